@@ -1,0 +1,87 @@
+package cell
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Derive reads a cell off its architecture parameters: of the edges into each
+// intermediate node it keeps those that are heaviest, and on each of them the
+// operation that is strongest. It returns keep edges per node, in node order,
+// heaviest first.
+//
+// alpha has one row per edge of the search space, before the softmax, and one
+// column per operation of ops. The rows are in node order: node 2 from 0 and 1,
+// node 3 from 0, 1 and 2, and so on for the given number of intermediate nodes.
+// The weight of an edge is the largest softmax probability of its row among the
+// operations other than "none" (Liu et al., 2019, arXiv 1806.09055, section
+// 2.4). Of equal edges the one from the earlier node is kept, of equal
+// operations the one that ops lists first.
+//
+// Derive fails if the sizes disagree, if a parameter is infinite or not a
+// number, if "none" is the only operation, or if keep is neither 1 nor 2, which
+// is as many as enter node 2.
+func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
+	if keep < 1 || keep > inputs {
+		return nil, fmt.Errorf("cell: derive: %d edges per node: want 1 or %d", keep, inputs)
+	}
+	if nodes < 1 || nodes > maxNodes {
+		return nil, fmt.Errorf("cell: derive: %d nodes: want 1 to %d", nodes, maxNodes)
+	}
+	if want := nodes * (nodes + 3) / 2; len(alpha) != want {
+		return nil, fmt.Errorf("cell: derive: %d rows of parameters: %d nodes have %d edges", len(alpha), nodes, want)
+	}
+	var edges []Edge
+	row := 0
+	for node := inputs; node < inputs+nodes; node++ {
+		candidates := make([]candidate, node)
+		for from := range candidates {
+			c, err := strongest(alpha[row], ops)
+			if err != nil {
+				return nil, fmt.Errorf("cell: derive: edge %d→%d: %w", from, node, err)
+			}
+			c.From = from
+			candidates[from] = c
+			row++
+		}
+		slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.weight, a.weight) })
+		for _, c := range candidates[:keep] {
+			edges = append(edges, c.Edge)
+		}
+	}
+	return edges, nil
+}
+
+type candidate struct {
+	Edge
+	weight float64
+}
+
+// strongest returns the operation with the largest softmax probability, and
+// that probability.
+func strongest(alpha []float64, ops []string) (candidate, error) {
+	if len(alpha) != len(ops) {
+		return candidate{}, fmt.Errorf("%d parameters for %d operations", len(alpha), len(ops))
+	}
+	best := -1
+	for k, a := range alpha {
+		if math.IsNaN(a) || math.IsInf(a, 0) {
+			return candidate{}, fmt.Errorf("parameter %v of %s is not finite", a, ops[k])
+		}
+		if ops[k] != "none" && (best < 0 || a > alpha[best]) {
+			best = k
+		}
+	}
+	if best < 0 {
+		return candidate{}, fmt.Errorf("no operation but none among %q", ops)
+	}
+	// Sorted, so that rows of equal values in any order have the same sum to the
+	// bit. It overflows only where "none" takes everything: the weight is then 0.
+	sum := 0.0
+	for _, a := range slices.Sorted(slices.Values(alpha)) {
+		sum += math.Exp(a - alpha[best])
+	}
+	return candidate{Edge: Edge{Op: ops[best]}, weight: 1 / sum}, nil
+}

@@ -1,0 +1,270 @@
+package cell
+
+import (
+	"errors"
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+)
+
+// NASBench is a cell of NAS-Bench-101 (Ying et al., 2019, arXiv 1902.09635): a
+// graph of at most seven vertices and nine edges from an input to an output.
+type NASBench struct {
+	// Matrix[i][j] is 1 if an edge leads from vertex i to vertex j > i.
+	Matrix [][]int `json:"matrix"`
+	// Ops names the operation of each vertex: input first, output last.
+	Ops []string `json:"ops"`
+}
+
+// The operations of NAS-Bench-101.
+const (
+	nasInput   = "input"
+	nasOutput  = "output"
+	nasConv3   = "conv3x3-bn-relu"
+	nasConv1   = "conv1x1-bn-relu"
+	nasMaxPool = "maxpool3x3"
+)
+
+const (
+	nasMaxVertices = 7
+	nasMaxEdges    = 9
+)
+
+// NASBenchBody is how NAS-Bench-101 cells are stacked: Stacks of Modules cells
+// each, with 2×2 max pooling and doubled channels between stacks.
+type NASBenchBody struct {
+	Stem            Stem
+	Width           int // channels of the first stack
+	Stacks, Modules int
+}
+
+// Validate reports the first thing that keeps the cell from being one of
+// NAS-Bench-101.
+func (c NASBench) Validate() error {
+	v := len(c.Matrix)
+	if v < 2 || v > nasMaxVertices || len(c.Ops) != v {
+		return fmt.Errorf("cell: NAS-Bench cell of %d rows and %d operations; both must be equal and 2 to %d", v, len(c.Ops), nasMaxVertices)
+	}
+	edges := 0
+	for i, row := range c.Matrix {
+		if len(row) != v {
+			return fmt.Errorf("cell: NAS-Bench row %d has %d entries, not %d", i, len(row), v)
+		}
+		for j, e := range row {
+			if e != 0 && e != 1 || e == 1 && j <= i {
+				return fmt.Errorf("cell: NAS-Bench entry (%d, %d) is %d; edges are 1 and lead to later vertices, all else is 0", i, j, e)
+			}
+			edges += e
+		}
+	}
+	if edges > nasMaxEdges {
+		return fmt.Errorf("cell: NAS-Bench cell of %d edges; at most %d are allowed", edges, nasMaxEdges)
+	}
+	for i, op := range c.Ops {
+		switch {
+		case i == 0 && op != nasInput, i == v-1 && op != nasOutput:
+			return fmt.Errorf("cell: NAS-Bench operation %d is %q; the first must be %q and the last %q", i, op, nasInput, nasOutput)
+		case i > 0 && i < v-1 && op != nasConv3 && op != nasConv1 && op != nasMaxPool:
+			return fmt.Errorf("cell: NAS-Bench operation %d is %q, not %q, %q or %q", i, op, nasConv3, nasConv1, nasMaxPool)
+		}
+	}
+	if len(c.Prune().Matrix) == 0 {
+		return errors.New("cell: NAS-Bench cell without a path from input to output")
+	}
+	return nil
+}
+
+// Prune returns the cell without the vertices that lie on no path from input to
+// output; a cell without vertices if there is no path.
+func (c NASBench) Prune() NASBench {
+	v := len(c.Matrix)
+	from, to := make([]bool, v), make([]bool, v)
+	from[0], to[v-1] = true, true
+	for i := range v {
+		for j := i + 1; j < v; j++ {
+			from[j] = from[j] || from[i] && c.Matrix[i][j] == 1
+		}
+	}
+	for i := v - 1; i >= 0; i-- {
+		for j := i + 1; j < v; j++ {
+			to[i] = to[i] || to[j] && c.Matrix[i][j] == 1
+		}
+	}
+	if !from[v-1] {
+		return NASBench{}
+	}
+	var pruned NASBench
+	for i, row := range c.Matrix {
+		if !from[i] || !to[i] {
+			continue
+		}
+		var kept []int
+		for j, e := range row {
+			if from[j] && to[j] {
+				kept = append(kept, e)
+			}
+		}
+		pruned.Matrix = append(pruned.Matrix, kept)
+		pruned.Ops = append(pruned.Ops, c.Ops[i])
+	}
+	return pruned
+}
+
+// channels returns the channels of each vertex of a pruned cell: the vertices
+// that feed the output share its channels, the first ones taking the remainder;
+// every other vertex has the most of those that it feeds.
+func (c NASBench) channels(in, out int) []int {
+	last := len(c.Matrix) - 1
+	ch := make([]int, last+1)
+	ch[0], ch[last] = in, out
+	feeding := 0
+	for v := 1; v < last; v++ {
+		feeding += c.Matrix[v][last]
+	}
+	if feeding == 0 {
+		return ch
+	}
+	share, rest := out/feeding, out%feeding
+	for v := 1; v < last; v++ {
+		if c.Matrix[v][last] == 1 {
+			ch[v] = share
+			if rest > 0 {
+				ch[v]++
+				rest--
+			}
+		}
+	}
+	for v := last - 1; v > 0; v-- {
+		if c.Matrix[v][last] == 1 {
+			continue
+		}
+		for d := v + 1; d < last; d++ {
+			if c.Matrix[v][d] == 1 {
+				ch[v] = max(ch[v], ch[d])
+			}
+		}
+	}
+	return ch
+}
+
+// Network builds a network of NAS-Bench-101 cells on images x [N, H, W, C] in s
+// and returns its last feature map.
+func (b NASBenchBody) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorgonia.Node, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if b.Width < 1 || b.Stacks < 1 || b.Modules < 1 || b.Width > 1<<12 || b.Stacks > 16 || b.Modules > 1<<10 {
+		return nil, fmt.Errorf("cell: NAS-Bench network of width %d with %d stacks of %d cells; use positive numbers of a reasonable size", b.Width, b.Stacks, b.Modules)
+	}
+	c = c.Prune()
+	y, err := b.stem(s.Sub("stem"), x)
+	if err != nil {
+		return nil, fmt.Errorf("cell: NAS-Bench stem: %w", err)
+	}
+	width, layer := b.Width, 0
+	for stack := range b.Stacks {
+		if stack > 0 {
+			if y, err = ops.MaxPool2D(y, 2, 2, 0); err != nil {
+				return nil, fmt.Errorf("cell: NAS-Bench stack %d: %w", stack, err)
+			}
+			layer++
+			width *= 2
+		}
+		for range b.Modules {
+			if y, err = c.build(s.Sub(fmt.Sprintf("layers.%d", layer)), y, width); err != nil {
+				return nil, fmt.Errorf("cell: NAS-Bench layer %d: %w", layer, err)
+			}
+			layer++
+		}
+	}
+	return y, nil
+}
+
+func (b NASBenchBody) stem(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+	switch b.Stem {
+	case CIFARStem:
+		return nasConv(s, x, b.Width, 3, 1, "conv3x3")
+	case ImageNetStem:
+		var err error
+		for i, width := range []int{b.Width / 2, b.Width, b.Width} {
+			if x, err = s.Sub(fmt.Sprintf("%d.conv_bn_relu", i)).ConvBNReLU(x, width, ops.Square(3, 2, 1, 1), "0", "1"); err != nil {
+				return nil, err
+			}
+		}
+		return x, nil
+	}
+	return nil, fmt.Errorf("stem %q is not %q or %q", b.Stem, CIFARStem, ImageNetStem)
+}
+
+// nasConv is a convolution, batch norm and ReLU under its published name.
+func nasConv(s *ops.Scope, x *gorgonia.Node, out, k, stride int, name string) (*gorgonia.Node, error) {
+	return s.Sub(name).Sub("conv_bn_relu").ConvBNReLU(x, out, ops.Square(k, stride, k/2, 1), "0", "1")
+}
+
+// build adds one pruned cell to a network.
+func (c NASBench) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node, error) {
+	shape := x.Shape()
+	ch := c.channels(shape[3], out)
+	last := len(c.Matrix) - 1
+	project := func(v int) (*gorgonia.Node, error) {
+		return nasConv(s.Sub(fmt.Sprintf("input_op.%d", v)), x, ch[v], 1, 1, "conv1x1")
+	}
+	values := make([]*gorgonia.Node, last)
+	var feeding []*gorgonia.Node
+	for v := 1; v < last; v++ {
+		if ch[v] == 0 {
+			return nil, fmt.Errorf("vertex %d has no channels; %d output channels are too few for this cell", v, out)
+		}
+		var terms []*gorgonia.Node
+		for u := 1; u < v; u++ {
+			if c.Matrix[u][v] == 0 {
+				continue
+			}
+			t, err := ops.Channels(values[u], 0, ch[v])
+			if err != nil {
+				return nil, err
+			}
+			terms = append(terms, t)
+		}
+		if c.Matrix[0][v] == 1 {
+			t, err := project(v)
+			if err != nil {
+				return nil, err
+			}
+			terms = append(terms, t)
+		}
+		sum, err := ops.Sum(terms...)
+		if err != nil {
+			return nil, err
+		}
+		op := s.Sub(fmt.Sprintf("vertex_op.%d", v))
+		switch c.Ops[v] {
+		case nasConv3:
+			values[v], err = nasConv(op, sum, ch[v], 3, 1, "conv3x3")
+		case nasConv1:
+			values[v], err = nasConv(op, sum, ch[v], 1, 1, "conv1x1")
+		default:
+			values[v], err = ops.MaxPool2D(sum, 3, 1, 1)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("vertex %d, %s: %w", v, c.Ops[v], err)
+		}
+		if c.Matrix[v][last] == 1 {
+			feeding = append(feeding, values[v])
+		}
+	}
+	if len(feeding) == 0 {
+		return project(last)
+	}
+	y, err := ops.Concat(feeding...)
+	if err != nil || c.Matrix[0][last] == 0 {
+		return y, err
+	}
+	t, err := project(last)
+	if err != nil {
+		return nil, err
+	}
+	return ops.Sum(y, t)
+}

@@ -1,0 +1,120 @@
+package cell
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+)
+
+// Network is a network of the cells of one genotype, without a head.
+type Network struct {
+	// Out is the feature map of the last cell [N, H, W, C].
+	Out *gorgonia.Node
+	// Middle is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads.
+	Middle *gorgonia.Node
+}
+
+// Network builds a network of the cells of g on images x [N, H, W, C] in s. set
+// holds the operations that g may name. Batch normalisations have scale and
+// shift.
+func (b Body) Network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set) (*Network, error) {
+	if err := g.Validate(set.Has); err != nil {
+		return nil, err
+	}
+	outs, err := b.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
+		if p.reduces {
+			return derivedCell(s, s0, s1, p, g.Reduce, g.ReduceConcat, set)
+		}
+		return derivedCell(s, s0, s1, p, g.Normal, g.NormalConcat, set)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Network{Out: outs[len(outs)-1], Middle: outs[2*b.Cells/3]}, nil
+}
+
+// derivedCell builds one cell of a genotype.
+func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set) (*gorgonia.Node, error) {
+	states, err := p.inputs(s, s0, s1, true)
+	if err != nil {
+		return nil, err
+	}
+	var terms []*gorgonia.Node
+	for i, e := range edges {
+		op, err := set.Find(e.Op)
+		if err != nil {
+			return nil, err
+		}
+		y, err := op.Build(s.Sub(fmt.Sprintf("_ops.%d", i)), states[e.From], ops.Conn{Stride: p.stride(e.From), Affine: true})
+		if err != nil {
+			return nil, fmt.Errorf("edge %d→%d, %s: %w", e.From, target(i), e.Op, err)
+		}
+		terms = append(terms, y)
+		if len(terms) < edgesPerNode {
+			continue
+		}
+		node, err := ops.Sum(terms...)
+		if err != nil {
+			return nil, fmt.Errorf("node %d: %w", target(i), err)
+		}
+		states = append(states, node)
+		terms = nil
+	}
+	parts := make([]*gorgonia.Node, len(concat))
+	for i, n := range concat {
+		parts[i] = states[n]
+	}
+	return ops.Concat(parts...)
+}
+
+// AuxiliaryHead returns logits [N, classes] from the middle of a network: a
+// second classifier that helps training and is left out of evaluation
+// (AuxiliaryWeight is its share of the loss). The map x must be of 8×8 pixels
+// under the CIFAR stem (images of 32×32) and of 14×14 under the ImageNet stem
+// (images of 224×224), or of any other size that its layers make one pixel of.
+// Under the ImageNet stem the last convolution is not normalised, as in the
+// networks that were published.
+func (b Body) AuxiliaryHead(s *ops.Scope, x *gorgonia.Node, classes int) (*gorgonia.Node, error) {
+	s = s.Sub("auxiliary_head")
+	features := s.Sub("features")
+	stride := 3
+	if b.Stem == ImageNetStem {
+		stride = 2
+	}
+	y, err := ops.ReLU(x)
+	if err != nil {
+		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
+	}
+	if y, err = ops.AvgPool2D(y, 5, stride, 0); err != nil {
+		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
+	}
+	if y, err = features.ConvBNReLU(y, 128, ops.Square(1, 1, 0, 1), "2", "3"); err != nil {
+		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
+	}
+	last := ops.Square(2, 1, 0, 1)
+	if b.Stem == ImageNetStem {
+		if y, err = features.Sub("5").Conv(y, ops.ConvConfig{Out: 768, Window: last}); err == nil {
+			y, err = ops.ReLU(y)
+		}
+	} else {
+		y, err = features.ConvBNReLU(y, 768, last, "5", "6")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
+	}
+	if shape := y.Shape(); shape[1] != 1 || shape[2] != 1 {
+		return nil, fmt.Errorf("cell: auxiliary head: its last map has %d×%d pixels, not one; use the images that the stem is made for, or no auxiliary head", shape[1], shape[2])
+	}
+	if y, err = ops.GlobalAvgPool(y); err != nil {
+		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
+	}
+	if y, err = s.Sub("classifier").Linear(y, 1, classes); err != nil {
+		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
+	}
+	return y, nil
+}
+
+// AuxiliaryWeight is the share of the auxiliary head's loss.
+const AuxiliaryWeight = 0.4

@@ -1,0 +1,266 @@
+package cell
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	xfont "golang.org/x/image/font"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/font/liberation"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// A Picture draws one cell of a genotype: the two inputs on the left, the output
+// on the right, the intermediate nodes between them, numbered from 0 as in the
+// papers, and an arrow per edge that carries the name of its operation. Grey
+// lines lead to the output from the nodes that it concatenates.
+//
+// A family of operations (separable convolutions, maximum pools, …) shares a
+// colour of the palette that Okabe and Ito (2008) designed for every kind of
+// colour vision. The same picture always gives the same bytes.
+type Picture struct {
+	Title  string // stands above the cell, unless it is empty
+	Edges  []Edge // as in a Genotype
+	Concat []int  // as in a Genotype
+}
+
+const (
+	pngDPI    = 200
+	maxPixels = 1 << 25
+)
+
+// WriteSVG writes the picture as an SVG image whose text can be selected and
+// searched. It fails if the cell is invalid (see [Genotype.Validate]), if the
+// title has characters that cannot be printed, or if writing to w does.
+func (p Picture) WriteSVG(w io.Writer) error {
+	d, err := p.drawing()
+	if err != nil {
+		return err
+	}
+	c := vgsvg.New(d.size())
+	d.draw(c)
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		return fmt.Errorf("cell: picture: %w", err)
+	}
+	// The canvas names the one family that it measures with. Where that is
+	// missing, Arial has the same widths. Quotes in text are escaped, so this
+	// finds attributes only.
+	svg := bytes.ReplaceAll(b.Bytes(), []byte(`style="font-family:Liberation Sans;`),
+		[]byte(`style="font-family:Liberation Sans,Arial,Helvetica,sans-serif;`))
+	if _, err := w.Write(svg); err != nil {
+		return fmt.Errorf("cell: picture: %w", err)
+	}
+	return nil
+}
+
+// WritePNG writes the picture as a PNG image with 200 pixels per inch on a white
+// ground. It fails as WriteSVG does, and if the image would have more than 2²⁵
+// pixels; a published cell has about a million.
+func (p Picture) WritePNG(w io.Writer) error {
+	d, err := p.drawing()
+	if err != nil {
+		return err
+	}
+	width, height := d.size()
+	if pixels := width.Dots(pngDPI) * height.Dots(pngDPI); pixels > maxPixels {
+		return fmt.Errorf("cell: picture of %.0f pixels: want at most %d; SVG has no such limit", pixels, maxPixels)
+	}
+	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(pngDPI))
+	d.draw(c)
+	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(w); err != nil {
+		return fmt.Errorf("cell: picture: %w", err)
+	}
+	return nil
+}
+
+func (p Picture) validate() error {
+	if err := validate(p.Edges, p.Concat, nil); err != nil {
+		return fmt.Errorf("cell: picture: the cell %w", err)
+	}
+	if !utf8.ValidString(p.Title) || strings.ContainsFunc(p.Title, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("cell: picture: title %.60q: want characters that can be printed", p.Title)
+	}
+	return nil
+}
+
+const (
+	margin     = 4.0
+	titleSize  = 9.0
+	titleSpace = 20.0
+	textSize   = 8.0
+	indexSize  = 6.0
+	opPad      = 5.0 // beside the text of a label
+	edgeWidth  = 1.1
+	thinWidth  = 0.8 // of frames and of the lines to the output
+	headLength = 5.0 // of an arrow
+	headWidth  = 4.5
+	radius     = 3.0 // of a corner
+)
+
+var (
+	ink   = color.NRGBA{0x22, 0x22, 0x22, 0xff}
+	paper = color.NRGBA{0xff, 0xff, 0xff, 0xff}
+	pale  = color.NRGBA{0xe9, 0xe9, 0xe9, 0xff}
+	grey  = color.NRGBA{0x99, 0x99, 0x99, 0xff}
+)
+
+// colour returns the colour of an operation's family: its name without sizes,
+// like sep_conv of sep_conv_3x3. A name of no known family gets one more colour.
+func colour(op string) color.NRGBA {
+	family := op
+	if i := strings.IndexAny(op, "0123456789"); i >= 0 {
+		family = strings.TrimRight(op[:i], "_")
+	}
+	switch family {
+	case "sep_conv":
+		return color.NRGBA{0x00, 0x72, 0xb2, 0xff} // blue
+	case "dil_conv", "dil_sep_conv":
+		return color.NRGBA{0xd5, 0x5e, 0x00, 0xff} // vermilion
+	case "max_pool":
+		return color.NRGBA{0x00, 0x9e, 0x73, 0xff} // bluish green
+	case "avg_pool":
+		return color.NRGBA{0xe6, 0x9f, 0x00, 0xff} // orange
+	case "conv":
+		return color.NRGBA{0xcc, 0x79, 0xa7, 0xff} // reddish purple
+	case "skip_connect":
+		return color.NRGBA{0x55, 0x55, 0x55, 0xff} // dark grey
+	}
+	return color.NRGBA{0x56, 0xb4, 0xe9, 0xff} // sky blue
+}
+
+// A drawing is a picture with everything in its place.
+type drawing struct {
+	Picture
+	*layout
+	plain, bold, small font.Face
+}
+
+func (p Picture) drawing() (*drawing, error) {
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
+	fonts := font.NewCache(liberation.Collection())
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	heavy := font.Font{Typeface: "Liberation", Variant: "Sans", Weight: xfont.WeightBold}
+	d := &drawing{
+		Picture: p,
+		plain:   fonts.Lookup(sans, textSize),
+		bold:    fonts.Lookup(heavy, titleSize),
+		small:   fonts.Lookup(sans, indexSize),
+	}
+	var widest vg.Length
+	for _, e := range p.Edges {
+		widest = max(widest, d.plain.Width(e.Op))
+	}
+	d.layout = newLayout(p.Edges, p.Concat, float64(widest)+2*opPad)
+	return d, nil
+}
+
+func (d *drawing) size() (width, height vg.Length) {
+	width = max(vg.Length(d.width), d.bold.Width(d.Title)) + 2*margin
+	height = vg.Length(d.height) + 2*margin
+	if d.Title != "" {
+		height += titleSpace
+	}
+	return width, height
+}
+
+func (d *drawing) draw(c vg.Canvas) {
+	width, height := d.size()
+	if d.Title != "" {
+		c.SetColor(ink)
+		c.FillString(d.bold, vg.Point{X: (width - d.bold.Width(d.Title)) / 2, Y: height - margin - titleSize}, d.Title)
+	}
+	c.Translate(vg.Point{X: (width - vg.Length(d.width)) / 2, Y: margin})
+	for i := range d.lines {
+		if i < len(d.Edges) {
+			drawArrow(c, d.path(i), colour(d.Edges[i].Op), edgeWidth)
+		} else {
+			drawArrow(c, d.path(i), grey, thinWidth)
+		}
+	}
+	for i, e := range d.Edges {
+		drawBox(c, d.opBox(i), tint(colour(e.Op)), colour(e.Op))
+		d.drawText(c, d.opBox(i), e.Op, "")
+	}
+	for n := range d.nodes {
+		switch {
+		case n < inputs:
+			drawBox(c, d.nodeBox(n), pale, ink)
+			d.drawText(c, d.nodeBox(n), "c", fmt.Sprintf("k−%d", inputs-n))
+		case n < len(d.nodes)-1:
+			drawBox(c, d.nodeBox(n), paper, ink)
+			d.drawText(c, d.nodeBox(n), strconv.Itoa(n-inputs), "")
+		default:
+			drawBox(c, d.nodeBox(n), pale, ink)
+			d.drawText(c, d.nodeBox(n), "c", "k")
+		}
+	}
+}
+
+// drawText centres a text with an index in a box.
+func (d *drawing) drawText(c vg.Canvas, box vg.Rectangle, text, index string) {
+	width := d.plain.Width(text) + d.small.Width(index)
+	at := vg.Point{
+		X: (box.Min.X + box.Max.X - width) / 2,
+		Y: (box.Min.Y+box.Max.Y)/2 - 0.34*textSize, // half of the height of a capital
+	}
+	c.SetColor(ink)
+	c.FillString(d.plain, at, text)
+	if index != "" {
+		c.FillString(d.small, vg.Point{X: at.X + d.plain.Width(text), Y: at.Y - 0.25*textSize}, index)
+	}
+}
+
+// drawArrow draws a line with a head. It must arrive from the left.
+func drawArrow(c vg.Canvas, path vg.Path, colour color.Color, width vg.Length) {
+	end := &path[len(path)-1].Pos
+	tip := *end
+	end.X -= headLength / 2 // so that the blunt end stays inside the head
+	c.SetColor(colour)
+	c.SetLineWidth(width)
+	c.Stroke(path)
+	var head vg.Path
+	head.Move(tip)
+	head.Line(vg.Point{X: tip.X - headLength, Y: tip.Y + headWidth/2})
+	head.Line(vg.Point{X: tip.X - headLength, Y: tip.Y - headWidth/2})
+	head.Close()
+	c.Fill(head)
+}
+
+// drawBox draws a box with round corners.
+func drawBox(c vg.Canvas, box vg.Rectangle, fill, frame color.Color) {
+	lo, hi := box.Min, box.Max
+	at := func(x, y vg.Length) vg.Point { return vg.Point{X: x, Y: y} }
+	var path vg.Path
+	path.Move(at(lo.X+radius, lo.Y))
+	path.Line(at(hi.X-radius, lo.Y))
+	path.QuadTo(at(hi.X, lo.Y), at(hi.X, lo.Y+radius))
+	path.Line(at(hi.X, hi.Y-radius))
+	path.QuadTo(at(hi.X, hi.Y), at(hi.X-radius, hi.Y))
+	path.Line(at(lo.X+radius, hi.Y))
+	path.QuadTo(at(lo.X, hi.Y), at(lo.X, hi.Y-radius))
+	path.Line(at(lo.X, lo.Y+radius))
+	path.QuadTo(at(lo.X, lo.Y), at(lo.X+radius, lo.Y))
+	path.Close()
+	c.SetColor(fill)
+	c.Fill(path)
+	c.SetColor(frame)
+	c.SetLineWidth(thinWidth)
+	c.Stroke(path)
+}
+
+// tint returns the colour mixed with white.
+func tint(c color.NRGBA) color.NRGBA {
+	mix := func(v uint8) uint8 { return uint8(255 - (255-int(v))*15/100) }
+	return color.NRGBA{mix(c.R), mix(c.G), mix(c.B), 0xff}
+}

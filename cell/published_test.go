@@ -1,0 +1,63 @@
+package cell_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+)
+
+func TestPublishedIsValid(t *testing.T) {
+	names := cell.PublishedNames()
+	require.Len(t, names, 20)
+	sum := sha256.New()
+	for _, name := range names {
+		g, ok := cell.Published(name)
+		require.True(t, ok, name)
+		require.NoError(t, g.Validate(nil), name)
+		reparse(t, g)
+		fmt.Fprintf(sum, "%s\n%s\n", name, g.Python())
+	}
+	// Of the names and the genotypes in the authors' notation.
+	assert.Equal(t, "abb094e6d33b1e91c86a833ad8df0cc5c9018d3e96b4b2362fa280bc75675121", fmt.Sprintf("%x", sum.Sum(nil)))
+}
+
+func TestPublishedAgreesWithRelease(t *testing.T) {
+	shared := os.Getenv("UNNAS_SHARED")
+	if shared == "" {
+		shared = filepath.Join("..", "..", "shared")
+	}
+	data, err := os.ReadFile(filepath.Join(shared, "genotypes.json"))
+	if os.IsNotExist(err) {
+		t.Skip("no genotypes.json in ../shared or UNNAS_SHARED")
+	}
+	require.NoError(t, err)
+	var want map[string]cell.Genotype
+	require.NoError(t, json.Unmarshal(data, &want))
+	require.Len(t, want, len(cell.PublishedNames()))
+	for name, w := range want {
+		g, ok := cell.Published(name)
+		require.True(t, ok, name)
+		assert.Equal(t, w, g, name)
+	}
+}
+
+func TestPublishedOfUnknownName(t *testing.T) {
+	g, ok := cell.Published("darts_v3")
+	assert.False(t, ok)
+	assert.Zero(t, g)
+}
+
+func TestPublishedBelongsToTheCaller(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	g.Normal[0], g.NormalConcat[0], g.Reduce[0], g.ReduceConcat[0] = cell.Edge{}, 0, cell.Edge{}, 0
+	again, _ := cell.Published("darts_v2")
+	assert.NoError(t, again.Validate(nil))
+}

@@ -1,0 +1,102 @@
+package cell
+
+import (
+	"fmt"
+	"slices"
+
+	"unnas/ops"
+)
+
+// Space is a search space: which cells there are, and how a network is made of
+// them. It is a value; change the fields of a copy for a space of one's own.
+type Space struct {
+	// Ops are the candidates on every edge: the columns of an alpha.
+	Ops ops.Set `json:"ops"`
+	// Nodes is the number of intermediate nodes of a cell. Each has an edge from
+	// both inputs of the cell and from every node before it.
+	Nodes int `json:"nodes"`
+	// Body is the stack of cells.
+	Body Body `json:"body"`
+}
+
+// Body is how cells are stacked to a network.
+type Body struct {
+	Stem  Stem `json:"stem"`
+	Width int  `json:"width"` // channels of the first cell
+	Cells int  `json:"cells"`
+	// Reductions lists the cells that halve the resolution and double the
+	// channels, in rising order.
+	Reductions []int `json:"reductions"`
+}
+
+// Stem names the layers before the first cell.
+type Stem string
+
+// The stems. CIFARStem keeps the resolution, ImageNetStem divides it by eight.
+const (
+	CIFARStem    Stem = "cifar"
+	ImageNetStem Stem = "imagenet"
+)
+
+// Reductions returns where networks of so many cells reduce: at a third and at
+// two thirds, or at a third only, as for segmentation.
+func Reductions(cells, count int) []int {
+	at := []int{cells / 3, 2 * cells / 3}
+	return slices.Compact(at[:max(0, min(count, 2))])
+}
+
+// DARTS returns the space of DARTS (Liu et al., 2019, arXiv 1806.09055) with the
+// given stem, width and number of cells: 8 candidates, 4 nodes.
+func DARTS(stem Stem, width, cells int) Space {
+	return Space{
+		Ops:   ops.DARTS(),
+		Nodes: 4,
+		Body:  Body{Stem: stem, Width: width, Cells: cells, Reductions: Reductions(cells, 2)},
+	}
+}
+
+// Edges returns the number of edges of a cell: the rows of an alpha.
+func (s Space) Edges() int {
+	n := 0
+	for i := range s.Nodes {
+		n += 2 + i
+	}
+	return n
+}
+
+// Validate reports the first setting that no network can have.
+func (s Space) Validate() error {
+	switch {
+	case len(s.Ops) < 2:
+		return fmt.Errorf("cell: a space of %d operations; at least two are needed to choose from", len(s.Ops))
+	case s.Nodes < 1 || s.Nodes > maxNodes:
+		return fmt.Errorf("cell: Nodes is %d, not in 1..%d", s.Nodes, maxNodes)
+	}
+	names := s.Ops.Names()
+	for i, n := range names {
+		if slices.Contains(names[:i], n) {
+			return fmt.Errorf("cell: the space has two operations named %q; give each a name of its own", n)
+		}
+	}
+	return s.Body.Validate()
+}
+
+// Validate reports the first setting that no network can have.
+func (b Body) Validate() error {
+	switch {
+	case b.Stem != CIFARStem && b.Stem != ImageNetStem:
+		return fmt.Errorf("cell: Stem is %q, not %q or %q", b.Stem, CIFARStem, ImageNetStem)
+	case b.Width < 1 || b.Width > 1<<14:
+		return fmt.Errorf("cell: Width is %d, not in 1..%d", b.Width, 1<<14)
+	case b.Cells < 1 || b.Cells > 1<<10:
+		return fmt.Errorf("cell: Cells is %d, not in 1..%d", b.Cells, 1<<10)
+	case b.Stem == ImageNetStem && b.Width%2 != 0:
+		return fmt.Errorf("cell: Width is %d; the ImageNet stem halves it, so it must be even", b.Width)
+	}
+	for i, r := range b.Reductions {
+		if r < 0 || r >= b.Cells || i > 0 && r <= b.Reductions[i-1] {
+			return fmt.Errorf("cell: Reductions is %v; %d cells reduce at rising numbers below %d", b.Reductions, b.Cells, b.Cells)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package cell
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/ops"
+)
+
+// Supernet is the network of a search: every edge of every cell mixes all
+// candidates, weighted by the softmax of its row of alphas (Liu et al., 2019,
+// arXiv 1806.09055). All normal cells share one alpha, all reduction cells the
+// other.
+type Supernet struct {
+	Space Space
+	// Out is the feature map of the last cell [N, H, W, C].
+	Out *gorgonia.Node
+	// Normal and Reduce are the alphas [edges, candidates].
+	Normal, Reduce *ops.Param
+
+	params *ops.Params
+}
+
+// The names of the alphas in published weights.
+const (
+	normalAlphas = "alphas_normal"
+	reduceAlphas = "alphas_reduce"
+)
+
+// alphaDeviation is the spread of the first values of alphas.
+const alphaDeviation = 1e-3
+
+// Supernet builds the supernet of the space on images x [N, H, W, C] in s.
+func (sp Space) Supernet(s *ops.Scope, x *gorgonia.Node) (*Supernet, error) {
+	if err := sp.Validate(); err != nil {
+		return nil, err
+	}
+	net := &Supernet{Space: sp, params: s.Params()}
+	var weights [2]*gorgonia.Node
+	shape := tensor.Shape{sp.Edges(), len(sp.Ops)}
+	for i, name := range []string{normalAlphas, reduceAlphas} {
+		a, err := s.Alpha(name, shape.Clone(), ops.Normal(alphaDeviation))
+		if err != nil {
+			return nil, fmt.Errorf("cell: %w", err)
+		}
+		if weights[i], err = ops.Softmax(a); err != nil {
+			return nil, fmt.Errorf("cell: %w", err)
+		}
+	}
+	net.Normal, net.Reduce = s.Params().Find(normalAlphas), s.Params().Find(reduceAlphas)
+	outs, err := sp.Body.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
+		w := weights[0]
+		if p.reduces {
+			w = weights[1]
+		}
+		return sp.mixedCell(s, s0, s1, p, w)
+	})
+	if err != nil {
+		return nil, err
+	}
+	net.Out = outs[len(outs)-1]
+	return net, nil
+}
+
+// mixedCell builds a cell whose edges mix all candidates.
+func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights *gorgonia.Node) (*gorgonia.Node, error) {
+	states, err := p.inputs(s, s0, s1, false)
+	if err != nil {
+		return nil, err
+	}
+	edge := 0
+	for i := range sp.Nodes {
+		var terms []*gorgonia.Node
+		var index []int
+		for j, x := range states {
+			for k, op := range sp.Ops {
+				y, err := mixed(s.Sub(fmt.Sprintf("_ops.%d._ops.%d", edge, k)), op, x, p.stride(j))
+				if err != nil {
+					return nil, fmt.Errorf("edge %d→%d, %s: %w", j, i+2, op.Name(), err)
+				}
+				terms = append(terms, y)
+				index = append(index, edge*len(sp.Ops)+k)
+			}
+			edge++
+		}
+		node, err := ops.Mix(weights, index, terms...)
+		if err != nil {
+			return nil, fmt.Errorf("node %d: %w", i+2, err)
+		}
+		states = append(states, node)
+	}
+	return ops.Concat(states[2:]...)
+}
+
+// mixed builds one operation of a mixed op.
+func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
+	raw, unnormalised := op.(ops.Unnormalised)
+	if !unnormalised {
+		return op.Build(s, x, ops.Conn{Stride: stride})
+	}
+	// In published weights such an operation and its normalisation are a sequence.
+	y, err := raw.Build(s.Sub("0"), x, ops.Conn{Stride: stride})
+	if err != nil {
+		return nil, err
+	}
+	return s.Sub("1").BatchNorm(y, false)
+}
+
+// Genotype derives the cells that the alphas favour now. The parameters must
+// have values.
+func (n *Supernet) Genotype() (Genotype, error) {
+	normal, reduce := n.Alphas()
+	if normal == nil {
+		return Genotype{}, errors.New("cell: the alphas have no values yet; call Params.Init")
+	}
+	return n.Space.Derive(normal, reduce)
+}
+
+// Alphas returns copies of both alphas, a row for each edge; nil before
+// Params.Init.
+func (n *Supernet) Alphas() (normal, reduce [][]float64) {
+	return n.rows(n.Normal), n.rows(n.Reduce)
+}
+
+func (n *Supernet) rows(q *ops.Param) [][]float64 {
+	data := n.params.Data(q)
+	if data == nil {
+		return nil
+	}
+	rows := make([][]float64, q.Shape[0])
+	for i := range rows {
+		rows[i] = make([]float64, q.Shape[1])
+		for j := range rows[i] {
+			rows[i][j] = float64(data[i*q.Shape[1]+j])
+		}
+	}
+	return rows
+}
+
+// Derive returns the genotype that two alphas favour, given as rows of values
+// before softmax; see the function Derive.
+func (sp Space) Derive(normal, reduce [][]float64) (Genotype, error) {
+	var g Genotype
+	for i := range sp.Nodes {
+		g.NormalConcat = append(g.NormalConcat, inputs+i)
+		g.ReduceConcat = append(g.ReduceConcat, inputs+i)
+	}
+	var err error
+	if g.Normal, err = Derive(normal, sp.Ops.Names(), sp.Nodes, edgesPerNode); err != nil {
+		return Genotype{}, fmt.Errorf("normal cell: %w", err)
+	}
+	if g.Reduce, err = Derive(reduce, sp.Ops.Names(), sp.Nodes, edgesPerNode); err != nil {
+		return Genotype{}, fmt.Errorf("reduction cell: %w", err)
+	}
+	return g, nil
+}
+
+// Entropy returns the mean entropy of the rows of an alpha after softmax, as a
+// share of the largest possible: 1 while all candidates weigh the same, towards
+// 0 as each edge decides for one.
+func Entropy(alpha [][]float64) float64 {
+	if len(alpha) == 0 {
+		return 0
+	}
+	var sum float64
+	for _, row := range alpha {
+		for _, p := range probabilities(row) {
+			if p > 0 {
+				sum -= p * math.Log(p)
+			}
+		}
+	}
+	return sum / float64(len(alpha)) / math.Log(float64(len(alpha[0])))
+}
+
+// Share returns the mean weight, after softmax, of the operation of a name over
+// the rows of an alpha of the space: how much a search leans to it.
+func (sp Space) Share(alpha [][]float64, name string) float64 {
+	k := slices.Index(sp.Ops.Names(), name)
+	if k < 0 || len(alpha) == 0 {
+		return 0
+	}
+	var sum float64
+	for _, row := range alpha {
+		sum += probabilities(row)[k]
+	}
+	return sum / float64(len(alpha))
+}
+
+// probabilities returns the softmax of a row.
+func probabilities(row []float64) []float64 {
+	p := make([]float64, len(row))
+	top := slices.Max(row)
+	var sum float64
+	for i, v := range row {
+		p[i] = math.Exp(v - top)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}

@@ -1,0 +1,108 @@
+package darts
+
+import (
+	"fmt"
+	"math"
+
+	"unnas/cell"
+)
+
+// Config are the settings of a search. It is plain data, and fields are used
+// literally: zero is zero. Start from a preset, DARTS or ImageNet, and change
+// fields of the copy. Workers and Recorder change nothing about the result and
+// are not part of its JSON form.
+type Config struct {
+	Space     cell.Space `json:"space"`      // what is searched
+	Epochs    int        `json:"epochs"`     // passes over the images that the weights learn from
+	ArchEpoch int        `json:"arch_epoch"` // the epoch, from 0, in which alphas begin to learn
+	Batch     int        `json:"batch"`      // images in a step; a task may make several inputs of each
+	Portion   float64    `json:"portion"`    // share of the images that the weights learn from; the alphas have the rest
+
+	LR          Schedule `json:"lr"`           // learning rate of the weights
+	Momentum    float64  `json:"momentum"`     // of the weights' SGD
+	WeightDecay float64  `json:"weight_decay"` // of the weights
+	Clip        float64  `json:"clip"`         // largest norm of the weights' gradient; 0 does not clip
+
+	ArchLR    float64 `json:"arch_lr"`    // learning rate of the alphas' Adam
+	ArchBeta1 float64 `json:"arch_beta1"` // its decay rate of the mean gradient
+	ArchBeta2 float64 `json:"arch_beta2"` // its decay rate of the mean squared gradient
+	ArchDecay float64 `json:"arch_decay"` // weight decay of the alphas
+
+	Seed uint64 `json:"seed"` // of everything that is drawn
+
+	Workers  int      `json:"-"` // goroutines that load images, 1 or more
+	Recorder Recorder `json:"-"` // is told what happens; nil: nobody
+}
+
+// DARTS returns the published settings of a search on CIFAR-10: 50 epochs of
+// batches of 64 with 16 channels and 8 cells (Liu et al., 2019, arXiv
+// 1806.09055, appendix A.1).
+func DARTS() Config {
+	return Config{
+		Space:  cell.DARTS(cell.CIFARStem, 16, 8),
+		Epochs: 50, ArchEpoch: 0, Batch: 64, Portion: 0.5,
+		LR: Schedule{Kind: Cosine, Base: 0.025, Min: 0.001}, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5,
+		ArchLR: 3e-4, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchDecay: 1e-3,
+		Workers: 2,
+	}
+}
+
+// ImageNet returns the published settings of a search on ImageNet-1K: 2 epochs
+// of batches of 64, the alphas learning in the second (Liu et al., 2020, arXiv
+// 2003.12056, supplement B.1).
+func ImageNet() Config {
+	c := DARTS()
+	c.Space = cell.DARTS(cell.ImageNetStem, 16, 8)
+	c.Epochs, c.ArchEpoch = 2, 1
+	c.LR = Schedule{Kind: Cosine, Base: 0.1}
+	c.WeightDecay = 3e-5
+	return c
+}
+
+// Validate returns an error that names the first field that is out of range, its
+// value and the range.
+func (c Config) Validate() error {
+	if err := c.Space.Validate(); err != nil {
+		return fmt.Errorf("darts: Space: %w", err)
+	}
+	if err := c.LR.Validate(); err != nil {
+		return fmt.Errorf("darts: LR: %w", err)
+	}
+	for _, f := range []struct {
+		name        string
+		value       float64
+		low, high   float64
+		open, whole bool // open: low itself is out of range
+	}{
+		{"Epochs", float64(c.Epochs), 1, 1e6, false, true},
+		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false, true},
+		{"Batch", float64(c.Batch), 1, 1e6, false, true},
+		{"Portion", c.Portion, 0, 1, true, false},
+		{"Momentum", c.Momentum, 0, 1, false, false},
+		{"WeightDecay", c.WeightDecay, 0, 1, false, false},
+		{"Clip", c.Clip, 0, math.MaxFloat32, false, false},
+		{"ArchLR", c.ArchLR, 0, math.MaxFloat32, false, false},
+		{"ArchBeta1", c.ArchBeta1, 0, 1, false, false},
+		{"ArchBeta2", c.ArchBeta2, 0, 1, false, false},
+		{"ArchDecay", c.ArchDecay, 0, 1, false, false},
+		{"Workers", float64(c.Workers), 1, 1 << 16, false, true},
+	} {
+		if f.value >= f.low && f.value <= f.high && !(f.open && f.value == f.low) {
+			continue // a NaN is out of every range
+		}
+		from := "from"
+		if f.open {
+			from = "above"
+		}
+		return fmt.Errorf("darts: %s is %v, must be %s %v to %v", f.name, f.value, from, f.low, f.high)
+	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}} {
+		if f.value == 1 {
+			return fmt.Errorf("darts: %s is 1, must be below 1", f.name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package dataset
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"unnas/pretext"
+)
+
+// The binary version of CIFAR-10: a record is the class and 32 by 32 pixels, all
+// red ones before all green ones before all blue ones.
+const (
+	cifarSide    = 32
+	cifarPlane   = cifarSide * cifarSide
+	cifarRecord  = 1 + 3*cifarPlane
+	cifarClasses = 10
+	cifarFolder  = "cifar-10-batches-bin" // what the archive unpacks to
+	cifarRemedy  = "unpack cifar-10-binary.tar.gz again"
+	// maxCIFAR bounds the memory that a folder can ask for; the real files take
+	// 180 MB in all.
+	maxCIFAR = 1 << 30
+)
+
+// CIFAR10 is the CIFAR-10 data set (Krizhevsky, 2009): images of 32 by 32 pixels
+// in 10 classes. It holds all of them in memory.
+type CIFAR10 struct {
+	records []byte // [Len, cifarRecord]
+	classes []string
+}
+
+// OpenCIFAR10 reads the binary version of CIFAR-10 from dir, or from the folder
+// cifar-10-batches-bin in it: for training all files data_batch_*.bin that are
+// there, in the order of their names, otherwise test_batch.bin. Parts of the
+// files will do, as long as records are whole. Class names come from
+// batches.meta.txt if it is there.
+//
+// It returns an error that names the file if none is found, if a size is not a
+// multiple of 3073 bytes, if all together exceed 1 GiB, or if a record has a
+// class above 9.
+func OpenCIFAR10(dir string, train bool) (*CIFAR10, error) {
+	if sub := filepath.Join(dir, cifarFolder); isDir(sub) {
+		dir = sub
+	}
+	names, err := cifarFiles(dir, train)
+	if err != nil {
+		return nil, err
+	}
+	d := new(CIFAR10)
+	if d.records, err = readCIFAR(dir, names); err != nil {
+		return nil, err
+	}
+	if d.classes, err = cifarNames(filepath.Join(dir, "batches.meta.txt")); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// cifarFiles returns the sorted names of the files of one split in dir.
+func cifarFiles(dir string, train bool) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: CIFAR-10: %w", err)
+	}
+	prefix := "test_batch"
+	if train {
+		prefix = "data_batch_"
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), ".bin") {
+			names = append(names, e.Name())
+		}
+	}
+	if names == nil {
+		return nil, fmt.Errorf("dataset: CIFAR-10: no file %s*.bin in %s; unpack cifar-10-binary.tar.gz there", prefix, dir)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// readCIFAR returns the records of all files.
+func readCIFAR(dir string, names []string) ([]byte, error) {
+	var total int64
+	ends := make([]int64, len(names)) // of the files among the records
+	for k, name := range names {
+		path := filepath.Join(dir, name)
+		size, err := fileSize(path)
+		if err != nil {
+			return nil, fmt.Errorf("dataset: CIFAR-10: %w", err)
+		}
+		if size == 0 || size%cifarRecord != 0 {
+			return nil, fmt.Errorf("dataset: CIFAR-10: %s has %d bytes, want a multiple of %d; %s", path, size, cifarRecord, cifarRemedy)
+		}
+		if size > maxCIFAR-total {
+			return nil, fmt.Errorf("dataset: CIFAR-10: with %s the files have more than %d bytes; keep only those of the archive", path, maxCIFAR)
+		}
+		total += size
+		ends[k] = total
+	}
+	records := make([]byte, total)
+	start := int64(0)
+	for k, name := range names {
+		path := filepath.Join(dir, name)
+		if err := readRecords(records[start:ends[k]], path); err != nil {
+			return nil, fmt.Errorf("dataset: CIFAR-10: %s: %w; %s", path, err, cifarRemedy)
+		}
+		start = ends[k]
+	}
+	return records, nil
+}
+
+// readRecords fills dst with records from a file and checks their classes.
+func readRecords(dst []byte, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.ReadFull(f, dst); err != nil {
+		return err
+	}
+	for i := 0; i < len(dst); i += cifarRecord {
+		if dst[i] >= cifarClasses {
+			return fmt.Errorf("record %d has class %d, want 0 to %d", i/cifarRecord, dst[i], cifarClasses-1)
+		}
+	}
+	return nil
+}
+
+// cifarNames reads a file of class names, one a line. A missing file gives no
+// names.
+func cifarNames(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataset: CIFAR-10: %w", err)
+	}
+	defer f.Close()
+	var names []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if name := strings.TrimSpace(lines.Text()); name != "" {
+			names = append(names, name)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("dataset: CIFAR-10: %s: %w", path, err)
+	}
+	if len(names) != cifarClasses {
+		return nil, fmt.Errorf("dataset: CIFAR-10: %s names %d classes, want %d; %s", path, len(names), cifarClasses, cifarRemedy)
+	}
+	return names, nil
+}
+
+// Len returns the number of images.
+func (d *CIFAR10) Len() int { return len(d.records) / cifarRecord }
+
+// Classes returns the names of the 10 classes in order, or none if the data set
+// came without them.
+func (d *CIFAR10) Classes() []string { return slices.Clone(d.classes) }
+
+// Load returns image i, 0 to Len-1. The image is a copy, its class the label.
+func (d *CIFAR10) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if err := checkLoad(ctx, i, d.Len()); err != nil {
+		return nil, err
+	}
+	record := d.records[i*cifarRecord:][:cifarRecord]
+	img := &pretext.Image{
+		Width: cifarSide, Height: cifarSide,
+		Pix:   make([]uint8, 3*cifarPlane),
+		Label: int(record[0]),
+	}
+	for c := range 3 {
+		for p, v := range record[1+c*cifarPlane:][:cifarPlane] {
+			img.Pix[3*p+c] = v
+		}
+	}
+	return img, nil
+}

@@ -1,0 +1,169 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"unnas/pretext"
+)
+
+// maxFile bounds the size of one image file.
+const maxFile = 256 << 20
+
+// folderTree is what errors show of the layout that is wanted.
+const folderTree = `want either class folders or images:
+  %[1]s/cat/1.jpg      or  %[1]s/1.jpg
+  %[1]s/dog/2.png          %[1]s/2.png`
+
+// Folder is a data set of JPEG and PNG files. It holds their names; images are
+// decoded when they are loaded.
+type Folder struct {
+	dir     string
+	classes []string
+	files   []imageFile
+}
+
+// imageFile is an image of a Folder.
+type imageFile struct {
+	class int // index of the folder that holds it, -1 if images lie in dir itself
+	name  string
+}
+
+// OpenFolder lists the images of dir, files that end in .jpg, .jpeg or .png,
+// upper or lower case. Every folder in dir is a class, as in ImageNet's train
+// and val; classes and images are in the order of their names. If images lie in
+// dir itself, they have no label. Other files, hidden ones, and what lies
+// deeper are left out.
+//
+// It returns an error if dir cannot be read, if it holds no image or both
+// images and class folders, or if a class folder holds no image.
+func OpenFolder(dir string) (*Folder, error) {
+	classes, images, err := list(dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(classes) == 0 && len(images) == 0:
+		return nil, fmt.Errorf("dataset: no images in %s; "+folderTree, dir, dir)
+	case len(classes) > 0 && len(images) > 0:
+		return nil, fmt.Errorf("dataset: %s holds both images (%s) and folders (%s); "+folderTree, dir, images[0], classes[0], dir)
+	}
+	d := &Folder{dir: dir, classes: classes}
+	for _, name := range images {
+		d.files = append(d.files, imageFile{class: -1, name: name})
+	}
+	for i, class := range classes {
+		path := filepath.Join(dir, class)
+		_, images, err := list(path)
+		if err != nil {
+			return nil, err
+		}
+		if len(images) == 0 {
+			return nil, fmt.Errorf("dataset: no images in class folder %s; remove it, or open the folder above the classes, such as train; "+folderTree, path, dir)
+		}
+		for _, name := range images {
+			d.files = append(d.files, imageFile{class: i, name: name})
+		}
+	}
+	return d, nil
+}
+
+// list returns the sorted names of the folders and of the images in dir that
+// are not hidden.
+func list(dir string) (folders, images []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("dataset: %w", err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		folder := e.IsDir()
+		if e.Type()&os.ModeSymlink != 0 {
+			folder = isDir(filepath.Join(dir, name))
+		}
+		switch ext := strings.ToLower(filepath.Ext(name)); {
+		case folder:
+			folders = append(folders, name)
+		case ext == ".jpg", ext == ".jpeg", ext == ".png":
+			images = append(images, name)
+		}
+	}
+	slices.Sort(folders)
+	slices.Sort(images)
+	return folders, images, nil
+}
+
+// isDir returns whether path is a folder, or a link to one.
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// Len returns the number of images.
+func (d *Folder) Len() int { return len(d.files) }
+
+// Classes returns the names of the class folders in order. A data set of
+// unlabelled images has none.
+func (d *Folder) Classes() []string { return slices.Clone(d.classes) }
+
+// Load decodes image i, 0 to Len-1. Its label is the index of its class, or -1.
+// An image that cannot be read is an error that names the file; whether to skip
+// it is for the caller to decide. So is a file of more than 256 MiB.
+func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if err := checkLoad(ctx, i, d.Len()); err != nil {
+		return nil, err
+	}
+	file := d.files[i]
+	path := filepath.Join(d.dir, file.name)
+	if file.class >= 0 {
+		path = filepath.Join(d.dir, d.classes[file.class], file.name)
+	}
+	size, err := fileSize(path)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	if size > maxFile {
+		return nil, fmt.Errorf("dataset: %s has %d bytes, want at most %d; shrink or remove it", path, size, maxFile)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	defer f.Close()
+	img, err := pretext.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %s: %w", path, err)
+	}
+	img.Label = file.class
+	return img, nil
+}
+
+// fileSize returns the size of a file. What is not a plain file, such as a
+// folder or a pipe, is an error: reading it could fail or wait for ever.
+func fileSize(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, fmt.Errorf("%s is not a plain file", path)
+	}
+	return info.Size(), nil
+}
+
+// checkLoad returns an error if the context is done or image i is not one of n.
+func checkLoad(ctx context.Context, i, n int) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("dataset: loading image %d: %w", i, err)
+	}
+	if i < 0 || i >= n {
+		return fmt.Errorf("dataset: image %d, want 0 to %d", i, n-1)
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package darts
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+)
+
+// JSONLines is a Recorder that writes one JSON object a line. The first member
+// is the event ("start", "step", "epoch", "warning" or "done"), the others are
+// the fields of the event in their order, under the names in their json tags.
+// JSON has no NaN and no infinity: both become null.
+//
+// Unless Clock is set, fields that depend on the clock are left out, so that
+// runs of equal configuration and seed write equal bytes.
+type JSONLines struct {
+	Clock bool // whether to write the fields that depend on the clock
+
+	w      io.Writer
+	line   bytes.Buffer
+	values *json.Encoder // writes to line
+}
+
+// NewJSONLines returns a recorder that writes to w, one call of Write a line.
+func NewJSONLines(w io.Writer) *JSONLines {
+	j := &JSONLines{w: w}
+	j.values = json.NewEncoder(&j.line)
+	j.values.SetEscapeHTML(false) // genotypes and paths should stay readable
+	return j
+}
+
+// Record writes one line. It fails if the writer does, or if the configuration
+// in a Start has no JSON form.
+func (j *JSONLines) Record(e Event) error {
+	v := reflect.ValueOf(e)
+	if v.Kind() != reflect.Struct {
+		return fmt.Errorf("darts: JSON lines: unknown event %T", e)
+	}
+	j.line.Reset()
+	fmt.Fprintf(&j.line, `{"event":%q`, e.event())
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if field.Tag.Get("clock") != "" && !j.Clock {
+			continue
+		}
+		name := field.Tag.Get("json")
+		fmt.Fprintf(&j.line, ",%q:", name)
+		value := v.Field(i).Interface()
+		if f, ok := value.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			value = nil
+		}
+		if err := j.values.Encode(value); err != nil {
+			return fmt.Errorf("darts: JSON lines: %s of %s event: %w", name, e.event(), err)
+		}
+		j.line.Truncate(j.line.Len() - 1) // the encoder ends every value with a line break
+	}
+	j.line.WriteString("}\n")
+	if _, err := j.w.Write(j.line.Bytes()); err != nil {
+		return fmt.Errorf("darts: JSON lines: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,288 @@
+package darts
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"unnas/internal/rng"
+	"unnas/pretext"
+)
+
+const (
+	ringSize = 3  // batches in memory: the one in use and two ahead
+	noLabel  = -1 // the label that losses and metrics ignore
+)
+
+// loaderOptions says what a loader does with its images.
+type loaderOptions struct {
+	batch   int    // images in a batch
+	workers int    // goroutines that decode and sample
+	seed    uint64 // of the order and of what samples draw
+	purpose string // names the random streams; loaders of one run differ in it
+	train   bool   // random order, random samples, full batches only
+	wrap    bool   // go on with another order when all images have been used, without end
+}
+
+// A loader makes batches of some images of a source. What they hold does not
+// depend on the number of workers. Only one epoch at a time may be open.
+type loader struct {
+	loaderOptions
+	src     Source
+	task    pretext.Sampler
+	indices []int
+	inputs  int // numbers in X for one image
+	labels  int // numbers in Y for one image
+	ring    []*slot
+}
+
+// A batch is what one step of a network reads.
+type batch struct {
+	X      []float32 // [batch·Inputs, Height, Width, Channels]
+	Y      []int32   // [batch, LabelShape...]
+	Images int       // how many images are real; the rest of the batch has only labels to ignore
+}
+
+// A slot is the memory of a batch and what is known about its loading.
+type slot struct {
+	batch
+	errs  []error       // of each image
+	todo  atomic.Int32  // images that are not loaded yet
+	ready chan struct{} // gets a value when all are
+}
+
+// A job is to load one image into its place in a batch.
+type job struct {
+	slot  *slot
+	place int
+	image int
+	pass  int // how often the epoch has used all images before
+}
+
+// newLoader returns a loader of the images of src that indices names.
+func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions) (*loader, error) {
+	spec := task.Spec()
+	l := &loader{loaderOptions: o, src: src, task: task, indices: indices,
+		inputs: spec.InputLen(), labels: spec.LabelLen()}
+	switch {
+	case o.workers < 1:
+		return nil, fmt.Errorf("darts: %d loader workers, must be 1 or more", o.workers)
+	case o.batch < 1:
+		return nil, fmt.Errorf("darts: a batch of %d images, must be 1 or more", o.batch)
+	case len(indices) == 0:
+		return nil, fmt.Errorf("darts: no images for %s: give a larger source or another portion", o.purpose)
+	case o.train && o.batch > len(indices):
+		return nil, fmt.Errorf("darts: a batch of %d images is larger than the %d images for %s: lower the batch or give more images",
+			o.batch, len(indices), o.purpose)
+	case l.inputs < 1 || l.labels < 1:
+		return nil, fmt.Errorf("darts: the task's samples have %d inputs of [%d, %d, %d] and labels of shape %v: all must be 1 or more",
+			spec.Inputs, spec.Height, spec.Width, spec.Channels, spec.LabelShape)
+	}
+	for _, i := range indices {
+		if i < 0 || i >= src.Len() {
+			return nil, fmt.Errorf("darts: no image %d in a source of %d images", i, src.Len())
+		}
+	}
+	for range ringSize {
+		l.ring = append(l.ring, &slot{
+			batch: batch{X: make([]float32, o.batch*l.inputs), Y: make([]int32, o.batch*l.labels)},
+			errs:  make([]error, o.batch),
+		})
+	}
+	return l, nil
+}
+
+// steps returns the number of batches that use every image once, the images left
+// over in training aside.
+func (l *loader) steps() int {
+	if l.train {
+		return len(l.indices) / l.batch
+	}
+	return (len(l.indices) + l.batch - 1) / l.batch
+}
+
+// order returns the images in the order of one pass over them.
+func (l *loader) order(epoch, pass int) []int {
+	if !l.train {
+		return l.indices
+	}
+	order := rng.Perm(rng.New(l.seed, l.purpose+" order", epoch, pass), len(l.indices))
+	for i, j := range order {
+		order[i] = l.indices[j]
+	}
+	return order
+}
+
+// epoch starts to load the batches of an epoch but for the first skip, which a
+// run that is resumed has done. The caller must close the result.
+func (l *loader) epoch(ctx context.Context, number, skip int) *batches {
+	b := &batches{
+		l: l, number: number,
+		jobs:   make(chan job),
+		loaded: make(chan *slot, ringSize),
+		free:   make(chan *slot, ringSize),
+	}
+	b.ctx, b.cancel = context.WithCancel(ctx)
+	if skip < 0 || skip > l.steps() && !l.wrap {
+		b.err = fmt.Errorf("darts: cannot go on after %d of the %d steps of an epoch: the run had other data or another batch", skip, l.steps())
+		return b
+	}
+	for _, s := range l.ring {
+		s.ready = make(chan struct{}, 1)
+		b.free <- s
+	}
+	b.running.Go(func() { b.dispatch(skip) })
+	for range l.workers {
+		b.running.Go(b.work)
+	}
+	return b
+}
+
+// batches iterates over the batches of an epoch.
+type batches struct {
+	l       *loader
+	number  int // of the epoch
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	jobs   chan job
+	loaded chan *slot // being loaded or ready, in the order of the epoch
+	free   chan *slot
+	given  *slot // what the last call of next returned
+	err    error // why there is no next batch
+}
+
+// next returns the next batch, which is valid until next is called again. After
+// the last batch it returns io.EOF. An image that fails ends the epoch when its
+// batch is due, so errors do not depend on the number of workers either.
+func (b *batches) next() (*batch, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	if b.given != nil {
+		b.free <- b.given
+		b.given = nil
+	}
+	s, err := b.wait()
+	if err != nil {
+		b.err = err
+		return nil, err
+	}
+	b.given = s
+	return &s.batch, nil
+}
+
+// wait returns the next slot once all its images are loaded.
+func (b *batches) wait() (*slot, error) {
+	var s *slot
+	select {
+	case s = <-b.loaded:
+	case <-b.ctx.Done():
+	}
+	if s != nil {
+		select {
+		case <-s.ready:
+		case <-b.ctx.Done():
+		}
+	}
+	switch {
+	case b.ctx.Err() != nil: // first, since it makes loads fail and closes loaded
+		return nil, b.ctx.Err()
+	case s == nil:
+		return nil, io.EOF
+	}
+	for _, err := range s.errs[:s.Images] {
+		if err != nil {
+			return nil, err
+		}
+	}
+	b.l.pad(s)
+	return s, nil
+}
+
+// pad fills the rest of a batch with repeated images whose labels are ignored.
+func (l *loader) pad(s *slot) {
+	if s.Images == l.batch {
+		return
+	}
+	for i := s.Images; i < l.batch; i++ {
+		copy(s.X[i*l.inputs:], s.X[i%s.Images*l.inputs:][:l.inputs])
+	}
+	for i := range s.Y[s.Images*l.labels:] {
+		s.Y[s.Images*l.labels+i] = noLabel
+	}
+}
+
+// close stops loading and returns when nothing of the epoch runs any more.
+func (b *batches) close() {
+	b.cancel()
+	b.running.Wait()
+}
+
+// dispatch hands out the images of the epoch, batch by batch, as slots get free.
+func (b *batches) dispatch(skip int) {
+	defer close(b.jobs)
+	defer close(b.loaded)
+	l, steps := b.l, b.l.steps()
+	var order []int
+	for n := skip; n < steps || l.wrap; n++ {
+		pass, step := n/steps, n%steps
+		if order == nil || step == 0 {
+			order = l.order(b.number, pass)
+		}
+		images := order[step*l.batch : min((step+1)*l.batch, len(order))]
+		var s *slot
+		select {
+		case s = <-b.free:
+		case <-b.ctx.Done():
+			return
+		}
+		s.Images = len(images)
+		s.todo.Store(int32(len(images)))
+		b.loaded <- s // has room for all slots
+		for place, image := range images {
+			select {
+			case b.jobs <- job{s, place, image, pass}:
+			case <-b.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// work loads images until there are no more.
+func (b *batches) work() {
+	for j := range b.jobs {
+		j.slot.errs[j.place] = b.load(j)
+		if j.slot.todo.Add(-1) == 0 {
+			j.slot.ready <- struct{}{}
+		}
+	}
+}
+
+// load puts the sample of one image into its place. A panic of the source or
+// the task becomes an error: it may come from code of the user's own.
+func (b *batches) load(j job) (err error) {
+	l := b.l
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("darts: image %d: panic: %v\n%s", j.image, p, debug.Stack())
+		}
+	}()
+	img, err := l.src.Load(b.ctx, j.image)
+	if err != nil {
+		return fmt.Errorf("darts: load image %d: %w", j.image, err)
+	}
+	x := j.slot.X[j.place*l.inputs:][:l.inputs:l.inputs]
+	y := j.slot.Y[j.place*l.labels:][:l.labels:l.labels]
+	// Another pass of the same epoch draws from streams of its own.
+	r := rng.New(l.seed, l.purpose, b.number, j.image+j.pass*l.src.Len())
+	if err := l.task.Sample(x, y, img, l.train, r); err != nil {
+		return fmt.Errorf("darts: sample image %d: %w", j.image, err)
+	}
+	return nil
+}

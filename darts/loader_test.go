@@ -1,0 +1,532 @@
+package darts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"unnas/internal/rng"
+	"unnas/pretext"
+)
+
+// countedImages is a source whose image i has label i and one pixel. The
+// function load, if there is one, is called first.
+type countedImages struct {
+	n    int
+	load func(ctx context.Context, i int) error
+}
+
+func (s countedImages) Len() int { return s.n }
+
+func (s countedImages) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if s.load != nil {
+		if err := s.load(ctx, i); err != nil {
+			return nil, err
+		}
+	}
+	return &pretext.Image{Width: 1, Height: 1, Pix: make([]uint8, 3), Label: i}, nil
+}
+
+// tagTask writes the number of the image and a random number into every input
+// value in training, and the number alone in evaluation.
+type tagTask struct{ spec pretext.Spec }
+
+func newTagTask() tagTask {
+	return tagTask{pretext.Spec{Height: 2, Width: 3, Channels: 5, Inputs: 4, LabelShape: []int{4, 7}, Classes: 1000}}
+}
+
+func (t tagTask) Spec() pretext.Spec { return t.spec }
+
+func (t tagTask) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	for i := range x {
+		x[i] = float32(img.Label)
+		if train {
+			x[i] += float32(rng.Float(r)) / 2
+		}
+	}
+	for i := range y {
+		y[i] = int32(img.Label)
+	}
+	return nil
+}
+
+func (b *batch) clone() batch {
+	return batch{X: slices.Clone(b.X), Y: slices.Clone(b.Y), Images: b.Images}
+}
+
+// collect returns copies of at most limit batches of an epoch.
+func collect(t require.TestingT, l *loader, epoch, skip, limit int) []batch {
+	b := l.epoch(context.Background(), epoch, skip)
+	defer b.close()
+	var all []batch
+	for len(all) < limit {
+		got, err := b.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		all = append(all, got.clone())
+	}
+	return all
+}
+
+// checkGoroutines fails the test if it ends with more goroutines than it began with.
+func checkGoroutines(t *testing.T) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		deadline := time.Now().Add(5 * time.Second)
+		for runtime.NumGoroutine() > before {
+			if time.Now().After(deadline) {
+				stacks := make([]byte, 1<<16)
+				t.Errorf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
+
+// wantBatches makes the batches of an epoch one image at a time, as documented.
+func wantBatches(t require.TestingT, src Source, task pretext.Sampler, indices []int, o loaderOptions, epoch, limit int) []batch {
+	inputs, labels := task.Spec().InputLen(), task.Spec().LabelLen()
+	var all []batch
+	for pass := 0; len(all) < limit && (pass == 0 || o.wrap); pass++ {
+		order := slices.Clone(indices)
+		if o.train {
+			for i, j := range rng.Perm(rng.New(o.seed, o.purpose+" order", epoch, pass), len(indices)) {
+				order[i] = indices[j]
+			}
+		}
+		for chunk := range slices.Chunk(order, o.batch) {
+			if len(all) == limit || o.train && len(chunk) < o.batch {
+				break
+			}
+			b := batch{X: make([]float32, o.batch*inputs), Y: make([]int32, o.batch*labels), Images: len(chunk)}
+			for k := range o.batch {
+				i := chunk[k%len(chunk)]
+				x, y := b.X[k*inputs:(k+1)*inputs], b.Y[k*labels:(k+1)*labels]
+				img, err := src.Load(context.Background(), i)
+				require.NoError(t, err)
+				require.NoError(t, task.Sample(x, y, img, o.train, rng.New(o.seed, o.purpose, epoch, i+pass*src.Len())))
+				if k >= len(chunk) {
+					for j := range y {
+						y[j] = -1
+					}
+				}
+			}
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+func TestLoaderMatchesSequentialLoading(t *testing.T) {
+	checkGoroutines(t)
+	jitter := func(_ context.Context, i int) error { // images take different times
+		for range i * 7 % 5 {
+			runtime.Gosched()
+		}
+		return nil
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 23).Draw(t, "images")
+		all := rapid.Permutation(indexRange(n+3)).Draw(t, "indices")
+		src, indices := countedImages{n + 3, jitter}, all[:n]
+		o := loaderOptions{
+			batch:   rapid.IntRange(1, n).Draw(t, "batch"),
+			seed:    rapid.Uint64().Draw(t, "seed"),
+			purpose: rapid.SampledFrom([]string{"weights", "alphas"}).Draw(t, "purpose"),
+			train:   rapid.Bool().Draw(t, "train"),
+			wrap:    rapid.Bool().Draw(t, "wrap"),
+		}
+		o.workers = rapid.IntRange(1, 8).Draw(t, "workers")
+		epoch := rapid.IntRange(0, 3).Draw(t, "epoch")
+
+		l, err := newLoader(src, newTagTask(), indices, o)
+		require.NoError(t, err)
+		limit := l.steps()
+		if o.wrap {
+			limit = 3*limit + 1
+		}
+		want := wantBatches(t, src, newTagTask(), indices, o, epoch, limit)
+		require.Len(t, want, limit)
+		require.Equal(t, want, collect(t, l, epoch, 0, limit))
+		// A loader serves many epochs, and any part of one.
+		skip := rapid.IntRange(0, limit).Draw(t, "skip")
+		require.Len(t, collect(t, l, epoch+1, 0, 1), 1)
+		rest := limit - skip
+		if !o.wrap {
+			rest++ // there is no batch after the last
+		}
+		require.Equal(t, append([]batch(nil), want[skip:]...), collect(t, l, epoch, skip, rest))
+	})
+}
+
+func indexRange(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+func TestLoaderWorkersGiveEqualBits(t *testing.T) {
+	checkGoroutines(t)
+	var want []batch
+	for workers := 1; workers <= 8; workers++ {
+		l, err := newLoader(countedImages{n: 29}, newTagTask(), indexRange(29),
+			loaderOptions{batch: 5, workers: workers, seed: 3, purpose: "weights", train: true})
+		require.NoError(t, err)
+		got := collect(t, l, 2, 0, 99)
+		if workers == 1 {
+			want = got
+			require.Len(t, want, 5)
+		}
+		require.Equal(t, want, got, "%d workers", workers)
+	}
+}
+
+func TestLoaderTrainingEpochs(t *testing.T) {
+	l, err := newLoader(countedImages{n: 17}, newTagTask(), indexRange(17),
+		loaderOptions{batch: 5, workers: 2, purpose: "weights", train: true})
+	require.NoError(t, err)
+	require.Equal(t, 3, l.steps())
+	images := func(epoch int) []int32 {
+		var s []int32
+		for _, b := range collect(t, l, epoch, 0, 99) {
+			require.Equal(t, 5, b.Images)
+			for i := range b.Images {
+				s = append(s, b.Y[i*4*7])
+			}
+		}
+		return s
+	}
+	first, second := images(0), images(1)
+	assert.NotEqual(t, first, second, "every epoch has its own order")
+	for _, s := range [][]int32{first, second} {
+		require.Len(t, s, 15, "the incomplete batch is dropped")
+		slices.Sort(s)
+		assert.Len(t, slices.Compact(s), 15, "no image comes twice")
+	}
+}
+
+func TestLoaderPadsLastBatchOfEvaluation(t *testing.T) {
+	l, err := newLoader(countedImages{n: 9}, newTagTask(), []int{8, 3, 5, 1, 7}, loaderOptions{batch: 3, workers: 2, purpose: "test"})
+	require.NoError(t, err)
+	got := collect(t, l, 0, 0, 99)
+	require.Len(t, got, 2)
+	assert.Equal(t, 3, got[0].Images)
+	assert.Equal(t, 2, got[1].Images)
+	inputs, labels := 4*2*3*5, 4*7
+	for i, want := range []float32{1, 7, 1} {
+		assert.Equal(t, want, got[1].X[i*inputs], "image %d", i)
+		assert.Equal(t, want, got[1].X[(i+1)*inputs-1], "image %d", i)
+	}
+	for i, want := range []int32{1, 7, -1} {
+		assert.Equal(t, want, got[1].Y[i*labels], "image %d", i)
+		assert.Equal(t, want, got[1].Y[(i+1)*labels-1], "image %d", i)
+	}
+}
+
+func TestLoaderEvaluationSmallerThanBatch(t *testing.T) {
+	l, err := newLoader(countedImages{n: 2}, newTagTask(), []int{0, 1}, loaderOptions{batch: 5, workers: 1, purpose: "test"})
+	require.NoError(t, err)
+	got := collect(t, l, 0, 0, 99)
+	require.Len(t, got, 1)
+	assert.Equal(t, 2, got[0].Images)
+}
+
+func TestLoaderLoadsConcurrently(t *testing.T) {
+	checkGoroutines(t)
+	const workers = 4
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var meet sync.WaitGroup
+	meet.Add(workers)
+	all := make(chan struct{})
+	go func() { meet.Wait(); close(all) }()
+	src := countedImages{n: workers, load: func(ctx context.Context, _ int) error {
+		meet.Done()
+		select { // until all workers are here
+		case <-all:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}
+	l, err := newLoader(src, newTagTask(), indexRange(workers), loaderOptions{batch: 2, workers: workers, purpose: "test"})
+	require.NoError(t, err)
+	b := l.epoch(ctx, 0, 0)
+	defer b.close()
+	_, err = b.next()
+	require.NoError(t, err, "images are loaded one after the other")
+}
+
+func TestLoaderPrefetchLeavesGivenBatchAlone(t *testing.T) {
+	var loads atomic.Int32
+	src := countedImages{n: 100, load: func(context.Context, int) error { loads.Add(1); return nil }}
+	l, err := newLoader(src, newTagTask(), indexRange(100), loaderOptions{batch: 4, workers: 3, purpose: "weights", train: true})
+	require.NoError(t, err)
+	b := l.epoch(context.Background(), 0, 0)
+	defer b.close()
+	got, err := b.next()
+	require.NoError(t, err)
+	before := got.clone()
+
+	require.Eventually(t, func() bool { return loads.Load() == ringSize*4 }, 5*time.Second, time.Millisecond, "two batches are loaded ahead")
+	time.Sleep(20 * time.Millisecond)
+	assert.EqualValues(t, ringSize*4, loads.Load(), "and no more")
+	assert.Equal(t, before, got.clone())
+}
+
+// bigTask has samples of a megabyte.
+func bigTask() tagTask {
+	return tagTask{pretext.Spec{Height: 256, Width: 256, Channels: 4, Inputs: 1, LabelShape: []int{1}, Classes: 2}}
+}
+
+func TestLoaderReusesBuffers(t *testing.T) {
+	l, err := newLoader(countedImages{n: 64}, bigTask(), indexRange(64), loaderOptions{batch: 2, workers: 2, purpose: "test"})
+	require.NoError(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b := l.epoch(context.Background(), 0, 0)
+	defer b.close()
+	for {
+		_, err := b.next()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+	}
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "bytes allocated by an epoch of 64 MiB")
+}
+
+func TestLoaderSourceError(t *testing.T) {
+	checkGoroutines(t)
+	broken := errors.New("broken file")
+	src := countedImages{n: 24, load: func(_ context.Context, i int) error {
+		if i == 18 || i == 19 {
+			return fmt.Errorf("photo %d.jpg: %w", i, broken)
+		}
+		return nil
+	}}
+	for workers := 1; workers <= 8; workers++ {
+		l, err := newLoader(src, newTagTask(), indexRange(24), loaderOptions{batch: 5, workers: workers, purpose: "test"})
+		require.NoError(t, err)
+		b := l.epoch(context.Background(), 0, 0)
+		for range 3 { // what comes before the error is not lost
+			_, err = b.next()
+			require.NoError(t, err)
+		}
+		for range 2 { // an epoch that has failed has failed
+			_, err = b.next()
+			require.ErrorIs(t, err, broken)
+			assert.EqualError(t, err, "darts: load image 18: photo 18.jpg: broken file")
+		}
+		b.close()
+		// A later epoch does not see the error in the place of an image that it pads.
+		assert.Len(t, collect(t, l, 1, 4, 99), 1)
+	}
+}
+
+// taskFunc is a task with the sizes of tagTask.
+type taskFunc func(img *pretext.Image) error
+
+func (taskFunc) Spec() pretext.Spec { return newTagTask().spec }
+
+func (f taskFunc) Sample(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+	return f(img)
+}
+
+func TestLoaderFaultsOfUserCode(t *testing.T) {
+	checkGoroutines(t)
+	fault := errors.New("cannot")
+	fine := taskFunc(func(*pretext.Image) error { return nil })
+	tests := []struct {
+		name string
+		src  Source
+		task pretext.Sampler
+		want string
+	}{
+		{"task error", countedImages{n: 6}, taskFunc(func(img *pretext.Image) error {
+			if img.Label == 4 {
+				return fault
+			}
+			return nil
+		}), "darts: sample image 4: cannot"},
+		{"task panic", countedImages{n: 6}, taskFunc(func(img *pretext.Image) error {
+			return []error{nil, nil, nil, nil}[img.Label]
+		}), "darts: image 4: panic: runtime error: index out of range [4] with length 4"},
+		{"source panic", countedImages{n: 6, load: func(_ context.Context, i int) error {
+			if i == 4 {
+				panic(fault)
+			}
+			return nil
+		}}, fine, "darts: image 4: panic: cannot"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l, err := newLoader(test.src, test.task, indexRange(6), loaderOptions{batch: 3, workers: 2, purpose: "test"})
+			require.NoError(t, err)
+			b := l.epoch(context.Background(), 0, 0)
+			defer b.close()
+			_, err = b.next()
+			require.NoError(t, err)
+			_, err = b.next()
+			require.Error(t, err)
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestLoaderPanicShowsWhere(t *testing.T) {
+	task := taskFunc(func(*pretext.Image) error { panic("bug") })
+	l, err := newLoader(countedImages{n: 1}, task, []int{0}, loaderOptions{batch: 1, workers: 1, purpose: "test"})
+	require.NoError(t, err)
+	b := l.epoch(context.Background(), 0, 0)
+	defer b.close()
+	_, err = b.next()
+	assert.ErrorContains(t, err, "loader_test.go", "the stack of the panic")
+}
+
+func TestLoaderCancel(t *testing.T) {
+	checkGoroutines(t)
+	newEpoch := func(ctx context.Context, load func(context.Context, int) error) *batches {
+		l, err := newLoader(countedImages{20, load}, newTagTask(), indexRange(20), loaderOptions{batch: 4, workers: 3, purpose: "test"})
+		require.NoError(t, err)
+		return l.epoch(ctx, 0, 0)
+	}
+	hang := func(ctx context.Context, i int) error {
+		if i < 4 {
+			return nil
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	t.Run("before", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		b := newEpoch(ctx, nil)
+		defer b.close()
+		_, err := b.next()
+		assert.Equal(t, context.Canceled, err)
+	})
+	t.Run("while waiting", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		b := newEpoch(ctx, hang)
+		defer b.close()
+		_, err := b.next()
+		require.NoError(t, err)
+		time.AfterFunc(10*time.Millisecond, cancel)
+		start := time.Now()
+		_, err = b.next()
+		assert.Equal(t, context.Canceled, err)
+		assert.Less(t, time.Since(start), 5*time.Second)
+	})
+	t.Run("deadline", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer cancel()
+		b := newEpoch(ctx, hang)
+		defer b.close()
+		_, err := b.next()
+		for err == nil {
+			_, err = b.next()
+		}
+		assert.Equal(t, context.DeadlineExceeded, err)
+	})
+	t.Run("with a batch ready", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		b := newEpoch(ctx, nil)
+		defer b.close()
+		_, err := b.next()
+		require.NoError(t, err)
+		cancel()
+		_, err = b.next()
+		assert.Equal(t, context.Canceled, err)
+	})
+	t.Run("source deaf to the context", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		release := make(chan struct{})
+		b := newEpoch(ctx, func(context.Context, int) error { <-release; return nil })
+		time.AfterFunc(10*time.Millisecond, cancel)
+		_, err := b.next()
+		assert.Equal(t, context.Canceled, err)
+		close(release)
+		b.close()
+	})
+}
+
+func TestLoaderCloseEarly(t *testing.T) {
+	checkGoroutines(t)
+	l, err := newLoader(countedImages{n: 20}, newTagTask(), indexRange(20),
+		loaderOptions{batch: 2, workers: 4, purpose: "weights", train: true, wrap: true})
+	require.NoError(t, err)
+	for used := range 12 { // wherever it stops, the next epoch starts afresh
+		b := l.epoch(context.Background(), 0, 0)
+		for range used {
+			_, err := b.next()
+			require.NoError(t, err)
+		}
+		b.close()
+		b.close()
+	}
+	require.Equal(t, wantBatches(t, l.src, l.task, l.indices, l.loaderOptions, 5, 12), collect(t, l, 5, 0, 12))
+}
+
+func TestLoaderBadSkip(t *testing.T) {
+	checkGoroutines(t)
+	for _, skip := range []int{-1, 4} {
+		l, err := newLoader(countedImages{n: 7}, newTagTask(), indexRange(7), loaderOptions{batch: 2, workers: 1, train: true, purpose: "weights"})
+		require.NoError(t, err)
+		b := l.epoch(context.Background(), 0, skip)
+		_, err = b.next()
+		assert.EqualError(t, err, fmt.Sprintf(
+			"darts: cannot go on after %d of the 3 steps of an epoch: the run had other data or another batch", skip))
+		b.close()
+	}
+}
+
+func TestNewLoaderErrors(t *testing.T) {
+	good := loaderOptions{batch: 4, workers: 2, purpose: "alphas", train: true}
+	tests := []struct {
+		name    string
+		indices []int
+		change  func(*loaderOptions, *pretext.Spec)
+		want    string
+	}{
+		{"no workers", indexRange(5), func(o *loaderOptions, _ *pretext.Spec) { o.workers = 0 }, "darts: 0 loader workers, must be 1 or more"},
+		{"no batch", indexRange(5), func(o *loaderOptions, _ *pretext.Spec) { o.batch = -2 }, "darts: a batch of -2 images, must be 1 or more"},
+		{"no images", nil, func(*loaderOptions, *pretext.Spec) {}, "darts: no images for alphas: give a larger source or another portion"},
+		{"no images to evaluate", nil, func(o *loaderOptions, _ *pretext.Spec) { o.train = false }, "darts: no images for alphas: give a larger source or another portion"},
+		{"large batch", indexRange(3), func(*loaderOptions, *pretext.Spec) {}, "darts: a batch of 4 images is larger than the 3 images for alphas: lower the batch or give more images"},
+		{"no inputs", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.Inputs = 0 }, "darts: the task's samples have 0 inputs of [2, 3, 5] and labels of shape [4 7]: all must be 1 or more"},
+		{"no labels", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.LabelShape = []int{4, 0} }, "darts: the task's samples have 4 inputs of [2, 3, 5] and labels of shape [4 0]: all must be 1 or more"},
+		{"index too large", []int{0, 1, 2, 6}, func(*loaderOptions, *pretext.Spec) {}, "darts: no image 6 in a source of 6 images"},
+		{"index negative", []int{0, 1, -1, 2}, func(*loaderOptions, *pretext.Spec) {}, "darts: no image -1 in a source of 6 images"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			o, task := good, newTagTask()
+			test.change(&o, &task.spec)
+			_, err := newLoader(countedImages{n: 6}, task, test.indices, o)
+			assert.EqualError(t, err, test.want)
+		})
+	}
+}

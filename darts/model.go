@@ -1,0 +1,200 @@
+package darts
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/cell"
+	"unnas/internal/kernel"
+	"unnas/internal/vm"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// model is a supernet with the head and the loss of a task, ready to run on
+// batches.
+type model struct {
+	params *ops.Params
+	net    *cell.Supernet
+	size   cell.Complexity
+
+	images, labels *gorgonia.Node
+	loss           ops.Loss
+	team           *kernel.Team
+	// One plan for each half of a step: neither computes the gradients that only
+	// the other needs. They share their memory.
+	weights, alphas *vm.Machine
+	bytes           int64
+	// headers are the tensors over the memory of batches, by its first element.
+	headers map[any]*tensor.Dense
+}
+
+// network is what a graph of one batch consists of.
+type network struct {
+	scope          *ops.Scope
+	images, labels *gorgonia.Node
+	net            *cell.Supernet
+	logits         *gorgonia.Node
+	loss           ops.Loss
+}
+
+// build adds the supernet of a space with the head of a task to a new graph, for
+// batches of so many images.
+func build(p *ops.Params, space cell.Space, task pretext.Task, batch int) (*network, error) {
+	g := gorgonia.NewGraph()
+	n := &network{scope: ops.NewScope(g, p)}
+	spec := task.Spec()
+	var err error
+	if n.images, err = ops.Images(g, "images", batch*spec.Inputs, spec.Height, spec.Width, spec.Channels); err != nil {
+		return nil, err
+	}
+	shape := append([]int{batch}, spec.LabelShape...)
+	if len(shape) == 2 { // some labels for an image, rather than a map of them
+		shape = []int{batch * shape[1]}
+	}
+	if n.labels, err = ops.Labels(g, "labels", shape...); err != nil {
+		return nil, err
+	}
+	if n.net, err = space.Supernet(n.scope, n.images); err != nil {
+		return nil, err
+	}
+	if n.logits, err = task.Head(n.scope.Sub("classifier"), n.net.Out); err != nil {
+		return nil, fmt.Errorf("head of %s: %w", task.Name(), err)
+	}
+	if n.loss, err = task.Loss(n.logits, n.labels); err != nil {
+		return nil, fmt.Errorf("loss of %s: %w", task.Name(), err)
+	}
+	return n, nil
+}
+
+// complexity measures the supernet with the head of a task on one image.
+func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
+	n, err := build(ops.NewParams(), space, task, 1)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	return cell.Measure(n.scope, n.logits), nil
+}
+
+// newModel builds the supernet of a search, plans its steps and draws its first
+// weights.
+func newModel(space cell.Space, task pretext.Task, batch int, seed uint64) (*model, error) {
+	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}}
+	err := ops.Build(func() error {
+		var err error
+		if m.size, err = complexity(space, task); err != nil {
+			return err
+		}
+		n, err := build(m.params, space, task, batch)
+		if err != nil {
+			return err
+		}
+		m.net, m.images, m.labels, m.loss = n.net, n.images, n.labels, n.loss
+		if err := m.params.Init(seed); err != nil {
+			return err
+		}
+		if err := ops.Grad(n.scope, n.loss.Value); err != nil {
+			return err
+		}
+		return m.plan(n.scope)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// plan compiles both halves of a step.
+func (m *model) plan(s *ops.Scope) error {
+	o := [2]vm.Options{}
+	for i := range o {
+		o[i].Want = gorgonia.Nodes{m.loss.Value, m.loss.Correct, m.loss.Count}
+		o[i].Into = map[*gorgonia.Node][]float32{}
+	}
+	for _, n := range s.Learnables() {
+		q := s.Owner(n)
+		half := &o[0]
+		if q.Alpha {
+			half = &o[1]
+		}
+		half.Want = append(half.Want, n.Deriv())
+		half.Into[n.Deriv()] = m.params.Grad(q)
+	}
+	var plans [2]*vm.Plan
+	for i := range plans {
+		var err error
+		if plans[i], err = vm.Compile(s.Graph(), o[i]); err != nil {
+			return err
+		}
+		m.bytes = max(m.bytes, plans[i].Bytes(m.team.Size()))
+	}
+	arena := vm.NewArena(plans[:]...)
+	var err error
+	if m.weights, err = plans[0].Bind(arena, m.team); err != nil {
+		return err
+	}
+	m.alphas, err = plans[1].Bind(arena, m.team)
+	return err
+}
+
+// pass is the outcome of a run on one batch.
+type pass struct {
+	loss           float64 // mean over the labels that count
+	correct, count float64
+}
+
+// run computes the loss of a batch and the gradients that belong to a machine.
+func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
+	if err := m.let(m.images, &b.X[0], b.X); err != nil {
+		return pass{}, err
+	}
+	if err := m.let(m.labels, &b.Y[0], b.Y); err != nil {
+		return pass{}, err
+	}
+	if err := machine.RunAll(); err != nil {
+		return pass{}, err
+	}
+	read := func(n *gorgonia.Node) float64 { return float64(*n.Value().(*gorgonia.F32)) }
+	return pass{read(m.loss.Value), read(m.loss.Correct), read(m.loss.Count)}, nil
+}
+
+// let binds an input to the memory of a batch.
+func (m *model) let(n *gorgonia.Node, first, backing any) error {
+	h, ok := m.headers[first]
+	if !ok {
+		h = tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(backing))
+		m.headers[first] = h
+	}
+	return gorgonia.Let(n, h)
+}
+
+// Measure counts a network of the cells of a genotype, with the head of a task,
+// on one input of the task. set holds the operations that the genotype may name.
+func Measure(b cell.Body, g cell.Genotype, set ops.Set, task pretext.Task) (cell.Complexity, error) {
+	var size cell.Complexity
+	err := ops.Build(func() error {
+		graph := gorgonia.NewGraph()
+		s := ops.NewScope(graph, ops.NewParams())
+		spec := task.Spec()
+		x, err := ops.Images(graph, "images", spec.Inputs, spec.Height, spec.Width, spec.Channels)
+		if err != nil {
+			return err
+		}
+		net, err := b.Network(s, x, g, set)
+		if err != nil {
+			return err
+		}
+		logits, err := task.Head(s.Sub("classifier"), net.Out)
+		if err != nil {
+			return err
+		}
+		size = cell.Measure(s, logits)
+		return nil
+	})
+	if err != nil {
+		return cell.Complexity{}, fmt.Errorf("darts: %w", err)
+	}
+	return size, nil
+}

@@ -1,0 +1,106 @@
+package darts
+
+import "time"
+
+// A Recorder is told what a run does. Record is called on the goroutine of the
+// run, one event after the other; an error stops the run, which returns it.
+type Recorder interface {
+	Record(e Event) error
+}
+
+// An Event is one of Start, Step, Epoch, Warning and Done, by value.
+//
+// Losses are means over images, or over labels where an image has several, in
+// nats. Accuracies and shares are from 0 to 1. A figure that a run does not
+// have, such as the entropy of a run without alphas, is NaN. Fields that depend
+// on the clock, and so differ between runs of equal seeds, have the tag clock.
+type Event interface {
+	event() string // the name of the event on the wire
+}
+
+// Start is the first event of a run: what is about to be done.
+type Start struct {
+	Task          string `json:"task"`            // the name of the task
+	Images        int    `json:"images"`          // images in the source
+	Train         int    `json:"train"`           // images that the weights learn from
+	Held          int    `json:"held"`            // images held out: for the alphas, or for evaluation
+	Params        int    `json:"params"`          // learnable numbers of the network
+	MACs          int64  `json:"macs"`            // multiply-adds of the network for one image
+	PlannedBytes  int64  `json:"planned_bytes"`   // memory of a step
+	Epochs        int    `json:"epochs"`          // epochs of the run
+	StepsPerEpoch int    `json:"steps_per_epoch"` // steps of one epoch
+	Batch         int    `json:"batch"`           // images in a step
+	Config        any    `json:"config"`          // the configuration; data only
+}
+
+// Step follows every step. Its losses and accuracies are means over the epoch so far.
+type Step struct {
+	Epoch           int           `json:"epoch"`         // the epoch, from 1
+	Step            int           `json:"step"`          // steps done in the epoch, from 1 to Steps
+	Steps           int           `json:"steps"`         // steps of one epoch
+	Images          int           `json:"images"`        // images that the weights have learned from in the run, repeats counted
+	Loss            float64       `json:"loss"`          // of the images that the weights learn from
+	Accuracy        float64       `json:"accuracy"`      // of the same
+	HeldLoss        float64       `json:"held_loss"`     // of the images held out for the alphas
+	HeldAccuracy    float64       `json:"held_accuracy"` // of the same
+	LR              float64       `json:"lr"`            // learning rate of the weights in this step
+	Entropy         float64       `json:"entropy"`       // see Epoch
+	SkipShare       float64       `json:"skip_share"`    // see Epoch
+	ImagesPerSecond float64       `json:"images_per_second" clock:"true"`
+	Left            time.Duration `json:"left_ns" clock:"true"` // estimate of the time until the end of the run
+}
+
+// Epoch follows the last step of an epoch.
+type Epoch struct {
+	Epoch         int           `json:"epoch"` // the epoch, from 1
+	TrainLoss     float64       `json:"train_loss"`
+	TrainAccuracy float64       `json:"train_accuracy"`
+	HeldLoss      float64       `json:"held_loss"`
+	HeldAccuracy  float64       `json:"held_accuracy"`
+	Entropy       float64       `json:"entropy"`                 // of the softmax of the alphas, mean over edges, as a share of the largest possible
+	SkipShare     float64       `json:"skip_share"`              // weight of skip connections after softmax, mean over edges
+	Genotype      string        `json:"genotype"`                // what the alphas stand for now; empty without alphas
+	Elapsed       time.Duration `json:"elapsed_ns" clock:"true"` // time that the epoch took
+}
+
+// Warning says that something deserves a look but does not stop the run.
+type Warning struct {
+	Text string `json:"text"` // a sentence without a line break
+}
+
+// Done is the last event of a run that was not stopped early.
+type Done struct {
+	Epochs   int           `json:"epochs"`
+	Images   int           `json:"images"`                  // see Step
+	Genotype string        `json:"genotype"`                // the cell that was found; empty without alphas
+	Elapsed  time.Duration `json:"elapsed_ns" clock:"true"` // time that the run took
+}
+
+func (Start) event() string   { return "start" }
+func (Step) event() string    { return "step" }
+func (Epoch) event() string   { return "epoch" }
+func (Warning) event() string { return "warning" }
+func (Done) event() string    { return "done" }
+
+// Recorders returns a recorder that passes every event to each of list in turn.
+// Nil entries are left out. The first error ends the turn.
+func Recorders(list ...Recorder) Recorder {
+	var all recorders
+	for _, r := range list {
+		if r != nil {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+type recorders []Recorder
+
+func (all recorders) Record(e Event) error {
+	for _, r := range all {
+		if err := r.Record(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package darts_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/darts"
+)
+
+// runEvents are the events of a short run.
+func runEvents() []darts.Event {
+	type config struct {
+		Batch int    `json:"batch"`
+		Seed  uint64 `json:"seed"`
+	}
+	return []darts.Event{
+		darts.Start{Task: "rotation", Images: 5170, Train: 2585, Held: 2585, Params: 1_930_842, MACs: 345_678_901,
+			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, Config: config{64, 1 << 63}},
+		darts.Step{Epoch: 1, Step: 1, Steps: 40, Images: 64, Loss: 1.5, Accuracy: 0.25, HeldLoss: 1.375, HeldAccuracy: 0.3125,
+			LR: 0.1, Entropy: 2.079441541679836, SkipShare: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
+		darts.Warning{Text: `3 of 8 edges are "skip_connect" <- look`},
+		darts.Epoch{Epoch: 1, TrainLoss: 1.25, TrainAccuracy: 0.5, HeldLoss: 1.3, HeldAccuracy: 0.475, Entropy: 2,
+			SkipShare: 0.375, Genotype: "sep_conv_3x3 0→2", Elapsed: 61400 * time.Millisecond},
+		darts.Done{Epochs: 2, Images: 5120, Genotype: "sep_conv_3x3 0→2", Elapsed: 2 * time.Hour},
+	}
+}
+
+func record(t *testing.T, r darts.Recorder, events ...darts.Event) {
+	t.Helper()
+	for _, e := range events {
+		require.NoError(t, r.Record(e))
+	}
+}
+
+func TestJSONLines(t *testing.T) {
+	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"planned_bytes":1288490189,"epochs":2,"steps_per_epoch":40,"batch":64,"config":{"batch":64,"seed":9223372036854775808}}
+{"event":"step","epoch":1,"step":1,"steps":40,"images":64,"loss":1.5,"accuracy":0.25,"held_loss":1.375,"held_accuracy":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_share":0.125}
+{"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
+{"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"genotype":"sep_conv_3x3 0→2"}
+{"event":"done","epochs":2,"images":5120,"genotype":"sep_conv_3x3 0→2"}
+`
+	withClock := strings.NewReplacer(
+		`"skip_share":0.125}`, `"skip_share":0.125,"images_per_second":1234.4,"left_ns":65000000000}`,
+		`"genotype":"sep_conv_3x3 0→2"}`+"\n"+`{"event":"done"`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":61400000000}`+"\n"+`{"event":"done"`,
+		`"genotype":"sep_conv_3x3 0→2"}`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":7200000000000}`,
+	).Replace(withoutClock)
+
+	for _, clock := range []bool{false, true} {
+		t.Run(fmt.Sprintf("clock=%v", clock), func(t *testing.T) {
+			var out bytes.Buffer
+			r := darts.NewJSONLines(&out)
+			r.Clock = clock
+			record(t, r, runEvents()...)
+			want := withoutClock
+			if clock {
+				want = withClock
+			}
+			assert.Equal(t, want, out.String())
+			for line := range strings.Lines(out.String()) {
+				assert.True(t, json.Valid([]byte(line)), line)
+			}
+		})
+	}
+}
+
+func TestJSONLinesNotANumber(t *testing.T) {
+	var out bytes.Buffer
+	record(t, darts.NewJSONLines(&out), darts.Step{Epoch: 3, Step: 2, Steps: 5, Images: 10, LR: 0.5,
+		Loss: math.NaN(), Accuracy: math.Inf(-1), HeldLoss: math.Inf(1), HeldAccuracy: math.NaN(), Entropy: math.NaN(), SkipShare: 0})
+	assert.Equal(t, `{"event":"step","epoch":3,"step":2,"steps":5,"images":10,"loss":null,"accuracy":null,"held_loss":null,"held_accuracy":null,"lr":0.5,"entropy":null,"skip_share":0}`+"\n", out.String())
+}
+
+// fullWriter takes some bytes and then fails.
+type fullWriter struct{ room int }
+
+var errFull = errors.New("no space left on device")
+
+func (w *fullWriter) Write(p []byte) (int, error) {
+	if len(p) > w.room {
+		return 0, errFull
+	}
+	w.room -= len(p)
+	return len(p), nil
+}
+
+func TestRecordersReportFaults(t *testing.T) {
+	var step *darts.Step
+	tests := []struct {
+		name string
+		r    darts.Recorder
+		e    darts.Event
+		want string
+	}{
+		{"JSON lines, full", darts.NewJSONLines(&fullWriter{}), darts.Warning{Text: "w"}, "darts: JSON lines: no space left on device"},
+		{"JSON lines, configuration", darts.NewJSONLines(&fullWriter{1000}), darts.Start{Config: math.NaN}, "darts: JSON lines: config of start event: json: unsupported type: func() float64"},
+		{"JSON lines, no event", darts.NewJSONLines(&fullWriter{1000}), nil, "darts: JSON lines: unknown event <nil>"},
+		{"JSON lines, pointer", darts.NewJSONLines(&fullWriter{1000}), step, "darts: JSON lines: unknown event *darts.Step"},
+		{"printer, full", darts.NewPrinter(&fullWriter{}, false), darts.Warning{Text: "w"}, "darts: printer: no space left on device"},
+		{"live printer, full", darts.NewPrinter(&fullWriter{}, true), darts.Step{}, "darts: printer: no space left on device"},
+		{"printer, no event", darts.NewPrinter(&fullWriter{1000}, false), nil, "darts: printer: unknown event <nil>"},
+		{"printer, pointer", darts.NewPrinter(&fullWriter{1000}, false), step, "darts: printer: unknown event *darts.Step"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { assert.EqualError(t, test.r.Record(test.e), test.want) })
+	}
+}
+
+func TestJSONLinesGoesOnAfterFault(t *testing.T) {
+	var out bytes.Buffer
+	r := darts.NewJSONLines(&out)
+	require.Error(t, r.Record(darts.Start{Config: func() {}}))
+	record(t, r, darts.Warning{Text: "w"})
+	assert.Equal(t, `{"event":"warning","text":"w"}`+"\n", out.String())
+}
+
+func TestEventsAreTagged(t *testing.T) {
+	for _, e := range runEvents() {
+		v := reflect.TypeOf(e)
+		seen := map[string]bool{"event": true}
+		for i := range v.NumField() {
+			f := v.Field(i)
+			name := f.Tag.Get("json")
+			assert.NotEmpty(t, name, "%s.%s", v, f.Name)
+			assert.False(t, seen[name], "%s.%s", v, f.Name)
+			seen[name] = true
+			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond")
+			assert.Equal(t, onClock, f.Tag.Get("clock") == "true", "%s.%s", v, f.Name)
+		}
+	}
+}
+
+// eventLog keeps what it is told, until it is told to fail.
+type eventLog struct {
+	events []darts.Event
+	err    error
+}
+
+func (l *eventLog) Record(e darts.Event) error {
+	l.events = append(l.events, e)
+	return l.err
+}
+
+func TestRecorders(t *testing.T) {
+	a, b, c := &eventLog{}, &eventLog{}, &eventLog{}
+	all := darts.Recorders(a, nil, b, c)
+	record(t, all, runEvents()...)
+	for _, l := range []*eventLog{a, b, c} {
+		assert.Equal(t, runEvents(), l.events)
+	}
+	b.err = errors.New("stop")
+	assert.Equal(t, b.err, all.Record(darts.Warning{Text: "w"}))
+	assert.Len(t, a.events, 6)
+	assert.Len(t, c.events, 5)
+	assert.NoError(t, darts.Recorders().Record(darts.Done{}))
+}
+
+func ExampleNewJSONLines() {
+	r := darts.NewJSONLines(os.Stdout)
+	for _, e := range []darts.Event{
+		darts.Warning{Text: "the halves share 3 images"},
+		darts.Done{Epochs: 2, Images: 5120, Genotype: "none", Elapsed: time.Minute},
+	} {
+		if err := r.Record(e); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// {"event":"warning","text":"the halves share 3 images"}
+	// {"event":"done","epochs":2,"images":5120,"genotype":"none"}
+}
+
+func ExampleNewPrinter() {
+	p := darts.NewPrinter(os.Stdout, false)
+	for _, e := range []darts.Event{
+		darts.Start{Task: "rotation", Train: 2585, Held: 2585, Params: 1_930_842, MACs: 345_678_901,
+			PlannedBytes: 1_288_490_189, Epochs: 50, StepsPerEpoch: 40, Batch: 64},
+		darts.Epoch{Epoch: 1, TrainLoss: 1.2534, TrainAccuracy: 0.435, HeldLoss: 1.2811, HeldAccuracy: 0.419,
+			Entropy: 2.079, SkipShare: 0.125, Elapsed: 65 * time.Second},
+		darts.Epoch{Epoch: 2, TrainLoss: 1.1029, TrainAccuracy: 0.521, HeldLoss: 1.1347, HeldAccuracy: 0.502,
+			Entropy: 2.077, SkipShare: 0.125, Elapsed: 58 * time.Second},
+		darts.Done{Epochs: 2, Images: 5120, Elapsed: 123 * time.Second},
+	} {
+		if err := p.Record(e); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// rotation: 2,585 + 2,585 images, 50 epochs of 40 steps, batch 64
+	// 1.9 M parameters, 346 M multiply-adds, 1.2 GiB of memory
+	// epoch  1/50  1m05s  loss 1.2534  acc  43.5%  held 1.2811  acc  41.9%  entropy 2.079  skip  12.5%
+	// epoch  2/50   58 s  loss 1.1029  acc  52.1%  held 1.1347  acc  50.2%  entropy 2.077  skip  12.5%
+	// done: 2 epochs, 5,120 images, 2m03s
+}
+
+func ExampleRecorders() {
+	r := darts.Recorders(darts.NewPrinter(os.Stdout, false), darts.NewJSONLines(os.Stdout))
+	if err := r.Record(darts.Warning{Text: "no labels"}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// warning: no labels
+	// {"event":"warning","text":"no labels"}
+}

@@ -1,0 +1,256 @@
+package darts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"unnas/cell"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// ErrDiverged is the error of a run whose loss is no longer a finite number.
+// Lower the learning rate, or look for images or labels that are not what they
+// should be.
+var ErrDiverged = errors.New("darts: the run diverged")
+
+// Result is what a search has found.
+type Result struct {
+	// Genotype are the cells that the alphas favour.
+	Genotype cell.Genotype
+	// Normal and Reduce are the alphas, a row for each edge, before softmax.
+	Normal, Reduce [][]float64
+	// Epochs and Steps tell how much has been done: complete epochs, and steps.
+	Epochs, Steps int
+	// Last are the figures of the last epoch that was begun.
+	Last Epoch
+	// Config are the settings.
+	Config Config
+}
+
+// Search searches a cell: it trains a supernet with the head of a task on one
+// part of the images of src and its alphas on the other (Liu et al., 2019, arXiv
+// 1806.09055, first order; with tasks that need no labels, Liu et al., 2020,
+// arXiv 2003.12056).
+//
+// Equal seeds give equal results, bit by bit, on any number of cores and of
+// loader workers. When ctx is done, Search returns what has been found so far
+// together with the error of ctx. If the loss is no longer finite it returns the
+// last result before that and ErrDiverged.
+func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Result, error) {
+	s, err := newSearch(src, task, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.run(ctx)
+}
+
+// search is a search under way.
+type search struct {
+	ctx    context.Context
+	c      Config
+	m      *model
+	rule   *bilevel
+	w, a   *loader
+	train  *batches // of this epoch
+	held   *batches // of this epoch; nil while the alphas rest
+	spec   pretext.Spec
+	images int
+
+	epoch, step         int // under way, from 0
+	steps               int // done
+	trainMean, heldMean mean
+	started             time.Time
+	result              *Result
+}
+
+// mean gathers losses and accuracies over an epoch.
+type mean struct{ loss, correct, count float64 }
+
+func (m *mean) add(p pass) {
+	m.loss += p.loss * p.count
+	m.correct += p.correct
+	m.count += p.count
+}
+
+// value returns NaN for both if there was nothing.
+func (m mean) value() (loss, accuracy float64) { return m.loss / m.count, m.correct / m.count }
+
+func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := task.Validate(); err != nil {
+		return nil, fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	}
+	n := src.Len()
+	weights, alphas := halves(n, c.Portion, c.Seed)
+	if min(len(weights), len(alphas)) < c.Batch {
+		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
+	}
+	s := &search{c: c, spec: task.Spec(), result: &Result{Config: c}}
+	var err error
+	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
+	o.purpose = "weights"
+	if s.w, err = newLoader(src, task, weights, o); err != nil {
+		return nil, err
+	}
+	o.purpose, o.wrap = "alphas", true
+	if s.a, err = newLoader(src, task, alphas, o); err != nil {
+		return nil, err
+	}
+	if s.m, err = newModel(c.Space, task, c.Batch, c.Seed); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	s.rule = newBilevel(c, s.m.team, s)
+	if err := s.note(); err != nil {
+		return nil, err
+	}
+	return s, s.record(Start{
+		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
+		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
+		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch, Config: c,
+	})
+}
+
+func (s *search) run(ctx context.Context) (*Result, error) {
+	s.started = time.Now()
+	s.ctx = ctx
+	for s.epoch = 0; s.epoch < s.c.Epochs; s.epoch++ {
+		if err := s.runEpoch(); err != nil {
+			if errors.Is(err, ErrDiverged) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				return s.result, err
+			}
+			return nil, err
+		}
+		s.result.Epochs++
+	}
+	return s.result, s.record(Done{Epochs: s.result.Epochs, Images: s.images, Genotype: s.result.Genotype.String(), Elapsed: time.Since(s.started)})
+}
+
+func (s *search) runEpoch() error {
+	started := time.Now()
+	s.trainMean, s.heldMean = mean{}, mean{}
+	s.train = s.w.epoch(s.ctx, s.epoch, 0)
+	defer s.train.close()
+	if s.held = nil; s.epoch >= s.c.ArchEpoch {
+		s.held = s.a.epoch(s.ctx, s.epoch, 0)
+		defer s.held.close()
+	}
+	for s.step = 0; s.step < s.w.steps(); s.step++ {
+		if err := s.runStep(started); err != nil {
+			return err
+		}
+	}
+	e := s.result.Last
+	e.Elapsed = time.Since(started)
+	return s.record(e)
+}
+
+func (s *search) runStep(started time.Time) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	if s.held != nil {
+		if err := s.rule.arch(s); err != nil {
+			return s.place(err)
+		}
+	}
+	rate := s.c.LR.Rate(s.epoch, s.c.Epochs, s.step, s.w.steps())
+	if err := s.rule.weights(s, rate); err != nil {
+		return s.place(err)
+	}
+	s.steps++
+	s.images += s.c.Batch
+	if err := s.note(); err != nil {
+		return err
+	}
+	e := s.result.Last
+	elapsed := time.Since(s.started)
+	total := s.c.Epochs * s.w.steps()
+	return s.record(Step{
+		Epoch: e.Epoch, Step: s.step + 1, Steps: s.w.steps(), Images: s.images,
+		Loss: e.TrainLoss, Accuracy: e.TrainAccuracy, HeldLoss: e.HeldLoss, HeldAccuracy: e.HeldAccuracy,
+		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
+		ImagesPerSecond: float64(s.c.Batch*(s.step+1)) / time.Since(started).Seconds(),
+		Left:            time.Duration(float64(elapsed) / float64(s.steps) * float64(total-s.steps)),
+	})
+}
+
+// place adds to an error where the run was.
+func (s *search) place(err error) error {
+	if s.ctx.Err() != nil && errors.Is(err, s.ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w (epoch %d, step %d)", err, s.epoch+1, s.step+1)
+}
+
+// note brings the result up to date, unless the alphas are no numbers any more.
+func (s *search) note() error {
+	normal, reduce := s.m.net.Alphas()
+	both := slices.Concat(normal, reduce)
+	e := Epoch{Epoch: s.epoch + 1, Entropy: cell.Entropy(both), SkipShare: s.c.Space.Share(both, ops.Skip().Name())}
+	if math.IsNaN(e.Entropy) {
+		return fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
+	}
+	g, err := s.c.Space.Derive(normal, reduce)
+	if err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	e.Genotype = g.String()
+	e.TrainLoss, e.TrainAccuracy = s.trainMean.value()
+	e.HeldLoss, e.HeldAccuracy = s.heldMean.value()
+	r := s.result
+	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.steps, e
+	return nil
+}
+
+func (s *search) record(e Event) error {
+	if s.c.Recorder == nil {
+		return nil
+	}
+	if err := s.c.Recorder.Record(e); err != nil {
+		return fmt.Errorf("darts: recording: %w", err)
+	}
+	return nil
+}
+
+// Weights, Alphas, TrainGrad and HeldGrad make a search an objective.
+
+func (s *search) Weights() (values, grads []float32) {
+	return s.m.params.Weights(), s.m.params.WeightGrads()
+}
+
+func (s *search) Alphas() (values, grads []float32) {
+	return s.m.params.Alphas(), s.m.params.AlphaGrads()
+}
+
+func (s *search) TrainGrad() error {
+	b, err := s.train.next()
+	if err != nil {
+		return err
+	}
+	p, err := s.m.run(s.m.weights, b)
+	if err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	s.trainMean.add(p)
+	return finite(p.loss, "the weights' images")
+}
+
+func (s *search) HeldGrad() error {
+	b, err := s.held.next()
+	if err != nil {
+		return err
+	}
+	p, err := s.m.run(s.m.alphas, b)
+	if err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	s.heldMean.add(p)
+	return finite(p.loss, "the alphas' images")
+}

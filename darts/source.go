@@ -1,0 +1,58 @@
+package darts
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"unnas/internal/rng"
+	"unnas/pretext"
+)
+
+// A Source holds the images of a data set, numbered from zero. The numbers must
+// not depend on anything that changes between runs, such as directory order.
+type Source interface {
+	// Len returns the number of images. It stays the same.
+	Len() int
+	// Load returns image i. Several goroutines call it at once. The caller only
+	// reads the image, so the source may keep it and return it again. When ctx
+	// is done, Load should return its error soon.
+	Load(ctx context.Context, i int) (*pretext.Image, error)
+}
+
+// Subset returns a source of some images of src: its image i is image indices[i]
+// of src. Loading an image that src does not have is an error.
+func Subset(src Source, indices []int) Source {
+	return subset{src, slices.Clone(indices)}
+}
+
+type subset struct {
+	src     Source
+	indices []int
+}
+
+func (s subset) Len() int { return len(s.indices) }
+
+func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if i < 0 || i >= len(s.indices) {
+		return nil, fmt.Errorf("darts: image %d of a subset of %d", i, len(s.indices))
+	}
+	if j := s.indices[i]; j < 0 || j >= s.src.Len() {
+		return nil, fmt.Errorf("darts: image %d of a subset is image %d of a source of %d", i, j, s.src.Len())
+	}
+	return s.src.Load(ctx, s.indices[i])
+}
+
+// halves splits the images below n at random into those that the weights learn
+// from, ⌊portion·n⌋ of them, and those that the alphas learn from, the rest.
+// Portion is from 0 to 1. Both halves are in ascending order, and depend on
+// nothing but the arguments.
+func halves(n int, portion float64, seed uint64) (w, alpha []int) {
+	order := rng.Perm(rng.New(seed, "halves", 0, 0), n)
+	cut := int(math.Floor(portion * float64(n)))
+	w, alpha = order[:cut:cut], order[cut:]
+	slices.Sort(w)
+	slices.Sort(alpha)
+	return w, alpha
+}

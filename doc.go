@@ -1,0 +1,19 @@
+// Package unnas maps the library; it holds no code.
+//
+//	unnas/darts          search a cell, train a network: one deep call each
+//	unnas/darts/dataset  image sources: CIFAR-10, folders of images, built-in scenes
+//	unnas/cell           search spaces, supernets, genotypes, their networks and pictures
+//	unnas/pretext        tasks, with and without labels, and the image transforms they need
+//	unnas/segmentation   the head that turns a network into one that labels pixels
+//	unnas/ops            layers and candidate operations as nodes of a Gorgonia graph
+//	unnas/ops/optest     a kit that checks operations of one's own
+//
+// A network is a Gorgonia expression graph: what the packages build are
+// *gorgonia.Node, and any differentiable Gorgonia operation takes part. What
+// runs it is a plan made once, with kernels in assembly, in memory laid out
+// beforehand, on all cores, with results that do not depend on their number.
+//
+// The method is that of Are Labels Necessary for Neural Architecture Search?
+// (Liu et al., ECCV 2020, arXiv 2003.12056), which builds on DARTS (Liu et al.,
+// ICLR 2019, arXiv 1806.09055).
+package unnas

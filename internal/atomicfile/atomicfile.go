@@ -1,0 +1,87 @@
+package atomicfile
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// Write replaces the file at path by what write writes. It goes to a temporary
+// file in the same directory, which takes the name of the old one only once its
+// content is on the disk; Write returns once the new name is there too. The new
+// file has permission 0644 less the process's umask; a symbolic link at path is
+// replaced, not followed. The writer is buffered.
+//
+// If write or the file system fails, the old file is untouched and the
+// temporary one is gone. Only after an error that says so may the new file be
+// in place without the promise that it outlives a power cut.
+func Write(path string, write func(w io.Writer) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("atomicfile: write %s: %w", path, err)
+		}
+	}()
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	// os.CreateTemp would deny the group and others to read the file.
+	temp := filepath.Join(dir, fmt.Sprintf(".%s.%016x.tmp", base, rand.Uint64()))
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	renamed := false
+	defer func() { // also when write panics
+		if !renamed {
+			_ = f.Close() // harmless when closed already
+			_ = os.Remove(temp)
+		}
+	}()
+
+	buffer := bufio.NewWriter(f)
+	if err := write(buffer); err != nil {
+		return err
+	}
+	if err := buffer.Flush(); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	renamed = true
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("the file is in place, but its directory cannot be synced: %w", err)
+	}
+	return nil
+}
+
+// syncDir puts the names in a directory on the disk.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // cannot open a directory for syncing; the file system's journal keeps names
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// Some file systems keep no directories to sync, and say that the argument
+	// is invalid: there is nothing to be done.
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}

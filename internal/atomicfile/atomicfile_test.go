@@ -1,0 +1,165 @@
+package atomicfile_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/internal/atomicfile"
+)
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	}
+}
+
+// names returns the sorted names of the files in dir.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var s []string
+	for _, e := range entries {
+		s = append(s, e.Name())
+	}
+	return s
+}
+
+func TestWriteReplaces(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.ckpt")
+	for _, want := range []string{"first", "", strings.Repeat("longer than any buffer ", 10_000), "short"} {
+		require.NoError(t, atomicfile.Write(path, text(want)))
+		got, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
+		require.Equal(t, []string{"model.ckpt"}, names(t, dir))
+	}
+}
+
+func TestWriteInWorkingDirectory(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.NoError(t, atomicfile.Write("here", text("x")))
+	assert.Equal(t, []string{"here"}, names(t, dir))
+}
+
+func TestWritePermission(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no such permissions")
+	}
+	dir := t.TempDir()
+	// A file created by the system with the same wish shows what the umask leaves.
+	plain, err := os.OpenFile(filepath.Join(dir, "plain"), os.O_CREATE|os.O_WRONLY, 0o644)
+	require.NoError(t, err)
+	require.NoError(t, plain.Close())
+	want, err := os.Stat(plain.Name())
+	require.NoError(t, err)
+
+	path := filepath.Join(dir, "ours")
+	require.NoError(t, atomicfile.Write(path, text("x")))
+	got, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, want.Mode(), got.Mode())
+}
+
+func TestWriteReplacesLink(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(target, []byte("kept"), 0o644))
+	if err := os.Symlink(target, link); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	require.NoError(t, atomicfile.Write(link, text("new")))
+	got, err := os.ReadFile(target)
+	require.NoError(t, err)
+	assert.Equal(t, "kept", string(got))
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	assert.True(t, info.Mode().IsRegular())
+}
+
+func TestWriteFaults(t *testing.T) {
+	full := errors.New("no space left")
+	big := bytes.Repeat([]byte{1}, 1<<20)
+	tests := []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{"before the first byte", func(io.Writer) error { return full }},
+		{"in the middle", func(w io.Writer) error {
+			if _, err := w.Write(big); err != nil {
+				return err
+			}
+			return full
+		}},
+		{"while copying", func(w io.Writer) error {
+			_, err := io.Copy(w, io.MultiReader(bytes.NewReader(big), iotest.ErrReader(full)))
+			return err
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "state")
+			require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
+
+			err := atomicfile.Write(path, test.write)
+			require.ErrorIs(t, err, full)
+			assert.ErrorContains(t, err, path)
+			got, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, "old", string(got))
+			assert.Equal(t, []string{"state"}, names(t, dir))
+		})
+	}
+}
+
+func TestWritePanics(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "state")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
+	assert.PanicsWithValue(t, "bug", func() {
+		_ = atomicfile.Write(path, func(io.Writer) error { panic("bug") })
+	})
+	assert.Equal(t, []string{"state"}, names(t, dir))
+}
+
+func TestWriteBadPath(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o644))
+	folder := filepath.Join(dir, "folder")
+	require.NoError(t, os.MkdirAll(filepath.Join(folder, "inside"), 0o755))
+
+	t.Chdir(dir) // where a temporary file without a directory would be left
+
+	for name, path := range map[string]string{
+		"no such directory":       filepath.Join(dir, "absent", "state"),
+		"a file as the directory": filepath.Join(file, "state"),
+		"a directory as the file": folder,
+		"no file name":            folder + string(filepath.Separator),
+		"no path":                 "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := atomicfile.Write(path, text("x"))
+			require.Error(t, err)
+			assert.ErrorContains(t, err, "atomicfile: write "+path)
+			assert.Equal(t, []string{"file", "folder"}, names(t, dir))
+			assert.Equal(t, []string{"inside"}, names(t, folder))
+		})
+	}
+	assert.ErrorIs(t, atomicfile.Write(filepath.Join(dir, "absent", "state"), text("x")), fs.ErrNotExist)
+}

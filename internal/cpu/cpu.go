@@ -1,0 +1,65 @@
+// Package cpu says which vector instructions the kernels may use.
+//
+// The best set that the processor offers is chosen when the program starts.
+// The environment variable UNNAS_KERNEL, set to generic, avx2 or avx512,
+// forces one of them, for tests and for comparisons.
+package cpu
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/cpu"
+)
+
+// Level is a set of vector instructions; a higher one includes the lower.
+type Level int
+
+// The levels, in rising order. Generic is plain Go.
+const (
+	Generic Level = iota
+	AVX2          // AVX2 with FMA3
+	AVX512        // AVX-512 F, VL, BW and DQ
+)
+
+// Variable is the environment variable that forces a level.
+const Variable = "UNNAS_KERNEL"
+
+var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512"}
+
+// String returns the name by which Variable selects the level.
+func (l Level) String() string { return names[l] }
+
+// Best returns the highest level that this processor runs.
+func Best() Level {
+	x := cpu.X86
+	switch {
+	case x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX2 && x.HasFMA:
+		return AVX512
+	case x.HasAVX2 && x.HasFMA:
+		return AVX2
+	}
+	return Generic
+}
+
+// Select returns the level to use: the one that name asks for, or the best if
+// name is empty. It fails if name is unknown or beyond this processor.
+func Select(name string) (Level, error) {
+	if name == "" {
+		return Best(), nil
+	}
+	for l, n := range names {
+		if n != name {
+			continue
+		}
+		if Level(l) > Best() {
+			return Generic, fmt.Errorf("cpu: %s=%s, but this processor offers %s at most; unset it", Variable, name, Best())
+		}
+		return Level(l), nil
+	}
+	return Generic, fmt.Errorf("cpu: %s=%q is not one of generic, avx2, avx512", Variable, name)
+}
+
+// Active is the level in use. Err says why Variable could not be followed; the
+// level is Generic then, and whoever starts work must report the error.
+var Active, Err = Select(os.Getenv(Variable))

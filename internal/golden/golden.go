@@ -1,0 +1,255 @@
+// Package golden reads reference cases for tests: networks with parameters,
+// inputs, outputs and gradients, computed in float64 by an independent
+// implementation in PyTorch 1.13 and rounded to float32. A case is a file in the
+// safetensors format whose metadata says what to build.
+package golden
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+// Files returns the cases of the folder that UNNAS_GOLDEN names, or else those
+// that the repository holds.
+func Files(t *testing.T) []string {
+	t.Helper()
+	dir := os.Getenv("UNNAS_GOLDEN")
+	if dir == "" {
+		dir = filepath.Join(root(t), "testdata", "golden")
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, "no golden cases in %s", dir)
+	sort.Strings(files)
+	return files
+}
+
+// root returns the folder of the module.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	t.Fatal("no go.mod above the test")
+	return ""
+}
+
+// Name returns the name of the case in a file.
+func Name(file string) string { return strings.TrimSuffix(filepath.Base(file), ".safetensors") }
+
+// Case is what to build, and the tensors of its file.
+type Case struct {
+	Kind       string
+	Op         string
+	Width      int
+	Depth      int
+	Stride     int
+	Affine     bool
+	Size       Size
+	Batch      int
+	Stem       cell.Stem
+	Task       string
+	Classes    int
+	InChannels int `json:"in_channels"`
+	Aux        bool
+	Genotype   cell.Genotype
+	ASPP       int   `json:"aspp_channels"`
+	Rates      []int `json:"aspp_rates"`
+	Matrix     [][]int
+	Ops        []string
+	Stacks     int
+	Modules    int
+	Steps      int
+	LR         float64
+	ArchLR     float64 `json:"arch_lr"`
+	Tolerance  float64
+	Floor      float64
+
+	// Tensors are those of the file, in their published layout.
+	Tensors map[string]Tensor `json:"-"`
+	// Worst is the largest error of a Check so far, as a share of the allowed one.
+	Worst float64 `json:"-"`
+}
+
+// Size is rows and columns; in a file also one number for both.
+type Size [2]int
+
+// UnmarshalJSON reads either form.
+func (s *Size) UnmarshalJSON(b []byte) error {
+	var n int
+	if json.Unmarshal(b, &n) == nil {
+		*s = Size{n, n}
+		return nil
+	}
+	return json.Unmarshal(b, (*[2]int)(s))
+}
+
+// Tensor holds floats or whole numbers.
+type Tensor struct {
+	Shape []int
+	F     []float32
+	I     []int32
+}
+
+// Read reads a case.
+func Read(t *testing.T, path string) *Case {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	var n uint64
+	require.NoError(t, binary.Read(f, binary.LittleEndian, &n))
+	header := make([]byte, n)
+	_, err = io.ReadFull(f, header)
+	require.NoError(t, err)
+	data, err := io.ReadAll(f)
+	require.NoError(t, err)
+	var entries map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(header, &entries))
+	var meta struct{ Case string }
+	require.NoError(t, json.Unmarshal(entries["__metadata__"], &meta))
+	g := &Case{Tensors: map[string]Tensor{}}
+	require.NoError(t, json.Unmarshal([]byte(meta.Case), g))
+	for name, raw := range entries {
+		if name == "__metadata__" {
+			continue
+		}
+		var e struct {
+			Dtype   string
+			Shape   []int
+			Offsets [2]int `json:"data_offsets"`
+		}
+		require.NoError(t, json.Unmarshal(raw, &e))
+		b := data[e.Offsets[0]:e.Offsets[1]]
+		v := Tensor{Shape: e.Shape}
+		switch e.Dtype {
+		case "F32":
+			for ; len(b) > 0; b = b[4:] {
+				v.F = append(v.F, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+			}
+		case "I64":
+			for ; len(b) > 0; b = b[8:] {
+				v.I = append(v.I, int32(binary.LittleEndian.Uint64(b)))
+			}
+		default:
+			t.Fatalf("%s: tensor of type %s", name, e.Dtype)
+		}
+		g.Tensors[name] = v
+	}
+	return g
+}
+
+// Check compares a result with the tensor of that name.
+func (g *Case) Check(t *testing.T, name string, got []float32) {
+	t.Helper()
+	want, ok := g.Tensors[name]
+	if !ok {
+		t.Errorf("the case has no tensor %s", name)
+		return
+	}
+	require.Len(t, got, len(want.F), name)
+	var diff, norm float64
+	for i, w := range want.F {
+		d := float64(got[i]) - float64(w)
+		diff += d * d
+		norm += float64(w) * float64(w)
+	}
+	diff, norm = math.Sqrt(diff), math.Sqrt(norm)
+	limit := g.Tolerance * math.Max(norm, g.Floor)
+	if !(diff <= limit) {
+		t.Errorf("%s: error %.3g of norm %.3g; %.3g is allowed", name, diff, norm, limit)
+	}
+	if limit > 0 {
+		g.Worst = math.Max(g.Worst, diff/limit)
+	}
+}
+
+// NHWC returns the floats of a tensor [N, C, H, W] with the channels last.
+func (v Tensor) NHWC() []float32 {
+	out := make([]float32, len(v.F))
+	reorder(v.Shape[0], v.Shape[1], v.Shape[2], v.Shape[3], func(nchw, nhwc int) { out[nhwc] = v.F[nchw] })
+	return out
+}
+
+// NCHW returns the floats of a map [N, H, W, C] with the channels second, and
+// those of any other shape as they are.
+func NCHW(shape tensor.Shape, f []float32) []float32 {
+	if shape.Dims() != 4 {
+		return f
+	}
+	out := make([]float32, len(f))
+	reorder(shape[0], shape[3], shape[1], shape[2], func(nchw, nhwc int) { out[nchw] = f[nhwc] })
+	return out
+}
+
+func reorder(n, c, h, w int, f func(nchw, nhwc int)) {
+	for i := range n {
+		for j := range c {
+			for y := range h {
+				for x := range w {
+					f(((i*c+j)*h+y)*w+x, ((i*h+y)*w+x)*c+j)
+				}
+			}
+		}
+	}
+}
+
+// Adopt gives all parameters the values of the case.
+func (g *Case) Adopt(t *testing.T, p *ops.Params) {
+	t.Helper()
+	require.NoError(t, p.Init(1))
+	for _, q := range p.List() {
+		v, ok := g.Tensors["param."+q.Name]
+		require.True(t, ok, "the case has no parameter %s", q.Name)
+		require.Equal(t, v.Shape, q.PublishedShape(), q.Name)
+		q.Adopt(p.Data(q), v.F)
+	}
+	for name := range g.Tensors {
+		if s, ok := strings.CutPrefix(name, "param."); ok {
+			require.NotNil(t, p.Find(s), "the network lacks parameter %s", s)
+		}
+	}
+}
+
+// CheckParams compares all gradients and running statistics.
+func (g *Case) CheckParams(t *testing.T, p *ops.Params) {
+	t.Helper()
+	for _, q := range p.List() {
+		if _, ok := g.Tensors["grad."+q.Name]; !ok {
+			t.Errorf("the case has no gradient of %s", q.Name)
+			continue
+		}
+		out := make([]float32, q.Shape.TotalSize())
+		q.Publish(out, p.Grad(q))
+		g.Check(t, "grad."+q.Name, out)
+	}
+	seen := 0
+	for _, s := range p.Stats() {
+		g.Check(t, "buffer."+s.Name+".running_mean", s.Mean)
+		g.Check(t, "buffer."+s.Name+".running_var", s.Var)
+		seen += 2
+	}
+	for name := range g.Tensors {
+		if strings.HasPrefix(name, "buffer.") {
+			seen--
+		}
+	}
+	require.Zero(t, seen, "running statistics of the case and of the network differ")
+}

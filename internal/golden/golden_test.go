@@ -1,0 +1,247 @@
+package golden_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/cell"
+	"unnas/internal/golden"
+	"unnas/internal/kernel"
+	"unnas/internal/vm"
+	"unnas/ops"
+	"unnas/segmentation"
+)
+
+// TestGolden builds everything from the case alone. Cases of kind trajectory
+// are tested in package darts.
+func TestGolden(t *testing.T) {
+	worst := map[string]float64{}
+	for _, file := range golden.Files(t) {
+		c := &testCase{Case: golden.Read(t, file)}
+		t.Run(golden.Name(file), func(t *testing.T) {
+			c.t = t
+			switch c.Kind {
+			case "op":
+				c.op()
+			case "search", "eval", "nasbench":
+				c.network()
+			case "trajectory":
+				return
+			default:
+				t.Fatalf("golden case of unknown kind %q", c.Kind)
+			}
+			worst[c.Kind] = max(worst[c.Kind], c.Worst)
+		})
+	}
+	for kind, share := range worst {
+		t.Logf("%s: largest error is %.3f of the allowed one", kind, share)
+	}
+}
+
+type testCase struct {
+	*golden.Case
+	t *testing.T
+}
+
+// machine plans the wanted nodes and the gradients of all parameters.
+func machine(t *testing.T, s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia.Node) *vm.Machine {
+	o := vm.Options{Want: want, Into: map[*gorgonia.Node][]float32{}}
+	for _, n := range s.Learnables() {
+		if n.Deriv() != nil {
+			o.Want = append(o.Want, n.Deriv())
+			o.Into[n.Deriv()] = s.Params().Grad(s.Owner(n))
+		}
+	}
+	for _, n := range extra {
+		o.Want = append(o.Want, n.Deriv())
+	}
+	p, err := vm.Compile(s.Graph(), o)
+	require.NoError(t, err)
+	m, err := p.Bind(vm.NewArena(p), kernel.NewTeam(2))
+	require.NoError(t, err)
+	return m
+}
+
+func data(n *gorgonia.Node) []float32 {
+	switch v := n.Value().(type) {
+	case *gorgonia.F32:
+		return []float32{float32(*v)}
+	default:
+		return v.Data().([]float32)
+	}
+}
+
+func let(t *testing.T, n *gorgonia.Node, backing any) {
+	require.NoError(t, gorgonia.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(backing))))
+}
+
+func (g *testCase) op() {
+	t := g.t
+	op, err := ops.Published().Find(g.Op)
+	require.NoError(t, err)
+	in := g.Tensors["input"]
+	graph := gorgonia.NewGraph()
+	s := ops.NewScope(graph, ops.NewParams())
+	x, err := ops.Images(graph, "input", in.Shape[0], in.Shape[2], in.Shape[3], in.Shape[1])
+	require.NoError(t, err)
+	y, err := op.Build(s, x, ops.Conn{Stride: g.Stride, Affine: g.Affine})
+	require.NoError(t, err)
+	gy, err := ops.Images(graph, "grad_output", y.Shape()[0], y.Shape()[1], y.Shape()[2], y.Shape()[3])
+	require.NoError(t, err)
+	g.Adopt(t, s.Params())
+	// The gradient of Σ y·gy is gy.
+	product, err := ops.Apply(dot{}, y, gy)
+	require.NoError(t, err)
+	_, err = gorgonia.Grad(product[0], append(s.Learnables(), x)...)
+	require.NoError(t, err)
+	let(t, x, in.NHWC())
+	let(t, gy, g.Tensors["grad_output"].NHWC())
+	if g.Op == "skip_connect" && g.Stride == 1 {
+		y, err = ops.Channels(x, 0, g.Width) // an input cannot be a result
+		require.NoError(t, err)
+	}
+	m := machine(t, s, gorgonia.Nodes{x}, product[0])
+	require.NoError(t, m.RunAll())
+	g.Check(t, "grad.input", golden.NCHW(x.Shape(), data(x.Deriv())))
+	if y == x {
+		require.Equal(t, 1, g.Stride)
+		g.Check(t, "output", golden.NCHW(x.Shape(), data(x)))
+		g.Check(t, "output_eval", golden.NCHW(x.Shape(), data(x)))
+		return
+	}
+	g.CheckParams(t, s.Params())
+	forward := machine(t, ops.NewScope(graph, s.Params()), nil, y)
+	forward.UpdateStats = false
+	require.NoError(t, forward.RunAll())
+	g.Check(t, "output", golden.NCHW(y.Shape(), data(y)))
+	forward.Training = false
+	require.NoError(t, forward.RunAll())
+	g.Check(t, "output_eval", golden.NCHW(y.Shape(), data(y)))
+}
+
+// dot is Σ a·b, a kernel as users write them.
+type dot struct{}
+
+func (dot) Name() string { return "dot" }
+
+func (dot) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	if !in[0].Eq(in[1]) {
+		return nil, fmt.Errorf("shapes %v and %v differ", in[0], in[1])
+	}
+	return []tensor.Shape{{}}, nil
+}
+
+func (dot) Forward(_ *ops.Run, out, in []ops.Array) error {
+	var sum float64
+	for i, v := range in[0].Data {
+		sum += float64(v) * float64(in[1].Data[i])
+	}
+	out[0].Data[0] = float32(sum)
+	return nil
+}
+
+func (dot) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []ops.Array) error {
+	for k, grad := range grads {
+		for i := range grad.Data {
+			grad.Data[i] = gy.Data[0] * in[1-k].Data[i]
+		}
+	}
+	return nil
+}
+
+func (g *testCase) network() {
+	t := g.t
+	in, target := g.Tensors["input"], g.Tensors["target"]
+	tiles := 1
+	if len(in.Shape) == 5 { // jigsaw: [N, tiles, C, H, W]
+		tiles = in.Shape[1]
+		in.Shape = []int{in.Shape[0] * tiles, in.Shape[2], in.Shape[3], in.Shape[4]}
+	}
+	graph := gorgonia.NewGraph()
+	s := ops.NewScope(graph, ops.NewParams())
+	x, err := ops.Images(graph, "input", in.Shape[0], in.Shape[2], in.Shape[3], in.Shape[1])
+	require.NoError(t, err)
+	labels, err := ops.Labels(graph, "target", target.Shape...)
+	require.NoError(t, err)
+	features, aux := g.body(s, x)
+	head := s.Sub("classifier").Sub("classifier")
+	var logits, output *gorgonia.Node
+	var loss ops.Loss
+	ignore := ops.LossConfig{Ignore: ops.NoIgnore}
+	switch g.Task {
+	case "seg", "col":
+		if g.Task == "seg" {
+			logits, err = segmentation.ASPP{Channels: g.ASPP, Rates: g.Rates, Classes: g.Classes}.Build(head, features)
+			ignore.Ignore = 255
+		} else {
+			logits, err = head.Conv(features, ops.ConvConfig{Out: g.Classes, Window: ops.Square(1, 1, 0, 1), Bias: true})
+		}
+		require.NoError(t, err)
+		output, err = ops.Upsample(logits, x.Shape()[1], x.Shape()[2])
+		require.NoError(t, err)
+		loss, err = ops.PixelCrossEntropy(logits, labels, ignore)
+	default:
+		pooled, e := ops.GlobalAvgPool(features)
+		require.NoError(t, e)
+		logits, err = head.Linear(pooled, tiles, g.Classes)
+		require.NoError(t, err)
+		output = logits
+		loss, err = ops.CrossEntropy(logits, labels, ignore)
+	}
+	require.NoError(t, err)
+	total := loss.Value
+	want := gorgonia.Nodes{output}
+	if aux != nil {
+		l, err := ops.CrossEntropy(aux, labels, ignore)
+		require.NoError(t, err)
+		total, err = ops.AddLosses(loss.Value, l.Value, cell.AuxiliaryWeight)
+		require.NoError(t, err)
+		want = append(want, aux)
+	}
+	want = append(want, total)
+	g.Adopt(t, s.Params())
+	require.NoError(t, ops.Grad(s, total))
+	let(t, x, in.NHWC())
+	let(t, labels, target.I)
+	m := machine(t, s, nil, want...)
+	require.NoError(t, m.RunAll())
+	g.Check(t, "output", golden.NCHW(output.Shape(), data(output)))
+	g.Check(t, "loss", data(total))
+	if aux != nil {
+		g.Check(t, "aux", data(aux))
+	}
+	g.CheckParams(t, s.Params())
+	m.Training = false
+	require.NoError(t, m.RunAll())
+	g.Check(t, "output_eval", golden.NCHW(output.Shape(), data(output)))
+}
+
+// body builds the cells of a case.
+func (g *testCase) body(s *ops.Scope, x *gorgonia.Node) (features, aux *gorgonia.Node) {
+	t := g.t
+	if g.Kind == "nasbench" {
+		y, err := cell.NASBenchBody{Stem: g.Stem, Width: g.Width, Stacks: g.Stacks, Modules: g.Modules}.Network(s, x, cell.NASBench{Matrix: g.Matrix, Ops: g.Ops})
+		require.NoError(t, err)
+		return y, nil
+	}
+	space := cell.DARTS(g.Stem, g.Width, g.Depth)
+	if g.Task == "seg" {
+		space.Body.Reductions = cell.Reductions(g.Depth, 1)
+	}
+	if g.Kind == "search" || g.Kind == "trajectory" {
+		net, err := space.Supernet(s, x)
+		require.NoError(t, err)
+		return net.Out, nil
+	}
+	net, err := space.Body.Network(s, x, g.Genotype, ops.Published())
+	require.NoError(t, err)
+	if g.Aux {
+		aux, err = space.Body.AuxiliaryHead(s, net.Middle, g.Classes)
+		require.NoError(t, err)
+	}
+	return net.Out, aux
+}

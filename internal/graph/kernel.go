@@ -1,0 +1,178 @@
+package graph
+
+import (
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/kernel"
+)
+
+// Kernel computes the outputs of one operation from its inputs.
+type Kernel interface {
+	// Key names the kernel and all its settings, for messages and hashes.
+	Key() string
+	// Shapes returns the shapes of all outputs, or an error that names the
+	// input that does not fit and the remedy.
+	Shapes(in []tensor.Shape) ([]tensor.Shape, error)
+	// Run computes the outputs. An output without memory is not wanted. Every
+	// other output is overwritten as a whole.
+	Run(c *Context, out, in []Value) error
+}
+
+// Differentiable is a kernel whose output 0 has a gradient.
+type Differentiable interface {
+	Kernel
+	// Wrt tells for each input whether it gets a gradient.
+	Wrt(inputs int) []bool
+	// Gradient returns the gradients of the inputs, nil where Wrt is false.
+	// out returns the node of an output, gy is the gradient of output 0.
+	Gradient(in gorgonia.Nodes, out func(i int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error)
+}
+
+// Pending says which unformed maps a kernel can read.
+type Pending int
+
+// The kinds of maps, each including those before it: plain data; data with one
+// factor per channel; any kernel.Map.
+const (
+	None Pending = iota
+	Scaled
+	Affine
+)
+
+// Reader is a kernel that can form maps while it reads them.
+type Reader interface {
+	// Reads says what input i may be. Other kernels read plain data.
+	Reads(i int) Pending
+}
+
+// Form describes an output as A·P + B·Q + D, for readers that form it
+// themselves. If P is a pending input, the kernel has put its factors into A.
+type Form struct {
+	P, Q int // numbers of the inputs; Q is -1 if there is none
+	// Coef is the output with the coefficients [rows, C] and Row the first of
+	// its rows: A, then B if there is a Q, then D if Shift.
+	Coef, Row int
+	Shift     bool
+}
+
+// Former is a kernel with outputs that need not be formed.
+type Former interface {
+	// Form describes output i; it reports false if the output is always data.
+	Form(i int) (Form, bool)
+}
+
+// Scratcher is a kernel that needs memory while it runs, in floats: so many
+// for each worker, and so many in common.
+type Scratcher interface {
+	Scratch(in []tensor.Shape) (perWorker, shared int)
+}
+
+// Measured is a kernel that knows its share of a network's complexity.
+type Measured interface {
+	Cost(in []tensor.Shape) Cost
+}
+
+// Cost is the work of an operation, in the terms in which published tables
+// count it.
+type Cost struct {
+	ConvMACs, LinearMACs int64 // multiply-adds of convolutions and linear layers
+	BiasedOutputs        int64 // outputs of convolutions with a bias
+	NormElements         int64 // inputs of batch normalisations
+	AveragedOutputs      int64 // outputs of average poolings
+	GlobalOperations     int64 // (H·W + 1)·C of each global pooling
+}
+
+// Add adds the work of another operation.
+func (c *Cost) Add(d Cost) {
+	c.ConvMACs += d.ConvMACs
+	c.LinearMACs += d.LinearMACs
+	c.BiasedOutputs += d.BiasedOutputs
+	c.NormElements += d.NormElements
+	c.AveragedOutputs += d.AveragedOutputs
+	c.GlobalOperations += d.GlobalOperations
+}
+
+// Context is the run that a kernel takes part in.
+type Context struct {
+	Team *kernel.Team
+	// Training selects batch statistics, and UpdateStats lets batch
+	// normalisations keep their running averages.
+	Training, UpdateStats bool
+
+	maps   []kernel.Map
+	sums   []float64
+	floats []float32
+}
+
+// Floats returns n floats of undefined content, in memory that the next call
+// uses again.
+func (c *Context) Floats(n int) []float32 {
+	if cap(c.floats) < n {
+		c.floats = make([]float32, n)
+	}
+	return c.floats[:n]
+}
+
+// Sums returns n float64 of undefined content, in memory that the next call
+// uses again.
+func (c *Context) Sums(n int) []float64 {
+	if cap(c.sums) < n {
+		c.sums = make([]float64, n)
+	}
+	return c.sums[:n]
+}
+
+// Maps returns the values as feature maps, in memory that the next call uses
+// again.
+func (c *Context) Maps(values []Value) []kernel.Map {
+	if cap(c.maps) < len(values) {
+		c.maps = make([]kernel.Map, len(values))
+	}
+	c.maps = c.maps[:len(values)]
+	for i := range values {
+		c.maps[i] = values[i].Map()
+	}
+	return c.maps
+}
+
+// Value is what a kernel reads or writes: floats, whole numbers (labels), or a
+// pending map.
+type Value struct {
+	Shape tensor.Shape
+	F     []float32
+	I     []int32
+	// Lazy is the map to form if the value is pending; F is nil then.
+	Lazy *kernel.Map
+}
+
+// Wanted reports whether an output has memory.
+func (v *Value) Wanted() bool { return v.F != nil }
+
+// Map returns the value as a feature map. A shape of fewer than four
+// dimensions becomes one of N rows of C channels.
+func (v *Value) Map() kernel.Map {
+	if v.Lazy != nil {
+		return *v.Lazy
+	}
+	n, h, w, c := NHWC(v.Shape)
+	return kernel.Plain(n, h, w, c, v.F)
+}
+
+// NHWC reads a shape as that of a feature map: the last dimension is the
+// channels, the first the images, what lies between rows and columns.
+func NHWC(s tensor.Shape) (n, h, w, c int) {
+	n, h, w, c = 1, 1, 1, 1
+	switch len(s) {
+	case 0:
+	case 1:
+		c = s[0]
+	case 2:
+		n, c = s[0], s[1]
+	case 3:
+		n, w, c = s[0], s[1], s[2]
+	default:
+		n, h, w, c = s[0], s[1], s[2], s[3]
+	}
+	return n, h, w, c
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// product generates both matrix products: a is read through two strides, one
+// from row to row of the result and one along the sum, so that its transpose is
+// a matter of exchanging them.
+//
+// Loop order: blocks of 1 to 3 vectors of columns, outermost, so that a block of
+// b stays in the first-level cache; then blocks of rows; innermost the sum
+// (Goto and van de Geijn, ACM TOMS 34(3), 2008, without packing: the caller cuts
+// the sum into pieces that fit).
+//
+// Registers: one accumulator for each row and vector of the block, the vectors
+// of one row of b, and one element of a in all lanes. With YMM 4 rows x 3 or 2
+// vectors or 8 x 1, with ZMM 8 rows x 3, 2 or 1: at least 8 accumulators, which
+// hides the latency of the multiply-add, except where columns are few.
+//
+// Tail: the last vector of columns is incomplete. In the last block of rows, the
+// rows that do not exist repeat the last one: it is computed several times, with
+// one result.
+func product(v vectors) {
+	TEXT("product"+v.name, NOSPLIT,
+		"func(m, n, k int, a *float32, row, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)")
+	Doc("product"+v.name+" sets the m×n matrix c to a·b, or adds the product to it if acc. Element",
+		"i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m and n are positive.")
+
+	t := v.tail(number("n"))
+	left := local(number("n")) // columns to do
+	b, c := local(number("b")), local(number("c"))
+
+	columns, done := label("columns"), label("done")
+	block := func(vecs int, t *tail) {
+		v.productBlock(vecs, t, b, c)
+		if t != nil {
+			JMP(LabelRef(done))
+			return
+		}
+		for _, p := range []Mem{b, c} {
+			ADDQ(imm(vecs*v.size()), p)
+		}
+		SUBQ(imm(vecs*v.lanes), left)
+		JMP(LabelRef(columns))
+	}
+	// Three vectors at a time, but not so that one is left alone.
+	var full, part [4]string
+	for i := 1; i < 4; i++ {
+		full[i], part[i] = label("full"), label("part")
+	}
+	Label(columns)
+	n := fetch(left)
+	CMPQ(n, imm(4*v.lanes))
+	JG(LabelRef(full[3]))
+	CMPQ(n, imm(3*v.lanes))
+	JE(LabelRef(full[3]))
+	JG(LabelRef(full[2]))
+	CMPQ(n, imm(2*v.lanes))
+	JE(LabelRef(full[2]))
+	JG(LabelRef(part[3]))
+	CMPQ(n, imm(v.lanes))
+	JE(LabelRef(full[1]))
+	JG(LabelRef(part[2]))
+	TESTQ(n, n)
+	JNZ(LabelRef(part[1]))
+	Label(done)
+	end()
+	for vecs := 1; vecs < 4; vecs++ {
+		Label(full[vecs])
+		block(vecs, nil)
+		Label(part[vecs])
+		block(vecs, t)
+	}
+}
+
+// productBlock computes vecs vectors of columns in all rows.
+func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
+	rows := 8
+	if !v.wide() && vecs > 1 {
+		rows = 4
+	}
+	last := func(j int) *tail {
+		if j == vecs-1 {
+			return t
+		}
+		return nil
+	}
+	todo := local(number("m"))
+	aRow, cRow := local(number("a")), local(fetch(c))
+
+	head, zeroed, ready, finish := label("rows"), label("zeroed"), label("ready"), label("finish")
+	Label(head)
+	sum := v.regs(rows * vecs)
+
+	// The accumulators begin with c or zero.
+	acc := Load(Param("acc"), GP8())
+	TESTB(acc, acc)
+	JZ(LabelRef(zeroed))
+	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(todo), func(r int, row GPVirtual) {
+		for j := range vecs {
+			v.load(Mem{Base: row, Disp: j * v.size()}, sum[r*vecs+j], last(j))
+		}
+	})
+	JMP(LabelRef(ready))
+	Label(zeroed)
+	for _, s := range sum {
+		v.zero(s)
+	}
+	Label(ready)
+
+	from := make([]GPVirtual, rows)
+	eachRow(rows, fetch(aRow), bytes("row"), fetch(todo), func(r int, row GPVirtual) {
+		from[r] = GP64()
+		MOVQ(row, from[r])
+	})
+	y, x := v.regs(vecs), v.reg()
+	depth, ldb, bAt, offset := bytes("depth"), bytes("ldb"), fetch(b), nought()
+	k := number("k")
+	TESTQ(k, k)
+	JZ(LabelRef(finish))
+	repeat(k, func() {
+		for j := range vecs {
+			v.load(Mem{Base: bAt, Disp: j * v.size()}, y[j], last(j))
+		}
+		for r := range rows {
+			VBROADCASTSS(at(from[r], offset, 0), x)
+			for j := range vecs {
+				VFMADD231PS(y[j], x, sum[r*vecs+j])
+			}
+		}
+		ADDQ(depth, offset)
+		ADDQ(ldb, bAt)
+	})
+	Label(finish)
+
+	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(todo), func(r int, row GPVirtual) {
+		for j := range vecs {
+			v.store(sum[r*vecs+j], Mem{Base: row, Disp: j * v.size()}, last(j))
+		}
+	})
+	advance := func(p Mem, stride GPVirtual) {
+		IMUL3Q(imm(rows), stride, stride)
+		ADDQ(stride, p)
+	}
+	advance(aRow, bytes("row"))
+	advance(cRow, bytes("ldc"))
+	SUBQ(imm(rows), todo)
+	JG(LabelRef(head))
+}

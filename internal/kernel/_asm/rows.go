@@ -1,0 +1,438 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// depthwise generates one row of a depthwise convolution; see windows.
+func depthwise(v vectors) {
+	TEXT("dw"+v.name, NOSPLIT, "func(dst, src, w *float32, width, c, k, pixel, tap, row int)")
+	Doc("dw"+v.name+" computes width pixels of c channels of a depthwise k×k convolution. The windows of",
+		"neighbouring pixels begin pixel floats apart; the taps of a window are tap floats apart in a row",
+		"and row floats from row to row. All counts are positive.")
+	v.windows(true)
+}
+
+// maxRow generates one row of a max pooling; see windows.
+func maxRow(v vectors) {
+	TEXT("maxRow"+v.name, NOSPLIT, "func(dst, src *float32, width, c, k, pixel, tap, row int)")
+	Doc("maxRow"+v.name+" computes width pixels of c channels of a k×k max pooling. The arguments are those",
+		"of dw"+v.name+" without weights.")
+	v.windows(false)
+}
+
+// shape is a common kind of windows: k×k taps, stride between the windows and
+// dil between the taps, both in units of their lesser. The zero shape is any.
+type shape struct{ k, stride, dil int }
+
+var shapes = []shape{
+	{3, 1, 1}, {3, 1, 2}, {3, 2, 1},
+	{5, 1, 1}, {5, 1, 2}, {5, 2, 1},
+	{7, 1, 1}, {7, 1, 2}, {7, 2, 1},
+}
+
+// positions returns the number of units that the windows of size pixels cover.
+func (s shape) positions(size int) int { return (size-1)*s.stride + (s.k-1)*s.dil + 1 }
+
+// windows emits the body of depthwise, if weighted, or of maxRow.
+//
+// Loop order: tiles of up to 8 (YMM) or 16 (ZMM) pixels of the result; vectors
+// of channels; rows and columns of the window.
+//
+// Registers: one accumulator for each pixel of the tile. For common shapes, the
+// weights of a row of taps and one input at a time, which serves all windows
+// that contain it. For others, the weights of one tap; the inputs come from
+// memory, one for each multiply-add, which makes reading them the limit.
+//
+// Tail: a tile has the largest power of two of pixels that the row offers, and
+// the last one begins early enough to be whole: results are computed twice
+// rather than slowly. The same holds for the last vector of channels, except
+// where there is only an incomplete one.
+func (v vectors) windows(weighted bool) {
+	t := v.tail(number("c"))
+	at := place{AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)}
+	narrow := label("narrow")
+	CMPQ(param("c"), imm(v.lanes))
+	JLT(LabelRef(narrow))
+	if weighted {
+		for _, s := range shapes {
+			other := label("other")
+			CMPQ(param("k"), imm(s.k))
+			JNE(LabelRef(other))
+			pixel, tap := number("pixel"), number("tap")
+			IMUL3Q(imm(s.dil), pixel, pixel)
+			IMUL3Q(imm(s.stride), tap, tap)
+			CMPQ(pixel, tap)
+			JNE(LabelRef(other))
+			v.tiles(at, 8, s, weighted, nil)
+			Label(other)
+		}
+	}
+	v.tiles(at, 1, shape{}, weighted, nil)
+	Label(narrow)
+	v.tiles(at, 1, shape{}, weighted, t)
+	end()
+}
+
+// tiles emits the loops over the tiles of a row, down to tiles of smallest
+// pixels, and the return.
+func (v vectors) tiles(at place, smallest int, s shape, weighted bool, t *tail) {
+	for size := v.lanes; size >= smallest; size /= 2 {
+		smaller, head := label("smaller"), label("tiles")
+		CMPQ(param("width"), imm(size))
+		JLT(LabelRef(smaller))
+		d := newDistances(s, size)
+		MOVQ(nought(), at.x)
+		Label(head)
+		v.tile(at, size, d, s, weighted, t)
+		ADDQ(imm(size), at.x)
+		next := fetch(at.x)
+		CMPQ(next, param("width"))
+		JLT(LabelRef(head))
+		end()
+		Label(smaller)
+	}
+}
+
+// place holds the local variables of the loops over tiles and channels.
+type place struct {
+	x        Mem // first pixel of the tile
+	src, dst Mem // addresses of the tile
+	channel  Mem // offset of the channels
+}
+
+// distances holds how far apart things are, in bytes.
+type distances struct {
+	c, tap GPVirtual
+	row    GPVirtual    // from where the work on a row of taps ends to the next row
+	unit   [8]GPVirtual // of a shape, or windows of neighbouring pixels; times 1, 3, 5 and 7
+}
+
+func newDistances(s shape, size int) *distances {
+	d := &distances{c: bytes("c"), tap: bytes("tap"), row: bytes("row")}
+	back := GP64()
+	switch {
+	case s.k == 0:
+		d.unit[1] = bytes("pixel")
+		MOVQ(param("k"), back)
+		IMULQ(d.tap, back)
+	case s.stride > s.dil:
+		d.unit[1] = d.tap
+	default:
+		d.unit[1] = bytes("pixel")
+	}
+	if s.k > 0 {
+		IMUL3Q(imm((s.positions(size)-1)/8*8), d.unit[1], back)
+	}
+	SUBQ(back, d.row)
+	for m := 3; m < 8; m += 2 {
+		d.unit[m] = GP64()
+		LEAQ(Mem{Base: d.unit[m-2], Index: d.unit[1], Scale: 2}, d.unit[m])
+	}
+	return d
+}
+
+// after returns the address n units after base, for n up to 8.
+func (d *distances) after(base GPVirtual, n int) Mem {
+	if n == 0 {
+		return Mem{Base: base}
+	}
+	scale := n & -n
+	return Mem{Base: base, Index: d.unit[n/scale], Scale: uint8(scale)}
+}
+
+// tile computes size pixels of all channels from pixel at.x on, or the last ones.
+func (v vectors) tile(at place, size int, d *distances, s shape, weighted bool, t *tail) {
+	first, last := fetch(at.x), number("width")
+	SUBQ(imm(size), last)
+	atMost(first, last)
+	i := bytes("pixel")
+	IMULQ(first, i)
+	ADDQ(param("src"), i)
+	MOVQ(i, at.src)
+	IMULQ(d.c, first)
+	ADDQ(param("dst"), first)
+	MOVQ(first, at.dst)
+	MOVQ(nought(), at.channel)
+
+	head := label("channels")
+	Label(head)
+	offset := fetch(at.channel)
+	if t == nil {
+		last := GP64()
+		LEAQ(Mem{Base: d.c, Disp: -v.size()}, last)
+		atMost(offset, last)
+	}
+	from := fetch(at.src)
+	ADDQ(offset, from)
+	var w GPVirtual
+	if weighted {
+		w = number("w")
+		ADDQ(offset, w)
+	}
+	ADDQ(at.dst, offset)
+	acc := v.regs(size)
+	if s.k > 0 {
+		v.sharedInputs(acc, from, w, d, s)
+	} else {
+		v.separateInputs(acc, from, w, d, t)
+	}
+	for _, r := range acc {
+		v.store(r, Mem{Base: offset}, t)
+		ADDQ(d.c, offset)
+	}
+	if t == nil {
+		ADDQ(imm(v.size()), at.channel)
+		CMPQ(d.c, at.channel)
+		JGT(LabelRef(head))
+	}
+}
+
+// sharedInputs computes the windows from one address on, of a known shape.
+func (v vectors) sharedInputs(acc []VecVirtual, from, w GPVirtual, d *distances, s shape) {
+	for _, r := range acc {
+		v.zero(r)
+	}
+	weights, x := v.regs(s.k), v.reg()
+	repeat(number("k"), func() {
+		for _, r := range weights {
+			VMOVUPS(Mem{Base: w}, r)
+			ADDQ(d.c, w)
+		}
+		for i := range s.positions(len(acc)) {
+			if i > 0 && i%8 == 0 {
+				LEAQ(d.after(from, 8), from)
+			}
+			loaded := false
+			for kx := range s.k {
+				p := i - kx*s.dil
+				if p < 0 || p%s.stride != 0 || p/s.stride >= len(acc) {
+					continue
+				}
+				if !loaded {
+					VMOVUPS(d.after(from, i%8), x)
+					loaded = true
+				}
+				VFMADD231PS(x, weights[kx], acc[p/s.stride])
+			}
+		}
+		ADDQ(d.row, from)
+	})
+}
+
+// separateInputs computes the windows from one address on, of any shape: their
+// sums or, if w is nil, the largest elements.
+func (v vectors) separateInputs(acc []VecVirtual, from, w GPVirtual, d *distances, t *tail) {
+	bases := []GPVirtual{from}
+	if len(acc) > 8 {
+		bases = append(bases, GP64())
+		LEAQ(d.after(from, 8), bases[1])
+	}
+	input := func(p int) Mem { return d.after(bases[p/8], p%8) }
+	advance := func(by GPVirtual) {
+		for _, b := range bases {
+			ADDQ(by, b)
+		}
+	}
+	for p, r := range acc {
+		if w == nil {
+			v.load(input(p), r, t)
+		} else {
+			v.zero(r)
+		}
+	}
+	repeat(number("k"), func() {
+		repeat(number("k"), func() {
+			weights, x := v.reg(), v.reg()
+			if w != nil {
+				v.load(Mem{Base: w}, weights, t)
+				ADDQ(d.c, w)
+			}
+			for p, r := range acc {
+				if w != nil {
+					v.addProduct(r, weights, input(p), t, x)
+				} else {
+					v.load(input(p), x, t)
+					// In this order of operands r stays where x is no number.
+					VMAXPS(r, x, r)
+				}
+			}
+			advance(d.tap)
+		})
+		advance(d.row)
+	})
+}
+
+// atMost sets i to the lesser of i and last.
+func atMost(i, last GPVirtual) {
+	CMPQ(i, last)
+	CMOVQGT(last, i)
+}
+
+// depthwiseGrad generates the gradient of the taps of a depthwise convolution.
+//
+// Loop order: groups of 9 taps; vectors of channels; pixels.
+//
+// Registers: one accumulator for each tap of the group and one vector of grad; the
+// inputs come from memory. The offsets of the taps are in general registers,
+// which limits the group.
+//
+// Tail: the last vector of channels is incomplete. In the last group, the taps
+// that do not exist repeat the last one: it is computed several times, with one
+// result.
+func depthwiseGrad(v vectors) {
+	const group = 9
+	TEXT("dwGrad"+v.name, NOSPLIT, "func(gw, src, grad *float32, width, c, k, pixel, tap, row int)")
+	Doc("dwGrad"+v.name+" adds to gw the gradient of the taps for one row grad of output gradients. The other",
+		"arguments are those of dw"+v.name+".")
+	t := v.tail(number("c"))
+	taps := number("k")
+	IMULQ(taps, taps)
+	left := local(taps) // taps to do
+	gw := local(number("gw"))
+	nextOffset, nextColumns := local(nought()), local(number("k"))
+
+	head := label("groups")
+	Label(head)
+	// The offsets of the taps, row by row.
+	offsets := make([]GPVirtual, group)
+	offset, columns, tap := fetch(nextOffset), fetch(nextColumns), bytes("tap")
+	for i := range offsets {
+		offsets[i] = GP64()
+		MOVQ(offset, offsets[i])
+		last := label("last")
+		CMPQ(left, imm(i+1))
+		JLE(LabelRef(last))
+		ADDQ(tap, offset)
+		DECQ(columns)
+		JNZ(LabelRef(last))
+		back := number("k")
+		MOVQ(back, columns)
+		IMULQ(tap, back)
+		SUBQ(back, offset)
+		ADDQ(bytes("row"), offset)
+		Label(last)
+	}
+	MOVQ(offset, nextOffset)
+	MOVQ(columns, nextColumns)
+
+	v.channels([]int{1}, t, func(_ int, channel Mem, t *tail) {
+		sum := v.regs(group)
+		weights := func() GPVirtual {
+			p := fetch(gw)
+			ADDQ(channel, p)
+			return p
+		}
+		eachRow(group, weights(), bytes("c"), fetch(left), func(i int, row GPVirtual) {
+			v.load(Mem{Base: row}, sum[i], t)
+		})
+		src, grad, n, c, pixel := number("src"), number("grad"), number("width"), bytes("c"), bytes("pixel")
+		ADDQ(channel, src)
+		ADDQ(channel, grad)
+		repeat(n, func() {
+			y := v.reg()
+			v.load(Mem{Base: grad}, y, t)
+			for i, o := range offsets {
+				v.addProduct(sum[i], y, at(src, o, 0), t, v.reg())
+			}
+			ADDQ(c, grad)
+			ADDQ(pixel, src)
+		})
+		eachRow(group, weights(), bytes("c"), fetch(left), func(i int, row GPVirtual) {
+			v.store(sum[i], Mem{Base: row}, t)
+		})
+	})
+	next := bytes("c")
+	IMUL3Q(imm(group), next, next)
+	ADDQ(next, gw)
+	SUBQ(imm(group), left)
+	JG(LabelRef(head))
+	end()
+}
+
+// maxGrad generates the gradient of a max pooling.
+//
+// Loop order: pixels; vectors of channels; the window twice, once to find the
+// first largest input and once to add to its gradient.
+//
+// Registers: the largest input, the number of its tap, the number of the current
+// tap, and the gradient.
+//
+// Tail: the last vector of channels is incomplete.
+func maxGrad(v vectors) {
+	TEXT("maxGrad"+v.name, NOSPLIT, "func(gx, src, grad *float32, width, c, k, pixel, tap, row int)")
+	Doc("maxGrad"+v.name+" adds each element of grad, the gradient of one row of a max pooling, to gx at the",
+		"first largest input of its window. gx is laid out as src. The other arguments are those of",
+		"maxRow"+v.name+".")
+	t := v.tail(number("c"))
+	ones := v.reg()
+	VPBROADCASTD(counting, ones)
+	src, grad, width := local(number("src")), local(number("grad")), local(number("width"))
+	repeat(width, func() {
+		v.channels([]int{1}, t, func(_ int, channel Mem, t *tail) {
+			start := fetch(src)
+			ADDQ(channel, start)
+			tap, row := bytes("tap"), bytes("row")
+			back := number("k")
+			IMULQ(tap, back)
+			SUBQ(back, row)
+			// window runs over the taps, counting them.
+			window := func(body func(input GPVirtual, count VecVirtual)) {
+				input, count, ky := GP64(), v.reg(), number("k")
+				MOVQ(start, input)
+				v.zero(count)
+				repeat(ky, func() {
+					repeat(number("k"), func() {
+						body(input, count)
+						VPADDD(ones, count, count)
+						ADDQ(tap, input)
+					})
+					ADDQ(row, input)
+				})
+			}
+			best, which := v.reg(), v.reg()
+			v.load(Mem{Base: start}, best, t)
+			v.zero(which)
+			window(func(input GPVirtual, count VecVirtual) {
+				x := v.reg()
+				v.load(Mem{Base: input}, x, t)
+				if v.wide() {
+					better := K()
+					VCMPPS(greater, best, x, better)
+					VMOVAPS(x, better, best)
+					VMOVDQA32(count, better, which)
+				} else {
+					better := v.reg()
+					VCMPPS(greater, best, x, better)
+					VBLENDVPS(better, x, best, best)
+					VBLENDVPS(better, count, which, which)
+				}
+			})
+			from, value := fetch(grad), v.reg()
+			ADDQ(channel, from)
+			v.load(Mem{Base: from}, value, t)
+			away := number("gx")
+			SUBQ(param("src"), away)
+			window(func(input GPVirtual, count VecVirtual) {
+				m, sum := at(input, away, 0), v.reg()
+				v.load(m, sum, t)
+				if v.wide() {
+					here := K()
+					VPCMPEQD(count, which, here)
+					VADDPS(value, sum, here, sum)
+				} else {
+					here := v.reg()
+					VPCMPEQD(count, which, here)
+					VANDPS(value, here, here)
+					VADDPS(here, sum, sum)
+				}
+				v.store(sum, m, t)
+			})
+		})
+		ADDQ(bytes("pixel"), src)
+		ADDQ(bytes("c"), grad)
+	})
+	end()
+}

@@ -1,0 +1,79 @@
+package kernel
+
+const (
+	aimedTasks = 16      // at least, whatever the number of images
+	bandFloats = 1 << 16 // of a band's input, so that it stays in the L2 cache
+	bandRows   = 4       // at least, since neighbouring bands read some rows twice
+)
+
+// rows is a range of rows of an image.
+type rows struct{ from, to int }
+
+func (r rows) len() int { return r.to - r.from }
+
+// with returns the smallest range that contains both.
+func (r rows) with(o rows) rows {
+	switch {
+	case r.len() == 0:
+		return o
+	case o.len() == 0:
+		return r
+	}
+	return rows{min(r.from, o.from), max(r.to, o.to)}
+}
+
+func (r rows) contains(y int) bool { return y >= r.from && y < r.to }
+
+// bands is a division of n images into tasks: bands of rows, per of them in each
+// image. It depends on shapes alone, since sums are formed band by band and must
+// not depend on the size of the team.
+type bands struct{ n, per int }
+
+// cut divides n images of h rows of rowLen elements. A band reads about halo
+// rows more than it has.
+func cut(n, h, rowLen, halo int) bands {
+	per := max((aimedTasks+n-1)/max(n, 1), (h*rowLen+bandFloats-1)/bandFloats)
+	return bands{n, max(1, min(per, h/max(bandRows, halo)))}
+}
+
+// tasks returns the number of bands of all images.
+func (b bands) tasks() int { return b.n * b.per }
+
+// at returns which band of which image a task is.
+func (b bands) at(task int) (image, band int) { return task / b.per, task % b.per }
+
+// band returns the rows of a band of an image of h rows.
+func (b bands) band(band, h int) rows { return rows{h * band / b.per, h * (band + 1) / b.per} }
+
+// setMoments sets mom to the mean and the biased variance of each of c channels
+// from the sums and sums of squares of all tasks.
+func setMoments(mom, parts []float32, tasks, c, pixels int) {
+	for j := range c {
+		var sum, squares float64
+		for i := range tasks {
+			sum += float64(parts[i*2*c+j])
+			squares += float64(parts[i*2*c+c+j])
+		}
+		mean := sum / float64(pixels)
+		mom[j] = float32(mean)
+		mom[c+j] = float32(max(0, squares/float64(pixels)-mean*mean))
+	}
+}
+
+// part returns the sums and the sums of squares of a task, or nil if parts is
+// nil, set to zero.
+func part(parts []float32, task, c int) []float32 {
+	if parts == nil {
+		return nil
+	}
+	p := parts[task*2*c : (task+1)*2*c]
+	clear(p)
+	return p
+}
+
+// addMoments adds n pixels of c channels to a part.
+func addMoments(part, x []float32, n, c int) {
+	if part != nil {
+		active.moments(part[:c], part[c:], x, n, c)
+	}
+}

@@ -1,0 +1,39 @@
+package kernel
+
+// NormSums sets sg and sgz to the sums, over all pixels, of g and of
+// g·(z - mean), for each channel: what the gradient of a batch normalisation of z
+// consists of (Ioffe and Szegedy, 2015, arXiv 1502.03167).
+func NormSums(t *Team, g, z Map, mean []float32, sg, sgz []float64) {
+	z.check("z")
+	g.like("g", z.N, z.H, z.W, z.C)
+	need("mean", mean, g.C)
+	need("sg", sg, g.C)
+	need("sgz", sgz, g.C)
+	parts := t.Shared(spans(&g) * 2 * g.C)
+	normSums.run(t, spans(&g), normSumsArgs{g, z, parts})
+	for j := range g.C {
+		var sum, dot float64
+		for i := range spans(&g) {
+			sum += float64(parts[i*2*g.C+j])
+			dot += float64(parts[i*2*g.C+g.C+j])
+		}
+		sg[j], sgz[j] = sum, z.dot(j, sum, dot)-float64(mean[j])*sum
+	}
+}
+
+type normSumsArgs struct {
+	g, z  Map
+	parts []float32
+}
+
+var normSums = newLoop(func(a *normSumsArgs, w *Worker, i int) {
+	c := a.g.C
+	mem := pieces(w.Scratch(2 * lines(blockFloats(c))))
+	gBuf, zBuf := mem.take(blockFloats(c)), mem.take(blockFloats(c))
+	sums := part(a.parts, i, c)
+	from, to := span(i, &a.g)
+	for step := blockOf(c); from < to; from += step {
+		n := min(step, to-from)
+		active.dots(sums[:c], sums[c:], a.g.pixels(gBuf, from, n), a.z.terms(zBuf, from, n), n, c)
+	}
+})

@@ -1,0 +1,73 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"unnas/internal/rng"
+)
+
+// convWindows are those of convolutions: with unequal rows and columns, large
+// dilations, and padding beyond the reach of the kernel.
+func convWindows() []Window {
+	return append(squareWindows(),
+		Window{KH: 1, KW: 7, SH: 1, SW: 2, PH: 0, PW: 3, DH: 1, DW: 1},
+		Window{KH: 7, KW: 1, SH: 2, SW: 1, PH: 3, PW: 0, DH: 1, DW: 1},
+		Window{KH: 7, KW: 1, SH: 1, SW: 1, PH: 3, PW: 0, DH: 1, DW: 1},
+		Window{KH: 3, KW: 2, SH: 3, SW: 1, PH: 2, PW: 1, DH: 2, DW: 3},
+		Square(3, 1, 6, 6), Square(3, 1, 18, 18), Square(2, 1, 0, 1), Square(1, 1, 1, 1), Square(2, 3, 2, 1))
+}
+
+func TestConv(t *testing.T) {
+	eachWindow(t, convWindows(), func(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string) {
+		for _, relu := range []bool{false, true} {
+			testConv(t, r, win, s, kind, relu, 5)
+		}
+	})
+}
+
+// Weights too large for one product.
+func TestConvOfManyChannels(t *testing.T) {
+	win, shape := Square(3, 1, 1, 1), [4]int{1, 3, 2, 300}
+	require.Less(t, breadth(3*300), 70)
+	require.Less(t, breadth(70), 3*300)
+	testConv(t, rng.New(7, "many channels", 0, 0), win, shape, "affine", true, 70)
+}
+
+func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, relu bool, cout int) {
+	n, h, w, c := s[0], s[1], s[2], s[3]
+	oh, ow := win.Out(h, w)
+	x, dx := lazy(r, kind, n, h, w, c)
+	seen := dx
+	if relu {
+		seen = dx.positive()
+	}
+	gz, dgz := lazy(r, kind, n, oh, ow, cout)
+	weights, dw := weight(r, win.KH*win.KW*c*cout)
+	bias, dbias := weight(r, cout)
+	if !relu {
+		bias, dbias = nil, nil
+	}
+
+	z, mom := Floats(n*oh*ow*cout), Floats(2*cout)
+	operate(t, sized(ConvScratch(n, h, w, c, win, cout, false)), func(team *Team) {
+		ConvForward(team, x, win, relu, weights, bias, z, cout, mom)
+	}, z, mom)
+	want := refConv(seen, win, dw, dbias, cout)
+	near(t, "z", want.v, z, sumTolerance)
+	near(t, "moments", refMoments(want), mom, sumTolerance)
+
+	gx, gw, gbias := Floats(x.Len()), Floats(len(weights)), Floats(cout)
+	wantX, wantW, wantBias := refConvBackward(dgz, seen, win, dw)
+	if relu {
+		wantX = dx.where(wantX)
+	}
+	operate(t, sized(ConvScratch(n, h, w, c, win, cout, true)), func(team *Team) {
+		ConvBackward(team, gz, x, win, relu, weights, gx, gw, gbias)
+	}, gx, gw, gbias)
+	near(t, "gx", wantX.v, gx, sumTolerance)
+	near(t, "gw", wantW, gw, sumTolerance)
+	near(t, "gbias", wantBias, gbias, sumTolerance)
+}

@@ -1,0 +1,129 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/internal/rng"
+)
+
+func TestLinear(t *testing.T) {
+	for i, s := range [][3]int{{1, 3, 2}, {5, 70, 10}, {3, 20, 300}, {7, 130, 1}, {2, 64, 128}} {
+		t.Run(fmt.Sprint(s), func(t *testing.T) {
+			r := rng.New(5, "linear", i, 0)
+			m, in, out := s[0], s[1], s[2]
+			x, dx := weight(r, m*in)
+			w, dw := weight(r, in*out)
+			b, db := weight(r, out)
+			gy, dgy := weight(r, m*out)
+			// A linear layer is a 1×1 convolution of m pixels.
+			pixels, one := dense{1, 1, m, in, dx}, Square(1, 1, 0, 1)
+
+			y := Floats(m * out)
+			operate(t, scratchSize{}, func(team *Team) { LinearForward(team, x, m, in, out, w, b, y) }, y)
+			near(t, "y", refConv(pixels, one, dw, db, out).v, y, sumTolerance)
+			operate(t, scratchSize{}, func(team *Team) { LinearForward(team, x, m, in, out, w, nil, y) }, y)
+			near(t, "y without bias", refConv(pixels, one, dw, nil, out).v, y, sumTolerance)
+
+			gx, gw, gb := Floats(m*in), Floats(in*out), Floats(out)
+			wantX, wantW, wantB := refConvBackward(dense{1, 1, m, out, dgy}, pixels, one, dw)
+			operate(t, sized(LinearScratch(m, in, out)), func(team *Team) {
+				LinearBackward(team, gy, x, m, in, out, w, gx, gw, gb)
+			}, gx, gw, gb)
+			near(t, "gx", wantX.v, gx, sumTolerance)
+			near(t, "gw", wantW, gw, sumTolerance)
+			near(t, "gb", wantB, gb, sumTolerance)
+		})
+	}
+}
+
+func TestSoftmax(t *testing.T) {
+	for i, s := range [][2]int{{1, 1}, {3, 7}, {900, 10}, {5, 313}, {2, 5000}} {
+		rows, k := s[0], s[1]
+		r := rng.New(5, "softmax", i, 0)
+		x, dx := weight(r, rows*k)
+		gy, dgy := weight(r, rows*k)
+		y, gx := Floats(rows*k), Floats(rows*k)
+		operate(t, scratchSize{}, func(team *Team) { SoftmaxForward(team, x, rows, k, y) }, y)
+		want := refSoftmax(dx, rows, k)
+		near(t, "y", want, y, 1e-6)
+		operate(t, scratchSize{}, func(team *Team) { SoftmaxBackward(team, gy, y, rows, k, gx) }, gx)
+		near(t, "gx", refSoftmaxBackward(dgy, want, rows, k), gx, 2e-6)
+	}
+}
+
+func TestSoftmaxOfExtremes(t *testing.T) {
+	team, y := NewTeam(1), Floats(4)
+	SoftmaxForward(team, []float32{3e38, -3e38, 1e4, 3e38}, 1, 4, y)
+	assert.Equal(t, []float32{0.5, 0, 0, 0.5}, y)
+	SoftmaxForward(team, []float32{0, float32(math.NaN()), 1, 2}, 1, 4, y)
+	assert.True(t, math.IsNaN(float64(y[0])), "what is no number must not be lost")
+}
+
+func TestExpSum(t *testing.T) {
+	const shift = 3
+	var x []float32
+	for v := float32(0); v > -86.9; v -= 0.00137 {
+		x = append(x, v+shift)
+	}
+	dst := Floats(len(x))
+	total := 0.0
+	sum := expSum(dst, x, shift)
+	for i, v := range x {
+		require.InEpsilon(t, math.Exp(float64(v-shift)), dst[i], 2.4e-7, "exp(%g)", v-shift)
+		total += float64(dst[i])
+	}
+	assert.Equal(t, total, sum)
+	sum = expSum(dst, []float32{0, -1e30, float32(math.Inf(-1))}, 0)
+	assert.EqualValues(t, []float32{1, 0, 0}, dst[:3])
+	assert.EqualValues(t, 1, sum)
+	assert.True(t, math.IsNaN(expSum(dst, []float32{float32(math.NaN())}, 0)))
+}
+
+func TestCrossEntropy(t *testing.T) {
+	const ignore = 255
+	for i, s := range []struct {
+		rows, k   int
+		smoothing float32
+	}{{1, 2, 0}, {7, 10, 0}, {900, 5, 0.1}, {33, 313, 0.1}, {4, 1, 0.1}} {
+		r := rng.New(5, "cross-entropy", i, 0)
+		logits, dlogits := weight(r, s.rows*s.k)
+		labels := make([]int32, s.rows)
+		for j := range labels {
+			labels[j] = int32(rng.IntN(r, s.k))
+			if j%4 == 3 {
+				labels[j] = ignore
+			}
+		}
+		smoothing := float64(s.smoothing)
+		wantLoss, wantCorrect, wantCount := refCrossEntropy(dlogits, s.rows, s.k, labels, ignore, smoothing)
+		got := Floats(3)
+		operate(t, sized(CrossEntropyScratch(s.rows, s.k)), func(team *Team) {
+			loss, correct, count := CrossEntropy(team, logits, s.rows, s.k, labels, ignore, s.smoothing)
+			got[0], got[1], got[2] = float32(loss), float32(correct), float32(count)
+		}, got)
+		assert.EqualValues(t, wantCorrect, got[1])
+		assert.EqualValues(t, wantCount, got[2])
+		assert.InDelta(t, wantLoss, got[0], 1e-6*math.Abs(wantLoss)+1e-7)
+
+		g := Floats(s.rows * s.k)
+		operate(t, scratchSize{}, func(team *Team) {
+			CrossEntropyBackward(team, 3, logits, s.rows, s.k, labels, ignore, s.smoothing, g)
+		}, g)
+		near(t, "gradient", refCrossEntropyBackward(3, dlogits, s.rows, s.k, labels, ignore, smoothing), g, 1e-6)
+	}
+}
+
+func TestCrossEntropyOfNothing(t *testing.T) {
+	team, g := NewTeam(1), []float32{5, 5}
+	loss, correct, count := CrossEntropy(team, []float32{1, 2}, 1, 2, []int32{-1}, -1, 0)
+	assert.Zero(t, loss)
+	assert.Zero(t, correct)
+	assert.Zero(t, count)
+	CrossEntropyBackward(team, 1, []float32{1, 2}, 1, 2, []int32{-1}, -1, 0, g)
+	assert.Equal(t, []float32{0, 0}, g)
+}

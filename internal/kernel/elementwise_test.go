@@ -1,0 +1,162 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"unnas/internal/rng"
+)
+
+// eachMap calls body for maps of all kinds, some of several spans.
+func eachMap(t *testing.T, body func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, size scratchSize)) {
+	for i, s := range append(shapes, [4]int{3, 40, 33, 6}, [4]int{1, 2, 3, 2100}) {
+		for j, kind := range lazies {
+			t.Run(fmt.Sprintf("%v %s", s, kind), func(t *testing.T) {
+				r := rng.New(3, t.Name(), i, j)
+				x, d := lazy(r, kind, s[0], s[1], s[2], s[3])
+				body(t, r, kind, x, d, sized(ElementwiseScratch(s[0], s[1], s[2], s[3], 1)))
+			})
+		}
+	}
+}
+
+func TestApply(t *testing.T) {
+	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, size scratchSize) {
+		dst := Floats(x.Len())
+		operate(t, size, func(team *Team) { Apply(team, x, false, dst) }, dst)
+		near(t, "elements", d.v, dst, 0)
+		operate(t, size, func(team *Team) { Apply(team, x, true, dst) }, dst)
+		near(t, "positive parts", d.positive().v, dst, 0)
+
+		y := append([]float32(nil), dst...)
+		gx := Floats(x.Len())
+		gy, dgy := lazy(r, kind, x.N, x.H, x.W, x.C)
+		operate(t, size, func(team *Team) { ReLUBackward(team, gy, y, gx) }, gx)
+		near(t, "gradient", d.where(dgy).v, gx, 0)
+	})
+}
+
+func TestMoments(t *testing.T) {
+	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, size scratchSize) {
+		mom := Floats(2 * x.C)
+		operate(t, size, func(team *Team) { Moments(team, x, mom) }, mom)
+		near(t, "moments", refMoments(d), mom, sumTolerance)
+	})
+}
+
+func TestNormSums(t *testing.T) {
+	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, z Map, dz dense, size scratchSize) {
+		g, dg := lazy(r, kind, z.N, z.H, z.W, z.C)
+		mean, dmean := weight(r, z.C)
+		sg, sgz := make([]float64, z.C), make([]float64, z.C)
+		want, wantZ := make([]float64, z.C), make([]float64, z.C)
+		dz.each(func(i, _, _, _, c int) {
+			want[c] += dg.v[i]
+			wantZ[c] += dg.v[i] * (dz.v[i] - dmean[c])
+		})
+		got, gotZ := Floats(z.C), Floats(z.C)
+		operate(t, size, func(team *Team) {
+			NormSums(team, g, z, mean, sg, sgz)
+			for c := range sg {
+				got[c], gotZ[c] = float32(sg[c]), float32(sgz[c])
+			}
+		}, got, gotZ)
+		near(t, "sums", want, got, sumTolerance)
+		near(t, "products", wantZ, gotZ, sumTolerance)
+	})
+}
+
+func TestCombine(t *testing.T) {
+	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, _ scratchSize) {
+		maps, values := []Map{x}, []dense{d}
+		for _, kind := range lazies {
+			m, v := lazy(r, kind, x.N, x.H, x.W, x.C)
+			maps, values = append(maps, m), append(values, v)
+		}
+		w, dw := weight(r, len(maps))
+		g, dg := lazy(r, kind, x.N, x.H, x.W, x.C)
+		weighted, plain := make([]float64, x.Len()), make([]float64, x.Len())
+		dots := make([]float64, len(maps))
+		for k, v := range values {
+			dots[k] = dot(dg.v, v.v)
+			for i, v := range v.v {
+				weighted[i] += dw[k] * v
+				plain[i] += v
+			}
+		}
+		size := sized(ElementwiseScratch(x.N, x.H, x.W, x.C, len(maps)))
+		dst, got := Floats(x.Len()), Floats(len(maps))
+		operate(t, size, func(team *Team) { Combine(team, maps, w, dst) }, dst)
+		near(t, "weighted sum", weighted, dst, sumTolerance)
+		operate(t, size, func(team *Team) { Combine(team, maps, nil, dst) }, dst)
+		near(t, "sum", plain, dst, sumTolerance)
+		operate(t, size, func(team *Team) { CombineDots(team, g, maps, got) }, got)
+		near(t, "dots", dots, got, sumTolerance)
+	})
+}
+
+func TestCombineOfNothing(t *testing.T) {
+	team, dst := NewTeam(1), []float32{1, 2, 3}
+	Combine(team, nil, nil, dst)
+	require.Equal(t, []float32{0, 0, 0}, dst)
+	CombineDots(team, Map{}, nil, []float32{})
+	CombineDots(team, Plain(1, 1, 1, 1, dst[:1]), []Map{Plain(1, 1, 1, 1, dst[:1])}, nil)
+}
+
+func TestSumOfSlices(t *testing.T) {
+	const n = 3*chunkFloats + 5
+	r := rng.New(3, "sum", 0, 0)
+	for count := range 4 {
+		var terms [][]float32
+		want := make([]float64, n)
+		for range count {
+			x, dx := weight(r, n)
+			terms = append(terms, x)
+			for i, v := range dx {
+				want[i] += v
+			}
+		}
+		dst := Floats(n)
+		operate(t, scratchSize{}, func(team *Team) { Sum(team, dst, terms) }, dst)
+		near(t, "sum", want, dst, 1e-7)
+	}
+}
+
+func TestConcat(t *testing.T) {
+	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, _ scratchSize) {
+		maps, whole := []Map{x}, d
+		for i, kind := range lazies[:2] {
+			m, v := lazy(r, kind, x.N, x.H, x.W, 2+3*i)
+			maps, whole = append(maps, m), joined(whole, v)
+		}
+		c := whole.c
+		size := sized(ElementwiseScratch(x.N, x.H, x.W, c, 1))
+		all := Floats(len(whole.v))
+		operate(t, size, func(team *Team) { Concat(team, maps, all) }, all)
+		near(t, "concatenation", whole.v, all, 0)
+
+		part := Floats(x.N * x.H * x.W * 3)
+		var want []float64
+		whole.each(func(i, _, _, _, channel int) {
+			if channel >= c-4 && channel < c-1 {
+				want = append(want, whole.v[i])
+			}
+		})
+		m := Plain(x.N, x.H, x.W, c, all)
+		operate(t, size, func(team *Team) { Slice(team, m, c-4, 3, part) }, part)
+		near(t, "slice", want, part, 0)
+
+		back := newDense(x.N, x.H, x.W, c+3)
+		back.each(func(i, n, y, x, channel int) {
+			if j, _ := whole.at(n, y, x, channel-1); channel >= 1 && channel < c+1 {
+				back.v[i] = whole.v[j]
+			}
+		})
+		dst := Floats(len(back.v))
+		operate(t, size, func(team *Team) { Unslice(team, m, 1, c+3, dst) }, dst)
+		near(t, "gradient of slice", back.v, dst, 0)
+	})
+}

@@ -1,0 +1,63 @@
+package kernel
+
+const (
+	mostGroups  = 16
+	groupFloats = 1 << 23 // of the buffers of all groups, where there are more than two
+)
+
+// groups divide the tasks of a backward pass. Each group adds its gradients of
+// the weights to a buffer of its own; the buffers are added in order.
+type groups struct {
+	count   int // of groups
+	of      int // tasks
+	size    int // of a buffer
+	buffers []float32
+}
+
+// grouped returns groups for gradients of size elements, or with one task each
+// and without buffers if these gradients are not wanted.
+func grouped(b bands, size int, wanted bool) groups {
+	if !wanted {
+		return groups{count: b.tasks(), of: b.tasks()}
+	}
+	return groups{count: min(b.tasks(), mostGroups, max(2, groupFloats/max(size, 1))), of: b.tasks(), size: size}
+}
+
+// memory returns the number of floats of all buffers.
+func (g *groups) memory() int { return g.count * lines(g.size) }
+
+// members returns the range of tasks of a group.
+func (g *groups) members(i int) (from, to int) { return g.of * i / g.count, g.of * (i + 1) / g.count }
+
+// buffer returns the buffer of a group, set to zero.
+func (g *groups) buffer(i int) []float32 {
+	b := g.buffers[i*lines(g.size):][:g.size]
+	clear(b)
+	return b
+}
+
+// sum sets dst, unless nil, to the sum of what the buffers hold from element at on.
+func (g *groups) sum(t *Team, dst []float32, at int) {
+	if dst != nil {
+		groupSum.run(t, chunks(len(dst)), groupSumArgs{groups: *g, dst: dst, at: at})
+	}
+}
+
+type groupSumArgs struct {
+	groups
+	dst []float32
+	at  int
+}
+
+var groupSum = newLoop(func(a *groupSumArgs, _ *Worker, i int) {
+	from, to := chunk(i, len(a.dst))
+	dst := a.dst[from:to]
+	for g := range a.count {
+		buffer := a.buffers[g*lines(a.size)+a.at+from:][:len(dst)]
+		if g == 0 {
+			copy(dst, buffer)
+		} else {
+			active.addAffine(dst, buffer, nil, nil, 1, len(dst))
+		}
+	}
+})

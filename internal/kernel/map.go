@@ -1,0 +1,48 @@
+package kernel
+
+// Map is a feature map [N, H, W, C] whose elements may be formed while they are
+// read, with one coefficient per channel:
+//
+//	v = A·P + B·Q + D
+//
+// A batch normalisation is A·P + D, its gradient A·P + B·Q + D, a weighted map
+// A·P. Where A is nil the map is P itself; Q (with B) and D may be nil.
+type Map struct {
+	N, H, W, C int
+	P, Q       []float32
+	A, B, D    []float32
+}
+
+// Plain returns the map that data holds.
+func Plain(n, h, w, c int, data []float32) Map { return Map{N: n, H: h, W: w, C: c, P: data} }
+
+// Len returns the number of elements.
+func (m *Map) Len() int { return m.N * m.H * m.W * m.C }
+
+// load forms count pixels, from pixel number from on, in dst; relu takes the
+// positive part.
+func (m *Map) load(dst []float32, from, count int, relu bool) {
+	lo, hi := from*m.C, (from+count)*m.C
+	var q []float32
+	if m.Q != nil {
+		q = m.Q[lo:hi]
+	}
+	active.affine(dst, m.P[lo:hi], q, m.A, m.B, m.D, count, m.C, relu)
+}
+
+// pixels returns count pixels from pixel number from on: those of P if nothing
+// is pending, else formed in scratch.
+func (m *Map) pixels(scratch []float32, from, count int) []float32 {
+	if m.A == nil && m.Q == nil && m.D == nil {
+		return m.P[from*m.C : (from+count)*m.C]
+	}
+	m.load(scratch, from, count, false)
+	return scratch[:count*m.C]
+}
+
+// Floats returns n zeros whose first element starts a cache line.
+func Floats(n int) []float32 {
+	const line = 64 / 4
+	buf := make([]float32, n+line-1)
+	return align(buf)[:n:n]
+}

@@ -1,0 +1,98 @@
+package kernel
+
+import "math"
+
+// SquaredNormScratch returns the memory, in floats, that SquaredNorm of n
+// elements needs for each worker and shared.
+func SquaredNormScratch(n int) (perWorker, shared int) { return 0, 2 * chunks(n) }
+
+// SquaredNorm returns the sum of the squares of all elements of g.
+func SquaredNorm(t *Team, g []float32) float64 {
+	parts := doubles(t.Shared(2 * chunks(len(g))))
+	squaredNorm.run(t, chunks(len(g)), squaredNormArgs{g, parts})
+	var sum float64
+	for _, part := range parts {
+		sum += part
+	}
+	return sum
+}
+
+type squaredNormArgs struct {
+	g     []float32
+	parts []float64
+}
+
+var squaredNorm = newLoop(func(a *squaredNormArgs, _ *Worker, i int) {
+	from, to := chunk(i, len(a.g))
+	var sums [4]float64
+	for j, v := range a.g[from:to] {
+		sums[j%4] += float64(v) * float64(v)
+	}
+	a.parts[i] = sums[0] + sums[1] + sums[2] + sums[3]
+})
+
+// SGD makes one step of stochastic gradient descent with momentum, from the
+// gradient g of the weights w and the velocity v, which begins with zeros:
+//
+//	g' = scale·g + decay·w
+//	v  = momentum·v + g'
+//	w  = w - lr·v, or w - lr·(g' + momentum·v) if nesterov
+//
+// It is the form of Sutskever et al. (2013) in which the learning rate does not
+// enter the velocity.
+func SGD(t *Team, w, v, g []float32, lr, momentum, decay, scale float32, nesterov bool) {
+	need("v", v, len(w))
+	need("g", g, len(w))
+	sgd.run(t, chunks(len(w)), sgdArgs{w, v, g, lr, momentum, decay, scale, nesterov})
+}
+
+type sgdArgs struct {
+	w, v, g                    []float32
+	lr, momentum, decay, scale float32
+	nesterov                   bool
+}
+
+var sgd = newLoop(func(a *sgdArgs, _ *Worker, i int) {
+	from, to := chunk(i, len(a.w))
+	w, v := a.w[from:to], a.v[from:to]
+	for j, g := range a.g[from:to] {
+		g = a.scale*g + a.decay*w[j]
+		v[j] = a.momentum*v[j] + g
+		if a.nesterov {
+			w[j] -= a.lr * (g + a.momentum*v[j])
+		} else {
+			w[j] -= a.lr * v[j]
+		}
+	}
+})
+
+// Adam makes step number step, from one on, of Adam (Kingma and Ba, 2015, arXiv
+// 1412.6980) with the gradient g of the weights w and its moments m and v, which
+// begin with zeros. Differs: decay·w is added to the gradient.
+func Adam(t *Team, w, m, v, g []float32, step int, lr, beta1, beta2, eps, decay float32) {
+	need("m", m, len(w))
+	need("v", v, len(w))
+	need("g", g, len(w))
+	correction := func(beta float32) float64 { return 1 - math.Pow(float64(beta), float64(step)) }
+	adam.run(t, chunks(len(w)), adamArgs{
+		w, m, v, g, float32(float64(lr) / correction(beta1)), float32(1 / math.Sqrt(correction(beta2))),
+		beta1, beta2, eps, decay,
+	})
+}
+
+type adamArgs struct {
+	w, m, v, g               []float32
+	rate, spread             float32 // learning rate and 1/√v corrected for the step
+	beta1, beta2, eps, decay float32
+}
+
+var adam = newLoop(func(a *adamArgs, _ *Worker, i int) {
+	from, to := chunk(i, len(a.w))
+	w, m, v := a.w[from:to], a.m[from:to], a.v[from:to]
+	for j, g := range a.g[from:to] {
+		g += a.decay * w[j]
+		m[j] = a.beta1*m[j] + (1-a.beta1)*g
+		v[j] = a.beta2*v[j] + (1-a.beta2)*g*g
+		w[j] -= a.rate * m[j] / (float32(math.Sqrt(float64(v[j])))*a.spread + a.eps)
+	}
+})

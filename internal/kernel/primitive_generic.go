@@ -1,0 +1,193 @@
+package kernel
+
+// generic is the variant in plain Go: the specification of all others, and what
+// runs where no other variant does.
+var generic = primitives{
+	gemm: gemmGeneric[float32], gemmT: gemmTGeneric[float32],
+	affine: affineGeneric[float32], addAffine: addAffineGeneric[float32],
+	moments: momentsGeneric[float32], dots: dotsGeneric[float32], mask: maskGeneric[float32],
+	dw: dwGeneric[float32], dwGrad: dwGradGeneric[float32],
+	maxRow: maxRowGeneric[float32], maxGrad: maxGradGeneric[float32],
+}
+
+type float interface{ ~float32 | ~float64 }
+
+// gemmGeneric sets c[m×n] to a[m×k]·b[k×n], or adds the product to it if acc.
+// The matrices are stored by rows, lda, ldb and ldc elements apart.
+func gemmGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) {
+	for i := range m {
+		row := c[i*ldc : i*ldc+n]
+		if !acc {
+			clear(row)
+		}
+		for l := range k {
+			x := a[i*lda+l]
+			for j, y := range b[l*ldb : l*ldb+n] {
+				row[j] += x * y
+			}
+		}
+	}
+}
+
+// gemmTGeneric sets c[k×n] to a[m×k]ᵀ·b[m×n], or adds the product to it if acc.
+func gemmTGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) {
+	if !acc {
+		for l := range k {
+			clear(c[l*ldc : l*ldc+n])
+		}
+	}
+	for i := range m {
+		y := b[i*ldb : i*ldb+n]
+		for l := range k {
+			x := a[i*lda+l]
+			row := c[l*ldc : l*ldc+n]
+			for j := range row {
+				row[j] += x * y[j]
+			}
+		}
+	}
+}
+
+// affineGeneric forms n pixels of c channels: dst = a·p + b·q + d with one
+// coefficient per channel, then the positive part if relu. A nil a stands for
+// ones; nil q (and b) and nil d for zeros.
+func affineGeneric[T float](dst, p, q, a, b, d []T, n, c int, relu bool) {
+	for i := range n {
+		for j := range c {
+			v := p[i*c+j]
+			if a != nil {
+				v *= a[j]
+			}
+			if q != nil {
+				v += b[j] * q[i*c+j]
+			}
+			if d != nil {
+				v += d[j]
+			}
+			if relu && v < 0 {
+				v = 0
+			}
+			dst[i*c+j] = v
+		}
+	}
+}
+
+// addAffineGeneric adds a·p + d to n pixels of c channels. A nil a stands for
+// ones, a nil d for zeros.
+func addAffineGeneric[T float](dst, p, a, d []T, n, c int) {
+	for i := range n {
+		for j := range c {
+			v := p[i*c+j]
+			if a != nil {
+				v *= a[j]
+			}
+			if d != nil {
+				v += d[j]
+			}
+			dst[i*c+j] += v
+		}
+	}
+}
+
+// momentsGeneric adds the sum and the sum of squares of each channel to s and ss.
+func momentsGeneric[T float](s, ss, x []T, n, c int) {
+	for i := range n {
+		for j, v := range x[i*c : (i+1)*c] {
+			s[j] += v
+			ss[j] += v * v
+		}
+	}
+}
+
+// dotsGeneric adds, for each channel, the sum of g to s and that of g·z to sz.
+func dotsGeneric[T float](s, sz, g, z []T, n, c int) {
+	for i := range n {
+		for j := range c {
+			v := g[i*c+j]
+			s[j] += v
+			sz[j] += v * z[i*c+j]
+		}
+	}
+}
+
+// maskGeneric sets dst to g where x is positive and to zero elsewhere: the
+// gradient of a ReLU.
+func maskGeneric[T float](dst, g, x []T) {
+	for i, v := range x {
+		if v > 0 {
+			dst[i] = g[i]
+		} else {
+			dst[i] = 0
+		}
+	}
+}
+
+// dwGeneric computes one row of a depthwise k×k convolution, width pixels of c
+// channels. src begins at the pixel under the first tap of the first output, its
+// rows are rowStride elements apart; w holds k·k taps of c channels.
+func dwGeneric[T float](dst, src, w []T, width, c, k, stride, dil, rowStride int) {
+	for x := range width {
+		for j := range c {
+			var sum T
+			for ky := range k {
+				for kx := range k {
+					sum += w[(ky*k+kx)*c+j] * src[ky*dil*rowStride+(x*stride+kx*dil)*c+j]
+				}
+			}
+			dst[x*c+j] = sum
+		}
+	}
+}
+
+// dwGradGeneric adds to gw the gradient of the taps of a depthwise convolution
+// for one row g of output gradients. The other arguments are those of dw.
+func dwGradGeneric[T float](gw, src, g []T, width, c, k, stride, dil, rowStride int) {
+	for ky := range k {
+		for kx := range k {
+			taps := gw[(ky*k+kx)*c : (ky*k+kx+1)*c]
+			for x := range width {
+				at := ky*dil*rowStride + (x*stride+kx*dil)*c
+				for j := range c {
+					taps[j] += src[at+j] * g[x*c+j]
+				}
+			}
+		}
+	}
+}
+
+// maxRowGeneric computes one row of a k×k max pooling. The arguments are those
+// of dw without weights; pixels outside the image must hold -Inf.
+func maxRowGeneric[T float](dst, src []T, width, c, k, stride, rowStride int) {
+	for x := range width {
+		for j := range c {
+			best := src[x*stride*c+j]
+			for ky := range k {
+				for kx := range k {
+					if v := src[ky*rowStride+(x*stride+kx)*c+j]; v > best {
+						best = v
+					}
+				}
+			}
+			dst[x*c+j] = best
+		}
+	}
+}
+
+// maxGradGeneric adds each element of g, the gradient of one row of a k×k max
+// pooling, to gx at the first largest input of its window. gx is laid out as src.
+func maxGradGeneric[T float](gx, src, g []T, width, c, k, stride, rowStride int) {
+	for x := range width {
+		for j := range c {
+			at := x*stride*c + j
+			best := src[at]
+			for ky := range k {
+				for kx := range k {
+					if i := ky*rowStride + (x*stride+kx)*c + j; src[i] > best {
+						best, at = src[i], i
+					}
+				}
+			}
+			gx[at] += g[x*c+j]
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package kernel
+
+// blockPixels is the number of pixels that make good use of a matrix product.
+const blockPixels = 64
+
+// stage is one call of a stage: ReLU, depthwise and pointwise convolution. What
+// lies between the two convolutions exists for one block of rows at a time; the
+// backward pass computes it again.
+type stage struct {
+	sweep
+	cout  int
+	block int // output rows in a block
+	taps  int // elements of the depthwise weights
+}
+
+func newStage(n, h, w, c int, win Window, cout int) stage {
+	win.mustBeSquare()
+	s := stage{sweep: newSweep(n, h, w, c, win), cout: cout, taps: win.KH * win.KW * c}
+	s.block = max(1, blockPixels/s.ow)
+	return s
+}
+
+// weights returns the number of elements of both weights.
+func (s *stage) weights() int { return s.taps + s.c*s.cout }
+
+func (s *stage) forwardSizes() (frame, inner int) {
+	return s.most((*sweep).outFrame) * s.frameRow(), s.block * s.ow * s.c
+}
+
+func (s *stage) backwardSizes() (frame, spread, inner, gradient, row int) {
+	frame = s.most((*sweep).fullFrame) * s.frameRow()
+	spread = s.spreadSize(s.most((*sweep).inRows))
+	return frame, spread, s.block * s.ow * s.c, s.block * s.ow * s.cout, max(s.ow, s.w) * s.c
+}
+
+// StageScratch returns the memory, in floats, that StageForward or StageBackward
+// needs for each worker and shared.
+func StageScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
+	s := newStage(n, h, w, c, win, cout)
+	if backward {
+		g := grouped(s.bands, s.weights(), true)
+		frame, spread, inner, gradient, row := s.backwardSizes()
+		return total(frame, spread, inner, gradient, row), lines(s.weights()) + g.memory()
+	}
+	frame, inner := s.forwardSizes()
+	return total(frame, inner), s.tasks() * 2 * cout
+}
+
+// StageForward computes z [N, OH, OW, cout], the pointwise convolution by
+// wp[C·cout] of the depthwise convolution by wd[K·K·C] of the positive part of
+// x. win is square. mom, unless nil, receives mean and biased variance of each
+// channel of z, one after the other.
+func StageForward(t *Team, x Map, win Window, wd, wp, z []float32, cout int, mom []float32) {
+	a := stageForwardArgs{stage: newStage(x.N, x.H, x.W, x.C, win, cout), x: x, wd: wd, wp: wp, z: z}
+	x.check("x")
+	need("wd", wd, a.taps)
+	need("wp", wp, x.C*cout)
+	need("z", z, a.pixels()*cout)
+	needIf("mom", mom, 2*cout)
+	if mom != nil {
+		a.parts = t.Shared(a.tasks() * 2 * cout)
+	}
+	stageForward.run(t, a.tasks(), a)
+	if mom != nil {
+		setMoments(mom, a.parts, a.tasks(), cout, a.pixels())
+	}
+}
+
+type stageForwardArgs struct {
+	stage
+	x                Map
+	wd, wp, z, parts []float32
+}
+
+var stageForward = newLoop(func(a *stageForwardArgs, w *Worker, i int) {
+	frameSize, innerSize := a.forwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, innerSize)))
+	buf, inner := mem.take(frameSize), mem.take(innerSize)
+	image, band := a.at(i)
+	out := a.outRows(band)
+	frame := a.frame(buf, &a.x, image, a.outFrame(band), 0, true)
+	sums := part(a.parts, i, a.cout)
+	for y := out.from; y < out.to; y += a.block {
+		count := min(a.block, out.to-y)
+		pixels := count * a.ow
+		a.depthwise(inner, frame[(y-out.from)*a.SH*a.frameRow():], a.wd, count)
+		z := a.z[a.output(image, y)*a.cout:][:pixels*a.cout]
+		active.gemm(pixels, a.cout, a.c, inner, a.c, a.wp, a.cout, z, a.cout, false)
+		addMoments(sums, z, pixels, a.cout)
+	}
+})
+
+// depthwise computes count rows of the depthwise convolution of a frame by w.
+func (s *stage) depthwise(dst, frame, w []float32, count int) {
+	for r := range count {
+		active.dw(dst[r*s.ow*s.c:], frame[r*s.SH*s.frameRow():], w, s.ow, s.c, s.KH, s.SH, s.DH, s.frameRow())
+	}
+}
+
+// StageBackward computes, from the gradient gz of the output of StageForward,
+// those of x and of the weights: gx, gwd and gwp, each unless nil.
+func StageBackward(t *Team, gz, x Map, win Window, wd, wp, gx, gwd, gwp []float32) {
+	a := stageBackwardArgs{stage: newStage(x.N, x.H, x.W, x.C, win, gz.C), gz: gz, x: x, wd: wd, gx: gx}
+	x.check("x")
+	gz.like("gz", x.N, a.oh, a.ow, gz.C)
+	need("wd", wd, a.taps)
+	need("wp", wp, x.C*gz.C)
+	needIf("gx", gx, x.Len())
+	needIf("gwd", gwd, a.taps)
+	needIf("gwp", gwp, x.C*gz.C)
+
+	a.needWD, a.needWP = gwd != nil, gwp != nil
+	a.groups = grouped(a.bands, a.weights(), a.needWD || a.needWP)
+	mem := pieces(t.Shared(total(a.weights()) + a.memory()))
+	turned := mem.take(a.weights())
+	a.wdTurned, a.wpTurned, a.buffers = turned[:a.taps], turned[a.taps:], mem
+	for at := 0; at < a.taps; at += x.C {
+		copy(a.wdTurned[at:at+x.C], wd[a.taps-at-x.C:])
+	}
+	transpose(a.wpTurned, wp, x.C, gz.C)
+
+	stageBackward.run(t, a.count, a)
+	a.sum(t, gwd, 0)
+	a.sum(t, gwp, a.taps)
+}
+
+type stageBackwardArgs struct {
+	stage
+	groups
+	gz, x              Map
+	wd                 []float32
+	wdTurned, wpTurned []float32 // by 180 degrees; transposed
+	gx                 []float32
+	needWD, needWP     bool
+}
+
+var stageBackward = newLoop(func(a *stageBackwardArgs, w *Worker, i int) {
+	var gwd, gwp []float32
+	if a.size > 0 {
+		buffer := a.buffer(i)
+		gwd, gwp = buffer[:a.taps], buffer[a.taps:]
+	}
+	for task, to := a.members(i); task < to; task++ {
+		image, band := a.at(task)
+		a.backward(w, image, band, gwd, gwp)
+	}
+})
+
+// backward computes the gradient of a band of the input, and adds those of the
+// weights for a band of the output.
+func (a *stageBackwardArgs) backward(w *Worker, image, band int, gwd, gwp []float32) {
+	frameSize, spreadSize, innerSize, gradientSize, rowSize := a.backwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, spreadSize, innerSize, gradientSize, rowSize)))
+	buf, spread := mem.take(frameSize), mem.take(spreadSize)
+	inner, gradient, row := mem.take(innerSize), mem.take(gradientSize), mem.take(rowSize)
+
+	in, out := a.inRows(band), a.outRows(band)
+	seen, reverse := a.fullFrame(band), a.fullReverse(band)
+	weights := gwd != nil
+	switch {
+	case !weights:
+		reverse = a.reverse(band)
+	case a.gx == nil:
+		seen, reverse = a.outFrame(band), out
+	}
+	var frame []float32
+	if weights {
+		frame = a.frame(buf, &a.x, image, seen, 0, true)
+	}
+	if a.gx != nil {
+		a.blank(spread, in, reverse)
+	}
+	for y := reverse.from; y < reverse.to; {
+		count := min(a.block, reverse.to-y)
+		if edge := out.from - y; edge > 0 { // a block lies inside or outside of the band
+			count = min(count, edge)
+		} else if edge := out.to - y; edge > 0 {
+			count = min(count, edge)
+		}
+		pixels := count * a.ow
+		gz := a.gz.pixels(gradient, a.output(image, y), pixels)
+		var under []float32 // the part of the frame that the weights are concerned with
+		if weights && out.contains(y) {
+			under = frame[(y*a.SH-a.PH-seen.from)*a.frameRow():]
+		}
+		if a.needWP && under != nil {
+			a.depthwise(inner, under, a.wd, count)
+			active.gemmT(pixels, a.cout, a.c, inner, a.c, gz, a.cout, gwp, a.cout, true)
+		}
+		if a.gx != nil || a.needWD && under != nil {
+			for r := range count {
+				g := row
+				at, ok := a.spreadAt(in, y+r)
+				ok = ok && a.gx != nil
+				if ok && a.SW == 1 {
+					g = spread[at:]
+				}
+				active.gemm(a.ow, a.c, a.cout, gz[r*a.ow*a.cout:], a.cout, a.wpTurned, a.c, g, a.c, false)
+				if ok && a.SW > 1 {
+					a.spreadOut(spread[at:], g)
+				}
+				if a.needWD && under != nil {
+					active.dwGrad(gwd, under[r*a.SH*a.frameRow():], g, a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())
+				}
+			}
+		}
+		y += count
+	}
+	if a.gx == nil {
+		return
+	}
+	for y := in.from; y < in.to; y++ {
+		gx := a.gx[a.input(image, y)*a.c:][:a.w*a.c]
+		active.dw(gx, spread[(y-in.from)*a.spreadRow():], a.wdTurned, a.w, a.c, a.KH, 1, a.DH, a.spreadRow())
+		if weights {
+			active.mask(gx, gx, a.inner(frame, seen, y))
+		} else {
+			active.mask(gx, gx, a.x.pixels(row, a.input(image, y), a.w))
+		}
+	}
+}

@@ -1,0 +1,69 @@
+// Package rng derives independent streams of random numbers from one seed.
+//
+// A stream belongs to a purpose, an epoch and an index, so what an image or a
+// weight draws depends on neither the order of the work nor the number of
+// workers. The generator is PCG; the functions that shape its output are here,
+// because math/rand/v2 does not promise to keep its own.
+package rng
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+)
+
+// New returns the stream of (seed, purpose, epoch, index).
+func New(seed uint64, purpose string, epoch, index int) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(purpose)) // a hash never fails
+	a := mix(seed ^ h.Sum64())
+	b := mix(a ^ uint64(epoch))
+	return rand.New(rand.NewPCG(a, mix(b^uint64(index)<<1|1)^b))
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// Float returns a number in [0, 1).
+func Float(r *rand.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
+
+// Uniform returns a number in [lo, hi).
+func Uniform(r *rand.Rand, lo, hi float64) float64 { return lo + (hi-lo)*Float(r) }
+
+// IntN returns an integer in [0, n). It panics if n is not positive.
+func IntN(r *rand.Rand, n int) int {
+	if n <= 0 {
+		panic("rng: IntN of a number that is not positive")
+	}
+	limit := math.MaxUint64 - math.MaxUint64%uint64(n)
+	for {
+		if x := r.Uint64(); x < limit {
+			return int(x % uint64(n))
+		}
+	}
+}
+
+// Bool returns true with probability p.
+func Bool(r *rand.Rand, p float64) bool { return Float(r) < p }
+
+// Normal returns a number of the standard normal distribution (Box and Muller).
+func Normal(r *rand.Rand) float64 {
+	u := 1 - Float(r) // in (0, 1]: its logarithm is finite
+	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*Float(r))
+}
+
+// Perm returns a random permutation of the integers below n.
+func Perm(r *rand.Rand, n int) []int {
+	p := make([]int, n)
+	for i := range p {
+		j := IntN(r, i+1)
+		p[i] = p[j]
+		p[j] = i
+	}
+	return p
+}

@@ -1,0 +1,17 @@
+// Package vm runs Gorgonia graphs by a plan made once.
+//
+// Compile walks back from the wanted nodes, so nothing else is computed; finds
+// for every value when it is made and last read; and lays all values into one
+// block of memory, re-using what is no longer read. Left folds of additions,
+// which gorgonia.Grad makes where a gradient has several parts, become one
+// step. Maps that all readers can form themselves (graph.Form) take no memory.
+//
+// A Machine is a plan with memory. It is a gorgonia.VM. Several machines may
+// share an Arena if they never run at the same time. Kernels of package graph
+// run on all cores and a step of them allocates nothing; Gorgonia's own
+// operations, and those of users, run through their Do method, one at a time.
+//
+// Differs from gorgonia.TapeMachine: values of nodes that are not wanted are
+// not bound, gradients do not accumulate over runs, and results do not depend
+// on the number of cores.
+package vm

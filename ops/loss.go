@@ -1,0 +1,219 @@
+package ops
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/graph"
+	"unnas/internal/kernel"
+)
+
+// NoIgnore is a value of LossConfig.Ignore that no label has.
+const NoIgnore int32 = -1 << 31
+
+// LossConfig are the settings of a cross-entropy.
+type LossConfig struct {
+	// Ignore is the label of what does not count. Segmentation uses 255.
+	Ignore int32
+	// Smoothing is what the classes share that a label does not name: 1-Smoothing
+	// is put on the label and Smoothing/(K-1) on each other class (Szegedy et al.,
+	// 2016, arXiv 1512.00567; this split is that of the authors' release).
+	Smoothing float64
+}
+
+// Loss is a loss with what one wants to see of it. All are scalars.
+type Loss struct {
+	Value   *gorgonia.Node // the mean over everything that counts; 0 if nothing does
+	Correct *gorgonia.Node // how many predictions are right
+	Count   *gorgonia.Node // how many count
+}
+
+// CrossEntropy returns the softmax cross-entropy of logits [N, K] and labels
+// [N]. A label outside the classes stops the run with an error.
+func CrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
+	return loss(crossEntropy{LossConfig: c}, logits, labels)
+}
+
+// PixelCrossEntropy returns the softmax cross-entropy of logits [N, h, w, K],
+// enlarged bilinearly with corners aligned to the labels [N, H, W]. The enlarged
+// logits are never stored. Smoothing is not available.
+func PixelCrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
+	if c.Smoothing != 0 {
+		return Loss{}, fmt.Errorf("ops: label smoothing %v of a per-pixel cross-entropy; it must be 0", c.Smoothing)
+	}
+	return loss(crossEntropy{LossConfig: c, pixels: true}, logits, labels)
+}
+
+func loss(k crossEntropy, logits, labels *gorgonia.Node) (Loss, error) {
+	if k.Smoothing < 0 || k.Smoothing >= 1 {
+		return Loss{}, fmt.Errorf("ops: label smoothing %v is not in [0, 1)", k.Smoothing)
+	}
+	if labels.Dtype() != tensor.Int32 {
+		return Loss{}, fmt.Errorf("ops: labels %s are of type %v; make them with ops.Labels (int32)", labels.Name(), labels.Dtype())
+	}
+	out, err := outputs(k, logits, labels)
+	if err != nil {
+		return Loss{}, err
+	}
+	return Loss{out(0), out(1), out(2)}, nil
+}
+
+// crossEntropy computes a cross-entropy. Inputs: logits, labels. Outputs: loss,
+// correct, count.
+type crossEntropy struct {
+	LossConfig
+	pixels bool
+}
+
+func (k crossEntropy) Key() string {
+	if k.pixels {
+		return fmt.Sprintf("per-pixel cross-entropy%+v", k.LossConfig)
+	}
+	return fmt.Sprintf("cross-entropy%+v", k.LossConfig)
+}
+
+func (k crossEntropy) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	x, y := in[0], in[1]
+	if k.pixels {
+		if x.Dims() != 4 || y.Dims() != 3 || x[0] != y[0] {
+			return nil, fmt.Errorf("logits of shape %v and labels of shape %v; [N, h, w, K] and [N, H, W] are needed", x, y)
+		}
+	} else if x.Dims() != 2 || y.Dims() != 1 || x[0] != y[0] {
+		return nil, fmt.Errorf("logits of shape %v and labels of shape %v; [N, K] and [N] are needed", x, y)
+	}
+	return []tensor.Shape{{}, {}, {}}, nil
+}
+
+func (k crossEntropy) Reads(i int) graph.Pending {
+	if k.pixels {
+		return onlyInput(0, i)
+	}
+	return graph.None
+}
+
+func (k crossEntropy) Scratch(in []tensor.Shape) (int, int) { return k.scratch(in[0], in[1], false) }
+
+func (k crossEntropy) scratch(x, y tensor.Shape, backward bool) (int, int) {
+	if k.pixels {
+		return kernel.PixelCrossEntropyScratch(x[0], x[1], x[2], x[3], y[1], y[2], backward)
+	}
+	return kernel.CrossEntropyScratch(x[0], x[1])
+}
+
+// check finds labels outside the classes.
+func (k crossEntropy) check(labels []int32, classes int) error {
+	for i, l := range labels {
+		if l != k.Ignore && (l < 0 || int(l) >= classes) {
+			return fmt.Errorf("label %d at position %d is not one of %d classes; check the labels or the number of classes", l, i, classes)
+		}
+	}
+	return nil
+}
+
+func (k crossEntropy) Run(c *graph.Context, out, in []graph.Value) error {
+	s := in[0].Shape
+	classes := s[s.Dims()-1]
+	if err := k.check(in[1].I, classes); err != nil {
+		return err
+	}
+	var loss float64
+	var correct, count int
+	if k.pixels {
+		loss, correct, count = kernel.PixelCrossEntropy(c.Team, in[0].Map(), in[1].Shape[1], in[1].Shape[2], in[1].I, k.Ignore)
+	} else {
+		loss, correct, count = kernel.CrossEntropy(c.Team, in[0].F, s[0], classes, in[1].I, k.Ignore, float32(k.Smoothing))
+	}
+	for i, v := range [...]float32{float32(loss), float32(correct), float32(count)} {
+		if out[i].Wanted() {
+			out[i].F[0] = v
+		}
+	}
+	return nil
+}
+
+func (k crossEntropy) Wrt(int) []bool { return []bool{true, false} }
+
+func (k crossEntropy) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	g, err := gradients(crossEntropyGrad{k}, 1, gy, in[0], in[1])
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Nodes{g[0], nil}, nil
+}
+
+// crossEntropyGrad is the gradient of crossEntropy. Inputs: gy, logits, labels.
+type crossEntropyGrad struct{ of crossEntropy }
+
+func (k crossEntropyGrad) Key() string { return "gradient of " + k.of.Key() }
+
+func (k crossEntropyGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[1:2], nil }
+
+func (k crossEntropyGrad) Reads(i int) graph.Pending {
+	if k.of.pixels {
+		return onlyInput(1, i)
+	}
+	return graph.None
+}
+
+func (k crossEntropyGrad) Scratch(in []tensor.Shape) (int, int) {
+	return k.of.scratch(in[1], in[2], true)
+}
+
+func (k crossEntropyGrad) Run(c *graph.Context, out, in []graph.Value) error {
+	s := in[1].Shape
+	if err := k.of.check(in[2].I, s[s.Dims()-1]); err != nil {
+		return err
+	}
+	if k.of.pixels {
+		kernel.PixelCrossEntropyBackward(c.Team, in[0].F[0], in[1].Map(), in[2].Shape[1], in[2].Shape[2], in[2].I, k.of.Ignore, out[0].F)
+		return nil
+	}
+	kernel.CrossEntropyBackward(c.Team, in[0].F[0], in[1].F, s[0], s[1], in[2].I, k.of.Ignore, float32(k.of.Smoothing), out[0].F)
+	return nil
+}
+
+// AddLosses returns a + weight·b for two scalars: the loss of a network with an
+// auxiliary head.
+func AddLosses(a, b *gorgonia.Node, weight float64) (*gorgonia.Node, error) {
+	return apply(addLosses{weight}, a, b)
+}
+
+type addLosses struct{ weight float64 }
+
+func (k addLosses) Key() string { return fmt.Sprintf("loss + %v·loss", k.weight) }
+
+func (k addLosses) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	if in[0].Dims() != 0 || in[1].Dims() != 0 {
+		return nil, fmt.Errorf("shapes %v and %v; two scalars are needed", in[0], in[1])
+	}
+	return []tensor.Shape{{}}, nil
+}
+
+func (k addLosses) Run(_ *graph.Context, out, in []graph.Value) error {
+	out[0].F[0] = in[0].F[0] + float32(k.weight)*in[1].F[0]
+	return nil
+}
+
+func (k addLosses) Wrt(inputs int) []bool { return all(inputs) }
+
+func (k addLosses) Gradient(_ gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	g, err := gradients(scaleLoss(k), 1, gy)
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Nodes{gy, g[0]}, nil
+}
+
+// scaleLoss multiplies a scalar, the gradient of the second loss of addLosses.
+type scaleLoss struct{ weight float64 }
+
+func (k scaleLoss) Key() string { return fmt.Sprintf("%v·loss", k.weight) }
+
+func (k scaleLoss) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in, nil }
+
+func (k scaleLoss) Run(_ *graph.Context, out, in []graph.Value) error {
+	out[0].F[0] = float32(k.weight) * in[0].F[0]
+	return nil
+}

@@ -1,0 +1,175 @@
+package ops
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/graph"
+	"unnas/internal/kernel"
+)
+
+// Softmax returns the softmax of each row of x [R, K]: what turns alphas into
+// the weights of Mix.
+func Softmax(x *gorgonia.Node) (*gorgonia.Node, error) { return apply(softmax{}, x) }
+
+type softmax struct{}
+
+func (softmax) Key() string { return "softmax" }
+
+func (softmax) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	if in[0].Dims() != 2 {
+		return nil, fmt.Errorf("the input has shape %v; [rows, choices] is needed", in[0])
+	}
+	return in, nil
+}
+
+func (softmax) Run(c *graph.Context, out, in []graph.Value) error {
+	kernel.SoftmaxForward(c.Team, in[0].F, in[0].Shape[0], in[0].Shape[1], out[0].F)
+	return nil
+}
+
+func (softmax) Wrt(inputs int) []bool { return all(inputs) }
+
+func (softmax) Gradient(_ gorgonia.Nodes, out func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	return gradients(softmaxGrad{}, 1, gy, out(0))
+}
+
+type softmaxGrad struct{}
+
+func (softmaxGrad) Key() string { return "gradient of softmax" }
+
+func (softmaxGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[1:], nil }
+
+func (softmaxGrad) Run(c *graph.Context, out, in []graph.Value) error {
+	kernel.SoftmaxBackward(c.Team, in[0].F, in[1].F, in[1].Shape[0], in[1].Shape[1], out[0].F)
+	return nil
+}
+
+// Mix returns Σ weights[index[k]]·xs[k], the weighted sum of maps of equal shape
+// that a node of a supernet is. weights may have any shape; index counts its
+// elements in order. Maps that always hold zeros cost nothing.
+func Mix(weights *gorgonia.Node, index []int, xs ...*gorgonia.Node) (*gorgonia.Node, error) {
+	if len(index) != len(xs) || len(xs) == 0 {
+		return nil, fmt.Errorf("ops: a mix of %d maps with %d weights; there must be one for each, and at least one", len(xs), len(index))
+	}
+	k := mix{}
+	inputs := gorgonia.Nodes{weights}
+	for i, x := range xs {
+		if !x.Shape().Eq(xs[0].Shape()) {
+			return nil, fmt.Errorf("ops: mix of shapes %v and %v; they must be equal", xs[0].Shape(), x.Shape())
+		}
+		if index[i] < 0 || index[i] >= weights.Shape().TotalSize() {
+			return nil, fmt.Errorf("ops: mix: weight %d of %d", index[i], weights.Shape().TotalSize())
+		}
+		if !isZeros(x) {
+			k.index = append(k.index, index[i])
+			inputs = append(inputs, x)
+		}
+	}
+	if len(k.index) == 0 {
+		return xs[0], nil
+	}
+	return apply(k, inputs...)
+}
+
+// mix is a weighted sum. Inputs: weights, maps.
+type mix struct{ index []int }
+
+func (k mix) Key() string { return fmt.Sprintf("mix of %d", len(k.index)) }
+
+func (k mix) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[1:2], nil }
+
+func (k mix) Reads(i int) graph.Pending {
+	if i == 0 {
+		return graph.None
+	}
+	return graph.Affine
+}
+
+func (k mix) Scratch(in []tensor.Shape) (int, int) { return elementwise(in[1], len(k.index)) }
+
+func (k mix) Run(c *graph.Context, out, in []graph.Value) error {
+	w := c.Floats(len(k.index))
+	for i, j := range k.index {
+		w[i] = in[0].F[j]
+	}
+	kernel.Combine(c.Team, c.Maps(in[1:]), w, out[0].F)
+	return nil
+}
+
+func (k mix) Wrt(inputs int) []bool { return all(inputs) }
+
+func (k mix) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	out, err := graph.Apply(mixGrad{k}, append(gorgonia.Nodes{gy}, in...)...)
+	if err != nil {
+		return nil, err
+	}
+	n := len(k.index)
+	grads := gorgonia.Nodes{out(n)}
+	for i := range n {
+		grads = append(grads, out(i))
+	}
+	return grads, nil
+}
+
+// mixGrad is the gradient of mix. Inputs: gy, weights, maps. Outputs: the
+// gradients of the maps, that of the weights, and the factors [maps, C] with
+// which the gradients of the maps follow from gy.
+type mixGrad struct{ of mix }
+
+func (k mixGrad) Key() string { return "gradient of " + k.of.Key() }
+
+func (k mixGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	n := len(k.of.index)
+	c := in[0][in[0].Dims()-1]
+	out := make([]tensor.Shape, 0, n+2)
+	out = append(out, in[2:]...)
+	return append(out, in[1], tensor.Shape{n, c}), nil
+}
+
+func (k mixGrad) Reads(i int) graph.Pending {
+	if i < 2 {
+		return graph.None
+	}
+	return graph.Affine
+}
+
+func (k mixGrad) Form(i int) (graph.Form, bool) {
+	n := len(k.of.index)
+	return graph.Form{P: 0, Q: -1, Coef: n + 1, Row: i}, i < n
+}
+
+func (k mixGrad) Scratch(in []tensor.Shape) (int, int) {
+	return elementwise(in[0], len(k.of.index))
+}
+
+func (k mixGrad) Run(c *graph.Context, out, in []graph.Value) error {
+	n := len(k.of.index)
+	g := in[0].Map()
+	if w := out[n].F; w != nil {
+		dots := c.Floats(n)
+		kernel.CombineDots(c.Team, g, c.Maps(in[2:]), dots)
+		clear(w)
+		for i, j := range k.of.index {
+			w[j] += dots[i]
+		}
+	}
+	coef := out[n+1].F
+	if coef == nil {
+		coef = c.Floats(n * g.C)
+	}
+	for i, j := range k.of.index {
+		row := coef[i*g.C : (i+1)*g.C]
+		for ch := range row {
+			row[ch] = in[1].F[j]
+		}
+		if out[i].Wanted() {
+			m := g
+			m.A = row
+			kernel.Apply(c.Team, m, false, out[i].F)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/graph"
+	"unnas/internal/kernel"
+)
+
+// BatchNorm returns x [..., C] normalised per channel (Ioffe and Szegedy, 2015,
+// arXiv 1502.03167): with the mean and biased variance of the batch in training,
+// with the running statistics otherwise. affine adds the scale "weight" and the
+// shift "bias". The normalised map takes no memory where all its readers are
+// operations of this package: they form it while they read x.
+func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
+	shape := x.Shape()
+	if shape.Dims() < 2 {
+		return nil, fmt.Errorf("ops: %sbatch normalisation of shape %v; at least [N, C] is needed", s.prefix, shape)
+	}
+	c := shape[shape.Dims()-1]
+	stats, err := s.net.params.statistics(s.prefix[:max(len(s.prefix)-1, 0)], c)
+	if err != nil {
+		return nil, err
+	}
+	m, err := momentsOf(x)
+	if err != nil {
+		return nil, err
+	}
+	inputs := gorgonia.Nodes{x, m}
+	if affine {
+		for _, p := range []struct {
+			name  string
+			value float64
+		}{{"weight", 1}, {"bias", 0}} {
+			n, err := s.Param(p.name, Vector, tensor.Shape{c}, Constant(p.value))
+			if err != nil {
+				return nil, err
+			}
+			inputs = append(inputs, n)
+		}
+	}
+	return apply(norm{stats, s.net.norm, affine}, inputs...)
+}
+
+// momenter is a kernel that computes the moments of its output on the way.
+type momenter interface{ Moments() int }
+
+// momentsOf returns the node of the mean and variance per channel of a map.
+func momentsOf(x *gorgonia.Node) (*gorgonia.Node, error) {
+	if k, i := graph.Of(x); i == 0 {
+		if m, ok := k.(momenter); ok {
+			return graph.Sibling(x, m.Moments()), nil
+		}
+	}
+	return apply(measure{}, x)
+}
+
+// measure computes the moments [2, C] of a map.
+type measure struct{}
+
+func (measure) Key() string { return "moments" }
+
+func (measure) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	return []tensor.Shape{{2, in[0][in[0].Dims()-1]}}, nil
+}
+
+func (measure) Reads(int) graph.Pending { return graph.Affine }
+
+func (measure) Scratch(in []tensor.Shape) (int, int) { return elementwise(in[0], 1) }
+
+func (measure) Run(c *graph.Context, out, in []graph.Value) error {
+	if c.Training {
+		kernel.Moments(c.Team, in[0].Map(), out[0].F)
+	}
+	return nil
+}
+
+// norm is a batch normalisation. Inputs: x, its moments, scale and shift if
+// affine. Outputs: y, coefficients [2, C] with y = row 0 · x + row 1.
+type norm struct {
+	stats    *Stats
+	settings Norm
+	affine   bool
+}
+
+func (k norm) Key() string { return "batch norm " + k.stats.Name }
+
+func (k norm) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	return []tensor.Shape{in[0], {2, k.stats.channels}}, nil
+}
+
+func (k norm) Form(i int) (graph.Form, bool) {
+	return graph.Form{P: 0, Q: -1, Coef: 1, Shift: true}, i == 0
+}
+
+func (k norm) Scratch(in []tensor.Shape) (int, int) { return elementwise(in[0], 1) }
+
+func (k norm) Cost(in []tensor.Shape) graph.Cost {
+	return graph.Cost{NormElements: int64(in[0].TotalSize())}
+}
+
+var errNoInit = errors.New("the parameters have no values yet; call Params.Init after building the graph")
+
+// batch returns what normalises channel j: the statistics of the batch, given
+// its moments, or the running ones.
+func (k norm) batch(c *graph.Context, moments []float32, j int) (mean, rstd float64) {
+	mean, variance := float64(k.stats.Mean[j]), float64(k.stats.Var[j])
+	if c.Training {
+		mean, variance = float64(moments[j]), float64(moments[k.stats.channels+j])
+	}
+	return mean, 1 / math.Sqrt(variance+k.settings.Epsilon)
+}
+
+func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
+	if k.stats.Mean == nil {
+		return errNoInit
+	}
+	channels := k.stats.channels
+	coef := out[1].F
+	if coef == nil {
+		coef = c.Floats(2 * channels)
+	}
+	a, d := coef[:channels], coef[channels:]
+	for j := range channels {
+		mean, rstd := k.batch(c, in[1].F, j)
+		scale, shift := 1.0, 0.0
+		if k.affine {
+			scale, shift = float64(in[2].F[j]), float64(in[3].F[j])
+		}
+		a[j] = float32(scale * rstd)
+		d[j] = float32(shift - mean*float64(a[j])) // so that rounding a moves no mean
+	}
+	m := in[0].Map()
+	if c.Training && c.UpdateStats {
+		k.update(in[1].F, m.Len()/channels)
+	}
+	if out[0].Wanted() {
+		m.A, m.D = a, d
+		kernel.Apply(c.Team, m, false, out[0].F)
+	}
+	return nil
+}
+
+// update moves the running statistics towards those of a batch of n pixels.
+func (k norm) update(moments []float32, n int) {
+	momentum := k.settings.Momentum
+	unbias := 1.0
+	if n > 1 {
+		unbias = float64(n) / float64(n-1)
+	}
+	for j := range k.stats.channels {
+		mean, variance := float64(moments[j]), float64(moments[k.stats.channels+j])*unbias
+		k.stats.Mean[j] = float32((1-momentum)*float64(k.stats.Mean[j]) + momentum*mean)
+		k.stats.Var[j] = float32((1-momentum)*float64(k.stats.Var[j]) + momentum*variance)
+	}
+}
+
+func (k norm) Wrt(inputs int) []bool {
+	wrt := all(inputs)
+	wrt[1] = false // its share is part of the gradient of x
+	return wrt
+}
+
+func (k norm) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	args := gorgonia.Nodes{gy, in[0], in[1]}
+	if !k.affine {
+		out, err := graph.Apply(normGrad{k}, args...)
+		if err != nil {
+			return nil, err
+		}
+		return gorgonia.Nodes{out(0), nil}, nil
+	}
+	out, err := graph.Apply(normGrad{k}, append(args, in[2])...)
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Nodes{out(0), nil, out(2), out(3)}, nil
+}
+
+// normGrad is the gradient of norm. Inputs: gy, x, the moments, the scale if
+// affine. Outputs: the gradient of x, coefficients [3, C] with gx = row 0 · gy +
+// row 1 · x + row 2, the gradients of scale and shift.
+type normGrad struct{ of norm }
+
+func (k normGrad) Key() string { return "gradient of " + k.of.Key() }
+
+func (k normGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	c := k.of.stats.channels
+	return []tensor.Shape{in[1], {3, c}, {c}, {c}}, nil
+}
+
+func (k normGrad) Reads(i int) graph.Pending {
+	if i == 0 {
+		return graph.Scaled
+	}
+	return graph.None
+}
+
+func (k normGrad) Form(i int) (graph.Form, bool) {
+	return graph.Form{P: 0, Q: 1, Coef: 1, Shift: true}, i == 0
+}
+
+func (k normGrad) Scratch(in []tensor.Shape) (int, int) { return elementwise(in[1], 1) }
+
+// Run follows from y = scale·(x-mean)·rstd + shift: with n pixels and the sums
+// S = Σgy and T = Σgy·(x-mean) of a channel,
+//
+//	gx = scale·rstd·(gy - S/n - (x-mean)·rstd²·T/n)
+//
+// in training, and scale·rstd·gy otherwise.
+func (k normGrad) Run(c *graph.Context, out, in []graph.Value) error {
+	if k.of.stats.Mean == nil {
+		return errNoInit
+	}
+	channels := k.of.stats.channels
+	g, x := in[0].Map(), in[1].Map()
+	sums := c.Sums(2 * channels)
+	s, t := sums[:channels], sums[channels:]
+	coef := out[1].F
+	buf := c.Floats(4 * channels)
+	mean := buf[:channels]
+	if coef == nil {
+		coef = buf[channels:]
+	}
+	for j := range mean {
+		m, _ := k.of.batch(c, in[2].F, j)
+		mean[j] = float32(m)
+	}
+	kernel.NormSums(c.Team, g, x, mean, s, t)
+	a, b, d := coef[:channels], coef[channels:2*channels], coef[2*channels:]
+	n := float64(x.Len() / channels)
+	for j := range channels {
+		m, rstd := k.of.batch(c, in[2].F, j)
+		if out[2].Wanted() {
+			out[2].F[j] = float32(t[j] * rstd)
+		}
+		if out[3].Wanted() {
+			out[3].F[j] = float32(s[j])
+		}
+		scale := rstd
+		if k.of.affine {
+			scale *= float64(in[3].F[j])
+		}
+		slope := 0.0
+		if c.Training {
+			slope = scale * rstd * rstd * t[j] / n
+			d[j] = float32(slope*m - scale*s[j]/n)
+		} else {
+			d[j] = 0
+		}
+		a[j], b[j] = float32(scale), float32(-slope)
+		if g.A != nil {
+			a[j] *= g.A[j]
+		}
+	}
+	if out[0].Wanted() {
+		kernel.Apply(c.Team, kernel.Map{N: x.N, H: x.H, W: x.W, C: x.C, P: g.P, A: a, Q: x.P, B: b, D: d}, false, out[0].F)
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package pretext
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+)
+
+// Classification is the supervised task to tell the class of an image. One image
+// gives one input and one label.
+type Classification struct {
+	View    View
+	Classes int // number of classes of the data set, 2 or more
+}
+
+// Name returns "classification".
+func (Classification) Name() string { return "classification" }
+
+// Validate returns an error if the view is not valid or there is nothing to
+// tell apart.
+func (t Classification) Validate() error {
+	if err := t.View.Validate(); err != nil {
+		return err
+	}
+	if t.Classes < 2 {
+		return fmt.Errorf("pretext: Classification.Classes = %d, want 2 or more", t.Classes)
+	}
+	return nil
+}
+
+// Spec returns the sizes of a sample: 1 input, labels of shape [1].
+func (t Classification) Spec() Spec {
+	return Spec{
+		Height: t.View.Height, Width: t.View.Width, Channels: 3,
+		Inputs: 1, LabelShape: []int{1}, Classes: t.Classes,
+	}
+}
+
+// Sample writes the view of img to x, [1, Height, Width, 3], and its class to y,
+// [1]. An image without a class, or with one that the task does not know, is an
+// error. Nothing is drawn in evaluation, where r may be nil.
+func (t Classification) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if err := t.Spec().check(x, y); err != nil {
+		return err
+	}
+	if err := t.View.Render(x, img, train, r); err != nil {
+		return err
+	}
+	if img.Label < 0 || img.Label >= t.Classes {
+		return fmt.Errorf("pretext: classification: image of class %d, want 0 to %d; unlabelled images need another task", img.Label, t.Classes-1)
+	}
+	y[0] = int32(img.Label)
+	return nil
+}
+
+// Head returns logits [N, Classes] by global average pooling and a linear layer.
+func (t Classification) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	return PooledHead(s, features, 1, t.Classes)
+}
+
+// Loss returns the cross-entropy of logits and labels.
+func (Classification) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	return crossEntropy(logits, labels)
+}

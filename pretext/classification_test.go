@@ -1,0 +1,39 @@
+package pretext_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/pretext"
+)
+
+func TestClassification(t *testing.T) {
+	v := plain(4, 5, pretext.CropNone)
+	task := pretext.Classification{View: v, Classes: 10}
+	assert.Equal(t, "classification", task.Name())
+	assert.Equal(t, pretext.Spec{Height: 4, Width: 5, Channels: 3, Inputs: 1, LabelShape: []int{1}, Classes: 10}, task.Spec())
+	img := compass(7, 9)
+	x, y := sample(t, task, img, true, 1)
+	assert.Equal(t, []int32{3}, y)
+	assert.Equal(t, render(t, v, img, true, nil), x)
+}
+
+func TestClassificationErrors(t *testing.T) {
+	img := compass(5, 4)
+	task := pretext.Classification{View: plain(4, 5, pretext.CropNone), Classes: 3}
+	x, y := make([]float32, 60), make([]int32, 1)
+	for _, label := range []int{-1, 3} {
+		img.Label = label
+		require.ErrorContains(t, task.Sample(x, y, img, false, nil), "want 0 to 2; unlabelled images need another task")
+	}
+	img.Label = 2
+	require.NoError(t, task.Sample(x, y, img, false, nil))
+	require.ErrorContains(t, task.Sample(x[:59], y, img, false, nil), "59 floats and 1 labels, want 60 and 1")
+	require.ErrorContains(t, task.Sample(x, y[:0], img, false, nil), "60 floats and 0 labels, want 60 and 1")
+
+	task.Classes = 1
+	require.ErrorContains(t, task.Sample(x, y, img, false, nil), "Classification.Classes = 1, want 2 or more")
+	require.ErrorContains(t, pretext.Classification{Classes: 3}.Validate(), "View.Height")
+}

@@ -1,0 +1,21 @@
+// Package pretext turns images into what a network is asked to predict.
+//
+// An [Image] is decoded pixels with what is known about them. A [View] says how
+// an image becomes one network input: crop, size, flip, normalisation. A
+// [Sampler] makes the inputs and labels of one image, and its [Spec] tells the
+// loader and the network their sizes. Some tasks take their labels from the
+// data set; a pretext task makes its own, so that an architecture can be
+// searched without labels (Liu et al., 2020, arXiv 2003.12056):
+//
+//	task             inputs of one image          labels of one image
+//	Classification   the view                     its class
+//	Rotation         the view in 4 orientations   which quarter turn each has
+//
+// Inputs are float32 in NHWC order, [inputs, height, width, channels], with the
+// channels red, green, blue. Differs: the authors' release mirrors every image
+// where it means to reorder its channels; here each channel is normalised by its
+// own constants and nothing is mirrored unasked.
+//
+// All random choices come from the generator that the caller passes, drawn in a
+// fixed order. The same image, view and stream give the same bits.
+package pretext

@@ -1,0 +1,64 @@
+package pretext_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+
+	"unnas/pretext"
+)
+
+func ExampleDecode() {
+	f, err := os.Open("testdata/420.jpg")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer f.Close()
+	img, err := pretext.Decode(f)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(img.Width, img.Height, len(img.Pix), img.Label)
+	// Output: 37 19 2109 -1
+}
+
+func ExampleView_Render() {
+	img := &pretext.Image{Width: 2, Height: 1, Pix: []uint8{0, 0, 0, 255, 255, 255}, Label: -1}
+	view := pretext.View{Height: 1, Width: 4, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+	x := make([]float32, 3*view.Height*view.Width)
+	if err := view.Render(x, img, false, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%.2f\n", x)
+	// Output: [0.00 0.00 0.00 0.25 0.25 0.25 0.75 0.75 0.75 1.00 1.00 1.00]
+}
+
+func ExampleRotation() {
+	task := pretext.Rotation{View: pretext.CIFAR10()}
+	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: -1}
+	spec := task.Spec()
+	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
+	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(spec.Inputs, "inputs of", spec.Height, "by", spec.Width, "pixels, labels", y)
+	// Output: 4 inputs of 32 by 32 pixels, labels [0 1 2 3]
+}
+
+func ExampleClassification() {
+	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
+	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: 7}
+	x, y := make([]float32, task.Spec().InputLen()), make([]int32, 1)
+	err := task.Sample(x, y, img, false, nil)
+	fmt.Println(y, err)
+	img.Label = 10
+	err = task.Sample(x, y, img, false, nil)
+	fmt.Println(err)
+	// Output:
+	// [7] <nil>
+	// pretext: classification: image of class 10, want 0 to 9; unlabelled images need another task
+}

@@ -1,0 +1,81 @@
+package pretext
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+)
+
+// Rotation is the task to tell which way up an image is (Gidaris et al., 2018,
+// arXiv 1803.07728). One image gives four inputs: its view turned by 0, 90, 180
+// and 270 degrees counter-clockwise, with labels 0 to 3.
+type Rotation struct {
+	View View // square
+}
+
+// Name returns "rotation".
+func (Rotation) Name() string { return "rotation" }
+
+// Validate returns an error if the view is not valid or not square.
+func (t Rotation) Validate() error {
+	if err := t.View.Validate(); err != nil {
+		return err
+	}
+	if t.View.Height != t.View.Width {
+		return fmt.Errorf("pretext: Rotation.View of %d by %d pixels, want a square", t.View.Width, t.View.Height)
+	}
+	return nil
+}
+
+// Spec returns the sizes of a sample: 4 inputs, labels of shape [4], 4 classes.
+func (t Rotation) Spec() Spec {
+	return Spec{
+		Height: t.View.Height, Width: t.View.Width, Channels: 3,
+		Inputs: 4, LabelShape: []int{4}, Classes: 4,
+	}
+}
+
+// Sample writes the four turned views of img to x, [4, Height, Width, 3], and
+// their labels to y, [4]. Nothing is drawn in evaluation, where r may be nil.
+func (t Rotation) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if err := t.Spec().check(x, y); err != nil {
+		return err
+	}
+	size := len(x) / 4
+	if err := t.View.Render(x[:size], img, train, r); err != nil {
+		return err
+	}
+	for k := 1; k < 4; k++ {
+		turn(x[k*size:][:size], x[(k-1)*size:][:size], t.View.Width)
+	}
+	for k := range y {
+		y[k] = int32(k)
+	}
+	return nil
+}
+
+// turn writes the view src of n by n pixels to dst, turned by 90 degrees counter-clockwise.
+func turn(dst, src []float32, n int) {
+	for i := range n {
+		for j := range n {
+			to, from := dst[3*(i*n+j):][:3], src[3*(j*n+n-1-i):][:3]
+			to[0], to[1], to[2] = from[0], from[1], from[2]
+		}
+	}
+}
+
+// Head returns logits [N, 4] by global average pooling and a linear layer.
+func (Rotation) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	return PooledHead(s, features, 1, 4)
+}
+
+// Loss returns the cross-entropy of logits and labels.
+func (Rotation) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	return crossEntropy(logits, labels)
+}

@@ -1,0 +1,274 @@
+package pretext
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"unnas/internal/rng"
+)
+
+// Crop names the part of an image that a view shows.
+type Crop string
+
+// The rules for cropping. In training the part is drawn at random; in evaluation
+// it is fixed. Resizing is bilinear between pixel centres, without smoothing.
+const (
+	// CropArea shows a part of 8 to 100 % of the area whose aspect differs from
+	// the view's by at most 4/3, resized to the view (Szegedy et al., 2015,
+	// arXiv 1409.4842). In evaluation the image is scaled until it covers 256/224
+	// of the view's sides, and the centre is shown.
+	CropArea Crop = "area"
+	// CropPad resizes the image to the view, surrounds it with 4 pixels of zeros
+	// (that is, of the mean colour) and shows a window at any of the 81 offsets.
+	// Differs: the authors' release never draws the last offset of an axis. In
+	// evaluation the resized image is shown.
+	CropPad Crop = "pad"
+	// CropScale scales the image until it covers 256/255 of the view's sides,
+	// rounded to whole pixels, and shows a window at a random place. In evaluation
+	// it is the centre.
+	CropScale Crop = "scale"
+	// CropNone resizes the whole image to the view.
+	CropNone Crop = "none"
+)
+
+// padding is the border of CropPad in pixels.
+const padding = 4
+
+// View says how an image becomes one input of a network. It is plain data. The
+// zero value is not valid: start from [CIFAR10], [ImageNet] or [Scenes].
+type View struct {
+	Height, Width int        // of the network input, in pixels
+	Mean, Std     [3]float64 // of red, green and blue, where full intensity is 1
+	Crop          Crop       // the part of the image that is shown
+	Flip          bool       // mirror half of the training images left to right
+	Jitter        float64    // deviation of the colour jitter of training images; 0 turns it off
+}
+
+// CIFAR10 returns the view of 32 by 32 pixels with which networks are trained on
+// CIFAR-10: 4 pixels of padding, random crop and flip (He et al., 2016,
+// arXiv 1512.03385), and the mean and deviation of the training images.
+func CIFAR10() View {
+	return View{
+		Height: 32, Width: 32,
+		Mean: [3]float64{125.3 / 255, 123.0 / 255, 113.9 / 255},
+		Std:  [3]float64{63.0 / 255, 62.1 / 255, 66.7 / 255},
+		Crop: CropPad, Flip: true,
+	}
+}
+
+// ImageNet returns the view of size by size pixels with which networks are
+// trained on ImageNet, at 224 as a rule: random area, flip, and colour jitter of
+// deviation 0.1.
+func ImageNet(size int) View {
+	return View{
+		Height: size, Width: size,
+		Mean: [3]float64{0.485, 0.456, 0.406},
+		Std:  [3]float64{0.229, 0.224, 0.225},
+		Crop: CropArea, Flip: true, Jitter: 0.1,
+	}
+}
+
+// Scenes returns a view of size by size pixels for the built-in scenes of
+// package dataset: padding, random crop and flip, and the mean and deviation of
+// those scenes.
+func Scenes(size int) View {
+	return View{
+		Height: size, Width: size,
+		Mean: [3]float64{0.5, 0.5, 0.5},
+		Std:  [3]float64{0.25, 0.25, 0.25},
+		Crop: CropPad, Flip: true,
+	}
+}
+
+// Validate returns an error that names the first field with a value out of its
+// range.
+func (v View) Validate() error {
+	if v.Height <= 0 || v.Width <= 0 || v.Width > maxPixels/v.Height {
+		return fmt.Errorf("pretext: View.Height, View.Width = %d, %d, want 1 or more and at most %d pixels in all", v.Height, v.Width, maxPixels)
+	}
+	for c := range 3 {
+		if math.IsNaN(v.Mean[c]) || math.IsInf(v.Mean[c], 0) {
+			return fmt.Errorf("pretext: View.Mean[%d] = %g, want a finite number", c, v.Mean[c])
+		}
+		if !(v.Std[c] > 0) || math.IsInf(v.Std[c], 0) {
+			return fmt.Errorf("pretext: View.Std[%d] = %g, want a finite number above 0", c, v.Std[c])
+		}
+	}
+	switch v.Crop {
+	case CropArea, CropPad, CropScale, CropNone:
+	default:
+		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropNone)
+	}
+	if !(v.Jitter >= 0) || math.IsInf(v.Jitter, 0) {
+		return fmt.Errorf("pretext: View.Jitter = %g, want a finite number, 0 or more", v.Jitter)
+	}
+	return nil
+}
+
+// Render writes the view of img to dst, [Height, Width, 3]: cropped, resized,
+// flipped and normalised in one pass. In training r draws the crop, then the
+// flip, then the jitter; in evaluation nothing is drawn and r may be nil. It
+// returns an error if the view or the image is not valid or dst has another size.
+func (v View) Render(dst []float32, img *Image, train bool, r *rand.Rand) error {
+	if err := v.Validate(); err != nil {
+		return err
+	}
+	if err := img.check(); err != nil {
+		return err
+	}
+	if want := 3 * v.Height * v.Width; len(dst) != want {
+		return fmt.Errorf("pretext: view of %d by %d pixels into %d floats, want %d", v.Width, v.Height, len(dst), want)
+	}
+	rows, cols := v.frame(img, train, r)
+	flip := train && v.Flip && rng.Bool(r, 0.5)
+	gain, bias := v.colours(train, r)
+
+	for i := range v.Height {
+		line := dst[3*v.Width*i:][:3*v.Width]
+		y0, y1, wy, ok := rows.at(i)
+		if !ok {
+			clear(line)
+			continue
+		}
+		upper := img.Pix[3*img.Width*y0:][:3*img.Width]
+		lower := img.Pix[3*img.Width*y1:][:3*img.Width]
+		for j := range v.Width {
+			out := line[3*j:][:3]
+			if flip {
+				out = line[3*(v.Width-1-j):][:3]
+			}
+			x0, x1, wx, ok := cols.at(j)
+			if !ok {
+				clear(out)
+				continue
+			}
+			a, b := upper[3*x0:][:3], upper[3*x1:][:3]
+			c, d := lower[3*x0:][:3], lower[3*x1:][:3]
+			for k := range out {
+				top := mix(float32(a[k]), float32(b[k]), wx)
+				low := mix(float32(c[k]), float32(d[k]), wx)
+				out[k] = mix(top, low, wy)*gain[k] + bias[k]
+			}
+		}
+	}
+	return nil
+}
+
+// mix returns the point between a and b at t, which runs from 0 to 1.
+func mix(a, b, t float32) float32 { return a + t*(b-a) }
+
+// colours returns what turns a byte into a normalised channel: byte·gain + bias.
+// The jitter moves the colour along the principal components of the colours of
+// ImageNet (Krizhevsky et al., 2012).
+func (v View) colours(train bool, r *rand.Rand) (gain, bias [3]float32) {
+	var shift [3]float64
+	if train && v.Jitter > 0 {
+		for k, value := range [3]float64{0.2175, 0.0188, 0.0045} {
+			step := v.Jitter * rng.Normal(r) * value
+			for c := range shift {
+				shift[c] += step * components[c][k]
+			}
+		}
+	}
+	for c := range shift {
+		gain[c] = float32(1 / (255 * v.Std[c]))
+		bias[c] = float32((shift[c] - v.Mean[c]) / v.Std[c])
+	}
+	return gain, bias
+}
+
+// components holds the principal components of ImageNet's colours, one a column,
+// for red, green and blue.
+var components = [3][3]float64{
+	{-0.5675, 0.7192, 0.4009},
+	{-0.5808, -0.0045, -0.8140},
+	{-0.5836, -0.6948, 0.4203},
+}
+
+// An axis says where the pixels of a view lie along one side of an image. A part
+// of the image, length pixels from start on, is scaled to size pixels; the view
+// begins at the pixel offset of those and finds padding outside.
+type axis struct {
+	start, length int
+	offset, size  int
+}
+
+// at returns the two image pixels between which pixel i of the view lies, and
+// the weight of the second. It returns false if i lies in the padding.
+func (a axis) at(i int) (first, second int, weight float32, ok bool) {
+	i += a.offset
+	if i < 0 || i >= a.size {
+		return 0, 0, 0, false
+	}
+	s := (float64(i)+0.5)*(float64(a.length)/float64(a.size)) - 0.5
+	s = min(max(s, 0), float64(a.length-1))
+	first = int(s)
+	return a.start + first, a.start + min(first+1, a.length-1), float32(s - float64(first)), true
+}
+
+// frame picks the part of the image that the view shows.
+func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
+	switch v.Crop {
+	case CropArea:
+		if train {
+			return v.area(img, r)
+		}
+		return v.cover(img, 256./224, centre)
+	case CropScale:
+		place := centre
+		if train {
+			place = func(slack int) int { return rng.IntN(r, slack+1) }
+		}
+		return v.cover(img, 256./255, place)
+	}
+	rows = axis{length: img.Height, size: v.Height}
+	cols = axis{length: img.Width, size: v.Width}
+	if v.Crop == CropPad && train {
+		rows.offset = rng.IntN(r, 2*padding+1) - padding
+		cols.offset = rng.IntN(r, 2*padding+1) - padding
+	}
+	return rows, cols
+}
+
+// area draws a crop for training. An image in which ten tries do not fit, a very
+// long or narrow one, shows its centre.
+func (v View) area(img *Image, r *rand.Rand) (rows, cols axis) {
+	for range 10 {
+		area := rng.Uniform(r, 0.08, 1) * float64(img.Width) * float64(img.Height)
+		aspect := rng.Uniform(r, 3./4, 4./3)
+		if rng.Bool(r, 0.5) {
+			aspect = 1 / aspect
+		}
+		aspect *= float64(v.Width) / float64(v.Height)
+		w := max(int(math.Round(math.Sqrt(area*aspect))), 1)
+		h := max(int(math.Round(math.Sqrt(area/aspect))), 1)
+		if w <= img.Width && h <= img.Height {
+			rows = axis{start: rng.IntN(r, img.Height-h+1), length: h, size: v.Height}
+			cols = axis{start: rng.IntN(r, img.Width-w+1), length: w, size: v.Width}
+			return rows, cols
+		}
+	}
+	return v.cover(img, 1, centre)
+}
+
+// cover scales the image, keeping its aspect, until it covers the view enlarged
+// by the factor. Where the view lies in it is up to place, which gets the number
+// of pixels to spare.
+func (v View) cover(img *Image, factor float64, place func(slack int) int) (rows, cols axis) {
+	height := int(math.Round(factor * float64(v.Height)))
+	width := int(math.Round(factor * float64(v.Width)))
+	rows = axis{length: img.Height, size: height}
+	cols = axis{length: img.Width, size: width}
+	if height*img.Width > width*img.Height { // the image is wider than the view
+		cols.size = height * img.Width / img.Height
+	} else {
+		rows.size = width * img.Height / img.Width
+	}
+	rows.offset = place(rows.size - v.Height)
+	cols.offset = place(cols.size - v.Width)
+	return rows, cols
+}
+
+// centre leaves as many pixels on both sides; an odd one goes first.
+func centre(slack int) int { return (slack + 1) / 2 }

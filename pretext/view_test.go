@@ -1,0 +1,332 @@
+package pretext_test
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"unnas/internal/rng"
+	"unnas/pretext"
+)
+
+// plain returns a view that leaves bytes as they are.
+func plain(h, w int, crop pretext.Crop) pretext.View {
+	return pretext.View{Height: h, Width: w, Std: [3]float64{1. / 255, 1. / 255, 1. / 255}, Crop: crop}
+}
+
+// compass returns an image that knows its way: red is the column of a pixel plus
+// one, green the row plus one, blue 255.
+func compass(w, h int) *pretext.Image {
+	img := &pretext.Image{Width: w, Height: h, Label: 3}
+	for y := range h {
+		for x := range w {
+			img.Pix = append(img.Pix, uint8(x+1), uint8(y+1), 255)
+		}
+	}
+	return img
+}
+
+func render(t require.TestingT, v pretext.View, img *pretext.Image, train bool, r *rand.Rand) []float32 {
+	x := make([]float32, 3*v.Height*v.Width)
+	for i := range x {
+		x[i] = float32(math.NaN()) // every float must be written
+	}
+	require.NoError(t, v.Render(x, img, train, r))
+	return x
+}
+
+func TestRenderBilinear(t *testing.T) {
+	img := &pretext.Image{Width: 2, Height: 1, Pix: []uint8{0, 10, 100, 100, 20, 200}}
+	got := render(t, plain(3, 4, pretext.CropNone), img, false, nil)
+	row := []float32{0, 10, 100, 25, 12.5, 125, 75, 17.5, 175, 100, 20, 200}
+	assert.Equal(t, append(append(append([]float32{}, row...), row...), row...), got)
+
+	img = &pretext.Image{Width: 1, Height: 4, Pix: []uint8{0, 1, 2, 100, 1, 2, 50, 1, 2, 80, 1, 2}}
+	got = render(t, plain(2, 1, pretext.CropNone), img, false, nil)
+	assert.Equal(t, []float32{50, 1, 2, 65, 1, 2}, got)
+}
+
+func TestRenderNormalises(t *testing.T) {
+	v := plain(1, 1, pretext.CropNone)
+	v.Mean, v.Std = [3]float64{0.5, 0.25, 0}, [3]float64{0.5, 0.125, 2}
+	got := render(t, v, &pretext.Image{Width: 1, Height: 1, Pix: []uint8{255, 51, 102}}, false, nil)
+	assert.InDeltaSlice(t, []float32{1, -0.4, 0.2}, got, 1e-6)
+}
+
+// at returns a pixel of a rendering.
+func at(x []float32, v pretext.View, i, j int) [3]float32 {
+	return [3]float32(x[3*(i*v.Width+j):])
+}
+
+// TestRenderEvaluation checks the fixed views of a tall and of a wide image,
+// whose colours tell from where in the image a pixel comes.
+func TestRenderEvaluation(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		view             pretext.View
+		w, h             int
+		scaleX, scaleY   float64 // image pixels per view pixel
+		offsetX, offsetY float64 // first view pixel in the scaled image
+	}{
+		// 56 by 70 covers 64 by 80, to which 200 by 120 scales as 133 by 80.
+		{"area, wide", plain(70, 56, pretext.CropArea), 200, 120, 200. / 133, 120. / 80, 39, 5},
+		// 120 by 200 scales as 64 by 106.
+		{"area, tall", plain(70, 56, pretext.CropArea), 120, 200, 120. / 64, 200. / 106, 4, 18},
+		// 255 by 100 covers 256 by 100, to which 128 by 100 scales as 256 by 200.
+		{"scale", plain(100, 255, pretext.CropScale), 128, 100, 0.5, 0.5, 1, 50},
+		{"pad", plain(30, 40, pretext.CropPad), 80, 90, 2, 3, 0, 0},
+		{"none", plain(30, 40, pretext.CropNone), 80, 90, 2, 3, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := render(t, c.view, compass(c.w, c.h), false, nil)
+			for i := range c.view.Height {
+				for j := range c.view.Width {
+					x := (float64(j)+c.offsetX+0.5)*c.scaleX - 0.5
+					y := (float64(i)+c.offsetY+0.5)*c.scaleY - 0.5
+					p := at(got, c.view, i, j)
+					require.InDelta(t, 1+min(max(x, 0), float64(c.w-1)), p[0], 1e-3, "column %d", j)
+					require.InDelta(t, 1+min(max(y, 0), float64(c.h-1)), p[1], 1e-3, "row %d", i)
+					require.InDelta(t, 255, p[2], 1e-3)
+				}
+			}
+		})
+	}
+}
+
+// TestRenderArea reads the crop back from the ramps of the image.
+func TestRenderArea(t *testing.T) {
+	const w, h = 250, 130
+	v := plain(30, 40, pretext.CropArea)
+	img := compass(w, h)
+	smallest, largest := 1.0, 0.0
+	for i := range 500 {
+		got := render(t, v, img, true, rng.New(1, "area", 0, i))
+		// Columns 10 and 30 are 20 steps apart and away from the clamped border.
+		cw := float64(at(got, v, 15, 30)[0]-at(got, v, 15, 10)[0]) / 20 * 40
+		ch := float64(at(got, v, 25, 20)[1]-at(got, v, 5, 20)[1]) / 20 * 30
+		area, aspect := cw*ch/(w*h), cw/ch/(40./30)
+		smallest, largest = min(smallest, area), max(largest, area)
+		require.InDelta(t, 0.54, area, 0.47, "stream %d: crop %.1f by %.1f", i, cw, ch)
+		require.InDelta(t, 0, math.Log(aspect), math.Log(4./3)+0.03, "stream %d: crop %.1f by %.1f", i, cw, ch)
+		// The crop lies in the image: its border pixels are inside the ramp.
+		x := float64(at(got, v, 15, 10)[0]) - 1 + 0.5 - 10.5*cw/40
+		y := float64(at(got, v, 5, 20)[1]) - 1 + 0.5 - 5.5*ch/30
+		require.InDelta(t, (w-cw)/2, x, (w-cw)/2+0.01, "stream %d", i)
+		require.InDelta(t, (h-ch)/2, y, (h-ch)/2+0.01, "stream %d", i)
+	}
+	assert.Less(t, smallest, 0.1)
+	assert.Greater(t, largest, 0.65)
+}
+
+// TestRenderAreaFallback uses an image in which no crop fits.
+func TestRenderAreaFallback(t *testing.T) {
+	v := plain(8, 8, pretext.CropArea)
+	got := render(t, v, compass(200, 2), true, rng.New(1, "area", 0, 0))
+	for i := range 8 {
+		for j := range 8 {
+			require.InDelta(t, 1+(float64(j)+396.5)/4-0.5, at(got, v, i, j)[0], 1e-3)
+		}
+	}
+}
+
+func TestRenderPad(t *testing.T) {
+	v := plain(20, 30, pretext.CropPad)
+	img := compass(30, 20)
+	seen := map[[2]int]bool{}
+	for i := range 1000 {
+		got := render(t, v, img, true, rng.New(2, "pad", 0, i))
+		middle := at(got, v, 10, 15)
+		dx, dy := int(middle[0])-16, int(middle[1])-11
+		seen[[2]int{dx, dy}] = true
+		for y := range 20 {
+			for x := range 30 {
+				want := [3]float32{float32(x + dx + 1), float32(y + dy + 1), 255}
+				if x+dx < 0 || x+dx >= 30 || y+dy < 0 || y+dy >= 20 {
+					want = [3]float32{}
+				}
+				require.InDeltaSlice(t, want[:], sliceOf(at(got, v, y, x)), 1e-3)
+			}
+		}
+	}
+	assert.Len(t, seen, 81, "offsets of -4 to 4 along both axes")
+	for o := range seen {
+		assert.LessOrEqual(t, max(o[0], -o[0], o[1], -o[1]), 4)
+	}
+}
+
+func sliceOf(p [3]float32) []float32 { return p[:] }
+
+// TestRenderPadIsNormalised checks that the padding is zero after normalisation.
+func TestRenderPadIsNormalised(t *testing.T) {
+	v := pretext.CIFAR10()
+	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32)}
+	black := [3]float32{-125.3 / 63, -123 / 62.1, -113.9 / 66.7}
+	zeros := 0
+	for i := range 10 {
+		x := render(t, v, img, true, rng.New(3, "pad", 0, i))
+		for k := 0; k < len(x); k += 3 {
+			if x[k] == 0 {
+				zeros++
+				require.Equal(t, []float32{0, 0, 0}, x[k:k+3])
+			} else {
+				require.InDeltaSlice(t, black[:], x[k:k+3], 1e-5)
+			}
+		}
+	}
+	assert.Positive(t, zeros)
+}
+
+func TestRenderScale(t *testing.T) {
+	v := plain(100, 80, pretext.CropScale)
+	seen := map[[2]float32]bool{}
+	for i := range 400 {
+		got := render(t, v, compass(85, 100), true, rng.New(4, "scale", 0, i))
+		first := at(got, v, 0, 0)
+		seen[[2]float32{first[0], first[1]}] = true
+		require.InDelta(t, first[0]+79, at(got, v, 9, 79)[0], 1e-3)
+		require.InDelta(t, first[1]+99, at(got, v, 99, 9)[1], 1e-3)
+	}
+	assert.Len(t, seen, 6, "windows at columns 0 to 5")
+}
+
+func TestRenderFlip(t *testing.T) {
+	v := plain(5, 4, pretext.CropNone)
+	straight := render(t, v, compass(4, 5), true, nil)
+	v.Flip = true
+	assert.Equal(t, straight, render(t, v, compass(4, 5), false, nil), "evaluation")
+	flips := 0
+	for i := range 400 {
+		got := render(t, v, compass(4, 5), true, rng.New(5, "flip", 0, i))
+		if got[0] == straight[0] {
+			require.Equal(t, straight, got)
+			continue
+		}
+		flips++
+		for y := range 5 {
+			for x := range 4 {
+				require.Equal(t, at(straight, v, y, 3-x), at(got, v, y, x))
+			}
+		}
+	}
+	assert.InDelta(t, 200, flips, 50)
+}
+
+// TestRenderJitter checks the deviation of the colour along the components.
+func TestRenderJitter(t *testing.T) {
+	v := plain(1, 2, pretext.CropNone)
+	v.Std, v.Jitter = [3]float64{1, 1, 1}, 0.5
+	img := &pretext.Image{Width: 2, Height: 1, Pix: []uint8{51, 102, 153, 51, 102, 153}}
+	const n = 4000
+	var squares [3]float64
+	for i := range n {
+		x := render(t, v, img, true, rng.New(6, "jitter", 0, i))
+		require.Equal(t, x[:3], x[3:], "one shift for all pixels")
+		r, g, b := float64(x[0])-0.2, float64(x[1])-0.4, float64(x[2])-0.6
+		for k, axis := range [3][3]float64{{-0.5675, -0.5808, -0.5836}, {0.7192, -0.0045, -0.6948}, {0.4009, -0.8140, 0.4203}} {
+			p := r*axis[0] + g*axis[1] + b*axis[2]
+			squares[k] += p * p / n
+		}
+	}
+	for k, value := range [3]float64{0.2175, 0.0188, 0.0045} {
+		assert.InEpsilon(t, 0.5*value, math.Sqrt(squares[k]), 0.05, "component %d", k)
+	}
+	assert.InDeltaSlice(t, []float32{0.2, 0.4, 0.6}, render(t, v, img, false, nil)[:3], 1e-6, "evaluation")
+}
+
+func TestRenderIsReproducible(t *testing.T) {
+	v := pretext.ImageNet(24)
+	img := compass(90, 60)
+	a := render(t, v, img, true, rng.New(7, "x", 1, 2))
+	assert.Equal(t, a, render(t, v, img, true, rng.New(7, "x", 1, 2)))
+	assert.NotEqual(t, a, render(t, v, img, true, rng.New(7, "x", 1, 3)))
+}
+
+// TestRenderAnySize renders images and views of odd sizes by all rules.
+func TestRenderAnySize(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		side := rapid.IntRange(1, 40)
+		crop := rapid.SampledFrom([]pretext.Crop{pretext.CropArea, pretext.CropPad, pretext.CropScale, pretext.CropNone})
+		v := plain(side.Draw(t, "height"), side.Draw(t, "width"), crop.Draw(t, "crop"))
+		img := compass(side.Draw(t, "image width"), side.Draw(t, "image height"))
+		train := rapid.Bool().Draw(t, "train")
+		x := render(t, v, img, train, rng.New(rapid.Uint64().Draw(t, "seed"), "size", 0, 0))
+		for _, f := range x {
+			require.True(t, f >= 0 && f <= 255.01, "%g", f)
+		}
+	})
+}
+
+func TestRenderDoesNotAllocate(t *testing.T) {
+	img, r := compass(90, 60), rng.New(8, "x", 0, 0)
+	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(32), plain(20, 30, pretext.CropScale)} {
+		x := make([]float32, 3*v.Height*v.Width)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { _ = v.Render(x, img, true, r) }), v.Crop)
+	}
+}
+
+func TestRenderErrors(t *testing.T) {
+	v := plain(2, 3, pretext.CropNone)
+	good := compass(3, 2)
+	for _, c := range []struct {
+		name string
+		view pretext.View
+		dst  int
+		img  *pretext.Image
+		want string
+	}{
+		{"view", pretext.View{}, 18, good, "View.Height, View.Width = 0, 0"},
+		{"short dst", v, 17, good, "into 17 floats, want 18"},
+		{"long dst", v, 19, good, "into 19 floats, want 18"},
+		{"no image", v, 18, nil, "no image"},
+		{"empty image", v, 18, &pretext.Image{}, "image of 0 by 0 pixels"},
+		{"negative size", v, 18, &pretext.Image{Width: -3, Height: -2, Pix: make([]uint8, 18)}, "image of -3 by -2 pixels"},
+		{"short image", v, 18, &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 17)}, "holds 17 bytes, want 18"},
+		{"short mask", v, 18, &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 18), Mask: make([]uint8, 5)}, "mask of 5 bytes, want 6"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.ErrorContains(t, c.view.Render(make([]float32, c.dst), c.img, true, rng.New(1, "x", 0, 0)), c.want)
+		})
+	}
+}
+
+func TestViewValidate(t *testing.T) {
+	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(64), plain(2, 3, pretext.CropScale)} {
+		require.NoError(t, v.Validate())
+	}
+	for _, c := range []struct {
+		name   string
+		change func(v *pretext.View)
+		want   string
+	}{
+		{"height", func(v *pretext.View) { v.Height = 0 }, "View.Height, View.Width = 0, 32"},
+		{"width", func(v *pretext.View) { v.Width = -1 }, "View.Height, View.Width = 32, -1"},
+		{"size", func(v *pretext.View) { v.Width = 1 << 40 }, "at most 67108864 pixels"},
+		{"mean", func(v *pretext.View) { v.Mean[1] = math.NaN() }, "View.Mean[1] = NaN"},
+		{"zero deviation", func(v *pretext.View) { v.Std[2] = 0 }, "View.Std[2] = 0"},
+		{"infinite deviation", func(v *pretext.View) { v.Std[0] = math.Inf(1) }, "View.Std[0] = +Inf"},
+		{"crop", func(v *pretext.View) { v.Crop = "zoom" }, `View.Crop = "zoom", want "area", "pad", "scale" or "none"`},
+		{"jitter", func(v *pretext.View) { v.Jitter = -0.1 }, "View.Jitter = -0.1"},
+		{"no number", func(v *pretext.View) { v.Jitter = math.NaN() }, "View.Jitter = NaN"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := pretext.CIFAR10()
+			c.change(&v)
+			require.ErrorContains(t, v.Validate(), c.want)
+		})
+	}
+}
+
+func TestViewJSON(t *testing.T) {
+	for _, want := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(32)} {
+		text, err := json.Marshal(want)
+		require.NoError(t, err)
+		var got pretext.View
+		require.NoError(t, json.Unmarshal(text, &got))
+		assert.Equal(t, want, got)
+	}
+}
