@@ -14,7 +14,7 @@ import (
 // the fields of the event in their order, under the names in their json tags.
 // JSON has no NaN and no infinity: both become null.
 //
-// Unless Clock is set, fields that depend on the clock are left out, so that
+// Unless Clock is set, fields that depend on the clock or the machine are left out, so that
 // runs of equal configuration and seed write equal bytes.
 type JSONLines struct {
 	Clock bool // whether to write the fields that depend on the clock

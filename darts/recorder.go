@@ -13,24 +13,25 @@ type Recorder interface {
 // Losses are means over images, or over labels where an image has several, in
 // nats. Accuracies and shares are from 0 to 1. A figure that a run does not
 // have, such as the entropy of a run without alphas, is NaN. Fields that depend
-// on the clock, and so differ between runs of equal seeds, have the tag clock.
+// on the clock or the machine, and so differ between runs of equal seeds, have
+// the tag clock.
 type Event interface {
 	event() string // the name of the event on the wire
 }
 
 // Start is the first event of a run: what is about to be done.
 type Start struct {
-	Task          string `json:"task"`            // the name of the task
-	Images        int    `json:"images"`          // images in the source
-	Train         int    `json:"train"`           // images that the weights learn from
-	Held          int    `json:"held"`            // images held out: for the alphas, or for evaluation
-	Params        int    `json:"params"`          // learnable numbers of the network
-	MACs          int64  `json:"macs"`            // multiply-adds of the network for one image
-	PlannedBytes  int64  `json:"planned_bytes"`   // memory of a step
-	Epochs        int    `json:"epochs"`          // epochs of the run
-	StepsPerEpoch int    `json:"steps_per_epoch"` // steps of one epoch
-	Batch         int    `json:"batch"`           // images in a step
-	Config        any    `json:"config"`          // the configuration; data only
+	Task          string `json:"task"`                       // the name of the task
+	Images        int    `json:"images"`                     // images in the source
+	Train         int    `json:"train"`                      // images that the weights learn from
+	Held          int    `json:"held"`                       // images held out: for the alphas, or for evaluation
+	Params        int    `json:"params"`                     // learnable numbers of the network
+	MACs          int64  `json:"macs"`                       // multiply-adds of the network for one image
+	PlannedBytes  int64  `json:"planned_bytes" clock:"true"` // memory of a step on the cores of this machine
+	Epochs        int    `json:"epochs"`                     // epochs of the run
+	StepsPerEpoch int    `json:"steps_per_epoch"`            // steps of one epoch
+	Batch         int    `json:"batch"`                      // images in a step
+	Config        any    `json:"config"`                     // the configuration; data only
 }
 
 // Step follows every step. Its losses and accuracies are means over the epoch so far.

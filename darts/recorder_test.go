@@ -44,13 +44,14 @@ func record(t *testing.T, r darts.Recorder, events ...darts.Event) {
 }
 
 func TestJSONLines(t *testing.T) {
-	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"planned_bytes":1288490189,"epochs":2,"steps_per_epoch":40,"batch":64,"config":{"batch":64,"seed":9223372036854775808}}
+	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"config":{"batch":64,"seed":9223372036854775808}}
 {"event":"step","epoch":1,"step":1,"steps":40,"images":64,"loss":1.5,"accuracy":0.25,"held_loss":1.375,"held_accuracy":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_share":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
 {"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"genotype":"sep_conv_3x3 0→2"}
 {"event":"done","epochs":2,"images":5120,"genotype":"sep_conv_3x3 0→2"}
 `
 	withClock := strings.NewReplacer(
+		`"macs":345678901,`, `"macs":345678901,"planned_bytes":1288490189,`,
 		`"skip_share":0.125}`, `"skip_share":0.125,"images_per_second":1234.4,"left_ns":65000000000}`,
 		`"genotype":"sep_conv_3x3 0→2"}`+"\n"+`{"event":"done"`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":61400000000}`+"\n"+`{"event":"done"`,
 		`"genotype":"sep_conv_3x3 0→2"}`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":7200000000000}`,
@@ -134,7 +135,7 @@ func TestEventsAreTagged(t *testing.T) {
 			assert.NotEmpty(t, name, "%s.%s", v, f.Name)
 			assert.False(t, seen[name], "%s.%s", v, f.Name)
 			seen[name] = true
-			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond")
+			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond") || f.Name == "PlannedBytes"
 			assert.Equal(t, onClock, f.Tag.Get("clock") == "true", "%s.%s", v, f.Name)
 		}
 	}

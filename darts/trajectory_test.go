@@ -57,7 +57,9 @@ type replay struct {
 	step int
 }
 
-func (r *replay) Weights() (values, grads []float32) { return r.params.Weights(), r.params.WeightGrads() }
+func (r *replay) Weights() (values, grads []float32) {
+	return r.params.Weights(), r.params.WeightGrads()
+}
 
 func (r *replay) Alphas() (values, grads []float32) { return r.params.Alphas(), r.params.AlphaGrads() }
 

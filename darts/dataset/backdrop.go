@@ -87,20 +87,19 @@ func (s *scene) drawGround() {
 		asphalt = asphalt.mix(grey(.9), float32(s.between(0, .6)))
 		paving = paving.mix(grey(.95), .6)
 	}
-	near := .25 * s.hero.z // nothing nearer is seen
 	switch s.layout {
 	case street:
 		s.plain(terrain, grass, .16)
 		s.strip(sidewalk, paving, -roadHalf-walkWide, roadHalf+walkWide)
 		s.strip(road, asphalt, -roadHalf, roadHalf)
-		for z := near; z < 30*near+60; z += 4 {
+		for z := s.near; z < 60+8*s.hero.z; z += 4 {
 			s.ground(road, asphalt.mix(grey(1), .7), s.roadAt(z), z, s.roadAt(z+2), z+2, .12)
 		}
 	case crossing:
 		s.plain(terrain, grass, .16)
-		front, back := max(s.hero.z-s.between(1.5, 3), near), s.hero.z+s.between(3, 5)
+		front, back := max(s.hero.z-s.between(1.5, 3), .9*s.near), s.hero.z+s.between(3, 5)
 		middle, far := (front+back)/2, 3*(back+10)
-		s.ground(sidewalk, paving, 0, max(front-walkWide, near), 0, back+walkWide, far)
+		s.ground(sidewalk, paving, 0, max(front-walkWide, .9*s.near), 0, back+walkWide, far)
 		s.ground(road, asphalt, 0, front, 0, back, far)
 		for x := -2 * back; x < 2*back; x += 4 {
 			s.ground(road, asphalt.mix(grey(1), .7), x, middle-.08, x, middle+.08, 2)
@@ -112,7 +111,7 @@ func (s *scene) drawGround() {
 		}
 	case square:
 		s.plain(sidewalk, paving, .06)
-		for z := near; z < 8*s.hero.z; z += max(1, s.hero.z/6) {
+		for z := s.near; z < 8*s.hero.z; z += max(1, s.hero.z/6) {
 			s.ground(sidewalk, paving.times(grey(.85)), 0, z, 0, 1.02*z, 8*z+40)
 		}
 	}
@@ -161,7 +160,7 @@ func (s *scene) ground(class uint8, c colour, x0, z0, x1, z1, w float64) {
 // strip paints what lies from left to right of the middle of the road.
 func (s *scene) strip(class uint8, c colour, left, right float64) {
 	var there, back []point
-	near, far := .25*s.hero.z, 60+25*s.hero.z
+	near, far := .9*s.near, 60+25*s.hero.z
 	const steps = 24
 	for i := range steps + 1 {
 		z := near * math.Pow(far/near, float64(i)/steps)
@@ -180,8 +179,7 @@ func (s *scene) drawForeground() {
 	}
 	petals := pick(s.r, colour{.95, .85, .2}, colour{.9, .3, .3}, colour{.95, .95, .95}, colour{.6, .4, .8})
 	for range 14 {
-		m := model{scene: s, z: s.hero.z * s.between(.3, .9), turn: 1}
-		m.x = (s.between(0, 1)*float64(s.width)/s.unit - s.middle) * m.z
+		m := s.standing(s.hero.z * s.between(.3, .9))
 		p := m.at(0, 0, 0)
 		if i, j := int(p.y*s.unit), int(p.x*s.unit); i < 0 || j < 0 || i >= s.height || j >= s.width || s.mask[i*s.width+j] != terrain {
 			continue

@@ -162,13 +162,13 @@ func (m model) flats() {
 	g.quad(building, c, 0, 0, 2*half, top)
 	f.facade(c, half, top, top)
 	if m.chance(.5) { // ribbons of glass
+		w := (2*half - .6) / 6
 		for k := range floors {
 			v := 2.7*float64(k) + 1
 			g.quad(building, glass.mix(m.mood.low, .3), .4, v, 2*half-.4, v+1.3)
-			for n, u := 6, -half+.3; n > 0; n-- {
-				w := (2*half - .6) / 6
+			for n := range 6 {
+				u := -half + .3 + w*float64(n)
 				f.pane(u+.05, v, u+w-.05, v+1.3)
-				u += w
 			}
 		}
 	} else {
@@ -220,11 +220,8 @@ func (m model) lighthouse() {
 func (m model) round(c colour, half float64) paint {
 	p := m.tint(building, c, 1.02)
 	p.to = m.tint(building, c, .55).from
-	sun := m.sun * m.turn
-	if sun == 0 {
-		sun = 1
-	}
-	p.a, p.b = m.at(.6*half*sun, 0, 0), m.at(.6*half*sun-1.7*half*sun/max(sun, -sun), 0, 0)
+	lit := .6 * half * m.sun * m.turn
+	p.a, p.b = m.at(lit, 0, 0), m.at(lit-1.7*half*math.Copysign(1, lit), 0, 0)
 	return p
 }
 

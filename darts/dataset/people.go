@@ -49,7 +49,7 @@ func (m model) person() {
 
 	body := m.tint(person, d.top, 1.05*m.ahead)
 	body.to = m.tint(person, d.top, .72*m.ahead).from
-	body.a, body.b = f.at(.25*m.turn*m.sun, 1.2), f.at(-.25*m.turn*m.sun-.01, 1.2)
+	body.a, body.b = f.at(.25*m.turn*m.sun, 1.2), f.at(-.25*m.turn*m.sun, 1.2)
 	hem, wide := .82, .18
 	if long {
 		hem, wide = m.between(.4, .6), m.between(.24, .36)

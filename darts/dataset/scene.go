@@ -38,20 +38,21 @@ const (
 // At distance z a metre appears 1/z long.
 type scene struct {
 	*canvas
-	r    *rand.Rand
+	r      *rand.Rand
 	hero   model   // the object that the scene is about
 	extent float64 // how much of the picture it takes: its larger side
 
-	horizon float64 // its height in the picture
-	middle  float64 // the point straight ahead
+	horizon float64 // its place in the picture, from above
+	middle  float64 // the place straight ahead, from the left
 	camera  float64 // height of the camera in metres
+	near    float64 // distance of the nearest ground in the picture
 
 	mood   mood
 	season season
 	sun    float64 // where light comes from: -1 left, 1 right
 	ahead  float32 // light on what faces the camera
 	layout layout
-	lane   float64 // middle of the road at the camera
+	lane   float64 // middle of the road beside the hero
 	bend   float64 // how the road curves
 	things []thing // smaller objects, far ones first
 }
@@ -70,7 +71,7 @@ const (
 	crossing               // a road from left to right
 	meadow                 // a path through grass
 	square                 // paved
-	layouts
+	layouts                // how many there are
 )
 
 // mood is a time of day with its weather.
@@ -88,15 +89,59 @@ type mood struct {
 
 func moods() []mood {
 	return []mood{
-		{top: colour{.25, .5, .9}, low: colour{.72, .86, .98}, light: colour{1, 1, .97}, haze: .004, shadow: .4, cloud: colour{1, 1, 1}, clouds: 5, disc: colour{1, .98, .85}, sun: .4},
-		{top: colour{.35, .62, .85}, low: colour{.9, .94, .95}, light: colour{.97, .97, .97}, haze: .01, shadow: .3, cloud: colour{.97, .97, .98}, clouds: 8, disc: colour{1, 1, .9}, sun: .3},
-		{top: colour{.55, .58, .62}, low: colour{.78, .79, .8}, light: colour{.88, .89, .92}, haze: .012, shadow: .12, cloud: colour{.66, .68, .72}, clouds: 9},
-		{top: colour{.8, .81, .82}, low: colour{.88, .88, .87}, light: colour{.85, .86, .86}, haze: .035, shadow: .08},
-		{top: colour{.42, .55, .78}, low: colour{1, .83, .56}, light: colour{1, .88, .7}, haze: .01, shadow: .42, cloud: colour{1, .88, .74}, clouds: 5, disc: colour{1, .93, .65}, sun: .8},
-		{top: colour{.26, .22, .45}, low: colour{1, .5, .28}, light: colour{.86, .64, .56}, haze: .012, shadow: .35, cloud: colour{.75, .35, .4}, clouds: 6, disc: colour{1, .6, .3}, sun: .8},
-		{top: colour{.07, .1, .26}, low: colour{.42, .38, .55}, light: colour{.55, .56, .68}, haze: .012, shadow: .2, cloud: colour{.25, .25, .4}, clouds: 4, disc: colour{.95, .94, .85}, sun: .5, lamps: true},
-		{top: colour{.02, .03, .09}, low: colour{.1, .13, .26}, light: colour{.42, .44, .58}, haze: .012, shadow: .15, cloud: colour{.1, .12, .2}, clouds: 3, disc: colour{.97, .97, .9}, sun: .7, lamps: true},
-		{top: colour{.3, .34, .4}, low: colour{.72, .7, .62}, light: colour{.88, .87, .8}, haze: .01, shadow: .1, cloud: colour{.3, .32, .37}, clouds: 9},
+		// Clear.
+		{
+			top: colour{.25, .5, .9}, low: colour{.72, .86, .98},
+			light: colour{1, 1, .97}, haze: .004, shadow: .4,
+			cloud: colour{1, 1, 1}, clouds: 5, disc: colour{1, .98, .85}, sun: .4,
+		},
+		// Bright.
+		{
+			top: colour{.35, .62, .85}, low: colour{.9, .94, .95},
+			light: colour{.97, .97, .97}, haze: .01, shadow: .3,
+			cloud: colour{.97, .97, .98}, clouds: 8, disc: colour{1, 1, .9}, sun: .3,
+		},
+		// Overcast.
+		{
+			top: colour{.55, .58, .62}, low: colour{.78, .79, .8},
+			light: colour{.88, .89, .92}, haze: .012, shadow: .12,
+			cloud: colour{.66, .68, .72}, clouds: 9,
+		},
+		// Fog.
+		{
+			top: colour{.8, .81, .82}, low: colour{.88, .88, .87},
+			light: colour{.85, .86, .86}, haze: .035, shadow: .08,
+		},
+		// Late afternoon.
+		{
+			top: colour{.42, .55, .78}, low: colour{1, .83, .56},
+			light: colour{1, .88, .7}, haze: .01, shadow: .42,
+			cloud: colour{1, .88, .74}, clouds: 5, disc: colour{1, .93, .65}, sun: .8,
+		},
+		// Sunset.
+		{
+			top: colour{.26, .22, .45}, low: colour{1, .5, .28},
+			light: colour{.86, .64, .56}, haze: .012, shadow: .35,
+			cloud: colour{.75, .35, .4}, clouds: 6, disc: colour{1, .6, .3}, sun: .8,
+		},
+		// Dusk.
+		{
+			top: colour{.07, .1, .26}, low: colour{.42, .38, .55},
+			light: colour{.55, .56, .68}, haze: .012, shadow: .2,
+			cloud: colour{.25, .25, .4}, clouds: 4, disc: colour{.95, .94, .85}, sun: .5, lamps: true,
+		},
+		// Night.
+		{
+			top: colour{.02, .03, .09}, low: colour{.1, .13, .26},
+			light: colour{.42, .44, .58}, haze: .012, shadow: .15,
+			cloud: colour{.1, .12, .2}, clouds: 3, disc: colour{.97, .97, .9}, sun: .7, lamps: true,
+		},
+		// Before a storm.
+		{
+			top: colour{.3, .34, .4}, low: colour{.72, .7, .62},
+			light: colour{.88, .87, .8}, haze: .01, shadow: .1,
+			cloud: colour{.3, .32, .37}, clouds: 9,
+		},
 	}
 }
 
@@ -109,17 +154,20 @@ type season struct {
 
 func seasons() []season {
 	return []season{
-		{grass: colour{.33, .55, .2}, leaves: []colour{{.2, .42, .14}, {.28, .5, .18}, {.16, .36, .16}}},
-		{grass: colour{.45, .62, .25}, leaves: []colour{{.42, .6, .22}, {.9, .68, .76}, {.35, .55, .2}}},
-		{grass: colour{.72, .62, .36}, leaves: []colour{{.4, .46, .2}, {.33, .42, .2}}},
-		{grass: colour{.55, .5, .25}, leaves: []colour{{.8, .42, .12}, {.75, .56, .16}, {.6, .22, .12}}},
-		{grass: colour{.9, .92, .95}, leaves: []colour{{.2, .33, .26}, {.72, .76, .8}}, snow: true},
-		{grass: colour{.84, .73, .54}, leaves: []colour{{.3, .45, .2}, {.25, .4, .22}}},
+		{grass: colour{.33, .55, .2}, leaves: []colour{{.2, .42, .14}, {.28, .5, .18}, {.16, .36, .16}}}, // summer
+		{grass: colour{.45, .62, .25}, leaves: []colour{{.42, .6, .22}, {.9, .68, .76}, {.35, .55, .2}}}, // spring
+		{grass: colour{.72, .62, .36}, leaves: []colour{{.4, .46, .2}, {.33, .42, .2}}},                  // a dry summer
+		{grass: colour{.55, .5, .25}, leaves: []colour{{.8, .42, .12}, {.75, .56, .16}, {.6, .22, .12}}}, // autumn
+		{grass: colour{.9, .92, .95}, leaves: []colour{{.2, .33, .26}, {.72, .76, .8}}, snow: true},      // winter
+		{grass: colour{.84, .73, .54}, leaves: []colour{{.3, .45, .2}, {.25, .4, .22}}},                  // desert
 	}
 }
 
+// between returns a number from lo to hi.
 func (s *scene) between(lo, hi float64) float64 { return rng.Uniform(s.r, lo, hi) }
-func (s *scene) chance(p float64) bool          { return rng.Bool(s.r, p) }
+
+// chance returns true with probability p.
+func (s *scene) chance(p float64) bool { return rng.Bool(s.r, p) }
 
 // pick returns one of the choices.
 func pick[T any](r *rand.Rand, choices ...T) T { return choices[rng.IntN(r, len(choices))] }
@@ -162,6 +210,7 @@ func (s *scene) placeHero(k kind) {
 	}
 	s.camera = min(max((foot-horizon)/scale, .7), 9)
 	s.horizon = foot - s.camera*scale
+	s.near = s.camera / max(height-s.horizon, .05)
 	s.middle = width * s.between(.3, .7)
 	s.extent = extent
 	s.hero = model{scene: s, z: 1 / scale, turn: s.side(), along: along}

@@ -11,7 +11,7 @@ import (
 
 const (
 	minScene = 16   // smallest side of a scene in pixels
-	maxScene = 8192 // largest side
+	maxScene = 4096 // largest side
 )
 
 // Scenes is a data set that needs no files: small street and country scenes that
@@ -29,10 +29,10 @@ type Scenes struct {
 	seed             uint64
 }
 
-// NewScenes returns n scenes of width by height pixels, sides of 16 to 8192. Image
+// NewScenes returns n scenes of width by height pixels, sides of 16 to 4096. Image
 // i depends on nothing but the seed, i and the size: a longer data set begins with
-// the images of a shorter one, and another seed gives others. Classes take
-// turns, so they are balanced.
+// the images of a shorter one. Another size of the same aspect shows the same
+// scenes, another seed gives others. Classes take turns, so they are balanced.
 func NewScenes(n, width, height int, seed uint64) (*Scenes, error) {
 	if n <= 0 {
 		return nil, fmt.Errorf("dataset: %d scenes, want 1 or more", n)

@@ -1,8 +1,6 @@
 package dataset
 
-import (
-	"math"
-)
+import "math"
 
 // model is an object of the world. Its own coordinates are metres: x to the
 // right of its foot, or to the left if it is turned, y above it, z behind it.
@@ -60,21 +58,23 @@ func (m model) shadow(w, d float64) {
 // sheet is an upright surface of an object, with coordinates u along it and v up.
 type sheet struct {
 	model
-	x, z, dx, dz float64 // of u = 0, and of a step of u, in coordinates of the object
-	light        float32
+	ox, oz float64 // where u is 0, in coordinates of the object
+	ux, uz float64 // a step of u
+	light  float32
 }
 
 // front returns the surface that faces the camera, through the foot.
-func (m model) front() sheet { return sheet{model: m, dx: 1, light: m.ahead} }
+func (m model) front() sheet { return sheet{model: m, ux: 1, light: m.ahead} }
 
 // flank returns the surface that looks along x, to the right if right is 1 and to
 // the left if it is -1. There u runs away from the camera.
 func (m model) flank(x, right float64) sheet {
-	return sheet{model: m, x: x, dz: 1, light: float32(.74 + .24*right*m.turn*m.sun)}
+	return sheet{model: m, ox: x, uz: 1, light: float32(.74 + .24*right*m.turn*m.sun)}
 }
 
+// at returns where a point of the surface appears.
 func (s sheet) at(u, v float64) point {
-	return s.model.at(s.x+u*s.dx, v, s.z+u*s.dz)
+	return s.model.at(s.ox+u*s.ux, v, s.oz+u*s.uz)
 }
 
 // poly paints a polygon, given as u, v of its corners.
@@ -82,6 +82,7 @@ func (s sheet) poly(class uint8, c colour, corners ...[2]float64) {
 	s.polyPaint(s.tint(class, c, s.light), corners...)
 }
 
+// polyPaint paints a polygon with a paint of its own.
 func (s sheet) polyPaint(p paint, corners ...[2]float64) {
 	out := s.outline[:0]
 	for _, q := range corners {
@@ -113,7 +114,7 @@ func (s sheet) line(class uint8, c colour, w, u0, v0, u1, v1 float64) {
 // that is zero.
 func (s sheet) ring(class uint8, c colour, u, v, r, hole float64) {
 	out := s.outline[:0]
-	n := s.corners(r / s.model.z)
+	n := s.corners(r / s.z)
 	for i := range n + 1 {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(n))
 		out = append(out, s.at(u+r*cos, v+r*sin))

@@ -95,7 +95,7 @@ func (m model) carEnd(c colour, form shell) {
 	m.shadow(2*half, 4)
 	open := m.open()
 	g := m.flank(open*half, open)
-	g.z, g.dz = 2.1, -m.turn // u runs to the front of the car
+	g.oz, g.uz = 2.1, -m.turn // u runs to the front of the car
 	g.carSide(c, form, false)
 	// Cabin, glass and bonnet lean inwards; the end itself is upright.
 	const belt = .92
@@ -163,7 +163,7 @@ func (s sheet) busSide(c, stripe colour) {
 	s.lampAt(bus, colour{1, .95, .75}, half-.3, .7, half, .9)
 	s.lampAt(bus, colour{.8, .1, .1}, -half, .8, -half+.15, 1.1)
 	s.wheel(bus, -3.2, .5)
-	s.wheel(bus, 3.1+1.2, .5)
+	s.wheel(bus, 4.3, .5)
 }
 
 // busPane paints a window of a bus.
@@ -181,7 +181,7 @@ func (m model) busEnd(c, stripe colour) {
 	m.shadow(2*half, 8)
 	open := m.open()
 	g := m.flank(open*half, open)
-	g.z, g.dz = 5.2, -m.turn
+	g.oz, g.uz = 5.2, -m.turn
 	g.busSide(c, stripe)
 	m.face(m.tint(bus, c, 1.05), [3]float64{-half, top, .1}, [3]float64{half, top, .1}, [3]float64{half, top, 10}, [3]float64{-half, top, 10})
 	f := m.front()

@@ -1,8 +1,14 @@
 package kernel
 
-// productFloats is the largest part of a weight that a loop over pixels uses at
-// a time, so that it stays in the L2 cache.
-const productFloats = 1 << 15
+// Large weights are used tile by tile for all pixels of a band, so that a tile
+// stays in the L2 cache.
+const (
+	tileFloats = 1 << 15
+	tileDepth  = 1 << 8 // products that are summed at a time
+)
+
+// narrowStrip is the number of pixels from which a product is efficient.
+const narrowStrip = 16
 
 // conv is one call of a convolution. It is a sum of matrix products, one for
 // each run of taps whose inputs lie side by side in a frame: without dilation
@@ -12,7 +18,10 @@ type conv struct {
 	cout  int
 	run   int // inputs of a run of taps
 	runs  int // in a row of the kernel
-	strip int // output pixels of one product
+	strip int // output pixels of one product with a frame
+	// narrow is a convolution with so few pixels in a row, and so many outputs,
+	// that it pays to copy the inputs out of the frame.
+	narrow bool
 	// pointwise is a convolution whose output pixels depend on one input pixel
 	// each, at the same place.
 	pointwise bool
@@ -28,6 +37,7 @@ func newConv(n, h, w, c int, win Window, cout int) conv {
 		s.strip = blockPixels
 		s.pointwise = win.KH == 1 && win.PH == 0
 	}
+	s.narrow = s.strip < narrowStrip && cout >= blockPixels
 	return s
 }
 
@@ -38,15 +48,89 @@ func (s *conv) weights() int { return s.KH * s.KW * s.c * s.cout }
 // output pixel p lies in a frame.
 func (s *conv) place(p int) int { return p/s.ow*s.SH*s.frameRow() + p%s.ow*s.SW*s.c }
 
-// breadth returns how many rows of n elements of a weight to use at a time.
-func breadth(n int) int { return max(16, productFloats/n&^15) }
+// offset returns where in a frame the first window has run k of its taps.
+func (s *conv) offset(k int) int { return k/s.runs*s.DH*s.frameRow() + k%s.runs*s.DW*s.c }
 
-func (s *conv) forwardSizes() (frame int) { return s.most((*sweep).outFrame) * s.frameRow() }
+// operand is a matrix with a row for each output pixel: those of a map, or of
+// the elements of a frame that one tap sees.
+type operand struct {
+	x      []float32
+	ld     int
+	framed bool
+}
 
-func (s *conv) backwardSizes() (frame, gx, gz, row int) {
+func (s *conv) row(o operand, p int) []float32 {
+	if o.framed {
+		return o.x[s.place(p):]
+	}
+	return o.x[p*o.ld:]
+}
+
+// strips returns the number of pixels that products of two operands may span.
+func (s *conv) strips(a, b operand) int {
+	if a.framed || b.framed {
+		return s.strip
+	}
+	return blockPixels
+}
+
+// framed returns the operand that begins with frame.
+func (s *conv) framed(frame []float32) operand { return operand{frame, s.SW * s.c, true} }
+
+// inputs returns what run k of the taps sees, in buf if the map is narrow.
+func (s *conv) inputs(buf, frame []float32, k, pixels int) operand {
+	seen := s.framed(frame[s.offset(k):])
+	if !s.narrow {
+		return seen
+	}
+	for p := range pixels {
+		copy(buf[p*s.run:(p+1)*s.run], s.row(seen, p))
+	}
+	return operand{x: buf, ld: s.run}
+}
+
+// inputsSize is the number of elements of the copies that inputs makes.
+func (s *conv) inputsSize() int {
+	if !s.narrow {
+		return 0
+	}
+	return s.most((*sweep).outRows) * s.ow * s.run
+}
+
+// multiply sets c to a·b[k×n], or adds the product to it if acc, where b is
+// stored in rows ldb apart.
+func (s *conv) multiply(pixels, n, k int, a operand, b []float32, ldb int, c operand, acc bool) {
+	strip, depth := s.strips(a, c), min(k, tileDepth)
+	width := tileFloats / depth
+	for l := 0; l < k; l += depth {
+		for j := 0; j < n; j += width {
+			for p := 0; p < pixels; p += strip {
+				active.gemm(min(strip, pixels-p), min(width, n-j), min(depth, k-l),
+					s.row(a, p)[l:], a.ld, b[l*ldb+j:], ldb, s.row(c, p)[j:], c.ld, acc || l > 0)
+			}
+		}
+	}
+}
+
+// multiplyT adds aᵀ·b to c, which has k rows of n elements.
+func (s *conv) multiplyT(pixels, n, k int, a, b operand, c []float32) {
+	strip, height := s.strips(a, b), max(1, tileFloats/n)
+	for l := 0; l < k; l += height {
+		for p := 0; p < pixels; p += strip {
+			active.gemmT(min(strip, pixels-p), n, min(height, k-l),
+				s.row(a, p)[l:], a.ld, s.row(b, p), b.ld, c[l*n:], n, true)
+		}
+	}
+}
+
+func (s *conv) forwardSizes() (frame, inputs int) {
+	return s.most((*sweep).outFrame) * s.frameRow(), s.inputsSize()
+}
+
+func (s *conv) backwardSizes() (frame, inputs, gx, gz, row int) {
 	frame = s.most((*sweep).fullFrame) * s.frameRow()
 	gx = s.most((*sweep).inRows) * s.frameRow()
-	return frame, gx, s.most((*sweep).fullReverse) * s.ow * s.cout, s.w * s.c
+	return frame, s.inputsSize(), gx, s.most((*sweep).fullReverse) * s.ow * s.cout, s.w * s.c
 }
 
 // ConvScratch returns the memory, in floats, that ConvForward or ConvBackward
@@ -87,9 +171,12 @@ type convForwardArgs struct {
 }
 
 var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
+	frameSize, inputsSize := a.forwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, inputsSize)))
+	frameBuf, inputs := mem.take(frameSize), mem.take(inputsSize)
 	image, band := a.at(i)
 	out := a.outRows(band)
-	frame := a.frame(w.Scratch(a.forwardSizes()), &a.x, image, a.outFrame(band), 0, a.relu)
+	frame := a.frame(frameBuf, &a.x, image, a.outFrame(band), 0, a.relu)
 	pixels := out.len() * a.ow
 	z := a.z[a.output(image, out.from)*a.cout:][:pixels*a.cout]
 	if a.bias != nil {
@@ -97,23 +184,12 @@ var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
 			copy(z[p*a.cout:], a.bias)
 		}
 	}
-	n := breadth(a.run)
 	for k := range a.KH * a.runs {
-		src, weight := frame[a.offset(k):], a.w[k*a.run*a.cout:]
-		for j := 0; j < a.cout; j += n {
-			n := min(n, a.cout-j)
-			for p := 0; p < pixels; p += a.strip {
-				m := min(a.strip, pixels-p)
-				active.gemm(m, n, a.run, src[a.place(p):], a.SW*a.c, weight[j:], a.cout,
-					z[p*a.cout+j:], a.cout, k > 0 || a.bias != nil)
-			}
-		}
+		a.multiply(pixels, a.cout, a.run, a.inputs(inputs, frame, k, pixels), a.w[k*a.run*a.cout:], a.cout,
+			operand{x: z, ld: a.cout}, k > 0 || a.bias != nil)
 	}
 	addMoments(part(a.parts, i, a.cout), z, pixels, a.cout)
 })
-
-// offset returns where in a frame the first window has run k of its taps.
-func (s *conv) offset(k int) int { return k/s.runs*s.DH*s.frameRow() + k%s.runs*s.DW*s.c }
 
 // ConvBackward computes, from the gradient gz of the output of ConvForward, those
 // of x, of the weight and of the bias: gx, gw and gbias, each unless nil.
@@ -165,9 +241,10 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 		buffer := a.buffer(i)
 		gw, gbias = buffer[:a.weights()], buffer[a.weights():]
 	}
-	frameSize, gxSize, gzSize, rowSize := a.backwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, gxSize, gzSize, rowSize)))
-	frameBuf, gxBuf, gzBuf, row := mem.take(frameSize), mem.take(gxSize), mem.take(gzSize), mem.take(rowSize)
+	frameSize, inputsSize, gxSize, gzSize, rowSize := a.backwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, inputsSize, gxSize, gzSize, rowSize)))
+	frameBuf, inputs, gxBuf := mem.take(frameSize), mem.take(inputsSize), mem.take(gxSize)
+	gzBuf, row := mem.take(gzSize), mem.take(rowSize)
 	for task, to := a.members(i); task < to; task++ {
 		image, band := a.at(task)
 		reverse := a.fullReverse(band)
@@ -175,7 +252,7 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 		var frame []float32
 		if a.needW {
 			frame = a.frame(frameBuf, &a.x, image, a.fullFrame(band), 0, a.relu)
-			a.weightGradient(gw, frame, gz, band)
+			a.weightGradient(gw, frame, inputs, gz, band)
 		}
 		if a.needBias {
 			out := a.outRows(band)
@@ -189,21 +266,14 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 })
 
 // weightGradient adds to gw the products of the band's inputs and its gradients.
-func (a *convBackwardArgs) weightGradient(gw, frame, gz []float32, band int) {
+func (a *convBackwardArgs) weightGradient(gw, frame, inputs, gz []float32, band int) {
 	out := a.outRows(band)
 	frame = frame[(a.outFrame(band).from-a.fullFrame(band).from)*a.frameRow():]
 	gz = gz[(out.from-a.fullReverse(band).from)*a.ow*a.cout:]
-	pixels, n := out.len()*a.ow, breadth(a.cout)
+	pixels := out.len() * a.ow
 	for k := range a.KH * a.runs {
-		src := frame[a.offset(k):]
-		for j := 0; j < a.run; j += n {
-			n := min(n, a.run-j)
-			for p := 0; p < pixels; p += a.strip {
-				m := min(a.strip, pixels-p)
-				active.gemmT(m, a.cout, n, src[a.place(p)+j:], a.SW*a.c, gz[p*a.cout:], a.cout,
-					gw[(k*a.run+j)*a.cout:], a.cout, true)
-			}
-		}
+		a.multiplyT(pixels, a.cout, a.run, a.inputs(inputs, frame, k, pixels), operand{x: gz, ld: a.cout},
+			gw[k*a.run*a.cout:])
 	}
 }
 
@@ -217,7 +287,6 @@ func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []
 		sum = buf[:in.len()*a.frameRow()]
 		clear(sum)
 	}
-	n := breadth(a.cout)
 	for tap := range a.KH * a.KW {
 		ky, kx := tap/a.KW, tap%a.KW
 		hit := a.hits(in, ky)
@@ -226,15 +295,8 @@ func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []
 		}
 		g := gz[(hit.from-first)*a.ow*a.cout:]
 		dst := sum[(hit.from*a.SH-a.PH+ky*a.DH-in.from)*a.frameRow()+kx*a.DW*a.c:]
-		pixels := hit.len() * a.ow
-		for j := 0; j < a.c; j += n {
-			n := min(n, a.c-j)
-			for p := 0; p < pixels; p += a.strip {
-				m := min(a.strip, pixels-p)
-				active.gemm(m, n, a.cout, g[p*a.cout:], a.cout, a.turned[tap*a.c*a.cout+j:], a.c,
-					dst[a.place(p)+j:], a.SW*a.c, !a.pointwise)
-			}
-		}
+		a.multiply(hit.len()*a.ow, a.c, a.cout, operand{x: g, ld: a.cout}, a.turned[tap*a.c*a.cout:], a.c,
+			a.framed(dst), !a.pointwise)
 	}
 	for y := in.from; y < in.to; y++ {
 		from := a.inner(sum, in, y)

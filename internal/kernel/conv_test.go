@@ -30,10 +30,13 @@ func TestConv(t *testing.T) {
 
 // Weights too large for one product.
 func TestConvOfManyChannels(t *testing.T) {
-	win, shape := Square(3, 1, 1, 1), [4]int{1, 3, 2, 300}
-	require.Less(t, breadth(3*300), 70)
-	require.Less(t, breadth(70), 3*300)
-	testConv(t, rng.New(7, "many channels", 0, 0), win, shape, "affine", true, 70)
+	const c, cout = 300, 150
+	require.Greater(t, 3*c, tileDepth)
+	require.Greater(t, cout, tileFloats/tileDepth)
+	require.Greater(t, 3*c, tileFloats/cout)
+	for i, shape := range [][4]int{{1, 3, 2, c}, {1, 2, narrowStrip, c}} {
+		testConv(t, rng.New(7, "many channels", i, 0), Square(3, 1, 1, 1), shape, "affine", true, cout)
+	}
 }
 
 func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, relu bool, cout int) {

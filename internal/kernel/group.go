@@ -2,7 +2,7 @@ package kernel
 
 const (
 	mostGroups  = 16
-	groupFloats = 1 << 23 // of the buffers of all groups, where there are more than two
+	groupFloats = 1 << 24 // of the buffers of all groups, where there are more than two
 )
 
 // groups divide the tasks of a backward pass. Each group adds its gradients of

@@ -27,10 +27,10 @@ func (s *stage) forwardSizes() (frame, inner int) {
 	return s.most((*sweep).outFrame) * s.frameRow(), s.block * s.ow * s.c
 }
 
-func (s *stage) backwardSizes() (frame, spread, inner, gradient, row int) {
+func (s *stage) backwardSizes() (frame, gz, inner, spread, row int) {
 	frame = s.most((*sweep).fullFrame) * s.frameRow()
-	spread = s.spreadSize(s.most((*sweep).inRows))
-	return frame, spread, s.block * s.ow * s.c, s.block * s.ow * s.cout, max(s.ow, s.w) * s.c
+	gz = s.most((*sweep).fullReverse) * s.ow * s.cout
+	return frame, gz, s.block * s.ow * s.c, s.spreadSize(s.most((*sweep).inRows)), max(s.ow, s.w) * s.c
 }
 
 // StageScratch returns the memory, in floats, that StageForward or StageBackward
@@ -39,11 +39,9 @@ func StageScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorke
 	s := newStage(n, h, w, c, win, cout)
 	if backward {
 		g := grouped(s.bands, s.weights(), true)
-		frame, spread, inner, gradient, row := s.backwardSizes()
-		return total(frame, spread, inner, gradient, row), lines(s.weights()) + g.memory()
+		return total(s.backwardSizes()), total(s.weights()) + g.memory()
 	}
-	frame, inner := s.forwardSizes()
-	return total(frame, inner), s.tasks() * 2 * cout
+	return total(s.forwardSizes()), s.tasks() * 2 * cout
 }
 
 // StageForward computes z [N, OH, OW, cout], the pointwise convolution by
@@ -140,80 +138,81 @@ var stageBackward = newLoop(func(a *stageBackwardArgs, w *Worker, i int) {
 		buffer := a.buffer(i)
 		gwd, gwp = buffer[:a.taps], buffer[a.taps:]
 	}
+	frameSize, gzSize, innerSize, spreadSize, rowSize := a.backwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, gzSize, innerSize, spreadSize, rowSize)))
+	frameBuf, gzBuf, inner := mem.take(frameSize), mem.take(gzSize), mem.take(innerSize)
+	spread, row := mem.take(spreadSize), mem.take(rowSize)
 	for task, to := a.members(i); task < to; task++ {
 		image, band := a.at(task)
-		a.backward(w, image, band, gwd, gwp)
+		reverse := a.fullReverse(band)
+		gz := a.gz.pixels(gzBuf, a.output(image, reverse.from), reverse.len()*a.ow)
+		var frame []float32
+		if a.size > 0 {
+			frame = a.frame(frameBuf, &a.x, image, a.fullFrame(band), 0, true)
+		}
+		if a.needWP {
+			a.pointwiseGradient(gwp, frame, gz, inner, band)
+		}
+		a.innerGradient(gwd, frame, gz, spread, row, band)
+		if a.gx != nil {
+			a.inputGradient(frame, spread, row, image, band)
+		}
 	}
 })
 
-// backward computes the gradient of a band of the input, and adds those of the
-// weights for a band of the output.
-func (a *stageBackwardArgs) backward(w *Worker, image, band int, gwd, gwp []float32) {
-	frameSize, spreadSize, innerSize, gradientSize, rowSize := a.backwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, spreadSize, innerSize, gradientSize, rowSize)))
-	buf, spread := mem.take(frameSize), mem.take(spreadSize)
-	inner, gradient, row := mem.take(innerSize), mem.take(gradientSize), mem.take(rowSize)
+// under returns the part of a band's frame that output row y sees.
+func (a *stageBackwardArgs) under(frame []float32, band, y int) []float32 {
+	return frame[(y*a.SH-a.PH-a.fullFrame(band).from)*a.frameRow():]
+}
 
-	in, out := a.inRows(band), a.outRows(band)
-	seen, reverse := a.fullFrame(band), a.fullReverse(band)
-	weights := gwd != nil
-	switch {
-	case !weights:
-		reverse = a.reverse(band)
-	case a.gx == nil:
-		seen, reverse = a.outFrame(band), out
+// pointwiseGradient adds to gwp the products of what lies between the two
+// convolutions and the gradients of the band's output.
+func (a *stageBackwardArgs) pointwiseGradient(gwp, frame, gz, inner []float32, band int) {
+	out, first := a.outRows(band), a.fullReverse(band).from
+	for y := out.from; y < out.to; y += a.block {
+		count := min(a.block, out.to-y)
+		a.depthwise(inner, a.under(frame, band, y), a.wd, count)
+		active.gemmT(count*a.ow, a.cout, a.c, inner, a.c, gz[(y-first)*a.ow*a.cout:], a.cout, gwp, a.cout, true)
 	}
-	var frame []float32
-	if weights {
-		frame = a.frame(buf, &a.x, image, seen, 0, true)
-	}
+}
+
+// innerGradient computes the gradient of what lies between the convolutions, row
+// by row. It spreads what the gradient of the band's input needs, and adds to gwd
+// the products with the band's frame.
+func (a *stageBackwardArgs) innerGradient(gwd, frame, gz, spread, row []float32, band int) {
+	in, out, reverse := a.inRows(band), a.outRows(band), a.fullReverse(band)
 	if a.gx != nil {
 		a.blank(spread, in, reverse)
 	}
-	for y := reverse.from; y < reverse.to; {
-		count := min(a.block, reverse.to-y)
-		if edge := out.from - y; edge > 0 { // a block lies inside or outside of the band
-			count = min(count, edge)
-		} else if edge := out.to - y; edge > 0 {
-			count = min(count, edge)
+	for y := reverse.from; y < reverse.to; y++ {
+		at, wanted := a.spreadAt(in, y)
+		wanted = wanted && a.gx != nil
+		member := a.needWD && out.contains(y)
+		if !wanted && !member {
+			continue
 		}
-		pixels := count * a.ow
-		gz := a.gz.pixels(gradient, a.output(image, y), pixels)
-		var under []float32 // the part of the frame that the weights are concerned with
-		if weights && out.contains(y) {
-			under = frame[(y*a.SH-a.PH-seen.from)*a.frameRow():]
+		g := row
+		if wanted && a.SW == 1 {
+			g = spread[at:]
 		}
-		if a.needWP && under != nil {
-			a.depthwise(inner, under, a.wd, count)
-			active.gemmT(pixels, a.cout, a.c, inner, a.c, gz, a.cout, gwp, a.cout, true)
+		active.gemm(a.ow, a.c, a.cout, gz[(y-reverse.from)*a.ow*a.cout:], a.cout, a.wpTurned, a.c, g, a.c, false)
+		if wanted && a.SW > 1 {
+			a.spreadOut(spread[at:], g)
 		}
-		if a.gx != nil || a.needWD && under != nil {
-			for r := range count {
-				g := row
-				at, ok := a.spreadAt(in, y+r)
-				ok = ok && a.gx != nil
-				if ok && a.SW == 1 {
-					g = spread[at:]
-				}
-				active.gemm(a.ow, a.c, a.cout, gz[r*a.ow*a.cout:], a.cout, a.wpTurned, a.c, g, a.c, false)
-				if ok && a.SW > 1 {
-					a.spreadOut(spread[at:], g)
-				}
-				if a.needWD && under != nil {
-					active.dwGrad(gwd, under[r*a.SH*a.frameRow():], g, a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())
-				}
-			}
+		if member {
+			active.dwGrad(gwd, a.under(frame, band, y), g, a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())
 		}
-		y += count
 	}
-	if a.gx == nil {
-		return
-	}
+}
+
+// inputGradient computes the band's part of gx from the spread gradients.
+func (a *stageBackwardArgs) inputGradient(frame, spread, row []float32, image, band int) {
+	in := a.inRows(band)
 	for y := in.from; y < in.to; y++ {
 		gx := a.gx[a.input(image, y)*a.c:][:a.w*a.c]
 		active.dw(gx, spread[(y-in.from)*a.spreadRow():], a.wdTurned, a.w, a.c, a.KH, 1, a.DH, a.spreadRow())
-		if weights {
-			active.mask(gx, gx, a.inner(frame, seen, y))
+		if frame != nil {
+			active.mask(gx, gx, a.inner(frame, a.fullFrame(band), y))
 		} else {
 			active.mask(gx, gx, a.x.pixels(row, a.input(image, y), a.w))
 		}

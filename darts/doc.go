@@ -1,0 +1,32 @@
+// Package darts searches cells and trains networks of them.
+//
+// [Search] trains a supernet, in which every edge of every cell mixes all
+// candidate operations with weights of its own, the alphas. The weights of the
+// operations learn from one part of the images and the alphas from the other, in
+// turn, so that the alphas favour what generalises:
+//
+//	min over α of L_held(w*(α), α), with w*(α) = argmin over w of L_train(w, α)
+//
+// to first order: each step treats the other parameters as given (Liu et al.,
+// 2019, arXiv 1806.09055, section 2.3). What the network learns meanwhile is a
+// [pretext.Task], with labels or without (Liu et al., 2020, arXiv 2003.12056).
+//
+//	src, err := dataset.OpenCIFAR10("cifar-10-batches-bin", true)
+//	...
+//	task := pretext.Rotation{View: pretext.CIFAR10()}
+//	result, err := darts.Search(ctx, src, task, darts.DARTS())
+//	fmt.Println(result.Genotype)
+//
+// Images come from a [Source], settings from a [Config], which is plain data and
+// begins with a preset. A [Recorder] is told what happens: [Printer] for people,
+// [JSONLines] for programs, [Folder] keeps a run on disk. The package itself
+// prints nothing.
+//
+// Runs are reproducible to the bit: what is drawn depends on the seed and on what
+// it is drawn for, and no sum depends on the number of cores or of loader
+// workers.
+//
+// Differs from the authors' release: the halves of the data do not depend on
+// the order of directories, and the norm at which the weights' gradient is
+// clipped is that of the weights alone, without the gradient of the alphas.
+package darts

@@ -1,0 +1,307 @@
+package darts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/internal/kernel"
+	"unnas/pretext"
+)
+
+// toy is the problem of two numbers by which Liu et al. (2019), figure 2, tell
+// the orders of approximation apart: L_train = (w-α)², L_held = αw - 2α + 1, from
+// α = 2, w = -2.
+type toy struct{ w, a, gw, ga []float32 }
+
+func (p *toy) Weights() (values, grads []float32) { return p.w, p.gw }
+func (p *toy) Alphas() (values, grads []float32)  { return p.a, p.ga }
+
+func (p *toy) TrainGrad() error {
+	p.gw[0] = 2 * (p.w[0] - p.a[0])
+	return nil
+}
+
+func (p *toy) HeldGrad() error {
+	p.ga[0] = p.w[0] - 2
+	return nil
+}
+
+func TestFirstOrderToy(t *testing.T) {
+	p := &toy{w: []float32{-2}, a: []float32{2}, gw: make([]float32, 1), ga: make([]float32, 1)}
+	c := DARTS()
+	c.Momentum, c.WeightDecay, c.ArchDecay, c.ArchLR = 0, 0, 0, 0.01
+	rule := newBilevel(c, kernel.NewTeam(1), p)
+	for range 5000 {
+		require.NoError(t, rule.arch(p))
+		require.NoError(t, rule.weights(p, 0.05))
+	}
+	// To first order the search ends where w = 2, not at the optimum (1, 1).
+	assert.InDelta(t, 2, p.a[0], 0.02)
+	assert.InDelta(t, 2, p.w[0], 0.02)
+}
+
+func TestClippingScalesTheGradient(t *testing.T) {
+	p := &toy{w: []float32{-100}, a: []float32{100}, gw: make([]float32, 1), ga: make([]float32, 1)}
+	c := DARTS()
+	c.Momentum, c.WeightDecay, c.Clip = 0, 0, 5
+	rule := newBilevel(c, kernel.NewTeam(1), p)
+	require.NoError(t, rule.weights(p, 1))
+	assert.InDelta(t, -95, p.w[0], 1e-4, "a gradient of -400 is clipped to -5")
+	c.Clip = 0
+	rule = newBilevel(c, kernel.NewTeam(1), p)
+	p.w[0] = -100
+	require.NoError(t, rule.weights(p, 1))
+	assert.InDelta(t, 300, p.w[0], 1e-3, "no clipping")
+}
+
+// stripes is a source of small images whose class shows in their stripes.
+type stripes struct {
+	n    int
+	fail int // the image that cannot be loaded; -1: none
+}
+
+func (s stripes) Len() int { return s.n }
+
+func (s stripes) Load(_ context.Context, i int) (*pretext.Image, error) {
+	if i == s.fail {
+		return nil, errors.New("stripes: this image is broken")
+	}
+	const h, w = 10, 8
+	img := &pretext.Image{Width: w, Height: h, Pix: make([]uint8, 3*h*w), Label: i % 3}
+	r := rand.New(rand.NewPCG(uint64(i), 0))
+	for p := range img.Pix {
+		x, y := p/3%w, p/3/w
+		v := 40 * [3]int{x, y, x + y}[img.Label] % 160
+		img.Pix[p] = uint8(v + int(r.Uint64()%32))
+	}
+	return img, nil
+}
+
+func smallTask() pretext.Task {
+	view := pretext.View{Height: 10, Width: 8, Mean: [3]float64{0.4, 0.4, 0.4}, Std: [3]float64{0.3, 0.3, 0.3}, Crop: pretext.CropPad, Flip: true}
+	return pretext.Classification{View: view, Classes: 3}
+}
+
+func smallConfig() Config {
+	c := DARTS()
+	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
+	c.Epochs, c.Batch, c.Seed, c.Workers = 2, 6, 7, 1
+	c.ArchLR = 0.01
+	return c
+}
+
+func TestSearchLearns(t *testing.T) {
+	c := smallConfig()
+	c.Epochs = 6
+	var epochs []Epoch
+	c.Recorder = recorderFunc(func(e Event) error {
+		if e, ok := e.(Epoch); ok {
+			epochs = append(epochs, e)
+		}
+		return nil
+	})
+	r, err := Search(t.Context(), stripes{n: 72, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	require.Len(t, epochs, 6)
+	assert.Less(t, epochs[5].TrainLoss, 0.7*epochs[0].TrainLoss)
+	assert.Greater(t, epochs[5].HeldAccuracy, 0.6)
+	assert.Less(t, epochs[5].Entropy, epochs[0].Entropy, "alphas decide for something")
+	assert.Equal(t, 6, r.Epochs)
+	assert.Equal(t, 36, r.Steps)
+	require.NoError(t, r.Genotype.Validate(c.Space.Ops.Has))
+}
+
+type recorderFunc func(Event) error
+
+func (f recorderFunc) Record(e Event) error { return f(e) }
+
+// TestSearchIsReproducible compares all bytes of run folders.
+func TestSearchIsReproducible(t *testing.T) {
+	var want map[string]string
+	for _, run := range []struct{ cores, workers int }{{1, 1}, {2, 1}, {1, 2}, {2, 2}, {2, 5}, {3, 1}} {
+		previous := runtime.GOMAXPROCS(run.cores)
+		dir := filepath.Join(t.TempDir(), "run")
+		folder, err := NewFolder(dir)
+		require.NoError(t, err)
+		c := smallConfig()
+		c.Workers, c.Recorder = run.workers, folder
+		r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+		require.NoError(t, err)
+		require.NoError(t, folder.Save(r))
+		require.NoError(t, folder.Close())
+		runtime.GOMAXPROCS(previous)
+		got := map[string]string{}
+		files, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, f := range files {
+			b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			require.NoError(t, err)
+			got[f.Name()] = string(b)
+		}
+		require.Len(t, got, 5)
+		if want == nil {
+			want = got
+		}
+		for name := range want {
+			assert.Equal(t, want[name], got[name], "%s with %d cores and %d workers", name, run.cores, run.workers)
+		}
+	}
+}
+
+func TestSearchSeedsDiffer(t *testing.T) {
+	c := smallConfig()
+	a, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	c.Seed++
+	b, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	assert.NotEqual(t, a.Normal, b.Normal)
+}
+
+func TestArchEpochPostponesAlphas(t *testing.T) {
+	c := smallConfig()
+	var entropies, held []float64
+	c.ArchEpoch = 1
+	c.Recorder = recorderFunc(func(e Event) error {
+		if e, ok := e.(Epoch); ok {
+			entropies, held = append(entropies, e.Entropy), append(held, e.HeldLoss)
+		}
+		return nil
+	})
+	first, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), func() Config { c := c; c.Epochs, c.ArchEpoch = 1, 1; return c }())
+	require.NoError(t, err)
+	untouched := first.Normal
+	assert.True(t, math.IsNaN(held[0]), "no held-out loss while the alphas rest")
+	entropies, held = nil, nil
+	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	assert.NotEqual(t, untouched, r.Normal)
+	assert.True(t, math.IsNaN(held[0]))
+	assert.False(t, math.IsNaN(held[1]))
+}
+
+func TestSearchStopsWhenCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := smallConfig()
+	c.Epochs = 1000
+	steps := 0
+	c.Recorder = recorderFunc(func(e Event) error {
+		if _, ok := e.(Step); ok {
+			if steps++; steps == 5 {
+				cancel()
+			}
+		}
+		return nil
+	})
+	r, err := Search(ctx, stripes{n: 40, fail: -1}, smallTask(), c)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotNil(t, r, "what was found so far is kept")
+	assert.Equal(t, 5, r.Steps)
+	require.NoError(t, r.Genotype.Validate(nil))
+}
+
+func TestSearchDiverges(t *testing.T) {
+	c := smallConfig()
+	c.LR = Schedule{Kind: Constant, Base: 1e30}
+	c.Clip = 0
+	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	require.ErrorIs(t, err, ErrDiverged)
+	assert.ErrorContains(t, err, "step")
+	require.NotNil(t, r)
+	for _, row := range r.Normal {
+		for _, v := range row {
+			require.False(t, math.IsNaN(v), "the last good alphas are kept")
+		}
+	}
+}
+
+func TestSearchBadInput(t *testing.T) {
+	ok := stripes{n: 40, fail: -1}
+	for name, test := range map[string]struct {
+		src    Source
+		change func(*Config)
+		task   pretext.Task
+		want   string
+	}{
+		"broken image":     {src: stripes{n: 40, fail: 3}, want: "image 3"},
+		"no images":        {src: stripes{n: 0, fail: -1}, want: "0 images"},
+		"batch too large":  {src: ok, change: func(c *Config) { c.Batch = 21 }, want: "lower Batch"},
+		"no epochs":        {src: ok, change: func(c *Config) { c.Epochs = 0 }, want: "Epochs is 0"},
+		"negative rate":    {src: ok, change: func(c *Config) { c.LR.Base = -1 }, want: "-1"},
+		"portion of all":   {src: ok, change: func(c *Config) { c.Portion = 1 }, want: "Portion"},
+		"late alphas":      {src: ok, change: func(c *Config) { c.ArchEpoch = 3 }, want: "ArchEpoch"},
+		"NaN":              {src: ok, change: func(c *Config) { c.Clip = math.NaN() }, want: "Clip"},
+		"no workers":       {src: ok, change: func(c *Config) { c.Workers = 0 }, want: "Workers"},
+		"odd width":        {src: ok, change: func(c *Config) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
+		"small images":     {src: ok, change: func(c *Config) { c.Space.Body.Cells = 0 }, want: "Cells"},
+		"too many classes": {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
+		"one class":        {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 1}, want: "Classes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := smallConfig()
+			if test.change != nil {
+				test.change(&c)
+			}
+			task := test.task
+			if task == nil {
+				task = smallTask()
+			}
+			_, err := Search(t.Context(), test.src, task, c)
+			require.ErrorContains(t, err, test.want)
+			assert.True(t, strings.HasPrefix(err.Error(), "darts: "), err)
+		})
+	}
+}
+
+func TestRecorderErrorStopsTheRun(t *testing.T) {
+	c := smallConfig()
+	full := errors.New("no space left")
+	c.Recorder = recorderFunc(func(e Event) error {
+		if _, ok := e.(Step); ok {
+			return full
+		}
+		return nil
+	})
+	_, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	require.ErrorIs(t, err, full)
+}
+
+func TestConfigRoundTrip(t *testing.T) {
+	for _, c := range []Config{DARTS(), ImageNet()} {
+		require.NoError(t, c.Validate())
+		b, err := json.Marshal(c)
+		require.NoError(t, err)
+		var back Config
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.DisallowUnknownFields()
+		require.NoError(t, d.Decode(&back))
+		back.Workers, back.Recorder = c.Workers, c.Recorder
+		assert.Equal(t, c, back)
+	}
+}
+
+func TestFolderRefusesOldRunAndFile(t *testing.T) {
+	dir := t.TempDir()
+	f, err := NewFolder(filepath.Join(dir, "run"))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	_, err = NewFolder(filepath.Join(dir, "run"))
+	require.ErrorContains(t, err, "already")
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	_, err = NewFolder(filepath.Join(file, "run"))
+	require.ErrorContains(t, err, "choose a folder")
+}
