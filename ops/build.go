@@ -7,6 +7,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/vm"
 )
@@ -30,30 +31,55 @@ func Build(f func() error) (err error) {
 	return f()
 }
 
-// Grad adds the gradients of loss with respect to all learnables of the scope
-// to its graph; Deriv of a learnable then returns its gradient. A graph takes
-// one call: Gorgonia answers a second one, for another loss, with the gradients
-// of the first, so Grad refuses it. Sum several losses into one instead.
+// Grad adds the gradients of loss with respect to the learnables of the scope
+// to its graph; Deriv of a learnable then returns its gradient, or nil if the
+// loss does not depend on it. A graph takes one call: Gorgonia answers a second
+// one, for another loss, with the gradients of the first, so Grad refuses it.
+// Sum several losses into one instead.
 func Grad(s *Scope, loss *gorgonia.Node) error {
+	if loss == nil {
+		return fmt.Errorf("ops: gradient of a loss: %w", errNilNode)
+	}
 	if loss.Dims() != 0 {
 		return fmt.Errorf("ops: gradient of %s, whose shape is %v; a scalar loss is needed", loss.Name(), loss.Shape())
 	}
-	if loss.Deriv() != nil {
-		return errors.New("ops: this graph has gradients already; use one call of Grad per graph, on the sum of all losses")
+	if loss.Graph() != s.Graph() {
+		return fmt.Errorf("ops: gradient of %s, which belongs to another graph than the scope; build both in one", loss.Name())
 	}
-	nodes := s.Learnables()
-	for _, n := range nodes {
+	for _, n := range s.Graph().AllNodes() {
 		if n.Deriv() != nil {
 			return errors.New("ops: this graph has gradients already; use one call of Grad per graph, on the sum of all losses")
 		}
 	}
+	behind := ancestors(loss)
+	var nodes gorgonia.Nodes
+	for _, n := range s.Learnables() {
+		if behind[n] {
+			nodes = append(nodes, n)
+		}
+	}
 	if len(nodes) == 0 {
-		return errors.New("ops: the scope has no parameters to differentiate with respect to")
+		return fmt.Errorf("ops: gradient of %s, which depends on no parameter of the scope", loss.Name())
 	}
 	if _, err := gorgonia.Grad(loss, nodes...); err != nil {
 		return fmt.Errorf("ops: gradient of %s: %w", loss.Name(), err)
 	}
 	return nil
+}
+
+// ancestors returns the nodes that a node is computed from, itself included.
+func ancestors(n *gorgonia.Node) map[*gorgonia.Node]bool {
+	seen := map[*gorgonia.Node]bool{n: true}
+	for left := (gorgonia.Nodes{n}); len(left) > 0; {
+		n, left = left[len(left)-1], left[:len(left)-1]
+		for _, child := range graph.Children(n) {
+			if !seen[child] {
+				seen[child] = true
+				left = append(left, child)
+			}
+		}
+	}
+	return seen
 }
 
 // VM runs a graph by a plan made once. It runs graphs of this package's

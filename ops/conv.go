@@ -53,12 +53,15 @@ type ConvConfig struct {
 // Conv returns the convolution of x [N, H, W, C] with the weight "weight" (and
 // "bias") of the scope: [N, H', W', Out].
 func (s *Scope) Conv(x *gorgonia.Node, c ConvConfig) (*gorgonia.Node, error) {
-	_, _, _, in, err := featureMap(x.Shape())
+	_, h, wd, in, err := featureMap(x)
+	if err == nil && c.Out <= 0 {
+		err = fmt.Errorf("%d output channels; at least one is needed", c.Out)
+	}
+	if err == nil {
+		_, _, err = c.Window.check(h, wd)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ops: %sweight: %w", s.prefix, err)
-	}
-	if c.Out <= 0 {
-		return nil, fmt.Errorf("ops: %sweight: %d output channels; at least one is needed", s.prefix, c.Out)
 	}
 	fan := in * c.Window.Rows * c.Window.Columns
 	w, err := s.Param("weight", ConvWeight, tensor.Shape{c.Window.Rows, c.Window.Columns, in, c.Out}, KaimingUniform(fan))
@@ -77,13 +80,13 @@ func (s *Scope) Conv(x *gorgonia.Node, c ConvConfig) (*gorgonia.Node, error) {
 }
 
 // conv computes a full convolution and the moments of its output.
-// Inputs: x, weight, bias if any. Outputs: y, moments [2, Out].
+// Inputs: x, weight, bias if any. Outputs: y, moments [3, Out].
 type conv struct{ ConvConfig }
 
 func (k conv) Key() string { return fmt.Sprintf("conv%+v", k.ConvConfig) }
 
 func (k conv) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	n, h, w, _, err := featureMap(in[0])
+	n, h, w, _, err := mapShape(in[0])
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +94,7 @@ func (k conv) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []tensor.Shape{{n, oh, ow, k.Out}, {2, k.Out}}, nil
+	return []tensor.Shape{{n, oh, ow, k.Out}, {3, k.Out}}, nil
 }
 
 func (k conv) Moments() int { return 1 }
@@ -124,7 +127,7 @@ func (k conv) Cost(in []tensor.Shape) graph.Cost {
 		return graph.Cost{}
 	}
 	_, _, _, c := graph.NHWC(in[0])
-	pixels := int64(out[0][1]) * int64(out[0][2])
+	pixels := int64(out[0][0]) * int64(out[0][1]) * int64(out[0][2])
 	cost := graph.Cost{ConvMACs: pixels * int64(k.Out) * int64(c) * int64(k.Window.Rows*k.Window.Columns)}
 	if k.Bias {
 		cost.BiasedOutputs = pixels * int64(k.Out)
@@ -151,60 +154,5 @@ func (k convGrad) Scratch(in []tensor.Shape) (int, int) {
 
 func (k convGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	kernel.ConvBackward(c.Team, in[0].Map(), in[1].Map(), k.of.Window.kernel(), k.of.ReLU, in[2].F, out[0].F, out[1].F, out[2].F)
-	return nil
-}
-
-// onlyInput lets a kernel form the given input and no other.
-func onlyInput(which, i int) graph.Pending {
-	if i == which {
-		return graph.Affine
-	}
-	return graph.None
-}
-
-// firstTwo lets a kernel form its first two inputs, as gradient kernels do with
-// the gradient and the map.
-func firstTwo(i int) graph.Pending {
-	if i < 2 {
-		return graph.Affine
-	}
-	return graph.None
-}
-
-// all says that every input has a gradient.
-func all(inputs int) []bool {
-	wrt := make([]bool, inputs)
-	for i := range wrt {
-		wrt[i] = true
-	}
-	return wrt
-}
-
-// gradients adds a gradient kernel and returns the nodes of its first n outputs.
-func gradients(k graph.Kernel, n int, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
-	out, err := graph.Apply(k, in...)
-	if err != nil {
-		return nil, err
-	}
-	nodes := make(gorgonia.Nodes, n)
-	for i := range nodes {
-		nodes[i] = out(i)
-	}
-	return nodes, nil
-}
-
-// elementwise is the scratch memory of a kernel that reads maps like in
-// channel by channel, count of them.
-func elementwise(in tensor.Shape, count int) (perWorker, shared int) {
-	n, h, w, c := graph.NHWC(in)
-	return kernel.ElementwiseScratch(n, h, w, c, count)
-}
-
-// moments returns where a kernel puts the moments of its output: nowhere if
-// nobody wants them or the run does not train.
-func moments(c *graph.Context, out *graph.Value) []float32 {
-	if c.Training {
-		return out.F
-	}
 	return nil
 }

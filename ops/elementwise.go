@@ -58,13 +58,11 @@ func Zeros(x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
 	if stride <= 0 {
 		return nil, fmt.Errorf("ops: zeros of stride %d; it must be positive", stride)
 	}
-	s := x.Shape()
-	if s.Dims() != 4 {
-		_, _, _, _, err := featureMap(s)
+	n, h, w, c, err := featureMap(x)
+	if err != nil {
 		return nil, fmt.Errorf("ops: zeros: %w", err)
 	}
-	s[1], s[2] = (s[1]+stride-1)/stride, (s[2]+stride-1)/stride
-	return apply(zeros{s}, x)
+	return apply(zeros{tensor.Shape{n, (h + stride - 1) / stride, (w + stride - 1) / stride, c}}, x)
 }
 
 // zeros fills a shape; its input only gives it a place in the graph.
@@ -95,14 +93,11 @@ func isZeros(n *gorgonia.Node) bool {
 // Sum returns the sum of maps of equal shape. Maps that always hold zeros cost
 // nothing.
 func Sum(xs ...*gorgonia.Node) (*gorgonia.Node, error) {
-	if len(xs) == 0 {
-		return nil, errors.New("ops: a sum of nothing")
+	if err := alike(xs); err != nil {
+		return nil, fmt.Errorf("ops: sum: %w", err)
 	}
 	var terms gorgonia.Nodes
 	for _, x := range xs {
-		if !x.Shape().Eq(xs[0].Shape()) {
-			return nil, fmt.Errorf("ops: sum of shapes %v and %v; they must be equal", xs[0].Shape(), x.Shape())
-		}
 		if !isZeros(x) {
 			terms = append(terms, x)
 		}
@@ -144,9 +139,9 @@ func (sum) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.
 // Concat joins maps [N, H, W, Ci] along their channels: [N, H, W, ΣCi].
 func Concat(xs ...*gorgonia.Node) (*gorgonia.Node, error) {
 	if len(xs) == 0 {
-		return nil, errors.New("ops: a concatenation of nothing")
+		return nil, errors.New("ops: a concatenation of no maps; at least one is needed")
 	}
-	if len(xs) == 1 {
+	if len(xs) == 1 && xs[0] != nil {
 		return xs[0], nil
 	}
 	return apply(concat{}, xs...)
@@ -205,13 +200,16 @@ func (concat) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgon
 	return out, nil
 }
 
-// Channels returns the channels [from, from+c) of x [N, H, W, C].
+// Channels returns the channels [from, from+c) of x [..., C].
 func Channels(x *gorgonia.Node, from, c int) (*gorgonia.Node, error) {
-	s := x.Shape()
-	if have := s[s.Dims()-1]; from < 0 || c <= 0 || from+c > have {
-		return nil, fmt.Errorf("ops: channels [%d, %d) of a map with %d", from, from+c, have)
+	_, have, err := channelled(x)
+	if err != nil {
+		return nil, fmt.Errorf("ops: channels [%d, %d): %w", from, from+c, err)
 	}
-	if c == s[s.Dims()-1] {
+	if from < 0 || c <= 0 || c > have-from {
+		return nil, fmt.Errorf("ops: channels [%d, %d) of a map with %d; choose some of these", from, from+c, have)
+	}
+	if c == have {
 		return x, nil
 	}
 	return apply(channels{from, c}, x)

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"gorgonia.org/gorgonia"
@@ -40,7 +41,8 @@ type Array struct {
 	Labels []int32 // of an input of type int32
 }
 
-// Run is the run that a Kernel takes part in.
+// Run is the run that a Kernel takes part in. The zero value evaluates on one
+// core, for tests that call a kernel directly.
 type Run struct {
 	// Training is false when a network is evaluated.
 	Training bool
@@ -53,6 +55,12 @@ type Run struct {
 // alone, let no two calls write the same place, and add up in a fixed order
 // afterwards.
 func (r *Run) Parallel(n int, f func(i int)) {
+	if r.team == nil {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
 	r.team.For(n, func(_ *kernel.Worker, i int) { f(i) })
 }
 
@@ -62,25 +70,32 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 	if len(in) == 0 {
 		return nil, fmt.Errorf("ops: %s: a kernel needs at least one input", k.Name())
 	}
+	c := &custom{k: k, floats: make([]bool, len(in))}
 	shapes := make([]tensor.Shape, len(in))
 	for i, n := range in {
 		if n == nil {
-			return nil, fmt.Errorf("ops: %s: input %d is a nil node", k.Name(), i)
+			return nil, fmt.Errorf("ops: %s: input %d: %w", k.Name(), i, errNilNode)
 		}
 		shapes[i] = n.Shape()
+		c.floats[i] = n.Dtype() == tensor.Float32
 	}
-	out, err := k.Shapes(shapes)
-	if err != nil {
+	var err error
+	if c.shapes, err = k.Shapes(shapes); err != nil {
 		return nil, fmt.Errorf("ops: %s: %w", k.Name(), err)
 	}
-	if len(out) == 0 {
+	if len(c.shapes) == 0 {
 		return nil, fmt.Errorf("ops: %s has no output; Shapes must name at least one", k.Name())
 	}
-	get, err := outputs(&custom{k: k, outputs: len(out)}, in...)
+	for i, s := range c.shapes {
+		if slices.ContainsFunc(s, func(d int) bool { return d <= 0 }) {
+			return nil, fmt.Errorf("ops: %s: output %d has shape %v; every dimension must be positive", k.Name(), i, s)
+		}
+	}
+	get, err := outputs(c, in...)
 	if err != nil {
 		return nil, err
 	}
-	nodes := make(gorgonia.Nodes, len(out))
+	nodes := make(gorgonia.Nodes, len(c.shapes))
 	for i := range nodes {
 		nodes[i] = get(i)
 	}
@@ -89,62 +104,58 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 
 // custom adapts a Kernel.
 type custom struct {
-	k       Kernel
-	outputs int
+	k      Kernel
+	floats []bool         // which inputs are not labels
+	shapes []tensor.Shape // of the outputs
 
-	mu   sync.Mutex
-	buf  arrays
-	run  Run
-	junk [][]float32 // memory of outputs that nobody reads
+	call
+	junk [][]float32 // memory for outputs that nobody reads, since Forward fills all
 }
 
-// arrays is re-used memory for what a kernel is called with.
-type arrays struct{ out, in []Array }
+// call holds what a kernel is called with, in memory that its next call uses
+// again.
+type call struct {
+	mu      sync.Mutex
+	run     Run
+	out, in []Array
+}
 
-func (b *arrays) fill(out, in []graph.Value) {
-	b.out, b.in = b.out[:0], b.in[:0]
-	for _, v := range out {
-		b.out = append(b.out, Array{Shape: v.Shape, Data: v.F})
+func (c *call) set(ctx *graph.Context, out []tensor.Shape, to, in []graph.Value) {
+	c.run = Run{Training: ctx.Training, team: ctx.Team}
+	c.out, c.in = c.out[:0], c.in[:0]
+	for i, v := range to {
+		c.out = append(c.out, Array{Shape: out[i], Data: v.F})
 	}
 	for _, v := range in {
-		b.in = append(b.in, Array{Shape: v.Shape, Data: v.F, Labels: v.I})
+		c.in = append(c.in, Array{Shape: v.Shape, Data: v.F, Labels: v.I})
 	}
 }
 
 func (c *custom) Key() string { return c.k.Name() }
 
-func (c *custom) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return c.k.Shapes(in) }
+func (c *custom) Shapes([]tensor.Shape) ([]tensor.Shape, error) { return c.shapes, nil }
 
 func (c *custom) Run(ctx *graph.Context, out, in []graph.Value) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.buf.fill(out, in)
+	c.set(ctx, c.shapes, out, in)
 	if c.junk == nil {
 		c.junk = make([][]float32, len(out))
 	}
-	for i := range c.buf.out {
-		if o := &c.buf.out[i]; o.Data == nil { // Forward fills all outputs
+	for i := range c.out {
+		if o := &c.out[i]; o.Data == nil {
 			if c.junk[i] == nil {
-				shapes := make([]tensor.Shape, len(in))
-				for j := range in {
-					shapes[j] = in[j].Shape
-				}
-				all, err := c.k.Shapes(shapes)
-				if err != nil {
-					return err
-				}
-				c.junk[i] = make([]float32, all[i].TotalSize())
+				c.junk[i] = make([]float32, o.Shape.TotalSize())
 			}
 			o.Data = c.junk[i]
 		}
 	}
-	c.run = Run{Training: ctx.Training, team: ctx.Team}
-	return c.k.Forward(&c.run, c.buf.out, c.buf.in)
+	return c.k.Forward(&c.run, c.out, c.in)
 }
 
 func (c *custom) Wrt(inputs int) []bool {
 	if _, ok := c.k.(Differentiable); ok {
-		return all(inputs)
+		return c.floats
 	}
 	return make([]bool, inputs)
 }
@@ -155,38 +166,48 @@ func (c *custom) Gradient(in gorgonia.Nodes, out func(int) *gorgonia.Node, gy *g
 		return nil, fmt.Errorf("%s has no gradient; implement ops.Differentiable", c.k.Name())
 	}
 	args := append(gorgonia.Nodes{gy}, in...)
-	for i := range c.outputs {
+	for i := range c.shapes {
 		args = append(args, out(i))
 	}
-	return gradients(&customGrad{k: d, inputs: len(in)}, len(in), args...)
+	g := &customGrad{k: d, floats: c.floats, shapes: make([]tensor.Shape, len(in))}
+	for i, n := range in {
+		g.shapes[i] = n.Shape()
+	}
+	grads, err := gradients(g, len(in), args...)
+	if err != nil {
+		return nil, err
+	}
+	for i, differentiable := range c.floats {
+		if !differentiable {
+			grads[i] = nil
+		}
+	}
+	return grads, nil
 }
 
 // customGrad adapts the gradient of a Kernel. Inputs: gy, the inputs and the
 // outputs of the kernel. Outputs: the gradients of the inputs.
 type customGrad struct {
 	k      Differentiable
-	inputs int
+	floats []bool
+	shapes []tensor.Shape // of the gradients
 
-	mu  sync.Mutex
-	buf arrays
-	run Run
+	call
 }
 
 func (c *customGrad) Key() string { return "gradient of " + c.k.Name() }
 
-func (c *customGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	return in[1 : 1+c.inputs], nil
-}
+func (c *customGrad) Shapes([]tensor.Shape) ([]tensor.Shape, error) { return c.shapes, nil }
 
 func (c *customGrad) Run(ctx *graph.Context, out, in []graph.Value) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.buf.fill(out, in)
-	for i := range c.buf.out {
-		if c.buf.in[1+i].Labels != nil {
-			c.buf.out[i].Data = nil
+	c.set(ctx, c.shapes, out, in)
+	inputs := len(c.floats)
+	for i, differentiable := range c.floats {
+		if !differentiable {
+			c.out[i].Data = nil
 		}
 	}
-	c.run = Run{Training: ctx.Training, team: ctx.Team}
-	return c.k.Backward(&c.run, c.buf.out, c.buf.in[0], c.buf.in[1:1+c.inputs], c.buf.in[1+c.inputs:])
+	return c.k.Backward(&c.run, c.out, c.in[0], c.in[1:1+inputs], c.in[1+inputs:])
 }

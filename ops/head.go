@@ -14,6 +14,9 @@ import (
 // one, every join rows of x are joined to one first, as the tiles of a jigsaw
 // are: [N/join, out].
 func (s *Scope) Linear(x *gorgonia.Node, join, out int) (*gorgonia.Node, error) {
+	if x == nil {
+		return nil, fmt.Errorf("ops: %sweight: %w", s.prefix, errNilNode)
+	}
 	shape := x.Shape()
 	if shape.Dims() != 2 || join <= 0 || shape[0]%join != 0 || out <= 0 {
 		return nil, fmt.Errorf("ops: %sweight: linear layer of %d outputs on rows of shape %v, %d joined; [N, C] with N a multiple of the rows joined is needed", s.prefix, out, shape, join)
@@ -90,12 +93,12 @@ type upsample struct{ h, w int }
 func (k upsample) Key() string { return fmt.Sprintf("upsample to %d×%d", k.h, k.w) }
 
 func (k upsample) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	n, _, _, c, err := featureMap(in[0])
+	n, _, _, c, err := mapShape(in[0])
 	if err != nil {
 		return nil, err
 	}
 	if k.h <= 0 || k.w <= 0 {
-		return nil, fmt.Errorf("the size must be positive")
+		return nil, fmt.Errorf("height and width must be positive")
 	}
 	return []tensor.Shape{{n, k.h, k.w, c}}, nil
 }

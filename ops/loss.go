@@ -10,12 +10,13 @@ import (
 	"unnas/internal/kernel"
 )
 
-// NoIgnore is a value of LossConfig.Ignore that no label has.
+// NoIgnore is the value of LossConfig.Ignore with which everything counts.
 const NoIgnore int32 = -1 << 31
 
 // LossConfig are the settings of a cross-entropy.
 type LossConfig struct {
-	// Ignore is the label of what does not count. Segmentation uses 255.
+	// Ignore is the label of what does not count: none of the classes, such as
+	// 255 for segmentation, or NoIgnore.
 	Ignore int32
 	// Smoothing is what the classes share that a label does not name: 1-Smoothing
 	// is put on the label and Smoothing/(K-1) on each other class (Szegedy et al.,
@@ -47,8 +48,14 @@ func PixelCrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error
 }
 
 func loss(k crossEntropy, logits, labels *gorgonia.Node) (Loss, error) {
-	if k.Smoothing < 0 || k.Smoothing >= 1 {
-		return Loss{}, fmt.Errorf("ops: label smoothing %v is not in [0, 1)", k.Smoothing)
+	if !(k.Smoothing >= 0 && k.Smoothing < 1) {
+		return Loss{}, fmt.Errorf("ops: label smoothing %v; it must be in [0, 1)", k.Smoothing)
+	}
+	if logits == nil || labels == nil {
+		return Loss{}, fmt.Errorf("ops: logits or labels: %w", errNilNode)
+	}
+	if logits.Dtype() != tensor.Float32 {
+		return Loss{}, fmt.Errorf("ops: logits %s are of type %v; convert them to float32", logits.Name(), logits.Dtype())
 	}
 	if labels.Dtype() != tensor.Int32 {
 		return Loss{}, fmt.Errorf("ops: labels %s are of type %v; make them with ops.Labels (int32)", labels.Name(), labels.Dtype())
@@ -82,6 +89,13 @@ func (k crossEntropy) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 		}
 	} else if x.Dims() != 2 || y.Dims() != 1 || x[0] != y[0] {
 		return nil, fmt.Errorf("logits of shape %v and labels of shape %v; [N, K] and [N] are needed", x, y)
+	}
+	classes := x[x.Dims()-1]
+	if k.Ignore >= 0 && int(k.Ignore) < classes {
+		return nil, fmt.Errorf("label %d is to be ignored, but is one of %d classes; use another label, or NoIgnore", k.Ignore, classes)
+	}
+	if k.Smoothing > 0 && classes < 2 {
+		return nil, fmt.Errorf("label smoothing %v with %d class; it must be 0", k.Smoothing, classes)
 	}
 	return []tensor.Shape{{}, {}, {}}, nil
 }

@@ -51,17 +51,21 @@ func (softmaxGrad) Run(c *graph.Context, out, in []graph.Value) error {
 // that a node of a supernet is. weights may have any shape; index counts its
 // elements in order. Maps that always hold zeros cost nothing.
 func Mix(weights *gorgonia.Node, index []int, xs ...*gorgonia.Node) (*gorgonia.Node, error) {
-	if len(index) != len(xs) || len(xs) == 0 {
-		return nil, fmt.Errorf("ops: a mix of %d maps with %d weights; there must be one for each, and at least one", len(xs), len(index))
+	if err := alike(xs); err != nil {
+		return nil, fmt.Errorf("ops: mix: %w", err)
 	}
+	if weights == nil {
+		return nil, fmt.Errorf("ops: weights of a mix: %w", errNilNode)
+	}
+	if len(index) != len(xs) {
+		return nil, fmt.Errorf("ops: a mix of %d maps with %d weights; each needs one", len(xs), len(index))
+	}
+	have := weights.Shape().TotalSize()
 	k := mix{}
 	inputs := gorgonia.Nodes{weights}
 	for i, x := range xs {
-		if !x.Shape().Eq(xs[0].Shape()) {
-			return nil, fmt.Errorf("ops: mix of shapes %v and %v; they must be equal", xs[0].Shape(), x.Shape())
-		}
-		if index[i] < 0 || index[i] >= weights.Shape().TotalSize() {
-			return nil, fmt.Errorf("ops: mix: weight %d of %d", index[i], weights.Shape().TotalSize())
+		if index[i] < 0 || index[i] >= have {
+			return nil, fmt.Errorf("ops: mix: weight number %d of %d; count from zero", index[i], have)
 		}
 		if !isZeros(x) {
 			k.index = append(k.index, index[i])

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -18,12 +19,15 @@ import (
 // shift "bias". The normalised map takes no memory where all its readers are
 // operations of this package: they form it while they read x.
 func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
-	shape := x.Shape()
-	if shape.Dims() < 2 {
-		return nil, fmt.Errorf("ops: %sbatch normalisation of shape %v; at least [N, C] is needed", s.prefix, shape)
+	name := strings.TrimSuffix(s.prefix, ".")
+	_, c, err := channelled(x)
+	if err != nil {
+		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
 	}
-	c := shape[shape.Dims()-1]
-	stats, err := s.net.params.statistics(s.prefix[:max(len(s.prefix)-1, 0)], c)
+	if err := s.net.norm.check(); err != nil {
+		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
+	}
+	stats, err := s.stats(name, c)
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +64,14 @@ func momentsOf(x *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(measure{}, x)
 }
 
-// measure computes the moments [2, C] of a map.
+// measure computes the moments [3, C] of a map: mean, biased variance, and what rounding
+// took from the mean.
 type measure struct{}
 
 func (measure) Key() string { return "moments" }
 
 func (measure) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	return []tensor.Shape{{2, in[0][in[0].Dims()-1]}}, nil
+	return []tensor.Shape{{3, in[0][in[0].Dims()-1]}}, nil
 }
 
 func (measure) Reads(int) graph.Pending { return graph.Affine }
@@ -81,7 +86,7 @@ func (measure) Run(c *graph.Context, out, in []graph.Value) error {
 }
 
 // norm is a batch normalisation. Inputs: x, its moments, scale and shift if
-// affine. Outputs: y, coefficients [2, C] with y = row 0 · x + row 1.
+// affine. Outputs: y, coefficients [3, C] with y = row 0 · x + row 1 + row 2.
 type norm struct {
 	stats    *Stats
 	settings Norm
@@ -91,11 +96,11 @@ type norm struct {
 func (k norm) Key() string { return "batch norm " + k.stats.Name }
 
 func (k norm) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	return []tensor.Shape{in[0], {2, k.stats.channels}}, nil
+	return []tensor.Shape{in[0], {3, k.stats.channels}}, nil
 }
 
 func (k norm) Form(i int) (graph.Form, bool) {
-	return graph.Form{P: 0, Q: -1, Coef: 1, Shift: true}, i == 0
+	return graph.Form{P: 0, Q: -1, Coef: 1, Shift: true, Rest: true}, i == 0
 }
 
 func (k norm) Scratch(in []tensor.Shape) (int, int) { return elementwise(in[0], 1) }
@@ -111,7 +116,8 @@ var errNoInit = errors.New("the parameters have no values yet; call Params.Init 
 func (k norm) batch(c *graph.Context, moments []float32, j int) (mean, rstd float64) {
 	mean, variance := float64(k.stats.Mean[j]), float64(k.stats.Var[j])
 	if c.Training {
-		mean, variance = float64(moments[j]), float64(moments[k.stats.channels+j])
+		mean = float64(moments[j]) + float64(moments[2*k.stats.channels+j])
+		variance = float64(moments[k.stats.channels+j])
 	}
 	return mean, 1 / math.Sqrt(variance+k.settings.Epsilon)
 }
@@ -123,9 +129,9 @@ func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
 	channels := k.stats.channels
 	coef := out[1].F
 	if coef == nil {
-		coef = c.Floats(2 * channels)
+		coef = c.Floats(3 * channels)
 	}
-	a, d := coef[:channels], coef[channels:]
+	a, d, rest := coef[:channels], coef[channels:2*channels], coef[2*channels:]
 	for j := range channels {
 		mean, rstd := k.batch(c, in[1].F, j)
 		scale, shift := 1.0, 0.0
@@ -133,14 +139,16 @@ func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
 			scale, shift = float64(in[2].F[j]), float64(in[3].F[j])
 		}
 		a[j] = float32(scale * rstd)
-		d[j] = float32(shift - mean*float64(a[j])) // so that rounding a moves no mean
+		exact := shift - mean*float64(a[j]) // so that rounding a does not move the mean
+		d[j] = float32(exact)
+		rest[j] = float32(exact - float64(d[j]))
 	}
 	m := in[0].Map()
 	if c.Training && c.UpdateStats {
 		k.update(in[1].F, m.Len()/channels)
 	}
 	if out[0].Wanted() {
-		m.A, m.D = a, d
+		m.A, m.D, m.E = a, d, rest
 		kernel.Apply(c.Team, m, false, out[0].F)
 	}
 	return nil
@@ -154,7 +162,8 @@ func (k norm) update(moments []float32, n int) {
 		unbias = float64(n) / float64(n-1)
 	}
 	for j := range k.stats.channels {
-		mean, variance := float64(moments[j]), float64(moments[k.stats.channels+j])*unbias
+		mean := float64(moments[j]) + float64(moments[2*k.stats.channels+j])
+		variance := float64(moments[k.stats.channels+j]) * unbias
 		k.stats.Mean[j] = float32((1-momentum)*float64(k.stats.Mean[j]) + momentum*mean)
 		k.stats.Var[j] = float32((1-momentum)*float64(k.stats.Var[j]) + momentum*variance)
 	}

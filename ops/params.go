@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -26,11 +27,19 @@ type Params struct {
 	stats   []*Stats
 	byStats map[string]*Stats
 
-	weights, alphas         []float32 // nil before Init
-	weightGrads, alphaGrads []float32
-	running                 []float32
-	pending                 []bound
+	weights, alphas slab
+	running         []float32
+	ready           bool    // Init has been called
+	pending         []bound // the nodes to bind at Init
 }
+
+// slab is the memory of many parameters and of their gradients; nil before Init.
+type slab struct {
+	size        int
+	data, grads []float32
+}
+
+func (s *slab) init() { s.data, s.grads = kernel.Floats(s.size), kernel.Floats(s.size) }
 
 // bound is a node that waits for the memory of its parameter.
 type bound struct {
@@ -46,7 +55,16 @@ type Param struct {
 
 	kind Kind
 	init Init
-	at   int // offset in the slice of weights or alphas
+	at   int // offset in its slab
+}
+
+// describe says what the parameter is.
+func (q *Param) describe() string {
+	what := "a weight"
+	if q.Alpha {
+		what = "an architecture parameter"
+	}
+	return fmt.Sprintf("%s of shape %v (%v)", what, q.Shape, q.kind)
 }
 
 // Stats are the running statistics of a batch normalisation, one value per
@@ -68,6 +86,19 @@ const (
 	ConvWeight               // stored [rows, columns, in, out], published [out, in, rows, columns]
 	LinearWeight             // stored [in, out], published [out, in]
 )
+
+// String names the kind.
+func (k Kind) String() string {
+	switch k {
+	case Vector:
+		return "vector"
+	case ConvWeight:
+		return "convolution weight"
+	case LinearWeight:
+		return "linear weight"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
+}
 
 // Init draws the first value of one element of a parameter.
 type Init func(r *rand.Rand) float64
@@ -93,42 +124,62 @@ func NewParams() *Params {
 	return &Params{byName: map[string]*Param{}, byStats: map[string]*Stats{}}
 }
 
-// declare returns the parameter of that name, new or known.
-func (p *Params) declare(name string, kind Kind, shape tensor.Shape, alpha bool, init Init) (*Param, error) {
-	if q, ok := p.byName[name]; ok {
-		if !q.Shape.Eq(shape) || q.kind != kind || q.Alpha != alpha {
-			return nil, fmt.Errorf("ops: parameter %s was declared with shape %v and is now asked for with %v; give the two names of their own", name, q.Shape, shape)
+// declare adds a parameter, or returns the one that has its name already.
+func (p *Params) declare(q *Param) (*Param, error) {
+	if known, ok := p.byName[q.Name]; ok {
+		if !known.Shape.Eq(q.Shape) || known.kind != q.kind || known.Alpha != q.Alpha {
+			return nil, fmt.Errorf("ops: parameter %s is %s and is now asked for as %s; give the two names of their own", q.Name, known.describe(), q.describe())
 		}
-		return q, nil
+		return known, nil
 	}
-	if p.Ready() {
-		return nil, fmt.Errorf("ops: parameter %s is declared after Init; build the graph that declares all parameters first", name)
+	if p.ready {
+		return nil, fmt.Errorf("ops: parameter %s is declared after Init; build the graph that declares all parameters first", q.Name)
 	}
-	for _, d := range shape {
-		if d <= 0 {
-			return nil, fmt.Errorf("ops: parameter %s has shape %v; every dimension must be positive", name, shape)
-		}
+	if err := q.check(); err != nil {
+		return nil, fmt.Errorf("ops: parameter %s: %w", q.Name, err)
 	}
-	q := &Param{Name: name, Shape: shape, Alpha: alpha, kind: kind, init: init}
-	for _, o := range p.list {
-		if o.Alpha == alpha {
-			q.at = max(q.at, o.at+o.Shape.TotalSize())
-		}
-	}
+	s := p.slab(q)
+	q.at = s.size
+	s.size += q.Shape.TotalSize()
 	p.list = append(p.list, q)
-	p.byName[name] = q
+	p.byName[q.Name] = q
 	return q, nil
+}
+
+// check reports what keeps a parameter from being stored or published.
+func (q *Param) check() error {
+	want := map[Kind]int{Vector: q.Shape.Dims(), ConvWeight: 4, LinearWeight: 2}
+	if d, ok := want[q.kind]; !ok || d != q.Shape.Dims() {
+		return fmt.Errorf("shape %v is not that of a %v; see Kind", q.Shape, q.kind)
+	}
+	for _, d := range q.Shape {
+		if d <= 0 {
+			return fmt.Errorf("shape %v; every dimension must be positive", q.Shape)
+		}
+	}
+	if q.init == nil {
+		return errors.New("there is no initialiser; pass one, such as Constant(0)")
+	}
+	return nil
+}
+
+// slab returns where a parameter lies.
+func (p *Params) slab(q *Param) *slab {
+	if q.Alpha {
+		return &p.alphas
+	}
+	return &p.weights
 }
 
 // statistics returns the running statistics of that name, new or known.
 func (p *Params) statistics(name string, channels int) (*Stats, error) {
 	if s, ok := p.byStats[name]; ok {
 		if s.channels != channels {
-			return nil, fmt.Errorf("ops: batch normalisation %s has %d channels and is now asked for with %d", name, s.channels, channels)
+			return nil, fmt.Errorf("ops: batch normalisation %s has %d channels and is now asked for with %d; give the two names of their own", name, s.channels, channels)
 		}
 		return s, nil
 	}
-	if p.Ready() {
+	if p.ready {
 		return nil, fmt.Errorf("ops: batch normalisation %s is declared after Init; build the graph that declares all parameters first", name)
 	}
 	s := &Stats{Name: name, channels: channels}
@@ -139,7 +190,7 @@ func (p *Params) statistics(name string, channels int) (*Stats, error) {
 
 // bind gives a node the memory of its parameter, now or at Init.
 func (p *Params) bind(n *gorgonia.Node, q *Param) error {
-	if !p.Ready() {
+	if !p.ready {
 		p.pending = append(p.pending, bound{n, q})
 		return nil
 	}
@@ -155,20 +206,14 @@ func (p *Params) bind(n *gorgonia.Node, q *Param) error {
 // What a parameter draws depends on the seed and its name alone. Running
 // statistics begin with mean 0 and variance 1.
 func (p *Params) Init(seed uint64) error {
-	if !p.Ready() {
-		var weights, alphas, channels int
-		for _, q := range p.list {
-			if q.Alpha {
-				alphas += q.Shape.TotalSize()
-			} else {
-				weights += q.Shape.TotalSize()
-			}
-		}
+	if !p.ready {
+		p.ready = true
+		p.weights.init()
+		p.alphas.init()
+		channels := 0
 		for _, s := range p.stats {
 			channels += s.channels
 		}
-		p.weights, p.weightGrads = kernel.Floats(weights), kernel.Floats(weights)
-		p.alphas, p.alphaGrads = kernel.Floats(alphas), kernel.Floats(alphas)
 		p.running = kernel.Floats(2 * channels)
 		rest := p.running
 		for _, s := range p.stats {
@@ -199,7 +244,7 @@ func (p *Params) Init(seed uint64) error {
 }
 
 // Ready reports whether Init has been called.
-func (p *Params) Ready() bool { return p.weights != nil }
+func (p *Params) Ready() bool { return p.ready }
 
 // List returns the parameters in the order in which they were declared.
 func (p *Params) List() []*Param { return slices.Clone(p.list) }
@@ -211,27 +256,16 @@ func (p *Params) Find(name string) *Param { return p.byName[name] }
 func (p *Params) Stats() []*Stats { return slices.Clone(p.stats) }
 
 // Count returns the number of weights, alphas not included. It needs no Init.
-func (p *Params) Count() int {
-	n := 0
-	for _, q := range p.list {
-		if !q.Alpha {
-			n += q.Shape.TotalSize()
-		}
-	}
-	return n
-}
+func (p *Params) Count() int { return p.weights.size }
 
 // Data returns the memory of a parameter; nil before Init.
-func (p *Params) Data(q *Param) []float32 { return part(p.weights, p.alphas, q) }
+func (p *Params) Data(q *Param) []float32 { return q.part(p.slab(q).data) }
 
 // Grad returns the memory of a parameter's gradient; nil before Init.
-func (p *Params) Grad(q *Param) []float32 { return part(p.weightGrads, p.alphaGrads, q) }
+func (p *Params) Grad(q *Param) []float32 { return q.part(p.slab(q).grads) }
 
-func part(weights, alphas []float32, q *Param) []float32 {
-	all := weights
-	if q.Alpha {
-		all = alphas
-	}
+// part returns the share of the parameter in a slab.
+func (q *Param) part(all []float32) []float32 {
 	if all == nil {
 		return nil
 	}
@@ -240,16 +274,16 @@ func part(weights, alphas []float32, q *Param) []float32 {
 }
 
 // Weights returns the memory of all weights, in the order of List.
-func (p *Params) Weights() []float32 { return p.weights }
+func (p *Params) Weights() []float32 { return p.weights.data }
 
 // WeightGrads returns the memory of the gradients of all weights.
-func (p *Params) WeightGrads() []float32 { return p.weightGrads }
+func (p *Params) WeightGrads() []float32 { return p.weights.grads }
 
 // Alphas returns the memory of all architecture parameters, in the order of List.
-func (p *Params) Alphas() []float32 { return p.alphas }
+func (p *Params) Alphas() []float32 { return p.alphas.data }
 
 // AlphaGrads returns the memory of the gradients of all architecture parameters.
-func (p *Params) AlphaGrads() []float32 { return p.alphaGrads }
+func (p *Params) AlphaGrads() []float32 { return p.alphas.grads }
 
 // Running returns the memory of all running statistics.
 func (p *Params) Running() []float32 { return p.running }
@@ -268,18 +302,21 @@ func (q *Param) PublishedShape() []int {
 
 // Publish copies data, the parameter or its gradient as stored, to dst in the
 // published order.
-func (q *Param) Publish(dst, data []float32) {
-	q.reorder(func(stored, published int) { dst[published] = data[stored] })
+func (q *Param) Publish(dst, data []float32) error {
+	return q.reorder(dst, data, func(stored, published int) { dst[published] = data[stored] })
 }
 
 // Adopt copies src, in the published order, to data, the memory of the
 // parameter.
-func (q *Param) Adopt(data, src []float32) {
-	q.reorder(func(stored, published int) { data[stored] = src[published] })
+func (q *Param) Adopt(data, src []float32) error {
+	return q.reorder(data, src, func(stored, published int) { data[stored] = src[published] })
 }
 
 // reorder calls f with the positions of each element in both orders.
-func (q *Param) reorder(f func(stored, published int)) {
+func (q *Param) reorder(to, from []float32, f func(stored, published int)) error {
+	if n := q.Shape.TotalSize(); len(to) != n || len(from) != n {
+		return fmt.Errorf("ops: parameter %s: %d values copied to %d; its shape %v has %d", q.Name, len(from), len(to), q.Shape, n)
+	}
 	spatial, in, out := 1, 1, q.Shape.TotalSize()
 	switch s := q.Shape; q.kind {
 	case ConvWeight:
@@ -294,4 +331,5 @@ func (q *Param) reorder(f func(stored, published int)) {
 			}
 		}
 	}
+	return nil
 }

@@ -23,7 +23,7 @@ func AvgPool2D(x *gorgonia.Node, k, stride, pad int) (*gorgonia.Node, error) {
 }
 
 // pool computes a pooling and the moments of its output. Outputs: y, moments
-// [2, C].
+// [3, C].
 type pool struct {
 	w   Window
 	max bool
@@ -37,7 +37,7 @@ func (k pool) Key() string {
 }
 
 func (k pool) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	n, h, w, c, err := featureMap(in[0])
+	n, h, w, c, err := mapShape(in[0])
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (k pool) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if 2*k.w.PadRows > k.w.Rows {
 		return nil, fmt.Errorf("padding %d is more than half of the window %d", k.w.PadRows, k.w.Rows)
 	}
-	return []tensor.Shape{{n, oh, ow, c}, {2, c}}, nil
+	return []tensor.Shape{{n, oh, ow, c}, {3, c}}, nil
 }
 
 func (k pool) Moments() int { return 1 }
@@ -149,7 +149,7 @@ type globalPool struct{ asMap bool }
 func (globalPool) Key() string { return "global average pool" }
 
 func (k globalPool) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	n, _, _, c, err := featureMap(in[0])
+	n, _, _, c, err := mapShape(in[0])
 	if k.asMap {
 		return []tensor.Shape{{n, 1, 1, c}}, err
 	}

@@ -15,7 +15,7 @@ import (
 // each, the second on the map shifted by one pixel down and right, concatenated
 // and normalised: [N, ⌈H/2⌉, ⌈W/2⌉, out]. The number of channels must be even.
 func (s *Scope) FactorizedReduce(x *gorgonia.Node, out int, affine bool) (*gorgonia.Node, error) {
-	_, _, _, in, err := featureMap(x.Shape())
+	_, _, _, in, err := featureMap(x)
 	if err != nil {
 		return nil, fmt.Errorf("ops: %sconv_1: %w", s.prefix, err)
 	}
@@ -39,17 +39,17 @@ func (s *Scope) FactorizedReduce(x *gorgonia.Node, out int, affine bool) (*gorgo
 }
 
 // reduce is a factorised reduction without its normalisation. Inputs: x, two
-// weights [1, 1, C, out/2]. Outputs: y, moments [2, out].
+// weights [1, 1, C, out/2]. Outputs: y, moments [3, out].
 type reduce struct{ out int }
 
 func (k reduce) Key() string { return fmt.Sprintf("factorised reduction to %d", k.out) }
 
 func (k reduce) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	n, h, w, _, err := featureMap(in[0])
+	n, h, w, _, err := mapShape(in[0])
 	if err != nil {
 		return nil, err
 	}
-	return []tensor.Shape{{n, (h + 1) / 2, (w + 1) / 2, k.out}, {2, k.out}}, nil
+	return []tensor.Shape{{n, (h + 1) / 2, (w + 1) / 2, k.out}, {3, k.out}}, nil
 }
 
 func (k reduce) Moments() int { return 1 }

@@ -5,12 +5,14 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
-
-	"unnas/internal/graph"
 )
 
 // Scope is where the layers of one network in one graph are built: it names
 // their parameters and holds the settings that they share.
+//
+// In a network every parameter has a name of its own. A network that shares the
+// parameters of another one, in the same graph or in another, is built in a new
+// Scope over the same Params, where the same names mean the same parameters.
 type Scope struct {
 	net    *net
 	prefix string
@@ -23,7 +25,7 @@ type net struct {
 	norm   Norm
 	nodes  gorgonia.Nodes
 	owners map[*gorgonia.Node]*Param
-	byName map[string]*gorgonia.Node
+	taken  map[string]bool // names of parameters and batch normalisations
 }
 
 // Norm are the settings of batch normalisation (Ioffe and Szegedy, 2015,
@@ -33,12 +35,23 @@ type Norm struct {
 	Momentum float64 // share of a batch in the running statistics
 }
 
+// check reports the first setting that no batch normalisation can have.
+func (n Norm) check() error {
+	if !(n.Epsilon > 0) {
+		return fmt.Errorf("Epsilon is %v; it must be positive", n.Epsilon)
+	}
+	if !(n.Momentum >= 0 && n.Momentum <= 1) {
+		return fmt.Errorf("Momentum is %v; it must be in [0, 1]", n.Momentum)
+	}
+	return nil
+}
+
 // DefaultNorm are the settings of the published networks.
 var DefaultNorm = Norm{Epsilon: 1e-5, Momentum: 0.1}
 
 // NewScope returns the outermost scope of a network in g over the parameters p.
 func NewScope(g *gorgonia.ExprGraph, p *Params) *Scope {
-	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm, owners: map[*gorgonia.Node]*Param{}, byName: map[string]*gorgonia.Node{}}}
+	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm, owners: map[*gorgonia.Node]*Param{}, taken: map[string]bool{}}}
 }
 
 // Sub returns the scope of a part: names in it begin with name and a dot.
@@ -65,31 +78,47 @@ func (s *Scope) Owner(n *gorgonia.Node) *Param {
 	return s.net.owners[n]
 }
 
-// Param returns the node of the weight with that name. Its shape is given as
-// stored (see Kind).
+// Param returns the node of a new weight. Its shape is given as stored (see
+// Kind).
 func (s *Scope) Param(name string, kind Kind, shape tensor.Shape, init Init) (*gorgonia.Node, error) {
 	return s.param(name, kind, shape, false, init)
 }
 
-// Alpha returns the node of the architecture parameter with that name.
+// Alpha returns the node of a new architecture parameter.
 func (s *Scope) Alpha(name string, shape tensor.Shape, init Init) (*gorgonia.Node, error) {
 	return s.param(name, Vector, shape, true, init)
 }
 
 func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, init Init) (*gorgonia.Node, error) {
-	name = s.prefix + name
-	q, err := s.net.params.declare(name, kind, shape, alpha, init)
+	q := &Param{Name: s.prefix + name, Shape: shape.Clone(), Alpha: alpha, kind: kind, init: init}
+	if err := s.take("parameter", q.Name); err != nil {
+		return nil, err
+	}
+	q, err := s.net.params.declare(q)
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := s.net.byName[name]; ok {
-		return n, nil
-	}
-	n := newInput(s.net.g, tensor.Float32, name, shape)
-	s.net.byName[name] = n
+	n := newInput(s.net.g, tensor.Float32, q.Name, q.Shape)
 	s.net.nodes = append(s.net.nodes, n)
 	s.net.owners[n] = q
 	return n, s.net.params.bind(n, q)
+}
+
+// stats returns the running statistics of a new batch normalisation.
+func (s *Scope) stats(name string, channels int) (*Stats, error) {
+	if err := s.take("batch normalisation", name); err != nil {
+		return nil, err
+	}
+	return s.net.params.statistics(name, channels)
+}
+
+// take gives a name to one part of the network.
+func (s *Scope) take(what, name string) error {
+	if s.net.taken[name] {
+		return fmt.Errorf("ops: %s %q is declared twice in one network; build each layer in a scope of its own (Sub)", what, name)
+	}
+	s.net.taken[name] = true
+	return nil
 }
 
 // newInput creates an input node. Names are unique in a graph, because Gorgonia
@@ -115,30 +144,8 @@ func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 			return nil, fmt.Errorf("ops: labels %q of shape %v; every dimension must be positive", name, shape)
 		}
 	}
+	if len(shape) == 0 {
+		return nil, fmt.Errorf("ops: labels %q without a shape; at least their number is needed", name)
+	}
 	return newInput(g, tensor.Int32, name, tensor.Shape(shape)), nil
-}
-
-// apply adds a kernel to the graph and returns the node of its first output.
-func apply(k graph.Kernel, in ...*gorgonia.Node) (*gorgonia.Node, error) {
-	out, err := outputs(k, in...)
-	if err != nil {
-		return nil, err
-	}
-	return out(0), nil
-}
-
-func outputs(k graph.Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
-	out, err := graph.Apply(k, in...)
-	if err != nil {
-		return nil, fmt.Errorf("ops: %w", err)
-	}
-	return out, nil
-}
-
-// featureMap checks that a shape is that of a feature map.
-func featureMap(s tensor.Shape) (n, h, w, c int, err error) {
-	if s.Dims() != 4 {
-		return 0, 0, 0, 0, fmt.Errorf("the input has shape %v; a feature map [N, H, W, C] is needed", s)
-	}
-	return s[0], s[1], s[2], s[3], nil
 }

@@ -14,7 +14,7 @@ import (
 // of x in one stage, C to C channels. The weights are those of layers number
 // first and first+1 of the scope, as published.
 func (s *Scope) depthwiseSeparable(x *gorgonia.Node, w Window, first int) (*gorgonia.Node, error) {
-	_, _, _, c, err := featureMap(x.Shape())
+	_, _, _, c, err := featureMap(x)
 	if err != nil {
 		return nil, fmt.Errorf("ops: %s: %w", s.prefix, err)
 	}
@@ -32,13 +32,13 @@ func (s *Scope) depthwiseSeparable(x *gorgonia.Node, w Window, first int) (*gorg
 
 // stage computes ReLU, depthwise and pointwise convolution, and the moments of
 // the result. Inputs: x, depthwise weight [k, k, 1, C], pointwise weight
-// [1, 1, C, Out]. Outputs: y, moments [2, Out].
+// [1, 1, C, Out]. Outputs: y, moments [3, Out].
 type stage struct{ w Window }
 
 func (k stage) Key() string { return fmt.Sprintf("stage%+v", k.w) }
 
 func (k stage) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	n, h, w, _, err := featureMap(in[0])
+	n, h, w, _, err := mapShape(in[0])
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (k stage) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 		return nil, err
 	}
 	out := in[2][3]
-	return []tensor.Shape{{n, oh, ow, out}, {2, out}}, nil
+	return []tensor.Shape{{n, oh, ow, out}, {3, out}}, nil
 }
 
 func (k stage) Moments() int { return 1 }
@@ -76,7 +76,7 @@ func (k stage) Cost(in []tensor.Shape) graph.Cost {
 		return graph.Cost{}
 	}
 	_, _, _, c := graph.NHWC(in[0])
-	pixels := int64(out[0][1]) * int64(out[0][2])
+	pixels := int64(out[0][0]) * int64(out[0][1]) * int64(out[0][2])
 	return graph.Cost{ConvMACs: pixels * int64(c) * int64(k.w.Rows*k.w.Columns+out[0][3])}
 }
 

@@ -173,12 +173,30 @@ func (g *Case) Check(t *testing.T, name string, got []float32) {
 	}
 	diff, norm = math.Sqrt(diff), math.Sqrt(norm)
 	limit := g.Tolerance * math.Max(norm, g.Floor)
+	if v, ok := strings.CutSuffix(name, ".running_mean"); ok {
+		limit = math.Max(limit, meanNoise*rootNorm(g.Tensors[v+".running_var"].F))
+	}
 	if !(diff <= limit) {
 		t.Errorf("%s: error %.3g of norm %.3g; %.3g is allowed", name, diff, norm, limit)
 	}
 	if limit > 0 {
 		g.Worst = math.Max(g.Worst, diff/limit)
 	}
+}
+
+// meanNoise is half a unit in the last place of a value of one standard
+// deviation, times the momentum of running statistics. Means that are zero in
+// exact arithmetic, those of sums of normalised maps, are known no better in
+// float32, and for some the rule of the cases would ask for more.
+const meanNoise = 0.1 / (1 << 24)
+
+// rootNorm returns the norm of the square roots of all elements.
+func rootNorm(x []float32) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v)
+	}
+	return math.Sqrt(sum)
 }
 
 // NHWC returns the floats of a tensor [N, C, H, W] with the channels last.
@@ -219,7 +237,7 @@ func (g *Case) Adopt(t *testing.T, p *ops.Params) {
 		v, ok := g.Tensors["param."+q.Name]
 		require.True(t, ok, "the case has no parameter %s", q.Name)
 		require.Equal(t, v.Shape, q.PublishedShape(), q.Name)
-		q.Adopt(p.Data(q), v.F)
+		require.NoError(t, q.Adopt(p.Data(q), v.F))
 	}
 	for name := range g.Tensors {
 		if s, ok := strings.CutPrefix(name, "param."); ok {
@@ -237,7 +255,7 @@ func (g *Case) CheckParams(t *testing.T, p *ops.Params) {
 			continue
 		}
 		out := make([]float32, q.Shape.TotalSize())
-		q.Publish(out, p.Grad(q))
+		require.NoError(t, q.Publish(out, p.Grad(q)))
 		g.Check(t, "grad."+q.Name, out)
 	}
 	seen := 0

@@ -47,13 +47,14 @@ type Reader interface {
 }
 
 // Form describes an output as A·P + B·Q + D, for readers that form it
-// themselves. If P is a pending input, the kernel has put its factors into A.
+// themselves. P may itself be pending if it has factors only, which the kernel
+// then puts into A; Q is plain data.
 type Form struct {
 	P, Q int // numbers of the inputs; Q is -1 if there is none
 	// Coef is the output with the coefficients [rows, C] and Row the first of
-	// its rows: A, then B if there is a Q, then D if Shift.
-	Coef, Row int
-	Shift     bool
+	// its rows: A, then B if there is a Q, then D if Shift, then E if Rest.
+	Coef, Row   int
+	Shift, Rest bool
 }
 
 // Former is a kernel with outputs that need not be formed.
@@ -163,16 +164,18 @@ func (v *Value) Map() kernel.Map {
 // channels, the first the images, what lies between rows and columns.
 func NHWC(s tensor.Shape) (n, h, w, c int) {
 	n, h, w, c = 1, 1, 1, 1
-	switch len(s) {
-	case 0:
-	case 1:
-		c = s[0]
-	case 2:
-		n, c = s[0], s[1]
-	case 3:
-		n, w, c = s[0], s[1], s[2]
-	default:
-		n, h, w, c = s[0], s[1], s[2], s[3]
+	last := len(s) - 1
+	if last >= 0 {
+		c = s[last]
+	}
+	if last >= 1 {
+		n = s[0]
+	}
+	if last >= 2 {
+		w = s[last-1]
+	}
+	for i := 1; i < last-1; i++ {
+		h *= s[i]
 	}
 	return n, h, w, c
 }

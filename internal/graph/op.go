@@ -1,9 +1,11 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"reflect"
 	"sync"
 	"sync/atomic"
 
@@ -21,9 +23,7 @@ type tuple struct {
 	in  []port
 	out []tensor.Shape
 
-	mu       sync.Mutex // guards stock, used only by Gorgonia's own machines
-	stock    *kernel.Team
-	training bool
+	evaluating atomic.Bool // what Gorgonia's own machines said last
 }
 
 // port is what the type system needs to know about an input.
@@ -53,7 +53,7 @@ func Apply(k Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Key(), err)
 	}
-	t, err := gorgonia.ApplyOp(&tuple{k: k, id: lastID.Add(1), in: ports, out: out, training: true}, in...)
+	t, err := gorgonia.ApplyOp(&tuple{k: k, id: lastID.Add(1), in: ports, out: out}, in...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Key(), err)
 	}
@@ -79,9 +79,7 @@ func Of(n *gorgonia.Node) (k Kernel, i int) {
 }
 
 // Sibling returns the node of output i of the kernel of which n is an output.
-func Sibling(n *gorgonia.Node, i int) *gorgonia.Node {
-	return get(children(n)[0], i)
-}
+func Sibling(n *gorgonia.Node, i int) *gorgonia.Node { return get(Children(n)[0], i) }
 
 // Tuple returns the kernel of a tuple node and the shapes of its outputs.
 func Tuple(n *gorgonia.Node) (Kernel, []tensor.Shape, bool) {
@@ -98,32 +96,21 @@ func Inputs(n *gorgonia.Node) (Kernel, []tensor.Shape, bool) {
 		return nil, nil, false
 	}
 	var shapes []tensor.Shape
-	for _, child := range children(n) {
+	for _, child := range Children(n) {
 		shapes = append(shapes, child.Shape())
 	}
 	return t.k, shapes, true
 }
 
-// Getter returns the number of the output that a getter node selects.
-func Getter(n *gorgonia.Node) (int, bool) {
-	if g, ok := n.Op().(*getter); ok {
-		return g.i, true
-	}
-	return 0, false
-}
-
-// children returns the inputs of a node in order.
-func children(n *gorgonia.Node) gorgonia.Nodes {
-	it := n.Graph().From(n.ID())
-	var out gorgonia.Nodes
-	for it.Next() {
-		out = append(out, it.Node().(*gorgonia.Node))
-	}
-	return out
-}
-
 // Children returns the inputs of a node in order, an input used twice twice.
-func Children(n *gorgonia.Node) gorgonia.Nodes { return children(n) }
+// The caller must not change them.
+//
+// It reads the field of the node. The exported way, ExprGraph.From, remembers
+// where nodes lie, and finds the wrong ones after Gorgonia has removed a node,
+// as it does when it rewrites log(1+x).
+func Children(n *gorgonia.Node) gorgonia.Nodes {
+	return *(*gorgonia.Nodes)(reflect.ValueOf(n).Elem().FieldByName("children").Addr().UnsafePointer())
+}
 
 func typeOf(dims int, of tensor.Dtype) hm.Type {
 	if dims == 0 {
@@ -183,20 +170,19 @@ func (t *tuple) SymDiff(in gorgonia.Nodes, out, gy *gorgonia.Node) (gorgonia.Nod
 
 // SetTraining is called by Gorgonia's own machines.
 func (t *tuple) SetTraining(training bool) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.training = training
+	t.evaluating.Store(!training)
 	return nil
 }
+
+// stock runs kernels for Gorgonia's own machines, one at a time.
+var stock = struct {
+	sync.Mutex
+	team *kernel.Team
+}{team: kernel.NewTeam(1)}
 
 // Do runs the kernel for Gorgonia's own machines: on one core, every output
 // computed, all packed into one tensor.
 func (t *tuple) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stock == nil {
-		t.stock = kernel.NewTeam(1)
-	}
 	in := make([]Value, len(values))
 	for i, v := range values {
 		var err error
@@ -213,7 +199,10 @@ func (t *tuple) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
 		out[i] = Value{Shape: s, F: flat[at : at+n : at+n]}
 		at += n
 	}
-	if err := t.k.Run(&Context{Team: t.stock, Training: t.training, UpdateStats: t.training}, out, in); err != nil {
+	training := !t.evaluating.Load()
+	stock.Lock()
+	defer stock.Unlock()
+	if err := t.k.Run(&Context{Team: stock.team, Training: training, UpdateStats: training}, out, in); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.k.Key(), err)
 	}
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(flat)), nil
@@ -224,12 +213,15 @@ func (t *tuple) Do(values ...gorgonia.Value) (gorgonia.Value, error) {
 func ValueOf(v gorgonia.Value) (Value, error) {
 	switch x := v.(type) {
 	case nil:
-		return Value{}, fmt.Errorf("it has no value; bind one with gorgonia.Let")
+		return Value{}, errors.New("there is no value")
 	case *gorgonia.F32:
 		return Value{F: []float32{float32(*x)}}, nil
 	case *tensor.Dense:
 		if x.RequiresIterator() {
 			x = x.Materialize().(*tensor.Dense)
+		}
+		if x.DataOrder().IsColMajor() {
+			return Value{}, fmt.Errorf("a tensor of shape %v stored by columns; use one stored by rows", x.Shape())
 		}
 		switch x.Dtype() {
 		case tensor.Float32:
@@ -237,7 +229,7 @@ func ValueOf(v gorgonia.Value) (Value, error) {
 		case tensor.Int32:
 			return Value{Shape: x.Shape(), I: x.Int32s()}, nil
 		}
-		return Value{}, fmt.Errorf("it is a tensor of %v; convert it to float32, or to int32 if it holds labels", x.Dtype())
+		return Value{}, fmt.Errorf("a tensor of type %v; convert it to float32, or to int32 if it holds labels", x.Dtype())
 	}
 	return Value{}, fmt.Errorf("a %T is neither a float32 scalar nor a dense tensor", v)
 }

@@ -45,8 +45,9 @@ func (b bands) at(task int) (image, band int) { return task / b.per, task % b.pe
 // band returns the rows of a band of an image of h rows.
 func (b bands) band(band, h int) rows { return rows{h * band / b.per, h * (band + 1) / b.per} }
 
-// setMoments sets mom to the mean and the biased variance of each of c channels
-// from the sums and sums of squares of all tasks.
+// setMoments sets mom, for each of c channels, to the mean, the biased variance
+// and what rounding took from the mean, from the sums and sums of squares of all
+// tasks.
 func setMoments(mom, parts []float32, tasks, c, pixels int) {
 	for j := range c {
 		var sum, squares float64
@@ -56,6 +57,7 @@ func setMoments(mom, parts []float32, tasks, c, pixels int) {
 		}
 		mean := sum / float64(pixels)
 		mom[j] = float32(mean)
+		mom[2*c+j] = float32(mean - float64(mom[j]))
 		mom[c+j] = float32(max(0, squares/float64(pixels)-mean*mean))
 	}
 }

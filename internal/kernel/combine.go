@@ -1,7 +1,9 @@
 package kernel
 
-// Combine sets dst to the sum of maps of one shape, each multiplied by its
-// weight; w nil stands for ones.
+// Combine sets dst to the sum of maps of one shape, added from left to right in
+// float32; or, if w is not nil, to the sum of the maps multiplied by their
+// weights, added in float64: a mixed op adds so many maps of mean zero that the
+// mean of the sum would be noise otherwise.
 func Combine(t *Team, maps []Map, w []float32, dst []float32) {
 	if len(maps) == 0 {
 		clear(dst)
@@ -10,15 +12,11 @@ func Combine(t *Team, maps []Map, w []float32, dst []float32) {
 	checkAlike(maps)
 	needIf("w", w, len(maps))
 	need("dst", dst, maps[0].Len())
-	a := combineArgs{maps: maps, dst: dst}
+	body := combine
 	if w != nil {
-		c := maps[0].C
-		a.factors = t.Shared(3 * c * len(maps))
-		for k := range maps {
-			maps[k].scale(a.factors[3*c*k:], w[k])
-		}
+		body = mix
 	}
-	combine.run(t, spans(&maps[0]), a)
+	body.run(t, spans(&maps[0]), combineArgs{maps, w, dst})
 }
 
 // checkAlike panics unless the maps have the shape of the first.
@@ -28,37 +26,9 @@ func checkAlike(maps []Map) {
 	}
 }
 
-// scale writes the coefficients A, B and D of the map times f to mem.
-func (m *Map) scale(mem []float32, f float32) {
-	for j := range m.C {
-		mem[j] = f
-		if m.A != nil {
-			mem[j] *= m.A[j]
-		}
-		if m.Q != nil {
-			mem[m.C+j] = f * m.B[j]
-		}
-		if m.D != nil {
-			mem[2*m.C+j] = f * m.D[j]
-		}
-	}
-}
-
-// scaled returns the map with the coefficients that scale wrote.
-func (m Map) scaled(mem []float32) Map {
-	m.A = mem[:m.C]
-	if m.Q != nil {
-		m.B = mem[m.C : 2*m.C]
-	}
-	if m.D != nil {
-		m.D = mem[2*m.C : 3*m.C]
-	}
-	return m
-}
-
 type combineArgs struct {
-	maps         []Map
-	factors, dst []float32
+	maps   []Map
+	w, dst []float32
 }
 
 var combine = newLoop(func(a *combineArgs, w *Worker, i int) {
@@ -69,10 +39,7 @@ var combine = newLoop(func(a *combineArgs, w *Worker, i int) {
 		n := min(step, to-from)
 		dst := a.dst[from*c : (from+n)*c]
 		for k := range a.maps {
-			m := a.maps[k]
-			if a.factors != nil {
-				m = m.scaled(a.factors[3*c*k:])
-			}
+			m := &a.maps[k]
 			switch {
 			case k == 0:
 				m.load(dst, from, n, false)
@@ -84,6 +51,65 @@ var combine = newLoop(func(a *combineArgs, w *Worker, i int) {
 		}
 	}
 })
+
+var mix = newLoop(func(a *combineArgs, w *Worker, i int) {
+	c := a.maps[0].C
+	bufSize, sumSize, slopeSize, shiftSize := mixSizes(c)
+	mem := pieces(w.Scratch(total(mixSizes(c))))
+	buf, sums := mem.take(bufSize), doubles(mem.take(sumSize))
+	slope, shift := doubles(mem.take(slopeSize)), doubles(mem.take(shiftSize))
+	from, to := span(i, &a.maps[0])
+	clear(shift)
+	for k := range a.maps {
+		if m := &a.maps[k]; m.Q == nil && m.D != nil {
+			for j, d := range m.D {
+				shift[j] += float64(a.w[k]) * float64(d)
+			}
+			for j, e := range m.E {
+				shift[j] += float64(a.w[k]) * float64(e)
+			}
+		}
+	}
+	for step := blockOf(c); from < to; from += step {
+		n := min(step, to-from)
+		sum := sums[:n*c]
+		for p := range n {
+			copy(sum[p*c:], shift)
+		}
+		for k := range a.maps {
+			m := &a.maps[k]
+			x := m.terms(buf, from, n)
+			for j := range slope {
+				slope[j] = float64(a.w[k])
+				if m.A != nil && m.Q == nil {
+					slope[j] *= float64(m.A[j])
+				}
+			}
+			addScaled(sum, x, slope)
+		}
+		dst := a.dst[from*c : (from+n)*c]
+		for j, v := range sum {
+			dst[j] = float32(v)
+		}
+	}
+})
+
+// mixSizes returns the scratch memory of mix in floats: pixels that are formed,
+// their sum, slopes and shifts.
+func mixSizes(c int) (buf, sum, slope, shift int) {
+	return blockFloats(c), 2 * blockFloats(c), 2 * c, 2 * c
+}
+
+// addScaled adds slope·x to sum, with one slope for each channel.
+func addScaled(sum []float64, x []float32, slope []float64) {
+	c := len(slope)
+	for len(x) >= c && c > 0 {
+		for j, s := range slope {
+			sum[j] += s * float64(x[j])
+		}
+		sum, x = sum[c:], x[c:]
+	}
+}
 
 // CombineDots sets dw[k] to the sum of all elements of g·maps[k], the gradient of
 // the weights of Combine. It does nothing if dw is nil.

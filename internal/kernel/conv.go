@@ -153,7 +153,7 @@ func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, co
 	need("w", w, a.weights())
 	needIf("bias", bias, cout)
 	need("z", z, a.pixels()*cout)
-	needIf("mom", mom, 2*cout)
+	needIf("mom", mom, 3*cout)
 	if mom != nil {
 		a.parts = t.Shared(a.tasks() * 2 * cout)
 	}

@@ -41,7 +41,7 @@ func TestApply(t *testing.T) {
 
 func TestMoments(t *testing.T) {
 	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, size scratchSize) {
-		mom := Floats(2 * x.C)
+		mom := Floats(3 * x.C)
 		operate(t, size, func(team *Team) { Moments(team, x, mom) }, mom)
 		near(t, "moments", refMoments(d), mom, sumTolerance)
 	})

@@ -18,40 +18,41 @@ func CrossEntropyScratch(rows, k int) (perWorker, shared int) {
 func CrossEntropy(t *Team, logits []float32, rows, k int, labels []int32, ignore int32, smoothing float32) (loss float64, correct, count int) {
 	need("logits", logits, rows*k)
 	need("labels", labels, rows)
-	tallies := tallyOf(t, rowTasks(rows, k))
-	crossEntropy.run(t, rowTasks(rows, k), lossArgs{target{k, smoothing}, rows, logits, labels, ignore, 0, nil, tallies})
-	return tallies.mean()
+	a := lossArgs{target: target{k, smoothing}, rows: rows, logits: logits, labels: labels, ignore: ignore}
+	a.tallies = talliesOf(t, rowTasks(rows, k))
+	crossEntropy.run(t, rowTasks(rows, k), a)
+	return a.tallies.mean()
 }
 
-// tally holds the loss, hits and rows of each task.
-type tally []float64
+// tally is the loss, hits and rows of a task.
+type tally struct{ loss, hits, rows float64 }
 
 const tallyFloats = 2 * 3
 
-func tallyOf(t *Team, tasks int) tally {
-	tallies := tally(doubles(t.Shared(tallyFloats * tasks)))
-	clear(tallies)
-	return tallies
-}
-
-func (t tally) add(task int, loss float64, hit bool) {
-	t[3*task] += loss
-	t[3*task+2]++
+func (t *tally) add(loss float64, hit bool) {
+	t.loss += loss
+	t.rows++
 	if hit {
-		t[3*task+1]++
+		t.hits++
 	}
 }
 
-func (t tally) mean() (loss float64, correct, count int) {
+// tallies holds the tally of each task.
+type tallies []float64
+
+func talliesOf(t *Team, tasks int) tallies { return doubles(t.Shared(tallyFloats * tasks)) }
+
+func (t tallies) set(task int, v tally) {
+	t[3*task], t[3*task+1], t[3*task+2] = v.loss, v.hits, v.rows
+}
+
+func (t tallies) mean() (loss float64, correct, count int) {
 	for i := 0; i < len(t); i += 3 {
 		loss += t[i]
 		correct += int(t[i+1])
 		count += int(t[i+2])
 	}
-	if count > 0 {
-		loss /= float64(count)
-	}
-	return loss, correct, count
+	return loss / float64(max(1, count)), correct, count
 }
 
 // target is the distribution that a label stands for.
@@ -105,17 +106,18 @@ type lossArgs struct {
 	ignore  int32
 	factor  float32
 	glogits []float32
-	tallies tally
+	tallies tallies
 }
 
 var crossEntropy = newLoop(func(a *lossArgs, w *Worker, i int) {
 	buf := w.Scratch(a.k)
+	var sum tally
 	for r, to := rowRange(i, a.rows, a.k); r < to; r++ {
 		if a.labels[r] != a.ignore {
-			loss, hit := a.loss(a.logits[r*a.k:(r+1)*a.k], buf, a.labels[r])
-			a.tallies.add(i, loss, hit)
+			sum.add(a.loss(a.logits[r*a.k:(r+1)*a.k], buf, a.labels[r]))
 		}
 	}
+	a.tallies.set(i, sum)
 })
 
 // CrossEntropyBackward computes the gradient of the logits of CrossEntropy, where
@@ -124,8 +126,9 @@ func CrossEntropyBackward(t *Team, scale float32, logits []float32, rows, k int,
 	need("logits", logits, rows*k)
 	need("labels", labels, rows)
 	need("glogits", glogits, rows*k)
-	crossEntropyBackward.run(t, rowTasks(rows, k),
-		lossArgs{target{k, smoothing}, rows, logits, labels, ignore, scale / counted(labels, ignore), glogits, nil})
+	a := lossArgs{target: target{k, smoothing}, rows: rows, logits: logits, labels: labels, ignore: ignore}
+	a.factor, a.glogits = scale/counted(labels, ignore), glogits
+	crossEntropyBackward.run(t, rowTasks(rows, k), a)
 }
 
 // counted returns the number of labels that are not ignore, at least one.

@@ -7,10 +7,12 @@ package kernel
 //
 // A batch normalisation is A·P + D, its gradient A·P + B·Q + D, a weighted map
 // A·P. Where A is nil the map is P itself; Q (with B) and D may be nil.
+//
+// E is what rounding took from D. Sums of many maps add it, all else ignores it.
 type Map struct {
 	N, H, W, C int
 	P, Q       []float32
-	A, B, D    []float32
+	A, B, D, E []float32
 }
 
 // Plain returns the map that data holds.

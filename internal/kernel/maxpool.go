@@ -41,7 +41,7 @@ func MaxPoolForward(t *Team, x Map, win Window, z, mom []float32) {
 // poolForward runs one of the forward loops of pooling.
 func poolForward(t *Team, l *loop[poolArgs], a poolArgs, mom []float32) {
 	need("z", a.z, a.pixels()*a.c)
-	needIf("mom", mom, 2*a.c)
+	needIf("mom", mom, 3*a.c)
 	if mom != nil {
 		a.parts = t.Shared(a.tasks() * 2 * a.c)
 	}

@@ -59,8 +59,10 @@ func transpose(dst, src []float32, m, n int) {
 	for i0 := 0; i0 < m; i0 += tile {
 		for j0 := 0; j0 < n; j0 += tile {
 			for i := i0; i < min(i0+tile, m); i++ {
-				for j := j0; j < min(j0+tile, n); j++ {
-					dst[j*m+i] = src[i*n+j]
+				at := j0*m + i
+				for _, v := range src[i*n+j0 : i*n+min(j0+tile, n)] {
+					dst[at] = v
+					at += m
 				}
 			}
 		}

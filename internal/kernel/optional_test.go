@@ -80,9 +80,9 @@ func TestMomentsAreOptional(t *testing.T) {
 		"avg":    func(t *Team, z, mom []float32) { AvgPoolForward(t, x, strided, z[:n*3*3*c], mom) },
 	} {
 		team, with, without := NewTeam(1), Floats(n*h*w*cout), Floats(n*h*w*cout)
-		mom := Floats(2 * cout)
+		mom := Floats(3 * cout)
 		if name == "max" || name == "avg" {
-			mom = mom[:2*c]
+			mom = mom[:3*c]
 		}
 		run(team, with, mom)
 		run(team, without, nil)

@@ -22,7 +22,7 @@ func (u *upsampling) pixelSizes() (stencil, pair, row, run int) {
 func PixelCrossEntropy(t *Team, logits Map, toH, toW int, labels []int32, ignore int32) (loss float64, correct, count int) {
 	a := newPixelLoss(logits, toH, toW, labels, ignore)
 	a.cut = a.forwardBands()
-	a.tallies = tallyOf(t, a.cut.tasks())
+	a.tallies = talliesOf(t, a.cut.tasks())
 	pixelLoss.run(t, a.cut.tasks(), a)
 	return a.tallies.mean()
 }
@@ -35,7 +35,7 @@ type pixelLossArgs struct {
 	ignore  int32
 	factor  float32
 	glogits []float32
-	tallies tally
+	tallies tallies
 }
 
 func newPixelLoss(logits Map, toH, toW int, labels []int32, ignore int32) pixelLossArgs {
@@ -66,6 +66,7 @@ var pixelLoss = newLoop(func(a *pixelLossArgs, w *Worker, i int) {
 	stencil, buf, row, run := mem.take(stencilSize), mem.take(pairSize), mem.take(rowSize), mem.take(runSize)
 	a.columns(stencil)
 	target := target{k: a.c}
+	var sum tally
 	image, band := a.cut.at(i)
 	out := a.cut.band(band, a.toH)
 	for y := out.from; y < out.to; y++ {
@@ -80,13 +81,13 @@ var pixelLoss = newLoop(func(a *pixelLossArgs, w *Worker, i int) {
 			for p, label := range labels[x:end] {
 				if label != a.ignore {
 					logits := run[p*a.c : (p+1)*a.c]
-					loss, hit := target.loss(logits, logits, label)
-					a.tallies.add(i, loss, hit)
+					sum.add(target.loss(logits, logits, label))
 				}
 			}
 			x = end
 		}
 	}
+	a.tallies.set(i, sum)
 })
 
 // PixelCrossEntropyBackward computes the gradient of the logits of

@@ -23,7 +23,7 @@ func TestPool(t *testing.T) {
 		oh, ow := win.Out(h, w)
 		x, dx := lazy(r, kind, n, h, w, c)
 		gz, dgz := lazy(r, kind, n, oh, ow, c)
-		z, mom, gx := Floats(n*oh*ow*c), Floats(2*c), Floats(x.Len())
+		z, mom, gx := Floats(n*oh*ow*c), Floats(3*c), Floats(x.Len())
 
 		operate(t, sized(MaxPoolScratch(n, h, w, c, win, false)), func(team *Team) {
 			MaxPoolForward(team, x, win, z, mom)

@@ -61,7 +61,7 @@ func ReduceForward(t *Team, x Map, w1, w2, z []float32, cout int, mom []float32)
 	need("w1", w1, x.C*a.half)
 	need("w2", w2, x.C*a.half)
 	need("z", z, pixels*cout)
-	needIf("mom", mom, 2*cout)
+	needIf("mom", mom, 3*cout)
 	if mom != nil {
 		a.parts = t.Shared(a.tasks() * 2 * cout)
 	}

@@ -20,7 +20,7 @@ func TestReduce(t *testing.T) {
 				w1, dw1 := weight(r, c*cout/2)
 				w2, dw2 := weight(r, c*cout/2)
 
-				z, mom := Floats(n*oh*ow*cout), Floats(2*cout)
+				z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
 				operate(t, sized(ReduceScratch(n, h, w, c, cout, false)), func(team *Team) {
 					ReduceForward(team, x, w1, w2, z, cout, mom)
 				}, z, mom)

@@ -270,9 +270,10 @@ func refAvgPoolBackward(gz dense, win Window, h, w int) dense {
 	return gx
 }
 
-// refMoments returns the mean and then the biased variance of each channel.
+// refMoments returns the mean, the biased variance and, of what rounding took from
+// the mean, zero for each channel.
 func refMoments(x dense) []float64 {
-	mom, pixels := make([]float64, 2*x.c), float64(x.n*x.h*x.w)
+	mom, pixels := make([]float64, 3*x.c), float64(x.n*x.h*x.w)
 	x.each(func(i, _, _, _, c int) { mom[c] += x.v[i] / pixels })
 	x.each(func(i, _, _, _, c int) { mom[x.c+c] += (x.v[i] - mom[c]) * (x.v[i] - mom[c]) / pixels })
 	return mom

@@ -54,7 +54,7 @@ func StageForward(t *Team, x Map, win Window, wd, wp, z []float32, cout int, mom
 	need("wd", wd, a.taps)
 	need("wp", wp, x.C*cout)
 	need("z", z, a.pixels()*cout)
-	needIf("mom", mom, 2*cout)
+	needIf("mom", mom, 3*cout)
 	if mom != nil {
 		a.parts = t.Shared(a.tasks() * 2 * cout)
 	}

@@ -15,7 +15,7 @@ func TestStage(t *testing.T) {
 			wd, dwd := weight(r, win.KH*win.KW*c)
 			wp, dwp := weight(r, c*cout)
 
-			z, mom := Floats(n*oh*ow*cout), Floats(2*cout)
+			z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
 			operate(t, sized(StageScratch(n, h, w, c, win, cout, false)), func(team *Team) {
 				StageForward(team, x, win, wd, wp, z, cout, mom)
 			}, z, mom)

@@ -2,8 +2,8 @@ package vm
 
 import (
 	"fmt"
-	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -30,8 +30,8 @@ func NewArena(plans ...*Plan) *Arena {
 }
 
 // Machine runs a plan. It implements gorgonia.VM. It is not safe for use by
-// several goroutines, and machines that share a team or an arena must not run
-// at the same time.
+// several goroutines; nor must machines run at the same time that share a graph,
+// a team or an arena.
 type Machine struct {
 	// Training selects the statistics of the batch in batch normalisations,
 	// and UpdateStats lets these keep their running averages. Both are true in
@@ -42,10 +42,10 @@ type Machine struct {
 	team    *kernel.Team
 	context graph.Context
 	ops     []op
-	sources []source
+	sources []source // the inputs
 	scalars []scalar
 	wanted  []bound
-	mode    bool // what Gorgonia's operations were told about Training
+	modes   modes
 }
 
 // op is a step with its values bound to memory.
@@ -60,7 +60,8 @@ type op struct {
 type source struct {
 	value  *value
 	users  []binding
-	passed []*gorgonia.Value // arguments of Gorgonia's operations
+	passed []*gorgonia.Value // where Gorgonia's operations and wanted nodes take it from
+	copy   []float32         // where it is kept, if it is
 	scalar [1]float32
 }
 
@@ -70,13 +71,13 @@ type binding struct {
 	in int
 }
 
-// bound is a wanted node and the native value that it gets.
+// bound is a wanted node and the value that it gets.
 type bound struct {
 	node  *gorgonia.Node
 	value gorgonia.Value
 }
 
-// scalar is a native result that Gorgonia sees as a value of its own type.
+// scalar is a float that Gorgonia sees as a value of its own type.
 type scalar struct {
 	to   *gorgonia.F32
 	from []float32
@@ -84,29 +85,17 @@ type scalar struct {
 
 var _ gorgonia.VM = (*Machine)(nil)
 
-// New compiles a graph and gives the plan memory and a team of its own, with
-// one worker for each available core.
-func New(g *gorgonia.ExprGraph, o Options) (*Machine, error) {
-	p, err := Compile(g, o)
-	if err != nil {
-		return nil, err
-	}
-	return p.Bind(NewArena(p), kernel.NewTeam(0))
-}
-
 // Bind returns a machine that keeps its values in the arena and runs on the
 // team. It binds the wanted nodes to their memory.
 func (p *Plan) Bind(a *Arena, team *kernel.Team) (*Machine, error) {
 	if len(a.buf) < p.arena {
 		return nil, fmt.Errorf("vm: the plan needs an arena of %d bytes, this one has %d; list the plan in NewArena", 4*p.arena, 4*len(a.buf))
 	}
-	team.Reserve(p.perTask, p.shared)
+	team.Reserve(p.perWorker, p.shared)
 	m := &Machine{Training: true, UpdateStats: true, plan: p, team: team}
-	b := binder{machine: m, arena: a.buf, kept: kernel.Floats(p.kept), data: map[*value][]float32{}, sources: map[*value]*source{}, args: map[*value]gorgonia.Value{}}
-	if err := b.bind(); err != nil {
-		return nil, err
-	}
-	return m, m.setMode()
+	b := binder{machine: m, arena: a.buf, kept: kernel.Floats(p.kept), data: map[*value][]float32{}, sources: map[*value]*source{}, headers: map[*value]gorgonia.Value{}}
+	b.bind()
+	return m, m.bindWanted()
 }
 
 // binder holds what is needed only while a plan is bound.
@@ -115,15 +104,15 @@ type binder struct {
 	arena, kept []float32
 	data        map[*value][]float32
 	sources     map[*value]*source
-	args        map[*value]gorgonia.Value
+	headers     map[*value]gorgonia.Value
 }
 
-func (b *binder) bind() error {
+func (b *binder) bind() {
 	m := b.machine
 	p := m.plan
 	m.sources = make([]source, len(p.inputs))
 	for i, v := range p.inputs {
-		m.sources[i].value = v
+		m.sources[i] = source{value: v, copy: v.into}
 		b.sources[v] = &m.sources[i]
 	}
 	m.ops = make([]op, len(p.steps))
@@ -135,15 +124,13 @@ func (b *binder) bind() error {
 			if v == nil {
 				continue
 			}
-			if v.stock {
-				o.result = &source{value: v}
-				b.sources[v] = o.result
-				continue
-			}
-			o.out[j].Shape = v.shape
-			if v.form == nil {
+			if v.form == nil && (v.native() || v.kept()) {
 				b.data[v] = b.memory(v)
-				o.out[j].F = b.data[v]
+			}
+			o.out[j] = graph.Value{Shape: v.shape, F: b.data[v]}
+			if v.stock {
+				o.result = &source{value: v, copy: b.data[v]}
+				b.sources[v] = o.result
 			}
 		}
 		o.in = make([]graph.Value, len(s.in))
@@ -155,20 +142,26 @@ func (b *binder) bind() error {
 				b.argument(o, j, v)
 			}
 		}
-	}
-	for _, v := range p.wanted {
-		if !v.stock {
-			m.wanted = append(m.wanted, bound{v.node, b.header(v)})
+		if t, ok := s.stock.(gorgonia.TrainModeOp); ok {
+			m.modes.ops = append(m.modes.ops, t)
 		}
 	}
-	return m.bindWanted()
+	m.wanted = make([]bound, len(p.wanted))
+	for i, v := range p.wanted {
+		m.wanted[i].node = v.node
+		if v.kept() {
+			m.wanted[i].value = b.header(v)
+		} else {
+			b.sources[v].passed = append(b.sources[v].passed, &m.wanted[i].value)
+		}
+	}
 }
 
 // bindWanted gives the wanted nodes their values. Another machine may have
 // bound them in between, if both want the same node.
 func (m *Machine) bindWanted() error {
 	for _, w := range m.wanted {
-		if w.node.Value() == w.value {
+		if w.value == nil || w.node.Value() == w.value {
 			continue
 		}
 		if err := gorgonia.UnsafeLet(w.node, w.value); err != nil {
@@ -178,21 +171,22 @@ func (m *Machine) bindWanted() error {
 	return nil
 }
 
-// memory returns the place of a native value.
+// memory returns the place of a value.
 func (b *binder) memory(v *value) []float32 {
-	n := max(v.shape.TotalSize(), 1)
+	mem := b.arena
 	switch {
 	case v.into != nil:
 		return v.into
-	case v.want:
-		return b.kept[v.at : v.at+n : v.at+n]
+	case v.kept():
+		mem = b.kept
 	}
-	return b.arena[v.at : v.at+n : v.at+n]
+	end := v.at + v.shape.TotalSize()
+	return mem[v.at:end:end]
 }
 
-// header returns the Gorgonia value of a native value, one for all who ask.
+// header returns the Gorgonia value of a value with memory, one for all who ask.
 func (b *binder) header(v *value) gorgonia.Value {
-	if h, ok := b.args[v]; ok {
+	if h, ok := b.headers[v]; ok {
 		return h
 	}
 	var h gorgonia.Value
@@ -203,7 +197,7 @@ func (b *binder) header(v *value) gorgonia.Value {
 	} else {
 		h = tensor.New(tensor.WithShape(v.shape.Clone()...), tensor.WithBacking(b.data[v]))
 	}
-	b.args[v] = h
+	b.headers[v] = h
 	return h
 }
 
@@ -233,7 +227,10 @@ func (b *binder) input(o *op, j int, v *value) {
 		lazy.Q = b.data[v.form.q]
 	}
 	if v.form.shift {
-		lazy.D = rows[:c:c]
+		lazy.D, rows = rows[:c:c], rows[c:]
+	}
+	if v.form.rest {
+		lazy.E = rows[:c:c]
 	}
 }
 
@@ -247,6 +244,7 @@ func (b *binder) argument(o *op, j int, v *value) {
 }
 
 // RunAll computes the wanted nodes from the values that the inputs hold now.
+// What the nodes held before is overwritten: copy what is to outlive the next run.
 func (m *Machine) RunAll() (err error) {
 	var current *op
 	defer func() {
@@ -257,16 +255,13 @@ func (m *Machine) RunAll() (err error) {
 	}()
 	m.context.Team = m.team
 	m.context.Training, m.context.UpdateStats = m.Training, m.UpdateStats
-	if m.mode != m.Training {
-		if err := m.setMode(); err != nil {
-			return err
-		}
+	if err := m.modes.set(m.Training); err != nil {
+		return err
 	}
 	m.team.Begin()
 	for i := range m.sources {
-		s := &m.sources[i]
-		if err := s.set(s.value.node.Value()); err != nil {
-			return fmt.Errorf("vm: input %s: %w", s.value.node.Name(), err)
+		if err := m.sources[i].read(); err != nil {
+			return err
 		}
 	}
 	for i := range m.ops {
@@ -276,7 +271,13 @@ func (m *Machine) RunAll() (err error) {
 		}
 	}
 	m.refresh()
-	return m.bindWanted()
+	if err := m.bindWanted(); err != nil {
+		return err
+	}
+	for _, r := range m.plan.reads {
+		*r.into = r.node.Value()
+	}
+	return nil
 }
 
 func (m *Machine) step(o *op) error {
@@ -286,35 +287,39 @@ func (m *Machine) step(o *op) error {
 	m.refresh()
 	stockLock.Lock()
 	defer stockLock.Unlock()
-	if o.result == nil { // that of gorgonia.Read, the only one without a result
-		*readInto(o.stock) = o.args[0]
-		return nil
-	}
 	v, err := o.stock.Do(o.args...)
 	if err != nil {
 		return err
 	}
-	if o.result.value.want {
-		if err := gorgonia.UnsafeLet(o.node, v); err != nil {
-			return err
-		}
-	}
 	return o.result.set(v)
 }
 
-// refresh copies native scalars to where Gorgonia sees them.
+// refresh copies scalars to where Gorgonia sees them.
 func (m *Machine) refresh() {
 	for _, s := range m.scalars {
 		*s.to = gorgonia.F32(s.from[0])
 	}
 }
 
+// read takes the value that an input holds now.
+func (s *source) read() error {
+	n := s.value.node
+	v := n.Value()
+	if v == nil {
+		return fmt.Errorf("vm: input %s has no value; bind one with gorgonia.Let", n.Name())
+	}
+	if err := s.set(v); err != nil {
+		return fmt.Errorf("vm: input %s: %w", n.Name(), err)
+	}
+	return nil
+}
+
 // set hands a new value to all who read the source.
 func (s *source) set(v gorgonia.Value) error {
-	for _, arg := range s.passed {
-		*arg = v
+	for _, to := range s.passed {
+		*to = v
 	}
-	if len(s.users) == 0 {
+	if len(s.users) == 0 && s.copy == nil {
 		return nil
 	}
 	var now graph.Value
@@ -327,6 +332,10 @@ func (s *source) set(v gorgonia.Value) error {
 			return err
 		}
 	}
+	if v.Dtype() != s.value.dtype || len(now.F)+len(now.I) != s.value.shape.TotalSize() {
+		return fmt.Errorf("a value of type %v and shape %v, but the graph was built for %v and %v", v.Dtype(), v.Shape(), s.value.dtype, s.value.shape)
+	}
+	copy(s.copy, now.F)
 	for _, u := range s.users {
 		in := &u.op.in[u.in]
 		in.F, in.I = now.F, now.I
@@ -334,17 +343,30 @@ func (s *source) set(v gorgonia.Value) error {
 	return nil
 }
 
-// setMode tells Gorgonia's operations whether the run trains.
-func (m *Machine) setMode() error {
-	for i := range m.ops {
-		o := &m.ops[i]
-		if t, ok := o.stock.(gorgonia.TrainModeOp); ok {
-			if err := t.SetTraining(m.Training); err != nil {
-				return fmt.Errorf("vm: %s: %w", describe(o), err)
-			}
+// modes tells Gorgonia's operations whether the run trains.
+type modes struct {
+	ops      []gorgonia.TrainModeOp
+	training bool
+	lesson   uint64
+}
+
+// lessons counts how often operations were told, by any machine.
+var lessons atomic.Uint64
+
+// set tells the operations if they were last told otherwise, or by another
+// machine. It tells them nothing twice, because Gorgonia's batch normalisation
+// then forgets its running statistics.
+func (m *modes) set(training bool) error {
+	told := m.lesson > 0 && m.lesson == lessons.Load()
+	if len(m.ops) == 0 || told && m.training == training {
+		return nil
+	}
+	for _, o := range m.ops {
+		if err := o.SetTraining(training); err != nil {
+			return fmt.Errorf("vm: %v: %w", o, err)
 		}
 	}
-	m.mode = m.Training
+	m.training, m.lesson = training, lessons.Add(1)
 	return nil
 }
 
@@ -363,13 +385,4 @@ func describe(o *op) string {
 		return "reading the inputs"
 	}
 	return o.node.Name()
-}
-
-// isRead reports whether an operation is that of gorgonia.Read, which has no
-// exported name.
-func isRead(o gorgonia.Op) bool { return fmt.Sprintf("%T", o) == "gorgonia.readOp" }
-
-// readInto returns the variable that gorgonia.Read was given.
-func readInto(o gorgonia.Op) *gorgonia.Value {
-	return (*gorgonia.Value)(reflect.ValueOf(o).FieldByName("into").UnsafePointer())
 }

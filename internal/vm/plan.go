@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"gorgonia.org/gorgonia"
@@ -15,8 +16,9 @@ import (
 
 // Options says what a plan computes.
 type Options struct {
-	// Want lists the nodes whose values are kept and bound. Without any, all
-	// nodes are wanted that no other node reads.
+	// Want lists the nodes whose values are computed and bound. Without any, all
+	// nodes are wanted that no other node reads. To want a gorgonia.Read is to
+	// want what it reads.
 	Want []*gorgonia.Node
 	// Into gives the memory for some wanted nodes, so that gradients can lie
 	// side by side in one slab.
@@ -25,13 +27,20 @@ type Options struct {
 
 // Plan is the order, lifetime and place of everything that a run computes.
 type Plan struct {
-	steps   []*step
-	inputs  []*value // values that come from outside: parameters, images, labels
-	wanted  []*value
-	arena   int // floats in the shared block
-	kept    int // floats of wanted values that have no memory of their own
-	perTask int // scratch floats for each worker
-	shared  int // scratch floats in common
+	steps     []*step
+	inputs    []*value // values that come from outside: parameters, images, labels
+	wanted    []*value
+	reads     []read
+	arena     int // floats in the shared block
+	kept      int // floats of wanted values that have no memory of their own
+	perWorker int // scratch floats for each worker
+	shared    int // scratch floats in common
+}
+
+// read is a gorgonia.Read: the node it reads and the variable it sets.
+type read struct {
+	node *gorgonia.Node
+	into *gorgonia.Value
 }
 
 // step is one operation: a kernel with its outputs, or an operation of
@@ -59,17 +68,31 @@ type value struct {
 	uses []use // the steps that read it
 
 	first, last int // steps during which its memory is taken
-	size, at    int // floats, and where in the arena
+	size, at    int // floats, and where in the arena or among the kept values
 }
 
-// native reports whether the plan places the value.
+// native reports whether a kernel of this package or of graph makes the value,
+// in memory that the plan gives it.
 func (v *value) native() bool { return !v.outside && !v.stock }
+
+// kept reports whether the value has memory that outlives the run. A wanted
+// result of Gorgonia's is copied there, since it may share memory with what the
+// run overwrites; one that is not float32 cannot.
+func (v *value) kept() bool { return v.want && v.dtype == tensor.Float32 }
 
 // form is a map that readers form themselves.
 type form struct {
-	p, q, coef *value
-	row        int
-	shift      bool
+	p, q, coef  *value
+	row         int
+	shift, rest bool
+}
+
+// kind returns what a reader must be able to read.
+func (f *form) kind() graph.Pending {
+	if f.q != nil || f.shift {
+		return graph.Affine
+	}
+	return graph.Scaled
 }
 
 // use is input number in of a step.
@@ -83,19 +106,12 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 	if cpu.Err != nil {
 		return nil, fmt.Errorf("vm: %w", cpu.Err)
 	}
-	want := o.Want
-	if len(want) == 0 {
-		for _, n := range g.Roots() {
-			if n.Op() != nil {
-				want = append(want, n)
-			}
-		}
-	}
-	if len(want) == 0 {
-		return nil, errors.New("vm: the graph has no operation; build it before compiling")
-	}
 	c := &compiler{plan: &Plan{}, byNode: map[*gorgonia.Node]*value{}, tuples: map[*gorgonia.Node]*step{}}
-	nodes, err := c.reachable(g, want)
+	want, err := c.targets(g, o.Want)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := reachable(want)
 	if err != nil {
 		return nil, err
 	}
@@ -107,23 +123,68 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 	}
 	for _, n := range want {
 		v := c.byNode[n]
-		if v == nil || v.want || v.outside { // an operation without a result, or nothing to compute
-			continue
-		}
-		v.want = true
 		if into, ok := o.Into[n]; ok {
-			if len(into) != v.shape.TotalSize() {
-				return nil, fmt.Errorf("vm: memory of %d floats given for %s, whose shape is %v", len(into), n.Name(), v.shape)
+			if v.dtype != tensor.Float32 || len(into) != v.shape.TotalSize() {
+				return nil, fmt.Errorf("vm: memory of %d float32 given for %s, which is %v of shape %v", len(into), n.Name(), v.dtype, v.shape)
 			}
 			v.into = into
 		}
-		c.plan.wanted = append(c.plan.wanted, v)
+		if !v.want && !v.outside {
+			v.want = true
+			c.plan.wanted = append(c.plan.wanted, v)
+		}
 	}
 	c.pend()
 	c.prune()
 	c.live()
 	c.place()
 	return c.plan, nil
+}
+
+// targets returns the nodes to compute, and notes the variables to set.
+func (c *compiler) targets(g *gorgonia.ExprGraph, want []*gorgonia.Node) ([]*gorgonia.Node, error) {
+	if len(want) == 0 {
+		if want = ends(g); len(want) == 0 {
+			return nil, errors.New("vm: the graph has no operation; build it before compiling")
+		}
+	}
+	var nodes []*gorgonia.Node
+	for _, n := range want {
+		if n == nil {
+			return nil, errors.New("vm: a wanted node is nil")
+		}
+		if n.Graph() != g {
+			return nil, fmt.Errorf("vm: wanted node %s belongs to another graph", n.Name())
+		}
+		if _, _, ok := graph.Tuple(n); ok {
+			return nil, fmt.Errorf("vm: wanted node %s stands for all outputs of a kernel; want the nodes of its outputs", n.Name())
+		}
+		if isRead(n.Op()) {
+			of := graph.Children(n)[0]
+			c.plan.reads = append(c.plan.reads, read{of, readInto(n.Op())})
+			n = of
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// ends returns the operations of a graph that no other one reads. A tuple of
+// which nobody wants an output is none.
+func ends(g *gorgonia.ExprGraph) []*gorgonia.Node {
+	read := map[*gorgonia.Node]bool{}
+	for _, n := range g.AllNodes() {
+		for _, child := range graph.Children(n) {
+			read[child] = true
+		}
+	}
+	var nodes []*gorgonia.Node
+	for _, n := range g.AllNodes() {
+		if _, _, tuple := graph.Tuple(n); n.Op() != nil && !read[n] && !tuple {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
 }
 
 type compiler struct {
@@ -135,18 +196,10 @@ type compiler struct {
 }
 
 // reachable returns the wanted nodes and all they depend on, inputs first.
-func (c *compiler) reachable(g *gorgonia.ExprGraph, want []*gorgonia.Node) ([]*gorgonia.Node, error) {
+func reachable(want []*gorgonia.Node) ([]*gorgonia.Node, error) {
 	seen := map[*gorgonia.Node]bool{}
-	var nodes, stack []*gorgonia.Node
-	for _, n := range want {
-		if n == nil {
-			return nil, errors.New("vm: a wanted node is nil")
-		}
-		if n.Graph() != g {
-			return nil, fmt.Errorf("vm: wanted node %s belongs to another graph", n.Name())
-		}
-		stack = append(stack, n)
-	}
+	var nodes []*gorgonia.Node
+	stack := slices.Clone(want)
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
@@ -190,14 +243,14 @@ func (c *compiler) count(nodes, want []*gorgonia.Node) {
 	}
 }
 
-// isAdd reports whether a node adds two float32 tensors of equal shape, as
+// isAdd reports whether a node adds two float32 values of equal shape, as
 // gorgonia.Grad does for a gradient with several parts.
 func isAdd(n *gorgonia.Node) bool {
-	if n.Op() == nil || n.Dims() == 0 || fmt.Sprintf("%T", n.Op()) != "gorgonia.elemBinOp" || n.Op().String() != "+ false" {
+	if name(n.Op()) != "gorgonia.elemBinOp" || n.Op().String() != "+ false" {
 		return false
 	}
 	for _, child := range graph.Children(n) {
-		if child.Dtype() != tensor.Float32 || !child.Shape().Eq(n.Shape()) {
+		if child.Dtype() != tensor.Float32 || !slices.Equal(child.Shape(), n.Shape()) {
 			return false
 		}
 	}
@@ -239,22 +292,17 @@ func (c *compiler) add(n *gorgonia.Node) error {
 		c.tuples[n] = s
 		return nil
 	}
-	if i, ok := graph.Getter(n); ok {
+	if k, i := graph.Of(n); k != nil {
 		v := c.tuples[children[0]].out[i]
 		v.node = n
 		c.byNode[n] = v
 		return nil
 	}
-	v := &value{node: n, shape: n.Shape()}
-	c.byNode[n] = v
-	if n.Type() == nil { // such as the operation of gorgonia.Read
-		if !isRead(n.Op()) {
-			return fmt.Errorf("vm: %s (%T) has no result and cannot run here; leave it out", n.Name(), n.Op())
-		}
-		c.step(n, children).stock = n.Op()
-		return nil
+	if n.Type() == nil { // such as that of gorgonia.Set
+		return fmt.Errorf("vm: %s (%T) has no result and cannot run here; leave it out", n.Name(), n.Op())
 	}
-	v.dtype = n.Dtype()
+	v := &value{node: n, shape: n.Shape(), dtype: n.Dtype()}
+	c.byNode[n] = v
 	if isAdd(n) {
 		terms := c.terms(n)
 		s := c.step(n, terms)
@@ -287,22 +335,32 @@ func (c *compiler) pend() {
 			continue
 		}
 		for i, v := range s.out {
-			f, ok := former.Form(i)
-			if !ok || v.want || len(v.uses) == 0 || !s.in[f.P].native() || f.Q >= 0 && !s.in[f.Q].native() {
-				continue
-			}
-			kind := graph.Affine
-			if f.Q < 0 && !f.Shift {
-				kind = graph.Scaled
-			}
-			if !slices.ContainsFunc(v.uses, func(u use) bool { return reads(u.step, u.in) < kind }) {
-				v.form = &form{coef: s.out[f.Coef], row: f.Row, shift: f.Shift, p: s.in[f.P]}
-				if f.Q >= 0 {
-					v.form.q = s.in[f.Q]
-				}
+			if f := s.form(former, i); f != nil && !v.want && len(v.uses) > 0 &&
+				!slices.ContainsFunc(v.uses, func(u use) bool { return reads(u.step, u.in) < f.kind() }) {
+				v.form = f
 			}
 		}
 	}
+}
+
+// form returns the form of output i of a step, or nil if it is always data or
+// is formed from what a form cannot hold: memory that changes from run to run,
+// or pending maps with more than factors.
+func (s *step) form(former graph.Former, i int) *form {
+	d, ok := former.Form(i)
+	if !ok {
+		return nil
+	}
+	f := &form{p: s.in[d.P], coef: s.out[d.Coef], row: d.Row, shift: d.Shift, rest: d.Rest}
+	if !f.p.native() || f.p.form != nil && f.p.form.kind() != graph.Scaled {
+		return nil
+	}
+	if d.Q >= 0 {
+		if f.q = s.in[d.Q]; !f.q.native() || f.q.form != nil {
+			return nil
+		}
+	}
+	return f
 }
 
 // reads says which pending maps a step takes as an input.
@@ -339,7 +397,7 @@ func (v *value) parts(f func(*value)) {
 	v.form.p.parts(f)
 	f(v.form.coef)
 	if v.form.q != nil {
-		v.form.q.parts(f)
+		f(v.form.q)
 	}
 }
 
@@ -361,15 +419,11 @@ func (c *compiler) live() {
 	// The result of an operation of Gorgonia's may share memory with its inputs.
 	for i := len(steps) - 1; i >= 0; i-- {
 		s := steps[i]
-		if s.stock == nil || len(s.out) == 0 {
+		if s.stock == nil {
 			continue
 		}
-		last := s.out[0].last
-		if s.out[0].want {
-			last = len(steps)
-		}
 		for _, v := range s.in {
-			v.parts(func(p *value) { p.last = max(p.last, last) })
+			v.last = max(v.last, s.out[0].last)
 		}
 	}
 }
@@ -384,16 +438,17 @@ func (c *compiler) place() {
 	var values []*value
 	for _, s := range p.steps {
 		for _, v := range s.out {
-			if v == nil || v.stock || v.form != nil || v.into != nil {
+			if v == nil || v.form != nil || v.into != nil {
 				continue
 			}
-			v.size = (max(v.shape.TotalSize(), 1) + line - 1) / line * line
-			if v.want {
+			v.size = (v.shape.TotalSize() + line - 1) / line * line
+			switch {
+			case v.kept():
 				v.at = p.kept
 				p.kept += v.size
-				continue
+			case v.native():
+				values = append(values, v)
 			}
-			values = append(values, v)
 		}
 		if k, ok := s.kernel.(graph.Scratcher); ok {
 			shapes := make([]tensor.Shape, len(s.in))
@@ -401,7 +456,7 @@ func (c *compiler) place() {
 				shapes[i] = v.shape
 			}
 			perWorker, shared := k.Scratch(shapes)
-			p.perTask = max(p.perTask, perWorker)
+			p.perWorker = max(p.perWorker, perWorker)
 			p.shared = max(p.shared, shared)
 		}
 	}
@@ -431,8 +486,16 @@ func (c *compiler) place() {
 // Bytes returns the memory that a machine with this plan takes on a team of
 // workers, besides the values that come from outside.
 func (p *Plan) Bytes(workers int) int64 {
-	return 4 * (int64(p.arena) + int64(p.kept) + int64(p.perTask)*int64(workers) + int64(p.shared))
+	return 4 * (int64(p.arena) + int64(p.kept) + int64(p.perWorker)*int64(workers) + int64(p.shared))
 }
 
-// Steps returns the number of operations in a run.
-func (p *Plan) Steps() int { return len(p.steps) }
+// name returns the name of the type of an operation; Gorgonia exports few.
+func name(o gorgonia.Op) string { return fmt.Sprintf("%T", o) }
+
+// isRead reports whether an operation is that of gorgonia.Read.
+func isRead(o gorgonia.Op) bool { return name(o) == "gorgonia.readOp" }
+
+// readInto returns the variable that gorgonia.Read was given.
+func readInto(o gorgonia.Op) *gorgonia.Value {
+	return (*gorgonia.Value)(reflect.ValueOf(o).FieldByName("into").UnsafePointer())
+}

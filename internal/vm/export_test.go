@@ -1,0 +1,151 @@
+package vm
+
+import (
+	"fmt"
+	"math"
+
+	"unnas/internal/graph"
+)
+
+// Soil fills all memory of a machine that a run should not depend on with NaN.
+func (m *Machine) Soil(a *Arena) {
+	for _, mem := range [][]float32{a.buf, m.team.Shared(m.plan.shared)} {
+		fill(mem)
+	}
+	for _, w := range m.plan.wanted {
+		if w.into != nil {
+			fill(w.into)
+		}
+	}
+	for i := range m.ops {
+		for j, v := range m.ops[i].out {
+			if o := m.plan.steps[i].out[j]; o != nil && o.kept() {
+				fill(v.F)
+			}
+		}
+	}
+}
+
+func fill(mem []float32) {
+	for i := range mem {
+		mem[i] = float32(math.NaN())
+	}
+}
+
+// Floats returns the length of an arena.
+func (a *Arena) Floats() int { return len(a.buf) }
+
+// Sizes returns the floats of a plan in the arena, in kept values, in the
+// scratch memory of a worker and in the shared one.
+func (p *Plan) Sizes() (arena, kept, perWorker, shared int) {
+	return p.arena, p.kept, p.perWorker, p.shared
+}
+
+// Steps returns what a run does, in order.
+func (p *Plan) Steps() []string {
+	var steps []string
+	for _, s := range p.steps {
+		if s.kernel != nil {
+			steps = append(steps, s.kernel.Key())
+		} else {
+			steps = append(steps, s.stock.String())
+		}
+	}
+	return steps
+}
+
+// Pending returns how many outputs of kernels of that key are left to their
+// readers.
+func (p *Plan) Pending(key string) (pending, formed int) {
+	for _, s := range p.steps {
+		former, ok := s.kernel.(graph.Former)
+		if !ok || s.kernel.Key() != key {
+			continue
+		}
+		for i, v := range s.out {
+			switch _, may := former.Form(i); {
+			case v == nil || !may:
+			case v.form != nil:
+				pending++
+			default:
+				formed++
+			}
+		}
+	}
+	return pending, formed
+}
+
+// Check follows a run and reports the first value that is overwritten before it
+// is last read. It knows nothing of lifetimes: every step paints its outputs
+// and looks for the paint of its inputs.
+func (p *Plan) Check() error {
+	paint := map[string][]*value{"arena": make([]*value, p.arena), "kept": make([]*value, p.kept)}
+	area := func(v *value) []*value {
+		switch {
+		case v.outside || v.into != nil || v.stock && !v.kept():
+			return nil
+		case v.kept():
+			return paint["kept"][v.at:][:v.shape.TotalSize()]
+		}
+		return paint["arena"][v.at:][:v.shape.TotalSize()]
+	}
+	made := map[*value]*step{}
+	var check func(v *value) error
+	check = func(v *value) error {
+		if v.form != nil {
+			for _, part := range []*value{v.form.p, v.form.q, v.form.coef} {
+				if part == nil {
+					continue
+				}
+				if err := check(part); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		for i, owner := range area(v) {
+			if owner != v {
+				return fmt.Errorf("float %d of a value of %s", i, v.node.Name())
+			}
+		}
+		if v.stock { // it may share the memory of its inputs
+			for _, in := range made[v].in {
+				if err := check(in); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for _, s := range p.steps {
+		for _, v := range s.out {
+			if v == nil {
+				continue
+			}
+			made[v] = s
+			if v.form == nil {
+				for i := range area(v) {
+					area(v)[i] = v
+				}
+			}
+		}
+		for _, values := range [][]*value{s.in, s.out} {
+			for _, v := range values {
+				if v == nil {
+					continue
+				}
+				if err := check(v); err != nil {
+					return fmt.Errorf("%s: %w", s.node.Name(), err)
+				}
+			}
+		}
+	}
+	for _, v := range p.wanted {
+		if v.native() {
+			if err := check(v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

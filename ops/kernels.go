@@ -1,0 +1,140 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/graph"
+	"unnas/internal/kernel"
+)
+
+// What the kernels of this package share.
+
+// apply adds a kernel of maps to the graph and returns the node of its first
+// output.
+func apply(k graph.Kernel, in ...*gorgonia.Node) (*gorgonia.Node, error) {
+	for i, n := range in {
+		if n != nil && n.Dtype() != tensor.Float32 {
+			return nil, fmt.Errorf("ops: %s: input %d (%s) is of type %v; convert it to float32", k.Key(), i, n.Name(), n.Dtype())
+		}
+	}
+	out, err := outputs(k, in...)
+	if err != nil {
+		return nil, err
+	}
+	return out(0), nil
+}
+
+// outputs adds a kernel to the graph and returns the nodes of its outputs.
+func outputs(k graph.Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
+	out, err := graph.Apply(k, in...)
+	if err != nil {
+		return nil, fmt.Errorf("ops: %w", err)
+	}
+	return out, nil
+}
+
+// gradients adds a gradient kernel and returns the nodes of its first n outputs.
+func gradients(k graph.Kernel, n int, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
+	out, err := graph.Apply(k, in...)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make(gorgonia.Nodes, n)
+	for i := range nodes {
+		nodes[i] = out(i)
+	}
+	return nodes, nil
+}
+
+var errNilNode = errors.New("the input is a nil node; look at the error of the call that made it")
+
+// featureMap returns the shape of a node that must be a feature map.
+func featureMap(x *gorgonia.Node) (n, h, w, c int, err error) {
+	if x == nil {
+		return 0, 0, 0, 0, errNilNode
+	}
+	return mapShape(x.Shape())
+}
+
+// mapShape returns the parts of the shape of a feature map.
+func mapShape(s tensor.Shape) (n, h, w, c int, err error) {
+	if s.Dims() != 4 {
+		return 0, 0, 0, 0, fmt.Errorf("the input has shape %v; a feature map [N, H, W, C] is needed", s)
+	}
+	return s[0], s[1], s[2], s[3], nil
+}
+
+// channelled returns the shape of a node that must have channels, its last
+// dimension.
+func channelled(x *gorgonia.Node) (shape tensor.Shape, channels int, err error) {
+	if x == nil {
+		return nil, 0, errNilNode
+	}
+	shape = x.Shape()
+	if shape.Dims() < 2 {
+		return nil, 0, fmt.Errorf("the input has shape %v; at least [N, C] is needed", shape)
+	}
+	return shape, shape[shape.Dims()-1], nil
+}
+
+// alike returns an error if the nodes are none, or not all of one shape.
+func alike(xs []*gorgonia.Node) error {
+	if len(xs) == 0 {
+		return errors.New("no maps; at least one is needed")
+	}
+	for _, x := range xs {
+		if x == nil {
+			return errNilNode
+		}
+		if !x.Shape().Eq(xs[0].Shape()) {
+			return fmt.Errorf("shapes %v and %v; they must be equal", xs[0].Shape(), x.Shape())
+		}
+	}
+	return nil
+}
+
+// all says that every input has a gradient.
+func all(inputs int) []bool {
+	wrt := make([]bool, inputs)
+	for i := range wrt {
+		wrt[i] = true
+	}
+	return wrt
+}
+
+// onlyInput lets a kernel form the given input and no other.
+func onlyInput(which, i int) graph.Pending {
+	if i == which {
+		return graph.Affine
+	}
+	return graph.None
+}
+
+// firstTwo lets a kernel form its first two inputs, as gradient kernels do with
+// the gradient and the map.
+func firstTwo(i int) graph.Pending {
+	if i < 2 {
+		return graph.Affine
+	}
+	return graph.None
+}
+
+// elementwise is the scratch memory of a kernel that reads maps like in
+// channel by channel, count of them.
+func elementwise(in tensor.Shape, count int) (perWorker, shared int) {
+	n, h, w, c := graph.NHWC(in)
+	return kernel.ElementwiseScratch(n, h, w, c, count)
+}
+
+// moments returns where a kernel puts the moments of its output: nowhere if
+// nobody wants them or the run does not train.
+func moments(c *graph.Context, out *graph.Value) []float32 {
+	if c.Training {
+		return out.F
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package ops
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+)
+
+// ReLUConvBN returns ReLU, k×k convolution to out channels, batch norm: the
+// layer that adapts the inputs of a cell (k = 1).
+func (s *Scope) ReLUConvBN(x *gorgonia.Node, out, k int, affine bool) (*gorgonia.Node, error) {
+	s = s.Sub("op")
+	y, err := s.Sub("1").Conv(x, ConvConfig{Out: out, Window: Square(k, 1, k/2, 1), ReLU: true})
+	if err != nil {
+		return nil, err
+	}
+	return s.Sub("2").BatchNorm(y, affine)
+}
+
+// ConvBNReLU returns convolution to out channels, batch norm, ReLU. conv and norm
+// name the convolution and the normalisation within the scope.
+func (s *Scope) ConvBNReLU(x *gorgonia.Node, out int, w Window, conv, norm string) (*gorgonia.Node, error) {
+	y, err := s.Sub(conv).Conv(x, ConvConfig{Out: out, Window: w})
+	if err != nil {
+		return nil, err
+	}
+	if y, err = s.Sub(norm).BatchNorm(y, true); err != nil {
+		return nil, err
+	}
+	return ReLU(y)
+}
+
+// CIFARStem returns the first layers for images of about 32×32 pixels: a 3×3
+// convolution to out channels and batch norm.
+func (s *Scope) CIFARStem(x *gorgonia.Node, out int) (*gorgonia.Node, error) {
+	s = s.Sub("stem")
+	y, err := s.Sub("0").Conv(x, ConvConfig{Out: out, Window: Square(3, 1, 1, 1)})
+	if err != nil {
+		return nil, err
+	}
+	return s.Sub("1").BatchNorm(y, true)
+}
+
+// ImageNetStem returns the first layers for images of about 224×224 pixels:
+// three 3×3 convolutions of stride 2, each normalised, ReLUs between. s0 has a
+// quarter of the resolution, s1 an eighth, both out channels, an even number.
+func (s *Scope) ImageNetStem(x *gorgonia.Node, out int) (s0, s1 *gorgonia.Node, err error) {
+	if out%2 != 0 {
+		return nil, nil, fmt.Errorf("ops: an ImageNet stem of width %d, whose first layer has half of it; choose an even width", out)
+	}
+	layer := func(part, conv, norm string, x *gorgonia.Node, out int, relu bool) (*gorgonia.Node, error) {
+		s := s.Sub(part)
+		y, err := s.Sub(conv).Conv(x, ConvConfig{Out: out, Window: Square(3, 2, 1, 1), ReLU: relu})
+		if err != nil {
+			return nil, err
+		}
+		return s.Sub(norm).BatchNorm(y, true)
+	}
+	h, err := layer("stem0", "0", "1", x, out/2, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s0, err = layer("stem0", "3", "4", h, out, true); err != nil {
+		return nil, nil, err
+	}
+	s1, err = layer("stem1", "1", "2", s0, out, true)
+	return s0, s1, err
+}

@@ -1,0 +1,78 @@
+package ops
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Set is a list of candidates: the columns of an alpha.
+type Set []Op
+
+// Names returns the names of the candidates in order.
+func (s Set) Names() []string {
+	names := make([]string, len(s))
+	for i, o := range s {
+		names[i] = o.Name()
+	}
+	return names
+}
+
+// Find returns the candidate of a name.
+func (s Set) Find(name string) (Op, error) {
+	for _, o := range s {
+		if o.Name() == name {
+			return o, nil
+		}
+	}
+	return nil, fmt.Errorf("ops: unknown operation %q; the set has %v", name, s.Names())
+}
+
+// Has reports whether the set has a candidate of that name.
+func (s Set) Has(name string) bool {
+	return slices.ContainsFunc(s, func(o Op) bool { return o.Name() == name })
+}
+
+// DARTS returns the eight candidates of the DARTS space in published order (Liu
+// et al., 2019, arXiv 1806.09055).
+func DARTS() Set {
+	return Set{None(), MaxPool(3), AvgPool(3), Skip(), SepConv(3), SepConv(5), DilConv(3), DilConv(5)}
+}
+
+// Published returns all operations that published cells use: those of DARTS,
+// NASNet, ENAS, AmoebaNet, PNAS and NAO.
+func Published() Set {
+	return Set{
+		None(),
+		AvgPool(2), AvgPool(3), AvgPool(5),
+		MaxPool(2), MaxPool(3), MaxPool(5), MaxPool(7),
+		Skip(),
+		PlainConv(1), PlainConv(3),
+		SepConv(3), SepConv(5), SepConv(7),
+		DilConv(3), DilConv(5),
+		DilSepConv(3),
+		ConvPair(3), ConvPair(7),
+	}
+}
+
+// MarshalJSON writes the names of the candidates.
+func (s Set) MarshalJSON() ([]byte, error) { return json.Marshal(s.Names()) }
+
+// UnmarshalJSON reads names of published operations. A set with operations of
+// one's own cannot be read; make it in Go.
+func (s *Set) UnmarshalJSON(data []byte) error {
+	var names []string
+	if err := json.Unmarshal(data, &names); err != nil {
+		return fmt.Errorf("ops: a set of operations is a list of names: %w", err)
+	}
+	set := make(Set, len(names))
+	for i, name := range names {
+		op, err := Published().Find(name)
+		if err != nil {
+			return err
+		}
+		set[i] = op
+	}
+	*s = set
+	return nil
+}
