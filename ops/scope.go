@@ -149,3 +149,24 @@ func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 	}
 	return newInput(g, tensor.Int32, name, tensor.Shape(shape)), nil
 }
+
+// Bind gives an input node its values, []float32 or, for labels, []int32, in the
+// order of its shape. The memory is not copied.
+func Bind(n *gorgonia.Node, values any) error {
+	var have int
+	switch v := values.(type) {
+	case []float32:
+		have = len(v)
+	case []int32:
+		have = len(v)
+	default:
+		return fmt.Errorf("ops: %s: values of type %T; []float32 or []int32 is needed", n.Name(), values)
+	}
+	if want := n.Shape().TotalSize(); have != want {
+		return fmt.Errorf("ops: %s: %d values for shape %v, which holds %d", n.Name(), have, n.Shape(), want)
+	}
+	if err := gorgonia.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(values))); err != nil {
+		return fmt.Errorf("ops: %s: %w", n.Name(), err)
+	}
+	return nil
+}
