@@ -1,8 +1,6 @@
 package cell
 
 import (
-	"gorgonia.org/gorgonia"
-
 	"unnas/internal/graph"
 	"unnas/ops"
 )
@@ -10,7 +8,7 @@ import (
 // Complexity is the size of a network and the work of one pass over one image,
 // counted as the published tables do.
 type Complexity struct {
-	// Params is the number of trainable values, alphas and unused layers left out.
+	// Params is the number of trainable values, alphas left out.
 	Params int
 	// MACs are the multiply-adds of convolutions and linear layers. Biases,
 	// normalisations and poolings do not count.
@@ -22,29 +20,26 @@ type Complexity struct {
 	THOP int64
 }
 
-// Measure counts the network that ends in the node out, for the batch that its
-// graph is built for; a batch of one image gives the usual numbers. It looks at
-// shapes only, so the parameters need no values.
-func Measure(s *ops.Scope, out *gorgonia.Node) Complexity {
+// Measure counts the network of a scope, for the batch that its graph is built
+// for; a batch of one image gives the usual numbers. It looks at shapes only, so
+// the parameters need no values.
+//
+// It counts all that was built in the graph, as published tables do: the layers
+// of a node that only operations none read count too. The tables are without
+// auxiliary head, so it must be left out of a graph that is measured.
+func Measure(s *ops.Scope) Complexity {
 	var c Complexity
+	for _, n := range s.Learnables() {
+		if q := s.Owner(n); !q.Alpha {
+			c.Params += q.Shape.TotalSize()
+		}
+	}
 	var cost graph.Cost
-	seen := map[*gorgonia.Node]bool{}
-	stack := []*gorgonia.Node{out}
-	for len(stack) > 0 {
-		n := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if seen[n] {
-			continue
-		}
-		seen[n] = true
-		if p := s.Owner(n); p != nil && !p.Alpha {
-			c.Params += p.Shape.TotalSize()
-		}
+	for _, n := range s.Graph().AllNodes() {
 		k, in, ok := graph.Inputs(n)
 		if m, measured := k.(graph.Measured); ok && measured {
 			cost.Add(m.Cost(in))
 		}
-		stack = append(stack, graph.Children(n)...)
 	}
 	c.MACs = cost.ConvMACs + cost.LinearMACs
 	c.THOP = c.MACs + cost.BiasedOutputs + 2*cost.NormElements + cost.AveragedOutputs + cost.GlobalOperations

@@ -40,6 +40,18 @@ type NASBenchBody struct {
 	Stacks, Modules int
 }
 
+// Validate reports the first setting that no network can have.
+func (b NASBenchBody) Validate() error {
+	if err := b.Stem.validate(); err != nil {
+		return err
+	}
+	return within(
+		limit{"Width", b.Width, 1 << 12},
+		limit{"Stacks", b.Stacks, 10},
+		limit{"Modules", b.Modules, 1 << 10},
+	)
+}
+
 // Validate reports the first thing that keeps the cell from being one of
 // NAS-Bench-101.
 func (c NASBench) Validate() error {
@@ -70,15 +82,15 @@ func (c NASBench) Validate() error {
 			return fmt.Errorf("cell: NAS-Bench operation %d is %q, not %q, %q or %q", i, op, nasConv3, nasConv1, nasMaxPool)
 		}
 	}
-	if len(c.Prune().Matrix) == 0 {
+	if len(c.prune().Matrix) == 0 {
 		return errors.New("cell: NAS-Bench cell without a path from input to output")
 	}
 	return nil
 }
 
-// Prune returns the cell without the vertices that lie on no path from input to
+// prune returns the cell without the vertices that lie on no path from input to
 // output; a cell without vertices if there is no path.
-func (c NASBench) Prune() NASBench {
+func (c NASBench) prune() NASBench {
 	v := len(c.Matrix)
 	from, to := make([]bool, v), make([]bool, v)
 	from[0], to[v-1] = true, true
@@ -155,10 +167,10 @@ func (b NASBenchBody) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorg
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if b.Width < 1 || b.Stacks < 1 || b.Modules < 1 || b.Width > 1<<12 || b.Stacks > 16 || b.Modules > 1<<10 {
-		return nil, fmt.Errorf("cell: NAS-Bench network of width %d with %d stacks of %d cells; use positive numbers of a reasonable size", b.Width, b.Stacks, b.Modules)
+	if err := b.Validate(); err != nil {
+		return nil, err
 	}
-	c = c.Prune()
+	c = c.prune()
 	y, err := b.stem(s.Sub("stem"), x)
 	if err != nil {
 		return nil, fmt.Errorf("cell: NAS-Bench stem: %w", err)
@@ -183,19 +195,16 @@ func (b NASBenchBody) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorg
 }
 
 func (b NASBenchBody) stem(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-	switch b.Stem {
-	case CIFARStem:
+	if b.Stem == CIFARStem {
 		return nasConv(s, x, b.Width, 3, 1, "conv3x3")
-	case ImageNetStem:
-		var err error
-		for i, width := range []int{b.Width / 2, b.Width, b.Width} {
-			if x, err = s.Sub(fmt.Sprintf("%d.conv_bn_relu", i)).ConvBNReLU(x, width, ops.Square(3, 2, 1, 1), "0", "1"); err != nil {
-				return nil, err
-			}
-		}
-		return x, nil
 	}
-	return nil, fmt.Errorf("stem %q is not %q or %q", b.Stem, CIFARStem, ImageNetStem)
+	var err error
+	for i, width := range []int{b.Width / 2, b.Width, b.Width} {
+		if x, err = s.Sub(fmt.Sprintf("%d.conv_bn_relu", i)).ConvBNReLU(x, width, ops.Square(3, 2, 1, 1), "0", "1"); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
 }
 
 // nasConv is a convolution, batch norm and ReLU under its published name.

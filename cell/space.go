@@ -38,6 +38,31 @@ const (
 	ImageNetStem Stem = "imagenet"
 )
 
+func (s Stem) validate() error {
+	if s != CIFARStem && s != ImageNetStem {
+		return fmt.Errorf("cell: Stem is %q, not %q or %q", s, CIFARStem, ImageNetStem)
+	}
+	return nil
+}
+
+// limit is a setting and the largest value that it may have; the smallest is 1.
+type limit struct {
+	name       string
+	value, top int
+}
+
+func within(limits ...limit) error {
+	for _, l := range limits {
+		if l.value < 1 || l.value > l.top {
+			return fmt.Errorf("cell: %s is %d, not in 1..%d", l.name, l.value, l.top)
+		}
+	}
+	return nil
+}
+
+// maxReductions bounds what a file can ask for: 1024 times the channels.
+const maxReductions = 10
+
 // Reductions returns where networks of so many cells reduce: at a third and at
 // two thirds, or at a third only, as for segmentation.
 func Reductions(cells, count int) []int {
@@ -66,32 +91,42 @@ func (s Space) Edges() int {
 
 // Validate reports the first setting that no network can have.
 func (s Space) Validate() error {
-	switch {
-	case len(s.Ops) < 2:
+	if len(s.Ops) < 2 {
 		return fmt.Errorf("cell: a space of %d operations; at least two are needed to choose from", len(s.Ops))
-	case s.Nodes < 1 || s.Nodes > maxNodes:
-		return fmt.Errorf("cell: Nodes is %d, not in 1..%d", s.Nodes, maxNodes)
 	}
-	names := s.Ops.Names()
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
-			return fmt.Errorf("cell: the space has two operations named %q; give each a name of its own", n)
+	seen := map[string]bool{}
+	for i, op := range s.Ops {
+		if op == nil {
+			return fmt.Errorf("cell: operation %d of the space is nil", i)
 		}
+		name := op.Name()
+		if !isName(name) {
+			return fmt.Errorf("cell: operation %d of the space is named %.60q; use letters, digits, '_', '-' and '.'", i, name)
+		}
+		if seen[name] {
+			return fmt.Errorf("cell: the space has two operations named %q; give each a name of its own", name)
+		}
+		seen[name] = true
+	}
+	if err := within(limit{"Nodes", s.Nodes, maxNodes}); err != nil {
+		return err
 	}
 	return s.Body.Validate()
 }
 
 // Validate reports the first setting that no network can have.
 func (b Body) Validate() error {
-	switch {
-	case b.Stem != CIFARStem && b.Stem != ImageNetStem:
-		return fmt.Errorf("cell: Stem is %q, not %q or %q", b.Stem, CIFARStem, ImageNetStem)
-	case b.Width < 1 || b.Width > 1<<14:
-		return fmt.Errorf("cell: Width is %d, not in 1..%d", b.Width, 1<<14)
-	case b.Cells < 1 || b.Cells > 1<<10:
-		return fmt.Errorf("cell: Cells is %d, not in 1..%d", b.Cells, 1<<10)
-	case b.Stem == ImageNetStem && b.Width%2 != 0:
+	if err := b.Stem.validate(); err != nil {
+		return err
+	}
+	if err := within(limit{"Width", b.Width, 1 << 14}, limit{"Cells", b.Cells, 1 << 10}); err != nil {
+		return err
+	}
+	if b.Stem == ImageNetStem && b.Width%2 != 0 {
 		return fmt.Errorf("cell: Width is %d; the ImageNet stem halves it, so it must be even", b.Width)
+	}
+	if len(b.Reductions) > maxReductions {
+		return fmt.Errorf("cell: Reductions has %d entries; at most %d are possible, since each doubles the channels", len(b.Reductions), maxReductions)
 	}
 	for i, r := range b.Reductions {
 		if r < 0 || r >= b.Cells || i > 0 && r <= b.Reductions[i-1] {

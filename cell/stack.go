@@ -59,12 +59,12 @@ func (p place) inputs(s *ops.Scope, s0, s1 *gorgonia.Node, affine bool) (states 
 	if p.afterward {
 		s0, err = s.Sub("preprocess0").FactorizedReduce(s0, p.channels, affine)
 	} else {
-		s0, err = s.Sub("preprocess0").ReLUConvBN(s0, p.channels, 1, affine)
+		s0, err = s.Sub("preprocess0").ReLUConvBN(s0, p.channels, affine)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("first input: %w", err)
 	}
-	if s1, err = s.Sub("preprocess1").ReLUConvBN(s1, p.channels, 1, affine); err != nil {
+	if s1, err = s.Sub("preprocess1").ReLUConvBN(s1, p.channels, affine); err != nil {
 		return nil, fmt.Errorf("second input: %w", err)
 	}
 	return []*gorgonia.Node{s0, s1}, nil

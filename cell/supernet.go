@@ -164,32 +164,31 @@ func (sp Space) Derive(normal, reduce [][]float64) (Genotype, error) {
 // share of the largest possible: 1 while all candidates weigh the same, towards
 // 0 as each edge decides for one.
 func Entropy(alpha [][]float64) float64 {
-	if len(alpha) == 0 {
-		return 0
-	}
 	var sum float64
 	for _, row := range alpha {
+		if len(row) < 2 {
+			continue // decided
+		}
 		for _, p := range probabilities(row) {
 			if p > 0 {
-				sum -= p * math.Log(p)
+				sum -= p * math.Log(p) / math.Log(float64(len(row)))
 			}
 		}
 	}
-	return sum / float64(len(alpha)) / math.Log(float64(len(alpha[0])))
+	return sum / math.Max(1, float64(len(alpha)))
 }
 
 // Share returns the mean weight, after softmax, of the operation of a name over
 // the rows of an alpha of the space: how much a search leans to it.
 func (sp Space) Share(alpha [][]float64, name string) float64 {
 	k := slices.Index(sp.Ops.Names(), name)
-	if k < 0 || len(alpha) == 0 {
-		return 0
-	}
 	var sum float64
 	for _, row := range alpha {
-		sum += probabilities(row)[k]
+		if k >= 0 && k < len(row) {
+			sum += probabilities(row)[k]
+		}
 	}
-	return sum / float64(len(alpha))
+	return sum / math.Max(1, float64(len(alpha)))
 }
 
 // probabilities returns the softmax of a row.

@@ -75,7 +75,7 @@ func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
 	if err != nil {
 		return cell.Complexity{}, err
 	}
-	return cell.Measure(n.scope, n.logits), nil
+	return cell.Measure(n.scope), nil
 }
 
 // newModel builds the supernet of a search, plans its steps and draws its first
@@ -114,6 +114,9 @@ func (m *model) plan(s *ops.Scope) error {
 		o[i].Into = map[*gorgonia.Node][]float32{}
 	}
 	for _, n := range s.Learnables() {
+		if n.Deriv() == nil { // no cell reads it, as the alphas of a kind of cells that a short network lacks
+			continue
+		}
 		q := s.Owner(n)
 		half := &o[0]
 		if q.Alpha {
@@ -186,11 +189,10 @@ func Measure(b cell.Body, g cell.Genotype, set ops.Set, task pretext.Task) (cell
 		if err != nil {
 			return err
 		}
-		logits, err := task.Head(s.Sub("classifier"), net.Out)
-		if err != nil {
+		if _, err := task.Head(s.Sub("classifier"), net.Out); err != nil {
 			return err
 		}
-		size = cell.Measure(s, logits)
+		size = cell.Measure(s)
 		return nil
 	})
 	if err != nil {

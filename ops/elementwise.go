@@ -202,7 +202,7 @@ func (concat) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgon
 
 // Channels returns the channels [from, from+c) of x [..., C].
 func Channels(x *gorgonia.Node, from, c int) (*gorgonia.Node, error) {
-	_, have, err := channelled(x)
+	have, err := lastDimension(x)
 	if err != nil {
 		return nil, fmt.Errorf("ops: channels [%d, %d): %w", from, from+c, err)
 	}

@@ -14,8 +14,8 @@ import (
 // one, every join rows of x are joined to one first, as the tiles of a jigsaw
 // are: [N/join, out].
 func (s *Scope) Linear(x *gorgonia.Node, join, out int) (*gorgonia.Node, error) {
-	if x == nil {
-		return nil, fmt.Errorf("ops: %sweight: %w", s.prefix, errNilNode)
+	if err := needFloats(x); err != nil {
+		return nil, fmt.Errorf("ops: %sweight: %w", s.prefix, err)
 	}
 	shape := x.Shape()
 	if shape.Dims() != 2 || join <= 0 || shape[0]%join != 0 || out <= 0 {

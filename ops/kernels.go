@@ -17,8 +17,8 @@ import (
 // output.
 func apply(k graph.Kernel, in ...*gorgonia.Node) (*gorgonia.Node, error) {
 	for i, n := range in {
-		if n != nil && n.Dtype() != tensor.Float32 {
-			return nil, fmt.Errorf("ops: %s: input %d (%s) is of type %v; convert it to float32", k.Key(), i, n.Name(), n.Dtype())
+		if err := needFloats(n); err != nil {
+			return nil, fmt.Errorf("ops: %s: input %d: %w", k.Key(), i, err)
 		}
 	}
 	out, err := outputs(k, in...)
@@ -52,10 +52,21 @@ func gradients(k graph.Kernel, n int, in ...*gorgonia.Node) (gorgonia.Nodes, err
 
 var errNilNode = errors.New("the input is a nil node; look at the error of the call that made it")
 
+// needFloats returns an error if a node is missing or holds something else.
+func needFloats(x *gorgonia.Node) error {
+	if x == nil {
+		return errNilNode
+	}
+	if d := x.Dtype(); d != tensor.Float32 {
+		return fmt.Errorf("%s is of type %v; convert it to float32", x.Name(), d)
+	}
+	return nil
+}
+
 // featureMap returns the shape of a node that must be a feature map.
 func featureMap(x *gorgonia.Node) (n, h, w, c int, err error) {
-	if x == nil {
-		return 0, 0, 0, 0, errNilNode
+	if err := needFloats(x); err != nil {
+		return 0, 0, 0, 0, err
 	}
 	return mapShape(x.Shape())
 }
@@ -68,17 +79,17 @@ func mapShape(s tensor.Shape) (n, h, w, c int, err error) {
 	return s[0], s[1], s[2], s[3], nil
 }
 
-// channelled returns the shape of a node that must have channels, its last
-// dimension.
-func channelled(x *gorgonia.Node) (shape tensor.Shape, channels int, err error) {
-	if x == nil {
-		return nil, 0, errNilNode
+// lastDimension returns the number of channels of a node that need not be a
+// feature map.
+func lastDimension(x *gorgonia.Node) (int, error) {
+	if err := needFloats(x); err != nil {
+		return 0, err
 	}
-	shape = x.Shape()
-	if shape.Dims() < 2 {
-		return nil, 0, fmt.Errorf("the input has shape %v; at least [N, C] is needed", shape)
+	s := x.Shape()
+	if s.Dims() < 2 {
+		return 0, fmt.Errorf("the input has shape %v; at least [N, C] is needed", s)
 	}
-	return shape, shape[shape.Dims()-1], nil
+	return s[s.Dims()-1], nil
 }
 
 // alike returns an error if the nodes are none, or not all of one shape.
@@ -87,8 +98,8 @@ func alike(xs []*gorgonia.Node) error {
 		return errors.New("no maps; at least one is needed")
 	}
 	for _, x := range xs {
-		if x == nil {
-			return errNilNode
+		if err := needFloats(x); err != nil {
+			return err
 		}
 		if !x.Shape().Eq(xs[0].Shape()) {
 			return fmt.Errorf("shapes %v and %v; they must be equal", xs[0].Shape(), x.Shape())

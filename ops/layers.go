@@ -6,11 +6,11 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// ReLUConvBN returns ReLU, k×k convolution to out channels, batch norm: the
-// layer that adapts the inputs of a cell (k = 1).
-func (s *Scope) ReLUConvBN(x *gorgonia.Node, out, k int, affine bool) (*gorgonia.Node, error) {
+// ReLUConvBN returns ReLU, 1×1 convolution to out channels, batch norm: the layer
+// that adapts the inputs of a cell.
+func (s *Scope) ReLUConvBN(x *gorgonia.Node, out int, affine bool) (*gorgonia.Node, error) {
 	s = s.Sub("op")
-	y, err := s.Sub("1").Conv(x, ConvConfig{Out: out, Window: Square(k, 1, k/2, 1), ReLU: true})
+	y, err := s.Sub("1").Conv(x, ConvConfig{Out: out, Window: Square(1, 1, 0, 1), ReLU: true})
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func TestLayers(t *testing.T) {
 			return s.FactorizedReduce(x, 10, true)
 		}},
 		{"ReLUConvBN", array(2, 5, 4, 3), func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-			return s.ReLUConvBN(x, 4, 3, true)
+			return s.ReLUConvBN(x, 4, true)
 		}},
 		{"ConvBNReLU", array(2, 5, 4, 3), func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 			return s.ConvBNReLU(x, 4, window, "0", "1")

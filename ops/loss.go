@@ -51,11 +51,11 @@ func loss(k crossEntropy, logits, labels *gorgonia.Node) (Loss, error) {
 	if !(k.Smoothing >= 0 && k.Smoothing < 1) {
 		return Loss{}, fmt.Errorf("ops: label smoothing %v; it must be in [0, 1)", k.Smoothing)
 	}
-	if logits == nil || labels == nil {
-		return Loss{}, fmt.Errorf("ops: logits or labels: %w", errNilNode)
+	if err := needFloats(logits); err != nil {
+		return Loss{}, fmt.Errorf("ops: logits: %w", err)
 	}
-	if logits.Dtype() != tensor.Float32 {
-		return Loss{}, fmt.Errorf("ops: logits %s are of type %v; convert them to float32", logits.Name(), logits.Dtype())
+	if labels == nil {
+		return Loss{}, fmt.Errorf("ops: labels: %w", errNilNode)
 	}
 	if labels.Dtype() != tensor.Int32 {
 		return Loss{}, fmt.Errorf("ops: labels %s are of type %v; make them with ops.Labels (int32)", labels.Name(), labels.Dtype())

@@ -54,8 +54,8 @@ func Mix(weights *gorgonia.Node, index []int, xs ...*gorgonia.Node) (*gorgonia.N
 	if err := alike(xs); err != nil {
 		return nil, fmt.Errorf("ops: mix: %w", err)
 	}
-	if weights == nil {
-		return nil, fmt.Errorf("ops: weights of a mix: %w", errNilNode)
+	if err := needFloats(weights); err != nil {
+		return nil, fmt.Errorf("ops: weights of a mix: %w", err)
 	}
 	if len(index) != len(xs) {
 		return nil, fmt.Errorf("ops: a mix of %d maps with %d weights; each needs one", len(xs), len(index))

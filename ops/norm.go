@@ -17,10 +17,11 @@ import (
 // arXiv 1502.03167): with the mean and biased variance of the batch in training,
 // with the running statistics otherwise. affine adds the scale "weight" and the
 // shift "bias". The normalised map takes no memory where all its readers are
-// operations of this package: they form it while they read x.
+// operations of this package: they form it while they read x. The variance comes
+// from sums of x and x², so its relative error is some 1e-7·(mean/deviation)².
 func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
 	name := strings.TrimSuffix(s.prefix, ".")
-	_, c, err := channelled(x)
+	c, err := lastDimension(x)
 	if err != nil {
 		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
 	}
@@ -64,8 +65,8 @@ func momentsOf(x *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(measure{}, x)
 }
 
-// measure computes the moments [3, C] of a map: mean, biased variance, and what rounding
-// took from the mean.
+// measure computes the moments [3, C] of a map: mean, biased variance, and what
+// rounding took from the mean.
 type measure struct{}
 
 func (measure) Key() string { return "moments" }

@@ -38,20 +38,20 @@ type Norm struct {
 // check reports the first setting that no batch normalisation can have.
 func (n Norm) check() error {
 	if !(n.Epsilon > 0) {
-		return fmt.Errorf("Epsilon is %v; it must be positive", n.Epsilon)
+		return fmt.Errorf("setting Epsilon is %v; it must be positive", n.Epsilon)
 	}
 	if !(n.Momentum >= 0 && n.Momentum <= 1) {
-		return fmt.Errorf("Momentum is %v; it must be in [0, 1]", n.Momentum)
+		return fmt.Errorf("setting Momentum is %v; it must be in [0, 1]", n.Momentum)
 	}
 	return nil
 }
 
-// DefaultNorm are the settings of the published networks.
-var DefaultNorm = Norm{Epsilon: 1e-5, Momentum: 0.1}
+// DefaultNorm returns the settings of the published networks.
+func DefaultNorm() Norm { return Norm{Epsilon: 1e-5, Momentum: 0.1} }
 
 // NewScope returns the outermost scope of a network in g over the parameters p.
 func NewScope(g *gorgonia.ExprGraph, p *Params) *Scope {
-	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm, owners: map[*gorgonia.Node]*Param{}, taken: map[string]bool{}}}
+	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm(), owners: map[*gorgonia.Node]*Param{}, taken: map[string]bool{}}}
 }
 
 // Sub returns the scope of a part: names in it begin with name and a dot.
@@ -90,12 +90,11 @@ func (s *Scope) Alpha(name string, shape tensor.Shape, init Init) (*gorgonia.Nod
 }
 
 func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, init Init) (*gorgonia.Node, error) {
-	q := &Param{Name: s.prefix + name, Shape: shape.Clone(), Alpha: alpha, kind: kind, init: init}
-	if err := s.take("parameter", q.Name); err != nil {
+	q, err := s.net.params.declare(&Param{Name: s.prefix + name, Shape: shape.Clone(), Alpha: alpha, kind: kind, init: init})
+	if err != nil {
 		return nil, err
 	}
-	q, err := s.net.params.declare(q)
-	if err != nil {
+	if err := s.take("parameter", q.Name); err != nil {
 		return nil, err
 	}
 	n := newInput(s.net.g, tensor.Float32, q.Name, q.Shape)
@@ -106,10 +105,11 @@ func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, in
 
 // stats returns the running statistics of a new batch normalisation.
 func (s *Scope) stats(name string, channels int) (*Stats, error) {
-	if err := s.take("batch normalisation", name); err != nil {
+	stats, err := s.net.params.statistics(name, channels)
+	if err != nil {
 		return nil, err
 	}
-	return s.net.params.statistics(name, channels)
+	return stats, s.take("batch normalisation", name)
 }
 
 // take gives a name to one part of the network.
@@ -121,23 +121,23 @@ func (s *Scope) take(what, name string) error {
 	return nil
 }
 
-// newInput creates an input node. Names are unique in a graph, because Gorgonia
-// merges inputs of equal name, type and shape.
+// newInput returns the input node of that name. Gorgonia merges inputs of equal
+// name, type and shape, so two networks in a graph share the nodes of parameters.
 func newInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) *gorgonia.Node {
 	return gorgonia.NewTensor(g, of, shape.Dims(), gorgonia.WithShape(shape.Clone()...), gorgonia.WithName(name))
 }
 
-// Images returns an input node for feature maps of shape [n, h, w, c].
+// Images returns a new input node for feature maps of shape [n, h, w, c].
 func Images(g *gorgonia.ExprGraph, name string, n, h, w, c int) (*gorgonia.Node, error) {
 	for _, d := range []int{n, h, w, c} {
 		if d <= 0 {
 			return nil, fmt.Errorf("ops: images %q of shape [%d, %d, %d, %d]; every dimension must be positive", name, n, h, w, c)
 		}
 	}
-	return newInput(g, tensor.Float32, name, tensor.Shape{n, h, w, c}), nil
+	return uniqueInput(g, tensor.Float32, name, tensor.Shape{n, h, w, c})
 }
 
-// Labels returns an input node for classes, whole numbers of type int32.
+// Labels returns a new input node for classes, whole numbers of type int32.
 func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, error) {
 	for _, d := range shape {
 		if d <= 0 {
@@ -147,7 +147,14 @@ func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 	if len(shape) == 0 {
 		return nil, fmt.Errorf("ops: labels %q without a shape; at least their number is needed", name)
 	}
-	return newInput(g, tensor.Int32, name, tensor.Shape(shape)), nil
+	return uniqueInput(g, tensor.Int32, name, tensor.Shape(shape))
+}
+
+func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) (*gorgonia.Node, error) {
+	if len(g.ByName(name)) > 0 {
+		return nil, fmt.Errorf("ops: the graph has a node named %q already; choose another name", name)
+	}
+	return newInput(g, of, name, shape), nil
 }
 
 // Bind gives an input node its values, []float32 or, for labels, []int32, in the

@@ -75,8 +75,8 @@ func ImageNet(size int) View {
 func Scenes(size int) View {
 	return View{
 		Height: size, Width: size,
-		Mean: [3]float64{0.5, 0.5, 0.5},
-		Std:  [3]float64{0.25, 0.25, 0.25},
+		Mean: [3]float64{0.53, 0.50, 0.47},
+		Std:  [3]float64{0.23, 0.23, 0.24},
 		Crop: CropPad, Flip: true,
 	}
 }

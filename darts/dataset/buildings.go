@@ -29,18 +29,18 @@ func (m model) house() {
 	roof.grain = .08
 	over := .4 // by which the roof juts out
 	if m.chance(.5) {
-		g.poly(building, plaster, [2]float64{0, eaves}, [2]float64{deep, eaves}, [2]float64{deep / 2, ridge})
+		g.poly(building, plaster, uv{0, eaves}, uv{deep, eaves}, uv{deep / 2, ridge})
 		f.facade(plaster, half, eaves, eaves)
 		roof.from = m.tint(building, tiles, m.ahead).from
-		m.face(roof, [3]float64{-half - over, eaves - .15, -over}, [3]float64{half + over, eaves - .15, -over},
-			[3]float64{half + over, ridge, deep / 2}, [3]float64{-half - over, ridge, deep / 2})
+		m.face(roof, xyz{-half - over, eaves - .15, -over}, xyz{half + over, eaves - .15, -over},
+			xyz{half + over, ridge, deep / 2}, xyz{-half - over, ridge, deep / 2})
 		f.quad(building, tiles.times(grey(.6)), -half-over, eaves-.28, half+over, eaves-.08)
 	} else {
 		x := open * (half + over)
-		m.face(roof, [3]float64{x, eaves - .2, -over}, [3]float64{0, ridge, -over}, [3]float64{0, ridge, deep}, [3]float64{x, eaves - .2, deep})
+		m.face(roof, xyz{x, eaves - .2, -over}, xyz{0, ridge, -over}, xyz{0, ridge, deep}, xyz{x, eaves - .2, deep})
 		f.facade(plaster, half, eaves, ridge)
-		f.poly(building, tiles, [2]float64{-half - over, eaves - .5}, [2]float64{-half - over, eaves - .1}, [2]float64{0, ridge + .25},
-			[2]float64{half + over, eaves - .1}, [2]float64{half + over, eaves - .5}, [2]float64{0, ridge - .15})
+		f.poly(building, tiles, uv{-half - over, eaves - .5}, uv{-half - over, eaves - .1}, uv{0, ridge + .25},
+			uv{half + over, eaves - .1}, uv{half + over, eaves - .5}, uv{0, ridge - .15})
 		f.window(trim, 0, eaves+.25*(ridge-eaves), .9)
 	}
 	columns := 2 + rng.IntN(m.r, 2)
@@ -60,7 +60,7 @@ func (f sheet) facade(c colour, half, h, middle float64) {
 	p := f.tint(building, c, f.light)
 	p.to, p.grain = f.tint(building, c, .82*f.light).from, .04
 	p.a, p.b = f.at(0, h), f.at(0, 0)
-	f.polyPaint(p, [2]float64{-half, 0}, [2]float64{half, 0}, [2]float64{half, h}, [2]float64{0, middle}, [2]float64{-half, h})
+	f.polyPaint(p, uv{-half, 0}, uv{half, 0}, uv{half, h}, uv{0, middle}, uv{-half, h})
 }
 
 var glass = colour{.26, .33, .4}
@@ -114,6 +114,7 @@ func (m model) tower() {
 	}
 }
 
+// church draws a tower with a spire and a nave beside it.
 func (m model) church() {
 	half, eaves, top := m.between(2, 2.8), m.between(10, 13), m.between(19, 23)
 	stone := pick(m.r, grey(.9), colour{.72, .66, .56}, colour{.62, .4, .32})
@@ -125,8 +126,9 @@ func (m model) church() {
 	f, g := m.front(), m.flank(open*half, open)
 	g.quad(building, stone, 0, 0, 2*half, eaves)
 	f.facade(stone, half, eaves, eaves)
-	m.face(m.tint(building, tiles, g.light), [3]float64{open * (half + .3), eaves, -.3}, [3]float64{open * (half + .3), eaves, 2*half + .3}, [3]float64{0, top, half})
-	m.face(m.tint(building, tiles, m.ahead), [3]float64{-half - .3, eaves, -.3}, [3]float64{half + .3, eaves, -.3}, [3]float64{0, top, half})
+	over, spire := half+.3, xyz{0, top, half}
+	m.face(m.tint(building, tiles, g.light), xyz{open * over, eaves, -.3}, xyz{open * over, eaves, 2*half + .3}, spire)
+	m.face(m.tint(building, tiles, m.ahead), xyz{-over, eaves, -.3}, xyz{over, eaves, -.3}, spire)
 	f.disc(building, grey(.95), 0, eaves-1.6, .95)
 	f.line(building, grey(.1), .14, 0, eaves-1.6, 0, eaves-.9)
 	f.line(building, grey(.1), .14, 0, eaves-1.6, .45, eaves-1.4)
@@ -134,11 +136,9 @@ func (m model) church() {
 		f.pane(-.35, v, .35, v+1.6)
 	}
 	f.door(stone.times(grey(.8)), 0)
-	cross := m.at(0, top, half)
-	size := .9 / m.z
-	c := m.tint(building, grey(.2), 1)
-	m.fill(c, []point{{cross.x - .1*size, cross.y}, {cross.x + .1*size, cross.y}, {cross.x + .1*size, cross.y - size}, {cross.x - .1*size, cross.y - size}})
-	m.fill(c, []point{{cross.x - .4*size, cross.y - .6*size}, {cross.x + .4*size, cross.y - .6*size}, {cross.x + .4*size, cross.y - .75*size}, {cross.x - .4*size, cross.y - .75*size}})
+	f.oz = half // a cross on the top
+	f.quad(building, grey(.2), -.09, top, .09, top+.9)
+	f.quad(building, grey(.2), -.36, top+.54, .36, top+.68)
 }
 
 // hall draws the long house beside a tower.
@@ -146,12 +146,13 @@ func (m model) hall(stone, tiles colour) {
 	const half, eaves, ridge = 3.6, 5, 9
 	f := m.front()
 	f.facade(stone, half, eaves, eaves)
-	m.face(m.tint(building, tiles, m.ahead), [3]float64{-half - .3, eaves, -.3}, [3]float64{half + .3, eaves, -.3}, [3]float64{half, ridge, 4}, [3]float64{-half, ridge, 4})
+	m.face(m.tint(building, tiles, m.ahead), xyz{-half - .3, eaves, -.3}, xyz{half + .3, eaves, -.3}, xyz{half, ridge, 4}, xyz{-half, ridge, 4})
 	for _, u := range []float64{-2.2, 0, 2.2} {
 		f.pane(u-.4, 1.4, u+.4, 3.8)
 	}
 }
 
+// flats draws a high block.
 func (m model) flats() {
 	half, floors := m.between(3.5, 6), 5+rng.IntN(m.r, 4)
 	top := 2.7*float64(floors) + 1
@@ -183,6 +184,7 @@ func (m model) flats() {
 	}
 }
 
+// lighthouse draws a banded lighthouse, whose beam shows at night.
 func (m model) lighthouse() {
 	half, top := m.between(2, 2.6), m.between(15, 18)
 	stripe := pick(m.r, colour{.8, .15, .12}, colour{.15, .3, .6}, grey(.15))
@@ -196,7 +198,7 @@ func (m model) lighthouse() {
 		}
 		a, b := float64(k)/float64(bands), float64(k+1)/float64(bands)
 		ha, hb := half*(1-.45*a), half*(1-.45*b)
-		f.polyPaint(m.round(c, half), [2]float64{-ha, a * top}, [2]float64{ha, a * top}, [2]float64{hb, b * top}, [2]float64{-hb, b * top})
+		f.polyPaint(m.round(c, half), uv{-ha, a * top}, uv{ha, a * top}, uv{hb, b * top}, uv{-hb, b * top})
 	}
 	w := .55 * half
 	f.quad(building, grey(.25), -1.35*w, top, 1.35*w, top+.35)
@@ -205,12 +207,11 @@ func (m model) lighthouse() {
 		lamp = m.glow(building, colour{1, .95, .7})
 		beam := m.glow(keep, colour{1, .95, .7})
 		beam.opacity = .18
-		reach := 40 * m.turn
-		m.face(beam, [3]float64{0, top + 1.1, 0}, [3]float64{reach, top - 3, 0}, [3]float64{reach, top + 6, 0})
+		m.face(beam, xyz{0, top + 1.1, 0}, xyz{40, top - 3, 0}, xyz{40, top + 6, 0})
 	}
 	f.quadPaint(lamp, -.8*w, top+.35, .8*w, top+1.9)
 	f.quad(building, grey(.2), -.06, top+.35, .06, top+1.9)
-	f.poly(building, stripe, [2]float64{-w, top + 1.9}, [2]float64{w, top + 1.9}, [2]float64{0, top + 3.6})
+	f.poly(building, stripe, uv{-w, top + 1.9}, uv{w, top + 1.9}, uv{0, top + 3.6})
 	f.door(stripe, 0)
 	f.pane(-.4, .45*top, .4, .45*top+1.3)
 	f.pane(-.4, .7*top, .4, .7*top+1.3)
@@ -225,13 +226,14 @@ func (m model) round(c colour, half float64) paint {
 	return p
 }
 
+// windmill draws a mill with four sails.
 func (m model) windmill() {
 	half, top := m.between(2.8, 3.6), m.between(11, 13)
 	c := pick(m.r, grey(.92), colour{.5, .34, .24}, colour{.7, .66, .58})
 	m.shadow(3*half, 2*half)
 	f := m.front()
-	f.polyPaint(m.round(c, half), [2]float64{-half, 0}, [2]float64{half, 0}, [2]float64{.6 * half, top}, [2]float64{-.6 * half, top})
-	f.poly(building, colour{.4, .24, .18}, [2]float64{-.7 * half, top}, [2]float64{.7 * half, top}, [2]float64{.4 * half, top + 1.5}, [2]float64{0, top + 2.2}, [2]float64{-.4 * half, top + 1.5})
+	f.polyPaint(m.round(c, half), uv{-half, 0}, uv{half, 0}, uv{.6 * half, top}, uv{-.6 * half, top})
+	f.poly(building, colour{.4, .24, .18}, uv{-.7 * half, top}, uv{.7 * half, top}, uv{.4 * half, top + 1.5}, uv{0, top + 2.2}, uv{-.4 * half, top + 1.5})
 	f.door(grey(.3), 0)
 	f.pane(-.5, .4*top, .5, .4*top+1.3)
 	f.pane(-.45, .7*top, .45, .7*top+1.2)
@@ -245,8 +247,8 @@ func (m model) windmill() {
 // sail paints one sail of a windmill, turned by an angle around the height v.
 func (s sheet) sail(angle, v, length float64) {
 	sin, cos := math.Sincos(angle)
-	at := func(along, across float64) [2]float64 {
-		return [2]float64{along*cos - across*sin, v + along*sin + across*cos}
+	at := func(along, across float64) uv {
+		return uv{along*cos - across*sin, v + along*sin + across*cos}
 	}
 	cloth := grey(.88)
 	s.poly(building, cloth, at(.18*length, 0), at(length, 0), at(length, .2*length), at(.18*length, .16*length))

@@ -60,6 +60,7 @@ type canvas struct {
 	outline []point   // of the shape that is being made
 }
 
+// newCanvas returns a black picture.
 func newCanvas(width, height int) *canvas {
 	return &canvas{
 		width: width, height: height,

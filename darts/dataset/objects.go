@@ -95,7 +95,7 @@ func (m model) trunk(half, h float64) {
 	p := m.tint(vegetation, bark, 1)
 	p.to = p.from.times(grey(.5))
 	p.a, p.b = m.at(half*m.turn*m.sun, 0, 0), m.at(-2*half*m.turn*m.sun, 0, 0)
-	m.front().polyPaint(p, [2]float64{-half, 0}, [2]float64{half, 0}, [2]float64{.6 * half, h}, [2]float64{-.6 * half, h})
+	m.front().polyPaint(p, uv{-half, 0}, uv{half, 0}, uv{.6 * half, h}, uv{-.6 * half, h})
 }
 
 // leaves draws a mass of foliage around x, y, bright on the side of the sun.
@@ -123,9 +123,9 @@ func (m model) conifer(h float64, c colour) {
 		p := m.tint(vegetation, c, 1.15)
 		p.to, p.grain = m.tint(vegetation, c, .6).from, .14
 		p.a, p.b = f.at(half*m.turn*m.sun, low), f.at(-half*m.turn*m.sun, low-.1)
-		f.polyPaint(p, [2]float64{-half, low}, [2]float64{-.4 * half, low + .03*h}, [2]float64{0, low - .02*h}, [2]float64{.5 * half, low + .03*h}, [2]float64{half, low}, [2]float64{0, top})
+		f.polyPaint(p, uv{-half, low}, uv{-.4 * half, low + .03*h}, uv{0, low - .02*h}, uv{.5 * half, low + .03*h}, uv{half, low}, uv{0, top})
 		if m.season.snow {
-			f.poly(vegetation, colour{.92, .94, .97}, [2]float64{-.35 * half, low + .65*(top-low)}, [2]float64{.35 * half, low + .65*(top-low)}, [2]float64{0, top})
+			f.poly(vegetation, colour{.92, .94, .97}, uv{-.35 * half, low + .65*(top-low)}, uv{.35 * half, low + .65*(top-low)}, uv{0, top})
 		}
 	}
 }
@@ -169,7 +169,7 @@ func (m model) fence() {
 	f.quad(fence, c.times(grey(.9)), -half, .3, half, .4)
 	f.quad(fence, c.times(grey(.9)), -half, .75, half, .85)
 	for u := -half; u < half; u += .28 {
-		f.poly(fence, c, [2]float64{u, 0}, [2]float64{u + .14, 0}, [2]float64{u + .14, 1}, [2]float64{u + .07, 1.12}, [2]float64{u, 1})
+		f.poly(fence, c, uv{u, 0}, uv{u + .14, 0}, uv{u + .14, 1}, uv{u + .07, 1.12}, uv{u, 1})
 	}
 }
 
@@ -224,8 +224,8 @@ func (m model) sign() {
 		f.quad(trafficSign, grey(.1), -.2, v-.17, -.05, v+.17)
 		f.ring(trafficSign, grey(.1), .12, v, .16, .08)
 	case 1: // warning
-		f.poly(trafficSign, red, [2]float64{-.58, v - .4}, [2]float64{.58, v - .4}, [2]float64{0, v + .58})
-		f.poly(trafficSign, white, [2]float64{-.38, v - .29}, [2]float64{.38, v - .29}, [2]float64{0, v + .36})
+		f.poly(trafficSign, red, uv{-.58, v - .4}, uv{.58, v - .4}, uv{0, v + .58})
+		f.poly(trafficSign, white, uv{-.38, v - .29}, uv{.38, v - .29}, uv{0, v + .36})
 		f.quad(trafficSign, grey(.1), -.05, v-.1, .05, v+.18)
 		f.disc(trafficSign, grey(.1), 0, v-.19, .055)
 	case 2: // stop
@@ -237,7 +237,7 @@ func (m model) sign() {
 		f.disc(trafficSign, white, 0, v, .52)
 		f.disc(trafficSign, blue, 0, v, .48)
 		f.line(trafficSign, white, .14, -.3, v, .1, v)
-		f.poly(trafficSign, white, [2]float64{.05, v - .25}, [2]float64{.36, v}, [2]float64{.05, v + .25})
+		f.poly(trafficSign, white, uv{.05, v - .25}, uv{.36, v}, uv{.05, v + .25})
 	case 4: // priority
 		f.polygon(trafficSign, white, 4, v, .6)
 		f.polygon(trafficSign, colour{.98, .78, .1}, 4, v, .46)
@@ -253,10 +253,10 @@ func (m model) sign() {
 // polygon paints n equal corners around the height v; four stand on one corner,
 // eight on an edge.
 func (s sheet) polygon(class uint8, c colour, n int, v, r float64) {
-	var corners [][2]float64
+	var corners []uv
 	for i := range n {
 		sin, cos := math.Sincos(2 * math.Pi * (float64(i) + float64(n/8)*.5) / float64(n))
-		corners = append(corners, [2]float64{r * cos, v + r*sin})
+		corners = append(corners, uv{r * cos, v + r*sin})
 	}
 	s.poly(class, c, corners...)
 }

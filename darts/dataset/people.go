@@ -7,6 +7,7 @@ type dress struct {
 	skin, hair, top, legs, shoes colour
 }
 
+// dress picks how someone looks.
 func (s *scene) dress() dress {
 	return dress{
 		skin:  pick(s.r, colour{.96, .8, .68}, colour{.87, .66, .5}, colour{.65, .44, .3}, colour{.42, .28, .2}),
@@ -19,10 +20,10 @@ func (s *scene) dress() dress {
 
 // cap paints the upper half of a disc: hair or a hat.
 func (s sheet) cap(class uint8, c colour, u, v, r float64) {
-	var half [][2]float64
+	var half []uv
 	for i := range 11 {
 		sin, cos := math.Sincos(math.Pi * float64(i) / 10)
-		half = append(half, [2]float64{u + r*cos, v + r*sin})
+		half = append(half, uv{u + r*cos, v + r*sin})
 	}
 	s.poly(class, c, half...)
 }
@@ -54,7 +55,7 @@ func (m model) person() {
 	if long {
 		hem, wide = m.between(.4, .6), m.between(.24, .36)
 	}
-	f.polyPaint(body, [2]float64{-wide, hem}, [2]float64{wide, hem}, [2]float64{.17, 1.05}, [2]float64{.25, 1.38}, [2]float64{.12, 1.48}, [2]float64{-.12, 1.48}, [2]float64{-.25, 1.38}, [2]float64{-.17, 1.05})
+	f.polyPaint(body, uv{-wide, hem}, uv{wide, hem}, uv{.17, 1.05}, uv{.25, 1.38}, uv{.12, 1.48}, uv{-.12, 1.48}, uv{-.25, 1.38}, uv{-.17, 1.05})
 	f.line(person, d.skin, .1, 0, 1.44, 0, 1.54)
 	f.line(person, d.top, .105, -.22, 1.4, -.3-swing, .95)
 	f.disc(person, d.skin, -.31-swing, .9, .06)
@@ -66,22 +67,22 @@ func (m model) person() {
 	f.cap(person, d.hair, 0, 1.645, .14)
 	f.disc(person, grey(.1), -.045, 1.63, .016)
 	f.disc(person, grey(.1), .045, 1.63, .016)
-	m.belongings(f, d)
+	f.belongings()
 }
 
 // belongings gives a person a hat, a bag, an umbrella or nothing.
-func (m model) belongings(f sheet, d dress) {
-	c := pick(m.r, colour{.85, .2, .2}, colour{.2, .45, .75}, colour{.95, .75, .2}, colour{.3, .6, .4}, grey(.15))
-	if m.chance(.3) { // a hat
-		f.quad(person, c, -.21, 1.68, .21, 1.715)
-		f.cap(person, c, 0, 1.7, .135)
+func (s sheet) belongings() {
+	c := pick(s.r, colour{.85, .2, .2}, colour{.2, .45, .75}, colour{.95, .75, .2}, colour{.3, .6, .4}, grey(.15))
+	if s.chance(.3) { // a hat
+		s.quad(person, c, -.21, 1.68, .21, 1.715)
+		s.cap(person, c, 0, 1.7, .135)
 	}
 	switch {
-	case m.chance(.15):
-		f.line(person, grey(.3), .03, .33, .9, .3, 2.05)
-		f.cap(person, c, .3, 1.95, .62)
-	case m.chance(.3):
-		f.quad(person, c, .24, .55, .46, .85)
-		f.line(person, c.times(grey(.7)), .03, .35, .85, .33, .95)
+	case s.chance(.15):
+		s.line(person, grey(.3), .03, .33, .9, .3, 2.05)
+		s.cap(person, c, .3, 1.95, .62)
+	case s.chance(.3):
+		s.quad(person, c, .24, .55, .46, .85)
+		s.line(person, c.times(grey(.7)), .03, .35, .85, .33, .95)
 	}
 }

@@ -87,6 +87,7 @@ type mood struct {
 	lamps    bool    // whether windows and lamps are lit
 }
 
+// moods returns the times of day.
 func moods() []mood {
 	return []mood{
 		// Clear.
@@ -152,6 +153,7 @@ type season struct {
 	snow   bool
 }
 
+// seasons returns the seasons and climates.
 func seasons() []season {
 	return []season{
 		{grass: colour{.33, .55, .2}, leaves: []colour{{.2, .42, .14}, {.28, .5, .18}, {.16, .36, .16}}}, // summer

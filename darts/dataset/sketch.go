@@ -11,6 +11,12 @@ type model struct {
 	along bool    // whether a vehicle drives along the line of sight
 }
 
+// xyz is a point of an object, uv one of a surface.
+type (
+	xyz [3]float64
+	uv  [2]float64
+)
+
 // at returns where a point of the object appears.
 func (m model) at(x, y, z float64) point { return m.project(m.x+m.turn*x, y, m.z+z) }
 
@@ -33,8 +39,8 @@ func (m model) open() float64 {
 	return m.turn
 }
 
-// face paints a polygon in space, given as x, y, z of its corners.
-func (m model) face(p paint, corners ...[3]float64) {
+// face paints a polygon in space, between points of the object.
+func (m model) face(p paint, corners ...xyz) {
 	m.outline = m.outline[:0]
 	for _, c := range corners {
 		m.outline = append(m.outline, m.at(c[0], c[1], c[2]))
@@ -77,13 +83,13 @@ func (s sheet) at(u, v float64) point {
 	return s.model.at(s.ox+u*s.ux, v, s.oz+u*s.uz)
 }
 
-// poly paints a polygon, given as u, v of its corners.
-func (s sheet) poly(class uint8, c colour, corners ...[2]float64) {
+// poly paints a polygon.
+func (s sheet) poly(class uint8, c colour, corners ...uv) {
 	s.polyPaint(s.tint(class, c, s.light), corners...)
 }
 
 // polyPaint paints a polygon with a paint of its own.
-func (s sheet) polyPaint(p paint, corners ...[2]float64) {
+func (s sheet) polyPaint(p paint, corners ...uv) {
 	out := s.outline[:0]
 	for _, q := range corners {
 		out = append(out, s.at(q[0], q[1]))
@@ -99,7 +105,7 @@ func (s sheet) quad(class uint8, c colour, u0, v0, u1, v1 float64) {
 
 // quadPaint paints a rectangle with a paint of its own.
 func (s sheet) quadPaint(p paint, u0, v0, u1, v1 float64) {
-	s.polyPaint(p, [2]float64{u0, v0}, [2]float64{u1, v0}, [2]float64{u1, v1}, [2]float64{u0, v1})
+	s.polyPaint(p, uv{u0, v0}, uv{u1, v0}, uv{u1, v1}, uv{u0, v1})
 }
 
 // line paints a straight stroke w wide.
@@ -107,7 +113,7 @@ func (s sheet) line(class uint8, c colour, w, u0, v0, u1, v1 float64) {
 	du, dv := u1-u0, v1-v0
 	f := w / 2 / math.Hypot(du, dv)
 	du, dv = du*f, dv*f
-	s.poly(class, c, [2]float64{u0 - dv, v0 + du}, [2]float64{u1 - dv, v1 + du}, [2]float64{u1 + dv, v1 - du}, [2]float64{u0 + dv, v0 - du})
+	s.poly(class, c, uv{u0 - dv, v0 + du}, uv{u1 - dv, v1 + du}, uv{u1 + dv, v1 - du}, uv{u0 + dv, v0 - du})
 }
 
 // ring paints a disc of radius r with a hole of radius hole, or without one if

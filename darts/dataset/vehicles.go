@@ -11,32 +11,33 @@ func (s sheet) wheel(class uint8, u, r float64) {
 
 // shell is the outline of a car seen from its side, driving to the right.
 type shell struct {
-	body, cabin   [][2]float64
-	rear, ahead   [][2]float64 // windows
-	rearW, frontW float64      // where the wheels are
+	body, cabin   []uv
+	rear, ahead   []uv    // windows
+	rearW, frontW float64 // where the wheels are
 }
 
+// shells returns a saloon, a hatchback and a van.
 func shells() []shell {
 	return []shell{
-		{ // saloon
-			body:  [][2]float64{{-2.12, .3}, {-2.15, .72}, {-2, .92}, {-1.3, .97}, {1, .95}, {1.85, .82}, {2.12, .66}, {2.15, .3}},
-			cabin: [][2]float64{{-1.5, .94}, {-.95, 1.4}, {-.6, 1.46}, {.15, 1.46}, {.4, 1.4}, {1.1, .93}},
-			rear:  [][2]float64{{-1.25, .97}, {-.82, 1.35}, {-.25, 1.37}, {-.25, .97}},
-			ahead: [][2]float64{{-.15, .97}, {-.15, 1.37}, {.28, 1.35}, {.85, .97}},
+		{
+			body:  []uv{{-2.12, .3}, {-2.15, .72}, {-2, .92}, {-1.3, .97}, {1, .95}, {1.85, .82}, {2.12, .66}, {2.15, .3}},
+			cabin: []uv{{-1.5, .94}, {-.95, 1.4}, {-.6, 1.46}, {.15, 1.46}, {.4, 1.4}, {1.1, .93}},
+			rear:  []uv{{-1.25, .97}, {-.82, 1.35}, {-.25, 1.37}, {-.25, .97}},
+			ahead: []uv{{-.15, .97}, {-.15, 1.37}, {.28, 1.35}, {.85, .97}},
 			rearW: -1.32, frontW: 1.32,
 		},
-		{ // hatchback
-			body:  [][2]float64{{-1.85, .3}, {-1.9, .8}, {-1.8, 1}, {.9, .97}, {1.6, .84}, {1.85, .66}, {1.88, .3}},
-			cabin: [][2]float64{{-1.82, .97}, {-1.5, 1.48}, {-1.2, 1.54}, {.1, 1.52}, {.35, 1.45}, {1, .95}},
-			rear:  [][2]float64{{-1.55, 1}, {-1.32, 1.42}, {-.4, 1.43}, {-.4, 1}},
-			ahead: [][2]float64{{-.3, 1}, {-.3, 1.43}, {.22, 1.4}, {.75, 1}},
+		{
+			body:  []uv{{-1.85, .3}, {-1.9, .8}, {-1.8, 1}, {.9, .97}, {1.6, .84}, {1.85, .66}, {1.88, .3}},
+			cabin: []uv{{-1.82, .97}, {-1.5, 1.48}, {-1.2, 1.54}, {.1, 1.52}, {.35, 1.45}, {1, .95}},
+			rear:  []uv{{-1.55, 1}, {-1.32, 1.42}, {-.4, 1.43}, {-.4, 1}},
+			ahead: []uv{{-.3, 1}, {-.3, 1.43}, {.22, 1.4}, {.75, 1}},
 			rearW: -1.18, frontW: 1.15,
 		},
-		{ // van
-			body:  [][2]float64{{-2.15, .32}, {-2.18, 1.1}, {1.5, 1.08}, {2.1, .9}, {2.18, .32}},
-			cabin: [][2]float64{{-2.17, 1.05}, {-2.1, 1.95}, {-1.9, 2.02}, {.7, 2.02}, {1, 1.92}, {1.6, 1.05}},
-			rear:  [][2]float64{{-1.95, 1.2}, {-1.9, 1.8}, {-.2, 1.8}, {-.2, 1.2}},
-			ahead: [][2]float64{{0, 1.15}, {0, 1.8}, {.8, 1.8}, {1.3, 1.15}},
+		{
+			body:  []uv{{-2.15, .32}, {-2.18, 1.1}, {1.5, 1.08}, {2.1, .9}, {2.18, .32}},
+			cabin: []uv{{-2.17, 1.05}, {-2.1, 1.95}, {-1.9, 2.02}, {.7, 2.02}, {1, 1.92}, {1.6, 1.05}},
+			rear:  []uv{{-1.95, 1.2}, {-1.9, 1.8}, {-.2, 1.8}, {-.2, 1.2}},
+			ahead: []uv{{0, 1.15}, {0, 1.8}, {.8, 1.8}, {1.3, 1.15}},
 			rearW: -1.35, frontW: 1.35,
 		},
 	}
@@ -102,21 +103,19 @@ func (m model) carEnd(c colour, form shell) {
 	side := m.tint(car, c, g.light)
 	pane := m.tint(car, glass.mix(m.mood.low, .35), 1)
 	paint := m.tint(car, c, m.ahead)
-	m.face(side, [3]float64{open * .86, belt, .9}, [3]float64{open * .66, high, 1.7}, [3]float64{open * .62, high, 3.3}, [3]float64{open * .84, belt, 4})
-	m.face(pane, [3]float64{open * .83, belt + .05, 1.2}, [3]float64{open * .68, high - .1, 1.85}, [3]float64{open * .65, high - .1, 3.15}, [3]float64{open * .81, belt + .05, 3.6})
-	m.face(m.tint(car, c, 1.08), [3]float64{-.66, high, 1.7}, [3]float64{.66, high, 1.7}, [3]float64{.62, high, 3.3}, [3]float64{-.62, high, 3.3})
-	m.face(paint, [3]float64{-.86, belt, .9}, [3]float64{.86, belt, .9}, [3]float64{.66, high, 1.7}, [3]float64{-.66, high, 1.7})
-	m.face(pane, [3]float64{-.76, belt + .04, .95}, [3]float64{.76, belt + .04, .95}, [3]float64{.6, high - .07, 1.62}, [3]float64{-.6, high - .07, 1.62})
-	if m.camera > belt {
-		m.face(m.tint(car, c, 1.1), [3]float64{-.86, .87, 0}, [3]float64{.86, .87, 0}, [3]float64{.86, belt, .95}, [3]float64{-.86, belt, .95})
-	}
+	m.face(side, xyz{open * .86, belt, .9}, xyz{open * .66, high, 1.7}, xyz{open * .62, high, 3.3}, xyz{open * .84, belt, 4})
+	m.face(pane, xyz{open * .83, belt + .05, 1.2}, xyz{open * .68, high - .1, 1.85}, xyz{open * .65, high - .1, 3.15}, xyz{open * .81, belt + .05, 3.6})
+	m.face(m.tint(car, c, 1.08), xyz{-.66, high, 1.7}, xyz{.66, high, 1.7}, xyz{.62, high, 3.3}, xyz{-.62, high, 3.3})
+	m.face(paint, xyz{-.86, belt, .9}, xyz{.86, belt, .9}, xyz{.66, high, 1.7}, xyz{-.66, high, 1.7})
+	m.face(pane, xyz{-.76, belt + .04, .95}, xyz{.76, belt + .04, .95}, xyz{.6, high - .07, 1.62}, xyz{-.6, high - .07, 1.62})
+	m.face(m.tint(car, c, 1.1), xyz{-.86, .87, 0}, xyz{.86, .87, 0}, xyz{.86, belt, .95}, xyz{-.86, belt, .95})
 	f := m.front()
 	f.quad(car, rubber, -.84, 0, -.58, .45)
 	f.quad(car, rubber, .58, 0, .84, .45)
 	p := paint
 	p.to = m.tint(car, c, .65*m.ahead).from
 	p.a, p.b = f.at(0, .87), f.at(0, .25)
-	f.polyPaint(p, [2]float64{-.86, .3}, [2]float64{.86, .3}, [2]float64{.89, .55}, [2]float64{.86, .87}, [2]float64{-.86, .87}, [2]float64{-.89, .55})
+	f.polyPaint(p, uv{-.86, .3}, uv{.86, .3}, uv{.89, .55}, uv{.86, .87}, uv{-.86, .87}, uv{-.89, .55})
 	f.quad(car, grey(.14), -.86, .24, .86, .36)
 	lamp := colour{1, .96, .8}
 	if m.turn < 0 {
@@ -147,7 +146,7 @@ func (s sheet) busSide(c, stripe colour) {
 	p := s.tint(bus, c, 1.05*s.light)
 	p.to = s.tint(bus, c, .7*s.light).from
 	p.a, p.b = s.at(0, top), s.at(0, .4)
-	s.polyPaint(p, [2]float64{-half, .4}, [2]float64{half, .4}, [2]float64{half + .05, 1.4}, [2]float64{half - .15, top - .15}, [2]float64{half - .5, top}, [2]float64{-half + .2, top}, [2]float64{-half, top - .2})
+	s.polyPaint(p, uv{-half, .4}, uv{half, .4}, uv{half + .05, 1.4}, uv{half - .15, top - .15}, uv{half - .5, top}, uv{-half + .2, top}, uv{-half, top - .2})
 	s.quad(bus, stripe, -half, .95, half, 1.2)
 	for k := range 7 {
 		u := -half + .35 + 1.22*float64(k)
@@ -183,11 +182,11 @@ func (m model) busEnd(c, stripe colour) {
 	g := m.flank(open*half, open)
 	g.oz, g.uz = 5.2, -m.turn
 	g.busSide(c, stripe)
-	m.face(m.tint(bus, c, 1.05), [3]float64{-half, top, .1}, [3]float64{half, top, .1}, [3]float64{half, top, 10}, [3]float64{-half, top, 10})
+	m.face(m.tint(bus, c, 1.05), xyz{-half, top, .1}, xyz{half, top, .1}, xyz{half, top, 10}, xyz{-half, top, 10})
 	f := m.front()
 	f.quad(bus, rubber, -1.15, 0, -.8, .6)
 	f.quad(bus, rubber, .8, 0, 1.15, .6)
-	f.poly(bus, c, [2]float64{-half, .35}, [2]float64{half, .35}, [2]float64{half, top - .2}, [2]float64{half - .2, top}, [2]float64{-half + .2, top}, [2]float64{-half, top - .2})
+	f.poly(bus, c, uv{-half, .35}, uv{half, .35}, uv{half, top - .2}, uv{half - .2, top}, uv{-half + .2, top}, uv{-half, top - .2})
 	f.quad(bus, stripe, -half, .95, half, 1.15)
 	f.busPane(-half+.12, 1.3, half-.12, 2.5)
 	lamp := colour{.85, .1, .08}

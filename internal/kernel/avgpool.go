@@ -37,8 +37,7 @@ func (s *sweep) avgPoolBackwardSizes() (spread, shares, weight, row int) {
 
 // AvgPoolForward computes z [N, OH, OW, C], the mean of each channel over the
 // pixels of each window, which is square; the padding does not count. mom,
-// unless nil, receives mean and biased variance of each channel of z, one after
-// the other.
+// unless nil, receives the moments of z as from Moments.
 func AvgPoolForward(t *Team, x Map, win Window, z, mom []float32) {
 	a := poolArgs{sweep: newPool(x.N, x.H, x.W, x.C, win), x: x, z: z}
 	x.check("x")

@@ -1,9 +1,9 @@
 package kernel
 
-// Combine sets dst to the sum of maps of one shape, added from left to right in
-// float32; or, if w is not nil, to the sum of the maps multiplied by their
-// weights, added in float64: a mixed op adds so many maps of mean zero that the
-// mean of the sum would be noise otherwise.
+// Combine sets dst to the sum of maps of one shape, each multiplied by its
+// weight, added from left to right; w nil stands for ones. Maps that normalisation
+// gave a mean of zero, weighted, have a sum whose mean is zero up to the rounding
+// of single elements.
 func Combine(t *Team, maps []Map, w []float32, dst []float32) {
 	if len(maps) == 0 {
 		clear(dst)
@@ -12,11 +12,12 @@ func Combine(t *Team, maps []Map, w []float32, dst []float32) {
 	checkAlike(maps)
 	needIf("w", w, len(maps))
 	need("dst", dst, maps[0].Len())
-	body := combine
+	a := combineArgs{maps: maps, dst: dst}
 	if w != nil {
-		body = mix
+		a.factors = t.Shared(2 * maps[0].C * len(maps))
+		weigh(a.factors, maps, w)
 	}
-	body.run(t, spans(&maps[0]), combineArgs{maps, w, dst})
+	combine.run(t, spans(&maps[0]), a)
 }
 
 // checkAlike panics unless the maps have the shape of the first.
@@ -26,9 +27,61 @@ func checkAlike(maps []Map) {
 	}
 }
 
+// weigh writes the factor and the shift of every channel of each map times its
+// weight, of those of a map's terms.
+//
+// A rounded shift would be an error common to all pixels, unlike the rounding of
+// elements, and many maps would add up to a mean that is noise. So the first map
+// takes the shift of the first two and what rounding took from all others, and the
+// second what rounding takes from that: little enough to be right, and not lost,
+// since a product and its shift are rounded together. A rounded factor does no
+// harm: the shift follows it.
+func weigh(factors []float32, maps []Map, w []float32) {
+	c := maps[0].C
+	for j := range c {
+		rest := 0.0
+		for k := range maps {
+			m, factor, shift := &maps[k], w[k], 0.0
+			if m.Q == nil {
+				ratio := float64(w[k])
+				if m.A != nil {
+					factor *= m.A[j]
+					if m.A[j] != 0 {
+						ratio = float64(factor) / float64(m.A[j])
+					}
+				}
+				shift = ratio * m.shift(j)
+			}
+			rounded := float32(shift)
+			if k < 2 {
+				rounded = 0
+			}
+			rest += shift - float64(rounded)
+			factors[2*c*k+j], factors[2*c*k+c+j] = factor, rounded
+		}
+		for k := range min(2, len(maps)) {
+			rounded := float32(rest)
+			rest -= float64(rounded)
+			factors[2*c*k+c+j] = rounded
+		}
+	}
+}
+
+// shift returns D + E of a channel.
+func (m *Map) shift(j int) float64 {
+	shift := 0.0
+	if m.D != nil {
+		shift = float64(m.D[j])
+	}
+	if m.E != nil {
+		shift += float64(m.E[j])
+	}
+	return shift
+}
+
 type combineArgs struct {
-	maps   []Map
-	w, dst []float32
+	maps         []Map
+	factors, dst []float32
 }
 
 var combine = newLoop(func(a *combineArgs, w *Worker, i int) {
@@ -40,76 +93,21 @@ var combine = newLoop(func(a *combineArgs, w *Worker, i int) {
 		dst := a.dst[from*c : (from+n)*c]
 		for k := range a.maps {
 			m := &a.maps[k]
+			x, factor, shift := m.terms(buf, from, n), m.A, m.D
 			switch {
-			case k == 0:
-				m.load(dst, from, n, false)
-			case m.Q == nil:
-				active.addAffine(dst, m.P[from*c:(from+n)*c], m.A, m.D, n, c)
-			default:
-				active.addAffine(dst, m.pixels(buf, from, n), nil, nil, n, c)
+			case a.factors != nil:
+				factor, shift = a.factors[2*c*k:][:c], a.factors[2*c*k+c:][:c]
+			case m.Q != nil:
+				factor, shift = nil, nil
+			}
+			if k == 0 {
+				active.affine(dst, x, nil, factor, nil, shift, n, c, false)
+			} else {
+				active.addAffine(dst, x, factor, shift, n, c)
 			}
 		}
 	}
 })
-
-var mix = newLoop(func(a *combineArgs, w *Worker, i int) {
-	c := a.maps[0].C
-	bufSize, sumSize, slopeSize, shiftSize := mixSizes(c)
-	mem := pieces(w.Scratch(total(mixSizes(c))))
-	buf, sums := mem.take(bufSize), doubles(mem.take(sumSize))
-	slope, shift := doubles(mem.take(slopeSize)), doubles(mem.take(shiftSize))
-	from, to := span(i, &a.maps[0])
-	clear(shift)
-	for k := range a.maps {
-		if m := &a.maps[k]; m.Q == nil && m.D != nil {
-			for j, d := range m.D {
-				shift[j] += float64(a.w[k]) * float64(d)
-			}
-			for j, e := range m.E {
-				shift[j] += float64(a.w[k]) * float64(e)
-			}
-		}
-	}
-	for step := blockOf(c); from < to; from += step {
-		n := min(step, to-from)
-		sum := sums[:n*c]
-		for p := range n {
-			copy(sum[p*c:], shift)
-		}
-		for k := range a.maps {
-			m := &a.maps[k]
-			x := m.terms(buf, from, n)
-			for j := range slope {
-				slope[j] = float64(a.w[k])
-				if m.A != nil && m.Q == nil {
-					slope[j] *= float64(m.A[j])
-				}
-			}
-			addScaled(sum, x, slope)
-		}
-		dst := a.dst[from*c : (from+n)*c]
-		for j, v := range sum {
-			dst[j] = float32(v)
-		}
-	}
-})
-
-// mixSizes returns the scratch memory of mix in floats: pixels that are formed,
-// their sum, slopes and shifts.
-func mixSizes(c int) (buf, sum, slope, shift int) {
-	return blockFloats(c), 2 * blockFloats(c), 2 * c, 2 * c
-}
-
-// addScaled adds slope·x to sum, with one slope for each channel.
-func addScaled(sum []float64, x []float32, slope []float64) {
-	c := len(slope)
-	for len(x) >= c && c > 0 {
-		for j, s := range slope {
-			sum[j] += s * float64(x[j])
-		}
-		sum, x = sum[c:], x[c:]
-	}
-}
 
 // CombineDots sets dw[k] to the sum of all elements of g·maps[k], the gradient of
 // the weights of Combine. It does nothing if dw is nil.

@@ -146,7 +146,7 @@ func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker
 
 // ConvForward computes z [N, OH, OW, cout], the convolution of x, or if relu of
 // its positive part, by w[KH·KW·C·cout]. bias may be nil. mom, unless nil,
-// receives mean and biased variance of each channel of z, one after the other.
+// receives the moments of z as from Moments.
 func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, cout int, mom []float32) {
 	a := convForwardArgs{conv: newConv(x.N, x.H, x.W, x.C, win, cout), x: x, relu: relu, w: w, bias: bias, z: z}
 	x.check("x")

@@ -32,7 +32,7 @@ func span(i int, m *Map) (from, to int) {
 // Slice and Unslice. c is the larger number of channels of inputs and output.
 func ElementwiseScratch(n, h, w, c, count int) (perWorker, shared int) {
 	m := Plain(n, h, w, c, nil)
-	return total(mixSizes(c)), max(3, 2*spans(&m)) * c * max(1, count)
+	return 2 * lines(blockFloats(c)), max(3, 2*spans(&m)) * c * max(1, count)
 }
 
 // Apply writes the elements of x, or if relu their positive parts, to dst.
@@ -77,7 +77,8 @@ var reluBackward = newLoop(func(a *reluBackwardArgs, w *Worker, i int) {
 	}
 })
 
-// Moments sets mom to the mean and then the biased variance of each channel of x.
+// Moments sets mom[3·C] to the mean of each channel of x, then the biased
+// variances, then what rounding took from the means.
 func Moments(t *Team, x Map, mom []float32) {
 	x.check("x")
 	need("mom", mom, 3*x.C)

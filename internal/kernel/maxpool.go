@@ -30,8 +30,8 @@ func (s *sweep) maxPoolBackwardSizes() (frame, sum, gz int) {
 }
 
 // MaxPoolForward computes z [N, OH, OW, C], the largest element of each channel
-// in each window, which is square. mom, unless nil, receives mean and biased
-// variance of each channel of z, one after the other.
+// in each window, which is square. mom, unless nil, receives the moments of z as
+// from Moments.
 func MaxPoolForward(t *Team, x Map, win Window, z, mom []float32) {
 	a := poolArgs{sweep: newPool(x.N, x.H, x.W, x.C, win), x: x, z: z}
 	x.check("x")

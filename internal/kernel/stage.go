@@ -46,8 +46,7 @@ func StageScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorke
 
 // StageForward computes z [N, OH, OW, cout], the pointwise convolution by
 // wp[C·cout] of the depthwise convolution by wd[K·K·C] of the positive part of
-// x. win is square. mom, unless nil, receives mean and biased variance of each
-// channel of z, one after the other.
+// x. win is square. mom, unless nil, receives the moments of z as from Moments.
 func StageForward(t *Team, x Map, win Window, wd, wp, z []float32, cout int, mom []float32) {
 	a := stageForwardArgs{stage: newStage(x.N, x.H, x.W, x.C, win, cout), x: x, wd: wd, wp: wp, z: z}
 	x.check("x")

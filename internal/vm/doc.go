@@ -10,8 +10,11 @@
 // share an Arena if they never run at the same time. Kernels of package graph
 // run on all cores and a step of them allocates nothing; Gorgonia's own
 // operations, and those of users, run through their Do method, one at a time.
+// The values of wanted nodes lie in memory of their own, and stay until a machine
+// in the same arena that wants them runs again.
 //
 // Differs from gorgonia.TapeMachine: values of nodes that are not wanted are
-// not bound, gradients do not accumulate over runs, and results do not depend
-// on the number of cores.
+// not bound, gradients do not accumulate over runs, a gorgonia.Read sets its
+// variable to the value of the node rather than to a copy, gorgonia.Set is
+// refused, and results do not depend on the number of cores.
 package vm

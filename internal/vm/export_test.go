@@ -9,9 +9,8 @@ import (
 
 // Soil fills all memory of a machine that a run should not depend on with NaN.
 func (m *Machine) Soil(a *Arena) {
-	for _, mem := range [][]float32{a.buf, m.team.Shared(m.plan.shared)} {
-		fill(mem)
-	}
+	a.Soil()
+	fill(m.team.Shared(m.plan.shared))
 	for _, w := range m.plan.wanted {
 		if w.into != nil {
 			fill(w.into)
@@ -26,6 +25,9 @@ func (m *Machine) Soil(a *Arena) {
 	}
 }
 
+// Soil fills an arena with NaN.
+func (a *Arena) Soil() { fill(a.buf) }
+
 func fill(mem []float32) {
 	for i := range mem {
 		mem[i] = float32(math.NaN())
@@ -39,6 +41,23 @@ func (a *Arena) Floats() int { return len(a.buf) }
 // scratch memory of a worker and in the shared one.
 func (p *Plan) Sizes() (arena, kept, perWorker, shared int) {
 	return p.arena, p.kept, p.perWorker, p.shared
+}
+
+// Busiest returns the most floats that live in the arena during one step.
+func (p *Plan) Busiest() int {
+	most := 0
+	for i := range p.steps {
+		live := 0
+		for _, s := range p.steps {
+			for _, v := range s.out {
+				if v != nil && v.native() && !v.want && v.form == nil && v.first <= i && i <= v.last {
+					live += v.size
+				}
+			}
+		}
+		most = max(most, live)
+	}
+	return most
 }
 
 // Steps returns what a run does, in order.
@@ -79,15 +98,12 @@ func (p *Plan) Pending(key string) (pending, formed int) {
 // is last read. It knows nothing of lifetimes: every step paints its outputs
 // and looks for the paint of its inputs.
 func (p *Plan) Check() error {
-	paint := map[string][]*value{"arena": make([]*value, p.arena), "kept": make([]*value, p.kept)}
+	paint := make([]*value, p.arena)
 	area := func(v *value) []*value {
-		switch {
-		case v.outside || v.into != nil || v.stock && !v.kept():
+		if v.outside || v.stock || v.kept() {
 			return nil
-		case v.kept():
-			return paint["kept"][v.at:][:v.shape.TotalSize()]
 		}
-		return paint["arena"][v.at:][:v.shape.TotalSize()]
+		return paint[v.at:][:v.shape.TotalSize()]
 	}
 	made := map[*value]*step{}
 	var check func(v *value) error
@@ -137,13 +153,6 @@ func (p *Plan) Check() error {
 				if err := check(v); err != nil {
 					return fmt.Errorf("%s: %w", s.node.Name(), err)
 				}
-			}
-		}
-	}
-	for _, v := range p.wanted {
-		if v.native() {
-			if err := check(v); err != nil {
-				return err
 			}
 		}
 	}

@@ -199,7 +199,8 @@ func form(c *graph.Context, m kernel.Map, out *graph.Value) {
 }
 
 // blend is a·x + b·y + d, as the gradient of a batch normalisation is. Outputs:
-// the blend, which readers may form, and coefficients [3, C].
+// the blend, which readers may form, and coefficients [3, C]. It reads x as
+// plain data or with factors.
 type blend struct{ reads graph.Pending }
 
 func (blend) Key() string { return "blend" }
@@ -208,7 +209,12 @@ func (blend) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	return []tensor.Shape{in[0], {3, in[0][in[0].Dims()-1]}}, nil
 }
 
-func (k blend) Reads(int) graph.Pending { return k.reads }
+func (k blend) Reads(i int) graph.Pending {
+	if i == 0 {
+		return k.reads
+	}
+	return graph.None
+}
 
 func (blend) Form(i int) (graph.Form, bool) {
 	return graph.Form{P: 0, Q: 1, Coef: 1, Shift: true}, i == 0

@@ -16,9 +16,38 @@ import (
 // inputs for a moment.
 var stockLock sync.Mutex
 
-// Arena is the memory for what lives only during a run. Machines that never run
-// at the same time can share one.
-type Arena struct{ buf []float32 }
+// Arena is memory for the values of a run. Machines that never run at the same
+// time can share one.
+type Arena struct {
+	buf  []float32                // of what lives during a run only
+	kept map[*gorgonia.Node]*slot // of wanted nodes
+}
+
+// slot is memory as kernels see it and as Gorgonia does.
+type slot struct {
+	mem   []float32
+	value gorgonia.Value
+}
+
+// newSlot returns memory as a value of a shape. Gorgonia's scalars are a type of
+// their own: they have to be refreshed.
+func newSlot(mem []float32, shape tensor.Shape) *slot {
+	if shape.Dims() == 0 {
+		return &slot{mem, gorgonia.NewF32(0)}
+	}
+	return &slot{mem, tensor.New(tensor.WithShape(shape.Clone()...), tensor.WithBacking(mem))}
+}
+
+// keep returns the memory of a wanted node. All machines in the arena that want
+// the node share it.
+func (a *Arena) keep(v *value) *slot {
+	s, ok := a.kept[v.node]
+	if !ok {
+		s = newSlot(kernel.Floats(v.shape.TotalSize()), v.shape)
+		a.kept[v.node] = s
+	}
+	return s
+}
 
 // NewArena returns an arena that is large enough for each of the plans.
 func NewArena(plans ...*Plan) *Arena {
@@ -26,7 +55,7 @@ func NewArena(plans ...*Plan) *Arena {
 	for _, p := range plans {
 		size = max(size, p.arena)
 	}
-	return &Arena{kernel.Floats(size)}
+	return &Arena{kernel.Floats(size), map[*gorgonia.Node]*slot{}}
 }
 
 // Machine runs a plan. It implements gorgonia.VM. It is not safe for use by
@@ -43,7 +72,7 @@ type Machine struct {
 	context graph.Context
 	ops     []op
 	sources []source // the inputs
-	scalars []scalar
+	scalars []*slot  // native scalars that Gorgonia sees
 	wanted  []bound
 	modes   modes
 }
@@ -77,12 +106,6 @@ type bound struct {
 	value gorgonia.Value
 }
 
-// scalar is a float that Gorgonia sees as a value of its own type.
-type scalar struct {
-	to   *gorgonia.F32
-	from []float32
-}
-
 var _ gorgonia.VM = (*Machine)(nil)
 
 // Bind returns a machine that keeps its values in the arena and runs on the
@@ -93,18 +116,18 @@ func (p *Plan) Bind(a *Arena, team *kernel.Team) (*Machine, error) {
 	}
 	team.Reserve(p.perWorker, p.shared)
 	m := &Machine{Training: true, UpdateStats: true, plan: p, team: team}
-	b := binder{machine: m, arena: a.buf, kept: kernel.Floats(p.kept), data: map[*value][]float32{}, sources: map[*value]*source{}, headers: map[*value]gorgonia.Value{}}
+	b := binder{machine: m, arena: a, data: map[*value][]float32{}, sources: map[*value]*source{}, slots: map[*value]*slot{}}
 	b.bind()
 	return m, m.bindWanted()
 }
 
 // binder holds what is needed only while a plan is bound.
 type binder struct {
-	machine     *Machine
-	arena, kept []float32
-	data        map[*value][]float32
-	sources     map[*value]*source
-	headers     map[*value]gorgonia.Value
+	machine *Machine
+	arena   *Arena
+	data    map[*value][]float32
+	sources map[*value]*source
+	slots   map[*value]*slot
 }
 
 func (b *binder) bind() {
@@ -157,8 +180,8 @@ func (b *binder) bind() {
 	}
 }
 
-// bindWanted gives the wanted nodes their values. Another machine may have
-// bound them in between, if both want the same node.
+// bindWanted gives the wanted nodes their values. A machine in another arena, or
+// of another kind, may have bound them in between.
 func (m *Machine) bindWanted() error {
 	for _, w := range m.wanted {
 		if w.value == nil || w.node.Value() == w.value {
@@ -173,32 +196,31 @@ func (m *Machine) bindWanted() error {
 
 // memory returns the place of a value.
 func (b *binder) memory(v *value) []float32 {
-	mem := b.arena
 	switch {
 	case v.into != nil:
 		return v.into
 	case v.kept():
-		mem = b.kept
+		return b.arena.keep(v).mem
 	}
 	end := v.at + v.shape.TotalSize()
-	return mem[v.at:end:end]
+	return b.arena.buf[v.at:end:end]
 }
 
 // header returns the Gorgonia value of a value with memory, one for all who ask.
 func (b *binder) header(v *value) gorgonia.Value {
-	if h, ok := b.headers[v]; ok {
-		return h
+	s, ok := b.slots[v]
+	if !ok {
+		if v.kept() && v.into == nil {
+			s = b.arena.keep(v)
+		} else {
+			s = newSlot(b.data[v], v.shape)
+		}
+		b.slots[v] = s
+		if v.shape.Dims() == 0 {
+			b.machine.scalars = append(b.machine.scalars, s)
+		}
 	}
-	var h gorgonia.Value
-	if v.shape.Dims() == 0 {
-		to := gorgonia.NewF32(0)
-		b.machine.scalars = append(b.machine.scalars, scalar{to, b.data[v]})
-		h = to
-	} else {
-		h = tensor.New(tensor.WithShape(v.shape.Clone()...), tensor.WithBacking(b.data[v]))
-	}
-	b.headers[v] = h
-	return h
+	return s.value
 }
 
 // input binds an input of a kernel.
@@ -297,7 +319,7 @@ func (m *Machine) step(o *op) error {
 // refresh copies scalars to where Gorgonia sees them.
 func (m *Machine) refresh() {
 	for _, s := range m.scalars {
-		*s.to = gorgonia.F32(s.from[0])
+		*s.value.(*gorgonia.F32) = gorgonia.F32(s.mem[0])
 	}
 }
 

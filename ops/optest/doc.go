@@ -17,7 +17,8 @@
 //   - the gradients with respect to all inputs and parameters agree with finite
 //     differences of the output, in training and in evaluation;
 //   - outputs and gradients are finite, and are the same bits in every run,
-//     whatever ran before, on 1, 2 and 3 cores;
+//     whatever ran before, on 1, 2 and 3 cores, and whether all gradients are
+//     computed or one alone;
 //   - inputs and parameters are not written to;
 //   - running statistics change in training, and only there, and evaluation uses
 //     them;
@@ -39,7 +40,7 @@
 // with other random inputs and directions, and the median counts: by chance, a
 // kink is close or an error does not show, but not in most trials. Errors are
 // measured by the norm of the gradient, which is the standard deviation of its
-// product with d. Operations of package ops come out below 0.0005, the more
+// product with d. Operations of package ops come out below 0.001, the more
 // curved the larger; a gradient that is wrong in one element of ten thousand, by
 // the size of an element, is off by 0.01. The default tolerance of 0.002 lies
 // between.

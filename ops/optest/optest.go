@@ -55,8 +55,7 @@ func Run(t *testing.T, op ops.Op, o ...Options) {
 
 // RunKernel checks a kernel on inputs of the given shapes. An input with neither
 // Data nor Labels gets random numbers. Gradients are checked if the kernel is
-// ops.Differentiable. It changes
-// GOMAXPROCS as Run does.
+// ops.Differentiable. It changes GOMAXPROCS as Run does.
 func RunKernel(t *testing.T, k ops.Kernel, inputs ...ops.Array) {
 	t.Helper()
 	report(t, checkKernel(k, inputs, options(t, nil)))

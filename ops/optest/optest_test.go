@@ -100,13 +100,18 @@ func TestKernelFaults(t *testing.T) {
 		}}},
 		{"name changes", "the name is", &renamed{}},
 		{"fails", "out of order", failing{}},
+		{"fills gradients that nobody wants", "without the others", eager{}},
 		{"panics", "index out of range", wave{forward: func(_ *ops.Run, out, _ []ops.Array) {
 			out[0].Data[len(out[0].Data)] = 1
 		}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := checkKernel(c.kernel, []ops.Array{{Shape: tensor.Shape{2, 5, 4, 3}}}, options(t, nil))
+			inputs := []ops.Array{{Shape: tensor.Shape{2, 5, 4, 3}}}
+			if c.kernel == (eager{}) {
+				inputs = append(inputs, inputs[0])
+			}
+			r := checkKernel(c.kernel, inputs, options(t, nil))
 			requireFault(t, r, c.want)
 		})
 	}
@@ -156,6 +161,27 @@ type renamed struct {
 func (k *renamed) Name() string {
 	k.calls++
 	return fmt.Sprint("wave ", k.calls)
+}
+
+// eager is a·b with gradients for both, wanted or not.
+type eager struct{}
+
+func (eager) Name() string { return "eager" }
+
+func (eager) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[:1], nil }
+
+func (eager) Forward(_ *ops.Run, out, in []ops.Array) error {
+	for i, a := range in[0].Data {
+		out[0].Data[i] = a * in[1].Data[i]
+	}
+	return nil
+}
+
+func (eager) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []ops.Array) error {
+	for i, g := range gy.Data {
+		grads[0].Data[i], grads[1].Data[i] = g*in[1].Data[i], g*in[0].Data[i]
+	}
+	return nil
 }
 
 type failing struct{ wave }

@@ -89,7 +89,6 @@ type net struct {
 	random  []int
 	outputs gorgonia.Nodes
 	weights []float32 // r of the loss Σ r·y
-	loss    *gorgonia.Node
 	wrt     []variable
 }
 
@@ -151,12 +150,11 @@ func (n *net) differentiate() error {
 	if err != nil {
 		return err
 	}
-	n.loss = loss[0]
 	wrt := make(gorgonia.Nodes, len(n.wrt))
 	for i, v := range n.wrt {
 		wrt[i] = v.node
 	}
-	if _, err = gorgonia.Grad(n.loss, wrt...); err != nil {
+	if _, err = gorgonia.Grad(loss[0], wrt...); err != nil {
 		return fmt.Errorf("the output must depend on every input and parameter, and be differentiable: %w", err)
 	}
 	return nil
@@ -193,12 +191,15 @@ func (n *net) data(v variable) []float32 {
 // gradients.
 func (n *net) machine(training, gradients bool) (ops.VM, error) {
 	want := slices.Clone(n.outputs)
-	if gradients && n.loss != nil {
-		want = append(want, n.loss)
+	if gradients {
 		for _, v := range n.wrt {
 			want = append(want, v.node.Deriv())
 		}
 	}
+	return n.plan(training, want...)
+}
+
+func (n *net) plan(training bool, want ...*gorgonia.Node) (ops.VM, error) {
 	m, err := ops.NewVM(n.scope.Graph(), want...)
 	if err != nil {
 		return nil, err
@@ -299,6 +300,22 @@ func (n *net) repeat(training bool) (r result) {
 	if d := first.differ(run(m)); d != "" {
 		r.fault("a run depends on the run before it: %s", d)
 		return r
+	}
+	for i, v := range n.wrt {
+		m, err := n.plan(training, v.node.Deriv())
+		if err == nil {
+			err = m.RunAll()
+		}
+		name := first.names[len(n.outputs)+i]
+		if err != nil {
+			r.fault("%s cannot be computed without the others: %w", name, err)
+			return r
+		}
+		alone := results{[]string{name}, [][]float32{floats(v.node.Deriv())}}
+		if d := alone.differ(results{values: first.values[len(n.outputs)+i:]}); d != "" {
+			r.fault("%s is another one if it is computed without the others: %s", name, d)
+			return r
+		}
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for cores := 1; cores <= 3; cores++ {

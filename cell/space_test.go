@@ -1,0 +1,93 @@
+package cell_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+func TestReductions(t *testing.T) {
+	assert.Equal(t, []int{2, 5}, cell.Reductions(8, 2))
+	assert.Equal(t, []int{6, 13}, cell.Reductions(20, 2))
+	assert.Equal(t, []int{4, 9}, cell.Reductions(14, 2))
+	assert.Equal(t, []int{4}, cell.Reductions(12, 1))
+	assert.Equal(t, []int{0}, cell.Reductions(1, 2), "one cell reduces once")
+	assert.Empty(t, cell.Reductions(8, 0))
+	assert.Empty(t, cell.Reductions(8, -1))
+	assert.Equal(t, []int{2, 5}, cell.Reductions(8, 3), "there are two places at most")
+}
+
+func TestDARTSSpace(t *testing.T) {
+	s := cell.DARTS(cell.ImageNetStem, 16, 8)
+	require.NoError(t, s.Validate())
+	assert.Equal(t, 14, s.Edges())
+	assert.Equal(t, ops.DARTS(), s.Ops)
+	assert.Equal(t, cell.Body{Stem: "imagenet", Width: 16, Cells: 8, Reductions: []int{2, 5}}, s.Body)
+	data, err := json.Marshal(s)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{
+		"ops": ["none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"],
+		"nodes": 4,
+		"body": {"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5]}
+	}`, string(data))
+	var back cell.Space
+	require.NoError(t, json.Unmarshal(data, &back))
+	assert.Equal(t, s, back)
+}
+
+// named is a candidate that only has a name.
+type named string
+
+func (n named) Name() string { return string(n) }
+
+func (named) Build(*ops.Scope, *gorgonia.Node, ops.Conn) (*gorgonia.Node, error) {
+	return nil, assert.AnError
+}
+
+func TestSpaceValidate(t *testing.T) {
+	cases := []struct {
+		name, want string
+		change     func(s *cell.Space)
+	}{
+		{"no operations", "a space of 0 operations", func(s *cell.Space) { s.Ops = nil }},
+		{"one operation", "a space of 1 operations", func(s *cell.Space) { s.Ops = s.Ops[:1] }},
+		{"a missing operation", "operation 1 of the space is nil", func(s *cell.Space) { s.Ops = ops.Set{ops.None(), nil} }},
+		{"a name with a space", `operation 1 of the space is named "my op"`, func(s *cell.Space) { s.Ops = ops.Set{ops.None(), named("my op")} }},
+		{"an operation twice", `two operations named "none"`, func(s *cell.Space) { s.Ops = ops.Set{ops.None(), ops.Skip(), ops.None()} }},
+		{"no nodes", "Nodes is 0, not in 1..64", func(s *cell.Space) { s.Nodes = 0 }},
+		{"too many nodes", "Nodes is 65, not in 1..64", func(s *cell.Space) { s.Nodes = 65 }},
+		{"no stem", `Stem is "", not "cifar" or "imagenet"`, func(s *cell.Space) { s.Body.Stem = "" }},
+		{"no width", "Width is 0, not in 1..16384", func(s *cell.Space) { s.Body.Width = 0 }},
+		{"too large a width", "Width is 16386", func(s *cell.Space) { s.Body.Width = 16386 }},
+		{"a width that the stem cannot halve", "Width is 7; the ImageNet stem halves it", func(s *cell.Space) { s.Body.Width = 7 }},
+		{"no cells", "Cells is -1, not in 1..1024", func(s *cell.Space) { s.Body.Cells = -1 }},
+		{"too many cells", "Cells is 1025", func(s *cell.Space) { s.Body.Cells = 1025 }},
+		{"a reduction before the first cell", "Reductions is [-1 5]", func(s *cell.Space) { s.Body.Reductions = []int{-1, 5} }},
+		{"a reduction after the last cell", "Reductions is [2 8]; 8 cells", func(s *cell.Space) { s.Body.Reductions = []int{2, 8} }},
+		{"reductions in falling order", "Reductions is [5 2]", func(s *cell.Space) { s.Body.Reductions = []int{5, 2} }},
+		{"a reduction twice", "Reductions is [2 2]", func(s *cell.Space) { s.Body.Reductions = []int{2, 2} }},
+		{"too many reductions", "Reductions has 11 entries", func(s *cell.Space) {
+			s.Body.Cells = 20
+			s.Body.Reductions = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+		}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			s := cell.DARTS(cell.ImageNetStem, 16, 8)
+			c.change(&s)
+			err := s.Validate()
+			require.ErrorContains(t, err, c.want)
+			assert.Regexp(t, "^cell: ", err.Error())
+			// Building reports the same.
+			n := newNet(t)
+			_, built := s.Supernet(n.Scope, n.images(1, 32, 32, 3))
+			assert.Equal(t, err, built)
+		})
+	}
+}

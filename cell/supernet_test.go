@@ -1,0 +1,125 @@
+package cell_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+func TestSupernet(t *testing.T) {
+	space := cell.DARTS(cell.CIFARStem, 2, 3)
+	n := newNet(t)
+	super, err := space.Supernet(n.Scope, n.images(1, 8, 6, 3))
+	require.NoError(t, err)
+	assert.Equal(t, tensor.Shape{14, 8}, super.Normal.Shape)
+	assert.Equal(t, "alphas_normal", super.Normal.Name)
+	assert.Equal(t, "alphas_reduce", super.Reduce.Name)
+	assert.True(t, super.Normal.Alpha && super.Reduce.Alpha)
+	normal, reduce := super.Alphas()
+	assert.Nil(t, normal)
+	assert.Nil(t, reduce)
+	_, err = super.Genotype()
+	assert.ErrorContains(t, err, "call Params.Init")
+
+	require.NoError(t, n.Params().Init(1))
+	normal, reduce = super.Alphas()
+	require.Len(t, normal, 14)
+	require.Len(t, reduce[13], 8)
+	var squares float64
+	for i := range normal {
+		for j := range normal[i] {
+			squares += normal[i][j]*normal[i][j] + reduce[i][j]*reduce[i][j]
+		}
+	}
+	assert.InDelta(t, 1e-3, math.Sqrt(squares/224), 2e-4)
+	assert.NotEqual(t, normal, reduce)
+	normal[0][0] = 99
+	again, _ := super.Alphas()
+	assert.NotEqual(t, 99.0, again[0][0], "they are copies")
+
+	// Element [2, 5] of the alpha of reduction cells makes edge 0→3 of these
+	// cells a separable convolution of 5×5 pixels.
+	n.Params().Data(super.Reduce)[2*8+5] = 5
+	g, err := super.Genotype()
+	require.NoError(t, err)
+	assert.Equal(t, cell.Edge{Op: "sep_conv_5x5", From: 0}, g.Reduce[2])
+	assert.Equal(t, []int{2, 3, 4, 5}, g.NormalConcat)
+	assert.Equal(t, []int{2, 3, 4, 5}, g.ReduceConcat)
+	require.NoError(t, g.Validate(space.Ops.Has))
+	_, reduce = super.Alphas()
+	same, err := space.Derive(again, reduce)
+	require.NoError(t, err)
+	assert.Equal(t, g, same)
+	_, err = space.Derive(again[:13], reduce)
+	assert.ErrorContains(t, err, "normal cell: ")
+	_, err = space.Derive(again, reduce[:13])
+	assert.ErrorContains(t, err, "reduction cell: ")
+}
+
+// TestSupernetWithoutOneKindOfCells has alphas that nothing depends on.
+func TestSupernetWithoutOneKindOfCells(t *testing.T) {
+	for name, reductions := range map[string][]int{"alphas_reduce": nil, "alphas_normal": {0, 1}} {
+		space := cell.Space{Ops: ops.DARTS(), Nodes: 2, Body: cell.Body{Stem: cell.CIFARStem, Width: 2, Cells: 2, Reductions: reductions}}
+		n := newNet(t)
+		x := n.images(2, 8, 6, 3)
+		super, err := space.Supernet(n.Scope, x)
+		require.NoError(t, err)
+		step := n.training(x, super.Out)
+		first := step()
+		assert.Less(t, step(), first)
+		for _, p := range n.Learnables() {
+			assert.Equal(t, n.Owner(p).Name == name, p.Deriv() == nil, n.Owner(p).Name)
+		}
+	}
+}
+
+func TestEntropy(t *testing.T) {
+	assert.InDelta(t, 1, cell.Entropy([][]float64{{2, 2, 2}, {0, 0, 0}}), 1e-12)
+	assert.InDelta(t, 0.5, cell.Entropy([][]float64{{0, 0, 0}, {1000, 0, 0}}), 1e-12)
+	p := 1 / (1 + math.E)
+	assert.InDelta(t, -(p*math.Log(p)+(1-p)*math.Log(1-p))/math.Log(2), cell.Entropy([][]float64{{0, 1}}), 1e-12)
+	assert.Zero(t, cell.Entropy(nil))
+	assert.Zero(t, cell.Entropy([][]float64{{}, {3}}))
+}
+
+func TestShare(t *testing.T) {
+	space := cell.DARTS(cell.CIFARStem, 2, 3)
+	alpha := [][]float64{make([]float64, 8), make([]float64, 8)}
+	assert.InDelta(t, 0.125, space.Share(alpha, "skip_connect"), 1e-12)
+	alpha[1][3] = 1000
+	assert.InDelta(t, 0.5625, space.Share(alpha, "skip_connect"), 1e-12)
+	assert.Zero(t, space.Share(alpha, "swish"))
+	assert.Zero(t, space.Share(nil, "skip_connect"))
+	assert.Zero(t, space.Share([][]float64{{1, 2}}, "skip_connect"))
+}
+
+// TestMixedOpIsWeighted moves all weight of an alpha to one operation, which
+// leaves the network of this operation alone.
+func TestMixedOpIsWeighted(t *testing.T) {
+	space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip(), ops.DilConv(3)}, Nodes: 2, Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
+	n := newNet(t)
+	x := n.images(2, 5, 4, 3)
+	super, err := space.Supernet(n.Scope, x)
+	require.NoError(t, err)
+	n.training(x, super.Out) // binds images
+	for i := range n.Params().Alphas() {
+		n.Params().Alphas()[i] = []float32{-200, 200, -200}[i%3]
+	}
+	// Node 2 is s0 + s1 and node 3 is s0 + s1 + node 2, so twice as much.
+	m, err := ops.NewVM(n.Graph(), super.Out)
+	require.NoError(t, err)
+	require.NoError(t, m.RunAll())
+	out := super.Out.Value().Data().([]float32)
+	require.Len(t, out, 2*5*4*8)
+	for i := 0; i < len(out); i += 8 {
+		for c := range 4 {
+			require.InDelta(t, 2*out[i+c], out[i+4+c], 1e-5)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package darts_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"unnas/cell"
+	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// A search without labels, small enough for a test.
+func ExampleSearch() {
+	src, err := dataset.NewScenes(32, 16, 16, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c := darts.DARTS()
+	c.Space = cell.DARTS(cell.CIFARStem, 4, 3) // the space of DARTS; width 4, 3 cells
+	c.Epochs, c.Batch = 1, 8
+	task := pretext.Rotation{View: pretext.Scenes(16)}
+	result, err := darts.Search(context.Background(), src, task, c)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(result.Steps, "steps,", len(result.Genotype.Normal), "edges in each cell")
+	// Output: 2 steps, 8 edges in each cell
+}
+
+// A folder keeps the settings, the events and the result of a run.
+func ExampleNewFolder() {
+	tmp, err := os.MkdirTemp("", "run")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(tmp)
+	folder, err := darts.NewFolder(filepath.Join(tmp, "first"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	g, _ := cell.Published("unnas_imagenet_rot")
+	err = folder.Save(&darts.Result{Genotype: g})
+	fmt.Println(err, folder.Close())
+	files, _ := os.ReadDir(folder.Dir())
+	for _, f := range files {
+		fmt.Println(f.Name())
+	}
+	// Output:
+	// <nil> <nil>
+	// genotype.json
+	// metrics.jsonl
+	// normal.svg
+	// reduce.svg
+}
+
+// The size of DARTS' own cell on CIFAR-10, as in its paper: 3.3 million
+// parameters.
+func ExampleMeasure() {
+	g, _ := cell.Published("darts_v2")
+	body := cell.DARTS(cell.CIFARStem, 36, 20).Body
+	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
+	size, err := darts.Measure(body, g, ops.Published(), task)
+	fmt.Println(size.Params, size.MACs, err)
+	// Output: 3349342 528359040 <nil>
+}

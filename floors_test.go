@@ -1,0 +1,192 @@
+package unnas_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// floors are the packages of the library. A package imports only packages of
+// lower floors, never one of its own.
+var floors = map[string]int{
+	"internal/atomicfile": 0,
+	"internal/cpu":        0,
+	"internal/rng":        0,
+	"internal/kernel":     1,
+	"internal/graph":      2,
+	"internal/vm":         3,
+	"ops":                 4,
+	"cell":                5,
+	"pretext":             5,
+	"segmentation":        6,
+	"darts/dataset":       6,
+	"darts":               7,
+}
+
+// kits serve tests, and nothing else imports them.
+var kits = []string{"internal/golden", "ops/optest"}
+
+// gorgoniaFloor is the lowest floor that knows Gorgonia.
+const gorgoniaFloor = 2
+
+// Above the floors are the programs, and the root is below: it holds no code.
+const (
+	programs = "examples/"
+	root     = "."
+)
+
+// fault returns what is wrong with an import of a file in the folder dir, or "".
+func fault(dir string, test bool, imported string) string {
+	floor, hasFloor := floors[dir]
+	target, ours := strings.CutPrefix(imported, "unnas/")
+	switch {
+	case dir == root && !test:
+		return "package unnas maps the library and imports nothing"
+	case !ours && strings.HasPrefix(imported, "gorgonia.org/") && hasFloor && floor < gorgoniaFloor:
+		return fmt.Sprintf("floor %d does without Gorgonia", floor)
+	case !ours || test && target == dir:
+		return ""
+	case slices.Contains(kits, target):
+		if test {
+			return ""
+		}
+		return "only tests import " + imported
+	}
+	below, known := floors[target]
+	switch {
+	case !known:
+		return imported + " has no floor; give it one in floors_test.go"
+	case strings.HasPrefix(dir, programs):
+		if strings.HasPrefix(target, "internal/") {
+			return "programs import public packages only, which proves that these suffice"
+		}
+	case slices.Contains(kits, dir):
+	case !hasFloor:
+		return dir + " has no floor; give it one in floors_test.go"
+	case below >= floor:
+		return fmt.Sprintf("%s, on floor %d, imports %s, on floor %d", dir, floor, target, below)
+	}
+	return ""
+}
+
+func TestFault(t *testing.T) {
+	for _, c := range []struct {
+		name, dir, imported string
+		test, want          bool
+	}{
+		{"lower", "cell", "unnas/ops", false, false},
+		{"much lower", "darts", "unnas/internal/rng", false, false},
+		{"higher", "ops", "unnas/cell", false, true},
+		{"sibling", "cell", "unnas/pretext", false, true},
+		{"sibling of a test", "cell", "unnas/pretext", true, true},
+		{"itself, by a test", "cell", "unnas/cell", true, false},
+		{"kit", "cell", "unnas/ops/optest", false, true},
+		{"kit, by a test", "cell", "unnas/ops/optest", true, false},
+		{"by a kit", "internal/golden", "unnas/segmentation", false, false},
+		{"standard", "internal/kernel", "math", false, false},
+		{"Gorgonia below its floor", "internal/kernel", "gorgonia.org/tensor", false, true},
+		{"Gorgonia", "internal/graph", "gorgonia.org/tensor", false, false},
+		{"unknown package", "util", "unnas/ops", false, true},
+		{"unknown target", "cell", "unnas/util", false, true},
+		{"program", "examples/quickstart", "unnas/darts", false, false},
+		{"program, internal", "examples/quickstart", "unnas/internal/rng", true, true},
+		{"root", root, "fmt", false, true},
+		{"root, test", root, "fmt", true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			assert.Equal(t, c.want, fault(c.dir, c.test, c.imported) != "")
+		})
+	}
+}
+
+// TestFloors holds the table against the imports of all files.
+func TestFloors(t *testing.T) {
+	found := map[string]bool{}
+	for _, s := range parse(t) {
+		found[s.dir] = true
+		for _, spec := range s.file.Imports {
+			if f := fault(s.dir, s.test, strings.Trim(spec.Path.Value, "`\"")); f != "" {
+				t.Errorf("%s: %s", s.at(spec), f)
+			}
+		}
+	}
+	for dir := range floors {
+		assert.True(t, found[dir], "the table of floors has %s, the repository does not", dir)
+	}
+	for _, dir := range kits {
+		assert.True(t, found[dir], "the list of test kits has %s, the repository does not", dir)
+	}
+	for dir := range found {
+		_, known := floors[dir]
+		assert.True(t, known || dir == root || slices.Contains(kits, dir) || strings.HasPrefix(dir, programs),
+			"%s has no floor; give it one in floors_test.go", dir)
+	}
+}
+
+// TestContributing demands that CONTRIBUTING.md shows the same table.
+func TestContributing(t *testing.T) {
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	require.NoError(t, err)
+	shown := map[string]int{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d) \| (.*) \|$`).FindAllStringSubmatch(string(text), -1) {
+		floor, err := strconv.Atoi(row[1])
+		require.NoError(t, err)
+		for _, dir := range regexp.MustCompile("`([a-z/]+)`").FindAllStringSubmatch(row[2], -1) {
+			shown[dir[1]] = floor
+		}
+	}
+	assert.Equal(t, floors, shown)
+}
+
+// A source is a Go file of the repository.
+type source struct {
+	dir  string // folder, with slashes
+	name string
+	test bool
+	file *ast.File
+	set  *token.FileSet
+}
+
+func (s source) at(n ast.Node) token.Position { return s.set.Position(n.Pos()) }
+
+// parse returns all Go files of the module, whatever their build tags.
+func parse(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	set := token.NewFileSet()
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if file != root && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata") {
+				return fs.SkipDir // as the go command does
+			}
+			return nil
+		}
+		if filepath.Ext(name) != ".go" {
+			return nil
+		}
+		f, err := parser.ParseFile(set, file, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		all = append(all, source{filepath.ToSlash(filepath.Dir(file)), name, strings.HasSuffix(name, "_test.go"), f, set})
+		return nil
+	})
+	require.NoError(t, err)
+	return all
+}

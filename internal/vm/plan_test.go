@@ -1,0 +1,330 @@
+package vm_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/graph"
+	"unnas/internal/kernel"
+	"unnas/internal/vm"
+	"unnas/ops"
+)
+
+// TestBytes compares what a plan says with what its machine takes.
+func TestBytes(t *testing.T) {
+	g := gorgonia.NewGraph()
+	a, b, c := input(g, "a", 3, 50), input(g, "b", 3, 50), input(g, "c", 3, 50)
+	y := apply(t, twist{}, apply(t, twist{}, a, b), c)
+	loss := apply(t, total{}, y)
+	_, err := gorgonia.Grad(loss, a, b)
+	require.NoError(t, err)
+	into := make([]float32, 150)
+	p, err := vm.Compile(g, vm.Options{
+		Want: gorgonia.Nodes{loss, a.Deriv(), b.Deriv(), y},
+		Into: map[*gorgonia.Node][]float32{b.Deriv(): into},
+	})
+	require.NoError(t, err)
+	arena, kept, perWorker, shared := p.Sizes()
+	assert.Equal(t, 16+160+160, kept, "whole cache lines of loss, y and the gradient of a")
+	assert.Equal(t, 1, perWorker)
+	assert.Equal(t, 150, shared)
+	assert.Equal(t, arena, vm.NewArena(p).Floats())
+	for _, workers := range []int{1, 3} {
+		assert.Equal(t, int64(4*(arena+kept+shared+workers)), p.Bytes(workers))
+		m, err := p.Bind(vm.NewArena(p), kernel.NewTeam(workers))
+		require.NoError(t, err)
+		assert.Equal(t, p.Bytes(workers), m.Bytes())
+	}
+}
+
+// TestBytesAreTaken compares what a plan says with what the runtime hands out
+// until the first run is over.
+func TestBytesAreTaken(t *testing.T) {
+	g := gorgonia.NewGraph()
+	x := input(g, "x", 16, 32, 16, 16)
+	let(t, x, make([]float32, 16*32*16*16))
+	y := apply(t, twist{}, x, apply(t, stretch{}, apply(t, look{}, x)))
+	_, err := gorgonia.Grad(apply(t, total{}, y), x)
+	require.NoError(t, err)
+	p, err := vm.Compile(g, vm.Options{Want: gorgonia.Nodes{y, x.Deriv()}})
+	require.NoError(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m, err := p.Bind(vm.NewArena(p), kernel.NewTeam(2))
+	require.NoError(t, err)
+	require.NoError(t, m.RunAll())
+	runtime.ReadMemStats(&after)
+	assert.InEpsilon(t, m.Bytes(), after.TotalAlloc-before.TotalAlloc, 0.02)
+}
+
+// TestArenaIsReused holds that a long chain takes the memory of its widest part.
+func TestArenaIsReused(t *testing.T) {
+	g := gorgonia.NewGraph()
+	n := input(g, "x", 4, 16)
+	for range 20 {
+		n = apply(t, look{}, n)
+	}
+	p, err := vm.Compile(g, vm.Options{Want: gorgonia.Nodes{apply(t, total{}, n)}})
+	require.NoError(t, err)
+	arena, _, _, _ := p.Sizes()
+	assert.Equal(t, 2*64, arena)
+}
+
+// TestArenaIsPacked compares arenas with what lives at the busiest step, which
+// no packing can beat.
+func TestArenaIsPacked(t *testing.T) {
+	n := newSupernet(t, ops.NewParams())
+	p, err := vm.Compile(n.scope.Graph(), vm.Options{Want: append(gorgonia.Nodes{n.loss}, derivs(n.scope.Learnables())...)})
+	require.NoError(t, err)
+	arena, _, _, _ := p.Sizes()
+	assert.LessOrEqual(t, float64(arena), 1.1*float64(p.Busiest()))
+}
+
+func TestArenas(t *testing.T) {
+	chain := func(size int) *vm.Plan {
+		g := gorgonia.NewGraph()
+		p, err := vm.Compile(g, vm.Options{Want: gorgonia.Nodes{apply(t, total{}, apply(t, look{}, input(g, "x", 1, size)))}})
+		require.NoError(t, err)
+		return p
+	}
+	small, large := chain(30), chain(90)
+	assert.Equal(t, 96, vm.NewArena(small, large).Floats())
+	assert.Equal(t, 0, vm.NewArena().Floats())
+	_, err := large.Bind(vm.NewArena(small), kernel.NewTeam(1))
+	assert.ErrorContains(t, err, "arena of 384 bytes, this one has 128; list the plan in NewArena")
+}
+
+// TestDeadCode holds that a plan computes nothing that nobody wants.
+func TestDeadCode(t *testing.T) {
+	g := gorgonia.NewGraph()
+	image, w := input(g, "image", 2, 3), input(g, "w", 2, 3)
+	loss := apply(t, total{}, apply(t, twist{}, apply(t, look{reads: graph.Affine}, image), w))
+	apply(t, look{reads: graph.Scaled}, image)
+	_, err := gorgonia.Grad(loss, w)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		name string
+		want gorgonia.Nodes
+		into bool
+		run  []string
+	}{
+		{"loss", gorgonia.Nodes{loss}, false, []string{"look 2", "twist", "total"}},
+		{"gradient", gorgonia.Nodes{w.Deriv()}, false, []string{"look 2", "twist", "spread", "gradient of twist"}},
+		{"an input", gorgonia.Nodes{w}, false, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := vm.Compile(g, vm.Options{Want: c.want})
+			require.NoError(t, err)
+			assert.Equal(t, c.run, p.Steps())
+		})
+	}
+	// Of the gradient of twist only one output is wanted, so look is not
+	// differentiated and the other takes no memory.
+	_, p, _ := bind(t, g, 1, vm.Options{Want: gorgonia.Nodes{w.Deriv()}})
+	arena, kept, _, _ := p.Sizes()
+	assert.Equal(t, 16, kept)
+	assert.Equal(t, 3*16, arena, "look, its spread gradient and the sum that twist saves")
+}
+
+// TestAllEnds wants what nobody reads, whenever the graph grew.
+func TestAllEnds(t *testing.T) {
+	g := gorgonia.NewGraph()
+	_, err := vm.Compile(g, vm.Options{})
+	assert.ErrorContains(t, err, "no operation")
+	x := input(g, "x", 2, 3)
+	let(t, x, []float32{1, 2, 3, 4, 5, 6})
+	_, err = vm.Compile(g, vm.Options{})
+	assert.ErrorContains(t, err, "no operation")
+
+	y := apply(t, look{}, x)
+	require.NoError(t, machine(t, g).RunAll())
+	assert.Equal(t, []float32{1, 2, 3, 4, 5, 6}, floats(y))
+	loss := apply(t, total{}, y)
+	_, err = gorgonia.Grad(loss, x)
+	require.NoError(t, err)
+	_, err = graph.Apply(twist{}, x, x) // no output of which is asked for
+	require.NoError(t, err)
+	m, p, _ := bind(t, g, 2, vm.Options{})
+	_, kept, _, _ := p.Sizes()
+	assert.Equal(t, 2*16, kept, "the loss and the gradient, not what they are made of")
+	require.NoError(t, m.RunAll())
+	assert.Equal(t, []float32{21}, floats(loss))
+	assert.Equal(t, []float32{1, 1, 1, 1, 1, 1}, floats(x.Deriv()))
+}
+
+// TestRewrittenGraph compiles before and after Gorgonia takes a node out of the
+// graph.
+func TestRewrittenGraph(t *testing.T) {
+	g := gorgonia.NewGraph()
+	ok := must(t)
+	x, y := input(g, "x", 2), input(g, "y", 2)
+	let(t, x, []float32{1, 2})
+	let(t, y, []float32{3, 5})
+	plus := ok(gorgonia.Add(gorgonia.NewConstant(float32(1)), x))
+	a := apply(t, twist{}, x, y)
+	b := apply(t, look{}, y)
+	require.NoError(t, machine(t, g, a, b).RunAll())
+	log := ok(gorgonia.Log(plus))
+	c := ok(gorgonia.Sub(a, b))
+	require.NoError(t, machine(t, g, a, b, c, log).RunAll())
+	assert.Equal(t, []float32{3, 10}, floats(a))
+	assert.Equal(t, []float32{3, 5}, floats(b))
+	assert.Equal(t, []float32{0, 5}, floats(c))
+	assert.InDeltaSlice(t, []float32{0.6931, 1.0986}, floats(log), 1e-4)
+}
+
+// TestFolds holds which additions become one step.
+func TestFolds(t *testing.T) {
+	add := func(n ...*gorgonia.Node) *gorgonia.Node { return must(t)(gorgonia.ReduceAdd(n)) }
+	for _, c := range []struct {
+		name  string
+		build func(a, b, c *gorgonia.Node) gorgonia.Nodes
+		steps []string
+		want  float32 // of the first, for 1, 10 and 100
+	}{
+		{"left", func(a, b, c *gorgonia.Node) gorgonia.Nodes { return gorgonia.Nodes{add(a, b, c, a)} }, []string{"sum of 4"}, 112},
+		{"right", func(a, b, c *gorgonia.Node) gorgonia.Nodes { return gorgonia.Nodes{add(a, add(b, c))} }, []string{"sum of 2", "sum of 2"}, 111},
+		{"twice", func(a, _, _ *gorgonia.Node) gorgonia.Nodes { return gorgonia.Nodes{add(a, a)} }, []string{"sum of 2"}, 2},
+		{"a sum twice", func(a, b, _ *gorgonia.Node) gorgonia.Nodes {
+			s := add(a, b)
+			return gorgonia.Nodes{add(s, s)}
+		}, []string{"sum of 2", "sum of 2"}, 22},
+		{"wanted inside", func(a, b, c *gorgonia.Node) gorgonia.Nodes {
+			s := add(a, b)
+			return gorgonia.Nodes{add(s, c, c), s}
+		}, []string{"sum of 2", "sum of 3"}, 211},
+		{"read elsewhere", func(a, b, c *gorgonia.Node) gorgonia.Nodes {
+			s := add(a, b)
+			return gorgonia.Nodes{add(s, c), apply(t, look{}, s)}
+		}, []string{"sum of 2", "sum of 2", "look 0"}, 111},
+		{"the right operand too", func(a, b, c *gorgonia.Node) gorgonia.Nodes {
+			return gorgonia.Nodes{add(add(a, b), add(c, a, b))}
+		}, []string{"sum of 3", "sum of 3"}, 122},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := gorgonia.NewGraph()
+			var in gorgonia.Nodes
+			for i, v := range []float32{1, 10, 100} {
+				n := input(g, fmt.Sprint("in", i), 2, 3)
+				let(t, n, []float32{v, v, v, v, v, v})
+				in = append(in, n)
+			}
+			want := c.build(in[0], in[1], in[2])
+			m, p, arena := bind(t, g, 2, vm.Options{Want: want})
+			assert.Equal(t, c.steps, p.Steps())
+			m.Soil(arena)
+			require.NoError(t, m.RunAll())
+			assert.Equal(t, []float32{c.want, c.want, c.want, c.want, c.want, c.want}, floats(want[0]))
+		})
+	}
+	g := gorgonia.NewGraph()
+	a := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(2), gorgonia.WithName("a"))
+	_, p, _ := bind(t, g, 1, vm.Options{Want: gorgonia.Nodes{add(a, a, a)}})
+	assert.Equal(t, []string{"+ false", "+ false"}, p.Steps(), "kernels add float32 only")
+}
+
+// TestAliases keeps the memory of a value while a result that shares it is read.
+func TestAliases(t *testing.T) {
+	g := gorgonia.NewGraph()
+	ok := must(t)
+	x := input(g, "x", 3, 4)
+	y := apply(t, look{}, x)
+	view := ok(gorgonia.ApplyOp(alias, ok(gorgonia.Reshape(y, tensor.Shape{4, 3}))))
+	column := ok(gorgonia.Slice(view, nil, gorgonia.S(1)))
+	n := y
+	for range 5 { // which would take the memory of y
+		n = apply(t, look{}, n)
+	}
+	late := apply(t, look{}, view)
+	m, _, arena := bind(t, g, 2, vm.Options{Want: gorgonia.Nodes{n, late, column, view}})
+	for run := range 2 {
+		data := normal(rand.New(rand.NewPCG(1, uint64(run))), x.Shape())
+		let(t, x, data)
+		m.Soil(arena)
+		require.NoError(t, m.RunAll())
+		assert.Equal(t, data, floats(late))
+		arena.Soil() // wanted results lie elsewhere
+		assert.Equal(t, data, floats(view))
+		assert.Equal(t, []float32{data[1], data[4], data[7], data[10]}, floats(column))
+		assert.Equal(t, tensor.Shape{4, 3}, view.Value().Shape())
+	}
+}
+
+// TestInto gives wanted values of all origins memory of the caller's.
+func TestInto(t *testing.T) {
+	g := gorgonia.NewGraph()
+	ok := must(t)
+	x := input(g, "x", 2, 2)
+	native := apply(t, look{}, x)
+	stock := ok(gorgonia.Square(native))
+	reshaped := ok(gorgonia.Reshape(native, tensor.Shape{4}))
+	folded := ok(gorgonia.Add(native, stock))
+	scalar := apply(t, total{}, x)
+	stockScalar := ok(gorgonia.Square(scalar))
+	all := map[*gorgonia.Node][]float32{}
+	var want gorgonia.Nodes
+	for _, n := range []*gorgonia.Node{native, stock, reshaped, folded, scalar, stockScalar, x} {
+		want = append(want, n)
+		all[n] = make([]float32, n.Shape().TotalSize())
+	}
+	m, p, arena := bind(t, g, 2, vm.Options{Want: want, Into: all})
+	_, kept, _, _ := p.Sizes()
+	assert.Zero(t, kept)
+	for _, data := range [][]float32{{1, 2, 3, 4}, {-1, 0, 2, 5}} {
+		let(t, x, data)
+		m.Soil(arena)
+		require.NoError(t, m.RunAll())
+		s := data[0] + data[1] + data[2] + data[3]
+		squares := []float32{data[0] * data[0], data[1] * data[1], data[2] * data[2], data[3] * data[3]}
+		assert.Equal(t, data, all[native])
+		assert.Equal(t, squares, all[stock])
+		assert.Equal(t, data, all[reshaped])
+		assert.Equal(t, []float32{data[0] + squares[0], data[1] + squares[1], data[2] + squares[2], data[3] + squares[3]}, all[folded])
+		assert.Equal(t, []float32{s}, all[scalar])
+		assert.Equal(t, []float32{s * s}, all[stockScalar])
+		assert.Equal(t, data, all[x], "a gradient may be an input, and is copied")
+		for _, n := range want {
+			assert.Equal(t, all[n], floats(n), n.Name())
+		}
+	}
+	for _, n := range want[:4] {
+		all[n][0] = 77
+		assert.Equal(t, float32(77), floats(n)[0], "the node is bound to the memory")
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	g, other := gorgonia.NewGraph(), gorgonia.NewGraph()
+	x, double := input(g, "x", 2, 3), gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(2), gorgonia.WithName("double"))
+	y := apply(t, look{}, x)
+	square := must(t)(gorgonia.Square(double))
+	set := gorgonia.Set(x, y)
+	for _, c := range []struct {
+		name  string
+		o     vm.Options
+		wants []string
+	}{
+		{"nil", vm.Options{Want: gorgonia.Nodes{y, nil}}, []string{"wanted node is nil"}},
+		{"another graph", vm.Options{Want: gorgonia.Nodes{apply(t, look{}, input(other, "z", 2))}}, []string{"look 0[0]", "another graph"}},
+		{"tuple", vm.Options{Want: gorgonia.Nodes{graph.Children(y)[0]}}, []string{"look 0", "want the nodes of its outputs"}},
+		{"set", vm.Options{Want: gorgonia.Nodes{y, set}}, []string{set.Name(), "letOp", "leave it out"}},
+		{"set among all ends", vm.Options{}, []string{set.Name(), "leave it out"}},
+		{"memory of another size", vm.Options{Want: gorgonia.Nodes{y}, Into: map[*gorgonia.Node][]float32{y: make([]float32, 5)}}, []string{"5 float32", y.Name(), "(2, 3)"}},
+		{"memory of another type", vm.Options{Want: gorgonia.Nodes{square}, Into: map[*gorgonia.Node][]float32{square: make([]float32, 2)}}, []string{square.Name(), "float64"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := vm.Compile(g, c.o)
+			require.Error(t, err)
+			for _, want := range append(c.wants, "vm: ") {
+				assert.ErrorContains(t, err, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,172 @@
+package vm_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+
+	"unnas/cell"
+	"unnas/internal/kernel"
+	"unnas/internal/vm"
+	"unnas/ops"
+)
+
+// supernet is a small supernet with a loss.
+type supernet struct {
+	scope          *ops.Scope
+	images, labels *gorgonia.Node
+	loss           *gorgonia.Node
+}
+
+const (
+	supernetBatch   = 3
+	supernetClasses = 5
+)
+
+// newSupernet builds a supernet over p, in a graph of its own.
+func newSupernet(t testing.TB, p *ops.Params) *supernet {
+	n := &supernet{scope: ops.NewScope(gorgonia.NewGraph(), p)}
+	require.NoError(t, ops.Build(func() error {
+		ok := must(t)
+		g := n.scope.Graph()
+		n.images = ok(ops.Images(g, "images", supernetBatch, 8, 6, 3))
+		n.labels = ok(ops.Labels(g, "labels", supernetBatch))
+		space := cell.DARTS(cell.CIFARStem, 2, 3)
+		space.Nodes = 2
+		net, err := space.Supernet(n.scope, n.images)
+		require.NoError(t, err)
+		logits := ok(n.scope.Sub("head").Linear(ok(ops.GlobalAvgPool(net.Out)), 1, supernetClasses))
+		l, err := ops.CrossEntropy(logits, n.labels, ops.LossConfig{Ignore: ops.NoIgnore})
+		require.NoError(t, err)
+		n.loss = l.Value
+		if err := p.Init(1); err != nil {
+			return err
+		}
+		return ops.Grad(n.scope, n.loss)
+	}))
+	for _, w := range n.scope.Learnables() {
+		require.NotNil(t, w.Deriv(), w.Name())
+	}
+	return n
+}
+
+// feed binds a batch.
+func (n *supernet) feed(t testing.TB, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	let(t, n.images, normal(r, n.images.Shape()))
+	labels := make([]int32, supernetBatch)
+	for i := range labels {
+		labels[i] = r.Int32N(supernetClasses)
+	}
+	let(t, n.labels, labels)
+}
+
+// machines returns one machine for the gradients of weights and one for those
+// of alphas, in one arena, as a search has them.
+func (n *supernet) machines(t testing.TB, workers int) (machines [2]*vm.Machine, arena *vm.Arena) {
+	var o [2]vm.Options
+	for i := range o {
+		o[i] = vm.Options{Want: gorgonia.Nodes{n.loss}, Into: map[*gorgonia.Node][]float32{}}
+	}
+	p := n.scope.Params()
+	for _, w := range n.scope.Learnables() {
+		i := 0
+		if n.scope.Owner(w).Alpha {
+			i = 1
+		}
+		o[i].Want = append(o[i].Want, w.Deriv())
+		o[i].Into[w.Deriv()] = p.Grad(n.scope.Owner(w))
+	}
+	var plans [2]*vm.Plan
+	for i := range plans {
+		var err error
+		plans[i], err = vm.Compile(n.scope.Graph(), o[i])
+		require.NoError(t, err)
+		require.NoError(t, plans[i].Check())
+	}
+	arena = vm.NewArena(plans[:]...)
+	team := kernel.NewTeam(workers)
+	for i := range machines {
+		var err error
+		machines[i], err = plans[i].Bind(arena, team)
+		require.NoError(t, err)
+	}
+	return machines, arena
+}
+
+// TestSupernet compares a network of this library's operations with Gorgonia's
+// machine, where no map is pending.
+func TestSupernet(t *testing.T) {
+	p := ops.NewParams()
+	ours := newSupernet(t, p)
+	theirs := newSupernet(t, p)
+	machines, arena := ours.machines(t, 2)
+	tape := gorgonia.NewTapeMachine(theirs.scope.Graph())
+	defer tape.Close()
+	for step := range uint64(2) {
+		ours.feed(t, step)
+		theirs.feed(t, step)
+		require.NoError(t, tape.RunAll())
+		for i, m := range machines {
+			m.Soil(arena)
+			require.NoError(t, m.RunAll())
+			near(t, floats(theirs.loss), floats(ours.loss), "loss")
+			for j, w := range ours.scope.Learnables() {
+				if q := ours.scope.Owner(w); q.Alpha == (i == 1) {
+					near(t, floats(theirs.scope.Learnables()[j].Deriv()), p.Grad(q), w.Name())
+				}
+			}
+		}
+		tape.Reset()
+	}
+}
+
+// TestSupernetOnTeams holds all gradients to the bit for all sizes of teams.
+func TestSupernetOnTeams(t *testing.T) {
+	p := ops.NewParams()
+	n := newSupernet(t, p)
+	n.feed(t, 1)
+	var first []uint32
+	for workers := 1; workers <= 3; workers++ {
+		machines, arena := n.machines(t, workers)
+		var bits []uint32
+		for _, m := range machines {
+			m.Soil(arena)
+			require.NoError(t, m.RunAll())
+		}
+		for _, grads := range [][]float32{floats(n.loss), p.WeightGrads(), p.AlphaGrads()} {
+			for _, v := range grads {
+				bits = append(bits, math.Float32bits(v))
+			}
+		}
+		if first == nil {
+			first = bits
+		}
+		require.Equal(t, first, bits, "%d workers", workers)
+	}
+}
+
+// TestNoAllocations holds that a step of a search allocates nothing.
+func TestNoAllocations(t *testing.T) {
+	n := newSupernet(t, ops.NewParams())
+	n.feed(t, 1)
+	machines, _ := n.machines(t, 2)
+	step := func() {
+		for _, m := range machines {
+			if err := m.RunAll(); err != nil {
+				panic(err)
+			}
+		}
+	}
+	step()
+	assert.Zero(t, testing.AllocsPerRun(5, step))
+	for _, m := range machines {
+		m.Training, m.UpdateStats = false, false
+	}
+	step()
+	assert.Zero(t, testing.AllocsPerRun(5, step))
+}
