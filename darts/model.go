@@ -111,7 +111,6 @@ func (m *model) plan(s *ops.Scope) error {
 	o := [2]vm.Options{}
 	for i := range o {
 		o[i].Want = gorgonia.Nodes{m.loss.Value, m.loss.Correct, m.loss.Count}
-		o[i].Into = map[*gorgonia.Node][]float32{}
 	}
 	for _, n := range s.Learnables() {
 		if n.Deriv() == nil { // no cell reads it, as the alphas of a kind of cells that a short network lacks
@@ -123,7 +122,7 @@ func (m *model) plan(s *ops.Scope) error {
 			half = &o[1]
 		}
 		half.Want = append(half.Want, n.Deriv())
-		half.Into[n.Deriv()] = m.params.Grad(q)
+		half.Into = append(half.Into, vm.Target{Node: n.Deriv(), Data: m.params.Grad(q)})
 	}
 	var plans [2]*vm.Plan
 	for i := range plans {

@@ -49,11 +49,11 @@ type testCase struct {
 
 // machine plans the wanted nodes and the gradients of all parameters.
 func machine(t *testing.T, s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia.Node) *vm.Machine {
-	o := vm.Options{Want: want, Into: map[*gorgonia.Node][]float32{}}
+	o := vm.Options{Want: want}
 	for _, n := range s.Learnables() {
 		if n.Deriv() != nil {
 			o.Want = append(o.Want, n.Deriv())
-			o.Into[n.Deriv()] = s.Params().Grad(s.Owner(n))
+			o.Into = append(o.Into, vm.Target{Node: n.Deriv(), Data: s.Params().Grad(s.Owner(n))})
 		}
 	}
 	for _, n := range extra {

@@ -293,6 +293,9 @@ func (m *Machine) RunAll() (err error) {
 		}
 	}
 	m.refresh()
+	for _, d := range m.plan.copies {
+		copy(d.data, d.of)
+	}
 	if err := m.bindWanted(); err != nil {
 		return err
 	}

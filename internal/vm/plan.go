@@ -22,7 +22,14 @@ type Options struct {
 	Want []*gorgonia.Node
 	// Into gives the memory for some wanted nodes, so that gradients can lie
 	// side by side in one slab.
-	Into map[*gorgonia.Node][]float32
+	Into []Target
+}
+
+// Target is a wanted node and memory for its value. One node may have several:
+// that of the gradient of parameters that are only used as their sum.
+type Target struct {
+	Node *gorgonia.Node
+	Data []float32
 }
 
 // Plan is the order, lifetime and place of everything that a run computes.
@@ -35,6 +42,7 @@ type Plan struct {
 	kept      int // floats of wanted values without memory of the caller's
 	perWorker int // scratch floats for each worker
 	shared    int // scratch floats in common
+	copies    []duplicate
 }
 
 // read is a gorgonia.Read: the node it reads and the variable it sets.
@@ -101,6 +109,9 @@ type use struct {
 	in   int
 }
 
+// duplicate is memory that gets a copy of a value.
+type duplicate struct{ of, data []float32 }
+
 // Compile plans the computation of the wanted nodes of a graph.
 func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 	if cpu.Err != nil {
@@ -123,15 +134,22 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 	}
 	for _, n := range want {
 		v := c.byNode[n]
-		if into, ok := o.Into[n]; ok {
-			if v.dtype != tensor.Float32 || len(into) != v.shape.TotalSize() {
-				return nil, fmt.Errorf("vm: memory of %d float32 given for %s, which is %v of shape %v", len(into), n.Name(), v.dtype, v.shape)
-			}
-			v.into = into
-		}
 		if !v.want && !v.outside {
 			v.want = true
 			c.plan.wanted = append(c.plan.wanted, v)
+		}
+	}
+	for _, t := range o.Into {
+		v := c.byNode[t.Node]
+		switch {
+		case v == nil || !v.want && !v.outside:
+			return nil, errors.New("vm: memory given for a node that is not wanted")
+		case v.dtype != tensor.Float32 || len(t.Data) != v.shape.TotalSize():
+			return nil, fmt.Errorf("vm: memory of %d float32 given for %s, which is %v of shape %v", len(t.Data), t.Node.Name(), v.dtype, v.shape)
+		case v.into == nil:
+			v.into = t.Data
+		default:
+			c.plan.copies = append(c.plan.copies, duplicate{v.into, t.Data})
 		}
 	}
 	c.pend()

@@ -28,7 +28,7 @@ func TestBytes(t *testing.T) {
 	into := make([]float32, 150)
 	p, err := vm.Compile(g, vm.Options{
 		Want: gorgonia.Nodes{loss, a.Deriv(), b.Deriv(), y},
-		Into: map[*gorgonia.Node][]float32{b.Deriv(): into},
+		Into: []vm.Target{{Node: b.Deriv(), Data: into}},
 	})
 	require.NoError(t, err)
 	arena, kept, perWorker, shared := p.Sizes()
@@ -269,12 +269,16 @@ func TestInto(t *testing.T) {
 	scalar := apply(t, total{}, x)
 	stockScalar := ok(gorgonia.Square(scalar))
 	all := map[*gorgonia.Node][]float32{}
+	again := make([]float32, 4)
+	var into []vm.Target
 	var want gorgonia.Nodes
 	for _, n := range []*gorgonia.Node{native, stock, reshaped, folded, scalar, stockScalar, x} {
 		want = append(want, n)
 		all[n] = make([]float32, n.Shape().TotalSize())
+		into = append(into, vm.Target{Node: n, Data: all[n]})
 	}
-	m, p, arena := bind(t, g, 2, vm.Options{Want: want, Into: all})
+	into = append(into, vm.Target{Node: folded, Data: again})
+	m, p, arena := bind(t, g, 2, vm.Options{Want: want, Into: into})
 	_, kept, _, _ := p.Sizes()
 	assert.Zero(t, kept)
 	for _, data := range [][]float32{{1, 2, 3, 4}, {-1, 0, 2, 5}} {
@@ -287,6 +291,7 @@ func TestInto(t *testing.T) {
 		assert.Equal(t, squares, all[stock])
 		assert.Equal(t, data, all[reshaped])
 		assert.Equal(t, []float32{data[0] + squares[0], data[1] + squares[1], data[2] + squares[2], data[3] + squares[3]}, all[folded])
+		assert.Equal(t, all[folded], again, "a node may have several places")
 		assert.Equal(t, []float32{s}, all[scalar])
 		assert.Equal(t, []float32{s * s}, all[stockScalar])
 		assert.Equal(t, data, all[x], "a gradient may be an input, and is copied")
@@ -316,8 +321,8 @@ func TestCompileErrors(t *testing.T) {
 		{"tuple", vm.Options{Want: gorgonia.Nodes{graph.Children(y)[0]}}, []string{"look 0", "want the nodes of its outputs"}},
 		{"set", vm.Options{Want: gorgonia.Nodes{y, set}}, []string{set.Name(), "letOp", "leave it out"}},
 		{"set among all ends", vm.Options{}, []string{set.Name(), "leave it out"}},
-		{"memory of another size", vm.Options{Want: gorgonia.Nodes{y}, Into: map[*gorgonia.Node][]float32{y: make([]float32, 5)}}, []string{"5 float32", y.Name(), "(2, 3)"}},
-		{"memory of another type", vm.Options{Want: gorgonia.Nodes{square}, Into: map[*gorgonia.Node][]float32{square: make([]float32, 2)}}, []string{square.Name(), "float64"}},
+		{"memory of another size", vm.Options{Want: gorgonia.Nodes{y}, Into: []vm.Target{{Node: y, Data: make([]float32, 5)}}}, []string{"5 float32", y.Name(), "(2, 3)"}},
+		{"memory of another type", vm.Options{Want: gorgonia.Nodes{square}, Into: []vm.Target{{Node: square, Data: make([]float32, 2)}}}, []string{square.Name(), "float64"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := vm.Compile(g, c.o)

@@ -70,7 +70,7 @@ func (n *supernet) feed(t testing.TB, seed uint64) {
 func (n *supernet) machines(t testing.TB, workers int) (machines [2]*vm.Machine, arena *vm.Arena) {
 	var o [2]vm.Options
 	for i := range o {
-		o[i] = vm.Options{Want: gorgonia.Nodes{n.loss}, Into: map[*gorgonia.Node][]float32{}}
+		o[i] = vm.Options{Want: gorgonia.Nodes{n.loss}}
 	}
 	p := n.scope.Params()
 	for _, w := range n.scope.Learnables() {
@@ -79,7 +79,7 @@ func (n *supernet) machines(t testing.TB, workers int) (machines [2]*vm.Machine,
 			i = 1
 		}
 		o[i].Want = append(o[i].Want, w.Deriv())
-		o[i].Into[w.Deriv()] = p.Grad(n.scope.Owner(w))
+		o[i].Into = append(o[i].Into, vm.Target{Node: w.Deriv(), Data: p.Grad(n.scope.Owner(w))})
 	}
 	var plans [2]*vm.Plan
 	for i := range plans {
