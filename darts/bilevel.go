@@ -48,7 +48,7 @@ func (b *bilevel) arch(o objective) error {
 	values, grads := o.Alphas()
 	b.archSteps++
 	b.run(func() {
-		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, float32(b.c.ArchLR), float32(b.c.ArchBeta1), float32(b.c.ArchBeta2), adamEpsilon, float32(b.c.ArchDecay))
+		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchDecay)
 	})
 	return nil
 }

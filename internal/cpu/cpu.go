@@ -1,8 +1,3 @@
-// Package cpu says which vector instructions the kernels may use.
-//
-// The best set that the processor offers is chosen when the program starts.
-// The environment variable UNNAS_KERNEL, set to generic, avx2 or avx512,
-// forces one of them, for tests and for comparisons.
 package cpu
 
 import (

@@ -69,21 +69,23 @@ var sgd = newLoop(func(a *sgdArgs, _ *Worker, i int) {
 // Adam makes step number step, from one on, of Adam (Kingma and Ba, 2015, arXiv
 // 1412.6980) with the gradient g of the weights w and its moments m and v, which
 // begin with zeros. Differs: decay·w is added to the gradient.
-func Adam(t *Team, w, m, v, g []float32, step int, lr, beta1, beta2, eps, decay float32) {
+func Adam(t *Team, w, m, v, g []float32, step int, lr, beta1, beta2, eps, decay float64) {
 	need("m", m, len(w))
 	need("v", v, len(w))
 	need("g", g, len(w))
-	correction := func(beta float32) float64 { return 1 - math.Pow(float64(beta), float64(step)) }
+	correction := func(beta float64) float64 { return 1 - math.Pow(beta, float64(step)) }
 	adam.run(t, chunks(len(w)), adamArgs{
-		w, m, v, g, float32(float64(lr) / correction(beta1)), float32(1 / math.Sqrt(correction(beta2))),
-		beta1, beta2, eps, decay,
+		w, m, v, g, float32(lr / correction(beta1)), float32(1 / math.Sqrt(correction(beta2))),
+		float32(beta1), float32(beta2), float32(1 - beta1), float32(1 - beta2), float32(eps), float32(decay),
 	})
 }
 
 type adamArgs struct {
-	w, m, v, g               []float32
-	rate, spread             float32 // learning rate and 1/√v corrected for the step
-	beta1, beta2, eps, decay float32
+	w, m, v, g   []float32
+	rate, spread float32 // learning rate and 1/√v corrected for the step
+	beta1, beta2 float32
+	gain1, gain2 float32 // 1 - beta1 and 1 - beta2, rounded once
+	eps, decay   float32
 }
 
 var adam = newLoop(func(a *adamArgs, _ *Worker, i int) {
@@ -91,8 +93,8 @@ var adam = newLoop(func(a *adamArgs, _ *Worker, i int) {
 	w, m, v := a.w[from:to], a.m[from:to], a.v[from:to]
 	for j, g := range a.g[from:to] {
 		g += a.decay * w[j]
-		m[j] = a.beta1*m[j] + (1-a.beta1)*g
-		v[j] = a.beta2*v[j] + (1-a.beta2)*g*g
+		m[j] = a.beta1*m[j] + a.gain1*g
+		v[j] = a.beta2*v[j] + a.gain2*g*g
 		w[j] -= a.rate * m[j] / (float32(math.Sqrt(float64(v[j])))*a.spread + a.eps)
 	}
 })
