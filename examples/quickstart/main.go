@@ -67,10 +67,10 @@ func parse(args []string, help io.Writer) (options, error) {
 	}
 	f.StringVar(&o.data, "data", "", "`folder` with CIFAR-10 (binary version) or with images, one folder for each class; empty: built-in scenes")
 	f.StringVar(&o.task, "task", "rotation", "what the network learns: `rotation` needs no labels, classification does")
-	f.IntVar(&o.epochs, "epochs", 6, "passes over one half of the images")
+	f.IntVar(&o.epochs, "epochs", 3, "passes over one half of the images")
 	f.IntVar(&o.width, "width", 8, "channels of the first cell")
 	f.IntVar(&o.cells, "cells", 5, "cells of the network")
-	f.IntVar(&o.batch, "batch", 16, "images in a step; rotation makes four inputs of each")
+	f.IntVar(&o.batch, "batch", 8, "images in a step; rotation makes four inputs of each")
 	f.Uint64Var(&o.seed, "seed", 1, "of everything random; equal seeds give equal results")
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
 	f.StringVar(&o.out, "out", "", "`folder` for the results; empty: a new one in runs")
@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	c.Space = cell.DARTS(stem, o.width, o.cells)
 	c.Epochs, c.Batch, c.Seed, c.Workers = o.epochs, o.batch, o.seed, o.workers
 	// A short search takes larger steps of the alphas than the published one.
-	c.ArchLR = 3e-3
+	c.ArchLR = 1e-2
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -124,14 +124,14 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if saved := folder.Save(result); saved != nil {
 		return errors.Join(err, saved)
 	}
-	return errors.Join(err, show(out, result, c, task, folder.Dir(), err))
+	return errors.Join(err, show(out, result, c, task, folder.Dir(), err != nil))
 }
 
 // open returns the images, how a network sees them, and the stem for their size.
 func open(dir string) (darts.Source, pretext.View, cell.Stem, error) {
 	if dir == "" {
 		const size = 32
-		src, err := dataset.NewScenes(1024, size, size, 1)
+		src, err := dataset.NewScenes(512, size, size, 1)
 		return src, pretext.Scenes(size), cell.CIFARStem, err
 	}
 	if isCIFAR(dir) {
@@ -188,17 +188,16 @@ func newFolder(dir string) (*darts.Folder, error) {
 	}
 }
 
-// show prints what was found and where it is.
-func show(out io.Writer, r *darts.Result, c darts.Config, task pretext.Task, dir string, stopped error) error {
-	title := "Found"
-	if stopped != nil {
-		title = "Stopped early; found so far"
-	}
+// show prints the size of what was found and where it is.
+func show(out io.Writer, r *darts.Result, c darts.Config, task pretext.Task, dir string, stopped bool) error {
 	size, err := darts.Measure(c.Space.Body, r.Genotype, c.Space.Ops, task)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "\n%s\n\n%v\n\nAs a network of %d cells and width %d: %d parameters, %.1f million multiply-adds an image.\nIn %s: genotype.json, normal.svg, reduce.svg, config.json, metrics.jsonl\n",
-		title, r.Genotype, c.Space.Body.Cells, c.Space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)
+	if stopped { // else the printer has shown the cells
+		fmt.Fprintf(out, "stopped early, found so far:\n%v\n", r.Genotype)
+	}
+	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the run as config.json and metrics.jsonl.\n",
+		c.Space.Body.Cells, c.Space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)
 	return err
 }

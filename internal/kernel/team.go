@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Team runs the loops of kernels on several cores. Between Begin and End its
@@ -172,14 +173,23 @@ func (t *Team) work(w *Worker) {
 	}
 }
 
-// relax passes a little time. A waiting worker spins first, and later lets other
-// goroutines (the loader of the next batch, the garbage collector) have its core.
+// patience is for how long a waiting worker spins, about a millisecond: longer
+// than any loop takes where the team has the processor to itself.
+const patience = 1 << 15
+
+// relax passes a little time. A waiting worker spins first, now and then lets
+// other goroutines (the loader of the next batch, the garbage collector) have its
+// core, and gives it up when the one it waits for has lost its own to another
+// program.
 func relax(spin int) {
-	if spin&63 == 63 {
+	switch {
+	case spin > patience:
+		time.Sleep(50 * time.Microsecond)
+	case spin&63 == 63:
 		runtime.Gosched()
-		return
+	default:
+		pause()
 	}
-	pause()
 }
 
 // loop is a parallel loop whose arguments are kept in re-used memory, so that
