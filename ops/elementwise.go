@@ -108,32 +108,7 @@ func Sum(xs ...*gorgonia.Node) (*gorgonia.Node, error) {
 	case 1:
 		return terms[0], nil
 	}
-	return apply(sum{}, terms...)
-}
-
-type sum struct{}
-
-func (sum) Key() string { return "sum" }
-
-func (sum) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[:1], nil }
-
-func (sum) Reads(int) graph.Pending { return graph.Affine }
-
-func (sum) Scratch(in []tensor.Shape) (int, int) { return elementwise(in[0], len(in)) }
-
-func (sum) Run(c *graph.Context, out, in []graph.Value) error {
-	kernel.Combine(c.Team, c.Maps(in), nil, out[0].F)
-	return nil
-}
-
-func (sum) Wrt(inputs int) []bool { return all(inputs) }
-
-func (sum) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
-	out := make(gorgonia.Nodes, len(in))
-	for i := range out {
-		out[i] = gy
-	}
-	return out, nil
+	return apply(graph.Sum(len(terms)), terms...)
 }
 
 // Concat joins maps [N, H, W, Ci] along their channels: [N, H, W, ΣCi].

@@ -324,7 +324,7 @@ func (c *compiler) add(n *gorgonia.Node) error {
 	if isAdd(n) {
 		terms := c.terms(n)
 		s := c.step(n, terms)
-		s.kernel, s.out = sum(len(terms)), []*value{v}
+		s.kernel, s.out = graph.Sum(len(terms)), []*value{v}
 		return nil
 	}
 	v.stock = true

@@ -1,0 +1,150 @@
+package kernel
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// eachTeam runs a test for teams of 1 to 8 workers, at work or not yet begun.
+func eachTeam(t *testing.T, body func(t *testing.T, team *Team)) {
+	for size := 1; size <= 8; size++ {
+		for _, begun := range []bool{false, true} {
+			t.Run(fmt.Sprintf("size=%d,begun=%v", size, begun), func(t *testing.T) {
+				team := NewTeam(size)
+				require.Equal(t, size, team.Size())
+				if begun {
+					team.Begin()
+					defer team.End()
+				}
+				body(t, team)
+			})
+		}
+	}
+}
+
+func TestTeamVisitsEachIndexOnce(t *testing.T) {
+	eachTeam(t, func(t *testing.T, team *Team) {
+		for _, n := range []int{-1, 0, 1, 2, 3, 7, 8, 9, 1000} {
+			visits := make([]atomic.Int32, max(n, 0))
+			team.For(n, func(_ *Worker, i int) { visits[i].Add(1) })
+			for i := range visits {
+				require.EqualValues(t, 1, visits[i].Load(), "index %d of %d", i, n)
+			}
+		}
+	})
+}
+
+// A worker is never in two tasks at a time, so what it owns needs no lock: the
+// race detector sees writes to the same scratch.
+func TestWorkersShareNothing(t *testing.T) {
+	eachTeam(t, func(t *testing.T, team *Team) {
+		sums := make([]float32, 300)
+		for round := range 5 {
+			team.For(len(sums), func(w *Worker, i int) {
+				x := w.Scratch(3 + i%5)
+				for j := range x {
+					x[j] = float32(i)
+				}
+				runtime.Gosched()
+				sums[i] = x[0] + x[len(x)-1]
+			})
+			for i, s := range sums {
+				require.EqualValues(t, 2*i, s, "round %d", round)
+			}
+		}
+	})
+}
+
+func TestTeamPassesOnPanics(t *testing.T) {
+	eachTeam(t, func(t *testing.T, team *Team) {
+		for _, bad := range []int{0, 5, 19} {
+			recovered := func() (value any) {
+				defer func() { value = recover() }()
+				team.For(20, func(_ *Worker, i int) {
+					if i == bad {
+						panic(fmt.Sprintf("task %d failed", i))
+					}
+				})
+				return nil
+			}()
+			require.Equal(t, fmt.Sprintf("task %d failed", bad), recovered)
+
+			var sum atomic.Int64
+			team.For(20, func(_ *Worker, i int) { sum.Add(int64(i)) })
+			require.EqualValues(t, 190, sum.Load(), "after a panic the team works as before")
+		}
+	})
+}
+
+func TestTeamLeavesNoGoroutine(t *testing.T) {
+	before := runtime.NumGoroutine()
+	team := NewTeam(6)
+	for range 3 {
+		team.Begin()
+		require.GreaterOrEqual(t, runtime.NumGoroutine(), before+5)
+		team.For(50, func(*Worker, int) {})
+		team.End()
+		// A goroutine that has said that it is done takes a moment to go.
+		require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before }, 5*time.Second, time.Millisecond)
+	}
+}
+
+func TestTeamOfAllCores(t *testing.T) {
+	for _, size := range []int{0, -3} {
+		assert.Equal(t, runtime.GOMAXPROCS(0), NewTeam(size).Size())
+	}
+}
+
+func TestReservedMemoryIsKept(t *testing.T) {
+	team := NewTeam(3)
+	team.Reserve(100, 200)
+	shared := team.Shared(200)
+	for _, w := range team.workers {
+		x := w.Scratch(100)
+		assert.Same(t, &x[0], &w.Scratch(7)[0])
+		assert.Zero(t, uintptr(unsafe.Pointer(&x[0]))%64, "scratch begins at a cache line")
+		assert.Panics(t, func() { _ = w.Scratch(7)[:8] }, "scratch ends where it was asked to")
+	}
+	assert.Same(t, &shared[0], &team.Shared(50)[0])
+	assert.Zero(t, uintptr(unsafe.Pointer(&shared[0]))%64)
+}
+
+type addArgs struct {
+	x    []float32
+	term float32
+}
+
+var addLoop = newLoop(func(a *addArgs, w *Worker, i int) {
+	w.Scratch(16)[0] = a.term
+	a.x[i] += a.term
+})
+
+func TestLoopsDoNotAllocate(t *testing.T) {
+	for _, size := range []int{1, 4} {
+		team := NewTeam(size)
+		team.Reserve(16, 0)
+		team.Begin()
+		x := Floats(40)
+		allocs := testing.AllocsPerRun(100, func() { addLoop.run(team, len(x), addArgs{x, 1}) })
+		team.End()
+		assert.Zero(t, allocs, "size %d", size)
+		for i, v := range x { // the first run is not counted
+			require.EqualValues(t, 101, v, "element %d", i)
+		}
+	}
+}
+
+// A finished loop keeps no memory of its arguments alive.
+func TestLoopForgetsItsArguments(t *testing.T) {
+	addLoop.run(NewTeam(2), 3, addArgs{Floats(3), 1})
+	for _, j := range addLoop.free {
+		assert.Zero(t, j.args)
+	}
+}
