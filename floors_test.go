@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"internal/atomicfile": 0,
 	"internal/cpu":        0,
 	"internal/rng":        0,
+	"internal/memory":     0,
 	"internal/kernel":     1,
 	"internal/graph":      2,
 	"internal/vm":         3,

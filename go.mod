@@ -3,9 +3,9 @@ module unnas
 go 1.26.0
 
 require (
-	// Gorgonia's tensor package pulls in a version of this module that refuses
-	// to start on Go releases newer than itself. Requiring this version here
-	// cures every program that imports unnas (gorgonia/gorgonia#523).
+	// Gorgonia's tensor package asks for a version of this module that refuses to
+	// start on Go releases newer than itself. Requiring this version directly cures
+	// every program that imports unnas.
 	go4.org/unsafe/assume-no-moving-gc v0.0.0-20231121144256-b99613f794b6
 	gorgonia.org/gorgonia v0.9.18
 	gorgonia.org/tensor v0.9.24

@@ -118,7 +118,7 @@ func checkLayout(t *testing.T, edges []Edge, concat []int) bool {
 				}
 			}
 		}
-		from, to := l.nodes[0], l.nodes[len(l.nodes)-1]
+		var from, to = l.nodes[0], l.nodes[len(l.nodes)-1]
 		if i < len(edges) {
 			from, to = l.nodes[edges[i].From], l.nodes[target(i)]
 		} else {

@@ -81,21 +81,21 @@ func DARTS(stem Stem, width, cells int) Space {
 }
 
 // Edges returns the number of edges of a cell: the rows of an alpha.
-func (s Space) Edges() int {
+func (sp Space) Edges() int {
 	n := 0
-	for i := range s.Nodes {
+	for i := range sp.Nodes {
 		n += 2 + i
 	}
 	return n
 }
 
 // Validate reports the first setting that no network can have.
-func (s Space) Validate() error {
-	if len(s.Ops) < 2 {
-		return fmt.Errorf("cell: a space of %d operations; at least two are needed to choose from", len(s.Ops))
+func (sp Space) Validate() error {
+	if len(sp.Ops) < 2 {
+		return fmt.Errorf("cell: a space of %d operations; at least two are needed to choose from", len(sp.Ops))
 	}
 	seen := map[string]bool{}
-	for i, op := range s.Ops {
+	for i, op := range sp.Ops {
 		if op == nil {
 			return fmt.Errorf("cell: operation %d of the space is nil", i)
 		}
@@ -108,10 +108,10 @@ func (s Space) Validate() error {
 		}
 		seen[name] = true
 	}
-	if err := within(limit{"Nodes", s.Nodes, maxNodes}); err != nil {
+	if err := within(limit{"Nodes", sp.Nodes, maxNodes}); err != nil {
 		return err
 	}
-	return s.Body.Validate()
+	return sp.Body.Validate()
 }
 
 // Validate reports the first setting that no network can have.

@@ -3,6 +3,7 @@ package darts
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"unnas/cell"
 )
@@ -59,11 +60,23 @@ func ImageNet() Config {
 	return c
 }
 
+// plain writes a number without an exponent where that is short.
+func plain(x float64) string {
+	if math.Abs(x) < 1e15 {
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(x, 'g', -1, 64)
+}
+
 // Validate returns an error that names the first field that is out of range, its
 // value and the range.
 func (c Config) Validate() error {
 	if err := c.Space.Validate(); err != nil {
 		return fmt.Errorf("darts: Space: %w", err)
+	}
+	body := c.Space.Body
+	if n := len(body.Reductions); n == 0 || n == body.Cells {
+		return fmt.Errorf("darts: Space: %d of %d cells reduce; a search needs cells of both kinds: use 3 cells or more, and cell.Reductions", n, body.Cells)
 	}
 	if err := c.LR.Validate(); err != nil {
 		return fmt.Errorf("darts: LR: %w", err)
@@ -94,7 +107,7 @@ func (c Config) Validate() error {
 		if f.open {
 			from = "above"
 		}
-		return fmt.Errorf("darts: %s is %v, must be %s %v to %v", f.name, f.value, from, f.low, f.high)
+		return fmt.Errorf("darts: %s is %s, must be %s %s to %s", f.name, plain(f.value), from, plain(f.low), plain(f.high))
 	}
 	for _, f := range []struct {
 		name  string

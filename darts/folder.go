@@ -72,6 +72,24 @@ func (f *Folder) Save(r *Result) error {
 	)
 }
 
+// Discard closes the folder of a run that failed before it began, and removes
+// what Record has written, and the folder if nothing else is in it.
+func (f *Folder) Discard() error {
+	err := f.metrics.Close()
+	for _, name := range []string{metricsFile, configFile} {
+		if e := os.Remove(filepath.Join(f.dir, name)); e != nil && !errors.Is(e, os.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	if rest, e := os.ReadDir(f.dir); e == nil && len(rest) == 0 {
+		err = errors.Join(err, os.Remove(f.dir))
+	}
+	if err != nil {
+		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+	}
+	return nil
+}
+
 // Close ends the file of events.
 func (f *Folder) Close() error {
 	if err := errors.Join(f.metrics.Sync(), f.metrics.Close()); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/memory"
 	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
@@ -92,6 +93,9 @@ func newModel(space cell.Space, task pretext.Task, batch int, seed uint64) (*mod
 			return err
 		}
 		m.net, m.images, m.labels, m.loss = n.net, n.images, n.labels, n.loss
+		if err := m.take(m.params.Count() * 3 * 4); err != nil { // weights, gradients, velocities
+			return err
+		}
 		if err := m.params.Init(seed); err != nil {
 			return err
 		}
@@ -104,6 +108,15 @@ func newModel(space cell.Space, task pretext.Task, batch int, seed uint64) (*mod
 		return nil, err
 	}
 	return m, nil
+}
+
+// take counts memory that is about to be taken, and fails if the machine has less.
+func (m *model) take(bytes int) error {
+	m.bytes += int64(bytes)
+	if total := memory.Total(); total > 0 && m.bytes > total {
+		return fmt.Errorf("a step needs %.1f GiB of memory or more, this machine has %.1f; lower Width, Cells, Batch or the size of the images", float64(m.bytes)/(1<<30), float64(total)/(1<<30))
+	}
+	return nil
 }
 
 // plan compiles both halves of a step.
@@ -125,12 +138,16 @@ func (m *model) plan(s *ops.Scope) error {
 		half.Into = append(half.Into, vm.Target{Node: n.Deriv(), Data: m.params.Grad(q)})
 	}
 	var plans [2]*vm.Plan
+	step := int64(0)
 	for i := range plans {
 		var err error
 		if plans[i], err = vm.Compile(s.Graph(), o[i]); err != nil {
 			return err
 		}
-		m.bytes = max(m.bytes, plans[i].Bytes(m.team.Size()))
+		step = max(step, plans[i].Bytes(m.team.Size()))
+	}
+	if err := m.take(int(step)); err != nil {
+		return err
 	}
 	arena := vm.NewArena(plans[:]...)
 	var err error

@@ -293,6 +293,24 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 }
 
+func TestFolderDiscard(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	f, err := NewFolder(dir)
+	require.NoError(t, err)
+	require.NoError(t, f.Record(Start{Config: smallConfig()}))
+	require.FileExists(t, filepath.Join(dir, "config.json"))
+	require.NoError(t, f.Discard())
+	assert.NoDirExists(t, dir)
+
+	f, err = NewFolder(dir)
+	require.NoError(t, err, "the folder can be used again")
+	kept := filepath.Join(dir, "notes.txt")
+	require.NoError(t, os.WriteFile(kept, nil, 0o644))
+	require.NoError(t, f.Discard())
+	assert.FileExists(t, kept, "what others wrote stays")
+	assert.NoFileExists(t, filepath.Join(dir, "metrics.jsonl"))
+}
+
 func TestFolderRefusesOldRunAndFile(t *testing.T) {
 	dir := t.TempDir()
 	f, err := NewFolder(filepath.Join(dir, "run"))

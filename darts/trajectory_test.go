@@ -37,7 +37,7 @@ func TestGoldenTrajectory(t *testing.T) {
 			}
 			for _, q := range m.params.List() {
 				out := make([]float32, q.Shape.TotalSize())
-				q.Publish(out, m.params.Data(q))
+				require.NoError(t, q.Publish(out, m.params.Data(q)))
 				c.Check(t, "final.param."+q.Name, out)
 			}
 			g, err := m.net.Genotype()

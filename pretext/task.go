@@ -96,7 +96,8 @@ type Sampler interface {
 	// Spec returns the sizes of a sample. They do not change.
 	Spec() Spec
 	// Sample writes the inputs of one image to x, [Inputs, Height, Width,
-	// Channels], and its labels, below Classes or Ignore, to y. In training r draws the augmentation. In evaluation the view of the
-	// image is fixed, and r draws only what the task cannot do without.
+	// Channels], and its labels, below Classes or Ignore, to y. In training r draws
+	// the augmentation. In evaluation the view of the image is fixed, and r draws
+	// only what the task cannot do without.
 	Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error
 }

@@ -40,7 +40,7 @@ type CIFAR10 struct {
 // cifar-10-batches-bin in it: for training all files data_batch_*.bin that are
 // there, in the order of their names, otherwise test_batch.bin. Parts of the
 // files will do, as long as records are whole. Class names come from
-// batches.meta.txt if it is there.
+// batches.meta.txt, or are the published ones if it is missing.
 //
 // It returns an error that names the file if none is found, if a size is not a
 // multiple of 3073 bytes, if all together exceed 1 GiB, or if a record has a
@@ -135,12 +135,12 @@ func readRecords(dst []byte, path string) error {
 	return nil
 }
 
-// cifarNames reads a file of class names, one a line. A missing file gives no
-// names.
+// cifarNames reads a file of class names, one a line. A missing file gives the
+// published names.
 func cifarNames(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return strings.Fields("airplane automobile bird cat deer dog frog horse ship truck"), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dataset: CIFAR-10: %w", err)
@@ -165,8 +165,7 @@ func cifarNames(path string) ([]string, error) {
 // Len returns the number of images.
 func (d *CIFAR10) Len() int { return len(d.records) / cifarRecord }
 
-// Classes returns the names of the 10 classes in order, or none if the data set
-// came without them.
+// Classes returns the names of the 10 classes in order.
 func (d *CIFAR10) Classes() []string { return slices.Clone(d.classes) }
 
 // Load returns image i, 0 to Len-1. The image is a copy, its class the label.

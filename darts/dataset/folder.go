@@ -14,10 +14,12 @@ import (
 // maxFile bounds the size of one image file.
 const maxFile = 256 << 20
 
-// folderTree is what errors show of the layout that is wanted.
-const folderTree = `want either class folders or images:
+// wanted is what errors show of the layout of a folder.
+func wanted(dir string) string {
+	return fmt.Sprintf(`want either class folders or images:
   %[1]s/cat/1.jpg      or  %[1]s/1.jpg
-  %[1]s/dog/2.png          %[1]s/2.png`
+  %[1]s/dog/2.png          %[1]s/2.png`, dir)
+}
 
 // Folder is a data set of JPEG and PNG files. It holds their names; images are
 // decoded when they are loaded.
@@ -45,11 +47,11 @@ func OpenFolder(dir string) (*Folder, error) {
 	classes, images, err := list(dir)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("%w; %s", err, wanted(dir))
 	case len(classes) == 0 && len(images) == 0:
-		return nil, fmt.Errorf("dataset: no images in %s; "+folderTree, dir, dir)
+		return nil, fmt.Errorf("dataset: no images in %s; %s", dir, wanted(dir))
 	case len(classes) > 0 && len(images) > 0:
-		return nil, fmt.Errorf("dataset: %s holds both images (%s) and folders (%s); "+folderTree, dir, images[0], classes[0], dir)
+		return nil, fmt.Errorf("dataset: %s holds both images (%s) and folders (%s); %s", dir, images[0], classes[0], wanted(dir))
 	}
 	d := &Folder{dir: dir, classes: classes}
 	for _, name := range images {
@@ -62,7 +64,7 @@ func OpenFolder(dir string) (*Folder, error) {
 			return nil, err
 		}
 		if len(images) == 0 {
-			return nil, fmt.Errorf("dataset: no images in class folder %s; remove it, or open the folder above the classes, such as train; "+folderTree, path, dir)
+			return nil, fmt.Errorf("dataset: no images in class folder %s; remove it, or open the folder above the classes, such as train; %s", path, wanted(dir))
 		}
 		for _, name := range images {
 			d.files = append(d.files, imageFile{class: i, name: name})
@@ -138,7 +140,7 @@ func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	defer f.Close()
 	img, err := pretext.Decode(f)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w", path, err)
+		return nil, fmt.Errorf("dataset: %s: %w; remove or replace the file", path, err)
 	}
 	img.Label = file.class
 	return img, nil

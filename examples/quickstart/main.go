@@ -46,6 +46,7 @@ type options struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
@@ -60,11 +61,8 @@ func main() {
 func parse(args []string, help io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	f.SetOutput(help)
-	f.Usage = func() {
-		fmt.Fprint(help, usage)
-		f.PrintDefaults()
-	}
+	f.SetOutput(io.Discard) // an error is reported once, without the whole help
+	f.Usage = func() {}
 	f.StringVar(&o.data, "data", "", "`folder` with CIFAR-10 (binary version) or with images, one folder for each class; empty: built-in scenes")
 	f.StringVar(&o.task, "task", "rotation", "what the network learns: `rotation` needs no labels, classification does")
 	f.IntVar(&o.epochs, "epochs", 3, "passes over one half of the images")
@@ -74,8 +72,14 @@ func parse(args []string, help io.Writer) (options, error) {
 	f.Uint64Var(&o.seed, "seed", 1, "of everything random; equal seeds give equal results")
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
 	f.StringVar(&o.out, "out", "", "`folder` for the results; empty: a new one in runs")
-	if err := f.Parse(args); err != nil {
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		f.SetOutput(help)
+		fmt.Fprint(help, usage)
+		f.PrintDefaults()
 		return o, err
+	case err != nil:
+		return o, fmt.Errorf("%w; see -help", err)
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
@@ -117,10 +121,11 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	}
 	c.Recorder = darts.Recorders(folder, printer)
 	result, err := darts.Search(ctx, src, task, c)
-	err = errors.Join(err, printer.Close(), folder.Close())
-	if result == nil {
-		return err
+	err = errors.Join(err, printer.Close())
+	if result == nil || result.Steps == 0 { // nothing to keep
+		return errors.Join(err, folder.Discard())
 	}
+	err = errors.Join(err, folder.Close())
 	if saved := folder.Save(result); saved != nil {
 		return errors.Join(err, saved)
 	}
@@ -195,7 +200,7 @@ func show(out io.Writer, r *darts.Result, c darts.Config, task pretext.Task, dir
 		return err
 	}
 	if stopped { // else the printer has shown the cells
-		fmt.Fprintf(out, "stopped early, found so far:\n%v\n", r.Genotype)
+		fmt.Fprintf(out, "stopped after %d steps, found so far:\n%v\n", r.Steps, r.Genotype)
 	}
 	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the run as config.json and metrics.jsonl.\n",
 		c.Space.Body.Cells, c.Space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)

@@ -25,8 +25,11 @@ var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512"}
 // String returns the name by which Variable selects the level.
 func (l Level) String() string { return names[l] }
 
-// Best returns the highest level that this processor runs.
+// Best returns the highest level that this processor and this build run.
 func Best() Level {
+	if pure {
+		return Generic
+	}
 	x := cpu.X86
 	switch {
 	case x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX2 && x.HasFMA:
@@ -55,6 +58,11 @@ func Select(name string) (Level, error) {
 	return Generic, fmt.Errorf("cpu: %s=%q is not one of generic, avx2, avx512", Variable, name)
 }
 
-// Active is the level in use. Err says why Variable could not be followed; the
+// Active is the level in use, and Err says why Variable could not be followed: the
 // level is Generic then, and whoever starts work must report the error.
-var Active, Err = Select(os.Getenv(Variable))
+var (
+	Active Level
+	Err    error
+)
+
+func init() { Active, Err = Select(os.Getenv(Variable)) }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/chewxy/hm"
+	_ "go4.org/unsafe/assume-no-moving-gc" // so that the requirement of go.mod holds
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 

@@ -50,52 +50,59 @@ func gemmTGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, l
 
 // affineGeneric forms n pixels of c channels: dst = a·p + b·q + d with one
 // coefficient per channel, then the positive part if relu. A nil a stands for
-// ones; nil q (and b) and nil d for zeros.
+// ones; nil q (and b) and nil d for zeros. It is rounded once; other variants
+// round each fused multiply-add.
 func affineGeneric[T float](dst, p, q, a, b, d []T, n, c int, relu bool) {
 	for i := range n {
 		for j := range c {
-			v := p[i*c+j]
+			v := float64(p[i*c+j])
 			if a != nil {
-				v *= a[j]
+				v *= float64(a[j])
 			}
 			if q != nil {
-				v += b[j] * q[i*c+j]
+				v += float64(b[j]) * float64(q[i*c+j])
 			}
 			if d != nil {
-				v += d[j]
+				v += float64(d[j])
 			}
 			if relu && v < 0 {
 				v = 0
 			}
-			dst[i*c+j] = v
+			dst[i*c+j] = T(v)
 		}
 	}
 }
 
-// addAffineGeneric adds a·p + d to n pixels of c channels. A nil a stands for
-// ones, a nil d for zeros.
+// addAffineGeneric adds a·p + d, rounded once, to n pixels of c channels. A nil a
+// stands for ones, a nil d for zeros.
 func addAffineGeneric[T float](dst, p, a, d []T, n, c int) {
 	for i := range n {
 		for j := range c {
-			v := p[i*c+j]
+			v := float64(p[i*c+j])
 			if a != nil {
-				v *= a[j]
+				v *= float64(a[j])
 			}
 			if d != nil {
-				v += d[j]
+				v += float64(d[j])
 			}
-			dst[i*c+j] += v
+			dst[i*c+j] += T(v)
 		}
 	}
 }
 
-// momentsGeneric adds the sum and the sum of squares of each channel to s and ss.
+// momentsGeneric adds the sum and the sum of squares of each channel to s and
+// ss. Other variants add up several pixels apart, and so lose little to rounding;
+// this one adds up in float64.
 func momentsGeneric[T float](s, ss, x []T, n, c int) {
-	for i := range n {
-		for j, v := range x[i*c : (i+1)*c] {
-			s[j] += v
-			ss[j] += v * v
+	for j := range c {
+		var sum, squares float64
+		for i := j; i < n*c; i += c {
+			v := float64(x[i])
+			sum += v
+			squares += v * v
 		}
+		s[j] += T(sum)
+		ss[j] += T(squares)
 	}
 }
 

@@ -21,8 +21,16 @@ import (
 // build or processor lacks is skipped, or, if the environment variable
 // UNNAS_REQUIRE lists it, fails.
 func eachVariant(t *testing.T, body func(t *testing.T, p primitives)) {
-	required := strings.Split(os.Getenv("UNNAS_REQUIRE"), ",")
-	for _, level := range []cpu.Level{cpu.Generic, cpu.AVX2, cpu.AVX512} {
+	levels := []cpu.Level{cpu.Generic, cpu.AVX2, cpu.AVX512}
+	var required []string
+	if list := os.Getenv("UNNAS_REQUIRE"); list != "" {
+		required = strings.Split(list, ",")
+	}
+	for _, name := range required {
+		known := func(l cpu.Level) bool { return l.String() == name }
+		require.True(t, slices.ContainsFunc(levels, known), "UNNAS_REQUIRE lists %q, which is none of %v", name, levels)
+	}
+	for _, level := range levels {
 		t.Run(level.String(), func(t *testing.T) {
 			if int(level) < len(variants) && level <= cpu.Best() {
 				body(t, variants[level])

@@ -26,7 +26,7 @@ func mix(x uint64) uint64 {
 // Float returns a number in [0, 1).
 func Float(r *rand.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 
-// Uniform returns a number in [lo, hi).
+// Uniform returns a number from lo to hi. Rounding may give hi itself.
 func Uniform(r *rand.Rand, lo, hi float64) float64 { return lo + (hi-lo)*Float(r) }
 
 // IntN returns an integer in [0, n). It panics if n is not positive.

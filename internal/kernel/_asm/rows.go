@@ -52,7 +52,7 @@ func (s shape) positions(size int) int { return (size-1)*s.stride + (s.k-1)*s.di
 // where there is only an incomplete one.
 func (v vectors) windows(weighted bool) {
 	t := v.tail(number("c"))
-	at := place{AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)}
+	here := place{AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)}
 	narrow := label("narrow")
 	CMPQ(param("c"), imm(v.lanes))
 	JLT(LabelRef(narrow))
@@ -66,29 +66,29 @@ func (v vectors) windows(weighted bool) {
 			IMUL3Q(imm(s.stride), tap, tap)
 			CMPQ(pixel, tap)
 			JNE(LabelRef(other))
-			v.tiles(at, 8, s, weighted, nil)
+			v.tiles(here, 8, s, weighted, nil)
 			Label(other)
 		}
 	}
-	v.tiles(at, 1, shape{}, weighted, nil)
+	v.tiles(here, 1, shape{}, weighted, nil)
 	Label(narrow)
-	v.tiles(at, 1, shape{}, weighted, t)
+	v.tiles(here, 1, shape{}, weighted, t)
 	end()
 }
 
 // tiles emits the loops over the tiles of a row, down to tiles of smallest
 // pixels, and the return.
-func (v vectors) tiles(at place, smallest int, s shape, weighted bool, t *tail) {
+func (v vectors) tiles(here place, smallest int, s shape, weighted bool, t *tail) {
 	for size := v.lanes; size >= smallest; size /= 2 {
 		smaller, head := label("smaller"), label("tiles")
 		CMPQ(param("width"), imm(size))
 		JLT(LabelRef(smaller))
 		d := newDistances(s, size)
-		MOVQ(nought(), at.x)
+		MOVQ(nought(), here.x)
 		Label(head)
-		v.tile(at, size, d, s, weighted, t)
-		ADDQ(imm(size), at.x)
-		next := fetch(at.x)
+		v.tile(here, size, d, s, weighted, t)
+		ADDQ(imm(size), here.x)
+		next := fetch(here.x)
 		CMPQ(next, param("width"))
 		JLT(LabelRef(head))
 		end()
@@ -112,18 +112,14 @@ type distances struct {
 
 func newDistances(s shape, size int) *distances {
 	d := &distances{c: bytes("c"), tap: bytes("tap"), row: bytes("row")}
-	back := GP64()
-	switch {
-	case s.k == 0:
-		d.unit[1] = bytes("pixel")
-		MOVQ(param("k"), back)
-		IMULQ(d.tap, back)
-	case s.stride > s.dil:
+	d.unit[1] = bytes("pixel")
+	if s.stride > s.dil {
 		d.unit[1] = d.tap
-	default:
-		d.unit[1] = bytes("pixel")
 	}
-	if s.k > 0 {
+	back := number("k")
+	if s.k == 0 {
+		IMULQ(d.tap, back)
+	} else {
 		IMUL3Q(imm((s.positions(size)-1)/8*8), d.unit[1], back)
 	}
 	SUBQ(back, d.row)
@@ -143,36 +139,36 @@ func (d *distances) after(base GPVirtual, n int) Mem {
 	return Mem{Base: base, Index: d.unit[n/scale], Scale: uint8(scale)}
 }
 
-// tile computes size pixels of all channels from pixel at.x on, or the last ones.
-func (v vectors) tile(at place, size int, d *distances, s shape, weighted bool, t *tail) {
-	first, last := fetch(at.x), number("width")
+// tile computes size pixels of all channels from pixel here.x on, or the last ones.
+func (v vectors) tile(here place, size int, d *distances, s shape, weighted bool, t *tail) {
+	first, last := fetch(here.x), number("width")
 	SUBQ(imm(size), last)
 	atMost(first, last)
 	i := bytes("pixel")
 	IMULQ(first, i)
 	ADDQ(param("src"), i)
-	MOVQ(i, at.src)
+	MOVQ(i, here.src)
 	IMULQ(d.c, first)
 	ADDQ(param("dst"), first)
-	MOVQ(first, at.dst)
-	MOVQ(nought(), at.channel)
+	MOVQ(first, here.dst)
+	MOVQ(nought(), here.channel)
 
 	head := label("channels")
 	Label(head)
-	offset := fetch(at.channel)
+	offset := fetch(here.channel)
 	if t == nil {
 		last := GP64()
 		LEAQ(Mem{Base: d.c, Disp: -v.size()}, last)
 		atMost(offset, last)
 	}
-	from := fetch(at.src)
+	from := fetch(here.src)
 	ADDQ(offset, from)
 	var w GPVirtual
 	if weighted {
 		w = number("w")
 		ADDQ(offset, w)
 	}
-	ADDQ(at.dst, offset)
+	ADDQ(here.dst, offset)
 	acc := v.regs(size)
 	if s.k > 0 {
 		v.sharedInputs(acc, from, w, d, s)
@@ -184,8 +180,8 @@ func (v vectors) tile(at place, size int, d *distances, s shape, weighted bool, 
 		ADDQ(d.c, offset)
 	}
 	if t == nil {
-		ADDQ(imm(v.size()), at.channel)
-		CMPQ(d.c, at.channel)
+		ADDQ(imm(v.size()), here.channel)
+		CMPQ(d.c, here.channel)
 		JGT(LabelRef(head))
 	}
 }

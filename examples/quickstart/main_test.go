@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+)
+
+// small are flags for a search that takes a second.
+func small(dir string, more ...string) []string {
+	return append([]string{"-epochs", "1", "-width", "2", "-cells", "3", "-batch", "2", "-out", dir}, more...)
+}
+
+// photos makes a folder of a few images.
+func photos(t *testing.T) string {
+	dir := t.TempDir()
+	for i := range 8 {
+		img := image.NewGray(image.Rect(0, 0, 40, 30))
+		for p := range img.Pix {
+			img.Pix[p] = uint8(p * (i + 3))
+		}
+		var b bytes.Buffer
+		require.NoError(t, png.Encode(&b, img))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, string(rune('a'+i))+".png"), b.Bytes(), 0o644))
+	}
+	return dir
+}
+
+func TestRunKeepsWhatItFinds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	var out, help bytes.Buffer
+	args := small(dir, "-data", photos(t))
+	require.NoError(t, run(t.Context(), args, &out, &help))
+	assert.Contains(t, out.String(), "epoch 1/1")
+	assert.Contains(t, out.String(), "normal: ")
+	assert.Contains(t, out.String(), dir)
+	assert.NotContains(t, out.String(), "\r", "plain lines where the output is no terminal")
+	assert.Empty(t, help.String())
+	b, err := os.ReadFile(filepath.Join(dir, "genotype.json"))
+	require.NoError(t, err)
+	var g cell.Genotype
+	require.NoError(t, json.Unmarshal(b, &g))
+	require.NoError(t, g.Validate(nil))
+	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl"} {
+		assert.FileExists(t, filepath.Join(dir, name))
+	}
+	assert.ErrorContains(t, run(t.Context(), args, &out, &help), "already")
+}
+
+func TestRunCancelledBeforeItsFirstStep(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := filepath.Join(t.TempDir(), "run")
+	var out bytes.Buffer
+	require.ErrorIs(t, run(ctx, small(dir), &out, &out), context.Canceled)
+	assert.NoDirExists(t, dir, "there is nothing to keep")
+}
+
+func TestRunBadInput(t *testing.T) {
+	tmp := t.TempDir()
+	oneClass := filepath.Join(tmp, "one")
+	require.NoError(t, os.MkdirAll(filepath.Join(oneClass, "cat"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(oneClass, "cat", "1.png"), []byte("x"), 0o644))
+	cut := filepath.Join(tmp, "cut")
+	require.NoError(t, os.MkdirAll(cut, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(cut, "data_batch_1.bin"), make([]byte, 5000), 0o644))
+	for name, test := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"missing folder":    {[]string{"-data", filepath.Join(tmp, "nowhere")}, []string{"nowhere", "cat/1.jpg"}},
+		"truncated CIFAR":   {[]string{"-data", cut}, []string{"data_batch_1.bin", "5000", "3073"}},
+		"one class":         {[]string{"-data", oneClass, "-task", "classification"}, []string{"two classes", "rotation"}},
+		"unknown task":      {[]string{"-task", "sorting"}, []string{"sorting", "rotation"}},
+		"no epochs":         {[]string{"-epochs", "0"}, []string{"Epochs", "0"}},
+		"negative width":    {[]string{"-width", "-4"}, []string{"Width", "-4"}},
+		"two cells":         {[]string{"-cells", "2"}, []string{"2 of 2 cells", "3 cells"}},
+		"too much memory":   {[]string{"-width", "16384", "-batch", "256"}, []string{"GiB", "lower"}},
+		"batch beyond data": {[]string{"-batch", "300"}, []string{"300", "256", "lower"}},
+		"no number":         {[]string{"-seed", "x"}, []string{"seed", "-help"}},
+		"stray argument":    {[]string{"photos"}, []string{"photos", "-help"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			var out, help bytes.Buffer
+			err := run(t.Context(), small(dir, test.args...), &out, &help)
+			require.Error(t, err)
+			for _, want := range test.want {
+				assert.ErrorContains(t, err, want)
+			}
+			assert.NoDirExists(t, dir, "a refused run leaves nothing")
+			assert.Empty(t, help.String())
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var out, help bytes.Buffer
+	require.ErrorIs(t, run(t.Context(), []string{"-help"}, &out, &help), flag.ErrHelp)
+	for _, name := range []string{"data", "task", "epochs", "width", "cells", "batch", "seed", "workers", "out"} {
+		assert.Contains(t, help.String(), "  -"+name, name)
+	}
+	assert.Contains(t, help.String(), "go run ./examples/quickstart -data")
+}
