@@ -50,7 +50,7 @@ type batch struct {
 type slot struct {
 	batch
 	errs  []error       // of each image
-	todo  atomic.Int32  // images that are not loaded yet
+	left  atomic.Int32  // images that are not loaded yet
 	ready chan struct{} // gets a value when all are
 }
 
@@ -242,7 +242,7 @@ func (b *batches) dispatch(skip int) {
 			return
 		}
 		s.Images = len(images)
-		s.todo.Store(int32(len(images)))
+		s.left.Store(int32(len(images)))
 		b.loaded <- s // has room for all slots
 		for place, image := range images {
 			select {
@@ -258,7 +258,7 @@ func (b *batches) dispatch(skip int) {
 func (b *batches) work() {
 	for j := range b.jobs {
 		j.slot.errs[j.place] = b.load(j)
-		if j.slot.todo.Add(-1) == 0 {
+		if j.slot.left.Add(-1) == 0 {
 			j.slot.ready <- struct{}{}
 		}
 	}

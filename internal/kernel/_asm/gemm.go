@@ -88,7 +88,7 @@ func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
 		}
 		return nil
 	}
-	todo := local(number("m"))
+	left := local(number("m"))
 	aRow, cRow := local(number("a")), local(fetch(c))
 
 	head, zeroed, ready, finish := label("rows"), label("zeroed"), label("ready"), label("finish")
@@ -99,7 +99,7 @@ func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
 	acc := Load(Param("acc"), GP8())
 	TESTB(acc, acc)
 	JZ(LabelRef(zeroed))
-	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(todo), func(r int, row GPVirtual) {
+	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(left), func(r int, row GPVirtual) {
 		for j := range vecs {
 			v.load(Mem{Base: row, Disp: j * v.size()}, sum[r*vecs+j], last(j))
 		}
@@ -112,7 +112,7 @@ func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
 	Label(ready)
 
 	from := make([]GPVirtual, rows)
-	eachRow(rows, fetch(aRow), bytes("row"), fetch(todo), func(r int, row GPVirtual) {
+	eachRow(rows, fetch(aRow), bytes("row"), fetch(left), func(r int, row GPVirtual) {
 		from[r] = GP64()
 		MOVQ(row, from[r])
 	})
@@ -136,7 +136,7 @@ func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
 	})
 	Label(finish)
 
-	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(todo), func(r int, row GPVirtual) {
+	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(left), func(r int, row GPVirtual) {
 		for j := range vecs {
 			v.store(sum[r*vecs+j], Mem{Base: row, Disp: j * v.size()}, last(j))
 		}
@@ -147,6 +147,6 @@ func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
 	}
 	advance(aRow, bytes("row"))
 	advance(cRow, bytes("ldc"))
-	SUBQ(imm(rows), todo)
+	SUBQ(imm(rows), left)
 	JG(LabelRef(head))
 }
