@@ -56,11 +56,11 @@ func (m model) house() {
 
 // facade paints the front of a building, a little darker towards the ground. Its
 // sides are h high; the middle is higher if it carries a gable.
-func (f sheet) facade(c colour, half, h, middle float64) {
-	p := f.tint(building, c, f.light)
-	p.to, p.grain = f.tint(building, c, .82*f.light).from, .04
-	p.a, p.b = f.at(0, h), f.at(0, 0)
-	f.polyPaint(p, uv{-half, 0}, uv{half, 0}, uv{half, h}, uv{0, middle}, uv{-half, h})
+func (s sheet) facade(c colour, half, h, middle float64) {
+	p := s.tint(building, c, s.light)
+	p.to, p.grain = s.tint(building, c, .82*s.light).from, .04
+	p.a, p.b = s.at(0, h), s.at(0, 0)
+	s.polyPaint(p, uv{-half, 0}, uv{half, 0}, uv{half, h}, uv{0, middle}, uv{-half, h})
 }
 
 var glass = colour{.26, .33, .4}
