@@ -38,9 +38,10 @@ type Result struct {
 // arXiv 2003.12056).
 //
 // Equal seeds give equal results, bit by bit, on any number of cores and of
-// loader workers. When ctx is done, Search returns what has been found so far
-// together with the error of ctx. If the loss is no longer finite it returns the
-// last result before that and ErrDiverged.
+// loader workers. What keeps a search from starting gives an error and no result.
+// What ends it early gives an error and what had been found until then: that of
+// ctx when it is done, ErrDiverged if the loss is no longer finite, that of an
+// image that cannot be loaded or of the Recorder.
 func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Result, error) {
 	s, err := newSearch(src, task, c)
 	if err != nil {
@@ -122,10 +123,7 @@ func (s *search) run(ctx context.Context) (*Result, error) {
 	s.ctx = ctx
 	for s.epoch = 0; s.epoch < s.c.Epochs; s.epoch++ {
 		if err := s.runEpoch(); err != nil {
-			if errors.Is(err, ErrDiverged) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				return s.result, err
-			}
-			return nil, err
+			return s.result, err
 		}
 		s.result.Epochs++
 	}

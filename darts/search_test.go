@@ -275,8 +275,10 @@ func TestRecorderErrorStopsTheRun(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
 	require.ErrorIs(t, err, full)
+	require.NotNil(t, r, "what was found is not lost with the disk that is full")
+	assert.Equal(t, 1, r.Steps)
 }
 
 func TestConfigRoundTrip(t *testing.T) {
