@@ -10,27 +10,35 @@ import (
 	"unnas/pretext"
 )
 
-// BenchmarkStep times one bilevel step of the published CIFAR supernet on data
-// in memory.
+// BenchmarkStep times one bilevel step of the published supernets on a batch in
+// memory. internal/peer measures the same steps in PyTorch.
 func BenchmarkStep(b *testing.B) {
-	for _, batch := range []int{16, 64} {
-		b.Run(fmt.Sprintf("cifar/batch=%d", batch), func(b *testing.B) {
-			c := DARTS()
-			task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
-			m, err := newModel(cell.DARTS(cell.CIFARStem, 16, 8), task, batch, 1)
+	for _, c := range []struct {
+		stem  cell.Stem
+		view  pretext.View
+		batch int
+	}{
+		{cell.CIFARStem, pretext.CIFAR10(), 16},
+		{cell.CIFARStem, pretext.CIFAR10(), 64},
+		{cell.ImageNetStem, pretext.ImageNet(224), 16},
+	} {
+		b.Run(fmt.Sprintf("%s/batch=%d", c.stem, c.batch), func(b *testing.B) {
+			config := DARTS()
+			task := pretext.Classification{View: c.view, Classes: 10}
+			m, err := newModel(cell.DARTS(c.stem, 16, 8), task, c.batch, 1)
 			require.NoError(b, err)
-			o := &fixed{model: m, batch: randomBatch(task, batch)}
-			rule := newBilevel(c, m.team, o)
+			o := &fixed{model: m, batch: randomBatch(task, c.batch)}
+			rule := newBilevel(config, m.team, o)
 			step := func() {
 				require.NoError(b, rule.arch(o))
-				require.NoError(b, rule.weights(o, c.LR.Base))
+				require.NoError(b, rule.weights(o, config.LR.Base))
 			}
-			step() // takes the memory
+			step() // touches the memory
 			b.ReportAllocs()
-			b.ReportMetric(float64(m.bytes)/(1<<20), "planned-MiB")
 			for b.Loop() {
 				step()
 			}
+			b.ReportMetric(float64(m.bytes)/(1<<20), "planned-MiB")
 		})
 	}
 }
