@@ -111,11 +111,17 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if err := s.note(); err != nil {
 		return nil, err
 	}
-	return s, s.record(Start{
+	if err := s.record(Start{
 		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch, Config: c,
-	})
+	}); err != nil {
+		return nil, err
+	}
+	if c.ArchEpoch == c.Epochs {
+		return s, s.record(Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
+	}
+	return s, nil
 }
 
 func (s *search) run(ctx context.Context) (*Result, error) {

@@ -174,10 +174,14 @@ func TestSearchSeedsDiffer(t *testing.T) {
 func TestArchEpochPostponesAlphas(t *testing.T) {
 	c := smallConfig()
 	var entropies, held []float64
+	var warnings []Warning
 	c.ArchEpoch = 1
 	c.Recorder = recorderFunc(func(e Event) error {
 		if e, ok := e.(Epoch); ok {
 			entropies, held = append(entropies, e.Entropy), append(held, e.HeldLoss)
+		}
+		if w, ok := e.(Warning); ok {
+			warnings = append(warnings, w)
 		}
 		return nil
 	})
@@ -185,10 +189,13 @@ func TestArchEpochPostponesAlphas(t *testing.T) {
 	require.NoError(t, err)
 	untouched := first.Normal
 	assert.True(t, math.IsNaN(held[0]), "no held-out loss while the alphas rest")
-	entropies, held = nil, nil
+	require.Len(t, warnings, 1)
+	assert.Contains(t, warnings[0].Text, "never learn")
+	entropies, held, warnings = nil, nil, nil
 	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
 	require.NoError(t, err)
 	assert.NotEqual(t, untouched, r.Normal)
+	assert.Empty(t, warnings)
 	assert.True(t, math.IsNaN(held[0]))
 	assert.False(t, math.IsNaN(held[1]))
 }

@@ -14,6 +14,7 @@ import (
 
 	"unnas/cell"
 	"unnas/ops"
+	"unnas/pretext"
 	"unnas/segmentation"
 )
 
@@ -82,17 +83,15 @@ func (s setting) measure(t *testing.T, aspp segmentation.ASPP, body func(*ops.Sc
 		if err != nil {
 			return err
 		}
-		head := scope.Sub("classifier").Sub("classifier")
+		head := scope.Sub("classifier")
 		switch s.Task {
 		case "seg":
 			aspp.Classes = s.Classes
-			_, err = aspp.Build(head, y)
+			_, err = aspp.Build(head.Sub("classifier"), y)
 		case "col":
-			_, err = head.Conv(y, ops.ConvConfig{Out: s.Classes, Window: ops.Square(1, 1, 0, 1), Bias: true})
+			_, err = pretext.PixelHead(head, y, s.Classes)
 		default:
-			if y, err = ops.GlobalAvgPool(y); err == nil {
-				_, err = head.Linear(y, tiles, s.Classes)
-			}
+			_, err = pretext.PooledHead(head, y, tiles, s.Classes)
 		}
 		size = cell.Measure(scope)
 		return err

@@ -13,6 +13,7 @@ import (
 	"unnas/internal/kernel"
 	"unnas/internal/vm"
 	"unnas/ops"
+	"unnas/pretext"
 	"unnas/segmentation"
 )
 
@@ -168,26 +169,24 @@ func (g *testCase) network() {
 	labels, err := ops.Labels(graph, "target", target.Shape...)
 	require.NoError(t, err)
 	features, aux := g.body(s, x)
-	head := s.Sub("classifier").Sub("classifier")
+	head := s.Sub("classifier")
 	var logits, output *gorgonia.Node
 	var loss ops.Loss
 	ignore := ops.LossConfig{Ignore: ops.NoIgnore}
 	switch g.Task {
 	case "seg", "col":
 		if g.Task == "seg" {
-			logits, err = segmentation.ASPP{Channels: g.ASPP, Rates: g.Rates, Classes: g.Classes}.Build(head, features)
+			logits, err = segmentation.ASPP{Channels: g.ASPP, Rates: g.Rates, Classes: g.Classes}.Build(head.Sub("classifier"), features)
 			ignore.Ignore = 255
 		} else {
-			logits, err = head.Conv(features, ops.ConvConfig{Out: g.Classes, Window: ops.Square(1, 1, 0, 1), Bias: true})
+			logits, err = pretext.PixelHead(head, features, g.Classes)
 		}
 		require.NoError(t, err)
 		output, err = ops.Upsample(logits, x.Shape()[1], x.Shape()[2])
 		require.NoError(t, err)
 		loss, err = ops.PixelCrossEntropy(logits, labels, ignore)
 	default:
-		pooled, e := ops.GlobalAvgPool(features)
-		require.NoError(t, e)
-		logits, err = head.Linear(pooled, tiles, g.Classes)
+		logits, err = pretext.PooledHead(head, features, tiles, g.Classes)
 		require.NoError(t, err)
 		output = logits
 		loss, err = ops.CrossEntropy(logits, labels, ignore)
