@@ -11,7 +11,7 @@ import (
 
 // place is where a cell stands in a network.
 type place struct {
-	number, channels   int
+	channels           int
 	reduces, afterward bool // afterward: the cell before it reduces
 }
 
@@ -40,7 +40,6 @@ func (b Body) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgonia.
 	}
 	outs := make([]*gorgonia.Node, b.Cells)
 	for i := range outs {
-		p.number = i
 		if p.reduces = slices.Contains(b.Reductions, i); p.reduces {
 			p.channels *= 2
 		}

@@ -115,7 +115,7 @@ func (k conv) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k conv) Wrt(inputs int) []bool { return all(inputs) }
+func (k conv) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k conv) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(convGrad{k}, len(in), gy, in[0], in[1])

@@ -30,7 +30,7 @@ func (relu) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (relu) Wrt(inputs int) []bool { return all(inputs) }
+func (relu) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (relu) Gradient(_ gorgonia.Nodes, out func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(reluGrad{}, 1, gy, out(0))
@@ -77,7 +77,7 @@ func (k zeros) Run(_ *graph.Context, out, _ []graph.Value) error {
 	return nil
 }
 
-func (k zeros) Wrt(inputs int) []bool { return all(inputs) }
+func (k zeros) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k zeros) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(zeros{in[0].Shape()}, 1, gy)
@@ -157,7 +157,7 @@ func (concat) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (concat) Wrt(inputs int) []bool { return all(inputs) }
+func (concat) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (concat) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	out := make(gorgonia.Nodes, len(in))
@@ -209,7 +209,7 @@ func (k channels) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k channels) Wrt(inputs int) []bool { return all(inputs) }
+func (k channels) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k channels) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(channelsGrad{k.from, in[0].Shape()}, 1, gy)

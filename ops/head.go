@@ -53,7 +53,7 @@ func (linear) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (linear) Wrt(inputs int) []bool { return all(inputs) }
+func (linear) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (linear) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(linearGrad{}, 3, gy, in[0], in[1])
@@ -115,7 +115,7 @@ func (k upsample) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k upsample) Wrt(inputs int) []bool { return all(inputs) }
+func (k upsample) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k upsample) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(upsampleGrad{k, in[0].Shape()}, 1, gy)

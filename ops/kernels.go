@@ -108,15 +108,6 @@ func alike(xs []*gorgonia.Node) error {
 	return nil
 }
 
-// all says that every input has a gradient.
-func all(inputs int) []bool {
-	wrt := make([]bool, inputs)
-	for i := range wrt {
-		wrt[i] = true
-	}
-	return wrt
-}
-
 // onlyInput lets a kernel form the given input and no other.
 func onlyInput(which, i int) graph.Pending {
 	if i == which {

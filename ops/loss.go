@@ -210,7 +210,7 @@ func (k addLosses) Run(_ *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k addLosses) Wrt(inputs int) []bool { return all(inputs) }
+func (k addLosses) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k addLosses) Gradient(_ gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	g, err := gradients(scaleLoss(k), 1, gy)

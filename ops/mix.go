@@ -30,7 +30,7 @@ func (softmax) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (softmax) Wrt(inputs int) []bool { return all(inputs) }
+func (softmax) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (softmax) Gradient(_ gorgonia.Nodes, out func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(softmaxGrad{}, 1, gy, out(0))
@@ -103,7 +103,7 @@ func (k mix) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k mix) Wrt(inputs int) []bool { return all(inputs) }
+func (k mix) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k mix) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	out, err := graph.Apply(mixGrad{k}, append(gorgonia.Nodes{gy}, in...)...)

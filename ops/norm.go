@@ -171,7 +171,7 @@ func (k norm) update(moments []float32, n int) {
 }
 
 func (k norm) Wrt(inputs int) []bool {
-	wrt := all(inputs)
+	wrt := graph.All(inputs)
 	wrt[1] = false // its share is part of the gradient of x
 	return wrt
 }

@@ -76,7 +76,7 @@ func (k pool) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k pool) Wrt(inputs int) []bool { return all(inputs) }
+func (k pool) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k pool) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	if k.max {
@@ -168,7 +168,7 @@ func (globalPool) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (globalPool) Wrt(inputs int) []bool { return all(inputs) }
+func (globalPool) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (globalPool) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(globalPoolGrad{in[0].Shape()}, 1, gy)

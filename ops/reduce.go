@@ -66,7 +66,7 @@ func (k reduce) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k reduce) Wrt(inputs int) []bool { return all(inputs) }
+func (k reduce) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k reduce) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(reduceGrad{k}, 3, append(gorgonia.Nodes{gy}, in...)...)

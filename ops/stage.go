@@ -64,7 +64,7 @@ func (k stage) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (k stage) Wrt(inputs int) []bool { return all(inputs) }
+func (k stage) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k stage) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gradients(stageGrad{k}, 3, append(gorgonia.Nodes{gy}, in...)...)

@@ -29,6 +29,15 @@ type Differentiable interface {
 	Gradient(in gorgonia.Nodes, out func(i int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error)
 }
 
+// All says that every input gets a gradient.
+func All(inputs int) []bool {
+	wrt := make([]bool, inputs)
+	for i := range wrt {
+		wrt[i] = true
+	}
+	return wrt
+}
+
 // Pending says which unformed maps a kernel can read.
 type Pending int
 

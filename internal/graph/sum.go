@@ -35,13 +35,7 @@ func (Sum) Run(c *Context, out, in []Value) error {
 }
 
 // Wrt says that all inputs have a gradient.
-func (Sum) Wrt(inputs int) []bool {
-	wrt := make([]bool, inputs)
-	for i := range wrt {
-		wrt[i] = true
-	}
-	return wrt
-}
+func (Sum) Wrt(inputs int) []bool { return All(inputs) }
 
 // Gradient returns gy for every input.
 func (Sum) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
