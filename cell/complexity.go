@@ -38,7 +38,9 @@ func Measure(s *ops.Scope) Complexity {
 	for _, n := range s.Graph().AllNodes() {
 		k, in, ok := graph.Inputs(n)
 		if m, measured := k.(graph.Measured); ok && measured {
-			cost.Add(m.Cost(in))
+			for range s.Layers(n) {
+				cost.Add(m.Cost(in))
+			}
 		}
 	}
 	c.MACs = cost.ConvMACs + cost.LinearMACs

@@ -28,7 +28,15 @@ func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error)
 	if err := s.net.norm.check(); err != nil {
 		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
 	}
-	stats, err := s.stats(name, c)
+	like := layer{norm{settings: s.net.norm}, x} // whatever its statistics
+	if !affine {
+		if y := s.known(like); y != nil {
+			k, _ := graph.Of(y)
+			_, err := s.stats(name, c, k.(norm).stats)
+			return y, err
+		}
+	}
+	stats, err := s.stats(name, c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +57,11 @@ func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error)
 			inputs = append(inputs, n)
 		}
 	}
-	return apply(norm{stats, s.net.norm, affine}, inputs...)
+	y, err := apply(norm{stats, s.net.norm, affine}, inputs...)
+	if err == nil && !affine {
+		s.net.layers[like] = y
+	}
+	return y, err
 }
 
 // momenter is a kernel that computes the moments of its output on the way.

@@ -105,7 +105,7 @@ func (o pooling) Name() string {
 	return square("avg_pool", o.k)
 }
 
-func (o pooling) Build(_ *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
+func (o pooling) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
 	odd, pad := o.k, o.k/2
 	if o.k == 2 {
 		odd, pad = 1, 0
@@ -113,10 +113,7 @@ func (o pooling) Build(_ *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, erro
 	if _, err := enter(o, odd, x, c); err != nil {
 		return nil, err
 	}
-	if o.max {
-		return MaxPool2D(x, o.k, c.Stride, pad)
-	}
-	return AvgPool2D(x, o.k, c.Stride, pad)
+	return s.once(pool{Square(o.k, c.Stride, pad, 1), o.max}, x)
 }
 
 // Unnormalised says that a mixed op normalises the output.

@@ -69,11 +69,13 @@ func (q *Param) describe() string {
 
 // Stats are the running statistics of a batch normalisation, one value per
 // channel: the averages over training of the mean and of the unbiased variance.
+// Normalisations of one map without scale and shift share their values.
 type Stats struct {
 	Name      string // the name of the normalisation, such as "stem.1"
 	Mean, Var []float32
 
 	channels int
+	same     *Stats // the first normalisation of the same map, whose values these are
 }
 
 // Kind says how the stored form of a parameter relates to its published one,
@@ -171,8 +173,9 @@ func (p *Params) slab(q *Param) *slab {
 	return &p.weights
 }
 
-// statistics returns the running statistics of that name, new or known.
-func (p *Params) statistics(name string, channels int) (*Stats, error) {
+// statistics returns the running statistics of that name, new or known; new ones
+// share the values of same unless it is nil.
+func (p *Params) statistics(name string, channels int, same *Stats) (*Stats, error) {
 	if s, ok := p.byStats[name]; ok {
 		if s.channels != channels {
 			return nil, fmt.Errorf("ops: batch normalisation %s has %d channels and is now asked for with %d; give the two names of their own", name, s.channels, channels)
@@ -182,7 +185,7 @@ func (p *Params) statistics(name string, channels int) (*Stats, error) {
 	if p.ready {
 		return nil, fmt.Errorf("ops: batch normalisation %s is declared after Init; build the graph that declares all parameters first", name)
 	}
-	s := &Stats{Name: name, channels: channels}
+	s := &Stats{Name: name, channels: channels, same: same}
 	p.stats = append(p.stats, s)
 	p.byStats[name] = s
 	return s, nil
@@ -212,11 +215,17 @@ func (p *Params) Init(seed uint64) error {
 		p.alphas.init()
 		channels := 0
 		for _, s := range p.stats {
-			channels += s.channels
+			if s.same == nil {
+				channels += s.channels
+			}
 		}
 		p.running = kernel.Floats(2 * channels)
 		rest := p.running
 		for _, s := range p.stats {
+			if s.same != nil {
+				s.Mean, s.Var = s.same.Mean, s.same.Var
+				continue
+			}
 			s.Mean, rest = rest[:s.channels:s.channels], rest[s.channels:]
 			s.Var, rest = rest[:s.channels:s.channels], rest[s.channels:]
 		}

@@ -5,6 +5,8 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"unnas/internal/graph"
 )
 
 // Scope is where the layers of one network in one graph are built: it names
@@ -26,6 +28,14 @@ type net struct {
 	nodes  gorgonia.Nodes
 	owners map[*gorgonia.Node]*Param
 	taken  map[string]bool // names of parameters and batch normalisations
+	layers map[layer]*gorgonia.Node
+	shared map[*gorgonia.Node]int // how many more layers an operation stands for
+}
+
+// layer is an operation without parameters on a map. Its kernel is comparable.
+type layer struct {
+	kernel graph.Kernel
+	x      *gorgonia.Node
 }
 
 // Norm are the settings of batch normalisation (Ioffe and Szegedy, 2015,
@@ -51,7 +61,9 @@ func DefaultNorm() Norm { return Norm{Epsilon: 1e-5, Momentum: 0.1} }
 
 // NewScope returns the outermost scope of a network in g over the parameters p.
 func NewScope(g *gorgonia.ExprGraph, p *Params) *Scope {
-	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm(), owners: map[*gorgonia.Node]*Param{}, taken: map[string]bool{}}}
+	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm(),
+		owners: map[*gorgonia.Node]*Param{}, taken: map[string]bool{},
+		layers: map[layer]*gorgonia.Node{}, shared: map[*gorgonia.Node]int{}}}
 }
 
 // Sub returns the scope of a part: names in it begin with name and a dot.
@@ -103,14 +115,43 @@ func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, in
 	return n, s.net.params.bind(n, q)
 }
 
-// stats returns the running statistics of a new batch normalisation.
-func (s *Scope) stats(name string, channels int) (*Stats, error) {
-	stats, err := s.net.params.statistics(name, channels)
+// stats returns the running statistics of a new batch normalisation, those of
+// same unless it is nil.
+func (s *Scope) stats(name string, channels int, same *Stats) (*Stats, error) {
+	stats, err := s.net.params.statistics(name, channels, same)
 	if err != nil {
 		return nil, err
 	}
 	return stats, s.take("batch normalisation", name)
 }
+
+// once applies a kernel without parameters to x. Layers that are alike in kernel
+// and input, such as the poolings of all edges that leave one state of a
+// supernet, are one operation.
+func (s *Scope) once(k graph.Kernel, x *gorgonia.Node) (*gorgonia.Node, error) {
+	if y := s.known(layer{k, x}); y != nil {
+		return y, nil
+	}
+	y, err := apply(k, x)
+	if err == nil {
+		s.net.layers[layer{k, x}] = y
+	}
+	return y, err
+}
+
+// known returns the output of a layer if there is one like it, and counts it.
+func (s *Scope) known(l layer) *gorgonia.Node {
+	y := s.net.layers[l]
+	if y != nil {
+		s.net.shared[graph.Operation(y)]++
+	}
+	return y
+}
+
+// Layers returns how many layers of the network the operation of a node stands
+// for. Layers without parameters that are alike and have the same input are one
+// operation.
+func (s *Scope) Layers(n *gorgonia.Node) int { return 1 + s.net.shared[n] }
 
 // take gives a name to one part of the network.
 func (s *Scope) take(what, name string) error {

@@ -79,8 +79,12 @@ func Of(n *gorgonia.Node) (k Kernel, i int) {
 	return nil, 0
 }
 
+// Operation returns the node that computes all outputs of the kernel of which n
+// is one.
+func Operation(n *gorgonia.Node) *gorgonia.Node { return Children(n)[0] }
+
 // Sibling returns the node of output i of the kernel of which n is an output.
-func Sibling(n *gorgonia.Node, i int) *gorgonia.Node { return get(Children(n)[0], i) }
+func Sibling(n *gorgonia.Node, i int) *gorgonia.Node { return get(Operation(n), i) }
 
 // Tuple returns the kernel of a tuple node and the shapes of its outputs.
 func Tuple(n *gorgonia.Node) (Kernel, []tensor.Shape, bool) {
