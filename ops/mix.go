@@ -119,8 +119,9 @@ func (k mix) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgoni
 }
 
 // mixGrad is the gradient of mix. Inputs: gy, weights, maps. Outputs: the
-// gradients of the maps, that of the weights, and the factors [maps, C] with
-// which the gradients of the maps follow from gy.
+// gradients of the maps, that of the weights, the factors [maps, C] with which
+// the gradients of the maps follow from gy, and for each map the sums [2, C] of
+// its gradient and of that times the map.
 type mixGrad struct{ of mix }
 
 func (k mixGrad) Key() string { return "gradient of " + k.of.Key() }
@@ -128,9 +129,13 @@ func (k mixGrad) Key() string { return "gradient of " + k.of.Key() }
 func (k mixGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	n := len(k.of.index)
 	c := in[0][in[0].Dims()-1]
-	out := make([]tensor.Shape, 0, n+2)
+	out := make([]tensor.Shape, 0, 2*n+2)
 	out = append(out, in[2:]...)
-	return append(out, in[1], tensor.Shape{n, c}), nil
+	out = append(out, in[1], tensor.Shape{n, c})
+	for range n {
+		out = append(out, tensor.Shape{2, c})
+	}
+	return out, nil
 }
 
 func (k mixGrad) Reads(i int) graph.Pending {
@@ -145,6 +150,8 @@ func (k mixGrad) Form(i int) (graph.Form, bool) {
 	return graph.Form{P: 0, Q: -1, Coef: n + 1, Row: i}, i < n
 }
 
+func (k mixGrad) Sums(i int) int { return len(k.of.index) + 2 + i }
+
 func (k mixGrad) Scratch(in []tensor.Shape) (int, int) {
 	return elementwise(in[0], len(k.of.index))
 }
@@ -152,14 +159,7 @@ func (k mixGrad) Scratch(in []tensor.Shape) (int, int) {
 func (k mixGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	n := len(k.of.index)
 	g := in[0].Map()
-	if w := out[n].F; w != nil {
-		dots := c.Floats(n)
-		kernel.CombineDots(c.Team, g, c.Maps(in[2:]), dots)
-		clear(w)
-		for i, j := range k.of.index {
-			w[j] += dots[i]
-		}
-	}
+	k.sums(c, g, out, in)
 	coef := out[n+1].F
 	if coef == nil {
 		coef = c.Floats(n * g.C)
@@ -176,4 +176,38 @@ func (k mixGrad) Run(c *graph.Context, out, in []graph.Value) error {
 		}
 	}
 	return nil
+}
+
+// sums computes the gradient of the weights and the sums that are wanted.
+func (k mixGrad) sums(c *graph.Context, g kernel.Map, out, in []graph.Value) {
+	n := len(k.of.index)
+	weights := out[n].F
+	clear(weights)
+	maps, number := c.Maps(in[2:]), c.Numbers(n)
+	count := 0
+	for i := range n {
+		if weights != nil || out[k.Sums(i)].Wanted() {
+			maps[count], number[count] = maps[i], i
+			count++
+		}
+	}
+	sums := c.Sums((count + 1) * g.C)
+	sg, products := sums[:g.C], sums[g.C:]
+	kernel.CombineSums(c.Team, g, maps[:count], sg, products)
+	for l, i := range number[:count] {
+		j, sgv := k.of.index[i], products[l*g.C:(l+1)*g.C]
+		if weights != nil {
+			var dot float64
+			for _, v := range sgv {
+				dot += v
+			}
+			weights[j] += float32(dot)
+		}
+		if to := out[k.Sums(i)].F; to != nil {
+			w := float64(in[1].F[j])
+			for ch := range sgv {
+				to[ch], to[g.C+ch] = float32(w*sg[ch]), float32(w*sgv[ch])
+			}
+		}
+	}
 }

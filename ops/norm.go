@@ -188,26 +188,37 @@ func (k norm) Wrt(inputs int) []bool {
 	return wrt
 }
 
+// summer is a kernel of gradients that computes on the way, for its output i, the
+// sums [2, C] of the gradient and of the gradient times the map that it is of.
+type summer interface{ Sums(i int) int }
+
 func (k norm) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
-	args := gorgonia.Nodes{gy, in[0], in[1]}
-	if !k.affine {
-		out, err := graph.Apply(normGrad{k}, args...)
-		if err != nil {
-			return nil, err
+	grad, args := normGrad{of: k}, gorgonia.Nodes{gy, in[0], in[1]}
+	if k.affine {
+		args = append(args, in[2])
+	} else if from, i := graph.Of(gy); from != nil {
+		if s, ok := from.(summer); ok {
+			grad.summed, args = true, append(args, graph.Sibling(gy, s.Sums(i)))
 		}
-		return gorgonia.Nodes{out(0), nil}, nil
 	}
-	out, err := graph.Apply(normGrad{k}, append(args, in[2])...)
+	out, err := graph.Apply(grad, args...)
 	if err != nil {
 		return nil, err
+	}
+	if !k.affine {
+		return gorgonia.Nodes{out(0), nil}, nil
 	}
 	return gorgonia.Nodes{out(0), nil, out(2), out(3)}, nil
 }
 
 // normGrad is the gradient of norm. Inputs: gy, x, the moments, the scale if
-// affine. Outputs: the gradient of x, coefficients [3, C] with gx = row 0 · gy +
-// row 1 · x + row 2, the gradients of scale and shift.
-type normGrad struct{ of norm }
+// affine, the sums [2, C] of gy and of gy·y if summed. Outputs: the gradient of
+// x, coefficients [3, C] with gx = row 0 · gy + row 1 · x + row 2, the gradients
+// of scale and shift.
+type normGrad struct {
+	of     norm
+	summed bool // never if affine
+}
 
 func (k normGrad) Key() string { return "gradient of " + k.of.Key() }
 
@@ -250,10 +261,15 @@ func (k normGrad) Run(c *graph.Context, out, in []graph.Value) error {
 		coef = buf[channels:]
 	}
 	for j := range mean {
-		m, _ := k.of.batch(c, in[2].F, j)
+		m, rstd := k.of.batch(c, in[2].F, j)
 		mean[j] = float32(m)
+		if k.summed {
+			s[j], t[j] = float64(in[3].F[j]), float64(in[3].F[channels+j])/rstd
+		}
 	}
-	kernel.NormSums(c.Team, g, x, mean, s, t)
+	if !k.summed {
+		kernel.NormSums(c.Team, g, x, mean, s, t)
+	}
 	a, b, d := coef[:channels], coef[channels:2*channels], coef[2*channels:]
 	n := float64(x.Len() / channels)
 	for j := range channels {

@@ -81,12 +81,17 @@ func (k stage) Cost(in []tensor.Shape) graph.Cost {
 }
 
 // stageGrad is the gradient of stage. Inputs: gy and the inputs of stage.
-// Outputs: the gradients of the inputs of stage.
+// Outputs: the gradients of the inputs of stage, and the sums [2, C] of that of x
+// and of that times x.
 type stageGrad struct{ of stage }
 
 func (k stageGrad) Key() string { return "gradient of " + k.of.Key() }
 
-func (k stageGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[1:], nil }
+func (k stageGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	return []tensor.Shape{in[1], in[2], in[3], {2, in[1][3]}}, nil
+}
+
+func (k stageGrad) Sums(int) int { return 3 }
 
 func (k stageGrad) Reads(i int) graph.Pending { return firstTwo(i) }
 
@@ -96,6 +101,6 @@ func (k stageGrad) Scratch(in []tensor.Shape) (int, int) {
 }
 
 func (k stageGrad) Run(c *graph.Context, out, in []graph.Value) error {
-	kernel.StageBackward(c.Team, in[0].Map(), in[1].Map(), k.of.w.kernel(), in[2].F, in[3].F, out[0].F, out[1].F, out[2].F)
+	kernel.StageBackward(c.Team, in[0].Map(), in[1].Map(), k.of.w.kernel(), in[2].F, in[3].F, out[0].F, out[1].F, out[2].F, out[3].F)
 	return nil
 }

@@ -110,9 +110,19 @@ type Context struct {
 	// normalisations keep their running averages.
 	Training, UpdateStats bool
 
-	maps   []kernel.Map
-	sums   []float64
-	floats []float32
+	maps    []kernel.Map
+	sums    []float64
+	floats  []float32
+	numbers []int
+}
+
+// Numbers returns n whole numbers of undefined content, in memory that the next
+// call uses again.
+func (c *Context) Numbers(n int) []int {
+	if cap(c.numbers) < n {
+		c.numbers = make([]int, n)
+	}
+	return c.numbers[:n]
 }
 
 // Floats returns n floats of undefined content, in memory that the next call

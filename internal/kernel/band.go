@@ -79,3 +79,17 @@ func addMoments(part, x []float32, n, c int) {
 		active.moments(part[:c], part[c:], x, n, c)
 	}
 }
+
+// addParts sets sums, unless parts is nil, to the sums of the parts of all tasks.
+func addParts(sums, parts []float32, tasks int) {
+	if parts == nil {
+		return
+	}
+	for j := range sums {
+		var total float64
+		for i := range tasks {
+			total += float64(parts[i*len(sums)+j])
+		}
+		sums[j] = float32(total)
+	}
+}

@@ -35,7 +35,7 @@ func BenchmarkStage(b *testing.B) {
 			wd, _ := weight(r, win.KH*win.KW*s.c)
 			wp, _ := weight(r, s.c*s.c)
 			z, mom := Floats(gz.Len()), Floats(3*s.c)
-			gx, gwd, gwp := Floats(x.Len()), Floats(len(wd)), Floats(len(wp))
+			gx, gwd, gwp, sums := Floats(x.Len()), Floats(len(wd)), Floats(len(wp)), Floats(2*s.c)
 			flops := 2 * s.n * oh * ow * (len(wd) + len(wp))
 			name := fmt.Sprintf("C%d@%d/k%ds%dd%d", s.c, s.size, win.KH, win.SH, win.DH)
 			b.Run(name+"/forward", func(b *testing.B) {
@@ -43,10 +43,10 @@ func BenchmarkStage(b *testing.B) {
 			})
 			b.Run(name+"/backward", func(b *testing.B) { // the depthwise part three times, once again
 				flops := 2*flops + 2*s.n*oh*ow*len(wd)
-				measure(b, flops, 0, func(t *Team) { StageBackward(t, gz, x, win, wd, wp, gx, gwd, gwp) })
+				measure(b, flops, 0, func(t *Team) { StageBackward(t, gz, x, win, wd, wp, gx, gwd, gwp, nil) })
 			})
 			b.Run(name+"/input", func(b *testing.B) {
-				measure(b, flops, 0, func(t *Team) { StageBackward(t, gz, x, win, wd, wp, gx, nil, nil) })
+				measure(b, flops, 0, func(t *Team) { StageBackward(t, gz, x, win, wd, wp, gx, nil, nil, sums) })
 			})
 		}
 	}
@@ -105,7 +105,7 @@ func BenchmarkMaps(b *testing.B) {
 	for k := range maps {
 		maps[k], _ = lazy(r, "affine", n, size, size, c)
 	}
-	w := Floats(len(maps))
+	w, products := Floats(len(maps)), make([]float64, len(maps)*c)
 	wide := Floats(4 * len(z))
 	w1, _ := weight(r, c*c/2)
 	half, _ := lazy(r, "gradient", n, size/2, size/2, c)
@@ -119,7 +119,7 @@ func BenchmarkMaps(b *testing.B) {
 		{"avg", 2, func(t *Team) { AvgPoolForward(t, x, win, z, mom) }},
 		{"avgBackward", 3, func(t *Team) { AvgPoolBackward(t, gz, win, size, size, z) }},
 		{"combine", 9, func(t *Team) { Combine(t, maps, w, z) }},
-		{"dots", 10, func(t *Team) { CombineDots(t, gz, maps, w) }},
+		{"combineSums", 10, func(t *Team) { CombineSums(t, gz, maps, sg, products) }},
 		{"normSums", 3, func(t *Team) { NormSums(t, gz, x, mom[:c], sg, sgz) }},
 		{"moments", 1, func(t *Team) { Moments(t, x, mom) }},
 		{"apply", 2, func(t *Team) { Apply(t, x, true, z) }},

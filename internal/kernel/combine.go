@@ -109,27 +109,29 @@ var combine = newLoop(func(a *combineArgs, w *Worker, i int) {
 	}
 })
 
-// CombineDots sets dw[k] to the sum of all elements of g·maps[k], the gradient of
-// the weights of Combine. It does nothing if dw is nil.
-func CombineDots(t *Team, g Map, maps []Map, dw []float32) {
-	if dw == nil || len(maps) == 0 {
+// CombineSums sets sg[C] to the sums of g, and sgv[len(maps)·C] to those of
+// g·maps[k], for each channel: what the gradients of the weights of Combine, and
+// of a batch normalisation that formed a map, consist of.
+func CombineSums(t *Team, g Map, maps []Map, sg, sgv []float64) {
+	if len(maps) == 0 {
 		return
 	}
 	checkAlike(maps)
 	g.like("g", maps[0].N, maps[0].H, maps[0].W, maps[0].C)
-	need("dw", dw, len(maps))
+	need("sg", sg, g.C)
+	need("sgv", sgv, len(maps)*g.C)
 	parts := t.Shared(spans(&g) * len(maps) * 2 * g.C)
-	combineDots.run(t, spans(&g), combineDotsArgs{g, maps, parts})
+	combineSums.run(t, spans(&g), combineSumsArgs{g, maps, parts})
 	for k := range maps {
-		m := &maps[k]
-		var total float64
-		for i := range spans(&g) {
-			sums := parts[(i*len(maps)+k)*2*g.C:][:2*g.C]
-			for j := range g.C {
-				total += m.dot(j, float64(sums[j]), float64(sums[g.C+j]))
+		for j := range g.C {
+			var sum, product float64
+			for i := range spans(&g) {
+				sums := parts[(i*len(maps)+k)*2*g.C:]
+				sum += float64(sums[j])
+				product += float64(sums[g.C+j])
 			}
+			sg[j], sgv[k*g.C+j] = sum, maps[k].dot(j, sum, product)
 		}
-		dw[k] = float32(total)
 	}
 }
 
@@ -142,10 +144,7 @@ func (m *Map) dot(j int, g, gp float64) float64 {
 	if m.A != nil {
 		gp *= float64(m.A[j])
 	}
-	if m.D != nil {
-		gp += float64(m.D[j]) * g
-	}
-	return gp
+	return gp + m.shift(j)*g
 }
 
 // terms returns n pixels of which those of the map are a multiple plus a
@@ -157,13 +156,13 @@ func (m *Map) terms(buf []float32, from, n int) []float32 {
 	return m.P[from*m.C : (from+n)*m.C]
 }
 
-type combineDotsArgs struct {
+type combineSumsArgs struct {
 	g     Map
 	maps  []Map
 	parts []float32
 }
 
-var combineDots = newLoop(func(a *combineDotsArgs, w *Worker, i int) {
+var combineSums = newLoop(func(a *combineSumsArgs, w *Worker, i int) {
 	c, count := a.g.C, len(a.maps)
 	mem := pieces(w.Scratch(2 * lines(blockFloats(c))))
 	gBuf, buf := mem.take(blockFloats(c)), mem.take(blockFloats(c))

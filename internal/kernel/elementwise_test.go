@@ -79,22 +79,30 @@ func TestCombine(t *testing.T) {
 		w, dw := weight(r, len(maps))
 		g, dg := lazy(r, kind, x.N, x.H, x.W, x.C)
 		weighted, plain := make([]float64, x.Len()), make([]float64, x.Len())
-		dots := make([]float64, len(maps))
+		var sg, sgv []float64
 		for k, v := range values {
-			dots[k] = dot(dg.v, v.v)
+			sums := channelSums(dg, v)
+			sg, sgv = sums[:x.C], append(sgv, sums[x.C:]...)
 			for i, v := range v.v {
 				weighted[i] += dw[k] * v
 				plain[i] += v
 			}
 		}
 		size := sized(ElementwiseScratch(x.N, x.H, x.W, x.C, len(maps)))
-		dst, got := Floats(x.Len()), Floats(len(maps))
+		dst := Floats(x.Len())
 		operate(t, size, func(team *Team) { Combine(team, maps, w, dst) }, dst)
 		near(t, "weighted sum", weighted, dst, sumTolerance)
 		operate(t, size, func(team *Team) { Combine(team, maps, nil, dst) }, dst)
 		near(t, "sum", plain, dst, sumTolerance)
-		operate(t, size, func(team *Team) { CombineDots(team, g, maps, got) }, got)
-		near(t, "dots", dots, got, sumTolerance)
+		sums, got := make([]float64, len(sg)+len(sgv)), Floats(len(sg)+len(sgv))
+		operate(t, size, func(team *Team) {
+			CombineSums(team, g, maps, sums[:len(sg)], sums[len(sg):])
+			for i, v := range sums {
+				got[i] = float32(v)
+			}
+		}, got)
+		near(t, "sums", sg, got[:len(sg)], sumTolerance)
+		near(t, "sums of products", sgv, got[len(sg):], sumTolerance)
 	})
 }
 
@@ -102,8 +110,7 @@ func TestCombineOfNothing(t *testing.T) {
 	team, dst := NewTeam(1), []float32{1, 2, 3}
 	Combine(team, nil, nil, dst)
 	require.Equal(t, []float32{0, 0, 0}, dst)
-	CombineDots(team, Map{}, nil, []float32{})
-	CombineDots(team, Plain(1, 1, 1, 1, dst[:1]), []Map{Plain(1, 1, 1, 1, dst[:1])}, nil)
+	CombineSums(team, Map{}, nil, nil, nil)
 }
 
 func TestSumOfSlices(t *testing.T) {

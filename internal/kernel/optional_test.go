@@ -28,7 +28,7 @@ func TestGradientsAreOptional(t *testing.T) {
 		run   func(t *Team, g [][]float32)
 	}{
 		{"stage", []int{x.Len(), len(wd), len(wp)}, func(t *Team, g [][]float32) {
-			StageBackward(t, gz, x, win, wd, wp, g[0], g[1], g[2])
+			StageBackward(t, gz, x, win, wd, wp, g[0], g[1], g[2], nil)
 		}},
 		{"conv", []int{x.Len(), len(full), cout}, func(t *Team, g [][]float32) {
 			ConvBackward(t, gz, x, win, true, full, g[0], g[1], g[2])

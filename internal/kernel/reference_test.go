@@ -279,6 +279,16 @@ func refMoments(x dense) []float64 {
 	return mom
 }
 
+// channelSums returns the sums of g and of g·x for each channel.
+func channelSums(g, x dense) []float64 {
+	sums := make([]float64, 2*g.c)
+	g.each(func(i, _, _, _, c int) {
+		sums[c] += g.v[i]
+		sums[g.c+c] += g.v[i] * x.v[i]
+	})
+	return sums
+}
+
 // refUpsample interpolates at positions computed as in the definition.
 func refUpsample(x dense, h, w int) dense {
 	y := newDense(x.n, h, w, x.c)

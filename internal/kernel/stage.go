@@ -39,7 +39,7 @@ func StageScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorke
 	s := newStage(n, h, w, c, win, cout)
 	if backward {
 		g := grouped(s.bands, s.weights(), true)
-		return total(s.backwardSizes()), total(s.weights()) + g.memory()
+		return total(s.backwardSizes()), total(s.weights(), s.tasks()*2*c) + g.memory()
 	}
 	return total(s.forwardSizes()), s.tasks() * 2 * cout
 }
@@ -95,8 +95,9 @@ func (s *stage) depthwise(dst, frame, w []float32, count int) {
 }
 
 // StageBackward computes, from the gradient gz of the output of StageForward,
-// those of x and of the weights: gx, gwd and gwp, each unless nil.
-func StageBackward(t *Team, gz, x Map, win Window, wd, wp, gx, gwd, gwp []float32) {
+// those of x and of the weights: gx, gwd and gwp, each unless nil. sums[2·C],
+// unless it or gx is nil, receives the sums of gx and of gx·x for each channel.
+func StageBackward(t *Team, gz, x Map, win Window, wd, wp, gx, gwd, gwp, sums []float32) {
 	a := stageBackwardArgs{stage: newStage(x.N, x.H, x.W, x.C, win, gz.C), gz: gz, x: x, wd: wd, gx: gx}
 	x.check("x")
 	gz.like("gz", x.N, a.oh, a.ow, gz.C)
@@ -105,11 +106,15 @@ func StageBackward(t *Team, gz, x Map, win Window, wd, wp, gx, gwd, gwp []float3
 	needIf("gx", gx, x.Len())
 	needIf("gwd", gwd, a.taps)
 	needIf("gwp", gwp, x.C*gz.C)
+	needIf("sums", sums, 2*x.C)
 
 	a.needWD, a.needWP = gwd != nil, gwp != nil
 	a.groups = grouped(a.bands, a.weights(), a.needWD || a.needWP)
-	mem := pieces(t.Shared(total(a.weights()) + a.memory()))
-	turned := mem.take(a.weights())
+	mem := pieces(t.Shared(total(a.weights(), a.tasks()*2*x.C) + a.memory()))
+	turned, parts := mem.take(a.weights()), mem.take(a.tasks()*2*x.C)
+	if sums != nil && gx != nil {
+		a.parts = parts
+	}
 	a.wdTurned, a.wpTurned, a.buffers = turned[:a.taps], turned[a.taps:], mem
 	for at := 0; at < a.taps; at += x.C {
 		copy(a.wdTurned[at:at+x.C], wd[a.taps-at-x.C:])
@@ -119,6 +124,7 @@ func StageBackward(t *Team, gz, x Map, win Window, wd, wp, gx, gwd, gwp []float3
 	stageBackward.run(t, a.count, a)
 	a.sum(t, gwd, 0)
 	a.sum(t, gwp, a.taps)
+	addParts(sums, a.parts, a.tasks())
 }
 
 type stageBackwardArgs struct {
@@ -127,7 +133,7 @@ type stageBackwardArgs struct {
 	gz, x              Map
 	wd                 []float32
 	wdTurned, wpTurned []float32 // by 180 degrees; transposed
-	gx                 []float32
+	gx, parts          []float32
 	needWD, needWP     bool
 }
 
@@ -154,7 +160,7 @@ var stageBackward = newLoop(func(a *stageBackwardArgs, w *Worker, i int) {
 		}
 		a.innerGradient(gwd, frame, gz, spread, row, band)
 		if a.gx != nil {
-			a.inputGradient(frame, spread, row, image, band)
+			a.inputGradient(frame, spread, row, task)
 		}
 	}
 })
@@ -204,16 +210,22 @@ func (a *stageBackwardArgs) innerGradient(gwd, frame, gz, spread, row []float32,
 	}
 }
 
-// inputGradient computes the band's part of gx from the spread gradients.
-func (a *stageBackwardArgs) inputGradient(frame, spread, row []float32, image, band int) {
-	in := a.inRows(band)
+// inputGradient computes a task's part of gx from the spread gradients.
+func (a *stageBackwardArgs) inputGradient(frame, spread, row []float32, task int) {
+	image, band := a.at(task)
+	in, sums := a.inRows(band), part(a.parts, task, a.c)
 	for y := in.from; y < in.to; y++ {
 		gx := a.gx[a.input(image, y)*a.c:][:a.w*a.c]
 		active.dw(gx, spread[(y-in.from)*a.spreadRow():], a.wdTurned, a.w, a.c, a.KH, 1, a.DH, a.spreadRow())
+		var x []float32 // or its positive part: gx is zero elsewhere
 		if frame != nil {
-			active.mask(gx, gx, a.inner(frame, a.fullFrame(band), y))
+			x = a.inner(frame, a.fullFrame(band), y)
 		} else {
-			active.mask(gx, gx, a.x.pixels(row, a.input(image, y), a.w))
+			x = a.x.pixels(row, a.input(image, y), a.w)
+		}
+		active.mask(gx, gx, x)
+		if sums != nil {
+			active.dots(sums[:a.c], sums[a.c:], gx, x, a.w, a.c)
 		}
 	}
 }

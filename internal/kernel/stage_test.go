@@ -23,15 +23,22 @@ func TestStage(t *testing.T) {
 			near(t, "z", want.v, z, sumTolerance)
 			near(t, "moments", refMoments(want), mom, sumTolerance)
 
-			gx, gwd, gwp := Floats(x.Len()), Floats(len(wd)), Floats(len(wp))
+			gx, gwd, gwp, sums := Floats(x.Len()), Floats(len(wd)), Floats(len(wp)), Floats(2*c)
 			wantX, wantD, wantP := refStageBackward(dgz, dx, win, dwd, dwp)
 			size := sized(StageScratch(n, h, w, c, win, cout, true))
 			operate(t, size, func(team *Team) {
-				StageBackward(team, gz, x, win, wd, wp, gx, gwd, gwp)
-			}, gx, gwd, gwp)
+				StageBackward(team, gz, x, win, wd, wp, gx, gwd, gwp, sums)
+			}, gx, gwd, gwp, sums)
 			near(t, "gx", wantX.v, gx, sumTolerance)
 			near(t, "gwd", wantD, gwd, sumTolerance)
 			near(t, "gwp", wantP, gwp, sumTolerance)
+			wantSums := channelSums(wantX, dx)
+			near(t, "sums", wantSums, sums, sumTolerance)
+			operate(t, size, func(team *Team) {
+				StageBackward(team, gz, x, win, wd, wp, gx, nil, nil, sums)
+			}, gx, sums)
+			near(t, "gx alone", wantX.v, gx, sumTolerance)
+			near(t, "sums without gradients of weights", wantSums, sums, sumTolerance)
 		}
 	})
 }
