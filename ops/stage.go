@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -27,80 +28,154 @@ func (s *Scope) depthwiseSeparable(x *gorgonia.Node, w Window, first int) (*gorg
 	if err != nil {
 		return nil, err
 	}
-	return apply(stage{w}, x, depth, point)
+	return apply(stages{w}, x, depth, point)
 }
 
-// stage computes ReLU, depthwise and pointwise convolution, and the moments of
-// the result. Inputs: x, depthwise weight [k, k, 1, C], pointwise weight
-// [1, 1, C, Out]. Outputs: y, moments [3, Out].
-type stage struct{ w Window }
+// stages computes ReLU, depthwise and pointwise convolution of one map, for each
+// of several windows with weights of its own, and the moments of the results.
+// Inputs: x; for each window the depthwise weight [k, k, 1, C] and the pointwise
+// weight [1, 1, C, Out]. Outputs: for each window y and its moments [3, Out].
+type stages []Window
 
-func (k stage) Key() string { return fmt.Sprintf("stage%+v", k.w) }
+func (k stages) Key() string { return fmt.Sprintf("stage%+v", []Window(k)) }
 
-func (k stage) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+func (k stages) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	n, h, w, _, err := mapShape(in[0])
 	if err != nil {
 		return nil, err
 	}
-	oh, ow, err := k.w.check(h, w)
-	if err != nil {
-		return nil, err
+	var shapes []tensor.Shape
+	for i, win := range k {
+		oh, ow, err := win.check(h, w)
+		if err != nil {
+			return nil, err
+		}
+		out := in[2+2*i][3]
+		shapes = append(shapes, tensor.Shape{n, oh, ow, out}, tensor.Shape{3, out})
 	}
-	out := in[2][3]
-	return []tensor.Shape{{n, oh, ow, out}, {3, out}}, nil
+	return shapes, nil
 }
 
-func (k stage) Moments() int { return 1 }
+func (k stages) Moments() int { return 1 }
 
-func (k stage) Reads(i int) graph.Pending { return onlyInput(0, i) }
+func (k stages) Reads(i int) graph.Pending { return onlyInput(0, i) }
 
-func (k stage) Scratch(in []tensor.Shape) (int, int) {
-	n, h, w, c := graph.NHWC(in[0])
-	return kernel.StageScratch(n, h, w, c, k.w.kernel(), in[2][3], false)
+func (k stages) Shared() int { return 0 }
+
+func (k stages) Fuse(with graph.Kernel) graph.Kernel {
+	o, ok := with.(stages)
+	if !ok || !k.fits(o) {
+		return nil
+	}
+	return slices.Concat(k, o)
 }
 
-func (k stage) Run(c *graph.Context, out, in []graph.Value) error {
-	kernel.StageForward(c.Team, in[0].Map(), k.w.kernel(), in[1].F, in[2].F, out[0].F, in[2].Shape[3], moments(c, &out[1]))
+// fits reports whether stages can be computed together: their windows are centred
+// and stride alike.
+func (k stages) fits(o stages) bool {
+	for _, w := range slices.Concat(k, o) {
+		if w.StrideRows != k[0].StrideRows || 2*w.PadRows != w.DilationRows*(w.Rows-1) {
+			return false
+		}
+	}
+	return true
+}
+
+func (k stages) Scratch(in []tensor.Shape) (int, int) { return k.scratch(in[0], in[1:], 2, false) }
+
+// scratch is the memory for the windows, given the shapes of weights of which
+// every step inputs hold one pair.
+func (k stages) scratch(x tensor.Shape, weights []tensor.Shape, step int, backward bool) (int, int) {
+	list := make([]kernel.Stage, len(k))
+	for i, w := range k {
+		list[i] = kernel.Stage{
+			Win: w.kernel(),
+			WD:  make([]float32, weights[step*i].TotalSize()),
+			WP:  make([]float32, weights[step*i+1].TotalSize()),
+		}
+	}
+	n, h, w, c := graph.NHWC(x)
+	return kernel.StagesScratch(n, h, w, c, list, backward)
+}
+
+func (k stages) Run(c *graph.Context, out, in []graph.Value) error {
+	list := c.Stages(len(k))
+	for i, w := range k {
+		list[i] = kernel.Stage{
+			Win: w.kernel(), WD: in[1+2*i].F, WP: in[2+2*i].F,
+			Z: out[2*i].F, Mom: moments(c, &out[2*i+1]),
+		}
+	}
+	kernel.StagesForward(c.Team, in[0].Map(), list)
 	return nil
 }
 
-func (k stage) Wrt(inputs int) []bool { return graph.All(inputs) }
+func (k stages) Wrt(inputs int) []bool { return graph.All(inputs) }
 
-func (k stage) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
-	return gradients(stageGrad{k}, 3, append(gorgonia.Nodes{gy}, in...)...)
+func (k stages) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	out, err := graph.Apply(stagesGrad{k}, in[0], gy, in[1], in[2])
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Nodes{out(0), out(2), out(3)}, nil
 }
 
-func (k stage) Cost(in []tensor.Shape) graph.Cost {
+func (k stages) Cost(in []tensor.Shape) graph.Cost {
 	out, err := k.Shapes(in)
 	if err != nil {
 		return graph.Cost{}
 	}
 	_, _, _, c := graph.NHWC(in[0])
 	pixels := int64(out[0][0]) * int64(out[0][1]) * int64(out[0][2])
-	return graph.Cost{ConvMACs: pixels * int64(c) * int64(k.w.Rows*k.w.Columns+out[0][3])}
+	return graph.Cost{ConvMACs: pixels * int64(c) * int64(k[0].Rows*k[0].Columns+out[0][3])}
 }
 
-// stageGrad is the gradient of stage. Inputs: gy and the inputs of stage.
-// Outputs: the gradients of the inputs of stage, and the sums [2, C] of that of x
-// and of that times x.
-type stageGrad struct{ of stage }
+// stagesGrad is the gradient of stages. Inputs: x; for each window gy and the
+// weights. Outputs: the gradient of x, the sums [2, C] of that and of that times
+// x; for each window the gradients of the weights.
+type stagesGrad struct{ of stages }
 
-func (k stageGrad) Key() string { return "gradient of " + k.of.Key() }
+func (k stagesGrad) Key() string { return "gradient of " + k.of.Key() }
 
-func (k stageGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
-	return []tensor.Shape{in[1], in[2], in[3], {2, in[1][3]}}, nil
+func (k stagesGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	shapes := []tensor.Shape{in[0], {2, in[0][3]}}
+	for i := range k.of {
+		shapes = append(shapes, in[2+3*i], in[3+3*i])
+	}
+	return shapes, nil
 }
 
-func (k stageGrad) Sums(int) int { return 3 }
+func (k stagesGrad) Sums(int) int { return 1 }
 
-func (k stageGrad) Reads(i int) graph.Pending { return firstTwo(i) }
-
-func (k stageGrad) Scratch(in []tensor.Shape) (int, int) {
-	n, h, w, c := graph.NHWC(in[1])
-	return kernel.StageScratch(n, h, w, c, k.of.w.kernel(), in[3][3], true)
+func (k stagesGrad) Reads(i int) graph.Pending {
+	if i == 0 || i%3 == 1 {
+		return graph.Affine
+	}
+	return graph.None
 }
 
-func (k stageGrad) Run(c *graph.Context, out, in []graph.Value) error {
-	kernel.StageBackward(c.Team, in[0].Map(), in[1].Map(), k.of.w.kernel(), in[2].F, in[3].F, out[0].F, out[1].F, out[2].F, out[3].F)
+func (k stagesGrad) Shared() int { return 2 }
+
+func (k stagesGrad) Fuse(with graph.Kernel) graph.Kernel {
+	o, ok := with.(stagesGrad)
+	if !ok || !k.of.fits(o.of) {
+		return nil
+	}
+	return stagesGrad{slices.Concat(k.of, o.of)}
+}
+
+func (k stagesGrad) Scratch(in []tensor.Shape) (int, int) {
+	return k.of.scratch(in[0], in[2:], 3, true)
+}
+
+func (k stagesGrad) Run(c *graph.Context, out, in []graph.Value) error {
+	list := c.Stages(len(k.of))
+	for i, w := range k.of {
+		list[i] = kernel.Stage{
+			Win: w.kernel(), WD: in[2+3*i].F, WP: in[3+3*i].F,
+			GZ: in[1+3*i].Map(), GWD: out[2+2*i].F, GWP: out[3+2*i].F,
+		}
+	}
+	kernel.StagesBackward(c.Team, in[0].Map(), list, out[0].F, out[1].F)
 	return nil
 }

@@ -72,6 +72,20 @@ type Former interface {
 	Form(i int) (Form, bool)
 }
 
+// Fusible is a kernel that does better as one with others that have the same
+// input 0.
+type Fusible interface {
+	Kernel
+	// Fuse returns one kernel for this and another, nil if they do not fit. Its
+	// inputs are input 0, then the other inputs of this, then those of the other;
+	// its outputs the shared ones, then the other outputs of both.
+	Fuse(with Kernel) Kernel
+	// Shared is the number of first outputs that become one for both. If there
+	// are any, output 0 is the gradient of input 0, and that of a fused kernel
+	// the sum of those of both.
+	Shared() int
+}
+
 // Scratcher is a kernel that needs memory while it runs, in floats: so many
 // for each worker, and so many in common.
 type Scratcher interface {
@@ -114,6 +128,16 @@ type Context struct {
 	sums    []float64
 	floats  []float32
 	numbers []int
+	stages  []kernel.Stage
+}
+
+// Stages returns n stages of undefined content, in memory that the next call uses
+// again.
+func (c *Context) Stages(n int) []kernel.Stage {
+	if cap(c.stages) < n {
+		c.stages = make([]kernel.Stage, n)
+	}
+	return c.stages[:n]
 }
 
 // Numbers returns n whole numbers of undefined content, in memory that the next

@@ -34,19 +34,23 @@ func BenchmarkStage(b *testing.B) {
 			gz, _ := lazy(r, "gradient", s.n, oh, ow, s.c)
 			wd, _ := weight(r, win.KH*win.KW*s.c)
 			wp, _ := weight(r, s.c*s.c)
-			z, mom := Floats(gz.Len()), Floats(3*s.c)
-			gx, gwd, gwp, sums := Floats(x.Len()), Floats(len(wd)), Floats(len(wp)), Floats(2*s.c)
+			gx, sums := Floats(x.Len()), Floats(2*s.c)
+			list := []Stage{{
+				Win: win, WD: wd, WP: wp, Z: Floats(gz.Len()), Mom: Floats(3 * s.c),
+				GZ: gz, GWD: Floats(len(wd)), GWP: Floats(len(wp)),
+			}}
+			input := []Stage{{Win: win, WD: wd, WP: wp, GZ: gz}}
 			flops := 2 * s.n * oh * ow * (len(wd) + len(wp))
 			name := fmt.Sprintf("C%d@%d/k%ds%dd%d", s.c, s.size, win.KH, win.SH, win.DH)
 			b.Run(name+"/forward", func(b *testing.B) {
-				measure(b, flops, 0, func(t *Team) { StageForward(t, x, win, wd, wp, z, s.c, mom) })
+				measure(b, flops, 0, func(t *Team) { StagesForward(t, x, list) })
 			})
 			b.Run(name+"/backward", func(b *testing.B) { // the depthwise part three times, once again
 				flops := 2*flops + 2*s.n*oh*ow*len(wd)
-				measure(b, flops, 0, func(t *Team) { StageBackward(t, gz, x, win, wd, wp, gx, gwd, gwp, nil) })
+				measure(b, flops, 0, func(t *Team) { StagesBackward(t, x, list, gx, sums) })
 			})
 			b.Run(name+"/input", func(b *testing.B) {
-				measure(b, flops, 0, func(t *Team) { StageBackward(t, gz, x, win, wd, wp, gx, nil, nil, sums) })
+				measure(b, flops, 0, func(t *Team) { StagesBackward(t, x, input, gx, sums) })
 			})
 		}
 	}

@@ -28,7 +28,7 @@ func TestGradientsAreOptional(t *testing.T) {
 		run   func(t *Team, g [][]float32)
 	}{
 		{"stage", []int{x.Len(), len(wd), len(wp)}, func(t *Team, g [][]float32) {
-			StageBackward(t, gz, x, win, wd, wp, g[0], g[1], g[2], nil)
+			StagesBackward(t, x, []Stage{{Win: win, WD: wd, WP: wp, GZ: gz, GWD: g[1], GWP: g[2]}}, g[0], nil)
 		}},
 		{"conv", []int{x.Len(), len(full), cout}, func(t *Team, g [][]float32) {
 			ConvBackward(t, gz, x, win, true, full, g[0], g[1], g[2])
@@ -73,7 +73,9 @@ func TestMomentsAreOptional(t *testing.T) {
 	full, _ := weight(r, 9*c*cout)
 	win, strided := Square(3, 1, 1, 1), Square(3, 2, 1, 1)
 	for name, run := range map[string]func(t *Team, z, mom []float32){
-		"stage":  func(t *Team, z, mom []float32) { StageForward(t, x, win, wd, wp, z[:n*h*w*cout], cout, mom) },
+		"stage": func(t *Team, z, mom []float32) {
+			StagesForward(t, x, []Stage{{Win: win, WD: wd, WP: wp, Z: z[:n*h*w*cout], Mom: mom}})
+		},
 		"conv":   func(t *Team, z, mom []float32) { ConvForward(t, x, win, true, full, nil, z[:n*h*w*cout], cout, mom) },
 		"reduce": func(t *Team, z, mom []float32) { ReduceForward(t, x, wp[:6], wp[6:], z[:n*3*3*cout], cout, mom) },
 		"max":    func(t *Team, z, mom []float32) { MaxPoolForward(t, x, strided, z[:n*3*3*c], mom) },
@@ -115,7 +117,10 @@ func TestMisuse(t *testing.T) {
 			ConvForward(team, x, Square(9, 1, 0, 1), false, w[:162], nil, Floats(1), 1, nil)
 		}},
 		{"kernel: window {KH:1 KW:1 SH:1 SW:1 PH:1 PW:1 DH:1 DW:1} is not square or padded by more than it reaches", func() {
-			StageForward(team, x, Square(1, 1, 1, 1), w[:2], w[:4], Floats(72), 2, nil)
+			StagesForward(team, x, []Stage{{Win: Square(1, 1, 1, 1), WD: w[:2], WP: w[:4], Z: Floats(72)}})
+		}},
+		{"kernel: a stage's WP has 5 elements, want 4", func() {
+			StagesForward(team, x, []Stage{{Win: win, WD: w[:18], WP: w[:5], Z: Floats(64)}})
 		}},
 		{"kernel: pooling by window {KH:3 KW:3 SH:1 SW:1 PH:2 PW:2 DH:2 DW:2} is dilated", func() {
 			AvgPoolForward(team, x, Square(3, 1, 2, 2), Floats(32), nil)

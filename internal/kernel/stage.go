@@ -3,229 +3,376 @@ package kernel
 // blockPixels is the number of pixels that make good use of a matrix product.
 const blockPixels = 64
 
-// stage is one call of a stage: ReLU, depthwise and pointwise convolution. What
-// lies between the two convolutions exists for one block of rows at a time; the
-// backward pass computes it again.
-type stage struct {
-	sweep
-	cout  int
+// Stage is one of the stages that read a map [N, H, W, C]: ReLU, depthwise
+// convolution by WD[K·K·C], pointwise convolution by WP[C·COUT].
+type Stage struct {
+	Win    Window // square
+	WD, WP []float32
+
+	// Z [N, OH, OW, COUT] receives the output and Mom, unless nil, its moments as
+	// from Moments.
+	Z, Mom []float32
+
+	// GZ is the gradient of the output; GWD and GWP, unless nil, receive those of
+	// the weights.
+	GZ       Map
+	GWD, GWP []float32
+}
+
+// fan is one call for some stages of one map, which share what they read of it.
+// What lies between the two convolutions of a stage exists for one block of rows
+// at a time; the backward pass computes it again.
+type fan struct {
+	sweep // by the widest window
+	list  []Stage
 	block int // output rows in a block
-	taps  int // elements of the depthwise weights
 }
 
-func newStage(n, h, w, c int, win Window, cout int) stage {
-	win.mustBeSquare()
-	s := stage{sweep: newSweep(n, h, w, c, win), cout: cout, taps: win.KH * win.KW * c}
-	s.block = max(1, blockPixels/s.ow)
-	return s
+// newFan panics unless the stages fit together: several have strides and
+// resolutions alike, and windows that are centred.
+func newFan(n, h, w, c int, list []Stage) fan {
+	widest := list[0].Win
+	for i := range list {
+		win := list[i].Win
+		win.mustBeSquare()
+		if len(list) > 1 && (win.SH != widest.SH || 2*win.PH != win.reachH()) {
+			panicf("kernel: stages of windows %+v and %+v do not go together", list[0].Win, win)
+		}
+		if win.PH > widest.PH {
+			widest = win
+		}
+	}
+	f := fan{sweep: newSweep(n, h, w, c, widest), list: list}
+	f.block = max(1, blockPixels/f.ow)
+	return f
 }
 
-// weights returns the number of elements of both weights.
-func (s *stage) weights() int { return s.taps + s.c*s.cout }
+// cout returns the number of channels of the output of a stage.
+func (f *fan) cout(s *Stage) int { return len(s.WP) / f.c }
 
-func (s *stage) forwardSizes() (frame, inner int) {
-	return s.most((*sweep).outFrame) * s.frameRow(), s.block * s.ow * s.c
+// sizes returns the largest number of channels of an output and the number of
+// elements of all weights.
+func (f *fan) sizes() (cout, weights int) {
+	for i := range f.list {
+		s := &f.list[i]
+		cout, weights = max(cout, f.cout(s)), weights+len(s.WD)+len(s.WP)
+	}
+	return cout, weights
 }
 
-func (s *stage) backwardSizes() (frame, gz, inner, spread, row int) {
-	frame = s.most((*sweep).fullFrame) * s.frameRow()
-	gz = s.most((*sweep).fullReverse) * s.ow * s.cout
-	return frame, gz, s.block * s.ow * s.c, s.spreadSize(s.most((*sweep).inRows)), max(s.ow, s.w) * s.c
+// visit returns the sweep of one stage, over frames of the widest window.
+func (f *fan) visit(s *Stage) sweep {
+	v := f.sweep
+	v.Window = s.Win
+	return v
 }
 
-// StageScratch returns the memory, in floats, that StageForward or StageBackward
-// needs for each worker and shared.
-func StageScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
-	s := newStage(n, h, w, c, win, cout)
+// under returns the part of a frame, which begins at input row first, that output
+// row y of a stage sees.
+func (f *fan) under(frame []float32, first int, s *Stage, y int) []float32 {
+	return frame[(y*f.SH-s.Win.PH-first)*f.frameRow()+(f.PW-s.Win.PW)*f.c:]
+}
+
+// depthwise computes count rows of the depthwise convolution of a stage.
+func (f *fan) depthwise(dst, frame []float32, s *Stage, count int) {
+	for r := range count {
+		active.dw(dst[r*f.ow*f.c:], frame[r*f.SH*f.frameRow():], s.WD, f.ow, f.c, s.Win.KH, f.SH, s.Win.DH, f.frameRow())
+	}
+}
+
+func (f *fan) forwardSizes() (frame, inner int) {
+	return f.most((*sweep).outFrame) * f.frameRow(), f.block * f.ow * f.c
+}
+
+func (f *fan) backwardSizes() (frame, gz, inner, spread, row int) {
+	cout, _ := f.sizes()
+	frame = f.most((*sweep).fullFrame) * f.frameRow()
+	gz = f.most((*sweep).fullReverse) * f.ow * cout
+	return frame, gz, f.block * f.ow * f.c, f.spreadSize(f.most((*sweep).inRows)), max(f.ow, f.w) * f.c
+}
+
+// partsSize is the number of sums of all tasks.
+func (f *fan) partsSize() int {
+	size := 0
+	for i := range f.list {
+		size += f.tasks() * 2 * f.cout(&f.list[i])
+	}
+	return size
+}
+
+// StagesScratch returns the memory, in floats, that StagesForward or
+// StagesBackward needs for each worker and shared. Of the stages, windows and
+// weights count, of the weights only their lengths.
+func StagesScratch(n, h, w, c int, stages []Stage, backward bool) (perWorker, shared int) {
+	f := newFan(n, h, w, c, stages)
 	if backward {
-		g := grouped(s.bands, s.weights(), true)
-		return total(s.backwardSizes()), total(s.weights(), s.tasks()*2*c) + g.memory()
+		_, all := f.sizes()
+		g := grouped(f.bands, all, true)
+		return total(f.backwardSizes()), total(all, f.tasks()*2*c) + g.memory()
 	}
-	return total(s.forwardSizes()), s.tasks() * 2 * cout
+	return total(f.forwardSizes()), f.partsSize()
 }
 
-// StageForward computes z [N, OH, OW, cout], the pointwise convolution by
-// wp[C·cout] of the depthwise convolution by wd[K·K·C] of the positive part of
-// x. win is square. mom, unless nil, receives the moments of z as from Moments.
-func StageForward(t *Team, x Map, win Window, wd, wp, z []float32, cout int, mom []float32) {
-	a := stageForwardArgs{stage: newStage(x.N, x.H, x.W, x.C, win, cout), x: x, wd: wd, wp: wp, z: z}
-	x.check("x")
-	need("wd", wd, a.taps)
-	need("wp", wp, x.C*cout)
-	need("z", z, a.pixels()*cout)
-	needIf("mom", mom, 3*cout)
-	if mom != nil {
-		a.parts = t.Shared(a.tasks() * 2 * cout)
-	}
-	stageForward.run(t, a.tasks(), a)
-	if mom != nil {
-		setMoments(mom, a.parts, a.tasks(), cout, a.pixels())
+// StagesForward computes the outputs of stages of x.
+func StagesForward(t *Team, x Map, stages []Stage) {
+	a := fanForwardArgs{fan: newFan(x.N, x.H, x.W, x.C, stages), x: x}
+	a.check()
+	a.parts = t.Shared(a.partsSize())
+	fanForward.run(t, a.tasks(), a)
+	parts := a.parts
+	for i := range stages {
+		s := &stages[i]
+		cout := a.cout(s)
+		if s.Mom != nil {
+			setMoments(s.Mom, parts, a.tasks(), cout, a.pixels())
+		}
+		parts = parts[a.tasks()*2*cout:]
 	}
 }
 
-type stageForwardArgs struct {
-	stage
-	x                Map
-	wd, wp, z, parts []float32
+type fanForwardArgs struct {
+	fan
+	x     Map
+	parts []float32
 }
 
-var stageForward = newLoop(func(a *stageForwardArgs, w *Worker, i int) {
+func (a *fanForwardArgs) check() {
+	a.x.check("x")
+	for i := range a.list {
+		s := &a.list[i]
+		need("a stage's WD", s.WD, s.Win.KH*s.Win.KW*a.c)
+		need("a stage's WP", s.WP, a.c*a.cout(s))
+		need("a stage's Z", s.Z, a.pixels()*a.cout(s))
+		needIf("a stage's Mom", s.Mom, 3*a.cout(s))
+	}
+}
+
+var fanForward = newLoop(func(a *fanForwardArgs, w *Worker, i int) {
 	frameSize, innerSize := a.forwardSizes()
 	mem := pieces(w.Scratch(total(frameSize, innerSize)))
 	buf, inner := mem.take(frameSize), mem.take(innerSize)
 	image, band := a.at(i)
-	out := a.outRows(band)
-	frame := a.frame(buf, &a.x, image, a.outFrame(band), 0, true)
-	sums := part(a.parts, i, a.cout)
-	for y := out.from; y < out.to; y += a.block {
-		count := min(a.block, out.to-y)
-		pixels := count * a.ow
-		a.depthwise(inner, frame[(y-out.from)*a.SH*a.frameRow():], a.wd, count)
-		z := a.z[a.output(image, y)*a.cout:][:pixels*a.cout]
-		active.gemm(pixels, a.cout, a.c, inner, a.c, a.wp, a.cout, z, a.cout, false)
-		addMoments(sums, z, pixels, a.cout)
+	seen, out := a.outFrame(band), a.outRows(band)
+	frame := a.frame(buf, &a.x, image, seen, 0, true)
+	parts := a.parts
+	for k := range a.list {
+		s := &a.list[k]
+		cout := a.cout(s)
+		var sums []float32
+		if s.Mom != nil {
+			sums = part(parts, i, cout)
+		}
+		parts = parts[a.tasks()*2*cout:]
+		for y := out.from; y < out.to; y += a.block {
+			count := min(a.block, out.to-y)
+			pixels := count * a.ow
+			a.depthwise(inner, a.under(frame, seen.from, s, y), s, count)
+			z := s.Z[a.output(image, y)*cout:][:pixels*cout]
+			active.gemm(pixels, cout, a.c, inner, a.c, s.WP, cout, z, cout, false)
+			addMoments(sums, z, pixels, cout)
+		}
 	}
 })
 
-// depthwise computes count rows of the depthwise convolution of a frame by w.
-func (s *stage) depthwise(dst, frame, w []float32, count int) {
-	for r := range count {
-		active.dw(dst[r*s.ow*s.c:], frame[r*s.SH*s.frameRow():], w, s.ow, s.c, s.KH, s.SH, s.DH, s.frameRow())
-	}
-}
-
-// StageBackward computes, from the gradient gz of the output of StageForward,
-// those of x and of the weights: gx, gwd and gwp, each unless nil. sums[2·C],
-// unless it or gx is nil, receives the sums of gx and of gx·x for each channel.
-func StageBackward(t *Team, gz, x Map, win Window, wd, wp, gx, gwd, gwp, sums []float32) {
-	a := stageBackwardArgs{stage: newStage(x.N, x.H, x.W, x.C, win, gz.C), gz: gz, x: x, wd: wd, gx: gx}
-	x.check("x")
-	gz.like("gz", x.N, a.oh, a.ow, gz.C)
-	need("wd", wd, a.taps)
-	need("wp", wp, x.C*gz.C)
-	needIf("gx", gx, x.Len())
-	needIf("gwd", gwd, a.taps)
-	needIf("gwp", gwp, x.C*gz.C)
+// StagesBackward computes, from the gradients of the outputs of stages of x,
+// those of their weights and gx, that of x, unless nil. sums[2·C], unless it or gx
+// is nil, receives the sums of gx and of gx·x for each channel.
+func StagesBackward(t *Team, x Map, stages []Stage, gx, sums []float32) {
+	a := fanBackwardArgs{fan: newFan(x.N, x.H, x.W, x.C, stages), x: x, gx: gx}
+	a.check()
 	needIf("sums", sums, 2*x.C)
 
-	a.needWD, a.needWP = gwd != nil, gwp != nil
-	a.groups = grouped(a.bands, a.weights(), a.needWD || a.needWP)
-	mem := pieces(t.Shared(total(a.weights(), a.tasks()*2*x.C) + a.memory()))
-	turned, parts := mem.take(a.weights()), mem.take(a.tasks()*2*x.C)
-	if sums != nil && gx != nil {
-		a.parts = parts
+	_, all := a.sizes()
+	for i := range stages {
+		a.weights = a.weights || stages[i].GWD != nil || stages[i].GWP != nil
 	}
-	a.wdTurned, a.wpTurned, a.buffers = turned[:a.taps], turned[a.taps:], mem
-	for at := 0; at < a.taps; at += x.C {
-		copy(a.wdTurned[at:at+x.C], wd[a.taps-at-x.C:])
+	a.groups = grouped(a.bands, all, a.weights)
+	mem := pieces(t.Shared(total(all, a.tasks()*2*x.C) + a.memory()))
+	a.turned, a.parts = mem.take(all), mem.take(a.tasks()*2*x.C)
+	a.buffers = mem
+	if sums == nil || gx == nil {
+		a.parts = nil
 	}
-	transpose(a.wpTurned, wp, x.C, gz.C)
+	at := 0
+	for i := range stages {
+		s := &stages[i]
+		turn(a.turned[at:], s.WD, x.C)
+		transpose(a.turned[at+len(s.WD):], s.WP, x.C, a.cout(s))
+		at += len(s.WD) + len(s.WP)
+	}
 
-	stageBackward.run(t, a.count, a)
-	a.sum(t, gwd, 0)
-	a.sum(t, gwp, a.taps)
+	fanBackward.run(t, a.count, a)
+	at = 0
+	for i := range stages {
+		s := &stages[i]
+		a.sum(t, s.GWD, at)
+		a.sum(t, s.GWP, at+len(s.WD))
+		at += len(s.WD) + len(s.WP)
+	}
 	addParts(sums, a.parts, a.tasks())
 }
 
-type stageBackwardArgs struct {
-	stage
-	groups
-	gz, x              Map
-	wd                 []float32
-	wdTurned, wpTurned []float32 // by 180 degrees; transposed
-	gx, parts          []float32
-	needWD, needWP     bool
+// turn sets dst to depthwise weights of c channels turned by 180 degrees.
+func turn(dst, w []float32, c int) {
+	for at := 0; at < len(w); at += c {
+		copy(dst[at:at+c], w[len(w)-at-c:])
+	}
 }
 
-var stageBackward = newLoop(func(a *stageBackwardArgs, w *Worker, i int) {
-	var gwd, gwp []float32
-	if a.size > 0 {
-		buffer := a.buffer(i)
-		gwd, gwp = buffer[:a.taps], buffer[a.taps:]
+type fanBackwardArgs struct {
+	fan
+	groups
+	x         Map
+	turned    []float32 // of each stage WD by 180 degrees and WP transposed
+	gx, parts []float32
+	weights   bool // some gradient of weights is wanted
+}
+
+func (a *fanBackwardArgs) check() {
+	a.x.check("x")
+	needIf("gx", a.gx, a.x.Len())
+	for i := range a.list {
+		s := &a.list[i]
+		s.GZ.like("a stage's GZ", a.x.N, a.oh, a.ow, a.cout(s))
+		need("a stage's WD", s.WD, s.Win.KH*s.Win.KW*a.c)
+		need("a stage's WP", s.WP, a.c*a.cout(s))
+		needIf("a stage's GWD", s.GWD, len(s.WD))
+		needIf("a stage's GWP", s.GWP, len(s.WP))
+	}
+}
+
+var fanBackward = newLoop(func(a *fanBackwardArgs, w *Worker, i int) {
+	var buffer []float32
+	if a.weights {
+		buffer = a.buffer(i)
 	}
 	frameSize, gzSize, innerSize, spreadSize, rowSize := a.backwardSizes()
 	mem := pieces(w.Scratch(total(frameSize, gzSize, innerSize, spreadSize, rowSize)))
-	frameBuf, gzBuf, inner := mem.take(frameSize), mem.take(gzSize), mem.take(innerSize)
-	spread, row := mem.take(spreadSize), mem.take(rowSize)
+	frameBuf, gzBuf := mem.take(frameSize), mem.take(gzSize)
+	b := branch{fanBackwardArgs: a, inner: mem.take(innerSize), spread: mem.take(spreadSize), row: mem.take(rowSize)}
 	for task, to := a.members(i); task < to; task++ {
-		image, band := a.at(task)
-		reverse := a.fullReverse(band)
-		gz := a.gz.pixels(gzBuf, a.output(image, reverse.from), reverse.len()*a.ow)
-		var frame []float32
-		if a.size > 0 {
-			frame = a.frame(frameBuf, &a.x, image, a.fullFrame(band), 0, true)
+		b.image, b.band = a.at(task)
+		if a.weights {
+			b.seen = a.fullFrame(b.band)
+			b.frame = a.frame(frameBuf, &a.x, b.image, b.seen, 0, true)
 		}
-		if a.needWP {
-			a.pointwiseGradient(gwp, frame, gz, inner, band)
+		at := 0
+		for k := range a.list {
+			b.Stage, b.win, b.first = &a.list[k], a.visit(&a.list[k]), k == 0
+			split := at + len(b.WD)
+			end := split + len(b.WP)
+			b.wd, b.wp = a.turned[at:split], a.turned[split:end]
+			if a.weights {
+				b.gwd, b.gwp = buffer[at:split], buffer[split:end]
+			}
+			at = end
+			b.reverse = b.win.fullReverse(b.band)
+			b.gz = b.GZ.pixels(gzBuf, a.output(b.image, b.reverse.from), b.reverse.len()*a.ow)
+			b.pointwiseGradient()
+			b.innerGradient()
+			b.inputGradient()
 		}
-		a.innerGradient(gwd, frame, gz, spread, row, band)
-		if a.gx != nil {
-			a.inputGradient(frame, spread, row, task)
-		}
+		b.finish(task)
 	}
 })
 
-// under returns the part of a band's frame that output row y sees.
-func (a *stageBackwardArgs) under(frame []float32, band, y int) []float32 {
-	return frame[(y*a.SH-a.PH-a.fullFrame(band).from)*a.frameRow():]
+// branch is one stage of a fan in one task of the backward pass.
+type branch struct {
+	*fanBackwardArgs
+	*Stage
+	win   sweep // that of the stage, over the frames of the fan
+	first bool  // of the fan
+
+	image, band        int
+	seen, reverse      rows      // those in frame and in gz
+	frame, gz          []float32 // frame is nil if no gradient of weights is wanted
+	wd, wp             []float32 // turned
+	gwd, gwp           []float32
+	inner, spread, row []float32 // scratch
 }
 
 // pointwiseGradient adds to gwp the products of what lies between the two
 // convolutions and the gradients of the band's output.
-func (a *stageBackwardArgs) pointwiseGradient(gwp, frame, gz, inner []float32, band int) {
-	out, first := a.outRows(band), a.fullReverse(band).from
-	for y := out.from; y < out.to; y += a.block {
-		count := min(a.block, out.to-y)
-		a.depthwise(inner, a.under(frame, band, y), a.wd, count)
-		active.gemmT(count*a.ow, a.cout, a.c, inner, a.c, gz[(y-first)*a.ow*a.cout:], a.cout, gwp, a.cout, true)
+func (b *branch) pointwiseGradient() {
+	if b.GWP == nil {
+		return
+	}
+	out, cout := b.outRows(b.band), b.cout(b.Stage)
+	for y := out.from; y < out.to; y += b.block {
+		count := min(b.block, out.to-y)
+		b.depthwise(b.inner, b.under(b.frame, b.seen.from, b.Stage, y), b.Stage, count)
+		active.gemmT(count*b.ow, cout, b.c, b.inner, b.c, b.gz[(y-b.reverse.from)*b.ow*cout:], cout, b.gwp, cout, true)
 	}
 }
 
 // innerGradient computes the gradient of what lies between the convolutions, row
 // by row. It spreads what the gradient of the band's input needs, and adds to gwd
 // the products with the band's frame.
-func (a *stageBackwardArgs) innerGradient(gwd, frame, gz, spread, row []float32, band int) {
-	in, out, reverse := a.inRows(band), a.outRows(band), a.fullReverse(band)
-	if a.gx != nil {
-		a.blank(spread, in, reverse)
+func (b *branch) innerGradient() {
+	in, out, cout := b.inRows(b.band), b.outRows(b.band), b.cout(b.Stage)
+	if b.gx != nil {
+		b.win.blank(b.spread, in, b.reverse)
 	}
-	for y := reverse.from; y < reverse.to; y++ {
-		at, wanted := a.spreadAt(in, y)
-		wanted = wanted && a.gx != nil
-		member := a.needWD && out.contains(y)
+	for y := b.reverse.from; y < b.reverse.to; y++ {
+		at, wanted := b.win.spreadAt(in, y)
+		wanted = wanted && b.gx != nil
+		member := b.GWD != nil && out.contains(y)
 		if !wanted && !member {
 			continue
 		}
-		g := row
-		if wanted && a.SW == 1 {
-			g = spread[at:]
+		g := b.row
+		if wanted && b.SW == 1 {
+			g = b.spread[at:]
 		}
-		active.gemm(a.ow, a.c, a.cout, gz[(y-reverse.from)*a.ow*a.cout:], a.cout, a.wpTurned, a.c, g, a.c, false)
-		if wanted && a.SW > 1 {
-			a.spreadOut(spread[at:], g)
+		active.gemm(b.ow, b.c, cout, b.gz[(y-b.reverse.from)*b.ow*cout:], cout, b.wp, b.c, g, b.c, false)
+		if wanted && b.SW > 1 {
+			b.spreadOut(b.spread[at:], g)
 		}
 		if member {
-			active.dwGrad(gwd, a.under(frame, band, y), g, a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())
+			active.dwGrad(b.gwd, b.under(b.frame, b.seen.from, b.Stage, y), g, b.ow, b.c, b.Win.KH, b.SH, b.Win.DH, b.frameRow())
 		}
 	}
 }
 
-// inputGradient computes a task's part of gx from the spread gradients.
-func (a *stageBackwardArgs) inputGradient(frame, spread, row []float32, task int) {
-	image, band := a.at(task)
-	in, sums := a.inRows(band), part(a.parts, task, a.c)
+// inputGradient adds the band's part of gx, without that of the ReLU, from the
+// spread gradients.
+func (b *branch) inputGradient() {
+	if b.gx == nil {
+		return
+	}
+	in := b.inRows(b.band)
 	for y := in.from; y < in.to; y++ {
-		gx := a.gx[a.input(image, y)*a.c:][:a.w*a.c]
-		active.dw(gx, spread[(y-in.from)*a.spreadRow():], a.wdTurned, a.w, a.c, a.KH, 1, a.DH, a.spreadRow())
-		var x []float32 // or its positive part: gx is zero elsewhere
-		if frame != nil {
-			x = a.inner(frame, a.fullFrame(band), y)
-		} else {
-			x = a.x.pixels(row, a.input(image, y), a.w)
+		dst := b.gxRow(y)
+		if !b.first {
+			dst = b.row
 		}
+		active.dw(dst, b.spread[(y-in.from)*b.win.spreadRow():], b.wd, b.w, b.c, b.Win.KH, 1, b.Win.DH, b.win.spreadRow())
+		if !b.first {
+			active.addAffine(b.gxRow(y), b.row, nil, nil, 1, b.w*b.c)
+		}
+	}
+}
+
+func (b *branch) gxRow(y int) []float32 { return b.gx[b.input(b.image, y)*b.c:][:b.w*b.c] }
+
+// finish applies the gradient of the ReLU to the band's part of gx, and adds it
+// up.
+func (b *branch) finish(task int) {
+	if b.gx == nil {
+		return
+	}
+	in, sums := b.inRows(b.band), part(b.parts, task, b.c)
+	for y := in.from; y < in.to; y++ {
+		var x []float32 // or its positive part: gx is zero elsewhere
+		if b.frame != nil {
+			x = b.fan.inner(b.frame, b.seen, y)
+		} else {
+			x = b.x.pixels(b.row, b.input(b.image, y), b.w)
+		}
+		gx := b.gxRow(y)
 		active.mask(gx, gx, x)
 		if sums != nil {
-			active.dots(sums[:a.c], sums[a.c:], gx, x, a.w, a.c)
+			active.dots(sums[:b.c], sums[b.c:], gx, x, b.w, b.c)
 		}
 	}
 }

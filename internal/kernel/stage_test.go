@@ -1,44 +1,101 @@
 package kernel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"unnas/internal/rng"
 )
 
 func TestStage(t *testing.T) {
 	eachWindow(t, squareWindows(), func(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string) {
-		n, h, w, c := s[0], s[1], s[2], s[3]
-		oh, ow := win.Out(h, w)
-		for _, cout := range []int{c, 5} {
-			x, dx := lazy(r, kind, n, h, w, c)
-			gz, dgz := lazy(r, kind, n, oh, ow, cout)
-			wd, dwd := weight(r, win.KH*win.KW*c)
-			wp, dwp := weight(r, c*cout)
-
-			z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
-			operate(t, sized(StageScratch(n, h, w, c, win, cout, false)), func(team *Team) {
-				StageForward(team, x, win, wd, wp, z, cout, mom)
-			}, z, mom)
-			want := refStage(dx, win, dwd, dwp, cout)
-			near(t, "z", want.v, z, sumTolerance)
-			near(t, "moments", refMoments(want), mom, sumTolerance)
-
-			gx, gwd, gwp, sums := Floats(x.Len()), Floats(len(wd)), Floats(len(wp)), Floats(2*c)
-			wantX, wantD, wantP := refStageBackward(dgz, dx, win, dwd, dwp)
-			size := sized(StageScratch(n, h, w, c, win, cout, true))
-			operate(t, size, func(team *Team) {
-				StageBackward(team, gz, x, win, wd, wp, gx, gwd, gwp, sums)
-			}, gx, gwd, gwp, sums)
-			near(t, "gx", wantX.v, gx, sumTolerance)
-			near(t, "gwd", wantD, gwd, sumTolerance)
-			near(t, "gwp", wantP, gwp, sumTolerance)
-			wantSums := channelSums(wantX, dx)
-			near(t, "sums", wantSums, sums, sumTolerance)
-			operate(t, size, func(team *Team) {
-				StageBackward(team, gz, x, win, wd, wp, gx, nil, nil, sums)
-			}, gx, sums)
-			near(t, "gx alone", wantX.v, gx, sumTolerance)
-			near(t, "sums without gradients of weights", wantSums, sums, sumTolerance)
+		x, dx := lazy(r, kind, s[0], s[1], s[2], s[3])
+		for _, cout := range []int{x.C, 5} {
+			checkStages(t, r, kind, x, dx, []Window{win}, []int{cout})
 		}
 	})
+}
+
+// TestStagesOfOneMap computes several stages at once, in every order of sizes.
+func TestStagesOfOneMap(t *testing.T) {
+	three, five, wide, seven := [3]int{3, 1, 1}, [3]int{5, 2, 1}, [3]int{5, 4, 2}, [3]int{7, 3, 1}
+	for i, fan := range [][][3]int{{three, five}, {wide, three, five}, {seven, {1, 0, 1}, three, wide}} {
+		for stride := 1; stride <= 2; stride++ {
+			for _, s := range shapes {
+				r := rng.New(uint64(i), fmt.Sprint("stages", s, stride), 0, 0)
+				for _, kind := range lazies {
+					var wins []Window
+					var couts []int
+					for j, k := range fan {
+						wins, couts = append(wins, Square(k[0], stride, k[1], k[2])), append(couts, s[3]+j)
+					}
+					x, dx := lazy(r, kind, s[0], s[1], s[2], s[3])
+					t.Run(fmt.Sprintf("%v stride %d of %v %s", fan, stride, s, kind), func(t *testing.T) {
+						checkStages(t, r, kind, x, dx, wins, couts)
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestStagesThatDoNotGoTogether(t *testing.T) {
+	for _, win := range []Window{Square(3, 2, 1, 1), Square(3, 1, 0, 1)} {
+		list := []Stage{{Win: Square(3, 1, 1, 1), WD: Floats(9), WP: Floats(1)}, {Win: win, WD: Floats(9), WP: Floats(1)}}
+		assert.PanicsWithValue(t, fmt.Sprintf("kernel: stages of windows %+v and %+v do not go together", list[0].Win, win), func() {
+			StagesScratch(1, 8, 8, 1, list, false)
+		})
+	}
+}
+
+// checkStages compares stages of x, and their gradients, with the reference.
+func checkStages(t *testing.T, r *rand.Rand, kind string, x Map, dx dense, wins []Window, couts []int) {
+	t.Helper()
+	list, want := make([]Stage, len(wins)), make([]dense, len(wins))
+	var forward, backward [][]float32
+	wantD, wantP := make([][]float64, len(wins)), make([][]float64, len(wins))
+	wantX := newDense(x.N, x.H, x.W, x.C)
+	for i, win := range wins {
+		s, cout := &list[i], couts[i]
+		oh, ow := win.Out(x.H, x.W)
+		var dwd, dwp []float64
+		var dgz dense
+		s.Win = win
+		s.WD, dwd = weight(r, win.KH*win.KW*x.C)
+		s.WP, dwp = weight(r, x.C*cout)
+		s.GZ, dgz = lazy(r, kind, x.N, oh, ow, cout)
+		s.Z, s.Mom = Floats(x.N*oh*ow*cout), Floats(3*cout)
+		s.GWD, s.GWP = Floats(len(s.WD)), Floats(len(s.WP))
+		forward, backward = append(forward, s.Z, s.Mom), append(backward, s.GWD, s.GWP)
+		want[i] = refStage(dx, win, dwd, dwp, cout)
+		var gx dense
+		gx, wantD[i], wantP[i] = refStageBackward(dgz, dx, win, dwd, dwp)
+		for j, v := range gx.v {
+			wantX.v[j] += v
+		}
+	}
+	operate(t, sized(StagesScratch(x.N, x.H, x.W, x.C, list, false)), func(team *Team) {
+		StagesForward(team, x, list)
+	}, forward...)
+	for i := range list {
+		near(t, "z", want[i].v, list[i].Z, sumTolerance)
+		near(t, "moments", refMoments(want[i]), list[i].Mom, sumTolerance)
+	}
+
+	gx, sums := Floats(x.Len()), Floats(2*x.C)
+	size := sized(StagesScratch(x.N, x.H, x.W, x.C, list, true))
+	operate(t, size, func(team *Team) { StagesBackward(team, x, list, gx, sums) }, append(backward, gx, sums)...)
+	near(t, "gx", wantX.v, gx, sumTolerance)
+	near(t, "sums", channelSums(wantX, dx), sums, sumTolerance)
+	for i := range list {
+		near(t, "gwd", wantD[i], list[i].GWD, sumTolerance)
+		near(t, "gwp", wantP[i], list[i].GWP, sumTolerance)
+		list[i].GWD, list[i].GWP = nil, nil
+	}
+	operate(t, size, func(team *Team) { StagesBackward(team, x, list, gx, sums) }, gx, sums)
+	near(t, "gx alone", wantX.v, gx, sumTolerance)
+	near(t, "sums without gradients of weights", channelSums(wantX, dx), sums, sumTolerance)
 }

@@ -152,6 +152,7 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 			c.plan.copies = append(c.plan.copies, duplicate{v.into, t.Data})
 		}
 	}
+	c.fuse()
 	c.pend()
 	c.prune()
 	c.live()
