@@ -2,6 +2,7 @@ package cell_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/internal/graph"
 	"unnas/ops"
 )
 
@@ -122,4 +124,23 @@ func TestMixedOpIsWeighted(t *testing.T) {
 			require.InDelta(t, 2*out[i+c], out[i+4+c], 1e-5)
 		}
 	}
+}
+
+// TestPoolingsOfAStateAreBuiltOnce counts the operations of a supernet and the
+// layers that they stand for.
+func TestPoolingsOfAStateAreBuiltOnce(t *testing.T) {
+	n := newNet(t)
+	_, err := cell.DARTS(cell.CIFARStem, 4, 1).Supernet(n.Scope, n.images(2, 8, 6, 3))
+	require.NoError(t, err)
+	operations, layers := 0, 0
+	for _, node := range n.Graph().AllNodes() {
+		if node.Op() != nil && strings.HasPrefix(node.Op().String(), "average pool") {
+			if _, _, tuple := graph.Tuple(node); tuple {
+				operations++
+				layers += n.Layers(node)
+			}
+		}
+	}
+	assert.Equal(t, 5, operations, "one for each state that an edge leaves")
+	assert.Equal(t, 14, layers, "one for each edge")
 }

@@ -77,9 +77,9 @@ func (s *soup) grow(i int) *gorgonia.Node {
 	choices := 9
 	switch s.kind {
 	case mixed:
-		choices = 17
+		choices = 19
 	case aliasing:
-		choices = 20
+		choices = 22
 	}
 	switch s.r.IntN(choices) {
 	case 0:
@@ -120,7 +120,13 @@ func (s *soup) grow(i int) *gorgonia.Node {
 		return apply(s.t, look{reads: graph.Pending(s.r.IntN(3))}, x)
 	case 16:
 		return ok(gorgonia.ApplyOp(cube, ok(gorgonia.Tanh(x))))
-	case 17:
+	case 17, 18: // branches that become one
+		sum := apply(s.t, branches{1, 1}, x, s.pool[i][0])
+		for j := range s.r.IntN(5) {
+			sum = ok(gorgonia.Add(sum, apply(s.t, branches{s.r.IntN(2), 1}, x, s.pool[i][j%2])))
+		}
+		return sum
+	case 19:
 		return ok(gorgonia.ApplyOp(alias, x))
 	default:
 		flat := ok(gorgonia.Reshape(x, tensor.Shape{soupShapes[i].TotalSize(), 1}))
