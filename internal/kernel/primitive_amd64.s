@@ -74,46 +74,28 @@ full3:
 	MOVQ AX, 80(SP)
 
 rows9:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed10
+	MOVQ    64(SP), AX
+	CMPQ    AX, $+8
+	JLT     four12
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed13
 	MOVQ    80(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    64(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Y0
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y1
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y2
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y3
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y4
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y5
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y6
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y7
-	JMP     ready11
+	VMOVUPS (AX)(CX*1), Y1
+	VMOVUPS (AX)(CX*2), Y2
+	VMOVUPS (AX)(DX*1), Y3
+	VMOVUPS (AX)(CX*4), Y4
+	VMOVUPS (AX)(BX*1), Y5
+	VMOVUPS (AX)(DX*2), Y6
+	VMOVUPS (AX)(SI*1), Y7
+	JMP     ready14
 
-zeroed10:
+zeroed13:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -123,122 +105,234 @@ zeroed10:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready11:
-	MOVQ    72(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    64(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish12
+ready14:
+	MOVQ 72(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 48(SP), R9
+	MOVQ k+16(FP), R10
 
-loop13:
-	VMOVUPS      (BX), Y8
-	VBROADCASTSS (SI)(R13*1), Y9
+loop15:
+	VMOVUPS      (R9), Y8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (DI)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (R8)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*2), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (R9)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (R10)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*4), Y9
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (R11)(R13*1), Y9
+	VBROADCASTSS (AX)(BX*1), Y9
 	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (R12)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*2), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (AX)(R13*1), Y9
+	VBROADCASTSS (AX)(SI*1), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop13
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop15
+	MOVQ         80(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, (AX)(CX*1)
+	VMOVUPS      Y2, (AX)(CX*2)
+	VMOVUPS      Y3, (AX)(DX*1)
+	VMOVUPS      Y4, (AX)(CX*4)
+	VMOVUPS      Y5, (AX)(BX*1)
+	VMOVUPS      Y6, (AX)(DX*2)
+	VMOVUPS      Y7, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 72(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 80(SP)
+	SUBQ         $+8, 64(SP)
+	JG           rows9
+	JMP          finish11
 
-finish12:
+four12:
+	CMPQ    AX, $+4
+	JLT     rest10
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed16
 	MOVQ    80(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    64(SP), DX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(CX*1), Y1
+	VMOVUPS (AX)(CX*2), Y2
+	VMOVUPS (AX)(DX*1), Y3
+	JMP     ready17
+
+zeroed16:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready17:
+	MOVQ 72(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
+
+loop18:
+	VMOVUPS      (DI), Y4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (AX)(CX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (AX)(CX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (AX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop18
+	MOVQ         80(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, (AX)(CX*1)
+	VMOVUPS      Y2, (AX)(CX*2)
+	VMOVUPS      Y3, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 72(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 80(SP)
+	SUBQ         $+4, 64(SP)
+	JG           rows9
+	JMP          finish11
+
+rest10:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed19
+	MOVQ    80(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Y0, (AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y5, (AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y7, (AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 72(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 80(SP)
-	SUBQ    $+8, 64(SP)
-	JG      rows9
-	ADDQ    $+32, 48(SP)
-	ADDQ    $+32, 56(SP)
-	SUBQ    $+8, 40(SP)
-	JMP     columns1
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS (DI), Y1
+	VMOVUPS (R8), Y2
+	VMOVUPS (CX), Y3
+	JMP     ready20
+
+zeroed19:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready20:
+	MOVQ    72(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop21:
+	VMOVUPS      (R9), Y4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (DI), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R8), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop21
+	MOVQ         80(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, (AX)
+
+finish11:
+	ADDQ $+32, 48(SP)
+	ADDQ $+32, 56(SP)
+	SUBQ $+8, 40(SP)
+	JMP  columns1
 
 part4:
 	MOVQ m+0(FP), AX
@@ -248,55 +342,37 @@ part4:
 	MOVQ 56(SP), AX
 	MOVQ AX, 104(SP)
 
-rows14:
-	MOVB       acc+80(FP), AL
-	TESTB      AL, AL
-	JZ         zeroed15
+rows22:
+	MOVQ       88(SP), AX
+	CMPQ       AX, $+8
+	JLT        four25
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed26
 	MOVQ       104(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
-	MOVQ       88(SP), DX
-	XORL       BX, BX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (DX)(CX*2), BX
+	LEAQ       (BX)(CX*2), SI
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX), Y0, Y0
-	CMPQ       DX, $+1
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
 	VMOVUPS    (SP), Y1
-	VMASKMOVPS (AX), Y1, Y1
-	CMPQ       DX, $+2
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(CX*1), Y1, Y1
 	VMOVUPS    (SP), Y2
-	VMASKMOVPS (AX), Y2, Y2
-	CMPQ       DX, $+3
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(CX*2), Y2, Y2
 	VMOVUPS    (SP), Y3
-	VMASKMOVPS (AX), Y3, Y3
-	CMPQ       DX, $+4
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(DX*1), Y3, Y3
 	VMOVUPS    (SP), Y4
-	VMASKMOVPS (AX), Y4, Y4
-	CMPQ       DX, $+5
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(CX*4), Y4, Y4
 	VMOVUPS    (SP), Y5
-	VMASKMOVPS (AX), Y5, Y5
-	CMPQ       DX, $+6
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(BX*1), Y5, Y5
 	VMOVUPS    (SP), Y6
-	VMASKMOVPS (AX), Y6, Y6
-	CMPQ       DX, $+7
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(DX*2), Y6, Y6
 	VMOVUPS    (SP), Y7
-	VMASKMOVPS (AX), Y7, Y7
-	JMP        ready16
+	VMASKMOVPS (AX)(SI*1), Y7, Y7
+	JMP        ready27
 
-zeroed15:
+zeroed26:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -306,261 +382,209 @@ zeroed15:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready16:
-	MOVQ    96(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    88(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish17
+ready27:
+	MOVQ 96(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 48(SP), R9
+	MOVQ k+16(FP), R10
 
-loop18:
+loop28:
 	VMOVUPS      (SP), Y8
-	VMASKMOVPS   (BX), Y8, Y8
-	VBROADCASTSS (SI)(R13*1), Y9
+	VMASKMOVPS   (R9), Y8, Y8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (DI)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (R8)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*2), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (R9)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (R10)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*4), Y9
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (R11)(R13*1), Y9
+	VBROADCASTSS (AX)(BX*1), Y9
 	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (R12)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*2), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (AX)(R13*1), Y9
+	VBROADCASTSS (AX)(SI*1), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop18
-
-finish17:
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop28
 	MOVQ         104(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         88(SP), DX
-	XORL         BX, BX
-	LEAQ         (AX), SI
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two19
-	VMOVUPS      X0, (SI)
+	JZ           two29
+	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two19:
+two29:
 	TESTB    $0x02, 32(SP)
-	JZ       one20
-	VMOVLPS  X0, (SI)
+	JZ       one30
+	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one20:
+one30:
 	TESTB  $0x01, 32(SP)
-	JZ     end21
-	VMOVSS X0, (SI)
+	JZ     end31
+	VMOVSS X0, (DI)
 
-end21:
-	CMPQ         DX, $+1
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end31:
+	LEAQ         (AX)(CX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two22
-	VMOVUPS      X1, (SI)
+	JZ           two32
+	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two22:
+two32:
 	TESTB    $0x02, 32(SP)
-	JZ       one23
-	VMOVLPS  X1, (SI)
+	JZ       one33
+	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one23:
+one33:
 	TESTB  $0x01, 32(SP)
-	JZ     end24
-	VMOVSS X1, (SI)
+	JZ     end34
+	VMOVSS X1, (DI)
 
-end24:
-	CMPQ         DX, $+2
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end34:
+	LEAQ         (AX)(CX*2), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two25
-	VMOVUPS      X2, (SI)
+	JZ           two35
+	VMOVUPS      X2, (DI)
 	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two25:
+two35:
 	TESTB    $0x02, 32(SP)
-	JZ       one26
-	VMOVLPS  X2, (SI)
+	JZ       one36
+	VMOVLPS  X2, (DI)
 	VMOVHLPS X2, X2, X2
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one26:
+one36:
 	TESTB  $0x01, 32(SP)
-	JZ     end27
-	VMOVSS X2, (SI)
+	JZ     end37
+	VMOVSS X2, (DI)
 
-end27:
-	CMPQ         DX, $+3
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end37:
+	LEAQ         (AX)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two28
-	VMOVUPS      X3, (SI)
+	JZ           two38
+	VMOVUPS      X3, (DI)
 	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two28:
+two38:
 	TESTB    $0x02, 32(SP)
-	JZ       one29
-	VMOVLPS  X3, (SI)
+	JZ       one39
+	VMOVLPS  X3, (DI)
 	VMOVHLPS X3, X3, X3
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one29:
+one39:
 	TESTB  $0x01, 32(SP)
-	JZ     end30
-	VMOVSS X3, (SI)
+	JZ     end40
+	VMOVSS X3, (DI)
 
-end30:
-	CMPQ         DX, $+4
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end40:
+	LEAQ         (AX)(CX*4), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two31
-	VMOVUPS      X4, (SI)
+	JZ           two41
+	VMOVUPS      X4, (CX)
 	VEXTRACTF128 $0x01, Y4, X4
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two31:
+two41:
 	TESTB    $0x02, 32(SP)
-	JZ       one32
-	VMOVLPS  X4, (SI)
+	JZ       one42
+	VMOVLPS  X4, (CX)
 	VMOVHLPS X4, X4, X4
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one32:
+one42:
 	TESTB  $0x01, 32(SP)
-	JZ     end33
-	VMOVSS X4, (SI)
+	JZ     end43
+	VMOVSS X4, (CX)
 
-end33:
-	CMPQ         DX, $+5
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end43:
+	LEAQ         (AX)(BX*1), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two34
-	VMOVUPS      X5, (SI)
+	JZ           two44
+	VMOVUPS      X5, (CX)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two34:
+two44:
 	TESTB    $0x02, 32(SP)
-	JZ       one35
-	VMOVLPS  X5, (SI)
+	JZ       one45
+	VMOVLPS  X5, (CX)
 	VMOVHLPS X5, X5, X5
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one35:
+one45:
 	TESTB  $0x01, 32(SP)
-	JZ     end36
-	VMOVSS X5, (SI)
+	JZ     end46
+	VMOVSS X5, (CX)
 
-end36:
-	CMPQ         DX, $+6
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end46:
+	LEAQ         (AX)(DX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two37
-	VMOVUPS      X6, (SI)
+	JZ           two47
+	VMOVUPS      X6, (CX)
 	VEXTRACTF128 $0x01, Y6, X6
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two37:
+two47:
 	TESTB    $0x02, 32(SP)
-	JZ       one38
-	VMOVLPS  X6, (SI)
+	JZ       one48
+	VMOVLPS  X6, (CX)
 	VMOVHLPS X6, X6, X6
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one38:
+one48:
 	TESTB  $0x01, 32(SP)
-	JZ     end39
-	VMOVSS X6, (SI)
+	JZ     end49
+	VMOVSS X6, (CX)
 
-end39:
-	CMPQ         DX, $+7
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), AX
+end49:
+	LEAQ         (AX)(SI*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two40
+	JZ           two50
 	VMOVUPS      X7, (AX)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, AX
 
-two40:
+two50:
 	TESTB    $0x02, 32(SP)
-	JZ       one41
+	JZ       one51
 	VMOVLPS  X7, (AX)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, AX
 
-one41:
+one51:
 	TESTB  $0x01, 32(SP)
-	JZ     end42
+	JZ     end52
 	VMOVSS X7, (AX)
 
-end42:
+end52:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+8, AX, AX
@@ -570,8 +594,333 @@ end42:
 	IMUL3Q $+8, AX, AX
 	ADDQ   AX, 104(SP)
 	SUBQ   $+8, 88(SP)
-	JG     rows14
-	JMP    done2
+	JG     rows22
+	JMP    finish24
+
+four25:
+	CMPQ       AX, $+4
+	JLT        rest23
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed53
+	MOVQ       104(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (AX)(CX*1), Y1, Y1
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (AX)(CX*2), Y2, Y2
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS (AX)(DX*1), Y3, Y3
+	JMP        ready54
+
+zeroed53:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready54:
+	MOVQ 96(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
+
+loop55:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI), Y4, Y4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (AX)(CX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (AX)(CX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (AX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop55
+	MOVQ         104(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (AX), BX
+	TESTB        $0x04, 32(SP)
+	JZ           two56
+	VMOVUPS      X0, (BX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BX
+
+two56:
+	TESTB    $0x02, 32(SP)
+	JZ       one57
+	VMOVLPS  X0, (BX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BX
+
+one57:
+	TESTB  $0x01, 32(SP)
+	JZ     end58
+	VMOVSS X0, (BX)
+
+end58:
+	LEAQ         (AX)(CX*1), BX
+	TESTB        $0x04, 32(SP)
+	JZ           two59
+	VMOVUPS      X1, (BX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, BX
+
+two59:
+	TESTB    $0x02, 32(SP)
+	JZ       one60
+	VMOVLPS  X1, (BX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, BX
+
+one60:
+	TESTB  $0x01, 32(SP)
+	JZ     end61
+	VMOVSS X1, (BX)
+
+end61:
+	LEAQ         (AX)(CX*2), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two62
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two62:
+	TESTB    $0x02, 32(SP)
+	JZ       one63
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one63:
+	TESTB  $0x01, 32(SP)
+	JZ     end64
+	VMOVSS X2, (CX)
+
+end64:
+	LEAQ         (AX)(DX*1), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two65
+	VMOVUPS      X3, (AX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, AX
+
+two65:
+	TESTB    $0x02, 32(SP)
+	JZ       one66
+	VMOVLPS  X3, (AX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, AX
+
+one66:
+	TESTB  $0x01, 32(SP)
+	JZ     end67
+	VMOVSS X3, (AX)
+
+end67:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 96(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 104(SP)
+	SUBQ   $+4, 88(SP)
+	JG     rows22
+	JMP    finish24
+
+rest23:
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed68
+	MOVQ       104(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (SI), Y0, Y0
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (DI), Y1, Y1
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (R8), Y2, Y2
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS (CX), Y3, Y3
+	JMP        ready69
+
+zeroed68:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready69:
+	MOVQ    96(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop70:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9), Y4, Y4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (DI), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R8), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop70
+	MOVQ         104(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	LEAQ         (SI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two71
+	VMOVUPS      X0, (CX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, CX
+
+two71:
+	TESTB    $0x02, 32(SP)
+	JZ       one72
+	VMOVLPS  X0, (CX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, CX
+
+one72:
+	TESTB  $0x01, 32(SP)
+	JZ     end73
+	VMOVSS X0, (CX)
+
+end73:
+	LEAQ         (DI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two74
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, CX
+
+two74:
+	TESTB    $0x02, 32(SP)
+	JZ       one75
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, CX
+
+one75:
+	TESTB  $0x01, 32(SP)
+	JZ     end76
+	VMOVSS X1, (CX)
+
+end76:
+	LEAQ         (R8), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two77
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two77:
+	TESTB    $0x02, 32(SP)
+	JZ       one78
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one78:
+	TESTB  $0x01, 32(SP)
+	JZ     end79
+	VMOVSS X2, (CX)
+
+end79:
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two80
+	VMOVUPS      X3, (AX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, AX
+
+two80:
+	TESTB    $0x02, 32(SP)
+	JZ       one81
+	VMOVLPS  X3, (AX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, AX
+
+one81:
+	TESTB  $0x01, 32(SP)
+	JZ     end82
+	VMOVSS X3, (AX)
+
+end82:
+finish24:
+	JMP done2
 
 full5:
 	MOVQ m+0(FP), AX
@@ -581,35 +930,27 @@ full5:
 	MOVQ 56(SP), AX
 	MOVQ AX, 128(SP)
 
-rows43:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed44
+rows83:
+	MOVQ    112(SP), AX
+	CMPQ    AX, $+4
+	JLT     rest84
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed86
 	MOVQ    128(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    112(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y4
-	VMOVUPS 32(AX), Y5
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y6
-	VMOVUPS 32(AX), Y7
-	JMP     ready45
+	VMOVUPS (AX)(CX*1), Y2
+	VMOVUPS 32(AX)(CX*1), Y3
+	VMOVUPS (AX)(CX*2), Y4
+	VMOVUPS 32(AX)(CX*2), Y5
+	VMOVUPS (AX)(DX*1), Y6
+	VMOVUPS 32(AX)(DX*1), Y7
+	JMP     ready87
 
-zeroed44:
+zeroed86:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -619,91 +960,177 @@ zeroed44:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready45:
-	MOVQ    120(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    112(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish46
+ready87:
+	MOVQ 120(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop47:
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	VBROADCASTSS (SI)(R9*1), Y10
+loop88:
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DI)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R8)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (AX)(R9*1), Y10
+	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop47
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop88
+	MOVQ         128(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, (AX)(CX*1)
+	VMOVUPS      Y3, 32(AX)(CX*1)
+	VMOVUPS      Y4, (AX)(CX*2)
+	VMOVUPS      Y5, 32(AX)(CX*2)
+	VMOVUPS      Y6, (AX)(DX*1)
+	VMOVUPS      Y7, 32(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 120(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 128(SP)
+	SUBQ         $+4, 112(SP)
+	JG           rows83
+	JMP          finish85
 
-finish46:
-	MOVQ    128(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    112(SP), DX
+rest84:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed89
+	MOVQ    128(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 120(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 128(SP)
-	SUBQ    $+4, 112(SP)
-	JG      rows43
-	ADDQ    $+64, 48(SP)
-	ADDQ    $+64, 56(SP)
-	SUBQ    $+16, 40(SP)
-	JMP     columns1
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS (DI), Y2
+	VMOVUPS 32(DI), Y3
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	JMP     ready90
+
+zeroed89:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready90:
+	MOVQ    120(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop91:
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop91
+	MOVQ         128(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y2, (DI)
+	VMOVUPS      Y3, 32(DI)
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y7, 32(AX)
+
+finish85:
+	ADDQ $+64, 48(SP)
+	ADDQ $+64, 56(SP)
+	SUBQ $+16, 40(SP)
+	JMP  columns1
 
 part6:
 	MOVQ m+0(FP), AX
@@ -713,39 +1140,31 @@ part6:
 	MOVQ 56(SP), AX
 	MOVQ AX, 152(SP)
 
-rows48:
-	MOVB       acc+80(FP), AL
-	TESTB      AL, AL
-	JZ         zeroed49
+rows92:
+	MOVQ       136(SP), AX
+	CMPQ       AX, $+4
+	JLT        rest93
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed95
 	MOVQ       152(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
-	MOVQ       136(SP), DX
-	XORL       BX, BX
+	LEAQ       (CX)(CX*2), DX
 	VMOVUPS    (AX), Y0
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS 32(AX), Y1, Y1
-	CMPQ       DX, $+1
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y2
+	VMOVUPS    (AX)(CX*1), Y2
 	VMOVUPS    (SP), Y3
-	VMASKMOVPS 32(AX), Y3, Y3
-	CMPQ       DX, $+2
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y4
+	VMASKMOVPS 32(AX)(CX*1), Y3, Y3
+	VMOVUPS    (AX)(CX*2), Y4
 	VMOVUPS    (SP), Y5
-	VMASKMOVPS 32(AX), Y5, Y5
-	CMPQ       DX, $+3
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y6
+	VMASKMOVPS 32(AX)(CX*2), Y5, Y5
+	VMOVUPS    (AX)(DX*1), Y6
 	VMOVUPS    (SP), Y7
-	VMASKMOVPS 32(AX), Y7, Y7
-	JMP        ready50
+	VMASKMOVPS 32(AX)(DX*1), Y7, Y7
+	JMP        ready96
 
-zeroed49:
+zeroed95:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -755,154 +1174,126 @@ zeroed49:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready50:
-	MOVQ    144(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    136(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish51
+ready96:
+	MOVQ 144(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop52:
-	VMOVUPS      (BX), Y8
+loop97:
+	VMOVUPS      (DI), Y8
 	VMOVUPS      (SP), Y9
-	VMASKMOVPS   32(BX), Y9, Y9
-	VBROADCASTSS (SI)(R9*1), Y10
+	VMASKMOVPS   32(DI), Y9, Y9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DI)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R8)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (AX)(R9*1), Y10
+	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop52
-
-finish51:
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop97
 	MOVQ         152(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         136(SP), DX
-	XORL         BX, BX
+	LEAQ         (CX)(CX*2), DX
 	VMOVUPS      Y0, (AX)
-	LEAQ         32(AX), SI
+	LEAQ         32(AX), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two53
-	VMOVUPS      X1, (SI)
+	JZ           two98
+	VMOVUPS      X1, (BX)
 	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two53:
+two98:
 	TESTB    $0x02, 32(SP)
-	JZ       one54
-	VMOVLPS  X1, (SI)
+	JZ       one99
+	VMOVLPS  X1, (BX)
 	VMOVHLPS X1, X1, X1
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one54:
+one99:
 	TESTB  $0x01, 32(SP)
-	JZ     end55
-	VMOVSS X1, (SI)
+	JZ     end100
+	VMOVSS X1, (BX)
 
-end55:
-	CMPQ         DX, $+1
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	LEAQ         32(AX), SI
+end100:
+	VMOVUPS      Y2, (AX)(CX*1)
+	LEAQ         32(AX)(CX*1), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two56
-	VMOVUPS      X3, (SI)
+	JZ           two101
+	VMOVUPS      X3, (BX)
 	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two56:
+two101:
 	TESTB    $0x02, 32(SP)
-	JZ       one57
-	VMOVLPS  X3, (SI)
+	JZ       one102
+	VMOVLPS  X3, (BX)
 	VMOVHLPS X3, X3, X3
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one57:
+one102:
 	TESTB  $0x01, 32(SP)
-	JZ     end58
-	VMOVSS X3, (SI)
+	JZ     end103
+	VMOVSS X3, (BX)
 
-end58:
-	CMPQ         DX, $+2
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
-	LEAQ         32(AX), SI
+end103:
+	VMOVUPS      Y4, (AX)(CX*2)
+	LEAQ         32(AX)(CX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two59
-	VMOVUPS      X5, (SI)
+	JZ           two104
+	VMOVUPS      X5, (CX)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two59:
+two104:
 	TESTB    $0x02, 32(SP)
-	JZ       one60
-	VMOVLPS  X5, (SI)
+	JZ       one105
+	VMOVLPS  X5, (CX)
 	VMOVHLPS X5, X5, X5
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one60:
+one105:
 	TESTB  $0x01, 32(SP)
-	JZ     end61
-	VMOVSS X5, (SI)
+	JZ     end106
+	VMOVSS X5, (CX)
 
-end61:
-	CMPQ         DX, $+3
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y6, (AX)
-	LEAQ         32(AX), AX
+end106:
+	VMOVUPS      Y6, (AX)(DX*1)
+	LEAQ         32(AX)(DX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two62
+	JZ           two107
 	VMOVUPS      X7, (AX)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, AX
 
-two62:
+two107:
 	TESTB    $0x02, 32(SP)
-	JZ       one63
+	JZ       one108
 	VMOVLPS  X7, (AX)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, AX
 
-one63:
+one108:
 	TESTB  $0x01, 32(SP)
-	JZ     end64
+	JZ     end109
 	VMOVSS X7, (AX)
 
-end64:
+end109:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+4, AX, AX
@@ -912,8 +1303,202 @@ end64:
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, 152(SP)
 	SUBQ   $+4, 136(SP)
-	JG     rows48
-	JMP    done2
+	JG     rows92
+	JMP    finish94
+
+rest93:
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed110
+	MOVQ       152(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SI), Y0
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	VMOVUPS    (DI), Y2
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS 32(DI), Y3, Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    (SP), Y5
+	VMASKMOVPS 32(R8), Y5, Y5
+	VMOVUPS    (CX), Y6
+	VMOVUPS    (SP), Y7
+	VMASKMOVPS 32(CX), Y7, Y7
+	JMP        ready111
+
+zeroed110:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready111:
+	MOVQ    144(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop112:
+	VMOVUPS      (R9), Y8
+	VMOVUPS      (SP), Y9
+	VMASKMOVPS   32(R9), Y9, Y9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop112
+	MOVQ         152(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	LEAQ         32(SI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two113
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, CX
+
+two113:
+	TESTB    $0x02, 32(SP)
+	JZ       one114
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, CX
+
+one114:
+	TESTB  $0x01, 32(SP)
+	JZ     end115
+	VMOVSS X1, (CX)
+
+end115:
+	VMOVUPS      Y2, (DI)
+	LEAQ         32(DI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two116
+	VMOVUPS      X3, (CX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, CX
+
+two116:
+	TESTB    $0x02, 32(SP)
+	JZ       one117
+	VMOVLPS  X3, (CX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, CX
+
+one117:
+	TESTB  $0x01, 32(SP)
+	JZ     end118
+	VMOVSS X3, (CX)
+
+end118:
+	VMOVUPS      Y4, (R8)
+	LEAQ         32(R8), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two119
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two119:
+	TESTB    $0x02, 32(SP)
+	JZ       one120
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one120:
+	TESTB  $0x01, 32(SP)
+	JZ     end121
+	VMOVSS X5, (CX)
+
+end121:
+	VMOVUPS      Y6, (AX)
+	LEAQ         32(AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two122
+	VMOVUPS      X7, (AX)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, AX
+
+two122:
+	TESTB    $0x02, 32(SP)
+	JZ       one123
+	VMOVLPS  X7, (AX)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, AX
+
+one123:
+	TESTB  $0x01, 32(SP)
+	JZ     end124
+	VMOVSS X7, (AX)
+
+end124:
+finish94:
+	JMP done2
 
 full7:
 	MOVQ m+0(FP), AX
@@ -923,39 +1508,31 @@ full7:
 	MOVQ 56(SP), AX
 	MOVQ AX, 176(SP)
 
-rows65:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed66
+rows125:
+	MOVQ    160(SP), AX
+	CMPQ    AX, $+4
+	JLT     rest126
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed128
 	MOVQ    176(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    160(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y3
-	VMOVUPS 32(AX), Y4
-	VMOVUPS 64(AX), Y5
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y6
-	VMOVUPS 32(AX), Y7
-	VMOVUPS 64(AX), Y8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y9
-	VMOVUPS 32(AX), Y10
-	VMOVUPS 64(AX), Y11
-	JMP     ready67
+	VMOVUPS (AX)(CX*1), Y3
+	VMOVUPS 32(AX)(CX*1), Y4
+	VMOVUPS 64(AX)(CX*1), Y5
+	VMOVUPS (AX)(CX*2), Y6
+	VMOVUPS 32(AX)(CX*2), Y7
+	VMOVUPS 64(AX)(CX*2), Y8
+	VMOVUPS (AX)(DX*1), Y9
+	VMOVUPS 32(AX)(DX*1), Y10
+	VMOVUPS 64(AX)(DX*1), Y11
+	JMP     ready129
 
-zeroed66:
+zeroed128:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -969,100 +1546,203 @@ zeroed66:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready67:
-	MOVQ    168(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    160(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish68
+ready129:
+	MOVQ 168(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop69:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VMOVUPS      64(BX), Y14
-	VBROADCASTSS (SI)(R9*1), Y15
+loop130:
+	VMOVUPS      (DI), Y12
+	VMOVUPS      32(DI), Y13
+	VMOVUPS      64(DI), Y14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (DI)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y3
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R8)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
 	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (AX)(R9*1), Y15
+	VBROADCASTSS (AX)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y9
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop69
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop130
+	MOVQ         176(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, (AX)(CX*1)
+	VMOVUPS      Y4, 32(AX)(CX*1)
+	VMOVUPS      Y5, 64(AX)(CX*1)
+	VMOVUPS      Y6, (AX)(CX*2)
+	VMOVUPS      Y7, 32(AX)(CX*2)
+	VMOVUPS      Y8, 64(AX)(CX*2)
+	VMOVUPS      Y9, (AX)(DX*1)
+	VMOVUPS      Y10, 32(AX)(DX*1)
+	VMOVUPS      Y11, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 168(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 176(SP)
+	SUBQ         $+4, 160(SP)
+	JG           rows125
+	JMP          finish127
 
-finish68:
-	MOVQ    176(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    160(SP), DX
+rest126:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed131
+	MOVQ    176(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	VMOVUPS Y4, 32(AX)
-	VMOVUPS Y5, 64(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	VMOVUPS Y8, 64(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y9, (AX)
-	VMOVUPS Y10, 32(AX)
-	VMOVUPS Y11, 64(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 168(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 176(SP)
-	SUBQ    $+4, 160(SP)
-	JG      rows65
-	ADDQ    $+96, 48(SP)
-	ADDQ    $+96, 56(SP)
-	SUBQ    $+24, 40(SP)
-	JMP     columns1
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS (DI), Y3
+	VMOVUPS 32(DI), Y4
+	VMOVUPS 64(DI), Y5
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	VMOVUPS 64(R8), Y8
+	VMOVUPS (CX), Y9
+	VMOVUPS 32(CX), Y10
+	VMOVUPS 64(CX), Y11
+	JMP     ready132
+
+zeroed131:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready132:
+	MOVQ    168(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop133:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VMOVUPS      64(R9), Y14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (CX), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop133
+	MOVQ         176(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y2, 64(SI)
+	VMOVUPS      Y3, (DI)
+	VMOVUPS      Y4, 32(DI)
+	VMOVUPS      Y5, 64(DI)
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	VMOVUPS      Y8, 64(R8)
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      Y10, 32(AX)
+	VMOVUPS      Y11, 64(AX)
+
+finish127:
+	ADDQ $+96, 48(SP)
+	ADDQ $+96, 56(SP)
+	SUBQ $+24, 40(SP)
+	JMP  columns1
 
 part8:
 	MOVQ m+0(FP), AX
@@ -1072,43 +1752,35 @@ part8:
 	MOVQ 56(SP), AX
 	MOVQ AX, 200(SP)
 
-rows70:
-	MOVB       acc+80(FP), AL
-	TESTB      AL, AL
-	JZ         zeroed71
+rows134:
+	MOVQ       184(SP), AX
+	CMPQ       AX, $+4
+	JLT        rest135
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed137
 	MOVQ       200(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
-	MOVQ       184(SP), DX
-	XORL       BX, BX
+	LEAQ       (CX)(CX*2), DX
 	VMOVUPS    (AX), Y0
 	VMOVUPS    32(AX), Y1
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS 64(AX), Y2, Y2
-	CMPQ       DX, $+1
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	VMOVUPS    32(AX), Y4
+	VMOVUPS    (AX)(CX*1), Y3
+	VMOVUPS    32(AX)(CX*1), Y4
 	VMOVUPS    (SP), Y5
-	VMASKMOVPS 64(AX), Y5, Y5
-	CMPQ       DX, $+2
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y6
-	VMOVUPS    32(AX), Y7
+	VMASKMOVPS 64(AX)(CX*1), Y5, Y5
+	VMOVUPS    (AX)(CX*2), Y6
+	VMOVUPS    32(AX)(CX*2), Y7
 	VMOVUPS    (SP), Y8
-	VMASKMOVPS 64(AX), Y8, Y8
-	CMPQ       DX, $+3
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y9
-	VMOVUPS    32(AX), Y10
+	VMASKMOVPS 64(AX)(CX*2), Y8, Y8
+	VMOVUPS    (AX)(DX*1), Y9
+	VMOVUPS    32(AX)(DX*1), Y10
 	VMOVUPS    (SP), Y11
-	VMASKMOVPS 64(AX), Y11, Y11
-	JMP        ready72
+	VMASKMOVPS 64(AX)(DX*1), Y11, Y11
+	JMP        ready138
 
-zeroed71:
+zeroed137:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1122,163 +1794,135 @@ zeroed71:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready72:
-	MOVQ    192(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    184(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish73
+ready138:
+	MOVQ 192(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop74:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
+loop139:
+	VMOVUPS      (DI), Y12
+	VMOVUPS      32(DI), Y13
 	VMOVUPS      (SP), Y14
-	VMASKMOVPS   64(BX), Y14, Y14
-	VBROADCASTSS (SI)(R9*1), Y15
+	VMASKMOVPS   64(DI), Y14, Y14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (DI)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y3
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R8)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
 	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (AX)(R9*1), Y15
+	VBROADCASTSS (AX)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y9
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop74
-
-finish73:
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop139
 	MOVQ         200(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         184(SP), DX
-	XORL         BX, BX
+	LEAQ         (CX)(CX*2), DX
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
-	LEAQ         64(AX), SI
+	LEAQ         64(AX), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two75
-	VMOVUPS      X2, (SI)
+	JZ           two140
+	VMOVUPS      X2, (BX)
 	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two75:
+two140:
 	TESTB    $0x02, 32(SP)
-	JZ       one76
-	VMOVLPS  X2, (SI)
+	JZ       one141
+	VMOVLPS  X2, (BX)
 	VMOVHLPS X2, X2, X2
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one76:
+one141:
 	TESTB  $0x01, 32(SP)
-	JZ     end77
-	VMOVSS X2, (SI)
+	JZ     end142
+	VMOVSS X2, (BX)
 
-end77:
-	CMPQ         DX, $+1
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y3, (AX)
-	VMOVUPS      Y4, 32(AX)
-	LEAQ         64(AX), SI
+end142:
+	VMOVUPS      Y3, (AX)(CX*1)
+	VMOVUPS      Y4, 32(AX)(CX*1)
+	LEAQ         64(AX)(CX*1), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two78
-	VMOVUPS      X5, (SI)
+	JZ           two143
+	VMOVUPS      X5, (BX)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two78:
+two143:
 	TESTB    $0x02, 32(SP)
-	JZ       one79
-	VMOVLPS  X5, (SI)
+	JZ       one144
+	VMOVLPS  X5, (BX)
 	VMOVHLPS X5, X5, X5
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one79:
+one144:
 	TESTB  $0x01, 32(SP)
-	JZ     end80
-	VMOVSS X5, (SI)
+	JZ     end145
+	VMOVSS X5, (BX)
 
-end80:
-	CMPQ         DX, $+2
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y6, (AX)
-	VMOVUPS      Y7, 32(AX)
-	LEAQ         64(AX), SI
+end145:
+	VMOVUPS      Y6, (AX)(CX*2)
+	VMOVUPS      Y7, 32(AX)(CX*2)
+	LEAQ         64(AX)(CX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two81
-	VMOVUPS      X8, (SI)
+	JZ           two146
+	VMOVUPS      X8, (CX)
 	VEXTRACTF128 $0x01, Y8, X8
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two81:
+two146:
 	TESTB    $0x02, 32(SP)
-	JZ       one82
-	VMOVLPS  X8, (SI)
+	JZ       one147
+	VMOVLPS  X8, (CX)
 	VMOVHLPS X8, X8, X8
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one82:
+one147:
 	TESTB  $0x01, 32(SP)
-	JZ     end83
-	VMOVSS X8, (SI)
+	JZ     end148
+	VMOVSS X8, (CX)
 
-end83:
-	CMPQ         DX, $+3
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y9, (AX)
-	VMOVUPS      Y10, 32(AX)
-	LEAQ         64(AX), AX
+end148:
+	VMOVUPS      Y9, (AX)(DX*1)
+	VMOVUPS      Y10, 32(AX)(DX*1)
+	LEAQ         64(AX)(DX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two84
+	JZ           two149
 	VMOVUPS      X11, (AX)
 	VEXTRACTF128 $0x01, Y11, X11
 	ADDQ         $0x10, AX
 
-two84:
+two149:
 	TESTB    $0x02, 32(SP)
-	JZ       one85
+	JZ       one150
 	VMOVLPS  X11, (AX)
 	VMOVHLPS X11, X11, X11
 	ADDQ     $0x08, AX
 
-one85:
+one150:
 	TESTB  $0x01, 32(SP)
-	JZ     end86
+	JZ     end151
 	VMOVSS X11, (AX)
 
-end86:
+end151:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+4, AX, AX
@@ -1288,8 +1932,219 @@ end86:
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, 200(SP)
 	SUBQ   $+4, 184(SP)
-	JG     rows70
-	JMP    done2
+	JG     rows134
+	JMP    finish136
+
+rest135:
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed152
+	MOVQ       200(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SI), Y0
+	VMOVUPS    32(SI), Y1
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS 64(SI), Y2, Y2
+	VMOVUPS    (DI), Y3
+	VMOVUPS    32(DI), Y4
+	VMOVUPS    (SP), Y5
+	VMASKMOVPS 64(DI), Y5, Y5
+	VMOVUPS    (R8), Y6
+	VMOVUPS    32(R8), Y7
+	VMOVUPS    (SP), Y8
+	VMASKMOVPS 64(R8), Y8, Y8
+	VMOVUPS    (CX), Y9
+	VMOVUPS    32(CX), Y10
+	VMOVUPS    (SP), Y11
+	VMASKMOVPS 64(CX), Y11, Y11
+	JMP        ready153
+
+zeroed152:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready153:
+	MOVQ    192(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop154:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VMOVUPS      (SP), Y14
+	VMASKMOVPS   64(R9), Y14, Y14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (CX), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop154
+	MOVQ         200(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	LEAQ         64(SI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two155
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two155:
+	TESTB    $0x02, 32(SP)
+	JZ       one156
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one156:
+	TESTB  $0x01, 32(SP)
+	JZ     end157
+	VMOVSS X2, (CX)
+
+end157:
+	VMOVUPS      Y3, (DI)
+	VMOVUPS      Y4, 32(DI)
+	LEAQ         64(DI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two158
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two158:
+	TESTB    $0x02, 32(SP)
+	JZ       one159
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one159:
+	TESTB  $0x01, 32(SP)
+	JZ     end160
+	VMOVSS X5, (CX)
+
+end160:
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	LEAQ         64(R8), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two161
+	VMOVUPS      X8, (CX)
+	VEXTRACTF128 $0x01, Y8, X8
+	ADDQ         $0x10, CX
+
+two161:
+	TESTB    $0x02, 32(SP)
+	JZ       one162
+	VMOVLPS  X8, (CX)
+	VMOVHLPS X8, X8, X8
+	ADDQ     $0x08, CX
+
+one162:
+	TESTB  $0x01, 32(SP)
+	JZ     end163
+	VMOVSS X8, (CX)
+
+end163:
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      Y10, 32(AX)
+	LEAQ         64(AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two164
+	VMOVUPS      X11, (AX)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, AX
+
+two164:
+	TESTB    $0x02, 32(SP)
+	JZ       one165
+	VMOVLPS  X11, (AX)
+	VMOVHLPS X11, X11, X11
+	ADDQ     $0x08, AX
+
+one165:
+	TESTB  $0x01, 32(SP)
+	JZ     end166
+	VMOVSS X11, (AX)
+
+end166:
+finish136:
+	JMP done2
 
 // func affineAVX2(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, FMA3
@@ -1306,60 +2161,60 @@ TEXT ·affineAVX2(SB), NOSPLIT, $56-68
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels87:
+channels167:
 	CMPQ         40(SP), $+32
-	JLT          next89
+	JLT          next169
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given90
+	JNZ          given170
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish91
+	JMP          finish171
 
-given90:
+given170:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 	VMOVUPS 64(AX)(CX*1), Y2
 	VMOVUPS 96(AX)(CX*1), Y3
 
-finish91:
+finish171:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given92
+	JNZ          given172
 	VBROADCASTSS one<>+0(SB), Y4
 	VBROADCASTSS one<>+0(SB), Y5
 	VBROADCASTSS one<>+0(SB), Y6
 	VBROADCASTSS one<>+0(SB), Y7
-	JMP          finish93
+	JMP          finish173
 
-given92:
+given172:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 	VMOVUPS 64(AX)(CX*1), Y6
 	VMOVUPS 96(AX)(CX*1), Y7
 
-finish93:
+finish173:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given94
+	JNZ    given174
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	JMP    finish95
+	JMP    finish175
 
-given94:
+given174:
 	VMOVUPS (AX)(CX*1), Y8
 	VMOVUPS 32(AX)(CX*1), Y9
 	VMOVUPS 64(AX)(CX*1), Y10
 	VMOVUPS 96(AX)(CX*1), Y11
 
-finish95:
+finish175:
 	VBROADCASTSS floor+64(FP), Y12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1369,9 +2224,9 @@ finish95:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both96
+	JNZ          both176
 
-loop98:
+loop178:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y8, Y0, Y4
 	VMAXPS      Y4, Y12, Y4
@@ -1390,11 +2245,11 @@ loop98:
 	VMOVUPS     Y4, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop98
-	JMP         finish97
+	JNZ         loop178
+	JMP         finish177
 
-both96:
-loop99:
+both176:
+loop179:
 	VMOVUPS     (SI)(DX*1), Y13
 	VFMADD213PS Y8, Y0, Y13
 	VFMADD231PS (DI)(DX*1), Y4, Y13
@@ -1417,55 +2272,55 @@ loop99:
 	VMOVUPS     Y13, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop99
+	JNZ         loop179
 
-finish97:
+finish177:
 	ADDQ $+128, 48(SP)
 	SUBQ $+32, 40(SP)
-	JMP  channels87
+	JMP  channels167
 
-next89:
+next169:
 	CMPQ         40(SP), $+16
-	JLT          next100
+	JLT          next180
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given101
+	JNZ          given181
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish102
+	JMP          finish182
 
-given101:
+given181:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 
-finish102:
+finish182:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given103
+	JNZ          given183
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish104
+	JMP          finish184
 
-given103:
+given183:
 	VMOVUPS (AX)(CX*1), Y2
 	VMOVUPS 32(AX)(CX*1), Y3
 
-finish104:
+finish184:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given105
+	JNZ    given185
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	JMP    finish106
+	JMP    finish186
 
-given105:
+given185:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 
-finish106:
+finish186:
 	VBROADCASTSS floor+64(FP), Y6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1475,9 +2330,9 @@ finish106:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both107
+	JNZ          both187
 
-loop109:
+loop189:
 	VMOVUPS     (SI)(DX*1), Y2
 	VFMADD213PS Y4, Y0, Y2
 	VMAXPS      Y2, Y6, Y2
@@ -1488,11 +2343,11 @@ loop109:
 	VMOVUPS     Y2, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop109
-	JMP         finish108
+	JNZ         loop189
+	JMP         finish188
 
-both107:
-loop110:
+both187:
+loop190:
 	VMOVUPS     (SI)(DX*1), Y7
 	VFMADD213PS Y4, Y0, Y7
 	VFMADD231PS (DI)(DX*1), Y2, Y7
@@ -1505,49 +2360,49 @@ loop110:
 	VMOVUPS     Y7, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop110
+	JNZ         loop190
 
-finish108:
+finish188:
 	ADDQ $+64, 48(SP)
 	SUBQ $+16, 40(SP)
-	JMP  channels87
+	JMP  channels167
 
-next100:
+next180:
 	CMPQ         40(SP), $+8
-	JLT          next111
+	JLT          next191
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given112
+	JNZ          given192
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish113
+	JMP          finish193
 
-given112:
+given192:
 	VMOVUPS (AX)(CX*1), Y0
 
-finish113:
+finish193:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given114
+	JNZ          given194
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish115
+	JMP          finish195
 
-given114:
+given194:
 	VMOVUPS (AX)(CX*1), Y1
 
-finish115:
+finish195:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given116
+	JNZ    given196
 	VXORPS Y2, Y2, Y2
-	JMP    finish117
+	JMP    finish197
 
-given116:
+given196:
 	VMOVUPS (AX)(CX*1), Y2
 
-finish117:
+finish197:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1557,20 +2412,20 @@ finish117:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both118
+	JNZ          both198
 
-loop120:
+loop200:
 	VMOVUPS     (SI)(DX*1), Y1
 	VFMADD213PS Y2, Y0, Y1
 	VMAXPS      Y1, Y3, Y1
 	VMOVUPS     Y1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop120
-	JMP         finish119
+	JNZ         loop200
+	JMP         finish199
 
-both118:
-loop121:
+both198:
+loop201:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VFMADD231PS (DI)(DX*1), Y1, Y4
@@ -1578,52 +2433,52 @@ loop121:
 	VMOVUPS     Y4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop121
+	JNZ         loop201
 
-finish119:
+finish199:
 	ADDQ $+32, 48(SP)
 	SUBQ $+8, 40(SP)
-	JMP  channels87
+	JMP  channels167
 
-next111:
+next191:
 	CMPQ         40(SP), $+0
-	JLE          done88
+	JLE          done168
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given122
+	JNZ          given202
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish123
+	JMP          finish203
 
-given122:
+given202:
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX)(CX*1), Y0, Y0
 
-finish123:
+finish203:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given124
+	JNZ          given204
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish125
+	JMP          finish205
 
-given124:
+given204:
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS (AX)(CX*1), Y1, Y1
 
-finish125:
+finish205:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given126
+	JNZ    given206
 	VXORPS Y2, Y2, Y2
-	JMP    finish127
+	JMP    finish207
 
-given126:
+given206:
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS (AX)(CX*1), Y2, Y2
 
-finish127:
+finish207:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1633,40 +2488,40 @@ finish127:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both128
+	JNZ          both208
 
-loop130:
+loop210:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (SI)(DX*1), Y1, Y1
 	VFMADD213PS  Y2, Y0, Y1
 	VMAXPS       Y1, Y3, Y1
 	LEAQ         (BX)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two131
+	JZ           two211
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two131:
+two211:
 	TESTB    $0x02, 32(SP)
-	JZ       one132
+	JZ       one212
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one132:
+one212:
 	TESTB  $0x01, 32(SP)
-	JZ     end133
+	JZ     end213
 	VMOVSS X1, (DI)
 
-end133:
+end213:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop130
-	JMP  finish129
+	JNZ  loop210
+	JMP  finish209
 
-both128:
-loop134:
+both208:
+loop214:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (SI)(DX*1), Y4, Y4
 	VFMADD213PS  Y2, Y0, Y4
@@ -1676,30 +2531,30 @@ loop134:
 	VMAXPS       Y4, Y3, Y4
 	LEAQ         (BX)(DX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two135
+	JZ           two215
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two135:
+two215:
 	TESTB    $0x02, 32(SP)
-	JZ       one136
+	JZ       one216
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one136:
+one216:
 	TESTB  $0x01, 32(SP)
-	JZ     end137
+	JZ     end217
 	VMOVSS X4, (R8)
 
-end137:
+end217:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop134
+	JNZ  loop214
 
-finish129:
-done88:
+finish209:
+done168:
 	VZEROUPPER
 	RET
 
@@ -1718,9 +2573,9 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $56-48
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels138:
+channels218:
 	CMPQ   40(SP), $+32
-	JLT    next140
+	JLT    next220
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1736,9 +2591,9 @@ channels138:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	TESTQ  DX, DX
-	JZ     finish141
+	JZ     finish221
 
-loop142:
+loop222:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1753,9 +2608,9 @@ loop142:
 	VFMADD231PS 96(CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop142
+	JNZ         loop222
 
-finish141:
+finish221:
 	MOVQ    s+0(FP), AX
 	MOVQ    48(SP), CX
 	VMOVUPS (AX)(CX*1), Y8
@@ -1786,11 +2641,11 @@ finish141:
 	VMOVUPS Y7, 96(AX)(CX*1)
 	ADDQ    $+128, 48(SP)
 	SUBQ    $+32, 40(SP)
-	JMP     channels138
+	JMP     channels218
 
-next140:
+next220:
 	CMPQ   40(SP), $+16
-	JLT    next143
+	JLT    next223
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1806,9 +2661,9 @@ next140:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest145
+	JLT    rest225
 
-pixels144:
+pixels224:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1824,14 +2679,14 @@ pixels144:
 	VFMADD231PS 32(CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         pixels144
+	JGE         pixels224
 
-rest145:
+rest225:
 	ADDQ  $+2, DX
 	TESTQ DX, DX
-	JZ    finish146
+	JZ    finish226
 
-loop147:
+loop227:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1840,9 +2695,9 @@ loop147:
 	VFMADD231PS 32(CX)(SI*1), Y8, Y5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop147
+	JNZ         loop227
 
-finish146:
+finish226:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y3, Y1, Y1
@@ -1865,11 +2720,11 @@ finish146:
 	VMOVUPS Y5, 32(AX)(CX*1)
 	ADDQ    $+64, 48(SP)
 	SUBQ    $+16, 40(SP)
-	JMP     channels138
+	JMP     channels218
 
-next143:
+next223:
 	CMPQ   40(SP), $+8
-	JLT    next148
+	JLT    next228
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1885,9 +2740,9 @@ next143:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest150
+	JLT    rest230
 
-pixels149:
+pixels229:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1905,22 +2760,22 @@ pixels149:
 	VFMADD231PS (CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels149
+	JGE         pixels229
 
-rest150:
+rest230:
 	ADDQ  $+4, DX
 	TESTQ DX, DX
-	JZ    finish151
+	JZ    finish231
 
-loop152:
+loop232:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop152
+	JNZ         loop232
 
-finish151:
+finish231:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y5, Y4, Y4
 	VADDPS  Y3, Y2, Y2
@@ -1939,11 +2794,11 @@ finish151:
 	VMOVUPS Y4, (AX)(CX*1)
 	ADDQ    $+32, 48(SP)
 	SUBQ    $+8, 40(SP)
-	JMP     channels138
+	JMP     channels218
 
-next148:
+next228:
 	CMPQ   40(SP), $+0
-	JLE    done139
+	JLE    done219
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1959,9 +2814,9 @@ next148:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest154
+	JLT    rest234
 
-pixels153:
+pixels233:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (AX)(SI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -1991,14 +2846,14 @@ pixels153:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels153
+	JGE         pixels233
 
-rest154:
+rest234:
 	ADDQ  $+4, DX
 	TESTQ DX, DX
-	JZ    finish155
+	JZ    finish235
 
-loop156:
+loop236:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (AX)(SI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -2007,9 +2862,9 @@ loop156:
 	VFMADD231PS Y9, Y8, Y4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop156
+	JNZ         loop236
 
-finish155:
+finish235:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y5, Y4, Y4
 	VADDPS       Y3, Y2, Y2
@@ -2023,24 +2878,24 @@ finish155:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX)(CX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two157
+	JZ           two237
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two157:
+two237:
 	TESTB    $0x02, 32(SP)
-	JZ       one158
+	JZ       one238
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one158:
+one238:
 	TESTB  $0x01, 32(SP)
-	JZ     end159
+	JZ     end239
 	VMOVSS X0, (AX)
 
-end159:
+end239:
 	MOVQ         sxy+8(FP), AX
 	MOVQ         48(SP), CX
 	VMOVUPS      (SP), Y0
@@ -2048,25 +2903,25 @@ end159:
 	VADDPS       Y0, Y4, Y4
 	LEAQ         (AX)(CX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two160
+	JZ           two240
 	VMOVUPS      X4, (AX)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, AX
 
-two160:
+two240:
 	TESTB    $0x02, 32(SP)
-	JZ       one161
+	JZ       one241
 	VMOVLPS  X4, (AX)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, AX
 
-one161:
+one241:
 	TESTB  $0x01, 32(SP)
-	JZ     end162
+	JZ     end242
 	VMOVSS X4, (AX)
 
-end162:
-done139:
+end242:
+done219:
 	VZEROUPPER
 	RET
 
@@ -2086,9 +2941,9 @@ TEXT ·maskAVX2(SB), NOSPLIT, $40-32
 	MOVQ    n+24(FP), BX
 	VXORPS  Y0, Y0, Y0
 	SUBQ    $+32, BX
-	JLT     next164
+	JLT     next244
 
-vectors163:
+vectors243:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -2109,14 +2964,14 @@ vectors163:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, BX
-	JGE     vectors163
+	JGE     vectors243
 
-next164:
+next244:
 	ADDQ $+32, BX
 	SUBQ $+8, BX
-	JLT  next166
+	JLT  next246
 
-vectors165:
+vectors245:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -2125,12 +2980,12 @@ vectors165:
 	ADDQ    $+32, CX
 	ADDQ    $+32, DX
 	SUBQ    $+8, BX
-	JGE     vectors165
+	JGE     vectors245
 
-next166:
+next246:
 	ADDQ         $+8, BX
 	TESTQ        BX, BX
-	JZ           done167
+	JZ           done247
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DX), Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y1
@@ -2139,25 +2994,25 @@ next166:
 	VANDPS       Y0, Y1, Y1
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two168
+	JZ           two248
 	VMOVUPS      X1, (AX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, AX
 
-two168:
+two248:
 	TESTB    $0x02, 32(SP)
-	JZ       one169
+	JZ       one249
 	VMOVLPS  X1, (AX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, AX
 
-one169:
+one249:
 	TESTB  $0x01, 32(SP)
-	JZ     end170
+	JZ     end250
 	VMOVSS X1, (AX)
 
-end170:
-done167:
+end250:
+done247:
 	VZEROUPPER
 	RET
 
@@ -2172,17 +3027,17 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    c+32(FP), $+8
-	JLT     narrow171
+	JLT     narrow251
 	CMPQ    k+40(FP), $+3
-	JNE     other172
+	JNE     other252
 	MOVQ    pixel+48(FP), AX
 	MOVQ    tap+56(FP), CX
 	IMUL3Q  $+1, AX, AX
 	IMUL3Q  $+1, CX, CX
 	CMPQ    AX, CX
-	JNE     other172
+	JNE     other252
 	CMPQ    width+24(FP), $+8
-	JLT     smaller173
+	JLT     smaller253
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+56(FP), CX
@@ -2200,7 +3055,7 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	XORL    R8, R8
 	MOVQ    R8, 40(SP)
 
-tiles174:
+tiles254:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2217,7 +3072,7 @@ tiles174:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels175:
+channels255:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2237,7 +3092,7 @@ channels175:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop176:
+loop256:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2281,7 +3136,7 @@ loop176:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop176
+	JNZ         loop256
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2300,26 +3155,26 @@ loop176:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels175
+	JGT         channels255
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles174
+	JLT         tiles254
 	VZEROUPPER
 	RET
 
-smaller173:
-other172:
+smaller253:
+other252:
 	CMPQ   k+40(FP), $+3
-	JNE    other177
+	JNE    other257
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other177
+	JNE    other257
 	CMPQ   width+24(FP), $+8
-	JLT    smaller178
+	JLT    smaller258
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2337,7 +3192,7 @@ other172:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles179:
+tiles259:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2354,7 +3209,7 @@ tiles179:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels180:
+channels260:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2374,7 +3229,7 @@ channels180:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop181:
+loop261:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2420,7 +3275,7 @@ loop181:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop181
+	JNZ         loop261
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2439,26 +3294,26 @@ loop181:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels180
+	JGT         channels260
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles179
+	JLT         tiles259
 	VZEROUPPER
 	RET
 
-smaller178:
-other177:
+smaller258:
+other257:
 	CMPQ   k+40(FP), $+3
-	JNE    other182
+	JNE    other262
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other182
+	JNE    other262
 	CMPQ   width+24(FP), $+8
-	JLT    smaller183
+	JLT    smaller263
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2476,7 +3331,7 @@ other177:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles184:
+tiles264:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2493,7 +3348,7 @@ tiles184:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels185:
+channels265:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2513,7 +3368,7 @@ channels185:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop186:
+loop266:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2565,7 +3420,7 @@ loop186:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop186
+	JNZ         loop266
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2584,26 +3439,26 @@ loop186:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels185
+	JGT         channels265
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles184
+	JLT         tiles264
 	VZEROUPPER
 	RET
 
-smaller183:
-other182:
+smaller263:
+other262:
 	CMPQ   k+40(FP), $+5
-	JNE    other187
+	JNE    other267
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other187
+	JNE    other267
 	CMPQ   width+24(FP), $+8
-	JLT    smaller188
+	JLT    smaller268
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2621,7 +3476,7 @@ other182:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles189:
+tiles269:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2638,7 +3493,7 @@ tiles189:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels190:
+channels270:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2658,7 +3513,7 @@ channels190:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop191:
+loop271:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2724,7 +3579,7 @@ loop191:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop191
+	JNZ         loop271
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2743,26 +3598,26 @@ loop191:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels190
+	JGT         channels270
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles189
+	JLT         tiles269
 	VZEROUPPER
 	RET
 
-smaller188:
-other187:
+smaller268:
+other267:
 	CMPQ   k+40(FP), $+5
-	JNE    other192
+	JNE    other272
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other192
+	JNE    other272
 	CMPQ   width+24(FP), $+8
-	JLT    smaller193
+	JLT    smaller273
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2780,7 +3635,7 @@ other187:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles194:
+tiles274:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2797,7 +3652,7 @@ tiles194:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels195:
+channels275:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2817,7 +3672,7 @@ channels195:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop196:
+loop276:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2887,7 +3742,7 @@ loop196:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop196
+	JNZ         loop276
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2906,26 +3761,26 @@ loop196:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels195
+	JGT         channels275
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles194
+	JLT         tiles274
 	VZEROUPPER
 	RET
 
-smaller193:
-other192:
+smaller273:
+other272:
 	CMPQ   k+40(FP), $+5
-	JNE    other197
+	JNE    other277
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other197
+	JNE    other277
 	CMPQ   width+24(FP), $+8
-	JLT    smaller198
+	JLT    smaller278
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2943,7 +3798,7 @@ other192:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles199:
+tiles279:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2960,7 +3815,7 @@ tiles199:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels200:
+channels280:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2980,7 +3835,7 @@ channels200:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop201:
+loop281:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3054,7 +3909,7 @@ loop201:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop201
+	JNZ         loop281
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3073,26 +3928,26 @@ loop201:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels200
+	JGT         channels280
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles199
+	JLT         tiles279
 	VZEROUPPER
 	RET
 
-smaller198:
-other197:
+smaller278:
+other277:
 	CMPQ   k+40(FP), $+7
-	JNE    other202
+	JNE    other282
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other202
+	JNE    other282
 	CMPQ   width+24(FP), $+8
-	JLT    smaller203
+	JLT    smaller283
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3110,7 +3965,7 @@ other197:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles204:
+tiles284:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3127,7 +3982,7 @@ tiles204:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels205:
+channels285:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3147,7 +4002,7 @@ channels205:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop206:
+loop286:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3235,7 +4090,7 @@ loop206:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop206
+	JNZ         loop286
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3254,26 +4109,26 @@ loop206:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels205
+	JGT         channels285
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles204
+	JLT         tiles284
 	VZEROUPPER
 	RET
 
-smaller203:
-other202:
+smaller283:
+other282:
 	CMPQ   k+40(FP), $+7
-	JNE    other207
+	JNE    other287
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other207
+	JNE    other287
 	CMPQ   width+24(FP), $+8
-	JLT    smaller208
+	JLT    smaller288
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3291,7 +4146,7 @@ other202:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles209:
+tiles289:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3308,7 +4163,7 @@ tiles209:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels210:
+channels290:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3328,7 +4183,7 @@ channels210:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop211:
+loop291:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3423,7 +4278,7 @@ loop211:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop211
+	JNZ         loop291
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3442,26 +4297,26 @@ loop211:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels210
+	JGT         channels290
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles209
+	JLT         tiles289
 	VZEROUPPER
 	RET
 
-smaller208:
-other207:
+smaller288:
+other287:
 	CMPQ   k+40(FP), $+7
-	JNE    other212
+	JNE    other292
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other212
+	JNE    other292
 	CMPQ   width+24(FP), $+8
-	JLT    smaller213
+	JLT    smaller293
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3479,7 +4334,7 @@ other207:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles214:
+tiles294:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3496,7 +4351,7 @@ tiles214:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels215:
+channels295:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3516,7 +4371,7 @@ channels215:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop216:
+loop296:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3612,7 +4467,7 @@ loop216:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop216
+	JNZ         loop296
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3631,18 +4486,18 @@ loop216:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels215
+	JGT         channels295
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles214
+	JLT         tiles294
 	VZEROUPPER
 	RET
 
-smaller213:
-other212:
+smaller293:
+other292:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller217
+	JLT   smaller297
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3660,7 +4515,7 @@ other212:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles218:
+tiles298:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -3677,7 +4532,7 @@ tiles218:
 	XORL    R9, R9
 	MOVQ    R9, 64(SP)
 
-channels219:
+channels299:
 	MOVQ    64(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -3697,10 +4552,10 @@ channels219:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop220:
+loop300:
 	MOVQ k+40(FP), R13
 
-loop221:
+loop301:
 	VMOVUPS     (R11), Y8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Y8, Y0
@@ -3713,10 +4568,10 @@ loop221:
 	VFMADD231PS (R10)(R8*1), Y8, Y7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop221
+	JNZ         loop301
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop220
+	JNZ         loop300
 	VMOVUPS     Y0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Y1, (R9)
@@ -3735,17 +4590,17 @@ loop221:
 	ADDQ        AX, R9
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels219
+	JGT         channels299
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles218
+	JLT         tiles298
 	VZEROUPPER
 	RET
 
-smaller217:
+smaller297:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller222
+	JLT   smaller302
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3763,7 +4618,7 @@ smaller217:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles223:
+tiles303:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -3780,7 +4635,7 @@ tiles223:
 	XORL    DI, DI
 	MOVQ    DI, 64(SP)
 
-channels224:
+channels304:
 	MOVQ    64(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -3796,10 +4651,10 @@ channels224:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop225:
+loop305:
 	MOVQ k+40(FP), R11
 
-loop226:
+loop306:
 	VMOVUPS     (R9), Y4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Y4, Y0
@@ -3808,10 +4663,10 @@ loop226:
 	VFMADD231PS (R8)(SI*1), Y4, Y3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop226
+	JNZ         loop306
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop225
+	JNZ         loop305
 	VMOVUPS     Y0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Y1, (DI)
@@ -3822,17 +4677,17 @@ loop226:
 	ADDQ        AX, DI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels224
+	JGT         channels304
 	ADDQ        $+4, 40(SP)
 	MOVQ        40(SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles223
+	JLT         tiles303
 	VZEROUPPER
 	RET
 
-smaller222:
+smaller302:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller227
+	JLT   smaller307
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3850,7 +4705,7 @@ smaller222:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles228:
+tiles308:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -3867,7 +4722,7 @@ tiles228:
 	XORL    SI, SI
 	MOVQ    SI, 64(SP)
 
-channels229:
+channels309:
 	MOVQ    64(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -3881,37 +4736,37 @@ channels229:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop230:
+loop310:
 	MOVQ k+40(FP), R10
 
-loop231:
+loop311:
 	VMOVUPS     (R8), Y2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Y2, Y0
 	VFMADD231PS (DI)(BX*1), Y2, Y1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop231
+	JNZ         loop311
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop230
+	JNZ         loop310
 	VMOVUPS     Y0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Y1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels229
+	JGT         channels309
 	ADDQ        $+2, 40(SP)
 	MOVQ        40(SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles228
+	JLT         tiles308
 	VZEROUPPER
 	RET
 
-smaller227:
+smaller307:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller232
+	JLT   smaller312
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3929,7 +4784,7 @@ smaller227:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles233:
+tiles313:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -3946,7 +4801,7 @@ tiles233:
 	XORL    BX, BX
 	MOVQ    BX, 64(SP)
 
-channels234:
+channels314:
 	MOVQ    64(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -3959,35 +4814,35 @@ channels234:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop235:
+loop315:
 	MOVQ k+40(FP), R9
 
-loop236:
+loop316:
 	VMOVUPS     (DI), Y1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Y1, Y0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop236
+	JNZ         loop316
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop235
+	JNZ         loop315
 	VMOVUPS     Y0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels234
+	JGT         channels314
 	ADDQ        $+1, 40(SP)
 	MOVQ        40(SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles233
+	JLT         tiles313
 	VZEROUPPER
 	RET
 
-smaller232:
-narrow171:
+smaller312:
+narrow251:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller237
+	JLT   smaller317
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4005,7 +4860,7 @@ narrow171:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles238:
+tiles318:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -4037,10 +4892,10 @@ tiles238:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop240:
+loop320:
 	MOVQ k+40(FP), R13
 
-loop241:
+loop321:
 	VMOVUPS      (SP), Y8
 	VMASKMOVPS   (R11), Y8, Y8
 	ADDQ         AX, R11
@@ -4070,188 +4925,188 @@ loop241:
 	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R13
-	JNZ          loop241
+	JNZ          loop321
 	ADDQ         DX, R10
 	DECQ         R12
-	JNZ          loop240
+	JNZ          loop320
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two242
+	JZ           two322
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two242:
+two322:
 	TESTB    $0x02, 32(SP)
-	JZ       one243
+	JZ       one323
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one243:
+one323:
 	TESTB  $0x01, 32(SP)
-	JZ     end244
+	JZ     end324
 	VMOVSS X0, (R10)
 
-end244:
+end324:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two245
+	JZ           two325
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two245:
+two325:
 	TESTB    $0x02, 32(SP)
-	JZ       one246
+	JZ       one326
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one246:
+one326:
 	TESTB  $0x01, 32(SP)
-	JZ     end247
+	JZ     end327
 	VMOVSS X1, (R10)
 
-end247:
+end327:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two248
+	JZ           two328
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two248:
+two328:
 	TESTB    $0x02, 32(SP)
-	JZ       one249
+	JZ       one329
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one249:
+one329:
 	TESTB  $0x01, 32(SP)
-	JZ     end250
+	JZ     end330
 	VMOVSS X2, (R10)
 
-end250:
+end330:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two251
+	JZ           two331
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two251:
+two331:
 	TESTB    $0x02, 32(SP)
-	JZ       one252
+	JZ       one332
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one252:
+one332:
 	TESTB  $0x01, 32(SP)
-	JZ     end253
+	JZ     end333
 	VMOVSS X3, (R10)
 
-end253:
+end333:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two254
+	JZ           two334
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two254:
+two334:
 	TESTB    $0x02, 32(SP)
-	JZ       one255
+	JZ       one335
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one255:
+one335:
 	TESTB  $0x01, 32(SP)
-	JZ     end256
+	JZ     end336
 	VMOVSS X4, (R10)
 
-end256:
+end336:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two257
+	JZ           two337
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two257:
+two337:
 	TESTB    $0x02, 32(SP)
-	JZ       one258
+	JZ       one338
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one258:
+one338:
 	TESTB  $0x01, 32(SP)
-	JZ     end259
+	JZ     end339
 	VMOVSS X5, (R10)
 
-end259:
+end339:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two260
+	JZ           two340
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two260:
+two340:
 	TESTB    $0x02, 32(SP)
-	JZ       one261
+	JZ       one341
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one261:
+one341:
 	TESTB  $0x01, 32(SP)
-	JZ     end262
+	JZ     end342
 	VMOVSS X6, (R10)
 
-end262:
+end342:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two263
+	JZ           two343
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two263:
+two343:
 	TESTB    $0x02, 32(SP)
-	JZ       one264
+	JZ       one344
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one264:
+one344:
 	TESTB  $0x01, 32(SP)
-	JZ     end265
+	JZ     end345
 	VMOVSS X7, (R10)
 
-end265:
+end345:
 	ADDQ AX, R9
 	ADDQ $+8, 40(SP)
 	MOVQ 40(SP), R9
 	CMPQ R9, width+24(FP)
-	JLT  tiles238
+	JLT  tiles318
 	VZEROUPPER
 	RET
 
-smaller237:
+smaller317:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller266
+	JLT   smaller346
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4269,7 +5124,7 @@ smaller237:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles267:
+tiles347:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -4297,10 +5152,10 @@ tiles267:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop269:
+loop349:
 	MOVQ k+40(FP), R11
 
-loop270:
+loop350:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R9), Y4, Y4
 	ADDQ         AX, R9
@@ -4318,104 +5173,104 @@ loop270:
 	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R11
-	JNZ          loop270
+	JNZ          loop350
 	ADDQ         DX, R8
 	DECQ         R10
-	JNZ          loop269
+	JNZ          loop349
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two271
+	JZ           two351
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two271:
+two351:
 	TESTB    $0x02, 32(SP)
-	JZ       one272
+	JZ       one352
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one272:
+one352:
 	TESTB  $0x01, 32(SP)
-	JZ     end273
+	JZ     end353
 	VMOVSS X0, (R8)
 
-end273:
+end353:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two274
+	JZ           two354
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two274:
+two354:
 	TESTB    $0x02, 32(SP)
-	JZ       one275
+	JZ       one355
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one275:
+one355:
 	TESTB  $0x01, 32(SP)
-	JZ     end276
+	JZ     end356
 	VMOVSS X1, (R8)
 
-end276:
+end356:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two277
+	JZ           two357
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two277:
+two357:
 	TESTB    $0x02, 32(SP)
-	JZ       one278
+	JZ       one358
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one278:
+one358:
 	TESTB  $0x01, 32(SP)
-	JZ     end279
+	JZ     end359
 	VMOVSS X2, (R8)
 
-end279:
+end359:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two280
+	JZ           two360
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two280:
+two360:
 	TESTB    $0x02, 32(SP)
-	JZ       one281
+	JZ       one361
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one281:
+one361:
 	TESTB  $0x01, 32(SP)
-	JZ     end282
+	JZ     end362
 	VMOVSS X3, (R8)
 
-end282:
+end362:
 	ADDQ AX, DI
 	ADDQ $+4, 40(SP)
 	MOVQ 40(SP), DI
 	CMPQ DI, width+24(FP)
-	JLT  tiles267
+	JLT  tiles347
 	VZEROUPPER
 	RET
 
-smaller266:
+smaller346:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller283
+	JLT   smaller363
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4433,7 +5288,7 @@ smaller266:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles284:
+tiles364:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -4459,10 +5314,10 @@ tiles284:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop286:
+loop366:
 	MOVQ k+40(FP), R10
 
-loop287:
+loop367:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (R8), Y2, Y2
 	ADDQ         AX, R8
@@ -4474,62 +5329,62 @@ loop287:
 	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R10
-	JNZ          loop287
+	JNZ          loop367
 	ADDQ         DX, DI
 	DECQ         R9
-	JNZ          loop286
+	JNZ          loop366
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two288
+	JZ           two368
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two288:
+two368:
 	TESTB    $0x02, 32(SP)
-	JZ       one289
+	JZ       one369
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one289:
+one369:
 	TESTB  $0x01, 32(SP)
-	JZ     end290
+	JZ     end370
 	VMOVSS X0, (DI)
 
-end290:
+end370:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two291
+	JZ           two371
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two291:
+two371:
 	TESTB    $0x02, 32(SP)
-	JZ       one292
+	JZ       one372
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one292:
+one372:
 	TESTB  $0x01, 32(SP)
-	JZ     end293
+	JZ     end373
 	VMOVSS X1, (DI)
 
-end293:
+end373:
 	ADDQ AX, SI
 	ADDQ $+2, 40(SP)
 	MOVQ 40(SP), SI
 	CMPQ SI, width+24(FP)
-	JLT  tiles284
+	JLT  tiles364
 	VZEROUPPER
 	RET
 
-smaller283:
+smaller363:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller294
+	JLT   smaller374
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4547,7 +5402,7 @@ smaller283:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles295:
+tiles375:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -4572,10 +5427,10 @@ tiles295:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop297:
+loop377:
 	MOVQ k+40(FP), R9
 
-loop298:
+loop378:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DI), Y1, Y1
 	ADDQ         AX, DI
@@ -4584,39 +5439,39 @@ loop298:
 	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R9
-	JNZ          loop298
+	JNZ          loop378
 	ADDQ         DX, SI
 	DECQ         R8
-	JNZ          loop297
+	JNZ          loop377
 	LEAQ         (BX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two299
+	JZ           two379
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two299:
+two379:
 	TESTB    $0x02, 32(SP)
-	JZ       one300
+	JZ       one380
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one300:
+one380:
 	TESTB  $0x01, 32(SP)
-	JZ     end301
+	JZ     end381
 	VMOVSS X0, (SI)
 
-end301:
+end381:
 	ADDQ AX, BX
 	ADDQ $+1, 40(SP)
 	MOVQ 40(SP), BX
 	CMPQ BX, width+24(FP)
-	JLT  tiles295
+	JLT  tiles375
 	VZEROUPPER
 	RET
 
-smaller294:
+smaller374:
 	VZEROUPPER
 	RET
 
@@ -4640,17 +5495,17 @@ TEXT ·dwGradAVX2(SB), NOSPLIT, $88-72
 	MOVQ    k+40(FP), AX
 	MOVQ    AX, 64(SP)
 
-groups302:
+groups382:
 	MOVQ  56(SP), AX
 	MOVQ  64(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  40(SP), $+1
-	JLE   last303
+	JLE   last383
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last303
+	JNZ   last383
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -4659,13 +5514,13 @@ groups302:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last303:
+last383:
 	MOVQ  AX, SI
 	CMPQ  40(SP), $+2
-	JLE   last304
+	JLE   last384
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last304
+	JNZ   last384
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -4674,13 +5529,13 @@ last303:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last304:
+last384:
 	MOVQ  AX, DI
 	CMPQ  40(SP), $+3
-	JLE   last305
+	JLE   last385
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last305
+	JNZ   last385
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -4689,13 +5544,13 @@ last304:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last305:
+last385:
 	MOVQ  AX, R8
 	CMPQ  40(SP), $+4
-	JLE   last306
+	JLE   last386
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last306
+	JNZ   last386
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -4704,13 +5559,13 @@ last305:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last306:
+last386:
 	MOVQ  AX, R9
 	CMPQ  40(SP), $+5
-	JLE   last307
+	JLE   last387
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last307
+	JNZ   last387
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -4719,13 +5574,13 @@ last306:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last307:
+last387:
 	MOVQ  AX, R10
 	CMPQ  40(SP), $+6
-	JLE   last308
+	JLE   last388
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last308
+	JNZ   last388
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -4734,13 +5589,13 @@ last307:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last308:
+last388:
 	MOVQ  AX, R11
 	CMPQ  40(SP), $+7
-	JLE   last309
+	JLE   last389
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last309
+	JNZ   last389
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -4749,13 +5604,13 @@ last308:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last309:
+last389:
 	MOVQ  AX, R12
 	CMPQ  40(SP), $+8
-	JLE   last310
+	JLE   last390
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last310
+	JNZ   last390
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -4764,13 +5619,13 @@ last309:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last310:
+last390:
 	MOVQ  AX, R13
 	CMPQ  40(SP), $+9
-	JLE   last311
+	JLE   last391
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last311
+	JNZ   last391
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -4779,7 +5634,7 @@ last310:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last311:
+last391:
 	MOVQ AX, 56(SP)
 	MOVQ CX, 64(SP)
 	MOVQ c+32(FP), AX
@@ -4787,9 +5642,9 @@ last311:
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels312:
+channels392:
 	CMPQ    72(SP), $+8
-	JLT     next314
+	JLT     next394
 	MOVQ    48(SP), AX
 	ADDQ    80(SP), AX
 	MOVQ    c+32(FP), CX
@@ -4839,7 +5694,7 @@ channels312:
 	ADDQ    80(SP), AX
 	ADDQ    80(SP), CX
 
-loop315:
+loop395:
 	VMOVUPS     (CX), Y9
 	VFMADD231PS (AX)(BX*1), Y9, Y0
 	VFMADD231PS (AX)(SI*1), Y9, Y1
@@ -4853,7 +5708,7 @@ loop315:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop315
+	JNZ         loop395
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -4895,11 +5750,11 @@ loop315:
 	VMOVUPS     Y8, (AX)
 	ADDQ        $+32, 80(SP)
 	SUBQ        $+8, 72(SP)
-	JMP         channels312
+	JMP         channels392
 
-next314:
+next394:
 	CMPQ       72(SP), $+0
-	JLE        done313
+	JLE        done393
 	MOVQ       48(SP), AX
 	ADDQ       80(SP), AX
 	MOVQ       c+32(FP), CX
@@ -4958,7 +5813,7 @@ next314:
 	ADDQ       80(SP), AX
 	ADDQ       80(SP), CX
 
-loop316:
+loop396:
 	VMOVUPS      (SP), Y9
 	VMASKMOVPS   (CX), Y9, Y9
 	VMOVUPS      (SP), Y10
@@ -4991,7 +5846,7 @@ loop316:
 	ADDQ         R14, CX
 	ADDQ         R15, AX
 	DECQ         DX
-	JNZ          loop316
+	JNZ          loop396
 	MOVQ         48(SP), AX
 	ADDQ         80(SP), AX
 	MOVQ         c+32(FP), CX
@@ -5000,215 +5855,215 @@ loop316:
 	XORL         BX, BX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two317
+	JZ           two397
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two317:
+two397:
 	TESTB    $0x02, 32(SP)
-	JZ       one318
+	JZ       one398
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one318:
+one398:
 	TESTB  $0x01, 32(SP)
-	JZ     end319
+	JZ     end399
 	VMOVSS X0, (SI)
 
-end319:
+end399:
 	CMPQ         DX, $+1
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two320
+	JZ           two400
 	VMOVUPS      X1, (SI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, SI
 
-two320:
+two400:
 	TESTB    $0x02, 32(SP)
-	JZ       one321
+	JZ       one401
 	VMOVLPS  X1, (SI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, SI
 
-one321:
+one401:
 	TESTB  $0x01, 32(SP)
-	JZ     end322
+	JZ     end402
 	VMOVSS X1, (SI)
 
-end322:
+end402:
 	CMPQ         DX, $+2
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two323
+	JZ           two403
 	VMOVUPS      X2, (SI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, SI
 
-two323:
+two403:
 	TESTB    $0x02, 32(SP)
-	JZ       one324
+	JZ       one404
 	VMOVLPS  X2, (SI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, SI
 
-one324:
+one404:
 	TESTB  $0x01, 32(SP)
-	JZ     end325
+	JZ     end405
 	VMOVSS X2, (SI)
 
-end325:
+end405:
 	CMPQ         DX, $+3
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two326
+	JZ           two406
 	VMOVUPS      X3, (SI)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, SI
 
-two326:
+two406:
 	TESTB    $0x02, 32(SP)
-	JZ       one327
+	JZ       one407
 	VMOVLPS  X3, (SI)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, SI
 
-one327:
+one407:
 	TESTB  $0x01, 32(SP)
-	JZ     end328
+	JZ     end408
 	VMOVSS X3, (SI)
 
-end328:
+end408:
 	CMPQ         DX, $+4
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two329
+	JZ           two409
 	VMOVUPS      X4, (SI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, SI
 
-two329:
+two409:
 	TESTB    $0x02, 32(SP)
-	JZ       one330
+	JZ       one410
 	VMOVLPS  X4, (SI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, SI
 
-one330:
+one410:
 	TESTB  $0x01, 32(SP)
-	JZ     end331
+	JZ     end411
 	VMOVSS X4, (SI)
 
-end331:
+end411:
 	CMPQ         DX, $+5
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two332
+	JZ           two412
 	VMOVUPS      X5, (SI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, SI
 
-two332:
+two412:
 	TESTB    $0x02, 32(SP)
-	JZ       one333
+	JZ       one413
 	VMOVLPS  X5, (SI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, SI
 
-one333:
+one413:
 	TESTB  $0x01, 32(SP)
-	JZ     end334
+	JZ     end414
 	VMOVSS X5, (SI)
 
-end334:
+end414:
 	CMPQ         DX, $+6
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two335
+	JZ           two415
 	VMOVUPS      X6, (SI)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, SI
 
-two335:
+two415:
 	TESTB    $0x02, 32(SP)
-	JZ       one336
+	JZ       one416
 	VMOVLPS  X6, (SI)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, SI
 
-one336:
+one416:
 	TESTB  $0x01, 32(SP)
-	JZ     end337
+	JZ     end417
 	VMOVSS X6, (SI)
 
-end337:
+end417:
 	CMPQ         DX, $+7
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two338
+	JZ           two418
 	VMOVUPS      X7, (SI)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, SI
 
-two338:
+two418:
 	TESTB    $0x02, 32(SP)
-	JZ       one339
+	JZ       one419
 	VMOVLPS  X7, (SI)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, SI
 
-one339:
+one419:
 	TESTB  $0x01, 32(SP)
-	JZ     end340
+	JZ     end420
 	VMOVSS X7, (SI)
 
-end340:
+end420:
 	CMPQ         DX, $+8
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two341
+	JZ           two421
 	VMOVUPS      X8, (AX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, AX
 
-two341:
+two421:
 	TESTB    $0x02, 32(SP)
-	JZ       one342
+	JZ       one422
 	VMOVLPS  X8, (AX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, AX
 
-one342:
+one422:
 	TESTB  $0x01, 32(SP)
-	JZ     end343
+	JZ     end423
 	VMOVSS X8, (AX)
 
-end343:
-done313:
+end423:
+done393:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 48(SP)
 	SUBQ   $+9, 40(SP)
-	JG     groups302
+	JG     groups382
 	VZEROUPPER
 	RET
 
@@ -5223,9 +6078,9 @@ TEXT ·maxRowAVX2(SB), NOSPLIT, $72-64
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    c+24(FP), $+8
-	JLT     narrow344
+	JLT     narrow424
 	CMPQ    width+16(FP), $+8
-	JLT     smaller345
+	JLT     smaller425
 	MOVQ    c+24(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+48(FP), CX
@@ -5243,7 +6098,7 @@ TEXT ·maxRowAVX2(SB), NOSPLIT, $72-64
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-tiles346:
+tiles426:
 	MOVQ    40(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -5260,7 +6115,7 @@ tiles346:
 	XORL    R9, R9
 	MOVQ    R9, 64(SP)
 
-channels347:
+channels427:
 	MOVQ    64(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -5278,10 +6133,10 @@ channels347:
 	VMOVUPS (R10)(R8*1), Y7
 	MOVQ    k+32(FP), R11
 
-loop348:
+loop428:
 	MOVQ k+32(FP), R12
 
-loop349:
+loop429:
 	VMOVUPS (R10), Y8
 	VMAXPS  Y0, Y8, Y0
 	VMOVUPS (R10)(BX*1), Y8
@@ -5300,10 +6155,10 @@ loop349:
 	VMAXPS  Y7, Y8, Y7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop349
+	JNZ     loop429
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop348
+	JNZ     loop428
 	VMOVUPS Y0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Y1, (R9)
@@ -5322,17 +6177,17 @@ loop349:
 	ADDQ    AX, R9
 	ADDQ    $+32, 64(SP)
 	CMPQ    AX, 64(SP)
-	JGT     channels347
+	JGT     channels427
 	ADDQ    $+8, 40(SP)
 	MOVQ    40(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles346
+	JLT     tiles426
 	VZEROUPPER
 	RET
 
-smaller345:
+smaller425:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller350
+	JLT   smaller430
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5350,7 +6205,7 @@ smaller345:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles351:
+tiles431:
 	MOVQ    40(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -5367,7 +6222,7 @@ tiles351:
 	XORL    DI, DI
 	MOVQ    DI, 64(SP)
 
-channels352:
+channels432:
 	MOVQ    64(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -5381,10 +6236,10 @@ channels352:
 	VMOVUPS (R8)(SI*1), Y3
 	MOVQ    k+32(FP), R9
 
-loop353:
+loop433:
 	MOVQ k+32(FP), R10
 
-loop354:
+loop434:
 	VMOVUPS (R8), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS (R8)(BX*1), Y4
@@ -5395,10 +6250,10 @@ loop354:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop354
+	JNZ     loop434
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop353
+	JNZ     loop433
 	VMOVUPS Y0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Y1, (DI)
@@ -5409,17 +6264,17 @@ loop354:
 	ADDQ    AX, DI
 	ADDQ    $+32, 64(SP)
 	CMPQ    AX, 64(SP)
-	JGT     channels352
+	JGT     channels432
 	ADDQ    $+4, 40(SP)
 	MOVQ    40(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles351
+	JLT     tiles431
 	VZEROUPPER
 	RET
 
-smaller350:
+smaller430:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller355
+	JLT   smaller435
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5437,7 +6292,7 @@ smaller350:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles356:
+tiles436:
 	MOVQ    40(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -5454,7 +6309,7 @@ tiles356:
 	XORL    SI, SI
 	MOVQ    SI, 64(SP)
 
-channels357:
+channels437:
 	MOVQ    64(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -5466,37 +6321,37 @@ channels357:
 	VMOVUPS (DI)(BX*1), Y1
 	MOVQ    k+32(FP), R8
 
-loop358:
+loop438:
 	MOVQ k+32(FP), R9
 
-loop359:
+loop439:
 	VMOVUPS (DI), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVUPS (DI)(BX*1), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop359
+	JNZ     loop439
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop358
+	JNZ     loop438
 	VMOVUPS Y0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Y1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+32, 64(SP)
 	CMPQ    AX, 64(SP)
-	JGT     channels357
+	JGT     channels437
 	ADDQ    $+2, 40(SP)
 	MOVQ    40(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles356
+	JLT     tiles436
 	VZEROUPPER
 	RET
 
-smaller355:
+smaller435:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller360
+	JLT   smaller440
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5514,7 +6369,7 @@ smaller355:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles361:
+tiles441:
 	MOVQ    40(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -5531,7 +6386,7 @@ tiles361:
 	XORL    BX, BX
 	MOVQ    BX, 64(SP)
 
-channels362:
+channels442:
 	MOVQ    64(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -5542,34 +6397,34 @@ channels362:
 	VMOVUPS (SI), Y0
 	MOVQ    k+32(FP), DI
 
-loop363:
+loop443:
 	MOVQ k+32(FP), R8
 
-loop364:
+loop444:
 	VMOVUPS (SI), Y1
 	VMAXPS  Y0, Y1, Y0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop364
+	JNZ     loop444
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop363
+	JNZ     loop443
 	VMOVUPS Y0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+32, 64(SP)
 	CMPQ    AX, 64(SP)
-	JGT     channels362
+	JGT     channels442
 	ADDQ    $+1, 40(SP)
 	MOVQ    40(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles361
+	JLT     tiles441
 	VZEROUPPER
 	RET
 
-smaller360:
-narrow344:
+smaller440:
+narrow424:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller365
+	JLT   smaller445
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5587,7 +6442,7 @@ narrow344:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles366:
+tiles446:
 	MOVQ       40(SP), R9
 	MOVQ       width+16(FP), R10
 	SUBQ       $+8, R10
@@ -5625,10 +6480,10 @@ tiles366:
 	VMASKMOVPS (R10)(R8*1), Y7, Y7
 	MOVQ       k+32(FP), R11
 
-loop368:
+loop448:
 	MOVQ k+32(FP), R12
 
-loop369:
+loop449:
 	VMOVUPS      (SP), Y8
 	VMASKMOVPS   (R10), Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -5655,188 +6510,188 @@ loop369:
 	VMAXPS       Y7, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R12
-	JNZ          loop369
+	JNZ          loop449
 	ADDQ         DX, R10
 	DECQ         R11
-	JNZ          loop368
+	JNZ          loop448
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two370
+	JZ           two450
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two370:
+two450:
 	TESTB    $0x02, 32(SP)
-	JZ       one371
+	JZ       one451
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one371:
+one451:
 	TESTB  $0x01, 32(SP)
-	JZ     end372
+	JZ     end452
 	VMOVSS X0, (R10)
 
-end372:
+end452:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two373
+	JZ           two453
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two373:
+two453:
 	TESTB    $0x02, 32(SP)
-	JZ       one374
+	JZ       one454
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one374:
+one454:
 	TESTB  $0x01, 32(SP)
-	JZ     end375
+	JZ     end455
 	VMOVSS X1, (R10)
 
-end375:
+end455:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two376
+	JZ           two456
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two376:
+two456:
 	TESTB    $0x02, 32(SP)
-	JZ       one377
+	JZ       one457
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one377:
+one457:
 	TESTB  $0x01, 32(SP)
-	JZ     end378
+	JZ     end458
 	VMOVSS X2, (R10)
 
-end378:
+end458:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two379
+	JZ           two459
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two379:
+two459:
 	TESTB    $0x02, 32(SP)
-	JZ       one380
+	JZ       one460
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one380:
+one460:
 	TESTB  $0x01, 32(SP)
-	JZ     end381
+	JZ     end461
 	VMOVSS X3, (R10)
 
-end381:
+end461:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two382
+	JZ           two462
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two382:
+two462:
 	TESTB    $0x02, 32(SP)
-	JZ       one383
+	JZ       one463
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one383:
+one463:
 	TESTB  $0x01, 32(SP)
-	JZ     end384
+	JZ     end464
 	VMOVSS X4, (R10)
 
-end384:
+end464:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two385
+	JZ           two465
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two385:
+two465:
 	TESTB    $0x02, 32(SP)
-	JZ       one386
+	JZ       one466
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one386:
+one466:
 	TESTB  $0x01, 32(SP)
-	JZ     end387
+	JZ     end467
 	VMOVSS X5, (R10)
 
-end387:
+end467:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two388
+	JZ           two468
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two388:
+two468:
 	TESTB    $0x02, 32(SP)
-	JZ       one389
+	JZ       one469
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one389:
+one469:
 	TESTB  $0x01, 32(SP)
-	JZ     end390
+	JZ     end470
 	VMOVSS X6, (R10)
 
-end390:
+end470:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two391
+	JZ           two471
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two391:
+two471:
 	TESTB    $0x02, 32(SP)
-	JZ       one392
+	JZ       one472
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one392:
+one472:
 	TESTB  $0x01, 32(SP)
-	JZ     end393
+	JZ     end473
 	VMOVSS X7, (R10)
 
-end393:
+end473:
 	ADDQ AX, R9
 	ADDQ $+8, 40(SP)
 	MOVQ 40(SP), R9
 	CMPQ R9, width+16(FP)
-	JLT  tiles366
+	JLT  tiles446
 	VZEROUPPER
 	RET
 
-smaller365:
+smaller445:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller394
+	JLT   smaller474
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5854,7 +6709,7 @@ smaller365:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles395:
+tiles475:
 	MOVQ       40(SP), DI
 	MOVQ       width+16(FP), R8
 	SUBQ       $+4, R8
@@ -5884,10 +6739,10 @@ tiles395:
 	VMASKMOVPS (R8)(SI*1), Y3, Y3
 	MOVQ       k+32(FP), R9
 
-loop397:
+loop477:
 	MOVQ k+32(FP), R10
 
-loop398:
+loop478:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R8), Y4, Y4
 	VMAXPS       Y0, Y4, Y0
@@ -5902,104 +6757,104 @@ loop398:
 	VMAXPS       Y3, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R10
-	JNZ          loop398
+	JNZ          loop478
 	ADDQ         DX, R8
 	DECQ         R9
-	JNZ          loop397
+	JNZ          loop477
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two399
+	JZ           two479
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two399:
+two479:
 	TESTB    $0x02, 32(SP)
-	JZ       one400
+	JZ       one480
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one400:
+one480:
 	TESTB  $0x01, 32(SP)
-	JZ     end401
+	JZ     end481
 	VMOVSS X0, (R8)
 
-end401:
+end481:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two402
+	JZ           two482
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two402:
+two482:
 	TESTB    $0x02, 32(SP)
-	JZ       one403
+	JZ       one483
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one403:
+one483:
 	TESTB  $0x01, 32(SP)
-	JZ     end404
+	JZ     end484
 	VMOVSS X1, (R8)
 
-end404:
+end484:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two405
+	JZ           two485
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two405:
+two485:
 	TESTB    $0x02, 32(SP)
-	JZ       one406
+	JZ       one486
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one406:
+one486:
 	TESTB  $0x01, 32(SP)
-	JZ     end407
+	JZ     end487
 	VMOVSS X2, (R8)
 
-end407:
+end487:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two408
+	JZ           two488
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two408:
+two488:
 	TESTB    $0x02, 32(SP)
-	JZ       one409
+	JZ       one489
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one409:
+one489:
 	TESTB  $0x01, 32(SP)
-	JZ     end410
+	JZ     end490
 	VMOVSS X3, (R8)
 
-end410:
+end490:
 	ADDQ AX, DI
 	ADDQ $+4, 40(SP)
 	MOVQ 40(SP), DI
 	CMPQ DI, width+16(FP)
-	JLT  tiles395
+	JLT  tiles475
 	VZEROUPPER
 	RET
 
-smaller394:
+smaller474:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller411
+	JLT   smaller491
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -6017,7 +6872,7 @@ smaller394:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles412:
+tiles492:
 	MOVQ       40(SP), SI
 	MOVQ       width+16(FP), DI
 	SUBQ       $+2, DI
@@ -6043,10 +6898,10 @@ tiles412:
 	VMASKMOVPS (DI)(BX*1), Y1, Y1
 	MOVQ       k+32(FP), R8
 
-loop414:
+loop494:
 	MOVQ k+32(FP), R9
 
-loop415:
+loop495:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMAXPS       Y0, Y2, Y0
@@ -6055,62 +6910,62 @@ loop415:
 	VMAXPS       Y1, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R9
-	JNZ          loop415
+	JNZ          loop495
 	ADDQ         DX, DI
 	DECQ         R8
-	JNZ          loop414
+	JNZ          loop494
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two416
+	JZ           two496
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two416:
+two496:
 	TESTB    $0x02, 32(SP)
-	JZ       one417
+	JZ       one497
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one417:
+one497:
 	TESTB  $0x01, 32(SP)
-	JZ     end418
+	JZ     end498
 	VMOVSS X0, (DI)
 
-end418:
+end498:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two419
+	JZ           two499
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two419:
+two499:
 	TESTB    $0x02, 32(SP)
-	JZ       one420
+	JZ       one500
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one420:
+one500:
 	TESTB  $0x01, 32(SP)
-	JZ     end421
+	JZ     end501
 	VMOVSS X1, (DI)
 
-end421:
+end501:
 	ADDQ AX, SI
 	ADDQ $+2, 40(SP)
 	MOVQ 40(SP), SI
 	CMPQ SI, width+16(FP)
-	JLT  tiles412
+	JLT  tiles492
 	VZEROUPPER
 	RET
 
-smaller411:
+smaller491:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller422
+	JLT   smaller502
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -6128,7 +6983,7 @@ smaller411:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles423:
+tiles503:
 	MOVQ       40(SP), BX
 	MOVQ       width+16(FP), SI
 	SUBQ       $+1, SI
@@ -6152,48 +7007,48 @@ tiles423:
 	VMASKMOVPS (SI), Y0, Y0
 	MOVQ       k+32(FP), DI
 
-loop425:
+loop505:
 	MOVQ k+32(FP), R8
 
-loop426:
+loop506:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (SI), Y1, Y1
 	VMAXPS       Y0, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R8
-	JNZ          loop426
+	JNZ          loop506
 	ADDQ         DX, SI
 	DECQ         DI
-	JNZ          loop425
+	JNZ          loop505
 	LEAQ         (BX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two427
+	JZ           two507
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two427:
+two507:
 	TESTB    $0x02, 32(SP)
-	JZ       one428
+	JZ       one508
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one428:
+one508:
 	TESTB  $0x01, 32(SP)
-	JZ     end429
+	JZ     end509
 	VMOVSS X0, (SI)
 
-end429:
+end509:
 	ADDQ AX, BX
 	ADDQ $+1, 40(SP)
 	MOVQ 40(SP), BX
 	CMPQ BX, width+16(FP)
-	JLT  tiles423
+	JLT  tiles503
 	VZEROUPPER
 	RET
 
-smaller422:
+smaller502:
 	VZEROUPPER
 	RET
 
@@ -6215,15 +7070,15 @@ TEXT ·maxGradAVX2(SB), NOSPLIT, $80-72
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 56(SP)
 
-loop430:
+loop510:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 64(SP)
 	XORL AX, AX
 	MOVQ AX, 72(SP)
 
-channels431:
+channels511:
 	CMPQ    64(SP), $+8
-	JLT     next433
+	JLT     next513
 	MOVQ    40(SP), AX
 	ADDQ    72(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -6239,10 +7094,10 @@ channels431:
 	MOVQ    AX, BX
 	VXORPS  Y3, Y3, Y3
 
-loop434:
+loop514:
 	MOVQ k+40(FP), DI
 
-loop435:
+loop515:
 	VMOVUPS   (BX), Y4
 	VCMPPS    $0x1e, Y1, Y4, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
@@ -6250,10 +7105,10 @@ loop435:
 	VPADDD    Y0, Y3, Y3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop435
+	JNZ       loop515
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop434
+	JNZ       loop514
 	MOVQ      48(SP), BX
 	ADDQ      72(SP), BX
 	VMOVUPS   (BX), Y1
@@ -6262,10 +7117,10 @@ loop435:
 	MOVQ      k+40(FP), SI
 	VXORPS    Y3, Y3, Y3
 
-loop436:
+loop516:
 	MOVQ k+40(FP), DI
 
-loop437:
+loop517:
 	VMOVUPS  (AX)(BX*1), Y4
 	VPCMPEQD Y3, Y2, Y5
 	VANDPS   Y1, Y5, Y5
@@ -6274,17 +7129,17 @@ loop437:
 	VPADDD   Y0, Y3, Y3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop437
+	JNZ      loop517
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop436
+	JNZ      loop516
 	ADDQ     $+32, 72(SP)
 	SUBQ     $+8, 64(SP)
-	JMP      channels431
+	JMP      channels511
 
-next433:
+next513:
 	CMPQ       64(SP), $+0
-	JLE        done432
+	JLE        done512
 	MOVQ       40(SP), AX
 	ADDQ       72(SP), AX
 	MOVQ       tap+56(FP), CX
@@ -6301,10 +7156,10 @@ next433:
 	MOVQ       AX, BX
 	VXORPS     Y3, Y3, Y3
 
-loop438:
+loop518:
 	MOVQ k+40(FP), DI
 
-loop439:
+loop519:
 	VMOVUPS    (SP), Y4
 	VMASKMOVPS (BX), Y4, Y4
 	VCMPPS     $0x1e, Y1, Y4, Y5
@@ -6313,10 +7168,10 @@ loop439:
 	VPADDD     Y0, Y3, Y3
 	ADDQ       CX, BX
 	DECQ       DI
-	JNZ        loop439
+	JNZ        loop519
 	ADDQ       DX, BX
 	DECQ       SI
-	JNZ        loop438
+	JNZ        loop518
 	MOVQ       48(SP), BX
 	ADDQ       72(SP), BX
 	VMOVUPS    (SP), Y1
@@ -6326,10 +7181,10 @@ loop439:
 	MOVQ       k+40(FP), SI
 	VXORPS     Y3, Y3, Y3
 
-loop440:
+loop520:
 	MOVQ k+40(FP), DI
 
-loop441:
+loop521:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (AX)(BX*1), Y4, Y4
 	VPCMPEQD     Y3, Y2, Y5
@@ -6337,33 +7192,33 @@ loop441:
 	VADDPS       Y5, Y4, Y4
 	LEAQ         (AX)(BX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two442
+	JZ           two522
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two442:
+two522:
 	TESTB    $0x02, 32(SP)
-	JZ       one443
+	JZ       one523
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one443:
+one523:
 	TESTB  $0x01, 32(SP)
-	JZ     end444
+	JZ     end524
 	VMOVSS X4, (R8)
 
-end444:
+end524:
 	VPADDD Y0, Y3, Y3
 	ADDQ   CX, AX
 	DECQ   DI
-	JNZ    loop441
+	JNZ    loop521
 	ADDQ   DX, AX
 	DECQ   SI
-	JNZ    loop440
+	JNZ    loop520
 
-done432:
+done512:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 40(SP)
@@ -6371,7 +7226,7 @@ done432:
 	SHLQ $0x02, AX
 	ADDQ AX, 48(SP)
 	DECQ 56(SP)
-	JNZ  loop430
+	JNZ  loop510
 	VZEROUPPER
 	RET
 
@@ -6391,27 +7246,27 @@ TEXT ·productAVX512(SB), NOSPLIT, $168-81
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, 16(SP)
 
-columns445:
+columns525:
 	MOVQ  (SP), AX
 	CMPQ  AX, $+64
-	JG    full451
+	JG    full531
 	CMPQ  AX, $+48
-	JE    full451
-	JG    full449
+	JE    full531
+	JG    full529
 	CMPQ  AX, $+32
-	JE    full449
-	JG    part452
+	JE    full529
+	JG    part532
 	CMPQ  AX, $+16
-	JE    full447
-	JG    part450
+	JE    full527
+	JG    part530
 	TESTQ AX, AX
-	JNZ   part448
+	JNZ   part528
 
-done446:
+done526:
 	VZEROUPPER
 	RET
 
-full447:
+full527:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 24(SP)
 	MOVQ a+24(FP), AX
@@ -6419,47 +7274,29 @@ full447:
 	MOVQ 16(SP), AX
 	MOVQ AX, 40(SP)
 
-rows453:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed454
+rows533:
+	MOVQ    24(SP), AX
+	CMPQ    AX, $+8
+	JLT     four536
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed537
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    24(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Z0
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z1
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z2
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z3
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z4
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z5
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z6
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z7
-	JMP     ready455
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	VMOVUPS (AX)(CX*4), Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VMOVUPS (AX)(DX*2), Z6
+	VMOVUPS (AX)(SI*1), Z7
+	JMP     ready538
 
-zeroed454:
+zeroed537:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6469,124 +7306,236 @@ zeroed454:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready455:
-	MOVQ    32(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    24(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish456
+ready538:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop457:
-	VMOVUPS      (BX), Z8
-	VBROADCASTSS (SI)(R13*1), Z9
+loop539:
+	VMOVUPS      (R9), Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z9
 	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (DI)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (R8)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*2), Z9
 	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (R9)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*1), Z9
 	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (R10)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*4), Z9
 	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (R11)(R13*1), Z9
+	VBROADCASTSS (AX)(BX*1), Z9
 	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (R12)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*2), Z9
 	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (AX)(R13*1), Z9
+	VBROADCASTSS (AX)(SI*1), Z9
 	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop457
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop539
+	MOVQ         40(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	VMOVUPS      Z4, (AX)(CX*4)
+	VMOVUPS      Z5, (AX)(BX*1)
+	VMOVUPS      Z6, (AX)(DX*2)
+	VMOVUPS      Z7, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 32(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 40(SP)
+	SUBQ         $+8, 24(SP)
+	JG           rows533
+	JMP          finish535
 
-finish456:
+four536:
+	CMPQ    AX, $+4
+	JLT     rest534
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed540
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    24(SP), DX
-	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z1, (AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z5, (AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z7, (AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 32(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 40(SP)
-	SUBQ    $+8, 24(SP)
-	JG      rows453
-	ADDQ    $+64, 8(SP)
-	ADDQ    $+64, 16(SP)
-	SUBQ    $+16, (SP)
-	JMP     columns445
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	JMP     ready541
 
-part448:
+zeroed540:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready541:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop542:
+	VMOVUPS      (DI), Z4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (AX)(CX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (AX)(CX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (AX)(DX*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop542
+	MOVQ         40(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 32(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 40(SP)
+	SUBQ         $+4, 24(SP)
+	JG           rows533
+	JMP          finish535
+
+rest534:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed543
+	MOVQ    40(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS (DI), Z1
+	VMOVUPS (R8), Z2
+	VMOVUPS (CX), Z3
+	JMP     ready544
+
+zeroed543:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready544:
+	MOVQ    32(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop545:
+	VMOVUPS      (R9), Z4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (DI), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (R8), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop545
+	MOVQ         40(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z3, (AX)
+
+finish535:
+	ADDQ $+64, 8(SP)
+	ADDQ $+64, 16(SP)
+	SUBQ $+16, (SP)
+	JMP  columns525
+
+part528:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 48(SP)
 	MOVQ a+24(FP), AX
@@ -6594,47 +7543,29 @@ part448:
 	MOVQ 16(SP), AX
 	MOVQ AX, 64(SP)
 
-rows458:
-	MOVB      acc+80(FP), AL
-	TESTB     AL, AL
-	JZ        zeroed459
+rows546:
+	MOVQ      48(SP), AX
+	CMPQ      AX, $+8
+	JLT       four549
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed550
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
-	MOVQ      48(SP), DX
-	XORL      BX, BX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
 	VMOVUPS.Z (AX), K1, Z0
-	CMPQ      DX, $+1
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z1
-	CMPQ      DX, $+2
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z2
-	CMPQ      DX, $+3
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z3
-	CMPQ      DX, $+4
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z4
-	CMPQ      DX, $+5
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z5
-	CMPQ      DX, $+6
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z6
-	CMPQ      DX, $+7
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z7
-	JMP       ready460
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	JMP       ready551
 
-zeroed459:
+zeroed550:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6644,121 +7575,233 @@ zeroed459:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready460:
-	MOVQ    56(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    48(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish461
+ready551:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop462:
-	VMOVUPS.Z    (BX), K1, Z8
-	VBROADCASTSS (SI)(R13*1), Z9
+loop552:
+	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z9
 	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (DI)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (R8)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*2), Z9
 	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (R9)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*1), Z9
 	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (R10)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*4), Z9
 	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (R11)(R13*1), Z9
+	VBROADCASTSS (AX)(BX*1), Z9
 	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (R12)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*2), Z9
 	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (AX)(R13*1), Z9
+	VBROADCASTSS (AX)(SI*1), Z9
 	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop462
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop552
+	MOVQ         64(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	VMOVUPS      Z4, K1, (AX)(CX*4)
+	VMOVUPS      Z5, K1, (AX)(BX*1)
+	VMOVUPS      Z6, K1, (AX)(DX*2)
+	VMOVUPS      Z7, K1, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 56(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 64(SP)
+	SUBQ         $+8, 48(SP)
+	JG           rows546
+	JMP          finish548
 
-finish461:
-	MOVQ    64(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    48(SP), DX
+four549:
+	CMPQ      AX, $+4
+	JLT       rest547
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed553
+	MOVQ      64(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	JMP       ready554
+
+zeroed553:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready554:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop555:
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (AX)(CX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (AX)(CX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (AX)(DX*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop555
+	MOVQ         64(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 56(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 64(SP)
+	SUBQ         $+4, 48(SP)
+	JG           rows546
+	JMP          finish548
+
+rest547:
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed556
+	MOVQ      64(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DI), K1, Z1
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS.Z (CX), K1, Z3
+	JMP       ready557
+
+zeroed556:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready557:
+	MOVQ    56(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Z0, K1, (AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 56(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 64(SP)
-	SUBQ    $+8, 48(SP)
-	JG      rows458
-	JMP     done446
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
 
-full449:
+loop558:
+	VMOVUPS.Z    (R9), K1, Z4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (DI), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (R8), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop558
+	MOVQ         64(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, K1, (SI)
+	VMOVUPS      Z1, K1, (DI)
+	VMOVUPS      Z2, K1, (R8)
+	VMOVUPS      Z3, K1, (AX)
+
+finish548:
+	JMP done526
+
+full529:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 72(SP)
 	MOVQ a+24(FP), AX
@@ -6766,55 +7809,37 @@ full449:
 	MOVQ 16(SP), AX
 	MOVQ AX, 88(SP)
 
-rows463:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed464
+rows559:
+	MOVQ    72(SP), AX
+	CMPQ    AX, $+8
+	JLT     four562
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed563
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    72(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z2
-	VMOVUPS 64(AX), Z3
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z4
-	VMOVUPS 64(AX), Z5
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z6
-	VMOVUPS 64(AX), Z7
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z8
-	VMOVUPS 64(AX), Z9
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z10
-	VMOVUPS 64(AX), Z11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z12
-	VMOVUPS 64(AX), Z13
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z14
-	VMOVUPS 64(AX), Z15
-	JMP     ready465
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	VMOVUPS (AX)(CX*4), Z8
+	VMOVUPS 64(AX)(CX*4), Z9
+	VMOVUPS (AX)(BX*1), Z10
+	VMOVUPS 64(AX)(BX*1), Z11
+	VMOVUPS (AX)(DX*2), Z12
+	VMOVUPS 64(AX)(DX*2), Z13
+	VMOVUPS (AX)(SI*1), Z14
+	VMOVUPS 64(AX)(SI*1), Z15
+	JMP     ready564
 
-zeroed464:
+zeroed563:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6832,141 +7857,287 @@ zeroed464:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready465:
-	MOVQ    80(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    72(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish466
+ready564:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop467:
-	VMOVUPS      (BX), Z16
-	VMOVUPS      64(BX), Z17
-	VBROADCASTSS (SI)(R13*1), Z18
+loop565:
+	VMOVUPS      (R9), Z16
+	VMOVUPS      64(R9), Z17
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DI)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (R8)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (R9)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (R10)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*4), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (R11)(R13*1), Z18
+	VBROADCASTSS (AX)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R12)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (AX)(R13*1), Z18
+	VBROADCASTSS (AX)(SI*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop467
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop565
+	MOVQ         88(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 80(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 88(SP)
+	SUBQ         $+8, 72(SP)
+	JG           rows559
+	JMP          finish561
 
-finish466:
+four562:
+	CMPQ    AX, $+4
+	JLT     rest560
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed566
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    72(SP), DX
-	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, 64(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, 64(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, 64(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, 64(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, 64(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 80(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 88(SP)
-	SUBQ    $+8, 72(SP)
-	JG      rows463
-	ADDQ    $+128, 8(SP)
-	ADDQ    $+128, 16(SP)
-	SUBQ    $+32, (SP)
-	JMP     columns445
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	JMP     ready567
 
-part450:
+zeroed566:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready567:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop568:
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (AX)(CX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (AX)(CX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (AX)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop568
+	MOVQ         88(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 80(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 88(SP)
+	SUBQ         $+4, 72(SP)
+	JG           rows559
+	JMP          finish561
+
+rest560:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed569
+	MOVQ    88(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS (DI), Z2
+	VMOVUPS 64(DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	JMP     ready570
+
+zeroed569:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready570:
+	MOVQ    80(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop571:
+	VMOVUPS      (R9), Z8
+	VMOVUPS      64(R9), Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop571
+	MOVQ         88(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+
+finish561:
+	ADDQ $+128, 8(SP)
+	ADDQ $+128, 16(SP)
+	SUBQ $+32, (SP)
+	JMP  columns525
+
+part530:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 96(SP)
 	MOVQ a+24(FP), AX
@@ -6974,55 +8145,37 @@ part450:
 	MOVQ 16(SP), AX
 	MOVQ AX, 112(SP)
 
-rows468:
-	MOVB      acc+80(FP), AL
-	TESTB     AL, AL
-	JZ        zeroed469
+rows572:
+	MOVQ      96(SP), AX
+	CMPQ      AX, $+8
+	JLT       four575
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed576
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
-	MOVQ      96(SP), DX
-	XORL      BX, BX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
-	CMPQ      DX, $+1
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z2
-	VMOVUPS.Z 64(AX), K1, Z3
-	CMPQ      DX, $+2
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z4
-	VMOVUPS.Z 64(AX), K1, Z5
-	CMPQ      DX, $+3
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z6
-	VMOVUPS.Z 64(AX), K1, Z7
-	CMPQ      DX, $+4
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z8
-	VMOVUPS.Z 64(AX), K1, Z9
-	CMPQ      DX, $+5
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z10
-	VMOVUPS.Z 64(AX), K1, Z11
-	CMPQ      DX, $+6
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z12
-	VMOVUPS.Z 64(AX), K1, Z13
-	CMPQ      DX, $+7
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z14
-	VMOVUPS.Z 64(AX), K1, Z15
-	JMP       ready470
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	VMOVUPS   (AX)(CX*4), Z8
+	VMOVUPS.Z 64(AX)(CX*4), K1, Z9
+	VMOVUPS   (AX)(BX*1), Z10
+	VMOVUPS.Z 64(AX)(BX*1), K1, Z11
+	VMOVUPS   (AX)(DX*2), Z12
+	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
+	VMOVUPS   (AX)(SI*1), Z14
+	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
+	JMP       ready577
 
-zeroed469:
+zeroed576:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7040,138 +8193,284 @@ zeroed469:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready470:
-	MOVQ    104(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    96(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish471
+ready577:
+	MOVQ 104(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop472:
-	VMOVUPS      (BX), Z16
-	VMOVUPS.Z    64(BX), K1, Z17
-	VBROADCASTSS (SI)(R13*1), Z18
+loop578:
+	VMOVUPS      (R9), Z16
+	VMOVUPS.Z    64(R9), K1, Z17
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DI)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (R8)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (R9)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (R10)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*4), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (R11)(R13*1), Z18
+	VBROADCASTSS (AX)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R12)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (AX)(R13*1), Z18
+	VBROADCASTSS (AX)(SI*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop472
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop578
+	MOVQ         112(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, K1, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, K1, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, K1, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, K1, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 104(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 112(SP)
+	SUBQ         $+8, 96(SP)
+	JG           rows572
+	JMP          finish574
 
-finish471:
-	MOVQ    112(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    96(SP), DX
+four575:
+	CMPQ      AX, $+4
+	JLT       rest573
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed579
+	MOVQ      112(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	JMP       ready580
+
+zeroed579:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready580:
+	MOVQ 104(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop581:
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (AX)(CX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (AX)(CX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (AX)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop581
+	MOVQ         112(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 104(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 112(SP)
+	SUBQ         $+4, 96(SP)
+	JG           rows572
+	JMP          finish574
+
+rest573:
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed582
+	MOVQ      112(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Z1
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Z3
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Z5
+	VMOVUPS   (CX), Z6
+	VMOVUPS.Z 64(CX), K1, Z7
+	JMP       ready583
+
+zeroed582:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready583:
+	MOVQ    104(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, K1, 64(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, K1, 64(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 104(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 112(SP)
-	SUBQ    $+8, 96(SP)
-	JG      rows468
-	JMP     done446
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
 
-full451:
+loop584:
+	VMOVUPS      (R9), Z8
+	VMOVUPS.Z    64(R9), K1, Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop584
+	MOVQ         112(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, K1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, K1, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, K1, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+
+finish574:
+	JMP done526
+
+full531:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 120(SP)
 	MOVQ a+24(FP), AX
@@ -7179,63 +8478,45 @@ full451:
 	MOVQ 16(SP), AX
 	MOVQ AX, 136(SP)
 
-rows473:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed474
+rows585:
+	MOVQ    120(SP), AX
+	CMPQ    AX, $+8
+	JLT     four588
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed589
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    120(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z3
-	VMOVUPS 64(AX), Z4
-	VMOVUPS 128(AX), Z5
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z6
-	VMOVUPS 64(AX), Z7
-	VMOVUPS 128(AX), Z8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z9
-	VMOVUPS 64(AX), Z10
-	VMOVUPS 128(AX), Z11
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z12
-	VMOVUPS 64(AX), Z13
-	VMOVUPS 128(AX), Z14
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z15
-	VMOVUPS 64(AX), Z16
-	VMOVUPS 128(AX), Z17
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z18
-	VMOVUPS 64(AX), Z19
-	VMOVUPS 128(AX), Z20
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z21
-	VMOVUPS 64(AX), Z22
-	VMOVUPS 128(AX), Z23
-	JMP     ready475
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	VMOVUPS (AX)(CX*4), Z12
+	VMOVUPS 64(AX)(CX*4), Z13
+	VMOVUPS 128(AX)(CX*4), Z14
+	VMOVUPS (AX)(BX*1), Z15
+	VMOVUPS 64(AX)(BX*1), Z16
+	VMOVUPS 128(AX)(BX*1), Z17
+	VMOVUPS (AX)(DX*2), Z18
+	VMOVUPS 64(AX)(DX*2), Z19
+	VMOVUPS 128(AX)(DX*2), Z20
+	VMOVUPS (AX)(SI*1), Z21
+	VMOVUPS 64(AX)(SI*1), Z22
+	VMOVUPS 128(AX)(SI*1), Z23
+	JMP     ready590
 
-zeroed474:
+zeroed589:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7261,158 +8542,338 @@ zeroed474:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready475:
-	MOVQ    128(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    120(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish476
+ready590:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop477:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	VMOVUPS      128(BX), Z26
-	VBROADCASTSS (SI)(R13*1), Z27
+loop591:
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS      128(R9), Z26
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
 	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS (DI)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z3
 	VFMADD231PS  Z25, Z27, Z4
 	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS (R8)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
 	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS (R9)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z9
 	VFMADD231PS  Z25, Z27, Z10
 	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS (R10)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*4), Z27
 	VFMADD231PS  Z24, Z27, Z12
 	VFMADD231PS  Z25, Z27, Z13
 	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS (R11)(R13*1), Z27
+	VBROADCASTSS (AX)(BX*1), Z27
 	VFMADD231PS  Z24, Z27, Z15
 	VFMADD231PS  Z25, Z27, Z16
 	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS (R12)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*2), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
 	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS (AX)(R13*1), Z27
+	VBROADCASTSS (AX)(SI*1), Z27
 	VFMADD231PS  Z24, Z27, Z21
 	VFMADD231PS  Z25, Z27, Z22
 	VFMADD231PS  Z26, Z27, Z23
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop477
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop591
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+8, 120(SP)
+	JG           rows585
+	JMP          finish587
 
-finish476:
+four588:
+	CMPQ    AX, $+4
+	JLT     rest586
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed592
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    120(SP), DX
-	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	VMOVUPS Z4, 64(AX)
-	VMOVUPS Z5, 128(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	VMOVUPS Z8, 128(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	VMOVUPS Z10, 64(AX)
-	VMOVUPS Z11, 128(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	VMOVUPS Z14, 128(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	VMOVUPS Z16, 64(AX)
-	VMOVUPS Z17, 128(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, 64(AX)
-	VMOVUPS Z20, 128(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z21, (AX)
-	VMOVUPS Z22, 64(AX)
-	VMOVUPS Z23, 128(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 128(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 136(SP)
-	SUBQ    $+8, 120(SP)
-	JG      rows473
-	ADDQ    $+192, 8(SP)
-	ADDQ    $+192, 16(SP)
-	SUBQ    $+48, (SP)
-	JMP     columns445
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	JMP     ready593
 
-part452:
+zeroed592:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready593:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop594:
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS      128(DI), Z14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (AX)(CX*1), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (AX)(CX*2), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (AX)(DX*1), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop594
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+4, 120(SP)
+	JG           rows585
+	JMP          finish587
+
+rest586:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed595
+	MOVQ    136(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS (DI), Z3
+	VMOVUPS 64(DI), Z4
+	VMOVUPS 128(DI), Z5
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS (CX), Z9
+	VMOVUPS 64(CX), Z10
+	VMOVUPS 128(CX), Z11
+	JMP     ready596
+
+zeroed595:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready596:
+	MOVQ    128(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop597:
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS      128(R9), Z14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (DI), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (R8), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (CX), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop597
+	MOVQ         136(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, 128(AX)
+
+finish587:
+	ADDQ $+192, 8(SP)
+	ADDQ $+192, 16(SP)
+	SUBQ $+48, (SP)
+	JMP  columns525
+
+part532:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 144(SP)
 	MOVQ a+24(FP), AX
@@ -7420,63 +8881,45 @@ part452:
 	MOVQ 16(SP), AX
 	MOVQ AX, 160(SP)
 
-rows478:
-	MOVB      acc+80(FP), AL
-	TESTB     AL, AL
-	JZ        zeroed479
+rows598:
+	MOVQ      144(SP), AX
+	CMPQ      AX, $+8
+	JLT       four601
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed602
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
-	MOVQ      144(SP), DX
-	XORL      BX, BX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
-	CMPQ      DX, $+1
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z3
-	VMOVUPS   64(AX), Z4
-	VMOVUPS.Z 128(AX), K1, Z5
-	CMPQ      DX, $+2
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z6
-	VMOVUPS   64(AX), Z7
-	VMOVUPS.Z 128(AX), K1, Z8
-	CMPQ      DX, $+3
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z9
-	VMOVUPS   64(AX), Z10
-	VMOVUPS.Z 128(AX), K1, Z11
-	CMPQ      DX, $+4
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z12
-	VMOVUPS   64(AX), Z13
-	VMOVUPS.Z 128(AX), K1, Z14
-	CMPQ      DX, $+5
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z15
-	VMOVUPS   64(AX), Z16
-	VMOVUPS.Z 128(AX), K1, Z17
-	CMPQ      DX, $+6
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z18
-	VMOVUPS   64(AX), Z19
-	VMOVUPS.Z 128(AX), K1, Z20
-	CMPQ      DX, $+7
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z21
-	VMOVUPS   64(AX), Z22
-	VMOVUPS.Z 128(AX), K1, Z23
-	JMP       ready480
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	VMOVUPS   (AX)(CX*4), Z12
+	VMOVUPS   64(AX)(CX*4), Z13
+	VMOVUPS.Z 128(AX)(CX*4), K1, Z14
+	VMOVUPS   (AX)(BX*1), Z15
+	VMOVUPS   64(AX)(BX*1), Z16
+	VMOVUPS.Z 128(AX)(BX*1), K1, Z17
+	VMOVUPS   (AX)(DX*2), Z18
+	VMOVUPS   64(AX)(DX*2), Z19
+	VMOVUPS.Z 128(AX)(DX*2), K1, Z20
+	VMOVUPS   (AX)(SI*1), Z21
+	VMOVUPS   64(AX)(SI*1), Z22
+	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
+	JMP       ready603
 
-zeroed479:
+zeroed602:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7502,153 +8945,333 @@ zeroed479:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready480:
-	MOVQ    152(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    144(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish481
+ready603:
+	MOVQ 152(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop482:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	VMOVUPS.Z    128(BX), K1, Z26
-	VBROADCASTSS (SI)(R13*1), Z27
+loop604:
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS.Z    128(R9), K1, Z26
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
 	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS (DI)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z3
 	VFMADD231PS  Z25, Z27, Z4
 	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS (R8)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
 	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS (R9)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z9
 	VFMADD231PS  Z25, Z27, Z10
 	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS (R10)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*4), Z27
 	VFMADD231PS  Z24, Z27, Z12
 	VFMADD231PS  Z25, Z27, Z13
 	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS (R11)(R13*1), Z27
+	VBROADCASTSS (AX)(BX*1), Z27
 	VFMADD231PS  Z24, Z27, Z15
 	VFMADD231PS  Z25, Z27, Z16
 	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS (R12)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*2), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
 	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS (AX)(R13*1), Z27
+	VBROADCASTSS (AX)(SI*1), Z27
 	VFMADD231PS  Z24, Z27, Z21
 	VFMADD231PS  Z25, Z27, Z22
 	VFMADD231PS  Z26, Z27, Z23
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop482
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop604
+	MOVQ         160(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, K1, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, K1, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, K1, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, K1, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 152(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 160(SP)
+	SUBQ         $+8, 144(SP)
+	JG           rows598
+	JMP          finish600
 
-finish481:
-	MOVQ    160(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    144(SP), DX
+four601:
+	CMPQ      AX, $+4
+	JLT       rest599
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed605
+	MOVQ      160(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Z2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	JMP       ready606
+
+zeroed605:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready606:
+	MOVQ 152(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop607:
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS.Z    128(DI), K1, Z14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (AX)(CX*1), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (AX)(CX*2), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (AX)(DX*1), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop607
+	MOVQ         160(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 152(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 160(SP)
+	SUBQ         $+4, 144(SP)
+	JG           rows598
+	JMP          finish600
+
+rest599:
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed608
+	MOVQ      160(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS.Z 128(SI), K1, Z2
+	VMOVUPS   (DI), Z3
+	VMOVUPS   64(DI), Z4
+	VMOVUPS.Z 128(DI), K1, Z5
+	VMOVUPS   (R8), Z6
+	VMOVUPS   64(R8), Z7
+	VMOVUPS.Z 128(R8), K1, Z8
+	VMOVUPS   (CX), Z9
+	VMOVUPS   64(CX), Z10
+	VMOVUPS.Z 128(CX), K1, Z11
+	JMP       ready609
+
+zeroed608:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready609:
+	MOVQ    152(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, K1, 128(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	VMOVUPS Z4, 64(AX)
-	VMOVUPS Z5, K1, 128(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	VMOVUPS Z8, K1, 128(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	VMOVUPS Z10, 64(AX)
-	VMOVUPS Z11, K1, 128(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	VMOVUPS Z14, K1, 128(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	VMOVUPS Z16, 64(AX)
-	VMOVUPS Z17, K1, 128(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, 64(AX)
-	VMOVUPS Z20, K1, 128(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z21, (AX)
-	VMOVUPS Z22, 64(AX)
-	VMOVUPS Z23, K1, 128(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 152(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 160(SP)
-	SUBQ    $+8, 144(SP)
-	JG      rows478
-	JMP     done446
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop610:
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS.Z    128(R9), K1, Z14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (DI), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (R8), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (CX), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop610
+	MOVQ         160(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, K1, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, K1, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, K1, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, K1, 128(AX)
+
+finish600:
+	JMP done526
 
 // func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -7664,60 +9287,60 @@ TEXT ·affineAVX512(SB), NOSPLIT, $16-68
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels483:
+channels611:
 	CMPQ         (SP), $+64
-	JLT          next485
+	JLT          next613
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given486
+	JNZ          given614
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish487
+	JMP          finish615
 
-given486:
+given614:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 	VMOVUPS 128(AX)(CX*1), Z2
 	VMOVUPS 192(AX)(CX*1), Z3
 
-finish487:
+finish615:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given488
+	JNZ          given616
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish489
+	JMP          finish617
 
-given488:
+given616:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 	VMOVUPS 128(AX)(CX*1), Z6
 	VMOVUPS 192(AX)(CX*1), Z7
 
-finish489:
+finish617:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given490
+	JNZ    given618
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    finish491
+	JMP    finish619
 
-given490:
+given618:
 	VMOVUPS (AX)(CX*1), Z8
 	VMOVUPS 64(AX)(CX*1), Z9
 	VMOVUPS 128(AX)(CX*1), Z10
 	VMOVUPS 192(AX)(CX*1), Z11
 
-finish491:
+finish619:
 	VBROADCASTSS floor+64(FP), Z12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7727,9 +9350,9 @@ finish491:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both492
+	JNZ          both620
 
-loop494:
+loop622:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z8, Z0, Z4
 	VMAXPS      Z4, Z12, Z4
@@ -7748,11 +9371,11 @@ loop494:
 	VMOVUPS     Z4, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop494
-	JMP         finish493
+	JNZ         loop622
+	JMP         finish621
 
-both492:
-loop495:
+both620:
+loop623:
 	VMOVUPS     (SI)(DX*1), Z13
 	VFMADD213PS Z8, Z0, Z13
 	VFMADD231PS (DI)(DX*1), Z4, Z13
@@ -7775,55 +9398,55 @@ loop495:
 	VMOVUPS     Z13, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop495
+	JNZ         loop623
 
-finish493:
+finish621:
 	ADDQ $+256, 8(SP)
 	SUBQ $+64, (SP)
-	JMP  channels483
+	JMP  channels611
 
-next485:
+next613:
 	CMPQ         (SP), $+32
-	JLT          next496
+	JLT          next624
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given497
+	JNZ          given625
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish498
+	JMP          finish626
 
-given497:
+given625:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 
-finish498:
+finish626:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given499
+	JNZ          given627
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish500
+	JMP          finish628
 
-given499:
+given627:
 	VMOVUPS (AX)(CX*1), Z2
 	VMOVUPS 64(AX)(CX*1), Z3
 
-finish500:
+finish628:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given501
+	JNZ    given629
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    finish502
+	JMP    finish630
 
-given501:
+given629:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 
-finish502:
+finish630:
 	VBROADCASTSS floor+64(FP), Z6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7833,9 +9456,9 @@ finish502:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both503
+	JNZ          both631
 
-loop505:
+loop633:
 	VMOVUPS     (SI)(DX*1), Z2
 	VFMADD213PS Z4, Z0, Z2
 	VMAXPS      Z2, Z6, Z2
@@ -7846,11 +9469,11 @@ loop505:
 	VMOVUPS     Z2, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop505
-	JMP         finish504
+	JNZ         loop633
+	JMP         finish632
 
-both503:
-loop506:
+both631:
+loop634:
 	VMOVUPS     (SI)(DX*1), Z7
 	VFMADD213PS Z4, Z0, Z7
 	VFMADD231PS (DI)(DX*1), Z2, Z7
@@ -7863,49 +9486,49 @@ loop506:
 	VMOVUPS     Z7, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop506
+	JNZ         loop634
 
-finish504:
+finish632:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels483
+	JMP  channels611
 
-next496:
+next624:
 	CMPQ         (SP), $+16
-	JLT          next507
+	JLT          next635
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given508
+	JNZ          given636
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish509
+	JMP          finish637
 
-given508:
+given636:
 	VMOVUPS (AX)(CX*1), Z0
 
-finish509:
+finish637:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given510
+	JNZ          given638
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish511
+	JMP          finish639
 
-given510:
+given638:
 	VMOVUPS (AX)(CX*1), Z1
 
-finish511:
+finish639:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given512
+	JNZ    given640
 	VXORPS Z2, Z2, Z2
-	JMP    finish513
+	JMP    finish641
 
-given512:
+given640:
 	VMOVUPS (AX)(CX*1), Z2
 
-finish513:
+finish641:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7915,20 +9538,20 @@ finish513:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both514
+	JNZ          both642
 
-loop516:
+loop644:
 	VMOVUPS     (SI)(DX*1), Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop516
-	JMP         finish515
+	JNZ         loop644
+	JMP         finish643
 
-both514:
-loop517:
+both642:
+loop645:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VFMADD231PS (DI)(DX*1), Z1, Z4
@@ -7936,49 +9559,49 @@ loop517:
 	VMOVUPS     Z4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop517
+	JNZ         loop645
 
-finish515:
+finish643:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels483
+	JMP  channels611
 
-next507:
+next635:
 	CMPQ         (SP), $+0
-	JLE          done484
+	JLE          done612
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given518
+	JNZ          given646
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish519
+	JMP          finish647
 
-given518:
+given646:
 	VMOVUPS.Z (AX)(CX*1), K1, Z0
 
-finish519:
+finish647:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given520
+	JNZ          given648
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish521
+	JMP          finish649
 
-given520:
+given648:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 
-finish521:
+finish649:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given522
+	JNZ    given650
 	VXORPS Z2, Z2, Z2
-	JMP    finish523
+	JMP    finish651
 
-given522:
+given650:
 	VMOVUPS.Z (AX)(CX*1), K1, Z2
 
-finish523:
+finish651:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7988,20 +9611,20 @@ finish523:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both524
+	JNZ          both652
 
-loop526:
+loop654:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop526
-	JMP         finish525
+	JNZ         loop654
+	JMP         finish653
 
-both524:
-loop527:
+both652:
+loop655:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS.Z   (DI)(DX*1), K1, Z5
@@ -8010,10 +9633,10 @@ loop527:
 	VMOVUPS     Z4, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop527
+	JNZ         loop655
 
-finish525:
-done484:
+finish653:
+done612:
 	VZEROUPPER
 	RET
 
@@ -8031,9 +9654,9 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $16-48
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels528:
+channels656:
 	CMPQ   (SP), $+64
-	JLT    next530
+	JLT    next658
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8049,9 +9672,9 @@ channels528:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	TESTQ  DX, DX
-	JZ     finish531
+	JZ     finish659
 
-loop532:
+loop660:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8066,9 +9689,9 @@ loop532:
 	VFMADD231PS 192(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop532
+	JNZ         loop660
 
-finish531:
+finish659:
 	MOVQ    s+0(FP), AX
 	MOVQ    8(SP), CX
 	VMOVUPS (AX)(CX*1), Z8
@@ -8099,11 +9722,11 @@ finish531:
 	VMOVUPS Z7, 192(AX)(CX*1)
 	ADDQ    $+256, 8(SP)
 	SUBQ    $+64, (SP)
-	JMP     channels528
+	JMP     channels656
 
-next530:
+next658:
 	CMPQ   (SP), $+32
-	JLT    next533
+	JLT    next661
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8119,9 +9742,9 @@ next530:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest535
+	JLT    rest663
 
-pixels534:
+pixels662:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8137,14 +9760,14 @@ pixels534:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         pixels534
+	JGE         pixels662
 
-rest535:
+rest663:
 	ADDQ  $+2, DX
 	TESTQ DX, DX
-	JZ    finish536
+	JZ    finish664
 
-loop537:
+loop665:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8153,9 +9776,9 @@ loop537:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop537
+	JNZ         loop665
 
-finish536:
+finish664:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z3, Z1, Z1
@@ -8178,11 +9801,11 @@ finish536:
 	VMOVUPS Z5, 64(AX)(CX*1)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels528
+	JMP     channels656
 
-next533:
+next661:
 	CMPQ   (SP), $+16
-	JLT    next538
+	JLT    next666
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8198,9 +9821,9 @@ next533:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest540
+	JLT    rest668
 
-pixels539:
+pixels667:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8218,22 +9841,22 @@ pixels539:
 	VFMADD231PS (CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels539
+	JGE         pixels667
 
-rest540:
+rest668:
 	ADDQ  $+4, DX
 	TESTQ DX, DX
-	JZ    finish541
+	JZ    finish669
 
-loop542:
+loop670:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop542
+	JNZ         loop670
 
-finish541:
+finish669:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z5, Z4, Z4
 	VADDPS  Z3, Z2, Z2
@@ -8252,11 +9875,11 @@ finish541:
 	VMOVUPS Z4, (AX)(CX*1)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels528
+	JMP     channels656
 
-next538:
+next666:
 	CMPQ   (SP), $+0
-	JLE    done529
+	JLE    done657
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8272,9 +9895,9 @@ next538:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest544
+	JLT    rest672
 
-pixels543:
+pixels671:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
@@ -8296,23 +9919,23 @@ pixels543:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels543
+	JGE         pixels671
 
-rest544:
+rest672:
 	ADDQ  $+4, DX
 	TESTQ DX, DX
-	JZ    finish545
+	JZ    finish673
 
-loop546:
+loop674:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
 	VFMADD231PS Z9, Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop546
+	JNZ         loop674
 
-finish545:
+finish673:
 	VADDPS    Z1, Z0, Z0
 	VADDPS    Z5, Z4, Z4
 	VADDPS    Z3, Z2, Z2
@@ -8330,7 +9953,7 @@ finish545:
 	VADDPS    Z0, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)(CX*1)
 
-done529:
+done657:
 	VZEROUPPER
 	RET
 
@@ -8349,9 +9972,9 @@ TEXT ·maskAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+24(FP), BX
 	VXORPS Z0, Z0, Z0
 	SUBQ   $+64, BX
-	JLT    next548
+	JLT    next676
 
-vectors547:
+vectors675:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -8372,14 +9995,14 @@ vectors547:
 	ADDQ      $+256, CX
 	ADDQ      $+256, DX
 	SUBQ      $+64, BX
-	JGE       vectors547
+	JGE       vectors675
 
-next548:
+next676:
 	ADDQ $+64, BX
 	SUBQ $+16, BX
-	JLT  next550
+	JLT  next678
 
-vectors549:
+vectors677:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -8388,18 +10011,18 @@ vectors549:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JGE       vectors549
+	JGE       vectors677
 
-next550:
+next678:
 	ADDQ      $+16, BX
 	TESTQ     BX, BX
-	JZ        done551
+	JZ        done679
 	VMOVUPS.Z (DX), K1, Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
 	VMOVUPS   Z1, K1, (AX)
 
-done551:
+done679:
 	VZEROUPPER
 	RET
 
@@ -8413,17 +10036,17 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	NOTL   CX
 	KMOVW  CX, K1
 	CMPQ   c+32(FP), $+16
-	JLT    narrow552
+	JLT    narrow680
 	CMPQ   k+40(FP), $+3
-	JNE    other553
+	JNE    other681
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other553
+	JNE    other681
 	CMPQ   width+24(FP), $+16
-	JLT    smaller554
+	JLT    smaller682
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8441,7 +10064,7 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles555:
+tiles683:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -8458,7 +10081,7 @@ tiles555:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels556:
+channels684:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8486,7 +10109,7 @@ channels556:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop557:
+loop685:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -8563,7 +10186,7 @@ loop557:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop557
+	JNZ         loop685
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -8598,17 +10221,17 @@ loop557:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels556
+	JGT         channels684
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles555
+	JLT         tiles683
 	VZEROUPPER
 	RET
 
-smaller554:
+smaller682:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller558
+	JLT    smaller686
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8626,7 +10249,7 @@ smaller554:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles559:
+tiles687:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8643,7 +10266,7 @@ tiles559:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels560:
+channels688:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8663,7 +10286,7 @@ channels560:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop561:
+loop689:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -8707,7 +10330,7 @@ loop561:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop561
+	JNZ         loop689
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -8726,26 +10349,26 @@ loop561:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels560
+	JGT         channels688
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles559
+	JLT         tiles687
 	VZEROUPPER
 	RET
 
-smaller558:
-other553:
+smaller686:
+other681:
 	CMPQ   k+40(FP), $+3
-	JNE    other562
+	JNE    other690
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other562
+	JNE    other690
 	CMPQ   width+24(FP), $+16
-	JLT    smaller563
+	JLT    smaller691
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8763,7 +10386,7 @@ other553:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles564:
+tiles692:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -8780,7 +10403,7 @@ tiles564:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels565:
+channels693:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8808,7 +10431,7 @@ channels565:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop566:
+loop694:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -8887,7 +10510,7 @@ loop566:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop566
+	JNZ         loop694
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -8922,17 +10545,17 @@ loop566:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels565
+	JGT         channels693
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles564
+	JLT         tiles692
 	VZEROUPPER
 	RET
 
-smaller563:
+smaller691:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller567
+	JLT    smaller695
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8950,7 +10573,7 @@ smaller563:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles568:
+tiles696:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8967,7 +10590,7 @@ tiles568:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels569:
+channels697:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8987,7 +10610,7 @@ channels569:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop570:
+loop698:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -9033,7 +10656,7 @@ loop570:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop570
+	JNZ         loop698
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9052,26 +10675,26 @@ loop570:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels569
+	JGT         channels697
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles568
+	JLT         tiles696
 	VZEROUPPER
 	RET
 
-smaller567:
-other562:
+smaller695:
+other690:
 	CMPQ   k+40(FP), $+3
-	JNE    other571
+	JNE    other699
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other571
+	JNE    other699
 	CMPQ   width+24(FP), $+16
-	JLT    smaller572
+	JLT    smaller700
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9089,7 +10712,7 @@ other562:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles573:
+tiles701:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -9106,7 +10729,7 @@ tiles573:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels574:
+channels702:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9134,7 +10757,7 @@ channels574:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop575:
+loop703:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -9228,7 +10851,7 @@ loop575:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop575
+	JNZ         loop703
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9263,17 +10886,17 @@ loop575:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels574
+	JGT         channels702
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles573
+	JLT         tiles701
 	VZEROUPPER
 	RET
 
-smaller572:
+smaller700:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller576
+	JLT    smaller704
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9291,7 +10914,7 @@ smaller572:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles577:
+tiles705:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9308,7 +10931,7 @@ tiles577:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels578:
+channels706:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9328,7 +10951,7 @@ channels578:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop579:
+loop707:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -9380,7 +11003,7 @@ loop579:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop579
+	JNZ         loop707
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9399,26 +11022,26 @@ loop579:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels578
+	JGT         channels706
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles577
+	JLT         tiles705
 	VZEROUPPER
 	RET
 
-smaller576:
-other571:
+smaller704:
+other699:
 	CMPQ   k+40(FP), $+5
-	JNE    other580
+	JNE    other708
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other580
+	JNE    other708
 	CMPQ   width+24(FP), $+16
-	JLT    smaller581
+	JLT    smaller709
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9436,7 +11059,7 @@ other571:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles582:
+tiles710:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -9453,7 +11076,7 @@ tiles582:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels583:
+channels711:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9481,7 +11104,7 @@ channels583:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop584:
+loop712:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -9596,7 +11219,7 @@ loop584:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop584
+	JNZ         loop712
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9631,17 +11254,17 @@ loop584:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels583
+	JGT         channels711
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles582
+	JLT         tiles710
 	VZEROUPPER
 	RET
 
-smaller581:
+smaller709:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller585
+	JLT    smaller713
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9659,7 +11282,7 @@ smaller581:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles586:
+tiles714:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9676,7 +11299,7 @@ tiles586:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels587:
+channels715:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9696,7 +11319,7 @@ channels587:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop588:
+loop716:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -9762,7 +11385,7 @@ loop588:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop588
+	JNZ         loop716
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9781,26 +11404,26 @@ loop588:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels587
+	JGT         channels715
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles586
+	JLT         tiles714
 	VZEROUPPER
 	RET
 
-smaller585:
-other580:
+smaller713:
+other708:
 	CMPQ   k+40(FP), $+5
-	JNE    other589
+	JNE    other717
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other589
+	JNE    other717
 	CMPQ   width+24(FP), $+16
-	JLT    smaller590
+	JLT    smaller718
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9818,7 +11441,7 @@ other580:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles591:
+tiles719:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -9835,7 +11458,7 @@ tiles591:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels592:
+channels720:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9863,7 +11486,7 @@ channels592:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop593:
+loop721:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -9982,7 +11605,7 @@ loop593:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop593
+	JNZ         loop721
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10017,17 +11640,17 @@ loop593:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels592
+	JGT         channels720
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles591
+	JLT         tiles719
 	VZEROUPPER
 	RET
 
-smaller590:
+smaller718:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller594
+	JLT    smaller722
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10045,7 +11668,7 @@ smaller590:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles595:
+tiles723:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -10062,7 +11685,7 @@ tiles595:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels596:
+channels724:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10082,7 +11705,7 @@ channels596:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop597:
+loop725:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -10152,7 +11775,7 @@ loop597:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop597
+	JNZ         loop725
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10171,26 +11794,26 @@ loop597:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels596
+	JGT         channels724
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles595
+	JLT         tiles723
 	VZEROUPPER
 	RET
 
-smaller594:
-other589:
+smaller722:
+other717:
 	CMPQ   k+40(FP), $+5
-	JNE    other598
+	JNE    other726
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other598
+	JNE    other726
 	CMPQ   width+24(FP), $+16
-	JLT    smaller599
+	JLT    smaller727
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10208,7 +11831,7 @@ other589:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles600:
+tiles728:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -10225,7 +11848,7 @@ tiles600:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels601:
+channels729:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10253,7 +11876,7 @@ channels601:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop602:
+loop730:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -10385,7 +12008,7 @@ loop602:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop602
+	JNZ         loop730
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10420,17 +12043,17 @@ loop602:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels601
+	JGT         channels729
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles600
+	JLT         tiles728
 	VZEROUPPER
 	RET
 
-smaller599:
+smaller727:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller603
+	JLT    smaller731
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10448,7 +12071,7 @@ smaller599:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles604:
+tiles732:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -10465,7 +12088,7 @@ tiles604:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels605:
+channels733:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10485,7 +12108,7 @@ channels605:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop606:
+loop734:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -10559,7 +12182,7 @@ loop606:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop606
+	JNZ         loop734
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10578,26 +12201,26 @@ loop606:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels605
+	JGT         channels733
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles604
+	JLT         tiles732
 	VZEROUPPER
 	RET
 
-smaller603:
-other598:
+smaller731:
+other726:
 	CMPQ   k+40(FP), $+7
-	JNE    other607
+	JNE    other735
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other607
+	JNE    other735
 	CMPQ   width+24(FP), $+16
-	JLT    smaller608
+	JLT    smaller736
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10615,7 +12238,7 @@ other598:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles609:
+tiles737:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -10632,7 +12255,7 @@ tiles609:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels610:
+channels738:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10660,7 +12283,7 @@ channels610:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop611:
+loop739:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -10813,7 +12436,7 @@ loop611:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop611
+	JNZ         loop739
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10848,17 +12471,17 @@ loop611:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels610
+	JGT         channels738
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles609
+	JLT         tiles737
 	VZEROUPPER
 	RET
 
-smaller608:
+smaller736:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller612
+	JLT    smaller740
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10876,7 +12499,7 @@ smaller608:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles613:
+tiles741:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -10893,7 +12516,7 @@ tiles613:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels614:
+channels742:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10913,7 +12536,7 @@ channels614:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop615:
+loop743:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -11001,7 +12624,7 @@ loop615:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop615
+	JNZ         loop743
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11020,26 +12643,26 @@ loop615:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels614
+	JGT         channels742
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles613
+	JLT         tiles741
 	VZEROUPPER
 	RET
 
-smaller612:
-other607:
+smaller740:
+other735:
 	CMPQ   k+40(FP), $+7
-	JNE    other616
+	JNE    other744
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other616
+	JNE    other744
 	CMPQ   width+24(FP), $+16
-	JLT    smaller617
+	JLT    smaller745
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -11057,7 +12680,7 @@ other607:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles618:
+tiles746:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -11074,7 +12697,7 @@ tiles618:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels619:
+channels747:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11102,7 +12725,7 @@ channels619:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop620:
+loop748:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -11262,7 +12885,7 @@ loop620:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop620
+	JNZ         loop748
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11297,17 +12920,17 @@ loop620:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels619
+	JGT         channels747
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles618
+	JLT         tiles746
 	VZEROUPPER
 	RET
 
-smaller617:
+smaller745:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller621
+	JLT    smaller749
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -11325,7 +12948,7 @@ smaller617:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles622:
+tiles750:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -11342,7 +12965,7 @@ tiles622:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels623:
+channels751:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11362,7 +12985,7 @@ channels623:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop624:
+loop752:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -11457,7 +13080,7 @@ loop624:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop624
+	JNZ         loop752
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11476,26 +13099,26 @@ loop624:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels623
+	JGT         channels751
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles622
+	JLT         tiles750
 	VZEROUPPER
 	RET
 
-smaller621:
-other616:
+smaller749:
+other744:
 	CMPQ   k+40(FP), $+7
-	JNE    other625
+	JNE    other753
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other625
+	JNE    other753
 	CMPQ   width+24(FP), $+16
-	JLT    smaller626
+	JLT    smaller754
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -11513,7 +13136,7 @@ other616:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles627:
+tiles755:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -11530,7 +13153,7 @@ tiles627:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels628:
+channels756:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11558,7 +13181,7 @@ channels628:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop629:
+loop757:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -11728,7 +13351,7 @@ loop629:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop629
+	JNZ         loop757
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11763,17 +13386,17 @@ loop629:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels628
+	JGT         channels756
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles627
+	JLT         tiles755
 	VZEROUPPER
 	RET
 
-smaller626:
+smaller754:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller630
+	JLT    smaller758
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -11791,7 +13414,7 @@ smaller626:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles631:
+tiles759:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -11808,7 +13431,7 @@ tiles631:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels632:
+channels760:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11828,7 +13451,7 @@ channels632:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop633:
+loop761:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -11924,7 +13547,7 @@ loop633:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        DX, R9
 	DECQ        R11
-	JNZ         loop633
+	JNZ         loop761
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11943,18 +13566,18 @@ loop633:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels632
+	JGT         channels760
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles631
+	JLT         tiles759
 	VZEROUPPER
 	RET
 
-smaller630:
-other625:
+smaller758:
+other753:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller634
+	JLT   smaller762
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -11972,7 +13595,7 @@ other625:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles635:
+tiles763:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -11989,7 +13612,7 @@ tiles635:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels636:
+channels764:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -12018,10 +13641,10 @@ channels636:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop637:
+loop765:
 	MOVQ k+40(FP), R14
 
-loop638:
+loop766:
 	VMOVUPS     (R11), Z16
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z16, Z0
@@ -12043,11 +13666,11 @@ loop638:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop638
+	JNZ         loop766
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop637
+	JNZ         loop765
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -12082,17 +13705,17 @@ loop638:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels636
+	JGT         channels764
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles635
+	JLT         tiles763
 	VZEROUPPER
 	RET
 
-smaller634:
+smaller762:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller639
+	JLT   smaller767
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12110,7 +13733,7 @@ smaller634:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles640:
+tiles768:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -12127,7 +13750,7 @@ tiles640:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels641:
+channels769:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -12147,10 +13770,10 @@ channels641:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop642:
+loop770:
 	MOVQ k+40(FP), R13
 
-loop643:
+loop771:
 	VMOVUPS     (R11), Z8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z8, Z0
@@ -12163,10 +13786,10 @@ loop643:
 	VFMADD231PS (R10)(R8*1), Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop643
+	JNZ         loop771
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop642
+	JNZ         loop770
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -12185,17 +13808,17 @@ loop643:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels641
+	JGT         channels769
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles640
+	JLT         tiles768
 	VZEROUPPER
 	RET
 
-smaller639:
+smaller767:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller644
+	JLT   smaller772
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12213,7 +13836,7 @@ smaller639:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles645:
+tiles773:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -12230,7 +13853,7 @@ tiles645:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels646:
+channels774:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -12246,10 +13869,10 @@ channels646:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop647:
+loop775:
 	MOVQ k+40(FP), R11
 
-loop648:
+loop776:
 	VMOVUPS     (R9), Z4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Z4, Z0
@@ -12258,10 +13881,10 @@ loop648:
 	VFMADD231PS (R8)(SI*1), Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop648
+	JNZ         loop776
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop647
+	JNZ         loop775
 	VMOVUPS     Z0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, (DI)
@@ -12272,17 +13895,17 @@ loop648:
 	ADDQ        AX, DI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels646
+	JGT         channels774
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles645
+	JLT         tiles773
 	VZEROUPPER
 	RET
 
-smaller644:
+smaller772:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller649
+	JLT   smaller777
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12300,7 +13923,7 @@ smaller644:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles650:
+tiles778:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -12317,7 +13940,7 @@ tiles650:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels651:
+channels779:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -12331,37 +13954,37 @@ channels651:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop652:
+loop780:
 	MOVQ k+40(FP), R10
 
-loop653:
+loop781:
 	VMOVUPS     (R8), Z2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Z2, Z0
 	VFMADD231PS (DI)(BX*1), Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop653
+	JNZ         loop781
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop652
+	JNZ         loop780
 	VMOVUPS     Z0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels651
+	JGT         channels779
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles650
+	JLT         tiles778
 	VZEROUPPER
 	RET
 
-smaller649:
+smaller777:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller654
+	JLT   smaller782
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12379,7 +14002,7 @@ smaller649:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles655:
+tiles783:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -12396,7 +14019,7 @@ tiles655:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels656:
+channels784:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -12409,35 +14032,35 @@ channels656:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop657:
+loop785:
 	MOVQ k+40(FP), R9
 
-loop658:
+loop786:
 	VMOVUPS     (DI), Z1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop658
+	JNZ         loop786
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop657
+	JNZ         loop785
 	VMOVUPS     Z0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels656
+	JGT         channels784
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles655
+	JLT         tiles783
 	VZEROUPPER
 	RET
 
-smaller654:
-narrow552:
+smaller782:
+narrow680:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller659
+	JLT   smaller787
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12455,7 +14078,7 @@ narrow552:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles660:
+tiles788:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -12496,10 +14119,10 @@ tiles660:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop662:
+loop790:
 	MOVQ k+40(FP), R14
 
-loop663:
+loop791:
 	VMOVUPS.Z   (R11), K1, Z16
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z17
@@ -12537,11 +14160,11 @@ loop663:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop663
+	JNZ         loop791
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop662
+	JNZ         loop790
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -12577,13 +14200,13 @@ loop663:
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles660
+	JLT         tiles788
 	VZEROUPPER
 	RET
 
-smaller659:
+smaller787:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller664
+	JLT   smaller792
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12601,7 +14224,7 @@ smaller659:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles665:
+tiles793:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -12633,10 +14256,10 @@ tiles665:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop667:
+loop795:
 	MOVQ k+40(FP), R13
 
-loop668:
+loop796:
 	VMOVUPS.Z   (R11), K1, Z8
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z9
@@ -12657,10 +14280,10 @@ loop668:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop668
+	JNZ         loop796
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop667
+	JNZ         loop795
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -12680,13 +14303,13 @@ loop668:
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles665
+	JLT         tiles793
 	VZEROUPPER
 	RET
 
-smaller664:
+smaller792:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller669
+	JLT   smaller797
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12704,7 +14327,7 @@ smaller664:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles670:
+tiles798:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -12732,10 +14355,10 @@ tiles670:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop672:
+loop800:
 	MOVQ k+40(FP), R11
 
-loop673:
+loop801:
 	VMOVUPS.Z   (R9), K1, Z4
 	ADDQ        AX, R9
 	VMOVUPS.Z   (R8), K1, Z5
@@ -12748,10 +14371,10 @@ loop673:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop673
+	JNZ         loop801
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop672
+	JNZ         loop800
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, K1, (DI)
@@ -12763,13 +14386,13 @@ loop673:
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles670
+	JLT         tiles798
 	VZEROUPPER
 	RET
 
-smaller669:
+smaller797:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller674
+	JLT   smaller802
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12787,7 +14410,7 @@ smaller669:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles675:
+tiles803:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -12813,10 +14436,10 @@ tiles675:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop677:
+loop805:
 	MOVQ k+40(FP), R10
 
-loop678:
+loop806:
 	VMOVUPS.Z   (R8), K1, Z2
 	ADDQ        AX, R8
 	VMOVUPS.Z   (DI), K1, Z3
@@ -12825,10 +14448,10 @@ loop678:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop678
+	JNZ         loop806
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop677
+	JNZ         loop805
 	VMOVUPS     Z0, K1, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, K1, (SI)
@@ -12836,13 +14459,13 @@ loop678:
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles675
+	JLT         tiles803
 	VZEROUPPER
 	RET
 
-smaller674:
+smaller802:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller679
+	JLT   smaller807
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12860,7 +14483,7 @@ smaller674:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles680:
+tiles808:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -12885,30 +14508,30 @@ tiles680:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop682:
+loop810:
 	MOVQ k+40(FP), R9
 
-loop683:
+loop811:
 	VMOVUPS.Z   (DI), K1, Z1
 	ADDQ        AX, DI
 	VMOVUPS.Z   (SI), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop683
+	JNZ         loop811
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop682
+	JNZ         loop810
 	VMOVUPS     Z0, K1, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles680
+	JLT         tiles808
 	VZEROUPPER
 	RET
 
-smaller679:
+smaller807:
 	VZEROUPPER
 	RET
 
@@ -12931,17 +14554,17 @@ TEXT ·dwGradAVX512(SB), NOSPLIT, $48-72
 	MOVQ  k+40(FP), AX
 	MOVQ  AX, 24(SP)
 
-groups684:
+groups812:
 	MOVQ  16(SP), AX
 	MOVQ  24(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  (SP), $+1
-	JLE   last685
+	JLE   last813
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last685
+	JNZ   last813
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -12950,13 +14573,13 @@ groups684:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last685:
+last813:
 	MOVQ  AX, SI
 	CMPQ  (SP), $+2
-	JLE   last686
+	JLE   last814
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last686
+	JNZ   last814
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -12965,13 +14588,13 @@ last685:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last686:
+last814:
 	MOVQ  AX, DI
 	CMPQ  (SP), $+3
-	JLE   last687
+	JLE   last815
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last687
+	JNZ   last815
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -12980,13 +14603,13 @@ last686:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last687:
+last815:
 	MOVQ  AX, R8
 	CMPQ  (SP), $+4
-	JLE   last688
+	JLE   last816
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last688
+	JNZ   last816
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -12995,13 +14618,13 @@ last687:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last688:
+last816:
 	MOVQ  AX, R9
 	CMPQ  (SP), $+5
-	JLE   last689
+	JLE   last817
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last689
+	JNZ   last817
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -13010,13 +14633,13 @@ last688:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last689:
+last817:
 	MOVQ  AX, R10
 	CMPQ  (SP), $+6
-	JLE   last690
+	JLE   last818
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last690
+	JNZ   last818
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -13025,13 +14648,13 @@ last689:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last690:
+last818:
 	MOVQ  AX, R11
 	CMPQ  (SP), $+7
-	JLE   last691
+	JLE   last819
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last691
+	JNZ   last819
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -13040,13 +14663,13 @@ last690:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last691:
+last819:
 	MOVQ  AX, R12
 	CMPQ  (SP), $+8
-	JLE   last692
+	JLE   last820
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last692
+	JNZ   last820
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -13055,13 +14678,13 @@ last691:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last692:
+last820:
 	MOVQ  AX, R13
 	CMPQ  (SP), $+9
-	JLE   last693
+	JLE   last821
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last693
+	JNZ   last821
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -13070,7 +14693,7 @@ last692:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last693:
+last821:
 	MOVQ AX, 16(SP)
 	MOVQ CX, 24(SP)
 	MOVQ c+32(FP), AX
@@ -13078,9 +14701,9 @@ last693:
 	XORL AX, AX
 	MOVQ AX, 40(SP)
 
-channels694:
+channels822:
 	CMPQ    32(SP), $+16
-	JLT     next696
+	JLT     next824
 	MOVQ    8(SP), AX
 	ADDQ    40(SP), AX
 	MOVQ    c+32(FP), CX
@@ -13130,7 +14753,7 @@ channels694:
 	ADDQ    40(SP), AX
 	ADDQ    40(SP), CX
 
-loop697:
+loop825:
 	VMOVUPS     (CX), Z9
 	VFMADD231PS (AX)(BX*1), Z9, Z0
 	VFMADD231PS (AX)(SI*1), Z9, Z1
@@ -13144,7 +14767,7 @@ loop697:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop697
+	JNZ         loop825
 	MOVQ        8(SP), AX
 	ADDQ        40(SP), AX
 	MOVQ        c+32(FP), CX
@@ -13186,11 +14809,11 @@ loop697:
 	VMOVUPS     Z8, (AX)
 	ADDQ        $+64, 40(SP)
 	SUBQ        $+16, 32(SP)
-	JMP         channels694
+	JMP         channels822
 
-next696:
+next824:
 	CMPQ      32(SP), $+0
-	JLE       done695
+	JLE       done823
 	MOVQ      8(SP), AX
 	ADDQ      40(SP), AX
 	MOVQ      c+32(FP), CX
@@ -13240,7 +14863,7 @@ next696:
 	ADDQ      40(SP), AX
 	ADDQ      40(SP), CX
 
-loop698:
+loop826:
 	VMOVUPS.Z   (CX), K1, Z9
 	VMOVUPS.Z   (AX)(BX*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -13263,7 +14886,7 @@ loop698:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop698
+	JNZ         loop826
 	MOVQ        8(SP), AX
 	ADDQ        40(SP), AX
 	MOVQ        c+32(FP), CX
@@ -13304,13 +14927,13 @@ loop698:
 	ADDQ        CX, AX
 	VMOVUPS     Z8, K1, (AX)
 
-done695:
+done823:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 8(SP)
 	SUBQ   $+9, (SP)
-	JG     groups684
+	JG     groups812
 	VZEROUPPER
 	RET
 
@@ -13324,9 +14947,9 @@ TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  c+24(FP), $+16
-	JLT   narrow699
+	JLT   narrow827
 	CMPQ  width+16(FP), $+16
-	JLT   smaller700
+	JLT   smaller828
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13344,7 +14967,7 @@ TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles701:
+tiles829:
 	MOVQ    (SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+16, R10
@@ -13361,7 +14984,7 @@ tiles701:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels702:
+channels830:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -13388,10 +15011,10 @@ channels702:
 	VMOVUPS (R11)(R8*1), Z15
 	MOVQ    k+32(FP), R12
 
-loop703:
+loop831:
 	MOVQ k+32(FP), R13
 
-loop704:
+loop832:
 	VMOVUPS (R10), Z16
 	VMAXPS  Z0, Z16, Z0
 	VMOVUPS (R10)(BX*1), Z16
@@ -13427,11 +15050,11 @@ loop704:
 	ADDQ    CX, R10
 	ADDQ    CX, R11
 	DECQ    R13
-	JNZ     loop704
+	JNZ     loop832
 	ADDQ    DX, R10
 	ADDQ    DX, R11
 	DECQ    R12
-	JNZ     loop703
+	JNZ     loop831
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -13466,17 +15089,17 @@ loop704:
 	ADDQ    AX, R9
 	ADDQ    $+64, 24(SP)
 	CMPQ    AX, 24(SP)
-	JGT     channels702
+	JGT     channels830
 	ADDQ    $+16, (SP)
 	MOVQ    (SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles701
+	JLT     tiles829
 	VZEROUPPER
 	RET
 
-smaller700:
+smaller828:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller705
+	JLT   smaller833
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13494,7 +15117,7 @@ smaller700:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles706:
+tiles834:
 	MOVQ    (SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -13511,7 +15134,7 @@ tiles706:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels707:
+channels835:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -13529,10 +15152,10 @@ channels707:
 	VMOVUPS (R10)(R8*1), Z7
 	MOVQ    k+32(FP), R11
 
-loop708:
+loop836:
 	MOVQ k+32(FP), R12
 
-loop709:
+loop837:
 	VMOVUPS (R10), Z8
 	VMAXPS  Z0, Z8, Z0
 	VMOVUPS (R10)(BX*1), Z8
@@ -13551,10 +15174,10 @@ loop709:
 	VMAXPS  Z7, Z8, Z7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop709
+	JNZ     loop837
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop708
+	JNZ     loop836
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -13573,17 +15196,17 @@ loop709:
 	ADDQ    AX, R9
 	ADDQ    $+64, 24(SP)
 	CMPQ    AX, 24(SP)
-	JGT     channels707
+	JGT     channels835
 	ADDQ    $+8, (SP)
 	MOVQ    (SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles706
+	JLT     tiles834
 	VZEROUPPER
 	RET
 
-smaller705:
+smaller833:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller710
+	JLT   smaller838
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13601,7 +15224,7 @@ smaller705:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles711:
+tiles839:
 	MOVQ    (SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -13618,7 +15241,7 @@ tiles711:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels712:
+channels840:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -13632,10 +15255,10 @@ channels712:
 	VMOVUPS (R8)(SI*1), Z3
 	MOVQ    k+32(FP), R9
 
-loop713:
+loop841:
 	MOVQ k+32(FP), R10
 
-loop714:
+loop842:
 	VMOVUPS (R8), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS (R8)(BX*1), Z4
@@ -13646,10 +15269,10 @@ loop714:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop714
+	JNZ     loop842
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop713
+	JNZ     loop841
 	VMOVUPS Z0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Z1, (DI)
@@ -13660,17 +15283,17 @@ loop714:
 	ADDQ    AX, DI
 	ADDQ    $+64, 24(SP)
 	CMPQ    AX, 24(SP)
-	JGT     channels712
+	JGT     channels840
 	ADDQ    $+4, (SP)
 	MOVQ    (SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles711
+	JLT     tiles839
 	VZEROUPPER
 	RET
 
-smaller710:
+smaller838:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller715
+	JLT   smaller843
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13688,7 +15311,7 @@ smaller710:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles716:
+tiles844:
 	MOVQ    (SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -13705,7 +15328,7 @@ tiles716:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels717:
+channels845:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -13717,37 +15340,37 @@ channels717:
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    k+32(FP), R8
 
-loop718:
+loop846:
 	MOVQ k+32(FP), R9
 
-loop719:
+loop847:
 	VMOVUPS (DI), Z2
 	VMAXPS  Z0, Z2, Z0
 	VMOVUPS (DI)(BX*1), Z2
 	VMAXPS  Z1, Z2, Z1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop719
+	JNZ     loop847
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop718
+	JNZ     loop846
 	VMOVUPS Z0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Z1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+64, 24(SP)
 	CMPQ    AX, 24(SP)
-	JGT     channels717
+	JGT     channels845
 	ADDQ    $+2, (SP)
 	MOVQ    (SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles716
+	JLT     tiles844
 	VZEROUPPER
 	RET
 
-smaller715:
+smaller843:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller720
+	JLT   smaller848
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13765,7 +15388,7 @@ smaller715:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles721:
+tiles849:
 	MOVQ    (SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -13782,7 +15405,7 @@ tiles721:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels722:
+channels850:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -13793,34 +15416,34 @@ channels722:
 	VMOVUPS (SI), Z0
 	MOVQ    k+32(FP), DI
 
-loop723:
+loop851:
 	MOVQ k+32(FP), R8
 
-loop724:
+loop852:
 	VMOVUPS (SI), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop724
+	JNZ     loop852
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop723
+	JNZ     loop851
 	VMOVUPS Z0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+64, 24(SP)
 	CMPQ    AX, 24(SP)
-	JGT     channels722
+	JGT     channels850
 	ADDQ    $+1, (SP)
 	MOVQ    (SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles721
+	JLT     tiles849
 	VZEROUPPER
 	RET
 
-smaller720:
-narrow699:
+smaller848:
+narrow827:
 	CMPQ  width+16(FP), $+16
-	JLT   smaller725
+	JLT   smaller853
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13838,7 +15461,7 @@ narrow699:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles726:
+tiles854:
 	MOVQ      (SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+16, R10
@@ -13877,10 +15500,10 @@ tiles726:
 	VMOVUPS.Z (R11)(R8*1), K1, Z15
 	MOVQ      k+32(FP), R12
 
-loop728:
+loop856:
 	MOVQ k+32(FP), R13
 
-loop729:
+loop857:
 	VMOVUPS.Z (R10), K1, Z16
 	VMAXPS    Z0, Z16, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z16
@@ -13916,11 +15539,11 @@ loop729:
 	ADDQ      CX, R10
 	ADDQ      CX, R11
 	DECQ      R13
-	JNZ       loop729
+	JNZ       loop857
 	ADDQ      DX, R10
 	ADDQ      DX, R11
 	DECQ      R12
-	JNZ       loop728
+	JNZ       loop856
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -13956,13 +15579,13 @@ loop729:
 	ADDQ      $+16, (SP)
 	MOVQ      (SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles726
+	JLT       tiles854
 	VZEROUPPER
 	RET
 
-smaller725:
+smaller853:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller730
+	JLT   smaller858
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13980,7 +15603,7 @@ smaller725:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles731:
+tiles859:
 	MOVQ      (SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+8, R10
@@ -14010,10 +15633,10 @@ tiles731:
 	VMOVUPS.Z (R10)(R8*1), K1, Z7
 	MOVQ      k+32(FP), R11
 
-loop733:
+loop861:
 	MOVQ k+32(FP), R12
 
-loop734:
+loop862:
 	VMOVUPS.Z (R10), K1, Z8
 	VMAXPS    Z0, Z8, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z8
@@ -14032,10 +15655,10 @@ loop734:
 	VMAXPS    Z7, Z8, Z7
 	ADDQ      CX, R10
 	DECQ      R12
-	JNZ       loop734
+	JNZ       loop862
 	ADDQ      DX, R10
 	DECQ      R11
-	JNZ       loop733
+	JNZ       loop861
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -14055,13 +15678,13 @@ loop734:
 	ADDQ      $+8, (SP)
 	MOVQ      (SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles731
+	JLT       tiles859
 	VZEROUPPER
 	RET
 
-smaller730:
+smaller858:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller735
+	JLT   smaller863
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14079,7 +15702,7 @@ smaller730:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles736:
+tiles864:
 	MOVQ      (SP), DI
 	MOVQ      width+16(FP), R8
 	SUBQ      $+4, R8
@@ -14105,10 +15728,10 @@ tiles736:
 	VMOVUPS.Z (R8)(SI*1), K1, Z3
 	MOVQ      k+32(FP), R9
 
-loop738:
+loop866:
 	MOVQ k+32(FP), R10
 
-loop739:
+loop867:
 	VMOVUPS.Z (R8), K1, Z4
 	VMAXPS    Z0, Z4, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
@@ -14119,10 +15742,10 @@ loop739:
 	VMAXPS    Z3, Z4, Z3
 	ADDQ      CX, R8
 	DECQ      R10
-	JNZ       loop739
+	JNZ       loop867
 	ADDQ      DX, R8
 	DECQ      R9
-	JNZ       loop738
+	JNZ       loop866
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      AX, DI
 	VMOVUPS   Z1, K1, (DI)
@@ -14134,13 +15757,13 @@ loop739:
 	ADDQ      $+4, (SP)
 	MOVQ      (SP), DI
 	CMPQ      DI, width+16(FP)
-	JLT       tiles736
+	JLT       tiles864
 	VZEROUPPER
 	RET
 
-smaller735:
+smaller863:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller740
+	JLT   smaller868
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14158,7 +15781,7 @@ smaller735:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles741:
+tiles869:
 	MOVQ      (SP), SI
 	MOVQ      width+16(FP), DI
 	SUBQ      $+2, DI
@@ -14182,20 +15805,20 @@ tiles741:
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      k+32(FP), R8
 
-loop743:
+loop871:
 	MOVQ k+32(FP), R9
 
-loop744:
+loop872:
 	VMOVUPS.Z (DI), K1, Z2
 	VMAXPS    Z0, Z2, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 	VMAXPS    Z1, Z2, Z1
 	ADDQ      CX, DI
 	DECQ      R9
-	JNZ       loop744
+	JNZ       loop872
 	ADDQ      DX, DI
 	DECQ      R8
-	JNZ       loop743
+	JNZ       loop871
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      AX, SI
 	VMOVUPS   Z1, K1, (SI)
@@ -14203,13 +15826,13 @@ loop744:
 	ADDQ      $+2, (SP)
 	MOVQ      (SP), SI
 	CMPQ      SI, width+16(FP)
-	JLT       tiles741
+	JLT       tiles869
 	VZEROUPPER
 	RET
 
-smaller740:
+smaller868:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller745
+	JLT   smaller873
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14227,7 +15850,7 @@ smaller740:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles746:
+tiles874:
 	MOVQ      (SP), BX
 	MOVQ      width+16(FP), SI
 	SUBQ      $+1, SI
@@ -14250,28 +15873,28 @@ tiles746:
 	VMOVUPS.Z (SI), K1, Z0
 	MOVQ      k+32(FP), DI
 
-loop748:
+loop876:
 	MOVQ k+32(FP), R8
 
-loop749:
+loop877:
 	VMOVUPS.Z (SI), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      CX, SI
 	DECQ      R8
-	JNZ       loop749
+	JNZ       loop877
 	ADDQ      DX, SI
 	DECQ      DI
-	JNZ       loop748
+	JNZ       loop876
 	VMOVUPS   Z0, K1, (BX)
 	ADDQ      AX, BX
 	ADDQ      $+1, (SP)
 	MOVQ      (SP), BX
 	CMPQ      BX, width+16(FP)
-	JLT       tiles746
+	JLT       tiles874
 	VZEROUPPER
 	RET
 
-smaller745:
+smaller873:
 	VZEROUPPER
 	RET
 
@@ -14292,15 +15915,15 @@ TEXT ·maxGradAVX512(SB), NOSPLIT, $40-72
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 16(SP)
 
-loop750:
+loop878:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 24(SP)
 	XORL AX, AX
 	MOVQ AX, 32(SP)
 
-channels751:
+channels879:
 	CMPQ    24(SP), $+16
-	JLT     next753
+	JLT     next881
 	MOVQ    (SP), AX
 	ADDQ    32(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -14316,10 +15939,10 @@ channels751:
 	MOVQ    AX, BX
 	VXORPS  Z3, Z3, Z3
 
-loop754:
+loop882:
 	MOVQ k+40(FP), DI
 
-loop755:
+loop883:
 	VMOVUPS   (BX), Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -14327,10 +15950,10 @@ loop755:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop755
+	JNZ       loop883
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop754
+	JNZ       loop882
 	MOVQ      8(SP), BX
 	ADDQ      32(SP), BX
 	VMOVUPS   (BX), Z1
@@ -14339,10 +15962,10 @@ loop755:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop756:
+loop884:
 	MOVQ k+40(FP), DI
 
-loop757:
+loop885:
 	VMOVUPS  (AX)(BX*1), Z4
 	VPCMPEQD Z3, Z2, K2
 	VADDPS   Z1, Z4, K2, Z4
@@ -14350,17 +15973,17 @@ loop757:
 	VPADDD   Z0, Z3, Z3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop757
+	JNZ      loop885
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop756
+	JNZ      loop884
 	ADDQ     $+64, 32(SP)
 	SUBQ     $+16, 24(SP)
-	JMP      channels751
+	JMP      channels879
 
-next753:
+next881:
 	CMPQ      24(SP), $+0
-	JLE       done752
+	JLE       done880
 	MOVQ      (SP), AX
 	ADDQ      32(SP), AX
 	MOVQ      tap+56(FP), CX
@@ -14376,10 +15999,10 @@ next753:
 	MOVQ      AX, BX
 	VXORPS    Z3, Z3, Z3
 
-loop758:
+loop886:
 	MOVQ k+40(FP), DI
 
-loop759:
+loop887:
 	VMOVUPS.Z (BX), K1, Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -14387,10 +16010,10 @@ loop759:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop759
+	JNZ       loop887
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop758
+	JNZ       loop886
 	MOVQ      8(SP), BX
 	ADDQ      32(SP), BX
 	VMOVUPS.Z (BX), K1, Z1
@@ -14399,10 +16022,10 @@ loop759:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop760:
+loop888:
 	MOVQ k+40(FP), DI
 
-loop761:
+loop889:
 	VMOVUPS.Z (AX)(BX*1), K1, Z4
 	VPCMPEQD  Z3, Z2, K2
 	VADDPS    Z1, Z4, K2, Z4
@@ -14410,12 +16033,12 @@ loop761:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, AX
 	DECQ      DI
-	JNZ       loop761
+	JNZ       loop889
 	ADDQ      DX, AX
 	DECQ      SI
-	JNZ       loop760
+	JNZ       loop888
 
-done752:
+done880:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, (SP)
@@ -14423,7 +16046,7 @@ done752:
 	SHLQ $0x02, AX
 	ADDQ AX, 8(SP)
 	DECQ 16(SP)
-	JNZ  loop750
+	JNZ  loop878
 	VZEROUPPER
 	RET
 

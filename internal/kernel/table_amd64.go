@@ -124,7 +124,10 @@ func (s assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, 
 	_, _, _ = a[(m-1)*row+(k-1)*depth], b[(k-1)*ldb+n-1], c[(m-1)*ldc+n-1]
 	for l := 0; l < k; l += maxDepth {
 		part := min(maxDepth, k-l)
-		rows := max(8, maxProducts/(n*part)&^7)
+		rows := m
+		if m*n*part > maxProducts {
+			rows = max(8, maxProducts/(n*part)&^7)
+		}
 		for i := 0; i < m; i += rows {
 			s.product(min(rows, m-i), n, part, &a[i*row+l*depth], row, depth, &b[l*ldb], ldb, &c[i*ldc], ldc, acc || l > 0)
 		}

@@ -105,38 +105,26 @@ type place struct {
 
 // distances holds how far apart things are, in bytes.
 type distances struct {
-	c, tap GPVirtual
-	row    GPVirtual    // from where the work on a row of taps ends to the next row
-	unit   [8]GPVirtual // of a shape, or windows of neighbouring pixels; times 1, 3, 5 and 7
+	c, tap    GPVirtual
+	row       GPVirtual // from where the work on a row of taps ends to the next row
+	multiples           // of the unit of a shape, or of the distance of the windows of neighbouring pixels
 }
 
 func newDistances(s shape, size int) *distances {
 	d := &distances{c: bytes("c"), tap: bytes("tap"), row: bytes("row")}
-	d.unit[1] = bytes("pixel")
+	unit := bytes("pixel")
 	if s.stride > s.dil {
-		d.unit[1] = d.tap
+		unit = d.tap
 	}
 	back := number("k")
 	if s.k == 0 {
 		IMULQ(d.tap, back)
 	} else {
-		IMUL3Q(imm((s.positions(size)-1)/8*8), d.unit[1], back)
+		IMUL3Q(imm((s.positions(size)-1)/8*8), unit, back)
 	}
 	SUBQ(back, d.row)
-	for m := 3; m < 8; m += 2 {
-		d.unit[m] = GP64()
-		LEAQ(Mem{Base: d.unit[m-2], Index: d.unit[1], Scale: 2}, d.unit[m])
-	}
+	d.multiples = multiplesOf(unit, 7)
 	return d
-}
-
-// after returns the address n units after base, for n up to 8.
-func (d *distances) after(base GPVirtual, n int) Mem {
-	if n == 0 {
-		return Mem{Base: base}
-	}
-	scale := n & -n
-	return Mem{Base: base, Index: d.unit[n/scale], Scale: uint8(scale)}
 }
 
 // tile computes size pixels of all channels from pixel here.x on, or the last ones.

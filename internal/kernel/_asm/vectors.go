@@ -242,6 +242,53 @@ func (v vectors) channels(sizes []int, t *tail, body func(vecs int, channel Mem,
 	Label(done)
 }
 
+// multiples holds a distance times 1, 3, 5 and 7.
+type multiples [8]GPVirtual
+
+// multiplesOf returns those multiples of a distance that after needs, up to most.
+func multiplesOf(distance GPVirtual, most int) multiples {
+	m := multiples{1: distance}
+	for i := 3; i < 8 && i <= most; i += 2 {
+		m[i] = GP64()
+		LEAQ(Mem{Base: m[i-2], Index: distance, Scale: 2}, m[i])
+	}
+	return m
+}
+
+// after returns the address n distances after base, for n up to 8.
+func (m multiples) after(base GPVirtual, n int) Mem {
+	if n == 0 {
+		return Mem{Base: base}
+	}
+	scale := n & -n
+	return Mem{Base: base, Index: m[n/scale], Scale: uint8(scale)}
+}
+
+// rowsFrom returns the addresses of n rows, and the registers that move them. If
+// left is given, only as many exist; the others repeat the last one. It destroys
+// row and stride.
+func rowsFrom(n int, row, stride GPVirtual, left Register) (rows []Mem, bases []GPVirtual) {
+	if left == nil {
+		m := multiplesOf(stride, n-1)
+		for i := range n {
+			rows = append(rows, m.after(row, i))
+		}
+		return rows, []GPVirtual{row}
+	}
+	none := nought()
+	for i := range n {
+		if i > 0 {
+			CMPQ(left, imm(i))
+			CMOVQLE(none, stride)
+			ADDQ(stride, row)
+		}
+		base := GP64()
+		MOVQ(row, base)
+		rows, bases = append(rows, Mem{Base: base}), append(bases, base)
+	}
+	return rows, bases
+}
+
 // eachRow visits the addresses of n rows. Only left of them exist; the others
 // repeat the last one. It destroys its arguments.
 func eachRow(n int, row, stride, left GPVirtual, visit func(i int, row GPVirtual)) {
