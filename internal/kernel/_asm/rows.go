@@ -36,6 +36,42 @@ var shapes = []shape{
 // positions returns the number of units that the windows of size pixels cover.
 func (s shape) positions(size int) int { return (size-1)*s.stride + (s.k-1)*s.dil + 1 }
 
+// unit returns the unit in bytes.
+func (s shape) unit() GPVirtual {
+	if s.stride > s.dil {
+		return bytes("tap")
+	}
+	return bytes("pixel")
+}
+
+// meeting is a tap of a row that meets an input in the window of a pixel.
+type meeting struct{ tap, pixel int }
+
+// meetings returns where the windows of size pixels meet input i.
+func (s shape) meetings(i, size int) (m []meeting) {
+	for tap := range s.k {
+		p := i - tap*s.dil
+		if p >= 0 && p%s.stride == 0 && p/s.stride < size {
+			m = append(m, meeting{tap, p / s.stride})
+		}
+	}
+	return m
+}
+
+// only emits body, which returns, for windows of this shape.
+func (s shape) only(body func()) {
+	other := label("other")
+	CMPQ(param("k"), imm(s.k))
+	JNE(LabelRef(other))
+	pixel, tap := number("pixel"), number("tap")
+	IMUL3Q(imm(s.dil), pixel, pixel)
+	IMUL3Q(imm(s.stride), tap, tap)
+	CMPQ(pixel, tap)
+	JNE(LabelRef(other))
+	body()
+	Label(other)
+}
+
 // windows emits the body of depthwise, if weighted, or of maxRow.
 //
 // Loop order: tiles of up to 8 (YMM) or 16 (ZMM) pixels of the result; vectors
@@ -58,16 +94,7 @@ func (v vectors) windows(weighted bool) {
 	JLT(LabelRef(narrow))
 	if weighted {
 		for _, s := range shapes {
-			other := label("other")
-			CMPQ(param("k"), imm(s.k))
-			JNE(LabelRef(other))
-			pixel, tap := number("pixel"), number("tap")
-			IMUL3Q(imm(s.dil), pixel, pixel)
-			IMUL3Q(imm(s.stride), tap, tap)
-			CMPQ(pixel, tap)
-			JNE(LabelRef(other))
-			v.tiles(here, 8, s, weighted, nil)
-			Label(other)
+			s.only(func() { v.tiles(here, 8, s, weighted, nil) })
 		}
 	}
 	v.tiles(here, 1, shape{}, weighted, nil)
@@ -112,10 +139,7 @@ type distances struct {
 
 func newDistances(s shape, size int) *distances {
 	d := &distances{c: bytes("c"), tap: bytes("tap"), row: bytes("row")}
-	unit := bytes("pixel")
-	if s.stride > s.dil {
-		unit = d.tap
-	}
+	unit := s.unit()
 	back := number("k")
 	if s.k == 0 {
 		IMULQ(d.tap, back)
@@ -189,17 +213,11 @@ func (v vectors) sharedInputs(acc []VecVirtual, from, w GPVirtual, d *distances,
 			if i > 0 && i%8 == 0 {
 				LEAQ(d.after(from, 8), from)
 			}
-			loaded := false
-			for kx := range s.k {
-				p := i - kx*s.dil
-				if p < 0 || p%s.stride != 0 || p/s.stride >= len(acc) {
-					continue
-				}
-				if !loaded {
+			for n, m := range s.meetings(i, len(acc)) {
+				if n == 0 {
 					VMOVUPS(d.after(from, i%8), x)
-					loaded = true
 				}
-				VFMADD231PS(x, weights[kx], acc[p/s.stride])
+				VFMADD231PS(x, weights[m.tap], acc[m.pixel])
 			}
 		}
 		ADDQ(d.row, from)
@@ -257,20 +275,137 @@ func atMost(i, last GPVirtual) {
 
 // depthwiseGrad generates the gradient of the taps of a depthwise convolution.
 //
-// Loop order: groups of 9 taps; vectors of channels; pixels.
+// Loop order for common shapes: vectors of channels; groups of rows of taps;
+// pixels, in fours. For others: groups of 9 taps; vectors of channels; pixels.
 //
-// Registers: one accumulator for each tap of the group and one vector of grad; the
-// inputs come from memory. The offsets of the taps are in general registers,
-// which limits the group.
+// Registers: one accumulator for each tap of the group. For common shapes, the
+// vectors of grad of four pixels, and one input at a time, which serves all taps
+// that it meets. For others, one vector of grad; the inputs come from memory, at
+// offsets in general registers, which limits the group.
 //
-// Tail: the last vector of channels is incomplete. In the last group, the taps
-// that do not exist repeat the last one: it is computed several times, with one
-// result.
+// Tail: for common shapes the last vector of channels begins early enough to be
+// whole, and its new lanes are stored. For others, and where there is no other
+// vector, it is incomplete. In the last group of 9, the taps that do not exist
+// repeat the last one: it is computed several times, with one result.
 func depthwiseGrad(v vectors) {
-	const group = 9
 	TEXT("dwGrad"+v.name, NOSPLIT, "func(gw, src, grad *float32, width, c, k, pixel, tap, row int)")
 	Doc("dwGrad"+v.name+" adds to gw the gradient of the taps for one row grad of output gradients. The other",
 		"arguments are those of dw"+v.name+".")
+	narrow := label("narrow")
+	CMPQ(param("c"), imm(v.lanes))
+	JLT(LabelRef(narrow))
+	g := sharedGrad{v.wholeVectors(), AllocLocal(8), AllocLocal(8), AllocLocal(8)}
+	for _, s := range shapes {
+		s.only(func() {
+			g.each(func() { g.vector(s) })
+			end()
+		})
+	}
+	Label(narrow)
+	v.separateGrad()
+	end()
+}
+
+// sharedGrad is the gradient for a known shape.
+type sharedGrad struct {
+	whole
+	taps, start Mem // addresses of the taps and of the first input of a group
+	groups      Mem // to do
+}
+
+// vector computes the gradient of a vector of channels.
+func (g sharedGrad) vector(s shape) {
+	set := func(p Mem, name string) {
+		x := number(name)
+		ADDQ(g.channel, x)
+		MOVQ(x, p)
+	}
+	set(g.taps, "gw")
+	set(g.start, "src")
+	rows := func(count int) {
+		sum := g.regs(count * s.k)
+		c, at := bytes("c"), fetch(g.taps)
+		for _, r := range sum {
+			VMOVUPS(Mem{Base: at}, r)
+			ADDQ(c, at)
+		}
+		g.rows(sum, s)
+		c, at = bytes("c"), fetch(g.taps)
+		for _, r := range sum {
+			g.storeNew(r, Mem{Base: at})
+			ADDQ(c, at)
+		}
+		MOVQ(at, g.taps)
+		row := bytes("row")
+		IMUL3Q(imm(count), row, row)
+		ADDQ(row, g.start)
+	}
+	group := map[int]int{3: 3, 5: 2, 7: 1}[s.k]
+	MOVQ(I32(s.k/group), g.groups)
+	repeat(g.groups, func() { rows(group) })
+	if s.k%group > 0 {
+		rows(s.k % group)
+	}
+}
+
+// rows adds to sum the products for some rows of taps and all pixels.
+func (g sharedGrad) rows(sum []VecVirtual, s shape) {
+	from, row := []GPVirtual{fetch(g.start)}, bytes("row")
+	for r := 1; r*s.k < len(sum); r++ {
+		from = append(from, GP64())
+		LEAQ(at(from[r-1], row, 0), from[r])
+	}
+	grad := number("grad")
+	ADDQ(g.channel, grad)
+	pixels := func(size int, unit multiples, c GPVirtual) {
+		y := g.regs(size)
+		for _, r := range y {
+			VMOVUPS(Mem{Base: grad}, r)
+			ADDQ(c, grad)
+		}
+		moved := 0
+		for i := range s.positions(size) {
+			if i-moved == 8 {
+				for _, p := range from {
+					LEAQ(unit.after(p, 8), p)
+				}
+				moved = i
+			}
+			for r, p := range from {
+				x := g.reg()
+				for n, m := range s.meetings(i, size) {
+					if n == 0 {
+						VMOVUPS(unit.after(p, i-moved), x)
+					}
+					VFMADD231PS(x, y[m.pixel], sum[r*s.k+m.tap])
+				}
+			}
+		}
+		step := GP64()
+		IMUL3Q(imm(size*s.stride-moved), unit[1], step)
+		for _, p := range from {
+			ADDQ(step, p)
+		}
+	}
+	const ahead = 4
+	head, rest, finish := label("pixels"), label("rest"), label("finish")
+	n, unit, c := number("width"), multiplesOf(s.unit(), 7), bytes("c")
+	SUBQ(imm(ahead), n)
+	JLT(LabelRef(rest))
+	Label(head)
+	pixels(ahead, unit, c)
+	SUBQ(imm(ahead), n)
+	JGE(LabelRef(head))
+	Label(rest)
+	ADDQ(imm(ahead), n)
+	JZ(LabelRef(finish))
+	repeat(n, func() { pixels(1, unit, c) })
+	Label(finish)
+}
+
+// separateGrad computes the gradient for any shape.
+func (v vectors) separateGrad() {
+	const group = 9
 	t := v.tail(number("c"))
 	taps := number("k")
 	IMULQ(taps, taps)
@@ -333,7 +468,6 @@ func depthwiseGrad(v vectors) {
 	ADDQ(next, gw)
 	SUBQ(imm(group), left)
 	JG(LabelRef(head))
-	end()
 }
 
 // maxGrad generates the gradient of a max pooling.

@@ -127,7 +127,7 @@ func (v vectors) addProduct(acc, x VecVirtual, m Mem, t *tail, temp VecVirtual) 
 }
 
 var (
-	tailTable Mem // eight words of ones, eight of zeros
+	tailTable Mem // eight words of ones, eight of zeros, eight of ones
 	one       Mem // 1.0
 	counting  Mem // the integer 1
 )
@@ -135,9 +135,9 @@ var (
 // constants writes what the functions read.
 func constants() {
 	tailTable = GLOBL("tailTable", RODATA|NOPTR)
-	for i := range 16 {
+	for i := range 24 {
 		var bits uint32
-		if i < 8 {
+		if i/8 != 1 {
 			bits = math.MaxUint32
 		}
 		DATA(4*i, U32(bits))
@@ -275,23 +275,94 @@ func rowsFrom(n int, row, stride GPVirtual, left Register) (rows []Mem, bases []
 		}
 		return rows, []GPVirtual{row}
 	}
-	none := nought()
-	for i := range n {
-		if i > 0 {
-			CMPQ(left, imm(i))
-			CMOVQLE(none, stride)
-			ADDQ(stride, row)
-		}
+	eachRow(n, row, stride, left, func(_ int, row GPVirtual) {
 		base := GP64()
 		MOVQ(row, base)
 		rows, bases = append(rows, Mem{Base: base}), append(bases, base)
-	}
+	})
 	return rows, bases
 }
 
+// whole is a loop over vectors of channels of which the last one begins early
+// enough to be whole; there must be one at least. Its new lanes are marked.
+type whole struct {
+	vectors
+	channel Mem     // offset of the vector in bytes
+	left    Mem     // channels to do
+	bits    Mem     // AVX2: a vector whose signs mark the new lanes
+	mask    Virtual // AVX-512: one bit for each new lane
+}
+
+// wholeVectors reserves what such loops need.
+func (v vectors) wholeVectors() whole {
+	w := whole{vectors: v, channel: AllocLocal(8), left: AllocLocal(8)}
+	if v.wide() {
+		w.mask = K()
+	} else {
+		w.bits = AllocLocal(v.size())
+	}
+	return w
+}
+
+// each emits body as the loop over all channels.
+func (w whole) each(body func()) {
+	head, done := label("channels"), label("done")
+	MOVQ(nought(), w.channel)
+	MOVQ(number("c"), w.left)
+	if w.wide() {
+		KXNORW(w.mask, w.mask, w.mask)
+	} else {
+		all := YMM()
+		VPCMPEQD(all, all, all)
+		VMOVUPS(all, w.bits)
+	}
+	Label(head)
+	body()
+	ADDQ(imm(w.size()), w.channel)
+	SUBQ(imm(w.lanes), w.left)
+	JLE(LabelRef(done))
+	n := fetch(w.left)
+	CMPQ(n, imm(w.lanes))
+	JGE(LabelRef(head))
+	// The last vector takes old lanes, so that it is whole.
+	MOVQ(I32(w.lanes), w.left)
+	if !w.wide() {
+		table, bits := GP64(), YMM()
+		LEAQ(tailTable, table)
+		VMOVUPS(Mem{Base: table, Index: n, Scale: 4, Disp: 32}, bits)
+		VMOVUPS(bits, w.bits)
+	}
+	old := GP64()
+	MOVQ(I32(w.lanes), old)
+	SUBQ(n, old)
+	if w.wide() {
+		bits := GP32()
+		MOVL(I32(-1), bits)
+		SHLXL(old.As32(), bits, bits)
+		KMOVW(bits, w.mask)
+	}
+	SHLQ(Imm(2), old)
+	SUBQ(old, w.channel)
+	JMP(LabelRef(head))
+	Label(done)
+}
+
+// storeNew writes the new lanes of src.
+func (w whole) storeNew(src VecVirtual, m Mem) {
+	if w.wide() {
+		VMOVUPS(src, w.mask, m)
+		return
+	}
+	bits, x := YMM(), YMM()
+	VMOVUPS(w.bits, bits)
+	VMOVUPS(m, x)
+	VBLENDVPS(bits, src, x, x)
+	VMOVUPS(x, m)
+}
+
 // eachRow visits the addresses of n rows. Only left of them exist; the others
-// repeat the last one. It destroys its arguments.
-func eachRow(n int, row, stride, left GPVirtual, visit func(i int, row GPVirtual)) {
+// repeat the last one. It destroys row and stride.
+func eachRow(n int, row, stride GPVirtual, left Register, visit func(i int, row GPVirtual)) {
 	none := nought()
 	for i := range n {
 		if i > 0 {
