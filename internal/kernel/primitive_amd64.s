@@ -36,6 +36,24 @@ GLOBL one<>(SB), RODATA|NOPTR, $4
 DATA counting<>+0(SB)/4, $0x00000001
 GLOBL counting<>(SB), RODATA|NOPTR, $4
 
+DATA lowest<>+0(SB)/4, $0xff800000
+DATA lowest<>+4(SB)/4, $0xff800000
+DATA lowest<>+8(SB)/4, $0xff800000
+DATA lowest<>+12(SB)/4, $0xff800000
+DATA lowest<>+16(SB)/4, $0xff800000
+DATA lowest<>+20(SB)/4, $0xff800000
+DATA lowest<>+24(SB)/4, $0xff800000
+DATA lowest<>+28(SB)/4, $0xff800000
+DATA lowest<>+32(SB)/4, $0xff800000
+DATA lowest<>+36(SB)/4, $0xff800000
+DATA lowest<>+40(SB)/4, $0xff800000
+DATA lowest<>+44(SB)/4, $0xff800000
+DATA lowest<>+48(SB)/4, $0xff800000
+DATA lowest<>+52(SB)/4, $0xff800000
+DATA lowest<>+56(SB)/4, $0xff800000
+DATA lowest<>+60(SB)/4, $0xff800000
+GLOBL lowest<>(SB), RODATA|NOPTR, $64
+
 // func productAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 // Requires: AVX, CMOV, FMA3
 TEXT ·productAVX2(SB), NOSPLIT, $208-81
@@ -8612,19 +8630,191 @@ done478:
 	RET
 
 // func maxRowAVX2(dst *float32, src *float32, width int, c int, k int, pixel int, tap int, row int)
-// Requires: AVX, CMOV
-TEXT ·maxRowAVX2(SB), NOSPLIT, $72-64
+// Requires: AVX, AVX2, CMOV
+TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
+	CMPQ     c+24(FP), $+8
+	JLT      narrow509
+	CMPQ     k+32(FP), $+3
+	JNE      other510
+	MOVQ     pixel+40(FP), AX
+	MOVQ     tap+48(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other510
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+24(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels511:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop513:
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (DX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (AX), Y3
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y3, Y1, Y3
+	VMAXPS  Y3, Y2, Y3
+	VMOVUPS Y3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Y1, Y0
+	VMOVAPS Y2, Y1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop513
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done512
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels511
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels511
+
+done512:
+	VZEROUPPER
+	RET
+
+other510:
+	CMPQ     k+32(FP), $+3
+	JNE      other514
+	MOVQ     pixel+40(FP), AX
+	MOVQ     tap+48(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other514
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+24(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels515:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop517:
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (DX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (AX), Y3
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y3, Y1, Y3
+	VMAXPS  Y3, Y2, Y3
+	VMOVUPS Y3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Y2, Y0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop517
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done516
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels515
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels515
+
+done516:
+	VZEROUPPER
+	RET
+
+other514:
+narrow509:
 	MOVQ    c+24(FP), AX
 	ANDQ    $+7, AX
-	MOVQ    AX, 32(SP)
+	MOVQ    AX, 80(SP)
 	NEGQ    AX
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
-	VMOVUPS Y0, (SP)
+	VMOVUPS Y0, 48(SP)
 	CMPQ    c+24(FP), $+8
-	JLT     narrow509
+	JLT     narrow518
 	CMPQ    width+16(FP), $+8
-	JLT     smaller510
+	JLT     smaller519
 	MOVQ    c+24(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+48(FP), CX
@@ -8640,10 +8830,10 @@ TEXT ·maxRowAVX2(SB), NOSPLIT, $72-64
 	LEAQ    (SI)(BX*2), DI
 	LEAQ    (DI)(BX*2), R8
 	XORL    R9, R9
-	MOVQ    R9, 40(SP)
+	MOVQ    R9, 88(SP)
 
-tiles511:
-	MOVQ    40(SP), R9
+tiles520:
+	MOVQ    88(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
 	CMPQ    R9, R10
@@ -8652,21 +8842,21 @@ tiles511:
 	SHLQ    $0x02, R10
 	IMULQ   R9, R10
 	ADDQ    src+8(FP), R10
-	MOVQ    R10, 48(SP)
+	MOVQ    R10, 96(SP)
 	IMULQ   AX, R9
 	ADDQ    dst+0(FP), R9
-	MOVQ    R9, 56(SP)
+	MOVQ    R9, 104(SP)
 	XORL    R9, R9
-	MOVQ    R9, 64(SP)
+	MOVQ    R9, 112(SP)
 
-channels512:
-	MOVQ    64(SP), R9
+channels521:
+	MOVQ    112(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
 	CMOVQGT R10, R9
-	MOVQ    48(SP), R10
+	MOVQ    96(SP), R10
 	ADDQ    R9, R10
-	ADDQ    56(SP), R9
+	ADDQ    104(SP), R9
 	VMOVUPS (R10), Y0
 	VMOVUPS (R10)(BX*1), Y1
 	VMOVUPS (R10)(BX*2), Y2
@@ -8677,10 +8867,10 @@ channels512:
 	VMOVUPS (R10)(R8*1), Y7
 	MOVQ    k+32(FP), R11
 
-loop513:
+loop522:
 	MOVQ k+32(FP), R12
 
-loop514:
+loop523:
 	VMOVUPS (R10), Y8
 	VMAXPS  Y0, Y8, Y0
 	VMOVUPS (R10)(BX*1), Y8
@@ -8699,10 +8889,10 @@ loop514:
 	VMAXPS  Y7, Y8, Y7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop514
+	JNZ     loop523
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop513
+	JNZ     loop522
 	VMOVUPS Y0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Y1, (R9)
@@ -8719,19 +8909,19 @@ loop514:
 	ADDQ    AX, R9
 	VMOVUPS Y7, (R9)
 	ADDQ    AX, R9
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels512
-	ADDQ    $+8, 40(SP)
-	MOVQ    40(SP), R9
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels521
+	ADDQ    $+8, 88(SP)
+	MOVQ    88(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles511
+	JLT     tiles520
 	VZEROUPPER
 	RET
 
-smaller510:
+smaller519:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller515
+	JLT   smaller524
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -8747,10 +8937,10 @@ smaller510:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, 40(SP)
+	MOVQ  DI, 88(SP)
 
-tiles516:
-	MOVQ    40(SP), DI
+tiles525:
+	MOVQ    88(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
 	CMPQ    DI, R8
@@ -8759,31 +8949,31 @@ tiles516:
 	SHLQ    $0x02, R8
 	IMULQ   DI, R8
 	ADDQ    src+8(FP), R8
-	MOVQ    R8, 48(SP)
+	MOVQ    R8, 96(SP)
 	IMULQ   AX, DI
 	ADDQ    dst+0(FP), DI
-	MOVQ    DI, 56(SP)
+	MOVQ    DI, 104(SP)
 	XORL    DI, DI
-	MOVQ    DI, 64(SP)
+	MOVQ    DI, 112(SP)
 
-channels517:
-	MOVQ    64(SP), DI
+channels526:
+	MOVQ    112(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
 	CMOVQGT R8, DI
-	MOVQ    48(SP), R8
+	MOVQ    96(SP), R8
 	ADDQ    DI, R8
-	ADDQ    56(SP), DI
+	ADDQ    104(SP), DI
 	VMOVUPS (R8), Y0
 	VMOVUPS (R8)(BX*1), Y1
 	VMOVUPS (R8)(BX*2), Y2
 	VMOVUPS (R8)(SI*1), Y3
 	MOVQ    k+32(FP), R9
 
-loop518:
+loop527:
 	MOVQ k+32(FP), R10
 
-loop519:
+loop528:
 	VMOVUPS (R8), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS (R8)(BX*1), Y4
@@ -8794,10 +8984,10 @@ loop519:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop519
+	JNZ     loop528
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop518
+	JNZ     loop527
 	VMOVUPS Y0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Y1, (DI)
@@ -8806,19 +8996,19 @@ loop519:
 	ADDQ    AX, DI
 	VMOVUPS Y3, (DI)
 	ADDQ    AX, DI
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels517
-	ADDQ    $+4, 40(SP)
-	MOVQ    40(SP), DI
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels526
+	ADDQ    $+4, 88(SP)
+	MOVQ    88(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles516
+	JLT     tiles525
 	VZEROUPPER
 	RET
 
-smaller515:
+smaller524:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller520
+	JLT   smaller529
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -8834,10 +9024,10 @@ smaller515:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, 40(SP)
+	MOVQ  SI, 88(SP)
 
-tiles521:
-	MOVQ    40(SP), SI
+tiles530:
+	MOVQ    88(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
 	CMPQ    SI, DI
@@ -8846,56 +9036,56 @@ tiles521:
 	SHLQ    $0x02, DI
 	IMULQ   SI, DI
 	ADDQ    src+8(FP), DI
-	MOVQ    DI, 48(SP)
+	MOVQ    DI, 96(SP)
 	IMULQ   AX, SI
 	ADDQ    dst+0(FP), SI
-	MOVQ    SI, 56(SP)
+	MOVQ    SI, 104(SP)
 	XORL    SI, SI
-	MOVQ    SI, 64(SP)
+	MOVQ    SI, 112(SP)
 
-channels522:
-	MOVQ    64(SP), SI
+channels531:
+	MOVQ    112(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
 	CMOVQGT DI, SI
-	MOVQ    48(SP), DI
+	MOVQ    96(SP), DI
 	ADDQ    SI, DI
-	ADDQ    56(SP), SI
+	ADDQ    104(SP), SI
 	VMOVUPS (DI), Y0
 	VMOVUPS (DI)(BX*1), Y1
 	MOVQ    k+32(FP), R8
 
-loop523:
+loop532:
 	MOVQ k+32(FP), R9
 
-loop524:
+loop533:
 	VMOVUPS (DI), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVUPS (DI)(BX*1), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop524
+	JNZ     loop533
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop523
+	JNZ     loop532
 	VMOVUPS Y0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Y1, (SI)
 	ADDQ    AX, SI
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels522
-	ADDQ    $+2, 40(SP)
-	MOVQ    40(SP), SI
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels531
+	ADDQ    $+2, 88(SP)
+	MOVQ    88(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles521
+	JLT     tiles530
 	VZEROUPPER
 	RET
 
-smaller520:
+smaller529:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller525
+	JLT   smaller534
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -8911,10 +9101,10 @@ smaller520:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, 40(SP)
+	MOVQ  BX, 88(SP)
 
-tiles526:
-	MOVQ    40(SP), BX
+tiles535:
+	MOVQ    88(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
 	CMPQ    BX, SI
@@ -8923,52 +9113,52 @@ tiles526:
 	SHLQ    $0x02, SI
 	IMULQ   BX, SI
 	ADDQ    src+8(FP), SI
-	MOVQ    SI, 48(SP)
+	MOVQ    SI, 96(SP)
 	IMULQ   AX, BX
 	ADDQ    dst+0(FP), BX
-	MOVQ    BX, 56(SP)
+	MOVQ    BX, 104(SP)
 	XORL    BX, BX
-	MOVQ    BX, 64(SP)
+	MOVQ    BX, 112(SP)
 
-channels527:
-	MOVQ    64(SP), BX
+channels536:
+	MOVQ    112(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
 	CMOVQGT SI, BX
-	MOVQ    48(SP), SI
+	MOVQ    96(SP), SI
 	ADDQ    BX, SI
-	ADDQ    56(SP), BX
+	ADDQ    104(SP), BX
 	VMOVUPS (SI), Y0
 	MOVQ    k+32(FP), DI
 
-loop528:
+loop537:
 	MOVQ k+32(FP), R8
 
-loop529:
+loop538:
 	VMOVUPS (SI), Y1
 	VMAXPS  Y0, Y1, Y0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop529
+	JNZ     loop538
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop528
+	JNZ     loop537
 	VMOVUPS Y0, (BX)
 	ADDQ    AX, BX
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels527
-	ADDQ    $+1, 40(SP)
-	MOVQ    40(SP), BX
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels536
+	ADDQ    $+1, 88(SP)
+	MOVQ    88(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles526
+	JLT     tiles535
 	VZEROUPPER
 	RET
 
-smaller525:
-narrow509:
+smaller534:
+narrow518:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller530
+	JLT   smaller539
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -8984,10 +9174,10 @@ narrow509:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, 40(SP)
+	MOVQ  R9, 88(SP)
 
-tiles531:
-	MOVQ       40(SP), R9
+tiles540:
+	MOVQ       88(SP), R9
 	MOVQ       width+16(FP), R10
 	SUBQ       $+8, R10
 	CMPQ       R9, R10
@@ -8996,246 +9186,246 @@ tiles531:
 	SHLQ       $0x02, R10
 	IMULQ      R9, R10
 	ADDQ       src+8(FP), R10
-	MOVQ       R10, 48(SP)
+	MOVQ       R10, 96(SP)
 	IMULQ      AX, R9
 	ADDQ       dst+0(FP), R9
-	MOVQ       R9, 56(SP)
+	MOVQ       R9, 104(SP)
 	XORL       R9, R9
-	MOVQ       R9, 64(SP)
-	MOVQ       64(SP), R9
-	MOVQ       48(SP), R10
+	MOVQ       R9, 112(SP)
+	MOVQ       112(SP), R9
+	MOVQ       96(SP), R10
 	ADDQ       R9, R10
-	ADDQ       56(SP), R9
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), R9
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (R10), Y0, Y0
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (R10)(BX*1), Y1, Y1
-	VMOVUPS    (SP), Y2
+	VMOVUPS    48(SP), Y2
 	VMASKMOVPS (R10)(BX*2), Y2, Y2
-	VMOVUPS    (SP), Y3
+	VMOVUPS    48(SP), Y3
 	VMASKMOVPS (R10)(SI*1), Y3, Y3
-	VMOVUPS    (SP), Y4
+	VMOVUPS    48(SP), Y4
 	VMASKMOVPS (R10)(BX*4), Y4, Y4
-	VMOVUPS    (SP), Y5
+	VMOVUPS    48(SP), Y5
 	VMASKMOVPS (R10)(DI*1), Y5, Y5
-	VMOVUPS    (SP), Y6
+	VMOVUPS    48(SP), Y6
 	VMASKMOVPS (R10)(SI*2), Y6, Y6
-	VMOVUPS    (SP), Y7
+	VMOVUPS    48(SP), Y7
 	VMASKMOVPS (R10)(R8*1), Y7, Y7
 	MOVQ       k+32(FP), R11
 
-loop533:
+loop542:
 	MOVQ k+32(FP), R12
 
-loop534:
-	VMOVUPS      (SP), Y8
+loop543:
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10), Y8, Y8
 	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(BX*1), Y8, Y8
 	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(BX*2), Y8, Y8
 	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(SI*1), Y8, Y8
 	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(BX*4), Y8, Y8
 	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(DI*1), Y8, Y8
 	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(SI*2), Y8, Y8
 	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(R8*1), Y8, Y8
 	VMAXPS       Y7, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R12
-	JNZ          loop534
+	JNZ          loop543
 	ADDQ         DX, R10
 	DECQ         R11
-	JNZ          loop533
+	JNZ          loop542
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two535
+	TESTB        $0x04, 80(SP)
+	JZ           two544
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two535:
-	TESTB    $0x02, 32(SP)
-	JZ       one536
+two544:
+	TESTB    $0x02, 80(SP)
+	JZ       one545
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one536:
-	TESTB  $0x01, 32(SP)
-	JZ     end537
-	VMOVSS X0, (R10)
-
-end537:
-	ADDQ         AX, R9
-	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two538
-	VMOVUPS      X1, (R10)
-	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, R10
-
-two538:
-	TESTB    $0x02, 32(SP)
-	JZ       one539
-	VMOVLPS  X1, (R10)
-	VMOVHLPS X1, X1, X1
-	ADDQ     $0x08, R10
-
-one539:
-	TESTB  $0x01, 32(SP)
-	JZ     end540
-	VMOVSS X1, (R10)
-
-end540:
-	ADDQ         AX, R9
-	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two541
-	VMOVUPS      X2, (R10)
-	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, R10
-
-two541:
-	TESTB    $0x02, 32(SP)
-	JZ       one542
-	VMOVLPS  X2, (R10)
-	VMOVHLPS X2, X2, X2
-	ADDQ     $0x08, R10
-
-one542:
-	TESTB  $0x01, 32(SP)
-	JZ     end543
-	VMOVSS X2, (R10)
-
-end543:
-	ADDQ         AX, R9
-	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two544
-	VMOVUPS      X3, (R10)
-	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, R10
-
-two544:
-	TESTB    $0x02, 32(SP)
-	JZ       one545
-	VMOVLPS  X3, (R10)
-	VMOVHLPS X3, X3, X3
-	ADDQ     $0x08, R10
-
 one545:
-	TESTB  $0x01, 32(SP)
+	TESTB  $0x01, 80(SP)
 	JZ     end546
-	VMOVSS X3, (R10)
+	VMOVSS X0, (R10)
 
 end546:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
+	TESTB        $0x04, 80(SP)
 	JZ           two547
-	VMOVUPS      X4, (R10)
-	VEXTRACTF128 $0x01, Y4, X4
+	VMOVUPS      X1, (R10)
+	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
 two547:
-	TESTB    $0x02, 32(SP)
+	TESTB    $0x02, 80(SP)
 	JZ       one548
-	VMOVLPS  X4, (R10)
-	VMOVHLPS X4, X4, X4
+	VMOVLPS  X1, (R10)
+	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
 one548:
-	TESTB  $0x01, 32(SP)
+	TESTB  $0x01, 80(SP)
 	JZ     end549
-	VMOVSS X4, (R10)
+	VMOVSS X1, (R10)
 
 end549:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
+	TESTB        $0x04, 80(SP)
 	JZ           two550
-	VMOVUPS      X5, (R10)
-	VEXTRACTF128 $0x01, Y5, X5
+	VMOVUPS      X2, (R10)
+	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
 two550:
-	TESTB    $0x02, 32(SP)
+	TESTB    $0x02, 80(SP)
 	JZ       one551
-	VMOVLPS  X5, (R10)
-	VMOVHLPS X5, X5, X5
+	VMOVLPS  X2, (R10)
+	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
 one551:
-	TESTB  $0x01, 32(SP)
+	TESTB  $0x01, 80(SP)
 	JZ     end552
-	VMOVSS X5, (R10)
+	VMOVSS X2, (R10)
 
 end552:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
+	TESTB        $0x04, 80(SP)
 	JZ           two553
-	VMOVUPS      X6, (R10)
-	VEXTRACTF128 $0x01, Y6, X6
+	VMOVUPS      X3, (R10)
+	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
 two553:
-	TESTB    $0x02, 32(SP)
+	TESTB    $0x02, 80(SP)
 	JZ       one554
-	VMOVLPS  X6, (R10)
-	VMOVHLPS X6, X6, X6
+	VMOVLPS  X3, (R10)
+	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
 one554:
-	TESTB  $0x01, 32(SP)
+	TESTB  $0x01, 80(SP)
 	JZ     end555
-	VMOVSS X6, (R10)
+	VMOVSS X3, (R10)
 
 end555:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
+	TESTB        $0x04, 80(SP)
 	JZ           two556
+	VMOVUPS      X4, (R10)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R10
+
+two556:
+	TESTB    $0x02, 80(SP)
+	JZ       one557
+	VMOVLPS  X4, (R10)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R10
+
+one557:
+	TESTB  $0x01, 80(SP)
+	JZ     end558
+	VMOVSS X4, (R10)
+
+end558:
+	ADDQ         AX, R9
+	LEAQ         (R9), R10
+	TESTB        $0x04, 80(SP)
+	JZ           two559
+	VMOVUPS      X5, (R10)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R10
+
+two559:
+	TESTB    $0x02, 80(SP)
+	JZ       one560
+	VMOVLPS  X5, (R10)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R10
+
+one560:
+	TESTB  $0x01, 80(SP)
+	JZ     end561
+	VMOVSS X5, (R10)
+
+end561:
+	ADDQ         AX, R9
+	LEAQ         (R9), R10
+	TESTB        $0x04, 80(SP)
+	JZ           two562
+	VMOVUPS      X6, (R10)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, R10
+
+two562:
+	TESTB    $0x02, 80(SP)
+	JZ       one563
+	VMOVLPS  X6, (R10)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, R10
+
+one563:
+	TESTB  $0x01, 80(SP)
+	JZ     end564
+	VMOVSS X6, (R10)
+
+end564:
+	ADDQ         AX, R9
+	LEAQ         (R9), R10
+	TESTB        $0x04, 80(SP)
+	JZ           two565
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two556:
-	TESTB    $0x02, 32(SP)
-	JZ       one557
+two565:
+	TESTB    $0x02, 80(SP)
+	JZ       one566
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one557:
-	TESTB  $0x01, 32(SP)
-	JZ     end558
+one566:
+	TESTB  $0x01, 80(SP)
+	JZ     end567
 	VMOVSS X7, (R10)
 
-end558:
+end567:
 	ADDQ AX, R9
-	ADDQ $+8, 40(SP)
-	MOVQ 40(SP), R9
+	ADDQ $+8, 88(SP)
+	MOVQ 88(SP), R9
 	CMPQ R9, width+16(FP)
-	JLT  tiles531
+	JLT  tiles540
 	VZEROUPPER
 	RET
 
-smaller530:
+smaller539:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller559
+	JLT   smaller568
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9251,10 +9441,10 @@ smaller530:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, 40(SP)
+	MOVQ  DI, 88(SP)
 
-tiles560:
-	MOVQ       40(SP), DI
+tiles569:
+	MOVQ       88(SP), DI
 	MOVQ       width+16(FP), R8
 	SUBQ       $+4, R8
 	CMPQ       DI, R8
@@ -9263,142 +9453,142 @@ tiles560:
 	SHLQ       $0x02, R8
 	IMULQ      DI, R8
 	ADDQ       src+8(FP), R8
-	MOVQ       R8, 48(SP)
+	MOVQ       R8, 96(SP)
 	IMULQ      AX, DI
 	ADDQ       dst+0(FP), DI
-	MOVQ       DI, 56(SP)
+	MOVQ       DI, 104(SP)
 	XORL       DI, DI
-	MOVQ       DI, 64(SP)
-	MOVQ       64(SP), DI
-	MOVQ       48(SP), R8
+	MOVQ       DI, 112(SP)
+	MOVQ       112(SP), DI
+	MOVQ       96(SP), R8
 	ADDQ       DI, R8
-	ADDQ       56(SP), DI
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), DI
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (R8), Y0, Y0
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (R8)(BX*1), Y1, Y1
-	VMOVUPS    (SP), Y2
+	VMOVUPS    48(SP), Y2
 	VMASKMOVPS (R8)(BX*2), Y2, Y2
-	VMOVUPS    (SP), Y3
+	VMOVUPS    48(SP), Y3
 	VMASKMOVPS (R8)(SI*1), Y3, Y3
 	MOVQ       k+32(FP), R9
 
-loop562:
+loop571:
 	MOVQ k+32(FP), R10
 
-loop563:
-	VMOVUPS      (SP), Y4
+loop572:
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8), Y4, Y4
 	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      (SP), Y4
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8)(BX*1), Y4, Y4
 	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      (SP), Y4
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8)(BX*2), Y4, Y4
 	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      (SP), Y4
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8)(SI*1), Y4, Y4
 	VMAXPS       Y3, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R10
-	JNZ          loop563
+	JNZ          loop572
 	ADDQ         DX, R8
 	DECQ         R9
-	JNZ          loop562
+	JNZ          loop571
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two564
+	TESTB        $0x04, 80(SP)
+	JZ           two573
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two564:
-	TESTB    $0x02, 32(SP)
-	JZ       one565
+two573:
+	TESTB    $0x02, 80(SP)
+	JZ       one574
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one565:
-	TESTB  $0x01, 32(SP)
-	JZ     end566
+one574:
+	TESTB  $0x01, 80(SP)
+	JZ     end575
 	VMOVSS X0, (R8)
 
-end566:
+end575:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two567
+	TESTB        $0x04, 80(SP)
+	JZ           two576
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two567:
-	TESTB    $0x02, 32(SP)
-	JZ       one568
+two576:
+	TESTB    $0x02, 80(SP)
+	JZ       one577
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one568:
-	TESTB  $0x01, 32(SP)
-	JZ     end569
+one577:
+	TESTB  $0x01, 80(SP)
+	JZ     end578
 	VMOVSS X1, (R8)
 
-end569:
+end578:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two570
+	TESTB        $0x04, 80(SP)
+	JZ           two579
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two570:
-	TESTB    $0x02, 32(SP)
-	JZ       one571
+two579:
+	TESTB    $0x02, 80(SP)
+	JZ       one580
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one571:
-	TESTB  $0x01, 32(SP)
-	JZ     end572
+one580:
+	TESTB  $0x01, 80(SP)
+	JZ     end581
 	VMOVSS X2, (R8)
 
-end572:
+end581:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two573
+	TESTB        $0x04, 80(SP)
+	JZ           two582
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two573:
-	TESTB    $0x02, 32(SP)
-	JZ       one574
+two582:
+	TESTB    $0x02, 80(SP)
+	JZ       one583
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one574:
-	TESTB  $0x01, 32(SP)
-	JZ     end575
+one583:
+	TESTB  $0x01, 80(SP)
+	JZ     end584
 	VMOVSS X3, (R8)
 
-end575:
+end584:
 	ADDQ AX, DI
-	ADDQ $+4, 40(SP)
-	MOVQ 40(SP), DI
+	ADDQ $+4, 88(SP)
+	MOVQ 88(SP), DI
 	CMPQ DI, width+16(FP)
-	JLT  tiles560
+	JLT  tiles569
 	VZEROUPPER
 	RET
 
-smaller559:
+smaller568:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller576
+	JLT   smaller585
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9414,10 +9604,10 @@ smaller559:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, 40(SP)
+	MOVQ  SI, 88(SP)
 
-tiles577:
-	MOVQ       40(SP), SI
+tiles586:
+	MOVQ       88(SP), SI
 	MOVQ       width+16(FP), DI
 	SUBQ       $+2, DI
 	CMPQ       SI, DI
@@ -9426,90 +9616,90 @@ tiles577:
 	SHLQ       $0x02, DI
 	IMULQ      SI, DI
 	ADDQ       src+8(FP), DI
-	MOVQ       DI, 48(SP)
+	MOVQ       DI, 96(SP)
 	IMULQ      AX, SI
 	ADDQ       dst+0(FP), SI
-	MOVQ       SI, 56(SP)
+	MOVQ       SI, 104(SP)
 	XORL       SI, SI
-	MOVQ       SI, 64(SP)
-	MOVQ       64(SP), SI
-	MOVQ       48(SP), DI
+	MOVQ       SI, 112(SP)
+	MOVQ       112(SP), SI
+	MOVQ       96(SP), DI
 	ADDQ       SI, DI
-	ADDQ       56(SP), SI
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), SI
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (DI), Y0, Y0
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (DI)(BX*1), Y1, Y1
 	MOVQ       k+32(FP), R8
 
-loop579:
+loop588:
 	MOVQ k+32(FP), R9
 
-loop580:
-	VMOVUPS      (SP), Y2
+loop589:
+	VMOVUPS      48(SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMAXPS       Y0, Y2, Y0
-	VMOVUPS      (SP), Y2
+	VMOVUPS      48(SP), Y2
 	VMASKMOVPS   (DI)(BX*1), Y2, Y2
 	VMAXPS       Y1, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R9
-	JNZ          loop580
+	JNZ          loop589
 	ADDQ         DX, DI
 	DECQ         R8
-	JNZ          loop579
+	JNZ          loop588
 	LEAQ         (SI), DI
-	TESTB        $0x04, 32(SP)
-	JZ           two581
+	TESTB        $0x04, 80(SP)
+	JZ           two590
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two581:
-	TESTB    $0x02, 32(SP)
-	JZ       one582
+two590:
+	TESTB    $0x02, 80(SP)
+	JZ       one591
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one582:
-	TESTB  $0x01, 32(SP)
-	JZ     end583
+one591:
+	TESTB  $0x01, 80(SP)
+	JZ     end592
 	VMOVSS X0, (DI)
 
-end583:
+end592:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
-	TESTB        $0x04, 32(SP)
-	JZ           two584
+	TESTB        $0x04, 80(SP)
+	JZ           two593
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two584:
-	TESTB    $0x02, 32(SP)
-	JZ       one585
+two593:
+	TESTB    $0x02, 80(SP)
+	JZ       one594
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one585:
-	TESTB  $0x01, 32(SP)
-	JZ     end586
+one594:
+	TESTB  $0x01, 80(SP)
+	JZ     end595
 	VMOVSS X1, (DI)
 
-end586:
+end595:
 	ADDQ AX, SI
-	ADDQ $+2, 40(SP)
-	MOVQ 40(SP), SI
+	ADDQ $+2, 88(SP)
+	MOVQ 88(SP), SI
 	CMPQ SI, width+16(FP)
-	JLT  tiles577
+	JLT  tiles586
 	VZEROUPPER
 	RET
 
-smaller576:
+smaller585:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller587
+	JLT   smaller596
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9525,10 +9715,10 @@ smaller576:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, 40(SP)
+	MOVQ  BX, 88(SP)
 
-tiles588:
-	MOVQ       40(SP), BX
+tiles597:
+	MOVQ       88(SP), BX
 	MOVQ       width+16(FP), SI
 	SUBQ       $+1, SI
 	CMPQ       BX, SI
@@ -9537,94 +9727,397 @@ tiles588:
 	SHLQ       $0x02, SI
 	IMULQ      BX, SI
 	ADDQ       src+8(FP), SI
-	MOVQ       SI, 48(SP)
+	MOVQ       SI, 96(SP)
 	IMULQ      AX, BX
 	ADDQ       dst+0(FP), BX
-	MOVQ       BX, 56(SP)
+	MOVQ       BX, 104(SP)
 	XORL       BX, BX
-	MOVQ       BX, 64(SP)
-	MOVQ       64(SP), BX
-	MOVQ       48(SP), SI
+	MOVQ       BX, 112(SP)
+	MOVQ       112(SP), BX
+	MOVQ       96(SP), SI
 	ADDQ       BX, SI
-	ADDQ       56(SP), BX
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), BX
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (SI), Y0, Y0
 	MOVQ       k+32(FP), DI
 
-loop590:
+loop599:
 	MOVQ k+32(FP), R8
 
-loop591:
-	VMOVUPS      (SP), Y1
+loop600:
+	VMOVUPS      48(SP), Y1
 	VMASKMOVPS   (SI), Y1, Y1
 	VMAXPS       Y0, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R8
-	JNZ          loop591
+	JNZ          loop600
 	ADDQ         DX, SI
 	DECQ         DI
-	JNZ          loop590
+	JNZ          loop599
 	LEAQ         (BX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two592
+	TESTB        $0x04, 80(SP)
+	JZ           two601
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two592:
-	TESTB    $0x02, 32(SP)
-	JZ       one593
+two601:
+	TESTB    $0x02, 80(SP)
+	JZ       one602
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one593:
-	TESTB  $0x01, 32(SP)
-	JZ     end594
+one602:
+	TESTB  $0x01, 80(SP)
+	JZ     end603
 	VMOVSS X0, (SI)
 
-end594:
+end603:
 	ADDQ AX, BX
-	ADDQ $+1, 40(SP)
-	MOVQ 40(SP), BX
+	ADDQ $+1, 88(SP)
+	MOVQ 88(SP), BX
 	CMPQ BX, width+16(FP)
-	JLT  tiles588
+	JLT  tiles597
 	VZEROUPPER
 	RET
 
-smaller587:
+smaller596:
 	VZEROUPPER
 	RET
 
 // func maxGradAVX2(gx *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX2
-TEXT ·maxGradAVX2(SB), NOSPLIT, $80-72
+TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
+	CMPQ     c+32(FP), $+8
+	JLT      narrow604
+	CMPQ     k+40(FP), $+3
+	JNE      other605
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other605
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels606:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Y3
+	VMOVUPS (R8), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (DI)(SI*1), Y6
+	VMOVUPS (R8)(SI*1), Y7
+	VMOVUPS (R9)(SI*1), Y8
+	MOVQ    width+24(FP), R12
+
+loop608:
+	VMOVUPS (DI)(SI*2), Y9
+	VMOVUPS (R8)(SI*2), Y10
+	VMOVUPS (R9)(SI*2), Y11
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (DX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (AX), Y12
+	VMAXPS  Y12, Y0, Y12
+	VMAXPS  Y12, Y1, Y12
+	VMAXPS  Y12, Y2, Y12
+	VMOVUPS 16(SP), Y0
+	VANDPS  (R10), Y0, Y0
+	VCMPPS  $0x08, (AX), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y3, Y3
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (AX)(SI*1), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y6, Y6
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (AX)(SI*2), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y9, Y9
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (CX), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y4, Y4
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (CX)(SI*1), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y7, Y7
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (CX)(SI*2), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y10, Y10
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (DX), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y5, Y5
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (DX)(SI*1), Y12, Y12
+	VANDPS  Y0, Y12, Y13
+	VADDPS  Y13, Y8, Y8
+	VANDNPS Y0, Y12, Y0
+	VADDPS  Y0, Y11, Y11
+	ADDQ    R11, R10
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	VMOVAPS Y6, Y3
+	VMOVAPS Y7, Y4
+	VMOVAPS Y8, Y5
+	VMOVAPS Y9, Y6
+	VMOVAPS Y10, Y7
+	VMOVAPS Y11, Y8
+	VMOVAPS Y1, Y0
+	VMOVAPS Y2, Y1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop608
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (DI)(SI*1)
+	VMOVUPS Y7, (R8)(SI*1)
+	VMOVUPS Y8, (R9)(SI*1)
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done607
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels606
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels606
+
+done607:
+	VZEROUPPER
+	RET
+
+other605:
+	CMPQ     k+40(FP), $+3
+	JNE      other609
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other609
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels610:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Y3
+	VMOVUPS (R8), Y4
+	VMOVUPS (R9), Y5
+	MOVQ    width+24(FP), R12
+
+loop612:
+	VMOVUPS (DI)(SI*1), Y6
+	VMOVUPS (R8)(SI*1), Y7
+	VMOVUPS (R9)(SI*1), Y8
+	VMOVUPS (DI)(SI*2), Y9
+	VMOVUPS (R8)(SI*2), Y10
+	VMOVUPS (R9)(SI*2), Y11
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (DX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (AX), Y12
+	VMAXPS  Y12, Y0, Y12
+	VMAXPS  Y12, Y1, Y12
+	VMAXPS  Y12, Y2, Y12
+	VMOVUPS 16(SP), Y0
+	VANDPS  (R10), Y0, Y0
+	VCMPPS  $0x08, (AX), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y3, Y3
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (AX)(SI*1), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y6, Y6
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (AX)(SI*2), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y9, Y9
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (CX), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y4, Y4
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (CX)(SI*1), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y7, Y7
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (CX)(SI*2), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y10, Y10
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (DX), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y5, Y5
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (DX)(SI*1), Y12, Y1
+	VANDPS  Y0, Y1, Y12
+	VADDPS  Y12, Y8, Y8
+	VANDNPS Y0, Y1, Y0
+	VADDPS  Y0, Y11, Y11
+	ADDQ    R11, R10
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (DI)(SI*1)
+	VMOVUPS Y7, (R8)(SI*1)
+	VMOVUPS Y8, (R9)(SI*1)
+	VMOVAPS Y9, Y3
+	VMOVAPS Y10, Y4
+	VMOVAPS Y11, Y5
+	VMOVAPS Y2, Y0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop612
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done611
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels610
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels610
+
+done611:
+	VZEROUPPER
+	RET
+
+other609:
+narrow604:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+7, AX
-	MOVQ         AX, 32(SP)
+	MOVQ         AX, 80(SP)
 	NEGQ         AX
 	LEAQ         tailTable<>+0(SB), CX
 	VMOVUPS      32(CX)(AX*4), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, 48(SP)
 	VPBROADCASTD counting<>+0(SB), Y0
 	MOVQ         src+8(FP), AX
-	MOVQ         AX, 40(SP)
+	MOVQ         AX, 88(SP)
 	MOVQ         grad+16(FP), AX
-	MOVQ         AX, 48(SP)
+	MOVQ         AX, 96(SP)
 	MOVQ         width+24(FP), AX
-	MOVQ         AX, 56(SP)
+	MOVQ         AX, 104(SP)
 
-loop595:
+loop613:
 	MOVQ c+32(FP), AX
-	MOVQ AX, 64(SP)
+	MOVQ AX, 112(SP)
 	XORL AX, AX
-	MOVQ AX, 72(SP)
+	MOVQ AX, 120(SP)
 
-channels596:
-	CMPQ    64(SP), $+8
-	JLT     next598
-	MOVQ    40(SP), AX
-	ADDQ    72(SP), AX
+channels614:
+	CMPQ    112(SP), $+8
+	JLT     next616
+	MOVQ    88(SP), AX
+	ADDQ    120(SP), AX
 	MOVQ    tap+56(FP), CX
 	SHLQ    $0x02, CX
 	MOVQ    row+64(FP), DX
@@ -9638,10 +10131,10 @@ channels596:
 	MOVQ    AX, BX
 	VXORPS  Y3, Y3, Y3
 
-loop599:
+loop617:
 	MOVQ k+40(FP), DI
 
-loop600:
+loop618:
 	VMOVUPS   (BX), Y4
 	VCMPPS    $0x1e, Y1, Y4, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
@@ -9649,22 +10142,22 @@ loop600:
 	VPADDD    Y0, Y3, Y3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop600
+	JNZ       loop618
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop599
-	MOVQ      48(SP), BX
-	ADDQ      72(SP), BX
+	JNZ       loop617
+	MOVQ      96(SP), BX
+	ADDQ      120(SP), BX
 	VMOVUPS   (BX), Y1
 	MOVQ      gx+0(FP), BX
 	SUBQ      src+8(FP), BX
 	MOVQ      k+40(FP), SI
 	VXORPS    Y3, Y3, Y3
 
-loop601:
+loop619:
 	MOVQ k+40(FP), DI
 
-loop602:
+loop620:
 	VMOVUPS  (AX)(BX*1), Y4
 	VPCMPEQD Y3, Y2, Y5
 	VANDPS   Y1, Y5, Y5
@@ -9673,19 +10166,19 @@ loop602:
 	VPADDD   Y0, Y3, Y3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop602
+	JNZ      loop620
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop601
-	ADDQ     $+32, 72(SP)
-	SUBQ     $+8, 64(SP)
-	JMP      channels596
+	JNZ      loop619
+	ADDQ     $+32, 120(SP)
+	SUBQ     $+8, 112(SP)
+	JMP      channels614
 
-next598:
-	CMPQ       64(SP), $+0
-	JLE        done597
-	MOVQ       40(SP), AX
-	ADDQ       72(SP), AX
+next616:
+	CMPQ       112(SP), $+0
+	JLE        done615
+	MOVQ       88(SP), AX
+	ADDQ       120(SP), AX
 	MOVQ       tap+56(FP), CX
 	SHLQ       $0x02, CX
 	MOVQ       row+64(FP), DX
@@ -9693,18 +10186,18 @@ next598:
 	MOVQ       k+40(FP), BX
 	IMULQ      CX, BX
 	SUBQ       BX, DX
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (AX), Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	MOVQ       k+40(FP), SI
 	MOVQ       AX, BX
 	VXORPS     Y3, Y3, Y3
 
-loop603:
+loop621:
 	MOVQ k+40(FP), DI
 
-loop604:
-	VMOVUPS    (SP), Y4
+loop622:
+	VMOVUPS    48(SP), Y4
 	VMASKMOVPS (BX), Y4, Y4
 	VCMPPS     $0x1e, Y1, Y4, Y5
 	VBLENDVPS  Y5, Y4, Y1, Y1
@@ -9712,65 +10205,65 @@ loop604:
 	VPADDD     Y0, Y3, Y3
 	ADDQ       CX, BX
 	DECQ       DI
-	JNZ        loop604
+	JNZ        loop622
 	ADDQ       DX, BX
 	DECQ       SI
-	JNZ        loop603
-	MOVQ       48(SP), BX
-	ADDQ       72(SP), BX
-	VMOVUPS    (SP), Y1
+	JNZ        loop621
+	MOVQ       96(SP), BX
+	ADDQ       120(SP), BX
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (BX), Y1, Y1
 	MOVQ       gx+0(FP), BX
 	SUBQ       src+8(FP), BX
 	MOVQ       k+40(FP), SI
 	VXORPS     Y3, Y3, Y3
 
-loop605:
+loop623:
 	MOVQ k+40(FP), DI
 
-loop606:
-	VMOVUPS      (SP), Y4
+loop624:
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (AX)(BX*1), Y4, Y4
 	VPCMPEQD     Y3, Y2, Y5
 	VANDPS       Y1, Y5, Y5
 	VADDPS       Y5, Y4, Y4
 	LEAQ         (AX)(BX*1), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two607
+	TESTB        $0x04, 80(SP)
+	JZ           two625
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two607:
-	TESTB    $0x02, 32(SP)
-	JZ       one608
+two625:
+	TESTB    $0x02, 80(SP)
+	JZ       one626
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one608:
-	TESTB  $0x01, 32(SP)
-	JZ     end609
+one626:
+	TESTB  $0x01, 80(SP)
+	JZ     end627
 	VMOVSS X4, (R8)
 
-end609:
+end627:
 	VPADDD Y0, Y3, Y3
 	ADDQ   CX, AX
 	DECQ   DI
-	JNZ    loop606
+	JNZ    loop624
 	ADDQ   DX, AX
 	DECQ   SI
-	JNZ    loop605
+	JNZ    loop623
 
-done597:
+done615:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, 40(SP)
+	ADDQ AX, 88(SP)
 	MOVQ c+32(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, 48(SP)
-	DECQ 56(SP)
-	JNZ  loop595
+	ADDQ AX, 96(SP)
+	DECQ 104(SP)
+	JNZ  loop613
 	VZEROUPPER
 	RET
 
@@ -9790,27 +10283,27 @@ TEXT ·productAVX512(SB), NOSPLIT, $168-81
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, 16(SP)
 
-columns610:
+columns628:
 	MOVQ  (SP), AX
 	CMPQ  AX, $+64
-	JG    full616
+	JG    full634
 	CMPQ  AX, $+48
-	JE    full616
-	JG    full614
+	JE    full634
+	JG    full632
 	CMPQ  AX, $+32
-	JE    full614
-	JG    part617
+	JE    full632
+	JG    part635
 	CMPQ  AX, $+16
-	JE    full612
-	JG    part615
+	JE    full630
+	JG    part633
 	TESTQ AX, AX
-	JNZ   part613
+	JNZ   part631
 
-done611:
+done629:
 	VZEROUPPER
 	RET
 
-full612:
+full630:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 24(SP)
 	MOVQ a+24(FP), AX
@@ -9818,12 +10311,12 @@ full612:
 	MOVQ 16(SP), AX
 	MOVQ AX, 40(SP)
 
-rows618:
+rows636:
 	MOVQ    24(SP), AX
 	CMPQ    AX, $+8
-	JLT     four621
+	JLT     four639
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed622
+	JE      zeroed640
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -9838,9 +10331,9 @@ rows618:
 	VMOVUPS (AX)(BX*1), Z5
 	VMOVUPS (AX)(DX*2), Z6
 	VMOVUPS (AX)(SI*1), Z7
-	JMP     ready623
+	JMP     ready641
 
-zeroed622:
+zeroed640:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9850,7 +10343,7 @@ zeroed622:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready623:
+ready641:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -9864,7 +10357,7 @@ ready623:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop624:
+loop642:
 	VMOVUPS      (R9), Z8
 	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z9
@@ -9885,7 +10378,7 @@ loop624:
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop624
+	JNZ          loop642
 	MOVQ         40(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -9909,14 +10402,14 @@ loop624:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 40(SP)
 	SUBQ         $+8, 24(SP)
-	JG           rows618
-	JMP          finish620
+	JG           rows636
+	JMP          finish638
 
-four621:
+four639:
 	CMPQ    AX, $+4
-	JLT     rest619
+	JLT     rest637
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed625
+	JE      zeroed643
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -9925,15 +10418,15 @@ four621:
 	VMOVUPS (AX)(CX*1), Z1
 	VMOVUPS (AX)(CX*2), Z2
 	VMOVUPS (AX)(DX*1), Z3
-	JMP     ready626
+	JMP     ready644
 
-zeroed625:
+zeroed643:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready626:
+ready644:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -9945,7 +10438,7 @@ ready626:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop627:
+loop645:
 	VMOVUPS      (DI), Z4
 	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z5
@@ -9958,7 +10451,7 @@ loop627:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop627
+	JNZ          loop645
 	MOVQ         40(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -9976,12 +10469,12 @@ loop627:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 40(SP)
 	SUBQ         $+4, 24(SP)
-	JG           rows618
-	JMP          finish620
+	JG           rows636
+	JMP          finish638
 
-rest619:
+rest637:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed628
+	JE      zeroed646
 	MOVQ    40(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -10002,15 +10495,15 @@ rest619:
 	VMOVUPS (DI), Z1
 	VMOVUPS (R8), Z2
 	VMOVUPS (CX), Z3
-	JMP     ready629
+	JMP     ready647
 
-zeroed628:
+zeroed646:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready629:
+ready647:
 	MOVQ    32(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10034,7 +10527,7 @@ ready629:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop630:
+loop648:
 	VMOVUPS      (R9), Z4
 	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z5
@@ -10050,7 +10543,7 @@ loop630:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop630
+	JNZ          loop648
 	MOVQ         40(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -10073,13 +10566,13 @@ loop630:
 	VMOVUPS      Z2, (R8)
 	VMOVUPS      Z3, (AX)
 
-finish620:
+finish638:
 	ADDQ $+64, 8(SP)
 	ADDQ $+64, 16(SP)
 	SUBQ $+16, (SP)
-	JMP  columns610
+	JMP  columns628
 
-part613:
+part631:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 48(SP)
 	MOVQ a+24(FP), AX
@@ -10087,12 +10580,12 @@ part613:
 	MOVQ 16(SP), AX
 	MOVQ AX, 64(SP)
 
-rows631:
+rows649:
 	MOVQ      48(SP), AX
 	CMPQ      AX, $+8
-	JLT       four634
+	JLT       four652
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed635
+	JE        zeroed653
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10107,9 +10600,9 @@ rows631:
 	VMOVUPS.Z (AX)(BX*1), K1, Z5
 	VMOVUPS.Z (AX)(DX*2), K1, Z6
 	VMOVUPS.Z (AX)(SI*1), K1, Z7
-	JMP       ready636
+	JMP       ready654
 
-zeroed635:
+zeroed653:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10119,7 +10612,7 @@ zeroed635:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready636:
+ready654:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10133,7 +10626,7 @@ ready636:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop637:
+loop655:
 	VMOVUPS.Z    (R9), K1, Z8
 	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z9
@@ -10154,7 +10647,7 @@ loop637:
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop637
+	JNZ          loop655
 	MOVQ         64(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10178,14 +10671,14 @@ loop637:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 64(SP)
 	SUBQ         $+8, 48(SP)
-	JG           rows631
-	JMP          finish633
+	JG           rows649
+	JMP          finish651
 
-four634:
+four652:
 	CMPQ      AX, $+4
-	JLT       rest632
+	JLT       rest650
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed638
+	JE        zeroed656
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10194,15 +10687,15 @@ four634:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 	VMOVUPS.Z (AX)(CX*2), K1, Z2
 	VMOVUPS.Z (AX)(DX*1), K1, Z3
-	JMP       ready639
+	JMP       ready657
 
-zeroed638:
+zeroed656:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready639:
+ready657:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10214,7 +10707,7 @@ ready639:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop640:
+loop658:
 	VMOVUPS.Z    (DI), K1, Z4
 	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z5
@@ -10227,7 +10720,7 @@ loop640:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop640
+	JNZ          loop658
 	MOVQ         64(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10245,12 +10738,12 @@ loop640:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 64(SP)
 	SUBQ         $+4, 48(SP)
-	JG           rows631
-	JMP          finish633
+	JG           rows649
+	JMP          finish651
 
-rest632:
+rest650:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed641
+	JE        zeroed659
 	MOVQ      64(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -10271,15 +10764,15 @@ rest632:
 	VMOVUPS.Z (DI), K1, Z1
 	VMOVUPS.Z (R8), K1, Z2
 	VMOVUPS.Z (CX), K1, Z3
-	JMP       ready642
+	JMP       ready660
 
-zeroed641:
+zeroed659:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready642:
+ready660:
 	MOVQ    56(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10303,7 +10796,7 @@ ready642:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop643:
+loop661:
 	VMOVUPS.Z    (R9), K1, Z4
 	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z5
@@ -10319,7 +10812,7 @@ loop643:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop643
+	JNZ          loop661
 	MOVQ         64(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -10342,10 +10835,10 @@ loop643:
 	VMOVUPS      Z2, K1, (R8)
 	VMOVUPS      Z3, K1, (AX)
 
-finish633:
-	JMP done611
+finish651:
+	JMP done629
 
-full614:
+full632:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 72(SP)
 	MOVQ a+24(FP), AX
@@ -10353,12 +10846,12 @@ full614:
 	MOVQ 16(SP), AX
 	MOVQ AX, 88(SP)
 
-rows644:
+rows662:
 	MOVQ    72(SP), AX
 	CMPQ    AX, $+8
-	JLT     four647
+	JLT     four665
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed648
+	JE      zeroed666
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10381,9 +10874,9 @@ rows644:
 	VMOVUPS 64(AX)(DX*2), Z13
 	VMOVUPS (AX)(SI*1), Z14
 	VMOVUPS 64(AX)(SI*1), Z15
-	JMP     ready649
+	JMP     ready667
 
-zeroed648:
+zeroed666:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10401,7 +10894,7 @@ zeroed648:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready649:
+ready667:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10415,7 +10908,7 @@ ready649:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop650:
+loop668:
 	VMOVUPS      (R9), Z16
 	VMOVUPS      64(R9), Z17
 	ADDQ         R8, R9
@@ -10445,7 +10938,7 @@ loop650:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop650
+	JNZ          loop668
 	MOVQ         88(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10477,14 +10970,14 @@ loop650:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 88(SP)
 	SUBQ         $+8, 72(SP)
-	JG           rows644
-	JMP          finish646
+	JG           rows662
+	JMP          finish664
 
-four647:
+four665:
 	CMPQ    AX, $+4
-	JLT     rest645
+	JLT     rest663
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed651
+	JE      zeroed669
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10497,9 +10990,9 @@ four647:
 	VMOVUPS 64(AX)(CX*2), Z5
 	VMOVUPS (AX)(DX*1), Z6
 	VMOVUPS 64(AX)(DX*1), Z7
-	JMP     ready652
+	JMP     ready670
 
-zeroed651:
+zeroed669:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10509,7 +11002,7 @@ zeroed651:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready652:
+ready670:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10521,7 +11014,7 @@ ready652:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop653:
+loop671:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	ADDQ         SI, DI
@@ -10539,7 +11032,7 @@ loop653:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop653
+	JNZ          loop671
 	MOVQ         88(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10561,12 +11054,12 @@ loop653:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 88(SP)
 	SUBQ         $+4, 72(SP)
-	JG           rows644
-	JMP          finish646
+	JG           rows662
+	JMP          finish664
 
-rest645:
+rest663:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed654
+	JE      zeroed672
 	MOVQ    88(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -10591,9 +11084,9 @@ rest645:
 	VMOVUPS 64(R8), Z5
 	VMOVUPS (CX), Z6
 	VMOVUPS 64(CX), Z7
-	JMP     ready655
+	JMP     ready673
 
-zeroed654:
+zeroed672:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10603,7 +11096,7 @@ zeroed654:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready655:
+ready673:
 	MOVQ    80(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10627,7 +11120,7 @@ ready655:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop656:
+loop674:
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
 	ADDQ         BX, R9
@@ -10648,7 +11141,7 @@ loop656:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop656
+	JNZ          loop674
 	MOVQ         88(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -10675,13 +11168,13 @@ loop656:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, 64(AX)
 
-finish646:
+finish664:
 	ADDQ $+128, 8(SP)
 	ADDQ $+128, 16(SP)
 	SUBQ $+32, (SP)
-	JMP  columns610
+	JMP  columns628
 
-part615:
+part633:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 96(SP)
 	MOVQ a+24(FP), AX
@@ -10689,12 +11182,12 @@ part615:
 	MOVQ 16(SP), AX
 	MOVQ AX, 112(SP)
 
-rows657:
+rows675:
 	MOVQ      96(SP), AX
 	CMPQ      AX, $+8
-	JLT       four660
+	JLT       four678
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed661
+	JE        zeroed679
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10717,9 +11210,9 @@ rows657:
 	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
 	VMOVUPS   (AX)(SI*1), Z14
 	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
-	JMP       ready662
+	JMP       ready680
 
-zeroed661:
+zeroed679:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10737,7 +11230,7 @@ zeroed661:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready662:
+ready680:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10751,7 +11244,7 @@ ready662:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop663:
+loop681:
 	VMOVUPS      (R9), Z16
 	VMOVUPS.Z    64(R9), K1, Z17
 	ADDQ         R8, R9
@@ -10781,7 +11274,7 @@ loop663:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop663
+	JNZ          loop681
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10813,14 +11306,14 @@ loop663:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+8, 96(SP)
-	JG           rows657
-	JMP          finish659
+	JG           rows675
+	JMP          finish677
 
-four660:
+four678:
 	CMPQ      AX, $+4
-	JLT       rest658
+	JLT       rest676
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed664
+	JE        zeroed682
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10833,9 +11326,9 @@ four660:
 	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
 	VMOVUPS   (AX)(DX*1), Z6
 	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
-	JMP       ready665
+	JMP       ready683
 
-zeroed664:
+zeroed682:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10845,7 +11338,7 @@ zeroed664:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready665:
+ready683:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10857,7 +11350,7 @@ ready665:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop666:
+loop684:
 	VMOVUPS      (DI), Z8
 	VMOVUPS.Z    64(DI), K1, Z9
 	ADDQ         SI, DI
@@ -10875,7 +11368,7 @@ loop666:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop666
+	JNZ          loop684
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10897,12 +11390,12 @@ loop666:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+4, 96(SP)
-	JG           rows657
-	JMP          finish659
+	JG           rows675
+	JMP          finish677
 
-rest658:
+rest676:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed667
+	JE        zeroed685
 	MOVQ      112(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -10927,9 +11420,9 @@ rest658:
 	VMOVUPS.Z 64(R8), K1, Z5
 	VMOVUPS   (CX), Z6
 	VMOVUPS.Z 64(CX), K1, Z7
-	JMP       ready668
+	JMP       ready686
 
-zeroed667:
+zeroed685:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10939,7 +11432,7 @@ zeroed667:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready668:
+ready686:
 	MOVQ    104(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10963,7 +11456,7 @@ ready668:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop669:
+loop687:
 	VMOVUPS      (R9), Z8
 	VMOVUPS.Z    64(R9), K1, Z9
 	ADDQ         BX, R9
@@ -10984,7 +11477,7 @@ loop669:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop669
+	JNZ          loop687
 	MOVQ         112(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11011,10 +11504,10 @@ loop669:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, K1, 64(AX)
 
-finish659:
-	JMP done611
+finish677:
+	JMP done629
 
-full616:
+full634:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 120(SP)
 	MOVQ a+24(FP), AX
@@ -11022,12 +11515,12 @@ full616:
 	MOVQ 16(SP), AX
 	MOVQ AX, 136(SP)
 
-rows670:
+rows688:
 	MOVQ    120(SP), AX
 	CMPQ    AX, $+8
-	JLT     four673
+	JLT     four691
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed674
+	JE      zeroed692
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -11058,9 +11551,9 @@ rows670:
 	VMOVUPS (AX)(SI*1), Z21
 	VMOVUPS 64(AX)(SI*1), Z22
 	VMOVUPS 128(AX)(SI*1), Z23
-	JMP     ready675
+	JMP     ready693
 
-zeroed674:
+zeroed692:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11086,7 +11579,7 @@ zeroed674:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready675:
+ready693:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11100,7 +11593,7 @@ ready675:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop676:
+loop694:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VMOVUPS      128(R9), Z26
@@ -11139,7 +11632,7 @@ loop676:
 	VFMADD231PS  Z26, Z27, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop676
+	JNZ          loop694
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11179,14 +11672,14 @@ loop676:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+8, 120(SP)
-	JG           rows670
-	JMP          finish672
+	JG           rows688
+	JMP          finish690
 
-four673:
+four691:
 	CMPQ    AX, $+4
-	JLT     rest671
+	JLT     rest689
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed677
+	JE      zeroed695
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -11203,9 +11696,9 @@ four673:
 	VMOVUPS (AX)(DX*1), Z9
 	VMOVUPS 64(AX)(DX*1), Z10
 	VMOVUPS 128(AX)(DX*1), Z11
-	JMP     ready678
+	JMP     ready696
 
-zeroed677:
+zeroed695:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11219,7 +11712,7 @@ zeroed677:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready678:
+ready696:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11231,7 +11724,7 @@ ready678:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop679:
+loop697:
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
 	VMOVUPS      128(DI), Z14
@@ -11254,7 +11747,7 @@ loop679:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop679
+	JNZ          loop697
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11280,12 +11773,12 @@ loop679:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+4, 120(SP)
-	JG           rows670
-	JMP          finish672
+	JG           rows688
+	JMP          finish690
 
-rest671:
+rest689:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed680
+	JE      zeroed698
 	MOVQ    136(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -11314,9 +11807,9 @@ rest671:
 	VMOVUPS (CX), Z9
 	VMOVUPS 64(CX), Z10
 	VMOVUPS 128(CX), Z11
-	JMP     ready681
+	JMP     ready699
 
-zeroed680:
+zeroed698:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11330,7 +11823,7 @@ zeroed680:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready681:
+ready699:
 	MOVQ    128(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11354,7 +11847,7 @@ ready681:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop682:
+loop700:
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
 	VMOVUPS      128(R9), Z14
@@ -11380,7 +11873,7 @@ loop682:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop682
+	JNZ          loop700
 	MOVQ         136(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11411,13 +11904,13 @@ loop682:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, 128(AX)
 
-finish672:
+finish690:
 	ADDQ $+192, 8(SP)
 	ADDQ $+192, 16(SP)
 	SUBQ $+48, (SP)
-	JMP  columns610
+	JMP  columns628
 
-part617:
+part635:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 144(SP)
 	MOVQ a+24(FP), AX
@@ -11425,12 +11918,12 @@ part617:
 	MOVQ 16(SP), AX
 	MOVQ AX, 160(SP)
 
-rows683:
+rows701:
 	MOVQ      144(SP), AX
 	CMPQ      AX, $+8
-	JLT       four686
+	JLT       four704
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed687
+	JE        zeroed705
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11461,9 +11954,9 @@ rows683:
 	VMOVUPS   (AX)(SI*1), Z21
 	VMOVUPS   64(AX)(SI*1), Z22
 	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
-	JMP       ready688
+	JMP       ready706
 
-zeroed687:
+zeroed705:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11489,7 +11982,7 @@ zeroed687:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready688:
+ready706:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11503,7 +11996,7 @@ ready688:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop689:
+loop707:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VMOVUPS.Z    128(R9), K1, Z26
@@ -11542,7 +12035,7 @@ loop689:
 	VFMADD231PS  Z26, Z27, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop689
+	JNZ          loop707
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11582,14 +12075,14 @@ loop689:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+8, 144(SP)
-	JG           rows683
-	JMP          finish685
+	JG           rows701
+	JMP          finish703
 
-four686:
+four704:
 	CMPQ      AX, $+4
-	JLT       rest684
+	JLT       rest702
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed690
+	JE        zeroed708
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11606,9 +12099,9 @@ four686:
 	VMOVUPS   (AX)(DX*1), Z9
 	VMOVUPS   64(AX)(DX*1), Z10
 	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
-	JMP       ready691
+	JMP       ready709
 
-zeroed690:
+zeroed708:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11622,7 +12115,7 @@ zeroed690:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready691:
+ready709:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11634,7 +12127,7 @@ ready691:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop692:
+loop710:
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
 	VMOVUPS.Z    128(DI), K1, Z14
@@ -11657,7 +12150,7 @@ loop692:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop692
+	JNZ          loop710
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11683,12 +12176,12 @@ loop692:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+4, 144(SP)
-	JG           rows683
-	JMP          finish685
+	JG           rows701
+	JMP          finish703
 
-rest684:
+rest702:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed693
+	JE        zeroed711
 	MOVQ      160(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -11717,9 +12210,9 @@ rest684:
 	VMOVUPS   (CX), Z9
 	VMOVUPS   64(CX), Z10
 	VMOVUPS.Z 128(CX), K1, Z11
-	JMP       ready694
+	JMP       ready712
 
-zeroed693:
+zeroed711:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11733,7 +12226,7 @@ zeroed693:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready694:
+ready712:
 	MOVQ    152(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11757,7 +12250,7 @@ ready694:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop695:
+loop713:
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
 	VMOVUPS.Z    128(R9), K1, Z14
@@ -11783,7 +12276,7 @@ loop695:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop695
+	JNZ          loop713
 	MOVQ         160(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11814,8 +12307,8 @@ loop695:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, K1, 128(AX)
 
-finish685:
-	JMP done611
+finish703:
+	JMP done629
 
 // func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -11831,60 +12324,60 @@ TEXT ·affineAVX512(SB), NOSPLIT, $16-68
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels696:
+channels714:
 	CMPQ         (SP), $+64
-	JLT          next698
+	JLT          next716
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given699
+	JNZ          given717
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish700
+	JMP          finish718
 
-given699:
+given717:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 	VMOVUPS 128(AX)(CX*1), Z2
 	VMOVUPS 192(AX)(CX*1), Z3
 
-finish700:
+finish718:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given701
+	JNZ          given719
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish702
+	JMP          finish720
 
-given701:
+given719:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 	VMOVUPS 128(AX)(CX*1), Z6
 	VMOVUPS 192(AX)(CX*1), Z7
 
-finish702:
+finish720:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given703
+	JNZ    given721
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    finish704
+	JMP    finish722
 
-given703:
+given721:
 	VMOVUPS (AX)(CX*1), Z8
 	VMOVUPS 64(AX)(CX*1), Z9
 	VMOVUPS 128(AX)(CX*1), Z10
 	VMOVUPS 192(AX)(CX*1), Z11
 
-finish704:
+finish722:
 	VBROADCASTSS floor+64(FP), Z12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -11894,9 +12387,9 @@ finish704:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both705
+	JNZ          both723
 
-loop707:
+loop725:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z8, Z0, Z4
 	VMAXPS      Z4, Z12, Z4
@@ -11915,11 +12408,11 @@ loop707:
 	VMOVUPS     Z4, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop707
-	JMP         finish706
+	JNZ         loop725
+	JMP         finish724
 
-both705:
-loop708:
+both723:
+loop726:
 	VMOVUPS     (SI)(DX*1), Z13
 	VFMADD213PS Z8, Z0, Z13
 	VFMADD231PS (DI)(DX*1), Z4, Z13
@@ -11942,55 +12435,55 @@ loop708:
 	VMOVUPS     Z13, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop708
+	JNZ         loop726
 
-finish706:
+finish724:
 	ADDQ $+256, 8(SP)
 	SUBQ $+64, (SP)
-	JMP  channels696
+	JMP  channels714
 
-next698:
+next716:
 	CMPQ         (SP), $+32
-	JLT          next709
+	JLT          next727
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given710
+	JNZ          given728
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish711
+	JMP          finish729
 
-given710:
+given728:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 
-finish711:
+finish729:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given712
+	JNZ          given730
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish713
+	JMP          finish731
 
-given712:
+given730:
 	VMOVUPS (AX)(CX*1), Z2
 	VMOVUPS 64(AX)(CX*1), Z3
 
-finish713:
+finish731:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given714
+	JNZ    given732
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    finish715
+	JMP    finish733
 
-given714:
+given732:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 
-finish715:
+finish733:
 	VBROADCASTSS floor+64(FP), Z6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12000,9 +12493,9 @@ finish715:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both716
+	JNZ          both734
 
-loop718:
+loop736:
 	VMOVUPS     (SI)(DX*1), Z2
 	VFMADD213PS Z4, Z0, Z2
 	VMAXPS      Z2, Z6, Z2
@@ -12013,11 +12506,11 @@ loop718:
 	VMOVUPS     Z2, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop718
-	JMP         finish717
+	JNZ         loop736
+	JMP         finish735
 
-both716:
-loop719:
+both734:
+loop737:
 	VMOVUPS     (SI)(DX*1), Z7
 	VFMADD213PS Z4, Z0, Z7
 	VFMADD231PS (DI)(DX*1), Z2, Z7
@@ -12030,49 +12523,49 @@ loop719:
 	VMOVUPS     Z7, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop719
+	JNZ         loop737
 
-finish717:
+finish735:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels696
+	JMP  channels714
 
-next709:
+next727:
 	CMPQ         (SP), $+16
-	JLT          next720
+	JLT          next738
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given721
+	JNZ          given739
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish722
+	JMP          finish740
 
-given721:
+given739:
 	VMOVUPS (AX)(CX*1), Z0
 
-finish722:
+finish740:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given723
+	JNZ          given741
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish724
+	JMP          finish742
 
-given723:
+given741:
 	VMOVUPS (AX)(CX*1), Z1
 
-finish724:
+finish742:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given725
+	JNZ    given743
 	VXORPS Z2, Z2, Z2
-	JMP    finish726
+	JMP    finish744
 
-given725:
+given743:
 	VMOVUPS (AX)(CX*1), Z2
 
-finish726:
+finish744:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12082,20 +12575,20 @@ finish726:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both727
+	JNZ          both745
 
-loop729:
+loop747:
 	VMOVUPS     (SI)(DX*1), Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop729
-	JMP         finish728
+	JNZ         loop747
+	JMP         finish746
 
-both727:
-loop730:
+both745:
+loop748:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VFMADD231PS (DI)(DX*1), Z1, Z4
@@ -12103,49 +12596,49 @@ loop730:
 	VMOVUPS     Z4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop730
+	JNZ         loop748
 
-finish728:
+finish746:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels696
+	JMP  channels714
 
-next720:
+next738:
 	CMPQ         (SP), $+0
-	JLE          done697
+	JLE          done715
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given731
+	JNZ          given749
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish732
+	JMP          finish750
 
-given731:
+given749:
 	VMOVUPS.Z (AX)(CX*1), K1, Z0
 
-finish732:
+finish750:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given733
+	JNZ          given751
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish734
+	JMP          finish752
 
-given733:
+given751:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 
-finish734:
+finish752:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given735
+	JNZ    given753
 	VXORPS Z2, Z2, Z2
-	JMP    finish736
+	JMP    finish754
 
-given735:
+given753:
 	VMOVUPS.Z (AX)(CX*1), K1, Z2
 
-finish736:
+finish754:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12155,20 +12648,20 @@ finish736:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both737
+	JNZ          both755
 
-loop739:
+loop757:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop739
-	JMP         finish738
+	JNZ         loop757
+	JMP         finish756
 
-both737:
-loop740:
+both755:
+loop758:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS.Z   (DI)(DX*1), K1, Z5
@@ -12177,10 +12670,10 @@ loop740:
 	VMOVUPS     Z4, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop740
+	JNZ         loop758
 
-finish738:
-done697:
+finish756:
+done715:
 	VZEROUPPER
 	RET
 
@@ -12198,9 +12691,9 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $16-48
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels741:
+channels759:
 	CMPQ   (SP), $+64
-	JLT    next743
+	JLT    next761
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12216,9 +12709,9 @@ channels741:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	TESTQ  DX, DX
-	JZ     finish744
+	JZ     finish762
 
-loop745:
+loop763:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12233,9 +12726,9 @@ loop745:
 	VFMADD231PS 192(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop745
+	JNZ         loop763
 
-finish744:
+finish762:
 	MOVQ    s+0(FP), AX
 	MOVQ    8(SP), CX
 	VMOVUPS (AX)(CX*1), Z8
@@ -12266,11 +12759,11 @@ finish744:
 	VMOVUPS Z7, 192(AX)(CX*1)
 	ADDQ    $+256, 8(SP)
 	SUBQ    $+64, (SP)
-	JMP     channels741
+	JMP     channels759
 
-next743:
+next761:
 	CMPQ   (SP), $+32
-	JLT    next746
+	JLT    next764
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12286,9 +12779,9 @@ next743:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest748
+	JLT    rest766
 
-pixels747:
+pixels765:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12304,14 +12797,14 @@ pixels747:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         pixels747
+	JGE         pixels765
 
-rest748:
+rest766:
 	ADDQ  $+2, DX
 	TESTQ DX, DX
-	JZ    finish749
+	JZ    finish767
 
-loop750:
+loop768:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12320,9 +12813,9 @@ loop750:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop750
+	JNZ         loop768
 
-finish749:
+finish767:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z3, Z1, Z1
@@ -12345,11 +12838,11 @@ finish749:
 	VMOVUPS Z5, 64(AX)(CX*1)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels741
+	JMP     channels759
 
-next746:
+next764:
 	CMPQ   (SP), $+16
-	JLT    next751
+	JLT    next769
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12365,9 +12858,9 @@ next746:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest753
+	JLT    rest771
 
-pixels752:
+pixels770:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12385,22 +12878,22 @@ pixels752:
 	VFMADD231PS (CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels752
+	JGE         pixels770
 
-rest753:
+rest771:
 	ADDQ  $+4, DX
 	TESTQ DX, DX
-	JZ    finish754
+	JZ    finish772
 
-loop755:
+loop773:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop755
+	JNZ         loop773
 
-finish754:
+finish772:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z5, Z4, Z4
 	VADDPS  Z3, Z2, Z2
@@ -12419,11 +12912,11 @@ finish754:
 	VMOVUPS Z4, (AX)(CX*1)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels741
+	JMP     channels759
 
-next751:
+next769:
 	CMPQ   (SP), $+0
-	JLE    done742
+	JLE    done760
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12439,9 +12932,9 @@ next751:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest757
+	JLT    rest775
 
-pixels756:
+pixels774:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
@@ -12463,23 +12956,23 @@ pixels756:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels756
+	JGE         pixels774
 
-rest757:
+rest775:
 	ADDQ  $+4, DX
 	TESTQ DX, DX
-	JZ    finish758
+	JZ    finish776
 
-loop759:
+loop777:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
 	VFMADD231PS Z9, Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop759
+	JNZ         loop777
 
-finish758:
+finish776:
 	VADDPS    Z1, Z0, Z0
 	VADDPS    Z5, Z4, Z4
 	VADDPS    Z3, Z2, Z2
@@ -12497,7 +12990,7 @@ finish758:
 	VADDPS    Z0, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)(CX*1)
 
-done742:
+done760:
 	VZEROUPPER
 	RET
 
@@ -12516,9 +13009,9 @@ TEXT ·maskAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+24(FP), BX
 	VXORPS Z0, Z0, Z0
 	SUBQ   $+64, BX
-	JLT    next761
+	JLT    next779
 
-vectors760:
+vectors778:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -12539,14 +13032,14 @@ vectors760:
 	ADDQ      $+256, CX
 	ADDQ      $+256, DX
 	SUBQ      $+64, BX
-	JGE       vectors760
+	JGE       vectors778
 
-next761:
+next779:
 	ADDQ $+64, BX
 	SUBQ $+16, BX
-	JLT  next763
+	JLT  next781
 
-vectors762:
+vectors780:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -12555,18 +13048,18 @@ vectors762:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JGE       vectors762
+	JGE       vectors780
 
-next763:
+next781:
 	ADDQ      $+16, BX
 	TESTQ     BX, BX
-	JZ        done764
+	JZ        done782
 	VMOVUPS.Z (DX), K1, Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
 	VMOVUPS   Z1, K1, (AX)
 
-done764:
+done782:
 	VZEROUPPER
 	RET
 
@@ -12580,661 +13073,13 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	NOTL   CX
 	KMOVW  CX, K1
 	CMPQ   c+32(FP), $+16
-	JLT    narrow765
-	CMPQ   k+40(FP), $+3
-	JNE    other766
-	MOVQ   pixel+48(FP), AX
-	MOVQ   tap+56(FP), CX
-	IMUL3Q $+1, AX, AX
-	IMUL3Q $+1, CX, CX
-	CMPQ   AX, CX
-	JNE    other766
-	CMPQ   width+24(FP), $+16
-	JLT    smaller767
-	MOVQ   c+32(FP), AX
-	SHLQ   $0x02, AX
-	MOVQ   tap+56(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, DX, BX
-	SUBQ   BX, CX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (BX)(DX*2), SI
-	LEAQ   (SI)(DX*2), DI
-	XORL   R8, R8
-	MOVQ   R8, (SP)
-
-tiles768:
-	MOVQ    (SP), R8
-	MOVQ    width+24(FP), R9
-	SUBQ    $+16, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    pixel+48(FP), R9
-	SHLQ    $0x02, R9
-	IMULQ   R8, R9
-	ADDQ    src+8(FP), R9
-	MOVQ    R9, 8(SP)
-	IMULQ   AX, R8
-	ADDQ    dst+0(FP), R8
-	MOVQ    R8, 16(SP)
-	XORL    R8, R8
-	MOVQ    R8, 24(SP)
-
-channels769:
-	MOVQ    24(SP), R8
-	LEAQ    -64(AX), R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    8(SP), R9
-	ADDQ    R8, R9
-	MOVQ    w+16(FP), R10
-	ADDQ    R8, R10
-	ADDQ    16(SP), R8
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	MOVQ    k+40(FP), R11
-
-loop770:
-	VMOVUPS     (R10), Z16
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z17
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z18
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z16, Z0
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z16, Z1
-	VFMADD231PS Z19, Z17, Z0
-	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z16, Z2
-	VFMADD231PS Z19, Z17, Z1
-	VFMADD231PS Z19, Z18, Z0
-	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z16, Z3
-	VFMADD231PS Z19, Z17, Z2
-	VFMADD231PS Z19, Z18, Z1
-	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z4
-	VFMADD231PS Z19, Z17, Z3
-	VFMADD231PS Z19, Z18, Z2
-	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z16, Z5
-	VFMADD231PS Z19, Z17, Z4
-	VFMADD231PS Z19, Z18, Z3
-	VMOVUPS     (R9)(BX*2), Z19
-	VFMADD231PS Z19, Z16, Z6
-	VFMADD231PS Z19, Z17, Z5
-	VFMADD231PS Z19, Z18, Z4
-	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z16, Z7
-	VFMADD231PS Z19, Z17, Z6
-	VFMADD231PS Z19, Z18, Z5
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z16, Z8
-	VFMADD231PS Z19, Z17, Z7
-	VFMADD231PS Z19, Z18, Z6
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z16, Z9
-	VFMADD231PS Z19, Z17, Z8
-	VFMADD231PS Z19, Z18, Z7
-	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z16, Z10
-	VFMADD231PS Z19, Z17, Z9
-	VFMADD231PS Z19, Z18, Z8
-	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z16, Z11
-	VFMADD231PS Z19, Z17, Z10
-	VFMADD231PS Z19, Z18, Z9
-	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z12
-	VFMADD231PS Z19, Z17, Z11
-	VFMADD231PS Z19, Z18, Z10
-	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z16, Z13
-	VFMADD231PS Z19, Z17, Z12
-	VFMADD231PS Z19, Z18, Z11
-	VMOVUPS     (R9)(BX*2), Z19
-	VFMADD231PS Z19, Z16, Z14
-	VFMADD231PS Z19, Z17, Z13
-	VFMADD231PS Z19, Z18, Z12
-	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z16, Z15
-	VFMADD231PS Z19, Z17, Z14
-	VFMADD231PS Z19, Z18, Z13
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z17, Z15
-	VFMADD231PS Z19, Z18, Z14
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z18, Z15
-	ADDQ        CX, R9
-	DECQ        R11
-	JNZ         loop770
-	VMOVUPS     Z0, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z1, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z2, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z3, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z4, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z5, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z6, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z7, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z8, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z9, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z10, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z11, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z12, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z13, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z14, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z15, (R8)
-	ADDQ        AX, R8
-	ADDQ        $+64, 24(SP)
-	CMPQ        AX, 24(SP)
-	JGT         channels769
-	ADDQ        $+16, (SP)
-	MOVQ        (SP), R8
-	CMPQ        R8, width+24(FP)
-	JLT         tiles768
-	VZEROUPPER
-	RET
-
-smaller767:
-	CMPQ   width+24(FP), $+8
-	JLT    smaller771
-	MOVQ   c+32(FP), AX
-	SHLQ   $0x02, AX
-	MOVQ   tap+56(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   k+40(FP), BX
-	IMUL3Q $+8, DX, BX
-	SUBQ   BX, CX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (BX)(DX*2), SI
-	LEAQ   (SI)(DX*2), DI
-	XORL   R8, R8
-	MOVQ   R8, (SP)
-
-tiles772:
-	MOVQ    (SP), R8
-	MOVQ    width+24(FP), R9
-	SUBQ    $+8, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    pixel+48(FP), R9
-	SHLQ    $0x02, R9
-	IMULQ   R8, R9
-	ADDQ    src+8(FP), R9
-	MOVQ    R9, 8(SP)
-	IMULQ   AX, R8
-	ADDQ    dst+0(FP), R8
-	MOVQ    R8, 16(SP)
-	XORL    R8, R8
-	MOVQ    R8, 24(SP)
-
-channels773:
-	MOVQ    24(SP), R8
-	LEAQ    -64(AX), R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    8(SP), R9
-	ADDQ    R8, R9
-	MOVQ    w+16(FP), R10
-	ADDQ    R8, R10
-	ADDQ    16(SP), R8
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	MOVQ    k+40(FP), R11
-
-loop774:
-	VMOVUPS     (R10), Z8
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z9
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z10
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z11
-	VFMADD231PS Z11, Z8, Z0
-	VMOVUPS     (R9)(DX*1), Z11
-	VFMADD231PS Z11, Z8, Z1
-	VFMADD231PS Z11, Z9, Z0
-	VMOVUPS     (R9)(DX*2), Z11
-	VFMADD231PS Z11, Z8, Z2
-	VFMADD231PS Z11, Z9, Z1
-	VFMADD231PS Z11, Z10, Z0
-	VMOVUPS     (R9)(BX*1), Z11
-	VFMADD231PS Z11, Z8, Z3
-	VFMADD231PS Z11, Z9, Z2
-	VFMADD231PS Z11, Z10, Z1
-	VMOVUPS     (R9)(DX*4), Z11
-	VFMADD231PS Z11, Z8, Z4
-	VFMADD231PS Z11, Z9, Z3
-	VFMADD231PS Z11, Z10, Z2
-	VMOVUPS     (R9)(SI*1), Z11
-	VFMADD231PS Z11, Z8, Z5
-	VFMADD231PS Z11, Z9, Z4
-	VFMADD231PS Z11, Z10, Z3
-	VMOVUPS     (R9)(BX*2), Z11
-	VFMADD231PS Z11, Z8, Z6
-	VFMADD231PS Z11, Z9, Z5
-	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS     (R9)(DI*1), Z11
-	VFMADD231PS Z11, Z8, Z7
-	VFMADD231PS Z11, Z9, Z6
-	VFMADD231PS Z11, Z10, Z5
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z11
-	VFMADD231PS Z11, Z9, Z7
-	VFMADD231PS Z11, Z10, Z6
-	VMOVUPS     (R9)(DX*1), Z11
-	VFMADD231PS Z11, Z10, Z7
-	ADDQ        CX, R9
-	DECQ        R11
-	JNZ         loop774
-	VMOVUPS     Z0, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z1, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z2, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z3, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z4, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z5, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z6, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z7, (R8)
-	ADDQ        AX, R8
-	ADDQ        $+64, 24(SP)
-	CMPQ        AX, 24(SP)
-	JGT         channels773
-	ADDQ        $+8, (SP)
-	MOVQ        (SP), R8
-	CMPQ        R8, width+24(FP)
-	JLT         tiles772
-	VZEROUPPER
-	RET
-
-smaller771:
-other766:
-	CMPQ   k+40(FP), $+3
-	JNE    other775
-	MOVQ   pixel+48(FP), AX
-	MOVQ   tap+56(FP), CX
-	IMUL3Q $+2, AX, AX
-	IMUL3Q $+1, CX, CX
-	CMPQ   AX, CX
-	JNE    other775
-	CMPQ   width+24(FP), $+16
-	JLT    smaller776
-	MOVQ   c+32(FP), AX
-	SHLQ   $0x02, AX
-	MOVQ   tap+56(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, DX, BX
-	SUBQ   BX, CX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (BX)(DX*2), SI
-	LEAQ   (SI)(DX*2), DI
-	XORL   R8, R8
-	MOVQ   R8, (SP)
-
-tiles777:
-	MOVQ    (SP), R8
-	MOVQ    width+24(FP), R9
-	SUBQ    $+16, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    pixel+48(FP), R9
-	SHLQ    $0x02, R9
-	IMULQ   R8, R9
-	ADDQ    src+8(FP), R9
-	MOVQ    R9, 8(SP)
-	IMULQ   AX, R8
-	ADDQ    dst+0(FP), R8
-	MOVQ    R8, 16(SP)
-	XORL    R8, R8
-	MOVQ    R8, 24(SP)
-
-channels778:
-	MOVQ    24(SP), R8
-	LEAQ    -64(AX), R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    8(SP), R9
-	ADDQ    R8, R9
-	MOVQ    w+16(FP), R10
-	ADDQ    R8, R10
-	ADDQ    16(SP), R8
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	VXORPS  Z8, Z8, Z8
-	VXORPS  Z9, Z9, Z9
-	VXORPS  Z10, Z10, Z10
-	VXORPS  Z11, Z11, Z11
-	VXORPS  Z12, Z12, Z12
-	VXORPS  Z13, Z13, Z13
-	VXORPS  Z14, Z14, Z14
-	VXORPS  Z15, Z15, Z15
-	MOVQ    k+40(FP), R11
-
-loop779:
-	VMOVUPS     (R10), Z16
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z17
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z18
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z16, Z0
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z16, Z1
-	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z16, Z2
-	VFMADD231PS Z19, Z17, Z0
-	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z16, Z3
-	VFMADD231PS Z19, Z17, Z1
-	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z4
-	VFMADD231PS Z19, Z17, Z2
-	VFMADD231PS Z19, Z18, Z0
-	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z16, Z5
-	VFMADD231PS Z19, Z17, Z3
-	VFMADD231PS Z19, Z18, Z1
-	VMOVUPS     (R9)(BX*2), Z19
-	VFMADD231PS Z19, Z16, Z6
-	VFMADD231PS Z19, Z17, Z4
-	VFMADD231PS Z19, Z18, Z2
-	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z16, Z7
-	VFMADD231PS Z19, Z17, Z5
-	VFMADD231PS Z19, Z18, Z3
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z16, Z8
-	VFMADD231PS Z19, Z17, Z6
-	VFMADD231PS Z19, Z18, Z4
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z16, Z9
-	VFMADD231PS Z19, Z17, Z7
-	VFMADD231PS Z19, Z18, Z5
-	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z16, Z10
-	VFMADD231PS Z19, Z17, Z8
-	VFMADD231PS Z19, Z18, Z6
-	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z16, Z11
-	VFMADD231PS Z19, Z17, Z9
-	VFMADD231PS Z19, Z18, Z7
-	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z12
-	VFMADD231PS Z19, Z17, Z10
-	VFMADD231PS Z19, Z18, Z8
-	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z16, Z13
-	VFMADD231PS Z19, Z17, Z11
-	VFMADD231PS Z19, Z18, Z9
-	VMOVUPS     (R9)(BX*2), Z19
-	VFMADD231PS Z19, Z16, Z14
-	VFMADD231PS Z19, Z17, Z12
-	VFMADD231PS Z19, Z18, Z10
-	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z16, Z15
-	VFMADD231PS Z19, Z17, Z13
-	VFMADD231PS Z19, Z18, Z11
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z17, Z14
-	VFMADD231PS Z19, Z18, Z12
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z17, Z15
-	VFMADD231PS Z19, Z18, Z13
-	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z18, Z14
-	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z18, Z15
-	ADDQ        CX, R9
-	DECQ        R11
-	JNZ         loop779
-	VMOVUPS     Z0, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z1, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z2, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z3, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z4, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z5, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z6, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z7, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z8, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z9, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z10, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z11, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z12, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z13, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z14, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z15, (R8)
-	ADDQ        AX, R8
-	ADDQ        $+64, 24(SP)
-	CMPQ        AX, 24(SP)
-	JGT         channels778
-	ADDQ        $+16, (SP)
-	MOVQ        (SP), R8
-	CMPQ        R8, width+24(FP)
-	JLT         tiles777
-	VZEROUPPER
-	RET
-
-smaller776:
-	CMPQ   width+24(FP), $+8
-	JLT    smaller780
-	MOVQ   c+32(FP), AX
-	SHLQ   $0x02, AX
-	MOVQ   tap+56(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), CX
-	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   k+40(FP), BX
-	IMUL3Q $+8, DX, BX
-	SUBQ   BX, CX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (BX)(DX*2), SI
-	LEAQ   (SI)(DX*2), DI
-	XORL   R8, R8
-	MOVQ   R8, (SP)
-
-tiles781:
-	MOVQ    (SP), R8
-	MOVQ    width+24(FP), R9
-	SUBQ    $+8, R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    pixel+48(FP), R9
-	SHLQ    $0x02, R9
-	IMULQ   R8, R9
-	ADDQ    src+8(FP), R9
-	MOVQ    R9, 8(SP)
-	IMULQ   AX, R8
-	ADDQ    dst+0(FP), R8
-	MOVQ    R8, 16(SP)
-	XORL    R8, R8
-	MOVQ    R8, 24(SP)
-
-channels782:
-	MOVQ    24(SP), R8
-	LEAQ    -64(AX), R9
-	CMPQ    R8, R9
-	CMOVQGT R9, R8
-	MOVQ    8(SP), R9
-	ADDQ    R8, R9
-	MOVQ    w+16(FP), R10
-	ADDQ    R8, R10
-	ADDQ    16(SP), R8
-	VXORPS  Z0, Z0, Z0
-	VXORPS  Z1, Z1, Z1
-	VXORPS  Z2, Z2, Z2
-	VXORPS  Z3, Z3, Z3
-	VXORPS  Z4, Z4, Z4
-	VXORPS  Z5, Z5, Z5
-	VXORPS  Z6, Z6, Z6
-	VXORPS  Z7, Z7, Z7
-	MOVQ    k+40(FP), R11
-
-loop783:
-	VMOVUPS     (R10), Z8
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z9
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z10
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z11
-	VFMADD231PS Z11, Z8, Z0
-	VMOVUPS     (R9)(DX*1), Z11
-	VFMADD231PS Z11, Z8, Z1
-	VMOVUPS     (R9)(DX*2), Z11
-	VFMADD231PS Z11, Z8, Z2
-	VFMADD231PS Z11, Z9, Z0
-	VMOVUPS     (R9)(BX*1), Z11
-	VFMADD231PS Z11, Z8, Z3
-	VFMADD231PS Z11, Z9, Z1
-	VMOVUPS     (R9)(DX*4), Z11
-	VFMADD231PS Z11, Z8, Z4
-	VFMADD231PS Z11, Z9, Z2
-	VFMADD231PS Z11, Z10, Z0
-	VMOVUPS     (R9)(SI*1), Z11
-	VFMADD231PS Z11, Z8, Z5
-	VFMADD231PS Z11, Z9, Z3
-	VFMADD231PS Z11, Z10, Z1
-	VMOVUPS     (R9)(BX*2), Z11
-	VFMADD231PS Z11, Z8, Z6
-	VFMADD231PS Z11, Z9, Z4
-	VFMADD231PS Z11, Z10, Z2
-	VMOVUPS     (R9)(DI*1), Z11
-	VFMADD231PS Z11, Z8, Z7
-	VFMADD231PS Z11, Z9, Z5
-	VFMADD231PS Z11, Z10, Z3
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z11
-	VFMADD231PS Z11, Z9, Z6
-	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS     (R9)(DX*1), Z11
-	VFMADD231PS Z11, Z9, Z7
-	VFMADD231PS Z11, Z10, Z5
-	VMOVUPS     (R9)(DX*2), Z11
-	VFMADD231PS Z11, Z10, Z6
-	VMOVUPS     (R9)(BX*1), Z11
-	VFMADD231PS Z11, Z10, Z7
-	ADDQ        CX, R9
-	DECQ        R11
-	JNZ         loop783
-	VMOVUPS     Z0, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z1, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z2, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z3, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z4, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z5, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z6, (R8)
-	ADDQ        AX, R8
-	VMOVUPS     Z7, (R8)
-	ADDQ        AX, R8
-	ADDQ        $+64, 24(SP)
-	CMPQ        AX, 24(SP)
-	JGT         channels782
-	ADDQ        $+8, (SP)
-	MOVQ        (SP), R8
-	CMPQ        R8, width+24(FP)
-	JLT         tiles781
-	VZEROUPPER
-	RET
-
-smaller780:
-other775:
+	JLT    narrow783
 	CMPQ   k+40(FP), $+3
 	JNE    other784
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
-	IMUL3Q $+2, CX, CX
+	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
 	JNE    other784
 	CMPQ   width+24(FP), $+16
@@ -13245,10 +13090,10 @@ other775:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   tap+56(FP), DX
+	MOVQ   pixel+48(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+32, DX, BX
+	IMUL3Q $+16, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -13311,87 +13156,70 @@ loop788:
 	VMOVUPS     (R9), Z19
 	VFMADD231PS Z19, Z16, Z0
 	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z16, Z1
 	VFMADD231PS Z19, Z17, Z0
 	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z16, Z1
+	VFMADD231PS Z19, Z16, Z2
+	VFMADD231PS Z19, Z17, Z1
 	VFMADD231PS Z19, Z18, Z0
 	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z17, Z1
-	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z2
-	VFMADD231PS Z19, Z18, Z1
-	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z17, Z2
-	VMOVUPS     (R9)(BX*2), Z19
 	VFMADD231PS Z19, Z16, Z3
-	VFMADD231PS Z19, Z18, Z2
-	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z17, Z3
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z16, Z4
-	VFMADD231PS Z19, Z18, Z3
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z17, Z4
-	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z16, Z5
-	VFMADD231PS Z19, Z18, Z4
-	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z17, Z5
+	VFMADD231PS Z19, Z17, Z2
+	VFMADD231PS Z19, Z18, Z1
 	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z6
-	VFMADD231PS Z19, Z18, Z5
+	VFMADD231PS Z19, Z16, Z4
+	VFMADD231PS Z19, Z17, Z3
+	VFMADD231PS Z19, Z18, Z2
 	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z17, Z6
+	VFMADD231PS Z19, Z16, Z5
+	VFMADD231PS Z19, Z17, Z4
+	VFMADD231PS Z19, Z18, Z3
 	VMOVUPS     (R9)(BX*2), Z19
-	VFMADD231PS Z19, Z16, Z7
-	VFMADD231PS Z19, Z18, Z6
+	VFMADD231PS Z19, Z16, Z6
+	VFMADD231PS Z19, Z17, Z5
+	VFMADD231PS Z19, Z18, Z4
 	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z17, Z7
+	VFMADD231PS Z19, Z16, Z7
+	VFMADD231PS Z19, Z17, Z6
+	VFMADD231PS Z19, Z18, Z5
 	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z19
 	VFMADD231PS Z19, Z16, Z8
-	VFMADD231PS Z19, Z18, Z7
+	VFMADD231PS Z19, Z17, Z7
+	VFMADD231PS Z19, Z18, Z6
 	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z17, Z8
-	VMOVUPS     (R9)(DX*2), Z19
 	VFMADD231PS Z19, Z16, Z9
+	VFMADD231PS Z19, Z17, Z8
+	VFMADD231PS Z19, Z18, Z7
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z16, Z10
+	VFMADD231PS Z19, Z17, Z9
 	VFMADD231PS Z19, Z18, Z8
 	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z17, Z9
-	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z10
-	VFMADD231PS Z19, Z18, Z9
-	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z17, Z10
-	VMOVUPS     (R9)(BX*2), Z19
 	VFMADD231PS Z19, Z16, Z11
-	VFMADD231PS Z19, Z18, Z10
-	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z17, Z11
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z19
-	VFMADD231PS Z19, Z16, Z12
-	VFMADD231PS Z19, Z18, Z11
-	VMOVUPS     (R9)(DX*1), Z19
-	VFMADD231PS Z19, Z17, Z12
-	VMOVUPS     (R9)(DX*2), Z19
-	VFMADD231PS Z19, Z16, Z13
-	VFMADD231PS Z19, Z18, Z12
-	VMOVUPS     (R9)(BX*1), Z19
-	VFMADD231PS Z19, Z17, Z13
+	VFMADD231PS Z19, Z17, Z10
+	VFMADD231PS Z19, Z18, Z9
 	VMOVUPS     (R9)(DX*4), Z19
-	VFMADD231PS Z19, Z16, Z14
-	VFMADD231PS Z19, Z18, Z13
+	VFMADD231PS Z19, Z16, Z12
+	VFMADD231PS Z19, Z17, Z11
+	VFMADD231PS Z19, Z18, Z10
 	VMOVUPS     (R9)(SI*1), Z19
-	VFMADD231PS Z19, Z17, Z14
+	VFMADD231PS Z19, Z16, Z13
+	VFMADD231PS Z19, Z17, Z12
+	VFMADD231PS Z19, Z18, Z11
 	VMOVUPS     (R9)(BX*2), Z19
-	VFMADD231PS Z19, Z16, Z15
-	VFMADD231PS Z19, Z18, Z14
+	VFMADD231PS Z19, Z16, Z14
+	VFMADD231PS Z19, Z17, Z13
+	VFMADD231PS Z19, Z18, Z12
 	VMOVUPS     (R9)(DI*1), Z19
-	VFMADD231PS Z19, Z17, Z15
+	VFMADD231PS Z19, Z16, Z15
+	VFMADD231PS Z19, Z17, Z14
+	VFMADD231PS Z19, Z18, Z13
 	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z17, Z15
+	VFMADD231PS Z19, Z18, Z14
+	VMOVUPS     (R9)(DX*1), Z19
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
@@ -13447,10 +13275,10 @@ smaller785:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   tap+56(FP), DX
+	MOVQ   pixel+48(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, DX, BX
+	IMUL3Q $+8, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -13505,45 +13333,37 @@ loop792:
 	VMOVUPS     (R9), Z11
 	VFMADD231PS Z11, Z8, Z0
 	VMOVUPS     (R9)(DX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
 	VFMADD231PS Z11, Z9, Z0
 	VMOVUPS     (R9)(DX*2), Z11
-	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
 	VFMADD231PS Z11, Z10, Z0
 	VMOVUPS     (R9)(BX*1), Z11
-	VFMADD231PS Z11, Z9, Z1
-	VMOVUPS     (R9)(DX*4), Z11
-	VFMADD231PS Z11, Z8, Z2
-	VFMADD231PS Z11, Z10, Z1
-	VMOVUPS     (R9)(SI*1), Z11
-	VFMADD231PS Z11, Z9, Z2
-	VMOVUPS     (R9)(BX*2), Z11
 	VFMADD231PS Z11, Z8, Z3
-	VFMADD231PS Z11, Z10, Z2
-	VMOVUPS     (R9)(DI*1), Z11
-	VFMADD231PS Z11, Z9, Z3
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z11
-	VFMADD231PS Z11, Z8, Z4
-	VFMADD231PS Z11, Z10, Z3
-	VMOVUPS     (R9)(DX*1), Z11
-	VFMADD231PS Z11, Z9, Z4
-	VMOVUPS     (R9)(DX*2), Z11
-	VFMADD231PS Z11, Z8, Z5
-	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS     (R9)(BX*1), Z11
-	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
 	VMOVUPS     (R9)(DX*4), Z11
-	VFMADD231PS Z11, Z8, Z6
-	VFMADD231PS Z11, Z10, Z5
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
 	VMOVUPS     (R9)(SI*1), Z11
-	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
 	VMOVUPS     (R9)(BX*2), Z11
-	VFMADD231PS Z11, Z8, Z7
-	VFMADD231PS Z11, Z10, Z6
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
 	VMOVUPS     (R9)(DI*1), Z11
-	VFMADD231PS Z11, Z9, Z7
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
 	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z9, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (R9)(DX*1), Z11
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
@@ -13576,11 +13396,11 @@ loop792:
 
 smaller789:
 other784:
-	CMPQ   k+40(FP), $+5
+	CMPQ   k+40(FP), $+3
 	JNE    other793
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
-	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
 	JNE    other793
@@ -13655,112 +13475,76 @@ loop797:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z18
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z19
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z20
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z16, Z0
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z16, Z1
-	VFMADD231PS Z21, Z17, Z0
-	VMOVUPS     (R9)(DX*2), Z21
-	VFMADD231PS Z21, Z16, Z2
-	VFMADD231PS Z21, Z17, Z1
-	VFMADD231PS Z21, Z18, Z0
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z16, Z3
-	VFMADD231PS Z21, Z17, Z2
-	VFMADD231PS Z21, Z18, Z1
-	VFMADD231PS Z21, Z19, Z0
-	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z16, Z4
-	VFMADD231PS Z21, Z17, Z3
-	VFMADD231PS Z21, Z18, Z2
-	VFMADD231PS Z21, Z19, Z1
-	VFMADD231PS Z21, Z20, Z0
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z16, Z5
-	VFMADD231PS Z21, Z17, Z4
-	VFMADD231PS Z21, Z18, Z3
-	VFMADD231PS Z21, Z19, Z2
-	VFMADD231PS Z21, Z20, Z1
-	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z6
-	VFMADD231PS Z21, Z17, Z5
-	VFMADD231PS Z21, Z18, Z4
-	VFMADD231PS Z21, Z19, Z3
-	VFMADD231PS Z21, Z20, Z2
-	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z16, Z7
-	VFMADD231PS Z21, Z17, Z6
-	VFMADD231PS Z21, Z18, Z5
-	VFMADD231PS Z21, Z19, Z4
-	VFMADD231PS Z21, Z20, Z3
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z16, Z0
+	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z16, Z1
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z16, Z2
+	VFMADD231PS Z19, Z17, Z0
+	VMOVUPS     (R9)(BX*1), Z19
+	VFMADD231PS Z19, Z16, Z3
+	VFMADD231PS Z19, Z17, Z1
+	VMOVUPS     (R9)(DX*4), Z19
+	VFMADD231PS Z19, Z16, Z4
+	VFMADD231PS Z19, Z17, Z2
+	VFMADD231PS Z19, Z18, Z0
+	VMOVUPS     (R9)(SI*1), Z19
+	VFMADD231PS Z19, Z16, Z5
+	VFMADD231PS Z19, Z17, Z3
+	VFMADD231PS Z19, Z18, Z1
+	VMOVUPS     (R9)(BX*2), Z19
+	VFMADD231PS Z19, Z16, Z6
+	VFMADD231PS Z19, Z17, Z4
+	VFMADD231PS Z19, Z18, Z2
+	VMOVUPS     (R9)(DI*1), Z19
+	VFMADD231PS Z19, Z16, Z7
+	VFMADD231PS Z19, Z17, Z5
+	VFMADD231PS Z19, Z18, Z3
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z16, Z8
-	VFMADD231PS Z21, Z17, Z7
-	VFMADD231PS Z21, Z18, Z6
-	VFMADD231PS Z21, Z19, Z5
-	VFMADD231PS Z21, Z20, Z4
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z16, Z9
-	VFMADD231PS Z21, Z17, Z8
-	VFMADD231PS Z21, Z18, Z7
-	VFMADD231PS Z21, Z19, Z6
-	VFMADD231PS Z21, Z20, Z5
-	VMOVUPS     (R9)(DX*2), Z21
-	VFMADD231PS Z21, Z16, Z10
-	VFMADD231PS Z21, Z17, Z9
-	VFMADD231PS Z21, Z18, Z8
-	VFMADD231PS Z21, Z19, Z7
-	VFMADD231PS Z21, Z20, Z6
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z16, Z11
-	VFMADD231PS Z21, Z17, Z10
-	VFMADD231PS Z21, Z18, Z9
-	VFMADD231PS Z21, Z19, Z8
-	VFMADD231PS Z21, Z20, Z7
-	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z16, Z12
-	VFMADD231PS Z21, Z17, Z11
-	VFMADD231PS Z21, Z18, Z10
-	VFMADD231PS Z21, Z19, Z9
-	VFMADD231PS Z21, Z20, Z8
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z16, Z13
-	VFMADD231PS Z21, Z17, Z12
-	VFMADD231PS Z21, Z18, Z11
-	VFMADD231PS Z21, Z19, Z10
-	VFMADD231PS Z21, Z20, Z9
-	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z14
-	VFMADD231PS Z21, Z17, Z13
-	VFMADD231PS Z21, Z18, Z12
-	VFMADD231PS Z21, Z19, Z11
-	VFMADD231PS Z21, Z20, Z10
-	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z16, Z15
-	VFMADD231PS Z21, Z17, Z14
-	VFMADD231PS Z21, Z18, Z13
-	VFMADD231PS Z21, Z19, Z12
-	VFMADD231PS Z21, Z20, Z11
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z16, Z8
+	VFMADD231PS Z19, Z17, Z6
+	VFMADD231PS Z19, Z18, Z4
+	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z16, Z9
+	VFMADD231PS Z19, Z17, Z7
+	VFMADD231PS Z19, Z18, Z5
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z16, Z10
+	VFMADD231PS Z19, Z17, Z8
+	VFMADD231PS Z19, Z18, Z6
+	VMOVUPS     (R9)(BX*1), Z19
+	VFMADD231PS Z19, Z16, Z11
+	VFMADD231PS Z19, Z17, Z9
+	VFMADD231PS Z19, Z18, Z7
+	VMOVUPS     (R9)(DX*4), Z19
+	VFMADD231PS Z19, Z16, Z12
+	VFMADD231PS Z19, Z17, Z10
+	VFMADD231PS Z19, Z18, Z8
+	VMOVUPS     (R9)(SI*1), Z19
+	VFMADD231PS Z19, Z16, Z13
+	VFMADD231PS Z19, Z17, Z11
+	VFMADD231PS Z19, Z18, Z9
+	VMOVUPS     (R9)(BX*2), Z19
+	VFMADD231PS Z19, Z16, Z14
+	VFMADD231PS Z19, Z17, Z12
+	VFMADD231PS Z19, Z18, Z10
+	VMOVUPS     (R9)(DI*1), Z19
+	VFMADD231PS Z19, Z16, Z15
+	VFMADD231PS Z19, Z17, Z13
+	VFMADD231PS Z19, Z18, Z11
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z17, Z15
-	VFMADD231PS Z21, Z18, Z14
-	VFMADD231PS Z21, Z19, Z13
-	VFMADD231PS Z21, Z20, Z12
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z18, Z15
-	VFMADD231PS Z21, Z19, Z14
-	VFMADD231PS Z21, Z20, Z13
-	VMOVUPS     (R9)(DX*2), Z21
-	VFMADD231PS Z21, Z19, Z15
-	VFMADD231PS Z21, Z20, Z14
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z20, Z15
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z17, Z14
+	VFMADD231PS Z19, Z18, Z12
+	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z17, Z15
+	VFMADD231PS Z19, Z18, Z13
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z18, Z14
+	VMOVUPS     (R9)(BX*1), Z19
+	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop797
@@ -13870,63 +13654,43 @@ loop801:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z10
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z11
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z12
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z13
-	VFMADD231PS Z13, Z8, Z0
-	VMOVUPS     (R9)(DX*1), Z13
-	VFMADD231PS Z13, Z8, Z1
-	VFMADD231PS Z13, Z9, Z0
-	VMOVUPS     (R9)(DX*2), Z13
-	VFMADD231PS Z13, Z8, Z2
-	VFMADD231PS Z13, Z9, Z1
-	VFMADD231PS Z13, Z10, Z0
-	VMOVUPS     (R9)(BX*1), Z13
-	VFMADD231PS Z13, Z8, Z3
-	VFMADD231PS Z13, Z9, Z2
-	VFMADD231PS Z13, Z10, Z1
-	VFMADD231PS Z13, Z11, Z0
-	VMOVUPS     (R9)(DX*4), Z13
-	VFMADD231PS Z13, Z8, Z4
-	VFMADD231PS Z13, Z9, Z3
-	VFMADD231PS Z13, Z10, Z2
-	VFMADD231PS Z13, Z11, Z1
-	VFMADD231PS Z13, Z12, Z0
-	VMOVUPS     (R9)(SI*1), Z13
-	VFMADD231PS Z13, Z8, Z5
-	VFMADD231PS Z13, Z9, Z4
-	VFMADD231PS Z13, Z10, Z3
-	VFMADD231PS Z13, Z11, Z2
-	VFMADD231PS Z13, Z12, Z1
-	VMOVUPS     (R9)(BX*2), Z13
-	VFMADD231PS Z13, Z8, Z6
-	VFMADD231PS Z13, Z9, Z5
-	VFMADD231PS Z13, Z10, Z4
-	VFMADD231PS Z13, Z11, Z3
-	VFMADD231PS Z13, Z12, Z2
-	VMOVUPS     (R9)(DI*1), Z13
-	VFMADD231PS Z13, Z8, Z7
-	VFMADD231PS Z13, Z9, Z6
-	VFMADD231PS Z13, Z10, Z5
-	VFMADD231PS Z13, Z11, Z4
-	VFMADD231PS Z13, Z12, Z3
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z8, Z0
+	VMOVUPS     (R9)(DX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VMOVUPS     (R9)(DX*2), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z0
+	VMOVUPS     (R9)(BX*1), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z1
+	VMOVUPS     (R9)(DX*4), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (R9)(SI*1), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (R9)(BX*2), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (R9)(DI*1), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z3
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z13
-	VFMADD231PS Z13, Z9, Z7
-	VFMADD231PS Z13, Z10, Z6
-	VFMADD231PS Z13, Z11, Z5
-	VFMADD231PS Z13, Z12, Z4
-	VMOVUPS     (R9)(DX*1), Z13
-	VFMADD231PS Z13, Z10, Z7
-	VFMADD231PS Z13, Z11, Z6
-	VFMADD231PS Z13, Z12, Z5
-	VMOVUPS     (R9)(DX*2), Z13
-	VFMADD231PS Z13, Z11, Z7
-	VFMADD231PS Z13, Z12, Z6
-	VMOVUPS     (R9)(BX*1), Z13
-	VFMADD231PS Z13, Z12, Z7
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (R9)(DX*1), Z11
+	VFMADD231PS Z11, Z9, Z7
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (R9)(DX*2), Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (R9)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop801
@@ -13958,12 +13722,12 @@ loop801:
 
 smaller798:
 other793:
-	CMPQ   k+40(FP), $+5
+	CMPQ   k+40(FP), $+3
 	JNE    other802
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
-	IMUL3Q $+2, AX, AX
-	IMUL3Q $+1, CX, CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
 	JNE    other802
 	CMPQ   width+24(FP), $+16
@@ -13974,10 +13738,10 @@ other793:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, DX, BX
+	IMUL3Q $+32, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -14037,116 +13801,91 @@ loop806:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z18
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z19
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z20
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z16, Z0
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z16, Z1
-	VMOVUPS     (R9)(DX*2), Z21
-	VFMADD231PS Z21, Z16, Z2
-	VFMADD231PS Z21, Z17, Z0
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z16, Z3
-	VFMADD231PS Z21, Z17, Z1
-	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z16, Z4
-	VFMADD231PS Z21, Z17, Z2
-	VFMADD231PS Z21, Z18, Z0
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z16, Z5
-	VFMADD231PS Z21, Z17, Z3
-	VFMADD231PS Z21, Z18, Z1
-	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z6
-	VFMADD231PS Z21, Z17, Z4
-	VFMADD231PS Z21, Z18, Z2
-	VFMADD231PS Z21, Z19, Z0
-	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z16, Z7
-	VFMADD231PS Z21, Z17, Z5
-	VFMADD231PS Z21, Z18, Z3
-	VFMADD231PS Z21, Z19, Z1
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z16, Z0
+	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z17, Z0
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z16, Z1
+	VFMADD231PS Z19, Z18, Z0
+	VMOVUPS     (R9)(BX*1), Z19
+	VFMADD231PS Z19, Z17, Z1
+	VMOVUPS     (R9)(DX*4), Z19
+	VFMADD231PS Z19, Z16, Z2
+	VFMADD231PS Z19, Z18, Z1
+	VMOVUPS     (R9)(SI*1), Z19
+	VFMADD231PS Z19, Z17, Z2
+	VMOVUPS     (R9)(BX*2), Z19
+	VFMADD231PS Z19, Z16, Z3
+	VFMADD231PS Z19, Z18, Z2
+	VMOVUPS     (R9)(DI*1), Z19
+	VFMADD231PS Z19, Z17, Z3
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z16, Z8
-	VFMADD231PS Z21, Z17, Z6
-	VFMADD231PS Z21, Z18, Z4
-	VFMADD231PS Z21, Z19, Z2
-	VFMADD231PS Z21, Z20, Z0
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z16, Z9
-	VFMADD231PS Z21, Z17, Z7
-	VFMADD231PS Z21, Z18, Z5
-	VFMADD231PS Z21, Z19, Z3
-	VFMADD231PS Z21, Z20, Z1
-	VMOVUPS     (R9)(DX*2), Z21
-	VFMADD231PS Z21, Z16, Z10
-	VFMADD231PS Z21, Z17, Z8
-	VFMADD231PS Z21, Z18, Z6
-	VFMADD231PS Z21, Z19, Z4
-	VFMADD231PS Z21, Z20, Z2
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z16, Z11
-	VFMADD231PS Z21, Z17, Z9
-	VFMADD231PS Z21, Z18, Z7
-	VFMADD231PS Z21, Z19, Z5
-	VFMADD231PS Z21, Z20, Z3
-	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z16, Z12
-	VFMADD231PS Z21, Z17, Z10
-	VFMADD231PS Z21, Z18, Z8
-	VFMADD231PS Z21, Z19, Z6
-	VFMADD231PS Z21, Z20, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z16, Z13
-	VFMADD231PS Z21, Z17, Z11
-	VFMADD231PS Z21, Z18, Z9
-	VFMADD231PS Z21, Z19, Z7
-	VFMADD231PS Z21, Z20, Z5
-	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z14
-	VFMADD231PS Z21, Z17, Z12
-	VFMADD231PS Z21, Z18, Z10
-	VFMADD231PS Z21, Z19, Z8
-	VFMADD231PS Z21, Z20, Z6
-	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z16, Z15
-	VFMADD231PS Z21, Z17, Z13
-	VFMADD231PS Z21, Z18, Z11
-	VFMADD231PS Z21, Z19, Z9
-	VFMADD231PS Z21, Z20, Z7
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z16, Z4
+	VFMADD231PS Z19, Z18, Z3
+	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z17, Z4
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z16, Z5
+	VFMADD231PS Z19, Z18, Z4
+	VMOVUPS     (R9)(BX*1), Z19
+	VFMADD231PS Z19, Z17, Z5
+	VMOVUPS     (R9)(DX*4), Z19
+	VFMADD231PS Z19, Z16, Z6
+	VFMADD231PS Z19, Z18, Z5
+	VMOVUPS     (R9)(SI*1), Z19
+	VFMADD231PS Z19, Z17, Z6
+	VMOVUPS     (R9)(BX*2), Z19
+	VFMADD231PS Z19, Z16, Z7
+	VFMADD231PS Z19, Z18, Z6
+	VMOVUPS     (R9)(DI*1), Z19
+	VFMADD231PS Z19, Z17, Z7
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z17, Z14
-	VFMADD231PS Z21, Z18, Z12
-	VFMADD231PS Z21, Z19, Z10
-	VFMADD231PS Z21, Z20, Z8
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z17, Z15
-	VFMADD231PS Z21, Z18, Z13
-	VFMADD231PS Z21, Z19, Z11
-	VFMADD231PS Z21, Z20, Z9
-	VMOVUPS     (R9)(DX*2), Z21
-	VFMADD231PS Z21, Z18, Z14
-	VFMADD231PS Z21, Z19, Z12
-	VFMADD231PS Z21, Z20, Z10
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z18, Z15
-	VFMADD231PS Z21, Z19, Z13
-	VFMADD231PS Z21, Z20, Z11
-	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z19, Z14
-	VFMADD231PS Z21, Z20, Z12
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z19, Z15
-	VFMADD231PS Z21, Z20, Z13
-	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z20, Z14
-	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z20, Z15
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z16, Z8
+	VFMADD231PS Z19, Z18, Z7
+	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z17, Z8
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z16, Z9
+	VFMADD231PS Z19, Z18, Z8
+	VMOVUPS     (R9)(BX*1), Z19
+	VFMADD231PS Z19, Z17, Z9
+	VMOVUPS     (R9)(DX*4), Z19
+	VFMADD231PS Z19, Z16, Z10
+	VFMADD231PS Z19, Z18, Z9
+	VMOVUPS     (R9)(SI*1), Z19
+	VFMADD231PS Z19, Z17, Z10
+	VMOVUPS     (R9)(BX*2), Z19
+	VFMADD231PS Z19, Z16, Z11
+	VFMADD231PS Z19, Z18, Z10
+	VMOVUPS     (R9)(DI*1), Z19
+	VFMADD231PS Z19, Z17, Z11
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z16, Z12
+	VFMADD231PS Z19, Z18, Z11
+	VMOVUPS     (R9)(DX*1), Z19
+	VFMADD231PS Z19, Z17, Z12
+	VMOVUPS     (R9)(DX*2), Z19
+	VFMADD231PS Z19, Z16, Z13
+	VFMADD231PS Z19, Z18, Z12
+	VMOVUPS     (R9)(BX*1), Z19
+	VFMADD231PS Z19, Z17, Z13
+	VMOVUPS     (R9)(DX*4), Z19
+	VFMADD231PS Z19, Z16, Z14
+	VFMADD231PS Z19, Z18, Z13
+	VMOVUPS     (R9)(SI*1), Z19
+	VFMADD231PS Z19, Z17, Z14
+	VMOVUPS     (R9)(BX*2), Z19
+	VFMADD231PS Z19, Z16, Z15
+	VFMADD231PS Z19, Z18, Z14
+	VMOVUPS     (R9)(DI*1), Z19
+	VFMADD231PS Z19, Z17, Z15
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z19
+	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop806
@@ -14201,10 +13940,10 @@ smaller803:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+8, DX, BX
+	IMUL3Q $+16, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -14256,67 +13995,49 @@ loop810:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z10
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z11
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z12
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z13
-	VFMADD231PS Z13, Z8, Z0
-	VMOVUPS     (R9)(DX*1), Z13
-	VFMADD231PS Z13, Z8, Z1
-	VMOVUPS     (R9)(DX*2), Z13
-	VFMADD231PS Z13, Z8, Z2
-	VFMADD231PS Z13, Z9, Z0
-	VMOVUPS     (R9)(BX*1), Z13
-	VFMADD231PS Z13, Z8, Z3
-	VFMADD231PS Z13, Z9, Z1
-	VMOVUPS     (R9)(DX*4), Z13
-	VFMADD231PS Z13, Z8, Z4
-	VFMADD231PS Z13, Z9, Z2
-	VFMADD231PS Z13, Z10, Z0
-	VMOVUPS     (R9)(SI*1), Z13
-	VFMADD231PS Z13, Z8, Z5
-	VFMADD231PS Z13, Z9, Z3
-	VFMADD231PS Z13, Z10, Z1
-	VMOVUPS     (R9)(BX*2), Z13
-	VFMADD231PS Z13, Z8, Z6
-	VFMADD231PS Z13, Z9, Z4
-	VFMADD231PS Z13, Z10, Z2
-	VFMADD231PS Z13, Z11, Z0
-	VMOVUPS     (R9)(DI*1), Z13
-	VFMADD231PS Z13, Z8, Z7
-	VFMADD231PS Z13, Z9, Z5
-	VFMADD231PS Z13, Z10, Z3
-	VFMADD231PS Z13, Z11, Z1
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z8, Z0
+	VMOVUPS     (R9)(DX*1), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VMOVUPS     (R9)(DX*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (R9)(BX*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VMOVUPS     (R9)(DX*4), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (R9)(SI*1), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VMOVUPS     (R9)(BX*2), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (R9)(DI*1), Z11
+	VFMADD231PS Z11, Z9, Z3
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z13
-	VFMADD231PS Z13, Z9, Z6
-	VFMADD231PS Z13, Z10, Z4
-	VFMADD231PS Z13, Z11, Z2
-	VFMADD231PS Z13, Z12, Z0
-	VMOVUPS     (R9)(DX*1), Z13
-	VFMADD231PS Z13, Z9, Z7
-	VFMADD231PS Z13, Z10, Z5
-	VFMADD231PS Z13, Z11, Z3
-	VFMADD231PS Z13, Z12, Z1
-	VMOVUPS     (R9)(DX*2), Z13
-	VFMADD231PS Z13, Z10, Z6
-	VFMADD231PS Z13, Z11, Z4
-	VFMADD231PS Z13, Z12, Z2
-	VMOVUPS     (R9)(BX*1), Z13
-	VFMADD231PS Z13, Z10, Z7
-	VFMADD231PS Z13, Z11, Z5
-	VFMADD231PS Z13, Z12, Z3
-	VMOVUPS     (R9)(DX*4), Z13
-	VFMADD231PS Z13, Z11, Z6
-	VFMADD231PS Z13, Z12, Z4
-	VMOVUPS     (R9)(SI*1), Z13
-	VFMADD231PS Z13, Z11, Z7
-	VFMADD231PS Z13, Z12, Z5
-	VMOVUPS     (R9)(BX*2), Z13
-	VFMADD231PS Z13, Z12, Z6
-	VMOVUPS     (R9)(DI*1), Z13
-	VFMADD231PS Z13, Z12, Z7
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (R9)(DX*1), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VMOVUPS     (R9)(DX*2), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (R9)(BX*1), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VMOVUPS     (R9)(DX*4), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (R9)(SI*1), Z11
+	VFMADD231PS Z11, Z9, Z6
+	VMOVUPS     (R9)(BX*2), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (R9)(DI*1), Z11
+	VFMADD231PS Z11, Z9, Z7
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z11
+	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop810
@@ -14353,7 +14074,7 @@ other802:
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
-	IMUL3Q $+2, CX, CX
+	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
 	JNE    other811
 	CMPQ   width+24(FP), $+16
@@ -14364,10 +14085,10 @@ other802:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   tap+56(FP), DX
+	MOVQ   pixel+48(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+32, DX, BX
+	IMUL3Q $+16, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -14434,121 +14155,104 @@ loop815:
 	VMOVUPS     (R9), Z21
 	VFMADD231PS Z21, Z16, Z0
 	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z16, Z1
 	VFMADD231PS Z21, Z17, Z0
 	VMOVUPS     (R9)(DX*2), Z21
-	VFMADD231PS Z21, Z16, Z1
+	VFMADD231PS Z21, Z16, Z2
+	VFMADD231PS Z21, Z17, Z1
 	VFMADD231PS Z21, Z18, Z0
 	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z17, Z1
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z1
 	VFMADD231PS Z21, Z19, Z0
 	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z16, Z2
-	VFMADD231PS Z21, Z18, Z1
+	VFMADD231PS Z21, Z16, Z4
+	VFMADD231PS Z21, Z17, Z3
+	VFMADD231PS Z21, Z18, Z2
+	VFMADD231PS Z21, Z19, Z1
 	VFMADD231PS Z21, Z20, Z0
 	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z17, Z2
-	VFMADD231PS Z21, Z19, Z1
-	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z3
-	VFMADD231PS Z21, Z18, Z2
-	VFMADD231PS Z21, Z20, Z1
-	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z17, Z3
-	VFMADD231PS Z21, Z19, Z2
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z16, Z4
-	VFMADD231PS Z21, Z18, Z3
-	VFMADD231PS Z21, Z20, Z2
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z17, Z4
-	VFMADD231PS Z21, Z19, Z3
-	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z5
-	VFMADD231PS Z21, Z18, Z4
-	VFMADD231PS Z21, Z20, Z3
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z17, Z5
-	VFMADD231PS Z21, Z19, Z4
-	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z16, Z6
-	VFMADD231PS Z21, Z18, Z5
-	VFMADD231PS Z21, Z20, Z4
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z17, Z6
-	VFMADD231PS Z21, Z19, Z5
+	VFMADD231PS Z21, Z17, Z4
+	VFMADD231PS Z21, Z18, Z3
+	VFMADD231PS Z21, Z19, Z2
+	VFMADD231PS Z21, Z20, Z1
 	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z7
-	VFMADD231PS Z21, Z18, Z6
-	VFMADD231PS Z21, Z20, Z5
+	VFMADD231PS Z21, Z16, Z6
+	VFMADD231PS Z21, Z17, Z5
+	VFMADD231PS Z21, Z18, Z4
+	VFMADD231PS Z21, Z19, Z3
+	VFMADD231PS Z21, Z20, Z2
 	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z17, Z7
-	VFMADD231PS Z21, Z19, Z6
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VFMADD231PS Z21, Z19, Z4
+	VFMADD231PS Z21, Z20, Z3
 	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z21
 	VFMADD231PS Z21, Z16, Z8
-	VFMADD231PS Z21, Z18, Z7
-	VFMADD231PS Z21, Z20, Z6
+	VFMADD231PS Z21, Z17, Z7
+	VFMADD231PS Z21, Z18, Z6
+	VFMADD231PS Z21, Z19, Z5
+	VFMADD231PS Z21, Z20, Z4
 	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z17, Z8
-	VFMADD231PS Z21, Z19, Z7
-	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z9
-	VFMADD231PS Z21, Z18, Z8
-	VFMADD231PS Z21, Z20, Z7
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z17, Z9
-	VFMADD231PS Z21, Z19, Z8
-	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z17, Z8
+	VFMADD231PS Z21, Z18, Z7
+	VFMADD231PS Z21, Z19, Z6
+	VFMADD231PS Z21, Z20, Z5
+	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z10
+	VFMADD231PS Z21, Z17, Z9
+	VFMADD231PS Z21, Z18, Z8
+	VFMADD231PS Z21, Z19, Z7
+	VFMADD231PS Z21, Z20, Z6
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z16, Z11
+	VFMADD231PS Z21, Z17, Z10
 	VFMADD231PS Z21, Z18, Z9
+	VFMADD231PS Z21, Z19, Z8
+	VFMADD231PS Z21, Z20, Z7
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z16, Z12
+	VFMADD231PS Z21, Z17, Z11
+	VFMADD231PS Z21, Z18, Z10
+	VFMADD231PS Z21, Z19, Z9
 	VFMADD231PS Z21, Z20, Z8
 	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z17, Z10
-	VFMADD231PS Z21, Z19, Z9
-	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z11
-	VFMADD231PS Z21, Z18, Z10
-	VFMADD231PS Z21, Z20, Z9
-	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z17, Z11
-	VFMADD231PS Z21, Z19, Z10
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z16, Z12
-	VFMADD231PS Z21, Z18, Z11
-	VFMADD231PS Z21, Z20, Z10
-	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z17, Z12
-	VFMADD231PS Z21, Z19, Z11
-	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z13
-	VFMADD231PS Z21, Z18, Z12
-	VFMADD231PS Z21, Z20, Z11
-	VMOVUPS     (R9)(BX*1), Z21
-	VFMADD231PS Z21, Z17, Z13
-	VFMADD231PS Z21, Z19, Z12
-	VMOVUPS     (R9)(DX*4), Z21
-	VFMADD231PS Z21, Z16, Z14
-	VFMADD231PS Z21, Z18, Z13
-	VFMADD231PS Z21, Z20, Z12
-	VMOVUPS     (R9)(SI*1), Z21
-	VFMADD231PS Z21, Z17, Z14
-	VFMADD231PS Z21, Z19, Z13
+	VFMADD231PS Z21, Z17, Z12
+	VFMADD231PS Z21, Z18, Z11
+	VFMADD231PS Z21, Z19, Z10
+	VFMADD231PS Z21, Z20, Z9
 	VMOVUPS     (R9)(BX*2), Z21
-	VFMADD231PS Z21, Z16, Z15
-	VFMADD231PS Z21, Z18, Z14
-	VFMADD231PS Z21, Z20, Z13
+	VFMADD231PS Z21, Z16, Z14
+	VFMADD231PS Z21, Z17, Z13
+	VFMADD231PS Z21, Z18, Z12
+	VFMADD231PS Z21, Z19, Z11
+	VFMADD231PS Z21, Z20, Z10
 	VMOVUPS     (R9)(DI*1), Z21
-	VFMADD231PS Z21, Z17, Z15
-	VFMADD231PS Z21, Z19, Z14
+	VFMADD231PS Z21, Z16, Z15
+	VFMADD231PS Z21, Z17, Z14
+	VFMADD231PS Z21, Z18, Z13
+	VFMADD231PS Z21, Z19, Z12
+	VFMADD231PS Z21, Z20, Z11
 	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z21
-	VFMADD231PS Z21, Z18, Z15
-	VFMADD231PS Z21, Z20, Z14
+	VFMADD231PS Z21, Z17, Z15
+	VFMADD231PS Z21, Z18, Z14
+	VFMADD231PS Z21, Z19, Z13
+	VFMADD231PS Z21, Z20, Z12
 	VMOVUPS     (R9)(DX*1), Z21
-	VFMADD231PS Z21, Z19, Z15
+	VFMADD231PS Z21, Z18, Z15
+	VFMADD231PS Z21, Z19, Z14
+	VFMADD231PS Z21, Z20, Z13
 	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z19, Z15
+	VFMADD231PS Z21, Z20, Z14
+	VMOVUPS     (R9)(BX*1), Z21
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
@@ -14604,10 +14308,10 @@ smaller812:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   tap+56(FP), DX
+	MOVQ   pixel+48(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, DX, BX
+	IMUL3Q $+8, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -14666,63 +14370,55 @@ loop819:
 	VMOVUPS     (R9), Z13
 	VFMADD231PS Z13, Z8, Z0
 	VMOVUPS     (R9)(DX*1), Z13
+	VFMADD231PS Z13, Z8, Z1
 	VFMADD231PS Z13, Z9, Z0
 	VMOVUPS     (R9)(DX*2), Z13
-	VFMADD231PS Z13, Z8, Z1
+	VFMADD231PS Z13, Z8, Z2
+	VFMADD231PS Z13, Z9, Z1
 	VFMADD231PS Z13, Z10, Z0
 	VMOVUPS     (R9)(BX*1), Z13
-	VFMADD231PS Z13, Z9, Z1
+	VFMADD231PS Z13, Z8, Z3
+	VFMADD231PS Z13, Z9, Z2
+	VFMADD231PS Z13, Z10, Z1
 	VFMADD231PS Z13, Z11, Z0
 	VMOVUPS     (R9)(DX*4), Z13
-	VFMADD231PS Z13, Z8, Z2
-	VFMADD231PS Z13, Z10, Z1
+	VFMADD231PS Z13, Z8, Z4
+	VFMADD231PS Z13, Z9, Z3
+	VFMADD231PS Z13, Z10, Z2
+	VFMADD231PS Z13, Z11, Z1
 	VFMADD231PS Z13, Z12, Z0
 	VMOVUPS     (R9)(SI*1), Z13
-	VFMADD231PS Z13, Z9, Z2
-	VFMADD231PS Z13, Z11, Z1
-	VMOVUPS     (R9)(BX*2), Z13
-	VFMADD231PS Z13, Z8, Z3
-	VFMADD231PS Z13, Z10, Z2
-	VFMADD231PS Z13, Z12, Z1
-	VMOVUPS     (R9)(DI*1), Z13
-	VFMADD231PS Z13, Z9, Z3
-	VFMADD231PS Z13, Z11, Z2
-	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z13
-	VFMADD231PS Z13, Z8, Z4
-	VFMADD231PS Z13, Z10, Z3
-	VFMADD231PS Z13, Z12, Z2
-	VMOVUPS     (R9)(DX*1), Z13
-	VFMADD231PS Z13, Z9, Z4
-	VFMADD231PS Z13, Z11, Z3
-	VMOVUPS     (R9)(DX*2), Z13
 	VFMADD231PS Z13, Z8, Z5
-	VFMADD231PS Z13, Z10, Z4
-	VFMADD231PS Z13, Z12, Z3
-	VMOVUPS     (R9)(BX*1), Z13
-	VFMADD231PS Z13, Z9, Z5
-	VFMADD231PS Z13, Z11, Z4
-	VMOVUPS     (R9)(DX*4), Z13
-	VFMADD231PS Z13, Z8, Z6
-	VFMADD231PS Z13, Z10, Z5
-	VFMADD231PS Z13, Z12, Z4
-	VMOVUPS     (R9)(SI*1), Z13
-	VFMADD231PS Z13, Z9, Z6
-	VFMADD231PS Z13, Z11, Z5
+	VFMADD231PS Z13, Z9, Z4
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z11, Z2
+	VFMADD231PS Z13, Z12, Z1
 	VMOVUPS     (R9)(BX*2), Z13
-	VFMADD231PS Z13, Z8, Z7
-	VFMADD231PS Z13, Z10, Z6
-	VFMADD231PS Z13, Z12, Z5
+	VFMADD231PS Z13, Z8, Z6
+	VFMADD231PS Z13, Z9, Z5
+	VFMADD231PS Z13, Z10, Z4
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z12, Z2
 	VMOVUPS     (R9)(DI*1), Z13
-	VFMADD231PS Z13, Z9, Z7
-	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z8, Z7
+	VFMADD231PS Z13, Z9, Z6
+	VFMADD231PS Z13, Z10, Z5
+	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z12, Z3
 	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z13
-	VFMADD231PS Z13, Z10, Z7
-	VFMADD231PS Z13, Z12, Z6
+	VFMADD231PS Z13, Z9, Z7
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z11, Z5
+	VFMADD231PS Z13, Z12, Z4
 	VMOVUPS     (R9)(DX*1), Z13
-	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z10, Z7
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z12, Z5
 	VMOVUPS     (R9)(DX*2), Z13
+	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z12, Z6
+	VMOVUPS     (R9)(BX*1), Z13
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
@@ -14755,11 +14451,11 @@ loop819:
 
 smaller816:
 other811:
-	CMPQ   k+40(FP), $+7
+	CMPQ   k+40(FP), $+5
 	JNE    other820
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
-	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
 	JNE    other820
@@ -14838,146 +14534,112 @@ loop824:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z20
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z21
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z22
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z23
-	VFMADD231PS Z23, Z16, Z0
-	VMOVUPS     (R9)(DX*1), Z23
-	VFMADD231PS Z23, Z16, Z1
-	VFMADD231PS Z23, Z17, Z0
-	VMOVUPS     (R9)(DX*2), Z23
-	VFMADD231PS Z23, Z16, Z2
-	VFMADD231PS Z23, Z17, Z1
-	VFMADD231PS Z23, Z18, Z0
-	VMOVUPS     (R9)(BX*1), Z23
-	VFMADD231PS Z23, Z16, Z3
-	VFMADD231PS Z23, Z17, Z2
-	VFMADD231PS Z23, Z18, Z1
-	VFMADD231PS Z23, Z19, Z0
-	VMOVUPS     (R9)(DX*4), Z23
-	VFMADD231PS Z23, Z16, Z4
-	VFMADD231PS Z23, Z17, Z3
-	VFMADD231PS Z23, Z18, Z2
-	VFMADD231PS Z23, Z19, Z1
-	VFMADD231PS Z23, Z20, Z0
-	VMOVUPS     (R9)(SI*1), Z23
-	VFMADD231PS Z23, Z16, Z5
-	VFMADD231PS Z23, Z17, Z4
-	VFMADD231PS Z23, Z18, Z3
-	VFMADD231PS Z23, Z19, Z2
-	VFMADD231PS Z23, Z20, Z1
-	VFMADD231PS Z23, Z21, Z0
-	VMOVUPS     (R9)(BX*2), Z23
-	VFMADD231PS Z23, Z16, Z6
-	VFMADD231PS Z23, Z17, Z5
-	VFMADD231PS Z23, Z18, Z4
-	VFMADD231PS Z23, Z19, Z3
-	VFMADD231PS Z23, Z20, Z2
-	VFMADD231PS Z23, Z21, Z1
-	VFMADD231PS Z23, Z22, Z0
-	VMOVUPS     (R9)(DI*1), Z23
-	VFMADD231PS Z23, Z16, Z7
-	VFMADD231PS Z23, Z17, Z6
-	VFMADD231PS Z23, Z18, Z5
-	VFMADD231PS Z23, Z19, Z4
-	VFMADD231PS Z23, Z20, Z3
-	VFMADD231PS Z23, Z21, Z2
-	VFMADD231PS Z23, Z22, Z1
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z16, Z0
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z16, Z1
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z16, Z2
+	VFMADD231PS Z21, Z17, Z0
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z17, Z1
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z16, Z4
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z18, Z0
+	VMOVUPS     (R9)(SI*1), Z21
+	VFMADD231PS Z21, Z16, Z5
+	VFMADD231PS Z21, Z17, Z3
+	VFMADD231PS Z21, Z18, Z1
+	VMOVUPS     (R9)(BX*2), Z21
+	VFMADD231PS Z21, Z16, Z6
+	VFMADD231PS Z21, Z17, Z4
+	VFMADD231PS Z21, Z18, Z2
+	VFMADD231PS Z21, Z19, Z0
+	VMOVUPS     (R9)(DI*1), Z21
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z17, Z5
+	VFMADD231PS Z21, Z18, Z3
+	VFMADD231PS Z21, Z19, Z1
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z23
-	VFMADD231PS Z23, Z16, Z8
-	VFMADD231PS Z23, Z17, Z7
-	VFMADD231PS Z23, Z18, Z6
-	VFMADD231PS Z23, Z19, Z5
-	VFMADD231PS Z23, Z20, Z4
-	VFMADD231PS Z23, Z21, Z3
-	VFMADD231PS Z23, Z22, Z2
-	VMOVUPS     (R9)(DX*1), Z23
-	VFMADD231PS Z23, Z16, Z9
-	VFMADD231PS Z23, Z17, Z8
-	VFMADD231PS Z23, Z18, Z7
-	VFMADD231PS Z23, Z19, Z6
-	VFMADD231PS Z23, Z20, Z5
-	VFMADD231PS Z23, Z21, Z4
-	VFMADD231PS Z23, Z22, Z3
-	VMOVUPS     (R9)(DX*2), Z23
-	VFMADD231PS Z23, Z16, Z10
-	VFMADD231PS Z23, Z17, Z9
-	VFMADD231PS Z23, Z18, Z8
-	VFMADD231PS Z23, Z19, Z7
-	VFMADD231PS Z23, Z20, Z6
-	VFMADD231PS Z23, Z21, Z5
-	VFMADD231PS Z23, Z22, Z4
-	VMOVUPS     (R9)(BX*1), Z23
-	VFMADD231PS Z23, Z16, Z11
-	VFMADD231PS Z23, Z17, Z10
-	VFMADD231PS Z23, Z18, Z9
-	VFMADD231PS Z23, Z19, Z8
-	VFMADD231PS Z23, Z20, Z7
-	VFMADD231PS Z23, Z21, Z6
-	VFMADD231PS Z23, Z22, Z5
-	VMOVUPS     (R9)(DX*4), Z23
-	VFMADD231PS Z23, Z16, Z12
-	VFMADD231PS Z23, Z17, Z11
-	VFMADD231PS Z23, Z18, Z10
-	VFMADD231PS Z23, Z19, Z9
-	VFMADD231PS Z23, Z20, Z8
-	VFMADD231PS Z23, Z21, Z7
-	VFMADD231PS Z23, Z22, Z6
-	VMOVUPS     (R9)(SI*1), Z23
-	VFMADD231PS Z23, Z16, Z13
-	VFMADD231PS Z23, Z17, Z12
-	VFMADD231PS Z23, Z18, Z11
-	VFMADD231PS Z23, Z19, Z10
-	VFMADD231PS Z23, Z20, Z9
-	VFMADD231PS Z23, Z21, Z8
-	VFMADD231PS Z23, Z22, Z7
-	VMOVUPS     (R9)(BX*2), Z23
-	VFMADD231PS Z23, Z16, Z14
-	VFMADD231PS Z23, Z17, Z13
-	VFMADD231PS Z23, Z18, Z12
-	VFMADD231PS Z23, Z19, Z11
-	VFMADD231PS Z23, Z20, Z10
-	VFMADD231PS Z23, Z21, Z9
-	VFMADD231PS Z23, Z22, Z8
-	VMOVUPS     (R9)(DI*1), Z23
-	VFMADD231PS Z23, Z16, Z15
-	VFMADD231PS Z23, Z17, Z14
-	VFMADD231PS Z23, Z18, Z13
-	VFMADD231PS Z23, Z19, Z12
-	VFMADD231PS Z23, Z20, Z11
-	VFMADD231PS Z23, Z21, Z10
-	VFMADD231PS Z23, Z22, Z9
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z16, Z8
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z18, Z4
+	VFMADD231PS Z21, Z19, Z2
+	VFMADD231PS Z21, Z20, Z0
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z16, Z9
+	VFMADD231PS Z21, Z17, Z7
+	VFMADD231PS Z21, Z18, Z5
+	VFMADD231PS Z21, Z19, Z3
+	VFMADD231PS Z21, Z20, Z1
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z16, Z10
+	VFMADD231PS Z21, Z17, Z8
+	VFMADD231PS Z21, Z18, Z6
+	VFMADD231PS Z21, Z19, Z4
+	VFMADD231PS Z21, Z20, Z2
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z16, Z11
+	VFMADD231PS Z21, Z17, Z9
+	VFMADD231PS Z21, Z18, Z7
+	VFMADD231PS Z21, Z19, Z5
+	VFMADD231PS Z21, Z20, Z3
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z16, Z12
+	VFMADD231PS Z21, Z17, Z10
+	VFMADD231PS Z21, Z18, Z8
+	VFMADD231PS Z21, Z19, Z6
+	VFMADD231PS Z21, Z20, Z4
+	VMOVUPS     (R9)(SI*1), Z21
+	VFMADD231PS Z21, Z16, Z13
+	VFMADD231PS Z21, Z17, Z11
+	VFMADD231PS Z21, Z18, Z9
+	VFMADD231PS Z21, Z19, Z7
+	VFMADD231PS Z21, Z20, Z5
+	VMOVUPS     (R9)(BX*2), Z21
+	VFMADD231PS Z21, Z16, Z14
+	VFMADD231PS Z21, Z17, Z12
+	VFMADD231PS Z21, Z18, Z10
+	VFMADD231PS Z21, Z19, Z8
+	VFMADD231PS Z21, Z20, Z6
+	VMOVUPS     (R9)(DI*1), Z21
+	VFMADD231PS Z21, Z16, Z15
+	VFMADD231PS Z21, Z17, Z13
+	VFMADD231PS Z21, Z18, Z11
+	VFMADD231PS Z21, Z19, Z9
+	VFMADD231PS Z21, Z20, Z7
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z23
-	VFMADD231PS Z23, Z17, Z15
-	VFMADD231PS Z23, Z18, Z14
-	VFMADD231PS Z23, Z19, Z13
-	VFMADD231PS Z23, Z20, Z12
-	VFMADD231PS Z23, Z21, Z11
-	VFMADD231PS Z23, Z22, Z10
-	VMOVUPS     (R9)(DX*1), Z23
-	VFMADD231PS Z23, Z18, Z15
-	VFMADD231PS Z23, Z19, Z14
-	VFMADD231PS Z23, Z20, Z13
-	VFMADD231PS Z23, Z21, Z12
-	VFMADD231PS Z23, Z22, Z11
-	VMOVUPS     (R9)(DX*2), Z23
-	VFMADD231PS Z23, Z19, Z15
-	VFMADD231PS Z23, Z20, Z14
-	VFMADD231PS Z23, Z21, Z13
-	VFMADD231PS Z23, Z22, Z12
-	VMOVUPS     (R9)(BX*1), Z23
-	VFMADD231PS Z23, Z20, Z15
-	VFMADD231PS Z23, Z21, Z14
-	VFMADD231PS Z23, Z22, Z13
-	VMOVUPS     (R9)(DX*4), Z23
-	VFMADD231PS Z23, Z21, Z15
-	VFMADD231PS Z23, Z22, Z14
-	VMOVUPS     (R9)(SI*1), Z23
-	VFMADD231PS Z23, Z22, Z15
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z17, Z14
+	VFMADD231PS Z21, Z18, Z12
+	VFMADD231PS Z21, Z19, Z10
+	VFMADD231PS Z21, Z20, Z8
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z17, Z15
+	VFMADD231PS Z21, Z18, Z13
+	VFMADD231PS Z21, Z19, Z11
+	VFMADD231PS Z21, Z20, Z9
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z18, Z14
+	VFMADD231PS Z21, Z19, Z12
+	VFMADD231PS Z21, Z20, Z10
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z18, Z15
+	VFMADD231PS Z21, Z19, Z13
+	VFMADD231PS Z21, Z20, Z11
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z19, Z14
+	VFMADD231PS Z21, Z20, Z12
+	VMOVUPS     (R9)(SI*1), Z21
+	VFMADD231PS Z21, Z19, Z15
+	VFMADD231PS Z21, Z20, Z13
+	VMOVUPS     (R9)(BX*2), Z21
+	VFMADD231PS Z21, Z20, Z14
+	VMOVUPS     (R9)(DI*1), Z21
+	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop824
@@ -15091,81 +14753,63 @@ loop828:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z12
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z13
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z14
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z15
-	VFMADD231PS Z15, Z8, Z0
-	VMOVUPS     (R9)(DX*1), Z15
-	VFMADD231PS Z15, Z8, Z1
-	VFMADD231PS Z15, Z9, Z0
-	VMOVUPS     (R9)(DX*2), Z15
-	VFMADD231PS Z15, Z8, Z2
-	VFMADD231PS Z15, Z9, Z1
-	VFMADD231PS Z15, Z10, Z0
-	VMOVUPS     (R9)(BX*1), Z15
-	VFMADD231PS Z15, Z8, Z3
-	VFMADD231PS Z15, Z9, Z2
-	VFMADD231PS Z15, Z10, Z1
-	VFMADD231PS Z15, Z11, Z0
-	VMOVUPS     (R9)(DX*4), Z15
-	VFMADD231PS Z15, Z8, Z4
-	VFMADD231PS Z15, Z9, Z3
-	VFMADD231PS Z15, Z10, Z2
-	VFMADD231PS Z15, Z11, Z1
-	VFMADD231PS Z15, Z12, Z0
-	VMOVUPS     (R9)(SI*1), Z15
-	VFMADD231PS Z15, Z8, Z5
-	VFMADD231PS Z15, Z9, Z4
-	VFMADD231PS Z15, Z10, Z3
-	VFMADD231PS Z15, Z11, Z2
-	VFMADD231PS Z15, Z12, Z1
-	VFMADD231PS Z15, Z13, Z0
-	VMOVUPS     (R9)(BX*2), Z15
-	VFMADD231PS Z15, Z8, Z6
-	VFMADD231PS Z15, Z9, Z5
-	VFMADD231PS Z15, Z10, Z4
-	VFMADD231PS Z15, Z11, Z3
-	VFMADD231PS Z15, Z12, Z2
-	VFMADD231PS Z15, Z13, Z1
-	VFMADD231PS Z15, Z14, Z0
-	VMOVUPS     (R9)(DI*1), Z15
-	VFMADD231PS Z15, Z8, Z7
-	VFMADD231PS Z15, Z9, Z6
-	VFMADD231PS Z15, Z10, Z5
-	VFMADD231PS Z15, Z11, Z4
-	VFMADD231PS Z15, Z12, Z3
-	VFMADD231PS Z15, Z13, Z2
-	VFMADD231PS Z15, Z14, Z1
+	VMOVUPS     (R9), Z13
+	VFMADD231PS Z13, Z8, Z0
+	VMOVUPS     (R9)(DX*1), Z13
+	VFMADD231PS Z13, Z8, Z1
+	VMOVUPS     (R9)(DX*2), Z13
+	VFMADD231PS Z13, Z8, Z2
+	VFMADD231PS Z13, Z9, Z0
+	VMOVUPS     (R9)(BX*1), Z13
+	VFMADD231PS Z13, Z8, Z3
+	VFMADD231PS Z13, Z9, Z1
+	VMOVUPS     (R9)(DX*4), Z13
+	VFMADD231PS Z13, Z8, Z4
+	VFMADD231PS Z13, Z9, Z2
+	VFMADD231PS Z13, Z10, Z0
+	VMOVUPS     (R9)(SI*1), Z13
+	VFMADD231PS Z13, Z8, Z5
+	VFMADD231PS Z13, Z9, Z3
+	VFMADD231PS Z13, Z10, Z1
+	VMOVUPS     (R9)(BX*2), Z13
+	VFMADD231PS Z13, Z8, Z6
+	VFMADD231PS Z13, Z9, Z4
+	VFMADD231PS Z13, Z10, Z2
+	VFMADD231PS Z13, Z11, Z0
+	VMOVUPS     (R9)(DI*1), Z13
+	VFMADD231PS Z13, Z8, Z7
+	VFMADD231PS Z13, Z9, Z5
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z11, Z1
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z15
-	VFMADD231PS Z15, Z9, Z7
-	VFMADD231PS Z15, Z10, Z6
-	VFMADD231PS Z15, Z11, Z5
-	VFMADD231PS Z15, Z12, Z4
-	VFMADD231PS Z15, Z13, Z3
-	VFMADD231PS Z15, Z14, Z2
-	VMOVUPS     (R9)(DX*1), Z15
-	VFMADD231PS Z15, Z10, Z7
-	VFMADD231PS Z15, Z11, Z6
-	VFMADD231PS Z15, Z12, Z5
-	VFMADD231PS Z15, Z13, Z4
-	VFMADD231PS Z15, Z14, Z3
-	VMOVUPS     (R9)(DX*2), Z15
-	VFMADD231PS Z15, Z11, Z7
-	VFMADD231PS Z15, Z12, Z6
-	VFMADD231PS Z15, Z13, Z5
-	VFMADD231PS Z15, Z14, Z4
-	VMOVUPS     (R9)(BX*1), Z15
-	VFMADD231PS Z15, Z12, Z7
-	VFMADD231PS Z15, Z13, Z6
-	VFMADD231PS Z15, Z14, Z5
-	VMOVUPS     (R9)(DX*4), Z15
-	VFMADD231PS Z15, Z13, Z7
-	VFMADD231PS Z15, Z14, Z6
-	VMOVUPS     (R9)(SI*1), Z15
-	VFMADD231PS Z15, Z14, Z7
+	VMOVUPS     (R9), Z13
+	VFMADD231PS Z13, Z9, Z6
+	VFMADD231PS Z13, Z10, Z4
+	VFMADD231PS Z13, Z11, Z2
+	VFMADD231PS Z13, Z12, Z0
+	VMOVUPS     (R9)(DX*1), Z13
+	VFMADD231PS Z13, Z9, Z7
+	VFMADD231PS Z13, Z10, Z5
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z12, Z1
+	VMOVUPS     (R9)(DX*2), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z12, Z2
+	VMOVUPS     (R9)(BX*1), Z13
+	VFMADD231PS Z13, Z10, Z7
+	VFMADD231PS Z13, Z11, Z5
+	VFMADD231PS Z13, Z12, Z3
+	VMOVUPS     (R9)(DX*4), Z13
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z12, Z4
+	VMOVUPS     (R9)(SI*1), Z13
+	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z12, Z5
+	VMOVUPS     (R9)(BX*2), Z13
+	VFMADD231PS Z13, Z12, Z6
+	VMOVUPS     (R9)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop828
@@ -15197,12 +14841,12 @@ loop828:
 
 smaller825:
 other820:
-	CMPQ   k+40(FP), $+7
+	CMPQ   k+40(FP), $+5
 	JNE    other829
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
-	IMUL3Q $+2, AX, AX
-	IMUL3Q $+1, CX, CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
 	JNE    other829
 	CMPQ   width+24(FP), $+16
@@ -15213,10 +14857,10 @@ other820:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+24, DX, BX
+	IMUL3Q $+32, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -15280,153 +14924,125 @@ loop833:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z20
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z21
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z22
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z23
-	VFMADD231PS Z23, Z16, Z0
-	VMOVUPS     (R9)(DX*1), Z23
-	VFMADD231PS Z23, Z16, Z1
-	VMOVUPS     (R9)(DX*2), Z23
-	VFMADD231PS Z23, Z16, Z2
-	VFMADD231PS Z23, Z17, Z0
-	VMOVUPS     (R9)(BX*1), Z23
-	VFMADD231PS Z23, Z16, Z3
-	VFMADD231PS Z23, Z17, Z1
-	VMOVUPS     (R9)(DX*4), Z23
-	VFMADD231PS Z23, Z16, Z4
-	VFMADD231PS Z23, Z17, Z2
-	VFMADD231PS Z23, Z18, Z0
-	VMOVUPS     (R9)(SI*1), Z23
-	VFMADD231PS Z23, Z16, Z5
-	VFMADD231PS Z23, Z17, Z3
-	VFMADD231PS Z23, Z18, Z1
-	VMOVUPS     (R9)(BX*2), Z23
-	VFMADD231PS Z23, Z16, Z6
-	VFMADD231PS Z23, Z17, Z4
-	VFMADD231PS Z23, Z18, Z2
-	VFMADD231PS Z23, Z19, Z0
-	VMOVUPS     (R9)(DI*1), Z23
-	VFMADD231PS Z23, Z16, Z7
-	VFMADD231PS Z23, Z17, Z5
-	VFMADD231PS Z23, Z18, Z3
-	VFMADD231PS Z23, Z19, Z1
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z16, Z0
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z17, Z0
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z16, Z1
+	VFMADD231PS Z21, Z18, Z0
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z17, Z1
+	VFMADD231PS Z21, Z19, Z0
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z16, Z2
+	VFMADD231PS Z21, Z18, Z1
+	VFMADD231PS Z21, Z20, Z0
+	VMOVUPS     (R9)(SI*1), Z21
+	VFMADD231PS Z21, Z17, Z2
+	VFMADD231PS Z21, Z19, Z1
+	VMOVUPS     (R9)(BX*2), Z21
+	VFMADD231PS Z21, Z16, Z3
+	VFMADD231PS Z21, Z18, Z2
+	VFMADD231PS Z21, Z20, Z1
+	VMOVUPS     (R9)(DI*1), Z21
+	VFMADD231PS Z21, Z17, Z3
+	VFMADD231PS Z21, Z19, Z2
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z23
-	VFMADD231PS Z23, Z16, Z8
-	VFMADD231PS Z23, Z17, Z6
-	VFMADD231PS Z23, Z18, Z4
-	VFMADD231PS Z23, Z19, Z2
-	VFMADD231PS Z23, Z20, Z0
-	VMOVUPS     (R9)(DX*1), Z23
-	VFMADD231PS Z23, Z16, Z9
-	VFMADD231PS Z23, Z17, Z7
-	VFMADD231PS Z23, Z18, Z5
-	VFMADD231PS Z23, Z19, Z3
-	VFMADD231PS Z23, Z20, Z1
-	VMOVUPS     (R9)(DX*2), Z23
-	VFMADD231PS Z23, Z16, Z10
-	VFMADD231PS Z23, Z17, Z8
-	VFMADD231PS Z23, Z18, Z6
-	VFMADD231PS Z23, Z19, Z4
-	VFMADD231PS Z23, Z20, Z2
-	VFMADD231PS Z23, Z21, Z0
-	VMOVUPS     (R9)(BX*1), Z23
-	VFMADD231PS Z23, Z16, Z11
-	VFMADD231PS Z23, Z17, Z9
-	VFMADD231PS Z23, Z18, Z7
-	VFMADD231PS Z23, Z19, Z5
-	VFMADD231PS Z23, Z20, Z3
-	VFMADD231PS Z23, Z21, Z1
-	VMOVUPS     (R9)(DX*4), Z23
-	VFMADD231PS Z23, Z16, Z12
-	VFMADD231PS Z23, Z17, Z10
-	VFMADD231PS Z23, Z18, Z8
-	VFMADD231PS Z23, Z19, Z6
-	VFMADD231PS Z23, Z20, Z4
-	VFMADD231PS Z23, Z21, Z2
-	VFMADD231PS Z23, Z22, Z0
-	VMOVUPS     (R9)(SI*1), Z23
-	VFMADD231PS Z23, Z16, Z13
-	VFMADD231PS Z23, Z17, Z11
-	VFMADD231PS Z23, Z18, Z9
-	VFMADD231PS Z23, Z19, Z7
-	VFMADD231PS Z23, Z20, Z5
-	VFMADD231PS Z23, Z21, Z3
-	VFMADD231PS Z23, Z22, Z1
-	VMOVUPS     (R9)(BX*2), Z23
-	VFMADD231PS Z23, Z16, Z14
-	VFMADD231PS Z23, Z17, Z12
-	VFMADD231PS Z23, Z18, Z10
-	VFMADD231PS Z23, Z19, Z8
-	VFMADD231PS Z23, Z20, Z6
-	VFMADD231PS Z23, Z21, Z4
-	VFMADD231PS Z23, Z22, Z2
-	VMOVUPS     (R9)(DI*1), Z23
-	VFMADD231PS Z23, Z16, Z15
-	VFMADD231PS Z23, Z17, Z13
-	VFMADD231PS Z23, Z18, Z11
-	VFMADD231PS Z23, Z19, Z9
-	VFMADD231PS Z23, Z20, Z7
-	VFMADD231PS Z23, Z21, Z5
-	VFMADD231PS Z23, Z22, Z3
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z16, Z4
+	VFMADD231PS Z21, Z18, Z3
+	VFMADD231PS Z21, Z20, Z2
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z17, Z4
+	VFMADD231PS Z21, Z19, Z3
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z16, Z5
+	VFMADD231PS Z21, Z18, Z4
+	VFMADD231PS Z21, Z20, Z3
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z17, Z5
+	VFMADD231PS Z21, Z19, Z4
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z16, Z6
+	VFMADD231PS Z21, Z18, Z5
+	VFMADD231PS Z21, Z20, Z4
+	VMOVUPS     (R9)(SI*1), Z21
+	VFMADD231PS Z21, Z17, Z6
+	VFMADD231PS Z21, Z19, Z5
+	VMOVUPS     (R9)(BX*2), Z21
+	VFMADD231PS Z21, Z16, Z7
+	VFMADD231PS Z21, Z18, Z6
+	VFMADD231PS Z21, Z20, Z5
+	VMOVUPS     (R9)(DI*1), Z21
+	VFMADD231PS Z21, Z17, Z7
+	VFMADD231PS Z21, Z19, Z6
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z23
-	VFMADD231PS Z23, Z17, Z14
-	VFMADD231PS Z23, Z18, Z12
-	VFMADD231PS Z23, Z19, Z10
-	VFMADD231PS Z23, Z20, Z8
-	VFMADD231PS Z23, Z21, Z6
-	VFMADD231PS Z23, Z22, Z4
-	VMOVUPS     (R9)(DX*1), Z23
-	VFMADD231PS Z23, Z17, Z15
-	VFMADD231PS Z23, Z18, Z13
-	VFMADD231PS Z23, Z19, Z11
-	VFMADD231PS Z23, Z20, Z9
-	VFMADD231PS Z23, Z21, Z7
-	VFMADD231PS Z23, Z22, Z5
-	VMOVUPS     (R9)(DX*2), Z23
-	VFMADD231PS Z23, Z18, Z14
-	VFMADD231PS Z23, Z19, Z12
-	VFMADD231PS Z23, Z20, Z10
-	VFMADD231PS Z23, Z21, Z8
-	VFMADD231PS Z23, Z22, Z6
-	VMOVUPS     (R9)(BX*1), Z23
-	VFMADD231PS Z23, Z18, Z15
-	VFMADD231PS Z23, Z19, Z13
-	VFMADD231PS Z23, Z20, Z11
-	VFMADD231PS Z23, Z21, Z9
-	VFMADD231PS Z23, Z22, Z7
-	VMOVUPS     (R9)(DX*4), Z23
-	VFMADD231PS Z23, Z19, Z14
-	VFMADD231PS Z23, Z20, Z12
-	VFMADD231PS Z23, Z21, Z10
-	VFMADD231PS Z23, Z22, Z8
-	VMOVUPS     (R9)(SI*1), Z23
-	VFMADD231PS Z23, Z19, Z15
-	VFMADD231PS Z23, Z20, Z13
-	VFMADD231PS Z23, Z21, Z11
-	VFMADD231PS Z23, Z22, Z9
-	VMOVUPS     (R9)(BX*2), Z23
-	VFMADD231PS Z23, Z20, Z14
-	VFMADD231PS Z23, Z21, Z12
-	VFMADD231PS Z23, Z22, Z10
-	VMOVUPS     (R9)(DI*1), Z23
-	VFMADD231PS Z23, Z20, Z15
-	VFMADD231PS Z23, Z21, Z13
-	VFMADD231PS Z23, Z22, Z11
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z16, Z8
+	VFMADD231PS Z21, Z18, Z7
+	VFMADD231PS Z21, Z20, Z6
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z17, Z8
+	VFMADD231PS Z21, Z19, Z7
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z16, Z9
+	VFMADD231PS Z21, Z18, Z8
+	VFMADD231PS Z21, Z20, Z7
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z17, Z9
+	VFMADD231PS Z21, Z19, Z8
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z16, Z10
+	VFMADD231PS Z21, Z18, Z9
+	VFMADD231PS Z21, Z20, Z8
+	VMOVUPS     (R9)(SI*1), Z21
+	VFMADD231PS Z21, Z17, Z10
+	VFMADD231PS Z21, Z19, Z9
+	VMOVUPS     (R9)(BX*2), Z21
+	VFMADD231PS Z21, Z16, Z11
+	VFMADD231PS Z21, Z18, Z10
+	VFMADD231PS Z21, Z20, Z9
+	VMOVUPS     (R9)(DI*1), Z21
+	VFMADD231PS Z21, Z17, Z11
+	VFMADD231PS Z21, Z19, Z10
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z23
-	VFMADD231PS Z23, Z21, Z14
-	VFMADD231PS Z23, Z22, Z12
-	VMOVUPS     (R9)(DX*1), Z23
-	VFMADD231PS Z23, Z21, Z15
-	VFMADD231PS Z23, Z22, Z13
-	VMOVUPS     (R9)(DX*2), Z23
-	VFMADD231PS Z23, Z22, Z14
-	VMOVUPS     (R9)(BX*1), Z23
-	VFMADD231PS Z23, Z22, Z15
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z16, Z12
+	VFMADD231PS Z21, Z18, Z11
+	VFMADD231PS Z21, Z20, Z10
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z17, Z12
+	VFMADD231PS Z21, Z19, Z11
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z16, Z13
+	VFMADD231PS Z21, Z18, Z12
+	VFMADD231PS Z21, Z20, Z11
+	VMOVUPS     (R9)(BX*1), Z21
+	VFMADD231PS Z21, Z17, Z13
+	VFMADD231PS Z21, Z19, Z12
+	VMOVUPS     (R9)(DX*4), Z21
+	VFMADD231PS Z21, Z16, Z14
+	VFMADD231PS Z21, Z18, Z13
+	VFMADD231PS Z21, Z20, Z12
+	VMOVUPS     (R9)(SI*1), Z21
+	VFMADD231PS Z21, Z17, Z14
+	VFMADD231PS Z21, Z19, Z13
+	VMOVUPS     (R9)(BX*2), Z21
+	VFMADD231PS Z21, Z16, Z15
+	VFMADD231PS Z21, Z18, Z14
+	VFMADD231PS Z21, Z20, Z13
+	VMOVUPS     (R9)(DI*1), Z21
+	VFMADD231PS Z21, Z17, Z15
+	VFMADD231PS Z21, Z19, Z14
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z21
+	VFMADD231PS Z21, Z18, Z15
+	VFMADD231PS Z21, Z20, Z14
+	VMOVUPS     (R9)(DX*1), Z21
+	VFMADD231PS Z21, Z19, Z15
+	VMOVUPS     (R9)(DX*2), Z21
+	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop833
@@ -15481,7 +15097,7 @@ smaller830:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   pixel+48(FP), DX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
 	IMUL3Q $+16, DX, BX
@@ -15540,88 +15156,67 @@ loop837:
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z12
 	ADDQ        AX, R10
-	VMOVUPS     (R10), Z13
-	ADDQ        AX, R10
-	VMOVUPS     (R10), Z14
-	ADDQ        AX, R10
-	VMOVUPS     (R9), Z15
-	VFMADD231PS Z15, Z8, Z0
-	VMOVUPS     (R9)(DX*1), Z15
-	VFMADD231PS Z15, Z8, Z1
-	VMOVUPS     (R9)(DX*2), Z15
-	VFMADD231PS Z15, Z8, Z2
-	VFMADD231PS Z15, Z9, Z0
-	VMOVUPS     (R9)(BX*1), Z15
-	VFMADD231PS Z15, Z8, Z3
-	VFMADD231PS Z15, Z9, Z1
-	VMOVUPS     (R9)(DX*4), Z15
-	VFMADD231PS Z15, Z8, Z4
-	VFMADD231PS Z15, Z9, Z2
-	VFMADD231PS Z15, Z10, Z0
-	VMOVUPS     (R9)(SI*1), Z15
-	VFMADD231PS Z15, Z8, Z5
-	VFMADD231PS Z15, Z9, Z3
-	VFMADD231PS Z15, Z10, Z1
-	VMOVUPS     (R9)(BX*2), Z15
-	VFMADD231PS Z15, Z8, Z6
-	VFMADD231PS Z15, Z9, Z4
-	VFMADD231PS Z15, Z10, Z2
-	VFMADD231PS Z15, Z11, Z0
-	VMOVUPS     (R9)(DI*1), Z15
-	VFMADD231PS Z15, Z8, Z7
-	VFMADD231PS Z15, Z9, Z5
-	VFMADD231PS Z15, Z10, Z3
-	VFMADD231PS Z15, Z11, Z1
+	VMOVUPS     (R9), Z13
+	VFMADD231PS Z13, Z8, Z0
+	VMOVUPS     (R9)(DX*1), Z13
+	VFMADD231PS Z13, Z9, Z0
+	VMOVUPS     (R9)(DX*2), Z13
+	VFMADD231PS Z13, Z8, Z1
+	VFMADD231PS Z13, Z10, Z0
+	VMOVUPS     (R9)(BX*1), Z13
+	VFMADD231PS Z13, Z9, Z1
+	VFMADD231PS Z13, Z11, Z0
+	VMOVUPS     (R9)(DX*4), Z13
+	VFMADD231PS Z13, Z8, Z2
+	VFMADD231PS Z13, Z10, Z1
+	VFMADD231PS Z13, Z12, Z0
+	VMOVUPS     (R9)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z2
+	VFMADD231PS Z13, Z11, Z1
+	VMOVUPS     (R9)(BX*2), Z13
+	VFMADD231PS Z13, Z8, Z3
+	VFMADD231PS Z13, Z10, Z2
+	VFMADD231PS Z13, Z12, Z1
+	VMOVUPS     (R9)(DI*1), Z13
+	VFMADD231PS Z13, Z9, Z3
+	VFMADD231PS Z13, Z11, Z2
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z15
-	VFMADD231PS Z15, Z9, Z6
-	VFMADD231PS Z15, Z10, Z4
-	VFMADD231PS Z15, Z11, Z2
-	VFMADD231PS Z15, Z12, Z0
-	VMOVUPS     (R9)(DX*1), Z15
-	VFMADD231PS Z15, Z9, Z7
-	VFMADD231PS Z15, Z10, Z5
-	VFMADD231PS Z15, Z11, Z3
-	VFMADD231PS Z15, Z12, Z1
-	VMOVUPS     (R9)(DX*2), Z15
-	VFMADD231PS Z15, Z10, Z6
-	VFMADD231PS Z15, Z11, Z4
-	VFMADD231PS Z15, Z12, Z2
-	VFMADD231PS Z15, Z13, Z0
-	VMOVUPS     (R9)(BX*1), Z15
-	VFMADD231PS Z15, Z10, Z7
-	VFMADD231PS Z15, Z11, Z5
-	VFMADD231PS Z15, Z12, Z3
-	VFMADD231PS Z15, Z13, Z1
-	VMOVUPS     (R9)(DX*4), Z15
-	VFMADD231PS Z15, Z11, Z6
-	VFMADD231PS Z15, Z12, Z4
-	VFMADD231PS Z15, Z13, Z2
-	VFMADD231PS Z15, Z14, Z0
-	VMOVUPS     (R9)(SI*1), Z15
-	VFMADD231PS Z15, Z11, Z7
-	VFMADD231PS Z15, Z12, Z5
-	VFMADD231PS Z15, Z13, Z3
-	VFMADD231PS Z15, Z14, Z1
-	VMOVUPS     (R9)(BX*2), Z15
-	VFMADD231PS Z15, Z12, Z6
-	VFMADD231PS Z15, Z13, Z4
-	VFMADD231PS Z15, Z14, Z2
-	VMOVUPS     (R9)(DI*1), Z15
-	VFMADD231PS Z15, Z12, Z7
-	VFMADD231PS Z15, Z13, Z5
-	VFMADD231PS Z15, Z14, Z3
+	VMOVUPS     (R9), Z13
+	VFMADD231PS Z13, Z8, Z4
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z12, Z2
+	VMOVUPS     (R9)(DX*1), Z13
+	VFMADD231PS Z13, Z9, Z4
+	VFMADD231PS Z13, Z11, Z3
+	VMOVUPS     (R9)(DX*2), Z13
+	VFMADD231PS Z13, Z8, Z5
+	VFMADD231PS Z13, Z10, Z4
+	VFMADD231PS Z13, Z12, Z3
+	VMOVUPS     (R9)(BX*1), Z13
+	VFMADD231PS Z13, Z9, Z5
+	VFMADD231PS Z13, Z11, Z4
+	VMOVUPS     (R9)(DX*4), Z13
+	VFMADD231PS Z13, Z8, Z6
+	VFMADD231PS Z13, Z10, Z5
+	VFMADD231PS Z13, Z12, Z4
+	VMOVUPS     (R9)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z6
+	VFMADD231PS Z13, Z11, Z5
+	VMOVUPS     (R9)(BX*2), Z13
+	VFMADD231PS Z13, Z8, Z7
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z12, Z5
+	VMOVUPS     (R9)(DI*1), Z13
+	VFMADD231PS Z13, Z9, Z7
+	VFMADD231PS Z13, Z11, Z6
 	LEAQ        (R9)(DX*8), R9
-	VMOVUPS     (R9), Z15
-	VFMADD231PS Z15, Z13, Z6
-	VFMADD231PS Z15, Z14, Z4
-	VMOVUPS     (R9)(DX*1), Z15
-	VFMADD231PS Z15, Z13, Z7
-	VFMADD231PS Z15, Z14, Z5
-	VMOVUPS     (R9)(DX*2), Z15
-	VFMADD231PS Z15, Z14, Z6
-	VMOVUPS     (R9)(BX*1), Z15
-	VFMADD231PS Z15, Z14, Z7
+	VMOVUPS     (R9), Z13
+	VFMADD231PS Z13, Z10, Z7
+	VFMADD231PS Z13, Z12, Z6
+	VMOVUPS     (R9)(DX*1), Z13
+	VFMADD231PS Z13, Z11, Z7
+	VMOVUPS     (R9)(DX*2), Z13
+	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
 	JNZ         loop837
@@ -15658,7 +15253,7 @@ other829:
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
-	IMUL3Q $+2, CX, CX
+	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
 	JNE    other838
 	CMPQ   width+24(FP), $+16
@@ -15669,10 +15264,10 @@ other829:
 	SHLQ   $0x02, CX
 	MOVQ   row+64(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   tap+56(FP), DX
+	MOVQ   pixel+48(FP), DX
 	SHLQ   $0x02, DX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+32, DX, BX
+	IMUL3Q $+16, DX, BX
 	SUBQ   BX, CX
 	LEAQ   (DX)(DX*2), BX
 	LEAQ   (BX)(DX*2), SI
@@ -15743,6 +15338,904 @@ loop842:
 	VMOVUPS     (R9), Z23
 	VFMADD231PS Z23, Z16, Z0
 	VMOVUPS     (R9)(DX*1), Z23
+	VFMADD231PS Z23, Z16, Z1
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS     (R9)(DX*2), Z23
+	VFMADD231PS Z23, Z16, Z2
+	VFMADD231PS Z23, Z17, Z1
+	VFMADD231PS Z23, Z18, Z0
+	VMOVUPS     (R9)(BX*1), Z23
+	VFMADD231PS Z23, Z16, Z3
+	VFMADD231PS Z23, Z17, Z2
+	VFMADD231PS Z23, Z18, Z1
+	VFMADD231PS Z23, Z19, Z0
+	VMOVUPS     (R9)(DX*4), Z23
+	VFMADD231PS Z23, Z16, Z4
+	VFMADD231PS Z23, Z17, Z3
+	VFMADD231PS Z23, Z18, Z2
+	VFMADD231PS Z23, Z19, Z1
+	VFMADD231PS Z23, Z20, Z0
+	VMOVUPS     (R9)(SI*1), Z23
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z3
+	VFMADD231PS Z23, Z19, Z2
+	VFMADD231PS Z23, Z20, Z1
+	VFMADD231PS Z23, Z21, Z0
+	VMOVUPS     (R9)(BX*2), Z23
+	VFMADD231PS Z23, Z16, Z6
+	VFMADD231PS Z23, Z17, Z5
+	VFMADD231PS Z23, Z18, Z4
+	VFMADD231PS Z23, Z19, Z3
+	VFMADD231PS Z23, Z20, Z2
+	VFMADD231PS Z23, Z21, Z1
+	VFMADD231PS Z23, Z22, Z0
+	VMOVUPS     (R9)(DI*1), Z23
+	VFMADD231PS Z23, Z16, Z7
+	VFMADD231PS Z23, Z17, Z6
+	VFMADD231PS Z23, Z18, Z5
+	VFMADD231PS Z23, Z19, Z4
+	VFMADD231PS Z23, Z20, Z3
+	VFMADD231PS Z23, Z21, Z2
+	VFMADD231PS Z23, Z22, Z1
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z23
+	VFMADD231PS Z23, Z16, Z8
+	VFMADD231PS Z23, Z17, Z7
+	VFMADD231PS Z23, Z18, Z6
+	VFMADD231PS Z23, Z19, Z5
+	VFMADD231PS Z23, Z20, Z4
+	VFMADD231PS Z23, Z21, Z3
+	VFMADD231PS Z23, Z22, Z2
+	VMOVUPS     (R9)(DX*1), Z23
+	VFMADD231PS Z23, Z16, Z9
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z7
+	VFMADD231PS Z23, Z19, Z6
+	VFMADD231PS Z23, Z20, Z5
+	VFMADD231PS Z23, Z21, Z4
+	VFMADD231PS Z23, Z22, Z3
+	VMOVUPS     (R9)(DX*2), Z23
+	VFMADD231PS Z23, Z16, Z10
+	VFMADD231PS Z23, Z17, Z9
+	VFMADD231PS Z23, Z18, Z8
+	VFMADD231PS Z23, Z19, Z7
+	VFMADD231PS Z23, Z20, Z6
+	VFMADD231PS Z23, Z21, Z5
+	VFMADD231PS Z23, Z22, Z4
+	VMOVUPS     (R9)(BX*1), Z23
+	VFMADD231PS Z23, Z16, Z11
+	VFMADD231PS Z23, Z17, Z10
+	VFMADD231PS Z23, Z18, Z9
+	VFMADD231PS Z23, Z19, Z8
+	VFMADD231PS Z23, Z20, Z7
+	VFMADD231PS Z23, Z21, Z6
+	VFMADD231PS Z23, Z22, Z5
+	VMOVUPS     (R9)(DX*4), Z23
+	VFMADD231PS Z23, Z16, Z12
+	VFMADD231PS Z23, Z17, Z11
+	VFMADD231PS Z23, Z18, Z10
+	VFMADD231PS Z23, Z19, Z9
+	VFMADD231PS Z23, Z20, Z8
+	VFMADD231PS Z23, Z21, Z7
+	VFMADD231PS Z23, Z22, Z6
+	VMOVUPS     (R9)(SI*1), Z23
+	VFMADD231PS Z23, Z16, Z13
+	VFMADD231PS Z23, Z17, Z12
+	VFMADD231PS Z23, Z18, Z11
+	VFMADD231PS Z23, Z19, Z10
+	VFMADD231PS Z23, Z20, Z9
+	VFMADD231PS Z23, Z21, Z8
+	VFMADD231PS Z23, Z22, Z7
+	VMOVUPS     (R9)(BX*2), Z23
+	VFMADD231PS Z23, Z16, Z14
+	VFMADD231PS Z23, Z17, Z13
+	VFMADD231PS Z23, Z18, Z12
+	VFMADD231PS Z23, Z19, Z11
+	VFMADD231PS Z23, Z20, Z10
+	VFMADD231PS Z23, Z21, Z9
+	VFMADD231PS Z23, Z22, Z8
+	VMOVUPS     (R9)(DI*1), Z23
+	VFMADD231PS Z23, Z16, Z15
+	VFMADD231PS Z23, Z17, Z14
+	VFMADD231PS Z23, Z18, Z13
+	VFMADD231PS Z23, Z19, Z12
+	VFMADD231PS Z23, Z20, Z11
+	VFMADD231PS Z23, Z21, Z10
+	VFMADD231PS Z23, Z22, Z9
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z23
+	VFMADD231PS Z23, Z17, Z15
+	VFMADD231PS Z23, Z18, Z14
+	VFMADD231PS Z23, Z19, Z13
+	VFMADD231PS Z23, Z20, Z12
+	VFMADD231PS Z23, Z21, Z11
+	VFMADD231PS Z23, Z22, Z10
+	VMOVUPS     (R9)(DX*1), Z23
+	VFMADD231PS Z23, Z18, Z15
+	VFMADD231PS Z23, Z19, Z14
+	VFMADD231PS Z23, Z20, Z13
+	VFMADD231PS Z23, Z21, Z12
+	VFMADD231PS Z23, Z22, Z11
+	VMOVUPS     (R9)(DX*2), Z23
+	VFMADD231PS Z23, Z19, Z15
+	VFMADD231PS Z23, Z20, Z14
+	VFMADD231PS Z23, Z21, Z13
+	VFMADD231PS Z23, Z22, Z12
+	VMOVUPS     (R9)(BX*1), Z23
+	VFMADD231PS Z23, Z20, Z15
+	VFMADD231PS Z23, Z21, Z14
+	VFMADD231PS Z23, Z22, Z13
+	VMOVUPS     (R9)(DX*4), Z23
+	VFMADD231PS Z23, Z21, Z15
+	VFMADD231PS Z23, Z22, Z14
+	VMOVUPS     (R9)(SI*1), Z23
+	VFMADD231PS Z23, Z22, Z15
+	ADDQ        CX, R9
+	DECQ        R11
+	JNZ         loop842
+	VMOVUPS     Z0, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z1, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z2, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z3, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z5, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z6, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z7, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z8, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z9, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z10, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z11, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z12, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z13, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z14, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z15, (R8)
+	ADDQ        AX, R8
+	ADDQ        $+64, 24(SP)
+	CMPQ        AX, 24(SP)
+	JGT         channels841
+	ADDQ        $+16, (SP)
+	MOVQ        (SP), R8
+	CMPQ        R8, width+24(FP)
+	JLT         tiles840
+	VZEROUPPER
+	RET
+
+smaller839:
+	CMPQ   width+24(FP), $+8
+	JLT    smaller843
+	MOVQ   c+32(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   tap+56(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   pixel+48(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   k+40(FP), BX
+	IMUL3Q $+8, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
+	XORL   R8, R8
+	MOVQ   R8, (SP)
+
+tiles844:
+	MOVQ    (SP), R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+8, R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    pixel+48(FP), R9
+	SHLQ    $0x02, R9
+	IMULQ   R8, R9
+	ADDQ    src+8(FP), R9
+	MOVQ    R9, 8(SP)
+	IMULQ   AX, R8
+	ADDQ    dst+0(FP), R8
+	MOVQ    R8, 16(SP)
+	XORL    R8, R8
+	MOVQ    R8, 24(SP)
+
+channels845:
+	MOVQ    24(SP), R8
+	LEAQ    -64(AX), R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    8(SP), R9
+	ADDQ    R8, R9
+	MOVQ    w+16(FP), R10
+	ADDQ    R8, R10
+	ADDQ    16(SP), R8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	MOVQ    k+40(FP), R11
+
+loop846:
+	VMOVUPS     (R10), Z8
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z9
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z10
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z11
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z12
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z13
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z14
+	ADDQ        AX, R10
+	VMOVUPS     (R9), Z15
+	VFMADD231PS Z15, Z8, Z0
+	VMOVUPS     (R9)(DX*1), Z15
+	VFMADD231PS Z15, Z8, Z1
+	VFMADD231PS Z15, Z9, Z0
+	VMOVUPS     (R9)(DX*2), Z15
+	VFMADD231PS Z15, Z8, Z2
+	VFMADD231PS Z15, Z9, Z1
+	VFMADD231PS Z15, Z10, Z0
+	VMOVUPS     (R9)(BX*1), Z15
+	VFMADD231PS Z15, Z8, Z3
+	VFMADD231PS Z15, Z9, Z2
+	VFMADD231PS Z15, Z10, Z1
+	VFMADD231PS Z15, Z11, Z0
+	VMOVUPS     (R9)(DX*4), Z15
+	VFMADD231PS Z15, Z8, Z4
+	VFMADD231PS Z15, Z9, Z3
+	VFMADD231PS Z15, Z10, Z2
+	VFMADD231PS Z15, Z11, Z1
+	VFMADD231PS Z15, Z12, Z0
+	VMOVUPS     (R9)(SI*1), Z15
+	VFMADD231PS Z15, Z8, Z5
+	VFMADD231PS Z15, Z9, Z4
+	VFMADD231PS Z15, Z10, Z3
+	VFMADD231PS Z15, Z11, Z2
+	VFMADD231PS Z15, Z12, Z1
+	VFMADD231PS Z15, Z13, Z0
+	VMOVUPS     (R9)(BX*2), Z15
+	VFMADD231PS Z15, Z8, Z6
+	VFMADD231PS Z15, Z9, Z5
+	VFMADD231PS Z15, Z10, Z4
+	VFMADD231PS Z15, Z11, Z3
+	VFMADD231PS Z15, Z12, Z2
+	VFMADD231PS Z15, Z13, Z1
+	VFMADD231PS Z15, Z14, Z0
+	VMOVUPS     (R9)(DI*1), Z15
+	VFMADD231PS Z15, Z8, Z7
+	VFMADD231PS Z15, Z9, Z6
+	VFMADD231PS Z15, Z10, Z5
+	VFMADD231PS Z15, Z11, Z4
+	VFMADD231PS Z15, Z12, Z3
+	VFMADD231PS Z15, Z13, Z2
+	VFMADD231PS Z15, Z14, Z1
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z15
+	VFMADD231PS Z15, Z9, Z7
+	VFMADD231PS Z15, Z10, Z6
+	VFMADD231PS Z15, Z11, Z5
+	VFMADD231PS Z15, Z12, Z4
+	VFMADD231PS Z15, Z13, Z3
+	VFMADD231PS Z15, Z14, Z2
+	VMOVUPS     (R9)(DX*1), Z15
+	VFMADD231PS Z15, Z10, Z7
+	VFMADD231PS Z15, Z11, Z6
+	VFMADD231PS Z15, Z12, Z5
+	VFMADD231PS Z15, Z13, Z4
+	VFMADD231PS Z15, Z14, Z3
+	VMOVUPS     (R9)(DX*2), Z15
+	VFMADD231PS Z15, Z11, Z7
+	VFMADD231PS Z15, Z12, Z6
+	VFMADD231PS Z15, Z13, Z5
+	VFMADD231PS Z15, Z14, Z4
+	VMOVUPS     (R9)(BX*1), Z15
+	VFMADD231PS Z15, Z12, Z7
+	VFMADD231PS Z15, Z13, Z6
+	VFMADD231PS Z15, Z14, Z5
+	VMOVUPS     (R9)(DX*4), Z15
+	VFMADD231PS Z15, Z13, Z7
+	VFMADD231PS Z15, Z14, Z6
+	VMOVUPS     (R9)(SI*1), Z15
+	VFMADD231PS Z15, Z14, Z7
+	ADDQ        CX, R9
+	DECQ        R11
+	JNZ         loop846
+	VMOVUPS     Z0, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z1, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z2, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z3, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z5, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z6, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z7, (R8)
+	ADDQ        AX, R8
+	ADDQ        $+64, 24(SP)
+	CMPQ        AX, 24(SP)
+	JGT         channels845
+	ADDQ        $+8, (SP)
+	MOVQ        (SP), R8
+	CMPQ        R8, width+24(FP)
+	JLT         tiles844
+	VZEROUPPER
+	RET
+
+smaller843:
+other838:
+	CMPQ   k+40(FP), $+7
+	JNE    other847
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+2, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other847
+	CMPQ   width+24(FP), $+16
+	JLT    smaller848
+	MOVQ   c+32(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   tap+56(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   pixel+48(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   k+40(FP), BX
+	IMUL3Q $+24, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
+	XORL   R8, R8
+	MOVQ   R8, (SP)
+
+tiles849:
+	MOVQ    (SP), R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+16, R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    pixel+48(FP), R9
+	SHLQ    $0x02, R9
+	IMULQ   R8, R9
+	ADDQ    src+8(FP), R9
+	MOVQ    R9, 8(SP)
+	IMULQ   AX, R8
+	ADDQ    dst+0(FP), R8
+	MOVQ    R8, 16(SP)
+	XORL    R8, R8
+	MOVQ    R8, 24(SP)
+
+channels850:
+	MOVQ    24(SP), R8
+	LEAQ    -64(AX), R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    8(SP), R9
+	ADDQ    R8, R9
+	MOVQ    w+16(FP), R10
+	ADDQ    R8, R10
+	ADDQ    16(SP), R8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	MOVQ    k+40(FP), R11
+
+loop851:
+	VMOVUPS     (R10), Z16
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z17
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z18
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z19
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z20
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z21
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z22
+	ADDQ        AX, R10
+	VMOVUPS     (R9), Z23
+	VFMADD231PS Z23, Z16, Z0
+	VMOVUPS     (R9)(DX*1), Z23
+	VFMADD231PS Z23, Z16, Z1
+	VMOVUPS     (R9)(DX*2), Z23
+	VFMADD231PS Z23, Z16, Z2
+	VFMADD231PS Z23, Z17, Z0
+	VMOVUPS     (R9)(BX*1), Z23
+	VFMADD231PS Z23, Z16, Z3
+	VFMADD231PS Z23, Z17, Z1
+	VMOVUPS     (R9)(DX*4), Z23
+	VFMADD231PS Z23, Z16, Z4
+	VFMADD231PS Z23, Z17, Z2
+	VFMADD231PS Z23, Z18, Z0
+	VMOVUPS     (R9)(SI*1), Z23
+	VFMADD231PS Z23, Z16, Z5
+	VFMADD231PS Z23, Z17, Z3
+	VFMADD231PS Z23, Z18, Z1
+	VMOVUPS     (R9)(BX*2), Z23
+	VFMADD231PS Z23, Z16, Z6
+	VFMADD231PS Z23, Z17, Z4
+	VFMADD231PS Z23, Z18, Z2
+	VFMADD231PS Z23, Z19, Z0
+	VMOVUPS     (R9)(DI*1), Z23
+	VFMADD231PS Z23, Z16, Z7
+	VFMADD231PS Z23, Z17, Z5
+	VFMADD231PS Z23, Z18, Z3
+	VFMADD231PS Z23, Z19, Z1
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z23
+	VFMADD231PS Z23, Z16, Z8
+	VFMADD231PS Z23, Z17, Z6
+	VFMADD231PS Z23, Z18, Z4
+	VFMADD231PS Z23, Z19, Z2
+	VFMADD231PS Z23, Z20, Z0
+	VMOVUPS     (R9)(DX*1), Z23
+	VFMADD231PS Z23, Z16, Z9
+	VFMADD231PS Z23, Z17, Z7
+	VFMADD231PS Z23, Z18, Z5
+	VFMADD231PS Z23, Z19, Z3
+	VFMADD231PS Z23, Z20, Z1
+	VMOVUPS     (R9)(DX*2), Z23
+	VFMADD231PS Z23, Z16, Z10
+	VFMADD231PS Z23, Z17, Z8
+	VFMADD231PS Z23, Z18, Z6
+	VFMADD231PS Z23, Z19, Z4
+	VFMADD231PS Z23, Z20, Z2
+	VFMADD231PS Z23, Z21, Z0
+	VMOVUPS     (R9)(BX*1), Z23
+	VFMADD231PS Z23, Z16, Z11
+	VFMADD231PS Z23, Z17, Z9
+	VFMADD231PS Z23, Z18, Z7
+	VFMADD231PS Z23, Z19, Z5
+	VFMADD231PS Z23, Z20, Z3
+	VFMADD231PS Z23, Z21, Z1
+	VMOVUPS     (R9)(DX*4), Z23
+	VFMADD231PS Z23, Z16, Z12
+	VFMADD231PS Z23, Z17, Z10
+	VFMADD231PS Z23, Z18, Z8
+	VFMADD231PS Z23, Z19, Z6
+	VFMADD231PS Z23, Z20, Z4
+	VFMADD231PS Z23, Z21, Z2
+	VFMADD231PS Z23, Z22, Z0
+	VMOVUPS     (R9)(SI*1), Z23
+	VFMADD231PS Z23, Z16, Z13
+	VFMADD231PS Z23, Z17, Z11
+	VFMADD231PS Z23, Z18, Z9
+	VFMADD231PS Z23, Z19, Z7
+	VFMADD231PS Z23, Z20, Z5
+	VFMADD231PS Z23, Z21, Z3
+	VFMADD231PS Z23, Z22, Z1
+	VMOVUPS     (R9)(BX*2), Z23
+	VFMADD231PS Z23, Z16, Z14
+	VFMADD231PS Z23, Z17, Z12
+	VFMADD231PS Z23, Z18, Z10
+	VFMADD231PS Z23, Z19, Z8
+	VFMADD231PS Z23, Z20, Z6
+	VFMADD231PS Z23, Z21, Z4
+	VFMADD231PS Z23, Z22, Z2
+	VMOVUPS     (R9)(DI*1), Z23
+	VFMADD231PS Z23, Z16, Z15
+	VFMADD231PS Z23, Z17, Z13
+	VFMADD231PS Z23, Z18, Z11
+	VFMADD231PS Z23, Z19, Z9
+	VFMADD231PS Z23, Z20, Z7
+	VFMADD231PS Z23, Z21, Z5
+	VFMADD231PS Z23, Z22, Z3
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z23
+	VFMADD231PS Z23, Z17, Z14
+	VFMADD231PS Z23, Z18, Z12
+	VFMADD231PS Z23, Z19, Z10
+	VFMADD231PS Z23, Z20, Z8
+	VFMADD231PS Z23, Z21, Z6
+	VFMADD231PS Z23, Z22, Z4
+	VMOVUPS     (R9)(DX*1), Z23
+	VFMADD231PS Z23, Z17, Z15
+	VFMADD231PS Z23, Z18, Z13
+	VFMADD231PS Z23, Z19, Z11
+	VFMADD231PS Z23, Z20, Z9
+	VFMADD231PS Z23, Z21, Z7
+	VFMADD231PS Z23, Z22, Z5
+	VMOVUPS     (R9)(DX*2), Z23
+	VFMADD231PS Z23, Z18, Z14
+	VFMADD231PS Z23, Z19, Z12
+	VFMADD231PS Z23, Z20, Z10
+	VFMADD231PS Z23, Z21, Z8
+	VFMADD231PS Z23, Z22, Z6
+	VMOVUPS     (R9)(BX*1), Z23
+	VFMADD231PS Z23, Z18, Z15
+	VFMADD231PS Z23, Z19, Z13
+	VFMADD231PS Z23, Z20, Z11
+	VFMADD231PS Z23, Z21, Z9
+	VFMADD231PS Z23, Z22, Z7
+	VMOVUPS     (R9)(DX*4), Z23
+	VFMADD231PS Z23, Z19, Z14
+	VFMADD231PS Z23, Z20, Z12
+	VFMADD231PS Z23, Z21, Z10
+	VFMADD231PS Z23, Z22, Z8
+	VMOVUPS     (R9)(SI*1), Z23
+	VFMADD231PS Z23, Z19, Z15
+	VFMADD231PS Z23, Z20, Z13
+	VFMADD231PS Z23, Z21, Z11
+	VFMADD231PS Z23, Z22, Z9
+	VMOVUPS     (R9)(BX*2), Z23
+	VFMADD231PS Z23, Z20, Z14
+	VFMADD231PS Z23, Z21, Z12
+	VFMADD231PS Z23, Z22, Z10
+	VMOVUPS     (R9)(DI*1), Z23
+	VFMADD231PS Z23, Z20, Z15
+	VFMADD231PS Z23, Z21, Z13
+	VFMADD231PS Z23, Z22, Z11
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z23
+	VFMADD231PS Z23, Z21, Z14
+	VFMADD231PS Z23, Z22, Z12
+	VMOVUPS     (R9)(DX*1), Z23
+	VFMADD231PS Z23, Z21, Z15
+	VFMADD231PS Z23, Z22, Z13
+	VMOVUPS     (R9)(DX*2), Z23
+	VFMADD231PS Z23, Z22, Z14
+	VMOVUPS     (R9)(BX*1), Z23
+	VFMADD231PS Z23, Z22, Z15
+	ADDQ        CX, R9
+	DECQ        R11
+	JNZ         loop851
+	VMOVUPS     Z0, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z1, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z2, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z3, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z5, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z6, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z7, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z8, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z9, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z10, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z11, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z12, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z13, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z14, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z15, (R8)
+	ADDQ        AX, R8
+	ADDQ        $+64, 24(SP)
+	CMPQ        AX, 24(SP)
+	JGT         channels850
+	ADDQ        $+16, (SP)
+	MOVQ        (SP), R8
+	CMPQ        R8, width+24(FP)
+	JLT         tiles849
+	VZEROUPPER
+	RET
+
+smaller848:
+	CMPQ   width+24(FP), $+8
+	JLT    smaller852
+	MOVQ   c+32(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   tap+56(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   pixel+48(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   k+40(FP), BX
+	IMUL3Q $+16, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
+	XORL   R8, R8
+	MOVQ   R8, (SP)
+
+tiles853:
+	MOVQ    (SP), R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+8, R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    pixel+48(FP), R9
+	SHLQ    $0x02, R9
+	IMULQ   R8, R9
+	ADDQ    src+8(FP), R9
+	MOVQ    R9, 8(SP)
+	IMULQ   AX, R8
+	ADDQ    dst+0(FP), R8
+	MOVQ    R8, 16(SP)
+	XORL    R8, R8
+	MOVQ    R8, 24(SP)
+
+channels854:
+	MOVQ    24(SP), R8
+	LEAQ    -64(AX), R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    8(SP), R9
+	ADDQ    R8, R9
+	MOVQ    w+16(FP), R10
+	ADDQ    R8, R10
+	ADDQ    16(SP), R8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	MOVQ    k+40(FP), R11
+
+loop855:
+	VMOVUPS     (R10), Z8
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z9
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z10
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z11
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z12
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z13
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z14
+	ADDQ        AX, R10
+	VMOVUPS     (R9), Z15
+	VFMADD231PS Z15, Z8, Z0
+	VMOVUPS     (R9)(DX*1), Z15
+	VFMADD231PS Z15, Z8, Z1
+	VMOVUPS     (R9)(DX*2), Z15
+	VFMADD231PS Z15, Z8, Z2
+	VFMADD231PS Z15, Z9, Z0
+	VMOVUPS     (R9)(BX*1), Z15
+	VFMADD231PS Z15, Z8, Z3
+	VFMADD231PS Z15, Z9, Z1
+	VMOVUPS     (R9)(DX*4), Z15
+	VFMADD231PS Z15, Z8, Z4
+	VFMADD231PS Z15, Z9, Z2
+	VFMADD231PS Z15, Z10, Z0
+	VMOVUPS     (R9)(SI*1), Z15
+	VFMADD231PS Z15, Z8, Z5
+	VFMADD231PS Z15, Z9, Z3
+	VFMADD231PS Z15, Z10, Z1
+	VMOVUPS     (R9)(BX*2), Z15
+	VFMADD231PS Z15, Z8, Z6
+	VFMADD231PS Z15, Z9, Z4
+	VFMADD231PS Z15, Z10, Z2
+	VFMADD231PS Z15, Z11, Z0
+	VMOVUPS     (R9)(DI*1), Z15
+	VFMADD231PS Z15, Z8, Z7
+	VFMADD231PS Z15, Z9, Z5
+	VFMADD231PS Z15, Z10, Z3
+	VFMADD231PS Z15, Z11, Z1
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z15
+	VFMADD231PS Z15, Z9, Z6
+	VFMADD231PS Z15, Z10, Z4
+	VFMADD231PS Z15, Z11, Z2
+	VFMADD231PS Z15, Z12, Z0
+	VMOVUPS     (R9)(DX*1), Z15
+	VFMADD231PS Z15, Z9, Z7
+	VFMADD231PS Z15, Z10, Z5
+	VFMADD231PS Z15, Z11, Z3
+	VFMADD231PS Z15, Z12, Z1
+	VMOVUPS     (R9)(DX*2), Z15
+	VFMADD231PS Z15, Z10, Z6
+	VFMADD231PS Z15, Z11, Z4
+	VFMADD231PS Z15, Z12, Z2
+	VFMADD231PS Z15, Z13, Z0
+	VMOVUPS     (R9)(BX*1), Z15
+	VFMADD231PS Z15, Z10, Z7
+	VFMADD231PS Z15, Z11, Z5
+	VFMADD231PS Z15, Z12, Z3
+	VFMADD231PS Z15, Z13, Z1
+	VMOVUPS     (R9)(DX*4), Z15
+	VFMADD231PS Z15, Z11, Z6
+	VFMADD231PS Z15, Z12, Z4
+	VFMADD231PS Z15, Z13, Z2
+	VFMADD231PS Z15, Z14, Z0
+	VMOVUPS     (R9)(SI*1), Z15
+	VFMADD231PS Z15, Z11, Z7
+	VFMADD231PS Z15, Z12, Z5
+	VFMADD231PS Z15, Z13, Z3
+	VFMADD231PS Z15, Z14, Z1
+	VMOVUPS     (R9)(BX*2), Z15
+	VFMADD231PS Z15, Z12, Z6
+	VFMADD231PS Z15, Z13, Z4
+	VFMADD231PS Z15, Z14, Z2
+	VMOVUPS     (R9)(DI*1), Z15
+	VFMADD231PS Z15, Z12, Z7
+	VFMADD231PS Z15, Z13, Z5
+	VFMADD231PS Z15, Z14, Z3
+	LEAQ        (R9)(DX*8), R9
+	VMOVUPS     (R9), Z15
+	VFMADD231PS Z15, Z13, Z6
+	VFMADD231PS Z15, Z14, Z4
+	VMOVUPS     (R9)(DX*1), Z15
+	VFMADD231PS Z15, Z13, Z7
+	VFMADD231PS Z15, Z14, Z5
+	VMOVUPS     (R9)(DX*2), Z15
+	VFMADD231PS Z15, Z14, Z6
+	VMOVUPS     (R9)(BX*1), Z15
+	VFMADD231PS Z15, Z14, Z7
+	ADDQ        CX, R9
+	DECQ        R11
+	JNZ         loop855
+	VMOVUPS     Z0, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z1, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z2, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z3, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z4, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z5, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z6, (R8)
+	ADDQ        AX, R8
+	VMOVUPS     Z7, (R8)
+	ADDQ        AX, R8
+	ADDQ        $+64, 24(SP)
+	CMPQ        AX, 24(SP)
+	JGT         channels854
+	ADDQ        $+8, (SP)
+	MOVQ        (SP), R8
+	CMPQ        R8, width+24(FP)
+	JLT         tiles853
+	VZEROUPPER
+	RET
+
+smaller852:
+other847:
+	CMPQ   k+40(FP), $+7
+	JNE    other856
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other856
+	CMPQ   width+24(FP), $+16
+	JLT    smaller857
+	MOVQ   c+32(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   tap+56(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   k+40(FP), BX
+	IMUL3Q $+32, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
+	XORL   R8, R8
+	MOVQ   R8, (SP)
+
+tiles858:
+	MOVQ    (SP), R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+16, R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    pixel+48(FP), R9
+	SHLQ    $0x02, R9
+	IMULQ   R8, R9
+	ADDQ    src+8(FP), R9
+	MOVQ    R9, 8(SP)
+	IMULQ   AX, R8
+	ADDQ    dst+0(FP), R8
+	MOVQ    R8, 16(SP)
+	XORL    R8, R8
+	MOVQ    R8, 24(SP)
+
+channels859:
+	MOVQ    24(SP), R8
+	LEAQ    -64(AX), R9
+	CMPQ    R8, R9
+	CMOVQGT R9, R8
+	MOVQ    8(SP), R9
+	ADDQ    R8, R9
+	MOVQ    w+16(FP), R10
+	ADDQ    R8, R10
+	ADDQ    16(SP), R8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	MOVQ    k+40(FP), R11
+
+loop860:
+	VMOVUPS     (R10), Z16
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z17
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z18
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z19
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z20
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z21
+	ADDQ        AX, R10
+	VMOVUPS     (R10), Z22
+	ADDQ        AX, R10
+	VMOVUPS     (R9), Z23
+	VFMADD231PS Z23, Z16, Z0
+	VMOVUPS     (R9)(DX*1), Z23
 	VFMADD231PS Z23, Z17, Z0
 	VMOVUPS     (R9)(DX*2), Z23
 	VFMADD231PS Z23, Z16, Z1
@@ -15895,7 +16388,7 @@ loop842:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop842
+	JNZ         loop860
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15930,17 +16423,17 @@ loop842:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels841
+	JGT         channels859
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles840
+	JLT         tiles858
 	VZEROUPPER
 	RET
 
-smaller839:
+smaller857:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller843
+	JLT    smaller861
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15958,7 +16451,7 @@ smaller839:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles844:
+tiles862:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15975,7 +16468,7 @@ tiles844:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels845:
+channels863:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15995,7 +16488,7 @@ channels845:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop846:
+loop864:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16091,7 +16584,7 @@ loop846:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop846
+	JNZ         loop864
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16110,18 +16603,18 @@ loop846:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels845
+	JGT         channels863
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles844
+	JLT         tiles862
 	VZEROUPPER
 	RET
 
-smaller843:
-other838:
+smaller861:
+other856:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller847
+	JLT   smaller865
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16139,7 +16632,7 @@ other838:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles848:
+tiles866:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -16156,7 +16649,7 @@ tiles848:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels849:
+channels867:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -16185,10 +16678,10 @@ channels849:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop850:
+loop868:
 	MOVQ k+40(FP), R14
 
-loop851:
+loop869:
 	VMOVUPS     (R11), Z16
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z16, Z0
@@ -16210,11 +16703,11 @@ loop851:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop851
+	JNZ         loop869
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop850
+	JNZ         loop868
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -16249,17 +16742,17 @@ loop851:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels849
+	JGT         channels867
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles848
+	JLT         tiles866
 	VZEROUPPER
 	RET
 
-smaller847:
+smaller865:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller852
+	JLT   smaller870
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16277,7 +16770,7 @@ smaller847:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles853:
+tiles871:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -16294,7 +16787,7 @@ tiles853:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels854:
+channels872:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -16314,10 +16807,10 @@ channels854:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop855:
+loop873:
 	MOVQ k+40(FP), R13
 
-loop856:
+loop874:
 	VMOVUPS     (R11), Z8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z8, Z0
@@ -16330,10 +16823,10 @@ loop856:
 	VFMADD231PS (R10)(R8*1), Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop856
+	JNZ         loop874
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop855
+	JNZ         loop873
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -16352,17 +16845,17 @@ loop856:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels854
+	JGT         channels872
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles853
+	JLT         tiles871
 	VZEROUPPER
 	RET
 
-smaller852:
+smaller870:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller857
+	JLT   smaller875
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16380,7 +16873,7 @@ smaller852:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles858:
+tiles876:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -16397,7 +16890,7 @@ tiles858:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels859:
+channels877:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -16413,10 +16906,10 @@ channels859:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop860:
+loop878:
 	MOVQ k+40(FP), R11
 
-loop861:
+loop879:
 	VMOVUPS     (R9), Z4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Z4, Z0
@@ -16425,10 +16918,10 @@ loop861:
 	VFMADD231PS (R8)(SI*1), Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop861
+	JNZ         loop879
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop860
+	JNZ         loop878
 	VMOVUPS     Z0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, (DI)
@@ -16439,17 +16932,17 @@ loop861:
 	ADDQ        AX, DI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels859
+	JGT         channels877
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles858
+	JLT         tiles876
 	VZEROUPPER
 	RET
 
-smaller857:
+smaller875:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller862
+	JLT   smaller880
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16467,7 +16960,7 @@ smaller857:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles863:
+tiles881:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -16484,7 +16977,7 @@ tiles863:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels864:
+channels882:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -16498,37 +16991,37 @@ channels864:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop865:
+loop883:
 	MOVQ k+40(FP), R10
 
-loop866:
+loop884:
 	VMOVUPS     (R8), Z2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Z2, Z0
 	VFMADD231PS (DI)(BX*1), Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop866
+	JNZ         loop884
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop865
+	JNZ         loop883
 	VMOVUPS     Z0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels864
+	JGT         channels882
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles863
+	JLT         tiles881
 	VZEROUPPER
 	RET
 
-smaller862:
+smaller880:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller867
+	JLT   smaller885
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16546,7 +17039,7 @@ smaller862:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles868:
+tiles886:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -16563,7 +17056,7 @@ tiles868:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels869:
+channels887:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -16576,35 +17069,35 @@ channels869:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop870:
+loop888:
 	MOVQ k+40(FP), R9
 
-loop871:
+loop889:
 	VMOVUPS     (DI), Z1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop871
+	JNZ         loop889
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop870
+	JNZ         loop888
 	VMOVUPS     Z0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels869
+	JGT         channels887
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles868
+	JLT         tiles886
 	VZEROUPPER
 	RET
 
-smaller867:
-narrow765:
+smaller885:
+narrow783:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller872
+	JLT   smaller890
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16622,7 +17115,7 @@ narrow765:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles873:
+tiles891:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -16663,10 +17156,10 @@ tiles873:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop875:
+loop893:
 	MOVQ k+40(FP), R14
 
-loop876:
+loop894:
 	VMOVUPS.Z   (R11), K1, Z16
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z17
@@ -16704,11 +17197,11 @@ loop876:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop876
+	JNZ         loop894
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop875
+	JNZ         loop893
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -16744,13 +17237,13 @@ loop876:
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles873
+	JLT         tiles891
 	VZEROUPPER
 	RET
 
-smaller872:
+smaller890:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller877
+	JLT   smaller895
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16768,7 +17261,7 @@ smaller872:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles878:
+tiles896:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -16800,10 +17293,10 @@ tiles878:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop880:
+loop898:
 	MOVQ k+40(FP), R13
 
-loop881:
+loop899:
 	VMOVUPS.Z   (R11), K1, Z8
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z9
@@ -16824,10 +17317,10 @@ loop881:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop881
+	JNZ         loop899
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop880
+	JNZ         loop898
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -16847,13 +17340,13 @@ loop881:
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles878
+	JLT         tiles896
 	VZEROUPPER
 	RET
 
-smaller877:
+smaller895:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller882
+	JLT   smaller900
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16871,7 +17364,7 @@ smaller877:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles883:
+tiles901:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -16899,10 +17392,10 @@ tiles883:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop885:
+loop903:
 	MOVQ k+40(FP), R11
 
-loop886:
+loop904:
 	VMOVUPS.Z   (R9), K1, Z4
 	ADDQ        AX, R9
 	VMOVUPS.Z   (R8), K1, Z5
@@ -16915,10 +17408,10 @@ loop886:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop886
+	JNZ         loop904
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop885
+	JNZ         loop903
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, K1, (DI)
@@ -16930,13 +17423,13 @@ loop886:
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles883
+	JLT         tiles901
 	VZEROUPPER
 	RET
 
-smaller882:
+smaller900:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller887
+	JLT   smaller905
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16954,7 +17447,7 @@ smaller882:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles888:
+tiles906:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -16980,10 +17473,10 @@ tiles888:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop890:
+loop908:
 	MOVQ k+40(FP), R10
 
-loop891:
+loop909:
 	VMOVUPS.Z   (R8), K1, Z2
 	ADDQ        AX, R8
 	VMOVUPS.Z   (DI), K1, Z3
@@ -16992,10 +17485,10 @@ loop891:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop891
+	JNZ         loop909
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop890
+	JNZ         loop908
 	VMOVUPS     Z0, K1, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, K1, (SI)
@@ -17003,13 +17496,13 @@ loop891:
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles888
+	JLT         tiles906
 	VZEROUPPER
 	RET
 
-smaller887:
+smaller905:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller892
+	JLT   smaller910
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17027,7 +17520,7 @@ smaller887:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles893:
+tiles911:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -17052,30 +17545,30 @@ tiles893:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop895:
+loop913:
 	MOVQ k+40(FP), R9
 
-loop896:
+loop914:
 	VMOVUPS.Z   (DI), K1, Z1
 	ADDQ        AX, DI
 	VMOVUPS.Z   (SI), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop896
+	JNZ         loop914
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop895
+	JNZ         loop913
 	VMOVUPS     Z0, K1, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles893
+	JLT         tiles911
 	VZEROUPPER
 	RET
 
-smaller892:
+smaller910:
 	VZEROUPPER
 	RET
 
@@ -17083,22 +17576,22 @@ smaller892:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·dwGradAVX512(SB), NOSPLIT, $88-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow897
+	JLT    narrow915
 	CMPQ   k+40(FP), $+3
-	JNE    other898
+	JNE    other916
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other898
+	JNE    other916
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels899:
+channels917:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17107,7 +17600,7 @@ channels899:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop901:
+loop919:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17145,9 +17638,9 @@ loop901:
 	MOVQ    c+32(FP), R10
 	SHLQ    $0x02, R10
 	SUBQ    $+4, SI
-	JLT     rest903
+	JLT     rest921
 
-pixels902:
+pixels920:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Z10
@@ -17215,13 +17708,13 @@ pixels902:
 	ADDQ        R11, DX
 	ADDQ        R11, CX
 	SUBQ        $+4, SI
-	JGE         pixels902
+	JGE         pixels920
 
-rest903:
+rest921:
 	ADDQ $+4, SI
-	JZ   finish904
+	JZ   finish922
 
-loop905:
+loop923:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -17247,9 +17740,9 @@ loop905:
 	ADDQ        R8, DX
 	ADDQ        R8, CX
 	DECQ        SI
-	JNZ         loop905
+	JNZ         loop923
 
-finish904:
+finish922:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17277,13 +17770,13 @@ finish904:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop901
+	JNZ     loop919
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done900
+	JLE     done918
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels899
+	JGE     channels917
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -17292,28 +17785,28 @@ finish904:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels899
+	JMP     channels917
 
-done900:
+done918:
 	VZEROUPPER
 	RET
 
-other898:
+other916:
 	CMPQ   k+40(FP), $+3
-	JNE    other906
+	JNE    other924
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other906
+	JNE    other924
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels907:
+channels925:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17322,7 +17815,7 @@ channels907:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop909:
+loop927:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17360,9 +17853,9 @@ loop909:
 	MOVQ    c+32(FP), R11
 	SHLQ    $0x02, R11
 	SUBQ    $+4, SI
-	JLT     rest911
+	JLT     rest929
 
-pixels910:
+pixels928:
 	VMOVUPS     (BX), Z9
 	ADDQ        R11, BX
 	VMOVUPS     (BX), Z10
@@ -17436,13 +17929,13 @@ pixels910:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, SI
-	JGE         pixels910
+	JGE         pixels928
 
-rest911:
+rest929:
 	ADDQ $+4, SI
-	JZ   finish912
+	JZ   finish930
 
-loop913:
+loop931:
 	VMOVUPS     (BX), Z9
 	ADDQ        R11, BX
 	VMOVUPS     (AX), Z10
@@ -17468,9 +17961,9 @@ loop913:
 	ADDQ        R8, DX
 	ADDQ        R8, CX
 	DECQ        SI
-	JNZ         loop913
+	JNZ         loop931
 
-finish912:
+finish930:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17498,13 +17991,13 @@ finish912:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop909
+	JNZ     loop927
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done908
+	JLE     done926
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels907
+	JGE     channels925
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -17513,28 +18006,28 @@ finish912:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels907
+	JMP     channels925
 
-done908:
+done926:
 	VZEROUPPER
 	RET
 
-other906:
+other924:
 	CMPQ   k+40(FP), $+3
-	JNE    other914
+	JNE    other932
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other914
+	JNE    other932
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels915:
+channels933:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17543,7 +18036,7 @@ channels915:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop917:
+loop935:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17581,9 +18074,9 @@ loop917:
 	MOVQ    c+32(FP), R11
 	SHLQ    $0x02, R11
 	SUBQ    $+4, SI
-	JLT     rest919
+	JLT     rest937
 
-pixels918:
+pixels936:
 	VMOVUPS     (BX), Z9
 	ADDQ        R11, BX
 	VMOVUPS     (BX), Z10
@@ -17663,13 +18156,13 @@ pixels918:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, SI
-	JGE         pixels918
+	JGE         pixels936
 
-rest919:
+rest937:
 	ADDQ $+4, SI
-	JZ   finish920
+	JZ   finish938
 
-loop921:
+loop939:
 	VMOVUPS     (BX), Z9
 	ADDQ        R11, BX
 	VMOVUPS     (AX), Z10
@@ -17695,9 +18188,9 @@ loop921:
 	ADDQ        R8, DX
 	ADDQ        R8, CX
 	DECQ        SI
-	JNZ         loop921
+	JNZ         loop939
 
-finish920:
+finish938:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17725,13 +18218,13 @@ finish920:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop917
+	JNZ     loop935
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done916
+	JLE     done934
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels915
+	JGE     channels933
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -17740,28 +18233,28 @@ finish920:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels915
+	JMP     channels933
 
-done916:
+done934:
 	VZEROUPPER
 	RET
 
-other914:
+other932:
 	CMPQ   k+40(FP), $+5
-	JNE    other922
+	JNE    other940
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other922
+	JNE    other940
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels923:
+channels941:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17770,7 +18263,7 @@ channels923:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop925:
+loop943:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17809,9 +18302,9 @@ loop925:
 	MOVQ    c+32(FP), R10
 	SHLQ    $0x02, R10
 	SUBQ    $+4, BX
-	JLT     rest927
+	JLT     rest945
 
-pixels926:
+pixels944:
 	VMOVUPS     (DX), Z10
 	ADDQ        R10, DX
 	VMOVUPS     (DX), Z11
@@ -17880,13 +18373,13 @@ pixels926:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, BX
-	JGE         pixels926
+	JGE         pixels944
 
-rest927:
+rest945:
 	ADDQ $+4, BX
-	JZ   finish928
+	JZ   finish946
 
-loop929:
+loop947:
 	VMOVUPS     (DX), Z10
 	ADDQ        R10, DX
 	VMOVUPS     (AX), Z11
@@ -17913,9 +18406,9 @@ loop929:
 	ADDQ        R8, AX
 	ADDQ        R8, CX
 	DECQ        BX
-	JNZ         loop929
+	JNZ         loop947
 
-finish928:
+finish946:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17945,7 +18438,7 @@ finish928:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop925
+	JNZ     loop943
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17973,9 +18466,9 @@ finish928:
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
 	SUBQ    $+4, DX
-	JLT     rest931
+	JLT     rest949
 
-pixels930:
+pixels948:
 	VMOVUPS     (CX), Z5
 	ADDQ        R9, CX
 	VMOVUPS     (CX), Z6
@@ -18015,13 +18508,13 @@ pixels930:
 	IMUL3Q      $+4, BX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, DX
-	JGE         pixels930
+	JGE         pixels948
 
-rest931:
+rest949:
 	ADDQ $+4, DX
-	JZ   finish932
+	JZ   finish950
 
-loop933:
+loop951:
 	VMOVUPS     (CX), Z5
 	ADDQ        R9, CX
 	VMOVUPS     (AX), Z6
@@ -18037,9 +18530,9 @@ loop933:
 	IMUL3Q      $+1, BX, DI
 	ADDQ        DI, AX
 	DECQ        DX
-	JNZ         loop933
+	JNZ         loop951
 
-finish932:
+finish950:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18060,10 +18553,10 @@ finish932:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done924
+	JLE     done942
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels923
+	JGE     channels941
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18072,28 +18565,28 @@ finish932:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels923
+	JMP     channels941
 
-done924:
+done942:
 	VZEROUPPER
 	RET
 
-other922:
+other940:
 	CMPQ   k+40(FP), $+5
-	JNE    other934
+	JNE    other952
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other934
+	JNE    other952
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels935:
+channels953:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18102,7 +18595,7 @@ channels935:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop937:
+loop955:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18141,9 +18634,9 @@ loop937:
 	MOVQ    c+32(FP), R10
 	SHLQ    $0x02, R10
 	SUBQ    $+4, BX
-	JLT     rest939
+	JLT     rest957
 
-pixels938:
+pixels956:
 	VMOVUPS     (DX), Z10
 	ADDQ        R10, DX
 	VMOVUPS     (DX), Z11
@@ -18222,13 +18715,13 @@ pixels938:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, BX
-	JGE         pixels938
+	JGE         pixels956
 
-rest939:
+rest957:
 	ADDQ $+4, BX
-	JZ   finish940
+	JZ   finish958
 
-loop941:
+loop959:
 	VMOVUPS     (DX), Z10
 	ADDQ        R10, DX
 	VMOVUPS     (AX), Z11
@@ -18257,9 +18750,9 @@ loop941:
 	ADDQ        R8, AX
 	ADDQ        R8, CX
 	DECQ        BX
-	JNZ         loop941
+	JNZ         loop959
 
-finish940:
+finish958:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18289,7 +18782,7 @@ finish940:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop937
+	JNZ     loop955
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18317,9 +18810,9 @@ finish940:
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
 	SUBQ    $+4, DX
-	JLT     rest943
+	JLT     rest961
 
-pixels942:
+pixels960:
 	VMOVUPS     (CX), Z5
 	ADDQ        R9, CX
 	VMOVUPS     (CX), Z6
@@ -18364,13 +18857,13 @@ pixels942:
 	IMUL3Q      $-4, BX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, DX
-	JGE         pixels942
+	JGE         pixels960
 
-rest943:
+rest961:
 	ADDQ $+4, DX
-	JZ   finish944
+	JZ   finish962
 
-loop945:
+loop963:
 	VMOVUPS     (CX), Z5
 	ADDQ        R9, CX
 	VMOVUPS     (AX), Z6
@@ -18387,9 +18880,9 @@ loop945:
 	IMUL3Q      $-7, BX, DI
 	ADDQ        DI, AX
 	DECQ        DX
-	JNZ         loop945
+	JNZ         loop963
 
-finish944:
+finish962:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18410,10 +18903,10 @@ finish944:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done936
+	JLE     done954
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels935
+	JGE     channels953
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18422,28 +18915,28 @@ finish944:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels935
+	JMP     channels953
 
-done936:
+done954:
 	VZEROUPPER
 	RET
 
-other934:
+other952:
 	CMPQ   k+40(FP), $+5
-	JNE    other946
+	JNE    other964
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other946
+	JNE    other964
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels947:
+channels965:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18452,7 +18945,7 @@ channels947:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop949:
+loop967:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18491,9 +18984,9 @@ loop949:
 	MOVQ    c+32(FP), R10
 	SHLQ    $0x02, R10
 	SUBQ    $+4, BX
-	JLT     rest951
+	JLT     rest969
 
-pixels950:
+pixels968:
 	VMOVUPS     (DX), Z10
 	ADDQ        R10, DX
 	VMOVUPS     (DX), Z11
@@ -18570,13 +19063,13 @@ pixels950:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, BX
-	JGE         pixels950
+	JGE         pixels968
 
-rest951:
+rest969:
 	ADDQ $+4, BX
-	JZ   finish952
+	JZ   finish970
 
-loop953:
+loop971:
 	VMOVUPS     (DX), Z10
 	ADDQ        R10, DX
 	VMOVUPS     (AX), Z11
@@ -18603,9 +19096,9 @@ loop953:
 	ADDQ        R8, AX
 	ADDQ        R8, CX
 	DECQ        BX
-	JNZ         loop953
+	JNZ         loop971
 
-finish952:
+finish970:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18635,7 +19128,7 @@ finish952:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop949
+	JNZ     loop967
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18663,9 +19156,9 @@ finish952:
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
 	SUBQ    $+4, DX
-	JLT     rest955
+	JLT     rest973
 
-pixels954:
+pixels972:
 	VMOVUPS     (CX), Z5
 	ADDQ        R9, CX
 	VMOVUPS     (CX), Z6
@@ -18709,13 +19202,13 @@ pixels954:
 	IMUL3Q      $+0, BX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, DX
-	JGE         pixels954
+	JGE         pixels972
 
-rest955:
+rest973:
 	ADDQ $+4, DX
-	JZ   finish956
+	JZ   finish974
 
-loop957:
+loop975:
 	VMOVUPS     (CX), Z5
 	ADDQ        R9, CX
 	VMOVUPS     (AX), Z6
@@ -18731,9 +19224,9 @@ loop957:
 	IMUL3Q      $+2, BX, DI
 	ADDQ        DI, AX
 	DECQ        DX
-	JNZ         loop957
+	JNZ         loop975
 
-finish956:
+finish974:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18754,10 +19247,10 @@ finish956:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done948
+	JLE     done966
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels947
+	JGE     channels965
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18766,28 +19259,28 @@ finish956:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels947
+	JMP     channels965
 
-done948:
+done966:
 	VZEROUPPER
 	RET
 
-other946:
+other964:
 	CMPQ   k+40(FP), $+7
-	JNE    other958
+	JNE    other976
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other958
+	JNE    other976
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels959:
+channels977:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18796,7 +19289,7 @@ channels959:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop961:
+loop979:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18828,9 +19321,9 @@ loop961:
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
 	SUBQ    $+4, DX
-	JLT     rest963
+	JLT     rest981
 
-pixels962:
+pixels980:
 	VMOVUPS     (CX), Z7
 	ADDQ        R9, CX
 	VMOVUPS     (CX), Z8
@@ -18881,13 +19374,13 @@ pixels962:
 	IMUL3Q      $-4, BX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, DX
-	JGE         pixels962
+	JGE         pixels980
 
-rest963:
+rest981:
 	ADDQ $+4, DX
-	JZ   finish964
+	JZ   finish982
 
-loop965:
+loop983:
 	VMOVUPS     (CX), Z7
 	ADDQ        R9, CX
 	VMOVUPS     (AX), Z8
@@ -18907,9 +19400,9 @@ loop965:
 	IMUL3Q      $+1, BX, R8
 	ADDQ        R8, AX
 	DECQ        DX
-	JNZ         loop965
+	JNZ         loop983
 
-finish964:
+finish982:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18933,13 +19426,13 @@ finish964:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop961
+	JNZ     loop979
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done960
+	JLE     done978
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels959
+	JGE     channels977
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18948,28 +19441,28 @@ finish964:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels959
+	JMP     channels977
 
-done960:
+done978:
 	VZEROUPPER
 	RET
 
-other958:
+other976:
 	CMPQ   k+40(FP), $+7
-	JNE    other966
+	JNE    other984
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other966
+	JNE    other984
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels967:
+channels985:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18978,7 +19471,7 @@ channels967:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop969:
+loop987:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19010,9 +19503,9 @@ loop969:
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
 	SUBQ    $+4, DX
-	JLT     rest971
+	JLT     rest989
 
-pixels970:
+pixels988:
 	VMOVUPS     (CX), Z7
 	ADDQ        R9, CX
 	VMOVUPS     (CX), Z8
@@ -19069,13 +19562,13 @@ pixels970:
 	IMUL3Q      $-4, BX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, DX
-	JGE         pixels970
+	JGE         pixels988
 
-rest971:
+rest989:
 	ADDQ $+4, DX
-	JZ   finish972
+	JZ   finish990
 
-loop973:
+loop991:
 	VMOVUPS     (CX), Z7
 	ADDQ        R9, CX
 	VMOVUPS     (AX), Z8
@@ -19096,9 +19589,9 @@ loop973:
 	IMUL3Q      $-7, BX, DI
 	ADDQ        DI, AX
 	DECQ        DX
-	JNZ         loop973
+	JNZ         loop991
 
-finish972:
+finish990:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19122,13 +19615,13 @@ finish972:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop969
+	JNZ     loop987
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done968
+	JLE     done986
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels967
+	JGE     channels985
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19137,28 +19630,28 @@ finish972:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels967
+	JMP     channels985
 
-done968:
+done986:
 	VZEROUPPER
 	RET
 
-other966:
+other984:
 	CMPQ   k+40(FP), $+7
-	JNE    other974
+	JNE    other992
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other974
+	JNE    other992
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels975:
+channels993:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19167,7 +19660,7 @@ channels975:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop977:
+loop995:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19199,9 +19692,9 @@ loop977:
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
 	SUBQ    $+4, DX
-	JLT     rest979
+	JLT     rest997
 
-pixels978:
+pixels996:
 	VMOVUPS     (CX), Z7
 	ADDQ        R9, CX
 	VMOVUPS     (CX), Z8
@@ -19255,13 +19748,13 @@ pixels978:
 	IMUL3Q      $+0, BX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, DX
-	JGE         pixels978
+	JGE         pixels996
 
-rest979:
+rest997:
 	ADDQ $+4, DX
-	JZ   finish980
+	JZ   finish998
 
-loop981:
+loop999:
 	VMOVUPS     (CX), Z7
 	ADDQ        R9, CX
 	VMOVUPS     (AX), Z8
@@ -19281,9 +19774,9 @@ loop981:
 	IMUL3Q      $+2, BX, R8
 	ADDQ        R8, AX
 	DECQ        DX
-	JNZ         loop981
+	JNZ         loop999
 
-finish980:
+finish998:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19307,13 +19800,13 @@ finish980:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop977
+	JNZ     loop995
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done976
+	JLE     done994
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels975
+	JGE     channels993
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19322,14 +19815,14 @@ finish980:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels975
+	JMP     channels993
 
-done976:
+done994:
 	VZEROUPPER
 	RET
 
-other974:
-narrow897:
+other992:
+narrow915:
 	MOVQ  c+32(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -19346,17 +19839,17 @@ narrow897:
 	MOVQ  k+40(FP), AX
 	MOVQ  AX, 64(SP)
 
-groups982:
+groups1000:
 	MOVQ  56(SP), AX
 	MOVQ  64(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  40(SP), $+1
-	JLE   last983
+	JLE   last1001
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last983
+	JNZ   last1001
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -19365,13 +19858,13 @@ groups982:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last983:
+last1001:
 	MOVQ  AX, SI
 	CMPQ  40(SP), $+2
-	JLE   last984
+	JLE   last1002
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last984
+	JNZ   last1002
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -19380,13 +19873,13 @@ last983:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last984:
+last1002:
 	MOVQ  AX, DI
 	CMPQ  40(SP), $+3
-	JLE   last985
+	JLE   last1003
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last985
+	JNZ   last1003
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -19395,13 +19888,13 @@ last984:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last985:
+last1003:
 	MOVQ  AX, R8
 	CMPQ  40(SP), $+4
-	JLE   last986
+	JLE   last1004
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last986
+	JNZ   last1004
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -19410,13 +19903,13 @@ last985:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last986:
+last1004:
 	MOVQ  AX, R9
 	CMPQ  40(SP), $+5
-	JLE   last987
+	JLE   last1005
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last987
+	JNZ   last1005
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -19425,13 +19918,13 @@ last986:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last987:
+last1005:
 	MOVQ  AX, R10
 	CMPQ  40(SP), $+6
-	JLE   last988
+	JLE   last1006
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last988
+	JNZ   last1006
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -19440,13 +19933,13 @@ last987:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last988:
+last1006:
 	MOVQ  AX, R11
 	CMPQ  40(SP), $+7
-	JLE   last989
+	JLE   last1007
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last989
+	JNZ   last1007
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -19455,13 +19948,13 @@ last988:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last989:
+last1007:
 	MOVQ  AX, R12
 	CMPQ  40(SP), $+8
-	JLE   last990
+	JLE   last1008
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last990
+	JNZ   last1008
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -19470,13 +19963,13 @@ last989:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last990:
+last1008:
 	MOVQ  AX, R13
 	CMPQ  40(SP), $+9
-	JLE   last991
+	JLE   last1009
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last991
+	JNZ   last1009
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -19485,7 +19978,7 @@ last990:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last991:
+last1009:
 	MOVQ AX, 56(SP)
 	MOVQ CX, 64(SP)
 	MOVQ c+32(FP), AX
@@ -19493,9 +19986,9 @@ last991:
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels992:
+channels1010:
 	CMPQ    72(SP), $+16
-	JLT     next994
+	JLT     next1012
 	MOVQ    48(SP), AX
 	ADDQ    80(SP), AX
 	MOVQ    c+32(FP), CX
@@ -19545,7 +20038,7 @@ channels992:
 	ADDQ    80(SP), AX
 	ADDQ    80(SP), CX
 
-loop995:
+loop1013:
 	VMOVUPS     (CX), Z9
 	VFMADD231PS (AX)(BX*1), Z9, Z0
 	VFMADD231PS (AX)(SI*1), Z9, Z1
@@ -19559,7 +20052,7 @@ loop995:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop995
+	JNZ         loop1013
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -19601,11 +20094,11 @@ loop995:
 	VMOVUPS     Z8, (AX)
 	ADDQ        $+64, 80(SP)
 	SUBQ        $+16, 72(SP)
-	JMP         channels992
+	JMP         channels1010
 
-next994:
+next1012:
 	CMPQ      72(SP), $+0
-	JLE       done993
+	JLE       done1011
 	MOVQ      48(SP), AX
 	ADDQ      80(SP), AX
 	MOVQ      c+32(FP), CX
@@ -19655,7 +20148,7 @@ next994:
 	ADDQ      80(SP), AX
 	ADDQ      80(SP), CX
 
-loop996:
+loop1014:
 	VMOVUPS.Z   (CX), K1, Z9
 	VMOVUPS.Z   (AX)(BX*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -19678,7 +20171,7 @@ loop996:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop996
+	JNZ         loop1014
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -19719,19 +20212,189 @@ loop996:
 	ADDQ        CX, AX
 	VMOVUPS     Z8, K1, (AX)
 
-done993:
+done1011:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 48(SP)
 	SUBQ   $+9, 40(SP)
-	JG     groups982
+	JG     groups1000
 	VZEROUPPER
 	RET
 
 // func maxRowAVX512(dst *float32, src *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX512F, BMI2, CMOV
-TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
+TEXT ·maxRowAVX512(SB), NOSPLIT, $48-64
+	CMPQ   c+24(FP), $+16
+	JLT    narrow1015
+	CMPQ   k+32(FP), $+3
+	JNE    other1016
+	MOVQ   pixel+40(FP), AX
+	MOVQ   tap+48(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other1016
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+24(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1017:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop1019:
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (DX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (AX), Z3
+	VMAXPS  Z3, Z0, Z3
+	VMAXPS  Z3, Z1, Z3
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Z1, Z0
+	VMOVAPS Z2, Z1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop1019
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1018
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1017
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1017
+
+done1018:
+	VZEROUPPER
+	RET
+
+other1016:
+	CMPQ   k+32(FP), $+3
+	JNE    other1020
+	MOVQ   pixel+40(FP), AX
+	MOVQ   tap+48(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other1020
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+24(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1021:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop1023:
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (DX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (AX), Z3
+	VMAXPS  Z3, Z0, Z3
+	VMAXPS  Z3, Z1, Z3
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Z2, Z0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop1023
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1022
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1021
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1021
+
+done1022:
+	VZEROUPPER
+	RET
+
+other1020:
+narrow1015:
 	MOVQ  c+24(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -19739,9 +20402,9 @@ TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  c+24(FP), $+16
-	JLT   narrow997
+	JLT   narrow1024
 	CMPQ  width+16(FP), $+16
-	JLT   smaller998
+	JLT   smaller1025
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -19757,10 +20420,10 @@ TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles999:
-	MOVQ    (SP), R9
+tiles1026:
+	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+16, R10
 	CMPQ    R9, R10
@@ -19769,21 +20432,21 @@ tiles999:
 	SHLQ    $0x02, R10
 	IMULQ   R9, R10
 	ADDQ    src+8(FP), R10
-	MOVQ    R10, 8(SP)
+	MOVQ    R10, 24(SP)
 	IMULQ   AX, R9
 	ADDQ    dst+0(FP), R9
-	MOVQ    R9, 16(SP)
+	MOVQ    R9, 32(SP)
 	XORL    R9, R9
-	MOVQ    R9, 24(SP)
+	MOVQ    R9, 40(SP)
 
-channels1000:
-	MOVQ    24(SP), R9
+channels1027:
+	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
 	CMOVQGT R10, R9
-	MOVQ    8(SP), R10
+	MOVQ    24(SP), R10
 	ADDQ    R9, R10
-	ADDQ    16(SP), R9
+	ADDQ    32(SP), R9
 	LEAQ    (R10)(BX*8), R11
 	VMOVUPS (R10), Z0
 	VMOVUPS (R10)(BX*1), Z1
@@ -19803,10 +20466,10 @@ channels1000:
 	VMOVUPS (R11)(R8*1), Z15
 	MOVQ    k+32(FP), R12
 
-loop1001:
+loop1028:
 	MOVQ k+32(FP), R13
 
-loop1002:
+loop1029:
 	VMOVUPS (R10), Z16
 	VMAXPS  Z0, Z16, Z0
 	VMOVUPS (R10)(BX*1), Z16
@@ -19842,11 +20505,11 @@ loop1002:
 	ADDQ    CX, R10
 	ADDQ    CX, R11
 	DECQ    R13
-	JNZ     loop1002
+	JNZ     loop1029
 	ADDQ    DX, R10
 	ADDQ    DX, R11
 	DECQ    R12
-	JNZ     loop1001
+	JNZ     loop1028
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -19879,19 +20542,19 @@ loop1002:
 	ADDQ    AX, R9
 	VMOVUPS Z15, (R9)
 	ADDQ    AX, R9
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels1000
-	ADDQ    $+16, (SP)
-	MOVQ    (SP), R9
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1027
+	ADDQ    $+16, 16(SP)
+	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles999
+	JLT     tiles1026
 	VZEROUPPER
 	RET
 
-smaller998:
+smaller1025:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1003
+	JLT   smaller1030
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -19907,10 +20570,10 @@ smaller998:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles1004:
-	MOVQ    (SP), R9
+tiles1031:
+	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
 	CMPQ    R9, R10
@@ -19919,21 +20582,21 @@ tiles1004:
 	SHLQ    $0x02, R10
 	IMULQ   R9, R10
 	ADDQ    src+8(FP), R10
-	MOVQ    R10, 8(SP)
+	MOVQ    R10, 24(SP)
 	IMULQ   AX, R9
 	ADDQ    dst+0(FP), R9
-	MOVQ    R9, 16(SP)
+	MOVQ    R9, 32(SP)
 	XORL    R9, R9
-	MOVQ    R9, 24(SP)
+	MOVQ    R9, 40(SP)
 
-channels1005:
-	MOVQ    24(SP), R9
+channels1032:
+	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
 	CMOVQGT R10, R9
-	MOVQ    8(SP), R10
+	MOVQ    24(SP), R10
 	ADDQ    R9, R10
-	ADDQ    16(SP), R9
+	ADDQ    32(SP), R9
 	VMOVUPS (R10), Z0
 	VMOVUPS (R10)(BX*1), Z1
 	VMOVUPS (R10)(BX*2), Z2
@@ -19944,10 +20607,10 @@ channels1005:
 	VMOVUPS (R10)(R8*1), Z7
 	MOVQ    k+32(FP), R11
 
-loop1006:
+loop1033:
 	MOVQ k+32(FP), R12
 
-loop1007:
+loop1034:
 	VMOVUPS (R10), Z8
 	VMAXPS  Z0, Z8, Z0
 	VMOVUPS (R10)(BX*1), Z8
@@ -19966,10 +20629,10 @@ loop1007:
 	VMAXPS  Z7, Z8, Z7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop1007
+	JNZ     loop1034
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop1006
+	JNZ     loop1033
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -19986,19 +20649,19 @@ loop1007:
 	ADDQ    AX, R9
 	VMOVUPS Z7, (R9)
 	ADDQ    AX, R9
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels1005
-	ADDQ    $+8, (SP)
-	MOVQ    (SP), R9
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1032
+	ADDQ    $+8, 16(SP)
+	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1004
+	JLT     tiles1031
 	VZEROUPPER
 	RET
 
-smaller1003:
+smaller1030:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1008
+	JLT   smaller1035
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20014,10 +20677,10 @@ smaller1003:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, (SP)
+	MOVQ  DI, 16(SP)
 
-tiles1009:
-	MOVQ    (SP), DI
+tiles1036:
+	MOVQ    16(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
 	CMPQ    DI, R8
@@ -20026,31 +20689,31 @@ tiles1009:
 	SHLQ    $0x02, R8
 	IMULQ   DI, R8
 	ADDQ    src+8(FP), R8
-	MOVQ    R8, 8(SP)
+	MOVQ    R8, 24(SP)
 	IMULQ   AX, DI
 	ADDQ    dst+0(FP), DI
-	MOVQ    DI, 16(SP)
+	MOVQ    DI, 32(SP)
 	XORL    DI, DI
-	MOVQ    DI, 24(SP)
+	MOVQ    DI, 40(SP)
 
-channels1010:
-	MOVQ    24(SP), DI
+channels1037:
+	MOVQ    40(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
 	CMOVQGT R8, DI
-	MOVQ    8(SP), R8
+	MOVQ    24(SP), R8
 	ADDQ    DI, R8
-	ADDQ    16(SP), DI
+	ADDQ    32(SP), DI
 	VMOVUPS (R8), Z0
 	VMOVUPS (R8)(BX*1), Z1
 	VMOVUPS (R8)(BX*2), Z2
 	VMOVUPS (R8)(SI*1), Z3
 	MOVQ    k+32(FP), R9
 
-loop1011:
+loop1038:
 	MOVQ k+32(FP), R10
 
-loop1012:
+loop1039:
 	VMOVUPS (R8), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS (R8)(BX*1), Z4
@@ -20061,10 +20724,10 @@ loop1012:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop1012
+	JNZ     loop1039
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop1011
+	JNZ     loop1038
 	VMOVUPS Z0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Z1, (DI)
@@ -20073,19 +20736,19 @@ loop1012:
 	ADDQ    AX, DI
 	VMOVUPS Z3, (DI)
 	ADDQ    AX, DI
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels1010
-	ADDQ    $+4, (SP)
-	MOVQ    (SP), DI
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1037
+	ADDQ    $+4, 16(SP)
+	MOVQ    16(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles1009
+	JLT     tiles1036
 	VZEROUPPER
 	RET
 
-smaller1008:
+smaller1035:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1013
+	JLT   smaller1040
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20101,10 +20764,10 @@ smaller1008:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, (SP)
+	MOVQ  SI, 16(SP)
 
-tiles1014:
-	MOVQ    (SP), SI
+tiles1041:
+	MOVQ    16(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
 	CMPQ    SI, DI
@@ -20113,56 +20776,56 @@ tiles1014:
 	SHLQ    $0x02, DI
 	IMULQ   SI, DI
 	ADDQ    src+8(FP), DI
-	MOVQ    DI, 8(SP)
+	MOVQ    DI, 24(SP)
 	IMULQ   AX, SI
 	ADDQ    dst+0(FP), SI
-	MOVQ    SI, 16(SP)
+	MOVQ    SI, 32(SP)
 	XORL    SI, SI
-	MOVQ    SI, 24(SP)
+	MOVQ    SI, 40(SP)
 
-channels1015:
-	MOVQ    24(SP), SI
+channels1042:
+	MOVQ    40(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
 	CMOVQGT DI, SI
-	MOVQ    8(SP), DI
+	MOVQ    24(SP), DI
 	ADDQ    SI, DI
-	ADDQ    16(SP), SI
+	ADDQ    32(SP), SI
 	VMOVUPS (DI), Z0
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    k+32(FP), R8
 
-loop1016:
+loop1043:
 	MOVQ k+32(FP), R9
 
-loop1017:
+loop1044:
 	VMOVUPS (DI), Z2
 	VMAXPS  Z0, Z2, Z0
 	VMOVUPS (DI)(BX*1), Z2
 	VMAXPS  Z1, Z2, Z1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop1017
+	JNZ     loop1044
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop1016
+	JNZ     loop1043
 	VMOVUPS Z0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Z1, (SI)
 	ADDQ    AX, SI
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels1015
-	ADDQ    $+2, (SP)
-	MOVQ    (SP), SI
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1042
+	ADDQ    $+2, 16(SP)
+	MOVQ    16(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles1014
+	JLT     tiles1041
 	VZEROUPPER
 	RET
 
-smaller1013:
+smaller1040:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1018
+	JLT   smaller1045
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20178,10 +20841,10 @@ smaller1013:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, (SP)
+	MOVQ  BX, 16(SP)
 
-tiles1019:
-	MOVQ    (SP), BX
+tiles1046:
+	MOVQ    16(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
 	CMPQ    BX, SI
@@ -20190,52 +20853,52 @@ tiles1019:
 	SHLQ    $0x02, SI
 	IMULQ   BX, SI
 	ADDQ    src+8(FP), SI
-	MOVQ    SI, 8(SP)
+	MOVQ    SI, 24(SP)
 	IMULQ   AX, BX
 	ADDQ    dst+0(FP), BX
-	MOVQ    BX, 16(SP)
+	MOVQ    BX, 32(SP)
 	XORL    BX, BX
-	MOVQ    BX, 24(SP)
+	MOVQ    BX, 40(SP)
 
-channels1020:
-	MOVQ    24(SP), BX
+channels1047:
+	MOVQ    40(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
 	CMOVQGT SI, BX
-	MOVQ    8(SP), SI
+	MOVQ    24(SP), SI
 	ADDQ    BX, SI
-	ADDQ    16(SP), BX
+	ADDQ    32(SP), BX
 	VMOVUPS (SI), Z0
 	MOVQ    k+32(FP), DI
 
-loop1021:
+loop1048:
 	MOVQ k+32(FP), R8
 
-loop1022:
+loop1049:
 	VMOVUPS (SI), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop1022
+	JNZ     loop1049
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop1021
+	JNZ     loop1048
 	VMOVUPS Z0, (BX)
 	ADDQ    AX, BX
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels1020
-	ADDQ    $+1, (SP)
-	MOVQ    (SP), BX
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1047
+	ADDQ    $+1, 16(SP)
+	MOVQ    16(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles1019
+	JLT     tiles1046
 	VZEROUPPER
 	RET
 
-smaller1018:
-narrow997:
+smaller1045:
+narrow1024:
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1023
+	JLT   smaller1050
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20251,10 +20914,10 @@ narrow997:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles1024:
-	MOVQ      (SP), R9
+tiles1051:
+	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+16, R10
 	CMPQ      R9, R10
@@ -20263,16 +20926,16 @@ tiles1024:
 	SHLQ      $0x02, R10
 	IMULQ     R9, R10
 	ADDQ      src+8(FP), R10
-	MOVQ      R10, 8(SP)
+	MOVQ      R10, 24(SP)
 	IMULQ     AX, R9
 	ADDQ      dst+0(FP), R9
-	MOVQ      R9, 16(SP)
+	MOVQ      R9, 32(SP)
 	XORL      R9, R9
-	MOVQ      R9, 24(SP)
-	MOVQ      24(SP), R9
-	MOVQ      8(SP), R10
+	MOVQ      R9, 40(SP)
+	MOVQ      40(SP), R9
+	MOVQ      24(SP), R10
 	ADDQ      R9, R10
-	ADDQ      16(SP), R9
+	ADDQ      32(SP), R9
 	LEAQ      (R10)(BX*8), R11
 	VMOVUPS.Z (R10), K1, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z1
@@ -20292,10 +20955,10 @@ tiles1024:
 	VMOVUPS.Z (R11)(R8*1), K1, Z15
 	MOVQ      k+32(FP), R12
 
-loop1026:
+loop1053:
 	MOVQ k+32(FP), R13
 
-loop1027:
+loop1054:
 	VMOVUPS.Z (R10), K1, Z16
 	VMAXPS    Z0, Z16, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z16
@@ -20331,11 +20994,11 @@ loop1027:
 	ADDQ      CX, R10
 	ADDQ      CX, R11
 	DECQ      R13
-	JNZ       loop1027
+	JNZ       loop1054
 	ADDQ      DX, R10
 	ADDQ      DX, R11
 	DECQ      R12
-	JNZ       loop1026
+	JNZ       loop1053
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -20368,16 +21031,16 @@ loop1027:
 	ADDQ      AX, R9
 	VMOVUPS   Z15, K1, (R9)
 	ADDQ      AX, R9
-	ADDQ      $+16, (SP)
-	MOVQ      (SP), R9
+	ADDQ      $+16, 16(SP)
+	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1024
+	JLT       tiles1051
 	VZEROUPPER
 	RET
 
-smaller1023:
+smaller1050:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1028
+	JLT   smaller1055
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20393,10 +21056,10 @@ smaller1023:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles1029:
-	MOVQ      (SP), R9
+tiles1056:
+	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+8, R10
 	CMPQ      R9, R10
@@ -20405,16 +21068,16 @@ tiles1029:
 	SHLQ      $0x02, R10
 	IMULQ     R9, R10
 	ADDQ      src+8(FP), R10
-	MOVQ      R10, 8(SP)
+	MOVQ      R10, 24(SP)
 	IMULQ     AX, R9
 	ADDQ      dst+0(FP), R9
-	MOVQ      R9, 16(SP)
+	MOVQ      R9, 32(SP)
 	XORL      R9, R9
-	MOVQ      R9, 24(SP)
-	MOVQ      24(SP), R9
-	MOVQ      8(SP), R10
+	MOVQ      R9, 40(SP)
+	MOVQ      40(SP), R9
+	MOVQ      24(SP), R10
 	ADDQ      R9, R10
-	ADDQ      16(SP), R9
+	ADDQ      32(SP), R9
 	VMOVUPS.Z (R10), K1, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z1
 	VMOVUPS.Z (R10)(BX*2), K1, Z2
@@ -20425,10 +21088,10 @@ tiles1029:
 	VMOVUPS.Z (R10)(R8*1), K1, Z7
 	MOVQ      k+32(FP), R11
 
-loop1031:
+loop1058:
 	MOVQ k+32(FP), R12
 
-loop1032:
+loop1059:
 	VMOVUPS.Z (R10), K1, Z8
 	VMAXPS    Z0, Z8, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z8
@@ -20447,10 +21110,10 @@ loop1032:
 	VMAXPS    Z7, Z8, Z7
 	ADDQ      CX, R10
 	DECQ      R12
-	JNZ       loop1032
+	JNZ       loop1059
 	ADDQ      DX, R10
 	DECQ      R11
-	JNZ       loop1031
+	JNZ       loop1058
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -20467,16 +21130,16 @@ loop1032:
 	ADDQ      AX, R9
 	VMOVUPS   Z7, K1, (R9)
 	ADDQ      AX, R9
-	ADDQ      $+8, (SP)
-	MOVQ      (SP), R9
+	ADDQ      $+8, 16(SP)
+	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1029
+	JLT       tiles1056
 	VZEROUPPER
 	RET
 
-smaller1028:
+smaller1055:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1033
+	JLT   smaller1060
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20492,10 +21155,10 @@ smaller1028:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, (SP)
+	MOVQ  DI, 16(SP)
 
-tiles1034:
-	MOVQ      (SP), DI
+tiles1061:
+	MOVQ      16(SP), DI
 	MOVQ      width+16(FP), R8
 	SUBQ      $+4, R8
 	CMPQ      DI, R8
@@ -20504,26 +21167,26 @@ tiles1034:
 	SHLQ      $0x02, R8
 	IMULQ     DI, R8
 	ADDQ      src+8(FP), R8
-	MOVQ      R8, 8(SP)
+	MOVQ      R8, 24(SP)
 	IMULQ     AX, DI
 	ADDQ      dst+0(FP), DI
-	MOVQ      DI, 16(SP)
+	MOVQ      DI, 32(SP)
 	XORL      DI, DI
-	MOVQ      DI, 24(SP)
-	MOVQ      24(SP), DI
-	MOVQ      8(SP), R8
+	MOVQ      DI, 40(SP)
+	MOVQ      40(SP), DI
+	MOVQ      24(SP), R8
 	ADDQ      DI, R8
-	ADDQ      16(SP), DI
+	ADDQ      32(SP), DI
 	VMOVUPS.Z (R8), K1, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z1
 	VMOVUPS.Z (R8)(BX*2), K1, Z2
 	VMOVUPS.Z (R8)(SI*1), K1, Z3
 	MOVQ      k+32(FP), R9
 
-loop1036:
+loop1063:
 	MOVQ k+32(FP), R10
 
-loop1037:
+loop1064:
 	VMOVUPS.Z (R8), K1, Z4
 	VMAXPS    Z0, Z4, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
@@ -20534,10 +21197,10 @@ loop1037:
 	VMAXPS    Z3, Z4, Z3
 	ADDQ      CX, R8
 	DECQ      R10
-	JNZ       loop1037
+	JNZ       loop1064
 	ADDQ      DX, R8
 	DECQ      R9
-	JNZ       loop1036
+	JNZ       loop1063
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      AX, DI
 	VMOVUPS   Z1, K1, (DI)
@@ -20546,16 +21209,16 @@ loop1037:
 	ADDQ      AX, DI
 	VMOVUPS   Z3, K1, (DI)
 	ADDQ      AX, DI
-	ADDQ      $+4, (SP)
-	MOVQ      (SP), DI
+	ADDQ      $+4, 16(SP)
+	MOVQ      16(SP), DI
 	CMPQ      DI, width+16(FP)
-	JLT       tiles1034
+	JLT       tiles1061
 	VZEROUPPER
 	RET
 
-smaller1033:
+smaller1060:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1038
+	JLT   smaller1065
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20571,10 +21234,10 @@ smaller1033:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, (SP)
+	MOVQ  SI, 16(SP)
 
-tiles1039:
-	MOVQ      (SP), SI
+tiles1066:
+	MOVQ      16(SP), SI
 	MOVQ      width+16(FP), DI
 	SUBQ      $+2, DI
 	CMPQ      SI, DI
@@ -20583,48 +21246,48 @@ tiles1039:
 	SHLQ      $0x02, DI
 	IMULQ     SI, DI
 	ADDQ      src+8(FP), DI
-	MOVQ      DI, 8(SP)
+	MOVQ      DI, 24(SP)
 	IMULQ     AX, SI
 	ADDQ      dst+0(FP), SI
-	MOVQ      SI, 16(SP)
+	MOVQ      SI, 32(SP)
 	XORL      SI, SI
-	MOVQ      SI, 24(SP)
-	MOVQ      24(SP), SI
-	MOVQ      8(SP), DI
+	MOVQ      SI, 40(SP)
+	MOVQ      40(SP), SI
+	MOVQ      24(SP), DI
 	ADDQ      SI, DI
-	ADDQ      16(SP), SI
+	ADDQ      32(SP), SI
 	VMOVUPS.Z (DI), K1, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      k+32(FP), R8
 
-loop1041:
+loop1068:
 	MOVQ k+32(FP), R9
 
-loop1042:
+loop1069:
 	VMOVUPS.Z (DI), K1, Z2
 	VMAXPS    Z0, Z2, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 	VMAXPS    Z1, Z2, Z1
 	ADDQ      CX, DI
 	DECQ      R9
-	JNZ       loop1042
+	JNZ       loop1069
 	ADDQ      DX, DI
 	DECQ      R8
-	JNZ       loop1041
+	JNZ       loop1068
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      AX, SI
 	VMOVUPS   Z1, K1, (SI)
 	ADDQ      AX, SI
-	ADDQ      $+2, (SP)
-	MOVQ      (SP), SI
+	ADDQ      $+2, 16(SP)
+	MOVQ      16(SP), SI
 	CMPQ      SI, width+16(FP)
-	JLT       tiles1039
+	JLT       tiles1066
 	VZEROUPPER
 	RET
 
-smaller1038:
+smaller1065:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1043
+	JLT   smaller1070
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20640,10 +21303,10 @@ smaller1038:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, (SP)
+	MOVQ  BX, 16(SP)
 
-tiles1044:
-	MOVQ      (SP), BX
+tiles1071:
+	MOVQ      16(SP), BX
 	MOVQ      width+16(FP), SI
 	SUBQ      $+1, SI
 	CMPQ      BX, SI
@@ -20652,47 +21315,332 @@ tiles1044:
 	SHLQ      $0x02, SI
 	IMULQ     BX, SI
 	ADDQ      src+8(FP), SI
-	MOVQ      SI, 8(SP)
+	MOVQ      SI, 24(SP)
 	IMULQ     AX, BX
 	ADDQ      dst+0(FP), BX
-	MOVQ      BX, 16(SP)
+	MOVQ      BX, 32(SP)
 	XORL      BX, BX
-	MOVQ      BX, 24(SP)
-	MOVQ      24(SP), BX
-	MOVQ      8(SP), SI
+	MOVQ      BX, 40(SP)
+	MOVQ      40(SP), BX
+	MOVQ      24(SP), SI
 	ADDQ      BX, SI
-	ADDQ      16(SP), BX
+	ADDQ      32(SP), BX
 	VMOVUPS.Z (SI), K1, Z0
 	MOVQ      k+32(FP), DI
 
-loop1046:
+loop1073:
 	MOVQ k+32(FP), R8
 
-loop1047:
+loop1074:
 	VMOVUPS.Z (SI), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      CX, SI
 	DECQ      R8
-	JNZ       loop1047
+	JNZ       loop1074
 	ADDQ      DX, SI
 	DECQ      DI
-	JNZ       loop1046
+	JNZ       loop1073
 	VMOVUPS   Z0, K1, (BX)
 	ADDQ      AX, BX
-	ADDQ      $+1, (SP)
-	MOVQ      (SP), BX
+	ADDQ      $+1, 16(SP)
+	MOVQ      16(SP), BX
 	CMPQ      BX, width+16(FP)
-	JLT       tiles1044
+	JLT       tiles1071
 	VZEROUPPER
 	RET
 
-smaller1043:
+smaller1070:
 	VZEROUPPER
 	RET
 
 // func maxGradAVX512(gx *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·maxGradAVX512(SB), NOSPLIT, $40-72
+TEXT ·maxGradAVX512(SB), NOSPLIT, $56-72
+	CMPQ   c+32(FP), $+16
+	JLT    narrow1075
+	CMPQ   k+40(FP), $+3
+	JNE    other1076
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other1076
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1077:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS (R9), Z5
+	VMOVUPS (DI)(SI*1), Z6
+	VMOVUPS (R8)(SI*1), Z7
+	VMOVUPS (R9)(SI*1), Z8
+	MOVQ    width+24(FP), R12
+
+loop1079:
+	VMOVUPS (DI)(SI*2), Z9
+	VMOVUPS (R8)(SI*2), Z10
+	VMOVUPS (R9)(SI*2), Z11
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (DX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (AX), Z12
+	VMAXPS  Z12, Z0, Z12
+	VMAXPS  Z12, Z1, Z12
+	VMAXPS  Z12, Z2, Z12
+	KMOVW   K1, K2
+	VMOVUPS (R10), Z0
+	VCMPPS  $0x08, (AX), Z12, K2, K3
+	VADDPS  Z0, Z3, K3, Z3
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z6, K3, Z6
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z9, K3, Z9
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX), Z12, K2, K3
+	VADDPS  Z0, Z4, K3, Z4
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z7, K3, Z7
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z10, K3, Z10
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX), Z12, K2, K3
+	VADDPS  Z0, Z5, K3, Z5
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z8, K3, Z8
+	KANDNW  K2, K3, K2
+	VADDPS  Z0, Z11, K2, Z11
+	ADDQ    R11, R10
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	VMOVAPS Z6, Z3
+	VMOVAPS Z7, Z4
+	VMOVAPS Z8, Z5
+	VMOVAPS Z9, Z6
+	VMOVAPS Z10, Z7
+	VMOVAPS Z11, Z8
+	VMOVAPS Z1, Z0
+	VMOVAPS Z2, Z1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop1079
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	VMOVUPS Z6, (DI)(SI*1)
+	VMOVUPS Z7, (R8)(SI*1)
+	VMOVUPS Z8, (R9)(SI*1)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1078
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1077
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1077
+
+done1078:
+	VZEROUPPER
+	RET
+
+other1076:
+	CMPQ   k+40(FP), $+3
+	JNE    other1080
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other1080
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1081:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS (R9), Z5
+	MOVQ    width+24(FP), R12
+
+loop1083:
+	VMOVUPS (DI)(SI*1), Z6
+	VMOVUPS (R8)(SI*1), Z7
+	VMOVUPS (R9)(SI*1), Z8
+	VMOVUPS (DI)(SI*2), Z9
+	VMOVUPS (R8)(SI*2), Z10
+	VMOVUPS (R9)(SI*2), Z11
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (DX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (AX), Z12
+	VMAXPS  Z12, Z0, Z12
+	VMAXPS  Z12, Z1, Z12
+	VMAXPS  Z12, Z2, Z12
+	KMOVW   K1, K2
+	VMOVUPS (R10), Z0
+	VCMPPS  $0x08, (AX), Z12, K2, K3
+	VADDPS  Z0, Z3, K3, Z3
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z6, K3, Z6
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z9, K3, Z9
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX), Z12, K2, K3
+	VADDPS  Z0, Z4, K3, Z4
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z7, K3, Z7
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z10, K3, Z10
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX), Z12, K2, K3
+	VADDPS  Z0, Z5, K3, Z5
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z8, K3, Z8
+	KANDNW  K2, K3, K2
+	VADDPS  Z0, Z11, K2, Z11
+	ADDQ    R11, R10
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	VMOVUPS Z6, (DI)(SI*1)
+	VMOVUPS Z7, (R8)(SI*1)
+	VMOVUPS Z8, (R9)(SI*1)
+	VMOVAPS Z9, Z3
+	VMOVAPS Z10, Z4
+	VMOVAPS Z11, Z5
+	VMOVAPS Z2, Z0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop1083
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1082
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1081
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1081
+
+done1082:
+	VZEROUPPER
+	RET
+
+other1080:
+narrow1075:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+15, AX
 	MOVL         $-1, CX
@@ -20701,23 +21649,23 @@ TEXT ·maxGradAVX512(SB), NOSPLIT, $40-72
 	KMOVW        CX, K1
 	VPBROADCASTD counting<>+0(SB), Z0
 	MOVQ         src+8(FP), AX
-	MOVQ         AX, (SP)
-	MOVQ         grad+16(FP), AX
-	MOVQ         AX, 8(SP)
-	MOVQ         width+24(FP), AX
 	MOVQ         AX, 16(SP)
+	MOVQ         grad+16(FP), AX
+	MOVQ         AX, 24(SP)
+	MOVQ         width+24(FP), AX
+	MOVQ         AX, 32(SP)
 
-loop1048:
+loop1084:
 	MOVQ c+32(FP), AX
-	MOVQ AX, 24(SP)
+	MOVQ AX, 40(SP)
 	XORL AX, AX
-	MOVQ AX, 32(SP)
+	MOVQ AX, 48(SP)
 
-channels1049:
-	CMPQ    24(SP), $+16
-	JLT     next1051
-	MOVQ    (SP), AX
-	ADDQ    32(SP), AX
+channels1085:
+	CMPQ    40(SP), $+16
+	JLT     next1087
+	MOVQ    16(SP), AX
+	ADDQ    48(SP), AX
 	MOVQ    tap+56(FP), CX
 	SHLQ    $0x02, CX
 	MOVQ    row+64(FP), DX
@@ -20731,10 +21679,10 @@ channels1049:
 	MOVQ    AX, BX
 	VXORPS  Z3, Z3, Z3
 
-loop1052:
+loop1088:
 	MOVQ k+40(FP), DI
 
-loop1053:
+loop1089:
 	VMOVUPS   (BX), Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -20742,22 +21690,22 @@ loop1053:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1053
+	JNZ       loop1089
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1052
-	MOVQ      8(SP), BX
-	ADDQ      32(SP), BX
+	JNZ       loop1088
+	MOVQ      24(SP), BX
+	ADDQ      48(SP), BX
 	VMOVUPS   (BX), Z1
 	MOVQ      gx+0(FP), BX
 	SUBQ      src+8(FP), BX
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1054:
+loop1090:
 	MOVQ k+40(FP), DI
 
-loop1055:
+loop1091:
 	VMOVUPS  (AX)(BX*1), Z4
 	VPCMPEQD Z3, Z2, K2
 	VADDPS   Z1, Z4, K2, Z4
@@ -20765,19 +21713,19 @@ loop1055:
 	VPADDD   Z0, Z3, Z3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop1055
+	JNZ      loop1091
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop1054
-	ADDQ     $+64, 32(SP)
-	SUBQ     $+16, 24(SP)
-	JMP      channels1049
+	JNZ      loop1090
+	ADDQ     $+64, 48(SP)
+	SUBQ     $+16, 40(SP)
+	JMP      channels1085
 
-next1051:
-	CMPQ      24(SP), $+0
-	JLE       done1050
-	MOVQ      (SP), AX
-	ADDQ      32(SP), AX
+next1087:
+	CMPQ      40(SP), $+0
+	JLE       done1086
+	MOVQ      16(SP), AX
+	ADDQ      48(SP), AX
 	MOVQ      tap+56(FP), CX
 	SHLQ      $0x02, CX
 	MOVQ      row+64(FP), DX
@@ -20791,10 +21739,10 @@ next1051:
 	MOVQ      AX, BX
 	VXORPS    Z3, Z3, Z3
 
-loop1056:
+loop1092:
 	MOVQ k+40(FP), DI
 
-loop1057:
+loop1093:
 	VMOVUPS.Z (BX), K1, Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -20802,22 +21750,22 @@ loop1057:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1057
+	JNZ       loop1093
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1056
-	MOVQ      8(SP), BX
-	ADDQ      32(SP), BX
+	JNZ       loop1092
+	MOVQ      24(SP), BX
+	ADDQ      48(SP), BX
 	VMOVUPS.Z (BX), K1, Z1
 	MOVQ      gx+0(FP), BX
 	SUBQ      src+8(FP), BX
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1058:
+loop1094:
 	MOVQ k+40(FP), DI
 
-loop1059:
+loop1095:
 	VMOVUPS.Z (AX)(BX*1), K1, Z4
 	VPCMPEQD  Z3, Z2, K2
 	VADDPS    Z1, Z4, K2, Z4
@@ -20825,20 +21773,20 @@ loop1059:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, AX
 	DECQ      DI
-	JNZ       loop1059
+	JNZ       loop1095
 	ADDQ      DX, AX
 	DECQ      SI
-	JNZ       loop1058
+	JNZ       loop1094
 
-done1050:
+done1086:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, (SP)
+	ADDQ AX, 16(SP)
 	MOVQ c+32(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, 8(SP)
-	DECQ 16(SP)
-	JNZ  loop1048
+	ADDQ AX, 24(SP)
+	DECQ 32(SP)
+	JNZ  loop1084
 	VZEROUPPER
 	RET
 

@@ -20,7 +20,24 @@ func maxRow(v vectors) {
 	TEXT("maxRow"+v.name, NOSPLIT, "func(dst, src *float32, width, c, k, pixel, tap, row int)")
 	Doc("maxRow"+v.name+" computes width pixels of c channels of a k×k max pooling. The arguments are those",
 		"of dw"+v.name+" without weights.")
+	narrow := label("narrow")
+	CMPQ(param("c"), imm(v.lanes))
+	JLT(LabelRef(narrow))
+	v.eachMaxima(whole.maxRow3x3)
+	Label(narrow)
 	v.windows(false)
+}
+
+// eachMaxima emits body as the loop over the channels for 3×3 taps of stride 1 or
+// 2, and the return.
+func (v vectors) eachMaxima(body func(w whole, stride int)) {
+	w := v.wholeVectors()
+	for stride := 1; stride <= 2; stride++ {
+		shape{3, stride, 1}.only(func() {
+			w.each(func() { body(w, stride) })
+			end()
+		})
+	}
 }
 
 // shape is a common kind of windows: k×k taps, stride between the windows and
@@ -472,18 +489,192 @@ func (v vectors) separateGrad() {
 
 // maxGrad generates the gradient of a max pooling.
 //
-// Loop order: pixels; vectors of channels; the window twice, once to find the
-// first largest input and once to add to its gradient.
+// Loop order for 3×3 taps, stride 1 or 2: vectors of channels; pixels; the window
+// twice, once for the largest input and once for the first that equals it. For
+// others: pixels; vectors of channels; the window twice, once to find the first
+// largest input and once to add to its gradient.
 //
-// Registers: the largest input, the number of its tap, the number of the current
-// tap, and the gradient.
+// Registers: for 3×3 taps the gradients of the inputs under the window, the
+// largest input, and the gradient until it has found its place. For others the
+// largest input, the number of its tap, the number of the current tap, and the
+// gradient.
 //
-// Tail: the last vector of channels is incomplete.
+// Tail: for 3×3 taps the last vector of channels begins early enough to be whole,
+// and gradients of its old lanes are taken as zero. For others, and where there
+// is no other vector, it is incomplete.
 func maxGrad(v vectors) {
 	TEXT("maxGrad"+v.name, NOSPLIT, "func(gx, src, grad *float32, width, c, k, pixel, tap, row int)")
 	Doc("maxGrad"+v.name+" adds each element of grad, the gradient of one row of a max pooling, to gx at the",
 		"first largest input of its window. gx is laid out as src. The other arguments are those of",
 		"maxRow"+v.name+".")
+	narrow := label("narrow")
+	CMPQ(param("c"), imm(v.lanes))
+	JLT(LabelRef(narrow))
+	v.eachMaxima(whole.maxGrad3x3)
+	Label(narrow)
+	v.anyMaxGrad()
+	end()
+}
+
+// maxima finds the largest inputs of 3×3 windows, one after the other. What the
+// columns of a window have in common with those of the next is found once.
+type maxima struct {
+	vectors
+	stride  int
+	kept    int         // columns that the next window has, too
+	src     []GPVirtual // the rows of the window
+	pixel   GPVirtual
+	tap     multiples
+	largest []VecVirtual // number of each column
+}
+
+// maxima prepares for a row of windows of a vector of channels.
+func (w whole) maxima(stride int) *maxima {
+	m := &maxima{
+		vectors: w.vectors, stride: stride, kept: 3 - stride, src: w.threeRows("src"),
+		pixel: bytes("pixel"), tap: multiplesOf(bytes("tap"), 2), largest: w.regs(3),
+	}
+	m.columns(0, m.kept)
+	return m
+}
+
+// threeRows returns the addresses of a vector of channels in three rows.
+func (w whole) threeRows(name string) []GPVirtual {
+	p, row := []GPVirtual{number(name), GP64(), GP64()}, bytes("row")
+	ADDQ(w.channel, p[0])
+	LEAQ(at(p[0], row, 0), p[1])
+	LEAQ(at(p[1], row, 0), p[2])
+	return p
+}
+
+func (m *maxima) input(x, y int) Mem { return m.tap.after(m.src[y], x) }
+
+func (m *maxima) columns(from, to int) {
+	for i := from; i < to; i++ {
+		x := m.reg()
+		VMOVUPS(m.input(i, 0), x)
+		// In this order of operands the second stays where x is no number.
+		VMAXPS(lowest, x, m.largest[i])
+		for y := 1; y < 3; y++ {
+			x := m.reg()
+			VMOVUPS(m.input(i, y), x)
+			VMAXPS(m.largest[i], x, m.largest[i])
+		}
+	}
+}
+
+// find returns the largest input of the window, no number if the first is none.
+func (m *maxima) find() VecVirtual {
+	m.columns(m.kept, 3)
+	best := m.reg()
+	VMOVUPS(m.input(0, 0), best)
+	for _, r := range m.largest {
+		VMAXPS(best, r, best)
+	}
+	return best
+}
+
+// advance moves to the next window.
+func (m *maxima) advance() {
+	for i, r := range m.largest[m.stride:] {
+		VMOVAPS(r, m.largest[i])
+	}
+	for _, p := range m.src {
+		ADDQ(m.pixel, p)
+	}
+}
+
+// maxRow3x3 computes a row of windows of a vector of channels.
+func (w whole) maxRow3x3(stride int) {
+	m, dst, c := w.maxima(stride), number("dst"), bytes("c")
+	ADDQ(w.channel, dst)
+	repeat(number("width"), func() {
+		VMOVUPS(m.find(), Mem{Base: dst})
+		ADDQ(c, dst)
+		m.advance()
+	})
+}
+
+// maxGrad3x3 computes the gradient of a vector of channels for 3×3 taps.
+func (w whole) maxGrad3x3(stride int) {
+	m, gx, grad, c := w.maxima(stride), w.threeRows("gx"), number("grad"), bytes("c")
+	ADDQ(w.channel, grad)
+	// sum holds the gradients under the window, column by column.
+	var sum [3][]VecVirtual
+	for i := range sum {
+		sum[i] = w.regs(3)
+	}
+	load := func(from, to int) {
+		for i := from; i < to; i++ {
+			for y, r := range sum[i] {
+				VMOVUPS(m.tap.after(gx[y], i), r)
+			}
+		}
+	}
+	store := func(to int) {
+		for i := range to {
+			for y, r := range sum[i] {
+				VMOVUPS(r, m.tap.after(gx[y], i))
+			}
+		}
+	}
+	load(0, m.kept)
+	repeat(number("width"), func() {
+		load(m.kept, 3)
+		w.placeFirst(grad, m.find(), func(i int) (Mem, VecVirtual) { return m.input(i%3, i/3), sum[i%3][i/3] })
+		ADDQ(c, grad)
+		store(stride)
+		for i := range m.kept {
+			for y, r := range sum[i+stride] {
+				VMOVAPS(r, sum[i][y])
+			}
+		}
+		m.advance()
+		for _, p := range gx {
+			ADDQ(m.pixel, p)
+		}
+	})
+	store(m.kept)
+}
+
+// placeFirst adds the new lanes of grad to the sum of the first of 9 inputs that
+// equals best. Where best is no number, it is because the first input is none.
+func (w whole) placeFirst(grad GPVirtual, best VecVirtual, place func(i int) (input Mem, sum VecVirtual)) {
+	const equal, equalOrNone, last = U8(0), U8(8), 8
+	predicate, g := equalOrNone, w.reg()
+	if w.wide() {
+		open := K()
+		KMOVW(w.mask, open)
+		VMOVUPS(Mem{Base: grad}, g)
+		for i := range last {
+			input, sum := place(i)
+			here := K()
+			VCMPPS(predicate, input, best, open, here)
+			VADDPS(g, sum, here, sum)
+			KANDNW(open, here, open)
+			predicate = equal
+		}
+		_, sum := place(last)
+		VADDPS(g, sum, open, sum)
+		return
+	}
+	VMOVUPS(w.bits, g)
+	VANDPS(Mem{Base: grad}, g, g)
+	for i := range last {
+		input, sum := place(i)
+		here, part := w.reg(), w.reg()
+		VCMPPS(predicate, input, best, here)
+		VANDPS(g, here, part)
+		VADDPS(part, sum, sum)
+		VANDNPS(g, here, g)
+		predicate = equal
+	}
+	_, sum := place(last)
+	VADDPS(g, sum, sum)
+}
+
+// anyMaxGrad computes the gradient for any shape.
+func (v vectors) anyMaxGrad() {
 	t := v.tail(number("c"))
 	ones := v.reg()
 	VPBROADCASTD(counting, ones)
@@ -552,5 +743,4 @@ func maxGrad(v vectors) {
 		ADDQ(bytes("pixel"), src)
 		ADDQ(bytes("c"), grad)
 	})
-	end()
 }

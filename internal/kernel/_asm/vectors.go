@@ -130,6 +130,7 @@ var (
 	tailTable Mem // eight words of ones, eight of zeros, eight of ones
 	one       Mem // 1.0
 	counting  Mem // the integer 1
+	lowest    Mem // -Inf in all lanes
 )
 
 // constants writes what the functions read.
@@ -146,6 +147,10 @@ func constants() {
 	DATA(0, U32(math.Float32bits(1)))
 	counting = GLOBL("counting", RODATA|NOPTR)
 	DATA(0, U32(1))
+	lowest = GLOBL("lowest", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(math.Float32bits(float32(math.Inf(-1)))))
+	}
 }
 
 var labels int
