@@ -2616,10 +2616,8 @@ channels218:
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
-	TESTQ  DX, DX
-	JZ     finish221
 
-loop222:
+loop221:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -2634,44 +2632,42 @@ loop222:
 	VFMADD231PS 96(CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop222
-
-finish221:
-	MOVQ    s+0(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y8
-	VADDPS  Y8, Y0, Y0
-	VMOVUPS Y0, (AX)(CX*1)
-	VMOVUPS 32(AX)(CX*1), Y0
-	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Y0
-	VADDPS  Y0, Y2, Y2
-	VMOVUPS Y2, 64(AX)(CX*1)
-	VMOVUPS 96(AX)(CX*1), Y0
-	VADDPS  Y0, Y3, Y3
-	VMOVUPS Y3, 96(AX)(CX*1)
-	MOVQ    sxy+8(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y0
-	VADDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (AX)(CX*1)
-	VMOVUPS 32(AX)(CX*1), Y0
-	VADDPS  Y0, Y5, Y5
-	VMOVUPS Y5, 32(AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Y0
-	VADDPS  Y0, Y6, Y6
-	VMOVUPS Y6, 64(AX)(CX*1)
-	VMOVUPS 96(AX)(CX*1), Y0
-	VADDPS  Y0, Y7, Y7
-	VMOVUPS Y7, 96(AX)(CX*1)
-	ADDQ    $+128, 48(SP)
-	SUBQ    $+32, 40(SP)
-	JMP     channels218
+	JNZ         loop221
+	MOVQ        s+0(FP), AX
+	MOVQ        48(SP), CX
+	VMOVUPS     (AX)(CX*1), Y8
+	VADDPS      Y8, Y0, Y0
+	VMOVUPS     Y0, (AX)(CX*1)
+	VMOVUPS     32(AX)(CX*1), Y0
+	VADDPS      Y0, Y1, Y1
+	VMOVUPS     Y1, 32(AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Y0
+	VADDPS      Y0, Y2, Y2
+	VMOVUPS     Y2, 64(AX)(CX*1)
+	VMOVUPS     96(AX)(CX*1), Y0
+	VADDPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 96(AX)(CX*1)
+	MOVQ        sxy+8(FP), AX
+	MOVQ        48(SP), CX
+	VMOVUPS     (AX)(CX*1), Y0
+	VADDPS      Y0, Y4, Y4
+	VMOVUPS     Y4, (AX)(CX*1)
+	VMOVUPS     32(AX)(CX*1), Y0
+	VADDPS      Y0, Y5, Y5
+	VMOVUPS     Y5, 32(AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Y0
+	VADDPS      Y0, Y6, Y6
+	VMOVUPS     Y6, 64(AX)(CX*1)
+	VMOVUPS     96(AX)(CX*1), Y0
+	VADDPS      Y0, Y7, Y7
+	VMOVUPS     Y7, 96(AX)(CX*1)
+	ADDQ        $+128, 48(SP)
+	SUBQ        $+32, 40(SP)
+	JMP         channels218
 
 next220:
 	CMPQ   40(SP), $+16
-	JLT    next223
+	JLT    next222
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -2687,9 +2683,9 @@ next220:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest225
+	JLT    rest224
 
-pixels224:
+several223:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -2705,14 +2701,13 @@ pixels224:
 	VFMADD231PS 32(CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         pixels224
+	JGE         several223
 
-rest225:
-	ADDQ  $+2, DX
-	TESTQ DX, DX
-	JZ    finish226
+rest224:
+	ADDQ $+2, DX
+	JZ   finish225
 
-loop227:
+loop226:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -2721,9 +2716,9 @@ loop227:
 	VFMADD231PS 32(CX)(SI*1), Y8, Y5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop227
+	JNZ         loop226
 
-finish226:
+finish225:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y3, Y1, Y1
@@ -2748,9 +2743,9 @@ finish226:
 	SUBQ    $+16, 40(SP)
 	JMP     channels218
 
-next223:
+next222:
 	CMPQ   40(SP), $+8
-	JLT    next228
+	JLT    next227
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -2766,9 +2761,9 @@ next223:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest230
+	JLT    rest229
 
-pixels229:
+several228:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -2786,22 +2781,21 @@ pixels229:
 	VFMADD231PS (CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels229
+	JGE         several228
 
-rest230:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish231
+rest229:
+	ADDQ $+4, DX
+	JZ   finish230
 
-loop232:
+loop231:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop232
+	JNZ         loop231
 
-finish231:
+finish230:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y5, Y4, Y4
 	VADDPS  Y3, Y2, Y2
@@ -2822,7 +2816,7 @@ finish231:
 	SUBQ    $+8, 40(SP)
 	JMP     channels218
 
-next228:
+next227:
 	CMPQ   40(SP), $+0
 	JLE    done219
 	VXORPS Y0, Y0, Y0
@@ -2840,9 +2834,9 @@ next228:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest234
+	JLT    rest233
 
-pixels233:
+several232:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (AX)(SI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -2872,14 +2866,13 @@ pixels233:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels233
+	JGE         several232
 
-rest234:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish235
+rest233:
+	ADDQ $+4, DX
+	JZ   finish234
 
-loop236:
+loop235:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (AX)(SI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -2888,9 +2881,9 @@ loop236:
 	VFMADD231PS Y9, Y8, Y4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop236
+	JNZ         loop235
 
-finish235:
+finish234:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y5, Y4, Y4
 	VADDPS       Y3, Y2, Y2
@@ -2904,24 +2897,24 @@ finish235:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX)(CX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two237
+	JZ           two236
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two237:
+two236:
 	TESTB    $0x02, 32(SP)
-	JZ       one238
+	JZ       one237
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one238:
+one237:
 	TESTB  $0x01, 32(SP)
-	JZ     end239
+	JZ     end238
 	VMOVSS X0, (AX)
 
-end239:
+end238:
 	MOVQ         sxy+8(FP), AX
 	MOVQ         48(SP), CX
 	VMOVUPS      (SP), Y0
@@ -2929,24 +2922,24 @@ end239:
 	VADDPS       Y0, Y4, Y4
 	LEAQ         (AX)(CX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two240
+	JZ           two239
 	VMOVUPS      X4, (AX)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, AX
 
-two240:
+two239:
 	TESTB    $0x02, 32(SP)
-	JZ       one241
+	JZ       one240
 	VMOVLPS  X4, (AX)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, AX
 
-one241:
+one240:
 	TESTB  $0x01, 32(SP)
-	JZ     end242
+	JZ     end241
 	VMOVSS X4, (AX)
 
-end242:
+end241:
 done219:
 	VZEROUPPER
 	RET
@@ -2967,9 +2960,9 @@ TEXT ·maskAVX2(SB), NOSPLIT, $40-32
 	MOVQ    n+24(FP), BX
 	VXORPS  Y0, Y0, Y0
 	SUBQ    $+32, BX
-	JLT     next244
+	JLT     next243
 
-vectors243:
+vectors242:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -2990,14 +2983,14 @@ vectors243:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, BX
-	JGE     vectors243
+	JGE     vectors242
 
-next244:
+next243:
 	ADDQ $+32, BX
 	SUBQ $+8, BX
-	JLT  next246
+	JLT  next245
 
-vectors245:
+vectors244:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -3006,12 +2999,12 @@ vectors245:
 	ADDQ    $+32, CX
 	ADDQ    $+32, DX
 	SUBQ    $+8, BX
-	JGE     vectors245
+	JGE     vectors244
 
-next246:
+next245:
 	ADDQ         $+8, BX
 	TESTQ        BX, BX
-	JZ           done247
+	JZ           done246
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DX), Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y1
@@ -3020,25 +3013,25 @@ next246:
 	VANDPS       Y0, Y1, Y1
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two248
+	JZ           two247
 	VMOVUPS      X1, (AX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, AX
 
-two248:
+two247:
 	TESTB    $0x02, 32(SP)
-	JZ       one249
+	JZ       one248
 	VMOVLPS  X1, (AX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, AX
 
-one249:
+one248:
 	TESTB  $0x01, 32(SP)
-	JZ     end250
+	JZ     end249
 	VMOVSS X1, (AX)
 
-end250:
-done247:
+end249:
+done246:
 	VZEROUPPER
 	RET
 
@@ -3053,17 +3046,17 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    c+32(FP), $+8
-	JLT     narrow251
+	JLT     narrow250
 	CMPQ    k+40(FP), $+3
-	JNE     other252
+	JNE     other251
 	MOVQ    pixel+48(FP), AX
 	MOVQ    tap+56(FP), CX
 	IMUL3Q  $+1, AX, AX
 	IMUL3Q  $+1, CX, CX
 	CMPQ    AX, CX
-	JNE     other252
+	JNE     other251
 	CMPQ    width+24(FP), $+8
-	JLT     smaller253
+	JLT     smaller252
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+56(FP), CX
@@ -3081,7 +3074,7 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	XORL    R8, R8
 	MOVQ    R8, 40(SP)
 
-tiles254:
+tiles253:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3098,7 +3091,7 @@ tiles254:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels255:
+channels254:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3118,7 +3111,7 @@ channels255:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop256:
+loop255:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3162,7 +3155,7 @@ loop256:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop256
+	JNZ         loop255
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3181,26 +3174,26 @@ loop256:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels255
+	JGT         channels254
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles254
+	JLT         tiles253
 	VZEROUPPER
 	RET
 
-smaller253:
-other252:
+smaller252:
+other251:
 	CMPQ   k+40(FP), $+3
-	JNE    other257
+	JNE    other256
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other257
+	JNE    other256
 	CMPQ   width+24(FP), $+8
-	JLT    smaller258
+	JLT    smaller257
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3218,7 +3211,7 @@ other252:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles259:
+tiles258:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3235,7 +3228,7 @@ tiles259:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels260:
+channels259:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3255,7 +3248,7 @@ channels260:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop261:
+loop260:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3301,7 +3294,7 @@ loop261:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop261
+	JNZ         loop260
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3320,26 +3313,26 @@ loop261:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels260
+	JGT         channels259
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles259
+	JLT         tiles258
 	VZEROUPPER
 	RET
 
-smaller258:
-other257:
+smaller257:
+other256:
 	CMPQ   k+40(FP), $+3
-	JNE    other262
+	JNE    other261
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other262
+	JNE    other261
 	CMPQ   width+24(FP), $+8
-	JLT    smaller263
+	JLT    smaller262
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3357,7 +3350,7 @@ other257:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles264:
+tiles263:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3374,7 +3367,7 @@ tiles264:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels265:
+channels264:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3394,7 +3387,7 @@ channels265:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop266:
+loop265:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3446,7 +3439,7 @@ loop266:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop266
+	JNZ         loop265
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3465,26 +3458,26 @@ loop266:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels265
+	JGT         channels264
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles264
+	JLT         tiles263
 	VZEROUPPER
 	RET
 
-smaller263:
-other262:
+smaller262:
+other261:
 	CMPQ   k+40(FP), $+5
-	JNE    other267
+	JNE    other266
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other267
+	JNE    other266
 	CMPQ   width+24(FP), $+8
-	JLT    smaller268
+	JLT    smaller267
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3502,7 +3495,7 @@ other262:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles269:
+tiles268:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3519,7 +3512,7 @@ tiles269:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels270:
+channels269:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3539,7 +3532,7 @@ channels270:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop271:
+loop270:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3605,7 +3598,7 @@ loop271:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop271
+	JNZ         loop270
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3624,26 +3617,26 @@ loop271:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels270
+	JGT         channels269
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles269
+	JLT         tiles268
 	VZEROUPPER
 	RET
 
-smaller268:
-other267:
+smaller267:
+other266:
 	CMPQ   k+40(FP), $+5
-	JNE    other272
+	JNE    other271
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other272
+	JNE    other271
 	CMPQ   width+24(FP), $+8
-	JLT    smaller273
+	JLT    smaller272
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3661,7 +3654,7 @@ other267:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles274:
+tiles273:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3678,7 +3671,7 @@ tiles274:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels275:
+channels274:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3698,7 +3691,7 @@ channels275:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop276:
+loop275:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3768,7 +3761,7 @@ loop276:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop276
+	JNZ         loop275
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3787,26 +3780,26 @@ loop276:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels275
+	JGT         channels274
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles274
+	JLT         tiles273
 	VZEROUPPER
 	RET
 
-smaller273:
-other272:
+smaller272:
+other271:
 	CMPQ   k+40(FP), $+5
-	JNE    other277
+	JNE    other276
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other277
+	JNE    other276
 	CMPQ   width+24(FP), $+8
-	JLT    smaller278
+	JLT    smaller277
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3824,7 +3817,7 @@ other272:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles279:
+tiles278:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3841,7 +3834,7 @@ tiles279:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels280:
+channels279:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3861,7 +3854,7 @@ channels280:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop281:
+loop280:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3935,7 +3928,7 @@ loop281:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop281
+	JNZ         loop280
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3954,26 +3947,26 @@ loop281:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels280
+	JGT         channels279
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles279
+	JLT         tiles278
 	VZEROUPPER
 	RET
 
-smaller278:
-other277:
+smaller277:
+other276:
 	CMPQ   k+40(FP), $+7
-	JNE    other282
+	JNE    other281
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other282
+	JNE    other281
 	CMPQ   width+24(FP), $+8
-	JLT    smaller283
+	JLT    smaller282
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3991,7 +3984,7 @@ other277:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles284:
+tiles283:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -4008,7 +4001,7 @@ tiles284:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels285:
+channels284:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -4028,7 +4021,7 @@ channels285:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop286:
+loop285:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4116,7 +4109,7 @@ loop286:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop286
+	JNZ         loop285
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4135,26 +4128,26 @@ loop286:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels285
+	JGT         channels284
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles284
+	JLT         tiles283
 	VZEROUPPER
 	RET
 
-smaller283:
-other282:
+smaller282:
+other281:
 	CMPQ   k+40(FP), $+7
-	JNE    other287
+	JNE    other286
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other287
+	JNE    other286
 	CMPQ   width+24(FP), $+8
-	JLT    smaller288
+	JLT    smaller287
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -4172,7 +4165,7 @@ other282:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles289:
+tiles288:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -4189,7 +4182,7 @@ tiles289:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels290:
+channels289:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -4209,7 +4202,7 @@ channels290:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop291:
+loop290:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4304,7 +4297,7 @@ loop291:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop291
+	JNZ         loop290
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4323,26 +4316,26 @@ loop291:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels290
+	JGT         channels289
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles289
+	JLT         tiles288
 	VZEROUPPER
 	RET
 
-smaller288:
-other287:
+smaller287:
+other286:
 	CMPQ   k+40(FP), $+7
-	JNE    other292
+	JNE    other291
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other292
+	JNE    other291
 	CMPQ   width+24(FP), $+8
-	JLT    smaller293
+	JLT    smaller292
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -4360,7 +4353,7 @@ other287:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles294:
+tiles293:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -4377,7 +4370,7 @@ tiles294:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels295:
+channels294:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -4397,7 +4390,7 @@ channels295:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop296:
+loop295:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4493,7 +4486,7 @@ loop296:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop296
+	JNZ         loop295
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4512,18 +4505,18 @@ loop296:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels295
+	JGT         channels294
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles294
+	JLT         tiles293
 	VZEROUPPER
 	RET
 
-smaller293:
-other292:
+smaller292:
+other291:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller297
+	JLT   smaller296
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4541,7 +4534,7 @@ other292:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles298:
+tiles297:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -4558,7 +4551,7 @@ tiles298:
 	XORL    R9, R9
 	MOVQ    R9, 64(SP)
 
-channels299:
+channels298:
 	MOVQ    64(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -4578,10 +4571,10 @@ channels299:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop300:
+loop299:
 	MOVQ k+40(FP), R13
 
-loop301:
+loop300:
 	VMOVUPS     (R11), Y8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Y8, Y0
@@ -4594,10 +4587,10 @@ loop301:
 	VFMADD231PS (R10)(R8*1), Y8, Y7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop301
+	JNZ         loop300
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop300
+	JNZ         loop299
 	VMOVUPS     Y0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Y1, (R9)
@@ -4616,17 +4609,17 @@ loop301:
 	ADDQ        AX, R9
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels299
+	JGT         channels298
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles298
+	JLT         tiles297
 	VZEROUPPER
 	RET
 
-smaller297:
+smaller296:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller302
+	JLT   smaller301
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4644,7 +4637,7 @@ smaller297:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles303:
+tiles302:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -4661,7 +4654,7 @@ tiles303:
 	XORL    DI, DI
 	MOVQ    DI, 64(SP)
 
-channels304:
+channels303:
 	MOVQ    64(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -4677,10 +4670,10 @@ channels304:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop305:
+loop304:
 	MOVQ k+40(FP), R11
 
-loop306:
+loop305:
 	VMOVUPS     (R9), Y4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Y4, Y0
@@ -4689,10 +4682,10 @@ loop306:
 	VFMADD231PS (R8)(SI*1), Y4, Y3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop306
+	JNZ         loop305
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop305
+	JNZ         loop304
 	VMOVUPS     Y0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Y1, (DI)
@@ -4703,17 +4696,17 @@ loop306:
 	ADDQ        AX, DI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels304
+	JGT         channels303
 	ADDQ        $+4, 40(SP)
 	MOVQ        40(SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles303
+	JLT         tiles302
 	VZEROUPPER
 	RET
 
-smaller302:
+smaller301:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller307
+	JLT   smaller306
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4731,7 +4724,7 @@ smaller302:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles308:
+tiles307:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -4748,7 +4741,7 @@ tiles308:
 	XORL    SI, SI
 	MOVQ    SI, 64(SP)
 
-channels309:
+channels308:
 	MOVQ    64(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -4762,37 +4755,37 @@ channels309:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop310:
+loop309:
 	MOVQ k+40(FP), R10
 
-loop311:
+loop310:
 	VMOVUPS     (R8), Y2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Y2, Y0
 	VFMADD231PS (DI)(BX*1), Y2, Y1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop311
+	JNZ         loop310
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop310
+	JNZ         loop309
 	VMOVUPS     Y0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Y1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels309
+	JGT         channels308
 	ADDQ        $+2, 40(SP)
 	MOVQ        40(SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles308
+	JLT         tiles307
 	VZEROUPPER
 	RET
 
-smaller307:
+smaller306:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller312
+	JLT   smaller311
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4810,7 +4803,7 @@ smaller307:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles313:
+tiles312:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -4827,7 +4820,7 @@ tiles313:
 	XORL    BX, BX
 	MOVQ    BX, 64(SP)
 
-channels314:
+channels313:
 	MOVQ    64(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -4840,35 +4833,35 @@ channels314:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop315:
+loop314:
 	MOVQ k+40(FP), R9
 
-loop316:
+loop315:
 	VMOVUPS     (DI), Y1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Y1, Y0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop316
+	JNZ         loop315
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop315
+	JNZ         loop314
 	VMOVUPS     Y0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels314
+	JGT         channels313
 	ADDQ        $+1, 40(SP)
 	MOVQ        40(SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles313
+	JLT         tiles312
 	VZEROUPPER
 	RET
 
-smaller312:
-narrow251:
+smaller311:
+narrow250:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller317
+	JLT   smaller316
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4886,7 +4879,7 @@ narrow251:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles318:
+tiles317:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -4918,10 +4911,10 @@ tiles318:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop320:
+loop319:
 	MOVQ k+40(FP), R13
 
-loop321:
+loop320:
 	VMOVUPS      (SP), Y8
 	VMASKMOVPS   (R11), Y8, Y8
 	ADDQ         AX, R11
@@ -4951,188 +4944,188 @@ loop321:
 	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R13
-	JNZ          loop321
+	JNZ          loop320
 	ADDQ         DX, R10
 	DECQ         R12
-	JNZ          loop320
+	JNZ          loop319
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two322
+	JZ           two321
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two322:
+two321:
 	TESTB    $0x02, 32(SP)
-	JZ       one323
+	JZ       one322
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one323:
+one322:
 	TESTB  $0x01, 32(SP)
-	JZ     end324
+	JZ     end323
 	VMOVSS X0, (R10)
 
-end324:
+end323:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two325
+	JZ           two324
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two325:
+two324:
 	TESTB    $0x02, 32(SP)
-	JZ       one326
+	JZ       one325
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one326:
+one325:
 	TESTB  $0x01, 32(SP)
-	JZ     end327
+	JZ     end326
 	VMOVSS X1, (R10)
 
-end327:
+end326:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two328
+	JZ           two327
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two328:
+two327:
 	TESTB    $0x02, 32(SP)
-	JZ       one329
+	JZ       one328
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one329:
+one328:
 	TESTB  $0x01, 32(SP)
-	JZ     end330
+	JZ     end329
 	VMOVSS X2, (R10)
 
-end330:
+end329:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two331
+	JZ           two330
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two331:
+two330:
 	TESTB    $0x02, 32(SP)
-	JZ       one332
+	JZ       one331
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one332:
+one331:
 	TESTB  $0x01, 32(SP)
-	JZ     end333
+	JZ     end332
 	VMOVSS X3, (R10)
 
-end333:
+end332:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two334
+	JZ           two333
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two334:
+two333:
 	TESTB    $0x02, 32(SP)
-	JZ       one335
+	JZ       one334
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one335:
+one334:
 	TESTB  $0x01, 32(SP)
-	JZ     end336
+	JZ     end335
 	VMOVSS X4, (R10)
 
-end336:
+end335:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two337
+	JZ           two336
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two337:
+two336:
 	TESTB    $0x02, 32(SP)
-	JZ       one338
+	JZ       one337
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one338:
+one337:
 	TESTB  $0x01, 32(SP)
-	JZ     end339
+	JZ     end338
 	VMOVSS X5, (R10)
 
-end339:
+end338:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two340
+	JZ           two339
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two340:
+two339:
 	TESTB    $0x02, 32(SP)
-	JZ       one341
+	JZ       one340
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one341:
+one340:
 	TESTB  $0x01, 32(SP)
-	JZ     end342
+	JZ     end341
 	VMOVSS X6, (R10)
 
-end342:
+end341:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two343
+	JZ           two342
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two343:
+two342:
 	TESTB    $0x02, 32(SP)
-	JZ       one344
+	JZ       one343
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one344:
+one343:
 	TESTB  $0x01, 32(SP)
-	JZ     end345
+	JZ     end344
 	VMOVSS X7, (R10)
 
-end345:
+end344:
 	ADDQ AX, R9
 	ADDQ $+8, 40(SP)
 	MOVQ 40(SP), R9
 	CMPQ R9, width+24(FP)
-	JLT  tiles318
+	JLT  tiles317
 	VZEROUPPER
 	RET
 
-smaller317:
+smaller316:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller346
+	JLT   smaller345
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5150,7 +5143,7 @@ smaller317:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles347:
+tiles346:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -5178,10 +5171,10 @@ tiles347:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop349:
+loop348:
 	MOVQ k+40(FP), R11
 
-loop350:
+loop349:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R9), Y4, Y4
 	ADDQ         AX, R9
@@ -5199,104 +5192,104 @@ loop350:
 	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R11
-	JNZ          loop350
+	JNZ          loop349
 	ADDQ         DX, R8
 	DECQ         R10
-	JNZ          loop349
+	JNZ          loop348
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two351
+	JZ           two350
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two351:
+two350:
 	TESTB    $0x02, 32(SP)
-	JZ       one352
+	JZ       one351
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one352:
+one351:
 	TESTB  $0x01, 32(SP)
-	JZ     end353
+	JZ     end352
 	VMOVSS X0, (R8)
 
-end353:
+end352:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two354
+	JZ           two353
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two354:
+two353:
 	TESTB    $0x02, 32(SP)
-	JZ       one355
+	JZ       one354
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one355:
+one354:
 	TESTB  $0x01, 32(SP)
-	JZ     end356
+	JZ     end355
 	VMOVSS X1, (R8)
 
-end356:
+end355:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two357
+	JZ           two356
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two357:
+two356:
 	TESTB    $0x02, 32(SP)
-	JZ       one358
+	JZ       one357
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one358:
+one357:
 	TESTB  $0x01, 32(SP)
-	JZ     end359
+	JZ     end358
 	VMOVSS X2, (R8)
 
-end359:
+end358:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two360
+	JZ           two359
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two360:
+two359:
 	TESTB    $0x02, 32(SP)
-	JZ       one361
+	JZ       one360
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one361:
+one360:
 	TESTB  $0x01, 32(SP)
-	JZ     end362
+	JZ     end361
 	VMOVSS X3, (R8)
 
-end362:
+end361:
 	ADDQ AX, DI
 	ADDQ $+4, 40(SP)
 	MOVQ 40(SP), DI
 	CMPQ DI, width+24(FP)
-	JLT  tiles347
+	JLT  tiles346
 	VZEROUPPER
 	RET
 
-smaller346:
+smaller345:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller363
+	JLT   smaller362
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5314,7 +5307,7 @@ smaller346:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles364:
+tiles363:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -5340,10 +5333,10 @@ tiles364:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop366:
+loop365:
 	MOVQ k+40(FP), R10
 
-loop367:
+loop366:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (R8), Y2, Y2
 	ADDQ         AX, R8
@@ -5355,62 +5348,62 @@ loop367:
 	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R10
-	JNZ          loop367
+	JNZ          loop366
 	ADDQ         DX, DI
 	DECQ         R9
-	JNZ          loop366
+	JNZ          loop365
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two368
+	JZ           two367
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two368:
+two367:
 	TESTB    $0x02, 32(SP)
-	JZ       one369
+	JZ       one368
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one369:
+one368:
 	TESTB  $0x01, 32(SP)
-	JZ     end370
+	JZ     end369
 	VMOVSS X0, (DI)
 
-end370:
+end369:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two371
+	JZ           two370
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two371:
+two370:
 	TESTB    $0x02, 32(SP)
-	JZ       one372
+	JZ       one371
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one372:
+one371:
 	TESTB  $0x01, 32(SP)
-	JZ     end373
+	JZ     end372
 	VMOVSS X1, (DI)
 
-end373:
+end372:
 	ADDQ AX, SI
 	ADDQ $+2, 40(SP)
 	MOVQ 40(SP), SI
 	CMPQ SI, width+24(FP)
-	JLT  tiles364
+	JLT  tiles363
 	VZEROUPPER
 	RET
 
-smaller363:
+smaller362:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller374
+	JLT   smaller373
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5428,7 +5421,7 @@ smaller363:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles375:
+tiles374:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -5453,10 +5446,10 @@ tiles375:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop377:
+loop376:
 	MOVQ k+40(FP), R9
 
-loop378:
+loop377:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DI), Y1, Y1
 	ADDQ         AX, DI
@@ -5465,39 +5458,39 @@ loop378:
 	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R9
-	JNZ          loop378
+	JNZ          loop377
 	ADDQ         DX, SI
 	DECQ         R8
-	JNZ          loop377
+	JNZ          loop376
 	LEAQ         (BX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two379
+	JZ           two378
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two379:
+two378:
 	TESTB    $0x02, 32(SP)
-	JZ       one380
+	JZ       one379
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one380:
+one379:
 	TESTB  $0x01, 32(SP)
-	JZ     end381
+	JZ     end380
 	VMOVSS X0, (SI)
 
-end381:
+end380:
 	ADDQ AX, BX
 	ADDQ $+1, 40(SP)
 	MOVQ 40(SP), BX
 	CMPQ BX, width+24(FP)
-	JLT  tiles375
+	JLT  tiles374
 	VZEROUPPER
 	RET
 
-smaller374:
+smaller373:
 	VZEROUPPER
 	RET
 
@@ -5505,15 +5498,15 @@ smaller374:
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·dwGradAVX2(SB), NOSPLIT, $160-72
 	CMPQ     c+32(FP), $+8
-	JLT      narrow382
+	JLT      narrow381
 	CMPQ     k+40(FP), $+3
-	JNE      other383
+	JNE      other382
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other383
+	JNE      other382
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -5521,7 +5514,7 @@ TEXT ·dwGradAVX2(SB), NOSPLIT, $160-72
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels384:
+channels383:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -5530,7 +5523,7 @@ channels384:
 	MOVQ AX, 56(SP)
 	MOVQ $+1, 64(SP)
 
-loop386:
+loop385:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -5559,92 +5552,341 @@ loop386:
 	LEAQ    (DX)(CX*1), CX
 	MOVQ    grad+16(FP), BX
 	ADDQ    (SP), BX
-	MOVQ    width+24(FP), SI
-	MOVQ    pixel+48(FP), DI
-	SHLQ    $0x02, DI
-	LEAQ    (DI)(DI*2), R8
-	LEAQ    (R8)(DI*2), R9
-	LEAQ    (R9)(DI*2), R10
-	MOVQ    c+32(FP), R10
-	SHLQ    $0x02, R10
-	SUBQ    $+4, SI
-	JLT     rest388
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest387
 
-pixels387:
+several386:
 	VMOVUPS     (BX), Y9
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (BX), Y10
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (BX), Y11
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (BX), Y12
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (AX), Y13
 	VFMADD231PS Y13, Y9, Y0
 	VMOVUPS     (DX), Y13
 	VFMADD231PS Y13, Y9, Y3
 	VMOVUPS     (CX), Y13
 	VFMADD231PS Y13, Y9, Y6
-	VMOVUPS     (AX)(DI*1), Y13
+	VMOVUPS     (AX)(SI*1), Y13
 	VFMADD231PS Y13, Y10, Y0
 	VFMADD231PS Y13, Y9, Y1
-	VMOVUPS     (DX)(DI*1), Y13
+	VMOVUPS     (DX)(SI*1), Y13
 	VFMADD231PS Y13, Y10, Y3
 	VFMADD231PS Y13, Y9, Y4
-	VMOVUPS     (CX)(DI*1), Y13
+	VMOVUPS     (CX)(SI*1), Y13
 	VFMADD231PS Y13, Y10, Y6
 	VFMADD231PS Y13, Y9, Y7
-	VMOVUPS     (AX)(DI*2), Y13
+	VMOVUPS     (AX)(SI*2), Y13
 	VFMADD231PS Y13, Y11, Y0
 	VFMADD231PS Y13, Y10, Y1
 	VFMADD231PS Y13, Y9, Y2
-	VMOVUPS     (DX)(DI*2), Y13
+	VMOVUPS     (DX)(SI*2), Y13
 	VFMADD231PS Y13, Y11, Y3
 	VFMADD231PS Y13, Y10, Y4
 	VFMADD231PS Y13, Y9, Y5
-	VMOVUPS     (CX)(DI*2), Y13
+	VMOVUPS     (CX)(SI*2), Y13
 	VFMADD231PS Y13, Y11, Y6
 	VFMADD231PS Y13, Y10, Y7
 	VFMADD231PS Y13, Y9, Y8
-	VMOVUPS     (AX)(R8*1), Y9
+	VMOVUPS     (AX)(DI*1), Y9
 	VFMADD231PS Y9, Y12, Y0
 	VFMADD231PS Y9, Y11, Y1
 	VFMADD231PS Y9, Y10, Y2
-	VMOVUPS     (DX)(R8*1), Y9
+	VMOVUPS     (DX)(DI*1), Y9
 	VFMADD231PS Y9, Y12, Y3
 	VFMADD231PS Y9, Y11, Y4
 	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     (CX)(R8*1), Y9
+	VMOVUPS     (CX)(DI*1), Y9
 	VFMADD231PS Y9, Y12, Y6
 	VFMADD231PS Y9, Y11, Y7
 	VFMADD231PS Y9, Y10, Y8
-	VMOVUPS     (AX)(DI*4), Y9
+	VMOVUPS     (AX)(SI*4), Y9
 	VFMADD231PS Y9, Y12, Y1
 	VFMADD231PS Y9, Y11, Y2
-	VMOVUPS     (DX)(DI*4), Y9
+	VMOVUPS     (DX)(SI*4), Y9
 	VFMADD231PS Y9, Y12, Y4
 	VFMADD231PS Y9, Y11, Y5
-	VMOVUPS     (CX)(DI*4), Y9
+	VMOVUPS     (CX)(SI*4), Y9
 	VFMADD231PS Y9, Y12, Y7
 	VFMADD231PS Y9, Y11, Y8
-	VMOVUPS     (AX)(R9*1), Y9
+	VMOVUPS     (AX)(R8*1), Y9
 	VFMADD231PS Y9, Y12, Y2
-	VMOVUPS     (DX)(R9*1), Y9
+	VMOVUPS     (DX)(R8*1), Y9
 	VFMADD231PS Y9, Y12, Y5
-	VMOVUPS     (CX)(R9*1), Y9
+	VMOVUPS     (CX)(R8*1), Y9
 	VFMADD231PS Y9, Y12, Y8
-	IMUL3Q      $+4, DI, R11
+	IMUL3Q      $+4, SI, R11
 	ADDQ        R11, AX
 	ADDQ        R11, DX
 	ADDQ        R11, CX
-	SUBQ        $+4, SI
-	JGE         pixels387
+	SUBQ        $+4, R10
+	JGE         several386
 
-rest388:
-	ADDQ $+4, SI
-	JZ   finish389
+rest387:
+	ADDQ $+4, R10
+	JZ   finish388
 
-loop390:
+loop389:
+	VMOVUPS     (BX), Y9
+	ADDQ        R9, BX
+	VMOVUPS     (AX), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (CX), Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (DX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (CX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop389
+
+finish388:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y9
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y9, Y0, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y9
+	VBLENDVPS Y0, Y1, Y9, Y9
+	VMOVUPS   Y9, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+3, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop385
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done384
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels383
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels383
+
+done384:
+	VZEROUPPER
+	RET
+
+other382:
+	CMPQ     k+40(FP), $+3
+	JNE      other390
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+2, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other390
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels391:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+1, 64(SP)
+
+loop393:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest395
+
+several394:
+	VMOVUPS     (BX), Y9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y13, Y9, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y9, Y3
+	VMOVUPS     (CX), Y13
+	VFMADD231PS Y13, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y0
+	VMOVUPS     (DX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y6
+	VMOVUPS     (AX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y0
+	VFMADD231PS Y13, Y9, Y1
+	VMOVUPS     (DX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y3
+	VFMADD231PS Y13, Y9, Y4
+	VMOVUPS     (CX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y6
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     (AX)(DI*1), Y13
+	VFMADD231PS Y13, Y12, Y0
+	VFMADD231PS Y13, Y10, Y1
+	VMOVUPS     (DX)(DI*1), Y13
+	VFMADD231PS Y13, Y12, Y3
+	VFMADD231PS Y13, Y10, Y4
+	VMOVUPS     (CX)(DI*1), Y13
+	VFMADD231PS Y13, Y12, Y6
+	VFMADD231PS Y13, Y10, Y7
+	VMOVUPS     (AX)(SI*4), Y13
+	VFMADD231PS Y13, Y11, Y1
+	VFMADD231PS Y13, Y9, Y2
+	VMOVUPS     (DX)(SI*4), Y13
+	VFMADD231PS Y13, Y11, Y4
+	VFMADD231PS Y13, Y9, Y5
+	VMOVUPS     (CX)(SI*4), Y13
+	VFMADD231PS Y13, Y11, Y7
+	VFMADD231PS Y13, Y9, Y8
+	VMOVUPS     (AX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y1
+	VFMADD231PS Y9, Y10, Y2
+	VMOVUPS     (DX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y4
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     (CX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y7
+	VFMADD231PS Y9, Y10, Y8
+	VMOVUPS     (AX)(DI*2), Y9
+	VFMADD231PS Y9, Y11, Y2
+	VMOVUPS     (DX)(DI*2), Y9
+	VFMADD231PS Y9, Y11, Y5
+	VMOVUPS     (CX)(DI*2), Y9
+	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (AX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y2
+	VMOVUPS     (DX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y5
+	VMOVUPS     (CX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y8
+	IMUL3Q      $+4, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several394
+
+rest395:
+	ADDQ $+4, R11
+	JZ   finish396
+
+loop397:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Y10
@@ -5653,1178 +5895,38 @@ loop390:
 	VFMADD231PS Y10, Y9, Y3
 	VMOVUPS     (CX), Y10
 	VFMADD231PS Y10, Y9, Y6
-	VMOVUPS     (AX)(DI*1), Y10
-	VFMADD231PS Y10, Y9, Y1
-	VMOVUPS     (DX)(DI*1), Y10
-	VFMADD231PS Y10, Y9, Y4
-	VMOVUPS     (CX)(DI*1), Y10
-	VFMADD231PS Y10, Y9, Y7
-	VMOVUPS     (AX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMOVUPS     (DX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     (CX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y8
-	IMUL3Q      $+1, DI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, DX
-	ADDQ        R8, CX
-	DECQ        SI
-	JNZ         loop390
-
-finish389:
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y9
-	VMOVUPS   (CX), Y10
-	VBLENDVPS Y9, Y0, Y10, Y10
-	VMOVUPS   Y10, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y9
-	VBLENDVPS Y0, Y1, Y9, Y9
-	VMOVUPS   Y9, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y2, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y3, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y4, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y5, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y6, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y7, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y8, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	MOVQ      CX, 48(SP)
-	MOVQ      row+64(FP), AX
-	SHLQ      $0x02, AX
-	IMUL3Q    $+3, AX, AX
-	ADDQ      AX, 56(SP)
-	DECQ      64(SP)
-	JNZ       loop386
-	ADDQ      $+32, (SP)
-	SUBQ      $+8, 8(SP)
-	JLE       done385
-	MOVQ      8(SP), AX
-	CMPQ      AX, $+8
-	JGE       channels384
-	MOVQ      $+8, 8(SP)
-	LEAQ      tailTable<>+0(SB), CX
-	VMOVUPS   32(CX)(AX*4), Y0
-	VMOVUPS   Y0, 16(SP)
-	MOVQ      $+8, CX
-	SUBQ      AX, CX
-	SHLQ      $0x02, CX
-	SUBQ      CX, (SP)
-	JMP       channels384
-
-done385:
-	VZEROUPPER
-	RET
-
-other383:
-	CMPQ     k+40(FP), $+3
-	JNE      other391
-	MOVQ     pixel+48(FP), AX
-	MOVQ     tap+56(FP), CX
-	IMUL3Q   $+2, AX, AX
-	IMUL3Q   $+1, CX, CX
-	CMPQ     AX, CX
-	JNE      other391
-	XORL     AX, AX
-	MOVQ     AX, (SP)
-	MOVQ     c+32(FP), AX
-	MOVQ     AX, 8(SP)
-	VPCMPEQD Y0, Y0, Y0
-	VMOVUPS  Y0, 16(SP)
-
-channels392:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 48(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 56(SP)
-	MOVQ $+1, 64(SP)
-
-loop394:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    48(SP), CX
-	VMOVUPS (CX), Y0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y8
-	ADDQ    AX, CX
-	MOVQ    56(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), CX
-	MOVQ    grad+16(FP), BX
-	ADDQ    (SP), BX
-	MOVQ    width+24(FP), SI
-	MOVQ    pixel+48(FP), DI
-	SHLQ    $0x02, DI
-	LEAQ    (DI)(DI*2), R8
-	LEAQ    (R8)(DI*2), R9
-	LEAQ    (R9)(DI*2), R10
-	MOVQ    c+32(FP), R11
-	SHLQ    $0x02, R11
-	SUBQ    $+4, SI
-	JLT     rest396
-
-pixels395:
-	VMOVUPS     (BX), Y9
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Y10
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Y11
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Y12
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Y13
-	VFMADD231PS Y13, Y9, Y0
-	VMOVUPS     (DX), Y13
-	VFMADD231PS Y13, Y9, Y3
-	VMOVUPS     (CX), Y13
-	VFMADD231PS Y13, Y9, Y6
-	VMOVUPS     (AX)(DI*1), Y13
-	VFMADD231PS Y13, Y10, Y0
-	VMOVUPS     (DX)(DI*1), Y13
-	VFMADD231PS Y13, Y10, Y3
-	VMOVUPS     (CX)(DI*1), Y13
-	VFMADD231PS Y13, Y10, Y6
-	VMOVUPS     (AX)(DI*2), Y13
-	VFMADD231PS Y13, Y11, Y0
-	VFMADD231PS Y13, Y9, Y1
-	VMOVUPS     (DX)(DI*2), Y13
-	VFMADD231PS Y13, Y11, Y3
-	VFMADD231PS Y13, Y9, Y4
-	VMOVUPS     (CX)(DI*2), Y13
-	VFMADD231PS Y13, Y11, Y6
-	VFMADD231PS Y13, Y9, Y7
-	VMOVUPS     (AX)(R8*1), Y13
-	VFMADD231PS Y13, Y12, Y0
-	VFMADD231PS Y13, Y10, Y1
-	VMOVUPS     (DX)(R8*1), Y13
-	VFMADD231PS Y13, Y12, Y3
-	VFMADD231PS Y13, Y10, Y4
-	VMOVUPS     (CX)(R8*1), Y13
-	VFMADD231PS Y13, Y12, Y6
-	VFMADD231PS Y13, Y10, Y7
-	VMOVUPS     (AX)(DI*4), Y13
-	VFMADD231PS Y13, Y11, Y1
-	VFMADD231PS Y13, Y9, Y2
-	VMOVUPS     (DX)(DI*4), Y13
-	VFMADD231PS Y13, Y11, Y4
-	VFMADD231PS Y13, Y9, Y5
-	VMOVUPS     (CX)(DI*4), Y13
-	VFMADD231PS Y13, Y11, Y7
-	VFMADD231PS Y13, Y9, Y8
-	VMOVUPS     (AX)(R9*1), Y9
-	VFMADD231PS Y9, Y12, Y1
-	VFMADD231PS Y9, Y10, Y2
-	VMOVUPS     (DX)(R9*1), Y9
-	VFMADD231PS Y9, Y12, Y4
-	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     (CX)(R9*1), Y9
-	VFMADD231PS Y9, Y12, Y7
-	VFMADD231PS Y9, Y10, Y8
-	VMOVUPS     (AX)(R8*2), Y9
-	VFMADD231PS Y9, Y11, Y2
-	VMOVUPS     (DX)(R8*2), Y9
-	VFMADD231PS Y9, Y11, Y5
-	VMOVUPS     (CX)(R8*2), Y9
-	VFMADD231PS Y9, Y11, Y8
-	VMOVUPS     (AX)(R10*1), Y9
-	VFMADD231PS Y9, Y12, Y2
-	VMOVUPS     (DX)(R10*1), Y9
-	VFMADD231PS Y9, Y12, Y5
-	VMOVUPS     (CX)(R10*1), Y9
-	VFMADD231PS Y9, Y12, Y8
-	IMUL3Q      $+4, DI, R12
-	ADDQ        R12, AX
-	ADDQ        R12, DX
-	ADDQ        R12, CX
-	SUBQ        $+4, SI
-	JGE         pixels395
-
-rest396:
-	ADDQ $+4, SI
-	JZ   finish397
-
-loop398:
-	VMOVUPS     (BX), Y9
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     (CX), Y10
-	VFMADD231PS Y10, Y9, Y6
-	VMOVUPS     (AX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y1
-	VMOVUPS     (DX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y4
-	VMOVUPS     (CX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y7
-	VMOVUPS     (AX)(DI*4), Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMOVUPS     (DX)(DI*4), Y10
-	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     (CX)(DI*4), Y10
-	VFMADD231PS Y10, Y9, Y8
-	IMUL3Q      $+1, DI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, DX
-	ADDQ        R8, CX
-	DECQ        SI
-	JNZ         loop398
-
-finish397:
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y9
-	VMOVUPS   (CX), Y10
-	VBLENDVPS Y9, Y0, Y10, Y10
-	VMOVUPS   Y10, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y9
-	VBLENDVPS Y0, Y1, Y9, Y9
-	VMOVUPS   Y9, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y2, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y3, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y4, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y5, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y6, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y7, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y8, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	MOVQ      CX, 48(SP)
-	MOVQ      row+64(FP), AX
-	SHLQ      $0x02, AX
-	IMUL3Q    $+3, AX, AX
-	ADDQ      AX, 56(SP)
-	DECQ      64(SP)
-	JNZ       loop394
-	ADDQ      $+32, (SP)
-	SUBQ      $+8, 8(SP)
-	JLE       done393
-	MOVQ      8(SP), AX
-	CMPQ      AX, $+8
-	JGE       channels392
-	MOVQ      $+8, 8(SP)
-	LEAQ      tailTable<>+0(SB), CX
-	VMOVUPS   32(CX)(AX*4), Y0
-	VMOVUPS   Y0, 16(SP)
-	MOVQ      $+8, CX
-	SUBQ      AX, CX
-	SHLQ      $0x02, CX
-	SUBQ      CX, (SP)
-	JMP       channels392
-
-done393:
-	VZEROUPPER
-	RET
-
-other391:
-	CMPQ     k+40(FP), $+3
-	JNE      other399
-	MOVQ     pixel+48(FP), AX
-	MOVQ     tap+56(FP), CX
-	IMUL3Q   $+1, AX, AX
-	IMUL3Q   $+2, CX, CX
-	CMPQ     AX, CX
-	JNE      other399
-	XORL     AX, AX
-	MOVQ     AX, (SP)
-	MOVQ     c+32(FP), AX
-	MOVQ     AX, 8(SP)
-	VPCMPEQD Y0, Y0, Y0
-	VMOVUPS  Y0, 16(SP)
-
-channels400:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 48(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 56(SP)
-	MOVQ $+1, 64(SP)
-
-loop402:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    48(SP), CX
-	VMOVUPS (CX), Y0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y8
-	ADDQ    AX, CX
-	MOVQ    56(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), CX
-	MOVQ    grad+16(FP), BX
-	ADDQ    (SP), BX
-	MOVQ    width+24(FP), SI
-	MOVQ    tap+56(FP), DI
-	SHLQ    $0x02, DI
-	LEAQ    (DI)(DI*2), R8
-	LEAQ    (R8)(DI*2), R9
-	LEAQ    (R9)(DI*2), R10
-	MOVQ    c+32(FP), R11
-	SHLQ    $0x02, R11
-	SUBQ    $+4, SI
-	JLT     rest404
-
-pixels403:
-	VMOVUPS     (BX), Y9
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Y10
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Y11
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Y12
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Y13
-	VFMADD231PS Y13, Y9, Y0
-	VMOVUPS     (DX), Y13
-	VFMADD231PS Y13, Y9, Y3
-	VMOVUPS     (CX), Y13
-	VFMADD231PS Y13, Y9, Y6
-	VMOVUPS     (AX)(DI*1), Y13
-	VFMADD231PS Y13, Y9, Y1
-	VMOVUPS     (DX)(DI*1), Y13
-	VFMADD231PS Y13, Y9, Y4
-	VMOVUPS     (CX)(DI*1), Y13
-	VFMADD231PS Y13, Y9, Y7
-	VMOVUPS     (AX)(DI*2), Y13
-	VFMADD231PS Y13, Y10, Y0
-	VFMADD231PS Y13, Y9, Y2
-	VMOVUPS     (DX)(DI*2), Y13
-	VFMADD231PS Y13, Y10, Y3
-	VFMADD231PS Y13, Y9, Y5
-	VMOVUPS     (CX)(DI*2), Y13
-	VFMADD231PS Y13, Y10, Y6
-	VFMADD231PS Y13, Y9, Y8
-	VMOVUPS     (AX)(R8*1), Y9
-	VFMADD231PS Y9, Y10, Y1
-	VMOVUPS     (DX)(R8*1), Y9
-	VFMADD231PS Y9, Y10, Y4
-	VMOVUPS     (CX)(R8*1), Y9
-	VFMADD231PS Y9, Y10, Y7
-	VMOVUPS     (AX)(DI*4), Y9
-	VFMADD231PS Y9, Y11, Y0
-	VFMADD231PS Y9, Y10, Y2
-	VMOVUPS     (DX)(DI*4), Y9
-	VFMADD231PS Y9, Y11, Y3
-	VFMADD231PS Y9, Y10, Y5
-	VMOVUPS     (CX)(DI*4), Y9
-	VFMADD231PS Y9, Y11, Y6
-	VFMADD231PS Y9, Y10, Y8
-	VMOVUPS     (AX)(R9*1), Y9
-	VFMADD231PS Y9, Y11, Y1
-	VMOVUPS     (DX)(R9*1), Y9
-	VFMADD231PS Y9, Y11, Y4
-	VMOVUPS     (CX)(R9*1), Y9
-	VFMADD231PS Y9, Y11, Y7
-	VMOVUPS     (AX)(R8*2), Y9
-	VFMADD231PS Y9, Y12, Y0
-	VFMADD231PS Y9, Y11, Y2
-	VMOVUPS     (DX)(R8*2), Y9
-	VFMADD231PS Y9, Y12, Y3
-	VFMADD231PS Y9, Y11, Y5
-	VMOVUPS     (CX)(R8*2), Y9
-	VFMADD231PS Y9, Y12, Y6
-	VFMADD231PS Y9, Y11, Y8
-	VMOVUPS     (AX)(R10*1), Y9
-	VFMADD231PS Y9, Y12, Y1
-	VMOVUPS     (DX)(R10*1), Y9
-	VFMADD231PS Y9, Y12, Y4
-	VMOVUPS     (CX)(R10*1), Y9
-	VFMADD231PS Y9, Y12, Y7
-	LEAQ        (AX)(DI*8), AX
-	LEAQ        (DX)(DI*8), DX
-	LEAQ        (CX)(DI*8), CX
-	VMOVUPS     (AX), Y9
-	VFMADD231PS Y9, Y12, Y2
-	VMOVUPS     (DX), Y9
-	VFMADD231PS Y9, Y12, Y5
-	VMOVUPS     (CX), Y9
-	VFMADD231PS Y9, Y12, Y8
-	IMUL3Q      $+0, DI, R12
-	ADDQ        R12, AX
-	ADDQ        R12, DX
-	ADDQ        R12, CX
-	SUBQ        $+4, SI
-	JGE         pixels403
-
-rest404:
-	ADDQ $+4, SI
-	JZ   finish405
-
-loop406:
-	VMOVUPS     (BX), Y9
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMOVUPS     (DX), Y10
-	VFMADD231PS Y10, Y9, Y3
-	VMOVUPS     (CX), Y10
-	VFMADD231PS Y10, Y9, Y6
-	VMOVUPS     (AX)(DI*1), Y10
-	VFMADD231PS Y10, Y9, Y1
-	VMOVUPS     (DX)(DI*1), Y10
-	VFMADD231PS Y10, Y9, Y4
-	VMOVUPS     (CX)(DI*1), Y10
-	VFMADD231PS Y10, Y9, Y7
-	VMOVUPS     (AX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMOVUPS     (DX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y5
-	VMOVUPS     (CX)(DI*2), Y10
-	VFMADD231PS Y10, Y9, Y8
-	IMUL3Q      $+2, DI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, DX
-	ADDQ        R8, CX
-	DECQ        SI
-	JNZ         loop406
-
-finish405:
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y9
-	VMOVUPS   (CX), Y10
-	VBLENDVPS Y9, Y0, Y10, Y10
-	VMOVUPS   Y10, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y9
-	VBLENDVPS Y0, Y1, Y9, Y9
-	VMOVUPS   Y9, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y2, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y3, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y4, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y5, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y6, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y7, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y8, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	MOVQ      CX, 48(SP)
-	MOVQ      row+64(FP), AX
-	SHLQ      $0x02, AX
-	IMUL3Q    $+3, AX, AX
-	ADDQ      AX, 56(SP)
-	DECQ      64(SP)
-	JNZ       loop402
-	ADDQ      $+32, (SP)
-	SUBQ      $+8, 8(SP)
-	JLE       done401
-	MOVQ      8(SP), AX
-	CMPQ      AX, $+8
-	JGE       channels400
-	MOVQ      $+8, 8(SP)
-	LEAQ      tailTable<>+0(SB), CX
-	VMOVUPS   32(CX)(AX*4), Y0
-	VMOVUPS   Y0, 16(SP)
-	MOVQ      $+8, CX
-	SUBQ      AX, CX
-	SHLQ      $0x02, CX
-	SUBQ      CX, (SP)
-	JMP       channels400
-
-done401:
-	VZEROUPPER
-	RET
-
-other399:
-	CMPQ     k+40(FP), $+5
-	JNE      other407
-	MOVQ     pixel+48(FP), AX
-	MOVQ     tap+56(FP), CX
-	IMUL3Q   $+1, AX, AX
-	IMUL3Q   $+1, CX, CX
-	CMPQ     AX, CX
-	JNE      other407
-	XORL     AX, AX
-	MOVQ     AX, (SP)
-	MOVQ     c+32(FP), AX
-	MOVQ     AX, 8(SP)
-	VPCMPEQD Y0, Y0, Y0
-	VMOVUPS  Y0, 16(SP)
-
-channels408:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 48(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 56(SP)
-	MOVQ $+2, 64(SP)
-
-loop410:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    48(SP), CX
-	VMOVUPS (CX), Y0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y8
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y9
-	ADDQ    AX, CX
-	MOVQ    56(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), CX
-	MOVQ    grad+16(FP), DX
-	ADDQ    (SP), DX
-	MOVQ    width+24(FP), BX
-	MOVQ    pixel+48(FP), SI
-	SHLQ    $0x02, SI
-	LEAQ    (SI)(SI*2), DI
-	LEAQ    (DI)(SI*2), R8
-	LEAQ    (R8)(SI*2), R9
-	MOVQ    c+32(FP), R10
-	SHLQ    $0x02, R10
-	SUBQ    $+4, BX
-	JLT     rest412
-
-pixels411:
-	VMOVUPS     (DX), Y10
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y11
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y12
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y13
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Y14
-	VFMADD231PS Y14, Y10, Y0
-	VMOVUPS     (CX), Y14
-	VFMADD231PS Y14, Y10, Y5
-	VMOVUPS     (AX)(SI*1), Y14
-	VFMADD231PS Y14, Y11, Y0
-	VFMADD231PS Y14, Y10, Y1
-	VMOVUPS     (CX)(SI*1), Y14
-	VFMADD231PS Y14, Y11, Y5
-	VFMADD231PS Y14, Y10, Y6
-	VMOVUPS     (AX)(SI*2), Y14
-	VFMADD231PS Y14, Y12, Y0
-	VFMADD231PS Y14, Y11, Y1
-	VFMADD231PS Y14, Y10, Y2
-	VMOVUPS     (CX)(SI*2), Y14
-	VFMADD231PS Y14, Y12, Y5
-	VFMADD231PS Y14, Y11, Y6
-	VFMADD231PS Y14, Y10, Y7
-	VMOVUPS     (AX)(DI*1), Y14
-	VFMADD231PS Y14, Y13, Y0
-	VFMADD231PS Y14, Y12, Y1
-	VFMADD231PS Y14, Y11, Y2
-	VFMADD231PS Y14, Y10, Y3
-	VMOVUPS     (CX)(DI*1), Y14
-	VFMADD231PS Y14, Y13, Y5
-	VFMADD231PS Y14, Y12, Y6
-	VFMADD231PS Y14, Y11, Y7
-	VFMADD231PS Y14, Y10, Y8
-	VMOVUPS     (AX)(SI*4), Y14
-	VFMADD231PS Y14, Y13, Y1
-	VFMADD231PS Y14, Y12, Y2
-	VFMADD231PS Y14, Y11, Y3
-	VFMADD231PS Y14, Y10, Y4
-	VMOVUPS     (CX)(SI*4), Y14
-	VFMADD231PS Y14, Y13, Y6
-	VFMADD231PS Y14, Y12, Y7
-	VFMADD231PS Y14, Y11, Y8
-	VFMADD231PS Y14, Y10, Y9
-	VMOVUPS     (AX)(R8*1), Y10
-	VFMADD231PS Y10, Y13, Y2
-	VFMADD231PS Y10, Y12, Y3
-	VFMADD231PS Y10, Y11, Y4
-	VMOVUPS     (CX)(R8*1), Y10
-	VFMADD231PS Y10, Y13, Y7
-	VFMADD231PS Y10, Y12, Y8
-	VFMADD231PS Y10, Y11, Y9
-	VMOVUPS     (AX)(DI*2), Y10
-	VFMADD231PS Y10, Y13, Y3
-	VFMADD231PS Y10, Y12, Y4
-	VMOVUPS     (CX)(DI*2), Y10
-	VFMADD231PS Y10, Y13, Y8
-	VFMADD231PS Y10, Y12, Y9
-	VMOVUPS     (AX)(R9*1), Y10
-	VFMADD231PS Y10, Y13, Y4
-	VMOVUPS     (CX)(R9*1), Y10
-	VFMADD231PS Y10, Y13, Y9
-	IMUL3Q      $+4, SI, R11
-	ADDQ        R11, AX
-	ADDQ        R11, CX
-	SUBQ        $+4, BX
-	JGE         pixels411
-
-rest412:
-	ADDQ $+4, BX
-	JZ   finish413
-
-loop414:
-	VMOVUPS     (DX), Y10
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMOVUPS     (CX), Y11
-	VFMADD231PS Y11, Y10, Y5
-	VMOVUPS     (AX)(SI*1), Y11
-	VFMADD231PS Y11, Y10, Y1
-	VMOVUPS     (CX)(SI*1), Y11
-	VFMADD231PS Y11, Y10, Y6
-	VMOVUPS     (AX)(SI*2), Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMOVUPS     (CX)(SI*2), Y11
-	VFMADD231PS Y11, Y10, Y7
-	VMOVUPS     (AX)(DI*1), Y11
-	VFMADD231PS Y11, Y10, Y3
-	VMOVUPS     (CX)(DI*1), Y11
-	VFMADD231PS Y11, Y10, Y8
-	VMOVUPS     (AX)(SI*4), Y11
-	VFMADD231PS Y11, Y10, Y4
-	VMOVUPS     (CX)(SI*4), Y11
-	VFMADD231PS Y11, Y10, Y9
-	IMUL3Q      $+1, SI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, CX
-	DECQ        BX
-	JNZ         loop414
-
-finish413:
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y10
-	VMOVUPS   (CX), Y11
-	VBLENDVPS Y10, Y0, Y11, Y11
-	VMOVUPS   Y11, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y10
-	VBLENDVPS Y0, Y1, Y10, Y10
-	VMOVUPS   Y10, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y2, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y3, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y4, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y5, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y6, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y7, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y8, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y9, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	MOVQ      CX, 48(SP)
-	MOVQ      row+64(FP), AX
-	SHLQ      $0x02, AX
-	IMUL3Q    $+2, AX, AX
-	ADDQ      AX, 56(SP)
-	DECQ      64(SP)
-	JNZ       loop410
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   (CX), Y0
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y1
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y2
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y3
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y4
-	ADDQ      AX, CX
-	MOVQ      56(SP), AX
-	MOVQ      row+64(FP), CX
-	SHLQ      $0x02, CX
-	MOVQ      grad+16(FP), CX
-	ADDQ      (SP), CX
-	MOVQ      width+24(FP), DX
-	MOVQ      pixel+48(FP), BX
-	SHLQ      $0x02, BX
-	LEAQ      (BX)(BX*2), SI
-	LEAQ      (SI)(BX*2), DI
-	LEAQ      (DI)(BX*2), R8
-	MOVQ      c+32(FP), R9
-	SHLQ      $0x02, R9
-	SUBQ      $+4, DX
-	JLT       rest416
-
-pixels415:
-	VMOVUPS     (CX), Y5
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y6
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y8
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Y9
-	VFMADD231PS Y9, Y5, Y0
-	VMOVUPS     (AX)(BX*1), Y9
-	VFMADD231PS Y9, Y6, Y0
-	VFMADD231PS Y9, Y5, Y1
-	VMOVUPS     (AX)(BX*2), Y9
-	VFMADD231PS Y9, Y7, Y0
-	VFMADD231PS Y9, Y6, Y1
-	VFMADD231PS Y9, Y5, Y2
-	VMOVUPS     (AX)(SI*1), Y9
-	VFMADD231PS Y9, Y8, Y0
-	VFMADD231PS Y9, Y7, Y1
-	VFMADD231PS Y9, Y6, Y2
-	VFMADD231PS Y9, Y5, Y3
-	VMOVUPS     (AX)(BX*4), Y9
-	VFMADD231PS Y9, Y8, Y1
-	VFMADD231PS Y9, Y7, Y2
-	VFMADD231PS Y9, Y6, Y3
-	VFMADD231PS Y9, Y5, Y4
-	VMOVUPS     (AX)(DI*1), Y5
-	VFMADD231PS Y5, Y8, Y2
-	VFMADD231PS Y5, Y7, Y3
-	VFMADD231PS Y5, Y6, Y4
-	VMOVUPS     (AX)(SI*2), Y5
-	VFMADD231PS Y5, Y8, Y3
-	VFMADD231PS Y5, Y7, Y4
-	VMOVUPS     (AX)(R8*1), Y5
-	VFMADD231PS Y5, Y8, Y4
-	IMUL3Q      $+4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels415
-
-rest416:
-	ADDQ $+4, DX
-	JZ   finish417
-
-loop418:
-	VMOVUPS     (CX), Y5
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Y6
-	VFMADD231PS Y6, Y5, Y0
-	VMOVUPS     (AX)(BX*1), Y6
-	VFMADD231PS Y6, Y5, Y1
-	VMOVUPS     (AX)(BX*2), Y6
-	VFMADD231PS Y6, Y5, Y2
-	VMOVUPS     (AX)(SI*1), Y6
-	VFMADD231PS Y6, Y5, Y3
-	VMOVUPS     (AX)(BX*4), Y6
-	VFMADD231PS Y6, Y5, Y4
-	IMUL3Q      $+1, BX, DI
-	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop418
-
-finish417:
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y5
-	VMOVUPS   (CX), Y6
-	VBLENDVPS Y5, Y0, Y6, Y6
-	VMOVUPS   Y6, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y5
-	VBLENDVPS Y0, Y1, Y5, Y5
-	VMOVUPS   Y5, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y2, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y3, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y4, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	MOVQ      CX, 48(SP)
-	MOVQ      row+64(FP), AX
-	SHLQ      $0x02, AX
-	IMUL3Q    $+1, AX, AX
-	ADDQ      AX, 56(SP)
-	ADDQ      $+32, (SP)
-	SUBQ      $+8, 8(SP)
-	JLE       done409
-	MOVQ      8(SP), AX
-	CMPQ      AX, $+8
-	JGE       channels408
-	MOVQ      $+8, 8(SP)
-	LEAQ      tailTable<>+0(SB), CX
-	VMOVUPS   32(CX)(AX*4), Y0
-	VMOVUPS   Y0, 16(SP)
-	MOVQ      $+8, CX
-	SUBQ      AX, CX
-	SHLQ      $0x02, CX
-	SUBQ      CX, (SP)
-	JMP       channels408
-
-done409:
-	VZEROUPPER
-	RET
-
-other407:
-	CMPQ     k+40(FP), $+5
-	JNE      other419
-	MOVQ     pixel+48(FP), AX
-	MOVQ     tap+56(FP), CX
-	IMUL3Q   $+2, AX, AX
-	IMUL3Q   $+1, CX, CX
-	CMPQ     AX, CX
-	JNE      other419
-	XORL     AX, AX
-	MOVQ     AX, (SP)
-	MOVQ     c+32(FP), AX
-	MOVQ     AX, 8(SP)
-	VPCMPEQD Y0, Y0, Y0
-	VMOVUPS  Y0, 16(SP)
-
-channels420:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 48(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 56(SP)
-	MOVQ $+2, 64(SP)
-
-loop422:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    48(SP), CX
-	VMOVUPS (CX), Y0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y8
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y9
-	ADDQ    AX, CX
-	MOVQ    56(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), CX
-	MOVQ    grad+16(FP), DX
-	ADDQ    (SP), DX
-	MOVQ    width+24(FP), BX
-	MOVQ    pixel+48(FP), SI
-	SHLQ    $0x02, SI
-	LEAQ    (SI)(SI*2), DI
-	LEAQ    (DI)(SI*2), R8
-	LEAQ    (R8)(SI*2), R9
-	MOVQ    c+32(FP), R10
-	SHLQ    $0x02, R10
-	SUBQ    $+4, BX
-	JLT     rest424
-
-pixels423:
-	VMOVUPS     (DX), Y10
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y11
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y12
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y13
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Y14
-	VFMADD231PS Y14, Y10, Y0
-	VMOVUPS     (CX), Y14
-	VFMADD231PS Y14, Y10, Y5
-	VMOVUPS     (AX)(SI*1), Y14
-	VFMADD231PS Y14, Y11, Y0
-	VMOVUPS     (CX)(SI*1), Y14
-	VFMADD231PS Y14, Y11, Y5
-	VMOVUPS     (AX)(SI*2), Y14
-	VFMADD231PS Y14, Y12, Y0
-	VFMADD231PS Y14, Y10, Y1
-	VMOVUPS     (CX)(SI*2), Y14
-	VFMADD231PS Y14, Y12, Y5
-	VFMADD231PS Y14, Y10, Y6
-	VMOVUPS     (AX)(DI*1), Y14
-	VFMADD231PS Y14, Y13, Y0
-	VFMADD231PS Y14, Y11, Y1
-	VMOVUPS     (CX)(DI*1), Y14
-	VFMADD231PS Y14, Y13, Y5
-	VFMADD231PS Y14, Y11, Y6
-	VMOVUPS     (AX)(SI*4), Y14
-	VFMADD231PS Y14, Y12, Y1
-	VFMADD231PS Y14, Y10, Y2
-	VMOVUPS     (CX)(SI*4), Y14
-	VFMADD231PS Y14, Y12, Y6
-	VFMADD231PS Y14, Y10, Y7
-	VMOVUPS     (AX)(R8*1), Y14
-	VFMADD231PS Y14, Y13, Y1
-	VFMADD231PS Y14, Y11, Y2
-	VMOVUPS     (CX)(R8*1), Y14
-	VFMADD231PS Y14, Y13, Y6
-	VFMADD231PS Y14, Y11, Y7
-	VMOVUPS     (AX)(DI*2), Y14
-	VFMADD231PS Y14, Y12, Y2
-	VFMADD231PS Y14, Y10, Y3
-	VMOVUPS     (CX)(DI*2), Y14
-	VFMADD231PS Y14, Y12, Y7
-	VFMADD231PS Y14, Y10, Y8
-	VMOVUPS     (AX)(R9*1), Y14
-	VFMADD231PS Y14, Y13, Y2
-	VFMADD231PS Y14, Y11, Y3
-	VMOVUPS     (CX)(R9*1), Y14
-	VFMADD231PS Y14, Y13, Y7
-	VFMADD231PS Y14, Y11, Y8
-	LEAQ        (AX)(SI*8), AX
-	LEAQ        (CX)(SI*8), CX
-	VMOVUPS     (AX), Y14
-	VFMADD231PS Y14, Y12, Y3
-	VFMADD231PS Y14, Y10, Y4
-	VMOVUPS     (CX), Y14
-	VFMADD231PS Y14, Y12, Y8
-	VFMADD231PS Y14, Y10, Y9
-	VMOVUPS     (AX)(SI*1), Y10
-	VFMADD231PS Y10, Y13, Y3
-	VFMADD231PS Y10, Y11, Y4
-	VMOVUPS     (CX)(SI*1), Y10
-	VFMADD231PS Y10, Y13, Y8
-	VFMADD231PS Y10, Y11, Y9
 	VMOVUPS     (AX)(SI*2), Y10
-	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (DX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y4
 	VMOVUPS     (CX)(SI*2), Y10
-	VFMADD231PS Y10, Y12, Y9
-	VMOVUPS     (AX)(DI*1), Y10
-	VFMADD231PS Y10, Y13, Y4
-	VMOVUPS     (CX)(DI*1), Y10
-	VFMADD231PS Y10, Y13, Y9
-	IMUL3Q      $-4, SI, R11
-	ADDQ        R11, AX
-	ADDQ        R11, CX
-	SUBQ        $+4, BX
-	JGE         pixels423
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     (AX)(SI*4), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX)(SI*4), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (CX)(SI*4), Y10
+	VFMADD231PS Y10, Y9, Y8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop397
 
-rest424:
-	ADDQ $+4, BX
-	JZ   finish425
-
-loop426:
-	VMOVUPS     (DX), Y10
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Y11
-	VFMADD231PS Y11, Y10, Y0
-	VMOVUPS     (CX), Y11
-	VFMADD231PS Y11, Y10, Y5
-	VMOVUPS     (AX)(SI*2), Y11
-	VFMADD231PS Y11, Y10, Y1
-	VMOVUPS     (CX)(SI*2), Y11
-	VFMADD231PS Y11, Y10, Y6
-	VMOVUPS     (AX)(SI*4), Y11
-	VFMADD231PS Y11, Y10, Y2
-	VMOVUPS     (CX)(SI*4), Y11
-	VFMADD231PS Y11, Y10, Y7
-	VMOVUPS     (AX)(DI*2), Y11
-	VFMADD231PS Y11, Y10, Y3
-	VMOVUPS     (CX)(DI*2), Y11
-	VFMADD231PS Y11, Y10, Y8
-	LEAQ        (AX)(SI*8), AX
-	LEAQ        (CX)(SI*8), CX
-	VMOVUPS     (AX), Y11
-	VFMADD231PS Y11, Y10, Y4
-	VMOVUPS     (CX), Y11
-	VFMADD231PS Y11, Y10, Y9
-	IMUL3Q      $-7, SI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, CX
-	DECQ        BX
-	JNZ         loop426
-
-finish425:
+finish396:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y10
-	VMOVUPS   (CX), Y11
-	VBLENDVPS Y10, Y0, Y11, Y11
-	VMOVUPS   Y11, (CX)
+	VMOVUPS   16(SP), Y9
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y9, Y0, Y10, Y10
+	VMOVUPS   Y10, (CX)
 	ADDQ      AX, CX
 	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y10
-	VBLENDVPS Y0, Y1, Y10, Y10
-	VMOVUPS   Y10, (CX)
+	VMOVUPS   (CX), Y9
+	VBLENDVPS Y0, Y1, Y9, Y9
+	VMOVUPS   Y9, (CX)
 	ADDQ      AX, CX
 	VMOVUPS   16(SP), Y0
 	VMOVUPS   (CX), Y1
@@ -6861,157 +5963,19 @@ finish425:
 	VBLENDVPS Y0, Y8, Y1, Y1
 	VMOVUPS   Y1, (CX)
 	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y9, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
 	MOVQ      CX, 48(SP)
 	MOVQ      row+64(FP), AX
 	SHLQ      $0x02, AX
-	IMUL3Q    $+2, AX, AX
+	IMUL3Q    $+3, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop422
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   (CX), Y0
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y1
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y2
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y3
-	ADDQ      AX, CX
-	VMOVUPS   (CX), Y4
-	ADDQ      AX, CX
-	MOVQ      56(SP), AX
-	MOVQ      row+64(FP), CX
-	SHLQ      $0x02, CX
-	MOVQ      grad+16(FP), CX
-	ADDQ      (SP), CX
-	MOVQ      width+24(FP), DX
-	MOVQ      pixel+48(FP), BX
-	SHLQ      $0x02, BX
-	LEAQ      (BX)(BX*2), SI
-	LEAQ      (SI)(BX*2), DI
-	LEAQ      (DI)(BX*2), R8
-	MOVQ      c+32(FP), R9
-	SHLQ      $0x02, R9
-	SUBQ      $+4, DX
-	JLT       rest428
-
-pixels427:
-	VMOVUPS     (CX), Y5
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y6
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y8
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Y9
-	VFMADD231PS Y9, Y5, Y0
-	VMOVUPS     (AX)(BX*1), Y9
-	VFMADD231PS Y9, Y6, Y0
-	VMOVUPS     (AX)(BX*2), Y9
-	VFMADD231PS Y9, Y7, Y0
-	VFMADD231PS Y9, Y5, Y1
-	VMOVUPS     (AX)(SI*1), Y9
-	VFMADD231PS Y9, Y8, Y0
-	VFMADD231PS Y9, Y6, Y1
-	VMOVUPS     (AX)(BX*4), Y9
-	VFMADD231PS Y9, Y7, Y1
-	VFMADD231PS Y9, Y5, Y2
-	VMOVUPS     (AX)(DI*1), Y9
-	VFMADD231PS Y9, Y8, Y1
-	VFMADD231PS Y9, Y6, Y2
-	VMOVUPS     (AX)(SI*2), Y9
-	VFMADD231PS Y9, Y7, Y2
-	VFMADD231PS Y9, Y5, Y3
-	VMOVUPS     (AX)(R8*1), Y9
-	VFMADD231PS Y9, Y8, Y2
-	VFMADD231PS Y9, Y6, Y3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Y9
-	VFMADD231PS Y9, Y7, Y3
-	VFMADD231PS Y9, Y5, Y4
-	VMOVUPS     (AX)(BX*1), Y5
-	VFMADD231PS Y5, Y8, Y3
-	VFMADD231PS Y5, Y6, Y4
-	VMOVUPS     (AX)(BX*2), Y5
-	VFMADD231PS Y5, Y7, Y4
-	VMOVUPS     (AX)(SI*1), Y5
-	VFMADD231PS Y5, Y8, Y4
-	IMUL3Q      $-4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels427
-
-rest428:
-	ADDQ $+4, DX
-	JZ   finish429
-
-loop430:
-	VMOVUPS     (CX), Y5
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Y6
-	VFMADD231PS Y6, Y5, Y0
-	VMOVUPS     (AX)(BX*2), Y6
-	VFMADD231PS Y6, Y5, Y1
-	VMOVUPS     (AX)(BX*4), Y6
-	VFMADD231PS Y6, Y5, Y2
-	VMOVUPS     (AX)(SI*2), Y6
-	VFMADD231PS Y6, Y5, Y3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Y6
-	VFMADD231PS Y6, Y5, Y4
-	IMUL3Q      $-7, BX, DI
-	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop430
-
-finish429:
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y5
-	VMOVUPS   (CX), Y6
-	VBLENDVPS Y5, Y0, Y6, Y6
-	VMOVUPS   Y6, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y5
-	VBLENDVPS Y0, Y1, Y5, Y5
-	VMOVUPS   Y5, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y2, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y3, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y4, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	MOVQ      CX, 48(SP)
-	MOVQ      row+64(FP), AX
-	SHLQ      $0x02, AX
-	IMUL3Q    $+1, AX, AX
-	ADDQ      AX, 56(SP)
+	JNZ       loop393
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done421
+	JLE       done392
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels420
+	JGE       channels391
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -7020,21 +5984,21 @@ finish429:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels420
+	JMP       channels391
 
-done421:
+done392:
 	VZEROUPPER
 	RET
 
-other419:
-	CMPQ     k+40(FP), $+5
-	JNE      other431
+other390:
+	CMPQ     k+40(FP), $+3
+	JNE      other398
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other431
+	JNE      other398
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -7042,16 +6006,16 @@ other419:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels432:
+channels399:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
 	MOVQ src+8(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 56(SP)
-	MOVQ $+2, 64(SP)
+	MOVQ $+1, 64(SP)
 
-loop434:
+loop401:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -7073,15 +6037,13 @@ loop434:
 	ADDQ    AX, CX
 	VMOVUPS (CX), Y8
 	ADDQ    AX, CX
-	VMOVUPS (CX), Y9
-	ADDQ    AX, CX
 	MOVQ    56(SP), AX
 	MOVQ    row+64(FP), CX
 	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), CX
-	MOVQ    grad+16(FP), DX
-	ADDQ    (SP), DX
-	MOVQ    width+24(FP), BX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
 	MOVQ    tap+56(FP), SI
 	SHLQ    $0x02, SI
 	LEAQ    (SI)(SI*2), DI
@@ -7089,122 +6051,371 @@ loop434:
 	LEAQ    (R8)(SI*2), R9
 	MOVQ    c+32(FP), R10
 	SHLQ    $0x02, R10
-	SUBQ    $+4, BX
-	JLT     rest436
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest403
 
-pixels435:
-	VMOVUPS     (DX), Y10
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y11
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Y12
-	ADDQ        R10, DX
+several402:
+	VMOVUPS     (BX), Y9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y13, Y9, Y0
 	VMOVUPS     (DX), Y13
-	ADDQ        R10, DX
+	VFMADD231PS Y13, Y9, Y3
+	VMOVUPS     (CX), Y13
+	VFMADD231PS Y13, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y13
+	VFMADD231PS Y13, Y9, Y1
+	VMOVUPS     (DX)(SI*1), Y13
+	VFMADD231PS Y13, Y9, Y4
+	VMOVUPS     (CX)(SI*1), Y13
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     (AX)(SI*2), Y13
+	VFMADD231PS Y13, Y10, Y0
+	VFMADD231PS Y13, Y9, Y2
+	VMOVUPS     (DX)(SI*2), Y13
+	VFMADD231PS Y13, Y10, Y3
+	VFMADD231PS Y13, Y9, Y5
+	VMOVUPS     (CX)(SI*2), Y13
+	VFMADD231PS Y13, Y10, Y6
+	VFMADD231PS Y13, Y9, Y8
+	VMOVUPS     (AX)(DI*1), Y9
+	VFMADD231PS Y9, Y10, Y1
+	VMOVUPS     (DX)(DI*1), Y9
+	VFMADD231PS Y9, Y10, Y4
+	VMOVUPS     (CX)(DI*1), Y9
+	VFMADD231PS Y9, Y10, Y7
+	VMOVUPS     (AX)(SI*4), Y9
+	VFMADD231PS Y9, Y11, Y0
+	VFMADD231PS Y9, Y10, Y2
+	VMOVUPS     (DX)(SI*4), Y9
+	VFMADD231PS Y9, Y11, Y3
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     (CX)(SI*4), Y9
+	VFMADD231PS Y9, Y11, Y6
+	VFMADD231PS Y9, Y10, Y8
+	VMOVUPS     (AX)(R8*1), Y9
+	VFMADD231PS Y9, Y11, Y1
+	VMOVUPS     (DX)(R8*1), Y9
+	VFMADD231PS Y9, Y11, Y4
+	VMOVUPS     (CX)(R8*1), Y9
+	VFMADD231PS Y9, Y11, Y7
+	VMOVUPS     (AX)(DI*2), Y9
+	VFMADD231PS Y9, Y12, Y0
+	VFMADD231PS Y9, Y11, Y2
+	VMOVUPS     (DX)(DI*2), Y9
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y9, Y11, Y5
+	VMOVUPS     (CX)(DI*2), Y9
+	VFMADD231PS Y9, Y12, Y6
+	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (AX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y1
+	VMOVUPS     (DX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y4
+	VMOVUPS     (CX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y7
+	LEAQ        (AX)(SI*8), AX
+	LEAQ        (DX)(SI*8), DX
+	LEAQ        (CX)(SI*8), CX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y12, Y2
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y12, Y5
+	VMOVUPS     (CX), Y9
+	VFMADD231PS Y9, Y12, Y8
+	IMUL3Q      $+0, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several402
+
+rest403:
+	ADDQ $+4, R11
+	JZ   finish404
+
+loop405:
+	VMOVUPS     (BX), Y9
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (CX), Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (DX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (CX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y8
+	IMUL3Q      $+2, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop405
+
+finish404:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y9
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y9, Y0, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y9
+	VBLENDVPS Y0, Y1, Y9, Y9
+	VMOVUPS   Y9, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+3, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop401
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done400
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels399
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels399
+
+done400:
+	VZEROUPPER
+	RET
+
+other398:
+	CMPQ     k+40(FP), $+5
+	JNE      other406
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other406
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels407:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+2, 64(SP)
+
+loop409:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y9
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest411
+
+several410:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y13
+	ADDQ        R9, DX
 	VMOVUPS     (AX), Y14
 	VFMADD231PS Y14, Y10, Y0
 	VMOVUPS     (CX), Y14
 	VFMADD231PS Y14, Y10, Y5
-	VMOVUPS     (AX)(SI*1), Y14
-	VFMADD231PS Y14, Y10, Y1
-	VMOVUPS     (CX)(SI*1), Y14
-	VFMADD231PS Y14, Y10, Y6
-	VMOVUPS     (AX)(SI*2), Y14
+	VMOVUPS     (AX)(BX*1), Y14
 	VFMADD231PS Y14, Y11, Y0
-	VFMADD231PS Y14, Y10, Y2
-	VMOVUPS     (CX)(SI*2), Y14
+	VFMADD231PS Y14, Y10, Y1
+	VMOVUPS     (CX)(BX*1), Y14
 	VFMADD231PS Y14, Y11, Y5
-	VFMADD231PS Y14, Y10, Y7
-	VMOVUPS     (AX)(DI*1), Y14
-	VFMADD231PS Y14, Y11, Y1
-	VFMADD231PS Y14, Y10, Y3
-	VMOVUPS     (CX)(DI*1), Y14
-	VFMADD231PS Y14, Y11, Y6
-	VFMADD231PS Y14, Y10, Y8
-	VMOVUPS     (AX)(SI*4), Y14
+	VFMADD231PS Y14, Y10, Y6
+	VMOVUPS     (AX)(BX*2), Y14
 	VFMADD231PS Y14, Y12, Y0
-	VFMADD231PS Y14, Y11, Y2
-	VFMADD231PS Y14, Y10, Y4
-	VMOVUPS     (CX)(SI*4), Y14
+	VFMADD231PS Y14, Y11, Y1
+	VFMADD231PS Y14, Y10, Y2
+	VMOVUPS     (CX)(BX*2), Y14
 	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y11, Y6
+	VFMADD231PS Y14, Y10, Y7
+	VMOVUPS     (AX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y0
+	VFMADD231PS Y14, Y12, Y1
+	VFMADD231PS Y14, Y11, Y2
+	VFMADD231PS Y14, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y5
+	VFMADD231PS Y14, Y12, Y6
 	VFMADD231PS Y14, Y11, Y7
+	VFMADD231PS Y14, Y10, Y8
+	VMOVUPS     (AX)(BX*4), Y14
+	VFMADD231PS Y14, Y13, Y1
+	VFMADD231PS Y14, Y12, Y2
+	VFMADD231PS Y14, Y11, Y3
+	VFMADD231PS Y14, Y10, Y4
+	VMOVUPS     (CX)(BX*4), Y14
+	VFMADD231PS Y14, Y13, Y6
+	VFMADD231PS Y14, Y12, Y7
+	VFMADD231PS Y14, Y11, Y8
 	VFMADD231PS Y14, Y10, Y9
-	VMOVUPS     (AX)(R8*1), Y10
-	VFMADD231PS Y10, Y12, Y1
-	VFMADD231PS Y10, Y11, Y3
-	VMOVUPS     (CX)(R8*1), Y10
-	VFMADD231PS Y10, Y12, Y6
-	VFMADD231PS Y10, Y11, Y8
-	VMOVUPS     (AX)(DI*2), Y10
-	VFMADD231PS Y10, Y13, Y0
-	VFMADD231PS Y10, Y12, Y2
-	VFMADD231PS Y10, Y11, Y4
-	VMOVUPS     (CX)(DI*2), Y10
-	VFMADD231PS Y10, Y13, Y5
-	VFMADD231PS Y10, Y12, Y7
-	VFMADD231PS Y10, Y11, Y9
-	VMOVUPS     (AX)(R9*1), Y10
-	VFMADD231PS Y10, Y13, Y1
-	VFMADD231PS Y10, Y12, Y3
-	VMOVUPS     (CX)(R9*1), Y10
-	VFMADD231PS Y10, Y13, Y6
-	VFMADD231PS Y10, Y12, Y8
-	LEAQ        (AX)(SI*8), AX
-	LEAQ        (CX)(SI*8), CX
-	VMOVUPS     (AX), Y10
+	VMOVUPS     (AX)(DI*1), Y10
 	VFMADD231PS Y10, Y13, Y2
-	VFMADD231PS Y10, Y12, Y4
-	VMOVUPS     (CX), Y10
+	VFMADD231PS Y10, Y12, Y3
+	VFMADD231PS Y10, Y11, Y4
+	VMOVUPS     (CX)(DI*1), Y10
 	VFMADD231PS Y10, Y13, Y7
-	VFMADD231PS Y10, Y12, Y9
-	VMOVUPS     (AX)(SI*1), Y10
-	VFMADD231PS Y10, Y13, Y3
-	VMOVUPS     (CX)(SI*1), Y10
-	VFMADD231PS Y10, Y13, Y8
+	VFMADD231PS Y10, Y12, Y8
+	VFMADD231PS Y10, Y11, Y9
 	VMOVUPS     (AX)(SI*2), Y10
-	VFMADD231PS Y10, Y13, Y4
+	VFMADD231PS Y10, Y13, Y3
+	VFMADD231PS Y10, Y12, Y4
 	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y13, Y8
+	VFMADD231PS Y10, Y12, Y9
+	VMOVUPS     (AX)(R8*1), Y10
+	VFMADD231PS Y10, Y13, Y4
+	VMOVUPS     (CX)(R8*1), Y10
 	VFMADD231PS Y10, Y13, Y9
-	IMUL3Q      $+0, SI, R11
+	IMUL3Q      $+4, BX, R11
 	ADDQ        R11, AX
 	ADDQ        R11, CX
-	SUBQ        $+4, BX
-	JGE         pixels435
+	SUBQ        $+4, R10
+	JGE         several410
 
-rest436:
-	ADDQ $+4, BX
-	JZ   finish437
+rest411:
+	ADDQ $+4, R10
+	JZ   finish412
 
-loop438:
+loop413:
 	VMOVUPS     (DX), Y10
-	ADDQ        R10, DX
+	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
 	VFMADD231PS Y11, Y10, Y0
 	VMOVUPS     (CX), Y11
 	VFMADD231PS Y11, Y10, Y5
-	VMOVUPS     (AX)(SI*1), Y11
+	VMOVUPS     (AX)(BX*1), Y11
 	VFMADD231PS Y11, Y10, Y1
-	VMOVUPS     (CX)(SI*1), Y11
+	VMOVUPS     (CX)(BX*1), Y11
 	VFMADD231PS Y11, Y10, Y6
-	VMOVUPS     (AX)(SI*2), Y11
+	VMOVUPS     (AX)(BX*2), Y11
 	VFMADD231PS Y11, Y10, Y2
-	VMOVUPS     (CX)(SI*2), Y11
+	VMOVUPS     (CX)(BX*2), Y11
 	VFMADD231PS Y11, Y10, Y7
-	VMOVUPS     (AX)(DI*1), Y11
+	VMOVUPS     (AX)(SI*1), Y11
 	VFMADD231PS Y11, Y10, Y3
-	VMOVUPS     (CX)(DI*1), Y11
+	VMOVUPS     (CX)(SI*1), Y11
 	VFMADD231PS Y11, Y10, Y8
-	VMOVUPS     (AX)(SI*4), Y11
+	VMOVUPS     (AX)(BX*4), Y11
 	VFMADD231PS Y11, Y10, Y4
-	VMOVUPS     (CX)(SI*4), Y11
+	VMOVUPS     (CX)(BX*4), Y11
 	VFMADD231PS Y11, Y10, Y9
-	IMUL3Q      $+2, SI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, CX
-	DECQ        BX
-	JNZ         loop438
+	IMUL3Q      $+1, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop413
 
-finish437:
+finish412:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7264,7 +6475,7 @@ finish437:
 	IMUL3Q    $+2, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop434
+	JNZ       loop409
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7283,86 +6494,82 @@ finish437:
 	SHLQ      $0x02, CX
 	MOVQ      grad+16(FP), CX
 	ADDQ      (SP), CX
-	MOVQ      width+24(FP), DX
-	MOVQ      tap+56(FP), BX
-	SHLQ      $0x02, BX
-	LEAQ      (BX)(BX*2), SI
-	LEAQ      (SI)(BX*2), DI
-	LEAQ      (DI)(BX*2), R8
-	MOVQ      c+32(FP), R9
-	SHLQ      $0x02, R9
-	SUBQ      $+4, DX
-	JLT       rest440
+	MOVQ      pixel+48(FP), DX
+	SHLQ      $0x02, DX
+	LEAQ      (DX)(DX*2), BX
+	LEAQ      (BX)(DX*2), SI
+	LEAQ      (SI)(DX*2), DI
+	MOVQ      c+32(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      width+24(FP), R9
+	SUBQ      $+4, R9
+	JLT       rest415
 
-pixels439:
+several414:
 	VMOVUPS     (CX), Y5
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Y6
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Y8
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Y9
 	VFMADD231PS Y9, Y5, Y0
-	VMOVUPS     (AX)(BX*1), Y9
-	VFMADD231PS Y9, Y5, Y1
-	VMOVUPS     (AX)(BX*2), Y9
+	VMOVUPS     (AX)(DX*1), Y9
 	VFMADD231PS Y9, Y6, Y0
-	VFMADD231PS Y9, Y5, Y2
-	VMOVUPS     (AX)(SI*1), Y9
-	VFMADD231PS Y9, Y6, Y1
-	VFMADD231PS Y9, Y5, Y3
-	VMOVUPS     (AX)(BX*4), Y9
+	VFMADD231PS Y9, Y5, Y1
+	VMOVUPS     (AX)(DX*2), Y9
 	VFMADD231PS Y9, Y7, Y0
+	VFMADD231PS Y9, Y6, Y1
+	VFMADD231PS Y9, Y5, Y2
+	VMOVUPS     (AX)(BX*1), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VFMADD231PS Y9, Y7, Y1
 	VFMADD231PS Y9, Y6, Y2
+	VFMADD231PS Y9, Y5, Y3
+	VMOVUPS     (AX)(DX*4), Y9
+	VFMADD231PS Y9, Y8, Y1
+	VFMADD231PS Y9, Y7, Y2
+	VFMADD231PS Y9, Y6, Y3
 	VFMADD231PS Y9, Y5, Y4
-	VMOVUPS     (AX)(DI*1), Y5
-	VFMADD231PS Y5, Y7, Y1
-	VFMADD231PS Y5, Y6, Y3
-	VMOVUPS     (AX)(SI*2), Y5
-	VFMADD231PS Y5, Y8, Y0
-	VFMADD231PS Y5, Y7, Y2
-	VFMADD231PS Y5, Y6, Y4
-	VMOVUPS     (AX)(R8*1), Y5
-	VFMADD231PS Y5, Y8, Y1
-	VFMADD231PS Y5, Y7, Y3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Y5
+	VMOVUPS     (AX)(SI*1), Y5
 	VFMADD231PS Y5, Y8, Y2
-	VFMADD231PS Y5, Y7, Y4
-	VMOVUPS     (AX)(BX*1), Y5
-	VFMADD231PS Y5, Y8, Y3
+	VFMADD231PS Y5, Y7, Y3
+	VFMADD231PS Y5, Y6, Y4
 	VMOVUPS     (AX)(BX*2), Y5
+	VFMADD231PS Y5, Y8, Y3
+	VFMADD231PS Y5, Y7, Y4
+	VMOVUPS     (AX)(DI*1), Y5
 	VFMADD231PS Y5, Y8, Y4
-	IMUL3Q      $+0, BX, R10
+	IMUL3Q      $+4, DX, R10
 	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels439
+	SUBQ        $+4, R9
+	JGE         several414
 
-rest440:
-	ADDQ $+4, DX
-	JZ   finish441
+rest415:
+	ADDQ $+4, R9
+	JZ   finish416
 
-loop442:
+loop417:
 	VMOVUPS     (CX), Y5
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Y6
 	VFMADD231PS Y6, Y5, Y0
-	VMOVUPS     (AX)(BX*1), Y6
+	VMOVUPS     (AX)(DX*1), Y6
 	VFMADD231PS Y6, Y5, Y1
-	VMOVUPS     (AX)(BX*2), Y6
+	VMOVUPS     (AX)(DX*2), Y6
 	VFMADD231PS Y6, Y5, Y2
-	VMOVUPS     (AX)(SI*1), Y6
+	VMOVUPS     (AX)(BX*1), Y6
 	VFMADD231PS Y6, Y5, Y3
-	VMOVUPS     (AX)(BX*4), Y6
+	VMOVUPS     (AX)(DX*4), Y6
 	VFMADD231PS Y6, Y5, Y4
-	IMUL3Q      $+2, BX, DI
-	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop442
+	IMUL3Q      $+1, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop417
 
-finish441:
+finish416:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7398,10 +6605,10 @@ finish441:
 	ADDQ      AX, 56(SP)
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done433
+	JLE       done408
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels432
+	JGE       channels407
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -7410,225 +6617,21 @@ finish441:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels432
+	JMP       channels407
 
-done433:
+done408:
 	VZEROUPPER
 	RET
 
-other431:
-	CMPQ     k+40(FP), $+7
-	JNE      other443
-	MOVQ     pixel+48(FP), AX
-	MOVQ     tap+56(FP), CX
-	IMUL3Q   $+1, AX, AX
-	IMUL3Q   $+1, CX, CX
-	CMPQ     AX, CX
-	JNE      other443
-	XORL     AX, AX
-	MOVQ     AX, (SP)
-	MOVQ     c+32(FP), AX
-	MOVQ     AX, 8(SP)
-	VPCMPEQD Y0, Y0, Y0
-	VMOVUPS  Y0, 16(SP)
-
-channels444:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 48(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 56(SP)
-	MOVQ $+7, 64(SP)
-
-loop446:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    48(SP), CX
-	VMOVUPS (CX), Y0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Y6
-	ADDQ    AX, CX
-	MOVQ    56(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    grad+16(FP), CX
-	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
-	MOVQ    pixel+48(FP), BX
-	SHLQ    $0x02, BX
-	LEAQ    (BX)(BX*2), SI
-	LEAQ    (SI)(BX*2), DI
-	LEAQ    (DI)(BX*2), R8
-	MOVQ    c+32(FP), R9
-	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest448
-
-pixels447:
-	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y8
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y9
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y10
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Y11
-	VFMADD231PS Y11, Y7, Y0
-	VMOVUPS     (AX)(BX*1), Y11
-	VFMADD231PS Y11, Y8, Y0
-	VFMADD231PS Y11, Y7, Y1
-	VMOVUPS     (AX)(BX*2), Y11
-	VFMADD231PS Y11, Y9, Y0
-	VFMADD231PS Y11, Y8, Y1
-	VFMADD231PS Y11, Y7, Y2
-	VMOVUPS     (AX)(SI*1), Y11
-	VFMADD231PS Y11, Y10, Y0
-	VFMADD231PS Y11, Y9, Y1
-	VFMADD231PS Y11, Y8, Y2
-	VFMADD231PS Y11, Y7, Y3
-	VMOVUPS     (AX)(BX*4), Y11
-	VFMADD231PS Y11, Y10, Y1
-	VFMADD231PS Y11, Y9, Y2
-	VFMADD231PS Y11, Y8, Y3
-	VFMADD231PS Y11, Y7, Y4
-	VMOVUPS     (AX)(DI*1), Y11
-	VFMADD231PS Y11, Y10, Y2
-	VFMADD231PS Y11, Y9, Y3
-	VFMADD231PS Y11, Y8, Y4
-	VFMADD231PS Y11, Y7, Y5
-	VMOVUPS     (AX)(SI*2), Y11
-	VFMADD231PS Y11, Y10, Y3
-	VFMADD231PS Y11, Y9, Y4
-	VFMADD231PS Y11, Y8, Y5
-	VFMADD231PS Y11, Y7, Y6
-	VMOVUPS     (AX)(R8*1), Y7
-	VFMADD231PS Y7, Y10, Y4
-	VFMADD231PS Y7, Y9, Y5
-	VFMADD231PS Y7, Y8, Y6
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Y7
-	VFMADD231PS Y7, Y10, Y5
-	VFMADD231PS Y7, Y9, Y6
-	VMOVUPS     (AX)(BX*1), Y7
-	VFMADD231PS Y7, Y10, Y6
-	IMUL3Q      $-4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels447
-
-rest448:
-	ADDQ $+4, DX
-	JZ   finish449
-
-loop450:
-	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Y8
-	VFMADD231PS Y8, Y7, Y0
-	VMOVUPS     (AX)(BX*1), Y8
-	VFMADD231PS Y8, Y7, Y1
-	VMOVUPS     (AX)(BX*2), Y8
-	VFMADD231PS Y8, Y7, Y2
-	VMOVUPS     (AX)(SI*1), Y8
-	VFMADD231PS Y8, Y7, Y3
-	VMOVUPS     (AX)(BX*4), Y8
-	VFMADD231PS Y8, Y7, Y4
-	VMOVUPS     (AX)(DI*1), Y8
-	VFMADD231PS Y8, Y7, Y5
-	VMOVUPS     (AX)(SI*2), Y8
-	VFMADD231PS Y8, Y7, Y6
-	IMUL3Q      $+1, BX, R8
-	ADDQ        R8, AX
-	DECQ        DX
-	JNZ         loop450
-
-finish449:
-	MOVQ      c+32(FP), AX
-	SHLQ      $0x02, AX
-	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y7
-	VMOVUPS   (CX), Y8
-	VBLENDVPS Y7, Y0, Y8, Y8
-	VMOVUPS   Y8, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y7
-	VBLENDVPS Y0, Y1, Y7, Y7
-	VMOVUPS   Y7, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y2, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y3, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y4, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y5, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y1
-	VBLENDVPS Y0, Y6, Y1, Y1
-	VMOVUPS   Y1, (CX)
-	ADDQ      AX, CX
-	MOVQ      CX, 48(SP)
-	MOVQ      row+64(FP), AX
-	SHLQ      $0x02, AX
-	IMUL3Q    $+1, AX, AX
-	ADDQ      AX, 56(SP)
-	DECQ      64(SP)
-	JNZ       loop446
-	ADDQ      $+32, (SP)
-	SUBQ      $+8, 8(SP)
-	JLE       done445
-	MOVQ      8(SP), AX
-	CMPQ      AX, $+8
-	JGE       channels444
-	MOVQ      $+8, 8(SP)
-	LEAQ      tailTable<>+0(SB), CX
-	VMOVUPS   32(CX)(AX*4), Y0
-	VMOVUPS   Y0, 16(SP)
-	MOVQ      $+8, CX
-	SUBQ      AX, CX
-	SHLQ      $0x02, CX
-	SUBQ      CX, (SP)
-	JMP       channels444
-
-done445:
-	VZEROUPPER
-	RET
-
-other443:
-	CMPQ     k+40(FP), $+7
-	JNE      other451
+other406:
+	CMPQ     k+40(FP), $+5
+	JNE      other418
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+2, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other451
+	JNE      other418
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -7636,16 +6639,16 @@ other443:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels452:
+channels419:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
 	MOVQ src+8(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 56(SP)
-	MOVQ $+7, 64(SP)
+	MOVQ $+2, 64(SP)
 
-loop454:
+loop421:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -7663,12 +6666,18 @@ loop454:
 	ADDQ    AX, CX
 	VMOVUPS (CX), Y6
 	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y9
+	ADDQ    AX, CX
 	MOVQ    56(SP), AX
 	MOVQ    row+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    grad+16(FP), CX
-	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
 	MOVQ    pixel+48(FP), BX
 	SHLQ    $0x02, BX
 	LEAQ    (BX)(BX*2), SI
@@ -7676,108 +6685,139 @@ loop454:
 	LEAQ    (DI)(BX*2), R8
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest456
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest423
 
-pixels455:
-	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y8
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y9
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y10
-	ADDQ        R9, CX
+several422:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y14
+	VFMADD231PS Y14, Y10, Y0
+	VMOVUPS     (CX), Y14
+	VFMADD231PS Y14, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y14
+	VFMADD231PS Y14, Y11, Y0
+	VMOVUPS     (CX)(BX*1), Y14
+	VFMADD231PS Y14, Y11, Y5
+	VMOVUPS     (AX)(BX*2), Y14
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y14, Y10, Y1
+	VMOVUPS     (CX)(BX*2), Y14
+	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y10, Y6
+	VMOVUPS     (AX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y0
+	VFMADD231PS Y14, Y11, Y1
+	VMOVUPS     (CX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y5
+	VFMADD231PS Y14, Y11, Y6
+	VMOVUPS     (AX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y1
+	VFMADD231PS Y14, Y10, Y2
+	VMOVUPS     (CX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y6
+	VFMADD231PS Y14, Y10, Y7
+	VMOVUPS     (AX)(DI*1), Y14
+	VFMADD231PS Y14, Y13, Y1
+	VFMADD231PS Y14, Y11, Y2
+	VMOVUPS     (CX)(DI*1), Y14
+	VFMADD231PS Y14, Y13, Y6
+	VFMADD231PS Y14, Y11, Y7
+	VMOVUPS     (AX)(SI*2), Y14
+	VFMADD231PS Y14, Y12, Y2
+	VFMADD231PS Y14, Y10, Y3
+	VMOVUPS     (CX)(SI*2), Y14
+	VFMADD231PS Y14, Y12, Y7
+	VFMADD231PS Y14, Y10, Y8
+	VMOVUPS     (AX)(R8*1), Y14
+	VFMADD231PS Y14, Y13, Y2
+	VFMADD231PS Y14, Y11, Y3
+	VMOVUPS     (CX)(R8*1), Y14
+	VFMADD231PS Y14, Y13, Y7
+	VFMADD231PS Y14, Y11, Y8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Y14
+	VFMADD231PS Y14, Y12, Y3
+	VFMADD231PS Y14, Y10, Y4
+	VMOVUPS     (CX), Y14
+	VFMADD231PS Y14, Y12, Y8
+	VFMADD231PS Y14, Y10, Y9
+	VMOVUPS     (AX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y3
+	VFMADD231PS Y10, Y11, Y4
+	VMOVUPS     (CX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y8
+	VFMADD231PS Y10, Y11, Y9
+	VMOVUPS     (AX)(BX*2), Y10
+	VFMADD231PS Y10, Y12, Y4
+	VMOVUPS     (CX)(BX*2), Y10
+	VFMADD231PS Y10, Y12, Y9
+	VMOVUPS     (AX)(SI*1), Y10
+	VFMADD231PS Y10, Y13, Y4
+	VMOVUPS     (CX)(SI*1), Y10
+	VFMADD231PS Y10, Y13, Y9
+	IMUL3Q      $-4, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several422
+
+rest423:
+	ADDQ $+4, R10
+	JZ   finish424
+
+loop425:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
-	VFMADD231PS Y11, Y7, Y0
-	VMOVUPS     (AX)(BX*1), Y11
-	VFMADD231PS Y11, Y8, Y0
-	VMOVUPS     (AX)(BX*2), Y11
-	VFMADD231PS Y11, Y9, Y0
-	VFMADD231PS Y11, Y7, Y1
-	VMOVUPS     (AX)(SI*1), Y11
 	VFMADD231PS Y11, Y10, Y0
-	VFMADD231PS Y11, Y8, Y1
-	VMOVUPS     (AX)(BX*4), Y11
-	VFMADD231PS Y11, Y9, Y1
-	VFMADD231PS Y11, Y7, Y2
-	VMOVUPS     (AX)(DI*1), Y11
-	VFMADD231PS Y11, Y10, Y1
-	VFMADD231PS Y11, Y8, Y2
-	VMOVUPS     (AX)(SI*2), Y11
-	VFMADD231PS Y11, Y9, Y2
-	VFMADD231PS Y11, Y7, Y3
-	VMOVUPS     (AX)(R8*1), Y11
-	VFMADD231PS Y11, Y10, Y2
-	VFMADD231PS Y11, Y8, Y3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Y11
-	VFMADD231PS Y11, Y9, Y3
-	VFMADD231PS Y11, Y7, Y4
-	VMOVUPS     (AX)(BX*1), Y11
-	VFMADD231PS Y11, Y10, Y3
-	VFMADD231PS Y11, Y8, Y4
+	VMOVUPS     (CX), Y11
+	VFMADD231PS Y11, Y10, Y5
 	VMOVUPS     (AX)(BX*2), Y11
-	VFMADD231PS Y11, Y9, Y4
-	VFMADD231PS Y11, Y7, Y5
-	VMOVUPS     (AX)(SI*1), Y11
-	VFMADD231PS Y11, Y10, Y4
-	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y10, Y1
+	VMOVUPS     (CX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y6
 	VMOVUPS     (AX)(BX*4), Y11
-	VFMADD231PS Y11, Y9, Y5
-	VFMADD231PS Y11, Y7, Y6
-	VMOVUPS     (AX)(DI*1), Y7
-	VFMADD231PS Y7, Y10, Y5
-	VFMADD231PS Y7, Y8, Y6
-	VMOVUPS     (AX)(SI*2), Y7
-	VFMADD231PS Y7, Y9, Y6
-	VMOVUPS     (AX)(R8*1), Y7
-	VFMADD231PS Y7, Y10, Y6
-	IMUL3Q      $-4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels455
-
-rest456:
-	ADDQ $+4, DX
-	JZ   finish457
-
-loop458:
-	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Y8
-	VFMADD231PS Y8, Y7, Y0
-	VMOVUPS     (AX)(BX*2), Y8
-	VFMADD231PS Y8, Y7, Y1
-	VMOVUPS     (AX)(BX*4), Y8
-	VFMADD231PS Y8, Y7, Y2
-	VMOVUPS     (AX)(SI*2), Y8
-	VFMADD231PS Y8, Y7, Y3
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (CX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y7
+	VMOVUPS     (AX)(SI*2), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (CX)(SI*2), Y11
+	VFMADD231PS Y11, Y10, Y8
 	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Y8
-	VFMADD231PS Y8, Y7, Y4
-	VMOVUPS     (AX)(BX*2), Y8
-	VFMADD231PS Y8, Y7, Y5
-	VMOVUPS     (AX)(BX*4), Y8
-	VFMADD231PS Y8, Y7, Y6
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (CX), Y11
+	VFMADD231PS Y11, Y10, Y9
 	IMUL3Q      $-7, BX, DI
 	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop458
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop425
 
-finish457:
+finish424:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
-	VMOVUPS   16(SP), Y7
-	VMOVUPS   (CX), Y8
-	VBLENDVPS Y7, Y0, Y8, Y8
-	VMOVUPS   Y8, (CX)
+	VMOVUPS   16(SP), Y10
+	VMOVUPS   (CX), Y11
+	VBLENDVPS Y10, Y0, Y11, Y11
+	VMOVUPS   Y11, (CX)
 	ADDQ      AX, CX
 	VMOVUPS   16(SP), Y0
-	VMOVUPS   (CX), Y7
-	VBLENDVPS Y0, Y1, Y7, Y7
-	VMOVUPS   Y7, (CX)
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y0, Y1, Y10, Y10
+	VMOVUPS   Y10, (CX)
 	ADDQ      AX, CX
 	VMOVUPS   16(SP), Y0
 	VMOVUPS   (CX), Y1
@@ -7804,19 +6844,167 @@ finish457:
 	VBLENDVPS Y0, Y6, Y1, Y1
 	VMOVUPS   Y1, (CX)
 	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y9, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+2, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop421
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   (CX), Y0
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y1
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y2
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y3
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y4
+	ADDQ      AX, CX
+	MOVQ      56(SP), AX
+	MOVQ      row+64(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      grad+16(FP), CX
+	ADDQ      (SP), CX
+	MOVQ      pixel+48(FP), DX
+	SHLQ      $0x02, DX
+	LEAQ      (DX)(DX*2), BX
+	LEAQ      (BX)(DX*2), SI
+	LEAQ      (SI)(DX*2), DI
+	MOVQ      c+32(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      width+24(FP), R9
+	SUBQ      $+4, R9
+	JLT       rest427
+
+several426:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y9
+	VFMADD231PS Y9, Y6, Y0
+	VMOVUPS     (AX)(DX*2), Y9
+	VFMADD231PS Y9, Y7, Y0
+	VFMADD231PS Y9, Y5, Y1
+	VMOVUPS     (AX)(BX*1), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VFMADD231PS Y9, Y6, Y1
+	VMOVUPS     (AX)(DX*4), Y9
+	VFMADD231PS Y9, Y7, Y1
+	VFMADD231PS Y9, Y5, Y2
+	VMOVUPS     (AX)(SI*1), Y9
+	VFMADD231PS Y9, Y8, Y1
+	VFMADD231PS Y9, Y6, Y2
+	VMOVUPS     (AX)(BX*2), Y9
+	VFMADD231PS Y9, Y7, Y2
+	VFMADD231PS Y9, Y5, Y3
+	VMOVUPS     (AX)(DI*1), Y9
+	VFMADD231PS Y9, Y8, Y2
+	VFMADD231PS Y9, Y6, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y7, Y3
+	VFMADD231PS Y9, Y5, Y4
+	VMOVUPS     (AX)(DX*1), Y5
+	VFMADD231PS Y5, Y8, Y3
+	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (AX)(DX*2), Y5
+	VFMADD231PS Y5, Y7, Y4
+	VMOVUPS     (AX)(BX*1), Y5
+	VFMADD231PS Y5, Y8, Y4
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several426
+
+rest427:
+	ADDQ $+4, R9
+	JZ   finish428
+
+loop429:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (AX)(DX*2), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     (AX)(DX*4), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (AX)(BX*2), Y6
+	VFMADD231PS Y6, Y5, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y6
+	VFMADD231PS Y6, Y5, Y4
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop429
+
+finish428:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y5
+	VMOVUPS   (CX), Y6
+	VBLENDVPS Y5, Y0, Y6, Y6
+	VMOVUPS   Y6, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y5
+	VBLENDVPS Y0, Y1, Y5, Y5
+	VMOVUPS   Y5, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
 	MOVQ      CX, 48(SP)
 	MOVQ      row+64(FP), AX
 	SHLQ      $0x02, AX
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
-	DECQ      64(SP)
-	JNZ       loop454
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done453
+	JLE       done420
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels452
+	JGE       channels419
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -7825,21 +7013,21 @@ finish457:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels452
+	JMP       channels419
 
-done453:
+done420:
 	VZEROUPPER
 	RET
 
-other451:
-	CMPQ     k+40(FP), $+7
-	JNE      other459
+other418:
+	CMPQ     k+40(FP), $+5
+	JNE      other430
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other459
+	JNE      other430
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -7847,16 +7035,16 @@ other451:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels460:
+channels431:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
 	MOVQ src+8(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 56(SP)
-	MOVQ $+7, 64(SP)
+	MOVQ $+2, 64(SP)
 
-loop462:
+loop433:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -7874,12 +7062,18 @@ loop462:
 	ADDQ    AX, CX
 	VMOVUPS (CX), Y6
 	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y9
+	ADDQ    AX, CX
 	MOVQ    56(SP), AX
 	MOVQ    row+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    grad+16(FP), CX
-	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
 	MOVQ    tap+56(FP), BX
 	SHLQ    $0x02, BX
 	LEAQ    (BX)(BX*2), SI
@@ -7887,92 +7081,473 @@ loop462:
 	LEAQ    (DI)(BX*2), R8
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest464
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest435
 
-pixels463:
-	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y8
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Y9
-	ADDQ        R9, CX
+several434:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y14
+	VFMADD231PS Y14, Y10, Y0
+	VMOVUPS     (CX), Y14
+	VFMADD231PS Y14, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y14
+	VFMADD231PS Y14, Y10, Y1
+	VMOVUPS     (CX)(BX*1), Y14
+	VFMADD231PS Y14, Y10, Y6
+	VMOVUPS     (AX)(BX*2), Y14
+	VFMADD231PS Y14, Y11, Y0
+	VFMADD231PS Y14, Y10, Y2
+	VMOVUPS     (CX)(BX*2), Y14
+	VFMADD231PS Y14, Y11, Y5
+	VFMADD231PS Y14, Y10, Y7
+	VMOVUPS     (AX)(SI*1), Y14
+	VFMADD231PS Y14, Y11, Y1
+	VFMADD231PS Y14, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y14
+	VFMADD231PS Y14, Y11, Y6
+	VFMADD231PS Y14, Y10, Y8
+	VMOVUPS     (AX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y14, Y11, Y2
+	VFMADD231PS Y14, Y10, Y4
+	VMOVUPS     (CX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y11, Y7
+	VFMADD231PS Y14, Y10, Y9
+	VMOVUPS     (AX)(DI*1), Y10
+	VFMADD231PS Y10, Y12, Y1
+	VFMADD231PS Y10, Y11, Y3
+	VMOVUPS     (CX)(DI*1), Y10
+	VFMADD231PS Y10, Y12, Y6
+	VFMADD231PS Y10, Y11, Y8
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y13, Y0
+	VFMADD231PS Y10, Y12, Y2
+	VFMADD231PS Y10, Y11, Y4
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y13, Y5
+	VFMADD231PS Y10, Y12, Y7
+	VFMADD231PS Y10, Y11, Y9
+	VMOVUPS     (AX)(R8*1), Y10
+	VFMADD231PS Y10, Y13, Y1
+	VFMADD231PS Y10, Y12, Y3
+	VMOVUPS     (CX)(R8*1), Y10
+	VFMADD231PS Y10, Y13, Y6
+	VFMADD231PS Y10, Y12, Y8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Y10
+	VFMADD231PS Y10, Y13, Y2
+	VFMADD231PS Y10, Y12, Y4
 	VMOVUPS     (CX), Y10
-	ADDQ        R9, CX
+	VFMADD231PS Y10, Y13, Y7
+	VFMADD231PS Y10, Y12, Y9
+	VMOVUPS     (AX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y3
+	VMOVUPS     (CX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y8
+	VMOVUPS     (AX)(BX*2), Y10
+	VFMADD231PS Y10, Y13, Y4
+	VMOVUPS     (CX)(BX*2), Y10
+	VFMADD231PS Y10, Y13, Y9
+	IMUL3Q      $+0, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several434
+
+rest435:
+	ADDQ $+4, R10
+	JZ   finish436
+
+loop437:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VMOVUPS     (CX), Y11
+	VFMADD231PS Y11, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y1
+	VMOVUPS     (CX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (CX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y7
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y8
+	VMOVUPS     (AX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (CX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y9
+	IMUL3Q      $+2, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop437
+
+finish436:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y10
+	VMOVUPS   (CX), Y11
+	VBLENDVPS Y10, Y0, Y11, Y11
+	VMOVUPS   Y11, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y0, Y1, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y9, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+2, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop433
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   (CX), Y0
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y1
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y2
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y3
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y4
+	ADDQ      AX, CX
+	MOVQ      56(SP), AX
+	MOVQ      row+64(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      grad+16(FP), CX
+	ADDQ      (SP), CX
+	MOVQ      tap+56(FP), DX
+	SHLQ      $0x02, DX
+	LEAQ      (DX)(DX*2), BX
+	LEAQ      (BX)(DX*2), SI
+	LEAQ      (SI)(DX*2), DI
+	MOVQ      c+32(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      width+24(FP), R9
+	SUBQ      $+4, R9
+	JLT       rest439
+
+several438:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y9
+	VFMADD231PS Y9, Y5, Y1
+	VMOVUPS     (AX)(DX*2), Y9
+	VFMADD231PS Y9, Y6, Y0
+	VFMADD231PS Y9, Y5, Y2
+	VMOVUPS     (AX)(BX*1), Y9
+	VFMADD231PS Y9, Y6, Y1
+	VFMADD231PS Y9, Y5, Y3
+	VMOVUPS     (AX)(DX*4), Y9
+	VFMADD231PS Y9, Y7, Y0
+	VFMADD231PS Y9, Y6, Y2
+	VFMADD231PS Y9, Y5, Y4
+	VMOVUPS     (AX)(SI*1), Y5
+	VFMADD231PS Y5, Y7, Y1
+	VFMADD231PS Y5, Y6, Y3
+	VMOVUPS     (AX)(BX*2), Y5
+	VFMADD231PS Y5, Y8, Y0
+	VFMADD231PS Y5, Y7, Y2
+	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (AX)(DI*1), Y5
+	VFMADD231PS Y5, Y8, Y1
+	VFMADD231PS Y5, Y7, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y5
+	VFMADD231PS Y5, Y8, Y2
+	VFMADD231PS Y5, Y7, Y4
+	VMOVUPS     (AX)(DX*1), Y5
+	VFMADD231PS Y5, Y8, Y3
+	VMOVUPS     (AX)(DX*2), Y5
+	VFMADD231PS Y5, Y8, Y4
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several438
+
+rest439:
+	ADDQ $+4, R9
+	JZ   finish440
+
+loop441:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     (AX)(DX*2), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (AX)(BX*1), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     (AX)(DX*4), Y6
+	VFMADD231PS Y6, Y5, Y4
+	IMUL3Q      $+2, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop441
+
+finish440:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y5
+	VMOVUPS   (CX), Y6
+	VBLENDVPS Y5, Y0, Y6, Y6
+	VMOVUPS   Y6, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y5
+	VBLENDVPS Y0, Y1, Y5, Y5
+	VMOVUPS   Y5, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done432
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels431
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels431
+
+done432:
+	VZEROUPPER
+	RET
+
+other430:
+	CMPQ     k+40(FP), $+7
+	JNE      other442
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other442
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels443:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+7, 64(SP)
+
+loop445:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest447
+
+several446:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y10
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Y11
 	VFMADD231PS Y11, Y7, Y0
-	VMOVUPS     (AX)(BX*1), Y11
-	VFMADD231PS Y11, Y7, Y1
-	VMOVUPS     (AX)(BX*2), Y11
+	VMOVUPS     (AX)(DX*1), Y11
 	VFMADD231PS Y11, Y8, Y0
-	VFMADD231PS Y11, Y7, Y2
-	VMOVUPS     (AX)(SI*1), Y11
-	VFMADD231PS Y11, Y8, Y1
-	VFMADD231PS Y11, Y7, Y3
-	VMOVUPS     (AX)(BX*4), Y11
+	VFMADD231PS Y11, Y7, Y1
+	VMOVUPS     (AX)(DX*2), Y11
 	VFMADD231PS Y11, Y9, Y0
-	VFMADD231PS Y11, Y8, Y2
-	VFMADD231PS Y11, Y7, Y4
-	VMOVUPS     (AX)(DI*1), Y11
-	VFMADD231PS Y11, Y9, Y1
-	VFMADD231PS Y11, Y8, Y3
-	VFMADD231PS Y11, Y7, Y5
-	VMOVUPS     (AX)(SI*2), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y7, Y2
+	VMOVUPS     (AX)(BX*1), Y11
 	VFMADD231PS Y11, Y10, Y0
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y7, Y3
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y10, Y1
 	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y7, Y4
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VFMADD231PS Y11, Y9, Y3
 	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y7, Y5
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y8, Y5
 	VFMADD231PS Y11, Y7, Y6
-	VMOVUPS     (AX)(R8*1), Y7
-	VFMADD231PS Y7, Y10, Y1
-	VFMADD231PS Y7, Y9, Y3
-	VFMADD231PS Y7, Y8, Y5
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Y7
-	VFMADD231PS Y7, Y10, Y2
-	VFMADD231PS Y7, Y9, Y4
-	VFMADD231PS Y7, Y8, Y6
-	VMOVUPS     (AX)(BX*1), Y7
-	VFMADD231PS Y7, Y10, Y3
-	VFMADD231PS Y7, Y9, Y5
-	VMOVUPS     (AX)(BX*2), Y7
+	VMOVUPS     (AX)(DI*1), Y7
 	VFMADD231PS Y7, Y10, Y4
-	VFMADD231PS Y7, Y9, Y6
-	VMOVUPS     (AX)(SI*1), Y7
+	VFMADD231PS Y7, Y9, Y5
+	VFMADD231PS Y7, Y8, Y6
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y7
 	VFMADD231PS Y7, Y10, Y5
-	VMOVUPS     (AX)(BX*4), Y7
+	VFMADD231PS Y7, Y9, Y6
+	VMOVUPS     (AX)(DX*1), Y7
 	VFMADD231PS Y7, Y10, Y6
-	IMUL3Q      $+0, BX, R10
+	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels463
+	SUBQ        $+4, R9
+	JGE         several446
 
-rest464:
-	ADDQ $+4, DX
-	JZ   finish465
+rest447:
+	ADDQ $+4, R9
+	JZ   finish448
 
-loop466:
+loop449:
 	VMOVUPS     (CX), Y7
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Y8
 	VFMADD231PS Y8, Y7, Y0
-	VMOVUPS     (AX)(BX*1), Y8
+	VMOVUPS     (AX)(DX*1), Y8
 	VFMADD231PS Y8, Y7, Y1
-	VMOVUPS     (AX)(BX*2), Y8
+	VMOVUPS     (AX)(DX*2), Y8
 	VFMADD231PS Y8, Y7, Y2
-	VMOVUPS     (AX)(SI*1), Y8
+	VMOVUPS     (AX)(BX*1), Y8
 	VFMADD231PS Y8, Y7, Y3
-	VMOVUPS     (AX)(BX*4), Y8
+	VMOVUPS     (AX)(DX*4), Y8
 	VFMADD231PS Y8, Y7, Y4
-	VMOVUPS     (AX)(DI*1), Y8
+	VMOVUPS     (AX)(SI*1), Y8
 	VFMADD231PS Y8, Y7, Y5
-	VMOVUPS     (AX)(SI*2), Y8
+	VMOVUPS     (AX)(BX*2), Y8
 	VFMADD231PS Y8, Y7, Y6
-	IMUL3Q      $+2, BX, R8
-	ADDQ        R8, AX
-	DECQ        DX
-	JNZ         loop466
+	IMUL3Q      $+1, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop449
 
-finish465:
+finish448:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -8017,13 +7592,13 @@ finish465:
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop462
+	JNZ       loop445
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done461
+	JLE       done444
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels460
+	JGE       channels443
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -8032,14 +7607,432 @@ finish465:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels460
+	JMP       channels443
 
-done461:
+done444:
 	VZEROUPPER
 	RET
 
-other459:
-narrow382:
+other442:
+	CMPQ     k+40(FP), $+7
+	JNE      other450
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+2, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other450
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels451:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+7, 64(SP)
+
+loop453:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest455
+
+several454:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y11
+	VFMADD231PS Y11, Y8, Y0
+	VMOVUPS     (AX)(DX*2), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VFMADD231PS Y11, Y7, Y1
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VFMADD231PS Y11, Y8, Y1
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y7, Y2
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y1
+	VFMADD231PS Y11, Y8, Y2
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y7, Y3
+	VMOVUPS     (AX)(DI*1), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VFMADD231PS Y11, Y8, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y7, Y4
+	VMOVUPS     (AX)(DX*1), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VFMADD231PS Y11, Y8, Y4
+	VMOVUPS     (AX)(DX*2), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y7, Y5
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y4
+	VFMADD231PS Y11, Y8, Y5
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y7, Y6
+	VMOVUPS     (AX)(SI*1), Y7
+	VFMADD231PS Y7, Y10, Y5
+	VFMADD231PS Y7, Y8, Y6
+	VMOVUPS     (AX)(BX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+	VMOVUPS     (AX)(DI*1), Y7
+	VFMADD231PS Y7, Y10, Y6
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several454
+
+rest455:
+	ADDQ $+4, R9
+	JZ   finish456
+
+loop457:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     (AX)(DX*4), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     (AX)(BX*2), Y8
+	VFMADD231PS Y8, Y7, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     (AX)(DX*4), Y8
+	VFMADD231PS Y8, Y7, Y6
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop457
+
+finish456:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y7
+	VMOVUPS   (CX), Y8
+	VBLENDVPS Y7, Y0, Y8, Y8
+	VMOVUPS   Y8, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y7
+	VBLENDVPS Y0, Y1, Y7, Y7
+	VMOVUPS   Y7, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop453
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done452
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels451
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels451
+
+done452:
+	VZEROUPPER
+	RET
+
+other450:
+	CMPQ     k+40(FP), $+7
+	JNE      other458
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other458
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels459:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+7, 64(SP)
+
+loop461:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    tap+56(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest463
+
+several462:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y11
+	VFMADD231PS Y11, Y7, Y1
+	VMOVUPS     (AX)(DX*2), Y11
+	VFMADD231PS Y11, Y8, Y0
+	VFMADD231PS Y11, Y7, Y2
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y7, Y3
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y7, Y4
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y7, Y5
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y7, Y6
+	VMOVUPS     (AX)(DI*1), Y7
+	VFMADD231PS Y7, Y10, Y1
+	VFMADD231PS Y7, Y9, Y3
+	VFMADD231PS Y7, Y8, Y5
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y7
+	VFMADD231PS Y7, Y10, Y2
+	VFMADD231PS Y7, Y9, Y4
+	VFMADD231PS Y7, Y8, Y6
+	VMOVUPS     (AX)(DX*1), Y7
+	VFMADD231PS Y7, Y10, Y3
+	VFMADD231PS Y7, Y9, Y5
+	VMOVUPS     (AX)(DX*2), Y7
+	VFMADD231PS Y7, Y10, Y4
+	VFMADD231PS Y7, Y9, Y6
+	VMOVUPS     (AX)(BX*1), Y7
+	VFMADD231PS Y7, Y10, Y5
+	VMOVUPS     (AX)(DX*4), Y7
+	VFMADD231PS Y7, Y10, Y6
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several462
+
+rest463:
+	ADDQ $+4, R9
+	JZ   finish464
+
+loop465:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     (AX)(BX*1), Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     (AX)(DX*4), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     (AX)(SI*1), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     (AX)(BX*2), Y8
+	VFMADD231PS Y8, Y7, Y6
+	IMUL3Q      $+2, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop465
+
+finish464:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y7
+	VMOVUPS   (CX), Y8
+	VBLENDVPS Y7, Y0, Y8, Y8
+	VMOVUPS   Y8, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y7
+	VBLENDVPS Y0, Y1, Y7, Y7
+	VMOVUPS   Y7, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop461
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done460
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels459
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels459
+
+done460:
+	VZEROUPPER
+	RET
+
+other458:
+narrow381:
 	MOVQ    c+32(FP), AX
 	ANDQ    $+7, AX
 	MOVQ    AX, 104(SP)
@@ -8057,17 +8050,17 @@ narrow382:
 	MOVQ    k+40(FP), AX
 	MOVQ    AX, 136(SP)
 
-groups467:
+groups466:
 	MOVQ  128(SP), AX
 	MOVQ  136(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  112(SP), $+1
-	JLE   last468
+	JLE   last467
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last468
+	JNZ   last467
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -8076,13 +8069,13 @@ groups467:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last468:
+last467:
 	MOVQ  AX, SI
 	CMPQ  112(SP), $+2
-	JLE   last469
+	JLE   last468
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last469
+	JNZ   last468
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -8091,13 +8084,13 @@ last468:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last469:
+last468:
 	MOVQ  AX, DI
 	CMPQ  112(SP), $+3
-	JLE   last470
+	JLE   last469
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last470
+	JNZ   last469
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -8106,13 +8099,13 @@ last469:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last470:
+last469:
 	MOVQ  AX, R8
 	CMPQ  112(SP), $+4
-	JLE   last471
+	JLE   last470
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last471
+	JNZ   last470
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -8121,13 +8114,13 @@ last470:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last471:
+last470:
 	MOVQ  AX, R9
 	CMPQ  112(SP), $+5
-	JLE   last472
+	JLE   last471
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last472
+	JNZ   last471
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -8136,13 +8129,13 @@ last471:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last472:
+last471:
 	MOVQ  AX, R10
 	CMPQ  112(SP), $+6
-	JLE   last473
+	JLE   last472
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last473
+	JNZ   last472
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -8151,13 +8144,13 @@ last472:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last473:
+last472:
 	MOVQ  AX, R11
 	CMPQ  112(SP), $+7
-	JLE   last474
+	JLE   last473
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last474
+	JNZ   last473
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -8166,13 +8159,13 @@ last473:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last474:
+last473:
 	MOVQ  AX, R12
 	CMPQ  112(SP), $+8
-	JLE   last475
+	JLE   last474
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last475
+	JNZ   last474
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -8181,13 +8174,13 @@ last474:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last475:
+last474:
 	MOVQ  AX, R13
 	CMPQ  112(SP), $+9
-	JLE   last476
+	JLE   last475
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last476
+	JNZ   last475
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -8196,7 +8189,7 @@ last475:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last476:
+last475:
 	MOVQ AX, 128(SP)
 	MOVQ CX, 136(SP)
 	MOVQ c+32(FP), AX
@@ -8204,9 +8197,9 @@ last476:
 	XORL AX, AX
 	MOVQ AX, 152(SP)
 
-channels477:
+channels476:
 	CMPQ    144(SP), $+8
-	JLT     next479
+	JLT     next478
 	MOVQ    120(SP), AX
 	ADDQ    152(SP), AX
 	MOVQ    c+32(FP), CX
@@ -8256,7 +8249,7 @@ channels477:
 	ADDQ    152(SP), AX
 	ADDQ    152(SP), CX
 
-loop480:
+loop479:
 	VMOVUPS     (CX), Y9
 	VFMADD231PS (AX)(BX*1), Y9, Y0
 	VFMADD231PS (AX)(SI*1), Y9, Y1
@@ -8270,7 +8263,7 @@ loop480:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop480
+	JNZ         loop479
 	MOVQ        120(SP), AX
 	ADDQ        152(SP), AX
 	MOVQ        c+32(FP), CX
@@ -8312,11 +8305,11 @@ loop480:
 	VMOVUPS     Y8, (AX)
 	ADDQ        $+32, 152(SP)
 	SUBQ        $+8, 144(SP)
-	JMP         channels477
+	JMP         channels476
 
-next479:
+next478:
 	CMPQ       144(SP), $+0
-	JLE        done478
+	JLE        done477
 	MOVQ       120(SP), AX
 	ADDQ       152(SP), AX
 	MOVQ       c+32(FP), CX
@@ -8375,7 +8368,7 @@ next479:
 	ADDQ       152(SP), AX
 	ADDQ       152(SP), CX
 
-loop481:
+loop480:
 	VMOVUPS      72(SP), Y9
 	VMASKMOVPS   (CX), Y9, Y9
 	VMOVUPS      72(SP), Y10
@@ -8408,7 +8401,7 @@ loop481:
 	ADDQ         R14, CX
 	ADDQ         R15, AX
 	DECQ         DX
-	JNZ          loop481
+	JNZ          loop480
 	MOVQ         120(SP), AX
 	ADDQ         152(SP), AX
 	MOVQ         c+32(FP), CX
@@ -8417,215 +8410,215 @@ loop481:
 	XORL         BX, BX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two482
+	JZ           two481
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two482:
+two481:
 	TESTB    $0x02, 104(SP)
-	JZ       one483
+	JZ       one482
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one483:
+one482:
 	TESTB  $0x01, 104(SP)
-	JZ     end484
+	JZ     end483
 	VMOVSS X0, (SI)
 
-end484:
+end483:
 	CMPQ         DX, $+1
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two485
+	JZ           two484
 	VMOVUPS      X1, (SI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, SI
 
-two485:
+two484:
 	TESTB    $0x02, 104(SP)
-	JZ       one486
+	JZ       one485
 	VMOVLPS  X1, (SI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, SI
 
-one486:
+one485:
 	TESTB  $0x01, 104(SP)
-	JZ     end487
+	JZ     end486
 	VMOVSS X1, (SI)
 
-end487:
+end486:
 	CMPQ         DX, $+2
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two488
+	JZ           two487
 	VMOVUPS      X2, (SI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, SI
 
-two488:
+two487:
 	TESTB    $0x02, 104(SP)
-	JZ       one489
+	JZ       one488
 	VMOVLPS  X2, (SI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, SI
 
-one489:
+one488:
 	TESTB  $0x01, 104(SP)
-	JZ     end490
+	JZ     end489
 	VMOVSS X2, (SI)
 
-end490:
+end489:
 	CMPQ         DX, $+3
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two491
+	JZ           two490
 	VMOVUPS      X3, (SI)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, SI
 
-two491:
+two490:
 	TESTB    $0x02, 104(SP)
-	JZ       one492
+	JZ       one491
 	VMOVLPS  X3, (SI)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, SI
 
-one492:
+one491:
 	TESTB  $0x01, 104(SP)
-	JZ     end493
+	JZ     end492
 	VMOVSS X3, (SI)
 
-end493:
+end492:
 	CMPQ         DX, $+4
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two494
+	JZ           two493
 	VMOVUPS      X4, (SI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, SI
 
-two494:
+two493:
 	TESTB    $0x02, 104(SP)
-	JZ       one495
+	JZ       one494
 	VMOVLPS  X4, (SI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, SI
 
-one495:
+one494:
 	TESTB  $0x01, 104(SP)
-	JZ     end496
+	JZ     end495
 	VMOVSS X4, (SI)
 
-end496:
+end495:
 	CMPQ         DX, $+5
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two497
+	JZ           two496
 	VMOVUPS      X5, (SI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, SI
 
-two497:
+two496:
 	TESTB    $0x02, 104(SP)
-	JZ       one498
+	JZ       one497
 	VMOVLPS  X5, (SI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, SI
 
-one498:
+one497:
 	TESTB  $0x01, 104(SP)
-	JZ     end499
+	JZ     end498
 	VMOVSS X5, (SI)
 
-end499:
+end498:
 	CMPQ         DX, $+6
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two500
+	JZ           two499
 	VMOVUPS      X6, (SI)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, SI
 
-two500:
+two499:
 	TESTB    $0x02, 104(SP)
-	JZ       one501
+	JZ       one500
 	VMOVLPS  X6, (SI)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, SI
 
-one501:
+one500:
 	TESTB  $0x01, 104(SP)
-	JZ     end502
+	JZ     end501
 	VMOVSS X6, (SI)
 
-end502:
+end501:
 	CMPQ         DX, $+7
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two503
+	JZ           two502
 	VMOVUPS      X7, (SI)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, SI
 
-two503:
+two502:
 	TESTB    $0x02, 104(SP)
-	JZ       one504
+	JZ       one503
 	VMOVLPS  X7, (SI)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, SI
 
-one504:
+one503:
 	TESTB  $0x01, 104(SP)
-	JZ     end505
+	JZ     end504
 	VMOVSS X7, (SI)
 
-end505:
+end504:
 	CMPQ         DX, $+8
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), AX
 	TESTB        $0x04, 104(SP)
-	JZ           two506
+	JZ           two505
 	VMOVUPS      X8, (AX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, AX
 
-two506:
+two505:
 	TESTB    $0x02, 104(SP)
-	JZ       one507
+	JZ       one506
 	VMOVLPS  X8, (AX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, AX
 
-one507:
+one506:
 	TESTB  $0x01, 104(SP)
-	JZ     end508
+	JZ     end507
 	VMOVSS X8, (AX)
 
-end508:
-done478:
+end507:
+done477:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 120(SP)
 	SUBQ   $+9, 112(SP)
-	JG     groups467
+	JG     groups466
 	VZEROUPPER
 	RET
 
@@ -8633,15 +8626,15 @@ done478:
 // Requires: AVX, AVX2, CMOV
 TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
 	CMPQ     c+24(FP), $+8
-	JLT      narrow509
+	JLT      narrow508
 	CMPQ     k+32(FP), $+3
-	JNE      other510
+	JNE      other509
 	MOVQ     pixel+40(FP), AX
 	MOVQ     tap+48(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other510
+	JNE      other509
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+24(FP), AX
@@ -8649,7 +8642,7 @@ TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels511:
+channels510:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -8678,7 +8671,7 @@ channels511:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop513:
+loop512:
 	VMOVUPS (AX)(SI*2), Y2
 	VMAXPS  lowest<>+0(SB), Y2, Y2
 	VMOVUPS (CX)(SI*2), Y3
@@ -8697,13 +8690,13 @@ loop513:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop513
+	JNZ     loop512
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done512
+	JLE     done511
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels511
+	JGE     channels510
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -8712,21 +8705,21 @@ loop513:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels511
+	JMP     channels510
 
-done512:
+done511:
 	VZEROUPPER
 	RET
 
-other510:
+other509:
 	CMPQ     k+32(FP), $+3
-	JNE      other514
+	JNE      other513
 	MOVQ     pixel+40(FP), AX
 	MOVQ     tap+48(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other514
+	JNE      other513
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+24(FP), AX
@@ -8734,7 +8727,7 @@ other510:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels515:
+channels514:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -8757,7 +8750,7 @@ channels515:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop517:
+loop516:
 	VMOVUPS (AX)(SI*1), Y1
 	VMAXPS  lowest<>+0(SB), Y1, Y1
 	VMOVUPS (CX)(SI*1), Y2
@@ -8781,13 +8774,13 @@ loop517:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop517
+	JNZ     loop516
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done516
+	JLE     done515
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels515
+	JGE     channels514
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -8796,14 +8789,14 @@ loop517:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels515
+	JMP     channels514
 
-done516:
+done515:
 	VZEROUPPER
 	RET
 
-other514:
-narrow509:
+other513:
+narrow508:
 	MOVQ    c+24(FP), AX
 	ANDQ    $+7, AX
 	MOVQ    AX, 80(SP)
@@ -8812,9 +8805,9 @@ narrow509:
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, 48(SP)
 	CMPQ    c+24(FP), $+8
-	JLT     narrow518
+	JLT     narrow517
 	CMPQ    width+16(FP), $+8
-	JLT     smaller519
+	JLT     smaller518
 	MOVQ    c+24(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+48(FP), CX
@@ -8832,7 +8825,7 @@ narrow509:
 	XORL    R9, R9
 	MOVQ    R9, 88(SP)
 
-tiles520:
+tiles519:
 	MOVQ    88(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -8849,7 +8842,7 @@ tiles520:
 	XORL    R9, R9
 	MOVQ    R9, 112(SP)
 
-channels521:
+channels520:
 	MOVQ    112(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -8867,10 +8860,10 @@ channels521:
 	VMOVUPS (R10)(R8*1), Y7
 	MOVQ    k+32(FP), R11
 
-loop522:
+loop521:
 	MOVQ k+32(FP), R12
 
-loop523:
+loop522:
 	VMOVUPS (R10), Y8
 	VMAXPS  Y0, Y8, Y0
 	VMOVUPS (R10)(BX*1), Y8
@@ -8889,10 +8882,10 @@ loop523:
 	VMAXPS  Y7, Y8, Y7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop523
+	JNZ     loop522
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop522
+	JNZ     loop521
 	VMOVUPS Y0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Y1, (R9)
@@ -8911,17 +8904,17 @@ loop523:
 	ADDQ    AX, R9
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels521
+	JGT     channels520
 	ADDQ    $+8, 88(SP)
 	MOVQ    88(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles520
+	JLT     tiles519
 	VZEROUPPER
 	RET
 
-smaller519:
+smaller518:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller524
+	JLT   smaller523
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -8939,7 +8932,7 @@ smaller519:
 	XORL  DI, DI
 	MOVQ  DI, 88(SP)
 
-tiles525:
+tiles524:
 	MOVQ    88(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -8956,7 +8949,7 @@ tiles525:
 	XORL    DI, DI
 	MOVQ    DI, 112(SP)
 
-channels526:
+channels525:
 	MOVQ    112(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -8970,10 +8963,10 @@ channels526:
 	VMOVUPS (R8)(SI*1), Y3
 	MOVQ    k+32(FP), R9
 
-loop527:
+loop526:
 	MOVQ k+32(FP), R10
 
-loop528:
+loop527:
 	VMOVUPS (R8), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS (R8)(BX*1), Y4
@@ -8984,10 +8977,10 @@ loop528:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop528
+	JNZ     loop527
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop527
+	JNZ     loop526
 	VMOVUPS Y0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Y1, (DI)
@@ -8998,17 +8991,17 @@ loop528:
 	ADDQ    AX, DI
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels526
+	JGT     channels525
 	ADDQ    $+4, 88(SP)
 	MOVQ    88(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles525
+	JLT     tiles524
 	VZEROUPPER
 	RET
 
-smaller524:
+smaller523:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller529
+	JLT   smaller528
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9026,7 +9019,7 @@ smaller524:
 	XORL  SI, SI
 	MOVQ  SI, 88(SP)
 
-tiles530:
+tiles529:
 	MOVQ    88(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -9043,7 +9036,7 @@ tiles530:
 	XORL    SI, SI
 	MOVQ    SI, 112(SP)
 
-channels531:
+channels530:
 	MOVQ    112(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -9055,37 +9048,37 @@ channels531:
 	VMOVUPS (DI)(BX*1), Y1
 	MOVQ    k+32(FP), R8
 
-loop532:
+loop531:
 	MOVQ k+32(FP), R9
 
-loop533:
+loop532:
 	VMOVUPS (DI), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVUPS (DI)(BX*1), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop533
+	JNZ     loop532
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop532
+	JNZ     loop531
 	VMOVUPS Y0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Y1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels531
+	JGT     channels530
 	ADDQ    $+2, 88(SP)
 	MOVQ    88(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles530
+	JLT     tiles529
 	VZEROUPPER
 	RET
 
-smaller529:
+smaller528:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller534
+	JLT   smaller533
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9103,7 +9096,7 @@ smaller529:
 	XORL  BX, BX
 	MOVQ  BX, 88(SP)
 
-tiles535:
+tiles534:
 	MOVQ    88(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -9120,7 +9113,7 @@ tiles535:
 	XORL    BX, BX
 	MOVQ    BX, 112(SP)
 
-channels536:
+channels535:
 	MOVQ    112(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -9131,34 +9124,34 @@ channels536:
 	VMOVUPS (SI), Y0
 	MOVQ    k+32(FP), DI
 
-loop537:
+loop536:
 	MOVQ k+32(FP), R8
 
-loop538:
+loop537:
 	VMOVUPS (SI), Y1
 	VMAXPS  Y0, Y1, Y0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop538
+	JNZ     loop537
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop537
+	JNZ     loop536
 	VMOVUPS Y0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels536
+	JGT     channels535
 	ADDQ    $+1, 88(SP)
 	MOVQ    88(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles535
+	JLT     tiles534
 	VZEROUPPER
 	RET
 
-smaller534:
-narrow518:
+smaller533:
+narrow517:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller539
+	JLT   smaller538
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9176,7 +9169,7 @@ narrow518:
 	XORL  R9, R9
 	MOVQ  R9, 88(SP)
 
-tiles540:
+tiles539:
 	MOVQ       88(SP), R9
 	MOVQ       width+16(FP), R10
 	SUBQ       $+8, R10
@@ -9214,10 +9207,10 @@ tiles540:
 	VMASKMOVPS (R10)(R8*1), Y7, Y7
 	MOVQ       k+32(FP), R11
 
-loop542:
+loop541:
 	MOVQ k+32(FP), R12
 
-loop543:
+loop542:
 	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10), Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -9244,188 +9237,188 @@ loop543:
 	VMAXPS       Y7, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R12
-	JNZ          loop543
+	JNZ          loop542
 	ADDQ         DX, R10
 	DECQ         R11
-	JNZ          loop542
+	JNZ          loop541
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two544
+	JZ           two543
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two544:
+two543:
 	TESTB    $0x02, 80(SP)
-	JZ       one545
+	JZ       one544
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one545:
+one544:
 	TESTB  $0x01, 80(SP)
-	JZ     end546
+	JZ     end545
 	VMOVSS X0, (R10)
 
-end546:
+end545:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two547
+	JZ           two546
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two547:
+two546:
 	TESTB    $0x02, 80(SP)
-	JZ       one548
+	JZ       one547
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one548:
+one547:
 	TESTB  $0x01, 80(SP)
-	JZ     end549
+	JZ     end548
 	VMOVSS X1, (R10)
 
-end549:
+end548:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two550
+	JZ           two549
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two550:
+two549:
 	TESTB    $0x02, 80(SP)
-	JZ       one551
+	JZ       one550
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one551:
+one550:
 	TESTB  $0x01, 80(SP)
-	JZ     end552
+	JZ     end551
 	VMOVSS X2, (R10)
 
-end552:
+end551:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two553
+	JZ           two552
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two553:
+two552:
 	TESTB    $0x02, 80(SP)
-	JZ       one554
+	JZ       one553
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one554:
+one553:
 	TESTB  $0x01, 80(SP)
-	JZ     end555
+	JZ     end554
 	VMOVSS X3, (R10)
 
-end555:
+end554:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two556
+	JZ           two555
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two556:
+two555:
 	TESTB    $0x02, 80(SP)
-	JZ       one557
+	JZ       one556
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one557:
+one556:
 	TESTB  $0x01, 80(SP)
-	JZ     end558
+	JZ     end557
 	VMOVSS X4, (R10)
 
-end558:
+end557:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two559
+	JZ           two558
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two559:
+two558:
 	TESTB    $0x02, 80(SP)
-	JZ       one560
+	JZ       one559
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one560:
+one559:
 	TESTB  $0x01, 80(SP)
-	JZ     end561
+	JZ     end560
 	VMOVSS X5, (R10)
 
-end561:
+end560:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two562
+	JZ           two561
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two562:
+two561:
 	TESTB    $0x02, 80(SP)
-	JZ       one563
+	JZ       one562
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one563:
+one562:
 	TESTB  $0x01, 80(SP)
-	JZ     end564
+	JZ     end563
 	VMOVSS X6, (R10)
 
-end564:
+end563:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two565
+	JZ           two564
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two565:
+two564:
 	TESTB    $0x02, 80(SP)
-	JZ       one566
+	JZ       one565
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one566:
+one565:
 	TESTB  $0x01, 80(SP)
-	JZ     end567
+	JZ     end566
 	VMOVSS X7, (R10)
 
-end567:
+end566:
 	ADDQ AX, R9
 	ADDQ $+8, 88(SP)
 	MOVQ 88(SP), R9
 	CMPQ R9, width+16(FP)
-	JLT  tiles540
+	JLT  tiles539
 	VZEROUPPER
 	RET
 
-smaller539:
+smaller538:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller568
+	JLT   smaller567
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9443,7 +9436,7 @@ smaller539:
 	XORL  DI, DI
 	MOVQ  DI, 88(SP)
 
-tiles569:
+tiles568:
 	MOVQ       88(SP), DI
 	MOVQ       width+16(FP), R8
 	SUBQ       $+4, R8
@@ -9473,10 +9466,10 @@ tiles569:
 	VMASKMOVPS (R8)(SI*1), Y3, Y3
 	MOVQ       k+32(FP), R9
 
-loop571:
+loop570:
 	MOVQ k+32(FP), R10
 
-loop572:
+loop571:
 	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8), Y4, Y4
 	VMAXPS       Y0, Y4, Y0
@@ -9491,104 +9484,104 @@ loop572:
 	VMAXPS       Y3, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R10
-	JNZ          loop572
+	JNZ          loop571
 	ADDQ         DX, R8
 	DECQ         R9
-	JNZ          loop571
+	JNZ          loop570
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two573
+	JZ           two572
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two573:
+two572:
 	TESTB    $0x02, 80(SP)
-	JZ       one574
+	JZ       one573
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one574:
+one573:
 	TESTB  $0x01, 80(SP)
-	JZ     end575
+	JZ     end574
 	VMOVSS X0, (R8)
 
-end575:
+end574:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two576
+	JZ           two575
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two576:
+two575:
 	TESTB    $0x02, 80(SP)
-	JZ       one577
+	JZ       one576
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one577:
+one576:
 	TESTB  $0x01, 80(SP)
-	JZ     end578
+	JZ     end577
 	VMOVSS X1, (R8)
 
-end578:
+end577:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two579
+	JZ           two578
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two579:
+two578:
 	TESTB    $0x02, 80(SP)
-	JZ       one580
+	JZ       one579
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one580:
+one579:
 	TESTB  $0x01, 80(SP)
-	JZ     end581
+	JZ     end580
 	VMOVSS X2, (R8)
 
-end581:
+end580:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two582
+	JZ           two581
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two582:
+two581:
 	TESTB    $0x02, 80(SP)
-	JZ       one583
+	JZ       one582
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one583:
+one582:
 	TESTB  $0x01, 80(SP)
-	JZ     end584
+	JZ     end583
 	VMOVSS X3, (R8)
 
-end584:
+end583:
 	ADDQ AX, DI
 	ADDQ $+4, 88(SP)
 	MOVQ 88(SP), DI
 	CMPQ DI, width+16(FP)
-	JLT  tiles569
+	JLT  tiles568
 	VZEROUPPER
 	RET
 
-smaller568:
+smaller567:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller585
+	JLT   smaller584
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9606,7 +9599,7 @@ smaller568:
 	XORL  SI, SI
 	MOVQ  SI, 88(SP)
 
-tiles586:
+tiles585:
 	MOVQ       88(SP), SI
 	MOVQ       width+16(FP), DI
 	SUBQ       $+2, DI
@@ -9632,10 +9625,10 @@ tiles586:
 	VMASKMOVPS (DI)(BX*1), Y1, Y1
 	MOVQ       k+32(FP), R8
 
-loop588:
+loop587:
 	MOVQ k+32(FP), R9
 
-loop589:
+loop588:
 	VMOVUPS      48(SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMAXPS       Y0, Y2, Y0
@@ -9644,62 +9637,62 @@ loop589:
 	VMAXPS       Y1, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R9
-	JNZ          loop589
+	JNZ          loop588
 	ADDQ         DX, DI
 	DECQ         R8
-	JNZ          loop588
+	JNZ          loop587
 	LEAQ         (SI), DI
 	TESTB        $0x04, 80(SP)
-	JZ           two590
+	JZ           two589
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two590:
+two589:
 	TESTB    $0x02, 80(SP)
-	JZ       one591
+	JZ       one590
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one591:
+one590:
 	TESTB  $0x01, 80(SP)
-	JZ     end592
+	JZ     end591
 	VMOVSS X0, (DI)
 
-end592:
+end591:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 80(SP)
-	JZ           two593
+	JZ           two592
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two593:
+two592:
 	TESTB    $0x02, 80(SP)
-	JZ       one594
+	JZ       one593
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one594:
+one593:
 	TESTB  $0x01, 80(SP)
-	JZ     end595
+	JZ     end594
 	VMOVSS X1, (DI)
 
-end595:
+end594:
 	ADDQ AX, SI
 	ADDQ $+2, 88(SP)
 	MOVQ 88(SP), SI
 	CMPQ SI, width+16(FP)
-	JLT  tiles586
+	JLT  tiles585
 	VZEROUPPER
 	RET
 
-smaller585:
+smaller584:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller596
+	JLT   smaller595
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9717,7 +9710,7 @@ smaller585:
 	XORL  BX, BX
 	MOVQ  BX, 88(SP)
 
-tiles597:
+tiles596:
 	MOVQ       88(SP), BX
 	MOVQ       width+16(FP), SI
 	SUBQ       $+1, SI
@@ -9741,48 +9734,48 @@ tiles597:
 	VMASKMOVPS (SI), Y0, Y0
 	MOVQ       k+32(FP), DI
 
-loop599:
+loop598:
 	MOVQ k+32(FP), R8
 
-loop600:
+loop599:
 	VMOVUPS      48(SP), Y1
 	VMASKMOVPS   (SI), Y1, Y1
 	VMAXPS       Y0, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R8
-	JNZ          loop600
+	JNZ          loop599
 	ADDQ         DX, SI
 	DECQ         DI
-	JNZ          loop599
+	JNZ          loop598
 	LEAQ         (BX), SI
 	TESTB        $0x04, 80(SP)
-	JZ           two601
+	JZ           two600
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two601:
+two600:
 	TESTB    $0x02, 80(SP)
-	JZ       one602
+	JZ       one601
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one602:
+one601:
 	TESTB  $0x01, 80(SP)
-	JZ     end603
+	JZ     end602
 	VMOVSS X0, (SI)
 
-end603:
+end602:
 	ADDQ AX, BX
 	ADDQ $+1, 88(SP)
 	MOVQ 88(SP), BX
 	CMPQ BX, width+16(FP)
-	JLT  tiles597
+	JLT  tiles596
 	VZEROUPPER
 	RET
 
-smaller596:
+smaller595:
 	VZEROUPPER
 	RET
 
@@ -9790,15 +9783,15 @@ smaller596:
 // Requires: AVX, AVX2
 TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
 	CMPQ     c+32(FP), $+8
-	JLT      narrow604
+	JLT      narrow603
 	CMPQ     k+40(FP), $+3
-	JNE      other605
+	JNE      other604
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other605
+	JNE      other604
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -9806,7 +9799,7 @@ TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels606:
+channels605:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -9847,7 +9840,7 @@ channels606:
 	VMOVUPS (R9)(SI*1), Y8
 	MOVQ    width+24(FP), R12
 
-loop608:
+loop607:
 	VMOVUPS (DI)(SI*2), Y9
 	VMOVUPS (R8)(SI*2), Y10
 	VMOVUPS (R9)(SI*2), Y11
@@ -9915,7 +9908,7 @@ loop608:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop608
+	JNZ     loop607
 	VMOVUPS Y3, (DI)
 	VMOVUPS Y4, (R8)
 	VMOVUPS Y5, (R9)
@@ -9924,10 +9917,10 @@ loop608:
 	VMOVUPS Y8, (R9)(SI*1)
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done607
+	JLE     done606
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels606
+	JGE     channels605
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -9936,21 +9929,21 @@ loop608:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels606
+	JMP     channels605
 
-done607:
+done606:
 	VZEROUPPER
 	RET
 
-other605:
+other604:
 	CMPQ     k+40(FP), $+3
-	JNE      other609
+	JNE      other608
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other609
+	JNE      other608
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -9958,7 +9951,7 @@ other605:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels610:
+channels609:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -9990,7 +9983,7 @@ channels610:
 	VMOVUPS (R9), Y5
 	MOVQ    width+24(FP), R12
 
-loop612:
+loop611:
 	VMOVUPS (DI)(SI*1), Y6
 	VMOVUPS (R8)(SI*1), Y7
 	VMOVUPS (R9)(SI*1), Y8
@@ -10066,16 +10059,16 @@ loop612:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop612
+	JNZ     loop611
 	VMOVUPS Y3, (DI)
 	VMOVUPS Y4, (R8)
 	VMOVUPS Y5, (R9)
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done611
+	JLE     done610
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels610
+	JGE     channels609
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -10084,14 +10077,14 @@ loop612:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels610
+	JMP     channels609
 
-done611:
+done610:
 	VZEROUPPER
 	RET
 
-other609:
-narrow604:
+other608:
+narrow603:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+7, AX
 	MOVQ         AX, 80(SP)
@@ -10107,15 +10100,15 @@ narrow604:
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 104(SP)
 
-loop613:
+loop612:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 112(SP)
 	XORL AX, AX
 	MOVQ AX, 120(SP)
 
-channels614:
+channels613:
 	CMPQ    112(SP), $+8
-	JLT     next616
+	JLT     next615
 	MOVQ    88(SP), AX
 	ADDQ    120(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -10131,10 +10124,10 @@ channels614:
 	MOVQ    AX, BX
 	VXORPS  Y3, Y3, Y3
 
-loop617:
+loop616:
 	MOVQ k+40(FP), DI
 
-loop618:
+loop617:
 	VMOVUPS   (BX), Y4
 	VCMPPS    $0x1e, Y1, Y4, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
@@ -10142,10 +10135,10 @@ loop618:
 	VPADDD    Y0, Y3, Y3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop618
+	JNZ       loop617
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop617
+	JNZ       loop616
 	MOVQ      96(SP), BX
 	ADDQ      120(SP), BX
 	VMOVUPS   (BX), Y1
@@ -10154,10 +10147,10 @@ loop618:
 	MOVQ      k+40(FP), SI
 	VXORPS    Y3, Y3, Y3
 
-loop619:
+loop618:
 	MOVQ k+40(FP), DI
 
-loop620:
+loop619:
 	VMOVUPS  (AX)(BX*1), Y4
 	VPCMPEQD Y3, Y2, Y5
 	VANDPS   Y1, Y5, Y5
@@ -10166,17 +10159,17 @@ loop620:
 	VPADDD   Y0, Y3, Y3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop620
+	JNZ      loop619
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop619
+	JNZ      loop618
 	ADDQ     $+32, 120(SP)
 	SUBQ     $+8, 112(SP)
-	JMP      channels614
+	JMP      channels613
 
-next616:
+next615:
 	CMPQ       112(SP), $+0
-	JLE        done615
+	JLE        done614
 	MOVQ       88(SP), AX
 	ADDQ       120(SP), AX
 	MOVQ       tap+56(FP), CX
@@ -10193,10 +10186,10 @@ next616:
 	MOVQ       AX, BX
 	VXORPS     Y3, Y3, Y3
 
-loop621:
+loop620:
 	MOVQ k+40(FP), DI
 
-loop622:
+loop621:
 	VMOVUPS    48(SP), Y4
 	VMASKMOVPS (BX), Y4, Y4
 	VCMPPS     $0x1e, Y1, Y4, Y5
@@ -10205,10 +10198,10 @@ loop622:
 	VPADDD     Y0, Y3, Y3
 	ADDQ       CX, BX
 	DECQ       DI
-	JNZ        loop622
+	JNZ        loop621
 	ADDQ       DX, BX
 	DECQ       SI
-	JNZ        loop621
+	JNZ        loop620
 	MOVQ       96(SP), BX
 	ADDQ       120(SP), BX
 	VMOVUPS    48(SP), Y1
@@ -10218,10 +10211,10 @@ loop622:
 	MOVQ       k+40(FP), SI
 	VXORPS     Y3, Y3, Y3
 
-loop623:
+loop622:
 	MOVQ k+40(FP), DI
 
-loop624:
+loop623:
 	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (AX)(BX*1), Y4, Y4
 	VPCMPEQD     Y3, Y2, Y5
@@ -10229,33 +10222,33 @@ loop624:
 	VADDPS       Y5, Y4, Y4
 	LEAQ         (AX)(BX*1), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two625
+	JZ           two624
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two625:
+two624:
 	TESTB    $0x02, 80(SP)
-	JZ       one626
+	JZ       one625
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one626:
+one625:
 	TESTB  $0x01, 80(SP)
-	JZ     end627
+	JZ     end626
 	VMOVSS X4, (R8)
 
-end627:
+end626:
 	VPADDD Y0, Y3, Y3
 	ADDQ   CX, AX
 	DECQ   DI
-	JNZ    loop624
+	JNZ    loop623
 	ADDQ   DX, AX
 	DECQ   SI
-	JNZ    loop623
+	JNZ    loop622
 
-done615:
+done614:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 88(SP)
@@ -10263,7 +10256,7 @@ done615:
 	SHLQ $0x02, AX
 	ADDQ AX, 96(SP)
 	DECQ 104(SP)
-	JNZ  loop613
+	JNZ  loop612
 	VZEROUPPER
 	RET
 
@@ -10283,27 +10276,27 @@ TEXT ·productAVX512(SB), NOSPLIT, $168-81
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, 16(SP)
 
-columns628:
+columns627:
 	MOVQ  (SP), AX
 	CMPQ  AX, $+64
-	JG    full634
+	JG    full633
 	CMPQ  AX, $+48
-	JE    full634
-	JG    full632
+	JE    full633
+	JG    full631
 	CMPQ  AX, $+32
-	JE    full632
-	JG    part635
+	JE    full631
+	JG    part634
 	CMPQ  AX, $+16
-	JE    full630
-	JG    part633
+	JE    full629
+	JG    part632
 	TESTQ AX, AX
-	JNZ   part631
+	JNZ   part630
 
-done629:
+done628:
 	VZEROUPPER
 	RET
 
-full630:
+full629:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 24(SP)
 	MOVQ a+24(FP), AX
@@ -10311,12 +10304,12 @@ full630:
 	MOVQ 16(SP), AX
 	MOVQ AX, 40(SP)
 
-rows636:
+rows635:
 	MOVQ    24(SP), AX
 	CMPQ    AX, $+8
-	JLT     four639
+	JLT     four638
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed640
+	JE      zeroed639
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10331,9 +10324,9 @@ rows636:
 	VMOVUPS (AX)(BX*1), Z5
 	VMOVUPS (AX)(DX*2), Z6
 	VMOVUPS (AX)(SI*1), Z7
-	JMP     ready641
+	JMP     ready640
 
-zeroed640:
+zeroed639:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10343,7 +10336,7 @@ zeroed640:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready641:
+ready640:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10357,7 +10350,7 @@ ready641:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop642:
+loop641:
 	VMOVUPS      (R9), Z8
 	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z9
@@ -10378,7 +10371,7 @@ loop642:
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop642
+	JNZ          loop641
 	MOVQ         40(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10402,14 +10395,14 @@ loop642:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 40(SP)
 	SUBQ         $+8, 24(SP)
-	JG           rows636
-	JMP          finish638
+	JG           rows635
+	JMP          finish637
 
-four639:
+four638:
 	CMPQ    AX, $+4
-	JLT     rest637
+	JLT     rest636
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed643
+	JE      zeroed642
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10418,15 +10411,15 @@ four639:
 	VMOVUPS (AX)(CX*1), Z1
 	VMOVUPS (AX)(CX*2), Z2
 	VMOVUPS (AX)(DX*1), Z3
-	JMP     ready644
+	JMP     ready643
 
-zeroed643:
+zeroed642:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready644:
+ready643:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10438,7 +10431,7 @@ ready644:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop645:
+loop644:
 	VMOVUPS      (DI), Z4
 	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z5
@@ -10451,7 +10444,7 @@ loop645:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop645
+	JNZ          loop644
 	MOVQ         40(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10469,12 +10462,12 @@ loop645:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 40(SP)
 	SUBQ         $+4, 24(SP)
-	JG           rows636
-	JMP          finish638
+	JG           rows635
+	JMP          finish637
 
-rest637:
+rest636:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed646
+	JE      zeroed645
 	MOVQ    40(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -10495,15 +10488,15 @@ rest637:
 	VMOVUPS (DI), Z1
 	VMOVUPS (R8), Z2
 	VMOVUPS (CX), Z3
-	JMP     ready647
+	JMP     ready646
 
-zeroed646:
+zeroed645:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready647:
+ready646:
 	MOVQ    32(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10527,7 +10520,7 @@ ready647:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop648:
+loop647:
 	VMOVUPS      (R9), Z4
 	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z5
@@ -10543,7 +10536,7 @@ loop648:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop648
+	JNZ          loop647
 	MOVQ         40(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -10566,13 +10559,13 @@ loop648:
 	VMOVUPS      Z2, (R8)
 	VMOVUPS      Z3, (AX)
 
-finish638:
+finish637:
 	ADDQ $+64, 8(SP)
 	ADDQ $+64, 16(SP)
 	SUBQ $+16, (SP)
-	JMP  columns628
+	JMP  columns627
 
-part631:
+part630:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 48(SP)
 	MOVQ a+24(FP), AX
@@ -10580,12 +10573,12 @@ part631:
 	MOVQ 16(SP), AX
 	MOVQ AX, 64(SP)
 
-rows649:
+rows648:
 	MOVQ      48(SP), AX
 	CMPQ      AX, $+8
-	JLT       four652
+	JLT       four651
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed653
+	JE        zeroed652
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10600,9 +10593,9 @@ rows649:
 	VMOVUPS.Z (AX)(BX*1), K1, Z5
 	VMOVUPS.Z (AX)(DX*2), K1, Z6
 	VMOVUPS.Z (AX)(SI*1), K1, Z7
-	JMP       ready654
+	JMP       ready653
 
-zeroed653:
+zeroed652:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10612,7 +10605,7 @@ zeroed653:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready654:
+ready653:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10626,7 +10619,7 @@ ready654:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop655:
+loop654:
 	VMOVUPS.Z    (R9), K1, Z8
 	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z9
@@ -10647,7 +10640,7 @@ loop655:
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop655
+	JNZ          loop654
 	MOVQ         64(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10671,14 +10664,14 @@ loop655:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 64(SP)
 	SUBQ         $+8, 48(SP)
-	JG           rows649
-	JMP          finish651
+	JG           rows648
+	JMP          finish650
 
-four652:
+four651:
 	CMPQ      AX, $+4
-	JLT       rest650
+	JLT       rest649
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed656
+	JE        zeroed655
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10687,15 +10680,15 @@ four652:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 	VMOVUPS.Z (AX)(CX*2), K1, Z2
 	VMOVUPS.Z (AX)(DX*1), K1, Z3
-	JMP       ready657
+	JMP       ready656
 
-zeroed656:
+zeroed655:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready657:
+ready656:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10707,7 +10700,7 @@ ready657:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop658:
+loop657:
 	VMOVUPS.Z    (DI), K1, Z4
 	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z5
@@ -10720,7 +10713,7 @@ loop658:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop658
+	JNZ          loop657
 	MOVQ         64(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10738,12 +10731,12 @@ loop658:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 64(SP)
 	SUBQ         $+4, 48(SP)
-	JG           rows649
-	JMP          finish651
+	JG           rows648
+	JMP          finish650
 
-rest650:
+rest649:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed659
+	JE        zeroed658
 	MOVQ      64(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -10764,15 +10757,15 @@ rest650:
 	VMOVUPS.Z (DI), K1, Z1
 	VMOVUPS.Z (R8), K1, Z2
 	VMOVUPS.Z (CX), K1, Z3
-	JMP       ready660
+	JMP       ready659
 
-zeroed659:
+zeroed658:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready660:
+ready659:
 	MOVQ    56(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10796,7 +10789,7 @@ ready660:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop661:
+loop660:
 	VMOVUPS.Z    (R9), K1, Z4
 	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z5
@@ -10812,7 +10805,7 @@ loop661:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop661
+	JNZ          loop660
 	MOVQ         64(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -10835,10 +10828,10 @@ loop661:
 	VMOVUPS      Z2, K1, (R8)
 	VMOVUPS      Z3, K1, (AX)
 
-finish651:
-	JMP done629
+finish650:
+	JMP done628
 
-full632:
+full631:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 72(SP)
 	MOVQ a+24(FP), AX
@@ -10846,12 +10839,12 @@ full632:
 	MOVQ 16(SP), AX
 	MOVQ AX, 88(SP)
 
-rows662:
+rows661:
 	MOVQ    72(SP), AX
 	CMPQ    AX, $+8
-	JLT     four665
+	JLT     four664
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed666
+	JE      zeroed665
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10874,9 +10867,9 @@ rows662:
 	VMOVUPS 64(AX)(DX*2), Z13
 	VMOVUPS (AX)(SI*1), Z14
 	VMOVUPS 64(AX)(SI*1), Z15
-	JMP     ready667
+	JMP     ready666
 
-zeroed666:
+zeroed665:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10894,7 +10887,7 @@ zeroed666:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready667:
+ready666:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10908,7 +10901,7 @@ ready667:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop668:
+loop667:
 	VMOVUPS      (R9), Z16
 	VMOVUPS      64(R9), Z17
 	ADDQ         R8, R9
@@ -10938,7 +10931,7 @@ loop668:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop668
+	JNZ          loop667
 	MOVQ         88(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10970,14 +10963,14 @@ loop668:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 88(SP)
 	SUBQ         $+8, 72(SP)
-	JG           rows662
-	JMP          finish664
+	JG           rows661
+	JMP          finish663
 
-four665:
+four664:
 	CMPQ    AX, $+4
-	JLT     rest663
+	JLT     rest662
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed669
+	JE      zeroed668
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10990,9 +10983,9 @@ four665:
 	VMOVUPS 64(AX)(CX*2), Z5
 	VMOVUPS (AX)(DX*1), Z6
 	VMOVUPS 64(AX)(DX*1), Z7
-	JMP     ready670
+	JMP     ready669
 
-zeroed669:
+zeroed668:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11002,7 +10995,7 @@ zeroed669:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready670:
+ready669:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11014,7 +11007,7 @@ ready670:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop671:
+loop670:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	ADDQ         SI, DI
@@ -11032,7 +11025,7 @@ loop671:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop671
+	JNZ          loop670
 	MOVQ         88(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11054,12 +11047,12 @@ loop671:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 88(SP)
 	SUBQ         $+4, 72(SP)
-	JG           rows662
-	JMP          finish664
+	JG           rows661
+	JMP          finish663
 
-rest663:
+rest662:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed672
+	JE      zeroed671
 	MOVQ    88(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -11084,9 +11077,9 @@ rest663:
 	VMOVUPS 64(R8), Z5
 	VMOVUPS (CX), Z6
 	VMOVUPS 64(CX), Z7
-	JMP     ready673
+	JMP     ready672
 
-zeroed672:
+zeroed671:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11096,7 +11089,7 @@ zeroed672:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready673:
+ready672:
 	MOVQ    80(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11120,7 +11113,7 @@ ready673:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop674:
+loop673:
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
 	ADDQ         BX, R9
@@ -11141,7 +11134,7 @@ loop674:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop674
+	JNZ          loop673
 	MOVQ         88(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11168,13 +11161,13 @@ loop674:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, 64(AX)
 
-finish664:
+finish663:
 	ADDQ $+128, 8(SP)
 	ADDQ $+128, 16(SP)
 	SUBQ $+32, (SP)
-	JMP  columns628
+	JMP  columns627
 
-part633:
+part632:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 96(SP)
 	MOVQ a+24(FP), AX
@@ -11182,12 +11175,12 @@ part633:
 	MOVQ 16(SP), AX
 	MOVQ AX, 112(SP)
 
-rows675:
+rows674:
 	MOVQ      96(SP), AX
 	CMPQ      AX, $+8
-	JLT       four678
+	JLT       four677
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed679
+	JE        zeroed678
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11210,9 +11203,9 @@ rows675:
 	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
 	VMOVUPS   (AX)(SI*1), Z14
 	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
-	JMP       ready680
+	JMP       ready679
 
-zeroed679:
+zeroed678:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11230,7 +11223,7 @@ zeroed679:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready680:
+ready679:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11244,7 +11237,7 @@ ready680:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop681:
+loop680:
 	VMOVUPS      (R9), Z16
 	VMOVUPS.Z    64(R9), K1, Z17
 	ADDQ         R8, R9
@@ -11274,7 +11267,7 @@ loop681:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop681
+	JNZ          loop680
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11306,14 +11299,14 @@ loop681:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+8, 96(SP)
-	JG           rows675
-	JMP          finish677
+	JG           rows674
+	JMP          finish676
 
-four678:
+four677:
 	CMPQ      AX, $+4
-	JLT       rest676
+	JLT       rest675
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed682
+	JE        zeroed681
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11326,9 +11319,9 @@ four678:
 	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
 	VMOVUPS   (AX)(DX*1), Z6
 	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
-	JMP       ready683
+	JMP       ready682
 
-zeroed682:
+zeroed681:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11338,7 +11331,7 @@ zeroed682:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready683:
+ready682:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11350,7 +11343,7 @@ ready683:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop684:
+loop683:
 	VMOVUPS      (DI), Z8
 	VMOVUPS.Z    64(DI), K1, Z9
 	ADDQ         SI, DI
@@ -11368,7 +11361,7 @@ loop684:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop684
+	JNZ          loop683
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11390,12 +11383,12 @@ loop684:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+4, 96(SP)
-	JG           rows675
-	JMP          finish677
+	JG           rows674
+	JMP          finish676
 
-rest676:
+rest675:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed685
+	JE        zeroed684
 	MOVQ      112(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -11420,9 +11413,9 @@ rest676:
 	VMOVUPS.Z 64(R8), K1, Z5
 	VMOVUPS   (CX), Z6
 	VMOVUPS.Z 64(CX), K1, Z7
-	JMP       ready686
+	JMP       ready685
 
-zeroed685:
+zeroed684:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11432,7 +11425,7 @@ zeroed685:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready686:
+ready685:
 	MOVQ    104(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11456,7 +11449,7 @@ ready686:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop687:
+loop686:
 	VMOVUPS      (R9), Z8
 	VMOVUPS.Z    64(R9), K1, Z9
 	ADDQ         BX, R9
@@ -11477,7 +11470,7 @@ loop687:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop687
+	JNZ          loop686
 	MOVQ         112(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11504,10 +11497,10 @@ loop687:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, K1, 64(AX)
 
-finish677:
-	JMP done629
+finish676:
+	JMP done628
 
-full634:
+full633:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 120(SP)
 	MOVQ a+24(FP), AX
@@ -11515,12 +11508,12 @@ full634:
 	MOVQ 16(SP), AX
 	MOVQ AX, 136(SP)
 
-rows688:
+rows687:
 	MOVQ    120(SP), AX
 	CMPQ    AX, $+8
-	JLT     four691
+	JLT     four690
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed692
+	JE      zeroed691
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -11551,9 +11544,9 @@ rows688:
 	VMOVUPS (AX)(SI*1), Z21
 	VMOVUPS 64(AX)(SI*1), Z22
 	VMOVUPS 128(AX)(SI*1), Z23
-	JMP     ready693
+	JMP     ready692
 
-zeroed692:
+zeroed691:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11579,7 +11572,7 @@ zeroed692:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready693:
+ready692:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11593,7 +11586,7 @@ ready693:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop694:
+loop693:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VMOVUPS      128(R9), Z26
@@ -11632,7 +11625,7 @@ loop694:
 	VFMADD231PS  Z26, Z27, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop694
+	JNZ          loop693
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11672,14 +11665,14 @@ loop694:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+8, 120(SP)
-	JG           rows688
-	JMP          finish690
+	JG           rows687
+	JMP          finish689
 
-four691:
+four690:
 	CMPQ    AX, $+4
-	JLT     rest689
+	JLT     rest688
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed695
+	JE      zeroed694
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -11696,9 +11689,9 @@ four691:
 	VMOVUPS (AX)(DX*1), Z9
 	VMOVUPS 64(AX)(DX*1), Z10
 	VMOVUPS 128(AX)(DX*1), Z11
-	JMP     ready696
+	JMP     ready695
 
-zeroed695:
+zeroed694:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11712,7 +11705,7 @@ zeroed695:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready696:
+ready695:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11724,7 +11717,7 @@ ready696:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop697:
+loop696:
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
 	VMOVUPS      128(DI), Z14
@@ -11747,7 +11740,7 @@ loop697:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop697
+	JNZ          loop696
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11773,12 +11766,12 @@ loop697:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+4, 120(SP)
-	JG           rows688
-	JMP          finish690
+	JG           rows687
+	JMP          finish689
 
-rest689:
+rest688:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed698
+	JE      zeroed697
 	MOVQ    136(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -11807,9 +11800,9 @@ rest689:
 	VMOVUPS (CX), Z9
 	VMOVUPS 64(CX), Z10
 	VMOVUPS 128(CX), Z11
-	JMP     ready699
+	JMP     ready698
 
-zeroed698:
+zeroed697:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11823,7 +11816,7 @@ zeroed698:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready699:
+ready698:
 	MOVQ    128(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11847,7 +11840,7 @@ ready699:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop700:
+loop699:
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
 	VMOVUPS      128(R9), Z14
@@ -11873,7 +11866,7 @@ loop700:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop700
+	JNZ          loop699
 	MOVQ         136(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11904,13 +11897,13 @@ loop700:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, 128(AX)
 
-finish690:
+finish689:
 	ADDQ $+192, 8(SP)
 	ADDQ $+192, 16(SP)
 	SUBQ $+48, (SP)
-	JMP  columns628
+	JMP  columns627
 
-part635:
+part634:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 144(SP)
 	MOVQ a+24(FP), AX
@@ -11918,12 +11911,12 @@ part635:
 	MOVQ 16(SP), AX
 	MOVQ AX, 160(SP)
 
-rows701:
+rows700:
 	MOVQ      144(SP), AX
 	CMPQ      AX, $+8
-	JLT       four704
+	JLT       four703
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed705
+	JE        zeroed704
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11954,9 +11947,9 @@ rows701:
 	VMOVUPS   (AX)(SI*1), Z21
 	VMOVUPS   64(AX)(SI*1), Z22
 	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
-	JMP       ready706
+	JMP       ready705
 
-zeroed705:
+zeroed704:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11982,7 +11975,7 @@ zeroed705:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready706:
+ready705:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11996,7 +11989,7 @@ ready706:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop707:
+loop706:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VMOVUPS.Z    128(R9), K1, Z26
@@ -12035,7 +12028,7 @@ loop707:
 	VFMADD231PS  Z26, Z27, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop707
+	JNZ          loop706
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -12075,14 +12068,14 @@ loop707:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+8, 144(SP)
-	JG           rows701
-	JMP          finish703
+	JG           rows700
+	JMP          finish702
 
-four704:
+four703:
 	CMPQ      AX, $+4
-	JLT       rest702
+	JLT       rest701
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed708
+	JE        zeroed707
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -12099,9 +12092,9 @@ four704:
 	VMOVUPS   (AX)(DX*1), Z9
 	VMOVUPS   64(AX)(DX*1), Z10
 	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
-	JMP       ready709
+	JMP       ready708
 
-zeroed708:
+zeroed707:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12115,7 +12108,7 @@ zeroed708:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready709:
+ready708:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -12127,7 +12120,7 @@ ready709:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop710:
+loop709:
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
 	VMOVUPS.Z    128(DI), K1, Z14
@@ -12150,7 +12143,7 @@ loop710:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop710
+	JNZ          loop709
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -12176,12 +12169,12 @@ loop710:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+4, 144(SP)
-	JG           rows701
-	JMP          finish703
+	JG           rows700
+	JMP          finish702
 
-rest702:
+rest701:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed711
+	JE        zeroed710
 	MOVQ      160(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -12210,9 +12203,9 @@ rest702:
 	VMOVUPS   (CX), Z9
 	VMOVUPS   64(CX), Z10
 	VMOVUPS.Z 128(CX), K1, Z11
-	JMP       ready712
+	JMP       ready711
 
-zeroed711:
+zeroed710:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12226,7 +12219,7 @@ zeroed711:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready712:
+ready711:
 	MOVQ    152(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -12250,7 +12243,7 @@ ready712:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop713:
+loop712:
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
 	VMOVUPS.Z    128(R9), K1, Z14
@@ -12276,7 +12269,7 @@ loop713:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop713
+	JNZ          loop712
 	MOVQ         160(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -12307,8 +12300,8 @@ loop713:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, K1, 128(AX)
 
-finish703:
-	JMP done629
+finish702:
+	JMP done628
 
 // func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -12324,60 +12317,60 @@ TEXT ·affineAVX512(SB), NOSPLIT, $16-68
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels714:
+channels713:
 	CMPQ         (SP), $+64
-	JLT          next716
+	JLT          next715
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given717
+	JNZ          given716
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish718
+	JMP          finish717
 
-given717:
+given716:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 	VMOVUPS 128(AX)(CX*1), Z2
 	VMOVUPS 192(AX)(CX*1), Z3
 
-finish718:
+finish717:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given719
+	JNZ          given718
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish720
+	JMP          finish719
 
-given719:
+given718:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 	VMOVUPS 128(AX)(CX*1), Z6
 	VMOVUPS 192(AX)(CX*1), Z7
 
-finish720:
+finish719:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given721
+	JNZ    given720
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    finish722
+	JMP    finish721
 
-given721:
+given720:
 	VMOVUPS (AX)(CX*1), Z8
 	VMOVUPS 64(AX)(CX*1), Z9
 	VMOVUPS 128(AX)(CX*1), Z10
 	VMOVUPS 192(AX)(CX*1), Z11
 
-finish722:
+finish721:
 	VBROADCASTSS floor+64(FP), Z12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12387,9 +12380,9 @@ finish722:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both723
+	JNZ          both722
 
-loop725:
+loop724:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z8, Z0, Z4
 	VMAXPS      Z4, Z12, Z4
@@ -12408,11 +12401,11 @@ loop725:
 	VMOVUPS     Z4, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop725
-	JMP         finish724
+	JNZ         loop724
+	JMP         finish723
 
-both723:
-loop726:
+both722:
+loop725:
 	VMOVUPS     (SI)(DX*1), Z13
 	VFMADD213PS Z8, Z0, Z13
 	VFMADD231PS (DI)(DX*1), Z4, Z13
@@ -12435,55 +12428,55 @@ loop726:
 	VMOVUPS     Z13, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop726
+	JNZ         loop725
 
-finish724:
+finish723:
 	ADDQ $+256, 8(SP)
 	SUBQ $+64, (SP)
-	JMP  channels714
+	JMP  channels713
 
-next716:
+next715:
 	CMPQ         (SP), $+32
-	JLT          next727
+	JLT          next726
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given728
+	JNZ          given727
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish729
+	JMP          finish728
 
-given728:
+given727:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 
-finish729:
+finish728:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given730
+	JNZ          given729
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish731
+	JMP          finish730
 
-given730:
+given729:
 	VMOVUPS (AX)(CX*1), Z2
 	VMOVUPS 64(AX)(CX*1), Z3
 
-finish731:
+finish730:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given732
+	JNZ    given731
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    finish733
+	JMP    finish732
 
-given732:
+given731:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 
-finish733:
+finish732:
 	VBROADCASTSS floor+64(FP), Z6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12493,9 +12486,9 @@ finish733:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both734
+	JNZ          both733
 
-loop736:
+loop735:
 	VMOVUPS     (SI)(DX*1), Z2
 	VFMADD213PS Z4, Z0, Z2
 	VMAXPS      Z2, Z6, Z2
@@ -12506,11 +12499,11 @@ loop736:
 	VMOVUPS     Z2, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop736
-	JMP         finish735
+	JNZ         loop735
+	JMP         finish734
 
-both734:
-loop737:
+both733:
+loop736:
 	VMOVUPS     (SI)(DX*1), Z7
 	VFMADD213PS Z4, Z0, Z7
 	VFMADD231PS (DI)(DX*1), Z2, Z7
@@ -12523,49 +12516,49 @@ loop737:
 	VMOVUPS     Z7, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop737
+	JNZ         loop736
 
-finish735:
+finish734:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels714
+	JMP  channels713
 
-next727:
+next726:
 	CMPQ         (SP), $+16
-	JLT          next738
+	JLT          next737
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given739
+	JNZ          given738
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish740
+	JMP          finish739
 
-given739:
+given738:
 	VMOVUPS (AX)(CX*1), Z0
 
-finish740:
+finish739:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given741
+	JNZ          given740
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish742
+	JMP          finish741
 
-given741:
+given740:
 	VMOVUPS (AX)(CX*1), Z1
 
-finish742:
+finish741:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given743
+	JNZ    given742
 	VXORPS Z2, Z2, Z2
-	JMP    finish744
+	JMP    finish743
 
-given743:
+given742:
 	VMOVUPS (AX)(CX*1), Z2
 
-finish744:
+finish743:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12575,20 +12568,20 @@ finish744:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both745
+	JNZ          both744
 
-loop747:
+loop746:
 	VMOVUPS     (SI)(DX*1), Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop747
-	JMP         finish746
+	JNZ         loop746
+	JMP         finish745
 
-both745:
-loop748:
+both744:
+loop747:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VFMADD231PS (DI)(DX*1), Z1, Z4
@@ -12596,49 +12589,49 @@ loop748:
 	VMOVUPS     Z4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop748
+	JNZ         loop747
 
-finish746:
+finish745:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels714
+	JMP  channels713
 
-next738:
+next737:
 	CMPQ         (SP), $+0
-	JLE          done715
+	JLE          done714
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given749
+	JNZ          given748
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish750
+	JMP          finish749
 
-given749:
+given748:
 	VMOVUPS.Z (AX)(CX*1), K1, Z0
 
-finish750:
+finish749:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given751
+	JNZ          given750
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish752
+	JMP          finish751
 
-given751:
+given750:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 
-finish752:
+finish751:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given753
+	JNZ    given752
 	VXORPS Z2, Z2, Z2
-	JMP    finish754
+	JMP    finish753
 
-given753:
+given752:
 	VMOVUPS.Z (AX)(CX*1), K1, Z2
 
-finish754:
+finish753:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12648,20 +12641,20 @@ finish754:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both755
+	JNZ          both754
 
-loop757:
+loop756:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop757
-	JMP         finish756
+	JNZ         loop756
+	JMP         finish755
 
-both755:
-loop758:
+both754:
+loop757:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS.Z   (DI)(DX*1), K1, Z5
@@ -12670,10 +12663,10 @@ loop758:
 	VMOVUPS     Z4, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop758
+	JNZ         loop757
 
-finish756:
-done715:
+finish755:
+done714:
 	VZEROUPPER
 	RET
 
@@ -12691,9 +12684,9 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $16-48
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels759:
+channels758:
 	CMPQ   (SP), $+64
-	JLT    next761
+	JLT    next760
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12708,10 +12701,8 @@ channels759:
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
-	TESTQ  DX, DX
-	JZ     finish762
 
-loop763:
+loop761:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12726,44 +12717,42 @@ loop763:
 	VFMADD231PS 192(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop763
+	JNZ         loop761
+	MOVQ        s+0(FP), AX
+	MOVQ        8(SP), CX
+	VMOVUPS     (AX)(CX*1), Z8
+	VADDPS      Z8, Z0, Z0
+	VMOVUPS     Z0, (AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Z0
+	VADDPS      Z0, Z1, Z1
+	VMOVUPS     Z1, 64(AX)(CX*1)
+	VMOVUPS     128(AX)(CX*1), Z0
+	VADDPS      Z0, Z2, Z2
+	VMOVUPS     Z2, 128(AX)(CX*1)
+	VMOVUPS     192(AX)(CX*1), Z0
+	VADDPS      Z0, Z3, Z3
+	VMOVUPS     Z3, 192(AX)(CX*1)
+	MOVQ        sxy+8(FP), AX
+	MOVQ        8(SP), CX
+	VMOVUPS     (AX)(CX*1), Z0
+	VADDPS      Z0, Z4, Z4
+	VMOVUPS     Z4, (AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Z0
+	VADDPS      Z0, Z5, Z5
+	VMOVUPS     Z5, 64(AX)(CX*1)
+	VMOVUPS     128(AX)(CX*1), Z0
+	VADDPS      Z0, Z6, Z6
+	VMOVUPS     Z6, 128(AX)(CX*1)
+	VMOVUPS     192(AX)(CX*1), Z0
+	VADDPS      Z0, Z7, Z7
+	VMOVUPS     Z7, 192(AX)(CX*1)
+	ADDQ        $+256, 8(SP)
+	SUBQ        $+64, (SP)
+	JMP         channels758
 
-finish762:
-	MOVQ    s+0(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z8
-	VADDPS  Z8, Z0, Z0
-	VMOVUPS Z0, (AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Z0
-	VADDPS  Z0, Z1, Z1
-	VMOVUPS Z1, 64(AX)(CX*1)
-	VMOVUPS 128(AX)(CX*1), Z0
-	VADDPS  Z0, Z2, Z2
-	VMOVUPS Z2, 128(AX)(CX*1)
-	VMOVUPS 192(AX)(CX*1), Z0
-	VADDPS  Z0, Z3, Z3
-	VMOVUPS Z3, 192(AX)(CX*1)
-	MOVQ    sxy+8(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z0
-	VADDPS  Z0, Z4, Z4
-	VMOVUPS Z4, (AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Z0
-	VADDPS  Z0, Z5, Z5
-	VMOVUPS Z5, 64(AX)(CX*1)
-	VMOVUPS 128(AX)(CX*1), Z0
-	VADDPS  Z0, Z6, Z6
-	VMOVUPS Z6, 128(AX)(CX*1)
-	VMOVUPS 192(AX)(CX*1), Z0
-	VADDPS  Z0, Z7, Z7
-	VMOVUPS Z7, 192(AX)(CX*1)
-	ADDQ    $+256, 8(SP)
-	SUBQ    $+64, (SP)
-	JMP     channels759
-
-next761:
+next760:
 	CMPQ   (SP), $+32
-	JLT    next764
+	JLT    next762
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12779,9 +12768,9 @@ next761:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest766
+	JLT    rest764
 
-pixels765:
+several763:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12797,14 +12786,13 @@ pixels765:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         pixels765
+	JGE         several763
 
-rest766:
-	ADDQ  $+2, DX
-	TESTQ DX, DX
-	JZ    finish767
+rest764:
+	ADDQ $+2, DX
+	JZ   finish765
 
-loop768:
+loop766:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12813,9 +12801,9 @@ loop768:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop768
+	JNZ         loop766
 
-finish767:
+finish765:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z3, Z1, Z1
@@ -12838,11 +12826,11 @@ finish767:
 	VMOVUPS Z5, 64(AX)(CX*1)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels759
+	JMP     channels758
 
-next764:
+next762:
 	CMPQ   (SP), $+16
-	JLT    next769
+	JLT    next767
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12858,9 +12846,9 @@ next764:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest771
+	JLT    rest769
 
-pixels770:
+several768:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12878,22 +12866,21 @@ pixels770:
 	VFMADD231PS (CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels770
+	JGE         several768
 
-rest771:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish772
+rest769:
+	ADDQ $+4, DX
+	JZ   finish770
 
-loop773:
+loop771:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop773
+	JNZ         loop771
 
-finish772:
+finish770:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z5, Z4, Z4
 	VADDPS  Z3, Z2, Z2
@@ -12912,11 +12899,11 @@ finish772:
 	VMOVUPS Z4, (AX)(CX*1)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels759
+	JMP     channels758
 
-next769:
+next767:
 	CMPQ   (SP), $+0
-	JLE    done760
+	JLE    done759
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12932,9 +12919,9 @@ next769:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest775
+	JLT    rest773
 
-pixels774:
+several772:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
@@ -12956,23 +12943,22 @@ pixels774:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels774
+	JGE         several772
 
-rest775:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish776
+rest773:
+	ADDQ $+4, DX
+	JZ   finish774
 
-loop777:
+loop775:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
 	VFMADD231PS Z9, Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop777
+	JNZ         loop775
 
-finish776:
+finish774:
 	VADDPS    Z1, Z0, Z0
 	VADDPS    Z5, Z4, Z4
 	VADDPS    Z3, Z2, Z2
@@ -12990,7 +12976,7 @@ finish776:
 	VADDPS    Z0, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)(CX*1)
 
-done760:
+done759:
 	VZEROUPPER
 	RET
 
@@ -13009,9 +12995,9 @@ TEXT ·maskAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+24(FP), BX
 	VXORPS Z0, Z0, Z0
 	SUBQ   $+64, BX
-	JLT    next779
+	JLT    next777
 
-vectors778:
+vectors776:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -13032,14 +13018,14 @@ vectors778:
 	ADDQ      $+256, CX
 	ADDQ      $+256, DX
 	SUBQ      $+64, BX
-	JGE       vectors778
+	JGE       vectors776
 
-next779:
+next777:
 	ADDQ $+64, BX
 	SUBQ $+16, BX
-	JLT  next781
+	JLT  next779
 
-vectors780:
+vectors778:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -13048,18 +13034,18 @@ vectors780:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JGE       vectors780
+	JGE       vectors778
 
-next781:
+next779:
 	ADDQ      $+16, BX
 	TESTQ     BX, BX
-	JZ        done782
+	JZ        done780
 	VMOVUPS.Z (DX), K1, Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
 	VMOVUPS   Z1, K1, (AX)
 
-done782:
+done780:
 	VZEROUPPER
 	RET
 
@@ -13073,17 +13059,17 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	NOTL   CX
 	KMOVW  CX, K1
 	CMPQ   c+32(FP), $+16
-	JLT    narrow783
+	JLT    narrow781
 	CMPQ   k+40(FP), $+3
-	JNE    other784
+	JNE    other782
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other784
+	JNE    other782
 	CMPQ   width+24(FP), $+16
-	JLT    smaller785
+	JLT    smaller783
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13101,7 +13087,7 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles786:
+tiles784:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13118,7 +13104,7 @@ tiles786:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels787:
+channels785:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13146,7 +13132,7 @@ channels787:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop788:
+loop786:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13223,7 +13209,7 @@ loop788:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop788
+	JNZ         loop786
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13258,17 +13244,17 @@ loop788:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels787
+	JGT         channels785
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles786
+	JLT         tiles784
 	VZEROUPPER
 	RET
 
-smaller785:
+smaller783:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller789
+	JLT    smaller787
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13286,7 +13272,7 @@ smaller785:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles790:
+tiles788:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13303,7 +13289,7 @@ tiles790:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels791:
+channels789:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13323,7 +13309,7 @@ channels791:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop792:
+loop790:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -13367,7 +13353,7 @@ loop792:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop792
+	JNZ         loop790
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13386,26 +13372,26 @@ loop792:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels791
+	JGT         channels789
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles790
+	JLT         tiles788
 	VZEROUPPER
 	RET
 
-smaller789:
-other784:
+smaller787:
+other782:
 	CMPQ   k+40(FP), $+3
-	JNE    other793
+	JNE    other791
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other793
+	JNE    other791
 	CMPQ   width+24(FP), $+16
-	JLT    smaller794
+	JLT    smaller792
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13423,7 +13409,7 @@ other784:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles795:
+tiles793:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13440,7 +13426,7 @@ tiles795:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels796:
+channels794:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13468,7 +13454,7 @@ channels796:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop797:
+loop795:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13547,7 +13533,7 @@ loop797:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop797
+	JNZ         loop795
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13582,17 +13568,17 @@ loop797:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels796
+	JGT         channels794
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles795
+	JLT         tiles793
 	VZEROUPPER
 	RET
 
-smaller794:
+smaller792:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller798
+	JLT    smaller796
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13610,7 +13596,7 @@ smaller794:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles799:
+tiles797:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13627,7 +13613,7 @@ tiles799:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels800:
+channels798:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13647,7 +13633,7 @@ channels800:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop801:
+loop799:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -13693,7 +13679,7 @@ loop801:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop801
+	JNZ         loop799
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13712,26 +13698,26 @@ loop801:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels800
+	JGT         channels798
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles799
+	JLT         tiles797
 	VZEROUPPER
 	RET
 
-smaller798:
-other793:
+smaller796:
+other791:
 	CMPQ   k+40(FP), $+3
-	JNE    other802
+	JNE    other800
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other802
+	JNE    other800
 	CMPQ   width+24(FP), $+16
-	JLT    smaller803
+	JLT    smaller801
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13749,7 +13735,7 @@ other793:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles804:
+tiles802:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13766,7 +13752,7 @@ tiles804:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels805:
+channels803:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13794,7 +13780,7 @@ channels805:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop806:
+loop804:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13888,7 +13874,7 @@ loop806:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop806
+	JNZ         loop804
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13923,17 +13909,17 @@ loop806:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels805
+	JGT         channels803
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles804
+	JLT         tiles802
 	VZEROUPPER
 	RET
 
-smaller803:
+smaller801:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller807
+	JLT    smaller805
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13951,7 +13937,7 @@ smaller803:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles808:
+tiles806:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13968,7 +13954,7 @@ tiles808:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels809:
+channels807:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13988,7 +13974,7 @@ channels809:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop810:
+loop808:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14040,7 +14026,7 @@ loop810:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop810
+	JNZ         loop808
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14059,26 +14045,26 @@ loop810:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels809
+	JGT         channels807
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles808
+	JLT         tiles806
 	VZEROUPPER
 	RET
 
-smaller807:
-other802:
+smaller805:
+other800:
 	CMPQ   k+40(FP), $+5
-	JNE    other811
+	JNE    other809
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other811
+	JNE    other809
 	CMPQ   width+24(FP), $+16
-	JLT    smaller812
+	JLT    smaller810
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14096,7 +14082,7 @@ other802:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles813:
+tiles811:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14113,7 +14099,7 @@ tiles813:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels814:
+channels812:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14141,7 +14127,7 @@ channels814:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop815:
+loop813:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -14256,7 +14242,7 @@ loop815:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop815
+	JNZ         loop813
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14291,17 +14277,17 @@ loop815:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels814
+	JGT         channels812
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles813
+	JLT         tiles811
 	VZEROUPPER
 	RET
 
-smaller812:
+smaller810:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller816
+	JLT    smaller814
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14319,7 +14305,7 @@ smaller812:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles817:
+tiles815:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -14336,7 +14322,7 @@ tiles817:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels818:
+channels816:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14356,7 +14342,7 @@ channels818:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop819:
+loop817:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14422,7 +14408,7 @@ loop819:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop819
+	JNZ         loop817
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14441,26 +14427,26 @@ loop819:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels818
+	JGT         channels816
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles817
+	JLT         tiles815
 	VZEROUPPER
 	RET
 
-smaller816:
-other811:
+smaller814:
+other809:
 	CMPQ   k+40(FP), $+5
-	JNE    other820
+	JNE    other818
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other820
+	JNE    other818
 	CMPQ   width+24(FP), $+16
-	JLT    smaller821
+	JLT    smaller819
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14478,7 +14464,7 @@ other811:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles822:
+tiles820:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14495,7 +14481,7 @@ tiles822:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels823:
+channels821:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14523,7 +14509,7 @@ channels823:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop824:
+loop822:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -14642,7 +14628,7 @@ loop824:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop824
+	JNZ         loop822
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14677,17 +14663,17 @@ loop824:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels823
+	JGT         channels821
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles822
+	JLT         tiles820
 	VZEROUPPER
 	RET
 
-smaller821:
+smaller819:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller825
+	JLT    smaller823
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14705,7 +14691,7 @@ smaller821:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles826:
+tiles824:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -14722,7 +14708,7 @@ tiles826:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels827:
+channels825:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14742,7 +14728,7 @@ channels827:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop828:
+loop826:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14812,7 +14798,7 @@ loop828:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop828
+	JNZ         loop826
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14831,26 +14817,26 @@ loop828:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels827
+	JGT         channels825
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles826
+	JLT         tiles824
 	VZEROUPPER
 	RET
 
-smaller825:
-other820:
+smaller823:
+other818:
 	CMPQ   k+40(FP), $+5
-	JNE    other829
+	JNE    other827
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other829
+	JNE    other827
 	CMPQ   width+24(FP), $+16
-	JLT    smaller830
+	JLT    smaller828
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14868,7 +14854,7 @@ other820:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles831:
+tiles829:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14885,7 +14871,7 @@ tiles831:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels832:
+channels830:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14913,7 +14899,7 @@ channels832:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop833:
+loop831:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15045,7 +15031,7 @@ loop833:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop833
+	JNZ         loop831
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15080,17 +15066,17 @@ loop833:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels832
+	JGT         channels830
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles831
+	JLT         tiles829
 	VZEROUPPER
 	RET
 
-smaller830:
+smaller828:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller834
+	JLT    smaller832
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15108,7 +15094,7 @@ smaller830:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles835:
+tiles833:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15125,7 +15111,7 @@ tiles835:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels836:
+channels834:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15145,7 +15131,7 @@ channels836:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop837:
+loop835:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -15219,7 +15205,7 @@ loop837:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop837
+	JNZ         loop835
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15238,26 +15224,26 @@ loop837:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels836
+	JGT         channels834
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles835
+	JLT         tiles833
 	VZEROUPPER
 	RET
 
-smaller834:
-other829:
+smaller832:
+other827:
 	CMPQ   k+40(FP), $+7
-	JNE    other838
+	JNE    other836
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other838
+	JNE    other836
 	CMPQ   width+24(FP), $+16
-	JLT    smaller839
+	JLT    smaller837
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15275,7 +15261,7 @@ other829:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles840:
+tiles838:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -15292,7 +15278,7 @@ tiles840:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels841:
+channels839:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15320,7 +15306,7 @@ channels841:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop842:
+loop840:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15473,7 +15459,7 @@ loop842:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop842
+	JNZ         loop840
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15508,17 +15494,17 @@ loop842:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels841
+	JGT         channels839
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles840
+	JLT         tiles838
 	VZEROUPPER
 	RET
 
-smaller839:
+smaller837:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller843
+	JLT    smaller841
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15536,7 +15522,7 @@ smaller839:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles844:
+tiles842:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15553,7 +15539,7 @@ tiles844:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels845:
+channels843:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15573,7 +15559,7 @@ channels845:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop846:
+loop844:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -15661,7 +15647,7 @@ loop846:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop846
+	JNZ         loop844
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15680,26 +15666,26 @@ loop846:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels845
+	JGT         channels843
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles844
+	JLT         tiles842
 	VZEROUPPER
 	RET
 
-smaller843:
-other838:
+smaller841:
+other836:
 	CMPQ   k+40(FP), $+7
-	JNE    other847
+	JNE    other845
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other847
+	JNE    other845
 	CMPQ   width+24(FP), $+16
-	JLT    smaller848
+	JLT    smaller846
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15717,7 +15703,7 @@ other838:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles849:
+tiles847:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -15734,7 +15720,7 @@ tiles849:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels850:
+channels848:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15762,7 +15748,7 @@ channels850:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop851:
+loop849:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15922,7 +15908,7 @@ loop851:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop851
+	JNZ         loop849
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15957,17 +15943,17 @@ loop851:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels850
+	JGT         channels848
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles849
+	JLT         tiles847
 	VZEROUPPER
 	RET
 
-smaller848:
+smaller846:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller852
+	JLT    smaller850
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15985,7 +15971,7 @@ smaller848:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles853:
+tiles851:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -16002,7 +15988,7 @@ tiles853:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels854:
+channels852:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16022,7 +16008,7 @@ channels854:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop855:
+loop853:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16117,7 +16103,7 @@ loop855:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop855
+	JNZ         loop853
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16136,26 +16122,26 @@ loop855:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels854
+	JGT         channels852
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles853
+	JLT         tiles851
 	VZEROUPPER
 	RET
 
-smaller852:
-other847:
+smaller850:
+other845:
 	CMPQ   k+40(FP), $+7
-	JNE    other856
+	JNE    other854
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other856
+	JNE    other854
 	CMPQ   width+24(FP), $+16
-	JLT    smaller857
+	JLT    smaller855
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16173,7 +16159,7 @@ other847:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles858:
+tiles856:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -16190,7 +16176,7 @@ tiles858:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels859:
+channels857:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16218,7 +16204,7 @@ channels859:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop860:
+loop858:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -16388,7 +16374,7 @@ loop860:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop860
+	JNZ         loop858
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16423,17 +16409,17 @@ loop860:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels859
+	JGT         channels857
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles858
+	JLT         tiles856
 	VZEROUPPER
 	RET
 
-smaller857:
+smaller855:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller861
+	JLT    smaller859
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16451,7 +16437,7 @@ smaller857:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles862:
+tiles860:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -16468,7 +16454,7 @@ tiles862:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels863:
+channels861:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16488,7 +16474,7 @@ channels863:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop864:
+loop862:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16584,7 +16570,7 @@ loop864:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop864
+	JNZ         loop862
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16603,18 +16589,18 @@ loop864:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels863
+	JGT         channels861
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles862
+	JLT         tiles860
 	VZEROUPPER
 	RET
 
-smaller861:
-other856:
+smaller859:
+other854:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller865
+	JLT   smaller863
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16632,7 +16618,7 @@ other856:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles866:
+tiles864:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -16649,7 +16635,7 @@ tiles866:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels867:
+channels865:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -16678,10 +16664,10 @@ channels867:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop868:
+loop866:
 	MOVQ k+40(FP), R14
 
-loop869:
+loop867:
 	VMOVUPS     (R11), Z16
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z16, Z0
@@ -16703,11 +16689,11 @@ loop869:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop869
+	JNZ         loop867
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop868
+	JNZ         loop866
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -16742,17 +16728,17 @@ loop869:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels867
+	JGT         channels865
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles866
+	JLT         tiles864
 	VZEROUPPER
 	RET
 
-smaller865:
+smaller863:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller870
+	JLT   smaller868
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16770,7 +16756,7 @@ smaller865:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles871:
+tiles869:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -16787,7 +16773,7 @@ tiles871:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels872:
+channels870:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -16807,10 +16793,10 @@ channels872:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop873:
+loop871:
 	MOVQ k+40(FP), R13
 
-loop874:
+loop872:
 	VMOVUPS     (R11), Z8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z8, Z0
@@ -16823,10 +16809,10 @@ loop874:
 	VFMADD231PS (R10)(R8*1), Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop874
+	JNZ         loop872
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop873
+	JNZ         loop871
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -16845,17 +16831,17 @@ loop874:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels872
+	JGT         channels870
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles871
+	JLT         tiles869
 	VZEROUPPER
 	RET
 
-smaller870:
+smaller868:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller875
+	JLT   smaller873
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16873,7 +16859,7 @@ smaller870:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles876:
+tiles874:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -16890,7 +16876,7 @@ tiles876:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels877:
+channels875:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -16906,10 +16892,10 @@ channels877:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop878:
+loop876:
 	MOVQ k+40(FP), R11
 
-loop879:
+loop877:
 	VMOVUPS     (R9), Z4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Z4, Z0
@@ -16918,10 +16904,10 @@ loop879:
 	VFMADD231PS (R8)(SI*1), Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop879
+	JNZ         loop877
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop878
+	JNZ         loop876
 	VMOVUPS     Z0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, (DI)
@@ -16932,17 +16918,17 @@ loop879:
 	ADDQ        AX, DI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels877
+	JGT         channels875
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles876
+	JLT         tiles874
 	VZEROUPPER
 	RET
 
-smaller875:
+smaller873:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller880
+	JLT   smaller878
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16960,7 +16946,7 @@ smaller875:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles881:
+tiles879:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -16977,7 +16963,7 @@ tiles881:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels882:
+channels880:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -16991,37 +16977,37 @@ channels882:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop883:
+loop881:
 	MOVQ k+40(FP), R10
 
-loop884:
+loop882:
 	VMOVUPS     (R8), Z2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Z2, Z0
 	VFMADD231PS (DI)(BX*1), Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop884
+	JNZ         loop882
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop883
+	JNZ         loop881
 	VMOVUPS     Z0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels882
+	JGT         channels880
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles881
+	JLT         tiles879
 	VZEROUPPER
 	RET
 
-smaller880:
+smaller878:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller885
+	JLT   smaller883
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17039,7 +17025,7 @@ smaller880:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles886:
+tiles884:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -17056,7 +17042,7 @@ tiles886:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels887:
+channels885:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -17069,35 +17055,35 @@ channels887:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop888:
+loop886:
 	MOVQ k+40(FP), R9
 
-loop889:
+loop887:
 	VMOVUPS     (DI), Z1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop889
+	JNZ         loop887
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop888
+	JNZ         loop886
 	VMOVUPS     Z0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels887
+	JGT         channels885
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles886
+	JLT         tiles884
 	VZEROUPPER
 	RET
 
-smaller885:
-narrow783:
+smaller883:
+narrow781:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller890
+	JLT   smaller888
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17115,7 +17101,7 @@ narrow783:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles891:
+tiles889:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -17156,10 +17142,10 @@ tiles891:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop893:
+loop891:
 	MOVQ k+40(FP), R14
 
-loop894:
+loop892:
 	VMOVUPS.Z   (R11), K1, Z16
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z17
@@ -17197,11 +17183,11 @@ loop894:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop894
+	JNZ         loop892
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop893
+	JNZ         loop891
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -17237,13 +17223,13 @@ loop894:
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles891
+	JLT         tiles889
 	VZEROUPPER
 	RET
 
-smaller890:
+smaller888:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller895
+	JLT   smaller893
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17261,7 +17247,7 @@ smaller890:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles896:
+tiles894:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -17293,10 +17279,10 @@ tiles896:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop898:
+loop896:
 	MOVQ k+40(FP), R13
 
-loop899:
+loop897:
 	VMOVUPS.Z   (R11), K1, Z8
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z9
@@ -17317,10 +17303,10 @@ loop899:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop899
+	JNZ         loop897
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop898
+	JNZ         loop896
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -17340,13 +17326,13 @@ loop899:
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles896
+	JLT         tiles894
 	VZEROUPPER
 	RET
 
-smaller895:
+smaller893:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller900
+	JLT   smaller898
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17364,7 +17350,7 @@ smaller895:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles901:
+tiles899:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -17392,10 +17378,10 @@ tiles901:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop903:
+loop901:
 	MOVQ k+40(FP), R11
 
-loop904:
+loop902:
 	VMOVUPS.Z   (R9), K1, Z4
 	ADDQ        AX, R9
 	VMOVUPS.Z   (R8), K1, Z5
@@ -17408,10 +17394,10 @@ loop904:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop904
+	JNZ         loop902
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop903
+	JNZ         loop901
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, K1, (DI)
@@ -17423,13 +17409,13 @@ loop904:
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles901
+	JLT         tiles899
 	VZEROUPPER
 	RET
 
-smaller900:
+smaller898:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller905
+	JLT   smaller903
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17447,7 +17433,7 @@ smaller900:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles906:
+tiles904:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -17473,10 +17459,10 @@ tiles906:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop908:
+loop906:
 	MOVQ k+40(FP), R10
 
-loop909:
+loop907:
 	VMOVUPS.Z   (R8), K1, Z2
 	ADDQ        AX, R8
 	VMOVUPS.Z   (DI), K1, Z3
@@ -17485,10 +17471,10 @@ loop909:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop909
+	JNZ         loop907
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop908
+	JNZ         loop906
 	VMOVUPS     Z0, K1, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, K1, (SI)
@@ -17496,13 +17482,13 @@ loop909:
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles906
+	JLT         tiles904
 	VZEROUPPER
 	RET
 
-smaller905:
+smaller903:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller910
+	JLT   smaller908
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17520,7 +17506,7 @@ smaller905:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles911:
+tiles909:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -17545,30 +17531,30 @@ tiles911:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop913:
+loop911:
 	MOVQ k+40(FP), R9
 
-loop914:
+loop912:
 	VMOVUPS.Z   (DI), K1, Z1
 	ADDQ        AX, DI
 	VMOVUPS.Z   (SI), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop914
+	JNZ         loop912
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop913
+	JNZ         loop911
 	VMOVUPS     Z0, K1, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles911
+	JLT         tiles909
 	VZEROUPPER
 	RET
 
-smaller910:
+smaller908:
 	VZEROUPPER
 	RET
 
@@ -17576,22 +17562,22 @@ smaller910:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·dwGradAVX512(SB), NOSPLIT, $88-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow915
+	JLT    narrow913
 	CMPQ   k+40(FP), $+3
-	JNE    other916
+	JNE    other914
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other916
+	JNE    other914
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels917:
+channels915:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17600,7 +17586,7 @@ channels917:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop919:
+loop917:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17629,92 +17615,313 @@ loop919:
 	LEAQ    (DX)(CX*1), CX
 	MOVQ    grad+16(FP), BX
 	ADDQ    (SP), BX
-	MOVQ    width+24(FP), SI
-	MOVQ    pixel+48(FP), DI
-	SHLQ    $0x02, DI
-	LEAQ    (DI)(DI*2), R8
-	LEAQ    (R8)(DI*2), R9
-	LEAQ    (R9)(DI*2), R10
-	MOVQ    c+32(FP), R10
-	SHLQ    $0x02, R10
-	SUBQ    $+4, SI
-	JLT     rest921
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest919
 
-pixels920:
+several918:
 	VMOVUPS     (BX), Z9
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (BX), Z10
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (BX), Z11
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (BX), Z12
-	ADDQ        R10, BX
+	ADDQ        R9, BX
 	VMOVUPS     (AX), Z13
 	VFMADD231PS Z13, Z9, Z0
 	VMOVUPS     (DX), Z13
 	VFMADD231PS Z13, Z9, Z3
 	VMOVUPS     (CX), Z13
 	VFMADD231PS Z13, Z9, Z6
-	VMOVUPS     (AX)(DI*1), Z13
+	VMOVUPS     (AX)(SI*1), Z13
 	VFMADD231PS Z13, Z10, Z0
 	VFMADD231PS Z13, Z9, Z1
-	VMOVUPS     (DX)(DI*1), Z13
+	VMOVUPS     (DX)(SI*1), Z13
 	VFMADD231PS Z13, Z10, Z3
 	VFMADD231PS Z13, Z9, Z4
-	VMOVUPS     (CX)(DI*1), Z13
+	VMOVUPS     (CX)(SI*1), Z13
 	VFMADD231PS Z13, Z10, Z6
 	VFMADD231PS Z13, Z9, Z7
-	VMOVUPS     (AX)(DI*2), Z13
+	VMOVUPS     (AX)(SI*2), Z13
 	VFMADD231PS Z13, Z11, Z0
 	VFMADD231PS Z13, Z10, Z1
 	VFMADD231PS Z13, Z9, Z2
-	VMOVUPS     (DX)(DI*2), Z13
+	VMOVUPS     (DX)(SI*2), Z13
 	VFMADD231PS Z13, Z11, Z3
 	VFMADD231PS Z13, Z10, Z4
 	VFMADD231PS Z13, Z9, Z5
-	VMOVUPS     (CX)(DI*2), Z13
+	VMOVUPS     (CX)(SI*2), Z13
 	VFMADD231PS Z13, Z11, Z6
 	VFMADD231PS Z13, Z10, Z7
 	VFMADD231PS Z13, Z9, Z8
-	VMOVUPS     (AX)(R8*1), Z9
+	VMOVUPS     (AX)(DI*1), Z9
 	VFMADD231PS Z9, Z12, Z0
 	VFMADD231PS Z9, Z11, Z1
 	VFMADD231PS Z9, Z10, Z2
-	VMOVUPS     (DX)(R8*1), Z9
+	VMOVUPS     (DX)(DI*1), Z9
 	VFMADD231PS Z9, Z12, Z3
 	VFMADD231PS Z9, Z11, Z4
 	VFMADD231PS Z9, Z10, Z5
-	VMOVUPS     (CX)(R8*1), Z9
+	VMOVUPS     (CX)(DI*1), Z9
 	VFMADD231PS Z9, Z12, Z6
 	VFMADD231PS Z9, Z11, Z7
 	VFMADD231PS Z9, Z10, Z8
-	VMOVUPS     (AX)(DI*4), Z9
+	VMOVUPS     (AX)(SI*4), Z9
 	VFMADD231PS Z9, Z12, Z1
 	VFMADD231PS Z9, Z11, Z2
-	VMOVUPS     (DX)(DI*4), Z9
+	VMOVUPS     (DX)(SI*4), Z9
 	VFMADD231PS Z9, Z12, Z4
 	VFMADD231PS Z9, Z11, Z5
-	VMOVUPS     (CX)(DI*4), Z9
+	VMOVUPS     (CX)(SI*4), Z9
 	VFMADD231PS Z9, Z12, Z7
 	VFMADD231PS Z9, Z11, Z8
-	VMOVUPS     (AX)(R9*1), Z9
+	VMOVUPS     (AX)(R8*1), Z9
 	VFMADD231PS Z9, Z12, Z2
-	VMOVUPS     (DX)(R9*1), Z9
+	VMOVUPS     (DX)(R8*1), Z9
 	VFMADD231PS Z9, Z12, Z5
-	VMOVUPS     (CX)(R9*1), Z9
+	VMOVUPS     (CX)(R8*1), Z9
 	VFMADD231PS Z9, Z12, Z8
-	IMUL3Q      $+4, DI, R11
+	IMUL3Q      $+4, SI, R11
 	ADDQ        R11, AX
 	ADDQ        R11, DX
 	ADDQ        R11, CX
-	SUBQ        $+4, SI
-	JGE         pixels920
+	SUBQ        $+4, R10
+	JGE         several918
 
-rest921:
-	ADDQ $+4, SI
-	JZ   finish922
+rest919:
+	ADDQ $+4, R10
+	JZ   finish920
 
-loop923:
+loop921:
+	VMOVUPS     (BX), Z9
+	ADDQ        R9, BX
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (DX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (CX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop921
+
+finish920:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+3, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop917
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done916
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels915
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels915
+
+done916:
+	VZEROUPPER
+	RET
+
+other914:
+	CMPQ   k+40(FP), $+3
+	JNE    other922
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+2, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other922
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels923:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+1, 32(SP)
+
+loop925:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest927
+
+several926:
+	VMOVUPS     (BX), Z9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Z13
+	VFMADD231PS Z13, Z9, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z9, Z3
+	VMOVUPS     (CX), Z13
+	VFMADD231PS Z13, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z0
+	VMOVUPS     (DX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VMOVUPS     (AX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z0
+	VFMADD231PS Z13, Z9, Z1
+	VMOVUPS     (DX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z9, Z4
+	VMOVUPS     (CX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     (AX)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z0
+	VFMADD231PS Z13, Z10, Z1
+	VMOVUPS     (DX)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z3
+	VFMADD231PS Z13, Z10, Z4
+	VMOVUPS     (CX)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z6
+	VFMADD231PS Z13, Z10, Z7
+	VMOVUPS     (AX)(SI*4), Z13
+	VFMADD231PS Z13, Z11, Z1
+	VFMADD231PS Z13, Z9, Z2
+	VMOVUPS     (DX)(SI*4), Z13
+	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z9, Z5
+	VMOVUPS     (CX)(SI*4), Z13
+	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z9, Z8
+	VMOVUPS     (AX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z1
+	VFMADD231PS Z9, Z10, Z2
+	VMOVUPS     (DX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z4
+	VFMADD231PS Z9, Z10, Z5
+	VMOVUPS     (CX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z7
+	VFMADD231PS Z9, Z10, Z8
+	VMOVUPS     (AX)(DI*2), Z9
+	VFMADD231PS Z9, Z11, Z2
+	VMOVUPS     (DX)(DI*2), Z9
+	VFMADD231PS Z9, Z11, Z5
+	VMOVUPS     (CX)(DI*2), Z9
+	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (AX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z2
+	VMOVUPS     (DX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z5
+	VMOVUPS     (CX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z8
+	IMUL3Q      $+4, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several926
+
+rest927:
+	ADDQ $+4, R11
+	JZ   finish928
+
+loop929:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -17723,1036 +17930,26 @@ loop923:
 	VFMADD231PS Z10, Z9, Z3
 	VMOVUPS     (CX), Z10
 	VFMADD231PS Z10, Z9, Z6
-	VMOVUPS     (AX)(DI*1), Z10
-	VFMADD231PS Z10, Z9, Z1
-	VMOVUPS     (DX)(DI*1), Z10
-	VFMADD231PS Z10, Z9, Z4
-	VMOVUPS     (CX)(DI*1), Z10
-	VFMADD231PS Z10, Z9, Z7
-	VMOVUPS     (AX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z2
-	VMOVUPS     (DX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z5
-	VMOVUPS     (CX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z8
-	IMUL3Q      $+1, DI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, DX
-	ADDQ        R8, CX
-	DECQ        SI
-	JNZ         loop923
-
-finish922:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z1, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z3, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z5, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z7, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    AX, CX
-	MOVQ    CX, 16(SP)
-	MOVQ    row+64(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+3, AX, AX
-	ADDQ    AX, 24(SP)
-	DECQ    32(SP)
-	JNZ     loop919
-	ADDQ    $+64, (SP)
-	SUBQ    $+16, 8(SP)
-	JLE     done918
-	MOVQ    8(SP), AX
-	CMPQ    AX, $+16
-	JGE     channels917
-	MOVQ    $+16, 8(SP)
-	MOVQ    $+16, CX
-	SUBQ    AX, CX
-	MOVL    $-1, AX
-	SHLXL   CX, AX, AX
-	KMOVW   AX, K1
-	SHLQ    $0x02, CX
-	SUBQ    CX, (SP)
-	JMP     channels917
-
-done918:
-	VZEROUPPER
-	RET
-
-other916:
-	CMPQ   k+40(FP), $+3
-	JNE    other924
-	MOVQ   pixel+48(FP), AX
-	MOVQ   tap+56(FP), CX
-	IMUL3Q $+2, AX, AX
-	IMUL3Q $+1, CX, CX
-	CMPQ   AX, CX
-	JNE    other924
-	XORL   AX, AX
-	MOVQ   AX, (SP)
-	MOVQ   c+32(FP), AX
-	MOVQ   AX, 8(SP)
-	KXNORW K1, K1, K1
-
-channels925:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 16(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 24(SP)
-	MOVQ $+1, 32(SP)
-
-loop927:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS (CX), Z0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z8
-	ADDQ    AX, CX
-	MOVQ    24(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), CX
-	MOVQ    grad+16(FP), BX
-	ADDQ    (SP), BX
-	MOVQ    width+24(FP), SI
-	MOVQ    pixel+48(FP), DI
-	SHLQ    $0x02, DI
-	LEAQ    (DI)(DI*2), R8
-	LEAQ    (R8)(DI*2), R9
-	LEAQ    (R9)(DI*2), R10
-	MOVQ    c+32(FP), R11
-	SHLQ    $0x02, R11
-	SUBQ    $+4, SI
-	JLT     rest929
-
-pixels928:
-	VMOVUPS     (BX), Z9
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Z10
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Z11
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Z12
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Z13
-	VFMADD231PS Z13, Z9, Z0
-	VMOVUPS     (DX), Z13
-	VFMADD231PS Z13, Z9, Z3
-	VMOVUPS     (CX), Z13
-	VFMADD231PS Z13, Z9, Z6
-	VMOVUPS     (AX)(DI*1), Z13
-	VFMADD231PS Z13, Z10, Z0
-	VMOVUPS     (DX)(DI*1), Z13
-	VFMADD231PS Z13, Z10, Z3
-	VMOVUPS     (CX)(DI*1), Z13
-	VFMADD231PS Z13, Z10, Z6
-	VMOVUPS     (AX)(DI*2), Z13
-	VFMADD231PS Z13, Z11, Z0
-	VFMADD231PS Z13, Z9, Z1
-	VMOVUPS     (DX)(DI*2), Z13
-	VFMADD231PS Z13, Z11, Z3
-	VFMADD231PS Z13, Z9, Z4
-	VMOVUPS     (CX)(DI*2), Z13
-	VFMADD231PS Z13, Z11, Z6
-	VFMADD231PS Z13, Z9, Z7
-	VMOVUPS     (AX)(R8*1), Z13
-	VFMADD231PS Z13, Z12, Z0
-	VFMADD231PS Z13, Z10, Z1
-	VMOVUPS     (DX)(R8*1), Z13
-	VFMADD231PS Z13, Z12, Z3
-	VFMADD231PS Z13, Z10, Z4
-	VMOVUPS     (CX)(R8*1), Z13
-	VFMADD231PS Z13, Z12, Z6
-	VFMADD231PS Z13, Z10, Z7
-	VMOVUPS     (AX)(DI*4), Z13
-	VFMADD231PS Z13, Z11, Z1
-	VFMADD231PS Z13, Z9, Z2
-	VMOVUPS     (DX)(DI*4), Z13
-	VFMADD231PS Z13, Z11, Z4
-	VFMADD231PS Z13, Z9, Z5
-	VMOVUPS     (CX)(DI*4), Z13
-	VFMADD231PS Z13, Z11, Z7
-	VFMADD231PS Z13, Z9, Z8
-	VMOVUPS     (AX)(R9*1), Z9
-	VFMADD231PS Z9, Z12, Z1
-	VFMADD231PS Z9, Z10, Z2
-	VMOVUPS     (DX)(R9*1), Z9
-	VFMADD231PS Z9, Z12, Z4
-	VFMADD231PS Z9, Z10, Z5
-	VMOVUPS     (CX)(R9*1), Z9
-	VFMADD231PS Z9, Z12, Z7
-	VFMADD231PS Z9, Z10, Z8
-	VMOVUPS     (AX)(R8*2), Z9
-	VFMADD231PS Z9, Z11, Z2
-	VMOVUPS     (DX)(R8*2), Z9
-	VFMADD231PS Z9, Z11, Z5
-	VMOVUPS     (CX)(R8*2), Z9
-	VFMADD231PS Z9, Z11, Z8
-	VMOVUPS     (AX)(R10*1), Z9
-	VFMADD231PS Z9, Z12, Z2
-	VMOVUPS     (DX)(R10*1), Z9
-	VFMADD231PS Z9, Z12, Z5
-	VMOVUPS     (CX)(R10*1), Z9
-	VFMADD231PS Z9, Z12, Z8
-	IMUL3Q      $+4, DI, R12
-	ADDQ        R12, AX
-	ADDQ        R12, DX
-	ADDQ        R12, CX
-	SUBQ        $+4, SI
-	JGE         pixels928
-
-rest929:
-	ADDQ $+4, SI
-	JZ   finish930
-
-loop931:
-	VMOVUPS     (BX), Z9
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Z10
-	VFMADD231PS Z10, Z9, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z3
-	VMOVUPS     (CX), Z10
-	VFMADD231PS Z10, Z9, Z6
-	VMOVUPS     (AX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z1
-	VMOVUPS     (DX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z4
-	VMOVUPS     (CX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z7
-	VMOVUPS     (AX)(DI*4), Z10
-	VFMADD231PS Z10, Z9, Z2
-	VMOVUPS     (DX)(DI*4), Z10
-	VFMADD231PS Z10, Z9, Z5
-	VMOVUPS     (CX)(DI*4), Z10
-	VFMADD231PS Z10, Z9, Z8
-	IMUL3Q      $+1, DI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, DX
-	ADDQ        R8, CX
-	DECQ        SI
-	JNZ         loop931
-
-finish930:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z1, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z3, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z5, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z7, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    AX, CX
-	MOVQ    CX, 16(SP)
-	MOVQ    row+64(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+3, AX, AX
-	ADDQ    AX, 24(SP)
-	DECQ    32(SP)
-	JNZ     loop927
-	ADDQ    $+64, (SP)
-	SUBQ    $+16, 8(SP)
-	JLE     done926
-	MOVQ    8(SP), AX
-	CMPQ    AX, $+16
-	JGE     channels925
-	MOVQ    $+16, 8(SP)
-	MOVQ    $+16, CX
-	SUBQ    AX, CX
-	MOVL    $-1, AX
-	SHLXL   CX, AX, AX
-	KMOVW   AX, K1
-	SHLQ    $0x02, CX
-	SUBQ    CX, (SP)
-	JMP     channels925
-
-done926:
-	VZEROUPPER
-	RET
-
-other924:
-	CMPQ   k+40(FP), $+3
-	JNE    other932
-	MOVQ   pixel+48(FP), AX
-	MOVQ   tap+56(FP), CX
-	IMUL3Q $+1, AX, AX
-	IMUL3Q $+2, CX, CX
-	CMPQ   AX, CX
-	JNE    other932
-	XORL   AX, AX
-	MOVQ   AX, (SP)
-	MOVQ   c+32(FP), AX
-	MOVQ   AX, 8(SP)
-	KXNORW K1, K1, K1
-
-channels933:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 16(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 24(SP)
-	MOVQ $+1, 32(SP)
-
-loop935:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS (CX), Z0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z8
-	ADDQ    AX, CX
-	MOVQ    24(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), DX
-	LEAQ    (DX)(CX*1), CX
-	MOVQ    grad+16(FP), BX
-	ADDQ    (SP), BX
-	MOVQ    width+24(FP), SI
-	MOVQ    tap+56(FP), DI
-	SHLQ    $0x02, DI
-	LEAQ    (DI)(DI*2), R8
-	LEAQ    (R8)(DI*2), R9
-	LEAQ    (R9)(DI*2), R10
-	MOVQ    c+32(FP), R11
-	SHLQ    $0x02, R11
-	SUBQ    $+4, SI
-	JLT     rest937
-
-pixels936:
-	VMOVUPS     (BX), Z9
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Z10
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Z11
-	ADDQ        R11, BX
-	VMOVUPS     (BX), Z12
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Z13
-	VFMADD231PS Z13, Z9, Z0
-	VMOVUPS     (DX), Z13
-	VFMADD231PS Z13, Z9, Z3
-	VMOVUPS     (CX), Z13
-	VFMADD231PS Z13, Z9, Z6
-	VMOVUPS     (AX)(DI*1), Z13
-	VFMADD231PS Z13, Z9, Z1
-	VMOVUPS     (DX)(DI*1), Z13
-	VFMADD231PS Z13, Z9, Z4
-	VMOVUPS     (CX)(DI*1), Z13
-	VFMADD231PS Z13, Z9, Z7
-	VMOVUPS     (AX)(DI*2), Z13
-	VFMADD231PS Z13, Z10, Z0
-	VFMADD231PS Z13, Z9, Z2
-	VMOVUPS     (DX)(DI*2), Z13
-	VFMADD231PS Z13, Z10, Z3
-	VFMADD231PS Z13, Z9, Z5
-	VMOVUPS     (CX)(DI*2), Z13
-	VFMADD231PS Z13, Z10, Z6
-	VFMADD231PS Z13, Z9, Z8
-	VMOVUPS     (AX)(R8*1), Z9
-	VFMADD231PS Z9, Z10, Z1
-	VMOVUPS     (DX)(R8*1), Z9
-	VFMADD231PS Z9, Z10, Z4
-	VMOVUPS     (CX)(R8*1), Z9
-	VFMADD231PS Z9, Z10, Z7
-	VMOVUPS     (AX)(DI*4), Z9
-	VFMADD231PS Z9, Z11, Z0
-	VFMADD231PS Z9, Z10, Z2
-	VMOVUPS     (DX)(DI*4), Z9
-	VFMADD231PS Z9, Z11, Z3
-	VFMADD231PS Z9, Z10, Z5
-	VMOVUPS     (CX)(DI*4), Z9
-	VFMADD231PS Z9, Z11, Z6
-	VFMADD231PS Z9, Z10, Z8
-	VMOVUPS     (AX)(R9*1), Z9
-	VFMADD231PS Z9, Z11, Z1
-	VMOVUPS     (DX)(R9*1), Z9
-	VFMADD231PS Z9, Z11, Z4
-	VMOVUPS     (CX)(R9*1), Z9
-	VFMADD231PS Z9, Z11, Z7
-	VMOVUPS     (AX)(R8*2), Z9
-	VFMADD231PS Z9, Z12, Z0
-	VFMADD231PS Z9, Z11, Z2
-	VMOVUPS     (DX)(R8*2), Z9
-	VFMADD231PS Z9, Z12, Z3
-	VFMADD231PS Z9, Z11, Z5
-	VMOVUPS     (CX)(R8*2), Z9
-	VFMADD231PS Z9, Z12, Z6
-	VFMADD231PS Z9, Z11, Z8
-	VMOVUPS     (AX)(R10*1), Z9
-	VFMADD231PS Z9, Z12, Z1
-	VMOVUPS     (DX)(R10*1), Z9
-	VFMADD231PS Z9, Z12, Z4
-	VMOVUPS     (CX)(R10*1), Z9
-	VFMADD231PS Z9, Z12, Z7
-	LEAQ        (AX)(DI*8), AX
-	LEAQ        (DX)(DI*8), DX
-	LEAQ        (CX)(DI*8), CX
-	VMOVUPS     (AX), Z9
-	VFMADD231PS Z9, Z12, Z2
-	VMOVUPS     (DX), Z9
-	VFMADD231PS Z9, Z12, Z5
-	VMOVUPS     (CX), Z9
-	VFMADD231PS Z9, Z12, Z8
-	IMUL3Q      $+0, DI, R12
-	ADDQ        R12, AX
-	ADDQ        R12, DX
-	ADDQ        R12, CX
-	SUBQ        $+4, SI
-	JGE         pixels936
-
-rest937:
-	ADDQ $+4, SI
-	JZ   finish938
-
-loop939:
-	VMOVUPS     (BX), Z9
-	ADDQ        R11, BX
-	VMOVUPS     (AX), Z10
-	VFMADD231PS Z10, Z9, Z0
-	VMOVUPS     (DX), Z10
-	VFMADD231PS Z10, Z9, Z3
-	VMOVUPS     (CX), Z10
-	VFMADD231PS Z10, Z9, Z6
-	VMOVUPS     (AX)(DI*1), Z10
-	VFMADD231PS Z10, Z9, Z1
-	VMOVUPS     (DX)(DI*1), Z10
-	VFMADD231PS Z10, Z9, Z4
-	VMOVUPS     (CX)(DI*1), Z10
-	VFMADD231PS Z10, Z9, Z7
-	VMOVUPS     (AX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z2
-	VMOVUPS     (DX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z5
-	VMOVUPS     (CX)(DI*2), Z10
-	VFMADD231PS Z10, Z9, Z8
-	IMUL3Q      $+2, DI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, DX
-	ADDQ        R8, CX
-	DECQ        SI
-	JNZ         loop939
-
-finish938:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z1, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z3, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z5, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z7, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    AX, CX
-	MOVQ    CX, 16(SP)
-	MOVQ    row+64(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+3, AX, AX
-	ADDQ    AX, 24(SP)
-	DECQ    32(SP)
-	JNZ     loop935
-	ADDQ    $+64, (SP)
-	SUBQ    $+16, 8(SP)
-	JLE     done934
-	MOVQ    8(SP), AX
-	CMPQ    AX, $+16
-	JGE     channels933
-	MOVQ    $+16, 8(SP)
-	MOVQ    $+16, CX
-	SUBQ    AX, CX
-	MOVL    $-1, AX
-	SHLXL   CX, AX, AX
-	KMOVW   AX, K1
-	SHLQ    $0x02, CX
-	SUBQ    CX, (SP)
-	JMP     channels933
-
-done934:
-	VZEROUPPER
-	RET
-
-other932:
-	CMPQ   k+40(FP), $+5
-	JNE    other940
-	MOVQ   pixel+48(FP), AX
-	MOVQ   tap+56(FP), CX
-	IMUL3Q $+1, AX, AX
-	IMUL3Q $+1, CX, CX
-	CMPQ   AX, CX
-	JNE    other940
-	XORL   AX, AX
-	MOVQ   AX, (SP)
-	MOVQ   c+32(FP), AX
-	MOVQ   AX, 8(SP)
-	KXNORW K1, K1, K1
-
-channels941:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 16(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 24(SP)
-	MOVQ $+2, 32(SP)
-
-loop943:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS (CX), Z0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z8
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z9
-	ADDQ    AX, CX
-	MOVQ    24(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), CX
-	MOVQ    grad+16(FP), DX
-	ADDQ    (SP), DX
-	MOVQ    width+24(FP), BX
-	MOVQ    pixel+48(FP), SI
-	SHLQ    $0x02, SI
-	LEAQ    (SI)(SI*2), DI
-	LEAQ    (DI)(SI*2), R8
-	LEAQ    (R8)(SI*2), R9
-	MOVQ    c+32(FP), R10
-	SHLQ    $0x02, R10
-	SUBQ    $+4, BX
-	JLT     rest945
-
-pixels944:
-	VMOVUPS     (DX), Z10
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z11
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z12
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z13
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Z14
-	VFMADD231PS Z14, Z10, Z0
-	VMOVUPS     (CX), Z14
-	VFMADD231PS Z14, Z10, Z5
-	VMOVUPS     (AX)(SI*1), Z14
-	VFMADD231PS Z14, Z11, Z0
-	VFMADD231PS Z14, Z10, Z1
-	VMOVUPS     (CX)(SI*1), Z14
-	VFMADD231PS Z14, Z11, Z5
-	VFMADD231PS Z14, Z10, Z6
-	VMOVUPS     (AX)(SI*2), Z14
-	VFMADD231PS Z14, Z12, Z0
-	VFMADD231PS Z14, Z11, Z1
-	VFMADD231PS Z14, Z10, Z2
-	VMOVUPS     (CX)(SI*2), Z14
-	VFMADD231PS Z14, Z12, Z5
-	VFMADD231PS Z14, Z11, Z6
-	VFMADD231PS Z14, Z10, Z7
-	VMOVUPS     (AX)(DI*1), Z14
-	VFMADD231PS Z14, Z13, Z0
-	VFMADD231PS Z14, Z12, Z1
-	VFMADD231PS Z14, Z11, Z2
-	VFMADD231PS Z14, Z10, Z3
-	VMOVUPS     (CX)(DI*1), Z14
-	VFMADD231PS Z14, Z13, Z5
-	VFMADD231PS Z14, Z12, Z6
-	VFMADD231PS Z14, Z11, Z7
-	VFMADD231PS Z14, Z10, Z8
-	VMOVUPS     (AX)(SI*4), Z14
-	VFMADD231PS Z14, Z13, Z1
-	VFMADD231PS Z14, Z12, Z2
-	VFMADD231PS Z14, Z11, Z3
-	VFMADD231PS Z14, Z10, Z4
-	VMOVUPS     (CX)(SI*4), Z14
-	VFMADD231PS Z14, Z13, Z6
-	VFMADD231PS Z14, Z12, Z7
-	VFMADD231PS Z14, Z11, Z8
-	VFMADD231PS Z14, Z10, Z9
-	VMOVUPS     (AX)(R8*1), Z10
-	VFMADD231PS Z10, Z13, Z2
-	VFMADD231PS Z10, Z12, Z3
-	VFMADD231PS Z10, Z11, Z4
-	VMOVUPS     (CX)(R8*1), Z10
-	VFMADD231PS Z10, Z13, Z7
-	VFMADD231PS Z10, Z12, Z8
-	VFMADD231PS Z10, Z11, Z9
-	VMOVUPS     (AX)(DI*2), Z10
-	VFMADD231PS Z10, Z13, Z3
-	VFMADD231PS Z10, Z12, Z4
-	VMOVUPS     (CX)(DI*2), Z10
-	VFMADD231PS Z10, Z13, Z8
-	VFMADD231PS Z10, Z12, Z9
-	VMOVUPS     (AX)(R9*1), Z10
-	VFMADD231PS Z10, Z13, Z4
-	VMOVUPS     (CX)(R9*1), Z10
-	VFMADD231PS Z10, Z13, Z9
-	IMUL3Q      $+4, SI, R11
-	ADDQ        R11, AX
-	ADDQ        R11, CX
-	SUBQ        $+4, BX
-	JGE         pixels944
-
-rest945:
-	ADDQ $+4, BX
-	JZ   finish946
-
-loop947:
-	VMOVUPS     (DX), Z10
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Z11
-	VFMADD231PS Z11, Z10, Z0
-	VMOVUPS     (CX), Z11
-	VFMADD231PS Z11, Z10, Z5
-	VMOVUPS     (AX)(SI*1), Z11
-	VFMADD231PS Z11, Z10, Z1
-	VMOVUPS     (CX)(SI*1), Z11
-	VFMADD231PS Z11, Z10, Z6
-	VMOVUPS     (AX)(SI*2), Z11
-	VFMADD231PS Z11, Z10, Z2
-	VMOVUPS     (CX)(SI*2), Z11
-	VFMADD231PS Z11, Z10, Z7
-	VMOVUPS     (AX)(DI*1), Z11
-	VFMADD231PS Z11, Z10, Z3
-	VMOVUPS     (CX)(DI*1), Z11
-	VFMADD231PS Z11, Z10, Z8
-	VMOVUPS     (AX)(SI*4), Z11
-	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS     (CX)(SI*4), Z11
-	VFMADD231PS Z11, Z10, Z9
-	IMUL3Q      $+1, SI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, CX
-	DECQ        BX
-	JNZ         loop947
-
-finish946:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z1, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z3, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z5, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z7, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z9, K1, (CX)
-	ADDQ    AX, CX
-	MOVQ    CX, 16(SP)
-	MOVQ    row+64(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+2, AX, AX
-	ADDQ    AX, 24(SP)
-	DECQ    32(SP)
-	JNZ     loop943
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS (CX), Z0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z4
-	ADDQ    AX, CX
-	MOVQ    24(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    grad+16(FP), CX
-	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
-	MOVQ    pixel+48(FP), BX
-	SHLQ    $0x02, BX
-	LEAQ    (BX)(BX*2), SI
-	LEAQ    (SI)(BX*2), DI
-	LEAQ    (DI)(BX*2), R8
-	MOVQ    c+32(FP), R9
-	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest949
-
-pixels948:
-	VMOVUPS     (CX), Z5
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z6
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z8
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Z9
-	VFMADD231PS Z9, Z5, Z0
-	VMOVUPS     (AX)(BX*1), Z9
-	VFMADD231PS Z9, Z6, Z0
-	VFMADD231PS Z9, Z5, Z1
-	VMOVUPS     (AX)(BX*2), Z9
-	VFMADD231PS Z9, Z7, Z0
-	VFMADD231PS Z9, Z6, Z1
-	VFMADD231PS Z9, Z5, Z2
-	VMOVUPS     (AX)(SI*1), Z9
-	VFMADD231PS Z9, Z8, Z0
-	VFMADD231PS Z9, Z7, Z1
-	VFMADD231PS Z9, Z6, Z2
-	VFMADD231PS Z9, Z5, Z3
-	VMOVUPS     (AX)(BX*4), Z9
-	VFMADD231PS Z9, Z8, Z1
-	VFMADD231PS Z9, Z7, Z2
-	VFMADD231PS Z9, Z6, Z3
-	VFMADD231PS Z9, Z5, Z4
-	VMOVUPS     (AX)(DI*1), Z5
-	VFMADD231PS Z5, Z8, Z2
-	VFMADD231PS Z5, Z7, Z3
-	VFMADD231PS Z5, Z6, Z4
-	VMOVUPS     (AX)(SI*2), Z5
-	VFMADD231PS Z5, Z8, Z3
-	VFMADD231PS Z5, Z7, Z4
-	VMOVUPS     (AX)(R8*1), Z5
-	VFMADD231PS Z5, Z8, Z4
-	IMUL3Q      $+4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels948
-
-rest949:
-	ADDQ $+4, DX
-	JZ   finish950
-
-loop951:
-	VMOVUPS     (CX), Z5
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Z6
-	VFMADD231PS Z6, Z5, Z0
-	VMOVUPS     (AX)(BX*1), Z6
-	VFMADD231PS Z6, Z5, Z1
-	VMOVUPS     (AX)(BX*2), Z6
-	VFMADD231PS Z6, Z5, Z2
-	VMOVUPS     (AX)(SI*1), Z6
-	VFMADD231PS Z6, Z5, Z3
-	VMOVUPS     (AX)(BX*4), Z6
-	VFMADD231PS Z6, Z5, Z4
-	IMUL3Q      $+1, BX, DI
-	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop951
-
-finish950:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z1, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z3, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    AX, CX
-	MOVQ    CX, 16(SP)
-	MOVQ    row+64(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+1, AX, AX
-	ADDQ    AX, 24(SP)
-	ADDQ    $+64, (SP)
-	SUBQ    $+16, 8(SP)
-	JLE     done942
-	MOVQ    8(SP), AX
-	CMPQ    AX, $+16
-	JGE     channels941
-	MOVQ    $+16, 8(SP)
-	MOVQ    $+16, CX
-	SUBQ    AX, CX
-	MOVL    $-1, AX
-	SHLXL   CX, AX, AX
-	KMOVW   AX, K1
-	SHLQ    $0x02, CX
-	SUBQ    CX, (SP)
-	JMP     channels941
-
-done942:
-	VZEROUPPER
-	RET
-
-other940:
-	CMPQ   k+40(FP), $+5
-	JNE    other952
-	MOVQ   pixel+48(FP), AX
-	MOVQ   tap+56(FP), CX
-	IMUL3Q $+2, AX, AX
-	IMUL3Q $+1, CX, CX
-	CMPQ   AX, CX
-	JNE    other952
-	XORL   AX, AX
-	MOVQ   AX, (SP)
-	MOVQ   c+32(FP), AX
-	MOVQ   AX, 8(SP)
-	KXNORW K1, K1, K1
-
-channels953:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 16(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 24(SP)
-	MOVQ $+2, 32(SP)
-
-loop955:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS (CX), Z0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z6
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z7
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z8
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z9
-	ADDQ    AX, CX
-	MOVQ    24(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), CX
-	MOVQ    grad+16(FP), DX
-	ADDQ    (SP), DX
-	MOVQ    width+24(FP), BX
-	MOVQ    pixel+48(FP), SI
-	SHLQ    $0x02, SI
-	LEAQ    (SI)(SI*2), DI
-	LEAQ    (DI)(SI*2), R8
-	LEAQ    (R8)(SI*2), R9
-	MOVQ    c+32(FP), R10
-	SHLQ    $0x02, R10
-	SUBQ    $+4, BX
-	JLT     rest957
-
-pixels956:
-	VMOVUPS     (DX), Z10
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z11
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z12
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z13
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Z14
-	VFMADD231PS Z14, Z10, Z0
-	VMOVUPS     (CX), Z14
-	VFMADD231PS Z14, Z10, Z5
-	VMOVUPS     (AX)(SI*1), Z14
-	VFMADD231PS Z14, Z11, Z0
-	VMOVUPS     (CX)(SI*1), Z14
-	VFMADD231PS Z14, Z11, Z5
-	VMOVUPS     (AX)(SI*2), Z14
-	VFMADD231PS Z14, Z12, Z0
-	VFMADD231PS Z14, Z10, Z1
-	VMOVUPS     (CX)(SI*2), Z14
-	VFMADD231PS Z14, Z12, Z5
-	VFMADD231PS Z14, Z10, Z6
-	VMOVUPS     (AX)(DI*1), Z14
-	VFMADD231PS Z14, Z13, Z0
-	VFMADD231PS Z14, Z11, Z1
-	VMOVUPS     (CX)(DI*1), Z14
-	VFMADD231PS Z14, Z13, Z5
-	VFMADD231PS Z14, Z11, Z6
-	VMOVUPS     (AX)(SI*4), Z14
-	VFMADD231PS Z14, Z12, Z1
-	VFMADD231PS Z14, Z10, Z2
-	VMOVUPS     (CX)(SI*4), Z14
-	VFMADD231PS Z14, Z12, Z6
-	VFMADD231PS Z14, Z10, Z7
-	VMOVUPS     (AX)(R8*1), Z14
-	VFMADD231PS Z14, Z13, Z1
-	VFMADD231PS Z14, Z11, Z2
-	VMOVUPS     (CX)(R8*1), Z14
-	VFMADD231PS Z14, Z13, Z6
-	VFMADD231PS Z14, Z11, Z7
-	VMOVUPS     (AX)(DI*2), Z14
-	VFMADD231PS Z14, Z12, Z2
-	VFMADD231PS Z14, Z10, Z3
-	VMOVUPS     (CX)(DI*2), Z14
-	VFMADD231PS Z14, Z12, Z7
-	VFMADD231PS Z14, Z10, Z8
-	VMOVUPS     (AX)(R9*1), Z14
-	VFMADD231PS Z14, Z13, Z2
-	VFMADD231PS Z14, Z11, Z3
-	VMOVUPS     (CX)(R9*1), Z14
-	VFMADD231PS Z14, Z13, Z7
-	VFMADD231PS Z14, Z11, Z8
-	LEAQ        (AX)(SI*8), AX
-	LEAQ        (CX)(SI*8), CX
-	VMOVUPS     (AX), Z14
-	VFMADD231PS Z14, Z12, Z3
-	VFMADD231PS Z14, Z10, Z4
-	VMOVUPS     (CX), Z14
-	VFMADD231PS Z14, Z12, Z8
-	VFMADD231PS Z14, Z10, Z9
-	VMOVUPS     (AX)(SI*1), Z10
-	VFMADD231PS Z10, Z13, Z3
-	VFMADD231PS Z10, Z11, Z4
-	VMOVUPS     (CX)(SI*1), Z10
-	VFMADD231PS Z10, Z13, Z8
-	VFMADD231PS Z10, Z11, Z9
 	VMOVUPS     (AX)(SI*2), Z10
-	VFMADD231PS Z10, Z12, Z4
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (DX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z4
 	VMOVUPS     (CX)(SI*2), Z10
-	VFMADD231PS Z10, Z12, Z9
-	VMOVUPS     (AX)(DI*1), Z10
-	VFMADD231PS Z10, Z13, Z4
-	VMOVUPS     (CX)(DI*1), Z10
-	VFMADD231PS Z10, Z13, Z9
-	IMUL3Q      $-4, SI, R11
-	ADDQ        R11, AX
-	ADDQ        R11, CX
-	SUBQ        $+4, BX
-	JGE         pixels956
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (AX)(SI*4), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX)(SI*4), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (CX)(SI*4), Z10
+	VFMADD231PS Z10, Z9, Z8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop929
 
-rest957:
-	ADDQ $+4, BX
-	JZ   finish958
-
-loop959:
-	VMOVUPS     (DX), Z10
-	ADDQ        R10, DX
-	VMOVUPS     (AX), Z11
-	VFMADD231PS Z11, Z10, Z0
-	VMOVUPS     (CX), Z11
-	VFMADD231PS Z11, Z10, Z5
-	VMOVUPS     (AX)(SI*2), Z11
-	VFMADD231PS Z11, Z10, Z1
-	VMOVUPS     (CX)(SI*2), Z11
-	VFMADD231PS Z11, Z10, Z6
-	VMOVUPS     (AX)(SI*4), Z11
-	VFMADD231PS Z11, Z10, Z2
-	VMOVUPS     (CX)(SI*4), Z11
-	VFMADD231PS Z11, Z10, Z7
-	VMOVUPS     (AX)(DI*2), Z11
-	VFMADD231PS Z11, Z10, Z3
-	VMOVUPS     (CX)(DI*2), Z11
-	VFMADD231PS Z11, Z10, Z8
-	LEAQ        (AX)(SI*8), AX
-	LEAQ        (CX)(SI*8), CX
-	VMOVUPS     (AX), Z11
-	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS     (CX), Z11
-	VFMADD231PS Z11, Z10, Z9
-	IMUL3Q      $-7, SI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, CX
-	DECQ        BX
-	JNZ         loop959
-
-finish958:
+finish928:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18774,139 +17971,19 @@ finish958:
 	ADDQ    AX, CX
 	VMOVUPS Z8, K1, (CX)
 	ADDQ    AX, CX
-	VMOVUPS Z9, K1, (CX)
-	ADDQ    AX, CX
 	MOVQ    CX, 16(SP)
 	MOVQ    row+64(FP), AX
 	SHLQ    $0x02, AX
-	IMUL3Q  $+2, AX, AX
+	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop955
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS (CX), Z0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z4
-	ADDQ    AX, CX
-	MOVQ    24(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    grad+16(FP), CX
-	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
-	MOVQ    pixel+48(FP), BX
-	SHLQ    $0x02, BX
-	LEAQ    (BX)(BX*2), SI
-	LEAQ    (SI)(BX*2), DI
-	LEAQ    (DI)(BX*2), R8
-	MOVQ    c+32(FP), R9
-	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest961
-
-pixels960:
-	VMOVUPS     (CX), Z5
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z6
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z8
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Z9
-	VFMADD231PS Z9, Z5, Z0
-	VMOVUPS     (AX)(BX*1), Z9
-	VFMADD231PS Z9, Z6, Z0
-	VMOVUPS     (AX)(BX*2), Z9
-	VFMADD231PS Z9, Z7, Z0
-	VFMADD231PS Z9, Z5, Z1
-	VMOVUPS     (AX)(SI*1), Z9
-	VFMADD231PS Z9, Z8, Z0
-	VFMADD231PS Z9, Z6, Z1
-	VMOVUPS     (AX)(BX*4), Z9
-	VFMADD231PS Z9, Z7, Z1
-	VFMADD231PS Z9, Z5, Z2
-	VMOVUPS     (AX)(DI*1), Z9
-	VFMADD231PS Z9, Z8, Z1
-	VFMADD231PS Z9, Z6, Z2
-	VMOVUPS     (AX)(SI*2), Z9
-	VFMADD231PS Z9, Z7, Z2
-	VFMADD231PS Z9, Z5, Z3
-	VMOVUPS     (AX)(R8*1), Z9
-	VFMADD231PS Z9, Z8, Z2
-	VFMADD231PS Z9, Z6, Z3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Z9
-	VFMADD231PS Z9, Z7, Z3
-	VFMADD231PS Z9, Z5, Z4
-	VMOVUPS     (AX)(BX*1), Z5
-	VFMADD231PS Z5, Z8, Z3
-	VFMADD231PS Z5, Z6, Z4
-	VMOVUPS     (AX)(BX*2), Z5
-	VFMADD231PS Z5, Z7, Z4
-	VMOVUPS     (AX)(SI*1), Z5
-	VFMADD231PS Z5, Z8, Z4
-	IMUL3Q      $-4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels960
-
-rest961:
-	ADDQ $+4, DX
-	JZ   finish962
-
-loop963:
-	VMOVUPS     (CX), Z5
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Z6
-	VFMADD231PS Z6, Z5, Z0
-	VMOVUPS     (AX)(BX*2), Z6
-	VFMADD231PS Z6, Z5, Z1
-	VMOVUPS     (AX)(BX*4), Z6
-	VFMADD231PS Z6, Z5, Z2
-	VMOVUPS     (AX)(SI*2), Z6
-	VFMADD231PS Z6, Z5, Z3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Z6
-	VFMADD231PS Z6, Z5, Z4
-	IMUL3Q      $-7, BX, DI
-	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop963
-
-finish962:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z1, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z3, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    AX, CX
-	MOVQ    CX, 16(SP)
-	MOVQ    row+64(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+1, AX, AX
-	ADDQ    AX, 24(SP)
+	JNZ     loop925
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done954
+	JLE     done924
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels953
+	JGE     channels923
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18915,37 +17992,37 @@ finish962:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels953
+	JMP     channels923
 
-done954:
+done924:
 	VZEROUPPER
 	RET
 
-other952:
-	CMPQ   k+40(FP), $+5
-	JNE    other964
+other922:
+	CMPQ   k+40(FP), $+3
+	JNE    other930
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other964
+	JNE    other930
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels965:
+channels931:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
 	MOVQ src+8(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 24(SP)
-	MOVQ $+2, 32(SP)
+	MOVQ $+1, 32(SP)
 
-loop967:
+loop933:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18967,15 +18044,13 @@ loop967:
 	ADDQ    AX, CX
 	VMOVUPS (CX), Z8
 	ADDQ    AX, CX
-	VMOVUPS (CX), Z9
-	ADDQ    AX, CX
 	MOVQ    24(SP), AX
 	MOVQ    row+64(FP), CX
 	SHLQ    $0x02, CX
-	LEAQ    (AX)(CX*1), CX
-	MOVQ    grad+16(FP), DX
-	ADDQ    (SP), DX
-	MOVQ    width+24(FP), BX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
 	MOVQ    tap+56(FP), SI
 	SHLQ    $0x02, SI
 	LEAQ    (SI)(SI*2), DI
@@ -18983,122 +18058,343 @@ loop967:
 	LEAQ    (R8)(SI*2), R9
 	MOVQ    c+32(FP), R10
 	SHLQ    $0x02, R10
-	SUBQ    $+4, BX
-	JLT     rest969
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest935
 
-pixels968:
-	VMOVUPS     (DX), Z10
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z11
-	ADDQ        R10, DX
-	VMOVUPS     (DX), Z12
-	ADDQ        R10, DX
+several934:
+	VMOVUPS     (BX), Z9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Z13
+	VFMADD231PS Z13, Z9, Z0
 	VMOVUPS     (DX), Z13
-	ADDQ        R10, DX
+	VFMADD231PS Z13, Z9, Z3
+	VMOVUPS     (CX), Z13
+	VFMADD231PS Z13, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z1
+	VMOVUPS     (DX)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z4
+	VMOVUPS     (CX)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     (AX)(SI*2), Z13
+	VFMADD231PS Z13, Z10, Z0
+	VFMADD231PS Z13, Z9, Z2
+	VMOVUPS     (DX)(SI*2), Z13
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z9, Z5
+	VMOVUPS     (CX)(SI*2), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z9, Z8
+	VMOVUPS     (AX)(DI*1), Z9
+	VFMADD231PS Z9, Z10, Z1
+	VMOVUPS     (DX)(DI*1), Z9
+	VFMADD231PS Z9, Z10, Z4
+	VMOVUPS     (CX)(DI*1), Z9
+	VFMADD231PS Z9, Z10, Z7
+	VMOVUPS     (AX)(SI*4), Z9
+	VFMADD231PS Z9, Z11, Z0
+	VFMADD231PS Z9, Z10, Z2
+	VMOVUPS     (DX)(SI*4), Z9
+	VFMADD231PS Z9, Z11, Z3
+	VFMADD231PS Z9, Z10, Z5
+	VMOVUPS     (CX)(SI*4), Z9
+	VFMADD231PS Z9, Z11, Z6
+	VFMADD231PS Z9, Z10, Z8
+	VMOVUPS     (AX)(R8*1), Z9
+	VFMADD231PS Z9, Z11, Z1
+	VMOVUPS     (DX)(R8*1), Z9
+	VFMADD231PS Z9, Z11, Z4
+	VMOVUPS     (CX)(R8*1), Z9
+	VFMADD231PS Z9, Z11, Z7
+	VMOVUPS     (AX)(DI*2), Z9
+	VFMADD231PS Z9, Z12, Z0
+	VFMADD231PS Z9, Z11, Z2
+	VMOVUPS     (DX)(DI*2), Z9
+	VFMADD231PS Z9, Z12, Z3
+	VFMADD231PS Z9, Z11, Z5
+	VMOVUPS     (CX)(DI*2), Z9
+	VFMADD231PS Z9, Z12, Z6
+	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (AX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z1
+	VMOVUPS     (DX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z4
+	VMOVUPS     (CX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z7
+	LEAQ        (AX)(SI*8), AX
+	LEAQ        (DX)(SI*8), DX
+	LEAQ        (CX)(SI*8), CX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z12, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z12, Z5
+	VMOVUPS     (CX), Z9
+	VFMADD231PS Z9, Z12, Z8
+	IMUL3Q      $+0, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several934
+
+rest935:
+	ADDQ $+4, R11
+	JZ   finish936
+
+loop937:
+	VMOVUPS     (BX), Z9
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (DX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (CX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z8
+	IMUL3Q      $+2, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop937
+
+finish936:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+3, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop933
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done932
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels931
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels931
+
+done932:
+	VZEROUPPER
+	RET
+
+other930:
+	CMPQ   k+40(FP), $+5
+	JNE    other938
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other938
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels939:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+2, 32(SP)
+
+loop941:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z9
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest943
+
+several942:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z13
+	ADDQ        R9, DX
 	VMOVUPS     (AX), Z14
 	VFMADD231PS Z14, Z10, Z0
 	VMOVUPS     (CX), Z14
 	VFMADD231PS Z14, Z10, Z5
-	VMOVUPS     (AX)(SI*1), Z14
-	VFMADD231PS Z14, Z10, Z1
-	VMOVUPS     (CX)(SI*1), Z14
-	VFMADD231PS Z14, Z10, Z6
-	VMOVUPS     (AX)(SI*2), Z14
+	VMOVUPS     (AX)(BX*1), Z14
 	VFMADD231PS Z14, Z11, Z0
-	VFMADD231PS Z14, Z10, Z2
-	VMOVUPS     (CX)(SI*2), Z14
+	VFMADD231PS Z14, Z10, Z1
+	VMOVUPS     (CX)(BX*1), Z14
 	VFMADD231PS Z14, Z11, Z5
-	VFMADD231PS Z14, Z10, Z7
-	VMOVUPS     (AX)(DI*1), Z14
-	VFMADD231PS Z14, Z11, Z1
-	VFMADD231PS Z14, Z10, Z3
-	VMOVUPS     (CX)(DI*1), Z14
-	VFMADD231PS Z14, Z11, Z6
-	VFMADD231PS Z14, Z10, Z8
-	VMOVUPS     (AX)(SI*4), Z14
+	VFMADD231PS Z14, Z10, Z6
+	VMOVUPS     (AX)(BX*2), Z14
 	VFMADD231PS Z14, Z12, Z0
-	VFMADD231PS Z14, Z11, Z2
-	VFMADD231PS Z14, Z10, Z4
-	VMOVUPS     (CX)(SI*4), Z14
+	VFMADD231PS Z14, Z11, Z1
+	VFMADD231PS Z14, Z10, Z2
+	VMOVUPS     (CX)(BX*2), Z14
 	VFMADD231PS Z14, Z12, Z5
+	VFMADD231PS Z14, Z11, Z6
+	VFMADD231PS Z14, Z10, Z7
+	VMOVUPS     (AX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VFMADD231PS Z14, Z12, Z1
+	VFMADD231PS Z14, Z11, Z2
+	VFMADD231PS Z14, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VFMADD231PS Z14, Z12, Z6
 	VFMADD231PS Z14, Z11, Z7
+	VFMADD231PS Z14, Z10, Z8
+	VMOVUPS     (AX)(BX*4), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VFMADD231PS Z14, Z12, Z2
+	VFMADD231PS Z14, Z11, Z3
+	VFMADD231PS Z14, Z10, Z4
+	VMOVUPS     (CX)(BX*4), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VFMADD231PS Z14, Z12, Z7
+	VFMADD231PS Z14, Z11, Z8
 	VFMADD231PS Z14, Z10, Z9
-	VMOVUPS     (AX)(R8*1), Z10
-	VFMADD231PS Z10, Z12, Z1
-	VFMADD231PS Z10, Z11, Z3
-	VMOVUPS     (CX)(R8*1), Z10
-	VFMADD231PS Z10, Z12, Z6
-	VFMADD231PS Z10, Z11, Z8
-	VMOVUPS     (AX)(DI*2), Z10
-	VFMADD231PS Z10, Z13, Z0
-	VFMADD231PS Z10, Z12, Z2
-	VFMADD231PS Z10, Z11, Z4
-	VMOVUPS     (CX)(DI*2), Z10
-	VFMADD231PS Z10, Z13, Z5
-	VFMADD231PS Z10, Z12, Z7
-	VFMADD231PS Z10, Z11, Z9
-	VMOVUPS     (AX)(R9*1), Z10
-	VFMADD231PS Z10, Z13, Z1
-	VFMADD231PS Z10, Z12, Z3
-	VMOVUPS     (CX)(R9*1), Z10
-	VFMADD231PS Z10, Z13, Z6
-	VFMADD231PS Z10, Z12, Z8
-	LEAQ        (AX)(SI*8), AX
-	LEAQ        (CX)(SI*8), CX
-	VMOVUPS     (AX), Z10
+	VMOVUPS     (AX)(DI*1), Z10
 	VFMADD231PS Z10, Z13, Z2
-	VFMADD231PS Z10, Z12, Z4
-	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z12, Z3
+	VFMADD231PS Z10, Z11, Z4
+	VMOVUPS     (CX)(DI*1), Z10
 	VFMADD231PS Z10, Z13, Z7
-	VFMADD231PS Z10, Z12, Z9
-	VMOVUPS     (AX)(SI*1), Z10
-	VFMADD231PS Z10, Z13, Z3
-	VMOVUPS     (CX)(SI*1), Z10
-	VFMADD231PS Z10, Z13, Z8
+	VFMADD231PS Z10, Z12, Z8
+	VFMADD231PS Z10, Z11, Z9
 	VMOVUPS     (AX)(SI*2), Z10
-	VFMADD231PS Z10, Z13, Z4
+	VFMADD231PS Z10, Z13, Z3
+	VFMADD231PS Z10, Z12, Z4
 	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z13, Z8
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS     (AX)(R8*1), Z10
+	VFMADD231PS Z10, Z13, Z4
+	VMOVUPS     (CX)(R8*1), Z10
 	VFMADD231PS Z10, Z13, Z9
-	IMUL3Q      $+0, SI, R11
+	IMUL3Q      $+4, BX, R11
 	ADDQ        R11, AX
 	ADDQ        R11, CX
-	SUBQ        $+4, BX
-	JGE         pixels968
+	SUBQ        $+4, R10
+	JGE         several942
 
-rest969:
-	ADDQ $+4, BX
-	JZ   finish970
+rest943:
+	ADDQ $+4, R10
+	JZ   finish944
 
-loop971:
+loop945:
 	VMOVUPS     (DX), Z10
-	ADDQ        R10, DX
+	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
 	VFMADD231PS Z11, Z10, Z0
 	VMOVUPS     (CX), Z11
 	VFMADD231PS Z11, Z10, Z5
-	VMOVUPS     (AX)(SI*1), Z11
+	VMOVUPS     (AX)(BX*1), Z11
 	VFMADD231PS Z11, Z10, Z1
-	VMOVUPS     (CX)(SI*1), Z11
+	VMOVUPS     (CX)(BX*1), Z11
 	VFMADD231PS Z11, Z10, Z6
-	VMOVUPS     (AX)(SI*2), Z11
+	VMOVUPS     (AX)(BX*2), Z11
 	VFMADD231PS Z11, Z10, Z2
-	VMOVUPS     (CX)(SI*2), Z11
+	VMOVUPS     (CX)(BX*2), Z11
 	VFMADD231PS Z11, Z10, Z7
-	VMOVUPS     (AX)(DI*1), Z11
+	VMOVUPS     (AX)(SI*1), Z11
 	VFMADD231PS Z11, Z10, Z3
-	VMOVUPS     (CX)(DI*1), Z11
+	VMOVUPS     (CX)(SI*1), Z11
 	VFMADD231PS Z11, Z10, Z8
-	VMOVUPS     (AX)(SI*4), Z11
+	VMOVUPS     (AX)(BX*4), Z11
 	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS     (CX)(SI*4), Z11
+	VMOVUPS     (CX)(BX*4), Z11
 	VFMADD231PS Z11, Z10, Z9
-	IMUL3Q      $+2, SI, R8
-	ADDQ        R8, AX
-	ADDQ        R8, CX
-	DECQ        BX
-	JNZ         loop971
+	IMUL3Q      $+1, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop945
 
-finish970:
+finish944:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19128,7 +18424,7 @@ finish970:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop967
+	JNZ     loop941
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19147,86 +18443,82 @@ finish970:
 	SHLQ    $0x02, CX
 	MOVQ    grad+16(FP), CX
 	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
-	MOVQ    tap+56(FP), BX
-	SHLQ    $0x02, BX
-	LEAQ    (BX)(BX*2), SI
-	LEAQ    (SI)(BX*2), DI
-	LEAQ    (DI)(BX*2), R8
-	MOVQ    c+32(FP), R9
-	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest973
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest947
 
-pixels972:
+several946:
 	VMOVUPS     (CX), Z5
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Z9
 	VFMADD231PS Z9, Z5, Z0
-	VMOVUPS     (AX)(BX*1), Z9
-	VFMADD231PS Z9, Z5, Z1
-	VMOVUPS     (AX)(BX*2), Z9
+	VMOVUPS     (AX)(DX*1), Z9
 	VFMADD231PS Z9, Z6, Z0
-	VFMADD231PS Z9, Z5, Z2
-	VMOVUPS     (AX)(SI*1), Z9
-	VFMADD231PS Z9, Z6, Z1
-	VFMADD231PS Z9, Z5, Z3
-	VMOVUPS     (AX)(BX*4), Z9
+	VFMADD231PS Z9, Z5, Z1
+	VMOVUPS     (AX)(DX*2), Z9
 	VFMADD231PS Z9, Z7, Z0
+	VFMADD231PS Z9, Z6, Z1
+	VFMADD231PS Z9, Z5, Z2
+	VMOVUPS     (AX)(BX*1), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VFMADD231PS Z9, Z7, Z1
 	VFMADD231PS Z9, Z6, Z2
+	VFMADD231PS Z9, Z5, Z3
+	VMOVUPS     (AX)(DX*4), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VFMADD231PS Z9, Z7, Z2
+	VFMADD231PS Z9, Z6, Z3
 	VFMADD231PS Z9, Z5, Z4
-	VMOVUPS     (AX)(DI*1), Z5
-	VFMADD231PS Z5, Z7, Z1
-	VFMADD231PS Z5, Z6, Z3
-	VMOVUPS     (AX)(SI*2), Z5
-	VFMADD231PS Z5, Z8, Z0
-	VFMADD231PS Z5, Z7, Z2
-	VFMADD231PS Z5, Z6, Z4
-	VMOVUPS     (AX)(R8*1), Z5
-	VFMADD231PS Z5, Z8, Z1
-	VFMADD231PS Z5, Z7, Z3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Z5
+	VMOVUPS     (AX)(SI*1), Z5
 	VFMADD231PS Z5, Z8, Z2
-	VFMADD231PS Z5, Z7, Z4
-	VMOVUPS     (AX)(BX*1), Z5
-	VFMADD231PS Z5, Z8, Z3
+	VFMADD231PS Z5, Z7, Z3
+	VFMADD231PS Z5, Z6, Z4
 	VMOVUPS     (AX)(BX*2), Z5
+	VFMADD231PS Z5, Z8, Z3
+	VFMADD231PS Z5, Z7, Z4
+	VMOVUPS     (AX)(DI*1), Z5
 	VFMADD231PS Z5, Z8, Z4
-	IMUL3Q      $+0, BX, R10
+	IMUL3Q      $+4, DX, R10
 	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels972
+	SUBQ        $+4, R9
+	JGE         several946
 
-rest973:
-	ADDQ $+4, DX
-	JZ   finish974
+rest947:
+	ADDQ $+4, R9
+	JZ   finish948
 
-loop975:
+loop949:
 	VMOVUPS     (CX), Z5
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
 	VFMADD231PS Z6, Z5, Z0
-	VMOVUPS     (AX)(BX*1), Z6
+	VMOVUPS     (AX)(DX*1), Z6
 	VFMADD231PS Z6, Z5, Z1
-	VMOVUPS     (AX)(BX*2), Z6
+	VMOVUPS     (AX)(DX*2), Z6
 	VFMADD231PS Z6, Z5, Z2
-	VMOVUPS     (AX)(SI*1), Z6
+	VMOVUPS     (AX)(BX*1), Z6
 	VFMADD231PS Z6, Z5, Z3
-	VMOVUPS     (AX)(BX*4), Z6
+	VMOVUPS     (AX)(DX*4), Z6
 	VFMADD231PS Z6, Z5, Z4
-	IMUL3Q      $+2, BX, DI
-	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop975
+	IMUL3Q      $+1, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop949
 
-finish974:
+finish948:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19247,10 +18539,10 @@ finish974:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done966
+	JLE     done940
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels965
+	JGE     channels939
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19259,219 +18551,37 @@ finish974:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels965
+	JMP     channels939
 
-done966:
+done940:
 	VZEROUPPER
 	RET
 
-other964:
-	CMPQ   k+40(FP), $+7
-	JNE    other976
-	MOVQ   pixel+48(FP), AX
-	MOVQ   tap+56(FP), CX
-	IMUL3Q $+1, AX, AX
-	IMUL3Q $+1, CX, CX
-	CMPQ   AX, CX
-	JNE    other976
-	XORL   AX, AX
-	MOVQ   AX, (SP)
-	MOVQ   c+32(FP), AX
-	MOVQ   AX, 8(SP)
-	KXNORW K1, K1, K1
-
-channels977:
-	MOVQ gw+0(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 16(SP)
-	MOVQ src+8(FP), AX
-	ADDQ (SP), AX
-	MOVQ AX, 24(SP)
-	MOVQ $+7, 32(SP)
-
-loop979:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS (CX), Z0
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z1
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z2
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z3
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z4
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z5
-	ADDQ    AX, CX
-	VMOVUPS (CX), Z6
-	ADDQ    AX, CX
-	MOVQ    24(SP), AX
-	MOVQ    row+64(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    grad+16(FP), CX
-	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
-	MOVQ    pixel+48(FP), BX
-	SHLQ    $0x02, BX
-	LEAQ    (BX)(BX*2), SI
-	LEAQ    (SI)(BX*2), DI
-	LEAQ    (DI)(BX*2), R8
-	MOVQ    c+32(FP), R9
-	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest981
-
-pixels980:
-	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z8
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z9
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z10
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Z11
-	VFMADD231PS Z11, Z7, Z0
-	VMOVUPS     (AX)(BX*1), Z11
-	VFMADD231PS Z11, Z8, Z0
-	VFMADD231PS Z11, Z7, Z1
-	VMOVUPS     (AX)(BX*2), Z11
-	VFMADD231PS Z11, Z9, Z0
-	VFMADD231PS Z11, Z8, Z1
-	VFMADD231PS Z11, Z7, Z2
-	VMOVUPS     (AX)(SI*1), Z11
-	VFMADD231PS Z11, Z10, Z0
-	VFMADD231PS Z11, Z9, Z1
-	VFMADD231PS Z11, Z8, Z2
-	VFMADD231PS Z11, Z7, Z3
-	VMOVUPS     (AX)(BX*4), Z11
-	VFMADD231PS Z11, Z10, Z1
-	VFMADD231PS Z11, Z9, Z2
-	VFMADD231PS Z11, Z8, Z3
-	VFMADD231PS Z11, Z7, Z4
-	VMOVUPS     (AX)(DI*1), Z11
-	VFMADD231PS Z11, Z10, Z2
-	VFMADD231PS Z11, Z9, Z3
-	VFMADD231PS Z11, Z8, Z4
-	VFMADD231PS Z11, Z7, Z5
-	VMOVUPS     (AX)(SI*2), Z11
-	VFMADD231PS Z11, Z10, Z3
-	VFMADD231PS Z11, Z9, Z4
-	VFMADD231PS Z11, Z8, Z5
-	VFMADD231PS Z11, Z7, Z6
-	VMOVUPS     (AX)(R8*1), Z7
-	VFMADD231PS Z7, Z10, Z4
-	VFMADD231PS Z7, Z9, Z5
-	VFMADD231PS Z7, Z8, Z6
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Z7
-	VFMADD231PS Z7, Z10, Z5
-	VFMADD231PS Z7, Z9, Z6
-	VMOVUPS     (AX)(BX*1), Z7
-	VFMADD231PS Z7, Z10, Z6
-	IMUL3Q      $-4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels980
-
-rest981:
-	ADDQ $+4, DX
-	JZ   finish982
-
-loop983:
-	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Z8
-	VFMADD231PS Z8, Z7, Z0
-	VMOVUPS     (AX)(BX*1), Z8
-	VFMADD231PS Z8, Z7, Z1
-	VMOVUPS     (AX)(BX*2), Z8
-	VFMADD231PS Z8, Z7, Z2
-	VMOVUPS     (AX)(SI*1), Z8
-	VFMADD231PS Z8, Z7, Z3
-	VMOVUPS     (AX)(BX*4), Z8
-	VFMADD231PS Z8, Z7, Z4
-	VMOVUPS     (AX)(DI*1), Z8
-	VFMADD231PS Z8, Z7, Z5
-	VMOVUPS     (AX)(SI*2), Z8
-	VFMADD231PS Z8, Z7, Z6
-	IMUL3Q      $+1, BX, R8
-	ADDQ        R8, AX
-	DECQ        DX
-	JNZ         loop983
-
-finish982:
-	MOVQ    c+32(FP), AX
-	SHLQ    $0x02, AX
-	MOVQ    16(SP), CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z1, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z3, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z5, K1, (CX)
-	ADDQ    AX, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    AX, CX
-	MOVQ    CX, 16(SP)
-	MOVQ    row+64(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+1, AX, AX
-	ADDQ    AX, 24(SP)
-	DECQ    32(SP)
-	JNZ     loop979
-	ADDQ    $+64, (SP)
-	SUBQ    $+16, 8(SP)
-	JLE     done978
-	MOVQ    8(SP), AX
-	CMPQ    AX, $+16
-	JGE     channels977
-	MOVQ    $+16, 8(SP)
-	MOVQ    $+16, CX
-	SUBQ    AX, CX
-	MOVL    $-1, AX
-	SHLXL   CX, AX, AX
-	KMOVW   AX, K1
-	SHLQ    $0x02, CX
-	SUBQ    CX, (SP)
-	JMP     channels977
-
-done978:
-	VZEROUPPER
-	RET
-
-other976:
-	CMPQ   k+40(FP), $+7
-	JNE    other984
+other938:
+	CMPQ   k+40(FP), $+5
+	JNE    other950
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other984
+	JNE    other950
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels985:
+channels951:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
 	MOVQ src+8(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 24(SP)
-	MOVQ $+7, 32(SP)
+	MOVQ $+2, 32(SP)
 
-loop987:
+loop953:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19489,12 +18599,18 @@ loop987:
 	ADDQ    AX, CX
 	VMOVUPS (CX), Z6
 	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z9
+	ADDQ    AX, CX
 	MOVQ    24(SP), AX
 	MOVQ    row+64(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    grad+16(FP), CX
-	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
 	MOVQ    pixel+48(FP), BX
 	SHLQ    $0x02, BX
 	LEAQ    (BX)(BX*2), SI
@@ -19502,96 +18618,127 @@ loop987:
 	LEAQ    (DI)(BX*2), R8
 	MOVQ    c+32(FP), R9
 	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest989
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest955
 
-pixels988:
-	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z8
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z9
-	ADDQ        R9, CX
-	VMOVUPS     (CX), Z10
-	ADDQ        R9, CX
+several954:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z10, Z0
+	VMOVUPS     (CX), Z14
+	VFMADD231PS Z14, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z14
+	VFMADD231PS Z14, Z11, Z0
+	VMOVUPS     (CX)(BX*1), Z14
+	VFMADD231PS Z14, Z11, Z5
+	VMOVUPS     (AX)(BX*2), Z14
+	VFMADD231PS Z14, Z12, Z0
+	VFMADD231PS Z14, Z10, Z1
+	VMOVUPS     (CX)(BX*2), Z14
+	VFMADD231PS Z14, Z12, Z5
+	VFMADD231PS Z14, Z10, Z6
+	VMOVUPS     (AX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VFMADD231PS Z14, Z11, Z1
+	VMOVUPS     (CX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VFMADD231PS Z14, Z11, Z6
+	VMOVUPS     (AX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z1
+	VFMADD231PS Z14, Z10, Z2
+	VMOVUPS     (CX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z6
+	VFMADD231PS Z14, Z10, Z7
+	VMOVUPS     (AX)(DI*1), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VFMADD231PS Z14, Z11, Z2
+	VMOVUPS     (CX)(DI*1), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VFMADD231PS Z14, Z11, Z7
+	VMOVUPS     (AX)(SI*2), Z14
+	VFMADD231PS Z14, Z12, Z2
+	VFMADD231PS Z14, Z10, Z3
+	VMOVUPS     (CX)(SI*2), Z14
+	VFMADD231PS Z14, Z12, Z7
+	VFMADD231PS Z14, Z10, Z8
+	VMOVUPS     (AX)(R8*1), Z14
+	VFMADD231PS Z14, Z13, Z2
+	VFMADD231PS Z14, Z11, Z3
+	VMOVUPS     (CX)(R8*1), Z14
+	VFMADD231PS Z14, Z13, Z7
+	VFMADD231PS Z14, Z11, Z8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z12, Z3
+	VFMADD231PS Z14, Z10, Z4
+	VMOVUPS     (CX), Z14
+	VFMADD231PS Z14, Z12, Z8
+	VFMADD231PS Z14, Z10, Z9
+	VMOVUPS     (AX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z3
+	VFMADD231PS Z10, Z11, Z4
+	VMOVUPS     (CX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z8
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS     (AX)(BX*2), Z10
+	VFMADD231PS Z10, Z12, Z4
+	VMOVUPS     (CX)(BX*2), Z10
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS     (AX)(SI*1), Z10
+	VFMADD231PS Z10, Z13, Z4
+	VMOVUPS     (CX)(SI*1), Z10
+	VFMADD231PS Z10, Z13, Z9
+	IMUL3Q      $-4, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several954
+
+rest955:
+	ADDQ $+4, R10
+	JZ   finish956
+
+loop957:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
-	VFMADD231PS Z11, Z7, Z0
-	VMOVUPS     (AX)(BX*1), Z11
-	VFMADD231PS Z11, Z8, Z0
-	VMOVUPS     (AX)(BX*2), Z11
-	VFMADD231PS Z11, Z9, Z0
-	VFMADD231PS Z11, Z7, Z1
-	VMOVUPS     (AX)(SI*1), Z11
 	VFMADD231PS Z11, Z10, Z0
-	VFMADD231PS Z11, Z8, Z1
-	VMOVUPS     (AX)(BX*4), Z11
-	VFMADD231PS Z11, Z9, Z1
-	VFMADD231PS Z11, Z7, Z2
-	VMOVUPS     (AX)(DI*1), Z11
-	VFMADD231PS Z11, Z10, Z1
-	VFMADD231PS Z11, Z8, Z2
-	VMOVUPS     (AX)(SI*2), Z11
-	VFMADD231PS Z11, Z9, Z2
-	VFMADD231PS Z11, Z7, Z3
-	VMOVUPS     (AX)(R8*1), Z11
-	VFMADD231PS Z11, Z10, Z2
-	VFMADD231PS Z11, Z8, Z3
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Z11
-	VFMADD231PS Z11, Z9, Z3
-	VFMADD231PS Z11, Z7, Z4
-	VMOVUPS     (AX)(BX*1), Z11
-	VFMADD231PS Z11, Z10, Z3
-	VFMADD231PS Z11, Z8, Z4
+	VMOVUPS     (CX), Z11
+	VFMADD231PS Z11, Z10, Z5
 	VMOVUPS     (AX)(BX*2), Z11
-	VFMADD231PS Z11, Z9, Z4
-	VFMADD231PS Z11, Z7, Z5
-	VMOVUPS     (AX)(SI*1), Z11
-	VFMADD231PS Z11, Z10, Z4
-	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (CX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z6
 	VMOVUPS     (AX)(BX*4), Z11
-	VFMADD231PS Z11, Z9, Z5
-	VFMADD231PS Z11, Z7, Z6
-	VMOVUPS     (AX)(DI*1), Z7
-	VFMADD231PS Z7, Z10, Z5
-	VFMADD231PS Z7, Z8, Z6
-	VMOVUPS     (AX)(SI*2), Z7
-	VFMADD231PS Z7, Z9, Z6
-	VMOVUPS     (AX)(R8*1), Z7
-	VFMADD231PS Z7, Z10, Z6
-	IMUL3Q      $-4, BX, R10
-	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels988
-
-rest989:
-	ADDQ $+4, DX
-	JZ   finish990
-
-loop991:
-	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
-	VMOVUPS     (AX), Z8
-	VFMADD231PS Z8, Z7, Z0
-	VMOVUPS     (AX)(BX*2), Z8
-	VFMADD231PS Z8, Z7, Z1
-	VMOVUPS     (AX)(BX*4), Z8
-	VFMADD231PS Z8, Z7, Z2
-	VMOVUPS     (AX)(SI*2), Z8
-	VFMADD231PS Z8, Z7, Z3
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (CX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     (AX)(SI*2), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (CX)(SI*2), Z11
+	VFMADD231PS Z11, Z10, Z8
 	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Z8
-	VFMADD231PS Z8, Z7, Z4
-	VMOVUPS     (AX)(BX*2), Z8
-	VFMADD231PS Z8, Z7, Z5
-	VMOVUPS     (AX)(BX*4), Z8
-	VFMADD231PS Z8, Z7, Z6
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (CX), Z11
+	VFMADD231PS Z11, Z10, Z9
 	IMUL3Q      $-7, BX, DI
 	ADDQ        DI, AX
-	DECQ        DX
-	JNZ         loop991
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop957
 
-finish990:
+finish956:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19609,19 +18756,143 @@ finish990:
 	ADDQ    AX, CX
 	VMOVUPS Z6, K1, (CX)
 	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+2, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop953
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest959
+
+several958:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z9
+	VFMADD231PS Z9, Z6, Z0
+	VMOVUPS     (AX)(DX*2), Z9
+	VFMADD231PS Z9, Z7, Z0
+	VFMADD231PS Z9, Z5, Z1
+	VMOVUPS     (AX)(BX*1), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VFMADD231PS Z9, Z6, Z1
+	VMOVUPS     (AX)(DX*4), Z9
+	VFMADD231PS Z9, Z7, Z1
+	VFMADD231PS Z9, Z5, Z2
+	VMOVUPS     (AX)(SI*1), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VFMADD231PS Z9, Z6, Z2
+	VMOVUPS     (AX)(BX*2), Z9
+	VFMADD231PS Z9, Z7, Z2
+	VFMADD231PS Z9, Z5, Z3
+	VMOVUPS     (AX)(DI*1), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VFMADD231PS Z9, Z6, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z7, Z3
+	VFMADD231PS Z9, Z5, Z4
+	VMOVUPS     (AX)(DX*1), Z5
+	VFMADD231PS Z5, Z8, Z3
+	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (AX)(DX*2), Z5
+	VFMADD231PS Z5, Z7, Z4
+	VMOVUPS     (AX)(BX*1), Z5
+	VFMADD231PS Z5, Z8, Z4
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several958
+
+rest959:
+	ADDQ $+4, R9
+	JZ   finish960
+
+loop961:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (AX)(DX*2), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     (AX)(DX*4), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (AX)(BX*2), Z6
+	VFMADD231PS Z6, Z5, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z5, Z4
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop961
+
+finish960:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
 	MOVQ    CX, 16(SP)
 	MOVQ    row+64(FP), AX
 	SHLQ    $0x02, AX
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
-	DECQ    32(SP)
-	JNZ     loop987
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done986
+	JLE     done952
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels985
+	JGE     channels951
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19630,28 +18901,372 @@ finish990:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels985
+	JMP     channels951
 
-done986:
+done952:
 	VZEROUPPER
 	RET
 
-other984:
-	CMPQ   k+40(FP), $+7
-	JNE    other992
+other950:
+	CMPQ   k+40(FP), $+5
+	JNE    other962
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other992
+	JNE    other962
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels993:
+channels963:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+2, 32(SP)
+
+loop965:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z9
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    tap+56(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest967
+
+several966:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z10, Z0
+	VMOVUPS     (CX), Z14
+	VFMADD231PS Z14, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z14
+	VFMADD231PS Z14, Z10, Z1
+	VMOVUPS     (CX)(BX*1), Z14
+	VFMADD231PS Z14, Z10, Z6
+	VMOVUPS     (AX)(BX*2), Z14
+	VFMADD231PS Z14, Z11, Z0
+	VFMADD231PS Z14, Z10, Z2
+	VMOVUPS     (CX)(BX*2), Z14
+	VFMADD231PS Z14, Z11, Z5
+	VFMADD231PS Z14, Z10, Z7
+	VMOVUPS     (AX)(SI*1), Z14
+	VFMADD231PS Z14, Z11, Z1
+	VFMADD231PS Z14, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z14
+	VFMADD231PS Z14, Z11, Z6
+	VFMADD231PS Z14, Z10, Z8
+	VMOVUPS     (AX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z0
+	VFMADD231PS Z14, Z11, Z2
+	VFMADD231PS Z14, Z10, Z4
+	VMOVUPS     (CX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z5
+	VFMADD231PS Z14, Z11, Z7
+	VFMADD231PS Z14, Z10, Z9
+	VMOVUPS     (AX)(DI*1), Z10
+	VFMADD231PS Z10, Z12, Z1
+	VFMADD231PS Z10, Z11, Z3
+	VMOVUPS     (CX)(DI*1), Z10
+	VFMADD231PS Z10, Z12, Z6
+	VFMADD231PS Z10, Z11, Z8
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z13, Z0
+	VFMADD231PS Z10, Z12, Z2
+	VFMADD231PS Z10, Z11, Z4
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z13, Z5
+	VFMADD231PS Z10, Z12, Z7
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS     (AX)(R8*1), Z10
+	VFMADD231PS Z10, Z13, Z1
+	VFMADD231PS Z10, Z12, Z3
+	VMOVUPS     (CX)(R8*1), Z10
+	VFMADD231PS Z10, Z13, Z6
+	VFMADD231PS Z10, Z12, Z8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z13, Z2
+	VFMADD231PS Z10, Z12, Z4
+	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z13, Z7
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS     (AX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z3
+	VMOVUPS     (CX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z8
+	VMOVUPS     (AX)(BX*2), Z10
+	VFMADD231PS Z10, Z13, Z4
+	VMOVUPS     (CX)(BX*2), Z10
+	VFMADD231PS Z10, Z13, Z9
+	IMUL3Q      $+0, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several966
+
+rest967:
+	ADDQ $+4, R10
+	JZ   finish968
+
+loop969:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (CX), Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (CX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (CX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z8
+	VMOVUPS     (AX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (CX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z9
+	IMUL3Q      $+2, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop969
+
+finish968:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+2, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop965
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    tap+56(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest971
+
+several970:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z9
+	VFMADD231PS Z9, Z5, Z1
+	VMOVUPS     (AX)(DX*2), Z9
+	VFMADD231PS Z9, Z6, Z0
+	VFMADD231PS Z9, Z5, Z2
+	VMOVUPS     (AX)(BX*1), Z9
+	VFMADD231PS Z9, Z6, Z1
+	VFMADD231PS Z9, Z5, Z3
+	VMOVUPS     (AX)(DX*4), Z9
+	VFMADD231PS Z9, Z7, Z0
+	VFMADD231PS Z9, Z6, Z2
+	VFMADD231PS Z9, Z5, Z4
+	VMOVUPS     (AX)(SI*1), Z5
+	VFMADD231PS Z5, Z7, Z1
+	VFMADD231PS Z5, Z6, Z3
+	VMOVUPS     (AX)(BX*2), Z5
+	VFMADD231PS Z5, Z8, Z0
+	VFMADD231PS Z5, Z7, Z2
+	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (AX)(DI*1), Z5
+	VFMADD231PS Z5, Z8, Z1
+	VFMADD231PS Z5, Z7, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z5
+	VFMADD231PS Z5, Z8, Z2
+	VFMADD231PS Z5, Z7, Z4
+	VMOVUPS     (AX)(DX*1), Z5
+	VFMADD231PS Z5, Z8, Z3
+	VMOVUPS     (AX)(DX*2), Z5
+	VFMADD231PS Z5, Z8, Z4
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several970
+
+rest971:
+	ADDQ $+4, R9
+	JZ   finish972
+
+loop973:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     (AX)(DX*2), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (AX)(BX*1), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     (AX)(DX*4), Z6
+	VFMADD231PS Z6, Z5, Z4
+	IMUL3Q      $+2, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop973
+
+finish972:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done964
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels963
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels963
+
+done964:
+	VZEROUPPER
+	RET
+
+other962:
+	CMPQ   k+40(FP), $+7
+	JNE    other974
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other974
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels975:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19660,7 +19275,7 @@ channels993:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop995:
+loop977:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19683,100 +19298,97 @@ loop995:
 	SHLQ    $0x02, CX
 	MOVQ    grad+16(FP), CX
 	ADDQ    (SP), CX
-	MOVQ    width+24(FP), DX
-	MOVQ    tap+56(FP), BX
-	SHLQ    $0x02, BX
-	LEAQ    (BX)(BX*2), SI
-	LEAQ    (SI)(BX*2), DI
-	LEAQ    (DI)(BX*2), R8
-	MOVQ    c+32(FP), R9
-	SHLQ    $0x02, R9
-	SUBQ    $+4, DX
-	JLT     rest997
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest979
 
-pixels996:
+several978:
 	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Z9
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (CX), Z10
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Z11
 	VFMADD231PS Z11, Z7, Z0
-	VMOVUPS     (AX)(BX*1), Z11
-	VFMADD231PS Z11, Z7, Z1
-	VMOVUPS     (AX)(BX*2), Z11
+	VMOVUPS     (AX)(DX*1), Z11
 	VFMADD231PS Z11, Z8, Z0
-	VFMADD231PS Z11, Z7, Z2
-	VMOVUPS     (AX)(SI*1), Z11
-	VFMADD231PS Z11, Z8, Z1
-	VFMADD231PS Z11, Z7, Z3
-	VMOVUPS     (AX)(BX*4), Z11
+	VFMADD231PS Z11, Z7, Z1
+	VMOVUPS     (AX)(DX*2), Z11
 	VFMADD231PS Z11, Z9, Z0
-	VFMADD231PS Z11, Z8, Z2
-	VFMADD231PS Z11, Z7, Z4
-	VMOVUPS     (AX)(DI*1), Z11
-	VFMADD231PS Z11, Z9, Z1
-	VFMADD231PS Z11, Z8, Z3
-	VFMADD231PS Z11, Z7, Z5
-	VMOVUPS     (AX)(SI*2), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z7, Z2
+	VMOVUPS     (AX)(BX*1), Z11
 	VFMADD231PS Z11, Z10, Z0
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z7, Z3
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z10, Z1
 	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z7, Z4
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VFMADD231PS Z11, Z9, Z3
 	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z7, Z5
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z8, Z5
 	VFMADD231PS Z11, Z7, Z6
-	VMOVUPS     (AX)(R8*1), Z7
-	VFMADD231PS Z7, Z10, Z1
-	VFMADD231PS Z7, Z9, Z3
-	VFMADD231PS Z7, Z8, Z5
-	LEAQ        (AX)(BX*8), AX
-	VMOVUPS     (AX), Z7
-	VFMADD231PS Z7, Z10, Z2
-	VFMADD231PS Z7, Z9, Z4
-	VFMADD231PS Z7, Z8, Z6
-	VMOVUPS     (AX)(BX*1), Z7
-	VFMADD231PS Z7, Z10, Z3
-	VFMADD231PS Z7, Z9, Z5
-	VMOVUPS     (AX)(BX*2), Z7
+	VMOVUPS     (AX)(DI*1), Z7
 	VFMADD231PS Z7, Z10, Z4
-	VFMADD231PS Z7, Z9, Z6
-	VMOVUPS     (AX)(SI*1), Z7
+	VFMADD231PS Z7, Z9, Z5
+	VFMADD231PS Z7, Z8, Z6
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z7
 	VFMADD231PS Z7, Z10, Z5
-	VMOVUPS     (AX)(BX*4), Z7
+	VFMADD231PS Z7, Z9, Z6
+	VMOVUPS     (AX)(DX*1), Z7
 	VFMADD231PS Z7, Z10, Z6
-	IMUL3Q      $+0, BX, R10
+	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
-	SUBQ        $+4, DX
-	JGE         pixels996
+	SUBQ        $+4, R9
+	JGE         several978
 
-rest997:
-	ADDQ $+4, DX
-	JZ   finish998
+rest979:
+	ADDQ $+4, R9
+	JZ   finish980
 
-loop999:
+loop981:
 	VMOVUPS     (CX), Z7
-	ADDQ        R9, CX
+	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
 	VFMADD231PS Z8, Z7, Z0
-	VMOVUPS     (AX)(BX*1), Z8
+	VMOVUPS     (AX)(DX*1), Z8
 	VFMADD231PS Z8, Z7, Z1
-	VMOVUPS     (AX)(BX*2), Z8
+	VMOVUPS     (AX)(DX*2), Z8
 	VFMADD231PS Z8, Z7, Z2
-	VMOVUPS     (AX)(SI*1), Z8
+	VMOVUPS     (AX)(BX*1), Z8
 	VFMADD231PS Z8, Z7, Z3
-	VMOVUPS     (AX)(BX*4), Z8
+	VMOVUPS     (AX)(DX*4), Z8
 	VFMADD231PS Z8, Z7, Z4
-	VMOVUPS     (AX)(DI*1), Z8
+	VMOVUPS     (AX)(SI*1), Z8
 	VFMADD231PS Z8, Z7, Z5
-	VMOVUPS     (AX)(SI*2), Z8
+	VMOVUPS     (AX)(BX*2), Z8
 	VFMADD231PS Z8, Z7, Z6
-	IMUL3Q      $+2, BX, R8
-	ADDQ        R8, AX
-	DECQ        DX
-	JNZ         loop999
+	IMUL3Q      $+1, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop981
 
-finish998:
+finish980:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19800,13 +19412,13 @@ finish998:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop995
+	JNZ     loop977
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done994
+	JLE     done976
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels993
+	JGE     channels975
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19815,14 +19427,388 @@ finish998:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels993
+	JMP     channels975
 
-done994:
+done976:
 	VZEROUPPER
 	RET
 
-other992:
-narrow915:
+other974:
+	CMPQ   k+40(FP), $+7
+	JNE    other982
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+2, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other982
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels983:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+7, 32(SP)
+
+loop985:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest987
+
+several986:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z11
+	VFMADD231PS Z11, Z8, Z0
+	VMOVUPS     (AX)(DX*2), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VFMADD231PS Z11, Z7, Z1
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VFMADD231PS Z11, Z8, Z1
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z7, Z2
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VFMADD231PS Z11, Z8, Z2
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z7, Z3
+	VMOVUPS     (AX)(DI*1), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VFMADD231PS Z11, Z8, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z7, Z4
+	VMOVUPS     (AX)(DX*1), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VFMADD231PS Z11, Z8, Z4
+	VMOVUPS     (AX)(DX*2), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z7, Z5
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VFMADD231PS Z11, Z8, Z5
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z7, Z6
+	VMOVUPS     (AX)(SI*1), Z7
+	VFMADD231PS Z7, Z10, Z5
+	VFMADD231PS Z7, Z8, Z6
+	VMOVUPS     (AX)(BX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+	VMOVUPS     (AX)(DI*1), Z7
+	VFMADD231PS Z7, Z10, Z6
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several986
+
+rest987:
+	ADDQ $+4, R9
+	JZ   finish988
+
+loop989:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     (AX)(DX*4), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     (AX)(BX*2), Z8
+	VFMADD231PS Z8, Z7, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     (AX)(DX*4), Z8
+	VFMADD231PS Z8, Z7, Z6
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop989
+
+finish988:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop985
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done984
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels983
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels983
+
+done984:
+	VZEROUPPER
+	RET
+
+other982:
+	CMPQ   k+40(FP), $+7
+	JNE    other990
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other990
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels991:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+7, 32(SP)
+
+loop993:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    tap+56(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest995
+
+several994:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z11
+	VFMADD231PS Z11, Z7, Z1
+	VMOVUPS     (AX)(DX*2), Z11
+	VFMADD231PS Z11, Z8, Z0
+	VFMADD231PS Z11, Z7, Z2
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z7, Z3
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z7, Z4
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z7, Z5
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z7, Z6
+	VMOVUPS     (AX)(DI*1), Z7
+	VFMADD231PS Z7, Z10, Z1
+	VFMADD231PS Z7, Z9, Z3
+	VFMADD231PS Z7, Z8, Z5
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z7
+	VFMADD231PS Z7, Z10, Z2
+	VFMADD231PS Z7, Z9, Z4
+	VFMADD231PS Z7, Z8, Z6
+	VMOVUPS     (AX)(DX*1), Z7
+	VFMADD231PS Z7, Z10, Z3
+	VFMADD231PS Z7, Z9, Z5
+	VMOVUPS     (AX)(DX*2), Z7
+	VFMADD231PS Z7, Z10, Z4
+	VFMADD231PS Z7, Z9, Z6
+	VMOVUPS     (AX)(BX*1), Z7
+	VFMADD231PS Z7, Z10, Z5
+	VMOVUPS     (AX)(DX*4), Z7
+	VFMADD231PS Z7, Z10, Z6
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several994
+
+rest995:
+	ADDQ $+4, R9
+	JZ   finish996
+
+loop997:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     (AX)(BX*1), Z8
+	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     (AX)(DX*4), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     (AX)(SI*1), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     (AX)(BX*2), Z8
+	VFMADD231PS Z8, Z7, Z6
+	IMUL3Q      $+2, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop997
+
+finish996:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop993
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done992
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels991
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels991
+
+done992:
+	VZEROUPPER
+	RET
+
+other990:
+narrow913:
 	MOVQ  c+32(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -19839,17 +19825,17 @@ narrow915:
 	MOVQ  k+40(FP), AX
 	MOVQ  AX, 64(SP)
 
-groups1000:
+groups998:
 	MOVQ  56(SP), AX
 	MOVQ  64(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  40(SP), $+1
-	JLE   last1001
+	JLE   last999
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1001
+	JNZ   last999
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -19858,13 +19844,13 @@ groups1000:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last1001:
+last999:
 	MOVQ  AX, SI
 	CMPQ  40(SP), $+2
-	JLE   last1002
+	JLE   last1000
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1002
+	JNZ   last1000
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -19873,13 +19859,13 @@ last1001:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last1002:
+last1000:
 	MOVQ  AX, DI
 	CMPQ  40(SP), $+3
-	JLE   last1003
+	JLE   last1001
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1003
+	JNZ   last1001
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -19888,13 +19874,13 @@ last1002:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last1003:
+last1001:
 	MOVQ  AX, R8
 	CMPQ  40(SP), $+4
-	JLE   last1004
+	JLE   last1002
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1004
+	JNZ   last1002
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -19903,13 +19889,13 @@ last1003:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last1004:
+last1002:
 	MOVQ  AX, R9
 	CMPQ  40(SP), $+5
-	JLE   last1005
+	JLE   last1003
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1005
+	JNZ   last1003
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -19918,13 +19904,13 @@ last1004:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last1005:
+last1003:
 	MOVQ  AX, R10
 	CMPQ  40(SP), $+6
-	JLE   last1006
+	JLE   last1004
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1006
+	JNZ   last1004
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -19933,13 +19919,13 @@ last1005:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last1006:
+last1004:
 	MOVQ  AX, R11
 	CMPQ  40(SP), $+7
-	JLE   last1007
+	JLE   last1005
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1007
+	JNZ   last1005
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -19948,13 +19934,13 @@ last1006:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last1007:
+last1005:
 	MOVQ  AX, R12
 	CMPQ  40(SP), $+8
-	JLE   last1008
+	JLE   last1006
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1008
+	JNZ   last1006
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -19963,13 +19949,13 @@ last1007:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last1008:
+last1006:
 	MOVQ  AX, R13
 	CMPQ  40(SP), $+9
-	JLE   last1009
+	JLE   last1007
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1009
+	JNZ   last1007
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -19978,7 +19964,7 @@ last1008:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last1009:
+last1007:
 	MOVQ AX, 56(SP)
 	MOVQ CX, 64(SP)
 	MOVQ c+32(FP), AX
@@ -19986,9 +19972,9 @@ last1009:
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels1010:
+channels1008:
 	CMPQ    72(SP), $+16
-	JLT     next1012
+	JLT     next1010
 	MOVQ    48(SP), AX
 	ADDQ    80(SP), AX
 	MOVQ    c+32(FP), CX
@@ -20038,7 +20024,7 @@ channels1010:
 	ADDQ    80(SP), AX
 	ADDQ    80(SP), CX
 
-loop1013:
+loop1011:
 	VMOVUPS     (CX), Z9
 	VFMADD231PS (AX)(BX*1), Z9, Z0
 	VFMADD231PS (AX)(SI*1), Z9, Z1
@@ -20052,7 +20038,7 @@ loop1013:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1013
+	JNZ         loop1011
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -20094,11 +20080,11 @@ loop1013:
 	VMOVUPS     Z8, (AX)
 	ADDQ        $+64, 80(SP)
 	SUBQ        $+16, 72(SP)
-	JMP         channels1010
+	JMP         channels1008
 
-next1012:
+next1010:
 	CMPQ      72(SP), $+0
-	JLE       done1011
+	JLE       done1009
 	MOVQ      48(SP), AX
 	ADDQ      80(SP), AX
 	MOVQ      c+32(FP), CX
@@ -20148,7 +20134,7 @@ next1012:
 	ADDQ      80(SP), AX
 	ADDQ      80(SP), CX
 
-loop1014:
+loop1012:
 	VMOVUPS.Z   (CX), K1, Z9
 	VMOVUPS.Z   (AX)(BX*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -20171,7 +20157,7 @@ loop1014:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1014
+	JNZ         loop1012
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -20212,13 +20198,13 @@ loop1014:
 	ADDQ        CX, AX
 	VMOVUPS     Z8, K1, (AX)
 
-done1011:
+done1009:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 48(SP)
 	SUBQ   $+9, 40(SP)
-	JG     groups1000
+	JG     groups998
 	VZEROUPPER
 	RET
 
@@ -20226,22 +20212,22 @@ done1011:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·maxRowAVX512(SB), NOSPLIT, $48-64
 	CMPQ   c+24(FP), $+16
-	JLT    narrow1015
+	JLT    narrow1013
 	CMPQ   k+32(FP), $+3
-	JNE    other1016
+	JNE    other1014
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1016
+	JNE    other1014
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1017:
+channels1015:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -20270,7 +20256,7 @@ channels1017:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1019:
+loop1017:
 	VMOVUPS (AX)(SI*2), Z2
 	VMAXPS  lowest<>+0(SB), Z2, Z2
 	VMOVUPS (CX)(SI*2), Z3
@@ -20289,13 +20275,13 @@ loop1019:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1019
+	JNZ     loop1017
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1018
+	JLE     done1016
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1017
+	JGE     channels1015
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -20304,28 +20290,28 @@ loop1019:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1017
+	JMP     channels1015
 
-done1018:
+done1016:
 	VZEROUPPER
 	RET
 
-other1016:
+other1014:
 	CMPQ   k+32(FP), $+3
-	JNE    other1020
+	JNE    other1018
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1020
+	JNE    other1018
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1021:
+channels1019:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -20348,7 +20334,7 @@ channels1021:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1023:
+loop1021:
 	VMOVUPS (AX)(SI*1), Z1
 	VMAXPS  lowest<>+0(SB), Z1, Z1
 	VMOVUPS (CX)(SI*1), Z2
@@ -20372,13 +20358,13 @@ loop1023:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1023
+	JNZ     loop1021
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1022
+	JLE     done1020
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1021
+	JGE     channels1019
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -20387,14 +20373,14 @@ loop1023:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1021
+	JMP     channels1019
 
-done1022:
+done1020:
 	VZEROUPPER
 	RET
 
-other1020:
-narrow1015:
+other1018:
+narrow1013:
 	MOVQ  c+24(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -20402,9 +20388,9 @@ narrow1015:
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  c+24(FP), $+16
-	JLT   narrow1024
+	JLT   narrow1022
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1025
+	JLT   smaller1023
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20422,7 +20408,7 @@ narrow1015:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1026:
+tiles1024:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+16, R10
@@ -20439,7 +20425,7 @@ tiles1026:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1027:
+channels1025:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -20466,10 +20452,10 @@ channels1027:
 	VMOVUPS (R11)(R8*1), Z15
 	MOVQ    k+32(FP), R12
 
-loop1028:
+loop1026:
 	MOVQ k+32(FP), R13
 
-loop1029:
+loop1027:
 	VMOVUPS (R10), Z16
 	VMAXPS  Z0, Z16, Z0
 	VMOVUPS (R10)(BX*1), Z16
@@ -20505,11 +20491,11 @@ loop1029:
 	ADDQ    CX, R10
 	ADDQ    CX, R11
 	DECQ    R13
-	JNZ     loop1029
+	JNZ     loop1027
 	ADDQ    DX, R10
 	ADDQ    DX, R11
 	DECQ    R12
-	JNZ     loop1028
+	JNZ     loop1026
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -20544,17 +20530,17 @@ loop1029:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1027
+	JGT     channels1025
 	ADDQ    $+16, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1026
+	JLT     tiles1024
 	VZEROUPPER
 	RET
 
-smaller1025:
+smaller1023:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1030
+	JLT   smaller1028
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20572,7 +20558,7 @@ smaller1025:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1031:
+tiles1029:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -20589,7 +20575,7 @@ tiles1031:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1032:
+channels1030:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -20607,10 +20593,10 @@ channels1032:
 	VMOVUPS (R10)(R8*1), Z7
 	MOVQ    k+32(FP), R11
 
-loop1033:
+loop1031:
 	MOVQ k+32(FP), R12
 
-loop1034:
+loop1032:
 	VMOVUPS (R10), Z8
 	VMAXPS  Z0, Z8, Z0
 	VMOVUPS (R10)(BX*1), Z8
@@ -20629,10 +20615,10 @@ loop1034:
 	VMAXPS  Z7, Z8, Z7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop1034
+	JNZ     loop1032
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop1033
+	JNZ     loop1031
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -20651,17 +20637,17 @@ loop1034:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1032
+	JGT     channels1030
 	ADDQ    $+8, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1031
+	JLT     tiles1029
 	VZEROUPPER
 	RET
 
-smaller1030:
+smaller1028:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1035
+	JLT   smaller1033
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20679,7 +20665,7 @@ smaller1030:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1036:
+tiles1034:
 	MOVQ    16(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -20696,7 +20682,7 @@ tiles1036:
 	XORL    DI, DI
 	MOVQ    DI, 40(SP)
 
-channels1037:
+channels1035:
 	MOVQ    40(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -20710,10 +20696,10 @@ channels1037:
 	VMOVUPS (R8)(SI*1), Z3
 	MOVQ    k+32(FP), R9
 
-loop1038:
+loop1036:
 	MOVQ k+32(FP), R10
 
-loop1039:
+loop1037:
 	VMOVUPS (R8), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS (R8)(BX*1), Z4
@@ -20724,10 +20710,10 @@ loop1039:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop1039
+	JNZ     loop1037
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop1038
+	JNZ     loop1036
 	VMOVUPS Z0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Z1, (DI)
@@ -20738,17 +20724,17 @@ loop1039:
 	ADDQ    AX, DI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1037
+	JGT     channels1035
 	ADDQ    $+4, 16(SP)
 	MOVQ    16(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles1036
+	JLT     tiles1034
 	VZEROUPPER
 	RET
 
-smaller1035:
+smaller1033:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1040
+	JLT   smaller1038
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20766,7 +20752,7 @@ smaller1035:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1041:
+tiles1039:
 	MOVQ    16(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -20783,7 +20769,7 @@ tiles1041:
 	XORL    SI, SI
 	MOVQ    SI, 40(SP)
 
-channels1042:
+channels1040:
 	MOVQ    40(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -20795,37 +20781,37 @@ channels1042:
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    k+32(FP), R8
 
-loop1043:
+loop1041:
 	MOVQ k+32(FP), R9
 
-loop1044:
+loop1042:
 	VMOVUPS (DI), Z2
 	VMAXPS  Z0, Z2, Z0
 	VMOVUPS (DI)(BX*1), Z2
 	VMAXPS  Z1, Z2, Z1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop1044
+	JNZ     loop1042
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop1043
+	JNZ     loop1041
 	VMOVUPS Z0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Z1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1042
+	JGT     channels1040
 	ADDQ    $+2, 16(SP)
 	MOVQ    16(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles1041
+	JLT     tiles1039
 	VZEROUPPER
 	RET
 
-smaller1040:
+smaller1038:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1045
+	JLT   smaller1043
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20843,7 +20829,7 @@ smaller1040:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1046:
+tiles1044:
 	MOVQ    16(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -20860,7 +20846,7 @@ tiles1046:
 	XORL    BX, BX
 	MOVQ    BX, 40(SP)
 
-channels1047:
+channels1045:
 	MOVQ    40(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -20871,34 +20857,34 @@ channels1047:
 	VMOVUPS (SI), Z0
 	MOVQ    k+32(FP), DI
 
-loop1048:
+loop1046:
 	MOVQ k+32(FP), R8
 
-loop1049:
+loop1047:
 	VMOVUPS (SI), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop1049
+	JNZ     loop1047
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop1048
+	JNZ     loop1046
 	VMOVUPS Z0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1047
+	JGT     channels1045
 	ADDQ    $+1, 16(SP)
 	MOVQ    16(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles1046
+	JLT     tiles1044
 	VZEROUPPER
 	RET
 
-smaller1045:
-narrow1024:
+smaller1043:
+narrow1022:
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1050
+	JLT   smaller1048
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20916,7 +20902,7 @@ narrow1024:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1051:
+tiles1049:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+16, R10
@@ -20955,10 +20941,10 @@ tiles1051:
 	VMOVUPS.Z (R11)(R8*1), K1, Z15
 	MOVQ      k+32(FP), R12
 
-loop1053:
+loop1051:
 	MOVQ k+32(FP), R13
 
-loop1054:
+loop1052:
 	VMOVUPS.Z (R10), K1, Z16
 	VMAXPS    Z0, Z16, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z16
@@ -20994,11 +20980,11 @@ loop1054:
 	ADDQ      CX, R10
 	ADDQ      CX, R11
 	DECQ      R13
-	JNZ       loop1054
+	JNZ       loop1052
 	ADDQ      DX, R10
 	ADDQ      DX, R11
 	DECQ      R12
-	JNZ       loop1053
+	JNZ       loop1051
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -21034,13 +21020,13 @@ loop1054:
 	ADDQ      $+16, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1051
+	JLT       tiles1049
 	VZEROUPPER
 	RET
 
-smaller1050:
+smaller1048:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1055
+	JLT   smaller1053
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21058,7 +21044,7 @@ smaller1050:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1056:
+tiles1054:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+8, R10
@@ -21088,10 +21074,10 @@ tiles1056:
 	VMOVUPS.Z (R10)(R8*1), K1, Z7
 	MOVQ      k+32(FP), R11
 
-loop1058:
+loop1056:
 	MOVQ k+32(FP), R12
 
-loop1059:
+loop1057:
 	VMOVUPS.Z (R10), K1, Z8
 	VMAXPS    Z0, Z8, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z8
@@ -21110,10 +21096,10 @@ loop1059:
 	VMAXPS    Z7, Z8, Z7
 	ADDQ      CX, R10
 	DECQ      R12
-	JNZ       loop1059
+	JNZ       loop1057
 	ADDQ      DX, R10
 	DECQ      R11
-	JNZ       loop1058
+	JNZ       loop1056
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -21133,13 +21119,13 @@ loop1059:
 	ADDQ      $+8, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1056
+	JLT       tiles1054
 	VZEROUPPER
 	RET
 
-smaller1055:
+smaller1053:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1060
+	JLT   smaller1058
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21157,7 +21143,7 @@ smaller1055:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1061:
+tiles1059:
 	MOVQ      16(SP), DI
 	MOVQ      width+16(FP), R8
 	SUBQ      $+4, R8
@@ -21183,10 +21169,10 @@ tiles1061:
 	VMOVUPS.Z (R8)(SI*1), K1, Z3
 	MOVQ      k+32(FP), R9
 
-loop1063:
+loop1061:
 	MOVQ k+32(FP), R10
 
-loop1064:
+loop1062:
 	VMOVUPS.Z (R8), K1, Z4
 	VMAXPS    Z0, Z4, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
@@ -21197,10 +21183,10 @@ loop1064:
 	VMAXPS    Z3, Z4, Z3
 	ADDQ      CX, R8
 	DECQ      R10
-	JNZ       loop1064
+	JNZ       loop1062
 	ADDQ      DX, R8
 	DECQ      R9
-	JNZ       loop1063
+	JNZ       loop1061
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      AX, DI
 	VMOVUPS   Z1, K1, (DI)
@@ -21212,13 +21198,13 @@ loop1064:
 	ADDQ      $+4, 16(SP)
 	MOVQ      16(SP), DI
 	CMPQ      DI, width+16(FP)
-	JLT       tiles1061
+	JLT       tiles1059
 	VZEROUPPER
 	RET
 
-smaller1060:
+smaller1058:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1065
+	JLT   smaller1063
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21236,7 +21222,7 @@ smaller1060:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1066:
+tiles1064:
 	MOVQ      16(SP), SI
 	MOVQ      width+16(FP), DI
 	SUBQ      $+2, DI
@@ -21260,20 +21246,20 @@ tiles1066:
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      k+32(FP), R8
 
-loop1068:
+loop1066:
 	MOVQ k+32(FP), R9
 
-loop1069:
+loop1067:
 	VMOVUPS.Z (DI), K1, Z2
 	VMAXPS    Z0, Z2, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 	VMAXPS    Z1, Z2, Z1
 	ADDQ      CX, DI
 	DECQ      R9
-	JNZ       loop1069
+	JNZ       loop1067
 	ADDQ      DX, DI
 	DECQ      R8
-	JNZ       loop1068
+	JNZ       loop1066
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      AX, SI
 	VMOVUPS   Z1, K1, (SI)
@@ -21281,13 +21267,13 @@ loop1069:
 	ADDQ      $+2, 16(SP)
 	MOVQ      16(SP), SI
 	CMPQ      SI, width+16(FP)
-	JLT       tiles1066
+	JLT       tiles1064
 	VZEROUPPER
 	RET
 
-smaller1065:
+smaller1063:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1070
+	JLT   smaller1068
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21305,7 +21291,7 @@ smaller1065:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1071:
+tiles1069:
 	MOVQ      16(SP), BX
 	MOVQ      width+16(FP), SI
 	SUBQ      $+1, SI
@@ -21328,28 +21314,28 @@ tiles1071:
 	VMOVUPS.Z (SI), K1, Z0
 	MOVQ      k+32(FP), DI
 
-loop1073:
+loop1071:
 	MOVQ k+32(FP), R8
 
-loop1074:
+loop1072:
 	VMOVUPS.Z (SI), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      CX, SI
 	DECQ      R8
-	JNZ       loop1074
+	JNZ       loop1072
 	ADDQ      DX, SI
 	DECQ      DI
-	JNZ       loop1073
+	JNZ       loop1071
 	VMOVUPS   Z0, K1, (BX)
 	ADDQ      AX, BX
 	ADDQ      $+1, 16(SP)
 	MOVQ      16(SP), BX
 	CMPQ      BX, width+16(FP)
-	JLT       tiles1071
+	JLT       tiles1069
 	VZEROUPPER
 	RET
 
-smaller1070:
+smaller1068:
 	VZEROUPPER
 	RET
 
@@ -21357,22 +21343,22 @@ smaller1070:
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·maxGradAVX512(SB), NOSPLIT, $56-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow1075
+	JLT    narrow1073
 	CMPQ   k+40(FP), $+3
-	JNE    other1076
+	JNE    other1074
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1076
+	JNE    other1074
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1077:
+channels1075:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -21413,7 +21399,7 @@ channels1077:
 	VMOVUPS (R9)(SI*1), Z8
 	MOVQ    width+24(FP), R12
 
-loop1079:
+loop1077:
 	VMOVUPS (DI)(SI*2), Z9
 	VMOVUPS (R8)(SI*2), Z10
 	VMOVUPS (R9)(SI*2), Z11
@@ -21473,7 +21459,7 @@ loop1079:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1079
+	JNZ     loop1077
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
@@ -21482,10 +21468,10 @@ loop1079:
 	VMOVUPS Z8, (R9)(SI*1)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1078
+	JLE     done1076
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1077
+	JGE     channels1075
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -21494,28 +21480,28 @@ loop1079:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1077
+	JMP     channels1075
 
-done1078:
+done1076:
 	VZEROUPPER
 	RET
 
-other1076:
+other1074:
 	CMPQ   k+40(FP), $+3
-	JNE    other1080
+	JNE    other1078
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1080
+	JNE    other1078
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1081:
+channels1079:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -21547,7 +21533,7 @@ channels1081:
 	VMOVUPS (R9), Z5
 	MOVQ    width+24(FP), R12
 
-loop1083:
+loop1081:
 	VMOVUPS (DI)(SI*1), Z6
 	VMOVUPS (R8)(SI*1), Z7
 	VMOVUPS (R9)(SI*1), Z8
@@ -21615,16 +21601,16 @@ loop1083:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1083
+	JNZ     loop1081
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1082
+	JLE     done1080
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1081
+	JGE     channels1079
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -21633,14 +21619,14 @@ loop1083:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1081
+	JMP     channels1079
 
-done1082:
+done1080:
 	VZEROUPPER
 	RET
 
-other1080:
-narrow1075:
+other1078:
+narrow1073:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+15, AX
 	MOVL         $-1, CX
@@ -21655,15 +21641,15 @@ narrow1075:
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 32(SP)
 
-loop1084:
+loop1082:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 40(SP)
 	XORL AX, AX
 	MOVQ AX, 48(SP)
 
-channels1085:
+channels1083:
 	CMPQ    40(SP), $+16
-	JLT     next1087
+	JLT     next1085
 	MOVQ    16(SP), AX
 	ADDQ    48(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -21679,10 +21665,10 @@ channels1085:
 	MOVQ    AX, BX
 	VXORPS  Z3, Z3, Z3
 
-loop1088:
+loop1086:
 	MOVQ k+40(FP), DI
 
-loop1089:
+loop1087:
 	VMOVUPS   (BX), Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -21690,10 +21676,10 @@ loop1089:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1089
+	JNZ       loop1087
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1088
+	JNZ       loop1086
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS   (BX), Z1
@@ -21702,10 +21688,10 @@ loop1089:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1090:
+loop1088:
 	MOVQ k+40(FP), DI
 
-loop1091:
+loop1089:
 	VMOVUPS  (AX)(BX*1), Z4
 	VPCMPEQD Z3, Z2, K2
 	VADDPS   Z1, Z4, K2, Z4
@@ -21713,17 +21699,17 @@ loop1091:
 	VPADDD   Z0, Z3, Z3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop1091
+	JNZ      loop1089
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop1090
+	JNZ      loop1088
 	ADDQ     $+64, 48(SP)
 	SUBQ     $+16, 40(SP)
-	JMP      channels1085
+	JMP      channels1083
 
-next1087:
+next1085:
 	CMPQ      40(SP), $+0
-	JLE       done1086
+	JLE       done1084
 	MOVQ      16(SP), AX
 	ADDQ      48(SP), AX
 	MOVQ      tap+56(FP), CX
@@ -21739,10 +21725,10 @@ next1087:
 	MOVQ      AX, BX
 	VXORPS    Z3, Z3, Z3
 
-loop1092:
+loop1090:
 	MOVQ k+40(FP), DI
 
-loop1093:
+loop1091:
 	VMOVUPS.Z (BX), K1, Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -21750,10 +21736,10 @@ loop1093:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1093
+	JNZ       loop1091
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1092
+	JNZ       loop1090
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS.Z (BX), K1, Z1
@@ -21762,10 +21748,10 @@ loop1093:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1094:
+loop1092:
 	MOVQ k+40(FP), DI
 
-loop1095:
+loop1093:
 	VMOVUPS.Z (AX)(BX*1), K1, Z4
 	VPCMPEQD  Z3, Z2, K2
 	VADDPS    Z1, Z4, K2, Z4
@@ -21773,12 +21759,12 @@ loop1095:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, AX
 	DECQ      DI
-	JNZ       loop1095
+	JNZ       loop1093
 	ADDQ      DX, AX
 	DECQ      SI
-	JNZ       loop1094
+	JNZ       loop1092
 
-done1086:
+done1084:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 16(SP)
@@ -21786,7 +21772,7 @@ done1086:
 	SHLQ $0x02, AX
 	ADDQ AX, 24(SP)
 	DECQ 32(SP)
-	JNZ  loop1084
+	JNZ  loop1082
 	VZEROUPPER
 	RET
 

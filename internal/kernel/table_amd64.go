@@ -13,14 +13,14 @@ import (
 // variants holds the primitives of each level of instructions.
 var variants = []primitives{
 	cpu.Generic: generic,
-	cpu.AVX2: assembly{
+	cpu.AVX2: (&assembly{
 		product: productAVX2, affine: affineAVX2, dots: dotsAVX2, mask: maskAVX2,
 		dw: dwAVX2, dwGrad: dwGradAVX2, maxRow: maxRowAVX2, maxGrad: maxGradAVX2,
-	}.primitives(),
-	cpu.AVX512: assembly{
+	}).primitives(),
+	cpu.AVX512: (&assembly{
 		product: productAVX512, affine: affineAVX512, dots: dotsAVX512, mask: maskAVX512,
 		dw: dwAVX512, dwGrad: dwGradAVX512, maxRow: maxRowAVX512, maxGrad: maxGradAVX512,
-	}.primitives(),
+	}).primitives(),
 }
 
 // active is the variant in use.
@@ -51,7 +51,7 @@ const maxDepth = 64
 
 // primitives checks the lengths of slices, which panics if one is too short, and
 // leaves the work to the functions.
-func (s assembly) primitives() primitives {
+func (s *assembly) primitives() primitives {
 	return primitives{
 		gemm: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 			s.matmul(m, n, k, a, lda, 1, b, ldb, c, ldc, acc)
@@ -116,7 +116,7 @@ func lastInput(width, c, k, stride, dil, rowStride int) int {
 
 // matmul sets c[m×n] to the product of a and b[k×n], or adds it if acc. Element
 // i, l of a is at a[i*row+l*depth].
-func (s assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, ldb int, c []float32, ldc int, acc bool) {
+func (s *assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 	if m == 0 || n == 0 || k == 0 {
 		gemmGeneric(m, n, 0, nil, 0, nil, 0, c, ldc, acc)
 		return
@@ -135,7 +135,7 @@ func (s assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, 
 }
 
 // linear sets dst to max(a·p + b·q + d, floor).
-func (s assembly) linear(dst, p, q, a, b, d []float32, n, c int, floor float32) {
+func (s *assembly) linear(dst, p, q, a, b, d []float32, n, c int, floor float32) {
 	if n*c == 0 {
 		return
 	}
@@ -143,7 +143,10 @@ func (s assembly) linear(dst, p, q, a, b, d []float32, n, c int, floor float32) 
 	if q != nil {
 		_ = q[n*c-1]
 	}
-	pixels := max(1, maxElements/c)
+	pixels := n
+	if n*c > maxElements {
+		pixels = max(1, maxElements/c)
+	}
 	for i := 0; i < n; i += pixels {
 		s.affine(&dst[i*c], &p[i*c], element(q, i*c), coefficients(a, c), coefficients(b, c), coefficients(d, c),
 			min(pixels, n-i), c, floor)
@@ -167,12 +170,15 @@ func element(x []float32, i int) *float32 {
 }
 
 // sums adds, for each channel, the sum of x to sum and that of x·y to products.
-func (s assembly) sums(sum, products, x, y []float32, n, c int) {
+func (s *assembly) sums(sum, products, x, y []float32, n, c int) {
 	if n*c == 0 {
 		return
 	}
 	_, _, _, _ = sum[c-1], products[c-1], x[n*c-1], y[n*c-1]
-	pixels := max(1, maxElements/c)
+	pixels := n
+	if n*c > maxElements {
+		pixels = max(1, maxElements/c)
+	}
 	for i := 0; i < n; i += pixels {
 		s.dots(&sum[0], &products[0], &x[i*c], &y[i*c], min(pixels, n-i), c)
 	}

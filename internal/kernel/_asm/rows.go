@@ -404,20 +404,8 @@ func (g sharedGrad) rows(sum []VecVirtual, s shape) {
 			ADDQ(step, p)
 		}
 	}
-	const ahead = 4
-	head, rest, finish := label("pixels"), label("rest"), label("finish")
-	n, unit, c := number("width"), multiplesOf(s.unit(), 7), bytes("c")
-	SUBQ(imm(ahead), n)
-	JLT(LabelRef(rest))
-	Label(head)
-	pixels(ahead, unit, c)
-	SUBQ(imm(ahead), n)
-	JGE(LabelRef(head))
-	Label(rest)
-	ADDQ(imm(ahead), n)
-	JZ(LabelRef(finish))
-	repeat(n, func() { pixels(1, unit, c) })
-	Label(finish)
+	unit, c := multiplesOf(s.unit(), 7), bytes("c")
+	several(number("width"), 4, func(count int) { pixels(count, unit, c) })
 }
 
 // separateGrad computes the gradient for any shape.

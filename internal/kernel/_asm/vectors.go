@@ -170,6 +170,25 @@ func repeat(n Op, body func()) {
 	JNZ(LabelRef(head))
 }
 
+// several emits body as a loop that takes ahead of n things at a time, and then one
+// at a time; n must be positive. It destroys n.
+func several(n GPVirtual, ahead int, body func(count int)) {
+	if ahead > 1 {
+		head, rest, finish := label("several"), label("rest"), label("finish")
+		defer Label(finish)
+		SUBQ(imm(ahead), n)
+		JLT(LabelRef(rest))
+		Label(head)
+		body(ahead)
+		SUBQ(imm(ahead), n)
+		JGE(LabelRef(head))
+		Label(rest)
+		ADDQ(imm(ahead), n)
+		JZ(LabelRef(finish))
+	}
+	repeat(n, func() { body(1) })
+}
+
 // imm returns a small constant. (avo would take 16 bits for some, which most
 // instructions do not have.)
 func imm(n int) Op {
