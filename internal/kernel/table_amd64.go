@@ -52,6 +52,28 @@ const maxDepth = 64
 // primitives checks the lengths of slices, which panics if one is too short, and
 // leaves the work to the functions.
 func (s *assembly) primitives() primitives {
+	// The calls are many and the arguments too, so there is one call less for affine.
+	linear := func(dst, p, q, a, b, d []float32, n, c int, relu bool) {
+		if n*c == 0 {
+			return
+		}
+		_, _ = dst[n*c-1], p[n*c-1]
+		if q != nil {
+			_ = q[n*c-1]
+		}
+		floor := float32(math.Inf(-1))
+		if relu {
+			floor = 0
+		}
+		pixels := n
+		if n*c > maxElements {
+			pixels = max(1, maxElements/c)
+		}
+		for i := 0; i < n; i += pixels {
+			s.affine(&dst[i*c], &p[i*c], element(q, i*c), coefficients(a, c), coefficients(b, c), coefficients(d, c),
+				min(pixels, n-i), c, floor)
+		}
+	}
 	return primitives{
 		gemm: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 			s.matmul(m, n, k, a, lda, 1, b, ldb, c, ldc, acc)
@@ -59,15 +81,9 @@ func (s *assembly) primitives() primitives {
 		gemmT: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 			s.matmul(k, n, m, a, 1, lda, b, ldb, c, ldc, acc)
 		},
-		affine: func(dst, p, q, a, b, d []float32, n, c int, relu bool) {
-			floor := float32(math.Inf(-1))
-			if relu {
-				floor = 0
-			}
-			s.linear(dst, p, q, a, b, d, n, c, floor)
-		},
+		affine: linear,
 		addAffine: func(dst, p, a, d []float32, n, c int) {
-			s.linear(dst, p, dst, a, nil, d, n, c, float32(math.Inf(-1)))
+			linear(dst, p, dst, a, nil, d, n, c, false)
 		},
 		moments: func(sum, squares, x []float32, n, c int) { s.sums(sum, squares, x, x, n, c) },
 		dots:    s.sums,
@@ -131,25 +147,6 @@ func (s *assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32,
 		for i := 0; i < m; i += rows {
 			s.product(min(rows, m-i), n, part, &a[i*row+l*depth], row, depth, &b[l*ldb], ldb, &c[i*ldc], ldc, acc || l > 0)
 		}
-	}
-}
-
-// linear sets dst to max(a·p + b·q + d, floor).
-func (s *assembly) linear(dst, p, q, a, b, d []float32, n, c int, floor float32) {
-	if n*c == 0 {
-		return
-	}
-	_, _ = dst[n*c-1], p[n*c-1]
-	if q != nil {
-		_ = q[n*c-1]
-	}
-	pixels := n
-	if n*c > maxElements {
-		pixels = max(1, maxElements/c)
-	}
-	for i := 0; i < n; i += pixels {
-		s.affine(&dst[i*c], &p[i*c], element(q, i*c), coefficients(a, c), coefficients(b, c), coefficients(d, c),
-			min(pixels, n-i), c, floor)
 	}
 }
 
