@@ -20,13 +20,39 @@ DATA tailTable<>+48(SB)/4, $0x00000000
 DATA tailTable<>+52(SB)/4, $0x00000000
 DATA tailTable<>+56(SB)/4, $0x00000000
 DATA tailTable<>+60(SB)/4, $0x00000000
-GLOBL tailTable<>(SB), RODATA|NOPTR, $64
+DATA tailTable<>+64(SB)/4, $0xffffffff
+DATA tailTable<>+68(SB)/4, $0xffffffff
+DATA tailTable<>+72(SB)/4, $0xffffffff
+DATA tailTable<>+76(SB)/4, $0xffffffff
+DATA tailTable<>+80(SB)/4, $0xffffffff
+DATA tailTable<>+84(SB)/4, $0xffffffff
+DATA tailTable<>+88(SB)/4, $0xffffffff
+DATA tailTable<>+92(SB)/4, $0xffffffff
+GLOBL tailTable<>(SB), RODATA|NOPTR, $96
 
 DATA one<>+0(SB)/4, $0x3f800000
 GLOBL one<>(SB), RODATA|NOPTR, $4
 
 DATA counting<>+0(SB)/4, $0x00000001
 GLOBL counting<>(SB), RODATA|NOPTR, $4
+
+DATA lowest<>+0(SB)/4, $0xff800000
+DATA lowest<>+4(SB)/4, $0xff800000
+DATA lowest<>+8(SB)/4, $0xff800000
+DATA lowest<>+12(SB)/4, $0xff800000
+DATA lowest<>+16(SB)/4, $0xff800000
+DATA lowest<>+20(SB)/4, $0xff800000
+DATA lowest<>+24(SB)/4, $0xff800000
+DATA lowest<>+28(SB)/4, $0xff800000
+DATA lowest<>+32(SB)/4, $0xff800000
+DATA lowest<>+36(SB)/4, $0xff800000
+DATA lowest<>+40(SB)/4, $0xff800000
+DATA lowest<>+44(SB)/4, $0xff800000
+DATA lowest<>+48(SB)/4, $0xff800000
+DATA lowest<>+52(SB)/4, $0xff800000
+DATA lowest<>+56(SB)/4, $0xff800000
+DATA lowest<>+60(SB)/4, $0xff800000
+GLOBL lowest<>(SB), RODATA|NOPTR, $64
 
 // func productAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 // Requires: AVX, CMOV, FMA3
@@ -74,46 +100,28 @@ full3:
 	MOVQ AX, 80(SP)
 
 rows9:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed10
+	MOVQ    64(SP), AX
+	CMPQ    AX, $+8
+	JLT     four12
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed13
 	MOVQ    80(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    64(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Y0
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y1
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y2
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y3
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y4
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y5
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y6
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y7
-	JMP     ready11
+	VMOVUPS (AX)(CX*1), Y1
+	VMOVUPS (AX)(CX*2), Y2
+	VMOVUPS (AX)(DX*1), Y3
+	VMOVUPS (AX)(CX*4), Y4
+	VMOVUPS (AX)(BX*1), Y5
+	VMOVUPS (AX)(DX*2), Y6
+	VMOVUPS (AX)(SI*1), Y7
+	JMP     ready14
 
-zeroed10:
+zeroed13:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -123,122 +131,234 @@ zeroed10:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready11:
-	MOVQ    72(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    64(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish12
+ready14:
+	MOVQ 72(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 48(SP), R9
+	MOVQ k+16(FP), R10
 
-loop13:
-	VMOVUPS      (BX), Y8
-	VBROADCASTSS (SI)(R13*1), Y9
+loop15:
+	VMOVUPS      (R9), Y8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (DI)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (R8)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*2), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (R9)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (R10)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*4), Y9
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (R11)(R13*1), Y9
+	VBROADCASTSS (AX)(BX*1), Y9
 	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (R12)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*2), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (AX)(R13*1), Y9
+	VBROADCASTSS (AX)(SI*1), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop13
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop15
+	MOVQ         80(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, (AX)(CX*1)
+	VMOVUPS      Y2, (AX)(CX*2)
+	VMOVUPS      Y3, (AX)(DX*1)
+	VMOVUPS      Y4, (AX)(CX*4)
+	VMOVUPS      Y5, (AX)(BX*1)
+	VMOVUPS      Y6, (AX)(DX*2)
+	VMOVUPS      Y7, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 72(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 80(SP)
+	SUBQ         $+8, 64(SP)
+	JG           rows9
+	JMP          finish11
 
-finish12:
+four12:
+	CMPQ    AX, $+4
+	JLT     rest10
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed16
 	MOVQ    80(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    64(SP), DX
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX)(CX*1), Y1
+	VMOVUPS (AX)(CX*2), Y2
+	VMOVUPS (AX)(DX*1), Y3
+	JMP     ready17
+
+zeroed16:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready17:
+	MOVQ 72(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
+
+loop18:
+	VMOVUPS      (DI), Y4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (AX)(CX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (AX)(CX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (AX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop18
+	MOVQ         80(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, (AX)(CX*1)
+	VMOVUPS      Y2, (AX)(CX*2)
+	VMOVUPS      Y3, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 72(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 80(SP)
+	SUBQ         $+4, 64(SP)
+	JG           rows9
+	JMP          finish11
+
+rest10:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed19
+	MOVQ    80(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Y0, (AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y5, (AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y7, (AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 72(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 80(SP)
-	SUBQ    $+8, 64(SP)
-	JG      rows9
-	ADDQ    $+32, 48(SP)
-	ADDQ    $+32, 56(SP)
-	SUBQ    $+8, 40(SP)
-	JMP     columns1
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS (DI), Y1
+	VMOVUPS (R8), Y2
+	VMOVUPS (CX), Y3
+	JMP     ready20
+
+zeroed19:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready20:
+	MOVQ    72(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop21:
+	VMOVUPS      (R9), Y4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (DI), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R8), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop21
+	MOVQ         80(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, (AX)
+
+finish11:
+	ADDQ $+32, 48(SP)
+	ADDQ $+32, 56(SP)
+	SUBQ $+8, 40(SP)
+	JMP  columns1
 
 part4:
 	MOVQ m+0(FP), AX
@@ -248,55 +368,37 @@ part4:
 	MOVQ 56(SP), AX
 	MOVQ AX, 104(SP)
 
-rows14:
-	MOVB       acc+80(FP), AL
-	TESTB      AL, AL
-	JZ         zeroed15
+rows22:
+	MOVQ       88(SP), AX
+	CMPQ       AX, $+8
+	JLT        four25
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed26
 	MOVQ       104(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
-	MOVQ       88(SP), DX
-	XORL       BX, BX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (DX)(CX*2), BX
+	LEAQ       (BX)(CX*2), SI
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX), Y0, Y0
-	CMPQ       DX, $+1
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
 	VMOVUPS    (SP), Y1
-	VMASKMOVPS (AX), Y1, Y1
-	CMPQ       DX, $+2
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(CX*1), Y1, Y1
 	VMOVUPS    (SP), Y2
-	VMASKMOVPS (AX), Y2, Y2
-	CMPQ       DX, $+3
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(CX*2), Y2, Y2
 	VMOVUPS    (SP), Y3
-	VMASKMOVPS (AX), Y3, Y3
-	CMPQ       DX, $+4
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(DX*1), Y3, Y3
 	VMOVUPS    (SP), Y4
-	VMASKMOVPS (AX), Y4, Y4
-	CMPQ       DX, $+5
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(CX*4), Y4, Y4
 	VMOVUPS    (SP), Y5
-	VMASKMOVPS (AX), Y5, Y5
-	CMPQ       DX, $+6
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(BX*1), Y5, Y5
 	VMOVUPS    (SP), Y6
-	VMASKMOVPS (AX), Y6, Y6
-	CMPQ       DX, $+7
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
+	VMASKMOVPS (AX)(DX*2), Y6, Y6
 	VMOVUPS    (SP), Y7
-	VMASKMOVPS (AX), Y7, Y7
-	JMP        ready16
+	VMASKMOVPS (AX)(SI*1), Y7, Y7
+	JMP        ready27
 
-zeroed15:
+zeroed26:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -306,261 +408,209 @@ zeroed15:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready16:
-	MOVQ    96(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    88(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish17
+ready27:
+	MOVQ 96(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 48(SP), R9
+	MOVQ k+16(FP), R10
 
-loop18:
+loop28:
 	VMOVUPS      (SP), Y8
-	VMASKMOVPS   (BX), Y8, Y8
-	VBROADCASTSS (SI)(R13*1), Y9
+	VMASKMOVPS   (R9), Y8, Y8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Y9
 	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (DI)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (R8)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*2), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (R9)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (R10)(R13*1), Y9
+	VBROADCASTSS (AX)(CX*4), Y9
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (R11)(R13*1), Y9
+	VBROADCASTSS (AX)(BX*1), Y9
 	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (R12)(R13*1), Y9
+	VBROADCASTSS (AX)(DX*2), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (AX)(R13*1), Y9
+	VBROADCASTSS (AX)(SI*1), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop18
-
-finish17:
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop28
 	MOVQ         104(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         88(SP), DX
-	XORL         BX, BX
-	LEAQ         (AX), SI
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	LEAQ         (AX), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two19
-	VMOVUPS      X0, (SI)
+	JZ           two29
+	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two19:
+two29:
 	TESTB    $0x02, 32(SP)
-	JZ       one20
-	VMOVLPS  X0, (SI)
+	JZ       one30
+	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one20:
+one30:
 	TESTB  $0x01, 32(SP)
-	JZ     end21
-	VMOVSS X0, (SI)
+	JZ     end31
+	VMOVSS X0, (DI)
 
-end21:
-	CMPQ         DX, $+1
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end31:
+	LEAQ         (AX)(CX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two22
-	VMOVUPS      X1, (SI)
+	JZ           two32
+	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two22:
+two32:
 	TESTB    $0x02, 32(SP)
-	JZ       one23
-	VMOVLPS  X1, (SI)
+	JZ       one33
+	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one23:
+one33:
 	TESTB  $0x01, 32(SP)
-	JZ     end24
-	VMOVSS X1, (SI)
+	JZ     end34
+	VMOVSS X1, (DI)
 
-end24:
-	CMPQ         DX, $+2
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end34:
+	LEAQ         (AX)(CX*2), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two25
-	VMOVUPS      X2, (SI)
+	JZ           two35
+	VMOVUPS      X2, (DI)
 	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two25:
+two35:
 	TESTB    $0x02, 32(SP)
-	JZ       one26
-	VMOVLPS  X2, (SI)
+	JZ       one36
+	VMOVLPS  X2, (DI)
 	VMOVHLPS X2, X2, X2
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one26:
+one36:
 	TESTB  $0x01, 32(SP)
-	JZ     end27
-	VMOVSS X2, (SI)
+	JZ     end37
+	VMOVSS X2, (DI)
 
-end27:
-	CMPQ         DX, $+3
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end37:
+	LEAQ         (AX)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two28
-	VMOVUPS      X3, (SI)
+	JZ           two38
+	VMOVUPS      X3, (DI)
 	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, DI
 
-two28:
+two38:
 	TESTB    $0x02, 32(SP)
-	JZ       one29
-	VMOVLPS  X3, (SI)
+	JZ       one39
+	VMOVLPS  X3, (DI)
 	VMOVHLPS X3, X3, X3
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, DI
 
-one29:
+one39:
 	TESTB  $0x01, 32(SP)
-	JZ     end30
-	VMOVSS X3, (SI)
+	JZ     end40
+	VMOVSS X3, (DI)
 
-end30:
-	CMPQ         DX, $+4
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end40:
+	LEAQ         (AX)(CX*4), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two31
-	VMOVUPS      X4, (SI)
+	JZ           two41
+	VMOVUPS      X4, (CX)
 	VEXTRACTF128 $0x01, Y4, X4
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two31:
+two41:
 	TESTB    $0x02, 32(SP)
-	JZ       one32
-	VMOVLPS  X4, (SI)
+	JZ       one42
+	VMOVLPS  X4, (CX)
 	VMOVHLPS X4, X4, X4
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one32:
+one42:
 	TESTB  $0x01, 32(SP)
-	JZ     end33
-	VMOVSS X4, (SI)
+	JZ     end43
+	VMOVSS X4, (CX)
 
-end33:
-	CMPQ         DX, $+5
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end43:
+	LEAQ         (AX)(BX*1), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two34
-	VMOVUPS      X5, (SI)
+	JZ           two44
+	VMOVUPS      X5, (CX)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two34:
+two44:
 	TESTB    $0x02, 32(SP)
-	JZ       one35
-	VMOVLPS  X5, (SI)
+	JZ       one45
+	VMOVLPS  X5, (CX)
 	VMOVHLPS X5, X5, X5
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one35:
+one45:
 	TESTB  $0x01, 32(SP)
-	JZ     end36
-	VMOVSS X5, (SI)
+	JZ     end46
+	VMOVSS X5, (CX)
 
-end36:
-	CMPQ         DX, $+6
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), SI
+end46:
+	LEAQ         (AX)(DX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two37
-	VMOVUPS      X6, (SI)
+	JZ           two47
+	VMOVUPS      X6, (CX)
 	VEXTRACTF128 $0x01, Y6, X6
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two37:
+two47:
 	TESTB    $0x02, 32(SP)
-	JZ       one38
-	VMOVLPS  X6, (SI)
+	JZ       one48
+	VMOVLPS  X6, (CX)
 	VMOVHLPS X6, X6, X6
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one38:
+one48:
 	TESTB  $0x01, 32(SP)
-	JZ     end39
-	VMOVSS X6, (SI)
+	JZ     end49
+	VMOVSS X6, (CX)
 
-end39:
-	CMPQ         DX, $+7
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	LEAQ         (AX), AX
+end49:
+	LEAQ         (AX)(SI*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two40
+	JZ           two50
 	VMOVUPS      X7, (AX)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, AX
 
-two40:
+two50:
 	TESTB    $0x02, 32(SP)
-	JZ       one41
+	JZ       one51
 	VMOVLPS  X7, (AX)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, AX
 
-one41:
+one51:
 	TESTB  $0x01, 32(SP)
-	JZ     end42
+	JZ     end52
 	VMOVSS X7, (AX)
 
-end42:
+end52:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+8, AX, AX
@@ -570,8 +620,333 @@ end42:
 	IMUL3Q $+8, AX, AX
 	ADDQ   AX, 104(SP)
 	SUBQ   $+8, 88(SP)
-	JG     rows14
-	JMP    done2
+	JG     rows22
+	JMP    finish24
+
+four25:
+	CMPQ       AX, $+4
+	JLT        rest23
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed53
+	MOVQ       104(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (AX)(CX*1), Y1, Y1
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (AX)(CX*2), Y2, Y2
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS (AX)(DX*1), Y3, Y3
+	JMP        ready54
+
+zeroed53:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready54:
+	MOVQ 96(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
+
+loop55:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI), Y4, Y4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (AX)(CX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (AX)(CX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (AX)(DX*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop55
+	MOVQ         104(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (AX), BX
+	TESTB        $0x04, 32(SP)
+	JZ           two56
+	VMOVUPS      X0, (BX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BX
+
+two56:
+	TESTB    $0x02, 32(SP)
+	JZ       one57
+	VMOVLPS  X0, (BX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BX
+
+one57:
+	TESTB  $0x01, 32(SP)
+	JZ     end58
+	VMOVSS X0, (BX)
+
+end58:
+	LEAQ         (AX)(CX*1), BX
+	TESTB        $0x04, 32(SP)
+	JZ           two59
+	VMOVUPS      X1, (BX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, BX
+
+two59:
+	TESTB    $0x02, 32(SP)
+	JZ       one60
+	VMOVLPS  X1, (BX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, BX
+
+one60:
+	TESTB  $0x01, 32(SP)
+	JZ     end61
+	VMOVSS X1, (BX)
+
+end61:
+	LEAQ         (AX)(CX*2), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two62
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two62:
+	TESTB    $0x02, 32(SP)
+	JZ       one63
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one63:
+	TESTB  $0x01, 32(SP)
+	JZ     end64
+	VMOVSS X2, (CX)
+
+end64:
+	LEAQ         (AX)(DX*1), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two65
+	VMOVUPS      X3, (AX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, AX
+
+two65:
+	TESTB    $0x02, 32(SP)
+	JZ       one66
+	VMOVLPS  X3, (AX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, AX
+
+one66:
+	TESTB  $0x01, 32(SP)
+	JZ     end67
+	VMOVSS X3, (AX)
+
+end67:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 96(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+4, AX, AX
+	ADDQ   AX, 104(SP)
+	SUBQ   $+4, 88(SP)
+	JG     rows22
+	JMP    finish24
+
+rest23:
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed68
+	MOVQ       104(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (SI), Y0, Y0
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (DI), Y1, Y1
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (R8), Y2, Y2
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS (CX), Y3, Y3
+	JMP        ready69
+
+zeroed68:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+ready69:
+	MOVQ    96(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop70:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9), Y4, Y4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (DI), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R8), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (CX), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop70
+	MOVQ         104(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	LEAQ         (SI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two71
+	VMOVUPS      X0, (CX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, CX
+
+two71:
+	TESTB    $0x02, 32(SP)
+	JZ       one72
+	VMOVLPS  X0, (CX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, CX
+
+one72:
+	TESTB  $0x01, 32(SP)
+	JZ     end73
+	VMOVSS X0, (CX)
+
+end73:
+	LEAQ         (DI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two74
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, CX
+
+two74:
+	TESTB    $0x02, 32(SP)
+	JZ       one75
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, CX
+
+one75:
+	TESTB  $0x01, 32(SP)
+	JZ     end76
+	VMOVSS X1, (CX)
+
+end76:
+	LEAQ         (R8), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two77
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two77:
+	TESTB    $0x02, 32(SP)
+	JZ       one78
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one78:
+	TESTB  $0x01, 32(SP)
+	JZ     end79
+	VMOVSS X2, (CX)
+
+end79:
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two80
+	VMOVUPS      X3, (AX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, AX
+
+two80:
+	TESTB    $0x02, 32(SP)
+	JZ       one81
+	VMOVLPS  X3, (AX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, AX
+
+one81:
+	TESTB  $0x01, 32(SP)
+	JZ     end82
+	VMOVSS X3, (AX)
+
+end82:
+finish24:
+	JMP done2
 
 full5:
 	MOVQ m+0(FP), AX
@@ -581,35 +956,27 @@ full5:
 	MOVQ 56(SP), AX
 	MOVQ AX, 128(SP)
 
-rows43:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed44
+rows83:
+	MOVQ    112(SP), AX
+	CMPQ    AX, $+4
+	JLT     rest84
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed86
 	MOVQ    128(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    112(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y4
-	VMOVUPS 32(AX), Y5
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y6
-	VMOVUPS 32(AX), Y7
-	JMP     ready45
+	VMOVUPS (AX)(CX*1), Y2
+	VMOVUPS 32(AX)(CX*1), Y3
+	VMOVUPS (AX)(CX*2), Y4
+	VMOVUPS 32(AX)(CX*2), Y5
+	VMOVUPS (AX)(DX*1), Y6
+	VMOVUPS 32(AX)(DX*1), Y7
+	JMP     ready87
 
-zeroed44:
+zeroed86:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -619,91 +986,177 @@ zeroed44:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready45:
-	MOVQ    120(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    112(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish46
+ready87:
+	MOVQ 120(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop47:
-	VMOVUPS      (BX), Y8
-	VMOVUPS      32(BX), Y9
-	VBROADCASTSS (SI)(R9*1), Y10
+loop88:
+	VMOVUPS      (DI), Y8
+	VMOVUPS      32(DI), Y9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DI)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R8)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (AX)(R9*1), Y10
+	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop47
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop88
+	MOVQ         128(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, (AX)(CX*1)
+	VMOVUPS      Y3, 32(AX)(CX*1)
+	VMOVUPS      Y4, (AX)(CX*2)
+	VMOVUPS      Y5, 32(AX)(CX*2)
+	VMOVUPS      Y6, (AX)(DX*1)
+	VMOVUPS      Y7, 32(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 120(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 128(SP)
+	SUBQ         $+4, 112(SP)
+	JG           rows83
+	JMP          finish85
 
-finish46:
-	MOVQ    128(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    112(SP), DX
+rest84:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed89
+	MOVQ    128(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 120(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 128(SP)
-	SUBQ    $+4, 112(SP)
-	JG      rows43
-	ADDQ    $+64, 48(SP)
-	ADDQ    $+64, 56(SP)
-	SUBQ    $+16, 40(SP)
-	JMP     columns1
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS (DI), Y2
+	VMOVUPS 32(DI), Y3
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	VMOVUPS (CX), Y6
+	VMOVUPS 32(CX), Y7
+	JMP     ready90
+
+zeroed89:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready90:
+	MOVQ    120(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop91:
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop91
+	MOVQ         128(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y2, (DI)
+	VMOVUPS      Y3, 32(DI)
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y7, 32(AX)
+
+finish85:
+	ADDQ $+64, 48(SP)
+	ADDQ $+64, 56(SP)
+	SUBQ $+16, 40(SP)
+	JMP  columns1
 
 part6:
 	MOVQ m+0(FP), AX
@@ -713,39 +1166,31 @@ part6:
 	MOVQ 56(SP), AX
 	MOVQ AX, 152(SP)
 
-rows48:
-	MOVB       acc+80(FP), AL
-	TESTB      AL, AL
-	JZ         zeroed49
+rows92:
+	MOVQ       136(SP), AX
+	CMPQ       AX, $+4
+	JLT        rest93
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed95
 	MOVQ       152(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
-	MOVQ       136(SP), DX
-	XORL       BX, BX
+	LEAQ       (CX)(CX*2), DX
 	VMOVUPS    (AX), Y0
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS 32(AX), Y1, Y1
-	CMPQ       DX, $+1
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y2
+	VMOVUPS    (AX)(CX*1), Y2
 	VMOVUPS    (SP), Y3
-	VMASKMOVPS 32(AX), Y3, Y3
-	CMPQ       DX, $+2
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y4
+	VMASKMOVPS 32(AX)(CX*1), Y3, Y3
+	VMOVUPS    (AX)(CX*2), Y4
 	VMOVUPS    (SP), Y5
-	VMASKMOVPS 32(AX), Y5, Y5
-	CMPQ       DX, $+3
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y6
+	VMASKMOVPS 32(AX)(CX*2), Y5, Y5
+	VMOVUPS    (AX)(DX*1), Y6
 	VMOVUPS    (SP), Y7
-	VMASKMOVPS 32(AX), Y7, Y7
-	JMP        ready50
+	VMASKMOVPS 32(AX)(DX*1), Y7, Y7
+	JMP        ready96
 
-zeroed49:
+zeroed95:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -755,154 +1200,126 @@ zeroed49:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready50:
-	MOVQ    144(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    136(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish51
+ready96:
+	MOVQ 144(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop52:
-	VMOVUPS      (BX), Y8
+loop97:
+	VMOVUPS      (DI), Y8
 	VMOVUPS      (SP), Y9
-	VMASKMOVPS   32(BX), Y9, Y9
-	VBROADCASTSS (SI)(R9*1), Y10
+	VMASKMOVPS   32(DI), Y9, Y9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DI)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R8)(R9*1), Y10
+	VBROADCASTSS (AX)(CX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (AX)(R9*1), Y10
+	VBROADCASTSS (AX)(DX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop52
-
-finish51:
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop97
 	MOVQ         152(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         136(SP), DX
-	XORL         BX, BX
+	LEAQ         (CX)(CX*2), DX
 	VMOVUPS      Y0, (AX)
-	LEAQ         32(AX), SI
+	LEAQ         32(AX), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two53
-	VMOVUPS      X1, (SI)
+	JZ           two98
+	VMOVUPS      X1, (BX)
 	VEXTRACTF128 $0x01, Y1, X1
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two53:
+two98:
 	TESTB    $0x02, 32(SP)
-	JZ       one54
-	VMOVLPS  X1, (SI)
+	JZ       one99
+	VMOVLPS  X1, (BX)
 	VMOVHLPS X1, X1, X1
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one54:
+one99:
 	TESTB  $0x01, 32(SP)
-	JZ     end55
-	VMOVSS X1, (SI)
+	JZ     end100
+	VMOVSS X1, (BX)
 
-end55:
-	CMPQ         DX, $+1
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y2, (AX)
-	LEAQ         32(AX), SI
+end100:
+	VMOVUPS      Y2, (AX)(CX*1)
+	LEAQ         32(AX)(CX*1), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two56
-	VMOVUPS      X3, (SI)
+	JZ           two101
+	VMOVUPS      X3, (BX)
 	VEXTRACTF128 $0x01, Y3, X3
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two56:
+two101:
 	TESTB    $0x02, 32(SP)
-	JZ       one57
-	VMOVLPS  X3, (SI)
+	JZ       one102
+	VMOVLPS  X3, (BX)
 	VMOVHLPS X3, X3, X3
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one57:
+one102:
 	TESTB  $0x01, 32(SP)
-	JZ     end58
-	VMOVSS X3, (SI)
+	JZ     end103
+	VMOVSS X3, (BX)
 
-end58:
-	CMPQ         DX, $+2
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y4, (AX)
-	LEAQ         32(AX), SI
+end103:
+	VMOVUPS      Y4, (AX)(CX*2)
+	LEAQ         32(AX)(CX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two59
-	VMOVUPS      X5, (SI)
+	JZ           two104
+	VMOVUPS      X5, (CX)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two59:
+two104:
 	TESTB    $0x02, 32(SP)
-	JZ       one60
-	VMOVLPS  X5, (SI)
+	JZ       one105
+	VMOVLPS  X5, (CX)
 	VMOVHLPS X5, X5, X5
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one60:
+one105:
 	TESTB  $0x01, 32(SP)
-	JZ     end61
-	VMOVSS X5, (SI)
+	JZ     end106
+	VMOVSS X5, (CX)
 
-end61:
-	CMPQ         DX, $+3
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y6, (AX)
-	LEAQ         32(AX), AX
+end106:
+	VMOVUPS      Y6, (AX)(DX*1)
+	LEAQ         32(AX)(DX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two62
+	JZ           two107
 	VMOVUPS      X7, (AX)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, AX
 
-two62:
+two107:
 	TESTB    $0x02, 32(SP)
-	JZ       one63
+	JZ       one108
 	VMOVLPS  X7, (AX)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, AX
 
-one63:
+one108:
 	TESTB  $0x01, 32(SP)
-	JZ     end64
+	JZ     end109
 	VMOVSS X7, (AX)
 
-end64:
+end109:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+4, AX, AX
@@ -912,8 +1329,202 @@ end64:
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, 152(SP)
 	SUBQ   $+4, 136(SP)
-	JG     rows48
-	JMP    done2
+	JG     rows92
+	JMP    finish94
+
+rest93:
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed110
+	MOVQ       152(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SI), Y0
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS 32(SI), Y1, Y1
+	VMOVUPS    (DI), Y2
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS 32(DI), Y3, Y3
+	VMOVUPS    (R8), Y4
+	VMOVUPS    (SP), Y5
+	VMASKMOVPS 32(R8), Y5, Y5
+	VMOVUPS    (CX), Y6
+	VMOVUPS    (SP), Y7
+	VMASKMOVPS 32(CX), Y7, Y7
+	JMP        ready111
+
+zeroed110:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready111:
+	MOVQ    144(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop112:
+	VMOVUPS      (R9), Y8
+	VMOVUPS      (SP), Y9
+	VMASKMOVPS   32(R9), Y9, Y9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop112
+	MOVQ         152(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	LEAQ         32(SI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two113
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, CX
+
+two113:
+	TESTB    $0x02, 32(SP)
+	JZ       one114
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, CX
+
+one114:
+	TESTB  $0x01, 32(SP)
+	JZ     end115
+	VMOVSS X1, (CX)
+
+end115:
+	VMOVUPS      Y2, (DI)
+	LEAQ         32(DI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two116
+	VMOVUPS      X3, (CX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, CX
+
+two116:
+	TESTB    $0x02, 32(SP)
+	JZ       one117
+	VMOVLPS  X3, (CX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, CX
+
+one117:
+	TESTB  $0x01, 32(SP)
+	JZ     end118
+	VMOVSS X3, (CX)
+
+end118:
+	VMOVUPS      Y4, (R8)
+	LEAQ         32(R8), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two119
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two119:
+	TESTB    $0x02, 32(SP)
+	JZ       one120
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one120:
+	TESTB  $0x01, 32(SP)
+	JZ     end121
+	VMOVSS X5, (CX)
+
+end121:
+	VMOVUPS      Y6, (AX)
+	LEAQ         32(AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two122
+	VMOVUPS      X7, (AX)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, AX
+
+two122:
+	TESTB    $0x02, 32(SP)
+	JZ       one123
+	VMOVLPS  X7, (AX)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, AX
+
+one123:
+	TESTB  $0x01, 32(SP)
+	JZ     end124
+	VMOVSS X7, (AX)
+
+end124:
+finish94:
+	JMP done2
 
 full7:
 	MOVQ m+0(FP), AX
@@ -923,39 +1534,31 @@ full7:
 	MOVQ 56(SP), AX
 	MOVQ AX, 176(SP)
 
-rows65:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed66
+rows125:
+	MOVQ    160(SP), AX
+	CMPQ    AX, $+4
+	JLT     rest126
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed128
 	MOVQ    176(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    160(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y3
-	VMOVUPS 32(AX), Y4
-	VMOVUPS 64(AX), Y5
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y6
-	VMOVUPS 32(AX), Y7
-	VMOVUPS 64(AX), Y8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Y9
-	VMOVUPS 32(AX), Y10
-	VMOVUPS 64(AX), Y11
-	JMP     ready67
+	VMOVUPS (AX)(CX*1), Y3
+	VMOVUPS 32(AX)(CX*1), Y4
+	VMOVUPS 64(AX)(CX*1), Y5
+	VMOVUPS (AX)(CX*2), Y6
+	VMOVUPS 32(AX)(CX*2), Y7
+	VMOVUPS 64(AX)(CX*2), Y8
+	VMOVUPS (AX)(DX*1), Y9
+	VMOVUPS 32(AX)(DX*1), Y10
+	VMOVUPS 64(AX)(DX*1), Y11
+	JMP     ready129
 
-zeroed66:
+zeroed128:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -969,100 +1572,203 @@ zeroed66:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready67:
-	MOVQ    168(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    160(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish68
+ready129:
+	MOVQ 168(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop69:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
-	VMOVUPS      64(BX), Y14
-	VBROADCASTSS (SI)(R9*1), Y15
+loop130:
+	VMOVUPS      (DI), Y12
+	VMOVUPS      32(DI), Y13
+	VMOVUPS      64(DI), Y14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (DI)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y3
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R8)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
 	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (AX)(R9*1), Y15
+	VBROADCASTSS (AX)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y9
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop69
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop130
+	MOVQ         176(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, (AX)(CX*1)
+	VMOVUPS      Y4, 32(AX)(CX*1)
+	VMOVUPS      Y5, 64(AX)(CX*1)
+	VMOVUPS      Y6, (AX)(CX*2)
+	VMOVUPS      Y7, 32(AX)(CX*2)
+	VMOVUPS      Y8, 64(AX)(CX*2)
+	VMOVUPS      Y9, (AX)(DX*1)
+	VMOVUPS      Y10, 32(AX)(DX*1)
+	VMOVUPS      Y11, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 168(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 176(SP)
+	SUBQ         $+4, 160(SP)
+	JG           rows125
+	JMP          finish127
 
-finish68:
-	MOVQ    176(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    160(SP), DX
+rest126:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed131
+	MOVQ    176(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	VMOVUPS Y4, 32(AX)
-	VMOVUPS Y5, 64(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	VMOVUPS Y8, 64(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Y9, (AX)
-	VMOVUPS Y10, 32(AX)
-	VMOVUPS Y11, 64(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 168(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+4, AX, AX
-	ADDQ    AX, 176(SP)
-	SUBQ    $+4, 160(SP)
-	JG      rows65
-	ADDQ    $+96, 48(SP)
-	ADDQ    $+96, 56(SP)
-	SUBQ    $+24, 40(SP)
-	JMP     columns1
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS (DI), Y3
+	VMOVUPS 32(DI), Y4
+	VMOVUPS 64(DI), Y5
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	VMOVUPS 64(R8), Y8
+	VMOVUPS (CX), Y9
+	VMOVUPS 32(CX), Y10
+	VMOVUPS 64(CX), Y11
+	JMP     ready132
+
+zeroed131:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready132:
+	MOVQ    168(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop133:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VMOVUPS      64(R9), Y14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (CX), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop133
+	MOVQ         176(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	VMOVUPS      Y2, 64(SI)
+	VMOVUPS      Y3, (DI)
+	VMOVUPS      Y4, 32(DI)
+	VMOVUPS      Y5, 64(DI)
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	VMOVUPS      Y8, 64(R8)
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      Y10, 32(AX)
+	VMOVUPS      Y11, 64(AX)
+
+finish127:
+	ADDQ $+96, 48(SP)
+	ADDQ $+96, 56(SP)
+	SUBQ $+24, 40(SP)
+	JMP  columns1
 
 part8:
 	MOVQ m+0(FP), AX
@@ -1072,43 +1778,35 @@ part8:
 	MOVQ 56(SP), AX
 	MOVQ AX, 200(SP)
 
-rows70:
-	MOVB       acc+80(FP), AL
-	TESTB      AL, AL
-	JZ         zeroed71
+rows134:
+	MOVQ       184(SP), AX
+	CMPQ       AX, $+4
+	JLT        rest135
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed137
 	MOVQ       200(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
-	MOVQ       184(SP), DX
-	XORL       BX, BX
+	LEAQ       (CX)(CX*2), DX
 	VMOVUPS    (AX), Y0
 	VMOVUPS    32(AX), Y1
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS 64(AX), Y2, Y2
-	CMPQ       DX, $+1
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	VMOVUPS    32(AX), Y4
+	VMOVUPS    (AX)(CX*1), Y3
+	VMOVUPS    32(AX)(CX*1), Y4
 	VMOVUPS    (SP), Y5
-	VMASKMOVPS 64(AX), Y5, Y5
-	CMPQ       DX, $+2
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y6
-	VMOVUPS    32(AX), Y7
+	VMASKMOVPS 64(AX)(CX*1), Y5, Y5
+	VMOVUPS    (AX)(CX*2), Y6
+	VMOVUPS    32(AX)(CX*2), Y7
 	VMOVUPS    (SP), Y8
-	VMASKMOVPS 64(AX), Y8, Y8
-	CMPQ       DX, $+3
-	CMOVQLE    BX, CX
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y9
-	VMOVUPS    32(AX), Y10
+	VMASKMOVPS 64(AX)(CX*2), Y8, Y8
+	VMOVUPS    (AX)(DX*1), Y9
+	VMOVUPS    32(AX)(DX*1), Y10
 	VMOVUPS    (SP), Y11
-	VMASKMOVPS 64(AX), Y11, Y11
-	JMP        ready72
+	VMASKMOVPS 64(AX)(DX*1), Y11, Y11
+	JMP        ready138
 
-zeroed71:
+zeroed137:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1122,163 +1820,135 @@ zeroed71:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready72:
-	MOVQ    192(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    184(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    48(SP), BX
-	XORL    R9, R9
-	MOVQ    k+16(FP), R10
-	TESTQ   R10, R10
-	JZ      finish73
+ready138:
+	MOVQ 192(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 48(SP), DI
+	MOVQ k+16(FP), R8
 
-loop74:
-	VMOVUPS      (BX), Y12
-	VMOVUPS      32(BX), Y13
+loop139:
+	VMOVUPS      (DI), Y12
+	VMOVUPS      32(DI), Y13
 	VMOVUPS      (SP), Y14
-	VMASKMOVPS   64(BX), Y14, Y14
-	VBROADCASTSS (SI)(R9*1), Y15
+	VMASKMOVPS   64(DI), Y14, Y14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (DI)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*1), Y15
 	VFMADD231PS  Y12, Y15, Y3
 	VFMADD231PS  Y13, Y15, Y4
 	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R8)(R9*1), Y15
+	VBROADCASTSS (AX)(CX*2), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
 	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (AX)(R9*1), Y15
+	VBROADCASTSS (AX)(DX*1), Y15
 	VFMADD231PS  Y12, Y15, Y9
 	VFMADD231PS  Y13, Y15, Y10
 	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         CX, R9
-	ADDQ         DX, BX
-	DECQ         R10
-	JNZ          loop74
-
-finish73:
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop139
 	MOVQ         200(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         184(SP), DX
-	XORL         BX, BX
+	LEAQ         (CX)(CX*2), DX
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
-	LEAQ         64(AX), SI
+	LEAQ         64(AX), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two75
-	VMOVUPS      X2, (SI)
+	JZ           two140
+	VMOVUPS      X2, (BX)
 	VEXTRACTF128 $0x01, Y2, X2
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two75:
+two140:
 	TESTB    $0x02, 32(SP)
-	JZ       one76
-	VMOVLPS  X2, (SI)
+	JZ       one141
+	VMOVLPS  X2, (BX)
 	VMOVHLPS X2, X2, X2
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one76:
+one141:
 	TESTB  $0x01, 32(SP)
-	JZ     end77
-	VMOVSS X2, (SI)
+	JZ     end142
+	VMOVSS X2, (BX)
 
-end77:
-	CMPQ         DX, $+1
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y3, (AX)
-	VMOVUPS      Y4, 32(AX)
-	LEAQ         64(AX), SI
+end142:
+	VMOVUPS      Y3, (AX)(CX*1)
+	VMOVUPS      Y4, 32(AX)(CX*1)
+	LEAQ         64(AX)(CX*1), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two78
-	VMOVUPS      X5, (SI)
+	JZ           two143
+	VMOVUPS      X5, (BX)
 	VEXTRACTF128 $0x01, Y5, X5
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 
-two78:
+two143:
 	TESTB    $0x02, 32(SP)
-	JZ       one79
-	VMOVLPS  X5, (SI)
+	JZ       one144
+	VMOVLPS  X5, (BX)
 	VMOVHLPS X5, X5, X5
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, BX
 
-one79:
+one144:
 	TESTB  $0x01, 32(SP)
-	JZ     end80
-	VMOVSS X5, (SI)
+	JZ     end145
+	VMOVSS X5, (BX)
 
-end80:
-	CMPQ         DX, $+2
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y6, (AX)
-	VMOVUPS      Y7, 32(AX)
-	LEAQ         64(AX), SI
+end145:
+	VMOVUPS      Y6, (AX)(CX*2)
+	VMOVUPS      Y7, 32(AX)(CX*2)
+	LEAQ         64(AX)(CX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two81
-	VMOVUPS      X8, (SI)
+	JZ           two146
+	VMOVUPS      X8, (CX)
 	VEXTRACTF128 $0x01, Y8, X8
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, CX
 
-two81:
+two146:
 	TESTB    $0x02, 32(SP)
-	JZ       one82
-	VMOVLPS  X8, (SI)
+	JZ       one147
+	VMOVLPS  X8, (CX)
 	VMOVHLPS X8, X8, X8
-	ADDQ     $0x08, SI
+	ADDQ     $0x08, CX
 
-one82:
+one147:
 	TESTB  $0x01, 32(SP)
-	JZ     end83
-	VMOVSS X8, (SI)
+	JZ     end148
+	VMOVSS X8, (CX)
 
-end83:
-	CMPQ         DX, $+3
-	CMOVQLE      BX, CX
-	ADDQ         CX, AX
-	VMOVUPS      Y9, (AX)
-	VMOVUPS      Y10, 32(AX)
-	LEAQ         64(AX), AX
+end148:
+	VMOVUPS      Y9, (AX)(DX*1)
+	VMOVUPS      Y10, 32(AX)(DX*1)
+	LEAQ         64(AX)(DX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two84
+	JZ           two149
 	VMOVUPS      X11, (AX)
 	VEXTRACTF128 $0x01, Y11, X11
 	ADDQ         $0x10, AX
 
-two84:
+two149:
 	TESTB    $0x02, 32(SP)
-	JZ       one85
+	JZ       one150
 	VMOVLPS  X11, (AX)
 	VMOVHLPS X11, X11, X11
 	ADDQ     $0x08, AX
 
-one85:
+one150:
 	TESTB  $0x01, 32(SP)
-	JZ     end86
+	JZ     end151
 	VMOVSS X11, (AX)
 
-end86:
+end151:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+4, AX, AX
@@ -1288,8 +1958,219 @@ end86:
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, 200(SP)
 	SUBQ   $+4, 184(SP)
-	JG     rows70
-	JMP    done2
+	JG     rows134
+	JMP    finish136
+
+rest135:
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed152
+	MOVQ       200(SP), CX
+	MOVQ       ldc+72(FP), DX
+	SHLQ       $0x02, DX
+	XORL       BX, BX
+	MOVQ       CX, SI
+	CMPQ       AX, $+1
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, DI
+	CMPQ       AX, $+2
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	MOVQ       CX, R8
+	CMPQ       AX, $+3
+	CMOVQLE    BX, DX
+	ADDQ       DX, CX
+	VMOVUPS    (SI), Y0
+	VMOVUPS    32(SI), Y1
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS 64(SI), Y2, Y2
+	VMOVUPS    (DI), Y3
+	VMOVUPS    32(DI), Y4
+	VMOVUPS    (SP), Y5
+	VMASKMOVPS 64(DI), Y5, Y5
+	VMOVUPS    (R8), Y6
+	VMOVUPS    32(R8), Y7
+	VMOVUPS    (SP), Y8
+	VMASKMOVPS 64(R8), Y8, Y8
+	VMOVUPS    (CX), Y9
+	VMOVUPS    32(CX), Y10
+	VMOVUPS    (SP), Y11
+	VMASKMOVPS 64(CX), Y11, Y11
+	JMP        ready153
+
+zeroed152:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready153:
+	MOVQ    192(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    48(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop154:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VMOVUPS      (SP), Y14
+	VMASKMOVPS   64(R9), Y14, Y14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (CX), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop154
+	MOVQ         200(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Y0, (SI)
+	VMOVUPS      Y1, 32(SI)
+	LEAQ         64(SI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two155
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two155:
+	TESTB    $0x02, 32(SP)
+	JZ       one156
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one156:
+	TESTB  $0x01, 32(SP)
+	JZ     end157
+	VMOVSS X2, (CX)
+
+end157:
+	VMOVUPS      Y3, (DI)
+	VMOVUPS      Y4, 32(DI)
+	LEAQ         64(DI), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two158
+	VMOVUPS      X5, (CX)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+
+two158:
+	TESTB    $0x02, 32(SP)
+	JZ       one159
+	VMOVLPS  X5, (CX)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+
+one159:
+	TESTB  $0x01, 32(SP)
+	JZ     end160
+	VMOVSS X5, (CX)
+
+end160:
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	LEAQ         64(R8), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two161
+	VMOVUPS      X8, (CX)
+	VEXTRACTF128 $0x01, Y8, X8
+	ADDQ         $0x10, CX
+
+two161:
+	TESTB    $0x02, 32(SP)
+	JZ       one162
+	VMOVLPS  X8, (CX)
+	VMOVHLPS X8, X8, X8
+	ADDQ     $0x08, CX
+
+one162:
+	TESTB  $0x01, 32(SP)
+	JZ     end163
+	VMOVSS X8, (CX)
+
+end163:
+	VMOVUPS      Y9, (AX)
+	VMOVUPS      Y10, 32(AX)
+	LEAQ         64(AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two164
+	VMOVUPS      X11, (AX)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, AX
+
+two164:
+	TESTB    $0x02, 32(SP)
+	JZ       one165
+	VMOVLPS  X11, (AX)
+	VMOVHLPS X11, X11, X11
+	ADDQ     $0x08, AX
+
+one165:
+	TESTB  $0x01, 32(SP)
+	JZ     end166
+	VMOVSS X11, (AX)
+
+end166:
+finish136:
+	JMP done2
 
 // func affineAVX2(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, FMA3
@@ -1306,60 +2187,60 @@ TEXT ·affineAVX2(SB), NOSPLIT, $56-68
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels87:
+channels167:
 	CMPQ         40(SP), $+32
-	JLT          next89
+	JLT          next169
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given90
+	JNZ          given170
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish91
+	JMP          finish171
 
-given90:
+given170:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 	VMOVUPS 64(AX)(CX*1), Y2
 	VMOVUPS 96(AX)(CX*1), Y3
 
-finish91:
+finish171:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given92
+	JNZ          given172
 	VBROADCASTSS one<>+0(SB), Y4
 	VBROADCASTSS one<>+0(SB), Y5
 	VBROADCASTSS one<>+0(SB), Y6
 	VBROADCASTSS one<>+0(SB), Y7
-	JMP          finish93
+	JMP          finish173
 
-given92:
+given172:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 	VMOVUPS 64(AX)(CX*1), Y6
 	VMOVUPS 96(AX)(CX*1), Y7
 
-finish93:
+finish173:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given94
+	JNZ    given174
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	JMP    finish95
+	JMP    finish175
 
-given94:
+given174:
 	VMOVUPS (AX)(CX*1), Y8
 	VMOVUPS 32(AX)(CX*1), Y9
 	VMOVUPS 64(AX)(CX*1), Y10
 	VMOVUPS 96(AX)(CX*1), Y11
 
-finish95:
+finish175:
 	VBROADCASTSS floor+64(FP), Y12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1369,9 +2250,9 @@ finish95:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both96
+	JNZ          both176
 
-loop98:
+loop178:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y8, Y0, Y4
 	VMAXPS      Y4, Y12, Y4
@@ -1390,11 +2271,11 @@ loop98:
 	VMOVUPS     Y4, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop98
-	JMP         finish97
+	JNZ         loop178
+	JMP         finish177
 
-both96:
-loop99:
+both176:
+loop179:
 	VMOVUPS     (SI)(DX*1), Y13
 	VFMADD213PS Y8, Y0, Y13
 	VFMADD231PS (DI)(DX*1), Y4, Y13
@@ -1417,55 +2298,55 @@ loop99:
 	VMOVUPS     Y13, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop99
+	JNZ         loop179
 
-finish97:
+finish177:
 	ADDQ $+128, 48(SP)
 	SUBQ $+32, 40(SP)
-	JMP  channels87
+	JMP  channels167
 
-next89:
+next169:
 	CMPQ         40(SP), $+16
-	JLT          next100
+	JLT          next180
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given101
+	JNZ          given181
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish102
+	JMP          finish182
 
-given101:
+given181:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 
-finish102:
+finish182:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given103
+	JNZ          given183
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish104
+	JMP          finish184
 
-given103:
+given183:
 	VMOVUPS (AX)(CX*1), Y2
 	VMOVUPS 32(AX)(CX*1), Y3
 
-finish104:
+finish184:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given105
+	JNZ    given185
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	JMP    finish106
+	JMP    finish186
 
-given105:
+given185:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 
-finish106:
+finish186:
 	VBROADCASTSS floor+64(FP), Y6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1475,9 +2356,9 @@ finish106:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both107
+	JNZ          both187
 
-loop109:
+loop189:
 	VMOVUPS     (SI)(DX*1), Y2
 	VFMADD213PS Y4, Y0, Y2
 	VMAXPS      Y2, Y6, Y2
@@ -1488,11 +2369,11 @@ loop109:
 	VMOVUPS     Y2, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop109
-	JMP         finish108
+	JNZ         loop189
+	JMP         finish188
 
-both107:
-loop110:
+both187:
+loop190:
 	VMOVUPS     (SI)(DX*1), Y7
 	VFMADD213PS Y4, Y0, Y7
 	VFMADD231PS (DI)(DX*1), Y2, Y7
@@ -1505,49 +2386,49 @@ loop110:
 	VMOVUPS     Y7, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop110
+	JNZ         loop190
 
-finish108:
+finish188:
 	ADDQ $+64, 48(SP)
 	SUBQ $+16, 40(SP)
-	JMP  channels87
+	JMP  channels167
 
-next100:
+next180:
 	CMPQ         40(SP), $+8
-	JLT          next111
+	JLT          next191
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given112
+	JNZ          given192
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish113
+	JMP          finish193
 
-given112:
+given192:
 	VMOVUPS (AX)(CX*1), Y0
 
-finish113:
+finish193:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given114
+	JNZ          given194
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish115
+	JMP          finish195
 
-given114:
+given194:
 	VMOVUPS (AX)(CX*1), Y1
 
-finish115:
+finish195:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given116
+	JNZ    given196
 	VXORPS Y2, Y2, Y2
-	JMP    finish117
+	JMP    finish197
 
-given116:
+given196:
 	VMOVUPS (AX)(CX*1), Y2
 
-finish117:
+finish197:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1557,20 +2438,20 @@ finish117:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both118
+	JNZ          both198
 
-loop120:
+loop200:
 	VMOVUPS     (SI)(DX*1), Y1
 	VFMADD213PS Y2, Y0, Y1
 	VMAXPS      Y1, Y3, Y1
 	VMOVUPS     Y1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop120
-	JMP         finish119
+	JNZ         loop200
+	JMP         finish199
 
-both118:
-loop121:
+both198:
+loop201:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VFMADD231PS (DI)(DX*1), Y1, Y4
@@ -1578,52 +2459,52 @@ loop121:
 	VMOVUPS     Y4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop121
+	JNZ         loop201
 
-finish119:
+finish199:
 	ADDQ $+32, 48(SP)
 	SUBQ $+8, 40(SP)
-	JMP  channels87
+	JMP  channels167
 
-next111:
+next191:
 	CMPQ         40(SP), $+0
-	JLE          done88
+	JLE          done168
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given122
+	JNZ          given202
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish123
+	JMP          finish203
 
-given122:
+given202:
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX)(CX*1), Y0, Y0
 
-finish123:
+finish203:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given124
+	JNZ          given204
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish125
+	JMP          finish205
 
-given124:
+given204:
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS (AX)(CX*1), Y1, Y1
 
-finish125:
+finish205:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given126
+	JNZ    given206
 	VXORPS Y2, Y2, Y2
-	JMP    finish127
+	JMP    finish207
 
-given126:
+given206:
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS (AX)(CX*1), Y2, Y2
 
-finish127:
+finish207:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -1633,40 +2514,40 @@ finish127:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both128
+	JNZ          both208
 
-loop130:
+loop210:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (SI)(DX*1), Y1, Y1
 	VFMADD213PS  Y2, Y0, Y1
 	VMAXPS       Y1, Y3, Y1
 	LEAQ         (BX)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two131
+	JZ           two211
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two131:
+two211:
 	TESTB    $0x02, 32(SP)
-	JZ       one132
+	JZ       one212
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one132:
+one212:
 	TESTB  $0x01, 32(SP)
-	JZ     end133
+	JZ     end213
 	VMOVSS X1, (DI)
 
-end133:
+end213:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop130
-	JMP  finish129
+	JNZ  loop210
+	JMP  finish209
 
-both128:
-loop134:
+both208:
+loop214:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (SI)(DX*1), Y4, Y4
 	VFMADD213PS  Y2, Y0, Y4
@@ -1676,30 +2557,30 @@ loop134:
 	VMAXPS       Y4, Y3, Y4
 	LEAQ         (BX)(DX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two135
+	JZ           two215
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two135:
+two215:
 	TESTB    $0x02, 32(SP)
-	JZ       one136
+	JZ       one216
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one136:
+one216:
 	TESTB  $0x01, 32(SP)
-	JZ     end137
+	JZ     end217
 	VMOVSS X4, (R8)
 
-end137:
+end217:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop134
+	JNZ  loop214
 
-finish129:
-done88:
+finish209:
+done168:
 	VZEROUPPER
 	RET
 
@@ -1718,9 +2599,9 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $56-48
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels138:
+channels218:
 	CMPQ   40(SP), $+32
-	JLT    next140
+	JLT    next220
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1735,10 +2616,8 @@ channels138:
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
-	TESTQ  DX, DX
-	JZ     finish141
 
-loop142:
+loop221:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1753,44 +2632,42 @@ loop142:
 	VFMADD231PS 96(CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop142
+	JNZ         loop221
+	MOVQ        s+0(FP), AX
+	MOVQ        48(SP), CX
+	VMOVUPS     (AX)(CX*1), Y8
+	VADDPS      Y8, Y0, Y0
+	VMOVUPS     Y0, (AX)(CX*1)
+	VMOVUPS     32(AX)(CX*1), Y0
+	VADDPS      Y0, Y1, Y1
+	VMOVUPS     Y1, 32(AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Y0
+	VADDPS      Y0, Y2, Y2
+	VMOVUPS     Y2, 64(AX)(CX*1)
+	VMOVUPS     96(AX)(CX*1), Y0
+	VADDPS      Y0, Y3, Y3
+	VMOVUPS     Y3, 96(AX)(CX*1)
+	MOVQ        sxy+8(FP), AX
+	MOVQ        48(SP), CX
+	VMOVUPS     (AX)(CX*1), Y0
+	VADDPS      Y0, Y4, Y4
+	VMOVUPS     Y4, (AX)(CX*1)
+	VMOVUPS     32(AX)(CX*1), Y0
+	VADDPS      Y0, Y5, Y5
+	VMOVUPS     Y5, 32(AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Y0
+	VADDPS      Y0, Y6, Y6
+	VMOVUPS     Y6, 64(AX)(CX*1)
+	VMOVUPS     96(AX)(CX*1), Y0
+	VADDPS      Y0, Y7, Y7
+	VMOVUPS     Y7, 96(AX)(CX*1)
+	ADDQ        $+128, 48(SP)
+	SUBQ        $+32, 40(SP)
+	JMP         channels218
 
-finish141:
-	MOVQ    s+0(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y8
-	VADDPS  Y8, Y0, Y0
-	VMOVUPS Y0, (AX)(CX*1)
-	VMOVUPS 32(AX)(CX*1), Y0
-	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Y0
-	VADDPS  Y0, Y2, Y2
-	VMOVUPS Y2, 64(AX)(CX*1)
-	VMOVUPS 96(AX)(CX*1), Y0
-	VADDPS  Y0, Y3, Y3
-	VMOVUPS Y3, 96(AX)(CX*1)
-	MOVQ    sxy+8(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y0
-	VADDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (AX)(CX*1)
-	VMOVUPS 32(AX)(CX*1), Y0
-	VADDPS  Y0, Y5, Y5
-	VMOVUPS Y5, 32(AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Y0
-	VADDPS  Y0, Y6, Y6
-	VMOVUPS Y6, 64(AX)(CX*1)
-	VMOVUPS 96(AX)(CX*1), Y0
-	VADDPS  Y0, Y7, Y7
-	VMOVUPS Y7, 96(AX)(CX*1)
-	ADDQ    $+128, 48(SP)
-	SUBQ    $+32, 40(SP)
-	JMP     channels138
-
-next140:
+next220:
 	CMPQ   40(SP), $+16
-	JLT    next143
+	JLT    next222
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1806,9 +2683,9 @@ next140:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest145
+	JLT    rest224
 
-pixels144:
+several223:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1824,14 +2701,13 @@ pixels144:
 	VFMADD231PS 32(CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         pixels144
+	JGE         several223
 
-rest145:
-	ADDQ  $+2, DX
-	TESTQ DX, DX
-	JZ    finish146
+rest224:
+	ADDQ $+2, DX
+	JZ   finish225
 
-loop147:
+loop226:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1840,9 +2716,9 @@ loop147:
 	VFMADD231PS 32(CX)(SI*1), Y8, Y5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop147
+	JNZ         loop226
 
-finish146:
+finish225:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y3, Y1, Y1
@@ -1865,11 +2741,11 @@ finish146:
 	VMOVUPS Y5, 32(AX)(CX*1)
 	ADDQ    $+64, 48(SP)
 	SUBQ    $+16, 40(SP)
-	JMP     channels138
+	JMP     channels218
 
-next143:
+next222:
 	CMPQ   40(SP), $+8
-	JLT    next148
+	JLT    next227
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1885,9 +2761,9 @@ next143:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest150
+	JLT    rest229
 
-pixels149:
+several228:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
@@ -1905,22 +2781,21 @@ pixels149:
 	VFMADD231PS (CX)(SI*1), Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels149
+	JGE         several228
 
-rest150:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish151
+rest229:
+	ADDQ $+4, DX
+	JZ   finish230
 
-loop152:
+loop231:
 	VMOVUPS     (AX)(SI*1), Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS (CX)(SI*1), Y8, Y4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop152
+	JNZ         loop231
 
-finish151:
+finish230:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y5, Y4, Y4
 	VADDPS  Y3, Y2, Y2
@@ -1939,11 +2814,11 @@ finish151:
 	VMOVUPS Y4, (AX)(CX*1)
 	ADDQ    $+32, 48(SP)
 	SUBQ    $+8, 40(SP)
-	JMP     channels138
+	JMP     channels218
 
-next148:
+next227:
 	CMPQ   40(SP), $+0
-	JLE    done139
+	JLE    done219
 	VXORPS Y0, Y0, Y0
 	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
@@ -1959,9 +2834,9 @@ next148:
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest154
+	JLT    rest233
 
-pixels153:
+several232:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (AX)(SI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -1991,14 +2866,13 @@ pixels153:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels153
+	JGE         several232
 
-rest154:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish155
+rest233:
+	ADDQ $+4, DX
+	JZ   finish234
 
-loop156:
+loop235:
 	VMOVUPS     (SP), Y8
 	VMASKMOVPS  (AX)(SI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -2007,9 +2881,9 @@ loop156:
 	VFMADD231PS Y9, Y8, Y4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop156
+	JNZ         loop235
 
-finish155:
+finish234:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y5, Y4, Y4
 	VADDPS       Y3, Y2, Y2
@@ -2023,24 +2897,24 @@ finish155:
 	VADDPS       Y1, Y0, Y0
 	LEAQ         (AX)(CX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two157
+	JZ           two236
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two157:
+two236:
 	TESTB    $0x02, 32(SP)
-	JZ       one158
+	JZ       one237
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one158:
+one237:
 	TESTB  $0x01, 32(SP)
-	JZ     end159
+	JZ     end238
 	VMOVSS X0, (AX)
 
-end159:
+end238:
 	MOVQ         sxy+8(FP), AX
 	MOVQ         48(SP), CX
 	VMOVUPS      (SP), Y0
@@ -2048,25 +2922,25 @@ end159:
 	VADDPS       Y0, Y4, Y4
 	LEAQ         (AX)(CX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two160
+	JZ           two239
 	VMOVUPS      X4, (AX)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, AX
 
-two160:
+two239:
 	TESTB    $0x02, 32(SP)
-	JZ       one161
+	JZ       one240
 	VMOVLPS  X4, (AX)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, AX
 
-one161:
+one240:
 	TESTB  $0x01, 32(SP)
-	JZ     end162
+	JZ     end241
 	VMOVSS X4, (AX)
 
-end162:
-done139:
+end241:
+done219:
 	VZEROUPPER
 	RET
 
@@ -2086,9 +2960,9 @@ TEXT ·maskAVX2(SB), NOSPLIT, $40-32
 	MOVQ    n+24(FP), BX
 	VXORPS  Y0, Y0, Y0
 	SUBQ    $+32, BX
-	JLT     next164
+	JLT     next243
 
-vectors163:
+vectors242:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -2109,14 +2983,14 @@ vectors163:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, BX
-	JGE     vectors163
+	JGE     vectors242
 
-next164:
+next243:
 	ADDQ $+32, BX
 	SUBQ $+8, BX
-	JLT  next166
+	JLT  next245
 
-vectors165:
+vectors244:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -2125,12 +2999,12 @@ vectors165:
 	ADDQ    $+32, CX
 	ADDQ    $+32, DX
 	SUBQ    $+8, BX
-	JGE     vectors165
+	JGE     vectors244
 
-next166:
+next245:
 	ADDQ         $+8, BX
 	TESTQ        BX, BX
-	JZ           done167
+	JZ           done246
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DX), Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y1
@@ -2139,25 +3013,25 @@ next166:
 	VANDPS       Y0, Y1, Y1
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two168
+	JZ           two247
 	VMOVUPS      X1, (AX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, AX
 
-two168:
+two247:
 	TESTB    $0x02, 32(SP)
-	JZ       one169
+	JZ       one248
 	VMOVLPS  X1, (AX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, AX
 
-one169:
+one248:
 	TESTB  $0x01, 32(SP)
-	JZ     end170
+	JZ     end249
 	VMOVSS X1, (AX)
 
-end170:
-done167:
+end249:
+done246:
 	VZEROUPPER
 	RET
 
@@ -2172,17 +3046,17 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    c+32(FP), $+8
-	JLT     narrow171
+	JLT     narrow250
 	CMPQ    k+40(FP), $+3
-	JNE     other172
+	JNE     other251
 	MOVQ    pixel+48(FP), AX
 	MOVQ    tap+56(FP), CX
 	IMUL3Q  $+1, AX, AX
 	IMUL3Q  $+1, CX, CX
 	CMPQ    AX, CX
-	JNE     other172
+	JNE     other251
 	CMPQ    width+24(FP), $+8
-	JLT     smaller173
+	JLT     smaller252
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+56(FP), CX
@@ -2200,7 +3074,7 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	XORL    R8, R8
 	MOVQ    R8, 40(SP)
 
-tiles174:
+tiles253:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2217,7 +3091,7 @@ tiles174:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels175:
+channels254:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2237,7 +3111,7 @@ channels175:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop176:
+loop255:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2281,7 +3155,7 @@ loop176:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop176
+	JNZ         loop255
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2300,26 +3174,26 @@ loop176:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels175
+	JGT         channels254
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles174
+	JLT         tiles253
 	VZEROUPPER
 	RET
 
-smaller173:
-other172:
+smaller252:
+other251:
 	CMPQ   k+40(FP), $+3
-	JNE    other177
+	JNE    other256
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other177
+	JNE    other256
 	CMPQ   width+24(FP), $+8
-	JLT    smaller178
+	JLT    smaller257
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2337,7 +3211,7 @@ other172:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles179:
+tiles258:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2354,7 +3228,7 @@ tiles179:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels180:
+channels259:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2374,7 +3248,7 @@ channels180:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop181:
+loop260:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2420,7 +3294,7 @@ loop181:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop181
+	JNZ         loop260
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2439,44 +3313,44 @@ loop181:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels180
+	JGT         channels259
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles179
+	JLT         tiles258
 	VZEROUPPER
 	RET
 
-smaller178:
-other177:
+smaller257:
+other256:
 	CMPQ   k+40(FP), $+3
-	JNE    other182
+	JNE    other261
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other182
+	JNE    other261
 	CMPQ   width+24(FP), $+8
-	JLT    smaller183
+	JLT    smaller262
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+16, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles184:
+tiles263:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2493,7 +3367,7 @@ tiles184:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels185:
+channels264:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2513,7 +3387,7 @@ channels185:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop186:
+loop265:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2522,14 +3396,14 @@ loop186:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Y11
 	VFMADD231PS Y11, Y8, Y0
-	VMOVUPS     (R9)(CX*1), Y11
+	VMOVUPS     (R9)(DX*1), Y11
 	VFMADD231PS Y11, Y9, Y0
-	VMOVUPS     (R9)(CX*2), Y11
+	VMOVUPS     (R9)(DX*2), Y11
 	VFMADD231PS Y11, Y8, Y1
 	VFMADD231PS Y11, Y10, Y0
 	VMOVUPS     (R9)(BX*1), Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMOVUPS     (R9)(CX*4), Y11
+	VMOVUPS     (R9)(DX*4), Y11
 	VFMADD231PS Y11, Y8, Y2
 	VFMADD231PS Y11, Y10, Y1
 	VMOVUPS     (R9)(SI*1), Y11
@@ -2539,18 +3413,18 @@ loop186:
 	VFMADD231PS Y11, Y10, Y2
 	VMOVUPS     (R9)(DI*1), Y11
 	VFMADD231PS Y11, Y9, Y3
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Y11
 	VFMADD231PS Y11, Y8, Y4
 	VFMADD231PS Y11, Y10, Y3
-	VMOVUPS     (R9)(CX*1), Y11
+	VMOVUPS     (R9)(DX*1), Y11
 	VFMADD231PS Y11, Y9, Y4
-	VMOVUPS     (R9)(CX*2), Y11
+	VMOVUPS     (R9)(DX*2), Y11
 	VFMADD231PS Y11, Y8, Y5
 	VFMADD231PS Y11, Y10, Y4
 	VMOVUPS     (R9)(BX*1), Y11
 	VFMADD231PS Y11, Y9, Y5
-	VMOVUPS     (R9)(CX*4), Y11
+	VMOVUPS     (R9)(DX*4), Y11
 	VFMADD231PS Y11, Y8, Y6
 	VFMADD231PS Y11, Y10, Y5
 	VMOVUPS     (R9)(SI*1), Y11
@@ -2560,12 +3434,12 @@ loop186:
 	VFMADD231PS Y11, Y10, Y6
 	VMOVUPS     (R9)(DI*1), Y11
 	VFMADD231PS Y11, Y9, Y7
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Y11
 	VFMADD231PS Y11, Y10, Y7
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop186
+	JNZ         loop265
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2584,26 +3458,26 @@ loop186:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels185
+	JGT         channels264
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles184
+	JLT         tiles263
 	VZEROUPPER
 	RET
 
-smaller183:
-other182:
+smaller262:
+other261:
 	CMPQ   k+40(FP), $+5
-	JNE    other187
+	JNE    other266
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other187
+	JNE    other266
 	CMPQ   width+24(FP), $+8
-	JLT    smaller188
+	JLT    smaller267
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2621,7 +3495,7 @@ other182:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles189:
+tiles268:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2638,7 +3512,7 @@ tiles189:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels190:
+channels269:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2658,7 +3532,7 @@ channels190:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop191:
+loop270:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2724,7 +3598,7 @@ loop191:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop191
+	JNZ         loop270
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2743,26 +3617,26 @@ loop191:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels190
+	JGT         channels269
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles189
+	JLT         tiles268
 	VZEROUPPER
 	RET
 
-smaller188:
-other187:
+smaller267:
+other266:
 	CMPQ   k+40(FP), $+5
-	JNE    other192
+	JNE    other271
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other192
+	JNE    other271
 	CMPQ   width+24(FP), $+8
-	JLT    smaller193
+	JLT    smaller272
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -2780,7 +3654,7 @@ other187:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles194:
+tiles273:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2797,7 +3671,7 @@ tiles194:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels195:
+channels274:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2817,7 +3691,7 @@ channels195:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop196:
+loop275:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2887,7 +3761,7 @@ loop196:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop196
+	JNZ         loop275
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -2906,44 +3780,44 @@ loop196:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels195
+	JGT         channels274
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles194
+	JLT         tiles273
 	VZEROUPPER
 	RET
 
-smaller193:
-other192:
+smaller272:
+other271:
 	CMPQ   k+40(FP), $+5
-	JNE    other197
+	JNE    other276
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other197
+	JNE    other276
 	CMPQ   width+24(FP), $+8
-	JLT    smaller198
+	JLT    smaller277
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+16, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles199:
+tiles278:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -2960,7 +3834,7 @@ tiles199:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels200:
+channels279:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -2980,7 +3854,7 @@ channels200:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop201:
+loop280:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -2993,15 +3867,15 @@ loop201:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Y13
 	VFMADD231PS Y13, Y8, Y0
-	VMOVUPS     (R9)(CX*1), Y13
+	VMOVUPS     (R9)(DX*1), Y13
 	VFMADD231PS Y13, Y9, Y0
-	VMOVUPS     (R9)(CX*2), Y13
+	VMOVUPS     (R9)(DX*2), Y13
 	VFMADD231PS Y13, Y8, Y1
 	VFMADD231PS Y13, Y10, Y0
 	VMOVUPS     (R9)(BX*1), Y13
 	VFMADD231PS Y13, Y9, Y1
 	VFMADD231PS Y13, Y11, Y0
-	VMOVUPS     (R9)(CX*4), Y13
+	VMOVUPS     (R9)(DX*4), Y13
 	VFMADD231PS Y13, Y8, Y2
 	VFMADD231PS Y13, Y10, Y1
 	VFMADD231PS Y13, Y12, Y0
@@ -3015,22 +3889,22 @@ loop201:
 	VMOVUPS     (R9)(DI*1), Y13
 	VFMADD231PS Y13, Y9, Y3
 	VFMADD231PS Y13, Y11, Y2
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Y13
 	VFMADD231PS Y13, Y8, Y4
 	VFMADD231PS Y13, Y10, Y3
 	VFMADD231PS Y13, Y12, Y2
-	VMOVUPS     (R9)(CX*1), Y13
+	VMOVUPS     (R9)(DX*1), Y13
 	VFMADD231PS Y13, Y9, Y4
 	VFMADD231PS Y13, Y11, Y3
-	VMOVUPS     (R9)(CX*2), Y13
+	VMOVUPS     (R9)(DX*2), Y13
 	VFMADD231PS Y13, Y8, Y5
 	VFMADD231PS Y13, Y10, Y4
 	VFMADD231PS Y13, Y12, Y3
 	VMOVUPS     (R9)(BX*1), Y13
 	VFMADD231PS Y13, Y9, Y5
 	VFMADD231PS Y13, Y11, Y4
-	VMOVUPS     (R9)(CX*4), Y13
+	VMOVUPS     (R9)(DX*4), Y13
 	VFMADD231PS Y13, Y8, Y6
 	VFMADD231PS Y13, Y10, Y5
 	VFMADD231PS Y13, Y12, Y4
@@ -3044,17 +3918,17 @@ loop201:
 	VMOVUPS     (R9)(DI*1), Y13
 	VFMADD231PS Y13, Y9, Y7
 	VFMADD231PS Y13, Y11, Y6
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Y13
 	VFMADD231PS Y13, Y10, Y7
 	VFMADD231PS Y13, Y12, Y6
-	VMOVUPS     (R9)(CX*1), Y13
+	VMOVUPS     (R9)(DX*1), Y13
 	VFMADD231PS Y13, Y11, Y7
-	VMOVUPS     (R9)(CX*2), Y13
+	VMOVUPS     (R9)(DX*2), Y13
 	VFMADD231PS Y13, Y12, Y7
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop201
+	JNZ         loop280
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3073,26 +3947,26 @@ loop201:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels200
+	JGT         channels279
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles199
+	JLT         tiles278
 	VZEROUPPER
 	RET
 
-smaller198:
-other197:
+smaller277:
+other276:
 	CMPQ   k+40(FP), $+7
-	JNE    other202
+	JNE    other281
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other202
+	JNE    other281
 	CMPQ   width+24(FP), $+8
-	JLT    smaller203
+	JLT    smaller282
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3110,7 +3984,7 @@ other197:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles204:
+tiles283:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3127,7 +4001,7 @@ tiles204:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels205:
+channels284:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3147,7 +4021,7 @@ channels205:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop206:
+loop285:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3235,7 +4109,7 @@ loop206:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop206
+	JNZ         loop285
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3254,26 +4128,26 @@ loop206:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels205
+	JGT         channels284
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles204
+	JLT         tiles283
 	VZEROUPPER
 	RET
 
-smaller203:
-other202:
+smaller282:
+other281:
 	CMPQ   k+40(FP), $+7
-	JNE    other207
+	JNE    other286
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other207
+	JNE    other286
 	CMPQ   width+24(FP), $+8
-	JLT    smaller208
+	JLT    smaller287
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3291,7 +4165,7 @@ other202:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles209:
+tiles288:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3308,7 +4182,7 @@ tiles209:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels210:
+channels289:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3328,7 +4202,7 @@ channels210:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop211:
+loop290:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3423,7 +4297,7 @@ loop211:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop211
+	JNZ         loop290
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3442,44 +4316,44 @@ loop211:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels210
+	JGT         channels289
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles209
+	JLT         tiles288
 	VZEROUPPER
 	RET
 
-smaller208:
-other207:
+smaller287:
+other286:
 	CMPQ   k+40(FP), $+7
-	JNE    other212
+	JNE    other291
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other212
+	JNE    other291
 	CMPQ   width+24(FP), $+8
-	JLT    smaller213
+	JLT    smaller292
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+16, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles214:
+tiles293:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3496,7 +4370,7 @@ tiles214:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels215:
+channels294:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3516,7 +4390,7 @@ channels215:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop216:
+loop295:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3533,15 +4407,15 @@ loop216:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Y15
 	VFMADD231PS Y15, Y8, Y0
-	VMOVUPS     (R9)(CX*1), Y15
+	VMOVUPS     (R9)(DX*1), Y15
 	VFMADD231PS Y15, Y9, Y0
-	VMOVUPS     (R9)(CX*2), Y15
+	VMOVUPS     (R9)(DX*2), Y15
 	VFMADD231PS Y15, Y8, Y1
 	VFMADD231PS Y15, Y10, Y0
 	VMOVUPS     (R9)(BX*1), Y15
 	VFMADD231PS Y15, Y9, Y1
 	VFMADD231PS Y15, Y11, Y0
-	VMOVUPS     (R9)(CX*4), Y15
+	VMOVUPS     (R9)(DX*4), Y15
 	VFMADD231PS Y15, Y8, Y2
 	VFMADD231PS Y15, Y10, Y1
 	VFMADD231PS Y15, Y12, Y0
@@ -3558,17 +4432,17 @@ loop216:
 	VFMADD231PS Y15, Y9, Y3
 	VFMADD231PS Y15, Y11, Y2
 	VFMADD231PS Y15, Y13, Y1
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Y15
 	VFMADD231PS Y15, Y8, Y4
 	VFMADD231PS Y15, Y10, Y3
 	VFMADD231PS Y15, Y12, Y2
 	VFMADD231PS Y15, Y14, Y1
-	VMOVUPS     (R9)(CX*1), Y15
+	VMOVUPS     (R9)(DX*1), Y15
 	VFMADD231PS Y15, Y9, Y4
 	VFMADD231PS Y15, Y11, Y3
 	VFMADD231PS Y15, Y13, Y2
-	VMOVUPS     (R9)(CX*2), Y15
+	VMOVUPS     (R9)(DX*2), Y15
 	VFMADD231PS Y15, Y8, Y5
 	VFMADD231PS Y15, Y10, Y4
 	VFMADD231PS Y15, Y12, Y3
@@ -3577,7 +4451,7 @@ loop216:
 	VFMADD231PS Y15, Y9, Y5
 	VFMADD231PS Y15, Y11, Y4
 	VFMADD231PS Y15, Y13, Y3
-	VMOVUPS     (R9)(CX*4), Y15
+	VMOVUPS     (R9)(DX*4), Y15
 	VFMADD231PS Y15, Y8, Y6
 	VFMADD231PS Y15, Y10, Y5
 	VFMADD231PS Y15, Y12, Y4
@@ -3595,24 +4469,24 @@ loop216:
 	VFMADD231PS Y15, Y9, Y7
 	VFMADD231PS Y15, Y11, Y6
 	VFMADD231PS Y15, Y13, Y5
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Y15
 	VFMADD231PS Y15, Y10, Y7
 	VFMADD231PS Y15, Y12, Y6
 	VFMADD231PS Y15, Y14, Y5
-	VMOVUPS     (R9)(CX*1), Y15
+	VMOVUPS     (R9)(DX*1), Y15
 	VFMADD231PS Y15, Y11, Y7
 	VFMADD231PS Y15, Y13, Y6
-	VMOVUPS     (R9)(CX*2), Y15
+	VMOVUPS     (R9)(DX*2), Y15
 	VFMADD231PS Y15, Y12, Y7
 	VFMADD231PS Y15, Y14, Y6
 	VMOVUPS     (R9)(BX*1), Y15
 	VFMADD231PS Y15, Y13, Y7
-	VMOVUPS     (R9)(CX*4), Y15
+	VMOVUPS     (R9)(DX*4), Y15
 	VFMADD231PS Y15, Y14, Y7
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop216
+	JNZ         loop295
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3631,18 +4505,18 @@ loop216:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels215
+	JGT         channels294
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles214
+	JLT         tiles293
 	VZEROUPPER
 	RET
 
-smaller213:
-other212:
+smaller292:
+other291:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller217
+	JLT   smaller296
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3660,7 +4534,7 @@ other212:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles218:
+tiles297:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -3677,7 +4551,7 @@ tiles218:
 	XORL    R9, R9
 	MOVQ    R9, 64(SP)
 
-channels219:
+channels298:
 	MOVQ    64(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -3697,10 +4571,10 @@ channels219:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop220:
+loop299:
 	MOVQ k+40(FP), R13
 
-loop221:
+loop300:
 	VMOVUPS     (R11), Y8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Y8, Y0
@@ -3713,10 +4587,10 @@ loop221:
 	VFMADD231PS (R10)(R8*1), Y8, Y7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop221
+	JNZ         loop300
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop220
+	JNZ         loop299
 	VMOVUPS     Y0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Y1, (R9)
@@ -3735,17 +4609,17 @@ loop221:
 	ADDQ        AX, R9
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels219
+	JGT         channels298
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles218
+	JLT         tiles297
 	VZEROUPPER
 	RET
 
-smaller217:
+smaller296:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller222
+	JLT   smaller301
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3763,7 +4637,7 @@ smaller217:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles223:
+tiles302:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -3780,7 +4654,7 @@ tiles223:
 	XORL    DI, DI
 	MOVQ    DI, 64(SP)
 
-channels224:
+channels303:
 	MOVQ    64(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -3796,10 +4670,10 @@ channels224:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop225:
+loop304:
 	MOVQ k+40(FP), R11
 
-loop226:
+loop305:
 	VMOVUPS     (R9), Y4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Y4, Y0
@@ -3808,10 +4682,10 @@ loop226:
 	VFMADD231PS (R8)(SI*1), Y4, Y3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop226
+	JNZ         loop305
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop225
+	JNZ         loop304
 	VMOVUPS     Y0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Y1, (DI)
@@ -3822,17 +4696,17 @@ loop226:
 	ADDQ        AX, DI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels224
+	JGT         channels303
 	ADDQ        $+4, 40(SP)
 	MOVQ        40(SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles223
+	JLT         tiles302
 	VZEROUPPER
 	RET
 
-smaller222:
+smaller301:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller227
+	JLT   smaller306
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3850,7 +4724,7 @@ smaller222:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles228:
+tiles307:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -3867,7 +4741,7 @@ tiles228:
 	XORL    SI, SI
 	MOVQ    SI, 64(SP)
 
-channels229:
+channels308:
 	MOVQ    64(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -3881,37 +4755,37 @@ channels229:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop230:
+loop309:
 	MOVQ k+40(FP), R10
 
-loop231:
+loop310:
 	VMOVUPS     (R8), Y2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Y2, Y0
 	VFMADD231PS (DI)(BX*1), Y2, Y1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop231
+	JNZ         loop310
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop230
+	JNZ         loop309
 	VMOVUPS     Y0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Y1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels229
+	JGT         channels308
 	ADDQ        $+2, 40(SP)
 	MOVQ        40(SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles228
+	JLT         tiles307
 	VZEROUPPER
 	RET
 
-smaller227:
+smaller306:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller232
+	JLT   smaller311
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -3929,7 +4803,7 @@ smaller227:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles233:
+tiles312:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -3946,7 +4820,7 @@ tiles233:
 	XORL    BX, BX
 	MOVQ    BX, 64(SP)
 
-channels234:
+channels313:
 	MOVQ    64(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -3959,35 +4833,35 @@ channels234:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop235:
+loop314:
 	MOVQ k+40(FP), R9
 
-loop236:
+loop315:
 	VMOVUPS     (DI), Y1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Y1, Y0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop236
+	JNZ         loop315
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop235
+	JNZ         loop314
 	VMOVUPS     Y0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels234
+	JGT         channels313
 	ADDQ        $+1, 40(SP)
 	MOVQ        40(SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles233
+	JLT         tiles312
 	VZEROUPPER
 	RET
 
-smaller232:
-narrow171:
+smaller311:
+narrow250:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller237
+	JLT   smaller316
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4005,7 +4879,7 @@ narrow171:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles238:
+tiles317:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -4037,10 +4911,10 @@ tiles238:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop240:
+loop319:
 	MOVQ k+40(FP), R13
 
-loop241:
+loop320:
 	VMOVUPS      (SP), Y8
 	VMASKMOVPS   (R11), Y8, Y8
 	ADDQ         AX, R11
@@ -4070,188 +4944,188 @@ loop241:
 	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R13
-	JNZ          loop241
+	JNZ          loop320
 	ADDQ         DX, R10
 	DECQ         R12
-	JNZ          loop240
+	JNZ          loop319
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two242
+	JZ           two321
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two242:
+two321:
 	TESTB    $0x02, 32(SP)
-	JZ       one243
+	JZ       one322
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one243:
+one322:
 	TESTB  $0x01, 32(SP)
-	JZ     end244
+	JZ     end323
 	VMOVSS X0, (R10)
 
-end244:
+end323:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two245
+	JZ           two324
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two245:
+two324:
 	TESTB    $0x02, 32(SP)
-	JZ       one246
+	JZ       one325
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one246:
+one325:
 	TESTB  $0x01, 32(SP)
-	JZ     end247
+	JZ     end326
 	VMOVSS X1, (R10)
 
-end247:
+end326:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two248
+	JZ           two327
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two248:
+two327:
 	TESTB    $0x02, 32(SP)
-	JZ       one249
+	JZ       one328
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one249:
+one328:
 	TESTB  $0x01, 32(SP)
-	JZ     end250
+	JZ     end329
 	VMOVSS X2, (R10)
 
-end250:
+end329:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two251
+	JZ           two330
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two251:
+two330:
 	TESTB    $0x02, 32(SP)
-	JZ       one252
+	JZ       one331
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one252:
+one331:
 	TESTB  $0x01, 32(SP)
-	JZ     end253
+	JZ     end332
 	VMOVSS X3, (R10)
 
-end253:
+end332:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two254
+	JZ           two333
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two254:
+two333:
 	TESTB    $0x02, 32(SP)
-	JZ       one255
+	JZ       one334
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one255:
+one334:
 	TESTB  $0x01, 32(SP)
-	JZ     end256
+	JZ     end335
 	VMOVSS X4, (R10)
 
-end256:
+end335:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two257
+	JZ           two336
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two257:
+two336:
 	TESTB    $0x02, 32(SP)
-	JZ       one258
+	JZ       one337
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one258:
+one337:
 	TESTB  $0x01, 32(SP)
-	JZ     end259
+	JZ     end338
 	VMOVSS X5, (R10)
 
-end259:
+end338:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two260
+	JZ           two339
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two260:
+two339:
 	TESTB    $0x02, 32(SP)
-	JZ       one261
+	JZ       one340
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one261:
+one340:
 	TESTB  $0x01, 32(SP)
-	JZ     end262
+	JZ     end341
 	VMOVSS X6, (R10)
 
-end262:
+end341:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two263
+	JZ           two342
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two263:
+two342:
 	TESTB    $0x02, 32(SP)
-	JZ       one264
+	JZ       one343
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one264:
+one343:
 	TESTB  $0x01, 32(SP)
-	JZ     end265
+	JZ     end344
 	VMOVSS X7, (R10)
 
-end265:
+end344:
 	ADDQ AX, R9
 	ADDQ $+8, 40(SP)
 	MOVQ 40(SP), R9
 	CMPQ R9, width+24(FP)
-	JLT  tiles238
+	JLT  tiles317
 	VZEROUPPER
 	RET
 
-smaller237:
+smaller316:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller266
+	JLT   smaller345
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4269,7 +5143,7 @@ smaller237:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles267:
+tiles346:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -4297,10 +5171,10 @@ tiles267:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop269:
+loop348:
 	MOVQ k+40(FP), R11
 
-loop270:
+loop349:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R9), Y4, Y4
 	ADDQ         AX, R9
@@ -4318,104 +5192,104 @@ loop270:
 	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R11
-	JNZ          loop270
+	JNZ          loop349
 	ADDQ         DX, R8
 	DECQ         R10
-	JNZ          loop269
+	JNZ          loop348
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two271
+	JZ           two350
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two271:
+two350:
 	TESTB    $0x02, 32(SP)
-	JZ       one272
+	JZ       one351
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one272:
+one351:
 	TESTB  $0x01, 32(SP)
-	JZ     end273
+	JZ     end352
 	VMOVSS X0, (R8)
 
-end273:
+end352:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two274
+	JZ           two353
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two274:
+two353:
 	TESTB    $0x02, 32(SP)
-	JZ       one275
+	JZ       one354
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one275:
+one354:
 	TESTB  $0x01, 32(SP)
-	JZ     end276
+	JZ     end355
 	VMOVSS X1, (R8)
 
-end276:
+end355:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two277
+	JZ           two356
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two277:
+two356:
 	TESTB    $0x02, 32(SP)
-	JZ       one278
+	JZ       one357
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one278:
+one357:
 	TESTB  $0x01, 32(SP)
-	JZ     end279
+	JZ     end358
 	VMOVSS X2, (R8)
 
-end279:
+end358:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two280
+	JZ           two359
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two280:
+two359:
 	TESTB    $0x02, 32(SP)
-	JZ       one281
+	JZ       one360
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one281:
+one360:
 	TESTB  $0x01, 32(SP)
-	JZ     end282
+	JZ     end361
 	VMOVSS X3, (R8)
 
-end282:
+end361:
 	ADDQ AX, DI
 	ADDQ $+4, 40(SP)
 	MOVQ 40(SP), DI
 	CMPQ DI, width+24(FP)
-	JLT  tiles267
+	JLT  tiles346
 	VZEROUPPER
 	RET
 
-smaller266:
+smaller345:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller283
+	JLT   smaller362
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4433,7 +5307,7 @@ smaller266:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles284:
+tiles363:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -4459,10 +5333,10 @@ tiles284:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop286:
+loop365:
 	MOVQ k+40(FP), R10
 
-loop287:
+loop366:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (R8), Y2, Y2
 	ADDQ         AX, R8
@@ -4474,62 +5348,62 @@ loop287:
 	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R10
-	JNZ          loop287
+	JNZ          loop366
 	ADDQ         DX, DI
 	DECQ         R9
-	JNZ          loop286
+	JNZ          loop365
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two288
+	JZ           two367
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two288:
+two367:
 	TESTB    $0x02, 32(SP)
-	JZ       one289
+	JZ       one368
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one289:
+one368:
 	TESTB  $0x01, 32(SP)
-	JZ     end290
+	JZ     end369
 	VMOVSS X0, (DI)
 
-end290:
+end369:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two291
+	JZ           two370
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two291:
+two370:
 	TESTB    $0x02, 32(SP)
-	JZ       one292
+	JZ       one371
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one292:
+one371:
 	TESTB  $0x01, 32(SP)
-	JZ     end293
+	JZ     end372
 	VMOVSS X1, (DI)
 
-end293:
+end372:
 	ADDQ AX, SI
 	ADDQ $+2, 40(SP)
 	MOVQ 40(SP), SI
 	CMPQ SI, width+24(FP)
-	JLT  tiles284
+	JLT  tiles363
 	VZEROUPPER
 	RET
 
-smaller283:
+smaller362:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller294
+	JLT   smaller373
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4547,7 +5421,7 @@ smaller283:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles295:
+tiles374:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -4572,10 +5446,10 @@ tiles295:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop297:
+loop376:
 	MOVQ k+40(FP), R9
 
-loop298:
+loop377:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DI), Y1, Y1
 	ADDQ         AX, DI
@@ -4584,73 +5458,2609 @@ loop298:
 	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R9
-	JNZ          loop298
+	JNZ          loop377
 	ADDQ         DX, SI
 	DECQ         R8
-	JNZ          loop297
+	JNZ          loop376
 	LEAQ         (BX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two299
+	JZ           two378
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two299:
+two378:
 	TESTB    $0x02, 32(SP)
-	JZ       one300
+	JZ       one379
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one300:
+one379:
 	TESTB  $0x01, 32(SP)
-	JZ     end301
+	JZ     end380
 	VMOVSS X0, (SI)
 
-end301:
+end380:
 	ADDQ AX, BX
 	ADDQ $+1, 40(SP)
 	MOVQ 40(SP), BX
 	CMPQ BX, width+24(FP)
-	JLT  tiles295
+	JLT  tiles374
 	VZEROUPPER
 	RET
 
-smaller294:
+smaller373:
 	VZEROUPPER
 	RET
 
 // func dwGradAVX2(gw *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
-// Requires: AVX, CMOV, FMA3
-TEXT ·dwGradAVX2(SB), NOSPLIT, $88-72
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·dwGradAVX2(SB), NOSPLIT, $160-72
+	CMPQ     c+32(FP), $+8
+	JLT      narrow381
+	CMPQ     k+40(FP), $+3
+	JNE      other382
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other382
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels383:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+1, 64(SP)
+
+loop385:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest387
+
+several386:
+	VMOVUPS     (BX), Y9
+	ADDQ        R9, BX
+	VMOVUPS     (BX), Y10
+	ADDQ        R9, BX
+	VMOVUPS     (BX), Y11
+	ADDQ        R9, BX
+	VMOVUPS     (BX), Y12
+	ADDQ        R9, BX
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y13, Y9, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y9, Y3
+	VMOVUPS     (CX), Y13
+	VFMADD231PS Y13, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y0
+	VFMADD231PS Y13, Y9, Y1
+	VMOVUPS     (DX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y3
+	VFMADD231PS Y13, Y9, Y4
+	VMOVUPS     (CX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y6
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     (AX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y0
+	VFMADD231PS Y13, Y10, Y1
+	VFMADD231PS Y13, Y9, Y2
+	VMOVUPS     (DX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y3
+	VFMADD231PS Y13, Y10, Y4
+	VFMADD231PS Y13, Y9, Y5
+	VMOVUPS     (CX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y6
+	VFMADD231PS Y13, Y10, Y7
+	VFMADD231PS Y13, Y9, Y8
+	VMOVUPS     (AX)(DI*1), Y9
+	VFMADD231PS Y9, Y12, Y0
+	VFMADD231PS Y9, Y11, Y1
+	VFMADD231PS Y9, Y10, Y2
+	VMOVUPS     (DX)(DI*1), Y9
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y9, Y11, Y4
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     (CX)(DI*1), Y9
+	VFMADD231PS Y9, Y12, Y6
+	VFMADD231PS Y9, Y11, Y7
+	VFMADD231PS Y9, Y10, Y8
+	VMOVUPS     (AX)(SI*4), Y9
+	VFMADD231PS Y9, Y12, Y1
+	VFMADD231PS Y9, Y11, Y2
+	VMOVUPS     (DX)(SI*4), Y9
+	VFMADD231PS Y9, Y12, Y4
+	VFMADD231PS Y9, Y11, Y5
+	VMOVUPS     (CX)(SI*4), Y9
+	VFMADD231PS Y9, Y12, Y7
+	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (AX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y2
+	VMOVUPS     (DX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y5
+	VMOVUPS     (CX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y8
+	IMUL3Q      $+4, SI, R11
+	ADDQ        R11, AX
+	ADDQ        R11, DX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several386
+
+rest387:
+	ADDQ $+4, R10
+	JZ   finish388
+
+loop389:
+	VMOVUPS     (BX), Y9
+	ADDQ        R9, BX
+	VMOVUPS     (AX), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (CX), Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (DX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (CX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop389
+
+finish388:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y9
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y9, Y0, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y9
+	VBLENDVPS Y0, Y1, Y9, Y9
+	VMOVUPS   Y9, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+3, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop385
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done384
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels383
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels383
+
+done384:
+	VZEROUPPER
+	RET
+
+other382:
+	CMPQ     k+40(FP), $+3
+	JNE      other390
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+2, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other390
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels391:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+1, 64(SP)
+
+loop393:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest395
+
+several394:
+	VMOVUPS     (BX), Y9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y13, Y9, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y9, Y3
+	VMOVUPS     (CX), Y13
+	VFMADD231PS Y13, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y0
+	VMOVUPS     (DX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y13
+	VFMADD231PS Y13, Y10, Y6
+	VMOVUPS     (AX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y0
+	VFMADD231PS Y13, Y9, Y1
+	VMOVUPS     (DX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y3
+	VFMADD231PS Y13, Y9, Y4
+	VMOVUPS     (CX)(SI*2), Y13
+	VFMADD231PS Y13, Y11, Y6
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     (AX)(DI*1), Y13
+	VFMADD231PS Y13, Y12, Y0
+	VFMADD231PS Y13, Y10, Y1
+	VMOVUPS     (DX)(DI*1), Y13
+	VFMADD231PS Y13, Y12, Y3
+	VFMADD231PS Y13, Y10, Y4
+	VMOVUPS     (CX)(DI*1), Y13
+	VFMADD231PS Y13, Y12, Y6
+	VFMADD231PS Y13, Y10, Y7
+	VMOVUPS     (AX)(SI*4), Y13
+	VFMADD231PS Y13, Y11, Y1
+	VFMADD231PS Y13, Y9, Y2
+	VMOVUPS     (DX)(SI*4), Y13
+	VFMADD231PS Y13, Y11, Y4
+	VFMADD231PS Y13, Y9, Y5
+	VMOVUPS     (CX)(SI*4), Y13
+	VFMADD231PS Y13, Y11, Y7
+	VFMADD231PS Y13, Y9, Y8
+	VMOVUPS     (AX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y1
+	VFMADD231PS Y9, Y10, Y2
+	VMOVUPS     (DX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y4
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     (CX)(R8*1), Y9
+	VFMADD231PS Y9, Y12, Y7
+	VFMADD231PS Y9, Y10, Y8
+	VMOVUPS     (AX)(DI*2), Y9
+	VFMADD231PS Y9, Y11, Y2
+	VMOVUPS     (DX)(DI*2), Y9
+	VFMADD231PS Y9, Y11, Y5
+	VMOVUPS     (CX)(DI*2), Y9
+	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (AX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y2
+	VMOVUPS     (DX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y5
+	VMOVUPS     (CX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y8
+	IMUL3Q      $+4, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several394
+
+rest395:
+	ADDQ $+4, R11
+	JZ   finish396
+
+loop397:
+	VMOVUPS     (BX), Y9
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (CX), Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (DX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     (AX)(SI*4), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX)(SI*4), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (CX)(SI*4), Y10
+	VFMADD231PS Y10, Y9, Y8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop397
+
+finish396:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y9
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y9, Y0, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y9
+	VBLENDVPS Y0, Y1, Y9, Y9
+	VMOVUPS   Y9, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+3, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop393
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done392
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels391
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels391
+
+done392:
+	VZEROUPPER
+	RET
+
+other390:
+	CMPQ     k+40(FP), $+3
+	JNE      other398
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other398
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels399:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+1, 64(SP)
+
+loop401:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest403
+
+several402:
+	VMOVUPS     (BX), Y9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Y12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y13, Y9, Y0
+	VMOVUPS     (DX), Y13
+	VFMADD231PS Y13, Y9, Y3
+	VMOVUPS     (CX), Y13
+	VFMADD231PS Y13, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y13
+	VFMADD231PS Y13, Y9, Y1
+	VMOVUPS     (DX)(SI*1), Y13
+	VFMADD231PS Y13, Y9, Y4
+	VMOVUPS     (CX)(SI*1), Y13
+	VFMADD231PS Y13, Y9, Y7
+	VMOVUPS     (AX)(SI*2), Y13
+	VFMADD231PS Y13, Y10, Y0
+	VFMADD231PS Y13, Y9, Y2
+	VMOVUPS     (DX)(SI*2), Y13
+	VFMADD231PS Y13, Y10, Y3
+	VFMADD231PS Y13, Y9, Y5
+	VMOVUPS     (CX)(SI*2), Y13
+	VFMADD231PS Y13, Y10, Y6
+	VFMADD231PS Y13, Y9, Y8
+	VMOVUPS     (AX)(DI*1), Y9
+	VFMADD231PS Y9, Y10, Y1
+	VMOVUPS     (DX)(DI*1), Y9
+	VFMADD231PS Y9, Y10, Y4
+	VMOVUPS     (CX)(DI*1), Y9
+	VFMADD231PS Y9, Y10, Y7
+	VMOVUPS     (AX)(SI*4), Y9
+	VFMADD231PS Y9, Y11, Y0
+	VFMADD231PS Y9, Y10, Y2
+	VMOVUPS     (DX)(SI*4), Y9
+	VFMADD231PS Y9, Y11, Y3
+	VFMADD231PS Y9, Y10, Y5
+	VMOVUPS     (CX)(SI*4), Y9
+	VFMADD231PS Y9, Y11, Y6
+	VFMADD231PS Y9, Y10, Y8
+	VMOVUPS     (AX)(R8*1), Y9
+	VFMADD231PS Y9, Y11, Y1
+	VMOVUPS     (DX)(R8*1), Y9
+	VFMADD231PS Y9, Y11, Y4
+	VMOVUPS     (CX)(R8*1), Y9
+	VFMADD231PS Y9, Y11, Y7
+	VMOVUPS     (AX)(DI*2), Y9
+	VFMADD231PS Y9, Y12, Y0
+	VFMADD231PS Y9, Y11, Y2
+	VMOVUPS     (DX)(DI*2), Y9
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y9, Y11, Y5
+	VMOVUPS     (CX)(DI*2), Y9
+	VFMADD231PS Y9, Y12, Y6
+	VFMADD231PS Y9, Y11, Y8
+	VMOVUPS     (AX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y1
+	VMOVUPS     (DX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y4
+	VMOVUPS     (CX)(R9*1), Y9
+	VFMADD231PS Y9, Y12, Y7
+	LEAQ        (AX)(SI*8), AX
+	LEAQ        (DX)(SI*8), DX
+	LEAQ        (CX)(SI*8), CX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y12, Y2
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y9, Y12, Y5
+	VMOVUPS     (CX), Y9
+	VFMADD231PS Y9, Y12, Y8
+	IMUL3Q      $+0, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several402
+
+rest403:
+	ADDQ $+4, R11
+	JZ   finish404
+
+loop405:
+	VMOVUPS     (BX), Y9
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Y10
+	VFMADD231PS Y10, Y9, Y0
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (CX), Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     (AX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y1
+	VMOVUPS     (DX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (CX)(SI*1), Y10
+	VFMADD231PS Y10, Y9, Y7
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y2
+	VMOVUPS     (DX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y9, Y8
+	IMUL3Q      $+2, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop405
+
+finish404:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y9
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y9, Y0, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y9
+	VBLENDVPS Y0, Y1, Y9, Y9
+	VMOVUPS   Y9, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+3, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop401
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done400
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels399
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels399
+
+done400:
+	VZEROUPPER
+	RET
+
+other398:
+	CMPQ     k+40(FP), $+5
+	JNE      other406
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other406
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels407:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+2, 64(SP)
+
+loop409:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y9
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest411
+
+several410:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y14
+	VFMADD231PS Y14, Y10, Y0
+	VMOVUPS     (CX), Y14
+	VFMADD231PS Y14, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y14
+	VFMADD231PS Y14, Y11, Y0
+	VFMADD231PS Y14, Y10, Y1
+	VMOVUPS     (CX)(BX*1), Y14
+	VFMADD231PS Y14, Y11, Y5
+	VFMADD231PS Y14, Y10, Y6
+	VMOVUPS     (AX)(BX*2), Y14
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y14, Y11, Y1
+	VFMADD231PS Y14, Y10, Y2
+	VMOVUPS     (CX)(BX*2), Y14
+	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y11, Y6
+	VFMADD231PS Y14, Y10, Y7
+	VMOVUPS     (AX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y0
+	VFMADD231PS Y14, Y12, Y1
+	VFMADD231PS Y14, Y11, Y2
+	VFMADD231PS Y14, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y5
+	VFMADD231PS Y14, Y12, Y6
+	VFMADD231PS Y14, Y11, Y7
+	VFMADD231PS Y14, Y10, Y8
+	VMOVUPS     (AX)(BX*4), Y14
+	VFMADD231PS Y14, Y13, Y1
+	VFMADD231PS Y14, Y12, Y2
+	VFMADD231PS Y14, Y11, Y3
+	VFMADD231PS Y14, Y10, Y4
+	VMOVUPS     (CX)(BX*4), Y14
+	VFMADD231PS Y14, Y13, Y6
+	VFMADD231PS Y14, Y12, Y7
+	VFMADD231PS Y14, Y11, Y8
+	VFMADD231PS Y14, Y10, Y9
+	VMOVUPS     (AX)(DI*1), Y10
+	VFMADD231PS Y10, Y13, Y2
+	VFMADD231PS Y10, Y12, Y3
+	VFMADD231PS Y10, Y11, Y4
+	VMOVUPS     (CX)(DI*1), Y10
+	VFMADD231PS Y10, Y13, Y7
+	VFMADD231PS Y10, Y12, Y8
+	VFMADD231PS Y10, Y11, Y9
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y13, Y3
+	VFMADD231PS Y10, Y12, Y4
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y13, Y8
+	VFMADD231PS Y10, Y12, Y9
+	VMOVUPS     (AX)(R8*1), Y10
+	VFMADD231PS Y10, Y13, Y4
+	VMOVUPS     (CX)(R8*1), Y10
+	VFMADD231PS Y10, Y13, Y9
+	IMUL3Q      $+4, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several410
+
+rest411:
+	ADDQ $+4, R10
+	JZ   finish412
+
+loop413:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VMOVUPS     (CX), Y11
+	VFMADD231PS Y11, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y1
+	VMOVUPS     (CX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (CX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y7
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y8
+	VMOVUPS     (AX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (CX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y9
+	IMUL3Q      $+1, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop413
+
+finish412:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y10
+	VMOVUPS   (CX), Y11
+	VBLENDVPS Y10, Y0, Y11, Y11
+	VMOVUPS   Y11, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y0, Y1, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y9, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+2, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop409
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   (CX), Y0
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y1
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y2
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y3
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y4
+	ADDQ      AX, CX
+	MOVQ      56(SP), AX
+	MOVQ      row+64(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      grad+16(FP), CX
+	ADDQ      (SP), CX
+	MOVQ      pixel+48(FP), DX
+	SHLQ      $0x02, DX
+	LEAQ      (DX)(DX*2), BX
+	LEAQ      (BX)(DX*2), SI
+	LEAQ      (SI)(DX*2), DI
+	MOVQ      c+32(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      width+24(FP), R9
+	SUBQ      $+4, R9
+	JLT       rest415
+
+several414:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y9
+	VFMADD231PS Y9, Y6, Y0
+	VFMADD231PS Y9, Y5, Y1
+	VMOVUPS     (AX)(DX*2), Y9
+	VFMADD231PS Y9, Y7, Y0
+	VFMADD231PS Y9, Y6, Y1
+	VFMADD231PS Y9, Y5, Y2
+	VMOVUPS     (AX)(BX*1), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VFMADD231PS Y9, Y7, Y1
+	VFMADD231PS Y9, Y6, Y2
+	VFMADD231PS Y9, Y5, Y3
+	VMOVUPS     (AX)(DX*4), Y9
+	VFMADD231PS Y9, Y8, Y1
+	VFMADD231PS Y9, Y7, Y2
+	VFMADD231PS Y9, Y6, Y3
+	VFMADD231PS Y9, Y5, Y4
+	VMOVUPS     (AX)(SI*1), Y5
+	VFMADD231PS Y5, Y8, Y2
+	VFMADD231PS Y5, Y7, Y3
+	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (AX)(BX*2), Y5
+	VFMADD231PS Y5, Y8, Y3
+	VFMADD231PS Y5, Y7, Y4
+	VMOVUPS     (AX)(DI*1), Y5
+	VFMADD231PS Y5, Y8, Y4
+	IMUL3Q      $+4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several414
+
+rest415:
+	ADDQ $+4, R9
+	JZ   finish416
+
+loop417:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     (AX)(DX*2), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (AX)(BX*1), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     (AX)(DX*4), Y6
+	VFMADD231PS Y6, Y5, Y4
+	IMUL3Q      $+1, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop417
+
+finish416:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y5
+	VMOVUPS   (CX), Y6
+	VBLENDVPS Y5, Y0, Y6, Y6
+	VMOVUPS   Y6, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y5
+	VBLENDVPS Y0, Y1, Y5, Y5
+	VMOVUPS   Y5, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done408
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels407
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels407
+
+done408:
+	VZEROUPPER
+	RET
+
+other406:
+	CMPQ     k+40(FP), $+5
+	JNE      other418
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+2, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other418
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels419:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+2, 64(SP)
+
+loop421:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y9
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest423
+
+several422:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y14
+	VFMADD231PS Y14, Y10, Y0
+	VMOVUPS     (CX), Y14
+	VFMADD231PS Y14, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y14
+	VFMADD231PS Y14, Y11, Y0
+	VMOVUPS     (CX)(BX*1), Y14
+	VFMADD231PS Y14, Y11, Y5
+	VMOVUPS     (AX)(BX*2), Y14
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y14, Y10, Y1
+	VMOVUPS     (CX)(BX*2), Y14
+	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y10, Y6
+	VMOVUPS     (AX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y0
+	VFMADD231PS Y14, Y11, Y1
+	VMOVUPS     (CX)(SI*1), Y14
+	VFMADD231PS Y14, Y13, Y5
+	VFMADD231PS Y14, Y11, Y6
+	VMOVUPS     (AX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y1
+	VFMADD231PS Y14, Y10, Y2
+	VMOVUPS     (CX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y6
+	VFMADD231PS Y14, Y10, Y7
+	VMOVUPS     (AX)(DI*1), Y14
+	VFMADD231PS Y14, Y13, Y1
+	VFMADD231PS Y14, Y11, Y2
+	VMOVUPS     (CX)(DI*1), Y14
+	VFMADD231PS Y14, Y13, Y6
+	VFMADD231PS Y14, Y11, Y7
+	VMOVUPS     (AX)(SI*2), Y14
+	VFMADD231PS Y14, Y12, Y2
+	VFMADD231PS Y14, Y10, Y3
+	VMOVUPS     (CX)(SI*2), Y14
+	VFMADD231PS Y14, Y12, Y7
+	VFMADD231PS Y14, Y10, Y8
+	VMOVUPS     (AX)(R8*1), Y14
+	VFMADD231PS Y14, Y13, Y2
+	VFMADD231PS Y14, Y11, Y3
+	VMOVUPS     (CX)(R8*1), Y14
+	VFMADD231PS Y14, Y13, Y7
+	VFMADD231PS Y14, Y11, Y8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Y14
+	VFMADD231PS Y14, Y12, Y3
+	VFMADD231PS Y14, Y10, Y4
+	VMOVUPS     (CX), Y14
+	VFMADD231PS Y14, Y12, Y8
+	VFMADD231PS Y14, Y10, Y9
+	VMOVUPS     (AX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y3
+	VFMADD231PS Y10, Y11, Y4
+	VMOVUPS     (CX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y8
+	VFMADD231PS Y10, Y11, Y9
+	VMOVUPS     (AX)(BX*2), Y10
+	VFMADD231PS Y10, Y12, Y4
+	VMOVUPS     (CX)(BX*2), Y10
+	VFMADD231PS Y10, Y12, Y9
+	VMOVUPS     (AX)(SI*1), Y10
+	VFMADD231PS Y10, Y13, Y4
+	VMOVUPS     (CX)(SI*1), Y10
+	VFMADD231PS Y10, Y13, Y9
+	IMUL3Q      $-4, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several422
+
+rest423:
+	ADDQ $+4, R10
+	JZ   finish424
+
+loop425:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VMOVUPS     (CX), Y11
+	VFMADD231PS Y11, Y10, Y5
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y1
+	VMOVUPS     (CX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     (AX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (CX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y7
+	VMOVUPS     (AX)(SI*2), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (CX)(SI*2), Y11
+	VFMADD231PS Y11, Y10, Y8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (CX), Y11
+	VFMADD231PS Y11, Y10, Y9
+	IMUL3Q      $-7, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop425
+
+finish424:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y10
+	VMOVUPS   (CX), Y11
+	VBLENDVPS Y10, Y0, Y11, Y11
+	VMOVUPS   Y11, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y0, Y1, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y9, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+2, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop421
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   (CX), Y0
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y1
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y2
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y3
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y4
+	ADDQ      AX, CX
+	MOVQ      56(SP), AX
+	MOVQ      row+64(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      grad+16(FP), CX
+	ADDQ      (SP), CX
+	MOVQ      pixel+48(FP), DX
+	SHLQ      $0x02, DX
+	LEAQ      (DX)(DX*2), BX
+	LEAQ      (BX)(DX*2), SI
+	LEAQ      (SI)(DX*2), DI
+	MOVQ      c+32(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      width+24(FP), R9
+	SUBQ      $+4, R9
+	JLT       rest427
+
+several426:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y9
+	VFMADD231PS Y9, Y6, Y0
+	VMOVUPS     (AX)(DX*2), Y9
+	VFMADD231PS Y9, Y7, Y0
+	VFMADD231PS Y9, Y5, Y1
+	VMOVUPS     (AX)(BX*1), Y9
+	VFMADD231PS Y9, Y8, Y0
+	VFMADD231PS Y9, Y6, Y1
+	VMOVUPS     (AX)(DX*4), Y9
+	VFMADD231PS Y9, Y7, Y1
+	VFMADD231PS Y9, Y5, Y2
+	VMOVUPS     (AX)(SI*1), Y9
+	VFMADD231PS Y9, Y8, Y1
+	VFMADD231PS Y9, Y6, Y2
+	VMOVUPS     (AX)(BX*2), Y9
+	VFMADD231PS Y9, Y7, Y2
+	VFMADD231PS Y9, Y5, Y3
+	VMOVUPS     (AX)(DI*1), Y9
+	VFMADD231PS Y9, Y8, Y2
+	VFMADD231PS Y9, Y6, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y7, Y3
+	VFMADD231PS Y9, Y5, Y4
+	VMOVUPS     (AX)(DX*1), Y5
+	VFMADD231PS Y5, Y8, Y3
+	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (AX)(DX*2), Y5
+	VFMADD231PS Y5, Y7, Y4
+	VMOVUPS     (AX)(BX*1), Y5
+	VFMADD231PS Y5, Y8, Y4
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several426
+
+rest427:
+	ADDQ $+4, R9
+	JZ   finish428
+
+loop429:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (AX)(DX*2), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     (AX)(DX*4), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (AX)(BX*2), Y6
+	VFMADD231PS Y6, Y5, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y6
+	VFMADD231PS Y6, Y5, Y4
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop429
+
+finish428:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y5
+	VMOVUPS   (CX), Y6
+	VBLENDVPS Y5, Y0, Y6, Y6
+	VMOVUPS   Y6, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y5
+	VBLENDVPS Y0, Y1, Y5, Y5
+	VMOVUPS   Y5, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done420
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels419
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels419
+
+done420:
+	VZEROUPPER
+	RET
+
+other418:
+	CMPQ     k+40(FP), $+5
+	JNE      other430
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other430
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels431:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+2, 64(SP)
+
+loop433:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y9
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    tap+56(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest435
+
+several434:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Y13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y14
+	VFMADD231PS Y14, Y10, Y0
+	VMOVUPS     (CX), Y14
+	VFMADD231PS Y14, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y14
+	VFMADD231PS Y14, Y10, Y1
+	VMOVUPS     (CX)(BX*1), Y14
+	VFMADD231PS Y14, Y10, Y6
+	VMOVUPS     (AX)(BX*2), Y14
+	VFMADD231PS Y14, Y11, Y0
+	VFMADD231PS Y14, Y10, Y2
+	VMOVUPS     (CX)(BX*2), Y14
+	VFMADD231PS Y14, Y11, Y5
+	VFMADD231PS Y14, Y10, Y7
+	VMOVUPS     (AX)(SI*1), Y14
+	VFMADD231PS Y14, Y11, Y1
+	VFMADD231PS Y14, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y14
+	VFMADD231PS Y14, Y11, Y6
+	VFMADD231PS Y14, Y10, Y8
+	VMOVUPS     (AX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y14, Y11, Y2
+	VFMADD231PS Y14, Y10, Y4
+	VMOVUPS     (CX)(BX*4), Y14
+	VFMADD231PS Y14, Y12, Y5
+	VFMADD231PS Y14, Y11, Y7
+	VFMADD231PS Y14, Y10, Y9
+	VMOVUPS     (AX)(DI*1), Y10
+	VFMADD231PS Y10, Y12, Y1
+	VFMADD231PS Y10, Y11, Y3
+	VMOVUPS     (CX)(DI*1), Y10
+	VFMADD231PS Y10, Y12, Y6
+	VFMADD231PS Y10, Y11, Y8
+	VMOVUPS     (AX)(SI*2), Y10
+	VFMADD231PS Y10, Y13, Y0
+	VFMADD231PS Y10, Y12, Y2
+	VFMADD231PS Y10, Y11, Y4
+	VMOVUPS     (CX)(SI*2), Y10
+	VFMADD231PS Y10, Y13, Y5
+	VFMADD231PS Y10, Y12, Y7
+	VFMADD231PS Y10, Y11, Y9
+	VMOVUPS     (AX)(R8*1), Y10
+	VFMADD231PS Y10, Y13, Y1
+	VFMADD231PS Y10, Y12, Y3
+	VMOVUPS     (CX)(R8*1), Y10
+	VFMADD231PS Y10, Y13, Y6
+	VFMADD231PS Y10, Y12, Y8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Y10
+	VFMADD231PS Y10, Y13, Y2
+	VFMADD231PS Y10, Y12, Y4
+	VMOVUPS     (CX), Y10
+	VFMADD231PS Y10, Y13, Y7
+	VFMADD231PS Y10, Y12, Y9
+	VMOVUPS     (AX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y3
+	VMOVUPS     (CX)(BX*1), Y10
+	VFMADD231PS Y10, Y13, Y8
+	VMOVUPS     (AX)(BX*2), Y10
+	VFMADD231PS Y10, Y13, Y4
+	VMOVUPS     (CX)(BX*2), Y10
+	VFMADD231PS Y10, Y13, Y9
+	IMUL3Q      $+0, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several434
+
+rest435:
+	ADDQ $+4, R10
+	JZ   finish436
+
+loop437:
+	VMOVUPS     (DX), Y10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VMOVUPS     (CX), Y11
+	VFMADD231PS Y11, Y10, Y5
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y1
+	VMOVUPS     (CX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (CX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y7
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (CX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y8
+	VMOVUPS     (AX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (CX)(BX*4), Y11
+	VFMADD231PS Y11, Y10, Y9
+	IMUL3Q      $+2, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop437
+
+finish436:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y10
+	VMOVUPS   (CX), Y11
+	VBLENDVPS Y10, Y0, Y11, Y11
+	VMOVUPS   Y11, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y10
+	VBLENDVPS Y0, Y1, Y10, Y10
+	VMOVUPS   Y10, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y7, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y8, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y9, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+2, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop433
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   (CX), Y0
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y1
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y2
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y3
+	ADDQ      AX, CX
+	VMOVUPS   (CX), Y4
+	ADDQ      AX, CX
+	MOVQ      56(SP), AX
+	MOVQ      row+64(FP), CX
+	SHLQ      $0x02, CX
+	MOVQ      grad+16(FP), CX
+	ADDQ      (SP), CX
+	MOVQ      tap+56(FP), DX
+	SHLQ      $0x02, DX
+	LEAQ      (DX)(DX*2), BX
+	LEAQ      (BX)(DX*2), SI
+	LEAQ      (SI)(DX*2), DI
+	MOVQ      c+32(FP), R8
+	SHLQ      $0x02, R8
+	MOVQ      width+24(FP), R9
+	SUBQ      $+4, R9
+	JLT       rest439
+
+several438:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y9
+	VFMADD231PS Y9, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y9
+	VFMADD231PS Y9, Y5, Y1
+	VMOVUPS     (AX)(DX*2), Y9
+	VFMADD231PS Y9, Y6, Y0
+	VFMADD231PS Y9, Y5, Y2
+	VMOVUPS     (AX)(BX*1), Y9
+	VFMADD231PS Y9, Y6, Y1
+	VFMADD231PS Y9, Y5, Y3
+	VMOVUPS     (AX)(DX*4), Y9
+	VFMADD231PS Y9, Y7, Y0
+	VFMADD231PS Y9, Y6, Y2
+	VFMADD231PS Y9, Y5, Y4
+	VMOVUPS     (AX)(SI*1), Y5
+	VFMADD231PS Y5, Y7, Y1
+	VFMADD231PS Y5, Y6, Y3
+	VMOVUPS     (AX)(BX*2), Y5
+	VFMADD231PS Y5, Y8, Y0
+	VFMADD231PS Y5, Y7, Y2
+	VFMADD231PS Y5, Y6, Y4
+	VMOVUPS     (AX)(DI*1), Y5
+	VFMADD231PS Y5, Y8, Y1
+	VFMADD231PS Y5, Y7, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y5
+	VFMADD231PS Y5, Y8, Y2
+	VFMADD231PS Y5, Y7, Y4
+	VMOVUPS     (AX)(DX*1), Y5
+	VFMADD231PS Y5, Y8, Y3
+	VMOVUPS     (AX)(DX*2), Y5
+	VFMADD231PS Y5, Y8, Y4
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several438
+
+rest439:
+	ADDQ $+4, R9
+	JZ   finish440
+
+loop441:
+	VMOVUPS     (CX), Y5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y6
+	VFMADD231PS Y6, Y5, Y0
+	VMOVUPS     (AX)(DX*1), Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     (AX)(DX*2), Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     (AX)(BX*1), Y6
+	VFMADD231PS Y6, Y5, Y3
+	VMOVUPS     (AX)(DX*4), Y6
+	VFMADD231PS Y6, Y5, Y4
+	IMUL3Q      $+2, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop441
+
+finish440:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y5
+	VMOVUPS   (CX), Y6
+	VBLENDVPS Y5, Y0, Y6, Y6
+	VMOVUPS   Y6, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y5
+	VBLENDVPS Y0, Y1, Y5, Y5
+	VMOVUPS   Y5, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done432
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels431
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels431
+
+done432:
+	VZEROUPPER
+	RET
+
+other430:
+	CMPQ     k+40(FP), $+7
+	JNE      other442
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other442
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels443:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+7, 64(SP)
+
+loop445:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest447
+
+several446:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y11
+	VFMADD231PS Y11, Y8, Y0
+	VFMADD231PS Y11, Y7, Y1
+	VMOVUPS     (AX)(DX*2), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y7, Y2
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y7, Y3
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y10, Y1
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y7, Y4
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y7, Y5
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y8, Y5
+	VFMADD231PS Y11, Y7, Y6
+	VMOVUPS     (AX)(DI*1), Y7
+	VFMADD231PS Y7, Y10, Y4
+	VFMADD231PS Y7, Y9, Y5
+	VFMADD231PS Y7, Y8, Y6
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y7
+	VFMADD231PS Y7, Y10, Y5
+	VFMADD231PS Y7, Y9, Y6
+	VMOVUPS     (AX)(DX*1), Y7
+	VFMADD231PS Y7, Y10, Y6
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several446
+
+rest447:
+	ADDQ $+4, R9
+	JZ   finish448
+
+loop449:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     (AX)(BX*1), Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     (AX)(DX*4), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     (AX)(SI*1), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     (AX)(BX*2), Y8
+	VFMADD231PS Y8, Y7, Y6
+	IMUL3Q      $+1, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop449
+
+finish448:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y7
+	VMOVUPS   (CX), Y8
+	VBLENDVPS Y7, Y0, Y8, Y8
+	VMOVUPS   Y8, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y7
+	VBLENDVPS Y0, Y1, Y7, Y7
+	VMOVUPS   Y7, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop445
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done444
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels443
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels443
+
+done444:
+	VZEROUPPER
+	RET
+
+other442:
+	CMPQ     k+40(FP), $+7
+	JNE      other450
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+2, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other450
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels451:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+7, 64(SP)
+
+loop453:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest455
+
+several454:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y11
+	VFMADD231PS Y11, Y8, Y0
+	VMOVUPS     (AX)(DX*2), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VFMADD231PS Y11, Y7, Y1
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VFMADD231PS Y11, Y8, Y1
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y7, Y2
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y10, Y1
+	VFMADD231PS Y11, Y8, Y2
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y7, Y3
+	VMOVUPS     (AX)(DI*1), Y11
+	VFMADD231PS Y11, Y10, Y2
+	VFMADD231PS Y11, Y8, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y9, Y3
+	VFMADD231PS Y11, Y7, Y4
+	VMOVUPS     (AX)(DX*1), Y11
+	VFMADD231PS Y11, Y10, Y3
+	VFMADD231PS Y11, Y8, Y4
+	VMOVUPS     (AX)(DX*2), Y11
+	VFMADD231PS Y11, Y9, Y4
+	VFMADD231PS Y11, Y7, Y5
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y10, Y4
+	VFMADD231PS Y11, Y8, Y5
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y9, Y5
+	VFMADD231PS Y11, Y7, Y6
+	VMOVUPS     (AX)(SI*1), Y7
+	VFMADD231PS Y7, Y10, Y5
+	VFMADD231PS Y7, Y8, Y6
+	VMOVUPS     (AX)(BX*2), Y7
+	VFMADD231PS Y7, Y9, Y6
+	VMOVUPS     (AX)(DI*1), Y7
+	VFMADD231PS Y7, Y10, Y6
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several454
+
+rest455:
+	ADDQ $+4, R9
+	JZ   finish456
+
+loop457:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     (AX)(DX*4), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     (AX)(BX*2), Y8
+	VFMADD231PS Y8, Y7, Y3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     (AX)(DX*4), Y8
+	VFMADD231PS Y8, Y7, Y6
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop457
+
+finish456:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y7
+	VMOVUPS   (CX), Y8
+	VBLENDVPS Y7, Y0, Y8, Y8
+	VMOVUPS   Y8, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y7
+	VBLENDVPS Y0, Y1, Y7, Y7
+	VMOVUPS   Y7, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop453
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done452
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels451
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels451
+
+done452:
+	VZEROUPPER
+	RET
+
+other450:
+	CMPQ     k+40(FP), $+7
+	JNE      other458
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other458
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels459:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 48(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 56(SP)
+	MOVQ $+7, 64(SP)
+
+loop461:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    48(SP), CX
+	VMOVUPS (CX), Y0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Y6
+	ADDQ    AX, CX
+	MOVQ    56(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    tap+56(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest463
+
+several462:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Y10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y11
+	VFMADD231PS Y11, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y11
+	VFMADD231PS Y11, Y7, Y1
+	VMOVUPS     (AX)(DX*2), Y11
+	VFMADD231PS Y11, Y8, Y0
+	VFMADD231PS Y11, Y7, Y2
+	VMOVUPS     (AX)(BX*1), Y11
+	VFMADD231PS Y11, Y8, Y1
+	VFMADD231PS Y11, Y7, Y3
+	VMOVUPS     (AX)(DX*4), Y11
+	VFMADD231PS Y11, Y9, Y0
+	VFMADD231PS Y11, Y8, Y2
+	VFMADD231PS Y11, Y7, Y4
+	VMOVUPS     (AX)(SI*1), Y11
+	VFMADD231PS Y11, Y9, Y1
+	VFMADD231PS Y11, Y8, Y3
+	VFMADD231PS Y11, Y7, Y5
+	VMOVUPS     (AX)(BX*2), Y11
+	VFMADD231PS Y11, Y10, Y0
+	VFMADD231PS Y11, Y9, Y2
+	VFMADD231PS Y11, Y8, Y4
+	VFMADD231PS Y11, Y7, Y6
+	VMOVUPS     (AX)(DI*1), Y7
+	VFMADD231PS Y7, Y10, Y1
+	VFMADD231PS Y7, Y9, Y3
+	VFMADD231PS Y7, Y8, Y5
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Y7
+	VFMADD231PS Y7, Y10, Y2
+	VFMADD231PS Y7, Y9, Y4
+	VFMADD231PS Y7, Y8, Y6
+	VMOVUPS     (AX)(DX*1), Y7
+	VFMADD231PS Y7, Y10, Y3
+	VFMADD231PS Y7, Y9, Y5
+	VMOVUPS     (AX)(DX*2), Y7
+	VFMADD231PS Y7, Y10, Y4
+	VFMADD231PS Y7, Y9, Y6
+	VMOVUPS     (AX)(BX*1), Y7
+	VFMADD231PS Y7, Y10, Y5
+	VMOVUPS     (AX)(DX*4), Y7
+	VFMADD231PS Y7, Y10, Y6
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several462
+
+rest463:
+	ADDQ $+4, R9
+	JZ   finish464
+
+loop465:
+	VMOVUPS     (CX), Y7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Y8
+	VFMADD231PS Y8, Y7, Y0
+	VMOVUPS     (AX)(DX*1), Y8
+	VFMADD231PS Y8, Y7, Y1
+	VMOVUPS     (AX)(DX*2), Y8
+	VFMADD231PS Y8, Y7, Y2
+	VMOVUPS     (AX)(BX*1), Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     (AX)(DX*4), Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     (AX)(SI*1), Y8
+	VFMADD231PS Y8, Y7, Y5
+	VMOVUPS     (AX)(BX*2), Y8
+	VFMADD231PS Y8, Y7, Y6
+	IMUL3Q      $+2, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop465
+
+finish464:
+	MOVQ      c+32(FP), AX
+	SHLQ      $0x02, AX
+	MOVQ      48(SP), CX
+	VMOVUPS   16(SP), Y7
+	VMOVUPS   (CX), Y8
+	VBLENDVPS Y7, Y0, Y8, Y8
+	VMOVUPS   Y8, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y7
+	VBLENDVPS Y0, Y1, Y7, Y7
+	VMOVUPS   Y7, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y3, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y4, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y5, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	VMOVUPS   16(SP), Y0
+	VMOVUPS   (CX), Y1
+	VBLENDVPS Y0, Y6, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      AX, CX
+	MOVQ      CX, 48(SP)
+	MOVQ      row+64(FP), AX
+	SHLQ      $0x02, AX
+	IMUL3Q    $+1, AX, AX
+	ADDQ      AX, 56(SP)
+	DECQ      64(SP)
+	JNZ       loop461
+	ADDQ      $+32, (SP)
+	SUBQ      $+8, 8(SP)
+	JLE       done460
+	MOVQ      8(SP), AX
+	CMPQ      AX, $+8
+	JGE       channels459
+	MOVQ      $+8, 8(SP)
+	LEAQ      tailTable<>+0(SB), CX
+	VMOVUPS   32(CX)(AX*4), Y0
+	VMOVUPS   Y0, 16(SP)
+	MOVQ      $+8, CX
+	SUBQ      AX, CX
+	SHLQ      $0x02, CX
+	SUBQ      CX, (SP)
+	JMP       channels459
+
+done460:
+	VZEROUPPER
+	RET
+
+other458:
+narrow381:
 	MOVQ    c+32(FP), AX
 	ANDQ    $+7, AX
-	MOVQ    AX, 32(SP)
+	MOVQ    AX, 104(SP)
 	NEGQ    AX
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
-	VMOVUPS Y0, (SP)
+	VMOVUPS Y0, 72(SP)
 	MOVQ    k+40(FP), AX
 	IMULQ   AX, AX
-	MOVQ    AX, 40(SP)
+	MOVQ    AX, 112(SP)
 	MOVQ    gw+0(FP), AX
-	MOVQ    AX, 48(SP)
+	MOVQ    AX, 120(SP)
 	XORL    AX, AX
-	MOVQ    AX, 56(SP)
+	MOVQ    AX, 128(SP)
 	MOVQ    k+40(FP), AX
-	MOVQ    AX, 64(SP)
+	MOVQ    AX, 136(SP)
 
-groups302:
-	MOVQ  56(SP), AX
-	MOVQ  64(SP), CX
+groups466:
+	MOVQ  128(SP), AX
+	MOVQ  136(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
-	CMPQ  40(SP), $+1
-	JLE   last303
+	CMPQ  112(SP), $+1
+	JLE   last467
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last303
+	JNZ   last467
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -4659,13 +8069,13 @@ groups302:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last303:
+last467:
 	MOVQ  AX, SI
-	CMPQ  40(SP), $+2
-	JLE   last304
+	CMPQ  112(SP), $+2
+	JLE   last468
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last304
+	JNZ   last468
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -4674,13 +8084,13 @@ last303:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last304:
+last468:
 	MOVQ  AX, DI
-	CMPQ  40(SP), $+3
-	JLE   last305
+	CMPQ  112(SP), $+3
+	JLE   last469
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last305
+	JNZ   last469
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -4689,13 +8099,13 @@ last304:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last305:
+last469:
 	MOVQ  AX, R8
-	CMPQ  40(SP), $+4
-	JLE   last306
+	CMPQ  112(SP), $+4
+	JLE   last470
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last306
+	JNZ   last470
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -4704,13 +8114,13 @@ last305:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last306:
+last470:
 	MOVQ  AX, R9
-	CMPQ  40(SP), $+5
-	JLE   last307
+	CMPQ  112(SP), $+5
+	JLE   last471
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last307
+	JNZ   last471
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -4719,13 +8129,13 @@ last306:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last307:
+last471:
 	MOVQ  AX, R10
-	CMPQ  40(SP), $+6
-	JLE   last308
+	CMPQ  112(SP), $+6
+	JLE   last472
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last308
+	JNZ   last472
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -4734,13 +8144,13 @@ last307:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last308:
+last472:
 	MOVQ  AX, R11
-	CMPQ  40(SP), $+7
-	JLE   last309
+	CMPQ  112(SP), $+7
+	JLE   last473
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last309
+	JNZ   last473
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -4749,13 +8159,13 @@ last308:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last309:
+last473:
 	MOVQ  AX, R12
-	CMPQ  40(SP), $+8
-	JLE   last310
+	CMPQ  112(SP), $+8
+	JLE   last474
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last310
+	JNZ   last474
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -4764,13 +8174,13 @@ last309:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last310:
+last474:
 	MOVQ  AX, R13
-	CMPQ  40(SP), $+9
-	JLE   last311
+	CMPQ  112(SP), $+9
+	JLE   last475
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last311
+	JNZ   last475
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -4779,22 +8189,22 @@ last310:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last311:
-	MOVQ AX, 56(SP)
-	MOVQ CX, 64(SP)
+last475:
+	MOVQ AX, 128(SP)
+	MOVQ CX, 136(SP)
 	MOVQ c+32(FP), AX
-	MOVQ AX, 72(SP)
+	MOVQ AX, 144(SP)
 	XORL AX, AX
-	MOVQ AX, 80(SP)
+	MOVQ AX, 152(SP)
 
-channels312:
-	CMPQ    72(SP), $+8
-	JLT     next314
-	MOVQ    48(SP), AX
-	ADDQ    80(SP), AX
+channels476:
+	CMPQ    144(SP), $+8
+	JLT     next478
+	MOVQ    120(SP), AX
+	ADDQ    152(SP), AX
 	MOVQ    c+32(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    40(SP), DX
+	MOVQ    112(SP), DX
 	XORL    R14, R14
 	VMOVUPS (AX), Y0
 	CMPQ    DX, $+1
@@ -4836,10 +8246,10 @@ channels312:
 	SHLQ    $0x02, R14
 	MOVQ    pixel+48(FP), R15
 	SHLQ    $0x02, R15
-	ADDQ    80(SP), AX
-	ADDQ    80(SP), CX
+	ADDQ    152(SP), AX
+	ADDQ    152(SP), CX
 
-loop315:
+loop479:
 	VMOVUPS     (CX), Y9
 	VFMADD231PS (AX)(BX*1), Y9, Y0
 	VFMADD231PS (AX)(SI*1), Y9, Y1
@@ -4853,12 +8263,12 @@ loop315:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop315
-	MOVQ        48(SP), AX
-	ADDQ        80(SP), AX
+	JNZ         loop479
+	MOVQ        120(SP), AX
+	ADDQ        152(SP), AX
 	MOVQ        c+32(FP), CX
 	SHLQ        $0x02, CX
-	MOVQ        40(SP), DX
+	MOVQ        112(SP), DX
 	XORL        R14, R14
 	VMOVUPS     Y0, (AX)
 	CMPQ        DX, $+1
@@ -4893,60 +8303,60 @@ loop315:
 	CMOVQLE     R14, CX
 	ADDQ        CX, AX
 	VMOVUPS     Y8, (AX)
-	ADDQ        $+32, 80(SP)
-	SUBQ        $+8, 72(SP)
-	JMP         channels312
+	ADDQ        $+32, 152(SP)
+	SUBQ        $+8, 144(SP)
+	JMP         channels476
 
-next314:
-	CMPQ       72(SP), $+0
-	JLE        done313
-	MOVQ       48(SP), AX
-	ADDQ       80(SP), AX
+next478:
+	CMPQ       144(SP), $+0
+	JLE        done477
+	MOVQ       120(SP), AX
+	ADDQ       152(SP), AX
 	MOVQ       c+32(FP), CX
 	SHLQ       $0x02, CX
-	MOVQ       40(SP), DX
+	MOVQ       112(SP), DX
 	XORL       R14, R14
-	VMOVUPS    (SP), Y0
+	VMOVUPS    72(SP), Y0
 	VMASKMOVPS (AX), Y0, Y0
 	CMPQ       DX, $+1
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y1
+	VMOVUPS    72(SP), Y1
 	VMASKMOVPS (AX), Y1, Y1
 	CMPQ       DX, $+2
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y2
+	VMOVUPS    72(SP), Y2
 	VMASKMOVPS (AX), Y2, Y2
 	CMPQ       DX, $+3
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y3
+	VMOVUPS    72(SP), Y3
 	VMASKMOVPS (AX), Y3, Y3
 	CMPQ       DX, $+4
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y4
+	VMOVUPS    72(SP), Y4
 	VMASKMOVPS (AX), Y4, Y4
 	CMPQ       DX, $+5
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y5
+	VMOVUPS    72(SP), Y5
 	VMASKMOVPS (AX), Y5, Y5
 	CMPQ       DX, $+6
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y6
+	VMOVUPS    72(SP), Y6
 	VMASKMOVPS (AX), Y6, Y6
 	CMPQ       DX, $+7
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y7
+	VMOVUPS    72(SP), Y7
 	VMASKMOVPS (AX), Y7, Y7
 	CMPQ       DX, $+8
 	CMOVQLE    R14, CX
 	ADDQ       CX, AX
-	VMOVUPS    (SP), Y8
+	VMOVUPS    72(SP), Y8
 	VMASKMOVPS (AX), Y8, Y8
 	MOVQ       src+8(FP), AX
 	MOVQ       grad+16(FP), CX
@@ -4955,277 +8365,449 @@ next314:
 	SHLQ       $0x02, R14
 	MOVQ       pixel+48(FP), R15
 	SHLQ       $0x02, R15
-	ADDQ       80(SP), AX
-	ADDQ       80(SP), CX
+	ADDQ       152(SP), AX
+	ADDQ       152(SP), CX
 
-loop316:
-	VMOVUPS      (SP), Y9
+loop480:
+	VMOVUPS      72(SP), Y9
 	VMASKMOVPS   (CX), Y9, Y9
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(BX*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y0
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(SI*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y1
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(DI*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y2
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(R8*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y3
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(R9*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y4
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(R10*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y5
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(R11*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y6
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(R12*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y7
-	VMOVUPS      (SP), Y10
+	VMOVUPS      72(SP), Y10
 	VMASKMOVPS   (AX)(R13*1), Y10, Y10
 	VFMADD231PS  Y10, Y9, Y8
 	ADDQ         R14, CX
 	ADDQ         R15, AX
 	DECQ         DX
-	JNZ          loop316
-	MOVQ         48(SP), AX
-	ADDQ         80(SP), AX
+	JNZ          loop480
+	MOVQ         120(SP), AX
+	ADDQ         152(SP), AX
 	MOVQ         c+32(FP), CX
 	SHLQ         $0x02, CX
-	MOVQ         40(SP), DX
+	MOVQ         112(SP), DX
 	XORL         BX, BX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two317
+	TESTB        $0x04, 104(SP)
+	JZ           two481
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two317:
-	TESTB    $0x02, 32(SP)
-	JZ       one318
+two481:
+	TESTB    $0x02, 104(SP)
+	JZ       one482
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one318:
-	TESTB  $0x01, 32(SP)
-	JZ     end319
+one482:
+	TESTB  $0x01, 104(SP)
+	JZ     end483
 	VMOVSS X0, (SI)
 
-end319:
+end483:
 	CMPQ         DX, $+1
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two320
+	TESTB        $0x04, 104(SP)
+	JZ           two484
 	VMOVUPS      X1, (SI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, SI
 
-two320:
-	TESTB    $0x02, 32(SP)
-	JZ       one321
+two484:
+	TESTB    $0x02, 104(SP)
+	JZ       one485
 	VMOVLPS  X1, (SI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, SI
 
-one321:
-	TESTB  $0x01, 32(SP)
-	JZ     end322
+one485:
+	TESTB  $0x01, 104(SP)
+	JZ     end486
 	VMOVSS X1, (SI)
 
-end322:
+end486:
 	CMPQ         DX, $+2
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two323
+	TESTB        $0x04, 104(SP)
+	JZ           two487
 	VMOVUPS      X2, (SI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, SI
 
-two323:
-	TESTB    $0x02, 32(SP)
-	JZ       one324
+two487:
+	TESTB    $0x02, 104(SP)
+	JZ       one488
 	VMOVLPS  X2, (SI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, SI
 
-one324:
-	TESTB  $0x01, 32(SP)
-	JZ     end325
+one488:
+	TESTB  $0x01, 104(SP)
+	JZ     end489
 	VMOVSS X2, (SI)
 
-end325:
+end489:
 	CMPQ         DX, $+3
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two326
+	TESTB        $0x04, 104(SP)
+	JZ           two490
 	VMOVUPS      X3, (SI)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, SI
 
-two326:
-	TESTB    $0x02, 32(SP)
-	JZ       one327
+two490:
+	TESTB    $0x02, 104(SP)
+	JZ       one491
 	VMOVLPS  X3, (SI)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, SI
 
-one327:
-	TESTB  $0x01, 32(SP)
-	JZ     end328
+one491:
+	TESTB  $0x01, 104(SP)
+	JZ     end492
 	VMOVSS X3, (SI)
 
-end328:
+end492:
 	CMPQ         DX, $+4
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two329
+	TESTB        $0x04, 104(SP)
+	JZ           two493
 	VMOVUPS      X4, (SI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, SI
 
-two329:
-	TESTB    $0x02, 32(SP)
-	JZ       one330
+two493:
+	TESTB    $0x02, 104(SP)
+	JZ       one494
 	VMOVLPS  X4, (SI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, SI
 
-one330:
-	TESTB  $0x01, 32(SP)
-	JZ     end331
+one494:
+	TESTB  $0x01, 104(SP)
+	JZ     end495
 	VMOVSS X4, (SI)
 
-end331:
+end495:
 	CMPQ         DX, $+5
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two332
+	TESTB        $0x04, 104(SP)
+	JZ           two496
 	VMOVUPS      X5, (SI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, SI
 
-two332:
-	TESTB    $0x02, 32(SP)
-	JZ       one333
+two496:
+	TESTB    $0x02, 104(SP)
+	JZ       one497
 	VMOVLPS  X5, (SI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, SI
 
-one333:
-	TESTB  $0x01, 32(SP)
-	JZ     end334
+one497:
+	TESTB  $0x01, 104(SP)
+	JZ     end498
 	VMOVSS X5, (SI)
 
-end334:
+end498:
 	CMPQ         DX, $+6
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two335
+	TESTB        $0x04, 104(SP)
+	JZ           two499
 	VMOVUPS      X6, (SI)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, SI
 
-two335:
-	TESTB    $0x02, 32(SP)
-	JZ       one336
+two499:
+	TESTB    $0x02, 104(SP)
+	JZ       one500
 	VMOVLPS  X6, (SI)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, SI
 
-one336:
-	TESTB  $0x01, 32(SP)
-	JZ     end337
+one500:
+	TESTB  $0x01, 104(SP)
+	JZ     end501
 	VMOVSS X6, (SI)
 
-end337:
+end501:
 	CMPQ         DX, $+7
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two338
+	TESTB        $0x04, 104(SP)
+	JZ           two502
 	VMOVUPS      X7, (SI)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, SI
 
-two338:
-	TESTB    $0x02, 32(SP)
-	JZ       one339
+two502:
+	TESTB    $0x02, 104(SP)
+	JZ       one503
 	VMOVLPS  X7, (SI)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, SI
 
-one339:
-	TESTB  $0x01, 32(SP)
-	JZ     end340
+one503:
+	TESTB  $0x01, 104(SP)
+	JZ     end504
 	VMOVSS X7, (SI)
 
-end340:
+end504:
 	CMPQ         DX, $+8
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), AX
-	TESTB        $0x04, 32(SP)
-	JZ           two341
+	TESTB        $0x04, 104(SP)
+	JZ           two505
 	VMOVUPS      X8, (AX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, AX
 
-two341:
-	TESTB    $0x02, 32(SP)
-	JZ       one342
+two505:
+	TESTB    $0x02, 104(SP)
+	JZ       one506
 	VMOVLPS  X8, (AX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, AX
 
-one342:
-	TESTB  $0x01, 32(SP)
-	JZ     end343
+one506:
+	TESTB  $0x01, 104(SP)
+	JZ     end507
 	VMOVSS X8, (AX)
 
-end343:
-done313:
+end507:
+done477:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
-	ADDQ   AX, 48(SP)
-	SUBQ   $+9, 40(SP)
-	JG     groups302
+	ADDQ   AX, 120(SP)
+	SUBQ   $+9, 112(SP)
+	JG     groups466
 	VZEROUPPER
 	RET
 
 // func maxRowAVX2(dst *float32, src *float32, width int, c int, k int, pixel int, tap int, row int)
-// Requires: AVX, CMOV
-TEXT ·maxRowAVX2(SB), NOSPLIT, $72-64
+// Requires: AVX, AVX2, CMOV
+TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
+	CMPQ     c+24(FP), $+8
+	JLT      narrow508
+	CMPQ     k+32(FP), $+3
+	JNE      other509
+	MOVQ     pixel+40(FP), AX
+	MOVQ     tap+48(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other509
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+24(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels510:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop512:
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (DX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (AX), Y3
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y3, Y1, Y3
+	VMAXPS  Y3, Y2, Y3
+	VMOVUPS Y3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Y1, Y0
+	VMOVAPS Y2, Y1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop512
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done511
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels510
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels510
+
+done511:
+	VZEROUPPER
+	RET
+
+other509:
+	CMPQ     k+32(FP), $+3
+	JNE      other513
+	MOVQ     pixel+40(FP), AX
+	MOVQ     tap+48(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other513
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+24(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels514:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop516:
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (DX)(SI*2), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS (AX), Y3
+	VMAXPS  Y3, Y0, Y3
+	VMAXPS  Y3, Y1, Y3
+	VMAXPS  Y3, Y2, Y3
+	VMOVUPS Y3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Y2, Y0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop516
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done515
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels514
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels514
+
+done515:
+	VZEROUPPER
+	RET
+
+other513:
+narrow508:
 	MOVQ    c+24(FP), AX
 	ANDQ    $+7, AX
-	MOVQ    AX, 32(SP)
+	MOVQ    AX, 80(SP)
 	NEGQ    AX
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
-	VMOVUPS Y0, (SP)
+	VMOVUPS Y0, 48(SP)
 	CMPQ    c+24(FP), $+8
-	JLT     narrow344
+	JLT     narrow517
 	CMPQ    width+16(FP), $+8
-	JLT     smaller345
+	JLT     smaller518
 	MOVQ    c+24(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+48(FP), CX
@@ -5241,10 +8823,10 @@ TEXT ·maxRowAVX2(SB), NOSPLIT, $72-64
 	LEAQ    (SI)(BX*2), DI
 	LEAQ    (DI)(BX*2), R8
 	XORL    R9, R9
-	MOVQ    R9, 40(SP)
+	MOVQ    R9, 88(SP)
 
-tiles346:
-	MOVQ    40(SP), R9
+tiles519:
+	MOVQ    88(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
 	CMPQ    R9, R10
@@ -5253,21 +8835,21 @@ tiles346:
 	SHLQ    $0x02, R10
 	IMULQ   R9, R10
 	ADDQ    src+8(FP), R10
-	MOVQ    R10, 48(SP)
+	MOVQ    R10, 96(SP)
 	IMULQ   AX, R9
 	ADDQ    dst+0(FP), R9
-	MOVQ    R9, 56(SP)
+	MOVQ    R9, 104(SP)
 	XORL    R9, R9
-	MOVQ    R9, 64(SP)
+	MOVQ    R9, 112(SP)
 
-channels347:
-	MOVQ    64(SP), R9
+channels520:
+	MOVQ    112(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
 	CMOVQGT R10, R9
-	MOVQ    48(SP), R10
+	MOVQ    96(SP), R10
 	ADDQ    R9, R10
-	ADDQ    56(SP), R9
+	ADDQ    104(SP), R9
 	VMOVUPS (R10), Y0
 	VMOVUPS (R10)(BX*1), Y1
 	VMOVUPS (R10)(BX*2), Y2
@@ -5278,10 +8860,10 @@ channels347:
 	VMOVUPS (R10)(R8*1), Y7
 	MOVQ    k+32(FP), R11
 
-loop348:
+loop521:
 	MOVQ k+32(FP), R12
 
-loop349:
+loop522:
 	VMOVUPS (R10), Y8
 	VMAXPS  Y0, Y8, Y0
 	VMOVUPS (R10)(BX*1), Y8
@@ -5300,10 +8882,10 @@ loop349:
 	VMAXPS  Y7, Y8, Y7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop349
+	JNZ     loop522
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop348
+	JNZ     loop521
 	VMOVUPS Y0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Y1, (R9)
@@ -5320,19 +8902,19 @@ loop349:
 	ADDQ    AX, R9
 	VMOVUPS Y7, (R9)
 	ADDQ    AX, R9
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels347
-	ADDQ    $+8, 40(SP)
-	MOVQ    40(SP), R9
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels520
+	ADDQ    $+8, 88(SP)
+	MOVQ    88(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles346
+	JLT     tiles519
 	VZEROUPPER
 	RET
 
-smaller345:
+smaller518:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller350
+	JLT   smaller523
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5348,10 +8930,10 @@ smaller345:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, 40(SP)
+	MOVQ  DI, 88(SP)
 
-tiles351:
-	MOVQ    40(SP), DI
+tiles524:
+	MOVQ    88(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
 	CMPQ    DI, R8
@@ -5360,31 +8942,31 @@ tiles351:
 	SHLQ    $0x02, R8
 	IMULQ   DI, R8
 	ADDQ    src+8(FP), R8
-	MOVQ    R8, 48(SP)
+	MOVQ    R8, 96(SP)
 	IMULQ   AX, DI
 	ADDQ    dst+0(FP), DI
-	MOVQ    DI, 56(SP)
+	MOVQ    DI, 104(SP)
 	XORL    DI, DI
-	MOVQ    DI, 64(SP)
+	MOVQ    DI, 112(SP)
 
-channels352:
-	MOVQ    64(SP), DI
+channels525:
+	MOVQ    112(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
 	CMOVQGT R8, DI
-	MOVQ    48(SP), R8
+	MOVQ    96(SP), R8
 	ADDQ    DI, R8
-	ADDQ    56(SP), DI
+	ADDQ    104(SP), DI
 	VMOVUPS (R8), Y0
 	VMOVUPS (R8)(BX*1), Y1
 	VMOVUPS (R8)(BX*2), Y2
 	VMOVUPS (R8)(SI*1), Y3
 	MOVQ    k+32(FP), R9
 
-loop353:
+loop526:
 	MOVQ k+32(FP), R10
 
-loop354:
+loop527:
 	VMOVUPS (R8), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS (R8)(BX*1), Y4
@@ -5395,10 +8977,10 @@ loop354:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop354
+	JNZ     loop527
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop353
+	JNZ     loop526
 	VMOVUPS Y0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Y1, (DI)
@@ -5407,19 +8989,19 @@ loop354:
 	ADDQ    AX, DI
 	VMOVUPS Y3, (DI)
 	ADDQ    AX, DI
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels352
-	ADDQ    $+4, 40(SP)
-	MOVQ    40(SP), DI
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels525
+	ADDQ    $+4, 88(SP)
+	MOVQ    88(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles351
+	JLT     tiles524
 	VZEROUPPER
 	RET
 
-smaller350:
+smaller523:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller355
+	JLT   smaller528
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5435,10 +9017,10 @@ smaller350:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, 40(SP)
+	MOVQ  SI, 88(SP)
 
-tiles356:
-	MOVQ    40(SP), SI
+tiles529:
+	MOVQ    88(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
 	CMPQ    SI, DI
@@ -5447,56 +9029,56 @@ tiles356:
 	SHLQ    $0x02, DI
 	IMULQ   SI, DI
 	ADDQ    src+8(FP), DI
-	MOVQ    DI, 48(SP)
+	MOVQ    DI, 96(SP)
 	IMULQ   AX, SI
 	ADDQ    dst+0(FP), SI
-	MOVQ    SI, 56(SP)
+	MOVQ    SI, 104(SP)
 	XORL    SI, SI
-	MOVQ    SI, 64(SP)
+	MOVQ    SI, 112(SP)
 
-channels357:
-	MOVQ    64(SP), SI
+channels530:
+	MOVQ    112(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
 	CMOVQGT DI, SI
-	MOVQ    48(SP), DI
+	MOVQ    96(SP), DI
 	ADDQ    SI, DI
-	ADDQ    56(SP), SI
+	ADDQ    104(SP), SI
 	VMOVUPS (DI), Y0
 	VMOVUPS (DI)(BX*1), Y1
 	MOVQ    k+32(FP), R8
 
-loop358:
+loop531:
 	MOVQ k+32(FP), R9
 
-loop359:
+loop532:
 	VMOVUPS (DI), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVUPS (DI)(BX*1), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop359
+	JNZ     loop532
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop358
+	JNZ     loop531
 	VMOVUPS Y0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Y1, (SI)
 	ADDQ    AX, SI
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels357
-	ADDQ    $+2, 40(SP)
-	MOVQ    40(SP), SI
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels530
+	ADDQ    $+2, 88(SP)
+	MOVQ    88(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles356
+	JLT     tiles529
 	VZEROUPPER
 	RET
 
-smaller355:
+smaller528:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller360
+	JLT   smaller533
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5512,10 +9094,10 @@ smaller355:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, 40(SP)
+	MOVQ  BX, 88(SP)
 
-tiles361:
-	MOVQ    40(SP), BX
+tiles534:
+	MOVQ    88(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
 	CMPQ    BX, SI
@@ -5524,52 +9106,52 @@ tiles361:
 	SHLQ    $0x02, SI
 	IMULQ   BX, SI
 	ADDQ    src+8(FP), SI
-	MOVQ    SI, 48(SP)
+	MOVQ    SI, 96(SP)
 	IMULQ   AX, BX
 	ADDQ    dst+0(FP), BX
-	MOVQ    BX, 56(SP)
+	MOVQ    BX, 104(SP)
 	XORL    BX, BX
-	MOVQ    BX, 64(SP)
+	MOVQ    BX, 112(SP)
 
-channels362:
-	MOVQ    64(SP), BX
+channels535:
+	MOVQ    112(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
 	CMOVQGT SI, BX
-	MOVQ    48(SP), SI
+	MOVQ    96(SP), SI
 	ADDQ    BX, SI
-	ADDQ    56(SP), BX
+	ADDQ    104(SP), BX
 	VMOVUPS (SI), Y0
 	MOVQ    k+32(FP), DI
 
-loop363:
+loop536:
 	MOVQ k+32(FP), R8
 
-loop364:
+loop537:
 	VMOVUPS (SI), Y1
 	VMAXPS  Y0, Y1, Y0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop364
+	JNZ     loop537
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop363
+	JNZ     loop536
 	VMOVUPS Y0, (BX)
 	ADDQ    AX, BX
-	ADDQ    $+32, 64(SP)
-	CMPQ    AX, 64(SP)
-	JGT     channels362
-	ADDQ    $+1, 40(SP)
-	MOVQ    40(SP), BX
+	ADDQ    $+32, 112(SP)
+	CMPQ    AX, 112(SP)
+	JGT     channels535
+	ADDQ    $+1, 88(SP)
+	MOVQ    88(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles361
+	JLT     tiles534
 	VZEROUPPER
 	RET
 
-smaller360:
-narrow344:
+smaller533:
+narrow517:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller365
+	JLT   smaller538
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5585,10 +9167,10 @@ narrow344:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, 40(SP)
+	MOVQ  R9, 88(SP)
 
-tiles366:
-	MOVQ       40(SP), R9
+tiles539:
+	MOVQ       88(SP), R9
 	MOVQ       width+16(FP), R10
 	SUBQ       $+8, R10
 	CMPQ       R9, R10
@@ -5597,246 +9179,246 @@ tiles366:
 	SHLQ       $0x02, R10
 	IMULQ      R9, R10
 	ADDQ       src+8(FP), R10
-	MOVQ       R10, 48(SP)
+	MOVQ       R10, 96(SP)
 	IMULQ      AX, R9
 	ADDQ       dst+0(FP), R9
-	MOVQ       R9, 56(SP)
+	MOVQ       R9, 104(SP)
 	XORL       R9, R9
-	MOVQ       R9, 64(SP)
-	MOVQ       64(SP), R9
-	MOVQ       48(SP), R10
+	MOVQ       R9, 112(SP)
+	MOVQ       112(SP), R9
+	MOVQ       96(SP), R10
 	ADDQ       R9, R10
-	ADDQ       56(SP), R9
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), R9
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (R10), Y0, Y0
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (R10)(BX*1), Y1, Y1
-	VMOVUPS    (SP), Y2
+	VMOVUPS    48(SP), Y2
 	VMASKMOVPS (R10)(BX*2), Y2, Y2
-	VMOVUPS    (SP), Y3
+	VMOVUPS    48(SP), Y3
 	VMASKMOVPS (R10)(SI*1), Y3, Y3
-	VMOVUPS    (SP), Y4
+	VMOVUPS    48(SP), Y4
 	VMASKMOVPS (R10)(BX*4), Y4, Y4
-	VMOVUPS    (SP), Y5
+	VMOVUPS    48(SP), Y5
 	VMASKMOVPS (R10)(DI*1), Y5, Y5
-	VMOVUPS    (SP), Y6
+	VMOVUPS    48(SP), Y6
 	VMASKMOVPS (R10)(SI*2), Y6, Y6
-	VMOVUPS    (SP), Y7
+	VMOVUPS    48(SP), Y7
 	VMASKMOVPS (R10)(R8*1), Y7, Y7
 	MOVQ       k+32(FP), R11
 
-loop368:
+loop541:
 	MOVQ k+32(FP), R12
 
-loop369:
-	VMOVUPS      (SP), Y8
+loop542:
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10), Y8, Y8
 	VMAXPS       Y0, Y8, Y0
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(BX*1), Y8, Y8
 	VMAXPS       Y1, Y8, Y1
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(BX*2), Y8, Y8
 	VMAXPS       Y2, Y8, Y2
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(SI*1), Y8, Y8
 	VMAXPS       Y3, Y8, Y3
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(BX*4), Y8, Y8
 	VMAXPS       Y4, Y8, Y4
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(DI*1), Y8, Y8
 	VMAXPS       Y5, Y8, Y5
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(SI*2), Y8, Y8
 	VMAXPS       Y6, Y8, Y6
-	VMOVUPS      (SP), Y8
+	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10)(R8*1), Y8, Y8
 	VMAXPS       Y7, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R12
-	JNZ          loop369
+	JNZ          loop542
 	ADDQ         DX, R10
 	DECQ         R11
-	JNZ          loop368
+	JNZ          loop541
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two370
+	TESTB        $0x04, 80(SP)
+	JZ           two543
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two370:
-	TESTB    $0x02, 32(SP)
-	JZ       one371
+two543:
+	TESTB    $0x02, 80(SP)
+	JZ       one544
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one371:
-	TESTB  $0x01, 32(SP)
-	JZ     end372
+one544:
+	TESTB  $0x01, 80(SP)
+	JZ     end545
 	VMOVSS X0, (R10)
 
-end372:
+end545:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two373
+	TESTB        $0x04, 80(SP)
+	JZ           two546
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two373:
-	TESTB    $0x02, 32(SP)
-	JZ       one374
+two546:
+	TESTB    $0x02, 80(SP)
+	JZ       one547
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one374:
-	TESTB  $0x01, 32(SP)
-	JZ     end375
+one547:
+	TESTB  $0x01, 80(SP)
+	JZ     end548
 	VMOVSS X1, (R10)
 
-end375:
+end548:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two376
+	TESTB        $0x04, 80(SP)
+	JZ           two549
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two376:
-	TESTB    $0x02, 32(SP)
-	JZ       one377
+two549:
+	TESTB    $0x02, 80(SP)
+	JZ       one550
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one377:
-	TESTB  $0x01, 32(SP)
-	JZ     end378
+one550:
+	TESTB  $0x01, 80(SP)
+	JZ     end551
 	VMOVSS X2, (R10)
 
-end378:
+end551:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two379
+	TESTB        $0x04, 80(SP)
+	JZ           two552
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two379:
-	TESTB    $0x02, 32(SP)
-	JZ       one380
+two552:
+	TESTB    $0x02, 80(SP)
+	JZ       one553
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one380:
-	TESTB  $0x01, 32(SP)
-	JZ     end381
+one553:
+	TESTB  $0x01, 80(SP)
+	JZ     end554
 	VMOVSS X3, (R10)
 
-end381:
+end554:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two382
+	TESTB        $0x04, 80(SP)
+	JZ           two555
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two382:
-	TESTB    $0x02, 32(SP)
-	JZ       one383
+two555:
+	TESTB    $0x02, 80(SP)
+	JZ       one556
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one383:
-	TESTB  $0x01, 32(SP)
-	JZ     end384
+one556:
+	TESTB  $0x01, 80(SP)
+	JZ     end557
 	VMOVSS X4, (R10)
 
-end384:
+end557:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two385
+	TESTB        $0x04, 80(SP)
+	JZ           two558
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two385:
-	TESTB    $0x02, 32(SP)
-	JZ       one386
+two558:
+	TESTB    $0x02, 80(SP)
+	JZ       one559
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one386:
-	TESTB  $0x01, 32(SP)
-	JZ     end387
+one559:
+	TESTB  $0x01, 80(SP)
+	JZ     end560
 	VMOVSS X5, (R10)
 
-end387:
+end560:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two388
+	TESTB        $0x04, 80(SP)
+	JZ           two561
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two388:
-	TESTB    $0x02, 32(SP)
-	JZ       one389
+two561:
+	TESTB    $0x02, 80(SP)
+	JZ       one562
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one389:
-	TESTB  $0x01, 32(SP)
-	JZ     end390
+one562:
+	TESTB  $0x01, 80(SP)
+	JZ     end563
 	VMOVSS X6, (R10)
 
-end390:
+end563:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
-	TESTB        $0x04, 32(SP)
-	JZ           two391
+	TESTB        $0x04, 80(SP)
+	JZ           two564
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two391:
-	TESTB    $0x02, 32(SP)
-	JZ       one392
+two564:
+	TESTB    $0x02, 80(SP)
+	JZ       one565
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one392:
-	TESTB  $0x01, 32(SP)
-	JZ     end393
+one565:
+	TESTB  $0x01, 80(SP)
+	JZ     end566
 	VMOVSS X7, (R10)
 
-end393:
+end566:
 	ADDQ AX, R9
-	ADDQ $+8, 40(SP)
-	MOVQ 40(SP), R9
+	ADDQ $+8, 88(SP)
+	MOVQ 88(SP), R9
 	CMPQ R9, width+16(FP)
-	JLT  tiles366
+	JLT  tiles539
 	VZEROUPPER
 	RET
 
-smaller365:
+smaller538:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller394
+	JLT   smaller567
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -5852,10 +9434,10 @@ smaller365:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, 40(SP)
+	MOVQ  DI, 88(SP)
 
-tiles395:
-	MOVQ       40(SP), DI
+tiles568:
+	MOVQ       88(SP), DI
 	MOVQ       width+16(FP), R8
 	SUBQ       $+4, R8
 	CMPQ       DI, R8
@@ -5864,142 +9446,142 @@ tiles395:
 	SHLQ       $0x02, R8
 	IMULQ      DI, R8
 	ADDQ       src+8(FP), R8
-	MOVQ       R8, 48(SP)
+	MOVQ       R8, 96(SP)
 	IMULQ      AX, DI
 	ADDQ       dst+0(FP), DI
-	MOVQ       DI, 56(SP)
+	MOVQ       DI, 104(SP)
 	XORL       DI, DI
-	MOVQ       DI, 64(SP)
-	MOVQ       64(SP), DI
-	MOVQ       48(SP), R8
+	MOVQ       DI, 112(SP)
+	MOVQ       112(SP), DI
+	MOVQ       96(SP), R8
 	ADDQ       DI, R8
-	ADDQ       56(SP), DI
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), DI
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (R8), Y0, Y0
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (R8)(BX*1), Y1, Y1
-	VMOVUPS    (SP), Y2
+	VMOVUPS    48(SP), Y2
 	VMASKMOVPS (R8)(BX*2), Y2, Y2
-	VMOVUPS    (SP), Y3
+	VMOVUPS    48(SP), Y3
 	VMASKMOVPS (R8)(SI*1), Y3, Y3
 	MOVQ       k+32(FP), R9
 
-loop397:
+loop570:
 	MOVQ k+32(FP), R10
 
-loop398:
-	VMOVUPS      (SP), Y4
+loop571:
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8), Y4, Y4
 	VMAXPS       Y0, Y4, Y0
-	VMOVUPS      (SP), Y4
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8)(BX*1), Y4, Y4
 	VMAXPS       Y1, Y4, Y1
-	VMOVUPS      (SP), Y4
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8)(BX*2), Y4, Y4
 	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      (SP), Y4
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8)(SI*1), Y4, Y4
 	VMAXPS       Y3, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R10
-	JNZ          loop398
+	JNZ          loop571
 	ADDQ         DX, R8
 	DECQ         R9
-	JNZ          loop397
+	JNZ          loop570
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two399
+	TESTB        $0x04, 80(SP)
+	JZ           two572
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two399:
-	TESTB    $0x02, 32(SP)
-	JZ       one400
+two572:
+	TESTB    $0x02, 80(SP)
+	JZ       one573
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one400:
-	TESTB  $0x01, 32(SP)
-	JZ     end401
+one573:
+	TESTB  $0x01, 80(SP)
+	JZ     end574
 	VMOVSS X0, (R8)
 
-end401:
+end574:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two402
+	TESTB        $0x04, 80(SP)
+	JZ           two575
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two402:
-	TESTB    $0x02, 32(SP)
-	JZ       one403
+two575:
+	TESTB    $0x02, 80(SP)
+	JZ       one576
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one403:
-	TESTB  $0x01, 32(SP)
-	JZ     end404
+one576:
+	TESTB  $0x01, 80(SP)
+	JZ     end577
 	VMOVSS X1, (R8)
 
-end404:
+end577:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two405
+	TESTB        $0x04, 80(SP)
+	JZ           two578
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two405:
-	TESTB    $0x02, 32(SP)
-	JZ       one406
+two578:
+	TESTB    $0x02, 80(SP)
+	JZ       one579
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one406:
-	TESTB  $0x01, 32(SP)
-	JZ     end407
+one579:
+	TESTB  $0x01, 80(SP)
+	JZ     end580
 	VMOVSS X2, (R8)
 
-end407:
+end580:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two408
+	TESTB        $0x04, 80(SP)
+	JZ           two581
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two408:
-	TESTB    $0x02, 32(SP)
-	JZ       one409
+two581:
+	TESTB    $0x02, 80(SP)
+	JZ       one582
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one409:
-	TESTB  $0x01, 32(SP)
-	JZ     end410
+one582:
+	TESTB  $0x01, 80(SP)
+	JZ     end583
 	VMOVSS X3, (R8)
 
-end410:
+end583:
 	ADDQ AX, DI
-	ADDQ $+4, 40(SP)
-	MOVQ 40(SP), DI
+	ADDQ $+4, 88(SP)
+	MOVQ 88(SP), DI
 	CMPQ DI, width+16(FP)
-	JLT  tiles395
+	JLT  tiles568
 	VZEROUPPER
 	RET
 
-smaller394:
+smaller567:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller411
+	JLT   smaller584
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -6015,10 +9597,10 @@ smaller394:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, 40(SP)
+	MOVQ  SI, 88(SP)
 
-tiles412:
-	MOVQ       40(SP), SI
+tiles585:
+	MOVQ       88(SP), SI
 	MOVQ       width+16(FP), DI
 	SUBQ       $+2, DI
 	CMPQ       SI, DI
@@ -6027,90 +9609,90 @@ tiles412:
 	SHLQ       $0x02, DI
 	IMULQ      SI, DI
 	ADDQ       src+8(FP), DI
-	MOVQ       DI, 48(SP)
+	MOVQ       DI, 96(SP)
 	IMULQ      AX, SI
 	ADDQ       dst+0(FP), SI
-	MOVQ       SI, 56(SP)
+	MOVQ       SI, 104(SP)
 	XORL       SI, SI
-	MOVQ       SI, 64(SP)
-	MOVQ       64(SP), SI
-	MOVQ       48(SP), DI
+	MOVQ       SI, 112(SP)
+	MOVQ       112(SP), SI
+	MOVQ       96(SP), DI
 	ADDQ       SI, DI
-	ADDQ       56(SP), SI
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), SI
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (DI), Y0, Y0
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (DI)(BX*1), Y1, Y1
 	MOVQ       k+32(FP), R8
 
-loop414:
+loop587:
 	MOVQ k+32(FP), R9
 
-loop415:
-	VMOVUPS      (SP), Y2
+loop588:
+	VMOVUPS      48(SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMAXPS       Y0, Y2, Y0
-	VMOVUPS      (SP), Y2
+	VMOVUPS      48(SP), Y2
 	VMASKMOVPS   (DI)(BX*1), Y2, Y2
 	VMAXPS       Y1, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R9
-	JNZ          loop415
+	JNZ          loop588
 	ADDQ         DX, DI
 	DECQ         R8
-	JNZ          loop414
+	JNZ          loop587
 	LEAQ         (SI), DI
-	TESTB        $0x04, 32(SP)
-	JZ           two416
+	TESTB        $0x04, 80(SP)
+	JZ           two589
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two416:
-	TESTB    $0x02, 32(SP)
-	JZ       one417
+two589:
+	TESTB    $0x02, 80(SP)
+	JZ       one590
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one417:
-	TESTB  $0x01, 32(SP)
-	JZ     end418
+one590:
+	TESTB  $0x01, 80(SP)
+	JZ     end591
 	VMOVSS X0, (DI)
 
-end418:
+end591:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
-	TESTB        $0x04, 32(SP)
-	JZ           two419
+	TESTB        $0x04, 80(SP)
+	JZ           two592
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two419:
-	TESTB    $0x02, 32(SP)
-	JZ       one420
+two592:
+	TESTB    $0x02, 80(SP)
+	JZ       one593
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one420:
-	TESTB  $0x01, 32(SP)
-	JZ     end421
+one593:
+	TESTB  $0x01, 80(SP)
+	JZ     end594
 	VMOVSS X1, (DI)
 
-end421:
+end594:
 	ADDQ AX, SI
-	ADDQ $+2, 40(SP)
-	MOVQ 40(SP), SI
+	ADDQ $+2, 88(SP)
+	MOVQ 88(SP), SI
 	CMPQ SI, width+16(FP)
-	JLT  tiles412
+	JLT  tiles585
 	VZEROUPPER
 	RET
 
-smaller411:
+smaller584:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller422
+	JLT   smaller595
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -6126,10 +9708,10 @@ smaller411:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, 40(SP)
+	MOVQ  BX, 88(SP)
 
-tiles423:
-	MOVQ       40(SP), BX
+tiles596:
+	MOVQ       88(SP), BX
 	MOVQ       width+16(FP), SI
 	SUBQ       $+1, SI
 	CMPQ       BX, SI
@@ -6138,94 +9720,397 @@ tiles423:
 	SHLQ       $0x02, SI
 	IMULQ      BX, SI
 	ADDQ       src+8(FP), SI
-	MOVQ       SI, 48(SP)
+	MOVQ       SI, 96(SP)
 	IMULQ      AX, BX
 	ADDQ       dst+0(FP), BX
-	MOVQ       BX, 56(SP)
+	MOVQ       BX, 104(SP)
 	XORL       BX, BX
-	MOVQ       BX, 64(SP)
-	MOVQ       64(SP), BX
-	MOVQ       48(SP), SI
+	MOVQ       BX, 112(SP)
+	MOVQ       112(SP), BX
+	MOVQ       96(SP), SI
 	ADDQ       BX, SI
-	ADDQ       56(SP), BX
-	VMOVUPS    (SP), Y0
+	ADDQ       104(SP), BX
+	VMOVUPS    48(SP), Y0
 	VMASKMOVPS (SI), Y0, Y0
 	MOVQ       k+32(FP), DI
 
-loop425:
+loop598:
 	MOVQ k+32(FP), R8
 
-loop426:
-	VMOVUPS      (SP), Y1
+loop599:
+	VMOVUPS      48(SP), Y1
 	VMASKMOVPS   (SI), Y1, Y1
 	VMAXPS       Y0, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R8
-	JNZ          loop426
+	JNZ          loop599
 	ADDQ         DX, SI
 	DECQ         DI
-	JNZ          loop425
+	JNZ          loop598
 	LEAQ         (BX), SI
-	TESTB        $0x04, 32(SP)
-	JZ           two427
+	TESTB        $0x04, 80(SP)
+	JZ           two600
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two427:
-	TESTB    $0x02, 32(SP)
-	JZ       one428
+two600:
+	TESTB    $0x02, 80(SP)
+	JZ       one601
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one428:
-	TESTB  $0x01, 32(SP)
-	JZ     end429
+one601:
+	TESTB  $0x01, 80(SP)
+	JZ     end602
 	VMOVSS X0, (SI)
 
-end429:
+end602:
 	ADDQ AX, BX
-	ADDQ $+1, 40(SP)
-	MOVQ 40(SP), BX
+	ADDQ $+1, 88(SP)
+	MOVQ 88(SP), BX
 	CMPQ BX, width+16(FP)
-	JLT  tiles423
+	JLT  tiles596
 	VZEROUPPER
 	RET
 
-smaller422:
+smaller595:
 	VZEROUPPER
 	RET
 
 // func maxGradAVX2(gx *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX2
-TEXT ·maxGradAVX2(SB), NOSPLIT, $80-72
+TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
+	CMPQ     c+32(FP), $+8
+	JLT      narrow603
+	CMPQ     k+40(FP), $+3
+	JNE      other604
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+1, CX, CX
+	CMPQ     AX, CX
+	JNE      other604
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels605:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Y3
+	VMOVUPS (R8), Y4
+	VMOVUPS (R9), Y5
+	VMOVUPS (DI)(SI*1), Y6
+	VMOVUPS (R8)(SI*1), Y7
+	VMOVUPS (R9)(SI*1), Y8
+	MOVQ    width+24(FP), R12
+
+loop607:
+	VMOVUPS (DI)(SI*2), Y9
+	VMOVUPS (R8)(SI*2), Y10
+	VMOVUPS (R9)(SI*2), Y11
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (DX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (AX), Y12
+	VMAXPS  Y12, Y0, Y12
+	VMAXPS  Y12, Y1, Y12
+	VMAXPS  Y12, Y2, Y12
+	VMOVUPS 16(SP), Y0
+	VANDPS  (R10), Y0, Y0
+	VCMPPS  $0x08, (AX), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y3, Y3
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (AX)(SI*1), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y6, Y6
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (AX)(SI*2), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y9, Y9
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (CX), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y4, Y4
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (CX)(SI*1), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y7, Y7
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (CX)(SI*2), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y10, Y10
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (DX), Y12, Y13
+	VANDPS  Y0, Y13, Y14
+	VADDPS  Y14, Y5, Y5
+	VANDNPS Y0, Y13, Y0
+	VCMPPS  $0x00, (DX)(SI*1), Y12, Y12
+	VANDPS  Y0, Y12, Y13
+	VADDPS  Y13, Y8, Y8
+	VANDNPS Y0, Y12, Y0
+	VADDPS  Y0, Y11, Y11
+	ADDQ    R11, R10
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	VMOVAPS Y6, Y3
+	VMOVAPS Y7, Y4
+	VMOVAPS Y8, Y5
+	VMOVAPS Y9, Y6
+	VMOVAPS Y10, Y7
+	VMOVAPS Y11, Y8
+	VMOVAPS Y1, Y0
+	VMOVAPS Y2, Y1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop607
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (DI)(SI*1)
+	VMOVUPS Y7, (R8)(SI*1)
+	VMOVUPS Y8, (R9)(SI*1)
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done606
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels605
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels605
+
+done606:
+	VZEROUPPER
+	RET
+
+other604:
+	CMPQ     k+40(FP), $+3
+	JNE      other608
+	MOVQ     pixel+48(FP), AX
+	MOVQ     tap+56(FP), CX
+	IMUL3Q   $+1, AX, AX
+	IMUL3Q   $+2, CX, CX
+	CMPQ     AX, CX
+	JNE      other608
+	XORL     AX, AX
+	MOVQ     AX, (SP)
+	MOVQ     c+32(FP), AX
+	MOVQ     AX, 8(SP)
+	VPCMPEQD Y0, Y0, Y0
+	VMOVUPS  Y0, 16(SP)
+
+channels609:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Y0
+	VMAXPS  lowest<>+0(SB), Y0, Y0
+	VMOVUPS (CX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Y3
+	VMOVUPS (R8), Y4
+	VMOVUPS (R9), Y5
+	MOVQ    width+24(FP), R12
+
+loop611:
+	VMOVUPS (DI)(SI*1), Y6
+	VMOVUPS (R8)(SI*1), Y7
+	VMOVUPS (R9)(SI*1), Y8
+	VMOVUPS (DI)(SI*2), Y9
+	VMOVUPS (R8)(SI*2), Y10
+	VMOVUPS (R9)(SI*2), Y11
+	VMOVUPS (AX)(SI*1), Y1
+	VMAXPS  lowest<>+0(SB), Y1, Y1
+	VMOVUPS (CX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS (AX)(SI*2), Y2
+	VMAXPS  lowest<>+0(SB), Y2, Y2
+	VMOVUPS (CX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (DX)(SI*2), Y12
+	VMAXPS  Y2, Y12, Y2
+	VMOVUPS (AX), Y12
+	VMAXPS  Y12, Y0, Y12
+	VMAXPS  Y12, Y1, Y12
+	VMAXPS  Y12, Y2, Y12
+	VMOVUPS 16(SP), Y0
+	VANDPS  (R10), Y0, Y0
+	VCMPPS  $0x08, (AX), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y3, Y3
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (AX)(SI*1), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y6, Y6
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (AX)(SI*2), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y9, Y9
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (CX), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y4, Y4
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (CX)(SI*1), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y7, Y7
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (CX)(SI*2), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y10, Y10
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (DX), Y12, Y1
+	VANDPS  Y0, Y1, Y13
+	VADDPS  Y13, Y5, Y5
+	VANDNPS Y0, Y1, Y0
+	VCMPPS  $0x00, (DX)(SI*1), Y12, Y1
+	VANDPS  Y0, Y1, Y12
+	VADDPS  Y12, Y8, Y8
+	VANDNPS Y0, Y1, Y0
+	VADDPS  Y0, Y11, Y11
+	ADDQ    R11, R10
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	VMOVUPS Y6, (DI)(SI*1)
+	VMOVUPS Y7, (R8)(SI*1)
+	VMOVUPS Y8, (R9)(SI*1)
+	VMOVAPS Y9, Y3
+	VMOVAPS Y10, Y4
+	VMOVAPS Y11, Y5
+	VMOVAPS Y2, Y0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop611
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R9)
+	ADDQ    $+32, (SP)
+	SUBQ    $+8, 8(SP)
+	JLE     done610
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+8
+	JGE     channels609
+	MOVQ    $+8, 8(SP)
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, 16(SP)
+	MOVQ    $+8, CX
+	SUBQ    AX, CX
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels609
+
+done610:
+	VZEROUPPER
+	RET
+
+other608:
+narrow603:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+7, AX
-	MOVQ         AX, 32(SP)
+	MOVQ         AX, 80(SP)
 	NEGQ         AX
 	LEAQ         tailTable<>+0(SB), CX
 	VMOVUPS      32(CX)(AX*4), Y0
-	VMOVUPS      Y0, (SP)
+	VMOVUPS      Y0, 48(SP)
 	VPBROADCASTD counting<>+0(SB), Y0
 	MOVQ         src+8(FP), AX
-	MOVQ         AX, 40(SP)
+	MOVQ         AX, 88(SP)
 	MOVQ         grad+16(FP), AX
-	MOVQ         AX, 48(SP)
+	MOVQ         AX, 96(SP)
 	MOVQ         width+24(FP), AX
-	MOVQ         AX, 56(SP)
+	MOVQ         AX, 104(SP)
 
-loop430:
+loop612:
 	MOVQ c+32(FP), AX
-	MOVQ AX, 64(SP)
+	MOVQ AX, 112(SP)
 	XORL AX, AX
-	MOVQ AX, 72(SP)
+	MOVQ AX, 120(SP)
 
-channels431:
-	CMPQ    64(SP), $+8
-	JLT     next433
-	MOVQ    40(SP), AX
-	ADDQ    72(SP), AX
+channels613:
+	CMPQ    112(SP), $+8
+	JLT     next615
+	MOVQ    88(SP), AX
+	ADDQ    120(SP), AX
 	MOVQ    tap+56(FP), CX
 	SHLQ    $0x02, CX
 	MOVQ    row+64(FP), DX
@@ -6239,10 +10124,10 @@ channels431:
 	MOVQ    AX, BX
 	VXORPS  Y3, Y3, Y3
 
-loop434:
+loop616:
 	MOVQ k+40(FP), DI
 
-loop435:
+loop617:
 	VMOVUPS   (BX), Y4
 	VCMPPS    $0x1e, Y1, Y4, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
@@ -6250,22 +10135,22 @@ loop435:
 	VPADDD    Y0, Y3, Y3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop435
+	JNZ       loop617
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop434
-	MOVQ      48(SP), BX
-	ADDQ      72(SP), BX
+	JNZ       loop616
+	MOVQ      96(SP), BX
+	ADDQ      120(SP), BX
 	VMOVUPS   (BX), Y1
 	MOVQ      gx+0(FP), BX
 	SUBQ      src+8(FP), BX
 	MOVQ      k+40(FP), SI
 	VXORPS    Y3, Y3, Y3
 
-loop436:
+loop618:
 	MOVQ k+40(FP), DI
 
-loop437:
+loop619:
 	VMOVUPS  (AX)(BX*1), Y4
 	VPCMPEQD Y3, Y2, Y5
 	VANDPS   Y1, Y5, Y5
@@ -6274,19 +10159,19 @@ loop437:
 	VPADDD   Y0, Y3, Y3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop437
+	JNZ      loop619
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop436
-	ADDQ     $+32, 72(SP)
-	SUBQ     $+8, 64(SP)
-	JMP      channels431
+	JNZ      loop618
+	ADDQ     $+32, 120(SP)
+	SUBQ     $+8, 112(SP)
+	JMP      channels613
 
-next433:
-	CMPQ       64(SP), $+0
-	JLE        done432
-	MOVQ       40(SP), AX
-	ADDQ       72(SP), AX
+next615:
+	CMPQ       112(SP), $+0
+	JLE        done614
+	MOVQ       88(SP), AX
+	ADDQ       120(SP), AX
 	MOVQ       tap+56(FP), CX
 	SHLQ       $0x02, CX
 	MOVQ       row+64(FP), DX
@@ -6294,18 +10179,18 @@ next433:
 	MOVQ       k+40(FP), BX
 	IMULQ      CX, BX
 	SUBQ       BX, DX
-	VMOVUPS    (SP), Y1
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (AX), Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	MOVQ       k+40(FP), SI
 	MOVQ       AX, BX
 	VXORPS     Y3, Y3, Y3
 
-loop438:
+loop620:
 	MOVQ k+40(FP), DI
 
-loop439:
-	VMOVUPS    (SP), Y4
+loop621:
+	VMOVUPS    48(SP), Y4
 	VMASKMOVPS (BX), Y4, Y4
 	VCMPPS     $0x1e, Y1, Y4, Y5
 	VBLENDVPS  Y5, Y4, Y1, Y1
@@ -6313,65 +10198,65 @@ loop439:
 	VPADDD     Y0, Y3, Y3
 	ADDQ       CX, BX
 	DECQ       DI
-	JNZ        loop439
+	JNZ        loop621
 	ADDQ       DX, BX
 	DECQ       SI
-	JNZ        loop438
-	MOVQ       48(SP), BX
-	ADDQ       72(SP), BX
-	VMOVUPS    (SP), Y1
+	JNZ        loop620
+	MOVQ       96(SP), BX
+	ADDQ       120(SP), BX
+	VMOVUPS    48(SP), Y1
 	VMASKMOVPS (BX), Y1, Y1
 	MOVQ       gx+0(FP), BX
 	SUBQ       src+8(FP), BX
 	MOVQ       k+40(FP), SI
 	VXORPS     Y3, Y3, Y3
 
-loop440:
+loop622:
 	MOVQ k+40(FP), DI
 
-loop441:
-	VMOVUPS      (SP), Y4
+loop623:
+	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (AX)(BX*1), Y4, Y4
 	VPCMPEQD     Y3, Y2, Y5
 	VANDPS       Y1, Y5, Y5
 	VADDPS       Y5, Y4, Y4
 	LEAQ         (AX)(BX*1), R8
-	TESTB        $0x04, 32(SP)
-	JZ           two442
+	TESTB        $0x04, 80(SP)
+	JZ           two624
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two442:
-	TESTB    $0x02, 32(SP)
-	JZ       one443
+two624:
+	TESTB    $0x02, 80(SP)
+	JZ       one625
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one443:
-	TESTB  $0x01, 32(SP)
-	JZ     end444
+one625:
+	TESTB  $0x01, 80(SP)
+	JZ     end626
 	VMOVSS X4, (R8)
 
-end444:
+end626:
 	VPADDD Y0, Y3, Y3
 	ADDQ   CX, AX
 	DECQ   DI
-	JNZ    loop441
+	JNZ    loop623
 	ADDQ   DX, AX
 	DECQ   SI
-	JNZ    loop440
+	JNZ    loop622
 
-done432:
+done614:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, 40(SP)
+	ADDQ AX, 88(SP)
 	MOVQ c+32(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, 48(SP)
-	DECQ 56(SP)
-	JNZ  loop430
+	ADDQ AX, 96(SP)
+	DECQ 104(SP)
+	JNZ  loop612
 	VZEROUPPER
 	RET
 
@@ -6391,27 +10276,27 @@ TEXT ·productAVX512(SB), NOSPLIT, $168-81
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, 16(SP)
 
-columns445:
+columns627:
 	MOVQ  (SP), AX
 	CMPQ  AX, $+64
-	JG    full451
+	JG    full633
 	CMPQ  AX, $+48
-	JE    full451
-	JG    full449
+	JE    full633
+	JG    full631
 	CMPQ  AX, $+32
-	JE    full449
-	JG    part452
+	JE    full631
+	JG    part634
 	CMPQ  AX, $+16
-	JE    full447
-	JG    part450
+	JE    full629
+	JG    part632
 	TESTQ AX, AX
-	JNZ   part448
+	JNZ   part630
 
-done446:
+done628:
 	VZEROUPPER
 	RET
 
-full447:
+full629:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 24(SP)
 	MOVQ a+24(FP), AX
@@ -6419,47 +10304,29 @@ full447:
 	MOVQ 16(SP), AX
 	MOVQ AX, 40(SP)
 
-rows453:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed454
+rows635:
+	MOVQ    24(SP), AX
+	CMPQ    AX, $+8
+	JLT     four638
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed639
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    24(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Z0
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z1
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z2
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z3
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z4
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z5
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z6
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z7
-	JMP     ready455
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	VMOVUPS (AX)(CX*4), Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VMOVUPS (AX)(DX*2), Z6
+	VMOVUPS (AX)(SI*1), Z7
+	JMP     ready640
 
-zeroed454:
+zeroed639:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6469,124 +10336,236 @@ zeroed454:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready455:
-	MOVQ    32(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    24(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish456
+ready640:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop457:
-	VMOVUPS      (BX), Z8
-	VBROADCASTSS (SI)(R13*1), Z9
+loop641:
+	VMOVUPS      (R9), Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z9
 	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (DI)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (R8)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*2), Z9
 	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (R9)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*1), Z9
 	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (R10)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*4), Z9
 	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (R11)(R13*1), Z9
+	VBROADCASTSS (AX)(BX*1), Z9
 	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (R12)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*2), Z9
 	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (AX)(R13*1), Z9
+	VBROADCASTSS (AX)(SI*1), Z9
 	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop457
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop641
+	MOVQ         40(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	VMOVUPS      Z4, (AX)(CX*4)
+	VMOVUPS      Z5, (AX)(BX*1)
+	VMOVUPS      Z6, (AX)(DX*2)
+	VMOVUPS      Z7, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 32(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 40(SP)
+	SUBQ         $+8, 24(SP)
+	JG           rows635
+	JMP          finish637
 
-finish456:
+four638:
+	CMPQ    AX, $+4
+	JLT     rest636
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed642
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    24(SP), DX
-	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z1, (AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z5, (AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z7, (AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 32(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 40(SP)
-	SUBQ    $+8, 24(SP)
-	JG      rows453
-	ADDQ    $+64, 8(SP)
-	ADDQ    $+64, 16(SP)
-	SUBQ    $+16, (SP)
-	JMP     columns445
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	JMP     ready643
 
-part448:
+zeroed642:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready643:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop644:
+	VMOVUPS      (DI), Z4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (AX)(CX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (AX)(CX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (AX)(DX*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop644
+	MOVQ         40(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(CX*1)
+	VMOVUPS      Z2, (AX)(CX*2)
+	VMOVUPS      Z3, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 32(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 40(SP)
+	SUBQ         $+4, 24(SP)
+	JG           rows635
+	JMP          finish637
+
+rest636:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed645
+	MOVQ    40(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS (DI), Z1
+	VMOVUPS (R8), Z2
+	VMOVUPS (CX), Z3
+	JMP     ready646
+
+zeroed645:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready646:
+	MOVQ    32(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop647:
+	VMOVUPS      (R9), Z4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (DI), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (R8), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop647
+	MOVQ         40(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, (DI)
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      Z3, (AX)
+
+finish637:
+	ADDQ $+64, 8(SP)
+	ADDQ $+64, 16(SP)
+	SUBQ $+16, (SP)
+	JMP  columns627
+
+part630:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 48(SP)
 	MOVQ a+24(FP), AX
@@ -6594,47 +10573,29 @@ part448:
 	MOVQ 16(SP), AX
 	MOVQ AX, 64(SP)
 
-rows458:
-	MOVB      acc+80(FP), AL
-	TESTB     AL, AL
-	JZ        zeroed459
+rows648:
+	MOVQ      48(SP), AX
+	CMPQ      AX, $+8
+	JLT       four651
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed652
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
-	MOVQ      48(SP), DX
-	XORL      BX, BX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
 	VMOVUPS.Z (AX), K1, Z0
-	CMPQ      DX, $+1
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z1
-	CMPQ      DX, $+2
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z2
-	CMPQ      DX, $+3
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z3
-	CMPQ      DX, $+4
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z4
-	CMPQ      DX, $+5
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z5
-	CMPQ      DX, $+6
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z6
-	CMPQ      DX, $+7
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS.Z (AX), K1, Z7
-	JMP       ready460
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	JMP       ready653
 
-zeroed459:
+zeroed652:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6644,121 +10605,233 @@ zeroed459:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready460:
-	MOVQ    56(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    48(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish461
+ready653:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop462:
-	VMOVUPS.Z    (BX), K1, Z8
-	VBROADCASTSS (SI)(R13*1), Z9
+loop654:
+	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z9
 	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (DI)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (R8)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*2), Z9
 	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (R9)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*1), Z9
 	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (R10)(R13*1), Z9
+	VBROADCASTSS (AX)(CX*4), Z9
 	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (R11)(R13*1), Z9
+	VBROADCASTSS (AX)(BX*1), Z9
 	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (R12)(R13*1), Z9
+	VBROADCASTSS (AX)(DX*2), Z9
 	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (AX)(R13*1), Z9
+	VBROADCASTSS (AX)(SI*1), Z9
 	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop462
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop654
+	MOVQ         64(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	VMOVUPS      Z4, K1, (AX)(CX*4)
+	VMOVUPS      Z5, K1, (AX)(BX*1)
+	VMOVUPS      Z6, K1, (AX)(DX*2)
+	VMOVUPS      Z7, K1, (AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 56(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 64(SP)
+	SUBQ         $+8, 48(SP)
+	JG           rows648
+	JMP          finish650
 
-finish461:
-	MOVQ    64(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    48(SP), DX
+four651:
+	CMPQ      AX, $+4
+	JLT       rest649
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed655
+	MOVQ      64(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	JMP       ready656
+
+zeroed655:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready656:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop657:
+	VMOVUPS.Z    (DI), K1, Z4
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (AX)(CX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (AX)(CX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (AX)(DX*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop657
+	MOVQ         64(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z1, K1, (AX)(CX*1)
+	VMOVUPS      Z2, K1, (AX)(CX*2)
+	VMOVUPS      Z3, K1, (AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 56(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 64(SP)
+	SUBQ         $+4, 48(SP)
+	JG           rows648
+	JMP          finish650
+
+rest649:
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed658
+	MOVQ      64(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DI), K1, Z1
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS.Z (CX), K1, Z3
+	JMP       ready659
+
+zeroed658:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready659:
+	MOVQ    56(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Z0, K1, (AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 56(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 64(SP)
-	SUBQ    $+8, 48(SP)
-	JG      rows458
-	JMP     done446
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
 
-full449:
+loop660:
+	VMOVUPS.Z    (R9), K1, Z4
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (DI), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (R8), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop660
+	MOVQ         64(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, K1, (SI)
+	VMOVUPS      Z1, K1, (DI)
+	VMOVUPS      Z2, K1, (R8)
+	VMOVUPS      Z3, K1, (AX)
+
+finish650:
+	JMP done628
+
+full631:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 72(SP)
 	MOVQ a+24(FP), AX
@@ -6766,55 +10839,37 @@ full449:
 	MOVQ 16(SP), AX
 	MOVQ AX, 88(SP)
 
-rows463:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed464
+rows661:
+	MOVQ    72(SP), AX
+	CMPQ    AX, $+8
+	JLT     four664
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed665
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    72(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z2
-	VMOVUPS 64(AX), Z3
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z4
-	VMOVUPS 64(AX), Z5
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z6
-	VMOVUPS 64(AX), Z7
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z8
-	VMOVUPS 64(AX), Z9
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z10
-	VMOVUPS 64(AX), Z11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z12
-	VMOVUPS 64(AX), Z13
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z14
-	VMOVUPS 64(AX), Z15
-	JMP     ready465
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	VMOVUPS (AX)(CX*4), Z8
+	VMOVUPS 64(AX)(CX*4), Z9
+	VMOVUPS (AX)(BX*1), Z10
+	VMOVUPS 64(AX)(BX*1), Z11
+	VMOVUPS (AX)(DX*2), Z12
+	VMOVUPS 64(AX)(DX*2), Z13
+	VMOVUPS (AX)(SI*1), Z14
+	VMOVUPS 64(AX)(SI*1), Z15
+	JMP     ready666
 
-zeroed464:
+zeroed665:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -6832,141 +10887,287 @@ zeroed464:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready465:
-	MOVQ    80(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    72(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish466
+ready666:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop467:
-	VMOVUPS      (BX), Z16
-	VMOVUPS      64(BX), Z17
-	VBROADCASTSS (SI)(R13*1), Z18
+loop667:
+	VMOVUPS      (R9), Z16
+	VMOVUPS      64(R9), Z17
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DI)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (R8)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (R9)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (R10)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*4), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (R11)(R13*1), Z18
+	VBROADCASTSS (AX)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R12)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (AX)(R13*1), Z18
+	VBROADCASTSS (AX)(SI*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop467
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop667
+	MOVQ         88(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 80(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 88(SP)
+	SUBQ         $+8, 72(SP)
+	JG           rows661
+	JMP          finish663
 
-finish466:
+four664:
+	CMPQ    AX, $+4
+	JLT     rest662
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed668
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    72(SP), DX
-	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, 64(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, 64(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, 64(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, 64(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, 64(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 80(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 88(SP)
-	SUBQ    $+8, 72(SP)
-	JG      rows463
-	ADDQ    $+128, 8(SP)
-	ADDQ    $+128, 16(SP)
-	SUBQ    $+32, (SP)
-	JMP     columns445
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS (AX)(CX*1), Z2
+	VMOVUPS 64(AX)(CX*1), Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VMOVUPS 64(AX)(CX*2), Z5
+	VMOVUPS (AX)(DX*1), Z6
+	VMOVUPS 64(AX)(DX*1), Z7
+	JMP     ready669
 
-part450:
+zeroed668:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready669:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop670:
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (AX)(CX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (AX)(CX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (AX)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop670
+	MOVQ         88(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 80(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 88(SP)
+	SUBQ         $+4, 72(SP)
+	JG           rows661
+	JMP          finish663
+
+rest662:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed671
+	MOVQ    88(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS (DI), Z2
+	VMOVUPS 64(DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS 64(R8), Z5
+	VMOVUPS (CX), Z6
+	VMOVUPS 64(CX), Z7
+	JMP     ready672
+
+zeroed671:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready672:
+	MOVQ    80(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop673:
+	VMOVUPS      (R9), Z8
+	VMOVUPS      64(R9), Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop673
+	MOVQ         88(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+
+finish663:
+	ADDQ $+128, 8(SP)
+	ADDQ $+128, 16(SP)
+	SUBQ $+32, (SP)
+	JMP  columns627
+
+part632:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 96(SP)
 	MOVQ a+24(FP), AX
@@ -6974,55 +11175,37 @@ part450:
 	MOVQ 16(SP), AX
 	MOVQ AX, 112(SP)
 
-rows468:
-	MOVB      acc+80(FP), AL
-	TESTB     AL, AL
-	JZ        zeroed469
+rows674:
+	MOVQ      96(SP), AX
+	CMPQ      AX, $+8
+	JLT       four677
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed678
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
-	MOVQ      96(SP), DX
-	XORL      BX, BX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
-	CMPQ      DX, $+1
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z2
-	VMOVUPS.Z 64(AX), K1, Z3
-	CMPQ      DX, $+2
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z4
-	VMOVUPS.Z 64(AX), K1, Z5
-	CMPQ      DX, $+3
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z6
-	VMOVUPS.Z 64(AX), K1, Z7
-	CMPQ      DX, $+4
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z8
-	VMOVUPS.Z 64(AX), K1, Z9
-	CMPQ      DX, $+5
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z10
-	VMOVUPS.Z 64(AX), K1, Z11
-	CMPQ      DX, $+6
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z12
-	VMOVUPS.Z 64(AX), K1, Z13
-	CMPQ      DX, $+7
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z14
-	VMOVUPS.Z 64(AX), K1, Z15
-	JMP       ready470
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	VMOVUPS   (AX)(CX*4), Z8
+	VMOVUPS.Z 64(AX)(CX*4), K1, Z9
+	VMOVUPS   (AX)(BX*1), Z10
+	VMOVUPS.Z 64(AX)(BX*1), K1, Z11
+	VMOVUPS   (AX)(DX*2), Z12
+	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
+	VMOVUPS   (AX)(SI*1), Z14
+	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
+	JMP       ready679
 
-zeroed469:
+zeroed678:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7040,138 +11223,284 @@ zeroed469:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready470:
-	MOVQ    104(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    96(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish471
+ready679:
+	MOVQ 104(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop472:
-	VMOVUPS      (BX), Z16
-	VMOVUPS.Z    64(BX), K1, Z17
-	VBROADCASTSS (SI)(R13*1), Z18
+loop680:
+	VMOVUPS      (R9), Z16
+	VMOVUPS.Z    64(R9), K1, Z17
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (DI)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (R8)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (R9)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*1), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (R10)(R13*1), Z18
+	VBROADCASTSS (AX)(CX*4), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (R11)(R13*1), Z18
+	VBROADCASTSS (AX)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R12)(R13*1), Z18
+	VBROADCASTSS (AX)(DX*2), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (AX)(R13*1), Z18
+	VBROADCASTSS (AX)(SI*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop472
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop680
+	MOVQ         112(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Z9, K1, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Z11, K1, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Z13, K1, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Z15, K1, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 104(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 112(SP)
+	SUBQ         $+8, 96(SP)
+	JG           rows674
+	JMP          finish676
 
-finish471:
-	MOVQ    112(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    96(SP), DX
+four677:
+	CMPQ      AX, $+4
+	JLT       rest675
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed681
+	MOVQ      112(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
+	JMP       ready682
+
+zeroed681:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready682:
+	MOVQ 104(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop683:
+	VMOVUPS      (DI), Z8
+	VMOVUPS.Z    64(DI), K1, Z9
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (AX)(CX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (AX)(CX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (AX)(DX*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop683
+	MOVQ         112(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Z3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Z5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Z7, K1, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 104(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 112(SP)
+	SUBQ         $+4, 96(SP)
+	JG           rows674
+	JMP          finish676
+
+rest675:
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed684
+	MOVQ      112(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Z1
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Z3
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Z5
+	VMOVUPS   (CX), Z6
+	VMOVUPS.Z 64(CX), K1, Z7
+	JMP       ready685
+
+zeroed684:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready685:
+	MOVQ    104(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, K1, 64(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, K1, 64(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 104(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 112(SP)
-	SUBQ    $+8, 96(SP)
-	JG      rows468
-	JMP     done446
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
 
-full451:
+loop686:
+	VMOVUPS      (R9), Z8
+	VMOVUPS.Z    64(R9), K1, Z9
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (CX), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop686
+	MOVQ         112(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, K1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, K1, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Z5, K1, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+
+finish676:
+	JMP done628
+
+full633:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 120(SP)
 	MOVQ a+24(FP), AX
@@ -7179,63 +11508,45 @@ full451:
 	MOVQ 16(SP), AX
 	MOVQ AX, 136(SP)
 
-rows473:
-	MOVB    acc+80(FP), AL
-	TESTB   AL, AL
-	JZ      zeroed474
+rows687:
+	MOVQ    120(SP), AX
+	CMPQ    AX, $+8
+	JLT     four690
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed691
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    120(SP), DX
-	XORL    BX, BX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z3
-	VMOVUPS 64(AX), Z4
-	VMOVUPS 128(AX), Z5
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z6
-	VMOVUPS 64(AX), Z7
-	VMOVUPS 128(AX), Z8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z9
-	VMOVUPS 64(AX), Z10
-	VMOVUPS 128(AX), Z11
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z12
-	VMOVUPS 64(AX), Z13
-	VMOVUPS 128(AX), Z14
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z15
-	VMOVUPS 64(AX), Z16
-	VMOVUPS 128(AX), Z17
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z18
-	VMOVUPS 64(AX), Z19
-	VMOVUPS 128(AX), Z20
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS (AX), Z21
-	VMOVUPS 64(AX), Z22
-	VMOVUPS 128(AX), Z23
-	JMP     ready475
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	VMOVUPS (AX)(CX*4), Z12
+	VMOVUPS 64(AX)(CX*4), Z13
+	VMOVUPS 128(AX)(CX*4), Z14
+	VMOVUPS (AX)(BX*1), Z15
+	VMOVUPS 64(AX)(BX*1), Z16
+	VMOVUPS 128(AX)(BX*1), Z17
+	VMOVUPS (AX)(DX*2), Z18
+	VMOVUPS 64(AX)(DX*2), Z19
+	VMOVUPS 128(AX)(DX*2), Z20
+	VMOVUPS (AX)(SI*1), Z21
+	VMOVUPS 64(AX)(SI*1), Z22
+	VMOVUPS 128(AX)(SI*1), Z23
+	JMP     ready692
 
-zeroed474:
+zeroed691:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7261,158 +11572,338 @@ zeroed474:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready475:
-	MOVQ    128(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    120(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish476
+ready692:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop477:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	VMOVUPS      128(BX), Z26
-	VBROADCASTSS (SI)(R13*1), Z27
+loop693:
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS      128(R9), Z26
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
 	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS (DI)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z3
 	VFMADD231PS  Z25, Z27, Z4
 	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS (R8)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
 	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS (R9)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z9
 	VFMADD231PS  Z25, Z27, Z10
 	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS (R10)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*4), Z27
 	VFMADD231PS  Z24, Z27, Z12
 	VFMADD231PS  Z25, Z27, Z13
 	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS (R11)(R13*1), Z27
+	VBROADCASTSS (AX)(BX*1), Z27
 	VFMADD231PS  Z24, Z27, Z15
 	VFMADD231PS  Z25, Z27, Z16
 	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS (R12)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*2), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
 	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS (AX)(R13*1), Z27
+	VBROADCASTSS (AX)(SI*1), Z27
 	VFMADD231PS  Z24, Z27, Z21
 	VFMADD231PS  Z25, Z27, Z22
 	VFMADD231PS  Z26, Z27, Z23
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop477
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop693
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+8, 120(SP)
+	JG           rows687
+	JMP          finish689
 
-finish476:
+four690:
+	CMPQ    AX, $+4
+	JLT     rest688
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed694
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    120(SP), DX
-	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	VMOVUPS Z4, 64(AX)
-	VMOVUPS Z5, 128(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	VMOVUPS Z8, 128(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	VMOVUPS Z10, 64(AX)
-	VMOVUPS Z11, 128(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	VMOVUPS Z14, 128(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	VMOVUPS Z16, 64(AX)
-	VMOVUPS Z17, 128(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, 64(AX)
-	VMOVUPS Z20, 128(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z21, (AX)
-	VMOVUPS Z22, 64(AX)
-	VMOVUPS Z23, 128(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 128(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 136(SP)
-	SUBQ    $+8, 120(SP)
-	JG      rows473
-	ADDQ    $+192, 8(SP)
-	ADDQ    $+192, 16(SP)
-	SUBQ    $+48, (SP)
-	JMP     columns445
+	LEAQ    (CX)(CX*2), DX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS (AX)(CX*1), Z3
+	VMOVUPS 64(AX)(CX*1), Z4
+	VMOVUPS 128(AX)(CX*1), Z5
+	VMOVUPS (AX)(CX*2), Z6
+	VMOVUPS 64(AX)(CX*2), Z7
+	VMOVUPS 128(AX)(CX*2), Z8
+	VMOVUPS (AX)(DX*1), Z9
+	VMOVUPS 64(AX)(DX*1), Z10
+	VMOVUPS 128(AX)(DX*1), Z11
+	JMP     ready695
 
-part452:
+zeroed694:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready695:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop696:
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS      128(DI), Z14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (AX)(CX*1), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (AX)(CX*2), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (AX)(DX*1), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop696
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+4, 120(SP)
+	JG           rows687
+	JMP          finish689
+
+rest688:
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed697
+	MOVQ    136(SP), CX
+	MOVQ    ldc+72(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS 128(SI), Z2
+	VMOVUPS (DI), Z3
+	VMOVUPS 64(DI), Z4
+	VMOVUPS 128(DI), Z5
+	VMOVUPS (R8), Z6
+	VMOVUPS 64(R8), Z7
+	VMOVUPS 128(R8), Z8
+	VMOVUPS (CX), Z9
+	VMOVUPS 64(CX), Z10
+	VMOVUPS 128(CX), Z11
+	JMP     ready698
+
+zeroed697:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready698:
+	MOVQ    128(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop699:
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS      128(R9), Z14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (DI), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (R8), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (CX), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop699
+	MOVQ         136(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, 128(AX)
+
+finish689:
+	ADDQ $+192, 8(SP)
+	ADDQ $+192, 16(SP)
+	SUBQ $+48, (SP)
+	JMP  columns627
+
+part634:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 144(SP)
 	MOVQ a+24(FP), AX
@@ -7420,63 +11911,45 @@ part452:
 	MOVQ 16(SP), AX
 	MOVQ AX, 160(SP)
 
-rows478:
-	MOVB      acc+80(FP), AL
-	TESTB     AL, AL
-	JZ        zeroed479
+rows700:
+	MOVQ      144(SP), AX
+	CMPQ      AX, $+8
+	JLT       four703
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed704
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
-	MOVQ      144(SP), DX
-	XORL      BX, BX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
-	CMPQ      DX, $+1
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z3
-	VMOVUPS   64(AX), Z4
-	VMOVUPS.Z 128(AX), K1, Z5
-	CMPQ      DX, $+2
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z6
-	VMOVUPS   64(AX), Z7
-	VMOVUPS.Z 128(AX), K1, Z8
-	CMPQ      DX, $+3
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z9
-	VMOVUPS   64(AX), Z10
-	VMOVUPS.Z 128(AX), K1, Z11
-	CMPQ      DX, $+4
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z12
-	VMOVUPS   64(AX), Z13
-	VMOVUPS.Z 128(AX), K1, Z14
-	CMPQ      DX, $+5
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z15
-	VMOVUPS   64(AX), Z16
-	VMOVUPS.Z 128(AX), K1, Z17
-	CMPQ      DX, $+6
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z18
-	VMOVUPS   64(AX), Z19
-	VMOVUPS.Z 128(AX), K1, Z20
-	CMPQ      DX, $+7
-	CMOVQLE   BX, CX
-	ADDQ      CX, AX
-	VMOVUPS   (AX), Z21
-	VMOVUPS   64(AX), Z22
-	VMOVUPS.Z 128(AX), K1, Z23
-	JMP       ready480
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	VMOVUPS   (AX)(CX*4), Z12
+	VMOVUPS   64(AX)(CX*4), Z13
+	VMOVUPS.Z 128(AX)(CX*4), K1, Z14
+	VMOVUPS   (AX)(BX*1), Z15
+	VMOVUPS   64(AX)(BX*1), Z16
+	VMOVUPS.Z 128(AX)(BX*1), K1, Z17
+	VMOVUPS   (AX)(DX*2), Z18
+	VMOVUPS   64(AX)(DX*2), Z19
+	VMOVUPS.Z 128(AX)(DX*2), K1, Z20
+	VMOVUPS   (AX)(SI*1), Z21
+	VMOVUPS   64(AX)(SI*1), Z22
+	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
+	JMP       ready705
 
-zeroed479:
+zeroed704:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7502,153 +11975,333 @@ zeroed479:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready480:
-	MOVQ    152(SP), AX
-	MOVQ    row+32(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    144(SP), DX
-	XORL    BX, BX
-	MOVQ    AX, SI
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, DI
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R8
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R9
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R10
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R11
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    AX, R12
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	MOVQ    depth+40(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    ldb+56(FP), DX
-	SHLQ    $0x02, DX
-	MOVQ    8(SP), BX
-	XORL    R13, R13
-	MOVQ    k+16(FP), R14
-	TESTQ   R14, R14
-	JZ      finish481
+ready705:
+	MOVQ 152(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
 
-loop482:
-	VMOVUPS      (BX), Z24
-	VMOVUPS      64(BX), Z25
-	VMOVUPS.Z    128(BX), K1, Z26
-	VBROADCASTSS (SI)(R13*1), Z27
+loop706:
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VMOVUPS.Z    128(R9), K1, Z26
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
 	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS (DI)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*1), Z27
 	VFMADD231PS  Z24, Z27, Z3
 	VFMADD231PS  Z25, Z27, Z4
 	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS (R8)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*2), Z27
 	VFMADD231PS  Z24, Z27, Z6
 	VFMADD231PS  Z25, Z27, Z7
 	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS (R9)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*1), Z27
 	VFMADD231PS  Z24, Z27, Z9
 	VFMADD231PS  Z25, Z27, Z10
 	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS (R10)(R13*1), Z27
+	VBROADCASTSS (AX)(CX*4), Z27
 	VFMADD231PS  Z24, Z27, Z12
 	VFMADD231PS  Z25, Z27, Z13
 	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS (R11)(R13*1), Z27
+	VBROADCASTSS (AX)(BX*1), Z27
 	VFMADD231PS  Z24, Z27, Z15
 	VFMADD231PS  Z25, Z27, Z16
 	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS (R12)(R13*1), Z27
+	VBROADCASTSS (AX)(DX*2), Z27
 	VFMADD231PS  Z24, Z27, Z18
 	VFMADD231PS  Z25, Z27, Z19
 	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS (AX)(R13*1), Z27
+	VBROADCASTSS (AX)(SI*1), Z27
 	VFMADD231PS  Z24, Z27, Z21
 	VFMADD231PS  Z25, Z27, Z22
 	VFMADD231PS  Z26, Z27, Z23
-	ADDQ         CX, R13
-	ADDQ         DX, BX
-	DECQ         R14
-	JNZ          loop482
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop706
+	MOVQ         160(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Z14, K1, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Z17, K1, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Z20, K1, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Z23, K1, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 152(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 160(SP)
+	SUBQ         $+8, 144(SP)
+	JG           rows700
+	JMP          finish702
 
-finish481:
-	MOVQ    160(SP), AX
-	MOVQ    ldc+72(FP), CX
-	SHLQ    $0x02, CX
-	MOVQ    144(SP), DX
+four703:
+	CMPQ      AX, $+4
+	JLT       rest701
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed707
+	MOVQ      160(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Z2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Z5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Z8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
+	JMP       ready708
+
+zeroed707:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready708:
+	MOVQ 152(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop709:
+	VMOVUPS      (DI), Z12
+	VMOVUPS      64(DI), Z13
+	VMOVUPS.Z    128(DI), K1, Z14
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (AX)(CX*1), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (AX)(CX*2), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (AX)(DX*1), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop709
+	MOVQ         160(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Z5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Z8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Z11, K1, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 152(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 160(SP)
+	SUBQ         $+4, 144(SP)
+	JG           rows700
+	JMP          finish702
+
+rest701:
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed710
+	MOVQ      160(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS.Z 128(SI), K1, Z2
+	VMOVUPS   (DI), Z3
+	VMOVUPS   64(DI), Z4
+	VMOVUPS.Z 128(DI), K1, Z5
+	VMOVUPS   (R8), Z6
+	VMOVUPS   64(R8), Z7
+	VMOVUPS.Z 128(R8), K1, Z8
+	VMOVUPS   (CX), Z9
+	VMOVUPS   64(CX), Z10
+	VMOVUPS.Z 128(CX), K1, Z11
+	JMP       ready711
+
+zeroed710:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+ready711:
+	MOVQ    152(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
 	XORL    BX, BX
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, K1, 128(AX)
-	CMPQ    DX, $+1
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	VMOVUPS Z4, 64(AX)
-	VMOVUPS Z5, K1, 128(AX)
-	CMPQ    DX, $+2
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, 64(AX)
-	VMOVUPS Z8, K1, 128(AX)
-	CMPQ    DX, $+3
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	VMOVUPS Z10, 64(AX)
-	VMOVUPS Z11, K1, 128(AX)
-	CMPQ    DX, $+4
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, 64(AX)
-	VMOVUPS Z14, K1, 128(AX)
-	CMPQ    DX, $+5
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	VMOVUPS Z16, 64(AX)
-	VMOVUPS Z17, K1, 128(AX)
-	CMPQ    DX, $+6
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, 64(AX)
-	VMOVUPS Z20, K1, 128(AX)
-	CMPQ    DX, $+7
-	CMOVQLE BX, CX
-	ADDQ    CX, AX
-	VMOVUPS Z21, (AX)
-	VMOVUPS Z22, 64(AX)
-	VMOVUPS Z23, K1, 128(AX)
-	MOVQ    row+32(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 152(SP)
-	MOVQ    ldc+72(FP), AX
-	SHLQ    $0x02, AX
-	IMUL3Q  $+8, AX, AX
-	ADDQ    AX, 160(SP)
-	SUBQ    $+8, 144(SP)
-	JG      rows478
-	JMP     done446
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop712:
+	VMOVUPS      (R9), Z12
+	VMOVUPS      64(R9), Z13
+	VMOVUPS.Z    128(R9), K1, Z14
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z15
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z13, Z15, Z1
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (DI), Z15
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z13, Z15, Z4
+	VFMADD231PS  Z14, Z15, Z5
+	VBROADCASTSS (R8), Z15
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z13, Z15, Z7
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (CX), Z15
+	VFMADD231PS  Z12, Z15, Z9
+	VFMADD231PS  Z13, Z15, Z10
+	VFMADD231PS  Z14, Z15, Z11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop712
+	MOVQ         160(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, K1, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, K1, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, K1, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Z11, K1, 128(AX)
+
+finish702:
+	JMP done628
 
 // func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -7664,60 +12317,60 @@ TEXT ·affineAVX512(SB), NOSPLIT, $16-68
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels483:
+channels713:
 	CMPQ         (SP), $+64
-	JLT          next485
+	JLT          next715
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given486
+	JNZ          given716
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish487
+	JMP          finish717
 
-given486:
+given716:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 	VMOVUPS 128(AX)(CX*1), Z2
 	VMOVUPS 192(AX)(CX*1), Z3
 
-finish487:
+finish717:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given488
+	JNZ          given718
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish489
+	JMP          finish719
 
-given488:
+given718:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 	VMOVUPS 128(AX)(CX*1), Z6
 	VMOVUPS 192(AX)(CX*1), Z7
 
-finish489:
+finish719:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given490
+	JNZ    given720
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    finish491
+	JMP    finish721
 
-given490:
+given720:
 	VMOVUPS (AX)(CX*1), Z8
 	VMOVUPS 64(AX)(CX*1), Z9
 	VMOVUPS 128(AX)(CX*1), Z10
 	VMOVUPS 192(AX)(CX*1), Z11
 
-finish491:
+finish721:
 	VBROADCASTSS floor+64(FP), Z12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7727,9 +12380,9 @@ finish491:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both492
+	JNZ          both722
 
-loop494:
+loop724:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z8, Z0, Z4
 	VMAXPS      Z4, Z12, Z4
@@ -7748,11 +12401,11 @@ loop494:
 	VMOVUPS     Z4, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop494
-	JMP         finish493
+	JNZ         loop724
+	JMP         finish723
 
-both492:
-loop495:
+both722:
+loop725:
 	VMOVUPS     (SI)(DX*1), Z13
 	VFMADD213PS Z8, Z0, Z13
 	VFMADD231PS (DI)(DX*1), Z4, Z13
@@ -7775,55 +12428,55 @@ loop495:
 	VMOVUPS     Z13, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop495
+	JNZ         loop725
 
-finish493:
+finish723:
 	ADDQ $+256, 8(SP)
 	SUBQ $+64, (SP)
-	JMP  channels483
+	JMP  channels713
 
-next485:
+next715:
 	CMPQ         (SP), $+32
-	JLT          next496
+	JLT          next726
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given497
+	JNZ          given727
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish498
+	JMP          finish728
 
-given497:
+given727:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 
-finish498:
+finish728:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given499
+	JNZ          given729
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish500
+	JMP          finish730
 
-given499:
+given729:
 	VMOVUPS (AX)(CX*1), Z2
 	VMOVUPS 64(AX)(CX*1), Z3
 
-finish500:
+finish730:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given501
+	JNZ    given731
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    finish502
+	JMP    finish732
 
-given501:
+given731:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 
-finish502:
+finish732:
 	VBROADCASTSS floor+64(FP), Z6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7833,9 +12486,9 @@ finish502:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both503
+	JNZ          both733
 
-loop505:
+loop735:
 	VMOVUPS     (SI)(DX*1), Z2
 	VFMADD213PS Z4, Z0, Z2
 	VMAXPS      Z2, Z6, Z2
@@ -7846,11 +12499,11 @@ loop505:
 	VMOVUPS     Z2, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop505
-	JMP         finish504
+	JNZ         loop735
+	JMP         finish734
 
-both503:
-loop506:
+both733:
+loop736:
 	VMOVUPS     (SI)(DX*1), Z7
 	VFMADD213PS Z4, Z0, Z7
 	VFMADD231PS (DI)(DX*1), Z2, Z7
@@ -7863,49 +12516,49 @@ loop506:
 	VMOVUPS     Z7, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop506
+	JNZ         loop736
 
-finish504:
+finish734:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels483
+	JMP  channels713
 
-next496:
+next726:
 	CMPQ         (SP), $+16
-	JLT          next507
+	JLT          next737
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given508
+	JNZ          given738
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish509
+	JMP          finish739
 
-given508:
+given738:
 	VMOVUPS (AX)(CX*1), Z0
 
-finish509:
+finish739:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given510
+	JNZ          given740
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish511
+	JMP          finish741
 
-given510:
+given740:
 	VMOVUPS (AX)(CX*1), Z1
 
-finish511:
+finish741:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given512
+	JNZ    given742
 	VXORPS Z2, Z2, Z2
-	JMP    finish513
+	JMP    finish743
 
-given512:
+given742:
 	VMOVUPS (AX)(CX*1), Z2
 
-finish513:
+finish743:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7915,20 +12568,20 @@ finish513:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both514
+	JNZ          both744
 
-loop516:
+loop746:
 	VMOVUPS     (SI)(DX*1), Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop516
-	JMP         finish515
+	JNZ         loop746
+	JMP         finish745
 
-both514:
-loop517:
+both744:
+loop747:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VFMADD231PS (DI)(DX*1), Z1, Z4
@@ -7936,49 +12589,49 @@ loop517:
 	VMOVUPS     Z4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop517
+	JNZ         loop747
 
-finish515:
+finish745:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels483
+	JMP  channels713
 
-next507:
+next737:
 	CMPQ         (SP), $+0
-	JLE          done484
+	JLE          done714
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given518
+	JNZ          given748
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish519
+	JMP          finish749
 
-given518:
+given748:
 	VMOVUPS.Z (AX)(CX*1), K1, Z0
 
-finish519:
+finish749:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given520
+	JNZ          given750
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish521
+	JMP          finish751
 
-given520:
+given750:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 
-finish521:
+finish751:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given522
+	JNZ    given752
 	VXORPS Z2, Z2, Z2
-	JMP    finish523
+	JMP    finish753
 
-given522:
+given752:
 	VMOVUPS.Z (AX)(CX*1), K1, Z2
 
-finish523:
+finish753:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -7988,20 +12641,20 @@ finish523:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both524
+	JNZ          both754
 
-loop526:
+loop756:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop526
-	JMP         finish525
+	JNZ         loop756
+	JMP         finish755
 
-both524:
-loop527:
+both754:
+loop757:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS.Z   (DI)(DX*1), K1, Z5
@@ -8010,10 +12663,10 @@ loop527:
 	VMOVUPS     Z4, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop527
+	JNZ         loop757
 
-finish525:
-done484:
+finish755:
+done714:
 	VZEROUPPER
 	RET
 
@@ -8031,9 +12684,9 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $16-48
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels528:
+channels758:
 	CMPQ   (SP), $+64
-	JLT    next530
+	JLT    next760
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8048,10 +12701,8 @@ channels528:
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
-	TESTQ  DX, DX
-	JZ     finish531
 
-loop532:
+loop761:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8066,44 +12717,42 @@ loop532:
 	VFMADD231PS 192(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop532
+	JNZ         loop761
+	MOVQ        s+0(FP), AX
+	MOVQ        8(SP), CX
+	VMOVUPS     (AX)(CX*1), Z8
+	VADDPS      Z8, Z0, Z0
+	VMOVUPS     Z0, (AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Z0
+	VADDPS      Z0, Z1, Z1
+	VMOVUPS     Z1, 64(AX)(CX*1)
+	VMOVUPS     128(AX)(CX*1), Z0
+	VADDPS      Z0, Z2, Z2
+	VMOVUPS     Z2, 128(AX)(CX*1)
+	VMOVUPS     192(AX)(CX*1), Z0
+	VADDPS      Z0, Z3, Z3
+	VMOVUPS     Z3, 192(AX)(CX*1)
+	MOVQ        sxy+8(FP), AX
+	MOVQ        8(SP), CX
+	VMOVUPS     (AX)(CX*1), Z0
+	VADDPS      Z0, Z4, Z4
+	VMOVUPS     Z4, (AX)(CX*1)
+	VMOVUPS     64(AX)(CX*1), Z0
+	VADDPS      Z0, Z5, Z5
+	VMOVUPS     Z5, 64(AX)(CX*1)
+	VMOVUPS     128(AX)(CX*1), Z0
+	VADDPS      Z0, Z6, Z6
+	VMOVUPS     Z6, 128(AX)(CX*1)
+	VMOVUPS     192(AX)(CX*1), Z0
+	VADDPS      Z0, Z7, Z7
+	VMOVUPS     Z7, 192(AX)(CX*1)
+	ADDQ        $+256, 8(SP)
+	SUBQ        $+64, (SP)
+	JMP         channels758
 
-finish531:
-	MOVQ    s+0(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z8
-	VADDPS  Z8, Z0, Z0
-	VMOVUPS Z0, (AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Z0
-	VADDPS  Z0, Z1, Z1
-	VMOVUPS Z1, 64(AX)(CX*1)
-	VMOVUPS 128(AX)(CX*1), Z0
-	VADDPS  Z0, Z2, Z2
-	VMOVUPS Z2, 128(AX)(CX*1)
-	VMOVUPS 192(AX)(CX*1), Z0
-	VADDPS  Z0, Z3, Z3
-	VMOVUPS Z3, 192(AX)(CX*1)
-	MOVQ    sxy+8(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z0
-	VADDPS  Z0, Z4, Z4
-	VMOVUPS Z4, (AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Z0
-	VADDPS  Z0, Z5, Z5
-	VMOVUPS Z5, 64(AX)(CX*1)
-	VMOVUPS 128(AX)(CX*1), Z0
-	VADDPS  Z0, Z6, Z6
-	VMOVUPS Z6, 128(AX)(CX*1)
-	VMOVUPS 192(AX)(CX*1), Z0
-	VADDPS  Z0, Z7, Z7
-	VMOVUPS Z7, 192(AX)(CX*1)
-	ADDQ    $+256, 8(SP)
-	SUBQ    $+64, (SP)
-	JMP     channels528
-
-next530:
+next760:
 	CMPQ   (SP), $+32
-	JLT    next533
+	JLT    next762
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8119,9 +12768,9 @@ next530:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest535
+	JLT    rest764
 
-pixels534:
+several763:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8137,14 +12786,13 @@ pixels534:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         pixels534
+	JGE         several763
 
-rest535:
-	ADDQ  $+2, DX
-	TESTQ DX, DX
-	JZ    finish536
+rest764:
+	ADDQ $+2, DX
+	JZ   finish765
 
-loop537:
+loop766:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8153,9 +12801,9 @@ loop537:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop537
+	JNZ         loop766
 
-finish536:
+finish765:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z3, Z1, Z1
@@ -8178,11 +12826,11 @@ finish536:
 	VMOVUPS Z5, 64(AX)(CX*1)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels528
+	JMP     channels758
 
-next533:
+next762:
 	CMPQ   (SP), $+16
-	JLT    next538
+	JLT    next767
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8198,9 +12846,9 @@ next533:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest540
+	JLT    rest769
 
-pixels539:
+several768:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -8218,22 +12866,21 @@ pixels539:
 	VFMADD231PS (CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels539
+	JGE         several768
 
-rest540:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish541
+rest769:
+	ADDQ $+4, DX
+	JZ   finish770
 
-loop542:
+loop771:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop542
+	JNZ         loop771
 
-finish541:
+finish770:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z5, Z4, Z4
 	VADDPS  Z3, Z2, Z2
@@ -8252,11 +12899,11 @@ finish541:
 	VMOVUPS Z4, (AX)(CX*1)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels528
+	JMP     channels758
 
-next538:
+next767:
 	CMPQ   (SP), $+0
-	JLE    done529
+	JLE    done759
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -8272,9 +12919,9 @@ next538:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest544
+	JLT    rest773
 
-pixels543:
+several772:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
@@ -8296,23 +12943,22 @@ pixels543:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         pixels543
+	JGE         several772
 
-rest544:
-	ADDQ  $+4, DX
-	TESTQ DX, DX
-	JZ    finish545
+rest773:
+	ADDQ $+4, DX
+	JZ   finish774
 
-loop546:
+loop775:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
 	VFMADD231PS Z9, Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop546
+	JNZ         loop775
 
-finish545:
+finish774:
 	VADDPS    Z1, Z0, Z0
 	VADDPS    Z5, Z4, Z4
 	VADDPS    Z3, Z2, Z2
@@ -8330,7 +12976,7 @@ finish545:
 	VADDPS    Z0, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)(CX*1)
 
-done529:
+done759:
 	VZEROUPPER
 	RET
 
@@ -8349,9 +12995,9 @@ TEXT ·maskAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+24(FP), BX
 	VXORPS Z0, Z0, Z0
 	SUBQ   $+64, BX
-	JLT    next548
+	JLT    next777
 
-vectors547:
+vectors776:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -8372,14 +13018,14 @@ vectors547:
 	ADDQ      $+256, CX
 	ADDQ      $+256, DX
 	SUBQ      $+64, BX
-	JGE       vectors547
+	JGE       vectors776
 
-next548:
+next777:
 	ADDQ $+64, BX
 	SUBQ $+16, BX
-	JLT  next550
+	JLT  next779
 
-vectors549:
+vectors778:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -8388,18 +13034,18 @@ vectors549:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JGE       vectors549
+	JGE       vectors778
 
-next550:
+next779:
 	ADDQ      $+16, BX
 	TESTQ     BX, BX
-	JZ        done551
+	JZ        done780
 	VMOVUPS.Z (DX), K1, Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
 	VMOVUPS   Z1, K1, (AX)
 
-done551:
+done780:
 	VZEROUPPER
 	RET
 
@@ -8413,17 +13059,17 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	NOTL   CX
 	KMOVW  CX, K1
 	CMPQ   c+32(FP), $+16
-	JLT    narrow552
+	JLT    narrow781
 	CMPQ   k+40(FP), $+3
-	JNE    other553
+	JNE    other782
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other553
+	JNE    other782
 	CMPQ   width+24(FP), $+16
-	JLT    smaller554
+	JLT    smaller783
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8441,7 +13087,7 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles555:
+tiles784:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -8458,7 +13104,7 @@ tiles555:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels556:
+channels785:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8486,7 +13132,7 @@ channels556:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop557:
+loop786:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -8563,7 +13209,7 @@ loop557:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop557
+	JNZ         loop786
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -8598,17 +13244,17 @@ loop557:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels556
+	JGT         channels785
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles555
+	JLT         tiles784
 	VZEROUPPER
 	RET
 
-smaller554:
+smaller783:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller558
+	JLT    smaller787
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8626,7 +13272,7 @@ smaller554:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles559:
+tiles788:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8643,7 +13289,7 @@ tiles559:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels560:
+channels789:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8663,7 +13309,7 @@ channels560:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop561:
+loop790:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -8707,7 +13353,7 @@ loop561:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop561
+	JNZ         loop790
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -8726,26 +13372,26 @@ loop561:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels560
+	JGT         channels789
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles559
+	JLT         tiles788
 	VZEROUPPER
 	RET
 
-smaller558:
-other553:
+smaller787:
+other782:
 	CMPQ   k+40(FP), $+3
-	JNE    other562
+	JNE    other791
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other562
+	JNE    other791
 	CMPQ   width+24(FP), $+16
-	JLT    smaller563
+	JLT    smaller792
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8763,7 +13409,7 @@ other553:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles564:
+tiles793:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -8780,7 +13426,7 @@ tiles564:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels565:
+channels794:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8808,7 +13454,7 @@ channels565:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop566:
+loop795:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -8887,7 +13533,7 @@ loop566:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop566
+	JNZ         loop795
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -8922,17 +13568,17 @@ loop566:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels565
+	JGT         channels794
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles564
+	JLT         tiles793
 	VZEROUPPER
 	RET
 
-smaller563:
+smaller792:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller567
+	JLT    smaller796
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -8950,7 +13596,7 @@ smaller563:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles568:
+tiles797:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -8967,7 +13613,7 @@ tiles568:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels569:
+channels798:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -8987,7 +13633,7 @@ channels569:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop570:
+loop799:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -9033,7 +13679,7 @@ loop570:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop570
+	JNZ         loop799
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9052,44 +13698,44 @@ loop570:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels569
+	JGT         channels798
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles568
+	JLT         tiles797
 	VZEROUPPER
 	RET
 
-smaller567:
-other562:
+smaller796:
+other791:
 	CMPQ   k+40(FP), $+3
-	JNE    other571
+	JNE    other800
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other571
+	JNE    other800
 	CMPQ   width+24(FP), $+16
-	JLT    smaller572
+	JLT    smaller801
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+32, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+32, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles573:
+tiles802:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -9106,7 +13752,7 @@ tiles573:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels574:
+channels803:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9134,7 +13780,7 @@ channels574:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop575:
+loop804:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -9143,14 +13789,14 @@ loop575:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Z19
 	VFMADD231PS Z19, Z16, Z0
-	VMOVUPS     (R9)(CX*1), Z19
+	VMOVUPS     (R9)(DX*1), Z19
 	VFMADD231PS Z19, Z17, Z0
-	VMOVUPS     (R9)(CX*2), Z19
+	VMOVUPS     (R9)(DX*2), Z19
 	VFMADD231PS Z19, Z16, Z1
 	VFMADD231PS Z19, Z18, Z0
 	VMOVUPS     (R9)(BX*1), Z19
 	VFMADD231PS Z19, Z17, Z1
-	VMOVUPS     (R9)(CX*4), Z19
+	VMOVUPS     (R9)(DX*4), Z19
 	VFMADD231PS Z19, Z16, Z2
 	VFMADD231PS Z19, Z18, Z1
 	VMOVUPS     (R9)(SI*1), Z19
@@ -9160,18 +13806,18 @@ loop575:
 	VFMADD231PS Z19, Z18, Z2
 	VMOVUPS     (R9)(DI*1), Z19
 	VFMADD231PS Z19, Z17, Z3
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z19
 	VFMADD231PS Z19, Z16, Z4
 	VFMADD231PS Z19, Z18, Z3
-	VMOVUPS     (R9)(CX*1), Z19
+	VMOVUPS     (R9)(DX*1), Z19
 	VFMADD231PS Z19, Z17, Z4
-	VMOVUPS     (R9)(CX*2), Z19
+	VMOVUPS     (R9)(DX*2), Z19
 	VFMADD231PS Z19, Z16, Z5
 	VFMADD231PS Z19, Z18, Z4
 	VMOVUPS     (R9)(BX*1), Z19
 	VFMADD231PS Z19, Z17, Z5
-	VMOVUPS     (R9)(CX*4), Z19
+	VMOVUPS     (R9)(DX*4), Z19
 	VFMADD231PS Z19, Z16, Z6
 	VFMADD231PS Z19, Z18, Z5
 	VMOVUPS     (R9)(SI*1), Z19
@@ -9181,18 +13827,18 @@ loop575:
 	VFMADD231PS Z19, Z18, Z6
 	VMOVUPS     (R9)(DI*1), Z19
 	VFMADD231PS Z19, Z17, Z7
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z19
 	VFMADD231PS Z19, Z16, Z8
 	VFMADD231PS Z19, Z18, Z7
-	VMOVUPS     (R9)(CX*1), Z19
+	VMOVUPS     (R9)(DX*1), Z19
 	VFMADD231PS Z19, Z17, Z8
-	VMOVUPS     (R9)(CX*2), Z19
+	VMOVUPS     (R9)(DX*2), Z19
 	VFMADD231PS Z19, Z16, Z9
 	VFMADD231PS Z19, Z18, Z8
 	VMOVUPS     (R9)(BX*1), Z19
 	VFMADD231PS Z19, Z17, Z9
-	VMOVUPS     (R9)(CX*4), Z19
+	VMOVUPS     (R9)(DX*4), Z19
 	VFMADD231PS Z19, Z16, Z10
 	VFMADD231PS Z19, Z18, Z9
 	VMOVUPS     (R9)(SI*1), Z19
@@ -9202,18 +13848,18 @@ loop575:
 	VFMADD231PS Z19, Z18, Z10
 	VMOVUPS     (R9)(DI*1), Z19
 	VFMADD231PS Z19, Z17, Z11
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z19
 	VFMADD231PS Z19, Z16, Z12
 	VFMADD231PS Z19, Z18, Z11
-	VMOVUPS     (R9)(CX*1), Z19
+	VMOVUPS     (R9)(DX*1), Z19
 	VFMADD231PS Z19, Z17, Z12
-	VMOVUPS     (R9)(CX*2), Z19
+	VMOVUPS     (R9)(DX*2), Z19
 	VFMADD231PS Z19, Z16, Z13
 	VFMADD231PS Z19, Z18, Z12
 	VMOVUPS     (R9)(BX*1), Z19
 	VFMADD231PS Z19, Z17, Z13
-	VMOVUPS     (R9)(CX*4), Z19
+	VMOVUPS     (R9)(DX*4), Z19
 	VFMADD231PS Z19, Z16, Z14
 	VFMADD231PS Z19, Z18, Z13
 	VMOVUPS     (R9)(SI*1), Z19
@@ -9223,12 +13869,12 @@ loop575:
 	VFMADD231PS Z19, Z18, Z14
 	VMOVUPS     (R9)(DI*1), Z19
 	VFMADD231PS Z19, Z17, Z15
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z19
 	VFMADD231PS Z19, Z18, Z15
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop575
+	JNZ         loop804
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9263,35 +13909,35 @@ loop575:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels574
+	JGT         channels803
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles573
+	JLT         tiles802
 	VZEROUPPER
 	RET
 
-smaller572:
+smaller801:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller576
+	JLT    smaller805
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+16, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles577:
+tiles806:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9308,7 +13954,7 @@ tiles577:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels578:
+channels807:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9328,7 +13974,7 @@ channels578:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop579:
+loop808:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -9337,14 +13983,14 @@ loop579:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Z11
 	VFMADD231PS Z11, Z8, Z0
-	VMOVUPS     (R9)(CX*1), Z11
+	VMOVUPS     (R9)(DX*1), Z11
 	VFMADD231PS Z11, Z9, Z0
-	VMOVUPS     (R9)(CX*2), Z11
+	VMOVUPS     (R9)(DX*2), Z11
 	VFMADD231PS Z11, Z8, Z1
 	VFMADD231PS Z11, Z10, Z0
 	VMOVUPS     (R9)(BX*1), Z11
 	VFMADD231PS Z11, Z9, Z1
-	VMOVUPS     (R9)(CX*4), Z11
+	VMOVUPS     (R9)(DX*4), Z11
 	VFMADD231PS Z11, Z8, Z2
 	VFMADD231PS Z11, Z10, Z1
 	VMOVUPS     (R9)(SI*1), Z11
@@ -9354,18 +14000,18 @@ loop579:
 	VFMADD231PS Z11, Z10, Z2
 	VMOVUPS     (R9)(DI*1), Z11
 	VFMADD231PS Z11, Z9, Z3
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z11
 	VFMADD231PS Z11, Z8, Z4
 	VFMADD231PS Z11, Z10, Z3
-	VMOVUPS     (R9)(CX*1), Z11
+	VMOVUPS     (R9)(DX*1), Z11
 	VFMADD231PS Z11, Z9, Z4
-	VMOVUPS     (R9)(CX*2), Z11
+	VMOVUPS     (R9)(DX*2), Z11
 	VFMADD231PS Z11, Z8, Z5
 	VFMADD231PS Z11, Z10, Z4
 	VMOVUPS     (R9)(BX*1), Z11
 	VFMADD231PS Z11, Z9, Z5
-	VMOVUPS     (R9)(CX*4), Z11
+	VMOVUPS     (R9)(DX*4), Z11
 	VFMADD231PS Z11, Z8, Z6
 	VFMADD231PS Z11, Z10, Z5
 	VMOVUPS     (R9)(SI*1), Z11
@@ -9375,12 +14021,12 @@ loop579:
 	VFMADD231PS Z11, Z10, Z6
 	VMOVUPS     (R9)(DI*1), Z11
 	VFMADD231PS Z11, Z9, Z7
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z11
 	VFMADD231PS Z11, Z10, Z7
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop579
+	JNZ         loop808
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9399,26 +14045,26 @@ loop579:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels578
+	JGT         channels807
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles577
+	JLT         tiles806
 	VZEROUPPER
 	RET
 
-smaller576:
-other571:
+smaller805:
+other800:
 	CMPQ   k+40(FP), $+5
-	JNE    other580
+	JNE    other809
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other580
+	JNE    other809
 	CMPQ   width+24(FP), $+16
-	JLT    smaller581
+	JLT    smaller810
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9436,7 +14082,7 @@ other571:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles582:
+tiles811:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -9453,7 +14099,7 @@ tiles582:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels583:
+channels812:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9481,7 +14127,7 @@ channels583:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop584:
+loop813:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -9596,7 +14242,7 @@ loop584:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop584
+	JNZ         loop813
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9631,17 +14277,17 @@ loop584:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels583
+	JGT         channels812
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles582
+	JLT         tiles811
 	VZEROUPPER
 	RET
 
-smaller581:
+smaller810:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller585
+	JLT    smaller814
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9659,7 +14305,7 @@ smaller581:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles586:
+tiles815:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -9676,7 +14322,7 @@ tiles586:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels587:
+channels816:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9696,7 +14342,7 @@ channels587:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop588:
+loop817:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -9762,7 +14408,7 @@ loop588:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop588
+	JNZ         loop817
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -9781,26 +14427,26 @@ loop588:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels587
+	JGT         channels816
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles586
+	JLT         tiles815
 	VZEROUPPER
 	RET
 
-smaller585:
-other580:
+smaller814:
+other809:
 	CMPQ   k+40(FP), $+5
-	JNE    other589
+	JNE    other818
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other589
+	JNE    other818
 	CMPQ   width+24(FP), $+16
-	JLT    smaller590
+	JLT    smaller819
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -9818,7 +14464,7 @@ other580:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles591:
+tiles820:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -9835,7 +14481,7 @@ tiles591:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels592:
+channels821:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -9863,7 +14509,7 @@ channels592:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop593:
+loop822:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -9982,7 +14628,7 @@ loop593:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop593
+	JNZ         loop822
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10017,17 +14663,17 @@ loop593:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels592
+	JGT         channels821
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles591
+	JLT         tiles820
 	VZEROUPPER
 	RET
 
-smaller590:
+smaller819:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller594
+	JLT    smaller823
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10045,7 +14691,7 @@ smaller590:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles595:
+tiles824:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -10062,7 +14708,7 @@ tiles595:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels596:
+channels825:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10082,7 +14728,7 @@ channels596:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop597:
+loop826:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -10152,7 +14798,7 @@ loop597:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop597
+	JNZ         loop826
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10171,44 +14817,44 @@ loop597:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels596
+	JGT         channels825
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles595
+	JLT         tiles824
 	VZEROUPPER
 	RET
 
-smaller594:
-other589:
+smaller823:
+other818:
 	CMPQ   k+40(FP), $+5
-	JNE    other598
+	JNE    other827
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other598
+	JNE    other827
 	CMPQ   width+24(FP), $+16
-	JLT    smaller599
+	JLT    smaller828
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+32, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+32, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles600:
+tiles829:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -10225,7 +14871,7 @@ tiles600:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels601:
+channels830:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10253,7 +14899,7 @@ channels601:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop602:
+loop831:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -10266,15 +14912,15 @@ loop602:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Z21
 	VFMADD231PS Z21, Z16, Z0
-	VMOVUPS     (R9)(CX*1), Z21
+	VMOVUPS     (R9)(DX*1), Z21
 	VFMADD231PS Z21, Z17, Z0
-	VMOVUPS     (R9)(CX*2), Z21
+	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z1
 	VFMADD231PS Z21, Z18, Z0
 	VMOVUPS     (R9)(BX*1), Z21
 	VFMADD231PS Z21, Z17, Z1
 	VFMADD231PS Z21, Z19, Z0
-	VMOVUPS     (R9)(CX*4), Z21
+	VMOVUPS     (R9)(DX*4), Z21
 	VFMADD231PS Z21, Z16, Z2
 	VFMADD231PS Z21, Z18, Z1
 	VFMADD231PS Z21, Z20, Z0
@@ -10288,22 +14934,22 @@ loop602:
 	VMOVUPS     (R9)(DI*1), Z21
 	VFMADD231PS Z21, Z17, Z3
 	VFMADD231PS Z21, Z19, Z2
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z21
 	VFMADD231PS Z21, Z16, Z4
 	VFMADD231PS Z21, Z18, Z3
 	VFMADD231PS Z21, Z20, Z2
-	VMOVUPS     (R9)(CX*1), Z21
+	VMOVUPS     (R9)(DX*1), Z21
 	VFMADD231PS Z21, Z17, Z4
 	VFMADD231PS Z21, Z19, Z3
-	VMOVUPS     (R9)(CX*2), Z21
+	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z5
 	VFMADD231PS Z21, Z18, Z4
 	VFMADD231PS Z21, Z20, Z3
 	VMOVUPS     (R9)(BX*1), Z21
 	VFMADD231PS Z21, Z17, Z5
 	VFMADD231PS Z21, Z19, Z4
-	VMOVUPS     (R9)(CX*4), Z21
+	VMOVUPS     (R9)(DX*4), Z21
 	VFMADD231PS Z21, Z16, Z6
 	VFMADD231PS Z21, Z18, Z5
 	VFMADD231PS Z21, Z20, Z4
@@ -10317,22 +14963,22 @@ loop602:
 	VMOVUPS     (R9)(DI*1), Z21
 	VFMADD231PS Z21, Z17, Z7
 	VFMADD231PS Z21, Z19, Z6
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z21
 	VFMADD231PS Z21, Z16, Z8
 	VFMADD231PS Z21, Z18, Z7
 	VFMADD231PS Z21, Z20, Z6
-	VMOVUPS     (R9)(CX*1), Z21
+	VMOVUPS     (R9)(DX*1), Z21
 	VFMADD231PS Z21, Z17, Z8
 	VFMADD231PS Z21, Z19, Z7
-	VMOVUPS     (R9)(CX*2), Z21
+	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z9
 	VFMADD231PS Z21, Z18, Z8
 	VFMADD231PS Z21, Z20, Z7
 	VMOVUPS     (R9)(BX*1), Z21
 	VFMADD231PS Z21, Z17, Z9
 	VFMADD231PS Z21, Z19, Z8
-	VMOVUPS     (R9)(CX*4), Z21
+	VMOVUPS     (R9)(DX*4), Z21
 	VFMADD231PS Z21, Z16, Z10
 	VFMADD231PS Z21, Z18, Z9
 	VFMADD231PS Z21, Z20, Z8
@@ -10346,22 +14992,22 @@ loop602:
 	VMOVUPS     (R9)(DI*1), Z21
 	VFMADD231PS Z21, Z17, Z11
 	VFMADD231PS Z21, Z19, Z10
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z21
 	VFMADD231PS Z21, Z16, Z12
 	VFMADD231PS Z21, Z18, Z11
 	VFMADD231PS Z21, Z20, Z10
-	VMOVUPS     (R9)(CX*1), Z21
+	VMOVUPS     (R9)(DX*1), Z21
 	VFMADD231PS Z21, Z17, Z12
 	VFMADD231PS Z21, Z19, Z11
-	VMOVUPS     (R9)(CX*2), Z21
+	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z16, Z13
 	VFMADD231PS Z21, Z18, Z12
 	VFMADD231PS Z21, Z20, Z11
 	VMOVUPS     (R9)(BX*1), Z21
 	VFMADD231PS Z21, Z17, Z13
 	VFMADD231PS Z21, Z19, Z12
-	VMOVUPS     (R9)(CX*4), Z21
+	VMOVUPS     (R9)(DX*4), Z21
 	VFMADD231PS Z21, Z16, Z14
 	VFMADD231PS Z21, Z18, Z13
 	VFMADD231PS Z21, Z20, Z12
@@ -10375,17 +15021,17 @@ loop602:
 	VMOVUPS     (R9)(DI*1), Z21
 	VFMADD231PS Z21, Z17, Z15
 	VFMADD231PS Z21, Z19, Z14
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z21
 	VFMADD231PS Z21, Z18, Z15
 	VFMADD231PS Z21, Z20, Z14
-	VMOVUPS     (R9)(CX*1), Z21
+	VMOVUPS     (R9)(DX*1), Z21
 	VFMADD231PS Z21, Z19, Z15
-	VMOVUPS     (R9)(CX*2), Z21
+	VMOVUPS     (R9)(DX*2), Z21
 	VFMADD231PS Z21, Z20, Z15
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop602
+	JNZ         loop831
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10420,35 +15066,35 @@ loop602:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels601
+	JGT         channels830
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles600
+	JLT         tiles829
 	VZEROUPPER
 	RET
 
-smaller599:
+smaller828:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller603
+	JLT    smaller832
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+16, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles604:
+tiles833:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -10465,7 +15111,7 @@ tiles604:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels605:
+channels834:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10485,7 +15131,7 @@ channels605:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop606:
+loop835:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -10498,15 +15144,15 @@ loop606:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Z13
 	VFMADD231PS Z13, Z8, Z0
-	VMOVUPS     (R9)(CX*1), Z13
+	VMOVUPS     (R9)(DX*1), Z13
 	VFMADD231PS Z13, Z9, Z0
-	VMOVUPS     (R9)(CX*2), Z13
+	VMOVUPS     (R9)(DX*2), Z13
 	VFMADD231PS Z13, Z8, Z1
 	VFMADD231PS Z13, Z10, Z0
 	VMOVUPS     (R9)(BX*1), Z13
 	VFMADD231PS Z13, Z9, Z1
 	VFMADD231PS Z13, Z11, Z0
-	VMOVUPS     (R9)(CX*4), Z13
+	VMOVUPS     (R9)(DX*4), Z13
 	VFMADD231PS Z13, Z8, Z2
 	VFMADD231PS Z13, Z10, Z1
 	VFMADD231PS Z13, Z12, Z0
@@ -10520,22 +15166,22 @@ loop606:
 	VMOVUPS     (R9)(DI*1), Z13
 	VFMADD231PS Z13, Z9, Z3
 	VFMADD231PS Z13, Z11, Z2
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z13
 	VFMADD231PS Z13, Z8, Z4
 	VFMADD231PS Z13, Z10, Z3
 	VFMADD231PS Z13, Z12, Z2
-	VMOVUPS     (R9)(CX*1), Z13
+	VMOVUPS     (R9)(DX*1), Z13
 	VFMADD231PS Z13, Z9, Z4
 	VFMADD231PS Z13, Z11, Z3
-	VMOVUPS     (R9)(CX*2), Z13
+	VMOVUPS     (R9)(DX*2), Z13
 	VFMADD231PS Z13, Z8, Z5
 	VFMADD231PS Z13, Z10, Z4
 	VFMADD231PS Z13, Z12, Z3
 	VMOVUPS     (R9)(BX*1), Z13
 	VFMADD231PS Z13, Z9, Z5
 	VFMADD231PS Z13, Z11, Z4
-	VMOVUPS     (R9)(CX*4), Z13
+	VMOVUPS     (R9)(DX*4), Z13
 	VFMADD231PS Z13, Z8, Z6
 	VFMADD231PS Z13, Z10, Z5
 	VFMADD231PS Z13, Z12, Z4
@@ -10549,17 +15195,17 @@ loop606:
 	VMOVUPS     (R9)(DI*1), Z13
 	VFMADD231PS Z13, Z9, Z7
 	VFMADD231PS Z13, Z11, Z6
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z13
 	VFMADD231PS Z13, Z10, Z7
 	VFMADD231PS Z13, Z12, Z6
-	VMOVUPS     (R9)(CX*1), Z13
+	VMOVUPS     (R9)(DX*1), Z13
 	VFMADD231PS Z13, Z11, Z7
-	VMOVUPS     (R9)(CX*2), Z13
+	VMOVUPS     (R9)(DX*2), Z13
 	VFMADD231PS Z13, Z12, Z7
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop606
+	JNZ         loop835
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10578,26 +15224,26 @@ loop606:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels605
+	JGT         channels834
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles604
+	JLT         tiles833
 	VZEROUPPER
 	RET
 
-smaller603:
-other598:
+smaller832:
+other827:
 	CMPQ   k+40(FP), $+7
-	JNE    other607
+	JNE    other836
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other607
+	JNE    other836
 	CMPQ   width+24(FP), $+16
-	JLT    smaller608
+	JLT    smaller837
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10615,7 +15261,7 @@ other598:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles609:
+tiles838:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -10632,7 +15278,7 @@ tiles609:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels610:
+channels839:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10660,7 +15306,7 @@ channels610:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop611:
+loop840:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -10813,7 +15459,7 @@ loop611:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop611
+	JNZ         loop840
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -10848,17 +15494,17 @@ loop611:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels610
+	JGT         channels839
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles609
+	JLT         tiles838
 	VZEROUPPER
 	RET
 
-smaller608:
+smaller837:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller612
+	JLT    smaller841
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -10876,7 +15522,7 @@ smaller608:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles613:
+tiles842:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -10893,7 +15539,7 @@ tiles613:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels614:
+channels843:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -10913,7 +15559,7 @@ channels614:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop615:
+loop844:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -11001,7 +15647,7 @@ loop615:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop615
+	JNZ         loop844
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11020,26 +15666,26 @@ loop615:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels614
+	JGT         channels843
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles613
+	JLT         tiles842
 	VZEROUPPER
 	RET
 
-smaller612:
-other607:
+smaller841:
+other836:
 	CMPQ   k+40(FP), $+7
-	JNE    other616
+	JNE    other845
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other616
+	JNE    other845
 	CMPQ   width+24(FP), $+16
-	JLT    smaller617
+	JLT    smaller846
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -11057,7 +15703,7 @@ other607:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles618:
+tiles847:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -11074,7 +15720,7 @@ tiles618:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels619:
+channels848:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11102,7 +15748,7 @@ channels619:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop620:
+loop849:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -11262,7 +15908,7 @@ loop620:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop620
+	JNZ         loop849
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11297,17 +15943,17 @@ loop620:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels619
+	JGT         channels848
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles618
+	JLT         tiles847
 	VZEROUPPER
 	RET
 
-smaller617:
+smaller846:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller621
+	JLT    smaller850
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -11325,7 +15971,7 @@ smaller617:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles622:
+tiles851:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -11342,7 +15988,7 @@ tiles622:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels623:
+channels852:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11362,7 +16008,7 @@ channels623:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop624:
+loop853:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -11457,7 +16103,7 @@ loop624:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop624
+	JNZ         loop853
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11476,44 +16122,44 @@ loop624:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels623
+	JGT         channels852
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles622
+	JLT         tiles851
 	VZEROUPPER
 	RET
 
-smaller621:
-other616:
+smaller850:
+other845:
 	CMPQ   k+40(FP), $+7
-	JNE    other625
+	JNE    other854
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other625
+	JNE    other854
 	CMPQ   width+24(FP), $+16
-	JLT    smaller626
+	JLT    smaller855
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+32, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+32, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles627:
+tiles856:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -11530,7 +16176,7 @@ tiles627:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels628:
+channels857:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11558,7 +16204,7 @@ channels628:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop629:
+loop858:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -11575,15 +16221,15 @@ loop629:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Z23
 	VFMADD231PS Z23, Z16, Z0
-	VMOVUPS     (R9)(CX*1), Z23
+	VMOVUPS     (R9)(DX*1), Z23
 	VFMADD231PS Z23, Z17, Z0
-	VMOVUPS     (R9)(CX*2), Z23
+	VMOVUPS     (R9)(DX*2), Z23
 	VFMADD231PS Z23, Z16, Z1
 	VFMADD231PS Z23, Z18, Z0
 	VMOVUPS     (R9)(BX*1), Z23
 	VFMADD231PS Z23, Z17, Z1
 	VFMADD231PS Z23, Z19, Z0
-	VMOVUPS     (R9)(CX*4), Z23
+	VMOVUPS     (R9)(DX*4), Z23
 	VFMADD231PS Z23, Z16, Z2
 	VFMADD231PS Z23, Z18, Z1
 	VFMADD231PS Z23, Z20, Z0
@@ -11600,17 +16246,17 @@ loop629:
 	VFMADD231PS Z23, Z17, Z3
 	VFMADD231PS Z23, Z19, Z2
 	VFMADD231PS Z23, Z21, Z1
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z23
 	VFMADD231PS Z23, Z16, Z4
 	VFMADD231PS Z23, Z18, Z3
 	VFMADD231PS Z23, Z20, Z2
 	VFMADD231PS Z23, Z22, Z1
-	VMOVUPS     (R9)(CX*1), Z23
+	VMOVUPS     (R9)(DX*1), Z23
 	VFMADD231PS Z23, Z17, Z4
 	VFMADD231PS Z23, Z19, Z3
 	VFMADD231PS Z23, Z21, Z2
-	VMOVUPS     (R9)(CX*2), Z23
+	VMOVUPS     (R9)(DX*2), Z23
 	VFMADD231PS Z23, Z16, Z5
 	VFMADD231PS Z23, Z18, Z4
 	VFMADD231PS Z23, Z20, Z3
@@ -11619,7 +16265,7 @@ loop629:
 	VFMADD231PS Z23, Z17, Z5
 	VFMADD231PS Z23, Z19, Z4
 	VFMADD231PS Z23, Z21, Z3
-	VMOVUPS     (R9)(CX*4), Z23
+	VMOVUPS     (R9)(DX*4), Z23
 	VFMADD231PS Z23, Z16, Z6
 	VFMADD231PS Z23, Z18, Z5
 	VFMADD231PS Z23, Z20, Z4
@@ -11637,17 +16283,17 @@ loop629:
 	VFMADD231PS Z23, Z17, Z7
 	VFMADD231PS Z23, Z19, Z6
 	VFMADD231PS Z23, Z21, Z5
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z23
 	VFMADD231PS Z23, Z16, Z8
 	VFMADD231PS Z23, Z18, Z7
 	VFMADD231PS Z23, Z20, Z6
 	VFMADD231PS Z23, Z22, Z5
-	VMOVUPS     (R9)(CX*1), Z23
+	VMOVUPS     (R9)(DX*1), Z23
 	VFMADD231PS Z23, Z17, Z8
 	VFMADD231PS Z23, Z19, Z7
 	VFMADD231PS Z23, Z21, Z6
-	VMOVUPS     (R9)(CX*2), Z23
+	VMOVUPS     (R9)(DX*2), Z23
 	VFMADD231PS Z23, Z16, Z9
 	VFMADD231PS Z23, Z18, Z8
 	VFMADD231PS Z23, Z20, Z7
@@ -11656,7 +16302,7 @@ loop629:
 	VFMADD231PS Z23, Z17, Z9
 	VFMADD231PS Z23, Z19, Z8
 	VFMADD231PS Z23, Z21, Z7
-	VMOVUPS     (R9)(CX*4), Z23
+	VMOVUPS     (R9)(DX*4), Z23
 	VFMADD231PS Z23, Z16, Z10
 	VFMADD231PS Z23, Z18, Z9
 	VFMADD231PS Z23, Z20, Z8
@@ -11674,17 +16320,17 @@ loop629:
 	VFMADD231PS Z23, Z17, Z11
 	VFMADD231PS Z23, Z19, Z10
 	VFMADD231PS Z23, Z21, Z9
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z23
 	VFMADD231PS Z23, Z16, Z12
 	VFMADD231PS Z23, Z18, Z11
 	VFMADD231PS Z23, Z20, Z10
 	VFMADD231PS Z23, Z22, Z9
-	VMOVUPS     (R9)(CX*1), Z23
+	VMOVUPS     (R9)(DX*1), Z23
 	VFMADD231PS Z23, Z17, Z12
 	VFMADD231PS Z23, Z19, Z11
 	VFMADD231PS Z23, Z21, Z10
-	VMOVUPS     (R9)(CX*2), Z23
+	VMOVUPS     (R9)(DX*2), Z23
 	VFMADD231PS Z23, Z16, Z13
 	VFMADD231PS Z23, Z18, Z12
 	VFMADD231PS Z23, Z20, Z11
@@ -11693,7 +16339,7 @@ loop629:
 	VFMADD231PS Z23, Z17, Z13
 	VFMADD231PS Z23, Z19, Z12
 	VFMADD231PS Z23, Z21, Z11
-	VMOVUPS     (R9)(CX*4), Z23
+	VMOVUPS     (R9)(DX*4), Z23
 	VFMADD231PS Z23, Z16, Z14
 	VFMADD231PS Z23, Z18, Z13
 	VFMADD231PS Z23, Z20, Z12
@@ -11711,24 +16357,24 @@ loop629:
 	VFMADD231PS Z23, Z17, Z15
 	VFMADD231PS Z23, Z19, Z14
 	VFMADD231PS Z23, Z21, Z13
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z23
 	VFMADD231PS Z23, Z18, Z15
 	VFMADD231PS Z23, Z20, Z14
 	VFMADD231PS Z23, Z22, Z13
-	VMOVUPS     (R9)(CX*1), Z23
+	VMOVUPS     (R9)(DX*1), Z23
 	VFMADD231PS Z23, Z19, Z15
 	VFMADD231PS Z23, Z21, Z14
-	VMOVUPS     (R9)(CX*2), Z23
+	VMOVUPS     (R9)(DX*2), Z23
 	VFMADD231PS Z23, Z20, Z15
 	VFMADD231PS Z23, Z22, Z14
 	VMOVUPS     (R9)(BX*1), Z23
 	VFMADD231PS Z23, Z21, Z15
-	VMOVUPS     (R9)(CX*4), Z23
+	VMOVUPS     (R9)(DX*4), Z23
 	VFMADD231PS Z23, Z22, Z15
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop629
+	JNZ         loop858
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11763,35 +16409,35 @@ loop629:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels628
+	JGT         channels857
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles627
+	JLT         tiles856
 	VZEROUPPER
 	RET
 
-smaller626:
+smaller855:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller630
+	JLT    smaller859
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
 	SHLQ   $0x02, CX
-	MOVQ   row+64(FP), DX
+	MOVQ   row+64(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   tap+56(FP), DX
 	SHLQ   $0x02, DX
-	MOVQ   pixel+48(FP), BX
-	SHLQ   $0x02, BX
 	MOVQ   k+40(FP), BX
-	IMUL3Q $+16, CX, BX
-	SUBQ   BX, DX
-	LEAQ   (CX)(CX*2), BX
-	LEAQ   (BX)(CX*2), SI
-	LEAQ   (SI)(CX*2), DI
+	IMUL3Q $+16, DX, BX
+	SUBQ   BX, CX
+	LEAQ   (DX)(DX*2), BX
+	LEAQ   (BX)(DX*2), SI
+	LEAQ   (SI)(DX*2), DI
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles631:
+tiles860:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -11808,7 +16454,7 @@ tiles631:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels632:
+channels861:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -11828,7 +16474,7 @@ channels632:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop633:
+loop862:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -11845,15 +16491,15 @@ loop633:
 	ADDQ        AX, R10
 	VMOVUPS     (R9), Z15
 	VFMADD231PS Z15, Z8, Z0
-	VMOVUPS     (R9)(CX*1), Z15
+	VMOVUPS     (R9)(DX*1), Z15
 	VFMADD231PS Z15, Z9, Z0
-	VMOVUPS     (R9)(CX*2), Z15
+	VMOVUPS     (R9)(DX*2), Z15
 	VFMADD231PS Z15, Z8, Z1
 	VFMADD231PS Z15, Z10, Z0
 	VMOVUPS     (R9)(BX*1), Z15
 	VFMADD231PS Z15, Z9, Z1
 	VFMADD231PS Z15, Z11, Z0
-	VMOVUPS     (R9)(CX*4), Z15
+	VMOVUPS     (R9)(DX*4), Z15
 	VFMADD231PS Z15, Z8, Z2
 	VFMADD231PS Z15, Z10, Z1
 	VFMADD231PS Z15, Z12, Z0
@@ -11870,17 +16516,17 @@ loop633:
 	VFMADD231PS Z15, Z9, Z3
 	VFMADD231PS Z15, Z11, Z2
 	VFMADD231PS Z15, Z13, Z1
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z15
 	VFMADD231PS Z15, Z8, Z4
 	VFMADD231PS Z15, Z10, Z3
 	VFMADD231PS Z15, Z12, Z2
 	VFMADD231PS Z15, Z14, Z1
-	VMOVUPS     (R9)(CX*1), Z15
+	VMOVUPS     (R9)(DX*1), Z15
 	VFMADD231PS Z15, Z9, Z4
 	VFMADD231PS Z15, Z11, Z3
 	VFMADD231PS Z15, Z13, Z2
-	VMOVUPS     (R9)(CX*2), Z15
+	VMOVUPS     (R9)(DX*2), Z15
 	VFMADD231PS Z15, Z8, Z5
 	VFMADD231PS Z15, Z10, Z4
 	VFMADD231PS Z15, Z12, Z3
@@ -11889,7 +16535,7 @@ loop633:
 	VFMADD231PS Z15, Z9, Z5
 	VFMADD231PS Z15, Z11, Z4
 	VFMADD231PS Z15, Z13, Z3
-	VMOVUPS     (R9)(CX*4), Z15
+	VMOVUPS     (R9)(DX*4), Z15
 	VFMADD231PS Z15, Z8, Z6
 	VFMADD231PS Z15, Z10, Z5
 	VFMADD231PS Z15, Z12, Z4
@@ -11907,24 +16553,24 @@ loop633:
 	VFMADD231PS Z15, Z9, Z7
 	VFMADD231PS Z15, Z11, Z6
 	VFMADD231PS Z15, Z13, Z5
-	LEAQ        (R9)(CX*8), R9
+	LEAQ        (R9)(DX*8), R9
 	VMOVUPS     (R9), Z15
 	VFMADD231PS Z15, Z10, Z7
 	VFMADD231PS Z15, Z12, Z6
 	VFMADD231PS Z15, Z14, Z5
-	VMOVUPS     (R9)(CX*1), Z15
+	VMOVUPS     (R9)(DX*1), Z15
 	VFMADD231PS Z15, Z11, Z7
 	VFMADD231PS Z15, Z13, Z6
-	VMOVUPS     (R9)(CX*2), Z15
+	VMOVUPS     (R9)(DX*2), Z15
 	VFMADD231PS Z15, Z12, Z7
 	VFMADD231PS Z15, Z14, Z6
 	VMOVUPS     (R9)(BX*1), Z15
 	VFMADD231PS Z15, Z13, Z7
-	VMOVUPS     (R9)(CX*4), Z15
+	VMOVUPS     (R9)(DX*4), Z15
 	VFMADD231PS Z15, Z14, Z7
-	ADDQ        DX, R9
+	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop633
+	JNZ         loop862
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -11943,18 +16589,18 @@ loop633:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels632
+	JGT         channels861
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles631
+	JLT         tiles860
 	VZEROUPPER
 	RET
 
-smaller630:
-other625:
+smaller859:
+other854:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller634
+	JLT   smaller863
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -11972,7 +16618,7 @@ other625:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles635:
+tiles864:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -11989,7 +16635,7 @@ tiles635:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels636:
+channels865:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -12018,10 +16664,10 @@ channels636:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop637:
+loop866:
 	MOVQ k+40(FP), R14
 
-loop638:
+loop867:
 	VMOVUPS     (R11), Z16
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z16, Z0
@@ -12043,11 +16689,11 @@ loop638:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop638
+	JNZ         loop867
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop637
+	JNZ         loop866
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -12082,17 +16728,17 @@ loop638:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels636
+	JGT         channels865
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles635
+	JLT         tiles864
 	VZEROUPPER
 	RET
 
-smaller634:
+smaller863:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller639
+	JLT   smaller868
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12110,7 +16756,7 @@ smaller634:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles640:
+tiles869:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -12127,7 +16773,7 @@ tiles640:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels641:
+channels870:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -12147,10 +16793,10 @@ channels641:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop642:
+loop871:
 	MOVQ k+40(FP), R13
 
-loop643:
+loop872:
 	VMOVUPS     (R11), Z8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z8, Z0
@@ -12163,10 +16809,10 @@ loop643:
 	VFMADD231PS (R10)(R8*1), Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop643
+	JNZ         loop872
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop642
+	JNZ         loop871
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -12185,17 +16831,17 @@ loop643:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels641
+	JGT         channels870
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles640
+	JLT         tiles869
 	VZEROUPPER
 	RET
 
-smaller639:
+smaller868:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller644
+	JLT   smaller873
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12213,7 +16859,7 @@ smaller639:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles645:
+tiles874:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -12230,7 +16876,7 @@ tiles645:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels646:
+channels875:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -12246,10 +16892,10 @@ channels646:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop647:
+loop876:
 	MOVQ k+40(FP), R11
 
-loop648:
+loop877:
 	VMOVUPS     (R9), Z4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Z4, Z0
@@ -12258,10 +16904,10 @@ loop648:
 	VFMADD231PS (R8)(SI*1), Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop648
+	JNZ         loop877
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop647
+	JNZ         loop876
 	VMOVUPS     Z0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, (DI)
@@ -12272,17 +16918,17 @@ loop648:
 	ADDQ        AX, DI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels646
+	JGT         channels875
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles645
+	JLT         tiles874
 	VZEROUPPER
 	RET
 
-smaller644:
+smaller873:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller649
+	JLT   smaller878
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12300,7 +16946,7 @@ smaller644:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles650:
+tiles879:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -12317,7 +16963,7 @@ tiles650:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels651:
+channels880:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -12331,37 +16977,37 @@ channels651:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop652:
+loop881:
 	MOVQ k+40(FP), R10
 
-loop653:
+loop882:
 	VMOVUPS     (R8), Z2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Z2, Z0
 	VFMADD231PS (DI)(BX*1), Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop653
+	JNZ         loop882
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop652
+	JNZ         loop881
 	VMOVUPS     Z0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels651
+	JGT         channels880
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles650
+	JLT         tiles879
 	VZEROUPPER
 	RET
 
-smaller649:
+smaller878:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller654
+	JLT   smaller883
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12379,7 +17025,7 @@ smaller649:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles655:
+tiles884:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -12396,7 +17042,7 @@ tiles655:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels656:
+channels885:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -12409,35 +17055,35 @@ channels656:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop657:
+loop886:
 	MOVQ k+40(FP), R9
 
-loop658:
+loop887:
 	VMOVUPS     (DI), Z1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop658
+	JNZ         loop887
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop657
+	JNZ         loop886
 	VMOVUPS     Z0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels656
+	JGT         channels885
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles655
+	JLT         tiles884
 	VZEROUPPER
 	RET
 
-smaller654:
-narrow552:
+smaller883:
+narrow781:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller659
+	JLT   smaller888
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12455,7 +17101,7 @@ narrow552:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles660:
+tiles889:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -12496,10 +17142,10 @@ tiles660:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop662:
+loop891:
 	MOVQ k+40(FP), R14
 
-loop663:
+loop892:
 	VMOVUPS.Z   (R11), K1, Z16
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z17
@@ -12537,11 +17183,11 @@ loop663:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop663
+	JNZ         loop892
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop662
+	JNZ         loop891
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -12577,13 +17223,13 @@ loop663:
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles660
+	JLT         tiles889
 	VZEROUPPER
 	RET
 
-smaller659:
+smaller888:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller664
+	JLT   smaller893
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12601,7 +17247,7 @@ smaller659:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles665:
+tiles894:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -12633,10 +17279,10 @@ tiles665:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop667:
+loop896:
 	MOVQ k+40(FP), R13
 
-loop668:
+loop897:
 	VMOVUPS.Z   (R11), K1, Z8
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z9
@@ -12657,10 +17303,10 @@ loop668:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop668
+	JNZ         loop897
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop667
+	JNZ         loop896
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -12680,13 +17326,13 @@ loop668:
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles665
+	JLT         tiles894
 	VZEROUPPER
 	RET
 
-smaller664:
+smaller893:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller669
+	JLT   smaller898
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12704,7 +17350,7 @@ smaller664:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles670:
+tiles899:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -12732,10 +17378,10 @@ tiles670:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop672:
+loop901:
 	MOVQ k+40(FP), R11
 
-loop673:
+loop902:
 	VMOVUPS.Z   (R9), K1, Z4
 	ADDQ        AX, R9
 	VMOVUPS.Z   (R8), K1, Z5
@@ -12748,10 +17394,10 @@ loop673:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop673
+	JNZ         loop902
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop672
+	JNZ         loop901
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, K1, (DI)
@@ -12763,13 +17409,13 @@ loop673:
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles670
+	JLT         tiles899
 	VZEROUPPER
 	RET
 
-smaller669:
+smaller898:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller674
+	JLT   smaller903
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12787,7 +17433,7 @@ smaller669:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles675:
+tiles904:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -12813,10 +17459,10 @@ tiles675:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop677:
+loop906:
 	MOVQ k+40(FP), R10
 
-loop678:
+loop907:
 	VMOVUPS.Z   (R8), K1, Z2
 	ADDQ        AX, R8
 	VMOVUPS.Z   (DI), K1, Z3
@@ -12825,10 +17471,10 @@ loop678:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop678
+	JNZ         loop907
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop677
+	JNZ         loop906
 	VMOVUPS     Z0, K1, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, K1, (SI)
@@ -12836,13 +17482,13 @@ loop678:
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles675
+	JLT         tiles904
 	VZEROUPPER
 	RET
 
-smaller674:
+smaller903:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller679
+	JLT   smaller908
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -12860,7 +17506,7 @@ smaller674:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles680:
+tiles909:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -12885,36 +17531,2284 @@ tiles680:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop682:
+loop911:
 	MOVQ k+40(FP), R9
 
-loop683:
+loop912:
 	VMOVUPS.Z   (DI), K1, Z1
 	ADDQ        AX, DI
 	VMOVUPS.Z   (SI), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop683
+	JNZ         loop912
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop682
+	JNZ         loop911
 	VMOVUPS     Z0, K1, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles680
+	JLT         tiles909
 	VZEROUPPER
 	RET
 
-smaller679:
+smaller908:
 	VZEROUPPER
 	RET
 
 // func dwGradAVX512(gw *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX512F, BMI2, CMOV
-TEXT ·dwGradAVX512(SB), NOSPLIT, $48-72
+TEXT ·dwGradAVX512(SB), NOSPLIT, $88-72
+	CMPQ   c+32(FP), $+16
+	JLT    narrow913
+	CMPQ   k+40(FP), $+3
+	JNE    other914
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other914
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels915:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+1, 32(SP)
+
+loop917:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest919
+
+several918:
+	VMOVUPS     (BX), Z9
+	ADDQ        R9, BX
+	VMOVUPS     (BX), Z10
+	ADDQ        R9, BX
+	VMOVUPS     (BX), Z11
+	ADDQ        R9, BX
+	VMOVUPS     (BX), Z12
+	ADDQ        R9, BX
+	VMOVUPS     (AX), Z13
+	VFMADD231PS Z13, Z9, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z9, Z3
+	VMOVUPS     (CX), Z13
+	VFMADD231PS Z13, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z0
+	VFMADD231PS Z13, Z9, Z1
+	VMOVUPS     (DX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z9, Z4
+	VMOVUPS     (CX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     (AX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z0
+	VFMADD231PS Z13, Z10, Z1
+	VFMADD231PS Z13, Z9, Z2
+	VMOVUPS     (DX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z10, Z4
+	VFMADD231PS Z13, Z9, Z5
+	VMOVUPS     (CX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z10, Z7
+	VFMADD231PS Z13, Z9, Z8
+	VMOVUPS     (AX)(DI*1), Z9
+	VFMADD231PS Z9, Z12, Z0
+	VFMADD231PS Z9, Z11, Z1
+	VFMADD231PS Z9, Z10, Z2
+	VMOVUPS     (DX)(DI*1), Z9
+	VFMADD231PS Z9, Z12, Z3
+	VFMADD231PS Z9, Z11, Z4
+	VFMADD231PS Z9, Z10, Z5
+	VMOVUPS     (CX)(DI*1), Z9
+	VFMADD231PS Z9, Z12, Z6
+	VFMADD231PS Z9, Z11, Z7
+	VFMADD231PS Z9, Z10, Z8
+	VMOVUPS     (AX)(SI*4), Z9
+	VFMADD231PS Z9, Z12, Z1
+	VFMADD231PS Z9, Z11, Z2
+	VMOVUPS     (DX)(SI*4), Z9
+	VFMADD231PS Z9, Z12, Z4
+	VFMADD231PS Z9, Z11, Z5
+	VMOVUPS     (CX)(SI*4), Z9
+	VFMADD231PS Z9, Z12, Z7
+	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (AX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z2
+	VMOVUPS     (DX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z5
+	VMOVUPS     (CX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z8
+	IMUL3Q      $+4, SI, R11
+	ADDQ        R11, AX
+	ADDQ        R11, DX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several918
+
+rest919:
+	ADDQ $+4, R10
+	JZ   finish920
+
+loop921:
+	VMOVUPS     (BX), Z9
+	ADDQ        R9, BX
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (DX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (CX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop921
+
+finish920:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+3, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop917
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done916
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels915
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels915
+
+done916:
+	VZEROUPPER
+	RET
+
+other914:
+	CMPQ   k+40(FP), $+3
+	JNE    other922
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+2, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other922
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels923:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+1, 32(SP)
+
+loop925:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    pixel+48(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest927
+
+several926:
+	VMOVUPS     (BX), Z9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Z13
+	VFMADD231PS Z13, Z9, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z9, Z3
+	VMOVUPS     (CX), Z13
+	VFMADD231PS Z13, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z0
+	VMOVUPS     (DX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VMOVUPS     (AX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z0
+	VFMADD231PS Z13, Z9, Z1
+	VMOVUPS     (DX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z3
+	VFMADD231PS Z13, Z9, Z4
+	VMOVUPS     (CX)(SI*2), Z13
+	VFMADD231PS Z13, Z11, Z6
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     (AX)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z0
+	VFMADD231PS Z13, Z10, Z1
+	VMOVUPS     (DX)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z3
+	VFMADD231PS Z13, Z10, Z4
+	VMOVUPS     (CX)(DI*1), Z13
+	VFMADD231PS Z13, Z12, Z6
+	VFMADD231PS Z13, Z10, Z7
+	VMOVUPS     (AX)(SI*4), Z13
+	VFMADD231PS Z13, Z11, Z1
+	VFMADD231PS Z13, Z9, Z2
+	VMOVUPS     (DX)(SI*4), Z13
+	VFMADD231PS Z13, Z11, Z4
+	VFMADD231PS Z13, Z9, Z5
+	VMOVUPS     (CX)(SI*4), Z13
+	VFMADD231PS Z13, Z11, Z7
+	VFMADD231PS Z13, Z9, Z8
+	VMOVUPS     (AX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z1
+	VFMADD231PS Z9, Z10, Z2
+	VMOVUPS     (DX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z4
+	VFMADD231PS Z9, Z10, Z5
+	VMOVUPS     (CX)(R8*1), Z9
+	VFMADD231PS Z9, Z12, Z7
+	VFMADD231PS Z9, Z10, Z8
+	VMOVUPS     (AX)(DI*2), Z9
+	VFMADD231PS Z9, Z11, Z2
+	VMOVUPS     (DX)(DI*2), Z9
+	VFMADD231PS Z9, Z11, Z5
+	VMOVUPS     (CX)(DI*2), Z9
+	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (AX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z2
+	VMOVUPS     (DX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z5
+	VMOVUPS     (CX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z8
+	IMUL3Q      $+4, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several926
+
+rest927:
+	ADDQ $+4, R11
+	JZ   finish928
+
+loop929:
+	VMOVUPS     (BX), Z9
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (DX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (AX)(SI*4), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX)(SI*4), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (CX)(SI*4), Z10
+	VFMADD231PS Z10, Z9, Z8
+	IMUL3Q      $+1, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop929
+
+finish928:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+3, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop925
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done924
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels923
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels923
+
+done924:
+	VZEROUPPER
+	RET
+
+other922:
+	CMPQ   k+40(FP), $+3
+	JNE    other930
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other930
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels931:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+1, 32(SP)
+
+loop933:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), DX
+	LEAQ    (DX)(CX*1), CX
+	MOVQ    grad+16(FP), BX
+	ADDQ    (SP), BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	LEAQ    (SI)(SI*2), DI
+	LEAQ    (DI)(SI*2), R8
+	LEAQ    (R8)(SI*2), R9
+	MOVQ    c+32(FP), R10
+	SHLQ    $0x02, R10
+	MOVQ    width+24(FP), R11
+	SUBQ    $+4, R11
+	JLT     rest935
+
+several934:
+	VMOVUPS     (BX), Z9
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z10
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z11
+	ADDQ        R10, BX
+	VMOVUPS     (BX), Z12
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Z13
+	VFMADD231PS Z13, Z9, Z0
+	VMOVUPS     (DX), Z13
+	VFMADD231PS Z13, Z9, Z3
+	VMOVUPS     (CX), Z13
+	VFMADD231PS Z13, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z1
+	VMOVUPS     (DX)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z4
+	VMOVUPS     (CX)(SI*1), Z13
+	VFMADD231PS Z13, Z9, Z7
+	VMOVUPS     (AX)(SI*2), Z13
+	VFMADD231PS Z13, Z10, Z0
+	VFMADD231PS Z13, Z9, Z2
+	VMOVUPS     (DX)(SI*2), Z13
+	VFMADD231PS Z13, Z10, Z3
+	VFMADD231PS Z13, Z9, Z5
+	VMOVUPS     (CX)(SI*2), Z13
+	VFMADD231PS Z13, Z10, Z6
+	VFMADD231PS Z13, Z9, Z8
+	VMOVUPS     (AX)(DI*1), Z9
+	VFMADD231PS Z9, Z10, Z1
+	VMOVUPS     (DX)(DI*1), Z9
+	VFMADD231PS Z9, Z10, Z4
+	VMOVUPS     (CX)(DI*1), Z9
+	VFMADD231PS Z9, Z10, Z7
+	VMOVUPS     (AX)(SI*4), Z9
+	VFMADD231PS Z9, Z11, Z0
+	VFMADD231PS Z9, Z10, Z2
+	VMOVUPS     (DX)(SI*4), Z9
+	VFMADD231PS Z9, Z11, Z3
+	VFMADD231PS Z9, Z10, Z5
+	VMOVUPS     (CX)(SI*4), Z9
+	VFMADD231PS Z9, Z11, Z6
+	VFMADD231PS Z9, Z10, Z8
+	VMOVUPS     (AX)(R8*1), Z9
+	VFMADD231PS Z9, Z11, Z1
+	VMOVUPS     (DX)(R8*1), Z9
+	VFMADD231PS Z9, Z11, Z4
+	VMOVUPS     (CX)(R8*1), Z9
+	VFMADD231PS Z9, Z11, Z7
+	VMOVUPS     (AX)(DI*2), Z9
+	VFMADD231PS Z9, Z12, Z0
+	VFMADD231PS Z9, Z11, Z2
+	VMOVUPS     (DX)(DI*2), Z9
+	VFMADD231PS Z9, Z12, Z3
+	VFMADD231PS Z9, Z11, Z5
+	VMOVUPS     (CX)(DI*2), Z9
+	VFMADD231PS Z9, Z12, Z6
+	VFMADD231PS Z9, Z11, Z8
+	VMOVUPS     (AX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z1
+	VMOVUPS     (DX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z4
+	VMOVUPS     (CX)(R9*1), Z9
+	VFMADD231PS Z9, Z12, Z7
+	LEAQ        (AX)(SI*8), AX
+	LEAQ        (DX)(SI*8), DX
+	LEAQ        (CX)(SI*8), CX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z12, Z2
+	VMOVUPS     (DX), Z9
+	VFMADD231PS Z9, Z12, Z5
+	VMOVUPS     (CX), Z9
+	VFMADD231PS Z9, Z12, Z8
+	IMUL3Q      $+0, SI, R12
+	ADDQ        R12, AX
+	ADDQ        R12, DX
+	ADDQ        R12, CX
+	SUBQ        $+4, R11
+	JGE         several934
+
+rest935:
+	ADDQ $+4, R11
+	JZ   finish936
+
+loop937:
+	VMOVUPS     (BX), Z9
+	ADDQ        R10, BX
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (AX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (DX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (CX)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z2
+	VMOVUPS     (DX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z5
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z8
+	IMUL3Q      $+2, SI, DI
+	ADDQ        DI, AX
+	ADDQ        DI, DX
+	ADDQ        DI, CX
+	DECQ        R11
+	JNZ         loop937
+
+finish936:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+3, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop933
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done932
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels931
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels931
+
+done932:
+	VZEROUPPER
+	RET
+
+other930:
+	CMPQ   k+40(FP), $+5
+	JNE    other938
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other938
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels939:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+2, 32(SP)
+
+loop941:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z9
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest943
+
+several942:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z10, Z0
+	VMOVUPS     (CX), Z14
+	VFMADD231PS Z14, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z14
+	VFMADD231PS Z14, Z11, Z0
+	VFMADD231PS Z14, Z10, Z1
+	VMOVUPS     (CX)(BX*1), Z14
+	VFMADD231PS Z14, Z11, Z5
+	VFMADD231PS Z14, Z10, Z6
+	VMOVUPS     (AX)(BX*2), Z14
+	VFMADD231PS Z14, Z12, Z0
+	VFMADD231PS Z14, Z11, Z1
+	VFMADD231PS Z14, Z10, Z2
+	VMOVUPS     (CX)(BX*2), Z14
+	VFMADD231PS Z14, Z12, Z5
+	VFMADD231PS Z14, Z11, Z6
+	VFMADD231PS Z14, Z10, Z7
+	VMOVUPS     (AX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VFMADD231PS Z14, Z12, Z1
+	VFMADD231PS Z14, Z11, Z2
+	VFMADD231PS Z14, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VFMADD231PS Z14, Z12, Z6
+	VFMADD231PS Z14, Z11, Z7
+	VFMADD231PS Z14, Z10, Z8
+	VMOVUPS     (AX)(BX*4), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VFMADD231PS Z14, Z12, Z2
+	VFMADD231PS Z14, Z11, Z3
+	VFMADD231PS Z14, Z10, Z4
+	VMOVUPS     (CX)(BX*4), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VFMADD231PS Z14, Z12, Z7
+	VFMADD231PS Z14, Z11, Z8
+	VFMADD231PS Z14, Z10, Z9
+	VMOVUPS     (AX)(DI*1), Z10
+	VFMADD231PS Z10, Z13, Z2
+	VFMADD231PS Z10, Z12, Z3
+	VFMADD231PS Z10, Z11, Z4
+	VMOVUPS     (CX)(DI*1), Z10
+	VFMADD231PS Z10, Z13, Z7
+	VFMADD231PS Z10, Z12, Z8
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z13, Z3
+	VFMADD231PS Z10, Z12, Z4
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z13, Z8
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS     (AX)(R8*1), Z10
+	VFMADD231PS Z10, Z13, Z4
+	VMOVUPS     (CX)(R8*1), Z10
+	VFMADD231PS Z10, Z13, Z9
+	IMUL3Q      $+4, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several942
+
+rest943:
+	ADDQ $+4, R10
+	JZ   finish944
+
+loop945:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (CX), Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (CX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (CX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z8
+	VMOVUPS     (AX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (CX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z9
+	IMUL3Q      $+1, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop945
+
+finish944:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+2, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop941
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest947
+
+several946:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z9
+	VFMADD231PS Z9, Z6, Z0
+	VFMADD231PS Z9, Z5, Z1
+	VMOVUPS     (AX)(DX*2), Z9
+	VFMADD231PS Z9, Z7, Z0
+	VFMADD231PS Z9, Z6, Z1
+	VFMADD231PS Z9, Z5, Z2
+	VMOVUPS     (AX)(BX*1), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VFMADD231PS Z9, Z7, Z1
+	VFMADD231PS Z9, Z6, Z2
+	VFMADD231PS Z9, Z5, Z3
+	VMOVUPS     (AX)(DX*4), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VFMADD231PS Z9, Z7, Z2
+	VFMADD231PS Z9, Z6, Z3
+	VFMADD231PS Z9, Z5, Z4
+	VMOVUPS     (AX)(SI*1), Z5
+	VFMADD231PS Z5, Z8, Z2
+	VFMADD231PS Z5, Z7, Z3
+	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (AX)(BX*2), Z5
+	VFMADD231PS Z5, Z8, Z3
+	VFMADD231PS Z5, Z7, Z4
+	VMOVUPS     (AX)(DI*1), Z5
+	VFMADD231PS Z5, Z8, Z4
+	IMUL3Q      $+4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several946
+
+rest947:
+	ADDQ $+4, R9
+	JZ   finish948
+
+loop949:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     (AX)(DX*2), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (AX)(BX*1), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     (AX)(DX*4), Z6
+	VFMADD231PS Z6, Z5, Z4
+	IMUL3Q      $+1, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop949
+
+finish948:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done940
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels939
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels939
+
+done940:
+	VZEROUPPER
+	RET
+
+other938:
+	CMPQ   k+40(FP), $+5
+	JNE    other950
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+2, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other950
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels951:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+2, 32(SP)
+
+loop953:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z9
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest955
+
+several954:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z10, Z0
+	VMOVUPS     (CX), Z14
+	VFMADD231PS Z14, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z14
+	VFMADD231PS Z14, Z11, Z0
+	VMOVUPS     (CX)(BX*1), Z14
+	VFMADD231PS Z14, Z11, Z5
+	VMOVUPS     (AX)(BX*2), Z14
+	VFMADD231PS Z14, Z12, Z0
+	VFMADD231PS Z14, Z10, Z1
+	VMOVUPS     (CX)(BX*2), Z14
+	VFMADD231PS Z14, Z12, Z5
+	VFMADD231PS Z14, Z10, Z6
+	VMOVUPS     (AX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z0
+	VFMADD231PS Z14, Z11, Z1
+	VMOVUPS     (CX)(SI*1), Z14
+	VFMADD231PS Z14, Z13, Z5
+	VFMADD231PS Z14, Z11, Z6
+	VMOVUPS     (AX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z1
+	VFMADD231PS Z14, Z10, Z2
+	VMOVUPS     (CX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z6
+	VFMADD231PS Z14, Z10, Z7
+	VMOVUPS     (AX)(DI*1), Z14
+	VFMADD231PS Z14, Z13, Z1
+	VFMADD231PS Z14, Z11, Z2
+	VMOVUPS     (CX)(DI*1), Z14
+	VFMADD231PS Z14, Z13, Z6
+	VFMADD231PS Z14, Z11, Z7
+	VMOVUPS     (AX)(SI*2), Z14
+	VFMADD231PS Z14, Z12, Z2
+	VFMADD231PS Z14, Z10, Z3
+	VMOVUPS     (CX)(SI*2), Z14
+	VFMADD231PS Z14, Z12, Z7
+	VFMADD231PS Z14, Z10, Z8
+	VMOVUPS     (AX)(R8*1), Z14
+	VFMADD231PS Z14, Z13, Z2
+	VFMADD231PS Z14, Z11, Z3
+	VMOVUPS     (CX)(R8*1), Z14
+	VFMADD231PS Z14, Z13, Z7
+	VFMADD231PS Z14, Z11, Z8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z12, Z3
+	VFMADD231PS Z14, Z10, Z4
+	VMOVUPS     (CX), Z14
+	VFMADD231PS Z14, Z12, Z8
+	VFMADD231PS Z14, Z10, Z9
+	VMOVUPS     (AX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z3
+	VFMADD231PS Z10, Z11, Z4
+	VMOVUPS     (CX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z8
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS     (AX)(BX*2), Z10
+	VFMADD231PS Z10, Z12, Z4
+	VMOVUPS     (CX)(BX*2), Z10
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS     (AX)(SI*1), Z10
+	VFMADD231PS Z10, Z13, Z4
+	VMOVUPS     (CX)(SI*1), Z10
+	VFMADD231PS Z10, Z13, Z9
+	IMUL3Q      $-4, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several954
+
+rest955:
+	ADDQ $+4, R10
+	JZ   finish956
+
+loop957:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (CX), Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (CX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (AX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (CX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     (AX)(SI*2), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (CX)(SI*2), Z11
+	VFMADD231PS Z11, Z10, Z8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (CX), Z11
+	VFMADD231PS Z11, Z10, Z9
+	IMUL3Q      $-7, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop957
+
+finish956:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+2, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop953
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest959
+
+several958:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z9
+	VFMADD231PS Z9, Z6, Z0
+	VMOVUPS     (AX)(DX*2), Z9
+	VFMADD231PS Z9, Z7, Z0
+	VFMADD231PS Z9, Z5, Z1
+	VMOVUPS     (AX)(BX*1), Z9
+	VFMADD231PS Z9, Z8, Z0
+	VFMADD231PS Z9, Z6, Z1
+	VMOVUPS     (AX)(DX*4), Z9
+	VFMADD231PS Z9, Z7, Z1
+	VFMADD231PS Z9, Z5, Z2
+	VMOVUPS     (AX)(SI*1), Z9
+	VFMADD231PS Z9, Z8, Z1
+	VFMADD231PS Z9, Z6, Z2
+	VMOVUPS     (AX)(BX*2), Z9
+	VFMADD231PS Z9, Z7, Z2
+	VFMADD231PS Z9, Z5, Z3
+	VMOVUPS     (AX)(DI*1), Z9
+	VFMADD231PS Z9, Z8, Z2
+	VFMADD231PS Z9, Z6, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z7, Z3
+	VFMADD231PS Z9, Z5, Z4
+	VMOVUPS     (AX)(DX*1), Z5
+	VFMADD231PS Z5, Z8, Z3
+	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (AX)(DX*2), Z5
+	VFMADD231PS Z5, Z7, Z4
+	VMOVUPS     (AX)(BX*1), Z5
+	VFMADD231PS Z5, Z8, Z4
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several958
+
+rest959:
+	ADDQ $+4, R9
+	JZ   finish960
+
+loop961:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (AX)(DX*2), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     (AX)(DX*4), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (AX)(BX*2), Z6
+	VFMADD231PS Z6, Z5, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z5, Z4
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop961
+
+finish960:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done952
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels951
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels951
+
+done952:
+	VZEROUPPER
+	RET
+
+other950:
+	CMPQ   k+40(FP), $+5
+	JNE    other962
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other962
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels963:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+2, 32(SP)
+
+loop965:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z7
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z8
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z9
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (AX)(CX*1), CX
+	MOVQ    grad+16(FP), DX
+	ADDQ    (SP), DX
+	MOVQ    tap+56(FP), BX
+	SHLQ    $0x02, BX
+	LEAQ    (BX)(BX*2), SI
+	LEAQ    (SI)(BX*2), DI
+	LEAQ    (DI)(BX*2), R8
+	MOVQ    c+32(FP), R9
+	SHLQ    $0x02, R9
+	MOVQ    width+24(FP), R10
+	SUBQ    $+4, R10
+	JLT     rest967
+
+several966:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z11
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z12
+	ADDQ        R9, DX
+	VMOVUPS     (DX), Z13
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z14
+	VFMADD231PS Z14, Z10, Z0
+	VMOVUPS     (CX), Z14
+	VFMADD231PS Z14, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z14
+	VFMADD231PS Z14, Z10, Z1
+	VMOVUPS     (CX)(BX*1), Z14
+	VFMADD231PS Z14, Z10, Z6
+	VMOVUPS     (AX)(BX*2), Z14
+	VFMADD231PS Z14, Z11, Z0
+	VFMADD231PS Z14, Z10, Z2
+	VMOVUPS     (CX)(BX*2), Z14
+	VFMADD231PS Z14, Z11, Z5
+	VFMADD231PS Z14, Z10, Z7
+	VMOVUPS     (AX)(SI*1), Z14
+	VFMADD231PS Z14, Z11, Z1
+	VFMADD231PS Z14, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z14
+	VFMADD231PS Z14, Z11, Z6
+	VFMADD231PS Z14, Z10, Z8
+	VMOVUPS     (AX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z0
+	VFMADD231PS Z14, Z11, Z2
+	VFMADD231PS Z14, Z10, Z4
+	VMOVUPS     (CX)(BX*4), Z14
+	VFMADD231PS Z14, Z12, Z5
+	VFMADD231PS Z14, Z11, Z7
+	VFMADD231PS Z14, Z10, Z9
+	VMOVUPS     (AX)(DI*1), Z10
+	VFMADD231PS Z10, Z12, Z1
+	VFMADD231PS Z10, Z11, Z3
+	VMOVUPS     (CX)(DI*1), Z10
+	VFMADD231PS Z10, Z12, Z6
+	VFMADD231PS Z10, Z11, Z8
+	VMOVUPS     (AX)(SI*2), Z10
+	VFMADD231PS Z10, Z13, Z0
+	VFMADD231PS Z10, Z12, Z2
+	VFMADD231PS Z10, Z11, Z4
+	VMOVUPS     (CX)(SI*2), Z10
+	VFMADD231PS Z10, Z13, Z5
+	VFMADD231PS Z10, Z12, Z7
+	VFMADD231PS Z10, Z11, Z9
+	VMOVUPS     (AX)(R8*1), Z10
+	VFMADD231PS Z10, Z13, Z1
+	VFMADD231PS Z10, Z12, Z3
+	VMOVUPS     (CX)(R8*1), Z10
+	VFMADD231PS Z10, Z13, Z6
+	VFMADD231PS Z10, Z12, Z8
+	LEAQ        (AX)(BX*8), AX
+	LEAQ        (CX)(BX*8), CX
+	VMOVUPS     (AX), Z10
+	VFMADD231PS Z10, Z13, Z2
+	VFMADD231PS Z10, Z12, Z4
+	VMOVUPS     (CX), Z10
+	VFMADD231PS Z10, Z13, Z7
+	VFMADD231PS Z10, Z12, Z9
+	VMOVUPS     (AX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z3
+	VMOVUPS     (CX)(BX*1), Z10
+	VFMADD231PS Z10, Z13, Z8
+	VMOVUPS     (AX)(BX*2), Z10
+	VFMADD231PS Z10, Z13, Z4
+	VMOVUPS     (CX)(BX*2), Z10
+	VFMADD231PS Z10, Z13, Z9
+	IMUL3Q      $+0, BX, R11
+	ADDQ        R11, AX
+	ADDQ        R11, CX
+	SUBQ        $+4, R10
+	JGE         several966
+
+rest967:
+	ADDQ $+4, R10
+	JZ   finish968
+
+loop969:
+	VMOVUPS     (DX), Z10
+	ADDQ        R9, DX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VMOVUPS     (CX), Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VMOVUPS     (CX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS     (CX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS     (CX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z8
+	VMOVUPS     (AX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (CX)(BX*4), Z11
+	VFMADD231PS Z11, Z10, Z9
+	IMUL3Q      $+2, BX, DI
+	ADDQ        DI, AX
+	ADDQ        DI, CX
+	DECQ        R10
+	JNZ         loop969
+
+finish968:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z7, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z8, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z9, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+2, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop965
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    tap+56(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest971
+
+several970:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z6
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z9
+	VFMADD231PS Z9, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z9
+	VFMADD231PS Z9, Z5, Z1
+	VMOVUPS     (AX)(DX*2), Z9
+	VFMADD231PS Z9, Z6, Z0
+	VFMADD231PS Z9, Z5, Z2
+	VMOVUPS     (AX)(BX*1), Z9
+	VFMADD231PS Z9, Z6, Z1
+	VFMADD231PS Z9, Z5, Z3
+	VMOVUPS     (AX)(DX*4), Z9
+	VFMADD231PS Z9, Z7, Z0
+	VFMADD231PS Z9, Z6, Z2
+	VFMADD231PS Z9, Z5, Z4
+	VMOVUPS     (AX)(SI*1), Z5
+	VFMADD231PS Z5, Z7, Z1
+	VFMADD231PS Z5, Z6, Z3
+	VMOVUPS     (AX)(BX*2), Z5
+	VFMADD231PS Z5, Z8, Z0
+	VFMADD231PS Z5, Z7, Z2
+	VFMADD231PS Z5, Z6, Z4
+	VMOVUPS     (AX)(DI*1), Z5
+	VFMADD231PS Z5, Z8, Z1
+	VFMADD231PS Z5, Z7, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z5
+	VFMADD231PS Z5, Z8, Z2
+	VFMADD231PS Z5, Z7, Z4
+	VMOVUPS     (AX)(DX*1), Z5
+	VFMADD231PS Z5, Z8, Z3
+	VMOVUPS     (AX)(DX*2), Z5
+	VFMADD231PS Z5, Z8, Z4
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several970
+
+rest971:
+	ADDQ $+4, R9
+	JZ   finish972
+
+loop973:
+	VMOVUPS     (CX), Z5
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z6, Z5, Z0
+	VMOVUPS     (AX)(DX*1), Z6
+	VFMADD231PS Z6, Z5, Z1
+	VMOVUPS     (AX)(DX*2), Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS     (AX)(BX*1), Z6
+	VFMADD231PS Z6, Z5, Z3
+	VMOVUPS     (AX)(DX*4), Z6
+	VFMADD231PS Z6, Z5, Z4
+	IMUL3Q      $+2, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop973
+
+finish972:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done964
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels963
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels963
+
+done964:
+	VZEROUPPER
+	RET
+
+other962:
+	CMPQ   k+40(FP), $+7
+	JNE    other974
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other974
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels975:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+7, 32(SP)
+
+loop977:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest979
+
+several978:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z11
+	VFMADD231PS Z11, Z8, Z0
+	VFMADD231PS Z11, Z7, Z1
+	VMOVUPS     (AX)(DX*2), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z7, Z2
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z7, Z3
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z7, Z4
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z7, Z5
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z7, Z6
+	VMOVUPS     (AX)(DI*1), Z7
+	VFMADD231PS Z7, Z10, Z4
+	VFMADD231PS Z7, Z9, Z5
+	VFMADD231PS Z7, Z8, Z6
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z7
+	VFMADD231PS Z7, Z10, Z5
+	VFMADD231PS Z7, Z9, Z6
+	VMOVUPS     (AX)(DX*1), Z7
+	VFMADD231PS Z7, Z10, Z6
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several978
+
+rest979:
+	ADDQ $+4, R9
+	JZ   finish980
+
+loop981:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     (AX)(BX*1), Z8
+	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     (AX)(DX*4), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     (AX)(SI*1), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     (AX)(BX*2), Z8
+	VFMADD231PS Z8, Z7, Z6
+	IMUL3Q      $+1, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop981
+
+finish980:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop977
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done976
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels975
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels975
+
+done976:
+	VZEROUPPER
+	RET
+
+other974:
+	CMPQ   k+40(FP), $+7
+	JNE    other982
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+2, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other982
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels983:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+7, 32(SP)
+
+loop985:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    pixel+48(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest987
+
+several986:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z11
+	VFMADD231PS Z11, Z8, Z0
+	VMOVUPS     (AX)(DX*2), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VFMADD231PS Z11, Z7, Z1
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VFMADD231PS Z11, Z8, Z1
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z7, Z2
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z10, Z1
+	VFMADD231PS Z11, Z8, Z2
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z7, Z3
+	VMOVUPS     (AX)(DI*1), Z11
+	VFMADD231PS Z11, Z10, Z2
+	VFMADD231PS Z11, Z8, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z7, Z4
+	VMOVUPS     (AX)(DX*1), Z11
+	VFMADD231PS Z11, Z10, Z3
+	VFMADD231PS Z11, Z8, Z4
+	VMOVUPS     (AX)(DX*2), Z11
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z7, Z5
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z10, Z4
+	VFMADD231PS Z11, Z8, Z5
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z7, Z6
+	VMOVUPS     (AX)(SI*1), Z7
+	VFMADD231PS Z7, Z10, Z5
+	VFMADD231PS Z7, Z8, Z6
+	VMOVUPS     (AX)(BX*2), Z7
+	VFMADD231PS Z7, Z9, Z6
+	VMOVUPS     (AX)(DI*1), Z7
+	VFMADD231PS Z7, Z10, Z6
+	IMUL3Q      $-4, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several986
+
+rest987:
+	ADDQ $+4, R9
+	JZ   finish988
+
+loop989:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     (AX)(DX*4), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     (AX)(BX*2), Z8
+	VFMADD231PS Z8, Z7, Z3
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     (AX)(DX*4), Z8
+	VFMADD231PS Z8, Z7, Z6
+	IMUL3Q      $-7, DX, SI
+	ADDQ        SI, AX
+	DECQ        R9
+	JNZ         loop989
+
+finish988:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop985
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done984
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels983
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels983
+
+done984:
+	VZEROUPPER
+	RET
+
+other982:
+	CMPQ   k+40(FP), $+7
+	JNE    other990
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other990
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels991:
+	MOVQ gw+0(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 16(SP)
+	MOVQ src+8(FP), AX
+	ADDQ (SP), AX
+	MOVQ AX, 24(SP)
+	MOVQ $+7, 32(SP)
+
+loop993:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS (CX), Z0
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z1
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z2
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z3
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z4
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z5
+	ADDQ    AX, CX
+	VMOVUPS (CX), Z6
+	ADDQ    AX, CX
+	MOVQ    24(SP), AX
+	MOVQ    row+64(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    grad+16(FP), CX
+	ADDQ    (SP), CX
+	MOVQ    tap+56(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	LEAQ    (BX)(DX*2), SI
+	LEAQ    (SI)(DX*2), DI
+	MOVQ    c+32(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    width+24(FP), R9
+	SUBQ    $+4, R9
+	JLT     rest995
+
+several994:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z8
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z9
+	ADDQ        R8, CX
+	VMOVUPS     (CX), Z10
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z11
+	VFMADD231PS Z11, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z11
+	VFMADD231PS Z11, Z7, Z1
+	VMOVUPS     (AX)(DX*2), Z11
+	VFMADD231PS Z11, Z8, Z0
+	VFMADD231PS Z11, Z7, Z2
+	VMOVUPS     (AX)(BX*1), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z7, Z3
+	VMOVUPS     (AX)(DX*4), Z11
+	VFMADD231PS Z11, Z9, Z0
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z7, Z4
+	VMOVUPS     (AX)(SI*1), Z11
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z7, Z5
+	VMOVUPS     (AX)(BX*2), Z11
+	VFMADD231PS Z11, Z10, Z0
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z7, Z6
+	VMOVUPS     (AX)(DI*1), Z7
+	VFMADD231PS Z7, Z10, Z1
+	VFMADD231PS Z7, Z9, Z3
+	VFMADD231PS Z7, Z8, Z5
+	LEAQ        (AX)(DX*8), AX
+	VMOVUPS     (AX), Z7
+	VFMADD231PS Z7, Z10, Z2
+	VFMADD231PS Z7, Z9, Z4
+	VFMADD231PS Z7, Z8, Z6
+	VMOVUPS     (AX)(DX*1), Z7
+	VFMADD231PS Z7, Z10, Z3
+	VFMADD231PS Z7, Z9, Z5
+	VMOVUPS     (AX)(DX*2), Z7
+	VFMADD231PS Z7, Z10, Z4
+	VFMADD231PS Z7, Z9, Z6
+	VMOVUPS     (AX)(BX*1), Z7
+	VFMADD231PS Z7, Z10, Z5
+	VMOVUPS     (AX)(DX*4), Z7
+	VFMADD231PS Z7, Z10, Z6
+	IMUL3Q      $+0, DX, R10
+	ADDQ        R10, AX
+	SUBQ        $+4, R9
+	JGE         several994
+
+rest995:
+	ADDQ $+4, R9
+	JZ   finish996
+
+loop997:
+	VMOVUPS     (CX), Z7
+	ADDQ        R8, CX
+	VMOVUPS     (AX), Z8
+	VFMADD231PS Z8, Z7, Z0
+	VMOVUPS     (AX)(DX*1), Z8
+	VFMADD231PS Z8, Z7, Z1
+	VMOVUPS     (AX)(DX*2), Z8
+	VFMADD231PS Z8, Z7, Z2
+	VMOVUPS     (AX)(BX*1), Z8
+	VFMADD231PS Z8, Z7, Z3
+	VMOVUPS     (AX)(DX*4), Z8
+	VFMADD231PS Z8, Z7, Z4
+	VMOVUPS     (AX)(SI*1), Z8
+	VFMADD231PS Z8, Z7, Z5
+	VMOVUPS     (AX)(BX*2), Z8
+	VFMADD231PS Z8, Z7, Z6
+	IMUL3Q      $+2, DX, DI
+	ADDQ        DI, AX
+	DECQ        R9
+	JNZ         loop997
+
+finish996:
+	MOVQ    c+32(FP), AX
+	SHLQ    $0x02, AX
+	MOVQ    16(SP), CX
+	VMOVUPS Z0, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z1, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z2, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z3, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z4, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z5, K1, (CX)
+	ADDQ    AX, CX
+	VMOVUPS Z6, K1, (CX)
+	ADDQ    AX, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    row+64(FP), AX
+	SHLQ    $0x02, AX
+	IMUL3Q  $+1, AX, AX
+	ADDQ    AX, 24(SP)
+	DECQ    32(SP)
+	JNZ     loop993
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done992
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels991
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels991
+
+done992:
+	VZEROUPPER
+	RET
+
+other990:
+narrow913:
 	MOVQ  c+32(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -12923,25 +19817,25 @@ TEXT ·dwGradAVX512(SB), NOSPLIT, $48-72
 	KMOVW CX, K1
 	MOVQ  k+40(FP), AX
 	IMULQ AX, AX
-	MOVQ  AX, (SP)
+	MOVQ  AX, 40(SP)
 	MOVQ  gw+0(FP), AX
-	MOVQ  AX, 8(SP)
+	MOVQ  AX, 48(SP)
 	XORL  AX, AX
-	MOVQ  AX, 16(SP)
+	MOVQ  AX, 56(SP)
 	MOVQ  k+40(FP), AX
-	MOVQ  AX, 24(SP)
+	MOVQ  AX, 64(SP)
 
-groups684:
-	MOVQ  16(SP), AX
-	MOVQ  24(SP), CX
+groups998:
+	MOVQ  56(SP), AX
+	MOVQ  64(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
-	CMPQ  (SP), $+1
-	JLE   last685
+	CMPQ  40(SP), $+1
+	JLE   last999
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last685
+	JNZ   last999
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -12950,13 +19844,13 @@ groups684:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last685:
+last999:
 	MOVQ  AX, SI
-	CMPQ  (SP), $+2
-	JLE   last686
+	CMPQ  40(SP), $+2
+	JLE   last1000
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last686
+	JNZ   last1000
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -12965,13 +19859,13 @@ last685:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last686:
+last1000:
 	MOVQ  AX, DI
-	CMPQ  (SP), $+3
-	JLE   last687
+	CMPQ  40(SP), $+3
+	JLE   last1001
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last687
+	JNZ   last1001
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -12980,13 +19874,13 @@ last686:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last687:
+last1001:
 	MOVQ  AX, R8
-	CMPQ  (SP), $+4
-	JLE   last688
+	CMPQ  40(SP), $+4
+	JLE   last1002
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last688
+	JNZ   last1002
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -12995,13 +19889,13 @@ last687:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last688:
+last1002:
 	MOVQ  AX, R9
-	CMPQ  (SP), $+5
-	JLE   last689
+	CMPQ  40(SP), $+5
+	JLE   last1003
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last689
+	JNZ   last1003
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -13010,13 +19904,13 @@ last688:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last689:
+last1003:
 	MOVQ  AX, R10
-	CMPQ  (SP), $+6
-	JLE   last690
+	CMPQ  40(SP), $+6
+	JLE   last1004
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last690
+	JNZ   last1004
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -13025,13 +19919,13 @@ last689:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last690:
+last1004:
 	MOVQ  AX, R11
-	CMPQ  (SP), $+7
-	JLE   last691
+	CMPQ  40(SP), $+7
+	JLE   last1005
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last691
+	JNZ   last1005
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -13040,13 +19934,13 @@ last690:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last691:
+last1005:
 	MOVQ  AX, R12
-	CMPQ  (SP), $+8
-	JLE   last692
+	CMPQ  40(SP), $+8
+	JLE   last1006
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last692
+	JNZ   last1006
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -13055,13 +19949,13 @@ last691:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last692:
+last1006:
 	MOVQ  AX, R13
-	CMPQ  (SP), $+9
-	JLE   last693
+	CMPQ  40(SP), $+9
+	JLE   last1007
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last693
+	JNZ   last1007
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -13070,22 +19964,22 @@ last692:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last693:
-	MOVQ AX, 16(SP)
-	MOVQ CX, 24(SP)
+last1007:
+	MOVQ AX, 56(SP)
+	MOVQ CX, 64(SP)
 	MOVQ c+32(FP), AX
-	MOVQ AX, 32(SP)
+	MOVQ AX, 72(SP)
 	XORL AX, AX
-	MOVQ AX, 40(SP)
+	MOVQ AX, 80(SP)
 
-channels694:
-	CMPQ    32(SP), $+16
-	JLT     next696
-	MOVQ    8(SP), AX
-	ADDQ    40(SP), AX
+channels1008:
+	CMPQ    72(SP), $+16
+	JLT     next1010
+	MOVQ    48(SP), AX
+	ADDQ    80(SP), AX
 	MOVQ    c+32(FP), CX
 	SHLQ    $0x02, CX
-	MOVQ    (SP), DX
+	MOVQ    40(SP), DX
 	XORL    R14, R14
 	VMOVUPS (AX), Z0
 	CMPQ    DX, $+1
@@ -13127,10 +20021,10 @@ channels694:
 	SHLQ    $0x02, R14
 	MOVQ    pixel+48(FP), R15
 	SHLQ    $0x02, R15
-	ADDQ    40(SP), AX
-	ADDQ    40(SP), CX
+	ADDQ    80(SP), AX
+	ADDQ    80(SP), CX
 
-loop697:
+loop1011:
 	VMOVUPS     (CX), Z9
 	VFMADD231PS (AX)(BX*1), Z9, Z0
 	VFMADD231PS (AX)(SI*1), Z9, Z1
@@ -13144,12 +20038,12 @@ loop697:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop697
-	MOVQ        8(SP), AX
-	ADDQ        40(SP), AX
+	JNZ         loop1011
+	MOVQ        48(SP), AX
+	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
 	SHLQ        $0x02, CX
-	MOVQ        (SP), DX
+	MOVQ        40(SP), DX
 	XORL        R14, R14
 	VMOVUPS     Z0, (AX)
 	CMPQ        DX, $+1
@@ -13184,18 +20078,18 @@ loop697:
 	CMOVQLE     R14, CX
 	ADDQ        CX, AX
 	VMOVUPS     Z8, (AX)
-	ADDQ        $+64, 40(SP)
-	SUBQ        $+16, 32(SP)
-	JMP         channels694
+	ADDQ        $+64, 80(SP)
+	SUBQ        $+16, 72(SP)
+	JMP         channels1008
 
-next696:
-	CMPQ      32(SP), $+0
-	JLE       done695
-	MOVQ      8(SP), AX
-	ADDQ      40(SP), AX
+next1010:
+	CMPQ      72(SP), $+0
+	JLE       done1009
+	MOVQ      48(SP), AX
+	ADDQ      80(SP), AX
 	MOVQ      c+32(FP), CX
 	SHLQ      $0x02, CX
-	MOVQ      (SP), DX
+	MOVQ      40(SP), DX
 	XORL      R14, R14
 	VMOVUPS.Z (AX), K1, Z0
 	CMPQ      DX, $+1
@@ -13237,10 +20131,10 @@ next696:
 	SHLQ      $0x02, R14
 	MOVQ      pixel+48(FP), R15
 	SHLQ      $0x02, R15
-	ADDQ      40(SP), AX
-	ADDQ      40(SP), CX
+	ADDQ      80(SP), AX
+	ADDQ      80(SP), CX
 
-loop698:
+loop1012:
 	VMOVUPS.Z   (CX), K1, Z9
 	VMOVUPS.Z   (AX)(BX*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -13263,12 +20157,12 @@ loop698:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop698
-	MOVQ        8(SP), AX
-	ADDQ        40(SP), AX
+	JNZ         loop1012
+	MOVQ        48(SP), AX
+	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
 	SHLQ        $0x02, CX
-	MOVQ        (SP), DX
+	MOVQ        40(SP), DX
 	XORL        BX, BX
 	VMOVUPS     Z0, K1, (AX)
 	CMPQ        DX, $+1
@@ -13304,19 +20198,189 @@ loop698:
 	ADDQ        CX, AX
 	VMOVUPS     Z8, K1, (AX)
 
-done695:
+done1009:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
-	ADDQ   AX, 8(SP)
-	SUBQ   $+9, (SP)
-	JG     groups684
+	ADDQ   AX, 48(SP)
+	SUBQ   $+9, 40(SP)
+	JG     groups998
 	VZEROUPPER
 	RET
 
 // func maxRowAVX512(dst *float32, src *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX512F, BMI2, CMOV
-TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
+TEXT ·maxRowAVX512(SB), NOSPLIT, $48-64
+	CMPQ   c+24(FP), $+16
+	JLT    narrow1013
+	CMPQ   k+32(FP), $+3
+	JNE    other1014
+	MOVQ   pixel+40(FP), AX
+	MOVQ   tap+48(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other1014
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+24(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1015:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop1017:
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (DX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (AX), Z3
+	VMAXPS  Z3, Z0, Z3
+	VMAXPS  Z3, Z1, Z3
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Z1, Z0
+	VMOVAPS Z2, Z1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop1017
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1016
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1015
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1015
+
+done1016:
+	VZEROUPPER
+	RET
+
+other1014:
+	CMPQ   k+32(FP), $+3
+	JNE    other1018
+	MOVQ   pixel+40(FP), AX
+	MOVQ   tap+48(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other1018
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+24(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1019:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+56(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+40(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+48(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	MOVQ    dst+0(FP), DI
+	MOVQ    c+24(FP), R8
+	SHLQ    $0x02, R8
+	ADDQ    (SP), DI
+	MOVQ    width+16(FP), R9
+
+loop1021:
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (DX)(SI*2), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS (AX), Z3
+	VMAXPS  Z3, Z0, Z3
+	VMAXPS  Z3, Z1, Z3
+	VMAXPS  Z3, Z2, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ    R8, DI
+	VMOVAPS Z2, Z0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	DECQ    R9
+	JNZ     loop1021
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1020
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1019
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1019
+
+done1020:
+	VZEROUPPER
+	RET
+
+other1018:
+narrow1013:
 	MOVQ  c+24(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -13324,9 +20388,9 @@ TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  c+24(FP), $+16
-	JLT   narrow699
+	JLT   narrow1022
 	CMPQ  width+16(FP), $+16
-	JLT   smaller700
+	JLT   smaller1023
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13342,10 +20406,10 @@ TEXT ·maxRowAVX512(SB), NOSPLIT, $32-64
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles701:
-	MOVQ    (SP), R9
+tiles1024:
+	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+16, R10
 	CMPQ    R9, R10
@@ -13354,21 +20418,21 @@ tiles701:
 	SHLQ    $0x02, R10
 	IMULQ   R9, R10
 	ADDQ    src+8(FP), R10
-	MOVQ    R10, 8(SP)
+	MOVQ    R10, 24(SP)
 	IMULQ   AX, R9
 	ADDQ    dst+0(FP), R9
-	MOVQ    R9, 16(SP)
+	MOVQ    R9, 32(SP)
 	XORL    R9, R9
-	MOVQ    R9, 24(SP)
+	MOVQ    R9, 40(SP)
 
-channels702:
-	MOVQ    24(SP), R9
+channels1025:
+	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
 	CMOVQGT R10, R9
-	MOVQ    8(SP), R10
+	MOVQ    24(SP), R10
 	ADDQ    R9, R10
-	ADDQ    16(SP), R9
+	ADDQ    32(SP), R9
 	LEAQ    (R10)(BX*8), R11
 	VMOVUPS (R10), Z0
 	VMOVUPS (R10)(BX*1), Z1
@@ -13388,10 +20452,10 @@ channels702:
 	VMOVUPS (R11)(R8*1), Z15
 	MOVQ    k+32(FP), R12
 
-loop703:
+loop1026:
 	MOVQ k+32(FP), R13
 
-loop704:
+loop1027:
 	VMOVUPS (R10), Z16
 	VMAXPS  Z0, Z16, Z0
 	VMOVUPS (R10)(BX*1), Z16
@@ -13427,11 +20491,11 @@ loop704:
 	ADDQ    CX, R10
 	ADDQ    CX, R11
 	DECQ    R13
-	JNZ     loop704
+	JNZ     loop1027
 	ADDQ    DX, R10
 	ADDQ    DX, R11
 	DECQ    R12
-	JNZ     loop703
+	JNZ     loop1026
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -13464,19 +20528,19 @@ loop704:
 	ADDQ    AX, R9
 	VMOVUPS Z15, (R9)
 	ADDQ    AX, R9
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels702
-	ADDQ    $+16, (SP)
-	MOVQ    (SP), R9
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1025
+	ADDQ    $+16, 16(SP)
+	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles701
+	JLT     tiles1024
 	VZEROUPPER
 	RET
 
-smaller700:
+smaller1023:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller705
+	JLT   smaller1028
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13492,10 +20556,10 @@ smaller700:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles706:
-	MOVQ    (SP), R9
+tiles1029:
+	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
 	CMPQ    R9, R10
@@ -13504,21 +20568,21 @@ tiles706:
 	SHLQ    $0x02, R10
 	IMULQ   R9, R10
 	ADDQ    src+8(FP), R10
-	MOVQ    R10, 8(SP)
+	MOVQ    R10, 24(SP)
 	IMULQ   AX, R9
 	ADDQ    dst+0(FP), R9
-	MOVQ    R9, 16(SP)
+	MOVQ    R9, 32(SP)
 	XORL    R9, R9
-	MOVQ    R9, 24(SP)
+	MOVQ    R9, 40(SP)
 
-channels707:
-	MOVQ    24(SP), R9
+channels1030:
+	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
 	CMOVQGT R10, R9
-	MOVQ    8(SP), R10
+	MOVQ    24(SP), R10
 	ADDQ    R9, R10
-	ADDQ    16(SP), R9
+	ADDQ    32(SP), R9
 	VMOVUPS (R10), Z0
 	VMOVUPS (R10)(BX*1), Z1
 	VMOVUPS (R10)(BX*2), Z2
@@ -13529,10 +20593,10 @@ channels707:
 	VMOVUPS (R10)(R8*1), Z7
 	MOVQ    k+32(FP), R11
 
-loop708:
+loop1031:
 	MOVQ k+32(FP), R12
 
-loop709:
+loop1032:
 	VMOVUPS (R10), Z8
 	VMAXPS  Z0, Z8, Z0
 	VMOVUPS (R10)(BX*1), Z8
@@ -13551,10 +20615,10 @@ loop709:
 	VMAXPS  Z7, Z8, Z7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop709
+	JNZ     loop1032
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop708
+	JNZ     loop1031
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -13571,19 +20635,19 @@ loop709:
 	ADDQ    AX, R9
 	VMOVUPS Z7, (R9)
 	ADDQ    AX, R9
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels707
-	ADDQ    $+8, (SP)
-	MOVQ    (SP), R9
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1030
+	ADDQ    $+8, 16(SP)
+	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles706
+	JLT     tiles1029
 	VZEROUPPER
 	RET
 
-smaller705:
+smaller1028:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller710
+	JLT   smaller1033
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13599,10 +20663,10 @@ smaller705:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, (SP)
+	MOVQ  DI, 16(SP)
 
-tiles711:
-	MOVQ    (SP), DI
+tiles1034:
+	MOVQ    16(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
 	CMPQ    DI, R8
@@ -13611,31 +20675,31 @@ tiles711:
 	SHLQ    $0x02, R8
 	IMULQ   DI, R8
 	ADDQ    src+8(FP), R8
-	MOVQ    R8, 8(SP)
+	MOVQ    R8, 24(SP)
 	IMULQ   AX, DI
 	ADDQ    dst+0(FP), DI
-	MOVQ    DI, 16(SP)
+	MOVQ    DI, 32(SP)
 	XORL    DI, DI
-	MOVQ    DI, 24(SP)
+	MOVQ    DI, 40(SP)
 
-channels712:
-	MOVQ    24(SP), DI
+channels1035:
+	MOVQ    40(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
 	CMOVQGT R8, DI
-	MOVQ    8(SP), R8
+	MOVQ    24(SP), R8
 	ADDQ    DI, R8
-	ADDQ    16(SP), DI
+	ADDQ    32(SP), DI
 	VMOVUPS (R8), Z0
 	VMOVUPS (R8)(BX*1), Z1
 	VMOVUPS (R8)(BX*2), Z2
 	VMOVUPS (R8)(SI*1), Z3
 	MOVQ    k+32(FP), R9
 
-loop713:
+loop1036:
 	MOVQ k+32(FP), R10
 
-loop714:
+loop1037:
 	VMOVUPS (R8), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS (R8)(BX*1), Z4
@@ -13646,10 +20710,10 @@ loop714:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop714
+	JNZ     loop1037
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop713
+	JNZ     loop1036
 	VMOVUPS Z0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Z1, (DI)
@@ -13658,19 +20722,19 @@ loop714:
 	ADDQ    AX, DI
 	VMOVUPS Z3, (DI)
 	ADDQ    AX, DI
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels712
-	ADDQ    $+4, (SP)
-	MOVQ    (SP), DI
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1035
+	ADDQ    $+4, 16(SP)
+	MOVQ    16(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles711
+	JLT     tiles1034
 	VZEROUPPER
 	RET
 
-smaller710:
+smaller1033:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller715
+	JLT   smaller1038
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13686,10 +20750,10 @@ smaller710:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, (SP)
+	MOVQ  SI, 16(SP)
 
-tiles716:
-	MOVQ    (SP), SI
+tiles1039:
+	MOVQ    16(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
 	CMPQ    SI, DI
@@ -13698,56 +20762,56 @@ tiles716:
 	SHLQ    $0x02, DI
 	IMULQ   SI, DI
 	ADDQ    src+8(FP), DI
-	MOVQ    DI, 8(SP)
+	MOVQ    DI, 24(SP)
 	IMULQ   AX, SI
 	ADDQ    dst+0(FP), SI
-	MOVQ    SI, 16(SP)
+	MOVQ    SI, 32(SP)
 	XORL    SI, SI
-	MOVQ    SI, 24(SP)
+	MOVQ    SI, 40(SP)
 
-channels717:
-	MOVQ    24(SP), SI
+channels1040:
+	MOVQ    40(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
 	CMOVQGT DI, SI
-	MOVQ    8(SP), DI
+	MOVQ    24(SP), DI
 	ADDQ    SI, DI
-	ADDQ    16(SP), SI
+	ADDQ    32(SP), SI
 	VMOVUPS (DI), Z0
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    k+32(FP), R8
 
-loop718:
+loop1041:
 	MOVQ k+32(FP), R9
 
-loop719:
+loop1042:
 	VMOVUPS (DI), Z2
 	VMAXPS  Z0, Z2, Z0
 	VMOVUPS (DI)(BX*1), Z2
 	VMAXPS  Z1, Z2, Z1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop719
+	JNZ     loop1042
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop718
+	JNZ     loop1041
 	VMOVUPS Z0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Z1, (SI)
 	ADDQ    AX, SI
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels717
-	ADDQ    $+2, (SP)
-	MOVQ    (SP), SI
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1040
+	ADDQ    $+2, 16(SP)
+	MOVQ    16(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles716
+	JLT     tiles1039
 	VZEROUPPER
 	RET
 
-smaller715:
+smaller1038:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller720
+	JLT   smaller1043
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13763,10 +20827,10 @@ smaller715:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, (SP)
+	MOVQ  BX, 16(SP)
 
-tiles721:
-	MOVQ    (SP), BX
+tiles1044:
+	MOVQ    16(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
 	CMPQ    BX, SI
@@ -13775,52 +20839,52 @@ tiles721:
 	SHLQ    $0x02, SI
 	IMULQ   BX, SI
 	ADDQ    src+8(FP), SI
-	MOVQ    SI, 8(SP)
+	MOVQ    SI, 24(SP)
 	IMULQ   AX, BX
 	ADDQ    dst+0(FP), BX
-	MOVQ    BX, 16(SP)
+	MOVQ    BX, 32(SP)
 	XORL    BX, BX
-	MOVQ    BX, 24(SP)
+	MOVQ    BX, 40(SP)
 
-channels722:
-	MOVQ    24(SP), BX
+channels1045:
+	MOVQ    40(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
 	CMOVQGT SI, BX
-	MOVQ    8(SP), SI
+	MOVQ    24(SP), SI
 	ADDQ    BX, SI
-	ADDQ    16(SP), BX
+	ADDQ    32(SP), BX
 	VMOVUPS (SI), Z0
 	MOVQ    k+32(FP), DI
 
-loop723:
+loop1046:
 	MOVQ k+32(FP), R8
 
-loop724:
+loop1047:
 	VMOVUPS (SI), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop724
+	JNZ     loop1047
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop723
+	JNZ     loop1046
 	VMOVUPS Z0, (BX)
 	ADDQ    AX, BX
-	ADDQ    $+64, 24(SP)
-	CMPQ    AX, 24(SP)
-	JGT     channels722
-	ADDQ    $+1, (SP)
-	MOVQ    (SP), BX
+	ADDQ    $+64, 40(SP)
+	CMPQ    AX, 40(SP)
+	JGT     channels1045
+	ADDQ    $+1, 16(SP)
+	MOVQ    16(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles721
+	JLT     tiles1044
 	VZEROUPPER
 	RET
 
-smaller720:
-narrow699:
+smaller1043:
+narrow1022:
 	CMPQ  width+16(FP), $+16
-	JLT   smaller725
+	JLT   smaller1048
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13836,10 +20900,10 @@ narrow699:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles726:
-	MOVQ      (SP), R9
+tiles1049:
+	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+16, R10
 	CMPQ      R9, R10
@@ -13848,16 +20912,16 @@ tiles726:
 	SHLQ      $0x02, R10
 	IMULQ     R9, R10
 	ADDQ      src+8(FP), R10
-	MOVQ      R10, 8(SP)
+	MOVQ      R10, 24(SP)
 	IMULQ     AX, R9
 	ADDQ      dst+0(FP), R9
-	MOVQ      R9, 16(SP)
+	MOVQ      R9, 32(SP)
 	XORL      R9, R9
-	MOVQ      R9, 24(SP)
-	MOVQ      24(SP), R9
-	MOVQ      8(SP), R10
+	MOVQ      R9, 40(SP)
+	MOVQ      40(SP), R9
+	MOVQ      24(SP), R10
 	ADDQ      R9, R10
-	ADDQ      16(SP), R9
+	ADDQ      32(SP), R9
 	LEAQ      (R10)(BX*8), R11
 	VMOVUPS.Z (R10), K1, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z1
@@ -13877,10 +20941,10 @@ tiles726:
 	VMOVUPS.Z (R11)(R8*1), K1, Z15
 	MOVQ      k+32(FP), R12
 
-loop728:
+loop1051:
 	MOVQ k+32(FP), R13
 
-loop729:
+loop1052:
 	VMOVUPS.Z (R10), K1, Z16
 	VMAXPS    Z0, Z16, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z16
@@ -13916,11 +20980,11 @@ loop729:
 	ADDQ      CX, R10
 	ADDQ      CX, R11
 	DECQ      R13
-	JNZ       loop729
+	JNZ       loop1052
 	ADDQ      DX, R10
 	ADDQ      DX, R11
 	DECQ      R12
-	JNZ       loop728
+	JNZ       loop1051
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -13953,16 +21017,16 @@ loop729:
 	ADDQ      AX, R9
 	VMOVUPS   Z15, K1, (R9)
 	ADDQ      AX, R9
-	ADDQ      $+16, (SP)
-	MOVQ      (SP), R9
+	ADDQ      $+16, 16(SP)
+	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles726
+	JLT       tiles1049
 	VZEROUPPER
 	RET
 
-smaller725:
+smaller1048:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller730
+	JLT   smaller1053
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -13978,10 +21042,10 @@ smaller725:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), R8
 	XORL  R9, R9
-	MOVQ  R9, (SP)
+	MOVQ  R9, 16(SP)
 
-tiles731:
-	MOVQ      (SP), R9
+tiles1054:
+	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+8, R10
 	CMPQ      R9, R10
@@ -13990,16 +21054,16 @@ tiles731:
 	SHLQ      $0x02, R10
 	IMULQ     R9, R10
 	ADDQ      src+8(FP), R10
-	MOVQ      R10, 8(SP)
+	MOVQ      R10, 24(SP)
 	IMULQ     AX, R9
 	ADDQ      dst+0(FP), R9
-	MOVQ      R9, 16(SP)
+	MOVQ      R9, 32(SP)
 	XORL      R9, R9
-	MOVQ      R9, 24(SP)
-	MOVQ      24(SP), R9
-	MOVQ      8(SP), R10
+	MOVQ      R9, 40(SP)
+	MOVQ      40(SP), R9
+	MOVQ      24(SP), R10
 	ADDQ      R9, R10
-	ADDQ      16(SP), R9
+	ADDQ      32(SP), R9
 	VMOVUPS.Z (R10), K1, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z1
 	VMOVUPS.Z (R10)(BX*2), K1, Z2
@@ -14010,10 +21074,10 @@ tiles731:
 	VMOVUPS.Z (R10)(R8*1), K1, Z7
 	MOVQ      k+32(FP), R11
 
-loop733:
+loop1056:
 	MOVQ k+32(FP), R12
 
-loop734:
+loop1057:
 	VMOVUPS.Z (R10), K1, Z8
 	VMAXPS    Z0, Z8, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z8
@@ -14032,10 +21096,10 @@ loop734:
 	VMAXPS    Z7, Z8, Z7
 	ADDQ      CX, R10
 	DECQ      R12
-	JNZ       loop734
+	JNZ       loop1057
 	ADDQ      DX, R10
 	DECQ      R11
-	JNZ       loop733
+	JNZ       loop1056
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -14052,16 +21116,16 @@ loop734:
 	ADDQ      AX, R9
 	VMOVUPS   Z7, K1, (R9)
 	ADDQ      AX, R9
-	ADDQ      $+8, (SP)
-	MOVQ      (SP), R9
+	ADDQ      $+8, 16(SP)
+	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles731
+	JLT       tiles1054
 	VZEROUPPER
 	RET
 
-smaller730:
+smaller1053:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller735
+	JLT   smaller1058
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14077,10 +21141,10 @@ smaller730:
 	LEAQ  (SI)(BX*2), DI
 	LEAQ  (DI)(BX*2), DI
 	XORL  DI, DI
-	MOVQ  DI, (SP)
+	MOVQ  DI, 16(SP)
 
-tiles736:
-	MOVQ      (SP), DI
+tiles1059:
+	MOVQ      16(SP), DI
 	MOVQ      width+16(FP), R8
 	SUBQ      $+4, R8
 	CMPQ      DI, R8
@@ -14089,26 +21153,26 @@ tiles736:
 	SHLQ      $0x02, R8
 	IMULQ     DI, R8
 	ADDQ      src+8(FP), R8
-	MOVQ      R8, 8(SP)
+	MOVQ      R8, 24(SP)
 	IMULQ     AX, DI
 	ADDQ      dst+0(FP), DI
-	MOVQ      DI, 16(SP)
+	MOVQ      DI, 32(SP)
 	XORL      DI, DI
-	MOVQ      DI, 24(SP)
-	MOVQ      24(SP), DI
-	MOVQ      8(SP), R8
+	MOVQ      DI, 40(SP)
+	MOVQ      40(SP), DI
+	MOVQ      24(SP), R8
 	ADDQ      DI, R8
-	ADDQ      16(SP), DI
+	ADDQ      32(SP), DI
 	VMOVUPS.Z (R8), K1, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z1
 	VMOVUPS.Z (R8)(BX*2), K1, Z2
 	VMOVUPS.Z (R8)(SI*1), K1, Z3
 	MOVQ      k+32(FP), R9
 
-loop738:
+loop1061:
 	MOVQ k+32(FP), R10
 
-loop739:
+loop1062:
 	VMOVUPS.Z (R8), K1, Z4
 	VMAXPS    Z0, Z4, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
@@ -14119,10 +21183,10 @@ loop739:
 	VMAXPS    Z3, Z4, Z3
 	ADDQ      CX, R8
 	DECQ      R10
-	JNZ       loop739
+	JNZ       loop1062
 	ADDQ      DX, R8
 	DECQ      R9
-	JNZ       loop738
+	JNZ       loop1061
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      AX, DI
 	VMOVUPS   Z1, K1, (DI)
@@ -14131,16 +21195,16 @@ loop739:
 	ADDQ      AX, DI
 	VMOVUPS   Z3, K1, (DI)
 	ADDQ      AX, DI
-	ADDQ      $+4, (SP)
-	MOVQ      (SP), DI
+	ADDQ      $+4, 16(SP)
+	MOVQ      16(SP), DI
 	CMPQ      DI, width+16(FP)
-	JLT       tiles736
+	JLT       tiles1059
 	VZEROUPPER
 	RET
 
-smaller735:
+smaller1058:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller740
+	JLT   smaller1063
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14156,10 +21220,10 @@ smaller735:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), SI
 	XORL  SI, SI
-	MOVQ  SI, (SP)
+	MOVQ  SI, 16(SP)
 
-tiles741:
-	MOVQ      (SP), SI
+tiles1064:
+	MOVQ      16(SP), SI
 	MOVQ      width+16(FP), DI
 	SUBQ      $+2, DI
 	CMPQ      SI, DI
@@ -14168,48 +21232,48 @@ tiles741:
 	SHLQ      $0x02, DI
 	IMULQ     SI, DI
 	ADDQ      src+8(FP), DI
-	MOVQ      DI, 8(SP)
+	MOVQ      DI, 24(SP)
 	IMULQ     AX, SI
 	ADDQ      dst+0(FP), SI
-	MOVQ      SI, 16(SP)
+	MOVQ      SI, 32(SP)
 	XORL      SI, SI
-	MOVQ      SI, 24(SP)
-	MOVQ      24(SP), SI
-	MOVQ      8(SP), DI
+	MOVQ      SI, 40(SP)
+	MOVQ      40(SP), SI
+	MOVQ      24(SP), DI
 	ADDQ      SI, DI
-	ADDQ      16(SP), SI
+	ADDQ      32(SP), SI
 	VMOVUPS.Z (DI), K1, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      k+32(FP), R8
 
-loop743:
+loop1066:
 	MOVQ k+32(FP), R9
 
-loop744:
+loop1067:
 	VMOVUPS.Z (DI), K1, Z2
 	VMAXPS    Z0, Z2, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 	VMAXPS    Z1, Z2, Z1
 	ADDQ      CX, DI
 	DECQ      R9
-	JNZ       loop744
+	JNZ       loop1067
 	ADDQ      DX, DI
 	DECQ      R8
-	JNZ       loop743
+	JNZ       loop1066
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      AX, SI
 	VMOVUPS   Z1, K1, (SI)
 	ADDQ      AX, SI
-	ADDQ      $+2, (SP)
-	MOVQ      (SP), SI
+	ADDQ      $+2, 16(SP)
+	MOVQ      16(SP), SI
 	CMPQ      SI, width+16(FP)
-	JLT       tiles741
+	JLT       tiles1064
 	VZEROUPPER
 	RET
 
-smaller740:
+smaller1063:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller745
+	JLT   smaller1068
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -14225,10 +21289,10 @@ smaller740:
 	LEAQ  (SI)(BX*2), SI
 	LEAQ  (SI)(BX*2), BX
 	XORL  BX, BX
-	MOVQ  BX, (SP)
+	MOVQ  BX, 16(SP)
 
-tiles746:
-	MOVQ      (SP), BX
+tiles1069:
+	MOVQ      16(SP), BX
 	MOVQ      width+16(FP), SI
 	SUBQ      $+1, SI
 	CMPQ      BX, SI
@@ -14237,47 +21301,332 @@ tiles746:
 	SHLQ      $0x02, SI
 	IMULQ     BX, SI
 	ADDQ      src+8(FP), SI
-	MOVQ      SI, 8(SP)
+	MOVQ      SI, 24(SP)
 	IMULQ     AX, BX
 	ADDQ      dst+0(FP), BX
-	MOVQ      BX, 16(SP)
+	MOVQ      BX, 32(SP)
 	XORL      BX, BX
-	MOVQ      BX, 24(SP)
-	MOVQ      24(SP), BX
-	MOVQ      8(SP), SI
+	MOVQ      BX, 40(SP)
+	MOVQ      40(SP), BX
+	MOVQ      24(SP), SI
 	ADDQ      BX, SI
-	ADDQ      16(SP), BX
+	ADDQ      32(SP), BX
 	VMOVUPS.Z (SI), K1, Z0
 	MOVQ      k+32(FP), DI
 
-loop748:
+loop1071:
 	MOVQ k+32(FP), R8
 
-loop749:
+loop1072:
 	VMOVUPS.Z (SI), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      CX, SI
 	DECQ      R8
-	JNZ       loop749
+	JNZ       loop1072
 	ADDQ      DX, SI
 	DECQ      DI
-	JNZ       loop748
+	JNZ       loop1071
 	VMOVUPS   Z0, K1, (BX)
 	ADDQ      AX, BX
-	ADDQ      $+1, (SP)
-	MOVQ      (SP), BX
+	ADDQ      $+1, 16(SP)
+	MOVQ      16(SP), BX
 	CMPQ      BX, width+16(FP)
-	JLT       tiles746
+	JLT       tiles1069
 	VZEROUPPER
 	RET
 
-smaller745:
+smaller1068:
 	VZEROUPPER
 	RET
 
 // func maxGradAVX512(gx *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·maxGradAVX512(SB), NOSPLIT, $40-72
+TEXT ·maxGradAVX512(SB), NOSPLIT, $56-72
+	CMPQ   c+32(FP), $+16
+	JLT    narrow1073
+	CMPQ   k+40(FP), $+3
+	JNE    other1074
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+1, CX, CX
+	CMPQ   AX, CX
+	JNE    other1074
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1075:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS (R9), Z5
+	VMOVUPS (DI)(SI*1), Z6
+	VMOVUPS (R8)(SI*1), Z7
+	VMOVUPS (R9)(SI*1), Z8
+	MOVQ    width+24(FP), R12
+
+loop1077:
+	VMOVUPS (DI)(SI*2), Z9
+	VMOVUPS (R8)(SI*2), Z10
+	VMOVUPS (R9)(SI*2), Z11
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (DX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (AX), Z12
+	VMAXPS  Z12, Z0, Z12
+	VMAXPS  Z12, Z1, Z12
+	VMAXPS  Z12, Z2, Z12
+	KMOVW   K1, K2
+	VMOVUPS (R10), Z0
+	VCMPPS  $0x08, (AX), Z12, K2, K3
+	VADDPS  Z0, Z3, K3, Z3
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z6, K3, Z6
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z9, K3, Z9
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX), Z12, K2, K3
+	VADDPS  Z0, Z4, K3, Z4
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z7, K3, Z7
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z10, K3, Z10
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX), Z12, K2, K3
+	VADDPS  Z0, Z5, K3, Z5
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z8, K3, Z8
+	KANDNW  K2, K3, K2
+	VADDPS  Z0, Z11, K2, Z11
+	ADDQ    R11, R10
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	VMOVAPS Z6, Z3
+	VMOVAPS Z7, Z4
+	VMOVAPS Z8, Z5
+	VMOVAPS Z9, Z6
+	VMOVAPS Z10, Z7
+	VMOVAPS Z11, Z8
+	VMOVAPS Z1, Z0
+	VMOVAPS Z2, Z1
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop1077
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	VMOVUPS Z6, (DI)(SI*1)
+	VMOVUPS Z7, (R8)(SI*1)
+	VMOVUPS Z8, (R9)(SI*1)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1076
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1075
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1075
+
+done1076:
+	VZEROUPPER
+	RET
+
+other1074:
+	CMPQ   k+40(FP), $+3
+	JNE    other1078
+	MOVQ   pixel+48(FP), AX
+	MOVQ   tap+56(FP), CX
+	IMUL3Q $+1, AX, AX
+	IMUL3Q $+2, CX, CX
+	CMPQ   AX, CX
+	JNE    other1078
+	XORL   AX, AX
+	MOVQ   AX, (SP)
+	MOVQ   c+32(FP), AX
+	MOVQ   AX, 8(SP)
+	KXNORW K1, K1, K1
+
+channels1079:
+	MOVQ    src+8(FP), AX
+	MOVQ    row+64(FP), DX
+	SHLQ    $0x02, DX
+	ADDQ    (SP), AX
+	LEAQ    (AX)(DX*1), CX
+	LEAQ    (CX)(DX*1), DX
+	MOVQ    pixel+48(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    tap+56(FP), SI
+	SHLQ    $0x02, SI
+	VMOVUPS (AX), Z0
+	VMAXPS  lowest<>+0(SB), Z0, Z0
+	VMOVUPS (CX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS (DX), Z1
+	VMAXPS  Z0, Z1, Z0
+	MOVQ    gx+0(FP), DI
+	MOVQ    row+64(FP), R9
+	SHLQ    $0x02, R9
+	ADDQ    (SP), DI
+	LEAQ    (DI)(R9*1), R8
+	LEAQ    (R8)(R9*1), R9
+	MOVQ    grad+16(FP), R10
+	MOVQ    c+32(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    (SP), R10
+	VMOVUPS (DI), Z3
+	VMOVUPS (R8), Z4
+	VMOVUPS (R9), Z5
+	MOVQ    width+24(FP), R12
+
+loop1081:
+	VMOVUPS (DI)(SI*1), Z6
+	VMOVUPS (R8)(SI*1), Z7
+	VMOVUPS (R9)(SI*1), Z8
+	VMOVUPS (DI)(SI*2), Z9
+	VMOVUPS (R8)(SI*2), Z10
+	VMOVUPS (R9)(SI*2), Z11
+	VMOVUPS (AX)(SI*1), Z1
+	VMAXPS  lowest<>+0(SB), Z1, Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (DX)(SI*1), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS (AX)(SI*2), Z2
+	VMAXPS  lowest<>+0(SB), Z2, Z2
+	VMOVUPS (CX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (DX)(SI*2), Z12
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS (AX), Z12
+	VMAXPS  Z12, Z0, Z12
+	VMAXPS  Z12, Z1, Z12
+	VMAXPS  Z12, Z2, Z12
+	KMOVW   K1, K2
+	VMOVUPS (R10), Z0
+	VCMPPS  $0x08, (AX), Z12, K2, K3
+	VADDPS  Z0, Z3, K3, Z3
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z6, K3, Z6
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (AX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z9, K3, Z9
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX), Z12, K2, K3
+	VADDPS  Z0, Z4, K3, Z4
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z7, K3, Z7
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (CX)(SI*2), Z12, K2, K3
+	VADDPS  Z0, Z10, K3, Z10
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX), Z12, K2, K3
+	VADDPS  Z0, Z5, K3, Z5
+	KANDNW  K2, K3, K2
+	VCMPPS  $0x00, (DX)(SI*1), Z12, K2, K3
+	VADDPS  Z0, Z8, K3, Z8
+	KANDNW  K2, K3, K2
+	VADDPS  Z0, Z11, K2, Z11
+	ADDQ    R11, R10
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	VMOVUPS Z6, (DI)(SI*1)
+	VMOVUPS Z7, (R8)(SI*1)
+	VMOVUPS Z8, (R9)(SI*1)
+	VMOVAPS Z9, Z3
+	VMOVAPS Z10, Z4
+	VMOVAPS Z11, Z5
+	VMOVAPS Z2, Z0
+	ADDQ    BX, AX
+	ADDQ    BX, CX
+	ADDQ    BX, DX
+	ADDQ    BX, DI
+	ADDQ    BX, R8
+	ADDQ    BX, R9
+	DECQ    R12
+	JNZ     loop1081
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, (R8)
+	VMOVUPS Z5, (R9)
+	ADDQ    $+64, (SP)
+	SUBQ    $+16, 8(SP)
+	JLE     done1080
+	MOVQ    8(SP), AX
+	CMPQ    AX, $+16
+	JGE     channels1079
+	MOVQ    $+16, 8(SP)
+	MOVQ    $+16, CX
+	SUBQ    AX, CX
+	MOVL    $-1, AX
+	SHLXL   CX, AX, AX
+	KMOVW   AX, K1
+	SHLQ    $0x02, CX
+	SUBQ    CX, (SP)
+	JMP     channels1079
+
+done1080:
+	VZEROUPPER
+	RET
+
+other1078:
+narrow1073:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+15, AX
 	MOVL         $-1, CX
@@ -14286,23 +21635,23 @@ TEXT ·maxGradAVX512(SB), NOSPLIT, $40-72
 	KMOVW        CX, K1
 	VPBROADCASTD counting<>+0(SB), Z0
 	MOVQ         src+8(FP), AX
-	MOVQ         AX, (SP)
-	MOVQ         grad+16(FP), AX
-	MOVQ         AX, 8(SP)
-	MOVQ         width+24(FP), AX
 	MOVQ         AX, 16(SP)
+	MOVQ         grad+16(FP), AX
+	MOVQ         AX, 24(SP)
+	MOVQ         width+24(FP), AX
+	MOVQ         AX, 32(SP)
 
-loop750:
+loop1082:
 	MOVQ c+32(FP), AX
-	MOVQ AX, 24(SP)
+	MOVQ AX, 40(SP)
 	XORL AX, AX
-	MOVQ AX, 32(SP)
+	MOVQ AX, 48(SP)
 
-channels751:
-	CMPQ    24(SP), $+16
-	JLT     next753
-	MOVQ    (SP), AX
-	ADDQ    32(SP), AX
+channels1083:
+	CMPQ    40(SP), $+16
+	JLT     next1085
+	MOVQ    16(SP), AX
+	ADDQ    48(SP), AX
 	MOVQ    tap+56(FP), CX
 	SHLQ    $0x02, CX
 	MOVQ    row+64(FP), DX
@@ -14316,10 +21665,10 @@ channels751:
 	MOVQ    AX, BX
 	VXORPS  Z3, Z3, Z3
 
-loop754:
+loop1086:
 	MOVQ k+40(FP), DI
 
-loop755:
+loop1087:
 	VMOVUPS   (BX), Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -14327,22 +21676,22 @@ loop755:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop755
+	JNZ       loop1087
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop754
-	MOVQ      8(SP), BX
-	ADDQ      32(SP), BX
+	JNZ       loop1086
+	MOVQ      24(SP), BX
+	ADDQ      48(SP), BX
 	VMOVUPS   (BX), Z1
 	MOVQ      gx+0(FP), BX
 	SUBQ      src+8(FP), BX
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop756:
+loop1088:
 	MOVQ k+40(FP), DI
 
-loop757:
+loop1089:
 	VMOVUPS  (AX)(BX*1), Z4
 	VPCMPEQD Z3, Z2, K2
 	VADDPS   Z1, Z4, K2, Z4
@@ -14350,19 +21699,19 @@ loop757:
 	VPADDD   Z0, Z3, Z3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop757
+	JNZ      loop1089
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop756
-	ADDQ     $+64, 32(SP)
-	SUBQ     $+16, 24(SP)
-	JMP      channels751
+	JNZ      loop1088
+	ADDQ     $+64, 48(SP)
+	SUBQ     $+16, 40(SP)
+	JMP      channels1083
 
-next753:
-	CMPQ      24(SP), $+0
-	JLE       done752
-	MOVQ      (SP), AX
-	ADDQ      32(SP), AX
+next1085:
+	CMPQ      40(SP), $+0
+	JLE       done1084
+	MOVQ      16(SP), AX
+	ADDQ      48(SP), AX
 	MOVQ      tap+56(FP), CX
 	SHLQ      $0x02, CX
 	MOVQ      row+64(FP), DX
@@ -14376,10 +21725,10 @@ next753:
 	MOVQ      AX, BX
 	VXORPS    Z3, Z3, Z3
 
-loop758:
+loop1090:
 	MOVQ k+40(FP), DI
 
-loop759:
+loop1091:
 	VMOVUPS.Z (BX), K1, Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -14387,22 +21736,22 @@ loop759:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop759
+	JNZ       loop1091
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop758
-	MOVQ      8(SP), BX
-	ADDQ      32(SP), BX
+	JNZ       loop1090
+	MOVQ      24(SP), BX
+	ADDQ      48(SP), BX
 	VMOVUPS.Z (BX), K1, Z1
 	MOVQ      gx+0(FP), BX
 	SUBQ      src+8(FP), BX
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop760:
+loop1092:
 	MOVQ k+40(FP), DI
 
-loop761:
+loop1093:
 	VMOVUPS.Z (AX)(BX*1), K1, Z4
 	VPCMPEQD  Z3, Z2, K2
 	VADDPS    Z1, Z4, K2, Z4
@@ -14410,20 +21759,20 @@ loop761:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, AX
 	DECQ      DI
-	JNZ       loop761
+	JNZ       loop1093
 	ADDQ      DX, AX
 	DECQ      SI
-	JNZ       loop760
+	JNZ       loop1092
 
-done752:
+done1084:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, (SP)
+	ADDQ AX, 16(SP)
 	MOVQ c+32(FP), AX
 	SHLQ $0x02, AX
-	ADDQ AX, 8(SP)
-	DECQ 16(SP)
-	JNZ  loop750
+	ADDQ AX, 24(SP)
+	DECQ 32(SP)
+	JNZ  loop1082
 	VZEROUPPER
 	RET
 

@@ -595,7 +595,8 @@ func BenchmarkPrimitive(b *testing.B) {
 		return x
 	}
 	for _, s := range []struct{ m, n, k int }{
-		{32, 16, 16}, {1024, 16, 16}, {1024, 36, 36}, {256, 32, 32}, {64, 64, 64}, {1024, 64, 64}, {1024, 10, 64}, {196, 512, 512},
+		{32, 16, 16}, {64, 16, 16}, {16, 32, 32}, {64, 32, 32}, {8, 64, 64}, {64, 64, 64},
+		{64, 36, 36}, {64, 24, 48}, {1024, 10, 64}, {1024, 64, 64}, {196, 512, 512},
 	} {
 		x, y, z, g := floats(s.m*s.k), floats(s.k*s.n), floats(s.m*s.n), floats(s.k*s.n)
 		size := fmt.Sprintf("m=%d,n=%d,k=%d", s.m, s.n, s.k)
@@ -604,8 +605,9 @@ func BenchmarkPrimitive(b *testing.B) {
 			kernel{"gemmT/" + size, 2 * s.m * s.n * s.k, 0, func(p *primitives) { p.gemmT(s.m, s.n, s.k, x, s.k, z, s.n, g, s.n, false) }})
 	}
 	for _, s := range []window{
-		{32, 16, 3, 1, 1, 0}, {32, 16, 5, 1, 1, 0}, {32, 16, 5, 1, 2, 0}, {32, 36, 3, 1, 1, 0}, {16, 32, 3, 2, 1, 0},
-		{8, 64, 3, 1, 1, 0}, {8, 64, 5, 1, 1, 0}, {14, 48, 7, 1, 1, 0},
+		{32, 16, 3, 1, 1, 0}, {32, 16, 3, 1, 2, 0}, {32, 16, 5, 1, 1, 0}, {32, 16, 5, 1, 2, 0}, {32, 36, 3, 1, 1, 0},
+		{16, 32, 3, 1, 1, 0}, {16, 32, 3, 2, 1, 0}, {16, 32, 5, 2, 1, 0}, {8, 64, 3, 1, 1, 0}, {8, 64, 5, 1, 1, 0},
+		{8, 64, 3, 2, 1, 0}, {14, 48, 7, 1, 1, 0},
 	} {
 		dst, src, w, gx := floats(s.width*s.c), floats(s.inputs()), floats(s.k*s.k*s.c), floats(s.inputs())
 		size := fmt.Sprintf("w=%d,c=%d,k=%d,s=%d,d=%d", s.width, s.c, s.k, s.stride, s.dil)
@@ -627,6 +629,7 @@ func BenchmarkPrimitive(b *testing.B) {
 		kernels = append(kernels,
 			kernel{"affine/" + size, 0, 2 * once, func(p *primitives) { p.affine(z, x, nil, a, nil, a, s.n, s.c, true) }},
 			kernel{"affine2/" + size, 0, 3 * once, func(p *primitives) { p.affine(z, x, y, a, a, a, s.n, s.c, true) }},
+			kernel{"relu/" + size, 0, 2 * once, func(p *primitives) { p.affine(z, x, nil, nil, nil, nil, s.n, s.c, true) }},
 			kernel{"addAffine/" + size, 0, 3 * once, func(p *primitives) { p.addAffine(z, x, a, a, s.n, s.c) }},
 			kernel{"moments/" + size, 0, once, func(p *primitives) { p.moments(s1, s2, x, s.n, s.c) }},
 			kernel{"dots/" + size, 0, 2 * once, func(p *primitives) { p.dots(s1, s2, x, y, s.n, s.c) }},

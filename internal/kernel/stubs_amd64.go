@@ -5,7 +5,7 @@
 package kernel
 
 // productAVX2 sets the m×n matrix c to a·b, or adds the product to it if acc. Element
-// i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m and n are positive.
+// i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
 func productAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 
 // affineAVX2 forms n pixels of c channels: dst = max(a·p + b·q + d, floor). A nil a or b
@@ -38,7 +38,7 @@ func maxRowAVX2(dst *float32, src *float32, width int, c int, k int, pixel int, 
 func maxGradAVX2(gx *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
 
 // productAVX512 sets the m×n matrix c to a·b, or adds the product to it if acc. Element
-// i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m and n are positive.
+// i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
 func productAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 
 // affineAVX512 forms n pixels of c channels: dst = max(a·p + b·q + d, floor). A nil a or b

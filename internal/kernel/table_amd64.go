@@ -13,14 +13,14 @@ import (
 // variants holds the primitives of each level of instructions.
 var variants = []primitives{
 	cpu.Generic: generic,
-	cpu.AVX2: assembly{
+	cpu.AVX2: (&assembly{
 		product: productAVX2, affine: affineAVX2, dots: dotsAVX2, mask: maskAVX2,
 		dw: dwAVX2, dwGrad: dwGradAVX2, maxRow: maxRowAVX2, maxGrad: maxGradAVX2,
-	}.primitives(),
-	cpu.AVX512: assembly{
+	}).primitives(),
+	cpu.AVX512: (&assembly{
 		product: productAVX512, affine: affineAVX512, dots: dotsAVX512, mask: maskAVX512,
 		dw: dwAVX512, dwGrad: dwGradAVX512, maxRow: maxRowAVX512, maxGrad: maxGradAVX512,
-	}.primitives(),
+	}).primitives(),
 }
 
 // active is the variant in use.
@@ -51,7 +51,29 @@ const maxDepth = 64
 
 // primitives checks the lengths of slices, which panics if one is too short, and
 // leaves the work to the functions.
-func (s assembly) primitives() primitives {
+func (s *assembly) primitives() primitives {
+	// The calls are many and the arguments too, so there is one call less for affine.
+	linear := func(dst, p, q, a, b, d []float32, n, c int, relu bool) {
+		if n*c == 0 {
+			return
+		}
+		_, _ = dst[n*c-1], p[n*c-1]
+		if q != nil {
+			_ = q[n*c-1]
+		}
+		floor := float32(math.Inf(-1))
+		if relu {
+			floor = 0
+		}
+		pixels := n
+		if n*c > maxElements {
+			pixels = max(1, maxElements/c)
+		}
+		for i := 0; i < n; i += pixels {
+			s.affine(&dst[i*c], &p[i*c], element(q, i*c), coefficients(a, c), coefficients(b, c), coefficients(d, c),
+				min(pixels, n-i), c, floor)
+		}
+	}
 	return primitives{
 		gemm: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 			s.matmul(m, n, k, a, lda, 1, b, ldb, c, ldc, acc)
@@ -59,15 +81,9 @@ func (s assembly) primitives() primitives {
 		gemmT: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 			s.matmul(k, n, m, a, 1, lda, b, ldb, c, ldc, acc)
 		},
-		affine: func(dst, p, q, a, b, d []float32, n, c int, relu bool) {
-			floor := float32(math.Inf(-1))
-			if relu {
-				floor = 0
-			}
-			s.linear(dst, p, q, a, b, d, n, c, floor)
-		},
+		affine: linear,
 		addAffine: func(dst, p, a, d []float32, n, c int) {
-			s.linear(dst, p, dst, a, nil, d, n, c, float32(math.Inf(-1)))
+			linear(dst, p, dst, a, nil, d, n, c, false)
 		},
 		moments: func(sum, squares, x []float32, n, c int) { s.sums(sum, squares, x, x, n, c) },
 		dots:    s.sums,
@@ -116,7 +132,7 @@ func lastInput(width, c, k, stride, dil, rowStride int) int {
 
 // matmul sets c[m×n] to the product of a and b[k×n], or adds it if acc. Element
 // i, l of a is at a[i*row+l*depth].
-func (s assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, ldb int, c []float32, ldc int, acc bool) {
+func (s *assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 	if m == 0 || n == 0 || k == 0 {
 		gemmGeneric(m, n, 0, nil, 0, nil, 0, c, ldc, acc)
 		return
@@ -124,26 +140,13 @@ func (s assembly) matmul(m, n, k int, a []float32, row, depth int, b []float32, 
 	_, _, _ = a[(m-1)*row+(k-1)*depth], b[(k-1)*ldb+n-1], c[(m-1)*ldc+n-1]
 	for l := 0; l < k; l += maxDepth {
 		part := min(maxDepth, k-l)
-		rows := max(8, maxProducts/(n*part)&^7)
+		rows := m
+		if m*n*part > maxProducts {
+			rows = max(8, maxProducts/(n*part)&^7)
+		}
 		for i := 0; i < m; i += rows {
 			s.product(min(rows, m-i), n, part, &a[i*row+l*depth], row, depth, &b[l*ldb], ldb, &c[i*ldc], ldc, acc || l > 0)
 		}
-	}
-}
-
-// linear sets dst to max(a·p + b·q + d, floor).
-func (s assembly) linear(dst, p, q, a, b, d []float32, n, c int, floor float32) {
-	if n*c == 0 {
-		return
-	}
-	_, _ = dst[n*c-1], p[n*c-1]
-	if q != nil {
-		_ = q[n*c-1]
-	}
-	pixels := max(1, maxElements/c)
-	for i := 0; i < n; i += pixels {
-		s.affine(&dst[i*c], &p[i*c], element(q, i*c), coefficients(a, c), coefficients(b, c), coefficients(d, c),
-			min(pixels, n-i), c, floor)
 	}
 }
 
@@ -164,12 +167,15 @@ func element(x []float32, i int) *float32 {
 }
 
 // sums adds, for each channel, the sum of x to sum and that of x·y to products.
-func (s assembly) sums(sum, products, x, y []float32, n, c int) {
+func (s *assembly) sums(sum, products, x, y []float32, n, c int) {
 	if n*c == 0 {
 		return
 	}
 	_, _, _, _ = sum[c-1], products[c-1], x[n*c-1], y[n*c-1]
-	pixels := max(1, maxElements/c)
+	pixels := n
+	if n*c > maxElements {
+		pixels = max(1, maxElements/c)
+	}
 	for i := 0; i < n; i += pixels {
 		s.dots(&sum[0], &products[0], &x[i*c], &y[i*c], min(pixels, n-i), c)
 	}

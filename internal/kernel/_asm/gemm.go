@@ -18,16 +18,16 @@ import (
 // Registers: one accumulator for each row and vector of the block, the vectors
 // of one row of b, and one element of a in all lanes. With YMM 4 rows x 3 or 2
 // vectors or 8 x 1, with ZMM 8 rows x 3, 2 or 1: at least 8 accumulators, which
-// hides the latency of the multiply-add, except where columns are few.
+// hides the latency of the multiply-add.
 //
-// Tail: the last vector of columns is incomplete. In the last block of rows, the
-// rows that do not exist repeat the last one: it is computed several times, with
-// one result.
+// Tail: the last vector of columns is incomplete. The last rows make blocks of 4,
+// and those that do not exist repeat the last one: it is computed several times,
+// with one result.
 func product(v vectors) {
 	TEXT("product"+v.name, NOSPLIT,
 		"func(m, n, k int, a *float32, row, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)")
 	Doc("product"+v.name+" sets the m×n matrix c to a·b, or adds the product to it if acc. Element",
-		"i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m and n are positive.")
+		"i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.")
 
 	t := v.tail(number("n"))
 	left := local(number("n")) // columns to do
@@ -78,32 +78,63 @@ func product(v vectors) {
 
 // productBlock computes vecs vectors of columns in all rows.
 func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
-	rows := 8
-	if !v.wide() && vecs > 1 {
-		rows = 4
+	left := local(number("m"))
+	a, c := local(number("a")), local(fetch(c))
+	head, rest, finish := label("rows"), label("rest"), label("finish")
+	tile := func(rows int) {
+		v.productTile(rows, vecs, t, b, a, c, nil)
+		advance := func(p Mem, stride GPVirtual) {
+			IMUL3Q(imm(rows), stride, stride)
+			ADDQ(stride, p)
+		}
+		advance(a, bytes("row"))
+		advance(c, bytes("ldc"))
+		SUBQ(imm(rows), left)
+		JG(LabelRef(head))
+		JMP(LabelRef(finish))
 	}
+
+	Label(head)
+	m := fetch(left)
+	if v.wide() || vecs == 1 {
+		four := label("four")
+		CMPQ(m, imm(8))
+		JLT(LabelRef(four))
+		tile(8)
+		Label(four)
+	}
+	CMPQ(m, imm(4))
+	JLT(LabelRef(rest))
+	tile(4)
+	Label(rest)
+	v.productTile(4, vecs, t, b, a, c, m)
+	Label(finish)
+}
+
+// productTile computes vecs vectors of columns in some rows. Only left of them
+// exist, unless it is nil.
+func (v vectors) productTile(rows, vecs int, t *tail, b, a, c Mem, left Register) {
 	last := func(j int) *tail {
 		if j == vecs-1 {
 			return t
 		}
 		return nil
 	}
-	left := local(number("m"))
-	aRow, cRow := local(number("a")), local(fetch(c))
-
-	head, zeroed, ready, finish := label("rows"), label("zeroed"), label("ready"), label("finish")
-	Label(head)
 	sum := v.regs(rows * vecs)
+	eachElement := func(visit func(sum VecVirtual, m Mem, t *tail)) {
+		to, _ := rowsFrom(rows, fetch(c), bytes("ldc"), left)
+		for r, m := range to {
+			for j := range vecs {
+				visit(sum[r*vecs+j], m.Offset(j*v.size()), last(j))
+			}
+		}
+	}
 
 	// The accumulators begin with c or zero.
-	acc := Load(Param("acc"), GP8())
-	TESTB(acc, acc)
-	JZ(LabelRef(zeroed))
-	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(left), func(r int, row GPVirtual) {
-		for j := range vecs {
-			v.load(Mem{Base: row, Disp: j * v.size()}, sum[r*vecs+j], last(j))
-		}
-	})
+	zeroed, ready := label("zeroed"), label("ready")
+	CMPB(param("acc"), Imm(0))
+	JE(LabelRef(zeroed))
+	eachElement(func(sum VecVirtual, m Mem, t *tail) { v.load(m, sum, t) })
 	JMP(LabelRef(ready))
 	Label(zeroed)
 	for _, s := range sum {
@@ -111,42 +142,23 @@ func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
 	}
 	Label(ready)
 
-	from := make([]GPVirtual, rows)
-	eachRow(rows, fetch(aRow), bytes("row"), fetch(left), func(r int, row GPVirtual) {
-		from[r] = GP64()
-		MOVQ(row, from[r])
-	})
+	from, bases := rowsFrom(rows, fetch(a), bytes("row"), left)
 	y, x := v.regs(vecs), v.reg()
-	depth, ldb, bAt, offset := bytes("depth"), bytes("ldb"), fetch(b), nought()
-	k := number("k")
-	TESTQ(k, k)
-	JZ(LabelRef(finish))
-	repeat(k, func() {
+	depth, ldb, bAt := bytes("depth"), bytes("ldb"), fetch(b)
+	repeat(number("k"), func() {
 		for j := range vecs {
 			v.load(Mem{Base: bAt, Disp: j * v.size()}, y[j], last(j))
 		}
+		ADDQ(ldb, bAt)
 		for r := range rows {
-			VBROADCASTSS(at(from[r], offset, 0), x)
+			VBROADCASTSS(from[r], x)
 			for j := range vecs {
 				VFMADD231PS(y[j], x, sum[r*vecs+j])
 			}
 		}
-		ADDQ(depth, offset)
-		ADDQ(ldb, bAt)
-	})
-	Label(finish)
-
-	eachRow(rows, fetch(cRow), bytes("ldc"), fetch(left), func(r int, row GPVirtual) {
-		for j := range vecs {
-			v.store(sum[r*vecs+j], Mem{Base: row, Disp: j * v.size()}, last(j))
+		for _, p := range bases {
+			ADDQ(depth, p)
 		}
 	})
-	advance := func(p Mem, stride GPVirtual) {
-		IMUL3Q(imm(rows), stride, stride)
-		ADDQ(stride, p)
-	}
-	advance(aRow, bytes("row"))
-	advance(cRow, bytes("ldc"))
-	SUBQ(imm(rows), left)
-	JG(LabelRef(head))
+	eachElement(func(sum VecVirtual, m Mem, t *tail) { v.store(sum, m, t) })
 }

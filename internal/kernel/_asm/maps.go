@@ -110,22 +110,7 @@ func dots(v vectors) {
 				ADDQ(c, offset)
 			}
 		}
-		if ahead > 1 {
-			head, rest := label("pixels"), label("rest")
-			SUBQ(imm(ahead), n)
-			JLT(LabelRef(rest))
-			Label(head)
-			pixels(ahead)
-			SUBQ(imm(ahead), n)
-			JGE(LabelRef(head))
-			Label(rest)
-			ADDQ(imm(ahead), n)
-		}
-		finish := label("finish")
-		TESTQ(n, n)
-		JZ(LabelRef(finish))
-		repeat(n, func() { pixels(1) })
-		Label(finish)
+		several(n, ahead, pixels)
 		for step := vecs; step < 4; step *= 2 {
 			for i := 0; i+step < 4; i += 2 * step {
 				for j := range vecs {

@@ -20,7 +20,24 @@ func maxRow(v vectors) {
 	TEXT("maxRow"+v.name, NOSPLIT, "func(dst, src *float32, width, c, k, pixel, tap, row int)")
 	Doc("maxRow"+v.name+" computes width pixels of c channels of a k×k max pooling. The arguments are those",
 		"of dw"+v.name+" without weights.")
+	narrow := label("narrow")
+	CMPQ(param("c"), imm(v.lanes))
+	JLT(LabelRef(narrow))
+	v.eachMaxima(whole.maxRow3x3)
+	Label(narrow)
 	v.windows(false)
+}
+
+// eachMaxima emits body as the loop over the channels for 3×3 taps of stride 1 or
+// 2, and the return.
+func (v vectors) eachMaxima(body func(w whole, stride int)) {
+	w := v.wholeVectors()
+	for stride := 1; stride <= 2; stride++ {
+		shape{3, stride, 1}.only(func() {
+			w.each(func() { body(w, stride) })
+			end()
+		})
+	}
 }
 
 // shape is a common kind of windows: k×k taps, stride between the windows and
@@ -35,6 +52,42 @@ var shapes = []shape{
 
 // positions returns the number of units that the windows of size pixels cover.
 func (s shape) positions(size int) int { return (size-1)*s.stride + (s.k-1)*s.dil + 1 }
+
+// unit returns the unit in bytes.
+func (s shape) unit() GPVirtual {
+	if s.stride > s.dil {
+		return bytes("tap")
+	}
+	return bytes("pixel")
+}
+
+// meeting is a tap of a row that meets an input in the window of a pixel.
+type meeting struct{ tap, pixel int }
+
+// meetings returns where the windows of size pixels meet input i.
+func (s shape) meetings(i, size int) (m []meeting) {
+	for tap := range s.k {
+		p := i - tap*s.dil
+		if p >= 0 && p%s.stride == 0 && p/s.stride < size {
+			m = append(m, meeting{tap, p / s.stride})
+		}
+	}
+	return m
+}
+
+// only emits body, which returns, for windows of this shape.
+func (s shape) only(body func()) {
+	other := label("other")
+	CMPQ(param("k"), imm(s.k))
+	JNE(LabelRef(other))
+	pixel, tap := number("pixel"), number("tap")
+	IMUL3Q(imm(s.dil), pixel, pixel)
+	IMUL3Q(imm(s.stride), tap, tap)
+	CMPQ(pixel, tap)
+	JNE(LabelRef(other))
+	body()
+	Label(other)
+}
 
 // windows emits the body of depthwise, if weighted, or of maxRow.
 //
@@ -58,16 +111,7 @@ func (v vectors) windows(weighted bool) {
 	JLT(LabelRef(narrow))
 	if weighted {
 		for _, s := range shapes {
-			other := label("other")
-			CMPQ(param("k"), imm(s.k))
-			JNE(LabelRef(other))
-			pixel, tap := number("pixel"), number("tap")
-			IMUL3Q(imm(s.dil), pixel, pixel)
-			IMUL3Q(imm(s.stride), tap, tap)
-			CMPQ(pixel, tap)
-			JNE(LabelRef(other))
-			v.tiles(here, 8, s, weighted, nil)
-			Label(other)
+			s.only(func() { v.tiles(here, 8, s, weighted, nil) })
 		}
 	}
 	v.tiles(here, 1, shape{}, weighted, nil)
@@ -105,38 +149,23 @@ type place struct {
 
 // distances holds how far apart things are, in bytes.
 type distances struct {
-	c, tap GPVirtual
-	row    GPVirtual    // from where the work on a row of taps ends to the next row
-	unit   [8]GPVirtual // of a shape, or windows of neighbouring pixels; times 1, 3, 5 and 7
+	c, tap    GPVirtual
+	row       GPVirtual // from where the work on a row of taps ends to the next row
+	multiples           // of the unit of a shape, or of the distance of the windows of neighbouring pixels
 }
 
 func newDistances(s shape, size int) *distances {
 	d := &distances{c: bytes("c"), tap: bytes("tap"), row: bytes("row")}
-	d.unit[1] = bytes("pixel")
-	if s.stride > s.dil {
-		d.unit[1] = d.tap
-	}
+	unit := s.unit()
 	back := number("k")
 	if s.k == 0 {
 		IMULQ(d.tap, back)
 	} else {
-		IMUL3Q(imm((s.positions(size)-1)/8*8), d.unit[1], back)
+		IMUL3Q(imm((s.positions(size)-1)/8*8), unit, back)
 	}
 	SUBQ(back, d.row)
-	for m := 3; m < 8; m += 2 {
-		d.unit[m] = GP64()
-		LEAQ(Mem{Base: d.unit[m-2], Index: d.unit[1], Scale: 2}, d.unit[m])
-	}
+	d.multiples = multiplesOf(unit, 7)
 	return d
-}
-
-// after returns the address n units after base, for n up to 8.
-func (d *distances) after(base GPVirtual, n int) Mem {
-	if n == 0 {
-		return Mem{Base: base}
-	}
-	scale := n & -n
-	return Mem{Base: base, Index: d.unit[n/scale], Scale: uint8(scale)}
 }
 
 // tile computes size pixels of all channels from pixel here.x on, or the last ones.
@@ -201,17 +230,11 @@ func (v vectors) sharedInputs(acc []VecVirtual, from, w GPVirtual, d *distances,
 			if i > 0 && i%8 == 0 {
 				LEAQ(d.after(from, 8), from)
 			}
-			loaded := false
-			for kx := range s.k {
-				p := i - kx*s.dil
-				if p < 0 || p%s.stride != 0 || p/s.stride >= len(acc) {
-					continue
-				}
-				if !loaded {
+			for n, m := range s.meetings(i, len(acc)) {
+				if n == 0 {
 					VMOVUPS(d.after(from, i%8), x)
-					loaded = true
 				}
-				VFMADD231PS(x, weights[kx], acc[p/s.stride])
+				VFMADD231PS(x, weights[m.tap], acc[m.pixel])
 			}
 		}
 		ADDQ(d.row, from)
@@ -269,20 +292,125 @@ func atMost(i, last GPVirtual) {
 
 // depthwiseGrad generates the gradient of the taps of a depthwise convolution.
 //
-// Loop order: groups of 9 taps; vectors of channels; pixels.
+// Loop order for common shapes: vectors of channels; groups of rows of taps;
+// pixels, in fours. For others: groups of 9 taps; vectors of channels; pixels.
 //
-// Registers: one accumulator for each tap of the group and one vector of grad; the
-// inputs come from memory. The offsets of the taps are in general registers,
-// which limits the group.
+// Registers: one accumulator for each tap of the group. For common shapes, the
+// vectors of grad of four pixels, and one input at a time, which serves all taps
+// that it meets. For others, one vector of grad; the inputs come from memory, at
+// offsets in general registers, which limits the group.
 //
-// Tail: the last vector of channels is incomplete. In the last group, the taps
-// that do not exist repeat the last one: it is computed several times, with one
-// result.
+// Tail: for common shapes the last vector of channels begins early enough to be
+// whole, and its new lanes are stored. For others, and where there is no other
+// vector, it is incomplete. In the last group of 9, the taps that do not exist
+// repeat the last one: it is computed several times, with one result.
 func depthwiseGrad(v vectors) {
-	const group = 9
 	TEXT("dwGrad"+v.name, NOSPLIT, "func(gw, src, grad *float32, width, c, k, pixel, tap, row int)")
 	Doc("dwGrad"+v.name+" adds to gw the gradient of the taps for one row grad of output gradients. The other",
 		"arguments are those of dw"+v.name+".")
+	narrow := label("narrow")
+	CMPQ(param("c"), imm(v.lanes))
+	JLT(LabelRef(narrow))
+	g := sharedGrad{v.wholeVectors(), AllocLocal(8), AllocLocal(8), AllocLocal(8)}
+	for _, s := range shapes {
+		s.only(func() {
+			g.each(func() { g.vector(s) })
+			end()
+		})
+	}
+	Label(narrow)
+	v.separateGrad()
+	end()
+}
+
+// sharedGrad is the gradient for a known shape.
+type sharedGrad struct {
+	whole
+	taps, start Mem // addresses of the taps and of the first input of a group
+	groups      Mem // to do
+}
+
+// vector computes the gradient of a vector of channels.
+func (g sharedGrad) vector(s shape) {
+	set := func(p Mem, name string) {
+		x := number(name)
+		ADDQ(g.channel, x)
+		MOVQ(x, p)
+	}
+	set(g.taps, "gw")
+	set(g.start, "src")
+	rows := func(count int) {
+		sum := g.regs(count * s.k)
+		c, at := bytes("c"), fetch(g.taps)
+		for _, r := range sum {
+			VMOVUPS(Mem{Base: at}, r)
+			ADDQ(c, at)
+		}
+		g.rows(sum, s)
+		c, at = bytes("c"), fetch(g.taps)
+		for _, r := range sum {
+			g.storeNew(r, Mem{Base: at})
+			ADDQ(c, at)
+		}
+		MOVQ(at, g.taps)
+		row := bytes("row")
+		IMUL3Q(imm(count), row, row)
+		ADDQ(row, g.start)
+	}
+	group := map[int]int{3: 3, 5: 2, 7: 1}[s.k]
+	MOVQ(I32(s.k/group), g.groups)
+	repeat(g.groups, func() { rows(group) })
+	if s.k%group > 0 {
+		rows(s.k % group)
+	}
+}
+
+// rows adds to sum the products for some rows of taps and all pixels.
+func (g sharedGrad) rows(sum []VecVirtual, s shape) {
+	from, row := []GPVirtual{fetch(g.start)}, bytes("row")
+	for r := 1; r*s.k < len(sum); r++ {
+		from = append(from, GP64())
+		LEAQ(at(from[r-1], row, 0), from[r])
+	}
+	grad := number("grad")
+	ADDQ(g.channel, grad)
+	pixels := func(size int, unit multiples, c GPVirtual) {
+		y := g.regs(size)
+		for _, r := range y {
+			VMOVUPS(Mem{Base: grad}, r)
+			ADDQ(c, grad)
+		}
+		moved := 0
+		for i := range s.positions(size) {
+			if i-moved == 8 {
+				for _, p := range from {
+					LEAQ(unit.after(p, 8), p)
+				}
+				moved = i
+			}
+			for r, p := range from {
+				x := g.reg()
+				for n, m := range s.meetings(i, size) {
+					if n == 0 {
+						VMOVUPS(unit.after(p, i-moved), x)
+					}
+					VFMADD231PS(x, y[m.pixel], sum[r*s.k+m.tap])
+				}
+			}
+		}
+		step := GP64()
+		IMUL3Q(imm(size*s.stride-moved), unit[1], step)
+		for _, p := range from {
+			ADDQ(step, p)
+		}
+	}
+	unit, c := multiplesOf(s.unit(), 7), bytes("c")
+	several(number("width"), 4, func(count int) { pixels(count, unit, c) })
+}
+
+// separateGrad computes the gradient for any shape.
+func (v vectors) separateGrad() {
+	const group = 9
 	t := v.tail(number("c"))
 	taps := number("k")
 	IMULQ(taps, taps)
@@ -345,23 +473,196 @@ func depthwiseGrad(v vectors) {
 	ADDQ(next, gw)
 	SUBQ(imm(group), left)
 	JG(LabelRef(head))
-	end()
 }
 
 // maxGrad generates the gradient of a max pooling.
 //
-// Loop order: pixels; vectors of channels; the window twice, once to find the
-// first largest input and once to add to its gradient.
+// Loop order for 3×3 taps, stride 1 or 2: vectors of channels; pixels; the window
+// twice, once for the largest input and once for the first that equals it. For
+// others: pixels; vectors of channels; the window twice, once to find the first
+// largest input and once to add to its gradient.
 //
-// Registers: the largest input, the number of its tap, the number of the current
-// tap, and the gradient.
+// Registers: for 3×3 taps the gradients of the inputs under the window, the
+// largest input, and the gradient until it has found its place. For others the
+// largest input, the number of its tap, the number of the current tap, and the
+// gradient.
 //
-// Tail: the last vector of channels is incomplete.
+// Tail: for 3×3 taps the last vector of channels begins early enough to be whole,
+// and gradients of its old lanes are taken as zero. For others, and where there
+// is no other vector, it is incomplete.
 func maxGrad(v vectors) {
 	TEXT("maxGrad"+v.name, NOSPLIT, "func(gx, src, grad *float32, width, c, k, pixel, tap, row int)")
 	Doc("maxGrad"+v.name+" adds each element of grad, the gradient of one row of a max pooling, to gx at the",
 		"first largest input of its window. gx is laid out as src. The other arguments are those of",
 		"maxRow"+v.name+".")
+	narrow := label("narrow")
+	CMPQ(param("c"), imm(v.lanes))
+	JLT(LabelRef(narrow))
+	v.eachMaxima(whole.maxGrad3x3)
+	Label(narrow)
+	v.anyMaxGrad()
+	end()
+}
+
+// maxima finds the largest inputs of 3×3 windows, one after the other. What the
+// columns of a window have in common with those of the next is found once.
+type maxima struct {
+	vectors
+	stride  int
+	kept    int         // columns that the next window has, too
+	src     []GPVirtual // the rows of the window
+	pixel   GPVirtual
+	tap     multiples
+	largest []VecVirtual // number of each column
+}
+
+// maxima prepares for a row of windows of a vector of channels.
+func (w whole) maxima(stride int) *maxima {
+	m := &maxima{
+		vectors: w.vectors, stride: stride, kept: 3 - stride, src: w.threeRows("src"),
+		pixel: bytes("pixel"), tap: multiplesOf(bytes("tap"), 2), largest: w.regs(3),
+	}
+	m.columns(0, m.kept)
+	return m
+}
+
+// threeRows returns the addresses of a vector of channels in three rows.
+func (w whole) threeRows(name string) []GPVirtual {
+	p, row := []GPVirtual{number(name), GP64(), GP64()}, bytes("row")
+	ADDQ(w.channel, p[0])
+	LEAQ(at(p[0], row, 0), p[1])
+	LEAQ(at(p[1], row, 0), p[2])
+	return p
+}
+
+func (m *maxima) input(x, y int) Mem { return m.tap.after(m.src[y], x) }
+
+func (m *maxima) columns(from, to int) {
+	for i := from; i < to; i++ {
+		x := m.reg()
+		VMOVUPS(m.input(i, 0), x)
+		// In this order of operands the second stays where x is no number.
+		VMAXPS(lowest, x, m.largest[i])
+		for y := 1; y < 3; y++ {
+			x := m.reg()
+			VMOVUPS(m.input(i, y), x)
+			VMAXPS(m.largest[i], x, m.largest[i])
+		}
+	}
+}
+
+// find returns the largest input of the window, no number if the first is none.
+func (m *maxima) find() VecVirtual {
+	m.columns(m.kept, 3)
+	best := m.reg()
+	VMOVUPS(m.input(0, 0), best)
+	for _, r := range m.largest {
+		VMAXPS(best, r, best)
+	}
+	return best
+}
+
+// advance moves to the next window.
+func (m *maxima) advance() {
+	for i, r := range m.largest[m.stride:] {
+		VMOVAPS(r, m.largest[i])
+	}
+	for _, p := range m.src {
+		ADDQ(m.pixel, p)
+	}
+}
+
+// maxRow3x3 computes a row of windows of a vector of channels.
+func (w whole) maxRow3x3(stride int) {
+	m, dst, c := w.maxima(stride), number("dst"), bytes("c")
+	ADDQ(w.channel, dst)
+	repeat(number("width"), func() {
+		VMOVUPS(m.find(), Mem{Base: dst})
+		ADDQ(c, dst)
+		m.advance()
+	})
+}
+
+// maxGrad3x3 computes the gradient of a vector of channels for 3×3 taps.
+func (w whole) maxGrad3x3(stride int) {
+	m, gx, grad, c := w.maxima(stride), w.threeRows("gx"), number("grad"), bytes("c")
+	ADDQ(w.channel, grad)
+	// sum holds the gradients under the window, column by column.
+	var sum [3][]VecVirtual
+	for i := range sum {
+		sum[i] = w.regs(3)
+	}
+	load := func(from, to int) {
+		for i := from; i < to; i++ {
+			for y, r := range sum[i] {
+				VMOVUPS(m.tap.after(gx[y], i), r)
+			}
+		}
+	}
+	store := func(to int) {
+		for i := range to {
+			for y, r := range sum[i] {
+				VMOVUPS(r, m.tap.after(gx[y], i))
+			}
+		}
+	}
+	load(0, m.kept)
+	repeat(number("width"), func() {
+		load(m.kept, 3)
+		w.placeFirst(grad, m.find(), func(i int) (Mem, VecVirtual) { return m.input(i%3, i/3), sum[i%3][i/3] })
+		ADDQ(c, grad)
+		store(stride)
+		for i := range m.kept {
+			for y, r := range sum[i+stride] {
+				VMOVAPS(r, sum[i][y])
+			}
+		}
+		m.advance()
+		for _, p := range gx {
+			ADDQ(m.pixel, p)
+		}
+	})
+	store(m.kept)
+}
+
+// placeFirst adds the new lanes of grad to the sum of the first of 9 inputs that
+// equals best. Where best is no number, it is because the first input is none.
+func (w whole) placeFirst(grad GPVirtual, best VecVirtual, place func(i int) (input Mem, sum VecVirtual)) {
+	const equal, equalOrNone, last = U8(0), U8(8), 8
+	predicate, g := equalOrNone, w.reg()
+	if w.wide() {
+		open := K()
+		KMOVW(w.mask, open)
+		VMOVUPS(Mem{Base: grad}, g)
+		for i := range last {
+			input, sum := place(i)
+			here := K()
+			VCMPPS(predicate, input, best, open, here)
+			VADDPS(g, sum, here, sum)
+			KANDNW(open, here, open)
+			predicate = equal
+		}
+		_, sum := place(last)
+		VADDPS(g, sum, open, sum)
+		return
+	}
+	VMOVUPS(w.bits, g)
+	VANDPS(Mem{Base: grad}, g, g)
+	for i := range last {
+		input, sum := place(i)
+		here, part := w.reg(), w.reg()
+		VCMPPS(predicate, input, best, here)
+		VANDPS(g, here, part)
+		VADDPS(part, sum, sum)
+		VANDNPS(g, here, g)
+		predicate = equal
+	}
+	_, sum := place(last)
+	VADDPS(g, sum, sum)
+}
+
+// anyMaxGrad computes the gradient for any shape.
+func (v vectors) anyMaxGrad() {
 	t := v.tail(number("c"))
 	ones := v.reg()
 	VPBROADCASTD(counting, ones)
@@ -430,5 +731,4 @@ func maxGrad(v vectors) {
 		ADDQ(bytes("pixel"), src)
 		ADDQ(bytes("c"), grad)
 	})
-	end()
 }

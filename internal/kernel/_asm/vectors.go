@@ -127,17 +127,18 @@ func (v vectors) addProduct(acc, x VecVirtual, m Mem, t *tail, temp VecVirtual) 
 }
 
 var (
-	tailTable Mem // eight words of ones, eight of zeros
+	tailTable Mem // eight words of ones, eight of zeros, eight of ones
 	one       Mem // 1.0
 	counting  Mem // the integer 1
+	lowest    Mem // -Inf in all lanes
 )
 
 // constants writes what the functions read.
 func constants() {
 	tailTable = GLOBL("tailTable", RODATA|NOPTR)
-	for i := range 16 {
+	for i := range 24 {
 		var bits uint32
-		if i < 8 {
+		if i/8 != 1 {
 			bits = math.MaxUint32
 		}
 		DATA(4*i, U32(bits))
@@ -146,6 +147,10 @@ func constants() {
 	DATA(0, U32(math.Float32bits(1)))
 	counting = GLOBL("counting", RODATA|NOPTR)
 	DATA(0, U32(1))
+	lowest = GLOBL("lowest", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(math.Float32bits(float32(math.Inf(-1)))))
+	}
 }
 
 var labels int
@@ -163,6 +168,25 @@ func repeat(n Op, body func()) {
 	body()
 	DECQ(n)
 	JNZ(LabelRef(head))
+}
+
+// several emits body as a loop that takes ahead of n things at a time, and then one
+// at a time; n must be positive. It destroys n.
+func several(n GPVirtual, ahead int, body func(count int)) {
+	if ahead > 1 {
+		head, rest, finish := label("several"), label("rest"), label("finish")
+		defer Label(finish)
+		SUBQ(imm(ahead), n)
+		JLT(LabelRef(rest))
+		Label(head)
+		body(ahead)
+		SUBQ(imm(ahead), n)
+		JGE(LabelRef(head))
+		Label(rest)
+		ADDQ(imm(ahead), n)
+		JZ(LabelRef(finish))
+	}
+	repeat(n, func() { body(1) })
 }
 
 // imm returns a small constant. (avo would take 16 bits for some, which most
@@ -242,9 +266,127 @@ func (v vectors) channels(sizes []int, t *tail, body func(vecs int, channel Mem,
 	Label(done)
 }
 
+// multiples holds a distance times 1, 3, 5 and 7.
+type multiples [8]GPVirtual
+
+// multiplesOf returns those multiples of a distance that after needs, up to most.
+func multiplesOf(distance GPVirtual, most int) multiples {
+	m := multiples{1: distance}
+	for i := 3; i < 8 && i <= most; i += 2 {
+		m[i] = GP64()
+		LEAQ(Mem{Base: m[i-2], Index: distance, Scale: 2}, m[i])
+	}
+	return m
+}
+
+// after returns the address n distances after base, for n up to 8.
+func (m multiples) after(base GPVirtual, n int) Mem {
+	if n == 0 {
+		return Mem{Base: base}
+	}
+	scale := n & -n
+	return Mem{Base: base, Index: m[n/scale], Scale: uint8(scale)}
+}
+
+// rowsFrom returns the addresses of n rows, and the registers that move them. If
+// left is given, only as many exist; the others repeat the last one. It destroys
+// row and stride.
+func rowsFrom(n int, row, stride GPVirtual, left Register) (rows []Mem, bases []GPVirtual) {
+	if left == nil {
+		m := multiplesOf(stride, n-1)
+		for i := range n {
+			rows = append(rows, m.after(row, i))
+		}
+		return rows, []GPVirtual{row}
+	}
+	eachRow(n, row, stride, left, func(_ int, row GPVirtual) {
+		base := GP64()
+		MOVQ(row, base)
+		rows, bases = append(rows, Mem{Base: base}), append(bases, base)
+	})
+	return rows, bases
+}
+
+// whole is a loop over vectors of channels of which the last one begins early
+// enough to be whole; there must be one at least. Its new lanes are marked.
+type whole struct {
+	vectors
+	channel Mem     // offset of the vector in bytes
+	left    Mem     // channels to do
+	bits    Mem     // AVX2: a vector whose signs mark the new lanes
+	mask    Virtual // AVX-512: one bit for each new lane
+}
+
+// wholeVectors reserves what such loops need.
+func (v vectors) wholeVectors() whole {
+	w := whole{vectors: v, channel: AllocLocal(8), left: AllocLocal(8)}
+	if v.wide() {
+		w.mask = K()
+	} else {
+		w.bits = AllocLocal(v.size())
+	}
+	return w
+}
+
+// each emits body as the loop over all channels.
+func (w whole) each(body func()) {
+	head, done := label("channels"), label("done")
+	MOVQ(nought(), w.channel)
+	MOVQ(number("c"), w.left)
+	if w.wide() {
+		KXNORW(w.mask, w.mask, w.mask)
+	} else {
+		all := YMM()
+		VPCMPEQD(all, all, all)
+		VMOVUPS(all, w.bits)
+	}
+	Label(head)
+	body()
+	ADDQ(imm(w.size()), w.channel)
+	SUBQ(imm(w.lanes), w.left)
+	JLE(LabelRef(done))
+	n := fetch(w.left)
+	CMPQ(n, imm(w.lanes))
+	JGE(LabelRef(head))
+	// The last vector takes old lanes, so that it is whole.
+	MOVQ(I32(w.lanes), w.left)
+	if !w.wide() {
+		table, bits := GP64(), YMM()
+		LEAQ(tailTable, table)
+		VMOVUPS(Mem{Base: table, Index: n, Scale: 4, Disp: 32}, bits)
+		VMOVUPS(bits, w.bits)
+	}
+	old := GP64()
+	MOVQ(I32(w.lanes), old)
+	SUBQ(n, old)
+	if w.wide() {
+		bits := GP32()
+		MOVL(I32(-1), bits)
+		SHLXL(old.As32(), bits, bits)
+		KMOVW(bits, w.mask)
+	}
+	SHLQ(Imm(2), old)
+	SUBQ(old, w.channel)
+	JMP(LabelRef(head))
+	Label(done)
+}
+
+// storeNew writes the new lanes of src.
+func (w whole) storeNew(src VecVirtual, m Mem) {
+	if w.wide() {
+		VMOVUPS(src, w.mask, m)
+		return
+	}
+	bits, x := YMM(), YMM()
+	VMOVUPS(w.bits, bits)
+	VMOVUPS(m, x)
+	VBLENDVPS(bits, src, x, x)
+	VMOVUPS(x, m)
+}
+
 // eachRow visits the addresses of n rows. Only left of them exist; the others
-// repeat the last one. It destroys its arguments.
-func eachRow(n int, row, stride, left GPVirtual, visit func(i int, row GPVirtual)) {
+// repeat the last one. It destroys row and stride.
+func eachRow(n int, row, stride GPVirtual, left Register, visit func(i int, row GPVirtual)) {
 	none := nought()
 	for i := range n {
 		if i > 0 {
