@@ -679,6 +679,10 @@ func BenchmarkPrimitive(b *testing.B) {
 			kernel{"dots/" + size, 0, 2 * once, func(p *primitives) { p.dots(s1, s2, x, y, s.n, s.c) }},
 			kernel{"mask/" + size, 0, 3 * once, func(p *primitives) { p.mask(z, x, y) }})
 	}
+	for _, n := range []int{10, 313} {
+		x, y := floats(n), floats(n)
+		kernels = append(kernels, kernel{fmt.Sprintf("expSum/n=%d", n), 0, 8 * n, func(p *primitives) { p.expSum(y, x, 4) }})
+	}
 	for _, k := range kernels {
 		for level := range variants {
 			if cpu.Level(level) > cpu.Best() {
