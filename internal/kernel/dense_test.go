@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"unnas/internal/rng"
 )
@@ -62,26 +61,6 @@ func TestSoftmaxOfExtremes(t *testing.T) {
 	assert.Equal(t, []float32{0.5, 0, 0, 0.5}, y)
 	SoftmaxForward(team, []float32{0, float32(math.NaN()), 1, 2}, 1, 4, y)
 	assert.True(t, math.IsNaN(float64(y[0])), "what is no number must not be lost")
-}
-
-func TestExpSum(t *testing.T) {
-	const shift = 3
-	var x []float32
-	for v := float32(0); v > -86.9; v -= 0.00137 {
-		x = append(x, v+shift)
-	}
-	dst := Floats(len(x))
-	total := 0.0
-	sum := expSum(dst, x, shift)
-	for i, v := range x {
-		require.InEpsilon(t, math.Exp(float64(v-shift)), dst[i], 2.4e-7, "exp(%g)", v-shift)
-		total += float64(dst[i])
-	}
-	assert.Equal(t, total, sum)
-	sum = expSum(dst, []float32{0, -1e30, float32(math.Inf(-1))}, 0)
-	assert.EqualValues(t, []float32{1, 0, 0}, dst[:3])
-	assert.EqualValues(t, 1, sum)
-	assert.True(t, math.IsNaN(expSum(dst, []float32{float32(math.NaN())}, 0)))
 }
 
 func TestCrossEntropy(t *testing.T) {

@@ -79,23 +79,22 @@ func (t target) loss(row, buf []float32, label int32) (loss float64, hit bool) {
 			expected += float64(other) * float64(v)
 		}
 	}
-	return float64(top) + math.Log(expSum(buf, row, top)) - expected, at == int(label)
+	return float64(top) + math.Log(active.expSum(buf, row, top)) - expected, at == int(label)
 }
 
 // gradient sets dst, which may be the row itself, to the gradient of the loss of
 // a row times factor.
 func (t target) gradient(dst, row []float32, label int32, factor float32) {
 	own, other := t.of()
-	softmax(dst, row)
-	if other != 0 {
-		for j := range dst {
-			dst[j] -= other
-		}
+	_, top := largest(row)
+	scale := float64(factor) / active.expSum(dst, row, top)
+	// Near one, the probability of the label's class loses what counts to rounding.
+	atLabel := float32(scale*float64(dst[label]) - float64(factor)*float64(own))
+	share, rest := float32(scale), factor*other
+	for j, e := range dst {
+		dst[j] = e*share - rest
 	}
-	dst[label] -= own - other
-	for j := range dst {
-		dst[j] *= factor
-	}
+	dst[label] = atLabel
 }
 
 type lossArgs struct {

@@ -24,11 +24,18 @@ type squaredNormArgs struct {
 
 var squaredNorm = newLoop(func(a *squaredNormArgs, _ *Worker, i int) {
 	from, to := chunk(i, len(a.g))
-	var sums [4]float64
-	for j, v := range a.g[from:to] {
-		sums[j%4] += float64(v) * float64(v)
+	g := a.g[from:to]
+	var s0, s1, s2, s3 float64
+	for ; len(g) >= 4; g = g[4:] {
+		s0 += float64(g[0]) * float64(g[0])
+		s1 += float64(g[1]) * float64(g[1])
+		s2 += float64(g[2]) * float64(g[2])
+		s3 += float64(g[3]) * float64(g[3])
 	}
-	a.parts[i] = sums[0] + sums[1] + sums[2] + sums[3]
+	for _, v := range g {
+		s0 += float64(v) * float64(v)
+	}
+	a.parts[i] = s0 + s1 + s2 + s3
 })
 
 // SGD makes one step of stochastic gradient descent with momentum, from the
@@ -43,26 +50,50 @@ var squaredNorm = newLoop(func(a *squaredNormArgs, _ *Worker, i int) {
 func SGD(t *Team, w, v, g []float32, lr, momentum, decay, scale float32, nesterov bool) {
 	need("v", v, len(w))
 	need("g", g, len(w))
-	sgd.run(t, chunks(len(w)), sgdArgs{w, v, g, lr, momentum, decay, scale, nesterov})
+	a := sgdArgs{
+		w: w, v: v, g: g, nesterov: nesterov,
+		momentum: everywhere(momentum), scale: everywhere(scale), decay: everywhere(decay), rate: everywhere(-lr),
+	}
+	if nesterov {
+		a.rate = everywhere(-lr * momentum)
+		a.gradientRate, a.decayRate = everywhere(-lr*scale), everywhere(-lr*decay)
+	}
+	sgd.run(t, chunks(len(w)), a)
+}
+
+// factor is one factor for each channel of a map, all equal.
+type factor [16]float32
+
+func everywhere(x float32) (f factor) {
+	for i := range f {
+		f[i] = x
+	}
+	return f
 }
 
 type sgdArgs struct {
-	w, v, g                    []float32
-	lr, momentum, decay, scale float32
-	nesterov                   bool
+	w, v, g                []float32
+	nesterov               bool
+	momentum, scale, decay factor
+	// The steps of w along v and, if nesterov, along the two parts of g'.
+	rate, gradientRate, decayRate factor
 }
 
 var sgd = newLoop(func(a *sgdArgs, _ *Worker, i int) {
-	from, to := chunk(i, len(a.w))
-	w, v := a.w[from:to], a.v[from:to]
-	for j, g := range a.g[from:to] {
-		g = a.scale*g + a.decay*w[j]
-		v[j] = a.momentum*v[j] + g
+	for from, to := chunk(i, len(a.w)); from < to; {
+		// A block stays in the L1 cache. Its elements are taken as pixels.
+		n := min(blockElements, to-from)
+		c := min(len(a.rate), n)
+		n /= c
+		w, v, g := a.w[from:from+n*c], a.v[from:from+n*c], a.g[from:from+n*c]
+		active.affine(v, v, g, a.momentum[:c], a.scale[:c], nil, n, c, false)
+		active.addAffine(v, w, a.decay[:c], nil, n, c)
 		if a.nesterov {
-			w[j] -= a.lr * (g + a.momentum*v[j])
-		} else {
-			w[j] -= a.lr * v[j]
+			active.addAffine(w, w, a.decayRate[:c], nil, n, c)
+			active.addAffine(w, g, a.gradientRate[:c], nil, n, c)
 		}
+		active.addAffine(w, v, a.rate[:c], nil, n, c)
+		from += n * c
 	}
 })
 

@@ -14,4 +14,5 @@ type primitives struct {
 	dwGrad    func(gw, src, g []float32, width, c, k, stride, dil, rowStride int)
 	maxRow    func(dst, src []float32, width, c, k, stride, rowStride int)
 	maxGrad   func(gx, src, g []float32, width, c, k, stride, rowStride int)
+	expSum    func(dst, x []float32, shift float32) float64
 }

@@ -54,6 +54,258 @@ DATA lowest<>+56(SB)/4, $0xff800000
 DATA lowest<>+60(SB)/4, $0xff800000
 GLOBL lowest<>(SB), RODATA|NOPTR, $64
 
+DATA expLowest<>+0(SB)/4, $0xc2ae0000
+DATA expLowest<>+4(SB)/4, $0xc2ae0000
+DATA expLowest<>+8(SB)/4, $0xc2ae0000
+DATA expLowest<>+12(SB)/4, $0xc2ae0000
+DATA expLowest<>+16(SB)/4, $0xc2ae0000
+DATA expLowest<>+20(SB)/4, $0xc2ae0000
+DATA expLowest<>+24(SB)/4, $0xc2ae0000
+DATA expLowest<>+28(SB)/4, $0xc2ae0000
+DATA expLowest<>+32(SB)/4, $0xc2ae0000
+DATA expLowest<>+36(SB)/4, $0xc2ae0000
+DATA expLowest<>+40(SB)/4, $0xc2ae0000
+DATA expLowest<>+44(SB)/4, $0xc2ae0000
+DATA expLowest<>+48(SB)/4, $0xc2ae0000
+DATA expLowest<>+52(SB)/4, $0xc2ae0000
+DATA expLowest<>+56(SB)/4, $0xc2ae0000
+DATA expLowest<>+60(SB)/4, $0xc2ae0000
+GLOBL expLowest<>(SB), RODATA|NOPTR, $64
+
+DATA expMagic<>+0(SB)/4, $0x4b400000
+DATA expMagic<>+4(SB)/4, $0x4b400000
+DATA expMagic<>+8(SB)/4, $0x4b400000
+DATA expMagic<>+12(SB)/4, $0x4b400000
+DATA expMagic<>+16(SB)/4, $0x4b400000
+DATA expMagic<>+20(SB)/4, $0x4b400000
+DATA expMagic<>+24(SB)/4, $0x4b400000
+DATA expMagic<>+28(SB)/4, $0x4b400000
+DATA expMagic<>+32(SB)/4, $0x4b400000
+DATA expMagic<>+36(SB)/4, $0x4b400000
+DATA expMagic<>+40(SB)/4, $0x4b400000
+DATA expMagic<>+44(SB)/4, $0x4b400000
+DATA expMagic<>+48(SB)/4, $0x4b400000
+DATA expMagic<>+52(SB)/4, $0x4b400000
+DATA expMagic<>+56(SB)/4, $0x4b400000
+DATA expMagic<>+60(SB)/4, $0x4b400000
+GLOBL expMagic<>(SB), RODATA|NOPTR, $64
+
+DATA expBits<>+0(SB)/4, $0x4b3fff81
+DATA expBits<>+4(SB)/4, $0x4b3fff81
+DATA expBits<>+8(SB)/4, $0x4b3fff81
+DATA expBits<>+12(SB)/4, $0x4b3fff81
+DATA expBits<>+16(SB)/4, $0x4b3fff81
+DATA expBits<>+20(SB)/4, $0x4b3fff81
+DATA expBits<>+24(SB)/4, $0x4b3fff81
+DATA expBits<>+28(SB)/4, $0x4b3fff81
+DATA expBits<>+32(SB)/4, $0x4b3fff81
+DATA expBits<>+36(SB)/4, $0x4b3fff81
+DATA expBits<>+40(SB)/4, $0x4b3fff81
+DATA expBits<>+44(SB)/4, $0x4b3fff81
+DATA expBits<>+48(SB)/4, $0x4b3fff81
+DATA expBits<>+52(SB)/4, $0x4b3fff81
+DATA expBits<>+56(SB)/4, $0x4b3fff81
+DATA expBits<>+60(SB)/4, $0x4b3fff81
+GLOBL expBits<>(SB), RODATA|NOPTR, $64
+
+DATA expLog2E<>+0(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+4(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+8(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+12(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+16(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+20(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+24(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+28(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+32(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+36(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+40(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+44(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+48(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+52(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+56(SB)/4, $0x3fb8aa3b
+DATA expLog2E<>+60(SB)/4, $0x3fb8aa3b
+GLOBL expLog2E<>(SB), RODATA|NOPTR, $64
+
+DATA expLn2Hi<>+0(SB)/4, $0x3f310000
+DATA expLn2Hi<>+4(SB)/4, $0x3f310000
+DATA expLn2Hi<>+8(SB)/4, $0x3f310000
+DATA expLn2Hi<>+12(SB)/4, $0x3f310000
+DATA expLn2Hi<>+16(SB)/4, $0x3f310000
+DATA expLn2Hi<>+20(SB)/4, $0x3f310000
+DATA expLn2Hi<>+24(SB)/4, $0x3f310000
+DATA expLn2Hi<>+28(SB)/4, $0x3f310000
+DATA expLn2Hi<>+32(SB)/4, $0x3f310000
+DATA expLn2Hi<>+36(SB)/4, $0x3f310000
+DATA expLn2Hi<>+40(SB)/4, $0x3f310000
+DATA expLn2Hi<>+44(SB)/4, $0x3f310000
+DATA expLn2Hi<>+48(SB)/4, $0x3f310000
+DATA expLn2Hi<>+52(SB)/4, $0x3f310000
+DATA expLn2Hi<>+56(SB)/4, $0x3f310000
+DATA expLn2Hi<>+60(SB)/4, $0x3f310000
+GLOBL expLn2Hi<>(SB), RODATA|NOPTR, $64
+
+DATA expLn2Lo<>+0(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+4(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+8(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+12(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+16(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+20(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+24(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+28(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+32(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+36(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+40(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+44(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+48(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+52(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+56(SB)/4, $0x3ae42ff0
+DATA expLn2Lo<>+60(SB)/4, $0x3ae42ff0
+GLOBL expLn2Lo<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries0<>+0(SB)/4, $0x3f800000
+DATA expSeries0<>+4(SB)/4, $0x3f800000
+DATA expSeries0<>+8(SB)/4, $0x3f800000
+DATA expSeries0<>+12(SB)/4, $0x3f800000
+DATA expSeries0<>+16(SB)/4, $0x3f800000
+DATA expSeries0<>+20(SB)/4, $0x3f800000
+DATA expSeries0<>+24(SB)/4, $0x3f800000
+DATA expSeries0<>+28(SB)/4, $0x3f800000
+DATA expSeries0<>+32(SB)/4, $0x3f800000
+DATA expSeries0<>+36(SB)/4, $0x3f800000
+DATA expSeries0<>+40(SB)/4, $0x3f800000
+DATA expSeries0<>+44(SB)/4, $0x3f800000
+DATA expSeries0<>+48(SB)/4, $0x3f800000
+DATA expSeries0<>+52(SB)/4, $0x3f800000
+DATA expSeries0<>+56(SB)/4, $0x3f800000
+DATA expSeries0<>+60(SB)/4, $0x3f800000
+GLOBL expSeries0<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries1<>+0(SB)/4, $0x3f800000
+DATA expSeries1<>+4(SB)/4, $0x3f800000
+DATA expSeries1<>+8(SB)/4, $0x3f800000
+DATA expSeries1<>+12(SB)/4, $0x3f800000
+DATA expSeries1<>+16(SB)/4, $0x3f800000
+DATA expSeries1<>+20(SB)/4, $0x3f800000
+DATA expSeries1<>+24(SB)/4, $0x3f800000
+DATA expSeries1<>+28(SB)/4, $0x3f800000
+DATA expSeries1<>+32(SB)/4, $0x3f800000
+DATA expSeries1<>+36(SB)/4, $0x3f800000
+DATA expSeries1<>+40(SB)/4, $0x3f800000
+DATA expSeries1<>+44(SB)/4, $0x3f800000
+DATA expSeries1<>+48(SB)/4, $0x3f800000
+DATA expSeries1<>+52(SB)/4, $0x3f800000
+DATA expSeries1<>+56(SB)/4, $0x3f800000
+DATA expSeries1<>+60(SB)/4, $0x3f800000
+GLOBL expSeries1<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries2<>+0(SB)/4, $0x3f000000
+DATA expSeries2<>+4(SB)/4, $0x3f000000
+DATA expSeries2<>+8(SB)/4, $0x3f000000
+DATA expSeries2<>+12(SB)/4, $0x3f000000
+DATA expSeries2<>+16(SB)/4, $0x3f000000
+DATA expSeries2<>+20(SB)/4, $0x3f000000
+DATA expSeries2<>+24(SB)/4, $0x3f000000
+DATA expSeries2<>+28(SB)/4, $0x3f000000
+DATA expSeries2<>+32(SB)/4, $0x3f000000
+DATA expSeries2<>+36(SB)/4, $0x3f000000
+DATA expSeries2<>+40(SB)/4, $0x3f000000
+DATA expSeries2<>+44(SB)/4, $0x3f000000
+DATA expSeries2<>+48(SB)/4, $0x3f000000
+DATA expSeries2<>+52(SB)/4, $0x3f000000
+DATA expSeries2<>+56(SB)/4, $0x3f000000
+DATA expSeries2<>+60(SB)/4, $0x3f000000
+GLOBL expSeries2<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries3<>+0(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+4(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+8(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+12(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+16(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+20(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+24(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+28(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+32(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+36(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+40(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+44(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+48(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+52(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+56(SB)/4, $0x3e2aaaab
+DATA expSeries3<>+60(SB)/4, $0x3e2aaaab
+GLOBL expSeries3<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries4<>+0(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+4(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+8(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+12(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+16(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+20(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+24(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+28(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+32(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+36(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+40(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+44(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+48(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+52(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+56(SB)/4, $0x3d2aaaab
+DATA expSeries4<>+60(SB)/4, $0x3d2aaaab
+GLOBL expSeries4<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries5<>+0(SB)/4, $0x3c088889
+DATA expSeries5<>+4(SB)/4, $0x3c088889
+DATA expSeries5<>+8(SB)/4, $0x3c088889
+DATA expSeries5<>+12(SB)/4, $0x3c088889
+DATA expSeries5<>+16(SB)/4, $0x3c088889
+DATA expSeries5<>+20(SB)/4, $0x3c088889
+DATA expSeries5<>+24(SB)/4, $0x3c088889
+DATA expSeries5<>+28(SB)/4, $0x3c088889
+DATA expSeries5<>+32(SB)/4, $0x3c088889
+DATA expSeries5<>+36(SB)/4, $0x3c088889
+DATA expSeries5<>+40(SB)/4, $0x3c088889
+DATA expSeries5<>+44(SB)/4, $0x3c088889
+DATA expSeries5<>+48(SB)/4, $0x3c088889
+DATA expSeries5<>+52(SB)/4, $0x3c088889
+DATA expSeries5<>+56(SB)/4, $0x3c088889
+DATA expSeries5<>+60(SB)/4, $0x3c088889
+GLOBL expSeries5<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries6<>+0(SB)/4, $0x3ab60b61
+DATA expSeries6<>+4(SB)/4, $0x3ab60b61
+DATA expSeries6<>+8(SB)/4, $0x3ab60b61
+DATA expSeries6<>+12(SB)/4, $0x3ab60b61
+DATA expSeries6<>+16(SB)/4, $0x3ab60b61
+DATA expSeries6<>+20(SB)/4, $0x3ab60b61
+DATA expSeries6<>+24(SB)/4, $0x3ab60b61
+DATA expSeries6<>+28(SB)/4, $0x3ab60b61
+DATA expSeries6<>+32(SB)/4, $0x3ab60b61
+DATA expSeries6<>+36(SB)/4, $0x3ab60b61
+DATA expSeries6<>+40(SB)/4, $0x3ab60b61
+DATA expSeries6<>+44(SB)/4, $0x3ab60b61
+DATA expSeries6<>+48(SB)/4, $0x3ab60b61
+DATA expSeries6<>+52(SB)/4, $0x3ab60b61
+DATA expSeries6<>+56(SB)/4, $0x3ab60b61
+DATA expSeries6<>+60(SB)/4, $0x3ab60b61
+GLOBL expSeries6<>(SB), RODATA|NOPTR, $64
+
+DATA expSeries7<>+0(SB)/4, $0x39500d01
+DATA expSeries7<>+4(SB)/4, $0x39500d01
+DATA expSeries7<>+8(SB)/4, $0x39500d01
+DATA expSeries7<>+12(SB)/4, $0x39500d01
+DATA expSeries7<>+16(SB)/4, $0x39500d01
+DATA expSeries7<>+20(SB)/4, $0x39500d01
+DATA expSeries7<>+24(SB)/4, $0x39500d01
+DATA expSeries7<>+28(SB)/4, $0x39500d01
+DATA expSeries7<>+32(SB)/4, $0x39500d01
+DATA expSeries7<>+36(SB)/4, $0x39500d01
+DATA expSeries7<>+40(SB)/4, $0x39500d01
+DATA expSeries7<>+44(SB)/4, $0x39500d01
+DATA expSeries7<>+48(SB)/4, $0x39500d01
+DATA expSeries7<>+52(SB)/4, $0x39500d01
+DATA expSeries7<>+56(SB)/4, $0x39500d01
+DATA expSeries7<>+60(SB)/4, $0x39500d01
+GLOBL expSeries7<>(SB), RODATA|NOPTR, $64
+
 // func productAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 // Requires: AVX, CMOV, FMA3
 TEXT ·productAVX2(SB), NOSPLIT, $208-81
@@ -10260,6 +10512,120 @@ done614:
 	VZEROUPPER
 	RET
 
+// func expSumAVX2(dst *float32, x *float32, n int, shift float32) float64
+// Requires: AVX, AVX2, FMA3, SSE2
+TEXT ·expSumAVX2(SB), NOSPLIT, $40-40
+	MOVQ         n+16(FP), AX
+	ANDQ         $+7, AX
+	MOVQ         AX, 32(SP)
+	NEGQ         AX
+	LEAQ         tailTable<>+0(SB), CX
+	VMOVUPS      32(CX)(AX*4), Y0
+	VMOVUPS      Y0, (SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS shift+24(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	SHRQ         $+3, DX
+	JZ           rest627
+
+loop629:
+	VMOVUPS      (CX), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      expMagic<>+0(SB), Y4
+	VFMADD231PS  expLog2E<>+0(SB), Y3, Y4
+	VSUBPS       expMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y3, Y6
+	VFNMADD231PS expLn2Hi<>+0(SB), Y5, Y6
+	VFNMADD231PS expLn2Lo<>+0(SB), Y5, Y6
+	VMOVUPS      expSeries7<>+0(SB), Y5
+	VFMADD213PS  expSeries6<>+0(SB), Y6, Y5
+	VFMADD213PS  expSeries5<>+0(SB), Y6, Y5
+	VFMADD213PS  expSeries4<>+0(SB), Y6, Y5
+	VFMADD213PS  expSeries3<>+0(SB), Y6, Y5
+	VFMADD213PS  expSeries2<>+0(SB), Y6, Y5
+	VFMADD213PS  expSeries1<>+0(SB), Y6, Y5
+	VFMADD213PS  expSeries0<>+0(SB), Y6, Y5
+	VPSUBD       expBits<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VCMPPS       $0x11, expLowest<>+0(SB), Y3, Y3
+	VANDNPS      Y5, Y3, Y5
+	VCVTPS2PD    X5, Y3
+	VADDPD       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y5, X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y2, Y2
+	VMOVUPS      Y5, (AX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, AX
+	DECQ         DX
+	JNZ          loop629
+
+rest627:
+	MOVQ         n+16(FP), DX
+	TESTQ        $+7, DX
+	JZ           done628
+	VMOVUPS      (SP), Y3
+	VMASKMOVPS   (CX), Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMOVUPS      expMagic<>+0(SB), Y0
+	VFMADD231PS  expLog2E<>+0(SB), Y3, Y0
+	VSUBPS       expMagic<>+0(SB), Y0, Y4
+	VMOVAPS      Y3, Y5
+	VFNMADD231PS expLn2Hi<>+0(SB), Y4, Y5
+	VFNMADD231PS expLn2Lo<>+0(SB), Y4, Y5
+	VMOVUPS      expSeries7<>+0(SB), Y4
+	VFMADD213PS  expSeries6<>+0(SB), Y5, Y4
+	VFMADD213PS  expSeries5<>+0(SB), Y5, Y4
+	VFMADD213PS  expSeries4<>+0(SB), Y5, Y4
+	VFMADD213PS  expSeries3<>+0(SB), Y5, Y4
+	VFMADD213PS  expSeries2<>+0(SB), Y5, Y4
+	VFMADD213PS  expSeries1<>+0(SB), Y5, Y4
+	VFMADD213PS  expSeries0<>+0(SB), Y5, Y4
+	VPSUBD       expBits<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y4, Y4
+	VCMPPS       $0x11, expLowest<>+0(SB), Y3, Y3
+	VANDNPS      Y4, Y3, Y4
+	VANDPS       (SP), Y4, Y4
+	VCVTPS2PD    X4, Y0
+	VADDPD       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y4, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y2, Y2
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two630
+	VMOVUPS      X4, (AX)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, AX
+
+two630:
+	TESTB    $0x02, 32(SP)
+	JZ       one631
+	VMOVLPS  X4, (AX)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, AX
+
+one631:
+	TESTB  $0x01, 32(SP)
+	JZ     end632
+	VMOVSS X4, (AX)
+
+end632:
+done628:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	MOVSD        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
 // func productAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
 TEXT ·productAVX512(SB), NOSPLIT, $168-81
@@ -10276,27 +10642,27 @@ TEXT ·productAVX512(SB), NOSPLIT, $168-81
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, 16(SP)
 
-columns627:
+columns633:
 	MOVQ  (SP), AX
 	CMPQ  AX, $+64
-	JG    full633
+	JG    full639
 	CMPQ  AX, $+48
-	JE    full633
-	JG    full631
+	JE    full639
+	JG    full637
 	CMPQ  AX, $+32
-	JE    full631
-	JG    part634
+	JE    full637
+	JG    part640
 	CMPQ  AX, $+16
-	JE    full629
-	JG    part632
+	JE    full635
+	JG    part638
 	TESTQ AX, AX
-	JNZ   part630
+	JNZ   part636
 
-done628:
+done634:
 	VZEROUPPER
 	RET
 
-full629:
+full635:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 24(SP)
 	MOVQ a+24(FP), AX
@@ -10304,12 +10670,12 @@ full629:
 	MOVQ 16(SP), AX
 	MOVQ AX, 40(SP)
 
-rows635:
+rows641:
 	MOVQ    24(SP), AX
 	CMPQ    AX, $+8
-	JLT     four638
+	JLT     four644
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed639
+	JE      zeroed645
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10324,9 +10690,9 @@ rows635:
 	VMOVUPS (AX)(BX*1), Z5
 	VMOVUPS (AX)(DX*2), Z6
 	VMOVUPS (AX)(SI*1), Z7
-	JMP     ready640
+	JMP     ready646
 
-zeroed639:
+zeroed645:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10336,7 +10702,7 @@ zeroed639:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready640:
+ready646:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10350,7 +10716,7 @@ ready640:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop641:
+loop647:
 	VMOVUPS      (R9), Z8
 	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z9
@@ -10371,7 +10737,7 @@ loop641:
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop641
+	JNZ          loop647
 	MOVQ         40(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10395,14 +10761,14 @@ loop641:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 40(SP)
 	SUBQ         $+8, 24(SP)
-	JG           rows635
-	JMP          finish637
+	JG           rows641
+	JMP          finish643
 
-four638:
+four644:
 	CMPQ    AX, $+4
-	JLT     rest636
+	JLT     rest642
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed642
+	JE      zeroed648
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10411,15 +10777,15 @@ four638:
 	VMOVUPS (AX)(CX*1), Z1
 	VMOVUPS (AX)(CX*2), Z2
 	VMOVUPS (AX)(DX*1), Z3
-	JMP     ready643
+	JMP     ready649
 
-zeroed642:
+zeroed648:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready643:
+ready649:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10431,7 +10797,7 @@ ready643:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop644:
+loop650:
 	VMOVUPS      (DI), Z4
 	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z5
@@ -10444,7 +10810,7 @@ loop644:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop644
+	JNZ          loop650
 	MOVQ         40(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10462,12 +10828,12 @@ loop644:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 40(SP)
 	SUBQ         $+4, 24(SP)
-	JG           rows635
-	JMP          finish637
+	JG           rows641
+	JMP          finish643
 
-rest636:
+rest642:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed645
+	JE      zeroed651
 	MOVQ    40(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -10488,15 +10854,15 @@ rest636:
 	VMOVUPS (DI), Z1
 	VMOVUPS (R8), Z2
 	VMOVUPS (CX), Z3
-	JMP     ready646
+	JMP     ready652
 
-zeroed645:
+zeroed651:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready646:
+ready652:
 	MOVQ    32(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10520,7 +10886,7 @@ ready646:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop647:
+loop653:
 	VMOVUPS      (R9), Z4
 	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z5
@@ -10536,7 +10902,7 @@ loop647:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop647
+	JNZ          loop653
 	MOVQ         40(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -10559,13 +10925,13 @@ loop647:
 	VMOVUPS      Z2, (R8)
 	VMOVUPS      Z3, (AX)
 
-finish637:
+finish643:
 	ADDQ $+64, 8(SP)
 	ADDQ $+64, 16(SP)
 	SUBQ $+16, (SP)
-	JMP  columns627
+	JMP  columns633
 
-part630:
+part636:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 48(SP)
 	MOVQ a+24(FP), AX
@@ -10573,12 +10939,12 @@ part630:
 	MOVQ 16(SP), AX
 	MOVQ AX, 64(SP)
 
-rows648:
+rows654:
 	MOVQ      48(SP), AX
 	CMPQ      AX, $+8
-	JLT       four651
+	JLT       four657
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed652
+	JE        zeroed658
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10593,9 +10959,9 @@ rows648:
 	VMOVUPS.Z (AX)(BX*1), K1, Z5
 	VMOVUPS.Z (AX)(DX*2), K1, Z6
 	VMOVUPS.Z (AX)(SI*1), K1, Z7
-	JMP       ready653
+	JMP       ready659
 
-zeroed652:
+zeroed658:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10605,7 +10971,7 @@ zeroed652:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready653:
+ready659:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10619,7 +10985,7 @@ ready653:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop654:
+loop660:
 	VMOVUPS.Z    (R9), K1, Z8
 	ADDQ         R8, R9
 	VBROADCASTSS (AX), Z9
@@ -10640,7 +11006,7 @@ loop654:
 	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop654
+	JNZ          loop660
 	MOVQ         64(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10664,14 +11030,14 @@ loop654:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 64(SP)
 	SUBQ         $+8, 48(SP)
-	JG           rows648
-	JMP          finish650
+	JG           rows654
+	JMP          finish656
 
-four651:
+four657:
 	CMPQ      AX, $+4
-	JLT       rest649
+	JLT       rest655
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed655
+	JE        zeroed661
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -10680,15 +11046,15 @@ four651:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 	VMOVUPS.Z (AX)(CX*2), K1, Z2
 	VMOVUPS.Z (AX)(DX*1), K1, Z3
-	JMP       ready656
+	JMP       ready662
 
-zeroed655:
+zeroed661:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready656:
+ready662:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10700,7 +11066,7 @@ ready656:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop657:
+loop663:
 	VMOVUPS.Z    (DI), K1, Z4
 	ADDQ         SI, DI
 	VBROADCASTSS (AX), Z5
@@ -10713,7 +11079,7 @@ loop657:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop657
+	JNZ          loop663
 	MOVQ         64(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10731,12 +11097,12 @@ loop657:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 64(SP)
 	SUBQ         $+4, 48(SP)
-	JG           rows648
-	JMP          finish650
+	JG           rows654
+	JMP          finish656
 
-rest649:
+rest655:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed658
+	JE        zeroed664
 	MOVQ      64(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -10757,15 +11123,15 @@ rest649:
 	VMOVUPS.Z (DI), K1, Z1
 	VMOVUPS.Z (R8), K1, Z2
 	VMOVUPS.Z (CX), K1, Z3
-	JMP       ready659
+	JMP       ready665
 
-zeroed658:
+zeroed664:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready659:
+ready665:
 	MOVQ    56(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10789,7 +11155,7 @@ ready659:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop660:
+loop666:
 	VMOVUPS.Z    (R9), K1, Z4
 	ADDQ         BX, R9
 	VBROADCASTSS (SI), Z5
@@ -10805,7 +11171,7 @@ loop660:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop660
+	JNZ          loop666
 	MOVQ         64(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -10828,10 +11194,10 @@ loop660:
 	VMOVUPS      Z2, K1, (R8)
 	VMOVUPS      Z3, K1, (AX)
 
-finish650:
-	JMP done628
+finish656:
+	JMP done634
 
-full631:
+full637:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 72(SP)
 	MOVQ a+24(FP), AX
@@ -10839,12 +11205,12 @@ full631:
 	MOVQ 16(SP), AX
 	MOVQ AX, 88(SP)
 
-rows661:
+rows667:
 	MOVQ    72(SP), AX
 	CMPQ    AX, $+8
-	JLT     four664
+	JLT     four670
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed665
+	JE      zeroed671
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10867,9 +11233,9 @@ rows661:
 	VMOVUPS 64(AX)(DX*2), Z13
 	VMOVUPS (AX)(SI*1), Z14
 	VMOVUPS 64(AX)(SI*1), Z15
-	JMP     ready666
+	JMP     ready672
 
-zeroed665:
+zeroed671:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10887,7 +11253,7 @@ zeroed665:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready666:
+ready672:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10901,7 +11267,7 @@ ready666:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop667:
+loop673:
 	VMOVUPS      (R9), Z16
 	VMOVUPS      64(R9), Z17
 	ADDQ         R8, R9
@@ -10931,7 +11297,7 @@ loop667:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop667
+	JNZ          loop673
 	MOVQ         88(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -10963,14 +11329,14 @@ loop667:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 88(SP)
 	SUBQ         $+8, 72(SP)
-	JG           rows661
-	JMP          finish663
+	JG           rows667
+	JMP          finish669
 
-four664:
+four670:
 	CMPQ    AX, $+4
-	JLT     rest662
+	JLT     rest668
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed668
+	JE      zeroed674
 	MOVQ    88(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10983,9 +11349,9 @@ four664:
 	VMOVUPS 64(AX)(CX*2), Z5
 	VMOVUPS (AX)(DX*1), Z6
 	VMOVUPS 64(AX)(DX*1), Z7
-	JMP     ready669
+	JMP     ready675
 
-zeroed668:
+zeroed674:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10995,7 +11361,7 @@ zeroed668:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready669:
+ready675:
 	MOVQ 80(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11007,7 +11373,7 @@ ready669:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop670:
+loop676:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	ADDQ         SI, DI
@@ -11025,7 +11391,7 @@ loop670:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop670
+	JNZ          loop676
 	MOVQ         88(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11047,12 +11413,12 @@ loop670:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 88(SP)
 	SUBQ         $+4, 72(SP)
-	JG           rows661
-	JMP          finish663
+	JG           rows667
+	JMP          finish669
 
-rest662:
+rest668:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed671
+	JE      zeroed677
 	MOVQ    88(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -11077,9 +11443,9 @@ rest662:
 	VMOVUPS 64(R8), Z5
 	VMOVUPS (CX), Z6
 	VMOVUPS 64(CX), Z7
-	JMP     ready672
+	JMP     ready678
 
-zeroed671:
+zeroed677:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11089,7 +11455,7 @@ zeroed671:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready672:
+ready678:
 	MOVQ    80(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11113,7 +11479,7 @@ ready672:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop673:
+loop679:
 	VMOVUPS      (R9), Z8
 	VMOVUPS      64(R9), Z9
 	ADDQ         BX, R9
@@ -11134,7 +11500,7 @@ loop673:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop673
+	JNZ          loop679
 	MOVQ         88(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11161,13 +11527,13 @@ loop673:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, 64(AX)
 
-finish663:
+finish669:
 	ADDQ $+128, 8(SP)
 	ADDQ $+128, 16(SP)
 	SUBQ $+32, (SP)
-	JMP  columns627
+	JMP  columns633
 
-part632:
+part638:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 96(SP)
 	MOVQ a+24(FP), AX
@@ -11175,12 +11541,12 @@ part632:
 	MOVQ 16(SP), AX
 	MOVQ AX, 112(SP)
 
-rows674:
+rows680:
 	MOVQ      96(SP), AX
 	CMPQ      AX, $+8
-	JLT       four677
+	JLT       four683
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed678
+	JE        zeroed684
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11203,9 +11569,9 @@ rows674:
 	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
 	VMOVUPS   (AX)(SI*1), Z14
 	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
-	JMP       ready679
+	JMP       ready685
 
-zeroed678:
+zeroed684:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11223,7 +11589,7 @@ zeroed678:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready679:
+ready685:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11237,7 +11603,7 @@ ready679:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop680:
+loop686:
 	VMOVUPS      (R9), Z16
 	VMOVUPS.Z    64(R9), K1, Z17
 	ADDQ         R8, R9
@@ -11267,7 +11633,7 @@ loop680:
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop680
+	JNZ          loop686
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11299,14 +11665,14 @@ loop680:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+8, 96(SP)
-	JG           rows674
-	JMP          finish676
+	JG           rows680
+	JMP          finish682
 
-four677:
+four683:
 	CMPQ      AX, $+4
-	JLT       rest675
+	JLT       rest681
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed681
+	JE        zeroed687
 	MOVQ      112(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11319,9 +11685,9 @@ four677:
 	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
 	VMOVUPS   (AX)(DX*1), Z6
 	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
-	JMP       ready682
+	JMP       ready688
 
-zeroed681:
+zeroed687:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11331,7 +11697,7 @@ zeroed681:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready682:
+ready688:
 	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11343,7 +11709,7 @@ ready682:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop683:
+loop689:
 	VMOVUPS      (DI), Z8
 	VMOVUPS.Z    64(DI), K1, Z9
 	ADDQ         SI, DI
@@ -11361,7 +11727,7 @@ loop683:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop683
+	JNZ          loop689
 	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11383,12 +11749,12 @@ loop683:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 112(SP)
 	SUBQ         $+4, 96(SP)
-	JG           rows674
-	JMP          finish676
+	JG           rows680
+	JMP          finish682
 
-rest675:
+rest681:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed684
+	JE        zeroed690
 	MOVQ      112(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -11413,9 +11779,9 @@ rest675:
 	VMOVUPS.Z 64(R8), K1, Z5
 	VMOVUPS   (CX), Z6
 	VMOVUPS.Z 64(CX), K1, Z7
-	JMP       ready685
+	JMP       ready691
 
-zeroed684:
+zeroed690:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11425,7 +11791,7 @@ zeroed684:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready685:
+ready691:
 	MOVQ    104(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11449,7 +11815,7 @@ ready685:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop686:
+loop692:
 	VMOVUPS      (R9), Z8
 	VMOVUPS.Z    64(R9), K1, Z9
 	ADDQ         BX, R9
@@ -11470,7 +11836,7 @@ loop686:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop686
+	JNZ          loop692
 	MOVQ         112(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11497,10 +11863,10 @@ loop686:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, K1, 64(AX)
 
-finish676:
-	JMP done628
+finish682:
+	JMP done634
 
-full633:
+full639:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 120(SP)
 	MOVQ a+24(FP), AX
@@ -11508,12 +11874,12 @@ full633:
 	MOVQ 16(SP), AX
 	MOVQ AX, 136(SP)
 
-rows687:
+rows693:
 	MOVQ    120(SP), AX
 	CMPQ    AX, $+8
-	JLT     four690
+	JLT     four696
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed691
+	JE      zeroed697
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -11544,9 +11910,9 @@ rows687:
 	VMOVUPS (AX)(SI*1), Z21
 	VMOVUPS 64(AX)(SI*1), Z22
 	VMOVUPS 128(AX)(SI*1), Z23
-	JMP     ready692
+	JMP     ready698
 
-zeroed691:
+zeroed697:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11572,7 +11938,7 @@ zeroed691:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready692:
+ready698:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11586,7 +11952,7 @@ ready692:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop693:
+loop699:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VMOVUPS      128(R9), Z26
@@ -11625,7 +11991,7 @@ loop693:
 	VFMADD231PS  Z26, Z27, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop693
+	JNZ          loop699
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11665,14 +12031,14 @@ loop693:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+8, 120(SP)
-	JG           rows687
-	JMP          finish689
+	JG           rows693
+	JMP          finish695
 
-four690:
+four696:
 	CMPQ    AX, $+4
-	JLT     rest688
+	JLT     rest694
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed694
+	JE      zeroed700
 	MOVQ    136(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -11689,9 +12055,9 @@ four690:
 	VMOVUPS (AX)(DX*1), Z9
 	VMOVUPS 64(AX)(DX*1), Z10
 	VMOVUPS 128(AX)(DX*1), Z11
-	JMP     ready695
+	JMP     ready701
 
-zeroed694:
+zeroed700:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11705,7 +12071,7 @@ zeroed694:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready695:
+ready701:
 	MOVQ 128(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11717,7 +12083,7 @@ ready695:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop696:
+loop702:
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
 	VMOVUPS      128(DI), Z14
@@ -11740,7 +12106,7 @@ loop696:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop696
+	JNZ          loop702
 	MOVQ         136(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -11766,12 +12132,12 @@ loop696:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 136(SP)
 	SUBQ         $+4, 120(SP)
-	JG           rows687
-	JMP          finish689
+	JG           rows693
+	JMP          finish695
 
-rest688:
+rest694:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed697
+	JE      zeroed703
 	MOVQ    136(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -11800,9 +12166,9 @@ rest688:
 	VMOVUPS (CX), Z9
 	VMOVUPS 64(CX), Z10
 	VMOVUPS 128(CX), Z11
-	JMP     ready698
+	JMP     ready704
 
-zeroed697:
+zeroed703:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11816,7 +12182,7 @@ zeroed697:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready698:
+ready704:
 	MOVQ    128(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11840,7 +12206,7 @@ ready698:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop699:
+loop705:
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
 	VMOVUPS      128(R9), Z14
@@ -11866,7 +12232,7 @@ loop699:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop699
+	JNZ          loop705
 	MOVQ         136(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -11897,13 +12263,13 @@ loop699:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, 128(AX)
 
-finish689:
+finish695:
 	ADDQ $+192, 8(SP)
 	ADDQ $+192, 16(SP)
 	SUBQ $+48, (SP)
-	JMP  columns627
+	JMP  columns633
 
-part634:
+part640:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 144(SP)
 	MOVQ a+24(FP), AX
@@ -11911,12 +12277,12 @@ part634:
 	MOVQ 16(SP), AX
 	MOVQ AX, 160(SP)
 
-rows700:
+rows706:
 	MOVQ      144(SP), AX
 	CMPQ      AX, $+8
-	JLT       four703
+	JLT       four709
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed704
+	JE        zeroed710
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -11947,9 +12313,9 @@ rows700:
 	VMOVUPS   (AX)(SI*1), Z21
 	VMOVUPS   64(AX)(SI*1), Z22
 	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
-	JMP       ready705
+	JMP       ready711
 
-zeroed704:
+zeroed710:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11975,7 +12341,7 @@ zeroed704:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready705:
+ready711:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11989,7 +12355,7 @@ ready705:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop706:
+loop712:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VMOVUPS.Z    128(R9), K1, Z26
@@ -12028,7 +12394,7 @@ loop706:
 	VFMADD231PS  Z26, Z27, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop706
+	JNZ          loop712
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -12068,14 +12434,14 @@ loop706:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+8, 144(SP)
-	JG           rows700
-	JMP          finish702
+	JG           rows706
+	JMP          finish708
 
-four703:
+four709:
 	CMPQ      AX, $+4
-	JLT       rest701
+	JLT       rest707
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed707
+	JE        zeroed713
 	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
@@ -12092,9 +12458,9 @@ four703:
 	VMOVUPS   (AX)(DX*1), Z9
 	VMOVUPS   64(AX)(DX*1), Z10
 	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
-	JMP       ready708
+	JMP       ready714
 
-zeroed707:
+zeroed713:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12108,7 +12474,7 @@ zeroed707:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready708:
+ready714:
 	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -12120,7 +12486,7 @@ ready708:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop709:
+loop715:
 	VMOVUPS      (DI), Z12
 	VMOVUPS      64(DI), Z13
 	VMOVUPS.Z    128(DI), K1, Z14
@@ -12143,7 +12509,7 @@ loop709:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop709
+	JNZ          loop715
 	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -12169,12 +12535,12 @@ loop709:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 160(SP)
 	SUBQ         $+4, 144(SP)
-	JG           rows700
-	JMP          finish702
+	JG           rows706
+	JMP          finish708
 
-rest701:
+rest707:
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed710
+	JE        zeroed716
 	MOVQ      160(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -12203,9 +12569,9 @@ rest701:
 	VMOVUPS   (CX), Z9
 	VMOVUPS   64(CX), Z10
 	VMOVUPS.Z 128(CX), K1, Z11
-	JMP       ready711
+	JMP       ready717
 
-zeroed710:
+zeroed716:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12219,7 +12585,7 @@ zeroed710:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready711:
+ready717:
 	MOVQ    152(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -12243,7 +12609,7 @@ ready711:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop712:
+loop718:
 	VMOVUPS      (R9), Z12
 	VMOVUPS      64(R9), Z13
 	VMOVUPS.Z    128(R9), K1, Z14
@@ -12269,7 +12635,7 @@ loop712:
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop712
+	JNZ          loop718
 	MOVQ         160(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -12300,8 +12666,8 @@ loop712:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, K1, 128(AX)
 
-finish702:
-	JMP done628
+finish708:
+	JMP done634
 
 // func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -12317,60 +12683,60 @@ TEXT ·affineAVX512(SB), NOSPLIT, $16-68
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels713:
+channels719:
 	CMPQ         (SP), $+64
-	JLT          next715
+	JLT          next721
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given716
+	JNZ          given722
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish717
+	JMP          finish723
 
-given716:
+given722:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 	VMOVUPS 128(AX)(CX*1), Z2
 	VMOVUPS 192(AX)(CX*1), Z3
 
-finish717:
+finish723:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given718
+	JNZ          given724
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish719
+	JMP          finish725
 
-given718:
+given724:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 	VMOVUPS 128(AX)(CX*1), Z6
 	VMOVUPS 192(AX)(CX*1), Z7
 
-finish719:
+finish725:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given720
+	JNZ    given726
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    finish721
+	JMP    finish727
 
-given720:
+given726:
 	VMOVUPS (AX)(CX*1), Z8
 	VMOVUPS 64(AX)(CX*1), Z9
 	VMOVUPS 128(AX)(CX*1), Z10
 	VMOVUPS 192(AX)(CX*1), Z11
 
-finish721:
+finish727:
 	VBROADCASTSS floor+64(FP), Z12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12380,9 +12746,9 @@ finish721:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both722
+	JNZ          both728
 
-loop724:
+loop730:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z8, Z0, Z4
 	VMAXPS      Z4, Z12, Z4
@@ -12401,11 +12767,11 @@ loop724:
 	VMOVUPS     Z4, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop724
-	JMP         finish723
+	JNZ         loop730
+	JMP         finish729
 
-both722:
-loop725:
+both728:
+loop731:
 	VMOVUPS     (SI)(DX*1), Z13
 	VFMADD213PS Z8, Z0, Z13
 	VFMADD231PS (DI)(DX*1), Z4, Z13
@@ -12428,55 +12794,55 @@ loop725:
 	VMOVUPS     Z13, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop725
+	JNZ         loop731
 
-finish723:
+finish729:
 	ADDQ $+256, 8(SP)
 	SUBQ $+64, (SP)
-	JMP  channels713
+	JMP  channels719
 
-next715:
+next721:
 	CMPQ         (SP), $+32
-	JLT          next726
+	JLT          next732
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given727
+	JNZ          given733
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish728
+	JMP          finish734
 
-given727:
+given733:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 
-finish728:
+finish734:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given729
+	JNZ          given735
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish730
+	JMP          finish736
 
-given729:
+given735:
 	VMOVUPS (AX)(CX*1), Z2
 	VMOVUPS 64(AX)(CX*1), Z3
 
-finish730:
+finish736:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given731
+	JNZ    given737
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    finish732
+	JMP    finish738
 
-given731:
+given737:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 
-finish732:
+finish738:
 	VBROADCASTSS floor+64(FP), Z6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12486,9 +12852,9 @@ finish732:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both733
+	JNZ          both739
 
-loop735:
+loop741:
 	VMOVUPS     (SI)(DX*1), Z2
 	VFMADD213PS Z4, Z0, Z2
 	VMAXPS      Z2, Z6, Z2
@@ -12499,11 +12865,11 @@ loop735:
 	VMOVUPS     Z2, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop735
-	JMP         finish734
+	JNZ         loop741
+	JMP         finish740
 
-both733:
-loop736:
+both739:
+loop742:
 	VMOVUPS     (SI)(DX*1), Z7
 	VFMADD213PS Z4, Z0, Z7
 	VFMADD231PS (DI)(DX*1), Z2, Z7
@@ -12516,49 +12882,49 @@ loop736:
 	VMOVUPS     Z7, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop736
+	JNZ         loop742
 
-finish734:
+finish740:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels713
+	JMP  channels719
 
-next726:
+next732:
 	CMPQ         (SP), $+16
-	JLT          next737
+	JLT          next743
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given738
+	JNZ          given744
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish739
+	JMP          finish745
 
-given738:
+given744:
 	VMOVUPS (AX)(CX*1), Z0
 
-finish739:
+finish745:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given740
+	JNZ          given746
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish741
+	JMP          finish747
 
-given740:
+given746:
 	VMOVUPS (AX)(CX*1), Z1
 
-finish741:
+finish747:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given742
+	JNZ    given748
 	VXORPS Z2, Z2, Z2
-	JMP    finish743
+	JMP    finish749
 
-given742:
+given748:
 	VMOVUPS (AX)(CX*1), Z2
 
-finish743:
+finish749:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12568,20 +12934,20 @@ finish743:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both744
+	JNZ          both750
 
-loop746:
+loop752:
 	VMOVUPS     (SI)(DX*1), Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop746
-	JMP         finish745
+	JNZ         loop752
+	JMP         finish751
 
-both744:
-loop747:
+both750:
+loop753:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VFMADD231PS (DI)(DX*1), Z1, Z4
@@ -12589,49 +12955,49 @@ loop747:
 	VMOVUPS     Z4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop747
+	JNZ         loop753
 
-finish745:
+finish751:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels713
+	JMP  channels719
 
-next737:
+next743:
 	CMPQ         (SP), $+0
-	JLE          done714
+	JLE          done720
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given748
+	JNZ          given754
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish749
+	JMP          finish755
 
-given748:
+given754:
 	VMOVUPS.Z (AX)(CX*1), K1, Z0
 
-finish749:
+finish755:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given750
+	JNZ          given756
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish751
+	JMP          finish757
 
-given750:
+given756:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 
-finish751:
+finish757:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given752
+	JNZ    given758
 	VXORPS Z2, Z2, Z2
-	JMP    finish753
+	JMP    finish759
 
-given752:
+given758:
 	VMOVUPS.Z (AX)(CX*1), K1, Z2
 
-finish753:
+finish759:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12641,20 +13007,20 @@ finish753:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both754
+	JNZ          both760
 
-loop756:
+loop762:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop756
-	JMP         finish755
+	JNZ         loop762
+	JMP         finish761
 
-both754:
-loop757:
+both760:
+loop763:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS.Z   (DI)(DX*1), K1, Z5
@@ -12663,10 +13029,10 @@ loop757:
 	VMOVUPS     Z4, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop757
+	JNZ         loop763
 
-finish755:
-done714:
+finish761:
+done720:
 	VZEROUPPER
 	RET
 
@@ -12684,9 +13050,9 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $16-48
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels758:
+channels764:
 	CMPQ   (SP), $+64
-	JLT    next760
+	JLT    next766
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12702,7 +13068,7 @@ channels758:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 
-loop761:
+loop767:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12717,7 +13083,7 @@ loop761:
 	VFMADD231PS 192(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop761
+	JNZ         loop767
 	MOVQ        s+0(FP), AX
 	MOVQ        8(SP), CX
 	VMOVUPS     (AX)(CX*1), Z8
@@ -12748,11 +13114,11 @@ loop761:
 	VMOVUPS     Z7, 192(AX)(CX*1)
 	ADDQ        $+256, 8(SP)
 	SUBQ        $+64, (SP)
-	JMP         channels758
+	JMP         channels764
 
-next760:
+next766:
 	CMPQ   (SP), $+32
-	JLT    next762
+	JLT    next768
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12768,9 +13134,9 @@ next760:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+2, DX
-	JLT    rest764
+	JLT    rest770
 
-several763:
+several769:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12786,13 +13152,13 @@ several763:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+2, DX
-	JGE         several763
+	JGE         several769
 
-rest764:
+rest770:
 	ADDQ $+2, DX
-	JZ   finish765
+	JZ   finish771
 
-loop766:
+loop772:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12801,9 +13167,9 @@ loop766:
 	VFMADD231PS 64(CX)(SI*1), Z8, Z5
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop766
+	JNZ         loop772
 
-finish765:
+finish771:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z3, Z1, Z1
@@ -12826,11 +13192,11 @@ finish765:
 	VMOVUPS Z5, 64(AX)(CX*1)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels758
+	JMP     channels764
 
-next762:
+next768:
 	CMPQ   (SP), $+16
-	JLT    next767
+	JLT    next773
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12846,9 +13212,9 @@ next762:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest769
+	JLT    rest775
 
-several768:
+several774:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
@@ -12866,21 +13232,21 @@ several768:
 	VFMADD231PS (CX)(SI*1), Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         several768
+	JGE         several774
 
-rest769:
+rest775:
 	ADDQ $+4, DX
-	JZ   finish770
+	JZ   finish776
 
-loop771:
+loop777:
 	VMOVUPS     (AX)(SI*1), Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS (CX)(SI*1), Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop771
+	JNZ         loop777
 
-finish770:
+finish776:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z5, Z4, Z4
 	VADDPS  Z3, Z2, Z2
@@ -12899,11 +13265,11 @@ finish770:
 	VMOVUPS Z4, (AX)(CX*1)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels758
+	JMP     channels764
 
-next767:
+next773:
 	CMPQ   (SP), $+0
-	JLE    done759
+	JLE    done765
 	VXORPS Z0, Z0, Z0
 	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
@@ -12919,9 +13285,9 @@ next767:
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
 	SUBQ   $+4, DX
-	JLT    rest773
+	JLT    rest779
 
-several772:
+several778:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
@@ -12943,22 +13309,22 @@ several772:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        BX, SI
 	SUBQ        $+4, DX
-	JGE         several772
+	JGE         several778
 
-rest773:
+rest779:
 	ADDQ $+4, DX
-	JZ   finish774
+	JZ   finish780
 
-loop775:
+loop781:
 	VMOVUPS.Z   (AX)(SI*1), K1, Z8
 	VADDPS      Z8, Z0, Z0
 	VMOVUPS.Z   (CX)(SI*1), K1, Z9
 	VFMADD231PS Z9, Z8, Z4
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop775
+	JNZ         loop781
 
-finish774:
+finish780:
 	VADDPS    Z1, Z0, Z0
 	VADDPS    Z5, Z4, Z4
 	VADDPS    Z3, Z2, Z2
@@ -12976,7 +13342,7 @@ finish774:
 	VADDPS    Z0, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)(CX*1)
 
-done759:
+done765:
 	VZEROUPPER
 	RET
 
@@ -12995,9 +13361,9 @@ TEXT ·maskAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+24(FP), BX
 	VXORPS Z0, Z0, Z0
 	SUBQ   $+64, BX
-	JLT    next777
+	JLT    next783
 
-vectors776:
+vectors782:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -13018,14 +13384,14 @@ vectors776:
 	ADDQ      $+256, CX
 	ADDQ      $+256, DX
 	SUBQ      $+64, BX
-	JGE       vectors776
+	JGE       vectors782
 
-next777:
+next783:
 	ADDQ $+64, BX
 	SUBQ $+16, BX
-	JLT  next779
+	JLT  next785
 
-vectors778:
+vectors784:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -13034,18 +13400,18 @@ vectors778:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JGE       vectors778
+	JGE       vectors784
 
-next779:
+next785:
 	ADDQ      $+16, BX
 	TESTQ     BX, BX
-	JZ        done780
+	JZ        done786
 	VMOVUPS.Z (DX), K1, Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
 	VMOVUPS   Z1, K1, (AX)
 
-done780:
+done786:
 	VZEROUPPER
 	RET
 
@@ -13059,17 +13425,17 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	NOTL   CX
 	KMOVW  CX, K1
 	CMPQ   c+32(FP), $+16
-	JLT    narrow781
+	JLT    narrow787
 	CMPQ   k+40(FP), $+3
-	JNE    other782
+	JNE    other788
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other782
+	JNE    other788
 	CMPQ   width+24(FP), $+16
-	JLT    smaller783
+	JLT    smaller789
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13087,7 +13453,7 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles784:
+tiles790:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13104,7 +13470,7 @@ tiles784:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels785:
+channels791:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13132,7 +13498,7 @@ channels785:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop786:
+loop792:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13209,7 +13575,7 @@ loop786:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop786
+	JNZ         loop792
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13244,17 +13610,17 @@ loop786:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels785
+	JGT         channels791
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles784
+	JLT         tiles790
 	VZEROUPPER
 	RET
 
-smaller783:
+smaller789:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller787
+	JLT    smaller793
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13272,7 +13638,7 @@ smaller783:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles788:
+tiles794:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13289,7 +13655,7 @@ tiles788:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels789:
+channels795:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13309,7 +13675,7 @@ channels789:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop790:
+loop796:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -13353,7 +13719,7 @@ loop790:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop790
+	JNZ         loop796
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13372,26 +13738,26 @@ loop790:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels789
+	JGT         channels795
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles788
+	JLT         tiles794
 	VZEROUPPER
 	RET
 
-smaller787:
-other782:
+smaller793:
+other788:
 	CMPQ   k+40(FP), $+3
-	JNE    other791
+	JNE    other797
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other791
+	JNE    other797
 	CMPQ   width+24(FP), $+16
-	JLT    smaller792
+	JLT    smaller798
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13409,7 +13775,7 @@ other782:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles793:
+tiles799:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13426,7 +13792,7 @@ tiles793:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels794:
+channels800:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13454,7 +13820,7 @@ channels794:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop795:
+loop801:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13533,7 +13899,7 @@ loop795:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop795
+	JNZ         loop801
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13568,17 +13934,17 @@ loop795:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels794
+	JGT         channels800
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles793
+	JLT         tiles799
 	VZEROUPPER
 	RET
 
-smaller792:
+smaller798:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller796
+	JLT    smaller802
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13596,7 +13962,7 @@ smaller792:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles797:
+tiles803:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13613,7 +13979,7 @@ tiles797:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels798:
+channels804:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13633,7 +13999,7 @@ channels798:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop799:
+loop805:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -13679,7 +14045,7 @@ loop799:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop799
+	JNZ         loop805
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13698,26 +14064,26 @@ loop799:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels798
+	JGT         channels804
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles797
+	JLT         tiles803
 	VZEROUPPER
 	RET
 
-smaller796:
-other791:
+smaller802:
+other797:
 	CMPQ   k+40(FP), $+3
-	JNE    other800
+	JNE    other806
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other800
+	JNE    other806
 	CMPQ   width+24(FP), $+16
-	JLT    smaller801
+	JLT    smaller807
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13735,7 +14101,7 @@ other791:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles802:
+tiles808:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13752,7 +14118,7 @@ tiles802:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels803:
+channels809:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13780,7 +14146,7 @@ channels803:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop804:
+loop810:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13874,7 +14240,7 @@ loop804:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop804
+	JNZ         loop810
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13909,17 +14275,17 @@ loop804:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels803
+	JGT         channels809
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles802
+	JLT         tiles808
 	VZEROUPPER
 	RET
 
-smaller801:
+smaller807:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller805
+	JLT    smaller811
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13937,7 +14303,7 @@ smaller801:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles806:
+tiles812:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13954,7 +14320,7 @@ tiles806:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels807:
+channels813:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13974,7 +14340,7 @@ channels807:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop808:
+loop814:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14026,7 +14392,7 @@ loop808:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop808
+	JNZ         loop814
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14045,26 +14411,26 @@ loop808:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels807
+	JGT         channels813
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles806
+	JLT         tiles812
 	VZEROUPPER
 	RET
 
-smaller805:
-other800:
+smaller811:
+other806:
 	CMPQ   k+40(FP), $+5
-	JNE    other809
+	JNE    other815
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other809
+	JNE    other815
 	CMPQ   width+24(FP), $+16
-	JLT    smaller810
+	JLT    smaller816
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14082,7 +14448,7 @@ other800:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles811:
+tiles817:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14099,7 +14465,7 @@ tiles811:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels812:
+channels818:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14127,7 +14493,7 @@ channels812:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop813:
+loop819:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -14242,7 +14608,7 @@ loop813:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop813
+	JNZ         loop819
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14277,17 +14643,17 @@ loop813:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels812
+	JGT         channels818
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles811
+	JLT         tiles817
 	VZEROUPPER
 	RET
 
-smaller810:
+smaller816:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller814
+	JLT    smaller820
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14305,7 +14671,7 @@ smaller810:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles815:
+tiles821:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -14322,7 +14688,7 @@ tiles815:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels816:
+channels822:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14342,7 +14708,7 @@ channels816:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop817:
+loop823:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14408,7 +14774,7 @@ loop817:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop817
+	JNZ         loop823
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14427,26 +14793,26 @@ loop817:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels816
+	JGT         channels822
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles815
+	JLT         tiles821
 	VZEROUPPER
 	RET
 
-smaller814:
-other809:
+smaller820:
+other815:
 	CMPQ   k+40(FP), $+5
-	JNE    other818
+	JNE    other824
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other818
+	JNE    other824
 	CMPQ   width+24(FP), $+16
-	JLT    smaller819
+	JLT    smaller825
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14464,7 +14830,7 @@ other809:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles820:
+tiles826:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14481,7 +14847,7 @@ tiles820:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels821:
+channels827:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14509,7 +14875,7 @@ channels821:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop822:
+loop828:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -14628,7 +14994,7 @@ loop822:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop822
+	JNZ         loop828
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14663,17 +15029,17 @@ loop822:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels821
+	JGT         channels827
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles820
+	JLT         tiles826
 	VZEROUPPER
 	RET
 
-smaller819:
+smaller825:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller823
+	JLT    smaller829
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14691,7 +15057,7 @@ smaller819:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles824:
+tiles830:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -14708,7 +15074,7 @@ tiles824:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels825:
+channels831:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14728,7 +15094,7 @@ channels825:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop826:
+loop832:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14798,7 +15164,7 @@ loop826:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop826
+	JNZ         loop832
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14817,26 +15183,26 @@ loop826:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels825
+	JGT         channels831
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles824
+	JLT         tiles830
 	VZEROUPPER
 	RET
 
-smaller823:
-other818:
+smaller829:
+other824:
 	CMPQ   k+40(FP), $+5
-	JNE    other827
+	JNE    other833
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other827
+	JNE    other833
 	CMPQ   width+24(FP), $+16
-	JLT    smaller828
+	JLT    smaller834
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14854,7 +15220,7 @@ other818:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles829:
+tiles835:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14871,7 +15237,7 @@ tiles829:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels830:
+channels836:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14899,7 +15265,7 @@ channels830:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop831:
+loop837:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15031,7 +15397,7 @@ loop831:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop831
+	JNZ         loop837
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15066,17 +15432,17 @@ loop831:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels830
+	JGT         channels836
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles829
+	JLT         tiles835
 	VZEROUPPER
 	RET
 
-smaller828:
+smaller834:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller832
+	JLT    smaller838
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15094,7 +15460,7 @@ smaller828:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles833:
+tiles839:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15111,7 +15477,7 @@ tiles833:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels834:
+channels840:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15131,7 +15497,7 @@ channels834:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop835:
+loop841:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -15205,7 +15571,7 @@ loop835:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop835
+	JNZ         loop841
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15224,26 +15590,26 @@ loop835:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels834
+	JGT         channels840
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles833
+	JLT         tiles839
 	VZEROUPPER
 	RET
 
-smaller832:
-other827:
+smaller838:
+other833:
 	CMPQ   k+40(FP), $+7
-	JNE    other836
+	JNE    other842
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other836
+	JNE    other842
 	CMPQ   width+24(FP), $+16
-	JLT    smaller837
+	JLT    smaller843
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15261,7 +15627,7 @@ other827:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles838:
+tiles844:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -15278,7 +15644,7 @@ tiles838:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels839:
+channels845:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15306,7 +15672,7 @@ channels839:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop840:
+loop846:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15459,7 +15825,7 @@ loop840:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop840
+	JNZ         loop846
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15494,17 +15860,17 @@ loop840:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels839
+	JGT         channels845
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles838
+	JLT         tiles844
 	VZEROUPPER
 	RET
 
-smaller837:
+smaller843:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller841
+	JLT    smaller847
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15522,7 +15888,7 @@ smaller837:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles842:
+tiles848:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15539,7 +15905,7 @@ tiles842:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels843:
+channels849:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15559,7 +15925,7 @@ channels843:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop844:
+loop850:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -15647,7 +16013,7 @@ loop844:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop844
+	JNZ         loop850
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15666,26 +16032,26 @@ loop844:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels843
+	JGT         channels849
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles842
+	JLT         tiles848
 	VZEROUPPER
 	RET
 
-smaller841:
-other836:
+smaller847:
+other842:
 	CMPQ   k+40(FP), $+7
-	JNE    other845
+	JNE    other851
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other845
+	JNE    other851
 	CMPQ   width+24(FP), $+16
-	JLT    smaller846
+	JLT    smaller852
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15703,7 +16069,7 @@ other836:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles847:
+tiles853:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -15720,7 +16086,7 @@ tiles847:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels848:
+channels854:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15748,7 +16114,7 @@ channels848:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop849:
+loop855:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15908,7 +16274,7 @@ loop849:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop849
+	JNZ         loop855
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15943,17 +16309,17 @@ loop849:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels848
+	JGT         channels854
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles847
+	JLT         tiles853
 	VZEROUPPER
 	RET
 
-smaller846:
+smaller852:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller850
+	JLT    smaller856
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15971,7 +16337,7 @@ smaller846:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles851:
+tiles857:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15988,7 +16354,7 @@ tiles851:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels852:
+channels858:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16008,7 +16374,7 @@ channels852:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop853:
+loop859:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16103,7 +16469,7 @@ loop853:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop853
+	JNZ         loop859
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16122,26 +16488,26 @@ loop853:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels852
+	JGT         channels858
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles851
+	JLT         tiles857
 	VZEROUPPER
 	RET
 
-smaller850:
-other845:
+smaller856:
+other851:
 	CMPQ   k+40(FP), $+7
-	JNE    other854
+	JNE    other860
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other854
+	JNE    other860
 	CMPQ   width+24(FP), $+16
-	JLT    smaller855
+	JLT    smaller861
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16159,7 +16525,7 @@ other845:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles856:
+tiles862:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -16176,7 +16542,7 @@ tiles856:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels857:
+channels863:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16204,7 +16570,7 @@ channels857:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop858:
+loop864:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -16374,7 +16740,7 @@ loop858:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop858
+	JNZ         loop864
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16409,17 +16775,17 @@ loop858:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels857
+	JGT         channels863
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles856
+	JLT         tiles862
 	VZEROUPPER
 	RET
 
-smaller855:
+smaller861:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller859
+	JLT    smaller865
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16437,7 +16803,7 @@ smaller855:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles860:
+tiles866:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -16454,7 +16820,7 @@ tiles860:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels861:
+channels867:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16474,7 +16840,7 @@ channels861:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop862:
+loop868:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16570,7 +16936,7 @@ loop862:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop862
+	JNZ         loop868
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16589,18 +16955,18 @@ loop862:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels861
+	JGT         channels867
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles860
+	JLT         tiles866
 	VZEROUPPER
 	RET
 
-smaller859:
-other854:
+smaller865:
+other860:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller863
+	JLT   smaller869
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16618,7 +16984,7 @@ other854:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles864:
+tiles870:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -16635,7 +17001,7 @@ tiles864:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels865:
+channels871:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -16664,10 +17030,10 @@ channels865:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop866:
+loop872:
 	MOVQ k+40(FP), R14
 
-loop867:
+loop873:
 	VMOVUPS     (R11), Z16
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z16, Z0
@@ -16689,11 +17055,11 @@ loop867:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop867
+	JNZ         loop873
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop866
+	JNZ         loop872
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -16728,17 +17094,17 @@ loop867:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels865
+	JGT         channels871
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles864
+	JLT         tiles870
 	VZEROUPPER
 	RET
 
-smaller863:
+smaller869:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller868
+	JLT   smaller874
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16756,7 +17122,7 @@ smaller863:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles869:
+tiles875:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -16773,7 +17139,7 @@ tiles869:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels870:
+channels876:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -16793,10 +17159,10 @@ channels870:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop871:
+loop877:
 	MOVQ k+40(FP), R13
 
-loop872:
+loop878:
 	VMOVUPS     (R11), Z8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z8, Z0
@@ -16809,10 +17175,10 @@ loop872:
 	VFMADD231PS (R10)(R8*1), Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop872
+	JNZ         loop878
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop871
+	JNZ         loop877
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -16831,17 +17197,17 @@ loop872:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels870
+	JGT         channels876
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles869
+	JLT         tiles875
 	VZEROUPPER
 	RET
 
-smaller868:
+smaller874:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller873
+	JLT   smaller879
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16859,7 +17225,7 @@ smaller868:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles874:
+tiles880:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -16876,7 +17242,7 @@ tiles874:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels875:
+channels881:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -16892,10 +17258,10 @@ channels875:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop876:
+loop882:
 	MOVQ k+40(FP), R11
 
-loop877:
+loop883:
 	VMOVUPS     (R9), Z4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Z4, Z0
@@ -16904,10 +17270,10 @@ loop877:
 	VFMADD231PS (R8)(SI*1), Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop877
+	JNZ         loop883
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop876
+	JNZ         loop882
 	VMOVUPS     Z0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, (DI)
@@ -16918,17 +17284,17 @@ loop877:
 	ADDQ        AX, DI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels875
+	JGT         channels881
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles874
+	JLT         tiles880
 	VZEROUPPER
 	RET
 
-smaller873:
+smaller879:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller878
+	JLT   smaller884
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16946,7 +17312,7 @@ smaller873:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles879:
+tiles885:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -16963,7 +17329,7 @@ tiles879:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels880:
+channels886:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -16977,37 +17343,37 @@ channels880:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop881:
+loop887:
 	MOVQ k+40(FP), R10
 
-loop882:
+loop888:
 	VMOVUPS     (R8), Z2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Z2, Z0
 	VFMADD231PS (DI)(BX*1), Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop882
+	JNZ         loop888
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop881
+	JNZ         loop887
 	VMOVUPS     Z0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels880
+	JGT         channels886
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles879
+	JLT         tiles885
 	VZEROUPPER
 	RET
 
-smaller878:
+smaller884:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller883
+	JLT   smaller889
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17025,7 +17391,7 @@ smaller878:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles884:
+tiles890:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -17042,7 +17408,7 @@ tiles884:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels885:
+channels891:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -17055,35 +17421,35 @@ channels885:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop886:
+loop892:
 	MOVQ k+40(FP), R9
 
-loop887:
+loop893:
 	VMOVUPS     (DI), Z1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop887
+	JNZ         loop893
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop886
+	JNZ         loop892
 	VMOVUPS     Z0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels885
+	JGT         channels891
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles884
+	JLT         tiles890
 	VZEROUPPER
 	RET
 
-smaller883:
-narrow781:
+smaller889:
+narrow787:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller888
+	JLT   smaller894
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17101,7 +17467,7 @@ narrow781:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles889:
+tiles895:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -17142,10 +17508,10 @@ tiles889:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop891:
+loop897:
 	MOVQ k+40(FP), R14
 
-loop892:
+loop898:
 	VMOVUPS.Z   (R11), K1, Z16
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z17
@@ -17183,11 +17549,11 @@ loop892:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop892
+	JNZ         loop898
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop891
+	JNZ         loop897
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -17223,13 +17589,13 @@ loop892:
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles889
+	JLT         tiles895
 	VZEROUPPER
 	RET
 
-smaller888:
+smaller894:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller893
+	JLT   smaller899
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17247,7 +17613,7 @@ smaller888:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles894:
+tiles900:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -17279,10 +17645,10 @@ tiles894:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop896:
+loop902:
 	MOVQ k+40(FP), R13
 
-loop897:
+loop903:
 	VMOVUPS.Z   (R11), K1, Z8
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z9
@@ -17303,10 +17669,10 @@ loop897:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop897
+	JNZ         loop903
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop896
+	JNZ         loop902
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -17326,13 +17692,13 @@ loop897:
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles894
+	JLT         tiles900
 	VZEROUPPER
 	RET
 
-smaller893:
+smaller899:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller898
+	JLT   smaller904
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17350,7 +17716,7 @@ smaller893:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles899:
+tiles905:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -17378,10 +17744,10 @@ tiles899:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop901:
+loop907:
 	MOVQ k+40(FP), R11
 
-loop902:
+loop908:
 	VMOVUPS.Z   (R9), K1, Z4
 	ADDQ        AX, R9
 	VMOVUPS.Z   (R8), K1, Z5
@@ -17394,10 +17760,10 @@ loop902:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop902
+	JNZ         loop908
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop901
+	JNZ         loop907
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, K1, (DI)
@@ -17409,13 +17775,13 @@ loop902:
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles899
+	JLT         tiles905
 	VZEROUPPER
 	RET
 
-smaller898:
+smaller904:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller903
+	JLT   smaller909
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17433,7 +17799,7 @@ smaller898:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles904:
+tiles910:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -17459,10 +17825,10 @@ tiles904:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop906:
+loop912:
 	MOVQ k+40(FP), R10
 
-loop907:
+loop913:
 	VMOVUPS.Z   (R8), K1, Z2
 	ADDQ        AX, R8
 	VMOVUPS.Z   (DI), K1, Z3
@@ -17471,10 +17837,10 @@ loop907:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop907
+	JNZ         loop913
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop906
+	JNZ         loop912
 	VMOVUPS     Z0, K1, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, K1, (SI)
@@ -17482,13 +17848,13 @@ loop907:
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles904
+	JLT         tiles910
 	VZEROUPPER
 	RET
 
-smaller903:
+smaller909:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller908
+	JLT   smaller914
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17506,7 +17872,7 @@ smaller903:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles909:
+tiles915:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -17531,30 +17897,30 @@ tiles909:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop911:
+loop917:
 	MOVQ k+40(FP), R9
 
-loop912:
+loop918:
 	VMOVUPS.Z   (DI), K1, Z1
 	ADDQ        AX, DI
 	VMOVUPS.Z   (SI), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop912
+	JNZ         loop918
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop911
+	JNZ         loop917
 	VMOVUPS     Z0, K1, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles909
+	JLT         tiles915
 	VZEROUPPER
 	RET
 
-smaller908:
+smaller914:
 	VZEROUPPER
 	RET
 
@@ -17562,22 +17928,22 @@ smaller908:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·dwGradAVX512(SB), NOSPLIT, $88-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow913
+	JLT    narrow919
 	CMPQ   k+40(FP), $+3
-	JNE    other914
+	JNE    other920
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other914
+	JNE    other920
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels915:
+channels921:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17586,7 +17952,7 @@ channels915:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop917:
+loop923:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17624,9 +17990,9 @@ loop917:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest919
+	JLT     rest925
 
-several918:
+several924:
 	VMOVUPS     (BX), Z9
 	ADDQ        R9, BX
 	VMOVUPS     (BX), Z10
@@ -17694,13 +18060,13 @@ several918:
 	ADDQ        R11, DX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several918
+	JGE         several924
 
-rest919:
+rest925:
 	ADDQ $+4, R10
-	JZ   finish920
+	JZ   finish926
 
-loop921:
+loop927:
 	VMOVUPS     (BX), Z9
 	ADDQ        R9, BX
 	VMOVUPS     (AX), Z10
@@ -17726,9 +18092,9 @@ loop921:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop921
+	JNZ         loop927
 
-finish920:
+finish926:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17756,13 +18122,13 @@ finish920:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop917
+	JNZ     loop923
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done916
+	JLE     done922
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels915
+	JGE     channels921
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -17771,28 +18137,28 @@ finish920:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels915
+	JMP     channels921
 
-done916:
+done922:
 	VZEROUPPER
 	RET
 
-other914:
+other920:
 	CMPQ   k+40(FP), $+3
-	JNE    other922
+	JNE    other928
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other922
+	JNE    other928
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels923:
+channels929:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17801,7 +18167,7 @@ channels923:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop925:
+loop931:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17839,9 +18205,9 @@ loop925:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest927
+	JLT     rest933
 
-several926:
+several932:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Z10
@@ -17915,13 +18281,13 @@ several926:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several926
+	JGE         several932
 
-rest927:
+rest933:
 	ADDQ $+4, R11
-	JZ   finish928
+	JZ   finish934
 
-loop929:
+loop935:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -17947,9 +18313,9 @@ loop929:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop929
+	JNZ         loop935
 
-finish928:
+finish934:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17977,13 +18343,13 @@ finish928:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop925
+	JNZ     loop931
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done924
+	JLE     done930
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels923
+	JGE     channels929
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -17992,28 +18358,28 @@ finish928:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels923
+	JMP     channels929
 
-done924:
+done930:
 	VZEROUPPER
 	RET
 
-other922:
+other928:
 	CMPQ   k+40(FP), $+3
-	JNE    other930
+	JNE    other936
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other930
+	JNE    other936
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels931:
+channels937:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18022,7 +18388,7 @@ channels931:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop933:
+loop939:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18060,9 +18426,9 @@ loop933:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest935
+	JLT     rest941
 
-several934:
+several940:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Z10
@@ -18142,13 +18508,13 @@ several934:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several934
+	JGE         several940
 
-rest935:
+rest941:
 	ADDQ $+4, R11
-	JZ   finish936
+	JZ   finish942
 
-loop937:
+loop943:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -18174,9 +18540,9 @@ loop937:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop937
+	JNZ         loop943
 
-finish936:
+finish942:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18204,13 +18570,13 @@ finish936:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop933
+	JNZ     loop939
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done932
+	JLE     done938
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels931
+	JGE     channels937
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18219,28 +18585,28 @@ finish936:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels931
+	JMP     channels937
 
-done932:
+done938:
 	VZEROUPPER
 	RET
 
-other930:
+other936:
 	CMPQ   k+40(FP), $+5
-	JNE    other938
+	JNE    other944
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other938
+	JNE    other944
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels939:
+channels945:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18249,7 +18615,7 @@ channels939:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop941:
+loop947:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18288,9 +18654,9 @@ loop941:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest943
+	JLT     rest949
 
-several942:
+several948:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -18359,13 +18725,13 @@ several942:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several942
+	JGE         several948
 
-rest943:
+rest949:
 	ADDQ $+4, R10
-	JZ   finish944
+	JZ   finish950
 
-loop945:
+loop951:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -18392,9 +18758,9 @@ loop945:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop945
+	JNZ         loop951
 
-finish944:
+finish950:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18424,7 +18790,7 @@ finish944:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop941
+	JNZ     loop947
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18452,9 +18818,9 @@ finish944:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest947
+	JLT     rest953
 
-several946:
+several952:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -18494,13 +18860,13 @@ several946:
 	IMUL3Q      $+4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several946
+	JGE         several952
 
-rest947:
+rest953:
 	ADDQ $+4, R9
-	JZ   finish948
+	JZ   finish954
 
-loop949:
+loop955:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -18516,9 +18882,9 @@ loop949:
 	IMUL3Q      $+1, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop949
+	JNZ         loop955
 
-finish948:
+finish954:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18539,10 +18905,10 @@ finish948:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done940
+	JLE     done946
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels939
+	JGE     channels945
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18551,28 +18917,28 @@ finish948:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels939
+	JMP     channels945
 
-done940:
+done946:
 	VZEROUPPER
 	RET
 
-other938:
+other944:
 	CMPQ   k+40(FP), $+5
-	JNE    other950
+	JNE    other956
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other950
+	JNE    other956
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels951:
+channels957:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18581,7 +18947,7 @@ channels951:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop953:
+loop959:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18620,9 +18986,9 @@ loop953:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest955
+	JLT     rest961
 
-several954:
+several960:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -18701,13 +19067,13 @@ several954:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several954
+	JGE         several960
 
-rest955:
+rest961:
 	ADDQ $+4, R10
-	JZ   finish956
+	JZ   finish962
 
-loop957:
+loop963:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -18736,9 +19102,9 @@ loop957:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop957
+	JNZ         loop963
 
-finish956:
+finish962:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18768,7 +19134,7 @@ finish956:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop953
+	JNZ     loop959
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18796,9 +19162,9 @@ finish956:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest959
+	JLT     rest965
 
-several958:
+several964:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -18843,13 +19209,13 @@ several958:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several958
+	JGE         several964
 
-rest959:
+rest965:
 	ADDQ $+4, R9
-	JZ   finish960
+	JZ   finish966
 
-loop961:
+loop967:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -18866,9 +19232,9 @@ loop961:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop961
+	JNZ         loop967
 
-finish960:
+finish966:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18889,10 +19255,10 @@ finish960:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done952
+	JLE     done958
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels951
+	JGE     channels957
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18901,28 +19267,28 @@ finish960:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels951
+	JMP     channels957
 
-done952:
+done958:
 	VZEROUPPER
 	RET
 
-other950:
+other956:
 	CMPQ   k+40(FP), $+5
-	JNE    other962
+	JNE    other968
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other962
+	JNE    other968
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels963:
+channels969:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18931,7 +19297,7 @@ channels963:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop965:
+loop971:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18970,9 +19336,9 @@ loop965:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest967
+	JLT     rest973
 
-several966:
+several972:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -19049,13 +19415,13 @@ several966:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several966
+	JGE         several972
 
-rest967:
+rest973:
 	ADDQ $+4, R10
-	JZ   finish968
+	JZ   finish974
 
-loop969:
+loop975:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -19082,9 +19448,9 @@ loop969:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop969
+	JNZ         loop975
 
-finish968:
+finish974:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19114,7 +19480,7 @@ finish968:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop965
+	JNZ     loop971
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19142,9 +19508,9 @@ finish968:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest971
+	JLT     rest977
 
-several970:
+several976:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -19188,13 +19554,13 @@ several970:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several970
+	JGE         several976
 
-rest971:
+rest977:
 	ADDQ $+4, R9
-	JZ   finish972
+	JZ   finish978
 
-loop973:
+loop979:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -19210,9 +19576,9 @@ loop973:
 	IMUL3Q      $+2, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop973
+	JNZ         loop979
 
-finish972:
+finish978:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19233,10 +19599,10 @@ finish972:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done964
+	JLE     done970
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels963
+	JGE     channels969
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19245,28 +19611,28 @@ finish972:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels963
+	JMP     channels969
 
-done964:
+done970:
 	VZEROUPPER
 	RET
 
-other962:
+other968:
 	CMPQ   k+40(FP), $+7
-	JNE    other974
+	JNE    other980
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other974
+	JNE    other980
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels975:
+channels981:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19275,7 +19641,7 @@ channels975:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop977:
+loop983:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19307,9 +19673,9 @@ loop977:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest979
+	JLT     rest985
 
-several978:
+several984:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -19360,13 +19726,13 @@ several978:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several978
+	JGE         several984
 
-rest979:
+rest985:
 	ADDQ $+4, R9
-	JZ   finish980
+	JZ   finish986
 
-loop981:
+loop987:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -19386,9 +19752,9 @@ loop981:
 	IMUL3Q      $+1, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop981
+	JNZ         loop987
 
-finish980:
+finish986:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19412,13 +19778,13 @@ finish980:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop977
+	JNZ     loop983
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done976
+	JLE     done982
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels975
+	JGE     channels981
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19427,28 +19793,28 @@ finish980:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels975
+	JMP     channels981
 
-done976:
+done982:
 	VZEROUPPER
 	RET
 
-other974:
+other980:
 	CMPQ   k+40(FP), $+7
-	JNE    other982
+	JNE    other988
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other982
+	JNE    other988
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels983:
+channels989:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19457,7 +19823,7 @@ channels983:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop985:
+loop991:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19489,9 +19855,9 @@ loop985:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest987
+	JLT     rest993
 
-several986:
+several992:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -19548,13 +19914,13 @@ several986:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several986
+	JGE         several992
 
-rest987:
+rest993:
 	ADDQ $+4, R9
-	JZ   finish988
+	JZ   finish994
 
-loop989:
+loop995:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -19575,9 +19941,9 @@ loop989:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop989
+	JNZ         loop995
 
-finish988:
+finish994:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19601,13 +19967,13 @@ finish988:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop985
+	JNZ     loop991
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done984
+	JLE     done990
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels983
+	JGE     channels989
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19616,28 +19982,28 @@ finish988:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels983
+	JMP     channels989
 
-done984:
+done990:
 	VZEROUPPER
 	RET
 
-other982:
+other988:
 	CMPQ   k+40(FP), $+7
-	JNE    other990
+	JNE    other996
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other990
+	JNE    other996
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels991:
+channels997:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19646,7 +20012,7 @@ channels991:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop993:
+loop999:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19678,9 +20044,9 @@ loop993:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest995
+	JLT     rest1001
 
-several994:
+several1000:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -19734,13 +20100,13 @@ several994:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several994
+	JGE         several1000
 
-rest995:
+rest1001:
 	ADDQ $+4, R9
-	JZ   finish996
+	JZ   finish1002
 
-loop997:
+loop1003:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -19760,9 +20126,9 @@ loop997:
 	IMUL3Q      $+2, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop997
+	JNZ         loop1003
 
-finish996:
+finish1002:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19786,13 +20152,13 @@ finish996:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop993
+	JNZ     loop999
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done992
+	JLE     done998
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels991
+	JGE     channels997
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19801,14 +20167,14 @@ finish996:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels991
+	JMP     channels997
 
-done992:
+done998:
 	VZEROUPPER
 	RET
 
-other990:
-narrow913:
+other996:
+narrow919:
 	MOVQ  c+32(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -19825,17 +20191,17 @@ narrow913:
 	MOVQ  k+40(FP), AX
 	MOVQ  AX, 64(SP)
 
-groups998:
+groups1004:
 	MOVQ  56(SP), AX
 	MOVQ  64(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  40(SP), $+1
-	JLE   last999
+	JLE   last1005
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last999
+	JNZ   last1005
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -19844,13 +20210,13 @@ groups998:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last999:
+last1005:
 	MOVQ  AX, SI
 	CMPQ  40(SP), $+2
-	JLE   last1000
+	JLE   last1006
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1000
+	JNZ   last1006
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -19859,13 +20225,13 @@ last999:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last1000:
+last1006:
 	MOVQ  AX, DI
 	CMPQ  40(SP), $+3
-	JLE   last1001
+	JLE   last1007
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1001
+	JNZ   last1007
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -19874,13 +20240,13 @@ last1000:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last1001:
+last1007:
 	MOVQ  AX, R8
 	CMPQ  40(SP), $+4
-	JLE   last1002
+	JLE   last1008
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1002
+	JNZ   last1008
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -19889,13 +20255,13 @@ last1001:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last1002:
+last1008:
 	MOVQ  AX, R9
 	CMPQ  40(SP), $+5
-	JLE   last1003
+	JLE   last1009
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1003
+	JNZ   last1009
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -19904,13 +20270,13 @@ last1002:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last1003:
+last1009:
 	MOVQ  AX, R10
 	CMPQ  40(SP), $+6
-	JLE   last1004
+	JLE   last1010
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1004
+	JNZ   last1010
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -19919,13 +20285,13 @@ last1003:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last1004:
+last1010:
 	MOVQ  AX, R11
 	CMPQ  40(SP), $+7
-	JLE   last1005
+	JLE   last1011
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1005
+	JNZ   last1011
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -19934,13 +20300,13 @@ last1004:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last1005:
+last1011:
 	MOVQ  AX, R12
 	CMPQ  40(SP), $+8
-	JLE   last1006
+	JLE   last1012
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1006
+	JNZ   last1012
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -19949,13 +20315,13 @@ last1005:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last1006:
+last1012:
 	MOVQ  AX, R13
 	CMPQ  40(SP), $+9
-	JLE   last1007
+	JLE   last1013
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1007
+	JNZ   last1013
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -19964,7 +20330,7 @@ last1006:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last1007:
+last1013:
 	MOVQ AX, 56(SP)
 	MOVQ CX, 64(SP)
 	MOVQ c+32(FP), AX
@@ -19972,9 +20338,9 @@ last1007:
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels1008:
+channels1014:
 	CMPQ    72(SP), $+16
-	JLT     next1010
+	JLT     next1016
 	MOVQ    48(SP), AX
 	ADDQ    80(SP), AX
 	MOVQ    c+32(FP), CX
@@ -20024,7 +20390,7 @@ channels1008:
 	ADDQ    80(SP), AX
 	ADDQ    80(SP), CX
 
-loop1011:
+loop1017:
 	VMOVUPS     (CX), Z9
 	VFMADD231PS (AX)(BX*1), Z9, Z0
 	VFMADD231PS (AX)(SI*1), Z9, Z1
@@ -20038,7 +20404,7 @@ loop1011:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1011
+	JNZ         loop1017
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -20080,11 +20446,11 @@ loop1011:
 	VMOVUPS     Z8, (AX)
 	ADDQ        $+64, 80(SP)
 	SUBQ        $+16, 72(SP)
-	JMP         channels1008
+	JMP         channels1014
 
-next1010:
+next1016:
 	CMPQ      72(SP), $+0
-	JLE       done1009
+	JLE       done1015
 	MOVQ      48(SP), AX
 	ADDQ      80(SP), AX
 	MOVQ      c+32(FP), CX
@@ -20134,7 +20500,7 @@ next1010:
 	ADDQ      80(SP), AX
 	ADDQ      80(SP), CX
 
-loop1012:
+loop1018:
 	VMOVUPS.Z   (CX), K1, Z9
 	VMOVUPS.Z   (AX)(BX*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -20157,7 +20523,7 @@ loop1012:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1012
+	JNZ         loop1018
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -20198,13 +20564,13 @@ loop1012:
 	ADDQ        CX, AX
 	VMOVUPS     Z8, K1, (AX)
 
-done1009:
+done1015:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 48(SP)
 	SUBQ   $+9, 40(SP)
-	JG     groups998
+	JG     groups1004
 	VZEROUPPER
 	RET
 
@@ -20212,22 +20578,22 @@ done1009:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·maxRowAVX512(SB), NOSPLIT, $48-64
 	CMPQ   c+24(FP), $+16
-	JLT    narrow1013
+	JLT    narrow1019
 	CMPQ   k+32(FP), $+3
-	JNE    other1014
+	JNE    other1020
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1014
+	JNE    other1020
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1015:
+channels1021:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -20256,7 +20622,7 @@ channels1015:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1017:
+loop1023:
 	VMOVUPS (AX)(SI*2), Z2
 	VMAXPS  lowest<>+0(SB), Z2, Z2
 	VMOVUPS (CX)(SI*2), Z3
@@ -20275,13 +20641,13 @@ loop1017:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1017
+	JNZ     loop1023
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1016
+	JLE     done1022
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1015
+	JGE     channels1021
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -20290,28 +20656,28 @@ loop1017:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1015
+	JMP     channels1021
 
-done1016:
+done1022:
 	VZEROUPPER
 	RET
 
-other1014:
+other1020:
 	CMPQ   k+32(FP), $+3
-	JNE    other1018
+	JNE    other1024
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1018
+	JNE    other1024
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1019:
+channels1025:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -20334,7 +20700,7 @@ channels1019:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1021:
+loop1027:
 	VMOVUPS (AX)(SI*1), Z1
 	VMAXPS  lowest<>+0(SB), Z1, Z1
 	VMOVUPS (CX)(SI*1), Z2
@@ -20358,13 +20724,13 @@ loop1021:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1021
+	JNZ     loop1027
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1020
+	JLE     done1026
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1019
+	JGE     channels1025
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -20373,14 +20739,14 @@ loop1021:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1019
+	JMP     channels1025
 
-done1020:
+done1026:
 	VZEROUPPER
 	RET
 
-other1018:
-narrow1013:
+other1024:
+narrow1019:
 	MOVQ  c+24(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -20388,9 +20754,9 @@ narrow1013:
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  c+24(FP), $+16
-	JLT   narrow1022
+	JLT   narrow1028
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1023
+	JLT   smaller1029
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20408,7 +20774,7 @@ narrow1013:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1024:
+tiles1030:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+16, R10
@@ -20425,7 +20791,7 @@ tiles1024:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1025:
+channels1031:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -20452,10 +20818,10 @@ channels1025:
 	VMOVUPS (R11)(R8*1), Z15
 	MOVQ    k+32(FP), R12
 
-loop1026:
+loop1032:
 	MOVQ k+32(FP), R13
 
-loop1027:
+loop1033:
 	VMOVUPS (R10), Z16
 	VMAXPS  Z0, Z16, Z0
 	VMOVUPS (R10)(BX*1), Z16
@@ -20491,11 +20857,11 @@ loop1027:
 	ADDQ    CX, R10
 	ADDQ    CX, R11
 	DECQ    R13
-	JNZ     loop1027
+	JNZ     loop1033
 	ADDQ    DX, R10
 	ADDQ    DX, R11
 	DECQ    R12
-	JNZ     loop1026
+	JNZ     loop1032
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -20530,17 +20896,17 @@ loop1027:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1025
+	JGT     channels1031
 	ADDQ    $+16, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1024
+	JLT     tiles1030
 	VZEROUPPER
 	RET
 
-smaller1023:
+smaller1029:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1028
+	JLT   smaller1034
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20558,7 +20924,7 @@ smaller1023:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1029:
+tiles1035:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -20575,7 +20941,7 @@ tiles1029:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1030:
+channels1036:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -20593,10 +20959,10 @@ channels1030:
 	VMOVUPS (R10)(R8*1), Z7
 	MOVQ    k+32(FP), R11
 
-loop1031:
+loop1037:
 	MOVQ k+32(FP), R12
 
-loop1032:
+loop1038:
 	VMOVUPS (R10), Z8
 	VMAXPS  Z0, Z8, Z0
 	VMOVUPS (R10)(BX*1), Z8
@@ -20615,10 +20981,10 @@ loop1032:
 	VMAXPS  Z7, Z8, Z7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop1032
+	JNZ     loop1038
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop1031
+	JNZ     loop1037
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -20637,17 +21003,17 @@ loop1032:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1030
+	JGT     channels1036
 	ADDQ    $+8, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1029
+	JLT     tiles1035
 	VZEROUPPER
 	RET
 
-smaller1028:
+smaller1034:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1033
+	JLT   smaller1039
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20665,7 +21031,7 @@ smaller1028:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1034:
+tiles1040:
 	MOVQ    16(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -20682,7 +21048,7 @@ tiles1034:
 	XORL    DI, DI
 	MOVQ    DI, 40(SP)
 
-channels1035:
+channels1041:
 	MOVQ    40(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -20696,10 +21062,10 @@ channels1035:
 	VMOVUPS (R8)(SI*1), Z3
 	MOVQ    k+32(FP), R9
 
-loop1036:
+loop1042:
 	MOVQ k+32(FP), R10
 
-loop1037:
+loop1043:
 	VMOVUPS (R8), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS (R8)(BX*1), Z4
@@ -20710,10 +21076,10 @@ loop1037:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop1037
+	JNZ     loop1043
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop1036
+	JNZ     loop1042
 	VMOVUPS Z0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Z1, (DI)
@@ -20724,17 +21090,17 @@ loop1037:
 	ADDQ    AX, DI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1035
+	JGT     channels1041
 	ADDQ    $+4, 16(SP)
 	MOVQ    16(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles1034
+	JLT     tiles1040
 	VZEROUPPER
 	RET
 
-smaller1033:
+smaller1039:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1038
+	JLT   smaller1044
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20752,7 +21118,7 @@ smaller1033:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1039:
+tiles1045:
 	MOVQ    16(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -20769,7 +21135,7 @@ tiles1039:
 	XORL    SI, SI
 	MOVQ    SI, 40(SP)
 
-channels1040:
+channels1046:
 	MOVQ    40(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -20781,37 +21147,37 @@ channels1040:
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    k+32(FP), R8
 
-loop1041:
+loop1047:
 	MOVQ k+32(FP), R9
 
-loop1042:
+loop1048:
 	VMOVUPS (DI), Z2
 	VMAXPS  Z0, Z2, Z0
 	VMOVUPS (DI)(BX*1), Z2
 	VMAXPS  Z1, Z2, Z1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop1042
+	JNZ     loop1048
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop1041
+	JNZ     loop1047
 	VMOVUPS Z0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Z1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1040
+	JGT     channels1046
 	ADDQ    $+2, 16(SP)
 	MOVQ    16(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles1039
+	JLT     tiles1045
 	VZEROUPPER
 	RET
 
-smaller1038:
+smaller1044:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1043
+	JLT   smaller1049
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20829,7 +21195,7 @@ smaller1038:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1044:
+tiles1050:
 	MOVQ    16(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -20846,7 +21212,7 @@ tiles1044:
 	XORL    BX, BX
 	MOVQ    BX, 40(SP)
 
-channels1045:
+channels1051:
 	MOVQ    40(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -20857,34 +21223,34 @@ channels1045:
 	VMOVUPS (SI), Z0
 	MOVQ    k+32(FP), DI
 
-loop1046:
+loop1052:
 	MOVQ k+32(FP), R8
 
-loop1047:
+loop1053:
 	VMOVUPS (SI), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop1047
+	JNZ     loop1053
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop1046
+	JNZ     loop1052
 	VMOVUPS Z0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1045
+	JGT     channels1051
 	ADDQ    $+1, 16(SP)
 	MOVQ    16(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles1044
+	JLT     tiles1050
 	VZEROUPPER
 	RET
 
-smaller1043:
-narrow1022:
+smaller1049:
+narrow1028:
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1048
+	JLT   smaller1054
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20902,7 +21268,7 @@ narrow1022:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1049:
+tiles1055:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+16, R10
@@ -20941,10 +21307,10 @@ tiles1049:
 	VMOVUPS.Z (R11)(R8*1), K1, Z15
 	MOVQ      k+32(FP), R12
 
-loop1051:
+loop1057:
 	MOVQ k+32(FP), R13
 
-loop1052:
+loop1058:
 	VMOVUPS.Z (R10), K1, Z16
 	VMAXPS    Z0, Z16, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z16
@@ -20980,11 +21346,11 @@ loop1052:
 	ADDQ      CX, R10
 	ADDQ      CX, R11
 	DECQ      R13
-	JNZ       loop1052
+	JNZ       loop1058
 	ADDQ      DX, R10
 	ADDQ      DX, R11
 	DECQ      R12
-	JNZ       loop1051
+	JNZ       loop1057
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -21020,13 +21386,13 @@ loop1052:
 	ADDQ      $+16, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1049
+	JLT       tiles1055
 	VZEROUPPER
 	RET
 
-smaller1048:
+smaller1054:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1053
+	JLT   smaller1059
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21044,7 +21410,7 @@ smaller1048:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1054:
+tiles1060:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+8, R10
@@ -21074,10 +21440,10 @@ tiles1054:
 	VMOVUPS.Z (R10)(R8*1), K1, Z7
 	MOVQ      k+32(FP), R11
 
-loop1056:
+loop1062:
 	MOVQ k+32(FP), R12
 
-loop1057:
+loop1063:
 	VMOVUPS.Z (R10), K1, Z8
 	VMAXPS    Z0, Z8, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z8
@@ -21096,10 +21462,10 @@ loop1057:
 	VMAXPS    Z7, Z8, Z7
 	ADDQ      CX, R10
 	DECQ      R12
-	JNZ       loop1057
+	JNZ       loop1063
 	ADDQ      DX, R10
 	DECQ      R11
-	JNZ       loop1056
+	JNZ       loop1062
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -21119,13 +21485,13 @@ loop1057:
 	ADDQ      $+8, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1054
+	JLT       tiles1060
 	VZEROUPPER
 	RET
 
-smaller1053:
+smaller1059:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1058
+	JLT   smaller1064
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21143,7 +21509,7 @@ smaller1053:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1059:
+tiles1065:
 	MOVQ      16(SP), DI
 	MOVQ      width+16(FP), R8
 	SUBQ      $+4, R8
@@ -21169,10 +21535,10 @@ tiles1059:
 	VMOVUPS.Z (R8)(SI*1), K1, Z3
 	MOVQ      k+32(FP), R9
 
-loop1061:
+loop1067:
 	MOVQ k+32(FP), R10
 
-loop1062:
+loop1068:
 	VMOVUPS.Z (R8), K1, Z4
 	VMAXPS    Z0, Z4, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
@@ -21183,10 +21549,10 @@ loop1062:
 	VMAXPS    Z3, Z4, Z3
 	ADDQ      CX, R8
 	DECQ      R10
-	JNZ       loop1062
+	JNZ       loop1068
 	ADDQ      DX, R8
 	DECQ      R9
-	JNZ       loop1061
+	JNZ       loop1067
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      AX, DI
 	VMOVUPS   Z1, K1, (DI)
@@ -21198,13 +21564,13 @@ loop1062:
 	ADDQ      $+4, 16(SP)
 	MOVQ      16(SP), DI
 	CMPQ      DI, width+16(FP)
-	JLT       tiles1059
+	JLT       tiles1065
 	VZEROUPPER
 	RET
 
-smaller1058:
+smaller1064:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1063
+	JLT   smaller1069
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21222,7 +21588,7 @@ smaller1058:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1064:
+tiles1070:
 	MOVQ      16(SP), SI
 	MOVQ      width+16(FP), DI
 	SUBQ      $+2, DI
@@ -21246,20 +21612,20 @@ tiles1064:
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      k+32(FP), R8
 
-loop1066:
+loop1072:
 	MOVQ k+32(FP), R9
 
-loop1067:
+loop1073:
 	VMOVUPS.Z (DI), K1, Z2
 	VMAXPS    Z0, Z2, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 	VMAXPS    Z1, Z2, Z1
 	ADDQ      CX, DI
 	DECQ      R9
-	JNZ       loop1067
+	JNZ       loop1073
 	ADDQ      DX, DI
 	DECQ      R8
-	JNZ       loop1066
+	JNZ       loop1072
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      AX, SI
 	VMOVUPS   Z1, K1, (SI)
@@ -21267,13 +21633,13 @@ loop1067:
 	ADDQ      $+2, 16(SP)
 	MOVQ      16(SP), SI
 	CMPQ      SI, width+16(FP)
-	JLT       tiles1064
+	JLT       tiles1070
 	VZEROUPPER
 	RET
 
-smaller1063:
+smaller1069:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1068
+	JLT   smaller1074
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21291,7 +21657,7 @@ smaller1063:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1069:
+tiles1075:
 	MOVQ      16(SP), BX
 	MOVQ      width+16(FP), SI
 	SUBQ      $+1, SI
@@ -21314,28 +21680,28 @@ tiles1069:
 	VMOVUPS.Z (SI), K1, Z0
 	MOVQ      k+32(FP), DI
 
-loop1071:
+loop1077:
 	MOVQ k+32(FP), R8
 
-loop1072:
+loop1078:
 	VMOVUPS.Z (SI), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      CX, SI
 	DECQ      R8
-	JNZ       loop1072
+	JNZ       loop1078
 	ADDQ      DX, SI
 	DECQ      DI
-	JNZ       loop1071
+	JNZ       loop1077
 	VMOVUPS   Z0, K1, (BX)
 	ADDQ      AX, BX
 	ADDQ      $+1, 16(SP)
 	MOVQ      16(SP), BX
 	CMPQ      BX, width+16(FP)
-	JLT       tiles1069
+	JLT       tiles1075
 	VZEROUPPER
 	RET
 
-smaller1068:
+smaller1074:
 	VZEROUPPER
 	RET
 
@@ -21343,22 +21709,22 @@ smaller1068:
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·maxGradAVX512(SB), NOSPLIT, $56-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow1073
+	JLT    narrow1079
 	CMPQ   k+40(FP), $+3
-	JNE    other1074
+	JNE    other1080
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1074
+	JNE    other1080
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1075:
+channels1081:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -21399,7 +21765,7 @@ channels1075:
 	VMOVUPS (R9)(SI*1), Z8
 	MOVQ    width+24(FP), R12
 
-loop1077:
+loop1083:
 	VMOVUPS (DI)(SI*2), Z9
 	VMOVUPS (R8)(SI*2), Z10
 	VMOVUPS (R9)(SI*2), Z11
@@ -21459,7 +21825,7 @@ loop1077:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1077
+	JNZ     loop1083
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
@@ -21468,10 +21834,10 @@ loop1077:
 	VMOVUPS Z8, (R9)(SI*1)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1076
+	JLE     done1082
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1075
+	JGE     channels1081
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -21480,28 +21846,28 @@ loop1077:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1075
+	JMP     channels1081
 
-done1076:
+done1082:
 	VZEROUPPER
 	RET
 
-other1074:
+other1080:
 	CMPQ   k+40(FP), $+3
-	JNE    other1078
+	JNE    other1084
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1078
+	JNE    other1084
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1079:
+channels1085:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -21533,7 +21899,7 @@ channels1079:
 	VMOVUPS (R9), Z5
 	MOVQ    width+24(FP), R12
 
-loop1081:
+loop1087:
 	VMOVUPS (DI)(SI*1), Z6
 	VMOVUPS (R8)(SI*1), Z7
 	VMOVUPS (R9)(SI*1), Z8
@@ -21601,16 +21967,16 @@ loop1081:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1081
+	JNZ     loop1087
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1080
+	JLE     done1086
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1079
+	JGE     channels1085
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -21619,14 +21985,14 @@ loop1081:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1079
+	JMP     channels1085
 
-done1080:
+done1086:
 	VZEROUPPER
 	RET
 
-other1078:
-narrow1073:
+other1084:
+narrow1079:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+15, AX
 	MOVL         $-1, CX
@@ -21641,15 +22007,15 @@ narrow1073:
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 32(SP)
 
-loop1082:
+loop1088:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 40(SP)
 	XORL AX, AX
 	MOVQ AX, 48(SP)
 
-channels1083:
+channels1089:
 	CMPQ    40(SP), $+16
-	JLT     next1085
+	JLT     next1091
 	MOVQ    16(SP), AX
 	ADDQ    48(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -21665,10 +22031,10 @@ channels1083:
 	MOVQ    AX, BX
 	VXORPS  Z3, Z3, Z3
 
-loop1086:
+loop1092:
 	MOVQ k+40(FP), DI
 
-loop1087:
+loop1093:
 	VMOVUPS   (BX), Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -21676,10 +22042,10 @@ loop1087:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1087
+	JNZ       loop1093
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1086
+	JNZ       loop1092
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS   (BX), Z1
@@ -21688,10 +22054,10 @@ loop1087:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1088:
+loop1094:
 	MOVQ k+40(FP), DI
 
-loop1089:
+loop1095:
 	VMOVUPS  (AX)(BX*1), Z4
 	VPCMPEQD Z3, Z2, K2
 	VADDPS   Z1, Z4, K2, Z4
@@ -21699,17 +22065,17 @@ loop1089:
 	VPADDD   Z0, Z3, Z3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop1089
+	JNZ      loop1095
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop1088
+	JNZ      loop1094
 	ADDQ     $+64, 48(SP)
 	SUBQ     $+16, 40(SP)
-	JMP      channels1083
+	JMP      channels1089
 
-next1085:
+next1091:
 	CMPQ      40(SP), $+0
-	JLE       done1084
+	JLE       done1090
 	MOVQ      16(SP), AX
 	ADDQ      48(SP), AX
 	MOVQ      tap+56(FP), CX
@@ -21725,10 +22091,10 @@ next1085:
 	MOVQ      AX, BX
 	VXORPS    Z3, Z3, Z3
 
-loop1090:
+loop1096:
 	MOVQ k+40(FP), DI
 
-loop1091:
+loop1097:
 	VMOVUPS.Z (BX), K1, Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -21736,10 +22102,10 @@ loop1091:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1091
+	JNZ       loop1097
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1090
+	JNZ       loop1096
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS.Z (BX), K1, Z1
@@ -21748,10 +22114,10 @@ loop1091:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1092:
+loop1098:
 	MOVQ k+40(FP), DI
 
-loop1093:
+loop1099:
 	VMOVUPS.Z (AX)(BX*1), K1, Z4
 	VPCMPEQD  Z3, Z2, K2
 	VADDPS    Z1, Z4, K2, Z4
@@ -21759,12 +22125,12 @@ loop1093:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, AX
 	DECQ      DI
-	JNZ       loop1093
+	JNZ       loop1099
 	ADDQ      DX, AX
 	DECQ      SI
-	JNZ       loop1092
+	JNZ       loop1098
 
-done1084:
+done1090:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 16(SP)
@@ -21772,7 +22138,102 @@ done1084:
 	SHLQ $0x02, AX
 	ADDQ AX, 24(SP)
 	DECQ 32(SP)
-	JNZ  loop1082
+	JNZ  loop1088
+	VZEROUPPER
+	RET
+
+// func expSumAVX512(dst *float32, x *float32, n int, shift float32) float64
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
+TEXT ·expSumAVX512(SB), NOSPLIT, $0-40
+	MOVQ         n+16(FP), AX
+	ANDQ         $+15, AX
+	MOVL         $-1, CX
+	SHLXL        AX, CX, CX
+	NOTL         CX
+	KMOVW        CX, K1
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS shift+24(FP), Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	SHRQ         $+4, DX
+	JZ           rest1100
+
+loop1102:
+	VMOVUPS       (CX), Z3
+	VSUBPS        Z0, Z3, Z3
+	VMOVUPS       expMagic<>+0(SB), Z4
+	VFMADD231PS   expLog2E<>+0(SB), Z3, Z4
+	VSUBPS        expMagic<>+0(SB), Z4, Z5
+	VMOVAPS       Z3, Z6
+	VFNMADD231PS  expLn2Hi<>+0(SB), Z5, Z6
+	VFNMADD231PS  expLn2Lo<>+0(SB), Z5, Z6
+	VMOVUPS       expSeries7<>+0(SB), Z5
+	VFMADD213PS   expSeries6<>+0(SB), Z6, Z5
+	VFMADD213PS   expSeries5<>+0(SB), Z6, Z5
+	VFMADD213PS   expSeries4<>+0(SB), Z6, Z5
+	VFMADD213PS   expSeries3<>+0(SB), Z6, Z5
+	VFMADD213PS   expSeries2<>+0(SB), Z6, Z5
+	VFMADD213PS   expSeries1<>+0(SB), Z6, Z5
+	VFMADD213PS   expSeries0<>+0(SB), Z6, Z5
+	VPSUBD        expBits<>+0(SB), Z4, Z4
+	VPSLLD        $0x17, Z4, Z4
+	VMULPS        Z4, Z5, Z5
+	VCMPPS        $0x15, expLowest<>+0(SB), Z3, K2
+	VMOVAPS.Z     Z5, K2, Z5
+	VCVTPS2PD     Y5, Z3
+	VADDPD        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VCVTPS2PD     Y3, Z3
+	VADDPD        Z3, Z2, Z2
+	VMOVUPS       Z5, (AX)
+	ADDQ          $+64, CX
+	ADDQ          $+64, AX
+	DECQ          DX
+	JNZ           loop1102
+
+rest1100:
+	MOVQ          n+16(FP), DX
+	TESTQ         $+15, DX
+	JZ            done1101
+	VMOVUPS.Z     (CX), K1, Z3
+	VSUBPS        Z0, Z3, Z3
+	VMOVUPS       expMagic<>+0(SB), Z0
+	VFMADD231PS   expLog2E<>+0(SB), Z3, Z0
+	VSUBPS        expMagic<>+0(SB), Z0, Z4
+	VMOVAPS       Z3, Z5
+	VFNMADD231PS  expLn2Hi<>+0(SB), Z4, Z5
+	VFNMADD231PS  expLn2Lo<>+0(SB), Z4, Z5
+	VMOVUPS       expSeries7<>+0(SB), Z4
+	VFMADD213PS   expSeries6<>+0(SB), Z5, Z4
+	VFMADD213PS   expSeries5<>+0(SB), Z5, Z4
+	VFMADD213PS   expSeries4<>+0(SB), Z5, Z4
+	VFMADD213PS   expSeries3<>+0(SB), Z5, Z4
+	VFMADD213PS   expSeries2<>+0(SB), Z5, Z4
+	VFMADD213PS   expSeries1<>+0(SB), Z5, Z4
+	VFMADD213PS   expSeries0<>+0(SB), Z5, Z4
+	VPSUBD        expBits<>+0(SB), Z0, Z0
+	VPSLLD        $0x17, Z0, Z0
+	VMULPS        Z0, Z4, Z4
+	VCMPPS        $0x15, expLowest<>+0(SB), Z3, K1, K2
+	VMOVAPS.Z     Z4, K2, Z4
+	VCVTPS2PD     Y4, Z0
+	VADDPD        Z0, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z0, Z2, Z2
+	VMOVUPS       Z4, K1, (AX)
+
+done1101:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPD        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPD        X0, X1, X1
+	VUNPCKHPD     X1, X1, X0
+	VADDSD        X0, X1, X1
+	MOVSD         X1, ret+32(FP)
 	VZEROUPPER
 	RET
 

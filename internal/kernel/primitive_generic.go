@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // generic is the variant in plain Go: the specification of all others, and what
 // runs where no other variant does.
 var generic = primitives{
@@ -8,6 +10,7 @@ var generic = primitives{
 	moments: momentsGeneric[float32], dots: dotsGeneric[float32], mask: maskGeneric[float32],
 	dw: dwGeneric[float32], dwGrad: dwGradGeneric[float32],
 	maxRow: maxRowGeneric[float32], maxGrad: maxGradGeneric[float32],
+	expSum: expSumGeneric,
 }
 
 type float interface{ ~float32 | ~float64 }
@@ -197,4 +200,35 @@ func maxGradGeneric[T float](gx, src, g []T, width, c, k, stride, rowStride int)
 			gx[at] += g[x*c+j]
 		}
 	}
+}
+
+// expSumGeneric sets dst to exp(x - shift), where nothing in x is larger than shift, and
+// returns the sum of its elements. They are right to within two units in the last
+// place; below the normal range they are zero. It takes a fraction of the time of
+// math.Exp, and most of that of a loss.
+func expSumGeneric(dst, x []float32, shift float32) (sum float64) {
+	const (
+		lowest = -87              // exp(-87) is about the smallest normal number
+		magic  = 3 << 22          // numbers of this size have no fractional bits
+		bits   = 0x4b400000 - 127 // of magic, less the bias of an exponent
+		ln2Hi  = 0x162p-9         // few bits, so that n·ln2Hi is exact
+		ln2Lo  = math.Ln2 - ln2Hi
+	)
+	dst = dst[:len(x)]
+	for j, v := range x {
+		v -= shift
+		if v < lowest {
+			dst[j] = 0
+			continue
+		}
+		// exp(v) = 2ⁿ·exp(r) with |r| ≤ ln 2/2, where seven terms of the series do.
+		shifted := v*math.Log2E + magic
+		n := shifted - magic
+		r := v - n*ln2Hi - n*ln2Lo
+		e := 1 + r*(1+r*(1./2+r*(1./6+r*(1./24+r*(1./120+r*(1./720+r*(1./5040)))))))
+		e *= math.Float32frombits((math.Float32bits(shifted) - bits) << 23)
+		dst[j] = e
+		sum += float64(e)
+	}
+	return sum
 }

@@ -533,6 +533,49 @@ func TestMaxGrad(t *testing.T) {
 	})
 }
 
+func TestExpSum(t *testing.T) {
+	eachVariant(t, func(t *testing.T, p primitives) {
+		b := newBench(t, p)
+		run := func(n int) {
+			const shift = 3
+			x, dst := b.floats(n), b.floats(n)
+			for i := range x {
+				x[i] = shift - 86.9*float32(rng.Float(b.r))
+			}
+			total := 0.0
+			sum := p.expSum(dst, x, shift)
+			for i, v := range x {
+				// Two units in the last place.
+				require.InEpsilon(t, math.Exp(float64(v-shift)), dst[i], 2.4e-7, "exp(%g)", v-shift)
+				total += float64(dst[i])
+			}
+			require.InDelta(t, total, sum, 1e-12*total)
+			p.expSum(x, x, shift)
+			require.Equal(t, dst, x, "in place")
+			b.intact(fmt.Sprintf("expSum n=%d", n))
+		}
+		for n := range 70 {
+			run(n)
+		}
+		run(maxTestLength)
+
+		inf, nan := float32(math.Inf(1)), float32(math.NaN())
+		for n := 3; n < 40; n++ {
+			x, dst := Floats(n), Floats(n)
+			for i := range x {
+				x[i] = []float32{0, -1e30, -inf}[i%3]
+			}
+			assert.EqualValues(t, (n+2)/3, p.expSum(dst, x, 0))
+			for i, v := range dst {
+				assert.EqualValues(t, []float32{1, 0, 0}[i%3], v)
+			}
+			x[n-1] = nan
+			assert.True(t, math.IsNaN(p.expSum(dst, x, 0)))
+			assert.True(t, math.IsNaN(float64(dst[n-1])))
+		}
+	})
+}
+
 // A slice that is too short is a mistake of the caller, found before anything is
 // written beyond it.
 func TestShortSlicesPanic(t *testing.T) {
@@ -570,6 +613,7 @@ func TestShortSlicesPanic(t *testing.T) {
 			"maxRow src":    func() { p.maxRow(f(6), f(35), 2, 3, 3, 1, 12) },
 			"maxGrad gx":    func() { p.maxGrad(f(35), append(f(35), 1), f(6), 2, 3, 3, 1, 12) },
 			"maxGrad src":   func() { p.maxGrad(f(36), f(35), f(6), 2, 3, 3, 1, 12) },
+			"expSum dst":    func() { p.expSum(f(4), f(5), 0) },
 			"maxGrad g":     func() { p.maxGrad(f(36), f(36), f(5), 2, 3, 3, 1, 12) },
 		} {
 			assert.Panics(t, call, name)
@@ -634,6 +678,10 @@ func BenchmarkPrimitive(b *testing.B) {
 			kernel{"moments/" + size, 0, once, func(p *primitives) { p.moments(s1, s2, x, s.n, s.c) }},
 			kernel{"dots/" + size, 0, 2 * once, func(p *primitives) { p.dots(s1, s2, x, y, s.n, s.c) }},
 			kernel{"mask/" + size, 0, 3 * once, func(p *primitives) { p.mask(z, x, y) }})
+	}
+	for _, n := range []int{10, 313} {
+		x, y := floats(n), floats(n)
+		kernels = append(kernels, kernel{fmt.Sprintf("expSum/n=%d", n), 0, 8 * n, func(p *primitives) { p.expSum(y, x, 4) }})
 	}
 	for _, k := range kernels {
 		for level := range variants {

@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 // SoftmaxForward computes y[rows·k], the softmax of each row of x.
 func SoftmaxForward(t *Team, x []float32, rows, k int, y []float32) {
 	need("x", x, rows*k)
@@ -33,7 +31,7 @@ var softmaxForward = newLoop(func(a *softmaxArgs, _ *Worker, i int) {
 // softmax sets dst to the softmax of x.
 func softmax(dst, x []float32) {
 	_, top := largest(x)
-	share := float32(1 / expSum(dst, x, top))
+	share := float32(1 / active.expSum(dst, x, top))
 	for j := range dst {
 		dst[j] *= share
 	}
@@ -70,35 +68,4 @@ func largest(x []float32) (at int, top float32) {
 		}
 	}
 	return at, top
-}
-
-// expSum sets dst to exp(x - shift), where nothing in x is larger than shift, and
-// returns the sum of its elements. They are right to within two units in the last
-// place; below the normal range they are zero. It takes a fraction of the time of
-// math.Exp, and most of that of a loss.
-func expSum(dst, x []float32, shift float32) (sum float64) {
-	const (
-		lowest = -87              // exp(-87) is about the smallest normal number
-		magic  = 3 << 22          // numbers of this size have no fractional bits
-		bits   = 0x4b400000 - 127 // of magic, less the bias of an exponent
-		ln2Hi  = 0x162p-9         // few bits, so that n·ln2Hi is exact
-		ln2Lo  = math.Ln2 - ln2Hi
-	)
-	dst = dst[:len(x)]
-	for j, v := range x {
-		v -= shift
-		if v < lowest {
-			dst[j] = 0
-			continue
-		}
-		// exp(v) = 2ⁿ·exp(r) with |r| ≤ ln 2/2, where seven terms of the series do.
-		shifted := v*math.Log2E + magic
-		n := shifted - magic
-		r := v - n*ln2Hi - n*ln2Lo
-		e := 1 + r*(1+r*(1./2+r*(1./6+r*(1./24+r*(1./120+r*(1./720+r*(1./5040)))))))
-		e *= math.Float32frombits((math.Float32bits(shifted) - bits) << 23)
-		dst[j] = e
-		sum += float64(e)
-	}
-	return sum
 }

@@ -37,6 +37,10 @@ func maxRowAVX2(dst *float32, src *float32, width int, c int, k int, pixel int, 
 // maxRowAVX2.
 func maxGradAVX2(gx *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
 
+// expSumAVX2 sets dst to exp(x - shift), where nothing in x is larger than shift, and returns the
+// sum of its elements. n is positive.
+func expSumAVX2(dst *float32, x *float32, n int, shift float32) float64
+
 // productAVX512 sets the m×n matrix c to a·b, or adds the product to it if acc. Element
 // i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
 func productAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
@@ -69,6 +73,10 @@ func maxRowAVX512(dst *float32, src *float32, width int, c int, k int, pixel int
 // first largest input of its window. gx is laid out as src. The other arguments are those of
 // maxRowAVX512.
 func maxGradAVX512(gx *float32, src *float32, grad *float32, width int, c int, k int, pixel int, tap int, row int)
+
+// expSumAVX512 sets dst to exp(x - shift), where nothing in x is larger than shift, and returns the
+// sum of its elements. n is positive.
+func expSumAVX512(dst *float32, x *float32, n int, shift float32) float64
 
 // pause passes the time of a few instructions.
 func pause()

@@ -16,10 +16,12 @@ var variants = []primitives{
 	cpu.AVX2: (&assembly{
 		product: productAVX2, affine: affineAVX2, dots: dotsAVX2, mask: maskAVX2,
 		dw: dwAVX2, dwGrad: dwGradAVX2, maxRow: maxRowAVX2, maxGrad: maxGradAVX2,
+		expSum: expSumAVX2,
 	}).primitives(),
 	cpu.AVX512: (&assembly{
 		product: productAVX512, affine: affineAVX512, dots: dotsAVX512, mask: maskAVX512,
 		dw: dwAVX512, dwGrad: dwGradAVX512, maxRow: maxRowAVX512, maxGrad: maxGradAVX512,
+		expSum: expSumAVX512,
 	}).primitives(),
 }
 
@@ -36,6 +38,7 @@ type assembly struct {
 	dwGrad  func(gw, src, grad *float32, width, c, k, pixel, tap, row int)
 	maxRow  func(dst, src *float32, width, c, k, pixel, tap, row int)
 	maxGrad func(gx, src, grad *float32, width, c, k, pixel, tap, row int)
+	expSum  func(dst, x *float32, n int, shift float32) float64
 }
 
 // A goroutine cannot be stopped inside an assembly function, and the garbage
@@ -121,6 +124,13 @@ func (s *assembly) primitives() primitives {
 			last := lastInput(width, c, k, stride, 1, rowStride)
 			_, _, _ = gx[last], src[last], g[width*c-1]
 			s.maxGrad(&gx[0], &src[0], &g[0], width, c, k, stride*c, c, rowStride)
+		},
+		expSum: func(dst, x []float32, shift float32) (sum float64) {
+			for i := 0; i < len(x); i += maxElements {
+				count := min(maxElements, len(x)-i)
+				sum += s.expSum(&dst[i : i+count][0], &x[i], count, shift)
+			}
+			return sum
 		},
 	}
 }

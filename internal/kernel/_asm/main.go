@@ -17,6 +17,7 @@ import (
 func main() {
 	ConstraintExpr("amd64,!purego")
 	constants()
+	expConstants()
 	for _, v := range []vectors{{name: "AVX2", lanes: 8}, {name: "AVX512", lanes: 16}} {
 		product(v)
 		affine(v)
@@ -26,6 +27,7 @@ func main() {
 		depthwiseGrad(v)
 		maxRow(v)
 		maxGrad(v)
+		expSum(v)
 	}
 	pause()
 	Generate()

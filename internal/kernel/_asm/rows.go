@@ -15,7 +15,14 @@ func depthwise(v vectors) {
 	v.windows(true)
 }
 
-// maxRow generates one row of a max pooling; see windows.
+// maxRow generates one row of a max pooling: for uncommon shapes, see windows.
+//
+// Loop order for 3×3 taps, stride 1 or 2: vectors of channels; pixels.
+//
+// Registers: the largest input of each column of the window, of which the next
+// window takes over some.
+//
+// Tail: the last vector of channels begins early enough to be whole.
 func maxRow(v vectors) {
 	TEXT("maxRow"+v.name, NOSPLIT, "func(dst, src *float32, width, c, k, pixel, tap, row int)")
 	Doc("maxRow"+v.name+" computes width pixels of c channels of a k×k max pooling. The arguments are those",
@@ -89,7 +96,7 @@ func (s shape) only(body func()) {
 	Label(other)
 }
 
-// windows emits the body of depthwise, if weighted, or of maxRow.
+// windows emits the body of depthwise, if weighted, or of maxRow for any shape.
 //
 // Loop order: tiles of up to 8 (YMM) or 16 (ZMM) pixels of the result; vectors
 // of channels; rows and columns of the window.

@@ -147,10 +147,16 @@ func constants() {
 	DATA(0, U32(math.Float32bits(1)))
 	counting = GLOBL("counting", RODATA|NOPTR)
 	DATA(0, U32(1))
-	lowest = GLOBL("lowest", RODATA|NOPTR)
+	lowest = everywhere("lowest", math.Float32bits(float32(math.Inf(-1))))
+}
+
+// everywhere writes a constant of 32 bits in all lanes.
+func everywhere(name string, bits uint32) Mem {
+	m := GLOBL(name, RODATA|NOPTR)
 	for i := range 16 {
-		DATA(4*i, U32(math.Float32bits(float32(math.Inf(-1)))))
+		DATA(4*i, U32(bits))
 	}
+	return m
 }
 
 var labels int
