@@ -163,10 +163,12 @@ func evaluated(stem cell.Stem, width, cells, classes int) body {
 		g, _ := cell.Published("darts_v2")
 		stack := cell.DARTS(stem, width, cells).Body
 		n, err := stack.Network(s, x, g, ops.Published())
-		if err != nil || classes == 0 {
-			return n.Out, nil, err
+		if err != nil {
+			return nil, nil, err
 		}
-		auxiliary, err = stack.AuxiliaryHead(s, n.Middle, classes)
+		if classes > 0 {
+			auxiliary, err = stack.AuxiliaryHead(s, n.Middle, classes)
+		}
 		return n.Out, auxiliary, err
 	}
 }

@@ -69,7 +69,7 @@ def text(*command):
 
 def ours(binary, case, repeats):
     """Returns seconds, peak memory and the number of parameters."""
-    pattern = "/".join(f"^{part}$" for part in case.split("/"))
+    pattern = "/".join(f"^{part}$" for part in f"Benchmark{case}".split("/"))
     output, peak = run([binary, "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", f"{repeats}x"])
     value = {unit: float(v) for v, unit in re.findall(r"([\d.]+) (ns/op|params)", output)}
     return value["ns/op"] / 1e9, peak, int(value["params"])
@@ -118,13 +118,16 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--repeats", type=int)
     a = p.parse_args()
-    peer = json.loads(run([PYTHON, "measure.py", "--list"])[0])
+    output, imported = run([PYTHON, "measure.py", "--list"])
+    peer = json.loads(output)
     cases = [c for c in peer["cases"] if any(re.search(pattern, c) for pattern in a.cases)]
     if not cases:
         sys.exit(f"no case matches {a.cases}; there are {peer['cases']}")
     cores = len(os.sched_getaffinity(0))
-    print(f"- {datetime.date.today()}, {processor()}, {cores} cores, as many threads; median of {a.rounds} rounds")
-    print(f"- unnas {text('git', 'describe', '--always', '--dirty')}, {text('go', 'env', 'GOVERSION')}; PyTorch {peer['torch']}")
+    print(f"- {datetime.date.today()}, {processor()}, {cores} cores, as many threads, load before {os.getloadavg()[0]:.1f}")
+    print(f"- unnas {text('git', 'describe', '--always', '--dirty')}, {text('go', 'env', 'GOVERSION')}")
+    print(f"- PyTorch {peer['torch']}, which takes {imported:.0f} MiB to be imported")
+    print(f"- median of {a.rounds} rounds; faster and smaller: beside the best of PyTorch")
     print()
     print(f"| case | unnas | {' | '.join(VARIANTS)} | faster | unnas MiB | PyTorch MiB | smaller |")
     print("|---" * (len(VARIANTS) + 6) + "|", flush=True)
