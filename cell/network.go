@@ -72,7 +72,7 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 // AuxiliaryHead returns logits [N, classes] from the middle of a network: a
 // second classifier that helps training and is left out of evaluation
 // (AuxiliaryWeight is its share of the loss). The map x must be of 8×8 pixels
-// under the CIFAR stem (images of 32×32) and of 14×14 under the ImageNet stem
+// under the CIFAR stem (images of 32×32) and of 7×7 under the ImageNet stem
 // (images of 224×224), or of any other size that its layers make one pixel of.
 // Under the ImageNet stem the last convolution is not normalised, as in the
 // networks that were published.

@@ -2,27 +2,55 @@ package kernel
 
 import (
 	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"unnas/internal/rng"
 )
 
-// measure times a kernel on all cores and reports its rate in multiply-adds
-// counted twice, or in bytes.
+// peak returns this machine's multiply-adds, counted twice, per second on one
+// core: as many as the matrix product reaches on matrices that lie in the
+// first-level cache. It is the best of many short runs, since other programs
+// only ever slow one down.
+var peak = sync.OnceValue(func() float64 {
+	const m, depth, runs = 48, 64, 20
+	best := 0.0
+	for _, n := range []int{8, 16, 32, 64} {
+		a, p, c := Floats(m*depth), Floats(depth*n), Floats(m*n)
+		product := func() { active.gemm(m, n, depth, a, depth, p, n, c, n, true) }
+		product() // loads the cache
+		const flops = 1 << 24
+		count := flops / (2 * m * n * depth)
+		for range runs {
+			start := time.Now()
+			for range count {
+				product()
+			}
+			best = max(best, float64(count*2*m*n*depth)/time.Since(start).Seconds())
+		}
+	}
+	return best
+})
+
+// measure times a kernel on all cores and reports its rate: of multiply-adds
+// counted twice, also in percent of the peak of these cores, or of bytes.
 func measure(b *testing.B, flops, bytes int, run func(t *Team)) {
 	team := NewTeam(0)
 	team.Begin()
 	defer team.End()
 	run(team)
+	b.ReportAllocs()
 	for b.Loop() {
 		run(team)
 	}
 	perSecond := float64(b.N) / b.Elapsed().Seconds()
-	if flops > 0 {
-		b.ReportMetric(float64(flops)*perSecond/1e9, "GFLOP/s")
-	} else {
+	if flops == 0 {
 		b.ReportMetric(float64(bytes)*perSecond/1e9, "GB/s")
+		return
 	}
+	b.ReportMetric(float64(flops)*perSecond/1e9, "GFLOP/s")
+	b.ReportMetric(100*float64(flops)*perSecond/(peak()*float64(team.Size())), "%peak")
 }
 
 func BenchmarkStage(b *testing.B) {
@@ -101,22 +129,25 @@ func BenchmarkMaps(b *testing.B) {
 	r := rng.New(1, "benchmark", 0, 0)
 	x, _ := lazy(r, "affine", n, size, size, c)
 	gz, _ := lazy(r, "gradient", n, size, size, c)
+	half, _ := lazy(r, "gradient", n, size/2, size/2, c)
+	double, _ := lazy(r, "gradient", n, 2*size, 2*size, c)
 	win := Square(3, 1, 1, 1)
-	z, mom := Floats(x.Len()), Floats(3*c)
+	z, small, large := Floats(x.Len()), Floats(half.Len()), Floats(double.Len())
+	mom, pooled := Floats(3*c), Floats(n*c)
 	sg, sgz := make([]float64, c), make([]float64, c)
-	bytes := 4 * x.Len()
 	maps := make([]Map, 8)
+	terms := make([][]float32, len(maps))
 	for k := range maps {
 		maps[k], _ = lazy(r, "affine", n, size, size, c)
+		terms[k] = maps[k].P
 	}
 	w, products := Floats(len(maps)), make([]float64, len(maps)*c)
-	wide := Floats(4 * len(z))
 	w1, _ := weight(r, c*c/2)
-	half, _ := lazy(r, "gradient", n, size/2, size/2, c)
+	gw1 := Floats(len(w1))
 	for _, k := range []struct {
-		name  string
-		bytes int
-		run   func(t *Team)
+		name string
+		maps float64 // in units of x; one that is formed of two counts as two
+		run  func(t *Team)
 	}{
 		{"max", 2, func(t *Team) { MaxPoolForward(t, x, win, z, mom) }},
 		{"maxBackward", 4, func(t *Team) { MaxPoolBackward(t, gz, x, win, z) }},
@@ -124,31 +155,75 @@ func BenchmarkMaps(b *testing.B) {
 		{"avgBackward", 3, func(t *Team) { AvgPoolBackward(t, gz, win, size, size, z) }},
 		{"combine", 9, func(t *Team) { Combine(t, maps, w, z) }},
 		{"combineSums", 10, func(t *Team) { CombineSums(t, gz, maps, sg, products) }},
+		{"sum", 9, func(t *Team) { Sum(t, z, terms) }},
 		{"normSums", 3, func(t *Team) { NormSums(t, gz, x, mom[:c], sg, sgz) }},
 		{"moments", 1, func(t *Team) { Moments(t, x, mom) }},
 		{"apply", 2, func(t *Team) { Apply(t, x, true, z) }},
-		{"concat", 8, func(t *Team) { Concat(t, maps[:4], wide) }},
-		{"reduce", 2, func(t *Team) { ReduceForward(t, x, w1, w1, half.P, c, mom) }},
-		{"reduceBackward", 3, func(t *Team) { ReduceBackward(t, half, x, w1, w1, z, w1, w1) }},
+		{"reluBackward", 4, func(t *Team) { ReLUBackward(t, gz, x.P, z) }},
+		{"concat", 8, func(t *Team) { Concat(t, maps[:4], large) }},
+		{"slice", 1, func(t *Team) { Slice(t, x, c/4, c/2, z[:len(z)/2]) }},
+		{"unslice", 6, func(t *Team) { Unslice(t, gz, c, 4*c, large) }},
+		{"reduce", 1.5, func(t *Team) { ReduceForward(t, x, w1, w1, small, c, mom) }},
+		{"reduceBackward", 2.5, func(t *Team) { ReduceBackward(t, half, x, w1, w1, z, gw1, gw1) }},
+		{"globalPool", 1, func(t *Team) { GlobalPoolForward(t, x, pooled) }},
+		{"globalPoolBackward", 1, func(t *Team) { GlobalPoolBackward(t, pooled, n, size, size, c, z) }},
+		{"upsample", 5, func(t *Team) { UpsampleForward(t, x, 2*size, 2*size, large) }},
+		{"upsampleBackward", 9, func(t *Team) { UpsampleBackward(t, double, size, size, z) }},
 	} {
-		b.Run(k.name, func(b *testing.B) { measure(b, 0, k.bytes*bytes, k.run) })
+		b.Run(k.name, func(b *testing.B) { measure(b, 0, int(k.maps*4*float64(x.Len())), k.run) })
 	}
 }
 
-func BenchmarkPixelCrossEntropy(b *testing.B) {
-	const n, size, full, k = 16, 8, 32, 313
+// The head of an ImageNet network, and the softmax of as many alphas as a search
+// has.
+func BenchmarkHead(b *testing.B) {
+	const m, in, out, edges, candidates = 64, 768, 1000, 14, 8
 	r := rng.New(1, "benchmark", 0, 0)
-	logits, _ := lazy(r, "affine", n, size, size, k)
-	labels, g := make([]int32, n*full*full), Floats(logits.Len())
-	for i := range labels {
-		labels[i] = int32(rng.IntN(r, k))
+	x, _ := weight(r, m*in)
+	w, _ := weight(r, in*out)
+	logits, _ := weight(r, m*out)
+	bias, gx, gw, gb, g := Floats(out), Floats(m*in), Floats(in*out), Floats(out), Floats(m*out)
+	alphas, _ := weight(r, edges*candidates)
+	p, ga := Floats(len(alphas)), Floats(len(alphas))
+	labels := make([]int32, m)
+	for _, k := range []struct {
+		name         string
+		flops, bytes int
+		run          func(t *Team)
+	}{
+		{"linear/forward", 2 * m * in * out, 0, func(t *Team) { LinearForward(t, x, m, in, out, w, bias, g) }},
+		{"linear/backward", 4 * m * in * out, 0, func(t *Team) { LinearBackward(t, logits, x, m, in, out, w, gx, gw, gb) }},
+		{"crossEntropy/forward", 0, 4 * m * out, func(t *Team) { CrossEntropy(t, logits, m, out, labels, -1, 0.1) }},
+		{"crossEntropy/backward", 0, 8 * m * out, func(t *Team) { CrossEntropyBackward(t, 1, logits, m, out, labels, -1, 0.1, g) }},
+		{"softmax/forward", 0, 8 * len(p), func(t *Team) { SoftmaxForward(t, alphas, edges, candidates, p) }},
+		{"softmax/backward", 0, 12 * len(p), func(t *Team) { SoftmaxBackward(t, alphas, p, edges, candidates, ga) }},
+	} {
+		b.Run(k.name, func(b *testing.B) { measure(b, k.flops, k.bytes, k.run) })
 	}
-	b.Run("forward", func(b *testing.B) {
-		measure(b, 0, 4*len(labels)*k, func(t *Team) { PixelCrossEntropy(t, logits, full, full, labels, -1) })
-	})
-	b.Run("backward", func(b *testing.B) {
-		measure(b, 0, 4*len(labels)*k, func(t *Team) { PixelCrossEntropyBackward(t, 1, logits, full, full, labels, -1, g) })
-	})
+}
+
+// Bytes are those that the enlarged logits would take.
+func BenchmarkPixelCrossEntropy(b *testing.B) {
+	for _, s := range []struct {
+		name             string
+		n, size, full, k int
+	}{
+		{"colorization", 16, 8, 32, 313},
+		{"segmentation", 2, 41, 321, 19},
+	} {
+		r := rng.New(1, "benchmark", 0, 0)
+		logits, _ := lazy(r, "affine", s.n, s.size, s.size, s.k)
+		labels, g := make([]int32, s.n*s.full*s.full), Floats(logits.Len())
+		for i := range labels {
+			labels[i] = int32(rng.IntN(r, s.k))
+		}
+		b.Run(s.name+"/forward", func(b *testing.B) {
+			measure(b, 0, 4*len(labels)*s.k, func(t *Team) { PixelCrossEntropy(t, logits, s.full, s.full, labels, -1) })
+		})
+		b.Run(s.name+"/backward", func(b *testing.B) {
+			measure(b, 0, 4*len(labels)*s.k, func(t *Team) { PixelCrossEntropyBackward(t, 1, logits, s.full, s.full, labels, -1, g) })
+		})
+	}
 }
 
 func BenchmarkOptimiser(b *testing.B) {

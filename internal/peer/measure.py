@@ -1,39 +1,175 @@
-"""Times search steps of PyTorch and prints the best and the median in seconds."""
+"""Times one case in PyTorch; prints seconds per step and the number of parameters as JSON.
+
+    python3 measure.py [--layout nhwc] [--compile] [--repeats N] case
+    python3 measure.py --list
+
+Cases bear the names of the Go benchmarks that do the same.
+"""
 import argparse
-import statistics
+import json
+import os
+import signal
+import sys
 import time
 
 import torch
+from torch import nn
+from torch.nn import functional as F
 
-from supernet import Search, Supernet
+import networks
+import operations
+
+COMPILE_LIMIT = 300  # seconds
+
+
+def loss(outputs, labels):
+    if isinstance(outputs, tuple):  # the second is that of an auxiliary head
+        return loss(outputs[0], labels) + 0.4 * loss(outputs[1], labels)
+    if outputs.dim() == 2:
+        return F.cross_entropy(outputs, labels)
+    outputs = F.interpolate(outputs, labels.shape[1:], mode="bilinear", align_corners=True)
+    return F.cross_entropy(outputs, labels, ignore_index=255)
+
+
+class Train:
+    """Steps of SGD on the weights."""
+
+    def __init__(self, net, forward, x, labels):
+        alphas = {id(a) for a in getattr(net, "alphas", [])}
+        self.forward, self.x, self.labels = forward, x, labels
+        self.weights = [p for p in net.parameters() if id(p) not in alphas]
+        self.sgd = torch.optim.SGD(self.weights, 0.025, momentum=0.9, weight_decay=3e-4)
+
+    def step(self):
+        self.sgd.zero_grad()
+        loss(self.forward(self.x), self.labels).backward()
+        nn.utils.clip_grad_norm_(self.weights, 5)
+        self.sgd.step()
+
+
+class Search(Train):
+    """Alternating steps of Adam on the alphas and SGD on the weights."""
+
+    def __init__(self, net, forward, x, labels):
+        super().__init__(net, forward, x, labels)
+        self.adam = torch.optim.Adam(net.alphas, 3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
+
+    def step(self):
+        self.adam.zero_grad()
+        loss(self.forward(self.x), self.labels).backward()
+        self.adam.step()
+        super().step()
+
+
+class Infer:
+    """Logits of a trained network."""
+
+    def __init__(self, net, forward, x, _):
+        net.eval()
+        self.forward, self.x = forward, x
+
+    def step(self):
+        with torch.inference_mode():
+            self.forward(self.x)
+
+
+class Differentiate:
+    """The output, and the gradients of input and parameters."""
+
+    def __init__(self, net, forward, x, _):
+        self.forward, self.x = forward, x.requires_grad_()
+        self.variables = [x, *net.parameters()]
+        self.gradient = torch.randn_like(forward(x))
+
+    def step(self):
+        torch.autograd.grad(self.forward(self.x), self.variables, self.gradient)
+
+
+def classifier(classes):
+    return lambda inputs: networks.Classifier(inputs, classes)
+
+
+def supernet(stem, classes):
+    return lambda: networks.Supernet(stem, 16, 8, networks.thirds(8), classifier(classes))
+
+
+def cityscapes():
+    return networks.Supernet("imagenet", 16, 12, [4], lambda inputs: networks.ASPP(inputs, 64, [6], 19))
+
+
+def evaluated(stem, auxiliary):
+    width, cells, classes = (36, 20, 10) if stem == "cifar" else (48, 14, 1000)
+    return lambda: networks.Evaluated(stem, width, cells, classes, auxiliary)
+
+
+def aspp():
+    return networks.Normalised(640, networks.ASPP(640, 256, [6, 12, 18], 19))
+
+
+def candidate(name, channels):
+    return lambda: operations.candidate(name, channels, 2 if name == "skip_connect" else 1)
+
+
+# For each case what is done, to which network, with inputs of which shape, and
+# with labels of which shape and how many classes.
+CASES = {
+    "Step/cifar/batch=16": (Search, supernet("cifar", 10), (16, 3, 32, 32), (16,), 10),
+    "Step/cifar/batch=64": (Search, supernet("cifar", 10), (64, 3, 32, 32), (64,), 10),
+    "Step/imagenet/batch=16": (Search, supernet("imagenet", 10), (16, 3, 224, 224), (16,), 10),
+    "Step/rotation/batch=16": (Search, supernet("cifar", 4), (64, 3, 32, 32), (64,), 4),
+    "Step/cityscapes/batch=2": (Search, cityscapes, (2, 3, 321, 321), (2, 321, 321), 19),
+    "Train/cifar/batch=96": (Train, evaluated("cifar", True), (96, 3, 32, 32), (96,), 10),
+    "Train/imagenet/batch=16": (Train, evaluated("imagenet", True), (16, 3, 224, 224), (16,), 1000),
+    "Train/nasbench/batch=32": (Train, lambda: networks.NASBench(128, 3, 3, 10), (32, 3, 32, 32), (32,), 10),
+    "Train/aspp/batch=2": (Train, aspp, (2, 640, 41, 41), (2, 321, 321), 19),
+    **{
+        f"Infer/{stem}/batch={n}": (Infer, evaluated(stem, False), (n, 3, size, size), (n,), 10)
+        for stem, size in (("cifar", 32), ("imagenet", 224)) for n in (1, 32)
+    },
+    **{
+        f"Op/{name}/C{c}@{size}": (Differentiate, candidate(name, c), (16, c, size, size), (16,), 10)
+        for name in operations.NAMES[1:] for c, size in ((16, 32), (32, 16), (64, 8))
+    },
+}
+
+
+def expired(*_):
+    print(f"torch.compile took more than {COMPILE_LIMIT} s", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--batch", type=int, default=16)
-    p.add_argument("--size", type=int, default=32)
-    p.add_argument("--width", type=int, default=16)
-    p.add_argument("--cells", type=int, default=8)
-    p.add_argument("--stem", default="cifar")
+    p.add_argument("case", nargs="?", choices=CASES)
+    p.add_argument("--list", action="store_true")
     p.add_argument("--layout", default="nchw", choices=["nchw", "nhwc"])
+    p.add_argument("--compile", action="store_true")
     p.add_argument("--repeats", type=int, default=3)
-    p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
-    torch.set_num_threads(a.threads)
+    if a.list:
+        print(json.dumps({"cases": list(CASES), "torch": torch.__version__}))
+        return
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(1)
-    net = Supernet(a.width, a.cells, 10, a.stem)
-    x = torch.randn(a.batch, 3, a.size, a.size)
+    do, make, shape, labels, classes = CASES[a.case]
+    net, x, labels = make(), torch.randn(shape), torch.randint(0, classes, labels)
     if a.layout == "nhwc":
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    y = torch.randint(0, 10, (a.batch,))
-    search = Search(net)
-    search.step(x, y)
-    times = []
+    forward = net
+    if a.compile:
+        if not hasattr(torch, "compile"):
+            sys.exit(f"PyTorch {torch.__version__} has no torch.compile")
+        signal.signal(signal.SIGALRM, expired)
+        signal.alarm(COMPILE_LIMIT)
+        forward = torch.compile(net)
+    subject = do(net, forward, x, labels)
+    subject.step()  # compiles, touches the memory
+    signal.alarm(0)
+    start = time.perf_counter()
     for _ in range(a.repeats):
-        start = time.perf_counter()
-        search.step(x, y)
-        times.append(time.perf_counter() - start)
-    print(f"{min(times):.4f} {statistics.median(times):.4f}")
+        subject.step()
+    seconds = (time.perf_counter() - start) / a.repeats
+    print(json.dumps({"seconds": seconds, "params": sum(p.numel() for p in net.parameters())}))
 
 
 main()
