@@ -64,6 +64,8 @@ func (k stage) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+func (stage) Repeatable() {}
+
 func (k stage) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k stage) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
