@@ -25,7 +25,8 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(fmt.Sprintf("%s/batch=%d", c.stem, c.batch), func(b *testing.B) {
 			config := DARTS()
 			task := pretext.Classification{View: c.view, Classes: 10}
-			m, err := newModel(cell.DARTS(c.stem, 16, 8), task, c.batch, 1)
+			config.Space, config.Batch, config.Seed = cell.DARTS(c.stem, 16, 8), c.batch, 1
+			m, err := newModel(config, task)
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(task, c.batch)}
 			rule := newBilevel(config, m.team, o)
