@@ -35,9 +35,10 @@ func BenchmarkStep(b *testing.B) {
 		{"cityscapes/batch=2", cityscapes, labelling(321, 3, segmentation.SearchASPP(19)), 2},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			m, err := newModel(c.space, c.task, c.batch, 1)
-			require.NoError(b, err)
 			config := DARTS()
+			config.Space, config.Batch, config.Seed = c.space, c.batch, 1
+			m, err := newModel(config, c.task)
+			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
 			rule := newBilevel(config, m.team, o)
 			measure(b, m, func() {

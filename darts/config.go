@@ -10,8 +10,8 @@ import (
 
 // Config are the settings of a search. It is plain data, and fields are used
 // literally: zero is zero. Start from a preset, DARTS or ImageNet, and change
-// fields of the copy. Workers and Recorder change nothing about the result and
-// are not part of its JSON form.
+// fields of the copy. Recompute, Workers and Recorder change nothing about the
+// result and are not part of its JSON form.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
 	Epochs    int        `json:"epochs"`     // passes over the images that the weights learn from
@@ -30,6 +30,11 @@ type Config struct {
 	ArchDecay float64 `json:"arch_decay"` // weight decay of the alphas
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
+
+	// Recompute trades time for memory: a step computes most maps again for its
+	// backward pass, rather than keep them (Chen et al., 2016, arXiv 1604.06174).
+	// It then takes a quarter to a third of the memory and about a sixth more time.
+	Recompute bool `json:"-"`
 
 	Workers  int      `json:"-"` // goroutines that load images, 1 or more
 	Recorder Recorder `json:"-"` // is told what happens; nil: nobody

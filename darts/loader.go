@@ -95,6 +95,9 @@ func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions)
 	return l, nil
 }
 
+// bytes returns the memory of the batches.
+func (l *loader) bytes() int { return 4 * len(l.ring) * l.batch * (l.inputs + l.labels) }
+
 // steps returns the number of batches that use every image once, the images left
 // over in training aside.
 func (l *loader) steps() int {

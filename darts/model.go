@@ -2,6 +2,7 @@ package darts
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -27,7 +28,8 @@ type model struct {
 	// One plan for each half of a step: neither computes the gradients that only
 	// the other needs. They share their memory.
 	weights, alphas *vm.Machine
-	bytes           int64
+	recompute       bool
+	bytes           int64 // of memory that a search takes
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
@@ -81,14 +83,14 @@ func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
 
 // newModel builds the supernet of a search, plans its steps and draws its first
 // weights.
-func newModel(space cell.Space, task pretext.Task, batch int, seed uint64) (*model, error) {
-	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}}
+func newModel(c Config, task pretext.Task) (*model, error) {
+	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}, recompute: c.Recompute}
 	err := ops.Build(func() error {
 		var err error
-		if m.size, err = complexity(space, task); err != nil {
+		if m.size, err = complexity(c.Space, task); err != nil {
 			return err
 		}
-		n, err := build(m.params, space, task, batch)
+		n, err := build(m.params, c.Space, task, c.Batch)
 		if err != nil {
 			return err
 		}
@@ -96,7 +98,7 @@ func newModel(space cell.Space, task pretext.Task, batch int, seed uint64) (*mod
 		if err := m.take(m.params.Count() * 3 * 4); err != nil { // weights, gradients, velocities
 			return err
 		}
-		if err := m.params.Init(seed); err != nil {
+		if err := m.params.Init(c.Seed); err != nil {
 			return err
 		}
 		if err := ops.Grad(n.scope, n.loss.Value); err != nil {
@@ -107,14 +109,25 @@ func newModel(space cell.Space, task pretext.Task, batch int, seed uint64) (*mod
 	if err != nil {
 		return nil, err
 	}
+	// The runtime would keep what building left behind until there is as much new
+	// garbage as memory in use, and steps make none.
+	debug.FreeOSMemory()
 	return m, nil
 }
+
+// nodeBytes is what one node of a graph costs in objects: its own, those of the
+// plans and machines, and the runtime's share. It is the mean over a supernet.
+const nodeBytes = 3 << 10
 
 // take counts memory that is about to be taken, and fails if the machine has less.
 func (m *model) take(bytes int) error {
 	m.bytes += int64(bytes)
 	if total := memory.Total(); total > 0 && m.bytes > total {
-		return fmt.Errorf("a step needs %.1f GiB of memory or more, this machine has %.1f; lower Width, Cells, Batch or the size of the images", float64(m.bytes)/(1<<30), float64(total)/(1<<30))
+		remedy := "lower Width, Cells, Batch or the size of the images"
+		if !m.recompute {
+			remedy = "set Recompute, or " + remedy
+		}
+		return fmt.Errorf("a step needs %.1f GiB of memory or more, this machine has %.1f; %s", float64(m.bytes)/(1<<30), float64(total)/(1<<30), remedy)
 	}
 	return nil
 }
@@ -123,6 +136,7 @@ func (m *model) take(bytes int) error {
 func (m *model) plan(s *ops.Scope) error {
 	o := [2]vm.Options{}
 	for i := range o {
+		o[i].Recompute = m.recompute
 		o[i].Want = gorgonia.Nodes{m.loss.Value, m.loss.Correct, m.loss.Count}
 	}
 	for _, n := range s.Learnables() {
@@ -146,7 +160,7 @@ func (m *model) plan(s *ops.Scope) error {
 		}
 		step = max(step, plans[i].Bytes(m.team.Size()))
 	}
-	if err := m.take(int(step)); err != nil {
+	if err := m.take(int(step) + nodeBytes*len(s.Graph().AllNodes())); err != nil {
 		return err
 	}
 	arena := vm.NewArena(plans[:]...)

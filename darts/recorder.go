@@ -27,7 +27,7 @@ type Start struct {
 	Held          int    `json:"held"`                       // images held out: for the alphas, or for evaluation
 	Params        int    `json:"params"`                     // learnable numbers of the network
 	MACs          int64  `json:"macs"`                       // multiply-adds of the network for one image
-	PlannedBytes  int64  `json:"planned_bytes" clock:"true"` // memory of a step on the cores of this machine
+	PlannedBytes  int64  `json:"planned_bytes" clock:"true"` // memory that the run takes on the cores of this machine, besides what the source holds
 	Epochs        int    `json:"epochs"`                     // epochs of the run
 	StepsPerEpoch int    `json:"steps_per_epoch"`            // steps of one epoch
 	Batch         int    `json:"batch"`                      // images in a step

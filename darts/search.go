@@ -104,7 +104,10 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if s.a, err = newLoader(src, task, alphas, o); err != nil {
 		return nil, err
 	}
-	if s.m, err = newModel(c.Space, task, c.Batch, c.Seed); err != nil {
+	if s.m, err = newModel(c, task); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	if err := s.m.take(s.w.bytes() + s.a.bytes()); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	s.rule = newBilevel(c, s.m.team, s)

@@ -18,6 +18,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/memory"
 	"unnas/pretext"
 )
 
@@ -131,13 +132,16 @@ func (f recorderFunc) Record(e Event) error { return f(e) }
 // TestSearchIsReproducible compares all bytes of run folders.
 func TestSearchIsReproducible(t *testing.T) {
 	var want map[string]string
-	for _, run := range []struct{ cores, workers int }{{1, 1}, {2, 1}, {1, 2}, {2, 2}, {2, 5}, {3, 1}} {
+	for _, run := range []struct {
+		cores, workers int
+		recompute      bool
+	}{{1, 1, false}, {2, 1, false}, {1, 2, true}, {2, 2, false}, {2, 5, true}, {3, 1, false}} {
 		previous := runtime.GOMAXPROCS(run.cores)
 		dir := filepath.Join(t.TempDir(), "run")
 		folder, err := NewFolder(dir)
 		require.NoError(t, err)
 		c := smallConfig()
-		c.Workers, c.Recorder = run.workers, folder
+		c.Workers, c.Recompute, c.Recorder = run.workers, run.recompute, folder
 		r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
 		require.NoError(t, err)
 		require.NoError(t, folder.Save(r))
@@ -156,7 +160,7 @@ func TestSearchIsReproducible(t *testing.T) {
 			want = got
 		}
 		for name := range want {
-			assert.Equal(t, want[name], got[name], "%s with %d cores and %d workers", name, run.cores, run.workers)
+			assert.Equal(t, want[name], got[name], "%s of %+v", name, run)
 		}
 	}
 }
@@ -271,6 +275,19 @@ func TestSearchBadInput(t *testing.T) {
 			assert.True(t, strings.HasPrefix(err.Error(), "darts: "), err)
 		})
 	}
+}
+
+// TestMemoryIsRefused holds what a search that does not fit is told to change.
+func TestMemoryIsRefused(t *testing.T) {
+	const tooMuch = math.MaxInt64
+	if memory.Total() == 0 {
+		t.Skip("the memory of this system is not known")
+	}
+	assert.ErrorContains(t, (&model{}).take(tooMuch), "set Recompute, or lower Width")
+	err := (&model{recompute: true}).take(tooMuch)
+	assert.ErrorContains(t, err, "lower Width")
+	assert.NotContains(t, err.Error(), "Recompute")
+	assert.NoError(t, (&model{}).take(1))
 }
 
 func TestRecorderErrorStopsTheRun(t *testing.T) {

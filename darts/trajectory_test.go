@@ -23,12 +23,11 @@ func TestGoldenTrajectory(t *testing.T) {
 		t.Run(golden.Name(file), func(t *testing.T) {
 			view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
 			task := pretext.Classification{View: view, Classes: c.Classes}
-			space := cell.DARTS(c.Stem, c.Width, c.Depth)
-			m, err := newModel(space, task, c.Batch, 1)
+			config := DARTS()
+			config.Space, config.Batch, config.ArchLR = cell.DARTS(c.Stem, c.Width, c.Depth), c.Batch, c.ArchLR
+			m, err := newModel(config, task)
 			require.NoError(t, err)
 			c.Adopt(t, m.params)
-			config := DARTS()
-			config.ArchLR = c.ArchLR
 			r := &replay{model: m, c: c, t: t}
 			rule := newBilevel(config, m.team, r)
 			for r.step = range c.Steps {

@@ -115,6 +115,8 @@ func (k conv) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+func (conv) Repeatable() {}
+
 func (k conv) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k conv) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {

@@ -157,6 +157,8 @@ func (concat) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+func (concat) Repeatable() {}
+
 func (concat) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (concat) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {

@@ -76,6 +76,8 @@ func (k pool) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+func (pool) Repeatable() {}
+
 func (k pool) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k pool) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {

@@ -66,6 +66,8 @@ func (k reduce) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+func (reduce) Repeatable() {}
+
 func (k reduce) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k reduce) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {

@@ -110,6 +110,8 @@ func (k stages) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+func (stages) Repeatable() {}
+
 func (k stages) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k stages) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
@@ -125,9 +127,12 @@ func (k stages) Cost(in []tensor.Shape) graph.Cost {
 	if err != nil {
 		return graph.Cost{}
 	}
-	_, _, _, c := graph.NHWC(in[0])
-	pixels := int64(out[0][0]) * int64(out[0][1]) * int64(out[0][2])
-	return graph.Cost{ConvMACs: pixels * int64(c) * int64(k[0].Rows*k[0].Columns+out[0][3])}
+	var macs int64
+	for i, w := range k {
+		y := out[2*i]
+		macs += int64(y[0]) * int64(y[1]) * int64(y[2]) * int64(in[0][3]) * int64(w.Rows*w.Columns+y[3])
+	}
+	return graph.Cost{ConvMACs: macs}
 }
 
 // stagesGrad is the gradient of stages. Inputs: x; for each window gy and the

@@ -92,6 +92,13 @@ type Scratcher interface {
 	Scratch(in []tensor.Shape) (perWorker, shared int)
 }
 
+// Repeatable is a kernel that may run twice in a run, the second time for output
+// 0 alone: it keeps nothing and draws nothing.
+type Repeatable interface {
+	Kernel
+	Repeatable()
+}
+
 // Measured is a kernel that knows its share of a network's complexity.
 type Measured interface {
 	Cost(in []tensor.Shape) Cost

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gorgonia.org/gorgonia"
+
 	"unnas/internal/graph"
 )
 
@@ -44,21 +46,7 @@ func (p *Plan) Sizes() (arena, kept, perWorker, shared int) {
 }
 
 // Busiest returns the most floats that live in the arena during one step.
-func (p *Plan) Busiest() int {
-	most := 0
-	for i := range p.steps {
-		live := 0
-		for _, s := range p.steps {
-			for _, v := range s.out {
-				if v != nil && v.native() && !v.want && v.form == nil && v.first <= i && i <= v.last {
-					live += v.size
-				}
-			}
-		}
-		most = max(most, live)
-	}
-	return most
-}
+func (p *Plan) Busiest() int { return p.busiest() }
 
 // Steps returns what a run does, in order.
 func (p *Plan) Steps() []string {
@@ -71,6 +59,19 @@ func (p *Plan) Steps() []string {
 		}
 	}
 	return steps
+}
+
+// CompileTwice compiles a plan of which every step runs twice that may.
+func CompileTwice(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
+	c, err := order(g, o)
+	if err != nil {
+		return nil, err
+	}
+	c.cutSums()
+	c.plan.steps = repeat(c.plan.steps, c.repeatable())
+	c.live()
+	c.place()
+	return c.plan, nil
 }
 
 // Pending returns how many outputs of kernels of that key are left to their

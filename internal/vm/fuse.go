@@ -28,6 +28,7 @@ type joint struct {
 // fuse makes one step of several that read the same map, where their kernels can.
 // Gradients that only a sum reads are added up on the way.
 func (c *compiler) fuse() {
+	c.link()
 	place := make(map[*step]int, len(c.plan.steps))
 	for i, s := range c.plan.steps {
 		place[s] = i
@@ -41,6 +42,7 @@ func (c *compiler) fuse() {
 		}
 		j := joint{read: s.in[0]}
 		if k.Shared() > 0 {
+
 			if j.sum = s.gradientSum(k.Shared()); j.sum == nil {
 				continue
 			}
@@ -73,7 +75,6 @@ func (c *compiler) fuse() {
 		}
 	}
 	c.plan.steps = steps
-	c.link()
 }
 
 // link finds anew which steps read each value.
@@ -98,15 +99,16 @@ func (c *compiler) link() {
 // gradientSum returns the sum that alone reads output 0 of a step, provided that
 // nobody reads the other ones of the shared outputs.
 func (s *step) gradientSum(shared int) *step {
-	for i, v := range s.out[:shared] {
-		if v.want || i > 0 && len(v.uses) > 0 {
+	for _, v := range s.out[1:shared] {
+		if v != nil {
 			return nil
 		}
 	}
-	if len(s.out[0].uses) != 1 {
+	v := s.out[0]
+	if v == nil || v.want || len(v.uses) != 1 {
 		return nil
 	}
-	sum := s.out[0].uses[0].step
+	sum := v.uses[0].step
 	if _, ok := sum.kernel.(graph.Sum); !ok {
 		return nil
 	}
@@ -130,7 +132,7 @@ func (f *fusion) add(s *step, i int, place map[*step]int) bool {
 		// All run at the place of the last: nobody may have read an output.
 		for _, m := range f.members {
 			for _, v := range m.out {
-				if slices.ContainsFunc(v.uses, func(u use) bool { return place[u.step] < i }) {
+				if v != nil && slices.ContainsFunc(v.uses, func(u use) bool { return place[u.step] < i }) {
 					return false
 				}
 			}

@@ -157,7 +157,9 @@ func (b *binder) bind() {
 			}
 		}
 		o.in = make([]graph.Value, len(s.in))
-		o.args = make([]gorgonia.Value, len(s.in))
+		if s.stock != nil {
+			o.args = make([]gorgonia.Value, len(s.in))
+		}
 		for j, v := range s.in {
 			if s.kernel != nil {
 				b.input(o, j, v)

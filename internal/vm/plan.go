@@ -23,6 +23,9 @@ type Options struct {
 	// Into gives the memory for some wanted nodes, so that gradients can lie
 	// side by side in one slab.
 	Into []Target
+	// Recompute trades time for memory: it computes again what would lie idle
+	// for long. Results keep all their bits.
+	Recompute bool
 }
 
 // Target is a wanted node and memory for its value. One node may have several:
@@ -114,6 +117,21 @@ type duplicate struct{ of, data []float32 }
 
 // Compile plans the computation of the wanted nodes of a graph.
 func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
+	c, err := order(g, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Recompute {
+		c.recompute()
+	}
+	c.fuse()
+	c.live()
+	c.place()
+	return c.plan, nil
+}
+
+// order finds the steps of a plan and what they read and make.
+func order(g *gorgonia.ExprGraph, o Options) (*compiler, error) {
 	if cpu.Err != nil {
 		return nil, fmt.Errorf("vm: %w", cpu.Err)
 	}
@@ -152,12 +170,9 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 			c.plan.copies = append(c.plan.copies, duplicate{v.into, t.Data})
 		}
 	}
-	c.fuse()
 	c.pend()
 	c.prune()
-	c.live()
-	c.place()
-	return c.plan, nil
+	return c, nil
 }
 
 // targets returns the nodes to compute, and notes the variables to set.
@@ -447,8 +462,45 @@ func (c *compiler) live() {
 	}
 }
 
+// busiest returns the most floats that live in the arena during one step.
+func (p *Plan) busiest() int {
+	change := make([]int, len(p.steps)+1)
+	for _, s := range p.steps {
+		for _, v := range s.out {
+			if v.inArena() {
+				change[v.first] += v.floats()
+				change[v.last+1] -= v.floats()
+			}
+		}
+	}
+	live, most := 0, 0
+	for _, d := range change {
+		live += d
+		most = max(most, live)
+	}
+	return most
+}
+
 // line is the number of floats in a cache line; every value starts one.
 const line = 16
+
+// copy returns another value for the same node, of a kernel's.
+func (v *value) copy() *value { return &value{node: v.node, shape: v.shape, dtype: v.dtype} }
+
+// inArena reports whether the value takes memory in the arena.
+func (v *value) inArena() bool { return v != nil && v.native() && !v.kept() && v.form == nil }
+
+// floats returns the memory that the value takes.
+func (v *value) floats() int { return (v.shape.TotalSize() + line - 1) / line * line }
+
+// shapes returns the shapes of values.
+func shapes(values []*value) []tensor.Shape {
+	shapes := make([]tensor.Shape, len(values))
+	for i, v := range values {
+		shapes[i] = v.shape
+	}
+	return shapes
+}
 
 // place finds memory for every value, largest first, each in the smallest gap
 // that fits between values that live at the same time.
@@ -457,23 +509,16 @@ func (c *compiler) place() {
 	var values []*value
 	for _, s := range p.steps {
 		for _, v := range s.out {
-			if v == nil || v.form != nil || v.into != nil {
-				continue
-			}
-			v.size = (v.shape.TotalSize() + line - 1) / line * line
 			switch {
-			case v.kept():
-				p.kept += v.size
-			case v.native():
+			case v.inArena():
+				v.size = v.floats()
 				values = append(values, v)
+			case v != nil && v.kept() && v.into == nil:
+				p.kept += v.floats()
 			}
 		}
 		if k, ok := s.kernel.(graph.Scratcher); ok {
-			shapes := make([]tensor.Shape, len(s.in))
-			for i, v := range s.in {
-				shapes[i] = v.shape
-			}
-			perWorker, shared := k.Scratch(shapes)
+			perWorker, shared := k.Scratch(shapes(s.in))
 			p.perWorker = max(p.perWorker, perWorker)
 			p.shared = max(p.shared, shared)
 		}

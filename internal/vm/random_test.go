@@ -117,7 +117,7 @@ func (s *soup) grow(i int) *gorgonia.Node {
 	case 14:
 		return apply(s.t, blend{graph.Pending(s.r.IntN(2))}, x, y)
 	case 15:
-		return apply(s.t, look{reads: graph.Pending(s.r.IntN(3))}, x)
+		return apply(s.t, noted{look{reads: graph.Pending(s.r.IntN(3))}, new(float32)}, x)
 	case 16:
 		return ok(gorgonia.ApplyOp(cube, ok(gorgonia.Tanh(x))))
 	case 17, 18: // branches that become one
@@ -215,9 +215,9 @@ func testRandomGraph(t *testing.T, seed uint64, k kind) {
 	s := newSoup(t, seed, k)
 	wants := [2]gorgonia.Nodes{s.want(), s.want()}
 	var plans [2]*vm.Plan
-	for i := range plans {
+	for i, compile := range []func(*gorgonia.ExprGraph, vm.Options) (*vm.Plan, error){vm.Compile, vm.CompileTwice} {
 		var err error
-		plans[i], err = vm.Compile(s.g, vm.Options{Want: wants[i]})
+		plans[i], err = compile(s.g, vm.Options{Want: wants[i]})
 		require.NoError(t, err)
 		require.NoError(t, plans[i].Check())
 	}

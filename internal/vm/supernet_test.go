@@ -67,10 +67,10 @@ func (n *supernet) feed(t testing.TB, seed uint64) {
 
 // machines returns one machine for the gradients of weights and one for those
 // of alphas, in one arena, as a search has them.
-func (n *supernet) machines(t testing.TB, workers int) (machines [2]*vm.Machine, arena *vm.Arena) {
+func (n *supernet) machines(t testing.TB, workers int, recompute bool) (machines [2]*vm.Machine, arena *vm.Arena) {
 	var o [2]vm.Options
 	for i := range o {
-		o[i] = vm.Options{Want: gorgonia.Nodes{n.loss}}
+		o[i] = vm.Options{Want: gorgonia.Nodes{n.loss}, Recompute: recompute}
 	}
 	p := n.scope.Params()
 	for _, w := range n.scope.Learnables() {
@@ -104,7 +104,7 @@ func TestSupernet(t *testing.T) {
 	p := ops.NewParams()
 	ours := newSupernet(t, p)
 	theirs := newSupernet(t, p)
-	machines, arena := ours.machines(t, 2)
+	machines, arena := ours.machines(t, 2, false)
 	tape := gorgonia.NewTapeMachine(theirs.scope.Graph())
 	defer tape.Close()
 	for step := range uint64(2) {
@@ -132,7 +132,7 @@ func TestSupernetOnTeams(t *testing.T) {
 	n.feed(t, 1)
 	var first []uint32
 	for workers := 1; workers <= 3; workers++ {
-		machines, arena := n.machines(t, workers)
+		machines, arena := n.machines(t, workers, false)
 		var bits []uint32
 		for _, m := range machines {
 			m.Soil(arena)
@@ -154,7 +154,7 @@ func TestSupernetOnTeams(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	n := newSupernet(t, ops.NewParams())
 	n.feed(t, 1)
-	machines, _ := n.machines(t, 2)
+	machines, _ := n.machines(t, 2, true)
 	step := func() {
 		for _, m := range machines {
 			if err := m.RunAll(); err != nil {
