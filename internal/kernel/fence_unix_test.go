@@ -62,7 +62,7 @@ func TestPrimitivesTouchNothingOutside(t *testing.T) {
 				for _, width := range []int{n, 8, 16} {
 					s := window{width: width, c: c, k: 3 + c%3*2, stride: 1 + n%2, dil: 1 + c/2%2}
 					src, w, dst := f.floats(s.inputs()), f.floats(s.k*s.k*c), f.floats(width*c)
-					calls["dw"] = func() { p.dw(dst, src, w, width, c, s.k, s.stride, s.dil, s.rowStride(), false) }
+					calls["dw"] = func() { p.dw(dst, src, w, width, c, s.k, s.stride, s.dil, s.rowStride()) }
 					calls["dwGrad"] = func() { p.dwGrad(w, src, dst, width, c, s.k, s.stride, s.dil, s.rowStride()) }
 					s.dil = 1
 					pool := f.floats(s.inputs())
