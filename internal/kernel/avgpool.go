@@ -55,7 +55,7 @@ var avgPoolForward = newLoop(func(a *poolArgs, w *Worker, i int) {
 	sums := part(a.parts, i, a.c)
 	for y := out.from; y < out.to; y++ {
 		z := a.z[a.output(image, y)*a.c:][:a.ow*a.c]
-		active.dw(z, frame[(y-out.from)*a.SH*a.frameRow():], weight, a.ow, a.c, a.KH, a.SH, 1, a.frameRow(), false)
+		active.dw(z, frame[(y-out.from)*a.SH*a.frameRow():], weight, a.ow, a.c, a.KH, a.SH, 1, a.frameRow())
 		a.weigh(z, z, shares, &height, y)
 		addMoments(sums, z, a.ow, a.c)
 	}
@@ -87,6 +87,6 @@ var avgPoolBackward = newLoop(func(a *poolBackwardArgs, w *Worker, i int) {
 	}
 	for y := in.from; y < in.to; y++ {
 		gx := a.gx[a.input(image, y)*a.c:][:a.w*a.c]
-		active.dw(gx, spread[(y-in.from)*a.spreadRow():], weight, a.w, a.c, a.KH, 1, 1, a.spreadRow(), false)
+		active.dw(gx, spread[(y-in.from)*a.spreadRow():], weight, a.w, a.c, a.KH, 1, 1, a.spreadRow())
 	}
 })

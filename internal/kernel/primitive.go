@@ -10,7 +10,7 @@ type primitives struct {
 	moments   func(s, ss, x []float32, n, c int)
 	dots      func(s, sz, g, z []float32, n, c int)
 	mask      func(dst, g, x []float32)
-	dw        func(dst, src, w []float32, width, c, k, stride, dil, rowStride int, acc bool)
+	dw        func(dst, src, w []float32, width, c, k, stride, dil, rowStride int)
 	dwGrad    func(gw, src, g []float32, width, c, k, stride, dil, rowStride int)
 	maxRow    func(dst, src []float32, width, c, k, stride, rowStride int)
 	maxGrad   func(gx, src, g []float32, width, c, k, stride, rowStride int)

@@ -133,15 +133,12 @@ func maskGeneric[T float](dst, g, x []T) {
 }
 
 // dwGeneric computes one row of a depthwise k×k convolution, width pixels of c
-// channels, or adds it to dst if acc. src begins at the pixel under the first tap of the first output, its
+// channels. src begins at the pixel under the first tap of the first output, its
 // rows are rowStride elements apart; w holds k·k taps of c channels.
-func dwGeneric[T float](dst, src, w []T, width, c, k, stride, dil, rowStride int, acc bool) {
+func dwGeneric[T float](dst, src, w []T, width, c, k, stride, dil, rowStride int) {
 	for x := range width {
 		for j := range c {
 			var sum T
-			if acc {
-				sum = dst[x*c+j]
-			}
 			for ky := range k {
 				for kx := range k {
 					sum += w[(ky*k+kx)*c+j] * src[ky*dil*rowStride+(x*stride+kx*dil)*c+j]

@@ -444,15 +444,13 @@ func TestDepthwise(t *testing.T) {
 		b := newBench(t, p)
 		b.windows(2, func(s window) {
 			context := fmt.Sprintf("dw %+v", s)
-			for _, acc := range []bool{false, true} {
-				dst, src, w := b.floats(s.width*s.c), b.floats(s.inputs()), b.floats(s.k*s.k*s.c)
-				want, magnitude := wide(dst), abs(dst)
-				dwGeneric(want, wide(src), wide(w), s.width, s.c, s.k, s.stride, s.dil, s.rowStride(), acc)
-				dwGeneric(magnitude, abs(src), abs(w), s.width, s.c, s.k, s.stride, s.dil, s.rowStride(), acc)
-				p.dw(dst, src, w, s.width, s.c, s.k, s.stride, s.dil, s.rowStride(), acc)
-				b.close(context, dst, want, magnitude, s.k*s.k+1)
-				b.intact(context)
-			}
+			dst, src, w := b.floats(s.width*s.c), b.floats(s.inputs()), b.floats(s.k*s.k*s.c)
+			want, magnitude := wide(dst), wide(dst)
+			dwGeneric(want, wide(src), wide(w), s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+			dwGeneric(magnitude, abs(src), abs(w), s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+			p.dw(dst, src, w, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+			b.close(context, dst, want, magnitude, s.k*s.k)
+			b.intact(context)
 		})
 	})
 }
@@ -605,9 +603,9 @@ func TestShortSlicesPanic(t *testing.T) {
 			"dots z":        func() { p.dots(f(3), f(3), f(6), f(5), 2, 3) },
 			"mask dst":      func() { p.mask(f(4), f(5), f(5)) },
 			"mask g":        func() { p.mask(f(5), make([]float32, 4), []float32{1, 1, 1, 1, 1}) },
-			"dw dst":        func() { p.dw(f(5), f(36), f(27), 2, 3, 3, 1, 1, 12, true) },
-			"dw src":        func() { p.dw(f(6), f(35), f(27), 2, 3, 3, 1, 1, 12, true) },
-			"dw w":          func() { p.dw(f(6), f(36), f(26), 2, 3, 3, 1, 1, 12, true) },
+			"dw dst":        func() { p.dw(f(5), f(36), f(27), 2, 3, 3, 1, 1, 12) },
+			"dw src":        func() { p.dw(f(6), f(35), f(27), 2, 3, 3, 1, 1, 12) },
+			"dw w":          func() { p.dw(f(6), f(36), f(26), 2, 3, 3, 1, 1, 12) },
 			"dwGrad gw":     func() { p.dwGrad(f(26), f(36), f(6), 2, 3, 3, 1, 1, 12) },
 			"dwGrad src":    func() { p.dwGrad(f(27), f(35), f(6), 2, 3, 3, 1, 1, 12) },
 			"dwGrad g":      func() { p.dwGrad(f(27), f(36), f(5), 2, 3, 3, 1, 1, 12) },
@@ -659,7 +657,7 @@ func BenchmarkPrimitive(b *testing.B) {
 		size := fmt.Sprintf("w=%d,c=%d,k=%d,s=%d,d=%d", s.width, s.c, s.k, s.stride, s.dil)
 		flops := 2 * s.width * s.c * s.k * s.k
 		kernels = append(kernels,
-			kernel{"dw/" + size, flops, 0, func(p *primitives) { p.dw(dst, src, w, s.width, s.c, s.k, s.stride, s.dil, s.rowStride(), false) }},
+			kernel{"dw/" + size, flops, 0, func(p *primitives) { p.dw(dst, src, w, s.width, s.c, s.k, s.stride, s.dil, s.rowStride()) }},
 			kernel{"dwGrad/" + size, flops, 0, func(p *primitives) { p.dwGrad(w, src, dst, s.width, s.c, s.k, s.stride, s.dil, s.rowStride()) }})
 		if s.dil == 1 && s.k == 3 {
 			kernels = append(kernels,

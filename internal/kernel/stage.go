@@ -76,7 +76,7 @@ func (f *fan) under(frame []float32, first int, s *Stage, y int) []float32 {
 // depthwise computes count rows of the depthwise convolution of a stage.
 func (f *fan) depthwise(dst, frame []float32, s *Stage, count int) {
 	for r := range count {
-		active.dw(dst[r*f.ow*f.c:], frame[r*f.SH*f.frameRow():], s.WD, f.ow, f.c, s.Win.KH, f.SH, s.Win.DH, f.frameRow(), false)
+		active.dw(dst[r*f.ow*f.c:], frame[r*f.SH*f.frameRow():], s.WD, f.ow, f.c, s.Win.KH, f.SH, s.Win.DH, f.frameRow())
 	}
 }
 
@@ -342,8 +342,14 @@ func (b *branch) inputGradient() {
 	}
 	in := b.inRows(b.band)
 	for y := in.from; y < in.to; y++ {
-		spread := b.spread[(y-in.from)*b.win.spreadRow():]
-		active.dw(b.gxRow(y), spread, b.wd, b.w, b.c, b.Win.KH, 1, b.Win.DH, b.win.spreadRow(), !b.first)
+		dst := b.gxRow(y)
+		if !b.first {
+			dst = b.row
+		}
+		active.dw(dst, b.spread[(y-in.from)*b.win.spreadRow():], b.wd, b.w, b.c, b.Win.KH, 1, b.Win.DH, b.win.spreadRow())
+		if !b.first {
+			active.addAffine(b.gxRow(y), b.row, nil, nil, 1, b.w*b.c)
+		}
 	}
 }
 

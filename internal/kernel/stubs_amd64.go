@@ -19,10 +19,10 @@ func dotsAVX2(s *float32, sxy *float32, x *float32, y *float32, n int, c int)
 // maskAVX2 sets dst to grad where x is positive and to zero elsewhere.
 func maskAVX2(dst *float32, grad *float32, x *float32, n int)
 
-// dwAVX2 computes width pixels of c channels of a depthwise k×k convolution, or adds them if
-// acc. The windows of neighbouring pixels begin pixel floats apart; the taps of a window are tap
-// floats apart in a row and row floats from row to row. All counts are positive.
-func dwAVX2(dst *float32, src *float32, w *float32, width int, c int, k int, pixel int, tap int, row int, acc bool)
+// dwAVX2 computes width pixels of c channels of a depthwise k×k convolution. The windows of
+// neighbouring pixels begin pixel floats apart; the taps of a window are tap floats apart in a row
+// and row floats from row to row. All counts are positive.
+func dwAVX2(dst *float32, src *float32, w *float32, width int, c int, k int, pixel int, tap int, row int)
 
 // dwGradAVX2 adds to gw the gradient of the taps for one row grad of output gradients. The other
 // arguments are those of dwAVX2.
@@ -56,10 +56,10 @@ func dotsAVX512(s *float32, sxy *float32, x *float32, y *float32, n int, c int)
 // maskAVX512 sets dst to grad where x is positive and to zero elsewhere.
 func maskAVX512(dst *float32, grad *float32, x *float32, n int)
 
-// dwAVX512 computes width pixels of c channels of a depthwise k×k convolution, or adds them if
-// acc. The windows of neighbouring pixels begin pixel floats apart; the taps of a window are tap
-// floats apart in a row and row floats from row to row. All counts are positive.
-func dwAVX512(dst *float32, src *float32, w *float32, width int, c int, k int, pixel int, tap int, row int, acc bool)
+// dwAVX512 computes width pixels of c channels of a depthwise k×k convolution. The windows of
+// neighbouring pixels begin pixel floats apart; the taps of a window are tap floats apart in a row
+// and row floats from row to row. All counts are positive.
+func dwAVX512(dst *float32, src *float32, w *float32, width int, c int, k int, pixel int, tap int, row int)
 
 // dwGradAVX512 adds to gw the gradient of the taps for one row grad of output gradients. The other
 // arguments are those of dwAVX512.

@@ -34,7 +34,7 @@ type assembly struct {
 	affine  func(dst, p, q, a, b, d *float32, n, c int, floor float32)
 	dots    func(s, sxy, x, y *float32, n, c int)
 	mask    func(dst, grad, x *float32, n int)
-	dw      func(dst, src, w *float32, width, c, k, pixel, tap, row int, acc bool)
+	dw      func(dst, src, w *float32, width, c, k, pixel, tap, row int)
 	dwGrad  func(gw, src, grad *float32, width, c, k, pixel, tap, row int)
 	maxRow  func(dst, src *float32, width, c, k, pixel, tap, row int)
 	maxGrad func(gx, src, grad *float32, width, c, k, pixel, tap, row int)
@@ -96,12 +96,12 @@ func (s *assembly) primitives() primitives {
 				s.mask(&dst[i : i+count][0], &g[i : i+count][0], &x[i], count)
 			}
 		},
-		dw: func(dst, src, w []float32, width, c, k, stride, dil, rowStride int, acc bool) {
+		dw: func(dst, src, w []float32, width, c, k, stride, dil, rowStride int) {
 			if width*c == 0 {
 				return
 			}
 			_, _, _ = dst[width*c-1], src[lastInput(width, c, k, stride, dil, rowStride)], w[k*k*c-1]
-			s.dw(&dst[0], &src[0], &w[0], width, c, k, stride*c, dil*c, dil*rowStride, acc)
+			s.dw(&dst[0], &src[0], &w[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
 		dwGrad: func(gw, src, g []float32, width, c, k, stride, dil, rowStride int) {
 			if width*c == 0 {

@@ -8,10 +8,10 @@ import (
 
 // depthwise generates one row of a depthwise convolution; see windows.
 func depthwise(v vectors) {
-	TEXT("dw"+v.name, NOSPLIT, "func(dst, src, w *float32, width, c, k, pixel, tap, row int, acc bool)")
-	Doc("dw"+v.name+" computes width pixels of c channels of a depthwise k×k convolution, or adds them if",
-		"acc. The windows of neighbouring pixels begin pixel floats apart; the taps of a window are tap",
-		"floats apart in a row and row floats from row to row. All counts are positive.")
+	TEXT("dw"+v.name, NOSPLIT, "func(dst, src, w *float32, width, c, k, pixel, tap, row int)")
+	Doc("dw"+v.name+" computes width pixels of c channels of a depthwise k×k convolution. The windows of",
+		"neighbouring pixels begin pixel floats apart; the taps of a window are tap floats apart in a row",
+		"and row floats from row to row. All counts are positive.")
 	v.windows(true)
 }
 
@@ -206,9 +206,6 @@ func (v vectors) tile(here place, size int, d *distances, s shape, weighted bool
 	}
 	ADDQ(here.dst, offset)
 	acc := v.regs(size)
-	if weighted {
-		v.begin(acc, offset, d.c, t)
-	}
 	if s.k > 0 {
 		v.sharedInputs(acc, from, w, d, s)
 	} else {
@@ -225,30 +222,11 @@ func (v vectors) tile(here place, size int, d *distances, s shape, weighted bool
 	}
 }
 
-// begin sets the sums of a tile to what dst holds or to zero.
-func (v vectors) begin(acc []VecVirtual, dst, c GPVirtual, t *tail) {
-	zeroed, ready := label("zeroed"), label("ready")
-	add := Load(Param("acc"), GP8())
-	TESTB(add, add)
-	JZ(LabelRef(zeroed))
-	from := GP64()
-	MOVQ(dst, from)
-	for i, r := range acc {
-		if i > 0 {
-			ADDQ(c, from)
-		}
-		v.load(Mem{Base: from}, r, t)
-	}
-	JMP(LabelRef(ready))
-	Label(zeroed)
+// sharedInputs computes the windows from one address on, of a known shape.
+func (v vectors) sharedInputs(acc []VecVirtual, from, w GPVirtual, d *distances, s shape) {
 	for _, r := range acc {
 		v.zero(r)
 	}
-	Label(ready)
-}
-
-// sharedInputs computes the windows from one address on, of a known shape.
-func (v vectors) sharedInputs(acc []VecVirtual, from, w GPVirtual, d *distances, s shape) {
 	weights, x := v.regs(s.k), v.reg()
 	repeat(number("k"), func() {
 		for _, r := range weights {
@@ -284,9 +262,11 @@ func (v vectors) separateInputs(acc []VecVirtual, from, w GPVirtual, d *distance
 			ADDQ(by, b)
 		}
 	}
-	if w == nil {
-		for p, r := range acc {
+	for p, r := range acc {
+		if w == nil {
 			v.load(input(p), r, t)
+		} else {
+			v.zero(r)
 		}
 	}
 	repeat(number("k"), func() {
