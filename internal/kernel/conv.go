@@ -7,8 +7,11 @@ const (
 	tileDepth  = 1 << 8 // products that are summed at a time
 )
 
-// narrowStrip is the number of pixels from which a product is efficient.
-const narrowStrip = 16
+const (
+	narrowStrip = 16  // pixels from which a product is efficient
+	clashing    = 128 // channels of which multiples put pixels at few places of the cache
+	manyPixels  = 512 // outputs from which it pays to store the weights in panels
+)
 
 // conv is one call of a convolution. It is a sum of matrix products, one for
 // each run of taps whose inputs lie side by side in a frame: without dilation
@@ -19,9 +22,10 @@ type conv struct {
 	run   int // inputs of a run of taps
 	runs  int // in a row of the kernel
 	strip int // output pixels of one product with a frame
-	// narrow is a convolution with so few pixels in a row, and so many outputs,
-	// that it pays to copy the inputs out of the frame.
-	narrow bool
+	// copies is a convolution with so many outputs that it pays to copy the inputs
+	// out of the frame: there the pixels of a product would be few, or so far
+	// apart that they share few places in the cache.
+	copies bool
 	// pointwise is a convolution whose output pixels depend on one input pixel
 	// each, at the same place.
 	pointwise bool
@@ -37,8 +41,20 @@ func newConv(n, h, w, c int, win Window, cout int) conv {
 		s.strip = blockPixels
 		s.pointwise = win.KH == 1 && win.PH == 0
 	}
-	s.narrow = s.strip < narrowStrip && cout >= blockPixels
+	s.copies = cout >= blockPixels && (s.strip < narrowStrip || s.runs == 1 && c%clashing == 0)
 	return s
+}
+
+// gradient returns the convolution that computes the gradient of the input from
+// that of the output, with the weights turned by 180 degrees; only one without
+// stride has it.
+func (s *conv) gradient() (r conv, ok bool) {
+	if s.SH > 1 || s.SW > 1 || s.PH > s.reachH() || s.PW > s.reachW() {
+		return conv{}, false
+	}
+	win := s.Window
+	win.PH, win.PW = s.reachH()-s.PH, s.reachW()-s.PW
+	return newConv(s.n, s.oh, s.ow, s.cout, win, s.c), true
 }
 
 // weights returns the number of elements of the weight.
@@ -80,68 +96,176 @@ func (s *conv) framed(frame []float32) operand { return operand{frame, s.SW * s.
 // inputs returns what run k of the taps sees, in buf if the map is narrow.
 func (s *conv) inputs(buf, frame []float32, k, pixels int) operand {
 	seen := s.framed(frame[s.offset(k):])
-	if !s.narrow {
+	if !s.copies {
 		return seen
 	}
+	ld := spread(s.run)
 	for p := range pixels {
-		copy(buf[p*s.run:(p+1)*s.run], s.row(seen, p))
+		copy(buf[p*ld:p*ld+s.run], s.row(seen, p))
 	}
-	return operand{x: buf, ld: s.run}
+	return operand{x: buf, ld: ld}
 }
+
+// spread returns a distance for rows of n elements that are read together: an odd
+// number of cache lines, since rows a power of two apart share few places in the
+// cache.
+func spread(n int) int { return lines(n) | 16 }
 
 // inputsSize is the number of elements of the copies that inputs makes.
 func (s *conv) inputsSize() int {
-	if !s.narrow {
+	if !s.copies {
 		return 0
 	}
-	return s.most((*sweep).outRows) * s.ow * s.run
+	return s.most((*sweep).outRows) * s.ow * spread(s.run)
 }
 
-// multiply sets c to a·b[k×n], or adds the product to it if acc, where b is
-// stored in rows ldb apart.
-func (s *conv) multiply(pixels, n, k int, a operand, b []float32, ldb int, c operand, acc bool) {
-	strip, depth := s.strips(a, c), min(k, tileDepth)
-	width := tileFloats / depth
-	for l := 0; l < k; l += depth {
-		for j := 0; j < n; j += width {
-			for p := 0; p < pixels; p += strip {
-				active.gemm(min(strip, pixels-p), min(width, n-j), min(depth, k-l),
-					s.row(a, p)[l:], a.ld, b[l*ldb+j:], ldb, s.row(c, p)[j:], c.ld, acc || l > 0)
+// area is a set of output pixels of a band: lines of neighbouring pixels, the lines
+// a row apart.
+type area struct{ first, lines, length int }
+
+// whole returns all pixels of rows of a band.
+func (s *conv) whole(out rows) area { return area{0, 1, out.len() * s.ow} }
+
+// seen returns the pixels of rows of a band whose run k of taps, if it is a single
+// one, does not fall on the padding.
+func (s *conv) seen(out rows, k int) area {
+	if s.runs == 1 {
+		return s.whole(out)
+	}
+	win := s.Window
+	win.PH, win.PW, win.KH, win.KW = win.PH-k/s.runs*s.DH, win.PW-k%s.runs*s.DW, 1, 1
+	hit := win.within(out, s.h)
+	columns := Window{KH: 1, SH: s.SW, PH: win.PW}.within(rows{0, s.ow}, s.w)
+	return area{(hit.from-out.from)*s.ow + columns.from, hit.len(), columns.len()}
+}
+
+// multiply sets c to a·b, or adds the product to it if acc, for some pixels.
+func (s *conv) multiply(ar area, a operand, b matrix, c operand, acc bool) {
+	strip, depth := s.strips(a, c), min(b.rows, tileDepth)
+	width := b.tile(depth)
+	for l := 0; l < b.rows; l += depth {
+		for from := 0; from < b.n; from += width {
+			to := min(from+width, b.n)
+			for line := range ar.lines {
+				first := ar.first + line*s.ow
+				for p := 0; p < ar.length; p += strip {
+					for j := from; j < to; {
+						x, ld, n := b.block(l, j, to)
+						active.gemm(min(strip, ar.length-p), n, min(depth, b.rows-l),
+							s.row(a, first+p)[l:], a.ld, x, ld, s.row(c, first+p)[j:], c.ld, acc || l > 0)
+						j += n
+					}
+				}
 			}
 		}
 	}
 }
 
-// multiplyT adds aᵀ·b to c, which has k rows of n elements.
-func (s *conv) multiplyT(pixels, n, k int, a, b operand, c []float32) {
-	strip, height := s.strips(a, b), max(1, tileFloats/n)
+// multiplyT adds aᵀ·b to c, which has k rows, for some pixels.
+func (s *conv) multiplyT(ar area, k int, a operand, b matrix, c []float32) {
+	strip, height := s.strips(a, operand{}), max(1, tileFloats/b.n)
 	for l := 0; l < k; l += height {
-		for p := 0; p < pixels; p += strip {
-			active.gemmT(min(strip, pixels-p), n, min(height, k-l),
-				s.row(a, p)[l:], a.ld, s.row(b, p), b.ld, c[l*n:], n, true)
+		for line := range ar.lines {
+			first := ar.first + line*s.ow
+			for p := 0; p < ar.length; p += strip {
+				for j := 0; j < b.n; {
+					x, ld, n := b.block(first+p, j, b.n)
+					active.gemmT(min(strip, ar.length-p), n, min(height, k-l),
+						s.row(a, first+p)[l:], a.ld, x, ld, c[l*b.n+j:], b.n, true)
+					j += n
+				}
+			}
 		}
 	}
 }
 
-func (s *conv) forwardSizes() (frame, inputs int) {
-	return s.most((*sweep).outFrame) * s.frameRow(), s.inputsSize()
+// panelWidth is the number of columns that a product takes at a time: three
+// vectors or six.
+const panelWidth = 48
+
+// matrix is the right operand of products. Where it is read often it is stored in
+// panels of columns, since rows far apart share few places in the cache.
+type matrix struct {
+	x       []float32
+	rows, n int
+	panels  bool
+
+	first, stored int // number of the first row of those stored
 }
 
-func (s *conv) backwardSizes() (frame, inputs, gx, gz, row int) {
+func newMatrix(x []float32, rows, n int, panels bool) matrix {
+	return matrix{x: x, rows: rows, n: n, panels: panels, stored: rows}
+}
+
+// part returns some rows of a matrix.
+func (m matrix) part(first, rows int) matrix {
+	m.first, m.rows = m.first+first, rows
+	return m
+}
+
+// block returns what begins at row l and column j, the distance of its rows, and
+// how many columns below to it has.
+func (m *matrix) block(l, j, to int) (x []float32, ld, n int) {
+	l += m.first
+	if !m.panels {
+		return m.x[l*m.n+j:], m.n, to - j
+	}
+	n = min(panelWidth, m.n-j)
+	return m.x[j*m.stored+l*n:], n, n
+}
+
+// tile returns the number of columns of a tile that stays in the L2 cache.
+func (m *matrix) tile(depth int) int {
+	return max(panelWidth, tileFloats/depth/panelWidth*panelWidth)
+}
+
+// pack stores src, which has rows of n elements, in panels.
+func pack(dst, src []float32, rows, n int) {
+	for j := 0; j < n; j += panelWidth {
+		width := min(panelWidth, n-j)
+		panel := dst[j*rows:]
+		for r := range rows {
+			copy(panel[r*width:(r+1)*width], src[r*n+j:])
+		}
+	}
+}
+
+// packTransposed stores the transpose of src, which has n rows of rows elements,
+// in panels of all rows, from row first on.
+func packTransposed(dst, src []float32, rows, n, all, first int) {
+	for j := 0; j < n; j += panelWidth {
+		width := min(panelWidth, n-j)
+		transpose(dst[j*all+first*width:], src[j*rows:], width, rows)
+	}
+}
+
+func (s *conv) forwardSizes() (frame, inputs, row int) {
+	return s.most((*sweep).outFrame) * s.frameRow(), s.inputsSize(), s.ow * s.cout
+}
+
+func (s *conv) backwardSizes() (frame, inputs, gx, gz, panels, row int) {
 	frame = s.most((*sweep).fullFrame) * s.frameRow()
 	gx = s.most((*sweep).inRows) * s.frameRow()
-	return frame, s.inputsSize(), gx, s.most((*sweep).fullReverse) * s.ow * s.cout, s.w * s.c
+	gz = s.most((*sweep).fullReverse) * s.ow * s.cout
+	return frame, s.inputsSize(), gx, gz, s.most((*sweep).outRows) * s.ow * s.cout, s.w * s.c
 }
+
+// packs reports whether it pays to store the weights in panels.
+func (s *conv) packs() bool { return s.cout > panelWidth && s.pixels() >= manyPixels }
 
 // ConvScratch returns the memory, in floats, that ConvForward or ConvBackward
 // needs for each worker and shared.
 func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
 	s := newConv(n, h, w, c, win, cout)
-	if backward {
-		g := grouped(s.bands, s.weights()+2*cout, true)
-		return total(s.backwardSizes()), total(s.weights()) + g.memory()
+	if !backward {
+		return total(s.forwardSizes()), s.forwardShared()
 	}
-	return total(s.forwardSizes()), s.tasks() * 2 * cout
+	g := grouped(s.bands, s.weights()+2*cout, true)
+	perWorker = total(s.backwardSizes())
+	if r, ok := s.gradient(); ok {
+		perWorker = max(perWorker, total(r.forwardSizes()))
+	}
+	return perWorker, total(s.weights()) + g.memory()
 }
 
 // ConvForward computes z [N, OH, OW, cout], the convolution of x, or if relu of
@@ -154,8 +278,13 @@ func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, co
 	needIf("bias", bias, cout)
 	need("z", z, a.pixels()*cout)
 	needIf("mom", mom, 3*cout)
-	if mom != nil {
-		a.parts = t.Shared(a.tasks() * 2 * cout)
+	mem := pieces(t.Shared(a.forwardShared()))
+	if parts := mem.take(a.tasks() * 2 * cout); mom != nil {
+		a.parts = parts
+	}
+	if a.packs() {
+		a.w, a.panels = mem.take(a.weights()), true
+		packRuns.run(t, a.KH*a.runs, packArgs{a.w, w, a.run, cout})
 	}
 	convForward.run(t, a.tasks(), a)
 	if mom != nil {
@@ -163,30 +292,65 @@ func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, co
 	}
 }
 
+// forwardShared is the memory that the workers have in common.
+func (s *conv) forwardShared() int {
+	if s.packs() {
+		return total(s.tasks()*2*s.cout, s.weights())
+	}
+	return total(s.tasks() * 2 * s.cout)
+}
+
+type packArgs struct {
+	dst, w    []float32
+	run, cout int
+}
+
+// packRuns stores the weights of each run of taps in panels.
+var packRuns = newLoop(func(a *packArgs, _ *Worker, k int) {
+	at := k * a.run * a.cout
+	pack(a.dst[at:], a.w[at:], a.run, a.cout)
+})
+
 type convForwardArgs struct {
 	conv
-	x                 Map
-	relu              bool
-	w, bias, z, parts []float32
+	x              Map
+	relu           bool
+	w              []float32
+	panels         bool // w is stored so
+	bias, z, parts []float32
+	masked         bool // z is zero where mask is not positive
+	mask           Map
 }
 
 var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
-	frameSize, inputsSize := a.forwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, inputsSize)))
-	frameBuf, inputs := mem.take(frameSize), mem.take(inputsSize)
+	frameSize, inputsSize, rowSize := a.forwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, inputsSize, rowSize)))
+	frameBuf, inputs, row := mem.take(frameSize), mem.take(inputsSize), mem.take(rowSize)
 	image, band := a.at(i)
 	out := a.outRows(band)
 	frame := a.frame(frameBuf, &a.x, image, a.outFrame(band), 0, a.relu)
 	pixels := out.len() * a.ow
 	z := a.z[a.output(image, out.from)*a.cout:][:pixels*a.cout]
-	if a.bias != nil {
+	begun := true
+	switch {
+	case a.bias != nil:
 		for p := range pixels {
 			copy(z[p*a.cout:], a.bias)
 		}
+	case a.runs > 1: // some pixels see only padding
+		clear(z)
+	default:
+		begun = false
 	}
 	for k := range a.KH * a.runs {
-		a.multiply(pixels, a.cout, a.run, a.inputs(inputs, frame, k, pixels), a.w[k*a.run*a.cout:], a.cout,
-			operand{x: z, ld: a.cout}, k > 0 || a.bias != nil)
+		w := newMatrix(a.w[k*a.run*a.cout:], a.run, a.cout, a.panels)
+		a.multiply(a.seen(out, k), a.inputs(inputs, frame, k, pixels), w, operand{x: z, ld: a.cout}, begun || k > 0)
+	}
+	if a.masked {
+		for y := out.from; y < out.to; y++ {
+			z := z[(y-out.from)*a.ow*a.cout:][:a.ow*a.cout]
+			active.mask(z, z, a.mask.pixels(row, a.output(image, y), a.ow))
+		}
 	}
 	addMoments(part(a.parts, i, a.cout), z, pixels, a.cout)
 })
@@ -207,22 +371,33 @@ func ConvBackward(t *Team, gz, x Map, win Window, relu bool, w, gx, gw, gbias []
 	mem := pieces(t.Shared(total(a.weights()) + a.memory()))
 	a.turned, a.buffers = mem.take(a.weights()), mem
 	if gx != nil {
-		turnTaps.run(t, win.KH*win.KW, turnArgs{a.turned, w, x.C, gz.C})
+		turnTaps.run(t, win.KH*win.KW, turnArgs{a.conv, a.turned, w})
+		if r, ok := a.gradient(); ok {
+			g := convForwardArgs{conv: r, x: gz, w: a.turned, panels: true, z: gx, masked: relu, mask: x}
+			convForward.run(t, g.tasks(), g)
+			a.gx = nil
+		}
 	}
-	convBackward.run(t, a.count, a)
+	if a.gx != nil || a.needW || a.needBias {
+		convBackward.run(t, a.count, a)
+	}
 	a.sum(t, gw, 0)
 	a.sum(t, gbias, a.weights())
 }
 
 type turnArgs struct {
-	dst, w  []float32
-	c, cout int
+	conv
+	dst, w []float32
 }
 
-// turnTaps transposes the weight of each tap.
-var turnTaps = newLoop(func(a *turnArgs, _ *Worker, tap int) {
-	at := tap * a.c * a.cout
-	transpose(a.dst[at:], a.w[at:], a.c, a.cout)
+// turnTaps stores the transposed weights of the taps, the last one first, as the
+// runs of taps need them that compute the gradient of the input.
+var turnTaps = newLoop(func(a *turnArgs, _ *Worker, i int) {
+	size := a.c * a.cout
+	tap := a.KH*a.KW - 1 - i
+	inRun := a.KW / a.runs
+	run := a.dst[i/inRun*inRun*size:]
+	packTransposed(run, a.w[tap*size:], a.cout, a.c, inRun*a.cout, i%inRun*a.cout)
 })
 
 type convBackwardArgs struct {
@@ -230,7 +405,7 @@ type convBackwardArgs struct {
 	groups
 	gz, x           Map
 	relu            bool
-	turned          []float32 // the weight of each tap transposed
+	turned          []float32
 	gx              []float32
 	needW, needBias bool
 }
@@ -241,10 +416,10 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 		buffer := a.buffer(i)
 		gw, gbias = buffer[:a.weights()], buffer[a.weights():]
 	}
-	frameSize, inputsSize, gxSize, gzSize, rowSize := a.backwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, inputsSize, gxSize, gzSize, rowSize)))
+	frameSize, inputsSize, gxSize, gzSize, panelsSize, rowSize := a.backwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, inputsSize, gxSize, gzSize, panelsSize, rowSize)))
 	frameBuf, inputs, gxBuf := mem.take(frameSize), mem.take(inputsSize), mem.take(gxSize)
-	gzBuf, row := mem.take(gzSize), mem.take(rowSize)
+	gzBuf, panels, row := mem.take(gzSize), mem.take(panelsSize), mem.take(rowSize)
 	for task, to := a.members(i); task < to; task++ {
 		image, band := a.at(task)
 		reverse := a.fullReverse(band)
@@ -252,7 +427,7 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 		var frame []float32
 		if a.needW {
 			frame = a.frame(frameBuf, &a.x, image, a.fullFrame(band), 0, a.relu)
-			a.weightGradient(gw, frame, inputs, gz, band)
+			a.weightGradient(gw, frame, inputs, gz, panels, band)
 		}
 		if a.needBias {
 			out := a.outRows(band)
@@ -266,28 +441,31 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 })
 
 // weightGradient adds to gw the products of the band's inputs and its gradients.
-func (a *convBackwardArgs) weightGradient(gw, frame, inputs, gz []float32, band int) {
+func (a *convBackwardArgs) weightGradient(gw, frame, inputs, gz, panels []float32, band int) {
 	out := a.outRows(band)
 	frame = frame[(a.outFrame(band).from-a.fullFrame(band).from)*a.frameRow():]
 	gz = gz[(out.from-a.fullReverse(band).from)*a.ow*a.cout:]
 	pixels := out.len() * a.ow
+	g := newMatrix(gz, pixels, a.cout, false)
+	if a.cout > panelWidth {
+		pack(panels, gz, pixels, a.cout)
+		g.x, g.panels = panels, true
+	}
 	for k := range a.KH * a.runs {
-		a.multiplyT(pixels, a.cout, a.run, a.inputs(inputs, frame, k, pixels), operand{x: gz, ld: a.cout},
-			gw[k*a.run*a.cout:])
+		a.multiplyT(a.seen(out, k), a.run, a.inputs(inputs, frame, k, pixels), g, gw[k*a.run*a.cout:])
 	}
 }
 
-// inputGradient computes the band's part of gx: each tap adds the gradient of a
-// window to the pixel that the tap saw.
+// inputGradient computes the band's part of gx where there is a stride: each tap
+// adds the gradient of a window to the pixel that the tap saw.
 func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []float32) {
 	in, seen, first := a.inRows(band), a.fullFrame(band), a.fullReverse(band).from
 	gx := a.gx[a.input(image, in.from)*a.c : a.input(image, in.to)*a.c]
-	sum := gx
-	if !a.pointwise {
-		sum = buf[:in.len()*a.frameRow()]
-		clear(sum)
-	}
-	for tap := range a.KH * a.KW {
+	sum := buf[:in.len()*a.frameRow()]
+	clear(sum)
+	inRun := a.KW / a.runs
+	for i := range a.KH * a.KW {
+		tap := a.KH*a.KW - 1 - i
 		ky, kx := tap/a.KW, tap%a.KW
 		hit := a.hits(in, ky)
 		if hit.len() == 0 {
@@ -295,8 +473,8 @@ func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []
 		}
 		g := gz[(hit.from-first)*a.ow*a.cout:]
 		dst := sum[(hit.from*a.SH-a.PH+ky*a.DH-in.from)*a.frameRow()+kx*a.DW*a.c:]
-		a.multiply(hit.len()*a.ow, a.c, a.cout, operand{x: g, ld: a.cout}, a.turned[tap*a.c*a.cout:], a.c,
-			a.framed(dst), !a.pointwise)
+		w := newMatrix(a.turned[i/inRun*inRun*a.c*a.cout:], inRun*a.cout, a.c, true)
+		a.multiply(a.whole(hit), operand{x: g, ld: a.cout}, w.part(i%inRun*a.cout, a.cout), a.framed(dst), true)
 	}
 	for y := in.from; y < in.to; y++ {
 		from := a.inner(sum, in, y)
@@ -306,7 +484,7 @@ func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []
 			active.mask(to, from, a.inner(frame, seen, y))
 		case a.relu:
 			active.mask(to, from, a.x.pixels(row, a.input(image, y), a.w))
-		case !a.pointwise:
+		default:
 			copy(to, from)
 		}
 	}

@@ -47,6 +47,14 @@ func (w Window) seenBy(in rows, oh int) rows {
 	return rows{from, max(from, to)}
 }
 
+// within returns those of some output rows whose window of one tap lies inside of
+// an image of h rows.
+func (w Window) within(out rows, h int) rows {
+	from := max(out.from, (max(0, w.PH)+w.SH-1)/w.SH)
+	to := min(out.to, (max(0, h+w.PH)+w.SH-1)/w.SH)
+	return rows{from, max(from, to)}
+}
+
 // sweep is a window that visits a map [N, H, W, C], cut into tasks.
 type sweep struct {
 	Window
