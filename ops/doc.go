@@ -30,6 +30,10 @@
 // operations of this package: such readers form the values while they load x,
 // which saves a pass through memory for each normalisation.
 //
+// Poolings, and normalisations without scale and shift, are built once for each
+// map: where several edges of a supernet compute the same, there is one operation.
+// Every layer keeps its published name, and Scope.Layers tells how many there are.
+//
 // # One's own
 //
 // Three things can be added without changing the library. A candidate implements

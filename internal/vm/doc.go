@@ -5,7 +5,9 @@
 // block of memory, re-using what is no longer read. Left folds of additions,
 // which gorgonia.Grad makes where a gradient has several parts, become one
 // step. Maps that all readers can form themselves (graph.Form) take no memory.
-// A plan may also compute maps twice rather than keep them (Options.Recompute).
+// Steps that read the same map become one where their kernels can
+// (graph.Fusible). A plan may also compute maps twice rather than keep them
+// (Options.Recompute).
 //
 // A Machine is a plan with memory. It is a gorgonia.VM. Several machines may
 // share an Arena if they never run at the same time. Kernels of package graph

@@ -42,7 +42,6 @@ func (c *compiler) fuse() {
 		}
 		j := joint{read: s.in[0]}
 		if k.Shared() > 0 {
-
 			if j.sum = s.gradientSum(k.Shared()); j.sum == nil {
 				continue
 			}
