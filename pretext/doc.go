@@ -10,11 +10,12 @@
 //	task             inputs of one image          labels of one image
 //	Classification   the view                     its class
 //	Rotation         the view in 4 orientations   which quarter turn each has
+//	Colorization     how light the view is        which colour each pixel has
 //
 // Inputs are float32 in NHWC order, [inputs, height, width, channels], with the
-// channels red, green, blue. Differs: the authors' release mirrors every image
-// where it means to reorder its channels; here each channel is normalised by its
-// own constants and nothing is mirrored unasked.
+// channels red, green, blue, or lightness alone. Differs: the authors' release
+// mirrors every image where it means to reorder its channels; here each channel is
+// normalised by its own constants and nothing is mirrored unasked.
 //
 // All random choices come from the generator that the caller passes, drawn in a
 // fixed order. The same image, view and stream give the same bits.

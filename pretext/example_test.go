@@ -62,3 +62,21 @@ func ExampleClassification() {
 	// [7] <nil>
 	// pretext: classification: image of class 10, want 0 to 9; unlabelled images need another task
 }
+
+func ExampleColorization() {
+	view := pretext.CIFAR10()
+	view.Crop = pretext.CropNone // flipped and no more, as published
+	task := pretext.Colorization{View: view}
+	img := &pretext.Image{Width: 1, Height: 1, Pix: []uint8{158, 112, 49}, Label: -1} // ochre
+	spec := task.Spec()
+	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
+	if err := task.Sample(x, y, img, false, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("labels", spec.LabelShape, "of", spec.Classes, "bins; the first pixel:")
+	fmt.Printf("input %.3f, bin %d\n", x[0], y[0])
+	// Output:
+	// labels [32 32] of 313 bins; the first pixel:
+	// input 0.137, bin 143
+}

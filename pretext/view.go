@@ -42,7 +42,11 @@ type View struct {
 	Mean, Std     [3]float64 // of red, green and blue, where full intensity is 1
 	Crop          Crop       // the part of the image that is shown
 	Flip          bool       // mirror half of the training images left to right
-	Jitter        float64    // deviation of the colour jitter of training images; 0 turns it off
+	// Jitter is the deviation of the colour jitter of training images; 0 turns it
+	// off. Before normalisation, with full intensity at 1, a normal number of this
+	// deviation for each principal component of the colours of ImageNet, times the
+	// component's eigenvalue, moves all pixels along it (Krizhevsky et al., 2012).
+	Jitter float64
 }
 
 // CIFAR10 returns the view of 32 by 32 pixels with which networks are trained on
@@ -111,6 +115,11 @@ func (v View) Validate() error {
 // flip, then the jitter; in evaluation nothing is drawn and r may be nil. It
 // returns an error if the view or the image is not valid or dst has another size.
 func (v View) Render(dst []float32, img *Image, train bool, r *rand.Rand) error {
+	return v.render(dst, img, train, r, 0)
+}
+
+// render is Render with the value that the padding gets.
+func (v View) render(dst []float32, img *Image, train bool, r *rand.Rand, border float32) error {
 	if err := v.Validate(); err != nil {
 		return err
 	}
@@ -128,7 +137,7 @@ func (v View) Render(dst []float32, img *Image, train bool, r *rand.Rand) error 
 		line := dst[3*v.Width*i:][:3*v.Width]
 		y0, y1, wy, ok := rows.at(i)
 		if !ok {
-			clear(line)
+			fill(line, border)
 			continue
 		}
 		upper := img.Pix[3*img.Width*y0:][:3*img.Width]
@@ -140,7 +149,7 @@ func (v View) Render(dst []float32, img *Image, train bool, r *rand.Rand) error 
 			}
 			x0, x1, wx, ok := cols.at(j)
 			if !ok {
-				clear(out)
+				fill(out, border)
 				continue
 			}
 			a, b := upper[3*x0:][:3], upper[3*x1:][:3]
@@ -155,12 +164,17 @@ func (v View) Render(dst []float32, img *Image, train bool, r *rand.Rand) error 
 	return nil
 }
 
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
 // mix returns the point between a and b at t, which runs from 0 to 1.
 func mix(a, b, t float32) float32 { return a + t*(b-a) }
 
 // colours returns what turns a byte into a normalised channel: byte·gain + bias.
-// The jitter moves the colour along the principal components of the colours of
-// ImageNet (Krizhevsky et al., 2012).
+// The bias holds the jitter.
 func (v View) colours(train bool, r *rand.Rand) (gain, bias [3]float32) {
 	var shift [3]float64
 	if train && v.Jitter > 0 {

@@ -240,6 +240,49 @@ func TestRenderJitter(t *testing.T) {
 	assert.InDeltaSlice(t, []float32{0.2, 0.4, 0.6}, render(t, v, img, false, nil)[:3], 1e-6, "evaluation")
 }
 
+// TestRenderJitterByHand works the shift out for one component after the other.
+func TestRenderJitterByHand(t *testing.T) {
+	v := plain(1, 1, pretext.CropNone)
+	v.Mean, v.Std, v.Jitter = [3]float64{0.5, 0.25, 0}, [3]float64{1, 0.5, 2}, 0.1
+	img := &pretext.Image{Width: 1, Height: 1, Pix: []uint8{51, 102, 153}} // 0.2, 0.4, 0.6
+	for _, c := range []struct {
+		name    string
+		normals [3]float64
+		shift   [3]float64
+	}{
+		{"none", [3]float64{0, 0, 0}, [3]float64{0, 0, 0}},
+		{"first", [3]float64{1, 0, 0}, [3]float64{-0.012343125, -0.0126324, -0.0126933}},
+		{"second", [3]float64{0, 1, 0}, [3]float64{0.001352096, -0.00000846, -0.001306224}},
+		{"third", [3]float64{0, 0, 1}, [3]float64{0.000180405, -0.0003663, 0.000189135}},
+		{"all", [3]float64{1, 2, 4}, [3]float64{-0.008917313, -0.01411452, -0.014549208}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			want := []float64{-0.3 + c.shift[0], 2 * (0.15 + c.shift[1]), (0.6 + c.shift[2]) / 2}
+			assert.InDeltaSlice(t, want, render(t, v, img, true, normals(c.normals[:]...)), 1e-6)
+		})
+	}
+}
+
+// normals returns a generator that gives these numbers, none below 0, where
+// normal ones are drawn.
+func normals(n ...float64) *rand.Rand {
+	s := new(script)
+	for _, v := range n {
+		// Box and Muller: v is the length of the vector, which points along the axis.
+		*s = append(*s, uint64((1-math.Exp(-v*v/2))*(1<<53))<<11, 0)
+	}
+	return rand.New(s)
+}
+
+// script is a source of numbers that were written down.
+type script []uint64
+
+func (s *script) Uint64() uint64 {
+	v := (*s)[0]
+	*s = (*s)[1:]
+	return v
+}
+
 func TestRenderIsReproducible(t *testing.T) {
 	v := pretext.ImageNet(24)
 	img := compass(90, 60)
