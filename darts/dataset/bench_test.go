@@ -19,9 +19,9 @@ import (
 )
 
 // BenchmarkLoad loads random images, one after the other and on all cores, and
-// reports images a second. The files are of the size of ImageNet's and Cityscapes'
-// images, about 110 kB and 2 MB; they come from the memory of the system, so it
-// is the work of the processor that is measured.
+// reports images a second. The images have as many pixels as is usual in ImageNet
+// and Cityscapes, in files of about 50 kB and 3.6 MB. These come from the memory
+// of the system, so it is the work of the processor that is measured.
 func BenchmarkLoad(b *testing.B) {
 	root := b.TempDir()
 	drawn := scenes(b, 24, 500, 375, 1)

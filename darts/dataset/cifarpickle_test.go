@@ -243,6 +243,7 @@ func TestCIFAR10PickleErrors(t *testing.T) {
 		{"unicode", body("}X\x00\x00\x00\x00"), "opcode BINUNICODE at offset 3: it is not one"},
 		{"code", body("cos\nsystem\nU\x02ls\x85R."), `opcode GLOBAL at offset 2: it names "os.system", want only what a numpy array is made of`},
 		{"another call", body("cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R."), "opcode REDUCE at offset 24: it makes something else than a numpy array of bytes (dtype u1) of numpy.dtype"},
+		{"array of another kind", body("cnumpy.core.multiarray\n_reconstruct\nK\x00K\x00U\x01b\x87R"), "opcode REDUCE at offset 46: it makes something else"},
 		{"call of a string", body("U\x01x)R"), "opcode REDUCE at offset 6: it makes something else than a numpy array of bytes (dtype u1) of a string"},
 		{"nothing to call", body(")R"), "opcode REDUCE at offset 3: it needs 2 values, the stack has 1"},
 		{"no mark", body("K\x01t"), "opcode TUPLE at offset 4: there is no MARK"},

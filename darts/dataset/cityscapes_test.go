@@ -128,6 +128,7 @@ func TestCityscapesLoadErrors(t *testing.T) {
 		want         string
 	}{
 		{"size", "labelTrainIds", labelled(t, 3, 7, func(int) uint8 { return 0 }), "has 3 by 7 pixels, its image 7 by 3"},
+		{"width", "labelTrainIds", labelled(t, 8, 3, func(int) uint8 { return 0 }), "has 8 by 3 pixels, its image 7 by 3"},
 		{"size of ids", "labelIds", labelled(t, 7, 2, func(int) uint8 { return 0 }), "has 7 by 2 pixels, its image 7 by 3"},
 		{"ids as train ids", "labelTrainIds", fill(33), "pixel (2, 1) has value 33, want a train id of 0 to 18 or 255; is it a file of another kind?"},
 		{"19", "labelTrainIds", fill(19), "has value 19"},

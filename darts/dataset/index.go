@@ -202,7 +202,10 @@ func parseIndex(r io.Reader, size int64) (*index, error) {
 	if err := binary.Read(r, binary.LittleEndian, &h); err != nil {
 		return nil, fmt.Errorf("%d bytes: %w", size, err)
 	}
-	if h.Classes > maxClasses || h.Text > maxIndex || h.Images > h.Text || int64(h.Classes)*indexClassBytes+int64(h.Text) != size-indexStart {
+	if h.Classes > maxClasses || h.Text > maxIndex {
+		return nil, fmt.Errorf("%d classes and %d bytes of names, want at most %d and %d", h.Classes, h.Text, maxClasses, maxIndex)
+	}
+	if h.Images > h.Text || int64(h.Classes)*indexClassBytes+int64(h.Text) != size-indexStart {
 		return nil, fmt.Errorf("%d classes and %d bytes of names of %d images do not fill %d bytes", h.Classes, h.Text, h.Images, size)
 	}
 	x := &index{classes: make([]indexClass, h.Classes)}

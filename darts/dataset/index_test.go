@@ -81,7 +81,7 @@ func TestIndexErrors(t *testing.T) {
 	}{
 		{"good", body(t, indexHead{2, 3, 6}, two, "1\n2\n3\n"), ""},
 		{"more classes", body(t, indexHead{3, 3, 6}, two, "1\n2\n3\n"), "3 classes and 6 bytes of names of 3 images do not fill 102 bytes"},
-		{"endless classes", body(t, indexHead{1 << 60, 3, 6}, two, "1\n2\n3\n"), "1152921504606846976 classes"},
+		{"endless classes", body(t, indexHead{1 << 60, 3, 6}, two, "1\n2\n3\n"), "1152921504606846976 classes and 6 bytes of names, want at most 1048576 and 1073741824"},
 		{"wrapping classes", body(t, indexHead{1<<60 + 2, 3, 6}, two, "1\n2\n3\n"), "1152921504606846978 classes"},
 		{"huge text", body(t, indexHead{2, 3, 1 << 40}, two, "1\n2\n3\n"), "1099511627776 bytes of names"},
 		{"more images than text", body(t, indexHead{2, 7, 6}, two, "1\n2\n3\n"), "6 bytes of names of 7 images"},
@@ -102,6 +102,16 @@ func TestIndexErrors(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 			require.Nil(t, x)
 		})
+	}
+}
+
+// TestIndexHuge claims, as a sparse file could, that there is more behind the
+// head than memory should be asked for.
+func TestIndexHuge(t *testing.T) {
+	for _, head := range []indexHead{{2, 3, maxIndex + 1}, {maxClasses + 1, 3, 6}} {
+		file := summed(body(t, head, nil, ""))
+		_, err := parseIndex(bytes.NewReader(file), indexStart+int64(head.Classes)*indexClassBytes+int64(head.Text))
+		require.ErrorContains(t, err, "want at most 1048576 and 1073741824")
 	}
 }
 
