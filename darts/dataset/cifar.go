@@ -15,14 +15,15 @@ import (
 	"unnas/pretext"
 )
 
-// The binary version of CIFAR-10: a record is the class and 32 by 32 pixels, all
-// red ones before all green ones before all blue ones.
+// A record of CIFAR-10 is the class and 32 by 32 pixels, all red ones before all
+// green ones before all blue ones. The binary version is made of records.
 const (
 	cifarSide    = 32
 	cifarPlane   = cifarSide * cifarSide
 	cifarRecord  = 1 + 3*cifarPlane
 	cifarClasses = 10
-	cifarFolder  = "cifar-10-batches-bin" // what the archive unpacks to
+	cifarBinary  = "cifar-10-batches-bin" // what cifar-10-binary.tar.gz unpacks to
+	cifarPython  = "cifar-10-batches-py"  // what cifar-10-python.tar.gz unpacks to
 	cifarRemedy  = "unpack cifar-10-binary.tar.gz again"
 	// maxCIFAR bounds the memory that a folder can ask for; the real files take
 	// 180 MB in all.
@@ -36,57 +37,80 @@ type CIFAR10 struct {
 	classes []string
 }
 
-// OpenCIFAR10 reads the binary version of CIFAR-10 from dir, or from the folder
-// cifar-10-batches-bin in it: for training all files data_batch_*.bin that are
-// there, in the order of their names, otherwise test_batch.bin. Parts of the
-// files will do, as long as records are whole. Class names come from
-// batches.meta.txt, or are the published ones if it is missing.
+// OpenCIFAR10 reads CIFAR-10 from dir, or from the folder cifar-10-batches-bin or
+// cifar-10-batches-py in it: for training all files data_batch_* that are there,
+// in the order of their names, otherwise test_batch. It takes the binary version,
+// files that end in .bin, or else the Python version, pickles without an ending;
+// both give the same images. Parts of the files will do, as long as records are
+// whole. Class names come from batches.meta.txt or batches.meta, or are the
+// published ones if that is missing.
 //
-// It returns an error that names the file if none is found, if a size is not a
-// multiple of 3073 bytes, if all together exceed 1 GiB, or if a record has a
-// class above 9.
+// It returns an error that names the file if none is found, if the size of a
+// binary file is not a multiple of 3073 bytes, if all together exceed 1 GiB, if an
+// image has a class above 9, or if a pickle holds something else than a batch of
+// CIFAR-10. No code in a pickle is run.
 func OpenCIFAR10(dir string, train bool) (*CIFAR10, error) {
-	if sub := filepath.Join(dir, cifarFolder); isDir(sub) {
-		dir = sub
-	}
-	names, err := cifarFiles(dir, train)
+	files, err := findCIFAR(dir, train)
 	if err != nil {
 		return nil, err
 	}
 	d := new(CIFAR10)
-	if d.records, err = readCIFAR(dir, names); err != nil {
+	read, namesOf := readCIFAR, cifarNames
+	if files.pickles {
+		read, namesOf = readPickles, pickledNames
+	}
+	if d.records, err = read(files.dir, files.names); err != nil {
 		return nil, err
 	}
-	if d.classes, err = cifarNames(filepath.Join(dir, "batches.meta.txt")); err != nil {
+	if d.classes, err = namesOf(files.dir); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// cifarFiles returns the sorted names of the files of one split in dir.
-func cifarFiles(dir string, train bool) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("dataset: CIFAR-10: %w", err)
-	}
+// cifarFiles are the files of one split: sorted names in a folder.
+type cifarFiles struct {
+	dir     string
+	names   []string
+	pickles bool
+}
+
+// findCIFAR returns the files of one split. Folders that an archive unpacks to
+// come before dir itself, and the binary version before the other.
+func findCIFAR(dir string, train bool) (cifarFiles, error) {
 	prefix := "test_batch"
 	if train {
 		prefix = "data_batch_"
 	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), ".bin") {
-			names = append(names, e.Name())
+	for _, in := range []string{filepath.Join(dir, cifarBinary), filepath.Join(dir, cifarPython), dir} {
+		if in != dir && !isDir(in) {
+			continue
+		}
+		entries, err := os.ReadDir(in) // sorted
+		if err != nil {
+			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w", err)
+		}
+		var binary, pickles []string
+		for _, e := range entries {
+			switch name := e.Name(); {
+			case !strings.HasPrefix(name, prefix):
+			case strings.HasSuffix(name, ".bin"):
+				binary = append(binary, name)
+			case filepath.Ext(name) == "":
+				pickles = append(pickles, name)
+			}
+		}
+		if binary != nil {
+			return cifarFiles{dir: in, names: binary}, nil
+		}
+		if pickles != nil {
+			return cifarFiles{dir: in, names: pickles, pickles: true}, nil
 		}
 	}
-	if names == nil {
-		return nil, fmt.Errorf("dataset: CIFAR-10: no file %s*.bin in %s; unpack cifar-10-binary.tar.gz there", prefix, dir)
-	}
-	slices.Sort(names)
-	return names, nil
+	return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: no file %s*.bin in %s, and no pickle %[1]s*; unpack cifar-10-binary.tar.gz or cifar-10-python.tar.gz there", prefix, dir)
 }
 
-// readCIFAR returns the records of all files.
+// readCIFAR returns the records of all files of the binary version.
 func readCIFAR(dir string, names []string) ([]byte, error) {
 	var total int64
 	ends := make([]int64, len(names)) // of the files among the records
@@ -135,12 +159,17 @@ func readRecords(dst []byte, path string) error {
 	return nil
 }
 
-// cifarNames reads a file of class names, one a line. A missing file gives the
-// published names.
-func cifarNames(path string) ([]string, error) {
+// publishedCIFAR returns the names of the classes where no file has them.
+func publishedCIFAR() []string {
+	return strings.Fields("airplane automobile bird cat deer dog frog horse ship truck")
+}
+
+// cifarNames reads the class names of the binary version, one a line.
+func cifarNames(dir string) ([]string, error) {
+	path := filepath.Join(dir, "batches.meta.txt")
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return strings.Fields("airplane automobile bird cat deer dog frog horse ship truck"), nil
+		return publishedCIFAR(), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dataset: CIFAR-10: %w", err)

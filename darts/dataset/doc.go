@@ -4,24 +4,32 @@
 // is safe for several goroutines at once and depends on i alone. All listings
 // are sorted, so image i is the same on every machine.
 //
-//	data set                what dir holds
-//	NewScenes               nothing: scenes are drawn, with classes and masks
-//	OpenCIFAR10(dir, true)  data_batch_1.bin ... data_batch_5.bin
-//	OpenCIFAR10(dir, false) test_batch.bin
-//	OpenFolder(dir)         one folder of JPEG or PNG images for each class,
-//	                        or images without classes
+//	data set                     what the folder holds
+//	NewScenes                    nothing: scenes are drawn, with classes and masks
+//	OpenCIFAR10(dir, true)       data_batch_1.bin ... data_batch_5.bin, or pickles
+//	OpenCIFAR10(dir, false)      test_batch.bin, or a pickle
+//	OpenImageNet1K(dir, true)    train and val, each with a folder for each class
+//	OpenImageNet22K(ctx, dir, o) a folder for each class, 14 million images in all
+//	OpenCityscapes(dir, true)    leftImg8bit and gtFine, whose labels become masks
+//	OpenFolder(dir)              one folder of JPEG or PNG images for each class,
+//	                             or images without classes
 //
-// CIFAR-10 is read in its binary version, as cifar-10-binary.tar.gz unpacks:
+// CIFAR-10 is read in its binary version or, where that is not there, in its
+// Python version, as the archives unpack:
 //
 //	cifar-10-batches-bin/
 //	    batches.meta.txt    names of the classes, optional
 //	    data_batch_1.bin    records of 3073 bytes: class, red, green, blue
 //	    ...
 //	    test_batch.bin
+//	cifar-10-batches-py/
+//	    batches.meta        names of the classes, optional
+//	    data_batch_1        pickles of protocol 2; no code in them is run
+//	    ...
+//	    test_batch
 //
-// ImageNet and data sets of your own are folders. Open train and val apart; both
-// should have the same class folders, since the label of an image is the place
-// of its folder among them:
+// ImageNet-1K has the same class folders in train and val, ImageNet-22K has its
+// class folders in one place, which ImageNet-1K's train has too:
 //
 //	train/
 //	    n01440764/n01440764_10026.JPEG
@@ -29,12 +37,28 @@
 //	val/
 //	    n01440764/ILSVRC2012_val_00000293.JPEG
 //
+// Cityscapes lies as its archives unpack. Where files labelTrainIds are missing,
+// labelIds will do:
+//
+//	leftImg8bit/
+//	    train/aachen/aachen_000000_000019_leftImg8bit.png
+//	    val/...
+//	gtFine/
+//	    train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png
+//	    val/...
+//
+// Data sets of your own are folders. Open those for training and for validation
+// apart; both should have the same class folders, since the label of an image is
+// the place of its folder among them.
+//
 // Pretext tasks need no labels: for them a folder of images will do.
 //
 //	photos/
 //	    1.jpg
 //	    2.jpg
 //
-// What is missing or damaged is an error that names the file. Whether an image
-// that cannot be decoded ends a run or is replaced is up to the loader.
+// What is missing or damaged is an error that names the file; a published data
+// set that lies in another place is one that shows the wanted tree. Whether an
+// image that cannot be decoded ends a run is up to who loads it; ImageNet-22K
+// alone replaces such images, and counts them.
 package dataset

@@ -69,3 +69,79 @@ func ExampleOpenFolder() {
 	// house 24 16
 	// tree 16 24
 }
+
+func ExampleOpenImageNet1K() {
+	val, err := dataset.OpenImageNet1K(filepath.Join("testdata", "imagenet"), false)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	img, err := val.Load(context.Background(), 1)
+	fmt.Println(val.Len(), val.Classes(), img.Label, err)
+	// Output: 2 [n01440764 n01443537] 1 <nil>
+}
+
+func ExampleOpenImageNet22K() {
+	dir, err := os.MkdirTemp("", "index")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	// One of the three files is damaged.
+	d, err := dataset.OpenImageNet22K(context.Background(), filepath.Join("testdata", "imagenet", "train"), dataset.ImageNet22KOptions{
+		Index: filepath.Join(dir, "index"),
+		Progress: func(done, classes, images int) {
+			fmt.Println(done, "of", classes, "classes,", images, "images")
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for i := range d.Len() {
+		if _, err := d.Load(context.Background(), i); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	n, first := d.Unreadable()
+	fmt.Println(n, "replaced:", filepath.Base(first[0]))
+	// Output:
+	// 1 of 2 classes, 2 images
+	// 2 of 2 classes, 3 images
+	// 1 replaced: n01440764_18.JPEG
+}
+
+func ExampleOpenCityscapes() {
+	d, err := dataset.OpenCityscapes(filepath.Join("testdata", "cityscapes"), true)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	img, err := d.Load(context.Background(), 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pixels := make([]int, len(d.Classes()))
+	for _, class := range img.Mask {
+		if class != 255 {
+			pixels[class]++
+		}
+	}
+	fmt.Println(img.Width, "by", img.Height, "pixels")
+	for class, n := range pixels {
+		if n > 0 {
+			fmt.Println(d.Classes()[class], n)
+		}
+	}
+	// Output:
+	// 48 by 24 pixels
+	// sidewalk 300
+	// building 111
+	// sky 567
+	// person 2
+	// car 124
+}

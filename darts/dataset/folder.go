@@ -47,7 +47,7 @@ func OpenFolder(dir string) (*Folder, error) {
 	classes, images, err := list(dir)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w; %s", err, wanted(dir))
+		return nil, fmt.Errorf("dataset: %w; %s", err, wanted(dir))
 	case len(classes) == 0 && len(images) == 0:
 		return nil, fmt.Errorf("dataset: no images in %s; %s", dir, wanted(dir))
 	case len(classes) > 0 && len(images) > 0:
@@ -57,20 +57,38 @@ func OpenFolder(dir string) (*Folder, error) {
 	for _, name := range images {
 		d.files = append(d.files, imageFile{class: -1, name: name})
 	}
-	for i, class := range classes {
-		path := filepath.Join(dir, class)
-		_, images, err := list(path)
+	if err := d.listClasses("remove it, or open the folder above the classes, such as train; " + wanted(dir)); err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	return d, nil
+}
+
+// listClasses lists the images of the class folders. The remedy is for a folder
+// without any.
+func (d *Folder) listClasses(remedy string) error {
+	for i, class := range d.classes {
+		images, err := listClass(filepath.Join(d.dir, class), remedy)
 		if err != nil {
-			return nil, err
-		}
-		if len(images) == 0 {
-			return nil, fmt.Errorf("dataset: no images in class folder %s; remove it, or open the folder above the classes, such as train; %s", path, wanted(dir))
+			return err
 		}
 		for _, name := range images {
 			d.files = append(d.files, imageFile{class: i, name: name})
 		}
 	}
-	return d, nil
+	return nil
+}
+
+// listClass returns the sorted names of the images in a class folder, and an
+// error that ends with the remedy if there are none.
+func listClass(path, remedy string) ([]string, error) {
+	_, images, err := list(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(images) == 0 {
+		return nil, fmt.Errorf("no images in class folder %s; %s", path, remedy)
+	}
+	return images, nil
 }
 
 // list returns the sorted names of the folders and of the images in dir that
@@ -78,27 +96,34 @@ func OpenFolder(dir string) (*Folder, error) {
 func list(dir string) (folders, images []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("dataset: %w", err)
+		return nil, nil, err
 	}
 	for _, e := range entries {
 		name := e.Name()
 		if strings.HasPrefix(name, ".") {
 			continue
 		}
-		folder := e.IsDir()
-		if e.Type()&os.ModeSymlink != 0 {
-			folder = isDir(filepath.Join(dir, name))
-		}
-		switch ext := strings.ToLower(filepath.Ext(name)); {
-		case folder:
+		switch {
+		case isFolder(dir, e):
 			folders = append(folders, name)
-		case ext == ".jpg", ext == ".jpeg", ext == ".png":
+		case isImage(name):
 			images = append(images, name)
 		}
 	}
 	slices.Sort(folders)
 	slices.Sort(images)
 	return folders, images, nil
+}
+
+// isFolder returns whether an entry of dir is a folder, or a link to one.
+func isFolder(dir string, e os.DirEntry) bool {
+	return e.IsDir() || e.Type()&os.ModeSymlink != 0 && isDir(filepath.Join(dir, e.Name()))
+}
+
+// isImage returns whether a file of this name is taken for an image.
+func isImage(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return ext == ".jpg" || ext == ".jpeg" || ext == ".png"
 }
 
 // isDir returns whether path is a folder, or a link to one.
@@ -126,24 +151,38 @@ func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if file.class >= 0 {
 		path = filepath.Join(d.dir, d.classes[file.class], file.name)
 	}
-	size, err := fileSize(path)
+	img, err := decodeFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	if size > maxFile {
-		return nil, fmt.Errorf("dataset: %s has %d bytes, want at most %d; shrink or remove it", path, size, maxFile)
-	}
-	f, err := os.Open(path)
+	img.Label = file.class
+	return img, nil
+}
+
+// decodeFile decodes an image of at most maxFile bytes. It has no label.
+func decodeFile(path string) (*pretext.Image, error) {
+	f, err := openImage(path)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	img, err := pretext.Decode(f)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w; remove or replace the file", path, err)
+		return nil, fmt.Errorf("%s: %w; remove or replace the file", path, err)
 	}
-	img.Label = file.class
 	return img, nil
+}
+
+// openImage opens a plain file of at most maxFile bytes.
+func openImage(path string) (*os.File, error) {
+	size, err := fileSize(path)
+	if err != nil {
+		return nil, err
+	}
+	if size > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, want at most %d; shrink or remove it", path, size, maxFile)
+	}
+	return os.Open(path)
 }
 
 // fileSize returns the size of a file. What is not a plain file, such as a

@@ -28,7 +28,7 @@ const usage = `Quickstart searches a cell for image recognition, without labels,
   go run ./examples/quickstart
         built-in scenes, rotation task, less than a minute on two cores
   go run ./examples/quickstart -data cifar-10-batches-bin -epochs 10 -width 16 -cells 8
-        CIFAR-10, binary version
+        CIFAR-10
   go run ./examples/quickstart -data photos -task classification
         JPEG and PNG files, one folder for each class
 
@@ -63,7 +63,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	f := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // an error is reported once, without the whole help
 	f.Usage = func() {}
-	f.StringVar(&o.data, "data", "", "`folder` with CIFAR-10 (binary version) or with images, one folder for each class; empty: built-in scenes")
+	f.StringVar(&o.data, "data", "", "`folder` with CIFAR-10 or with images, one folder for each class; empty: built-in scenes")
 	f.StringVar(&o.task, "task", "rotation", "what the network learns: `rotation` needs no labels, classification does")
 	f.IntVar(&o.epochs, "epochs", 3, "passes over one half of the images")
 	f.IntVar(&o.width, "width", 8, "channels of the first cell")
@@ -152,7 +152,7 @@ func open(dir string) (darts.Source, pretext.View, cell.Stem, error) {
 }
 
 func isCIFAR(dir string) bool {
-	for _, pattern := range []string{"data_batch_*.bin", "cifar-10-batches-bin/data_batch_*.bin"} {
+	for _, pattern := range []string{"data_batch_*", "cifar-10-batches-*/data_batch_*"} {
 		if found, err := filepath.Glob(filepath.Join(dir, pattern)); err == nil && len(found) > 0 {
 			return true
 		}

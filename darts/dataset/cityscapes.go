@@ -1,0 +1,214 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"unnas/pretext"
+)
+
+// What the file names of Cityscapes end with.
+const (
+	cityImage    = "_leftImg8bit.png"
+	cityTrainIDs = "_gtFine_labelTrainIds.png"
+	cityIDs      = "_gtFine_labelIds.png"
+)
+
+const ignored = 255 // marks pixels without a class in a mask
+
+// Cityscapes is the data set of urban street scenes of Cordts et al. (2016,
+// arXiv 1604.01685) with its fine annotations: images of 2048 by 1024 pixels, in
+// each of which the pixels belong to the 19 classes of the evaluation or to none.
+type Cityscapes struct {
+	root, split string
+	files       []cityFile
+}
+
+// cityFile is an image and its labels.
+type cityFile struct {
+	city, name string // name is what the image and its labels have in common
+	trainIDs   bool   // labels are train ids, not ids
+}
+
+// OpenCityscapes lists the training or the validation images below root, and the
+// labels that belong to them:
+//
+//	root/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png
+//	root/gtFine/train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png
+//
+// An image without a file of train ids takes that of ids, labelIds in place of
+// labelTrainIds, whose 19 classes of the evaluation become 0 to 18 and all else
+// 255. Images are in the order of their cities and names; other files are left
+// out. Images without labels are an error that names the first ones, as is a
+// data set that lies in another place: it says what to do, what the tree should
+// be, and what was found instead.
+func OpenCityscapes(root string, train bool) (*Cityscapes, error) {
+	d := &Cityscapes{root: root, split: "val"}
+	if train {
+		d.split = "train"
+	}
+	fail := func(in string, err error) (*Cityscapes, error) {
+		return nil, misplaced("Cityscapes", err, []string{
+			filepath.Join(root, "leftImg8bit", d.split, "aachen", "aachen_000000_000019"+cityImage),
+			filepath.Join(root, "gtFine", d.split, "aachen", "aachen_000000_000019"+cityTrainIDs) + " (or labelIds)",
+		}, in)
+	}
+	for _, part := range []string{"leftImg8bit", "gtFine"} {
+		if !isDir(filepath.Join(root, part, d.split)) {
+			return fail(root, fmt.Errorf("no folder %s in %s; unpack %s_trainvaltest.zip there", filepath.Join(part, d.split), root, part))
+		}
+	}
+	dir := filepath.Join(root, "leftImg8bit", d.split)
+	cities, _, err := list(dir)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: Cityscapes: %w", err)
+	}
+	var unlabelled []string
+	for _, city := range cities {
+		missing, err := d.listCity(city)
+		if err != nil {
+			return nil, fmt.Errorf("dataset: Cityscapes: %w", err)
+		}
+		unlabelled = append(unlabelled, missing...)
+	}
+	switch {
+	case unlabelled != nil:
+		return fail(filepath.Join(root, "gtFine", d.split), fmt.Errorf("%d of %d images have no labels in gtFine: %s; unpack gtFine_trainvaltest.zip again, or remove these images",
+			len(unlabelled), len(d.files)+len(unlabelled), some(unlabelled)))
+	case d.files == nil:
+		return fail(dir, fmt.Errorf("no images *%s in city folders of %s; unpack leftImg8bit_trainvaltest.zip again", cityImage, dir))
+	}
+	return d, nil
+}
+
+// listCity appends the images of a city, and returns the names of those that have
+// no labels.
+func (d *Cityscapes) listCity(city string) (unlabelled []string, err error) {
+	_, images, err := list(filepath.Join(d.root, "leftImg8bit", d.split, city))
+	if err != nil {
+		return nil, err
+	}
+	var labels []string
+	if dir := filepath.Join(d.root, "gtFine", d.split, city); isDir(dir) {
+		if _, labels, err = list(dir); err != nil {
+			return nil, err
+		}
+	}
+	for _, image := range images {
+		name, ok := strings.CutSuffix(image, cityImage)
+		if !ok {
+			continue
+		}
+		_, trainIDs := slices.BinarySearch(labels, name+cityTrainIDs)
+		_, ids := slices.BinarySearch(labels, name+cityIDs)
+		if !trainIDs && !ids {
+			unlabelled = append(unlabelled, filepath.Join(city, image))
+			continue
+		}
+		d.files = append(d.files, cityFile{city: city, name: name, trainIDs: trainIDs})
+	}
+	return unlabelled, nil
+}
+
+// Len returns the number of images.
+func (d *Cityscapes) Len() int { return len(d.files) }
+
+// Classes returns the names of the 19 classes in order: those that the values of
+// masks mean, since the images as wholes have none.
+func (d *Cityscapes) Classes() []string {
+	return []string{
+		"road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
+		"sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+	}
+}
+
+// Load decodes image i, 0 to Len-1, and its mask. The label is -1. A file that
+// cannot be read, labels of another size or with values that mean nothing are
+// errors that name the file.
+func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if err := checkLoad(ctx, i, d.Len()); err != nil {
+		return nil, err
+	}
+	file := d.files[i]
+	img, err := decodeFile(filepath.Join(d.root, "leftImg8bit", d.split, file.city, file.name+cityImage))
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	ending, meaning := cityIDs, trainIDsOfIDs()
+	if file.trainIDs {
+		ending, meaning = cityTrainIDs, trainIDs()
+	}
+	path := filepath.Join(d.root, "gtFine", d.split, file.city, file.name+ending)
+	labels, err := decodeLabels(path)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	if labels.Width != img.Width || labels.Height != img.Height {
+		return nil, fmt.Errorf("dataset: %s has %d by %d pixels, its image %d by %d; unpack both again", path, labels.Width, labels.Height, img.Width, img.Height)
+	}
+	img.Mask = make([]uint8, len(labels.Pix)/3)
+	for p := range img.Mask {
+		v := labels.Pix[3*p]
+		m := meaning[v]
+		if m == meaningless {
+			return nil, fmt.Errorf("dataset: %s: pixel (%d, %d) has value %d, want a train id of 0 to 18 or 255; is it a file of another kind?", path, p%img.Width, p/img.Width, v)
+		}
+		img.Mask[p] = m
+	}
+	return img, nil
+}
+
+// decodeLabels decodes a file of labels, in which the samples are the values: it
+// must be a grey image of 8 bits, since other depths would be scaled.
+func decodeLabels(path string) (*pretext.Image, error) {
+	f, err := openImage(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	// Depth and colour type lie at a fixed place of a PNG file.
+	const depth, colour = 24, 25
+	head := make([]byte, colour+1)
+	n, err := io.ReadFull(f, head)
+	if err == nil && (!bytes.HasPrefix(head, []byte("\x89PNG")) || head[depth] != 8 || head[colour] != 0) {
+		return nil, fmt.Errorf("%s is not a grey PNG image of 8 bits, as files of labels are; unpack gtFine_trainvaltest.zip again", path)
+	}
+	// What is too short is left to the decoder.
+	img, err := pretext.Decode(io.MultiReader(bytes.NewReader(head[:n]), f))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; remove or replace the file", path, err)
+	}
+	return img, nil
+}
+
+// meaningless marks values of label files that are mistakes.
+const meaningless = 254
+
+// trainIDs returns what the values of a file of train ids become.
+func trainIDs() (t [256]uint8) {
+	for v := range t {
+		t[v] = meaningless
+	}
+	for v := range uint8(19) {
+		t[v] = v
+	}
+	t[ignored] = ignored
+	return t
+}
+
+// trainIDsOfIDs returns what the values of a file of ids become: the classes of
+// the evaluation their train ids, all others nothing.
+func trainIDsOfIDs() (t [256]uint8) {
+	for v := range t {
+		t[v] = ignored
+	}
+	for class, id := range [...]uint8{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33} {
+		t[id] = uint8(class)
+	}
+	return t
+}

@@ -1,0 +1,164 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// OpenImageNet1K opens the training or the validation images of ImageNet-1K
+// (Russakovsky et al., 2015, arXiv 1409.0575) below root:
+//
+//	root/train/n01440764/n01440764_10026.JPEG
+//	root/val/n01440764/ILSVRC2012_val_00000293.JPEG
+//
+// Classes are the folders that are named by a WordNet id, in the order of their
+// ids; other files and folders are left out. Fewer than the 1000 classes will do,
+// so that subsets can be opened too, but train and val must have the same ones
+// if both are there: else their labels would mean different things.
+//
+// A data set that lies in another place or is unpacked in part gives an error
+// that says what to do, what the tree should be, and what was found instead.
+func OpenImageNet1K(root string, train bool) (*Folder, error) {
+	split, other := "val", "train"
+	if train {
+		split, other = other, split
+	}
+	dir := filepath.Join(root, split)
+	fail := func(in string, err error) (*Folder, error) {
+		return nil, misplaced("ImageNet-1K", err, []string{
+			filepath.Join(root, "train", "n01440764", "n01440764_10026.JPEG"),
+			filepath.Join(root, "val", "n01440764", "ILSVRC2012_val_00000293.JPEG"),
+		}, in)
+	}
+	if !isDir(dir) {
+		return fail(root, noSplit(root, split))
+	}
+	classes, err := wordNetFolders(dir)
+	if err != nil {
+		return fail(dir, err)
+	}
+	if theirs, err := wordNetFolders(filepath.Join(root, other)); err == nil {
+		if err := sameClasses(split, classes, other, theirs); err != nil {
+			return fail(root, err)
+		}
+	}
+	d := &Folder{dir: dir, classes: classes}
+	if err := d.listClasses(fmt.Sprintf("unpack %s again", split)); err != nil {
+		return nil, fmt.Errorf("dataset: ImageNet-1K: %w", err)
+	}
+	return d, nil
+}
+
+// noSplit says why the folder of a split may be missing.
+func noSplit(root, split string) error {
+	if _, err := os.Stat(root); err != nil {
+		return err
+	}
+	below := filepath.Join(root, "ILSVRC", "Data", "CLS-LOC") // the tree of the Kaggle challenge
+	switch classes, _ := wordNetFolders(root); {
+	case len(classes) > 0:
+		return fmt.Errorf("%s holds class folders itself; give the folder above it, with class folders in its %s", root, split)
+	case isDir(filepath.Join(below, split)):
+		return fmt.Errorf("no folder %s in %s; give %s", split, root, below)
+	}
+	return fmt.Errorf("no folder %s in %s; unpack ILSVRC2012_img_%s.tar there", split, root, split)
+}
+
+// sameClasses returns an error that names the first classes which only one of
+// two splits has.
+func sameClasses(split string, classes []string, other string, theirs []string) error {
+	for _, s := range []struct {
+		has, lacks string
+		in, from   []string
+	}{{split, other, classes, theirs}, {other, split, theirs, classes}} {
+		var missing []string
+		for _, c := range s.in {
+			if _, found := slices.BinarySearch(s.from, c); !found {
+				missing = append(missing, c)
+			}
+		}
+		if missing != nil {
+			return fmt.Errorf("%s lacks class folders that %s has: %s; unpack the rest of %s", s.lacks, s.has, some(missing), s.lacks)
+		}
+	}
+	return nil
+}
+
+// isWordNetID returns whether name is n and eight digits.
+func isWordNetID(name string) bool {
+	return len(name) == 9 && name[0] == 'n' && strings.Trim(name[1:], "0123456789") == ""
+}
+
+// wordNetFolders returns the sorted names of the class folders in dir. It is an
+// error if there are none, if images lie beside them, or if the archive of a
+// class lies there and its folder does not.
+func wordNetFolders(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir) // sorted
+	if err != nil {
+		return nil, err
+	}
+	var classes, images, packed []string
+	for _, e := range entries {
+		name := e.Name()
+		class, isTar := strings.CutSuffix(name, ".tar")
+		switch {
+		case isWordNetID(name) && isFolder(dir, e):
+			classes = append(classes, name)
+		case isTar && isWordNetID(class):
+			if _, found := slices.BinarySearch(classes, class); !found { // a folder sorts before its archive
+				packed = append(packed, name)
+			}
+		case isImage(name) && !strings.HasPrefix(name, "."):
+			images = append(images, name)
+		}
+	}
+	switch {
+	case packed != nil:
+		return nil, fmt.Errorf("archives in %s are still to be unpacked, each into a folder of its name: %s", dir, some(packed))
+	case images != nil:
+		return nil, fmt.Errorf("images in %s are not sorted into class folders: %s; move each into the folder of its class, for val as the ground truth in the development kit says", dir, some(images))
+	case classes == nil:
+		return nil, fmt.Errorf("no class folder such as n01440764 in %s; unpack the data set there", dir)
+	}
+	return classes, nil
+}
+
+// misplaced returns the error about a data set whose files are not where they
+// should be: what is wrong, the wanted tree, and what a folder holds instead.
+func misplaced(name string, err error, tree []string, dir string) error {
+	return fmt.Errorf("dataset: %s: %w; want\n  %s\nfound in %s: %s", name, err, strings.Join(tree, "\n  "), dir, found(dir))
+}
+
+// found lists the first entries of dir.
+func found(dir string) string {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "no such folder"
+	case err != nil:
+		return "it cannot be read"
+	case len(entries) == 0:
+		return "nothing"
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+		if isFolder(dir, e) {
+			names[i] += string(filepath.Separator)
+		}
+	}
+	return some(names)
+}
+
+// some shows the first few of many names.
+func some(names []string) string {
+	const shown = 5
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s, ... (%d in all)", strings.Join(names[:shown], ", "), len(names))
+}

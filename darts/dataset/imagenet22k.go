@@ -1,0 +1,336 @@
+package dataset
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"unnas/internal/rng"
+	"unnas/pretext"
+)
+
+const (
+	indexName = ".imagenet22k-index" // of the index that lies beside the data
+	// replacements is how many images are tried in place of an unreadable one.
+	replacements = 100
+)
+
+// ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of
+// 21,841 classes. Memory holds less than 10 bytes
+// for each image. An image that cannot
+// be read is replaced by another one, since such a collection always has some.
+type ImageNet22K struct {
+	root    string
+	seed    uint64
+	classes []string
+	ends    []int // number of images up to the end of each class
+	names   names // of the images, as shorten makes them
+	rebuilt error
+
+	lock       sync.Mutex
+	unreadable map[int]struct{}
+}
+
+// ImageNet22KOptions says how [OpenImageNet22K] finds the images. The zero value
+// is valid.
+type ImageNet22KOptions struct {
+	// List is a file of one image name a line, such as n01440764_10026.JPEG, with
+	// or without its ending and the folder before it. Only these images are taken,
+	// and there is no index. Empty takes all.
+	List string
+	// Index is the file that keeps the names of all images. Empty is
+	// .imagenet22k-index in the folder of the data.
+	Index string
+	// Seed is that of the draw of images in place of unreadable ones.
+	Seed uint64
+	// Progress, unless nil, is called after each class whose images were listed,
+	// with the number of such classes, that of all, and the images up to there. It
+	// is not called when the index serves.
+	Progress func(done, classes, images int)
+}
+
+// OpenImageNet22K opens ImageNet-22K, one folder for each class in root:
+//
+//	root/n01440764/n01440764_10026.JPEG
+//
+// Classes are the folders that are named by a WordNet id, in the order of their
+// ids, whether or not a list names some of their images; images are in the order
+// of their names.
+//
+// Listing so many files takes minutes, so it happens once and the names are kept
+// in an index file. When class folders were added, removed or changed since, or
+// the index is damaged, it is built anew; Rebuilt tells why. The index is written
+// as a whole or not at all.
+//
+// It returns an error if root holds no class folders or archives yet to be
+// unpacked, if a class folder holds no image, if the index cannot be written, if
+// a list names an image twice or of no class, or once ctx is done.
+func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*ImageNet22K, error) {
+	d := &ImageNet22K{root: root, seed: o.Seed, unreadable: map[int]struct{}{}}
+	var err error
+	if d.classes, err = wordNetFolders(root); err != nil {
+		tree := []string{filepath.Join(root, "n01440764", "n01440764_10026.JPEG")}
+		return nil, misplaced("ImageNet-22K", err, tree, root)
+	}
+	progress := func(done int) {
+		if o.Progress != nil {
+			o.Progress(done, len(d.classes), d.names.n)
+		}
+	}
+	switch {
+	case o.List != "" && o.Index != "":
+		return nil, fmt.Errorf("dataset: ImageNet-22K: both a list %s and an index %s; a list needs no index, leave that empty", o.List, o.Index)
+	case o.List != "":
+		err = d.readList(ctx, o.List, progress)
+	case o.Index != "":
+		err = d.openIndex(ctx, o.Index, progress)
+	default:
+		err = d.openIndex(ctx, filepath.Join(root, indexName), progress)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataset: ImageNet-22K: %w", err)
+	}
+	return d, nil
+}
+
+// openIndex takes the names from the index file, or from the class folders if it
+// does not serve; then it writes the index.
+func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(done int)) error {
+	modified, err := d.modified(ctx)
+	if err != nil {
+		return err
+	}
+	x, err := readIndex(path)
+	if err == nil {
+		err = x.fits(d.root, d.classes, modified)
+	}
+	switch {
+	case err == nil:
+		d.ends, d.names = x.ends(), x.names
+		return nil
+	case errors.Is(err, errNoIndex) && filepath.Base(path) != indexName:
+		return fmt.Errorf("%w; name another file for the index, or remove this one", err) // it may be dear to someone
+	case !errors.Is(err, os.ErrNotExist):
+		d.rebuilt = fmt.Errorf("dataset: ImageNet-22K: %w; it was built anew", err)
+	}
+	if err := writable(path); err != nil { // rather than after minutes
+		return fmt.Errorf("the index cannot be written: %w; name another file for it", err)
+	}
+	for i, class := range d.classes {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing class %s: %w", class, err)
+		}
+		images, err := listClass(filepath.Join(d.root, class), "unpack it again or remove it")
+		if err != nil {
+			return err
+		}
+		if err := d.addClass(class, images); err != nil {
+			return err
+		}
+		progress(i + 1)
+	}
+	return newIndex(d.classes, modified, d.ends, d.names).write(path)
+}
+
+// modified returns when each class folder was changed last, in nanoseconds.
+func (d *ImageNet22K) modified(ctx context.Context) ([]int64, error) {
+	times := make([]int64, len(d.classes))
+	for i, class := range d.classes {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("looking at class %s: %w", class, err)
+		}
+		info, err := os.Stat(filepath.Join(d.root, class))
+		if err != nil {
+			return nil, err
+		}
+		times[i] = info.ModTime().UnixNano()
+	}
+	return times, nil
+}
+
+// writable returns an error if path is something else than a file, or if no file
+// can be made in its folder.
+func writable(path string) error {
+	if _, err := fileSize(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), indexName+"-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// addClass appends the sorted images of the next class.
+func (d *ImageNet22K) addClass(class string, images []string) error {
+	for _, image := range images {
+		if strings.ContainsAny(image, forbidden) {
+			return fmt.Errorf("the name %q in %s has a line break or a backslash; rename or remove the file", image, filepath.Join(d.root, class))
+		}
+		d.names.add(shorten(class, image))
+	}
+	if len(d.names.text) > maxIndex {
+		return fmt.Errorf("the names of the images up to %s take more than %d bytes; is %s ImageNet-22K?", class, maxIndex, d.root)
+	}
+	d.ends = append(d.ends, d.names.n)
+	return nil
+}
+
+// readList takes the names from a file of one a line.
+func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(done int)) error {
+	if _, err := fileSize(path); err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	defer f.Close()
+	short := make([]names, len(d.classes))
+	total := 0
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		if n%4096 == 0 && ctx.Err() != nil {
+			return fmt.Errorf("list %s: %w", path, ctx.Err())
+		}
+		line := strings.TrimSpace(lines.Text())
+		if line == "" {
+			continue
+		}
+		class, image := splitName(line)
+		i, found := slices.BinarySearch(d.classes, class)
+		if !found || image == "" {
+			return fmt.Errorf("list %s: line %d: %q names no image in a class folder of %s, want a name such as n01440764_10026.JPEG or n01440764/n01440764_10026.JPEG", path, n, line, d.root)
+		}
+		s := shorten(class, image)
+		if total += len(s) + 1; total > maxIndex {
+			return fmt.Errorf("list %s: line %d: the names take more than %d bytes; is it a list of ImageNet-22K?", path, n, maxIndex)
+		}
+		short[i].add(s)
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("list %s: %w", path, err)
+	}
+	if total == 0 {
+		return fmt.Errorf("list %s names no image; without a list all are taken", path)
+	}
+	for i, class := range d.classes {
+		images := make([]string, short[i].n)
+		for k := range images {
+			images[k] = lengthen(class, short[i].at(k))
+		}
+		slices.Sort(images)
+		for k, image := range images[min(1, len(images)):] {
+			if image == images[k] {
+				return fmt.Errorf("list %s names image %s of class %s twice; remove one of the lines", path, image, class)
+			}
+		}
+		if err := d.addClass(class, images); err != nil {
+			return err
+		}
+		short[i] = names{}
+		progress(i + 1)
+	}
+	return nil
+}
+
+// splitName returns the class and the file of an image in a list. The class is
+// that of the folder, or begins the name of the file.
+func splitName(line string) (class, image string) {
+	class, image, found := strings.Cut(line, "/")
+	if !found {
+		image = line
+		class, _, _ = strings.Cut(line, "_")
+	}
+	if strings.ContainsAny(image, forbidden) {
+		return "", ""
+	}
+	if image != "" && !isImage(image) {
+		image += ".JPEG"
+	}
+	return class, image
+}
+
+// Len returns the number of images.
+func (d *ImageNet22K) Len() int { return d.names.n }
+
+// Classes returns the WordNet ids of the classes in order.
+func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
+
+// Rebuilt returns why an index that was there did not serve, such as that it is
+// damaged, and nil if it did, if there was none, or if a list was given.
+func (d *ImageNet22K) Rebuilt() error { return d.rebuilt }
+
+// Load decodes image i, 0 to Len-1. If it cannot be read, the image is another
+// one, with the label of that: images are drawn until one can be read, and what
+// is drawn depends on the seed and i alone, so every run shows the same. When 100 of them cannot be read
+// either, it returns an error, as something else must be wrong.
+func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if err := checkLoad(ctx, i, d.Len()); err != nil {
+		return nil, err
+	}
+	img, unreadable := d.decode(i)
+	if unreadable == nil {
+		return img, nil
+	}
+	r := rng.New(d.seed, "replacement", 0, i)
+	for range replacements {
+		j := rng.IntN(r, d.Len())
+		if err := checkLoad(ctx, j, d.Len()); err != nil {
+			return nil, err
+		}
+		if img, err := d.decode(j); err == nil {
+			return img, nil
+		}
+	}
+	return nil, fmt.Errorf("dataset: ImageNet-22K: neither image %d nor %d others drawn in its place can be read; are all files in %s? %w", i, replacements, d.root, unreadable)
+}
+
+// decode reads image i, and remembers it if that fails.
+func (d *ImageNet22K) decode(i int) (*pretext.Image, error) {
+	class := d.class(i)
+	img, err := decodeFile(d.path(i))
+	if err != nil {
+		d.lock.Lock()
+		defer d.lock.Unlock()
+		d.unreadable[i] = struct{}{}
+		return nil, err
+	}
+	img.Label = class
+	return img, nil
+}
+
+// class returns the class of image i.
+func (d *ImageNet22K) class(i int) int {
+	class, _ := slices.BinarySearch(d.ends, i+1)
+	return class
+}
+
+// path returns the file of image i.
+func (d *ImageNet22K) path(i int) string {
+	class := d.classes[d.class(i)]
+	return filepath.Join(d.root, class, lengthen(class, d.names.at(i)))
+}
+
+// Unreadable returns how many images could not be read so far, each counted once
+// however often it was asked for, and the paths of the first ten of them in the
+// order of the data set. It may be called while images are loaded.
+func (d *ImageNet22K) Unreadable() (count int, first []string) {
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	var indices []int
+	for i := range d.unreadable {
+		indices = append(indices, i)
+	}
+	slices.Sort(indices)
+	for _, i := range indices[:min(10, len(indices))] {
+		first = append(first, d.path(i))
+	}
+	return len(indices), first
+}
