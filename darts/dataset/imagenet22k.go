@@ -22,9 +22,9 @@ const (
 )
 
 // ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of
-// 21,841 classes. Memory holds less than 10 bytes
-// for each image. An image that cannot
-// be read is replaced by another one, since such a collection always has some.
+// 21,841 classes. Memory holds less than 10 bytes for each image. An image that
+// cannot be read is replaced by another one, since such a collection always has
+// some.
 type ImageNet22K struct {
 	root    string
 	seed    uint64
@@ -269,8 +269,9 @@ func (d *ImageNet22K) Rebuilt() error { return d.rebuilt }
 
 // Load decodes image i, 0 to Len-1. If it cannot be read, the image is another
 // one, with the label of that: images are drawn until one can be read, and what
-// is drawn depends on the seed and i alone, so every run shows the same. When 100 of them cannot be read
-// either, it returns an error, as something else must be wrong.
+// is drawn depends on the seed and i alone, so every run shows the same. When 100
+// of them cannot be read either, it returns an error, as something else must be
+// wrong.
 func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
