@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"unnas/ops"
 )
 
 // Derive reads a cell off its architecture parameters: of the edges into each
@@ -24,6 +26,43 @@ import (
 // number, if "none" is the only operation, or if keep is neither 1 nor 2, which
 // is as many as enter node 2.
 func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
+	chosen, err := derive(alpha, ops, nodes, keep, nil)
+	if err != nil {
+		return nil, err
+	}
+	return edgesOf(chosen), nil
+}
+
+// deriveLimited is Derive with two edges per node and at most so many skip
+// connections, unless that is zero; see Space.Derive. Of equal skip connections
+// the last are barred.
+func deriveLimited(alpha [][]float64, names []string, nodes, skips int) ([]Edge, error) {
+	skip := ops.Skip().Name()
+	barred := map[int]bool{} // rows whose skip connection does not count
+	for {
+		chosen, err := derive(alpha, names, nodes, edgesPerNode, func(row int, op string) bool { return op == skip && barred[row] })
+		if err != nil && len(barred) > 0 {
+			return nil, fmt.Errorf("%w, and at most %d skip connections: give the space more operations or raise MaxSkips", err, skips)
+		}
+		if err != nil {
+			return nil, err
+		}
+		found := slices.DeleteFunc(slices.Clone(chosen), func(c candidate) bool { return c.Op != skip })
+		if skips == 0 || len(found) <= skips {
+			return edgesOf(chosen), nil
+		}
+		slices.SortFunc(found, func(a, b candidate) int {
+			return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.row, b.row))
+		})
+		for _, c := range found[skips:] {
+			barred[c.row] = true
+		}
+	}
+}
+
+// derive is Derive, with operations that do not count on a row, as "none" never
+// does.
+func derive(alpha [][]float64, ops []string, nodes, keep int, barred func(row int, op string) bool) ([]candidate, error) {
 	if keep < 1 || keep > inputs {
 		return nil, fmt.Errorf("cell: derive: %d edges per node: want 1 or %d", keep, inputs)
 	}
@@ -33,35 +72,44 @@ func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
 	if want := nodes * (nodes + 3) / 2; len(alpha) != want {
 		return nil, fmt.Errorf("cell: derive: %d rows of parameters: %d nodes have %d edges", len(alpha), nodes, want)
 	}
-	var edges []Edge
+	var chosen []candidate
 	row := 0
 	for node := inputs; node < inputs+nodes; node++ {
 		candidates := make([]candidate, node)
 		for from := range candidates {
-			c, err := strongest(alpha[row], ops)
+			counts := func(op string) bool { return op != "none" && (barred == nil || !barred(row, op)) }
+			c, err := strongest(alpha[row], ops, counts)
 			if err != nil {
 				return nil, fmt.Errorf("cell: derive: edge %d→%d: %w", from, node, err)
 			}
-			c.From = from
+			c.From, c.row = from, row
 			candidates[from] = c
 			row++
 		}
 		slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.weight, a.weight) })
-		for _, c := range candidates[:keep] {
-			edges = append(edges, c.Edge)
-		}
+		chosen = append(chosen, candidates[:keep]...)
 	}
-	return edges, nil
+	return chosen, nil
 }
 
+// candidate is the best operation of an edge.
 type candidate struct {
 	Edge
 	weight float64
+	row    int
 }
 
-// strongest returns the operation with the largest softmax probability, and
-// that probability.
-func strongest(alpha []float64, ops []string) (candidate, error) {
+func edgesOf(chosen []candidate) []Edge {
+	edges := make([]Edge, len(chosen))
+	for i, c := range chosen {
+		edges[i] = c.Edge
+	}
+	return edges
+}
+
+// strongest returns the operation with the largest softmax probability of those
+// that count, and that probability.
+func strongest(alpha []float64, ops []string, counts func(op string) bool) (candidate, error) {
 	if len(alpha) != len(ops) {
 		return candidate{}, fmt.Errorf("%d parameters for %d operations", len(alpha), len(ops))
 	}
@@ -70,7 +118,7 @@ func strongest(alpha []float64, ops []string) (candidate, error) {
 		if math.IsNaN(a) || math.IsInf(a, 0) {
 			return candidate{}, fmt.Errorf("parameter %v of %s is not finite", a, ops[k])
 		}
-		if ops[k] != "none" && (best < 0 || a > alpha[best]) {
+		if counts(ops[k]) && (best < 0 || a > alpha[best]) {
 			best = k
 		}
 	}

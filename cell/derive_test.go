@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"unnas/cell"
+	"unnas/ops"
 )
 
 func TestDerive(t *testing.T) {
@@ -148,6 +149,42 @@ func TestDeriveErrors(t *testing.T) {
 			assert.Nil(t, edges)
 		})
 	}
+}
+
+// TestMaxSkips bars the weakest skip connections of normal cells (edges 0→2, 1→2,
+// 0→3, 1→3, 2→3), which may change which edges are kept.
+func TestMaxSkips(t *testing.T) {
+	space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip(), ops.SepConv(3)}, Nodes: 2}
+	// Largest weights: 0.79, 0.67, 0.79, 0.67, 0.50; without skip connections 0.11,
+	// 0.24, 0.11, 0.24, 0.50.
+	alphas := [][]float64{{0, 2, 0}, {-1, 1, 0}, {0, 2, 0}, {-1, 1, 0}, {0, -1, 0.3}}
+	edge := func(op string, from int) cell.Edge { return cell.Edge{Op: op, From: from} }
+	skip, conv := "skip_connect", "sep_conv_3x3"
+	for limit, want := range [][]cell.Edge{
+		0: {edge(skip, 0), edge(skip, 1), edge(skip, 0), edge(skip, 1)},
+		1: {edge(skip, 0), edge(conv, 1), edge(conv, 2), edge(conv, 1)},
+		2: {edge(skip, 0), edge(conv, 1), edge(skip, 0), edge(conv, 2)},
+		3: {edge(skip, 0), edge(skip, 1), edge(skip, 0), edge(conv, 2)},
+		4: {edge(skip, 0), edge(skip, 1), edge(skip, 0), edge(skip, 1)},
+	} {
+		space.MaxSkips = limit
+		g, err := space.Derive(alphas, alphas)
+		require.NoError(t, err)
+		assert.Equal(t, want, g.Normal, "limit %d", limit)
+		assert.Equal(t, []cell.Edge{edge(skip, 0), edge(skip, 1), edge(skip, 0), edge(skip, 1)}, g.Reduce, "reduction cells have no limit")
+	}
+
+	// Barring 1→3 brings the skip connection of 2→3, which is barred in its turn.
+	space.MaxSkips = 1
+	alphas = [][]float64{{0, 0, 2}, {0, 0, 2}, {0, 2, 0}, {-1, 1, 0}, {0, 1, 0}}
+	g, err := space.Derive(alphas, alphas)
+	require.NoError(t, err)
+	assert.Equal(t, []cell.Edge{edge(conv, 0), edge(conv, 1), edge(skip, 0), edge(conv, 1)}, g.Normal)
+
+	space = cell.Space{Ops: ops.Set{ops.None(), ops.Skip()}, Nodes: 1, MaxSkips: 1}
+	_, err = space.Derive([][]float64{{0, 1}, {0, 2}}, [][]float64{{0, 1}, {0, 2}})
+	assert.ErrorContains(t, err, "normal cell: cell: derive: edge 0→2: no operation")
+	assert.ErrorContains(t, err, "at most 1 skip connections")
 }
 
 func ExampleDerive() {

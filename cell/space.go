@@ -15,6 +15,10 @@ type Space struct {
 	// Nodes is the number of intermediate nodes of a cell. Each has an edge from
 	// both inputs of the cell and from every node before it.
 	Nodes int `json:"nodes"`
+	// MaxSkips is the largest number of skip connections that a normal cell is
+	// derived with, 2 in P-DARTS (Chen et al., 2019, arXiv 1904.12760); 0 is no
+	// limit.
+	MaxSkips int `json:"max_skips,omitempty"`
 	// Body is the stack of cells.
 	Body Body `json:"body"`
 }
@@ -110,6 +114,9 @@ func (sp Space) Validate() error {
 	}
 	if err := within(limit{"Nodes", sp.Nodes, maxNodes}); err != nil {
 		return err
+	}
+	if sp.MaxSkips < 0 {
+		return fmt.Errorf("cell: MaxSkips is %d; give a number of skip connections, or 0 for no limit", sp.MaxSkips)
 	}
 	return sp.Body.Validate()
 }

@@ -62,6 +62,7 @@ func TestSpaceValidate(t *testing.T) {
 		{"an operation twice", `two operations named "none"`, func(s *cell.Space) { s.Ops = ops.Set{ops.None(), ops.Skip(), ops.None()} }},
 		{"no nodes", "Nodes is 0, not in 1..64", func(s *cell.Space) { s.Nodes = 0 }},
 		{"too many nodes", "Nodes is 65, not in 1..64", func(s *cell.Space) { s.Nodes = 65 }},
+		{"a negative limit", "MaxSkips is -1", func(s *cell.Space) { s.MaxSkips = -1 }},
 		{"no stem", `Stem is "", not "cifar" or "imagenet"`, func(s *cell.Space) { s.Body.Stem = "" }},
 		{"no width", "Width is 0, not in 1..16384", func(s *cell.Space) { s.Body.Width = 0 }},
 		{"too large a width", "Width is 16386", func(s *cell.Space) { s.Body.Width = 16386 }},

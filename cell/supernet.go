@@ -13,9 +13,9 @@ import (
 )
 
 // Supernet is the network of a search: every edge of every cell mixes all
-// candidates, weighted by the softmax of its row of alphas (Liu et al., 2019,
-// arXiv 1806.09055). All normal cells share one alpha, all reduction cells the
-// other.
+// candidates, weighted by what becomes of its row of alphas: their softmax (Liu et
+// al., 2019, arXiv 1806.09055), unless a Weigh says otherwise. All normal cells
+// share one alpha, all reduction cells the other.
 type Supernet struct {
 	Space Space
 	// Out is the feature map of the last cell [N, H, W, C].
@@ -35,8 +35,18 @@ const (
 // alphaDeviation is the spread of the first values of alphas.
 const alphaDeviation = 1e-3
 
-// Supernet builds the supernet of the space on images x [N, H, W, C] in s.
+// Weigh turns alphas [edges, candidates] into the weights of mixed operations, of
+// the same shape. It is called once for each kind of cells.
+type Weigh func(alphas *gorgonia.Node) (*gorgonia.Node, error)
+
+// Supernet builds the supernet of the space on images x [N, H, W, C] in s, with
+// the softmax of the alphas as weights.
 func (sp Space) Supernet(s *ops.Scope, x *gorgonia.Node) (*Supernet, error) {
+	return sp.SupernetWith(s, x, ops.Softmax)
+}
+
+// SupernetWith is Supernet with weights of one's own making.
+func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supernet, error) {
 	if err := sp.Validate(); err != nil {
 		return nil, err
 	}
@@ -48,8 +58,8 @@ func (sp Space) Supernet(s *ops.Scope, x *gorgonia.Node) (*Supernet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cell: %w", err)
 		}
-		if weights[i], err = ops.Softmax(a); err != nil {
-			return nil, fmt.Errorf("cell: %w", err)
+		if weights[i], err = weigh(a); err != nil {
+			return nil, fmt.Errorf("cell: weights of %s: %w", name, err)
 		}
 	}
 	net.Normal, net.Reduce = s.Params().Find(normalAlphas), s.Params().Find(reduceAlphas)
@@ -143,7 +153,12 @@ func (n *Supernet) rows(q *ops.Param) [][]float64 {
 }
 
 // Derive returns the genotype that two alphas favour, given as rows of values
-// before softmax; see the function Derive.
+// before softmax; see the function Derive. If the space limits the skip
+// connections of normal cells and there are more, the weakest beyond the limit are
+// barred from their edges and the cell is derived anew, until there are not (Chen
+// et al., 2019, arXiv 1904.12760, section 3.4).
+//
+// Differs: a cell that has fewer skip connections than the limit stays as it is.
 func (sp Space) Derive(normal, reduce [][]float64) (Genotype, error) {
 	var g Genotype
 	for i := range sp.Nodes {
@@ -151,7 +166,7 @@ func (sp Space) Derive(normal, reduce [][]float64) (Genotype, error) {
 		g.ReduceConcat = append(g.ReduceConcat, inputs+i)
 	}
 	var err error
-	if g.Normal, err = Derive(normal, sp.Ops.Names(), sp.Nodes, edgesPerNode); err != nil {
+	if g.Normal, err = deriveLimited(normal, sp.Ops.Names(), sp.Nodes, sp.MaxSkips); err != nil {
 		return Genotype{}, fmt.Errorf("normal cell: %w", err)
 	}
 	if g.Reduce, err = Derive(reduce, sp.Ops.Names(), sp.Nodes, edgesPerNode); err != nil {

@@ -2,11 +2,13 @@ package cell_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
@@ -79,6 +81,36 @@ func TestSupernetWithoutOneKindOfCells(t *testing.T) {
 			assert.Equal(t, n.Owner(p).Name == name, p.Deriv() == nil, n.Owner(p).Name)
 		}
 	}
+}
+
+// TestSupernetWith weighs with the alphas themselves.
+func TestSupernetWith(t *testing.T) {
+	space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip()}, Nodes: 1, Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
+	n := newNet(t)
+	x := n.images(2, 5, 4, 3)
+	var names []string
+	super, err := space.SupernetWith(n.Scope, x, func(alphas *gorgonia.Node) (*gorgonia.Node, error) {
+		names = append(names, alphas.Name())
+		return alphas, nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"alphas_normal", "alphas_reduce"}, names)
+	n.training(x, super.Out) // binds images
+	m, err := ops.NewVM(n.Graph(), super.Out)
+	require.NoError(t, err)
+	run := func(a, b float32) []float32 {
+		copy(n.Params().Data(super.Normal), []float32{9, a, 9, b})
+		require.NoError(t, m.RunAll())
+		return slices.Clone(super.Out.Value().Data().([]float32))
+	}
+	left, right, both := run(1, 0), run(0, 1), run(2, -3)
+	for i := range both {
+		require.InDelta(t, 2*left[i]-3*right[i], both[i], 1e-5)
+	}
+
+	_, err = space.SupernetWith(newNet(t).Scope, x, func(*gorgonia.Node) (*gorgonia.Node, error) { return nil, assert.AnError })
+	assert.ErrorIs(t, err, assert.AnError)
+	assert.ErrorContains(t, err, "cell: weights of alphas_normal: ")
 }
 
 func TestEntropy(t *testing.T) {

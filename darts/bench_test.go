@@ -43,7 +43,7 @@ func BenchmarkStep(b *testing.B) {
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
 			rule := newBilevel(config, m.team, o)
 			measure(b, m, func() {
-				require.NoError(b, rule.arch(o))
+				require.NoError(b, rule.arch(o, config.LR.Base))
 				require.NoError(b, rule.weights(o, config.LR.Base))
 			})
 		})
@@ -283,5 +283,10 @@ func (f *fixed) TrainGrad() error {
 
 func (f *fixed) HeldGrad() error {
 	_, err := f.run(f.model.alphas, f.batch)
+	return err
+}
+
+func (f *fixed) Trial(t trial) error {
+	_, err := f.try(t, f.batch)
 	return err
 }

@@ -7,24 +7,38 @@ import (
 	"unnas/internal/kernel"
 )
 
-// objective is what a bilevel step sees of a search: two sets of parameters,
-// each with the gradient of a loss of its own. So small a view lets two numbers
-// on paper drive the same code as a supernet.
+// objective is what a bilevel step sees of a search: two sets of parameters, two
+// losses and their gradients. So small a view lets two numbers on paper drive the
+// same code as a supernet.
+//
+// All methods work on the batches of one step. Each leaves the gradients alone
+// that it does not compute.
 type objective interface {
 	// Weights and Alphas return the parameters and where their gradients lie.
 	Weights() (values, grads []float32)
 	Alphas() (values, grads []float32)
-	// TrainGrad computes the loss on the next batch of the weights' half and its
+	// TrainGrad computes the loss on the batch of the weights' half and its
 	// gradient with respect to the weights.
 	TrainGrad() error
-	// HeldGrad computes the loss on the next batch of the alphas' half and its
-	// gradient with respect to the alphas.
+	// HeldGrad computes the loss on the batch of the alphas' half and its gradient
+	// with respect to the alphas.
 	HeldGrad() error
+	// Trial computes gradients for weights that are not there to stay: running
+	// statistics do not learn from them.
+	Trial(trial) error
 }
 
-// bilevel alternates between alphas and weights, to first order (Liu et al.,
-// 2019, arXiv 1806.09055, with ξ = 0): the alphas take a step of Adam as if the
-// weights did not depend on them, then the weights take one of SGD.
+// trial says which loss and gradients a pass on trial computes.
+type trial int
+
+const (
+	trainWeights trial = iota // the weights' loss, with respect to the weights
+	heldBoth                  // the alphas' loss, with respect to weights and alphas
+	trainAlphas               // the weights' loss, with respect to the alphas
+)
+
+// bilevel alternates between alphas and weights: the alphas take a step of Adam,
+// then the weights take one of SGD.
 type bilevel struct {
 	c    Config
 	team *kernel.Team
@@ -32,17 +46,28 @@ type bilevel struct {
 	velocity      []float32 // of the weights
 	mean, squares []float32 // of the gradients of the alphas
 	archSteps     int
+	ahead         ahead
+}
+
+// ahead is memory for a look ahead, to second order.
+type ahead struct {
+	weights, velocity []float32 // copies
+	held, plus        []float32 // gradients of the alphas: of the held-out loss, and at w + ε·∇
 }
 
 func newBilevel(c Config, team *kernel.Team, o objective) *bilevel {
 	w, _ := o.Weights()
 	a, _ := o.Alphas()
-	return &bilevel{c: c, team: team, velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a))}
+	b := &bilevel{c: c, team: team, velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a))}
+	if c.Algorithm == SecondOrder {
+		b.ahead = ahead{make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(a)), make([]float32, len(a))}
+	}
+	return b
 }
 
-// arch takes one step of the alphas.
-func (b *bilevel) arch(o objective) error {
-	if err := o.HeldGrad(); err != nil {
+// arch takes one step of the alphas; rate is the learning rate of the weights.
+func (b *bilevel) arch(o objective, rate float64) error {
+	if err := b.archGrad(o, rate); err != nil {
 		return err
 	}
 	values, grads := o.Alphas()
@@ -51,6 +76,69 @@ func (b *bilevel) arch(o objective) error {
 		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchDecay)
 	})
 	return nil
+}
+
+// archGrad computes the gradient of the alphas.
+func (b *bilevel) archGrad(o objective, rate float64) error {
+	if b.c.Algorithm == SecondOrder {
+		return b.unrolledGrad(o, rate)
+	}
+	return o.HeldGrad()
+}
+
+// perturbation is the distance of w ± ε·∇ from w.
+const perturbation = 0.01
+
+// unrolledGrad computes the gradient of the alphas to second order:
+//
+//	∇α L_held(w', α) - ξ·(∇α L_train(w + ε·∇, α) - ∇α L_train(w - ε·∇, α))/2ε
+//
+// with ∇ = ∇w' L_held(w', α); see SecondOrder. The step to w' is not clipped. It
+// returns with the weights as they were, to the bit.
+func (b *bilevel) unrolledGrad(o objective, rate float64) error {
+	w, gw := o.Weights()
+	_, ga := o.Alphas()
+	copy(b.ahead.weights, w)
+	defer copy(w, b.ahead.weights)
+
+	if err := o.Trial(trainWeights); err != nil {
+		return err
+	}
+	copy(b.ahead.velocity, b.velocity)
+	b.run(func() { b.descend(w, b.ahead.velocity, gw, rate, b.c.Momentum, b.c.WeightDecay, 1) })
+	if err := o.Trial(heldBoth); err != nil {
+		return err
+	}
+	var norm float64
+	b.run(func() { norm = math.Sqrt(kernel.SquaredNorm(b.team, gw)) })
+	if norm == 0 { // no weight matters to the held-out loss
+		return nil
+	}
+	copy(b.ahead.held, ga)
+
+	epsilon := perturbation / norm
+	if err := b.besides(o, epsilon); err != nil {
+		return err
+	}
+	copy(b.ahead.plus, ga)
+	if err := b.besides(o, -epsilon); err != nil {
+		return err
+	}
+	for i, minus := range ga {
+		product := (float64(b.ahead.plus[i]) - float64(minus)) / (2 * epsilon)
+		ga[i] = float32(float64(b.ahead.held[i]) - rate*product)
+	}
+	return nil
+}
+
+// besides computes the gradient of the alphas on the weights' batch, at the
+// copied weights plus so many times their gradient.
+func (b *bilevel) besides(o objective, times float64) error {
+	w, gw := o.Weights()
+	copy(w, b.ahead.weights)
+	// Without momentum the velocity is but where the step is put down.
+	b.run(func() { b.descend(w, b.ahead.velocity, gw, -times, 0, 0, 1) })
+	return o.Trial(trainAlphas)
 }
 
 // adamEpsilon is PyTorch's.
@@ -68,9 +156,14 @@ func (b *bilevel) weights(o objective, rate float64) error {
 			norm := math.Sqrt(kernel.SquaredNorm(b.team, grads))
 			scale = math.Min(1, b.c.Clip/(norm+1e-6))
 		}
-		kernel.SGD(b.team, values, b.velocity, grads, float32(rate), float32(b.c.Momentum), float32(b.c.WeightDecay), float32(scale), false)
+		b.descend(values, b.velocity, grads, rate, b.c.Momentum, b.c.WeightDecay, scale)
 	})
 	return nil
+}
+
+// descend takes one step of SGD, within run.
+func (b *bilevel) descend(values, velocity, grads []float32, rate, momentum, decay, scale float64) {
+	kernel.SGD(b.team, values, velocity, grads, float32(rate), float32(momentum), float32(decay), float32(scale), false)
 }
 
 // run runs kernels on all workers of the team.

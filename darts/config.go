@@ -14,6 +14,7 @@ import (
 // result and are not part of its JSON form.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
+	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
 	Epochs    int        `json:"epochs"`     // passes over the images that the weights learn from
 	ArchEpoch int        `json:"arch_epoch"` // the epoch, from 0, in which alphas begin to learn
 	Batch     int        `json:"batch"`      // images in a step; a task may make several inputs of each
@@ -28,6 +29,12 @@ type Config struct {
 	ArchBeta1 float64 `json:"arch_beta1"` // its decay rate of the mean gradient
 	ArchBeta2 float64 `json:"arch_beta2"` // its decay rate of the mean squared gradient
 	ArchDecay float64 `json:"arch_decay"` // weight decay of the alphas
+
+	// StopSkips ends the search after an epoch in which the alphas have learned if
+	// the normal cell has so many skip connections or more, 2 in DARTS+ (Liang et
+	// al., 2019, arXiv 1909.06035, criterion 1); 0 does not. Space.MaxSkips, of
+	// P-DARTS, goes on but limits what is derived.
+	StopSkips int `json:"stop_skips"`
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
@@ -83,8 +90,14 @@ func (c Config) Validate() error {
 	if n := len(body.Reductions); n == 0 || n == body.Cells {
 		return fmt.Errorf("darts: Space: %d of %d cells reduce; a search needs cells of both kinds: use 3 cells or more, and cell.Reductions", n, body.Cells)
 	}
+	if err := c.Algorithm.validate(); err != nil {
+		return err
+	}
 	if err := c.LR.Validate(); err != nil {
 		return fmt.Errorf("darts: LR: %w", err)
+	}
+	if limit := c.Space.MaxSkips; limit > 0 && c.StopSkips > limit {
+		return fmt.Errorf("darts: StopSkips is %d, but Space.MaxSkips lets no cell have more than %d skip connections: lower StopSkips or set MaxSkips to 0", c.StopSkips, limit)
 	}
 	for _, f := range []struct {
 		name        string
@@ -103,6 +116,7 @@ func (c Config) Validate() error {
 		{"ArchBeta1", c.ArchBeta1, 0, 1, false, false},
 		{"ArchBeta2", c.ArchBeta2, 0, 1, false, false},
 		{"ArchDecay", c.ArchDecay, 0, 1, false, false},
+		{"StopSkips", float64(c.StopSkips), 0, 1e6, false, true},
 		{"Workers", float64(c.Workers), 1, 1 << 16, false, true},
 	} {
 		if f.value >= f.low && f.value <= f.high && !(f.open && f.value == f.low) {

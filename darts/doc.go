@@ -8,8 +8,9 @@
 //	min over α of L_held(w*(α), α), with w*(α) = argmin over w of L_train(w, α)
 //
 // to first order: each step treats the other parameters as given (Liu et al.,
-// 2019, arXiv 1806.09055, section 2.3). What the network learns meanwhile is a
-// [pretext.Task], with labels or without (Liu et al., 2020, arXiv 2003.12056).
+// 2019, arXiv 1806.09055, section 2.3). An [Algorithm] names other ways. What the
+// network learns meanwhile is a [pretext.Task], with labels or without (Liu et
+// al., 2020, arXiv 2003.12056).
 //
 //	src, err := dataset.OpenCIFAR10("cifar-10-batches-bin", true)
 //	...

@@ -33,6 +33,34 @@ func ExampleSearch() {
 	// Output: 2 steps, 8 edges in each cell
 }
 
+// The algorithm is a setting, and has a name in files and flags. Two more keep a
+// search from cells that do little but skip: one that the space does not derive,
+// one at which the search ends.
+func ExampleAlgorithm() {
+	src, err := dataset.NewScenes(32, 16, 16, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c := darts.DARTS()
+	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
+	c.Epochs, c.Batch = 1, 8
+	if err := c.Algorithm.UnmarshalText([]byte("second-order")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	c.Space.MaxSkips = 2 // as P-DARTS does
+	c.StopSkips = 2      // as DARTS+ does
+	task := pretext.Rotation{View: pretext.Scenes(16)}
+	result, err := darts.Search(context.Background(), src, task, c)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(result.Steps, "steps of", result.Config.Algorithm)
+	// Output: 2 steps of second-order
+}
+
 // A folder keeps the settings, the events and the result of a run.
 func ExampleNewFolder() {
 	tmp, err := os.MkdirTemp("", "run")

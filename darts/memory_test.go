@@ -18,30 +18,38 @@ import (
 // TestPlannedBytes compares what a search announces with what it adds to the
 // resident memory of a process of its own.
 func TestPlannedBytes(t *testing.T) {
-	const name = "UNNAS_TEST_RECOMPUTE"
-	if recompute := os.Getenv(name); recompute != "" {
-		searchAndTell(t, recompute == "true")
+	const name = "UNNAS_TEST_SEARCH"
+	if kind := os.Getenv(name); kind != "" {
+		searchAndTell(t, kind)
 		return
 	}
-	var planned [2]float64
-	for i, recompute := range []bool{false, true} {
+	planned := map[string]float64{}
+	for _, kind := range []string{"plain", "recompute", "second-order"} {
 		child := exec.Command(os.Args[0], "-test.run=^TestPlannedBytes$")
-		child.Env = append(os.Environ(), fmt.Sprint(name, "=", recompute), "GOGC=100", "GOMEMLIMIT=off")
+		child.Env = append(os.Environ(), name+"="+kind, "GOGC=100", "GOMEMLIMIT=off")
 		out, err := child.CombinedOutput()
 		require.NoError(t, err, "%s", out)
-		var taken float64
-		_, err = fmt.Sscanf(string(out), "%g %g", &planned[i], &taken)
+		var announced, taken float64
+		_, err = fmt.Sscanf(string(out), "%g %g", &announced, &taken)
 		require.NoError(t, err, "%s", out)
-		assert.InEpsilon(t, taken, planned[i], 0.05, "recompute %v", recompute)
+		assert.InEpsilon(t, taken, announced, 0.05, kind)
+		planned[kind] = announced
 	}
-	assert.Less(t, planned[1], planned[0]/2)
+	assert.Less(t, planned["recompute"], planned["plain"]/2)
+	assert.Greater(t, planned["second-order"], planned["plain"])
 }
 
 // searchAndTell prints the bytes that a search announces and those by which it
 // raises the largest resident memory of the process.
-func searchAndTell(t *testing.T, recompute bool) {
+func searchAndTell(t *testing.T, kind string) {
 	c := smallConfig()
-	c.Space, c.Epochs, c.Batch, c.Recompute = cell.DARTS(cell.CIFARStem, 16, 8), 1, 64, recompute
+	c.Space, c.Epochs, c.Batch = cell.DARTS(cell.CIFARStem, 16, 8), 1, 64
+	switch kind {
+	case "recompute":
+		c.Recompute = true
+	case "second-order":
+		c.Algorithm = SecondOrder
+	}
 	var planned int64
 	c.Recorder = recorderFunc(func(e Event) error {
 		if e, ok := e.(Start); ok {

@@ -26,10 +26,12 @@ type model struct {
 	loss           ops.Loss
 	team           *kernel.Team
 	// One plan for each half of a step: neither computes the gradients that only
-	// the other needs. They share their memory.
-	weights, alphas *vm.Machine
-	recompute       bool
-	bytes           int64 // of memory that a search takes
+	// the other needs. A look ahead needs both; nil to first order. They share
+	// their memory.
+	weights, alphas, both *vm.Machine
+	recompute, ahead      bool
+	sampler               *sampler // of GDAS
+	bytes                 int64    // of memory that a search takes
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
@@ -45,7 +47,7 @@ type network struct {
 
 // build adds the supernet of a space with the head of a task to a new graph, for
 // batches of so many images.
-func build(p *ops.Params, space cell.Space, task pretext.Task, batch int) (*network, error) {
+func build(p *ops.Params, space cell.Space, weigh cell.Weigh, task pretext.Task, batch int) (*network, error) {
 	g := gorgonia.NewGraph()
 	n := &network{scope: ops.NewScope(g, p)}
 	spec := task.Spec()
@@ -60,7 +62,7 @@ func build(p *ops.Params, space cell.Space, task pretext.Task, batch int) (*netw
 	if n.labels, err = ops.Labels(g, "labels", shape...); err != nil {
 		return nil, err
 	}
-	if n.net, err = space.Supernet(n.scope, n.images); err != nil {
+	if n.net, err = space.SupernetWith(n.scope, n.images, weigh); err != nil {
 		return nil, err
 	}
 	if n.logits, err = task.Head(n.scope.Sub("classifier"), n.net.Out); err != nil {
@@ -74,7 +76,7 @@ func build(p *ops.Params, space cell.Space, task pretext.Task, batch int) (*netw
 
 // complexity measures the supernet with the head of a task on one image.
 func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
-	n, err := build(ops.NewParams(), space, task, 1)
+	n, err := build(ops.NewParams(), space, ops.Softmax, task, 1)
 	if err != nil {
 		return cell.Complexity{}, err
 	}
@@ -84,18 +86,27 @@ func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
 // newModel builds the supernet of a search, plans its steps and draws its first
 // weights.
 func newModel(c Config, task pretext.Task) (*model, error) {
-	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}, recompute: c.Recompute}
+	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}, recompute: c.Recompute, ahead: c.Algorithm == SecondOrder}
 	err := ops.Build(func() error {
 		var err error
 		if m.size, err = complexity(c.Space, task); err != nil {
 			return err
 		}
-		n, err := build(m.params, c.Space, task, c.Batch)
+		var weigh cell.Weigh = ops.Softmax
+		if c.Algorithm == GDAS {
+			m.sampler = &sampler{temperature: make([]float32, 1)}
+			weigh = m.sampler.weigh
+		}
+		n, err := build(m.params, c.Space, weigh, task, c.Batch)
 		if err != nil {
 			return err
 		}
 		m.net, m.images, m.labels, m.loss = n.net, n.images, n.labels, n.loss
-		if err := m.take(m.params.Count() * 3 * 4); err != nil { // weights, gradients, velocities
+		slabs := 3 // weights, gradients, velocities
+		if m.ahead {
+			slabs += 2 // copies of weights and velocities
+		}
+		if err := m.take(m.params.Count() * slabs * 4); err != nil {
 			return err
 		}
 		if err := m.params.Init(c.Seed); err != nil {
@@ -132,9 +143,13 @@ func (m *model) take(bytes int) error {
 	return nil
 }
 
-// plan compiles both halves of a step.
+// plan compiles both halves of a step, and the look ahead if there is one.
 func (m *model) plan(s *ops.Scope) error {
-	o := [2]vm.Options{}
+	machines := []**vm.Machine{&m.weights, &m.alphas}
+	if m.ahead {
+		machines = append(machines, &m.both)
+	}
+	o := make([]vm.Options, len(machines))
 	for i := range o {
 		o[i].Recompute = m.recompute
 		o[i].Want = gorgonia.Nodes{m.loss.Value, m.loss.Correct, m.loss.Count}
@@ -144,14 +159,15 @@ func (m *model) plan(s *ops.Scope) error {
 			continue
 		}
 		q := s.Owner(n)
-		half := &o[0]
-		if q.Alpha {
-			half = &o[1]
+		for i := range o {
+			if i < 2 && q.Alpha != (i == 1) {
+				continue // the other half's
+			}
+			o[i].Want = append(o[i].Want, n.Deriv())
+			o[i].Into = append(o[i].Into, vm.Target{Node: n.Deriv(), Data: m.params.Grad(q)})
 		}
-		half.Want = append(half.Want, n.Deriv())
-		half.Into = append(half.Into, vm.Target{Node: n.Deriv(), Data: m.params.Grad(q)})
 	}
-	var plans [2]*vm.Plan
+	plans := make([]*vm.Plan, len(machines))
 	step := int64(0)
 	for i := range plans {
 		var err error
@@ -163,13 +179,14 @@ func (m *model) plan(s *ops.Scope) error {
 	if err := m.take(int(step) + nodeBytes*len(s.Graph().AllNodes())); err != nil {
 		return err
 	}
-	arena := vm.NewArena(plans[:]...)
-	var err error
-	if m.weights, err = plans[0].Bind(arena, m.team); err != nil {
-		return err
+	arena := vm.NewArena(plans...)
+	for i, p := range plans {
+		var err error
+		if *machines[i], err = p.Bind(arena, m.team); err != nil {
+			return err
+		}
 	}
-	m.alphas, err = plans[1].Bind(arena, m.team)
-	return err
+	return nil
 }
 
 // pass is the outcome of a run on one batch.
@@ -191,6 +208,14 @@ func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
 	}
 	read := func(n *gorgonia.Node) float64 { return float64(*n.Value().(*gorgonia.F32)) }
 	return pass{read(m.loss.Value), read(m.loss.Correct), read(m.loss.Count)}, nil
+}
+
+// try runs what a trial needs. Running statistics stay as they are.
+func (m *model) try(t trial, b *batch) (pass, error) {
+	machine := [...]*vm.Machine{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas}[t]
+	machine.UpdateStats = false
+	defer func() { machine.UpdateStats = true }()
+	return m.run(machine, b)
 }
 
 // let binds an input to the memory of a batch.

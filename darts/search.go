@@ -34,8 +34,8 @@ type Result struct {
 
 // Search searches a cell: it trains a supernet with the head of a task on one
 // part of the images of src and its alphas on the other (Liu et al., 2019, arXiv
-// 1806.09055, first order; with tasks that need no labels, Liu et al., 2020,
-// arXiv 2003.12056).
+// 1806.09055; with tasks that need no labels, Liu et al., 2020, arXiv
+// 2003.12056), by the Algorithm of the Config.
 //
 // Equal seeds give equal results, bit by bit, on any number of cores and of
 // loader workers. What keeps a search from starting gives an error and no result.
@@ -61,6 +61,8 @@ type search struct {
 	held   *batches // of this epoch; nil while the alphas rest
 	spec   pretext.Spec
 	images int
+
+	now struct{ train, held *batch } // of this step
 
 	epoch, step         int // under way, from 0
 	steps               int // done
@@ -130,13 +132,35 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 func (s *search) run(ctx context.Context) (*Result, error) {
 	s.started = time.Now()
 	s.ctx = ctx
-	for s.epoch = 0; s.epoch < s.c.Epochs; s.epoch++ {
+	for s.epoch = 0; s.epoch < s.c.Epochs && !s.collapsed(); s.epoch++ {
 		if err := s.runEpoch(); err != nil {
 			return s.result, err
 		}
 		s.result.Epochs++
 	}
+	if s.epoch < s.c.Epochs {
+		text := fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", s.epoch, s.skips(), s.c.StopSkips)
+		if err := s.record(Warning{Text: text}); err != nil {
+			return s.result, err
+		}
+	}
 	return s.result, s.record(Done{Epochs: s.result.Epochs, Images: s.images, Genotype: s.result.Genotype.String(), Elapsed: time.Since(s.started)})
+}
+
+// collapsed says whether so many skip connections have won that the search ends.
+func (s *search) collapsed() bool {
+	return s.c.StopSkips > 0 && s.epoch > s.c.ArchEpoch && s.skips() >= s.c.StopSkips
+}
+
+// skips counts the skip connections of the normal cell.
+func (s *search) skips() int {
+	n := 0
+	for _, e := range s.result.Genotype.Normal {
+		if e.Op == ops.Skip().Name() {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *search) runEpoch() error {
@@ -162,12 +186,15 @@ func (s *search) runStep(started time.Time) error {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.next(); err != nil {
+		return s.place(err)
+	}
+	rate := s.c.LR.Rate(s.epoch, s.c.Epochs, s.step, s.w.steps())
 	if s.held != nil {
-		if err := s.rule.arch(s); err != nil {
+		if err := s.rule.arch(s, rate); err != nil {
 			return s.place(err)
 		}
 	}
-	rate := s.c.LR.Rate(s.epoch, s.c.Epochs, s.step, s.w.steps())
 	if err := s.rule.weights(s, rate); err != nil {
 		return s.place(err)
 	}
@@ -186,6 +213,18 @@ func (s *search) runStep(started time.Time) error {
 		ImagesPerSecond: float64(s.c.Batch*(s.step+1)) / time.Since(started).Seconds(),
 		Left:            time.Duration(float64(elapsed) / float64(s.steps) * float64(total-s.steps)),
 	})
+}
+
+// next takes up the batches of the step.
+func (s *search) next() error {
+	var err error
+	if s.held != nil {
+		if s.now.held, err = s.held.next(); err != nil {
+			return err
+		}
+	}
+	s.now.train, err = s.train.next()
+	return err
 }
 
 // place adds to an error where the run was.
@@ -226,7 +265,7 @@ func (s *search) record(e Event) error {
 	return nil
 }
 
-// Weights, Alphas, TrainGrad and HeldGrad make a search an objective.
+// Weights, Alphas, TrainGrad, HeldGrad and Trial make a search an objective.
 
 func (s *search) Weights() (values, grads []float32) {
 	return s.m.params.Weights(), s.m.params.WeightGrads()
@@ -237,11 +276,8 @@ func (s *search) Alphas() (values, grads []float32) {
 }
 
 func (s *search) TrainGrad() error {
-	b, err := s.train.next()
-	if err != nil {
-		return err
-	}
-	p, err := s.m.run(s.m.weights, b)
+	s.draw("weights")
+	p, err := s.m.run(s.m.weights, s.now.train)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
@@ -250,14 +286,34 @@ func (s *search) TrainGrad() error {
 }
 
 func (s *search) HeldGrad() error {
-	b, err := s.held.next()
-	if err != nil {
-		return err
-	}
-	p, err := s.m.run(s.m.alphas, b)
+	s.draw("alphas")
+	p, err := s.m.run(s.m.alphas, s.now.held)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
 	s.heldMean.add(p)
 	return finite(p.loss, "the alphas' images")
+}
+
+// draw draws operations if the algorithm does.
+func (s *search) draw(purpose string) {
+	if s.m.sampler != nil {
+		s.m.sampler.draw(s.c, purpose, s.epoch, s.step)
+	}
+}
+
+func (s *search) Trial(t trial) error {
+	b := s.now.train
+	if t == heldBoth {
+		b = s.now.held
+	}
+	p, err := s.m.try(t, b)
+	if err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	if t == heldBoth {
+		s.heldMean.add(p)
+		return finite(p.loss, "the alphas' images")
+	}
+	return finite(p.loss, "the weights' images")
 }

@@ -47,6 +47,61 @@ func (softmaxGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+// GumbelSoftmax draws one element of each row of x [R, K] and returns one there
+// and zero elsewhere: what turns alphas into weights of Mix that take one
+// operation of each edge (Dong and Yang, 2019, arXiv 1910.04465, after Jang et
+// al., 2017, arXiv 1611.01144). noise [R, K] holds numbers of the standard Gumbel
+// distribution, so that an element is drawn with the probability that Softmax
+// gives it. The gradient passes through the drawn elements alone, as if they were
+// those of softmax((x + noise)/temperature), with temperature a vector of one
+// positive number. Neither noise nor temperature has a gradient.
+func GumbelSoftmax(x, noise, temperature *gorgonia.Node) (*gorgonia.Node, error) {
+	return apply(draw{}, x, noise, temperature)
+}
+
+// draw takes one element of each row. Inputs: x, noise, temperature.
+type draw struct{}
+
+func (draw) Key() string { return "draw" }
+
+func (draw) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	if in[0].Dims() != 2 || !in[1].Eq(in[0]) {
+		return nil, fmt.Errorf("inputs of shape %v and noise of %v; both must be [rows, choices]", in[0], in[1])
+	}
+	if in[2].Dims() != 1 || in[2][0] != 1 {
+		return nil, fmt.Errorf("a temperature of shape %v; a vector of one number is needed", in[2])
+	}
+	return in[:1], nil
+}
+
+func (draw) Run(c *graph.Context, out, in []graph.Value) error {
+	kernel.DrawForward(c.Team, in[0].F, in[1].F, in[0].Shape[0], in[0].Shape[1], out[0].F)
+	return nil
+}
+
+func (draw) Wrt(int) []bool { return []bool{true, false, false} }
+
+func (draw) Gradient(in gorgonia.Nodes, out func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	g, err := gradients(drawGrad{}, 1, append(gorgonia.Nodes{gy, out(0)}, in...)...)
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Nodes{g[0], nil, nil}, nil
+}
+
+// drawGrad is the gradient of draw. Inputs: gy, y, x, noise, temperature.
+type drawGrad struct{}
+
+func (drawGrad) Key() string { return "gradient of draw" }
+
+func (drawGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[2:3], nil }
+
+func (drawGrad) Run(c *graph.Context, out, in []graph.Value) error {
+	s := in[2].Shape
+	kernel.DrawBackward(c.Team, in[0].F, in[2].F, in[3].F, in[4].F[0], in[1].F, s[0], s[1], out[0].F)
+	return nil
+}
+
 // Mix returns Σ weights[index[k]]·xs[k], the weighted sum of maps of equal shape
 // that a node of a supernet is. weights may have any shape; index counts its
 // elements in order. Maps that always hold zeros cost nothing.

@@ -55,6 +55,54 @@ func TestSoftmax(t *testing.T) {
 	}
 }
 
+func TestDraw(t *testing.T) {
+	for i, s := range [][2]int{{1, 1}, {3, 7}, {900, 10}, {2, 5000}} {
+		rows, k := s[0], s[1]
+		r := rng.New(5, "draw", i, 0)
+		x, dx := weight(r, rows*k)
+		noise, dnoise := weight(r, rows*k)
+		gy, dgy := weight(r, rows*k)
+		y, gx := Floats(rows*k), Floats(rows*k)
+		operate(t, scratchSize{}, func(team *Team) { DrawForward(team, x, noise, rows, k, y) }, y)
+		const temperature = 0.5
+		sums, want, taken := make([]float64, rows*k), make([]float64, rows*k), make([]float64, rows*k)
+		for j := range sums {
+			sums[j] = (dx[j] + dnoise[j]) / temperature
+		}
+		for row := range rows {
+			at := row * k
+			for j := row * k; j < (row+1)*k; j++ {
+				if sums[j] > sums[at] {
+					at = j
+				}
+			}
+			want[at], taken[at] = 1, dgy[at]/temperature
+		}
+		near(t, "y", want, y, 0)
+		operate(t, scratchSize{}, func(team *Team) { DrawBackward(team, gy, x, noise, temperature, y, rows, k, gx) }, gx)
+		near(t, "gx", refSoftmaxBackward(taken, refSoftmax(sums, rows, k), rows, k), gx, 3e-6)
+	}
+}
+
+// TestDrawFollowsSoftmax counts what is drawn.
+func TestDrawFollowsSoftmax(t *testing.T) {
+	const rows, k = 20000, 3
+	r := rng.New(6, "draw", 0, 0)
+	x, noise, y := Floats(rows*k), Floats(rows*k), Floats(rows*k)
+	for i := range noise {
+		x[i], noise[i] = float32(math.Log(float64(1+i%k))), float32(rng.Gumbel(r))
+	}
+	DrawForward(NewTeam(1), x, noise, rows, k, y)
+	var counts [k]float64
+	for i, v := range y {
+		counts[i%k] += float64(v) / rows
+	}
+	for j, share := range counts { // five standard deviations
+		p := float64(1+j) / 6
+		assert.InDelta(t, p, share, 5*math.Sqrt(p*(1-p)/rows))
+	}
+}
+
 func TestSoftmaxOfExtremes(t *testing.T) {
 	team, y := NewTeam(1), Floats(4)
 	SoftmaxForward(team, []float32{3e38, -3e38, 1e4, 3e38}, 1, 4, y)

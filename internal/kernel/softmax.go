@@ -59,6 +59,67 @@ var softmaxBackward = newLoop(func(a *softmaxArgs, _ *Worker, i int) {
 	}
 })
 
+// DrawForward computes y[rows·k], for each row one at the first largest element
+// of x + noise and zero elsewhere: a draw from softmax(x) if the noise is of the
+// standard Gumbel distribution.
+func DrawForward(t *Team, x, noise []float32, rows, k int, y []float32) {
+	need("x", x, rows*k)
+	need("noise", noise, rows*k)
+	need("y", y, rows*k)
+	drawForward.run(t, rowTasks(rows, k), drawArgs{rows: rows, k: k, x: x, noise: noise, y: y})
+}
+
+type drawArgs struct {
+	rows, k             int
+	temperature         float32
+	x, noise, y, gy, gx []float32
+}
+
+var drawForward = newLoop(func(a *drawArgs, _ *Worker, i int) {
+	for r, to := rowRange(i, a.rows, a.k); r < to; r++ {
+		y := a.y[r*a.k : (r+1)*a.k]
+		noisy(y, a.x[r*a.k:], a.noise[r*a.k:], 1)
+		at, _ := largest(y)
+		clear(y)
+		y[at] = 1
+	}
+})
+
+// noisy sets dst to (x + noise)/temperature.
+func noisy(dst, x, noise []float32, temperature float32) {
+	for j := range dst {
+		dst[j] = (x[j] + noise[j]) / temperature
+	}
+}
+
+// DrawBackward computes gx from the gradient of the output y of DrawForward, as if
+// the drawn element of y were that of p = softmax((x + noise)/temperature) and the
+// others were constant: with element d drawn,
+//
+//	gx[j] = gy[d]·p[d]·(δ(j, d) - p[j])/temperature
+func DrawBackward(t *Team, gy, x, noise []float32, temperature float32, y []float32, rows, k int, gx []float32) {
+	need("gy", gy, rows*k)
+	need("x", x, rows*k)
+	need("noise", noise, rows*k)
+	need("y", y, rows*k)
+	need("gx", gx, rows*k)
+	drawBackward.run(t, rowTasks(rows, k), drawArgs{rows, k, temperature, x, noise, y, gy, gx})
+}
+
+var drawBackward = newLoop(func(a *drawArgs, _ *Worker, i int) {
+	for r, to := rowRange(i, a.rows, a.k); r < to; r++ {
+		gx := a.gx[r*a.k : (r+1)*a.k]
+		noisy(gx, a.x[r*a.k:], a.noise[r*a.k:], a.temperature)
+		softmax(gx, gx)
+		at, _ := largest(a.y[r*a.k : (r+1)*a.k])
+		g := a.gy[r*a.k+at] * gx[at] / a.temperature
+		for j, p := range gx {
+			gx[j] = -g * p
+		}
+		gx[at] += g
+	}
+})
+
 // largest returns the first largest element of x and its index.
 func largest(x []float32) (at int, top float32) {
 	top = x[0]

@@ -51,6 +51,17 @@ func Normal(r *rand.Rand) float64 {
 	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*Float(r))
 }
 
+// Gumbel returns a number of the standard Gumbel distribution, the largest of
+// many independent numbers: k of the largest sum x[k] + Gumbel has probability
+// softmax(x)[k].
+func Gumbel(r *rand.Rand) float64 {
+	u := Float(r)
+	for u == 0 { // its logarithm is not finite
+		u = Float(r)
+	}
+	return -math.Log(-math.Log(u))
+}
+
 // Perm returns a random permutation of the integers below n.
 func Perm(r *rand.Rand, n int) []int {
 	p := make([]int, n)

@@ -45,6 +45,7 @@ func TestShapesGolden(t *testing.T) {
 	floats := []float64{0.8018597836407583, 0.061721999102710035, 0.8830857065388726}
 	integers := []int{17, 292, 377, 292, 610, 670}
 	normals := []float64{1.665703110022725, -1.9248363666493526, 0.24585295660548867}
+	gumbels := []float64{1.5104005066182555, -1.0242891156680158, 2.0847916665843096}
 
 	r := stream()
 	for i, want := range floats {
@@ -66,6 +67,10 @@ func TestShapesGolden(t *testing.T) {
 	for i, want := range normals {
 		// Some processors fuse a multiplication with an addition.
 		assert.InEpsilon(t, want, rng.Normal(r), 1e-14, "Normal %d", i)
+	}
+	r = stream()
+	for i, want := range gumbels {
+		assert.InEpsilon(t, want, rng.Gumbel(r), 1e-14, "Gumbel %d", i)
 	}
 	assert.Equal(t, []int{8, 2, 5, 1, 6, 9, 7, 3, 4, 0}, rng.Perm(stream(), 10))
 }
@@ -130,6 +135,9 @@ func TestUniformity(t *testing.T) {
 		"Perm":    func(r *rand.Rand) int { return rng.Perm(r, bins)[2] },
 		"Normal": func(r *rand.Rand) int { // by the distribution function
 			return min(bins-1, int(bins*0.5*math.Erfc(-rng.Normal(r)/math.Sqrt2)))
+		},
+		"Gumbel": func(r *rand.Rand) int { // likewise
+			return min(bins-1, int(bins*math.Exp(-math.Exp(-rng.Gumbel(r)))))
 		},
 	}
 	for name, draw := range draws {
@@ -201,6 +209,8 @@ func TestExtremes(t *testing.T) {
 	assert.Equal(t, 1-1.0/(1<<53), rng.Float(from(math.MaxUint64)))
 	assert.Equal(t, 0.0, rng.Normal(from(0, 0)))
 	assert.InDelta(t, 8.57, rng.Normal(from(math.MaxUint64, 0)), 0.01, "the largest number is finite")
+	assert.InDelta(t, 0.3665, rng.Gumbel(from(0, 1<<63)), 1e-4, "zero is drawn again")
+	assert.InDelta(t, 36.74, rng.Gumbel(from(math.MaxUint64)), 0.01, "the largest number is finite")
 	// 2⁶⁴ leaves 4 when divided by 6: the last numbers would favour the first
 	// values, and are drawn again.
 	assert.Equal(t, 5, rng.IntN(from(math.MaxUint64, 5), 6))

@@ -1,0 +1,238 @@
+package darts
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/internal/kernel"
+	"unnas/internal/rng"
+	"unnas/ops"
+)
+
+// toy is the problem of two numbers by which Liu et al. (2019), figure 2, tell
+// the orders of approximation apart: L_train = w² - 2αw + α², L_held = αw - 2α + 1, from
+// α = 2, w = -2.
+type toy struct{ w, a, gw, ga []float32 }
+
+func (p *toy) Weights() (values, grads []float32) { return p.w, p.gw }
+func (p *toy) Alphas() (values, grads []float32)  { return p.a, p.ga }
+
+func (p *toy) TrainGrad() error {
+	return p.Trial(trainWeights)
+}
+
+func (p *toy) HeldGrad() error {
+	p.ga[0] = p.w[0] - 2
+	return nil
+}
+
+func (p *toy) Trial(t trial) error {
+	switch t {
+	case trainWeights:
+		p.gw[0] = 2 * (p.w[0] - p.a[0])
+	case heldBoth:
+		p.gw[0], p.ga[0] = p.a[0], p.w[0]-2
+	case trainAlphas:
+		p.ga[0] = 2 * (p.a[0] - p.w[0])
+	}
+	return nil
+}
+
+func newToy(w, a float32) *toy {
+	return &toy{w: []float32{w}, a: []float32{a}, gw: make([]float32, 1), ga: make([]float32, 1)}
+}
+
+// TestOrdersOnToy runs both orders until they stand still. To first order the
+// gradient w - 2 of α vanishes at w = 2 only. To second order it is
+// w' - 2 + 2ξα, with w' = w = α where the weights rest: zero at α = 2/(1+2ξ), the
+// optimum (1, 1) if ξ is the whole way to the best w, 0.5.
+func TestOrdersOnToy(t *testing.T) {
+	for _, c := range []struct {
+		algorithm Algorithm
+		rate      float64
+		want      float64
+	}{
+		{FirstOrder, 0.05, 2},
+		{FirstOrder, 0.5, 2},
+		{SecondOrder, 0, 2},
+		{SecondOrder, 0.05, 2 / 1.1},
+		{SecondOrder, 0.25, 2 / 1.5},
+		{SecondOrder, 0.5, 1},
+	} {
+		p := newToy(-2, 2)
+		config := DARTS()
+		config.Algorithm, config.ArchLR = c.algorithm, 0.01
+		config.Momentum, config.WeightDecay, config.ArchDecay = 0, 0, 0
+		rule := newBilevel(config, kernel.NewTeam(1), p)
+		for range 5000 {
+			require.NoError(t, rule.arch(p, c.rate))
+			require.NoError(t, rule.weights(p, max(c.rate, 0.05)))
+		}
+		assert.InDelta(t, c.want, p.a[0], 0.02, "alpha, %v with rate %v", c.algorithm, c.rate)
+		assert.InDelta(t, c.want, p.w[0], 0.02, "w, %v with rate %v", c.algorithm, c.rate)
+	}
+}
+
+// TestSecondOrderByHand follows one gradient on paper. With a velocity of 1,
+//
+//	v' = 0.9·1 + 2(w-α) + 0.1·w = 0.9 - 8 - 0.2 = -7.3, w' = -2 + 0.1·7.3 = -1.27
+//	∇α L_held(w') = w' - 2 = -3.27, ∇w' L_held = α = 2, times ∂²L_train/∂α∂w = -2
+//	∇α = -3.27 - 0.1·2·(-2) = -2.87
+func TestSecondOrderByHand(t *testing.T) {
+	p := newToy(-2, 2)
+	c := DARTS()
+	c.Algorithm, c.Momentum, c.WeightDecay = SecondOrder, 0.9, 0.1
+	rule := newBilevel(c, kernel.NewTeam(1), p)
+	rule.velocity[0] = 1
+	require.NoError(t, rule.archGrad(p, 0.1))
+	assert.InDelta(t, -2.87, p.ga[0], 1e-4)
+	assert.Equal(t, []float32{-2}, p.w, "the weights come back")
+	assert.Equal(t, []float32{1}, rule.velocity)
+
+	p.a[0] = 0 // no weight matters to L_held, so there is no direction to look in
+	require.NoError(t, rule.archGrad(p, 0.1))
+	assert.InDelta(t, -2+0.1*(0.2+4-0.9)-2, p.ga[0], 1e-5)
+
+	assert.Zero(t, testing.AllocsPerRun(10, func() { _ = rule.arch(p, 0.1) }))
+}
+
+// broken is a toy whose pass number left fails.
+type broken struct {
+	*toy
+	left int
+}
+
+func (b *broken) Trial(t trial) error {
+	if b.left--; b.left < 0 {
+		return errors.New("broken")
+	}
+	return b.toy.Trial(t)
+}
+
+// TestSecondOrderRestoresTheWeights lets every pass fail in turn.
+func TestSecondOrderRestoresTheWeights(t *testing.T) {
+	c := DARTS()
+	c.Algorithm = SecondOrder
+	for pass := range 4 {
+		p := &broken{newToy(-2.3, 1.7), pass}
+		rule := newBilevel(c, kernel.NewTeam(1), p)
+		require.ErrorContains(t, rule.arch(p, 0.1), "broken")
+		assert.Equal(t, []float32{-2.3}, p.w, "pass %d", pass)
+		assert.Equal(t, []float32{1.7}, p.a, "pass %d", pass)
+	}
+}
+
+// pair is an objective with a batch for each half.
+type pair struct {
+	fixed
+	held *batch
+}
+
+func (p *pair) Trial(t trial) error {
+	if t != heldBoth {
+		return p.fixed.Trial(t)
+	}
+	_, err := p.try(t, p.held)
+	return err
+}
+
+// newPair returns a small supernet with alphas and velocities away from zero.
+func newPair(t *testing.T) (*pair, *bilevel) {
+	c := smallConfig()
+	c.Algorithm, c.Batch = SecondOrder, 128
+	c.Space = cell.Space{
+		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
+		Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
+	}
+	m, err := newModel(c, smallTask())
+	require.NoError(t, err)
+	p := &pair{fixed{m, randomBatch(smallTask(), c.Batch)}, randomBatch(smallTask(), c.Batch)}
+	r := rng.New(1, "pair", 0, 0)
+	for _, b := range []*batch{p.batch, p.held} { // of noise around a colour for each class
+		for i := range b.X {
+			b.X[i] = float32(rng.Normal(r))
+			if class := int(b.Y[i*len(b.Y)/len(b.X)]); class == i%3 {
+				b.X[i]++
+			}
+		}
+	}
+	for i := range m.params.Alphas() {
+		m.params.Alphas()[i] = float32(0.5 * rng.Normal(r))
+	}
+	rule := newBilevel(c, m.team, p)
+	for i := range rule.velocity {
+		rule.velocity[i] = float32(0.01 * rng.Normal(r))
+	}
+	return p, rule
+}
+
+// TestSecondOrderAgainstDifferences compares the gradient with differences of
+// L_held(w'(α), α), in which w' is computed anew for each α.
+func TestSecondOrderAgainstDifferences(t *testing.T) {
+	const rate = 0.3
+	p, rule := newPair(t)
+	w, gw := p.Weights()
+	a, ga := p.Alphas()
+	w0, a0, v0 := slices.Clone(w), slices.Clone(a), slices.Clone(rule.velocity)
+	running := slices.Clone(p.params.Running())
+	require.NoError(t, rule.archGrad(p, rate))
+	g := slices.Clone(ga)
+	assert.Equal(t, w0, w, "the weights come back, to the bit")
+	assert.Equal(t, a0, a)
+	assert.Equal(t, v0, rule.velocity)
+	assert.Equal(t, running, p.params.Running(), "passes on trial leave no trace")
+
+	ahead := func() float64 {
+		require.NoError(t, p.Trial(trainWeights))
+		for i := range w {
+			w[i] = float32(float64(w0[i]) - rate*(rule.c.Momentum*float64(v0[i])+float64(gw[i])+rule.c.WeightDecay*float64(w0[i])))
+		}
+		out, err := p.try(heldBoth, p.held)
+		require.NoError(t, err)
+		copy(w, w0)
+		return out.loss
+	}
+	ahead()
+	first := slices.Clone(ga) // ∇α L_held(w', α) alone
+
+	r := rng.New(2, "directions", 0, 0)
+	for n := range 4 {
+		d := make([]float64, len(a))
+		var norm float64
+		for i := range d {
+			d[i] = rng.Normal(r)
+			if n == 0 { // along what second order adds
+				d[i] = float64(g[i] - first[i])
+			}
+			norm += d[i] * d[i]
+		}
+		norm = math.Sqrt(norm)
+		var got, without float64
+		for i := range d {
+			d[i] /= norm
+			got += d[i] * float64(g[i])
+			without += d[i] * float64(first[i])
+		}
+		at := func(h float64) float64 {
+			for i := range a {
+				a[i] = float32(float64(a0[i]) + h*d[i])
+			}
+			defer copy(a, a0)
+			return ahead()
+		}
+		const h = 0.1
+		want := (at(h) - at(-h)) / (2 * h)
+		// Rounding of losses of about 1 gives 1e-6. The rest is from ReLUs that open
+		// and close between the points: differences of half or twice h vary as much.
+		assert.InDelta(t, want, got, 1.5e-3, "direction %d", n)
+		if n == 0 {
+			assert.Greater(t, math.Abs(want-without), 0.03, "the second term matters here")
+		}
+	}
+}

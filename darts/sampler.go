@@ -1,0 +1,54 @@
+package darts
+
+import (
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/rng"
+	"unnas/ops"
+)
+
+// The temperature of GDAS falls from hottest to coldest.
+const (
+	hottest = 10.0
+	coldest = 0.1
+)
+
+// sampler draws one operation of each edge for a pass, as GDAS does. What it
+// draws depends on alphas and inputs of the graph alone, so the graph stays pure.
+type sampler struct {
+	noise       [][]float32 // of each alpha
+	temperature []float32   // of one element
+}
+
+// weigh is a cell.Weigh.
+func (s *sampler) weigh(alphas *gorgonia.Node) (*gorgonia.Node, error) {
+	input := func(name string, values []float32, shape ...int) (*gorgonia.Node, error) {
+		n := gorgonia.NewTensor(alphas.Graph(), tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(alphas.Name()+" "+name))
+		return n, ops.Bind(n, values)
+	}
+	s.noise = append(s.noise, make([]float32, alphas.Shape().TotalSize()))
+	noise, err := input("noise", s.noise[len(s.noise)-1], alphas.Shape()...)
+	if err != nil {
+		return nil, err
+	}
+	temperature, err := input("temperature", s.temperature, 1)
+	if err != nil {
+		return nil, err
+	}
+	return ops.GumbelSoftmax(alphas, noise, temperature)
+}
+
+// draw sets the inputs for the next pass.
+func (s *sampler) draw(c Config, purpose string, epoch, step int) {
+	s.temperature[0] = hottest
+	if c.Epochs > 1 {
+		s.temperature[0] += float32((coldest - hottest) * float64(epoch) / float64(c.Epochs-1))
+	}
+	r := rng.New(c.Seed, "gumbel "+purpose, epoch, step)
+	for _, noise := range s.noise {
+		for i := range noise {
+			noise[i] = float32(rng.Gumbel(r))
+		}
+	}
+}
