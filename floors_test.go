@@ -37,7 +37,7 @@ var floors = map[string]int{
 }
 
 // kits serve tests, and nothing else imports them.
-var kits = []string{"internal/golden", "ops/optest"}
+var kits = []string{"internal/golden", "ops/optest", "pretext/pretexttest"}
 
 // gorgoniaFloor is the lowest floor that knows Gorgonia.
 const gorgoniaFloor = 2

@@ -60,7 +60,7 @@ func (t Colorization) Sample(x []float32, y []int32, img *Image, train bool, r *
 	levels := t.View
 	levels.Mean, levels.Std = [3]float64{}, [3]float64{1. / 255, 1. / 255, 1. / 255}
 	pix := make([]float32, 3*len(x))
-	if err := levels.render(pix, img, train, r, float32(math.NaN())); err != nil {
+	if err := levels.render(pix, nil, img, train, r, float32(math.NaN())); err != nil {
 		return err
 	}
 	bins, mean, std := gamut(), average(t.View.Mean), average(t.View.Std)

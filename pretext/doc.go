@@ -11,6 +11,10 @@
 //	Classification   the view                     its class
 //	Rotation         the view in 4 orientations   which quarter turn each has
 //	Colorization     how light the view is        which colour each pixel has
+//	Jigsaw           tiles of the view, shuffled  how they were shuffled
+//
+// Package segmentation has one more, with a label for each pixel. Package
+// pretexttest checks tasks of one's own.
 //
 // Inputs are float32 in NHWC order, [inputs, height, width, channels], with the
 // channels red, green, blue, or lightness alone. Differs: the authors' release

@@ -80,3 +80,32 @@ func ExampleColorization() {
 	// labels [32 32] of 313 bins; the first pixel:
 	// input 0.137, bin 143
 }
+
+func ExampleJigsaw() {
+	task := pretext.JigsawImageNet()
+	img := &pretext.Image{Width: 90, Height: 70, Pix: make([]uint8, 3*90*70), Label: -1}
+	spec := task.Spec()
+	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
+	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(spec.Inputs, "tiles of", spec.Height, "by", spec.Width, "pixels, one of", spec.Classes, "permutations")
+	task.View = pretext.ImageNet(224)
+	fmt.Println(task.Validate())
+	// Output:
+	// 9 tiles of 64 by 64 pixels, one of 1000 permutations
+	// pretext: Jigsaw.View.Height = 224 does not divide into the 3 cells of Jigsaw.Grid; 225 pixels would
+}
+
+func ExampleView_RenderMask() {
+	img := &pretext.Image{Width: 2, Height: 1, Pix: []uint8{0, 0, 0, 255, 255, 255}, Mask: []uint8{7, 255}}
+	view := pretext.View{Height: 1, Width: 4, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+	x, labels := make([]float32, 12), make([]int32, 4)
+	if err := view.RenderMask(x, labels, img, false, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(labels)
+	// Output: [7 7 -1 -1]
+}

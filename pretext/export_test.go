@@ -16,3 +16,6 @@ func Bins() (bins [][2]float64) {
 
 // NearestBin returns the bin of a tint.
 func NearestBin(a, b float64) int32 { return gamut().nearest(tint{a, b}) }
+
+// Orders returns the permutations of a jigsaw.
+func (t Jigsaw) Orders() [][]uint8 { return t.orders()() }

@@ -24,6 +24,8 @@ const (
 	maxPixels = 1 << 26
 	// maxHeader bounds what is read before the size of an image is known.
 	maxHeader = 1 << 24
+	// ignored is what Image.Mask holds for a pixel that does not count.
+	ignored = 255
 )
 
 // Decode reads a JPEG or PNG image, told apart by their first bytes. The result

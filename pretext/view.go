@@ -1,6 +1,7 @@
 package pretext
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -28,6 +29,12 @@ const (
 	// rounded to whole pixels, and shows a window at a random place. In evaluation
 	// it is the centre.
 	CropScale Crop = "scale"
+	// CropMultiscale scales the image until it covers the view enlarged to a
+	// shorter side of View.Short·2^u pixels, u drawn from -1 to 1, or the view as it
+	// is if that is larger, and shows a window at a random place. If the view is a
+	// square, that is the shorter side of the image. In evaluation u is 0 and the
+	// centre is shown.
+	CropMultiscale Crop = "multiscale"
 	// CropNone resizes the whole image to the view.
 	CropNone Crop = "none"
 )
@@ -41,6 +48,7 @@ type View struct {
 	Height, Width int        // of the network input, in pixels
 	Mean, Std     [3]float64 // of red, green and blue, where full intensity is 1
 	Crop          Crop       // the part of the image that is shown
+	Short         int        // for CropMultiscale alone, in pixels
 	Flip          bool       // mirror half of the training images left to right
 	// Jitter is the deviation of the colour jitter of training images; 0 turns it
 	// off. Before normalisation, with full intensity at 1, a normal number of this
@@ -85,6 +93,16 @@ func Scenes(size int) View {
 	}
 }
 
+// Cityscapes returns the view of size by size pixels with which networks are
+// trained on Cityscapes: multiscale about a shorter side of short pixels, random
+// crop, flip, and the colours of [ImageNet]. A search has 321 and 512, the
+// training of a network that was found 769 and 1025.
+func Cityscapes(size, short int) View {
+	v := ImageNet(size)
+	v.Crop, v.Short = CropMultiscale, short
+	return v
+}
+
 // Validate returns an error that names the first field with a value out of its
 // range.
 func (v View) Validate() error {
@@ -101,8 +119,12 @@ func (v View) Validate() error {
 	}
 	switch v.Crop {
 	case CropArea, CropPad, CropScale, CropNone:
+	case CropMultiscale:
+		if v.Short <= 0 || v.Short > maxPixels {
+			return fmt.Errorf("pretext: View.Short = %d, want 1 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
+		}
 	default:
-		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropNone)
+		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropMultiscale, CropNone)
 	}
 	if !(v.Jitter >= 0) || math.IsInf(v.Jitter, 0) {
 		return fmt.Errorf("pretext: View.Jitter = %g, want a finite number, 0 or more", v.Jitter)
@@ -115,11 +137,25 @@ func (v View) Validate() error {
 // flip, then the jitter; in evaluation nothing is drawn and r may be nil. It
 // returns an error if the view or the image is not valid or dst has another size.
 func (v View) Render(dst []float32, img *Image, train bool, r *rand.Rand) error {
-	return v.render(dst, img, train, r, 0)
+	return v.render(dst, nil, img, train, r, 0)
 }
 
-// render is Render with the value that the padding gets.
-func (v View) render(dst []float32, img *Image, train bool, r *rand.Rand, border float32) error {
+// RenderMask is Render that writes the view of the mask, too, to labels, [Height,
+// Width]: each pixel has the class of the nearest pixel of the image, or Ignore
+// where that is ignored and in the padding. An image without a mask is an error.
+func (v View) RenderMask(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand) error {
+	if want := v.Height * v.Width; len(labels) != want {
+		return fmt.Errorf("pretext: mask of %d by %d pixels into %d labels, want %d", v.Width, v.Height, len(labels), want)
+	}
+	if img != nil && img.Mask == nil {
+		return errors.New("pretext: the image has no mask of classes; give a data set that has them, or choose another task")
+	}
+	return v.render(dst, labels, img, train, r, 0)
+}
+
+// render writes the view of an image, with the value that the padding gets, and,
+// if labels are not empty, the view of its mask.
+func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand, border float32) error {
 	if err := v.Validate(); err != nil {
 		return err
 	}
@@ -132,7 +168,9 @@ func (v View) render(dst []float32, img *Image, train bool, r *rand.Rand, border
 	rows, cols := v.frame(img, train, r)
 	flip := train && v.Flip && rng.Bool(r, 0.5)
 	gain, bias := v.colours(train, r)
-
+	if len(labels) > 0 {
+		mask(labels, img, rows, cols, flip, v.Width)
+	}
 	for i := range v.Height {
 		line := dst[3*v.Width*i:][:3*v.Width]
 		y0, y1, wy, ok := rows.at(i)
@@ -167,6 +205,24 @@ func (v View) render(dst []float32, img *Image, train bool, r *rand.Rand, border
 func fill(x []float32, v float32) {
 	for i := range x {
 		x[i] = v
+	}
+}
+
+// mask writes the view of a mask, width pixels wide.
+func mask(labels []int32, img *Image, rows, cols axis, flip bool, width int) {
+	for i := range len(labels) / width {
+		y, ok := rows.nearest(i)
+		for j := range width {
+			label := &labels[i*width+j]
+			if flip {
+				label = &labels[i*width+width-1-j]
+			}
+			x, inside := cols.nearest(j)
+			*label = Ignore
+			if ok && inside && img.Mask[y*img.Width+x] != ignored {
+				*label = int32(img.Mask[y*img.Width+x])
+			}
+		}
 	}
 }
 
@@ -221,8 +277,22 @@ func (a axis) at(i int) (first, second int, weight float32, ok bool) {
 	return a.start + first, a.start + min(first+1, a.length-1), float32(s - float64(first)), true
 }
 
+// nearest returns the image pixel that is nearest to pixel i of the view, and
+// false if i lies in the padding.
+func (a axis) nearest(i int) (int, bool) {
+	first, second, weight, ok := a.at(i)
+	if weight < 0.5 {
+		return first, ok
+	}
+	return second, ok
+}
+
 // frame picks the part of the image that the view shows.
 func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
+	place := centre
+	if train {
+		place = func(slack int) int { return rng.IntN(r, slack+1) }
+	}
 	switch v.Crop {
 	case CropArea:
 		if train {
@@ -230,11 +300,13 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 		}
 		return v.cover(img, 256./224, centre)
 	case CropScale:
-		place := centre
-		if train {
-			place = func(slack int) int { return rng.IntN(r, slack+1) }
-		}
 		return v.cover(img, 256./255, place)
+	case CropMultiscale:
+		short := float64(v.Short)
+		if train {
+			short *= math.Exp2(rng.Uniform(r, -1, 1))
+		}
+		return v.cover(img, max(1, short/float64(min(v.Height, v.Width))), place)
 	}
 	rows = axis{length: img.Height, size: v.Height}
 	cols = axis{length: img.Width, size: v.Width}

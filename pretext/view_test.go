@@ -196,6 +196,99 @@ func TestRenderScale(t *testing.T) {
 	assert.Len(t, seen, 6, "windows at columns 0 to 5")
 }
 
+// multiscale returns a plain view of that crop.
+func multiscale(h, w, short int) pretext.View {
+	v := plain(h, w, pretext.CropMultiscale)
+	v.Short = short
+	return v
+}
+
+// TestRenderMultiscale reads the scale back from the ramps of the image.
+func TestRenderMultiscale(t *testing.T) {
+	v := multiscale(40, 40, 60)
+	img := compass(200, 100)
+	narrow, wide := math.Inf(1), 0.0
+	below, least := 0, 0
+	const n = 600
+	for i := range n {
+		got := render(t, v, img, true, rng.New(9, "multiscale", 0, i))
+		step := float64(at(got, v, 15, 30)[0]-at(got, v, 15, 10)[0]) / 20 // image pixels per view pixel
+		down := float64(at(got, v, 30, 15)[1]-at(got, v, 10, 15)[1]) / 20
+		require.InEpsilon(t, step, down, 0.01, "the aspect stays")
+		short := 100 / step // pixels of the shorter side after scaling
+		narrow, wide = min(narrow, short), max(wide, short)
+		if short < 60 {
+			below++
+		}
+		if short < 40.5 {
+			least++
+		}
+		x := float64(at(got, v, 15, 10)[0]) - 1 + 0.5 - 10.5*step
+		y := float64(at(got, v, 10, 15)[1]) - 1 + 0.5 - 10.5*step
+		require.InDelta(t, 100-20*step, x, 100-20*step+0.01, "stream %d", i)
+		require.InDelta(t, 50-20*step, y, 50-20*step+0.01, "stream %d", i)
+	}
+	assert.InDelta(t, 40, narrow, 0.1, "no smaller than the view")
+	assert.InDelta(t, 120, wide, 3)
+	assert.InDelta(t, n/2, below, 50, "as often smaller as larger")
+	assert.InDelta(t, n*math.Log2(40./30)/2, least, 45, "as small as the view, rather than down to 30")
+
+	// In evaluation 200 by 100 scales to 120 by 60, of which the centre is shown.
+	got := render(t, v, img, false, nil)
+	assert.InDelta(t, 1+(40+0.5)*100/60-0.5, at(got, v, 0, 0)[0], 1e-3)
+	assert.InDelta(t, 1+(10+0.5)*100/60-0.5, at(got, v, 0, 0)[1], 1e-3)
+}
+
+// TestRenderMask compares each label with the colours beside it, which tell from
+// where in the image they come.
+func TestRenderMask(t *testing.T) {
+	const w, h = 50, 30
+	img := compass(w, h)
+	for i := range w * h {
+		img.Mask = append(img.Mask, uint8((i%w*7+i/w*3)%256)) // some are 255
+	}
+	pad := plain(24, 36, pretext.CropPad)
+	for _, v := range []pretext.View{plain(17, 21, pretext.CropArea), multiscale(20, 25, 33), pad, plain(h, w, pretext.CropNone)} {
+		v.Flip = true
+		for i := range 30 {
+			train := i > 0
+			x, labels := make([]float32, 3*v.Height*v.Width), make([]int32, v.Height*v.Width)
+			require.NoError(t, v.RenderMask(x, labels, img, train, rng.New(10, "mask", 0, i)))
+			assert.Equal(t, render(t, v, img, train, rng.New(10, "mask", 0, i)), x, "the same view as without the mask")
+			for p, label := range labels {
+				column, row, blue := float64(x[3*p]), float64(x[3*p+1]), x[3*p+2]
+				if blue == 0 {
+					require.Equal(t, pretext.Ignore, label, "padding")
+					continue
+				}
+				fits := false
+				for _, c := range []float64{column - 1e-3, column + 1e-3} {
+					for _, r := range []float64{row - 1e-3, row + 1e-3} {
+						want := int32(img.Mask[(int(math.Round(r))-1)*w+int(math.Round(c))-1])
+						if want == 255 {
+							want = pretext.Ignore
+						}
+						fits = fits || label == want
+					}
+				}
+				require.True(t, fits, "crop %s, stream %d, pixel %d is %d, at column %g, row %g", v.Crop, i, p, label, column, row)
+			}
+		}
+	}
+}
+
+func TestRenderMaskErrors(t *testing.T) {
+	v := plain(2, 3, pretext.CropNone)
+	img := compass(3, 2)
+	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 6), img, false, nil), "has no mask")
+	img.Mask = make([]uint8, 6)
+	require.NoError(t, v.RenderMask(make([]float32, 18), make([]int32, 6), img, false, nil))
+	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 5), img, false, nil), "into 5 labels, want 6")
+	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 6), nil, false, nil), "no image")
+	img.Mask = img.Mask[1:]
+	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 6), img, false, nil), "mask of 5 bytes")
+}
+
 func TestRenderFlip(t *testing.T) {
 	v := plain(5, 4, pretext.CropNone)
 	straight := render(t, v, compass(4, 5), true, nil)
@@ -295,8 +388,9 @@ func TestRenderIsReproducible(t *testing.T) {
 func TestRenderAnySize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		side := rapid.IntRange(1, 40)
-		crop := rapid.SampledFrom([]pretext.Crop{pretext.CropArea, pretext.CropPad, pretext.CropScale, pretext.CropNone})
+		crop := rapid.SampledFrom([]pretext.Crop{pretext.CropArea, pretext.CropPad, pretext.CropScale, pretext.CropMultiscale, pretext.CropNone})
 		v := plain(side.Draw(t, "height"), side.Draw(t, "width"), crop.Draw(t, "crop"))
+		v.Short = side.Draw(t, "short")
 		img := compass(side.Draw(t, "image width"), side.Draw(t, "image height"))
 		train := rapid.Bool().Draw(t, "train")
 		x := render(t, v, img, train, rng.New(rapid.Uint64().Draw(t, "seed"), "size", 0, 0))
@@ -308,7 +402,7 @@ func TestRenderAnySize(t *testing.T) {
 
 func TestRenderDoesNotAllocate(t *testing.T) {
 	img, r := compass(90, 60), rng.New(8, "x", 0, 0)
-	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(32), plain(20, 30, pretext.CropScale)} {
+	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(32), plain(20, 30, pretext.CropScale), pretext.Cityscapes(33, 60)} {
 		x := make([]float32, 3*v.Height*v.Width)
 		assert.Zero(t, testing.AllocsPerRun(10, func() { _ = v.Render(x, img, true, r) }), v.Crop)
 	}
@@ -340,7 +434,7 @@ func TestRenderErrors(t *testing.T) {
 }
 
 func TestViewValidate(t *testing.T) {
-	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(64), plain(2, 3, pretext.CropScale)} {
+	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(64), pretext.Cityscapes(321, 512), plain(2, 3, pretext.CropScale)} {
 		require.NoError(t, v.Validate())
 	}
 	for _, c := range []struct {
@@ -354,7 +448,8 @@ func TestViewValidate(t *testing.T) {
 		{"mean", func(v *pretext.View) { v.Mean[1] = math.NaN() }, "View.Mean[1] = NaN"},
 		{"zero deviation", func(v *pretext.View) { v.Std[2] = 0 }, "View.Std[2] = 0"},
 		{"infinite deviation", func(v *pretext.View) { v.Std[0] = math.Inf(1) }, "View.Std[0] = +Inf"},
-		{"crop", func(v *pretext.View) { v.Crop = "zoom" }, `View.Crop = "zoom", want "area", "pad", "scale" or "none"`},
+		{"crop", func(v *pretext.View) { v.Crop = "zoom" }, `View.Crop = "zoom", want "area", "pad", "scale", "multiscale" or "none"`},
+		{"shorter side", func(v *pretext.View) { v.Crop = pretext.CropMultiscale }, `View.Short = 0, want 1 to 67108864 for views of crop "multiscale"`},
 		{"jitter", func(v *pretext.View) { v.Jitter = -0.1 }, "View.Jitter = -0.1"},
 		{"no number", func(v *pretext.View) { v.Jitter = math.NaN() }, "View.Jitter = NaN"},
 	} {
@@ -367,7 +462,7 @@ func TestViewValidate(t *testing.T) {
 }
 
 func TestViewJSON(t *testing.T) {
-	for _, want := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(32)} {
+	for _, want := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(32), pretext.Cityscapes(769, 1025)} {
 		text, err := json.Marshal(want)
 		require.NoError(t, err)
 		var got pretext.View

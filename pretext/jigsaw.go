@@ -1,0 +1,211 @@
+package pretext
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/internal/rng"
+	"unnas/ops"
+)
+
+// Jigsaw is the task to tell how the tiles of an image were shuffled (Noroozi and
+// Favaro, 2016, arXiv 1603.09246). The view is cut into Grid by Grid cells; of
+// each a tile with 0.76 of its sides, rounded down, is an input of the network,
+// so that tiles do not touch and cannot be joined by their edges. The class is
+// the permutation that shuffled them. Start from [JigsawCIFAR10],
+// [JigsawImageNet] or [JigsawCityscapes], or fill all fields.
+type Jigsaw struct {
+	View View // what is cut; its sides are multiples of Grid
+	Grid int  // cells along a side: 2 or 3
+	// Permutations is the number of classes: 24, all that there are, for 2×2
+	// tiles; 1000 or 2000 of large mutual Hamming distance for 3×3.
+	Permutations int
+	// GrayShare is the share of training images that lose their colours first, 0
+	// to 1, so that the network does not match tiles by colour alone.
+	GrayShare float64
+}
+
+// JigsawCIFAR10 returns the published form for CIFAR-10: the whole image of 32 by
+// 32 pixels, mirrored or not, in 2×2 cells of 16 pixels; tiles of 12.
+func JigsawCIFAR10() Jigsaw {
+	v := CIFAR10()
+	v.Crop = CropNone
+	return Jigsaw{View: v, Grid: 2, Permutations: 24, GrayShare: 0.3}
+}
+
+// JigsawImageNet returns the published form for ImageNet: the shorter side of the
+// image is scaled to 256 pixels, and a window of 255 is cut into 3×3 cells of 85;
+// tiles of 64.
+func JigsawImageNet() Jigsaw {
+	v := ImageNet(255)
+	v.Crop = CropScale
+	return Jigsaw{View: v, Grid: 3, Permutations: 1000, GrayShare: 0.3}
+}
+
+// JigsawCityscapes returns the published form for Cityscapes: the view of 321
+// pixels in 3×3 cells of 107; tiles of 81.
+func JigsawCityscapes() Jigsaw {
+	return Jigsaw{View: Cityscapes(321, 512), Grid: 3, Permutations: 1000, GrayShare: 0.3}
+}
+
+// Name returns "jigsaw".
+func (Jigsaw) Name() string { return "jigsaw" }
+
+// Validate returns an error that names the first setting that no jigsaw can have:
+// a view that is not valid or does not divide into cells, a grid or a number of
+// permutations for which there is no table.
+func (t Jigsaw) Validate() error {
+	if err := t.View.Validate(); err != nil {
+		return err
+	}
+	if t.Grid != 2 && t.Grid != 3 {
+		return fmt.Errorf("pretext: Jigsaw.Grid = %d, want 2 or 3", t.Grid)
+	}
+	for _, side := range []struct {
+		name   string
+		pixels int
+	}{{"Height", t.View.Height}, {"Width", t.View.Width}} {
+		if side.pixels%t.Grid != 0 {
+			return fmt.Errorf("pretext: Jigsaw.View.%s = %d does not divide into the %d cells of Jigsaw.Grid; %d pixels would", side.name, side.pixels, t.Grid, side.pixels+t.Grid-side.pixels%t.Grid)
+		}
+		if tile(side.pixels/t.Grid) == 0 {
+			return fmt.Errorf("pretext: Jigsaw.View.%s = %d gives cells of a pixel, want %d or more", side.name, side.pixels, 2*t.Grid)
+		}
+	}
+	if t.orders() == nil {
+		return fmt.Errorf("pretext: Jigsaw.Permutations = %d of %d×%d tiles, want 24 for 2×2, 1000 or 2000 for 3×3", t.Permutations, t.Grid, t.Grid)
+	}
+	if !(t.GrayShare >= 0 && t.GrayShare <= 1) {
+		return fmt.Errorf("pretext: Jigsaw.GrayShare = %g, want 0 to 1", t.GrayShare)
+	}
+	return nil
+}
+
+// orders returns what computes the permutations, or nil if there are none. Element
+// i of a permutation is the place among the inputs of the tile from cell i.
+func (t Jigsaw) orders() func() [][]uint8 {
+	switch [2]int{t.Grid, t.Permutations} {
+	case [2]int{2, 24}:
+		return permutationsOf4
+	case [2]int{3, 1000}:
+		return distant1000
+	case [2]int{3, 2000}:
+		return distant2000
+	}
+	return nil
+}
+
+// tile returns the side of the tile of a cell.
+func tile(cell int) int { return cell * 76 / 100 }
+
+// Spec returns the sizes of a sample: the tiles of one image are Grid² inputs,
+// which share one label.
+func (t Jigsaw) Spec() Spec {
+	grid := max(t.Grid, 1) // of a task that is not valid
+	return Spec{
+		Height: tile(t.View.Height / grid), Width: tile(t.View.Width / grid), Channels: 3,
+		Inputs: grid * grid, LabelShape: []int{1}, Classes: t.Permutations,
+	}
+}
+
+// Sample writes the shuffled tiles of img to x, [Grid², Height, Width, 3] of
+// [Jigsaw.Spec], and the number of the permutation to y, [1]. Each tile is
+// normalised to mean 0 and deviation 1 over its pixels and channels together; a
+// tile of a single value, such as one of padding, becomes zeros.
+//
+// In training r draws whether the image turns grey (its luma, ITU-R BT.709), then
+// the view, the permutation, and row by row where in its cell each tile lies, down
+// and across. In evaluation tiles lie in the middle and r draws the permutation
+// alone. Differs: the authors' release moves tiles in evaluation too.
+func (t Jigsaw) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	spec := t.Spec()
+	if err := spec.check(x, y); err != nil {
+		return err
+	}
+	if err := img.check(); err != nil {
+		return err
+	}
+	if r == nil {
+		return errors.New("pretext: jigsaw: no random stream; it draws the permutation, in evaluation too")
+	}
+	if train && rng.Bool(r, t.GrayShare) {
+		img = img.gray()
+	}
+	view := make([]float32, 3*t.View.Height*t.View.Width)
+	if err := t.View.Render(view, img, train, r); err != nil {
+		return err
+	}
+	orders := t.orders()()
+	class := rng.IntN(r, len(orders))
+	y[0] = int32(class)
+
+	height, width := t.View.Height/t.Grid, t.View.Width/t.Grid // of a cell
+	row, stride := 3*spec.Width, 3*t.View.Width
+	place := func(spare int) int {
+		if train {
+			return rng.IntN(r, spare+1)
+		}
+		return spare / 2
+	}
+	for cell, to := range orders[class] {
+		top := cell/t.Grid*height + place(height-spec.Height)
+		left := cell%t.Grid*width + place(width-spec.Width)
+		out := x[int(to)*spec.Height*row:][:spec.Height*row]
+		for i := range spec.Height {
+			copy(out[i*row:][:row], view[(top+i)*stride+3*left:])
+		}
+		standardise(out)
+	}
+	return nil
+}
+
+// standardise moves and scales numbers to mean 0 and deviation 1. Equal numbers
+// become zeros: their mean is exact, and deviations below a millionth, which only
+// rounding leaves, count as a millionth.
+func standardise(x []float32) {
+	n := float64(len(x))
+	var sum, squares float64
+	for _, v := range x {
+		sum += float64(v)
+	}
+	mean := sum / n
+	for _, v := range x {
+		d := float64(v) - mean
+		squares += d * d
+	}
+	scale := 1 / max(math.Sqrt(squares/n), 1e-6)
+	for i, v := range x {
+		x[i] = float32((float64(v) - mean) * scale)
+	}
+}
+
+// gray returns a copy of the image without colours.
+func (m *Image) gray() *Image {
+	g := *m
+	g.Pix = make([]uint8, len(m.Pix))
+	for i := 0; i < len(m.Pix); i += 3 {
+		p := m.Pix[i:][:3]
+		luma := uint8((2125*int(p[0]) + 7154*int(p[1]) + 721*int(p[2]) + 5000) / 10000)
+		g.Pix[i], g.Pix[i+1], g.Pix[i+2] = luma, luma, luma
+	}
+	return &g
+}
+
+// Head returns logits [N, Permutations]: global average pooling of each tile, and
+// a linear layer that sees the tiles of an image together, in the order in which
+// they are shuffled.
+func (t Jigsaw) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	return PooledHead(s, features, t.Spec().Inputs, t.Permutations)
+}
+
+// Loss returns the cross-entropy of logits and labels.
+func (Jigsaw) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	return crossEntropy(logits, labels)
+}

@@ -1,0 +1,31 @@
+// Package pretexttest checks tasks of one's own: that they keep what the rest of
+// the library relies on.
+//
+//	func TestMirror(t *testing.T) {
+//		pretexttest.Run(t, Mirror{View: pretext.CIFAR10()})
+//	}
+//
+// Run checks that
+//
+//   - the name and the sizes are sensible and stay the same, and Validate accepts
+//     the task;
+//   - a sample has a finite number in every input and a label below Classes, or
+//     pretext.Ignore, in every label, for images of all sizes and colours, and
+//     depends on nothing but image, mode and random stream: not on what lay in
+//     memory, on earlier samples, or on other goroutines. Run the test with -race;
+//   - in evaluation the inputs are the same whatever the stream, but for their
+//     order;
+//   - images are not written to;
+//   - memory of a wrong size and images that are none give errors, not panics;
+//   - Validate names the setting that it refuses, and samples can be made with all
+//     that it accepts;
+//   - head and loss can be built for batches of any size, and fit: one row of
+//     logits for each label, or a map for each map. The loss and all gradients are
+//     finite, and the gradient reaches the network;
+//   - labels of pretext.Ignore count in neither the loss nor the accuracy. A loader
+//     fills the last batch with them.
+//
+// The settings that Validate is tried with are made from the task: each exported
+// field of the struct, and of the structs, arrays and slices in it, is in turn
+// zero, negative, not a number, an unknown word, or the other truth value.
+package pretexttest

@@ -1,0 +1,297 @@
+package pretexttest
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+
+	"unnas/pretext"
+)
+
+// Run checks a task. Without images it takes a set of its own, which has tiny,
+// narrow, grey and constant images of class 0 or 1, with masks of the classes 0
+// and 1; give your own images to a task that needs others.
+func Run(t *testing.T, task pretext.Task, images ...*pretext.Image) {
+	t.Helper()
+	if len(images) == 0 {
+		images = defaults()
+	}
+	for _, err := range check(task, images) {
+		t.Error(err)
+	}
+}
+
+// defaults returns the images that Run takes.
+func defaults() []*pretext.Image {
+	r := rand.New(rand.NewPCG(1, 2))
+	noise := func(int) [3]uint8 { return [3]uint8{uint8(r.Uint64()), uint8(r.Uint64()), uint8(r.Uint64())} }
+	grey := func(i int) [3]uint8 { return [3]uint8{uint8(i), uint8(i), uint8(i)} }
+	constant := func(r, g, b uint8) func(int) [3]uint8 { return func(int) [3]uint8 { return [3]uint8{r, g, b} } }
+	var all []*pretext.Image
+	for _, k := range []struct {
+		width, height int
+		pixel         func(i int) [3]uint8
+	}{
+		{37, 23, noise}, {50, 64, noise}, {1, 1, noise}, {2, 61, noise}, {75, 3, noise},
+		{19, 41, grey}, {32, 32, constant(0, 0, 0)}, {31, 16, constant(255, 255, 255)}, {5, 7, constant(200, 30, 90)},
+	} {
+		img := &pretext.Image{Width: k.width, Height: k.height, Label: len(all) % 2}
+		for i := range k.width * k.height {
+			p := k.pixel(i)
+			img.Pix = append(img.Pix, p[:]...)
+			img.Mask = append(img.Mask, [...]uint8{0, 1, 255}[i/3%3])
+		}
+		all = append(all, img)
+	}
+	return all
+}
+
+// checker collects what is wrong with a task.
+type checker struct {
+	task   pretext.Task
+	spec   pretext.Spec
+	images []*pretext.Image
+	faults []error
+}
+
+// check returns what is wrong with a task. It ends with the first part that finds
+// something: what follows would only say the same in other words.
+func check(task pretext.Task, images []*pretext.Image) []error {
+	c := &checker{task: task, images: images}
+	for _, part := range []func(){c.sizes, c.samples, c.goroutines, c.badInput, c.settings, c.networks} {
+		if c.guard("", part); len(c.faults) > 0 {
+			break
+		}
+	}
+	return c.faults
+}
+
+func (c *checker) fault(format string, args ...any) {
+	c.faults = append(c.faults, fmt.Errorf(format, args...))
+}
+
+// guard makes a fault of a panic.
+func (c *checker) guard(where string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.fault("%spanic: %v", where, p)
+		}
+	}()
+	f()
+}
+
+// sizes checks the name and the sizes.
+func (c *checker) sizes() {
+	if name := c.task.Name(); name == "" || c.task.Name() != name {
+		c.fault("the name is %q; letters are needed, always the same", name)
+	}
+	if err := c.task.Validate(); err != nil {
+		c.fault("Validate refuses the task; give one that is valid: %w", err)
+		return
+	}
+	c.spec = c.task.Spec()
+	other := c.task.Spec()
+	if !reflect.DeepEqual(c.spec, other) {
+		c.fault("the sizes change: %+v, then %+v", c.spec, other)
+	}
+	if len(other.LabelShape) > 0 {
+		other.LabelShape[0]++
+		if again := c.task.Spec().LabelShape; again[0] == other.LabelShape[0] {
+			c.fault("all callers of Spec get the same LabelShape; make a new one")
+			return
+		}
+	}
+	s := c.spec
+	if min(s.Height, s.Width, s.Channels, s.Inputs) < 1 || s.Classes < 2 || len(s.LabelShape) == 0 || slices.Min(s.LabelShape) < 1 {
+		c.fault("the sizes are %+v; 2 classes or more are needed, and 1 or more of all else", s)
+	}
+}
+
+// Values that no sample has: what is left of them has not been written.
+const unwritten = math.MinInt32
+
+var nan = float32(math.NaN())
+
+// sample is what Sample writes.
+type sample struct {
+	x []float32
+	y []int32
+}
+
+// take makes a sample in memory that held x and y everywhere.
+func (c *checker) take(img *pretext.Image, train bool, seed uint64, x float32, y int32) (sample, error) {
+	s := sample{slices.Repeat([]float32{x}, c.spec.InputLen()), slices.Repeat([]int32{y}, c.spec.LabelLen())}
+	return s, c.task.Sample(s.x, s.y, img, train, stream(seed))
+}
+
+func stream(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }
+
+// differ says where samples are not the same bits, or nothing.
+func (s sample) differ(other sample) string {
+	for i, v := range s.x {
+		if math.Float32bits(v) != math.Float32bits(other.x[i]) {
+			return fmt.Sprintf("number %d of the inputs is %v and %v", i, v, other.x[i])
+		}
+	}
+	for i, v := range s.y {
+		if v != other.y[i] {
+			return fmt.Sprintf("label %d is %d and %d", i, v, other.y[i])
+		}
+	}
+	return ""
+}
+
+// mode names a way of sampling an image.
+func mode(img *pretext.Image, train bool) string {
+	if train {
+		return fmt.Sprintf("image of %d×%d pixels in training", img.Width, img.Height)
+	}
+	return fmt.Sprintf("image of %d×%d pixels in evaluation", img.Width, img.Height)
+}
+
+// samples checks the samples of all images.
+func (c *checker) samples() {
+	for _, img := range c.images {
+		pix, mask := slices.Clone(img.Pix), slices.Clone(img.Mask)
+		for _, train := range []bool{true, false} {
+			where := mode(img, train)
+			c.guard(where+": ", func() {
+				if err := c.one(img, train); err != nil {
+					c.fault("%s: %w", where, err)
+				}
+			})
+			if !bytes.Equal(pix, img.Pix) || !bytes.Equal(mask, img.Mask) {
+				c.fault("%s: Sample writes to the image; it must only read it", where)
+				return
+			}
+		}
+	}
+}
+
+// one checks the samples of an image.
+func (c *checker) one(img *pretext.Image, train bool) error {
+	first, err := c.take(img, train, 1, nan, unwritten)
+	if err != nil {
+		return err
+	}
+	for i, v := range first.x {
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return fmt.Errorf("number %d of the inputs is %v; all must be written and finite", i, v)
+		}
+	}
+	for i, v := range first.y {
+		if v != pretext.Ignore && (v < 0 || int(v) >= c.spec.Classes) {
+			return fmt.Errorf("label %d is %d; 0 to %d or pretext.Ignore is needed everywhere", i, v, c.spec.Classes-1)
+		}
+	}
+	second, err := c.take(img, train, 1, 7, 0)
+	if err != nil {
+		return fmt.Errorf("the second sample: %w", err)
+	}
+	if d := first.differ(second); d != "" {
+		return fmt.Errorf("two samples of the same stream differ: %s; nothing but r may be random, and all memory must be written", d)
+	}
+	if train {
+		return nil
+	}
+	for seed := range uint64(4) {
+		other, err := c.take(img, train, seed+2, 0, 0)
+		if err != nil {
+			return err
+		}
+		if d := c.sorted(first).differ(c.sorted(other)); d != "" {
+			return fmt.Errorf("inputs depend on the stream, which may draw their order only: %s", d)
+		}
+	}
+	return nil
+}
+
+// sorted returns the inputs of a sample in an order that depends on nothing else.
+func (c *checker) sorted(s sample) sample {
+	inputs := slices.Collect(slices.Chunk(s.x, len(s.x)/c.spec.Inputs))
+	slices.SortFunc(inputs, func(a, b []float32) int { return slices.CompareFunc(a, b, cmp.Compare[float32]) })
+	return sample{x: slices.Concat(inputs...)}
+}
+
+// goroutines checks that samples can be made at the same time.
+func (c *checker) goroutines() {
+	type job struct {
+		img   *pretext.Image
+		train bool
+		want  sample
+	}
+	var jobs []job
+	for i, img := range c.images {
+		for _, train := range []bool{true, false} {
+			want, err := c.take(img, train, uint64(i), nan, unwritten)
+			if err != nil {
+				c.fault("%s: %w", mode(img, train), err)
+				return
+			}
+			jobs = append(jobs, job{img, train, want})
+		}
+	}
+	found := make([]error, 4)
+	var running sync.WaitGroup
+	for g := range found {
+		running.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					found[g] = fmt.Errorf("panic: %v", p)
+				}
+			}()
+			for n := range 2 * len(jobs) {
+				i := (n + g*len(jobs)/len(found)) % len(jobs)
+				j := jobs[i]
+				got, err := c.take(j.img, j.train, uint64(i/2), nan, unwritten)
+				if err != nil {
+					found[g] = err
+					return
+				}
+				if d := j.want.differ(got); d != "" {
+					found[g] = fmt.Errorf("%s: %s; a task must hold no state", mode(j.img, j.train), d)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	if err := errors.Join(found...); err != nil {
+		c.fault("samples in several goroutines: %w", err)
+	}
+}
+
+// badInput checks that what cannot be sampled gives errors.
+func (c *checker) badInput() {
+	good := c.images[0]
+	short := *good
+	short.Pix = short.Pix[:len(short.Pix)-1]
+	inputs, labels := c.spec.InputLen(), c.spec.LabelLen()
+	for _, k := range []struct {
+		name           string
+		inputs, labels int
+		img            *pretext.Image
+	}{
+		{"an input too few", inputs - 1, labels, good},
+		{"an input too many", inputs + 1, labels, good},
+		{"no inputs", 0, labels, good},
+		{"a label too few", inputs, labels - 1, good},
+		{"a label too many", inputs, labels + 1, good},
+		{"no image", inputs, labels, nil},
+		{"an empty image", inputs, labels, &pretext.Image{}},
+		{"an image with a byte too few", inputs, labels, &short},
+	} {
+		c.guard(k.name+": ", func() {
+			if c.task.Sample(make([]float32, k.inputs), make([]int32, k.labels), k.img, true, stream(1)) == nil {
+				c.fault("%s: Sample returns no error", k.name)
+			}
+		})
+	}
+}

@@ -1,0 +1,356 @@
+package pretexttest
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+func good() pretext.Task {
+	v := pretext.CIFAR10()
+	v.Height, v.Width = 7, 9
+	return pretext.Classification{View: v, Classes: 2}
+}
+
+func TestRun(t *testing.T) {
+	Run(t, good())
+	Run(t, &mirror{View: good().(pretext.Classification).View})
+}
+
+func TestRunTakesImages(t *testing.T) {
+	img := &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 18), Label: 1}
+	Run(t, good(), img)
+	other := *img
+	other.Label = 2
+	assert.NotEmpty(t, check(good(), []*pretext.Image{img, &other}))
+}
+
+// mirror is a task of one's own, handed over by its address: tell an image from
+// its mirror image.
+type mirror struct {
+	View  pretext.View
+	Note  string
+	Plain struct{ Depths []int }
+}
+
+func (*mirror) Name() string { return "mirror" }
+
+func (m *mirror) Validate() error { return m.View.Validate() }
+
+func (m *mirror) Spec() pretext.Spec {
+	return pretext.Spec{Height: m.View.Height, Width: m.View.Width, Channels: 3, Inputs: 2, LabelShape: []int{2}, Classes: 2}
+}
+
+func (m *mirror) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	if len(y) != 2 || len(x)%2 != 0 {
+		return errors.New("mirror: wrong sizes")
+	}
+	half := len(x) / 2
+	if err := m.View.Render(x[:half], img, train, r); err != nil {
+		return err
+	}
+	row := 3 * m.View.Width
+	for i := 0; i < half; i += 3 {
+		copy(x[half+i:][:3], x[i-i%row+row-3-i%row:])
+	}
+	first := r.IntN(2)
+	if first == 1 {
+		swap := slices.Clone(x[:half])
+		copy(x, x[half:])
+		copy(x[half:], swap)
+	}
+	y[0], y[1] = int32(first), int32(1-first)
+	return nil
+}
+
+func (*mirror) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	return pretext.PooledHead(s, features, 1, 2)
+}
+
+func (*mirror) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: pretext.Ignore})
+}
+
+// faulty is a good task of which parts are replaced by wrong ones.
+type faulty struct {
+	pretext.Task
+	name     func() string
+	validate func() error
+	spec     func(s pretext.Spec) pretext.Spec
+	before   func(x []float32, y []int32, img *pretext.Image) bool // true: no more is done
+	sample   func(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error
+	head     func(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error)
+	loss     func(logits, labels *gorgonia.Node) (ops.Loss, error)
+}
+
+func (f faulty) Name() string {
+	if f.name != nil {
+		return f.name()
+	}
+	return f.Task.Name()
+}
+
+func (f faulty) Validate() error {
+	if f.validate != nil {
+		return f.validate()
+	}
+	return f.Task.Validate()
+}
+
+func (f faulty) Spec() pretext.Spec {
+	if f.spec != nil {
+		return f.spec(f.Task.Spec())
+	}
+	return f.Task.Spec()
+}
+
+func (f faulty) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	if f.before != nil && f.before(x, y, img) {
+		return nil
+	}
+	if err := f.Task.Sample(x, y, img, train, r); err != nil {
+		return err
+	}
+	if f.sample != nil {
+		return f.sample(x, y, img, train, r)
+	}
+	return nil
+}
+
+func (f faulty) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	if f.head != nil {
+		return f.head(s, features)
+	}
+	return f.Task.Head(s, features)
+}
+
+func (f faulty) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	if f.loss != nil {
+		return f.loss(logits, labels)
+	}
+	return f.Task.Loss(logits, labels)
+}
+
+// changing is a good task whose settings can be bad.
+type changing struct {
+	faulty
+	Depth  int
+	Share  float64
+	Rates  []int
+	Colour bool
+}
+
+func (c changing) Validate() error {
+	switch {
+	case c.Depth < 0:
+		return errors.New("negative") // does not say what
+	case !(c.Share >= 0):
+		return errors.New("the share is wrong")
+	case len(c.Rates) == 0 || slices.Min(c.Rates) < 1:
+		return errors.New("rates are wrong")
+	}
+	return nil
+}
+
+// unlabelled writes no labels.
+type unlabelled struct{ pretext.Task }
+
+func (u unlabelled) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	return u.Task.Sample(x, make([]int32, len(y)), img, train, r)
+}
+
+// busy goes wrong when more than one goroutine uses it.
+type busy struct {
+	pretext.Task
+	panics  bool
+	running atomic.Int32
+}
+
+func (b *busy) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	b.running.Add(1)
+	defer b.running.Add(-1)
+	others := int32(0)
+	for range 20 { // for the others to come in
+		runtime.Gosched()
+		others = max(others, b.running.Load()-1)
+	}
+	if b.panics && others > 0 {
+		panic("busy")
+	}
+	err := b.Task.Sample(x, y, img, train, r)
+	if err == nil {
+		x[0] += float32(others)
+	}
+	return err
+}
+
+// colourless has a setting that it accepts and cannot do.
+type colourless struct {
+	pretext.Task
+	Colour bool
+	panics bool
+}
+
+func (c colourless) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	if c.Colour && c.panics {
+		panic("colours")
+	}
+	if c.Colour {
+		return errors.New("colours")
+	}
+	return c.Task.Sample(x, y, img, train, r)
+}
+
+// scaled returns a loss that is multiplied by a number.
+func scaled(by float32) func(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	return func(logits, labels *gorgonia.Node) (ops.Loss, error) {
+		l, err := good().Loss(logits, labels)
+		if err != nil {
+			return l, err
+		}
+		l.Value, err = gorgonia.HadamardProd(l.Value, gorgonia.NewConstant(by))
+		return l, err
+	}
+}
+
+func TestFaults(t *testing.T) {
+	calls, shape := 0, []int{1}
+	var turns atomic.Int64
+	cases := []struct {
+		name, want string
+		task       pretext.Task
+	}{
+		{"no name", `the name is ""`, faulty{name: func() string { return "" }}},
+		{"another name at each call", "always the same", faulty{name: func() string { calls++; return string(rune('a' + calls%26)) }}},
+		{"not valid", "Validate refuses the task", faulty{validate: func() error { return errors.New("too small") }}},
+		{"other sizes at each call", "the sizes change", faulty{spec: func(s pretext.Spec) pretext.Spec { calls++; s.Height += calls; return s }}},
+		{"shape shared", "make a new one", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = shape; return s }}},
+		{"no inputs", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Inputs = 0; return s }}},
+		{"one class", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 1; return s }}},
+		{"no labels", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = nil; return s }}},
+		{"fails", "image of 1×1 pixels in training: too small", faulty{sample: func(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+			if img.Width == 1 {
+				return errors.New("too small")
+			}
+			return nil
+		}}},
+		{"fails in evaluation", "in evaluation: no", faulty{sample: func(_ []float32, _ []int32, _ *pretext.Image, train bool, _ *rand.Rand) error {
+			if !train {
+				return errors.New("no")
+			}
+			return nil
+		}}},
+		{"panics", "in training: panic: runtime error", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			x[len(x)] = 1
+			return nil
+		}}},
+		{"not finite", "number 5 of the inputs is +Inf", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			x[5] = float32(math.Inf(1))
+			return nil
+		}}},
+		{"input not written", "is NaN; all must be written", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool { return len(x) == 189 && len(y) == 1 }}},
+		{"label not written", "label 0 is -2147483648", unlabelled{good()}},
+		{"label too large", "label 0 is 2; 0 to 1 or pretext.Ignore", faulty{sample: func(_ []float32, y []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			y[0] = 2
+			return nil
+		}}},
+		{"draws elsewhere", "two samples of the same stream differ", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			turns.Add(1)
+			x[7] = float32(turns.Load())
+			return nil
+		}}},
+		{"adds to memory", "two samples of the same stream differ", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool {
+			if len(x) == 189 && len(y) == 1 && x[3] == 7 {
+				clear(x)
+				y[0] = 1
+				return true
+			}
+			return false
+		}}},
+		{"augments in evaluation", "inputs depend on the stream", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, r *rand.Rand) error {
+			x[0] = r.Float32()
+			return nil
+		}}},
+		{"writes to the image", "Sample writes to the image", faulty{sample: func(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+			img.Pix[0]++
+			return nil
+		}}},
+		{"writes to the mask", "Sample writes to the image", faulty{sample: func(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+			img.Mask[0]++
+			return nil
+		}}},
+		{"holds state", "a task must hold no state", &busy{Task: good()}},
+		{"panics when busy", "samples in several goroutines: panic", &busy{Task: good(), panics: true}},
+		{"takes any memory", "an input too many: Sample returns no error", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool { return len(x) == 190 }}},
+		{"takes few labels", "a label too few: Sample returns no error", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool { return len(x) == 189 && len(y) == 0 }}},
+		{"panics without an image", "no image: panic", faulty{before: func(_ []float32, _ []int32, img *pretext.Image) bool { return img.Width < 0 }}},
+		{"takes an empty image", "an empty image: Sample returns no error", faulty{before: func(_ []float32, _ []int32, img *pretext.Image) bool { return img != nil && img.Width == 0 }}},
+		{"setting without a name", "with Depth = -1: the error of Validate does not name Depth: negative", changing{faulty: faulty{Task: good()}, Rates: []int{1}, Share: 1}},
+		{"setting accepted", "with Colour = true: Validate accepts it, but not Sample: colours", colourless{Task: good()}},
+		{"setting that panics", "with Colour = true: panic: colours", colourless{Task: good(), panics: true}},
+		{"head fails", "head: too many", faulty{head: func(*ops.Scope, *gorgonia.Node) (*gorgonia.Node, error) { return nil, errors.New("too many") }}},
+		{"no head", "neither a node nor an error", faulty{head: func(*ops.Scope, *gorgonia.Node) (*gorgonia.Node, error) { return nil, nil }}},
+		{"one logit too many", "the logits have shape (1, 3); (1, 2) is needed", faulty{head: func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+			return pretext.PooledHead(s, x, 1, 3)
+		}}},
+		{"for a batch of one", "a batch of 3: the logits have shape (1, 2); (3, 2) is needed", faulty{head: func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+			return pretext.PooledHead(s, x, x.Shape()[0], 2)
+		}}},
+		{"loss fails", "loss: no", faulty{loss: func(_, _ *gorgonia.Node) (ops.Loss, error) { return ops.Loss{}, errors.New("no") }}},
+		{"no count", "Loss.Count is no scalar", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
+			l, err := good().Loss(logits, labels)
+			l.Count = nil
+			return l, err
+		}}},
+		{"features without effect", "must depend on the features", faulty{head: func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+			y, err := ops.Images(s.Graph(), "other", x.Shape()[0], 2, 3, 4)
+			if err != nil {
+				return nil, err
+			}
+			return pretext.PooledHead(s, y, 1, 2)
+		}}},
+		{"ignores no labels", "labels from image 0 on ignored: ", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
+			return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+		}}},
+		{"counts one too many", "the loss counts 2 of 1 labels, of which 1 are not pretext.Ignore", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
+			l, err := good().Loss(logits, labels)
+			if err != nil {
+				return l, err
+			}
+			l.Count, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
+			return l, err
+		}}},
+		{"counts too many right", "of 1 labels are right", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
+			l, err := good().Loss(logits, labels)
+			if err != nil {
+				return l, err
+			}
+			l.Correct, err = gorgonia.Add(l.Correct, gorgonia.NewConstant(float32(5)))
+			return l, err
+		}}},
+		{"loss not finite", "the loss is ", faulty{loss: scaled(float32(math.Inf(1)))}},
+		{"gradient zero", "the network learns nothing", faulty{loss: scaled(0)}},
+	}
+	for _, k := range cases {
+		t.Run(k.name, func(t *testing.T) {
+			if f, ok := k.task.(faulty); ok && f.Task == nil {
+				f.Task = good()
+				k.task = f
+			}
+			faults := check(k.task, defaults())
+			require.NotEmpty(t, faults)
+			require.ErrorContains(t, errors.Join(faults...), k.want)
+		})
+	}
+}

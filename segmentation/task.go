@@ -1,0 +1,86 @@
+package segmentation
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// Task is the supervised task to tell the class of every pixel
+// (pretext.Task). One image gives one input and a map of labels. Its space should
+// have one reduction; see the package comment.
+type Task struct {
+	View pretext.View // of the image and its mask
+	ASPP ASPP         // the head, and with it the number of classes
+}
+
+// Cityscapes returns the published form of the search phase: views of 321 by 321
+// pixels, the 19 classes on which Cityscapes is evaluated (Cordts et al., 2016,
+// arXiv 1604.01685), and the head of [SearchASPP].
+func Cityscapes() Task {
+	return Task{View: pretext.Cityscapes(321, 512), ASPP: SearchASPP(19)}
+}
+
+// Name returns "segmentation".
+func (Task) Name() string { return "segmentation" }
+
+// Validate returns an error if the view or the head is not valid, or there are
+// more classes than a mask can hold.
+func (t Task) Validate() error {
+	if err := t.View.Validate(); err != nil {
+		return err
+	}
+	if err := t.ASPP.Validate(); err != nil {
+		return err
+	}
+	if t.ASPP.Classes > 255 {
+		return fmt.Errorf("segmentation: ASPP for %d classes; a mask holds 255 at most", t.ASPP.Classes)
+	}
+	return nil
+}
+
+// Spec returns the sizes of a sample: 1 input, labels of shape [Height, Width].
+func (t Task) Spec() pretext.Spec {
+	return pretext.Spec{
+		Height: t.View.Height, Width: t.View.Width, Channels: 3,
+		Inputs: 1, LabelShape: []int{t.View.Height, t.View.Width}, Classes: t.ASPP.Classes,
+	}
+}
+
+// Sample writes the view of img to x, [1, Height, Width, 3], and that of its mask
+// to y, [Height, Width]: the class of the nearest pixel, or pretext.Ignore. An
+// image without a mask, or with a class that the task does not know in view, is
+// an error. Nothing is drawn in evaluation, where r may be nil.
+func (t Task) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if err := t.View.RenderMask(x, y, img, train, r); err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	for i, label := range y {
+		if int(label) >= t.ASPP.Classes {
+			return fmt.Errorf("segmentation: class %d in row %d, column %d of the mask's view, want 0 to %d, or 255 for what does not count", label, i/t.View.Width, i%t.View.Width, t.ASPP.Classes-1)
+		}
+	}
+	return nil
+}
+
+// Head returns logits [N, h, w, Classes] of the resolution of the map: ASPP.
+func (t Task) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	return t.ASPP.Build(s.Sub("classifier"), features)
+}
+
+// Loss returns the cross-entropy of the logits, enlarged bilinearly with corners
+// aligned to the resolution of the labels, over the pixels that count.
+func (Task) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	l, err := ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: pretext.Ignore})
+	if err != nil {
+		return ops.Loss{}, fmt.Errorf("segmentation: %w", err)
+	}
+	return l, nil
+}
