@@ -115,7 +115,7 @@ func (k conv) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (conv) Repeatable() {}
+func (conv) Repeatable(i int) bool { return i == 0 }
 
 func (k conv) Wrt(inputs int) []bool { return graph.All(inputs) }
 

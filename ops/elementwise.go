@@ -157,7 +157,7 @@ func (concat) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (concat) Repeatable() {}
+func (concat) Repeatable(i int) bool { return i == 0 }
 
 func (concat) Wrt(inputs int) []bool { return graph.All(inputs) }
 

@@ -76,7 +76,7 @@ func (k pool) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (pool) Repeatable() {}
+func (pool) Repeatable(i int) bool { return i == 0 }
 
 func (k pool) Wrt(inputs int) []bool { return graph.All(inputs) }
 

@@ -66,7 +66,7 @@ func (k reduce) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (reduce) Repeatable() {}
+func (reduce) Repeatable(i int) bool { return i == 0 }
 
 func (k reduce) Wrt(inputs int) []bool { return graph.All(inputs) }
 

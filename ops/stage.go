@@ -110,7 +110,7 @@ func (k stages) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-func (stages) Repeatable() {}
+func (stages) Repeatable(i int) bool { return i%2 == 0 }
 
 func (k stages) Wrt(inputs int) []bool { return graph.All(inputs) }
 

@@ -92,11 +92,13 @@ type Scratcher interface {
 	Scratch(in []tensor.Shape) (perWorker, shared int)
 }
 
-// Repeatable is a kernel that may run twice in a run, the second time for output
-// 0 alone: it keeps nothing and draws nothing.
+// Repeatable is a kernel that may run twice in a run, the second time for some of
+// its outputs alone: it keeps nothing and draws nothing.
 type Repeatable interface {
 	Kernel
-	Repeatable()
+	// Repeatable tells if a second run may make output i: the maps, not the
+	// moments that were taken of them.
+	Repeatable(i int) bool
 }
 
 // Measured is a kernel that knows its share of a network's complexity.

@@ -9,8 +9,8 @@ type Stage struct {
 	Win    Window // square
 	WD, WP []float32
 
-	// Z [N, OH, OW, COUT] receives the output and Mom, unless nil, its moments as
-	// from Moments.
+	// Z [N, OH, OW, COUT], unless nil, receives the output and Mom, unless nil, its
+	// moments as from Moments.
 	Z, Mom []float32
 
 	// GZ is the gradient of the output; GWD and GWP, unless nil, receive those of
@@ -142,7 +142,7 @@ func (a *fanForwardArgs) check() {
 		s := &a.list[i]
 		need("a stage's WD", s.WD, s.Win.KH*s.Win.KW*a.c)
 		need("a stage's WP", s.WP, a.c*a.cout(s))
-		need("a stage's Z", s.Z, a.pixels()*a.cout(s))
+		needIf("a stage's Z", s.Z, a.pixels()*a.cout(s))
 		needIf("a stage's Mom", s.Mom, 3*a.cout(s))
 	}
 }
@@ -163,6 +163,9 @@ var fanForward = newLoop(func(a *fanForwardArgs, w *Worker, i int) {
 			sums = part(parts, i, cout)
 		}
 		parts = parts[a.tasks()*2*cout:]
+		if s.Z == nil {
+			continue
+		}
 		for y := out.from; y < out.to; y += a.block {
 			count := min(a.block, out.to-y)
 			pixels := count * a.ow

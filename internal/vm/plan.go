@@ -124,7 +124,6 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 	if o.Recompute {
 		c.recompute()
 	}
-	c.fuse()
 	c.live()
 	c.place()
 	return c.plan, nil
@@ -172,6 +171,7 @@ func order(g *gorgonia.ExprGraph, o Options) (*compiler, error) {
 	}
 	c.pend()
 	c.prune()
+	c.fuse()
 	return c, nil
 }
 

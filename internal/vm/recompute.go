@@ -78,24 +78,48 @@ func (c *compiler) repeatable() []int {
 		if _, ok := s.kernel.(graph.Repeatable); !ok {
 			continue
 		}
-		v := s.out[0]
-		if v == nil || v.want || v.form != nil {
+		floats := 0
+		for _, v := range s.repeatable() {
+			floats += v.floats()
+		}
+		if floats == 0 {
 			continue
 		}
 		numbers = append(numbers, i)
 		if m, ok := s.kernel.(graph.Measured); ok {
-			work[i] = float64(m.Cost(shapes(s.in)).ConvMACs) / float64(v.floats())
+			work[i] = float64(m.Cost(shapes(s.in)).ConvMACs) / float64(floats)
 		}
 	}
 	slices.SortStableFunc(numbers, func(a, b int) int { return cmp.Compare(work[a], work[b]) })
 	return numbers
 }
 
+// repeatable returns the outputs of a step that a second run can make, by their
+// numbers.
+func (s *step) repeatable() map[int]*value {
+	k, ok := s.kernel.(graph.Repeatable)
+	if !ok {
+		return nil
+	}
+	values := map[int]*value{}
+	for i, v := range s.out {
+		if v != nil && !v.want && v.form == nil && k.Repeatable(i) {
+			values[i] = v
+		}
+	}
+	return values
+}
+
 // again is the second run of a step, before the step number at.
 type again struct {
-	of   *step
+	of  *step
+	out []*value // copies, nil where nobody reads one
+}
+
+// second is the copy of a value that is read from step number at on.
+type second struct {
 	at   int
-	copy *value // of output 0
+	copy *value
 }
 
 // repeat returns steps of which the chosen ones run twice, but for those whose
@@ -110,25 +134,34 @@ func repeat(steps []*step, chosen []int) []*step {
 	for i, s := range steps {
 		touch(s, i)
 	}
-	r := repeats{byValue: map[*value]again{}, forms: map[formOf]*value{}}
+	r := repeats{byValue: map[*value]second{}, forms: map[formOf]*value{}}
 	before := make([][]again, len(steps))
 	// Backwards, since a second run reads too: what it reads is made before it.
 	for _, i := range slices.Backward(slices.Sorted(slices.Values(chosen))) {
 		s := steps[i]
-		v := s.out[0]
-		if at := longestRest(i, touched[v]); at > 0 {
-			a := again{s, at, v.copy()}
-			r.byValue[v] = a
-			before[at] = append(before[at], a)
-			touch(s, at)
+		maps := s.repeatable()
+		var reads []int
+		for _, v := range maps {
+			reads = append(reads, touched[v]...)
 		}
+		at := longestRest(i, reads)
+		if at == 0 {
+			continue
+		}
+		a := again{s, make([]*value, len(s.out))}
+		for o, v := range maps {
+			if slices.Max(append(touched[v], i)) >= at {
+				a.out[o] = v.copy()
+				r.byValue[v] = second{at, a.out[o]}
+			}
+		}
+		before[at] = append(before[at], a)
+		touch(s, at)
 	}
 	var out []*step
 	for i, s := range steps {
 		for _, a := range slices.Backward(before[i]) {
-			values := make([]*value, len(a.of.out))
-			values[0] = a.copy
-			out = append(out, &step{node: a.of.node, kernel: a.of.kernel, in: r.values(a.of.in, i), out: values})
+			out = append(out, &step{node: a.of.node, kernel: a.of.kernel, in: r.values(a.of.in, i), out: a.out})
 		}
 		out = append(out, &step{node: s.node, kernel: s.kernel, stock: s.stock, in: r.values(s.in, i), out: r.values(s.out, i)})
 	}
@@ -151,7 +184,7 @@ func longestRest(made int, touched []int) (end int) {
 
 // repeats tells which copy of a value a step reads, or forms its outputs from.
 type repeats struct {
-	byValue map[*value]again
+	byValue map[*value]second
 	forms   map[formOf]*value
 }
 

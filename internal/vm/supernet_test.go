@@ -28,7 +28,10 @@ const (
 )
 
 // newSupernet builds a supernet over p, in a graph of its own.
-func newSupernet(t testing.TB, p *ops.Params) *supernet {
+func newSupernet(t testing.TB, p *ops.Params) *supernet { return newSupernetOf(t, p, ops.DARTS()) }
+
+// newSupernetOf builds one that mixes the given candidates.
+func newSupernetOf(t testing.TB, p *ops.Params, set ops.Set) *supernet {
 	n := &supernet{scope: ops.NewScope(gorgonia.NewGraph(), p)}
 	require.NoError(t, ops.Build(func() error {
 		ok := must(t)
@@ -36,7 +39,7 @@ func newSupernet(t testing.TB, p *ops.Params) *supernet {
 		n.images = ok(ops.Images(g, "images", supernetBatch, 8, 6, 3))
 		n.labels = ok(ops.Labels(g, "labels", supernetBatch))
 		space := cell.DARTS(cell.CIFARStem, 2, 3)
-		space.Nodes = 2
+		space.Nodes, space.Ops = 2, set
 		net, err := space.Supernet(n.scope, n.images)
 		require.NoError(t, err)
 		logits := ok(n.scope.Sub("head").Linear(ok(ops.GlobalAvgPool(net.Out)), 1, supernetClasses))
