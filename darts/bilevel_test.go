@@ -188,6 +188,11 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 	assert.Equal(t, v0, rule.velocity)
 	assert.Equal(t, running, p.params.Running(), "passes on trial leave no trace")
 
+	// To start workers takes a little memory, here for four passes and as many
+	// updates. A node bound anew would take several allocations for each parameter.
+	pass := testing.AllocsPerRun(2, func() { _ = p.Trial(trainAlphas) })
+	assert.LessOrEqual(t, testing.AllocsPerRun(2, func() { _ = rule.archGrad(p, rate) }), 8*(pass+1))
+
 	ahead := func() float64 {
 		require.NoError(t, p.Trial(trainWeights))
 		for i := range w {

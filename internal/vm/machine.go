@@ -19,8 +19,15 @@ var stockLock sync.Mutex
 // Arena is memory for the values of a run. Machines that never run at the same
 // time can share one.
 type Arena struct {
-	buf  []float32                // of what lives during a run only
-	kept map[*gorgonia.Node]*slot // of wanted nodes
+	buf  []float32      // of what lives during a run only
+	kept map[kept]*slot // of wanted nodes
+}
+
+// kept is a wanted node and the first element of the caller's memory for it; nil
+// where that is the arena's.
+type kept struct {
+	node *gorgonia.Node
+	into *float32
 }
 
 // slot is memory as kernels see it and as Gorgonia does.
@@ -39,12 +46,19 @@ func newSlot(mem []float32, shape tensor.Shape) *slot {
 }
 
 // keep returns the memory of a wanted node. All machines in the arena that want
-// the node share it.
+// the node there share it, so that none has to bind the node again.
 func (a *Arena) keep(v *value) *slot {
-	s, ok := a.kept[v.node]
+	k, mem := kept{node: v.node}, v.into
+	if len(mem) > 0 {
+		k.into = &mem[0]
+	}
+	s, ok := a.kept[k]
 	if !ok {
-		s = newSlot(kernel.Floats(v.shape.TotalSize()), v.shape)
-		a.kept[v.node] = s
+		if mem == nil {
+			mem = kernel.Floats(v.shape.TotalSize())
+		}
+		s = newSlot(mem, v.shape)
+		a.kept[k] = s
 	}
 	return s
 }
@@ -55,7 +69,7 @@ func NewArena(plans ...*Plan) *Arena {
 	for _, p := range plans {
 		size = max(size, p.arena)
 	}
-	return &Arena{kernel.Floats(size), map[*gorgonia.Node]*slot{}}
+	return &Arena{kernel.Floats(size), map[kept]*slot{}}
 }
 
 // Machine runs a plan. It implements gorgonia.VM. It is not safe for use by
@@ -198,10 +212,7 @@ func (m *Machine) bindWanted() error {
 
 // memory returns the place of a value.
 func (b *binder) memory(v *value) []float32 {
-	switch {
-	case v.into != nil:
-		return v.into
-	case v.kept():
+	if v.kept() {
 		return b.arena.keep(v).mem
 	}
 	end := v.at + v.shape.TotalSize()
@@ -212,7 +223,7 @@ func (b *binder) memory(v *value) []float32 {
 func (b *binder) header(v *value) gorgonia.Value {
 	s, ok := b.slots[v]
 	if !ok {
-		if v.kept() && v.into == nil {
+		if v.kept() {
 			s = b.arena.keep(v)
 		} else {
 			s = newSlot(b.data[v], v.shape)
