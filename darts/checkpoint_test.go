@@ -407,6 +407,24 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	assert.NoFileExists(t, newest, "another has replaced it")
 }
 
+// TestMetricsAreCutBack removes what was written after the last checkpoint by a
+// program that was killed.
+func TestMetricsAreCutBack(t *testing.T) {
+	dir := stopped(t)
+	path := filepath.Join(dir, metricsFile)
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(slices.Clone(want), `{"event":"st`...), 0o644))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, err := keepRun(ctx, dir, resumableSource, resumable())
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 5, r.Steps)
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
+}
+
 func TestNoGoodCheckpoint(t *testing.T) {
 	dir := stopped(t)
 	for _, name := range []string{"checkpoint-4", "checkpoint-5"} {
@@ -563,7 +581,7 @@ func FuzzCheckpoint(f *testing.F) {
 	})
 }
 
-// TestRestoreHoldsNoMoreThanItReads gives a header that promises more than there is.
+// TestRestoreTakesNoMemoryThatAFileAsksFor gives a header that promises more than there is.
 func TestRestoreTakesNoMemoryThatAFileAsksFor(t *testing.T) {
 	s := blank(t)
 	var b bytes.Buffer
