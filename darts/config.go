@@ -10,8 +10,8 @@ import (
 
 // Config are the settings of a search. It is plain data, and fields are used
 // literally: zero is zero. Start from a preset, DARTS or ImageNet, and change
-// fields of the copy. Recompute, Workers and Recorder change nothing about the
-// result and are not part of its JSON form.
+// fields of the copy. Recompute, Workers, Folder and Recorder change nothing about
+// the result and are not part of its JSON form.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
 	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
@@ -44,6 +44,7 @@ type Config struct {
 	Recompute bool `json:"-"`
 
 	Workers  int      `json:"-"` // goroutines that load images, 1 or more
+	Folder   *Folder  `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
 	Recorder Recorder `json:"-"` // is told what happens; nil: nobody
 }
 

@@ -23,6 +23,15 @@
 // [JSONLines] for programs, [Folder] keeps a run on disk. The package itself
 // prints nothing.
 //
+// A run with a folder can be stopped at any time, by its context or by force,
+// and goes on from its last checkpoint in a search with the same settings and
+// the folder that [OpenFolder] returns:
+//
+//	c := darts.DARTS()
+//	c.Folder, err = darts.NewFolder("runs/first") // the next time: OpenFolder
+//	...
+//	result, err := darts.Search(ctx, src, task, c)
+//
 // Runs are reproducible to the bit: what is drawn depends on the seed and on what
 // it is drawn for, and no sum depends on the number of cores or of loader
 // workers.

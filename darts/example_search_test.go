@@ -89,6 +89,56 @@ func ExampleNewFolder() {
 	// reduce.svg
 }
 
+// stopAtStep is a recorder that ends a run, as Ctrl-C might.
+type stopAtStep func()
+
+func (stop stopAtStep) Record(e darts.Event) error {
+	if _, ok := e.(darts.Step); ok {
+		stop()
+	}
+	return nil
+}
+
+// A run that was stopped goes on with the same settings and its folder.
+func ExampleOpenFolder() {
+	tmp, err := os.MkdirTemp("", "run")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(tmp)
+	src, err := dataset.NewScenes(32, 16, 16, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	task := pretext.Rotation{View: pretext.Scenes(16)}
+	c := darts.DARTS()
+	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
+	c.Epochs, c.Batch = 1, 8
+
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	c.Recorder = stopAtStep(stop)
+	if c.Folder, err = darts.NewFolder(filepath.Join(tmp, "first")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := darts.Search(ctx, src, task, c)
+	fmt.Println(result.Steps, err, c.Folder.Close())
+
+	c.Recorder = nil
+	if c.Folder, err = darts.OpenFolder(filepath.Join(tmp, "first")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err = darts.Search(context.Background(), src, task, c)
+	fmt.Println(result.Steps, err, c.Folder.Close())
+	// Output:
+	// 1 context canceled <nil>
+	// 2 <nil> <nil>
+}
+
 // The size of DARTS' own cell on CIFAR-10, as in its paper: 3.3 million
 // parameters.
 func ExampleMeasure() {

@@ -130,7 +130,7 @@ func startText(e Start) string {
 	}
 	return fmt.Sprintf("%s: %s, %s of %s, batch %s\n%s parameters, %s multiply-adds, %s of memory",
 		e.Task, images, plural(e.Epochs, "epoch"), plural(e.StepsPerEpoch, "step"), count(e.Batch),
-		metric(int64(e.Params)), metric(e.MACs), binary(e.PlannedBytes))
+		metric(int64(e.Params)), metric(e.MACs), storage(e.PlannedBytes))
 }
 
 // fit returns the first part, cut to width characters, and behind it the others
@@ -208,8 +208,8 @@ func metric(n int64) string {
 	return scaled(float64(n), 1000, []string{"", " k", " M", " G", " T", " P"})
 }
 
-// binary formats a number of bytes: 1.2 GiB.
-func binary(n int64) string {
+// storage formats a number of bytes: 1.2 GiB.
+func storage(n int64) string {
 	return scaled(float64(n), 1024, []string{" B", " KiB", " MiB", " GiB", " TiB", " PiB"})
 }
 

@@ -146,7 +146,7 @@ func TestFormats(t *testing.T) {
 		{rate(0), "0"}, {rate(3.456), "3.46"}, {rate(99.94), "99.9"}, {rate(99.99), "100"}, {rate(1234.5), "1,235"}, {rate(math.NaN()), "-"},
 		{metric(0), "0"}, {metric(999), "999"}, {metric(1000), "1.0 k"}, {metric(99_949), "99.9 k"}, {metric(99_950), "100 k"},
 		{metric(12_345_678_901), "12.3 G"}, {metric(math.MaxInt64), "9223 P"},
-		{binary(1023), "1023 B"}, {binary(1024), "1.0 KiB"}, {binary(3 << 29), "1.5 GiB"},
+		{storage(1023), "1023 B"}, {storage(1024), "1.0 KiB"}, {storage(3 << 29), "1.5 GiB"},
 		{duration(0), "0 s"}, {duration(59_400 * time.Millisecond), "59 s"}, {duration(59_600 * time.Millisecond), "1m00s"},
 		{duration(65 * time.Second), "1m05s"}, {duration(7384 * time.Second), "2h03m"}, {duration(100 * time.Hour), "100h00m"},
 		{bar(0, 4), "[        ]"}, {bar(1, 4), "[==      ]"}, {bar(4, 4), "[========]"}, {bar(5, 4), "[========]"}, {bar(1, 0), "[        ]"},

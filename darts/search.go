@@ -28,6 +28,9 @@ type Result struct {
 	Epochs, Steps int
 	// Last are the figures of the last epoch that was begun.
 	Last Epoch
+	// Params are the parameters of the supernet as the last step left them. Their
+	// WriteSafetensors keeps them for other programs.
+	Params *ops.Params
 	// Config are the settings.
 	Config Config
 }
@@ -42,6 +45,10 @@ type Result struct {
 // What ends it early gives an error and what had been found until then: that of
 // ctx when it is done, ErrDiverged if the loss is no longer finite, that of an
 // image that cannot be loaded or of the Recorder.
+//
+// A search with a Folder that holds an earlier part of it goes on from the last
+// checkpoint, and ends with the same bits as one that was never stopped. It is
+// refused if the settings, the task or the number of images have changed.
 func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Result, error) {
 	s, err := newSearch(src, task, c)
 	if err != nil {
@@ -52,24 +59,26 @@ func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Resu
 
 // search is a search under way.
 type search struct {
-	ctx    context.Context
-	c      Config
-	m      *model
-	rule   *bilevel
-	w, a   *loader
-	train  *batches // of this epoch
-	held   *batches // of this epoch; nil while the alphas rest
-	spec   pretext.Spec
-	images int
+	ctx   context.Context
+	c     Config
+	m     *model
+	rule  *bilevel
+	w, a  *loader
+	train *batches // of this epoch
+	held  *batches // of this epoch; nil while the alphas rest
+	// What the step under way reads.
+	trainBatch, heldBatch *batch
+	identity              []byte // see identify
 
-	now struct{ train, held *batch } // of this step
-
-	epoch, step         int // under way, from 0
-	steps               int // done
+	epoch, step         int // under way, from 0, and how many steps of it are done
+	saved               int // steps done at the last checkpoint
 	trainMean, heldMean mean
-	started             time.Time
+	started, begun      time.Time // the run and the epoch, as if never interrupted
 	result              *Result
 }
+
+// done returns the number of steps done.
+func (s *search) done() int { return s.epoch*s.w.steps() + s.step }
 
 // mean gathers losses and accuracies over an epoch.
 type mean struct{ loss, correct, count float64 }
@@ -95,7 +104,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if min(len(weights), len(alphas)) < c.Batch {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
-	s := &search{c: c, spec: task.Spec(), result: &Result{Config: c}}
+	s := &search{c: c, result: &Result{Config: c}}
 	var err error
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
 	o.purpose = "weights"
@@ -112,44 +121,71 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if err := s.m.take(s.w.bytes() + s.a.bytes()); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
+	s.result.Params = s.m.params
 	s.rule = newBilevel(c, s.m.team, s)
-	if err := s.note(); err != nil {
-		return nil, err
-	}
-	if err := s.record(Start{
+	start := Start{
 		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch, Config: c,
-	}); err != nil {
+	}
+	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
 	}
-	if c.ArchEpoch == c.Epochs {
-		return s, s.record(Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
+	return s, s.begin(start)
+}
+
+// begin goes to where the folder says that the run was, and tells what is about
+// to be done. The folder of a run that goes on has heard it already.
+func (s *search) begin(start Start) error {
+	s.started = time.Now()
+	events := []Event{start}
+	if s.c.ArchEpoch == s.c.Epochs {
+		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", s.c.Epochs)})
 	}
-	return s, nil
+	tell := s.record
+	if s.c.Folder != nil {
+		resumed, faults, err := s.c.Folder.resume(s.restore)
+		if err != nil {
+			return err
+		}
+		for _, fault := range faults {
+			events = append(events, Warning{Text: fmt.Sprintf("%v; the checkpoint before it is used", fault)})
+		}
+		if resumed {
+			s.saved = s.done()
+			tell = s.tell
+		}
+	}
+	if err := s.note(); err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := tell(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *search) run(ctx context.Context) (*Result, error) {
-	s.started = time.Now()
 	s.ctx = ctx
-	for s.epoch = 0; s.epoch < s.c.Epochs && !s.collapsed(); s.epoch++ {
+	for s.result.Epochs < s.c.Epochs && !s.collapsed() {
 		if err := s.runEpoch(); err != nil {
 			return s.result, err
 		}
-		s.result.Epochs++
 	}
-	if s.epoch < s.c.Epochs {
-		text := fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", s.epoch, s.skips(), s.c.StopSkips)
+	if done := s.result.Epochs; done < s.c.Epochs {
+		text := fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", done, s.skips(), s.c.StopSkips)
 		if err := s.record(Warning{Text: text}); err != nil {
 			return s.result, err
 		}
 	}
-	return s.result, s.record(Done{Epochs: s.result.Epochs, Images: s.images, Genotype: s.result.Genotype.String(), Elapsed: time.Since(s.started)})
+	return s.result, s.record(Done{Epochs: s.result.Epochs, Images: s.done() * s.c.Batch, Genotype: s.result.Genotype.String(), Elapsed: time.Since(s.started)})
 }
 
 // collapsed says whether so many skip connections have won that the search ends.
 func (s *search) collapsed() bool {
-	return s.c.StopSkips > 0 && s.epoch > s.c.ArchEpoch && s.skips() >= s.c.StopSkips
+	return s.c.StopSkips > 0 && s.result.Epochs > s.c.ArchEpoch && s.skips() >= s.c.StopSkips
 }
 
 // skips counts the skip connections of the normal cell.
@@ -164,30 +200,36 @@ func (s *search) skips() int {
 }
 
 func (s *search) runEpoch() error {
-	started := time.Now()
-	s.trainMean, s.heldMean = mean{}, mean{}
-	s.train = s.w.epoch(s.ctx, s.epoch, 0)
+	if s.step == s.w.steps() { // the one before is complete
+		s.epoch, s.step = s.epoch+1, 0
+		s.trainMean, s.heldMean = mean{}, mean{}
+	}
+	if s.step == 0 {
+		s.begun = time.Now()
+	}
+	s.train = s.w.epoch(s.ctx, s.epoch, s.step)
 	defer s.train.close()
 	if s.held = nil; s.epoch >= s.c.ArchEpoch {
-		s.held = s.a.epoch(s.ctx, s.epoch, 0)
+		s.held = s.a.epoch(s.ctx, s.epoch, s.step)
 		defer s.held.close()
 	}
-	for s.step = 0; s.step < s.w.steps(); s.step++ {
-		if err := s.runStep(started); err != nil {
+	for s.step < s.w.steps() {
+		if err := s.runStep(); err != nil {
 			return err
 		}
 	}
 	e := s.result.Last
-	e.Elapsed = time.Since(started)
-	return s.record(e)
-}
-
-func (s *search) runStep(started time.Time) error {
-	if err := s.ctx.Err(); err != nil {
+	e.Elapsed = time.Since(s.begun)
+	if err := s.record(e); err != nil {
 		return err
 	}
-	if err := s.next(); err != nil {
-		return s.place(err)
+	s.result.Epochs++
+	return s.save()
+}
+
+func (s *search) runStep() error {
+	if err := s.fetch(); err != nil {
+		return errors.Join(err, s.save())
 	}
 	rate := s.c.LR.Rate(s.epoch, s.c.Epochs, s.step, s.w.steps())
 	if s.held != nil {
@@ -198,33 +240,55 @@ func (s *search) runStep(started time.Time) error {
 	if err := s.rule.weights(s, rate); err != nil {
 		return s.place(err)
 	}
-	s.steps++
-	s.images += s.c.Batch
+	s.step++
 	if err := s.note(); err != nil {
 		return err
 	}
 	e := s.result.Last
 	elapsed := time.Since(s.started)
-	total := s.c.Epochs * s.w.steps()
-	return s.record(Step{
-		Epoch: e.Epoch, Step: s.step + 1, Steps: s.w.steps(), Images: s.images,
+	left := s.c.Epochs*s.w.steps() - s.done()
+	if err := s.record(Step{
+		Epoch: e.Epoch, Step: s.step, Steps: s.w.steps(), Images: s.done() * s.c.Batch,
 		Loss: e.TrainLoss, Accuracy: e.TrainAccuracy, HeldLoss: e.HeldLoss, HeldAccuracy: e.HeldAccuracy,
 		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
-		ImagesPerSecond: float64(s.c.Batch*(s.step+1)) / time.Since(started).Seconds(),
-		Left:            time.Duration(float64(elapsed) / float64(s.steps) * float64(total-s.steps)),
-	})
+		ImagesPerSecond: float64(s.c.Batch*s.step) / time.Since(s.begun).Seconds(),
+		Left:            time.Duration(float64(elapsed) / float64(s.done()) * float64(left)),
+	}); err != nil {
+		return err
+	}
+	if s.step < s.w.steps() && s.c.Folder != nil && s.c.Folder.due() {
+		return s.save()
+	}
+	return nil
 }
 
-// next takes up the batches of the step.
-func (s *search) next() error {
-	var err error
+// fetch waits for the images of a step. It is all of a step that a context or an
+// image can end, and comes first, so that a run stops between two steps.
+func (s *search) fetch() (err error) {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
 	if s.held != nil {
-		if s.now.held, err = s.held.next(); err != nil {
-			return err
+		if s.heldBatch, err = s.held.next(); err != nil {
+			return s.place(err)
 		}
 	}
-	s.now.train, err = s.train.next()
-	return err
+	if s.trainBatch, err = s.train.next(); err != nil {
+		return s.place(err)
+	}
+	return nil
+}
+
+// save keeps a checkpoint in the folder, unless it has one of this step.
+func (s *search) save() error {
+	if s.c.Folder == nil || s.done() == s.saved {
+		return nil
+	}
+	if err := s.c.Folder.keep(s.done(), s.checkpoint); err != nil {
+		return err
+	}
+	s.saved = s.done()
+	return nil
 }
 
 // place adds to an error where the run was.
@@ -251,11 +315,21 @@ func (s *search) note() error {
 	e.TrainLoss, e.TrainAccuracy = s.trainMean.value()
 	e.HeldLoss, e.HeldAccuracy = s.heldMean.value()
 	r := s.result
-	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.steps, e
+	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
 	return nil
 }
 
+// record keeps an event in the folder and tells the recorder.
 func (s *search) record(e Event) error {
+	if s.c.Folder != nil {
+		if err := s.c.Folder.record(e); err != nil {
+			return err
+		}
+	}
+	return s.tell(e)
+}
+
+func (s *search) tell(e Event) error {
 	if s.c.Recorder == nil {
 		return nil
 	}
@@ -277,7 +351,7 @@ func (s *search) Alphas() (values, grads []float32) {
 
 func (s *search) TrainGrad() error {
 	s.draw("weights")
-	p, err := s.m.run(s.m.weights, s.now.train)
+	p, err := s.m.run(s.m.weights, s.trainBatch)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
@@ -287,7 +361,7 @@ func (s *search) TrainGrad() error {
 
 func (s *search) HeldGrad() error {
 	s.draw("alphas")
-	p, err := s.m.run(s.m.alphas, s.now.held)
+	p, err := s.m.run(s.m.alphas, s.heldBatch)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
@@ -303,9 +377,9 @@ func (s *search) draw(purpose string) {
 }
 
 func (s *search) Trial(t trial) error {
-	b := s.now.train
+	b := s.trainBatch
 	if t == heldBoth {
-		b = s.now.held
+		b = s.heldBatch
 	}
 	p, err := s.m.try(t, b)
 	if err != nil {

@@ -20,7 +20,8 @@
 //
 // Feature maps are [N, H, W, C] and of type float32. Parameters carry the names of
 // the published networks, those of a PyTorch state dict, and Param.Publish and
-// Param.Adopt translate their layout.
+// Param.Adopt translate their layout. Params.WriteSafetensors and
+// Params.ReadSafetensors exchange them with other programs.
 //
 // # Batch normalisation
 //

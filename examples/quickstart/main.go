@@ -32,6 +32,9 @@ const usage = `Quickstart searches a cell for image recognition, without labels,
   go run ./examples/quickstart -data photos -task classification
         JPEG and PNG files, one folder for each class
 
+Ctrl-C stops it after the step it is at. The same command goes on from there with
+-out, the folder of the run, and -resume.
+
 Flags:
 `
 
@@ -41,6 +44,7 @@ type options struct {
 	epochs, width, cells, batch int
 	workers                     int
 	seed                        uint64
+	resume                      bool
 }
 
 func main() {
@@ -72,6 +76,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	f.Uint64Var(&o.seed, "seed", 1, "of everything random; equal seeds give equal results")
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
 	f.StringVar(&o.out, "out", "", "`folder` for the results; empty: a new one in runs")
+	f.BoolVar(&o.resume, "resume", false, "go on with the run in the folder of -out, which began with the same flags")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		f.SetOutput(help)
@@ -83,6 +88,9 @@ func parse(args []string, help io.Writer) (options, error) {
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
+	}
+	if o.resume && o.out == "" {
+		return o, errors.New("-resume needs -out with the folder of the run to go on with, such as -out runs/quickstart-1")
 	}
 	return o, nil
 }
@@ -108,7 +116,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	folder, err := newFolder(o.out)
+	folder, err := openFolder(o.out, o.resume)
 	if err != nil {
 		return err
 	}
@@ -119,7 +127,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 			printer.Columns = columns
 		}
 	}
-	c.Recorder = darts.Recorders(folder, printer)
+	c.Folder, c.Recorder = folder, printer
 	result, err := darts.Search(ctx, src, task, c)
 	err = errors.Join(err, printer.Close())
 	if result == nil || result.Steps == 0 { // nothing to keep
@@ -129,7 +137,13 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if saved := folder.Save(result); saved != nil {
 		return errors.Join(err, saved)
 	}
-	return errors.Join(err, show(out, result, c, task, folder.Dir(), err != nil))
+	if e := show(out, result, c, task, folder.Dir(), err != nil); e != nil {
+		return errors.Join(err, e)
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintf(out, "A checkpoint is there too. To go on, repeat the command and add -out %s -resume\n", folder.Dir())
+	}
+	return err
 }
 
 // open returns the images, how a network sees them, and the stem for their size.
@@ -180,8 +194,12 @@ func choose(name string, view pretext.View, src darts.Source) (pretext.Task, err
 	return nil, fmt.Errorf("unknown task %q; use -task rotation or -task classification", name)
 }
 
-// newFolder makes the folder of the results: the one asked for, or a new one.
-func newFolder(dir string) (*darts.Folder, error) {
+// openFolder opens the folder of the results: that of the run to go on with, the
+// one asked for, or a new one.
+func openFolder(dir string, resume bool) (*darts.Folder, error) {
+	if resume {
+		return darts.OpenFolder(dir)
+	}
 	if dir != "" {
 		return darts.NewFolder(dir)
 	}

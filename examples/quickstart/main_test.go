@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,6 +59,49 @@ func TestRunKeepsWhatItFinds(t *testing.T) {
 	assert.ErrorContains(t, run(t.Context(), args, &out, &help), "already")
 }
 
+// stopper ends a run as soon as it has printed a text.
+type stopper struct {
+	out  strings.Builder
+	text string
+	stop func()
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	n, err := s.out.Write(p)
+	if strings.Contains(s.out.String(), s.text) {
+		s.stop()
+	}
+	return n, err
+}
+
+func TestRunGoesOn(t *testing.T) {
+	images, tmp := photos(t), t.TempDir()
+	whole, parts := filepath.Join(tmp, "whole"), filepath.Join(tmp, "parts")
+	args := func(dir string, more ...string) []string {
+		return append(small(dir, "-data", images, "-epochs", "3"), more...)
+	}
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), args(whole), &out, &out))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	first := &stopper{text: "epoch 1/3", stop: cancel}
+	require.ErrorIs(t, run(ctx, args(parts), first, &out), context.Canceled)
+	assert.Contains(t, first.out.String(), "stopped after 2 steps")
+	assert.Contains(t, first.out.String(), "add -out "+parts+" -resume")
+
+	require.ErrorContains(t, run(t.Context(), args(parts, "-resume", "-seed", "5"), &out, &out), "config.seed: 1 → 5")
+	out.Reset()
+	require.NoError(t, run(t.Context(), args(parts, "-resume"), &out, &out))
+	assert.NotContains(t, out.String(), "epoch 1/3")
+	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl", "normal.svg"} {
+		want, err := os.ReadFile(filepath.Join(whole, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(parts, name))
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(got), name)
+	}
+}
+
 func TestRunCancelledBeforeItsFirstStep(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -89,6 +133,8 @@ func TestRunBadInput(t *testing.T) {
 		"too much memory":   {[]string{"-width", "16384", "-batch", "256"}, []string{"GiB", "lower"}},
 		"batch beyond data": {[]string{"-batch", "300"}, []string{"300", "256", "lower"}},
 		"no number":         {[]string{"-seed", "x"}, []string{"seed", "-help"}},
+		"resume what":       {[]string{"-out", "", "-resume"}, []string{"-resume needs -out"}},
+		"resume nothing":    {[]string{"-resume"}, []string{"holds no run"}},
 		"stray argument":    {[]string{"photos"}, []string{"photos", "-help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +154,7 @@ func TestRunBadInput(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out, help bytes.Buffer
 	require.ErrorIs(t, run(t.Context(), []string{"-help"}, &out, &help), flag.ErrHelp)
-	for _, name := range []string{"data", "task", "epochs", "width", "cells", "batch", "seed", "workers", "out"} {
+	for _, name := range []string{"data", "task", "epochs", "width", "cells", "batch", "seed", "workers", "out", "resume"} {
 		assert.Contains(t, help.String(), "  -"+name, name)
 	}
 	assert.Contains(t, help.String(), "go run ./examples/quickstart -data")

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"syscall"
 )
@@ -32,7 +33,7 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 		dir = "."
 	}
 	// os.CreateTemp would deny the group and others to read the file.
-	temp := filepath.Join(dir, fmt.Sprintf(".%s.%016x.tmp", base, rand.Uint64()))
+	temp := filepath.Join(dir, fmt.Sprintf(temporary, base, rand.Uint64()))
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -64,6 +65,30 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	renamed = true
 	if err := syncDir(dir); err != nil {
 		return fmt.Errorf("the file is in place, but its directory cannot be synced: %w", err)
+	}
+	return nil
+}
+
+// temporary is the name of a file that becomes another when it is complete, and
+// leftover matches it.
+const temporary = ".%s.%016x.tmp"
+
+var leftover = regexp.MustCompile(`^\..*\.[0-9a-f]{16}\.tmp$`)
+
+// Sweep removes the temporary files that processes have left in a directory
+// which were killed in the middle of Write. None may be writing there now.
+func Sweep(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("atomicfile: sweep: %w", err)
+	}
+	for _, f := range files {
+		if !leftover.MatchString(f.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return fmt.Errorf("atomicfile: sweep: %w", err)
+		}
 	}
 	return nil
 }

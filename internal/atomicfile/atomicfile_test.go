@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -162,4 +163,28 @@ func TestWriteBadPath(t *testing.T) {
 		})
 	}
 	assert.ErrorIs(t, atomicfile.Write(filepath.Join(dir, "absent", "state"), text("x")), fs.ErrNotExist)
+}
+
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	kept := []string{".hidden", ".notes.tmp", ".state.0123456789ABCDEF.tmp", "state", "state.0123456789abcdef.tmp"}
+	for _, name := range append([]string{".state.0123456789abcdef.tmp", ".a.b.fedcba9876543210.tmp"}, kept...) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o644))
+	}
+	// The name that Write itself uses, as when it is killed in the middle.
+	before := names(t, dir)
+	var temporary string
+	require.NoError(t, atomicfile.Write(filepath.Join(dir, "model"), func(io.Writer) error {
+		for _, name := range names(t, dir) {
+			if !slices.Contains(before, name) {
+				temporary = name
+			}
+		}
+		return nil
+	}))
+	require.NotEmpty(t, temporary)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, temporary), nil, 0o644))
+	require.NoError(t, atomicfile.Sweep(dir))
+	assert.ElementsMatch(t, append(kept, "model"), names(t, dir))
+	assert.ErrorIs(t, atomicfile.Sweep(filepath.Join(dir, "absent")), fs.ErrNotExist)
 }

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"

@@ -1,0 +1,592 @@
+package darts
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// contents returns what the files in the folder of a run hold; of checkpoints
+// without times.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		require.NoError(t, err)
+		if strings.HasPrefix(f.Name(), "checkpoint-") {
+			r := bytes.NewReader(b)
+			h, err := readHeader(r, r.Size())
+			require.NoError(t, err)
+			h.At.Elapsed, h.At.Lap = 0, 0
+			arrays, err := io.ReadAll(r)
+			require.NoError(t, err)
+			text, err := json.Marshal(h)
+			require.NoError(t, err)
+			b = append(text, arrays[:len(arrays)-checkpointTrailer]...)
+		}
+		all[f.Name()] = string(b)
+	}
+	return all
+}
+
+// outcome returns what a complete run has left: with all of its files, but of the
+// checkpoints only the last.
+func outcome(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := contents(t, dir)
+	steps, err := (&Folder{dir: dir}).checkpoints()
+	require.NoError(t, err)
+	require.NotEmpty(t, steps)
+	for _, n := range steps[:len(steps)-1] {
+		delete(all, fmt.Sprintf(checkpointFile, n))
+	}
+	return all
+}
+
+// assertSame compares files by name, without printing all that they hold.
+func assertSame(t *testing.T, want, got map[string]string) {
+	t.Helper()
+	for name := range want {
+		assert.True(t, want[name] == got[name], "%s differs", name)
+	}
+	assert.Len(t, got, len(want))
+}
+
+// resumable is a search of three epochs of three steps, the alphas learning from
+// the second, whose second half wraps around within an epoch.
+func resumable() Config {
+	c := smallConfig()
+	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
+	c.Space.Ops = c.Space.Ops[:5] // the small ones
+	c.Epochs, c.ArchEpoch, c.Portion, c.Workers = 3, 1, 0.6, 2
+	return c
+}
+
+const resumableSteps = 9
+
+var resumableSource = stripes{n: 33, fail: -1} // 19 images for the weights, 14 for the alphas
+
+// keepRun does a part of a run in dir, as long as ctx holds, and what users do
+// afterwards.
+func keepRun(ctx context.Context, dir string, src Source, c Config) (*Result, error) {
+	folder, err := OpenFolder(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		folder, err = NewFolder(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	folder.Interval = time.Hour
+	if c.Folder != nil { // how the test wants it
+		folder.Interval, folder.Keep = c.Folder.Interval, c.Folder.Keep
+	}
+	c.Folder = folder
+	r, err := Search(ctx, src, smallTask(), c)
+	if r != nil {
+		err = errors.Join(err, folder.Save(r))
+	}
+	return r, errors.Join(err, folder.Close())
+}
+
+// stopAfter returns a context and a recorder that ends it after some steps.
+func stopAfter(t *testing.T, n int) (context.Context, Recorder) {
+	ctx, cancel := context.WithCancel(t.Context())
+	return ctx, recorderFunc(func(e Event) error {
+		if _, ok := e.(Step); ok {
+			if n--; n == 0 {
+				cancel()
+			}
+		}
+		return nil
+	})
+}
+
+func TestResumeGivesTheSameBytes(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "run")
+	wantResult, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	require.NoError(t, err)
+	want := outcome(t, whole)
+	require.Len(t, want, 6)
+	for _, stops := range [][]int{{3}, {5}, {1, 1, 1, 1, 1, 1, 1, 1}, {9}} {
+		t.Run(fmt.Sprint(stops), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			done := 0
+			for _, n := range stops {
+				c := resumable()
+				var ctx context.Context
+				ctx, c.Recorder = stopAfter(t, n)
+				r, err := keepRun(ctx, dir, resumableSource, c)
+				if done += n; done == resumableSteps { // nothing was left to be stopped
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorIs(t, err, context.Canceled)
+				assert.Equal(t, done, r.Steps)
+				assert.Equal(t, done/3, r.Epochs)
+			}
+			c := resumable()
+			c.Workers = 3 // what changes no result may change
+			c.Recompute = done == resumableSteps
+			r, err := keepRun(t.Context(), dir, resumableSource, c)
+			require.NoError(t, err)
+			assertSame(t, want, outcome(t, dir))
+			want, got := *wantResult, *r
+			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
+			want.Config, got.Config = Config{}, Config{}
+			want.Params, got.Params = nil, nil
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+// stopping is a source that ends a run in the middle of a step, when it is asked
+// for so many images.
+type stopping struct {
+	Source
+	left atomic.Int64
+	stop func()
+}
+
+func (s *stopping) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if s.left.Add(-1) == 0 {
+		s.stop()
+	}
+	return s.Source.Load(ctx, i)
+}
+
+func TestResumeAfterStopWithinStep(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "run")
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "run")
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 4 {
+		ctx, cancel := context.WithCancel(t.Context())
+		src := &stopping{Source: resumableSource, stop: cancel}
+		src.left.Store(1 + r.Int64N(50))
+		_, err = keepRun(ctx, dir, src, resumable())
+		if err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		cancel()
+	}
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	require.NoError(t, err)
+	assertSame(t, outcome(t, whole), outcome(t, dir))
+}
+
+// TestResumeAfterBrokenImage goes on once the image has been repaired.
+func TestResumeAfterBrokenImage(t *testing.T) {
+	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	require.NoError(t, err)
+	_, alphas := halves(resumableSource.n, resumable().Portion, resumable().Seed)
+	broken := resumableSource
+	broken.fail = alphas[3] // met in the second epoch
+	_, err = keepRun(t.Context(), dir, broken, resumable())
+	require.ErrorContains(t, err, "this image is broken")
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	require.NoError(t, err)
+	assertSame(t, outcome(t, whole), outcome(t, dir))
+}
+
+func TestCheckpointsKept(t *testing.T) {
+	for _, test := range []struct {
+		interval time.Duration
+		keep     int
+		want     []int
+	}{
+		{time.Hour, 5, []int{3, 6, 9}},
+		{0, 4, []int{6, 7, 8, 9}},
+		{0, 0, []int{9}},
+	} {
+		t.Run(fmt.Sprintf("%v, %d", test.interval, test.keep), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			c := resumable()
+			c.Folder = &Folder{Interval: test.interval, Keep: test.keep}
+			_, err := keepRun(t.Context(), dir, resumableSource, c)
+			require.NoError(t, err)
+			got, err := (&Folder{dir: dir}).checkpoints()
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
+// killedFolder is the variable that makes this program a search in a folder, so
+// that a test can kill it.
+const killedFolder = "UNNAS_TEST_SEARCH"
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(killedFolder)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	c := resumable()
+	c.Folder = &Folder{Keep: 2} // a checkpoint after every step
+	if _, err := keepRun(context.Background(), dir, resumableSource, c); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func TestResumeAfterKill(t *testing.T) {
+	program, err := os.Executable()
+	require.NoError(t, err)
+	start := func(dir string) (*exec.Cmd, *bytes.Buffer) {
+		p := exec.Command(program)
+		p.Env = append(os.Environ(), killedFolder+"="+dir)
+		var messages bytes.Buffer
+		p.Stderr = &messages
+		require.NoError(t, p.Start())
+		return p, &messages
+	}
+	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	began := time.Now()
+	p, messages := start(whole)
+	require.NoError(t, p.Wait(), messages)
+	took := time.Since(began)
+
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 4 {
+		p, messages = start(dir)
+		time.Sleep(time.Duration(r.Float64() * float64(took)))
+		_ = p.Process.Kill() // fails if the search was faster
+		if err := p.Wait(); err != nil {
+			require.Empty(t, messages.String(), "it failed by itself")
+		}
+	}
+	p, messages = start(dir)
+	require.NoError(t, p.Wait(), messages)
+	assertSame(t, outcome(t, whole), outcome(t, dir))
+}
+
+// stopped makes a folder with two checkpoints, after 4 and 5 steps.
+func stopped(t *testing.T) string {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := resumable()
+	var ctx context.Context
+	ctx, c.Recorder = stopAfter(t, 5)
+	c.Folder = &Folder{Keep: 2}
+	_, err := keepRun(ctx, dir, resumableSource, c)
+	require.ErrorIs(t, err, context.Canceled)
+	return dir
+}
+
+// seal corrects the checksum of a changed checkpoint.
+func seal(b []byte) []byte {
+	body := b[:len(b)-checkpointTrailer]
+	return binary.LittleEndian.AppendUint32(slices.Clone(body), crc32.Checksum(body, castagnoli))
+}
+
+// damages are ways in which a checkpoint can be no good, and what is said then.
+var damages = map[string]struct {
+	damage func(b []byte) []byte
+	want   string
+}{
+	"empty":                {func([]byte) []byte { return nil }, "cut short"},
+	"prefix only":          {func(b []byte) []byte { return b[:checkpointPrefix] }, "cut short"},
+	"half":                 {func(b []byte) []byte { return b[:len(b)/2] }, "checksum"},
+	"one byte less":        {func(b []byte) []byte { return b[:len(b)-1] }, "checksum"},
+	"one byte more":        {func(b []byte) []byte { return append(b, 0) }, "checksum"},
+	"a bit of a weight":    {func(b []byte) []byte { b[len(b)/2] ^= 4; return b }, "checksum"},
+	"a bit of a header":    {func(b []byte) []byte { b[checkpointPrefix+9] ^= 1; return b }, "checksum"},
+	"a bit of the version": {func(b []byte) []byte { b[len(checkpointMagic)] ^= 2; return b }, "checksum"},
+	"another file":         {func([]byte) []byte { return bytes.Repeat([]byte("weights "), 100) }, "does not begin"},
+	"huge header": {func(b []byte) []byte {
+		binary.LittleEndian.PutUint32(b[len(checkpointMagic)+4:], 1<<31)
+		return seal(b)
+	}, "2147483648 bytes is too long"},
+	"no header": {func(b []byte) []byte {
+		binary.LittleEndian.PutUint32(b[len(checkpointMagic)+4:], 0)
+		return seal(b)
+	}, "JSON"},
+	"missing values":     {func(b []byte) []byte { return seal(b[:len(b)-8]) }, "not as many as its arrays take"},
+	"other arrays":       {replaced(`"name":"velocity"`, `"name":"velocitx"`), "not those of the network"},
+	"epoch beyond":       {replaced(`"at":{"epoch":1`, `"at":{"epoch":3`), "epoch 4"},
+	"negative step":      {replaced(`"step":2,"arch`, `"step":-2,"arch`), "no step -2"},
+	"lost lines":         {replaced(`"metrics":`, `"metrics":9`), "lost lines"},
+	"position of a text": {replaced(`"epoch":1`, `"epoch":"1"`), "JSON"},
+}
+
+// replaced changes the header of a checkpoint, and its length and checksum.
+func replaced(old, new string) func(b []byte) []byte {
+	return func(b []byte) []byte {
+		n := binary.LittleEndian.Uint32(b[len(checkpointMagic)+4:])
+		text := b[checkpointPrefix : checkpointPrefix+int(n)]
+		changed := bytes.Replace(text, []byte(old), []byte(new), 1)
+		if bytes.Equal(text, changed) {
+			panic(old + " is not in " + string(text))
+		}
+		out := slices.Clone(b[:checkpointPrefix])
+		binary.LittleEndian.PutUint32(out[len(checkpointMagic)+4:], uint32(len(changed)))
+		return seal(append(append(out, changed...), b[checkpointPrefix+int(n):]...))
+	}
+}
+
+func TestDamagedCheckpoint(t *testing.T) {
+	s := blank(t)
+	s.epoch, s.step, s.rule.archSteps = 1, 2, 5
+	var whole bytes.Buffer
+	require.NoError(t, s.checkpoint(&whole, 10))
+	require.NoError(t, restored(blank(t), whole.Bytes()))
+	for name, test := range damages {
+		t.Run(name, func(t *testing.T) {
+			fresh := blank(t)
+			err := restored(fresh, test.damage(slices.Clone(whole.Bytes())))
+			require.ErrorContains(t, err, test.want)
+			assert.NotErrorIs(t, err, errOther)
+			assert.Equal(t, blank(t), fresh, "nothing has changed")
+		})
+	}
+}
+
+func restored(s *search, b []byte) error {
+	_, err := s.restore(bytes.NewReader(b), int64(len(b)), 10)
+	return err
+}
+
+func TestDamagedCheckpointIsPassedOver(t *testing.T) {
+	whole, dir := filepath.Join(t.TempDir(), "run"), stopped(t)
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	require.NoError(t, err)
+	newest := filepath.Join(dir, "checkpoint-5")
+	b, err := os.ReadFile(newest)
+	require.NoError(t, err)
+	b[len(b)/2] ^= 4
+	require.NoError(t, os.WriteFile(newest, b, 0o644))
+	c := resumable()
+	var warnings []string
+	var first Step
+	c.Recorder = recorderFunc(func(e Event) error {
+		switch e := e.(type) {
+		case Warning:
+			warnings = append(warnings, e.Text)
+		case Step:
+			if first.Steps == 0 {
+				first = e
+			}
+		}
+		return nil
+	})
+	_, err = keepRun(t.Context(), dir, resumableSource, c)
+	require.NoError(t, err)
+	require.Len(t, warnings, 1)
+	assert.Contains(t, warnings[0], newest)
+	assert.Contains(t, warnings[0], "checksum is wrong; the checkpoint before it is used")
+	assert.Equal(t, 5*c.Batch, first.Images, "the fifth step is done again")
+	assertSame(t, outcome(t, whole), outcome(t, dir))
+	assert.NoFileExists(t, newest, "another has replaced it")
+}
+
+// TestMetricsAreCutBack removes what was written after the last checkpoint by a
+// program that was killed.
+func TestMetricsAreCutBack(t *testing.T) {
+	dir := stopped(t)
+	path := filepath.Join(dir, metricsFile)
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(slices.Clone(want), `{"event":"st`...), 0o644))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, err := keepRun(ctx, dir, resumableSource, resumable())
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 5, r.Steps)
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
+}
+
+func TestNoGoodCheckpoint(t *testing.T) {
+	dir := stopped(t)
+	for _, name := range []string{"checkpoint-4", "checkpoint-5"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o644))
+	}
+	before := allFiles(t, dir)
+	r, err := keepRun(t.Context(), dir, resumableSource, resumable())
+	assert.Nil(t, r)
+	for _, want := range []string{"darts: ", "checkpoint-4", "checkpoint-5", "cut short", "remove them"} {
+		assert.ErrorContains(t, err, want)
+	}
+	assert.Equal(t, before, allFiles(t, dir), "nothing is lost")
+}
+
+func allFiles(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		require.NoError(t, err)
+		all[f.Name()] = string(b)
+	}
+	return all
+}
+
+func TestCheckpointOfAnotherSearch(t *testing.T) {
+	dir := stopped(t)
+	before := allFiles(t, dir)
+	for name, test := range map[string]struct {
+		change func(*Config)
+		src    Source
+		task   pretext.Task
+		want   []string
+	}{
+		"two settings": {change: func(c *Config) { c.LR.Base, c.ArchDecay = 0.5, 0.25 },
+			want: []string{"\nconfig.arch_decay: 0.001 → 0.25\nconfig.lr.base: 0.025 → 0.5\n"}},
+		"seed":   {change: func(c *Config) { c.Seed = 1<<64 - 1 }, want: []string{"\nconfig.seed: 7 → 18446744073709551615\n"}},
+		"space":  {change: func(c *Config) { c.Space.Ops = c.Space.Ops[1:] }, want: []string{"config.space.ops: [\"none\"", "parameters: "}},
+		"images": {src: stripes{n: 34, fail: -1}, want: []string{"\nimages: 33 → 34\n"}},
+		"view": {task: func() pretext.Task {
+			task := smallTask().(pretext.Classification)
+			task.View.Flip = false
+			return task
+		}(), want: []string{"\ntask_settings.View.Flip: true → false\n"}},
+		"task": {task: pretext.Rotation{View: pretext.Scenes(10)}, want: []string{"\ntask: \"classification\" → \"rotation\"\n", "task_settings.Classes: 3 → nothing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, err := OpenFolder(dir)
+			require.NoError(t, err)
+			c := resumable()
+			if test.change != nil {
+				test.change(&c)
+			}
+			c.Folder = folder
+			src, task := test.src, test.task
+			if src == nil {
+				src = resumableSource
+			}
+			if task == nil {
+				task = smallTask()
+			}
+			r, err := Search(t.Context(), src, task, c)
+			assert.Nil(t, r)
+			for _, want := range append(test.want, "darts: ", "checkpoint-5", "saved → given", "choose another folder") {
+				assert.ErrorContains(t, err, want)
+			}
+			require.NoError(t, folder.Discard())
+			assert.Equal(t, before, allFiles(t, dir), "the earlier run is kept")
+		})
+	}
+}
+
+func TestCheckpointOfAnotherVersion(t *testing.T) {
+	dir := stopped(t)
+	newest := filepath.Join(dir, "checkpoint-5")
+	b, err := os.ReadFile(newest)
+	require.NoError(t, err)
+	binary.LittleEndian.PutUint32(b[len(checkpointMagic):], 8)
+	require.NoError(t, os.WriteFile(newest, seal(b), 0o644))
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	for _, want := range []string{"darts: ", newest, "version 8", "version 1"} {
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestOpenFolder(t *testing.T) {
+	_, err := OpenFolder(filepath.Join(t.TempDir(), "absent"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, "absent holds no run")
+	assert.ErrorContains(t, err, "was begun")
+
+	// What was killed before its first checkpoint begins anew.
+	dir := filepath.Join(t.TempDir(), "run")
+	folder, err := NewFolder(dir)
+	require.NoError(t, err)
+	require.NoError(t, folder.record(Warning{Text: "of the first attempt"}))
+	require.NoError(t, folder.Close())
+	half := filepath.Join(dir, ".checkpoint-3.0123456789abcdef.tmp")
+	require.NoError(t, os.WriteFile(half, []byte("ha"), 0o644))
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	require.NoError(t, err)
+	whole := filepath.Join(t.TempDir(), "run")
+	_, err = keepRun(t.Context(), whole, resumableSource, resumable())
+	require.NoError(t, err)
+	assertSame(t, contents(t, whole), contents(t, dir))
+}
+
+// blank is a search without a network: five numbers and nothing else.
+func blank(t testing.TB) *search {
+	p := ops.NewParams()
+	require.NoError(t, p.Init(0))
+	return &search{
+		c: Config{Epochs: 3}, m: &model{params: p}, identity: []byte(`{"config":{"seed":1}}`), result: &Result{},
+		w:    &loader{loaderOptions: loaderOptions{batch: 2, train: true}, indices: make([]int, 8)},
+		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
+	}
+}
+
+// FuzzCheckpoint restores arbitrary bytes, with a good checksum if seal is set.
+// What is refused changes nothing; what is taken is written again as it was.
+func FuzzCheckpoint(f *testing.F) {
+	s := blank(f)
+	s.epoch, s.step, s.rule.archSteps, s.trainMean = 1, 3, 2, mean{1.5, 2, 3}
+	var b bytes.Buffer
+	require.NoError(f, s.checkpoint(&b, 99))
+	f.Add(b.Bytes(), false)
+	f.Add(b.Bytes(), true)
+	f.Add(b.Bytes()[:b.Len()-8], true)
+	f.Add([]byte(checkpointMagic+"\x01\x00\x00\x00\xff\xff\xff\xff{}    "), true)
+	f.Add([]byte(checkpointMagic+"\x02\x00\x00\x00\x02\x00\x00\x00{}    "), true)
+	f.Fuzz(func(t *testing.T, b []byte, sealed bool) {
+		if sealed && len(b) >= checkpointTrailer {
+			b = seal(b)
+		}
+		s := blank(t)
+		metrics, err := s.restore(bytes.NewReader(b), int64(len(b)), 1000)
+		if err != nil {
+			assert.Equal(t, blank(t), s)
+			return
+		}
+		var again bytes.Buffer
+		require.NoError(t, s.checkpoint(&again, metrics))
+		const arrays = 4*5 + checkpointTrailer
+		body := func(b []byte) []byte { return b[len(b)-arrays : len(b)-checkpointTrailer] }
+		require.Equal(t, body(b), body(again.Bytes()))
+		h, err := readHeader(bytes.NewReader(b), int64(len(b)))
+		require.NoError(t, err)
+		g, err := readHeader(bytes.NewReader(again.Bytes()), int64(again.Len()))
+		require.NoError(t, err)
+		h.At.Elapsed, h.At.Lap = g.At.Elapsed, g.At.Lap
+		require.Equal(t, h.At, g.At)
+	})
+}
+
+// TestRestoreTakesNoMemoryThatAFileAsksFor gives a header that promises more than there is.
+func TestRestoreTakesNoMemoryThatAFileAsksFor(t *testing.T) {
+	s := blank(t)
+	var b bytes.Buffer
+	require.NoError(t, s.checkpoint(&b, 0))
+	forged := replaced(`"name":"velocity","len":2`, `"name":"velocity","len":2000000000000`)(b.Bytes())
+	_, err := s.restore(bytes.NewReader(forged), int64(len(forged)), 0)
+	assert.ErrorContains(t, err, "not those of the network")
+}

@@ -1,0 +1,234 @@
+package ops_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+)
+
+// smallNet returns the parameters of a small network: a stem with normalisation
+// and a linear layer.
+func smallNet(seed uint64) (*ops.Params, error) {
+	p := ops.NewParams()
+	err := ops.Build(func() error {
+		g := gorgonia.NewGraph()
+		s := ops.NewScope(g, p)
+		x, err := ops.Images(g, "images", 2, 6, 5, 3)
+		if err != nil {
+			return err
+		}
+		if x, err = s.CIFARStem(x, 4); err != nil {
+			return err
+		}
+		if x, err = ops.GlobalAvgPool(x); err != nil {
+			return err
+		}
+		if _, err = s.Sub("classifier").Linear(x, 1, 7); err != nil {
+			return err
+		}
+		return p.Init(seed)
+	})
+	return p, err
+}
+
+// values returns all values of parameters.
+func values(p *ops.Params) []float32 { return slices.Concat(p.Weights(), p.Alphas(), p.Running()) }
+
+// file returns the parts of a safetensors file.
+func file(t *testing.T, b []byte) (header map[string]map[string]any, data []byte) {
+	t.Helper()
+	n := binary.LittleEndian.Uint64(b)
+	require.Zero(t, n%8, "the data is aligned")
+	require.NoError(t, json.Unmarshal(b[8:8+n], &header))
+	return header, b[8+n:]
+}
+
+// pack makes a file of its parts.
+func pack(t testing.TB, header any, data []byte) []byte {
+	text, err := json.Marshal(header)
+	require.NoError(t, err)
+	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), data...)
+}
+
+func TestSafetensorsRoundTrip(t *testing.T) {
+	p, err := smallNet(1)
+	require.NoError(t, err)
+	for i := range p.Running() {
+		p.Running()[i] = float32(i) + 0.5
+	}
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&b))
+	header, data := file(t, b.Bytes())
+
+	// Every element is where a state dict has it.
+	floats := func(name string) []float32 {
+		require.Contains(t, header, name)
+		assert.Equal(t, "F32", header[name]["dtype"])
+		at := header[name]["data_offsets"].([]any)
+		var v []float32
+		for i := int(at[0].(float64)); i < int(at[1].(float64)); i += 4 {
+			v = append(v, math.Float32frombits(binary.LittleEndian.Uint32(data[i:])))
+		}
+		return v
+	}
+	for _, q := range p.List() {
+		want := make([]float32, q.Shape.TotalSize())
+		require.NoError(t, q.Publish(want, p.Data(q)))
+		assert.Equal(t, want, floats(q.Name))
+		var shape []any
+		for _, d := range q.PublishedShape() {
+			shape = append(shape, float64(d))
+		}
+		assert.Equal(t, shape, header[q.Name]["shape"])
+	}
+	for _, s := range p.Stats() {
+		assert.Equal(t, s.Mean, floats(s.Name+".running_mean"))
+		assert.Equal(t, s.Var, floats(s.Name+".running_var"))
+	}
+	assert.Len(t, header, len(p.List())+2*len(p.Stats()))
+
+	other, err := smallNet(2)
+	require.NoError(t, err)
+	require.NotEqual(t, values(p), values(other))
+	require.NoError(t, other.ReadSafetensors(&b))
+	assert.Equal(t, values(p), values(other))
+}
+
+func TestSafetensorsOfPyTorch(t *testing.T) {
+	p, err := smallNet(1)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&b))
+	header, data := file(t, b.Bytes())
+	// Counts of batches and metadata are in files that PyTorch's users make.
+	end := len(data)
+	header["stem.1.num_batches_tracked"] = map[string]any{"dtype": "I64", "shape": []int{}, "data_offsets": []int{end, end + 8}}
+	header["__metadata__"] = map[string]any{"format": "pt"}
+	other, err := smallNet(2)
+	require.NoError(t, err)
+	require.NoError(t, other.ReadSafetensors(bytes.NewReader(pack(t, header, append(data, make([]byte, 8)...)))))
+	assert.Equal(t, values(p), values(other))
+}
+
+func TestSafetensorsFaults(t *testing.T) {
+	p, err := smallNet(1)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&b))
+	whole := b.Bytes()
+	type parts = map[string]map[string]any
+	changed := func(change func(h parts)) []byte {
+		h, data := file(t, whole)
+		change(h)
+		return pack(t, h, data)
+	}
+	for name, test := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"empty":          {nil, "cut short"},
+		"no header":      {whole[:8], "cut short"},
+		"half a header":  {whole[:100], "cut short"},
+		"half":           {whole[:len(whole)/2], "cut short"},
+		"a byte less":    {whole[:len(whole)-1], "cut short"},
+		"a byte more":    {append(slices.Clone(whole), 0), "more behind the last tensor"},
+		"huge header":    {bytes.Repeat([]byte{255}, 50), "a header of 18446744073709551615 bytes"},
+		"no JSON":        {pack(t, "weights", nil), "no JSON object"},
+		"no tensor":      {pack(t, map[string]int{"stem.0.weight": 3}, nil), "tensor stem.0.weight"},
+		"no tensors":     {pack(t, map[string]int{}, nil), "missing"},
+		"missing":        {pack(t, parts{"classifier.bias": {"dtype": "F32", "shape": []int{7}, "data_offsets": []int{0, 28}}}, make([]byte, 28)), "is missing"},
+		"unknown":        {pack(t, parts{"fc.bias": {"dtype": "F32", "shape": []int{7}, "data_offsets": []int{0, 28}}}, make([]byte, 28)), "no fc.bias"},
+		"other shape":    {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{3, 4, 3, 3} }), "shape [3 4 3 3] and in this network [4 3 3 3]"},
+		"half precision": {changed(func(h parts) { h["stem.0.weight"]["dtype"], h["stem.0.weight"]["shape"] = "F16", []int{8, 3, 3, 3} }), "type F16"},
+		"unknown type":   {changed(func(h parts) { h["stem.0.weight"]["dtype"] = "F31" }), `unknown type "F31"`},
+		"negative shape": {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{-4, -3, 3, 3} }), "out of range"},
+		"endless shape":  {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{1 << 40, 1 << 40} }), "out of range"},
+		"hole":           {changed(func(h parts) { h["stem.0.weight"]["data_offsets"] = []int{4, 436} }), "must take 432 from 0"},
+		"too long":       {changed(func(h parts) { h["stem.0.weight"]["data_offsets"] = []int{0, 436} }), "must take 432 from 0"},
+		"overlap": {changed(func(h parts) {
+			for _, e := range h {
+				e["data_offsets"] = []int{0, 28}
+			}
+		}), "damaged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := slices.Clone(values(p))
+			err := p.ReadSafetensors(bytes.NewReader(test.file))
+			require.ErrorContains(t, err, test.want)
+			assert.True(t, strings.HasPrefix(err.Error(), "ops: safetensors: "), err)
+			assert.Equal(t, before, values(p), "nothing has changed")
+		})
+	}
+	early := ops.NewParams()
+	assert.ErrorContains(t, early.WriteSafetensors(&b), "Init")
+	assert.ErrorContains(t, early.ReadSafetensors(&b), "Init")
+	full := errors.New("no space left")
+	assert.ErrorIs(t, p.WriteSafetensors(failing{full}), full)
+}
+
+// failing is a writer that fails.
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// FuzzSafetensors reads arbitrary files. What is refused changes nothing; what is
+// taken is written again with the same values.
+func FuzzSafetensors(f *testing.F) {
+	first, err := smallNet(1)
+	require.NoError(f, err)
+	var b bytes.Buffer
+	require.NoError(f, first.WriteSafetensors(&b))
+	f.Add(b.Bytes())
+	f.Add(b.Bytes()[:b.Len()-5])
+	f.Add(pack(f, map[string]any{"x": map[string]any{"dtype": "F32", "shape": []int{1 << 62, 4}, "data_offsets": []int{0, 4}}}, nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := smallNet(2)
+		require.NoError(t, err)
+		before := slices.Clone(values(p))
+		if err := p.ReadSafetensors(bytes.NewReader(b)); err != nil {
+			require.Equal(t, before, values(p))
+			return
+		}
+		var again bytes.Buffer
+		require.NoError(t, p.WriteSafetensors(&again))
+		q, err := smallNet(3)
+		require.NoError(t, err)
+		require.NoError(t, q.ReadSafetensors(&again))
+		for i, v := range values(p) {
+			require.Equal(t, math.Float32bits(v), math.Float32bits(values(q)[i]))
+		}
+	})
+}
+
+// Weights travel to PyTorch and back in safetensors files.
+func ExampleParams_WriteSafetensors() {
+	p, err := smallNet(1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var file bytes.Buffer
+	if err := p.WriteSafetensors(&file); err != nil {
+		fmt.Println(err)
+		return
+	}
+	q, err := smallNet(2)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(q.ReadSafetensors(&file), slices.Equal(p.Weights(), q.Weights()))
+	// Output: <nil> true
+}
