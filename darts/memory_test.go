@@ -18,7 +18,7 @@ import (
 // TestPlannedBytes compares what a search announces with what it adds to the
 // resident memory of a process of its own.
 func TestPlannedBytes(t *testing.T) {
-	const name = "UNNAS_TEST_SEARCH"
+	const name = "UNNAS_TEST_MEMORY"
 	if kind := os.Getenv(name); kind != "" {
 		searchAndTell(t, kind)
 		return
