@@ -40,7 +40,7 @@ type Config struct {
 
 	// Recompute trades time for memory: a step computes most maps again for its
 	// backward pass, rather than keep them (Chen et al., 2016, arXiv 1604.06174).
-	// It then takes a quarter to a third of the memory and about a sixth more time.
+	// It then takes a quarter to a third of the memory and about a fifth more time.
 	Recompute bool `json:"-"`
 
 	Workers  int      `json:"-"` // goroutines that load images, 1 or more
