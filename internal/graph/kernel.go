@@ -142,51 +142,36 @@ type Context struct {
 
 // Stages returns n stages of undefined content, in memory that the next call uses
 // again.
-func (c *Context) Stages(n int) []kernel.Stage {
-	if cap(c.stages) < n {
-		c.stages = make([]kernel.Stage, n)
-	}
-	return c.stages[:n]
-}
+func (c *Context) Stages(n int) []kernel.Stage { return room(&c.stages, n) }
 
 // Numbers returns n whole numbers of undefined content, in memory that the next
 // call uses again.
-func (c *Context) Numbers(n int) []int {
-	if cap(c.numbers) < n {
-		c.numbers = make([]int, n)
-	}
-	return c.numbers[:n]
-}
+func (c *Context) Numbers(n int) []int { return room(&c.numbers, n) }
 
 // Floats returns n floats of undefined content, in memory that the next call
 // uses again.
-func (c *Context) Floats(n int) []float32 {
-	if cap(c.floats) < n {
-		c.floats = make([]float32, n)
-	}
-	return c.floats[:n]
-}
+func (c *Context) Floats(n int) []float32 { return room(&c.floats, n) }
 
 // Sums returns n float64 of undefined content, in memory that the next call
 // uses again.
-func (c *Context) Sums(n int) []float64 {
-	if cap(c.sums) < n {
-		c.sums = make([]float64, n)
-	}
-	return c.sums[:n]
-}
+func (c *Context) Sums(n int) []float64 { return room(&c.sums, n) }
 
 // Maps returns the values as feature maps, in memory that the next call uses
 // again.
 func (c *Context) Maps(values []Value) []kernel.Map {
-	if cap(c.maps) < len(values) {
-		c.maps = make([]kernel.Map, len(values))
-	}
-	c.maps = c.maps[:len(values)]
+	maps := room(&c.maps, len(values))
 	for i := range values {
-		c.maps[i] = values[i].Map()
+		maps[i] = values[i].Map()
 	}
-	return c.maps
+	return maps
+}
+
+// room returns n elements of undefined content in mem, which grows if need be.
+func room[T any](mem *[]T, n int) []T {
+	if cap(*mem) < n {
+		*mem = make([]T, n)
+	}
+	return (*mem)[:n]
 }
 
 // Value is what a kernel reads or writes: floats, whole numbers (labels), or a

@@ -28,7 +28,6 @@ type joint struct {
 // fuse makes one step of several that read the same map, where their kernels can.
 // Gradients that only a sum reads are added up on the way.
 func (c *compiler) fuse() {
-	c.link()
 	place := make(map[*step]int, len(c.plan.steps))
 	for i, s := range c.plan.steps {
 		place[s] = i
@@ -74,25 +73,6 @@ func (c *compiler) fuse() {
 		}
 	}
 	c.plan.steps = steps
-}
-
-// link finds anew which steps read each value.
-func (c *compiler) link() {
-	for _, s := range c.plan.steps {
-		for _, v := range s.in {
-			v.uses = nil
-		}
-		for _, v := range s.out {
-			if v != nil {
-				v.uses = nil
-			}
-		}
-	}
-	for _, s := range c.plan.steps {
-		for i, v := range s.in {
-			v.uses = append(v.uses, use{s, i})
-		}
-	}
 }
 
 // gradientSum returns the sum that alone reads output 0 of a step, provided that
