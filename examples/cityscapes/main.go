@@ -12,10 +12,10 @@ import (
 
 const usage = `Cityscapes searches a cell on the street scenes of Cityscapes as published: 400
 epochs over half of the training images. -data is the folder that holds
-leftImg8bit and gtFine; the tasks that need no labels do not read those.
+leftImg8bit and gtFine.
 
   go run ./examples/cityscapes -data cityscapes -task rotation
-        the published search without labels; months on a few cores
+        the published search without labels; weeks on two cores
   go run ./examples/cityscapes -data cityscapes -task seg -epochs 4 -batch 2
         a taste of the search with labels, in less memory
   go run ./examples/cityscapes -data cityscapes -task col -out runs/col -resume
@@ -29,6 +29,11 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
+	return search(ctx, p, out)
+}
+
+// search opens the data set and searches on it.
+func search(ctx context.Context, p *program.Published, out io.Writer) error {
 	src, err := dataset.OpenCityscapes(p.Data, true)
 	if err != nil {
 		return err

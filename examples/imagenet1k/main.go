@@ -15,7 +15,7 @@ training images, the alphas learning in the second. -data is the folder that
 holds train; fewer classes and images than the published ones will do.
 
   go run ./examples/imagenet1k -data imagenet -task rotation
-        the published search without labels; weeks on a few cores
+        the published search without labels; more than a week on two cores
   go run ./examples/imagenet1k -data imagenet -task jig -subset 1% -batch 8
         a taste of it, in less memory
   go run ./examples/imagenet1k -data imagenet -task cls -out runs/cls -resume
@@ -29,6 +29,11 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
+	return search(ctx, p, out)
+}
+
+// search opens the data set and searches on it.
+func search(ctx context.Context, p *program.Published, out io.Writer) error {
 	src, err := dataset.OpenImageNet1K(p.Data, true)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ of the four processors that the authors used: -batch with four times as many ima
 has the batches and learning rates of all.
 
   go run ./examples/imagenet22k -data imagenet22k -task rotation
-        the published search without labels; months on a few cores
+        the published search without labels; months on two cores
   go run ./examples/imagenet22k -data imagenet22k -task jig -subset 10000 -batch 8
         a taste of it, in less memory
   go run ./examples/imagenet22k -data imagenet22k -task cls -list names.txt
@@ -34,8 +34,13 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
+	return search(ctx, p, *list, out)
+}
+
+// search opens the data set, or what is listed of it, and searches on it.
+func search(ctx context.Context, p *program.Published, list string, out io.Writer) error {
 	src, err := dataset.OpenImageNet22K(ctx, p.Data, dataset.ImageNet22KOptions{
-		List: *list,
+		List: list,
 		Seed: p.Seed,
 		Progress: func(done, classes, images int) {
 			if done%1000 == 0 || done == classes {
@@ -51,7 +56,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	}
 	err = p.Search(ctx, src, out)
 	if n, first := src.Unreadable(); n > 0 {
-		_, e := fmt.Fprintf(out, "%d images could not be read and were replaced by others, first %s\n", n, first[0])
+		_, e := fmt.Fprintf(out, "unreadable images, replaced by others: %d, the first %s\n", n, first[0])
 		err = errors.Join(err, e)
 	}
 	return err

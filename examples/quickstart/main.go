@@ -15,6 +15,7 @@ import (
 	"unnas/darts/dataset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
+	"unnas/segmentation"
 )
 
 const usage = `Quickstart searches a cell for image recognition, without labels, and shows it.
@@ -32,11 +33,11 @@ func main() { program.Main("quickstart", run) }
 func run(ctx context.Context, args []string, out, help io.Writer) error {
 	f := program.NewFlags("quickstart", usage)
 	data := f.String("data", "", "`folder` with CIFAR-10 or with images, one folder for each class; empty: built-in scenes")
-	name := f.String("task", "rotation", "what the network learns: `rotation` needs no labels, classification does")
+	name := f.String("task", "rotation", "`task` that the network learns: rotation, jigsaw or colorization, which need no labels, classification, or segmentation of built-in scenes")
 	epochs := f.Int("epochs", 3, "passes over one half of the images")
 	width := f.Int("width", 8, "channels of the first cell")
 	cells := f.Int("cells", 5, "cells of the network")
-	batch := f.Int("batch", 8, "images in a step; rotation makes four inputs of each")
+	batch := f.Int("batch", 8, "images in a step; rotation and jigsaw make four inputs of each")
 	if err := f.Parse(args, help); err != nil {
 		return err
 	}
@@ -50,6 +51,9 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	}
 	c := darts.DARTS()
 	c.Space = cell.DARTS(stem, *width, *cells)
+	if task.Name() == "segmentation" { // needs a finer map
+		c.Space.Body.Reductions = cell.Reductions(*cells, 1)
+	}
 	c.Epochs, c.Batch = *epochs, *batch
 	// A short search takes larger steps of the alphas than the published one.
 	c.ArchLR = 1e-2
@@ -57,7 +61,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 }
 
 // open returns the images, how a network sees them, and the stem for their size.
-func open(dir string) (darts.Source, pretext.View, cell.Stem, error) {
+func open(dir string) (program.Labelled, pretext.View, cell.Stem, error) {
 	if dir == "" {
 		const size = 32
 		src, err := dataset.NewScenes(512, size, size, 1)
@@ -84,17 +88,33 @@ func isCIFAR(dir string) bool {
 	return false
 }
 
-// choose returns the task of a name.
-func choose(name string, view pretext.View, src darts.Source) (pretext.Task, error) {
-	switch name {
+// choose returns the task of a name, in a form for small images.
+func choose(name string, view pretext.View, src program.Labelled) (pretext.Task, error) {
+	// What is padded has no colour, and makes tiles of nothing.
+	plain := view
+	if plain.Crop == pretext.CropPad {
+		plain.Crop = pretext.CropNone
+	}
+	switch program.TaskName(name) {
 	case "rotation":
 		return pretext.Rotation{View: view}, nil
+	case "jigsaw":
+		task := pretext.JigsawCIFAR10()
+		task.View = plain
+		return task, nil
+	case "colorization":
+		plain.Jitter = 0
+		return pretext.Colorization{View: plain}, nil
 	case "classification":
-		labelled, ok := src.(interface{ Classes() []string })
-		if !ok || len(labelled.Classes()) < 2 {
-			return nil, errors.New("classification needs images of two classes or more, a folder for each; use -task rotation, which needs no labels")
+		if len(src.Classes()) < 2 {
+			return nil, errors.New("classification needs images of two classes or more, a folder for each; use -task rotation, jigsaw or colorization, which need no labels")
 		}
-		return pretext.Classification{View: view, Classes: len(labelled.Classes())}, nil
+		return pretext.Classification{View: view, Classes: len(src.Classes())}, nil
+	case "segmentation":
+		if _, ok := src.(*dataset.Scenes); !ok {
+			return nil, errors.New("segmentation needs images with a mask each, such as the built-in scenes: leave out -data, or see go run ./examples/cityscapes -help")
+		}
+		return segmentation.Task{View: view, ASPP: segmentation.SearchASPP(19)}, nil
 	}
-	return nil, fmt.Errorf("unknown task %q; use -task rotation or -task classification", name)
+	return nil, fmt.Errorf("unknown task %q; use -task rotation, jigsaw, colorization, classification or segmentation", name)
 }
