@@ -70,7 +70,7 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 	}
 	c.Workers = p.Workers
 	p.Task, p.Config = task, c
-	if _, err := size(p.subset, math.MaxInt); err != nil {
+	if _, err := size(p.subset, 1); err != nil {
 		return err
 	}
 	return c.Validate()
