@@ -65,6 +65,12 @@ func fault(dir string, test bool, imported string) string {
 		}
 		return "only tests import " + imported
 	}
+	if strings.HasPrefix(target, programs) { // what programs share
+		if strings.HasPrefix(dir, programs) {
+			return ""
+		}
+		return "only programs import " + imported
+	}
 	below, known := floors[target]
 	switch {
 	case !known:
@@ -105,6 +111,8 @@ func TestFault(t *testing.T) {
 		{"unknown target", "cell", "unnas/util", false, true},
 		{"program", "examples/quickstart", "unnas/darts", false, false},
 		{"program, internal", "examples/quickstart", "unnas/internal/rng", true, true},
+		{"program, what programs share", "examples/quickstart", "unnas/examples/internal/program", false, false},
+		{"library, what programs share", "darts", "unnas/examples/internal/program", false, true},
 		{"root", root, "fmt", false, true},
 		{"root, test", root, "fmt", true, false},
 	} {

@@ -9,9 +9,9 @@ import (
 )
 
 // Config are the settings of a search. It is plain data, and fields are used
-// literally: zero is zero. Start from a preset, DARTS or ImageNet, and change
-// fields of the copy. Recompute, Workers, Folder and Recorder change nothing about
-// the result and are not part of its JSON form.
+// literally: zero is zero. Start from a preset, DARTS or PublishedSearch, and
+// change fields of the copy. Recompute, Workers, Folder and Recorder change nothing
+// about the result and are not part of its JSON form.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
 	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
@@ -61,15 +61,15 @@ func DARTS() Config {
 	}
 }
 
-// ImageNet returns the published settings of a search on ImageNet-1K: 2 epochs
-// of batches of 64, the alphas learning in the second (Liu et al., 2020, arXiv
-// 2003.12056, supplement B.1).
-func ImageNet() Config {
-	c := DARTS()
-	c.Space = cell.DARTS(cell.ImageNetStem, 16, 8)
-	c.Epochs, c.ArchEpoch = 2, 1
-	c.LR = Schedule{Kind: Cosine, Base: 0.1}
-	c.WeightDecay = 3e-5
+// WithBatch returns the settings for batches of so many images: the learning
+// rates of weights and alphas change in proportion (Goyal et al., 2017, arXiv
+// 1706.02677), as those of Liu et al. (2020, arXiv 2003.12056, supplement B.1) do.
+func (c Config) WithBatch(images int) Config {
+	ratio := float64(images) / float64(c.Batch)
+	c.LR.Base *= ratio
+	c.LR.Min *= ratio
+	c.ArchLR *= ratio
+	c.Batch = images
 	return c
 }
 

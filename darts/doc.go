@@ -19,9 +19,9 @@
 //	fmt.Println(result.Genotype)
 //
 // Images come from a [Source], settings from a [Config], which is plain data and
-// begins with a preset. A [Recorder] is told what happens: [Printer] for people,
-// [JSONLines] for programs, [Folder] keeps a run on disk. The package itself
-// prints nothing.
+// begins with a preset, [DARTS] or [PublishedSearch]. A [Recorder] is told what
+// happens: [Printer] for people, [JSONLines] for programs, [Folder] keeps a run on
+// disk. The package itself prints nothing.
 //
 // A run with a folder can be stopped at any time, by its context or by force,
 // and goes on from its last checkpoint in a search with the same settings and

@@ -74,6 +74,23 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// TestRunTasks begins a search with each task, on scenes or on photographs.
+func TestRunTasks(t *testing.T) {
+	for task, args := range map[string][]string{
+		"jigsaw":         {"-data", photos(t)},
+		"colorization":   {"-data", photos(t)},
+		"classification": nil,
+		"segmentation":   nil,
+	} {
+		t.Run(task, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			out := &stopper{text: task + ": ", stop: cancel}
+			err := run(ctx, small(filepath.Join(t.TempDir(), "run"), append(args, "-task", task)...), out, out)
+			require.ErrorIs(t, err, context.Canceled)
+		})
+	}
+}
+
 func TestRunGoesOn(t *testing.T) {
 	images, tmp := photos(t), t.TempDir()
 	whole, parts := filepath.Join(tmp, "whole"), filepath.Join(tmp, "parts")
@@ -126,7 +143,8 @@ func TestRunBadInput(t *testing.T) {
 		"missing folder":    {[]string{"-data", filepath.Join(tmp, "nowhere")}, []string{"nowhere", "cat/1.jpg"}},
 		"truncated CIFAR":   {[]string{"-data", cut}, []string{"data_batch_1.bin", "5000", "3073"}},
 		"one class":         {[]string{"-data", oneClass, "-task", "classification"}, []string{"two classes", "rotation"}},
-		"unknown task":      {[]string{"-task", "sorting"}, []string{"sorting", "rotation"}},
+		"no masks":          {[]string{"-data", oneClass, "-task", "segmentation"}, []string{"mask", "cityscapes"}},
+		"unknown task":      {[]string{"-task", "sorting"}, []string{"sorting", "rotation, jigsaw, colorization, classification or segmentation"}},
 		"no epochs":         {[]string{"-epochs", "0"}, []string{"Epochs", "0"}},
 		"negative width":    {[]string{"-width", "-4"}, []string{"Width", "-4"}},
 		"two cells":         {[]string{"-cells", "2"}, []string{"2 of 2 cells", "3 cells"}},
