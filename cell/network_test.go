@@ -398,3 +398,38 @@ func TestCandidatesOfOnesOwn(t *testing.T) {
 	first = step()
 	assert.Less(t, step(), first)
 }
+
+// TestUnstrided keeps the resolution in one of two reductions: it is still a cell
+// of the reduction kind, whose parameters differ only where a factorised reduction
+// was.
+func TestUnstrided(t *testing.T) {
+	g, ok := cell.Published("darts_v2")
+	require.True(t, ok)
+	space := cell.DARTS(cell.CIFARStem, 4, 5)
+	build := func(unstrided ...int) (derived, super net, outs [2]tensor.Shape) {
+		space.Body.Unstrided = unstrided
+		derived, super = newNet(t), newNet(t)
+		d, err := space.Body.Network(derived.Scope, derived.images(2, 12, 8, 3), g, ops.Published())
+		require.NoError(t, err)
+		s, err := space.Supernet(super.Scope, super.images(2, 12, 8, 3))
+		require.NoError(t, err)
+		return derived, super, [2]tensor.Shape{d.Out.Shape(), s.Out.Shape()}
+	}
+	derived, super, outs := build()
+	assert.Equal(t, [2]tensor.Shape{{2, 3, 2, 64}, {2, 3, 2, 64}}, outs)
+	dense, denseSuper, outs := build(3)
+	assert.Equal(t, [2]tensor.Shape{{2, 6, 4, 64}, {2, 6, 4, 64}}, outs)
+	for _, pair := range [][2]net{{derived, dense}, {super, denseSuper}} {
+		strided, kept := pair[0].shapes(), pair[1].shapes()
+		for name, shape := range kept {
+			if strings.HasPrefix(name, "cells.4.preprocess0.") { // 1×1 convolution in place of a factorised reduction
+				continue
+			}
+			assert.Equal(t, strided[name], shape, name)
+			delete(strided, name)
+		}
+		for name := range strided {
+			assert.Regexp(t, `^cells\.4\.preprocess0\.|^cells\.3\._ops\.`, name)
+		}
+	}
+}

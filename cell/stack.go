@@ -11,8 +11,10 @@ import (
 
 // place is where a cell stands in a network.
 type place struct {
-	channels           int
-	reduces, afterward bool // afterward: the cell before it reduces
+	channels  int
+	reduces   bool // it is of the reduction kind
+	strides   bool // it halves the resolution
+	afterward bool // the cell before it does
 }
 
 // builder adds one cell to a network. Its inputs are the outputs of the two
@@ -43,12 +45,13 @@ func (b Body) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgonia.
 		if p.reduces = slices.Contains(b.Reductions, i); p.reduces {
 			p.channels *= 2
 		}
+		p.strides = p.reduces && !slices.Contains(b.Unstrided, i)
 		y, err := build(s.Sub(fmt.Sprintf("cells.%d", i)), s0, s1, p)
 		if err != nil {
 			return nil, fmt.Errorf("cell: cell %d: %w", i, err)
 		}
 		s0, s1, outs[i] = s1, y, y
-		p.afterward = p.reduces
+		p.afterward = p.strides
 	}
 	return outs, nil
 }
@@ -71,7 +74,7 @@ func (p place) inputs(s *ops.Scope, s0, s1 *gorgonia.Node, affine bool) (states 
 
 // stride returns the stride of an edge from state number from.
 func (p place) stride(from int) int {
-	if p.reduces && from < 2 {
+	if p.strides && from < 2 {
 		return 2
 	}
 	return 1
