@@ -321,7 +321,7 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 		}
 		return v.cover(img, max(1, short/float64(min(v.Height, v.Width))), place)
 	case CropWhole:
-		height, width := v.scaled(img)
+		height, width := v.WholeSize(img.Height, img.Width)
 		return axis{length: img.Height, size: height}, axis{length: img.Width, size: width}
 	}
 	rows = axis{length: img.Height, size: v.Height}
@@ -333,13 +333,14 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 	return rows, cols
 }
 
-// scaled returns the size of an image under CropWhole.
-func (v View) scaled(img *Image) (height, width int) {
+// WholeSize returns the size that an image of so many pixels has in a view of
+// [CropWhole].
+func (v View) WholeSize(height, width int) (h, w int) {
 	if v.Short == 0 {
-		return img.Height, img.Width
+		return height, width
 	}
-	factor := float64(v.Short) / float64(min(img.Height, img.Width))
-	return int(math.Round(factor * float64(img.Height))), int(math.Round(factor * float64(img.Width)))
+	factor := float64(v.Short) / float64(min(height, width))
+	return int(math.Round(factor * float64(height))), int(math.Round(factor * float64(width)))
 }
 
 // area draws a crop for training. An image in which ten tries do not fit, a very
