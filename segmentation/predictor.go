@@ -69,7 +69,8 @@ type pass struct {
 	images, logits *gorgonia.Node
 	plan           *vm.Plan
 	machine        *vm.Machine
-	maps           [][]float32 // the logits [h, w, classes], and those of the mirrored image
+	rows, cells    int         // of a map, and of one of its rows
+	maps           [][]float32 // the logits [rows, cells, classes], and those of the mirrored image
 	columns        []position  // in a map, of each column of pixels
 }
 
@@ -105,7 +106,7 @@ func (p *Predictor) Bytes(height, width int) (int64, error) {
 
 // bytes is the memory of passes that share one arena and one input.
 func (p *Predictor) bytes(passes []*pass) int64 {
-	var runs, input, maps int64
+	var runs, input, maps int64 // in bytes, in floats, in floats
 	for _, s := range passes {
 		runs = max(runs, s.plan.Bytes(p.team.Size()))
 		input = max(input, int64(s.images.Shape().TotalSize()))
@@ -149,6 +150,7 @@ func (s *pass) build(n Network, p *ops.Params) error {
 	if s.logits, err = n.Logits(ops.NewScope(g, p), s.images); err != nil {
 		return err
 	}
+	s.rows, s.cells = s.logits.Shape()[1], s.logits.Shape()[2]
 	if s.plan, err = vm.Compile(g, vm.Options{Want: gorgonia.Nodes{s.logits}}); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
@@ -192,7 +194,7 @@ func (p *Predictor) prepare(height, width int) error {
 		}
 		s.columns = make([]position, width)
 		for x := range s.columns {
-			s.columns[x] = locate(x, width, s.width, s.view.Width, s.logits.Shape()[2])
+			s.columns[x] = locate(x, width, s.width, s.view.Width, s.cells)
 		}
 	}
 	p.passes, p.height, p.width = passes, height, width
@@ -215,10 +217,11 @@ func (p *Predictor) Predict(img *pretext.Image) ([]uint8, error) {
 		}
 	}
 	mask := make([]uint8, img.Height*img.Width)
-	scratch := 2 * p.net.Task.ASPP.Classes
+	scratch := 2 // pixels: the logits and the probabilities of one
 	for _, s := range p.passes {
-		scratch += len(s.maps) * s.rowSize()
+		scratch += len(s.maps) * s.cells
 	}
+	scratch *= p.net.Task.ASPP.Classes
 	p.team.Begin()
 	defer p.team.End()
 	p.team.For(img.Height, func(w *kernel.Worker, y int) {
@@ -246,7 +249,7 @@ func (s *pass) run(x []float32, img *pretext.Image) error {
 			}
 		}
 		if i > 0 {
-			mirror(m, s.logits.Shape()[2], s.logits.Shape()[3])
+			mirror(m, s.cells, len(m)/(s.rows*s.cells))
 		}
 	}
 	return nil
@@ -283,12 +286,9 @@ func locate(i, side, scaled, padded, cells int) position {
 	return position{first, float32(at - float64(first))}
 }
 
-// rowSize is the number of elements of a row of a map.
-func (s *pass) rowSize() int { return s.logits.Shape()[2] * s.logits.Shape()[3] }
-
 // blend writes the row of a map that lies at a place between two of its rows.
-func (s *pass) blend(dst, m []float32, p position) {
-	n := s.rowSize()
+func blend(dst, m []float32, p position) {
+	n := len(dst)
 	first, second := m[p.at*n:][:n], m[min(p.at+1, len(m)/n-1)*n:][:n]
 	for i, v := range first {
 		dst[i] = mix(v, second[i], p.weight)
@@ -303,29 +303,30 @@ func mix(a, b, t float32) float32 { return a + float32(t*(b-a)) }
 func (p *Predictor) row(mask []uint8, y int, scratch []float32) {
 	classes := p.net.Task.ASPP.Classes
 	logits, mean, rows := scratch[:classes], scratch[classes:2*classes], scratch[2*classes:]
-	for rest, i := rows, 0; i < len(p.passes); i++ {
-		s := p.passes[i]
-		at := locate(y, p.height, s.height, s.view.Height, s.logits.Shape()[1])
+	rest := rows
+	for _, s := range p.passes {
+		at := locate(y, p.height, s.height, s.view.Height, s.rows)
 		for _, m := range s.maps {
-			s.blend(rest, m, at)
-			rest = rest[s.rowSize():]
+			n := s.cells * classes
+			blend(rest[:n], m, at)
+			rest = rest[n:]
 		}
 	}
-	single := len(p.passes) == 1 && len(p.passes[0].maps) == 1 // the softmax changes no order
+	single := len(p.passes) == 1 && !p.o.Flip // the softmax changes no order
 	for x := range mask {
 		clear(mean)
-		rest := rows
+		rest = rows
 		for _, s := range p.passes {
 			at := s.columns[x]
-			second := min(at.at+1, s.logits.Shape()[2]-1) * classes
 			for range s.maps {
-				for k := range logits {
-					logits[k] = mix(rest[at.at*classes+k], rest[second+k], at.weight)
+				first, second := rest[at.at*classes:][:classes], rest[min(at.at+1, s.cells-1)*classes:][:classes]
+				for k, v := range first {
+					logits[k] = mix(v, second[k], at.weight)
 				}
 				if !single {
 					addSoftmax(mean, logits)
 				}
-				rest = rest[s.rowSize():]
+				rest = rest[s.cells*classes:]
 			}
 		}
 		if single {
