@@ -35,6 +35,9 @@ type Body struct {
 	// order: their edges have stride 1. They double the channels all the same, and
 	// are cells of the reduction kind.
 	Unstrided []int `json:"unstrided,omitempty"`
+	// Dilated lists the cells whose operations have dilation 2 (ops.Conn), in rising
+	// order. They are ops.Dilatable.
+	Dilated []int `json:"dilated,omitempty"`
 }
 
 // OutputStride returns how many pixels of an image, along each side, come to one
@@ -157,6 +160,11 @@ func (b Body) Validate() error {
 	for i, u := range b.Unstrided {
 		if !slices.Contains(b.Reductions, u) || i > 0 && u <= b.Unstrided[i-1] {
 			return fmt.Errorf("cell: Unstrided is %v; list reductions, of %v, in rising order", b.Unstrided, b.Reductions)
+		}
+	}
+	for i, d := range b.Dilated {
+		if d < 0 || d >= b.Cells || i > 0 && d <= b.Dilated[i-1] {
+			return fmt.Errorf("cell: Dilated is %v; list some of %d cells in rising order", b.Dilated, b.Cells)
 		}
 	}
 	return nil

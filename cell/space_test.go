@@ -75,6 +75,8 @@ func TestSpaceValidate(t *testing.T) {
 		{"a reduction twice", "Reductions is [2 2]", func(s *cell.Space) { s.Body.Reductions = []int{2, 2} }},
 		{"a cell that keeps the resolution and does not reduce", "Unstrided is [3]; list reductions, of [2 5]", func(s *cell.Space) { s.Body.Unstrided = []int{3} }},
 		{"cells that keep the resolution in falling order", "Unstrided is [5 2]", func(s *cell.Space) { s.Body.Unstrided = []int{5, 2} }},
+		{"dilated cells in falling order", "Dilated is [7 3]; list some of 8 cells", func(s *cell.Space) { s.Body.Dilated = []int{7, 3} }},
+		{"a dilated cell after the last", "Dilated is [8]", func(s *cell.Space) { s.Body.Dilated = []int{8} }},
 		{"too many reductions", "Reductions has 11 entries", func(s *cell.Space) {
 			s.Body.Cells = 20
 			s.Body.Reductions = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}

@@ -22,11 +22,16 @@ const (
 	AsReduction Reading = "reduction"
 )
 
-// WithStride returns the body whose last map has 1/stride of the resolution of the
-// image, 16 as a rule: as many of its last strided reductions as that takes give
-// way, as the reading says. The last map of a body under the ImageNet stem has
-// 1/32 with two reductions. A stride that the body cannot be given is an error
-// that names those it can.
+// WithStride returns the body, which is that of a network for classification, with
+// the given output stride (cell.Body.OutputStride): the strides of its last
+// reductions give way, as the reading says. Under the ImageNet stem, with two
+// reductions, 32 becomes 16, the published stride, or 8.
+//
+// Where one stride gives way, nothing else changes, as in the authors' release.
+// Where two do, all cells after the first of them are dilated, so that they see as
+// much of the image as with one (Chen et al., 2017, arXiv 1706.05587, who double
+// the rates of the head then, too). A stride that the body cannot be given so is an
+// error that names those it can.
 func WithStride(body cell.Body, stride int, r Reading) (cell.Body, error) {
 	if err := body.Validate(); err != nil {
 		return cell.Body{}, fmt.Errorf("segmentation: %w", err)
@@ -36,9 +41,15 @@ func WithStride(body cell.Body, stride int, r Reading) (cell.Body, error) {
 	}
 	var possible []int
 	strided := slices.DeleteFunc(slices.Clone(body.Reductions), func(i int) bool { return slices.Contains(body.Unstrided, i) })
-	for keep := len(strided); keep >= 0; keep-- {
+	for keep := len(strided); keep >= max(0, len(strided)-2); keep-- {
 		gone := strided[keep:]
 		b := body
+		if len(gone) == 2 {
+			b.Dilated = nil
+			for i := gone[0] + 1; i < b.Cells; i++ {
+				b.Dilated = append(b.Dilated, i)
+			}
+		}
 		if r == AsReduction {
 			b.Unstrided = slices.Concat(body.Unstrided, gone)
 			slices.Sort(b.Unstrided)

@@ -19,19 +19,21 @@ func TestWithStride(t *testing.T) {
 		stride                int
 		reading               segmentation.Reading
 		reductions, unstrided []int
+		dilated               []int
 	}{
-		{32, segmentation.AsNormal, []int{4, 8}, nil},
-		{16, segmentation.AsNormal, []int{4}, nil},
-		{8, segmentation.AsNormal, []int{}, nil},
-		{32, segmentation.AsReduction, []int{4, 8}, nil},
-		{16, segmentation.AsReduction, []int{4, 8}, []int{8}},
-		{8, segmentation.AsReduction, []int{4, 8}, []int{4, 8}},
+		{32, segmentation.AsNormal, []int{4, 8}, nil, nil},
+		{16, segmentation.AsNormal, []int{4}, nil, nil},
+		{8, segmentation.AsNormal, []int{}, nil, []int{5, 6, 7, 8, 9, 10, 11}},
+		{32, segmentation.AsReduction, []int{4, 8}, nil, nil},
+		{16, segmentation.AsReduction, []int{4, 8}, []int{8}, nil},
+		{8, segmentation.AsReduction, []int{4, 8}, []int{4, 8}, []int{5, 6, 7, 8, 9, 10, 11}},
 	} {
 		t.Run(fmt.Sprintf("%d %s", c.stride, c.reading), func(t *testing.T) {
 			b, err := segmentation.WithStride(whole, c.stride, c.reading)
 			require.NoError(t, err)
 			assert.Equal(t, c.reductions, b.Reductions)
 			assert.Equal(t, c.unstrided, b.Unstrided)
+			assert.Equal(t, c.dilated, b.Dilated)
 			assert.Equal(t, c.stride, b.OutputStride())
 			again, err := segmentation.WithStride(b, c.stride, c.reading)
 			require.NoError(t, err)
@@ -51,6 +53,10 @@ func TestWithStrideErrors(t *testing.T) {
 	body := cell.DARTS(cell.ImageNetStem, 8, 12).Body
 	_, err := segmentation.WithStride(body, 64, segmentation.AsNormal)
 	require.EqualError(t, err, "segmentation: output stride 64, and the body can have [32 16 8]")
+	three := body
+	three.Reductions = []int{2, 4, 8}
+	_, err = segmentation.WithStride(three, 8, segmentation.AsNormal)
+	require.EqualError(t, err, "segmentation: output stride 8, and the body can have [64 32 16]")
 	_, err = segmentation.WithStride(body, 16, "literal")
 	require.EqualError(t, err, `segmentation: reading "literal", want "normal" or "reduction"`)
 	body.Unstrided = []int{5}
@@ -58,13 +64,16 @@ func TestWithStrideErrors(t *testing.T) {
 	require.ErrorContains(t, err, "segmentation: cell: Unstrided is [5]; list reductions, of [4 8], in rising order")
 }
 
-// Both readings of output stride 16. In the second the last cells have twice the
-// channels.
+// Both readings of output stride 16, and 8 in the first. In the second reading the
+// last cells have twice the channels.
 func ExampleWithStride() {
 	genotype, _ := cell.Published("unnas_cityscapes_rot")
 	body := cell.DARTS(cell.ImageNetStem, 8, 6).Body
-	for _, reading := range []segmentation.Reading{segmentation.AsNormal, segmentation.AsReduction} {
-		b, err := segmentation.WithStride(body, 16, reading)
+	for _, c := range []struct {
+		stride  int
+		reading segmentation.Reading
+	}{{16, segmentation.AsNormal}, {16, segmentation.AsReduction}, {8, segmentation.AsNormal}} {
+		b, err := segmentation.WithStride(body, c.stride, c.reading)
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -76,9 +85,10 @@ func ExampleWithStride() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(reading, b.OutputStride(), net.Out.Shape())
+		fmt.Println(c.reading, c.stride, net.Out.Shape(), b.Dilated)
 	}
 	// Output:
-	// normal 16 (1, 5, 7, 64)
-	// reduction 16 (1, 5, 7, 128)
+	// normal 16 (1, 5, 7, 64) []
+	// reduction 16 (1, 5, 7, 128) []
+	// normal 8 (1, 9, 13, 32) [3 4 5]
 }
