@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"unnas/darts/dataset"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -76,8 +75,7 @@ func TestPictureErrors(t *testing.T) {
 
 // An image beside its mask, as a PNG file.
 func ExamplePalette_Picture() {
-	images, _ := dataset.NewScenes(1, 96, 48, 1)
-	img, _ := images.Load(context.Background(), 0)
+	img, _ := town{1, 96, 48}.Load(context.Background(), 0)
 	picture, err := segmentation.CityscapesPalette().Picture(img, 0.7, img.Mask)
 	if err != nil {
 		fmt.Println(err)
