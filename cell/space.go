@@ -31,6 +31,23 @@ type Body struct {
 	// Reductions lists the cells that halve the resolution and double the
 	// channels, in rising order.
 	Reductions []int `json:"reductions"`
+	// Unstrided lists those of the reductions that keep the resolution, in rising
+	// order: their edges have stride 1. They double the channels all the same, and
+	// are cells of the reduction kind.
+	Unstrided []int `json:"unstrided,omitempty"`
+	// Dilated lists the cells whose operations have dilation 2 (ops.Conn), in rising
+	// order. They are ops.Dilatable.
+	Dilated []int `json:"dilated,omitempty"`
+}
+
+// OutputStride returns how many pixels of an image, along each side, come to one
+// pixel of the last cell.
+func (b Body) OutputStride() int {
+	stride := 1
+	if b.Stem == ImageNetStem {
+		stride = 8
+	}
+	return stride << max(0, len(b.Reductions)-len(b.Unstrided))
 }
 
 // Stem names the layers before the first cell.
@@ -138,6 +155,16 @@ func (b Body) Validate() error {
 	for i, r := range b.Reductions {
 		if r < 0 || r >= b.Cells || i > 0 && r <= b.Reductions[i-1] {
 			return fmt.Errorf("cell: Reductions is %v; %d cells reduce at rising numbers below %d", b.Reductions, b.Cells, b.Cells)
+		}
+	}
+	for i, u := range b.Unstrided {
+		if !slices.Contains(b.Reductions, u) || i > 0 && u <= b.Unstrided[i-1] {
+			return fmt.Errorf("cell: Unstrided is %v; list reductions, of %v, in rising order", b.Unstrided, b.Reductions)
+		}
+	}
+	for i, d := range b.Dilated {
+		if d < 0 || d >= b.Cells || i > 0 && d <= b.Dilated[i-1] {
+			return fmt.Errorf("cell: Dilated is %v; list some of %d cells in rising order", b.Dilated, b.Cells)
 		}
 	}
 	return nil

@@ -89,7 +89,11 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 		var index []int
 		for j, x := range states {
 			for k, op := range sp.Ops {
-				y, err := mixed(s.Sub(fmt.Sprintf("_ops.%d._ops.%d", edge, k)), op, x, p.stride(j))
+				c, err := p.connect(op, j, false)
+				var y *gorgonia.Node
+				if err == nil {
+					y, err = mixed(s.Sub(fmt.Sprintf("_ops.%d._ops.%d", edge, k)), op, x, c)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("edge %d→%d, %s: %w", j, i+2, op.Name(), err)
 				}
@@ -108,13 +112,13 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 }
 
 // mixed builds one operation of a mixed op.
-func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
+func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
 	raw, unnormalised := op.(ops.Unnormalised)
 	if !unnormalised {
-		return op.Build(s, x, ops.Conn{Stride: stride})
+		return op.Build(s, x, c)
 	}
 	// In published weights such an operation and its normalisation are a sequence.
-	y, err := raw.Build(s.Sub("0"), x, ops.Conn{Stride: stride})
+	y, err := raw.Build(s.Sub("0"), x, c)
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,12 @@ const (
 	// square, that is the shorter side of the image. In evaluation u is 0 and the
 	// centre is shown.
 	CropMultiscale Crop = "multiscale"
+	// CropWhole scales the image until its shorter side has View.Short pixels, or
+	// leaves it as it is if that is 0, and shows all of it, with zeros (that is,
+	// the mean colour) to the right and below, in training too. An image that is
+	// larger than the view is an error. So networks that label pixels are tested:
+	// Cityscapes, of 2048 by 1024 pixels, in views of 2049 by 1025.
+	CropWhole Crop = "whole"
 	// CropNone resizes the whole image to the view.
 	CropNone Crop = "none"
 )
@@ -48,7 +54,7 @@ type View struct {
 	Height, Width int        // of the network input, in pixels
 	Mean, Std     [3]float64 // of red, green and blue, where full intensity is 1
 	Crop          Crop       // the part of the image that is shown
-	Short         int        // for CropMultiscale alone, in pixels
+	Short         int        // for CropMultiscale and CropWhole, in pixels
 	Flip          bool       // mirror half of the training images left to right
 	// Jitter is the deviation of the colour jitter of training images; 0 turns it
 	// off. Before normalisation, with full intensity at 1, a normal number of this
@@ -123,8 +129,12 @@ func (v View) Validate() error {
 		if v.Short <= 0 || v.Short > maxPixels {
 			return fmt.Errorf("pretext: View.Short = %d, want 1 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
 		}
+	case CropWhole:
+		if v.Short < 0 || v.Short > maxPixels {
+			return fmt.Errorf("pretext: View.Short = %d, want 0 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
+		}
 	default:
-		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropMultiscale, CropNone)
+		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropMultiscale, CropWhole, CropNone)
 	}
 	if !(v.Jitter >= 0) || math.IsInf(v.Jitter, 0) {
 		return fmt.Errorf("pretext: View.Jitter = %g, want a finite number, 0 or more", v.Jitter)
@@ -166,6 +176,9 @@ func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *r
 		return fmt.Errorf("pretext: view of %d by %d pixels into %d floats, want %d", v.Width, v.Height, len(dst), want)
 	}
 	rows, cols := v.frame(img, train, r)
+	if v.Crop == CropWhole && (rows.size > v.Height || cols.size > v.Width) {
+		return fmt.Errorf("pretext: image of %d by %d pixels in a view of %d by %d; choose a larger view, or another crop than %q", cols.size, rows.size, v.Width, v.Height, v.Crop)
+	}
 	flip := train && v.Flip && rng.Bool(r, 0.5)
 	gain, bias := v.colours(train, r)
 	if len(labels) > 0 {
@@ -307,6 +320,9 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 			short *= math.Exp2(rng.Uniform(r, -1, 1))
 		}
 		return v.cover(img, max(1, short/float64(min(v.Height, v.Width))), place)
+	case CropWhole:
+		height, width := v.WholeSize(img.Height, img.Width)
+		return axis{length: img.Height, size: height}, axis{length: img.Width, size: width}
 	}
 	rows = axis{length: img.Height, size: v.Height}
 	cols = axis{length: img.Width, size: v.Width}
@@ -315,6 +331,16 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 		cols.offset = rng.IntN(r, 2*padding+1) - padding
 	}
 	return rows, cols
+}
+
+// WholeSize returns the size that an image of so many pixels has in a view of
+// [CropWhole].
+func (v View) WholeSize(height, width int) (h, w int) {
+	if v.Short == 0 {
+		return height, width
+	}
+	factor := float64(v.Short) / float64(min(height, width))
+	return int(math.Round(factor * float64(height))), int(math.Round(factor * float64(width)))
 }
 
 // area draws a crop for training. An image in which ten tries do not fit, a very
