@@ -41,11 +41,11 @@ const (
 	// DrNAS draws the weights of each edge anew for every pass, from the Dirichlet
 	// distribution with concentrations elu(α) + 1 (Chen et al., 2021, arXiv
 	// 2006.10355). The gradient of the alphas, to first order, is the pathwise one.
-	// All cells of a kind draw alike. The paper's regulariser, which draws
-	// concentrations to 1, is ArchDecay, as in the authors' code: their default is a
-	// weight decay of 1e-3, which draws alphas to 0. As there, cells are derived
-	// from the softmax of the alphas, which orders the operations of an edge as the
-	// mean weights do.
+	// All cells of a kind draw alike. The paper's regulariser, which keeps
+	// concentrations near 1, is ArchDecay, as in the authors' code: by default they
+	// decay alphas by 1e-3, towards 0, where concentrations are 1. As there, cells
+	// are derived from the softmax of the alphas, which orders the operations of an
+	// edge as the mean weights do.
 	//
 	// Differs: the authors search with a part of the channels and remove operations
 	// in stages; and their cells may have edges without an operation.

@@ -42,15 +42,16 @@ type Config struct {
 	// this share of what it is five epochs later, 0.75 in the paper. The cells are
 	// then those of the middle one of the first five epochs, seven before the end.
 	// The eigenvalue is computed after each epoch in which the alphas have learned,
-	// on its last batch for them, which takes the time of up to 48 passes. 0 does
-	// nothing of this; GDAS, whose losses jump, needs it.
+	// on its last batch for them, which takes the time of up to 48 passes; ten such
+	// epochs are needed to compare. 0 does nothing of this, and is what GDAS takes,
+	// whose loss jumps.
 	//
 	// As in the authors' code, dominant is the largest, not the largest in
 	// magnitude. Differs: it comes from products with the matrix, differences of
 	// gradients, rather than from the whole of it, and without the weight decay of
-	// the alphas; the authors' code compares every second epoch, by other numbers,
-	// and not before the eleventh epoch, for which there is ArchEpoch. DrNAS has
-	// weights with all their Gamma numbers at their medians meanwhile.
+	// the alphas; the authors' code takes every second epoch, other numbers, and no
+	// epoch before the eleventh to go back to. The weights of DrNAS are, meanwhile,
+	// shares of the medians of Gamma numbers rather than drawn.
 	StopEigenvalue float64 `json:"stop_eigenvalue"`
 
 	Seed uint64 `json:"seed"` // of everything that is drawn

@@ -56,10 +56,10 @@ func (s *search) measure() error {
 	}
 	value, err := eigenvalue(s, start)
 	if err != nil {
-		return s.place(err)
+		return err
 	}
 	if math.IsNaN(value) || math.IsInf(value, 0) {
-		return s.place(fmt.Errorf("%w: the eigenvalue of the alphas is %v", ErrDiverged, value))
+		return fmt.Errorf("%w: the eigenvalue of the alphas is %v", ErrDiverged, value)
 	}
 	s.past = append(s.past, reading{value, s.result.Last.Genotype})
 	s.past = s.past[max(0, len(s.past)-readings):]

@@ -234,7 +234,7 @@ func (s *search) runEpoch() error {
 	}
 	if s.held != nil && s.c.StopEigenvalue > 0 {
 		if err := s.measure(); err != nil {
-			return err
+			return fmt.Errorf("%w (after the steps of epoch %d)", err, s.epoch+1)
 		}
 	}
 	e := s.result.Last
