@@ -60,6 +60,7 @@ type position struct {
 	ArchSteps int           `json:"arch_steps"` // steps of the alphas
 	Train     [3]float64    `json:"train"`      // the sums of trainMean
 	Held      [3]float64    `json:"held"`       // the sums of heldMean
+	Past      []reading     `json:"past"`       // see sharpened
 	Elapsed   time.Duration `json:"elapsed_ns"` // time that the run has taken
 	Lap       time.Duration `json:"lap_ns"`     // time that the epoch has taken
 	Metrics   int64         `json:"metrics"`    // length of metrics.jsonl in bytes
@@ -118,7 +119,7 @@ func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 func (s *search) checkpoint(w io.Writer, metrics int64) error {
 	h := header{Run: s.identity, Arrays: s.arrays(), At: position{
 		Epoch: s.epoch, Step: s.step, ArchSteps: s.rule.archSteps,
-		Train: s.trainMean.sums(), Held: s.heldMean.sums(),
+		Train: s.trainMean.sums(), Held: s.heldMean.sums(), Past: s.past,
 		Elapsed: time.Since(s.started), Lap: time.Since(s.begun), Metrics: metrics,
 	}}
 	text, err := json.Marshal(h)
@@ -184,7 +185,7 @@ func (s *search) restore(r io.ReadSeeker, size, limit int64) (metrics int64, err
 		}
 	}
 	s.epoch, s.step, s.rule.archSteps = at.Epoch, at.Step, at.ArchSteps
-	s.trainMean, s.heldMean = meanOf(at.Train), meanOf(at.Held)
+	s.trainMean, s.heldMean, s.past = meanOf(at.Train), meanOf(at.Held), at.Past
 	s.started, s.begun = time.Now().Add(-at.Elapsed), time.Now().Add(-at.Lap)
 	s.result.Epochs = s.done() / s.w.steps()
 	return at.Metrics, nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -158,9 +159,45 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
 			want.Config, got.Config = Config{}, Config{}
 			want.Params, got.Params = nil, nil
+			assert.True(t, math.IsNaN(want.Last.Eigenvalue) && math.IsNaN(got.Last.Eigenvalue))
+			want.Last.Eigenvalue, got.Last.Eigenvalue = 0, 0
 			assert.Equal(t, want, got)
 		})
 	}
+}
+
+// TestResumeWithReadings is of a search that draws weights and measures
+// eigenvalues. It is stopped within epochs and between them.
+func TestResumeWithReadings(t *testing.T) {
+	config := func() Config {
+		c := resumable()
+		c.Algorithm, c.StopEigenvalue = DrNAS, 0.75
+		return c
+	}
+	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	want, err := keepRun(t.Context(), whole, resumableSource, config())
+	require.NoError(t, err)
+	for _, n := range []int{4, 2, 2} {
+		c := config()
+		var ctx context.Context
+		ctx, c.Recorder = stopAfter(t, n)
+		_, err := keepRun(ctx, dir, resumableSource, c)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	for range 2 { // the second time nothing is left
+		got, err := keepRun(t.Context(), dir, resumableSource, config())
+		require.NoError(t, err)
+		assert.Equal(t, want.Last, got.Last)
+	}
+	assert.NotZero(t, want.Last.Eigenvalue)
+	events := func(dir string) []string {
+		lines := strings.Split(contents(t, dir)[metricsFile], "\n")
+		return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"event":"done"`) })
+	}
+	assert.Equal(t, events(whole), events(dir))
+	last := fmt.Sprintf(checkpointFile, resumableSteps)
+	assert.True(t, contents(t, whole)[last] == contents(t, dir)[last])
+	assert.Contains(t, contents(t, whole)[last], `"past":[{"eigenvalue":`)
 }
 
 // stopping is a source that ends a run in the middle of a step, when it is asked

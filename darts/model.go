@@ -30,7 +30,7 @@ type model struct {
 	// their memory.
 	weights, alphas, both *vm.Machine
 	recompute, ahead      bool
-	sampler               *sampler // of GDAS
+	sampler               *sampler // nil if the algorithm draws nothing
 	bytes                 int64    // of memory that a search takes
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
@@ -93,8 +93,7 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 			return err
 		}
 		var weigh cell.Weigh = ops.Softmax
-		if c.Algorithm == GDAS {
-			m.sampler = &sampler{temperature: make([]float32, 1)}
+		if m.sampler = newSampler(c.Algorithm); m.sampler != nil {
 			weigh = m.sampler.weigh
 		}
 		n, err := build(m.params, c.Space, weigh, task, c.Batch)
@@ -212,7 +211,7 @@ func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
 
 // try runs what a trial needs. Running statistics stay as they are.
 func (m *model) try(t trial, b *batch) (pass, error) {
-	machine := [...]*vm.Machine{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas}[t]
+	machine := [...]*vm.Machine{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas, heldAlphas: m.alphas}[t]
 	machine.UpdateStats = false
 	defer func() { machine.UpdateStats = true }()
 	return m.run(machine, b)

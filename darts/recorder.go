@@ -60,6 +60,7 @@ type Epoch struct {
 	HeldAccuracy  float64       `json:"held_accuracy"`
 	Entropy       float64       `json:"entropy"`                 // of the softmax of the alphas, mean over edges, as a share of the largest possible
 	SkipShare     float64       `json:"skip_share"`              // weight of skip connections after softmax, mean over edges
+	Eigenvalue    float64       `json:"eigenvalue"`              // see Config.StopEigenvalue; NaN without it
 	Genotype      string        `json:"genotype"`                // what the alphas stand for now; empty without alphas
 	Elapsed       time.Duration `json:"elapsed_ns" clock:"true"` // time that the epoch took
 }
@@ -73,7 +74,7 @@ type Warning struct {
 type Done struct {
 	Epochs   int           `json:"epochs"`
 	Images   int           `json:"images"`                  // see Step
-	Genotype string        `json:"genotype"`                // the cell that was found; empty without alphas
+	Genotype string        `json:"genotype"`                // the cells that were found; empty without alphas
 	Elapsed  time.Duration `json:"elapsed_ns" clock:"true"` // time that the run took
 }
 

@@ -31,7 +31,7 @@ func runEvents() []darts.Event {
 			LR: 0.1, Entropy: 2.079441541679836, SkipShare: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
 		darts.Warning{Text: `3 of 8 edges are "skip_connect" <- look`},
 		darts.Epoch{Epoch: 1, TrainLoss: 1.25, TrainAccuracy: 0.5, HeldLoss: 1.3, HeldAccuracy: 0.475, Entropy: 2,
-			SkipShare: 0.375, Genotype: "sep_conv_3x3 0→2", Elapsed: 61400 * time.Millisecond},
+			SkipShare: 0.375, Eigenvalue: 0.625, Genotype: "sep_conv_3x3 0→2", Elapsed: 61400 * time.Millisecond},
 		darts.Done{Epochs: 2, Images: 5120, Genotype: "sep_conv_3x3 0→2", Elapsed: 2 * time.Hour},
 	}
 }
@@ -47,7 +47,7 @@ func TestJSONLines(t *testing.T) {
 	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"config":{"batch":64,"seed":9223372036854775808}}
 {"event":"step","epoch":1,"step":1,"steps":40,"images":64,"loss":1.5,"accuracy":0.25,"held_loss":1.375,"held_accuracy":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_share":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
-{"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"genotype":"sep_conv_3x3 0→2"}
+{"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2"}
 {"event":"done","epochs":2,"images":5120,"genotype":"sep_conv_3x3 0→2"}
 `
 	withClock := strings.NewReplacer(
@@ -188,9 +188,9 @@ func ExampleNewPrinter() {
 		darts.Start{Task: "rotation", Train: 2585, Held: 2585, Params: 1_930_842, MACs: 345_678_901,
 			PlannedBytes: 1_288_490_189, Epochs: 50, StepsPerEpoch: 40, Batch: 64},
 		darts.Epoch{Epoch: 1, TrainLoss: 1.2534, TrainAccuracy: 0.435, HeldLoss: 1.2811, HeldAccuracy: 0.419,
-			Entropy: 2.079, SkipShare: 0.125, Elapsed: 65 * time.Second},
+			Entropy: 2.079, SkipShare: 0.125, Eigenvalue: math.NaN(), Elapsed: 65 * time.Second},
 		darts.Epoch{Epoch: 2, TrainLoss: 1.1029, TrainAccuracy: 0.521, HeldLoss: 1.1347, HeldAccuracy: 0.502,
-			Entropy: 2.077, SkipShare: 0.125, Elapsed: 58 * time.Second},
+			Entropy: 2.077, SkipShare: 0.125, Eigenvalue: math.NaN(), Elapsed: 58 * time.Second},
 		darts.Done{Epochs: 2, Images: 5120, Elapsed: 123 * time.Second},
 	} {
 		if err := p.Record(e); err != nil {

@@ -20,9 +20,11 @@ var ErrDiverged = errors.New("darts: the run diverged")
 
 // Result is what a search has found.
 type Result struct {
-	// Genotype are the cells that the alphas favour.
+	// Genotype are the cells that the alphas favour, or favoured some epochs before
+	// if Config.StopEigenvalue says so.
 	Genotype cell.Genotype
-	// Normal and Reduce are the alphas, a row for each edge, before softmax.
+	// Normal and Reduce are the alphas as the last step left them, a row for each
+	// edge, before softmax.
 	Normal, Reduce [][]float64
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
@@ -73,6 +75,7 @@ type search struct {
 	epoch, step         int // under way, from 0, and how many steps of it are done
 	saved               int // steps done at the last checkpoint
 	trainMean, heldMean mean
+	past                []reading // of the last epochs, if StopEigenvalue needs them
 	started, begun      time.Time // the run and the epoch, as if never interrupted
 	result              *Result
 }
@@ -169,14 +172,25 @@ func (s *search) begin(start Start) error {
 
 func (s *search) run(ctx context.Context) (*Result, error) {
 	s.ctx = ctx
-	for s.result.Epochs < s.c.Epochs && !s.collapsed() {
+	back, sharp := sharpened(s.past, s.c.StopEigenvalue)
+	for s.result.Epochs < s.c.Epochs && !s.collapsed() && !sharp {
 		if err := s.runEpoch(); err != nil {
 			return s.result, err
 		}
+		back, sharp = sharpened(s.past, s.c.StopEigenvalue)
 	}
-	if done := s.result.Epochs; done < s.c.Epochs {
-		text := fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", done, s.skips(), s.c.StopSkips)
-		if err := s.record(Warning{Text: text}); err != nil {
+	var why string
+	switch done := s.result.Epochs; {
+	case sharp:
+		why = fmt.Sprintf("by epoch %d the loss has become sharp in the alphas, and StopEigenvalue is %s: the search ends with the cells of epoch %d", done, plain(s.c.StopEigenvalue), done-readings+1+smoothed/2)
+		if err := s.goBack(back); err != nil {
+			return s.result, err
+		}
+	case done < s.c.Epochs:
+		why = fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", done, s.skips(), s.c.StopSkips)
+	}
+	if why != "" {
+		if err := s.record(Warning{Text: why}); err != nil {
 			return s.result, err
 		}
 	}
@@ -216,6 +230,11 @@ func (s *search) runEpoch() error {
 	for s.step < s.w.steps() {
 		if err := s.runStep(); err != nil {
 			return err
+		}
+	}
+	if s.held != nil && s.c.StopEigenvalue > 0 {
+		if err := s.measure(); err != nil {
+			return fmt.Errorf("%w (after the steps of epoch %d)", err, s.epoch+1)
 		}
 	}
 	e := s.result.Last
@@ -303,7 +322,10 @@ func (s *search) place(err error) error {
 func (s *search) note() error {
 	normal, reduce := s.m.net.Alphas()
 	both := slices.Concat(normal, reduce)
-	e := Epoch{Epoch: s.epoch + 1, Entropy: cell.Entropy(both), SkipShare: s.c.Space.Share(both, ops.Skip().Name())}
+	e := Epoch{Epoch: s.epoch + 1, Entropy: cell.Entropy(both), SkipShare: s.c.Space.Share(both, ops.Skip().Name()), Eigenvalue: math.NaN()}
+	if n := len(s.past); n > 0 && s.step == s.w.steps() && s.epoch < s.result.Epochs {
+		e.Eigenvalue = s.past[n-1].Eigenvalue
+	}
 	if math.IsNaN(e.Entropy) {
 		return fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
 	}
@@ -377,9 +399,9 @@ func (s *search) draw(purpose string) {
 }
 
 func (s *search) Trial(t trial) error {
-	b := s.trainBatch
-	if t == heldBoth {
-		b = s.heldBatch
+	b, half := s.trainBatch, "the weights' images"
+	if t == heldBoth || t == heldAlphas {
+		b, half = s.heldBatch, "the alphas' images"
 	}
 	p, err := s.m.try(t, b)
 	if err != nil {
@@ -387,7 +409,6 @@ func (s *search) Trial(t trial) error {
 	}
 	if t == heldBoth {
 		s.heldMean.add(p)
-		return finite(p.loss, "the alphas' images")
 	}
-	return finite(p.loss, "the weights' images")
+	return finite(p.loss, half)
 }

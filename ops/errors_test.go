@@ -100,6 +100,8 @@ func TestBadInput(t *testing.T) {
 		{"GumbelSoftmax of a map", "both must be [rows, choices]", func(*ops.Scope) error { return one(ops.GumbelSoftmax(x, x, vector)) }},
 		{"GumbelSoftmax with other noise", "shape (6, 7) and noise of (6)", func(*ops.Scope) error { return one(ops.GumbelSoftmax(rows, vector, vector)) }},
 		{"GumbelSoftmax with many temperatures", "a temperature of shape (6)", func(*ops.Scope) error { return one(ops.GumbelSoftmax(rows, rows, vector)) }},
+		{"Dirichlet of a map", "both must be [rows, choices]", func(*ops.Scope) error { return one(ops.Dirichlet(x, x)) }},
+		{"Dirichlet with other noise", "shape (6, 7) and noise of (6)", func(*ops.Scope) error { return one(ops.Dirichlet(rows, vector)) }},
 		{"Mix without weights", "nil node", func(*ops.Scope) error { return one(ops.Mix(nil, []int{0}, x)) }},
 		{"Mix of nothing", "at least one", func(*ops.Scope) error { return one(ops.Mix(rows, nil)) }},
 		{"Mix of too few weights", "2 maps with 1 weights", func(*ops.Scope) error { return one(ops.Mix(rows, []int{0}, x, x)) }},
