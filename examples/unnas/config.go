@@ -275,10 +275,12 @@ func (m *merger) find(name string, at *yaml.Node) (key, error) {
 			return k, nil
 		}
 	}
-	switch {
-	case isSection(m.keys, name):
-		return key{}, fmt.Errorf("%s: %s is a section; name a key of it, such as %s", m.place(at), name, nearest(m.keys, name))
-	case strings.HasSuffix(name, "<<"):
+	for _, k := range m.keys {
+		if strings.HasPrefix(k.name, name+".") {
+			return key{}, fmt.Errorf("%s: %s is a section; name a key of it, such as %s", m.place(at), name, k.name)
+		}
+	}
+	if at.Tag == "!!merge" {
 		return key{}, fmt.Errorf("%s: merging by << is not supported; write the keys out", m.place(at))
 	}
 	return key{}, fmt.Errorf("%s: unknown key %.60q; the nearest is %s", m.place(at), name, nearest(m.keys, name))

@@ -217,7 +217,7 @@ func (c *config) fault(name, format string, values ...any) error {
 	return fmt.Errorf("%s: %s %w", origin, name, fmt.Errorf(format, values...))
 }
 
-// nearest returns the name of the key that is most like a name: as a whole, or,
+// nearest returns the key or section that is most like a name: as a whole, or,
 // almost as good, in another section.
 func nearest(keys []key, name string) string {
 	const longest = 80
@@ -227,9 +227,14 @@ func nearest(keys []key, name string) string {
 	name = strings.ToUpper(name)
 	best, least := "", 0
 	for _, k := range keys {
-		d := min(distance(name, k.name), 1+distance(last(name), last(k.name)))
-		if best == "" || d < least {
-			best, least = k.name, d
+		section, _, _ := strings.Cut(k.name, ".")
+		for candidate, d := range map[string]int{
+			k.name:  min(distance(name, k.name), 1+distance(last(name), last(k.name))),
+			section: distance(name, section),
+		} {
+			if best == "" || d < least || d == least && candidate < best {
+				best, least = candidate, d
+			}
 		}
 	}
 	return best

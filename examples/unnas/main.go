@@ -66,16 +66,22 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err != nil {
 		return err
 	}
-	src, err := c.open(ctx, *data)
+	c.tell(out)
+	src, err := c.open(ctx, *data, out)
 	if err != nil {
 		return err
 	}
-	c.tell(out)
-	return program.Search{
+	err = program.Search{
 		Name: "unnas", Source: src, Task: c.task(), Config: settings, Options: c.options(),
 		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
 		Again: func(dir string) string { return "OUT_DIR " + dir },
 	}.Run(ctx, out)
+	if d, ok := src.(*dataset.ImageNet22K); ok {
+		if n, first := d.Unreadable(); n > 0 {
+			fmt.Fprintf(out, "%d images could not be read, and others took their places; the first are %s\n", n, strings.Join(first, ", "))
+		}
+	}
+	return err
 }
 
 // options returns where the run is kept.
@@ -98,8 +104,8 @@ func (c *config) tell(out io.Writer) {
 	}
 }
 
-// open opens the images of TRAIN.DATASET in a folder.
-func (c *config) open(ctx context.Context, dir string) (darts.Source, error) {
+// open opens the images of TRAIN.DATASET in a folder, and says what takes long.
+func (c *config) open(ctx context.Context, dir string, out io.Writer) (darts.Source, error) {
 	if dir == "" {
 		return nil, c.fault("TRAIN.DATASET", "is %s; say where it lies with -data FOLDER before the first KEY", c.Train.Dataset)
 	}
@@ -114,7 +120,11 @@ func (c *config) open(ctx context.Context, dir string) (darts.Source, error) {
 	case imagenet:
 		src, err = dataset.OpenImageNet1K(dir, true)
 	case imagenet22k:
-		src, err = dataset.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{Seed: uint64(c.RNGSeed)})
+		src, err = dataset.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{Seed: uint64(c.RNGSeed), Progress: func(done, classes, images int) {
+			if done%1000 == 0 || done == classes {
+				fmt.Fprintf(out, "listed %d of %d classes, %d images, which happens once\n", done, classes, images)
+			}
+		}})
 	case cityscapes:
 		src, err = dataset.OpenCityscapes(dir, true)
 	}

@@ -35,13 +35,8 @@ func (c *config) check() error {
 	if err := c.checkValues(); err != nil {
 		return err
 	}
-	for _, batch := range []struct {
-		name string
-		size int
-	}{{"TRAIN.BATCH_SIZE", c.Train.BatchSize}, {"TEST.BATCH_SIZE", c.Test.BatchSize}} {
-		if batch.size%c.NumGPUs != 0 {
-			return c.fault(batch.name, "is %d, must be a multiple of NUM_GPUS, which is %d", batch.size, c.NumGPUs)
-		}
+	if c.Train.BatchSize%c.NumGPUs != 0 {
+		return c.fault("TRAIN.BATCH_SIZE", "is %d, must be a multiple of NUM_GPUS, which is %d", c.Train.BatchSize, c.NumGPUs)
 	}
 	if err := c.checkTask(); err != nil {
 		return err
@@ -250,6 +245,8 @@ func (c *config) checkTraining() error {
 		return c.fault("TRAIN.DATASET", "is imagenet22k, which serves searches alone: it has no images for testing")
 	case c.Test.Dataset == "" || c.Test.Dataset == imagenet22k:
 		return c.fault("TEST.DATASET", "is %q, must be one of %q to train a network", c.Test.Dataset, []string{cifar10, imagenet, cityscapes})
+	case c.Test.BatchSize%c.NumGPUs != 0:
+		return c.fault("TEST.BATCH_SIZE", "is %d, must be a multiple of NUM_GPUS, which is %d", c.Test.BatchSize, c.NumGPUs)
 	case c.BN.UsePreciseStats && c.NumGPUs > 1:
 		return c.fault("BN.USE_PRECISE_STATS", "is True, which NUM_GPUS above 1 does not have in the release")
 	case c.Train.Portion == 0:
