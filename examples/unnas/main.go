@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	}.Run(ctx, out)
 	if d, ok := src.(*dataset.ImageNet22K); ok {
 		if n, first := d.Unreadable(); n > 0 {
-			fmt.Fprintf(out, "%d images could not be read, and others took their places; the first are %s\n", n, strings.Join(first, ", "))
+			fmt.Fprintf(out, "unreadable images, replaced by others: %d, the first %s\n", n, first[0])
 		}
 	}
 	return err
@@ -120,11 +120,7 @@ func (c *config) open(ctx context.Context, dir string, out io.Writer) (darts.Sou
 	case imagenet:
 		src, err = dataset.OpenImageNet1K(dir, true)
 	case imagenet22k:
-		src, err = dataset.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{Seed: uint64(c.RNGSeed), Progress: func(done, classes, images int) {
-			if done%1000 == 0 || done == classes {
-				fmt.Fprintf(out, "listed %d of %d classes, %d images, which happens once\n", done, classes, images)
-			}
-		}})
+		src, err = c.openImageNet22K(ctx, dir, out)
 	case cityscapes:
 		src, err = dataset.OpenCityscapes(dir, true)
 	}
@@ -133,6 +129,25 @@ func (c *config) open(ctx context.Context, dir string, out io.Writer) (darts.Sou
 	}
 	if n := len(src.Classes()); (c.Task == taskCls || c.Task == taskSeg) && n > c.Model.NumClasses {
 		return nil, c.fault("MODEL.NUM_CLASSES", "is %d, but %s has %d classes", c.Model.NumClasses, dir, n)
+	}
+	return src, nil
+}
+
+// openImageNet22K opens ImageNet-22K, whose images take minutes to list.
+func (c *config) openImageNet22K(ctx context.Context, dir string, out io.Writer) (*dataset.ImageNet22K, error) {
+	src, err := dataset.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{
+		Seed: uint64(c.RNGSeed),
+		Progress: func(done, classes, images int) {
+			if done%1000 == 0 || done == classes {
+				fmt.Fprintf(out, "listed %d of %d classes, %d images\n", done, classes, images)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if why := src.Rebuilt(); why != nil {
+		fmt.Fprintln(out, "the images were listed anew:", why)
 	}
 	return src, nil
 }
