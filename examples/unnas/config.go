@@ -89,7 +89,6 @@ type config struct {
 	LogPeriod           int
 	DistBackend, Host   string
 	Port                int
-	DownloadCache       string
 
 	origins map[string]string // where the values of keys come from that are not the default
 }
@@ -120,7 +119,7 @@ func defaults() *config {
 	c.ReLUInplace, c.Benchmark, c.WarmupIter, c.NumIter = true, true, 3, 30
 	c.Task, c.JigsawGrid, c.NumGPUs, c.RNGSeed = taskCls, 3, 1, 1
 	c.OutDir, c.CfgDest, c.LogDest, c.LogPeriod = defaultOutDir, "config.yaml", "stdout", 10
-	c.DistBackend, c.Host, c.Port, c.DownloadCache = "nccl", "localhost", 10001, "/tmp/pycls-download-cache"
+	c.DistBackend, c.Host, c.Port = "nccl", "localhost", 10001
 	return c
 }
 

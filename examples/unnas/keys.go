@@ -152,7 +152,7 @@ func keys(c *config) []key {
 		{name: "DIST_BACKEND", value: &c.DistBackend, idle: true, note: "of several GPUs"},
 		{name: "HOST", value: &c.Host, idle: true, note: "of several GPUs"},
 		{name: "PORT", value: &c.Port, rule: from(0, 65535), idle: true, note: "of several GPUs"},
-		{name: "DOWNLOAD_CACHE", value: &c.DownloadCache, idle: true, note: "nothing is downloaded"},
+		{name: "DOWNLOAD_CACHE", idle: true, note: "nothing is downloaded"},
 	}
 }
 
