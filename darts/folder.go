@@ -41,7 +41,8 @@ type Folder struct {
 	Keep int
 
 	dir     string
-	opened  bool // rather than made
+	opened  bool     // rather than made
+	own     []string // files of WriteFile
 	metrics *os.File
 	lines   *JSONLines
 	kept    time.Time // when the last checkpoint was, or the folder was opened
@@ -114,6 +115,14 @@ func (f *Folder) Save(r *Result) error {
 	)
 }
 
+// WriteFile writes a file of the program's own beside those of the run: as a
+// whole, or, if write or the file system fails, not at all. The name is not that
+// of a file of the run.
+func (f *Folder) WriteFile(name string, write func(w io.Writer) error) error {
+	f.own = append(f.own, name)
+	return f.write(name, write)
+}
+
 // Discard closes the folder of a run that failed before its first step, and
 // removes what the run has written, and the folder if nothing else is in it. An
 // earlier run that OpenFolder found is kept.
@@ -122,7 +131,7 @@ func (f *Folder) Discard() error {
 		return f.Close()
 	}
 	err := f.metrics.Close()
-	for _, name := range []string{metricsFile, configFile} {
+	for _, name := range append(f.own, metricsFile, configFile) {
 		if e := os.Remove(filepath.Join(f.dir, name)); e != nil && !errors.Is(e, os.ErrNotExist) {
 			err = errors.Join(err, e)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -296,6 +297,22 @@ func TestFolderDiscard(t *testing.T) {
 	require.NoError(t, f.Discard())
 	assert.FileExists(t, kept, "what others wrote stays")
 	assert.NoFileExists(t, filepath.Join(dir, "metrics.jsonl"))
+}
+
+func TestFolderWriteFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	f, err := NewFolder(dir)
+	require.NoError(t, err)
+	hello := func(w io.Writer) error { _, err := io.WriteString(w, "hello"); return err }
+	require.NoError(t, f.WriteFile("own.txt", hello))
+	text, err := os.ReadFile(filepath.Join(dir, "own.txt"))
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(text))
+	broken := errors.New("broken")
+	require.ErrorIs(t, f.WriteFile("own.txt", func(io.Writer) error { return broken }), broken)
+	assert.FileExists(t, filepath.Join(dir, "own.txt"), "the old one stays")
+	require.NoError(t, f.Discard())
+	assert.NoDirExists(t, dir)
 }
 
 func TestFolderRefusesOldRunAndFile(t *testing.T) {

@@ -17,6 +17,13 @@ type Search struct {
 	Task   pretext.Task
 	Config darts.Config // Seed and Workers are those of the Options
 	Options
+
+	// Begin, unless nil, is called with the folder of a run before that begins, if
+	// it does not go on.
+	Begin func(*darts.Folder) error
+	// Again returns what to add to the command to go on with the run of a folder.
+	// Nil returns the flags that all programs have.
+	Again func(dir string) string
 }
 
 // Run runs the search, prints what happens, and keeps it in a folder, which is
@@ -31,6 +38,11 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 	folder, err := s.Folder(s.Name)
 	if err != nil {
 		return err
+	}
+	if s.Begin != nil && !s.Resume {
+		if err := s.Begin(folder); err != nil {
+			return errors.Join(err, folder.Discard())
+		}
 	}
 	printer := Printer(out)
 	c.Folder, c.Recorder = folder, printer
@@ -47,7 +59,11 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 		return errors.Join(err, e)
 	}
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintf(out, "A checkpoint is there too. To go on, repeat the command and add -out %s -resume\n", folder.Dir())
+		again := fmt.Sprintf("-out %s -resume", folder.Dir())
+		if s.Again != nil {
+			again = s.Again(folder.Dir())
+		}
+		fmt.Fprintf(out, "A checkpoint is there too. To go on, repeat the command and add %s\n", again)
 	}
 	return err
 }
