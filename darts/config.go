@@ -55,11 +55,11 @@ type Config struct {
 
 	// Memory is how many bytes the run may take, besides what the source holds; 0 is
 	// all that the machine has, or its container may use. A search that needs more
-	// halves Batch, LR.Base, LR.Min and ArchLR together until it fits, as the
-	// authors' do (Liu et al., 2020, arXiv 2003.12056, supplement B.1), and tells so
-	// in a Warning. MicroBatch and Recompute are other ways to need less: a search
-	// with MicroBatch is refused rather than halved. One that goes on keeps the
-	// settings with which it began, however much memory there is.
+	// halves Batch, LR.Base, LR.Min and ArchLR together, while Batch is even, until it
+	// fits (as in Liu et al., 2020, arXiv 2003.12056, supplement B.1), and tells so in
+	// a Warning. MicroBatch and Recompute are other ways to need less; a search with
+	// MicroBatch is refused rather than halved. One that goes on keeps the settings
+	// with which it began, however much memory there is now.
 	Memory int64 `json:"-"`
 
 	Workers  int      `json:"-"` // goroutines that load images, 1 or more
