@@ -90,7 +90,7 @@ func TestPrinterWithoutHeldHalf(t *testing.T) {
 	nan := math.NaN()
 	p := newSteppedClock().printer(&out, false)
 	for _, e := range []Event{
-		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1},
+		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1, MicroBatch: 1},
 		Epoch{Epoch: 1, TrainLoss: nan, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: nan, Entropy: nan, SkipShare: nan, Eigenvalue: nan},
 		Done{Epochs: 1, Images: 1},
 	} {
@@ -101,6 +101,20 @@ func TestPrinterWithoutHeldHalf(t *testing.T) {
 epoch 1/1    0 s  acc 100.0%
 done: 1 epoch, 1 image, 0 s
 `, out.String())
+}
+
+func TestPrinterTellsHowMemoryIsSpared(t *testing.T) {
+	for want, start := range map[string]Start{
+		"3.0 KiB of memory\n":                                      {MicroBatch: 64},
+		"3.0 KiB of memory, 16 images at once\n":                   {MicroBatch: 16},
+		"3.0 KiB of memory, with recomputation\n":                  {MicroBatch: 64, Recompute: true},
+		"3.0 KiB of memory, 1 image at once, with recomputation\n": {MicroBatch: 1, Recompute: true},
+	} {
+		start.Batch, start.PlannedBytes = 64, 3<<10
+		var out bytes.Buffer
+		require.NoError(t, NewPrinter(&out, false).Record(start))
+		assert.True(t, strings.HasSuffix(out.String(), want), "%q", out.String())
+	}
 }
 
 func TestPrinterFitsTerminal(t *testing.T) {
