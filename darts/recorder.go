@@ -31,6 +31,7 @@ type Start struct {
 	Epochs        int    `json:"epochs"`                     // epochs of the run
 	StepsPerEpoch int    `json:"steps_per_epoch"`            // steps of one epoch
 	Batch         int    `json:"batch"`                      // images in a step
+	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder
 	Config        any    `json:"config"`                     // the configuration; data only
 }
 

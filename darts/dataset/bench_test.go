@@ -3,7 +3,6 @@ package dataset_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -17,7 +16,6 @@ import (
 	"unnas/darts/dataset"
 	"unnas/internal/rng"
 	"unnas/pretext"
-	"unnas/pretext/turbojpeg"
 )
 
 // BenchmarkLoad loads random images, one after the other and on all cores, and
@@ -77,54 +75,5 @@ func BenchmarkLoad(b *testing.B) {
 			})
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 		})
-	}
-}
-
-// BenchmarkReal loads real images, in the order of the data set and in a random
-// one, with each JPEG decoder that is there, and reports images a second on one
-// core. The view is the one of rotation: random crop, flip, jitter, and the other
-// three ways up.
-func BenchmarkReal(b *testing.B) {
-	imageNet, err := dataset.OpenImageNet1K(sharedData(b, "imagenet_mini"), true)
-	require.NoError(b, err)
-	cifar, err := dataset.OpenCIFAR10(sharedData(b, "cifar10_lossless"), true)
-	require.NoError(b, err)
-	b.Cleanup(func() { pretext.SetJPEGDecoder("", nil) })
-	for _, c := range []struct {
-		name, decoder string
-		use           func() error
-		src           interface {
-			Len() int
-			Load(context.Context, int) (*pretext.Image, error)
-		}
-		view pretext.View
-	}{
-		{"ImageNet", "go", func() error { pretext.SetJPEGDecoder("", nil); return nil }, imageNet, pretext.ImageNet(224)},
-		{"ImageNet", "turbo", turbojpeg.Use, imageNet, pretext.ImageNet(224)},
-		{"CIFAR10", "none", func() error { return nil }, cifar, pretext.CIFAR10()},
-	} {
-		for _, random := range []bool{false, true} {
-			for _, viewed := range []bool{false, true} {
-				b.Run(fmt.Sprintf("%s/decoder=%s/random=%t/view=%t", c.name, c.decoder, random, viewed), func(b *testing.B) {
-					if err := c.use(); err != nil {
-						b.Skip(err)
-					}
-					task := pretext.Rotation{View: c.view}
-					x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
-					r := rng.New(1, "benchmark", 0, 0)
-					for i := 0; b.Loop(); i++ {
-						n := i % c.src.Len()
-						if random {
-							n = rng.IntN(r, c.src.Len())
-						}
-						img := load(b, c.src, n)
-						if viewed {
-							require.NoError(b, task.Sample(x, y, img, true, r))
-						}
-					}
-					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
-				})
-			}
-		}
 	}
 }

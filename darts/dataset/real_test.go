@@ -13,7 +13,7 @@ import (
 
 // sharedData returns a folder of real data beside the repository, or in the
 // folder that UNNAS_SHARED names. The test is skipped where there is none.
-func sharedData(t testing.TB, name string) string {
+func sharedData(t *testing.T, name string) string {
 	t.Helper()
 	shared := os.Getenv("UNNAS_SHARED")
 	if shared == "" {
