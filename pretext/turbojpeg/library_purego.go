@@ -24,11 +24,10 @@ var files = map[string][]string{
 // What the library's header, turbojpeg.h, calls TJCS_YCbCr, TJCS_GRAY, TJPF_RGB
 // and TJFLAG_ACCURATEDCT.
 const (
-	spaceYCbCr    = 1
-	spaceGrey     = 2
-	formatRGB     = 0
-	flagAccurate  = 4096
-	handleMissing = 0
+	spaceYCbCr   = 1
+	spaceGrey    = 2
+	formatRGB    = 0
+	flagAccurate = 4096
 )
 
 // library holds functions of the TurboJPEG API. Those of version 2 are in all
@@ -73,7 +72,7 @@ func open() (decoder, error) {
 // others, and if the library has anything to say against the file.
 func (l *library) decode(pix, file []byte, width, height int) bool {
 	handle := l.tjInitDecompress() // for this call alone: handles are not for many threads
-	if handle == handleMissing {
+	if handle == 0 {
 		return false
 	}
 	defer l.tjDestroy(handle)
