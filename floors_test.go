@@ -33,11 +33,15 @@ var floors = map[string]int{
 	"pretext":             5,
 	"segmentation":        6,
 	"darts/dataset":       6,
+	"pretext/turbojpeg":   6,
 	"darts":               7,
 }
 
 // kits serve tests, and nothing else imports them.
 var kits = []string{"internal/golden", "ops/optest", "pretext/pretexttest"}
+
+// chosen bind libraries that are not Go; only programs decide to link them.
+var chosen = []string{"pretext/turbojpeg"}
 
 // gorgoniaFloor is the lowest floor that knows Gorgonia.
 const gorgoniaFloor = 2
@@ -71,6 +75,9 @@ func fault(dir string, test bool, imported string) string {
 		}
 		return "only programs import " + imported
 	}
+	if slices.Contains(chosen, target) && !test && !strings.HasPrefix(dir, programs) {
+		return "only programs and tests import " + imported
+	}
 	below, known := floors[target]
 	switch {
 	case !known:
@@ -103,6 +110,9 @@ func TestFault(t *testing.T) {
 		{"itself, by a test", "cell", "unnas/cell", true, false},
 		{"kit", "cell", "unnas/ops/optest", false, true},
 		{"kit, by a test", "cell", "unnas/ops/optest", true, false},
+		{"library outside Go", "darts", "unnas/pretext/turbojpeg", false, true},
+		{"library outside Go, by a test", "darts", "unnas/pretext/turbojpeg", true, false},
+		{"library outside Go, by a program", "examples/quickstart", "unnas/pretext/turbojpeg", false, false},
 		{"by a kit", "internal/golden", "unnas/segmentation", false, false},
 		{"standard", "internal/kernel", "math", false, false},
 		{"Gorgonia below its floor", "internal/kernel", "gorgonia.org/tensor", false, true},

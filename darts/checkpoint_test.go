@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -534,6 +535,21 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 			assert.Equal(t, before, allFiles(t, dir), "the earlier run is kept")
 		})
 	}
+}
+
+// TestCheckpointOfAnotherDecoder goes on where JPEG files give other pixels.
+func TestCheckpointOfAnotherDecoder(t *testing.T) {
+	dir := stopped(t)
+	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int) bool { return false })
+	defer pretext.SetJPEGDecoder("", nil)
+	_, err := keepRun(t.Context(), dir, resumableSource, resumable())
+	require.ErrorContains(t, err, fmt.Sprintf("\ndecoder: %q → %q\n", "image/jpeg "+runtime.Version(), "fast jpeg 9"))
+	pretext.SetJPEGDecoder("", nil)
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	require.NoError(t, err)
+	metrics, err := os.ReadFile(filepath.Join(dir, metricsFile))
+	require.NoError(t, err)
+	assert.Contains(t, string(metrics), fmt.Sprintf(`"decoder":%q`, pretext.JPEGDecoder()))
 }
 
 func TestCheckpointOfAnotherVersion(t *testing.T) {

@@ -33,6 +33,7 @@ type Start struct {
 	Batch         int    `json:"batch"`                      // images in a step
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
+	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder
 	Config        any    `json:"config"`                     // the configuration; data only
 }
 

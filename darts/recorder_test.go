@@ -26,7 +26,7 @@ func runEvents() []darts.Event {
 	}
 	return []darts.Event{
 		darts.Start{Task: "rotation", Images: 5170, Train: 2585, Held: 2585, Params: 1_930_842, MACs: 345_678_901,
-			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Config: config{64, 1 << 63}},
+			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Decoder: "image/jpeg go1.26.8", Config: config{64, 1 << 63}},
 		darts.Step{Epoch: 1, Step: 1, Steps: 40, Images: 64, Loss: 1.5, Accuracy: 0.25, HeldLoss: 1.375, HeldAccuracy: 0.3125,
 			LR: 0.1, Entropy: 2.079441541679836, SkipShare: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
 		darts.Warning{Text: `3 of 8 edges are "skip_connect" <- look`},
@@ -44,7 +44,7 @@ func record(t *testing.T, r darts.Recorder, events ...darts.Event) {
 }
 
 func TestJSONLines(t *testing.T) {
-	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"config":{"batch":64,"seed":9223372036854775808}}
+	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"decoder":"image/jpeg go1.26.8","config":{"batch":64,"seed":9223372036854775808}}
 {"event":"step","epoch":1,"step":1,"steps":40,"images":64,"loss":1.5,"accuracy":0.25,"held_loss":1.375,"held_accuracy":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_share":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
 {"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2"}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"unnas/internal/rng"
 )
@@ -184,6 +185,8 @@ func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *r
 	if len(labels) > 0 {
 		mask(labels, img, rows, cols, flip, v.Width)
 	}
+	var room [512]tap // views that are wider take memory
+	taps := cols.taps(room[:0], v.Width, flip)
 	for i := range v.Height {
 		line := dst[3*v.Width*i:][:3*v.Width]
 		y0, y1, wy, ok := rows.at(i)
@@ -193,21 +196,17 @@ func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *r
 		}
 		upper := img.Pix[3*img.Width*y0:][:3*img.Width]
 		lower := img.Pix[3*img.Width*y1:][:3*img.Width]
-		for j := range v.Width {
-			out := line[3*j:][:3]
-			if flip {
-				out = line[3*(v.Width-1-j):][:3]
-			}
-			x0, x1, wx, ok := cols.at(j)
-			if !ok {
-				fill(out, border)
+		for j, t := range taps {
+			out := (*[3]float32)(line[3*j:])
+			if !t.ok {
+				fill(out[:], border)
 				continue
 			}
-			a, b := upper[3*x0:][:3], upper[3*x1:][:3]
-			c, d := lower[3*x0:][:3], lower[3*x1:][:3]
+			a, b := (*[3]uint8)(upper[3*t.first:]), (*[3]uint8)(upper[3*t.second:])
+			c, d := (*[3]uint8)(lower[3*t.first:]), (*[3]uint8)(lower[3*t.second:])
 			for k := range out {
-				top := mix(float32(a[k]), float32(b[k]), wx)
-				low := mix(float32(c[k]), float32(d[k]), wx)
+				top := mix(float32(a[k]), float32(b[k]), t.weight)
+				low := mix(float32(c[k]), float32(d[k]), t.weight)
 				out[k] = mix(top, low, wy)*gain[k] + bias[k]
 			}
 		}
@@ -288,6 +287,26 @@ func (a axis) at(i int) (first, second int, weight float32, ok bool) {
 	s = min(max(s, 0), float64(a.length-1))
 	first = int(s)
 	return a.start + first, a.start + min(first+1, a.length-1), float32(s - float64(first)), true
+}
+
+// A tap is what at returns.
+type tap struct {
+	first, second int32
+	weight        float32
+	ok            bool
+}
+
+// taps appends where the first n pixels of the view lie, from the last on if flip
+// says so. They are the same for all of its lines.
+func (a axis) taps(to []tap, n int, flip bool) []tap {
+	for i := range n {
+		first, second, weight, ok := a.at(i)
+		to = append(to, tap{int32(first), int32(second), weight, ok})
+	}
+	if flip {
+		slices.Reverse(to)
+	}
+	return to
 }
 
 // nearest returns the image pixel that is nearest to pixel i of the view, and
