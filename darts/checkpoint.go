@@ -35,7 +35,7 @@ import (
 // another version can be told from a damaged one.
 const (
 	checkpointMagic   = "unnas checkpoint"
-	checkpointVersion = 1
+	checkpointVersion = 2
 	checkpointPrefix  = len(checkpointMagic) + 8
 	checkpointTrailer = 4
 	maxHeader         = 1 << 20
@@ -63,6 +63,7 @@ type position struct {
 	Elapsed   time.Duration `json:"elapsed_ns"` // time that the run has taken
 	Lap       time.Duration `json:"lap_ns"`     // time that the epoch has taken
 	Metrics   int64         `json:"metrics"`    // length of metrics.jsonl in bytes
+	Watch     watch         `json:"watch"`
 }
 
 // array is one of the arrays of a checkpoint.
@@ -119,7 +120,7 @@ func (s *search) checkpoint(w io.Writer, metrics int64) error {
 	h := header{Run: s.identity, Arrays: s.arrays(), At: position{
 		Epoch: s.epoch, Step: s.step, ArchSteps: s.rule.archSteps,
 		Train: s.trainMean.sums(), Held: s.heldMean.sums(),
-		Elapsed: time.Since(s.started), Lap: time.Since(s.begun), Metrics: metrics,
+		Elapsed: time.Since(s.started), Lap: time.Since(s.begun), Metrics: metrics, Watch: s.watch,
 	}}
 	text, err := json.Marshal(h)
 	if err != nil {
@@ -187,6 +188,7 @@ func (s *search) restore(r io.ReadSeeker, size, limit int64) (metrics int64, err
 	s.trainMean, s.heldMean = meanOf(at.Train), meanOf(at.Held)
 	s.started, s.begun = time.Now().Add(-at.Elapsed), time.Now().Add(-at.Lap)
 	s.result.Epochs = s.done() / s.w.steps()
+	s.watch = at.Watch
 	return at.Metrics, nil
 }
 
