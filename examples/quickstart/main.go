@@ -127,14 +127,16 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 			printer.Columns = columns
 		}
 	}
-	c.Folder, c.Recorder = folder, printer
+	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
+	c.Folder, c.Recorder = folder, darts.Recorders(printer, board)
 	result, err := darts.Search(ctx, src, task, c)
-	err = errors.Join(err, printer.Close())
+	err = errors.Join(err, printer.Close(), board.Close())
 	if result == nil || result.Steps == 0 { // nothing to keep
 		return errors.Join(err, folder.Discard())
 	}
+	saved := folder.Save(result)
 	err = errors.Join(err, folder.Close())
-	if saved := folder.Save(result); saved != nil {
+	if saved != nil {
 		return errors.Join(err, saved)
 	}
 	if e := show(out, result, c, task, folder.Dir(), err != nil); e != nil {
@@ -220,7 +222,7 @@ func show(out io.Writer, r *darts.Result, c darts.Config, task pretext.Task, dir
 	if stopped { // else the printer has shown the cells
 		fmt.Fprintf(out, "stopped after %d steps, found so far:\n%v\n", r.Steps, r.Genotype)
 	}
-	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the run as config.json and metrics.jsonl.\n",
+	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as weights.safetensors, the run as config.json, metrics.jsonl and tensorboard.\n",
 		c.Space.Body.Cells, c.Space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)
 	return err
 }
