@@ -86,7 +86,7 @@ const (
 	eventSessionLog protowire.Number = 7 // SessionLog
 
 	sessionLogStatus protowire.Number = 1 // enum
-	statusStart                       = 1
+	statusStart      uint64           = 1
 
 	summaryValue protowire.Number = 1 // repeated Value
 
@@ -108,7 +108,7 @@ const (
 	histogramCounts  protowire.Number = 7 // repeated, packed
 
 	tensorType    protowire.Number = 1 // enum
-	typeString                     = 7
+	typeString    uint64           = 7
 	tensorShape   protowire.Number = 2 // TensorShapeProto; empty for a scalar
 	tensorStrings protowire.Number = 8 // repeated bytes
 )
