@@ -23,6 +23,7 @@ import (
 var floors = map[string]int{
 	"internal/atomicfile": 0,
 	"internal/cpu":        0,
+	"internal/filelock":   0,
 	"internal/rng":        0,
 	"internal/memory":     0,
 	"internal/kernel":     1,

@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -208,6 +209,38 @@ func (sp Space) Share(alpha [][]float64, name string) float64 {
 		}
 	}
 	return sum / math.Max(1, float64(len(alpha)))
+}
+
+// KendallTau compares how two alphas of equal shape rank the operations of each
+// edge. It is the mean over the edges of Kendall's rank correlation (Kendall,
+// 1938, doi 10.1093/biomet/30.1-2.81, without a correction for ties): of all pairs
+// of operations, the share that both alphas order alike less the share that they
+// order the opposite way. A pair that either has as equals counts for neither, and
+// an edge with one operation as 1. It is 1 for equal rankings, around 0 for
+// unrelated and -1 for opposite ones, and NaN for alphas of different shapes and
+// for those without edges.
+func KendallTau(a, b [][]float64) float64 {
+	if len(a) != len(b) {
+		return math.NaN()
+	}
+	var sum float64
+	for i, row := range a {
+		if len(row) != len(b[i]) {
+			return math.NaN()
+		}
+		if len(row) < 2 {
+			sum++
+			continue
+		}
+		agreed, pairs := 0, len(row)*(len(row)-1)/2
+		for k := range row {
+			for l := range k {
+				agreed += cmp.Compare(row[k], row[l]) * cmp.Compare(b[i][k], b[i][l])
+			}
+		}
+		sum += float64(agreed) / float64(pairs)
+	}
+	return sum / float64(len(a))
 }
 
 // probabilities returns the softmax of a row.

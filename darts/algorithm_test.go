@@ -150,6 +150,12 @@ func TestStopSkips(t *testing.T) {
 			assert.Equal(t, test.want, r.Epochs)
 			assert.Equal(t, test.want, done)
 			assert.Equal(t, "skip_connect", r.Genotype.Normal[0].Op)
+			if test.stop == 0 {
+				require.Len(t, warnings, 1, "it is warned once")
+				assert.Contains(t, warnings[0], "after epoch 1, 4 of the 4 edges of the normal cell are skip connections")
+				assert.Contains(t, warnings[0], "set StopSkips")
+				return
+			}
 			if test.want == 3 {
 				assert.Empty(t, warnings)
 				return

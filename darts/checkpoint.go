@@ -35,7 +35,7 @@ import (
 // another version can be told from a damaged one.
 const (
 	checkpointMagic   = "unnas checkpoint"
-	checkpointVersion = 1
+	checkpointVersion = 2
 	checkpointPrefix  = len(checkpointMagic) + 8
 	checkpointTrailer = 4
 	maxHeader         = 1 << 20
@@ -64,6 +64,7 @@ type position struct {
 	Elapsed   time.Duration `json:"elapsed_ns"` // time that the run has taken
 	Lap       time.Duration `json:"lap_ns"`     // time that the epoch has taken
 	Metrics   int64         `json:"metrics"`    // length of metrics.jsonl in bytes
+	Watch     watch         `json:"watch"`
 }
 
 // array is one of the arrays of a checkpoint.
@@ -119,7 +120,7 @@ func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 func (s *search) checkpoint(w io.Writer, metrics int64) error {
 	h := header{Run: s.identity, Arrays: s.arrays(), At: position{
 		Epoch: s.epoch, Step: s.step, ArchSteps: s.rule.archSteps,
-		Train: s.trainMean.sums(), Held: s.heldMean.sums(), Past: s.past,
+		Train: s.trainMean.sums(), Held: s.heldMean.sums(), Past: s.past, Watch: s.watch,
 		Elapsed: time.Since(s.started), Lap: time.Since(s.begun), Metrics: metrics,
 	}}
 	text, err := json.Marshal(h)
@@ -188,6 +189,7 @@ func (s *search) restore(r io.ReadSeeker, size, limit int64) (metrics int64, err
 	s.trainMean, s.heldMean, s.past = meanOf(at.Train), meanOf(at.Held), at.Past
 	s.started, s.begun = time.Now().Add(-at.Elapsed), time.Now().Add(-at.Lap)
 	s.result.Epochs = s.done() / s.w.steps()
+	s.watch = at.Watch
 	return at.Metrics, nil
 }
 

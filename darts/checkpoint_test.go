@@ -39,7 +39,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	for _, f := range files {
 		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
 		require.NoError(t, err)
-		if strings.HasPrefix(f.Name(), "checkpoint-") {
+		if strings.HasPrefix(f.Name(), "checkpoint-") || strings.HasPrefix(f.Name(), "best-") {
 			r := bytes.NewReader(b)
 			h, err := readHeader(r, r.Size())
 			require.NoError(t, err)
@@ -60,7 +60,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func outcome(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := contents(t, dir)
-	steps, err := (&Folder{dir: dir}).checkpoints()
+	steps, err := (&Folder{dir: dir}).snapshots(checkpointFile)
 	require.NoError(t, err)
 	require.NotEmpty(t, steps)
 	for _, n := range steps[:len(steps)-1] {
@@ -132,7 +132,7 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 	wantResult, err := keepRun(t.Context(), whole, resumableSource, resumable())
 	require.NoError(t, err)
 	want := outcome(t, whole)
-	require.Len(t, want, 6)
+	require.Len(t, want, 8)
 	for _, stops := range [][]int{{3}, {5}, {1, 1, 1, 1, 1, 1, 1, 1}, {9}} {
 		t.Run(fmt.Sprint(stops), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
@@ -270,7 +270,7 @@ func TestCheckpointsKept(t *testing.T) {
 			c.Folder = &Folder{Interval: test.interval, Keep: test.keep}
 			_, err := keepRun(t.Context(), dir, resumableSource, c)
 			require.NoError(t, err)
-			got, err := (&Folder{dir: dir}).checkpoints()
+			got, err := (&Folder{dir: dir}).snapshots(checkpointFile)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
 		})
@@ -560,7 +560,7 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	binary.LittleEndian.PutUint32(b[len(checkpointMagic):], 8)
 	require.NoError(t, os.WriteFile(newest, seal(b), 0o644))
 	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
-	for _, want := range []string{"darts: ", newest, "version 8", "version 1"} {
+	for _, want := range []string{"darts: ", newest, "version 8", "version 2"} {
 		assert.ErrorContains(t, err, want)
 	}
 }

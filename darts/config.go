@@ -34,7 +34,8 @@ type Config struct {
 	// StopSkips ends the search after an epoch in which the alphas have learned if
 	// the normal cell has so many skip connections or more, 2 in DARTS+ (Liang et
 	// al., 2019, arXiv 1909.06035, criterion 1); 0 does not. Space.MaxSkips, of
-	// P-DARTS, goes on but limits what is derived.
+	// P-DARTS, goes on but limits what is derived. With neither, a Warning tells
+	// once of 2 skip connections.
 	StopSkips int `json:"stop_skips"`
 
 	// StopEigenvalue ends the search when the held-out loss has become sharp in the

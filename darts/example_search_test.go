@@ -89,6 +89,33 @@ func ExampleNewFolder() {
 	// reduce.svg
 }
 
+// TensorBoard shows the file with tensorboard -logdir and the folder.
+func ExampleNewTensorBoard() {
+	dir, err := os.MkdirTemp("", "board")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	board := darts.NewTensorBoard(dir)
+	for _, e := range []darts.Event{
+		darts.Start{StepsPerEpoch: 1},
+		darts.Step{Epoch: 1, Step: 1, Steps: 1, Loss: 1.25, LR: 0.025},
+		darts.Epoch{Epoch: 1, TrainLoss: 1.25, Genotype: "none"},
+	} {
+		if err := board.Record(e); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println(board.Close())
+	files, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
+	fmt.Println(len(files), "file")
+	// Output:
+	// <nil>
+	// 1 file
+}
+
 // stopAtStep is a recorder that ends a run, as Ctrl-C might.
 type stopAtStep func()
 

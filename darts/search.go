@@ -76,6 +76,7 @@ type search struct {
 	saved               int // steps done at the last checkpoint
 	trainMean, heldMean mean
 	past                []reading // of the last epochs, if StopEigenvalue needs them
+	watch               watch
 	started, begun      time.Time // the run and the epoch, as if never interrupted
 	result              *Result
 }
@@ -181,7 +182,7 @@ func (s *search) begin(start Start, told string) error {
 func (s *search) run(ctx context.Context) (*Result, error) {
 	s.ctx = ctx
 	back, sharp := sharpened(s.past, s.c.StopEigenvalue)
-	for s.result.Epochs < s.c.Epochs && !s.collapsed() && !sharp {
+	for s.result.Epochs < s.c.Epochs && !s.collapsed(s.c.StopSkips) && !sharp {
 		if err := s.runEpoch(); err != nil {
 			return s.result, err
 		}
@@ -205,9 +206,10 @@ func (s *search) run(ctx context.Context) (*Result, error) {
 	return s.result, s.record(Done{Epochs: s.result.Epochs, Images: s.done() * s.c.Batch, Genotype: s.result.Genotype.String(), Elapsed: time.Since(s.started)})
 }
 
-// collapsed says whether so many skip connections have won that the search ends.
-func (s *search) collapsed() bool {
-	return s.c.StopSkips > 0 && s.result.Epochs > s.c.ArchEpoch && s.skips() >= s.c.StopSkips
+// collapsed says whether the alphas have learned for an epoch and so many skip
+// connections have won; never if limit is 0.
+func (s *search) collapsed(limit int) bool {
+	return limit > 0 && s.result.Epochs > s.c.ArchEpoch && s.skips() >= limit
 }
 
 // skips counts the skip connections of the normal cell.
@@ -223,6 +225,7 @@ func (s *search) skips() int {
 
 func (s *search) runEpoch() error {
 	if s.step == s.w.steps() { // the one before is complete
+		s.watch.Before = slices.Concat(s.result.Normal, s.result.Reduce)
 		s.epoch, s.step = s.epoch+1, 0
 		s.trainMean, s.heldMean = mean{}, mean{}
 	}
@@ -251,6 +254,12 @@ func (s *search) runEpoch() error {
 		return err
 	}
 	s.result.Epochs++
+	if err := s.warn(); err != nil {
+		return err
+	}
+	if err := s.saveBest(); err != nil {
+		return err
+	}
 	return s.save()
 }
 
@@ -330,7 +339,12 @@ func (s *search) place(err error) error {
 func (s *search) note() error {
 	normal, reduce := s.m.net.Alphas()
 	both := slices.Concat(normal, reduce)
-	e := Epoch{Epoch: s.epoch + 1, Entropy: cell.Entropy(both), SkipShare: s.c.Space.Share(both, ops.Skip().Name()), Eigenvalue: math.NaN()}
+	e := Epoch{
+		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
+		SkipShare: s.c.Space.Share(both, ops.Skip().Name()), PoolShare: s.poolShare(both),
+		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
+		Eigenvalue: math.NaN(),
+	}
 	if n := len(s.past); n > 0 && s.step == s.w.steps() && s.epoch < s.result.Epochs {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
 	}

@@ -116,7 +116,7 @@ func TestSearchIsReproducible(t *testing.T) {
 		require.NoError(t, folder.Close())
 		runtime.GOMAXPROCS(previous)
 		got := contents(t, dir)
-		require.Len(t, got, 7, "two checkpoints among them")
+		require.Len(t, got, 9, "three checkpoints among them")
 		if want == nil {
 			want = got
 		}

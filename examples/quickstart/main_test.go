@@ -53,9 +53,12 @@ func TestRunKeepsWhatItFinds(t *testing.T) {
 	var g cell.Genotype
 	require.NoError(t, json.Unmarshal(b, &g))
 	require.NoError(t, g.Validate(nil))
-	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl"} {
+	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl", "weights.safetensors"} {
 		assert.FileExists(t, filepath.Join(dir, name))
 	}
+	events, err := filepath.Glob(filepath.Join(dir, "tensorboard", "events.out.tfevents.*"))
+	require.NoError(t, err)
+	assert.Len(t, events, 1)
 	assert.ErrorContains(t, run(t.Context(), args, &out, &help), "already")
 }
 
@@ -110,7 +113,7 @@ func TestRunGoesOn(t *testing.T) {
 	out.Reset()
 	require.NoError(t, run(t.Context(), args(parts, "-resume"), &out, &out))
 	assert.NotContains(t, out.String(), "epoch 1/3")
-	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl", "normal.svg"} {
+	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl", "normal.svg", "weights.safetensors"} {
 		want, err := os.ReadFile(filepath.Join(whole, name))
 		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join(parts, name))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"unnas/darts"
 	"unnas/pretext"
@@ -45,14 +46,16 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 		}
 	}
 	printer := Printer(out)
-	c.Folder, c.Recorder = folder, printer
+	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
+	c.Folder, c.Recorder = folder, darts.Recorders(printer, board)
 	result, err := darts.Search(ctx, s.Source, s.Task, c)
-	err = errors.Join(err, printer.Close())
+	err = errors.Join(err, printer.Close(), board.Close())
 	if result == nil || result.Steps == 0 { // nothing to keep
 		return errors.Join(err, folder.Discard())
 	}
+	saved := folder.Save(result)
 	err = errors.Join(err, folder.Close())
-	if saved := folder.Save(result); saved != nil {
+	if saved != nil {
 		return errors.Join(err, saved)
 	}
 	if e := s.show(out, result, folder.Dir(), err != nil); e != nil {
@@ -78,7 +81,7 @@ func (s Search) show(out io.Writer, r *darts.Result, dir string, stopped bool) e
 	if stopped { // else the printer has shown the cells
 		fmt.Fprintf(out, "stopped after %d steps, found so far:\n%v\n", r.Steps, r.Genotype)
 	}
-	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the run as config.json and metrics.jsonl.\n",
+	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as weights.safetensors, the run as config.json, metrics.jsonl and tensorboard.\n",
 		space.Body.Cells, space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)
 	return err
 }
