@@ -31,6 +31,7 @@ type model struct {
 	weights, alphas, both *vm.Machine
 	recompute, ahead      bool
 	sampler               *sampler // of GDAS
+	dropper               *dropper // of P-DARTS
 	bytes                 int64    // of memory that a search takes
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
@@ -97,7 +98,12 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 			m.sampler = &sampler{temperature: make([]float32, 1)}
 			weigh = m.sampler.weigh
 		}
-		n, err := build(m.params, c.Space, weigh, task, c.Batch)
+		space := c.Space
+		if c.SkipDropout > 0 {
+			m.dropper = newDropper()
+			space.Ops = m.dropper.over(space.Ops)
+		}
+		n, err := build(m.params, space, weigh, task, c.Batch)
 		if err != nil {
 			return err
 		}
