@@ -51,7 +51,7 @@ func EdgesBackward(gy, w, y []float32, groups []int, k int, gw, gb []float32) {
 				g += float64(gy[e*(k+1)+j]) * float64(w[e*k+j])
 			}
 			gb[e] = float32(g)
-			mean += float64(y[e*(k+1)+k]) * g
+			mean += float64(y[e*(k+1)+k]) * float64(gb[e]) // exactly gb of an edge that is alone
 		}
 		for e := from; e < from+n; e++ {
 			gb[e] = float32(float64(y[e*(k+1)+k]) * (float64(gb[e]) - mean))
