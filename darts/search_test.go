@@ -217,6 +217,9 @@ func TestSearchBadInput(t *testing.T) {
 		"late alphas":      {src: ok, change: func(c *Config) { c.ArchEpoch = 3 }, want: "ArchEpoch"},
 		"NaN":              {src: ok, change: func(c *Config) { c.Clip = math.NaN() }, want: "Clip"},
 		"no workers":       {src: ok, change: func(c *Config) { c.Workers = 0 }, want: "Workers"},
+		"dropped":          {src: ok, change: func(c *Config) { c.SkipDropout = 1 }, want: "SkipDropout is 1, must be below 1"},
+		"dropped twice":    {src: ok, change: func(c *Config) { c.SkipDropout = -0.5 }, want: "SkipDropout is -0.5"},
+		"parts":            {src: ok, change: func(c *Config) { c.Space.Partial = 3 }, want: "Partial is 3, but Width is 4"},
 		"odd width":        {src: ok, change: func(c *Config) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
 		"small images":     {src: ok, change: func(c *Config) { c.Space.Body.Cells = 0 }, want: "Cells"},
 		"too many classes": {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
@@ -267,7 +270,7 @@ func TestRecorderErrorStopsTheRun(t *testing.T) {
 }
 
 func TestConfigRoundTrip(t *testing.T) {
-	for _, c := range []Config{DARTS(), ImageNet()} {
+	for _, c := range []Config{DARTS(), PCDARTS(), ImageNet()} {
 		require.NoError(t, c.Validate())
 		b, err := json.Marshal(c)
 		require.NoError(t, err)
