@@ -115,6 +115,19 @@ func TestVariantsMatter(t *testing.T) {
 	assert.Len(t, losses, 5)
 }
 
+// TestPartialTakesLessMemory plans the published supernets and counts their weights.
+func TestPartialTakesLessMemory(t *testing.T) {
+	c := PCDARTS()
+	c.Batch = 16
+	small, err := newModel(c, cifar)
+	require.NoError(t, err)
+	c.Space.Partial = 0
+	large, err := newModel(c, cifar)
+	require.NoError(t, err)
+	assert.Less(t, small.bytes, large.bytes/2)
+	assert.Less(t, small.params.Count(), large.params.Count()/6)
+}
+
 // TestBetasDiverge breaks a beta.
 func TestBetasDiverge(t *testing.T) {
 	s, err := newSearch(resumableSource, smallTask(), dropping())

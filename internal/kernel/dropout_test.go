@@ -15,7 +15,7 @@ func TestDropout(t *testing.T) {
 		for _, rate := range []float32{0, 0.25} {
 			want := make([]float64, len(d.v))
 			for i, v := range d.v {
-				if float64(rng.At(9, i)>>32)/(1<<32) >= float64(rate) {
+				if number := rng.At(9, i/2) >> (32 * (i % 2)); float64(uint32(number))/(1<<32) >= float64(rate) {
 					want[i] = v / (1 - float64(rate))
 				}
 			}
