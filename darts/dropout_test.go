@@ -115,10 +115,11 @@ func TestVariantsMatter(t *testing.T) {
 	assert.Len(t, losses, 5)
 }
 
-// TestPartialTakesLessMemory plans the published supernets and counts their weights.
+// TestPartialTakesLessMemory plans supernets of published width and counts their
+// weights.
 func TestPartialTakesLessMemory(t *testing.T) {
 	c := PCDARTS()
-	c.Batch = 16
+	c.Batch, c.Space.Body.Cells, c.Space.Body.Reductions = 16, 3, cell.Reductions(3, 2)
 	small, err := newModel(c, cifar)
 	require.NoError(t, err)
 	c.Space.Partial = 0
