@@ -19,6 +19,11 @@ type Space struct {
 	// derived with, 2 in P-DARTS (Chen et al., 2019, arXiv 1904.12760); 0 is no
 	// limit.
 	MaxSkips int `json:"max_skips,omitempty"`
+	// Partial is K of PC-DARTS (Xu et al., 2020, arXiv 1907.05737), 4 as published:
+	// in a supernet only one of K parts of the channels goes through mixed
+	// operations. 0 or 1 is all of them; else Width must be divisible by it. See
+	// SupernetWith.
+	Partial int `json:"partial,omitempty"`
 	// Body is the stack of cells.
 	Body Body `json:"body"`
 }
@@ -110,6 +115,15 @@ func (sp Space) Edges() int {
 	return n
 }
 
+// into returns the number of edges into each node.
+func (sp Space) into() []int {
+	n := make([]int, sp.Nodes)
+	for i := range n {
+		n[i] = inputs + i
+	}
+	return n
+}
+
 // Validate reports the first setting that no network can have.
 func (sp Space) Validate() error {
 	if len(sp.Ops) < 2 {
@@ -135,7 +149,13 @@ func (sp Space) Validate() error {
 	if sp.MaxSkips < 0 {
 		return fmt.Errorf("cell: MaxSkips is %d; give a number of skip connections, or 0 for no limit", sp.MaxSkips)
 	}
-	return sp.Body.Validate()
+	if err := sp.Body.Validate(); err != nil {
+		return err
+	}
+	if k := sp.Partial; k < 0 || k > 1 && sp.Body.Width%k != 0 {
+		return fmt.Errorf("cell: Partial is %d, but Width is %d; give a divisor of Width, or 0 for all channels", k, sp.Body.Width)
+	}
+	return nil
 }
 
 // Validate reports the first setting that no network can have.

@@ -36,6 +36,10 @@ func TestDARTSSpace(t *testing.T) {
 		"nodes": 4,
 		"body": {"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5]}
 	}`, string(data))
+	s.MaxSkips, s.Partial = 2, 4
+	if data, err = json.Marshal(s); assert.NoError(t, err) {
+		assert.Contains(t, string(data), `"max_skips":2,"partial":4`)
+	}
 	var back cell.Space
 	require.NoError(t, json.Unmarshal(data, &back))
 	assert.Equal(t, s, back)
@@ -63,6 +67,9 @@ func TestSpaceValidate(t *testing.T) {
 		{"no nodes", "Nodes is 0, not in 1..64", func(s *cell.Space) { s.Nodes = 0 }},
 		{"too many nodes", "Nodes is 65, not in 1..64", func(s *cell.Space) { s.Nodes = 65 }},
 		{"a negative limit", "MaxSkips is -1", func(s *cell.Space) { s.MaxSkips = -1 }},
+		{"a negative part", "Partial is -1, but Width is 16", func(s *cell.Space) { s.Partial = -1 }},
+		{"uneven parts", "Partial is 3, but Width is 16; give a divisor of Width", func(s *cell.Space) { s.Partial = 3 }},
+		{"parts of no channel", "Partial is 32, but Width is 16", func(s *cell.Space) { s.Partial = 32 }},
 		{"no stem", `Stem is "", not "cifar" or "imagenet"`, func(s *cell.Space) { s.Body.Stem = "" }},
 		{"no width", "Width is 0, not in 1..16384", func(s *cell.Space) { s.Body.Width = 0 }},
 		{"too large a width", "Width is 16386", func(s *cell.Space) { s.Body.Width = 16386 }},

@@ -75,12 +75,17 @@ func (p place) inputs(s *ops.Scope, s0, s1 *gorgonia.Node, affine bool) (states 
 	return []*gorgonia.Node{s0, s1}, nil
 }
 
+// stride returns the stride of an edge from state number from.
+func (p place) stride(from int) int {
+	if p.strides && from < inputs {
+		return 2
+	}
+	return 1
+}
+
 // connect returns how an operation is connected on an edge from state number from.
 func (p place) connect(op ops.Op, from int, affine bool) (ops.Conn, error) {
-	c := ops.Conn{Stride: 1, Affine: affine}
-	if p.strides && from < inputs {
-		c.Stride = 2
-	}
+	c := ops.Conn{Stride: p.stride(from), Affine: affine}
 	if p.dilated {
 		if _, ok := op.(ops.Dilatable); !ok {
 			return c, errors.New("it is not ops.Dilatable, and the cell is dilated; give it that method if it heeds Conn.Dilation, or choose another Body.Dilated")

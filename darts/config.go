@@ -9,8 +9,8 @@ import (
 )
 
 // Config are the settings of a search. It is plain data, and fields are used
-// literally: zero is zero. Start from a preset, DARTS or PublishedSearch, and
-// change fields of the copy. Recompute, Workers, Folder and Recorder change nothing
+// literally: zero is zero. Start from a preset, DARTS, PCDARTS or
+// PublishedSearch, and change fields of the copy. Recompute, Workers, Folder and Recorder change nothing
 // about the result and are not part of its JSON form. Nor is Memory, which may make
 // a search replace other settings: Result.Config holds those that it used.
 type Config struct {
@@ -55,6 +55,13 @@ type Config struct {
 	// epoch before the eleventh to go back to. The weights of DrNAS are, meanwhile,
 	// shares of the medians of Gamma numbers rather than drawn.
 	StopEigenvalue float64 `json:"stop_eigenvalue"`
+	// SkipDropout is the rate at which elements of the skip connections of stride 1
+	// are dropped in the epoch in which the alphas begin to learn; 0 drops none. It
+	// falls by a factor of exp(-0.2) in each epoch from then on. Before, it falls in
+	// proportion to the epochs that are left (Chen et al., 2019, arXiv 1904.12760,
+	// section 3.4, and the code of its authors). In passes of second order that
+	// compare losses the same elements are dropped.
+	SkipDropout float64 `json:"skip_dropout,omitempty"`
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
@@ -111,6 +118,20 @@ func (c Config) WithBatch(images int) Config {
 	return c
 }
 
+// PCDARTS returns the published settings of a search on CIFAR-10 with a quarter of
+// the channels in mixed operations: 50 epochs of batches of 256, the alphas and betas
+// learning from the sixteenth on (Xu et al., 2020, arXiv 1907.05737, section 4.2).
+//
+// Differs: the learning rate falls to 0.001, as in the code of its authors, rather
+// than to zero.
+func PCDARTS() Config {
+	c := DARTS()
+	c.Space.Partial = 4
+	c.ArchEpoch, c.Batch = 15, 256
+	c.LR.Base, c.ArchLR = 0.1, 6e-4
+	return c
+}
+
 // plain writes a number without an exponent where that is short.
 func plain(x float64) string {
 	if math.Abs(x) < 1e15 {
@@ -161,6 +182,7 @@ func (c Config) Validate() error {
 		{"ArchDecay", c.ArchDecay, 0, 1, false, false},
 		{"StopSkips", float64(c.StopSkips), 0, 1e6, false, true},
 		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false, false},
+		{"SkipDropout", c.SkipDropout, 0, 1, false, false},
 		{"Workers", float64(c.Workers), 1, 1 << 16, false, true},
 	} {
 		if f.value >= f.low && f.value <= f.high && !(f.open && f.value == f.low) {
@@ -175,7 +197,7 @@ func (c Config) Validate() error {
 	for _, f := range []struct {
 		name  string
 		value float64
-	}{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}} {
+	}{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}} {
 		if f.value == 1 {
 			return fmt.Errorf("darts: %s is 1, must be below 1", f.name)
 		}

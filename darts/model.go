@@ -31,6 +31,7 @@ type model struct {
 	plans                 []*vm.Plan // of these machines, until they are bound
 	recompute, ahead      bool
 	sampler               *sampler // nil if the algorithm draws nothing
+	dropper               *dropper // nil without SkipDropout
 	bytes                 int64    // of memory that a search takes
 	// A batch goes through the network in so many parts, one after the other. If
 	// there are several, sum gathers their gradients: of the weights, then of the
@@ -113,7 +114,12 @@ func planModel(c Config, task pretext.Task) (*model, error) {
 		if m.sampler = newSampler(c.Algorithm); m.sampler != nil {
 			weigh = m.sampler.weigh
 		}
-		n, err := build(m.params, c.Space, weigh, task, c.atOnce())
+		space := c.Space
+		if c.SkipDropout > 0 {
+			m.dropper = newDropper()
+			space.Ops = m.dropper.over(space.Ops)
+		}
+		n, err := build(m.params, space, weigh, task, c.atOnce())
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,9 @@ type Result struct {
 	// Normal and Reduce are the alphas as the last step left them, a row for each
 	// edge, before softmax.
 	Normal, Reduce [][]float64
+	// NormalBetas and ReduceBetas are the betas, a number for each edge, before
+	// softmax; nil unless the space is Partial.
+	NormalBetas, ReduceBetas []float64
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
 	// Last are the figures of the last epoch that was begun.
@@ -338,6 +341,7 @@ func (s *search) place(err error) error {
 // note brings the result up to date, unless the alphas are no numbers any more.
 func (s *search) note() error {
 	normal, reduce := s.m.net.Alphas()
+	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
 	e := Epoch{
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
@@ -348,10 +352,10 @@ func (s *search) note() error {
 	if n := len(s.past); n > 0 && s.step == s.w.steps() && s.epoch < s.result.Epochs {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
 	}
-	if math.IsNaN(e.Entropy) {
+	if math.IsNaN(e.Entropy) || slices.ContainsFunc(slices.Concat(normalBetas, reduceBetas), math.IsNaN) {
 		return fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
 	}
-	g, err := s.c.Space.Derive(normal, reduce)
+	g, err := s.c.Space.DeriveWith(normal, reduce, normalBetas, reduceBetas)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
@@ -360,6 +364,7 @@ func (s *search) note() error {
 	e.HeldLoss, e.HeldAccuracy = s.heldMean.value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
+	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
 	return nil
 }
 
@@ -413,18 +418,27 @@ func (s *search) HeldGrad() error {
 	return finite(p.loss, "the alphas' images")
 }
 
-// draw draws operations if the algorithm does.
+// draw draws operations if the algorithm does, and what skip connections drop.
 func (s *search) draw(purpose string) {
 	if s.m.sampler != nil {
 		s.m.sampler.draw(s.c, purpose, s.epoch, s.step)
 	}
+	s.drop(purpose)
+}
+
+// drop draws what skip connections drop, the same for all passes of a purpose.
+func (s *search) drop(purpose string) {
+	if s.m.dropper != nil {
+		s.m.dropper.draw(s.c, purpose, s.epoch, s.step)
+	}
 }
 
 func (s *search) Trial(t trial) error {
-	b, half := s.trainBatch, "the weights' images"
+	b, half, purpose := s.trainBatch, "the weights' images", "weights"
 	if t == heldBoth || t == heldAlphas {
-		b, half = s.heldBatch, "the alphas' images"
+		b, half, purpose = s.heldBatch, "the alphas' images", "alphas"
 	}
+	s.drop(purpose)
 	p, err := s.m.try(t, b)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)

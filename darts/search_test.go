@@ -224,6 +224,9 @@ func TestSearchBadInput(t *testing.T) {
 		"small images":      {src: ok, change: func(c *Config) { c.Space.Body.Cells = 0 }, want: "Cells"},
 		"too many classes":  {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
 		"one class":         {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 1}, want: "Classes"},
+		"dropped":           {src: ok, change: func(c *Config) { c.SkipDropout = 1 }, want: "SkipDropout is 1, must be below 1"},
+		"dropped twice":     {src: ok, change: func(c *Config) { c.SkipDropout = -0.5 }, want: "SkipDropout is -0.5"},
+		"parts":             {src: ok, change: func(c *Config) { c.Space.Partial = 3 }, want: "Partial is 3, but Width is 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()

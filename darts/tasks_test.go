@@ -26,17 +26,20 @@ func TestSearchTasks(t *testing.T) {
 	for _, test := range []struct {
 		task      pretext.Task
 		algorithm darts.Algorithm
+		partial   int
 	}{
-		{jigsaw, darts.FirstOrder}, // a label for four tiles
-		{pixels, darts.FirstOrder}, // and for each pixel
-		{jigsaw, darts.DrNAS},
-		{pixels, darts.DrNAS},
-		{pretext.Rotation{View: view}, darts.DrNAS},
-		{pretext.Classification{View: view, Classes: len(images.Classes())}, darts.DrNAS},
-		{pretext.Colorization{View: view}, darts.DrNAS},
+		{jigsaw, darts.FirstOrder, 0}, // a label for four tiles
+		{pixels, darts.FirstOrder, 0}, // and for each pixel
+		{jigsaw, darts.DrNAS, 0},
+		{pixels, darts.DrNAS, 2},
+		{pretext.Rotation{View: view}, darts.DrNAS, 0},
+		{pretext.Classification{View: view, Classes: len(images.Classes())}, darts.DrNAS, 0},
+		{pretext.Colorization{View: view}, darts.DrNAS, 0},
+		{pretext.Colorization{View: view}, darts.GDAS, 2},
+		{jigsaw, darts.SecondOrder, 2},
 	} {
 		task := test.task
-		t.Run(fmt.Sprint(task.Name(), " ", test.algorithm), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %v partial=%d", task.Name(), test.algorithm, test.partial), func(t *testing.T) {
 			config := darts.DARTS()
 			config.Algorithm = test.algorithm
 			if test.algorithm == darts.DrNAS {
@@ -44,6 +47,9 @@ func TestSearchTasks(t *testing.T) {
 			}
 			config.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 			config.Space.Ops = config.Space.Ops[:5] // the small ones
+			if config.Space.Partial = test.partial; test.partial > 0 {
+				config.SkipDropout = 0.5
+			}
 			config.Space.Body.Reductions = cell.Reductions(3, 1)
 			config.Epochs, config.Batch = 1, 4
 			result, err := darts.Search(context.Background(), images, task, config)

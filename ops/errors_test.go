@@ -152,6 +152,18 @@ func TestBadInput(t *testing.T) {
 		{"AddLosses of maps", "two scalars are needed", func(*ops.Scope) error { return one(ops.AddLosses(x, x, 1)) }},
 		{"AddLosses of nothing", "nil node", func(*ops.Scope) error { return one(ops.AddLosses(nil, nil, 1)) }},
 
+		{"NormaliseEdges of a map", "weights of shape (2, 5, 4, 3) and betas of (6)", func(*ops.Scope) error { return one(ops.NormaliseEdges(x, vector, []int{6})) }},
+		{"NormaliseEdges of too few", "nodes with [2 3] edges, but weights for 6", func(*ops.Scope) error { return one(ops.NormaliseEdges(rows, vector, []int{2, 3})) }},
+		{"NormaliseEdges of a node without", "nodes with [6 0] edges; each needs one", func(*ops.Scope) error { return one(ops.NormaliseEdges(rows, vector, []int{6, 0})) }},
+		{"NormaliseEdges of nothing", "nil node", func(*ops.Scope) error { return one(ops.NormaliseEdges(rows, nil, []int{6})) }},
+		{"Interleave of rows", "shape (6, 7); a feature map", func(*ops.Scope) error { return one(ops.Interleave(x, rows)) }},
+		{"Interleave of other maps", "shapes (6, 7) and (2, 5, 4, 3)", func(*ops.Scope) error { return one(ops.Interleave(rows, x)) }},
+		{"Interleave of uneven parts", "a multiple of that of the first", func(*ops.Scope) error { return one(ops.Interleave(n.maps("two", 2, 5, 4, 2), x)) }},
+		{"Dropout of rows", "shape (6, 7); a feature map", func(s *ops.Scope) error { return one(s.Dropout(rows, vector, labels)) }},
+		{"Dropout of nothing", "nil node", func(s *ops.Scope) error { return one(s.Dropout(nil, vector, labels)) }},
+		{"Dropout with many rates", "a rate of shape (6) and a key of (6)", func(s *ops.Scope) error { return one(s.Dropout(x, vector, labels)) }},
+		{"Dropout with a key of floats", "no node of type int32", func(s *ops.Scope) error { return one(s.Dropout(x, vector, vector)) }},
+
 		{"parameter without initialiser", "no initialiser", func(s *ops.Scope) error { return one(s.Param("p", ops.Vector, tensor.Shape{2}, nil)) }},
 		{"parameter without elements", "every dimension must be positive", func(s *ops.Scope) error { return one(s.Param("p", ops.Vector, tensor.Shape{2, 0}, ops.Constant(0))) }},
 		{"convolution weight of two dimensions", "shape (2, 3) is not that of a convolution weight", func(s *ops.Scope) error {

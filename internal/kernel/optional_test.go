@@ -130,6 +130,8 @@ func TestMisuse(t *testing.T) {
 		}},
 		{"kernel: channels 1 to 3 of 2", func() { Slice(team, x, 1, 2, Floats(32)) }},
 		{"kernel: channels 2 to 4 of 3", func() { Unslice(team, x, 2, 3, Floats(48)) }},
+		{"kernel: 2 channels are no groups of 3", func() { Interleave(team, Plain(1, 4, 4, 3, Floats(48)), x, Floats(32)) }},
+		{"kernel: 2 channels are no groups of 3", func() { Deinterleave(team, x, 3, nil, nil) }},
 		{"kernel: labels has 1 elements, want 2", func() {
 			CrossEntropy(team, w[:6], 2, 3, []int32{0}, -1, 0)
 		}},
