@@ -122,9 +122,6 @@ func TestMisuse(t *testing.T) {
 		{"kernel: a stage's WP has 5 elements, want 4", func() {
 			StagesForward(team, x, []Stage{{Win: win, WD: w[:18], WP: w[:5], Z: Floats(64)}})
 		}},
-		{"kernel: pooling by window {KH:3 KW:3 SH:1 SW:1 PH:2 PW:2 DH:2 DW:2} is dilated", func() {
-			AvgPoolForward(team, x, Square(3, 1, 2, 2), Floats(32), nil)
-		}},
 		{"kernel: a factorised reduction has an even number of channels, not 3", func() {
 			ReduceForward(team, x, w[:2], w[:2], Floats(12), 3, nil)
 		}},
