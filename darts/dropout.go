@@ -40,6 +40,9 @@ type leaky struct {
 	by *dropper
 }
 
+// Dilatable says that it is as a skip connection is.
+func (leaky) Dilatable() {}
+
 func (o leaky) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
 	y, err := o.Op.Build(s, x, c)
 	if err != nil || c.Stride != 1 {
