@@ -47,11 +47,7 @@ func (c Config) halved() (Config, bool) {
 	if c.Batch%2 != 0 || c.MicroBatch > 0 {
 		return c, false
 	}
-	c.Batch /= 2
-	c.LR.Base /= 2
-	c.LR.Min /= 2
-	c.ArchLR /= 2
-	return c, true
+	return c.WithBatch(c.Batch / 2), true
 }
 
 // resembling returns the settings, halved as often as makes the batch that of an

@@ -146,7 +146,7 @@ func TestEventsAreTagged(t *testing.T) {
 			assert.NotEmpty(t, name, "%s.%s", v, f.Name)
 			assert.False(t, seen[name], "%s.%s", v, f.Name)
 			seen[name] = true
-			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond") || f.Name == "PlannedBytes"
+			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond") || f.Name == "PlannedBytes" || f.Name == "Recompute"
 			assert.Equal(t, onClock, f.Tag.Get("clock") == "true", "%s.%s", v, f.Name)
 		}
 	}
