@@ -50,7 +50,7 @@ func (l *Log) Record(e Event) error {
 			}
 		case time.Duration:
 			f.name = strings.TrimSuffix(f.name, "_ns")
-		case int, int64, string:
+		case int, int64, string, bool:
 		default:
 			continue
 		}

@@ -88,7 +88,7 @@ func TestJSONLinesNotANumber(t *testing.T) {
 func TestJSONLinesOfAlphas(t *testing.T) {
 	var out bytes.Buffer
 	record(t, darts.NewJSONLines(&out), darts.Epoch{Stability: math.NaN(), Normal: [][]float64{{math.Inf(-1), 2}, {}}})
-	assert.Contains(t, out.String(), `"stability":null,"genotype":"","normal":[[null,2],[]],"reduce":null}`)
+	assert.Contains(t, out.String(), `"stability":null,"eigenvalue":0,"genotype":"","normal":[[null,2],[]],"reduce":null}`)
 }
 
 // fullWriter takes some bytes and then fails.
@@ -198,16 +198,17 @@ func TestLog(t *testing.T) {
 			}
 			assert.Equal(t, []map[string]any{
 				{"level": "INFO", "msg": "start", "task": "rotation", "images": 5170.0, "train": 2585.0, "held": 2585.0, "params": 1930842.0,
-					"macs": 345678901.0, "planned_bytes": 1288490189.0, "epochs": 2.0, "steps_per_epoch": 40.0, "batch": 64.0},
+					"macs": 345678901.0, "planned_bytes": 1288490189.0, "epochs": 2.0, "steps_per_epoch": 40.0, "batch": 64.0,
+					"micro_batch": 16.0, "decoder": "image/jpeg go1.26.8", "recompute": false},
 				{"level": "DEBUG", "msg": "step", "epoch": 1.0, "step": 1.0, "steps": 40.0, "images": 64.0, "loss": 1.5, "accuracy": 0.25,
 					"held_loss": 1.375, "held_accuracy": 0.3125, "lr": 0.1, "entropy": 2.079441541679836, "skip_share": 0.125,
 					"images_per_second": 1234.4, "left": 65e9},
 				warning,
 				{"level": "INFO", "msg": "epoch", "epoch": 1.0, "train_loss": 1.25, "train_accuracy": 0.5, "held_loss": 1.3, "held_accuracy": 0.475,
-					"entropy": 2.0, "skip_share": 0.375, "pool_share": 0.25, "stability": 0.5, "genotype": "sep_conv_3x3 0→2", "elapsed": 61.4e9},
+					"entropy": 2.0, "skip_share": 0.375, "pool_share": 0.25, "stability": 0.5, "eigenvalue": 0.625, "genotype": "sep_conv_3x3 0→2", "elapsed": 61.4e9},
 				{"level": "INFO", "msg": "done", "epochs": 2.0, "images": 5120.0, "genotype": "sep_conv_3x3 0→2", "elapsed": 7200e9},
 				{"level": "INFO", "msg": "epoch", "epoch": 7.0, "train_accuracy": 0.0, "held_accuracy": 0.0,
-					"entropy": 0.0, "skip_share": 0.0, "pool_share": 0.0, "genotype": "", "elapsed": 0.0},
+					"entropy": 0.0, "skip_share": 0.0, "pool_share": 0.0, "eigenvalue": 0.0, "genotype": "", "elapsed": 0.0},
 			}, got)
 		})
 	}

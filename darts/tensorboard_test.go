@@ -218,6 +218,7 @@ func TestTensorBoard(t *testing.T) {
 		"epoch/skip_share":       {5: 0.25, 10: 0},
 		"epoch/pool_share":       {5: 0.125, 10: 0},
 		"epoch/stability":        {10: -0.5},
+		"epoch/eigenvalue":       {5: 0, 10: 0},
 	} {
 		assert.Equal(t, want, got.scalars[tag], tag)
 	}
@@ -232,7 +233,7 @@ func TestTensorBoard(t *testing.T) {
 		assert.InDelta(t, mean(i), got.scalars["normal/"+name][5], 1e-6)
 		assert.InDelta(t, []float64{0, 0.5, 0.5}[i], got.scalars["reduce/"+name][5], 1e-6)
 	}
-	assert.Len(t, got.scalars, 16+6)
+	assert.Len(t, got.scalars, 17+6)
 	assert.Equal(t, map[string]map[int64]string{"genotype": {5: "skip_connect 0→2"}}, got.texts)
 
 	h := got.histograms["alphas/normal"][5]

@@ -21,11 +21,11 @@ const collapseSkips = 2
 
 // warn tells once that the cells collapse, unless a setting deals with it.
 func (s *search) warn() error {
-	if s.watch.Warned || s.c.StopSkips > 0 || s.c.Space.MaxSkips > 0 || !s.collapsed(collapseSkips) {
+	if s.watch.Warned || s.c.StopSkips > 0 || s.c.StopEigenvalue > 0 || s.c.Space.MaxSkips > 0 || !s.collapsed(collapseSkips) {
 		return nil
 	}
 	s.watch.Warned = true
-	return s.record(Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
+	return s.record(Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
 		s.result.Epochs, s.skips(), len(s.result.Genotype.Normal))})
 }
 
