@@ -9,10 +9,10 @@ import (
 )
 
 // Config are the settings of a search. It is plain data, and fields are used
-// literally: zero is zero. Start from a preset, DARTS, PCDARTS or
-// PublishedSearch, and change fields of the copy. Recompute, Workers, Folder and Recorder change nothing
-// about the result and are not part of its JSON form. Nor is Memory, which may make
-// a search replace other settings: Result.Config holds those that it used.
+// literally: zero is zero. Start from a preset, DARTS, PCDARTS or PublishedSearch,
+// and change fields of the copy. Recompute, Workers, Folder and Recorder change
+// nothing about the result and are not part of its JSON form. Nor is Memory, which
+// may make a search replace other settings: Result.Config holds those that it used.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
 	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
@@ -55,6 +55,7 @@ type Config struct {
 	// epoch before the eleventh to go back to. The weights of DrNAS are, meanwhile,
 	// shares of the medians of Gamma numbers rather than drawn.
 	StopEigenvalue float64 `json:"stop_eigenvalue"`
+
 	// SkipDropout is the rate at which elements of the skip connections of stride 1
 	// are dropped in the epoch in which the alphas begin to learn; 0 drops none. It
 	// falls by a factor of exp(-0.2) in each epoch from then on. Before, it falls in

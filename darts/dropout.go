@@ -16,6 +16,7 @@ import (
 type dropper struct {
 	rate []float32 // of one element
 	key  []int32   // of two
+	base uint64    // what the keys of a pass come from
 
 	rateNode, keyNode *gorgonia.Node
 }
@@ -40,7 +41,7 @@ type leaky struct {
 	by *dropper
 }
 
-// Dilatable says that it is as a skip connection is.
+// Dilatable says that the skip connection is.
 func (leaky) Dilatable() {}
 
 func (o leaky) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
@@ -70,7 +71,13 @@ func (d *dropper) join(g *gorgonia.ExprGraph) error {
 // draw sets the inputs for the next pass.
 func (d *dropper) draw(c Config, purpose string, epoch, step int) {
 	d.rate[0] = float32(skipRate(c, epoch))
-	key := rng.New(c.Seed, "dropout "+purpose, epoch, step).Uint64()
+	d.base = rng.New(c.Seed, "dropout "+purpose, epoch, step).Uint64()
+	d.part(0)
+}
+
+// part sets the key for a part of the batch of the pass.
+func (d *dropper) part(i int) {
+	key := rng.At(d.base, i)
 	d.key[0], d.key[1] = int32(uint32(key>>32)), int32(uint32(key))
 }
 

@@ -224,6 +224,9 @@ func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
 	}
 	var all mean
 	for i := range m.parts {
+		if m.dropper != nil {
+			m.dropper.part(i)
+		}
 		y := partOf(b.Y, i, m.parts)
 		p, err := m.runPart(machine, partOf(b.X, i, m.parts), y)
 		if err != nil {

@@ -26,8 +26,8 @@ type Result struct {
 	// Normal and Reduce are the alphas as the last step left them, a row for each
 	// edge, before softmax.
 	Normal, Reduce [][]float64
-	// NormalBetas and ReduceBetas are the betas, a number for each edge, before
-	// softmax; nil unless the space is Partial.
+	// NormalBetas and ReduceBetas are the betas as the last step left them, a number
+	// for each edge, before softmax; nil unless the space is Partial.
 	NormalBetas, ReduceBetas []float64
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
