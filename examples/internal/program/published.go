@@ -38,7 +38,7 @@ func NewPublished(dataset, labelled, usage string) *Published {
 	p.IntVar(&p.epochs, "epochs", 0, "passes over one half of the images, of which the alphas sit out the published share (default as published)")
 	p.IntVar(&p.batch, "batch", 0, "images in a step; the learning rates of weights and alphas change in proportion (default as published)")
 	p.StringVar(&p.subset, "subset", "", "`number` of images to draw and use, or share of all, such as 10%; empty: all")
-	p.TextVar(&p.Config.Algorithm, "algorithm", darts.FirstOrder, "`rule` by which the alphas learn: first-order, second-order or gdas")
+	p.TextVar(&p.Config.Algorithm, "algorithm", darts.FirstOrder, "`rule` by which the alphas learn: first-order, second-order, gdas or drnas")
 	p.BoolVar(&p.Config.Recompute, "recompute", false, "compute most maps twice instead of keeping them: a third of the memory, a fifth more time, the same result")
 	return p
 }
