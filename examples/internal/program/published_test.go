@@ -30,11 +30,12 @@ func TestPublishedParse(t *testing.T) {
 	assert.Equal(t, "rotation", p.Task.Name())
 
 	p = published()
-	require.NoError(t, p.Parse([]string{"-data", "d", "-task", "cls", "-epochs", "5", "-batch", "16", "-algorithm", "second-order", "-recompute", "-workers", "3"}, nil))
+	require.NoError(t, p.Parse([]string{"-data", "d", "-task", "cls", "-epochs", "5", "-batch", "16", "-algorithm", "second-order", "-memory", "2GB", "-recompute", "-workers", "3"}, nil))
 	assert.Equal(t, "classification", p.Task.Name())
 	assert.Equal(t, []int{5, 2, 16, 3}, []int{p.Config.Epochs, p.Config.ArchEpoch, p.Config.Batch, p.Config.Workers}, "the alphas sit out half of the epochs")
 	assert.Equal(t, []float64{0.025, 0.000075}, []float64{p.Config.LR.Base, p.Config.ArchLR})
 	assert.Equal(t, darts.SecondOrder, p.Config.Algorithm)
+	assert.Equal(t, int64(2e9), p.Config.Memory)
 	assert.True(t, p.Config.Recompute)
 }
 
@@ -49,6 +50,7 @@ func TestPublishedBadFlags(t *testing.T) {
 		"no batch":          {[]string{"-batch", "0"}, []string{"-batch is 0"}},
 		"no workers":        {[]string{"-workers", "0"}, []string{"Workers is 0"}},
 		"unknown algorithm": {[]string{"-algorithm", "third-order"}, []string{"third-order", "second-order", "gdas"}},
+		"no amount":         {[]string{"-memory", "much"}, []string{"-memory", "much"}},
 		"no subset":         {[]string{"-subset", "0"}, []string{`-subset is "0"`, "10%"}},
 		"no share":          {[]string{"-subset", "0%"}, []string{`-subset is "0%"`}},
 		"more than all":     {[]string{"-subset", "101%"}, []string{`-subset is "101%"`}},
@@ -75,7 +77,7 @@ func TestPublishedHelp(t *testing.T) {
 	var help bytes.Buffer
 	require.ErrorIs(t, published().Parse([]string{"-help"}, &help), flag.ErrHelp)
 	assert.Contains(t, help.String(), "Searches.\n\nCtrl-C ")
-	for _, name := range []string{"data", "task", "epochs", "batch", "subset", "algorithm", "recompute", "seed", "workers", "out", "resume"} {
+	for _, name := range []string{"data", "task", "epochs", "batch", "subset", "algorithm", "memory", "recompute", "seed", "workers", "out", "resume"} {
 		assert.Contains(t, help.String(), "  -"+name, name)
 	}
 }
