@@ -16,18 +16,29 @@ type Network struct {
 	Middle *gorgonia.Node
 }
 
+// Path adds to what an edge of a cell gives, [N, H, W, C], what drops it at random
+// while a network learns.
+type Path func(y *gorgonia.Node) (*gorgonia.Node, error)
+
 // Network builds a network of the cells of g on images x [N, H, W, C] in s. set
 // holds the operations that g may name. Batch normalisations have scale and
 // shift.
 func (b Body) Network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set) (*Network, error) {
+	return b.NetworkWith(s, x, g, set, nil)
+}
+
+// NetworkWith is Network with a Path on every edge that does more than pass its
+// input on: the identity and none have no path to drop (Zoph et al., 2018, arXiv
+// 1707.07012).
+func (b Body) NetworkWith(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set, path Path) (*Network, error) {
 	if err := g.Validate(set.Has); err != nil {
 		return nil, err
 	}
 	outs, err := b.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
 		if p.reduces {
-			return derivedCell(s, s0, s1, p, g.Reduce, g.ReduceConcat, set)
+			return derivedCell(s, s0, s1, p, g.Reduce, g.ReduceConcat, set, path)
 		}
-		return derivedCell(s, s0, s1, p, g.Normal, g.NormalConcat, set)
+		return derivedCell(s, s0, s1, p, g.Normal, g.NormalConcat, set, path)
 	})
 	if err != nil {
 		return nil, err
@@ -36,7 +47,7 @@ func (b Body) Network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set) (
 }
 
 // derivedCell builds one cell of a genotype.
-func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set) (*gorgonia.Node, error) {
+func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set, path Path) (*gorgonia.Node, error) {
 	states, err := p.inputs(s, s0, s1, true)
 	if err != nil {
 		return nil, err
@@ -50,6 +61,11 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 		y, err := op.Build(s.Sub(fmt.Sprintf("_ops.%d", i)), states[e.From], ops.Conn{Stride: p.stride(e.From), Affine: true})
 		if err != nil {
 			return nil, fmt.Errorf("edge %d→%d, %s: %w", e.From, target(i), e.Op, err)
+		}
+		if path != nil && y != states[e.From] && e.Op != ops.None().Name() {
+			if y, err = path(y); err != nil {
+				return nil, fmt.Errorf("edge %d→%d: %w", e.From, target(i), err)
+			}
 		}
 		terms = append(terms, y)
 		if len(terms) < edgesPerNode {

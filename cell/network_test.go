@@ -398,3 +398,47 @@ func TestCandidatesOfOnesOwn(t *testing.T) {
 	first = step()
 	assert.Less(t, step(), first)
 }
+
+// TestPaths drops every path of the second image. Nothing is left of it in a
+// reduction cell, whose identities pass on nodes that are zero.
+func TestPaths(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	body := cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}
+	pixels := make([]float32, 2*8*8*3)
+	for i := range pixels {
+		pixels[i] = float32(i%7) - 3
+	}
+	params := ops.NewParams()
+	run := func(path func(g *gorgonia.ExprGraph) cell.Path) []float32 {
+		n := net{ops.NewScope(gorgonia.NewGraph(), params), t}
+		x := n.images(2, 8, 8, 3)
+		require.NoError(t, ops.Bind(x, pixels))
+		built, err := body.NetworkWith(n.Scope, x, g, ops.Published(), path(n.Graph()))
+		require.NoError(t, err)
+		if !params.Ready() {
+			require.NoError(t, params.Init(1))
+		}
+		m, err := ops.NewVM(n.Graph(), built.Out)
+		require.NoError(t, err)
+		m.SetTraining(false)
+		require.NoError(t, m.RunAll())
+		return built.Out.Value().Data().([]float32)
+	}
+	whole := run(func(*gorgonia.ExprGraph) cell.Path { return nil })
+	paths := 0
+	dropped := run(func(graph *gorgonia.ExprGraph) cell.Path {
+		factors := gorgonia.NewTensor(graph, tensor.Float32, 1, gorgonia.WithShape(2), gorgonia.WithName("factors"))
+		require.NoError(t, ops.Bind(factors, []float32{1, 0}))
+		return func(y *gorgonia.Node) (*gorgonia.Node, error) {
+			paths++
+			return ops.ScaleImages(y, factors)
+		}
+	})
+	// The normal cell has six convolutions and two identities, each reduction cell
+	// five poolings and three identities.
+	assert.Equal(t, 6+5+5, paths)
+	half := len(whole) / 2
+	assert.Equal(t, whole[:half], dropped[:half], "nothing is dropped")
+	assert.Equal(t, make([]float32, half), dropped[half:], "all that is not zero was dropped")
+	assert.NotEqual(t, make([]float32, half), whole[half:])
+}
