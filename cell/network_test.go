@@ -228,7 +228,7 @@ func TestAuxiliaryHead(t *testing.T) {
 		got, err := body.Network(n.Scope, n.images(1, c.size, c.size, 3), g, ops.DARTS())
 		require.NoError(t, err)
 		before := n.Params().Count()
-		y, err := body.AuxiliaryHead(n.Scope, got.Middle, 7)
+		y, err := got.AuxiliaryHead(n.Scope, 7)
 		require.NoError(t, err)
 		assert.Equal(t, tensor.Shape{1, 7}, y.Shape())
 		channels := got.Middle.Shape()[3]
@@ -243,13 +243,21 @@ func TestAuxiliaryHead(t *testing.T) {
 		body := cell.DARTS(cell.CIFARStem, 2, 3).Body
 		got, err := body.Network(n.Scope, n.images(1, size, size, 3), g, ops.DARTS())
 		require.NoError(t, err)
-		_, err = body.AuxiliaryHead(n.Scope, got.Middle, 7)
+		_, err = got.AuxiliaryHead(n.Scope, 7)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, "cell: auxiliary head: ")
 	}
 	n := newNet(t)
-	_, err := cell.DARTS(cell.CIFARStem, 2, 3).Body.AuxiliaryHead(n.Scope, nil, 7)
-	assert.ErrorContains(t, err, "nil node")
+	bench := cell.NASBenchNetwork{
+		Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1},
+		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+	}
+	require.NoError(t, bench.Validate())
+	got, err := bench.Build(n.Scope, n.images(1, 8, 9, 3), nil)
+	require.NoError(t, err)
+	assert.Equal(t, tensor.Shape{1, 8, 9, 4}, got.Out.Shape())
+	_, err = got.AuxiliaryHead(n.Scope, 7)
+	assert.ErrorContains(t, err, "no place for one")
 }
 
 func TestEveryPublishedGenotypeTrains(t *testing.T) {
@@ -413,7 +421,7 @@ func TestPaths(t *testing.T) {
 		n := net{ops.NewScope(gorgonia.NewGraph(), params), t}
 		x := n.images(2, 8, 8, 3)
 		require.NoError(t, ops.Bind(x, pixels))
-		built, err := body.NetworkWith(n.Scope, x, g, ops.Published(), path(n.Graph()))
+		built, err := cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}.Build(n.Scope, x, path(n.Graph()))
 		require.NoError(t, err)
 		if !params.Ready() {
 			require.NoError(t, params.Init(1))

@@ -178,7 +178,7 @@ func evaluated(stem cell.Stem, width, cells, classes int) body {
 			return nil, nil, err
 		}
 		if classes > 0 {
-			auxiliary, err = stack.AuxiliaryHead(s, n.Middle, classes)
+			auxiliary, err = n.AuxiliaryHead(s, classes)
 		}
 		return n.Out, auxiliary, err
 	}
