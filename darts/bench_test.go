@@ -73,6 +73,7 @@ func BenchmarkTrain(b *testing.B) {
 				}
 				return m.plan(n.scope)
 			}))
+			require.NoError(b, m.bind())
 			config := DARTS()
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
 			rule := newBilevel(config, m.team, o)
@@ -211,7 +212,7 @@ func normalised(s *ops.Scope, x *gorgonia.Node) (y, auxiliary *gorgonia.Node, er
 // newNetwork builds a network with the head and the loss of a task, and draws its
 // weights.
 func newNetwork(b *testing.B, task pretext.Task, add body, batch int) (*model, *network) {
-	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}}
+	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}, parts: 1}
 	n := &network{scope: ops.NewScope(gorgonia.NewGraph(), m.params)}
 	spec := task.Spec()
 	shape := []int{batch}
@@ -247,7 +248,7 @@ func newNetwork(b *testing.B, task pretext.Task, add body, batch int) (*model, *
 		m.loss.Value, err = gorgonia.Add(m.loss.Value, share)
 		return err
 	}))
-	require.NoError(b, m.take(m.params.Count()*3*4))
+	m.bytes = int64(m.params.Count() * 3 * 4)
 	require.NoError(b, m.params.Init(1))
 	return m, n
 }

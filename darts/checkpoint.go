@@ -91,7 +91,7 @@ func (s *search) arrays() []array {
 // of the task if they have a JSON form, and a digest of the names and shapes of
 // all parameters, which differ when an operation is built in another way.
 func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
-	start.PlannedBytes = 0 // depends on the machine
+	start.PlannedBytes, start.Recompute = 0, false // may change from machine to machine
 	names := sha256.New()
 	for _, q := range p.List() {
 		fmt.Fprintf(names, "%s %v\n", q.Name, q.Shape)

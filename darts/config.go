@@ -11,7 +11,8 @@ import (
 // Config are the settings of a search. It is plain data, and fields are used
 // literally: zero is zero. Start from a preset, DARTS or ImageNet, and change
 // fields of the copy. Recompute, Workers, Folder and Recorder change nothing about
-// the result and are not part of its JSON form.
+// the result and are not part of its JSON form. Nor is Memory, which may make a
+// search replace other settings: Result.Config holds those that it used.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
 	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
@@ -42,6 +43,24 @@ type Config struct {
 	// backward pass, rather than keep them (Chen et al., 2016, arXiv 1604.06174).
 	// It then takes a quarter to a third of the memory and about a fifth more time.
 	Recompute bool `json:"-"`
+
+	// MicroBatch is how many images go through the network at once: a part of Batch,
+	// or 0 for all of it. The parts of a batch take turns in the memory of one. Losses
+	// and gradients are the means over the batch.
+	//
+	// Differs: batch normalisation sees one part at a time, so its statistics are of
+	// fewer images, and the running ones learn from every part. Results are those of
+	// the whole batch only for a network without it.
+	MicroBatch int `json:"micro_batch"`
+
+	// Memory is how many bytes the run may take, besides what the source holds; 0 is
+	// all that the machine has, or its container may use. A search that needs more
+	// halves Batch, LR.Base, LR.Min and ArchLR together until it fits, as the
+	// authors' do (Liu et al., 2020, arXiv 2003.12056, supplement B.1), and tells so
+	// in a Warning. MicroBatch and Recompute are other ways to need less: a search
+	// with MicroBatch is refused rather than halved. One that goes on keeps the
+	// settings with which it began, however much memory there is.
+	Memory int64 `json:"-"`
 
 	Workers  int      `json:"-"` // goroutines that load images, 1 or more
 	Folder   *Folder  `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
@@ -109,6 +128,7 @@ func (c Config) Validate() error {
 		{"Epochs", float64(c.Epochs), 1, 1e6, false, true},
 		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false, true},
 		{"Batch", float64(c.Batch), 1, 1e6, false, true},
+		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false, true},
 		{"Portion", c.Portion, 0, 1, true, false},
 		{"Momentum", c.Momentum, 0, 1, false, false},
 		{"WeightDecay", c.WeightDecay, 0, 1, false, false},
@@ -137,5 +157,19 @@ func (c Config) Validate() error {
 			return fmt.Errorf("darts: %s is 1, must be below 1", f.name)
 		}
 	}
+	if c.MicroBatch > 0 && c.Batch%c.MicroBatch != 0 {
+		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d", c.MicroBatch, c.Batch)
+	}
+	if c.Memory < 0 {
+		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that there is, or more", c.Memory)
+	}
 	return nil
+}
+
+// atOnce returns how many images go through the network at once.
+func (c Config) atOnce() int {
+	if c.MicroBatch > 0 {
+		return c.MicroBatch
+	}
+	return c.Batch
 }

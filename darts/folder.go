@@ -238,6 +238,28 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 	return resumed, faults, nil
 }
 
+// batch returns the batch of the run that the newest good checkpoint is of, or 0 if
+// there is none.
+func (f *Folder) batch() int {
+	all, err := f.checkpoints()
+	if err != nil {
+		return 0 // resume will say so
+	}
+	var run struct{ Batch int }
+	for _, n := range slices.Backward(all) {
+		if _, err := open(f.path(n), func(r io.ReadSeeker, size int64) (int64, error) {
+			h, err := readHeader(r, size)
+			if err != nil {
+				return 0, err
+			}
+			return 0, json.Unmarshal(h.Run, &run)
+		}); err == nil {
+			return run.Batch
+		}
+	}
+	return 0
+}
+
 // open calls read with the file at path and its size.
 func open(path string, read func(r io.ReadSeeker, size int64) (int64, error)) (int64, error) {
 	f, err := os.Open(path)

@@ -95,8 +95,10 @@ func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions)
 	return l, nil
 }
 
-// bytes returns the memory of the batches.
-func (l *loader) bytes() int { return 4 * len(l.ring) * l.batch * (l.inputs + l.labels) }
+// ringBytes returns the memory of the batches of a loader.
+func ringBytes(spec pretext.Spec, batch int) int64 {
+	return 4 * ringSize * int64(batch) * int64(spec.InputLen()+spec.LabelLen())
+}
 
 // steps returns the number of batches that use every image once, the images left
 // over in training aside.

@@ -24,7 +24,7 @@ func TestPlannedBytes(t *testing.T) {
 		return
 	}
 	planned := map[string]float64{}
-	for _, kind := range []string{"plain", "recompute", "second-order"} {
+	for _, kind := range []string{"plain", "recompute", "second-order", "micro-batch"} {
 		child := exec.Command(os.Args[0], "-test.run=^TestPlannedBytes$")
 		child.Env = append(os.Environ(), name+"="+kind, "GOGC=100", "GOMEMLIMIT=off")
 		out, err := child.CombinedOutput()
@@ -32,10 +32,12 @@ func TestPlannedBytes(t *testing.T) {
 		var announced, taken float64
 		_, err = fmt.Sscanf(string(out), "%g %g", &announced, &taken)
 		require.NoError(t, err, "%s", out)
+		t.Logf("%s: %s announced, %s taken", kind, storage(int64(announced)), storage(int64(taken)))
 		assert.InEpsilon(t, taken, announced, 0.05, kind)
 		planned[kind] = announced
 	}
 	assert.Less(t, planned["recompute"], planned["plain"]/2)
+	assert.Less(t, planned["micro-batch"], planned["plain"]/2)
 	assert.Greater(t, planned["second-order"], planned["plain"])
 }
 
@@ -49,6 +51,8 @@ func searchAndTell(t *testing.T, kind string) {
 		c.Recompute = true
 	case "second-order":
 		c.Algorithm = SecondOrder
+	case "micro-batch":
+		c.MicroBatch = 16
 	}
 	var planned int64
 	c.Recorder = recorderFunc(func(e Event) error {

@@ -9,7 +9,6 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
-	"unnas/internal/memory"
 	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
@@ -29,9 +28,15 @@ type model struct {
 	// the other needs. A look ahead needs both; nil to first order. They share
 	// their memory.
 	weights, alphas, both *vm.Machine
+	plans                 []*vm.Plan // of these machines, until they are bound
 	recompute, ahead      bool
 	sampler               *sampler // of GDAS
 	bytes                 int64    // of memory that a search takes
+	// A batch goes through the network in so many parts, one after the other. If
+	// there are several, sum gathers their gradients: of the weights, then of the
+	// alphas.
+	parts int
+	sum   []float32
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
@@ -83,10 +88,22 @@ func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
 	return cell.Measure(n.scope), nil
 }
 
-// newModel builds the supernet of a search, plans its steps and draws its first
-// weights.
+// newModel returns the supernet of a search, ready to run.
 func newModel(c Config, task pretext.Task) (*model, error) {
-	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}, recompute: c.Recompute, ahead: c.Algorithm == SecondOrder}
+	m, err := planModel(c, task)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.bind()
+}
+
+// planModel builds the supernet of a search, plans its steps and draws its first
+// weights. The memory of a step is counted and not taken: bind does.
+func planModel(c Config, task pretext.Task) (*model, error) {
+	m := &model{
+		params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{},
+		recompute: c.Recompute, ahead: c.Algorithm == SecondOrder, parts: c.Batch / c.atOnce(),
+	}
 	err := ops.Build(func() error {
 		var err error
 		if m.size, err = complexity(c.Space, task); err != nil {
@@ -97,7 +114,7 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 			m.sampler = &sampler{temperature: make([]float32, 1)}
 			weigh = m.sampler.weigh
 		}
-		n, err := build(m.params, c.Space, weigh, task, c.Batch)
+		n, err := build(m.params, c.Space, weigh, task, c.atOnce())
 		if err != nil {
 			return err
 		}
@@ -106,7 +123,11 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 		if m.ahead {
 			slabs += 2 // copies of weights and velocities
 		}
-		if err := m.take(m.params.Count() * slabs * 4); err != nil {
+		if m.parts > 1 {
+			slabs++ // sum
+		}
+		m.bytes = int64(m.params.Count() * slabs * 4)
+		if err := c.refusal(m.bytes); err != nil {
 			return err
 		}
 		if err := m.params.Init(c.Seed); err != nil {
@@ -120,9 +141,6 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The runtime would keep what building left behind until there is as much new
-	// garbage as memory in use, and steps make none.
-	debug.FreeOSMemory()
 	return m, nil
 }
 
@@ -130,26 +148,12 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 // plans and machines, and the runtime's share. It is the mean over a supernet.
 const nodeBytes = 3 << 10
 
-// take counts memory that is about to be taken, and fails if the machine has less.
-func (m *model) take(bytes int) error {
-	m.bytes += int64(bytes)
-	if total := memory.Total(); total > 0 && m.bytes > total {
-		remedy := "lower Width, Cells, Batch or the size of the images"
-		if !m.recompute {
-			remedy = "set Recompute, or " + remedy
-		}
-		return fmt.Errorf("a step needs %.1f GiB of memory or more, this machine has %.1f; %s", float64(m.bytes)/(1<<30), float64(total)/(1<<30), remedy)
-	}
-	return nil
-}
-
 // plan compiles both halves of a step, and the look ahead if there is one.
 func (m *model) plan(s *ops.Scope) error {
-	machines := []**vm.Machine{&m.weights, &m.alphas}
+	o := make([]vm.Options, 2, 3)
 	if m.ahead {
-		machines = append(machines, &m.both)
+		o = o[:3]
 	}
-	o := make([]vm.Options, len(machines))
 	for i := range o {
 		o[i].Recompute = m.recompute
 		o[i].Want = gorgonia.Nodes{m.loss.Value, m.loss.Correct, m.loss.Count}
@@ -167,25 +171,36 @@ func (m *model) plan(s *ops.Scope) error {
 			o[i].Into = append(o[i].Into, vm.Target{Node: n.Deriv(), Data: m.params.Grad(q)})
 		}
 	}
-	plans := make([]*vm.Plan, len(machines))
 	step := int64(0)
-	for i := range plans {
-		var err error
-		if plans[i], err = vm.Compile(s.Graph(), o[i]); err != nil {
+	for i := range o {
+		p, err := vm.Compile(s.Graph(), o[i])
+		if err != nil {
 			return err
 		}
-		step = max(step, plans[i].Bytes(m.team.Size()))
+		m.plans = append(m.plans, p)
+		step = max(step, p.Bytes(m.team.Size()))
 	}
-	if err := m.take(int(step) + nodeBytes*len(s.Graph().AllNodes())); err != nil {
-		return err
-	}
-	arena := vm.NewArena(plans...)
-	for i, p := range plans {
+	m.bytes += step + int64(nodeBytes*len(s.Graph().AllNodes()))
+	return nil
+}
+
+// bind takes the memory of what is planned.
+func (m *model) bind() error {
+	arena := vm.NewArena(m.plans...)
+	machines := []**vm.Machine{&m.weights, &m.alphas, &m.both}
+	for i, p := range m.plans {
 		var err error
 		if *machines[i], err = p.Bind(arena, m.team); err != nil {
 			return err
 		}
 	}
+	m.plans = nil
+	if m.parts > 1 {
+		m.sum = kernel.Floats(len(m.params.Weights()) + len(m.params.Alphas()))
+	}
+	// The runtime would keep what planning left behind until there is as much new
+	// garbage as memory in use, and steps make none.
+	debug.FreeOSMemory()
 	return nil
 }
 
@@ -195,12 +210,61 @@ type pass struct {
 	correct, count float64
 }
 
-// run computes the loss of a batch and the gradients that belong to a machine.
+// run computes the loss of a batch and the gradients that belong to a machine. If
+// the batch has parts, these are the means over the parts, in their order, each
+// weighed by the labels that count in it.
 func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
-	if err := m.let(m.images, &b.X[0], b.X); err != nil {
+	if m.parts == 1 {
+		return m.runPart(machine, b.X, b.Y)
+	}
+	var all mean
+	for i := range m.parts {
+		y := partOf(b.Y, i, m.parts)
+		p, err := m.runPart(machine, partOf(b.X, i, m.parts), y)
+		if err != nil {
+			return pass{}, err
+		}
+		all.add(p)
+		// Where all labels count the weight is 1 and rounds nothing.
+		m.gather(machine, func(grads, sum []float32) {
+			kernel.Scale(m.team, sum, grads, float32(p.count/float64(len(y))), i > 0)
+		})
+	}
+	if all.count == 0 { // then loss and gradients are zero
+		return pass{}, nil
+	}
+	m.gather(machine, func(grads, sum []float32) {
+		kernel.Scale(m.team, grads, sum, float32(float64(len(b.Y)/m.parts)/all.count), false)
+	})
+	loss, _ := all.value()
+	return pass{loss, all.correct, all.count}, nil
+}
+
+// partOf returns one of so many equal parts of a batch.
+func partOf[T any](all []T, i, parts int) []T {
+	n := len(all) / parts
+	return all[i*n:][:n:n]
+}
+
+// gather calls f with the gradients that belong to a machine and with their sums.
+func (m *model) gather(machine *vm.Machine, f func(grads, sum []float32)) {
+	m.team.Begin()
+	defer m.team.End()
+	weights, alphas := m.params.WeightGrads(), m.params.AlphaGrads()
+	if machine != m.alphas {
+		f(weights, m.sum[:len(weights)])
+	}
+	if machine != m.weights {
+		f(alphas, m.sum[len(weights):])
+	}
+}
+
+// runPart computes the loss of one part of a batch and its gradients.
+func (m *model) runPart(machine *vm.Machine, x []float32, y []int32) (pass, error) {
+	if err := m.let(m.images, &x[0], x); err != nil {
 		return pass{}, err
 	}
-	if err := m.let(m.labels, &b.Y[0], b.Y); err != nil {
+	if err := m.let(m.labels, &y[0], y); err != nil {
 		return pass{}, err
 	}
 	if err := machine.RunAll(); err != nil {

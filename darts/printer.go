@@ -128,9 +128,16 @@ func startText(e Start) string {
 	if e.Held > 0 {
 		images = count(e.Train) + " + " + plural(e.Held, "image")
 	}
-	return fmt.Sprintf("%s: %s, %s of %s, batch %s\n%s parameters, %s multiply-adds, %s of memory",
+	how := ""
+	if e.MicroBatch > 0 && e.MicroBatch < e.Batch {
+		how = fmt.Sprintf(", %s at once", plural(e.MicroBatch, "image"))
+	}
+	if e.Recompute {
+		how += ", with recomputation"
+	}
+	return fmt.Sprintf("%s: %s, %s of %s, batch %s\n%s parameters, %s multiply-adds, %s of memory%s",
 		e.Task, images, plural(e.Epochs, "epoch"), plural(e.StepsPerEpoch, "step"), count(e.Batch),
-		metric(int64(e.Params)), metric(e.MACs), storage(e.PlannedBytes))
+		metric(int64(e.Params)), metric(e.MACs), storage(e.PlannedBytes), how)
 }
 
 // fit returns the first part, cut to width characters, and behind it the others

@@ -31,6 +31,8 @@ type Start struct {
 	Epochs        int    `json:"epochs"`                     // epochs of the run
 	StepsPerEpoch int    `json:"steps_per_epoch"`            // steps of one epoch
 	Batch         int    `json:"batch"`                      // images in a step
+	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
+	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
 	Config        any    `json:"config"`                     // the configuration; data only
 }
 

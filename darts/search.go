@@ -104,8 +104,15 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if min(len(weights), len(alphas)) < c.Batch {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
-	s := &search{c: c, result: &Result{Config: c}}
-	var err error
+	began := 0
+	if c.Folder != nil {
+		began = c.Folder.batch()
+	}
+	m, c, told, err := planToFit(c, task, began)
+	if err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	s := &search{c: c, m: m, result: &Result{Config: c}}
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
@@ -115,10 +122,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if s.a, err = newLoader(src, task, alphas, o); err != nil {
 		return nil, err
 	}
-	if s.m, err = newModel(c, task); err != nil {
-		return nil, fmt.Errorf("darts: %w", err)
-	}
-	if err := s.m.take(s.w.bytes() + s.a.bytes()); err != nil {
+	if err := s.m.bind(); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	s.result.Params = s.m.params
@@ -126,19 +130,23 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	start := Start{
 		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
-		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch, Config: c,
+		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
+		MicroBatch: c.atOnce(), Recompute: c.Recompute, Config: c,
 	}
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
 	}
-	return s, s.begin(start)
+	return s, s.begin(start, told)
 }
 
 // begin goes to where the folder says that the run was, and tells what is about
 // to be done. The folder of a run that goes on has heard it already.
-func (s *search) begin(start Start) error {
+func (s *search) begin(start Start, told string) error {
 	s.started = time.Now()
 	events := []Event{start}
+	if told != "" {
+		events = append(events, Warning{Text: told})
+	}
 	if s.c.ArchEpoch == s.c.Epochs {
 		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", s.c.Epochs)})
 	}

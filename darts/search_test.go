@@ -18,7 +18,6 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
-	"unnas/internal/memory"
 	"unnas/pretext"
 )
 
@@ -208,19 +207,22 @@ func TestSearchBadInput(t *testing.T) {
 		task   pretext.Task
 		want   string
 	}{
-		"broken image":     {src: stripes{n: 40, fail: 3}, want: "image 3"},
-		"no images":        {src: stripes{n: 0, fail: -1}, want: "0 images"},
-		"batch too large":  {src: ok, change: func(c *Config) { c.Batch = 21 }, want: "lower Batch"},
-		"no epochs":        {src: ok, change: func(c *Config) { c.Epochs = 0 }, want: "Epochs is 0"},
-		"negative rate":    {src: ok, change: func(c *Config) { c.LR.Base = -1 }, want: "-1"},
-		"portion of all":   {src: ok, change: func(c *Config) { c.Portion = 1 }, want: "Portion"},
-		"late alphas":      {src: ok, change: func(c *Config) { c.ArchEpoch = 3 }, want: "ArchEpoch"},
-		"NaN":              {src: ok, change: func(c *Config) { c.Clip = math.NaN() }, want: "Clip"},
-		"no workers":       {src: ok, change: func(c *Config) { c.Workers = 0 }, want: "Workers"},
-		"odd width":        {src: ok, change: func(c *Config) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
-		"small images":     {src: ok, change: func(c *Config) { c.Space.Body.Cells = 0 }, want: "Cells"},
-		"too many classes": {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
-		"one class":        {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 1}, want: "Classes"},
+		"broken image":      {src: stripes{n: 40, fail: 3}, want: "image 3"},
+		"no images":         {src: stripes{n: 0, fail: -1}, want: "0 images"},
+		"batch too large":   {src: ok, change: func(c *Config) { c.Batch = 21 }, want: "lower Batch"},
+		"no epochs":         {src: ok, change: func(c *Config) { c.Epochs = 0 }, want: "Epochs is 0"},
+		"negative rate":     {src: ok, change: func(c *Config) { c.LR.Base = -1 }, want: "-1"},
+		"portion of all":    {src: ok, change: func(c *Config) { c.Portion = 1 }, want: "Portion"},
+		"late alphas":       {src: ok, change: func(c *Config) { c.ArchEpoch = 3 }, want: "ArchEpoch"},
+		"NaN":               {src: ok, change: func(c *Config) { c.Clip = math.NaN() }, want: "Clip"},
+		"odd micro-batch":   {src: ok, change: func(c *Config) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
+		"large micro-batch": {src: ok, change: func(c *Config) { c.MicroBatch = 12 }, want: "MicroBatch is 12, must be from 0 to 6"},
+		"negative memory":   {src: ok, change: func(c *Config) { c.Memory = -1 }, want: "Memory is -1"},
+		"no workers":        {src: ok, change: func(c *Config) { c.Workers = 0 }, want: "Workers"},
+		"odd width":         {src: ok, change: func(c *Config) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
+		"small images":      {src: ok, change: func(c *Config) { c.Space.Body.Cells = 0 }, want: "Cells"},
+		"too many classes":  {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
+		"one class":         {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 1}, want: "Classes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()
@@ -236,19 +238,6 @@ func TestSearchBadInput(t *testing.T) {
 			assert.True(t, strings.HasPrefix(err.Error(), "darts: "), err)
 		})
 	}
-}
-
-// TestMemoryIsRefused holds what a search that does not fit is told to change.
-func TestMemoryIsRefused(t *testing.T) {
-	const tooMuch = math.MaxInt64
-	if memory.Total() == 0 {
-		t.Skip("the memory of this system is not known")
-	}
-	assert.ErrorContains(t, (&model{}).take(tooMuch), "set Recompute, or lower Width")
-	err := (&model{recompute: true}).take(tooMuch)
-	assert.ErrorContains(t, err, "lower Width")
-	assert.NotContains(t, err.Error(), "Recompute")
-	assert.NoError(t, (&model{}).take(1))
 }
 
 func TestRecorderErrorStopsTheRun(t *testing.T) {

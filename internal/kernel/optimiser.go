@@ -38,6 +38,32 @@ var squaredNorm = newLoop(func(a *squaredNormArgs, _ *Worker, i int) {
 	a.parts[i] = s0 + s1 + s2 + s3
 })
 
+// Scale sets dst to factor·x, or adds that to dst if add.
+func Scale(t *Team, dst, x []float32, factor float32, add bool) {
+	need("x", x, len(dst))
+	scale.run(t, chunks(len(dst)), scaleArgs{dst, x, everywhere(factor), add})
+}
+
+type scaleArgs struct {
+	dst, x []float32
+	factor factor
+	add    bool
+}
+
+var scale = newLoop(func(a *scaleArgs, _ *Worker, i int) {
+	for from, to := chunk(i, len(a.dst)); from < to; {
+		c := min(len(a.factor), to-from)
+		n := (to - from) / c
+		dst, x := a.dst[from:from+n*c], a.x[from:from+n*c]
+		if a.add {
+			active.addAffine(dst, x, a.factor[:c], nil, n, c)
+		} else {
+			active.affine(dst, x, nil, a.factor[:c], nil, nil, n, c, false)
+		}
+		from += n * c
+	}
+})
+
 // SGD makes one step of stochastic gradient descent with momentum, from the
 // gradient g of the weights w and the velocity v, which begins with zeros:
 //

@@ -18,6 +18,26 @@ func TestSquaredNorm(t *testing.T) {
 	assert.InEpsilon(t, dot(dg, dg), SquaredNorm(NewTeam(1), g), 1e-12)
 }
 
+func TestScale(t *testing.T) {
+	const factor = 0.3
+	r := rng.New(1, "scale", 0, 0)
+	start, want := weight(r, parameters)
+	x, dx := weight(r, parameters)
+	product := make([]float64, parameters)
+	for i := range want {
+		product[i] = factor * dx[i]
+		want[i] += product[i]
+	}
+	set, added := Floats(parameters), Floats(parameters)
+	operate(t, scratchSize{}, func(team *Team) {
+		Scale(team, set, x, factor, false)
+		copy(added, start)
+		Scale(team, added, x, factor, true)
+	}, set, added)
+	near(t, "set", product, set, 1e-7)
+	near(t, "added", want, added, 1e-7)
+}
+
 func TestSGD(t *testing.T) {
 	const lr, momentum, decay, scale = 0.1, 0.9, 3e-2, 0.5
 	for _, nesterov := range []bool{false, true} {

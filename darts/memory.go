@@ -1,0 +1,108 @@
+package darts
+
+import (
+	"fmt"
+
+	"unnas/internal/memory"
+	"unnas/pretext"
+)
+
+// room returns the bytes that a run may take, or 0 if nobody knows.
+func (c Config) room() int64 {
+	if c.Memory > 0 {
+		return c.Memory
+	}
+	return memory.Total()
+}
+
+// refusal returns the error of a run that needs so many bytes or more, unless
+// there is room for them.
+func (c Config) refusal(bytes int64) error {
+	room := c.room()
+	if room == 0 || bytes <= room {
+		return nil
+	}
+	remedy := "lower Width, Cells or the size of the images"
+	switch {
+	case c.MicroBatch == 0 && c.Batch > 1:
+		remedy = "set MicroBatch, or " + remedy
+	case c.MicroBatch > 1:
+		remedy = "lower MicroBatch, or " + remedy
+	}
+	if !c.Recompute {
+		remedy = "set Recompute, or " + remedy
+	}
+	whose := "this machine has"
+	if c.Memory > 0 {
+		whose = "Memory is"
+	}
+	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", plural(c.Batch, "image"), storage(bytes), whose, storage(room), remedy)
+}
+
+// halved returns the settings with half the batch and half the rates, as the
+// authors search where memory is short (Liu et al., 2020, arXiv 2003.12056,
+// supplement B.1), and whether there are any: an odd batch has no half, and to
+// halve one of micro-batches would spare next to nothing.
+func (c Config) halved() (Config, bool) {
+	if c.Batch%2 != 0 || c.MicroBatch > 0 {
+		return c, false
+	}
+	c.Batch /= 2
+	c.LR.Base /= 2
+	c.LR.Min /= 2
+	c.ArchLR /= 2
+	return c, true
+}
+
+// resembling returns the settings, halved as often as makes the batch that of an
+// earlier part of the run, which may have had less memory. If that never happens
+// they are as given.
+func (c Config) resembling(batch int) Config {
+	for half, ok := c, true; ok; half, ok = half.halved() {
+		if half.Batch == batch {
+			return half
+		}
+	}
+	return c
+}
+
+// planToFit plans a search in the room that it has: what does not fit is halved until it
+// does. It returns the model, not bound yet, the settings that it is planned for,
+// and what to tell if they are not those given. A search that goes on keeps the
+// batch with which it began; began is 0 for others.
+func planToFit(c Config, task pretext.Task, began int) (m *model, settings Config, told string, err error) {
+	given, first := c, int64(0)
+	c = c.resembling(began)
+	for {
+		if m, err = planModel(c, task); err != nil {
+			return nil, c, "", err
+		}
+		m.bytes += 2 * ringBytes(task.Spec(), c.Batch)
+		if first == 0 {
+			first = m.bytes
+		}
+		err = c.refusal(m.bytes)
+		if err == nil {
+			break
+		}
+		half, ok := c.halved()
+		switch {
+		case c.Batch == began:
+			return nil, c, "", fmt.Errorf("the run goes on with the batch of its beginning: %w", err)
+		case !ok && c.Batch < given.Batch:
+			return nil, c, "", fmt.Errorf("Batch %d does not fit, nor does what is left of it when it is halved: %w", given.Batch, err)
+		case !ok:
+			return nil, c, "", err
+		}
+		c = half
+	}
+	if c.Batch == given.Batch {
+		return m, c, "", nil
+	}
+	rates := fmt.Sprintf("Batch is %d instead of %d, LR.Base %s instead of %s and ArchLR %s instead of %s",
+		c.Batch, given.Batch, plain(c.LR.Base), plain(given.LR.Base), plain(c.ArchLR), plain(given.ArchLR))
+	if c.Batch == began {
+		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
+	}
+	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", storage(first), storage(c.room()), rates, storage(m.bytes)), nil
+}

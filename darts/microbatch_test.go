@@ -1,0 +1,271 @@
+package darts
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/internal/vm"
+	"unnas/pretext"
+	"unnas/segmentation"
+)
+
+// microBatch is a search of batches of six images, so many of them at once.
+func microBatch(a Algorithm, n int) Config {
+	c := resumable()
+	c.Algorithm, c.MicroBatch = a, n
+	c.Space.Body.Reductions = cell.Reductions(3, 1) // small maps stay large enough
+	return c
+}
+
+// TestMicroBatchGradients compares a batch in parts with its parts, each run as a
+// batch of its own and weighed in float64 by the labels that count in it.
+func TestMicroBatchGradients(t *testing.T) {
+	const parts = 3
+	pixels := segmentation.Task{View: pretext.Scenes(16), ASPP: segmentation.SearchASPP(19)}
+	tests := map[string]struct {
+		algorithm Algorithm
+		task      pretext.Task
+		ignored   [parts]float64 // the share of labels that do not count
+	}{
+		"second order":                        {SecondOrder, smallTask(), [parts]float64{}},
+		"GDAS":                                {GDAS, smallTask(), [parts]float64{}},
+		"several inputs a label":              {SecondOrder, pretext.JigsawCIFAR10(), [parts]float64{}},
+		"pixels that are many or few or none": {SecondOrder, pixels, [parts]float64{0.3, 1, 0.8}},
+		"no pixel at all":                     {SecondOrder, pixels, [parts]float64{1, 1, 1}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := microBatch(test.algorithm, 2)
+			whole, err := newModel(c, test.task)
+			require.NoError(t, err)
+			c.Batch, c.MicroBatch = 2, 0
+			single, err := newModel(c, test.task)
+			require.NoError(t, err)
+			all := randomBatch(test.task, 2*parts)
+			for i, share := range test.ignored {
+				y := partOf(all.Y, i, parts)
+				for j := range y[:int(share*float64(len(y)))] {
+					y[j] = pretext.Ignore
+				}
+			}
+			draw := func(m *model) {
+				if m.sampler != nil {
+					m.sampler.draw(c, "weights", 1, 2)
+				}
+			}
+			for i, machine := range []*vm.Machine{whole.weights, whole.alphas, whole.both} {
+				if machine == nil {
+					continue
+				}
+				draw(whole)
+				got, err := whole.run(machine, all)
+				require.NoError(t, err)
+				var want mean
+				weights, alphas := make([]float64, len(single.params.Weights())), make([]float64, len(single.params.Alphas()))
+				for k := range parts {
+					draw(single)
+					p, err := single.run([]*vm.Machine{single.weights, single.alphas, single.both}[i],
+						&batch{X: partOf(all.X, k, parts), Y: partOf(all.Y, k, parts)})
+					require.NoError(t, err)
+					want.add(p)
+					for j, g := range single.params.WeightGrads() {
+						weights[j] += p.count * float64(g)
+					}
+					for j, g := range single.params.AlphaGrads() {
+						alphas[j] += p.count * float64(g)
+					}
+				}
+				assert.Equal(t, want.count, got.count)
+				assert.Equal(t, want.correct, got.correct)
+				count := math.Max(want.count, 1)
+				assert.InDelta(t, want.loss/count, got.loss, 1e-7)
+				if i != 1 {
+					assertMean(t, weights, count, whole.params.WeightGrads())
+				}
+				if i != 0 {
+					assertMean(t, alphas, count, whole.params.AlphaGrads())
+				}
+			}
+			assert.Equal(t, single.params.Running(), whole.params.Running(), "running statistics learn from every part")
+		})
+	}
+}
+
+// assertMean compares gradients with sums over as many labels.
+func assertMean(t *testing.T, sums []float64, count float64, got []float32) {
+	t.Helper()
+	var off, norm float64
+	for i, sum := range sums {
+		d := sum/count - float64(got[i])
+		off += d * d
+		norm += sum / count * sum / count
+	}
+	assert.LessOrEqual(t, math.Sqrt(off), 3e-7*math.Sqrt(norm))
+}
+
+// TestMicroBatchOfAll holds that one part is no other thing than none.
+func TestMicroBatchOfAll(t *testing.T) {
+	var want *Result
+	for _, n := range []int{0, 6} {
+		r, err := Search(t.Context(), resumableSource, smallTask(), microBatch(SecondOrder, n))
+		require.NoError(t, err)
+		if want == nil {
+			want = r
+		}
+		assert.Equal(t, want.Params.Weights(), r.Params.Weights())
+		assert.Equal(t, want.Params.Running(), r.Params.Running())
+		assert.Equal(t, want.Normal, r.Normal)
+		assert.Equal(t, want.Last.HeldLoss, r.Last.HeldLoss)
+	}
+}
+
+// TestMicroBatchResumes compares all bytes of runs that were stopped, on more
+// cores and with recomputation, with those of runs that were not.
+func TestMicroBatchResumes(t *testing.T) {
+	for _, algorithm := range []Algorithm{FirstOrder, SecondOrder, GDAS} {
+		t.Run(fmt.Sprint(algorithm), func(t *testing.T) {
+			whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+			c := microBatch(algorithm, 3)
+			previous := runtime.GOMAXPROCS(1)
+			defer runtime.GOMAXPROCS(previous)
+			_, err := keepRun(t.Context(), whole, resumableSource, c)
+			require.NoError(t, err)
+			runtime.GOMAXPROCS(3)
+			ctx, recorder := stopAfter(t, 5)
+			first := c
+			first.Recorder, first.Recompute = recorder, true
+			_, err = keepRun(ctx, dir, resumableSource, first)
+			require.ErrorIs(t, err, ctx.Err())
+			other := c
+			other.MicroBatch = 2
+			_, err = keepRun(t.Context(), dir, resumableSource, other)
+			require.ErrorContains(t, err, "config.micro_batch: 3 → 2")
+			_, err = keepRun(t.Context(), dir, resumableSource, c)
+			require.NoError(t, err)
+			assertSame(t, outcome(t, whole), outcome(t, dir))
+		})
+	}
+}
+
+// needs returns the bytes that a search plans.
+func needs(t *testing.T, c Config) int64 {
+	c.Memory = math.MaxInt64
+	m, _, _, err := planToFit(c, smallTask(), 0)
+	require.NoError(t, err)
+	return m.bytes
+}
+
+func TestMicroBatchNeedsLess(t *testing.T) {
+	c := microBatch(FirstOrder, 0)
+	c.Batch = 960
+	whole := needs(t, c)
+	c.MicroBatch = 12
+	assert.Less(t, needs(t, c), whole/4)
+}
+
+// announced returns a recorder, and what it is told before the first step.
+func announced() (Recorder, *[]Start, *[]string) {
+	var starts []Start
+	var warnings []string
+	return recorderFunc(func(e Event) error {
+		switch e := e.(type) {
+		case Start:
+			starts = append(starts, e)
+		case Warning:
+			warnings = append(warnings, e.Text)
+		}
+		return nil
+	}), &starts, &warnings
+}
+
+// TestSearchIsHalved holds that a search that does not fit is the search with a
+// quarter of batch and rates, if that is the first that fits, and that it goes on
+// as such wherever it goes on.
+func TestSearchIsHalved(t *testing.T) {
+	src := stripes{n: 66, fail: -1} // 39 images for the weights
+	given := resumable()
+	given.Batch, given.LR.Base, given.LR.Min, given.ArchLR = 12, 0.04, 0.002, 0.01
+	quarter := given
+	quarter.Batch, quarter.LR.Base, quarter.LR.Min, quarter.ArchLR = 3, 0.01, 0.0005, 0.0025
+	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	want, err := keepRun(t.Context(), whole, src, quarter)
+	require.NoError(t, err)
+
+	recorder, starts, warnings := announced()
+	ctx, stop := stopAfter(t, 16)
+	c := given
+	c.Memory, c.Recorder = needs(t, quarter), Recorders(recorder, stop)
+	_, err = keepRun(ctx, dir, src, c)
+	require.ErrorIs(t, err, ctx.Err())
+	require.Len(t, *starts, 1)
+	assert.Equal(t, 3, (*starts)[0].Batch)
+	assert.Equal(t, 13, (*starts)[0].StepsPerEpoch)
+	assert.Equal(t, c.Memory, (*starts)[0].PlannedBytes)
+	require.Len(t, *warnings, 1)
+	assert.Equal(t, fmt.Sprintf("a step needs %s of memory and may take %s: Batch is 3 instead of 12, LR.Base 0.01 instead of 0.04 and ArchLR 0.0025 instead of 0.01, which needs %[2]s",
+		storage(needs(t, given)), storage(c.Memory)), (*warnings)[0])
+	assert.Equal(t, allFiles(t, whole)[configFile], allFiles(t, dir)[configFile])
+
+	// A machine with less memory cannot go on.
+	c.Memory--
+	_, err = keepRun(t.Context(), dir, src, c)
+	require.ErrorContains(t, err, "goes on with the batch of its beginning: a batch of 3 images needs")
+
+	// One with more goes on as it began, whether it is given what was, or what is.
+	c.Memory = 0
+	*warnings = nil
+	for _, again := range []Config{given, quarter} {
+		ctx, stop := stopAfter(t, 2)
+		again.Recorder = Recorders(recorder, stop)
+		r, err := keepRun(ctx, dir, src, again)
+		require.ErrorIs(t, err, ctx.Err())
+		assert.Equal(t, 3, r.Config.Batch)
+	}
+	require.Len(t, *warnings, 1, "what is given is what was used the second time")
+	assert.Contains(t, (*warnings)[0], "goes on with the settings of its beginning: Batch is 3 instead of 12")
+
+	r, err := keepRun(t.Context(), dir, src, given)
+	require.NoError(t, err)
+	assert.True(t, slices.Equal(want.Params.Weights(), r.Params.Weights()))
+	assert.Equal(t, want.Config.LR, r.Config.LR)
+	halved, unhalved := outcome(t, dir), outcome(t, whole)
+	for _, name := range []string{genotypeFile, configFile} {
+		assert.Equal(t, unhalved[name], halved[name])
+	}
+
+}
+
+func TestMemoryIsRefused(t *testing.T) {
+	ok := stripes{n: 66, fail: -1}
+	for name, test := range map[string]struct {
+		change    func(*Config)
+		want, not []string
+	}{
+		"one image":           {func(c *Config) {}, []string{"Batch 8 does not fit", "a batch of 1 image needs", "Memory is 1.0 MiB", "set Recompute, or lower Width"}, []string{"MicroBatch"}},
+		"odd batch":           {func(c *Config) { c.Batch = 6 }, []string{"Batch 6 does not fit", "a batch of 3 images needs", "set Recompute, or set MicroBatch, or lower"}, nil},
+		"micro-batches":       {func(c *Config) { c.MicroBatch, c.Recompute = 4, true }, []string{"a batch of 8 images needs", "; lower MicroBatch"}, []string{"Recompute"}},
+		"no room for weights": {func(c *Config) { c.Memory = 100 }, []string{"needs", "Memory is 100 B"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := resumable()
+			c.Batch, c.Memory = 8, 1<<20
+			test.change(&c)
+			_, err := Search(t.Context(), ok, smallTask(), c)
+			require.Error(t, err)
+			for _, text := range test.want {
+				assert.ErrorContains(t, err, text)
+			}
+			for _, text := range test.not {
+				assert.NotContains(t, err.Error(), text)
+			}
+		})
+	}
+}
