@@ -538,18 +538,20 @@ func TestOpenFolder(t *testing.T) {
 func blank(t testing.TB) *search {
 	p := ops.NewParams()
 	require.NoError(t, p.Init(0))
-	return &search{
-		c: Config{Epochs: 3}, m: &model{params: p}, identity: []byte(`{"config":{"seed":1}}`), result: &Result{},
+	s := &search{
+		m: &model{engine: engine{params: p}}, result: &Result{},
 		w:    &loader{loaderOptions: loaderOptions{batch: 2, train: true}, indices: make([]int, 8)},
 		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
 	}
+	s.run = run{phase: s, epochs: 3, identity: []byte(`{"config":{"seed":1}}`)}
+	return s
 }
 
 // FuzzCheckpoint restores arbitrary bytes, with a good checksum if seal is set.
 // What is refused changes nothing; what is taken is written again as it was.
 func FuzzCheckpoint(f *testing.F) {
 	s := blank(f)
-	s.epoch, s.step, s.rule.archSteps, s.trainMean = 1, 3, 2, mean{1.5, 2, 3}
+	s.epoch, s.step, s.complete, s.rule.archSteps, s.trainMean = 1, 3, 1, 2, mean{1.5, 2, 3}
 	var b bytes.Buffer
 	require.NoError(f, s.checkpoint(&b, 99))
 	f.Add(b.Bytes(), false)
@@ -576,7 +578,11 @@ func FuzzCheckpoint(f *testing.F) {
 		require.NoError(t, err)
 		g, err := readHeader(bytes.NewReader(again.Bytes()), int64(again.Len()))
 		require.NoError(t, err)
-		h.At.Elapsed, h.At.Lap = g.At.Elapsed, g.At.Lap
+		var read, written searchState
+		require.NoError(t, json.Unmarshal(h.At.State, &read))
+		require.NoError(t, json.Unmarshal(g.At.State, &written))
+		require.Equal(t, read, written)
+		h.At.Elapsed, h.At.Lap, h.At.State = g.At.Elapsed, g.At.Lap, g.At.State
 		require.Equal(t, h.At, g.At)
 	})
 }

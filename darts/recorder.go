@@ -55,15 +55,18 @@ type Step struct {
 
 // Epoch follows the last step of an epoch.
 type Epoch struct {
-	Epoch         int           `json:"epoch"` // the epoch, from 1
-	TrainLoss     float64       `json:"train_loss"`
-	TrainAccuracy float64       `json:"train_accuracy"`
-	HeldLoss      float64       `json:"held_loss"`
-	HeldAccuracy  float64       `json:"held_accuracy"`
-	Entropy       float64       `json:"entropy"`                 // of the softmax of the alphas, mean over edges, as a share of the largest possible
-	SkipShare     float64       `json:"skip_share"`              // weight of skip connections after softmax, mean over edges
-	Genotype      string        `json:"genotype"`                // what the alphas stand for now; empty without alphas
-	Elapsed       time.Duration `json:"elapsed_ns" clock:"true"` // time that the epoch took
+	Epoch         int     `json:"epoch"` // the epoch, from 1
+	TrainLoss     float64 `json:"train_loss"`
+	TrainAccuracy float64 `json:"train_accuracy"`
+	HeldLoss      float64 `json:"held_loss"`
+	HeldAccuracy  float64 `json:"held_accuracy"`
+	Entropy       float64 `json:"entropy"`    // of the softmax of the alphas, mean over edges, as a share of the largest possible
+	SkipShare     float64 `json:"skip_share"` // weight of skip connections after softmax, mean over edges
+	Genotype      string  `json:"genotype"`   // what the alphas stand for now; empty without alphas
+	// Scores are what else was measured on held-out images, by name: "top5", the
+	// share of labels among the five likeliest classes, or what an Examiner tells.
+	Scores  map[string]float64 `json:"scores"`
+	Elapsed time.Duration      `json:"elapsed_ns" clock:"true"` // time that the epoch took
 }
 
 // Warning says that something deserves a look but does not stop the run.

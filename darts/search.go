@@ -2,11 +2,11 @@ package darts
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"unnas/cell"
 	"unnas/ops"
@@ -54,12 +54,12 @@ func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Resu
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx)
+	return s.search(ctx)
 }
 
-// search is a search under way.
+// search is the phase that searches a cell.
 type search struct {
-	ctx   context.Context
+	run
 	c     Config
 	m     *model
 	rule  *bilevel
@@ -68,17 +68,10 @@ type search struct {
 	held  *batches // of this epoch; nil while the alphas rest
 	// What the step under way reads.
 	trainBatch, heldBatch *batch
-	identity              []byte // see identify
 
-	epoch, step         int // under way, from 0, and how many steps of it are done
-	saved               int // steps done at the last checkpoint
-	trainMean, heldMean mean
-	started, begun      time.Time // the run and the epoch, as if never interrupted
+	trainMean, heldMean mean // of this epoch
 	result              *Result
 }
-
-// done returns the number of steps done.
-func (s *search) done() int { return s.epoch*s.w.steps() + s.step }
 
 // mean gathers losses and accuracies over an epoch.
 type mean struct{ loss, correct, count float64 }
@@ -113,6 +106,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	s := &search{c: c, m: m, result: &Result{Config: c}}
+	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
@@ -136,64 +130,32 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
 	}
-	return s, s.begin(start, told)
-}
-
-// begin goes to where the folder says that the run was, and tells what is about
-// to be done. The folder of a run that goes on has heard it already.
-func (s *search) begin(start Start, told string) error {
-	s.started = time.Now()
 	events := []Event{start}
 	if told != "" {
 		events = append(events, Warning{Text: told})
 	}
-	if s.c.ArchEpoch == s.c.Epochs {
-		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", s.c.Epochs)})
+	if c.ArchEpoch == c.Epochs {
+		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
 	}
-	tell := s.record
-	if s.c.Folder != nil {
-		resumed, faults, err := s.c.Folder.resume(s.restore)
-		if err != nil {
-			return err
-		}
-		for _, fault := range faults {
-			events = append(events, Warning{Text: fmt.Sprintf("%v; the checkpoint before it is used", fault)})
-		}
-		if resumed {
-			s.saved = s.done()
-			tell = s.tell
-		}
-	}
-	if err := s.note(); err != nil {
-		return err
-	}
-	for _, e := range events {
-		if err := tell(e); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s, s.begin(events...)
 }
 
-func (s *search) run(ctx context.Context) (*Result, error) {
-	s.ctx = ctx
-	for s.result.Epochs < s.c.Epochs && !s.collapsed() {
-		if err := s.runEpoch(); err != nil {
-			return s.result, err
-		}
+func (s *search) search(ctx context.Context) (*Result, error) {
+	done, err := s.all(ctx)
+	s.result.Epochs = s.complete
+	if err != nil {
+		return s.result, err
 	}
-	if done := s.result.Epochs; done < s.c.Epochs {
-		text := fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", done, s.skips(), s.c.StopSkips)
-		if err := s.record(Warning{Text: text}); err != nil {
-			return s.result, err
-		}
-	}
-	return s.result, s.record(Done{Epochs: s.result.Epochs, Images: s.done() * s.c.Batch, Genotype: s.result.Genotype.String(), Elapsed: time.Since(s.started)})
+	done.Genotype = s.result.Genotype.String()
+	return s.result, s.record(done)
 }
 
-// collapsed says whether so many skip connections have won that the search ends.
-func (s *search) collapsed() bool {
-	return s.c.StopSkips > 0 && s.result.Epochs > s.c.ArchEpoch && s.skips() >= s.c.StopSkips
+// over ends a search in which too many skip connections have won.
+func (s *search) over() string {
+	if s.c.StopSkips == 0 || s.complete <= s.c.ArchEpoch || s.skips() < s.c.StopSkips {
+		return ""
+	}
+	return fmt.Sprintf("after epoch %d the normal cell has %d skip connections, and StopSkips is %d", s.complete, s.skips(), s.c.StopSkips)
 }
 
 // skips counts the skip connections of the normal cell.
@@ -207,144 +169,104 @@ func (s *search) skips() int {
 	return n
 }
 
-func (s *search) runEpoch() error {
-	if s.step == s.w.steps() { // the one before is complete
-		s.epoch, s.step = s.epoch+1, 0
+func (s *search) steps() int { return s.w.steps() }
+
+func (s *search) open(ctx context.Context) {
+	if s.step == 0 {
 		s.trainMean, s.heldMean = mean{}, mean{}
 	}
-	if s.step == 0 {
-		s.begun = time.Now()
-	}
-	s.train = s.w.epoch(s.ctx, s.epoch, s.step)
-	defer s.train.close()
+	s.train = s.w.epoch(ctx, s.epoch, s.step)
 	if s.held = nil; s.epoch >= s.c.ArchEpoch {
-		s.held = s.a.epoch(s.ctx, s.epoch, s.step)
-		defer s.held.close()
+		s.held = s.a.epoch(ctx, s.epoch, s.step)
 	}
-	for s.step < s.w.steps() {
-		if err := s.runStep(); err != nil {
-			return err
-		}
-	}
-	e := s.result.Last
-	e.Elapsed = time.Since(s.begun)
-	if err := s.record(e); err != nil {
-		return err
-	}
-	s.result.Epochs++
-	return s.save()
 }
 
-func (s *search) runStep() error {
-	if err := s.fetch(); err != nil {
-		return errors.Join(err, s.save())
-	}
-	rate := s.c.LR.Rate(s.epoch, s.c.Epochs, s.step, s.w.steps())
+func (s *search) close() {
+	s.train.close()
 	if s.held != nil {
-		if err := s.rule.arch(s, rate); err != nil {
-			return s.place(err)
-		}
+		s.held.close()
 	}
-	if err := s.rule.weights(s, rate); err != nil {
-		return s.place(err)
-	}
-	s.step++
-	if err := s.note(); err != nil {
-		return err
-	}
-	e := s.result.Last
-	elapsed := time.Since(s.started)
-	left := s.c.Epochs*s.w.steps() - s.done()
-	if err := s.record(Step{
-		Epoch: e.Epoch, Step: s.step, Steps: s.w.steps(), Images: s.done() * s.c.Batch,
-		Loss: e.TrainLoss, Accuracy: e.TrainAccuracy, HeldLoss: e.HeldLoss, HeldAccuracy: e.HeldAccuracy,
-		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
-		ImagesPerSecond: float64(s.c.Batch*s.step) / time.Since(s.begun).Seconds(),
-		Left:            time.Duration(float64(elapsed) / float64(s.done()) * float64(left)),
-	}); err != nil {
-		return err
-	}
-	if s.step < s.w.steps() && s.c.Folder != nil && s.c.Folder.due() {
-		return s.save()
-	}
-	return nil
 }
 
-// fetch waits for the images of a step. It is all of a step that a context or an
-// image can end, and comes first, so that a run stops between two steps.
 func (s *search) fetch() (err error) {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
 	if s.held != nil {
 		if s.heldBatch, err = s.held.next(); err != nil {
-			return s.place(err)
+			return err
 		}
 	}
-	if s.trainBatch, err = s.train.next(); err != nil {
-		return s.place(err)
-	}
-	return nil
+	s.trainBatch, err = s.train.next()
+	return err
 }
 
-// save keeps a checkpoint in the folder, unless it has one of this step.
-func (s *search) save() error {
-	if s.c.Folder == nil || s.done() == s.saved {
-		return nil
+func (s *search) take(rate float64) error {
+	if s.held != nil {
+		if err := s.rule.arch(s, rate); err != nil {
+			return err
+		}
 	}
-	if err := s.c.Folder.keep(s.done(), s.checkpoint); err != nil {
-		return err
-	}
-	s.saved = s.done()
-	return nil
+	return s.rule.weights(s, rate)
 }
 
-// place adds to an error where the run was.
-func (s *search) place(err error) error {
-	if s.ctx.Err() != nil && errors.Is(err, s.ctx.Err()) {
-		return err
-	}
-	return fmt.Errorf("%w (epoch %d, step %d)", err, s.epoch+1, s.step+1)
-}
+func (s *search) finish() error { return nil }
 
-// note brings the result up to date, unless the alphas are no numbers any more.
-func (s *search) note() error {
+// figures brings the result up to date, unless the alphas are no numbers any more.
+func (s *search) figures() (Epoch, error) {
 	normal, reduce := s.m.net.Alphas()
 	both := slices.Concat(normal, reduce)
 	e := Epoch{Epoch: s.epoch + 1, Entropy: cell.Entropy(both), SkipShare: s.c.Space.Share(both, ops.Skip().Name())}
 	if math.IsNaN(e.Entropy) {
-		return fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
+		return e, fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
 	}
 	g, err := s.c.Space.Derive(normal, reduce)
 	if err != nil {
-		return fmt.Errorf("darts: %w", err)
+		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
 	e.TrainLoss, e.TrainAccuracy = s.trainMean.value()
 	e.HeldLoss, e.HeldAccuracy = s.heldMean.value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
-	return nil
+	return e, nil
 }
 
-// record keeps an event in the folder and tells the recorder.
-func (s *search) record(e Event) error {
-	if s.c.Folder != nil {
-		if err := s.c.Folder.record(e); err != nil {
-			return err
-		}
+// arrays returns the memory that a search goes on from.
+func (s *search) arrays() []array {
+	return []array{
+		arrayOf("weights", s.m.params.Weights()),
+		arrayOf("alphas", s.m.params.Alphas()),
+		arrayOf("running statistics", s.m.params.Running()),
+		arrayOf("velocity", s.rule.velocity),
+		arrayOf("mean of the alphas' gradients", s.rule.mean),
+		arrayOf("mean of their squares", s.rule.squares),
 	}
-	return s.tell(e)
 }
 
-func (s *search) tell(e Event) error {
-	if s.c.Recorder == nil {
-		return nil
+// searchState is what else a search goes on from.
+type searchState struct {
+	ArchSteps int        `json:"arch_steps"` // steps of the alphas
+	Train     [3]float64 `json:"train"`      // the sums of trainMean
+	Held      [3]float64 `json:"held"`       // the sums of heldMean
+}
+
+func (s *search) state() any {
+	return searchState{s.rule.archSteps, s.trainMean.sums(), s.heldMean.sums()}
+}
+
+func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
+	var at searchState
+	if err := json.Unmarshal(state, &at); err != nil {
+		return nil, err
 	}
-	if err := s.c.Recorder.Record(e); err != nil {
-		return fmt.Errorf("darts: recording: %w", err)
+	if at.ArchSteps < 0 || at.ArchSteps > steps {
+		return nil, fmt.Errorf("there are no %d steps of the alphas in %d", at.ArchSteps, steps)
 	}
-	return nil
+	return func() {
+		s.rule.archSteps = at.ArchSteps
+		s.trainMean, s.heldMean = meanOf(at.Train), meanOf(at.Held)
+	}, nil
 }
 
 // Weights, Alphas, TrainGrad, HeldGrad and Trial make a search an objective.

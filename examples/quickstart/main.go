@@ -213,7 +213,7 @@ func openFolder(dir string, resume bool) (*darts.Folder, error) {
 
 // show prints the size of what was found and where it is.
 func show(out io.Writer, r *darts.Result, c darts.Config, task pretext.Task, dir string, stopped bool) error {
-	size, err := darts.Measure(c.Space.Body, r.Genotype, c.Space.Ops, task)
+	size, err := darts.Measure(cell.Derived{Body: c.Space.Body, Genotype: r.Genotype, Ops: c.Space.Ops}, task)
 	if err != nil {
 		return err
 	}
