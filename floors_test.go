@@ -23,6 +23,7 @@ import (
 var floors = map[string]int{
 	"internal/atomicfile": 0,
 	"internal/cpu":        0,
+	"internal/filelock":   0,
 	"internal/rng":        0,
 	"internal/memory":     0,
 	"internal/kernel":     1,
@@ -33,11 +34,15 @@ var floors = map[string]int{
 	"pretext":             5,
 	"segmentation":        6,
 	"darts/dataset":       6,
+	"pretext/turbojpeg":   6,
 	"darts":               7,
 }
 
 // kits serve tests, and nothing else imports them.
 var kits = []string{"internal/golden", "ops/optest", "pretext/pretexttest"}
+
+// chosen bind libraries that are not Go; only programs decide to link them.
+var chosen = []string{"pretext/turbojpeg"}
 
 // gorgoniaFloor is the lowest floor that knows Gorgonia.
 const gorgoniaFloor = 2
@@ -64,6 +69,15 @@ func fault(dir string, test bool, imported string) string {
 			return ""
 		}
 		return "only tests import " + imported
+	}
+	if strings.HasPrefix(target, programs) { // what programs share
+		if strings.HasPrefix(dir, programs) {
+			return ""
+		}
+		return "only programs import " + imported
+	}
+	if slices.Contains(chosen, target) && !test && !strings.HasPrefix(dir, programs) {
+		return "only programs and tests import " + imported
 	}
 	below, known := floors[target]
 	switch {
@@ -97,6 +111,9 @@ func TestFault(t *testing.T) {
 		{"itself, by a test", "cell", "unnas/cell", true, false},
 		{"kit", "cell", "unnas/ops/optest", false, true},
 		{"kit, by a test", "cell", "unnas/ops/optest", true, false},
+		{"library outside Go", "darts", "unnas/pretext/turbojpeg", false, true},
+		{"library outside Go, by a test", "darts", "unnas/pretext/turbojpeg", true, false},
+		{"library outside Go, by a program", "examples/quickstart", "unnas/pretext/turbojpeg", false, false},
 		{"by a kit", "internal/golden", "unnas/segmentation", false, false},
 		{"standard", "internal/kernel", "math", false, false},
 		{"Gorgonia below its floor", "internal/kernel", "gorgonia.org/tensor", false, true},
@@ -105,6 +122,8 @@ func TestFault(t *testing.T) {
 		{"unknown target", "cell", "unnas/util", false, true},
 		{"program", "examples/quickstart", "unnas/darts", false, false},
 		{"program, internal", "examples/quickstart", "unnas/internal/rng", true, true},
+		{"program, what programs share", "examples/quickstart", "unnas/examples/internal/program", false, false},
+		{"library, what programs share", "darts", "unnas/examples/internal/program", false, true},
 		{"root", root, "fmt", false, true},
 		{"root, test", root, "fmt", true, false},
 	} {

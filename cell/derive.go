@@ -26,21 +26,21 @@ import (
 // number, if "none" is the only operation, or if keep is neither 1 nor 2, which
 // is as many as enter node 2.
 func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
-	chosen, err := derive(alpha, ops, nodes, keep, nil)
+	chosen, err := derive(alpha, nil, ops, nodes, keep, nil)
 	if err != nil {
 		return nil, err
 	}
 	return edgesOf(chosen), nil
 }
 
-// deriveLimited is Derive with two edges per node and at most so many skip
-// connections, unless that is zero; see Space.Derive. Of equal skip connections
-// the last are barred.
-func deriveLimited(alpha [][]float64, names []string, nodes, skips int) ([]Edge, error) {
+// deriveLimited is Derive with two edges per node, with betas, and with at most so
+// many skip connections, unless that is zero; see Space.DeriveWith. Of equal skip
+// connections the last are barred.
+func deriveLimited(alpha [][]float64, betas []float64, names []string, nodes, skips int) ([]Edge, error) {
 	skip := ops.Skip().Name()
 	barred := map[int]bool{} // rows whose skip connection does not count
 	for {
-		chosen, err := derive(alpha, names, nodes, edgesPerNode, func(row int, op string) bool { return op == skip && barred[row] })
+		chosen, err := derive(alpha, betas, names, nodes, edgesPerNode, func(row int, op string) bool { return op == skip && barred[row] })
 		if err != nil && len(barred) > 0 {
 			return nil, fmt.Errorf("%w, and at most %d skip connections: give the space more operations or raise MaxSkips", err, skips)
 		}
@@ -60,9 +60,9 @@ func deriveLimited(alpha [][]float64, names []string, nodes, skips int) ([]Edge,
 	}
 }
 
-// derive is Derive, with operations that do not count on a row, as "none" never
-// does.
-func derive(alpha [][]float64, ops []string, nodes, keep int, barred func(row int, op string) bool) ([]candidate, error) {
+// derive is Derive, with betas unless they are nil, and with operations that do not
+// count on a row, as "none" never does.
+func derive(alpha [][]float64, betas []float64, ops []string, nodes, keep int, barred func(row int, op string) bool) ([]candidate, error) {
 	if keep < 1 || keep > inputs {
 		return nil, fmt.Errorf("cell: derive: %d edges per node: want 1 or %d", keep, inputs)
 	}
@@ -72,10 +72,17 @@ func derive(alpha [][]float64, ops []string, nodes, keep int, barred func(row in
 	if want := nodes * (nodes + 3) / 2; len(alpha) != want {
 		return nil, fmt.Errorf("cell: derive: %d rows of parameters: %d nodes have %d edges", len(alpha), nodes, want)
 	}
+	if betas != nil && len(betas) != len(alpha) {
+		return nil, fmt.Errorf("cell: derive: %d betas for %d edges", len(betas), len(alpha))
+	}
 	var chosen []candidate
 	row := 0
 	for node := inputs; node < inputs+nodes; node++ {
 		candidates := make([]candidate, node)
+		share, err := shares(betas, row, node)
+		if err != nil {
+			return nil, fmt.Errorf("cell: derive: node %d: %w", node, err)
+		}
 		for from := range candidates {
 			counts := func(op string) bool { return op != "none" && (barred == nil || !barred(row, op)) }
 			c, err := strongest(alpha[row], ops, counts)
@@ -83,6 +90,7 @@ func derive(alpha [][]float64, ops []string, nodes, keep int, barred func(row in
 				return nil, fmt.Errorf("cell: derive: edge %d→%d: %w", from, node, err)
 			}
 			c.From, c.row = from, row
+			c.weight *= share[from]
 			candidates[from] = c
 			row++
 		}
@@ -90,6 +98,21 @@ func derive(alpha [][]float64, ops []string, nodes, keep int, barred func(row in
 		chosen = append(chosen, candidates[:keep]...)
 	}
 	return chosen, nil
+}
+
+// shares returns the softmax of the betas of count edges, from a row on; ones
+// without betas.
+func shares(betas []float64, row, count int) ([]float64, error) {
+	if betas == nil {
+		return slices.Repeat([]float64{1}, count), nil
+	}
+	betas = betas[row : row+count]
+	for from, b := range betas {
+		if math.IsNaN(b) || math.IsInf(b, 0) {
+			return nil, fmt.Errorf("beta %v of the edge from %d is not finite", b, from)
+		}
+	}
+	return probabilities(betas), nil
 }
 
 // candidate is the best operation of an edge.

@@ -19,7 +19,8 @@
 //	fmt.Println(g.Python()) // as in the papers' logs
 //
 // A search trains a supernet, in which every edge mixes all candidate operations
-// with weights of its own; [Derive] reads a cell off these weights.
+// with weights of its own; [Derive] reads a cell off these weights. Space.Partial
+// lets a part of the channels do so, for less memory and time.
 //
 // A [Picture] draws a cell as a figure for a paper or a page:
 //

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 
+	"gorgonia.org/gorgonia"
+
 	"unnas/cell"
+	"unnas/ops"
 )
 
 func ExampleParseGenotype() {
@@ -71,4 +74,32 @@ func ExamplePicture_WriteDOT() {
 	// 	n2 -> output [color="#999999"];
 	// 	n3 -> output [color="#999999"];
 	// }
+}
+
+// A quarter of the channels goes through the candidates of an edge, the others pass
+// by; betas weigh the edges.
+func ExampleSpace_partial() {
+	space := cell.DARTS(cell.CIFARStem, 16, 8)
+	for _, space.Partial = range []int{0, 4} {
+		err := ops.Build(func() error {
+			g := gorgonia.NewGraph()
+			s := ops.NewScope(g, ops.NewParams())
+			x, err := ops.Images(g, "images", 1, 32, 32, 3)
+			if err != nil {
+				return err
+			}
+			net, err := space.Supernet(s, x)
+			if err != nil {
+				return err
+			}
+			fmt.Println(s.Params().Count(), "weights, betas:", net.NormalBetas != nil, net.Out.Shape())
+			return nil
+		})
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// 1928048 weights, betas: false (1, 8, 8, 256)
+	// 297008 weights, betas: true (1, 8, 8, 256)
 }

@@ -62,7 +62,11 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 		if err != nil {
 			return nil, err
 		}
-		y, err := op.Build(s.Sub(fmt.Sprintf("_ops.%d", i)), states[e.From], ops.Conn{Stride: p.stride(e.From), Affine: true})
+		c, err := p.connect(op, e.From, true)
+		var y *gorgonia.Node
+		if err == nil {
+			y, err = op.Build(s.Sub(fmt.Sprintf("_ops.%d", i)), states[e.From], c)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("edge %d→%d, %s: %w", e.From, target(i), e.Op, err)
 		}

@@ -450,3 +450,104 @@ func TestPaths(t *testing.T) {
 	assert.Equal(t, make([]float32, half), dropped[half:], "all that is not zero was dropped")
 	assert.NotEqual(t, make([]float32, half), whole[half:])
 }
+
+// TestUnstrided keeps the resolution in one of two reductions: it is still a cell
+// of the reduction kind, whose parameters differ only where a factorised reduction
+// was.
+func TestUnstrided(t *testing.T) {
+	g, ok := cell.Published("darts_v2")
+	require.True(t, ok)
+	space := cell.DARTS(cell.CIFARStem, 4, 5)
+	build := func(unstrided ...int) (derived, super net, outs [2]tensor.Shape) {
+		space.Body.Unstrided = unstrided
+		derived, super = newNet(t), newNet(t)
+		d, err := space.Body.Network(derived.Scope, derived.images(2, 12, 8, 3), g, ops.Published())
+		require.NoError(t, err)
+		s, err := space.Supernet(super.Scope, super.images(2, 12, 8, 3))
+		require.NoError(t, err)
+		return derived, super, [2]tensor.Shape{d.Out.Shape(), s.Out.Shape()}
+	}
+	derived, super, outs := build()
+	assert.Equal(t, [2]tensor.Shape{{2, 3, 2, 64}, {2, 3, 2, 64}}, outs)
+	dense, denseSuper, outs := build(3)
+	assert.Equal(t, [2]tensor.Shape{{2, 6, 4, 64}, {2, 6, 4, 64}}, outs)
+	for _, pair := range [][2]net{{derived, dense}, {super, denseSuper}} {
+		strided, kept := pair[0].shapes(), pair[1].shapes()
+		for name, shape := range kept {
+			if strings.HasPrefix(name, "cells.4.preprocess0.") { // 1×1 convolution in place of a factorised reduction
+				continue
+			}
+			assert.Equal(t, strided[name], shape, name)
+			delete(strided, name)
+		}
+		for name := range strided {
+			assert.Regexp(t, `^cells\.4\.preprocess0\.|^cells\.3\._ops\.`, name)
+		}
+	}
+}
+
+// TestDilated dilates the last cells: the same parameters and sizes, another
+// function, in networks and supernets. An operation that does not know how is
+// refused.
+func TestDilated(t *testing.T) {
+	g, ok := cell.Published("darts_v2")
+	require.True(t, ok)
+	space := cell.DARTS(cell.CIFARStem, 4, 4)
+	run := func(supernet bool, dilated ...int) ([]float32, map[string][]int, error) {
+		space.Body.Dilated = dilated
+		n := newNet(t)
+		x := n.images(1, 16, 12, 3)
+		require.NoError(t, ops.Bind(x, noise(x.Shape().TotalSize())))
+		var out *gorgonia.Node
+		var err error
+		if supernet {
+			var s *cell.Supernet
+			if s, err = space.Supernet(n.Scope, x); err == nil {
+				out = s.Out
+			}
+		} else {
+			var d *cell.Network
+			if d, err = space.Body.Network(n.Scope, x, g, space.Ops); err == nil {
+				out = d.Out
+			}
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		require.NoError(t, n.Params().Init(1))
+		m, err := ops.NewVM(n.Graph(), out)
+		require.NoError(t, err)
+		require.NoError(t, m.RunAll())
+		return out.Value().Data().([]float32), n.shapes(), nil
+	}
+	for _, supernet := range []bool{false, true} {
+		plain, shapes, err := run(supernet)
+		require.NoError(t, err)
+		dilated, same, err := run(supernet, 2, 3)
+		require.NoError(t, err)
+		assert.Equal(t, shapes, same)
+		require.Len(t, dilated, len(plain))
+		assert.False(t, slices.Equal(plain, dilated))
+	}
+	space.Ops = append(slices.Clone(space.Ops), signedSquare{})
+	for _, supernet := range []bool{false, true} {
+		if g.Normal = slices.Clone(g.Normal); !supernet {
+			g.Normal[1].Op = signedSquare{}.Name()
+		}
+		_, _, err := run(supernet)
+		require.NoError(t, err)
+		_, _, err = run(supernet, 3)
+		require.ErrorContains(t, err, "cell: cell 3: edge ")
+		require.ErrorContains(t, err, signedSquare{}.Name()+": it is not ops.Dilatable, and the cell is dilated")
+	}
+}
+
+// noise returns n normal numbers.
+func noise(n int) []float32 {
+	r := rng.New(1, "noise", 0, 0)
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.Normal(r))
+	}
+	return x
+}

@@ -19,6 +19,11 @@ type Space struct {
 	// derived with, 2 in P-DARTS (Chen et al., 2019, arXiv 1904.12760); 0 is no
 	// limit.
 	MaxSkips int `json:"max_skips,omitempty"`
+	// Partial is K of PC-DARTS (Xu et al., 2020, arXiv 1907.05737), 4 as published:
+	// in a supernet only one of K parts of the channels goes through mixed
+	// operations. 0 or 1 is all of them; else Width must be divisible by it. See
+	// SupernetWith.
+	Partial int `json:"partial,omitempty"`
 	// Body is the stack of cells.
 	Body Body `json:"body"`
 }
@@ -31,6 +36,23 @@ type Body struct {
 	// Reductions lists the cells that halve the resolution and double the
 	// channels, in rising order.
 	Reductions []int `json:"reductions"`
+	// Unstrided lists those of the reductions that keep the resolution, in rising
+	// order: their edges have stride 1. They double the channels all the same, and
+	// are cells of the reduction kind.
+	Unstrided []int `json:"unstrided,omitempty"`
+	// Dilated lists the cells whose operations have dilation 2 (ops.Conn), in rising
+	// order. They are ops.Dilatable.
+	Dilated []int `json:"dilated,omitempty"`
+}
+
+// OutputStride returns how many pixels of an image, along each side, come to one
+// pixel of the last cell.
+func (b Body) OutputStride() int {
+	stride := 1
+	if b.Stem == ImageNetStem {
+		stride = 8
+	}
+	return stride << max(0, len(b.Reductions)-len(b.Unstrided))
 }
 
 // Stem names the layers before the first cell.
@@ -93,6 +115,15 @@ func (sp Space) Edges() int {
 	return n
 }
 
+// into returns the number of edges into each node.
+func (sp Space) into() []int {
+	n := make([]int, sp.Nodes)
+	for i := range n {
+		n[i] = inputs + i
+	}
+	return n
+}
+
 // Validate reports the first setting that no network can have.
 func (sp Space) Validate() error {
 	if len(sp.Ops) < 2 {
@@ -118,7 +149,13 @@ func (sp Space) Validate() error {
 	if sp.MaxSkips < 0 {
 		return fmt.Errorf("cell: MaxSkips is %d; give a number of skip connections, or 0 for no limit", sp.MaxSkips)
 	}
-	return sp.Body.Validate()
+	if err := sp.Body.Validate(); err != nil {
+		return err
+	}
+	if k := sp.Partial; k < 0 || k > 1 && sp.Body.Width%k != 0 {
+		return fmt.Errorf("cell: Partial is %d, but Width is %d; give a divisor of Width, or 0 for all channels", k, sp.Body.Width)
+	}
+	return nil
 }
 
 // Validate reports the first setting that no network can have.
@@ -138,6 +175,16 @@ func (b Body) Validate() error {
 	for i, r := range b.Reductions {
 		if r < 0 || r >= b.Cells || i > 0 && r <= b.Reductions[i-1] {
 			return fmt.Errorf("cell: Reductions is %v; %d cells reduce at rising numbers below %d", b.Reductions, b.Cells, b.Cells)
+		}
+	}
+	for i, u := range b.Unstrided {
+		if !slices.Contains(b.Reductions, u) || i > 0 && u <= b.Unstrided[i-1] {
+			return fmt.Errorf("cell: Unstrided is %v; list reductions, of %v, in rising order", b.Unstrided, b.Reductions)
+		}
+	}
+	for i, d := range b.Dilated {
+		if d < 0 || d >= b.Cells || i > 0 && d <= b.Dilated[i-1] {
+			return fmt.Errorf("cell: Dilated is %v; list some of %d cells in rising order", b.Dilated, b.Cells)
 		}
 	}
 	return nil

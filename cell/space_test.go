@@ -36,6 +36,10 @@ func TestDARTSSpace(t *testing.T) {
 		"nodes": 4,
 		"body": {"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5]}
 	}`, string(data))
+	s.MaxSkips, s.Partial = 2, 4
+	if data, err = json.Marshal(s); assert.NoError(t, err) {
+		assert.Contains(t, string(data), `"max_skips":2,"partial":4`)
+	}
 	var back cell.Space
 	require.NoError(t, json.Unmarshal(data, &back))
 	assert.Equal(t, s, back)
@@ -63,6 +67,9 @@ func TestSpaceValidate(t *testing.T) {
 		{"no nodes", "Nodes is 0, not in 1..64", func(s *cell.Space) { s.Nodes = 0 }},
 		{"too many nodes", "Nodes is 65, not in 1..64", func(s *cell.Space) { s.Nodes = 65 }},
 		{"a negative limit", "MaxSkips is -1", func(s *cell.Space) { s.MaxSkips = -1 }},
+		{"a negative part", "Partial is -1, but Width is 16", func(s *cell.Space) { s.Partial = -1 }},
+		{"uneven parts", "Partial is 3, but Width is 16; give a divisor of Width", func(s *cell.Space) { s.Partial = 3 }},
+		{"parts of no channel", "Partial is 32, but Width is 16", func(s *cell.Space) { s.Partial = 32 }},
 		{"no stem", `Stem is "", not "cifar" or "imagenet"`, func(s *cell.Space) { s.Body.Stem = "" }},
 		{"no width", "Width is 0, not in 1..16384", func(s *cell.Space) { s.Body.Width = 0 }},
 		{"too large a width", "Width is 16386", func(s *cell.Space) { s.Body.Width = 16386 }},
@@ -73,6 +80,10 @@ func TestSpaceValidate(t *testing.T) {
 		{"a reduction after the last cell", "Reductions is [2 8]; 8 cells", func(s *cell.Space) { s.Body.Reductions = []int{2, 8} }},
 		{"reductions in falling order", "Reductions is [5 2]", func(s *cell.Space) { s.Body.Reductions = []int{5, 2} }},
 		{"a reduction twice", "Reductions is [2 2]", func(s *cell.Space) { s.Body.Reductions = []int{2, 2} }},
+		{"a cell that keeps the resolution and does not reduce", "Unstrided is [3]; list reductions, of [2 5]", func(s *cell.Space) { s.Body.Unstrided = []int{3} }},
+		{"cells that keep the resolution in falling order", "Unstrided is [5 2]", func(s *cell.Space) { s.Body.Unstrided = []int{5, 2} }},
+		{"dilated cells in falling order", "Dilated is [7 3]; list some of 8 cells", func(s *cell.Space) { s.Body.Dilated = []int{7, 3} }},
+		{"a dilated cell after the last", "Dilated is [8]", func(s *cell.Space) { s.Body.Dilated = []int{8} }},
 		{"too many reductions", "Reductions has 11 entries", func(s *cell.Space) {
 			s.Body.Cells = 20
 			s.Body.Reductions = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
@@ -91,4 +102,15 @@ func TestSpaceValidate(t *testing.T) {
 			assert.Equal(t, err, built)
 		})
 	}
+}
+
+func TestOutputStride(t *testing.T) {
+	b := cell.DARTS(cell.ImageNetStem, 16, 8).Body
+	assert.Equal(t, 32, b.OutputStride())
+	b.Unstrided = []int{5}
+	assert.Equal(t, 16, b.OutputStride())
+	assert.Equal(t, 4, cell.DARTS(cell.CIFARStem, 16, 8).Body.OutputStride())
+	data, err := json.Marshal(b)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5], "unstrided": [5]}`, string(data))
 }

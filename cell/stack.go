@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,8 +12,11 @@ import (
 
 // place is where a cell stands in a network.
 type place struct {
-	channels           int
-	reduces, afterward bool // afterward: the cell before it reduces
+	channels  int
+	reduces   bool // it is of the reduction kind
+	strides   bool // it halves the resolution
+	afterward bool // the cell before it does
+	dilated   bool
 }
 
 // builder adds one cell to a network. Its inputs are the outputs of the two
@@ -43,12 +47,14 @@ func (b Body) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgonia.
 		if p.reduces = slices.Contains(b.Reductions, i); p.reduces {
 			p.channels *= 2
 		}
+		p.strides = p.reduces && !slices.Contains(b.Unstrided, i)
+		p.dilated = slices.Contains(b.Dilated, i)
 		y, err := build(s.Sub(fmt.Sprintf("cells.%d", i)), s0, s1, p)
 		if err != nil {
 			return nil, fmt.Errorf("cell: cell %d: %w", i, err)
 		}
 		s0, s1, outs[i] = s1, y, y
-		p.afterward = p.reduces
+		p.afterward = p.strides
 	}
 	return outs, nil
 }
@@ -71,8 +77,20 @@ func (p place) inputs(s *ops.Scope, s0, s1 *gorgonia.Node, affine bool) (states 
 
 // stride returns the stride of an edge from state number from.
 func (p place) stride(from int) int {
-	if p.reduces && from < 2 {
+	if p.strides && from < inputs {
 		return 2
 	}
 	return 1
+}
+
+// connect returns how an operation is connected on an edge from state number from.
+func (p place) connect(op ops.Op, from int, affine bool) (ops.Conn, error) {
+	c := ops.Conn{Stride: p.stride(from), Affine: affine}
+	if p.dilated {
+		if _, ok := op.(ops.Dilatable); !ok {
+			return c, errors.New("it is not ops.Dilatable, and the cell is dilated; give it that method if it heeds Conn.Dilation, or choose another Body.Dilated")
+		}
+		c.Dilation = 2
+	}
+	return c, nil
 }

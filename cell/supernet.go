@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -22,17 +23,22 @@ type Supernet struct {
 	Out *gorgonia.Node
 	// Normal and Reduce are the alphas [edges, candidates].
 	Normal, Reduce *ops.Param
+	// NormalBetas and ReduceBetas weigh the edges [edges]; nil unless the space is
+	// Partial.
+	NormalBetas, ReduceBetas *ops.Param
 
 	params *ops.Params
 }
 
-// The names of the alphas in published weights.
+// The names of the alphas and betas in published weights.
 const (
 	normalAlphas = "alphas_normal"
 	reduceAlphas = "alphas_reduce"
+	normalBetas  = "betas_normal"
+	reduceBetas  = "betas_reduce"
 )
 
-// alphaDeviation is the spread of the first values of alphas.
+// alphaDeviation is the spread of the first values of alphas and betas.
 const alphaDeviation = 1e-3
 
 // Weigh turns alphas [edges, candidates] into the weights of mixed operations, of
@@ -46,6 +52,15 @@ func (sp Space) Supernet(s *ops.Scope, x *gorgonia.Node) (*Supernet, error) {
 }
 
 // SupernetWith is Supernet with weights of one's own making.
+//
+// If the space is Partial, the first of K equal parts of the channels of each edge
+// goes through the mixed operation, with K times fewer channels. The others pass by,
+// through a max pooling of 2×2 pixels where the edge has stride 2, and all are
+// shuffled in K groups. The softmax of one beta for each edge, over the edges that
+// enter a node, then weighs all channels of the edge (Xu et al., 2020, arXiv
+// 1907.05737). Differs: what passes by is weighed and summed before it is shuffled,
+// which comes to the same; a map of odd height or width, on which the published
+// pooling fails, is pooled by 3×3 pixels.
 func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supernet, error) {
 	if err := sp.Validate(); err != nil {
 		return nil, err
@@ -63,6 +78,18 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supe
 		}
 	}
 	net.Normal, net.Reduce = s.Params().Find(normalAlphas), s.Params().Find(reduceAlphas)
+	if sp.Partial > 1 {
+		for i, name := range []string{normalBetas, reduceBetas} {
+			b, err := s.Alpha(name, tensor.Shape{sp.Edges()}, ops.Normal(alphaDeviation))
+			if err != nil {
+				return nil, fmt.Errorf("cell: %w", err)
+			}
+			if weights[i], err = ops.NormaliseEdges(weights[i], b, sp.into()); err != nil {
+				return nil, fmt.Errorf("cell: weights of %s: %w", name, err)
+			}
+		}
+		net.NormalBetas, net.ReduceBetas = s.Params().Find(normalBetas), s.Params().Find(reduceBetas)
+	}
 	outs, err := sp.Body.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
 		w := weights[0]
 		if p.reduces {
@@ -77,44 +104,94 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supe
 	return net, nil
 }
 
-// mixedCell builds a cell whose edges mix all candidates.
+// mixedCell builds a cell whose edges mix all candidates. weights [edges,
+// candidates] have one more column, the weights of edges, if the space is Partial.
 func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights *gorgonia.Node) (*gorgonia.Node, error) {
-	states, err := p.inputs(s, s0, s1, false)
+	nodes, err := p.inputs(s, s0, s1, false)
 	if err != nil {
 		return nil, err
 	}
+	var states []state
+	add := func(x *gorgonia.Node) error {
+		st, err := sp.split(x, p.stride(len(states)))
+		states = append(states, st)
+		return err
+	}
+	for _, x := range nodes {
+		if err := add(x); err != nil {
+			return nil, err
+		}
+	}
+	columns := weights.Shape()[1]
 	edge := 0
 	for i := range sp.Nodes {
-		var terms []*gorgonia.Node
-		var index []int
-		for j, x := range states {
+		var terms, passed []*gorgonia.Node
+		var index, edges []int
+		for j, st := range states {
 			for k, op := range sp.Ops {
-				y, err := mixed(s.Sub(fmt.Sprintf("_ops.%d._ops.%d", edge, k)), op, x, p.stride(j))
+				c, err := p.connect(op, j, false)
+				var y *gorgonia.Node
+				if err == nil {
+					y, err = mixed(s.Sub(fmt.Sprintf("_ops.%d._ops.%d", edge, k)), op, st.mixed, c)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("edge %d→%d, %s: %w", j, i+2, op.Name(), err)
 				}
 				terms = append(terms, y)
-				index = append(index, edge*len(sp.Ops)+k)
+				index = append(index, edge*columns+k)
 			}
+			passed = append(passed, st.passed)
+			edges = append(edges, edge*columns+len(sp.Ops))
 			edge++
 		}
 		node, err := ops.Mix(weights, index, terms...)
+		if err == nil && sp.Partial > 1 {
+			var rest *gorgonia.Node
+			if rest, err = ops.Mix(weights, edges, passed...); err == nil {
+				node, err = ops.Interleave(node, rest)
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("node %d: %w", i+2, err)
 		}
-		states = append(states, node)
+		nodes = append(nodes, node)
+		if err := add(node); err != nil {
+			return nil, err
+		}
 	}
-	return ops.Concat(states[2:]...)
+	return ops.Concat(nodes[2:]...)
+}
+
+// state is what edges read of a state of a cell: the channels that they mix, and a
+// map of all channels at their resolution, of which the others pass by.
+type state struct{ mixed, passed *gorgonia.Node }
+
+// split returns what edges of a stride read of a state.
+func (sp Space) split(x *gorgonia.Node, stride int) (state, error) {
+	if sp.Partial <= 1 {
+		return state{mixed: x}, nil
+	}
+	shape := x.Shape()
+	part, err := ops.Channels(x, 0, shape[3]/sp.Partial)
+	if err != nil || stride == 1 {
+		return state{part, x}, err
+	}
+	size, pad := 2, 0
+	if shape[1]%2 != 0 || shape[2]%2 != 0 {
+		size, pad = 3, 1
+	}
+	pooled, err := ops.MaxPool2D(x, size, stride, pad)
+	return state{part, pooled}, err
 }
 
 // mixed builds one operation of a mixed op.
-func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
+func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
 	raw, unnormalised := op.(ops.Unnormalised)
 	if !unnormalised {
-		return op.Build(s, x, ops.Conn{Stride: stride})
+		return op.Build(s, x, c)
 	}
 	// In published weights such an operation and its normalisation are a sequence.
-	y, err := raw.Build(s.Sub("0"), x, ops.Conn{Stride: stride})
+	y, err := raw.Build(s.Sub("0"), x, c)
 	if err != nil {
 		return nil, err
 	}
@@ -128,13 +205,31 @@ func (n *Supernet) Genotype() (Genotype, error) {
 	if normal == nil {
 		return Genotype{}, errors.New("cell: the alphas have no values yet; call Params.Init")
 	}
-	return n.Space.Derive(normal, reduce)
+	normalBetas, reduceBetas := n.Betas()
+	return n.Space.DeriveWith(normal, reduce, normalBetas, reduceBetas)
 }
 
 // Alphas returns copies of both alphas, a row for each edge; nil before
 // Params.Init.
 func (n *Supernet) Alphas() (normal, reduce [][]float64) {
 	return n.rows(n.Normal), n.rows(n.Reduce)
+}
+
+// Betas returns copies of both betas, a number for each edge; nil before
+// Params.Init, and unless the space is Partial.
+func (n *Supernet) Betas() (normal, reduce []float64) {
+	return n.values(n.NormalBetas), n.values(n.ReduceBetas)
+}
+
+func (n *Supernet) values(q *ops.Param) []float64 {
+	if q == nil || n.params.Data(q) == nil {
+		return nil
+	}
+	values := make([]float64, q.Shape[0])
+	for i, v := range n.params.Data(q) {
+		values[i] = float64(v)
+	}
+	return values
 }
 
 func (n *Supernet) rows(q *ops.Param) [][]float64 {
@@ -160,16 +255,24 @@ func (n *Supernet) rows(q *ops.Param) [][]float64 {
 //
 // Differs: a cell that has fewer skip connections than the limit stays as it is.
 func (sp Space) Derive(normal, reduce [][]float64) (Genotype, error) {
+	return sp.DeriveWith(normal, reduce, nil, nil)
+}
+
+// DeriveWith is Derive with betas, one for each edge: the weight of an operation is
+// multiplied by the softmax of the beta of its edge over the edges that enter the
+// same node (Xu et al., 2020, arXiv 1907.05737, section 3.3). Without betas, nil,
+// all edges are alike.
+func (sp Space) DeriveWith(normal, reduce [][]float64, normalBetas, reduceBetas []float64) (Genotype, error) {
 	var g Genotype
 	for i := range sp.Nodes {
 		g.NormalConcat = append(g.NormalConcat, inputs+i)
 		g.ReduceConcat = append(g.ReduceConcat, inputs+i)
 	}
 	var err error
-	if g.Normal, err = deriveLimited(normal, sp.Ops.Names(), sp.Nodes, sp.MaxSkips); err != nil {
+	if g.Normal, err = deriveLimited(normal, normalBetas, sp.Ops.Names(), sp.Nodes, sp.MaxSkips); err != nil {
 		return Genotype{}, fmt.Errorf("normal cell: %w", err)
 	}
-	if g.Reduce, err = Derive(reduce, sp.Ops.Names(), sp.Nodes, edgesPerNode); err != nil {
+	if g.Reduce, err = deriveLimited(reduce, reduceBetas, sp.Ops.Names(), sp.Nodes, 0); err != nil {
 		return Genotype{}, fmt.Errorf("reduction cell: %w", err)
 	}
 	return g, nil
@@ -204,6 +307,38 @@ func (sp Space) Share(alpha [][]float64, name string) float64 {
 		}
 	}
 	return sum / math.Max(1, float64(len(alpha)))
+}
+
+// KendallTau compares how two alphas of equal shape rank the operations of each
+// edge. It is the mean over the edges of Kendall's rank correlation (Kendall,
+// 1938, doi 10.1093/biomet/30.1-2.81, without a correction for ties): of all pairs
+// of operations, the share that both alphas order alike less the share that they
+// order the opposite way. A pair that either has as equals counts for neither, and
+// an edge with one operation as 1. It is 1 for equal rankings, around 0 for
+// unrelated and -1 for opposite ones, and NaN for alphas of different shapes and
+// for those without edges.
+func KendallTau(a, b [][]float64) float64 {
+	if len(a) != len(b) {
+		return math.NaN()
+	}
+	var sum float64
+	for i, row := range a {
+		if len(row) != len(b[i]) {
+			return math.NaN()
+		}
+		if len(row) < 2 {
+			sum++
+			continue
+		}
+		agreed, pairs := 0, len(row)*(len(row)-1)/2
+		for k := range row {
+			for l := range k {
+				agreed += cmp.Compare(row[k], row[l]) * cmp.Compare(b[i][k], b[i][l])
+			}
+		}
+		sum += float64(agreed) / float64(pairs)
+	}
+	return sum / float64(len(a))
 }
 
 // probabilities returns the softmax of a row.

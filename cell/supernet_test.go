@@ -122,6 +122,36 @@ func TestEntropy(t *testing.T) {
 	assert.Zero(t, cell.Entropy([][]float64{{}, {3}}))
 }
 
+func TestKendallTau(t *testing.T) {
+	for name, test := range map[string]struct {
+		a, b [][]float64
+		want float64
+	}{
+		"same order":            {[][]float64{{3, 1, 2}}, [][]float64{{9, -5, 0}}, 1},
+		"opposite":              {[][]float64{{3, 1, 2}}, [][]float64{{-3, -1, -2}}, -1},
+		"one swap of six":       {[][]float64{{1, 2, 3, 4}}, [][]float64{{1, 2, 4, 3}}, 4. / 6},
+		"one moves by three":    {[][]float64{{1, 2, 3, 4}}, [][]float64{{4, 1, 2, 3}}, 0},
+		"mean over edges":       {[][]float64{{1, 2}, {1, 2, 3}}, [][]float64{{2, 1}, {5, 6, 7}}, 0},
+		"a tie in one":          {[][]float64{{1, 2, 3}}, [][]float64{{1, 2, 2}}, 2. / 3},
+		"ties in both":          {[][]float64{{1, 1, 3}}, [][]float64{{1, 1, 2}}, 2. / 3},
+		"decided":               {[][]float64{{7}, {}}, [][]float64{{-1}, {}}, 1},
+		"nothing":               {nil, nil, math.NaN()},
+		"nothing before":        {nil, [][]float64{{1, 2}}, math.NaN()},
+		"different candidates":  {[][]float64{{1, 2}}, [][]float64{{1, 2, 3}}, math.NaN()},
+		"more edges than there": {[][]float64{{1, 2}, {1, 2}}, [][]float64{{1, 2}}, math.NaN()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, got := range []float64{cell.KendallTau(test.a, test.b), cell.KendallTau(test.b, test.a)} {
+				if math.IsNaN(test.want) {
+					assert.True(t, math.IsNaN(got), got)
+				} else {
+					assert.InDelta(t, test.want, got, 1e-12)
+				}
+			}
+		})
+	}
+}
+
 func TestShare(t *testing.T) {
 	space := cell.DARTS(cell.CIFARStem, 2, 3)
 	alpha := [][]float64{make([]float64, 8), make([]float64, 8)}

@@ -33,11 +33,26 @@ const (
 	//
 	// Differs: operations that were not drawn are computed too, and weigh nothing,
 	// so a step takes the time and the memory of FirstOrder. Reduction cells are
-	// searched.
+	// searched. In the authors' code the weights that were not drawn, which are
+	// zero, are added to the maps of their edges, which gives them gradients that
+	// have to do with no operation; here, as in the paper, they have none.
 	GDAS
+
+	// DrNAS draws the weights of each edge anew for every pass, from the Dirichlet
+	// distribution with concentrations elu(α) + 1 (Chen et al., 2021, arXiv
+	// 2006.10355). The gradient of the alphas, to first order, is the pathwise one.
+	// All cells of a kind draw alike. The paper's regulariser, which keeps
+	// concentrations near 1, is ArchDecay, as in the authors' code: by default they
+	// decay alphas by 1e-3, towards 0, where concentrations are 1. As there, cells
+	// are derived from the softmax of the alphas, which orders the operations of an
+	// edge as the mean weights do.
+	//
+	// Differs: the authors search with a part of the channels and remove operations
+	// in stages; and their cells may have edges without an operation.
+	DrNAS
 )
 
-var algorithms = [...]string{FirstOrder: "first-order", SecondOrder: "second-order", GDAS: "gdas"}
+var algorithms = [...]string{FirstOrder: "first-order", SecondOrder: "second-order", GDAS: "gdas", DrNAS: "drnas"}
 
 func (a Algorithm) known() bool { return a >= 0 && int(a) < len(algorithms) }
 

@@ -13,12 +13,12 @@ import (
 	"unnas/ops"
 )
 
-func everyAlgorithm() []Algorithm { return []Algorithm{FirstOrder, SecondOrder, GDAS} }
+func everyAlgorithm() []Algorithm { return []Algorithm{FirstOrder, SecondOrder, GDAS, DrNAS} }
 
 func TestAlgorithmNames(t *testing.T) {
 	require.Len(t, algorithms, len(everyAlgorithm()))
 	assert.Equal(t, FirstOrder, DARTS().Algorithm)
-	for i, name := range []string{"first-order", "second-order", "gdas"} {
+	for i, name := range []string{"first-order", "second-order", "gdas", "drnas"} {
 		a := everyAlgorithm()[i]
 		assert.Equal(t, name, a.String())
 		b, err := json.Marshal(a)
@@ -69,11 +69,12 @@ func TestAlgorithmsAreReproducible(t *testing.T) {
 	}
 	assert.NotEqual(t, results[FirstOrder].Normal, results[SecondOrder].Normal)
 	assert.NotEqual(t, results[FirstOrder].Normal, results[GDAS].Normal)
+	assert.NotEqual(t, results[FirstOrder].Normal, results[DrNAS].Normal)
 }
 
 func TestAlgorithmsLearn(t *testing.T) {
 	// TestSearchLearns has the first. What is drawn anew for each pass learns later.
-	for a, last := range map[Algorithm]int{SecondOrder: 3, GDAS: 5} {
+	for a, last := range map[Algorithm]int{SecondOrder: 3, GDAS: 5, DrNAS: 5} {
 		c := smallConfig()
 		c.Algorithm, c.Epochs = a, last+1
 		var losses, entropies []float64
@@ -91,26 +92,32 @@ func TestAlgorithmsLearn(t *testing.T) {
 }
 
 func TestSampler(t *testing.T) {
-	s := &sampler{noise: [][]float32{make([]float32, 3), make([]float32, 5)}, temperature: make([]float32, 1)}
 	c := DARTS()
 	c.Epochs, c.Seed = 4, 9
-	draw := func(purpose string, epoch, step int) []float32 {
-		s.draw(c, purpose, epoch, step)
-		return slices.Concat(s.noise...)
+	for _, algorithm := range []Algorithm{GDAS, DrNAS} {
+		s := newSampler(algorithm)
+		s.noise = [][]float32{make([]float32, 3), make([]float32, 5)}
+		draw := func(purpose string, epoch, step int) []float32 {
+			s.draw(c, purpose, epoch, step)
+			return slices.Concat(s.noise...)
+		}
+		first := draw("weights", 1, 2)
+		assert.NotEqual(t, first[:3], first[3:6], "alphas draw apart")
+		for _, other := range [][]float32{draw("alphas", 1, 2), draw("weights", 2, 1), draw("weights", 1, 3)} {
+			assert.NotEqual(t, first, other)
+		}
+		assert.Equal(t, first, draw("weights", 1, 2), "what is drawn depends on the place in the run alone")
 	}
+
+	s := newSampler(GDAS)
 	for epoch, want := range []float64{10, 6.7, 3.4, 0.1} {
-		draw("weights", epoch, 0)
+		s.draw(c, "weights", epoch, 0)
 		assert.InDelta(t, want, s.temperature[0], 1e-6)
 	}
-	first := draw("weights", 1, 2)
-	assert.NotEqual(t, first[:3], first[3:6], "alphas draw apart")
-	for _, other := range [][]float32{draw("alphas", 1, 2), draw("weights", 2, 1), draw("weights", 1, 3)} {
-		assert.NotEqual(t, first, other)
-	}
-	assert.Equal(t, first, draw("weights", 1, 2), "what is drawn depends on the place in the run alone")
 	c.Epochs = 1
-	draw("weights", 0, 0)
+	s.draw(c, "weights", 0, 0)
 	assert.EqualValues(t, 10, s.temperature[0])
+	assert.Nil(t, newSampler(FirstOrder))
 }
 
 // TestStopSkips searches a space in which skip connections always win.
@@ -143,6 +150,12 @@ func TestStopSkips(t *testing.T) {
 			assert.Equal(t, test.want, r.Epochs)
 			assert.Equal(t, test.want, done)
 			assert.Equal(t, "skip_connect", r.Genotype.Normal[0].Op)
+			if test.stop == 0 {
+				require.Len(t, warnings, 1, "it is warned once")
+				assert.Contains(t, warnings[0], "after epoch 1, 4 of the 4 edges of the normal cell are skip connections")
+				assert.Contains(t, warnings[0], "set StopSkips")
+				return
+			}
 			if test.want == 3 {
 				assert.Empty(t, warnings)
 				return

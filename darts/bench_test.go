@@ -15,12 +15,13 @@ import (
 )
 
 // The benchmarks run on one batch in memory. internal/peer measures the same in
-// PyTorch, under the same names.
+// PyTorch, under the same names, but for partial connections.
 
 // BenchmarkStep times one bilevel step of the published supernets.
 func BenchmarkStep(b *testing.B) {
 	cityscapes := cell.DARTS(cell.ImageNetStem, 16, 12)
 	cityscapes.Body.Reductions = cell.Reductions(12, 1)
+	partial := PCDARTS().Space
 	for _, c := range []struct {
 		name  string
 		space cell.Space
@@ -29,6 +30,8 @@ func BenchmarkStep(b *testing.B) {
 	}{
 		{"cifar/batch=16", cell.DARTS(cell.CIFARStem, 16, 8), cifar, 16},
 		{"cifar/batch=64", cell.DARTS(cell.CIFARStem, 16, 8), cifar, 64},
+		{"partial/batch=16", partial, cifar, 16},
+		{"partial/batch=64", partial, cifar, 64},
 		{"imagenet/batch=16", cell.DARTS(cell.ImageNetStem, 16, 8), pretext.Classification{View: pretext.ImageNet(224), Classes: 10}, 16},
 		{"rotation/batch=16", cell.DARTS(cell.CIFARStem, 16, 8), pretext.Rotation{View: pretext.CIFAR10()}, 16},
 		{"cityscapes/batch=2", cityscapes, labelling(321, 3, segmentation.SearchASPP(19)), 2},

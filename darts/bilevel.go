@@ -35,6 +35,7 @@ const (
 	trainWeights trial = iota // the weights' loss, with respect to the weights
 	heldBoth                  // the alphas' loss, with respect to weights and alphas
 	trainAlphas               // the weights' loss, with respect to the alphas
+	heldAlphas                // the alphas' loss, with respect to the alphas
 )
 
 // bilevel alternates between alphas and weights: the alphas take a step of Adam,

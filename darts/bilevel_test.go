@@ -40,6 +40,8 @@ func (p *toy) Trial(t trial) error {
 		p.gw[0], p.ga[0] = p.a[0], p.w[0]-2
 	case trainAlphas:
 		p.ga[0] = 2 * (p.a[0] - p.w[0])
+	case heldAlphas:
+		return p.HeldGrad()
 	}
 	return nil
 }
@@ -135,7 +137,7 @@ type pair struct {
 }
 
 func (p *pair) Trial(t trial) error {
-	if t != heldBoth {
+	if t != heldBoth && t != heldAlphas {
 		return p.fixed.Trial(t)
 	}
 	_, err := p.try(t, p.held)

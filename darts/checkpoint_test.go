@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -37,7 +39,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	for _, f := range files {
 		b, err := os.ReadFile(filepath.Join(dir, f.Name()))
 		require.NoError(t, err)
-		if strings.HasPrefix(f.Name(), "checkpoint-") {
+		if strings.HasPrefix(f.Name(), "checkpoint-") || strings.HasPrefix(f.Name(), "best-") {
 			r := bytes.NewReader(b)
 			h, err := readHeader(r, r.Size())
 			require.NoError(t, err)
@@ -58,7 +60,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func outcome(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := contents(t, dir)
-	steps, err := (&Folder{dir: dir}).checkpoints()
+	steps, err := (&Folder{dir: dir}).snapshots(checkpointFile)
 	require.NoError(t, err)
 	require.NotEmpty(t, steps)
 	for _, n := range steps[:len(steps)-1] {
@@ -130,7 +132,7 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 	wantResult, err := keepRun(t.Context(), whole, resumableSource, resumable())
 	require.NoError(t, err)
 	want := outcome(t, whole)
-	require.Len(t, want, 6)
+	require.Len(t, want, 8)
 	for _, stops := range [][]int{{3}, {5}, {1, 1, 1, 1, 1, 1, 1, 1}, {9}} {
 		t.Run(fmt.Sprint(stops), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
@@ -158,9 +160,45 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
 			want.Config, got.Config = Config{}, Config{}
 			want.Params, got.Params = nil, nil
+			assert.True(t, math.IsNaN(want.Last.Eigenvalue) && math.IsNaN(got.Last.Eigenvalue))
+			want.Last.Eigenvalue, got.Last.Eigenvalue = 0, 0
 			assert.Equal(t, want, got)
 		})
 	}
+}
+
+// TestResumeWithReadings is of a search that draws weights and measures
+// eigenvalues. It is stopped within epochs and between them.
+func TestResumeWithReadings(t *testing.T) {
+	config := func() Config {
+		c := resumable()
+		c.Algorithm, c.StopEigenvalue = DrNAS, 0.75
+		return c
+	}
+	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	want, err := keepRun(t.Context(), whole, resumableSource, config())
+	require.NoError(t, err)
+	for _, n := range []int{4, 2, 2} {
+		c := config()
+		var ctx context.Context
+		ctx, c.Recorder = stopAfter(t, n)
+		_, err := keepRun(ctx, dir, resumableSource, c)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	for range 2 { // the second time nothing is left
+		got, err := keepRun(t.Context(), dir, resumableSource, config())
+		require.NoError(t, err)
+		assert.Equal(t, want.Last, got.Last)
+	}
+	assert.NotZero(t, want.Last.Eigenvalue)
+	events := func(dir string) []string {
+		lines := strings.Split(contents(t, dir)[metricsFile], "\n")
+		return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"event":"done"`) })
+	}
+	assert.Equal(t, events(whole), events(dir))
+	last := fmt.Sprintf(checkpointFile, resumableSteps)
+	assert.True(t, contents(t, whole)[last] == contents(t, dir)[last])
+	assert.Contains(t, contents(t, whole)[last], `"past":[{"epoch":2,"eigenvalue":`)
 }
 
 // stopping is a source that ends a run in the middle of a step, when it is asked
@@ -232,7 +270,7 @@ func TestCheckpointsKept(t *testing.T) {
 			c.Folder = &Folder{Interval: test.interval, Keep: test.keep}
 			_, err := keepRun(t.Context(), dir, resumableSource, c)
 			require.NoError(t, err)
-			got, err := (&Folder{dir: dir}).checkpoints()
+			got, err := (&Folder{dir: dir}).snapshots(checkpointFile)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
 		})
@@ -332,7 +370,10 @@ var damages = map[string]struct {
 	"missing values":     {func(b []byte) []byte { return seal(b[:len(b)-8]) }, "not as many as its arrays take"},
 	"other arrays":       {replaced(`"name":"velocity"`, `"name":"velocitx"`), "not those of the network"},
 	"epoch beyond":       {replaced(`"at":{"epoch":1`, `"at":{"epoch":3`), "epoch 4"},
-	"negative step":      {replaced(`"step":2,"arch`, `"step":-2,"arch`), "no step -2"},
+	"negative step":      {replaced(`"step":2,"complete`, `"step":-2,"complete`), "no step -2"},
+	"more epochs":        {replaced(`"complete":1`, `"complete":2`), "with 2 epochs complete"},
+	"alphas ahead":       {replaced(`"arch_steps":5`, `"arch_steps":7`), "no 7 steps of the alphas in 6"},
+	"a state of another": {replaced(`"state":{`, `"state":[],"x":{`), "cannot unmarshal array"},
 	"lost lines":         {replaced(`"metrics":`, `"metrics":9`), "lost lines"},
 	"position of a text": {replaced(`"epoch":1`, `"epoch":"1"`), "JSON"},
 }
@@ -354,7 +395,7 @@ func replaced(old, new string) func(b []byte) []byte {
 
 func TestDamagedCheckpoint(t *testing.T) {
 	s := blank(t)
-	s.epoch, s.step, s.rule.archSteps = 1, 2, 5
+	s.epoch, s.step, s.complete, s.rule.archSteps = 1, 2, 1, 5
 	var whole bytes.Buffer
 	require.NoError(t, s.checkpoint(&whole, 10))
 	require.NoError(t, restored(blank(t), whole.Bytes()))
@@ -497,6 +538,21 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 			assert.Equal(t, before, allFiles(t, dir), "the earlier run is kept")
 		})
 	}
+}
+
+// TestCheckpointOfAnotherDecoder goes on where JPEG files give other pixels.
+func TestCheckpointOfAnotherDecoder(t *testing.T) {
+	dir := stopped(t)
+	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int) bool { return false })
+	defer pretext.SetJPEGDecoder("", nil)
+	_, err := keepRun(t.Context(), dir, resumableSource, resumable())
+	require.ErrorContains(t, err, fmt.Sprintf("\ndecoder: %q → %q\n", "image/jpeg "+runtime.Version(), "fast jpeg 9"))
+	pretext.SetJPEGDecoder("", nil)
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	require.NoError(t, err)
+	metrics, err := os.ReadFile(filepath.Join(dir, metricsFile))
+	require.NoError(t, err)
+	assert.Contains(t, string(metrics), fmt.Sprintf(`"decoder":%q`, pretext.JPEGDecoder()))
 }
 
 func TestCheckpointOfAnotherVersion(t *testing.T) {

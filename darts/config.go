@@ -10,10 +10,10 @@ import (
 )
 
 // Config are the settings of a search. It is plain data, and fields are used
-// literally: zero is zero. Start from a preset, DARTS or ImageNet, and change
-// fields of the copy. Recompute, Workers, Folder and Recorder change nothing about
-// the result and are not part of its JSON form. Nor is Memory, which may make a
-// search replace other settings: Result.Config holds those that it used.
+// literally: zero is zero. Start from a preset, DARTS, PCDARTS or PublishedSearch,
+// and change fields of the copy. Recompute, Workers, Folder and Recorder change
+// nothing about the result and are not part of its JSON form. Nor is Memory, which
+// may make a search replace other settings: Result.Config holds those that it used.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
 	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
@@ -35,8 +35,35 @@ type Config struct {
 	// StopSkips ends the search after an epoch in which the alphas have learned if
 	// the normal cell has so many skip connections or more, 2 in DARTS+ (Liang et
 	// al., 2019, arXiv 1909.06035, criterion 1); 0 does not. Space.MaxSkips, of
-	// P-DARTS, goes on but limits what is derived.
+	// P-DARTS, goes on but limits what is derived. With neither, a Warning tells
+	// once of 2 skip connections.
 	StopSkips int `json:"stop_skips"`
+
+	// StopEigenvalue ends the search when the held-out loss has become sharp in the
+	// alphas (DARTS-ES of Zela et al., 2020, arXiv 1909.09656, section 4.3): if the
+	// dominant eigenvalue of its Hessian, as a mean over five epochs, is less than
+	// this share of what it is five epochs later, 0.75 in the paper. The cells are
+	// then those of the middle one of the first five epochs, seven before the end.
+	// The eigenvalue is computed after each epoch in which the alphas have learned,
+	// on its last batch for them, which takes the time of up to 48 passes; ten such
+	// epochs are needed to compare. 0 does nothing of this, and is what GDAS takes,
+	// whose loss jumps.
+	//
+	// As in the authors' code, dominant is the largest, not the largest in
+	// magnitude. Differs: it comes from products with the matrix, differences of
+	// gradients, rather than from the whole of it, and without the weight decay of
+	// the alphas; the authors' code takes every second epoch, other numbers, and no
+	// epoch before the eleventh to go back to. The weights of DrNAS are, meanwhile,
+	// shares of the medians of Gamma numbers rather than drawn.
+	StopEigenvalue float64 `json:"stop_eigenvalue"`
+
+	// SkipDropout is the rate at which elements of the skip connections of stride 1
+	// are dropped in the epoch in which the alphas begin to learn; 0 drops none. It
+	// falls by a factor of exp(-0.2) in each epoch from then on. Before, it falls in
+	// proportion to the epochs that are left (Chen et al., 2019, arXiv 1904.12760,
+	// section 3.4, and the code of its authors). In passes of second order that
+	// compare losses the same elements are dropped.
+	SkipDropout float64 `json:"skip_dropout,omitempty"`
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
@@ -56,11 +83,11 @@ type Config struct {
 
 	// Memory is how many bytes the run may take, besides what the source holds; 0 is
 	// all that the machine has, or its container may use. A search that needs more
-	// halves Batch, LR.Base, LR.Min and ArchLR together until it fits, as the
-	// authors' do (Liu et al., 2020, arXiv 2003.12056, supplement B.1), and tells so
-	// in a Warning. MicroBatch and Recompute are other ways to need less: a search
-	// with MicroBatch is refused rather than halved. One that goes on keeps the
-	// settings with which it began, however much memory there is.
+	// halves Batch, LR.Base, LR.Min and ArchLR together, while Batch is even, until it
+	// fits (as in Liu et al., 2020, arXiv 2003.12056, supplement B.1), and tells so in
+	// a Warning. MicroBatch and Recompute are other ways to need less; a search with
+	// MicroBatch is refused rather than halved. One that goes on keeps the settings
+	// with which it began, however much memory there is now.
 	Memory int64 `json:"-"`
 
 	Workers  int      `json:"-"` // goroutines that load images, 1 or more
@@ -81,15 +108,29 @@ func DARTS() Config {
 	}
 }
 
-// ImageNet returns the published settings of a search on ImageNet-1K: 2 epochs
-// of batches of 64, the alphas learning in the second (Liu et al., 2020, arXiv
-// 2003.12056, supplement B.1).
-func ImageNet() Config {
+// WithBatch returns the settings for batches of so many images: the learning
+// rates of weights and alphas change in proportion (Goyal et al., 2017, arXiv
+// 1706.02677), as those of Liu et al. (2020, arXiv 2003.12056, supplement B.1) do.
+func (c Config) WithBatch(images int) Config {
+	ratio := float64(images) / float64(c.Batch)
+	c.LR.Base *= ratio
+	c.LR.Min *= ratio
+	c.ArchLR *= ratio
+	c.Batch = images
+	return c
+}
+
+// PCDARTS returns the published settings of a search on CIFAR-10 with a quarter of
+// the channels in mixed operations: 50 epochs of batches of 256, the alphas and betas
+// learning from the sixteenth on (Xu et al., 2020, arXiv 1907.05737, section 4.2).
+//
+// Differs: the learning rate falls to 0.001, as in the code of its authors, rather
+// than to zero.
+func PCDARTS() Config {
 	c := DARTS()
-	c.Space = cell.DARTS(cell.ImageNetStem, 16, 8)
-	c.Epochs, c.ArchEpoch = 2, 1
-	c.LR = Schedule{Kind: Cosine, Base: 0.1}
-	c.WeightDecay = 3e-5
+	c.Space.Partial = 4
+	c.ArchEpoch, c.Batch = 15, 256
+	c.LR.Base, c.ArchLR = 0.1, 6e-4
 	return c
 }
 
@@ -120,6 +161,9 @@ func (c Config) Validate() error {
 	if limit := c.Space.MaxSkips; limit > 0 && c.StopSkips > limit {
 		return fmt.Errorf("darts: StopSkips is %d, but Space.MaxSkips lets no cell have more than %d skip connections: lower StopSkips or set MaxSkips to 0", c.StopSkips, limit)
 	}
+	if c.StopEigenvalue != 0 && c.Algorithm == GDAS {
+		return fmt.Errorf("darts: StopEigenvalue is %s, but the loss of %v has no Hessian: set StopEigenvalue to 0 or choose another Algorithm", plain(c.StopEigenvalue), c.Algorithm)
+	}
 	if err := within([]setting{
 		{"Epochs", float64(c.Epochs), 1, 1e6, false, true},
 		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false, true},
@@ -134,11 +178,13 @@ func (c Config) Validate() error {
 		{"ArchBeta2", c.ArchBeta2, 0, 1, false, false},
 		{"ArchDecay", c.ArchDecay, 0, 1, false, false},
 		{"StopSkips", float64(c.StopSkips), 0, 1e6, false, true},
+		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false, false},
+		{"SkipDropout", c.SkipDropout, 0, 1, false, false},
 		{"Workers", float64(c.Workers), 1, 1 << 16, false, true},
 	}); err != nil {
 		return err
 	}
-	if err := belowOne([]share{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}}); err != nil {
+	if err := belowOne([]share{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
 		return err
 	}
 	return fits(c.Batch, c.MicroBatch, c.Memory)

@@ -19,9 +19,14 @@
 //	fmt.Println(result.Genotype)
 //
 // Images come from a [Source], settings from a [Config], which is plain data and
-// begins with a preset. A [Recorder] is told what happens: [Printer] for people,
-// [JSONLines] for programs, [Folder] keeps a run on disk. The package itself
-// prints nothing.
+// begins with a preset, [DARTS] or [PublishedSearch]. A [Recorder] is told what
+// happens: [Printer] for people, [JSONLines] for programs, [Log] for the log of a program, [TensorBoard] for
+// curves and histograms, [Folder] keeps a run on disk. The package itself prints
+// nothing.
+//
+// A Warning tells once when skip connections win, as searches that collapse show.
+// A folder keeps the weights too, and the checkpoint of the best epoch; it is
+// locked, so that no two runs write to it.
 //
 // A run with a folder can be stopped at any time, by its context or by force,
 // and goes on from its last checkpoint in a search with the same settings and

@@ -61,6 +61,28 @@ func ExampleAlgorithm() {
 	// Output: 2 steps of second-order
 }
 
+// With a quarter of the channels in mixed operations a step takes less memory and
+// time, and each edge has a weight of its own, which decides with the alphas.
+func ExamplePCDARTS() {
+	src, err := dataset.NewScenes(32, 16, 16, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	c := darts.PCDARTS()
+	c.Space.Body.Width, c.Space.Body.Cells, c.Space.Body.Reductions = 4, 3, cell.Reductions(3, 2)
+	c.Epochs, c.ArchEpoch, c.Batch = 2, 1, 8
+	c.SkipDropout = 0.3 // as P-DARTS does, against cells that do little but skip
+	task := pretext.Rotation{View: pretext.Scenes(16)}
+	result, err := darts.Search(context.Background(), src, task, c)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.Space.Partial, "parts,", result.Steps, "steps,", len(result.NormalBetas), "edges,", len(result.Genotype.Normal), "of them kept")
+	// Output: 4 parts, 4 steps, 14 edges, 8 of them kept
+}
+
 // A folder keeps the settings, the events and the result of a run.
 func ExampleNewFolder() {
 	tmp, err := os.MkdirTemp("", "run")
@@ -87,6 +109,33 @@ func ExampleNewFolder() {
 	// metrics.jsonl
 	// normal.svg
 	// reduce.svg
+}
+
+// TensorBoard shows the file with tensorboard -logdir and the folder.
+func ExampleNewTensorBoard() {
+	dir, err := os.MkdirTemp("", "board")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	board := darts.NewTensorBoard(dir)
+	for _, e := range []darts.Event{
+		darts.Start{StepsPerEpoch: 1},
+		darts.Step{Epoch: 1, Step: 1, Steps: 1, Loss: 1.25, LR: 0.025},
+		darts.Epoch{Epoch: 1, TrainLoss: 1.25, Genotype: "none"},
+	} {
+		if err := board.Record(e); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println(board.Close())
+	files, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
+	fmt.Println(len(files), "file")
+	// Output:
+	// <nil>
+	// 1 file
 }
 
 // stopAtStep is a recorder that ends a run, as Ctrl-C might.

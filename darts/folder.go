@@ -12,6 +12,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/atomicfile"
+	"unnas/internal/filelock"
 )
 
 // The files of a run folder.
@@ -21,18 +22,28 @@ const (
 	genotypeFile = "genotype.json" // the cells that were found
 	normalFile   = "normal.svg"    // pictures of them
 	reduceFile   = "reduce.svg"
+	weightsFile  = "weights.safetensors" // the supernet with its alphas
 
 	checkpointFile = "checkpoint-%d" // the state after so many steps
+	bestFile       = "best-%d"       // that after the best epoch
 )
 
 // Folder keeps a run in a folder: config.json, metrics.jsonl and checkpoints
-// while it goes on, and, by Save, genotype.json, normal.svg and reduce.svg. Set
-// it in the Config of the run. Runs of equal seeds write equal bytes, but for
-// the times in checkpoints.
+// while it goes on, and, by Save, genotype.json, normal.svg, reduce.svg and
+// weights.safetensors. Set it in the Config of the run. Runs of equal seeds write
+// equal bytes, but for the times in checkpoints. One program at a time can write
+// to a folder: it is locked from NewFolder or OpenFolder to Close or Discard, and
+// the lock ends with the program, however that ends.
 //
 // A checkpoint is kept at the end of every epoch, after every Interval within
 // one, and when the context of the run is done or an image cannot be loaded. A
 // run that stopped, for whatever reason, goes on with OpenFolder.
+//
+// The checkpoint of the best epoch is kept too, as best- and the number of steps:
+// of the epochs in which the alphas learned, the first with the lowest held-out
+// loss. It is no part of Keep, and no run goes on from it by itself; one that is
+// to do so is given a folder in which it is named checkpoint- instead, and no
+// checkpoint has more steps.
 type Folder struct {
 	// Interval is the least time between checkpoints within an epoch.
 	Interval time.Duration
@@ -41,11 +52,16 @@ type Folder struct {
 	Keep int
 
 	dir     string
-	opened  bool // rather than made
+	opened  bool     // rather than made
+	own     []string // files of WriteFile
 	metrics *os.File
 	lines   *JSONLines
 	kept    time.Time // when the last checkpoint was, or the folder was opened
 }
+
+// ErrInUse is the error of a run folder that another run is writing to, in this
+// program or another one.
+var ErrInUse = errors.New("another run is writing to it")
 
 // NewFolder makes the folder of a run, with those above it, for a checkpoint
 // every ten minutes, of which two are kept. It refuses a folder that holds a run
@@ -61,13 +77,30 @@ func NewFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
 	}
+	if err := lock(dir, f); err != nil {
+		return nil, err
+	}
 	return newFolder(dir, f), nil
+}
+
+// lock locks the folder of a run by its file of events, or else closes that.
+func lock(dir string, f *os.File) error {
+	err := filelock.Lock(f)
+	switch {
+	case errors.Is(err, filelock.ErrHeld):
+		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
+	case err != nil:
+		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
+	default:
+		return nil
+	}
+	return errors.Join(err, f.Close())
 }
 
 // OpenFolder opens the folder of an earlier run, so that a run goes on from its
 // last checkpoint, or begins anew if there is none yet. What metrics.jsonl says
-// about the time after the checkpoint is removed then. Only one program at a time
-// may write to the folder.
+// about the time after the checkpoint is removed then. It fails with ErrInUse
+// while another run is writing to the folder.
 func OpenFolder(dir string) (*Folder, error) {
 	f, err := os.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -75,6 +108,9 @@ func OpenFolder(dir string) (*Folder, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; a run that goes on needs to write there", err)
+	}
+	if err := lock(dir, f); err != nil {
+		return nil, err
 	}
 	if err := atomicfile.Sweep(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("darts: run folder: %w", err), f.Close())
@@ -104,14 +140,28 @@ func (f *Folder) record(e Event) error {
 	return nil
 }
 
-// Save writes the cells that a search has found.
+// Save writes the cells that a search has found, and the parameters of the
+// supernet, if the result has them, as Params.WriteSafetensors does.
 func (f *Folder) Save(r *Result) error {
 	g := r.Genotype
+	var weights error
+	if r.Params != nil {
+		weights = f.write(weightsFile, r.Params.WriteSafetensors)
+	}
 	return errors.Join(
+		weights,
 		f.write(genotypeFile, func(w io.Writer) error { return indented(w, g) }),
 		f.write(normalFile, cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}.WriteSVG),
 		f.write(reduceFile, cell.Picture{Title: "reduction cell", Edges: g.Reduce, Concat: g.ReduceConcat}.WriteSVG),
 	)
+}
+
+// WriteFile writes a file of the program's own beside those of the run: as a
+// whole, or, if write or the file system fails, not at all. The name is not that
+// of a file of the run.
+func (f *Folder) WriteFile(name string, write func(w io.Writer) error) error {
+	f.own = append(f.own, name)
+	return f.write(name, write)
 }
 
 // Discard closes the folder of a run that failed before its first step, and
@@ -122,7 +172,7 @@ func (f *Folder) Discard() error {
 		return f.Close()
 	}
 	err := f.metrics.Close()
-	for _, name := range []string{metricsFile, configFile} {
+	for _, name := range append(f.own, metricsFile, configFile) {
 		if e := os.Remove(filepath.Join(f.dir, name)); e != nil && !errors.Is(e, os.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
@@ -136,7 +186,7 @@ func (f *Folder) Discard() error {
 	return nil
 }
 
-// Close ends the file of events.
+// Close ends the file of events and the lock.
 func (f *Folder) Close() error {
 	if err := errors.Join(f.metrics.Sync(), f.metrics.Close()); err != nil {
 		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
@@ -150,42 +200,55 @@ func (f *Folder) due() bool { return time.Since(f.kept) >= f.Interval }
 // keep writes a checkpoint after so many steps, and removes those that it
 // replaces: all but the newest, and those of more steps, which were damaged.
 func (f *Folder) keep(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
-	fault := func(err error) error { return fmt.Errorf("darts: run folder %s: checkpoint: %w", f.dir, err) }
-	// The lines that a checkpoint counts must outlive what it outlives.
-	if err := f.metrics.Sync(); err != nil {
-		return fault(err)
-	}
-	size, err := f.metrics.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return fault(err)
-	}
-	name := fmt.Sprintf(checkpointFile, steps)
-	if err := f.write(name, func(w io.Writer) error { return checkpoint(w, size) }); err != nil {
+	if err := f.snapshot(checkpointFile, steps, checkpoint); err != nil {
 		return err
 	}
 	f.kept = time.Now()
-	all, err := f.checkpoints()
+	all, err := f.snapshots(checkpointFile)
 	if err != nil {
-		return fault(err)
+		return f.fault(err)
 	}
 	at := slices.Index(all, steps)
-	for i, n := range all {
-		if i > at || i <= at-max(f.Keep, 1) {
-			if err := os.Remove(f.path(n)); err != nil {
-				return fault(err)
-			}
-		}
+	return f.remove(checkpointFile, slices.Concat(all[:max(at+1-max(f.Keep, 1), 0)], all[at+1:]))
+}
+
+// keepBest writes the checkpoint of the best epoch so far, which ended after so
+// many steps, in place of the one before.
+func (f *Folder) keepBest(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
+	if err := f.snapshot(bestFile, steps, checkpoint); err != nil {
+		return err
 	}
-	return nil
+	all, err := f.snapshots(bestFile)
+	if err != nil {
+		return f.fault(err)
+	}
+	return f.remove(bestFile, slices.DeleteFunc(all, func(n int) bool { return n == steps }))
+}
+
+// snapshot writes a checkpoint after so many steps.
+func (f *Folder) snapshot(kind string, steps int, checkpoint func(w io.Writer, metrics int64) error) error {
+	// The lines that a checkpoint counts must outlive what it outlives.
+	if err := f.metrics.Sync(); err != nil {
+		return f.fault(err)
+	}
+	size, err := f.metrics.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return f.fault(err)
+	}
+	return f.write(fmt.Sprintf(kind, steps), func(w io.Writer) error { return checkpoint(w, size) })
+}
+
+func (f *Folder) fault(err error) error {
+	return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
 }
 
 // path returns where the checkpoint after so many steps lies.
-func (f *Folder) path(steps int) string {
-	return filepath.Join(f.dir, fmt.Sprintf(checkpointFile, steps))
+func (f *Folder) path(kind string, steps int) string {
+	return filepath.Join(f.dir, fmt.Sprintf(kind, steps))
 }
 
-// checkpoints returns after how many steps there are checkpoints, in order.
-func (f *Folder) checkpoints() ([]int, error) {
+// snapshots returns after how many steps there are checkpoints, in order.
+func (f *Folder) snapshots(kind string) ([]int, error) {
 	files, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, err
@@ -193,7 +256,7 @@ func (f *Folder) checkpoints() ([]int, error) {
 	var all []int
 	for _, file := range files {
 		var n int
-		if _, err := fmt.Sscanf(file.Name(), checkpointFile, &n); err == nil && file.Name() == fmt.Sprintf(checkpointFile, n) {
+		if _, err := fmt.Sscanf(file.Name(), kind, &n); err == nil && file.Name() == fmt.Sprintf(kind, n) {
 			all = append(all, n)
 		}
 	}
@@ -201,26 +264,35 @@ func (f *Folder) checkpoints() ([]int, error) {
 	return all, nil
 }
 
+// remove removes the checkpoints after so many steps.
+func (f *Folder) remove(kind string, steps []int) error {
+	for _, n := range steps {
+		if err := os.Remove(f.path(kind, n)); err != nil {
+			return f.fault(err)
+		}
+	}
+	return nil
+}
+
 // resume has the newest good checkpoint restored, and cuts metrics.jsonl back to
 // it, or to nothing if there is none. Faults are those of newer checkpoints.
 func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metrics int64, err error)) (resumed bool, faults []error, err error) {
-	fault := func(err error) error { return fmt.Errorf("darts: run folder %s: %w", f.dir, err) }
-	all, err := f.checkpoints()
+	all, err := f.snapshots(checkpointFile)
 	if err != nil {
-		return false, nil, fault(err)
+		return false, nil, f.fault(err)
 	}
 	info, err := f.metrics.Stat()
 	if err != nil {
-		return false, nil, fault(err)
+		return false, nil, f.fault(err)
 	}
 	metrics := int64(0)
 	for _, n := range slices.Backward(all) {
-		metrics, err = open(f.path(n), func(r io.ReadSeeker, size int64) (int64, error) { return restore(r, size, info.Size()) })
+		metrics, err = open(f.path(checkpointFile, n), func(r io.ReadSeeker, size int64) (int64, error) { return restore(r, size, info.Size()) })
 		if err == nil {
 			resumed = true
 			break
 		}
-		err = fmt.Errorf("darts: checkpoint %s: %w", f.path(n), err)
+		err = fmt.Errorf("darts: checkpoint %s: %w", f.path(checkpointFile, n), err)
 		if errors.Is(err, errOther) {
 			return false, nil, err
 		}
@@ -229,11 +301,20 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 	if len(all) > 0 && !resumed {
 		return false, nil, fmt.Errorf("%w\nno checkpoint is left; remove them to begin the run anew", errors.Join(faults...))
 	}
+	if !resumed { // nor is there a best epoch of a run that begins anew
+		best, err := f.snapshots(bestFile)
+		if err != nil {
+			return false, nil, f.fault(err)
+		}
+		if err := f.remove(bestFile, best); err != nil {
+			return false, nil, err
+		}
+	}
 	if err := f.metrics.Truncate(metrics); err != nil {
-		return false, nil, fault(err)
+		return false, nil, f.fault(err)
 	}
 	if _, err := f.metrics.Seek(metrics, io.SeekStart); err != nil {
-		return false, nil, fault(err)
+		return false, nil, f.fault(err)
 	}
 	return resumed, faults, nil
 }
@@ -241,13 +322,13 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 // batch returns the batch of the run that the newest good checkpoint is of, or 0 if
 // there is none.
 func (f *Folder) batch() int {
-	all, err := f.checkpoints()
+	all, err := f.snapshots(checkpointFile)
 	if err != nil {
 		return 0 // resume will say so
 	}
 	var run struct{ Batch int }
 	for _, n := range slices.Backward(all) {
-		if _, err := open(f.path(n), func(r io.ReadSeeker, size int64) (int64, error) {
+		if _, err := open(f.path(checkpointFile, n), func(r io.ReadSeeker, size int64) (int64, error) {
 			h, err := readHeader(r, size)
 			if err != nil {
 				return 0, err

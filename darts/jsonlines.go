@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
-	"reflect"
 )
 
 // JSONLines is a Recorder that writes one JSON object a line. The first member
@@ -35,25 +33,23 @@ func NewJSONLines(w io.Writer) *JSONLines {
 // Record writes one line. It fails if the writer does, or if the configuration
 // in a Start has no JSON form.
 func (j *JSONLines) Record(e Event) error {
-	v := reflect.ValueOf(e)
-	if v.Kind() != reflect.Struct {
-		return fmt.Errorf("darts: JSON lines: unknown event %T", e)
+	all, err := fields(e, j.Clock)
+	if err != nil {
+		return fmt.Errorf("darts: JSON lines: %w", err)
 	}
 	j.line.Reset()
 	fmt.Fprintf(&j.line, `{"event":%q`, e.event())
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		if field.Tag.Get("clock") != "" && !j.Clock {
-			continue
-		}
-		name := field.Tag.Get("json")
-		fmt.Fprintf(&j.line, ",%q:", name)
-		value := v.Field(i).Interface()
-		if f, ok := value.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
-			value = nil
+	for _, f := range all {
+		fmt.Fprintf(&j.line, ",%q:", f.name)
+		value := f.value
+		switch v := value.(type) {
+		case float64:
+			value = number(v)
+		case [][]float64:
+			value = numbers(v)
 		}
 		if err := j.values.Encode(value); err != nil {
-			return fmt.Errorf("darts: JSON lines: %s of %s event: %w", name, e.event(), err)
+			return fmt.Errorf("darts: JSON lines: %s of %s event: %w", f.name, e.event(), err)
 		}
 		j.line.Truncate(j.line.Len() - 1) // the encoder ends every value with a line break
 	}
@@ -62,4 +58,28 @@ func (j *JSONLines) Record(e Event) error {
 		return fmt.Errorf("darts: JSON lines: %w", err)
 	}
 	return nil
+}
+
+// number returns what JSON can hold of a number.
+func number(v float64) any {
+	if !isFinite(v) {
+		return nil
+	}
+	return v
+}
+
+// numbers returns what JSON can hold of the rows of a matrix.
+func numbers(rows [][]float64) any {
+	if rows == nil {
+		return nil
+	}
+	all := make([]any, len(rows))
+	for i, row := range rows {
+		values := make([]any, len(row))
+		for j, v := range row {
+			values[j] = number(v)
+		}
+		all[i] = values
+	}
+	return all
 }

@@ -47,11 +47,7 @@ func (c Config) halved() (Config, bool) {
 	if c.Batch%2 != 0 || c.MicroBatch > 0 {
 		return c, false
 	}
-	c.Batch /= 2
-	c.LR.Base /= 2
-	c.LR.Min /= 2
-	c.ArchLR /= 2
-	return c, true
+	return c.WithBatch(c.Batch / 2), true
 }
 
 // resembling returns the settings, halved as often as makes the batch that of an
@@ -66,10 +62,10 @@ func (c Config) resembling(batch int) Config {
 	return c
 }
 
-// planToFit plans a search in the room that it has: what does not fit is halved until it
-// does. It returns the model, not bound yet, the settings that it is planned for,
-// and what to tell if they are not those given. A search that goes on keeps the
-// batch with which it began; began is 0 for others.
+// planToFit plans a search in the room that it has: what does not fit is halved
+// until it does. It returns the model, not bound yet, the settings that it is
+// planned for, and what to tell if they are not those given. A search that goes on
+// keeps the batch with which it began; began is 0 for others.
 func planToFit(c Config, task pretext.Task, began int) (m *model, settings Config, told string, err error) {
 	given, first := c, int64(0)
 	c = c.resembling(began)

@@ -92,7 +92,8 @@ type model struct {
 	// their memory.
 	weights, alphas, both *vm.Machine
 	recompute, ahead      bool
-	sampler               *sampler // of GDAS
+	sampler               *sampler // nil if the algorithm draws nothing
+	dropper               *dropper // nil without SkipDropout
 }
 
 // build adds the supernet of a space with the head of a task to a new graph, for
@@ -137,11 +138,15 @@ func planModel(c Config, task pretext.Task) (*model, error) {
 			return err
 		}
 		var weigh cell.Weigh = ops.Softmax
-		if c.Algorithm == GDAS {
-			m.sampler = &sampler{temperature: make([]float32, 1)}
+		if m.sampler = newSampler(c.Algorithm); m.sampler != nil {
 			weigh = m.sampler.weigh
 		}
-		if m.network, m.net, err = build(m.params, c.Space, weigh, task, c.atOnce()); err != nil {
+		space := c.Space
+		if c.SkipDropout > 0 {
+			m.dropper = newDropper()
+			space.Ops = m.dropper.over(space.Ops)
+		}
+		if m.network, m.net, err = build(m.params, space, weigh, task, c.atOnce()); err != nil {
 			return err
 		}
 		slabs := 3 // weights, gradients, velocities
@@ -266,15 +271,16 @@ type wrt struct{ weights, alphas bool }
 
 // run computes the loss of a batch and the gradients that a machine computes. If
 // the batch has parts, these are the means over the parts, in their order, each
-// weighed by the labels that count in it. Before each part it calls draw.
-func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func()) (pass, error) {
+// weighed by the labels that count in it. Before each part it calls draw
+// with its number.
+func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
-		draw()
+		draw(0)
 		return e.runPart(n, machine, b.X, b.Y)
 	}
 	var all mean
 	for i := range e.parts {
-		draw()
+		draw(i)
 		y := partOf(b.Y, i, e.parts)
 		p, err := e.runPart(n, machine, partOf(b.X, i, e.parts), y)
 		if err != nil {
@@ -298,7 +304,14 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 
 // run computes the loss of a batch and the gradients that belong to a machine.
 func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
-	return m.engine.run(m.network, machine, wrt{weights: machine != m.alphas, alphas: machine != m.weights}, b, func() {})
+	return m.engine.run(m.network, machine, wrt{weights: machine != m.alphas, alphas: machine != m.weights}, b, m.drawPart)
+}
+
+// drawPart draws what differs between the parts of a batch.
+func (m *model) drawPart(i int) {
+	if m.dropper != nil {
+		m.dropper.part(i)
+	}
 }
 
 // partOf returns one of so many equal parts of a batch.
@@ -337,7 +350,7 @@ func (e *engine) runPart(n *network, machine *vm.Machine, x []float32, y []int32
 
 // try runs what a trial needs. Running statistics stay as they are.
 func (m *model) try(t trial, b *batch) (pass, error) {
-	machine := [...]*vm.Machine{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas}[t]
+	machine := [...]*vm.Machine{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas, heldAlphas: m.alphas}[t]
 	machine.UpdateStats = false
 	defer func() { machine.UpdateStats = true }()
 	return m.run(machine, b)

@@ -50,7 +50,7 @@ func (p *Printer) Record(e Event) error {
 		return p.step(e)
 	case Epoch:
 		return p.print(fit(math.MaxInt, fmt.Sprintf("%s %6s", p.epoch(e.Epoch), duration(e.Elapsed)),
-			figures(e.TrainLoss, e.TrainAccuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare)))
+			append(figures(e.TrainLoss, e.TrainAccuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare), figure("eigenvalue %.4g", e.Eigenvalue))))
 	case Warning:
 		return p.print("warning: " + e.Text)
 	case Done:
@@ -168,17 +168,19 @@ func bar(done, total int) string {
 // figures formats what the lines about steps and epochs share. Figures that the
 // run does not have are empty.
 func figures(loss, accuracy, heldLoss, heldAccuracy, entropy, skip float64) []string {
-	number := func(format string, x float64) string {
-		if math.IsNaN(x) {
-			return ""
-		}
-		return fmt.Sprintf(format, x)
-	}
 	return []string{
-		number("loss %6.4f", loss), number("acc %5.1f%%", 100*accuracy),
-		number("held %6.4f", heldLoss), number("acc %5.1f%%", 100*heldAccuracy),
-		number("entropy %5.3f", entropy), number("skip %5.1f%%", 100*skip),
+		figure("loss %6.4f", loss), figure("acc %5.1f%%", 100*accuracy),
+		figure("held %6.4f", heldLoss), figure("acc %5.1f%%", 100*heldAccuracy),
+		figure("entropy %5.3f", entropy), figure("skip %5.1f%%", 100*skip),
 	}
+}
+
+// figure formats a number; one that the run does not have is empty.
+func figure(format string, x float64) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	return fmt.Sprintf(format, x)
 }
 
 func digits(n int) int { return len(strconv.Itoa(n)) }

@@ -40,7 +40,7 @@ func shortRun(t *testing.T, p *Printer, c *steppedClock, step time.Duration) {
 				HeldLoss: 2.5, HeldAccuracy: 0.0625, Entropy: 2.0794, SkipShare: 1, ImagesPerSecond: 1234.5, Left: 4000 * time.Second / time.Duration(n*n)})
 		}
 		events = append(events, Epoch{Epoch: epoch, TrainLoss: 2.5625, TrainAccuracy: 0.333, HeldLoss: 2.5, HeldAccuracy: 0.0625,
-			Entropy: 2.0794, SkipShare: 1, Elapsed: 4 * step})
+			Entropy: 2.0794, SkipShare: 1, Eigenvalue: 0.5, Elapsed: 4 * step})
 	}
 	events = append(events, Warning{Text: "all edges skip"}, Done{Epochs: 12, Images: 31_020, Genotype: "skip 0→2", Elapsed: 26 * time.Hour})
 	for _, e := range events {
@@ -58,8 +58,8 @@ func TestPrinterLive(t *testing.T) {
 	shortRun(t, p, c, 60*time.Millisecond) // every other step is shown
 	want := `jigsaw: 2,585 + 1 image, 12 epochs of 4 steps, batch 646<end>
 999 parameters, 12.3 G multiply-adds, 99.0 MiB of memory<end>
-<clear>epoch  9/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  acc  16.7%<clear>epoch  9/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  acc  33.3%<clear>epoch  9/12    0 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%<end>
-<clear>epoch 10/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  acc  16.7%<clear>epoch 10/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  acc  33.3%<clear>epoch 10/12    0 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%<end>
+<clear>epoch  9/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  acc  16.7%<clear>epoch  9/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  acc  33.3%<clear>epoch  9/12    0 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5<end>
+<clear>epoch 10/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  acc  16.7%<clear>epoch 10/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  acc  33.3%<clear>epoch 10/12    0 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5<end>
 warning: all edges skip<end>
 done: 12 epochs, 31,020 images, 26h00m<end>
 skip 0→2<end>
@@ -76,9 +76,9 @@ func TestPrinterPlain(t *testing.T) {
 	assert.Equal(t, `jigsaw: 2,585 + 1 image, 12 epochs of 4 steps, batch 646
 999 parameters, 12.3 G multiply-adds, 99.0 MiB of memory
 epoch  9/12 step 3/4   7m24s left  1,235 img/s  loss 3.4167  acc  25.0%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%
-epoch  9/12   16 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%
+epoch  9/12   16 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5
 epoch 10/12 step 3/4   7m24s left  1,235 img/s  loss 3.4167  acc  25.0%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%
-epoch 10/12   16 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%
+epoch 10/12   16 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5
 warning: all edges skip
 done: 12 epochs, 31,020 images, 26h00m
 skip 0→2
@@ -90,8 +90,8 @@ func TestPrinterWithoutHeldHalf(t *testing.T) {
 	nan := math.NaN()
 	p := newSteppedClock().printer(&out, false)
 	for _, e := range []Event{
-		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1},
-		Epoch{Epoch: 1, TrainLoss: nan, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: nan, Entropy: nan, SkipShare: nan},
+		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1, MicroBatch: 1},
+		Epoch{Epoch: 1, TrainLoss: nan, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: nan, Entropy: nan, SkipShare: nan, Eigenvalue: nan},
 		Done{Epochs: 1, Images: 1},
 	} {
 		require.NoError(t, p.Record(e))
@@ -101,6 +101,20 @@ func TestPrinterWithoutHeldHalf(t *testing.T) {
 epoch 1/1    0 s  acc 100.0%
 done: 1 epoch, 1 image, 0 s
 `, out.String())
+}
+
+func TestPrinterTellsHowMemoryIsSpared(t *testing.T) {
+	for want, start := range map[string]Start{
+		"3.0 KiB of memory\n":                                      {MicroBatch: 64},
+		"3.0 KiB of memory, 16 images at once\n":                   {MicroBatch: 16},
+		"3.0 KiB of memory, with recomputation\n":                  {MicroBatch: 64, Recompute: true},
+		"3.0 KiB of memory, 1 image at once, with recomputation\n": {MicroBatch: 1, Recompute: true},
+	} {
+		start.Batch, start.PlannedBytes = 64, 3<<10
+		var out bytes.Buffer
+		require.NoError(t, NewPrinter(&out, false).Record(start))
+		assert.True(t, strings.HasSuffix(out.String(), want), "%q", out.String())
+	}
 }
 
 func TestPrinterFitsTerminal(t *testing.T) {

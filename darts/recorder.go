@@ -1,6 +1,13 @@
 package darts
 
-import "time"
+import (
+	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+)
 
 // A Recorder is told what a run does. Record is called on the goroutine of the
 // run, one event after the other; an error stops the run, which returns it.
@@ -33,6 +40,7 @@ type Start struct {
 	Batch         int    `json:"batch"`                      // images in a step
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
+	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder
 	Config        any    `json:"config"`                     // the configuration; data only
 }
 
@@ -62,10 +70,26 @@ type Epoch struct {
 	HeldAccuracy  float64 `json:"held_accuracy"`
 	Entropy       float64 `json:"entropy"`    // of the softmax of the alphas, mean over edges, as a share of the largest possible
 	SkipShare     float64 `json:"skip_share"` // weight of skip connections after softmax, mean over edges
-	Genotype      string  `json:"genotype"`   // what the alphas stand for now; empty without alphas
+	PoolShare     float64 `json:"pool_share"` // weight of maximum and average pooling after softmax, mean over edges
+
+	// Stability tells how far each edge ranks its operations as it did after the
+	// epoch before: Kendall's tau, mean over edges, 1 for the same order, 0 for
+	// an unrelated and -1 for the opposite one; see cell.KendallTau. It is NaN in
+	// the first epoch. DARTS+ takes a ranking that has been stable for 10 epochs
+	// as the sign that a search is done (Liang et al., 2019, arXiv 1909.06035,
+	// criterion 2).
+	Stability float64 `json:"stability"`
+
+	Eigenvalue float64 `json:"eigenvalue"` // see Config.StopEigenvalue; NaN without it
+
+	Genotype string      `json:"genotype"` // what the alphas stand for now; empty without alphas
+	Normal   [][]float64 `json:"normal"`   // the alphas of normal cells before softmax: a row for each edge, a column for each of Config.Space.Ops
+	Reduce   [][]float64 `json:"reduce"`   // those of reduction cells
+
 	// Scores are what else was measured on held-out images, by name: "top5", the
 	// share of labels among the five likeliest classes, or what an Examiner tells.
-	Scores  map[string]float64 `json:"scores"`
+	// On the wire each is a field of its own, held_top5 for example.
+	Scores  map[string]float64 `json:"held_"`
 	Elapsed time.Duration      `json:"elapsed_ns" clock:"true"` // time that the epoch took
 }
 
@@ -78,7 +102,7 @@ type Warning struct {
 type Done struct {
 	Epochs   int           `json:"epochs"`
 	Images   int           `json:"images"`                  // see Step
-	Genotype string        `json:"genotype"`                // the cell that was found; empty without alphas
+	Genotype string        `json:"genotype"`                // the cells that were found; empty without alphas
 	Elapsed  time.Duration `json:"elapsed_ns" clock:"true"` // time that the run took
 }
 
@@ -87,6 +111,39 @@ func (Step) event() string    { return "step" }
 func (Epoch) event() string   { return "epoch" }
 func (Warning) event() string { return "warning" }
 func (Done) event() string    { return "done" }
+
+// field is a field of an event under its name on the wire.
+type field struct {
+	name  string
+	value any
+}
+
+// fields returns the fields of an event in their order, and scores by name, those
+// that depend on the clock only if clock is set.
+func fields(e Event, clock bool) ([]field, error) {
+	v := reflect.ValueOf(e)
+	if v.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("unknown event %T", e)
+	}
+	var all []field
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		if !clock && tag.Get("clock") != "" {
+			continue
+		}
+		value := v.Field(i).Interface()
+		scores, several := value.(map[string]float64)
+		for _, name := range slices.Sorted(maps.Keys(scores)) {
+			all = append(all, field{tag.Get("json") + name, scores[name]})
+		}
+		if !several {
+			all = append(all, field{tag.Get("json"), value})
+		}
+	}
+	return all, nil
+}
+
+func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // Recorders returns a recorder that passes every event to each of list in turn.
 // Nil entries are left out. The first error ends the turn.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"reflect"
@@ -26,12 +27,13 @@ func runEvents() []darts.Event {
 	}
 	return []darts.Event{
 		darts.Start{Task: "rotation", Images: 5170, Train: 2585, Held: 2585, Params: 1_930_842, MACs: 345_678_901,
-			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, Config: config{64, 1 << 63}},
+			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Decoder: "image/jpeg go1.26.8", Config: config{64, 1 << 63}},
 		darts.Step{Epoch: 1, Step: 1, Steps: 40, Images: 64, Loss: 1.5, Accuracy: 0.25, HeldLoss: 1.375, HeldAccuracy: 0.3125,
 			LR: 0.1, Entropy: 2.079441541679836, SkipShare: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
 		darts.Warning{Text: `3 of 8 edges are "skip_connect" <- look`},
 		darts.Epoch{Epoch: 1, TrainLoss: 1.25, TrainAccuracy: 0.5, HeldLoss: 1.3, HeldAccuracy: 0.475, Entropy: 2,
-			SkipShare: 0.375, Genotype: "sep_conv_3x3 0→2", Elapsed: 61400 * time.Millisecond},
+			SkipShare: 0.375, PoolShare: 0.25, Stability: 0.5, Eigenvalue: 0.625, Genotype: "sep_conv_3x3 0→2",
+			Normal: [][]float64{{0.5, -1}, {0.25, 2}}, Reduce: [][]float64{{0, 1}, {3, -0.5}}, Elapsed: 61400 * time.Millisecond},
 		darts.Done{Epochs: 2, Images: 5120, Genotype: "sep_conv_3x3 0→2", Elapsed: 2 * time.Hour},
 	}
 }
@@ -44,16 +46,17 @@ func record(t *testing.T, r darts.Recorder, events ...darts.Event) {
 }
 
 func TestJSONLines(t *testing.T) {
-	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"config":{"batch":64,"seed":9223372036854775808}}
+	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"decoder":"image/jpeg go1.26.8","config":{"batch":64,"seed":9223372036854775808}}
 {"event":"step","epoch":1,"step":1,"steps":40,"images":64,"loss":1.5,"accuracy":0.25,"held_loss":1.375,"held_accuracy":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_share":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
-{"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"genotype":"sep_conv_3x3 0→2"}
+{"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"pool_share":0.25,"stability":0.5,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2","normal":[[0.5,-1],[0.25,2]],"reduce":[[0,1],[3,-0.5]]}
 {"event":"done","epochs":2,"images":5120,"genotype":"sep_conv_3x3 0→2"}
 `
 	withClock := strings.NewReplacer(
 		`"macs":345678901,`, `"macs":345678901,"planned_bytes":1288490189,`,
+		`"micro_batch":16,`, `"micro_batch":16,"recompute":false,`,
 		`"skip_share":0.125}`, `"skip_share":0.125,"images_per_second":1234.4,"left_ns":65000000000}`,
-		`"genotype":"sep_conv_3x3 0→2"}`+"\n"+`{"event":"done"`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":61400000000}`+"\n"+`{"event":"done"`,
+		`[3,-0.5]]}`, `[3,-0.5]],"elapsed_ns":61400000000}`,
 		`"genotype":"sep_conv_3x3 0→2"}`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":7200000000000}`,
 	).Replace(withoutClock)
 
@@ -80,6 +83,12 @@ func TestJSONLinesNotANumber(t *testing.T) {
 	record(t, darts.NewJSONLines(&out), darts.Step{Epoch: 3, Step: 2, Steps: 5, Images: 10, LR: 0.5,
 		Loss: math.NaN(), Accuracy: math.Inf(-1), HeldLoss: math.Inf(1), HeldAccuracy: math.NaN(), Entropy: math.NaN(), SkipShare: 0})
 	assert.Equal(t, `{"event":"step","epoch":3,"step":2,"steps":5,"images":10,"loss":null,"accuracy":null,"held_loss":null,"held_accuracy":null,"lr":0.5,"entropy":null,"skip_share":0}`+"\n", out.String())
+}
+
+func TestJSONLinesOfAlphas(t *testing.T) {
+	var out bytes.Buffer
+	record(t, darts.NewJSONLines(&out), darts.Epoch{Stability: math.NaN(), Normal: [][]float64{{math.Inf(-1), 2}, {}}})
+	assert.Contains(t, out.String(), `"stability":null,"eigenvalue":0,"genotype":"","normal":[[null,2],[]],"reduce":null}`)
 }
 
 // fullWriter takes some bytes and then fails.
@@ -109,6 +118,8 @@ func TestRecordersReportFaults(t *testing.T) {
 		{"JSON lines, pointer", darts.NewJSONLines(&fullWriter{1000}), step, "darts: JSON lines: unknown event *darts.Step"},
 		{"printer, full", darts.NewPrinter(&fullWriter{}, false), darts.Warning{Text: "w"}, "darts: printer: no space left on device"},
 		{"live printer, full", darts.NewPrinter(&fullWriter{}, true), darts.Step{}, "darts: printer: no space left on device"},
+		{"log, no event", darts.NewLog(nil), nil, "darts: log: unknown event <nil>"},
+		{"log, pointer", darts.NewLog(nil), step, "darts: log: unknown event *darts.Step"},
 		{"printer, no event", darts.NewPrinter(&fullWriter{1000}, false), nil, "darts: printer: unknown event <nil>"},
 		{"printer, pointer", darts.NewPrinter(&fullWriter{1000}, false), step, "darts: printer: unknown event *darts.Step"},
 	}
@@ -135,7 +146,7 @@ func TestEventsAreTagged(t *testing.T) {
 			assert.NotEmpty(t, name, "%s.%s", v, f.Name)
 			assert.False(t, seen[name], "%s.%s", v, f.Name)
 			seen[name] = true
-			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond") || f.Name == "PlannedBytes"
+			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond") || f.Name == "PlannedBytes" || f.Name == "Recompute"
 			assert.Equal(t, onClock, f.Tag.Get("clock") == "true", "%s.%s", v, f.Name)
 		}
 	}
@@ -166,6 +177,67 @@ func TestRecorders(t *testing.T) {
 	assert.NoError(t, darts.Recorders().Record(darts.Done{}))
 }
 
+func TestLog(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelWarn} {
+		t.Run(level.String(), func(t *testing.T) {
+			var out bytes.Buffer
+			l := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level}))
+			record(t, darts.NewLog(l), runEvents()...)
+			record(t, darts.NewLog(l), darts.Epoch{Epoch: 7, TrainLoss: math.NaN(), HeldLoss: math.Inf(1), Stability: math.NaN()})
+			var got []map[string]any
+			for line := range strings.Lines(out.String()) {
+				var m map[string]any
+				require.NoError(t, json.Unmarshal([]byte(line), &m))
+				delete(m, "time")
+				got = append(got, m)
+			}
+			warning := map[string]any{"level": "WARN", "msg": "warning", "text": `3 of 8 edges are "skip_connect" <- look`}
+			if level == slog.LevelWarn {
+				assert.Equal(t, []map[string]any{warning}, got)
+				return
+			}
+			assert.Equal(t, []map[string]any{
+				{"level": "INFO", "msg": "start", "task": "rotation", "images": 5170.0, "train": 2585.0, "held": 2585.0, "params": 1930842.0,
+					"macs": 345678901.0, "planned_bytes": 1288490189.0, "epochs": 2.0, "steps_per_epoch": 40.0, "batch": 64.0,
+					"micro_batch": 16.0, "decoder": "image/jpeg go1.26.8", "recompute": false},
+				{"level": "DEBUG", "msg": "step", "epoch": 1.0, "step": 1.0, "steps": 40.0, "images": 64.0, "loss": 1.5, "accuracy": 0.25,
+					"held_loss": 1.375, "held_accuracy": 0.3125, "lr": 0.1, "entropy": 2.079441541679836, "skip_share": 0.125,
+					"images_per_second": 1234.4, "left": 65e9},
+				warning,
+				{"level": "INFO", "msg": "epoch", "epoch": 1.0, "train_loss": 1.25, "train_accuracy": 0.5, "held_loss": 1.3, "held_accuracy": 0.475,
+					"entropy": 2.0, "skip_share": 0.375, "pool_share": 0.25, "stability": 0.5, "eigenvalue": 0.625, "genotype": "sep_conv_3x3 0→2", "elapsed": 61.4e9},
+				{"level": "INFO", "msg": "done", "epochs": 2.0, "images": 5120.0, "genotype": "sep_conv_3x3 0→2", "elapsed": 7200e9},
+				{"level": "INFO", "msg": "epoch", "epoch": 7.0, "train_accuracy": 0.0, "held_accuracy": 0.0,
+					"entropy": 0.0, "skip_share": 0.0, "pool_share": 0.0, "eigenvalue": 0.0, "genotype": "", "elapsed": 0.0},
+			}, got)
+		})
+	}
+}
+
+// Any handler of slog will do; this one leaves out the time, for the example.
+func ExampleNewLog() {
+	untimed := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	r := darts.NewLog(slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: untimed})))
+	for _, e := range []darts.Event{
+		darts.Step{Epoch: 1}, // is of level Debug
+		darts.Warning{Text: "the halves share 3 images"},
+		darts.Done{Epochs: 2, Images: 5120, Genotype: "none", Elapsed: time.Minute},
+	} {
+		if err := r.Record(e); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// level=WARN msg=warning text="the halves share 3 images"
+	// level=INFO msg=done epochs=2 images=5120 genotype=none elapsed=1m0s
+}
+
 func ExampleNewJSONLines() {
 	r := darts.NewJSONLines(os.Stdout)
 	for _, e := range []darts.Event{
@@ -188,9 +260,9 @@ func ExampleNewPrinter() {
 		darts.Start{Task: "rotation", Train: 2585, Held: 2585, Params: 1_930_842, MACs: 345_678_901,
 			PlannedBytes: 1_288_490_189, Epochs: 50, StepsPerEpoch: 40, Batch: 64},
 		darts.Epoch{Epoch: 1, TrainLoss: 1.2534, TrainAccuracy: 0.435, HeldLoss: 1.2811, HeldAccuracy: 0.419,
-			Entropy: 2.079, SkipShare: 0.125, Elapsed: 65 * time.Second},
+			Entropy: 2.079, SkipShare: 0.125, Eigenvalue: math.NaN(), Elapsed: 65 * time.Second},
 		darts.Epoch{Epoch: 2, TrainLoss: 1.1029, TrainAccuracy: 0.521, HeldLoss: 1.1347, HeldAccuracy: 0.502,
-			Entropy: 2.077, SkipShare: 0.125, Elapsed: 58 * time.Second},
+			Entropy: 2.077, SkipShare: 0.125, Eigenvalue: math.NaN(), Elapsed: 58 * time.Second},
 		darts.Done{Epochs: 2, Images: 5120, Elapsed: 123 * time.Second},
 	} {
 		if err := p.Record(e); err != nil {

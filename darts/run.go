@@ -44,9 +44,12 @@ type phase interface {
 	take(rate float64) error
 	// finish follows the last step of an epoch, again if a run stopped in it.
 	finish() error
+	// ended follows the record of an epoch.
+	ended() error
 	// figures returns those of the epoch under way. An error ends the run.
 	figures() (Epoch, error)
-	// over says why a run ends before its last epoch, or nothing.
+	// over says, in a sentence, why a run ends now, if not because all its epochs are
+	// complete.
 	over() string
 
 	// arrays returns the memory that the phase goes on from, and state all else, as
@@ -96,11 +99,14 @@ func (r *run) begin(events ...Event) error {
 // all takes what is left of the run, and returns what was done.
 func (r *run) all(ctx context.Context) (Done, error) {
 	r.ctx = ctx
-	for r.complete < r.epochs {
-		if why := r.phase.over(); why != "" {
-			if err := r.record(Warning{Text: "the run ends early: " + why}); err != nil {
+	for {
+		why := r.phase.over()
+		if why != "" {
+			if err := r.record(Warning{Text: why}); err != nil {
 				return Done{}, err
 			}
+		}
+		if why != "" || r.complete == r.epochs {
 			break
 		}
 		if err := r.runEpoch(); err != nil {
@@ -136,6 +142,9 @@ func (r *run) runEpoch() error {
 		return err
 	}
 	r.complete++
+	if err := r.phase.ended(); err != nil {
+		return err
+	}
 	return r.save()
 }
 

@@ -14,11 +14,23 @@ const (
 	coldest = 0.1
 )
 
-// sampler draws one operation of each edge for a pass, as GDAS does. What it
-// draws depends on alphas and inputs of the graph alone, so the graph stays pure.
+// sampler draws the weights of mixed operations for a pass, as GDAS and DrNAS do.
+// What it draws depends on alphas and inputs of the graph alone, so the graph
+// stays pure.
 type sampler struct {
 	noise       [][]float32 // of each alpha
-	temperature []float32   // of one element
+	temperature []float32   // of GDAS, one element; nil for DrNAS
+}
+
+// newSampler returns the sampler of an algorithm, nil if it draws nothing.
+func newSampler(a Algorithm) *sampler {
+	switch a {
+	case GDAS:
+		return &sampler{temperature: make([]float32, 1)}
+	case DrNAS:
+		return &sampler{}
+	}
+	return nil
 }
 
 // weigh is a cell.Weigh.
@@ -32,6 +44,9 @@ func (s *sampler) weigh(alphas *gorgonia.Node) (*gorgonia.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.temperature == nil {
+		return ops.Dirichlet(alphas, noise)
+	}
 	temperature, err := input("temperature", s.temperature, 1)
 	if err != nil {
 		return nil, err
@@ -41,14 +56,26 @@ func (s *sampler) weigh(alphas *gorgonia.Node) (*gorgonia.Node, error) {
 
 // draw sets the inputs for the next pass.
 func (s *sampler) draw(c Config, purpose string, epoch, step int) {
-	s.temperature[0] = hottest
-	if c.Epochs > 1 {
-		s.temperature[0] += float32((coldest - hottest) * float64(epoch) / float64(c.Epochs-1))
+	kind, draw := "dirichlet ", rng.Normal
+	if s.temperature != nil {
+		kind, draw = "gumbel ", rng.Gumbel
+		s.temperature[0] = hottest
+		if c.Epochs > 1 {
+			s.temperature[0] += float32((coldest - hottest) * float64(epoch) / float64(c.Epochs-1))
+		}
 	}
-	r := rng.New(c.Seed, "gumbel "+purpose, epoch, step)
+	r := rng.New(c.Seed, kind+purpose, epoch, step)
 	for _, noise := range s.noise {
 		for i := range noise {
-			noise[i] = float32(rng.Gumbel(r))
+			noise[i] = float32(draw(r))
 		}
+	}
+}
+
+// rest sets the inputs of DrNAS to the medians of the Gamma numbers that weights
+// are shares of.
+func (s *sampler) rest() {
+	for _, noise := range s.noise {
+		clear(noise)
 	}
 }

@@ -20,10 +20,15 @@ var ErrDiverged = errors.New("darts: the run diverged")
 
 // Result is what a search has found.
 type Result struct {
-	// Genotype are the cells that the alphas favour.
+	// Genotype are the cells that the alphas favour, or favoured some epochs before
+	// if Config.StopEigenvalue says so.
 	Genotype cell.Genotype
-	// Normal and Reduce are the alphas, a row for each edge, before softmax.
+	// Normal and Reduce are the alphas as the last step left them, a row for each
+	// edge, before softmax.
 	Normal, Reduce [][]float64
+	// NormalBetas and ReduceBetas are the betas as the last step left them, a number
+	// for each edge, before softmax; nil unless the space is Partial.
+	NormalBetas, ReduceBetas []float64
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
 	// Last are the figures of the last epoch that was begun.
@@ -69,7 +74,9 @@ type search struct {
 	// What the step under way reads.
 	trainBatch, heldBatch *batch
 
-	trainMean, heldMean mean // of this epoch
+	trainMean, heldMean mean      // of this epoch
+	past                []reading // of the last epochs, if StopEigenvalue needs them
+	watch               watch
 	result              *Result
 }
 
@@ -125,7 +132,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
-		MicroBatch: c.atOnce(), Recompute: c.Recompute, Config: c,
+		MicroBatch: c.atOnce(), Recompute: c.Recompute, Decoder: pretext.JPEGDecoder(), Config: c,
 	}
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
@@ -146,16 +153,31 @@ func (s *search) search(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return s.result, err
 	}
+	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
+		if err := s.goBack(back); err != nil {
+			return s.result, err
+		}
+	}
 	done.Genotype = s.result.Genotype.String()
 	return s.result, s.record(done)
 }
 
-// over ends a search in which too many skip connections have won.
+// over ends a search in which too many skip connections have won, or whose loss
+// has become sharp.
 func (s *search) over() string {
-	if s.c.StopSkips == 0 || s.complete <= s.c.ArchEpoch || s.skips() < s.c.StopSkips {
-		return ""
+	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
+		return fmt.Sprintf("by epoch %d the loss has become sharp in the alphas, and StopEigenvalue is %s: the search ends with the cells of epoch %d", s.complete, plain(s.c.StopEigenvalue), back.Epoch)
 	}
-	return fmt.Sprintf("after epoch %d the normal cell has %d skip connections, and StopSkips is %d", s.complete, s.skips(), s.c.StopSkips)
+	if s.complete < s.epochs && s.collapsed(s.c.StopSkips) {
+		return fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", s.complete, s.skips(), s.c.StopSkips)
+	}
+	return ""
+}
+
+// collapsed says whether the alphas have learned for an epoch and so many skip
+// connections have won; never if limit is 0.
+func (s *search) collapsed(limit int) bool {
+	return limit > 0 && s.complete > s.c.ArchEpoch && s.skips() >= limit
 }
 
 // skips counts the skip connections of the normal cell.
@@ -173,6 +195,9 @@ func (s *search) steps() int { return s.w.steps() }
 
 func (s *search) open(ctx context.Context) {
 	if s.step == 0 {
+		if s.epoch > 0 {
+			s.watch.Before = slices.Concat(s.result.Normal, s.result.Reduce)
+		}
 		s.trainMean, s.heldMean = mean{}, mean{}
 	}
 	s.train = s.w.epoch(ctx, s.epoch, s.step)
@@ -210,17 +235,38 @@ func (s *search) take(rate float64) error {
 	return s.rule.weights(s, rate)
 }
 
-func (s *search) finish() error { return nil }
+func (s *search) finish() error {
+	if s.held == nil || s.c.StopEigenvalue == 0 {
+		return nil
+	}
+	return s.measure()
+}
+
+func (s *search) ended() error {
+	if err := s.warn(); err != nil {
+		return err
+	}
+	return s.saveBest()
+}
 
 // figures brings the result up to date, unless the alphas are no numbers any more.
 func (s *search) figures() (Epoch, error) {
 	normal, reduce := s.m.net.Alphas()
+	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
-	e := Epoch{Epoch: s.epoch + 1, Entropy: cell.Entropy(both), SkipShare: s.c.Space.Share(both, ops.Skip().Name())}
-	if math.IsNaN(e.Entropy) {
+	e := Epoch{
+		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
+		SkipShare: s.c.Space.Share(both, ops.Skip().Name()), PoolShare: s.poolShare(both),
+		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
+		Eigenvalue: math.NaN(),
+	}
+	if n := len(s.past); n > 0 && s.past[n-1].Epoch == e.Epoch {
+		e.Eigenvalue = s.past[n-1].Eigenvalue
+	}
+	if math.IsNaN(e.Entropy) || slices.ContainsFunc(slices.Concat(normalBetas, reduceBetas), math.IsNaN) {
 		return e, fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
 	}
-	g, err := s.c.Space.Derive(normal, reduce)
+	g, err := s.c.Space.DeriveWith(normal, reduce, normalBetas, reduceBetas)
 	if err != nil {
 		return e, fmt.Errorf("darts: %w", err)
 	}
@@ -229,6 +275,7 @@ func (s *search) figures() (Epoch, error) {
 	e.HeldLoss, e.HeldAccuracy = s.heldMean.value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
+	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
 	return e, nil
 }
 
@@ -249,10 +296,12 @@ type searchState struct {
 	ArchSteps int        `json:"arch_steps"` // steps of the alphas
 	Train     [3]float64 `json:"train"`      // the sums of trainMean
 	Held      [3]float64 `json:"held"`       // the sums of heldMean
+	Past      []reading  `json:"past"`       // see sharpened
+	Watch     watch      `json:"watch"`
 }
 
 func (s *search) state() any {
-	return searchState{s.rule.archSteps, s.trainMean.sums(), s.heldMean.sums()}
+	return searchState{s.rule.archSteps, s.trainMean.sums(), s.heldMean.sums(), s.past, s.watch}
 }
 
 func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
@@ -266,6 +315,7 @@ func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
 	return func() {
 		s.rule.archSteps = at.ArchSteps
 		s.trainMean, s.heldMean = meanOf(at.Train), meanOf(at.Held)
+		s.past, s.watch = at.Past, at.Watch
 	}, nil
 }
 
@@ -299,25 +349,33 @@ func (s *search) HeldGrad() error {
 	return finite(p.loss, "the alphas' images")
 }
 
-// draw draws operations if the algorithm does.
+// draw draws operations if the algorithm does, and what skip connections drop.
 func (s *search) draw(purpose string) {
 	if s.m.sampler != nil {
 		s.m.sampler.draw(s.c, purpose, s.epoch, s.step)
 	}
+	s.drop(purpose)
+}
+
+// drop draws what skip connections drop, the same for all passes of a purpose.
+func (s *search) drop(purpose string) {
+	if s.m.dropper != nil {
+		s.m.dropper.draw(s.c, purpose, s.epoch, s.step)
+	}
 }
 
 func (s *search) Trial(t trial) error {
-	b := s.trainBatch
-	if t == heldBoth {
-		b = s.heldBatch
+	b, half, purpose := s.trainBatch, "the weights' images", "weights"
+	if t == heldBoth || t == heldAlphas {
+		b, half, purpose = s.heldBatch, "the alphas' images", "alphas"
 	}
+	s.drop(purpose)
 	p, err := s.m.try(t, b)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
 	if t == heldBoth {
 		s.heldMean.add(p)
-		return finite(p.loss, "the alphas' images")
 	}
-	return finite(p.loss, "the weights' images")
+	return finite(p.loss, half)
 }

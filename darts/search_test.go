@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -115,7 +116,7 @@ func TestSearchIsReproducible(t *testing.T) {
 		require.NoError(t, folder.Close())
 		runtime.GOMAXPROCS(previous)
 		got := contents(t, dir)
-		require.Len(t, got, 7, "two checkpoints among them")
+		require.Len(t, got, 9, "three checkpoints among them")
 		if want == nil {
 			want = got
 		}
@@ -223,6 +224,9 @@ func TestSearchBadInput(t *testing.T) {
 		"small images":      {src: ok, change: func(c *Config) { c.Space.Body.Cells = 0 }, want: "Cells"},
 		"too many classes":  {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
 		"one class":         {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 1}, want: "Classes"},
+		"dropped":           {src: ok, change: func(c *Config) { c.SkipDropout = 1 }, want: "SkipDropout is 1, must be below 1"},
+		"dropped twice":     {src: ok, change: func(c *Config) { c.SkipDropout = -0.5 }, want: "SkipDropout is -0.5"},
+		"parts":             {src: ok, change: func(c *Config) { c.Space.Partial = 3 }, want: "Partial is 3, but Width is 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()
@@ -256,7 +260,7 @@ func TestRecorderErrorStopsTheRun(t *testing.T) {
 }
 
 func TestConfigRoundTrip(t *testing.T) {
-	for _, c := range []Config{DARTS(), ImageNet()} {
+	for _, c := range []Config{DARTS(), publishedSearches[0].config()} {
 		require.NoError(t, c.Validate())
 		b, err := json.Marshal(c)
 		require.NoError(t, err)
@@ -285,6 +289,22 @@ func TestFolderDiscard(t *testing.T) {
 	require.NoError(t, f.Discard())
 	assert.FileExists(t, kept, "what others wrote stays")
 	assert.NoFileExists(t, filepath.Join(dir, "metrics.jsonl"))
+}
+
+func TestFolderWriteFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	f, err := NewFolder(dir)
+	require.NoError(t, err)
+	hello := func(w io.Writer) error { _, err := io.WriteString(w, "hello"); return err }
+	require.NoError(t, f.WriteFile("own.txt", hello))
+	text, err := os.ReadFile(filepath.Join(dir, "own.txt"))
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(text))
+	broken := errors.New("broken")
+	require.ErrorIs(t, f.WriteFile("own.txt", func(io.Writer) error { return broken }), broken)
+	assert.FileExists(t, filepath.Join(dir, "own.txt"), "the old one stays")
+	require.NoError(t, f.Discard())
+	assert.NoDirExists(t, dir)
 }
 
 func TestFolderRefusesOldRunAndFile(t *testing.T) {

@@ -19,6 +19,17 @@ func Subset(src Source, indices []int) Source {
 	return subset{src, slices.Clone(indices)}
 }
 
+// Sample returns a source of n images of src, drawn at random, in their order. The
+// same images are drawn from the same seed.
+func Sample(src Source, n int, seed uint64) (Source, error) {
+	if n < 1 || n > src.Len() {
+		return nil, fmt.Errorf("darts: a sample of %d of %d images; draw 1 or more, and at most all", n, src.Len())
+	}
+	indices := rng.Perm(rng.New(seed, "sample", 0, 0), src.Len())[:n]
+	slices.Sort(indices)
+	return Subset(src, indices), nil
+}
+
 type subset struct {
 	src     Source
 	indices []int

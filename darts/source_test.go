@@ -82,3 +82,39 @@ func ExampleSubset() {
 	// 200
 	// 50
 }
+
+func TestSample(t *testing.T) {
+	all := make(greys, 200)
+	for i := range all {
+		all[i] = uint8(i)
+	}
+	draw := func(n int, seed uint64) []int {
+		s, err := darts.Sample(all, n, seed)
+		require.NoError(t, err)
+		levels := make([]int, s.Len())
+		for i := range levels {
+			img, err := s.Load(context.Background(), i)
+			require.NoError(t, err)
+			levels[i] = img.Label
+		}
+		return levels
+	}
+	some := draw(40, 1)
+	assert.Len(t, some, 40)
+	assert.Equal(t, some, draw(40, 1))
+	assert.NotEqual(t, some, draw(40, 2))
+	assert.IsIncreasing(t, some, "each once, in their order")
+	assert.Subset(t, draw(50, 1), some, "more of the same seed are those and others")
+	quarters := make([]int, 4)
+	for _, i := range some {
+		quarters[i/50]++
+	}
+	for _, n := range quarters {
+		assert.Greater(t, n, 3, "from everywhere: %v", quarters)
+	}
+	assert.Len(t, draw(200, 1), 200)
+	for _, n := range []int{0, -1, 201} {
+		_, err := darts.Sample(all, n, 1)
+		assert.EqualError(t, err, fmt.Sprintf("darts: a sample of %d of 200 images; draw 1 or more, and at most all", n))
+	}
+}

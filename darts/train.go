@@ -362,7 +362,7 @@ func (t *training) take(rate float64) error {
 func (t *training) pass() (pass, error) {
 	r := rng.New(t.c.Seed, "paths", t.epoch, t.step)
 	drop := t.c.DropPath * float64(t.epoch) / float64(t.c.Epochs)
-	return t.engine.run(t.learner, t.learn, wrt{weights: true}, t.batch, func() {
+	return t.engine.run(t.learner, t.learn, wrt{weights: true}, t.batch, func(int) {
 		for _, factors := range t.paths {
 			for i := range factors {
 				if factors[i] = float32(1 / (1 - drop)); rng.Bool(r, drop) {
@@ -515,6 +515,13 @@ func (t *training) swap() {
 
 func (t *training) over() string { return "" }
 
+func (t *training) ended() error {
+	if t.folder == nil || t.result.Best.Epoch != t.complete {
+		return nil
+	}
+	return t.folder.keepBest(t.done(), t.checkpoint)
+}
+
 // figures brings the result up to date.
 func (t *training) figures() (Epoch, error) {
 	e := t.result.Last
@@ -587,5 +594,5 @@ func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
 // noEpoch returns an epoch without figures.
 func noEpoch(number int) Epoch {
 	none := math.NaN()
-	return Epoch{Epoch: number, TrainLoss: none, TrainAccuracy: none, HeldLoss: none, HeldAccuracy: none, Entropy: none, SkipShare: none}
+	return Epoch{Epoch: number, TrainLoss: none, TrainAccuracy: none, HeldLoss: none, HeldAccuracy: none, Entropy: none, SkipShare: none, PoolShare: none, Stability: none, Eigenvalue: none}
 }

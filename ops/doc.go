@@ -46,7 +46,7 @@
 // # What is left out
 //
 // Grouped convolutions other than the depthwise ones of candidates, transposed
-// convolutions, other normalisations, dropout, recurrent layers, and other types
-// than float32: the published search spaces have none of them. Optimisers are in
-// package darts.
+// convolutions, other normalisations, recurrent layers, and other types than
+// float32: the published search spaces have none of them. Optimisers are in package
+// darts.
 package ops

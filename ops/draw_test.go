@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -57,5 +58,61 @@ func TestGumbelSoftmax(t *testing.T) {
 			}
 			assert.InDelta(t, want, got[row.at+j], 1e-6, "alpha %d", row.at+j)
 		}
+	}
+}
+
+// TestDirichlet follows a row whose concentrations are one, so that its Gamma
+// numbers are exponential, and compares gradients with differences.
+func TestDirichlet(t *testing.T) {
+	n := newNet(t)
+	alphas, err := n.Alpha("alphas", tensor.Shape{2, 3}, ops.Constant(0))
+	require.NoError(t, err)
+	z := []float32{1, -1, 0.5, 0.25, 0, -0.75}
+	drawn, err := ops.Dirichlet(alphas, n.values("noise", z, 2, 3))
+	require.NoError(t, err)
+	factors := []float32{5, -7, 3, 2, -4, 6}
+	product, err := gorgonia.HadamardProd(drawn, n.values("factors", factors, 2, 3))
+	require.NoError(t, err)
+	flat, err := gorgonia.Reshape(product, tensor.Shape{6})
+	require.NoError(t, err)
+	loss, err := gorgonia.Sum(flat)
+	require.NoError(t, err)
+	require.NoError(t, ops.Grad(n.Scope, loss))
+	require.NoError(t, n.Params().Init(1))
+	a := n.Params().Alphas()
+	copy(a, []float32{0, 0, 0, 0.5, -1.5, 0.1})
+	n.run(drawn, loss, alphas.Deriv())
+	var g [3]float64
+	var sum float64
+	for j := range g {
+		g[j] = -math.Log(math.Erfc(float64(z[j])/math.Sqrt2) / 2)
+		sum += g[j]
+	}
+	for j, v := range value(drawn)[:3] {
+		assert.InDelta(t, g[j]/sum, v, 1e-6)
+	}
+
+	got := value(alphas.Deriv())
+	for i, old := range append([]float32(nil), a...) {
+		const h = 1.0 / 64
+		at := func(v float32) float64 {
+			a[i] = v
+			defer func() { a[i] = old }()
+			n.run(drawn)
+			var loss float64
+			for j, y := range value(drawn) {
+				loss += float64(y) * float64(factors[j])
+			}
+			return loss
+		}
+		// At zero, where elu bends, differences are coarse.
+		assert.InDelta(t, (at(old+h)-at(old-h))/(2*h), got[i], 1e-2, "alpha %d", i)
+	}
+
+	for _, bad := range []float32{-51, 1001, float32(math.NaN())} {
+		a[4] = bad
+		m, err := ops.NewVM(n.Graph(), drawn)
+		require.NoError(t, err)
+		require.ErrorContains(t, m.RunAll(), fmt.Sprintf("ops: Dirichlet: input 4 is %v, must be from -50 to 1000", bad))
 	}
 }

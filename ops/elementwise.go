@@ -211,6 +211,8 @@ func (k channels) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+func (channels) Repeatable(i int) bool { return i == 0 }
+
 func (k channels) Wrt(inputs int) []bool { return graph.All(inputs) }
 
 func (k channels) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {

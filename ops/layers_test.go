@@ -142,6 +142,23 @@ func TestJoins(t *testing.T) {
 			}
 			return ops.Mix(w, []int{0, 1, 2}, terms...)
 		}},
+		{"NormaliseEdges", []ops.Array{array(5, 3), array(5)}, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
+			return ops.NormaliseEdges(in[0], in[1], []int{2, 3})
+		}},
+		{"Interleave", []ops.Array{array(2, 3, 4, 2), array(2, 3, 4, 4)}, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
+			y, err := ops.Interleave(in[0], in[1])
+			if err != nil {
+				return nil, err
+			}
+			return ops.Sum(y, in[1]) // all channels must matter
+		}},
+		{"Dropout", []ops.Array{array(2, 3, 4, 5)}, func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
+			y, err := dropout(s, in[0], 0.4, 3, -7)
+			if err != nil {
+				return nil, err
+			}
+			return ops.Sum(y, in[0]) // all elements must matter
+		}},
 		{"losses", []ops.Array{array(5, 3), {Shape: tensor.Shape{5}, Labels: []int32{2, 0, -1, 1, 2}}, array(5, 3)}, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
 			a, err := ops.CrossEntropy(in[0], in[1], ops.LossConfig{Ignore: -1})
 			if err != nil {

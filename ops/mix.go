@@ -102,6 +102,64 @@ func (drawGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
+// Dirichlet draws each row of its result from the Dirichlet distribution whose
+// concentrations are elu(x) + 1 for a row of x [R, K]: what turns alphas into
+// random weights of Mix that are positive and add up to one (Chen et al., 2021,
+// arXiv 2006.10355). noise [R, K] holds numbers of the standard normal
+// distribution, and has no gradient; what is drawn follows smoothly from both, by
+// the quantiles of Gamma distributions. The gradient of x is the pathwise one,
+// the exact derivative of what was drawn (Figurnov et al., 2018, arXiv
+// 1805.08498). Elements of x must be from -50 to 1000.
+func Dirichlet(x, noise *gorgonia.Node) (*gorgonia.Node, error) {
+	return apply(dirichlet{}, x, noise)
+}
+
+// dirichlet draws the rows. Inputs: x, noise. Outputs: the rows, and the
+// derivatives that its gradient needs.
+type dirichlet struct{}
+
+func (dirichlet) Key() string { return "Dirichlet" }
+
+func (dirichlet) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
+	if in[0].Dims() != 2 || !in[1].Eq(in[0]) {
+		return nil, fmt.Errorf("inputs of shape %v and noise of %v; both must be [rows, choices]", in[0], in[1])
+	}
+	return in, nil
+}
+
+func (dirichlet) Run(c *graph.Context, out, in []graph.Value) error {
+	for i, v := range in[0].F {
+		if !(v >= -50 && v <= 1000) { // or NaN
+			return fmt.Errorf("ops: Dirichlet: input %d is %v, must be from -50 to 1000; if it is an alpha, lower its learning rate", i, v)
+		}
+	}
+	kernel.DirichletForward(c.Team, in[0].F, in[1].F, in[0].Shape[0], in[0].Shape[1], out[0].F, out[1].F)
+	return nil
+}
+
+func (dirichlet) Wrt(int) []bool { return []bool{true, false} }
+
+func (dirichlet) Gradient(_ gorgonia.Nodes, out func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+	g, err := gradients(dirichletGrad{}, 1, gy, out(0), out(1))
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Nodes{g[0], nil}, nil
+}
+
+// dirichletGrad is the gradient of dirichlet. Inputs: gy and the outputs.
+type dirichletGrad struct{}
+
+func (dirichletGrad) Key() string { return "gradient of Dirichlet" }
+
+func (dirichletGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) { return in[:1], nil }
+
+func (dirichletGrad) Run(c *graph.Context, out, in []graph.Value) error {
+	s := in[0].Shape
+	kernel.DirichletBackward(c.Team, in[0].F, in[1].F, in[2].F, s[0], s[1], out[0].F)
+	return nil
+}
+
 // Mix returns Σ weights[index[k]]·xs[k], the weighted sum of maps of equal shape
 // that a node of a supernet is. weights may have any shape; index counts its
 // elements in order. Maps that always hold zeros cost nothing.

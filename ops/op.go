@@ -24,7 +24,21 @@ type Op interface {
 type Conn struct {
 	Stride int  // 1, or 2 in a reduction cell on the edges from the inputs of the cell
 	Affine bool // batch normalisations have scale and shift: false while searching
+	// Dilation is how many times as far apart the pixels under a window are, 2 in
+	// cells behind a stride that gave way (Chen et al., 2017, arXiv 1706.05587). 0
+	// is 1. A window that is dilated as it is multiplies the two.
+	Dilation int
 }
+
+// Dilatable is an Op that heeds Conn.Dilation. In cells that are dilated there can
+// be no other ones.
+type Dilatable interface {
+	Op
+	Dilatable()
+}
+
+// dilation returns the dilation of a window of dilation of its own.
+func (c Conn) dilation(own int) int { return own * max(1, c.Dilation) }
 
 // Unnormalised is an Op whose output is not normalised. A mixed op appends a
 // batch normalisation to it, so that its scale does not favour it (Liu et al.,
@@ -44,6 +58,9 @@ func enter(o Op, k int, x *gorgonia.Node, c Conn) (channels int, err error) {
 	if c.Stride != 1 && c.Stride != 2 {
 		return 0, fmt.Errorf("ops: %s: stride %d; the edges of a cell have stride 1 or 2", o.Name(), c.Stride)
 	}
+	if c.Dilation < 0 {
+		return 0, fmt.Errorf("ops: %s: dilation %d; it must be positive, or 0 for none", o.Name(), c.Dilation)
+	}
 	_, _, _, channels, err = featureMap(x)
 	if err != nil {
 		return 0, fmt.Errorf("ops: %s: %w", o.Name(), err)
@@ -61,6 +78,8 @@ type none struct{}
 
 func (none) Name() string { return "none" }
 
+func (none) Dilatable() {}
+
 func (o none) Build(_ *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
 	if _, err := enter(o, 1, x, c); err != nil {
 		return nil, err
@@ -75,6 +94,8 @@ func Skip() Op { return skip{} }
 type skip struct{}
 
 func (skip) Name() string { return "skip_connect" }
+
+func (skip) Dilatable() {}
 
 func (o skip) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
 	channels, err := enter(o, 1, x, c)
@@ -106,15 +127,21 @@ func (o pooling) Name() string {
 }
 
 func (o pooling) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
-	odd, pad := o.k, o.k/2
+	odd, dilation := o.k, c.dilation(1)
+	pad := dilation * (o.k / 2)
 	if o.k == 2 {
 		odd, pad = 1, 0
 	}
 	if _, err := enter(o, odd, x, c); err != nil {
 		return nil, err
 	}
-	return s.once(pool{Square(o.k, c.Stride, pad, 1), o.max}, x)
+	if o.k == 2 && dilation > 1 {
+		return nil, fmt.Errorf("ops: %s: dilation %d; a window of 2×2 pixels has no centre to keep, choose an odd size", o.Name(), dilation)
+	}
+	return s.once(pool{Square(o.k, c.Stride, pad, dilation), o.max}, x)
 }
+
+func (pooling) Dilatable() {}
 
 // Unnormalised says that a mixed op normalises the output.
 func (o pooling) Unnormalised() {}
@@ -141,21 +168,24 @@ type separable struct {
 
 func (o separable) Name() string { return o.name }
 
+func (separable) Dilatable() {}
+
 func (o separable) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
 	if _, err := enter(o, o.k, x, c); err != nil {
 		return nil, err
 	}
-	pad := o.dilation * (o.k / 2)
+	dilation := c.dilation(o.dilation)
+	pad := dilation * (o.k / 2)
 	s = s.Sub("op")
 	// The numbers are the places of the layers in the published sequence.
-	y, err := s.depthwiseSeparable(x, Square(o.k, c.Stride, pad, o.dilation), 1)
+	y, err := s.depthwiseSeparable(x, Square(o.k, c.Stride, pad, dilation), 1)
 	if err != nil {
 		return nil, err
 	}
 	if y, err = s.Sub("3").BatchNorm(y, c.Affine); err != nil || !o.twice {
 		return y, err
 	}
-	if y, err = s.depthwiseSeparable(y, Square(o.k, 1, pad, o.dilation), 5); err != nil {
+	if y, err = s.depthwiseSeparable(y, Square(o.k, 1, pad, dilation), 5); err != nil {
 		return nil, err
 	}
 	return s.Sub("7").BatchNorm(y, c.Affine)
@@ -168,12 +198,15 @@ type plain struct{ k int }
 
 func (o plain) Name() string { return square("conv", o.k) }
 
+func (plain) Dilatable() {}
+
 func (o plain) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
 	channels, err := enter(o, o.k, x, c)
 	if err != nil {
 		return nil, err
 	}
-	y, err := s.Sub("1").Conv(x, ConvConfig{Out: channels, Window: Square(o.k, c.Stride, o.k/2, 1), ReLU: true})
+	d := c.dilation(1)
+	y, err := s.Sub("1").Conv(x, ConvConfig{Out: channels, Window: Square(o.k, c.Stride, d*(o.k/2), d), ReLU: true})
 	if err != nil {
 		return nil, err
 	}
@@ -188,14 +221,17 @@ type pair struct{ k int }
 
 func (o pair) Name() string { return fmt.Sprintf("conv_%dx1_1x%d", o.k, o.k) }
 
+func (pair) Dilatable() {}
+
 func (o pair) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
 	channels, err := enter(o, o.k, x, c)
 	if err != nil {
 		return nil, err
 	}
-	along, down := Square(1, 1, 0, 1), Square(1, 1, 0, 1)
-	along.Columns, along.StrideColumns, along.PadColumns = o.k, c.Stride, o.k/2
-	down.Rows, down.StrideRows, down.PadRows = o.k, c.Stride, o.k/2
+	d := c.dilation(1)
+	along, down := Square(1, 1, 0, d), Square(1, 1, 0, d)
+	along.Columns, along.StrideColumns, along.PadColumns = o.k, c.Stride, d*(o.k/2)
+	down.Rows, down.StrideRows, down.PadRows = o.k, c.Stride, d*(o.k/2)
 	y, err := s.Sub("1").Conv(x, ConvConfig{Out: channels, Window: along, ReLU: true})
 	if err != nil {
 		return nil, err

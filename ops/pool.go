@@ -45,8 +45,8 @@ func (k pool) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	if 2*k.w.PadRows > k.w.Rows {
-		return nil, fmt.Errorf("padding %d is more than half of the window %d", k.w.PadRows, k.w.Rows)
+	if size := k.w.DilationRows*(k.w.Rows-1) + 1; 2*k.w.PadRows > size {
+		return nil, fmt.Errorf("padding %d is more than half of the window %d", k.w.PadRows, size)
 	}
 	return []tensor.Shape{{n, oh, ow, c}, {3, c}}, nil
 }

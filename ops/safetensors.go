@@ -20,6 +20,8 @@ const (
 	tensorsMaxHeader = 16 << 20               // bytes; a supernet needs some hundred thousand
 	tensorsAlign     = 8                      // of the data
 	float32Name      = "F32"                  // the type of all our tensors
+	meanSuffix       = ".running_mean"        // of the names of statistics
+	varSuffix        = ".running_var"         // of the same
 	batchesTracked   = ".num_batches_tracked" // a count of PyTorch's that nothing here needs
 )
 
@@ -75,7 +77,7 @@ func (p *Params) published() (map[string]published, []string, error) {
 		for _, of := range []struct {
 			suffix string
 			data   []float32
-		}{{".running_mean", s.Mean}, {".running_var", s.Var}} {
+		}{{meanSuffix, s.Mean}, {varSuffix, s.Var}} {
 			add(s.Name+of.suffix, published{[]int{s.channels},
 				func(dst []float32) error { copy(dst, of.data); return nil },
 				func(src []float32) error { copy(of.data, src); return nil }})
@@ -131,8 +133,9 @@ func (p *Params) WriteSafetensors(w io.Writer) error {
 // ReadSafetensors sets all parameters and running statistics to those in a file
 // as WriteSafetensors makes it, or as saved of a PyTorch network of the same
 // names. All must be there, as float32 and in their published shapes, and nothing
-// else but num_batches_tracked, which is passed over. After an error they are
-// what they were. It fails before Init.
+// else but num_batches_tracked, which is passed over. Statistics that several
+// normalisations share must be equal to the bit in the file. After an error all
+// are what they were. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
 	all, names, err := p.published()
 	if err != nil {
@@ -190,12 +193,33 @@ func (p *Params) ReadSafetensors(r io.Reader) error {
 	case err != io.EOF:
 		return fault("%w", err)
 	}
+	for _, s := range p.stats {
+		for _, suffix := range []string{meanSuffix, varSuffix} {
+			if s.same == nil {
+				continue
+			}
+			one, other := s.same.Name+suffix, s.Name+suffix
+			if i := differ(values[one], values[other]); i >= 0 {
+				return fault("%s and %s are statistics of one map and must be equal, but are %v and %v in channel %d; read the file into the network that it is of", one, other, values[one][i], values[other][i], i)
+			}
+		}
+	}
 	for _, name := range names {
 		if err := all[name].set(values[name]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// differ returns the first index at which a and b have other bits, or -1.
+func differ(a, b []float32) int {
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			return i
+		}
+	}
+	return -1
 }
 
 // tensorList reads the header of a file and returns the tensors in the order of

@@ -232,3 +232,34 @@ func ExampleParams_WriteSafetensors() {
 	fmt.Println(q.ReadSafetensors(&file), slices.Equal(p.Weights(), q.Weights()))
 	// Output: <nil> true
 }
+
+// TestSafetensorsSharedStatistics refuses a file in which the statistics of one
+// map, which two normalisations share, are not equal: one of them would be lost.
+func TestSafetensorsSharedStatistics(t *testing.T) {
+	n := newNet(t)
+	p := ops.NewParams()
+	n.Scope = ops.NewScope(n.Graph(), p)
+	x := n.maps("x", 4, 3, 5, 2)
+	for _, name := range []string{"a", "b"} {
+		_, err := n.Sub(name).BatchNorm(x, false)
+		require.NoError(t, err)
+	}
+	require.NoError(t, p.Init(1))
+	for i := range p.Running() {
+		p.Running()[i] = float32(i) + 0.5
+	}
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&b))
+	before := values(p)
+	require.NoError(t, p.ReadSafetensors(bytes.NewReader(b.Bytes())))
+	for _, suffix := range []string{".running_mean", ".running_var"} {
+		header, data := file(t, b.Bytes())
+		data = slices.Clone(data)
+		at := int(header["b"+suffix]["data_offsets"].([]any)[0].(float64))
+		binary.LittleEndian.PutUint32(data[at+4:], math.Float32bits(9))
+		err := p.ReadSafetensors(bytes.NewReader(pack(t, header, data)))
+		require.ErrorContains(t, err, "ops: safetensors: a"+suffix+" and b"+suffix)
+		assert.ErrorContains(t, err, "9 in channel 1")
+		assert.Equal(t, before, values(p), "nothing has changed")
+	}
+}

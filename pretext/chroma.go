@@ -5,7 +5,8 @@ import "image"
 // fromYCbCr fills the image with a JPEG image. Chroma of half the width or
 // height is interpolated as libjpeg does it: of the two samples around a pixel
 // the nearer one weighs 3/4 and the other 1/4, along each axis. Chroma of a
-// quarter of the width, which is rare, is repeated.
+// quarter of the width, which is rare, is repeated, and so are two columns of half
+// the width.
 func (m *Image) fromYCbCr(src *image.YCbCr) {
 	h, v := 1, 1 // pixels of a chroma sample, across and down
 	switch src.SubsampleRatio {
@@ -25,25 +26,37 @@ func (m *Image) fromYCbCr(src *image.YCbCr) {
 	m.eachRow(func(y int, row []uint8) {
 		near := y / v
 		far := near
-		if v == 2 && h != 4 {
+		if v == 2 && (h == 1 || smooth(h, width)) {
 			far = min(max(near-1+y%2*2, 0), height-1)
 		}
 		n, f := near*src.CStride, far*src.CStride
 		stretch(blue, src.Cb[n:][:width], src.Cb[f:][:width], h, v, y)
 		stretch(red, src.Cr[n:][:width], src.Cr[f:][:width], h, v, y)
-		for x, l := range src.Y[y*src.YStride:][:m.Width] {
-			setRGB(row[3*x:3*x+3], int32(l), blue[x]-128, red[x]-128)
+		luma := src.Y[y*src.YStride:][:m.Width]
+		blue, red := blue[:len(luma)], red[:len(luma)]
+		for x, l := range luma {
+			// The equations of JFIF in fixed point of 16 bits.
+			l, b, r := int32(l)<<16+1<<15, blue[x]-128, red[x]-128
+			p := (*[3]uint8)(row[3*x:])
+			p[0] = clamp(l + 91881*r)           // 1.402
+			p[1] = clamp(l - 22554*b - 46802*r) // 0.344136, 0.714136
+			p[2] = clamp(l + 116130*b)          // 1.772
 		}
 	})
 }
+
+// smooth says whether libjpeg interpolates the columns of chroma samples, width of
+// them, that cover h pixels each.
+func smooth(h, width int) bool { return h == 2 && width > 2 }
 
 // stretch computes the chroma of row y of the image from the two rows of samples
 // around it, the nearer one first; a sample covers h by v pixels. What rounds a
 // sum differs between neighbours, as it does in libjpeg, so that errors do not
 // add up to a tint.
 func stretch(out []int32, near, far []uint8, h, v, y int) {
+	far = far[:len(near)] // as it is; tells the compiler
 	blend := func(i int) int32 { return 3*int32(near[i]) + int32(far[i]) }
-	if h != 2 {
+	if !smooth(h, len(near)) {
 		for i := range near {
 			c := (blend(i) + 1 + int32(y%2)) >> 2
 			for k := range h {
@@ -58,20 +71,21 @@ func stretch(out []int32, near, far []uint8, h, v, y int) {
 	}
 	left, here := blend(0), blend(0)
 	for i := range near {
-		right := blend(min(i+1, len(near)-1))
-		out[2*i] = (3*here + left + first) >> 4
-		out[2*i+1] = (3*here + right + second) >> 4
+		right := here
+		if i+1 < len(near) {
+			right = blend(i + 1)
+		}
+		pair := (*[2]int32)(out[2*i:])
+		pair[0] = (3*here + left + first) >> 4
+		pair[1] = (3*here + right + second) >> 4
 		left, here = here, right
 	}
 }
 
-// setRGB converts a pixel by the equations of JFIF in fixed point of 16 bits;
-// blue and red are its chroma, centred on zero.
-func setRGB(p []uint8, luma, blue, red int32) {
-	const half = 1 << 15
-	p[0] = clamp(luma + (91881*red+half)>>16)            // 1.402
-	p[1] = clamp(luma + (half-22554*blue-46802*red)>>16) // 0.344136, 0.714136
-	p[2] = clamp(luma + (116130*blue+half)>>16)          // 1.772
+// clamp rounds a fixed-point number down to a byte.
+func clamp(v int32) uint8 {
+	if uint32(v)>>24 == 0 { // nearly always
+		return uint8(v >> 16)
+	}
+	return uint8(^(v >> 31)) // 0 below, 255 above
 }
-
-func clamp(v int32) uint8 { return uint8(min(max(v, 0), 255)) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"unnas/internal/rng"
 )
@@ -35,6 +36,12 @@ const (
 	// square, that is the shorter side of the image. In evaluation u is 0 and the
 	// centre is shown.
 	CropMultiscale Crop = "multiscale"
+	// CropWhole scales the image until its shorter side has View.Short pixels, or
+	// leaves it as it is if that is 0, and shows all of it, with zeros (that is,
+	// the mean colour) to the right and below, in training too. An image that is
+	// larger than the view is an error. So networks that label pixels are tested:
+	// Cityscapes, of 2048 by 1024 pixels, in views of 2049 by 1025.
+	CropWhole Crop = "whole"
 	// CropNone resizes the whole image to the view.
 	CropNone Crop = "none"
 )
@@ -48,7 +55,7 @@ type View struct {
 	Height, Width int        // of the network input, in pixels
 	Mean, Std     [3]float64 // of red, green and blue, where full intensity is 1
 	Crop          Crop       // the part of the image that is shown
-	Short         int        // for CropMultiscale alone, in pixels
+	Short         int        // for CropMultiscale and CropWhole, in pixels
 	Flip          bool       // mirror half of the training images left to right
 	// Jitter is the deviation of the colour jitter of training images; 0 turns it
 	// off. Before normalisation, with full intensity at 1, a normal number of this
@@ -123,8 +130,12 @@ func (v View) Validate() error {
 		if v.Short <= 0 || v.Short > maxPixels {
 			return fmt.Errorf("pretext: View.Short = %d, want 1 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
 		}
+	case CropWhole:
+		if v.Short < 0 || v.Short > maxPixels {
+			return fmt.Errorf("pretext: View.Short = %d, want 0 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
+		}
 	default:
-		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropMultiscale, CropNone)
+		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropMultiscale, CropWhole, CropNone)
 	}
 	if !(v.Jitter >= 0) || math.IsInf(v.Jitter, 0) {
 		return fmt.Errorf("pretext: View.Jitter = %g, want a finite number, 0 or more", v.Jitter)
@@ -166,11 +177,16 @@ func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *r
 		return fmt.Errorf("pretext: view of %d by %d pixels into %d floats, want %d", v.Width, v.Height, len(dst), want)
 	}
 	rows, cols := v.frame(img, train, r)
+	if v.Crop == CropWhole && (rows.size > v.Height || cols.size > v.Width) {
+		return fmt.Errorf("pretext: image of %d by %d pixels in a view of %d by %d; choose a larger view, or another crop than %q", cols.size, rows.size, v.Width, v.Height, v.Crop)
+	}
 	flip := train && v.Flip && rng.Bool(r, 0.5)
 	gain, bias := v.colours(train, r)
 	if len(labels) > 0 {
 		mask(labels, img, rows, cols, flip, v.Width)
 	}
+	var room [512]tap // views that are wider take memory
+	taps := cols.taps(room[:0], v.Width, flip)
 	for i := range v.Height {
 		line := dst[3*v.Width*i:][:3*v.Width]
 		y0, y1, wy, ok := rows.at(i)
@@ -180,21 +196,17 @@ func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *r
 		}
 		upper := img.Pix[3*img.Width*y0:][:3*img.Width]
 		lower := img.Pix[3*img.Width*y1:][:3*img.Width]
-		for j := range v.Width {
-			out := line[3*j:][:3]
-			if flip {
-				out = line[3*(v.Width-1-j):][:3]
-			}
-			x0, x1, wx, ok := cols.at(j)
-			if !ok {
-				fill(out, border)
+		for j, t := range taps {
+			out := (*[3]float32)(line[3*j:])
+			if !t.ok {
+				fill(out[:], border)
 				continue
 			}
-			a, b := upper[3*x0:][:3], upper[3*x1:][:3]
-			c, d := lower[3*x0:][:3], lower[3*x1:][:3]
+			a, b := (*[3]uint8)(upper[3*t.first:]), (*[3]uint8)(upper[3*t.second:])
+			c, d := (*[3]uint8)(lower[3*t.first:]), (*[3]uint8)(lower[3*t.second:])
 			for k := range out {
-				top := mix(float32(a[k]), float32(b[k]), wx)
-				low := mix(float32(c[k]), float32(d[k]), wx)
+				top := mix(float32(a[k]), float32(b[k]), t.weight)
+				low := mix(float32(c[k]), float32(d[k]), t.weight)
 				out[k] = mix(top, low, wy)*gain[k] + bias[k]
 			}
 		}
@@ -277,6 +289,26 @@ func (a axis) at(i int) (first, second int, weight float32, ok bool) {
 	return a.start + first, a.start + min(first+1, a.length-1), float32(s - float64(first)), true
 }
 
+// A tap is what at returns.
+type tap struct {
+	first, second int32
+	weight        float32
+	ok            bool
+}
+
+// taps appends where the first n pixels of the view lie, from the last on if flip
+// says so. They are the same for all of its lines.
+func (a axis) taps(to []tap, n int, flip bool) []tap {
+	for i := range n {
+		first, second, weight, ok := a.at(i)
+		to = append(to, tap{int32(first), int32(second), weight, ok})
+	}
+	if flip {
+		slices.Reverse(to)
+	}
+	return to
+}
+
 // nearest returns the image pixel that is nearest to pixel i of the view, and
 // false if i lies in the padding.
 func (a axis) nearest(i int) (int, bool) {
@@ -307,6 +339,9 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 			short *= math.Exp2(rng.Uniform(r, -1, 1))
 		}
 		return v.cover(img, max(1, short/float64(min(v.Height, v.Width))), place)
+	case CropWhole:
+		height, width := v.WholeSize(img.Height, img.Width)
+		return axis{length: img.Height, size: height}, axis{length: img.Width, size: width}
 	}
 	rows = axis{length: img.Height, size: v.Height}
 	cols = axis{length: img.Width, size: v.Width}
@@ -315,6 +350,16 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 		cols.offset = rng.IntN(r, 2*padding+1) - padding
 	}
 	return rows, cols
+}
+
+// WholeSize returns the size that an image of so many pixels has in a view of
+// [CropWhole].
+func (v View) WholeSize(height, width int) (h, w int) {
+	if v.Short == 0 {
+		return height, width
+	}
+	factor := float64(v.Short) / float64(min(height, width))
+	return int(math.Round(factor * float64(height))), int(math.Round(factor * float64(width)))
 }
 
 // area draws a crop for training. An image in which ten tries do not fit, a very

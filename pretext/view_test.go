@@ -239,6 +239,38 @@ func TestRenderMultiscale(t *testing.T) {
 	assert.InDelta(t, 1+(10+0.5)*100/60-0.5, at(got, v, 0, 0)[1], 1e-3)
 }
 
+// TestRenderWhole shows an image at its own scale, and a smaller one, in the upper
+// left of the view; elsewhere are zeros and labels that do not count.
+func TestRenderWhole(t *testing.T) {
+	v := plain(7, 9, pretext.CropWhole)
+	for _, c := range []struct{ short, h, w int }{{0, 4, 6}, {2, 2, 3}} {
+		v.Short = c.short
+		img := compass(6, 4)
+		img.Mask = make([]uint8, 24)
+		for i := range img.Mask {
+			img.Mask[i] = uint8(i)
+		}
+		x, labels := make([]float32, 3*7*9), make([]int32, 7*9)
+		for _, train := range []bool{false, true} {
+			require.NoError(t, v.RenderMask(x, labels, img, train, rng.New(1, "whole", 0, 0)))
+			scale := 4 / float64(c.h)
+			for i := range 7 {
+				for j := range 9 {
+					want, label := [3]float32{}, pretext.Ignore
+					if i < c.h && j < c.w {
+						row, column := (float64(i)+0.5)*scale-0.5, (float64(j)+0.5)*scale-0.5
+						want = [3]float32{float32(column) + 1, float32(row) + 1, 255}
+						label = int32(math.Round(row)*6 + math.Round(column))
+					}
+					got := at(x, v, i, j)
+					assert.InDeltaSlice(t, want[:], got[:], 1e-3, "row %d, column %d", i, j)
+					assert.Equal(t, label, labels[9*i+j], "row %d, column %d", i, j)
+				}
+			}
+		}
+	}
+}
+
 // TestRenderMask compares each label with the colours beside it, which tell from
 // where in the image they come.
 func TestRenderMask(t *testing.T) {
@@ -425,6 +457,8 @@ func TestRenderErrors(t *testing.T) {
 		{"empty image", v, 18, &pretext.Image{}, "image of 0 by 0 pixels"},
 		{"negative size", v, 18, &pretext.Image{Width: -3, Height: -2, Pix: make([]uint8, 18)}, "image of -3 by -2 pixels"},
 		{"short image", v, 18, &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 17)}, "holds 17 bytes, want 18"},
+		{"wide", plain(9, 2, pretext.CropWhole), 54, good, `image of 3 by 2 pixels in a view of 2 by 9; choose a larger view, or another crop than "whole"`},
+		{"high", plain(1, 9, pretext.CropWhole), 27, good, "image of 3 by 2 pixels in a view of 9 by 1"},
 		{"short mask", v, 18, &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 18), Mask: make([]uint8, 5)}, "mask of 5 bytes, want 6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -448,7 +482,8 @@ func TestViewValidate(t *testing.T) {
 		{"mean", func(v *pretext.View) { v.Mean[1] = math.NaN() }, "View.Mean[1] = NaN"},
 		{"zero deviation", func(v *pretext.View) { v.Std[2] = 0 }, "View.Std[2] = 0"},
 		{"infinite deviation", func(v *pretext.View) { v.Std[0] = math.Inf(1) }, "View.Std[0] = +Inf"},
-		{"crop", func(v *pretext.View) { v.Crop = "zoom" }, `View.Crop = "zoom", want "area", "pad", "scale", "multiscale" or "none"`},
+		{"crop", func(v *pretext.View) { v.Crop = "zoom" }, `View.Crop = "zoom", want "area", "pad", "scale", "multiscale", "whole" or "none"`},
+		{"shorter side of a whole", func(v *pretext.View) { v.Crop, v.Short = pretext.CropWhole, -1 }, `View.Short = -1, want 0 to 67108864 for views of crop "whole"`},
 		{"shorter side", func(v *pretext.View) { v.Crop = pretext.CropMultiscale }, `View.Short = 0, want 1 to 67108864 for views of crop "multiscale"`},
 		{"jitter", func(v *pretext.View) { v.Jitter = -0.1 }, "View.Jitter = -0.1"},
 		{"no number", func(v *pretext.View) { v.Jitter = math.NaN() }, "View.Jitter = NaN"},

@@ -9,6 +9,11 @@
 // classifier, and its logits are enlarged bilinearly to the resolution of the
 // image by the loss (ops.PixelCrossEntropy) or by ops.Upsample. So that the map
 // it reads is not too small, the last stride-2 layer of the network gives way
-// to stride 1: give the body of the network one reduction instead of two
-// (cell.Reductions).
+// to stride 1: [WithStride] changes the body of a network for classification, in
+// either of the ways in which the paper can be read.
+//
+// A [Network] is cells with such a head. A [Predictor] labels whole images with it,
+// in several scales and mirrored on demand, and evaluates it on a data set. What it
+// finds is counted in a [Confusion], from which the intersections over union of the
+// set follow, and shown by a [Palette].
 package segmentation

@@ -11,8 +11,8 @@ import (
 )
 
 // Task is the supervised task to tell the class of every pixel
-// (pretext.Task). One image gives one input and a map of labels. Its space should
-// have one reduction; see the package comment.
+// (pretext.Task). One image gives one input and a map of labels. The body of its
+// space should come from [WithStride].
 type Task struct {
 	View pretext.View // of the image and its mask
 	ASPP ASPP         // the head, and with it the number of classes

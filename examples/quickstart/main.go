@@ -6,21 +6,16 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime"
-	"syscall"
-
-	"golang.org/x/term"
 
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/examples/internal/program"
 	"unnas/pretext"
+	"unnas/segmentation"
 )
 
 const usage = `Quickstart searches a cell for image recognition, without labels, and shows it.
@@ -31,123 +26,42 @@ const usage = `Quickstart searches a cell for image recognition, without labels,
         CIFAR-10
   go run ./examples/quickstart -data photos -task classification
         JPEG and PNG files, one folder for each class
-
-Ctrl-C stops it after the step it is at. The same command goes on from there with
--out, the folder of the run, and -resume.
-
-Flags:
 `
 
-// options are what the flags say.
-type options struct {
-	data, task, out             string
-	epochs, width, cells, batch int
-	workers                     int
-	seed                        uint64
-	resume                      bool
-}
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, context.Canceled):
-		os.Exit(130) // as shells report an interrupted program
-	default:
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		os.Exit(1)
-	}
-}
-
-func parse(args []string, help io.Writer) (options, error) {
-	var o options
-	f := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // an error is reported once, without the whole help
-	f.Usage = func() {}
-	f.StringVar(&o.data, "data", "", "`folder` with CIFAR-10 or with images, one folder for each class; empty: built-in scenes")
-	f.StringVar(&o.task, "task", "rotation", "what the network learns: `rotation` needs no labels, classification does")
-	f.IntVar(&o.epochs, "epochs", 3, "passes over one half of the images")
-	f.IntVar(&o.width, "width", 8, "channels of the first cell")
-	f.IntVar(&o.cells, "cells", 5, "cells of the network")
-	f.IntVar(&o.batch, "batch", 8, "images in a step; rotation makes four inputs of each")
-	f.Uint64Var(&o.seed, "seed", 1, "of everything random; equal seeds give equal results")
-	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
-	f.StringVar(&o.out, "out", "", "`folder` for the results; empty: a new one in runs")
-	f.BoolVar(&o.resume, "resume", false, "go on with the run in the folder of -out, which began with the same flags")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		f.SetOutput(help)
-		fmt.Fprint(help, usage)
-		f.PrintDefaults()
-		return o, err
-	case err != nil:
-		return o, fmt.Errorf("%w; see -help", err)
-	}
-	if f.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
-	}
-	if o.resume && o.out == "" {
-		return o, errors.New("-resume needs -out with the folder of the run to go on with, such as -out runs/quickstart-1")
-	}
-	return o, nil
-}
+func main() { program.Main("quickstart", run) }
 
 func run(ctx context.Context, args []string, out, help io.Writer) error {
-	o, err := parse(args, help)
+	f := program.NewFlags("quickstart", usage)
+	data := f.String("data", "", "`folder` with CIFAR-10 or with images, one folder for each class; empty: built-in scenes")
+	name := f.String("task", "rotation", "`task` that the network learns: rotation, jigsaw or colorization, which need no labels, classification, or segmentation of built-in scenes")
+	epochs := f.Int("epochs", 3, "passes over one half of the images")
+	width := f.Int("width", 8, "channels of the first cell")
+	cells := f.Int("cells", 5, "cells of the network")
+	batch := f.Int("batch", 8, "images in a step; rotation and jigsaw make four inputs of each")
+	if err := f.Parse(args, help); err != nil {
+		return err
+	}
+	src, view, stem, err := open(*data)
 	if err != nil {
 		return err
 	}
-	src, view, stem, err := open(o.data)
-	if err != nil {
-		return err
-	}
-	task, err := choose(o.task, view, src)
+	task, err := choose(*name, view, src)
 	if err != nil {
 		return err
 	}
 	c := darts.DARTS()
-	c.Space = cell.DARTS(stem, o.width, o.cells)
-	c.Epochs, c.Batch, c.Seed, c.Workers = o.epochs, o.batch, o.seed, o.workers
+	c.Space = cell.DARTS(stem, *width, *cells)
+	if task.Name() == "segmentation" { // needs a finer map
+		c.Space.Body.Reductions = cell.Reductions(*cells, 1)
+	}
+	c.Epochs, c.Batch = *epochs, *batch
 	// A short search takes larger steps of the alphas than the published one.
 	c.ArchLR = 1e-2
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	folder, err := openFolder(o.out, o.resume)
-	if err != nil {
-		return err
-	}
-	printer := darts.NewPrinter(out, false)
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		printer = darts.NewPrinter(out, true)
-		if columns, _, err := term.GetSize(int(file.Fd())); err == nil {
-			printer.Columns = columns
-		}
-	}
-	c.Folder, c.Recorder = folder, printer
-	result, err := darts.Search(ctx, src, task, c)
-	err = errors.Join(err, printer.Close())
-	if result == nil || result.Steps == 0 { // nothing to keep
-		return errors.Join(err, folder.Discard())
-	}
-	err = errors.Join(err, folder.Close())
-	if saved := folder.Save(result); saved != nil {
-		return errors.Join(err, saved)
-	}
-	if e := show(out, result, c, task, folder.Dir(), err != nil); e != nil {
-		return errors.Join(err, e)
-	}
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintf(out, "A checkpoint is there too. To go on, repeat the command and add -out %s -resume\n", folder.Dir())
-	}
-	return err
+	return program.Search{Name: "quickstart", Source: src, Task: task, Config: c, Options: f.Options}.Run(ctx, out)
 }
 
 // open returns the images, how a network sees them, and the stem for their size.
-func open(dir string) (darts.Source, pretext.View, cell.Stem, error) {
+func open(dir string) (program.Labelled, pretext.View, cell.Stem, error) {
 	if dir == "" {
 		const size = 32
 		src, err := dataset.NewScenes(512, size, size, 1)
@@ -158,7 +72,7 @@ func open(dir string) (darts.Source, pretext.View, cell.Stem, error) {
 		return src, pretext.CIFAR10(), cell.CIFARStem, err
 	}
 	// The layout of ImageNet has the images for training in a folder of their own.
-	if train := filepath.Join(dir, "train"); exists(train) {
+	if train := filepath.Join(dir, "train"); program.Exists(train) {
 		dir = train
 	}
 	src, err := dataset.OpenFolder(dir)
@@ -174,53 +88,33 @@ func isCIFAR(dir string) bool {
 	return false
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// choose returns the task of a name.
-func choose(name string, view pretext.View, src darts.Source) (pretext.Task, error) {
-	switch name {
+// choose returns the task of a name, in a form for small images.
+func choose(name string, view pretext.View, src program.Labelled) (pretext.Task, error) {
+	// What is padded has no colour, and makes tiles of nothing.
+	plain := view
+	if plain.Crop == pretext.CropPad {
+		plain.Crop = pretext.CropNone
+	}
+	switch program.TaskName(name) {
 	case "rotation":
 		return pretext.Rotation{View: view}, nil
+	case "jigsaw":
+		task := pretext.JigsawCIFAR10()
+		task.View = plain
+		return task, nil
+	case "colorization":
+		plain.Jitter = 0
+		return pretext.Colorization{View: plain}, nil
 	case "classification":
-		labelled, ok := src.(interface{ Classes() []string })
-		if !ok || len(labelled.Classes()) < 2 {
-			return nil, errors.New("classification needs images of two classes or more, a folder for each; use -task rotation, which needs no labels")
+		if len(src.Classes()) < 2 {
+			return nil, errors.New("classification needs images of two classes or more, a folder for each; use -task rotation, jigsaw or colorization, which need no labels")
 		}
-		return pretext.Classification{View: view, Classes: len(labelled.Classes())}, nil
-	}
-	return nil, fmt.Errorf("unknown task %q; use -task rotation or -task classification", name)
-}
-
-// openFolder opens the folder of the results: that of the run to go on with, the
-// one asked for, or a new one.
-func openFolder(dir string, resume bool) (*darts.Folder, error) {
-	if resume {
-		return darts.OpenFolder(dir)
-	}
-	if dir != "" {
-		return darts.NewFolder(dir)
-	}
-	for i := 1; ; i++ {
-		dir := filepath.Join("runs", fmt.Sprintf("quickstart-%d", i))
-		if !exists(dir) {
-			return darts.NewFolder(dir)
+		return pretext.Classification{View: view, Classes: len(src.Classes())}, nil
+	case "segmentation":
+		if _, ok := src.(*dataset.Scenes); !ok {
+			return nil, errors.New("segmentation needs images with a mask each, such as the built-in scenes: leave out -data, or see go run ./examples/cityscapes -help")
 		}
+		return segmentation.Task{View: view, ASPP: segmentation.SearchASPP(19)}, nil
 	}
-}
-
-// show prints the size of what was found and where it is.
-func show(out io.Writer, r *darts.Result, c darts.Config, task pretext.Task, dir string, stopped bool) error {
-	size, err := darts.Measure(cell.Derived{Body: c.Space.Body, Genotype: r.Genotype, Ops: c.Space.Ops}, task)
-	if err != nil {
-		return err
-	}
-	if stopped { // else the printer has shown the cells
-		fmt.Fprintf(out, "stopped after %d steps, found so far:\n%v\n", r.Steps, r.Genotype)
-	}
-	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the run as config.json and metrics.jsonl.\n",
-		c.Space.Body.Cells, c.Space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)
-	return err
+	return nil, fmt.Errorf("unknown task %q; use -task rotation, jigsaw, colorization, classification or segmentation", name)
 }

@@ -53,9 +53,12 @@ func TestRunKeepsWhatItFinds(t *testing.T) {
 	var g cell.Genotype
 	require.NoError(t, json.Unmarshal(b, &g))
 	require.NoError(t, g.Validate(nil))
-	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl"} {
+	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl", "weights.safetensors"} {
 		assert.FileExists(t, filepath.Join(dir, name))
 	}
+	events, err := filepath.Glob(filepath.Join(dir, "tensorboard", "events.out.tfevents.*"))
+	require.NoError(t, err)
+	assert.Len(t, events, 1)
 	assert.ErrorContains(t, run(t.Context(), args, &out, &help), "already")
 }
 
@@ -72,6 +75,23 @@ func (s *stopper) Write(p []byte) (int, error) {
 		s.stop()
 	}
 	return n, err
+}
+
+// TestRunTasks begins a search with each task, on scenes or on photographs.
+func TestRunTasks(t *testing.T) {
+	for task, args := range map[string][]string{
+		"jigsaw":         {"-data", photos(t)},
+		"colorization":   {"-data", photos(t)},
+		"classification": nil,
+		"segmentation":   nil,
+	} {
+		t.Run(task, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			out := &stopper{text: task + ": ", stop: cancel}
+			err := run(ctx, small(filepath.Join(t.TempDir(), "run"), append(args, "-task", task)...), out, out)
+			require.ErrorIs(t, err, context.Canceled)
+		})
+	}
 }
 
 func TestRunGoesOn(t *testing.T) {
@@ -93,7 +113,7 @@ func TestRunGoesOn(t *testing.T) {
 	out.Reset()
 	require.NoError(t, run(t.Context(), args(parts, "-resume"), &out, &out))
 	assert.NotContains(t, out.String(), "epoch 1/3")
-	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl", "normal.svg"} {
+	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl", "normal.svg", "weights.safetensors"} {
 		want, err := os.ReadFile(filepath.Join(whole, name))
 		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join(parts, name))
@@ -126,7 +146,8 @@ func TestRunBadInput(t *testing.T) {
 		"missing folder":    {[]string{"-data", filepath.Join(tmp, "nowhere")}, []string{"nowhere", "cat/1.jpg"}},
 		"truncated CIFAR":   {[]string{"-data", cut}, []string{"data_batch_1.bin", "5000", "3073"}},
 		"one class":         {[]string{"-data", oneClass, "-task", "classification"}, []string{"two classes", "rotation"}},
-		"unknown task":      {[]string{"-task", "sorting"}, []string{"sorting", "rotation"}},
+		"no masks":          {[]string{"-data", oneClass, "-task", "segmentation"}, []string{"mask", "cityscapes"}},
+		"unknown task":      {[]string{"-task", "sorting"}, []string{"sorting", "rotation, jigsaw, colorization, classification or segmentation"}},
 		"no epochs":         {[]string{"-epochs", "0"}, []string{"Epochs", "0"}},
 		"negative width":    {[]string{"-width", "-4"}, []string{"Width", "-4"}},
 		"two cells":         {[]string{"-cells", "2"}, []string{"2 of 2 cells", "3 cells"}},

@@ -1,17 +1,20 @@
 package kernel
 
 // taps returns the number of the k taps of a window, its first at input position
-// from, that lie inside of an image of n pixels.
-func taps(from, k, n int) int { return min(from+k, n) - max(from, 0) }
+// from and the others dil apart, that lie inside of an image of n pixels.
+func taps(from, k, dil, n int) int {
+	before := (max(0, -from) + dil - 1) / dil
+	return min(k, (max(0, n-from)+dil-1)/dil) - before
+}
 
 // weigh multiplies row y of the output, or of its gradient, by the reciprocals of
 // the numbers of pixels in the windows. shares[OW·C] keeps them, from row to row,
 // for windows with the number of rows in *height.
 func (s *sweep) weigh(dst, row, shares []float32, height *int, y int) {
-	if n := taps(y*s.SH-s.PH, s.KH, s.h); n != *height {
+	if n := taps(y*s.SH-s.PH, s.KH, s.DH, s.h); n != *height {
 		*height = n
 		for x := range s.ow {
-			set(shares[x*s.c:(x+1)*s.c], 1/float32(n*taps(x*s.SW-s.PW, s.KW, s.w)))
+			set(shares[x*s.c:(x+1)*s.c], 1/float32(n*taps(x*s.SW-s.PW, s.KW, s.DW, s.w)))
 		}
 	}
 	active.affine(dst, row, nil, shares, nil, nil, 1, s.ow*s.c, false)
@@ -55,7 +58,7 @@ var avgPoolForward = newLoop(func(a *poolArgs, w *Worker, i int) {
 	sums := part(a.parts, i, a.c)
 	for y := out.from; y < out.to; y++ {
 		z := a.z[a.output(image, y)*a.c:][:a.ow*a.c]
-		active.dw(z, frame[(y-out.from)*a.SH*a.frameRow():], weight, a.ow, a.c, a.KH, a.SH, 1, a.frameRow())
+		active.dw(z, frame[(y-out.from)*a.SH*a.frameRow():], weight, a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())
 		a.weigh(z, z, shares, &height, y)
 		addMoments(sums, z, a.ow, a.c)
 	}
@@ -87,6 +90,6 @@ var avgPoolBackward = newLoop(func(a *poolBackwardArgs, w *Worker, i int) {
 	}
 	for y := in.from; y < in.to; y++ {
 		gx := a.gx[a.input(image, y)*a.c:][:a.w*a.c]
-		active.dw(gx, spread[(y-in.from)*a.spreadRow():], weight, a.w, a.c, a.KH, 1, 1, a.spreadRow())
+		active.dw(gx, spread[(y-in.from)*a.spreadRow():], weight, a.w, a.c, a.KH, 1, a.DH, a.spreadRow())
 	}
 })

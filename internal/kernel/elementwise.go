@@ -29,7 +29,8 @@ func span(i int, m *Map) (from, to int) {
 // ElementwiseScratch returns the memory, in floats, that any function on maps
 // [n, h, w, c], count of them where it takes several, needs for each worker and
 // shared: Apply, ReLUBackward, Moments, Combine, CombineSums, NormSums, Concat,
-// Slice, Unslice and ScaleImages. c is the larger number of channels of inputs and output.
+// Slice, Unslice, ScaleImages, Interleave, Deinterleave and Dropout. c is the
+// larger number of channels of inputs and output.
 func ElementwiseScratch(n, h, w, c, count int) (perWorker, shared int) {
 	m := Plain(n, h, w, c, nil)
 	return 2 * lines(blockFloats(c)), max(3, 2*spans(&m)) * c * max(1, count)

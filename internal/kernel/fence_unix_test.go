@@ -64,10 +64,8 @@ func TestPrimitivesTouchNothingOutside(t *testing.T) {
 					src, w, dst := f.floats(s.inputs()), f.floats(s.k*s.k*c), f.floats(width*c)
 					calls["dw"] = func() { p.dw(dst, src, w, width, c, s.k, s.stride, s.dil, s.rowStride()) }
 					calls["dwGrad"] = func() { p.dwGrad(w, src, dst, width, c, s.k, s.stride, s.dil, s.rowStride()) }
-					s.dil = 1
-					pool := f.floats(s.inputs())
-					calls["maxRow"] = func() { p.maxRow(dst, pool, width, c, s.k, s.stride, s.rowStride()) }
-					calls["maxGrad"] = func() { p.maxGrad(f.floats(s.inputs()), pool, dst, width, c, s.k, s.stride, s.rowStride()) }
+					calls["maxRow"] = func() { p.maxRow(dst, src, width, c, s.k, s.stride, s.dil, s.rowStride()) }
+					calls["maxGrad"] = func() { p.maxGrad(f.floats(s.inputs()), src, dst, width, c, s.k, s.stride, s.dil, s.rowStride()) }
 					for name, call := range calls {
 						require.NotPanics(t, call, "%s with c=%d n=%d %+v end=%v", name, c, n, s, end)
 					}

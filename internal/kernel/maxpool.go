@@ -4,9 +4,6 @@ import "math"
 
 func newPool(n, h, w, c int, win Window) sweep {
 	win.mustBeSquare()
-	if win.DH != 1 {
-		panicf("kernel: pooling by window %+v is dilated", win)
-	}
 	return newSweep(n, h, w, c, win)
 }
 
@@ -64,7 +61,7 @@ var maxPoolForward = newLoop(func(a *poolArgs, w *Worker, i int) {
 	sums := part(a.parts, i, a.c)
 	for y := out.from; y < out.to; y++ {
 		z := a.z[a.output(image, y)*a.c:][:a.ow*a.c]
-		active.maxRow(z, frame[(y-out.from)*a.SH*a.frameRow():], a.ow, a.c, a.KH, a.SH, a.frameRow())
+		active.maxRow(z, frame[(y-out.from)*a.SH*a.frameRow():], a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())
 		addMoments(sums, z, a.ow, a.c)
 	}
 })
@@ -98,7 +95,7 @@ var maxPoolBackward = newLoop(func(a *poolBackwardArgs, w *Worker, i int) {
 	for y := reverse.from; y < reverse.to; y++ {
 		at := (y - reverse.from) * a.SH * a.frameRow()
 		gz := a.gz.pixels(gzBuf, a.output(image, y), a.ow)
-		active.maxGrad(sum[at:], frame[at:], gz, a.ow, a.c, a.KH, a.SH, a.frameRow())
+		active.maxGrad(sum[at:], frame[at:], gz, a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())
 	}
 	for y := in.from; y < in.to; y++ {
 		gx := a.gx[a.input(image, y)*a.c:][:a.w*a.c]

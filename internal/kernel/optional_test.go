@@ -122,14 +122,13 @@ func TestMisuse(t *testing.T) {
 		{"kernel: a stage's WP has 5 elements, want 4", func() {
 			StagesForward(team, x, []Stage{{Win: win, WD: w[:18], WP: w[:5], Z: Floats(64)}})
 		}},
-		{"kernel: pooling by window {KH:3 KW:3 SH:1 SW:1 PH:2 PW:2 DH:2 DW:2} is dilated", func() {
-			AvgPoolForward(team, x, Square(3, 1, 2, 2), Floats(32), nil)
-		}},
 		{"kernel: a factorised reduction has an even number of channels, not 3", func() {
 			ReduceForward(team, x, w[:2], w[:2], Floats(12), 3, nil)
 		}},
 		{"kernel: channels 1 to 3 of 2", func() { Slice(team, x, 1, 2, Floats(32)) }},
 		{"kernel: channels 2 to 4 of 3", func() { Unslice(team, x, 2, 3, Floats(48)) }},
+		{"kernel: 2 channels are no groups of 3", func() { Interleave(team, Plain(1, 4, 4, 3, Floats(48)), x, Floats(32)) }},
+		{"kernel: 2 channels are no groups of 3", func() { Deinterleave(team, x, 3, nil, nil) }},
 		{"kernel: labels has 1 elements, want 2", func() {
 			CrossEntropy(team, w[:6], 2, 3, []int32{0}, -1, 0)
 		}},

@@ -14,6 +14,7 @@ func poolWindows() []Window {
 	return []Window{
 		Square(2, 1, 0, 1), Square(2, 2, 0, 1), Square(3, 1, 1, 1), Square(3, 2, 1, 1), Square(5, 1, 2, 1),
 		Square(5, 2, 2, 1), Square(7, 1, 3, 1), Square(7, 2, 3, 1), Square(5, 3, 0, 1), Square(1, 2, 0, 1),
+		Square(3, 1, 2, 2), Square(3, 2, 2, 2), Square(5, 1, 4, 2), Square(2, 1, 1, 3),
 	}
 }
 

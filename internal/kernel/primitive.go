@@ -12,7 +12,7 @@ type primitives struct {
 	mask      func(dst, g, x []float32)
 	dw        func(dst, src, w []float32, width, c, k, stride, dil, rowStride int)
 	dwGrad    func(gw, src, g []float32, width, c, k, stride, dil, rowStride int)
-	maxRow    func(dst, src []float32, width, c, k, stride, rowStride int)
-	maxGrad   func(gx, src, g []float32, width, c, k, stride, rowStride int)
+	maxRow    func(dst, src []float32, width, c, k, stride, dil, rowStride int)
+	maxGrad   func(gx, src, g []float32, width, c, k, stride, dil, rowStride int)
 	expSum    func(dst, x []float32, shift float32) float64
 }

@@ -167,13 +167,13 @@ func dwGradGeneric[T float](gw, src, g []T, width, c, k, stride, dil, rowStride 
 
 // maxRowGeneric computes one row of a k×k max pooling. The arguments are those
 // of dw without weights; pixels outside the image must hold -Inf.
-func maxRowGeneric[T float](dst, src []T, width, c, k, stride, rowStride int) {
+func maxRowGeneric[T float](dst, src []T, width, c, k, stride, dil, rowStride int) {
 	for x := range width {
 		for j := range c {
 			best := src[x*stride*c+j]
 			for ky := range k {
 				for kx := range k {
-					if v := src[ky*rowStride+(x*stride+kx)*c+j]; v > best {
+					if v := src[ky*dil*rowStride+(x*stride+kx*dil)*c+j]; v > best {
 						best = v
 					}
 				}
@@ -185,14 +185,14 @@ func maxRowGeneric[T float](dst, src []T, width, c, k, stride, rowStride int) {
 
 // maxGradGeneric adds each element of g, the gradient of one row of a k×k max
 // pooling, to gx at the first largest input of its window. gx is laid out as src.
-func maxGradGeneric[T float](gx, src, g []T, width, c, k, stride, rowStride int) {
+func maxGradGeneric[T float](gx, src, g []T, width, c, k, stride, dil, rowStride int) {
 	for x := range width {
 		for j := range c {
 			at := x*stride*c + j
 			best := src[at]
 			for ky := range k {
 				for kx := range k {
-					if i := ky*rowStride + (x*stride+kx)*c + j; src[i] > best {
+					if i := ky*dil*rowStride + (x*stride+kx*dil)*c + j; src[i] > best {
 						best, at = src[i], i
 					}
 				}

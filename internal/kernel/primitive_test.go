@@ -490,12 +490,12 @@ func (b *bench) ties(x []float32) {
 func TestMaxRow(t *testing.T) {
 	eachVariant(t, func(t *testing.T, p primitives) {
 		b := newBench(t, p)
-		b.windows(1, func(s window) {
+		b.windows(2, func(s window) {
 			dst, src := b.floats(s.width*s.c), b.floats(s.inputs())
 			b.ties(src)
 			want := make([]float32, len(dst))
-			maxRowGeneric(want, src, s.width, s.c, s.k, s.stride, s.rowStride())
-			p.maxRow(dst, src, s.width, s.c, s.k, s.stride, s.rowStride())
+			maxRowGeneric(want, src, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+			p.maxRow(dst, src, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
 			for i := range want {
 				require.Equal(t, bits(want[i]), bits(dst[i]), "%+v element %d", s, i)
 			}
@@ -515,7 +515,7 @@ func bits(x float32) uint32 {
 func TestMaxGrad(t *testing.T) {
 	eachVariant(t, func(t *testing.T, p primitives) {
 		b := newBench(t, p)
-		b.windows(1, func(s window) {
+		b.windows(2, func(s window) {
 			gx, src, g := b.floats(s.inputs()), b.floats(s.inputs()), b.floats(s.width*s.c)
 			b.ties(src)
 			for i := range g { // small integers: sums are exact
@@ -525,8 +525,8 @@ func TestMaxGrad(t *testing.T) {
 				gx[i] = float32(rng.IntN(b.r, 100))
 			}
 			want := slices.Clone(gx)
-			maxGradGeneric(want, src, g, s.width, s.c, s.k, s.stride, s.rowStride())
-			p.maxGrad(gx, src, g, s.width, s.c, s.k, s.stride, s.rowStride())
+			maxGradGeneric(want, src, g, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+			p.maxGrad(gx, src, g, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
 			require.Equal(t, want, gx, "%+v", s)
 			b.intact(fmt.Sprintf("maxGrad %+v", s))
 		})
@@ -609,12 +609,12 @@ func TestShortSlicesPanic(t *testing.T) {
 			"dwGrad gw":     func() { p.dwGrad(f(26), f(36), f(6), 2, 3, 3, 1, 1, 12) },
 			"dwGrad src":    func() { p.dwGrad(f(27), f(35), f(6), 2, 3, 3, 1, 1, 12) },
 			"dwGrad g":      func() { p.dwGrad(f(27), f(36), f(5), 2, 3, 3, 1, 1, 12) },
-			"maxRow dst":    func() { p.maxRow(f(5), f(36), 2, 3, 3, 1, 12) },
-			"maxRow src":    func() { p.maxRow(f(6), f(35), 2, 3, 3, 1, 12) },
-			"maxGrad gx":    func() { p.maxGrad(f(35), append(f(35), 1), f(6), 2, 3, 3, 1, 12) },
-			"maxGrad src":   func() { p.maxGrad(f(36), f(35), f(6), 2, 3, 3, 1, 12) },
+			"maxRow dst":    func() { p.maxRow(f(5), f(36), 2, 3, 3, 1, 1, 12) },
+			"maxRow src":    func() { p.maxRow(f(6), f(35), 2, 3, 3, 1, 1, 12) },
+			"maxGrad gx":    func() { p.maxGrad(f(35), append(f(35), 1), f(6), 2, 3, 3, 1, 1, 12) },
+			"maxGrad src":   func() { p.maxGrad(f(36), f(35), f(6), 2, 3, 3, 1, 1, 12) },
 			"expSum dst":    func() { p.expSum(f(4), f(5), 0) },
-			"maxGrad g":     func() { p.maxGrad(f(36), f(36), f(5), 2, 3, 3, 1, 12) },
+			"maxGrad g":     func() { p.maxGrad(f(36), f(36), f(5), 2, 3, 3, 1, 1, 12) },
 		} {
 			assert.Panics(t, call, name)
 		}
@@ -661,8 +661,8 @@ func BenchmarkPrimitive(b *testing.B) {
 			kernel{"dwGrad/" + size, flops, 0, func(p *primitives) { p.dwGrad(w, src, dst, s.width, s.c, s.k, s.stride, s.dil, s.rowStride()) }})
 		if s.dil == 1 && s.k == 3 {
 			kernels = append(kernels,
-				kernel{"maxRow/" + size, flops / 2, 0, func(p *primitives) { p.maxRow(dst, src, s.width, s.c, s.k, s.stride, s.rowStride()) }},
-				kernel{"maxGrad/" + size, flops / 2, 0, func(p *primitives) { p.maxGrad(gx, src, dst, s.width, s.c, s.k, s.stride, s.rowStride()) }})
+				kernel{"maxRow/" + size, flops / 2, 0, func(p *primitives) { p.maxRow(dst, src, s.width, s.c, s.k, s.stride, s.dil, s.rowStride()) }},
+				kernel{"maxGrad/" + size, flops / 2, 0, func(p *primitives) { p.maxGrad(gx, src, dst, s.width, s.c, s.k, s.stride, s.dil, s.rowStride()) }})
 		}
 	}
 	for _, s := range []struct{ n, c int }{{32, 16}, {1024, 16}, {1024, 36}, {256, 64}, {2048, 64}} {

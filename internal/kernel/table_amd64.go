@@ -110,20 +110,20 @@ func (s *assembly) primitives() primitives {
 			_, _, _ = g[width*c-1], src[lastInput(width, c, k, stride, dil, rowStride)], gw[k*k*c-1]
 			s.dwGrad(&gw[0], &src[0], &g[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
-		maxRow: func(dst, src []float32, width, c, k, stride, rowStride int) {
+		maxRow: func(dst, src []float32, width, c, k, stride, dil, rowStride int) {
 			if width*c == 0 {
 				return
 			}
-			_, _ = dst[width*c-1], src[lastInput(width, c, k, stride, 1, rowStride)]
-			s.maxRow(&dst[0], &src[0], width, c, k, stride*c, c, rowStride)
+			_, _ = dst[width*c-1], src[lastInput(width, c, k, stride, dil, rowStride)]
+			s.maxRow(&dst[0], &src[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
-		maxGrad: func(gx, src, g []float32, width, c, k, stride, rowStride int) {
+		maxGrad: func(gx, src, g []float32, width, c, k, stride, dil, rowStride int) {
 			if width*c == 0 {
 				return
 			}
-			last := lastInput(width, c, k, stride, 1, rowStride)
+			last := lastInput(width, c, k, stride, dil, rowStride)
 			_, _, _ = gx[last], src[last], g[width*c-1]
-			s.maxGrad(&gx[0], &src[0], &g[0], width, c, k, stride*c, c, rowStride)
+			s.maxGrad(&gx[0], &src[0], &g[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
 		expSum: func(dst, x []float32, shift float32) (sum float64) {
 			for i := 0; i < len(x); i += maxElements {

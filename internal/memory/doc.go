@@ -1,3 +1,3 @@
-// Package memory tells how much memory the machine has, so that what cannot fit
+// Package memory tells how much memory there is, so that what cannot fit
 // is refused before it is tried.
 package memory

@@ -15,13 +15,20 @@ func New(seed uint64, purpose string, epoch, index int) *rand.Rand {
 	return rand.New(rand.NewPCG(a, mix(b^uint64(index)<<1|1)^b))
 }
 
+// golden is the step of SplitMix64.
+const golden = 0x9e3779b97f4a7c15
+
 // mix is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
 func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
+	x += golden
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
+
+// At returns number i of the stream of SplitMix64 of a key, without those before
+// it: for many numbers that are needed in any order, or twice.
+func At(key uint64, i int) uint64 { return mix(key + uint64(i)*golden) }
 
 // Float returns a number in [0, 1).
 func Float(r *rand.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }

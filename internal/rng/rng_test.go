@@ -37,6 +37,24 @@ func TestNewGolden(t *testing.T) {
 	}
 }
 
+// TestAtGolden pins the numbers that are taken in any order; the first of the keys 0
+// and 1234567 are those of published test vectors.
+func TestAtGolden(t *testing.T) {
+	for _, c := range []struct {
+		key  uint64
+		i    int
+		want uint64
+	}{
+		{0, 0, 0xe220a8397b1dcdaf},
+		{0, 1, 0x6e789e6aa1b965f4},
+		{1234567, 0, 0x599ed017fb08fc85},
+		{1234567, 4, 0xe3b8346708cb5ecd},
+		{math.MaxUint64, 1000000, 0xb6fe577e474fffc8},
+	} {
+		assert.Equal(t, c.want, rng.At(c.key, c.i), "number %d of %d", c.i, c.key)
+	}
+}
+
 // TestShapesGolden pins what the functions make of a stream. The numbers come
 // from the same implementation in Python.
 func TestShapesGolden(t *testing.T) {

@@ -156,13 +156,14 @@ func TestRecomputeCutsSums(t *testing.T) {
 func TestRecomputeSupernet(t *testing.T) {
 	all := ops.DARTS()
 	for _, set := range []ops.Set{all, all[:5], all[4:6]} {
-		t.Run(fmt.Sprint(set.Names()), func(t *testing.T) { testRecomputeSupernet(t, set) })
+		t.Run(fmt.Sprint(set.Names()), func(t *testing.T) { testRecomputeSupernet(t, set, 0) })
 	}
+	t.Run("partial", func(t *testing.T) { testRecomputeSupernet(t, all, 2) })
 }
 
-func testRecomputeSupernet(t *testing.T, set ops.Set) {
+func testRecomputeSupernet(t *testing.T, set ops.Set, partial int) {
 	p := ops.NewParams()
-	n := newSupernetOf(t, p, set)
+	n := newSupernetOf(t, p, set, partial)
 	n.feed(t, 1)
 	var results [2][][]float32
 	var sizes [2]int

@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -28,10 +29,11 @@ const (
 )
 
 // newSupernet builds a supernet over p, in a graph of its own.
-func newSupernet(t testing.TB, p *ops.Params) *supernet { return newSupernetOf(t, p, ops.DARTS()) }
+func newSupernet(t testing.TB, p *ops.Params) *supernet { return newSupernetOf(t, p, ops.DARTS(), 0) }
 
-// newSupernetOf builds one that mixes the given candidates.
-func newSupernetOf(t testing.TB, p *ops.Params, set ops.Set) *supernet {
+// newSupernetOf builds one that mixes the given candidates, on one of so many parts
+// of the channels.
+func newSupernetOf(t testing.TB, p *ops.Params, set ops.Set, partial int) *supernet {
 	n := &supernet{scope: ops.NewScope(gorgonia.NewGraph(), p)}
 	require.NoError(t, ops.Build(func() error {
 		ok := must(t)
@@ -39,7 +41,7 @@ func newSupernetOf(t testing.TB, p *ops.Params, set ops.Set) *supernet {
 		n.images = ok(ops.Images(g, "images", supernetBatch, 8, 6, 3))
 		n.labels = ok(ops.Labels(g, "labels", supernetBatch))
 		space := cell.DARTS(cell.CIFARStem, 2, 3)
-		space.Nodes, space.Ops = 2, set
+		space.Nodes, space.Ops, space.Partial = 2, set, partial
 		net, err := space.Supernet(n.scope, n.images)
 		require.NoError(t, err)
 		logits := ok(n.scope.Sub("head").Linear(ok(ops.GlobalAvgPool(net.Out)), 1, supernetClasses))
@@ -104,9 +106,15 @@ func (n *supernet) machines(t testing.TB, workers int, recompute bool) (machines
 // TestSupernet compares a network of this library's operations with Gorgonia's
 // machine, where no map is pending.
 func TestSupernet(t *testing.T) {
+	for _, partial := range []int{0, 2} {
+		t.Run(fmt.Sprintf("partial=%d", partial), func(t *testing.T) { testSupernet(t, partial) })
+	}
+}
+
+func testSupernet(t *testing.T, partial int) {
 	p := ops.NewParams()
-	ours := newSupernet(t, p)
-	theirs := newSupernet(t, p)
+	ours := newSupernetOf(t, p, ops.DARTS(), partial)
+	theirs := newSupernetOf(t, p, ops.DARTS(), partial)
 	machines, arena := ours.machines(t, 2, false)
 	tape := gorgonia.NewTapeMachine(theirs.scope.Graph())
 	defer tape.Close()
@@ -130,8 +138,14 @@ func TestSupernet(t *testing.T) {
 
 // TestSupernetOnTeams holds all gradients to the bit for all sizes of teams.
 func TestSupernetOnTeams(t *testing.T) {
+	for _, partial := range []int{0, 2} {
+		t.Run(fmt.Sprintf("partial=%d", partial), func(t *testing.T) { testSupernetOnTeams(t, partial) })
+	}
+}
+
+func testSupernetOnTeams(t *testing.T, partial int) {
 	p := ops.NewParams()
-	n := newSupernet(t, p)
+	n := newSupernetOf(t, p, ops.DARTS(), partial)
 	n.feed(t, 1)
 	var first []uint32
 	for workers := 1; workers <= 3; workers++ {
@@ -155,7 +169,13 @@ func TestSupernetOnTeams(t *testing.T) {
 
 // TestNoAllocations holds that a step of a search allocates nothing.
 func TestNoAllocations(t *testing.T) {
-	n := newSupernet(t, ops.NewParams())
+	for _, partial := range []int{0, 2} {
+		t.Run(fmt.Sprintf("partial=%d", partial), func(t *testing.T) { testNoAllocations(t, partial) })
+	}
+}
+
+func testNoAllocations(t *testing.T, partial int) {
+	n := newSupernetOf(t, ops.NewParams(), ops.DARTS(), partial)
 	n.feed(t, 1)
 	machines, _ := n.machines(t, 2, true)
 	step := func() {

@@ -26,8 +26,8 @@
 //   - Gorgonia's own machine, gorgonia.TapeMachine, gives the same results.
 //
 // Run also checks the name of the operation, the shape of its output at both
-// strides for even, odd and unequal heights and widths, and that two instances
-// in one network do not disturb each other.
+// strides for even, odd and unequal heights and widths, dilated too if it is
+// ops.Dilatable, and that two instances in one network do not disturb each other.
 //
 // # Finite differences
 //

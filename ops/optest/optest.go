@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -123,6 +124,11 @@ func checkOp(op ops.Op, o Options) (r result) {
 				r.add(checkConnected(op, c, shape, o), fmt.Sprintf("%+v on %v", c, shape))
 			}
 		}
+	}
+	if _, ok := op.(ops.Dilatable); ok && slices.Contains(o.Strides, 1) {
+		c := ops.Conn{Stride: 1, Affine: true, Dilation: 2}
+		shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
+		r.add(checkConnected(op, c, shape, o), fmt.Sprintf("%+v on %v", c, shape))
 	}
 	r.add(checkTwice(op, o), "two instances")
 	return r

@@ -1,0 +1,147 @@
+package darts
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+// TestSkipRate compares with the rates of the authors' code, for 25 epochs of which
+// the alphas rest in ten.
+func TestSkipRate(t *testing.T) {
+	c := DARTS()
+	c.Epochs, c.ArchEpoch, c.SkipDropout = 25, 10, 0.4
+	for epoch, want := range map[int]float64{0: 0.384, 1: 0.368, 9: 0.24, 10: 0.4, 11: 0.4 * math.Exp(-0.2), 24: 0.4 * math.Exp(-2.8)} {
+		assert.InDelta(t, want, skipRate(c, epoch), 1e-12, "epoch %d", epoch)
+	}
+	c.ArchEpoch = 0
+	assert.InDelta(t, 0.4, skipRate(c, 0), 1e-12)
+}
+
+func TestDropper(t *testing.T) {
+	d := newDropper()
+	c := DARTS()
+	c.SkipDropout, c.Seed = 0.5, 9
+	draw := func(purpose string, epoch, step int) []int32 {
+		d.draw(c, purpose, epoch, step)
+		return slices.Clone(d.key)
+	}
+	first := draw("weights", 1, 2)
+	assert.InDelta(t, 0.5*math.Exp(-0.2), d.rate[0], 1e-6)
+	for _, other := range [][]int32{draw("alphas", 1, 2), draw("weights", 2, 1), draw("weights", 1, 3)} {
+		assert.NotEqual(t, first, other)
+	}
+	d.part(1)
+	assert.NotEqual(t, first, d.key, "parts of a batch drop apart")
+	assert.Equal(t, first, draw("weights", 1, 2), "what is drawn depends on the place in the run alone")
+	assert.Equal(t, ops.DARTS().Names(), d.over(ops.DARTS()).Names())
+}
+
+// dropping is resumable with partial connections and dropout.
+func dropping() Config {
+	c := resumable()
+	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
+	c.Space.Ops, c.Space.Partial = c.Space.Ops[:5], 2
+	c.SkipDropout = 0.5
+	return c
+}
+
+// TestVariantsWithEveryAlgorithm compares runs on different cores with one that was
+// stopped, with and without maps that are computed again.
+func TestVariantsWithEveryAlgorithm(t *testing.T) {
+	for _, a := range everyAlgorithm() {
+		t.Run(a.String(), func(t *testing.T) {
+			c := dropping()
+			c.Algorithm, c.Workers = a, 1
+			previous := runtime.GOMAXPROCS(1)
+			want, err := keepRun(t.Context(), filepath.Join(t.TempDir(), "run"), resumableSource, c)
+			runtime.GOMAXPROCS(previous)
+			require.NoError(t, err)
+
+			dir := filepath.Join(t.TempDir(), "run")
+			c.Workers, c.Recompute = 3, true
+			var ctx context.Context
+			ctx, c.Recorder = stopAfter(t, 5)
+			_, err = keepRun(ctx, dir, resumableSource, c)
+			require.ErrorIs(t, err, context.Canceled)
+			c.Workers, c.Recorder = 2, nil
+			got, err := keepRun(t.Context(), dir, resumableSource, c)
+			require.NoError(t, err)
+
+			assert.Equal(t, want.Params.Weights(), got.Params.Weights())
+			assert.Equal(t, want.Params.Alphas(), got.Params.Alphas())
+			assert.Equal(t, want.Genotype, got.Genotype)
+			assert.Equal(t, want.NormalBetas, got.NormalBetas)
+			assert.Equal(t, want.ReduceBetas, got.ReduceBetas)
+			assert.Equal(t, want.Last.TrainLoss, got.Last.TrainLoss)
+			assert.Equal(t, want.Last.HeldLoss, got.Last.HeldLoss)
+
+			require.Len(t, got.NormalBetas, 14)
+			assert.Greater(t, slices.Max(got.NormalBetas)-slices.Min(got.NormalBetas), 0.01, "betas learn")
+			var text strings.Builder
+			require.NoError(t, got.Params.WriteSafetensors(&text))
+			for _, name := range []string{"betas_normal", "betas_reduce"} {
+				assert.Contains(t, text.String(), name)
+				assert.Len(t, got.Params.Data(got.Params.Find(name)), 14)
+			}
+		})
+	}
+}
+
+// TestVariantsMatter compares searches with and without them, and with what a search
+// may have besides.
+func TestVariantsMatter(t *testing.T) {
+	losses := map[float64]bool{}
+	for _, change := range []func(c *Config){
+		func(*Config) {},
+		func(c *Config) { c.SkipDropout = 0 },
+		func(c *Config) { c.SkipDropout = 0.9 },
+		func(c *Config) { c.Space.Partial = 0 },
+		func(c *Config) { c.Space.Partial = 4 },
+		func(c *Config) { c.MicroBatch = 3 },
+		func(c *Config) { c.Space.Body.Reductions, c.Space.Body.Dilated = []int{1}, []int{2} },
+	} {
+		c := dropping()
+		c.Epochs, c.ArchEpoch = 1, 0
+		change(&c)
+		r, err := Search(t.Context(), resumableSource, smallTask(), c)
+		require.NoError(t, err)
+		losses[r.Last.HeldLoss] = true
+	}
+	assert.Len(t, losses, 7)
+}
+
+// TestPartialTakesLessMemory plans supernets of published width and counts their
+// weights.
+func TestPartialTakesLessMemory(t *testing.T) {
+	c := PCDARTS()
+	c.Batch, c.Space.Body.Cells, c.Space.Body.Reductions = 16, 3, cell.Reductions(3, 2)
+	small, err := newModel(c, cifar)
+	require.NoError(t, err)
+	c.Space.Partial = 0
+	large, err := newModel(c, cifar)
+	require.NoError(t, err)
+	assert.Less(t, small.bytes, large.bytes/2)
+	assert.Less(t, small.params.Count(), large.params.Count()/6)
+}
+
+// TestBetasDiverge breaks a beta.
+func TestBetasDiverge(t *testing.T) {
+	s, err := newSearch(resumableSource, smallTask(), dropping())
+	require.NoError(t, err)
+	_, err = s.figures()
+	require.NoError(t, err)
+	s.m.params.Data(s.m.net.ReduceBetas)[3] = float32(math.NaN())
+	_, err = s.figures()
+	assert.ErrorIs(t, err, ErrDiverged)
+}

@@ -1,0 +1,260 @@
+package darts
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gonum.org/v1/gonum/mat"
+
+	"unnas/internal/rng"
+)
+
+// bowl is an objective whose held-out loss is α·Hα/2 + b·α.
+type bowl struct {
+	objective
+	h    [][]float32
+	b    []float32
+	a, g []float32
+	left int // passes until one fails
+}
+
+func (p *bowl) Alphas() (values, grads []float32) { return p.a, p.g }
+
+func (p *bowl) Trial(t trial) error {
+	if p.left--; p.left == 0 {
+		return ErrDiverged
+	}
+	if t != heldAlphas {
+		return fmt.Errorf("trial %d", t)
+	}
+	for i, row := range p.h {
+		p.g[i] = p.b[i]
+		for j, h := range row {
+			p.g[i] += h * p.a[j]
+		}
+	}
+	return nil
+}
+
+// TestEigenvalueOfQuadratic holds matrices whose eigenvalues are known: with
+// vectors (1, 1, 0), (1, -1, 0) and (0, 0, 1) those of the first are 5, 1 and 4.
+func TestEigenvalueOfQuadratic(t *testing.T) {
+	for name, c := range map[string]struct {
+		h    [][]float32
+		want float64
+	}{
+		"positive":            {[][]float32{{3, 2, 0}, {2, 3, 0}, {0, 0, 4}}, 5},
+		"least is stronger":   {[][]float32{{-4, -5, 0}, {-5, -4, 0}, {0, 0, 0.5}}, 1},
+		"all are negative":    {[][]float32{{-3, 2, 0}, {2, -3, 0}, {0, 0, -4}}, -1},
+		"opposites":           {[][]float32{{0, 2, 0}, {2, 0, 0}, {0, 0, -1}}, 2},
+		"a plane":             {[][]float32{{0, 0, 0}, {0, 0, 0}, {0, 0, 0}}, 0},
+		"one alpha of many":   {[][]float32{{0, 0, 0}, {0, 7, 0}, {0, 0, 0}}, 7},
+		"the same everywhere": {[][]float32{{2, 0, 0}, {0, 2, 0}, {0, 0, 2}}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &bowl{h: c.h, b: []float32{0.1, -0.2, 0.3}, a: []float32{0.7, -0.3, 0.1}, g: make([]float32, 3)}
+			before := slices.Clone(p.a)
+			start := []float64{0.3, -0.8, 0.5}
+			got, err := eigenvalue(p, start)
+			require.NoError(t, err)
+			assert.InDelta(t, c.want, got, 1e-4)
+			assert.Equal(t, before, p.a, "the alphas come back, to the bit")
+			assert.Equal(t, []float64{0.3, -0.8, 0.5}, start)
+
+			for pass := range 4 {
+				p.left = pass + 1
+				_, err = eigenvalue(p, start)
+				if pass < 2 { // some need no more
+					require.ErrorIs(t, err, ErrDiverged)
+				}
+				assert.Equal(t, before, p.a, "the alphas come back when pass %d fails", pass)
+			}
+		})
+	}
+}
+
+// TestEigenvalueAgainstDifferences compares the eigenvalue with that of a matrix
+// of second differences of the loss.
+func TestEigenvalueAgainstDifferences(t *testing.T) {
+	p, _ := newPair(t)
+	a, _ := p.Alphas()
+	w, _ := p.Weights()
+	a0, w0, running := slices.Clone(a), slices.Clone(w), slices.Clone(p.params.Running())
+	r := rng.New(3, "start", 0, 0)
+	start := make([]float64, len(a))
+	for i := range start {
+		start[i] = rng.Normal(r)
+	}
+	got, err := eigenvalue(p, start)
+	require.NoError(t, err)
+	assert.Equal(t, a0, a, "the alphas come back, to the bit")
+	assert.Equal(t, w0, w)
+	assert.Equal(t, running, p.params.Running(), "passes on trial leave no trace")
+
+	const h = 0.1
+	loss := func(i, j int, step float32) float64 {
+		copy(a, a0)
+		a[i] += step
+		if i != j {
+			a[j] += step
+		}
+		out, err := p.try(heldAlphas, p.held)
+		require.NoError(t, err)
+		return out.loss
+	}
+	second := func(i, j int) float64 { return (loss(i, j, h) + loss(i, j, -h) - 2*loss(0, 0, 0)) / (h * h) }
+	matrix := mat.NewSymDense(len(a), nil)
+	for i := range a {
+		matrix.SetSym(i, i, second(i, i))
+	}
+	for i := range a {
+		for j := range i { // (∂i + ∂j)² is ∂i² + ∂j² + 2·∂i∂j
+			matrix.SetSym(i, j, (second(i, j)-matrix.At(i, i)-matrix.At(j, j))/2)
+		}
+	}
+	var eigen mat.EigenSym
+	require.True(t, eigen.Factorize(matrix, false))
+	all := eigen.Values(nil)
+	t.Logf("found %.5f, all are %.5f", got, all)
+	assert.InEpsilon(t, all[len(all)-1], got, 0.03)
+	assert.Less(t, all[len(all)-2], 0.85*got, "one stands out, or the test tells little")
+}
+
+func history(values ...float64) []reading {
+	var past []reading
+	for i, v := range values {
+		past = append(past, reading{i + 1, v, fmt.Sprint(i)})
+	}
+	return past
+}
+
+func TestSharpened(t *testing.T) {
+	for name, c := range map[string]struct {
+		past  []reading
+		ratio float64
+		want  string // "" if the search goes on
+	}{
+		"nothing":          {nil, 0.75, ""},
+		"too few":          {history(1, 1, 1, 1, 9, 9, 9, 9, 9), 0.75, ""},
+		"as flat":          {history(1, 2, 3, 2, 1, 1, 2, 3, 2, 1), 0.75, ""},
+		"flatter":          {history(9, 9, 9, 9, 9, 1, 1, 1, 1, 1), 0.75, ""},
+		"as the ratio":     {history(3, 3, 3, 3, 3, 4, 4, 4, 4, 4), 0.75, ""},
+		"sharper":          {history(3, 3, 3, 3, 3, 4, 4, 4, 4, 4.1), 0.75, "2"},
+		"by one peak":      {history(0, 2, 0, 2, 0, 0, 0, 10, 0, 0), 0.75, "2"},
+		"only the last":    {history(0, 0, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4.1), 0.75, "4"},
+		"a stricter ratio": {history(3, 3, 3, 3, 3, 4, 4, 4, 4, 4.1), 0.5, ""},
+		"below zero":       {history(-9, -9, -9, -9, -9, -1, -1, -1, -1, -1), 0.75, ""},
+		"from below zero":  {history(-9, -9, -9, -9, -9, 1, 1, 1, 1, 1), 0.75, "2"},
+		"off":              {history(3, 3, 3, 3, 3, 9, 9, 9, 9, 9), 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			back, yes := sharpened(c.past, c.ratio)
+			assert.Equal(t, c.want != "", yes)
+			if yes {
+				assert.Equal(t, c.want, back.Genotype)
+			}
+		})
+	}
+}
+
+// TestStopEigenvalue runs the tenth epoch of a search with a made-up past.
+func TestStopEigenvalue(t *testing.T) {
+	const earlier = "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1)], normal_concat=range(2, 3), reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1)], reduce_concat=range(2, 3))"
+	for name, c := range map[string]struct {
+		before, after float64
+		stop          bool
+	}{"sharp": {1, 1e6, true}, "flat": {1e6, 1, false}} {
+		t.Run(name, func(t *testing.T) {
+			config := resumable()
+			config.Epochs, config.ArchEpoch, config.StopEigenvalue = 11, 0, 0.75
+			var warnings []string
+			var last Epoch
+			var done Done
+			config.Recorder = recorderFunc(func(e Event) error {
+				switch e := e.(type) {
+				case Warning:
+					warnings = append(warnings, e.Text)
+				case Epoch:
+					last = e
+				case Done:
+					done = e
+				}
+				return nil
+			})
+			s, err := newSearch(resumableSource, smallTask(), config)
+			require.NoError(t, err)
+			s.epoch, s.complete = 9, 9
+			s.past = history(c.before, c.before, c.before, c.before, c.before, c.after, c.after, c.after, c.after)
+			s.past[2].Genotype = earlier
+			r, err := s.search(t.Context())
+			require.NoError(t, err)
+			assert.False(t, math.IsNaN(last.Eigenvalue))
+			assert.Equal(t, last.Eigenvalue, r.Last.Eigenvalue)
+			assert.Equal(t, r.Genotype.String(), done.Genotype)
+			assert.Len(t, s.past, readings, "no more is kept than the rule needs")
+			if !c.stop {
+				assert.Equal(t, 11, r.Epochs)
+				assert.Empty(t, warnings)
+				assert.Equal(t, last.Genotype, r.Genotype.String())
+				return
+			}
+			assert.Equal(t, 10, r.Epochs)
+			assert.Equal(t, []string{"by epoch 10 the loss has become sharp in the alphas, and StopEigenvalue is 0.75: the search ends with the cells of epoch 3"}, warnings)
+			assert.Equal(t, "skip_connect", r.Genotype.Normal[0].Op)
+			assert.Equal(t, 1, r.Genotype.Nodes())
+			assert.NotEqual(t, last.Genotype, r.Genotype.String(), "the epoch tells its own")
+		})
+	}
+}
+
+// TestEigenvalueDisturbsNothing compares searches that differ in it alone.
+func TestEigenvalueDisturbsNothing(t *testing.T) {
+	for _, a := range []Algorithm{FirstOrder, SecondOrder, DrNAS} {
+		t.Run(a.String(), func(t *testing.T) {
+			c := resumable()
+			c.Algorithm = a
+			without, err := Search(t.Context(), resumableSource, smallTask(), c)
+			require.NoError(t, err)
+			var got []float64
+			c.StopEigenvalue = 0.75
+			c.Recorder = recorderFunc(func(e Event) error {
+				if e, ok := e.(Epoch); ok {
+					got = append(got, e.Eigenvalue)
+				}
+				return nil
+			})
+			with, err := Search(t.Context(), resumableSource, smallTask(), c)
+			require.NoError(t, err)
+			for _, params := range []func(*Result) []float32{
+				func(r *Result) []float32 { return r.Params.Weights() },
+				func(r *Result) []float32 { return r.Params.Alphas() },
+				func(r *Result) []float32 { return r.Params.Running() },
+			} {
+				assert.True(t, slices.Equal(params(without), params(with)))
+			}
+			assert.Equal(t, without.Last.HeldLoss, with.Last.HeldLoss)
+			assert.True(t, math.IsNaN(without.Last.Eigenvalue))
+			require.Len(t, got, 3)
+			assert.True(t, math.IsNaN(got[0]), "the alphas rest in the first epoch")
+			assert.False(t, math.IsNaN(got[1]) || math.IsNaN(got[2]))
+			assert.NotZero(t, got[2])
+			t.Log(got)
+		})
+	}
+}
+
+func TestStopEigenvalueIsValidated(t *testing.T) {
+	c := DARTS()
+	for bad, want := range map[float64]string{-0.1: "StopEigenvalue is -0.1, must be from 0 to 1", 1: "StopEigenvalue is 1, must be below 1", math.NaN(): "StopEigenvalue is NaN"} {
+		c.StopEigenvalue = bad
+		assert.ErrorContains(t, c.Validate(), want)
+	}
+	c.StopEigenvalue = 0.75
+	require.NoError(t, c.Validate())
+	c.Algorithm = GDAS
+	assert.ErrorContains(t, c.Validate(), "the loss of gdas has no Hessian")
+}

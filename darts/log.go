@@ -1,0 +1,61 @@
+package darts
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Log is a Recorder that emits a structured log record for each event. The message
+// is the event as in JSONLines, and so are the attributes, but for three: times
+// are durations without the _ns, figures that are NaN or infinite are left out, and
+// so are the configuration and the alphas, which are no single values. Steps are
+// of level Debug, warnings Warn and the others Info.
+type Log struct{ logger *slog.Logger }
+
+// NewLog returns a recorder that logs to l, or to slog.Default if l is nil.
+func NewLog(l *slog.Logger) *Log {
+	if l == nil {
+		l = slog.Default()
+	}
+	return &Log{l}
+}
+
+// Record logs an event. What becomes of the record is up to the logger's handler,
+// which reports no errors.
+func (l *Log) Record(e Event) error {
+	all, err := fields(e, true)
+	if err != nil {
+		return fmt.Errorf("darts: log: %w", err)
+	}
+	level := slog.LevelInfo
+	switch e.(type) {
+	case Step:
+		level = slog.LevelDebug
+	case Warning:
+		level = slog.LevelWarn
+	}
+	ctx := context.Background()
+	if !l.logger.Enabled(ctx, level) {
+		return nil
+	}
+	var attributes []slog.Attr
+	for _, f := range all {
+		switch v := f.value.(type) {
+		case float64:
+			if !isFinite(v) {
+				continue
+			}
+		case time.Duration:
+			f.name = strings.TrimSuffix(f.name, "_ns")
+		case int, int64, string, bool:
+		default:
+			continue
+		}
+		attributes = append(attributes, slog.Any(f.name, f.value))
+	}
+	l.logger.LogAttrs(ctx, level, e.event(), attributes...)
+	return nil
+}

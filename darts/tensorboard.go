@@ -1,0 +1,275 @@
+package darts
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// TensorBoard is a Recorder that writes an event file for the program of that
+// name (https://www.tensorflow.org/tensorboard):
+//
+//   - all figures of steps and epochs as scalars, such as step/lr and
+//     epoch/held_loss, under their names in JSONLines; those that are NaN or
+//     infinite are left out;
+//   - after each epoch the alphas as histograms, alphas/normal and alphas/reduce,
+//     the weight of each operation after softmax, mean over edges, as scalars such
+//     as normal/skip_connect, and the genotype as a text.
+//
+// All are plotted over the steps done in the run. A run that goes on from a
+// checkpoint writes a file of its own, which begins with the first step done again
+// and tells TensorBoard to forget what files before it say of that step and of
+// later ones. Each record has the time at which it was written, so that files of
+// equal runs differ; for this reason the file is no part of a Folder, though it may
+// well lie in one.
+type TensorBoard struct {
+	dir   string
+	file  *os.File // nil before the first step
+	start Start
+}
+
+// NewTensorBoard returns a recorder that makes a file in the folder dir, and the
+// folder if need be, once the first step of the run has been done.
+func NewTensorBoard(dir string) *TensorBoard { return &TensorBoard{dir: dir} }
+
+// Record writes what an event says. It fails if the file system does.
+func (t *TensorBoard) Record(e Event) error {
+	all, err := fields(e, true)
+	if err != nil {
+		return fmt.Errorf("darts: TensorBoard: %w", err)
+	}
+	var values []byte
+	for _, f := range all {
+		if v, ok := f.value.(float64); ok {
+			values = append(values, scalar(e.event()+"/"+f.name, v)...)
+		}
+	}
+	switch e := e.(type) {
+	case Start:
+		t.start = e
+	case Step:
+		return t.write(int64(e.Epoch-1)*int64(e.Steps)+int64(e.Step), values)
+	case Epoch:
+		values = slices.Concat(values, t.alphas("normal", e.Normal), t.alphas("reduce", e.Reduce), genotype(e.Genotype))
+		return t.write(int64(e.Epoch)*int64(t.start.StepsPerEpoch), values)
+	}
+	return nil
+}
+
+// Close closes the file.
+func (t *TensorBoard) Close() error {
+	if t.file == nil {
+		return nil
+	}
+	err := t.file.Close()
+	t.file = nil
+	if err != nil {
+		return fmt.Errorf("darts: TensorBoard: %w", err)
+	}
+	return nil
+}
+
+// The fields of protocol buffers that the records hold, by the names of the
+// messages in event.proto, summary.proto and tensor.proto of TensorFlow.
+const (
+	eventWallTime   protowire.Number = 1 // double, seconds since 1970
+	eventStep       protowire.Number = 2 // int64
+	eventVersion    protowire.Number = 3 // string
+	eventSummary    protowire.Number = 5 // Summary
+	eventSessionLog protowire.Number = 7 // SessionLog
+
+	sessionLogStatus protowire.Number = 1 // enum
+	statusStart      uint64           = 1
+
+	summaryValue protowire.Number = 1 // repeated Value
+
+	valueTag       protowire.Number = 1 // string
+	valueSimple    protowire.Number = 2 // float
+	valueHistogram protowire.Number = 5 // HistogramProto
+	valueTensor    protowire.Number = 8 // TensorProto
+	valueMetadata  protowire.Number = 9 // SummaryMetadata
+
+	metadataPlugin protowire.Number = 1 // PluginData
+	pluginName     protowire.Number = 1 // string
+
+	histogramMin     protowire.Number = 1 // double, as all of it
+	histogramMax     protowire.Number = 2
+	histogramNum     protowire.Number = 3
+	histogramSum     protowire.Number = 4
+	histogramSquares protowire.Number = 5
+	histogramLimits  protowire.Number = 6 // repeated, packed
+	histogramCounts  protowire.Number = 7 // repeated, packed
+
+	tensorType    protowire.Number = 1 // enum
+	typeString    uint64           = 7
+	tensorShape   protowire.Number = 2 // TensorShapeProto; empty for a scalar
+	tensorStrings protowire.Number = 8 // repeated bytes
+)
+
+// eventFileVersion makes TensorBoard heed where a session starts.
+const eventFileVersion = "brain.Event:2"
+
+// write adds a record with values of a summary at a step.
+func (t *TensorBoard) write(step int64, values []byte) error {
+	if t.file == nil {
+		if err := t.open(step); err != nil {
+			return fmt.Errorf("darts: TensorBoard: %w; choose a folder that can be written", err)
+		}
+	}
+	if err := t.record(step, message(nil, eventSummary, values)); err != nil {
+		return fmt.Errorf("darts: TensorBoard: %w", err)
+	}
+	return nil
+}
+
+// open begins a file whose first step is given.
+func (t *TensorBoard) open(step int64) error {
+	if err := os.MkdirAll(t.dir, 0o755); err != nil {
+		return err
+	}
+	// TensorBoard reads the files of a folder in the order of their names.
+	now := time.Now()
+	name := fmt.Sprintf("events.out.tfevents.%010d.%09d", now.Unix(), now.Nanosecond())
+	var err error
+	if t.file, err = os.OpenFile(filepath.Join(t.dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
+		t.file = nil
+		return err
+	}
+	if err := t.record(0, text(nil, eventVersion, eventFileVersion)); err != nil {
+		return err
+	}
+	session := protowire.AppendTag(nil, sessionLogStatus, protowire.VarintType)
+	session = protowire.AppendVarint(session, statusStart)
+	return t.record(step, message(nil, eventSessionLog, session))
+}
+
+// record adds an event with the fields of what happened at a step.
+func (t *TensorBoard) record(step int64, what []byte) error {
+	event := double(nil, eventWallTime, float64(time.Now().UnixMicro())/1e6)
+	if step != 0 { // what is zero is not written
+		event = protowire.AppendTag(event, eventStep, protowire.VarintType)
+		event = protowire.AppendVarint(event, uint64(step))
+	}
+	_, err := t.file.Write(frame(append(event, what...)))
+	return err
+}
+
+// frame returns a record of the TFRecord format: the length (uint64,
+// little-endian), its masked checksum, the data, and theirs.
+func frame(data []byte) []byte {
+	length := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
+	b := binary.LittleEndian.AppendUint32(length, masked(length))
+	b = append(b, data...)
+	return binary.LittleEndian.AppendUint32(b, masked(data))
+}
+
+// masked returns the CRC-32C of data, masked, so that data which hold checksums of
+// their own have one that is as good.
+func masked(data []byte) uint32 {
+	sum := crc32.Checksum(data, castagnoli)
+	return (sum>>15 | sum<<17) + 0xa282ead8
+}
+
+// scalar returns the value of a figure, or nothing if it is no finite number.
+func scalar(tag string, v float64) []byte {
+	if !isFinite(v) {
+		return nil
+	}
+	value := text(nil, valueTag, tag)
+	value = protowire.AppendTag(value, valueSimple, protowire.Fixed32Type)
+	value = protowire.AppendFixed32(value, math.Float32bits(float32(v)))
+	return message(nil, summaryValue, value)
+}
+
+// alphas returns the values of the alphas of a kind of cells.
+func (t *TensorBoard) alphas(kind string, rows [][]float64) []byte {
+	flat := slices.DeleteFunc(slices.Concat(rows...), func(v float64) bool { return !isFinite(v) })
+	if len(flat) == 0 {
+		return nil
+	}
+	value := text(nil, valueTag, "alphas/"+kind)
+	value = message(value, valueHistogram, histogram(flat))
+	values := message(nil, summaryValue, value)
+	if c, ok := t.start.Config.(Config); ok {
+		for _, name := range c.Space.Ops.Names() {
+			values = append(values, scalar(kind+"/"+name, c.Space.Share(rows, name))...)
+		}
+	}
+	return values
+}
+
+// histogramBuckets is how many buckets of equal width there are between the least
+// and the largest value.
+const histogramBuckets = 30
+
+// histogram returns the distribution of values, of which there is at least one.
+func histogram(values []float64) []byte {
+	low, high := slices.Min(values), slices.Max(values)
+	var sum, squares float64
+	// A bucket holds what is above the limit before it, up to its own.
+	limits, counts := make([]float64, histogramBuckets), make([]float64, histogramBuckets)
+	for i := range limits {
+		limits[i] = low + (high-low)*float64(i+1)/histogramBuckets
+	}
+	limits[histogramBuckets-1] = high
+	for _, v := range values {
+		sum += v
+		squares += v * v
+		i, _ := slices.BinarySearch(limits, v)
+		counts[min(i, histogramBuckets-1)]++
+	}
+	var b []byte
+	for _, f := range []struct {
+		field protowire.Number
+		value float64
+	}{
+		{histogramMin, low}, {histogramMax, high}, {histogramNum, float64(len(values))},
+		{histogramSum, sum}, {histogramSquares, squares},
+	} {
+		b = double(b, f.field, f.value)
+	}
+	return doubles(doubles(b, histogramLimits, limits), histogramCounts, counts)
+}
+
+// genotype returns the value of a genotype, a text.
+func genotype(g string) []byte {
+	if g == "" {
+		return nil
+	}
+	tensor := protowire.AppendTag(nil, tensorType, protowire.VarintType)
+	tensor = protowire.AppendVarint(tensor, typeString)
+	tensor = message(tensor, tensorShape, nil)
+	tensor = text(tensor, tensorStrings, g)
+	value := text(nil, valueTag, "genotype")
+	value = message(value, valueMetadata, message(nil, metadataPlugin, text(nil, pluginName, "text")))
+	return message(nil, summaryValue, message(value, valueTensor, tensor))
+}
+
+// message, text, double and doubles add a field to b.
+
+func message(b []byte, field protowire.Number, m []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), m)
+}
+
+func text(b []byte, field protowire.Number, s string) []byte {
+	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), s)
+}
+
+func double(b []byte, field protowire.Number, v float64) []byte {
+	return protowire.AppendFixed64(protowire.AppendTag(b, field, protowire.Fixed64Type), math.Float64bits(v))
+}
+
+func doubles(b []byte, field protowire.Number, values []float64) []byte {
+	var packed []byte
+	for _, v := range values {
+		packed = protowire.AppendFixed64(packed, math.Float64bits(v))
+	}
+	return message(b, field, packed)
+}

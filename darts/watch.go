@@ -1,0 +1,51 @@
+package darts
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// watch is what a search remembers of its epochs in order to judge the next one.
+// It is part of checkpoints.
+type watch struct {
+	Before    [][]float64 `json:"before"`     // the alphas after the epoch before the one under way; null in the first
+	Warned    bool        `json:"warned"`     // of the collapse
+	BestSteps int         `json:"best_steps"` // steps done at the end of the best epoch; 0 if there is none yet
+	BestLoss  float64     `json:"best_loss"`  // its held-out loss
+}
+
+// collapseSkips is how many skip connections of a normal cell tell a collapse
+// (Liang et al., 2019, arXiv 1909.06035, criterion 1).
+const collapseSkips = 2
+
+// warn tells once that the cells collapse, unless a setting deals with it.
+func (s *search) warn() error {
+	if s.watch.Warned || s.c.StopSkips > 0 || s.c.StopEigenvalue > 0 || s.c.Space.MaxSkips > 0 || !s.collapsed(collapseSkips) {
+		return nil
+	}
+	s.watch.Warned = true
+	return s.record(Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
+		s.complete, s.skips(), len(s.result.Genotype.Normal))})
+}
+
+// poolShare returns the weight of all poolings among the candidates.
+func (s *search) poolShare(alphas [][]float64) float64 {
+	var sum float64
+	for _, name := range s.c.Space.Ops.Names() {
+		if strings.HasPrefix(name, "max_pool_") || strings.HasPrefix(name, "avg_pool_") {
+			sum += s.c.Space.Share(alphas, name)
+		}
+	}
+	return sum
+}
+
+// saveBest keeps the checkpoint of an epoch that has ended if it is the best.
+func (s *search) saveBest() error {
+	loss := s.result.Last.HeldLoss
+	if s.c.Folder == nil || math.IsNaN(loss) || s.watch.BestSteps > 0 && loss >= s.watch.BestLoss {
+		return nil
+	}
+	s.watch.BestSteps, s.watch.BestLoss = s.done(), loss
+	return s.c.Folder.keepBest(s.done(), s.checkpoint)
+}

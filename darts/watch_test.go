@@ -1,0 +1,211 @@
+package darts
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+// TestEpochsTellOfTheAlphas holds the figures of epochs against their alphas.
+func TestEpochsTellOfTheAlphas(t *testing.T) {
+	c := resumable()
+	c.ArchEpoch = 0
+	var epochs []Epoch
+	c.Recorder = recorderFunc(func(e Event) error {
+		if e, ok := e.(Epoch); ok {
+			epochs = append(epochs, e)
+		}
+		return nil
+	})
+	r, err := Search(t.Context(), resumableSource, smallTask(), c)
+	require.NoError(t, err)
+	require.Len(t, epochs, 3)
+	names := c.Space.Ops.Names()
+	require.Contains(t, names, "max_pool_3x3")
+	require.Contains(t, names, "avg_pool_3x3")
+	var before [][]float64
+	for i, e := range epochs {
+		now := slices.Concat(e.Normal, e.Reduce)
+		require.Len(t, now, 2*c.Space.Edges())
+		var pools float64
+		for _, row := range now {
+			require.Len(t, row, len(names))
+			var sum, pool float64
+			for k, v := range row {
+				sum += math.Exp(v)
+				if names[k] == "max_pool_3x3" || names[k] == "avg_pool_3x3" {
+					pool += math.Exp(v)
+				}
+			}
+			pools += pool / sum / float64(len(now))
+		}
+		assert.InDelta(t, pools, e.PoolShare, 1e-12)
+		if i == 0 {
+			assert.True(t, math.IsNaN(e.Stability), "there is none before")
+		} else {
+			assert.Equal(t, cell.KendallTau(before, now), e.Stability)
+			assert.Less(t, e.Stability, 1.)
+		}
+		before = now
+	}
+	assert.Equal(t, r.Normal, epochs[2].Normal)
+	assert.Equal(t, r.Reduce, epochs[2].Reduce)
+}
+
+// collapsing is a search whose cells can do nothing but skip.
+func collapsing() Config {
+	c := resumable()
+	c.Space.Ops, c.Space.Nodes = ops.Set{ops.None(), ops.Skip()}, 2
+	return c
+}
+
+func TestCollapseIsWarnedOfOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Config)
+		want   int
+	}{
+		"as it is":            {func(*Config) {}, 1},
+		"alphas never learn":  {func(c *Config) { c.ArchEpoch = 3 }, 0},
+		"derivation is bound": {func(c *Config) { c.Space.MaxSkips, c.Space.Ops = 3, append(c.Space.Ops, ops.MaxPool(3)) }, 0},
+		"one skip at most":    {func(c *Config) { c.Space.Nodes, c.Space.Ops = 1, ops.Set{ops.None(), ops.MaxPool(3)} }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			c := collapsing()
+			test.change(&c)
+			var warnings, epochs []string
+			epoch := 0
+			c.Recorder = recorderFunc(func(e Event) error {
+				switch e := e.(type) {
+				case Epoch:
+					epoch = e.Epoch
+				case Warning:
+					warnings, epochs = append(warnings, e.Text), append(epochs, fmt.Sprint(epoch))
+				}
+				return nil
+			})
+			all := c.Recorder
+			// It is stopped within the last epoch, and goes on.
+			ctx, stop := stopAfter(t, 7)
+			c.Recorder = Recorders(all, stop)
+			_, err := keepRun(ctx, dir, resumableSource, c)
+			require.ErrorIs(t, err, context.Canceled)
+			c.Recorder = all
+			_, err = keepRun(t.Context(), dir, resumableSource, c)
+			require.NoError(t, err)
+			if c.ArchEpoch == 3 { // of which another warning tells, once a start
+				warnings = slices.DeleteFunc(warnings, func(s string) bool { return strings.Contains(s, "never learn") })
+			}
+			require.Len(t, warnings, test.want)
+			if test.want > 0 {
+				assert.Equal(t, []string{"2"}, epochs, "after the first epoch in which the alphas learn")
+				for _, want := range []string{"4 of the 4 edges", "StopSkips", "MaxSkips", "ArchEpoch"} {
+					assert.Contains(t, warnings[0], want)
+				}
+			}
+		})
+	}
+}
+
+// TestBestCheckpoint keeps the checkpoint of the epoch with the lowest held-out
+// loss, from which a run can go on.
+func TestBestCheckpoint(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "run")
+	c := resumable()
+	c.Epochs, c.ArchLR = 4, 0.1
+	c.LR = Schedule{Kind: Constant, Base: 0.3} // so that the losses go up and down
+	c.Folder = &Folder{Keep: 1}
+	var losses []float64
+	c.Recorder = recorderFunc(func(e Event) error {
+		if e, ok := e.(Epoch); ok {
+			losses = append(losses, e.HeldLoss)
+		}
+		return nil
+	})
+	_, err := keepRun(t.Context(), whole, resumableSource, c)
+	require.NoError(t, err)
+	c.Recorder = nil
+	require.True(t, math.IsNaN(losses[0]), "the alphas rest")
+	best := slices.Index(losses, slices.Min(losses[1:]))
+	t.Log(losses)
+	steps := 3 * (best + 1)
+	got, err := (&Folder{dir: whole}).snapshots(bestFile)
+	require.NoError(t, err)
+	require.Equal(t, []int{steps}, got)
+	last, err := (&Folder{dir: whole}).snapshots(checkpointFile)
+	require.NoError(t, err)
+	require.Equal(t, []int{12}, last, "it is kept besides")
+	require.Less(t, steps, 12, "the best epoch is not the last, or this shows nothing")
+
+	// A copy of the folder goes on from the best epoch, and ends with the same bytes.
+	dir := filepath.Join(t.TempDir(), "run")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
+	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
+	require.NoError(t, os.Rename(filepath.Join(dir, fmt.Sprintf(bestFile, steps)), filepath.Join(dir, fmt.Sprintf(checkpointFile, steps))))
+	r, err := keepRun(t.Context(), dir, resumableSource, c)
+	require.NoError(t, err)
+	assert.Equal(t, 12, r.Steps)
+	want, again := outcome(t, whole), outcome(t, dir)
+	delete(want, fmt.Sprintf(bestFile, steps)) // it was moved away
+	assertSame(t, want, again)
+
+	// A run that begins anew has no best epoch.
+	dir = filepath.Join(t.TempDir(), "run")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
+	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = keepRun(ctx, dir, resumableSource, c)
+	require.ErrorIs(t, err, context.Canceled)
+	got, err = (&Folder{dir: dir}).snapshots(bestFile)
+	require.NoError(t, err)
+	assert.Empty(t, got)
+}
+
+func TestFolderKeepsWeights(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := resumable()
+	c.Epochs = 2
+	r, err := keepRun(t.Context(), dir, resumableSource, c)
+	require.NoError(t, err)
+	var want bytes.Buffer
+	require.NoError(t, r.Params.WriteSafetensors(&want))
+	got, err := os.ReadFile(filepath.Join(dir, "weights.safetensors"))
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(want.Bytes(), got))
+	assert.Contains(t, string(got[:1<<12]), `"alphas_normal"`)
+}
+
+func TestFolderIsLocked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	folder, err := NewFolder(dir)
+	require.NoError(t, err)
+	_, err = OpenFolder(dir)
+	require.ErrorIs(t, err, ErrInUse)
+	for _, want := range []string{"darts: ", dir, "another run is writing", "choose another folder"} {
+		assert.ErrorContains(t, err, want)
+	}
+	_, err = NewFolder(dir)
+	require.ErrorContains(t, err, "holds a run already")
+	require.NoError(t, folder.Close())
+	folder, err = OpenFolder(dir)
+	require.NoError(t, err, "it has been released")
+	_, err = OpenFolder(dir)
+	require.ErrorIs(t, err, ErrInUse)
+	require.NoError(t, folder.Discard())
+	folder, err = OpenFolder(dir)
+	require.NoError(t, err)
+	require.NoError(t, folder.Close())
+}

@@ -1,0 +1,137 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"unnas/darts"
+)
+
+// Main calls run with the arguments of the program, its output, and where help
+// goes, and ends the program. Ctrl-C ends the context; a second one ends the
+// program at once. Errors are printed behind the name.
+func Main(name string, run func(ctx context.Context, args []string, out, help io.Writer) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, context.Canceled):
+		os.Exit(130) // as shells report an interrupted program
+	default:
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+// Options are what the flags say that all programs have.
+type Options struct {
+	Out     string // folder of the run; empty: a new one
+	Resume  bool   // whether the run in Out goes on
+	Seed    uint64
+	Workers int
+}
+
+// Flags are the flags of a program. Add those of its own before Parse.
+type Flags struct {
+	*flag.FlagSet
+	Options
+
+	usage string
+}
+
+// NewFlags returns the flags that all programs have. The usage says, above the
+// list of flags, what the program does and how to call it.
+func NewFlags(name, usage string) *Flags {
+	f := &Flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), usage: usage}
+	f.StringVar(&f.Out, "out", "", "`folder` for the results; empty: a new one in runs")
+	f.BoolVar(&f.Resume, "resume", false, "go on with the run in the folder of -out, which began with the same flags")
+	f.Uint64Var(&f.Seed, "seed", 1, "of everything random; equal seeds give equal results")
+	f.IntVar(&f.Workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
+	return f
+}
+
+const interruption = `
+Ctrl-C stops it after the step it is at. The same command goes on from there with
+-out, the folder of the run, and -resume.
+
+Flags:
+`
+
+// Parse parses the arguments. Asked for help, it writes that and returns
+// flag.ErrHelp.
+func (f *Flags) Parse(args []string, help io.Writer) error {
+	f.SetOutput(io.Discard) // an error is reported once, without the whole help
+	f.Usage = func() {}
+	switch err := f.FlagSet.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		f.SetOutput(help)
+		fmt.Fprint(help, f.usage+interruption)
+		f.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; see -help", err)
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
+	}
+	if f.Resume && f.Out == "" {
+		return fmt.Errorf("-resume needs -out with the folder of the run to go on with, such as -out runs/%s-1", f.Name())
+	}
+	return nil
+}
+
+// Given says whether the arguments set a flag.
+func (f *Flags) Given(name string) bool {
+	given := false
+	f.Visit(func(g *flag.Flag) { given = given || g.Name == name })
+	return given
+}
+
+// Folder opens the folder of a run: that of the run to go on with, the one asked
+// for, or a new one in runs, numbered behind the name.
+func (o Options) Folder(name string) (*darts.Folder, error) {
+	if o.Resume {
+		return darts.OpenFolder(o.Out)
+	}
+	if o.Out != "" {
+		return darts.NewFolder(o.Out)
+	}
+	for i := 1; ; i++ {
+		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
+		if !Exists(dir) {
+			return darts.NewFolder(dir)
+		}
+	}
+}
+
+// Exists says whether there is a file or folder of a path.
+func Exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Printer returns a printer of what happens: one with a live line if out is a
+// terminal.
+func Printer(out io.Writer) *darts.Printer {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return darts.NewPrinter(out, false)
+	}
+	printer := darts.NewPrinter(out, true)
+	if columns, _, err := term.GetSize(int(file.Fd())); err == nil {
+		printer.Columns = columns
+	}
+	return printer
+}

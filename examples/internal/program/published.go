@@ -1,0 +1,141 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"unnas/darts"
+	"unnas/pretext"
+)
+
+// Published are the flags of a program that runs the searches that were published
+// for a data set, and what they ask for.
+type Published struct {
+	*Flags
+	Data string // folder of the data set
+
+	// Task and Config, which Parse sets, are the published ones but for what the
+	// flags change.
+	Task   pretext.Task
+	Config darts.Config
+
+	task, subset  string
+	epochs, batch int
+	published     int // batch
+}
+
+// NewPublished returns the flags of a program for a data set of
+// darts.PublishedSearch, which has the labels of one task, classification or
+// segmentation.
+func NewPublished(dataset, labelled, usage string) *Published {
+	p := &Published{Flags: NewFlags(dataset, usage)}
+	p.StringVar(&p.Data, "data", "", "`folder` of the data set; must be given")
+	p.StringVar(&p.task, "task", "rotation", "`task` that the network learns: "+labelled+", which needs labels, rotation, colorization or jigsaw; the paper's cls, seg, rot, col and jig will do")
+	p.IntVar(&p.epochs, "epochs", 0, "passes over one half of the images, of which the alphas sit out the published share (default as published)")
+	p.IntVar(&p.batch, "batch", 0, "images in a step; the learning rates of weights and alphas change in proportion (default as published)")
+	p.StringVar(&p.subset, "subset", "", "`number` of images to draw and use, or share of all, such as 10%; empty: all")
+	p.TextVar(&p.Config.Algorithm, "algorithm", darts.FirstOrder, "`rule` by which the alphas learn: first-order, second-order, gdas or drnas")
+	p.BoolVar(&p.Config.Recompute, "recompute", false, "compute most maps twice instead of keeping them: a third of the memory, a fifth more time, the same result")
+	return p
+}
+
+// Parse is that of Flags, and sets Task and Config. It refuses what no search can
+// have before a large data set is opened.
+func (p *Published) Parse(args []string, help io.Writer) error {
+	if err := p.Flags.Parse(args, help); err != nil {
+		return err
+	}
+	if p.Data == "" {
+		return fmt.Errorf("-data is missing: give the folder of the data set, such as -data %s; see -help", p.Name())
+	}
+	task, c, err := darts.PublishedSearch(p.Name(), TaskName(p.task))
+	if err != nil {
+		return err
+	}
+	c.Algorithm, c.Recompute = p.Config.Algorithm, p.Config.Recompute
+	if p.Given("epochs") {
+		c.ArchEpoch = c.ArchEpoch * p.epochs / c.Epochs
+		c.Epochs = p.epochs
+	}
+	p.published = c.Batch
+	if p.Given("batch") {
+		if p.batch < 1 {
+			return fmt.Errorf("-batch is %d; give 1 or more", p.batch)
+		}
+		c = c.WithBatch(p.batch)
+	}
+	c.Workers = p.Workers
+	p.Task, p.Config = task, c
+	if _, err := size(p.subset, 1); err != nil {
+		return err
+	}
+	return c.Validate()
+}
+
+// TaskName returns the name of a task that may have been called as in the paper's
+// tables.
+func TaskName(name string) string {
+	switch name {
+	case "cls":
+		return "classification"
+	case "seg":
+		return "segmentation"
+	case "rot":
+		return "rotation"
+	case "col":
+		return "colorization"
+	case "jig":
+		return "jigsaw"
+	}
+	return name
+}
+
+// size returns how many images of n -subset asks for.
+func size(subset string, n int) (int, error) {
+	if subset == "" {
+		return n, nil
+	}
+	if percent, ok := strings.CutSuffix(subset, "%"); ok {
+		if x, err := strconv.ParseFloat(percent, 64); err == nil && x > 0 && x <= 100 {
+			return max(1, int(math.Round(float64(n)*x/100))), nil
+		}
+	} else if x, err := strconv.Atoi(subset); err == nil && x > 0 {
+		return x, nil
+	}
+	return 0, fmt.Errorf("-subset is %q; give a number of images, such as 5000, or a share above 0%% and up to 100%%, such as 10%%", subset)
+}
+
+// Labelled is a data set with classes.
+type Labelled interface {
+	darts.Source
+	Classes() []string
+}
+
+// Search runs the search on a data set; see [Search.Run]. It says where that
+// departs from the published search.
+func (p *Published) Search(ctx context.Context, src Labelled, out io.Writer) error {
+	task, c := p.Task, p.Config
+	if c.Batch != p.published {
+		fmt.Fprintf(out, "batch %d, published %d: the learning rates change in proportion, of the weights to %.4g, of the alphas to %.4g\n", c.Batch, p.published, c.LR.Base, c.ArchLR)
+	}
+	if t, ok := task.(pretext.Classification); ok && t.Classes != len(src.Classes()) {
+		fmt.Fprintf(out, "%d classes, published %d\n", len(src.Classes()), t.Classes)
+		t.Classes = len(src.Classes())
+		task = t
+	}
+	images := darts.Source(src)
+	if p.subset != "" {
+		n, err := size(p.subset, src.Len())
+		if err != nil {
+			return err
+		}
+		if images, err = darts.Sample(src, n, p.Seed); err != nil {
+			return fmt.Errorf("-subset %s: %w", p.subset, err)
+		}
+	}
+	return Search{Name: p.Name() + "-" + task.Name(), Source: images, Task: task, Config: c, Options: p.Options}.Run(ctx, out)
+}

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"unnas/cell"
+)
+
+// A key is a setting of the authors' release.
+type key struct {
+	name  string
+	value any // pointer to its field; nil if nobody wants the value, or, of a section, its values
+	rule  rule
+	note  string
+	// In a search:
+	only any    // the one value that is taken; nil: all of the rule
+	idle bool   // whether it has no effect
+	with string // what it has no effect without; empty: nothing
+	when bool   // whether that is there
+}
+
+// A rule says which values there are: one of some texts, or numbers from low to
+// high. The zero rule takes all.
+type rule struct {
+	texts     []string
+	low, high float64
+}
+
+func among(texts ...string) rule { return rule{texts: texts} }
+
+func from(low, high float64) rule { return rule{low: low, high: high} }
+
+// takes says whether a value, a pointer, is one of the rule.
+func (r rule) takes(value any) bool {
+	switch v := value.(type) {
+	case *string:
+		return r.texts == nil || slices.Contains(r.texts, *v)
+	case *int:
+		return r.low == r.high || float64(*v) >= r.low && float64(*v) <= r.high
+	case *float64:
+		return r.low == r.high || *v >= r.low && *v <= r.high
+	}
+	return true
+}
+
+func (r rule) String() string {
+	if r.texts != nil {
+		return fmt.Sprintf("one of %q", r.texts)
+	}
+	return fmt.Sprintf("from %s to %s", number(r.low), number(r.high))
+}
+
+// many bounds what only has to be positive.
+const many = 1 << 24
+
+// keys returns all keys of the release, bound to the fields of c.
+func keys(c *config) []key {
+	count, share, positive := from(0, many), from(0, 1), from(1, many)
+	sets := among(cifar10, imagenet, imagenet22k, cityscapes)
+	splits := among("train", "val", "test")
+	return []key{
+		{name: "MODEL.TYPE", value: &c.Model.Type, rule: among(nasSearch, nas, nasBench), note: "what runs: nas_search searches a cell, nas and nas_bench train a network, which this program does not do yet"},
+		{name: "MODEL.DEPTH", value: &c.Model.Depth, idle: true, note: "of networks that are not made of cells"},
+		{name: "MODEL.INPUT_CHANNELS", value: &c.Model.InputChannels, note: "1 with TASK col, else 3"},
+		{name: "MODEL.NUM_CLASSES", value: &c.Model.NumClasses, rule: from(2, many), note: "as many as the task has: 4 for rot, 313 for col; 24 (2×2), 1000 or 2000 (3×3) permutations for jig"},
+		{name: "MODEL.LOSS_FUN", value: &c.Model.LossFun, rule: among("cross_entropy", "label_smoothed_cross_entropy"), only: "cross_entropy", note: "labels are not smoothed in a search"},
+		{name: "MODEL.LABEL_SMOOTHING_EPS", value: &c.Model.LabelSmoothingEps, rule: share, idle: true, note: "of the other loss"},
+		{name: "MODEL.ASPP_CHANNELS", value: &c.Model.ASPPChannels, rule: positive, with: "TASK seg", when: c.Task == taskSeg, note: "channels of each branch of the head"},
+		{name: "MODEL.ASPP_RATES", value: &c.Model.ASPPRates, with: "TASK seg", when: c.Task == taskSeg, note: "dilations of its branches, one to three"},
+
+		{name: "RESNET", note: "of networks that are not made of cells", idle: true},
+		{name: "ANYNET", note: "of networks that are not made of cells", idle: true},
+		{name: "REGNET", note: "of networks that are not made of cells", idle: true},
+		{name: "EN", note: "of networks that are not made of cells", idle: true},
+
+		{name: "NAS.GENOTYPE", value: &c.NAS.Genotype, rule: among(append(cell.PublishedNames(), customGenotype)...), idle: true, note: "the cells of a network that is trained"},
+		{name: "NAS.CUSTOM_GENOTYPE", value: &c.NAS.CustomGenotype, idle: true, note: "those of GENOTYPE custom"},
+		{name: "NAS.WIDTH", value: &c.NAS.Width, rule: positive, note: "channels of the first cell"},
+		{name: "NAS.DEPTH", value: &c.NAS.Depth, rule: positive, note: "cells"},
+		{name: "NAS.AUX", value: &c.NAS.Aux, idle: true, note: "auxiliary head of a network that is trained"},
+		{name: "NAS.AUX_WEIGHT", value: &c.NAS.AuxWeight, rule: from(0, 100), idle: true, note: "weight of its loss"},
+		{name: "NAS.DROP_PROB", value: &c.NAS.DropProb, rule: from(0, 0.99), idle: true, note: "drop path of a network that is trained"},
+		{name: "NAS.MATRIX", value: &c.NAS.Matrix, idle: true, note: "edges of a cell of NAS-Bench-101"},
+		{name: "NAS.OPS", value: &c.NAS.Ops, idle: true, note: "its operations"},
+		{name: "NAS.NUM_STACKS", value: &c.NAS.NumStacks, rule: positive, idle: true, note: "stacks of such cells"},
+		{name: "NAS.NUM_MODULES_PER_STACK", value: &c.NAS.NumModulesPerStack, rule: positive, idle: true, note: "cells of a stack"},
+
+		{name: "BN.EPS", value: &c.BN.Eps, only: 1e-5, note: "fixed, as for networks of cells in the release"},
+		{name: "BN.MOM", value: &c.BN.Mom, only: 0.1, note: "fixed, as for networks of cells in the release"},
+		{name: "BN.USE_PRECISE_STATS", value: &c.BN.UsePreciseStats, only: false, note: "running statistics play no part in a search"},
+		{name: "BN.NUM_SAMPLES_PRECISE", value: &c.BN.NumSamplesPrecise, rule: positive, idle: true, note: "of USE_PRECISE_STATS"},
+		{name: "BN.ZERO_INIT_FINAL_GAMMA", value: &c.BN.ZeroInitFinalGamma, idle: true, note: "of networks that are not made of cells"},
+		{name: "BN.USE_CUSTOM_WEIGHT_DECAY", value: &c.BN.UseCustomWeightDecay, only: false, note: "all weights decay alike"},
+		{name: "BN.CUSTOM_WEIGHT_DECAY", value: &c.BN.CustomWeightDecay, rule: share, idle: true, note: "of USE_CUSTOM_WEIGHT_DECAY"},
+
+		{name: "OPTIM.BASE_LR", value: &c.Optim.BaseLR, rule: from(0, 1e6), note: "learning rate of the weights"},
+		{name: "OPTIM.LR_POLICY", value: &c.Optim.LRPolicy, rule: among(policyCos, policySteps, policyExp), note: "how it falls"},
+		{name: "OPTIM.GAMMA", value: &c.Optim.Gamma, rule: share, with: "LR_POLICY exp", when: c.Optim.LRPolicy == policyExp, note: "factor of each epoch"},
+		{name: "OPTIM.STEPS", value: &c.Optim.Steps, with: "LR_POLICY steps", when: c.Optim.LRPolicy == policySteps, note: "epochs at which it falls; the first is 0, when it does not"},
+		{name: "OPTIM.LR_MULT", value: &c.Optim.LRMult, rule: share, with: "LR_POLICY steps", when: c.Optim.LRPolicy == policySteps, note: "factor of each step"},
+		{name: "OPTIM.MAX_EPOCH", value: &c.Optim.MaxEpoch, rule: from(1, 1e6), note: "passes over the images that the weights learn from"},
+		{name: "OPTIM.MOMENTUM", value: &c.Optim.Momentum, rule: from(0, 0.9999), note: "of the weights' SGD"},
+		{name: "OPTIM.DAMPENING", value: &c.Optim.Dampening, rule: share, only: 0.0, note: "the SGD of a search has no dampening"},
+		{name: "OPTIM.NESTEROV", value: &c.Optim.Nesterov, only: false, note: "the momentum of a search is not Nesterov's"},
+		{name: "OPTIM.WEIGHT_DECAY", value: &c.Optim.WeightDecay, rule: share, note: "of the weights"},
+		{name: "OPTIM.WARMUP_FACTOR", value: &c.Optim.WarmupFactor, rule: share, note: "part of the rate to begin with"},
+		{name: "OPTIM.WARMUP_EPOCHS", value: &c.Optim.WarmupEpochs, rule: count, note: "epochs until it is the whole"},
+		{name: "OPTIM.ITER_LR", value: &c.Optim.IterLR, note: "the rate changes with every step, not every epoch"},
+		{name: "OPTIM.ARCH_BASE_LR", value: &c.Optim.ArchBaseLR, rule: from(0, 1e6), note: "learning rate of the alphas"},
+		{name: "OPTIM.ARCH_WEIGHT_DECAY", value: &c.Optim.ArchWeightDecay, rule: share, note: "of the alphas"},
+		{name: "OPTIM.ARCH_OPTIM", value: &c.Optim.ArchOptim, rule: among("adam", "sgd"), only: "adam", note: "alphas learn by Adam"},
+		{name: "OPTIM.ARCH_EPOCH", value: &c.Optim.ArchEpoch, rule: count, note: "epoch in which alphas begin to learn; a whole one"},
+
+		{name: "TRAIN.DATASET", value: &c.Train.Dataset, rule: sets, note: "the images; -data says where they are"},
+		{name: "TRAIN.SPLIT", value: &c.Train.Split, rule: splits, only: "train", note: "a search learns from images for training"},
+		{name: "TRAIN.BATCH_SIZE", value: &c.Train.BatchSize, rule: positive, note: "images of a step, of all GPUs together"},
+		{name: "TRAIN.IM_SIZE", value: &c.Train.ImSize, rule: from(1, 1<<14), note: "sides of a view in pixels; jig cuts it into tiles"},
+		{name: "TRAIN.EVAL_PERIOD", value: &c.Train.EvalPeriod, rule: count, idle: true, note: "every epoch has figures of the images that the alphas learn from"},
+		{name: "TRAIN.CHECKPOINT_PERIOD", value: &c.Train.CheckpointPeriod, rule: count, idle: true, note: "there is a checkpoint after every epoch, and every ten minutes; the last two are kept"},
+		{name: "TRAIN.AUTO_RESUME", value: &c.Train.AutoResume, note: "go on with the run that OUT_DIR holds"},
+		{name: "TRAIN.WEIGHTS", value: &c.Train.Weights, only: "", note: "a search begins with weights that are drawn"},
+		{name: "TRAIN.GRAY_PERCENTAGE", value: &c.Train.GrayPercentage, rule: share, with: "TASK jig", when: c.Task == taskJig, note: "share of images that lose their colours, 0 to 1"},
+		{name: "TRAIN.PORTION", value: &c.Train.Portion, rule: share, note: "share of images that the weights learn from, below 1; the alphas have the rest"},
+
+		{name: "TEST.DATASET", value: &c.Test.Dataset, rule: among(append([]string{""}, sets.texts...)...), idle: true, note: "a search tests nothing"},
+		{name: "TEST.SPLIT", value: &c.Test.Split, rule: splits, idle: true, note: "a search tests nothing"},
+		{name: "TEST.BATCH_SIZE", value: &c.Test.BatchSize, rule: positive, idle: true, note: "a search tests nothing"},
+		{name: "TEST.IM_SIZE", value: &c.Test.ImSize, rule: from(1, 1<<14), with: "cityscapes or TASK jig", when: c.Train.Dataset == cityscapes || c.Task == taskJig && c.Train.Dataset != cifar10, note: "shorter side to which images are scaled before the crop: on average for cityscapes; always for jig on ImageNet, where it is 256/255 of TRAIN.IM_SIZE"},
+		{name: "TEST.WEIGHTS", value: &c.Test.Weights, only: "", note: "a search tests nothing"},
+
+		{name: "DATA_LOADER.NUM_WORKERS", value: &c.DataLoader.NumWorkers, rule: from(0, 1<<10), note: "goroutines that load images, 0 counts as 1; results do not depend on it"},
+		{name: "DATA_LOADER.PIN_MEMORY", value: &c.DataLoader.PinMemory, idle: true, note: "of GPUs"},
+		{name: "MEM.RELU_INPLACE", value: &c.ReLUInplace, idle: true, note: "memory is always planned so"},
+		{name: "CUDNN.BENCHMARK", value: &c.Benchmark, idle: true, note: "of GPUs"},
+		{name: "PREC_TIME.WARMUP_ITER", value: &c.WarmupIter, rule: count, idle: true, note: "speed is shown while it runs"},
+		{name: "PREC_TIME.NUM_ITER", value: &c.NumIter, rule: count, idle: true, note: "speed is shown while it runs"},
+		{name: "PREC_TIME.BATCH_SIZE", idle: true, note: "had no effect in the release either"},
+		{name: "PREC_TIME.ENABLED", idle: true, note: "had no effect in the release either"},
+
+		{name: "NUM_GPUS", value: &c.NumGPUs, rule: from(1, 1<<10), idle: true, note: "this is a program for processors: one network sees the whole batch, which must be a multiple"},
+		{name: "TASK", value: &c.Task, rule: among(taskCls, taskSeg, taskRot, taskCol, taskJig), note: "what the network learns; empty is cls"},
+		{name: "JIGSAW_GRID", value: &c.JigsawGrid, rule: from(2, 3), with: "TASK jig", when: c.Task == taskJig, note: "tiles along a side"},
+		{name: "OUT_DIR", value: &c.OutDir, note: "folder of the run; . and /tmp name none: there is a new one in runs"},
+		{name: "CFG_DEST", value: &c.CfgDest, idle: true, note: "all settings are kept as " + configFile},
+		{name: "RNG_SEED", value: &c.RNGSeed, rule: from(0, 1<<53), note: "of everything random; equal seeds give equal results"},
+		{name: "LOG_DEST", value: &c.LogDest, rule: among("stdout", "file"), only: "stdout", note: "the folder of the run has everything as metrics.jsonl"},
+		{name: "LOG_PERIOD", value: &c.LogPeriod, rule: count, idle: true, note: "metrics.jsonl has every step"},
+		{name: "DIST_BACKEND", value: &c.DistBackend, idle: true, note: "of several GPUs"},
+		{name: "HOST", value: &c.Host, idle: true, note: "of several GPUs"},
+		{name: "PORT", value: &c.Port, rule: from(0, 65535), idle: true, note: "of several GPUs"},
+		{name: "DOWNLOAD_CACHE", idle: true, note: "nothing is downloaded"},
+	}
+}
+
+// isSection says whether keys begin with a name and a dot.
+func isSection(keys []key, name string) bool {
+	return slices.ContainsFunc(keys, func(k key) bool { return strings.HasPrefix(k.name, name+".") })
+}
+
+// number returns a number in its shortest form.
+func number(x float64) string { return strconv.FormatFloat(x, 'g', 9, 64) }
+
+// text returns a value, or that behind a pointer, as YAML has it.
+func text(value any) string {
+	text := strings.TrimSpace(string(encode(node(reflect.Indirect(reflect.ValueOf(value)).Interface()))))
+	if len(text) > 60 {
+		text = text[:60] + "..."
+	}
+	return text
+}
+
+// effective says whether a key has an effect in a search.
+func (k key) effective() bool { return !k.idle && (k.with == "" || k.when) }
+
+// checkValues returns an error if a value is not one of its rule.
+func (c *config) checkValues() error {
+	for _, k := range keys(c) {
+		if !k.rule.takes(k.value) {
+			return c.fault(k.name, "is %s, must be %s", text(k.value), k.rule)
+		}
+	}
+	return nil
+}
+
+// checkSearch returns an error if a key has a value that a search cannot honour.
+func (c *config) checkSearch() error {
+	for _, k := range keys(c) {
+		if k.only != nil && reflect.ValueOf(k.value).Elem().Interface() != k.only {
+			return c.fault(k.name, "is %s, but a search takes %s alone: %s", text(k.value), text(k.only), k.note)
+		}
+	}
+	return nil
+}
+
+// idle returns the names of the keys that were given and have no effect in a
+// search.
+func (c *config) idle() []string {
+	var names []string
+	for _, k := range keys(c) {
+		if _, given := c.origins[k.name]; given && !k.effective() {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+// fault returns an error about a key, which says where its value comes from.
+func (c *config) fault(name, format string, values ...any) error {
+	origin := "default"
+	if o, given := c.origins[name]; given {
+		origin = o
+	}
+	return fmt.Errorf("%s: %s %w", origin, name, fmt.Errorf(format, values...))
+}
+
+// nearest returns the key or section that is most like a name: as a whole, or,
+// almost as good, in another section.
+func nearest(keys []key, name string) string {
+	const longest = 80
+	if len(name) > longest {
+		name = name[:longest]
+	}
+	name = strings.ToUpper(name)
+	best, least := "", 0
+	for _, k := range keys {
+		section, _, _ := strings.Cut(k.name, ".")
+		for candidate, d := range map[string]int{
+			k.name:  min(distance(name, k.name), 1+distance(last(name), last(k.name))),
+			section: distance(name, section),
+		} {
+			if best == "" || d < least || d == least && candidate < best {
+				best, least = candidate, d
+			}
+		}
+	}
+	return best
+}
+
+func last(name string) string { return name[strings.LastIndex(name, ".")+1:] }
+
+// distance returns how many letters have to be inserted, removed or replaced to
+// make a to b (Levenshtein, 1966).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			above := row[j+1]
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			row[j+1], diagonal = min(cost, above+1, row[j]+1), above
+		}
+	}
+	return row[len(b)]
+}
+
+// table returns what all keys do in a search, as Markdown.
+func table() string {
+	var b strings.Builder
+	b.WriteString("| key | default | in a search | |\n|---|---|---|---|\n")
+	for _, k := range keys(defaults()) {
+		use := "honoured"
+		switch {
+		case k.idle:
+			use = "no effect"
+		case k.only != nil:
+			use = "only `" + text(k.only) + "`"
+		case k.with != "":
+			use = "with " + k.with
+		}
+		value := ""
+		if k.value != nil {
+			value = "`" + text(k.value) + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.name, value, use, k.note)
+	}
+	return b.String()
+}

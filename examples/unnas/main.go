@@ -1,0 +1,153 @@
+// Unnas runs the searches that the configuration files of the authors' release
+// of Are Labels Necessary for Neural Architecture Search? describe (Liu et al.,
+// 2020, arXiv 2003.12056): YAML, with KEY VALUE pairs behind that change it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/examples/internal/program"
+)
+
+const usage = `Unnas searches a cell with a configuration file of the authors' release, as it is.
+
+  go run ./examples/unnas -cfg imagenet/rot.yaml -data imagenet
+        the search of the paper, rotation task on ImageNet-1K
+  go run ./examples/unnas -cfg cityscapes/seg.yaml -data cityscapes OUT_DIR runs/seg RNG_SEED 2
+        another seed, in a folder; the same command goes on with a run that was stopped
+  go run ./examples/unnas -cfg imagenet/rot.yaml -data cifar-10-batches-bin \
+      TRAIN.DATASET cifar10 TRAIN.IM_SIZE 32 TRAIN.BATCH_SIZE 8 NAS.WIDTH 4 NAS.DEPTH 3 OPTIM.MAX_EPOCH 1 OPTIM.ARCH_EPOCH 0.0
+        the same on CIFAR-10, made small
+
+Flags come first, then pairs of KEY VALUE, which change what the file says. The
+README beside this program lists all keys. Ctrl-C stops it after the step it is at.
+
+Flags:
+`
+
+func main() { program.Main("unnas", run) }
+
+func run(ctx context.Context, args []string, out, help io.Writer) error {
+	f := flag.NewFlagSet("unnas", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	path := f.String("cfg", "", "`file` with the configuration")
+	data := f.String("data", "", "`folder` with the images of TRAIN.DATASET")
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		f.SetOutput(help)
+		fmt.Fprint(help, usage)
+		f.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w; see -help", err)
+	case *path == "":
+		return errors.New("no configuration; give its file with -cfg, see -help")
+	}
+	c, err := read(*path, f.Args())
+	if err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.Model.Type != nasSearch {
+		return c.fault("MODEL.TYPE", "is %s; all settings are valid, but %w", c.Model.Type, errTraining)
+	}
+	settings, err := c.search()
+	if err != nil {
+		return err
+	}
+	c.tell(out)
+	src, err := c.open(ctx, *data, out)
+	if err != nil {
+		return err
+	}
+	err = program.Search{
+		Name: "unnas", Source: src, Task: c.task(), Config: settings, Options: c.options(),
+		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
+		Again: func(dir string) string { return "OUT_DIR " + dir },
+	}.Run(ctx, out)
+	if d, ok := src.(*dataset.ImageNet22K); ok {
+		if n, first := d.Unreadable(); n > 0 {
+			fmt.Fprintf(out, "unreadable images, replaced by others: %d, the first %s\n", n, first[0])
+		}
+	}
+	return err
+}
+
+// options returns where the run is kept.
+func (c *config) options() program.Options {
+	o := program.Options{Seed: uint64(c.RNGSeed), Workers: max(c.DataLoader.NumWorkers, 1)}
+	if c.OutDir != hereOutDir && c.OutDir != defaultOutDir {
+		o.Out = c.OutDir
+		o.Resume = c.Train.AutoResume && program.Exists(filepath.Join(c.OutDir, "metrics.jsonl"))
+	}
+	return o
+}
+
+// tell says what of the settings has no effect.
+func (c *config) tell(out io.Writer) {
+	if names := c.idle(); len(names) > 0 {
+		fmt.Fprintf(out, "without effect here: %s\n", strings.Join(names, ", "))
+	}
+	if c.NumGPUs > 1 {
+		fmt.Fprintf(out, "NUM_GPUS %d: one network sees all %d images of a step, and normalises them together\n", c.NumGPUs, c.Train.BatchSize)
+	}
+}
+
+// open opens the images of TRAIN.DATASET in a folder, and says what takes long.
+func (c *config) open(ctx context.Context, dir string, out io.Writer) (darts.Source, error) {
+	if dir == "" {
+		return nil, c.fault("TRAIN.DATASET", "is %s; say where it lies with -data FOLDER before the first KEY", c.Train.Dataset)
+	}
+	var src interface {
+		darts.Source
+		Classes() []string
+	}
+	var err error
+	switch c.Train.Dataset {
+	case cifar10:
+		src, err = dataset.OpenCIFAR10(dir, true)
+	case imagenet:
+		src, err = dataset.OpenImageNet1K(dir, true)
+	case imagenet22k:
+		src, err = c.openImageNet22K(ctx, dir, out)
+	case cityscapes:
+		src, err = dataset.OpenCityscapes(dir, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := len(src.Classes()); (c.Task == taskCls || c.Task == taskSeg) && n > c.Model.NumClasses {
+		return nil, c.fault("MODEL.NUM_CLASSES", "is %d, but %s has %d classes", c.Model.NumClasses, dir, n)
+	}
+	return src, nil
+}
+
+// openImageNet22K opens ImageNet-22K, whose images take minutes to list.
+func (c *config) openImageNet22K(ctx context.Context, dir string, out io.Writer) (*dataset.ImageNet22K, error) {
+	src, err := dataset.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{
+		Seed: uint64(c.RNGSeed),
+		Progress: func(done, classes, images int) {
+			if done%1000 == 0 || done == classes {
+				fmt.Fprintf(out, "listed %d of %d classes, %d images\n", done, classes, images)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if why := src.Rebuilt(); why != nil {
+		fmt.Fprintln(out, "the images were listed anew:", why)
+	}
+	return src, nil
+}

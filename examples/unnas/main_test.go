@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// images makes a folder with so many images of CIFAR-10, which repeat.
+func images(t *testing.T, n int) string {
+	t.Helper()
+	dir := t.TempDir()
+	batch := make([]byte, n*3073)
+	for i := range batch {
+		batch[i] = byte(i * i / 7 % 251)
+		if i%3073 == 0 {
+			batch[i] = byte(i / 3073 % 10)
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "data_batch_1.bin"), batch, 0o644))
+	return dir
+}
+
+// small are arguments for a search that takes a second.
+func small(t *testing.T, out string, more ...string) []string {
+	args := []string{"-cfg", "testdata/imagenet/rot.yaml", "-data", images(t, 16), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "8", "TRAIN.BATCH_SIZE", "2", "NAS.WIDTH", "2", "NAS.DEPTH", "3", "OPTIM.MAX_EPOCH", "2", "OUT_DIR", out}
+	return append(args, more...)
+}
+
+func TestRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	var out, help bytes.Buffer
+	require.NoError(t, run(t.Context(), small(t, dir, "LOG_PERIOD", "1", "NUM_GPUS", "2"), &out, &help))
+	assert.Empty(t, help.String())
+	assert.True(t, strings.HasPrefix(out.String(), "without effect here: TEST.IM_SIZE, NUM_GPUS, LOG_PERIOD\n"), out.String())
+	assert.Contains(t, out.String(), "\nNUM_GPUS 2: one network sees all 2 images of a step")
+	assert.Contains(t, out.String(), "rotation: 8 + 8 images, 2 epochs of 4 steps, batch 2\n")
+	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl"} {
+		assert.FileExists(t, filepath.Join(dir, name))
+	}
+	kept, err := read(filepath.Join(dir, configFile), nil)
+	require.NoError(t, err)
+	assert.Equal(t, 3, kept.NAS.Depth)
+	assert.Equal(t, dir, kept.OutDir)
+
+	assert.ErrorContains(t, run(t.Context(), small(t, dir, "TRAIN.AUTO_RESUME", "False"), &out, &help), "holds a run already")
+	assert.ErrorContains(t, run(t.Context(), small(t, dir, "NAS.WIDTH", "4"), &out, &help), "width", "other settings than those of the run")
+}
+
+// stopper ends a run as soon as it has printed a text.
+type stopper struct {
+	out  strings.Builder
+	text string
+	stop func()
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	n, err := s.out.Write(p)
+	if strings.Contains(s.out.String(), s.text) {
+		s.stop()
+	}
+	return n, err
+}
+
+func TestRunGoesOn(t *testing.T) {
+	dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &stopper{text: "epoch 1/2 ", stop: cancel}
+	args := small(t, dir)
+	require.ErrorIs(t, run(ctx, args, out, nil), context.Canceled)
+	assert.Contains(t, out.out.String(), "repeat the command and add OUT_DIR "+dir+"\n")
+
+	var again bytes.Buffer
+	require.NoError(t, run(t.Context(), args, &again, nil))
+	require.NoError(t, run(t.Context(), small(t, whole), &again, nil))
+	for _, name := range []string{"genotype.json", "config.json"} {
+		want, err := os.ReadFile(filepath.Join(whole, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(got), name)
+	}
+}
+
+func TestRunLeavesNothingOfASearchThatCannotStart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	err := run(t.Context(), small(t, dir, "TRAIN.BATCH_SIZE", "64"), &bytes.Buffer{}, nil)
+	assert.ErrorContains(t, err, "a batch of 64 needs at least as many")
+	assert.NoDirExists(t, dir)
+}
+
+func TestRunBadInput(t *testing.T) {
+	const rot = "testdata/imagenet/rot.yaml"
+	for _, test := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no file", nil, "no configuration; give its file with -cfg, see -help"},
+		{"file that is not there", []string{"-cfg", "none.yaml"}, "none.yaml"},
+		{"unknown flag", []string{"-config", rot}, "flag provided but not defined: -config; see -help"},
+		{"no images", []string{"--cfg", rot}, "imagenet/rot.yaml:3: TRAIN.DATASET is imagenet; say where it lies with -data FOLDER"},
+		{"images elsewhere", []string{"-cfg", rot, "-data", "testdata"}, "ImageNet-1K"},
+		{"cells", []string{"-cfg", "testdata/nas.yaml"}, "nas.yaml:2: MODEL.TYPE is nas; all settings are valid, but this program searches cells"},
+		{"NAS-Bench-101", []string{"-cfg", "testdata/nas_bench.yaml"}, "nas_bench.yaml:3: MODEL.TYPE is nas_bench; all settings are valid, but"},
+		{"more classes", []string{"-cfg", rot, "-data", images(t, 8), "TRAIN.DATASET", "cifar10", "TASK", "cls", "MODEL.NUM_CLASSES", "9"}, "argument: MODEL.NUM_CLASSES is 9, but "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			assert.ErrorContains(t, run(t.Context(), test.args, &bytes.Buffer{}, &bytes.Buffer{}), test.want)
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var help bytes.Buffer
+	require.ErrorIs(t, run(t.Context(), []string{"-help"}, nil, &help), flag.ErrHelp)
+	assert.Equal(t, 3, strings.Count(help.String(), "go run ./examples/unnas"), "three ways to call it")
+	assert.Contains(t, help.String(), "-data folder")
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"unnas/cell"
+	"unnas/darts"
+	"unnas/ops"
+	"unnas/pretext"
+	"unnas/segmentation"
+)
+
+// The values of keys that say what runs.
+const (
+	nasSearch, nas, nasBench                    = "nas_search", "nas", "nas_bench"
+	taskCls, taskSeg, taskRot, taskCol, taskJig = "cls", "seg", "rot", "col", "jig"
+	cifar10, imagenet, imagenet22k, cityscapes  = "cifar10", "imagenet", "imagenet22k", "cityscapes"
+	policyCos, policySteps, policyExp           = "cos", "steps", "exp"
+	customGenotype                              = "custom"
+)
+
+// errTraining is the error of settings that are right, but of a run that this
+// program cannot do.
+var errTraining = errors.New("this program searches cells (MODEL.TYPE nas_search); it does not train networks yet")
+
+// check returns an error if settings are out of range or contradict each other,
+// whatever runs.
+func (c *config) check() error {
+	if c.Task == "" {
+		c.Task = taskCls
+	}
+	if err := c.checkValues(); err != nil {
+		return err
+	}
+	if c.Train.BatchSize%c.NumGPUs != 0 {
+		return c.fault("TRAIN.BATCH_SIZE", "is %d, must be a multiple of NUM_GPUS, which is %d", c.Train.BatchSize, c.NumGPUs)
+	}
+	if err := c.checkTask(); err != nil {
+		return err
+	}
+	if _, err := c.schedule(); err != nil {
+		return err
+	}
+	switch c.Model.Type {
+	case nas:
+		return c.checkNetwork()
+	case nasBench:
+		return c.checkNASBench()
+	}
+	return nil
+}
+
+// checkTask returns an error if the task does not go with the images.
+func (c *config) checkTask() error {
+	switch data := c.Train.Dataset; {
+	case c.Task == taskSeg && data != cityscapes:
+		return c.fault("TASK", "is seg, which needs the masks of TRAIN.DATASET cityscapes, not %s", data)
+	case c.Task == taskCls && data == cityscapes:
+		return c.fault("TASK", "is cls, but images of cityscapes have no classes; seg, rot, col and jig do")
+	case c.Task == taskJig && data == cifar10 && c.JigsawGrid != 2:
+		return c.fault("JIGSAW_GRID", "is %d, must be 2 for images as small as those of cifar10", c.JigsawGrid)
+	case c.Task == taskJig && c.Train.ImSize%c.JigsawGrid != 0:
+		return c.fault("TRAIN.IM_SIZE", "is %d, must be a multiple of JIGSAW_GRID, which is %d", c.Train.ImSize, c.JigsawGrid)
+	}
+	if classes := map[string][]int{taskRot: {4}, taskCol: {313}, taskJig: permutations(c.JigsawGrid)}[c.Task]; classes != nil && !slices.Contains(classes, c.Model.NumClasses) {
+		return c.fault("MODEL.NUM_CLASSES", "is %d, must be one of %d for TASK %s", c.Model.NumClasses, classes, c.Task)
+	}
+	channels := 3
+	if c.Task == taskCol {
+		channels = 1
+	}
+	if c.Model.InputChannels != channels {
+		return c.fault("MODEL.INPUT_CHANNELS", "is %d, must be %d for TASK %s", c.Model.InputChannels, channels, c.Task)
+	}
+	if err := c.task().Validate(); err != nil {
+		return fmt.Errorf("TASK %s: %w", c.Task, err)
+	}
+	return nil
+}
+
+// permutations returns how many of them there may be.
+func permutations(grid int) []int {
+	if grid == 2 {
+		return []int{24}
+	}
+	return []int{1000, 2000}
+}
+
+// task returns what the network learns.
+func (c *config) task() pretext.Task {
+	v := c.view()
+	switch c.Task {
+	case taskSeg:
+		return segmentation.Task{View: v, ASPP: segmentation.ASPP{Channels: c.Model.ASPPChannels, Rates: c.Model.ASPPRates, Classes: c.Model.NumClasses}}
+	case taskRot:
+		return pretext.Rotation{View: v}
+	case taskCol:
+		return pretext.Colorization{View: v}
+	case taskJig:
+		return pretext.Jigsaw{View: v, Grid: c.JigsawGrid, Permutations: c.Model.NumClasses, GrayShare: c.Train.GrayPercentage}
+	}
+	return pretext.Classification{View: v, Classes: c.Model.NumClasses}
+}
+
+// view returns how the network sees an image.
+func (c *config) view() pretext.View {
+	size := c.Train.ImSize
+	var v pretext.View
+	switch c.Train.Dataset {
+	case cifar10:
+		v = pretext.CIFAR10()
+		v.Height, v.Width = size, size
+		if c.Task == taskCol || c.Task == taskJig {
+			v.Crop = pretext.CropNone
+		}
+	case cityscapes:
+		v = pretext.Cityscapes(size, c.Test.ImSize)
+	default:
+		v = pretext.ImageNet(size)
+		if c.Task == taskJig {
+			v.Crop = pretext.CropScale
+		}
+	}
+	if c.Task == taskCol {
+		v.Jitter = 0
+	}
+	return v
+}
+
+// schedule returns the learning rate of the weights.
+func (c *config) schedule() (darts.Schedule, error) {
+	o := c.Optim
+	s := darts.Schedule{Base: o.BaseLR, PerStep: o.IterLR}
+	if o.WarmupEpochs > 0 {
+		s.Warmup, s.WarmupFactor = o.WarmupEpochs, o.WarmupFactor
+	}
+	switch o.LRPolicy {
+	case policyCos:
+		s.Kind = darts.Cosine
+	case policyExp:
+		s.Kind, s.Factor = darts.Exponential, o.Gamma
+	case policySteps:
+		if len(o.Steps) == 0 || o.Steps[0] != 0 {
+			return s, c.fault("OPTIM.STEPS", "is %v, must begin with 0 for OPTIM.LR_POLICY steps", o.Steps)
+		}
+		s.Kind, s.Steps, s.Factor = darts.Steps, o.Steps[1:], o.LRMult
+		if len(s.Steps) == 0 { // a rate that never falls
+			s = darts.Schedule{Kind: darts.Constant, Base: s.Base, PerStep: s.PerStep, Warmup: s.Warmup, WarmupFactor: s.WarmupFactor}
+		}
+	}
+	if err := s.Validate(); err != nil {
+		return s, c.fault("OPTIM.LR_POLICY", "is %s: %w", o.LRPolicy, err)
+	}
+	return s, nil
+}
+
+// stem returns the stem for the images.
+func (c *config) stem() cell.Stem {
+	if c.Train.Dataset == cifar10 {
+		return cell.CIFARStem
+	}
+	return cell.ImageNetStem
+}
+
+// body returns the stack of cells.
+func (c *config) body() cell.Body {
+	reductions := 2
+	if c.Task == taskSeg {
+		reductions = 1
+	}
+	return cell.Body{Stem: c.stem(), Width: c.NAS.Width, Cells: c.NAS.Depth, Reductions: cell.Reductions(c.NAS.Depth, reductions)}
+}
+
+// search returns the settings of a search. check has been called.
+func (c *config) search() (darts.Config, error) {
+	var none darts.Config
+	if err := c.checkSearch(); err != nil {
+		return none, err
+	}
+	o := c.Optim
+	switch {
+	case c.Train.Portion <= 0 || c.Train.Portion >= 1:
+		return none, c.fault("TRAIN.PORTION", "is %s, must be above 0 and below 1, so that weights and alphas have images of their own; the published searches have 0.5", number(c.Train.Portion))
+	case o.ArchEpoch != math.Trunc(o.ArchEpoch):
+		return none, c.fault("OPTIM.ARCH_EPOCH", "is %s, must be whole; alphas begin to learn with an epoch", number(o.ArchEpoch))
+	case o.ArchEpoch > float64(o.MaxEpoch):
+		return none, c.fault("OPTIM.ARCH_EPOCH", "is %s, must be at most OPTIM.MAX_EPOCH, which is %d", number(o.ArchEpoch), o.MaxEpoch)
+	}
+	if size := int(math.Round(256. / 255 * float64(c.Train.ImSize))); c.Task == taskJig && c.view().Crop == pretext.CropScale && c.Test.ImSize != size {
+		return none, c.fault("TEST.IM_SIZE", "is %d, must be %d for TRAIN.IM_SIZE %d: 256/255 of it, as published", c.Test.ImSize, size, c.Train.ImSize)
+	}
+	s := darts.DARTS()
+	s.Space.Body = c.body()
+	s.Epochs, s.ArchEpoch, s.Batch, s.Portion = o.MaxEpoch, int(o.ArchEpoch), c.Train.BatchSize, c.Train.Portion
+	s.LR, _ = c.schedule() // check has seen it
+	s.Momentum, s.WeightDecay = o.Momentum, o.WeightDecay
+	s.ArchLR, s.ArchDecay = o.ArchBaseLR, o.ArchWeightDecay
+	s.Seed, s.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
+	if err := s.Validate(); err != nil {
+		return none, err
+	}
+	return s, nil
+}
+
+// checkNetwork returns an error if there is no network of cells to train.
+func (c *config) checkNetwork() error {
+	if err := c.checkTraining(); err != nil {
+		return err
+	}
+	if err := c.body().Validate(); err != nil {
+		return fmt.Errorf("NAS.WIDTH %d, NAS.DEPTH %d: %w", c.NAS.Width, c.NAS.Depth, err)
+	}
+	if c.NAS.Genotype != customGenotype {
+		return nil // one of the published
+	}
+	if err := c.NAS.CustomGenotype.Validate(ops.Published().Has); err != nil {
+		return c.fault("NAS.CUSTOM_GENOTYPE", "is no genotype: %w", err)
+	}
+	return nil
+}
+
+// checkNASBench returns an error if there is no network of NAS-Bench-101 to
+// train.
+func (c *config) checkNASBench() error {
+	if err := c.checkTraining(); err != nil {
+		return err
+	}
+	if err := (cell.NASBench{Matrix: c.NAS.Matrix, Ops: c.NAS.Ops}).Validate(); err != nil {
+		return c.fault("NAS.MATRIX", "and NAS.OPS are no cell: %w", err)
+	}
+	body := cell.NASBenchBody{Stem: c.stem(), Width: c.NAS.Width, Stacks: c.NAS.NumStacks, Modules: c.NAS.NumModulesPerStack}
+	if err := body.Validate(); err != nil {
+		return fmt.Errorf("NAS.WIDTH %d, NAS.NUM_STACKS %d, NAS.NUM_MODULES_PER_STACK %d: %w", body.Width, body.Stacks, body.Modules, err)
+	}
+	return nil
+}
+
+// checkTraining returns an error if the images are not for training and testing.
+func (c *config) checkTraining() error {
+	switch {
+	case c.Train.Dataset == imagenet22k:
+		return c.fault("TRAIN.DATASET", "is imagenet22k, which serves searches alone: it has no images for testing")
+	case c.Test.Dataset == "" || c.Test.Dataset == imagenet22k:
+		return c.fault("TEST.DATASET", "is %q, must be one of %q to train a network", c.Test.Dataset, []string{cifar10, imagenet, cityscapes})
+	case c.Test.BatchSize%c.NumGPUs != 0:
+		return c.fault("TEST.BATCH_SIZE", "is %d, must be a multiple of NUM_GPUS, which is %d", c.Test.BatchSize, c.NumGPUs)
+	case c.BN.UsePreciseStats && c.NumGPUs > 1:
+		return c.fault("BN.USE_PRECISE_STATS", "is True, which NUM_GPUS above 1 does not have in the release")
+	case c.Train.Portion == 0:
+		return c.fault("TRAIN.PORTION", "is 0, must be above 0")
+	}
+	return nil
+}

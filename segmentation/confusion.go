@@ -1,0 +1,127 @@
+package segmentation
+
+import (
+	"fmt"
+	"math"
+)
+
+// ignored is what masks hold for a pixel that does not count.
+const ignored = 255
+
+// Confusion counts, over all pixels of a set of images, which class each has and
+// which was predicted. The measures of segmentation follow from it: they are those
+// of the whole set, not means over images.
+type Confusion struct {
+	classes int
+	counts  []uint64 // [truth, predicted]
+	total   uint64
+}
+
+// NewConfusion returns a Confusion of no pixels, for 1 to 255 classes.
+func NewConfusion(classes int) (*Confusion, error) {
+	if classes < 1 || classes > ignored {
+		return nil, fmt.Errorf("segmentation: confusion of %d classes, want 1 to %d", classes, ignored)
+	}
+	return &Confusion{classes: classes, counts: make([]uint64, classes*classes)}, nil
+}
+
+// Add counts the pixels of an image, given as masks of equal length. Pixels whose
+// truth is 255 do not count, whatever is predicted for them. Any other class that
+// is not below the number of classes is an error; nothing is counted then.
+func (c *Confusion) Add(truth, predicted []uint8) error {
+	if len(truth) != len(predicted) {
+		return fmt.Errorf("segmentation: %d pixels and %d predictions for them", len(truth), len(predicted))
+	}
+	for i, class := range truth {
+		switch {
+		case class == ignored:
+		case int(class) >= c.classes:
+			return fmt.Errorf("segmentation: pixel %d has class %d, want 0 to %d, or 255 for what does not count", i, class, c.classes-1)
+		case int(predicted[i]) >= c.classes:
+			return fmt.Errorf("segmentation: class %d predicted for pixel %d, want 0 to %d", predicted[i], i, c.classes-1)
+		}
+	}
+	if c.total > math.MaxUint64-uint64(len(truth)) {
+		return errFull
+	}
+	for i, class := range truth {
+		if class != ignored {
+			c.counts[int(class)*c.classes+int(predicted[i])]++
+			c.total++
+		}
+	}
+	return nil
+}
+
+var errFull = fmt.Errorf("segmentation: more than %d pixels", uint64(math.MaxUint64))
+
+// Merge adds what another Confusion of as many classes has counted.
+func (c *Confusion) Merge(o *Confusion) error {
+	if c.classes != o.classes {
+		return fmt.Errorf("segmentation: confusions of %d and of %d classes do not merge", c.classes, o.classes)
+	}
+	if c.total > math.MaxUint64-o.total {
+		return errFull
+	}
+	for i, n := range o.counts {
+		c.counts[i] += n
+	}
+	c.total += o.total
+	return nil
+}
+
+// Classes returns the number of classes.
+func (c *Confusion) Classes() int { return c.classes }
+
+// Count returns the number of pixels of one class for which another, or the same,
+// was predicted; both are below Classes.
+func (c *Confusion) Count(truth, predicted int) uint64 {
+	return c.counts[truth*c.classes+predicted]
+}
+
+// Pixels returns how many pixels were counted.
+func (c *Confusion) Pixels() uint64 { return c.total }
+
+// IoU returns the intersection over union of each class, 0 to 1: of the pixels
+// that are of the class or were predicted to be, the share for which both is so.
+// It is not a number (NaN) for a class that no pixel has and none was predicted
+// to have.
+func (c *Confusion) IoU() []float64 {
+	iou := make([]float64, c.classes)
+	for k := range iou {
+		var union uint64
+		for j := range c.classes {
+			union += c.Count(k, j)
+			if j != k {
+				union += c.Count(j, k)
+			}
+		}
+		iou[k] = float64(c.Count(k, k)) / float64(union)
+	}
+	return iou
+}
+
+// MeanIoU returns the mean of the intersections over union that are numbers, and
+// the classes for which they are not: they are left out of the mean. It is NaN if
+// that leaves none.
+func (c *Confusion) MeanIoU() (mean float64, absent []int) {
+	var sum float64
+	for k, v := range c.IoU() {
+		if math.IsNaN(v) {
+			absent = append(absent, k)
+		} else {
+			sum += v
+		}
+	}
+	return sum / float64(c.classes-len(absent)), absent
+}
+
+// Accuracy returns the share of pixels whose class was predicted, 0 to 1; NaN if
+// there are none.
+func (c *Confusion) Accuracy() float64 {
+	var right uint64
+	for k := range c.classes {
+		right += c.Count(k, k)
+	}
+	return float64(right) / float64(c.total)
+}

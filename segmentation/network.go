@@ -1,0 +1,72 @@
+package segmentation
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+// Network is a network that labels pixels: cells, and the head of a task.
+type Network struct {
+	Body     cell.Body
+	Genotype cell.Genotype
+	Ops      ops.Set // what the genotype may name
+	Task     Task    // whose head it has, and whose colours its images
+}
+
+// Validate reports the first setting that no network can have.
+func (n Network) Validate() error {
+	err := n.Body.Validate()
+	if err == nil {
+		err = n.Genotype.Validate(n.Ops.Has)
+	}
+	if err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	return n.Task.Validate()
+}
+
+// Logits adds the network to the graph of images x [N, H, W, 3] and returns its
+// logits [N, h, w, classes], of the resolution of the last map. Its parameters have
+// the names of the networks that were published.
+func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+	net, err := n.Body.Network(s, x, n.Genotype, n.Ops)
+	if err != nil {
+		return nil, fmt.Errorf("segmentation: %w", err)
+	}
+	return n.Task.Head(s.Sub("classifier"), net.Out)
+}
+
+// Params returns new parameters of the network with their first values, which the
+// seed tells: what weights are read into (ops.Params.ReadSafetensors).
+func (n Network) Params(seed uint64) (*ops.Params, error) {
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	p := ops.NewParams()
+	err := ops.Build(func() error {
+		g := gorgonia.NewGraph()
+		side := n.padded(1 + n.Body.OutputStride())
+		x, err := ops.Images(g, "images", 1, side, side, 3)
+		if err != nil {
+			return fmt.Errorf("segmentation: %w", err)
+		}
+		_, err = n.Logits(ops.NewScope(g, p), x)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Init(seed)
+}
+
+// padded returns the smallest side, not below the given one, of an image whose
+// corners are pixels of the last map: one more than a multiple of the output
+// stride.
+func (n Network) padded(side int) int {
+	stride := n.Body.OutputStride()
+	return (side+stride-2)/stride*stride + 1
+}

@@ -1,0 +1,392 @@
+package segmentation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/internal/kernel"
+	"unnas/internal/memory"
+	"unnas/internal/vm"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// Options say how images are tested. The zero value is the published test: one
+// pass over the image as it is.
+type Options struct {
+	// Scales are the sizes in which the image is seen, 1 its own; nil means 1
+	// alone. Chen et al. (2017, arXiv 1706.05587) have 0.5, 0.75, 1, 1.25, 1.5 and
+	// 1.75 as well.
+	Scales []float64
+	// Flip shows each scale mirrored left to right, too.
+	Flip bool
+}
+
+// Source is where Evaluate takes images from; every darts.Source is one.
+type Source interface {
+	// Len returns the number of images.
+	Len() int
+	// Load returns image i. It ends early when ctx is done.
+	Load(ctx context.Context, i int) (*pretext.Image, error)
+}
+
+// Predictor labels the pixels of whole images with a network in evaluation, one
+// image at a time. It reads the weights where they are, so that it sees what a
+// training has changed in between.
+//
+// Each image is normalised and extended to the right and below with zeros to one
+// more than a multiple of the output stride, as 2048 by 1024 pixels to 2049 by
+// 1025. Its logits are enlarged bilinearly with corners aligned, row by row: there
+// are never more than the rows under work at the resolution of the image.
+//
+// With several scales, or mirrored images, the class is that of the largest mean
+// probability, the softmax of enlarged logits, over all of them (Chen et al., 2017,
+// arXiv 1706.05587). A pixel of the image lies in a scaled one where resizing puts
+// it (pretext.CropWhole).
+//
+// It keeps plan and memory of the last size of images. It is not safe for use by
+// several goroutines.
+type Predictor struct {
+	net    Network
+	params *ops.Params
+	o      Options
+	team   *kernel.Team
+
+	height, width int     // of the images that the passes are for
+	passes        []*pass // one for each scale
+	x             []float32
+}
+
+// pass is the network for one scale.
+type pass struct {
+	view          pretext.View
+	height, width int // of the scaled image in the view
+
+	images, logits *gorgonia.Node
+	plan           *vm.Plan
+	machine        *vm.Machine
+	rows, cells    int         // of a map, and of one of its rows
+	maps           [][]float32 // the logits [rows, cells, classes], and those of the mirrored image
+	columns        []position  // in a map, of each column of pixels
+}
+
+// NewPredictor returns a predictor with these parameters, which must have values
+// (Network.Params, or those of a training).
+func NewPredictor(n Network, p *ops.Params, o Options) (*Predictor, error) {
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	if p == nil || !p.Ready() {
+		return nil, errors.New("segmentation: the parameters have no values; take those of a training, or Network.Params and read weights into them")
+	}
+	if o.Scales == nil {
+		o.Scales = []float64{1}
+	}
+	if len(o.Scales) == 0 {
+		return nil, errors.New("segmentation: Scales is empty; leave it nil for the image as it is")
+	}
+	for _, s := range o.Scales {
+		if !(s > 0) || math.IsInf(s, 0) {
+			return nil, fmt.Errorf("segmentation: Scales is %v; each must be a positive number", o.Scales)
+		}
+	}
+	return &Predictor{net: n, params: p, o: o, team: kernel.NewTeam(0)}, nil
+}
+
+// Bytes returns the memory that images of this size will take, besides the image
+// and the parameters. It takes none of it.
+func (p *Predictor) Bytes(height, width int) (int64, error) {
+	passes, err := p.plan(height, width)
+	return p.bytes(passes), err
+}
+
+// bytes is the memory of passes that share one arena and one input.
+func (p *Predictor) bytes(passes []*pass) int64 {
+	var runs, input, maps int64 // in bytes, in floats, in floats
+	for _, s := range passes {
+		runs = max(runs, s.plan.Bytes(p.team.Size()))
+		input = max(input, int64(s.images.Shape().TotalSize()))
+		maps += int64(s.logits.Shape().TotalSize())
+	}
+	if p.o.Flip {
+		maps *= 2
+	}
+	return runs + 4*(input+maps)
+}
+
+// plan builds and plans the passes for images of a size.
+func (p *Predictor) plan(height, width int) ([]*pass, error) {
+	if min(height, width) < 1 {
+		return nil, fmt.Errorf("segmentation: image of %d by %d pixels", width, height)
+	}
+	passes := make([]*pass, len(p.o.Scales))
+	for i, scale := range p.o.Scales {
+		s := &pass{view: p.net.Task.View}
+		s.view.Crop = pretext.CropWhole
+		s.view.Short = max(1, int(math.Round(min(scale*float64(min(height, width)), math.MaxInt32))))
+		s.height, s.width = s.view.WholeSize(height, width)
+		s.view.Height, s.view.Width = p.net.padded(s.height), p.net.padded(s.width)
+		if err := s.view.Validate(); err != nil {
+			return nil, fmt.Errorf("segmentation: an image of %d by %d pixels at scale %g: %w", width, height, scale, err)
+		}
+		if err := ops.Build(func() error { return s.build(p.net, p.params) }); err != nil {
+			return nil, err
+		}
+		passes[i] = s
+	}
+	return passes, nil
+}
+
+func (s *pass) build(n Network, p *ops.Params) error {
+	g := gorgonia.NewGraph()
+	var err error
+	if s.images, err = ops.Images(g, "images", 1, s.view.Height, s.view.Width, 3); err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	if s.logits, err = n.Logits(ops.NewScope(g, p), s.images); err != nil {
+		return err
+	}
+	s.rows, s.cells = s.logits.Shape()[1], s.logits.Shape()[2]
+	if s.plan, err = vm.Compile(g, vm.Options{Want: gorgonia.Nodes{s.logits}}); err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	return nil
+}
+
+// prepare makes the passes ready for images of a size.
+func (p *Predictor) prepare(height, width int) error {
+	if p.passes != nil && p.height == height && p.width == width {
+		return nil
+	}
+	p.passes, p.x = nil, nil // their memory is free for the new ones
+	passes, err := p.plan(height, width)
+	if err != nil {
+		return err
+	}
+	if bytes, total := p.bytes(passes), memory.Total(); total > 0 && bytes > total {
+		return fmt.Errorf("segmentation: an image of %d by %d pixels needs %.1f GiB of memory, this machine has %.1f; choose smaller images or scales", width, height, float64(bytes)/(1<<30), float64(total)/(1<<30))
+	}
+	plans, input := make([]*vm.Plan, len(passes)), 0
+	for i, s := range passes {
+		plans[i] = s.plan
+		input = max(input, s.images.Shape().TotalSize())
+	}
+	arena := vm.NewArena(plans...)
+	p.x = make([]float32, input)
+	for _, s := range passes {
+		if s.machine, err = s.plan.Bind(arena, p.team); err != nil {
+			return fmt.Errorf("segmentation: %w", err)
+		}
+		s.machine.Training, s.machine.UpdateStats = false, false
+		if err := ops.Bind(s.images, p.x[:s.images.Shape().TotalSize()]); err != nil {
+			return fmt.Errorf("segmentation: %w", err)
+		}
+		s.maps = make([][]float32, 1)
+		if p.o.Flip {
+			s.maps = make([][]float32, 2)
+		}
+		for i := range s.maps {
+			s.maps[i] = make([]float32, s.logits.Shape().TotalSize())
+		}
+		s.columns = make([]position, width)
+		for x := range s.columns {
+			s.columns[x] = locate(x, width, s.width, s.view.Width, s.cells)
+		}
+	}
+	p.passes, p.height, p.width = passes, height, width
+	return nil
+}
+
+// Predict returns the class of every pixel of an image, [Height, Width] as in
+// Image.Mask, which it does not read. Logits that are not finite numbers are an
+// error.
+func (p *Predictor) Predict(img *pretext.Image) ([]uint8, error) {
+	if img == nil {
+		return nil, errors.New("segmentation: no image")
+	}
+	if err := p.prepare(img.Height, img.Width); err != nil {
+		return nil, err
+	}
+	for _, s := range p.passes {
+		if err := s.run(p.x[:s.images.Shape().TotalSize()], img); err != nil {
+			return nil, err
+		}
+	}
+	mask := make([]uint8, img.Height*img.Width)
+	scratch := 2 // pixels: the logits and the probabilities of one
+	for _, s := range p.passes {
+		scratch += len(s.maps) * s.cells
+	}
+	scratch *= p.net.Task.ASPP.Classes
+	p.team.Begin()
+	defer p.team.End()
+	p.team.For(img.Height, func(w *kernel.Worker, y int) {
+		p.row(mask[y*img.Width:][:img.Width], y, w.Scratch(scratch))
+	})
+	return mask, nil
+}
+
+// run computes the maps of an image; x is the input of the network.
+func (s *pass) run(x []float32, img *pretext.Image) error {
+	if err := s.view.Render(x, img, false, nil); err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	for i, m := range s.maps {
+		if i > 0 {
+			mirror(x, s.view.Width, 3)
+		}
+		if err := s.machine.RunAll(); err != nil {
+			return fmt.Errorf("segmentation: %w", err)
+		}
+		copy(m, s.logits.Value().Data().([]float32))
+		for _, v := range m {
+			if v-v != 0 {
+				return errors.New("segmentation: logits are not finite numbers; the weights are damaged, or their training has diverged")
+			}
+		}
+		if i > 0 {
+			mirror(m, s.cells, len(m)/(s.rows*s.cells))
+		}
+	}
+	return nil
+}
+
+// mirror reverses rows of pixels of so many channels.
+func mirror(x []float32, width, channels int) {
+	for ; len(x) > 0; x = x[width*channels:] {
+		for i, j := 0, width-1; i < j; i, j = i+1, j-1 {
+			for c := range channels {
+				x[i*channels+c], x[j*channels+c] = x[j*channels+c], x[i*channels+c]
+			}
+		}
+	}
+}
+
+// position is a place between two neighbours in a map: the first and the weight of
+// the second.
+type position struct {
+	at     int
+	weight float32
+}
+
+// locate returns where pixel i of side pixels lies in a map, if these were resized
+// to scaled pixels, extended to padded, and the map has the same corners.
+func locate(i, side, scaled, padded, cells int) position {
+	if cells == 1 {
+		return position{}
+	}
+	pixel := (float64(i)+0.5)*(float64(scaled)/float64(side)) - 0.5
+	pixel = min(max(pixel, 0), float64(scaled-1))
+	at := pixel * float64(cells-1) / float64(padded-1)
+	first := min(int(at), cells-2)
+	return position{first, float32(at - float64(first))}
+}
+
+// blend writes the row of a map that lies at a place between two of its rows.
+func blend(dst, m []float32, p position) {
+	n := len(dst)
+	first, second := m[p.at*n:][:n], m[min(p.at+1, len(m)/n-1)*n:][:n]
+	for i, v := range first {
+		dst[i] = mix(v, second[i], p.weight)
+	}
+}
+
+// mix returns the value between a and b at t, which runs from 0 to 1. It is rounded
+// alike on all processors.
+func mix(a, b, t float32) float32 { return a + float32(t*(b-a)) }
+
+// row writes the classes of row y of an image.
+func (p *Predictor) row(mask []uint8, y int, scratch []float32) {
+	classes := p.net.Task.ASPP.Classes
+	logits, mean, rows := scratch[:classes], scratch[classes:2*classes], scratch[2*classes:]
+	rest := rows
+	for _, s := range p.passes {
+		at := locate(y, p.height, s.height, s.view.Height, s.rows)
+		for _, m := range s.maps {
+			n := s.cells * classes
+			blend(rest[:n], m, at)
+			rest = rest[n:]
+		}
+	}
+	single := len(p.passes) == 1 && !p.o.Flip // the softmax changes no order
+	for x := range mask {
+		clear(mean)
+		rest = rows
+		for _, s := range p.passes {
+			at := s.columns[x]
+			for range s.maps {
+				first, second := rest[at.at*classes:][:classes], rest[min(at.at+1, s.cells-1)*classes:][:classes]
+				for k, v := range first {
+					logits[k] = mix(v, second[k], at.weight)
+				}
+				if !single {
+					addSoftmax(mean, logits)
+				}
+				rest = rest[s.cells*classes:]
+			}
+		}
+		if single {
+			mask[x] = largest(logits)
+		} else {
+			mask[x] = largest(mean)
+		}
+	}
+}
+
+// addSoftmax adds the probabilities that logits stand for; it overwrites these.
+func addSoftmax(sum, logits []float32) {
+	top := logits[largest(logits)]
+	var total float32
+	for k, v := range logits {
+		logits[k] = float32(math.Exp(float64(v - top)))
+		total += logits[k]
+	}
+	for k, v := range logits {
+		sum[k] += v / total
+	}
+}
+
+// largest returns the index of the first largest value.
+func largest(x []float32) uint8 {
+	best := 0
+	for k, v := range x {
+		if v > x[best] {
+			best = k
+		}
+	}
+	return uint8(best)
+}
+
+// Evaluate labels all images of a source and counts the classes against their
+// masks. An image without a mask is an error, as is one that cannot be loaded; with
+// an error, or when ctx is done, it returns what was counted until then.
+func (p *Predictor) Evaluate(ctx context.Context, src Source) (*Confusion, error) {
+	c, err := NewConfusion(p.net.Task.ASPP.Classes)
+	if err != nil {
+		return nil, err
+	}
+	for i := range src.Len() {
+		if err := ctx.Err(); err != nil {
+			return c, err
+		}
+		img, err := src.Load(ctx, i)
+		if err != nil {
+			return c, fmt.Errorf("segmentation: image %d: %w", i, err)
+		}
+		if img == nil || img.Mask == nil {
+			return c, fmt.Errorf("segmentation: image %d has no mask of classes; give a data set that has them", i)
+		}
+		predicted, err := p.Predict(img)
+		if err == nil {
+			err = c.Add(img.Mask, predicted)
+		}
+		if err != nil {
+			return c, fmt.Errorf("segmentation: image %d: %w", i, err)
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,519 @@
+package segmentation_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+
+	"unnas/cell"
+	"unnas/internal/rng"
+	"unnas/ops"
+	"unnas/pretext"
+	"unnas/segmentation"
+)
+
+// street returns a small network for the classes of Cityscapes, of output stride
+// 16, with random weights and the running statistics of some scenes.
+func street(t testing.TB) (segmentation.Network, *ops.Params) {
+	genotype, ok := cell.Published("unnas_cityscapes_rot")
+	require.True(t, ok)
+	n := segmentation.Network{
+		Body:     cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}},
+		Genotype: genotype,
+		Ops:      ops.Published(),
+		Task:     segmentation.Cityscapes(),
+	}
+	n.Task.ASPP.Channels = 6
+	p, err := n.Params(3)
+	require.NoError(t, err)
+	const images, height, width = 4, 65, 97
+	g := gorgonia.NewGraph()
+	x, err := ops.Images(g, "x", images, height, width, 3)
+	require.NoError(t, err)
+	logits, err := n.Logits(ops.NewScope(g, p), x)
+	require.NoError(t, err)
+	m, err := ops.NewVM(g, logits)
+	require.NoError(t, err)
+	var pixels []float32
+	for i := range images {
+		one := make([]float32, 3*height*width)
+		require.NoError(t, whole(n, height, width).Render(one, load(t, town{images, width, height}, i), false, nil))
+		pixels = append(pixels, one...)
+	}
+	require.NoError(t, ops.Bind(x, pixels))
+	for range 30 {
+		require.NoError(t, m.RunAll())
+	}
+	// On average no class is more likely than another.
+	m.SetTraining(false)
+	require.NoError(t, m.RunAll())
+	bias := p.Data(p.Find("classifier.classifier.classifier.3.bias"))
+	values := logits.Value().Data().([]float32)
+	for i, v := range values {
+		bias[i%19] -= v * 19 / float32(len(values))
+	}
+	return n, p
+}
+
+// town is a source of drawn images: blocks of the classes, each of a colour of its
+// own, under a sky; some pixels do not count.
+type town struct{ n, width, height int }
+
+func (d town) Len() int { return d.n }
+
+func (d town) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	img := &pretext.Image{Width: d.width, Height: d.height, Label: -1}
+	r := rng.New(1, "town", 0, i)
+	tops, classes := make([]int, 9), make([]uint8, 9)
+	for k := range tops {
+		tops[k], classes[k] = rng.IntN(r, d.height), uint8(rng.IntN(r, 19))
+	}
+	colours := segmentation.CityscapesPalette()
+	for y := range d.height {
+		for x := range d.width {
+			k, class := x*len(tops)/d.width, uint8(10)
+			if y >= tops[k] {
+				class = classes[k]
+			}
+			c := colours[class]
+			img.Pix = append(img.Pix, c.R^uint8(rng.IntN(r, 16)), c.G^uint8(y%16), c.B^uint8(x%16))
+			if y == tops[k] {
+				class = 255
+			}
+			img.Mask = append(img.Mask, class)
+		}
+	}
+	return img, ctx.Err()
+}
+
+func load(t testing.TB, d segmentation.Source, i int) *pretext.Image {
+	img, err := d.Load(context.Background(), i)
+	require.NoError(t, err)
+	return img
+}
+
+func predict(t testing.TB, n segmentation.Network, p *ops.Params, o segmentation.Options, img *pretext.Image) []uint8 {
+	predictor, err := segmentation.NewPredictor(n, p, o)
+	require.NoError(t, err)
+	mask, err := predictor.Predict(img)
+	require.NoError(t, err)
+	return mask
+}
+
+// full returns the logits of an image in a view, at the resolution of the view: the
+// long way, with all of them in memory.
+func full(t *testing.T, n segmentation.Network, p *ops.Params, v pretext.View, img *pretext.Image, flip bool) []float32 {
+	g := gorgonia.NewGraph()
+	x, err := ops.Images(g, "x", 1, v.Height, v.Width, 3)
+	require.NoError(t, err)
+	logits, err := n.Logits(ops.NewScope(g, p), x)
+	require.NoError(t, err)
+	y, err := ops.Upsample(logits, v.Height, v.Width)
+	require.NoError(t, err)
+	m, err := ops.NewVM(g, y)
+	require.NoError(t, err)
+	m.SetTraining(false)
+	pixels := make([]float32, 3*v.Height*v.Width)
+	require.NoError(t, v.Render(pixels, img, false, nil))
+	if flip {
+		pixels = mirrored(pixels, v.Width, 3)
+	}
+	require.NoError(t, ops.Bind(x, pixels))
+	require.NoError(t, m.RunAll())
+	out := y.Value().Data().([]float32)
+	if flip {
+		out = mirrored(out, v.Width, n.Task.ASPP.Classes)
+	}
+	return out
+}
+
+func mirrored(x []float32, width, channels int) []float32 {
+	out := make([]float32, len(x))
+	for p := range len(x) / channels {
+		q := p - p%width + width - 1 - p%width
+		copy(out[q*channels:][:channels], x[p*channels:][:channels])
+	}
+	return out
+}
+
+// whole returns the view of an image as it is, in a frame of that size.
+func whole(n segmentation.Network, height, width int) pretext.View {
+	v := n.Task.View
+	v.Crop, v.Short, v.Height, v.Width = pretext.CropWhole, 0, height, width
+	return v
+}
+
+// best returns the class of the largest value and by how much it is the largest.
+func best(x []float64) (class uint8, margin float64) {
+	margin = math.Inf(1)
+	for k, v := range x {
+		if v > x[class] {
+			class = uint8(k)
+		}
+	}
+	for k, v := range x {
+		if k != int(class) {
+			margin = min(margin, x[class]-v)
+		}
+	}
+	return class, margin
+}
+
+// TestPredictIsUpsampleAndArgmax holds the rows of predictions against logits that
+// were enlarged all at once, for one pass and for the mean of mirrored ones.
+func TestPredictIsUpsampleAndArgmax(t *testing.T) {
+	n, p := street(t)
+	for _, size := range [][3]int{{48, 72, 0}, {65, 97, 0}, {33, 49, 1}, {16, 160, 1}} {
+		for _, flip := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v %v", size, flip), func(t *testing.T) {
+				height, width := size[0], size[1]
+				img := load(t, town{1, width, height}, 0)
+				v := whole(n, (height+14)/16*16+1, (width+14)/16*16+1)
+				logits := full(t, n, p, v, img, false)
+				var mirror []float32
+				if flip {
+					mirror = full(t, n, p, v, img, true)
+				}
+				got := predict(t, n, p, segmentation.Options{Flip: flip}, img)
+				require.Len(t, got, height*width)
+				seen := map[uint8]bool{}
+				for i, class := range got {
+					at := 19 * (i/width*v.Width + i%width)
+					scores := make([]float64, 19)
+					for k := range scores {
+						scores[k] = float64(logits[at+k])
+					}
+					if flip {
+						scores = softmax(scores)
+						other := make([]float64, 19)
+						for k := range other {
+							other[k] = float64(mirror[at+k])
+						}
+						for k, v := range softmax(other) {
+							scores[k] += v
+						}
+					}
+					want, margin := best(scores)
+					if margin > 1e-5 {
+						require.Equal(t, want, class, "row %d, column %d", i/width, i%width)
+					}
+					seen[class] = true
+				}
+				assert.Greater(t, len(seen), 3, "the network is not blind")
+			})
+		}
+	}
+}
+
+func softmax(x []float64) []float64 {
+	var sum float64
+	for _, v := range x {
+		sum += math.Exp(v)
+	}
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = math.Exp(v) / sum
+	}
+	return out
+}
+
+// TestPredictScales has the mean over two scales, one of them larger, of logits
+// that are read where resizing puts a pixel.
+func TestPredictScales(t *testing.T) {
+	n, p := street(t)
+	const height, width = 33, 49
+	img := load(t, town{1, width, height}, 0)
+	small := whole(n, 33, 49)
+	large := whole(n, 81, 97) // 66 by 98 would need 113 columns
+	large.Short, large.Width = 66, 113
+	a, b := full(t, n, p, small, img, false), full(t, n, p, large, img, false)
+	got := predict(t, n, p, segmentation.Options{Scales: []float64{1, 2}}, img)
+	one := predict(t, n, p, segmentation.Options{}, img)
+	assert.False(t, bytes.Equal(one, got))
+	at := func(x []float32, v pretext.View, row, column float64, k int) float64 {
+		r, c := int(row), int(column)
+		fr, fc := row-float64(r), column-float64(c)
+		value := func(r, c int) float64 { return float64(x[(min(r, v.Height-1)*v.Width+min(c, v.Width-1))*19+k]) }
+		return (1-fr)*((1-fc)*value(r, c)+fc*value(r, c+1)) + fr*((1-fc)*value(r+1, c)+fc*value(r+1, c+1))
+	}
+	checked := 0
+	for i, class := range got {
+		y, x := float64(i/width), float64(i%width)
+		first, second := make([]float64, 19), make([]float64, 19)
+		for k := range first {
+			first[k] = at(a, small, y, x, k)
+			second[k] = at(b, large, 2*y+0.5, 2*x+0.5, k)
+		}
+		sum := softmax(first)
+		for k, v := range softmax(second) {
+			sum[k] += v
+		}
+		if want, margin := best(sum); margin > 1e-5 {
+			require.Equal(t, want, class, "row %g, column %g", y, x)
+			checked++
+		}
+	}
+	assert.Greater(t, checked, height*width/2)
+}
+
+// TestPredictAgain has equal bits for equal images, whatever came before and on any
+// number of cores, and sees new weights.
+func TestPredictAgain(t *testing.T) {
+	n, p := street(t)
+	o := segmentation.Options{Scales: []float64{0.5, 1}, Flip: true}
+	predictor, err := segmentation.NewPredictor(n, p, o)
+	require.NoError(t, err)
+	d := town{3, 48, 40}
+	want, err := predictor.Predict(load(t, d, 0))
+	require.NoError(t, err)
+	_, err = predictor.Predict(load(t, d, 1))
+	require.NoError(t, err)
+	_, err = predictor.Predict(load(t, town{1, 32, 64}, 0))
+	require.NoError(t, err)
+	got, err := predictor.Predict(load(t, d, 0))
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(want, got))
+	before := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(before)
+	for _, cores := range []int{1, 3} {
+		runtime.GOMAXPROCS(cores)
+		assert.True(t, bytes.Equal(want, predict(t, n, p, o, load(t, d, 0))), "%d cores", cores)
+	}
+	statistics := append([]float32(nil), p.Running()...)
+	bias := p.Data(p.Find("classifier.classifier.classifier.3.bias"))
+	require.NotNil(t, bias)
+	bias[7] = 1e3
+	got, err = predictor.Predict(load(t, d, 0))
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(bytes.Repeat([]byte{7}, 48*40), got))
+	assert.Equal(t, statistics, p.Running(), "evaluation does not train")
+}
+
+// TestPredictDense labels with output stride 8, of dilated cells, in both readings.
+func TestPredictDense(t *testing.T) {
+	n, _ := street(t)
+	whole := cell.DARTS(cell.ImageNetStem, 4, 6).Body
+	img := load(t, town{1, 60, 44}, 0)
+	for _, reading := range []segmentation.Reading{segmentation.AsNormal, segmentation.AsReduction} {
+		for _, stride := range []int{16, 8} {
+			var err error
+			n.Body, err = segmentation.WithStride(whole, stride, reading)
+			require.NoError(t, err)
+			p, err := n.Params(1)
+			require.NoError(t, err)
+			assert.Len(t, predict(t, n, p, segmentation.Options{}, img), 60*44)
+		}
+	}
+}
+
+func TestPredictOnePixel(t *testing.T) {
+	n, p := street(t)
+	for _, size := range [][2]int{{1, 1}, {1, 40}, {40, 1}} {
+		img := &pretext.Image{Height: size[0], Width: size[1], Pix: make([]uint8, 3*size[0]*size[1])}
+		assert.Len(t, predict(t, n, p, segmentation.Options{Scales: []float64{0.25, 1}}, img), size[0]*size[1])
+	}
+}
+
+func TestEvaluate(t *testing.T) {
+	n, p := street(t)
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	require.NoError(t, err)
+	d := town{4, 56, 40}
+	got, err := predictor.Evaluate(context.Background(), d)
+	require.NoError(t, err)
+	want, err := segmentation.NewConfusion(19)
+	require.NoError(t, err)
+	for i := range 4 {
+		img := load(t, d, i)
+		require.NoError(t, want.Add(img.Mask, predict(t, n, p, segmentation.Options{}, img)))
+	}
+	assert.Equal(t, want, got)
+	assert.Equal(t, uint64(4*56*(40-1)), got.Pixels(), "in each column one pixel does not count")
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	got, err = predictor.Evaluate(ctx, d)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Zero(t, got.Pixels())
+	got, err = predictor.Evaluate(context.Background(), bare{d})
+	require.EqualError(t, err, "segmentation: image 1 has no mask of classes; give a data set that has them")
+	assert.Equal(t, uint64(56*(40-1)), got.Pixels())
+}
+
+// bare is a source whose images, but for the first, have no masks.
+type bare struct{ town }
+
+func (b bare) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	img, err := b.town.Load(ctx, i)
+	if err == nil && i > 0 {
+		img.Mask = nil
+	}
+	return img, err
+}
+
+// broken is a source of which nothing can be loaded.
+type broken struct{}
+
+var errBroken = errors.New("broken")
+
+func (broken) Len() int                                          { return 1 }
+func (broken) Load(context.Context, int) (*pretext.Image, error) { return nil, errBroken }
+
+func TestPredictorErrors(t *testing.T) {
+	n, p := street(t)
+	for name, c := range map[string]struct {
+		change func(n *segmentation.Network, o *segmentation.Options)
+		want   string
+	}{
+		"body":      {func(n *segmentation.Network, _ *segmentation.Options) { n.Body.Reductions = []int{9} }, "segmentation: cell: Reductions is [9]"},
+		"genotype":  {func(n *segmentation.Network, _ *segmentation.Options) { n.Ops = ops.Set{ops.None()} }, "segmentation: cell: "},
+		"head":      {func(n *segmentation.Network, _ *segmentation.Options) { n.Task.ASPP.Rates = nil }, "ASPP rates []"},
+		"no scales": {func(_ *segmentation.Network, o *segmentation.Options) { o.Scales = []float64{} }, "segmentation: Scales is empty"},
+		"scale": {func(_ *segmentation.Network, o *segmentation.Options) { o.Scales = []float64{1, math.NaN()} },
+			"segmentation: Scales is [1 NaN]; each must be a positive number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, o := n, segmentation.Options{}
+			c.change(&n, &o)
+			_, err := segmentation.NewPredictor(n, p, o)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	_, err := segmentation.NewPredictor(n, ops.NewParams(), segmentation.Options{})
+	require.ErrorContains(t, err, "segmentation: the parameters have no values; take those of a training, or Network.Params")
+	_, err = segmentation.Network{}.Params(1)
+	require.ErrorContains(t, err, "segmentation: cell: Stem is")
+
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	require.NoError(t, err)
+	_, err = predictor.Predict(nil)
+	require.EqualError(t, err, "segmentation: no image")
+	_, err = predictor.Predict(&pretext.Image{Width: 20, Height: 16, Pix: make([]uint8, 7)})
+	require.ErrorContains(t, err, "holds 7 bytes, want 960")
+	_, err = predictor.Predict(&pretext.Image{Width: -20, Height: 16})
+	require.ErrorContains(t, err, "segmentation: image of -20 by 16 pixels")
+	_, err = predictor.Predict(&pretext.Image{Width: 1 << 40, Height: 1 << 20})
+	require.ErrorContains(t, err, "at most 67108864 pixels")
+	_, err = predictor.Evaluate(context.Background(), broken{})
+	require.ErrorIs(t, err, errBroken)
+	require.ErrorContains(t, err, "segmentation: image 0: broken")
+
+	other := n
+	other.Body.Width = 6
+	predictor, err = segmentation.NewPredictor(other, p, segmentation.Options{})
+	require.NoError(t, err)
+	img := load(t, town{1, 32, 32}, 0)
+	_, err = predictor.Predict(img)
+	require.ErrorContains(t, err, "parameter stem0.0.weight is a weight of shape")
+
+	bias := p.Data(p.Find("classifier.classifier.classifier.3.bias"))
+	bias[2] = float32(math.Inf(-1))
+	predictor, err = segmentation.NewPredictor(n, p, segmentation.Options{})
+	require.NoError(t, err)
+	_, err = predictor.Predict(img)
+	require.ErrorContains(t, err, "segmentation: logits are not finite numbers")
+}
+
+// TestPredictorMemory plans without taking, and refuses what the machine lacks.
+func TestPredictorMemory(t *testing.T) {
+	n, p := street(t)
+	one, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	require.NoError(t, err)
+	small, err := one.Bytes(64, 128)
+	require.NoError(t, err)
+	large, err := one.Bytes(128, 256)
+	require.NoError(t, err)
+	assert.InEpsilon(t, 4, float64(large)/float64(small), 0.3)
+	scaled, err := segmentation.NewPredictor(n, p, segmentation.Options{Scales: []float64{0.5, 1, 2}, Flip: true})
+	require.NoError(t, err)
+	most, err := scaled.Bytes(64, 128)
+	require.NoError(t, err)
+	assert.InEpsilon(t, float64(large), float64(most), 0.2, "scales share memory")
+	_, err = one.Bytes(0, 5)
+	require.ErrorContains(t, err, "segmentation: image of 5 by 0 pixels")
+
+	n.Body.Width = 1 << 14
+	wide, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	require.NoError(t, err)
+	_, err = wide.Bytes(16, 16)
+	require.ErrorContains(t, err, "parameter")
+}
+
+// BenchmarkPredict labels an image of the size of Cityscapes with the network of
+// the paper for segmentation.
+func BenchmarkPredict(b *testing.B) {
+	n, _ := street(b)
+	n.Genotype, _ = cell.Published("darts_v2")
+	n.Body = cell.Body{Stem: cell.ImageNetStem, Width: 82, Cells: 12, Reductions: cell.Reductions(12, 1)}
+	n.Task.ASPP = segmentation.EvalASPP(19)
+	p, err := n.Params(1)
+	require.NoError(b, err)
+	img := load(b, town{1, 2048, 1024}, 0)
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	require.NoError(b, err)
+	bytes, err := predictor.Bytes(1024, 2048)
+	require.NoError(b, err)
+	before := resident()
+	for b.Loop() {
+		_, err := predictor.Predict(img)
+		require.NoError(b, err)
+	}
+	b.ReportMetric(float64(bytes)/(1<<20), "planned-MiB")
+	if peak := resident(); peak > 0 {
+		b.ReportMetric(float64(peak-before)/(1<<20), "grown-MiB")
+	}
+}
+
+// resident returns the most memory that the process has had so far, or 0 where the
+// system does not tell.
+func resident() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// A network with weights of one's own labels the pixels of images of any size.
+func ExamplePredictor() {
+	genotype, _ := cell.Published("unnas_cityscapes_rot")
+	body, _ := segmentation.WithStride(cell.DARTS(cell.ImageNetStem, 4, 3).Body, 16, segmentation.AsNormal)
+	network := segmentation.Network{Body: body, Genotype: genotype, Ops: ops.Published(), Task: segmentation.Cityscapes()}
+	params, err := network.Params(1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Here params.ReadSafetensors would read the weights of a file.
+	predictor, err := segmentation.NewPredictor(network, params, segmentation.Options{Flip: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	images := town{2, 96, 48} // a darts.Source
+	img, _ := images.Load(context.Background(), 0)
+	mask, err := predictor.Predict(img)
+	fmt.Println(len(mask), err)
+	confusion, err := predictor.Evaluate(context.Background(), images)
+	fmt.Println(confusion.Pixels(), err)
+	// Output:
+	// 4608 <nil>
+	// 9024 <nil>
+}

@@ -1,0 +1,65 @@
+package segmentation
+
+import (
+	"fmt"
+	"slices"
+
+	"unnas/cell"
+)
+
+// Reading says what becomes of a reduction cell whose stride gives way. The paper
+// can be read in two ways: "the last stride-2 layer is replaced by stride 1" (Liu
+// et al., 2020, arXiv 2003.12056).
+type Reading string
+
+// The readings.
+const (
+	// AsNormal makes a normal cell of it and leaves the channels as they are, as
+	// the authors' release does; all published networks are of this form.
+	AsNormal Reading = "normal"
+	// AsReduction keeps the reduction cell, with the doubled channels and stride 1
+	// on all edges.
+	AsReduction Reading = "reduction"
+)
+
+// WithStride returns the body, which is that of a network for classification, with
+// the given output stride (cell.Body.OutputStride): the strides of its last
+// reductions give way, as the reading says. Under the ImageNet stem, with two
+// reductions, 32 becomes 16, the published stride, or 8.
+//
+// Where one stride gives way, nothing else changes, as in the authors' release.
+// Where two do, all cells after the first of them are dilated, so that they see as
+// much of the image as with one (Chen et al., 2017, arXiv 1706.05587, who double
+// the rates of the head then, too). A stride that the body cannot be given so is an
+// error that names those it can.
+func WithStride(body cell.Body, stride int, r Reading) (cell.Body, error) {
+	if err := body.Validate(); err != nil {
+		return cell.Body{}, fmt.Errorf("segmentation: %w", err)
+	}
+	if r != AsNormal && r != AsReduction {
+		return cell.Body{}, fmt.Errorf("segmentation: reading %q, want %q or %q", r, AsNormal, AsReduction)
+	}
+	var possible []int
+	strided := slices.DeleteFunc(slices.Clone(body.Reductions), func(i int) bool { return slices.Contains(body.Unstrided, i) })
+	for keep := len(strided); keep >= max(0, len(strided)-2); keep-- {
+		gone := strided[keep:]
+		b := body
+		if len(gone) == 2 {
+			b.Dilated = nil
+			for i := gone[0] + 1; i < b.Cells; i++ {
+				b.Dilated = append(b.Dilated, i)
+			}
+		}
+		if r == AsReduction {
+			b.Unstrided = slices.Concat(body.Unstrided, gone)
+			slices.Sort(b.Unstrided)
+		} else {
+			b.Reductions = slices.DeleteFunc(slices.Clone(body.Reductions), func(i int) bool { return slices.Contains(gone, i) })
+		}
+		if b.OutputStride() == stride {
+			return b, nil
+		}
+		possible = append(possible, b.OutputStride())
+	}
+	return cell.Body{}, fmt.Errorf("segmentation: output stride %d, and the body can have %v", stride, possible)
+}
