@@ -165,22 +165,22 @@ func (c Config) Validate() error {
 		return fmt.Errorf("darts: StopEigenvalue is %s, but the loss of %v has no Hessian: set StopEigenvalue to 0 or choose another Algorithm", plain(c.StopEigenvalue), c.Algorithm)
 	}
 	if err := within([]setting{
-		{"Epochs", float64(c.Epochs), 1, 1e6, false, true},
-		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false, true},
-		{"Batch", float64(c.Batch), 1, 1e6, false, true},
-		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false, true},
-		{"Portion", c.Portion, 0, 1, true, false},
-		{"Momentum", c.Momentum, 0, 1, false, false},
-		{"WeightDecay", c.WeightDecay, 0, 1, false, false},
-		{"Clip", c.Clip, 0, math.MaxFloat32, false, false},
-		{"ArchLR", c.ArchLR, 0, math.MaxFloat32, false, false},
-		{"ArchBeta1", c.ArchBeta1, 0, 1, false, false},
-		{"ArchBeta2", c.ArchBeta2, 0, 1, false, false},
-		{"ArchDecay", c.ArchDecay, 0, 1, false, false},
-		{"StopSkips", float64(c.StopSkips), 0, 1e6, false, true},
-		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false, false},
-		{"SkipDropout", c.SkipDropout, 0, 1, false, false},
-		{"Workers", float64(c.Workers), 1, 1 << 16, false, true},
+		{"Epochs", float64(c.Epochs), 1, 1e6, false},
+		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false},
+		{"Batch", float64(c.Batch), 1, 1e6, false},
+		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
+		{"Portion", c.Portion, 0, 1, true},
+		{"Momentum", c.Momentum, 0, 1, false},
+		{"WeightDecay", c.WeightDecay, 0, 1, false},
+		{"Clip", c.Clip, 0, math.MaxFloat32, false},
+		{"ArchLR", c.ArchLR, 0, math.MaxFloat32, false},
+		{"ArchBeta1", c.ArchBeta1, 0, 1, false},
+		{"ArchBeta2", c.ArchBeta2, 0, 1, false},
+		{"ArchDecay", c.ArchDecay, 0, 1, false},
+		{"StopSkips", float64(c.StopSkips), 0, 1e6, false},
+		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false},
+		{"SkipDropout", c.SkipDropout, 0, 1, false},
+		{"Workers", float64(c.Workers), 1, 1 << 16, false},
 	}); err != nil {
 		return err
 	}
@@ -192,10 +192,10 @@ func (c Config) Validate() error {
 
 // setting is a field and the range of its value.
 type setting struct {
-	name        string
-	value       float64
-	low, high   float64
-	open, whole bool // open: low itself is out of range
+	name      string
+	value     float64
+	low, high float64
+	open      bool // open: low itself is out of range
 }
 
 // within returns an error that names the first field that is out of its range.

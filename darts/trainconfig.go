@@ -83,18 +83,18 @@ func (c TrainConfig) Validate() error {
 		return fmt.Errorf("darts: LR: %w", err)
 	}
 	if err := within([]setting{
-		{"Epochs", float64(c.Epochs), 1, 1e6, false, true},
-		{"Batch", float64(c.Batch), 1, 1e6, false, true},
-		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false, true},
-		{"Momentum", c.Momentum, 0, 1, false, false},
-		{"WeightDecay", c.WeightDecay, 0, 1, false, false},
-		{"Clip", c.Clip, 0, math.MaxFloat32, false, false},
-		{"Auxiliary", c.Auxiliary, 0, 100, false, false},
-		{"DropPath", c.DropPath, 0, 1, false, false},
-		{"Average", c.Average, 0, 1, false, false},
-		{"PreciseBN", float64(c.PreciseBN), 0, 1e9, false, true},
-		{"EvaluateEvery", float64(c.EvaluateEvery), 0, 1e6, false, true},
-		{"Workers", float64(c.Workers), 1, 1 << 16, false, true},
+		{"Epochs", float64(c.Epochs), 1, 1e6, false},
+		{"Batch", float64(c.Batch), 1, 1e6, false},
+		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
+		{"Momentum", c.Momentum, 0, 1, false},
+		{"WeightDecay", c.WeightDecay, 0, 1, false},
+		{"Clip", c.Clip, 0, math.MaxFloat32, false},
+		{"Auxiliary", c.Auxiliary, 0, 100, false},
+		{"DropPath", c.DropPath, 0, 1, false},
+		{"Average", c.Average, 0, 1, false},
+		{"PreciseBN", float64(c.PreciseBN), 0, 1e9, false},
+		{"EvaluateEvery", float64(c.EvaluateEvery), 0, 1e6, false},
+		{"Workers", float64(c.Workers), 1, 1 << 16, false},
 	}); err != nil {
 		return err
 	}
