@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -12,31 +13,45 @@ import (
 type Network struct {
 	// Out is the feature map of the last cell [N, H, W, C].
 	Out *gorgonia.Node
-	// Middle is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads.
+	// Middle is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads; nil
+	// if the network has no place for one.
 	Middle *gorgonia.Node
+
+	stem Stem
 }
+
+// Path adds to what an edge of a cell gives, [N, H, W, C], what drops it at random
+// while a network learns.
+type Path func(y *gorgonia.Node) (*gorgonia.Node, error)
 
 // Network builds a network of the cells of g on images x [N, H, W, C] in s. set
 // holds the operations that g may name. Batch normalisations have scale and
 // shift.
 func (b Body) Network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set) (*Network, error) {
+	return b.network(s, x, g, set, nil)
+}
+
+// network is Network with a Path, unless it is nil, on every edge that does more
+// than pass its input on: the identity and none have no path to drop (Zoph et al.,
+// 2018, arXiv 1707.07012).
+func (b Body) network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set, path Path) (*Network, error) {
 	if err := g.Validate(set.Has); err != nil {
 		return nil, err
 	}
 	outs, err := b.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
 		if p.reduces {
-			return derivedCell(s, s0, s1, p, g.Reduce, g.ReduceConcat, set)
+			return derivedCell(s, s0, s1, p, g.Reduce, g.ReduceConcat, set, path)
 		}
-		return derivedCell(s, s0, s1, p, g.Normal, g.NormalConcat, set)
+		return derivedCell(s, s0, s1, p, g.Normal, g.NormalConcat, set, path)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Network{Out: outs[len(outs)-1], Middle: outs[2*b.Cells/3]}, nil
+	return &Network{Out: outs[len(outs)-1], Middle: outs[2*b.Cells/3], stem: b.Stem}, nil
 }
 
 // derivedCell builds one cell of a genotype.
-func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set) (*gorgonia.Node, error) {
+func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set, path Path) (*gorgonia.Node, error) {
 	states, err := p.inputs(s, s0, s1, true)
 	if err != nil {
 		return nil, err
@@ -54,6 +69,11 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 		}
 		if err != nil {
 			return nil, fmt.Errorf("edge %d→%d, %s: %w", e.From, target(i), e.Op, err)
+		}
+		if path != nil && y != states[e.From] && e.Op != ops.None().Name() {
+			if y, err = path(y); err != nil {
+				return nil, fmt.Errorf("edge %d→%d: %w", e.From, target(i), err)
+			}
 		}
 		terms = append(terms, y)
 		if len(terms) < edgesPerNode {
@@ -75,19 +95,22 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 
 // AuxiliaryHead returns logits [N, classes] from the middle of a network: a
 // second classifier that helps training and is left out of evaluation
-// (AuxiliaryWeight is its share of the loss). The map x must be of 8×8 pixels
+// (AuxiliaryWeight is its share of the loss). The middle must be of 8×8 pixels
 // under the CIFAR stem (images of 32×32) and of 7×7 under the ImageNet stem
 // (images of 224×224), or of any other size that its layers make one pixel of.
 // Under the ImageNet stem the last convolution is not normalised, as in the
 // networks that were published.
-func (b Body) AuxiliaryHead(s *ops.Scope, x *gorgonia.Node, classes int) (*gorgonia.Node, error) {
+func (n *Network) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, error) {
+	if n.Middle == nil {
+		return nil, errors.New("cell: auxiliary head: this network has no place for one; train it without")
+	}
 	s = s.Sub("auxiliary_head")
 	features := s.Sub("features")
 	stride := 3
-	if b.Stem == ImageNetStem {
+	if n.stem == ImageNetStem {
 		stride = 2
 	}
-	y, err := ops.ReLU(x)
+	y, err := ops.ReLU(n.Middle)
 	if err != nil {
 		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
 	}
@@ -98,7 +121,7 @@ func (b Body) AuxiliaryHead(s *ops.Scope, x *gorgonia.Node, classes int) (*gorgo
 		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
 	}
 	last := ops.Square(2, 1, 0, 1)
-	if b.Stem == ImageNetStem {
+	if n.stem == ImageNetStem {
 		if y, err = features.Sub("5").Conv(y, ops.ConvConfig{Out: 768, Window: last}); err == nil {
 			y, err = ops.ReLU(y)
 		}

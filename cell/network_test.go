@@ -228,7 +228,7 @@ func TestAuxiliaryHead(t *testing.T) {
 		got, err := body.Network(n.Scope, n.images(1, c.size, c.size, 3), g, ops.DARTS())
 		require.NoError(t, err)
 		before := n.Params().Count()
-		y, err := body.AuxiliaryHead(n.Scope, got.Middle, 7)
+		y, err := got.AuxiliaryHead(n.Scope, 7)
 		require.NoError(t, err)
 		assert.Equal(t, tensor.Shape{1, 7}, y.Shape())
 		channels := got.Middle.Shape()[3]
@@ -243,13 +243,21 @@ func TestAuxiliaryHead(t *testing.T) {
 		body := cell.DARTS(cell.CIFARStem, 2, 3).Body
 		got, err := body.Network(n.Scope, n.images(1, size, size, 3), g, ops.DARTS())
 		require.NoError(t, err)
-		_, err = body.AuxiliaryHead(n.Scope, got.Middle, 7)
+		_, err = got.AuxiliaryHead(n.Scope, 7)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, "cell: auxiliary head: ")
 	}
 	n := newNet(t)
-	_, err := cell.DARTS(cell.CIFARStem, 2, 3).Body.AuxiliaryHead(n.Scope, nil, 7)
-	assert.ErrorContains(t, err, "nil node")
+	bench := cell.NASBenchNetwork{
+		Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1},
+		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+	}
+	require.NoError(t, bench.Validate())
+	got, err := bench.Build(n.Scope, n.images(1, 8, 9, 3), nil)
+	require.NoError(t, err)
+	assert.Equal(t, tensor.Shape{1, 8, 9, 4}, got.Out.Shape())
+	_, err = got.AuxiliaryHead(n.Scope, 7)
+	assert.ErrorContains(t, err, "no place for one")
 }
 
 func TestEveryPublishedGenotypeTrains(t *testing.T) {
@@ -397,6 +405,50 @@ func TestCandidatesOfOnesOwn(t *testing.T) {
 	step = n.training(x, derived.Out)
 	first = step()
 	assert.Less(t, step(), first)
+}
+
+// TestPaths drops every path of the second image. Nothing is left of it in a
+// reduction cell, whose identities pass on nodes that are zero.
+func TestPaths(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	body := cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}
+	pixels := make([]float32, 2*8*8*3)
+	for i := range pixels {
+		pixels[i] = float32(i%7) - 3
+	}
+	params := ops.NewParams()
+	run := func(path func(g *gorgonia.ExprGraph) cell.Path) []float32 {
+		n := net{ops.NewScope(gorgonia.NewGraph(), params), t}
+		x := n.images(2, 8, 8, 3)
+		require.NoError(t, ops.Bind(x, pixels))
+		built, err := cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}.Build(n.Scope, x, path(n.Graph()))
+		require.NoError(t, err)
+		if !params.Ready() {
+			require.NoError(t, params.Init(1))
+		}
+		m, err := ops.NewVM(n.Graph(), built.Out)
+		require.NoError(t, err)
+		m.SetTraining(false)
+		require.NoError(t, m.RunAll())
+		return built.Out.Value().Data().([]float32)
+	}
+	whole := run(func(*gorgonia.ExprGraph) cell.Path { return nil })
+	paths := 0
+	dropped := run(func(graph *gorgonia.ExprGraph) cell.Path {
+		factors := gorgonia.NewTensor(graph, tensor.Float32, 1, gorgonia.WithShape(2), gorgonia.WithName("factors"))
+		require.NoError(t, ops.Bind(factors, []float32{1, 0}))
+		return func(y *gorgonia.Node) (*gorgonia.Node, error) {
+			paths++
+			return ops.ScaleImages(y, factors)
+		}
+	})
+	// The normal cell has six convolutions and two identities, each reduction cell
+	// five poolings and three identities.
+	assert.Equal(t, 6+5+5, paths)
+	half := len(whole) / 2
+	assert.Equal(t, whole[:half], dropped[:half], "nothing is dropped")
+	assert.Equal(t, make([]float32, half), dropped[half:], "all that is not zero was dropped")
+	assert.NotEqual(t, make([]float32, half), whole[half:])
 }
 
 // TestUnstrided keeps the resolution in one of two reductions: it is still a cell

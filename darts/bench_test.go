@@ -6,10 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"unnas/cell"
-	"unnas/internal/kernel"
 	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
@@ -45,7 +43,7 @@ func BenchmarkStep(b *testing.B) {
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
 			rule := newBilevel(config, m.team, o)
-			measure(b, m, func() {
+			measure(b, &m.engine, func() {
 				require.NoError(b, rule.arch(o, config.LR.Base))
 				require.NoError(b, rule.weights(o, config.LR.Base))
 			})
@@ -57,75 +55,73 @@ func BenchmarkStep(b *testing.B) {
 // without alphas.
 func BenchmarkTrain(b *testing.B) {
 	for _, c := range []struct {
-		name  string
-		task  pretext.Task
-		body  body
-		batch int
+		name      string
+		task      pretext.Task
+		network   cell.Architecture
+		auxiliary float64
+		batch     int
 	}{
-		{"cifar/batch=96", cifar, evaluated(cell.CIFARStem, 36, 20, 10), 96},
-		{"imagenet/batch=16", imagenet, evaluated(cell.ImageNetStem, 48, 14, 1000), 16},
-		{"nasbench/batch=32", cifar, nasBench, 32},
+		{"cifar/batch=96", cifar, evaluated(cell.CIFARStem, 36, 20), cell.AuxiliaryWeight, 96},
+		{"imagenet/batch=16", imagenet, evaluated(cell.ImageNetStem, 48, 14), cell.AuxiliaryWeight, 16},
+		{"nasbench/batch=32", cifar, nasBench, 0, 32},
 		// A head alone would need no gradient of its input; that of a network does.
-		{"aspp/batch=2", labelling(41, 640, segmentation.EvalASPP(19)), normalised, 2},
+		{"aspp/batch=2", labelling(41, 640, segmentation.EvalASPP(19)), normalised{}, 0, 2},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			m, n := newNetwork(b, c.task, c.body, c.batch)
-			require.NoError(b, ops.Build(func() error {
-				if err := ops.Grad(n.scope, m.loss.Value); err != nil {
-					return err
-				}
-				return m.plan(n.scope)
-			}))
-			require.NoError(b, m.bind())
-			config := DARTS()
-			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
-			rule := newBilevel(config, m.team, o)
-			measure(b, m, func() { require.NoError(b, rule.weights(o, config.LR.Base)) })
+			t := trainer(c.task, c.network, c.batch)
+			t.c.Clip, t.c.Auxiliary = 5, c.auxiliary
+			require.NoError(b, t.plan())
+			t.batch = randomBatch(c.task, c.batch)
+			measure(b, &t.engine, func() { require.NoError(b, t.take(0.025)) })
 		})
 	}
 }
 
-// evaluatedAtATime is the number of images of which the maps of a trained network
-// stay in the cache. In evaluation images do not depend on each other, so a batch
-// can be taken in parts.
-const evaluatedAtATime = 8
+// trainer returns a training without images, not planned yet.
+func trainer(task pretext.Task, a cell.Architecture, batch int) *training {
+	c := TrainConfig{Network: a, Epochs: 1, Batch: batch, Momentum: 0.9, WeightDecay: 3e-4}
+	return &training{c: c, task: task, engine: newEngine(1), result: &Trained{}}
+}
 
 // BenchmarkInfer times the logits of trained networks.
 func BenchmarkInfer(b *testing.B) {
 	for _, c := range []struct {
 		name  string
 		task  pretext.Task
-		body  body
+		net   cell.Architecture
 		batch int
 	}{
-		{"cifar/batch=1", cifar, evaluated(cell.CIFARStem, 36, 20, 0), 1},
-		{"cifar/batch=32", cifar, evaluated(cell.CIFARStem, 36, 20, 0), 32},
-		{"imagenet/batch=1", imagenet, evaluated(cell.ImageNetStem, 48, 14, 0), 1},
-		{"imagenet/batch=32", imagenet, evaluated(cell.ImageNetStem, 48, 14, 0), 32},
+		{"cifar/batch=1", cifar, evaluated(cell.CIFARStem, 36, 20), 1},
+		{"cifar/batch=32", cifar, evaluated(cell.CIFARStem, 36, 20), 32},
+		{"imagenet/batch=1", imagenet, evaluated(cell.ImageNetStem, 48, 14), 1},
+		{"imagenet/batch=32", imagenet, evaluated(cell.ImageNetStem, 48, 14), 32},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			part := min(c.batch, evaluatedAtATime)
-			m, n := newNetwork(b, c.task, c.body, part)
-			p, err := vm.Compile(n.scope.Graph(), vm.Options{Want: gorgonia.Nodes{n.logits}})
+			t := trainer(c.task, c.net, c.batch)
+			n, err := t.build(part, false, nil)
 			require.NoError(b, err)
-			m.weights, err = p.Bind(vm.NewArena(p), m.team)
+			require.NoError(b, t.params.Init(1))
+			t.bytes = int64(4 * t.params.Count())
+			require.NoError(b, t.compile(n.scope, vm.Options{Want: gorgonia.Nodes{n.logits}}))
+			machines, err := t.bind()
 			require.NoError(b, err)
-			m.weights.Training, m.weights.UpdateStats = false, false
-			m.bytes = p.Bytes(m.team.Size()) + int64(4*m.params.Count())
+			m := machines[0]
+			m.Training, m.UpdateStats = false, false
 			images := randomBatch(c.task, c.batch).X
 			size := len(images) / c.batch * part
-			measure(b, m, func() {
+			measure(b, &t.engine, func() {
 				for images := range slices.Chunk(images, size) {
-					require.NoError(b, m.let(m.images, &images[0], images))
-					require.NoError(b, m.weights.RunAll())
+					require.NoError(b, t.let(n.images, &images[0], images))
+					require.NoError(b, m.RunAll())
 				}
 			})
 		})
 	}
 }
 
-// measure times a step of a model.
-func measure(b *testing.B, m *model, step func()) {
+// measure times a step.
+func measure(b *testing.B, m *engine, step func()) {
 	step() // touches the memory
 	b.ReportAllocs()
 	for b.Loop() {
@@ -167,31 +163,17 @@ func (labeller) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
 	return ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: 255})
 }
 
-// body adds what lies between images and head. It returns the logits of an
-// auxiliary head, too, if there is one.
-type body func(s *ops.Scope, x *gorgonia.Node) (y, auxiliary *gorgonia.Node, err error)
-
-// evaluated returns the network of the cells of DARTS, with an auxiliary head if
-// that is to tell any classes.
-func evaluated(stem cell.Stem, width, cells, classes int) body {
-	return func(s *ops.Scope, x *gorgonia.Node) (y, auxiliary *gorgonia.Node, err error) {
-		g, _ := cell.Published("darts_v2")
-		stack := cell.DARTS(stem, width, cells).Body
-		n, err := stack.Network(s, x, g, ops.Published())
-		if err != nil {
-			return nil, nil, err
-		}
-		if classes > 0 {
-			auxiliary, err = stack.AuxiliaryHead(s, n.Middle, classes)
-		}
-		return n.Out, auxiliary, err
-	}
+// evaluated returns the network of the cells of DARTS.
+func evaluated(stem cell.Stem, width, cells int) cell.Architecture {
+	g, _ := cell.Published("darts_v2")
+	return cell.Derived{Body: cell.DARTS(stem, width, cells).Body, Genotype: g, Ops: ops.Published()}
 }
 
 // nasBench is the network of the cell 00005c142e6f48ac74fdcf73e3439874 of
 // NAS-Bench-101.
-func nasBench(s *ops.Scope, x *gorgonia.Node) (y, auxiliary *gorgonia.Node, err error) {
-	c := cell.NASBench{
+var nasBench = cell.NASBenchNetwork{
+	Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3},
+	Cell: cell.NASBench{
 		Matrix: [][]int{
 			{0, 1, 0, 0, 1, 1, 0},
 			{0, 0, 1, 0, 0, 0, 0},
@@ -202,58 +184,17 @@ func nasBench(s *ops.Scope, x *gorgonia.Node) (y, auxiliary *gorgonia.Node, err 
 			{0, 0, 0, 0, 0, 0, 0},
 		},
 		Ops: []string{"input", "conv3x3-bn-relu", "maxpool3x3", "conv3x3-bn-relu", "conv3x3-bn-relu", "conv1x1-bn-relu", "output"},
-	}
-	y, err = cell.NASBenchBody{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}.Network(s, x, c)
-	return y, nil, err
+	},
 }
 
-func normalised(s *ops.Scope, x *gorgonia.Node) (y, auxiliary *gorgonia.Node, err error) {
-	y, err = s.BatchNorm(x, true)
-	return y, nil, err
-}
+// normalised is a network that does no more than normalise its images.
+type normalised struct{}
 
-// newNetwork builds a network with the head and the loss of a task, and draws its
-// weights.
-func newNetwork(b *testing.B, task pretext.Task, add body, batch int) (*model, *network) {
-	m := &model{params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{}, parts: 1}
-	n := &network{scope: ops.NewScope(gorgonia.NewGraph(), m.params)}
-	spec := task.Spec()
-	shape := []int{batch}
-	if len(spec.LabelShape) > 1 {
-		shape = append(shape, spec.LabelShape...)
-	}
-	require.NoError(b, ops.Build(func() error {
-		var err error
-		if m.images, err = ops.Images(n.scope.Graph(), "images", batch, spec.Height, spec.Width, spec.Channels); err != nil {
-			return err
-		}
-		if m.labels, err = ops.Labels(n.scope.Graph(), "labels", shape...); err != nil {
-			return err
-		}
-		features, auxiliary, err := add(n.scope, m.images)
-		if err != nil {
-			return err
-		}
-		if n.logits, err = task.Head(n.scope.Sub("classifier"), features); err != nil {
-			return err
-		}
-		if m.loss, err = task.Loss(n.logits, m.labels); err != nil || auxiliary == nil {
-			return err
-		}
-		second, err := task.Loss(auxiliary, m.labels)
-		if err != nil {
-			return err
-		}
-		share, err := gorgonia.Mul(second.Value, gorgonia.NewConstant(float32(cell.AuxiliaryWeight)))
-		if err != nil {
-			return err
-		}
-		m.loss.Value, err = gorgonia.Add(m.loss.Value, share)
-		return err
-	}))
-	m.bytes = int64(m.params.Count() * 3 * 4)
-	require.NoError(b, m.params.Init(1))
-	return m, n
+func (normalised) Validate() error { return nil }
+
+func (normalised) Build(s *ops.Scope, x *gorgonia.Node, _ cell.Path) (*cell.Network, error) {
+	y, err := s.BatchNorm(x, true)
+	return &cell.Network{Out: y}, err
 }
 
 // fixed is an objective with one batch for everything.

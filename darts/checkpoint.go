@@ -20,7 +20,7 @@ import (
 	"unnas/pretext"
 )
 
-// A checkpoint is all that a search needs to go on. What is drawn depends on the
+// A checkpoint is all that a run needs to go on. What is drawn depends on the
 // seed, the epoch and the image, so no state of a generator is among it. All
 // numbers are little-endian:
 //
@@ -35,15 +35,15 @@ import (
 // another version can be told from a damaged one.
 const (
 	checkpointMagic   = "unnas checkpoint"
-	checkpointVersion = 2
+	checkpointVersion = 1
 	checkpointPrefix  = len(checkpointMagic) + 8
 	checkpointTrailer = 4
 	maxHeader         = 1 << 20
 )
 
-// errOther is the error of a checkpoint that is whole, but not of this search.
+// errOther is the error of a checkpoint that is whole, but not of this run.
 // Others before it are not either, so none is tried.
-var errOther = errors.New("not of this search")
+var errOther = errors.New("not of this run")
 
 // header is what a checkpoint holds besides arrays.
 type header struct {
@@ -55,16 +55,13 @@ type header struct {
 // position is where in a run a checkpoint was made: between two steps, or after
 // an epoch.
 type position struct {
-	Epoch     int           `json:"epoch"`      // under way, from 0
-	Step      int           `json:"step"`       // steps of it that are done; if all are, so is the epoch
-	ArchSteps int           `json:"arch_steps"` // steps of the alphas
-	Train     [3]float64    `json:"train"`      // the sums of trainMean
-	Held      [3]float64    `json:"held"`       // the sums of heldMean
-	Past      []reading     `json:"past"`       // see sharpened
-	Elapsed   time.Duration `json:"elapsed_ns"` // time that the run has taken
-	Lap       time.Duration `json:"lap_ns"`     // time that the epoch has taken
-	Metrics   int64         `json:"metrics"`    // length of metrics.jsonl in bytes
-	Watch     watch         `json:"watch"`
+	Epoch    int             `json:"epoch"`      // under way, from 0
+	Step     int             `json:"step"`       // steps of it that are done
+	Complete int             `json:"complete"`   // epochs that are
+	State    json.RawMessage `json:"state"`      // of the phase
+	Elapsed  time.Duration   `json:"elapsed_ns"` // time that the run has taken
+	Lap      time.Duration   `json:"lap_ns"`     // time that the epoch has taken
+	Metrics  int64           `json:"metrics"`    // length of metrics.jsonl in bytes
 }
 
 // array is one of the arrays of a checkpoint.
@@ -75,20 +72,9 @@ type array struct {
 	data []float32
 }
 
-// arrays returns the memory that a search goes on from.
-func (s *search) arrays() []array {
-	var all []array
-	add := func(name string, data []float32) { all = append(all, array{name, len(data), data}) }
-	add("weights", s.m.params.Weights())
-	add("alphas", s.m.params.Alphas())
-	add("running statistics", s.m.params.Running())
-	add("velocity", s.rule.velocity)
-	add("mean of the alphas' gradients", s.rule.mean)
-	add("mean of their squares", s.rule.squares)
-	return all
-}
+func arrayOf(name string, data []float32) array { return array{name, len(data), data} }
 
-// identify returns what must be equal in a search that goes on with another's
+// identify returns what must be equal in a run that goes on with another's
 // state, as JSON: the figures of its start with the configuration, the settings
 // of the task if they have a JSON form, and a digest of the names and shapes of
 // all parameters, which differ when an operation is built in another way.
@@ -116,12 +102,15 @@ func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 	return b, nil
 }
 
-// checkpoint writes the state of a search whose metrics.jsonl has so many bytes.
-func (s *search) checkpoint(w io.Writer, metrics int64) error {
-	h := header{Run: s.identity, Arrays: s.arrays(), At: position{
-		Epoch: s.epoch, Step: s.step, ArchSteps: s.rule.archSteps,
-		Train: s.trainMean.sums(), Held: s.heldMean.sums(), Past: s.past, Watch: s.watch,
-		Elapsed: time.Since(s.started), Lap: time.Since(s.begun), Metrics: metrics,
+// checkpoint writes the state of a run whose metrics.jsonl has so many bytes.
+func (r *run) checkpoint(w io.Writer, metrics int64) error {
+	state, err := json.Marshal(r.phase.state())
+	if err != nil {
+		return err
+	}
+	h := header{Run: r.identity, Arrays: r.phase.arrays(), At: position{
+		Epoch: r.epoch, Step: r.step, Complete: r.complete, State: state,
+		Elapsed: time.Since(r.started), Lap: time.Since(r.begun), Metrics: metrics,
 	}}
 	text, err := json.Marshal(h)
 	if err != nil {
@@ -149,21 +138,21 @@ func (s *search) checkpoint(w io.Writer, metrics int64) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// restore brings a search to the state in a checkpoint of size bytes, made when
+// restore brings a run to the state in a checkpoint of size bytes, made when
 // metrics.jsonl had a number of bytes that limit must not be below; it returns
-// that number. The search changes only once the whole checkpoint has proved to
-// be good. The error of one that is not of this search is errOther.
-func (s *search) restore(r io.ReadSeeker, size, limit int64) (metrics int64, err error) {
-	h, err := readHeader(r, size)
+// that number. The run changes only once the whole checkpoint has proved to be
+// good. The error of one that is not of this run is errOther.
+func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err error) {
+	h, err := readHeader(f, size)
 	if err != nil {
 		return 0, err
 	}
-	if d := differences(h.Run, s.identity); len(d) > 0 {
+	if d := differences(h.Run, r.identity); len(d) > 0 {
 		return 0, fmt.Errorf("%w (saved → given):\n%s\ngive what was saved, or choose another folder", errOther, strings.Join(d, "\n"))
 	}
-	all, at := s.arrays(), h.At
+	all, at, steps := r.phase.arrays(), h.At, r.phase.steps()
 	rest := size - checkpointTrailer
-	if here, err := r.Seek(0, io.SeekCurrent); err == nil {
+	if here, err := f.Seek(0, io.SeekCurrent); err == nil {
 		rest -= here
 	}
 	for i, a := range all {
@@ -175,21 +164,23 @@ func (s *search) restore(r io.ReadSeeker, size, limit int64) (metrics int64, err
 	switch {
 	case rest != 0:
 		return 0, fmt.Errorf("%d bytes are not as many as its arrays take", size)
-	case at.Epoch < 0 || at.Epoch >= s.c.Epochs || at.Step < 0 || at.Step > s.w.steps() || at.ArchSteps < 0 || at.ArchSteps > at.Epoch*s.w.steps()+at.Step:
-		return 0, fmt.Errorf("there is no step %d with %d of the alphas in epoch %d", at.Step, at.ArchSteps, at.Epoch+1)
+	case at.Epoch < 0 || at.Epoch >= r.epochs || at.Step < 0 || at.Step > steps || at.Complete != at.Epoch && (at.Complete != at.Epoch+1 || at.Step < steps):
+		return 0, fmt.Errorf("there is no step %d in epoch %d with %d epochs complete", at.Step, at.Epoch+1, at.Complete)
 	case at.Metrics < 0 || at.Metrics > limit:
 		return 0, fmt.Errorf("%s has lost lines since: it has %d bytes and had %d", metricsFile, limit, at.Metrics)
 	}
+	commit, err := r.phase.adopt(at.State, at.Epoch*steps+at.Step)
+	if err != nil {
+		return 0, err
+	}
 	for _, a := range all {
-		if err := readFloats(r, a.data); err != nil {
+		if err := readFloats(f, a.data); err != nil {
 			return 0, err
 		}
 	}
-	s.epoch, s.step, s.rule.archSteps = at.Epoch, at.Step, at.ArchSteps
-	s.trainMean, s.heldMean, s.past = meanOf(at.Train), meanOf(at.Held), at.Past
-	s.started, s.begun = time.Now().Add(-at.Elapsed), time.Now().Add(-at.Lap)
-	s.result.Epochs = s.done() / s.w.steps()
-	s.watch = at.Watch
+	commit()
+	r.epoch, r.step, r.complete = at.Epoch, at.Step, at.Complete
+	r.started, r.begun = time.Now().Add(-at.Elapsed), time.Now().Add(-at.Lap)
 	return at.Metrics, nil
 }
 

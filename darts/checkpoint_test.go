@@ -198,7 +198,7 @@ func TestResumeWithReadings(t *testing.T) {
 	assert.Equal(t, events(whole), events(dir))
 	last := fmt.Sprintf(checkpointFile, resumableSteps)
 	assert.True(t, contents(t, whole)[last] == contents(t, dir)[last])
-	assert.Contains(t, contents(t, whole)[last], `"past":[{"eigenvalue":`)
+	assert.Contains(t, contents(t, whole)[last], `"past":[{"epoch":2,"eigenvalue":`)
 }
 
 // stopping is a source that ends a run in the middle of a step, when it is asked
@@ -370,7 +370,10 @@ var damages = map[string]struct {
 	"missing values":     {func(b []byte) []byte { return seal(b[:len(b)-8]) }, "not as many as its arrays take"},
 	"other arrays":       {replaced(`"name":"velocity"`, `"name":"velocitx"`), "not those of the network"},
 	"epoch beyond":       {replaced(`"at":{"epoch":1`, `"at":{"epoch":3`), "epoch 4"},
-	"negative step":      {replaced(`"step":2,"arch`, `"step":-2,"arch`), "no step -2"},
+	"negative step":      {replaced(`"step":2,"complete`, `"step":-2,"complete`), "no step -2"},
+	"more epochs":        {replaced(`"complete":1`, `"complete":2`), "with 2 epochs complete"},
+	"alphas ahead":       {replaced(`"arch_steps":5`, `"arch_steps":7`), "no 7 steps of the alphas in 6"},
+	"a state of another": {replaced(`"state":{`, `"state":[],"x":{`), "cannot unmarshal array"},
 	"lost lines":         {replaced(`"metrics":`, `"metrics":9`), "lost lines"},
 	"position of a text": {replaced(`"epoch":1`, `"epoch":"1"`), "JSON"},
 }
@@ -392,7 +395,7 @@ func replaced(old, new string) func(b []byte) []byte {
 
 func TestDamagedCheckpoint(t *testing.T) {
 	s := blank(t)
-	s.epoch, s.step, s.rule.archSteps = 1, 2, 5
+	s.epoch, s.step, s.complete, s.rule.archSteps = 1, 2, 1, 5
 	var whole bytes.Buffer
 	require.NoError(t, s.checkpoint(&whole, 10))
 	require.NoError(t, restored(blank(t), whole.Bytes()))
@@ -560,7 +563,7 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	binary.LittleEndian.PutUint32(b[len(checkpointMagic):], 8)
 	require.NoError(t, os.WriteFile(newest, seal(b), 0o644))
 	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
-	for _, want := range []string{"darts: ", newest, "version 8", "version 2"} {
+	for _, want := range []string{"darts: ", newest, "version 8", "version 1"} {
 		assert.ErrorContains(t, err, want)
 	}
 }
@@ -591,18 +594,20 @@ func TestOpenFolder(t *testing.T) {
 func blank(t testing.TB) *search {
 	p := ops.NewParams()
 	require.NoError(t, p.Init(0))
-	return &search{
-		c: Config{Epochs: 3}, m: &model{params: p}, identity: []byte(`{"config":{"seed":1}}`), result: &Result{},
+	s := &search{
+		m: &model{engine: engine{params: p}}, result: &Result{},
 		w:    &loader{loaderOptions: loaderOptions{batch: 2, train: true}, indices: make([]int, 8)},
 		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
 	}
+	s.run = run{phase: s, epochs: 3, identity: []byte(`{"config":{"seed":1}}`)}
+	return s
 }
 
 // FuzzCheckpoint restores arbitrary bytes, with a good checksum if seal is set.
 // What is refused changes nothing; what is taken is written again as it was.
 func FuzzCheckpoint(f *testing.F) {
 	s := blank(f)
-	s.epoch, s.step, s.rule.archSteps, s.trainMean = 1, 3, 2, mean{1.5, 2, 3}
+	s.epoch, s.step, s.complete, s.rule.archSteps, s.trainMean = 1, 3, 1, 2, mean{1.5, 2, 3}
 	var b bytes.Buffer
 	require.NoError(f, s.checkpoint(&b, 99))
 	f.Add(b.Bytes(), false)
@@ -629,7 +634,11 @@ func FuzzCheckpoint(f *testing.F) {
 		require.NoError(t, err)
 		g, err := readHeader(bytes.NewReader(again.Bytes()), int64(again.Len()))
 		require.NoError(t, err)
-		h.At.Elapsed, h.At.Lap = g.At.Elapsed, g.At.Lap
+		var read, written searchState
+		require.NoError(t, json.Unmarshal(h.At.State, &read))
+		require.NoError(t, json.Unmarshal(g.At.State, &written))
+		require.Equal(t, read, written)
+		h.At.Elapsed, h.At.Lap, h.At.State = g.At.Elapsed, g.At.Lap, g.At.State
 		require.Equal(t, h.At, g.At)
 	})
 }

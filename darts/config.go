@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -163,29 +164,43 @@ func (c Config) Validate() error {
 	if c.StopEigenvalue != 0 && c.Algorithm == GDAS {
 		return fmt.Errorf("darts: StopEigenvalue is %s, but the loss of %v has no Hessian: set StopEigenvalue to 0 or choose another Algorithm", plain(c.StopEigenvalue), c.Algorithm)
 	}
-	for _, f := range []struct {
-		name        string
-		value       float64
-		low, high   float64
-		open, whole bool // open: low itself is out of range
-	}{
-		{"Epochs", float64(c.Epochs), 1, 1e6, false, true},
-		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false, true},
-		{"Batch", float64(c.Batch), 1, 1e6, false, true},
-		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false, true},
-		{"Portion", c.Portion, 0, 1, true, false},
-		{"Momentum", c.Momentum, 0, 1, false, false},
-		{"WeightDecay", c.WeightDecay, 0, 1, false, false},
-		{"Clip", c.Clip, 0, math.MaxFloat32, false, false},
-		{"ArchLR", c.ArchLR, 0, math.MaxFloat32, false, false},
-		{"ArchBeta1", c.ArchBeta1, 0, 1, false, false},
-		{"ArchBeta2", c.ArchBeta2, 0, 1, false, false},
-		{"ArchDecay", c.ArchDecay, 0, 1, false, false},
-		{"StopSkips", float64(c.StopSkips), 0, 1e6, false, true},
-		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false, false},
-		{"SkipDropout", c.SkipDropout, 0, 1, false, false},
-		{"Workers", float64(c.Workers), 1, 1 << 16, false, true},
-	} {
+	if err := within([]setting{
+		{"Epochs", float64(c.Epochs), 1, 1e6, false},
+		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false},
+		{"Batch", float64(c.Batch), 1, 1e6, false},
+		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
+		{"Portion", c.Portion, 0, 1, true},
+		{"Momentum", c.Momentum, 0, 1, false},
+		{"WeightDecay", c.WeightDecay, 0, 1, false},
+		{"Clip", c.Clip, 0, math.MaxFloat32, false},
+		{"ArchLR", c.ArchLR, 0, math.MaxFloat32, false},
+		{"ArchBeta1", c.ArchBeta1, 0, 1, false},
+		{"ArchBeta2", c.ArchBeta2, 0, 1, false},
+		{"ArchDecay", c.ArchDecay, 0, 1, false},
+		{"StopSkips", float64(c.StopSkips), 0, 1e6, false},
+		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false},
+		{"SkipDropout", c.SkipDropout, 0, 1, false},
+		{"Workers", float64(c.Workers), 1, 1 << 16, false},
+	}); err != nil {
+		return err
+	}
+	if err := belowOne([]share{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
+		return err
+	}
+	return fits(c.Batch, c.MicroBatch, c.Memory)
+}
+
+// setting is a field and the range of its value.
+type setting struct {
+	name      string
+	value     float64
+	low, high float64
+	open      bool // open: low itself is out of range
+}
+
+// within returns an error that names the first field that is out of its range.
+func within(all []setting) error {
+	for _, f := range all {
 		if f.value >= f.low && f.value <= f.high && !(f.open && f.value == f.low) {
 			continue // a NaN is out of every range
 		}
@@ -195,27 +210,35 @@ func (c Config) Validate() error {
 		}
 		return fmt.Errorf("darts: %s is %s, must be %s %s to %s", f.name, plain(f.value), from, plain(f.low), plain(f.high))
 	}
-	for _, f := range []struct {
-		name  string
-		value float64
-	}{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}} {
+	return nil
+}
+
+// share is a field whose value is 0 to 1.
+type share struct {
+	name  string
+	value float64
+}
+
+// belowOne returns an error that names the first field that is 1.
+func belowOne(all []share) error {
+	for _, f := range all {
 		if f.value == 1 {
 			return fmt.Errorf("darts: %s is 1, must be below 1", f.name)
 		}
 	}
-	if c.MicroBatch > 0 && c.Batch%c.MicroBatch != 0 {
-		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d", c.MicroBatch, c.Batch)
+	return nil
+}
+
+// fits checks the settings of a batch and its memory.
+func fits(batch, micro int, bytes int64) error {
+	if micro > 0 && batch%micro != 0 {
+		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d", micro, batch)
 	}
-	if c.Memory < 0 {
-		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that there is, or more", c.Memory)
+	if bytes < 0 {
+		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that there is, or more", bytes)
 	}
 	return nil
 }
 
 // atOnce returns how many images go through the network at once.
-func (c Config) atOnce() int {
-	if c.MicroBatch > 0 {
-		return c.MicroBatch
-	}
-	return c.Batch
-}
+func (c Config) atOnce() int { return cmp.Or(c.MicroBatch, c.Batch) }

@@ -13,6 +13,7 @@ import (
 
 // A reading is what the rule of Config.StopEigenvalue knows of an epoch.
 type reading struct {
+	Epoch      int     `json:"epoch"` // from 1
 	Eigenvalue float64 `json:"eigenvalue"`
 	Genotype   string  `json:"genotype"`
 }
@@ -61,9 +62,8 @@ func (s *search) measure() error {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return fmt.Errorf("%w: the eigenvalue of the alphas is %v", ErrDiverged, value)
 	}
-	s.past = append(s.past, reading{value, s.result.Last.Genotype})
+	s.past = append(s.past, reading{s.epoch + 1, value, s.result.Last.Genotype})
 	s.past = s.past[max(0, len(s.past)-readings):]
-	s.result.Last.Eigenvalue = value
 	return nil
 }
 

@@ -127,7 +127,7 @@ func TestEigenvalueAgainstDifferences(t *testing.T) {
 func history(values ...float64) []reading {
 	var past []reading
 	for i, v := range values {
-		past = append(past, reading{v, fmt.Sprint(i)})
+		past = append(past, reading{i + 1, v, fmt.Sprint(i)})
 	}
 	return past
 }
@@ -187,10 +187,10 @@ func TestStopEigenvalue(t *testing.T) {
 			})
 			s, err := newSearch(resumableSource, smallTask(), config)
 			require.NoError(t, err)
-			s.epoch, s.result.Epochs = 9, 9
+			s.epoch, s.complete = 9, 9
 			s.past = history(c.before, c.before, c.before, c.before, c.before, c.after, c.after, c.after, c.after)
 			s.past[2].Genotype = earlier
-			r, err := s.run(t.Context())
+			r, err := s.search(t.Context())
 			require.NoError(t, err)
 			assert.False(t, math.IsNaN(last.Eigenvalue))
 			assert.Equal(t, last.Eigenvalue, r.Last.Eigenvalue)

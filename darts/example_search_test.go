@@ -194,7 +194,7 @@ func ExampleMeasure() {
 	g, _ := cell.Published("darts_v2")
 	body := cell.DARTS(cell.CIFARStem, 36, 20).Body
 	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
-	size, err := darts.Measure(body, g, ops.Published(), task)
+	size, err := darts.Measure(cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}, task)
 	fmt.Println(size.Params, size.MACs, err)
 	// Output: 3349342 528359040 <nil>
 }

@@ -75,9 +75,9 @@ func planToFit(c Config, task pretext.Task, began int) (m *model, settings Confi
 		}
 		m.bytes += 2 * ringBytes(task.Spec(), c.Batch)
 		if first == 0 {
-			first = m.bytes
+			first = m.planned()
 		}
-		err = c.refusal(m.bytes)
+		err = c.refusal(m.planned())
 		if err == nil {
 			break
 		}
@@ -100,5 +100,5 @@ func planToFit(c Config, task pretext.Task, began int) (m *model, settings Confi
 	if c.Batch == began {
 		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
 	}
-	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", storage(first), storage(c.room()), rates, storage(m.bytes)), nil
+	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", storage(first), storage(c.room()), rates, storage(m.planned())), nil
 }

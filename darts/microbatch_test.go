@@ -160,7 +160,7 @@ func needs(t *testing.T, c Config) int64 {
 	c.Memory = math.MaxInt64
 	m, _, _, err := planToFit(c, smallTask(), 0)
 	require.NoError(t, err)
-	return m.bytes
+	return m.planned()
 }
 
 func TestMicroBatchNeedsLess(t *testing.T) {

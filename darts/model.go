@@ -14,46 +14,34 @@ import (
 	"unnas/pretext"
 )
 
-// model is a supernet with the head and the loss of a task, ready to run on
-// batches.
-type model struct {
+// engine runs graphs over the same parameters on batches: it has what they share.
+type engine struct {
 	params *ops.Params
-	net    *cell.Supernet
-	size   cell.Complexity
-
-	images, labels *gorgonia.Node
-	loss           ops.Loss
-	team           *kernel.Team
-	// One plan for each half of a step: neither computes the gradients that only
-	// the other needs. A look ahead needs both; nil to first order. They share
-	// their memory.
-	weights, alphas, both *vm.Machine
-	plans                 []*vm.Plan // of these machines, until they are bound
-	recompute, ahead      bool
-	sampler               *sampler // nil if the algorithm draws nothing
-	dropper               *dropper // nil without SkipDropout
-	bytes                 int64    // of memory that a search takes
-	// A batch goes through the network in so many parts, one after the other. If
-	// there are several, sum gathers their gradients: of the weights, then of the
-	// alphas.
+	team   *kernel.Team
+	bytes  int64 // of memory that a run takes
+	plans  []*vm.Plan
+	// A batch goes through a network in so many parts, one after the other. If there
+	// are several, sum gathers their gradients: of the weights, then of the alphas.
 	parts int
 	sum   []float32
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
 
-// network is what a graph of one batch consists of.
+func newEngine(parts int) engine {
+	return engine{params: ops.NewParams(), team: kernel.NewTeam(0), parts: parts, headers: map[any]*tensor.Dense{}}
+}
+
+// network is a graph from the images of a batch to their loss.
 type network struct {
 	scope          *ops.Scope
 	images, labels *gorgonia.Node
-	net            *cell.Supernet
 	logits         *gorgonia.Node
 	loss           ops.Loss
 }
 
-// build adds the supernet of a space with the head of a task to a new graph, for
-// batches of so many images.
-func build(p *ops.Params, space cell.Space, weigh cell.Weigh, task pretext.Task, batch int) (*network, error) {
+// newNetwork makes the inputs of a graph for batches of so many images.
+func newNetwork(p *ops.Params, task pretext.Task, batch int) (*network, error) {
 	g := gorgonia.NewGraph()
 	n := &network{scope: ops.NewScope(g, p)}
 	spec := task.Spec()
@@ -65,24 +53,66 @@ func build(p *ops.Params, space cell.Space, weigh cell.Weigh, task pretext.Task,
 	if len(shape) == 2 { // some labels for an image, rather than a map of them
 		shape = []int{batch * shape[1]}
 	}
-	if n.labels, err = ops.Labels(g, "labels", shape...); err != nil {
-		return nil, err
+	n.labels, err = ops.Labels(g, "labels", shape...)
+	return n, err
+}
+
+// head adds the head and the loss of a task to a feature map.
+func (n *network) head(task pretext.Task, features *gorgonia.Node) (err error) {
+	if n.logits, err = task.Head(n.scope.Sub("classifier"), features); err != nil {
+		return fmt.Errorf("head of %s: %w", task.Name(), err)
 	}
-	if n.net, err = space.SupernetWith(n.scope, n.images, weigh); err != nil {
-		return nil, err
+	n.loss, err = n.lossOf(task, n.logits)
+	return err
+}
+
+func (n *network) lossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, error) {
+	loss, err := task.Loss(logits, n.labels)
+	if err != nil {
+		return loss, fmt.Errorf("loss of %s: %w", task.Name(), err)
 	}
-	if n.logits, err = task.Head(n.scope.Sub("classifier"), n.net.Out); err != nil {
-		return nil, fmt.Errorf("head of %s: %w", task.Name(), err)
+	return loss, nil
+}
+
+// wanted returns what every run on a batch gives.
+func (n *network) wanted() gorgonia.Nodes {
+	return gorgonia.Nodes{n.loss.Value, n.loss.Correct, n.loss.Count}
+}
+
+// model is a supernet with the head and the loss of a task, ready to run on
+// batches.
+type model struct {
+	engine
+	*network
+	net  *cell.Supernet
+	size cell.Complexity
+
+	// One plan for each half of a step: neither computes the gradients that only
+	// the other needs. A look ahead needs both; nil to first order. They share
+	// their memory.
+	weights, alphas, both *vm.Machine
+	recompute, ahead      bool
+	sampler               *sampler // nil if the algorithm draws nothing
+	dropper               *dropper // nil without SkipDropout
+}
+
+// build adds the supernet of a space with the head of a task to a new graph, for
+// batches of so many images.
+func build(p *ops.Params, space cell.Space, weigh cell.Weigh, task pretext.Task, batch int) (*network, *cell.Supernet, error) {
+	n, err := newNetwork(p, task, batch)
+	if err != nil {
+		return nil, nil, err
 	}
-	if n.loss, err = task.Loss(n.logits, n.labels); err != nil {
-		return nil, fmt.Errorf("loss of %s: %w", task.Name(), err)
+	net, err := space.SupernetWith(n.scope, n.images, weigh)
+	if err != nil {
+		return nil, nil, err
 	}
-	return n, nil
+	return n, net, n.head(task, net.Out)
 }
 
 // complexity measures the supernet with the head of a task on one image.
 func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
-	n, err := build(ops.NewParams(), space, ops.Softmax, task, 1)
+	n, _, err := build(ops.NewParams(), space, ops.Softmax, task, 1)
 	if err != nil {
 		return cell.Complexity{}, err
 	}
@@ -101,10 +131,7 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 // planModel builds the supernet of a search, plans its steps and draws its first
 // weights. The memory of a step is counted and not taken: bind does.
 func planModel(c Config, task pretext.Task) (*model, error) {
-	m := &model{
-		params: ops.NewParams(), team: kernel.NewTeam(0), headers: map[any]*tensor.Dense{},
-		recompute: c.Recompute, ahead: c.Algorithm == SecondOrder, parts: c.Batch / c.atOnce(),
-	}
+	m := &model{engine: newEngine(c.Batch / c.atOnce()), recompute: c.Recompute, ahead: c.Algorithm == SecondOrder}
 	err := ops.Build(func() error {
 		var err error
 		if m.size, err = complexity(c.Space, task); err != nil {
@@ -119,11 +146,9 @@ func planModel(c Config, task pretext.Task) (*model, error) {
 			m.dropper = newDropper()
 			space.Ops = m.dropper.over(space.Ops)
 		}
-		n, err := build(m.params, space, weigh, task, c.atOnce())
-		if err != nil {
+		if m.network, m.net, err = build(m.params, space, weigh, task, c.atOnce()); err != nil {
 			return err
 		}
-		m.net, m.images, m.labels, m.loss = n.net, n.images, n.labels, n.loss
 		slabs := 3 // weights, gradients, velocities
 		if m.ahead {
 			slabs += 2 // copies of weights and velocities
@@ -138,10 +163,10 @@ func planModel(c Config, task pretext.Task) (*model, error) {
 		if err := m.params.Init(c.Seed); err != nil {
 			return err
 		}
-		if err := ops.Grad(n.scope, n.loss.Value); err != nil {
+		if err := ops.Grad(m.scope, m.loss.Value); err != nil {
 			return err
 		}
-		return m.plan(n.scope)
+		return m.plan(m.scope)
 	})
 	if err != nil {
 		return nil, err
@@ -161,7 +186,7 @@ func (m *model) plan(s *ops.Scope) error {
 	}
 	for i := range o {
 		o[i].Recompute = m.recompute
-		o[i].Want = gorgonia.Nodes{m.loss.Value, m.loss.Correct, m.loss.Count}
+		o[i].Want = m.wanted()
 	}
 	for _, n := range s.Learnables() {
 		if n.Deriv() == nil { // no cell reads it, as the alphas of a kind of cells that a short network lacks
@@ -176,36 +201,62 @@ func (m *model) plan(s *ops.Scope) error {
 			o[i].Into = append(o[i].Into, vm.Target{Node: n.Deriv(), Data: m.params.Grad(q)})
 		}
 	}
-	step := int64(0)
+	return m.compile(s, o...)
+}
+
+// compile plans a graph in several ways, one run at a time, and counts the memory
+// that takes more than what was planned before.
+func (e *engine) compile(s *ops.Scope, o ...vm.Options) error {
 	for i := range o {
 		p, err := vm.Compile(s.Graph(), o[i])
 		if err != nil {
 			return err
 		}
-		m.plans = append(m.plans, p)
-		step = max(step, p.Bytes(m.team.Size()))
+		e.plans = append(e.plans, p)
 	}
-	m.bytes += step + int64(nodeBytes*len(s.Graph().AllNodes()))
+	e.bytes += int64(nodeBytes * len(s.Graph().AllNodes()))
 	return nil
 }
 
-// bind takes the memory of what is planned.
-func (m *model) bind() error {
-	arena := vm.NewArena(m.plans...)
-	machines := []**vm.Machine{&m.weights, &m.alphas, &m.both}
-	for i, p := range m.plans {
+// planned returns the memory that a run takes.
+func (e *engine) planned() int64 {
+	step := int64(0)
+	for _, p := range e.plans {
+		step = max(step, p.Bytes(e.team.Size()))
+	}
+	return e.bytes + step
+}
+
+// bind takes the memory of what is planned, and returns a machine for each plan.
+func (e *engine) bind() ([]*vm.Machine, error) {
+	arena := vm.NewArena(e.plans...)
+	machines := make([]*vm.Machine, len(e.plans))
+	for i, p := range e.plans {
 		var err error
-		if *machines[i], err = p.Bind(arena, m.team); err != nil {
-			return err
+		if machines[i], err = p.Bind(arena, e.team); err != nil {
+			return nil, err
 		}
 	}
-	m.plans = nil
-	if m.parts > 1 {
-		m.sum = kernel.Floats(len(m.params.Weights()) + len(m.params.Alphas()))
+	e.bytes, e.plans = e.planned(), nil
+	if e.parts > 1 {
+		e.sum = kernel.Floats(len(e.params.Weights()) + len(e.params.Alphas()))
 	}
 	// The runtime would keep what planning left behind until there is as much new
 	// garbage as memory in use, and steps make none.
 	debug.FreeOSMemory()
+	return machines, nil
+}
+
+// bind takes the memory of what is planned.
+func (m *model) bind() error {
+	machines, err := m.engine.bind()
+	if err != nil {
+		return err
+	}
+	m.weights, m.alphas = machines[0], machines[1]
+	if m.ahead {
+		m.both = machines[2]
+	}
 	return nil
 }
 
@@ -215,37 +266,52 @@ type pass struct {
 	correct, count float64
 }
 
-// run computes the loss of a batch and the gradients that belong to a machine. If
+// wrt says which gradients a machine computes.
+type wrt struct{ weights, alphas bool }
+
+// run computes the loss of a batch and the gradients that a machine computes. If
 // the batch has parts, these are the means over the parts, in their order, each
-// weighed by the labels that count in it.
-func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
-	if m.parts == 1 {
-		return m.runPart(machine, b.X, b.Y)
+// weighed by the labels that count in it. Before each part it calls draw
+// with its number.
+func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
+	if e.parts == 1 {
+		draw(0)
+		return e.runPart(n, machine, b.X, b.Y)
 	}
 	var all mean
-	for i := range m.parts {
-		if m.dropper != nil {
-			m.dropper.part(i)
-		}
-		y := partOf(b.Y, i, m.parts)
-		p, err := m.runPart(machine, partOf(b.X, i, m.parts), y)
+	for i := range e.parts {
+		draw(i)
+		y := partOf(b.Y, i, e.parts)
+		p, err := e.runPart(n, machine, partOf(b.X, i, e.parts), y)
 		if err != nil {
 			return pass{}, err
 		}
 		all.add(p)
 		// Where all labels count the weight is 1 and rounds nothing.
-		m.gather(machine, func(grads, sum []float32) {
-			kernel.Scale(m.team, sum, grads, float32(p.count/float64(len(y))), i > 0)
+		e.gather(grads, func(grads, sum []float32) {
+			kernel.Scale(e.team, sum, grads, float32(p.count/float64(len(y))), i > 0)
 		})
 	}
 	if all.count == 0 { // then loss and gradients are zero
 		return pass{}, nil
 	}
-	m.gather(machine, func(grads, sum []float32) {
-		kernel.Scale(m.team, grads, sum, float32(float64(len(b.Y)/m.parts)/all.count), false)
+	e.gather(grads, func(grads, sum []float32) {
+		kernel.Scale(e.team, grads, sum, float32(float64(len(b.Y)/e.parts)/all.count), false)
 	})
 	loss, _ := all.value()
 	return pass{loss, all.correct, all.count}, nil
+}
+
+// run computes the loss of a batch and the gradients that belong to a machine.
+func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
+	return m.engine.run(m.network, machine, wrt{weights: machine != m.alphas, alphas: machine != m.weights}, b, m.drawPart)
+}
+
+// drawPart draws what differs between the parts of a batch.
+func (m *model) drawPart(i int) {
+	if m.dropper != nil {
+		m.dropper.part(i)
+	}
 }
 
 // partOf returns one of so many equal parts of a batch.
@@ -254,32 +320,32 @@ func partOf[T any](all []T, i, parts int) []T {
 	return all[i*n:][:n:n]
 }
 
-// gather calls f with the gradients that belong to a machine and with their sums.
-func (m *model) gather(machine *vm.Machine, f func(grads, sum []float32)) {
-	m.team.Begin()
-	defer m.team.End()
-	weights, alphas := m.params.WeightGrads(), m.params.AlphaGrads()
-	if machine != m.alphas {
-		f(weights, m.sum[:len(weights)])
+// gather calls f with the gradients that a machine computes and with their sums.
+func (e *engine) gather(which wrt, f func(grads, sum []float32)) {
+	e.team.Begin()
+	defer e.team.End()
+	weights, alphas := e.params.WeightGrads(), e.params.AlphaGrads()
+	if which.weights {
+		f(weights, e.sum[:len(weights)])
 	}
-	if machine != m.weights {
-		f(alphas, m.sum[len(weights):])
+	if which.alphas {
+		f(alphas, e.sum[len(weights):])
 	}
 }
 
 // runPart computes the loss of one part of a batch and its gradients.
-func (m *model) runPart(machine *vm.Machine, x []float32, y []int32) (pass, error) {
-	if err := m.let(m.images, &x[0], x); err != nil {
+func (e *engine) runPart(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error) {
+	if err := e.let(n.images, &x[0], x); err != nil {
 		return pass{}, err
 	}
-	if err := m.let(m.labels, &y[0], y); err != nil {
+	if err := e.let(n.labels, &y[0], y); err != nil {
 		return pass{}, err
 	}
 	if err := machine.RunAll(); err != nil {
 		return pass{}, err
 	}
 	read := func(n *gorgonia.Node) float64 { return float64(*n.Value().(*gorgonia.F32)) }
-	return pass{read(m.loss.Value), read(m.loss.Correct), read(m.loss.Count)}, nil
+	return pass{read(n.loss.Value), read(n.loss.Correct), read(n.loss.Count)}, nil
 }
 
 // try runs what a trial needs. Running statistics stay as they are.
@@ -291,18 +357,17 @@ func (m *model) try(t trial, b *batch) (pass, error) {
 }
 
 // let binds an input to the memory of a batch.
-func (m *model) let(n *gorgonia.Node, first, backing any) error {
-	h, ok := m.headers[first]
+func (e *engine) let(n *gorgonia.Node, first, backing any) error {
+	h, ok := e.headers[first]
 	if !ok {
 		h = tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(backing))
-		m.headers[first] = h
+		e.headers[first] = h
 	}
 	return gorgonia.Let(n, h)
 }
 
-// Measure counts a network of the cells of a genotype, with the head of a task,
-// on one input of the task. set holds the operations that the genotype may name.
-func Measure(b cell.Body, g cell.Genotype, set ops.Set, task pretext.Task) (cell.Complexity, error) {
+// Measure counts a network with the head of a task on one input of the task.
+func Measure(a cell.Architecture, task pretext.Task) (cell.Complexity, error) {
 	var size cell.Complexity
 	err := ops.Build(func() error {
 		graph := gorgonia.NewGraph()
@@ -312,7 +377,7 @@ func Measure(b cell.Body, g cell.Genotype, set ops.Set, task pretext.Task) (cell
 		if err != nil {
 			return err
 		}
-		net, err := b.Network(s, x, g, set)
+		net, err := a.Build(s, x, nil)
 		if err != nil {
 			return err
 		}

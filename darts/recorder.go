@@ -2,8 +2,10 @@ package darts
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -80,10 +82,15 @@ type Epoch struct {
 
 	Eigenvalue float64 `json:"eigenvalue"` // see Config.StopEigenvalue; NaN without it
 
-	Genotype string        `json:"genotype"`                // what the alphas stand for now; empty without alphas
-	Normal   [][]float64   `json:"normal"`                  // the alphas of normal cells before softmax: a row for each edge, a column for each of Config.Space.Ops
-	Reduce   [][]float64   `json:"reduce"`                  // those of reduction cells
-	Elapsed  time.Duration `json:"elapsed_ns" clock:"true"` // time that the epoch took
+	Genotype string      `json:"genotype"` // what the alphas stand for now; empty without alphas
+	Normal   [][]float64 `json:"normal"`   // the alphas of normal cells before softmax: a row for each edge, a column for each of Config.Space.Ops
+	Reduce   [][]float64 `json:"reduce"`   // those of reduction cells
+
+	// Scores are what else was measured on held-out images, by name: "top5", the
+	// share of labels among the five likeliest classes, or what an Examiner tells.
+	// On the wire each is a field of its own, held_top5 for example.
+	Scores  map[string]float64 `json:"held_"`
+	Elapsed time.Duration      `json:"elapsed_ns" clock:"true"` // time that the epoch took
 }
 
 // Warning says that something deserves a look but does not stop the run.
@@ -111,8 +118,8 @@ type field struct {
 	value any
 }
 
-// fields returns the fields of an event in their order, those that depend on the
-// clock only if clock is set.
+// fields returns the fields of an event in their order, and scores by name, those
+// that depend on the clock only if clock is set.
 func fields(e Event, clock bool) ([]field, error) {
 	v := reflect.ValueOf(e)
 	if v.Kind() != reflect.Struct {
@@ -121,8 +128,16 @@ func fields(e Event, clock bool) ([]field, error) {
 	var all []field
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
-		if clock || tag.Get("clock") == "" {
-			all = append(all, field{tag.Get("json"), v.Field(i).Interface()})
+		if !clock && tag.Get("clock") != "" {
+			continue
+		}
+		value := v.Field(i).Interface()
+		scores, several := value.(map[string]float64)
+		for _, name := range slices.Sorted(maps.Keys(scores)) {
+			all = append(all, field{tag.Get("json") + name, scores[name]})
+		}
+		if !several {
+			all = append(all, field{tag.Get("json"), value})
 		}
 	}
 	return all, nil

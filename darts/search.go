@@ -2,11 +2,11 @@ package darts
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"unnas/cell"
 	"unnas/ops"
@@ -59,12 +59,12 @@ func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Resu
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx)
+	return s.search(ctx)
 }
 
-// search is a search under way.
+// search is the phase that searches a cell.
 type search struct {
-	ctx   context.Context
+	run
 	c     Config
 	m     *model
 	rule  *bilevel
@@ -73,19 +73,12 @@ type search struct {
 	held  *batches // of this epoch; nil while the alphas rest
 	// What the step under way reads.
 	trainBatch, heldBatch *batch
-	identity              []byte // see identify
 
-	epoch, step         int // under way, from 0, and how many steps of it are done
-	saved               int // steps done at the last checkpoint
-	trainMean, heldMean mean
+	trainMean, heldMean mean      // of this epoch
 	past                []reading // of the last epochs, if StopEigenvalue needs them
 	watch               watch
-	started, begun      time.Time // the run and the epoch, as if never interrupted
 	result              *Result
 }
-
-// done returns the number of steps done.
-func (s *search) done() int { return s.epoch*s.w.steps() + s.step }
 
 // mean gathers losses and accuracies over an epoch.
 type mean struct{ loss, correct, count float64 }
@@ -120,6 +113,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	s := &search{c: c, m: m, result: &Result{Config: c}}
+	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
@@ -143,76 +137,47 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
 	}
-	return s, s.begin(start, told)
-}
-
-// begin goes to where the folder says that the run was, and tells what is about
-// to be done. The folder of a run that goes on has heard it already.
-func (s *search) begin(start Start, told string) error {
-	s.started = time.Now()
 	events := []Event{start}
 	if told != "" {
 		events = append(events, Warning{Text: told})
 	}
-	if s.c.ArchEpoch == s.c.Epochs {
-		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", s.c.Epochs)})
+	if c.ArchEpoch == c.Epochs {
+		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
 	}
-	tell := s.record
-	if s.c.Folder != nil {
-		resumed, faults, err := s.c.Folder.resume(s.restore)
-		if err != nil {
-			return err
-		}
-		for _, fault := range faults {
-			events = append(events, Warning{Text: fmt.Sprintf("%v; the checkpoint before it is used", fault)})
-		}
-		if resumed {
-			s.saved = s.done()
-			tell = s.tell
-		}
-	}
-	if err := s.note(); err != nil {
-		return err
-	}
-	for _, e := range events {
-		if err := tell(e); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s, s.begin(events...)
 }
 
-func (s *search) run(ctx context.Context) (*Result, error) {
-	s.ctx = ctx
-	back, sharp := sharpened(s.past, s.c.StopEigenvalue)
-	for s.result.Epochs < s.c.Epochs && !s.collapsed(s.c.StopSkips) && !sharp {
-		if err := s.runEpoch(); err != nil {
-			return s.result, err
-		}
-		back, sharp = sharpened(s.past, s.c.StopEigenvalue)
+func (s *search) search(ctx context.Context) (*Result, error) {
+	done, err := s.all(ctx)
+	s.result.Epochs = s.complete
+	if err != nil {
+		return s.result, err
 	}
-	var why string
-	switch done := s.result.Epochs; {
-	case sharp:
-		why = fmt.Sprintf("by epoch %d the loss has become sharp in the alphas, and StopEigenvalue is %s: the search ends with the cells of epoch %d", done, plain(s.c.StopEigenvalue), done-readings+1+smoothed/2)
+	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
 		if err := s.goBack(back); err != nil {
 			return s.result, err
 		}
-	case done < s.c.Epochs:
-		why = fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", done, s.skips(), s.c.StopSkips)
 	}
-	if why != "" {
-		if err := s.record(Warning{Text: why}); err != nil {
-			return s.result, err
-		}
+	done.Genotype = s.result.Genotype.String()
+	return s.result, s.record(done)
+}
+
+// over ends a search in which too many skip connections have won, or whose loss
+// has become sharp.
+func (s *search) over() string {
+	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
+		return fmt.Sprintf("by epoch %d the loss has become sharp in the alphas, and StopEigenvalue is %s: the search ends with the cells of epoch %d", s.complete, plain(s.c.StopEigenvalue), back.Epoch)
 	}
-	return s.result, s.record(Done{Epochs: s.result.Epochs, Images: s.done() * s.c.Batch, Genotype: s.result.Genotype.String(), Elapsed: time.Since(s.started)})
+	if s.complete < s.epochs && s.collapsed(s.c.StopSkips) {
+		return fmt.Sprintf("the search ends early: after epoch %d the normal cell has %d skip connections, and StopSkips is %d", s.complete, s.skips(), s.c.StopSkips)
+	}
+	return ""
 }
 
 // collapsed says whether the alphas have learned for an epoch and so many skip
 // connections have won; never if limit is 0.
 func (s *search) collapsed(limit int) bool {
-	return limit > 0 && s.result.Epochs > s.c.ArchEpoch && s.skips() >= limit
+	return limit > 0 && s.complete > s.c.ArchEpoch && s.skips() >= limit
 }
 
 // skips counts the skip connections of the normal cell.
@@ -226,120 +191,66 @@ func (s *search) skips() int {
 	return n
 }
 
-func (s *search) runEpoch() error {
-	if s.step == s.w.steps() { // the one before is complete
-		s.watch.Before = slices.Concat(s.result.Normal, s.result.Reduce)
-		s.epoch, s.step = s.epoch+1, 0
+func (s *search) steps() int { return s.w.steps() }
+
+func (s *search) open(ctx context.Context) {
+	if s.step == 0 {
+		if s.epoch > 0 {
+			s.watch.Before = slices.Concat(s.result.Normal, s.result.Reduce)
+		}
 		s.trainMean, s.heldMean = mean{}, mean{}
 	}
-	if s.step == 0 {
-		s.begun = time.Now()
-	}
-	s.train = s.w.epoch(s.ctx, s.epoch, s.step)
-	defer s.train.close()
+	s.train = s.w.epoch(ctx, s.epoch, s.step)
 	if s.held = nil; s.epoch >= s.c.ArchEpoch {
-		s.held = s.a.epoch(s.ctx, s.epoch, s.step)
-		defer s.held.close()
+		s.held = s.a.epoch(ctx, s.epoch, s.step)
 	}
-	for s.step < s.w.steps() {
-		if err := s.runStep(); err != nil {
-			return err
-		}
-	}
-	if s.held != nil && s.c.StopEigenvalue > 0 {
-		if err := s.measure(); err != nil {
-			return fmt.Errorf("%w (after the steps of epoch %d)", err, s.epoch+1)
-		}
-	}
-	e := s.result.Last
-	e.Elapsed = time.Since(s.begun)
-	if err := s.record(e); err != nil {
-		return err
-	}
-	s.result.Epochs++
-	if err := s.warn(); err != nil {
-		return err
-	}
-	if err := s.saveBest(); err != nil {
-		return err
-	}
-	return s.save()
 }
 
-func (s *search) runStep() error {
-	if err := s.fetch(); err != nil {
-		return errors.Join(err, s.save())
-	}
-	rate := s.c.LR.Rate(s.epoch, s.c.Epochs, s.step, s.w.steps())
+func (s *search) close() {
+	s.train.close()
 	if s.held != nil {
-		if err := s.rule.arch(s, rate); err != nil {
-			return s.place(err)
-		}
+		s.held.close()
 	}
-	if err := s.rule.weights(s, rate); err != nil {
-		return s.place(err)
-	}
-	s.step++
-	if err := s.note(); err != nil {
-		return err
-	}
-	e := s.result.Last
-	elapsed := time.Since(s.started)
-	left := s.c.Epochs*s.w.steps() - s.done()
-	if err := s.record(Step{
-		Epoch: e.Epoch, Step: s.step, Steps: s.w.steps(), Images: s.done() * s.c.Batch,
-		Loss: e.TrainLoss, Accuracy: e.TrainAccuracy, HeldLoss: e.HeldLoss, HeldAccuracy: e.HeldAccuracy,
-		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
-		ImagesPerSecond: float64(s.c.Batch*s.step) / time.Since(s.begun).Seconds(),
-		Left:            time.Duration(float64(elapsed) / float64(s.done()) * float64(left)),
-	}); err != nil {
-		return err
-	}
-	if s.step < s.w.steps() && s.c.Folder != nil && s.c.Folder.due() {
-		return s.save()
-	}
-	return nil
 }
 
-// fetch waits for the images of a step. It is all of a step that a context or an
-// image can end, and comes first, so that a run stops between two steps.
 func (s *search) fetch() (err error) {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
 	if s.held != nil {
 		if s.heldBatch, err = s.held.next(); err != nil {
-			return s.place(err)
+			return err
 		}
 	}
-	if s.trainBatch, err = s.train.next(); err != nil {
-		return s.place(err)
-	}
-	return nil
+	s.trainBatch, err = s.train.next()
+	return err
 }
 
-// save keeps a checkpoint in the folder, unless it has one of this step.
-func (s *search) save() error {
-	if s.c.Folder == nil || s.done() == s.saved {
+func (s *search) take(rate float64) error {
+	if s.held != nil {
+		if err := s.rule.arch(s, rate); err != nil {
+			return err
+		}
+	}
+	return s.rule.weights(s, rate)
+}
+
+func (s *search) finish() error {
+	if s.held == nil || s.c.StopEigenvalue == 0 {
 		return nil
 	}
-	if err := s.c.Folder.keep(s.done(), s.checkpoint); err != nil {
-		return err
-	}
-	s.saved = s.done()
-	return nil
+	return s.measure()
 }
 
-// place adds to an error where the run was.
-func (s *search) place(err error) error {
-	if s.ctx.Err() != nil && errors.Is(err, s.ctx.Err()) {
+func (s *search) ended() error {
+	if err := s.warn(); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w (epoch %d, step %d)", err, s.epoch+1, s.step+1)
+	return s.saveBest()
 }
 
-// note brings the result up to date, unless the alphas are no numbers any more.
-func (s *search) note() error {
+// figures brings the result up to date, unless the alphas are no numbers any more.
+func (s *search) figures() (Epoch, error) {
 	normal, reduce := s.m.net.Alphas()
 	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
@@ -349,15 +260,15 @@ func (s *search) note() error {
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
 		Eigenvalue: math.NaN(),
 	}
-	if n := len(s.past); n > 0 && s.step == s.w.steps() && s.epoch < s.result.Epochs {
+	if n := len(s.past); n > 0 && s.past[n-1].Epoch == e.Epoch {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
 	}
 	if math.IsNaN(e.Entropy) || slices.ContainsFunc(slices.Concat(normalBetas, reduceBetas), math.IsNaN) {
-		return fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
+		return e, fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
 	}
 	g, err := s.c.Space.DeriveWith(normal, reduce, normalBetas, reduceBetas)
 	if err != nil {
-		return fmt.Errorf("darts: %w", err)
+		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
 	e.TrainLoss, e.TrainAccuracy = s.trainMean.value()
@@ -365,27 +276,47 @@ func (s *search) note() error {
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
-	return nil
+	return e, nil
 }
 
-// record keeps an event in the folder and tells the recorder.
-func (s *search) record(e Event) error {
-	if s.c.Folder != nil {
-		if err := s.c.Folder.record(e); err != nil {
-			return err
-		}
+// arrays returns the memory that a search goes on from.
+func (s *search) arrays() []array {
+	return []array{
+		arrayOf("weights", s.m.params.Weights()),
+		arrayOf("alphas", s.m.params.Alphas()),
+		arrayOf("running statistics", s.m.params.Running()),
+		arrayOf("velocity", s.rule.velocity),
+		arrayOf("mean of the alphas' gradients", s.rule.mean),
+		arrayOf("mean of their squares", s.rule.squares),
 	}
-	return s.tell(e)
 }
 
-func (s *search) tell(e Event) error {
-	if s.c.Recorder == nil {
-		return nil
+// searchState is what else a search goes on from.
+type searchState struct {
+	ArchSteps int        `json:"arch_steps"` // steps of the alphas
+	Train     [3]float64 `json:"train"`      // the sums of trainMean
+	Held      [3]float64 `json:"held"`       // the sums of heldMean
+	Past      []reading  `json:"past"`       // see sharpened
+	Watch     watch      `json:"watch"`
+}
+
+func (s *search) state() any {
+	return searchState{s.rule.archSteps, s.trainMean.sums(), s.heldMean.sums(), s.past, s.watch}
+}
+
+func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
+	var at searchState
+	if err := json.Unmarshal(state, &at); err != nil {
+		return nil, err
 	}
-	if err := s.c.Recorder.Record(e); err != nil {
-		return fmt.Errorf("darts: recording: %w", err)
+	if at.ArchSteps < 0 || at.ArchSteps > steps {
+		return nil, fmt.Errorf("there are no %d steps of the alphas in %d", at.ArchSteps, steps)
 	}
-	return nil
+	return func() {
+		s.rule.archSteps = at.ArchSteps
+		s.trainMean, s.heldMean = meanOf(at.Train), meanOf(at.Held)
+		s.past, s.watch = at.Past, at.Watch
+	}, nil
 }
 
 // Weights, Alphas, TrainGrad, HeldGrad and Trial make a search an objective.

@@ -26,7 +26,7 @@ func (s *search) warn() error {
 	}
 	s.watch.Warned = true
 	return s.record(Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
-		s.result.Epochs, s.skips(), len(s.result.Genotype.Normal))})
+		s.complete, s.skips(), len(s.result.Genotype.Normal))})
 }
 
 // poolShare returns the weight of all poolings among the candidates.

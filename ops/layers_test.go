@@ -102,6 +102,13 @@ func TestJoins(t *testing.T) {
 		{"Concat", []ops.Array{array(2, 3, 4, 5), array(2, 3, 4, 2), array(2, 3, 4, 9)}, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
 			return ops.Concat(in...)
 		}},
+		{"ScaleImages", []ops.Array{array(3, 4, 5, 2)}, func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
+			factors := gorgonia.NewTensor(s.Graph(), tensor.Float32, 1, gorgonia.WithShape(3), gorgonia.WithName("factors"))
+			if err := ops.Bind(factors, []float32{1.25, -2, 0.5}); err != nil {
+				return nil, err
+			}
+			return ops.ScaleImages(in[0], factors)
+		}},
 		{"Concat of rows", []ops.Array{array(6, 5), array(6, 2)}, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
 			return ops.Concat(in...)
 		}},

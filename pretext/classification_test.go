@@ -36,4 +36,6 @@ func TestClassificationErrors(t *testing.T) {
 	task.Classes = 1
 	require.ErrorContains(t, task.Sample(x, y, img, false, nil), "Classification.Classes = 1, want 2 or more")
 	require.ErrorContains(t, pretext.Classification{Classes: 3}.Validate(), "View.Height")
+	task.Classes, task.Smoothing = 3, 1
+	require.ErrorContains(t, task.Validate(), "Classification.Smoothing = 1, want 0 to below 1")
 }

@@ -207,5 +207,5 @@ func (t Jigsaw) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, err
 
 // Loss returns the cross-entropy of logits and labels.
 func (Jigsaw) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return crossEntropy(logits, labels)
+	return crossEntropy(logits, labels, 0)
 }

@@ -77,5 +77,5 @@ func (Rotation) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, err
 
 // Loss returns the cross-entropy of logits and labels.
 func (Rotation) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return crossEntropy(logits, labels)
+	return crossEntropy(logits, labels, 0)
 }

@@ -53,8 +53,8 @@ func PixelHead(s *ops.Scope, features *gorgonia.Node, classes int) (*gorgonia.No
 }
 
 // crossEntropy is the loss of the tasks with one label for each row of logits.
-func crossEntropy(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	l, err := ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: Ignore})
+func crossEntropy(logits, labels *gorgonia.Node, smoothing float64) (ops.Loss, error) {
+	l, err := ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: Ignore, Smoothing: smoothing})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("pretext: %w", err)
 	}

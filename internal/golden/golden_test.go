@@ -239,7 +239,7 @@ func (g *testCase) body(s *ops.Scope, x *gorgonia.Node) (features, aux *gorgonia
 	net, err := space.Body.Network(s, x, g.Genotype, ops.Published())
 	require.NoError(t, err)
 	if g.Aux {
-		aux, err = space.Body.AuxiliaryHead(s, net.Middle, g.Classes)
+		aux, err = net.AuxiliaryHead(s, g.Classes)
 		require.NoError(t, err)
 	}
 	return net.Out, aux

@@ -29,8 +29,8 @@ func span(i int, m *Map) (from, to int) {
 // ElementwiseScratch returns the memory, in floats, that any function on maps
 // [n, h, w, c], count of them where it takes several, needs for each worker and
 // shared: Apply, ReLUBackward, Moments, Combine, CombineSums, NormSums, Concat,
-// Slice, Unslice, Interleave, Deinterleave and Dropout. c is the larger number of
-// channels of inputs and output.
+// Slice, Unslice, ScaleImages, Interleave, Deinterleave and Dropout. c is the
+// larger number of channels of inputs and output.
 func ElementwiseScratch(n, h, w, c, count int) (perWorker, shared int) {
 	m := Plain(n, h, w, c, nil)
 	return 2 * lines(blockFloats(c)), max(3, 2*spans(&m)) * c * max(1, count)
@@ -128,5 +128,41 @@ var sum = newLoop(func(a *sumArgs, _ *Worker, i int) {
 	}
 	if len(a.terms) == 0 {
 		clear(dst)
+	}
+})
+
+// ScaleImages writes each image of x, times its factor, to dst. An image whose
+// factor is zero becomes zeros, whatever it holds.
+func ScaleImages(t *Team, x Map, factors, dst []float32) {
+	x.check("x")
+	need("factors", factors, x.N)
+	need("dst", dst, x.Len())
+	image := x
+	image.N = 1
+	scaleImages.run(t, x.N*spans(&image), scaleImagesArgs{x, image, factors, dst})
+}
+
+type scaleImagesArgs struct {
+	x, image     Map
+	factors, dst []float32
+}
+
+var scaleImages = newLoop(func(a *scaleImagesArgs, w *Worker, i int) {
+	c, perImage := a.x.C, spans(&a.image)
+	factor, first := a.factors[i/perImage], i/perImage*a.x.H*a.x.W
+	from, to := span(i%perImage, &a.image)
+	clear(a.dst[(first+from)*c : (first+to)*c])
+	if factor == 0 {
+		return
+	}
+	buf := w.Scratch(blockFloats(c) + c)
+	buf, row := buf[:blockFloats(c)], buf[blockFloats(c):]
+	for j := range row {
+		row[j] = factor
+	}
+	for step := blockOf(c); from < to; from += step {
+		n := min(step, to-from)
+		lo, hi := (first+from)*c, (first+from+n)*c
+		active.addAffine(a.dst[lo:hi], a.x.pixels(buf, first+from, n), row, nil, n, c)
 	}
 })

@@ -39,6 +39,19 @@ func TestApply(t *testing.T) {
 	})
 }
 
+func TestScaleImages(t *testing.T) {
+	eachMap(t, func(t *testing.T, r *rand.Rand, _ string, x Map, d dense, size scratchSize) {
+		factors, dst := Floats(x.N), Floats(x.Len())
+		for i := range factors {
+			factors[i] = float32(i) * 1.5 // the first is zero
+		}
+		want := make([]float64, x.Len())
+		d.each(func(i, n, _, _, _ int) { want[i] = d.v[i] * float64(factors[n]) })
+		operate(t, size, func(team *Team) { ScaleImages(team, x, factors, dst) }, dst)
+		near(t, "scaled", want, dst, 0)
+	})
+}
+
 func TestMoments(t *testing.T) {
 	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, size scratchSize) {
 		mom := Floats(3 * x.C)

@@ -155,3 +155,25 @@ var adam = newLoop(func(a *adamArgs, _ *Worker, i int) {
 		w[j] -= a.rate * m[j] / (float32(math.Sqrt(float64(v[j])))*a.spread + a.eps)
 	}
 })
+
+// Average moves avg towards w: avg = decay·avg + (1-decay)·w.
+func Average(t *Team, avg, w []float32, decay float64) {
+	need("w", w, len(avg))
+	average.run(t, chunks(len(avg)), averageArgs{avg, w, everywhere(float32(decay)), everywhere(float32(1 - decay))})
+}
+
+type averageArgs struct {
+	avg, w    []float32
+	old, rest factor
+}
+
+var average = newLoop(func(a *averageArgs, _ *Worker, i int) {
+	for from, to := chunk(i, len(a.avg)); from < to; {
+		n := min(blockElements, to-from)
+		c := min(len(a.old), n)
+		n /= c
+		avg := a.avg[from : from+n*c]
+		active.affine(avg, avg, a.w[from:from+n*c], a.old[:c], a.rest[:c], nil, n, c, false)
+		from += n * c
+	}
+})

@@ -69,6 +69,21 @@ func TestSGD(t *testing.T) {
 	}
 }
 
+func TestAverage(t *testing.T) {
+	r := rng.New(1, "average", 0, 0)
+	start, want := weight(r, parameters)
+	w, dw := weight(r, parameters)
+	for i := range want {
+		want[i] = 0.9*want[i] + 0.1*dw[i]
+	}
+	avg := Floats(parameters)
+	operate(t, scratchSize{}, func(team *Team) {
+		copy(avg, start)
+		Average(team, avg, w, 0.9)
+	}, avg)
+	near(t, "average", want, avg, 5e-7)
+}
+
 func TestAdam(t *testing.T) {
 	const lr, beta1, beta2, eps, decay = 0.02, 0.5, 0.999, 1e-8, 1e-2
 	r := rng.New(1, "adam", 0, 0)

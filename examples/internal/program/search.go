@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"unnas/cell"
 	"unnas/darts"
 	"unnas/pretext"
 )
@@ -74,7 +75,7 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 // show prints the size of what was found and where it is.
 func (s Search) show(out io.Writer, r *darts.Result, dir string, stopped bool) error {
 	space := s.Config.Space
-	size, err := darts.Measure(space.Body, r.Genotype, space.Ops, s.Task)
+	size, err := darts.Measure(cell.Derived{Body: space.Body, Genotype: r.Genotype, Ops: space.Ops}, s.Task)
 	if err != nil {
 		return err
 	}

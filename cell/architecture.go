@@ -1,0 +1,61 @@
+package cell
+
+import (
+	"gorgonia.org/gorgonia"
+
+	"unnas/ops"
+)
+
+// Architecture is a network that can be trained and measured, without the head
+// that a task adds: Derived, NASBenchNetwork, or one of your own. It is plain
+// data.
+type Architecture interface {
+	// Validate reports the first setting that no network can have.
+	Validate() error
+	// Build adds the network to the graph of images x [N, H, W, C], with parameters
+	// in s. The path, unless it is nil, is laid on every edge that may be dropped.
+	Build(s *ops.Scope, x *gorgonia.Node, path Path) (*Network, error)
+}
+
+// Derived is the network of a body with the cells of a genotype.
+type Derived struct {
+	Body     Body     `json:"body"`
+	Genotype Genotype `json:"genotype"`
+	Ops      ops.Set  `json:"ops"` // the operations that the genotype may name
+}
+
+// Validate reports the first setting that no network can have.
+func (d Derived) Validate() error {
+	if err := d.Body.Validate(); err != nil {
+		return err
+	}
+	return d.Genotype.Validate(d.Ops.Has)
+}
+
+// Build builds the network; see Body.Network.
+func (d Derived) Build(s *ops.Scope, x *gorgonia.Node, path Path) (*Network, error) {
+	return d.Body.network(s, x, d.Genotype, d.Ops, path)
+}
+
+// NASBenchNetwork is the network of a body with a cell of NAS-Bench-101.
+type NASBenchNetwork struct {
+	Body NASBenchBody `json:"body"`
+	Cell NASBench     `json:"cell"`
+}
+
+// Validate reports the first setting that no network can have.
+func (b NASBenchNetwork) Validate() error {
+	if err := b.Body.Validate(); err != nil {
+		return err
+	}
+	return b.Cell.Validate()
+}
+
+// Build builds the network. It has no paths to drop.
+func (b NASBenchNetwork) Build(s *ops.Scope, x *gorgonia.Node, _ Path) (*Network, error) {
+	y, err := b.Body.Network(s, x, b.Cell)
+	if err != nil {
+		return nil, err
+	}
+	return &Network{Out: y}, nil
+}

@@ -1,0 +1,220 @@
+package darts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// run takes a phase through its epochs and steps. It tells what happens, keeps
+// checkpoints, and goes on from one.
+type run struct {
+	phase    phase
+	ctx      context.Context
+	epochs   int
+	batch    int
+	lr       Schedule
+	folder   *Folder  // may be nil
+	recorder Recorder // may be nil
+	identity []byte   // see identify
+
+	epoch, step    int // under way, from 0, and how many steps of it are done
+	complete       int // epochs
+	saved          point
+	started, begun time.Time // the run and the epoch, as if never interrupted
+}
+
+// point is how far a run is.
+type point struct{ steps, epochs int }
+
+// phase is what a run does: it searches a cell, or trains a network.
+type phase interface {
+	// steps returns the number of steps of an epoch.
+	steps() int
+	// open begins to load the batches of the epoch under way but for those of the
+	// steps that are done, and close ends that.
+	open(ctx context.Context)
+	close()
+	// fetch waits for the batches of a step. It is all of a step that a context or an
+	// image can end, and comes first, so that a run stops between two steps.
+	fetch() error
+	// take takes a step.
+	take(rate float64) error
+	// finish follows the last step of an epoch, again if a run stopped in it.
+	finish() error
+	// ended follows the record of an epoch.
+	ended() error
+	// figures returns those of the epoch under way. An error ends the run.
+	figures() (Epoch, error)
+	// over says, in a sentence, why a run ends now, if not because all its epochs are
+	// complete.
+	over() string
+
+	// arrays returns the memory that the phase goes on from, and state all else, as
+	// what JSON is made of.
+	arrays() []array
+	state() any
+	// adopt checks a state that was kept after so many steps, and returns what makes
+	// it that of the phase.
+	adopt(state json.RawMessage, steps int) (commit func(), err error)
+}
+
+// done returns the number of steps done.
+func (r *run) done() int { return r.epoch*r.phase.steps() + r.step }
+
+// images returns the number of images seen, repeats counted.
+func (r *run) images() int { return r.done() * r.batch }
+
+// begin goes to where the folder says that the run was, and tells what is about
+// to be done. The folder of a run that goes on has heard it already.
+func (r *run) begin(events ...Event) error {
+	r.started = time.Now()
+	tell := r.record
+	if r.folder != nil {
+		resumed, faults, err := r.folder.resume(r.restore)
+		if err != nil {
+			return err
+		}
+		for _, fault := range faults {
+			events = append(events, Warning{Text: fmt.Sprintf("%v; the checkpoint before it is used", fault)})
+		}
+		if resumed {
+			r.saved = point{r.done(), r.complete}
+			tell = r.tell
+		}
+	}
+	if _, err := r.phase.figures(); err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := tell(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// all takes what is left of the run, and returns what was done.
+func (r *run) all(ctx context.Context) (Done, error) {
+	r.ctx = ctx
+	for {
+		why := r.phase.over()
+		if why != "" {
+			if err := r.record(Warning{Text: why}); err != nil {
+				return Done{}, err
+			}
+		}
+		if why != "" || r.complete == r.epochs {
+			break
+		}
+		if err := r.runEpoch(); err != nil {
+			return Done{}, err
+		}
+	}
+	return Done{Epochs: r.complete, Images: r.images(), Elapsed: time.Since(r.started)}, nil
+}
+
+func (r *run) runEpoch() error {
+	if r.complete > r.epoch {
+		r.epoch, r.step = r.epoch+1, 0
+	}
+	if r.step == 0 {
+		r.begun = time.Now()
+	}
+	r.phase.open(r.ctx)
+	defer r.phase.close()
+	for r.step < r.phase.steps() {
+		if err := r.runStep(); err != nil {
+			return err
+		}
+	}
+	if err := r.phase.finish(); err != nil {
+		return errors.Join(r.place(err), r.save())
+	}
+	e, err := r.phase.figures()
+	if err != nil {
+		return err
+	}
+	e.Elapsed = time.Since(r.begun)
+	if err := r.record(e); err != nil {
+		return err
+	}
+	r.complete++
+	if err := r.phase.ended(); err != nil {
+		return err
+	}
+	return r.save()
+}
+
+func (r *run) runStep() error {
+	if err := r.phase.fetch(); err != nil {
+		return errors.Join(r.place(err), r.save())
+	}
+	rate := r.lr.Rate(r.epoch, r.epochs, r.step, r.phase.steps())
+	if err := r.phase.take(rate); err != nil {
+		return r.place(err)
+	}
+	r.step++
+	e, err := r.phase.figures()
+	if err != nil {
+		return err
+	}
+	elapsed := time.Since(r.started)
+	left := r.epochs*r.phase.steps() - r.done()
+	if err := r.record(Step{
+		Epoch: e.Epoch, Step: r.step, Steps: r.phase.steps(), Images: r.images(),
+		Loss: e.TrainLoss, Accuracy: e.TrainAccuracy, HeldLoss: e.HeldLoss, HeldAccuracy: e.HeldAccuracy,
+		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
+		ImagesPerSecond: float64(r.batch*r.step) / time.Since(r.begun).Seconds(),
+		Left:            time.Duration(float64(elapsed) / float64(r.done()) * float64(left)),
+	}); err != nil {
+		return err
+	}
+	if r.step < r.phase.steps() && r.folder != nil && r.folder.due() {
+		return r.save()
+	}
+	return nil
+}
+
+// save keeps a checkpoint in the folder, unless it has this one.
+func (r *run) save() error {
+	here := point{r.done(), r.complete}
+	if r.folder == nil || here == r.saved {
+		return nil
+	}
+	if err := r.folder.keep(r.done(), r.checkpoint); err != nil {
+		return err
+	}
+	r.saved = here
+	return nil
+}
+
+// place adds to an error where the run was.
+func (r *run) place(err error) error {
+	if r.ctx.Err() != nil && errors.Is(err, r.ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w (epoch %d, step %d)", err, r.epoch+1, min(r.step+1, r.phase.steps()))
+}
+
+// record keeps an event in the folder and tells the recorder.
+func (r *run) record(e Event) error {
+	if r.folder != nil {
+		if err := r.folder.record(e); err != nil {
+			return err
+		}
+	}
+	return r.tell(e)
+}
+
+func (r *run) tell(e Event) error {
+	if r.recorder == nil {
+		return nil
+	}
+	if err := r.recorder.Record(e); err != nil {
+		return fmt.Errorf("darts: recording: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,598 @@
+package darts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/cell"
+	"unnas/internal/kernel"
+	"unnas/internal/rng"
+	"unnas/internal/vm"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// Trained is what a training has made.
+type Trained struct {
+	// Params are the parameters of the network, their averages if the settings ask
+	// for them. Their WriteSafetensors keeps them for other programs.
+	Params *ops.Params
+	// Size is that of the network without auxiliary head.
+	Size cell.Complexity
+	// Epochs and Steps tell how much has been done: complete epochs, and steps.
+	Epochs, Steps int
+	// Last are the figures of the last epoch that was begun, Best those of the
+	// evaluation with the highest score, zero if there was none.
+	Last, Best Epoch
+	// Config are the settings.
+	Config TrainConfig
+}
+
+// An Examiner is a task that measures networks in a way of its own, by whole
+// images rather than views for example. Other tasks are measured by loss and
+// accuracy of the views of held-out images.
+type Examiner interface {
+	pretext.Task
+	// Examine returns what examines a network with the parameters p as they are
+	// then, on all images of a source. The score is what networks are compared by,
+	// higher is better; the scores are all that is to be recorded, by name.
+	Examine(a cell.Architecture, p *ops.Params) (func(ctx context.Context, src pretext.Source) (score float64, scores map[string]float64, err error), error)
+}
+
+// Train trains a network with the head of a task on the images of src, and
+// evaluates it on those of held, which may be nil: then nothing is evaluated.
+//
+// Equal seeds give equal results, a folder lets a run go on, and errors are as
+// those of Search.
+func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*Trained, error) {
+	t, err := newTraining(src, held, task, c)
+	if err != nil {
+		return nil, err
+	}
+	return t.train(ctx)
+}
+
+// training is the phase that trains a network.
+type training struct {
+	run
+	engine
+	c    TrainConfig
+	task pretext.Task
+
+	learner, tester, teller *network // that learns, is evaluated, takes precise statistics
+	learn, test, tell       *vm.Machine
+	paths                   [][]float32 // the factors of each path that may be dropped
+	velocity                []float32
+	average, averageRunning []float32 // of weights and of running statistics; nil without Average
+
+	held    Source // nil without evaluation
+	exam    func(ctx context.Context, src pretext.Source) (float64, map[string]float64, error)
+	images  *loader  // that the network learns from
+	precise *loader  // that precise statistics are of
+	views   *loader  // of the held-out images
+	batches *batches // of this epoch
+	batch   *batch   // of this step
+
+	mean   mean // of this epoch
+	result *Trained
+}
+
+// evaluatedAtATime is the number of images of which the maps of a trained network
+// stay in the cache. In evaluation images do not depend on each other, so a batch
+// can be taken in parts.
+const evaluatedAtATime = 8
+
+func newTraining(src, held Source, task pretext.Task, c TrainConfig) (*training, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := task.Validate(); err != nil {
+		return nil, fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	}
+	spec := task.Spec()
+	if c.Auxiliary > 0 && (len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
+		return nil, fmt.Errorf("darts: Auxiliary is %s, and task %s has labels of shape %v for %d inputs; an auxiliary head tells one label for each input: set Auxiliary to 0", plain(c.Auxiliary), task.Name(), spec.LabelShape, spec.Inputs)
+	}
+	if n := src.Len(); n < c.Batch {
+		return nil, fmt.Errorf("darts: %d images are fewer than a batch of %d: lower Batch or give more images", n, c.Batch)
+	}
+	if held != nil && held.Len() == 0 {
+		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
+	}
+	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.atOnce()), result: &Trained{Config: c}}
+	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
+	if err := t.plan(); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	if err := t.load(src); err != nil {
+		return nil, err
+	}
+	t.result.Params = t.params
+	start := Start{
+		Task: task.Name(), Images: src.Len(), Train: src.Len(), Held: t.heldImages(),
+		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
+		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
+		MicroBatch: c.atOnce(), Recompute: c.Recompute, Config: c,
+	}
+	var err error
+	if t.identity, err = identify(start, task, t.params); err != nil {
+		return nil, err
+	}
+	return t, t.begin(start)
+}
+
+func (t *training) heldImages() int {
+	if t.held == nil {
+		return 0
+	}
+	return t.held.Len()
+}
+
+// load makes the loaders.
+func (t *training) load(src Source) (err error) {
+	o := loaderOptions{batch: t.c.Batch, workers: t.c.Workers, seed: t.c.Seed, train: true, purpose: "weights"}
+	if t.images, err = newLoader(src, t.task, every(src), o); err != nil {
+		return err
+	}
+	if t.c.PreciseBN > 0 {
+		o.batch, o.purpose = t.c.atOnce(), "statistics"
+		if t.precise, err = newLoader(src, t.task, every(src), o); err != nil {
+			return err
+		}
+	}
+	if t.views != nil || t.tester == nil {
+		return nil
+	}
+	o.batch, o.purpose, o.train = t.atATime(), "evaluation", false
+	t.views, err = newLoader(t.held, t.task, every(t.held), o)
+	return err
+}
+
+func (t *training) atATime() int { return min(evaluatedAtATime, t.held.Len()) }
+
+// every returns the numbers of all images of a source.
+func every(src Source) []int {
+	all := make([]int, src.Len())
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// plan builds and plans the networks, draws the first weights and takes the
+// memory.
+func (t *training) plan() error {
+	c, spec := t.c, t.task.Spec()
+	examiner, examines := t.task.(Examiner)
+	var kinds []**vm.Machine
+	err := ops.Build(func() error {
+		var err error
+		if t.learner, err = t.build(c.atOnce(), true, nil); err != nil {
+			return err
+		}
+		slabs := 3 // weights, gradients, velocities
+		if c.Average > 0 {
+			slabs++
+		}
+		if t.parts > 1 {
+			slabs++ // sum
+		}
+		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch)
+		if err := t.params.Init(c.Seed); err != nil {
+			return err
+		}
+		if err := ops.Grad(t.learner.scope, t.learner.loss.Value); err != nil {
+			return err
+		}
+		o := vm.Options{Recompute: c.Recompute, Want: t.learner.wanted()}
+		for _, n := range t.learner.scope.Learnables() {
+			if n.Deriv() != nil {
+				o.Want = append(o.Want, n.Deriv())
+				o.Into = append(o.Into, vm.Target{Node: n.Deriv(), Data: t.params.Grad(t.learner.scope.Owner(n))})
+			}
+		}
+		if err := t.compile(t.learner.scope, o); err != nil {
+			return err
+		}
+		kinds = append(kinds, &t.learn)
+		if t.held != nil && c.PreciseBN > 0 {
+			// With momentum 1 the running statistics are those of the batch.
+			if t.teller, err = t.build(c.atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
+				return err
+			}
+			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
+				return err
+			}
+			t.bytes += ringBytes(spec, c.atOnce())
+			kinds = append(kinds, &t.tell)
+		}
+		if t.held != nil && !examines {
+			if t.tester, err = t.build(t.atATime(), false, nil); err != nil {
+				return err
+			}
+			if err := t.compile(t.tester.scope, vm.Options{Want: append(t.tester.wanted(), t.tester.logits)}); err != nil {
+				return err
+			}
+			t.bytes += ringBytes(spec, t.atATime())
+			kinds = append(kinds, &t.test)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if t.result.Size, err = Measure(c.Network, t.task); err != nil {
+		return err
+	}
+	if err := (Config{Batch: c.Batch, MicroBatch: c.MicroBatch, Memory: c.Memory, Recompute: c.Recompute}).refusal(t.planned()); err != nil {
+		return err
+	}
+	machines, err := t.bind()
+	if err != nil {
+		return err
+	}
+	for i, m := range machines {
+		*kinds[i] = m
+	}
+	t.velocity = make([]float32, len(t.params.Weights()))
+	if c.Average > 0 {
+		t.average = slices.Clone(t.params.Weights())
+		t.averageRunning = slices.Clone(t.params.Running())
+	}
+	if t.held != nil && examines {
+		t.exam, err = examiner.Examine(c.Network, t.params)
+	}
+	return err
+}
+
+// build builds the network for batches of so many images, with paths to drop and
+// auxiliary head if it learns.
+func (t *training) build(batch int, learns bool, norm *ops.Norm) (*network, error) {
+	n, err := newNetwork(t.params, t.task, batch)
+	if err != nil {
+		return nil, err
+	}
+	if norm != nil {
+		n.scope.SetNorm(*norm)
+	}
+	var path cell.Path
+	if learns && t.c.DropPath > 0 {
+		path = t.path(n)
+	}
+	net, err := t.c.Network.Build(n.scope, n.images, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.head(t.task, net.Out); err != nil {
+		return nil, err
+	}
+	if !learns || t.c.Auxiliary == 0 {
+		return n, nil
+	}
+	logits, err := net.AuxiliaryHead(n.scope, t.task.Spec().Classes)
+	if err != nil {
+		return nil, err
+	}
+	second, err := n.lossOf(t.task, logits)
+	if err != nil {
+		return nil, err
+	}
+	n.loss.Value, err = ops.AddLosses(n.loss.Value, second.Value, t.c.Auxiliary)
+	return n, err
+}
+
+// path returns what drops paths by factors that are drawn for each pass.
+func (t *training) path(n *network) cell.Path {
+	images := n.images.Shape()[0]
+	return func(y *gorgonia.Node) (*gorgonia.Node, error) {
+		factors := make([]float32, images)
+		input := gorgonia.NewTensor(y.Graph(), tensor.Float32, 1, gorgonia.WithShape(images), gorgonia.WithName(fmt.Sprintf("path %d", len(t.paths))))
+		t.paths = append(t.paths, factors)
+		if err := ops.Bind(input, factors); err != nil {
+			return nil, err
+		}
+		return ops.ScaleImages(y, input)
+	}
+}
+
+func (t *training) train(ctx context.Context) (*Trained, error) {
+	done, err := t.all(ctx)
+	t.result.Epochs = t.complete
+	if t.c.Average > 0 {
+		t.swap()
+	}
+	if err != nil {
+		return t.result, err
+	}
+	return t.result, t.record(done)
+}
+
+func (t *training) steps() int { return t.images.steps() }
+
+func (t *training) open(ctx context.Context) {
+	if t.step == 0 {
+		t.mean = mean{}
+	}
+	t.batches = t.images.epoch(ctx, t.epoch, t.step)
+}
+
+func (t *training) close() { t.batches.close() }
+
+func (t *training) fetch() (err error) {
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	t.batch, err = t.batches.next()
+	return err
+}
+
+func (t *training) take(rate float64) error {
+	p, err := t.pass()
+	if err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	t.mean.add(p)
+	if err := finite(p.loss, "the images"); err != nil {
+		return err
+	}
+	weights, grads := t.params.Weights(), t.params.WeightGrads()
+	t.team.Begin()
+	defer t.team.End()
+	scale := 1.0
+	if t.c.Clip > 0 {
+		scale = math.Min(1, t.c.Clip/(math.Sqrt(kernel.SquaredNorm(t.team, grads))+1e-6))
+	}
+	kernel.SGD(t.team, weights, t.velocity, grads, float32(rate), float32(t.c.Momentum), float32(t.c.WeightDecay), float32(scale), t.c.Nesterov)
+	if t.c.Average > 0 {
+		kernel.Average(t.team, t.average, weights, t.c.Average)
+		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.Average)
+	}
+	return nil
+}
+
+// pass computes loss and gradients of the batch.
+func (t *training) pass() (pass, error) {
+	r := rng.New(t.c.Seed, "paths", t.epoch, t.step)
+	drop := t.c.DropPath * float64(t.epoch) / float64(t.c.Epochs)
+	return t.engine.run(t.learner, t.learn, wrt{weights: true}, t.batch, func(int) {
+		for _, factors := range t.paths {
+			for i := range factors {
+				if factors[i] = float32(1 / (1 - drop)); rng.Bool(r, drop) {
+					factors[i] = 0
+				}
+			}
+		}
+	})
+}
+
+// finish evaluates the network if it is time to.
+func (t *training) finish() error {
+	loss, accuracy := math.NaN(), math.NaN()
+	var scores map[string]float64
+	e, err := t.figures()
+	if err != nil {
+		return err
+	}
+	last := t.epoch == t.c.Epochs-1
+	if t.held == nil || !last && (t.c.EvaluateEvery == 0 || (t.epoch+1)%t.c.EvaluateEvery != 0) {
+		return nil
+	}
+	if t.c.Average > 0 {
+		t.swap()
+		defer t.swap()
+	}
+	if t.c.PreciseBN > 0 {
+		if err := t.takeStatistics(); err != nil {
+			return err
+		}
+	}
+	var score float64
+	if t.exam != nil {
+		score, scores, err = t.exam(t.ctx, t.held)
+		accuracy = score
+	} else {
+		loss, accuracy, scores, err = t.evaluate()
+		score = accuracy
+	}
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(score) {
+		return errors.New("darts: the score of the held-out images is not a number; do any of their labels count?")
+	}
+	e.HeldLoss, e.HeldAccuracy, e.Scores = loss, accuracy, scores
+	t.result.Last = e
+	if t.result.Best.Epoch == 0 || score > t.result.Best.HeldAccuracy {
+		t.result.Best = e
+	}
+	return nil
+}
+
+// evaluate measures the network on the views of the held-out images.
+func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64, err error) {
+	t.test.Training, t.test.UpdateStats = false, false
+	batches := t.views.epoch(t.ctx, 0, 0)
+	defer batches.close()
+	var all mean
+	five := 0.0
+	for {
+		b, err := batches.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, 0, nil, err
+		}
+		p, err := t.runPart(t.tester, t.test, b.X, b.Y)
+		if err != nil {
+			return 0, 0, nil, fmt.Errorf("darts: %w", err)
+		}
+		all.add(p)
+		five += t.amongFive(b.Y)
+	}
+	if all.count == 0 {
+		return 0, 0, nil, errors.New("darts: none of the held-out images has a label that counts; give labelled images, or nil to evaluate nothing")
+	}
+	loss, accuracy = all.value()
+	if t.fives() {
+		scores = map[string]float64{"top5": five / all.count}
+	}
+	return loss, accuracy, scores, nil
+}
+
+// fives says whether there are enough classes for the best five to tell anything.
+func (t *training) fives() bool {
+	s := t.tester.logits.Shape()
+	return s.Dims() == 2 && s[1] > 5
+}
+
+// amongFive counts the labels that are among the five classes with the largest
+// logits of the last pass. Of equal logits the first count.
+func (t *training) amongFive(labels []int32) (count float64) {
+	if !t.fives() {
+		return 0
+	}
+	logits := t.tester.logits.Value().Data().([]float32)
+	classes := len(logits) / len(labels)
+	for i, l := range labels {
+		if l < 0 {
+			continue
+		}
+		row, before := logits[i*classes:][:classes], 0
+		for k, v := range row {
+			if v > row[l] || v == row[l] && k < int(l) {
+				before++
+			}
+		}
+		if before < 5 {
+			count++
+		}
+	}
+	return count
+}
+
+// takeStatistics replaces the running statistics by the means of those of
+// batches, with the weights as they are.
+func (t *training) takeStatistics() error {
+	batches := t.precise.epoch(t.ctx, t.epoch, 0)
+	defer batches.close()
+	n := min(max(1, t.c.PreciseBN/t.c.atOnce()), t.precise.steps())
+	sums := make([]float64, len(t.params.Running()))
+	for range n {
+		b, err := batches.next()
+		if err != nil {
+			return err
+		}
+		if _, err := t.runPart(t.teller, t.tell, b.X, b.Y); err != nil {
+			return fmt.Errorf("darts: %w", err)
+		}
+		for i, v := range t.params.Running() {
+			sums[i] += float64(v)
+		}
+	}
+	for i, sum := range sums {
+		t.params.Running()[i] = float32(sum / float64(n))
+	}
+	return nil
+}
+
+// swap exchanges weights and running statistics with their averages.
+func (t *training) swap() {
+	for _, pair := range [][2][]float32{{t.params.Weights(), t.average}, {t.params.Running(), t.averageRunning}} {
+		for i, v := range pair[0] {
+			pair[0][i], pair[1][i] = pair[1][i], v
+		}
+	}
+}
+
+func (t *training) over() string { return "" }
+
+func (t *training) ended() error {
+	if t.folder == nil || t.result.Best.Epoch != t.complete {
+		return nil
+	}
+	return t.folder.keepBest(t.done(), t.checkpoint)
+}
+
+// figures brings the result up to date.
+func (t *training) figures() (Epoch, error) {
+	e := t.result.Last
+	if e.Epoch != t.epoch+1 {
+		e = noEpoch(t.epoch + 1)
+	}
+	e.TrainLoss, e.TrainAccuracy = t.mean.value()
+	t.result.Last, t.result.Steps = e, t.done()
+	return e, nil
+}
+
+// arrays returns the memory that a training goes on from.
+func (t *training) arrays() []array {
+	all := []array{
+		arrayOf("weights", t.params.Weights()),
+		arrayOf("running statistics", t.params.Running()),
+		arrayOf("velocity", t.velocity),
+	}
+	if t.c.Average > 0 {
+		all = append(all, arrayOf("average of the weights", t.average), arrayOf("average of the running statistics", t.averageRunning))
+	}
+	return all
+}
+
+// trainState is what else a training goes on from.
+type trainState struct {
+	Mean [3]float64  `json:"mean"` // its sums
+	Best *evaluation `json:"best,omitempty"`
+}
+
+// evaluation holds the figures of an epoch with an evaluation.
+type evaluation struct {
+	Epoch         int                `json:"epoch"`
+	TrainLoss     float64            `json:"train_loss"`
+	TrainAccuracy float64            `json:"train_accuracy"`
+	HeldLoss      *float64           `json:"held_loss"` // nil if it is not a number
+	HeldAccuracy  float64            `json:"held_accuracy"`
+	Scores        map[string]float64 `json:"scores"`
+}
+
+func (t *training) state() any {
+	s := trainState{Mean: t.mean.sums()}
+	if b := t.result.Best; b.Epoch > 0 {
+		s.Best = &evaluation{b.Epoch, b.TrainLoss, b.TrainAccuracy, nil, b.HeldAccuracy, b.Scores}
+		if !math.IsNaN(b.HeldLoss) {
+			s.Best.HeldLoss = &b.HeldLoss
+		}
+	}
+	return s
+}
+
+func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
+	var at trainState
+	if err := json.Unmarshal(state, &at); err != nil {
+		return nil, err
+	}
+	return func() {
+		t.mean = meanOf(at.Mean)
+		if b := at.Best; b != nil {
+			e := noEpoch(b.Epoch)
+			e.TrainLoss, e.TrainAccuracy, e.HeldAccuracy, e.Scores = b.TrainLoss, b.TrainAccuracy, b.HeldAccuracy, b.Scores
+			if b.HeldLoss != nil {
+				e.HeldLoss = *b.HeldLoss
+			}
+			t.result.Best = e
+		}
+	}, nil
+}
+
+// noEpoch returns an epoch without figures.
+func noEpoch(number int) Epoch {
+	none := math.NaN()
+	return Epoch{Epoch: number, TrainLoss: none, TrainAccuracy: none, HeldLoss: none, HeldAccuracy: none, Entropy: none, SkipShare: none, PoolShare: none, Stability: none, Eigenvalue: none}
+}

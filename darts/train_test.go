@@ -1,0 +1,327 @@
+package darts
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/internal/rng"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// smallTraining returns settings that train a network of few channels.
+func smallTraining() TrainConfig {
+	g, _ := cell.Published("darts_v2")
+	c := TrainDARTS(g)
+	c.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 3).Body, Genotype: g, Ops: ops.Published()}
+	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed, c.Workers = 3, 6, 0, 0, 7, 1
+	return c
+}
+
+func TestTrainLearns(t *testing.T) {
+	c := smallTraining()
+	c.Epochs, c.LR.Base = 8, 0.05
+	var epochs []Epoch
+	var done Done
+	c.Recorder = recorderFunc(func(e Event) error {
+		switch e := e.(type) {
+		case Epoch:
+			epochs = append(epochs, e)
+		case Done:
+			done = e
+		}
+		return nil
+	})
+	r, err := Train(t.Context(), stripes{n: 72, fail: -1}, stripes{n: 25, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	require.Len(t, epochs, 8)
+	assert.Less(t, epochs[7].TrainLoss, 0.7*epochs[0].TrainLoss)
+	assert.Greater(t, r.Best.HeldAccuracy, 0.8)
+	best := slices.MaxFunc(epochs, func(a, b Epoch) int { return int(math.Copysign(1, a.HeldAccuracy-b.HeldAccuracy)) })
+	assert.Equal(t, best.HeldAccuracy, r.Best.HeldAccuracy)
+	assert.Equal(t, r.Last.HeldLoss, epochs[7].HeldLoss)
+	assert.True(t, math.IsNaN(r.Last.Entropy))
+	assert.Equal(t, []int{8, 96, 8, 576}, []int{r.Epochs, r.Steps, done.Epochs, done.Images})
+	size, err := Measure(c.Network, smallTask())
+	require.NoError(t, err)
+	assert.Equal(t, size, r.Size)
+}
+
+// trainIn does a part of a training in dir, as long as ctx holds.
+func trainIn(ctx context.Context, dir string, c TrainConfig) (*Trained, error) {
+	folder, err := OpenFolder(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		folder, err = NewFolder(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	folder.Interval = 0
+	c.Folder = folder
+	r, err := Train(ctx, stripes{n: 33, fail: -1}, stripes{n: 11, fail: -1}, smallTask(), c)
+	return r, errors.Join(err, folder.Close())
+}
+
+// everything returns settings that use all that a training has.
+func everything() TrainConfig {
+	c := smallTraining()
+	c.MicroBatch, c.DropPath, c.Average, c.PreciseBN, c.EvaluateEvery, c.Nesterov = 3, 0.3, 0.5, 9, 2, true
+	return c
+}
+
+// TestTrainGoesOn stops a training between and in its epochs.
+func TestTrainGoesOn(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "whole")
+	want, err := trainIn(t.Context(), whole, everything())
+	require.NoError(t, err)
+	lines, err := os.ReadFile(filepath.Join(whole, metricsFile))
+	require.NoError(t, err)
+	for _, stops := range [][]int{{4}, {5, 5}, {7, 1, 6}} {
+		dir := filepath.Join(t.TempDir(), "run")
+		for _, n := range stops {
+			c := everything()
+			var ctx context.Context
+			ctx, c.Recorder = stopAfter(t, n)
+			_, err := trainIn(ctx, dir, c)
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		c := everything()
+		c.Workers, c.Recompute = 3, true // what changes no result may change
+		got, err := trainIn(t.Context(), dir, c)
+		require.NoError(t, err)
+		assert.Equal(t, want.Params.Weights(), got.Params.Weights(), "%v", stops)
+		assert.Equal(t, want.Params.Running(), got.Params.Running(), "%v", stops)
+		assert.Equal(t, want.Best.Epoch, got.Best.Epoch)
+		assert.Equal(t, want.Best.HeldLoss, got.Best.HeldLoss)
+		again, err := os.ReadFile(filepath.Join(dir, metricsFile))
+		require.NoError(t, err)
+		assert.Equal(t, string(lines), string(again))
+	}
+	c := everything()
+	c.Average = 0.6
+	_, err = trainIn(t.Context(), whole, c)
+	assert.ErrorContains(t, err, "config.average: 0.5 → 0.6")
+}
+
+// TestTrainStep follows one step of Nesterov's SGD and of the average by the
+// gradient that the training itself computes.
+func TestTrainStep(t *testing.T) {
+	c := smallTraining()
+	c.Nesterov, c.Clip, c.Average, c.Epochs = true, 0, 0.75, 1
+	images := stripes{n: 6, fail: -1}
+	run, err := newTraining(images, nil, smallTask(), c)
+	require.NoError(t, err)
+	before := slices.Clone(run.params.Weights())
+	r, err := run.train(t.Context())
+	require.NoError(t, err)
+	grads := run.params.WeightGrads()
+	for i, w := range before {
+		g := float64(grads[i]) + c.WeightDecay*float64(w)
+		stepped := float64(w) - c.LR.Base*(1+c.Momentum)*g
+		want := 0.75*float64(w) + 0.25*stepped
+		require.InDelta(t, want, r.Params.Weights()[i], 1e-6)
+	}
+	assert.True(t, math.IsNaN(r.Last.HeldLoss), "nothing is evaluated")
+	assert.Zero(t, r.Best)
+}
+
+// TestPreciseStatistics compares with the mean over the same batches, found with
+// running averages that forget at once.
+func TestPreciseStatistics(t *testing.T) {
+	c := smallTraining()
+	c.PreciseBN, c.Epochs = 13, 1 // two batches of six
+	run, err := newTraining(stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	run.ctx = t.Context()
+	stem := run.params.Stats()[0]
+	require.NoError(t, run.takeStatistics())
+	b := run.precise.epoch(t.Context(), 0, 0)
+	defer b.close()
+	var mean, variance float64
+	for range 2 {
+		batch, err := b.next()
+		require.NoError(t, err)
+		m, v := stemMoments(run, batch.X)
+		mean += m / 2
+		variance += v / 2
+	}
+	assert.InDelta(t, mean, stem.Mean[0], 1e-5)
+	assert.InEpsilon(t, variance, stem.Var[0], 1e-4)
+}
+
+// stemMoments returns the mean and the unbiased variance of the first channel of
+// the stem's convolution, by plain loops.
+func stemMoments(t *training, x []float32) (mean, variance float64) {
+	const h, w = 10, 8
+	q := t.params.Find("stem.0.weight")
+	weight, out := t.params.Data(q), q.Shape[3]
+	var values []float64
+	for n := range len(x) / (h * w * 3) {
+		for y := range h {
+			for c := range w {
+				sum := 0.0
+				for i := range 27 {
+					dy, dx, channel := i/9-1, i/3%3-1, i%3
+					if yy, xx := y+dy, c+dx; yy >= 0 && yy < h && xx >= 0 && xx < w {
+						sum += float64(x[((n*h+yy)*w+xx)*3+channel]) * float64(weight[i*out])
+					}
+				}
+				values = append(values, sum)
+				mean += sum
+			}
+		}
+	}
+	mean /= float64(len(values))
+	for _, v := range values {
+		variance += (v - mean) * (v - mean) / float64(len(values)-1)
+	}
+	return mean, variance
+}
+
+// TestDroppedPaths draws factors with the probability of the epoch and mean one.
+func TestDroppedPaths(t *testing.T) {
+	c := smallTraining()
+	c.DropPath, c.Epochs = 0.4, 4
+	run, err := newTraining(stripes{n: 600, fail: -1}, nil, smallTask(), c)
+	require.NoError(t, err)
+	run.ctx = t.Context()
+	for epoch, drop := range []float64{0, 0.1, 0.2, 0.3} {
+		run.epoch, run.step = epoch, 0
+		run.open(t.Context())
+		zeros, all := 0, 0
+		for run.step = range 100 {
+			require.NoError(t, run.fetch())
+			_, err := run.pass()
+			require.NoError(t, err)
+			for _, factors := range run.paths {
+				for _, f := range factors {
+					all++
+					if f == 0 {
+						zeros++
+					} else {
+						require.InEpsilon(t, 1/(1-drop), f, 1e-6)
+					}
+				}
+			}
+		}
+		run.close()
+		assert.InDelta(t, drop, float64(zeros)/float64(all), 0.02)
+	}
+}
+
+// TestAmongFive counts by hand.
+func TestAmongFive(t *testing.T) {
+	task := pretext.Classification{View: smallTask().(pretext.Classification).View, Classes: 7}
+	c := smallTraining()
+	run, err := newTraining(stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c)
+	require.NoError(t, err)
+	x := make([]float32, 4*task.Spec().InputLen())
+	r := rng.New(1, "five", 0, 0)
+	for i := range x {
+		x[i] = float32(rng.Normal(r))
+	}
+	run.test.Training, run.test.UpdateStats = false, false
+	labels := []int32{0, 0, pretext.Ignore, 0}
+	for want := range 3 { // labels of rank 5, then 4, then 0
+		_, err = run.runPart(run.tester, run.test, x, []int32{0, 0, -1, 0})
+		require.NoError(t, err)
+		logits := run.tester.logits.Value().Data().([]float32)
+		for i := range labels {
+			if labels[i] < 0 {
+				continue
+			}
+			row := logits[7*i:][:7]
+			order := []int32{0, 1, 2, 3, 4, 5, 6}
+			slices.SortFunc(order, func(a, b int32) int { return int(math.Copysign(1, float64(row[b]-row[a]))) })
+			labels[i] = order[[]int{5, 4, 0}[want]]
+		}
+		assert.Equal(t, []float64{0, 3, 3}[want], run.amongFive(labels))
+	}
+}
+
+func TestTrainRefuses(t *testing.T) {
+	images := stripes{n: 12, fail: -1}
+	for name, test := range map[string]struct {
+		change func(*TrainConfig)
+		held   Source
+		task   pretext.Task
+		want   string
+	}{
+		"no network":       {change: func(c *TrainConfig) { c.Network = nil }, want: "Network is nil"},
+		"a bad network":    {change: func(c *TrainConfig) { c.Network = cell.Derived{} }, want: "Network: cell: Stem"},
+		"no epochs":        {change: func(c *TrainConfig) { c.Epochs = 0 }, want: "Epochs is 0, must be from 1"},
+		"drop path":        {change: func(c *TrainConfig) { c.DropPath = 1 }, want: "DropPath is 1, must be below 1"},
+		"average":          {change: func(c *TrainConfig) { c.Average = math.NaN() }, want: "Average is NaN"},
+		"micro-batch":      {change: func(c *TrainConfig) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
+		"batch":            {change: func(c *TrainConfig) { c.Batch = 13 }, want: "12 images are fewer than a batch of 13"},
+		"memory":           {change: func(c *TrainConfig) { c.Memory = 1 << 20 }, want: "Memory is 1.0 MiB"},
+		"nothing held":     {held: stripes{}, want: "no images to evaluate on"},
+		"auxiliary":        {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, task: pretext.JigsawCIFAR10(), want: "one label for each input: set Auxiliary to 0"},
+		"auxiliary's size": {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, want: "cell: auxiliary head: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := smallTraining()
+			if test.change != nil {
+				test.change(&c)
+			}
+			task := test.task
+			if task == nil {
+				task = smallTask()
+			}
+			_, err := Train(t.Context(), images, test.held, task, c)
+			require.ErrorContains(t, err, "darts: ")
+			assert.ErrorContains(t, err, test.want)
+		})
+	}
+	_, err := Train(t.Context(), images, stripes{n: 3, fail: 1}, smallTask(), smallTraining())
+	assert.ErrorContains(t, err, "this image is broken (epoch 1, step 2)")
+}
+
+// examined is a task with an examiner that knows its scores beforehand.
+type examined struct {
+	pretext.Task
+	scores []float64
+}
+
+func (e *examined) Examine(_ cell.Architecture, p *ops.Params) (func(context.Context, pretext.Source) (float64, map[string]float64, error), error) {
+	return func(_ context.Context, src pretext.Source) (float64, map[string]float64, error) {
+		if !p.Ready() || src.Len() != 3 {
+			return 0, nil, errors.New("examined: other images")
+		}
+		score := e.scores[0]
+		e.scores = e.scores[1:]
+		return score, map[string]float64{"half": score / 2}, nil
+	}, nil
+}
+
+func TestExaminer(t *testing.T) {
+	task := &examined{smallTask(), []float64{0.25, 0.75, 0.5}}
+	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, task, smallTraining())
+	require.NoError(t, err)
+	assert.Equal(t, 2, r.Best.Epoch)
+	assert.Equal(t, map[string]float64{"half": 0.375}, r.Best.Scores)
+	assert.Equal(t, 0.5, r.Last.HeldAccuracy)
+	assert.True(t, math.IsNaN(r.Last.HeldLoss))
+	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{math.NaN()}}, smallTraining())
+	assert.ErrorContains(t, err, "not a number")
+}
+
+// TestAuxiliary trains with the auxiliary head; the same weights learn.
+func TestAuxiliary(t *testing.T) {
+	c := smallTraining()
+	c.Epochs, c.Auxiliary = 1, cell.AuxiliaryWeight
+	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 3}
+	r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c)
+	require.NoError(t, err)
+	require.NotNil(t, r.Params.Find("auxiliary_head.classifier.weight"))
+	assert.Less(t, r.Size.Params, len(r.Params.Weights()))
+}

@@ -1,0 +1,108 @@
+package darts
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+// TrainConfig are the settings of the training of a network. It is plain data, and
+// fields are used literally: zero is zero. Recompute, Memory, Workers, Folder and
+// Recorder are those of a Config, and change nothing about the result.
+type TrainConfig struct {
+	Network cell.Architecture `json:"network"` // what is trained; the task adds its head
+	Epochs  int               `json:"epochs"`  // passes over the images
+	Batch   int               `json:"batch"`   // images in a step; a task may make several inputs of each
+	// MicroBatch is how many of them go through the network at once, as in a Config.
+	MicroBatch int `json:"micro_batch"`
+
+	LR          Schedule `json:"lr"`
+	Momentum    float64  `json:"momentum"` // of SGD
+	Nesterov    bool     `json:"nesterov"` // Nesterov's form of it (Sutskever et al., 2013)
+	WeightDecay float64  `json:"weight_decay"`
+	Clip        float64  `json:"clip"` // largest norm of the gradient; 0 does not clip
+
+	// Auxiliary is the weight of the loss of an auxiliary head in the middle of the
+	// network, cell.AuxiliaryWeight as a rule; 0 is no such head. It takes a task
+	// with one label for each input.
+	Auxiliary float64 `json:"auxiliary"`
+	// DropPath is the probability with which an image loses what an edge of a cell
+	// gives, in the last epoch and beyond; it rises linearly from 0 (Larsson et al.,
+	// 2017, arXiv 1605.07648, as Zoph et al., 2018, arXiv 1707.07012, schedule it).
+	DropPath float64 `json:"drop_path"`
+	// Average is the decay in a step of a moving average of the weights and the
+	// running statistics, which is evaluated and returned in their place (Polyak and
+	// Juditsky, 1992), 0.9999 for example; 0 is none.
+	Average float64 `json:"average"`
+	// PreciseBN is the number of training images over which the statistics of batch
+	// normalisations are taken anew before each evaluation, with the weights as they
+	// are then (Wu and Johnson, 2021, arXiv 2105.07576), in whole micro-batches; 0
+	// evaluates with the running averages.
+	PreciseBN int `json:"precise_bn"`
+	// EvaluateEvery is the number of epochs from one evaluation to the next, besides
+	// that of the last epoch; 0 is none but that.
+	EvaluateEvery int `json:"evaluate_every"`
+
+	Seed uint64 `json:"seed"` // of everything that is drawn
+
+	Recompute bool     `json:"-"`
+	Memory    int64    `json:"-"` // a training that needs more is refused; MicroBatch and Recompute make it need less
+	Workers   int      `json:"-"`
+	Folder    *Folder  `json:"-"`
+	Recorder  Recorder `json:"-"`
+}
+
+// TrainDARTS returns the published settings with which a network of the cells of a
+// genotype is trained on CIFAR-10: 600 epochs of batches of 96 with 36 channels
+// and 20 cells, an auxiliary head, and paths dropped with a probability of up to
+// 0.2 (Liu et al., 2019, arXiv 1806.09055, appendix A.2, without cutout).
+func TrainDARTS(g cell.Genotype) TrainConfig {
+	return TrainConfig{
+		Network: cell.Derived{Body: cell.DARTS(cell.CIFARStem, 36, 20).Body, Genotype: g, Ops: ops.Published()},
+		Epochs:  600, Batch: 96,
+		LR: Schedule{Kind: Cosine, Base: 0.025}, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5,
+		Auxiliary: cell.AuxiliaryWeight, DropPath: 0.2, EvaluateEvery: 1,
+		Workers: 2,
+	}
+}
+
+// Validate returns an error that names the first field that is out of range, its
+// value and the range.
+func (c TrainConfig) Validate() error {
+	if c.Network == nil {
+		return errors.New("darts: Network is nil; give the network to train, a cell.Derived for example")
+	}
+	if err := c.Network.Validate(); err != nil {
+		return fmt.Errorf("darts: Network: %w", err)
+	}
+	if err := c.LR.Validate(); err != nil {
+		return fmt.Errorf("darts: LR: %w", err)
+	}
+	if err := within([]setting{
+		{"Epochs", float64(c.Epochs), 1, 1e6, false},
+		{"Batch", float64(c.Batch), 1, 1e6, false},
+		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
+		{"Momentum", c.Momentum, 0, 1, false},
+		{"WeightDecay", c.WeightDecay, 0, 1, false},
+		{"Clip", c.Clip, 0, math.MaxFloat32, false},
+		{"Auxiliary", c.Auxiliary, 0, 100, false},
+		{"DropPath", c.DropPath, 0, 1, false},
+		{"Average", c.Average, 0, 1, false},
+		{"PreciseBN", float64(c.PreciseBN), 0, 1e9, false},
+		{"EvaluateEvery", float64(c.EvaluateEvery), 0, 1e6, false},
+		{"Workers", float64(c.Workers), 1, 1 << 16, false},
+	}); err != nil {
+		return err
+	}
+	if err := belowOne([]share{{"Momentum", c.Momentum}, {"DropPath", c.DropPath}, {"Average", c.Average}}); err != nil {
+		return err
+	}
+	return fits(c.Batch, c.MicroBatch, c.Memory)
+}
+
+// atOnce returns how many images go through the network at once.
+func (c TrainConfig) atOnce() int { return cmp.Or(c.MicroBatch, c.Batch) }
