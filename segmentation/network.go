@@ -11,19 +11,13 @@ import (
 
 // Network is a network that labels pixels: cells, and the head of a task.
 type Network struct {
-	Body     cell.Body
-	Genotype cell.Genotype
-	Ops      ops.Set // what the genotype may name
-	Task     Task    // whose head it has, and whose colours its images
+	cell.Derived
+	Task Task // whose head it has, and whose colours its images
 }
 
 // Validate reports the first setting that no network can have.
 func (n Network) Validate() error {
-	err := n.Body.Validate()
-	if err == nil {
-		err = n.Genotype.Validate(n.Ops.Has)
-	}
-	if err != nil {
+	if err := n.Derived.Validate(); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	return n.Task.Validate()
@@ -33,7 +27,7 @@ func (n Network) Validate() error {
 // logits [N, h, w, classes], of the resolution of the last map. Its parameters have
 // the names of the networks that were published.
 func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-	net, err := n.Body.Network(s, x, n.Genotype, n.Ops)
+	net, err := n.Build(s, x, nil)
 	if err != nil {
 		return nil, fmt.Errorf("segmentation: %w", err)
 	}

@@ -26,14 +26,6 @@ type Options struct {
 	Flip bool
 }
 
-// Source is where Evaluate takes images from; every darts.Source is one.
-type Source interface {
-	// Len returns the number of images.
-	Len() int
-	// Load returns image i. It ends early when ctx is done.
-	Load(ctx context.Context, i int) (*pretext.Image, error)
-}
-
 // Predictor labels the pixels of whole images with a network in evaluation, one
 // image at a time. It reads the weights where they are, so that it sees what a
 // training has changed in between.
@@ -364,7 +356,7 @@ func largest(x []float32) uint8 {
 // Evaluate labels all images of a source and counts the classes against their
 // masks. An image without a mask is an error, as is one that cannot be loaded; with
 // an error, or when ctx is done, it returns what was counted until then.
-func (p *Predictor) Evaluate(ctx context.Context, src Source) (*Confusion, error) {
+func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*Confusion, error) {
 	c, err := NewConfusion(p.net.Task.ASPP.Classes)
 	if err != nil {
 		return nil, err

@@ -29,10 +29,12 @@ func street(t testing.TB) (segmentation.Network, *ops.Params) {
 	genotype, ok := cell.Published("unnas_cityscapes_rot")
 	require.True(t, ok)
 	n := segmentation.Network{
-		Body:     cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}},
-		Genotype: genotype,
-		Ops:      ops.Published(),
-		Task:     segmentation.Cityscapes(),
+		Derived: cell.Derived{
+			Body:     cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}},
+			Genotype: genotype,
+			Ops:      ops.Published(),
+		},
+		Task: segmentation.Cityscapes(),
 	}
 	n.Task.ASPP.Channels = 6
 	p, err := n.Params(3)
@@ -97,7 +99,7 @@ func (d town) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return img, ctx.Err()
 }
 
-func load(t testing.TB, d segmentation.Source, i int) *pretext.Image {
+func load(t testing.TB, d pretext.Source, i int) *pretext.Image {
 	img, err := d.Load(context.Background(), i)
 	require.NoError(t, err)
 	return img
@@ -495,7 +497,7 @@ func resident() int64 {
 func ExamplePredictor() {
 	genotype, _ := cell.Published("unnas_cityscapes_rot")
 	body, _ := segmentation.WithStride(cell.DARTS(cell.ImageNetStem, 4, 3).Body, 16, segmentation.AsNormal)
-	network := segmentation.Network{Body: body, Genotype: genotype, Ops: ops.Published(), Task: segmentation.Cityscapes()}
+	network := segmentation.Network{Derived: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: segmentation.Cityscapes()}
 	params, err := network.Params(1)
 	if err != nil {
 		fmt.Println(err)

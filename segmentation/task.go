@@ -1,11 +1,14 @@
 package segmentation
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"gorgonia.org/gorgonia"
 
+	"unnas/cell"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -83,4 +86,35 @@ func (Task) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
 		return ops.Loss{}, fmt.Errorf("segmentation: %w", err)
 	}
 	return l, nil
+}
+
+// Examine returns what labels whole images with a network that learns, as a
+// Predictor does, and compares with their masks. The score is the mean
+// intersection over union; the scores are that ("miou"), the share of pixels that
+// are right ("pixels"), and the intersection over union of each class ("iou_0", …)
+// that occurs in the truth or in a prediction. Networks of other kinds than
+// cell.Derived are refused.
+func (t Task) Examine(a cell.Architecture, p *ops.Params) (func(ctx context.Context, src pretext.Source) (float64, map[string]float64, error), error) {
+	d, ok := a.(cell.Derived)
+	if !ok {
+		return nil, fmt.Errorf("segmentation: a network of type %T; the stride of its last map must be known: give a cell.Derived", a)
+	}
+	predictor, err := NewPredictor(Network{d, t}, p, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, src pretext.Source) (float64, map[string]float64, error) {
+		c, err := predictor.Evaluate(ctx, src)
+		if err != nil {
+			return 0, nil, err
+		}
+		mean, _ := c.MeanIoU()
+		scores := map[string]float64{"miou": mean, "pixels": c.Accuracy()}
+		for class, iou := range c.IoU() {
+			if !math.IsNaN(iou) {
+				scores[fmt.Sprintf("iou_%d", class)] = iou
+			}
+		}
+		return mean, scores, nil
+	}, nil
 }
