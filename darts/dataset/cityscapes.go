@@ -26,6 +26,7 @@ const ignored = 255 // marks pixels without a class in a mask
 // each of which the pixels belong to the 19 classes of the evaluation or to none.
 type Cityscapes struct {
 	root, split string
+	masks       bool // whether images are loaded with them
 	files       []cityFile
 }
 
@@ -48,17 +49,28 @@ type cityFile struct {
 // data set that lies in another place: it says what to do, what the tree should
 // be, and what was found instead.
 func OpenCityscapes(root string, train bool) (*Cityscapes, error) {
-	d := &Cityscapes{root: root, split: "val"}
+	return openCityscapes(root, train, true)
+}
+
+// OpenCityscapesImages is OpenCityscapes for tasks that need no labels: its images
+// have no masks, and gtFine is neither read nor needed.
+func OpenCityscapesImages(root string, train bool) (*Cityscapes, error) {
+	return openCityscapes(root, train, false)
+}
+
+func openCityscapes(root string, train, masks bool) (*Cityscapes, error) {
+	d := &Cityscapes{root: root, split: "val", masks: masks}
 	if train {
 		d.split = "train"
 	}
-	fail := func(in string, err error) (*Cityscapes, error) {
-		return nil, misplaced("Cityscapes", err, []string{
-			filepath.Join(root, "leftImg8bit", d.split, "aachen", "aachen_000000_000019"+cityImage),
-			filepath.Join(root, "gtFine", d.split, "aachen", "aachen_000000_000019"+cityTrainIDs) + " (or labelIds)",
-		}, in)
+	parts := []string{"leftImg8bit"}
+	want := []string{filepath.Join(root, "leftImg8bit", d.split, "aachen", "aachen_000000_000019"+cityImage)}
+	if masks {
+		parts = append(parts, "gtFine")
+		want = append(want, filepath.Join(root, "gtFine", d.split, "aachen", "aachen_000000_000019"+cityTrainIDs)+" (or labelIds)")
 	}
-	for _, part := range []string{"leftImg8bit", "gtFine"} {
+	fail := func(in string, err error) (*Cityscapes, error) { return nil, misplaced("Cityscapes", err, want, in) }
+	for _, part := range parts {
 		if !isDir(filepath.Join(root, part, d.split)) {
 			return fail(root, fmt.Errorf("no folder %s in %s; unpack %s_trainvaltest.zip there", filepath.Join(part, d.split), root, part))
 		}
@@ -94,7 +106,7 @@ func (d *Cityscapes) listCity(city string) (unlabelled []string, err error) {
 		return nil, err
 	}
 	var labels []string
-	if dir := filepath.Join(d.root, "gtFine", d.split, city); isDir(dir) {
+	if dir := filepath.Join(d.root, "gtFine", d.split, city); d.masks && isDir(dir) {
 		if _, labels, err = list(dir); err != nil {
 			return nil, err
 		}
@@ -106,7 +118,7 @@ func (d *Cityscapes) listCity(city string) (unlabelled []string, err error) {
 		}
 		_, trainIDs := slices.BinarySearch(labels, name+cityTrainIDs)
 		_, ids := slices.BinarySearch(labels, name+cityIDs)
-		if !trainIDs && !ids {
+		if d.masks && !trainIDs && !ids {
 			unlabelled = append(unlabelled, filepath.Join(city, image))
 			continue
 		}
@@ -127,9 +139,9 @@ func (d *Cityscapes) Classes() []string {
 	}
 }
 
-// Load decodes image i, 0 to Len-1, and its mask. The label is -1. A file that
-// cannot be read, labels of another size or with values that mean nothing are
-// errors that name the file.
+// Load decodes image i, 0 to Len-1, and its mask, unless the images were opened
+// without. The label is -1. A file that cannot be read, labels of another size or
+// with values that mean nothing are errors that name the file.
 func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
@@ -138,6 +150,9 @@ func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	img, err := decodeFile(filepath.Join(d.root, "leftImg8bit", d.split, file.city, file.name+cityImage))
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	if !d.masks {
+		return img, nil
 	}
 	ending, meaning := cityIDs, trainIDsOfIDs()
 	if file.trainIDs {

@@ -100,6 +100,31 @@ func onePair(t testing.TB, root, ending string, labels []byte) string {
 }
 
 // TestCityscapesIDs reads a file that holds all 256 values once.
+// TestCityscapesImages opens a tree without labels, and one whose labels cannot be
+// read.
+func TestCityscapesImages(t *testing.T) {
+	root := t.TempDir()
+	drawn := scenes(t, 3, 32, 20, 3)
+	city(t, root, drawn)
+	labels := filepath.Join(root, "gtFine")
+	_, err := dataset.OpenCityscapes(root, true)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(labels))
+	write(t, labels, []byte("no folder"))
+	_, err = dataset.OpenCityscapes(root, true)
+	require.ErrorContains(t, err, "gtFine")
+	d, err := dataset.OpenCityscapesImages(root, true)
+	require.NoError(t, err)
+	require.Equal(t, 3, d.Len())
+	img := load(t, d, 0)
+	assert.Equal(t, load(t, drawn, 1).Pix, img.Pix, "aachen comes before ulm")
+	assert.Nil(t, img.Mask)
+	assert.Equal(t, -1, img.Label)
+	_, err = dataset.OpenCityscapesImages(labels, true)
+	require.ErrorContains(t, err, "leftImg8bit")
+	assert.NotContains(t, err.Error(), "labelTrainIds")
+}
+
 func TestCityscapesIDs(t *testing.T) {
 	root := t.TempDir()
 	onePair(t, root, "labelIds", labelled(t, 64, 4, func(p int) uint8 { return uint8(p) }))

@@ -12,7 +12,7 @@ import (
 
 const usage = `Cityscapes searches a cell on the street scenes of Cityscapes as published: 400
 epochs over half of the training images. -data is the folder that holds
-leftImg8bit and gtFine.
+leftImg8bit and, for segmentation alone, gtFine.
 
   go run ./examples/cityscapes -data cityscapes -task rotation
         the published search without labels; weeks on two cores
@@ -34,7 +34,11 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 
 // search opens the data set and searches on it.
 func search(ctx context.Context, p *program.Published, out io.Writer) error {
-	src, err := dataset.OpenCityscapes(p.Data, true)
+	open := dataset.OpenCityscapesImages
+	if p.Task.Name() == "segmentation" {
+		open = dataset.OpenCityscapes
+	}
+	src, err := open(p.Data, true)
 	if err != nil {
 		return err
 	}

@@ -82,11 +82,15 @@ func TestRunElsewhere(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	root := city(t, 3, 1)
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"-data", filepath.Join(root, "leftImg8bit"), "-out", dir}, &out, &out)
+	err := run(t.Context(), []string{"-data", filepath.Join(root, "leftImg8bit"), "-task", "seg", "-out", dir}, &out, &out)
 	assert.ErrorContains(t, err, "gtFine")
 	assert.ErrorContains(t, err, "aachen_000000_000019_leftImg8bit.png")
 	require.NoError(t, os.Remove(filepath.Join(root, "gtFine", "train", "ulm", "ulm_000001_000000_gtFine_labelTrainIds.png")))
-	err = run(t.Context(), []string{"-data", root, "-out", dir}, &out, &out)
+	err = run(t.Context(), []string{"-data", root, "-task", "seg", "-out", dir}, &out, &out)
 	assert.ErrorContains(t, err, "ulm_000001_000000")
+	// A task without labels needs none of them.
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "gtFine")))
+	err = run(t.Context(), []string{"-data", root, "-task", "rotation", "-out", dir}, &out, &out)
+	assert.ErrorContains(t, err, "3 images make parts of 1 for the weights")
 	assert.NoDirExists(t, dir)
 }
