@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"internal/filelock":   0,
 	"internal/rng":        0,
 	"internal/memory":     0,
+	"darts/sweep":         1,
 	"internal/kernel":     1,
 	"internal/graph":      2,
 	"internal/vm":         3,
