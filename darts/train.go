@@ -375,7 +375,8 @@ func (t *training) pass() (pass, error) {
 
 // finish evaluates the network if it is time to.
 func (t *training) finish() error {
-	loss, accuracy := math.NaN(), math.NaN()
+	loss := math.NaN()
+	var accuracy float64
 	var scores map[string]float64
 	e, err := t.figures()
 	if err != nil {
@@ -394,23 +395,20 @@ func (t *training) finish() error {
 			return err
 		}
 	}
-	var score float64
 	if t.exam != nil {
-		score, scores, err = t.exam(t.ctx, t.held)
-		accuracy = score
+		accuracy, scores, err = t.exam(t.ctx, t.held)
 	} else {
 		loss, accuracy, scores, err = t.evaluate()
-		score = accuracy
 	}
 	if err != nil {
 		return err
 	}
-	if math.IsNaN(score) {
+	if math.IsNaN(accuracy) {
 		return errors.New("darts: the score of the held-out images is not a number; do any of their labels count?")
 	}
 	e.HeldLoss, e.HeldAccuracy, e.Scores = loss, accuracy, scores
 	t.result.Last = e
-	if t.result.Best.Epoch == 0 || score > t.result.Best.HeldAccuracy {
+	if t.result.Best.Epoch == 0 || accuracy > t.result.Best.HeldAccuracy {
 		t.result.Best = e
 	}
 	return nil
