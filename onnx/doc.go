@@ -1,0 +1,25 @@
+// Package onnx writes networks as models in the format of ONNX, the Open Neural
+// Network Exchange (onnx.ai), which many programs run: ONNX Runtime, OpenCV,
+// TensorRT, phones.
+//
+//	g := gorgonia.NewGraph()
+//	s := ops.NewScope(g, params)
+//	x, err := ops.Images(g, "images", 1, 32, 32, 3)
+//	net, err := body.Network(s, x, genotype, set)
+//	logits, err := task.Head(s, net.Out)
+//	err = onnx.Write(file, onnx.Model{Scope: s, Input: x,
+//		Outputs: []onnx.Output{{Name: "logits", Node: logits}}, View: task.View})
+//
+// A model is the network in evaluation: batch normalisations use the running
+// statistics, nothing is dropped. It takes and gives float32. Feature maps, the
+// images among them, are [N, channels, rows, columns] there, and not [N, rows,
+// columns, channels]; the number N of images is free. Parameters and statistics
+// carry their published names, those of a PyTorch state dict, in the published
+// layouts. Equal parameters give equal bytes.
+//
+// # What is left out
+//
+// Supernets, since a model stands for a cell that was chosen; losses and
+// gradients; kernels of one's own (ops.Kernel); of Gorgonia's operations all but
+// the elementwise ones.
+package onnx
