@@ -191,6 +191,7 @@ type test struct {
 	name  string
 	shape []int // [N, H, W, C]
 	build builder
+	dead  bool // the outputs do not depend on all parameters
 }
 
 // tests are networks of all kinds.
@@ -199,27 +200,27 @@ func tests(t *testing.T) (list []test) {
 	classify := pretext.Classification{View: view(), Classes: 10}.Head
 	for _, name := range cell.PublishedNames() {
 		list = append(list,
-			test{"cifar_" + name, []int{2, 16, 12, 3}, published(small(cell.CIFARStem), name, classify)},
-			test{"imagenet_" + name, []int{2, 64, 96, 3}, published(small(cell.ImageNetStem), name, classify)})
+			test{"cifar_" + name, []int{2, 16, 12, 3}, published(small(cell.CIFARStem), name, classify), false},
+			test{"imagenet_" + name, []int{2, 64, 96, 3}, published(small(cell.ImageNetStem), name, classify), false})
 	}
 	jigsaw := pretext.JigsawCIFAR10()
 	return append(list,
-		test{"odd", []int{3, 15, 13, 3}, published(small(cell.CIFARStem), "darts_v2", classify)},
-		test{"one_pixel", []int{2, 2, 1, 3}, published(small(cell.CIFARStem), "darts_v2", classify)},
-		test{"nasbench_cifar", []int{3, 14, 10, 3}, bench(cell.CIFARStem)},
-		test{"nasbench_imagenet", []int{2, 66, 50, 3}, bench(cell.ImageNetStem)},
-		test{"segmentation_32", []int{2, 65, 97, 3}, labelling(small(cell.ImageNetStem), "unnas_cityscapes_seg")},
-		test{"segmentation_16_normal", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.AsNormal), "unnas_cityscapes_seg")},
-		test{"segmentation_16_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.AsReduction), "unnas_cityscapes_col")},
-		test{"segmentation_8_normal", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.AsNormal), "pnas")},
-		test{"segmentation_8_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.AsReduction), "unnas_cityscapes_col")},
-		test{"segmentation_one_pixel", []int{2, 9, 17, 3}, labelling(small(cell.ImageNetStem), "unnas_cityscapes_jig")},
-		test{"rotation", []int{4, 15, 13, 3}, published(small(cell.CIFARStem), "unnas_imagenet_rot", pretext.Rotation{View: view()}.Head)},
-		test{"jigsaw", []int{8, 12, 12, 3}, published(small(cell.CIFARStem), "unnas_imagenet_jig", jigsaw.Head)},
-		test{"colorization", []int{2, 15, 13, 1}, published(small(cell.CIFARStem), "unnas_imagenet_col", pretext.Colorization{View: view()}.Head)},
-		test{"layers", []int{2, 11, 7, 4}, layers},
-		test{"auxiliary_cifar", []int{2, 32, 32, 3}, auxiliary(cell.CIFARStem)},
-		test{"auxiliary_imagenet", []int{2, 224, 224, 3}, auxiliary(cell.ImageNetStem)},
+		test{"odd", []int{3, 15, 13, 3}, published(small(cell.CIFARStem), "darts_v2", classify), false},
+		test{"one_pixel", []int{2, 2, 1, 3}, published(small(cell.CIFARStem), "darts_v2", classify), false},
+		test{"nasbench_cifar", []int{3, 14, 10, 3}, bench(cell.CIFARStem), false},
+		test{"nasbench_imagenet", []int{2, 66, 50, 3}, bench(cell.ImageNetStem), false},
+		test{"segmentation_32", []int{2, 65, 97, 3}, labelling(small(cell.ImageNetStem), "unnas_cityscapes_seg"), false},
+		test{"segmentation_16_normal", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.AsNormal), "unnas_cityscapes_seg"), false},
+		test{"segmentation_16_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.AsReduction), "unnas_cityscapes_col"), false},
+		test{"segmentation_8_normal", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.AsNormal), "pnas"), false},
+		test{"segmentation_8_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.AsReduction), "unnas_cityscapes_col"), false},
+		test{"segmentation_one_pixel", []int{2, 9, 17, 3}, labelling(small(cell.ImageNetStem), "unnas_cityscapes_jig"), false},
+		test{"rotation", []int{4, 15, 13, 3}, published(small(cell.CIFARStem), "unnas_imagenet_rot", pretext.Rotation{View: view()}.Head), false},
+		test{"jigsaw", []int{8, 12, 12, 3}, published(small(cell.CIFARStem), "unnas_imagenet_jig", jigsaw.Head), false},
+		test{"colorization", []int{2, 15, 13, 1}, published(small(cell.CIFARStem), "unnas_imagenet_col", pretext.Colorization{View: view()}.Head), false},
+		test{"layers", []int{2, 11, 7, 4}, layers, false},
+		test{"auxiliary_cifar", []int{2, 32, 32, 3}, auxiliary(cell.CIFARStem), true},
+		test{"auxiliary_imagenet", []int{2, 224, 224, 3}, auxiliary(cell.ImageNetStem), true},
 	)
 }
 
@@ -236,7 +237,8 @@ func auxiliary(stem cell.Stem) builder {
 }
 
 // layers has what published networks do not: every operation at both strides, also
-// dilated, with and without scale and shift; zeros that nobody leaves out; Gorgonia's own operations.
+// dilated, with and without scale and shift; zeros that nobody leaves out; dropout;
+// Gorgonia's own operations.
 func layers(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
 	outs, err := operations(s, x)
 	if err != nil {
@@ -269,7 +271,24 @@ func layers(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(outs, rows, joined, logits, y), nil
+	dropped, err := dropout(s.Sub("dropout"), x)
+	if err != nil {
+		return nil, err
+	}
+	return append(outs, rows, joined, logits, y, dropped), nil
+}
+
+// dropout drops half of x in training.
+func dropout(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+	key, err := ops.Labels(x.Graph(), "key", 2)
+	if err != nil {
+		return nil, err
+	}
+	rate := gorgonia.NewVector(x.Graph(), tensor.Float32, gorgonia.WithShape(1), gorgonia.WithName("rate"))
+	if err := errors.Join(ops.Bind(rate, []float32{0.5}), ops.Bind(key, []int32{1, 2})); err != nil {
+		return nil, err
+	}
+	return s.Dropout(x, rate, key)
 }
 
 // operations returns the results of all candidates.

@@ -142,28 +142,30 @@ func String(name, v string) Attribute {
 // Node adds a node that computes an operator and returns the name of its first
 // output. An input without a name is an optional one that is left out.
 func (g *Graph) Node(op string, inputs []string, attributes ...Attribute) string {
-	b := text(nil, nodeOp, op)
-	for _, in := range inputs {
-		b = text(b, nodeInput, in)
-	}
-	for _, a := range attributes {
-		b = message(b, nodeAttribute, a)
-	}
-	key := "node " + string(b)
+	key := fmt.Sprintf("node %s %q %q", op, inputs, attributes)
 	if name, ok := g.known[key]; ok {
 		return name
 	}
 	name := g.unique(fmt.Sprintf("%s_%d", op, g.counts[op]))
 	g.counts[op]++
 	g.known[key] = name
-	g.nodes = message(g.nodes, graphNode, text(text(b, nodeOutput, name), nodeName, name))
+	g.node(op, inputs, name, attributes)
 	return name
 }
 
 // Output gives a value the name of an output of the model.
-func (g *Graph) Output(name, value string) {
-	b := text(text(text(nil, nodeOp, "Identity"), nodeInput, value), nodeOutput, name)
-	g.nodes = message(g.nodes, graphNode, text(b, nodeName, name))
+func (g *Graph) Output(name, value string) { g.node("Identity", []string{value}, name, nil) }
+
+func (g *Graph) node(op string, inputs []string, name string, attributes []Attribute) {
+	var b []byte
+	for _, in := range inputs {
+		b = text(b, nodeInput, in)
+	}
+	b = text(text(text(b, nodeOutput, name), nodeName, name), nodeOp, op)
+	for _, a := range attributes {
+		b = message(b, nodeAttribute, a)
+	}
+	g.nodes = message(g.nodes, graphNode, b)
 }
 
 // Parameter adds a constant of float32 values, unless one of that name was added

@@ -15,8 +15,8 @@ const (
 	opset     = 17
 )
 
-// MaxSize is the size in bytes above which nobody reads a protocol buffer.
-const MaxSize = math.MaxInt32
+// maxSize is the size in bytes above which nobody reads a protocol buffer.
+const maxSize = math.MaxInt32
 
 // Model is a graph and what is told about it.
 type Model struct {
@@ -45,15 +45,11 @@ func (v Value) proto() []byte {
 	return message(text(nil, valueName, v.Name), valueType, message(nil, typeTensor, tensor))
 }
 
-// Write writes the model. Nothing is written of a model that is too large.
+// Write writes the model, fields in the order of their numbers, as the official
+// library does. Nothing is written of a model that is too large.
 func (m Model) Write(w io.Writer) error {
-	head := text(number(nil, modelIRVersion, irVersion), modelProducer, "unnas")
-	head = text(head, modelDoc, m.Doc)
-	head = message(head, modelOpset, number(nil, opsetVersion, opset))
-	for _, e := range m.Metadata {
-		head = message(head, modelMetadata, text(text(nil, metadataKey, e.Key), metadataValue, e.Value))
-	}
-	values := text(nil, graphName, m.Name)
+	name := text(nil, graphName, m.Name)
+	var values []byte
 	for _, v := range m.Inputs {
 		values = message(values, graphInput, v.proto())
 	}
@@ -61,22 +57,33 @@ func (m Model) Write(w io.Writer) error {
 		values = message(values, graphOutput, v.proto())
 	}
 	// Lengths come before what they are of, so they are added up first.
-	size := int64(len(m.Graph.nodes) + len(values))
+	size := int64(len(m.Graph.nodes) + len(name) + len(values))
 	for _, c := range m.Graph.constants {
 		size += field(graphInitializer, c.length())
 	}
-	if total := int64(len(head)) + field(modelGraph, size); total > MaxSize {
-		return fmt.Errorf("a model of %d bytes, and the format ends at %d; choose a network with fewer parameters", total, int64(MaxSize))
+	head := text(text(number(nil, modelIRVersion, irVersion), modelProducer, "unnas"), modelDoc, m.Doc)
+	head = protowire.AppendVarint(protowire.AppendTag(head, modelGraph, protowire.BytesType), uint64(size))
+	tail := message(nil, modelOpset, number(nil, opsetVersion, opset))
+	for _, e := range m.Metadata {
+		tail = message(tail, modelMetadata, text(text(nil, metadataKey, e.Key), metadataValue, e.Value))
 	}
-	head = protowire.AppendTag(head, modelGraph, protowire.BytesType)
-	head = protowire.AppendVarint(head, uint64(size))
-	for _, part := range [][]byte{head, m.Graph.nodes, values} {
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
+	if total := int64(len(head)+len(tail)) + size; total > maxSize {
+		return fmt.Errorf("a model of %d bytes, and the format ends at %d; choose a network with fewer parameters", total, int64(maxSize))
+	}
+	if err := write(w, head, m.Graph.nodes, name); err != nil {
+		return err
 	}
 	for _, c := range m.Graph.constants {
 		if err := c.write(w); err != nil {
+			return err
+		}
+	}
+	return write(w, values, tail)
+}
+
+func write(w io.Writer, parts ...[]byte) error {
+	for _, part := range parts {
+		if _, err := w.Write(part); err != nil {
 			return err
 		}
 	}
@@ -104,10 +111,5 @@ func (c *constant) write(w io.Writer) error {
 	b = append(protowire.AppendVarint(b, uint64(c.length())), c.head...)
 	b = protowire.AppendTag(b, tensorRaw, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(c.size))
-	for _, part := range [][]byte{b, data} {
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
-	}
-	return nil
+	return write(w, b, data)
 }
