@@ -2,13 +2,11 @@
 // Network Exchange (onnx.ai), which many programs run: ONNX Runtime, OpenCV,
 // TensorRT, phones.
 //
-//	g := gorgonia.NewGraph()
-//	s := ops.NewScope(g, params)
-//	x, err := ops.Images(g, "images", 1, 32, 32, 3)
-//	net, err := body.Network(s, x, genotype, set)
-//	logits, err := task.Head(s, net.Out)
-//	err = onnx.Write(file, onnx.Model{Scope: s, Input: x,
-//		Outputs: []onnx.Output{{Name: "logits", Node: logits}}, View: task.View})
+//	m, err := onnx.NewModel(network, task, trained.Params)
+//	m.View = task.View // told to who uses the model
+//	err = onnx.Write(file, m)
+//
+// A Model may also be made of the nodes of any graph.
 //
 // A model is the network in evaluation: batch normalisations use the running
 // statistics, nothing is dropped. It takes and gives float32. Feature maps, the

@@ -226,13 +226,12 @@ func tests(t *testing.T) (list []test) {
 
 func auxiliary(stem cell.Stem) builder {
 	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
-		b := small(stem)
 		g, _ := cell.Published("darts_v1")
-		net, err := b.Network(s, x, g, ops.Published())
+		net, err := small(stem).Network(s, x, g, ops.Published())
 		if err != nil {
 			return nil, err
 		}
-		return only(b.AuxiliaryHead(s, net.Middle, 10))
+		return only(net.AuxiliaryHead(s, 10))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"unnas/cell"
 	"unnas/internal/graph"
 	"unnas/internal/onnxpb"
 	"unnas/ops"
@@ -38,6 +39,40 @@ type Model struct {
 type Output struct {
 	Name string
 	Node *gorgonia.Node
+}
+
+// NewModel returns the model of a network with the head of a task, of which the
+// logits are the output; p are its parameters, such as those of a training. It
+// builds the network for one image of the task's size; for another size build it
+// oneself.
+func NewModel(a cell.Architecture, task pretext.Task, p *ops.Params) (Model, error) {
+	if a == nil || task == nil || p == nil {
+		return Model{}, errors.New("onnx: a network, a task and parameters are needed, and one is nil")
+	}
+	var m Model
+	err := errors.Join(a.Validate(), task.Validate())
+	if err == nil {
+		err = ops.Build(func() error { return m.build(a, task, p) })
+	}
+	if err != nil {
+		return Model{}, fmt.Errorf("onnx: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Model) build(a cell.Architecture, task pretext.Task, p *ops.Params) (err error) {
+	g, spec := gorgonia.NewGraph(), task.Spec()
+	m.Scope = ops.NewScope(g, p)
+	if m.Input, err = ops.Images(g, "images", spec.Inputs, spec.Height, spec.Width, spec.Channels); err != nil {
+		return err
+	}
+	net, err := a.Build(m.Scope, m.Input, nil)
+	if err != nil {
+		return err
+	}
+	logits, err := task.Head(m.Scope, net.Out)
+	m.Outputs = []Output{{Name: "logits", Node: logits}}
+	return err
 }
 
 // Write writes the model, of version 8 of the format with version 17 of its

@@ -249,6 +249,38 @@ func TestGolden(t *testing.T) {
 	assert.Equal(t, []any{"N/2", 5}, dims, "two images are joined")
 }
 
+// A network and a task make the model that their nodes would, for any number of
+// inputs of the task.
+func TestNewModel(t *testing.T) {
+	genotype, _ := cell.Published("unnas_imagenet_jig")
+	net, task := cell.Derived{Body: small(cell.CIFARStem), Genotype: genotype, Ops: ops.Published()}, pretext.JigsawCIFAR10()
+	n := newNetwork(t, []int{8, 12, 12, 3}, func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
+		y, err := net.Build(s, x, nil)
+		if err != nil {
+			return nil, err
+		}
+		return only(task.Head(s, y.Out))
+	})
+	n.model.Outputs[0].Name = "logits"
+	m, err := onnx.NewModel(net, task, n.model.Scope.Params())
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, onnx.Write(&b, m))
+	assert.True(t, bytes.Equal(n.write(t), b.Bytes()))
+
+	_, err = onnx.NewModel(net, task, nil)
+	assert.ErrorContains(t, err, "onnx: a network, a task and parameters are needed")
+	other := net
+	other.Body.Width = 6
+	_, err = onnx.NewModel(other, task, n.model.Scope.Params())
+	assert.ErrorContains(t, err, "onnx: ")
+	assert.ErrorContains(t, err, "parameter stem.0.weight is a weight of shape (3, 3, 3, 12)")
+	_, err = onnx.NewModel(cell.Derived{}, task, ops.NewParams())
+	assert.ErrorContains(t, err, "onnx: cell: ")
+	_, err = onnx.NewModel(net, pretext.Jigsaw{}, ops.NewParams())
+	assert.ErrorContains(t, err, "onnx: pretext: ")
+}
+
 // Values that would have the name of another one get one of their own.
 func TestNamesThatClash(t *testing.T) {
 	n := newNetwork(t, []int{2, 5, 4, 3}, func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
