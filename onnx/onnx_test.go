@@ -187,7 +187,7 @@ func floats(b []byte) []float32 {
 // No node of a model depends on the number of images of the graph, and neither do
 // two writes of a model differ.
 func TestNumberOfImages(t *testing.T) {
-	for _, c := range tests(t) {
+	for _, c := range tests(t)[2*len(cell.PublishedNames()):] { // the others have no more operations
 		t.Run(c.name, func(t *testing.T) {
 			n := newNetwork(t, c.shape, c.build)
 			want := n.write(t)
