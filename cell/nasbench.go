@@ -19,13 +19,14 @@ type NASBench struct {
 	Ops []string `json:"ops"`
 }
 
-// The operations of NAS-Bench-101.
+// The operations of NAS-Bench-101: of the first and the last vertex, and those that
+// all others choose from.
 const (
-	nasInput   = "input"
-	nasOutput  = "output"
-	nasConv3   = "conv3x3-bn-relu"
-	nasConv1   = "conv1x1-bn-relu"
-	nasMaxPool = "maxpool3x3"
+	NASInput      = "input"
+	NASOutput     = "output"
+	NASConv3x3    = "conv3x3-bn-relu"
+	NASConv1x1    = "conv1x1-bn-relu"
+	NASMaxPool3x3 = "maxpool3x3"
 )
 
 const (
@@ -72,10 +73,10 @@ func (c NASBench) Validate() error {
 	}
 	for i, op := range c.Ops {
 		switch {
-		case i == 0 && op != nasInput, i == v-1 && op != nasOutput:
-			return fmt.Errorf("cell: NAS-Bench operation %d is %q; the first must be %q and the last %q", i, op, nasInput, nasOutput)
-		case i > 0 && i < v-1 && op != nasConv3 && op != nasConv1 && op != nasMaxPool:
-			return fmt.Errorf("cell: NAS-Bench operation %d is %q, not %q, %q or %q", i, op, nasConv3, nasConv1, nasMaxPool)
+		case i == 0 && op != NASInput, i == v-1 && op != NASOutput:
+			return fmt.Errorf("cell: NAS-Bench operation %d is %q; the first must be %q and the last %q", i, op, NASInput, NASOutput)
+		case i > 0 && i < v-1 && op != NASConv3x3 && op != NASConv1x1 && op != NASMaxPool3x3:
+			return fmt.Errorf("cell: NAS-Bench operation %d is %q, not %q, %q or %q", i, op, NASConv3x3, NASConv1x1, NASMaxPool3x3)
 		}
 	}
 	pruned := c.prune()
@@ -256,9 +257,9 @@ func (c NASBench) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node
 		}
 		op := s.Sub(fmt.Sprintf("vertex_op.%d", v))
 		switch c.Ops[v] {
-		case nasConv3:
+		case NASConv3x3:
 			values[v], err = nasConv(op, sum, ch[v], 3, 1, "conv3x3")
-		case nasConv1:
+		case NASConv1x1:
 			values[v], err = nasConv(op, sum, ch[v], 1, 1, "conv1x1")
 		default:
 			values[v], err = ops.MaxPool2D(sum, 3, 1, 1)

@@ -10,7 +10,7 @@ import (
 )
 
 // nasLabels are the numbers by which the published hash knows the operations.
-var nasLabels = map[string]int{nasInput: -1, nasOutput: -2, nasConv3: 0, nasConv1: 1, nasMaxPool: 2}
+var nasLabels = map[string]int{NASInput: -1, NASOutput: -2, NASConv3x3: 0, NASConv1x1: 1, NASMaxPool3x3: 2}
 
 // Hash returns the name of the cell in the table of NAS-Bench-101: 32 hexadecimal
 // digits that all cells share which differ in the order of their vertices alone, or
@@ -95,7 +95,7 @@ func SampleNASBench(n int, seed uint64) ([]NASBench, error) {
 // randomNASBench returns a draw, which may not be valid.
 func randomNASBench(seed uint64, draw int) NASBench {
 	r := rng.New(seed, "nasbench", 0, draw)
-	c := NASBench{Ops: slices.Repeat([]string{nasInput}, nasMaxVertices)}
+	c := NASBench{Ops: slices.Repeat([]string{NASInput}, nasMaxVertices)}
 	for i := range nasMaxVertices {
 		row := make([]int, nasMaxVertices)
 		for j := i + 1; j < nasMaxVertices; j++ {
@@ -104,8 +104,8 @@ func randomNASBench(seed uint64, draw int) NASBench {
 		c.Matrix = append(c.Matrix, row)
 	}
 	for v := 1; v < nasMaxVertices-1; v++ {
-		c.Ops[v] = [...]string{nasConv3, nasConv1, nasMaxPool}[rng.IntN(r, 3)]
+		c.Ops[v] = [...]string{NASConv3x3, NASConv1x1, NASMaxPool3x3}[rng.IntN(r, 3)]
 	}
-	c.Ops[nasMaxVertices-1] = nasOutput
+	c.Ops[nasMaxVertices-1] = NASOutput
 	return c
 }
