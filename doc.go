@@ -3,6 +3,7 @@
 //	unnas/darts          search a cell, train a network: one deep call each
 //	unnas/darts/dataset  image sources: CIFAR-10, folders of images, built-in scenes
 //	unnas/cell           search spaces, supernets, genotypes, their networks and pictures
+//	unnas/cell/nasbench  the table of NAS-Bench-101: cells, their accuracies, samples of them
 //	unnas/pretext        tasks, with and without labels, and the image transforms they need
 //	unnas/segmentation   the head that turns a network into one that labels pixels
 //	unnas/onnx           networks as models that other programs run

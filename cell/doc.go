@@ -22,6 +22,10 @@
 // with weights of its own; [Derive] reads a cell off these weights. Space.Partial
 // lets a part of the channels do so, for less memory and time.
 //
+// A [Sampler] draws genotypes at random, of networks of a given size: [DARTSSampler]
+// is that of UnNAS. [NASBench] is a cell of another space, that of NAS-Bench-101, whose
+// released accuracies package nasbench reads.
+//
 // A [Picture] draws a cell as a figure for a paper or a page:
 //
 //	p := cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}

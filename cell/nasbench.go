@@ -10,7 +10,8 @@ import (
 )
 
 // NASBench is a cell of NAS-Bench-101 (Ying et al., 2019, arXiv 1902.09635): a
-// graph of at most seven vertices and nine edges from an input to an output.
+// graph of at most seven vertices and nine edges from an input to an output, not
+// counting edges that lie on no path between them.
 type NASBench struct {
 	// Matrix[i][j] is 1 if an edge leads from vertex i to vertex j > i.
 	Matrix [][]int `json:"matrix"`
@@ -18,13 +19,14 @@ type NASBench struct {
 	Ops []string `json:"ops"`
 }
 
-// The operations of NAS-Bench-101.
+// The operations of NAS-Bench-101: of the first and the last vertex, and those that
+// all others choose from.
 const (
-	nasInput   = "input"
-	nasOutput  = "output"
-	nasConv3   = "conv3x3-bn-relu"
-	nasConv1   = "conv1x1-bn-relu"
-	nasMaxPool = "maxpool3x3"
+	NASInput      = "input"
+	NASOutput     = "output"
+	NASConv3x3    = "conv3x3-bn-relu"
+	NASConv1x1    = "conv1x1-bn-relu"
+	NASMaxPool3x3 = "maxpool3x3"
 )
 
 const (
@@ -59,7 +61,6 @@ func (c NASBench) Validate() error {
 	if v < 2 || v > nasMaxVertices || len(c.Ops) != v {
 		return fmt.Errorf("cell: NAS-Bench cell of %d rows and %d operations; both must be equal and 2 to %d", v, len(c.Ops), nasMaxVertices)
 	}
-	edges := 0
 	for i, row := range c.Matrix {
 		if len(row) != v {
 			return fmt.Errorf("cell: NAS-Bench row %d has %d entries, not %d", i, len(row), v)
@@ -68,22 +69,28 @@ func (c NASBench) Validate() error {
 			if e != 0 && e != 1 || e == 1 && j <= i {
 				return fmt.Errorf("cell: NAS-Bench entry (%d, %d) is %d; edges are 1 and lead to later vertices, all else is 0", i, j, e)
 			}
+		}
+	}
+	for i, op := range c.Ops {
+		switch {
+		case i == 0 && op != NASInput, i == v-1 && op != NASOutput:
+			return fmt.Errorf("cell: NAS-Bench operation %d is %q; the first must be %q and the last %q", i, op, NASInput, NASOutput)
+		case i > 0 && i < v-1 && op != NASConv3x3 && op != NASConv1x1 && op != NASMaxPool3x3:
+			return fmt.Errorf("cell: NAS-Bench operation %d is %q, not %q, %q or %q", i, op, NASConv3x3, NASConv1x1, NASMaxPool3x3)
+		}
+	}
+	pruned := c.prune()
+	if len(pruned.Matrix) == 0 {
+		return errors.New("cell: NAS-Bench cell without a path from input to output")
+	}
+	edges := 0
+	for _, row := range pruned.Matrix {
+		for _, e := range row {
 			edges += e
 		}
 	}
 	if edges > nasMaxEdges {
-		return fmt.Errorf("cell: NAS-Bench cell of %d edges; at most %d are allowed", edges, nasMaxEdges)
-	}
-	for i, op := range c.Ops {
-		switch {
-		case i == 0 && op != nasInput, i == v-1 && op != nasOutput:
-			return fmt.Errorf("cell: NAS-Bench operation %d is %q; the first must be %q and the last %q", i, op, nasInput, nasOutput)
-		case i > 0 && i < v-1 && op != nasConv3 && op != nasConv1 && op != nasMaxPool:
-			return fmt.Errorf("cell: NAS-Bench operation %d is %q, not %q, %q or %q", i, op, nasConv3, nasConv1, nasMaxPool)
-		}
-	}
-	if len(c.prune().Matrix) == 0 {
-		return errors.New("cell: NAS-Bench cell without a path from input to output")
+		return fmt.Errorf("cell: NAS-Bench cell of %d edges on paths from input to output; at most %d are allowed", edges, nasMaxEdges)
 	}
 	return nil
 }
@@ -250,9 +257,9 @@ func (c NASBench) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node
 		}
 		op := s.Sub(fmt.Sprintf("vertex_op.%d", v))
 		switch c.Ops[v] {
-		case nasConv3:
+		case NASConv3x3:
 			values[v], err = nasConv(op, sum, ch[v], 3, 1, "conv3x3")
-		case nasConv1:
+		case NASConv1x1:
 			values[v], err = nasConv(op, sum, ch[v], 1, 1, "conv1x1")
 		default:
 			values[v], err = ops.MaxPool2D(sum, 3, 1, 1)

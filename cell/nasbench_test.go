@@ -134,7 +134,7 @@ func TestNASBenchRefuses(t *testing.T) {
 		{"an edge back", "entry (1, 0) is 1", body, change(func(c *cell.NASBench) { c.Matrix[1][0] = 1 })},
 		{"an edge to itself", "entry (1, 1) is 1", body, change(func(c *cell.NASBench) { c.Matrix[1][1] = 1 })},
 		{"two edges at once", "entry (0, 1) is 2", body, change(func(c *cell.NASBench) { c.Matrix[0][1] = 2 })},
-		{"ten edges", "10 edges; at most 9", body, nasCell([]string{conv3, conv3, conv3},
+		{"ten edges", "10 edges on paths from input to output; at most 9", body, nasCell([]string{conv3, conv3, conv3},
 			[2]int{0, 1}, [2]int{0, 2}, [2]int{0, 3}, [2]int{0, 4}, [2]int{1, 2}, [2]int{1, 3}, [2]int{1, 4}, [2]int{2, 3}, [2]int{2, 4}, [2]int{3, 4})},
 		{"another input", `operation 0 is "in"`, body, change(func(c *cell.NASBench) { c.Ops[0] = "in" })},
 		{"another output", `operation 2 is "conv3x3-bn-relu"; the first must be "input" and the last "output"`, body, change(func(c *cell.NASBench) { c.Ops[2] = conv3 })},

@@ -1,9 +1,7 @@
 package darts
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"unnas/internal/tfrecord"
 )
 
 // TensorBoard is a Recorder that writes an event file for the program of that
@@ -157,24 +157,8 @@ func (t *TensorBoard) record(step int64, what []byte) error {
 		event = protowire.AppendTag(event, eventStep, protowire.VarintType)
 		event = protowire.AppendVarint(event, uint64(step))
 	}
-	_, err := t.file.Write(frame(append(event, what...)))
+	_, err := t.file.Write(tfrecord.Append(nil, append(event, what...)))
 	return err
-}
-
-// frame returns a record of the TFRecord format: the length (uint64,
-// little-endian), its masked checksum, the data, and theirs.
-func frame(data []byte) []byte {
-	length := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
-	b := binary.LittleEndian.AppendUint32(length, masked(length))
-	b = append(b, data...)
-	return binary.LittleEndian.AppendUint32(b, masked(data))
-}
-
-// masked returns the CRC-32C of data, masked, so that data which hold checksums of
-// their own have one that is as good.
-func masked(data []byte) uint32 {
-	sum := crc32.Checksum(data, castagnoli)
-	return (sum>>15 | sum<<17) + 0xa282ead8
 }
 
 // scalar returns the value of a figure, or nothing if it is no finite number.

@@ -1,0 +1,169 @@
+package nasbench
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The columns of a CSV table; accuracies are those of columns such as
+// val_accuracy_108ep and test_accuracy_108ep.
+const (
+	columnHash   = "hash"
+	columnMatrix = "matrix_7x7_rowmajor"
+	columnOps    = "ops"
+	columnParams = "params"
+)
+
+var columnAccuracy = regexp.MustCompile(`^(val|test)_accuracy_([1-9][0-9]{0,3})ep$`)
+
+// OpenCSV reads a table of comma-separated values. Its first line names the columns,
+// in any order; those that are not in this list are skipped:
+//
+//	hash                    of the cell, 32 hexadecimal digits
+//	matrix_7x7_rowmajor     49 digits, or fewer for fewer vertices
+//	ops                     input|conv3x3-bn-relu|maxpool3x3|…|output
+//	val_accuracy_108ep      accuracy in percent after 108 epochs, or another number
+//	test_accuracy_108ep     may be missing, as may be
+//	params                  the number of trainable values
+//
+// A line is a run; lines of the same hash are runs of one architecture, the first of
+// which gives its cell. Errors name the line.
+func OpenCSV(path string) (*Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("nasbench: %w", err)
+	}
+	defer f.Close()
+	t, err := readCSV(f)
+	if err != nil {
+		return nil, fmt.Errorf("nasbench: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+func readCSV(r io.Reader) (*Table, error) {
+	lines := csv.NewReader(r)
+	lines.ReuseRecord = true
+	head, err := lines.Read()
+	if err == io.EOF {
+		return nil, errors.New("it is empty; the first line names the columns")
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := findColumns(head)
+	if err != nil {
+		return nil, err
+	}
+	b := newBuilder(c.epochs)
+	for {
+		fields, err := lines.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		row, err := c.row(fields)
+		if err == nil {
+			err = b.add(row)
+		}
+		if err != nil {
+			line, _ := lines.FieldPos(0)
+			return nil, fmt.Errorf("line %d: %w", line, err)
+		}
+	}
+	if len(b.rows) == 0 {
+		return nil, errors.New("it has no architectures, only a line that names columns")
+	}
+	return b.table(), nil
+}
+
+// columns says where a table has what; -1 is nowhere.
+type columns struct {
+	hash, matrix, ops, params, validation, test int
+	epochs                                      int
+}
+
+func findColumns(head []string) (columns, error) {
+	c := columns{
+		hash: slices.Index(head, columnHash), matrix: slices.Index(head, columnMatrix), ops: slices.Index(head, columnOps),
+		params: slices.Index(head, columnParams), validation: -1, test: -1,
+	}
+	for i, name := range head {
+		m := columnAccuracy.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		epochs, _ := strconv.Atoi(m[2]) // the expression has seen that it is a number
+		if c.epochs != 0 && c.epochs != epochs {
+			return c, fmt.Errorf("it has accuracies after %d and after %d epochs; leave one of them out", c.epochs, epochs)
+		}
+		c.epochs = epochs
+		if m[1] == "val" {
+			c.validation = i
+		} else {
+			c.test = i
+		}
+	}
+	for _, need := range []struct {
+		place int
+		name  string
+	}{{c.hash, columnHash}, {c.matrix, columnMatrix}, {c.ops, columnOps}, {c.validation, "val_accuracy_108ep"}} {
+		if need.place < 0 {
+			return c, fmt.Errorf("its first line is %.120q: no column %s", strings.Join(head, ","), need.name)
+		}
+	}
+	return c, nil
+}
+
+// row reads a line, and holds its hash against its cell.
+func (c columns) row(fields []string) (r row, err error) {
+	if r.Hash, err = parseHash(fields[c.hash]); err != nil {
+		return r, err
+	}
+	if r.Cell, err = pack(fields[c.matrix], strings.Split(fields[c.ops], "|")); err != nil {
+		return r, err
+	}
+	want, err := r.Cell.cell().Hash()
+	if err != nil {
+		return r, err
+	}
+	if want != fields[c.hash] {
+		return r, fmt.Errorf("hash %s is not that of the cell, %s", fields[c.hash], want)
+	}
+	r.Runs, r.Test = 1, math.NaN()
+	if r.Validation, err = percent(fields[c.validation]); err != nil {
+		return r, err
+	}
+	if c.test >= 0 {
+		if r.Test, err = percent(fields[c.test]); err != nil {
+			return r, err
+		}
+	}
+	if c.params >= 0 {
+		n, err := strconv.ParseUint(fields[c.params], 10, 31)
+		if err != nil {
+			return r, fmt.Errorf("params %.60q is not a number of values", fields[c.params])
+		}
+		r.Params = uint32(n)
+	}
+	return r, nil
+}
+
+// percent reads a number of percent.
+func percent(s string) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0 && v <= 100) {
+		return 0, fmt.Errorf("accuracy %.60q is not a number of percent", s)
+	}
+	return v / 100, nil
+}

@@ -1,0 +1,229 @@
+package cell
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/internal/rng"
+	"unnas/ops"
+)
+
+// Sampler draws genotypes of a space at random: into each node lead two edges, each
+// from any earlier node, both maybe from the same, with any of the operations,
+// "none" included. All nodes are concatenated. Those whose networks are too small or
+// too large are left out. It is plain data; [DARTSSampler] is that of UnNAS.
+//
+// Differs: the authors of UnNAS did not release their sampler. That inputs are
+// drawn apart is read off their 500 samples, in which node 2 has both edges from
+// the same input as often as not.
+type Sampler struct {
+	Space Space
+	// Image is the height and width of the images, Classes the outputs of the linear
+	// classifier, with which networks are measured.
+	Image, Classes int
+	// Reference is a size; that of a sample lies between Low and High times it, in
+	// Params and in MACs, both limits included. THOP does not matter.
+	Reference Complexity
+	Low, High float64
+}
+
+// Sampled is a genotype that a Sampler drew.
+type Sampled struct {
+	Genotype Genotype
+	Size     Complexity // of its network with the classifier, as Measure counts
+	// Draw is the number, from 0, of the draw that gave the genotype. Up to the last
+	// of n samples there were Draw+1 draws, of which n were accepted.
+	Draw int
+}
+
+// DARTSSampler returns the sampler of UnNAS (Liu et al., 2020, arXiv 2003.12056):
+// the space of DARTS, 16 channels and 20 cells on CIFAR-10, with parameters and
+// multiply-adds of 80 to 120 % of ResNet-56's.
+func DARTSSampler() (Sampler, error) {
+	reference, err := ResNet56()
+	return Sampler{
+		Space: DARTS(CIFARStem, 16, 20), Image: 32, Classes: 10,
+		Reference: reference, Low: 0.8, High: 1.2,
+	}, err
+}
+
+// Validate reports the first setting with which nothing can be drawn.
+func (s Sampler) Validate() error {
+	if err := s.Space.Validate(); err != nil {
+		return err
+	}
+	if err := within(limit{"Image", s.Image, 1 << 14}, limit{"Classes", s.Classes, 1 << 20}); err != nil {
+		return err
+	}
+	if s.Reference.Params < 1 || s.Reference.MACs < 1 {
+		return fmt.Errorf("cell: Reference has %d parameters and %d multiply-adds; give the size of a network", s.Reference.Params, s.Reference.MACs)
+	}
+	if !(s.Low >= 0 && s.Low <= s.High) {
+		return fmt.Errorf("cell: Low is %v and High %v; give shares of Reference, 0 ≤ Low ≤ High", s.Low, s.High)
+	}
+	return nil
+}
+
+// maxRejected is how many draws in a row may give nothing new. A sampler that
+// accepts one of 20,000 genotypes gives up once in 20,000 samples.
+const maxRejected = 200_000
+
+// Sample draws n genotypes in the order of their draws. No two have the same cells;
+// the order of the edges into a node does not make a difference. Equal seeds give
+// equal samples, of which the first do not depend on n. It returns an error if a
+// 200,000 draws in a row give none that fits and is new.
+func (s Sampler) Sample(n int, seed uint64) ([]Sampled, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("cell: %d samples; give a number that is not negative", n)
+	}
+	costs, err := s.costs()
+	if err != nil {
+		return nil, err
+	}
+	var all []Sampled
+	seen := map[string]bool{}
+	for draw, last := 0, -1; len(all) < n; draw++ {
+		if draw-last > maxRejected {
+			return nil, fmt.Errorf("cell: %d of %d samples after %d draws, and none more in the last %d; ask for fewer, or move Low and High apart", len(all), n, draw, maxRejected)
+		}
+		g := s.Space.random(seed, draw)
+		size := costs.size(g)
+		if !s.fits(size) {
+			continue
+		}
+		if key := g.sorted().String(); !seen[key] {
+			seen[key] = true
+			all = append(all, Sampled{Genotype: g, Size: size, Draw: draw})
+			last = draw
+		}
+	}
+	return all, nil
+}
+
+func (s Sampler) fits(c Complexity) bool {
+	between := func(v, reference float64) bool { return s.Low*reference <= v && v <= s.High*reference }
+	return between(float64(c.Params), float64(s.Reference.Params)) && between(float64(c.MACs), float64(s.Reference.MACs))
+}
+
+// random returns the genotype of a draw. Each has a stream of its own.
+func (sp Space) random(seed uint64, draw int) Genotype {
+	r := rng.New(seed, "genotype", 0, draw)
+	edges := func() []Edge {
+		all := make([]Edge, edgesPerNode*sp.Nodes)
+		for i := range all {
+			all[i] = Edge{From: rng.IntN(r, target(i)), Op: sp.Ops[rng.IntN(r, len(sp.Ops))].Name()}
+		}
+		return all
+	}
+	return sp.genotype(edges(), edges())
+}
+
+// genotype returns the genotype with cells of all nodes of the space.
+func (sp Space) genotype(normal, reduce []Edge) Genotype {
+	concat := make([]int, sp.Nodes)
+	for i := range concat {
+		concat[i] = inputs + i
+	}
+	return Genotype{Normal: normal, NormalConcat: concat, Reduce: reduce, ReduceConcat: slices.Clone(concat)}
+}
+
+// sorted returns g with the edges into each node in an order that their order in g
+// does not change: equal cells have equal texts then.
+func (g Genotype) sorted() Genotype {
+	sorted := func(edges []Edge) []Edge {
+		edges = slices.Clone(edges)
+		for pair := range slices.Chunk(edges, edgesPerNode) {
+			slices.SortFunc(pair, func(a, b Edge) int {
+				return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Op, b.Op))
+			})
+		}
+		return edges
+	}
+	g.Normal, g.Reduce = sorted(g.Normal), sorted(g.Reduce)
+	return g
+}
+
+// edgeKind is what the cost of an edge depends on.
+type edgeKind struct {
+	reduces bool // its cell is of the reduction kind
+	inner   bool // it comes from a node, not from an input of the cell
+	op      string
+}
+
+// costs sizes the networks of a sampler without building them: what an edge adds
+// does not depend on other edges.
+type costs struct {
+	plain Complexity              // of a network whose edges are all alike
+	extra map[edgeKind]Complexity // that one edge of another kind adds to each cell
+}
+
+// costs measures the plain network, and one of each kind of edge.
+func (s Sampler) costs() (*costs, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	sp, names := s.Space, s.Space.Ops.Names()
+	plain := slices.Repeat([]Edge{{Op: names[0], From: 0}}, edgesPerNode*sp.Nodes)
+	last := len(plain) - 1
+	from := []int{0}
+	if target(last) > inputs {
+		from = append(from, inputs)
+	}
+	c := &costs{extra: map[edgeKind]Complexity{}}
+	var err error
+	if c.plain, err = s.measure(sp.genotype(plain, plain)); err != nil {
+		return nil, err
+	}
+	for _, from := range from {
+		for _, op := range names {
+			changed := slices.Clone(plain)
+			changed[last] = Edge{Op: op, From: from}
+			for _, reduces := range []bool{false, true} {
+				g := sp.genotype(changed, plain)
+				if reduces {
+					g = sp.genotype(plain, changed)
+				}
+				size, err := s.measure(g)
+				if err != nil {
+					return nil, err
+				}
+				c.extra[edgeKind{reduces, from >= inputs, op}] = size.plus(c.plain, -1)
+			}
+		}
+	}
+	return c, nil
+}
+
+// measure builds the network of a genotype and counts it.
+func (s Sampler) measure(g Genotype) (Complexity, error) {
+	return measureClassifier(s.Image, s.Classes, func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+		net, err := s.Space.Body.Network(scope, x, g, s.Space.Ops)
+		if err != nil {
+			return nil, err
+		}
+		return net.Out, nil
+	})
+}
+
+func (c *costs) size(g Genotype) Complexity {
+	total := c.plain
+	for _, e := range g.Normal {
+		total = total.plus(c.extra[edgeKind{false, e.From >= inputs, e.Op}], 1)
+	}
+	for _, e := range g.Reduce {
+		total = total.plus(c.extra[edgeKind{true, e.From >= inputs, e.Op}], 1)
+	}
+	return total
+}
+
+// plus returns c with another size, or, with sign -1, without it.
+func (c Complexity) plus(d Complexity, sign int) Complexity {
+	return Complexity{
+		Params: c.Params + sign*d.Params,
+		MACs:   c.MACs + int64(sign)*d.MACs,
+		THOP:   c.THOP + int64(sign)*d.THOP,
+	}
+}
