@@ -40,7 +40,7 @@ var floors = map[string]int{
 	"darts/dataset":       6,
 	"pretext/turbojpeg":   6,
 	"darts":               7,
-	"onnx":                7,
+	"darts/onnx":          7,
 }
 
 // kits serve tests, and nothing else imports them.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"unnas/cell"
-	"unnas/onnx"
+	"unnas/darts/onnx"
 	"unnas/ops"
 	"unnas/pretext"
 )

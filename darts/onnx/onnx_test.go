@@ -17,7 +17,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
-	"unnas/onnx"
+	"unnas/darts/onnx"
 	"unnas/ops"
 	"unnas/pretext"
 )

@@ -13,7 +13,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
-	"unnas/onnx"
+	"unnas/darts/onnx"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
