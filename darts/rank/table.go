@@ -117,7 +117,8 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 		if err == io.EOF {
 			return t, nil
 		}
-		if line, _ := file.FieldPos(0); errors.Is(err, csv.ErrFieldCount) {
+		if errors.Is(err, csv.ErrFieldCount) {
+			line, _ := file.FieldPos(0)
 			return nil, fmt.Errorf("line %d has %d cells, the header %d", line, len(row), len(header))
 		}
 		if err != nil {

@@ -74,7 +74,7 @@ func PNG(w io.Writer, d Drawing) error {
 // PDF writes the drawing as a PDF document of one page, in which text is drawn as
 // shapes: the fonts of vgpdf lack Greek letters.
 func PDF(w io.Writer, d Drawing) error {
-	c := outlining{Canvas: vgpdf.New(d.Size())}
+	c := page{Canvas: vgpdf.New(d.Size())}
 	d.Draw(&c)
 	if c.err != nil {
 		return c.err
@@ -91,14 +91,32 @@ func PDF(w io.Writer, d Drawing) error {
 
 var date = regexp.MustCompile(`(/CreationDate|/ModDate) \(D:\d{14}\)`)
 
-// outlining draws text as the outlines of its glyphs.
-type outlining struct {
+// A page draws text as the outlines of its glyphs, and transparent colours as what
+// they are.
+type page struct {
 	*vgpdf.Canvas
 	err error
 }
 
+// SetColor sets the colour of what follows, black if it is nil.
+func (c *page) SetColor(paint color.Color) {
+	if paint == nil {
+		paint = color.Black
+	}
+	c.Canvas.SetColor(straight(color.NRGBAModel.Convert(paint).(color.NRGBA)))
+}
+
+// A straight colour does not multiply its parts by its opacity, which vgpdf applies
+// a second time.
+type straight color.NRGBA
+
+// RGBA returns the parts, in 16 bits each.
+func (s straight) RGBA() (r, g, b, a uint32) {
+	return 0x101 * uint32(s.R), 0x101 * uint32(s.G), 0x101 * uint32(s.B), 0x101 * uint32(s.A)
+}
+
 // FillString draws the text from the point on.
-func (c *outlining) FillString(f font.Face, at vg.Point, text string) {
+func (c *page) FillString(f font.Face, at vg.Point, text string) {
 	var b sfnt.Buffer
 	// In font units, a glyph is as exact as it was drawn.
 	units := fixed.I(int(f.Face.UnitsPerEm()))
