@@ -241,13 +241,20 @@ func (s Scatter) plot() (*plot.Plot, error) {
 		points.at[i] = plotter.XY{X: s.X[i], Y: s.Y[i]}
 	}
 	p.Add(points)
-	left, right := p.X.Min, p.X.Max
-	regression := &plotter.Line{
-		XYs:       plotter.XYs{{X: left, Y: line.Intercept + float64(line.Slope*left)}, {X: right, Y: line.Intercept + float64(line.Slope*right)}},
-		LineStyle: draw.LineStyle{Color: picture.Vermilion, Width: lineWidth},
-	}
-	p.Add(regression)
+	p.Add(regression(line))
 	return p, nil
+}
+
+// regression draws a line as far as there are points: where it leaves their range,
+// there are no accuracies.
+type regression Line
+
+// Plot draws the line.
+func (r regression) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	at := func(v float64) vg.Point { return vg.Point{X: x(v), Y: y(r.Intercept + float64(r.Slope*v))} }
+	style := draw.LineStyle{Color: picture.Vermilion, Width: lineWidth}
+	c.StrokeLines(style, c.ClipLinesXY([]vg.Point{at(p.X.Min), at(p.X.Max)})...)
 }
 
 // scatter draws points that shine through each other, smaller ones if there are

@@ -19,7 +19,7 @@ import (
 	"unnas/internal/atomicfile"
 )
 
-// A Table has measures of architectures.
+// A Table has a row for each architecture, and columns with their measures.
 type Table struct {
 	Key     string   // header of the column of the names, such as "arch"
 	Archs   []string // names of the architectures, all different
@@ -270,6 +270,40 @@ func (t *Table) Column(name string) ([]float64, error) {
 		}
 	}
 	return nil, fmt.Errorf("rank: no column %.60q: want one of %s", name, listed(t.headers()[1:]))
+}
+
+// Correlate returns a table of a statistic between columns of t: it has a row for
+// each of the columns x, such as pretext tasks, and a column for each of y, such as
+// supervised accuracies on several data sets. Its key is "measure". It fails where
+// the statistic does.
+func (t *Table) Correlate(s Statistic, x, y []string) (*Table, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	result := &Table{Key: "measure", Archs: slices.Clone(x)}
+	for _, yName := range y {
+		c := Column{Name: yName}
+		for _, xName := range x {
+			u, err := t.Column(xName)
+			if err != nil {
+				return nil, err
+			}
+			v, err := t.Column(yName)
+			if err != nil {
+				return nil, err
+			}
+			r, err := s(u, v)
+			if err != nil {
+				return nil, fmt.Errorf("rank: %s (x) and %s (y): %w", xName, yName, err)
+			}
+			c.Values = append(c.Values, r)
+		}
+		result.Columns = append(result.Columns, c)
+	}
+	if err := result.Validate(); err != nil {
+		return nil, err
+	}
+	return result, nil
 }
 
 // Join returns a table with the columns of all tables, in the order of the

@@ -184,6 +184,27 @@ func TestColumn(t *testing.T) {
 	assert.EqualError(t, err, `rank: no column "arch": want one of "jigsaw", "params"`)
 }
 
+func TestCorrelate(t *testing.T) {
+	many := &rank.Table{Key: "arch", Archs: []string{"a", "b", "c"}, Columns: []rank.Column{
+		{Name: "jigsaw", Values: []float64{1, 2, 3}}, {Name: "rotation", Values: []float64{1, 3, 2}}, {Name: "flat", Values: []float64{5, 5, 5}},
+		{Name: "cifar", Values: []float64{2, 4, 9}}, {Name: "imagenet", Values: []float64{3, 2, 1}},
+	}}
+	got, err := many.Correlate(rank.Spearman, []string{"rotation", "jigsaw"}, []string{"cifar", "imagenet"})
+	require.NoError(t, err)
+	assert.Equal(t, &rank.Table{Key: "measure", Archs: []string{"rotation", "jigsaw"}, Columns: []rank.Column{
+		{Name: "cifar", Values: []float64{0.5, 1}}, {Name: "imagenet", Values: []float64{-0.5, -1}},
+	}}, got)
+	_, err = many.Correlate(rank.Spearman, []string{"flat"}, []string{"cifar"})
+	assert.ErrorIs(t, err, rank.ErrUndefined)
+	assert.ErrorContains(t, err, "flat (x) and cifar (y)")
+	for _, names := range [][2]string{{"color", "cifar"}, {"jigsaw", "color"}} {
+		_, err = many.Correlate(rank.Spearman, names[:1], names[1:])
+		assert.ErrorContains(t, err, `no column "color"`)
+	}
+	_, err = many.Correlate(rank.Spearman, []string{"jigsaw", "jigsaw"}, []string{"cifar"})
+	assert.ErrorContains(t, err, `"jigsaw" is there twice`)
+}
+
 func TestJoin(t *testing.T) {
 	other := &rank.Table{Key: "id", Archs: []string{"c,2", "a|1", "b"}, Columns: []rank.Column{{Name: "rotation", Values: []float64{3, 1, 2}}}}
 	third := &rank.Table{Key: "id", Archs: []string{"b", "c,2", "a|1"}, Columns: []rank.Column{{Name: "color", Values: []float64{5, 6, 4}}}}

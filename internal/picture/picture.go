@@ -136,7 +136,7 @@ func (c *page) FillString(f font.Face, at vg.Point, text string) {
 		for i, s := range segments {
 			var p [3]vg.Point
 			for k, a := range s.Args {
-				p[k] = vg.Point{X: at.X + vg.Length(a.X)*scale, Y: at.Y - vg.Length(a.Y)*scale}
+				p[k] = vg.Point{X: at.X + vg.Length(float64(a.X)*float64(scale)), Y: at.Y - vg.Length(float64(a.Y)*float64(scale))}
 			}
 			switch s.Op {
 			case sfnt.SegmentOpMoveTo:
@@ -165,7 +165,9 @@ func (c *page) FillString(f font.Face, at vg.Point, text string) {
 // Disc adds a disc to a path, as four curves: the arcs of canvases differ.
 func Disc(path *vg.Path, centre vg.Point, radius vg.Length) {
 	const k = 4 * (math.Sqrt2 - 1) / 3 // of the tangents
-	at := func(x, y vg.Length) vg.Point { return vg.Point{X: centre.X + x*radius, Y: centre.Y + y*radius} }
+	at := func(x, y vg.Length) vg.Point {
+		return vg.Point{X: centre.X + vg.Length(x*radius), Y: centre.Y + vg.Length(y*radius)}
+	}
 	path.Move(at(1, 0))
 	path.CubeTo(at(1, k), at(k, 1), at(0, 1))
 	path.CubeTo(at(-k, 1), at(-1, k), at(-1, 0))

@@ -2,10 +2,12 @@ package picture_test
 
 import (
 	"bytes"
+	"compress/zlib"
 	"errors"
 	"image/color"
 	"image/png"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -82,7 +84,16 @@ func TestPNG(t *testing.T) {
 func TestPDF(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, picture.PDF(&b, sheet{2, 0.5}))
+	assert.Contains(t, b.String(), "/CreationDate (D:20000101000000)\n/ModDate (D:20000101000000)")
 	assert.Contains(t, b.String(), "/MediaBox [0 0 144.00 36.00]")
 	assert.Contains(t, b.String(), "/ca 0.502", "half transparent")
 	assert.NotContains(t, b.String(), "/FontFile", "text is drawn as shapes")
+	_, stream, found := strings.Cut(b.String(), "stream\n")
+	require.True(t, found)
+	inflated, err := zlib.NewReader(strings.NewReader(stream))
+	require.NoError(t, err)
+	page, err := io.ReadAll(inflated)
+	require.NoError(t, err)
+	blue := "0.000 0.447 0.698 rg"
+	assert.Equal(t, 2, strings.Count(string(page), blue), "whatever its opacity:\n%s", page)
 }
