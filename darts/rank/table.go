@@ -384,11 +384,11 @@ func (t *Table) WriteMarkdown(w io.Writer) error {
 	}
 	b := bufio.NewWriter(w)
 	line := func(first string, cell func(c Column) string) {
-		b.WriteString("| " + first + " |")
+		fmt.Fprintf(b, "| %s |", first) // Flush has the error
 		for _, c := range t.Columns {
-			b.WriteString(" " + cell(c) + " |")
+			fmt.Fprintf(b, " %s |", cell(c))
 		}
-		b.WriteString("\n")
+		fmt.Fprintln(b)
 	}
 	line(markdown.Replace(t.Key), func(c Column) string { return markdown.Replace(c.Name) })
 	line("---", func(Column) string { return "---:" })
