@@ -34,7 +34,7 @@ type Column struct {
 
 // MaxTable is how many bytes a CSV file may have: the limit of the memory that
 // reading it takes, a few times as much.
-const MaxTable = 256 << 20
+const MaxTable = 128 << 20
 
 // Open reads the table in the CSV file at path as [Read] does.
 func Open(path, key string, columns ...string) (*Table, error) {
