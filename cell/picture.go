@@ -1,7 +1,6 @@
 package cell
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"io"
@@ -14,8 +13,8 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
+
+	"unnas/internal/picture"
 )
 
 // A Picture draws one cell of a genotype: the two inputs on the left, the output
@@ -32,11 +31,6 @@ type Picture struct {
 	Concat []int  // as in a Genotype
 }
 
-const (
-	pngDPI    = 200
-	maxPixels = 1 << 25
-)
-
 // WriteSVG writes the picture as an SVG image whose text can be selected and
 // searched. It fails if the cell is invalid (see [Genotype.Validate]), if the
 // title has characters that cannot be printed, or if writing to w does.
@@ -45,18 +39,7 @@ func (p Picture) WriteSVG(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c := vgsvg.New(d.size())
-	d.draw(c)
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
-		return fmt.Errorf("cell: picture: %w", err)
-	}
-	// The canvas names the one family that it measures with. Where that is
-	// missing, Arial has the same widths. Quotes in text are escaped, so this
-	// finds attributes only.
-	svg := bytes.ReplaceAll(b.Bytes(), []byte(`style="font-family:Liberation Sans;`),
-		[]byte(`style="font-family:Liberation Sans,Arial,Helvetica,sans-serif;`))
-	if _, err := w.Write(svg); err != nil {
+	if err := picture.SVG(w, d); err != nil {
 		return fmt.Errorf("cell: picture: %w", err)
 	}
 	return nil
@@ -70,13 +53,7 @@ func (p Picture) WritePNG(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	width, height := d.size()
-	if pixels := width.Dots(pngDPI) * height.Dots(pngDPI); pixels > maxPixels {
-		return fmt.Errorf("cell: picture of %.0f pixels: want at most %d; SVG has no such limit", pixels, maxPixels)
-	}
-	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(pngDPI))
-	d.draw(c)
-	if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(w); err != nil {
+	if err := picture.PNG(w, d); err != nil {
 		return fmt.Errorf("cell: picture: %w", err)
 	}
 	return nil
@@ -122,19 +99,19 @@ func colour(op string) color.NRGBA {
 	}
 	switch family {
 	case "sep_conv":
-		return color.NRGBA{0x00, 0x72, 0xb2, 0xff} // blue
+		return picture.Blue
 	case "dil_conv", "dil_sep_conv":
-		return color.NRGBA{0xd5, 0x5e, 0x00, 0xff} // vermilion
+		return picture.Vermilion
 	case "max_pool":
-		return color.NRGBA{0x00, 0x9e, 0x73, 0xff} // bluish green
+		return picture.BluishGreen
 	case "avg_pool":
-		return color.NRGBA{0xe6, 0x9f, 0x00, 0xff} // orange
+		return picture.Orange
 	case "conv":
-		return color.NRGBA{0xcc, 0x79, 0xa7, 0xff} // reddish purple
+		return picture.ReddishPurple
 	case "skip_connect":
 		return color.NRGBA{0x55, 0x55, 0x55, 0xff} // dark grey
 	}
-	return color.NRGBA{0x56, 0xb4, 0xe9, 0xff} // sky blue
+	return picture.SkyBlue
 }
 
 // A drawing is a picture with everything in its place.
@@ -165,7 +142,8 @@ func (p Picture) drawing() (*drawing, error) {
 	return d, nil
 }
 
-func (d *drawing) size() (width, height vg.Length) {
+// Size returns the size of the drawing.
+func (d *drawing) Size() (width, height vg.Length) {
 	width = max(vg.Length(d.width), d.bold.Width(d.Title)) + 2*margin
 	height = vg.Length(d.height) + 2*margin
 	if d.Title != "" {
@@ -174,8 +152,9 @@ func (d *drawing) size() (width, height vg.Length) {
 	return width, height
 }
 
-func (d *drawing) draw(c vg.Canvas) {
-	width, height := d.size()
+// Draw draws it.
+func (d *drawing) Draw(c vg.Canvas) {
+	width, height := d.Size()
 	if d.Title != "" {
 		c.SetColor(ink)
 		c.FillString(d.bold, vg.Point{X: (width - d.bold.Width(d.Title)) / 2, Y: height - margin - titleSize}, d.Title)

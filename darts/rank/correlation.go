@@ -1,0 +1,271 @@
+package rank
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ErrUndefined is the error of a statistic that its data leave open: there are
+// fewer than three points, or all values of one measure are equal.
+var ErrUndefined = errors.New("undefined")
+
+// A Statistic says how two measures of the same architectures go together: x[i]
+// and y[i] belong to architecture i. [Spearman], [KendallTau] and [Pearson] are
+// statistics.
+//
+// All of them refuse slices of different lengths, and values that are NaN or
+// infinite, by their index. Where the answer is open, the error is
+// [ErrUndefined], never a value.
+type Statistic func(x, y []float64) (float64, error)
+
+// Spearman returns the rank correlation of Spearman (1904, doi 10.2307/1412159):
+// the correlation of the ranks, in which equal values share the mean of their
+// ranks. It is 1 if y rises whenever x does, and -1 if it falls.
+func Spearman(x, y []float64) (float64, error) {
+	if err := check("Spearman's ρ", x, y); err != nil {
+		return 0, err
+	}
+	return correlation(ranks(x), ranks(y)), nil
+}
+
+// Pearson returns the correlation coefficient of Pearson (1895, doi
+// 10.1098/rspl.1895.0041): ±1 for points on a line.
+func Pearson(x, y []float64) (float64, error) {
+	if err := check("Pearson's r", x, y); err != nil {
+		return 0, err
+	}
+	return correlation(x, y), nil
+}
+
+// KendallTau returns the rank correlation of Kendall with his correction for ties
+// (1945, doi 10.1093/biomet/33.3.239), τ-b: of the pairs of architectures, those
+// that both measures order alike less those that they order the opposite way, over
+// the geometric mean of the numbers of pairs that x and y order. It takes the time
+// of sorting (Knight, 1966, doi 10.1080/01621459.1966.10480879).
+//
+// Package cell has another measure of that name, which compares the rows of alphas
+// and counts a tie against their agreement.
+func KendallTau(x, y []float64) (float64, error) {
+	if err := check("Kendall's τ", x, y); err != nil {
+		return 0, err
+	}
+	n := len(x)
+	by := order(n, func(i, j int) int {
+		if c := cmp.Compare(x[i], x[j]); c != 0 {
+			return c
+		}
+		return cmp.Compare(y[i], y[j])
+	})
+	tiedX := tiedPairs(n, func(i int) bool { return x[by[i]] == x[by[i-1]] })
+	tiedBoth := tiedPairs(n, func(i int) bool { return x[by[i]] == x[by[i-1]] && y[by[i]] == y[by[i-1]] })
+	sorted := make([]float64, n)
+	for i, j := range by {
+		sorted[i] = y[j]
+	}
+	// Pairs with equal x stand in the order of y, so each inversion is a pair that
+	// the two order the opposite way.
+	opposite := inversions(sorted, make([]float64, n))
+	tiedY := tiedPairs(n, func(i int) bool { return sorted[i] == sorted[i-1] })
+	all := float64(n) * float64(n-1) / 2
+	difference := all - tiedX - tiedY + tiedBoth - 2*opposite
+	return clamp(difference / math.Sqrt((all-tiedX)*(all-tiedY))), nil
+}
+
+// tiedPairs counts the pairs of equal elements of a sorted list of n, given
+// whether element i equals the one before.
+func tiedPairs(n int, equal func(i int) bool) float64 {
+	pairs, run := 0.0, 0.0
+	for i := 1; i < n; i++ {
+		if equal(i) {
+			run++
+			pairs += run
+		} else {
+			run = 0
+		}
+	}
+	return pairs
+}
+
+// inversions sorts v and returns how many of its pairs stood in falling order.
+func inversions(v, scratch []float64) float64 {
+	if len(v) < 2 {
+		return 0
+	}
+	half := len(v) / 2
+	left, right := v[:half], v[half:]
+	count := inversions(left, scratch[:half]) + inversions(right, scratch[half:])
+	merged := scratch[:0]
+	for len(left) > 0 && len(right) > 0 {
+		if left[0] <= right[0] {
+			merged, left = append(merged, left[0]), left[1:]
+		} else {
+			count += float64(len(left))
+			merged, right = append(merged, right[0]), right[1:]
+		}
+	}
+	merged = append(append(merged, left...), right...)
+	copy(v, merged)
+	return count
+}
+
+// A Line is y = Intercept + Slope·x.
+type Line struct{ Slope, Intercept float64 }
+
+// Fit returns the line with the least sum of squared distances from the points in
+// the direction of y. It fails as a [Statistic] does, but y may be constant.
+func Fit(x, y []float64) (Line, error) {
+	const name = "the regression line"
+	if err := cmp.Or(points(name, x, y), varies(name, "x", x)); err != nil {
+		return Line{}, err
+	}
+	if constant(y) {
+		return Line{Intercept: y[0]}, nil
+	}
+	u, meanX, scaleX := standard(x)
+	v, meanY, scaleY := standard(y)
+	slope := dot(u, v) / dot(u, u) * (scaleY / scaleX)
+	line := Line{Slope: slope, Intercept: meanY - float64(slope*meanX)}
+	if !finite(line.Slope) || !finite(line.Intercept) {
+		return Line{}, fmt.Errorf("rank: %s: slope %g or intercept %g is too large: scale the measures", name, line.Slope, line.Intercept)
+	}
+	return line, nil
+}
+
+// least is the smallest number of points: through two there is always a line, and
+// they are always ranked alike or the opposite way.
+const least = 3
+
+// check returns why the correlation called name cannot be computed.
+func check(name string, x, y []float64) error {
+	return cmp.Or(points(name, x, y), varies(name, "x", x), varies(name, "y", y))
+}
+
+// points returns what is wrong with points.
+func points(name string, x, y []float64) error {
+	if err := pairs(name, x, y); err != nil {
+		return err
+	}
+	if len(x) < least {
+		return fmt.Errorf("rank: %s of %d points is %w: want at least %d", name, len(x), ErrUndefined, least)
+	}
+	return nil
+}
+
+// pairs returns what is wrong with two measures, however few the architectures.
+func pairs(name string, x, y []float64) error {
+	if len(x) != len(y) {
+		return fmt.Errorf("rank: %s of %d and %d values: want a value of both measures for each architecture", name, len(x), len(y))
+	}
+	for k, v := range [][]float64{x, y} {
+		if i := slices.IndexFunc(v, func(f float64) bool { return !finite(f) }); i >= 0 {
+			return fmt.Errorf("rank: %s: value %d of %s is %g: leave the architecture out", name, i, [...]string{"x", "y"}[k], v[i])
+		}
+	}
+	return nil
+}
+
+// varies returns what is wrong with a measure that is the same everywhere.
+func varies(name, measure string, v []float64) error {
+	if len(v) > 0 && constant(v) {
+		return fmt.Errorf("rank: %s is %w: all %d values of %s are %g", name, ErrUndefined, len(v), measure, v[0])
+	}
+	return nil
+}
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
+
+func constant(v []float64) bool {
+	return !slices.ContainsFunc(v, func(f float64) bool { return f != v[0] })
+}
+
+// order returns the integers below n in the order of compare, equal ones in that of
+// their size.
+func order(n int, compare func(i, j int) int) []int {
+	indices := make([]int, n)
+	for i := range indices {
+		indices[i] = i
+	}
+	slices.SortFunc(indices, func(i, j int) int {
+		if c := compare(i, j); c != 0 {
+			return c
+		}
+		return i - j
+	})
+	return indices
+}
+
+// ranks returns the ranks of the values from 1, the mean of them for equal values.
+func ranks(v []float64) []float64 {
+	by := order(len(v), func(i, j int) int { return cmp.Compare(v[i], v[j]) })
+	r := make([]float64, len(v))
+	for begin := 0; begin < len(by); {
+		end := begin + 1
+		for end < len(by) && v[by[end]] == v[by[begin]] {
+			end++
+		}
+		for _, i := range by[begin:end] {
+			r[i] = float64(begin+1+end) / 2
+		}
+		begin = end
+	}
+	return r
+}
+
+// correlation returns the correlation of values that are not all equal.
+func correlation(x, y []float64) float64 {
+	u, _, _ := standard(x)
+	v, _, _ := standard(y)
+	return clamp(dot(u, v) / math.Sqrt(dot(u, u)*dot(v, v)))
+}
+
+// standard returns what is left of v, whose values are not all equal, without its
+// mean, and divided by the power of two that makes the largest at least 1 and less
+// than 2, so that no sum of squares is too large or vanishes.
+func standard(v []float64) (rest []float64, mean, scale float64) {
+	rest = slices.Clone(v)
+	outer := shrink(rest)
+	// The mean of what is left corrects the rounding of the mean, which may be all
+	// that there is of values that hardly differ.
+	for range 2 {
+		var sum float64
+		for _, f := range rest {
+			sum += f
+		}
+		part := sum / float64(len(rest))
+		for i := range rest {
+			rest[i] -= part
+		}
+		mean += part
+	}
+	inner := shrink(rest)
+	return rest, mean * outer, outer * inner
+}
+
+// shrink divides v by a power of two, which it returns.
+func shrink(v []float64) float64 {
+	var top float64
+	for _, f := range v {
+		top = max(top, math.Abs(f))
+	}
+	_, exponent := math.Frexp(top)
+	for i := range v {
+		v[i] = math.Ldexp(v[i], 1-exponent)
+	}
+	return math.Ldexp(1, exponent-1)
+}
+
+// dot returns the sum of products. The conversion keeps processors from fusing the
+// multiplication with the addition, so that all give the same bits.
+func dot(x, y []float64) float64 {
+	var sum float64
+	for i := range x {
+		sum += float64(x[i] * y[i])
+	}
+	return sum
+}
+
+// clamp takes back what rounding adds to a correlation of ±1.
+func clamp(r float64) float64 { return max(-1, min(1, r)) }
