@@ -6,6 +6,7 @@
 //	unnas/cell/nasbench  the table of NAS-Bench-101: cells, their accuracies, samples of them
 //	unnas/pretext        tasks, with and without labels, and the image transforms they need
 //	unnas/segmentation   the head that turns a network into one that labels pixels
+//	unnas/darts/onnx           networks as models that other programs run
 //	unnas/ops            layers and candidate operations as nodes of a Gorgonia graph
 //	unnas/ops/optest     a kit that checks operations of one's own
 //

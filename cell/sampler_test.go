@@ -33,7 +33,7 @@ func anySize(space cell.Space, classes int) cell.Sampler {
 func TestSamplerSize(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		stem := rapid.SampledFrom([]cell.Stem{cell.CIFARStem, cell.ImageNetStem}).Draw(rt, "stem")
-		space := cell.DARTS(stem, 2*rapid.IntRange(1, 4).Draw(rt, "half of width"), rapid.IntRange(1, 6).Draw(rt, "cells"))
+		space := cell.DARTS(stem, 2*rapid.IntRange(1, 4).Draw(rt, "half of width"), rapid.IntRange(1, 4).Draw(rt, "cells"))
 		space.Nodes = rapid.IntRange(1, 4).Draw(rt, "nodes")
 		space.Body.Reductions = space.Body.Reductions[:rapid.IntRange(0, len(space.Body.Reductions)).Draw(rt, "reductions")]
 		if len(space.Body.Reductions) > 0 && rapid.Bool().Draw(rt, "keep the resolution once") {
@@ -43,7 +43,7 @@ func TestSamplerSize(t *testing.T) {
 			return strings.HasSuffix(op.Name(), "2x2") // without padding, they fit with few others
 		})
 		space.Ops = nil
-		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(all)-1), 2, 6, rapid.ID[int]).Draw(rt, "operations") {
+		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(all)-1), 2, 4, rapid.ID[int]).Draw(rt, "operations") {
 			space.Ops = append(space.Ops, all[i])
 		}
 		classes := rapid.IntRange(1, 20).Draw(rt, "classes")

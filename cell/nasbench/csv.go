@@ -159,10 +159,11 @@ func (c columns) row(fields []string) (r row, err error) {
 	return r, nil
 }
 
+// percent reads a number of percent.
 func percent(s string) (float64, error) {
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(v >= 0 && v <= 100) {
 		return 0, fmt.Errorf("accuracy %.60q is not a number of percent", s)
 	}
-	return v, nil
+	return v / 100, nil
 }

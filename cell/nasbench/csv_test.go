@@ -43,8 +43,8 @@ func TestOpenCSV(t *testing.T) {
 	a := table.At(0)
 	assert.True(t, math.IsNaN(a.Test))
 	a.Test = 0
-	assert.Equal(t, nasbench.Architecture{
-		Hash: oneHash, Params: 882570, Runs: 2, Validation: 83.375, Cell: a.Cell,
+	assert.Equal(t, nasbench.Entry{
+		Hash: oneHash, Params: 882570, Runs: 2, Validation: 0.83375, Cell: a.Cell,
 	}, a)
 	assert.Equal(t, "conv1x1-bn-relu", a.Cell.Ops[1], "the first line gives the cell")
 	assert.Equal(t, []int{0, 0, 1, 1, 1, 1, 1}, table.At(1).Cell.Matrix[1], "as it was written, with what lies on no path")
@@ -56,7 +56,7 @@ func TestOpenCSV(t *testing.T) {
 		"7,80.5,input|output,"+hashOf(t, small)+",81.25,0100\n"))
 	require.NoError(t, err)
 	assert.Equal(t, 36, table.Epochs())
-	assert.Equal(t, nasbench.Architecture{Hash: hashOf(t, small), Cell: small, Runs: 1, Validation: 81.25, Test: 80.5}, table.At(0))
+	assert.Equal(t, nasbench.Entry{Hash: hashOf(t, small), Cell: small, Runs: 1, Validation: 0.8125, Test: 0.805}, table.At(0))
 }
 
 func TestOpenCSVRefuses(t *testing.T) {

@@ -19,17 +19,17 @@ func ExampleTable_Stratified() {
 		fmt.Println(err)
 		return
 	}
-	drawn, err := table.Stratified(1, 1, func(a nasbench.Architecture) float64 { return a.Validation })
+	drawn, err := table.Stratified(1, 1, func(a nasbench.Entry) float64 { return a.Validation })
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for _, a := range drawn[8:] {
-		fmt.Println(a.Hash, a.Validation, a.Cell.Ops)
+		fmt.Printf("%s %.2f %% %v\n", a.Hash, 100*a.Validation, a.Cell.Ops)
 	}
 	// Output:
-	// 2c8251c708c98122e003a8b7e6e1b7cc 86.5 [input maxpool3x3 conv3x3-bn-relu conv3x3-bn-relu output]
-	// c1dba24fc08f29b230d7d3c098c9517c 89.75 [input conv3x3-bn-relu conv3x3-bn-relu conv3x3-bn-relu output]
+	// 2c8251c708c98122e003a8b7e6e1b7cc 86.50 % [input maxpool3x3 conv3x3-bn-relu conv3x3-bn-relu output]
+	// c1dba24fc08f29b230d7d3c098c9517c 89.75 % [input conv3x3-bn-relu conv3x3-bn-relu conv3x3-bn-relu output]
 }
 
 // What was saved in place of the table, such as the page of a server, is refused.

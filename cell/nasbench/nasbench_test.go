@@ -133,8 +133,8 @@ func runs(t testing.TB) [][]byte {
 	}
 }
 
-func all(t *nasbench.Table) []nasbench.Architecture {
-	var a []nasbench.Architecture
+func all(t *nasbench.Table) []nasbench.Entry {
+	var a []nasbench.Entry
 	for i := range t.Len() {
 		a = append(a, t.At(i))
 	}
@@ -143,14 +143,14 @@ func all(t *nasbench.Table) []nasbench.Architecture {
 
 func TestOpen(t *testing.T) {
 	c := cells(t)
-	long := []nasbench.Architecture{
-		{Hash: hashOf(t, c[0]), Cell: c[0], Params: 100, Runs: 1, Validation: 75, Test: 68.75},
-		{Hash: hashOf(t, c[1]), Cell: c[1], Params: 1<<31 - 1, Runs: 1, Validation: 0, Test: 100},
-		{Hash: hashOf(t, c[2]), Cell: c[2], Params: 300, Runs: 3, Validation: 50, Test: 50},
+	long := []nasbench.Entry{
+		{Hash: hashOf(t, c[0]), Cell: c[0], Params: 100, Runs: 1, Validation: 0.75, Test: 0.6875},
+		{Hash: hashOf(t, c[1]), Cell: c[1], Params: 1<<31 - 1, Runs: 1, Validation: 0, Test: 1},
+		{Hash: hashOf(t, c[2]), Cell: c[2], Params: 300, Runs: 3, Validation: 0.5, Test: 0.5},
 	}
-	short := []nasbench.Architecture{
-		{Hash: hashOf(t, c[1]), Cell: c[1], Params: 1<<31 - 1, Runs: 2, Validation: 50, Test: 37.5},
-		{Hash: hashOf(t, c[2]), Cell: c[2], Params: 300, Runs: 1, Validation: 37.5, Test: 12.5},
+	short := []nasbench.Entry{
+		{Hash: hashOf(t, c[1]), Cell: c[1], Params: 1<<31 - 1, Runs: 2, Validation: 0.5, Test: 0.375},
+		{Hash: hashOf(t, c[2]), Cell: c[2], Params: 300, Runs: 1, Validation: 0.375, Test: 0.125},
 	}
 	path := file(t, runs(t)...)
 	size := int64(len(slices.Concat(runs(t)...)))
@@ -158,7 +158,7 @@ func TestOpen(t *testing.T) {
 		name   string
 		given  int
 		epochs int
-		want   []nasbench.Architecture
+		want   []nasbench.Entry
 	}{{"as a default", 0, 108, long}, {"108 epochs", 108, 108, long}, {"36 epochs", 36, 36, short}} {
 		t.Run(k.name, func(t *testing.T) {
 			index := filepath.Join(t.TempDir(), "index")
@@ -213,7 +213,7 @@ func TestOpenKeepsCells(t *testing.T) {
 		for i, c := range drawn {
 			a, ok := table.Find(hashOf(t, c))
 			require.True(t, ok)
-			require.Equal(t, nasbench.Architecture{Hash: hashOf(t, c), Cell: c, Params: i, Runs: 1, Validation: 100 * float64(i) / 512}, a)
+			require.Equal(t, nasbench.Entry{Hash: hashOf(t, c), Cell: c, Params: i, Runs: 1, Validation: float64(i) / 512}, a)
 		}
 	}
 }
@@ -266,8 +266,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"metrics that are not base 64", "metrics: illegal base64", [][]byte{edited(`="]`, `"]`)}},
 		{"metrics cut", "metrics: unexpected EOF", [][]byte{measured(metrics(1, start, half, half)[:40])}},
 		{"no end", "metrics: 2 evaluations; want those of the beginning, of the middle and of the end", [][]byte{measured(metrics(1, start, half))}},
-		{"an end without test", "metrics: accuracies of 50 and NaN %%", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5)))}},
-		{"more than all", "metrics: accuracies of 50 and 150 %%", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5, 1.5)))}},
+		{"an end without test", "metrics: accuracies of 0.5 and NaN", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5)))}},
+		{"more than all", "metrics: accuracies of 0.5 and 1.5", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5, 1.5)))}},
 		{"an end cut", "metrics: unexpected EOF", [][]byte{measured(metrics(1, start, half, half[:20]))}},
 		{"negative parameters", "metrics: -1 parameters", [][]byte{measured(metrics(math.MaxUint64, start, half, half))}},
 		{"other epochs", "it has no runs of 108 epochs, only of [4 36]; set Options.Epochs", [][]byte{
@@ -281,7 +281,7 @@ func TestOpenRefuses(t *testing.T) {
 			if strings.Contains(want, "%d") {
 				want = fmt.Sprintf(want, len(record))
 			}
-			require.ErrorContains(t, err, strings.ReplaceAll(want, "%%", "%"))
+			require.ErrorContains(t, err, want)
 			assert.ErrorContains(t, err, "nasbench: "+path+": ")
 			files, err := os.ReadDir(filepath.Dir(path))
 			require.NoError(t, err)
@@ -391,7 +391,7 @@ func FuzzOpen(f *testing.F) {
 			valid(t, table)
 			for _, a := range all(table) {
 				require.NoError(t, a.Cell.Validate())
-				require.True(t, 0 <= a.Validation && a.Validation <= 100 && 0 <= a.Test && a.Test <= 100)
+				require.True(t, 0 <= a.Validation && a.Validation <= 1 && 0 <= a.Test && a.Test <= 1)
 			}
 		}
 	})

@@ -18,7 +18,7 @@ import (
 	"unnas/ops"
 )
 
-func byTest(a nasbench.Architecture) float64 { return a.Test }
+func byTest(a nasbench.Entry) float64 { return a.Test }
 
 // measured returns a table of n cells with few different accuracies.
 func measured(t testing.TB, n int) *nasbench.Table {
@@ -38,7 +38,7 @@ func TestStratified(t *testing.T) {
 	const n = 103 // tenths of ten, and three of eleven
 	table := measured(t, n)
 	ranking := all(table)
-	slices.SortStableFunc(ranking, func(a, b nasbench.Architecture) int {
+	slices.SortStableFunc(ranking, func(a, b nasbench.Entry) int {
 		return cmp.Or(cmp.Compare(a.Test, b.Test), cmp.Compare(a.Hash, b.Hash))
 	})
 	place := map[string]int{}
@@ -84,7 +84,7 @@ func TestStratifiedRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, "of each tenth of 39 architectures; give 0 to 3")
 		assert.ErrorContains(t, err, "nasbench: ")
 	}
-	_, err := table.Stratified(3, 1, func(nasbench.Architecture) float64 { return math.NaN() })
+	_, err := table.Stratified(3, 1, func(nasbench.Entry) float64 { return math.NaN() })
 	assert.ErrorContains(t, err, "nasbench: the accuracy of architecture "+table.At(0).Hash+" is not a number")
 }
 
@@ -119,13 +119,13 @@ func TestRealCSV(t *testing.T) {
 	}
 	assert.Equal(t, 250, runs)
 
-	drawn, err := table.Stratified(5, 1, func(a nasbench.Architecture) float64 { return a.Validation })
+	drawn, err := table.Stratified(5, 1, func(a nasbench.Entry) float64 { return a.Validation })
 	require.NoError(t, err)
 	require.Len(t, drawn, 50)
 	for tenth := range 10 {
-		t.Logf("tenth %d: %.2f to %.2f %%", tenth, drawn[5*tenth].Validation, drawn[5*tenth+4].Validation)
+		t.Logf("tenth %d: %.4f to %.4f", tenth, drawn[5*tenth].Validation, drawn[5*tenth+4].Validation)
 	}
-	assert.Less(t, drawn[4].Validation, drawn[45].Validation-5)
+	assert.Less(t, drawn[4].Validation, drawn[45].Validation-0.05)
 }
 
 // TestRealTFRecord reads the released table.

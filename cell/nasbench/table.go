@@ -13,8 +13,8 @@ import (
 	"unnas/internal/rng"
 )
 
-// Architecture is a cell of the table, with what was measured.
-type Architecture struct {
+// Entry is an architecture of the table, with what was measured.
+type Entry struct {
 	// Hash is the name of the cell in the table, that of cell.NASBench.Hash.
 	Hash string
 	Cell cell.NASBench
@@ -23,7 +23,7 @@ type Architecture struct {
 	Params int
 	// Runs is how often it was trained.
 	Runs int
-	// Validation and Test are its accuracies after the last epoch, in percent, as
+	// Validation and Test are its accuracies after the last epoch, from 0 to 1, as
 	// the mean over runs. Test is NaN if the table does not tell.
 	Validation, Test float64
 }
@@ -36,7 +36,7 @@ type Table struct {
 	rebuilt error
 }
 
-// row is an Architecture in little memory, and in the form of the index.
+// row is an Entry in little memory, and in the form of the index.
 type row struct {
 	Hash             [16]byte
 	Cell             packed
@@ -57,23 +57,23 @@ func (t *Table) Epochs() int { return t.epochs }
 func (t *Table) Rebuilt() error { return t.rebuilt }
 
 // At returns architecture i, in the order of hashes. It panics if there is none.
-func (t *Table) At(i int) Architecture {
+func (t *Table) At(i int) Entry {
 	r := t.rows[i]
-	return Architecture{
+	return Entry{
 		Hash: hex.EncodeToString(r.Hash[:]), Cell: r.Cell.cell(), Params: int(r.Params),
 		Runs: int(r.Runs), Validation: r.Validation, Test: r.Test,
 	}
 }
 
 // Find returns the architecture of a hash, and whether the table has it.
-func (t *Table) Find(hash string) (Architecture, bool) {
+func (t *Table) Find(hash string) (Entry, bool) {
 	h, err := parseHash(hash)
 	if err != nil {
-		return Architecture{}, false
+		return Entry{}, false
 	}
 	i, ok := slices.BinarySearchFunc(t.rows, h, func(r row, h [16]byte) int { return bytes.Compare(r.Hash[:], h[:]) })
 	if !ok {
-		return Architecture{}, false
+		return Entry{}, false
 	}
 	return t.At(i), true
 }
@@ -87,7 +87,7 @@ const tenths = 10
 //
 // It returns an error if a tenth has too few architectures, or if an accuracy is not
 // a number.
-func (t *Table) Stratified(each int, seed uint64, accuracy func(Architecture) float64) ([]Architecture, error) {
+func (t *Table) Stratified(each int, seed uint64, accuracy func(Entry) float64) ([]Entry, error) {
 	n := len(t.rows)
 	if each < 0 || each > n/tenths {
 		return nil, fmt.Errorf("nasbench: %d of each tenth of %d architectures; give 0 to %d", each, n, n/tenths)
@@ -107,7 +107,7 @@ func (t *Table) Stratified(each int, seed uint64, accuracy func(Architecture) fl
 	slices.SortFunc(ranking, func(a, b rank) int {
 		return cmp.Or(cmp.Compare(a.accuracy, b.accuracy), cmp.Compare(a.row, b.row))
 	})
-	var drawn []Architecture
+	var drawn []Entry
 	for k := range tenths {
 		tenth := ranking[k*n/tenths : (k+1)*n/tenths]
 		places := rng.Perm(rng.New(seed, "stratified", 0, k), len(tenth))[:each]

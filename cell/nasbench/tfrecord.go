@@ -243,11 +243,11 @@ func (w *row) setMetrics(message []byte) error {
 			return nil
 		}
 		bits, _ := protowire.ConsumeFixed64(value)
-		switch share := math.Float64frombits(bits); field {
+		switch v := math.Float64frombits(bits); field {
 		case evaluationValidation:
-			w.Validation = 100 * share
+			w.Validation = v
 		case evaluationTest:
-			w.Test = 100 * share
+			w.Test = v
 		}
 		return nil
 	})
@@ -255,8 +255,8 @@ func (w *row) setMetrics(message []byte) error {
 		return err
 	}
 	for _, v := range []float64{w.Validation, w.Test} {
-		if !(v >= 0 && v <= 100) {
-			return fmt.Errorf("accuracies of %v and %v %%; want those of validation and test, from 0 to 100", w.Validation, w.Test)
+		if !(v >= 0 && v <= 1) {
+			return fmt.Errorf("accuracies of %v and %v; want those of validation and test, from 0 to 1", w.Validation, w.Test)
 		}
 	}
 	return nil

@@ -53,7 +53,12 @@ func KendallTau(x, y []float64) (float64, error) {
 		return 0, err
 	}
 	n := len(x)
-	by := order(n, func(i, j int) int { return cmp.Or(cmp.Compare(x[i], x[j]), cmp.Compare(y[i], y[j])) })
+	by := order(n, func(i, j int) int {
+		if c := cmp.Compare(x[i], x[j]); c != 0 {
+			return c
+		}
+		return cmp.Compare(y[i], y[j])
+	})
 	tiedX := tiedPairs(n, func(i int) bool { return x[by[i]] == x[by[i-1]] })
 	tiedBoth := tiedPairs(n, func(i int) bool { return x[by[i]] == x[by[i-1]] && y[by[i]] == y[by[i-1]] })
 	sorted := make([]float64, n)
@@ -183,7 +188,12 @@ func order(n int, compare func(i, j int) int) []int {
 	for i := range indices {
 		indices[i] = i
 	}
-	slices.SortStableFunc(indices, compare)
+	slices.SortFunc(indices, func(i, j int) int {
+		if c := compare(i, j); c != 0 {
+			return c
+		}
+		return i - j
+	})
 	return indices
 }
 

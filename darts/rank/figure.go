@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,6 +89,7 @@ func (f Figure) write(w io.Writer, format func(io.Writer, picture.Drawing) error
 
 const (
 	panelSize  = 2.05 * vg.Inch // without the gap
+	axisSpace  = 30             // what axes, their ticks and labels take
 	panelGap   = 9
 	margin     = 4
 	titleSize  = 9
@@ -162,9 +164,10 @@ func (d *drawing) Draw(c vg.Canvas) {
 	}
 }
 
-// newPlot returns an empty plot.
-func newPlot(title, xLabel, yLabel string) (*plot.Plot, error) {
-	for _, s := range []string{title, xLabel, yLabel} {
+// newPlot returns an empty plot with a title of the given words, and labels, all of
+// which fit in a panel.
+func newPlot(title []string, xLabel, yLabel string) (*plot.Plot, error) {
+	for _, s := range append(title, xLabel, yLabel) {
 		if !printable(s) {
 			return nil, fmt.Errorf("text %.60q: want characters that can be printed", s)
 		}
@@ -175,7 +178,6 @@ func newPlot(title, xLabel, yLabel string) (*plot.Plot, error) {
 		s.Color = ink
 	}
 	set(&p.Title.TextStyle, titleSize, xfont.WeightBold)
-	p.Title.Text = title
 	p.Title.Padding = 3
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		set(&a.Label.TextStyle, textSize, xfont.WeightNormal)
@@ -189,8 +191,31 @@ func newPlot(title, xLabel, yLabel string) (*plot.Plot, error) {
 	set(&p.Legend.TextStyle, tickSize, xfont.WeightNormal)
 	p.Legend.ThumbnailWidth = 14
 	p.Legend.Padding = 1
+	p.Title.Text = wrap(&p.Title.TextStyle, title)
 	p.X.Label.Text, p.Y.Label.Text = xLabel, yLabel
+	fit(&p.Title.TextStyle, p.Title.Text, panelSize)
+	fit(&p.X.Label.TextStyle, xLabel, panelSize-axisSpace)
+	fit(&p.Y.Label.TextStyle, yLabel, panelSize-axisSpace-p.Title.TextStyle.Height(p.Title.Text))
 	return p, nil
+}
+
+// fit makes letters smaller until a text fits.
+func fit(s *text.Style, label string, room vg.Length) {
+	s.Font.Size *= min(1, room/max(1, s.Width(label)))
+}
+
+// wrap breaks words into lines of the width of a panel, as far as they are not wider.
+func wrap(s *text.Style, words []string) string {
+	var lines []string
+	for _, word := range words {
+		last := len(lines) - 1
+		if last >= 0 && s.Width(lines[last]+" "+word) <= panelSize {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (s Scatter) plot() (*plot.Plot, error) {
@@ -202,10 +227,11 @@ func (s Scatter) plot() (*plot.Plot, error) {
 	if err != nil {
 		return nil, err
 	}
-	title := "ρ = " + strings.Replace(strconv.FormatFloat(rho, 'f', 2, 64), "-", "−", 1)
-	if s.Title != "" {
-		title = s.Title + ", " + title
+	title := strings.Fields(s.Title)
+	if len(title) > 0 {
+		title[len(title)-1] += ","
 	}
+	title = append(title, "ρ = "+strings.Replace(strconv.FormatFloat(rho, 'f', 2, 64), "-", "−", 1))
 	p, err := newPlot(title, s.XLabel, s.YLabel)
 	if err != nil {
 		return nil, err
@@ -215,13 +241,20 @@ func (s Scatter) plot() (*plot.Plot, error) {
 		points.at[i] = plotter.XY{X: s.X[i], Y: s.Y[i]}
 	}
 	p.Add(points)
-	left, right := p.X.Min, p.X.Max
-	regression := &plotter.Line{
-		XYs:       plotter.XYs{{X: left, Y: line.Intercept + float64(line.Slope*left)}, {X: right, Y: line.Intercept + float64(line.Slope*right)}},
-		LineStyle: draw.LineStyle{Color: picture.Vermilion, Width: lineWidth},
-	}
-	p.Add(regression)
+	p.Add(regression(line))
 	return p, nil
+}
+
+// regression draws a line as far as there are points: where it leaves their range,
+// there are no accuracies.
+type regression Line
+
+// Plot draws the line.
+func (r regression) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	at := func(v float64) vg.Point { return vg.Point{X: x(v), Y: y(r.Intercept + float64(r.Slope*v))} }
+	style := draw.LineStyle{Color: picture.Vermilion, Width: lineWidth}
+	c.StrokeLines(style, c.ClipLinesXY([]vg.Point{at(p.X.Min), at(p.X.Max)})...)
 }
 
 // scatter draws points that shine through each other, smaller ones if there are
@@ -249,7 +282,7 @@ func (s Searches) plot() (*plot.Plot, error) {
 	if len(s.Tasks) > len(paints) {
 		return nil, fmt.Errorf("%d tasks: want at most %d, whose colours differ", len(s.Tasks), len(paints))
 	}
-	p, err := newPlot(s.Title, "architectures sampled", s.YLabel)
+	p, err := newPlot(strings.Fields(s.Title), "architectures sampled", s.YLabel)
 	if err != nil {
 		return nil, err
 	}
@@ -272,10 +305,9 @@ func (s Searches) plot() (*plot.Plot, error) {
 		if err != nil {
 			return nil, fmt.Errorf("task %s: %w", task.Name, err)
 		}
-		edge := along(curve.High)
-		for n := s.Most; n > 0; n-- {
-			edge = append(edge, plotter.XY{X: float64(n), Y: curve.Low[n-1]})
-		}
+		back := along(curve.Low)
+		slices.Reverse(back)
+		edge := append(along(curve.High), back...)
 		shade := paints[i]
 		shade.A = 0x28
 		bands = append(bands, &plotter.Polygon{XYs: []plotter.XYs{edge}, Color: shade})
@@ -286,19 +318,52 @@ func (s Searches) plot() (*plot.Plot, error) {
 		random[i] = oracle.Mean[0]
 	}
 	add("random choice", random, draw.LineStyle{Color: grey, Width: lineWidth, Dashes: []vg.Length{1, 2}})
+	for _, task := range s.Tasks {
+		fit(&p.Legend.TextStyle, task.Name, panelSize-2*axisSpace)
+	}
 	p.Add(bands...)
+	p.Add(ground{&p.Legend})
 	p.Add(lines...)
-	p.X.Scale = plot.LogScale{}
-	p.X.Tick.Marker = plot.LogTicks{Prec: -1}
-	p.X.Min, p.X.Max = 1, float64(max(2, s.Most))
+	// The scale of a plot would do, but then the plot keeps room for the label of
+	// the axis in a wrong place.
+	p.X.Tick.Marker = decades{}
+	p.X.Min, p.X.Max = 0, math.Log10(float64(max(2, s.Most)))
 	return p, nil
 }
 
-// along returns the points of a curve over n = 1, 2, ….
+// ground lightens the bands behind a legend.
+type ground struct{ legend *plot.Legend }
+
+// Plot draws it.
+func (g ground) Plot(c draw.Canvas, _ *plot.Plot) {
+	box := g.legend.Rectangle(c)
+	width := box.Max.X - box.Min.X // of a legend at the left
+	path := vg.Rectangle{Min: vg.Point{X: c.Max.X - width, Y: c.Min.Y}, Max: vg.Point{X: c.Max.X, Y: box.Max.Y}}.Path()
+	c.SetColor(color.NRGBA{0xff, 0xff, 0xff, 0xc0})
+	c.Fill(path)
+}
+
+// decades are the ticks of an axis of logarithms to the base 10.
+type decades struct{}
+
+// Ticks returns the ticks.
+func (decades) Ticks(_, last float64) []plot.Tick {
+	var ticks []plot.Tick
+	most := math.Pow(10, last)
+	for decade := 1.0; decade <= most; decade *= 10 {
+		ticks = append(ticks, plot.Tick{Value: math.Log10(decade), Label: strconv.FormatFloat(decade, 'f', 0, 64)})
+		for k := 2.0; k < 10 && k*decade <= most; k++ {
+			ticks = append(ticks, plot.Tick{Value: math.Log10(k * decade)})
+		}
+	}
+	return ticks
+}
+
+// along returns the points of a curve over the logarithms of n = 1, 2, ….
 func along(curve []float64) plotter.XYs {
 	points := make(plotter.XYs, len(curve))
 	for i, y := range curve {
-		points[i] = plotter.XY{X: float64(i + 1), Y: y}
+		points[i] = plotter.XY{X: math.Log10(float64(i + 1)), Y: y}
 	}
 	return points
 }

@@ -19,7 +19,7 @@ import (
 	"unnas/internal/atomicfile"
 )
 
-// A Table has measures of architectures.
+// A Table has a row for each architecture, and columns with their measures.
 type Table struct {
 	Key     string   // header of the column of the names, such as "arch"
 	Archs   []string // names of the architectures, all different
@@ -34,7 +34,7 @@ type Column struct {
 
 // MaxTable is how many bytes a CSV file may have: the limit of the memory that
 // reading it takes, a few times as much.
-const MaxTable = 256 << 20
+const MaxTable = 128 << 20
 
 // Open reads the table in the CSV file at path as [Read] does.
 func Open(path, key string, columns ...string) (*Table, error) {
@@ -117,7 +117,8 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 		if err == io.EOF {
 			return t, nil
 		}
-		if line, _ := file.FieldPos(0); errors.Is(err, csv.ErrFieldCount) {
+		if errors.Is(err, csv.ErrFieldCount) {
+			line, _ := file.FieldPos(0)
 			return nil, fmt.Errorf("line %d has %d cells, the header %d", line, len(row), len(header))
 		}
 		if err != nil {
@@ -271,6 +272,40 @@ func (t *Table) Column(name string) ([]float64, error) {
 	return nil, fmt.Errorf("rank: no column %.60q: want one of %s", name, listed(t.headers()[1:]))
 }
 
+// Correlate returns a table of a statistic between columns of t: it has a row for
+// each of the columns x, such as pretext tasks, and a column for each of y, such as
+// supervised accuracies on several data sets. Its key is "measure". It fails where
+// the statistic does.
+func (t *Table) Correlate(s Statistic, x, y []string) (*Table, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	result := &Table{Key: "measure", Archs: slices.Clone(x)}
+	for _, yName := range y {
+		c := Column{Name: yName}
+		for _, xName := range x {
+			u, err := t.Column(xName)
+			if err != nil {
+				return nil, err
+			}
+			v, err := t.Column(yName)
+			if err != nil {
+				return nil, err
+			}
+			r, err := s(u, v)
+			if err != nil {
+				return nil, fmt.Errorf("rank: %s (x) and %s (y): %w", xName, yName, err)
+			}
+			c.Values = append(c.Values, r)
+		}
+		result.Columns = append(result.Columns, c)
+	}
+	if err := result.Validate(); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
 // Join returns a table with the columns of all tables, in the order of the
 // architectures of the first, whose key it takes. It fails, and names them, if
 // tables do not have the same architectures, or share the name of a column.
@@ -349,11 +384,11 @@ func (t *Table) WriteMarkdown(w io.Writer) error {
 	}
 	b := bufio.NewWriter(w)
 	line := func(first string, cell func(c Column) string) {
-		b.WriteString("| " + first + " |")
+		fmt.Fprintf(b, "| %s |", first) // Flush has the error
 		for _, c := range t.Columns {
-			b.WriteString(" " + cell(c) + " |")
+			fmt.Fprintf(b, " %s |", cell(c))
 		}
-		b.WriteString("\n")
+		fmt.Fprintln(b)
 	}
 	line(markdown.Replace(t.Key), func(c Column) string { return markdown.Replace(c.Name) })
 	line("---", func(Column) string { return "---:" })

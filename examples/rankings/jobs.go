@@ -85,7 +85,7 @@ func draw(ctx context.Context, s settings, out io.Writer) ([]spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := table.Stratified(s.Samples/10, s.Seed, func(a nasbench.Architecture) float64 { return a.Validation })
+	chosen, err := table.Stratified(s.Samples/10, s.Seed, func(a nasbench.Entry) float64 { return a.Validation })
 	if err != nil {
 		return nil, err
 	}

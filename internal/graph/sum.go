@@ -45,3 +45,12 @@ func (Sum) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.
 	}
 	return out, nil
 }
+
+// Lower returns the sum.
+func (Sum) Lower(l *Lowering) (string, error) {
+	var inputs []string
+	for i := range l.Shapes {
+		inputs = append(inputs, l.Input(i))
+	}
+	return l.Node("Sum", inputs), nil
+}

@@ -1,3 +1,3 @@
 // Package picture writes what is drawn on a canvas of gonum's vg as SVG, PNG and
-// PDF. Equal drawings give equal bytes, on every machine and at any time.
+// PDF. Equal drawings give equal bytes, whenever they are written.
 package picture

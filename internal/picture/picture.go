@@ -74,7 +74,7 @@ func PNG(w io.Writer, d Drawing) error {
 // PDF writes the drawing as a PDF document of one page, in which text is drawn as
 // shapes: the fonts of vgpdf lack Greek letters.
 func PDF(w io.Writer, d Drawing) error {
-	c := outlining{Canvas: vgpdf.New(d.Size())}
+	c := page{Canvas: vgpdf.New(d.Size())}
 	d.Draw(&c)
 	if c.err != nil {
 		return c.err
@@ -91,14 +91,32 @@ func PDF(w io.Writer, d Drawing) error {
 
 var date = regexp.MustCompile(`(/CreationDate|/ModDate) \(D:\d{14}\)`)
 
-// outlining draws text as the outlines of its glyphs.
-type outlining struct {
+// A page draws text as the outlines of its glyphs, and transparent colours as what
+// they are.
+type page struct {
 	*vgpdf.Canvas
 	err error
 }
 
+// SetColor sets the colour of what follows, black if it is nil.
+func (c *page) SetColor(paint color.Color) {
+	if paint == nil {
+		paint = color.Black
+	}
+	c.Canvas.SetColor(straight(color.NRGBAModel.Convert(paint).(color.NRGBA)))
+}
+
+// A straight colour does not multiply its parts by its opacity, which vgpdf applies
+// a second time.
+type straight color.NRGBA
+
+// RGBA returns the parts, in 16 bits each.
+func (s straight) RGBA() (r, g, b, a uint32) {
+	return 0x101 * uint32(s.R), 0x101 * uint32(s.G), 0x101 * uint32(s.B), 0x101 * uint32(s.A)
+}
+
 // FillString draws the text from the point on.
-func (c *outlining) FillString(f font.Face, at vg.Point, text string) {
+func (c *page) FillString(f font.Face, at vg.Point, text string) {
 	var b sfnt.Buffer
 	// In font units, a glyph is as exact as it was drawn.
 	units := fixed.I(int(f.Face.UnitsPerEm()))
@@ -118,7 +136,7 @@ func (c *outlining) FillString(f font.Face, at vg.Point, text string) {
 		for i, s := range segments {
 			var p [3]vg.Point
 			for k, a := range s.Args {
-				p[k] = vg.Point{X: at.X + vg.Length(a.X)*scale, Y: at.Y - vg.Length(a.Y)*scale}
+				p[k] = vg.Point{X: at.X + vg.Length(float64(a.X)*float64(scale)), Y: at.Y - vg.Length(float64(a.Y)*float64(scale))}
 			}
 			switch s.Op {
 			case sfnt.SegmentOpMoveTo:
@@ -147,7 +165,9 @@ func (c *outlining) FillString(f font.Face, at vg.Point, text string) {
 // Disc adds a disc to a path, as four curves: the arcs of canvases differ.
 func Disc(path *vg.Path, centre vg.Point, radius vg.Length) {
 	const k = 4 * (math.Sqrt2 - 1) / 3 // of the tangents
-	at := func(x, y vg.Length) vg.Point { return vg.Point{X: centre.X + x*radius, Y: centre.Y + y*radius} }
+	at := func(x, y vg.Length) vg.Point {
+		return vg.Point{X: centre.X + vg.Length(x*radius), Y: centre.Y + vg.Length(y*radius)}
+	}
 	path.Move(at(1, 0))
 	path.CubeTo(at(1, k), at(k, 1), at(0, 1))
 	path.CubeTo(at(-k, 1), at(-1, k), at(-1, 0))

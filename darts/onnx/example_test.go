@@ -1,0 +1,41 @@
+package onnx_test
+
+import (
+	"bytes"
+	"fmt"
+
+	"unnas/cell"
+	"unnas/darts/onnx"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// The network of the second published DARTS cells for CIFAR-10.
+func Example() {
+	genotype, _ := cell.Published("darts_v2")
+	network := cell.Derived{
+		Body:     cell.Body{Stem: cell.CIFARStem, Width: 8, Cells: 5, Reductions: []int{1, 3}},
+		Genotype: genotype,
+		Ops:      ops.DARTS(),
+	}
+	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
+	params := ops.NewParams()
+	m, err := onnx.NewModel(network, task, params)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m.View, m.Doc = task.View, "DARTS V2, of width 8, for CIFAR-10."
+	// First values stand for those of a training; ReadSafetensors reads others.
+	if err := params.Init(1); err != nil {
+		fmt.Println(err)
+		return
+	}
+	var file bytes.Buffer
+	if err := onnx.Write(&file, m); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d parameters, %d kB\n", params.Count(), file.Len()/1000)
+	// Output: 37018 parameters, 189 kB
+}

@@ -1,0 +1,99 @@
+package picture_test
+
+import (
+	"bytes"
+	"compress/zlib"
+	"errors"
+	"image/color"
+	"image/png"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/font/liberation"
+	"gonum.org/v1/plot/vg"
+
+	"unnas/internal/picture"
+)
+
+// sheet is a disc on a sheet of the given size in inches, with a text.
+type sheet struct{ width, height vg.Length }
+
+func (s sheet) Size() (width, height vg.Length) { return s.width * vg.Inch, s.height * vg.Inch }
+
+func (s sheet) Draw(c vg.Canvas) {
+	var path vg.Path
+	picture.Disc(&path, vg.Point{X: 0.5 * vg.Inch, Y: 0.25 * vg.Inch}, 0.2*vg.Inch)
+	c.SetColor(nil)
+	c.SetColor(picture.Blue)
+	c.Fill(path)
+	paint := picture.Blue
+	paint.A = 0x80
+	c.SetColor(paint)
+	sans := font.NewCache(liberation.Collection()).Lookup(font.Font{Typeface: "Liberation", Variant: "Sans"}, 8)
+	c.FillString(sans, vg.Point{X: 0.8 * vg.Inch, Y: 0.2 * vg.Inch}, "ρ = 1 <&>")
+}
+
+var formats = map[string]func(io.Writer, picture.Drawing) error{"SVG": picture.SVG, "PNG": picture.PNG, "PDF": picture.PDF}
+
+func TestFormats(t *testing.T) {
+	for name, format := range formats {
+		t.Run(name, func(t *testing.T) {
+			var b, again bytes.Buffer
+			require.NoError(t, format(&b, sheet{2, 0.5}))
+			require.NoError(t, format(&again, sheet{2, 0.5}))
+			assert.True(t, bytes.Equal(b.Bytes(), again.Bytes()))
+			assert.ErrorIs(t, format(full{}, sheet{2, 0.5}), errFull)
+		})
+	}
+}
+
+var errFull = errors.New("full")
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestSVG(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, picture.SVG(&b, sheet{2, 0.5}))
+	assert.Contains(t, b.String(), ">ρ = 1 &lt;&amp;&gt;<")
+	assert.Contains(t, b.String(), "font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
+}
+
+func TestPNG(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, picture.PNG(&b, sheet{2, 0.5}))
+	img, err := png.Decode(&b)
+	require.NoError(t, err)
+	assert.Equal(t, []int{2 * picture.DPI, picture.DPI / 2}, []int{img.Bounds().Dx(), img.Bounds().Dy()})
+	at := func(x, y int) color.Color { return color.NRGBAModel.Convert(img.At(x, y)) }
+	paper := color.NRGBA{0xff, 0xff, 0xff, 0xff}
+	for _, p := range [][2]int{{100, 50}, {100 + 26, 50 + 26}, {100 - 38, 50}, {100, 50 + 38}} { // the radius is 40 pixels
+		assert.Equal(t, picture.Blue, at(p[0], p[1]), "%v is in the disc", p)
+	}
+	for _, p := range [][2]int{{100 + 30, 50 + 30}, {100 - 42, 50}, {100, 50 - 42}} {
+		assert.Equal(t, paper, at(p[0], p[1]), "%v is outside the disc", p)
+	}
+	assert.ErrorContains(t, picture.PNG(io.Discard, sheet{100, 20}), "80000000 pixels: want at most 33554432")
+}
+
+func TestPDF(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, picture.PDF(&b, sheet{2, 0.5}))
+	assert.Contains(t, b.String(), "/CreationDate (D:20000101000000)\n/ModDate (D:20000101000000)")
+	assert.Contains(t, b.String(), "/MediaBox [0 0 144.00 36.00]")
+	assert.Contains(t, b.String(), "/ca 0.502", "half transparent")
+	assert.NotContains(t, b.String(), "/FontFile", "text is drawn as shapes")
+	_, stream, found := strings.Cut(b.String(), "stream\n")
+	require.True(t, found)
+	inflated, err := zlib.NewReader(strings.NewReader(stream))
+	require.NoError(t, err)
+	page, err := io.ReadAll(inflated)
+	require.NoError(t, err)
+	blue := "0.000 0.447 0.698 rg"
+	assert.Equal(t, 2, strings.Count(string(page), blue), "whatever its opacity:\n%s", page)
+}
