@@ -75,7 +75,7 @@ func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context,
 	for progress := true; progress; {
 		progress = false
 		for i, job := range s.manifest.Jobs {
-			if !o.Shard.has(i) {
+			if !o.Shard.has(i, len(s.manifest.Jobs)) {
 				continue
 			}
 			did, err := s.try(ctx, job, o, do)
@@ -87,7 +87,7 @@ func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context,
 	}
 	var failed []string
 	for i, job := range s.manifest.Jobs {
-		if !o.Shard.has(i) || s.result(job) == nil {
+		if !o.Shard.has(i, len(s.manifest.Jobs)) || s.result(job) == nil {
 			continue
 		}
 		if n, last := s.failures(job); n >= o.Attempts {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Shard is a part of the jobs of a sweep: every Count-th, from number Index on.
-// The zero value is all of them.
+// Shard is a part of the jobs of a sweep: of Count runs of jobs, as equal as can be,
+// that with the number Index. The zero value is all of them.
 type Shard struct {
 	Index int // from 0
 	Count int // 0 is 1
@@ -80,8 +80,8 @@ func (s Shard) validate() error {
 	return nil
 }
 
-// has says whether a job belongs to the shard.
-func (s Shard) has(i int) bool { return s.Count <= 1 || i%s.Count == s.Index }
+// has says whether job i of n belongs to the shard.
+func (s Shard) has(i, n int) bool { return s.Count <= 1 || i*s.Count/n == s.Index }
 
 // String returns the form that ParseShard reads.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index+1, max(1, s.Count)) }

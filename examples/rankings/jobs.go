@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"unnas/cell"
+	"unnas/cell/nasbench"
+	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/darts/sweep"
+	"unnas/pretext"
+)
+
+// spec is what one training is of.
+type spec struct {
+	Arch     string         `json:"arch"` // the name of the architecture
+	Task     string         `json:"task"`
+	Seed     uint64         `json:"seed"`
+	Genotype *cell.Genotype `json:"genotype,omitempty"`
+	NASBench *cell.NASBench `json:"nasbench,omitempty"`
+}
+
+// result is what one training gives. Accuracies are in percent.
+type result struct {
+	Accuracy   float64   `json:"accuracy"`   // the highest
+	Accuracies []float64 `json:"accuracies"` // after each epoch
+	Params     int       `json:"params"`
+	MACs       int64     `json:"macs"`
+}
+
+// manifestOf draws the architectures and lists the trainings: all tasks of one
+// architecture after another, so that what is done can be compared early.
+func manifestOf(ctx context.Context, s settings, out io.Writer) (sweep.Manifest, error) {
+	samples, err := draw(ctx, s, out)
+	if err != nil {
+		return sweep.Manifest{}, err
+	}
+	m := sweep.Manifest{}
+	if m.Settings, err = json.Marshal(s); err != nil {
+		return m, err
+	}
+	for seed := range s.Seeds {
+		for _, sample := range samples {
+			for _, task := range s.Tasks {
+				sample.Task, sample.Seed = task, s.Seed+uint64(seed)
+				text, err := json.Marshal(sample)
+				if err != nil {
+					return m, err
+				}
+				m.Jobs = append(m.Jobs, sweep.Job{Name: fmt.Sprintf("%s-%s-%d", sample.Arch, task, sample.Seed), Spec: text})
+			}
+		}
+	}
+	return m, nil
+}
+
+// draw returns a spec for each architecture, without task and seed.
+func draw(ctx context.Context, s settings, out io.Writer) ([]spec, error) {
+	var all []spec
+	if s.Space == "darts" {
+		sampler, err := cell.DARTSSampler()
+		if err != nil {
+			return nil, err
+		}
+		samples, err := sampler.Sample(s.Samples, s.Seed)
+		if err != nil {
+			return nil, err
+		}
+		for i, sample := range samples {
+			all = append(all, spec{Arch: fmt.Sprintf("darts-%03d", i), Genotype: &sample.Genotype})
+		}
+		draws := samples[len(samples)-1].Draw + 1
+		fmt.Fprintf(out, "%d of %d random cells have 80 to 120 %% of ResNet-56's parameters and multiply-adds\n", len(samples), draws)
+		return all, nil
+	}
+	table, err := openTable(ctx, s.Table, out)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := table.Stratified(s.Samples/10, s.Seed, func(a nasbench.Entry) float64 { return a.Validation })
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range chosen {
+		all = append(all, spec{Arch: a.Hash, NASBench: &a.Cell})
+	}
+	return all, nil
+}
+
+// openTable reads a table of NAS-Bench-101, and tells how far it is.
+func openTable(ctx context.Context, path string, out io.Writer) (*nasbench.Table, error) {
+	if strings.HasSuffix(path, ".csv") {
+		return nasbench.OpenCSV(path)
+	}
+	told := time.Now()
+	return nasbench.Open(ctx, path, nasbench.Options{Progress: func(done, total int64) {
+		if time.Since(told) > 2*time.Second || done == total {
+			told = time.Now()
+			fmt.Fprintf(out, "reading %s: %d of %d MB\n", path, done/1e6, total/1e6)
+		}
+	}})
+}
+
+// trainer does the trainings.
+type trainer struct {
+	options
+	out       io.Writer
+	src, held darts.Source
+	classes   int
+	sweep     *sweep.Sweep
+	told      time.Time // when the state was last told
+}
+
+// newTrainer opens the data set.
+func newTrainer(o options, out io.Writer) (*trainer, error) {
+	t := &trainer{options: o, out: out}
+	var err error
+	switch o.Dataset {
+	case "cifar10":
+		t.classes = 10
+		if t.src, err = dataset.OpenCIFAR10(o.data, true); err == nil {
+			t.held, err = dataset.OpenCIFAR10(o.data, false)
+		}
+	case "imagenet1k":
+		var train, val *dataset.Folder
+		if train, err = dataset.OpenImageNet1K(o.data, true); err == nil {
+			val, err = dataset.OpenImageNet1K(o.data, false)
+			t.src, t.held, t.classes = train, val, len(train.Classes())
+		}
+	default:
+		err = fmt.Errorf("-dataset is %q; give cifar10 or imagenet1k", o.Dataset)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Subset > 0 {
+		if t.src, err = darts.Sample(t.src, o.Subset, o.Seed); err != nil {
+			return nil, fmt.Errorf("-subset %d: %w", o.Subset, err)
+		}
+	}
+	return t, nil
+}
+
+// configure returns the task and the settings of a training.
+func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
+	var task pretext.Task
+	var c darts.TrainConfig
+	var err error
+	switch {
+	case s.Genotype != nil:
+		task, c, err = darts.SampleTraining(t.Dataset, s.Task, *s.Genotype)
+	case s.NASBench != nil:
+		task, c, err = darts.SampleTrainingNASBench(t.Dataset, s.Task, *s.NASBench)
+	default:
+		err = errors.New("the training is of no architecture")
+	}
+	if err != nil {
+		return nil, c, err
+	}
+	if classification, ok := task.(pretext.Classification); ok {
+		classification.Classes = t.classes
+		task = classification
+	}
+	switch n := c.Network.(type) {
+	case cell.Derived:
+		if t.Cells > 0 {
+			n.Body.Cells, n.Body.Reductions = t.Cells, cell.Reductions(t.Cells, 2)
+		}
+		if t.Width > 0 {
+			n.Body.Width = t.Width
+		}
+		c.Network = n
+	case cell.NASBenchNetwork:
+		if t.Width > 0 {
+			n.Body.Width = t.Width
+		}
+		c.Network = n
+	}
+	if t.Epochs > 0 {
+		c.Epochs = t.Epochs
+	}
+	if t.Batch > 0 {
+		c.LR.Base *= float64(t.Batch) / float64(c.Batch)
+		c.Batch = t.Batch
+	}
+	c.Seed, c.Workers = s.Seed, t.workers
+	return task, c, c.Validate()
+}
+
+// try finds out whether a training can be done.
+func (t *trainer) try(job sweep.Job) error {
+	var s spec
+	if err := json.Unmarshal(job.Spec, &s); err != nil {
+		return err
+	}
+	_, c, err := t.configure(s)
+	if err == nil && t.src.Len() < c.Batch {
+		err = fmt.Errorf("%d training images are fewer than a batch of %d; lower -batch", t.src.Len(), c.Batch)
+	}
+	return err
+}
+
+// train does a training, or what is left of it.
+func (t *trainer) train(ctx context.Context, job sweep.Job, dir string) (any, error) {
+	var s spec
+	if err := json.Unmarshal(job.Spec, &s); err != nil {
+		return nil, err
+	}
+	task, c, err := t.configure(s)
+	if err != nil {
+		return nil, err
+	}
+	dir = filepath.Join(dir, "run")
+	c.Folder, err = darts.OpenFolder(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		c.Folder, err = darts.NewFolder(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.Recorder = recorder(func(e darts.Event) error { return t.tell(job, e) })
+	trained, err := darts.Train(ctx, t.src, t.held, task, c)
+	err = errors.Join(err, c.Folder.Close())
+	if err != nil {
+		return nil, err
+	}
+	accuracies, err := history(filepath.Join(dir, "metrics.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	return result{100 * trained.Best.HeldAccuracy, accuracies, trained.Size.Params, trained.Size.MACs}, nil
+}
+
+type recorder func(darts.Event) error
+
+func (r recorder) Record(e darts.Event) error { return r(e) }
+
+// history reads the accuracies after each epoch, of earlier parts of a run too.
+func history(path string) ([]float64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var all []float64
+	for d := json.NewDecoder(f); ; {
+		var line struct {
+			Event    string
+			Accuracy float64 `json:"held_accuracy"`
+		}
+		switch err := d.Decode(&line); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if line.Event == "epoch" {
+			all = append(all, 100*line.Accuracy)
+		}
+	}
+}
+
+// report tells what becomes of trainings.
+func (t *trainer) report(e sweep.Event) {
+	switch e.Kind {
+	case sweep.Done:
+		t.state(fmt.Sprintf("%s is done, in %v", e.Job.Name, e.Elapsed.Round(time.Second)))
+	case sweep.Failed:
+		t.state(fmt.Sprintf("%s has failed, attempt %d of %d: %v", e.Job.Name, e.Attempt, t.attempts, e.Err))
+	case sweep.Redone:
+		t.state(fmt.Sprintf("%s is done again: %v", e.Job.Name, e.Err))
+	}
+}
+
+// interval is how often a training under way is told of.
+const interval = 10 * time.Second
+
+// tell tells how far a training is, now and then.
+func (t *trainer) tell(job sweep.Job, e darts.Event) error {
+	switch e := e.(type) {
+	case darts.Step:
+		if time.Since(t.told) >= interval {
+			t.state(fmt.Sprintf("%s: epoch %d, step %d of %d, loss %.3f", job.Name, e.Epoch, e.Step, e.Steps, e.Loss))
+		}
+	case darts.Warning:
+		fmt.Fprintf(t.out, "%s: %s\n", job.Name, e.Text)
+	}
+	return nil
+}
+
+// state prints how far the sweep is, on all machines, and what happens here.
+func (t *trainer) state(here string) {
+	t.told = time.Now()
+	s, err := t.sweep.State()
+	if err != nil {
+		return // it is only told
+	}
+	left := ""
+	if s.Left > 0 {
+		left = fmt.Sprintf(", %v left", s.Left.Round(time.Second))
+	}
+	failed := ""
+	if s.Failed > 0 {
+		failed = fmt.Sprintf(", %d failed", s.Failed)
+	}
+	fmt.Fprintf(t.out, "%d of %d done, %d running%s%s  %s\n", s.Done, s.Jobs, s.Running, failed, left, here)
+}
