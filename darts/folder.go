@@ -13,6 +13,7 @@ import (
 	"unnas/cell"
 	"unnas/internal/atomicfile"
 	"unnas/internal/filelock"
+	"unnas/ops"
 )
 
 // The files of a run folder.
@@ -22,15 +23,15 @@ const (
 	genotypeFile = "genotype.json" // the cells that were found
 	normalFile   = "normal.svg"    // pictures of them
 	reduceFile   = "reduce.svg"
-	weightsFile  = "weights.safetensors" // the supernet with its alphas
+	weightsFile  = "weights.safetensors" // the supernet with its alphas, or the network that was trained
 
 	checkpointFile = "checkpoint-%d" // the state after so many steps
 	bestFile       = "best-%d"       // that after the best epoch
 )
 
 // Folder keeps a run in a folder: config.json, metrics.jsonl and checkpoints
-// while it goes on, and, by Save, genotype.json, normal.svg, reduce.svg and
-// weights.safetensors. Set it in the Config of the run. Runs of equal seeds write
+// while it goes on, and, by Save or SaveTrained, genotype.json, normal.svg,
+// reduce.svg and weights.safetensors. Set it in the Config of the run. Runs of equal seeds write
 // equal bytes, but for the times in checkpoints. One program at a time can write
 // to a folder: it is locked from NewFolder or OpenFolder to Close or Discard, and
 // the lock ends with the program, however that ends.
@@ -142,14 +143,28 @@ func (f *Folder) record(e Event) error {
 
 // Save writes the cells that a search has found, and the parameters of the
 // supernet, if the result has them, as Params.WriteSafetensors does.
-func (f *Folder) Save(r *Result) error {
-	g := r.Genotype
-	var weights error
-	if r.Params != nil {
-		weights = f.write(weightsFile, r.Params.WriteSafetensors)
+func (f *Folder) Save(r *Result) error { return f.save(r.Params, &r.Genotype) }
+
+// SaveTrained writes the parameters of a network that was trained, as Save does,
+// and its cells, if it is a cell.Derived.
+func (f *Folder) SaveTrained(t *Trained) error {
+	if d, ok := t.Config.Network.(cell.Derived); ok {
+		return f.save(t.Params, &d.Genotype)
+	}
+	return f.save(t.Params, nil)
+}
+
+// save writes parameters and cells; either may be nil.
+func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
+	var err error
+	if p != nil {
+		err = f.write(weightsFile, p.WriteSafetensors)
+	}
+	if g == nil {
+		return err
 	}
 	return errors.Join(
-		weights,
+		err,
 		f.write(genotypeFile, func(w io.Writer) error { return indented(w, g) }),
 		f.write(normalFile, cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}.WriteSVG),
 		f.write(reduceFile, cell.Picture{Title: "reduction cell", Edges: g.Reduce, Concat: g.ReduceConcat}.WriteSVG),

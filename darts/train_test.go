@@ -325,3 +325,41 @@ func TestAuxiliary(t *testing.T) {
 	require.NotNil(t, r.Params.Find("auxiliary_head.classifier.weight"))
 	assert.Less(t, r.Size.Params, len(r.Params.Weights()))
 }
+
+// TestSaveTrained reads back the weights that a folder keeps of a training, with
+// the cells of a network that has some.
+func TestSaveTrained(t *testing.T) {
+	for name, network := range map[string]cell.Architecture{
+		"cells":     smallTraining().Network,
+		"NAS-Bench": cell.NASBenchNetwork{Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}, Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+			require.NoError(t, err)
+			c := smallTraining()
+			c.Network, c.Epochs, c.Folder = network, 1, folder
+			r, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, smallTask(), c)
+			require.NoError(t, err)
+			require.NoError(t, folder.SaveTrained(r))
+			require.NoError(t, folder.Close())
+			trained := slices.Clone(r.Params.Weights())
+			require.NoError(t, r.Params.Init(99))
+			f, err := os.Open(filepath.Join(folder.Dir(), "weights.safetensors"))
+			require.NoError(t, err)
+			defer f.Close()
+			require.NoError(t, r.Params.ReadSafetensors(f))
+			assert.Equal(t, trained, r.Params.Weights())
+			text, err := os.ReadFile(filepath.Join(folder.Dir(), "genotype.json"))
+			d, cells := network.(cell.Derived)
+			if !cells {
+				assert.ErrorIs(t, err, os.ErrNotExist)
+				return
+			}
+			require.NoError(t, err)
+			g, err := cell.ParseGenotype(string(text))
+			require.NoError(t, err)
+			assert.Equal(t, d.Genotype, g)
+			assert.FileExists(t, filepath.Join(folder.Dir(), "normal.svg"))
+		})
+	}
+}

@@ -70,6 +70,20 @@ func TrainDARTS(g cell.Genotype) TrainConfig {
 	}
 }
 
+// WithBatch returns the settings for batches of so many images: the learning rate
+// changes in proportion (Goyal et al., 2017, arXiv 1706.02677), and micro-batches
+// that do not divide the batch give way to the whole.
+func (c TrainConfig) WithBatch(images int) TrainConfig {
+	ratio := float64(images) / float64(c.Batch)
+	c.LR.Base *= ratio
+	c.LR.Min *= ratio
+	c.Batch = images
+	if c.MicroBatch > 0 && images%c.MicroBatch != 0 {
+		c.MicroBatch = 0
+	}
+	return c
+}
+
 // Validate returns an error that names the first field that is out of range, its
 // value and the range.
 func (c TrainConfig) Validate() error {

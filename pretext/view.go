@@ -103,7 +103,7 @@ func Scenes(size int) View {
 // Cityscapes returns the view of size by size pixels with which networks are
 // trained on Cityscapes: multiscale about a shorter side of short pixels, random
 // crop, flip, and the colours of [ImageNet]. A search has 321 and 512, the
-// training of a network that was found 769 and 1025.
+// training of a network that was found 769 and 1024.
 func Cityscapes(size, short int) View {
 	v := ImageNet(size)
 	v.Crop, v.Short = CropMultiscale, short
