@@ -57,12 +57,12 @@ func TestPublished(t *testing.T) {
 	for name, task := range map[string]string{"seg": "segmentation", "rot": "rotation", "col": "colorization", "jig": "jigsaw"} {
 		t.Run(task, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
-			p := program.NewPublished("cityscapes", "segmentation", usage)
+			p := program.NewPipeline("cityscapes", "segmentation", usage)
 			require.NoError(t, p.Parse([]string{"-data", root, "-task", name, "-epochs", "1", "-batch", "2", "-out", dir}, nil))
 			body := &p.Config.Space.Body
 			body.Width, body.Cells, body.Reductions = 2, 3, cell.Reductions(3, len(body.Reductions))
 			var out bytes.Buffer
-			require.NoError(t, search(t.Context(), p, &out))
+			require.NoError(t, p.Run(t.Context(), open, &out))
 			assert.Contains(t, out.String(), task+": 2 + 2 images, 1 epoch of 1 step, batch 2")
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))
 		})

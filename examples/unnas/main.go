@@ -72,9 +72,12 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 		return err
 	}
 	err = program.Search{
-		Name: "unnas", Source: src, Task: c.task(), Config: settings, Options: c.options(),
-		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
-		Again: func(dir string) string { return "OUT_DIR " + dir },
+		Session: program.Session{
+			Name: "unnas", Options: c.options(),
+			Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
+			Again: func(dir string) string { return "OUT_DIR " + dir },
+		},
+		Source: src, Task: c.task(), Config: settings,
 	}.Run(ctx, out)
 	if d, ok := src.(*dataset.ImageNet22K); ok {
 		if n, first := d.Unreadable(); n > 0 {
