@@ -229,8 +229,8 @@ func (p *Pipeline) runTraining(ctx context.Context, open Open, s Session, out io
 	if c.Batch != p.publishedBatch {
 		fmt.Fprintf(out, "batch %d, published %d: the learning rate changes in proportion, to %.4g\n", c.Batch, p.publishedBatch, c.LR.Base)
 	}
-	if !slices.Equal(src.Classes(), held.Classes()) {
-		return fmt.Errorf("the images to evaluate on have other classes than those for training, %d and %d; both folders of %s must have the same", len(held.Classes()), len(src.Classes()), p.Data)
+	if err := SameClasses(src, held); err != nil {
+		return err
 	}
 	task = p.withClasses(task, src, out)
 	t := Training{Session: s, Task: task, Config: c}

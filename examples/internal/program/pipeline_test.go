@@ -231,7 +231,7 @@ func TestPipelineTrainErrors(t *testing.T) {
 				return src, err
 			}
 			return fewer{src}, err
-		}, "the images to evaluate on have other classes than those for training, 2 and "},
+		}, `class 0 is "a" in the images to evaluate on, which are of 2 classes`},
 		"nothing to evaluate on": {nil, func(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
 			if train {
 				return openScenes("", nil, true)
