@@ -33,10 +33,7 @@ type use struct {
 	when bool   // whether that is there
 }
 
-var (
-	honoured = use{}
-	idle     = use{idle: true}
-)
+var idle = use{idle: true}
 
 func only(value any) use { return use{only: value} }
 

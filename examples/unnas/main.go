@@ -106,9 +106,6 @@ func (c *config) runTraining(ctx context.Context, session program.Session, data 
 	if err != nil {
 		return err
 	}
-	if err := program.SameClasses(src, held); err != nil {
-		return err
-	}
 	return program.Training{Session: session, Source: src, Held: held, Task: c.task(), Config: settings}.Run(ctx, out)
 }
 

@@ -229,9 +229,6 @@ func (p *Pipeline) runTraining(ctx context.Context, open Open, s Session, out io
 	if c.Batch != p.publishedBatch {
 		fmt.Fprintf(out, "batch %d, published %d: the learning rate changes in proportion, to %.4g\n", c.Batch, p.publishedBatch, c.LR.Base)
 	}
-	if err := SameClasses(src, held); err != nil {
-		return err
-	}
 	task = p.withClasses(task, src, out)
 	t := Training{Session: s, Task: task, Config: c}
 	if t.Source, err = p.sample(src); err != nil {

@@ -44,21 +44,6 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 	})
 }
 
-// SameClasses returns an error if images to evaluate on have other classes than those
-// to learn from, so that their labels would mean something else.
-func SameClasses(src, held Labelled) error {
-	learned, asked := src.Classes(), held.Classes()
-	if slices.Equal(learned, asked) {
-		return nil
-	}
-	for i, name := range asked {
-		if i >= len(learned) || name != learned[i] {
-			return fmt.Errorf("class %d is %q in the images to evaluate on, which are of %d classes, but not in those for training, of %d; both must have the same classes", i, name, len(asked), len(learned))
-		}
-	}
-	return fmt.Errorf("the images to evaluate on are of %d classes, those for training of %d; both must have the same classes", len(asked), len(learned))
-}
-
 // show prints the size of the network, how good it is and where.
 func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool) error {
 	if stopped {
