@@ -25,9 +25,12 @@ const (
 )
 
 // phaseFlags are the flags that one phase alone has.
-var phaseFlags = map[string][]string{
-	searchPhase: {"task", "epochs", "batch", "algorithm"},
-	trainPhase:  {"genotype", "width", "train-epochs", "train-batch", "micro-batch", "evaluate-every"},
+var phaseFlags = []struct {
+	phase string
+	names []string
+}{
+	{searchPhase, []string{"task", "epochs", "batch", "algorithm"}},
+	{trainPhase, []string{"genotype", "width", "train-epochs", "train-batch", "micro-batch", "evaluate-every"}},
 }
 
 // otherCells is the published training whose settings cells have that were not
@@ -80,10 +83,10 @@ func (p *Pipeline) Parse(args []string, help io.Writer) error {
 	if !slices.Contains([]string{searchPhase, trainPhase, allPhases}, p.Phase) {
 		return fmt.Errorf("-phase is %q; give search, train or all", p.Phase)
 	}
-	for phase, names := range phaseFlags {
-		for _, name := range names {
-			if p.Phase != allPhases && p.Phase != phase && p.Given(name) {
-				return fmt.Errorf("-%s is a flag of phase %s, and -phase is %s; leave it out, or give -phase %s or all", name, phase, p.Phase, phase)
+	for _, f := range phaseFlags {
+		for _, name := range f.names {
+			if p.Phase != allPhases && p.Phase != f.phase && p.Given(name) {
+				return fmt.Errorf("-%s is a flag of phase %s, and -phase is %s; leave it out, or give -phase %s or all", name, f.phase, p.Phase, f.phase)
 			}
 		}
 	}
@@ -105,20 +108,16 @@ func (p *Pipeline) parseTraining() error {
 			return err
 		}
 	}
-	p.TrainTask, p.TrainConfig = task, c
+	d := c.Network.(cell.Derived)
 	if p.Phase == trainPhase {
-		g, err := readGenotype(p.genotype)
-		if err != nil {
+		if d.Genotype, err = readGenotype(p.genotype); err != nil {
 			return fmt.Errorf("-genotype %s: %w", p.genotype, err)
 		}
-		p.setCells(g)
 	}
-	c = p.TrainConfig
 	if p.Given("width") {
-		d := c.Network.(cell.Derived)
 		d.Body.Width = p.width
-		c.Network = d
 	}
+	c.Network = d
 	if p.Given("train-epochs") {
 		c.Epochs = p.trainEpochs
 	}
@@ -134,15 +133,8 @@ func (p *Pipeline) parseTraining() error {
 	}
 	c.EvaluateEvery, c.Workers = p.evaluateEvery, p.Workers
 	c.Memory, c.Recompute = p.Config.Memory, p.Config.Recompute
-	p.TrainConfig = c
+	p.TrainTask, p.TrainConfig = task, c
 	return c.Validate()
-}
-
-// setCells sets the cells of the network to train.
-func (p *Pipeline) setCells(g cell.Genotype) {
-	d := p.TrainConfig.Network.(cell.Derived)
-	d.Genotype = g
-	p.TrainConfig.Network = d
 }
 
 // readGenotype returns the cells of a published name, a file, or the folder of a
@@ -191,19 +183,22 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 	first.Out, second.Out = filepath.Join(root, searchPhase), filepath.Join(root, trainPhase)
 	second.Resume = p.Resume && Exists(filepath.Join(second.Out, "metrics.jsonl"))
 	if !second.Resume { // else the search has ended
+		// A week of search should not end with images that are not there.
+		if _, err := open(p.Data, p.TrainTask, false); err != nil {
+			return err
+		}
 		if err := p.runSearch(ctx, open, first, out); err != nil {
+			_ = os.Remove(root) // which is empty if nothing was found, and else stays
 			return err
 		}
 		fmt.Fprintln(out)
 	}
-	g, err := readGenotype(first.Out)
-	if err != nil {
+	d := p.TrainConfig.Network.(cell.Derived)
+	var err error
+	if d.Genotype, err = readGenotype(first.Out); err != nil {
 		return fmt.Errorf("the cells of the search: %w", err)
 	}
-	p.setCells(g)
-	if err := p.TrainConfig.Validate(); err != nil {
-		return err
-	}
+	p.TrainConfig.Network = d
 	return p.runTraining(ctx, open, second, out)
 }
 

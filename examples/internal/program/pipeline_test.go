@@ -246,6 +246,24 @@ func TestPipelineTrainErrors(t *testing.T) {
 	}
 }
 
+// TestPipelineAllErrors refuses to search for what cannot be trained, and leaves no
+// folder of a search that cannot begin.
+func TestPipelineAllErrors(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	var out bytes.Buffer
+	err := narrow(t, "-phase", "all", "-out", dir).Run(t.Context(), func(_ string, task pretext.Task, train bool) (program.Labelled, error) {
+		if task.Name() == "classification" && !train {
+			return nil, errors.New("no val")
+		}
+		return openScenes("", task, train)
+	}, &out)
+	require.EqualError(t, err, "no val")
+	assert.NoDirExists(t, dir)
+	err = narrow(t, "-phase", "all", "-batch", "64", "-out", dir).Run(t.Context(), openScenes, &out)
+	require.ErrorContains(t, err, "a batch of 64")
+	assert.NoDirExists(t, dir)
+}
+
 // fewer is a data set that says it has two classes.
 type fewer struct{ program.Labelled }
 
