@@ -18,6 +18,9 @@
 //	result, err := darts.Search(ctx, src, task, darts.DARTS())
 //	fmt.Println(result.Genotype)
 //
+// [Train] trains a network of such cells, with the settings of [PublishedTraining] or
+// [TrainDARTS] for example.
+//
 // Images come from a [Source], settings from a [Config], which is plain data and
 // begins with a preset, [DARTS] or [PublishedSearch]. A [Recorder] is told what
 // happens: [Printer] for people, [JSONLines] for programs, [Log] for the log of a program, [TensorBoard] for

@@ -168,9 +168,13 @@ func bar(done, total int) string {
 // figures formats what the lines about steps and epochs share. Figures that the
 // run does not have are empty.
 func figures(loss, accuracy, heldLoss, heldAccuracy, entropy, skip float64) []string {
+	held := "acc %5.1f%%"
+	if math.IsNaN(heldLoss) { // which would have said of what images it is
+		held = "held acc %5.1f%%"
+	}
 	return []string{
 		figure("loss %6.4f", loss), figure("acc %5.1f%%", 100*accuracy),
-		figure("held %6.4f", heldLoss), figure("acc %5.1f%%", 100*heldAccuracy),
+		figure("held %6.4f", heldLoss), figure(held, 100*heldAccuracy),
 		figure("entropy %5.3f", entropy), figure("skip %5.1f%%", 100*skip),
 	}
 }

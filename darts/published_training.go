@@ -34,7 +34,7 @@ var publishedWidths = []struct {
 }
 
 // PublishedTraining returns the task and the settings with which Liu et al. (2020,
-// arXiv 2003.12056, section 4 and the authors' release) trained a network of the
+// arXiv 2003.12056, supplement B.2 and the authors' release) trained a network of the
 // cells of an architecture. The data set is imagenet1k, to classify, or cityscapes,
 // to segment; the architecture is darts_v2 or one of the cells that they found,
 // unnas_imagenet_rot for example. Another name is an error that lists these.

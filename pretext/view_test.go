@@ -497,7 +497,7 @@ func TestViewValidate(t *testing.T) {
 }
 
 func TestViewJSON(t *testing.T) {
-	for _, want := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(32), pretext.Cityscapes(769, 1025)} {
+	for _, want := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(32), pretext.Cityscapes(769, 1024)} {
 		text, err := json.Marshal(want)
 		require.NoError(t, err)
 		var got pretext.View

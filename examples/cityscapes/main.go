@@ -1,5 +1,6 @@
-// Cityscapes runs the searches that were published for Cityscapes (Liu et al.,
-// 2020, arXiv 2003.12056): with its labels, or with a task that needs none.
+// Cityscapes runs both phases that were published for Cityscapes (Liu et al., 2020,
+// arXiv 2003.12056): the search of a cell, with its labels or with a task that needs
+// none, and the training of a network of such cells to segment.
 package main
 
 import (
@@ -8,39 +9,41 @@ import (
 
 	"unnas/darts/dataset"
 	"unnas/examples/internal/program"
+	"unnas/pretext"
 )
 
-const usage = `Cityscapes searches a cell on the street scenes of Cityscapes as published: 400
-epochs over half of the training images. -data is the folder that holds
-leftImg8bit and, for segmentation alone, gtFine.
+const usage = `Cityscapes searches a cell on the street scenes of Cityscapes as published, 400
+epochs over half of the training images; and trains a network of 12 cells to
+segment, 2700 epochs over all of them. -data is the folder that holds leftImg8bit
+and gtFine.
 
   go run ./examples/cityscapes -data cityscapes -task rotation
         the published search without labels; weeks on two cores
   go run ./examples/cityscapes -data cityscapes -task seg -epochs 4 -batch 2
         a taste of the search with labels, in less memory
-  go run ./examples/cityscapes -data cityscapes -task col -out runs/col -resume
-        the search in runs/col goes on
+  go run ./examples/cityscapes -data cityscapes -phase train -genotype unnas_cityscapes_rot -micro-batch 1
+        the published training of cells that the paper found, in less memory; years on two cores
+  go run ./examples/cityscapes -data cityscapes -phase train -genotype runs/cityscapes-rotation-1 \
+      -width 16 -train-epochs 5 -train-batch 4 -micro-batch 2 -evaluate-every 0
+        a taste of the training of cells of your own
+  go run ./examples/cityscapes -data cityscapes -phase all -task col -out runs/col -resume
+        a search and the training of what it finds go on in runs/col
 `
 
 func main() { program.Main("cityscapes", run) }
 
 func run(ctx context.Context, args []string, out, help io.Writer) error {
-	p := program.NewPublished("cityscapes", "segmentation", usage)
+	p := program.NewPipeline("cityscapes", "segmentation", usage)
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
-	return search(ctx, p, out)
+	return p.Run(ctx, open, out)
 }
 
-// search opens the data set and searches on it.
-func search(ctx context.Context, p *program.Published, out io.Writer) error {
-	open := dataset.OpenCityscapesImages
-	if p.Task.Name() == "segmentation" {
-		open = dataset.OpenCityscapes
+// open opens the data set, with masks for the task that needs them.
+func open(dir string, task pretext.Task, train bool) (program.Labelled, error) {
+	if task.Name() == "segmentation" {
+		return dataset.OpenCityscapes(dir, train)
 	}
-	src, err := open(p.Data, true)
-	if err != nil {
-		return err
-	}
-	return p.Search(ctx, src, out)
+	return dataset.OpenCityscapesImages(dir, train)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // city makes a small Cityscapes of n built-in scenes, each pixel repeated to make
-// images of 256·zoom by 128·zoom.
+// images of 256·zoom by 128·zoom, for training and for evaluation.
 func city(t *testing.T, n, zoom int) string {
 	root := t.TempDir()
 	scenes, err := dataset.NewScenes(n, 256, 128, 1)
@@ -40,9 +40,11 @@ func city(t *testing.T, n, zoom int) string {
 		write := func(part, ending string, m image.Image) {
 			var b bytes.Buffer
 			require.NoError(t, (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, m))
-			dir := filepath.Join(root, part, "train", "ulm")
-			require.NoError(t, os.MkdirAll(dir, 0o755))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name+ending+".png"), b.Bytes(), 0o644))
+			for _, split := range []string{"train", "val"} {
+				dir := filepath.Join(root, part, split, "ulm")
+				require.NoError(t, os.MkdirAll(dir, 0o755))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, name+ending+".png"), b.Bytes(), 0o644))
+			}
 		}
 		write("leftImg8bit", "leftImg8bit", photo)
 		write("gtFine", "gtFine_labelTrainIds", mask)
@@ -57,12 +59,12 @@ func TestPublished(t *testing.T) {
 	for name, task := range map[string]string{"seg": "segmentation", "rot": "rotation", "col": "colorization", "jig": "jigsaw"} {
 		t.Run(task, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
-			p := program.NewPublished("cityscapes", "segmentation", usage)
+			p := program.NewPipeline("cityscapes", "segmentation", usage)
 			require.NoError(t, p.Parse([]string{"-data", root, "-task", name, "-epochs", "1", "-batch", "2", "-out", dir}, nil))
 			body := &p.Config.Space.Body
 			body.Width, body.Cells, body.Reductions = 2, 3, cell.Reductions(3, len(body.Reductions))
 			var out bytes.Buffer
-			require.NoError(t, search(t.Context(), p, &out))
+			require.NoError(t, p.Run(t.Context(), open, &out))
 			assert.Contains(t, out.String(), task+": 2 + 2 images, 1 epoch of 1 step, batch 2")
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))
 		})
@@ -76,6 +78,23 @@ func TestRun(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-data", city(t, 2, 8), "-task", "seg", "-epochs", "1", "-batch", "1", "-out", dir}, &out, &out))
 	assert.Contains(t, out.String(), "segmentation: 1 + 1 image, 1 epoch of 1 step, batch 1\n")
 	assert.Contains(t, out.String(), "\nA network of 12 such cells with width 16 has ")
+}
+
+// TestTrain trains the published network, but for its width, on crops of the
+// published size, and evaluates it on whole images.
+func TestTrain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	var out bytes.Buffer
+	args := []string{"-data", city(t, 2, 2), "-phase", "train", "-genotype", "unnas_cityscapes_seg", "-width", "4", "-train-epochs", "1", "-train-batch", "2", "-micro-batch", "1", "-out", dir}
+	require.NoError(t, run(t.Context(), args, &out, &out))
+	for _, want := range []string{
+		"batch 2, published 64: the learning rate changes in proportion, to 0.003125\n",
+		"segmentation: 2 + 2 images, 1 epoch of 1 step, batch 2\n", "1 image at once\n",
+		"\nlast, epoch 1: miou ", "%, pixels ",
+	} {
+		assert.Contains(t, out.String(), want)
+	}
+	assert.FileExists(t, filepath.Join(dir, "weights.safetensors"))
 }
 
 func TestRunElsewhere(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 	"unnas/examples/internal/program"
 )
 
-// images makes a small ImageNet: classes of two images each.
+// images makes a small ImageNet: classes of two images each, for training
+// and for evaluation.
 func images(t *testing.T, classes int) string {
 	root := t.TempDir()
 	for i := range 2 * classes {
@@ -30,9 +31,11 @@ func images(t *testing.T, classes int) string {
 		var b bytes.Buffer
 		require.NoError(t, jpeg.Encode(&b, img, nil))
 		class := fmt.Sprintf("n%08d", i/2)
-		path := filepath.Join(root, "train", class, fmt.Sprintf("%s_%d.JPEG", class, i))
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+		for _, split := range []string{"train", "val"} {
+			path := filepath.Join(root, split, class, fmt.Sprintf("%s_%d.JPEG", class, i))
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+		}
 	}
 	return root
 }
@@ -44,11 +47,11 @@ func TestPublished(t *testing.T) {
 	for name, task := range map[string]string{"cls": "classification", "rot": "rotation", "col": "colorization", "jig": "jigsaw"} {
 		t.Run(task, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
-			p := program.NewPublished("imagenet1k", "classification", usage)
+			p := program.NewPipeline("imagenet1k", "classification", usage)
 			require.NoError(t, p.Parse([]string{"-data", root, "-task", name, "-batch", "2", "-out", dir}, nil))
 			p.Config.Space = cell.DARTS(cell.ImageNetStem, 2, 3)
 			var out bytes.Buffer
-			require.NoError(t, search(t.Context(), p, &out))
+			require.NoError(t, p.Run(t.Context(), open, &out))
 			assert.Contains(t, out.String(), task+": 3 + 3 images, 2 epochs of 1 step, batch 2")
 			assert.Equal(t, name == "cls", bytes.Contains(out.Bytes(), []byte("3 classes, published 1000\n")))
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))
@@ -73,6 +76,29 @@ func TestRun(t *testing.T) {
 	out.Reset()
 	require.NoError(t, run(t.Context(), args("-resume"), &out, &out))
 	assert.Contains(t, out.String(), "normal: ")
+}
+
+// TestTrain trains the published network, but for its width, on inputs of the
+// published size.
+func TestTrain(t *testing.T) {
+	root, dir := images(t, 3), filepath.Join(t.TempDir(), "run")
+	var out bytes.Buffer
+	args := []string{"-data", root, "-phase", "train", "-genotype", "unnas_imagenet_rot", "-width", "4", "-train-epochs", "1", "-train-batch", "4", "-micro-batch", "2", "-out", dir}
+	require.NoError(t, run(t.Context(), args, &out, &out))
+	for _, want := range []string{
+		"batch 4, published 1024: the learning rate changes in proportion, to 0.001953\n", "3 classes, published 1000\n",
+		"classification: 6 + 6 images, 1 epoch of 1 step, batch 4\n", "2 images at once\n",
+		"\nlast, epoch 1: accuracy ", "\nbest, epoch 1: accuracy ",
+	} {
+		assert.Contains(t, out.String(), want)
+	}
+	assert.FileExists(t, filepath.Join(dir, "weights.safetensors"))
+	assert.FileExists(t, filepath.Join(dir, "best-1"))
+
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "val", "n00000001")))
+	err := run(t.Context(), append(args, "-out", dir+"2"), &out, &out)
+	assert.ErrorContains(t, err, "val lacks class folders that train has: n00000001")
+	assert.NoDirExists(t, dir+"2")
 }
 
 func TestRunElsewhere(t *testing.T) {

@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	c.Epochs, c.Batch = *epochs, *batch
 	// A short search takes larger steps of the alphas than the published one.
 	c.ArchLR = 1e-2
-	return program.Search{Name: "quickstart", Source: src, Task: task, Config: c, Options: f.Options}.Run(ctx, out)
+	return program.Search{Session: program.Session{Name: "quickstart", Options: f.Options}, Source: src, Task: task, Config: c}.Run(ctx, out)
 }
 
 // open returns the images, how a network sees them, and the stem for their size.

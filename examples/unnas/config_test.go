@@ -196,10 +196,20 @@ func TestCheck(t *testing.T) {
 		{net, "NAS.GENOTYPE resnet", "argument: NAS.GENOTYPE is resnet, must be one of"},
 		{net, "NAS.CUSTOM_GENOTYPE []", "argument: NAS.CUSTOM_GENOTYPE is no genotype: cell: normal has no edges"},
 		{net, "NAS.DROP_PROB 1", "argument: NAS.DROP_PROB is 1.0, must be from 0 to 0.99"},
-		{net, "TEST.DATASET ''", `argument: TEST.DATASET is "", must be one of`},
+		{net, "TEST.DATASET ''", `argument: TEST.DATASET is "", must be TRAIN.DATASET, cifar10, to train a network`},
+		{net, "TEST.SPLIT val", "argument: TEST.SPLIT is val, must be test for cifar10"},
+		{net, "TRAIN.DATASET imagenet TEST.DATASET imagenet TEST.SPLIT val", "default: TEST.IM_SIZE is 32, must be 37 for TRAIN.IM_SIZE 32: 256/224 of it, as published"},
+		{net, "TRAIN.WEIGHTS a.pyth", "argument: TRAIN.WEIGHTS is a.pyth, but a training takes \"\" alone"},
+		{net, "TEST.WEIGHTS a.pyth", "argument: TEST.WEIGHTS is a.pyth, but a training takes \"\" alone: a run that only tests is not there"},
+		{net, "BN.MOM 0.2", "argument: BN.MOM is 0.2, but a training takes 0.1 alone"},
+		{net, "NAS.WIDTH 5 TRAIN.DATASET imagenet TEST.DATASET imagenet TEST.SPLIT val TEST.IM_SIZE 37", "NAS.WIDTH 5, NAS.DEPTH 20: cell: Width is 5; the ImageNet stem halves it"},
+		{net, "TASK col MODEL.NUM_CLASSES 313 MODEL.INPUT_CHANNELS 1", "nas.yaml:12: NAS.AUX is True, which TASK col does not have"},
+		{net, "NAS.CUSTOM_GENOTYPE [[[skip_connect,0],[skip_connect,2]],[2],[[skip_connect,0],[skip_connect,1]],[2]]", "argument: NAS.CUSTOM_GENOTYPE is no genotype: cell: normal"},
+		{net, "NAS.CUSTOM_GENOTYPE [[[skip_connect,0],[warp,1]],[2],[[skip_connect,0],[skip_connect,1]],[2]]", "argument: NAS.CUSTOM_GENOTYPE is no genotype: cell: normal"},
+		{bench, "MODEL.LOSS_FUN label_smoothed_cross_entropy", "argument: MODEL.LOSS_FUN is label_smoothed_cross_entropy, which TASK rot does not have; cls does"},
 		{net, "TRAIN.DATASET imagenet22k", "argument: TRAIN.DATASET is imagenet22k, which serves searches alone"},
 		{net, "NUM_GPUS 2", "BN.USE_PRECISE_STATS is True, which NUM_GPUS above 1 does not have"},
-		{net, "TRAIN.PORTION 0", "argument: TRAIN.PORTION is 0, must be above 0"},
+		{net, "TRAIN.PORTION 0.5", "argument: TRAIN.PORTION is 0.5, but a training takes 1.0 alone"},
 		{net, "NAS.DEPTH 9999", "NAS.WIDTH 16, NAS.DEPTH 9999: cell: Cells is 9999"},
 		{bench, "NAS.MATRIX [[0,1],[0,0]]", "argument: NAS.MATRIX and NAS.OPS are no cell: cell: NAS-Bench cell of 2 rows and 3 operations"},
 		{bench, "NAS.NUM_STACKS 99", "NAS.NUM_STACKS 99, NAS.NUM_MODULES_PER_STACK 3: cell: Stacks is 99"},
@@ -207,12 +217,22 @@ func TestCheck(t *testing.T) {
 		t.Run(test.pairs, func(t *testing.T) {
 			c, err := read(test.path, strings.Fields(test.pairs))
 			require.NoError(t, err)
-			if err = c.check(); err == nil && c.Model.Type == nasSearch {
-				_, err = c.search()
+			if err = c.check(); err == nil {
+				err = settle(c)
 			}
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
+}
+
+// settle makes settings for the library.
+func settle(c *config) error {
+	if c.searches() {
+		_, err := c.search()
+		return err
+	}
+	_, err := c.training()
+	return err
 }
 
 func TestSchedules(t *testing.T) {
@@ -278,8 +298,8 @@ func FuzzRead(f *testing.F) {
 		var twice strings.Builder
 		require.NoError(t, again.dump(&twice))
 		require.Equal(t, dumped.String(), twice.String())
-		if c.check() == nil && c.Model.Type == nasSearch {
-			_, _ = c.search()
+		if c.check() == nil {
+			_ = settle(c)
 		}
 		c.tell(io.Discard)
 	})

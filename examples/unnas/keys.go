@@ -16,12 +16,28 @@ type key struct {
 	value any // pointer to its field; nil if nobody wants the value, or, of a section, its values
 	rule  rule
 	note  string
-	// In a search:
+	in    uses
+}
+
+// uses are what a key does in a search and in a training.
+type uses struct{ search, train use }
+
+func both(u use) uses { return uses{u, u} }
+
+// A use is what a key does in a run. The zero use is to honour all values of the
+// rule.
+type use struct {
 	only any    // the one value that is taken; nil: all of the rule
 	idle bool   // whether it has no effect
 	with string // what it has no effect without; empty: nothing
 	when bool   // whether that is there
 }
+
+var idle = use{idle: true}
+
+func only(value any) use { return use{only: value} }
+
+func with(what string, when bool) use { return use{with: what, when: when} }
 
 // A rule says which values there are: one of some texts, or numbers from low to
 // high. The zero rule takes all.
@@ -62,97 +78,98 @@ func keys(c *config) []key {
 	count, share, positive := from(0, many), from(0, 1), from(1, many)
 	sets := among(cifar10, imagenet, imagenet22k, cityscapes)
 	splits := among("train", "val", "test")
+	cells, bench := with("TYPE nas", c.Model.Type == nas), with("TYPE nas_bench", c.Model.Type == nasBench)
 	return []key{
-		{name: "MODEL.TYPE", value: &c.Model.Type, rule: among(nasSearch, nas, nasBench), note: "what runs: nas_search searches a cell, nas and nas_bench train a network, which this program does not do yet"},
-		{name: "MODEL.DEPTH", value: &c.Model.Depth, idle: true, note: "of networks that are not made of cells"},
+		{name: "MODEL.TYPE", value: &c.Model.Type, rule: among(nasSearch, nas, nasBench), note: "what runs: nas_search searches a cell, nas trains a network of cells, nas_bench one of cells of NAS-Bench-101"},
+		{name: "MODEL.DEPTH", value: &c.Model.Depth, in: both(idle), note: "of networks that are not made of cells"},
 		{name: "MODEL.INPUT_CHANNELS", value: &c.Model.InputChannels, note: "1 with TASK col, else 3"},
 		{name: "MODEL.NUM_CLASSES", value: &c.Model.NumClasses, rule: from(2, many), note: "as many as the task has: 4 for rot, 313 for col; 24 (2×2), 1000 or 2000 (3×3) permutations for jig"},
-		{name: "MODEL.LOSS_FUN", value: &c.Model.LossFun, rule: among("cross_entropy", "label_smoothed_cross_entropy"), only: "cross_entropy", note: "labels are not smoothed in a search"},
-		{name: "MODEL.LABEL_SMOOTHING_EPS", value: &c.Model.LabelSmoothingEps, rule: share, idle: true, note: "of the other loss"},
-		{name: "MODEL.ASPP_CHANNELS", value: &c.Model.ASPPChannels, rule: positive, with: "TASK seg", when: c.Task == taskSeg, note: "channels of each branch of the head"},
-		{name: "MODEL.ASPP_RATES", value: &c.Model.ASPPRates, with: "TASK seg", when: c.Task == taskSeg, note: "dilations of its branches, one to three"},
+		{name: "MODEL.LOSS_FUN", value: &c.Model.LossFun, rule: among("cross_entropy", smoothed), in: uses{search: only("cross_entropy")}, note: "labels are not smoothed in a search; they can be in a training with TASK cls"},
+		{name: "MODEL.LABEL_SMOOTHING_EPS", value: &c.Model.LabelSmoothingEps, rule: share, in: uses{idle, with("LOSS_FUN label_smoothed_cross_entropy", c.Model.LossFun == smoothed)}, note: "share of a label that the other classes have"},
+		{name: "MODEL.ASPP_CHANNELS", value: &c.Model.ASPPChannels, rule: positive, in: both(with("TASK seg", c.Task == taskSeg)), note: "channels of each branch of the head"},
+		{name: "MODEL.ASPP_RATES", value: &c.Model.ASPPRates, in: both(with("TASK seg", c.Task == taskSeg)), note: "dilations of its branches, one to three"},
 
-		{name: "RESNET", note: "of networks that are not made of cells", idle: true},
-		{name: "ANYNET", note: "of networks that are not made of cells", idle: true},
-		{name: "REGNET", note: "of networks that are not made of cells", idle: true},
-		{name: "EN", note: "of networks that are not made of cells", idle: true},
+		{name: "RESNET", in: both(idle), note: "of networks that are not made of cells"},
+		{name: "ANYNET", in: both(idle), note: "of networks that are not made of cells"},
+		{name: "REGNET", in: both(idle), note: "of networks that are not made of cells"},
+		{name: "EN", in: both(idle), note: "of networks that are not made of cells"},
 
-		{name: "NAS.GENOTYPE", value: &c.NAS.Genotype, rule: among(append(cell.PublishedNames(), customGenotype)...), idle: true, note: "the cells of a network that is trained"},
-		{name: "NAS.CUSTOM_GENOTYPE", value: &c.NAS.CustomGenotype, idle: true, note: "those of GENOTYPE custom"},
+		{name: "NAS.GENOTYPE", value: &c.NAS.Genotype, rule: among(append(cell.PublishedNames(), customGenotype)...), in: uses{idle, cells}, note: "the cells of a network that is trained"},
+		{name: "NAS.CUSTOM_GENOTYPE", value: &c.NAS.CustomGenotype, in: uses{idle, with("GENOTYPE custom", c.Model.Type == nas && c.NAS.Genotype == customGenotype)}, note: "those of GENOTYPE custom"},
 		{name: "NAS.WIDTH", value: &c.NAS.Width, rule: positive, note: "channels of the first cell"},
-		{name: "NAS.DEPTH", value: &c.NAS.Depth, rule: positive, note: "cells"},
-		{name: "NAS.AUX", value: &c.NAS.Aux, idle: true, note: "auxiliary head of a network that is trained"},
-		{name: "NAS.AUX_WEIGHT", value: &c.NAS.AuxWeight, rule: from(0, 100), idle: true, note: "weight of its loss"},
-		{name: "NAS.DROP_PROB", value: &c.NAS.DropProb, rule: from(0, 0.99), idle: true, note: "drop path of a network that is trained"},
-		{name: "NAS.MATRIX", value: &c.NAS.Matrix, idle: true, note: "edges of a cell of NAS-Bench-101"},
-		{name: "NAS.OPS", value: &c.NAS.Ops, idle: true, note: "its operations"},
-		{name: "NAS.NUM_STACKS", value: &c.NAS.NumStacks, rule: positive, idle: true, note: "stacks of such cells"},
-		{name: "NAS.NUM_MODULES_PER_STACK", value: &c.NAS.NumModulesPerStack, rule: positive, idle: true, note: "cells of a stack"},
+		{name: "NAS.DEPTH", value: &c.NAS.Depth, rule: positive, in: uses{train: cells}, note: "cells"},
+		{name: "NAS.AUX", value: &c.NAS.Aux, in: uses{idle, cells}, note: "auxiliary head"},
+		{name: "NAS.AUX_WEIGHT", value: &c.NAS.AuxWeight, rule: from(0, 100), in: uses{idle, with("AUX True", c.Model.Type == nas && c.NAS.Aux)}, note: "weight of its loss"},
+		{name: "NAS.DROP_PROB", value: &c.NAS.DropProb, rule: from(0, 0.99), in: uses{idle, cells}, note: "drop path: the probability in the last epoch"},
+		{name: "NAS.MATRIX", value: &c.NAS.Matrix, in: uses{idle, bench}, note: "edges of a cell of NAS-Bench-101"},
+		{name: "NAS.OPS", value: &c.NAS.Ops, in: uses{idle, bench}, note: "its operations"},
+		{name: "NAS.NUM_STACKS", value: &c.NAS.NumStacks, rule: positive, in: uses{idle, bench}, note: "stacks of such cells"},
+		{name: "NAS.NUM_MODULES_PER_STACK", value: &c.NAS.NumModulesPerStack, rule: positive, in: uses{idle, bench}, note: "cells of a stack"},
 
-		{name: "BN.EPS", value: &c.BN.Eps, only: 1e-5, note: "fixed, as for networks of cells in the release"},
-		{name: "BN.MOM", value: &c.BN.Mom, only: 0.1, note: "fixed, as for networks of cells in the release"},
-		{name: "BN.USE_PRECISE_STATS", value: &c.BN.UsePreciseStats, only: false, note: "running statistics play no part in a search"},
-		{name: "BN.NUM_SAMPLES_PRECISE", value: &c.BN.NumSamplesPrecise, rule: positive, idle: true, note: "of USE_PRECISE_STATS"},
-		{name: "BN.ZERO_INIT_FINAL_GAMMA", value: &c.BN.ZeroInitFinalGamma, idle: true, note: "of networks that are not made of cells"},
-		{name: "BN.USE_CUSTOM_WEIGHT_DECAY", value: &c.BN.UseCustomWeightDecay, only: false, note: "all weights decay alike"},
-		{name: "BN.CUSTOM_WEIGHT_DECAY", value: &c.BN.CustomWeightDecay, rule: share, idle: true, note: "of USE_CUSTOM_WEIGHT_DECAY"},
+		{name: "BN.EPS", value: &c.BN.Eps, in: both(only(1e-5)), note: "fixed, as for networks of cells in the release"},
+		{name: "BN.MOM", value: &c.BN.Mom, in: both(only(0.1)), note: "fixed, as for networks of cells in the release"},
+		{name: "BN.USE_PRECISE_STATS", value: &c.BN.UsePreciseStats, in: uses{search: only(false)}, note: "statistics are taken anew before each evaluation; they play no part in a search"},
+		{name: "BN.NUM_SAMPLES_PRECISE", value: &c.BN.NumSamplesPrecise, rule: positive, in: uses{idle, with("USE_PRECISE_STATS True", c.BN.UsePreciseStats)}, note: "over so many images"},
+		{name: "BN.ZERO_INIT_FINAL_GAMMA", value: &c.BN.ZeroInitFinalGamma, in: both(idle), note: "of networks that are not made of cells"},
+		{name: "BN.USE_CUSTOM_WEIGHT_DECAY", value: &c.BN.UseCustomWeightDecay, in: both(only(false)), note: "all weights decay alike"},
+		{name: "BN.CUSTOM_WEIGHT_DECAY", value: &c.BN.CustomWeightDecay, rule: share, in: both(idle), note: "of USE_CUSTOM_WEIGHT_DECAY"},
 
 		{name: "OPTIM.BASE_LR", value: &c.Optim.BaseLR, rule: from(0, 1e6), note: "learning rate of the weights"},
 		{name: "OPTIM.LR_POLICY", value: &c.Optim.LRPolicy, rule: among(policyCos, policySteps, policyExp), note: "how it falls"},
-		{name: "OPTIM.GAMMA", value: &c.Optim.Gamma, rule: share, with: "LR_POLICY exp", when: c.Optim.LRPolicy == policyExp, note: "factor of each epoch"},
-		{name: "OPTIM.STEPS", value: &c.Optim.Steps, with: "LR_POLICY steps", when: c.Optim.LRPolicy == policySteps, note: "epochs at which it falls; the first is 0, when it does not"},
-		{name: "OPTIM.LR_MULT", value: &c.Optim.LRMult, rule: share, with: "LR_POLICY steps", when: c.Optim.LRPolicy == policySteps, note: "factor of each step"},
+		{name: "OPTIM.GAMMA", value: &c.Optim.Gamma, rule: share, in: both(with("LR_POLICY exp", c.Optim.LRPolicy == policyExp)), note: "factor of each epoch"},
+		{name: "OPTIM.STEPS", value: &c.Optim.Steps, in: both(with("LR_POLICY steps", c.Optim.LRPolicy == policySteps)), note: "epochs at which it falls; the first is 0, when it does not"},
+		{name: "OPTIM.LR_MULT", value: &c.Optim.LRMult, rule: share, in: both(with("LR_POLICY steps", c.Optim.LRPolicy == policySteps)), note: "factor of each step"},
 		{name: "OPTIM.MAX_EPOCH", value: &c.Optim.MaxEpoch, rule: from(1, 1e6), note: "passes over the images that the weights learn from"},
 		{name: "OPTIM.MOMENTUM", value: &c.Optim.Momentum, rule: from(0, 0.9999), note: "of the weights' SGD"},
-		{name: "OPTIM.DAMPENING", value: &c.Optim.Dampening, rule: share, only: 0.0, note: "the SGD of a search has no dampening"},
-		{name: "OPTIM.NESTEROV", value: &c.Optim.Nesterov, only: false, note: "the momentum of a search is not Nesterov's"},
+		{name: "OPTIM.DAMPENING", value: &c.Optim.Dampening, rule: share, in: both(only(0.0)), note: "SGD has no dampening here"},
+		{name: "OPTIM.NESTEROV", value: &c.Optim.Nesterov, in: uses{search: only(false)}, note: "the momentum of a search is not Nesterov's"},
 		{name: "OPTIM.WEIGHT_DECAY", value: &c.Optim.WeightDecay, rule: share, note: "of the weights"},
 		{name: "OPTIM.WARMUP_FACTOR", value: &c.Optim.WarmupFactor, rule: share, note: "part of the rate to begin with"},
 		{name: "OPTIM.WARMUP_EPOCHS", value: &c.Optim.WarmupEpochs, rule: count, note: "epochs until it is the whole"},
 		{name: "OPTIM.ITER_LR", value: &c.Optim.IterLR, note: "the rate changes with every step, not every epoch"},
-		{name: "OPTIM.ARCH_BASE_LR", value: &c.Optim.ArchBaseLR, rule: from(0, 1e6), note: "learning rate of the alphas"},
-		{name: "OPTIM.ARCH_WEIGHT_DECAY", value: &c.Optim.ArchWeightDecay, rule: share, note: "of the alphas"},
-		{name: "OPTIM.ARCH_OPTIM", value: &c.Optim.ArchOptim, rule: among("adam", "sgd"), only: "adam", note: "alphas learn by Adam"},
-		{name: "OPTIM.ARCH_EPOCH", value: &c.Optim.ArchEpoch, rule: count, note: "epoch in which alphas begin to learn; a whole one"},
+		{name: "OPTIM.ARCH_BASE_LR", value: &c.Optim.ArchBaseLR, rule: from(0, 1e6), in: uses{train: idle}, note: "learning rate of the alphas"},
+		{name: "OPTIM.ARCH_WEIGHT_DECAY", value: &c.Optim.ArchWeightDecay, rule: share, in: uses{train: idle}, note: "of the alphas"},
+		{name: "OPTIM.ARCH_OPTIM", value: &c.Optim.ArchOptim, rule: among("adam", "sgd"), in: uses{only("adam"), idle}, note: "alphas learn by Adam"},
+		{name: "OPTIM.ARCH_EPOCH", value: &c.Optim.ArchEpoch, rule: count, in: uses{train: idle}, note: "epoch in which alphas begin to learn; a whole one"},
 
 		{name: "TRAIN.DATASET", value: &c.Train.Dataset, rule: sets, note: "the images; -data says where they are"},
-		{name: "TRAIN.SPLIT", value: &c.Train.Split, rule: splits, only: "train", note: "a search learns from images for training"},
+		{name: "TRAIN.SPLIT", value: &c.Train.Split, rule: splits, in: both(only("train")), note: "networks learn from images for training"},
 		{name: "TRAIN.BATCH_SIZE", value: &c.Train.BatchSize, rule: positive, note: "images of a step, of all GPUs together"},
 		{name: "TRAIN.IM_SIZE", value: &c.Train.ImSize, rule: from(1, 1<<14), note: "sides of a view in pixels; jig cuts it into tiles"},
-		{name: "TRAIN.EVAL_PERIOD", value: &c.Train.EvalPeriod, rule: count, idle: true, note: "every epoch has figures of the images that the alphas learn from"},
-		{name: "TRAIN.CHECKPOINT_PERIOD", value: &c.Train.CheckpointPeriod, rule: count, idle: true, note: "there is a checkpoint after every epoch, and every ten minutes; the last two are kept"},
+		{name: "TRAIN.EVAL_PERIOD", value: &c.Train.EvalPeriod, rule: count, in: uses{search: idle}, note: "epochs from one evaluation to the next, 0: only the last; every epoch of a search has figures of the images that the alphas learn from"},
+		{name: "TRAIN.CHECKPOINT_PERIOD", value: &c.Train.CheckpointPeriod, rule: count, in: both(idle), note: "there is a checkpoint after every epoch, and every ten minutes; the last two are kept"},
 		{name: "TRAIN.AUTO_RESUME", value: &c.Train.AutoResume, note: "go on with the run that OUT_DIR holds"},
-		{name: "TRAIN.WEIGHTS", value: &c.Train.Weights, only: "", note: "a search begins with weights that are drawn"},
-		{name: "TRAIN.GRAY_PERCENTAGE", value: &c.Train.GrayPercentage, rule: share, with: "TASK jig", when: c.Task == taskJig, note: "share of images that lose their colours, 0 to 1"},
-		{name: "TRAIN.PORTION", value: &c.Train.Portion, rule: share, note: "share of images that the weights learn from, below 1; the alphas have the rest"},
+		{name: "TRAIN.WEIGHTS", value: &c.Train.Weights, in: both(only("")), note: "a run begins with weights that are drawn, or goes on with OUT_DIR"},
+		{name: "TRAIN.GRAY_PERCENTAGE", value: &c.Train.GrayPercentage, rule: share, in: both(with("TASK jig", c.Task == taskJig)), note: "share of images that lose their colours, 0 to 1"},
+		{name: "TRAIN.PORTION", value: &c.Train.Portion, rule: share, in: uses{train: only(1.0)}, note: "share of images that the weights learn from; in a search below 1, the alphas have the rest"},
 
-		{name: "TEST.DATASET", value: &c.Test.Dataset, rule: among(append([]string{""}, sets.texts...)...), idle: true, note: "a search tests nothing"},
-		{name: "TEST.SPLIT", value: &c.Test.Split, rule: splits, idle: true, note: "a search tests nothing"},
-		{name: "TEST.BATCH_SIZE", value: &c.Test.BatchSize, rule: positive, idle: true, note: "a search tests nothing"},
-		{name: "TEST.IM_SIZE", value: &c.Test.ImSize, rule: from(1, 1<<14), with: "cityscapes or TASK jig", when: c.Train.Dataset == cityscapes || c.Task == taskJig && c.Train.Dataset != cifar10, note: "shorter side to which images are scaled before the crop: on average for cityscapes; always for jig on ImageNet, where it is 256/255 of TRAIN.IM_SIZE"},
-		{name: "TEST.WEIGHTS", value: &c.Test.Weights, only: "", note: "a search tests nothing"},
+		{name: "TEST.DATASET", value: &c.Test.Dataset, rule: among(append([]string{""}, sets.texts...)...), in: uses{search: idle}, note: "a search tests nothing; a training needs that of TRAIN.DATASET"},
+		{name: "TEST.SPLIT", value: &c.Test.Split, rule: splits, in: uses{search: idle}, note: "a training needs test for cifar10, else val"},
+		{name: "TEST.BATCH_SIZE", value: &c.Test.BatchSize, rule: positive, in: both(idle), note: "results do not depend on it"},
+		{name: "TEST.IM_SIZE", value: &c.Test.ImSize, rule: from(1, 1<<14), in: uses{with("cityscapes or TASK jig", c.Train.Dataset == cityscapes || c.Task == taskJig && c.Train.Dataset != cifar10), with("any but cifar10", c.Train.Dataset != cifar10)}, note: "shorter side to which images are scaled before the crop: on average for cityscapes; for jig on ImageNet 256/255 of TRAIN.IM_SIZE; for other tasks there 256/224, in tests"},
+		{name: "TEST.WEIGHTS", value: &c.Test.Weights, in: both(only("")), note: "a run that only tests is not there"},
 
 		{name: "DATA_LOADER.NUM_WORKERS", value: &c.DataLoader.NumWorkers, rule: from(0, 1<<10), note: "goroutines that load images, 0 counts as 1; results do not depend on it"},
-		{name: "DATA_LOADER.PIN_MEMORY", value: &c.DataLoader.PinMemory, idle: true, note: "of GPUs"},
-		{name: "MEM.RELU_INPLACE", value: &c.ReLUInplace, idle: true, note: "memory is always planned so"},
-		{name: "CUDNN.BENCHMARK", value: &c.Benchmark, idle: true, note: "of GPUs"},
-		{name: "PREC_TIME.WARMUP_ITER", value: &c.WarmupIter, rule: count, idle: true, note: "speed is shown while it runs"},
-		{name: "PREC_TIME.NUM_ITER", value: &c.NumIter, rule: count, idle: true, note: "speed is shown while it runs"},
-		{name: "PREC_TIME.BATCH_SIZE", idle: true, note: "had no effect in the release either"},
-		{name: "PREC_TIME.ENABLED", idle: true, note: "had no effect in the release either"},
+		{name: "DATA_LOADER.PIN_MEMORY", value: &c.DataLoader.PinMemory, in: both(idle), note: "of GPUs"},
+		{name: "MEM.RELU_INPLACE", value: &c.ReLUInplace, in: both(idle), note: "memory is always planned so"},
+		{name: "CUDNN.BENCHMARK", value: &c.Benchmark, in: both(idle), note: "of GPUs"},
+		{name: "PREC_TIME.WARMUP_ITER", value: &c.WarmupIter, rule: count, in: both(idle), note: "speed is shown while it runs"},
+		{name: "PREC_TIME.NUM_ITER", value: &c.NumIter, rule: count, in: both(idle), note: "speed is shown while it runs"},
+		{name: "PREC_TIME.BATCH_SIZE", in: both(idle), note: "had no effect in the release either"},
+		{name: "PREC_TIME.ENABLED", in: both(idle), note: "had no effect in the release either"},
 
-		{name: "NUM_GPUS", value: &c.NumGPUs, rule: from(1, 1<<10), idle: true, note: "this is a program for processors: one network sees the whole batch, which must be a multiple"},
+		{name: "NUM_GPUS", value: &c.NumGPUs, rule: from(1, 1<<10), in: uses{search: idle}, note: "this is a program for processors: in a search one network sees the whole batch; in a training each part of the batch goes through it in turn, and is normalised by itself; the batch must be a multiple"},
 		{name: "TASK", value: &c.Task, rule: among(taskCls, taskSeg, taskRot, taskCol, taskJig), note: "what the network learns; empty is cls"},
-		{name: "JIGSAW_GRID", value: &c.JigsawGrid, rule: from(2, 3), with: "TASK jig", when: c.Task == taskJig, note: "tiles along a side"},
+		{name: "JIGSAW_GRID", value: &c.JigsawGrid, rule: from(2, 3), in: both(with("TASK jig", c.Task == taskJig)), note: "tiles along a side"},
 		{name: "OUT_DIR", value: &c.OutDir, note: "folder of the run; . and /tmp name none: there is a new one in runs"},
-		{name: "CFG_DEST", value: &c.CfgDest, idle: true, note: "all settings are kept as " + configFile},
+		{name: "CFG_DEST", value: &c.CfgDest, in: both(idle), note: "all settings are kept as " + configFile},
 		{name: "RNG_SEED", value: &c.RNGSeed, rule: from(0, 1<<53), note: "of everything random; equal seeds give equal results"},
-		{name: "LOG_DEST", value: &c.LogDest, rule: among("stdout", "file"), only: "stdout", note: "the folder of the run has everything as metrics.jsonl"},
-		{name: "LOG_PERIOD", value: &c.LogPeriod, rule: count, idle: true, note: "metrics.jsonl has every step"},
-		{name: "DIST_BACKEND", value: &c.DistBackend, idle: true, note: "of several GPUs"},
-		{name: "HOST", value: &c.Host, idle: true, note: "of several GPUs"},
-		{name: "PORT", value: &c.Port, rule: from(0, 65535), idle: true, note: "of several GPUs"},
-		{name: "DOWNLOAD_CACHE", idle: true, note: "nothing is downloaded"},
+		{name: "LOG_DEST", value: &c.LogDest, rule: among("stdout", "file"), in: both(only("stdout")), note: "the folder of the run has everything as metrics.jsonl"},
+		{name: "LOG_PERIOD", value: &c.LogPeriod, rule: count, in: both(idle), note: "metrics.jsonl has every step"},
+		{name: "DIST_BACKEND", value: &c.DistBackend, in: both(idle), note: "of several GPUs"},
+		{name: "HOST", value: &c.Host, in: both(idle), note: "of several GPUs"},
+		{name: "PORT", value: &c.Port, rule: from(0, 65535), in: both(idle), note: "of several GPUs"},
+		{name: "DOWNLOAD_CACHE", in: both(idle), note: "nothing is downloaded"},
 	}
 }
 
@@ -173,8 +190,16 @@ func text(value any) string {
 	return text
 }
 
-// effective says whether a key has an effect in a search.
-func (k key) effective() bool { return !k.idle && (k.with == "" || k.when) }
+// searches says whether the run is a search, not a training.
+func (c *config) searches() bool { return c.Model.Type == nasSearch }
+
+// use returns what a key does in the run.
+func (c *config) use(k key) use {
+	if c.searches() {
+		return k.in.search
+	}
+	return k.in.train
+}
 
 // checkValues returns an error if a value is not one of its rule.
 func (c *config) checkValues() error {
@@ -186,22 +211,26 @@ func (c *config) checkValues() error {
 	return nil
 }
 
-// checkSearch returns an error if a key has a value that a search cannot honour.
-func (c *config) checkSearch() error {
+// checkUses returns an error if a key has a value that the run cannot honour.
+func (c *config) checkUses() error {
+	run := "training"
+	if c.searches() {
+		run = "search"
+	}
 	for _, k := range keys(c) {
-		if k.only != nil && reflect.ValueOf(k.value).Elem().Interface() != k.only {
-			return c.fault(k.name, "is %s, but a search takes %s alone: %s", text(k.value), text(k.only), k.note)
+		if only := c.use(k).only; only != nil && reflect.ValueOf(k.value).Elem().Interface() != only {
+			return c.fault(k.name, "is %s, but a %s takes %s alone: %s", text(k.value), run, text(only), k.note)
 		}
 	}
 	return nil
 }
 
-// idle returns the names of the keys that were given and have no effect in a
-// search.
+// idle returns the names of the keys that were given and have no effect in the run.
 func (c *config) idle() []string {
 	var names []string
 	for _, k := range keys(c) {
-		if _, given := c.origins[k.name]; given && !k.effective() {
+		u := c.use(k)
+		if _, given := c.origins[k.name]; given && (u.idle || u.with != "" && !u.when) {
 			names = append(names, k.name)
 		}
 	}
@@ -264,25 +293,28 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// table returns what all keys do in a search, as Markdown.
+// table returns what all keys do, as Markdown.
 func table() string {
 	var b strings.Builder
-	b.WriteString("| key | default | in a search | |\n|---|---|---|---|\n")
+	b.WriteString("| key | default | in a search | in a training | |\n|---|---|---|---|---|\n")
 	for _, k := range keys(defaults()) {
-		use := "honoured"
-		switch {
-		case k.idle:
-			use = "no effect"
-		case k.only != nil:
-			use = "only `" + text(k.only) + "`"
-		case k.with != "":
-			use = "with " + k.with
-		}
 		value := ""
 		if k.value != nil {
 			value = "`" + text(k.value) + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.name, value, use, k.note)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", k.name, value, k.in.search, k.in.train, k.note)
 	}
 	return b.String()
+}
+
+func (u use) String() string {
+	switch {
+	case u.idle:
+		return "no effect"
+	case u.only != nil:
+		return "only `" + text(u.only) + "`"
+	case u.with != "":
+		return "with " + u.with
+	}
+	return "honoured"
 }

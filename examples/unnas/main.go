@@ -1,6 +1,6 @@
-// Unnas runs the searches that the configuration files of the authors' release
-// of Are Labels Necessary for Neural Architecture Search? describe (Liu et al.,
-// 2020, arXiv 2003.12056): YAML, with KEY VALUE pairs behind that change it.
+// Unnas runs the searches and trainings that the configuration files of the authors'
+// release of Are Labels Necessary for Neural Architecture Search? describe (Liu et
+// al., 2020, arXiv 2003.12056): YAML, with KEY VALUE pairs behind that change it.
 package main
 
 import (
@@ -17,12 +17,15 @@ import (
 	"unnas/examples/internal/program"
 )
 
-const usage = `Unnas searches a cell with a configuration file of the authors' release, as it is.
+const usage = `Unnas searches a cell or trains a network with a configuration file of the authors'
+release, as it is.
 
   go run ./examples/unnas -cfg imagenet/rot.yaml -data imagenet
         the search of the paper, rotation task on ImageNet-1K
   go run ./examples/unnas -cfg cityscapes/seg.yaml -data cityscapes OUT_DIR runs/seg RNG_SEED 2
         another seed, in a folder; the same command goes on with a run that was stopped
+  go run ./examples/unnas -cfg cls/imagenet_rot.yaml -data imagenet TRAIN.BATCH_SIZE 64 OPTIM.BASE_LR 0.03125
+        the training of a network of cells that were found, in less memory
   go run ./examples/unnas -cfg imagenet/rot.yaml -data cifar-10-batches-bin \
       TRAIN.DATASET cifar10 TRAIN.IM_SIZE 32 TRAIN.BATCH_SIZE 8 NAS.WIDTH 4 NAS.DEPTH 3 OPTIM.MAX_EPOCH 1 OPTIM.ARCH_EPOCH 0.0
         the same on CIFAR-10, made small
@@ -59,29 +62,51 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if c.Model.Type != nasSearch {
-		return c.fault("MODEL.TYPE", "is %s; all settings are valid, but %w", c.Model.Type, errTraining)
+	session := program.Session{
+		Name: "unnas", Options: c.options(),
+		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
+		Again: func(dir string) string { return "OUT_DIR " + dir },
 	}
+	if c.searches() {
+		return c.runSearch(ctx, session, *data, out)
+	}
+	return c.runTraining(ctx, session, *data, out)
+}
+
+func (c *config) runSearch(ctx context.Context, session program.Session, data string, out io.Writer) error {
 	settings, err := c.search()
 	if err != nil {
 		return err
 	}
 	c.tell(out)
-	src, err := c.open(ctx, *data, out)
+	src, err := c.open(ctx, data, true, out)
 	if err != nil {
 		return err
 	}
-	err = program.Search{
-		Name: "unnas", Source: src, Task: c.task(), Config: settings, Options: c.options(),
-		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
-		Again: func(dir string) string { return "OUT_DIR " + dir },
-	}.Run(ctx, out)
+	err = program.Search{Session: session, Source: src, Task: c.task(), Config: settings}.Run(ctx, out)
 	if d, ok := src.(*dataset.ImageNet22K); ok {
 		if n, first := d.Unreadable(); n > 0 {
 			fmt.Fprintf(out, "unreadable images, replaced by others: %d, the first %s\n", n, first[0])
 		}
 	}
 	return err
+}
+
+func (c *config) runTraining(ctx context.Context, session program.Session, data string, out io.Writer) error {
+	settings, err := c.training()
+	if err != nil {
+		return err
+	}
+	c.tell(out)
+	src, err := c.open(ctx, data, true, out)
+	if err != nil {
+		return err
+	}
+	held, err := c.open(ctx, data, false, out)
+	if err != nil {
+		return err
+	}
+	return program.Training{Session: session, Source: src, Held: held, Task: c.task(), Config: settings}.Run(ctx, out)
 }
 
 // options returns where the run is kept.
@@ -99,30 +124,28 @@ func (c *config) tell(out io.Writer) {
 	if names := c.idle(); len(names) > 0 {
 		fmt.Fprintf(out, "without effect here: %s\n", strings.Join(names, ", "))
 	}
-	if c.NumGPUs > 1 {
+	if c.NumGPUs > 1 && c.searches() {
 		fmt.Fprintf(out, "NUM_GPUS %d: one network sees all %d images of a step, and normalises them together\n", c.NumGPUs, c.Train.BatchSize)
 	}
 }
 
-// open opens the images of TRAIN.DATASET in a folder, and says what takes long.
-func (c *config) open(ctx context.Context, dir string, out io.Writer) (darts.Source, error) {
+// open opens the images of TRAIN.DATASET in a folder, those for training or those for
+// testing, and says what takes long.
+func (c *config) open(ctx context.Context, dir string, train bool, out io.Writer) (program.Labelled, error) {
 	if dir == "" {
 		return nil, c.fault("TRAIN.DATASET", "is %s; say where it lies with -data FOLDER before the first KEY", c.Train.Dataset)
 	}
-	var src interface {
-		darts.Source
-		Classes() []string
-	}
+	var src program.Labelled
 	var err error
 	switch c.Train.Dataset {
 	case cifar10:
-		src, err = dataset.OpenCIFAR10(dir, true)
+		src, err = dataset.OpenCIFAR10(dir, train)
 	case imagenet:
-		src, err = dataset.OpenImageNet1K(dir, true)
+		src, err = dataset.OpenImageNet1K(dir, train)
 	case imagenet22k:
 		src, err = c.openImageNet22K(ctx, dir, out)
 	case cityscapes:
-		src, err = dataset.OpenCityscapes(dir, true)
+		src, err = dataset.OpenCityscapes(dir, train)
 	}
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ func images(t *testing.T, n int) string {
 		}
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "data_batch_1.bin"), batch, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "test_batch.bin"), batch[:(n+1)/2*3073], 0o644))
 	return dir
 }
 
@@ -97,6 +98,46 @@ func TestRunLeavesNothingOfASearchThatCannotStart(t *testing.T) {
 	assert.NoDirExists(t, dir)
 }
 
+// TestTrain trains a network of cells, and one of NAS-Bench-101; goes on after the
+// first epoch; and refuses other settings.
+func TestTrain(t *testing.T) {
+	for name, test := range map[string]struct {
+		cfg, pairs, begun string
+	}{
+		"cells":     {"testdata/nas.yaml", "NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False", "classification: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
+		"NAS-Bench": {"testdata/nas_bench.yaml", "NAS.WIDTH 4 NAS.NUM_STACKS 2 NUM_GPUS 2", "rotation: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+			data := images(t, 16)
+			args := func(out string, more ...string) []string {
+				all := append([]string{"-cfg", test.cfg, "-data", data, "TRAIN.IM_SIZE", "16", "TRAIN.BATCH_SIZE", "4", "OPTIM.MAX_EPOCH", "2", "DATA_LOADER.NUM_WORKERS", "1"}, strings.Fields(test.pairs)...)
+				return append(append(all, "OUT_DIR", out), more...)
+			}
+			var out bytes.Buffer
+			require.NoError(t, run(t.Context(), args(whole), &out, nil))
+			for _, want := range []string{test.begun, "\nlast, epoch 2: accuracy ", "\nbest, epoch "} {
+				assert.Contains(t, out.String(), want)
+			}
+			assert.Equal(t, name == "NAS-Bench", strings.Contains(out.String(), "2 images at once"))
+
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			stopped := &stopper{text: "epoch 1/2 ", stop: cancel}
+			require.ErrorIs(t, run(ctx, args(dir), stopped, nil), context.Canceled)
+			assert.Contains(t, stopped.out.String(), "repeat the command and add OUT_DIR "+dir+"\n")
+			require.NoError(t, run(t.Context(), args(dir), &out, nil))
+			want, err := os.ReadFile(filepath.Join(whole, "weights.safetensors"))
+			require.NoError(t, err)
+			got, err := os.ReadFile(filepath.Join(dir, "weights.safetensors"))
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(want, got), "the weights of a run that stopped")
+			assert.FileExists(t, filepath.Join(dir, configFile))
+			assert.ErrorContains(t, run(t.Context(), args(dir, "OPTIM.BASE_LR", "0.2"), &out, nil), "base")
+		})
+	}
+}
+
 func TestRunBadInput(t *testing.T) {
 	const rot = "testdata/imagenet/rot.yaml"
 	for _, test := range []struct {
@@ -109,8 +150,6 @@ func TestRunBadInput(t *testing.T) {
 		{"unknown flag", []string{"-config", rot}, "flag provided but not defined: -config; see -help"},
 		{"no images", []string{"--cfg", rot}, "imagenet/rot.yaml:3: TRAIN.DATASET is imagenet; say where it lies with -data FOLDER"},
 		{"images elsewhere", []string{"-cfg", rot, "-data", "testdata"}, "ImageNet-1K"},
-		{"cells", []string{"-cfg", "testdata/nas.yaml"}, "nas.yaml:2: MODEL.TYPE is nas; all settings are valid, but this program searches cells"},
-		{"NAS-Bench-101", []string{"-cfg", "testdata/nas_bench.yaml"}, "nas_bench.yaml:3: MODEL.TYPE is nas_bench; all settings are valid, but"},
 		{"more classes", []string{"-cfg", rot, "-data", images(t, 8), "TRAIN.DATASET", "cifar10", "TASK", "cls", "MODEL.NUM_CLASSES", "9"}, "argument: MODEL.NUM_CLASSES is 9, but "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -122,6 +161,6 @@ func TestRunBadInput(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var help bytes.Buffer
 	require.ErrorIs(t, run(t.Context(), []string{"-help"}, nil, &help), flag.ErrHelp)
-	assert.Equal(t, 3, strings.Count(help.String(), "go run ./examples/unnas"), "three ways to call it")
+	assert.Equal(t, 4, strings.Count(help.String(), "go run ./examples/unnas"), "ways to call it")
 	assert.Contains(t, help.String(), "-data folder")
 }

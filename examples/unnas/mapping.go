@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -20,11 +19,8 @@ const (
 	cifar10, imagenet, imagenet22k, cityscapes  = "cifar10", "imagenet", "imagenet22k", "cityscapes"
 	policyCos, policySteps, policyExp           = "cos", "steps", "exp"
 	customGenotype                              = "custom"
+	smoothed                                    = "label_smoothed_cross_entropy"
 )
-
-// errTraining is the error of settings that are right, but of a run that this
-// program cannot do.
-var errTraining = errors.New("this program searches cells (MODEL.TYPE nas_search); it does not train networks yet")
 
 // check returns an error if settings are out of range or contradict each other,
 // whatever runs.
@@ -44,13 +40,7 @@ func (c *config) check() error {
 	if _, err := c.schedule(); err != nil {
 		return err
 	}
-	switch c.Model.Type {
-	case nas:
-		return c.checkNetwork()
-	case nasBench:
-		return c.checkNASBench()
-	}
-	return nil
+	return c.checkUses()
 }
 
 // checkTask returns an error if the task does not go with the images.
@@ -102,7 +92,11 @@ func (c *config) task() pretext.Task {
 	case taskJig:
 		return pretext.Jigsaw{View: v, Grid: c.JigsawGrid, Permutations: c.Model.NumClasses, GrayShare: c.Train.GrayPercentage}
 	}
-	return pretext.Classification{View: v, Classes: c.Model.NumClasses}
+	t := pretext.Classification{View: v, Classes: c.Model.NumClasses}
+	if c.Model.LossFun == smoothed {
+		t.Smoothing = c.Model.LabelSmoothingEps
+	}
+	return t
 }
 
 // view returns how the network sees an image.
@@ -177,9 +171,6 @@ func (c *config) body() cell.Body {
 // search returns the settings of a search. check has been called.
 func (c *config) search() (darts.Config, error) {
 	var none darts.Config
-	if err := c.checkSearch(); err != nil {
-		return none, err
-	}
 	o := c.Optim
 	switch {
 	case c.Train.Portion <= 0 || c.Train.Portion >= 1:
@@ -189,8 +180,10 @@ func (c *config) search() (darts.Config, error) {
 	case o.ArchEpoch > float64(o.MaxEpoch):
 		return none, c.fault("OPTIM.ARCH_EPOCH", "is %s, must be at most OPTIM.MAX_EPOCH, which is %d", number(o.ArchEpoch), o.MaxEpoch)
 	}
-	if size := int(math.Round(256. / 255 * float64(c.Train.ImSize))); c.Task == taskJig && c.view().Crop == pretext.CropScale && c.Test.ImSize != size {
-		return none, c.fault("TEST.IM_SIZE", "is %d, must be %d for TRAIN.IM_SIZE %d: 256/255 of it, as published", c.Test.ImSize, size, c.Train.ImSize)
+	if c.view().Crop == pretext.CropScale {
+		if err := c.checkTestSize(255); err != nil {
+			return none, err
+		}
 	}
 	s := darts.DARTS()
 	s.Space.Body = c.body()
@@ -205,52 +198,114 @@ func (c *config) search() (darts.Config, error) {
 	return s, nil
 }
 
-// checkNetwork returns an error if there is no network of cells to train.
-func (c *config) checkNetwork() error {
-	if err := c.checkTraining(); err != nil {
-		return err
+// checkTestSize returns an error if the shorter side of images before the crop is
+// not 256 for views of so many pixels.
+func (c *config) checkTestSize(view int) error {
+	if size := int(math.Round(256 / float64(view) * float64(c.Train.ImSize))); c.Test.ImSize != size {
+		return c.fault("TEST.IM_SIZE", "is %d, must be %d for TRAIN.IM_SIZE %d: 256/%d of it, as published", c.Test.ImSize, size, c.Train.ImSize, view)
 	}
-	if err := c.body().Validate(); err != nil {
-		return fmt.Errorf("NAS.WIDTH %d, NAS.DEPTH %d: %w", c.NAS.Width, c.NAS.Depth, err)
+	return nil
+}
+
+// training returns the settings of a training. check has been called.
+func (c *config) training() (darts.TrainConfig, error) {
+	var none darts.TrainConfig
+	if err := c.checkTraining(); err != nil {
+		return none, err
+	}
+	network := c.network
+	if c.Model.Type == nasBench {
+		network = c.nasBenchNetwork
+	}
+	a, err := network()
+	if err != nil {
+		return none, err
+	}
+	o := c.Optim
+	s := darts.TrainConfig{
+		Network: a, Epochs: o.MaxEpoch, Batch: c.Train.BatchSize,
+		Momentum: o.Momentum, Nesterov: o.Nesterov, WeightDecay: o.WeightDecay,
+		EvaluateEvery: c.Train.EvalPeriod,
+		Seed:          uint64(c.RNGSeed), Workers: max(c.DataLoader.NumWorkers, 1),
+	}
+	s.LR, _ = c.schedule() // check has seen it
+	if c.NumGPUs > 1 {
+		s.MicroBatch = s.Batch / c.NumGPUs
+	}
+	if c.BN.UsePreciseStats {
+		s.PreciseBN = c.BN.NumSamplesPrecise
+	}
+	if c.Model.Type == nas {
+		s.DropPath = c.NAS.DropProb
+		if c.NAS.Aux {
+			s.Auxiliary = c.NAS.AuxWeight
+		}
+	}
+	if err := s.Validate(); err != nil {
+		return none, err
+	}
+	return s, nil
+}
+
+// network returns the network of cells to train.
+func (c *config) network() (cell.Architecture, error) {
+	d := cell.Derived{Body: c.body(), Genotype: c.NAS.CustomGenotype, Ops: ops.Published()}
+	if err := d.Body.Validate(); err != nil {
+		return nil, fmt.Errorf("NAS.WIDTH %d, NAS.DEPTH %d: %w", c.NAS.Width, c.NAS.Depth, err)
 	}
 	if c.NAS.Genotype != customGenotype {
-		return nil // one of the published
+		d.Genotype, _ = cell.Published(c.NAS.Genotype)
+	} else if err := d.Genotype.Validate(d.Ops.Has); err != nil {
+		return nil, c.fault("NAS.CUSTOM_GENOTYPE", "is no genotype: %w", err)
 	}
-	if err := c.NAS.CustomGenotype.Validate(ops.Published().Has); err != nil {
-		return c.fault("NAS.CUSTOM_GENOTYPE", "is no genotype: %w", err)
-	}
-	return nil
+	return d, nil
 }
 
-// checkNASBench returns an error if there is no network of NAS-Bench-101 to
-// train.
-func (c *config) checkNASBench() error {
-	if err := c.checkTraining(); err != nil {
-		return err
+// nasBenchNetwork returns the network of NAS-Bench-101 to train.
+func (c *config) nasBenchNetwork() (cell.Architecture, error) {
+	n := cell.NASBenchNetwork{
+		Body: cell.NASBenchBody{Stem: c.stem(), Width: c.NAS.Width, Stacks: c.NAS.NumStacks, Modules: c.NAS.NumModulesPerStack},
+		Cell: cell.NASBench{Matrix: c.NAS.Matrix, Ops: c.NAS.Ops},
 	}
-	if err := (cell.NASBench{Matrix: c.NAS.Matrix, Ops: c.NAS.Ops}).Validate(); err != nil {
-		return c.fault("NAS.MATRIX", "and NAS.OPS are no cell: %w", err)
+	if err := n.Cell.Validate(); err != nil {
+		return nil, c.fault("NAS.MATRIX", "and NAS.OPS are no cell: %w", err)
 	}
-	body := cell.NASBenchBody{Stem: c.stem(), Width: c.NAS.Width, Stacks: c.NAS.NumStacks, Modules: c.NAS.NumModulesPerStack}
-	if err := body.Validate(); err != nil {
-		return fmt.Errorf("NAS.WIDTH %d, NAS.NUM_STACKS %d, NAS.NUM_MODULES_PER_STACK %d: %w", body.Width, body.Stacks, body.Modules, err)
+	if err := n.Body.Validate(); err != nil {
+		return nil, fmt.Errorf("NAS.WIDTH %d, NAS.NUM_STACKS %d, NAS.NUM_MODULES_PER_STACK %d: %w", n.Body.Width, n.Body.Stacks, n.Body.Modules, err)
 	}
-	return nil
+	return n, nil
 }
 
-// checkTraining returns an error if the images are not for training and testing.
+// checkTraining returns an error if the images are not for training and testing, or
+// the loss does not go with the task.
 func (c *config) checkTraining() error {
+	split := "val"
+	if c.Train.Dataset == cifar10 {
+		split = "test"
+	}
 	switch {
 	case c.Train.Dataset == imagenet22k:
 		return c.fault("TRAIN.DATASET", "is imagenet22k, which serves searches alone: it has no images for testing")
-	case c.Test.Dataset == "" || c.Test.Dataset == imagenet22k:
-		return c.fault("TEST.DATASET", "is %q, must be one of %q to train a network", c.Test.Dataset, []string{cifar10, imagenet, cityscapes})
+	case c.Test.Dataset != c.Train.Dataset:
+		return c.fault("TEST.DATASET", "is %q, must be TRAIN.DATASET, %s, to train a network", c.Test.Dataset, c.Train.Dataset)
+	case c.Test.Split != split:
+		return c.fault("TEST.SPLIT", "is %s, must be %s for %s", c.Test.Split, split, c.Train.Dataset)
 	case c.Test.BatchSize%c.NumGPUs != 0:
 		return c.fault("TEST.BATCH_SIZE", "is %d, must be a multiple of NUM_GPUS, which is %d", c.Test.BatchSize, c.NumGPUs)
 	case c.BN.UsePreciseStats && c.NumGPUs > 1:
 		return c.fault("BN.USE_PRECISE_STATS", "is True, which NUM_GPUS above 1 does not have in the release")
-	case c.Train.Portion == 0:
-		return c.fault("TRAIN.PORTION", "is 0, must be above 0")
+	case c.Model.LossFun == smoothed && c.Task != taskCls:
+		return c.fault("MODEL.LOSS_FUN", "is %s, which TASK %s does not have; cls does", smoothed, c.Task)
+	case c.Task == taskSeg && c.Model.Type == nasBench:
+		return c.fault("TASK", "is seg, which needs MODEL.TYPE nas: whole images are tested by networks of cells")
+	case c.Model.Type == nas && c.NAS.Aux && c.Task != taskCls && c.Task != taskRot:
+		return c.fault("NAS.AUX", "is True, which TASK %s does not have: an auxiliary head tells one label for each input", c.Task)
+	}
+	switch c.view().Crop {
+	case pretext.CropScale:
+		return c.checkTestSize(255)
+	case pretext.CropArea:
+		return c.checkTestSize(224)
 	}
 	return nil
 }

@@ -1,5 +1,6 @@
 // Package program holds what the example programs share: how they begin and end,
-// their flags, the folder of a run, and a search with its outcome shown.
+// their flags, the folder of a run, and a search or a training with its outcome
+// shown.
 //
 //	func main() { program.Main("quickstart", run) }
 //
@@ -10,6 +11,6 @@
 //			return err
 //		}
 //		...
-//		return program.Search{Name: "quickstart", Source: src, Task: task, Config: c, Options: f.Options}.Run(ctx, out)
+//		return program.Search{Session: program.Session{Name: "quickstart", Options: f.Options}, Source: src, Task: task, Config: c}.Run(ctx, out)
 //	}
 package program

@@ -105,13 +105,17 @@ func (o Options) Folder(name string) (*darts.Folder, error) {
 	if o.Resume {
 		return darts.OpenFolder(o.Out)
 	}
+	return darts.NewFolder(o.dir(name))
+}
+
+// dir returns the path of the folder of a run.
+func (o Options) dir(name string) string {
 	if o.Out != "" {
-		return darts.NewFolder(o.Out)
+		return o.Out
 	}
 	for i := 1; ; i++ {
-		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
-		if !Exists(dir) {
-			return darts.NewFolder(dir)
+		if dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i)); !Exists(dir) {
+			return dir
 		}
 	}
 }

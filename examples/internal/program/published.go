@@ -39,7 +39,7 @@ func NewPublished(dataset, labelled, usage string) *Published {
 	p.IntVar(&p.batch, "batch", 0, "images in a step; the learning rates of weights and alphas change in proportion (default as published)")
 	p.StringVar(&p.subset, "subset", "", "`number` of images to draw and use, or share of all, such as 10%; empty: all")
 	p.TextVar(&p.Config.Algorithm, "algorithm", darts.FirstOrder, "`rule` by which the alphas learn: first-order, second-order, gdas or drnas")
-	p.Func("memory", "`amount` that the search may take, such as 32GB: the batch is halved, and the learning rates with it, until it fits (default what the machine has)", func(s string) (err error) {
+	p.Func("memory", "`amount` that a run may take, such as 32GB: the batch of a search is halved, and the learning rates with it, until it fits (default what the machine has)", func(s string) (err error) {
 		p.Config.Memory, err = darts.ParseBytes(s)
 		return err
 	})
@@ -119,27 +119,63 @@ type Labelled interface {
 	Classes() []string
 }
 
+// session returns where the run is kept.
+func (p *Published) session() Session {
+	return Session{Name: p.Name() + "-" + p.Task.Name(), Options: p.Options}
+}
+
 // Search runs the search on a data set; see [Search.Run]. It says where that
 // departs from the published search.
 func (p *Published) Search(ctx context.Context, src Labelled, out io.Writer) error {
-	task, c := p.Task, p.Config
+	return p.search(ctx, src, p.session(), out)
+}
+
+func (p *Published) search(ctx context.Context, src Labelled, s Session, out io.Writer) error {
+	c := p.Config
 	if c.Batch != p.published {
 		fmt.Fprintf(out, "batch %d, published %d: the learning rates change in proportion, of the weights to %.4g, of the alphas to %.4g\n", c.Batch, p.published, c.LR.Base, c.ArchLR)
 	}
-	if t, ok := task.(pretext.Classification); ok && t.Classes != len(src.Classes()) {
-		fmt.Fprintf(out, "%d classes, published %d\n", len(src.Classes()), t.Classes)
-		t.Classes = len(src.Classes())
-		task = t
+	task := p.withClasses(p.Task, src, out)
+	images, err := p.sample(src)
+	if err != nil {
+		return err
 	}
-	images := darts.Source(src)
-	if p.subset != "" {
-		n, err := size(p.subset, src.Len())
-		if err != nil {
-			return err
-		}
-		if images, err = darts.Sample(src, n, p.Seed); err != nil {
-			return fmt.Errorf("-subset %s: %w", p.subset, err)
-		}
+	return Search{Session: s, Source: images, Task: task, Config: c}.Run(ctx, out)
+}
+
+// withClasses returns the task for as many classes as the images have, and says so
+// if they are not those published.
+func (p *Published) withClasses(task pretext.Task, src Labelled, out io.Writer) pretext.Task {
+	t, ok := task.(pretext.Classification)
+	if !ok || t.Classes == len(src.Classes()) {
+		return task
 	}
-	return Search{Name: p.Name() + "-" + task.Name(), Source: images, Task: task, Config: c, Options: p.Options}.Run(ctx, out)
+	fmt.Fprintf(out, "%d classes, published %d\n", len(src.Classes()), t.Classes)
+	t.Classes = len(src.Classes())
+	return t
+}
+
+// sample returns the part of the images that -subset asks for.
+func (p *Published) sample(src darts.Source) (darts.Source, error) {
+	if p.subset == "" {
+		return src, nil
+	}
+	n, err := size(p.subset, src.Len())
+	if err != nil {
+		return nil, err
+	}
+	images, err := darts.Sample(src, n, p.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("-subset %s: %w", p.subset, err)
+	}
+	return images, nil
+}
+
+// sampleHeld is sample for the images to evaluate on, which may be fewer than asked
+// for: then it returns all.
+func (p *Published) sampleHeld(src darts.Source) (darts.Source, error) {
+	if n, err := size(p.subset, src.Len()); err != nil || p.subset == "" || n >= src.Len() {
+		return src, err
+	}
+	return p.sample(src)
 }

@@ -2,10 +2,8 @@ package program
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"unnas/cell"
 	"unnas/darts"
@@ -14,18 +12,10 @@ import (
 
 // Search is a search that a program runs.
 type Search struct {
-	Name   string // of the program, and of new folders
+	Session
 	Source darts.Source
 	Task   pretext.Task
 	Config darts.Config // Seed and Workers are those of the Options
-	Options
-
-	// Begin, unless nil, is called with the folder of a run before that begins, if
-	// it does not go on.
-	Begin func(*darts.Folder) error
-	// Again returns what to add to the command to go on with the run of a folder.
-	// Nil returns the flags that all programs have.
-	Again func(dir string) string
 }
 
 // Run runs the search, prints what happens, and keeps it in a folder, which is
@@ -37,39 +27,18 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	folder, err := s.Folder(s.Name)
-	if err != nil {
-		return err
-	}
-	if s.Begin != nil && !s.Resume {
-		if err := s.Begin(folder); err != nil {
-			return errors.Join(err, folder.Discard())
+	return s.run(ctx, out, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
+		c.Folder, c.Recorder = folder, recorder
+		r, err := darts.Search(ctx, s.Source, s.Task, c)
+		if r == nil {
+			return outcome{}, err
 		}
-	}
-	printer := Printer(out)
-	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
-	c.Folder, c.Recorder = folder, darts.Recorders(printer, board)
-	result, err := darts.Search(ctx, s.Source, s.Task, c)
-	err = errors.Join(err, printer.Close(), board.Close())
-	if result == nil || result.Steps == 0 { // nothing to keep
-		return errors.Join(err, folder.Discard())
-	}
-	saved := folder.Save(result)
-	err = errors.Join(err, folder.Close())
-	if saved != nil {
-		return errors.Join(err, saved)
-	}
-	if e := s.show(out, result, folder.Dir(), err != nil); e != nil {
-		return errors.Join(err, e)
-	}
-	if errors.Is(err, context.Canceled) {
-		again := fmt.Sprintf("-out %s -resume", folder.Dir())
-		if s.Again != nil {
-			again = s.Again(folder.Dir())
-		}
-		fmt.Fprintf(out, "A checkpoint is there too. To go on, repeat the command and add %s\n", again)
-	}
-	return err
+		return outcome{
+			steps: r.Steps,
+			save:  func(f *darts.Folder) error { return f.Save(r) },
+			show:  func(out io.Writer, dir string, stopped bool) error { return s.show(out, r, dir, stopped) },
+		}, err
+	})
 }
 
 // show prints the size of what was found and where it is.

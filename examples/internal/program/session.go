@@ -1,0 +1,69 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"unnas/darts"
+)
+
+// Session is where and how a program keeps a search or a training.
+type Session struct {
+	Name string // of the program, and of new folders
+	Options
+
+	// Begin, unless nil, is called with the folder of a run before that begins, if
+	// it does not go on.
+	Begin func(*darts.Folder) error
+	// Again returns what to add to the command to go on with the run of a folder.
+	// Nil returns the flags that all programs have.
+	Again func(dir string) string
+}
+
+// outcome is what a run has made.
+type outcome struct {
+	steps int // that were done; without one there is nothing to keep
+	save  func(*darts.Folder) error
+	show  func(out io.Writer, dir string, stopped bool) error
+}
+
+// run does work that is told of where to keep and record it, keeps the outcome in
+// the folder, which is removed if there is none, and shows it. Work that ctx stops
+// is kept and shown too, and how to go on.
+func (s Session) run(ctx context.Context, out io.Writer, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
+	folder, err := s.Folder(s.Name)
+	if err != nil {
+		return err
+	}
+	if s.Begin != nil && !s.Resume {
+		if err := s.Begin(folder); err != nil {
+			return errors.Join(err, folder.Discard())
+		}
+	}
+	printer := Printer(out)
+	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
+	o, err := work(folder, darts.Recorders(printer, board))
+	err = errors.Join(err, printer.Close(), board.Close())
+	if o.steps == 0 {
+		return errors.Join(err, folder.Discard())
+	}
+	saved := o.save(folder)
+	err = errors.Join(err, folder.Close())
+	if saved != nil {
+		return errors.Join(err, saved)
+	}
+	if e := o.show(out, folder.Dir(), err != nil); e != nil {
+		return errors.Join(err, e)
+	}
+	if errors.Is(err, context.Canceled) {
+		again := fmt.Sprintf("-out %s -resume", folder.Dir())
+		if s.Again != nil {
+			again = s.Again(folder.Dir())
+		}
+		fmt.Fprintf(out, "A checkpoint is there too. To go on, repeat the command and add %s\n", again)
+	}
+	return err
+}

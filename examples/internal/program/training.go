@@ -1,0 +1,78 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"unnas/darts"
+	"unnas/pretext"
+)
+
+// Training is a training that a program runs.
+type Training struct {
+	Session
+	Source, Held darts.Source // images to learn from, and to evaluate on
+	Task         pretext.Task
+	Config       darts.TrainConfig // Seed and Workers are those of the Options
+}
+
+// Run runs the training, prints what happens, and keeps it in a folder, which is
+// removed if nothing was learned. A training that ctx stops keeps what it has
+// learned until then and says how to go on.
+func (t Training) Run(ctx context.Context, out io.Writer) error {
+	c := t.Config
+	c.Seed, c.Workers = t.Seed, t.Workers
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	return t.run(ctx, out, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
+		c.Folder, c.Recorder = folder, recorder
+		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c)
+		if r == nil {
+			return outcome{}, err
+		}
+		return outcome{
+			steps: r.Steps,
+			save:  func(f *darts.Folder) error { return f.SaveTrained(r) },
+			show:  func(out io.Writer, dir string, stopped bool) error { return t.show(out, r, dir, stopped) },
+		}, err
+	})
+}
+
+// show prints the size of the network, how good it is and where.
+func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool) error {
+	if stopped {
+		fmt.Fprintf(out, "stopped after %d steps\n", r.Steps)
+	}
+	fmt.Fprintf(out, "\nThe network has %d parameters and takes %.1f M multiply-adds an image.\n", r.Size.Params, float64(r.Size.MACs)/1e6)
+	best := ""
+	if r.Best.Epoch > 0 {
+		if r.Last.Epoch > 0 && !math.IsNaN(r.Last.HeldAccuracy) {
+			fmt.Fprintf(out, "last, epoch %d: %s\n", r.Last.Epoch, t.scores(r.Last))
+		}
+		fmt.Fprintf(out, "best, epoch %d: %s\n", r.Best.Epoch, t.scores(r.Best))
+		best = ", the checkpoint of the best epoch as best- and its steps"
+	}
+	_, err := fmt.Fprintf(out, "See %s: the network as weights.safetensors%s, the run as config.json, metrics.jsonl and tensorboard.\n", dir, best)
+	return err
+}
+
+// scores returns how good the network was on held-out images. Scores of single
+// classes are in metrics.jsonl.
+func (t Training) scores(e darts.Epoch) string {
+	var parts []string
+	if _, own := t.Task.(darts.Examiner); !own {
+		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100*e.HeldAccuracy))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
+		if !strings.HasPrefix(name, "iou_") {
+			parts = append(parts, fmt.Sprintf("%s %.1f%%", name, 100*e.Scores[name]))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
