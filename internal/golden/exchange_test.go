@@ -85,7 +85,7 @@ func (c exchange) build(t *testing.T, s *ops.Scope, x *gorgonia.Node) gorgonia.N
 	require.NoError(t, err)
 	out := gorgonia.Nodes{logits}
 	if c.Auxiliary {
-		aux, err := space.Body.AuxiliaryHead(s, net.Middle, c.Classes)
+		aux, err := net.AuxiliaryHead(s, c.Classes)
 		require.NoError(t, err)
 		out = append(out, aux)
 	}
