@@ -1,4 +1,4 @@
-package cell_test
+package darts_test
 
 import (
 	"fmt"
