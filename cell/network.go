@@ -104,7 +104,7 @@ func (n *Network) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, erro
 	if n.Middle == nil {
 		return nil, errors.New("cell: auxiliary head: this network has no place for one; train it without")
 	}
-	s = s.Sub("auxiliary_head")
+	s = s.Sub(ops.AuxiliaryHead)
 	features := s.Sub("features")
 	stride := 3
 	if n.stem == ImageNetStem {

@@ -21,7 +21,8 @@
 // Feature maps are [N, H, W, C] and of type float32. Parameters carry the names of
 // the published networks, those of a PyTorch state dict, and Param.Publish and
 // Param.Adopt translate their layout. Params.WriteSafetensors and
-// Params.ReadSafetensors exchange them with other programs.
+// Params.ReadFile, which knows the files of PyTorch as well, exchange them with
+// other programs.
 //
 // # Batch normalisation
 //

@@ -9,27 +9,16 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 )
 
 // A safetensors file is a length (uint64, little-endian), a JSON object of that
 // length, and data. The object has a member for each tensor: type, shape, and
 // where in the data it begins and ends. Tensors lie one after the other.
 const (
-	tensorsMeta      = "__metadata__"         // a member that is no tensor
-	tensorsMaxHeader = 16 << 20               // bytes; a supernet needs some hundred thousand
-	tensorsAlign     = 8                      // of the data
-	float32Name      = "F32"                  // the type of all our tensors
-	meanSuffix       = ".running_mean"        // of the names of statistics
-	varSuffix        = ".running_var"         // of the same
-	batchesTracked   = ".num_batches_tracked" // a count of PyTorch's that nothing here needs
+	tensorsMeta      = "__metadata__" // a member that is no tensor
+	tensorsMaxHeader = 16 << 20       // bytes; a supernet needs some hundred thousand
+	tensorsAlign     = 8              // of the data
 )
-
-// dtypes are the bytes that one element of a type takes.
-var dtypes = map[string]int64{
-	"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
-	"I32": 4, "U32": 4, float32Name: 4, "F64": 8, "I64": 8, "U64": 8,
-}
 
 // entry is a member of the header.
 type entry struct {
@@ -40,52 +29,6 @@ type entry struct {
 	name string
 }
 
-// published is a tensor of a state dict: how it is read from the parameters, and
-// how they take it.
-type published struct {
-	shape []int
-	get   func(dst []float32) error
-	set   func(src []float32) error
-}
-
-func (t published) len() int {
-	n := 1
-	for _, d := range t.shape {
-		n *= d
-	}
-	return n
-}
-
-// published returns all tensors of the state dict and their names in order.
-func (p *Params) published() (map[string]published, []string, error) {
-	if !p.ready {
-		return nil, nil, errors.New("ops: safetensors: the parameters have no values yet; call Init first")
-	}
-	all := map[string]published{}
-	var names []string
-	add := func(name string, t published) {
-		all[name] = t
-		names = append(names, name)
-	}
-	for _, q := range p.list {
-		data := p.Data(q)
-		add(q.Name, published{q.PublishedShape(),
-			func(dst []float32) error { return q.Publish(dst, data) },
-			func(src []float32) error { return q.Adopt(data, src) }})
-	}
-	for _, s := range p.stats {
-		for _, of := range []struct {
-			suffix string
-			data   []float32
-		}{{meanSuffix, s.Mean}, {varSuffix, s.Var}} {
-			add(s.Name+of.suffix, published{[]int{s.channels},
-				func(dst []float32) error { copy(dst, of.data); return nil },
-				func(src []float32) error { copy(of.data, src); return nil }})
-		}
-	}
-	return all, names, nil
-}
-
 // WriteSafetensors writes all parameters and running statistics in the format of
 // safetensors, with the names, shapes and order of a PyTorch state dict: weights
 // of convolutions as [out, in, rows, columns], of linear layers as [out, in], and
@@ -93,7 +36,7 @@ func (p *Params) published() (map[string]published, []string, error) {
 func (p *Params) WriteSafetensors(w io.Writer) error {
 	all, names, err := p.published()
 	if err != nil {
-		return err
+		return fmt.Errorf("ops: safetensors: %w", err)
 	}
 	header := map[string]entry{}
 	at := int64(0)
@@ -132,94 +75,77 @@ func (p *Params) WriteSafetensors(w io.Writer) error {
 
 // ReadSafetensors sets all parameters and running statistics to those in a file
 // as WriteSafetensors makes it, or as saved of a PyTorch network of the same
-// names. All must be there, as float32 and in their published shapes, and nothing
-// else but num_batches_tracked, which is passed over. Statistics that several
-// normalisations share must be equal to the bit in the file. After an error all
-// are what they were. It fails before Init.
+// names. All must be there, as floats of 16, 32 or 64 bits and in their published
+// shapes, and nothing else; the error lists what is missing, what the network has
+// not, and what has another shape. Passed over are num_batches_tracked and, where
+// the network has none, an AuxiliaryHead; if all names begin with "module.", that
+// does not count. Statistics that several normalisations share must be equal to
+// the bit in the file. After an error all are what they were. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
-	all, names, err := p.published()
-	if err != nil {
-		return err
-	}
-	fault := func(format string, args ...any) error {
-		return fmt.Errorf("ops: safetensors: "+format, args...)
-	}
-	list, err := tensorList(r)
-	if err != nil {
-		return fault("%w", err)
-	}
-	// What is wrong with a file is found before anything is read into memory, and
-	// that is no more than the parameters themselves take.
-	seen := map[string]bool{}
-	for _, e := range list {
-		t, known := all[e.name]
-		switch seen[e.name] = true; {
-		case !known && strings.HasSuffix(e.name, batchesTracked):
-		case !known:
-			return fault("the network has no %s; read the file into the network that it is of", e.name)
-		case e.Type != float32Name:
-			return fault("%s is of type %s; save it as %s, float32", e.name, e.Type, float32Name)
-		case !slices.Equal(e.Shape, t.shape):
-			return fault("%s has the shape %v and in this network %v; read the file into the network that it is of", e.name, e.Shape, t.shape)
-		}
-	}
-	for _, name := range names {
-		if !seen[name] {
-			return fault("%s is missing; the file is of another network", name)
-		}
-	}
-	values := map[string][]float32{}
-	for _, e := range list {
-		t, known := all[e.name]
-		if !known {
-			if _, err := io.CopyN(io.Discard, r, e.Offsets[1]-e.Offsets[0]); err != nil {
-				return fault("%s is cut short: %w", e.name, err)
-			}
-			continue
-		}
-		b := make([]byte, 4*t.len())
-		if _, err := io.ReadFull(r, b); err != nil {
-			return fault("%s is cut short: %w", e.name, err)
-		}
-		v := make([]float32, t.len())
-		for i := range v {
-			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		}
-		values[e.name] = v
-	}
-	switch n, err := io.ReadFull(r, make([]byte, 1)); {
-	case n > 0:
-		return fault("there is more behind the last tensor; the file is damaged")
-	case err != io.EOF:
-		return fault("%w", err)
-	}
-	for _, s := range p.stats {
-		for _, suffix := range []string{meanSuffix, varSuffix} {
-			if s.same == nil {
-				continue
-			}
-			one, other := s.same.Name+suffix, s.Name+suffix
-			if i := differ(values[one], values[other]); i >= 0 {
-				return fault("%s and %s are statistics of one map and must be equal, but are %v and %v in channel %d; read the file into the network that it is of", one, other, values[one][i], values[other][i], i)
-			}
-		}
-	}
-	for _, name := range names {
-		if err := all[name].set(values[name]); err != nil {
-			return err
-		}
+	if err := p.readSafetensors(r); err != nil {
+		return fmt.Errorf("ops: %w", err)
 	}
 	return nil
 }
 
-// differ returns the first index at which a and b have other bits, or -1.
-func differ(a, b []float32) int {
-	for i := range a {
-		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
-			return i
+func (p *Params) readSafetensors(r io.Reader) error {
+	entries, err := tensorList(r)
+	if err != nil {
+		return fmt.Errorf("safetensors: %w", err)
+	}
+	at := int64(0) // of what r reads next
+	skip := func(to int64) error {
+		n, err := io.CopyN(io.Discard, r, to-at)
+		at += n
+		return cut(err)
+	}
+	var list []stored
+	end := int64(0)
+	for _, e := range entries {
+		list = append(list, stored{e.name, e.Shape, e.Type, func(dst []byte) error {
+			if err := skip(e.Offsets[0]); err != nil {
+				return err
+			}
+			n, err := io.ReadFull(r, dst)
+			at += int64(n)
+			return cut(err)
+		}})
+		end = e.Offsets[1]
+	}
+	values, err := p.collect(list)
+	if err == nil {
+		err = skip(end)
+	}
+	if err == nil {
+		switch n, e := io.ReadFull(r, make([]byte, 1)); {
+		case n > 0:
+			err = errors.New("there is more behind the last tensor; the file is damaged")
+		case e != io.EOF:
+			err = e
 		}
 	}
-	return -1
+	if err == nil {
+		err = p.adopt(values)
+	}
+	if err != nil {
+		return fmt.Errorf("safetensors: %w", err)
+	}
+	return nil
+}
+
+// isSafetensors reports whether there is a JSON object behind a length.
+func isSafetensors(r io.ReaderAt) bool {
+	var b [9]byte
+	_, err := r.ReadAt(b[:], 0)
+	return (err == nil || err == io.EOF) && b[8] == '{'
+}
+
+// cut says of an end that came too soon what it means.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the file is cut short: %w", err)
+	}
+	return err
 }
 
 // tensorList reads the header of a file and returns the tensors in the order of
@@ -276,7 +202,7 @@ func tensorList(r io.Reader) ([]entry, error) {
 
 // size returns the bytes that a tensor takes.
 func (e entry) size() (int64, error) {
-	n, ok := dtypes[e.Type]
+	n, ok := elementBytes[e.Type]
 	if !ok {
 		return 0, fmt.Errorf("unknown type %q", e.Type)
 	}

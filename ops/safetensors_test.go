@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"unnas/ops"
 )
@@ -148,10 +149,10 @@ func TestSafetensorsFaults(t *testing.T) {
 		"no JSON":        {pack(t, "weights", nil), "no JSON object"},
 		"no tensor":      {pack(t, map[string]int{"stem.0.weight": 3}, nil), "tensor stem.0.weight"},
 		"no tensors":     {pack(t, map[string]int{}, nil), "missing"},
-		"missing":        {pack(t, parts{"classifier.bias": {"dtype": "F32", "shape": []int{7}, "data_offsets": []int{0, 28}}}, make([]byte, 28)), "is missing"},
-		"unknown":        {pack(t, parts{"fc.bias": {"dtype": "F32", "shape": []int{7}, "data_offsets": []int{0, 28}}}, make([]byte, 28)), "no fc.bias"},
-		"other shape":    {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{3, 4, 3, 3} }), "shape [3 4 3 3] and in this network [4 3 3 3]"},
-		"half precision": {changed(func(h parts) { h["stem.0.weight"]["dtype"], h["stem.0.weight"]["shape"] = "F16", []int{8, 3, 3, 3} }), "type F16"},
+		"missing":        {pack(t, parts{"classifier.bias": {"dtype": "F32", "shape": []int{7}, "data_offsets": []int{0, 28}}}, make([]byte, 28)), "6 missing in the file:\n  stem.0.weight [4 3 3 3]\n"},
+		"unknown":        {pack(t, parts{"fc.bias": {"dtype": "F32", "shape": []int{7}, "data_offsets": []int{0, 28}}}, make([]byte, 28)), "1 missing in the network:\n  fc.bias [7]\n"},
+		"other shape":    {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{3, 4, 3, 3} }), "1 of another shape:\n  stem.0.weight [3 4 3 3], in the network [4 3 3 3]\n"},
+		"whole numbers":  {changed(func(h parts) { h["stem.0.weight"]["dtype"] = "I32" }), "1 not of floats:\n  stem.0.weight of type I32"},
 		"unknown type":   {changed(func(h parts) { h["stem.0.weight"]["dtype"] = "F31" }), `unknown type "F31"`},
 		"negative shape": {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{-4, -3, 3, 3} }), "out of range"},
 		"endless shape":  {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{1 << 40, 1 << 40} }), "out of range"},
@@ -262,4 +263,84 @@ func TestSafetensorsSharedStatistics(t *testing.T) {
 		assert.ErrorContains(t, err, "9 in channel 1")
 		assert.Equal(t, before, values(p), "nothing has changed")
 	}
+}
+
+// TestSafetensorsTypes reads every float of half precision, and some of the other
+// types.
+func TestSafetensorsTypes(t *testing.T) {
+	p := ops.NewParams()
+	g := gorgonia.NewGraph()
+	require.NoError(t, ops.Build(func() error {
+		_, err := ops.NewScope(g, p).Param("v", ops.Vector, tensor.Shape{1 << 16}, ops.Constant(0))
+		return err
+	}))
+	require.NoError(t, p.Init(1))
+	read := func(dtype string, b []byte) []float32 {
+		entry := map[string]any{"dtype": dtype, "shape": []int{1 << 16}, "data_offsets": []int{0, len(b)}}
+		require.NoError(t, p.ReadSafetensors(bytes.NewReader(pack(t, map[string]any{"v": entry}, b))))
+		return p.Weights()
+	}
+	var half, double []byte
+	for i := range 1 << 16 {
+		half = binary.LittleEndian.AppendUint16(half, uint16(i))
+		double = binary.LittleEndian.AppendUint64(double, math.Float64bits(float64(i)/3))
+	}
+	for i, got := range read("F16", half) {
+		sign, exponent, mantissa := 1-2*float64(i>>15), i>>10&31, float64(i&1023)
+		want := sign * math.Ldexp(1024+mantissa, exponent-25)
+		switch exponent {
+		case 0:
+			want = sign * math.Ldexp(mantissa, -24)
+		case 31:
+			want = math.Inf(int(sign))
+			if mantissa != 0 {
+				want = math.NaN()
+			}
+		}
+		require.True(t, float64(got) == want || math.IsNaN(want) && math.IsNaN(float64(got)), "%#x: %v, want %v", i, got, want)
+		require.Equal(t, i>>15 == 1, math.Signbit(float64(got)), "%#x", i)
+	}
+	for i, got := range read("BF16", half) {
+		require.Equal(t, uint32(i)<<16, math.Float32bits(got), "%#x", i)
+	}
+	for i, got := range read("F64", double) {
+		require.Equal(t, float32(float64(i)/3), got)
+	}
+}
+
+// TestWeightsOfTraining reads a file with an auxiliary head, of a network that was
+// trained on several devices, into a network that has none.
+func TestWeightsOfTraining(t *testing.T) {
+	p, err := smallNet(1)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&b))
+	header, data := file(t, b.Bytes())
+	end := len(data)
+	header["auxiliary_head.classifier.bias"] = map[string]any{"dtype": "F32", "shape": []int{7}, "data_offsets": []int{end, end + 28}}
+	data = append(data, make([]byte, 28)...)
+	parallel := map[string]map[string]any{}
+	for name, e := range header {
+		parallel["module."+name] = e
+	}
+	for _, h := range []map[string]map[string]any{header, parallel} {
+		other, err := smallNet(2)
+		require.NoError(t, err)
+		require.NoError(t, other.ReadSafetensors(bytes.NewReader(pack(t, h, data))))
+		assert.Equal(t, values(p), values(other))
+	}
+	// A network with such a head needs all of it, and no other.
+	n := newNet(t)
+	n.Scope = ops.NewScope(n.Graph(), ops.NewParams())
+	x := n.maps("x", 4, 3, 5, 2)
+	_, err = n.Sub(ops.AuxiliaryHead).BatchNorm(x, true)
+	require.NoError(t, err)
+	require.NoError(t, n.Params().Init(1))
+	err = n.Params().ReadSafetensors(bytes.NewReader(pack(t, header, data)))
+	require.ErrorContains(t, err, "  auxiliary_head.classifier.bias [7]\n")
+	require.ErrorContains(t, err, "4 missing in the file:\n  auxiliary_head.weight [2]\n")
+	// One tensor without the prefix, and it belongs to the names.
+	delete(parallel, "module.auxiliary_head.classifier.bias")
+	parallel["auxiliary_head.classifier.bias"] = header["auxiliary_head.classifier.bias"]
+	require.ErrorContains(t, p.ReadSafetensors(bytes.NewReader(pack(t, parallel, data))), "  module.stem.0.weight [4 3 3 3]\n")
 }

@@ -35,7 +35,7 @@ func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) 
 }
 
 // Params returns new parameters of the network with their first values, which the
-// seed tells: what weights are read into (ops.Params.ReadSafetensors).
+// seed tells: what weights are read into (ops.Params.ReadFile).
 func (n Network) Params(seed uint64) (*ops.Params, error) {
 	if err := n.Validate(); err != nil {
 		return nil, err

@@ -503,7 +503,7 @@ func ExamplePredictor() {
 		fmt.Println(err)
 		return
 	}
-	// Here params.ReadSafetensors would read the weights of a file.
+	// Here params.ReadFile would read the weights of a file.
 	predictor, err := segmentation.NewPredictor(network, params, segmentation.Options{Flip: true})
 	if err != nil {
 		fmt.Println(err)

@@ -1,0 +1,396 @@
+package pickle
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/bits"
+	"strings"
+)
+
+const (
+	// maxOpcodes bounds the memory that values take beside the strings among them. A
+	// batch of CIFAR-10 has about 50,000, a checkpoint of 10,000 tensors 500,000.
+	maxOpcodes = 1 << 21
+	maxLine    = 1 << 10 // bytes of the name of a module, or in one
+)
+
+// Allowed is what a pickle may name, by module and name in Python. A function is
+// what a call does; where it is nil, the name is a mere value.
+type Allowed map[Global]func(args Tuple) (any, error)
+
+// Decoder reads pickles that follow each other in a file.
+type Decoder struct {
+	// Persistent returns the object outside of the pickle that an id stands for. If
+	// nil, there are none.
+	Persistent func(id any) (any, error)
+
+	allowed          Allowed
+	r                *bufio.Reader
+	at, size, opcode int64 // offsets of what is read next, of the end of the file and of the current opcode
+	stack            []any
+	memo             map[uint32]any
+}
+
+// NewDecoder returns a decoder of a file of size bytes, of which r gives those from
+// offset at.
+func NewDecoder(r io.Reader, at, size int64, allowed Allowed) *Decoder {
+	return &Decoder{allowed: allowed, r: bufio.NewReader(r), at: at, size: size}
+}
+
+// Offset returns where the pickle that was read last ends.
+func (d *Decoder) Offset() int64 { return d.at }
+
+// Decode returns the value of the next pickle. Errors name the opcode and its
+// offset.
+func (d *Decoder) Decode() (any, error) {
+	d.stack, d.memo = nil, map[uint32]any{}
+	for range maxOpcodes {
+		d.opcode = d.at
+		op, err := d.number(1)
+		if err != nil {
+			return nil, fmt.Errorf("pickle: it ends at offset %d without STOP", d.opcode)
+		}
+		if op == '.' {
+			if len(d.stack) != 1 {
+				return nil, fmt.Errorf("pickle: STOP at offset %d leaves %d values, want 1", d.opcode, len(d.stack))
+			}
+			return d.stack[0], nil
+		}
+		if err := d.run(byte(op)); err != nil {
+			return nil, fmt.Errorf("pickle: opcode %s at offset %d: %w", opcodeName(byte(op)), d.opcode, err)
+		}
+	}
+	return nil, fmt.Errorf("pickle: more than %d opcodes", maxOpcodes)
+}
+
+// need returns an error if the file has less than n more bytes.
+func (d *Decoder) need(n uint64) error {
+	if rest := max(0, d.size-d.at); n > uint64(rest) {
+		return fmt.Errorf("it needs %d bytes, the file has %d more", n, rest)
+	}
+	return nil
+}
+
+// number reads an unsigned number of n bytes, at most 8.
+func (d *Decoder) number(n int) (uint64, error) {
+	if err := d.need(uint64(n)); err != nil {
+		return 0, err
+	}
+	var v uint64
+	for i := range n {
+		b, err := d.r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		d.at++
+		v |= uint64(b) << (8 * i)
+	}
+	return v, nil
+}
+
+func (d *Decoder) line() (string, error) {
+	var line []byte
+	for len(line) <= maxLine {
+		b, err := d.number(1)
+		if err != nil {
+			return "", errors.New("its line does not end")
+		}
+		if b == '\n' {
+			return string(line), nil
+		}
+		line = append(line, byte(b))
+	}
+	return "", fmt.Errorf("its line has more than %d bytes", maxLine)
+}
+
+func (d *Decoder) push(v any) { d.stack = append(d.stack, v) }
+
+// pop takes the last n values from the stack.
+func (d *Decoder) pop(n int) ([]any, error) {
+	if n > len(d.stack) {
+		return nil, fmt.Errorf("it needs %d values, the stack has %d", n, len(d.stack))
+	}
+	values := append([]any(nil), d.stack[len(d.stack)-n:]...)
+	d.stack = d.stack[:len(d.stack)-n]
+	return values, nil
+}
+
+// popMark takes the last mark and the values above it from the stack, and returns
+// the values.
+func (d *Decoder) popMark() ([]any, error) {
+	for i := len(d.stack) - 1; i >= 0; i-- {
+		if _, ok := d.stack[i].(mark); ok {
+			values, err := d.pop(len(d.stack) - i)
+			return values[1:], err
+		}
+	}
+	return nil, errors.New("there is no MARK")
+}
+
+// run does what one opcode says.
+func (d *Decoder) run(op byte) error {
+	switch op {
+	case '\x80':
+		return d.protocol()
+	case '(':
+		d.push(mark{})
+	case 'N':
+		d.push(nil)
+	case '\x88':
+		d.push(true)
+	case '\x89':
+		d.push(false)
+	case ')':
+		d.push(Tuple{})
+	case ']':
+		d.push(&List{})
+	case '}':
+		d.push(NewDict())
+	case 'K':
+		return d.integer(1)
+	case 'M':
+		return d.integer(2)
+	case 'J':
+		return d.integer(4)
+	case '\x8a':
+		return d.long()
+	case 'G':
+		return d.float()
+	case 'U':
+		return d.text(1)
+	case 'T', 'X':
+		return d.text(4)
+	case 'c':
+		return d.global()
+	case 'q':
+		return d.put(1)
+	case 'r':
+		return d.put(4)
+	case 'h':
+		return d.get(1)
+	case 'j':
+		return d.get(4)
+	case '\x85', '\x86', '\x87':
+		return d.tuple(d.pop(int(op - '\x84')))
+	case 't':
+		return d.tuple(d.popMark())
+	case 'a':
+		return d.appendTo(d.pop(1))
+	case 'e':
+		return d.appendTo(d.popMark())
+	case 's':
+		return d.setIn(d.pop(2))
+	case 'u':
+		return d.setIn(d.popMark())
+	case 'Q':
+		return d.persistent()
+	case 'R':
+		return d.reduce()
+	case 'b':
+		return d.build()
+	default:
+		return errors.New("it is not one that is known; is the file damaged, or a pickle of a newer protocol?")
+	}
+	return nil
+}
+
+func (d *Decoder) protocol() error {
+	v, err := d.number(1)
+	if err == nil && v != 2 {
+		err = fmt.Errorf("protocol %d, want 2", v)
+	}
+	return err
+}
+
+// integer pushes a number of n bytes; those of 4 have a sign.
+func (d *Decoder) integer(n int) error {
+	v, err := d.number(n)
+	d.push(int(int32(v)))
+	return err
+}
+
+// long pushes a number with a sign, before which its length stands in a byte.
+func (d *Decoder) long() error {
+	n, err := d.number(1)
+	if err != nil {
+		return err
+	}
+	if n > 8 {
+		return fmt.Errorf("a number of %d bytes, want at most 8", n)
+	}
+	v, err := d.number(int(n))
+	unused := 64 - 8*n // bits; a shift by all 64 gives 0
+	d.push(int(int64(v<<unused) >> unused))
+	return err
+}
+
+func (d *Decoder) float() error {
+	v, err := d.number(8)
+	d.push(math.Float64frombits(bits.ReverseBytes64(v)))
+	return err
+}
+
+// text pushes a string, before which its length stands in n bytes.
+func (d *Decoder) text(n int) error {
+	length, err := d.number(n)
+	if err == nil {
+		err = d.need(length)
+	}
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.Grow(int(length))
+	read, err := io.CopyN(&b, d.r, int64(length))
+	d.at += read
+	d.push(b.String())
+	return err
+}
+
+func (d *Decoder) global() error {
+	module, err := d.line()
+	if err != nil {
+		return err
+	}
+	name, err := d.line()
+	if err != nil {
+		return err
+	}
+	g := Global(module + "." + name)
+	if _, ok := d.allowed[g]; !ok {
+		return fmt.Errorf("it names %.80q, which nothing here needs; it is not run", string(g))
+	}
+	d.push(g)
+	return nil
+}
+
+// put remembers the value on top of the stack under a number of n bytes.
+func (d *Decoder) put(n int) error {
+	key, err := d.number(n)
+	if err != nil {
+		return err
+	}
+	if len(d.stack) == 0 {
+		return errors.New("the stack is empty")
+	}
+	d.memo[uint32(key)] = d.stack[len(d.stack)-1]
+	return nil
+}
+
+func (d *Decoder) get(n int) error {
+	key, err := d.number(n)
+	if err != nil {
+		return err
+	}
+	v, ok := d.memo[uint32(key)]
+	if !ok {
+		return fmt.Errorf("nothing was put at %d", key)
+	}
+	d.push(v)
+	return nil
+}
+
+func (d *Decoder) tuple(values []any, err error) error {
+	d.push(Tuple(values))
+	return err
+}
+
+// appendTo appends values to the list below them on the stack.
+func (d *Decoder) appendTo(values []any, err error) error {
+	if err != nil {
+		return err
+	}
+	l, err := top[*List](d, "a list")
+	if err != nil {
+		return err
+	}
+	l.Items = append(l.Items, values...)
+	return nil
+}
+
+// setIn sets keys, each followed by its value, in the dictionary below them.
+func (d *Decoder) setIn(values []any, err error) error {
+	if err != nil {
+		return err
+	}
+	dict, err := top[*Dict](d, "a dictionary")
+	if err != nil {
+		return err
+	}
+	if len(values)%2 != 0 {
+		return errors.New("a key has no value")
+	}
+	for i := 0; i < len(values); i += 2 {
+		dict.set(values[i], values[i+1])
+	}
+	return nil
+}
+
+// top returns what is on top of the stack, which has to be a T.
+func top[T any](d *Decoder, want string) (T, error) {
+	var none T
+	if len(d.stack) == 0 {
+		return none, fmt.Errorf("the stack is empty, want %s", want)
+	}
+	v, ok := d.stack[len(d.stack)-1].(T)
+	if !ok {
+		return none, fmt.Errorf("it meets %s, want %s", Kind(d.stack[len(d.stack)-1]), want)
+	}
+	return v, nil
+}
+
+// persistent pushes the object that an id stands for.
+func (d *Decoder) persistent() error {
+	id, err := d.pop(1)
+	if err != nil {
+		return err
+	}
+	if d.Persistent == nil {
+		return errors.New("it is of an object outside of the file")
+	}
+	v, err := d.Persistent(id[0])
+	d.push(v)
+	return err
+}
+
+// reduce calls one of the functions that are allowed.
+func (d *Decoder) reduce() error {
+	call, err := d.pop(2)
+	if err != nil {
+		return err
+	}
+	name, _ := call[0].(Global)
+	f := d.allowed[name]
+	args, ok := call[1].(Tuple)
+	if f == nil || !ok {
+		return fmt.Errorf("it calls %s with %s", Kind(call[0]), Kind(call[1]))
+	}
+	v, err := f(args)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	d.push(v)
+	return nil
+}
+
+// build gives an object its state. A dictionary may have attributes, which are
+// passed over.
+func (d *Decoder) build() error {
+	state, err := d.pop(1)
+	if err != nil {
+		return err
+	}
+	if len(d.stack) > 0 {
+		if _, ok := d.stack[len(d.stack)-1].(*Dict); ok {
+			return nil
+		}
+	}
+	object, err := top[Stateful](d, "an object that has a state")
+	if err != nil {
+		return err
+	}
+	return object.SetState(state[0])
+}

@@ -1,0 +1,254 @@
+package ops
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+)
+
+// What names of a state dict of PyTorch begin and end with.
+const (
+	meanSuffix     = ".running_mean"        // statistics
+	varSuffix      = ".running_var"         // statistics
+	batchesTracked = ".num_batches_tracked" // a count that nothing here needs
+	parallelPrefix = "module."              // all names of a network that was trained on several devices
+)
+
+// AuxiliaryHead is the scope of the auxiliary head of a network, which only its
+// training needs. Files of weights may have one where a network has none.
+const AuxiliaryHead = "auxiliary_head"
+
+// elementBytes are the bytes that one element of a type takes, by the names that
+// safetensors has for types.
+var elementBytes = map[string]int64{
+	"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, float16Name: 2, bfloat16Name: 2,
+	"I32": 4, "U32": 4, float32Name: 4, float64Name: 8, "I64": 8, "U64": 8,
+}
+
+// The types of floats that can be read; float32 is that of all our tensors.
+const (
+	float32Name  = "F32"
+	float16Name  = "F16"
+	bfloat16Name = "BF16"
+	float64Name  = "F64"
+)
+
+// floats are how one element is read.
+var floats = map[string]func(b []byte) float32{
+	float32Name:  func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) },
+	float16Name:  func(b []byte) float32 { return fromHalf(binary.LittleEndian.Uint16(b)) },
+	bfloat16Name: func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) },
+	float64Name:  func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) },
+}
+
+// fromHalf returns the value of a float of half precision: a sign, 5 bits of
+// exponent and 10 of mantissa.
+func fromHalf(h uint16) float32 {
+	sign, exponent, mantissa := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
+	switch exponent {
+	case 0: // zero, or a number below the least normal one
+		return math.Float32frombits(sign | math.Float32bits(float32(mantissa)/(1<<24)))
+	case 31: // infinity, or not a number
+		exponent = 255 - (127 - 15)
+	}
+	return math.Float32frombits(sign | (exponent+127-15)<<23 | mantissa<<13)
+}
+
+// published is a tensor of a state dict: how it is read from the parameters, and
+// how they take it.
+type published struct {
+	shape []int
+	get   func(dst []float32) error
+	set   func(src []float32) error
+}
+
+func (t published) len() int {
+	n := 1
+	for _, d := range t.shape {
+		n *= d
+	}
+	return n
+}
+
+// published returns all tensors of the state dict and their names in order.
+func (p *Params) published() (map[string]published, []string, error) {
+	if !p.ready {
+		return nil, nil, errors.New("the parameters have no values yet; call Init first")
+	}
+	all := map[string]published{}
+	var names []string
+	add := func(name string, t published) {
+		all[name] = t
+		names = append(names, name)
+	}
+	for _, q := range p.list {
+		data := p.Data(q)
+		add(q.Name, published{q.PublishedShape(),
+			func(dst []float32) error { return q.Publish(dst, data) },
+			func(src []float32) error { return q.Adopt(data, src) }})
+	}
+	for _, s := range p.stats {
+		for _, of := range []struct {
+			suffix string
+			data   []float32
+		}{{meanSuffix, s.Mean}, {varSuffix, s.Var}} {
+			add(s.Name+of.suffix, published{[]int{s.channels},
+				func(dst []float32) error { copy(dst, of.data); return nil },
+				func(src []float32) error { copy(of.data, src); return nil }})
+		}
+	}
+	return all, names, nil
+}
+
+// ReadFile sets all parameters and running statistics to those in a file of
+// weights: one of PyTorch (ReadPyTorch) or of safetensors (ReadSafetensors),
+// whichever its first bytes tell.
+func (p *Params) ReadFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("ops: weights: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no file; name a file of weights")
+	}
+	if err == nil {
+		if isSafetensors(f) {
+			err = p.readSafetensors(bufio.NewReader(f))
+		} else {
+			err = p.readPyTorch(f, info.Size())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("ops: %s: %w", path, err)
+	}
+	return nil
+}
+
+// stored is a tensor of a file.
+type stored struct {
+	name  string
+	shape []int
+	kind  string // of its elements
+	// read fills dst with the elements in the order of the shape.
+	read func(dst []byte) error
+}
+
+// collect reads from a file, in the order of list, the values of all tensors of
+// the state dict. What is wrong with the file is found before anything is read into
+// memory, and that is not much more than the parameters themselves take.
+func (p *Params) collect(list []stored) (map[string][]float32, error) {
+	all, names, err := p.published()
+	if err != nil {
+		return nil, err
+	}
+	parallel := !slices.ContainsFunc(list, func(t stored) bool { return !strings.HasPrefix(t.name, parallelPrefix) })
+	auxiliary := AuxiliaryHead + "."
+	hasAuxiliary := slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, auxiliary) })
+	var wanted []stored
+	var missing, unknown, reshaped, retyped []string
+	seen := map[string]bool{}
+	for _, t := range list {
+		if parallel {
+			t.name = strings.TrimPrefix(t.name, parallelPrefix)
+		}
+		ours, known := all[t.name]
+		switch {
+		case known:
+			wanted = append(wanted, t)
+			seen[t.name] = true
+			if !slices.Equal(t.shape, ours.shape) {
+				reshaped = append(reshaped, fmt.Sprintf("%.200s %v, in the network %v", t.name, t.shape, ours.shape))
+			} else if floats[t.kind] == nil {
+				retyped = append(retyped, fmt.Sprintf("%.200s of type %s", t.name, t.kind))
+			}
+		case strings.HasSuffix(t.name, batchesTracked):
+		case strings.HasPrefix(t.name, auxiliary) && !hasAuxiliary:
+		default:
+			unknown = append(unknown, fmt.Sprintf("%.200s %v", t.name, t.shape))
+		}
+	}
+	for _, name := range names {
+		if !seen[name] {
+			missing = append(missing, fmt.Sprintf("%s %v", name, all[name].shape))
+		}
+	}
+	faults := listed("missing in the file", missing) + listed("missing in the network", unknown) +
+		listed("of another shape", reshaped) + listed("not of floats", retyped)
+	if faults != "" {
+		return nil, fmt.Errorf("the weights do not fit the network:%s\nread them into the network that they are of", faults)
+	}
+	values := map[string][]float32{}
+	for _, t := range wanted {
+		v := make([]float32, all[t.name].len())
+		size := int(elementBytes[t.kind])
+		b := make([]byte, len(v)*size)
+		if err := t.read(b); err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		for i := range v {
+			v[i] = floats[t.kind](b[i*size:])
+		}
+		values[t.name] = v
+	}
+	return values, nil
+}
+
+// maxListed is how many tensors of a kind a message names.
+const maxListed = 20
+
+// listed returns lines that name tensors, or "" if there are none.
+func listed(what string, names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("\n%d %s:", len(names), what)
+	for _, name := range names[:min(len(names), maxListed)] {
+		text += "\n  " + name
+	}
+	if more := len(names) - maxListed; more > 0 {
+		text += fmt.Sprintf("\n  and %d more", more)
+	}
+	return text
+}
+
+// adopt sets all parameters and statistics to values that were collected.
+func (p *Params) adopt(values map[string][]float32) error {
+	for _, s := range p.stats {
+		for _, suffix := range []string{meanSuffix, varSuffix} {
+			if s.same == nil {
+				continue
+			}
+			one, other := s.same.Name+suffix, s.Name+suffix
+			if i := differ(values[one], values[other]); i >= 0 {
+				return fmt.Errorf("%s and %s are statistics of one map and must be equal, but are %v and %v in channel %d; read the file into the network that it is of", one, other, values[one][i], values[other][i], i)
+			}
+		}
+	}
+	all, names, err := p.published()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := all[name].set(values[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// differ returns the first index at which a and b have other bits, or -1.
+func differ(a, b []float32) int {
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			return i
+		}
+	}
+	return -1
+}
