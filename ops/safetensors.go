@@ -23,6 +23,7 @@ const (
 	meanSuffix       = ".running_mean"        // of the names of statistics
 	varSuffix        = ".running_var"         // of the same
 	batchesTracked   = ".num_batches_tracked" // a count of PyTorch's that nothing here needs
+	auxiliaryHead    = "auxiliary_head."      // begins the names of what only training has
 )
 
 // dtypes are the bytes that one element of a type takes.
@@ -133,9 +134,10 @@ func (p *Params) WriteSafetensors(w io.Writer) error {
 // ReadSafetensors sets all parameters and running statistics to those in a file
 // as WriteSafetensors makes it, or as saved of a PyTorch network of the same
 // names. All must be there, as float32 and in their published shapes, and nothing
-// else but num_batches_tracked, which is passed over. Statistics that several
-// normalisations share must be equal to the bit in the file. After an error all
-// are what they were. It fails before Init.
+// else but num_batches_tracked and, where this network has no auxiliary head, that
+// of the trained one, which are passed over. Statistics that several normalisations
+// share must be equal to the bit in the file. After an error all are what they
+// were. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
 	all, names, err := p.published()
 	if err != nil {
@@ -154,7 +156,7 @@ func (p *Params) ReadSafetensors(r io.Reader) error {
 	for _, e := range list {
 		t, known := all[e.name]
 		switch seen[e.name] = true; {
-		case !known && strings.HasSuffix(e.name, batchesTracked):
+		case !known && (strings.HasSuffix(e.name, batchesTracked) || strings.HasPrefix(e.name, auxiliaryHead)):
 		case !known:
 			return fault("the network has no %s; read the file into the network that it is of", e.name)
 		case e.Type != float32Name:
