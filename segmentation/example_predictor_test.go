@@ -11,7 +11,6 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -98,11 +97,7 @@ func files(network segmentation.Network) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	scenes, err := dataset.NewScenes(1, 96, 48, 1)
-	if err != nil {
-		return "", err
-	}
-	img, err := scenes.Load(context.Background(), 0)
+	img, err := town{1, 96, 48}.Load(context.Background(), 0)
 	if err != nil {
 		return "", err
 	}
