@@ -8,7 +8,6 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -97,23 +96,20 @@ func BenchmarkInfer(b *testing.B) {
 		{"imagenet/batch=32", imagenet, evaluated(cell.ImageNetStem, 48, 14), 32},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			part := min(c.batch, evaluatedAtATime)
-			t := trainer(c.task, c.net, c.batch)
-			n, err := t.build(part, false, nil)
+			p, err := NewParams(c.net, c.task, 1)
 			require.NoError(b, err)
-			require.NoError(b, t.params.Init(1))
-			t.bytes = int64(4 * t.params.Count())
-			require.NoError(b, t.compile(n.scope, vm.Options{Want: gorgonia.Nodes{n.logits}}))
-			machines, err := t.bind()
+			predictor, err := NewPredictor(c.net, c.task, p)
 			require.NoError(b, err)
-			m := machines[0]
-			m.Training, m.UpdateStats = false, false
+			part := predictor.parts[0]
+			if c.batch < part.images {
+				part = predictor.parts[1]
+			}
 			images := randomBatch(c.task, c.batch).X
-			size := len(images) / c.batch * part
-			measure(b, &t.engine, func() {
-				for images := range slices.Chunk(images, size) {
-					require.NoError(b, t.let(n.images, &images[0], images))
-					require.NoError(b, m.RunAll())
+			e := &engine{params: p, bytes: int64(4*p.Count()) + part.machine.Bytes()}
+			measure(b, e, func() {
+				for some := range slices.Chunk(images, len(images)/c.batch*part.images) {
+					copy(predictor.x, some)
+					require.NoError(b, part.machine.RunAll())
 				}
 			})
 		})

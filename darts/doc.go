@@ -40,6 +40,9 @@
 //	...
 //	result, err := darts.Search(ctx, src, task, c)
 //
+// [Train] trains a network of the cells that were found, and a [Predictor] uses
+// it: [NewParams] gives the parameters that trained weights are read into.
+//
 // Runs are reproducible to the bit: what is drawn depends on the seed and on what
 // it is drawn for, and no sum depends on the number of cores or of loader
 // workers.

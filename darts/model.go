@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -55,6 +56,35 @@ func newNetwork(p *ops.Params, task pretext.Task, batch int) (*network, error) {
 	}
 	n.labels, err = ops.Labels(g, "labels", shape...)
 	return n, err
+}
+
+// assemble adds a network with the head and the loss of a task to a new graph, for
+// batches of so many images.
+func assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) (*network, error) {
+	if a == nil || task == nil {
+		return nil, errors.New("the network or the task is nil; give both")
+	}
+	if err := a.Validate(); err != nil {
+		return nil, err
+	}
+	if err := task.Validate(); err != nil {
+		return nil, fmt.Errorf("task %s: %w", task.Name(), err)
+	}
+	n, err := newNetwork(p, task, batch)
+	if err != nil {
+		return nil, err
+	}
+	_, err = n.add(a, task, nil)
+	return n, err
+}
+
+// add adds a network with the head and the loss of a task to the graph.
+func (n *network) add(a cell.Architecture, task pretext.Task, path cell.Path) (*cell.Network, error) {
+	net, err := a.Build(n.scope, n.images, path)
+	if err != nil {
+		return nil, err
+	}
+	return net, n.head(task, net.Out)
 }
 
 // head adds the head and the loss of a task to a feature map.
@@ -370,21 +400,11 @@ func (e *engine) let(n *gorgonia.Node, first, backing any) error {
 func Measure(a cell.Architecture, task pretext.Task) (cell.Complexity, error) {
 	var size cell.Complexity
 	err := ops.Build(func() error {
-		graph := gorgonia.NewGraph()
-		s := ops.NewScope(graph, ops.NewParams())
-		spec := task.Spec()
-		x, err := ops.Images(graph, "images", spec.Inputs, spec.Height, spec.Width, spec.Channels)
+		n, err := assemble(ops.NewParams(), a, task, 1)
 		if err != nil {
 			return err
 		}
-		net, err := a.Build(s, x, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := task.Head(s.Sub("classifier"), net.Out); err != nil {
-			return err
-		}
-		size = cell.Measure(s)
+		size = cell.Measure(n.scope)
 		return nil
 	})
 	if err != nil {

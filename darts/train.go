@@ -267,11 +267,8 @@ func (t *training) build(batch int, learns bool, norm *ops.Norm) (*network, erro
 	if learns && t.c.DropPath > 0 {
 		path = t.path(n)
 	}
-	net, err := t.c.Network.Build(n.scope, n.images, path)
+	net, err := n.add(t.c.Network, t.task, path)
 	if err != nil {
-		return nil, err
-	}
-	if err := n.head(t.task, net.Out); err != nil {
 		return nil, err
 	}
 	if !learns || t.c.Auxiliary == 0 {

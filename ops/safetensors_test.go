@@ -116,10 +116,12 @@ func TestSafetensorsOfPyTorch(t *testing.T) {
 	// Counts of batches and metadata are in files that PyTorch's users make.
 	end := len(data)
 	header["stem.1.num_batches_tracked"] = map[string]any{"dtype": "I64", "shape": []int{}, "data_offsets": []int{end, end + 8}}
+	// So is the auxiliary head of a network that was trained.
+	header["auxiliary_head.classifier.bias"] = map[string]any{"dtype": "F32", "shape": []int{3}, "data_offsets": []int{end + 8, end + 20}}
 	header["__metadata__"] = map[string]any{"format": "pt"}
 	other, err := smallNet(2)
 	require.NoError(t, err)
-	require.NoError(t, other.ReadSafetensors(bytes.NewReader(pack(t, header, append(data, make([]byte, 8)...)))))
+	require.NoError(t, other.ReadSafetensors(bytes.NewReader(pack(t, header, append(data, make([]byte, 20)...)))))
 	assert.Equal(t, values(p), values(other))
 }
 

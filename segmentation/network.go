@@ -34,29 +34,6 @@ func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) 
 	return n.Task.Head(s.Sub("classifier"), net.Out)
 }
 
-// Params returns new parameters of the network with their first values, which the
-// seed tells: what weights are read into (ops.Params.ReadFile).
-func (n Network) Params(seed uint64) (*ops.Params, error) {
-	if err := n.Validate(); err != nil {
-		return nil, err
-	}
-	p := ops.NewParams()
-	err := ops.Build(func() error {
-		g := gorgonia.NewGraph()
-		side := n.padded(1 + n.Body.OutputStride())
-		x, err := ops.Images(g, "images", 1, side, side, 3)
-		if err != nil {
-			return fmt.Errorf("segmentation: %w", err)
-		}
-		_, err = n.Logits(ops.NewScope(g, p), x)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return p, p.Init(seed)
-}
-
 // padded returns the smallest side, not below the given one, of an image whose
 // corners are pixels of the last map: one more than a multiple of the output
 // stride.

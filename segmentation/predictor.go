@@ -67,13 +67,13 @@ type pass struct {
 }
 
 // NewPredictor returns a predictor with these parameters, which must have values
-// (Network.Params, or those of a training).
+// (darts.NewParams, or those of a training).
 func NewPredictor(n Network, p *ops.Params, o Options) (*Predictor, error) {
 	if err := n.Validate(); err != nil {
 		return nil, err
 	}
 	if p == nil || !p.Ready() {
-		return nil, errors.New("segmentation: the parameters have no values; take those of a training, or Network.Params and read weights into them")
+		return nil, errors.New("segmentation: the parameters have no values; take those of a training, or darts.NewParams and read weights into them")
 	}
 	if o.Scales == nil {
 		o.Scales = []float64{1}

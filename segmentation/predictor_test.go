@@ -17,6 +17,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/darts"
 	"unnas/internal/rng"
 	"unnas/ops"
 	"unnas/pretext"
@@ -37,7 +38,7 @@ func street(t testing.TB) (segmentation.Network, *ops.Params) {
 		Task: segmentation.Cityscapes(),
 	}
 	n.Task.ASPP.Channels = 6
-	p, err := n.Params(3)
+	p, err := darts.NewParams(n.Derived, n.Task, 3)
 	require.NoError(t, err)
 	const images, height, width = 4, 65, 97
 	g := gorgonia.NewGraph()
@@ -312,7 +313,7 @@ func TestPredictDense(t *testing.T) {
 			var err error
 			n.Body, err = segmentation.WithStride(whole, stride, reading)
 			require.NoError(t, err)
-			p, err := n.Params(1)
+			p, err := darts.NewParams(n.Derived, n.Task, 1)
 			require.NoError(t, err)
 			assert.Len(t, predict(t, n, p, segmentation.Options{}, img), 60*44)
 		}
@@ -393,9 +394,7 @@ func TestPredictorErrors(t *testing.T) {
 		})
 	}
 	_, err := segmentation.NewPredictor(n, ops.NewParams(), segmentation.Options{})
-	require.ErrorContains(t, err, "segmentation: the parameters have no values; take those of a training, or Network.Params")
-	_, err = segmentation.Network{}.Params(1)
-	require.ErrorContains(t, err, "segmentation: cell: Stem is")
+	require.ErrorContains(t, err, "segmentation: the parameters have no values; take those of a training, or darts.NewParams")
 
 	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
 	require.NoError(t, err)
@@ -459,7 +458,7 @@ func BenchmarkPredict(b *testing.B) {
 	n.Genotype, _ = cell.Published("darts_v2")
 	n.Body = cell.Body{Stem: cell.ImageNetStem, Width: 82, Cells: 12, Reductions: cell.Reductions(12, 1)}
 	n.Task.ASPP = segmentation.EvalASPP(19)
-	p, err := n.Params(1)
+	p, err := darts.NewParams(n.Derived, n.Task, 1)
 	require.NoError(b, err)
 	img := load(b, town{1, 2048, 1024}, 0)
 	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
@@ -491,31 +490,4 @@ func resident() int64 {
 		}
 	}
 	return 0
-}
-
-// A network with weights of one's own labels the pixels of images of any size.
-func ExamplePredictor() {
-	genotype, _ := cell.Published("unnas_cityscapes_rot")
-	body, _ := segmentation.WithStride(cell.DARTS(cell.ImageNetStem, 4, 3).Body, 16, segmentation.AsNormal)
-	network := segmentation.Network{Derived: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: segmentation.Cityscapes()}
-	params, err := network.Params(1)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	// Here params.ReadFile would read the weights of a file.
-	predictor, err := segmentation.NewPredictor(network, params, segmentation.Options{Flip: true})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	images := town{2, 96, 48} // a darts.Source
-	img, _ := images.Load(context.Background(), 0)
-	mask, err := predictor.Predict(img)
-	fmt.Println(len(mask), err)
-	confusion, err := predictor.Evaluate(context.Background(), images)
-	fmt.Println(confusion.Pixels(), err)
-	// Output:
-	// 4608 <nil>
-	// 9024 <nil>
 }
