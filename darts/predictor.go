@@ -138,7 +138,7 @@ func (p *Predictor) run(part part, images []*pretext.Image, first int) ([][]floa
 	}
 	rows := slices.Clone(part.logits.Value().Data().([]float32))
 	for _, v := range rows {
-		if v-v != 0 {
+		if !isFinite(float64(v)) {
 			return nil, errors.New("darts: logits are not finite numbers; the weights are damaged, or their training has diverged")
 		}
 	}
