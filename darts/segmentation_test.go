@@ -189,11 +189,15 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 			require.ErrorContains(t, err, test.want)
 		})
 	}
+	one := c
+	one.MicroBatch = 1 // the head normalises the mean over an image
+	_, err := darts.Train(t.Context(), images, images, task, one)
+	require.ErrorContains(t, err, "aspp5.1: a batch of one value for each channel has no variance; let two images or more go through the network at once")
 	c.Network = cell.NASBenchNetwork{
 		Body: cell.NASBenchBody{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
 		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
-	_, err := darts.Train(t.Context(), images, images, task, c)
+	_, err = darts.Train(t.Context(), images, images, task, c)
 	require.ErrorContains(t, err, "give a cell.Derived")
 }
 

@@ -75,8 +75,8 @@ func TestPublished(t *testing.T) {
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-data", city(t, 2, 8), "-task", "seg", "-epochs", "1", "-batch", "1", "-out", dir}, &out, &out))
-	assert.Contains(t, out.String(), "segmentation: 1 + 1 image, 1 epoch of 1 step, batch 1\n")
+	require.NoError(t, run(t.Context(), []string{"-data", city(t, 4, 8), "-task", "seg", "-epochs", "1", "-batch", "2", "-out", dir}, &out, &out))
+	assert.Contains(t, out.String(), "segmentation: 2 + 2 images, 1 epoch of 1 step, batch 2\n")
 	assert.Contains(t, out.String(), "\nA network of 12 such cells with width 16 has ")
 }
 
