@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"io"
 	"path/filepath"
+	"sync/atomic"
 
 	"unnas/cell"
 	"unnas/darts"
@@ -49,11 +50,11 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	s.StringVar(&s.genotype, "genotype", "unnas_cityscapes_rot", "`name` of published cells")
 	s.IntVar(&s.epochs, "epochs", 40, "passes over the images")
 	s.IntVar(&s.batch, "batch", 8, "images in a step, 2 or more")
-	s.IntVar(&s.size, "size", 97, "side of the views in training, in pixels: one more than a multiple of 16 fits best")
+	s.IntVar(&s.size, "size", 129, "side of the views in training, in pixels: one more than a multiple of 16 fits best")
 	s.IntVar(&s.stride, "stride", 8, "pixels of the image for one of the last map: 16 as published, or 8, which takes more time and sees thinner things")
 	s.IntVar(&s.width, "width", 16, "channels of the first cell")
 	s.IntVar(&s.cells, "cells", 6, "cells of the network")
-	s.IntVar(&s.channels, "channels", 64, "of each branch of the head")
+	s.IntVar(&s.channels, "channels", 32, "of each branch of the head")
 	s.Float64Var(&s.rate, "lr", 0.05, "learning `rate` of the first step")
 	if err := s.Parse(args, help); err != nil {
 		return err
@@ -74,12 +75,37 @@ func open(dir string) (train, held darts.Source, err error) {
 		held, err = dataset.OpenCityscapes(dir, false)
 		return train, held, err
 	}
-	const side = 128
-	if train, err = dataset.NewScenes(2000, side, side, 1); err != nil {
+	const side = 256
+	if train, err = drawn(1000, side, 1); err != nil {
 		return nil, nil, err
 	}
-	held, err = dataset.NewScenes(100, side, side, 2)
+	held, err = drawn(100, side, 2)
 	return train, held, err
+}
+
+// drawn returns n scenes, which are drawn once, as that takes longer than to learn
+// from them.
+func drawn(n, side int, seed uint64) (darts.Source, error) {
+	scenes, err := dataset.NewScenes(n, side, side, seed)
+	return kept{scenes, make([]atomic.Pointer[pretext.Image], n)}, err
+}
+
+// kept is a source that keeps its images in memory.
+type kept struct {
+	darts.Source
+	images []atomic.Pointer[pretext.Image]
+}
+
+// Load returns image i.
+func (k kept) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if img := k.images[i].Load(); img != nil {
+		return img, nil
+	}
+	img, err := k.Source.Load(ctx, i)
+	if err == nil {
+		k.images[i].Store(img)
+	}
+	return img, err
 }
 
 // network returns the network that the flags ask for, for images with so many pixels
@@ -93,7 +119,7 @@ func (s settings) network(short int) (segmentation.Network, error) {
 	task := segmentation.Task{View: pretext.Cityscapes(s.size, short), ASPP: segmentation.EvalASPP(19)}
 	task.ASPP.Channels = s.channels
 	if s.data == "" {
-		task.ASPP.Rates = []int{2, 4, 6} // the maps of small images are small
+		task.ASPP.Rates = []int{2, 4} // the maps of small images are small
 	}
 	return segmentation.Network{Derived: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: task}, err
 }
