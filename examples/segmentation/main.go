@@ -5,11 +5,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image/png"
 	"io"
-	"path/filepath"
 	"sync/atomic"
 
 	"unnas/cell"
@@ -22,8 +20,8 @@ import (
 )
 
 const usage = `Segmentation trains a network to tell the class of every pixel, measures it on whole
-held-out images by the mean intersection over union, and draws some of them: image,
-truth, prediction.
+held-out images by the mean intersection over union, and draws some of them as 0.png
+and on: image, truth, prediction.
 
   go run ./examples/segmentation
         built-in street scenes, a narrow network
@@ -124,7 +122,7 @@ func (s settings) network(short int) (segmentation.Network, error) {
 	return segmentation.Network{Derived: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: task}, err
 }
 
-// train trains the network and keeps it, with its pictures, in a folder.
+// train trains the network and draws what it sees.
 func (s settings) train(ctx context.Context, train, held darts.Source, out io.Writer) error {
 	first, err := train.Load(ctx, 0)
 	if err != nil {
@@ -135,47 +133,25 @@ func (s settings) train(ctx context.Context, train, held darts.Source, out io.Wr
 		return err
 	}
 	c := darts.TrainDARTS(network.Genotype)
-	c.Network, c.Epochs, c.Batch, c.Seed, c.Workers = network.Derived, s.epochs, s.batch, s.Seed, s.Workers
+	c.Network, c.Epochs, c.Batch = network.Derived, s.epochs, s.batch
 	c.LR.Base, c.WeightDecay = s.rate, 1e-4
 	c.Auxiliary, c.DropPath = 0, 0 // an auxiliary head tells one label for an image
-	folder, err := s.Folder(s.Name())
-	if err != nil {
-		return err
-	}
-	printer := program.Printer(out)
-	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
-	c.Folder, c.Recorder = folder, darts.Recorders(printer, board)
-	trained, err := darts.Train(ctx, train, held, network.Task, c)
-	err = errors.Join(err, printer.Close(), board.Close())
-	if trained == nil || trained.Steps == 0 {
-		return errors.Join(err, folder.Discard())
-	}
-	if err == nil {
-		err = show(ctx, network, trained.Params, held, folder)
-	}
-	if err = errors.Join(err, folder.Close()); err != nil {
-		if errors.Is(err, context.Canceled) {
-			fmt.Fprintf(out, "A checkpoint is kept. To go on, repeat the command and add -out %s -resume\n", folder.Dir())
-		}
-		return err
-	}
-	best := trained.Best
-	_, err = fmt.Fprintf(out, "\nThe best mean intersection over union on held-out images was %.1f %%, after epoch %d, with %.1f %% of the pixels right.\nSee %s: the last weights as weights.safetensors, what they see in held-out images as 0.png and on, the run as config.json, metrics.jsonl and tensorboard.\n",
-		100*best.Scores["miou"], best.Epoch, 100*best.Scores["pixels"], folder.Dir())
-	return err
+	return program.Training{
+		Session: program.Session{Name: s.Name(), Options: s.Options},
+		Source:  train, Held: held, Task: network.Task, Config: c,
+		Keep: func(f *darts.Folder, r *darts.Trained) error { return draw(network, r.Params, held, f) },
+	}.Run(ctx, out)
 }
 
-// show keeps the weights, and draws held-out images with truth and prediction.
-func show(ctx context.Context, n segmentation.Network, p *ops.Params, held darts.Source, folder *darts.Folder) error {
-	if err := folder.WriteFile("weights.safetensors", p.WriteSafetensors); err != nil {
-		return err
-	}
+// draw draws held-out images with truth and prediction. That of a training that was
+// stopped is drawn, too.
+func draw(n segmentation.Network, p *ops.Params, held darts.Source, folder *darts.Folder) error {
 	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
 	if err != nil {
 		return err
 	}
 	for i := range min(shown, held.Len()) {
-		img, err := held.Load(ctx, i)
+		img, err := held.Load(context.Background(), i)
 		if err != nil {
 			return err
 		}
