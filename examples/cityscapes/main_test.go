@@ -85,11 +85,11 @@ func TestRun(t *testing.T) {
 func TestTrain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer
-	args := []string{"-data", city(t, 2, 2), "-phase", "train", "-genotype", "unnas_cityscapes_seg", "-width", "4", "-train-epochs", "1", "-train-batch", "2", "-micro-batch", "1", "-out", dir}
+	args := []string{"-data", city(t, 4, 2), "-phase", "train", "-genotype", "unnas_cityscapes_seg", "-width", "4", "-train-epochs", "1", "-train-batch", "4", "-micro-batch", "2", "-out", dir}
 	require.NoError(t, run(t.Context(), args, &out, &out))
 	for _, want := range []string{
-		"batch 2, published 64: the learning rate changes in proportion, to 0.003125\n",
-		"segmentation: 2 + 2 images, 1 epoch of 1 step, batch 2\n", "1 image at once\n",
+		"batch 4, published 64: the learning rate changes in proportion, to 0.00625\n",
+		"segmentation: 4 + 4 images, 1 epoch of 1 step, batch 4\n", "2 images at once\n",
 		"\nlast, epoch 1: miou ", "%, pixels ",
 	} {
 		assert.Contains(t, out.String(), want)
