@@ -105,14 +105,6 @@ done: 1 epoch, 1 image, 0 s
 `, out.String())
 }
 
-func TestPrinterWithoutHeldLoss(t *testing.T) {
-	var out bytes.Buffer
-	e := noEpoch(1)
-	e.TrainLoss, e.TrainAccuracy, e.HeldAccuracy = 2, 0.5, 0.25
-	require.NoError(t, newSteppedClock().printer(&out, false).Record(e))
-	assert.Equal(t, "epoch 1/0    0 s  loss 2.0000  acc  50.0%  held  25.0%\n", out.String())
-}
-
 func TestPrinterTellsHowMemoryIsSpared(t *testing.T) {
 	for want, start := range map[string]Start{
 		"3.0 KiB of memory\n":                                      {MicroBatch: 64},
