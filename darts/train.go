@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -42,9 +44,11 @@ type Trained struct {
 type Examiner interface {
 	pretext.Task
 	// Examine returns what examines a network with the parameters p as they are
-	// then, on all images of a source. The score is what networks are compared by,
-	// higher is better; the scores are all that is to be recorded, by name.
-	Examine(a cell.Architecture, p *ops.Params) (func(ctx context.Context, src pretext.Source) (score float64, scores map[string]float64, err error), error)
+	// then, on all images of held, and the memory in bytes that this takes besides
+	// them. The score is what networks are compared by, higher is better; the scores
+	// are all that is to be recorded, by name. One that is not a number, since what
+	// it measures does not occur, is not recorded, and a warning says so once.
+	Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (score float64, scores map[string]float64, err error), bytes int64, err error)
 }
 
 // Train trains a network with the head of a task on the images of src, and
@@ -53,7 +57,7 @@ type Examiner interface {
 // Equal seeds give equal results, a folder lets a run go on, and errors are as
 // those of Search.
 func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*Trained, error) {
-	t, err := newTraining(src, held, task, c)
+	t, err := newTraining(ctx, src, held, task, c)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +78,8 @@ type training struct {
 	average, averageRunning []float32 // of weights and of running statistics; nil without Average
 
 	held    Source // nil without evaluation
-	exam    func(ctx context.Context, src pretext.Source) (float64, map[string]float64, error)
+	exam    func(ctx context.Context) (float64, map[string]float64, error)
+	missing []string // scores that were not numbers, as has been told
 	images  *loader  // that the network learns from
 	precise *loader  // that precise statistics are of
 	views   *loader  // of the held-out images
@@ -90,7 +95,7 @@ type training struct {
 // can be taken in parts.
 const evaluatedAtATime = 8
 
-func newTraining(src, held Source, task pretext.Task, c TrainConfig) (*training, error) {
+func newTraining(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*training, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -109,7 +114,7 @@ func newTraining(src, held Source, task pretext.Task, c TrainConfig) (*training,
 	}
 	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.atOnce()), result: &Trained{Config: c}}
 	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
-	if err := t.plan(); err != nil {
+	if err := t.plan(ctx); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	if err := t.load(src); err != nil {
@@ -169,7 +174,7 @@ func every(src Source) []int {
 
 // plan builds and plans the networks, draws the first weights and takes the
 // memory.
-func (t *training) plan() error {
+func (t *training) plan(ctx context.Context) error {
 	c, spec := t.c, t.task.Spec()
 	examiner, examines := t.task.(Examiner)
 	var kinds []**vm.Machine
@@ -232,6 +237,13 @@ func (t *training) plan() error {
 	if t.result.Size, err = Measure(c.Network, t.task); err != nil {
 		return err
 	}
+	if t.held != nil && examines {
+		var bytes int64
+		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, t.held); err != nil {
+			return err
+		}
+		t.bytes += bytes
+	}
 	if err := (Config{Batch: c.Batch, MicroBatch: c.MicroBatch, Memory: c.Memory, Recompute: c.Recompute}).refusal(t.planned()); err != nil {
 		return err
 	}
@@ -247,10 +259,7 @@ func (t *training) plan() error {
 		t.average = slices.Clone(t.params.Weights())
 		t.averageRunning = slices.Clone(t.params.Running())
 	}
-	if t.held != nil && examines {
-		t.exam, err = examiner.Examine(c.Network, t.params)
-	}
-	return err
+	return nil
 }
 
 // build builds the network for batches of so many images, with paths to drop and
@@ -393,7 +402,7 @@ func (t *training) finish() error {
 		}
 	}
 	if t.exam != nil {
-		accuracy, scores, err = t.exam(t.ctx, t.held)
+		accuracy, scores, err = t.exam(t.ctx)
 	} else {
 		loss, accuracy, scores, err = t.evaluate()
 	}
@@ -403,12 +412,34 @@ func (t *training) finish() error {
 	if math.IsNaN(accuracy) {
 		return errors.New("darts: the score of the held-out images is not a number; do any of their labels count?")
 	}
+	if err := t.leaveOut(scores); err != nil {
+		return err
+	}
 	e.HeldLoss, e.HeldAccuracy, e.Scores = loss, accuracy, scores
 	t.result.Last = e
 	if t.result.Best.Epoch == 0 || accuracy > t.result.Best.HeldAccuracy {
 		t.result.Best = e
 	}
 	return nil
+}
+
+// leaveOut removes the scores that are not numbers, and tells of each once.
+func (t *training) leaveOut(scores map[string]float64) error {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(scores)) {
+		if !math.IsNaN(scores[name]) {
+			continue
+		}
+		delete(scores, name)
+		if !slices.Contains(t.missing, name) {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	t.missing = append(t.missing, names...)
+	return t.record(Warning{Text: fmt.Sprintf("after epoch %d, what is measured as %s occurs nowhere in the held-out images: no number is recorded", t.epoch+1, strings.Join(names, ", "))})
 }
 
 // evaluate measures the network on the views of the held-out images.
@@ -545,6 +576,8 @@ func (t *training) arrays() []array {
 type trainState struct {
 	Mean [3]float64  `json:"mean"` // its sums
 	Best *evaluation `json:"best,omitempty"`
+	// Missing are the scores that the run has told to be no numbers.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // evaluation holds the figures of an epoch with an evaluation.
@@ -558,7 +591,7 @@ type evaluation struct {
 }
 
 func (t *training) state() any {
-	s := trainState{Mean: t.mean.sums()}
+	s := trainState{Mean: t.mean.sums(), Missing: t.missing}
 	if b := t.result.Best; b.Epoch > 0 {
 		s.Best = &evaluation{b.Epoch, b.TrainLoss, b.TrainAccuracy, nil, b.HeldAccuracy, b.Scores}
 		if !math.IsNaN(b.HeldLoss) {
@@ -574,7 +607,7 @@ func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
 		return nil, err
 	}
 	return func() {
-		t.mean = meanOf(at.Mean)
+		t.mean, t.missing = meanOf(at.Mean), at.Missing
 		if b := at.Best; b != nil {
 			e := noEpoch(b.Epoch)
 			e.TrainLoss, e.TrainAccuracy, e.HeldAccuracy, e.Scores = b.TrainLoss, b.TrainAccuracy, b.HeldAccuracy, b.Scores

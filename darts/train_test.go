@@ -118,7 +118,7 @@ func TestTrainStep(t *testing.T) {
 	c := smallTraining()
 	c.Nesterov, c.Clip, c.Average, c.Epochs = true, 0, 0.75, 1
 	images := stripes{n: 6, fail: -1}
-	run, err := newTraining(images, nil, smallTask(), c)
+	run, err := newTraining(t.Context(), images, nil, smallTask(), c)
 	require.NoError(t, err)
 	before := slices.Clone(run.params.Weights())
 	r, err := run.train(t.Context())
@@ -139,7 +139,7 @@ func TestTrainStep(t *testing.T) {
 func TestPreciseStatistics(t *testing.T) {
 	c := smallTraining()
 	c.PreciseBN, c.Epochs = 13, 1 // two batches of six
-	run, err := newTraining(stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	stem := run.params.Stats()[0]
@@ -191,7 +191,7 @@ func stemMoments(t *training, x []float32) (mean, variance float64) {
 func TestDroppedPaths(t *testing.T) {
 	c := smallTraining()
 	c.DropPath, c.Epochs = 0.4, 4
-	run, err := newTraining(stripes{n: 600, fail: -1}, nil, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, nil, smallTask(), c)
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	for epoch, drop := range []float64{0, 0.1, 0.2, 0.3} {
@@ -222,7 +222,7 @@ func TestDroppedPaths(t *testing.T) {
 func TestAmongFive(t *testing.T) {
 	task := pretext.Classification{View: smallTask().(pretext.Classification).View, Classes: 7}
 	c := smallTraining()
-	run, err := newTraining(stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c)
+	run, err := newTraining(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c)
 	require.NoError(t, err)
 	x := make([]float32, 4*task.Spec().InputLen())
 	r := rng.New(1, "five", 0, 0)
@@ -292,15 +292,15 @@ type examined struct {
 	scores []float64
 }
 
-func (e *examined) Examine(_ cell.Architecture, p *ops.Params) (func(context.Context, pretext.Source) (float64, map[string]float64, error), error) {
-	return func(_ context.Context, src pretext.Source) (float64, map[string]float64, error) {
-		if !p.Ready() || src.Len() != 3 {
+func (e *examined) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (float64, map[string]float64, error), int64, error) {
+	return func(context.Context) (float64, map[string]float64, error) {
+		if !p.Ready() || held.Len() != 3 {
 			return 0, nil, errors.New("examined: other images")
 		}
 		score := e.scores[0]
 		e.scores = e.scores[1:]
 		return score, map[string]float64{"half": score / 2}, nil
-	}, nil
+	}, 0, nil
 }
 
 func TestExaminer(t *testing.T) {

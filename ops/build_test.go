@@ -181,6 +181,21 @@ func TestNormalisationWithoutInit(t *testing.T) {
 	assert.ErrorContains(t, m.RunAll(), "call Params.Init")
 }
 
+// TestNormalisationOfOneValue would, for want of a variance, have a running one that
+// tends to zero, and maps in evaluation that know no bounds.
+func TestNormalisationOfOneValue(t *testing.T) {
+	n := newNet(t)
+	y, err := n.Sub("bn").BatchNorm(n.maps("x", 1, 1, 1, 5), true)
+	require.NoError(t, err)
+	n.init()
+	m, err := ops.NewVM(n.Graph(), y)
+	require.NoError(t, err)
+	require.ErrorContains(t, m.RunAll(), "ops: batch normalisation bn: a batch of one value for each channel has no variance; let two images or more")
+	assert.Equal(t, []float32{1, 1, 1, 1, 1}, n.Params().Stats()[0].Var)
+	m.SetTraining(false)
+	assert.NoError(t, m.RunAll())
+}
+
 // TestAStepAllocatesNothing is about operations of this package.
 func TestAStepAllocatesNothing(t *testing.T) {
 	n := newNet(t)

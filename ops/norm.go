@@ -19,6 +19,8 @@ import (
 // shift "bias". The normalised map takes no memory where all its readers are
 // operations of this package: they form it while they read x. The variance comes
 // from sums of x and x², so its relative error is some 1e-7·(mean/deviation)².
+// A batch of one value for each channel, such as one image behind a global
+// pooling, is an error in training.
 func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
 	name := strings.TrimSuffix(s.prefix, ".")
 	c, err := lastDimension(x)
@@ -158,7 +160,11 @@ func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
 	}
 	m := in[0].Map()
 	if c.Training && c.UpdateStats {
-		k.update(in[1].F, m.Len()/channels)
+		n := m.Len() / channels
+		if n < 2 {
+			return fmt.Errorf("ops: batch normalisation %s: a batch of one value for each channel has no variance; let two images or more go through the network at once, or larger maps", k.stats.Name)
+		}
+		k.update(in[1].F, n)
 	}
 	if out[0].Wanted() {
 		m.A, m.D, m.E = a, d, rest
@@ -170,10 +176,7 @@ func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
 // update moves the running statistics towards those of a batch of n pixels.
 func (k norm) update(moments []float32, n int) {
 	momentum := k.settings.Momentum
-	unbias := 1.0
-	if n > 1 {
-		unbias = float64(n) / float64(n-1)
-	}
+	unbias := float64(n) / float64(n-1)
 	for j := range k.stats.channels {
 		mean := float64(moments[j]) + float64(moments[2*k.stats.channels+j])
 		variance := float64(moments[k.stats.channels+j]) * unbias

@@ -365,12 +365,9 @@ func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*Confusio
 		if err := ctx.Err(); err != nil {
 			return c, err
 		}
-		img, err := src.Load(ctx, i)
+		img, err := load(ctx, src, i)
 		if err != nil {
-			return c, fmt.Errorf("segmentation: image %d: %w", i, err)
-		}
-		if img == nil || img.Mask == nil {
-			return c, fmt.Errorf("segmentation: image %d has no mask of classes; give a data set that has them", i)
+			return c, err
 		}
 		predicted, err := p.Predict(img)
 		if err == nil {
@@ -381,4 +378,16 @@ func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*Confusio
 		}
 	}
 	return c, nil
+}
+
+// load returns an image that has a mask.
+func load(ctx context.Context, src pretext.Source, i int) (*pretext.Image, error) {
+	img, err := src.Load(ctx, i)
+	if err != nil {
+		return nil, fmt.Errorf("segmentation: image %d: %w", i, err)
+	}
+	if img == nil || img.Mask == nil {
+		return nil, fmt.Errorf("segmentation: image %d has no mask of classes; give a data set that has them", i)
+	}
+	return img, nil
 }

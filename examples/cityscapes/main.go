@@ -21,7 +21,7 @@ and gtFine.
         the published search without labels; weeks on two cores
   go run ./examples/cityscapes -data cityscapes -task seg -epochs 4 -batch 2
         a taste of the search with labels, in less memory
-  go run ./examples/cityscapes -data cityscapes -phase train -genotype unnas_cityscapes_rot -micro-batch 1
+  go run ./examples/cityscapes -data cityscapes -phase train -genotype unnas_cityscapes_rot -micro-batch 2
         the published training of cells that the paper found, in less memory; years on two cores
   go run ./examples/cityscapes -data cityscapes -phase train -genotype runs/cityscapes-rotation-1 \
       -width 16 -train-epochs 5 -train-batch 4 -micro-batch 2 -evaluate-every 0

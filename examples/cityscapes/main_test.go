@@ -75,8 +75,8 @@ func TestPublished(t *testing.T) {
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-data", city(t, 2, 8), "-task", "seg", "-epochs", "1", "-batch", "1", "-out", dir}, &out, &out))
-	assert.Contains(t, out.String(), "segmentation: 1 + 1 image, 1 epoch of 1 step, batch 1\n")
+	require.NoError(t, run(t.Context(), []string{"-data", city(t, 4, 8), "-task", "seg", "-epochs", "1", "-batch", "2", "-out", dir}, &out, &out))
+	assert.Contains(t, out.String(), "segmentation: 2 + 2 images, 1 epoch of 1 step, batch 2\n")
 	assert.Contains(t, out.String(), "\nA network of 12 such cells with width 16 has ")
 }
 
@@ -85,11 +85,11 @@ func TestRun(t *testing.T) {
 func TestTrain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer
-	args := []string{"-data", city(t, 2, 2), "-phase", "train", "-genotype", "unnas_cityscapes_seg", "-width", "4", "-train-epochs", "1", "-train-batch", "2", "-micro-batch", "1", "-out", dir}
+	args := []string{"-data", city(t, 4, 2), "-phase", "train", "-genotype", "unnas_cityscapes_seg", "-width", "4", "-train-epochs", "1", "-train-batch", "4", "-micro-batch", "2", "-out", dir}
 	require.NoError(t, run(t.Context(), args, &out, &out))
 	for _, want := range []string{
-		"batch 2, published 64: the learning rate changes in proportion, to 0.003125\n",
-		"segmentation: 2 + 2 images, 1 epoch of 1 step, batch 2\n", "1 image at once\n",
+		"batch 4, published 64: the learning rate changes in proportion, to 0.00625\n",
+		"segmentation: 4 + 4 images, 1 epoch of 1 step, batch 4\n", "2 images at once\n",
 		"\nlast, epoch 1: miou ", "%, pixels ",
 	} {
 		assert.Contains(t, out.String(), want)

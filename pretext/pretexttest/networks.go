@@ -88,8 +88,11 @@ func (n *network) build() error {
 	if err := s.Params().Init(1); err != nil {
 		return err
 	}
-	n.vm, err = ops.NewVM(g, want...)
-	return err
+	if n.vm, err = ops.NewVM(g, want...); err != nil {
+		return err
+	}
+	n.vm.SetTraining(n.batch > 1) // one image may be too few to normalise by
+	return nil
 }
 
 // run runs the network on samples, and with some or all of the labels ignored.

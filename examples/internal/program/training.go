@@ -19,6 +19,9 @@ type Training struct {
 	Source, Held darts.Source // images to learn from, and to evaluate on
 	Task         pretext.Task
 	Config       darts.TrainConfig // Seed and Workers are those of the Options
+
+	// Keep, unless nil, writes more of what was trained to the folder.
+	Keep func(*darts.Folder, *darts.Trained) error
 }
 
 // Run runs the training, prints what happens, and keeps it in a folder, which is
@@ -38,8 +41,13 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 		}
 		return outcome{
 			steps: r.Steps,
-			save:  func(f *darts.Folder) error { return f.SaveTrained(r) },
-			show:  func(out io.Writer, dir string, stopped bool) error { return t.show(out, r, dir, stopped) },
+			save: func(f *darts.Folder) error {
+				if err := f.SaveTrained(r); err != nil || t.Keep == nil {
+					return err
+				}
+				return t.Keep(f, r)
+			},
+			show: func(out io.Writer, dir string, stopped bool) error { return t.show(out, r, dir, stopped) },
 		}, err
 	})
 }

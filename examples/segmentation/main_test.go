@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/darts/dataset"
+)
+
+// city makes a Cityscapes of a few small scenes.
+func city(t *testing.T) string {
+	root := t.TempDir()
+	for split, n := range map[string]int{"train": 6, "val": 3} {
+		scenes, err := dataset.NewScenes(n, 64, 48, uint64(n))
+		require.NoError(t, err)
+		for i := range n {
+			img, err := scenes.Load(t.Context(), i)
+			require.NoError(t, err)
+			size := image.Rect(0, 0, img.Width, img.Height)
+			photo, mask := image.NewRGBA(size), &image.Gray{Pix: img.Mask, Stride: img.Width, Rect: size}
+			for p := range img.Mask {
+				photo.SetRGBA(p%img.Width, p/img.Width, color.RGBA{img.Pix[3*p], img.Pix[3*p+1], img.Pix[3*p+2], 255})
+			}
+			for name, picture := range map[string]image.Image{
+				filepath.Join("leftImg8bit", split, "ulm", fmt.Sprintf("ulm_%06d_000000_leftImg8bit.png", i)):     photo,
+				filepath.Join("gtFine", split, "ulm", fmt.Sprintf("ulm_%06d_000000_gtFine_labelTrainIds.png", i)): mask,
+			} {
+				var b bytes.Buffer
+				require.NoError(t, png.Encode(&b, picture))
+				require.NoError(t, os.MkdirAll(filepath.Join(root, filepath.Dir(name)), 0o755))
+				require.NoError(t, os.WriteFile(filepath.Join(root, name), b.Bytes(), 0o644))
+			}
+		}
+	}
+	return root
+}
+
+// small are flags for a training that takes a second.
+func small(more ...string) []string {
+	return append([]string{"-epochs", "2", "-batch", "3", "-size", "33", "-width", "2", "-cells", "3", "-channels", "4"}, more...)
+}
+
+func TestRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	root := city(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	require.ErrorIs(t, run(ctx, small("-data", root, "-out", dir), &out, &out), context.Canceled)
+	assert.NoDirExists(t, dir)
+	for _, args := range [][]string{{"-out", dir}, {"-out", dir, "-resume"}} {
+		out.Reset()
+		require.NoError(t, run(t.Context(), small(append(args, "-data", root)...), &out, &out))
+		assert.Contains(t, out.String(), "segmentation: 6 + 3 images, 2 epochs of 2 steps, batch 3")
+		assert.Regexp(t, `best, epoch [12]: miou \d+\.[1-9]%, pixels `, out.String())
+	}
+	for i := range 3 {
+		f, err := os.Open(filepath.Join(dir, fmt.Sprintf("%d.png", i)))
+		require.NoError(t, err)
+		picture, err := png.Decode(f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		assert.Equal(t, image.Pt(3*64, 48), picture.Bounds().Size())
+	}
+	assert.FileExists(t, filepath.Join(dir, "weights.safetensors"))
+}
+
+// TestScenes opens what needs no files, and has it drawn once.
+func TestScenes(t *testing.T) {
+	train, held, err := open("")
+	require.NoError(t, err)
+	assert.Equal(t, []int{1000, 100}, []int{train.Len(), held.Len()})
+	first, err := train.Load(t.Context(), 7)
+	require.NoError(t, err)
+	again, err := train.Load(t.Context(), 7)
+	require.NoError(t, err)
+	assert.Same(t, first, again)
+	other, err := held.Load(t.Context(), 7)
+	require.NoError(t, err)
+	assert.NotEqual(t, first.Pix, other.Pix)
+}
+
+func TestRunRefuses(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-genotype", "darts_v3"}, `no published cells are named "darts_v3", but ["`},
+		{[]string{"-stride", "5"}, "segmentation: output stride 5, and the body can have [32 16 8]"},
+		{[]string{"-data", "nowhere"}, "nowhere"},
+		{[]string{"-batch", "0"}, "darts: Batch is 0"},
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		var out bytes.Buffer
+		require.ErrorContains(t, run(t.Context(), append(test.args, "-out", dir), &out, &out), test.want)
+		assert.NoDirExists(t, dir)
+	}
+}
