@@ -1,16 +1,18 @@
 """The networks that are measured, in PyTorch, as its users would write them."""
+import functools
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from operations import NAMES, Halve, adapt, candidate, conv_norm_relu, norm, operation
 
-# The cells darts_v2, of package cell: operations and the nodes that they read.
-NORMAL = [
+# The cells darts_v2, of package cell, normal and reduction: operations and the
+# nodes that they read.
+DARTS_V2 = [
     ("sep_conv_3x3", 0), ("sep_conv_3x3", 1), ("sep_conv_3x3", 0), ("sep_conv_3x3", 1),
     ("sep_conv_3x3", 1), ("skip_connect", 0), ("skip_connect", 0), ("dil_conv_3x3", 2),
-]
-REDUCE = [
+], [
     ("max_pool_3x3", 0), ("max_pool_3x3", 1), ("skip_connect", 2), ("max_pool_3x3", 1),
     ("max_pool_3x3", 0), ("skip_connect", 2), ("skip_connect", 2), ("max_pool_3x3", 1),
 ]
@@ -109,9 +111,9 @@ class MixedCell(Cell):
 
 
 class DerivedCell(Cell):
-    def __init__(self, before, previous, channels, reduces, after_reduction):
+    def __init__(self, edges, before, previous, channels, reduces, after_reduction):
         super().__init__(before, previous, channels, reduces, after_reduction, True)
-        edges = REDUCE if reduces else NORMAL
+        edges = edges[reduces]
         self.sources = [node for _, node in edges]
         self.ops = nn.ModuleList(
             operation(name, channels, 2 if reduces and node < 2 else 1, True) for name, node in edges
@@ -180,8 +182,8 @@ class Auxiliary(nn.Module):
 class Evaluated(Stack):
     """The network of a genotype. It returns the logits of its auxiliary head, too, if it has one."""
 
-    def __init__(self, stem, width, cells, classes, auxiliary):
-        super().__init__(DerivedCell, stem, width, cells, thirds(cells))
+    def __init__(self, stem, width, cells, classes, auxiliary, edges=DARTS_V2):
+        super().__init__(functools.partial(DerivedCell, edges), stem, width, cells, thirds(cells))
         self.middle = thirds(cells)[1]
         self.auxiliary = Auxiliary(stem, 16 * width, classes) if auxiliary else None
         self.head = Classifier(self.channels, classes)
