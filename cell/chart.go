@@ -61,7 +61,7 @@ func newPlan(opWidth float64, cells ...[]Edge) *plan {
 		p.lines = append(p.lines, y)
 		y -= chartOpGap + float64(float64(max(labels[n], 1))*(chartOp+chartOpGap))
 	}
-	p.height = chartHigh/2 - p.lines[p.nodes-1]
+	p.height = chartOp/2 - p.lines[p.nodes-1]
 	for n := range p.lines {
 		p.lines[n] += p.height
 	}
@@ -103,7 +103,7 @@ func (p *plan) nodeBox(n int) vg.Rectangle {
 		return rectangle(left, left+chartNode, p.lines[n], chartHigh)
 	}
 	top, bottom := p.lines[inputs], p.lines[p.nodes-1]
-	return rectangle(p.width-chartEnd, p.width, (top+bottom)/2, top-bottom+chartHigh)
+	return rectangle(p.width-chartEnd, p.width, (top+bottom)/2, top-bottom+chartOp)
 }
 
 // tap returns the way from the line of the input of edge i to its label.
@@ -151,7 +151,7 @@ type chart struct {
 
 func (ch chart) draw(c vg.Canvas, f faces) {
 	c.SetColor(ink)
-	c.FillString(f.plain, vg.Point{Y: chartHigh/2 - vg.Length(0.34*chartText)}, ch.name)
+	c.FillString(f.plain, vg.Point{Y: chartOp/2 - vg.Length(0.34*chartText)}, ch.name)
 	for n := range ch.nodes {
 		x, used := ch.end(ch.edges, ch.concat, n)
 		if !used {

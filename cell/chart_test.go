@@ -23,24 +23,24 @@ var small = []Edge{{"a", 0}, {"b", 0}, {"c", 1}, {"d", 2}, {"e", 3}, {"f", 2}}
 func TestPlan(t *testing.T) {
 	p := newPlan(30, small)
 	// Below the line of input 0 are two labels of 11 points with 4 between, and one
-	// below each other line; the first lies 5.5 below the top, the last 4.5 above the
+	// below each other line; the first lies 5.5 below the top, the last 5.5 above the
 	// bottom.
-	assert.Equal(t, []float64{4.5 + 19*3 + 34, 4.5 + 19*3, 4.5 + 19*2, 4.5 + 19, 4.5}, p.lines)
-	assert.Equal(t, 4.5+19*3+34+5.5, p.height)
+	assert.Equal(t, []float64{5.5 + 19*3 + 34, 5.5 + 19*3, 5.5 + 19*2, 5.5 + 19, 5.5}, p.lines)
+	assert.Equal(t, 5.5+19*3+34+5.5, p.height)
 	// Inputs of 20 points, then columns of 5 + 30 + 4 + 11 + 4.
 	assert.Equal(t, []float64{24, 78, 132}, []float64{p.column(2), p.column(3), p.column(4)})
 	assert.Equal(t, 24.0+3*54+4+20, p.width)
 	box := func(x0, y0, x1, y1 vg.Length) vg.Rectangle {
 		return vg.Rectangle{Min: vg.Point{X: x0, Y: y0}, Max: vg.Point{X: x1, Y: y1}}
 	}
-	assert.Equal(t, box(29, 80.5, 59, 91.5), p.opBox(small, 0))
-	assert.Equal(t, box(29, 65.5, 59, 76.5), p.opBox(small, 1), "below the other one")
-	assert.Equal(t, box(83, 46.5, 113, 57.5), p.opBox(small, 2))
-	assert.Equal(t, box(63, 38, 74, 47), p.nodeBox(2))
-	assert.Equal(t, box(190, 0, 210, 47), p.nodeBox(5), "the output, beside all nodes")
-	assert.Equal(t, []vg.Point{{X: 24, Y: 95.5}, {X: 24, Y: 71}, {X: 29, Y: 71}}, p.tap(small, 1))
-	assert.Equal(t, []vg.Point{{X: 59, Y: 86}, {X: 71, Y: 86}, {X: 71, Y: 47}}, p.trunk(small, 0))
-	assert.Equal(t, []vg.Point{{X: 59, Y: 71}, {X: 66, Y: 71}, {X: 66, Y: 47}}, p.trunk(small, 1), "left of that from above")
+	assert.Equal(t, box(29, 81.5, 59, 92.5), p.opBox(small, 0))
+	assert.Equal(t, box(29, 66.5, 59, 77.5), p.opBox(small, 1), "below the other one")
+	assert.Equal(t, box(83, 47.5, 113, 58.5), p.opBox(small, 2))
+	assert.Equal(t, box(63, 39, 74, 48), p.nodeBox(2))
+	assert.Equal(t, box(190, 0, 210, 49), p.nodeBox(5), "the output, beside all nodes")
+	assert.Equal(t, []vg.Point{{X: 24, Y: 96.5}, {X: 24, Y: 72}, {X: 29, Y: 72}}, p.tap(small, 1))
+	assert.Equal(t, []vg.Point{{X: 59, Y: 87}, {X: 71, Y: 87}, {X: 71, Y: 48}}, p.trunk(small, 0))
+	assert.Equal(t, []vg.Point{{X: 59, Y: 72}, {X: 66, Y: 72}, {X: 66, Y: 48}}, p.trunk(small, 1), "left of that from above")
 	for n, want := range []float64{24, 78, 190, 132, 190} {
 		x, used := p.end(small, []int{2, 4}, n)
 		assert.True(t, used)

@@ -39,7 +39,7 @@ func (e Evolution) WriteGIF(w io.Writer) error {
 		frames := make([]picture.Drawing, len(rows))
 		for i := range rows {
 			frame := *all
-			frame.rows = rows[i : i+1]
+			frame.rows, frame.heights = rows[i:i+1], all.heights[i:i+1]
 			frames[i] = &frame
 		}
 		err = picture.GIF(w, frames, 600*time.Millisecond, 3*time.Second)

@@ -116,12 +116,14 @@ const (
 // A table is a drawing of rows of pairs.
 type table struct {
 	faces
-	rows          [][]block
-	beside        bool // rather than below each other stand the cells of a pair
-	title         bool
-	width, height vg.Length // of a block
-	columns       int
-	legend        [][]entry
+	rows    [][]block
+	beside  bool        // rather than below each other stand the cells of a pair
+	title   bool        // whether any has one
+	width   vg.Length   // of a block
+	heights []vg.Length // of the blocks of each row
+	columns int
+	legend  [][]entry
+	widest  vg.Length // width of the widest entry
 }
 
 // A block is a pair that is drawn.
@@ -174,13 +176,13 @@ func labelWidth(pairs []Pair) float64 {
 	return float64(widest) + 2*chartPad
 }
 
-// layTable gives all blocks the same room, and adds a legend of the families that
+// layTable gives all blocks the same width, those of a row the same height, and adds a legend of the families that
 // they use.
 func layTable(rows [][]block, beside bool) *table {
-	t := &table{faces: chartFaces(), rows: rows, beside: beside}
+	t := &table{faces: chartFaces(), rows: rows, beside: beside, heights: make([]vg.Length, len(rows))}
 	used := map[string]bool{} // short names
 	fresh := false
-	for _, row := range rows {
+	for i, row := range rows {
 		t.columns = max(t.columns, len(row))
 		for _, b := range row {
 			t.title = t.title || b.title != ""
@@ -191,7 +193,7 @@ func layTable(rows [][]block, beside bool) *table {
 				w = vg.Length(normal.width + tableGap + reduction.width)
 				h = vg.Length(max(normal.height, reduction.height))
 			}
-			t.width, t.height = max(t.width, w, t.bold.Width(b.title)), max(t.height, h)
+			t.width, t.heights[i] = max(t.width, w, t.bold.Width(b.title)), max(t.heights[i], h)
 			for _, ch := range b.cells {
 				for _, e := range ch.edges {
 					name, _ := family(e.Op)
@@ -200,9 +202,6 @@ func layTable(rows [][]block, beside bool) *table {
 				fresh = fresh || slices.Contains(ch.fresh, true)
 			}
 		}
-	}
-	if t.title {
-		t.height += tableSpace
 	}
 	var entries []entry
 	for _, f := range families {
@@ -219,12 +218,18 @@ func layTable(rows [][]block, beside bool) *table {
 
 // explain breaks the entries of the legend into lines.
 func (t *table) explain(entries []entry) {
+	widths := make([]vg.Length, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		e.width = t.plain.Width(e.label) + 2*chartPad
+		widths[i] = e.width + chartGap + t.plain.Width(e.text)
+		t.widest = max(t.widest, widths[i])
+	}
 	room, _ := t.Size()
 	room -= 2 * margin
 	var left vg.Length
-	for _, e := range entries {
-		e.width = t.plain.Width(e.label) + 2*chartPad
-		width := e.width + chartGap + t.plain.Width(e.text)
+	for i, e := range entries {
+		width := widths[i]
 		if len(t.legend) == 0 || left < width {
 			t.legend = append(t.legend, nil)
 			left = room
@@ -237,24 +242,38 @@ func (t *table) explain(entries []entry) {
 
 // Size returns the size of the drawing.
 func (t *table) Size() (width, height vg.Length) {
-	side := func(blocks int, size vg.Length) vg.Length {
-		return vg.Length(vg.Length(blocks)*(size+tablePad)) - tablePad + 2*margin
+	width = vg.Length(vg.Length(t.columns)*(t.width+tablePad)) - tablePad
+	for i := range t.rows {
+		height += t.rowHeight(i)
 	}
-	width, height = side(t.columns, t.width), side(len(t.rows), t.height)
+	width, height = max(width, t.widest)+2*margin, height-tablePad+2*margin
 	if len(t.legend) > 0 {
 		height += tableGap - chartGap + vg.Length(vg.Length(len(t.legend))*tableLegend)
 	}
 	return width, height
 }
 
+// rowHeight returns the height of a row with the gap below it. Rows without pairs
+// are left out.
+func (t *table) rowHeight(i int) vg.Length {
+	switch {
+	case len(t.rows[i]) == 0:
+		return 0
+	case t.title:
+		return t.heights[i] + tableSpace + tablePad
+	}
+	return t.heights[i] + tablePad
+}
+
 // Draw draws it.
 func (t *table) Draw(c vg.Canvas) {
 	_, height := t.Size()
+	top := height - margin
 	for i, row := range t.rows {
-		top := height - margin - vg.Length(vg.Length(i)*(t.height+tablePad))
 		for k, b := range row {
 			t.drawBlock(c, vg.Point{X: margin + vg.Length(vg.Length(k)*(t.width+tablePad)), Y: top}, b)
 		}
+		top -= t.rowHeight(i)
 	}
 	for i, line := range t.legend {
 		x := vg.Length(margin)

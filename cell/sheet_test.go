@@ -206,7 +206,7 @@ func ExamplePair() {
 	}
 	fmt.Println(img.Bounds().Dx(), "×", img.Bounds().Dy(), "pixels")
 	// Output:
-	// 1519 × 414 pixels
+	// 1519 × 417 pixels
 }
 
 func ExampleSheet() {
