@@ -30,4 +30,8 @@
 //
 //	p := cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}
 //	err := p.WriteSVG(file)
+//
+// A [Pair] draws both cells of a genotype, in a form that makes those of several
+// searches easy to compare; a [Sheet] has many pairs, and an [Evolution] those of one
+// search as it goes on, also as an animation.
 package cell

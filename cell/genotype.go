@@ -67,14 +67,21 @@ func (g Genotype) Nodes() int { return len(g.Normal) / edgesPerNode }
 // numbers of nodes. Operation names consist of letters, digits, '_', '-' and
 // '.'; where known is not nil it must also accept each of them.
 func (g Genotype) Validate(known func(op string) bool) error {
+	if err := g.validate(known); err != nil {
+		return fmt.Errorf("cell: %w", err)
+	}
+	return nil
+}
+
+func (g Genotype) validate(known func(op string) bool) error {
 	if err := validate(g.Normal, g.NormalConcat, known); err != nil {
-		return fmt.Errorf("cell: normal %w", err)
+		return fmt.Errorf("normal %w", err)
 	}
 	if err := validate(g.Reduce, g.ReduceConcat, known); err != nil {
-		return fmt.Errorf("cell: reduce %w", err)
+		return fmt.Errorf("reduce %w", err)
 	}
 	if len(g.Normal) != len(g.Reduce) {
-		return fmt.Errorf("cell: normal has %d nodes and reduce %d: both need the same number",
+		return fmt.Errorf("normal has %d nodes and reduce %d: both need the same number",
 			len(g.Normal)/edgesPerNode, len(g.Reduce)/edgesPerNode)
 	}
 	return nil

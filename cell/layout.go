@@ -371,7 +371,7 @@ func (l *layout) assignWidths() {
 		}
 		width := endWidth
 		if i > 0 {
-			c.left = l.columns[i-1].right + min(minGap+gapSlope*climb, maxGap)
+			c.left = l.columns[i-1].right + min(minGap+float64(gapSlope*climb), maxGap)
 			if i < len(l.columns)-1 {
 				width = l.opWidth + arrow + nodeWidth
 			}

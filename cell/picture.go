@@ -34,26 +34,23 @@ type Picture struct {
 // WriteSVG writes the picture as an SVG image whose text can be selected and
 // searched. It fails if the cell is invalid (see [Genotype.Validate]), if the
 // title has characters that cannot be printed, or if writing to w does.
-func (p Picture) WriteSVG(w io.Writer) error {
-	d, err := p.drawing()
-	if err != nil {
-		return err
-	}
-	if err := picture.SVG(w, d); err != nil {
-		return fmt.Errorf("cell: picture: %w", err)
-	}
-	return nil
-}
+func (p Picture) WriteSVG(w io.Writer) error { return p.write(w, picture.SVG) }
 
 // WritePNG writes the picture as a PNG image with 200 pixels per inch on a white
 // ground. It fails as WriteSVG does, and if the image would have more than 2²⁵
 // pixels; a published cell has about a million.
-func (p Picture) WritePNG(w io.Writer) error {
+func (p Picture) WritePNG(w io.Writer) error { return p.write(w, picture.PNG) }
+
+// WritePDF writes the picture as a PDF document of one page, which has the size of
+// the picture. It fails as WriteSVG does.
+func (p Picture) WritePDF(w io.Writer) error { return p.write(w, picture.PDF) }
+
+func (p Picture) write(w io.Writer, format func(io.Writer, picture.Drawing) error) error {
 	d, err := p.drawing()
 	if err != nil {
 		return err
 	}
-	if err := picture.PNG(w, d); err != nil {
+	if err := format(w, d); err != nil {
 		return fmt.Errorf("cell: picture: %w", err)
 	}
 	return nil
@@ -63,8 +60,15 @@ func (p Picture) validate() error {
 	if err := validate(p.Edges, p.Concat, nil); err != nil {
 		return fmt.Errorf("cell: picture: the cell %w", err)
 	}
-	if !utf8.ValidString(p.Title) || strings.ContainsFunc(p.Title, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return fmt.Errorf("cell: picture: title %.60q: want characters that can be printed", p.Title)
+	if err := validateTitle(p.Title); err != nil {
+		return fmt.Errorf("cell: picture: %w", err)
+	}
+	return nil
+}
+
+func validateTitle(title string) error {
+	if !utf8.ValidString(title) || strings.ContainsFunc(title, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("title %.60q: want characters that can be printed", title)
 	}
 	return nil
 }
@@ -90,14 +94,19 @@ var (
 	grey  = color.NRGBA{0x99, 0x99, 0x99, 0xff}
 )
 
-// colour returns the colour of an operation's family: its name without sizes,
-// like sep_conv of sep_conv_3x3. A name of no known family gets one more colour.
-func colour(op string) color.NRGBA {
-	family := op
+// family returns the name of an operation without sizes, like sep_conv of
+// sep_conv_3x3, and the sizes.
+func family(op string) (name, sizes string) {
 	if i := strings.IndexAny(op, "0123456789"); i >= 0 {
-		family = strings.TrimRight(op[:i], "_")
+		return strings.TrimRight(op[:i], "_"), op[i:]
 	}
-	switch family {
+	return op, ""
+}
+
+// colour returns the colour of an operation's family. One of no known family gets
+// one more colour.
+func colour(op string) color.NRGBA {
+	switch name, _ := family(op); name {
 	case "sep_conv":
 		return picture.Blue
 	case "dil_conv", "dil_sep_conv":
@@ -118,22 +127,24 @@ func colour(op string) color.NRGBA {
 type drawing struct {
 	Picture
 	*layout
-	plain, bold, small font.Face
+	faces
+}
+
+// faces are the fonts of a drawing, of several sizes.
+type faces struct{ plain, bold, small font.Face }
+
+func newFaces(plain, bold, small vg.Length) faces {
+	fonts := font.NewCache(liberation.Collection())
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	heavy := font.Font{Typeface: "Liberation", Variant: "Sans", Weight: xfont.WeightBold}
+	return faces{fonts.Lookup(sans, plain), fonts.Lookup(heavy, bold), fonts.Lookup(sans, small)}
 }
 
 func (p Picture) drawing() (*drawing, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	fonts := font.NewCache(liberation.Collection())
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	heavy := font.Font{Typeface: "Liberation", Variant: "Sans", Weight: xfont.WeightBold}
-	d := &drawing{
-		Picture: p,
-		plain:   fonts.Lookup(sans, textSize),
-		bold:    fonts.Lookup(heavy, titleSize),
-		small:   fonts.Lookup(sans, indexSize),
-	}
+	d := &drawing{Picture: p, faces: newFaces(textSize, titleSize, indexSize)}
 	var widest vg.Length
 	for _, e := range p.Edges {
 		widest = max(widest, d.plain.Width(e.Op))
@@ -168,35 +179,36 @@ func (d *drawing) Draw(c vg.Canvas) {
 		}
 	}
 	for i, e := range d.Edges {
-		drawBox(c, d.opBox(i), tint(colour(e.Op)), colour(e.Op))
+		drawBox(c, d.opBox(i), tint(colour(e.Op)), colour(e.Op), thinWidth)
 		d.drawText(c, d.opBox(i), e.Op, "")
 	}
 	for n := range d.nodes {
 		switch {
 		case n < inputs:
-			drawBox(c, d.nodeBox(n), pale, ink)
+			drawBox(c, d.nodeBox(n), pale, ink, thinWidth)
 			d.drawText(c, d.nodeBox(n), "c", fmt.Sprintf("k−%d", inputs-n))
 		case n < len(d.nodes)-1:
-			drawBox(c, d.nodeBox(n), paper, ink)
+			drawBox(c, d.nodeBox(n), paper, ink, thinWidth)
 			d.drawText(c, d.nodeBox(n), strconv.Itoa(n-inputs), "")
 		default:
-			drawBox(c, d.nodeBox(n), pale, ink)
+			drawBox(c, d.nodeBox(n), pale, ink, thinWidth)
 			d.drawText(c, d.nodeBox(n), "c", "k")
 		}
 	}
 }
 
 // drawText centres a text with an index in a box.
-func (d *drawing) drawText(c vg.Canvas, box vg.Rectangle, text, index string) {
-	width := d.plain.Width(text) + d.small.Width(index)
+func (f faces) drawText(c vg.Canvas, box vg.Rectangle, text, index string) {
+	size := f.plain.Font.Size
+	width := f.plain.Width(text) + f.small.Width(index)
 	at := vg.Point{
 		X: (box.Min.X + box.Max.X - width) / 2,
-		Y: (box.Min.Y+box.Max.Y)/2 - 0.34*textSize, // half of the height of a capital
+		Y: (box.Min.Y+box.Max.Y)/2 - vg.Length(0.34*size), // half of the height of a capital
 	}
 	c.SetColor(ink)
-	c.FillString(d.plain, at, text)
+	c.FillString(f.plain, at, text)
 	if index != "" {
-		c.FillString(d.small, vg.Point{X: at.X + d.plain.Width(text), Y: at.Y - 0.25*textSize}, index)
+		c.FillString(f.small, vg.Point{X: at.X + f.plain.Width(text), Y: at.Y - vg.Length(0.25*size)}, index)
 	}
 }
 
@@ -217,7 +229,7 @@ func drawArrow(c vg.Canvas, path vg.Path, colour color.Color, width vg.Length) {
 }
 
 // drawBox draws a box with round corners.
-func drawBox(c vg.Canvas, box vg.Rectangle, fill, frame color.Color) {
+func drawBox(c vg.Canvas, box vg.Rectangle, fill, frame color.Color, width vg.Length) {
 	lo, hi := box.Min, box.Max
 	at := func(x, y vg.Length) vg.Point { return vg.Point{X: x, Y: y} }
 	var path vg.Path
@@ -234,7 +246,7 @@ func drawBox(c vg.Canvas, box vg.Rectangle, fill, frame color.Color) {
 	c.SetColor(fill)
 	c.Fill(path)
 	c.SetColor(frame)
-	c.SetLineWidth(thinWidth)
+	c.SetLineWidth(width)
 	c.Stroke(path)
 }
 

@@ -105,6 +105,7 @@ func ExampleNewFolder() {
 	}
 	// Output:
 	// <nil> <nil>
+	// cells.svg
 	// genotype.json
 	// metrics.jsonl
 	// normal.svg

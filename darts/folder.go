@@ -23,6 +23,8 @@ const (
 	genotypeFile = "genotype.json" // the cells that were found
 	normalFile   = "normal.svg"    // pictures of them
 	reduceFile   = "reduce.svg"
+	cellsFile    = "cells.svg"           // both in a compact form
+	growthFile   = "evolution.gif"       // how they changed from epoch to epoch
 	weightsFile  = "weights.safetensors" // the supernet with its alphas, or the network that was trained
 
 	checkpointFile = "checkpoint-%d" // the state after so many steps
@@ -31,7 +33,8 @@ const (
 
 // Folder keeps a run in a folder: config.json, metrics.jsonl and checkpoints
 // while it goes on, and, by Save or SaveTrained, genotype.json, normal.svg,
-// reduce.svg and weights.safetensors. Set it in the Config of the run. Runs of equal seeds write
+// reduce.svg, cells.svg and weights.safetensors; of a search of several epochs also
+// evolution.gif. Set it in the Config of the run. Runs of equal seeds write
 // equal bytes, but for the times in checkpoints. One program at a time can write
 // to a folder: it is locked from NewFolder or OpenFolder to Close or Discard, and
 // the lock ends with the program, however that ends.
@@ -141,9 +144,58 @@ func (f *Folder) record(e Event) error {
 	return nil
 }
 
-// Save writes the cells that a search has found, and the parameters of the
-// supernet, if the result has them, as Params.WriteSafetensors does.
-func (f *Folder) Save(r *Result) error { return f.save(r.Params, &r.Genotype) }
+// Save writes the cells that a search has found, pictures of them (cell.Picture,
+// cell.Pair and, of the epochs in metrics.jsonl, cell.Evolution), and the parameters
+// of the supernet, if the result has them, as Params.WriteSafetensors does.
+func (f *Folder) Save(r *Result) error {
+	err := f.save(r.Params, &r.Genotype)
+	e, fault := f.evolution()
+	if fault == nil && len(e) > 1 {
+		fault = f.write(growthFile, e.WriteGIF)
+	}
+	return errors.Join(err, fault)
+}
+
+// maxFrames is how many epochs an animation shows at most; of more, it leaves out
+// some at equal distances.
+const maxFrames = 50
+
+// evolution returns the cells after the epochs so far.
+func (f *Folder) evolution() (cell.Evolution, error) {
+	metrics, err := os.Open(filepath.Join(f.dir, metricsFile))
+	if err != nil {
+		return nil, f.fault(err)
+	}
+	defer metrics.Close()
+	var all cell.Evolution
+	for lines := json.NewDecoder(metrics); ; {
+		var e struct {
+			Event, Genotype string
+			Epoch           int
+		}
+		if err := lines.Decode(&e); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, f.fault(fmt.Errorf("%s: %w", metricsFile, err))
+		}
+		if e.Event != (Epoch{}).event() || e.Genotype == "" {
+			continue
+		}
+		g, err := cell.ParseGenotype(e.Genotype)
+		if err != nil {
+			return nil, f.fault(fmt.Errorf("%s: epoch %d: %w", metricsFile, e.Epoch, err))
+		}
+		all = append(all, cell.Pair{Title: fmt.Sprintf("epoch %d", e.Epoch), Genotype: g})
+	}
+	stride := (len(all) + maxFrames - 1) / maxFrames
+	var some cell.Evolution
+	for i, p := range all {
+		if (len(all)-1-i)%stride == 0 {
+			some = append(some, p)
+		}
+	}
+	return some, nil
+}
 
 // SaveTrained writes the parameters of a network that was trained, as Save does,
 // and its cells, if it is a cell.Derived.
@@ -168,6 +220,7 @@ func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
 		f.write(genotypeFile, func(w io.Writer) error { return indented(w, g) }),
 		f.write(normalFile, cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}.WriteSVG),
 		f.write(reduceFile, cell.Picture{Title: "reduction cell", Edges: g.Reduce, Concat: g.ReduceConcat}.WriteSVG),
+		f.write(cellsFile, cell.Pair{Genotype: *g}.WriteSVG),
 	)
 }
 

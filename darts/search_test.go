@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"image/gif"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -116,7 +117,7 @@ func TestSearchIsReproducible(t *testing.T) {
 		require.NoError(t, folder.Close())
 		runtime.GOMAXPROCS(previous)
 		got := contents(t, dir)
-		require.Len(t, got, 9, "three checkpoints among them")
+		require.Len(t, got, 11, "three checkpoints among them")
 		if want == nil {
 			want = got
 		}
@@ -305,6 +306,50 @@ func TestFolderWriteFile(t *testing.T) {
 	assert.FileExists(t, filepath.Join(dir, "own.txt"), "the old one stays")
 	require.NoError(t, f.Discard())
 	assert.NoDirExists(t, dir)
+}
+
+func TestFolderEvolution(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	save := func(epochs int) (*Folder, error) {
+		f, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, f.Close()) })
+		require.NoError(t, f.record(Start{Config: smallConfig()}))
+		for i := range epochs {
+			require.NoError(t, f.record(Step{Epoch: i + 1, Loss: math.NaN()}))
+			require.NoError(t, f.record(Epoch{Epoch: i + 1, Genotype: g.String(), Normal: [][]float64{{0.5}}}))
+		}
+		require.NoError(t, f.record(Done{Genotype: g.String()}))
+		return f, f.Save(&Result{Genotype: g})
+	}
+	gifOf := func(f *Folder) string { return filepath.Join(f.Dir(), "evolution.gif") }
+
+	f, err := save(1)
+	require.NoError(t, err)
+	assert.NoFileExists(t, gifOf(f), "nothing moves")
+	assert.FileExists(t, filepath.Join(f.Dir(), "cells.svg"))
+
+	f, err = save(3)
+	require.NoError(t, err)
+	file, err := os.Open(gifOf(f))
+	require.NoError(t, err)
+	defer file.Close()
+	movie, err := gif.DecodeAll(file)
+	require.NoError(t, err)
+	assert.Len(t, movie.Image, 3)
+
+	f, err = save(101)
+	require.NoError(t, err)
+	e, err := f.evolution()
+	require.NoError(t, err)
+	require.Len(t, e, 34, "every third epoch")
+	assert.Equal(t, []string{"epoch 2", "epoch 5", "epoch 101"}, []string{e[0].Title, e[1].Title, e[33].Title}, "the last one above all")
+	assert.Equal(t, g, e[33].Genotype)
+
+	require.NoError(t, f.record(Epoch{Epoch: 102, Genotype: "none"}))
+	assert.ErrorContains(t, f.Save(&Result{Genotype: g}), "metrics.jsonl: epoch 102: cell: ")
+	require.NoError(t, os.WriteFile(filepath.Join(f.Dir(), "metrics.jsonl"), []byte("{}\nnonsense\n"), 0o644))
+	assert.ErrorContains(t, f.Save(&Result{Genotype: g}), f.Dir()+": metrics.jsonl: invalid character")
 }
 
 func TestFolderRefusesOldRunAndFile(t *testing.T) {
