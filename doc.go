@@ -1,14 +1,19 @@
-// Package unnas maps the library; it holds no code.
+// Package unnas maps the library; it holds no code. Begin with README.md and
+// docs/tutorial.md, or with package darts.
 //
-//	unnas/darts          search a cell, train a network: one deep call each
-//	unnas/darts/dataset  image sources: CIFAR-10, folders of images, built-in scenes
-//	unnas/cell           search spaces, supernets, genotypes, their networks and pictures
-//	unnas/cell/nasbench  the table of NAS-Bench-101: cells, their accuracies, samples of them
-//	unnas/pretext        tasks, with and without labels, and the image transforms they need
-//	unnas/segmentation   the head that turns a network into one that labels pixels
+//	unnas/darts                search a cell, train a network, use it: one deep call each
+//	unnas/darts/dataset        image sources: CIFAR-10, ImageNet, Cityscapes, folders, built-in scenes
 //	unnas/darts/onnx           networks as models that other programs run
-//	unnas/ops            layers and candidate operations as nodes of a Gorgonia graph
-//	unnas/ops/optest     a kit that checks operations of one's own
+//	unnas/darts/rank           how well a task ranks architectures
+//	unnas/darts/sweep          thousands of independent jobs, on one machine or on many
+//	unnas/cell                 search spaces, supernets, genotypes, their networks and pictures
+//	unnas/cell/nasbench        the table of NAS-Bench-101: cells, their accuracies, samples of them
+//	unnas/pretext              tasks, with and without labels, and the image transforms they need
+//	unnas/pretext/turbojpeg    JPEG files several times faster, where libjpeg-turbo is installed
+//	unnas/pretext/pretexttest  a kit that checks tasks of one's own
+//	unnas/segmentation         labelling pixels: task, networks, predictions, measure, pictures
+//	unnas/ops                  layers and candidate operations as nodes of a Gorgonia graph
+//	unnas/ops/optest           a kit that checks operations of one's own
 //
 // A network is a Gorgonia expression graph: what the packages build are
 // *gorgonia.Node, and any differentiable Gorgonia operation takes part. What

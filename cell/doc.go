@@ -22,6 +22,9 @@
 // with weights of its own; [Derive] reads a cell off these weights. Space.Partial
 // lets a part of the channels do so, for less memory and time.
 //
+// An [Architecture] is a network without its head, as plain data: [Derived] is that of
+// a [Body] and a genotype, which darts.Train trains and darts.NewPredictor uses.
+//
 // A [Sampler] draws genotypes at random, of networks of a given size: [DARTSSampler]
 // is that of UnNAS. [NASBench] is a cell of another space, that of NAS-Bench-101, whose
 // released accuracies package nasbench reads.

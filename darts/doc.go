@@ -18,30 +18,44 @@
 //	result, err := darts.Search(ctx, src, task, darts.DARTS())
 //	fmt.Println(result.Genotype)
 //
-// [Train] trains a network of such cells, with the settings of [PublishedTraining] or
-// [TrainDARTS] for example.
+// [Train] trains a network of cells that were found, or any other
+// [cell.Architecture], and a [Predictor] uses it:
 //
-// Images come from a [Source], settings from a [Config], which is plain data and
-// begins with a preset, [DARTS] or [PublishedSearch]. A [Recorder] is told what
-// happens: [Printer] for people, [JSONLines] for programs, [Log] for the log of a program, [TensorBoard] for
-// curves and histograms, [Folder] keeps a run on disk. The package itself prints
-// nothing.
+//	network := cell.Derived{Body: body, Genotype: result.Genotype, Ops: ops.Published()}
+//	c := darts.TrainDARTS(result.Genotype)
+//	c.Network = network
+//	trained, err := darts.Train(ctx, src, held, task, c)
+//	...
+//	p, err := darts.NewPredictor(network, task, trained.Params) // or NewParams, and weights read into them
+//	...
+//	classes, err := p.Predict(img)
 //
-// A Warning tells once when skip connections win, as searches that collapse show.
-// A folder keeps the weights too, and the checkpoint of the best epoch; it is
-// locked, so that no two runs write to it.
+// Images come from a [Source], settings from a [Config] or a [TrainConfig], which are
+// plain data. Begin with a preset and change what you like: [DARTS], [PCDARTS],
+// [PublishedSearch]; [TrainDARTS], [PublishedTraining], [SampleTraining].
 //
-// A run with a folder can be stopped at any time, by its context or by force,
-// and goes on from its last checkpoint in a search with the same settings and
-// the folder that [OpenFolder] returns:
+// The package itself prints nothing. A [Recorder] is told what happens: [Printer] for
+// people, [JSONLines] for programs, [Log] for log/slog, [TensorBoard] for curves and
+// histograms. A [Warning] tells once when skip connections win, as searches that
+// collapse show.
+//
+// # Runs on disk
+//
+// A run with a [Folder] can be stopped at any time, by its context or by force,
+// and goes on from its last checkpoint in a search or a training with the same
+// settings and the folder that [OpenFolder] returns:
 //
 //	c := darts.DARTS()
 //	c.Folder, err = darts.NewFolder("runs/first") // the next time: OpenFolder
 //	...
 //	result, err := darts.Search(ctx, src, task, c)
+//	...
+//	err = c.Folder.Save(result) // cells, pictures of them, weights
 //
-// [Train] trains a network of the cells that were found, and a [Predictor] uses
-// it: [NewParams] gives the parameters that trained weights are read into.
+// The checkpoint of the best epoch is kept too. A folder is locked, so that no two
+// runs write to it.
+//
+// # Equal seeds
 //
 // Runs are reproducible to the bit: what is drawn depends on the seed and on what
 // it is drawn for, and no sum depends on the number of cores or of loader

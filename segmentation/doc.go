@@ -1,8 +1,12 @@
 // Package segmentation turns a network of cells into one that labels pixels.
 //
 // [Task] is what such a network is asked: the class of every pixel, taken from the
-// masks of a data set. darts.Search takes it as it takes the tasks of package
-// pretext.
+// masks of a data set. darts.Search and darts.Train take it as they take the tasks of
+// package pretext; darts.PublishedTraining has the published settings:
+//
+//	task, c, err := darts.PublishedTraining("cityscapes", "unnas_cityscapes_rot")
+//	...
+//	trained, err := darts.Train(ctx, train, val, task, c) // of dataset.OpenCityscapes
 //
 // The head is atrous spatial pyramid pooling, ASPP (Chen et al., 2017,
 // DeepLabv3, arXiv 1706.05587). It takes the place of global pooling and linear

@@ -70,7 +70,7 @@ func (m *Model) build(a cell.Architecture, task pretext.Task, p *ops.Params) (er
 	if err != nil {
 		return err
 	}
-	logits, err := task.Head(m.Scope, net.Out)
+	logits, err := task.Head(m.Scope.Sub("classifier"), net.Out) // as trainings name it
 	m.Outputs = []Output{{Name: "logits", Node: logits}}
 	return err
 }

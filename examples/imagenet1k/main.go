@@ -18,11 +18,11 @@ cells to classify, 250 epochs over all of them. -data is the folder that holds t
 and val; fewer classes and images than the published ones will do.
 
   go run ./examples/imagenet1k -data imagenet -task rotation
-        the published search without labels; more than a week on two cores
+        the published search without labels; two days on two cores and more
   go run ./examples/imagenet1k -data imagenet -task jig -subset 1% -batch 8
         a taste of it, in less memory
   go run ./examples/imagenet1k -data imagenet -phase train -genotype unnas_imagenet_rot
-        the published training of cells that the paper found; years on two cores
+        the published training of cells that the paper found; five months on two cores and more
   go run ./examples/imagenet1k -data imagenet -phase train -genotype runs/imagenet1k-rotation-1 \
       -width 16 -train-epochs 5 -train-batch 64 -micro-batch 16
         a taste of the training of cells of your own

@@ -19,7 +19,7 @@ of the four processors that the authors used: -batch with four times as many ima
 has the batches and learning rates of all.
 
   go run ./examples/imagenet22k -data imagenet22k -task rotation
-        the published search without labels; months on two cores
+        the published search without labels; two weeks on two cores and more
   go run ./examples/imagenet22k -data imagenet22k -task jig -subset 10000 -batch 8
         a taste of it, in less memory
   go run ./examples/imagenet22k -data imagenet22k -task cls -list names.txt
