@@ -1,0 +1,191 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"image"
+	"image/color"
+	"math"
+	"math/rand/v2"
+
+	"unnas/pretext"
+)
+
+// sample is what a task makes of one image.
+type sample struct {
+	Inputs []picture
+	Label  string // of all inputs together
+	Fault  string // instead, if the image could not be had
+}
+
+// Across returns how many tiles there are in a line: of many inputs, a square.
+func (s sample) Across() int {
+	if len(s.Inputs) <= inputsOnLine {
+		return 0
+	}
+	return int(math.Ceil(math.Sqrt(float64(len(s.Inputs)))))
+}
+
+// picture is an input or a map of labels.
+type picture struct {
+	URL   template.URL
+	Width int // in pixels of the page
+	Label string
+}
+
+const (
+	samples      = 4   // on a page
+	mostInputs   = 16  // of one sample that are shown
+	largest      = 112 // side of a picture in pixels
+	mostFloats   = 1 << 26
+	inputsOnLine = 4
+)
+
+// draw returns samples of a task, made of images that lie evenly in the source, as
+// they are in training. Equal sources and tasks give equal samples.
+func draw(src pretext.Source, task pretext.Sampler) []sample {
+	var all []sample
+	n := src.Len()
+	for k := range min(samples, n) {
+		i := k * n / min(samples, n)
+		s, err := drawOne(src, task, i)
+		if err != nil { // which the run will tell, if it matters to that
+			s = sample{Fault: fmt.Sprintf("image %d could not be made into a sample", i)}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func drawOne(src pretext.Source, task pretext.Sampler, i int) (sample, error) {
+	spec := task.Spec()
+	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats {
+		return sample{}, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
+	}
+	img, err := src.Load(context.Background(), i)
+	if err != nil {
+		return sample{}, err
+	}
+	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
+	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, uint64(i)))); err != nil {
+		return sample{}, err
+	}
+	pixels := levels(x, spec.Channels)
+	var s sample
+	size := len(x) / spec.Inputs
+	for k := range min(spec.Inputs, mostInputs) {
+		p := show(paint(pixels[k*size:(k+1)*size], spec), spec.Inputs)
+		if len(spec.LabelShape) == 1 && spec.LabelShape[0] == spec.Inputs && spec.Inputs > 1 {
+			p.Label = label(y[k])
+		}
+		s.Inputs = append(s.Inputs, p)
+	}
+	switch shape := spec.LabelShape; {
+	case len(shape) == 2 && shape[0] == spec.Height && shape[1] == spec.Width && spec.Inputs == 1:
+		target := show(overlay(pixels, y, spec), 1)
+		target.Label = "labels"
+		s.Inputs[0].Label = "input"
+		s.Inputs = append(s.Inputs, target)
+	case len(y) == 1:
+		s.Label = label(y[0])
+	}
+	return s, nil
+}
+
+func label(y int32) string {
+	if y == pretext.Ignore {
+		return "no label"
+	}
+	return fmt.Sprintf("class %d", y)
+}
+
+// levels returns the pixels of inputs in 8 bits: each channel from its least to its
+// largest value.
+func levels(x []float32, channels int) []uint8 {
+	pixels := make([]uint8, len(x))
+	for c := range channels {
+		low, high := float32(math.Inf(1)), float32(math.Inf(-1))
+		for i := c; i < len(x); i += channels {
+			low, high = min(low, x[i]), max(high, x[i])
+		}
+		if !known(float64(high-low)) || high == low {
+			continue
+		}
+		for i := c; i < len(x); i += channels {
+			pixels[i] = uint8(255*(x[i]-low)/(high-low) + 0.5)
+		}
+	}
+	return pixels
+}
+
+// paint returns the picture of one input, grey unless it has three channels.
+func paint(pixels []uint8, spec pretext.Spec) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, spec.Width, spec.Height))
+	for i := range spec.Width * spec.Height {
+		p := pixels[i*spec.Channels:]
+		c := color.NRGBA{p[0], p[0], p[0], 255}
+		if spec.Channels == 3 {
+			c.G, c.B = p[1], p[2]
+		}
+		img.SetNRGBA(i%spec.Width, i/spec.Width, c)
+	}
+	return img
+}
+
+// overlay returns an input with the colours of its labels over it, a colour for
+// each class. Pixels that are ignored stay as they are.
+func overlay(pixels []uint8, y []int32, spec pretext.Spec) *image.NRGBA {
+	img := paint(pixels, spec)
+	for i, class := range y {
+		if class != pretext.Ignore {
+			at, c := img.NRGBAAt(i%spec.Width, i/spec.Width), hue(class)
+			img.SetNRGBA(i%spec.Width, i/spec.Width, color.NRGBA{mix(at.R, c.R, 3, 5), mix(at.G, c.G, 3, 5), mix(at.B, c.B, 3, 5), 255})
+		}
+	}
+	return img
+}
+
+// hue returns the colour of a class: hues at the golden angle differ however many
+// there are.
+func hue(class int32) color.NRGBA {
+	turn := math.Mod(float64(class)*0.618034, 1)
+	part := func(shift float64) uint8 {
+		return uint8(127.5 + 127.5*math.Cos(2*math.Pi*(turn-shift)))
+	}
+	return color.NRGBA{part(0), part(1.0 / 3), part(2.0 / 3), 255}
+}
+
+// show returns an image that is no larger than a page wants it: one pixel of each
+// block of a large one.
+func show(img *image.NRGBA, inputs int) picture {
+	side := max(img.Rect.Dx(), img.Rect.Dy())
+	if by := (side + largest - 1) / largest; by > 1 {
+		small := image.NewNRGBA(image.Rect(0, 0, (img.Rect.Dx()+by-1)/by, (img.Rect.Dy()+by-1)/by))
+		for y := range small.Rect.Dy() {
+			for x := range small.Rect.Dx() {
+				small.SetNRGBA(x, y, mean(img, x*by, y*by, by))
+			}
+		}
+		img = small
+	}
+	width := largest
+	if inputs > inputsOnLine { // tiles
+		width = largest * 2 / 5
+	} else if inputs > 1 {
+		width = largest * 3 / 4
+	}
+	return picture{URL: dataURL(img), Width: width * img.Rect.Dx() / max(img.Rect.Dx(), img.Rect.Dy())}
+}
+
+// mean returns the mean colour of a block.
+func mean(img *image.NRGBA, x0, y0, size int) color.NRGBA {
+	var r, g, b, n int
+	for y := y0; y < min(y0+size, img.Rect.Max.Y); y++ {
+		for x := x0; x < min(x0+size, img.Rect.Max.X); x++ {
+			c := img.NRGBAAt(x, y)
+			r, g, b, n = r+int(c.R), g+int(c.G), b+int(c.B), n+1
+		}
+	}
+	return color.NRGBA{uint8(r / n), uint8(g / n), uint8(b / n), 255}
+}
