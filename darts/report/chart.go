@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,14 +49,13 @@ type series struct {
 type point struct{ x, y float64 }
 
 // newChart returns the chart of the series that have values, and whether there are
-// any. Format makes a text of a value.
-func newChart(title, note string, format func(float64) string, all ...series) (chart, bool) {
+// any. It reaches to the end of an epoch. Format makes a text of a value.
+func newChart(title, note string, end float64, format func(float64) string, all ...series) (chart, bool) {
 	c := chart{Title: title, Note: note}
-	low, high, end := math.Inf(1), math.Inf(-1), 0.0
+	low, high := math.Inf(1), math.Inf(-1)
 	for _, s := range all {
 		for _, points := range [][]point{s.epochs, s.steps} {
 			for _, p := range points {
-				end = max(end, p.x)
 				if known(p.y) {
 					low, high = min(low, p.y), max(high, p.y)
 				}
@@ -66,7 +66,7 @@ func newChart(title, note string, format func(float64) string, all ...series) (c
 		return c, false
 	}
 	ys := marks(low, high)
-	low, high, end = ys[0], ys[len(ys)-1], max(1, math.Ceil(end))
+	low, high = ys[0], ys[len(ys)-1]
 	for _, y := range ys {
 		c.Y = append(c.Y, tick{100 * (high - y) / (high - low), format(y)})
 	}
@@ -78,9 +78,13 @@ func newChart(title, note string, format func(float64) string, all ...series) (c
 	place := func(p point) string {
 		return fmt.Sprintf("%.1f %.1f", chartWidth*p.x/end, chartHeight*(high-p.y)/(high-low))
 	}
+	epochal := slices.ContainsFunc(all, func(s series) bool { return len(s.epochs) > 0 }) // or else steps are all there is
 	for i, s := range all {
 		v := curve{Name: s.name, Hue: i}
 		v.Lines, v.Faint = lines(s.epochs, place), lines(s.steps, place)
+		if !epochal && len(s.epochs) == 0 {
+			v.Lines, v.Faint = v.Faint, ""
+		}
 		var dots strings.Builder
 		for _, p := range s.epochs {
 			if known(p.y) && len(s.epochs) <= mostDots {
@@ -123,7 +127,7 @@ func lines(points []point, place func(point) string) string {
 // last at high or above.
 func marks(low, high float64) []float64 {
 	if high-low < 1e-9*max(1, math.Abs(high)) {
-		low, high = low-0.5*max(1e-3, math.Abs(low)), high+0.5*max(1e-3, math.Abs(high))
+		low, high = low-0.1*max(1e-3, math.Abs(low)), high+0.1*max(1e-3, math.Abs(high))
 	}
 	size := math.Pow(10, math.Floor(math.Log10((high-low)/4)))
 	for _, factor := range []float64{1, 2, 5, 10} {

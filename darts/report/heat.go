@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"math"
 	"slices"
+	"strconv"
 
 	"unnas/darts"
 )
@@ -32,7 +33,8 @@ type heatNode struct {
 }
 
 type heatEdge struct {
-	From    string
+	From    string // the node that it comes from
+	Index   string // of that, as in c of k−1
 	Picture template.URL
 	Best    string // the operation with the largest weight, and that
 }
@@ -75,11 +77,15 @@ func heats(epochs []darts.Epoch, ops []string) ([]heat, scale) {
 	var all []heat
 	for k, kind := range kinds {
 		last := weights[k][len(weights[k])-1]
-		if len(last) == 0 {
+		most := 0
+		for _, row := range last {
+			most = max(most, len(row))
+		}
+		if most == 0 {
 			continue
 		}
 		h := heat{Title: kind.title}
-		for i := range last[0] {
+		for i := range most {
 			name := fmt.Sprintf("operation %d", i)
 			if i < len(ops) {
 				name = ops[i]
@@ -90,7 +96,11 @@ func heats(epochs []darts.Epoch, ops []string) ([]heat, scale) {
 			node := len(h.Nodes)
 			n := heatNode{Name: fmt.Sprintf("node %d", node)}
 			for from := 0; from < node+2 && i < len(last); from++ { // two inputs and the nodes before
-				n.Edges = append(n.Edges, heatEdge{origin(from), s.edge(weights[k], i, len(h.Ops)), best(last[i], h.Ops)})
+				e := heatEdge{From: strconv.Itoa(from - 2), Picture: s.edge(weights[k], i, len(h.Ops)), Best: best(last[i], h.Ops)}
+				if from < 2 { // named as pictures of cells do
+					e.From, e.Index = "c", fmt.Sprintf("k−%d", 2-from)
+				}
+				n.Edges = append(n.Edges, e)
 				i++
 			}
 			h.Nodes = append(h.Nodes, n)
@@ -100,14 +110,7 @@ func heats(epochs []darts.Epoch, ops []string) ([]heat, scale) {
 	return all, s
 }
 
-// origin names what an edge comes from as pictures of cells do.
-func origin(from int) string {
-	if from < 2 {
-		return fmt.Sprintf("c k−%d", 2-from)
-	}
-	return fmt.Sprintf("%d", from-2)
-}
-
+// best tells which operation of an edge has the largest weight.
 func best(weights []float64, ops []string) string {
 	at := 0
 	for i, w := range weights {
@@ -115,7 +118,7 @@ func best(weights []float64, ops []string) string {
 			at = i
 		}
 	}
-	if len(weights) == 0 || at >= len(ops) {
+	if len(weights) == 0 || !known(weights[at]) {
 		return ""
 	}
 	return fmt.Sprintf("largest now: %s, %s", ops[at], percent(weights[at]))
@@ -164,7 +167,7 @@ var colours = func() color.Palette {
 		{0x8a, 0x86, 0x78, 255}, {0xa5, 0x9c, 0x74, 255}, {0xc3, 0xb3, 0x69, 255}, {0xe1, 0xcc, 0x55, 255}, {0xfe, 0xe8, 0x38, 255},
 	}
 	all := color.Palette{color.NRGBA{}}
-	const steps = 20
+	const steps = 7 // from stop to stop
 	for i := range steps*(len(stops)-1) + 1 {
 		a, b := stops[i/steps], stops[min(i/steps+1, len(stops)-1)]
 		all = append(all, color.NRGBA{mix(a.R, b.R, i%steps, steps), mix(a.G, b.G, i%steps, steps), mix(a.B, b.B, i%steps, steps), 255})

@@ -45,35 +45,41 @@ const (
 // draw returns samples of a task, made of images that lie evenly in the source, as
 // they are in training. Equal sources and tasks give equal samples.
 func draw(src pretext.Source, task pretext.Sampler) []sample {
-	var all []sample
-	n := src.Len()
-	for k := range min(samples, n) {
-		i := k * n / min(samples, n)
-		s, err := drawOne(src, task, i)
-		if err != nil { // which the run will tell, if it matters to that
-			s = sample{Fault: fmt.Sprintf("image %d could not be made into a sample", i)}
+	spec := task.Spec()
+	n := min(samples, src.Len())
+	xs, ys, all := make([][]float32, n), make([][]int32, n), make([]sample, n)
+	for k := range n {
+		i := k * src.Len() / n
+		var err error
+		if xs[k], ys[k], err = load(src, task, i); err != nil { // which the run will tell, if it matters to that
+			all[k].Fault = fmt.Sprintf("image %d could not be made into a sample", i)
 		}
-		all = append(all, s)
+	}
+	for k, pixels := range levels(xs, spec.Channels) {
+		if all[k].Fault == "" {
+			all[k].paint(pixels, ys[k], spec)
+		}
 	}
 	return all
 }
 
-func drawOne(src pretext.Source, task pretext.Sampler, i int) (sample, error) {
+// load returns the inputs and labels that a task makes of an image.
+func load(src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, error) {
 	spec := task.Spec()
 	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats {
-		return sample{}, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
+		return nil, nil, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
 	}
 	img, err := src.Load(context.Background(), i)
 	if err != nil {
-		return sample{}, err
+		return nil, nil, err
 	}
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, uint64(i)))); err != nil {
-		return sample{}, err
-	}
-	pixels := levels(x, spec.Channels)
-	var s sample
-	size := len(x) / spec.Inputs
+	return x, y, task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, uint64(i))))
+}
+
+// paint makes the pictures of a sample.
+func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec) {
+	size := len(pixels) / spec.Inputs
 	for k := range min(spec.Inputs, mostInputs) {
 		p := show(paint(pixels[k*size:(k+1)*size], spec), spec.Inputs)
 		if len(spec.LabelShape) == 1 && spec.LabelShape[0] == spec.Inputs && spec.Inputs > 1 {
@@ -90,7 +96,6 @@ func drawOne(src pretext.Source, task pretext.Sampler, i int) (sample, error) {
 	case len(y) == 1:
 		s.Label = label(y[0])
 	}
-	return s, nil
 }
 
 func label(y int32) string {
@@ -100,23 +105,34 @@ func label(y int32) string {
 	return fmt.Sprintf("class %d", y)
 }
 
-// levels returns the pixels of inputs in 8 bits: each channel from its least to its
-// largest value.
-func levels(x []float32, channels int) []uint8 {
-	pixels := make([]uint8, len(x))
+// levels returns the pixels of inputs in 8 bits: each channel from the least to the
+// largest value that it has in any of them.
+func levels(xs [][]float32, channels int) [][]uint8 {
+	all := make([][]uint8, len(xs))
+	for k, x := range xs {
+		all[k] = make([]uint8, len(x))
+	}
 	for c := range channels {
 		low, high := float32(math.Inf(1)), float32(math.Inf(-1))
-		for i := c; i < len(x); i += channels {
-			low, high = min(low, x[i]), max(high, x[i])
+		for _, x := range xs {
+			for i := c; i < len(x); i += channels {
+				if known(float64(x[i])) {
+					low, high = min(low, x[i]), max(high, x[i])
+				}
+			}
 		}
-		if !known(float64(high-low)) || high == low {
+		if !(low < high) || !known(float64(high-low)) {
 			continue
 		}
-		for i := c; i < len(x); i += channels {
-			pixels[i] = uint8(255*(x[i]-low)/(high-low) + 0.5)
+		for k, x := range xs {
+			for i := c; i < len(x); i += channels {
+				if known(float64(x[i])) {
+					all[k][i] = uint8(255*(x[i]-low)/(high-low) + 0.5)
+				}
+			}
 		}
 	}
-	return pixels
+	return all
 }
 
 // paint returns the picture of one input, grey unless it has three channels.

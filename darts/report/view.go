@@ -64,7 +64,7 @@ func (s *state) view(live bool) view {
 	v := view{
 		Live: live && !s.closed, Name: s.name, Task: s.start.Task, Kind: "training",
 		Warnings: s.warnings, Omitted: s.omitted, Samples: s.samples,
-		Facts: s.facts(), Charts: charts(epochs, steps, s.start.StepsPerEpoch),
+		Facts: s.facts(), Charts: charts(epochs, steps),
 		Settings: settings(s.config),
 	}
 	if len(c.Space.Ops) > 0 {
@@ -166,7 +166,7 @@ func (s *state) facts() []fact {
 }
 
 // charts returns those that have something to show.
-func charts(epochs []darts.Epoch, steps []darts.Step, stepsPerEpoch int) []chart {
+func charts(epochs []darts.Epoch, steps []darts.Step) []chart {
 	ofEpochs := func(f func(darts.Epoch) float64) []point {
 		var all []point
 		for _, e := range epochs {
@@ -186,18 +186,25 @@ func charts(epochs []darts.Epoch, steps []darts.Step, stepsPerEpoch int) []chart
 		}
 		return all
 	}
+	end := 1
+	if n := len(epochs); n > 0 {
+		end = max(end, epochs[n-1].Epoch)
+	}
+	if n := len(steps); n > 0 {
+		end = max(end, steps[n-1].Epoch)
+	}
 	var all []chart
 	add := func(title, note string, format func(float64) string, of ...series) {
-		if c, ok := newChart(title, note, format, of...); ok {
+		if c, ok := newChart(title, note, float64(end), format, of...); ok {
 			all = append(all, c)
 		}
 	}
 	const thin = "Thin lines: means over the epoch so far, after each step."
 	add("Loss", thin, plain,
-		series{"to learn from", ofEpochs(func(e darts.Epoch) float64 { return e.TrainLoss }), ofSteps(func(s darts.Step) float64 { return s.Loss })},
+		series{"training", ofEpochs(func(e darts.Epoch) float64 { return e.TrainLoss }), ofSteps(func(s darts.Step) float64 { return s.Loss })},
 		series{"held out", ofEpochs(func(e darts.Epoch) float64 { return e.HeldLoss }), ofSteps(func(s darts.Step) float64 { return s.HeldLoss })})
 	add("Accuracy", thin, percent,
-		series{"to learn from", ofEpochs(func(e darts.Epoch) float64 { return e.TrainAccuracy }), ofSteps(func(s darts.Step) float64 { return s.Accuracy })},
+		series{"training", ofEpochs(func(e darts.Epoch) float64 { return e.TrainAccuracy }), ofSteps(func(s darts.Step) float64 { return s.Accuracy })},
 		series{"held out", ofEpochs(func(e darts.Epoch) float64 { return e.HeldAccuracy }), ofSteps(func(s darts.Step) float64 { return s.HeldAccuracy })})
 	var scored []series
 	for _, name := range charted(epochs) {
