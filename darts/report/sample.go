@@ -55,9 +55,13 @@ func draw(src pretext.Source, task pretext.Sampler) []sample {
 			all[k].Fault = fmt.Sprintf("image %d could not be made into a sample", i)
 		}
 	}
+	colour := hue
+	if t, ok := task.(colourful); ok {
+		colour = t.ClassColor
+	}
 	for k, pixels := range levels(xs, spec.Channels) {
 		if all[k].Fault == "" {
-			all[k].paint(pixels, ys[k], spec)
+			all[k].paint(pixels, ys[k], spec, colour)
 		}
 	}
 	return all
@@ -78,7 +82,7 @@ func load(src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, 
 }
 
 // paint makes the pictures of a sample.
-func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec) {
+func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int32) color.NRGBA) {
 	size := len(pixels) / spec.Inputs
 	for k := range min(spec.Inputs, mostInputs) {
 		p := show(paint(pixels[k*size:(k+1)*size], spec), spec.Inputs)
@@ -89,7 +93,7 @@ func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec) {
 	}
 	switch shape := spec.LabelShape; {
 	case len(shape) == 2 && shape[0] == spec.Height && shape[1] == spec.Width && spec.Inputs == 1:
-		target := show(overlay(pixels, y, spec), 1)
+		target := show(overlay(pixels, y, spec, colour), 1)
 		target.Label = "labels"
 		s.Inputs[0].Label = "input"
 		s.Inputs = append(s.Inputs, target)
@@ -151,15 +155,20 @@ func paint(pixels []uint8, spec pretext.Spec) *image.NRGBA {
 
 // overlay returns an input with the colours of its labels over it, a colour for
 // each class. Pixels that are ignored stay as they are.
-func overlay(pixels []uint8, y []int32, spec pretext.Spec) *image.NRGBA {
+func overlay(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int32) color.NRGBA) *image.NRGBA {
 	img := paint(pixels, spec)
 	for i, class := range y {
 		if class != pretext.Ignore {
-			at, c := img.NRGBAAt(i%spec.Width, i/spec.Width), hue(class)
+			at, c := img.NRGBAAt(i%spec.Width, i/spec.Width), colour(class)
 			img.SetNRGBA(i%spec.Width, i/spec.Width, color.NRGBA{mix(at.R, c.R, 3, 5), mix(at.G, c.G, 3, 5), mix(at.B, c.B, 3, 5), 255})
 		}
 	}
 	return img
+}
+
+// A colourful task has a colour for each of its classes. Others are given some.
+type colourful interface {
+	ClassColor(class int32) color.NRGBA
 }
 
 // hue returns the colour of a class: hues at the golden angle differ however many
