@@ -240,7 +240,7 @@ func TestHostile(t *testing.T) {
 	s.Epochs = -3
 	require.NoError(t, r.Record(s))
 	_ = r.Record(e) // there is no folder
-	record(t, r, darts.Warning{Text: evil}, darts.Warning{Text: "checkpoint /home/someone/runs/a/checkpoint-32: damaged, ratio 3/4"}, darts.Warning{Text: `open C:\Users\me\x.jpg: no`})
+	record(t, r, darts.Warning{Text: evil}, darts.Warning{Text: "checkpoint /data/someone/runs/a/checkpoint-32: damaged, ratio 3/4"}, darts.Warning{Text: `open C:\Users\me\x.jpg: no`})
 	page := html(t, r)
 	for _, tag := range []string{"<script", "<img src=x", "<b>run", "<i>", "<u>", "<s>"} {
 		assert.NotContains(t, page, tag)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"image"
 	"image/png"
@@ -143,9 +144,8 @@ func (v *visitor) Write(p []byte) (int, error) {
 	if v.err = e; e != nil {
 		return n, err
 	}
-	defer answer.Body.Close()
 	text, e := io.ReadAll(answer.Body)
-	v.page, v.err = string(text), e
+	v.page, v.err = string(text), errors.Join(e, answer.Body.Close())
 	return n, err
 }
 
