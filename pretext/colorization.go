@@ -2,6 +2,7 @@ package pretext
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 	"math/rand/v2"
 
@@ -45,6 +46,16 @@ func (t Colorization) Spec() Spec {
 		Height: t.View.Height, Width: t.View.Width, Channels: 1,
 		Inputs: 1, LabelShape: []int{t.View.Height, t.View.Width}, Classes: tints,
 	}
+}
+
+// ClassColor returns the colour of a bin at a lightness of 70 of 100, to show labels
+// with, or black for what is no bin. What a screen cannot show is cut off.
+func (Colorization) ClassColor(class int32) color.NRGBA {
+	bins := gamut().bins
+	if class < 0 || int(class) >= len(bins) {
+		return color.NRGBA{A: 255}
+	}
+	return rgb(70, bins[class])
 }
 
 // Sample writes the lightness of the view of img to x, [1, Height, Width, 1], and

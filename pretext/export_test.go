@@ -1,10 +1,15 @@
 package pretext
 
+import "image/color"
+
 // Lab is lab without its type.
 func Lab(red, green, blue uint8) (l, a, b float64) {
 	l, t := lab(red, green, blue)
 	return l, t.a, t.b
 }
+
+// RGB is rgb without its type.
+func RGB(l, a, b float64) color.NRGBA { return rgb(l, tint{a, b}) }
 
 // Bins returns a and b of the bins of gamut.
 func Bins() (bins [][2]float64) {

@@ -1,6 +1,9 @@
 package pretext
 
-import "math"
+import (
+	"image/color"
+	"math"
+)
 
 // A tint is a colour of CIELAB without its lightness: a runs from green to red, b
 // from blue to yellow.
@@ -38,4 +41,35 @@ func compress(light float64) float64 {
 		return math.Cbrt(light)
 	}
 	return 7.787*light + 16./116
+}
+
+// rgb converts a colour from CIELAB to sRGB, the reverse of lab; what sRGB cannot
+// show is cut off.
+func rgb(lightness float64, t tint) color.NRGBA {
+	y := (lightness + 16) / 116
+	x, z := 0.95047*expand(y+t.a/500), 1.08883*expand(y-t.b/200)
+	y = expand(y)
+	return color.NRGBA{
+		R: encode(3.240479*x - 1.537150*y - 0.498535*z),
+		G: encode(-0.969256*x + 1.875992*y + 0.041556*z),
+		B: encode(0.055648*x - 0.204043*y + 1.057311*z),
+		A: 255,
+	}
+}
+
+// expand is the reverse of compress.
+func expand(v float64) float64 {
+	if v > 0.206893 {
+		return v * v * v
+	}
+	return (v - 16./116) / 7.787
+}
+
+// encode returns the level of sRGB of light, the reverse of linear.
+func encode(light float64) uint8 {
+	v := 12.92 * light
+	if light > 0.0031308 {
+		v = 1.055*math.Pow(light, 1/2.4) - 0.055
+	}
+	return uint8(math.Round(255 * min(max(v, 0), 1)))
 }

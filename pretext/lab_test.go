@@ -2,6 +2,8 @@ package pretext_test
 
 import (
 	"encoding/json"
+	"image/color"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -62,5 +64,36 @@ func TestLabOfReference(t *testing.T) {
 	for i, p := range pairs.RGB {
 		l, a, b := pretext.Lab(p[0], p[1], p[2])
 		assert.InDeltaSlice(t, pairs.Lab[i][:], []float64{l, a, b}, 1e-8, "%v", p)
+	}
+}
+
+// TestRGB reverses the conversion of colours throughout the cube.
+func TestRGB(t *testing.T) {
+	for r := 0; r < 256; r += 15 {
+		for g := 0; g < 256; g += 17 {
+			for b := 0; b < 256; b += 5 {
+				got := pretext.RGB(pretext.Lab(uint8(r), uint8(g), uint8(b)))
+				require.InDelta(t, r, got.R, 1, "%d %d %d", r, g, b)
+				require.InDelta(t, g, got.G, 1, "%d %d %d", r, g, b)
+				require.InDelta(t, b, got.B, 1, "%d %d %d", r, g, b)
+			}
+		}
+	}
+}
+
+func TestClassColor(t *testing.T) {
+	task := pretext.Colorization{}
+	for class, bin := range pretext.Bins() {
+		if math.Abs(bin[0]) > 20 || math.Abs(bin[1]) > 20 { // not all of those are on a screen
+			continue
+		}
+		c := task.ClassColor(int32(class))
+		l, a, b := pretext.Lab(c.R, c.G, c.B)
+		assert.InDelta(t, 70, l, 1, "bin %d", class)
+		assert.InDelta(t, bin[0], a, 1, "bin %d", class)
+		assert.InDelta(t, bin[1], b, 1, "bin %d", class)
+	}
+	for _, class := range []int32{-1, 313} {
+		assert.Equal(t, color.NRGBA{A: 255}, task.ClassColor(class))
 	}
 }

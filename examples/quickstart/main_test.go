@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"image"
 	"image/png"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +56,7 @@ func TestRunKeepsWhatItFinds(t *testing.T) {
 	var g cell.Genotype
 	require.NoError(t, json.Unmarshal(b, &g))
 	require.NoError(t, g.Validate(nil))
-	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl", "weights.safetensors"} {
+	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl", "weights.safetensors", "report.html"} {
 		assert.FileExists(t, filepath.Join(dir, name))
 	}
 	events, err := filepath.Glob(filepath.Join(dir, "tensorboard", "events.out.tfevents.*"))
@@ -122,6 +125,43 @@ func TestRunGoesOn(t *testing.T) {
 	}
 }
 
+// visitor opens the page that a run announces once its first epoch has been
+// printed.
+type visitor struct {
+	out  strings.Builder
+	page string
+	err  error
+}
+
+func (v *visitor) Write(p []byte) (int, error) {
+	n, err := v.out.Write(p)
+	_, url, found := strings.Cut(v.out.String(), "the page of the run: ")
+	if !found || v.page != "" || !strings.Contains(url, "epoch 1/1") {
+		return n, err
+	}
+	url, _, _ = strings.Cut(url, "\n")
+	answer, e := http.Get(url)
+	if v.err = e; e != nil {
+		return n, err
+	}
+	text, e := io.ReadAll(answer.Body)
+	v.page, v.err = string(text), errors.Join(e, answer.Body.Close())
+	return n, err
+}
+
+func TestRunServesItsPage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shown")
+	var v visitor
+	require.NoError(t, run(t.Context(), small(dir, "-data", photos(t), "-http", ":0"), &v, &v))
+	require.NoError(t, v.err)
+	assert.Contains(t, v.page, "<h1>shown</h1>")
+	assert.Contains(t, v.page, "<h2>Samples</h2>")
+	assert.NotContains(t, v.page, filepath.Dir(dir), "where the run is kept")
+	kept, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(kept), "complete after 1 of 1 epochs")
+}
+
 func TestRunCancelledBeforeItsFirstStep(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -156,6 +196,7 @@ func TestRunBadInput(t *testing.T) {
 		"no number":         {[]string{"-seed", "x"}, []string{"seed", "-help"}},
 		"resume what":       {[]string{"-out", "", "-resume"}, []string{"-resume needs -out"}},
 		"resume nothing":    {[]string{"-resume"}, []string{"holds no run"}},
+		"no address":        {[]string{"-http", "6060"}, []string{"-http 6060", "give a port such as :6060"}},
 		"stray argument":    {[]string{"photos"}, []string{"photos", "-help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +216,7 @@ func TestRunBadInput(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out, help bytes.Buffer
 	require.ErrorIs(t, run(t.Context(), []string{"-help"}, &out, &help), flag.ErrHelp)
-	for _, name := range []string{"data", "task", "epochs", "width", "cells", "batch", "seed", "workers", "out", "resume"} {
+	for _, name := range []string{"data", "task", "epochs", "width", "cells", "batch", "seed", "workers", "out", "resume", "http"} {
 		assert.Contains(t, help.String(), "  -"+name, name)
 	}
 	assert.Contains(t, help.String(), "go run ./examples/quickstart -data")

@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	f.Usage = func() {}
 	path := f.String("cfg", "", "`file` with the configuration")
 	data := f.String("data", "", "`folder` with the images of TRAIN.DATASET")
+	address := f.String("http", "", program.HTTPUsage)
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		f.SetOutput(help)
@@ -62,8 +63,10 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	options := c.options()
+	options.HTTP = *address
 	session := program.Session{
-		Name: "unnas", Options: c.options(),
+		Name: "unnas", Options: options,
 		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
 		Again: func(dir string) string { return "OUT_DIR " + dir },
 	}

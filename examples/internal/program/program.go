@@ -41,7 +41,11 @@ type Options struct {
 	Resume  bool   // whether the run in Out goes on
 	Seed    uint64
 	Workers int
+	HTTP    string // address at which the page of the run is served; empty: it is not
 }
+
+// HTTPUsage says what the flag -http does.
+const HTTPUsage = "`address` of a page that shows the run while it goes on, such as :6060; without a host only this machine can see it"
 
 // Flags are the flags of a program. Add those of its own before Parse.
 type Flags struct {
@@ -59,6 +63,7 @@ func NewFlags(name, usage string) *Flags {
 	f.BoolVar(&f.Resume, "resume", false, "go on with the run in the folder of -out, which began with the same flags")
 	f.Uint64Var(&f.Seed, "seed", 1, "of everything random; equal seeds give equal results")
 	f.IntVar(&f.Workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
+	f.StringVar(&f.HTTP, "http", "", HTTPUsage)
 	return f
 }
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"unnas/darts"
+	"unnas/darts/report"
+	"unnas/pretext"
 )
 
 // Session is where and how a program keeps a search or a training.
@@ -32,21 +34,31 @@ type outcome struct {
 
 // run does work that is told of where to keep and record it, keeps the outcome in
 // the folder, which is removed if there is none, and shows it. Work that ctx stops
-// is kept and shown too, and how to go on.
-func (s Session) run(ctx context.Context, out io.Writer, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
+// is kept and shown too, and how to go on. The page of the run has samples of the
+// task.
+func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
 	folder, err := s.Folder(s.Name)
 	if err != nil {
 		return err
 	}
+	page := report.New(folder.Dir())
+	page.Show(src, task)
+	if s.HTTP != "" {
+		url, err := page.Serve(s.HTTP)
+		if err != nil {
+			return errors.Join(fmt.Errorf("-http %s: %w", s.HTTP, err), folder.Discard())
+		}
+		fmt.Fprintf(out, "the page of the run: %s\n", url)
+	}
 	if s.Begin != nil && !s.Resume {
 		if err := s.Begin(folder); err != nil {
-			return errors.Join(err, folder.Discard())
+			return errors.Join(err, page.Close(), folder.Discard())
 		}
 	}
 	printer := Printer(out)
 	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
-	o, err := work(folder, darts.Recorders(printer, board))
-	err = errors.Join(err, printer.Close(), board.Close())
+	o, err := work(folder, darts.Recorders(printer, board, page))
+	err = errors.Join(err, printer.Close(), board.Close(), page.Close())
 	if o.steps == 0 {
 		return errors.Join(err, folder.Discard())
 	}

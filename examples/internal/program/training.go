@@ -33,7 +33,7 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return t.run(ctx, out, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
+	return t.run(ctx, out, t.Source, t.Task, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
 		c.Folder, c.Recorder = folder, recorder
 		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c)
 		if r == nil {
@@ -66,7 +66,7 @@ func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool
 		fmt.Fprintf(out, "best, epoch %d: %s\n", r.Best.Epoch, t.scores(r.Best))
 		best = ", the checkpoint of the best epoch as best- and its steps"
 	}
-	_, err := fmt.Fprintf(out, "See %s: the network as weights.safetensors%s, the run as config.json, metrics.jsonl and tensorboard.\n", dir, best)
+	_, err := fmt.Fprintf(out, "See %s: the network as weights.safetensors%s, the run as report.html, config.json, metrics.jsonl and tensorboard.\n", dir, best)
 	return err
 }
 

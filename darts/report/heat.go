@@ -1,0 +1,199 @@
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"slices"
+	"strconv"
+
+	"unnas/darts"
+)
+
+// heat is how the weights of the operations of one kind of cell moved: a picture
+// for each edge, with a row for each operation and a column for each epoch.
+type heat struct {
+	Title string
+	Ops   []string
+	Nodes []heatNode
+}
+
+// Height returns the height of a picture: that of as many lines as there are operations.
+func (h heat) Height() float64 { return 0.95 * float64(len(h.Ops)) }
+
+// heatNode holds the edges to one node.
+type heatNode struct {
+	Name  string
+	Edges []heatEdge
+}
+
+type heatEdge struct {
+	From    string // the node that it comes from
+	Index   string // of that, as in c of k−1
+	Picture template.URL
+	Best    string // the operation with the largest weight, and that
+}
+
+// scale is what the colours of heat maps stand for.
+type scale struct {
+	low, high float64
+	Picture   template.URL
+}
+
+// Low and High return its ends as texts.
+func (s scale) Low() string  { return percent(s.low) }
+func (s scale) High() string { return percent(s.high) }
+
+// heats returns the heat maps of a search, which share a scale.
+func heats(epochs []darts.Epoch, ops []string) ([]heat, scale) {
+	kinds := []struct {
+		title  string
+		alphas func(darts.Epoch) [][]float64
+	}{
+		{"normal cells", func(e darts.Epoch) [][]float64 { return e.Normal }},
+		{"reduction cells", func(e darts.Epoch) [][]float64 { return e.Reduce }},
+	}
+	s := scale{low: 1, high: 0, Picture: ramp()}
+	weights := make([][][][]float64, len(kinds)) // by kind, epoch, edge, operation
+	for k, kind := range kinds {
+		for _, e := range epochs {
+			rows := softmaxes(kind.alphas(e))
+			weights[k] = append(weights[k], rows)
+			for _, w := range slices.Concat(rows...) {
+				if known(w) {
+					s.low, s.high = min(s.low, w), max(s.high, w)
+				}
+			}
+		}
+	}
+	if s.low > s.high {
+		return nil, s
+	}
+	var all []heat
+	for k, kind := range kinds {
+		last := weights[k][len(weights[k])-1]
+		most := 0
+		for _, row := range last {
+			most = max(most, len(row))
+		}
+		if most == 0 {
+			continue
+		}
+		h := heat{Title: kind.title}
+		for i := range most {
+			name := fmt.Sprintf("operation %d", i)
+			if i < len(ops) {
+				name = ops[i]
+			}
+			h.Ops = append(h.Ops, name)
+		}
+		for i := 0; i < len(last); {
+			node := len(h.Nodes)
+			n := heatNode{Name: fmt.Sprintf("node %d", node)}
+			for from := 0; from < node+2 && i < len(last); from++ { // two inputs and the nodes before
+				e := heatEdge{From: strconv.Itoa(from - 2), Picture: s.edge(weights[k], i, len(h.Ops)), Best: best(last[i], h.Ops)}
+				if from < 2 { // named as pictures of cells do
+					e.From, e.Index = "c", fmt.Sprintf("k−%d", 2-from)
+				}
+				n.Edges = append(n.Edges, e)
+				i++
+			}
+			h.Nodes = append(h.Nodes, n)
+		}
+		all = append(all, h)
+	}
+	return all, s
+}
+
+// best tells which operation of an edge has the largest weight.
+func best(weights []float64, ops []string) string {
+	at := 0
+	for i, w := range weights {
+		if w > weights[at] {
+			at = i
+		}
+	}
+	if len(weights) == 0 || !known(weights[at]) {
+		return ""
+	}
+	return fmt.Sprintf("largest now: %s, %s", ops[at], percent(weights[at]))
+}
+
+// softmaxes returns the softmax of each row.
+func softmaxes(rows [][]float64) [][]float64 {
+	all := make([][]float64, len(rows))
+	for i, row := range rows {
+		all[i] = make([]float64, len(row))
+		if len(row) == 0 {
+			continue
+		}
+		top, sum := slices.Max(row), 0.0
+		for j, v := range row {
+			all[i][j] = math.Exp(v - top)
+			sum += all[i][j]
+		}
+		for j := range row {
+			all[i][j] /= sum
+		}
+	}
+	return all
+}
+
+// edge returns the picture of one edge over all epochs.
+func (s scale) edge(epochs [][][]float64, edge, ops int) template.URL {
+	img := image.NewPaletted(image.Rect(0, 0, len(epochs), ops), colours)
+	for x, rows := range epochs {
+		for y := range ops {
+			if edge < len(rows) && y < len(rows[edge]) && known(rows[edge][y]) {
+				share := (rows[edge][y] - s.low) / max(s.high-s.low, 1e-12)
+				img.SetColorIndex(x, y, 1+uint8(math.Round(share*float64(len(colours)-2))))
+			}
+		}
+	}
+	return dataURL(img)
+}
+
+// colours are those of heat maps: none where there is no value, and from dark blue
+// to yellow, a scale that people with any colour vision see alike (after cividis of
+// Nuñez, Anderton and Renslow, 2018).
+var colours = func() color.Palette {
+	stops := []color.NRGBA{
+		{0x00, 0x22, 0x4e, 255}, {0x12, 0x35, 0x70, 255}, {0x3b, 0x49, 0x6c, 255}, {0x57, 0x5d, 0x6d, 255}, {0x70, 0x71, 0x73, 255},
+		{0x8a, 0x86, 0x78, 255}, {0xa5, 0x9c, 0x74, 255}, {0xc3, 0xb3, 0x69, 255}, {0xe1, 0xcc, 0x55, 255}, {0xfe, 0xe8, 0x38, 255},
+	}
+	all := color.Palette{color.NRGBA{}}
+	const steps = 7 // from stop to stop
+	for i := range steps*(len(stops)-1) + 1 {
+		a, b := stops[i/steps], stops[min(i/steps+1, len(stops)-1)]
+		all = append(all, color.NRGBA{mix(a.R, b.R, i%steps, steps), mix(a.G, b.G, i%steps, steps), mix(a.B, b.B, i%steps, steps), 255})
+	}
+	return all
+}()
+
+// mix returns the value a part of the way from a to b.
+func mix(a, b uint8, part, whole int) uint8 {
+	return uint8((int(a)*(whole-part) + int(b)*part) / whole)
+}
+
+// ramp returns the picture of all colours of heat maps.
+func ramp() template.URL {
+	img := image.NewPaletted(image.Rect(0, 0, len(colours)-1, 1), colours)
+	for x := range len(colours) - 1 {
+		img.SetColorIndex(x, 0, uint8(x+1))
+	}
+	return dataURL(img)
+}
+
+// dataURL returns an address that holds the image itself.
+func dataURL(img image.Image) template.URL {
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		return ""
+	}
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
+}

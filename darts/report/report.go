@@ -1,0 +1,215 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+
+	"unnas/darts"
+	"unnas/internal/atomicfile"
+	"unnas/internal/memory"
+	"unnas/pretext"
+)
+
+// File is the name of the page in the folder of a run.
+const File = "report.html"
+
+// The most that a page shows.
+const (
+	mostSteps    = 1000 // points of a curve
+	mostEpochs   = 300  // columns of a heat map
+	mostWarnings = 50
+)
+
+// Report is the page of a run. It is a darts.Recorder, which the events of the run
+// are told, and an http.Handler, which shows the page and keeps it up to date; see
+// ServeHTTP. Its methods may be called by many goroutines at once.
+type Report struct {
+	dir     string
+	src     pretext.Source // of samples; nil: there are none to show
+	sampler pretext.Sampler
+
+	mu      sync.Mutex
+	now     state
+	changed chan struct{} // is closed when now changes, and replaced
+
+	server *http.Server
+	served chan error // what the server ended with
+}
+
+// state is what is known of a run.
+type state struct {
+	name     string      // of the folder
+	begun    bool        // whether start is known
+	start    darts.Start // without its Config
+	config   []byte      // that, as JSON
+	steps    thinned[darts.Step]
+	epochs   thinned[darts.Epoch]
+	warnings []string // the last ones
+	omitted  int      // warnings before them
+	samples  []sample
+	peak     int64 // bytes of memory that the program has taken; 0 if not known
+	done     *darts.Done
+	closed   bool // whether nothing will follow
+}
+
+// New returns the page of a run that is about to begin, or to go on, in the folder
+// dir. Without a dir, "", no report.html is written, and what the run did before
+// it goes on is not known.
+func New(dir string) *Report {
+	r := &Report{dir: dir, changed: make(chan struct{})}
+	r.now = blank(dir)
+	return r
+}
+
+func blank(dir string) state {
+	name := "run"
+	if path, err := filepath.Abs(dir); err == nil && dir != "" {
+		name = filepath.Base(path)
+	}
+	return state{
+		name:   name,
+		steps:  thinned[darts.Step]{limit: mostSteps},
+		epochs: thinned[darts.Epoch]{limit: mostEpochs},
+	}
+}
+
+// Write writes the page of the run that is kept in a folder; see darts.Folder. It
+// fails if there is no run, or if its metrics.jsonl is damaged.
+func Write(w io.Writer, dir string) error {
+	s := blank(dir)
+	if err := read(dir, s.add); err != nil {
+		return err
+	}
+	return s.render(w, "page", false)
+}
+
+// Show has the page show some samples of a task, made of images of src. They are
+// drawn when the run begins, so call it before. Maps of labels are in colours: those
+// of a method ClassColor(class int32) color.NRGBA, if the task has one.
+func (r *Report) Show(src pretext.Source, task pretext.Sampler) { r.src, r.sampler = src, task }
+
+// Record adds an event to the page. After an epoch report.html is written; Record
+// fails if that does, or if the folder holds an earlier part of the run that is
+// damaged.
+func (r *Report) Record(e darts.Event) error {
+	var first state
+	_, begins := e.(darts.Start)
+	if begins { // the folder knows what came before
+		first = blank(r.dir)
+		if r.dir != "" {
+			if err := read(r.dir, first.add); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		if r.src != nil {
+			first.samples = draw(r.src, r.sampler)
+		}
+	}
+	_, ended := e.(darts.Epoch)
+	r.mu.Lock()
+	if begins {
+		r.now = first
+	}
+	err := r.now.add(e)
+	if ended {
+		r.now.peak = memory.Peak()
+	}
+	r.tell()
+	r.mu.Unlock()
+	if ended && err == nil {
+		err = r.save()
+	}
+	return err
+}
+
+// path finds paths in texts: what is before one, and its last name with the slash.
+// Where files lie is nobody's business.
+var path = regexp.MustCompile(`(^|[\s"'(=])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,"'()]*)*([/\\][^\s/\\:;,"'()]+)`)
+
+// tell wakes those who wait for news.
+func (r *Report) tell() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// add adds an event.
+func (s *state) add(e darts.Event) error {
+	switch e := e.(type) {
+	case darts.Start:
+		config, err := json.Marshal(e.Config)
+		if err != nil {
+			return fmt.Errorf("report: configuration: %w", err)
+		}
+		e.Config = nil
+		s.begun, s.start, s.config = true, e, config
+	case darts.Step:
+		s.steps.add(e)
+	case darts.Epoch:
+		s.epochs.add(e)
+	case darts.Warning:
+		s.warnings = append(s.warnings, path.ReplaceAllString(e.Text, "$1…$2"))
+		if over := len(s.warnings) - mostWarnings; over > 0 {
+			s.warnings = s.warnings[over:]
+			s.omitted += over
+		}
+	case darts.Done:
+		s.done = &e
+	default:
+		return fmt.Errorf("report: unknown event %T", e)
+	}
+	return nil
+}
+
+// copy returns a copy that later events do not change.
+func (s *state) copy() state {
+	c := *s
+	c.steps.kept, c.epochs.kept, c.warnings = slices.Clone(s.steps.kept), slices.Clone(s.epochs.kept), slices.Clone(s.warnings)
+	return c
+}
+
+// look returns the state, and what is closed when it changes.
+func (r *Report) look() (state, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now.copy(), r.changed
+}
+
+// WriteHTML writes the page as it is now.
+func (r *Report) WriteHTML(w io.Writer) error {
+	s, _ := r.look()
+	return s.render(w, "page", false)
+}
+
+// save writes report.html.
+func (r *Report) save() error {
+	if r.dir == "" {
+		return nil
+	}
+	if err := atomicfile.Write(filepath.Join(r.dir, File), r.WriteHTML); err != nil {
+		return fmt.Errorf("report: %w; choose a folder that can be written", err)
+	}
+	return nil
+}
+
+// Close says that the run has ended: browsers are told and left, report.html is
+// written, unless the run has made no step, and what Serve began ends.
+func (r *Report) Close() error {
+	r.mu.Lock()
+	r.now.closed = true
+	moved := r.now.steps.added > 0
+	r.tell()
+	r.mu.Unlock()
+	err := r.stop()
+	if moved {
+		err = errors.Join(err, r.save())
+	}
+	return err
+}

@@ -1,0 +1,517 @@
+package report_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/darts/report"
+	"unnas/pretext"
+)
+
+var nan = math.NaN()
+
+// start, step, epoch and done are events of a search of two epochs.
+
+func start() darts.Start {
+	c := darts.DARTS()
+	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
+	return darts.Start{Task: "rotation", Images: 512, Train: 256, Held: 255, Params: 393436, MACs: 2465157, PlannedBytes: 3 << 20, Epochs: 2, StepsPerEpoch: 3, Batch: 8, Config: c}
+}
+
+func step(epoch, n int) darts.Step {
+	return darts.Step{Epoch: epoch, Step: n, Steps: 3, Loss: 1 / float64(n), Accuracy: 0.25, HeldLoss: nan, HeldAccuracy: nan, LR: 0.025, Entropy: 0.9, SkipShare: 0.1, ImagesPerSecond: 20.5, Left: 25 * time.Second}
+}
+
+// alphas returns those of an edge each with the operation that has the largest.
+func alphas(shift int) [][]float64 {
+	rows := make([][]float64, 14)
+	for i := range rows {
+		rows[i] = make([]float64, 8)
+		rows[i][1+(i+shift)%7] = 2
+	}
+	return rows
+}
+
+func epoch(n int) darts.Epoch {
+	g, _ := cell.Published("darts_v2")
+	return darts.Epoch{
+		Epoch: n, TrainLoss: 0.5, TrainAccuracy: 0.75, HeldLoss: 0.375, HeldAccuracy: 0.8125, Entropy: 0.7, SkipShare: 0.125, PoolShare: 0.25,
+		Stability: 0.5, Eigenvalue: nan, Genotype: g.String(), Normal: alphas(0), Reduce: alphas(3),
+	}
+}
+
+func done() darts.Done {
+	return darts.Done{Epochs: 2, Images: 48, Genotype: epoch(2).Genotype, Elapsed: 95 * time.Second}
+}
+
+// record tells events to a report.
+func record(t *testing.T, r *report.Report, events ...darts.Event) {
+	t.Helper()
+	for _, e := range events {
+		require.NoError(t, r.Record(e))
+	}
+}
+
+// html returns the page as it is.
+func html(t *testing.T, r *report.Report) string {
+	t.Helper()
+	var b strings.Builder
+	require.NoError(t, r.WriteHTML(&b))
+	check(t, b.String())
+	return b.String()
+}
+
+// check demands what every page has: elements that end, nothing from elsewhere.
+func check(t *testing.T, page string) {
+	t.Helper()
+	texts := regexp.MustCompile(`base64,[^"]*`).ReplaceAllString(page, "")
+	assert.NotContains(t, texts, "ZgotmplZ", "a value that its place does not take")
+	assert.NotContains(t, texts, "NaN")
+	assert.NotContains(t, texts, "Inf")
+	for _, name := range []string{"section", "figure", "div", "svg", "table", "tr", "ul", "main", "script", "style", "dl"} {
+		assert.Equal(t, len(regexp.MustCompile(`<`+name+`[\s>]`).FindAllString(page, -1)), strings.Count(page, "</"+name+">"), "elements %s that end", name)
+	}
+	for _, found := range regexp.MustCompile(`(?:\s(?:src|href)="|url\()([^")]*)`).FindAllStringSubmatch(page, -1) {
+		assert.True(t, strings.HasPrefix(found[1], "data:image/png;base64,"), "%.60s", found[1])
+	}
+}
+
+// section returns a section of a page.
+func section(t *testing.T, page, id string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(page, `<section id="`+id+`">`)
+	require.True(t, ok, id)
+	text, _, ok := strings.Cut(rest, "</section>")
+	require.True(t, ok, id)
+	return text
+}
+
+func TestPageOfSearch(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "first")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	r := report.New(dir)
+	record(t, r, start(), step(1, 1), step(1, 2))
+	assert.NoFileExists(t, filepath.Join(dir, report.File))
+	page := html(t, r)
+	assert.Contains(t, section(t, page, "head"), "width: 33.33%")
+	assert.Contains(t, section(t, page, "head"), "not complete when this page was made")
+	assert.Empty(t, section(t, page, "cells"))
+
+	record(t, r, step(1, 3), epoch(1), step(2, 1), step(2, 2), step(2, 3), epoch(2), darts.Warning{Text: "cells collapse"}, done())
+	require.NoError(t, r.Close())
+	kept, err := os.ReadFile(filepath.Join(dir, report.File))
+	require.NoError(t, err)
+	page = html(t, r)
+	assert.Equal(t, page, string(kept))
+	assert.NotContains(t, page, "<script", "what has ended has no news")
+	assert.NotContains(t, page, filepath.Dir(dir))
+
+	head := section(t, page, "head")
+	for _, want := range []string{
+		"<h1>first</h1>", "rotation · search", "complete after 2 of 2 epochs", "width: 100.00%", "<dd>0.5</dd>", "<dd>75%</dd>", "<dd>0.375</dd>", "<dd>81.2%</dd>",
+		"<dd>393.4 k</dd>", "<dd>2.465 M</dd>", "<dd>3 MiB</dd>", "<dd>20.5</dd>", "<dd>1m35s</dd>", "<dd>256</dd>", "<dd>255</dd>",
+	} {
+		assert.Contains(t, head, want)
+	}
+	assert.NotContains(t, head, "time left")
+	assert.Contains(t, section(t, page, "warnings"), "<li>cells collapse</li>")
+	curves := section(t, page, "curves")
+	for _, title := range []string{"Loss", "Accuracy", "Entropy", "Weight of operations", "Stability", "Learning rate", "Images a second"} {
+		assert.Contains(t, curves, "<h3>"+title)
+	}
+	assert.NotContains(t, curves, "eigenvalue", "it was not measured")
+	cells := section(t, page, "cells")
+	assert.Equal(t, 2, strings.Count(cells, "<svg "))
+	assert.Contains(t, cells, done().Genotype[:40])
+	assert.NotContains(t, cells, "<?xml")
+	heats := section(t, page, "alphas")
+	assert.Equal(t, 2*14+1, strings.Count(heats, "<img "), "an edge each, and the scale")
+	assert.Contains(t, heats, "normal cells")
+	assert.Contains(t, heats, "reduction cells")
+	assert.Contains(t, heats, "largest now: max_pool_3x3, 51.4%", "of the first edge: 1/(1+7e⁻²)")
+	assert.Contains(t, heats, "c<sub>k−2</sub>")
+	settings := section(t, page, "settings")
+	assert.Regexp(t, `(?s)space\.ops.*none, max_pool_3x3.*space\.body\.cells</th><td>3<.*arch_lr`, settings)
+}
+
+// TestPageOfTraining has no alphas, but scores and the cells that are trained.
+func TestPageOfTraining(t *testing.T) {
+	g, _ := cell.Published("unnas_imagenet_rot")
+	r := report.New("")
+	s := start()
+	s.Config = darts.TrainDARTS(g)
+	scores := map[string]float64{"top5": 0.9, "pixels": 0.5, "mean": nan}
+	for i := range 19 {
+		scores[fmt.Sprintf("iou_%d", i)] = float64(i) / 20
+	}
+	e := darts.Epoch{Epoch: 1, TrainLoss: 2, TrainAccuracy: 0.5, HeldLoss: nan, HeldAccuracy: nan, Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Scores: scores}
+	record(t, r, s, e)
+	page := html(t, r)
+	assert.Contains(t, section(t, page, "head"), "rotation · training")
+	assert.NotContains(t, section(t, page, "head"), "held-out loss")
+	assert.Empty(t, section(t, page, "alphas"))
+	assert.Contains(t, section(t, page, "cells"), g.String()[:40])
+	assert.Equal(t, 2, strings.Count(section(t, page, "cells"), "<svg "))
+	curves := section(t, page, "curves")
+	assert.Contains(t, curves, "top5 <b>90%</b>")
+	assert.NotContains(t, curves, "iou_3", "of many scores those of single classes have no curve")
+	assert.NotContains(t, curves, "Entropy")
+	assert.Contains(t, section(t, page, "scores"), `iou_3</th><td>15%</td>`)
+	assert.NotContains(t, section(t, page, "scores"), "mean")
+}
+
+// TestWrite makes the same page of a folder as of its events, but for what the
+// folder does not tell.
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "metrics.jsonl"))
+	require.NoError(t, err)
+	lines := darts.NewJSONLines(f)
+	lines.Clock = true
+	events := []darts.Event{start(), darts.Warning{Text: "w"}, step(1, 1), step(1, 2), step(1, 3), epoch(1), step(2, 1)}
+	live := report.New("")
+	for _, e := range events {
+		require.NoError(t, lines.Record(e))
+		require.NoError(t, live.Record(e))
+	}
+	// A newer program knows more; the last line is being written.
+	_, err = f.WriteString(`{"event":"visit","of":"a stranger"}` + "\n" + `{"event":"warning","text":"x","more":[1]}` + "\n" + `{"event":"epo`)
+	require.NoError(t, errors.Join(err, f.Close()))
+	record(t, live, darts.Warning{Text: "x"})
+	var b strings.Builder
+	require.NoError(t, report.Write(&b, dir))
+	check(t, b.String())
+	for _, id := range []string{"warnings", "curves", "cells", "alphas", "scores", "settings"} {
+		assert.Equal(t, section(t, html(t, live), id), section(t, b.String(), id), id)
+	}
+	assert.Contains(t, section(t, b.String(), "head"), "not complete when this page was made: 1 of 2 epochs")
+}
+
+// TestGoesOn shows a run that goes on with what its folder tells of its beginning.
+func TestGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "metrics.jsonl"))
+	require.NoError(t, err)
+	lines := darts.NewJSONLines(f)
+	for _, e := range []darts.Event{start(), step(1, 1), step(1, 2), step(1, 3), epoch(1)} {
+		require.NoError(t, lines.Record(e))
+	}
+	require.NoError(t, f.Close())
+	r := report.New(dir)
+	record(t, r, start(), step(2, 1))
+	page := html(t, r)
+	assert.Contains(t, section(t, page, "head"), "1 of 2 epochs")
+	assert.Contains(t, section(t, page, "head"), "3 MiB", "which the folder does not tell")
+	assert.Contains(t, section(t, page, "alphas"), "normal cells")
+	assert.Equal(t, 1, strings.Count(section(t, page, "settings"), ">arch_lr<"))
+}
+
+func TestHostile(t *testing.T) {
+	const evil = `<script>alert("x")</script><img src=x onerror=alert(1)>"'` + "`"
+	r := report.New(filepath.Join(t.TempDir(), "<b>run"))
+	s := start()
+	s.Task, s.Config = evil, json.RawMessage(`{"space":{"ops":["<i>"]},"<u>":"<script>1</script>","deep":{"a":{"b":[["<s>",1],null]}}}`)
+	e := epoch(1)
+	e.Scores = map[string]float64{evil: 0.5}
+	e.Genotype = `{"normal":[["<script>evil</script>",0],["\"><script>",1]],"normal_concat":[2],"reduce":[["a&b",0],["c",1]],"reduce_concat":[2]}`
+	s.Epochs = -3
+	require.NoError(t, r.Record(s))
+	_ = r.Record(e) // there is no folder
+	record(t, r, darts.Warning{Text: evil}, darts.Warning{Text: "checkpoint /data/someone/runs/a/checkpoint-32: damaged, ratio 3/4"}, darts.Warning{Text: `open C:\Users\me\x.jpg: no`})
+	page := html(t, r)
+	for _, tag := range []string{"<script", "<img src=x", "<b>run", "<i>", "<u>", "<s>"} {
+		assert.NotContains(t, page, tag)
+	}
+	assert.Contains(t, section(t, page, "cells"), "&lt;script&gt;evil")
+	assert.Contains(t, page, "&lt;b&gt;run")
+	assert.Contains(t, page, "deep.a.b")
+	assert.NotContains(t, page, "someone")
+	assert.Contains(t, page, "checkpoint …/checkpoint-32: damaged, ratio 3/4")
+	assert.NotContains(t, page, "Users")
+}
+
+// TestEmpty writes pages of runs of which little or nothing is known.
+func TestEmpty(t *testing.T) {
+	r := report.New("")
+	assert.Contains(t, html(t, r), "not begun")
+	record(t, r, darts.Start{Config: nil})
+	html(t, r)
+	nothing := darts.Epoch{TrainLoss: nan, TrainAccuracy: nan, HeldLoss: math.Inf(1), HeldAccuracy: nan, Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Normal: [][]float64{{}, {nan, 1}, nil, {1, 2, 3}}, Genotype: "none"}
+	record(t, r, darts.Step{Loss: nan, Accuracy: nan, HeldLoss: nan, HeldAccuracy: nan, LR: nan, Entropy: nan, SkipShare: nan, ImagesPerSecond: nan}, nothing, darts.Done{})
+	html(t, r)
+	assert.ErrorContains(t, r.Record(nil), "unknown event")
+
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "metrics.jsonl"), nil, 0o644))
+	var b strings.Builder
+	require.NoError(t, report.Write(&b, dir))
+	check(t, b.String())
+	require.NoError(t, report.New(dir).Close())
+	assert.NoFileExists(t, filepath.Join(dir, report.File), "a run without steps leaves nothing")
+}
+
+func TestWriteErrors(t *testing.T) {
+	dir := t.TempDir()
+	err := report.Write(io.Discard, dir)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, "give the folder of a run")
+	for name, text := range map[string]string{
+		"no JSON":         "{\"event\":\"start\"}\nfoo\n",
+		"of another type": "{\"event\":\"start\"}\n{\"event\":\"step\",\"loss\":\"low\"}\n",
+		"score":           "{\"event\":\"start\"}\n{\"event\":\"epoch\",\"held_top5\":\"low\"}\n",
+		"long":            "{\"event\":\"start\"}\n" + strings.Repeat(" ", 9<<20),
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "metrics.jsonl"), []byte(text), 0o644))
+		err := report.Write(io.Discard, dir)
+		assert.ErrorContains(t, err, "metrics.jsonl, line 2: ", name)
+		assert.ErrorContains(t, report.New(dir).Record(start()), "line 2", name)
+	}
+}
+
+// TestLong thins out what does not fit a page.
+func TestLong(t *testing.T) {
+	r := report.New("")
+	s := start()
+	s.Epochs, s.StepsPerEpoch = 700, 3
+	record(t, r, s)
+	for n := range 700 {
+		record(t, r, step(n+1, 1), step(n+1, 2), step(n+1, 3), epoch(n+1), darts.Warning{Text: fmt.Sprintf("warning %d.", n)})
+	}
+	page := html(t, r)
+	assert.Less(t, len(page), 1<<20)
+	assert.Contains(t, page, "700 of 700 epochs", "the last one is there")
+	assert.Contains(t, page, "650 earlier ones are left out")
+	assert.Contains(t, page, "warning 699.")
+}
+
+func FuzzWrite(f *testing.F) {
+	var b bytes.Buffer
+	lines := darts.NewJSONLines(&b)
+	for _, e := range []darts.Event{start(), step(1, 1), epoch(1), done()} {
+		require.NoError(f, lines.Record(e))
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte(`{"event":"epoch","epoch":-1,"normal":[[1],[],[null,2,3]],"held_x":null}` + "\n"))
+	f.Add([]byte(`{"event":"start","epochs":9223372036854775807,"config":[]}` + "\n" + `{"event":"step","epoch":-9223372036854775808,"loss":1e308}` + "\n" + `{"event":"step","loss":-1e308}` + "\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "metrics.jsonl"), text, 0o644))
+		_ = report.Write(io.Discard, dir) // neither panics nor hangs
+	})
+}
+
+// TestSamples shows what each kind of task makes of images.
+func TestSamples(t *testing.T) {
+	src, err := dataset.NewScenes(9, 40, 24, 1)
+	require.NoError(t, err)
+	jigsaw := pretext.JigsawCIFAR10()
+	plain := pretext.Scenes(32)
+	plain.Crop = pretext.CropNone
+	for name, test := range map[string]struct {
+		task     pretext.Sampler
+		pictures int // of an image
+		want     string
+	}{
+		"rotation":     {pretext.Rotation{View: pretext.Scenes(32)}, 4, "class 3</div>"},
+		"jigsaw":       {jigsaw, 4, "<figcaption>class "},
+		"colorization": {pretext.Colorization{View: plain}, 2, "labels</div>"},
+		"large":        {pretext.Classification{View: pretext.ImageNet(224), Classes: 8}, 1, "<figcaption>class "},
+		"own":          {odd{}, 16, `width="`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pages := [2]string{}
+			for i := range pages {
+				r := report.New("")
+				r.Show(src, test.task)
+				record(t, r, start())
+				pages[i] = html(t, r)
+			}
+			assert.Equal(t, pages[0], pages[1])
+			_, samples, ok := strings.Cut(pages[0], "<h2>Samples</h2>")
+			require.True(t, ok)
+			assert.Equal(t, 4*test.pictures, strings.Count(samples, "<img "))
+			assert.Contains(t, samples, test.want)
+			assert.Less(t, len(samples), 400<<10)
+		})
+	}
+	r := report.New("")
+	r.Show(broken{}, jigsaw)
+	record(t, r, start())
+	page := html(t, r)
+	assert.Contains(t, page, "image 0 could not be made into a sample")
+	assert.NotContains(t, page, "secret")
+}
+
+// odd is a task with many inputs of two channels, no labels, and values that are
+// no numbers.
+type odd struct{}
+
+func (odd) Spec() pretext.Spec {
+	return pretext.Spec{Height: 3, Width: 5, Channels: 2, Inputs: 20, LabelShape: []int{2, 3}, Classes: 2}
+}
+
+func (odd) Sample(x []float32, y []int32, _ *pretext.Image, _ bool, r *rand.Rand) error {
+	for i := range x {
+		x[i] = r.Float32()
+	}
+	x[0], y[0] = float32(nan), pretext.Ignore
+	return nil
+}
+
+// broken is a source without readable images.
+type broken struct{}
+
+func (broken) Len() int { return 2 }
+func (broken) Load(context.Context, int) (*pretext.Image, error) {
+	return nil, errors.New("open /secret/place: no")
+}
+
+// reader reads server-sent events.
+type reader struct{ *bufio.Scanner }
+
+// next returns the name and the data of the next event.
+func (r reader) next(t *testing.T) (name, data string) {
+	t.Helper()
+	for r.Scan() {
+		switch line := r.Text(); {
+		case line == "":
+			return name, data
+		case strings.HasPrefix(line, "event: "):
+			name = line[7:]
+		default:
+			text, ok := strings.CutPrefix(line, "data: ")
+			require.True(t, ok, line)
+			data += text + "\n"
+		}
+	}
+	require.NoError(t, r.Err())
+	require.Fail(t, "the stream has ended")
+	return "", ""
+}
+
+// follow opens the stream of news at a URL.
+func follow(ctx context.Context, t *testing.T, url string) reader {
+	t.Helper()
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"events", nil)
+	require.NoError(t, err)
+	a, err := http.DefaultClient.Do(q)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = a.Body.Close() })
+	assert.Equal(t, "text/event-stream", a.Header.Get("Content-Type"))
+	s := bufio.NewScanner(a.Body)
+	s.Buffer(nil, 1<<20)
+	return reader{s}
+}
+
+// TestLive serves two browsers until the run ends, and a third that leaves.
+func TestLive(t *testing.T) {
+	before := runtime.NumGoroutine()
+	r := report.New("")
+	url, err := r.Serve(":0")
+	require.NoError(t, err)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, url, "for this machine alone")
+	_, err = r.Serve(":0")
+	require.ErrorContains(t, err, "already")
+	a, err := http.Get(url)
+	require.NoError(t, err)
+	page, err := io.ReadAll(a.Body)
+	require.NoError(t, errors.Join(err, a.Body.Close()))
+	assert.Contains(t, string(page), "new EventSource('events')")
+	check(t, string(page))
+
+	ctx, leave := context.WithCancel(t.Context())
+	first, second, third := follow(t.Context(), t, url), follow(t.Context(), t, url), follow(ctx, t, url)
+	for _, c := range []reader{first, second, third} {
+		name, data := c.next(t)
+		assert.Empty(t, name)
+		assert.Contains(t, data, "not begun")
+	}
+	leave()
+	record(t, r, start(), step(1, 1))
+	for _, c := range []reader{first, second} {
+		_, data := c.next(t)
+		assert.Contains(t, section(t, data, "head"), "under way")
+		assert.Contains(t, section(t, data, "settings"), "arch_lr")
+		assert.NotContains(t, data, "<html", "sections alone")
+	}
+	record(t, r, done())
+	closed := make(chan error)
+	go func() { closed <- r.Close() }()
+	for _, c := range []reader{first, second} {
+		_, data := c.next(t)
+		if !strings.Contains(data, "complete after") { // the news of a second earlier
+			_, data = c.next(t)
+		}
+		assert.Contains(t, data, "complete after")
+		name, _ := c.next(t)
+		for name == "" { // the same, once closed
+			name, _ = c.next(t)
+		}
+		assert.Equal(t, "end", name)
+		assert.False(t, c.Scan(), "nothing follows")
+	}
+	require.NoError(t, <-closed)
+	_, err = net.DialTimeout("tcp", strings.Trim(url, "htp:/"), time.Second)
+	require.Error(t, err, "nobody listens any more")
+	http.DefaultClient.CloseIdleConnections()
+	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, 20*time.Millisecond, "goroutines are left")
+}
+
+// TestReadOnly answers nothing but reading of the page.
+func TestReadOnly(t *testing.T) {
+	r := report.New("")
+	for _, test := range []struct {
+		method, path string
+		status       int
+	}{
+		{"GET", "/", 200}, {"HEAD", "/", 200}, {"HEAD", "/events", 200},
+		{"POST", "/", 405}, {"DELETE", "/events", 405},
+		{"GET", "/metrics.jsonl", 404}, {"GET", "/../../etc/passwd", 404}, {"GET", "/events/x", 404}, {"POST", "/x", 404},
+	} {
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
+		assert.Equal(t, test.status, w.Code, test)
+	}
+}
+
+func TestServeErrors(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	for address, want := range map[string]string{
+		"6060":                  "give a port such as :6060",
+		"":                      "give a port such as :6060",
+		":http-or-so":           "choose another port",
+		":70000":                "choose another port",
+		taken.Addr().String():   "choose another port",
+		"no.such.host.invalid:": "report: ",
+	} {
+		r := report.New("")
+		_, err := r.Serve(address)
+		require.ErrorContains(t, err, want, address)
+		require.NoError(t, r.Close())
+	}
+}

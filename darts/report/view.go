@@ -1,0 +1,370 @@
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"unnas/cell"
+	"unnas/darts"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("report").Parse(pageText))
+
+// view is what the template shows.
+type view struct {
+	Live bool // whether a server sends news
+
+	Name, Task, Kind string
+	State, Class     string // how far the run is, in words, and for the style
+	Progress         float64
+	Facts            []fact
+	Warnings         []string
+	Omitted          int
+	Genotype         string
+	Cells            []template.HTML
+	Charts           []chart
+	Heats            []heat
+	Scale            scale
+	Scores           []fact
+	Settings         []fact
+	Samples          []sample
+}
+
+// fact is a name and its value.
+type fact struct{ Name, Value string }
+
+// render writes a part of the page: "page", all of it, or "sections", what the run
+// changes.
+func (s *state) render(w io.Writer, part string, live bool) error {
+	var b bytes.Buffer
+	if err := page.ExecuteTemplate(&b, part, s.view(live)); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+func (s *state) view(live bool) view {
+	c := readConfig(s.config)
+	epochs, steps := s.epochs.all(), s.steps.all()
+	v := view{
+		Live: live && !s.closed, Name: s.name, Task: s.start.Task, Kind: "training",
+		Warnings: s.warnings, Omitted: s.omitted, Samples: s.samples,
+		Facts: s.facts(), Charts: charts(epochs, steps),
+		Settings: settings(s.config),
+	}
+	if len(c.Space.Ops) > 0 {
+		v.Kind = "search"
+	}
+	v.State, v.Class, v.Progress = s.progress(live)
+	if v.Genotype = s.genotype(c); v.Genotype != "" {
+		v.Genotype, v.Cells = cells(v.Genotype)
+	}
+	if len(epochs) > 0 {
+		v.Heats, v.Scale = heats(epochs, c.Space.Ops)
+	}
+	for _, e := range slices.Backward(epochs) {
+		if len(e.Scores) == 0 {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
+			if known(e.Scores[name]) {
+				v.Scores = append(v.Scores, fact{name, percent(e.Scores[name])})
+			}
+		}
+		break
+	}
+	return v
+}
+
+// progress tells how far the run is, in words, in one for the style, and in percent.
+func (s *state) progress(live bool) (words, class string, share float64) {
+	complete := 0
+	if s.epochs.added > 0 {
+		complete = s.epochs.last.Epoch
+	}
+	of := fmt.Sprintf("%d of %d epochs", complete, s.start.Epochs)
+	if s.start.Epochs > 0 {
+		share = 100 * float64(complete) / float64(s.start.Epochs)
+	}
+	last := s.steps.last
+	within := s.steps.added > 0 && last.Epoch > complete
+	if within && last.Steps > 0 && s.start.Epochs > 0 {
+		share = 100 * (float64(last.Epoch-1) + float64(last.Step)/float64(last.Steps)) / float64(s.start.Epochs)
+	}
+	share = min(max(share, 0), 100)
+	switch {
+	case !s.begun:
+		return "not begun", "waits", 0
+	case s.done != nil:
+		return "complete after " + of, "done", share
+	case s.closed:
+		return "stopped early, after " + of, "stopped", share
+	case !live:
+		return "not complete when this page was made: " + of, "stopped", share
+	case within:
+		return fmt.Sprintf("under way: epoch %d of %d, step %d of %d", last.Epoch, s.start.Epochs, last.Step, last.Steps), "live", share
+	}
+	return "under way: " + of, "live", share
+}
+
+// facts are the figures at the head of the page.
+func (s *state) facts() []fact {
+	if !s.begun {
+		return nil
+	}
+	var all []fact
+	add := func(name, value string, there bool) {
+		if there {
+			all = append(all, fact{name, value})
+		}
+	}
+	figure := func(name string, format func(float64) string, x float64) { add(name, format(x), known(x)) }
+	last, e := s.steps.last, s.epochs.last
+	if s.epochs.added == 0 {
+		e = darts.Epoch{TrainLoss: math.NaN(), TrainAccuracy: math.NaN(), HeldLoss: math.NaN(), HeldAccuracy: math.NaN()}
+	}
+	if s.steps.added > 0 && (s.epochs.added == 0 || last.Epoch > e.Epoch) {
+		e.TrainLoss, e.TrainAccuracy = last.Loss, last.Accuracy
+		if known(last.HeldLoss) {
+			e.HeldLoss, e.HeldAccuracy = last.HeldLoss, last.HeldAccuracy
+		}
+	}
+	figure("loss", plain, e.TrainLoss)
+	figure("accuracy", percent, e.TrainAccuracy)
+	figure("held-out loss", plain, e.HeldLoss)
+	figure("held-out accuracy", percent, e.HeldAccuracy)
+	if s.steps.added > 0 {
+		add("images a second", plain(last.ImagesPerSecond), known(last.ImagesPerSecond) && last.ImagesPerSecond > 0)
+		add("time left", duration(last.Left), s.done == nil && !s.closed && last.Left > 0)
+	}
+	if s.done != nil {
+		add("time", duration(s.done.Elapsed), s.done.Elapsed > 0)
+	}
+	b := s.start
+	add("parameters", scaled(float64(b.Params), 1000, " ", " k", " M", " G", " T"), b.Params > 0)
+	add("multiply-adds an image", scaled(float64(b.MACs), 1000, " ", " k", " M", " G", " T"), b.MACs > 0)
+	add("memory, planned", storage(b.PlannedBytes), b.PlannedBytes > 0)
+	add("memory, program at most", storage(s.peak), s.peak > 0)
+	add("images to learn from", fmt.Sprint(b.Train), b.Train > 0)
+	add("images held out", fmt.Sprint(b.Held), b.Held > 0)
+	return all
+}
+
+// charts returns those that have something to show.
+func charts(epochs []darts.Epoch, steps []darts.Step) []chart {
+	ofEpochs := func(f func(darts.Epoch) float64) []point {
+		var all []point
+		for _, e := range epochs {
+			if y := f(e); known(y) {
+				all = append(all, point{float64(e.Epoch), y})
+			}
+		}
+		return all
+	}
+	ofSteps := func(f func(darts.Step) float64) []point {
+		var all []point
+		for i, s := range steps {
+			if i > 0 && s.Epoch != steps[i-1].Epoch { // a mean over an epoch begins anew
+				all = append(all, point{float64(s.Epoch - 1), math.NaN()})
+			}
+			all = append(all, point{float64(s.Epoch-1) + float64(s.Step)/float64(max(s.Steps, 1)), f(s)})
+		}
+		return all
+	}
+	end := 1
+	if n := len(epochs); n > 0 {
+		end = max(end, epochs[n-1].Epoch)
+	}
+	if n := len(steps); n > 0 {
+		end = max(end, steps[n-1].Epoch)
+	}
+	var all []chart
+	add := func(title, note string, format func(float64) string, of ...series) {
+		if c, ok := newChart(title, note, float64(end), format, of...); ok {
+			all = append(all, c)
+		}
+	}
+	const thin = "Thin lines: means over the epoch so far, after each step."
+	add("Loss", thin, plain,
+		series{"training", ofEpochs(func(e darts.Epoch) float64 { return e.TrainLoss }), ofSteps(func(s darts.Step) float64 { return s.Loss })},
+		series{"held out", ofEpochs(func(e darts.Epoch) float64 { return e.HeldLoss }), ofSteps(func(s darts.Step) float64 { return s.HeldLoss })})
+	add("Accuracy", thin, percent,
+		series{"training", ofEpochs(func(e darts.Epoch) float64 { return e.TrainAccuracy }), ofSteps(func(s darts.Step) float64 { return s.Accuracy })},
+		series{"held out", ofEpochs(func(e darts.Epoch) float64 { return e.HeldAccuracy }), ofSteps(func(s darts.Step) float64 { return s.HeldAccuracy })})
+	var scored []series
+	for _, name := range charted(epochs) {
+		scored = append(scored, series{name, ofEpochs(func(e darts.Epoch) float64 {
+			if x, ok := e.Scores[name]; ok {
+				return x
+			}
+			return math.NaN()
+		}), nil})
+	}
+	add("Scores on held-out images", "", percent, scored...)
+	add("Entropy of the alphas", "1: undecided, 0: decided.", plain,
+		series{"entropy", ofEpochs(func(e darts.Epoch) float64 { return e.Entropy }), ofSteps(func(s darts.Step) float64 { return s.Entropy })})
+	add("Weight of operations without weights", "After softmax, mean over edges.", percent,
+		series{"skip connections", ofEpochs(func(e darts.Epoch) float64 { return e.SkipShare }), ofSteps(func(s darts.Step) float64 { return s.SkipShare })},
+		series{"poolings", ofEpochs(func(e darts.Epoch) float64 { return e.PoolShare }), nil})
+	add("Stability of the ranking", "Kendall's tau between the order of operations and that of the epoch before, mean over edges. 1: the same.", plain,
+		series{"tau", ofEpochs(func(e darts.Epoch) float64 { return e.Stability }), nil})
+	add("Dominant eigenvalue", "Of the Hessian of the held-out loss in the alphas.", plain,
+		series{"eigenvalue", ofEpochs(func(e darts.Epoch) float64 { return e.Eigenvalue }), nil})
+	add("Learning rate of the weights", "", plain,
+		series{"rate", nil, ofSteps(func(s darts.Step) float64 { return s.LR })})
+	add("Images a second", "Mean over the epoch so far.", plain,
+		series{"images", nil, ofSteps(func(s darts.Step) float64 {
+			if s.ImagesPerSecond > 0 {
+				return s.ImagesPerSecond
+			}
+			return math.NaN() // the folder of a run does not tell it
+		})})
+	return all
+}
+
+// mostScores is how many scores share a chart. All of them are in a table.
+const mostScores = 6
+
+// charted returns the names of the scores that have a curve: of many, those of
+// single classes, which are named like mean and class, have none.
+func charted(epochs []darts.Epoch) []string {
+	found := map[string]bool{}
+	for _, e := range epochs {
+		for name := range e.Scores {
+			found[name] = true
+		}
+	}
+	names := slices.Sorted(maps.Keys(found))
+	if len(names) > mostScores {
+		names = slices.DeleteFunc(names, func(name string) bool { return strings.Contains(name, "_") })
+	}
+	return names[:min(len(names), mostScores)]
+}
+
+// config is what a page knows of the settings of a run.
+type config struct {
+	Space   struct{ Ops []string }
+	Network struct{ Genotype json.RawMessage }
+}
+
+func readConfig(text []byte) (c config) {
+	if json.Unmarshal(text, &c) != nil { // a configuration of another program
+		return config{}
+	}
+	return c
+}
+
+// genotype returns the cells that the run has found, or trains.
+func (s *state) genotype(c config) string {
+	switch {
+	case s.done != nil && s.done.Genotype != "":
+		return s.done.Genotype
+	case s.epochs.added > 0 && s.epochs.last.Genotype != "":
+		return s.epochs.last.Genotype
+	}
+	return string(c.Network.Genotype)
+}
+
+// cells returns the text of a genotype and its pictures, or what was given if that
+// is none.
+func cells(text string) (string, []template.HTML) {
+	g, err := cell.ParseGenotype(text)
+	if err != nil {
+		return text, nil
+	}
+	var all []template.HTML
+	for _, p := range []cell.Picture{
+		{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat},
+		{Title: "reduction cell", Edges: g.Reduce, Concat: g.ReduceConcat},
+	} {
+		var b bytes.Buffer
+		if p.WriteSVG(&b) != nil {
+			continue
+		}
+		if _, svg, ok := strings.Cut(b.String(), "<svg "); ok { // without what begins a file
+			all = append(all, template.HTML(`<svg role="img" aria-label="`+p.Title+`" `+svg))
+		}
+	}
+	return g.String(), all
+}
+
+// mostSettings is how many settings a page shows at most.
+const mostSettings = 500
+
+// settings returns the members of a JSON object in their order, those of objects in
+// it under names with dots.
+func settings(text []byte) []fact {
+	var all []fact
+	var walk func(name string, text []byte)
+	walk = func(name string, text []byte) {
+		d := json.NewDecoder(bytes.NewReader(text))
+		if t, err := d.Token(); err != nil || t != json.Delim('{') {
+			if len(all) < mostSettings {
+				all = append(all, fact{name, value(text)})
+			}
+			return
+		}
+		for d.More() {
+			key, err := d.Token()
+			var member json.RawMessage
+			if err != nil || d.Decode(&member) != nil {
+				return
+			}
+			walk(strings.TrimPrefix(fmt.Sprintf("%s.%v", name, key), "."), member)
+		}
+	}
+	if len(text) > 0 && text[0] == '{' {
+		walk("", text)
+	}
+	return all
+}
+
+// mostValue is how many bytes of a value a page shows.
+const mostValue = 2000
+
+// value returns a JSON value as people write it.
+func value(text []byte) string {
+	var one string
+	var list []string
+	switch {
+	case json.Unmarshal(text, &one) == nil && text[0] == '"':
+	case json.Unmarshal(text, &list) == nil:
+		one = strings.Join(list, ", ")
+	default:
+		one = string(text)
+	}
+	if len(one) > mostValue {
+		one = strings.ToValidUTF8(one[:mostValue], "") + "…"
+	}
+	return one
+}
+
+func scaled(x, base float64, units ...string) string {
+	i := 0
+	for x >= base && i < len(units)-1 {
+		x /= base
+		i++
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.4g%s", x, units[i]))
+}
+
+func storage(bytes int64) string {
+	return scaled(float64(bytes), 1024, " B", " KiB", " MiB", " GiB", " TiB")
+}
+
+func duration(d time.Duration) string { return d.Round(time.Second).String() }
