@@ -197,6 +197,9 @@ func (d *CIFAR10) Len() int { return len(d.records) / cifarRecord }
 // Classes returns the names of the 10 classes in order.
 func (d *CIFAR10) Classes() []string { return slices.Clone(d.classes) }
 
+// DecodesJPEG says no: the pixels are in the files as they are.
+func (d *CIFAR10) DecodesJPEG() bool { return false }
+
 // Load returns image i, 0 to Len-1. The image is a copy, its class the label.
 func (d *CIFAR10) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
