@@ -88,7 +88,7 @@ func findCIFAR(dir string, train bool) (cifarFiles, error) {
 		}
 		entries, err := os.ReadDir(in) // sorted
 		if err != nil {
-			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w", err)
+			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w; give the folder that %s or %s is unpacked to", err, cifarBinary, cifarPython)
 		}
 		var binary, pickles []string
 		for _, e := range entries {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"unnas/darts"
+	"unnas/pretext"
 )
 
 // Session is where and how a program keeps a search or a training.
@@ -30,20 +31,23 @@ type outcome struct {
 	show  func(out io.Writer, dir string, stopped bool) error
 }
 
-// run does work that is told of where to keep and record it, keeps the outcome in
+// run does work on the images of a source that is told of where to keep and record it, keeps the outcome in
 // the folder, which is removed if there is none, and shows it. Work that ctx stops
 // is kept and shown too, and how to go on.
-func (s Session) run(ctx context.Context, out io.Writer, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
+func (s Session) run(ctx context.Context, out io.Writer, src pretext.Source, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
 	folder, err := s.Folder(s.Name)
 	if err != nil {
 		return err
+	}
+	if err := s.JPEG.Use(src, folder.Decoder(), s.Talk(out)); err != nil {
+		return errors.Join(err, folder.Discard())
 	}
 	if s.Begin != nil && !s.Resume {
 		if err := s.Begin(folder); err != nil {
 			return errors.Join(err, folder.Discard())
 		}
 	}
-	printer := Printer(out)
+	printer := Printer(s.Talk(out))
 	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
 	o, err := work(folder, darts.Recorders(printer, board))
 	err = errors.Join(err, printer.Close(), board.Close())

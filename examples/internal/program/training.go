@@ -33,7 +33,7 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return t.run(ctx, out, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
+	return t.run(ctx, out, t.Source, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
 		c.Folder, c.Recorder = folder, recorder
 		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c)
 		if r == nil {
