@@ -167,7 +167,7 @@ func Printer(out io.Writer) *darts.Printer {
 		return darts.NewPrinter(out, false)
 	}
 	printer := darts.NewPrinter(out, true)
-	if columns, _, err := term.GetSize(int(file.Fd())); err == nil {
+	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
 		printer.Columns = columns
 	}
 	return printer

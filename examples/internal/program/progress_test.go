@@ -22,7 +22,7 @@ func TestProgress(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		p.Close()
-		assert.Equal(t, "listing  2/21     19 s left      1 classes/s\nlisting 12/21      9 s left      1 classes/s\n", out.String())
+		assert.Equal(t, "listing  2/21    19 s left      1 classes/s\nlisting 12/21     9 s left      1 classes/s\n", out.String())
 	})
 }
 
