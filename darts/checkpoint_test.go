@@ -555,6 +555,54 @@ func TestCheckpointOfAnotherDecoder(t *testing.T) {
 	assert.Contains(t, string(metrics), fmt.Sprintf(`"decoder":%q`, pretext.JPEGDecoder()))
 }
 
+// painted are stripes that no JPEG decoder has touched.
+type painted struct{ stripes }
+
+func (painted) DecodesJPEG() bool { return false }
+
+// TestDecoder tells the decoder of a search and of a training, and none where the
+// images come from no JPEG files: these go on whatever decodes them elsewhere.
+func TestDecoder(t *testing.T) {
+	folder, err := OpenFolder(stopped(t))
+	require.NoError(t, err)
+	assert.Equal(t, pretext.JPEGDecoder(), folder.Decoder())
+	require.NoError(t, folder.Close())
+
+	held := stripes{n: 11, fail: -1}
+	for _, test := range []struct {
+		src, held Source
+		want      string
+	}{
+		{painted{resumableSource}, painted{held}, ""},
+		{painted{resumableSource}, nil, ""},
+		{painted{resumableSource}, held, pretext.JPEGDecoder()},
+		{resumableSource, nil, pretext.JPEGDecoder()},
+	} {
+		folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+		require.NoError(t, err)
+		assert.Empty(t, folder.Decoder(), "there is no checkpoint")
+		c := smallTraining()
+		c.Folder, c.Epochs, c.EvaluateEvery = folder, 1, 0
+		_, err = Train(t.Context(), test.src, test.held, smallTask(), c)
+		require.NoError(t, err)
+		assert.Equal(t, test.want, folder.Decoder())
+		require.NoError(t, folder.Close())
+	}
+}
+
+func TestCheckpointWithoutDecoder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	ctx, recorder := stopAfter(t, 5)
+	c := resumable()
+	c.Recorder = recorder
+	_, err := keepRun(ctx, dir, painted{resumableSource}, c)
+	require.ErrorIs(t, err, context.Canceled)
+	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int) bool { return false })
+	defer pretext.SetJPEGDecoder("", nil)
+	_, err = keepRun(t.Context(), dir, painted{resumableSource}, resumable())
+	assert.NoError(t, err)
+}
+
 func TestCheckpointOfAnotherVersion(t *testing.T) {
 	dir := stopped(t)
 	newest := filepath.Join(dir, "checkpoint-5")

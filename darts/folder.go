@@ -387,14 +387,20 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 	return resumed, faults, nil
 }
 
-// batch returns the batch of the run that the newest good checkpoint is of, or 0 if
+// Decoder returns the name of what decoded the JPEG files of the run so far, which
+// it needs to go on; see Start. It is empty if there are none, or no checkpoint.
+func (f *Folder) Decoder() string { return f.begun().Decoder }
+
+// begun returns how the run began that the newest good checkpoint is of, or zero if
 // there is none.
-func (f *Folder) batch() int {
+func (f *Folder) begun() (run struct {
+	Batch   int
+	Decoder string
+}) {
 	all, err := f.snapshots(checkpointFile)
 	if err != nil {
-		return 0 // resume will say so
+		return run // resume will say so
 	}
-	var run struct{ Batch int }
 	for _, n := range slices.Backward(all) {
 		if _, err := open(f.path(checkpointFile, n), func(r io.ReadSeeker, size int64) (int64, error) {
 			h, err := readHeader(r, size)
@@ -403,10 +409,10 @@ func (f *Folder) batch() int {
 			}
 			return 0, json.Unmarshal(h.Run, &run)
 		}); err == nil {
-			return run.Batch
+			return run
 		}
 	}
-	return 0
+	return run
 }
 
 // open calls read with the file at path and its size.

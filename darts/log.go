@@ -11,8 +11,8 @@ import (
 // Log is a Recorder that emits a structured log record for each event. The message
 // is the event as in JSONLines, and so are the attributes, but for three: times
 // are durations without the _ns, figures that are NaN or infinite are left out, and
-// so are the configuration and the alphas, which are no single values. Steps are
-// of level Debug, warnings Warn and the others Info.
+// so are the configuration and the alphas, which are no single values. Steps and
+// progress are of level Debug, warnings Warn and the others Info.
 type Log struct{ logger *slog.Logger }
 
 // NewLog returns a recorder that logs to l, or to slog.Default if l is nil.
@@ -32,7 +32,7 @@ func (l *Log) Record(e Event) error {
 	}
 	level := slog.LevelInfo
 	switch e.(type) {
-	case Step:
+	case Step, Progress:
 		level = slog.LevelDebug
 	case Warning:
 		level = slog.LevelWarn

@@ -10,7 +10,7 @@ import (
 )
 
 // Printer is a Recorder for people to read: some lines about the run, one line
-// per epoch, and the genotype at the end. Between the epochs a live printer, for
+// per epoch, and the genotype at the end. In between a live printer, for
 // terminals, rewrites one line in place up to ten times a second; another, for
 // files, adds a line every ten seconds. Figures that are NaN are left out.
 type Printer struct {
@@ -48,6 +48,8 @@ func (p *Printer) Record(e Event) error {
 		return p.print(startText(e))
 	case Step:
 		return p.step(e)
+	case Progress:
+		return p.progress(e)
 	case Epoch:
 		return p.print(fit(math.MaxInt, fmt.Sprintf("%s %6s", p.epoch(e.Epoch), duration(e.Elapsed)),
 			append(figures(e.TrainLoss, e.TrainAccuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare), figure("eigenvalue %.4g", e.Eigenvalue))))
@@ -75,6 +77,24 @@ func (p *Printer) Close() error {
 
 // step shows a step if it is time to.
 func (p *Printer) step(e Step) error {
+	return p.passing(p.epoch(e.Epoch), " step ", e.Step, e.Steps, append([]string{
+		fmt.Sprintf("%6s left", duration(e.Left)), fmt.Sprintf("%5s img/s", rate(e.ImagesPerSecond)),
+	}, figures(e.Loss, e.Accuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare)...))
+}
+
+// progress shows progress if it is time to.
+func (p *Printer) progress(e Progress) error {
+	pace := float64(e.Done) / e.Elapsed.Seconds()
+	left := ""
+	if e.Done > 0 {
+		left = fmt.Sprintf("%6s left", duration(time.Duration(float64(e.Elapsed)*float64(e.Total-e.Done)/float64(e.Done))))
+	}
+	return p.passing(e.Work, " ", e.Done, e.Total, []string{left, fmt.Sprintf("%5s %s/s", rate(pace), e.Unit)})
+}
+
+// passing shows how far something is if it is time to, and in place if the
+// printer is live.
+func (p *Printer) passing(heading, between string, done, total int, figures []string) error {
 	interval := plainInterval
 	if p.live {
 		interval = liveInterval
@@ -85,15 +105,12 @@ func (p *Printer) step(e Step) error {
 	}
 	p.shown = now
 
-	heading, width := p.epoch(e.Epoch)+" step ", math.MaxInt
+	width := math.MaxInt
 	if p.live {
-		heading = p.epoch(e.Epoch) + " " + bar(e.Step, e.Steps) + " "
+		between = " " + bar(done, total) + " "
 		width = p.Columns - 1 // a character in the last column may start a new line
 	}
-	heading += fmt.Sprintf("%*d/%d", digits(e.Steps), e.Step, e.Steps)
-	pace := []string{fmt.Sprintf("%6s left", duration(e.Left)), fmt.Sprintf("%5s img/s", rate(e.ImagesPerSecond))}
-	line := fit(width, heading, append(pace,
-		figures(e.Loss, e.Accuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare)...))
+	line := fit(width, heading+between+fmt.Sprintf("%*d/%d", digits(total), done, total), figures)
 	if !p.live {
 		return p.print(line)
 	}

@@ -170,3 +170,31 @@ func TestFormats(t *testing.T) {
 		assert.Equal(t, test.want, test.got)
 	}
 }
+
+// TestPrinterProgress evaluates 20,000 images, 1,000 in four seconds.
+func TestPrinterProgress(t *testing.T) {
+	show := func(live bool) string {
+		var out bytes.Buffer
+		c := newSteppedClock()
+		p := c.printer(&out, live)
+		require.NoError(t, p.Record(Warning{Text: "begin"}))
+		for done := 1000; done <= 4000; done += 1000 {
+			c.wait(4 * time.Second)
+			require.NoError(t, p.Record(Progress{Work: "evaluating", Done: done, Total: 20_000, Unit: "images", Elapsed: time.Duration(done/250) * time.Second}))
+		}
+		require.NoError(t, p.Record(Progress{Work: "evaluating", Total: 20_000, Unit: "images"}))
+		require.NoError(t, p.Close())
+		return visible(out.String())
+	}
+	assert.Equal(t, "warning: begin<end>\nevaluating  3000/20000   1m08s left    250 images/s<end>\n", show(false))
+	assert.Equal(t, "warning: begin<end>\n<clear>evaluating [        ]  1000/20000   1m16s left    250 images/s"+
+		"<clear>evaluating [        ]  2000/20000   1m12s left    250 images/s"+
+		"<clear>evaluating [=       ]  3000/20000   1m08s left    250 images/s"+
+		"<clear>evaluating [=       ]  4000/20000   1m04s left    250 images/s<end>\n", show(true))
+}
+
+func TestPrinterProgressAtItsBegin(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, newSteppedClock().printer(&out, false).Record(Progress{Work: "listing", Total: 7, Unit: "classes"}))
+	assert.Equal(t, "listing 0/7      - classes/s\n", out.String())
+}

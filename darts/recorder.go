@@ -10,12 +10,13 @@ import (
 )
 
 // A Recorder is told what a run does. Record is called on the goroutine of the
-// run, one event after the other; an error stops the run, which returns it.
+// run, or on those on which an Examiner loads images, one event after the other;
+// an error stops the run, which returns it.
 type Recorder interface {
 	Record(e Event) error
 }
 
-// An Event is one of Start, Step, Epoch, Warning and Done, by value.
+// An Event is one of Start, Step, Progress, Epoch, Warning and Done, by value.
 //
 // Losses are means over images, or over labels where an image has several, in
 // nats. Accuracies and shares are from 0 to 1. A figure that a run does not
@@ -40,7 +41,7 @@ type Start struct {
 	Batch         int    `json:"batch"`                      // images in a step
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
-	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder
+	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder; empty if pretext.DecodesJPEG says that there are none
 	Config        any    `json:"config"`                     // the configuration; data only
 }
 
@@ -59,6 +60,16 @@ type Step struct {
 	SkipShare       float64       `json:"skip_share"`    // see Epoch
 	ImagesPerSecond float64       `json:"images_per_second" clock:"true"`
 	Left            time.Duration `json:"left_ns" clock:"true"` // estimate of the time until the end of the run
+}
+
+// Progress tells now and again how far work is that takes a while and is no step,
+// such as an evaluation. A Folder does not keep it.
+type Progress struct {
+	Work    string        `json:"work"`                    // what is done, such as "evaluating"
+	Done    int           `json:"done"`                    // units of it that are done
+	Total   int           `json:"total"`                   // units of all
+	Unit    string        `json:"unit"`                    // what is counted, such as "images"
+	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // time since the work began
 }
 
 // Epoch follows the last step of an epoch.
@@ -106,11 +117,12 @@ type Done struct {
 	Elapsed  time.Duration `json:"elapsed_ns" clock:"true"` // time that the run took
 }
 
-func (Start) event() string   { return "start" }
-func (Step) event() string    { return "step" }
-func (Epoch) event() string   { return "epoch" }
-func (Warning) event() string { return "warning" }
-func (Done) event() string    { return "done" }
+func (Start) event() string    { return "start" }
+func (Step) event() string     { return "step" }
+func (Progress) event() string { return "progress" }
+func (Epoch) event() string    { return "epoch" }
+func (Warning) event() string  { return "warning" }
+func (Done) event() string     { return "done" }
 
 // field is a field of an event under its name on the wire.
 type field struct {

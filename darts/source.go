@@ -47,6 +47,20 @@ func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return s.src.Load(ctx, s.indices[i])
 }
 
+// DecodesJPEG says whether the source does that the images are of.
+func (s subset) DecodesJPEG() bool { return pretext.DecodesJPEG(s.src) }
+
+// decoder returns the name of what decodes the JPEG files of sources, of which
+// some may be nil, or "" if none has such files.
+func decoder(sources ...Source) string {
+	for _, src := range sources {
+		if src != nil && pretext.DecodesJPEG(src) {
+			return pretext.JPEGDecoder()
+		}
+	}
+	return ""
+}
+
 // halves splits the images below n at random into those that the weights learn
 // from, ⌊portion·n⌋ of them, and those that the alphas learn from, the rest.
 // Portion is from 0 to 1. Both halves are in ascending order, and depend on

@@ -118,3 +118,18 @@ func TestSample(t *testing.T) {
 		assert.EqualError(t, err, fmt.Sprintf("darts: a sample of %d of 200 images; draw 1 or more, and at most all", n))
 	}
 }
+
+// unencoded are greys that no JPEG decoder has touched.
+type unencoded struct{ greys }
+
+func (unencoded) DecodesJPEG() bool { return false }
+
+func TestSubsetDecodesJPEG(t *testing.T) {
+	for _, src := range []darts.Source{greys{1, 2, 3}, unencoded{greys{1, 2, 3}}} {
+		sample, err := darts.Sample(src, 2, 1)
+		require.NoError(t, err)
+		assert.Equal(t, pretext.DecodesJPEG(src), pretext.DecodesJPEG(sample))
+	}
+	assert.True(t, pretext.DecodesJPEG(greys{}), "a source that does not tell may")
+	assert.False(t, pretext.DecodesJPEG(unencoded{}))
+}

@@ -10,6 +10,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -77,7 +79,8 @@ type training struct {
 	velocity                []float32
 	average, averageRunning []float32 // of weights and of running statistics; nil without Average
 
-	held    Source // nil without evaluation
+	held    Source   // nil without evaluation
+	counted *counted // the same, told of
 	exam    func(ctx context.Context) (float64, map[string]float64, error)
 	missing []string // scores that were not numbers, as has been told
 	images  *loader  // that the network learns from
@@ -112,7 +115,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if held != nil && held.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
-	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.atOnce()), result: &Trained{Config: c}}
+	t := &training{c: c, task: task, held: held, counted: &counted{Source: held}, engine: newEngine(c.Batch / c.atOnce()), result: &Trained{Config: c}}
 	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
 	if err := t.plan(ctx); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
@@ -125,7 +128,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		Task: task.Name(), Images: src.Len(), Train: src.Len(), Held: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
-		MicroBatch: c.atOnce(), Recompute: c.Recompute, Config: c,
+		MicroBatch: c.atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held), Config: c,
 	}
 	var err error
 	if t.identity, err = identify(start, task, t.params); err != nil {
@@ -239,7 +242,7 @@ func (t *training) plan(ctx context.Context) error {
 	}
 	if t.held != nil && examines {
 		var bytes int64
-		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, t.held); err != nil {
+		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, t.counted); err != nil {
 			return err
 		}
 		t.bytes += bytes
@@ -401,6 +404,7 @@ func (t *training) finish() error {
 			return err
 		}
 	}
+	t.counted.begin(t.run.tell)
 	if t.exam != nil {
 		accuracy, scores, err = t.exam(t.ctx)
 	} else {
@@ -463,6 +467,9 @@ func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64
 		}
 		all.add(p)
 		five += t.amongFive(b.Y)
+		if err := t.counted.add(b.Images); err != nil {
+			return 0, 0, nil, err
+		}
 	}
 	if all.count == 0 {
 		return 0, 0, nil, errors.New("darts: none of the held-out images has a label that counts; give labelled images, or nil to evaluate nothing")
@@ -472,6 +479,39 @@ func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64
 		scores = map[string]float64{"top5": five / all.count}
 	}
 	return loss, accuracy, scores, nil
+}
+
+// counted are the images to evaluate on, which tell how far an evaluation is.
+type counted struct {
+	Source
+
+	lock  sync.Mutex        // an Examiner may load many at once
+	tell  func(Event) error // nil before the first evaluation
+	began time.Time
+	done  int
+}
+
+// begin begins an evaluation.
+func (s *counted) begin(tell func(Event) error) { s.tell, s.began, s.done = tell, time.Now(), 0 }
+
+// Load loads an image and counts it.
+func (s *counted) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	img, err := s.Source.Load(ctx, i)
+	if err == nil {
+		err = s.add(1)
+	}
+	return img, err
+}
+
+// add counts images, of which an Examiner may load one again.
+func (s *counted) add(images int) error {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.tell == nil {
+		return nil
+	}
+	s.done = min(s.done+images, s.Len())
+	return s.tell(Progress{Work: "evaluating", Done: s.done, Total: s.Len(), Unit: "images", Elapsed: time.Since(s.began)})
 }
 
 // fives says whether there are enough classes for the best five to tell anything.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -360,6 +361,72 @@ func TestSaveTrained(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, d.Genotype, g)
 			assert.FileExists(t, filepath.Join(folder.Dir(), "normal.svg"))
+		})
+	}
+}
+
+// loads is a task whose examiner loads each image twice, two at once.
+type loads struct{ pretext.Task }
+
+func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (float64, map[string]float64, error), int64, error) {
+	_, err := held.Load(ctx, 0) // which is no part of an evaluation
+	return func(ctx context.Context) (float64, map[string]float64, error) {
+		faults := make(chan error, 2)
+		for range cap(faults) {
+			go func() {
+				var err error
+				for i := range held.Len() {
+					_, e := held.Load(ctx, i)
+					err = errors.Join(err, e)
+				}
+				faults <- err
+			}()
+		}
+		return 1, nil, errors.Join(<-faults, <-faults)
+	}, 0, err
+}
+
+// TestTrainTellsOfEvaluations by the views of images and by an examiner. A folder
+// keeps nothing of it.
+func TestTrainTellsOfEvaluations(t *testing.T) {
+	for name, test := range map[string]struct {
+		task pretext.Task
+		want []int
+	}{
+		"views":    {smallTask(), []int{8, 16, 19}},
+		"examiner": {loads{smallTask()}, append([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}, slices.Repeat([]int{19}, 20)...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+			require.NoError(t, err)
+			c := smallTraining()
+			c.Epochs, c.Folder = 1, folder
+			var done []int
+			fault := errors.New("disk full")
+			var failAt int
+			c.Recorder = recorderFunc(func(e Event) error {
+				p, ok := e.(Progress)
+				if !ok {
+					return nil
+				}
+				assert.Equal(t, Progress{Work: "evaluating", Done: p.Done, Total: 19, Unit: "images", Elapsed: p.Elapsed}, p)
+				assert.GreaterOrEqual(t, p.Elapsed, time.Duration(0))
+				if done = append(done, p.Done); p.Done == failAt {
+					return fault
+				}
+				return nil
+			})
+			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c)
+			require.NoError(t, err)
+			assert.Equal(t, test.want, done)
+			require.NoError(t, folder.Close())
+			lines, err := os.ReadFile(filepath.Join(folder.Dir(), metricsFile))
+			require.NoError(t, err)
+			assert.NotContains(t, string(lines), "evaluating")
+
+			c.Folder, failAt = nil, 8
+			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c)
+			assert.ErrorIs(t, err, fault)
 		})
 	}
 }

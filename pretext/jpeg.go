@@ -45,6 +45,14 @@ func JPEGDecoder() string {
 	return "image/jpeg " + runtime.Version()
 }
 
+// DecodesJPEG says whether images of a source may come from JPEG files, so that
+// their pixels depend on the decoder. They may unless the source has a method
+// DecodesJPEG() bool that says no.
+func DecodesJPEG(src Source) bool {
+	s, tells := src.(interface{ DecodesJPEG() bool })
+	return !tells || s.DecodesJPEG()
+}
+
 // try decodes the file that head and then r hold. If it could not, the image is
 // nil and head holds what has been read.
 func (d *jpegDecoder) try(head *bytes.Buffer, r io.Reader, width, height int) (*Image, error) {

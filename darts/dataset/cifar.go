@@ -88,7 +88,7 @@ func findCIFAR(dir string, train bool) (cifarFiles, error) {
 		}
 		entries, err := os.ReadDir(in) // sorted
 		if err != nil {
-			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w", err)
+			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w; give the folder that %s or %s is unpacked to", err, cifarBinary, cifarPython)
 		}
 		var binary, pickles []string
 		for _, e := range entries {
@@ -196,6 +196,9 @@ func (d *CIFAR10) Len() int { return len(d.records) / cifarRecord }
 
 // Classes returns the names of the 10 classes in order.
 func (d *CIFAR10) Classes() []string { return slices.Clone(d.classes) }
+
+// DecodesJPEG says no: the pixels are in the files as they are.
+func (d *CIFAR10) DecodesJPEG() bool { return false }
 
 // Load returns image i, 0 to Len-1. The image is a copy, its class the label.
 func (d *CIFAR10) Load(ctx context.Context, i int) (*pretext.Image, error) {

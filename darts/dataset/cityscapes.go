@@ -139,6 +139,9 @@ func (d *Cityscapes) Classes() []string {
 	}
 }
 
+// DecodesJPEG says no: all files are PNG.
+func (d *Cityscapes) DecodesJPEG() bool { return false }
+
 // Load decodes image i, 0 to Len-1, and its mask, unless the images were opened
 // without. The label is -1. A file that cannot be read, labels of another size or
 // with values that mean nothing are errors that name the file.

@@ -56,6 +56,9 @@ func (d *Scenes) Classes() []string {
 	return slices.Clip(names)
 }
 
+// DecodesJPEG says no: scenes are drawn.
+func (d *Scenes) DecodesJPEG() bool { return false }
+
 // Load draws scene i, 0 to Len-1, with its label and mask.
 func (d *Scenes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.n); err != nil {

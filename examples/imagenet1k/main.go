@@ -34,6 +34,7 @@ func main() { program.Main("imagenet1k", run) }
 
 func run(ctx context.Context, args []string, out, help io.Writer) error {
 	p := program.NewPipeline("imagenet1k", "classification", usage)
+	p.AddJPEG()
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}

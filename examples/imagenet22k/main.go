@@ -5,10 +5,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
-	"unnas/darts/dataset"
 	"unnas/examples/internal/program"
 )
 
@@ -30,6 +28,7 @@ func main() { program.Main("imagenet22k", run) }
 
 func run(ctx context.Context, args []string, out, help io.Writer) error {
 	p := program.NewPublished("imagenet22k", "classification", usage)
+	p.AddJPEG()
 	list := p.String("list", "", "`file` of the images to use, one name a line, such as n01440764_10026.JPEG; empty: all")
 	if err := p.Parse(args, help); err != nil {
 		return err
@@ -39,25 +38,9 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 
 // search opens the data set, or what is listed of it, and searches on it.
 func search(ctx context.Context, p *program.Published, list string, out io.Writer) error {
-	src, err := dataset.OpenImageNet22K(ctx, p.Data, dataset.ImageNet22KOptions{
-		List: list,
-		Seed: p.Seed,
-		Progress: func(done, classes, images int) {
-			if done%1000 == 0 || done == classes {
-				fmt.Fprintf(out, "listed %d of %d classes, %d images\n", done, classes, images)
-			}
-		},
-	})
+	src, err := program.OpenImageNet22K(ctx, p.Data, list, p.Seed, p.Talk(out))
 	if err != nil {
 		return err
 	}
-	if why := src.Rebuilt(); why != nil {
-		fmt.Fprintln(out, "the images were listed anew:", why)
-	}
-	err = p.Search(ctx, src, out)
-	if n, first := src.Unreadable(); n > 0 {
-		_, e := fmt.Fprintf(out, "unreadable images, replaced by others: %d, the first %s\n", n, first[0])
-		err = errors.Join(err, e)
-	}
-	return err
+	return errors.Join(p.Search(ctx, src, out), program.TellUnreadable(src, out))
 }

@@ -32,6 +32,7 @@ func main() { program.Main("quickstart", run) }
 
 func run(ctx context.Context, args []string, out, help io.Writer) error {
 	f := program.NewFlags("quickstart", usage)
+	f.AddJPEG()
 	data := f.String("data", "", "`folder` with CIFAR-10 or with images, one folder for each class; empty: built-in scenes")
 	name := f.String("task", "rotation", "`task` that the network learns: rotation, jigsaw or colorization, which need no labels, classification, or segmentation of built-in scenes")
 	epochs := f.Int("epochs", 3, "passes over one half of the images")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"unicode/utf8"
 
 	"unnas/darts/rank"
 	"unnas/darts/sweep"
@@ -134,7 +135,12 @@ func compare(table *rank.Table, with string, others []string, dir string, out io
 	}
 	var panels []rank.Panel
 	var tasks []rank.Column
-	fmt.Fprintf(out, "\nranking by %s         Spearman's ρ (95 %%)       Kendall's τ-b\n", with)
+	heading := "ranking by " + with
+	width := utf8.RuneCountInString(heading)
+	for _, name := range others {
+		width = max(width, utf8.RuneCountInString(name))
+	}
+	fmt.Fprintf(out, "\n%-*s  %12s %-21s %13s\n", width, heading, "Spearman's ρ", "(95 %)", "Kendall's τ-b")
 	for _, name := range others {
 		x, err := table.Column(name)
 		if err != nil {
@@ -142,7 +148,7 @@ func compare(table *rank.Table, with string, others []string, dir string, out io
 		}
 		rho, err := rank.Spearman(x, y)
 		if errors.Is(err, rank.ErrUndefined) {
-			fmt.Fprintf(out, "  %-20s undefined: %v\n", name, err)
+			fmt.Fprintf(out, "%-*s  undefined: %v\n", width, name, err)
 			continue
 		}
 		if err != nil {
@@ -158,7 +164,7 @@ func compare(table *rank.Table, with string, others []string, dir string, out io
 		} else if !errors.Is(err, rank.ErrUndefined) {
 			return err
 		}
-		fmt.Fprintf(out, "  %-20s %9.6f %-20s %9.6f\n", name, rho, within, tau)
+		fmt.Fprintf(out, "%-*s  %12.6f %-21s %13.6f\n", width, name, rho, within, tau)
 		panels = append(panels, rank.Scatter{Title: name, XLabel: name, YLabel: with, X: x, Y: y})
 		tasks = append(tasks, rank.Column{Name: name, Values: x})
 	}

@@ -16,6 +16,7 @@ import (
 	"unnas/darts"
 	"unnas/darts/dataset"
 	"unnas/darts/sweep"
+	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
 
@@ -100,13 +101,9 @@ func openTable(ctx context.Context, path string, out io.Writer) (*nasbench.Table
 	if strings.HasSuffix(path, ".csv") {
 		return nasbench.OpenCSV(path)
 	}
-	told := time.Now()
-	return nasbench.Open(ctx, path, nasbench.Options{Progress: func(done, total int64) {
-		if time.Since(told) > 2*time.Second || done == total {
-			told = time.Now()
-			fmt.Fprintf(out, "reading %s: %d of %d MB\n", path, done/1e6, total/1e6)
-		}
-	}})
+	p := program.NewProgress(out, "reading "+path, "MB")
+	defer p.Close()
+	return nasbench.Open(ctx, path, nasbench.Options{Progress: func(done, total int64) { p.Tell(int(done/1e6), int(total/1e6)) }})
 }
 
 // trainer does the trainings.
@@ -146,7 +143,21 @@ func newTrainer(o options, out io.Writer) (*trainer, error) {
 			return nil, fmt.Errorf("-subset %d: %w", o.Subset, err)
 		}
 	}
-	return t, nil
+	return t, t.decode()
+}
+
+// decode chooses what decodes JPEG files: for all trainings of a folder the same.
+func (t *trainer) decode() error {
+	if !pretext.DecodesJPEG(t.src) {
+		return nil
+	}
+	recorded := ""
+	if _, kept, err := load(t.options.out); err == nil { // else they begin, or Open says what is wrong
+		recorded = kept.Decoder
+	}
+	err := t.jpeg.Use(t.src, recorded, t.out)
+	t.Decoder = pretext.JPEGDecoder()
+	return err
 }
 
 // configure returns the task and the settings of a training.
@@ -289,6 +300,10 @@ func (t *trainer) tell(job sweep.Job, e darts.Event) error {
 	case darts.Step:
 		if time.Since(t.told) >= interval {
 			t.state(fmt.Sprintf("%s: epoch %d, step %d of %d, loss %.3f", job.Name, e.Epoch, e.Step, e.Steps, e.Loss))
+		}
+	case darts.Progress:
+		if time.Since(t.told) >= interval {
+			t.state(fmt.Sprintf("%s: %s %d of %d %s", job.Name, e.Work, e.Done, e.Total, e.Unit))
 		}
 	case darts.Warning:
 		fmt.Fprintf(t.out, "%s: %s\n", job.Name, e.Text)

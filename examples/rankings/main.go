@@ -26,12 +26,13 @@ and tables, in the folder of -out.
   go run ./examples/rankings -data cifar-10-batches-bin
         the published experiment on CIFAR-10: 500 cells, 4 tasks, 3 seeds; years
         on two cores, so see -shard
-  go run ./examples/rankings -data cifar-10-batches-bin -samples 24 -tasks cls,rot -seeds 1 -width 4 -cells 5 -epochs 4 -subset 2000
+  go run ./examples/rankings -data cifar-10-batches-bin -samples 24 -tasks cls,rot \
+      -seeds 1 -width 4 -cells 5 -epochs 4 -subset 2000
         a small one
   go run ./examples/rankings -csv accuracies.csv -supervised class_object
         what a table of others says, with a column for each task
 
-A training that is done is kept, so the same command goes on where it was stopped.
+Ctrl-C stops it after the step it is at, and the same command goes on from there.
 Run it several times at once, or on several machines with one folder: each takes
 trainings that nobody is at. Each may also take a part of its own: -shard 3/8, which
 array jobs of Slurm and Indexed Jobs of Kubernetes tell by their environment; see
@@ -49,6 +50,8 @@ type options struct {
 	shard            sweep.Shard
 	attempts         int
 	workers          int
+	jpeg             program.JPEG
+	quiet            bool
 	analyse          bool
 	csv, id, against string
 }
@@ -68,44 +71,41 @@ type settings struct {
 	Cells  int `json:"cells"`
 	Batch  int `json:"batch"`
 	Subset int `json:"subset"`
+	// Decoder is that of JPEG files; see darts.Start.
+	Decoder string `json:"decoder,omitempty"`
 }
 
 func parse(args []string, help io.Writer) (options, error) {
 	var o options
 	var tasks, shard string
 	f := flag.NewFlagSet("rankings", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // an error is reported once, without the whole help
-	f.Usage = func() {}
-	f.StringVar(&o.out, "out", "runs/rankings", "`folder` of the trainings that are done and of the analysis")
-	f.StringVar(&o.data, "data", "", "`folder` of the data set")
+	f.StringVar(&o.out, "out", "runs/rankings", "`folder` for the results")
+	f.StringVar(&o.data, "data", "", "`folder` of the data set; must be given to train")
 	f.StringVar(&o.Dataset, "dataset", "cifar10", "`name` of the data set: cifar10 or imagenet1k")
 	f.StringVar(&o.Space, "space", "darts", "`space` to sample: darts, or nasbench, which needs -table")
 	f.StringVar(&o.Table, "table", "", "`file` of NAS-Bench-101, .tfrecord or .csv, whose ranking is sampled in tenths")
 	f.IntVar(&o.Samples, "samples", 500, "`number` of architectures")
 	f.StringVar(&tasks, "tasks", "cls,rot,col,jig", "`tasks`, with commas between them; cls is what the others are compared with")
 	f.IntVar(&o.Seeds, "seeds", 0, "trainings of each architecture on each task (default 3 on CIFAR-10, 1 on ImageNet)")
-	f.Uint64Var(&o.Seed, "seed", 1, "of the samples, and the first of the trainings")
+	f.Uint64Var(&o.Seed, "seed", 1, "number that the samples come from, and the first of those of the trainings")
 	f.IntVar(&o.Epochs, "epochs", 0, "passes over the images (default as published)")
 	f.IntVar(&o.Width, "width", 0, "channels of the first cell (default as published)")
 	f.IntVar(&o.Cells, "cells", 0, "cells of a DARTS network (default as published)")
 	f.IntVar(&o.Batch, "batch", 0, "images in a step; the learning rate changes in proportion (default as published)")
-	f.IntVar(&o.Subset, "subset", 0, "`number` of training images to draw and use (default all)")
+	f.IntVar(&o.Subset, "subset", 0, "`number` of training images to draw and use; 0: all")
 	f.StringVar(&shard, "shard", "", "`part` of the trainings to do, such as 3/8 (default what an array job tells, or all)")
-	f.IntVar(&o.attempts, "attempts", 3, "how often a training is tried that fails")
+	f.IntVar(&o.attempts, "attempts", 3, "times that a training is tried that fails")
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
-	f.BoolVar(&o.analyse, "analyse", false, "train nothing, analyse what is done")
+	program.AddJPEG(f, &o.jpeg)
+	program.AddQuiet(f, &o.quiet)
+	f.BoolVar(&o.analyse, "analyse", false, "train nothing, analyse what is done in the folder of -out")
 	f.StringVar(&o.csv, "csv", "", "`file` with accuracies to analyse, a row for each architecture, instead of training any")
 	f.StringVar(&o.id, "id", "", "`column` of -csv with the names of the architectures (default the first)")
 	f.StringVar(&o.against, "supervised", "classification", "`column` of -csv that the others are compared with")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		f.SetOutput(help)
-		fmt.Fprint(help, usage)
-		f.PrintDefaults()
+	if err := program.Parse(f, usage, args, help); err != nil {
 		return o, err
-	case err != nil:
-		return o, fmt.Errorf("%w; see -help", err)
-	case f.NArg() > 0:
+	}
+	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
 	}
 	for name := range strings.SplitSeq(tasks, ",") {
@@ -135,7 +135,7 @@ func (o options) validate() error {
 	}
 	switch {
 	case o.data == "" && !o.analyse:
-		return fmt.Errorf("-data is missing: give the folder of the data set, such as -data %s; see -help", o.Dataset)
+		return errors.New("-data is missing: give the folder of the data set, such as -data cifar-10-batches-bin; see -help")
 	case o.Space != "darts" && o.Space != "nasbench":
 		return fmt.Errorf("-space is %q; give darts or nasbench", o.Space)
 	case o.Space == "nasbench" && o.Table == "":
@@ -164,21 +164,18 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 		return analyseCSV(o, out)
 	}
 	if o.analyse {
-		s, err := sweep.Load(o.out)
+		s, kept, err := load(o.out)
 		if err != nil {
 			return err
 		}
-		var kept settings
-		if err := json.Unmarshal(s.Manifest().Settings, &kept); err != nil {
-			return fmt.Errorf("the manifest in %s is of another program: %w", o.out, err)
-		}
 		return analyse(s, kept, out)
 	}
-	manifest, err := manifestOf(ctx, o.settings, out)
+	talk := program.Options{Quiet: o.quiet}.Talk(out)
+	t, err := newTrainer(o, talk)
 	if err != nil {
 		return err
 	}
-	t, err := newTrainer(o, out)
+	manifest, err := manifestOf(ctx, t.settings, talk)
 	if err != nil {
 		return err
 	}
@@ -190,11 +187,24 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 		return err
 	}
 	t.sweep = s
-	fmt.Fprintf(out, "%d trainings in %s, part %v\n", len(manifest.Jobs), o.out, o.shard)
+	fmt.Fprintf(talk, "%d trainings in %s, part %v\n", len(manifest.Jobs), o.out, o.shard)
 	failed := s.Run(ctx, sweep.Options{Shard: o.shard, Attempts: o.attempts, Report: t.report}, t.train)
 	if ctx.Err() != nil {
 		fmt.Fprintln(out, "stopped; the same command goes on from here")
 		return failed
 	}
-	return errors.Join(failed, analyse(s, o.settings, out))
+	return errors.Join(failed, analyse(s, t.settings, out))
+}
+
+// load opens the trainings of a folder, with their settings.
+func load(dir string) (*sweep.Sweep, settings, error) {
+	var kept settings
+	s, err := sweep.Load(dir)
+	if err != nil {
+		return nil, kept, err
+	}
+	if err := json.Unmarshal(s.Manifest().Settings, &kept); err != nil {
+		return nil, kept, fmt.Errorf("the manifest in %s is of another program: %w", dir, err)
+	}
+	return s, kept, nil
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/darts/sweep"
+	"unnas/pretext"
 )
 
 // cifar writes a data set of stripes whose width tells the class: 8 images in each
@@ -67,6 +74,8 @@ func TestRankings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, string(table), string(again), "equal seeds, equal results")
 
+	assert.True(t, strings.HasPrefix(call("-quiet"), "\n3 of 3 architectures"), "the result alone")
+
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-analyse", "-out", dir}, &out, &out))
 	assert.Contains(t, out.String(), "3 of 3 architectures")
@@ -98,7 +107,7 @@ func TestNASBench(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-data", cifar(t), "-out", dir, "-space", "nasbench", "-table", path, "-samples", "10", "-tasks", "cls,rot", "-seeds", "1", "-width", "8", "-epochs", "1", "-batch", "8", "-subset", "8"}, &out, &out))
 	assert.Contains(t, out.String(), "10 of 10 architectures")
-	assert.Contains(t, out.String(), "\n  rotation  ")
+	assert.Contains(t, out.String(), "\nrotation  ")
 	for _, name := range []string{"scatter.svg", "scatter.png", "search.svg", "search.png"} {
 		assert.FileExists(t, filepath.Join(dir, name))
 	}
@@ -115,6 +124,12 @@ func TestCSV(t *testing.T) {
 	assert.Contains(t, out.String(), "4 architectures")
 	assert.Regexp(t, `jigsaw +0\.400000 .* 0\.333333\n`, out.String())
 	assert.Regexp(t, `flat +undefined: `, out.String())
+	lines := strings.Split(out.String(), "\n")
+	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "ranking by object") })
+	require.GreaterOrEqual(t, at, 0)
+	heading, row := []rune(lines[at]), []rune(lines[at+1])
+	assert.Len(t, row, len(heading), "columns end below their headings")
+	assert.Equal(t, "jigsaw", strings.TrimSpace(string(row[:len("ranking by object")])))
 	assert.FileExists(t, filepath.Join(dir, "search.svg"))
 
 	err := run(t.Context(), []string{"-csv", path, "-supervised", "colour", "-out", dir}, &out, &out)
@@ -122,6 +137,36 @@ func TestCSV(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("arch,object\na,1\na,2\n"), 0o644))
 	err = run(t.Context(), []string{"-csv", path, "-supervised", "object", "-out", dir}, &out, &out)
 	assert.ErrorContains(t, err, `"a"`)
+}
+
+// TestDecoder keeps the JPEG decoder of an experiment, which all of its trainings
+// need. One without JPEG files has none.
+func TestDecoder(t *testing.T) {
+	pretext.SetJPEGDecoder("", nil)
+	t.Cleanup(func() { pretext.SetJPEGDecoder("", nil) })
+	inGo := pretext.JPEGDecoder()
+	decode := func(dir string, src darts.Source) (string, error) {
+		tr := &trainer{options: options{out: dir}, src: src, out: io.Discard}
+		err := tr.decode()
+		return tr.Decoder, err
+	}
+	got, err := decode(t.TempDir(), &dataset.CIFAR10{})
+	require.NoError(t, err)
+	assert.Empty(t, got)
+	for recorded, want := range map[string]string{inGo: inGo, "image/jpeg go1.1": ""} {
+		dir := filepath.Join(t.TempDir(), "out")
+		text, err := json.Marshal(settings{Decoder: recorded})
+		require.NoError(t, err)
+		_, err = sweep.Open(dir, sweep.Manifest{Settings: text, Jobs: []sweep.Job{{Name: "a", Spec: json.RawMessage("1")}}})
+		require.NoError(t, err)
+		got, err := decode(dir, &dataset.Folder{})
+		if want == "" {
+			assert.ErrorContains(t, err, "the run began with "+recorded)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
 }
 
 func TestBadFlags(t *testing.T) {

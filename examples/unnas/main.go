@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -40,33 +41,30 @@ func main() { program.Main("unnas", run) }
 
 func run(ctx context.Context, args []string, out, help io.Writer) error {
 	f := flag.NewFlagSet("unnas", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
-	path := f.String("cfg", "", "`file` with the configuration")
-	data := f.String("data", "", "`folder` with the images of TRAIN.DATASET")
-	address := f.String("http", "", program.HTTPUsage)
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		f.SetOutput(help)
-		fmt.Fprint(help, usage)
-		f.PrintDefaults()
+	var o program.Options
+	program.AddJPEG(f, &o.JPEG)
+	program.AddQuiet(f, &o.Quiet)
+	f.StringVar(&o.HTTP, "http", "", program.HTTPUsage)
+	path := f.String("cfg", "", "`file` with the configuration; must be given")
+	data := f.String("data", "", "`folder` with the images of TRAIN.DATASET; must be given")
+	if err := program.Parse(f, usage, args, help); err != nil {
 		return err
-	case err != nil:
-		return fmt.Errorf("%w; see -help", err)
-	case *path == "":
-		return errors.New("no configuration; give its file with -cfg, see -help")
+	}
+	if *path == "" {
+		return errors.New("-cfg is missing: give the file of the configuration, such as -cfg imagenet/rot.yaml; see -help")
 	}
 	c, err := read(*path, f.Args())
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("-cfg: %w", err)
+	}
 	if err != nil {
 		return err
 	}
 	if err := c.check(); err != nil {
 		return err
 	}
-	options := c.options()
-	options.HTTP = *address
 	session := program.Session{
-		Name: "unnas", Options: options,
+		Name: "unnas", Options: c.options(o),
 		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
 		Again: func(dir string) string { return "OUT_DIR " + dir },
 	}
@@ -81,16 +79,14 @@ func (c *config) runSearch(ctx context.Context, session program.Session, data st
 	if err != nil {
 		return err
 	}
-	c.tell(out)
-	src, err := c.open(ctx, data, true, out)
+	c.tell(session.Talk(out))
+	src, err := c.open(ctx, data, true, session.Talk(out))
 	if err != nil {
 		return err
 	}
 	err = program.Search{Session: session, Source: src, Task: c.task(), Config: settings}.Run(ctx, out)
 	if d, ok := src.(*dataset.ImageNet22K); ok {
-		if n, first := d.Unreadable(); n > 0 {
-			fmt.Fprintf(out, "unreadable images, replaced by others: %d, the first %s\n", n, first[0])
-		}
+		err = errors.Join(err, program.TellUnreadable(d, out))
 	}
 	return err
 }
@@ -100,21 +96,21 @@ func (c *config) runTraining(ctx context.Context, session program.Session, data 
 	if err != nil {
 		return err
 	}
-	c.tell(out)
-	src, err := c.open(ctx, data, true, out)
+	c.tell(session.Talk(out))
+	src, err := c.open(ctx, data, true, session.Talk(out))
 	if err != nil {
 		return err
 	}
-	held, err := c.open(ctx, data, false, out)
+	held, err := c.open(ctx, data, false, session.Talk(out))
 	if err != nil {
 		return err
 	}
 	return program.Training{Session: session, Source: src, Held: held, Task: c.task(), Config: settings}.Run(ctx, out)
 }
 
-// options returns where the run is kept.
-func (c *config) options() program.Options {
-	o := program.Options{Seed: uint64(c.RNGSeed), Workers: max(c.DataLoader.NumWorkers, 1)}
+// options returns the options of flags with those of keys.
+func (c *config) options(o program.Options) program.Options {
+	o.Seed, o.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
 	if c.OutDir != hereOutDir && c.OutDir != defaultOutDir {
 		o.Out = c.OutDir
 		o.Resume = c.Train.AutoResume && program.Exists(filepath.Join(c.OutDir, "metrics.jsonl"))
@@ -146,7 +142,7 @@ func (c *config) open(ctx context.Context, dir string, train bool, out io.Writer
 	case imagenet:
 		src, err = dataset.OpenImageNet1K(dir, train)
 	case imagenet22k:
-		src, err = c.openImageNet22K(ctx, dir, out)
+		src, err = program.OpenImageNet22K(ctx, dir, "", uint64(c.RNGSeed), out)
 	case cityscapes:
 		src, err = dataset.OpenCityscapes(dir, train)
 	}
@@ -155,25 +151,6 @@ func (c *config) open(ctx context.Context, dir string, train bool, out io.Writer
 	}
 	if n := len(src.Classes()); (c.Task == taskCls || c.Task == taskSeg) && n > c.Model.NumClasses {
 		return nil, c.fault("MODEL.NUM_CLASSES", "is %d, but %s has %d classes", c.Model.NumClasses, dir, n)
-	}
-	return src, nil
-}
-
-// openImageNet22K opens ImageNet-22K, whose images take minutes to list.
-func (c *config) openImageNet22K(ctx context.Context, dir string, out io.Writer) (*dataset.ImageNet22K, error) {
-	src, err := dataset.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{
-		Seed: uint64(c.RNGSeed),
-		Progress: func(done, classes, images int) {
-			if done%1000 == 0 || done == classes {
-				fmt.Fprintf(out, "listed %d of %d classes, %d images\n", done, classes, images)
-			}
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if why := src.Rebuilt(); why != nil {
-		fmt.Fprintln(out, "the images were listed anew:", why)
 	}
 	return src, nil
 }

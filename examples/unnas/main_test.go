@@ -145,8 +145,8 @@ func TestRunBadInput(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no file", nil, "no configuration; give its file with -cfg, see -help"},
-		{"file that is not there", []string{"-cfg", "none.yaml"}, "none.yaml"},
+		{"no file", nil, "-cfg is missing: give the file of the configuration, such as -cfg imagenet/rot.yaml; see -help"},
+		{"file that is not there", []string{"-cfg", "none.yaml"}, "-cfg: open none.yaml"},
 		{"unknown flag", []string{"-config", rot}, "flag provided but not defined: -config; see -help"},
 		{"no images", []string{"--cfg", rot}, "imagenet/rot.yaml:3: TRAIN.DATASET is imagenet; say where it lies with -data FOLDER"},
 		{"images elsewhere", []string{"-cfg", rot, "-data", "testdata"}, "ImageNet-1K"},

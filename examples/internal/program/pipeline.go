@@ -65,12 +65,12 @@ type Open func(dir string, task pretext.Task, train bool) (Labelled, error)
 // task, classification or segmentation.
 func NewPipeline(dataset, labelled, usage string) *Pipeline {
 	p := &Pipeline{Published: NewPublished(dataset, labelled, usage)}
-	p.StringVar(&p.Phase, "phase", searchPhase, "what to run: search for cells, train a network of those of -genotype, or all, to train a network of the cells that are found")
+	p.StringVar(&p.Phase, "phase", searchPhase, "`phase` to run: search for cells, train a network of those of -genotype, or all, to train a network of the cells that are found")
 	p.StringVar(&p.genotype, "genotype", "", "`cells` to train: a published name, such as darts_v2 or unnas_imagenet_rot, a file, or the folder of a search")
 	p.IntVar(&p.width, "width", 0, "channels of the first cell of the network that is trained (default as published; for other cells that of "+otherCells+")")
 	p.IntVar(&p.trainEpochs, "train-epochs", 0, "passes of the training over the images (default as published)")
 	p.IntVar(&p.trainBatch, "train-batch", 0, "images in a step of the training; the learning rate changes in proportion (default as published)")
-	p.IntVar(&p.microBatch, "micro-batch", 0, "images of such a step that go through the network at once: fewer take less memory (default what each of the eight published processors had)")
+	p.IntVar(&p.microBatch, "micro-batch", 0, "images of a step of the training that go through the network at once: fewer take less memory (default what each of the eight published processors had)")
 	p.IntVar(&p.evaluateEvery, "evaluate-every", 1, "epochs of the training from one evaluation to the next; 0: only the last is evaluated")
 	return p
 }
@@ -171,7 +171,7 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 		if err := p.runSearch(ctx, open, session, out); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(out, "To train a network of these cells, give -phase train -genotype %s\n", session.Out)
+		_, err := fmt.Fprintf(p.Talk(out), "To train a network of these cells, give -phase train -genotype %s\n", session.Out)
 		return err
 	case trainPhase:
 		session.Name = p.Name() + "-train"
@@ -191,7 +191,7 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 			_ = os.Remove(root) // which is empty if nothing was found, and else stays
 			return err
 		}
-		fmt.Fprintln(out)
+		fmt.Fprintln(p.Talk(out))
 	}
 	d := p.TrainConfig.Network.(cell.Derived)
 	var err error
@@ -222,7 +222,7 @@ func (p *Pipeline) runTraining(ctx context.Context, open Open, s Session, out io
 		return err
 	}
 	if c.Batch != p.publishedBatch {
-		fmt.Fprintf(out, "batch %d, published %d: the learning rate changes in proportion, to %.4g\n", c.Batch, p.publishedBatch, c.LR.Base)
+		fmt.Fprintf(p.Talk(out), "batch %d, published %d: the learning rate changes in proportion, to %.4g\n", c.Batch, p.publishedBatch, c.LR.Base)
 	}
 	task = p.withClasses(task, src, out)
 	t := Training{Session: s, Task: task, Config: c}

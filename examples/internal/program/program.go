@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -42,6 +43,16 @@ type Options struct {
 	Seed    uint64
 	Workers int
 	HTTP    string // address at which the page of the run is served; empty: it is not
+	JPEG    JPEG
+	Quiet   bool // whether only errors and the final result are printed
+}
+
+// Talk returns where all goes but errors and the final result: to out, or nowhere.
+func (o Options) Talk(out io.Writer) io.Writer {
+	if o.Quiet {
+		return io.Discard
+	}
+	return out
 }
 
 // HTTPUsage says what the flag -http does.
@@ -61,7 +72,8 @@ func NewFlags(name, usage string) *Flags {
 	f := &Flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), usage: usage}
 	f.StringVar(&f.Out, "out", "", "`folder` for the results; empty: a new one in runs")
 	f.BoolVar(&f.Resume, "resume", false, "go on with the run in the folder of -out, which began with the same flags")
-	f.Uint64Var(&f.Seed, "seed", 1, "of everything random; equal seeds give equal results")
+	f.Uint64Var(&f.Seed, "seed", 1, "number that all that is random comes from; equal seeds give equal results")
+	AddQuiet(f.FlagSet, &f.Quiet)
 	f.IntVar(&f.Workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
 	f.StringVar(&f.HTTP, "http", "", HTTPUsage)
 	return f
@@ -74,19 +86,19 @@ Ctrl-C stops it after the step it is at. The same command goes on from there wit
 Flags:
 `
 
+// AddQuiet adds the flag -quiet.
+func AddQuiet(f *flag.FlagSet, to *bool) {
+	f.BoolVar(to, "quiet", false, "print nothing but errors and the final result")
+}
+
+// AddJPEG adds the flag of a program that may read JPEG files.
+func (f *Flags) AddJPEG() { AddJPEG(f.FlagSet, &f.JPEG) }
+
 // Parse parses the arguments. Asked for help, it writes that and returns
 // flag.ErrHelp.
 func (f *Flags) Parse(args []string, help io.Writer) error {
-	f.SetOutput(io.Discard) // an error is reported once, without the whole help
-	f.Usage = func() {}
-	switch err := f.FlagSet.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		f.SetOutput(help)
-		fmt.Fprint(help, f.usage+interruption)
-		f.PrintDefaults()
+	if err := Parse(f.FlagSet, f.usage+interruption, args, help); err != nil {
 		return err
-	case err != nil:
-		return fmt.Errorf("%w; see -help", err)
 	}
 	if f.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
@@ -95,6 +107,27 @@ func (f *Flags) Parse(args []string, help io.Writer) error {
 		return fmt.Errorf("-resume needs -out with the folder of the run to go on with, such as -out runs/%s-1", f.Name())
 	}
 	return nil
+}
+
+// Parse parses the flags of a program. Asked for help, it writes the usage and the
+// list of flags, and returns flag.ErrHelp.
+func Parse(f *flag.FlagSet, usage string, args []string, help io.Writer) error {
+	f.SetOutput(io.Discard) // an error is reported once, without the whole help
+	f.Usage = func() {}
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		f.SetOutput(help)
+		fmt.Fprint(help, usage)
+		f.PrintDefaults()
+		return err
+	}
+	if err == nil {
+		return nil
+	}
+	if about, number := strings.CutSuffix(err.Error(), ": parse error"); number && strings.HasPrefix(about, "invalid value") {
+		return fmt.Errorf("%s: give a whole number; see -help", about)
+	}
+	return fmt.Errorf("%w; see -help", err)
 }
 
 // Given says whether the arguments set a flag.
@@ -139,7 +172,7 @@ func Printer(out io.Writer) *darts.Printer {
 		return darts.NewPrinter(out, false)
 	}
 	printer := darts.NewPrinter(out, true)
-	if columns, _, err := term.GetSize(int(file.Fd())); err == nil {
+	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
 		printer.Columns = columns
 	}
 	return printer

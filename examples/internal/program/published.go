@@ -39,7 +39,7 @@ func NewPublished(dataset, labelled, usage string) *Published {
 	p.IntVar(&p.batch, "batch", 0, "images in a step; the learning rates of weights and alphas change in proportion (default as published)")
 	p.StringVar(&p.subset, "subset", "", "`number` of images to draw and use, or share of all, such as 10%; empty: all")
 	p.TextVar(&p.Config.Algorithm, "algorithm", darts.FirstOrder, "`rule` by which the alphas learn: first-order, second-order, gdas or drnas")
-	p.Func("memory", "`amount` that a run may take, such as 32GB: the batch of a search is halved, and the learning rates with it, until it fits (default what the machine has)", func(s string) (err error) {
+	p.Func("memory", "`amount` of memory that a run may take, such as 32GB: the batch of a search is halved, and the learning rates with it, until it fits (default what the machine has)", func(s string) (err error) {
 		p.Config.Memory, err = darts.ParseBytes(s)
 		return err
 	})
@@ -133,7 +133,7 @@ func (p *Published) Search(ctx context.Context, src Labelled, out io.Writer) err
 func (p *Published) search(ctx context.Context, src Labelled, s Session, out io.Writer) error {
 	c := p.Config
 	if c.Batch != p.published {
-		fmt.Fprintf(out, "batch %d, published %d: the learning rates change in proportion, of the weights to %.4g, of the alphas to %.4g\n", c.Batch, p.published, c.LR.Base, c.ArchLR)
+		fmt.Fprintf(p.Talk(out), "batch %d, published %d: the learning rates change in proportion, of the weights to %.4g, of the alphas to %.4g\n", c.Batch, p.published, c.LR.Base, c.ArchLR)
 	}
 	task := p.withClasses(p.Task, src, out)
 	images, err := p.sample(src)
@@ -150,7 +150,7 @@ func (p *Published) withClasses(task pretext.Task, src Labelled, out io.Writer) 
 	if !ok || t.Classes == len(src.Classes()) {
 		return task
 	}
-	fmt.Fprintf(out, "%d classes, published %d\n", len(src.Classes()), t.Classes)
+	fmt.Fprintf(p.Talk(out), "%d classes, published %d\n", len(src.Classes()), t.Classes)
 	t.Classes = len(src.Classes())
 	return t
 }

@@ -48,8 +48,11 @@ func (s Search) show(out io.Writer, r *darts.Result, dir string, stopped bool) e
 	if err != nil {
 		return err
 	}
-	if stopped { // else the printer has shown the cells
+	switch {
+	case stopped:
 		fmt.Fprintf(out, "stopped after %d steps, found so far:\n%v\n", r.Steps, r.Genotype)
+	case s.Quiet: // else the printer has shown the cells
+		fmt.Fprintln(out, r.Genotype)
 	}
 	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as weights.safetensors, the run as report.html, config.json, metrics.jsonl and tensorboard.\n",
 		space.Body.Cells, space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)

@@ -32,14 +32,17 @@ type outcome struct {
 	show  func(out io.Writer, dir string, stopped bool) error
 }
 
-// run does work that is told of where to keep and record it, keeps the outcome in
-// the folder, which is removed if there is none, and shows it. Work that ctx stops
-// is kept and shown too, and how to go on. The page of the run has samples of the
-// task.
+// run does work on the images of a source, which is told where to keep and record
+// it, keeps the outcome in the folder, which is removed if there is none, and shows
+// it. Work that ctx stops is kept and shown too, and how to go on. The page of the
+// run has samples of the task.
 func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
 	folder, err := s.Folder(s.Name)
 	if err != nil {
 		return err
+	}
+	if err := s.JPEG.Use(src, folder.Decoder(), s.Talk(out)); err != nil {
+		return errors.Join(err, folder.Discard())
 	}
 	page := report.New(folder.Dir())
 	page.Show(src, task)
@@ -48,14 +51,14 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 		if err != nil {
 			return errors.Join(fmt.Errorf("-http %s: %w", s.HTTP, err), folder.Discard())
 		}
-		fmt.Fprintf(out, "the page of the run: %s\n", url)
+		fmt.Fprintf(s.Talk(out), "the page of the run: %s\n", url)
 	}
 	if s.Begin != nil && !s.Resume {
 		if err := s.Begin(folder); err != nil {
 			return errors.Join(err, page.Close(), folder.Discard())
 		}
 	}
-	printer := Printer(out)
+	printer := Printer(s.Talk(out))
 	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
 	o, err := work(folder, darts.Recorders(printer, board, page))
 	err = errors.Join(err, printer.Close(), board.Close(), page.Close())
