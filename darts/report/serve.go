@@ -13,7 +13,7 @@ import (
 const (
 	interval = time.Second      // between updates of a page, at least
 	patience = 10 * time.Second // with a browser that does not read
-	farewell = 2 * time.Second  // that browsers have to read the last update
+	farewell = 5 * time.Second  // that browsers have to read the last update
 )
 
 // Serve shows the page to browsers until Close, and returns its address for them.
