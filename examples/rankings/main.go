@@ -27,7 +27,7 @@ and tables, in the folder of -out.
         the published experiment on CIFAR-10: 500 cells, 4 tasks, 3 seeds; years
         on two cores, so see -shard
   go run ./examples/rankings -data cifar-10-batches-bin -samples 24 -tasks cls,rot \
-      -seeds 1 -width 4 -cells 5 -epochs 4 -subset 2000
+      -seeds 1 -width 4 -cells 5 -epochs 4 -subset 1000 -batch 32
         a small one
   go run ./examples/rankings -csv accuracies.csv -supervised class_object
         what a table of others says, with a column for each task
