@@ -199,8 +199,7 @@ func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 		c.Epochs = t.Epochs
 	}
 	if t.Batch > 0 {
-		c.LR.Base *= float64(t.Batch) / float64(c.Batch)
-		c.Batch = t.Batch
+		c = c.WithBatch(t.Batch)
 	}
 	c.Seed, c.Workers = s.Seed, t.workers
 	return task, c, c.Validate()
