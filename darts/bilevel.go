@@ -87,6 +87,14 @@ func (b *bilevel) archGrad(o objective, rate float64) error {
 	return o.HeldGrad()
 }
 
+// archPasses returns how often archGrad asks for gradients.
+func (b *bilevel) archPasses() int {
+	if b.c.Algorithm == SecondOrder {
+		return 4
+	}
+	return 1
+}
+
 // perturbation is the distance of w ± ε·∇ from w.
 const perturbation = 0.01
 

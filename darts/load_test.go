@@ -24,7 +24,7 @@ func BenchmarkLoad(b *testing.B) {
 	if shared == "" {
 		shared = filepath.Join("..", "..", "shared")
 	}
-	imageNet, err := dataset.OpenImageNet1K(filepath.Join(shared, "data", "imagenet_mini"), true)
+	imageNet, err := dataset.OpenImageNet1K(filepath.Join(shared, "data", "imagenet_mini"), true, nil)
 	if err != nil {
 		b.Skip(err)
 	}

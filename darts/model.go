@@ -25,12 +25,14 @@ type engine struct {
 	// are several, sum gathers their gradients: of the weights, then of the alphas.
 	parts int
 	sum   []float32
+	// passed is called when a part has gone through a network.
+	passed func()
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
 
 func newEngine(parts int) engine {
-	return engine{params: ops.NewParams(), team: kernel.NewTeam(0), parts: parts, headers: map[any]*tensor.Dense{}}
+	return engine{params: ops.NewParams(), team: kernel.NewTeam(0), parts: parts, passed: func() {}, headers: map[any]*tensor.Dense{}}
 }
 
 // network is a graph from the images of a batch to their loss.
@@ -306,6 +308,7 @@ type wrt struct{ weights, alphas bool }
 func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
 		draw(0)
+		defer e.passed()
 		return e.runPart(n, machine, b.X, b.Y)
 	}
 	var all mean
@@ -316,6 +319,7 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 		if err != nil {
 			return pass{}, err
 		}
+		e.passed()
 		all.add(p)
 		// Where all labels count the weight is 1 and rounds nothing.
 		e.gather(grads, func(grads, sum []float32) {

@@ -12,7 +12,8 @@ import (
 // Printer is a Recorder for people to read: some lines about the run, one line
 // per epoch, and the genotype at the end. In between a live printer, for
 // terminals, rewrites one line in place up to ten times a second; another, for
-// files, adds a line every ten seconds. Figures that are NaN are left out.
+// files, adds a line every ten seconds. Work that is no step is told of once it has
+// taken two seconds. Figures that are NaN are left out.
 type Printer struct {
 	// Columns is the width of the terminal in characters. The live line keeps
 	// what fits, the most important first; the other lines are never cut.
@@ -36,6 +37,7 @@ func NewPrinter(w io.Writer, live bool) *Printer {
 const (
 	liveInterval  = 100 * time.Millisecond
 	plainInterval = 10 * time.Second
+	patience      = 2 * time.Second // with work that may soon be over
 	barWidth      = 8
 	clearLine     = "\r\x1b[K"
 )
@@ -84,6 +86,9 @@ func (p *Printer) step(e Step) error {
 
 // progress shows progress if it is time to.
 func (p *Printer) progress(e Progress) error {
+	if e.Elapsed < patience {
+		return nil
+	}
 	pace := float64(e.Done) / e.Elapsed.Seconds()
 	left := ""
 	if e.Done > 0 {

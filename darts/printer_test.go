@@ -193,8 +193,11 @@ func TestPrinterProgress(t *testing.T) {
 		"<clear>evaluating [=       ]  4000/20000   1m04s left    250 images/s<end>\n", show(true))
 }
 
+// TestPrinterProgressAtItsBegin says nothing of work that may soon be over.
 func TestPrinterProgressAtItsBegin(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, newSteppedClock().printer(&out, false).Record(Progress{Work: "listing", Total: 7, Unit: "classes"}))
-	assert.Equal(t, "listing 0/7      - classes/s\n", out.String())
+	p := newSteppedClock().printer(&out, false)
+	require.NoError(t, p.Record(Progress{Work: "listing", Done: 6, Total: 7, Unit: "classes", Elapsed: 1999 * time.Millisecond}))
+	require.NoError(t, p.Record(Progress{Work: "listing", Total: 7, Unit: "classes", Elapsed: 2 * time.Second}))
+	assert.Equal(t, "listing 0/7      0 classes/s\n", out.String())
 }

@@ -62,8 +62,9 @@ type Step struct {
 	Left            time.Duration `json:"left_ns" clock:"true"` // estimate of the time until the end of the run
 }
 
-// Progress tells now and again how far work is that takes a while and is no step,
-// such as an evaluation. A Folder does not keep it.
+// Progress tells now and again how far work is that takes a while: an evaluation,
+// or the passes of a step, which is long if the batch goes through in many parts. A
+// Folder does not keep it.
 type Progress struct {
 	Work    string        `json:"work"`                    // what is done, such as "evaluating"
 	Done    int           `json:"done"`                    // units of it that are done

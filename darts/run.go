@@ -19,6 +19,7 @@ type run struct {
 	folder   *Folder  // may be nil
 	recorder Recorder // may be nil
 	identity []byte   // see identify
+	meter    meter    // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
 	complete       int // epochs
@@ -40,8 +41,9 @@ type phase interface {
 	// fetch waits for the batches of a step. It is all of a step that a context or an
 	// image can end, and comes first, so that a run stops between two steps.
 	fetch() error
-	// take takes a step.
+	// take takes a step, in so many passes through the network.
 	take(rate float64) error
+	passes() int
 	// finish follows the last step of an epoch, again if a run stopped in it.
 	finish() error
 	// ended follows the record of an epoch.
@@ -151,6 +153,9 @@ func (r *run) runEpoch() error {
 func (r *run) runStep() error {
 	if err := r.phase.fetch(); err != nil {
 		return errors.Join(r.place(err), r.save())
+	}
+	if r.recorder != nil {
+		r.meter.begin(fmt.Sprintf("epoch %d/%d step %d/%d", r.epoch+1, r.epochs, r.step+1, r.phase.steps()), "passes", r.phase.passes())
 	}
 	rate := r.lr.Rate(r.epoch, r.epochs, r.step, r.phase.steps())
 	if err := r.phase.take(rate); err != nil {

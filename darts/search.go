@@ -114,6 +114,8 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	}
 	s := &search{c: c, m: m, result: &Result{Config: c}}
 	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
+	s.meter.tell = s.run.tell
+	s.m.passed = s.meter.pass
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
@@ -233,6 +235,14 @@ func (s *search) take(rate float64) error {
 		}
 	}
 	return s.rule.weights(s, rate)
+}
+
+func (s *search) passes() int {
+	n := 1
+	if s.held != nil {
+		n += s.rule.archPasses()
+	}
+	return n * s.m.parts
 }
 
 func (s *search) finish() error {

@@ -10,8 +10,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -79,8 +77,7 @@ type training struct {
 	velocity                []float32
 	average, averageRunning []float32 // of weights and of running statistics; nil without Average
 
-	held    Source   // nil without evaluation
-	counted *counted // the same, told of
+	held    Source // nil without evaluation
 	exam    func(ctx context.Context) (float64, map[string]float64, error)
 	missing []string // scores that were not numbers, as has been told
 	images  *loader  // that the network learns from
@@ -115,8 +112,10 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if held != nil && held.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
-	t := &training{c: c, task: task, held: held, counted: &counted{Source: held}, engine: newEngine(c.Batch / c.atOnce()), result: &Trained{Config: c}}
+	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.atOnce()), result: &Trained{Config: c}}
 	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
+	t.meter.tell = t.run.tell
+	t.passed = t.meter.pass
 	if err := t.plan(ctx); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
@@ -242,7 +241,7 @@ func (t *training) plan(ctx context.Context) error {
 	}
 	if t.held != nil && examines {
 		var bytes int64
-		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, t.counted); err != nil {
+		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{t.held, &t.meter}); err != nil {
 			return err
 		}
 		t.bytes += bytes
@@ -367,6 +366,8 @@ func (t *training) take(rate float64) error {
 	return nil
 }
 
+func (t *training) passes() int { return t.parts }
+
 // pass computes loss and gradients of the batch.
 func (t *training) pass() (pass, error) {
 	r := rng.New(t.c.Seed, "paths", t.epoch, t.step)
@@ -404,7 +405,7 @@ func (t *training) finish() error {
 			return err
 		}
 	}
-	t.counted.begin(t.run.tell)
+	t.meter.begin("evaluating", "images", t.held.Len())
 	if t.exam != nil {
 		accuracy, scores, err = t.exam(t.ctx)
 	} else {
@@ -467,7 +468,7 @@ func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64
 		}
 		all.add(p)
 		five += t.amongFive(b.Y)
-		if err := t.counted.add(b.Images); err != nil {
+		if err := t.meter.add(b.Images); err != nil {
 			return 0, 0, nil, err
 		}
 	}
@@ -481,37 +482,20 @@ func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64
 	return loss, accuracy, scores, nil
 }
 
-// counted are the images to evaluate on, which tell how far an evaluation is.
+// counted are the images to evaluate on, which tell how far an evaluation is. An
+// Examiner may load many at once, and one again.
 type counted struct {
 	Source
-
-	lock  sync.Mutex        // an Examiner may load many at once
-	tell  func(Event) error // nil before the first evaluation
-	began time.Time
-	done  int
+	meter *meter
 }
-
-// begin begins an evaluation.
-func (s *counted) begin(tell func(Event) error) { s.tell, s.began, s.done = tell, time.Now(), 0 }
 
 // Load loads an image and counts it.
-func (s *counted) Load(ctx context.Context, i int) (*pretext.Image, error) {
+func (s counted) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	img, err := s.Source.Load(ctx, i)
 	if err == nil {
-		err = s.add(1)
+		err = s.meter.add(1)
 	}
 	return img, err
-}
-
-// add counts images, of which an Examiner may load one again.
-func (s *counted) add(images int) error {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	if s.tell == nil {
-		return nil
-	}
-	s.done = min(s.done+images, s.Len())
-	return s.tell(Progress{Work: "evaluating", Done: s.done, Total: s.Len(), Unit: "images", Elapsed: time.Since(s.began)})
 }
 
 // fives says whether there are enough classes for the best five to tell anything.
@@ -552,6 +536,7 @@ func (t *training) takeStatistics() error {
 	defer batches.close()
 	n := min(max(1, t.c.PreciseBN/t.c.atOnce()), t.precise.steps())
 	sums := make([]float64, len(t.params.Running()))
+	t.meter.begin("measuring batch norm", "images", n*t.c.atOnce())
 	for range n {
 		b, err := batches.next()
 		if err != nil {
@@ -559,6 +544,9 @@ func (t *training) takeStatistics() error {
 		}
 		if _, err := t.runPart(t.teller, t.tell, b.X, b.Y); err != nil {
 			return fmt.Errorf("darts: %w", err)
+		}
+		if err := t.meter.add(b.Images); err != nil {
+			return err
 		}
 		for i, v := range t.params.Running() {
 			sums[i] += float64(v)

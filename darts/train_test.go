@@ -406,7 +406,7 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 			var failAt int
 			c.Recorder = recorderFunc(func(e Event) error {
 				p, ok := e.(Progress)
-				if !ok {
+				if !ok || p.Unit == "passes" {
 					return nil
 				}
 				assert.Equal(t, Progress{Work: "evaluating", Done: p.Done, Total: 19, Unit: "images", Elapsed: p.Elapsed}, p)

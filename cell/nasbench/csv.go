@@ -1,6 +1,7 @@
 package nasbench
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -35,21 +36,33 @@ var columnAccuracy = regexp.MustCompile(`^(val|test)_accuracy_([1-9][0-9]{0,3})e
 //	params                  the number of trainable values
 //
 // A line is a run; lines of the same hash are runs of one architecture, the first of
-// which gives its cell. Errors name the line.
-func OpenCSV(path string) (*Table, error) {
+// which gives its cell. Errors name the line. Once ctx is done, its error ends the
+// reading.
+//
+// Progress, unless nil, is called now and then, and in the end, with the bytes that
+// were read and those of the file.
+func OpenCSV(ctx context.Context, path string, progress func(done, total int64)) (*Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("nasbench: %w", err)
 	}
 	defer f.Close()
-	t, err := readCSV(f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("nasbench: %w", err)
+	}
+	t, err := readCSV(ctx, f, func(done int64) {
+		if progress != nil {
+			progress(done, info.Size())
+		}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("nasbench: %s: %w", path, err)
 	}
 	return t, nil
 }
 
-func readCSV(r io.Reader) (*Table, error) {
+func readCSV(ctx context.Context, r io.Reader, progress func(done int64)) (*Table, error) {
 	lines := csv.NewReader(r)
 	lines.ReuseRecord = true
 	head, err := lines.Read()
@@ -64,7 +77,13 @@ func readCSV(r io.Reader) (*Table, error) {
 		return nil, err
 	}
 	b := newBuilder(c.epochs)
-	for {
+	for n := 0; ; n++ {
+		if n%rest == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			progress(lines.InputOffset())
+		}
 		fields, err := lines.Read()
 		if err == io.EOF {
 			break
@@ -84,6 +103,7 @@ func readCSV(r io.Reader) (*Table, error) {
 	if len(b.rows) == 0 {
 		return nil, errors.New("it has no architectures, only a line that names columns")
 	}
+	progress(lines.InputOffset())
 	return b.table(), nil
 }
 

@@ -1,6 +1,7 @@
 package nasbench_test
 
 import (
+	"context"
 	"math"
 	"os"
 	"path/filepath"
@@ -31,8 +32,28 @@ func csvFile(t testing.TB, text string) string {
 	return path
 }
 
+func openCSV(t *testing.T, path string) (*nasbench.Table, error) {
+	t.Helper()
+	return nasbench.OpenCSV(t.Context(), path, nil)
+}
+
+// TestOpenCSVTellsOfReading and ends with a context.
+func TestOpenCSVTellsOfReading(t *testing.T) {
+	text := "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep\n" + oneHash + "," + oneOrder + ",83.5\n"
+	path := csvFile(t, text)
+	var told [][2]int64
+	_, err := nasbench.OpenCSV(t.Context(), path, func(done, total int64) { told = append(told, [2]int64{done, total}) })
+	require.NoError(t, err)
+	assert.Equal(t, [][2]int64{{48, int64(len(text))}, {int64(len(text)), int64(len(text))}}, told)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = nasbench.OpenCSV(ctx, path, nil)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
 func TestOpenCSV(t *testing.T) {
-	table, err := nasbench.OpenCSV(csvFile(t, "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep,params\n"+
+	table, err := openCSV(t, csvFile(t, "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep,params\n"+
 		twelveHash+","+twelve+",92.908657,12088970\n"+
 		oneHash+","+otherOrder+",83.5,882570\n"+
 		oneHash+","+oneOrder+",83.25,882571\n"))
@@ -52,7 +73,7 @@ func TestOpenCSV(t *testing.T) {
 
 	// Other columns in another order, a smaller cell.
 	small := cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
-	table, err = nasbench.OpenCSV(csvFile(t, "id,test_accuracy_36ep,ops,hash,val_accuracy_36ep,matrix_7x7_rowmajor\n"+
+	table, err = openCSV(t, csvFile(t, "id,test_accuracy_36ep,ops,hash,val_accuracy_36ep,matrix_7x7_rowmajor\n"+
 		"7,80.5,input|output,"+hashOf(t, small)+",81.25,0100\n"))
 	require.NoError(t, err)
 	assert.Equal(t, 36, table.Epochs())
@@ -84,12 +105,12 @@ func TestOpenCSVRefuses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := csvFile(t, c.text)
-			_, err := nasbench.OpenCSV(path)
+			_, err := openCSV(t, path)
 			require.ErrorContains(t, err, c.want)
 			assert.ErrorContains(t, err, "nasbench: "+path+": ")
 		})
 	}
-	_, err := nasbench.OpenCSV(filepath.Join(t.TempDir(), "none.csv"))
+	_, err := openCSV(t, filepath.Join(t.TempDir(), "none.csv"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "nasbench: ")
 }
@@ -100,7 +121,7 @@ func FuzzOpenCSV(f *testing.F) {
 	f.Add("hash\n")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		table, err := nasbench.OpenCSV(csvFile(t, text))
+		table, err := openCSV(t, csvFile(t, text))
 		if err != nil {
 			require.ErrorContains(t, err, "nasbench: ")
 			return

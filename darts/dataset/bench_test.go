@@ -42,7 +42,7 @@ func BenchmarkLoad(b *testing.B) {
 
 	cifar, err := dataset.OpenCIFAR10(root, true)
 	require.NoError(b, err)
-	folder, err := dataset.OpenImageNet1K(root, true)
+	folder, err := dataset.OpenImageNet1K(root, true, nil)
 	require.NoError(b, err)
 	cityscapes, err := dataset.OpenCityscapes(root, true)
 	require.NoError(b, err)

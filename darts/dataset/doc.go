@@ -4,15 +4,15 @@
 // is safe for several goroutines at once and depends on i alone. All listings
 // are sorted, so image i is the same on every machine.
 //
-//	data set                     what the folder holds
-//	NewScenes                    nothing: scenes are drawn, with classes and masks
-//	OpenCIFAR10(dir, true)       data_batch_1.bin ... data_batch_5.bin, or pickles
-//	OpenCIFAR10(dir, false)      test_batch.bin, or a pickle
-//	OpenImageNet1K(dir, true)    train and val, each with a folder for each class
-//	OpenImageNet22K(ctx, dir, o) a folder for each class, 14 million images in all
-//	OpenCityscapes(dir, true)    leftImg8bit and gtFine, whose labels become masks
-//	OpenFolder(dir)              one folder of JPEG or PNG images for each class,
-//	                             or images without classes
+//	data set                        what the folder holds
+//	NewScenes                       nothing: scenes are drawn, with classes and masks
+//	OpenCIFAR10(dir, true)          data_batch_1.bin ... data_batch_5.bin, or pickles
+//	OpenCIFAR10(dir, false)         test_batch.bin, or a pickle
+//	OpenImageNet1K(dir, true, told) train and val, each with a folder for each class
+//	OpenImageNet22K(ctx, dir, o)    a folder for each class, 14 million images in all
+//	OpenCityscapes(dir, true)       leftImg8bit and gtFine, whose labels become masks
+//	OpenFolder(dir, told)           one folder of JPEG or PNG images for each class,
+//	                                or images without classes
 //
 // CIFAR-10 is read in its binary version or, where that is not there, in its
 // Python version, as the archives unpack:

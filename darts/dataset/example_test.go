@@ -52,7 +52,7 @@ func ExampleOpenCIFAR10() {
 }
 
 func ExampleOpenFolder() {
-	train, err := dataset.OpenFolder(filepath.Join("testdata", "folder"))
+	train, err := dataset.OpenFolder(filepath.Join("testdata", "folder"), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -71,7 +71,7 @@ func ExampleOpenFolder() {
 }
 
 func ExampleOpenImageNet1K() {
-	val, err := dataset.OpenImageNet1K(filepath.Join("testdata", "imagenet"), false)
+	val, err := dataset.OpenImageNet1K(filepath.Join("testdata", "imagenet"), false, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -92,8 +92,9 @@ func ExampleOpenImageNet22K() {
 	// One of the three files is damaged.
 	d, err := dataset.OpenImageNet22K(context.Background(), filepath.Join("testdata", "imagenet", "train"), dataset.ImageNet22KOptions{
 		Index: filepath.Join(dir, "index"),
-		Progress: func(done, classes, images int) {
-			fmt.Println(done, "of", classes, "classes,", images, "images")
+		Progress: func(done, classes, images int) error {
+			_, err := fmt.Println(done, "of", classes, "classes,", images, "images")
+			return err
 		},
 	})
 	if err != nil {

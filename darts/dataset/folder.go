@@ -35,15 +35,20 @@ type imageFile struct {
 	name  string
 }
 
+// Listing is told how far the listing of the images of a data set is, which takes
+// minutes on slow disks: after each class how many are done, of how many, and how
+// many images they have. An error ends it, such as that of a context.
+type Listing func(done, classes, images int) error
+
 // OpenFolder lists the images of dir, files that end in .jpg, .jpeg or .png,
 // upper or lower case. Every folder in dir is a class, as in ImageNet's train
 // and val; classes and images are in the order of their names. If images lie in
 // dir itself, they have no label. Other files, hidden ones, and what lies
-// deeper are left out.
+// deeper are left out. Told may be nil.
 //
-// It returns an error if dir cannot be read, if it holds no image or both
+// It returns an error if told does, if dir cannot be read, if it holds no image or both
 // images and class folders, or if a class folder holds no image.
-func OpenFolder(dir string) (*Folder, error) {
+func OpenFolder(dir string, told Listing) (*Folder, error) {
 	classes, images, err := list(dir)
 	switch {
 	case err != nil:
@@ -57,7 +62,7 @@ func OpenFolder(dir string) (*Folder, error) {
 	for _, name := range images {
 		d.files = append(d.files, imageFile{class: -1, name: name})
 	}
-	if err := d.listClasses("remove it, or open the folder above the classes, such as train; " + wanted(dir)); err != nil {
+	if err := d.listClasses("remove it, or open the folder above the classes, such as train; "+wanted(dir), told); err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	return d, nil
@@ -65,7 +70,7 @@ func OpenFolder(dir string) (*Folder, error) {
 
 // listClasses lists the images of the class folders. The remedy is for a folder
 // without any.
-func (d *Folder) listClasses(remedy string) error {
+func (d *Folder) listClasses(remedy string, told Listing) error {
 	for i, class := range d.classes {
 		images, err := listClass(filepath.Join(d.dir, class), remedy)
 		if err != nil {
@@ -73,6 +78,12 @@ func (d *Folder) listClasses(remedy string) error {
 		}
 		for _, name := range images {
 			d.files = append(d.files, imageFile{class: i, name: name})
+		}
+		if told == nil {
+			continue
+		}
+		if err := told(i+1, len(d.classes), len(d.files)); err != nil {
+			return fmt.Errorf("listing %s: %w", d.dir, err)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package dataset_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -44,7 +45,7 @@ func TestFolder(t *testing.T) {
 	write(t, filepath.Join(dir, ".git", "x.png"), picture(t, 60, "png"))
 	write(t, filepath.Join(dir, "README.md"), []byte("text"))
 
-	d, err := dataset.OpenFolder(dir)
+	d, err := dataset.OpenFolder(dir, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cat", "dog"}, d.Classes())
 	assert.Equal(t, 3, d.Len())
@@ -65,17 +66,37 @@ func TestFolder(t *testing.T) {
 func TestFolderOfOneClass(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "cat", "1.png"), picture(t, 1, "png"))
-	d, err := dataset.OpenFolder(dir)
+	d, err := dataset.OpenFolder(dir, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cat"}, d.Classes())
 	assert.Equal(t, 0, load(t, d, 0).Label)
+}
+
+// TestFolderTellsOfListing after each class, and ends when told to.
+func TestFolderTellsOfListing(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"ant/1.png", "ant/2.png", "bee/1.png", "cat/1.png"} {
+		write(t, filepath.Join(dir, name), picture(t, 1, "png"))
+	}
+	var told [][3]int
+	full := errors.New("enough")
+	_, err := dataset.OpenFolder(dir, func(done, classes, images int) error {
+		told = append(told, [3]int{done, classes, images})
+		if done == 2 {
+			return full
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, full)
+	assert.ErrorContains(t, err, "dataset: listing "+dir)
+	assert.Equal(t, [][3]int{{1, 3, 2}, {2, 3, 3}}, told)
 }
 
 func TestFolderUnlabelled(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "2.png"), picture(t, 2, "png"))
 	write(t, filepath.Join(dir, "10.png"), picture(t, 10, "png"))
-	d, err := dataset.OpenFolder(dir)
+	d, err := dataset.OpenFolder(dir, nil)
 	require.NoError(t, err)
 	assert.Empty(t, d.Classes())
 	assert.Equal(t, 2, d.Len())
@@ -92,7 +113,7 @@ func TestFolderLinks(t *testing.T) {
 	if err := os.Symlink(filepath.Join(store, "n01"), filepath.Join(dir, "cat")); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
-	d, err := dataset.OpenFolder(dir)
+	d, err := dataset.OpenFolder(dir, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cat"}, d.Classes())
 	assert.Equal(t, uint8(1), load(t, d, 0).Pix[0])
@@ -116,14 +137,14 @@ func TestFolderErrors(t *testing.T) {
 			for name, content := range c.files {
 				write(t, filepath.Join(dir, name), content)
 			}
-			d, err := dataset.OpenFolder(dir)
+			d, err := dataset.OpenFolder(dir, nil)
 			require.Nil(t, d)
 			for _, want := range append(c.want, "dataset: ", dir) {
 				require.ErrorContains(t, err, want)
 			}
 		})
 	}
-	_, err := dataset.OpenFolder(filepath.Join(t.TempDir(), "absent"))
+	_, err := dataset.OpenFolder(filepath.Join(t.TempDir(), "absent"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -149,7 +170,7 @@ func TestFolderUnreadableImages(t *testing.T) {
 			path := filepath.Join(root, "cat", c.name)
 			write(t, path, whole) // listed, and damaged afterwards
 			write(t, filepath.Join(root, "cat", "zz.png"), whole)
-			d, err := dataset.OpenFolder(root)
+			d, err := dataset.OpenFolder(root, nil)
 			require.NoError(t, err)
 			require.Equal(t, 2, d.Len())
 			require.NoError(t, os.Remove(path))
@@ -172,7 +193,7 @@ func TestFolderColours(t *testing.T) {
 	require.NoError(t, png.Encode(&b, m))
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "1.png"), b.Bytes())
-	d, err := dataset.OpenFolder(dir)
+	d, err := dataset.OpenFolder(dir, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []uint8{1, 2, 3, 4, 5, 6}, load(t, d, 0).Pix)
 }

@@ -18,11 +18,11 @@ import (
 // Classes are the folders that are named by a WordNet id, in the order of their
 // ids; other files and folders are left out. Fewer than the 1000 classes will do,
 // so that subsets can be opened too, but train and val must have the same ones
-// if both are there: else their labels would mean different things.
+// if both are there: else their labels would mean different things. Told may be nil.
 //
 // A data set that lies in another place or is unpacked in part gives an error
 // that says what to do, what the tree should be, and what was found instead.
-func OpenImageNet1K(root string, train bool) (*Folder, error) {
+func OpenImageNet1K(root string, train bool, told Listing) (*Folder, error) {
 	split, other := "val", "train"
 	if train {
 		split, other = other, split
@@ -47,7 +47,7 @@ func OpenImageNet1K(root string, train bool) (*Folder, error) {
 		}
 	}
 	d := &Folder{dir: dir, classes: classes}
-	if err := d.listClasses(fmt.Sprintf("unpack %s again", split)); err != nil {
+	if err := d.listClasses(fmt.Sprintf("unpack %s again", split), told); err != nil {
 		return nil, fmt.Errorf("dataset: ImageNet-1K: %w", err)
 	}
 	return d, nil

@@ -49,10 +49,8 @@ type ImageNet22KOptions struct {
 	Index string
 	// Seed is that of the draw of images in place of unreadable ones.
 	Seed uint64
-	// Progress, unless nil, is called after each class whose images were listed,
-	// with the number of such classes, that of all, and the images up to there. It
-	// is not called when the index serves.
-	Progress func(done, classes, images int)
+	// Progress may be nil. It is told nothing when the index serves.
+	Progress Listing
 }
 
 // OpenImageNet22K opens ImageNet-22K, one folder for each class in root:
@@ -78,10 +76,11 @@ func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*I
 		tree := []string{filepath.Join(root, "n01440764", "n01440764_10026.JPEG")}
 		return nil, misplaced("ImageNet-22K", err, tree, root)
 	}
-	progress := func(done int) {
-		if o.Progress != nil {
-			o.Progress(done, len(d.classes), d.names.n)
+	progress := func(done int) error {
+		if o.Progress == nil {
+			return nil
 		}
+		return o.Progress(done, len(d.classes), d.names.n)
 	}
 	switch {
 	case o.List != "" && o.Index != "":
@@ -101,7 +100,7 @@ func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*I
 
 // openIndex takes the names from the index file, or from the class folders if it
 // does not serve; then it writes the index.
-func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(done int)) error {
+func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(done int) error) error {
 	modified, err := d.modified(ctx)
 	if err != nil {
 		return err
@@ -133,7 +132,9 @@ func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(
 		if err := d.addClass(class, images); err != nil {
 			return err
 		}
-		progress(i + 1)
+		if err := progress(i + 1); err != nil {
+			return fmt.Errorf("listing class %s: %w", class, err)
+		}
 	}
 	return newIndex(d.classes, modified, d.ends, d.names).write(path)
 }
@@ -183,7 +184,7 @@ func (d *ImageNet22K) addClass(class string, images []string) error {
 }
 
 // readList takes the names from a file of one a line.
-func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(done int)) error {
+func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(done int) error) error {
 	if _, err := fileSize(path); err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
@@ -235,7 +236,9 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 			return err
 		}
 		short[i] = names{}
-		progress(i + 1)
+		if err := progress(i + 1); err != nil {
+			return fmt.Errorf("listing class %s: %w", class, err)
+		}
 	}
 	return nil
 }

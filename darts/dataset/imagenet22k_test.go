@@ -3,6 +3,7 @@ package dataset_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +62,10 @@ func TestImageNet22K(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "odd [name]*")
 	greys, labels := manyClasses(t, root)
 	var calls [][3]int
-	o := dataset.ImageNet22KOptions{Progress: func(done, classes, images int) { calls = append(calls, [3]int{done, classes, images}) }}
+	o := dataset.ImageNet22KOptions{Progress: func(done, classes, images int) error {
+		calls = append(calls, [3]int{done, classes, images})
+		return nil
+	}}
 
 	d := open22K(t, root, o)
 	assert.Equal(t, []string{tench, goldfish, shark}, d.Classes())
@@ -205,7 +209,7 @@ func TestImageNet22KErrors(t *testing.T) {
 		"both given": {"x", "both a list " + filepath.Join(root, "readme.txt") + " and an index x; a list needs no index"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := dataset.ImageNet22KOptions{Index: c.index, Progress: func(_, _, _ int) { t.Error("nothing should be listed") }}
+			o := dataset.ImageNet22KOptions{Index: c.index, Progress: func(_, _, _ int) error { return errors.New("nothing should be listed") }}
 			if name == "both given" {
 				o.List = filepath.Join(root, "readme.txt")
 			}
@@ -221,9 +225,10 @@ func TestImageNet22KCancelled(t *testing.T) {
 	root := t.TempDir()
 	manyClasses(t, root)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := dataset.OpenImageNet22K(ctx, root, dataset.ImageNet22KOptions{Progress: func(done, _, _ int) {
+	_, err := dataset.OpenImageNet22K(ctx, root, dataset.ImageNet22KOptions{Progress: func(done, _, _ int) error {
 		require.Equal(t, 1, done)
 		cancel()
+		return nil
 	}})
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "listing class "+goldfish)

@@ -44,7 +44,7 @@ func TestImageNet1K(t *testing.T) {
 		labels []int
 		greys  []uint8
 	}{{true, []int{0, 1, 1}, []uint8{30, 10, 20}}, {false, []int{0, 1}, []uint8{40, 50}}} {
-		d, err := dataset.OpenImageNet1K(root, c.train)
+		d, err := dataset.OpenImageNet1K(root, c.train, nil)
 		require.NoError(t, err)
 		assert.Equal(t, []string{tench, goldfish}, d.Classes())
 		require.Equal(t, len(c.labels), d.Len())
@@ -57,7 +57,7 @@ func TestImageNet1K(t *testing.T) {
 	}
 
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "val")))
-	d, err := dataset.OpenImageNet1K(root, true)
+	d, err := dataset.OpenImageNet1K(root, true, nil)
 	require.NoError(t, err, "one split will do")
 	assert.Equal(t, 3, d.Len())
 }
@@ -88,7 +88,7 @@ func TestImageNet1KErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			tree(t, root, c.files)
-			d, err := dataset.OpenImageNet1K(root, c.train)
+			d, err := dataset.OpenImageNet1K(root, c.train, nil)
 			require.Nil(t, d)
 			for _, want := range append(c.want, "dataset: ImageNet-1K: ", "want\n  "+filepath.Join(root, "train", "n01440764", "n01440764_10026.JPEG"), "\nfound in "+root) {
 				require.ErrorContains(t, err, want)
@@ -96,21 +96,21 @@ func TestImageNet1KErrors(t *testing.T) {
 		})
 	}
 	t.Run("absent", func(t *testing.T) {
-		_, err := dataset.OpenImageNet1K(filepath.Join(t.TempDir(), "absent"), true)
+		_, err := dataset.OpenImageNet1K(filepath.Join(t.TempDir(), "absent"), true, nil)
 		require.ErrorIs(t, err, os.ErrNotExist)
 		require.ErrorContains(t, err, ": no such folder")
 	})
 	t.Run("empty class", func(t *testing.T) {
 		root := t.TempDir()
 		tree(t, root, map[string][]byte{"train/" + tench + "/1.JPEG": good, "train/" + shark + "/1.txt": nil})
-		_, err := dataset.OpenImageNet1K(root, true)
+		_, err := dataset.OpenImageNet1K(root, true, nil)
 		require.ErrorContains(t, err, "dataset: ImageNet-1K: no images in class folder "+filepath.Join(root, "train", shark)+"; unpack train again")
 	})
 }
 
 func TestRealImageNet1K(t *testing.T) {
 	dir := sharedData(t, "imagenet_mini")
-	d, err := dataset.OpenImageNet1K(dir, true)
+	d, err := dataset.OpenImageNet1K(dir, true, nil)
 	require.NoError(t, err)
 	assert.Len(t, d.Classes(), 20)
 	assert.Equal(t, 80, d.Len())

@@ -57,7 +57,7 @@ func TestRealImageNet(t *testing.T) {
 	dir := sharedData(t, "imagenet_mini")
 	for split, each := range map[string]int{"train": 4, "val": 1} {
 		t.Run(split, func(t *testing.T) {
-			d, err := dataset.OpenFolder(filepath.Join(dir, split))
+			d, err := dataset.OpenFolder(filepath.Join(dir, split), nil)
 			require.NoError(t, err)
 			require.Len(t, d.Classes(), 20)
 			assert.Equal(t, "n02129604", d.Classes()[0])

@@ -38,10 +38,14 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
-	return p.Run(ctx, open, out)
+	return p.Run(ctx, opener(ctx, p.Talk(out)), out)
 }
 
-// open opens the data set.
-func open(dir string, _ pretext.Task, train bool) (program.Labelled, error) {
-	return dataset.OpenImageNet1K(dir, train)
+// opener returns what opens the data set, and tells how far it is.
+func opener(ctx context.Context, out io.Writer) program.Open {
+	return func(dir string, _ pretext.Task, train bool) (program.Labelled, error) {
+		return program.List(ctx, out, func(told dataset.Listing) (program.Labelled, error) {
+			return dataset.OpenImageNet1K(dir, train, told)
+		})
+	}
 }

@@ -51,7 +51,7 @@ func TestPublished(t *testing.T) {
 			require.NoError(t, p.Parse([]string{"-data", root, "-task", name, "-batch", "2", "-out", dir}, nil))
 			p.Config.Space = cell.DARTS(cell.ImageNetStem, 2, 3)
 			var out bytes.Buffer
-			require.NoError(t, p.Run(t.Context(), open, &out))
+			require.NoError(t, p.Run(t.Context(), opener(t.Context(), &out), &out))
 			assert.Contains(t, out.String(), task+": 3 + 3 images, 2 epochs of 1 step, batch 2")
 			assert.Equal(t, name == "cls", bytes.Contains(out.Bytes(), []byte("3 classes, published 1000\n")))
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := f.Parse(args, help); err != nil {
 		return err
 	}
-	src, view, stem, err := open(*data)
+	src, view, stem, err := open(ctx, *data, f.Talk(out))
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 }
 
 // open returns the images, how a network sees them, and the stem for their size.
-func open(dir string) (program.Labelled, pretext.View, cell.Stem, error) {
+func open(ctx context.Context, dir string, out io.Writer) (program.Labelled, pretext.View, cell.Stem, error) {
 	if dir == "" {
 		const size = 32
 		src, err := dataset.NewScenes(512, size, size, 1)
@@ -76,7 +76,9 @@ func open(dir string) (program.Labelled, pretext.View, cell.Stem, error) {
 	if train := filepath.Join(dir, "train"); program.Exists(train) {
 		dir = train
 	}
-	src, err := dataset.OpenFolder(dir)
+	src, err := program.List(ctx, out, func(told dataset.Listing) (program.Labelled, error) {
+		return dataset.OpenFolder(dir, told)
+	})
 	return src, pretext.ImageNet(64), cell.ImageNetStem, err
 }
 

@@ -98,12 +98,13 @@ func draw(ctx context.Context, s settings, out io.Writer) ([]spec, error) {
 
 // openTable reads a table of NAS-Bench-101, and tells how far it is.
 func openTable(ctx context.Context, path string, out io.Writer) (*nasbench.Table, error) {
-	if strings.HasSuffix(path, ".csv") {
-		return nasbench.OpenCSV(path)
-	}
 	p := program.NewProgress(out, "reading "+path, "MB")
 	defer p.Close()
-	return nasbench.Open(ctx, path, nasbench.Options{Progress: func(done, total int64) { p.Tell(int(done/1e6), int(total/1e6)) }})
+	tell := func(done, total int64) { p.Tell(int(done/1e6), int(total/1e6)) }
+	if strings.HasSuffix(path, ".csv") {
+		return nasbench.OpenCSV(ctx, path, tell)
+	}
+	return nasbench.Open(ctx, path, nasbench.Options{Progress: tell})
 }
 
 // trainer does the trainings.
@@ -117,7 +118,7 @@ type trainer struct {
 }
 
 // newTrainer opens the data set.
-func newTrainer(o options, out io.Writer) (*trainer, error) {
+func newTrainer(ctx context.Context, o options, out io.Writer) (*trainer, error) {
 	t := &trainer{options: o, out: out}
 	var err error
 	switch o.Dataset {
@@ -127,9 +128,14 @@ func newTrainer(o options, out io.Writer) (*trainer, error) {
 			t.held, err = dataset.OpenCIFAR10(o.data, false)
 		}
 	case "imagenet1k":
+		open := func(train bool) (*dataset.Folder, error) {
+			return program.List(ctx, out, func(told dataset.Listing) (*dataset.Folder, error) {
+				return dataset.OpenImageNet1K(o.data, train, told)
+			})
+		}
 		var train, val *dataset.Folder
-		if train, err = dataset.OpenImageNet1K(o.data, true); err == nil {
-			val, err = dataset.OpenImageNet1K(o.data, false)
+		if train, err = open(true); err == nil {
+			val, err = open(false)
 			t.src, t.held, t.classes = train, val, len(train.Classes())
 		}
 	default:

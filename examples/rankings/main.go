@@ -171,7 +171,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 		return analyse(s, kept, out)
 	}
 	talk := program.Options{Quiet: o.quiet}.Talk(out)
-	t, err := newTrainer(o, talk)
+	t, err := newTrainer(ctx, o, talk)
 	if err != nil {
 		return err
 	}

@@ -140,7 +140,9 @@ func (c *config) open(ctx context.Context, dir string, train bool, out io.Writer
 	case cifar10:
 		src, err = dataset.OpenCIFAR10(dir, train)
 	case imagenet:
-		src, err = dataset.OpenImageNet1K(dir, train)
+		src, err = program.List(ctx, out, func(told dataset.Listing) (program.Labelled, error) {
+			return dataset.OpenImageNet1K(dir, train, told)
+		})
 	case imagenet22k:
 		src, err = program.OpenImageNet22K(ctx, dir, "", uint64(c.RNGSeed), out)
 	case cityscapes:

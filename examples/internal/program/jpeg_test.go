@@ -155,7 +155,7 @@ func searchOf(t *testing.T, dir string, more ...string) *program.Published {
 func TestRunKeepsItsDecoder(t *testing.T) {
 	inGo := inGo(t)
 	inTurbo := inTurbo(t)
-	src, err := dataset.OpenFolder(photographs(t))
+	src, err := dataset.OpenFolder(photographs(t), nil)
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -178,7 +178,7 @@ func TestRunKeepsItsDecoder(t *testing.T) {
 // keeps what the run would have said.
 func TestQuiet(t *testing.T) {
 	inGo(t)
-	src, err := dataset.OpenFolder(photographs(t))
+	src, err := dataset.OpenFolder(photographs(t), nil)
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer

@@ -1,16 +1,15 @@
 package program
 
 import (
+	"context"
 	"io"
 	"time"
 
 	"unnas/darts"
+	"unnas/darts/dataset"
 )
 
-// patience is how long work is silent before it tells how far it is.
-const patience = 2 * time.Second
-
-// Progress tells how far work is that takes longer than two seconds.
+// Progress tells how far work is.
 type Progress struct {
 	printer *darts.Printer
 	said    darts.Progress
@@ -25,10 +24,18 @@ func NewProgress(out io.Writer, work, unit string) *Progress {
 // Tell tells how much is done, if it is time to.
 func (p *Progress) Tell(done, total int) {
 	p.said.Done, p.said.Total, p.said.Elapsed = done, total, time.Since(p.began)
-	if p.said.Elapsed >= patience {
-		_ = p.printer.Record(p.said) // work does not fail because nobody hears of it
-	}
+	_ = p.printer.Record(p.said) // work does not fail because nobody hears of it
 }
 
 // Close ends the line that is rewritten in place, if there is one.
 func (p *Progress) Close() { _ = p.printer.Close() }
+
+// List opens a data set and tells how far it is listed, until ctx ends that.
+func List[S any](ctx context.Context, out io.Writer, open func(dataset.Listing) (S, error)) (S, error) {
+	p := NewProgress(out, "listing", "classes")
+	defer p.Close()
+	return open(func(done, classes, _ int) error {
+		p.Tell(done, classes)
+		return ctx.Err()
+	})
+}

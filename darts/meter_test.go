@@ -1,0 +1,93 @@
+package darts
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// progress is what a Progress says but for the time.
+type progress struct {
+	work, unit  string
+	done, total int
+}
+
+// tellInto returns a recorder that appends what is told of work to told.
+func tellInto(told *[]progress) Recorder {
+	return recorderFunc(func(e Event) error {
+		if p, ok := e.(Progress); ok {
+			*told = append(*told, progress{p.Work, p.Unit, p.Done, p.Total})
+		}
+		return nil
+	})
+}
+
+// counting returns work done in so many parts.
+func counting(work, unit string, parts []int) []progress {
+	var all []progress
+	for _, done := range parts {
+		all = append(all, progress{work, unit, done, parts[len(parts)-1]})
+	}
+	return all
+}
+
+// TestSearchTellsOfPasses through a step that goes in parts, without alphas and
+// with those of either order.
+func TestSearchTellsOfPasses(t *testing.T) {
+	for algorithm, passes := range map[Algorithm]int{FirstOrder: 2, SecondOrder: 5} {
+		c := smallConfig()
+		c.Algorithm, c.ArchEpoch, c.MicroBatch = algorithm, 1, 3
+		var told []progress
+		c.Recorder = tellInto(&told)
+		_, err := Search(t.Context(), stripes{n: 12, fail: -1}, smallTask(), c)
+		require.NoError(t, err)
+		parts := make([]int, 2*passes)
+		for i := range parts {
+			parts[i] = i + 1
+		}
+		assert.Equal(t, slices.Concat(
+			counting("epoch 1/2 step 1/1", "passes", []int{1, 2}),
+			counting("epoch 2/2 step 1/1", "passes", parts),
+		), told, "%v", algorithm)
+	}
+}
+
+// TestTrainTellsOfBatchNorm between a step and the evaluation.
+func TestTrainTellsOfBatchNorm(t *testing.T) {
+	c := smallTraining()
+	c.Epochs, c.MicroBatch, c.PreciseBN = 1, 3, 6
+	var told []progress
+	c.Recorder = tellInto(&told)
+	_, err := Train(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 7, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	assert.Equal(t, slices.Concat(
+		counting("epoch 1/1 step 1/1", "passes", []int{1, 2}),
+		counting("measuring batch norm", "images", []int{3, 6}),
+		counting("evaluating", "images", []int{7}),
+	), told)
+}
+
+// TestPassesThatNobodyHears go on: a step does not end in the middle.
+func TestPassesThatNobodyHears(t *testing.T) {
+	c := smallConfig()
+	c.Epochs, c.MicroBatch = 1, 3
+	fault := errors.New("disk full")
+	passes := 0
+	c.Recorder = recorderFunc(func(e Event) error {
+		switch e.(type) {
+		case Progress:
+			passes++
+			return fault
+		case Step:
+			return fault
+		}
+		return nil
+	})
+	r, err := Search(t.Context(), stripes{n: 24, fail: -1}, smallTask(), c)
+	require.ErrorIs(t, err, fault)
+	assert.Equal(t, 4, passes)
+	assert.Equal(t, 1, r.Steps)
+}
