@@ -47,7 +47,18 @@ func city(t *testing.T) string {
 
 // small are flags for a training that takes a second.
 func small(more ...string) []string {
-	return append([]string{"-epochs", "2", "-batch", "3", "-size", "33", "-width", "2", "-cells", "3", "-channels", "4"}, more...)
+	return append([]string{"-epochs", "2", "-batch", "3", "-width", "2", "-cells", "3", "-channels", "4"}, more...)
+}
+
+// TestRunOnScenes learns from built-in scenes.
+func TestRunOnScenes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), small("-scenes", "6", "-size", "32", "-out", dir), &out, &out))
+	assert.Contains(t, out.String(), "segmentation: 6 + 100 images, 2 epochs of 2 steps, batch 3")
+	assert.FileExists(t, filepath.Join(dir, "7.png"))
+	require.ErrorContains(t, run(t.Context(), small("-scenes", "0"), &out, &out), "dataset: 0 scenes, want 1 or more")
+	require.ErrorContains(t, run(t.Context(), []string{"-cells", "2", "-scenes", "8"}, &out, &out), "cell: ")
 }
 
 func TestRun(t *testing.T) {
@@ -56,11 +67,11 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	require.ErrorIs(t, run(ctx, small("-data", root, "-out", dir), &out, &out), context.Canceled)
+	require.ErrorIs(t, run(ctx, small("-data", root, "-size", "33", "-stride", "8", "-out", dir), &out, &out), context.Canceled)
 	assert.NoDirExists(t, dir)
 	for _, args := range [][]string{{"-out", dir}, {"-out", dir, "-resume"}} {
 		out.Reset()
-		require.NoError(t, run(t.Context(), small(append(args, "-data", root)...), &out, &out))
+		require.NoError(t, run(t.Context(), small(append(args, "-data", root, "-size", "33", "-stride", "8")...), &out, &out))
 		assert.Contains(t, out.String(), "segmentation: 6 + 3 images, 2 epochs of 2 steps, batch 3")
 		assert.Regexp(t, `best, epoch [12]: miou \d+\.[1-9]%, pixels `, out.String())
 	}
@@ -77,9 +88,9 @@ func TestRun(t *testing.T) {
 
 // TestScenes opens what needs no files, and has it drawn once.
 func TestScenes(t *testing.T) {
-	train, held, err := open("")
+	train, held, err := settings{scenes: 8, size: 32}.open()
 	require.NoError(t, err)
-	assert.Equal(t, []int{1000, 100}, []int{train.Len(), held.Len()})
+	assert.Equal(t, []int{8, 100}, []int{train.Len(), held.Len()})
 	first, err := train.Load(t.Context(), 7)
 	require.NoError(t, err)
 	again, err := train.Load(t.Context(), 7)
