@@ -47,6 +47,14 @@ func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return s.src.Load(ctx, s.indices[i])
 }
 
+// Classes returns the names of the classes of the source, if it has any.
+func (s subset) Classes() []string {
+	if src, ok := s.src.(interface{ Classes() []string }); ok {
+		return src.Classes()
+	}
+	return nil
+}
+
 // DecodesJPEG says whether the source does that the images are of.
 func (s subset) DecodesJPEG() bool { return pretext.DecodesJPEG(s.src) }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts"
+	"unnas/darts/dataset"
 	"unnas/pretext"
 )
 
@@ -45,6 +46,15 @@ func TestSubset(t *testing.T) {
 	cancel()
 	_, err = s.Load(ctx, 0)
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// TestSubsetClasses are those of the source, if it has any.
+func TestSubsetClasses(t *testing.T) {
+	scenes, err := dataset.NewScenes(9, 16, 16, 1)
+	require.NoError(t, err)
+	classes := func(s darts.Source) []string { return s.(interface{ Classes() []string }).Classes() }
+	assert.Equal(t, scenes.Classes(), classes(darts.Subset(scenes, []int{0, 1})))
+	assert.Nil(t, classes(darts.Subset(greys{1}, []int{0})))
 }
 
 func TestSubsetErrors(t *testing.T) {

@@ -30,6 +30,9 @@ func (t Rotation) Validate() error {
 	return nil
 }
 
+// ClassName returns the turn that a class stands for: "90°" for 1.
+func (Rotation) ClassName(class int32) string { return fmt.Sprintf("%d°", 90*class) }
+
 // Spec returns the sizes of a sample: 4 inputs, labels of shape [4], 4 classes.
 func (t Rotation) Spec() Spec {
 	return Spec{

@@ -93,7 +93,9 @@ func Write(w io.Writer, dir string) error {
 
 // Show has the page show some samples of a task, made of images of src. They are
 // drawn when the run begins, so call it before. Maps of labels are in colours: those
-// of a method ClassColor(class int32) color.NRGBA, if the task has one.
+// of a method ClassColor(class int32) color.NRGBA, if the task has one. Single labels
+// have the names of a method ClassName(class int32) string, if it has that, or those
+// of the classes of src where they are the labels of its images.
 func (r *Report) Show(src pretext.Source, task pretext.Sampler) { r.src, r.sampler = src, task }
 
 // Record adds an event to the page. After an epoch report.html is written; Record

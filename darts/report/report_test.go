@@ -335,10 +335,10 @@ func TestSamples(t *testing.T) {
 		pictures int // of an image
 		want     string
 	}{
-		"rotation":     {pretext.Rotation{View: pretext.Scenes(32)}, 4, "class 3</div>"},
+		"rotation":     {pretext.Rotation{View: pretext.Scenes(32)}, 4, "270°</div>"},
 		"jigsaw":       {jigsaw, 4, "<figcaption>class "},
 		"colorization": {pretext.Colorization{View: plain}, 2, "labels</div>"},
-		"large":        {pretext.Classification{View: pretext.ImageNet(224), Classes: 8}, 1, "<figcaption>class "},
+		"large":        {pretext.Classification{View: pretext.ImageNet(224), Classes: 8}, 1, "<figcaption>bus</figcaption>"},
 		"own":          {odd{}, 16, `width="`},
 	} {
 		t.Run(name, func(t *testing.T) {
