@@ -114,7 +114,9 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 		return err
 	}
 	copy(b.ahead.velocity, b.velocity)
-	b.run(func() { b.descend(w, b.ahead.velocity, gw, rate, b.c.Momentum, b.c.WeightDecay, 1) })
+	b.run(func() {
+		sgd{momentum: b.c.Momentum, decay: b.c.WeightDecay}.step(b.team, w, b.ahead.velocity, gw, rate)
+	})
 	if err := o.Trial(heldBoth); err != nil {
 		return err
 	}
@@ -146,7 +148,7 @@ func (b *bilevel) besides(o objective, times float64) error {
 	w, gw := o.Weights()
 	copy(w, b.ahead.weights)
 	// Without momentum the velocity is but where the step is put down.
-	b.run(func() { b.descend(w, b.ahead.velocity, gw, -times, 0, 0, 1) })
+	b.run(func() { sgd{}.step(b.team, w, b.ahead.velocity, gw, -times) })
 	return o.Trial(trainAlphas)
 }
 
@@ -160,19 +162,25 @@ func (b *bilevel) weights(o objective, rate float64) error {
 	}
 	values, grads := o.Weights()
 	b.run(func() {
-		scale := 1.0
-		if b.c.Clip > 0 {
-			norm := math.Sqrt(kernel.SquaredNorm(b.team, grads))
-			scale = math.Min(1, b.c.Clip/(norm+1e-6))
-		}
-		b.descend(values, b.velocity, grads, rate, b.c.Momentum, b.c.WeightDecay, scale)
+		sgd{b.c.Momentum, b.c.WeightDecay, b.c.Clip, false}.step(b.team, values, b.velocity, grads, rate)
 	})
 	return nil
 }
 
-// descend takes one step of SGD, within run.
-func (b *bilevel) descend(values, velocity, grads []float32, rate, momentum, decay, scale float64) {
-	kernel.SGD(b.team, values, velocity, grads, float32(rate), float32(momentum), float32(decay), float32(scale), false)
+// sgd is stochastic gradient descent.
+type sgd struct {
+	momentum, decay float64
+	clip            float64 // largest norm of all gradients together; 0 does not clip
+	nesterov        bool
+}
+
+// step takes a step, while the team is at work.
+func (s sgd) step(team *kernel.Team, values, velocity, grads []float32, rate float64) {
+	scale := 1.0
+	if s.clip > 0 {
+		scale = math.Min(1, s.clip/(math.Sqrt(kernel.SquaredNorm(team, grads))+1e-6))
+	}
+	kernel.SGD(team, values, velocity, grads, float32(rate), float32(s.momentum), float32(s.decay), float32(scale), s.nesterov)
 }
 
 // run runs kernels on all workers of the team.

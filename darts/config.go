@@ -1,7 +1,6 @@
 package darts
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -187,7 +186,7 @@ func (c Config) Validate() error {
 	if err := belowOne([]share{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
 		return err
 	}
-	return fits(c.Batch, c.MicroBatch, c.Memory)
+	return c.budget().validate()
 }
 
 // setting is a field and the range of its value.
@@ -228,17 +227,3 @@ func belowOne(all []share) error {
 	}
 	return nil
 }
-
-// fits checks the settings of a batch and its memory.
-func fits(batch, micro int, bytes int64) error {
-	if micro > 0 && batch%micro != 0 {
-		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d", micro, batch)
-	}
-	if bytes < 0 {
-		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that there is, or more", bytes)
-	}
-	return nil
-}
-
-// atOnce returns how many images go through the network at once.
-func (c Config) atOnce() int { return cmp.Or(c.MicroBatch, c.Batch) }

@@ -1,42 +1,68 @@
 package darts
 
 import (
+	"cmp"
 	"fmt"
 
 	"unnas/internal/memory"
 	"unnas/pretext"
 )
 
+// budget are the settings of a run that say how much memory a step takes and may
+// take.
+type budget struct {
+	batch, micro int
+	memory       int64
+	recompute    bool
+}
+
+func (c Config) budget() budget { return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute} }
+
+func (c TrainConfig) budget() budget { return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute} }
+
+func (b budget) validate() error {
+	if b.micro > 0 && b.batch%b.micro != 0 {
+		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d", b.micro, b.batch)
+	}
+	if b.memory < 0 {
+		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that there is, or more", b.memory)
+	}
+	return nil
+}
+
+// atOnce returns how many images go through the network at once.
+func (b budget) atOnce() int { return cmp.Or(b.micro, b.batch) }
+
 // room returns the bytes that a run may take, or 0 if nobody knows.
-func (c Config) room() int64 {
-	if c.Memory > 0 {
-		return c.Memory
+func (b budget) room() int64 {
+	if b.memory > 0 {
+		return b.memory
 	}
 	return memory.Total()
 }
 
 // refusal returns the error of a run that needs so many bytes or more, unless
 // there is room for them.
-func (c Config) refusal(bytes int64) error {
-	room := c.room()
+func (b budget) refusal(bytes int64) error {
+	room := b.room()
 	if room == 0 || bytes <= room {
 		return nil
 	}
 	remedy := "lower Width, Cells or the size of the images"
 	switch {
-	case c.MicroBatch == 0 && c.Batch > 1:
+	case b.micro == 0 && b.batch > 1:
 		remedy = "set MicroBatch, or " + remedy
-	case c.MicroBatch > 1:
+	case b.micro > 1:
 		remedy = "lower MicroBatch, or " + remedy
 	}
-	if !c.Recompute {
+	if !b.recompute {
 		remedy = "set Recompute, or " + remedy
 	}
 	whose := "this machine has"
-	if c.Memory > 0 {
+	if b.memory > 0 {
 		whose = "Memory is"
 	}
-	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", plural(c.Batch, "image"), storage(bytes), whose, storage(room), remedy)
+	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", plural(b.batch, "image"), storage(bytes), whose, storage(room), remedy)
 }
 
 // halved returns the settings with half the batch and half the rates, as the
@@ -77,7 +103,7 @@ func planToFit(c Config, task pretext.Task, began int) (m *model, settings Confi
 		if first == 0 {
 			first = m.planned()
 		}
-		err = c.refusal(m.planned())
+		err = c.budget().refusal(m.planned())
 		if err == nil {
 			break
 		}
@@ -100,5 +126,5 @@ func planToFit(c Config, task pretext.Task, began int) (m *model, settings Confi
 	if c.Batch == began {
 		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
 	}
-	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", storage(first), storage(c.room()), rates, storage(m.planned())), nil
+	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", storage(first), storage(c.budget().room()), rates, storage(m.planned())), nil
 }

@@ -163,7 +163,7 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 // planModel builds the supernet of a search, plans its steps and draws its first
 // weights. The memory of a step is counted and not taken: bind does.
 func planModel(c Config, task pretext.Task) (*model, error) {
-	m := &model{engine: newEngine(c.Batch / c.atOnce()), recompute: c.Recompute, ahead: c.Algorithm == SecondOrder}
+	m := &model{engine: newEngine(c.Batch / c.budget().atOnce()), recompute: c.Recompute, ahead: c.Algorithm == SecondOrder}
 	err := ops.Build(func() error {
 		var err error
 		if m.size, err = complexity(c.Space, task); err != nil {
@@ -178,7 +178,7 @@ func planModel(c Config, task pretext.Task) (*model, error) {
 			m.dropper = newDropper()
 			space.Ops = m.dropper.over(space.Ops)
 		}
-		if m.network, m.net, err = build(m.params, space, weigh, task, c.atOnce()); err != nil {
+		if m.network, m.net, err = build(m.params, space, weigh, task, c.budget().atOnce()); err != nil {
 			return err
 		}
 		slabs := 3 // weights, gradients, velocities
@@ -189,7 +189,7 @@ func planModel(c Config, task pretext.Task) (*model, error) {
 			slabs++ // sum
 		}
 		m.bytes = int64(m.params.Count() * slabs * 4)
-		if err := c.refusal(m.bytes); err != nil {
+		if err := c.budget().refusal(m.bytes); err != nil {
 			return err
 		}
 		if err := m.params.Init(c.Seed); err != nil {

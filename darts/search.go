@@ -134,7 +134,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
-		MicroBatch: c.atOnce(), Recompute: c.Recompute, Decoder: decoder(src), Config: c,
+		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src), Config: c,
 	}
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if held != nil && held.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
-	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.atOnce()), result: &Trained{Config: c}}
+	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &Trained{Config: c}}
 	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
 	t.meter.tell = t.run.tell
 	t.passed = t.meter.pass
@@ -127,7 +127,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		Task: task.Name(), Images: src.Len(), Train: src.Len(), Held: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
-		MicroBatch: c.atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held), Config: c,
+		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held), Config: c,
 	}
 	var err error
 	if t.identity, err = identify(start, task, t.params); err != nil {
@@ -150,7 +150,7 @@ func (t *training) load(src Source) (err error) {
 		return err
 	}
 	if t.c.PreciseBN > 0 {
-		o.batch, o.purpose = t.c.atOnce(), "statistics"
+		o.batch, o.purpose = t.c.budget().atOnce(), "statistics"
 		if t.precise, err = newLoader(src, t.task, every(src), o); err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (t *training) plan(ctx context.Context) error {
 	var kinds []**vm.Machine
 	err := ops.Build(func() error {
 		var err error
-		if t.learner, err = t.build(c.atOnce(), true, nil); err != nil {
+		if t.learner, err = t.build(c.budget().atOnce(), true, nil); err != nil {
 			return err
 		}
 		slabs := 3 // weights, gradients, velocities
@@ -212,13 +212,13 @@ func (t *training) plan(ctx context.Context) error {
 		kinds = append(kinds, &t.learn)
 		if t.held != nil && c.PreciseBN > 0 {
 			// With momentum 1 the running statistics are those of the batch.
-			if t.teller, err = t.build(c.atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
+			if t.teller, err = t.build(c.budget().atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
 				return err
 			}
 			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, c.atOnce())
+			t.bytes += ringBytes(spec, c.budget().atOnce())
 			kinds = append(kinds, &t.tell)
 		}
 		if t.held != nil && !examines {
@@ -246,7 +246,7 @@ func (t *training) plan(ctx context.Context) error {
 		}
 		t.bytes += bytes
 	}
-	if err := (Config{Batch: c.Batch, MicroBatch: c.MicroBatch, Memory: c.Memory, Recompute: c.Recompute}).refusal(t.planned()); err != nil {
+	if err := c.budget().refusal(t.planned()); err != nil {
 		return err
 	}
 	machines, err := t.bind()
@@ -354,11 +354,7 @@ func (t *training) take(rate float64) error {
 	weights, grads := t.params.Weights(), t.params.WeightGrads()
 	t.team.Begin()
 	defer t.team.End()
-	scale := 1.0
-	if t.c.Clip > 0 {
-		scale = math.Min(1, t.c.Clip/(math.Sqrt(kernel.SquaredNorm(t.team, grads))+1e-6))
-	}
-	kernel.SGD(t.team, weights, t.velocity, grads, float32(rate), float32(t.c.Momentum), float32(t.c.WeightDecay), float32(scale), t.c.Nesterov)
+	sgd{t.c.Momentum, t.c.WeightDecay, t.c.Clip, t.c.Nesterov}.step(t.team, weights, t.velocity, grads, rate)
 	if t.c.Average > 0 {
 		kernel.Average(t.team, t.average, weights, t.c.Average)
 		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.Average)
@@ -534,9 +530,9 @@ func (t *training) amongFive(labels []int32) (count float64) {
 func (t *training) takeStatistics() error {
 	batches := t.precise.epoch(t.ctx, t.epoch, 0)
 	defer batches.close()
-	n := min(max(1, t.c.PreciseBN/t.c.atOnce()), t.precise.steps())
+	n := min(max(1, t.c.PreciseBN/t.c.budget().atOnce()), t.precise.steps())
 	sums := make([]float64, len(t.params.Running()))
-	t.meter.begin("measuring batch norm", "images", n*t.c.atOnce())
+	t.meter.begin("measuring batch norm", "images", n*t.c.budget().atOnce())
 	for range n {
 		b, err := batches.next()
 		if err != nil {

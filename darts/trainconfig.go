@@ -1,7 +1,6 @@
 package darts
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -115,8 +114,5 @@ func (c TrainConfig) Validate() error {
 	if err := belowOne([]share{{"Momentum", c.Momentum}, {"DropPath", c.DropPath}, {"Average", c.Average}}); err != nil {
 		return err
 	}
-	return fits(c.Batch, c.MicroBatch, c.Memory)
+	return c.budget().validate()
 }
-
-// atOnce returns how many images go through the network at once.
-func (c TrainConfig) atOnce() int { return cmp.Or(c.MicroBatch, c.Batch) }
