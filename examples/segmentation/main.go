@@ -158,18 +158,21 @@ func (s settings) train(ctx context.Context, train, held darts.Source, out io.Wr
 	return program.Training{
 		Session: program.Session{Name: s.Name(), Options: s.Options},
 		Source:  train, Held: held, Task: network.Task, Config: c,
-		Keep: func(f *darts.Folder, r *darts.Trained) error { return draw(network, r.Params, held, f) },
+		Keep: func(f *darts.Folder, r *darts.Trained) error { return draw(network, r.Params, held, f, s.Talk(out)) },
 	}.Run(ctx, out)
 }
 
 // draw draws held-out images with truth and prediction. That of a training that was
 // stopped is drawn, too.
-func draw(n segmentation.Network, p *ops.Params, held darts.Source, folder *darts.Folder) error {
+func draw(n segmentation.Network, p *ops.Params, held darts.Source, folder *darts.Folder, out io.Writer) error {
 	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
 	if err != nil {
 		return err
 	}
-	for i := range min(shown, held.Len()) {
+	images := min(shown, held.Len())
+	progress := program.NewProgress(out, "drawing", "images")
+	defer progress.Close()
+	for i := range images {
 		img, err := held.Load(context.Background(), i)
 		if err != nil {
 			return err
@@ -185,6 +188,7 @@ func draw(n segmentation.Network, p *ops.Params, held darts.Source, folder *dart
 		if err := folder.WriteFile(fmt.Sprintf("%d.png", i), func(w io.Writer) error { return png.Encode(w, picture) }); err != nil {
 			return err
 		}
+		progress.Tell(i+1, images)
 	}
 	return nil
 }
