@@ -38,8 +38,9 @@ func NewParams(a cell.Architecture, task pretext.Task, seed uint64) (*ops.Params
 // Predictor tells what a network with the head of a task makes of images, each in
 // the view that the task has of it in evaluation. Batch normalisations use their
 // running statistics, so the result for an image does not depend, to the bit, on
-// those beside it. It reads the weights where they are, so that it sees what a
-// training has changed in between.
+// those beside it. They take no pass of their own: what reads a map normalises it on
+// the way. It reads the weights where they are, so that it sees what a training has
+// changed in between.
 //
 // It takes the memory of a few images and none for gradients. It is not safe for
 // use by several goroutines; several predictors may share parameters. Whole images
