@@ -55,7 +55,7 @@ func (s *search) measure() error {
 	for i := range start {
 		start[i] = rng.Normal(r)
 	}
-	s.meter.begin("measuring sharpness", "passes", 2*products*s.m.parts)
+	s.meter.begin("measuring sharpness", "passes", 2*min(products, len(alphas))*s.m.parts)
 	value, err := eigenvalue(s, start)
 	if err != nil {
 		return err

@@ -308,8 +308,11 @@ type wrt struct{ weights, alphas bool }
 func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
 		draw(0)
-		defer e.passed()
-		return e.runPart(n, machine, b.X, b.Y)
+		p, err := e.runPart(n, machine, b.X, b.Y)
+		if err == nil {
+			e.passed()
+		}
+		return p, err
 	}
 	var all mean
 	for i := range e.parts {

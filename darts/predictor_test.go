@@ -201,13 +201,17 @@ func TestPredictorErrors(t *testing.T) {
 	wide := c.Network.(cell.Derived)
 	wide.Body.Width = 6
 	_, err = NewPredictor(wide, task, p)
-	require.ErrorContains(t, err, "darts: cell: stem: ops: parameter stem.0.weight is a weight of shape")
+	require.ErrorContains(t, err, "darts: the parameters are of another network or task: cell: stem: ops: parameter stem.0.weight is a weight of shape")
 	_, err = NewPredictor(c.Network, pretext.Classification{View: squareView(), Classes: 5}, p)
 	require.ErrorContains(t, err, "parameter classifier.classifier.weight is a weight of shape")
 	deep := c.Network.(cell.Derived)
 	deep.Body.Cells = 5
 	_, err = NewPredictor(deep, task, p)
-	require.ErrorContains(t, err, "is declared after Init")
+	require.ErrorContains(t, err, "the parameters are of another network or task: ")
+	deeper, err := NewParams(deep, task, 1)
+	require.NoError(t, err)
+	_, err = NewPredictor(c.Network, task, deeper)
+	require.ErrorContains(t, err, "have no place in it, such as cells.3.")
 
 	predictor, err := NewPredictor(c.Network, task, p)
 	require.NoError(t, err)

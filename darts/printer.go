@@ -25,6 +25,7 @@ type Printer struct {
 	start Start
 	shown time.Time // when a step was last shown, or its turn given to another line
 	dirty bool      // whether a live line stands in the way of the next line
+	aside bool      // whether the last line was of passes, or of other work than steps
 }
 
 // NewPrinter returns a recorder that prints to w. Live says whether w is a
@@ -77,8 +78,11 @@ func (p *Printer) Close() error {
 	return p.write("\n")
 }
 
-// step shows a step if it is time to.
+// step shows a step if it is time to, or if the step was told of by its passes only.
 func (p *Printer) step(e Step) error {
+	if p.aside {
+		p.aside, p.shown = false, time.Time{}
+	}
 	return p.passing(p.epoch(e.Epoch), " step ", e.Step, e.Steps, append([]string{
 		fmt.Sprintf("%6s left", duration(e.Left)), fmt.Sprintf("%5s img/s", rate(e.ImagesPerSecond)),
 	}, figures(e.Loss, e.Accuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare)...))
@@ -94,7 +98,10 @@ func (p *Printer) progress(e Progress) error {
 	if e.Done > 0 {
 		left = fmt.Sprintf("%6s left", duration(time.Duration(float64(e.Elapsed)*float64(e.Total-e.Done)/float64(e.Done))))
 	}
-	return p.passing(e.Work, " ", e.Done, e.Total, []string{left, fmt.Sprintf("%5s %s/s", rate(pace), e.Unit)})
+	before := p.shown
+	err := p.passing(e.Work, " ", e.Done, e.Total, []string{left, fmt.Sprintf("%5s %s/s", rate(pace), e.Unit)})
+	p.aside = p.aside || p.shown != before
+	return err
 }
 
 // passing shows how far something is if it is time to, and in place if the

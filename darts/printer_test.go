@@ -193,6 +193,23 @@ func TestPrinterProgress(t *testing.T) {
 		"<clear>evaluating [=       ]  4000/20000   1m04s left    250 images/s<end>\n", show(true))
 }
 
+// TestPrinterStepAfterPasses shows a step though its passes have just been told of.
+func TestPrinterStepAfterPasses(t *testing.T) {
+	for _, live := range []bool{false, true} {
+		var out bytes.Buffer
+		c := newSteppedClock()
+		p := c.printer(&out, live)
+		for step := 1; step <= 2; step++ {
+			c.wait(11 * time.Second)
+			require.NoError(t, p.Record(Progress{Work: "passing", Done: 3, Total: 4, Unit: "passes", Elapsed: 11 * time.Second}))
+			require.NoError(t, p.Record(Step{Epoch: 1, Step: step, Steps: 2, Loss: 0.5}))
+		}
+		require.NoError(t, p.Close())
+		assert.Equal(t, 2, strings.Count(out.String(), "loss 0.5000"), "%q", out.String())
+		assert.Equal(t, 2, strings.Count(out.String(), "passes/s"))
+	}
+}
+
 // TestPrinterProgressAtItsBegin says nothing of work that may soon be over.
 func TestPrinterProgressAtItsBegin(t *testing.T) {
 	var out bytes.Buffer

@@ -154,7 +154,8 @@ func (r *run) runStep() error {
 	if err := r.phase.fetch(); err != nil {
 		return errors.Join(r.place(err), r.save())
 	}
-	if r.recorder != nil {
+	r.meter.begin("", "", 0)
+	if r.recorder != nil && r.phase.passes() > 1 {
 		r.meter.begin(fmt.Sprintf("epoch %d/%d step %d/%d", r.epoch+1, r.epochs, r.step+1, r.phase.steps()), "passes", r.phase.passes())
 	}
 	rate := r.lr.Rate(r.epoch, r.epochs, r.step, r.phase.steps())

@@ -1,6 +1,7 @@
 package darts_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -218,4 +219,40 @@ func (b blank) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	img, err := b.Source.Load(ctx, i)
 	img.Mask = slices.Repeat([]uint8{255}, len(img.Mask))
 	return img, err
+}
+
+// unmarked are scenes of whose pixels none counts.
+type unmarked struct{ darts.Source }
+
+func (u unmarked) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	img, err := u.Source.Load(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	blank := *img
+	blank.Mask = bytes.Repeat([]byte{255}, len(img.Mask))
+	return &blank, nil
+}
+
+// TestTrainWithoutLabels keeps checkpoints of a training whose loss is no number,
+// since no pixel counts, and goes on from them.
+func TestTrainWithoutLabels(t *testing.T) {
+	task, c := labelled()
+	c.Epochs = 2
+	dir := filepath.Join(t.TempDir(), "run")
+	folder, err := darts.NewFolder(dir)
+	require.NoError(t, err)
+	c.Folder = folder
+	train, held := unmarked{drawn(t, 12, 1)}, drawn(t, 3, 2)
+	r, err := darts.Train(t.Context(), train, held, task, c)
+	require.NoError(t, err)
+	assert.True(t, math.IsNaN(r.Best.TrainLoss))
+	require.NoError(t, folder.Close())
+	c.Folder, err = darts.OpenFolder(dir)
+	require.NoError(t, err)
+	again, err := darts.Train(t.Context(), train, held, task, c)
+	require.NoError(t, err)
+	assert.True(t, math.IsNaN(again.Best.TrainLoss))
+	assert.Equal(t, r.Best.HeldAccuracy, again.Best.HeldAccuracy)
+	require.NoError(t, c.Folder.Close())
 }

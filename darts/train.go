@@ -607,9 +607,9 @@ type trainState struct {
 // evaluation holds the figures of an epoch with an evaluation.
 type evaluation struct {
 	Epoch         int                `json:"epoch"`
-	TrainLoss     float64            `json:"train_loss"`
-	TrainAccuracy float64            `json:"train_accuracy"`
-	HeldLoss      *float64           `json:"held_loss"` // nil if it is not a number
+	TrainLoss     *float64           `json:"train_loss"` // nil if it is not a number
+	TrainAccuracy *float64           `json:"train_accuracy"`
+	HeldLoss      *float64           `json:"held_loss"`
 	HeldAccuracy  float64            `json:"held_accuracy"`
 	Scores        map[string]float64 `json:"scores"`
 }
@@ -617,12 +617,17 @@ type evaluation struct {
 func (t *training) state() any {
 	s := trainState{Mean: t.mean.sums(), Missing: t.missing}
 	if b := t.result.Best; b.Epoch > 0 {
-		s.Best = &evaluation{b.Epoch, b.TrainLoss, b.TrainAccuracy, nil, b.HeldAccuracy, b.Scores}
-		if !math.IsNaN(b.HeldLoss) {
-			s.Best.HeldLoss = &b.HeldLoss
-		}
+		s.Best = &evaluation{b.Epoch, known(b.TrainLoss), known(b.TrainAccuracy), known(b.HeldLoss), b.HeldAccuracy, b.Scores}
 	}
 	return s
+}
+
+// known returns where a number is, or nil for what is none, which JSON has not.
+func known(x float64) *float64 {
+	if math.IsNaN(x) {
+		return nil
+	}
+	return &x
 }
 
 func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
@@ -634,9 +639,14 @@ func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
 		t.mean, t.missing = meanOf(at.Mean), at.Missing
 		if b := at.Best; b != nil {
 			e := noEpoch(b.Epoch)
-			e.TrainLoss, e.TrainAccuracy, e.HeldAccuracy, e.Scores = b.TrainLoss, b.TrainAccuracy, b.HeldAccuracy, b.Scores
-			if b.HeldLoss != nil {
-				e.HeldLoss = *b.HeldLoss
+			e.HeldAccuracy, e.Scores = b.HeldAccuracy, b.Scores
+			for _, figure := range []struct {
+				to   *float64
+				from *float64
+			}{{&e.TrainLoss, b.TrainLoss}, {&e.TrainAccuracy, b.TrainAccuracy}, {&e.HeldLoss, b.HeldLoss}} {
+				if figure.from != nil {
+					*figure.to = *figure.from
+				}
 			}
 			t.result.Best = e
 		}

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"strings"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -88,6 +89,23 @@ func (s *Scope) Learnables() gorgonia.Nodes { return append(gorgonia.Nodes(nil),
 // Owner returns the parameter of a node that Learnables lists, or nil.
 func (s *Scope) Owner(n *gorgonia.Node) *Param {
 	return s.net.owners[n]
+}
+
+// Unused returns the names of the parameters that no node of this graph stands for,
+// but for those of an auxiliary head: where there are any, the parameters are those
+// of another network.
+func (s *Scope) Unused() []string {
+	used := map[*Param]bool{}
+	for _, q := range s.net.owners {
+		used[q] = true
+	}
+	var names []string
+	for _, q := range s.net.params.list {
+		if !used[q] && !strings.HasPrefix(q.Name, AuxiliaryHead+".") {
+			names = append(names, q.Name)
+		}
+	}
+	return names
 }
 
 // Param returns the node of a new weight. Its shape is given as stored (see

@@ -1,6 +1,7 @@
 package segmentation
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -57,6 +58,9 @@ var errFull = fmt.Errorf("segmentation: more than %d pixels", uint64(math.MaxUin
 
 // Merge adds what another Confusion of as many classes has counted.
 func (c *Confusion) Merge(o *Confusion) error {
+	if o == nil {
+		return errors.New("segmentation: the confusion to merge is nil")
+	}
 	if c.classes != o.classes {
 		return fmt.Errorf("segmentation: confusions of %d and of %d classes do not merge", c.classes, o.classes)
 	}

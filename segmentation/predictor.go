@@ -86,7 +86,38 @@ func NewPredictor(n Network, p *ops.Params, o Options) (*Predictor, error) {
 			return nil, fmt.Errorf("segmentation: Scales is %v; each must be a positive number", o.Scales)
 		}
 	}
+	if err := ops.Build(func() error { return n.check(p) }); err != nil {
+		return nil, err
+	}
 	return &Predictor{net: n, params: p, o: o, team: kernel.NewTeam(0)}, nil
+}
+
+// check returns an error unless the parameters are those of the network.
+func (n Network) check(p *ops.Params) error {
+	build := func(p *ops.Params) (*ops.Scope, error) {
+		g := gorgonia.NewGraph()
+		side := n.padded(2)
+		images, err := ops.Images(g, "images", 1, side, side, 3)
+		if err != nil {
+			return nil, err
+		}
+		s := ops.NewScope(g, p)
+		_, err = n.Logits(s, images)
+		return s, err
+	}
+	if _, err := build(ops.NewParams()); err != nil {
+		return err
+	}
+	s, err := build(p)
+	if err == nil {
+		if names := s.Unused(); names != nil {
+			err = fmt.Errorf("%d of them have no place in it, such as %s", len(names), names[0])
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("segmentation: the parameters are of another network or task: %w; give those that it was trained with", err)
+	}
+	return nil
 }
 
 // Bytes returns the memory that images of this size will take, besides the image

@@ -94,14 +94,17 @@ func Write(w io.Writer, dir string) error {
 // Show has the page show some samples of a task, made of images of src. They are
 // drawn when the run begins, so call it before. Maps of labels are in colours: those
 // of a method ClassColor(class int32) color.NRGBA, if the task has one. Single labels
-// have the names of a method ClassName(class int32) string, if it has that, or those
-// of the classes of src where they are the labels of its images.
+// have the names of a method ClassName(class int32) string, if it has that, and those
+// of a pretext.Classification the names that a method Classes() []string of src has.
 func (r *Report) Show(src pretext.Source, task pretext.Sampler) { r.src, r.sampler = src, task }
 
 // Record adds an event to the page. After an epoch report.html is written; Record
 // fails if that does, or if the folder holds an earlier part of the run that is
 // damaged.
 func (r *Report) Record(e darts.Event) error {
+	if _, passing := e.(darts.Progress); passing { // a page of an hour does not tell of seconds
+		return nil
+	}
 	var first state
 	_, begins := e.(darts.Start)
 	if begins { // the folder knows what came before

@@ -358,11 +358,28 @@ func TestSamples(t *testing.T) {
 		})
 	}
 	r := report.New("")
+	r.Show(src, oneLabel{})
+	record(t, r, start())
+	assert.Contains(t, html(t, r), "<figcaption>class 0</figcaption>", "which is not the bus that the source has")
+
+	r = report.New("")
 	r.Show(broken{}, jigsaw)
 	record(t, r, start())
 	page := html(t, r)
 	assert.Contains(t, page, "image 0 could not be made into a sample")
 	assert.NotContains(t, page, "secret")
+}
+
+// oneLabel is a task of one class that is none of the source's.
+type oneLabel struct{}
+
+func (oneLabel) Spec() pretext.Spec {
+	return pretext.Spec{Height: 4, Width: 5, Channels: 1, Inputs: 1, LabelShape: []int{1}, Classes: 1}
+}
+
+func (oneLabel) Sample(_ []float32, y []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+	y[0] = 0
+	return nil
 }
 
 // odd is a task with many inputs of two channels, no labels, and values that are

@@ -48,40 +48,37 @@ func draw(src pretext.Source, task pretext.Sampler) []sample {
 	spec := task.Spec()
 	n := min(samples, src.Len())
 	xs, ys, all := make([][]float32, n), make([][]int32, n), make([]sample, n)
-	names := make([]func(class int32) string, n)
 	for k := range n {
 		i := k * src.Len() / n
 		var err error
-		if xs[k], ys[k], names[k], err = load(src, task, i); err != nil { // which the run will tell, if it matters to that
+		if xs[k], ys[k], err = load(src, task, i); err != nil { // which the run will tell, if it matters to that
 			all[k].Fault = fmt.Sprintf("image %d could not be made into a sample", i)
 		}
 	}
-	colour := hue
+	colour, name := hue, naming(src, task)
 	if t, ok := task.(colourful); ok {
 		colour = t.ClassColor
 	}
 	for k, pixels := range levels(xs, spec.Channels) {
 		if all[k].Fault == "" {
-			all[k].paint(pixels, ys[k], spec, colour, names[k])
+			all[k].paint(pixels, ys[k], spec, colour, name)
 		}
 	}
 	return all
 }
 
-// load returns the inputs and labels that a task makes of an image, and what names
-// the labels.
-func load(src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, func(class int32) string, error) {
+// load returns the inputs and labels that a task makes of an image.
+func load(src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, error) {
 	spec := task.Spec()
 	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats {
-		return nil, nil, nil, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
+		return nil, nil, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
 	}
 	img, err := src.Load(context.Background(), i)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	err = task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, uint64(i))))
-	return x, y, naming(src, task, img, y), err
+	return x, y, task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, uint64(i))))
 }
 
 // A named task has a name for each of its classes.
@@ -89,17 +86,24 @@ type named interface {
 	ClassName(class int32) string
 }
 
-// naming returns what names the labels y of an image: the task, if it is named; the
-// source, if its classes have names and the one label is that of the image; or their
-// numbers.
-func naming(src pretext.Source, task pretext.Sampler, img *pretext.Image, y []int32) func(class int32) string {
+// naming returns what names labels: the task, if it is named; the source, if it names
+// the classes of a classification; or their numbers.
+func naming(src pretext.Source, task pretext.Sampler) func(class int32) string {
 	if t, ok := task.(named); ok {
 		return t.ClassName
 	}
-	if s, ok := src.(interface{ Classes() []string }); ok && len(y) == 1 && int(y[0]) == img.Label && img.Label < len(s.Classes()) {
-		return func(class int32) string { return s.Classes()[class] }
+	var names []string
+	if s, ok := src.(interface{ Classes() []string }); ok {
+		if _, ok := task.(pretext.Classification); ok {
+			names = s.Classes()
+		}
 	}
-	return func(class int32) string { return fmt.Sprintf("class %d", class) }
+	return func(class int32) string {
+		if int(class) < len(names) {
+			return names[class]
+		}
+		return fmt.Sprintf("class %d", class)
+	}
 }
 
 // paint makes the pictures of a sample.

@@ -307,7 +307,7 @@ func (t *trainer) tell(job sweep.Job, e darts.Event) error {
 			t.state(fmt.Sprintf("%s: epoch %d, step %d of %d, loss %.3f", job.Name, e.Epoch, e.Step, e.Steps, e.Loss))
 		}
 	case darts.Progress:
-		if time.Since(t.told) >= interval {
+		if e.Unit != "passes" && time.Since(t.told) >= interval { // a step tells more than its passes
 			t.state(fmt.Sprintf("%s: %s %d of %d %s", job.Name, e.Work, e.Done, e.Total, e.Unit))
 		}
 	case darts.Warning:

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"sync/atomic"
+	"slices"
 
 	"unnas/cell"
 	"unnas/darts"
@@ -26,7 +26,7 @@ and on: image, truth, prediction.
   go run ./examples/segmentation -scenes 500 -epochs 4
         some built-in street scenes, a taste in two minutes on two cores
   go run ./examples/segmentation
-        many, learned well in an hour
+        many, learned well in 70 minutes
   go run ./examples/segmentation -data cityscapes -size 769 -stride 16 -width 82 -cells 12 -channels 256
         Cityscapes, or images and masks of yours that lie as it does, with its 19 classes
 `
@@ -50,7 +50,7 @@ func main() { program.Main("segmentation", run) }
 func run(ctx context.Context, args []string, out, help io.Writer) error {
 	s := settings{Flags: program.NewFlags("segmentation", usage)}
 	s.StringVar(&s.data, "data", "", "`folder` with leftImg8bit and gtFine; empty: built-in scenes")
-	s.StringVar(&s.genotype, "genotype", "unnas_cityscapes_rot", "`name` of published cells")
+	s.StringVar(&s.genotype, "genotype", "unnas_cityscapes_rot", "`cells` of the network: a published name, a file, or the folder of a search")
 	s.IntVar(&s.scenes, "scenes", 6000, "built-in scenes to learn from")
 	s.IntVar(&s.epochs, "epochs", 12, "passes over the images")
 	s.IntVar(&s.batch, "batch", 8, "images in a step, 2 or more")
@@ -63,11 +63,29 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := s.Parse(args, help); err != nil {
 		return err
 	}
+	if err := s.validate(); err != nil {
+		return err
+	}
 	train, held, err := s.open()
 	if err != nil {
 		return err
 	}
 	return s.train(ctx, train, held, out)
+}
+
+// validate refuses what would be refused later, and not by the name of its flag.
+func (s settings) validate() error {
+	switch {
+	case s.scenes < 1 && s.data == "":
+		return fmt.Errorf("-scenes is %d; give 1 or more", s.scenes)
+	case s.batch < 2:
+		return fmt.Errorf("-batch is %d; give 2 or more, of which a batch normalisation can tell the variance", s.batch)
+	case !slices.Contains([]int{16, 8, fine}, s.stride):
+		return fmt.Errorf("-stride is %d; give 16, 8 or %d", s.stride, fine)
+	case s.cells < 3:
+		return fmt.Errorf("-cells is %d; give 3 or more", s.cells)
+	}
+	return nil
 }
 
 // open returns the images to learn from and those held out.
@@ -79,36 +97,11 @@ func (s settings) open() (train, held darts.Source, err error) {
 		held, err = dataset.OpenCityscapes(s.data, false)
 		return train, held, err
 	}
-	if train, err = drawn(s.scenes, s.size, 1); err != nil {
+	if train, err = dataset.NewScenes(s.scenes, s.size, s.size, 1); err != nil {
 		return nil, nil, err
 	}
-	held, err = drawn(heldScenes, s.size, 2)
+	held, err = dataset.NewScenes(heldScenes, s.size, s.size, 2)
 	return train, held, err
-}
-
-// drawn returns n scenes, which are drawn once, as that takes longer than to learn
-// from them.
-func drawn(n, side int, seed uint64) (darts.Source, error) {
-	scenes, err := dataset.NewScenes(n, side, side, seed)
-	return kept{scenes, make([]atomic.Pointer[pretext.Image], n)}, err
-}
-
-// kept is a source that keeps its images in memory.
-type kept struct {
-	darts.Source
-	images []atomic.Pointer[pretext.Image]
-}
-
-// Load returns image i.
-func (k kept) Load(ctx context.Context, i int) (*pretext.Image, error) {
-	if img := k.images[i].Load(); img != nil {
-		return img, nil
-	}
-	img, err := k.Source.Load(ctx, i)
-	if err == nil {
-		k.images[i].Store(img)
-	}
-	return img, err
 }
 
 // fine is the output stride of a network whose stem leaves images their size, as
@@ -127,9 +120,9 @@ func (s settings) body() (cell.Body, error) {
 // network returns the network that the flags ask for, for images with so many pixels
 // on the shorter side.
 func (s settings) network(short int) (segmentation.Network, error) {
-	genotype, ok := cell.Published(s.genotype)
-	if !ok {
-		return segmentation.Network{}, fmt.Errorf("no published cells are named %q, but %q", s.genotype, cell.PublishedNames())
+	genotype, err := program.ReadGenotype(s.genotype)
+	if err != nil {
+		return segmentation.Network{}, fmt.Errorf("-genotype %s: %w", s.genotype, err)
 	}
 	body, err := s.body()
 	task := segmentation.Task{View: pretext.Cityscapes(s.size, short), ASPP: segmentation.EvalASPP(19)}

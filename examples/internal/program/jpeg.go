@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -42,6 +43,7 @@ func (j JPEG) MarshalText() ([]byte, error) { return []byte(j), nil }
 // is libjpeg-turbo. A run that goes on needs the decoder that it has had; recorded
 // is the name of that, and otherwise empty.
 func (j JPEG) Use(src pretext.Source, recorded string, out io.Writer) error {
+	j = cmp.Or(j, AutoJPEG)
 	if !pretext.DecodesJPEG(src) {
 		return nil
 	}

@@ -110,7 +110,7 @@ func (p *Pipeline) parseTraining() error {
 	}
 	d := c.Network.(cell.Derived)
 	if p.Phase == trainPhase {
-		if d.Genotype, err = readGenotype(p.genotype); err != nil {
+		if d.Genotype, err = ReadGenotype(p.genotype); err != nil {
 			return fmt.Errorf("-genotype %s: %w", p.genotype, err)
 		}
 	}
@@ -137,9 +137,9 @@ func (p *Pipeline) parseTraining() error {
 	return c.Validate()
 }
 
-// readGenotype returns the cells of a published name, a file, or the folder of a
+// ReadGenotype returns the cells of a published name, a file, or the folder of a
 // search.
-func readGenotype(name string) (cell.Genotype, error) {
+func ReadGenotype(name string) (cell.Genotype, error) {
 	if g, ok := cell.Published(name); ok {
 		return g, nil
 	}
@@ -195,7 +195,7 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 	}
 	d := p.TrainConfig.Network.(cell.Derived)
 	var err error
-	if d.Genotype, err = readGenotype(first.Out); err != nil {
+	if d.Genotype, err = ReadGenotype(first.Out); err != nil {
 		return fmt.Errorf("the cells of the search: %w", err)
 	}
 	p.TrainConfig.Network = d
