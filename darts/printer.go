@@ -199,7 +199,7 @@ func bar(done, total int) string {
 func figures(loss, accuracy, heldLoss, heldAccuracy, entropy, skip float64) []string {
 	held := "acc %5.1f%%"
 	if math.IsNaN(heldLoss) { // which would have said of what images it is
-		held = "held acc %5.1f%%"
+		held = "held score %5.1f%%"
 	}
 	return []string{
 		figure("loss %6.4f", loss), figure("acc %5.1f%%", 100*accuracy),

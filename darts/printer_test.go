@@ -100,7 +100,7 @@ func TestPrinterWithoutHeldHalf(t *testing.T) {
 	assert.Equal(t, `classification: 1 image, 1 epoch of 1 step, batch 1
 1.0 M parameters, 999 multiply-adds, 1023 B of memory
 epoch 1/1    0 s  acc 100.0%
-epoch 1/1    0 s  loss 1.0000  acc 100.0%  held acc  50.0%
+epoch 1/1    0 s  loss 1.0000  acc 100.0%  held score  50.0%
 done: 1 epoch, 1 image, 0 s
 `, out.String())
 }
