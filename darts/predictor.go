@@ -70,15 +70,15 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 	var networks [len(r.parts)]*network
 	plans := make([]*vm.Plan, len(r.parts))
 	err := ops.Build(func() error {
-		if _, err := assemble(ops.NewParams(), a, task, 1); err != nil {
-			return err
-		}
 		for i, images := range []int{evaluatedAtATime, 1} {
 			n, err := assemble(p, a, task, images)
 			if err == nil {
-				err = unused(n.scope)
+				err = n.scope.Covers()
 			}
 			if err != nil {
+				if _, err := assemble(ops.NewParams(), a, task, 1); err != nil { // then it is not for the parameters
+					return err
+				}
 				return fmt.Errorf("the parameters are of another network or task: %w; give those that it was trained with", err)
 			}
 			networks[i], r.parts[i] = n, part{images: images, logits: n.logits}
@@ -112,14 +112,6 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 		}
 	}
 	return r, nil
-}
-
-// unused returns an error that tells of parameters that a graph does not use.
-func unused(s *ops.Scope) error {
-	if names := s.Unused(); names != nil {
-		return fmt.Errorf("%d of them have no place in it, such as %s", len(names), names[0])
-	}
-	return nil
 }
 
 // Logits returns the logits of each image as the head of the task gives them: one

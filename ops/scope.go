@@ -91,21 +91,27 @@ func (s *Scope) Owner(n *gorgonia.Node) *Param {
 	return s.net.owners[n]
 }
 
-// Unused returns the names of the parameters that no node of this graph stands for,
-// but for those of an auxiliary head: where there are any, the parameters are those
-// of another network.
-func (s *Scope) Unused() []string {
+// Covers returns an error unless nodes of this graph stand for all parameters, but
+// for those of an auxiliary head: the others are those of another network.
+func (s *Scope) Covers() error {
 	used := map[*Param]bool{}
 	for _, q := range s.net.owners {
 		used[q] = true
 	}
-	var names []string
+	var first string
+	n := 0
 	for _, q := range s.net.params.list {
-		if !used[q] && !strings.HasPrefix(q.Name, AuxiliaryHead+".") {
-			names = append(names, q.Name)
+		if used[q] || strings.HasPrefix(q.Name, AuxiliaryHead+".") {
+			continue
+		}
+		if n++; n == 1 {
+			first = q.Name
 		}
 	}
-	return names
+	if n > 0 {
+		return fmt.Errorf("ops: %d of the parameters have no place in the network, such as %s", n, first)
+	}
+	return nil
 }
 
 // Param returns the node of a new weight. Its shape is given as stored (see

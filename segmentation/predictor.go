@@ -105,16 +105,14 @@ func (n Network) check(p *ops.Params) error {
 		_, err = n.Logits(s, images)
 		return s, err
 	}
-	if _, err := build(ops.NewParams()); err != nil {
-		return err
-	}
 	s, err := build(p)
 	if err == nil {
-		if names := s.Unused(); names != nil {
-			err = fmt.Errorf("%d of them have no place in it, such as %s", len(names), names[0])
-		}
+		err = s.Covers()
 	}
 	if err != nil {
+		if _, err := build(ops.NewParams()); err != nil { // then it is not for the parameters
+			return err
+		}
 		return fmt.Errorf("segmentation: the parameters are of another network or task: %w; give those that it was trained with", err)
 	}
 	return nil

@@ -418,7 +418,7 @@ func TestPredictorErrors(t *testing.T) {
 	other = n
 	other.Body.Cells--
 	_, err = segmentation.NewPredictor(other, p, segmentation.Options{})
-	require.ErrorContains(t, err, "have no place in it, such as cells.")
+	require.ErrorContains(t, err, "have no place in the network, such as cells.")
 	img := load(t, town{1, 32, 32}, 0)
 
 	bias := p.Data(p.Find("classifier.classifier.classifier.3.bias"))

@@ -167,7 +167,6 @@ func (s *state) add(e darts.Event) error {
 		}
 	case darts.Done:
 		s.done = &e
-	case darts.Progress: // is soon over
 	default:
 		return fmt.Errorf("report: unknown event %T", e)
 	}
