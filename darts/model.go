@@ -381,8 +381,15 @@ func (e *engine) runPart(n *network, machine *vm.Machine, x []float32, y []int32
 	if err := machine.RunAll(); err != nil {
 		return pass{}, err
 	}
-	read := func(n *gorgonia.Node) float64 { return float64(*n.Value().(*gorgonia.F32)) }
-	return pass{read(n.loss.Value), read(n.loss.Correct), read(n.loss.Count)}, nil
+	correct, err := ops.Count(n.loss.Correct)
+	if err != nil {
+		return pass{}, err
+	}
+	count, err := ops.Count(n.loss.Count)
+	if err != nil {
+		return pass{}, err
+	}
+	return pass{float64(*n.loss.Value.Value().(*gorgonia.F32)), correct, count}, nil
 }
 
 // try runs what a trial needs. Running statistics stay as they are.

@@ -3,32 +3,55 @@ package ops
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"gorgonia.org/gorgonia"
 
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
+	"unnas/internal/memory"
+	"unnas/internal/panics"
 	"unnas/internal/vm"
 )
 
 // building serialises all work on Gorgonia graphs.
-var building sync.Mutex
+var building struct {
+	sync.Mutex
+	by atomic.Uint64 // the goroutine that holds the lock, or 0
+}
 
-// Build calls f, which builds a graph, while no other call of Build runs.
+// Build calls f, which builds a graph, while no other goroutine is in Build.
 // Gorgonia keeps state for all graphs together, so building two of them at the
 // same time, even unrelated ones, is a data race; programs that build graphs
-// from several goroutines do so in Build. Calls must not be nested. A panic of
-// Gorgonia's becomes an error.
+// from several goroutines do so in Build. A goroutine in Build may call it again,
+// but f must not wait for another goroutine that calls Build. A panic of
+// Gorgonia's becomes an error with the stack (method Stack, see errors.As).
 func Build(f func() error) (err error) {
-	building.Lock()
-	defer building.Unlock()
+	if me := goroutine(); building.by.Load() != me {
+		building.Lock()
+		building.by.Store(me)
+		defer building.Unlock()
+		defer building.by.Store(0)
+	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("ops: building the graph failed: %v", r)
+			err = fmt.Errorf("ops: building the graph failed: %w", panics.Recovered(r))
 		}
 	}()
 	return f()
+}
+
+// goroutine returns the number of the calling goroutine, as the runtime prints it
+// in the first line of a stack. Nothing but a message says so: if it ever reads
+// otherwise, all goroutines have the number 0, and a nested Build waits for ever.
+func goroutine() uint64 {
+	var line [64]byte
+	n := runtime.Stack(line[:], false)
+	var id uint64
+	_, _ = fmt.Sscanf(string(line[:n]), "goroutine %d ", &id)
+	return id
 }
 
 // Grad adds the gradients of loss with respect to the learnables of the scope
@@ -51,39 +74,20 @@ func Grad(s *Scope, loss *gorgonia.Node) error {
 			return errors.New("ops: this graph has gradients already; use one call of Grad per graph, on the sum of all losses")
 		}
 	}
-	behind := ancestors(loss)
-	var nodes gorgonia.Nodes
-	for _, n := range s.Learnables() {
-		if behind[n] {
-			nodes = append(nodes, n)
-		}
-	}
-	if len(nodes) == 0 {
-		return fmt.Errorf("ops: gradient of %s, which depends on no parameter of the scope", loss.Name())
-	}
-	if _, err := gorgonia.Grad(loss, nodes...); err != nil {
+	found, err := graph.Grad(loss, s.Learnables())
+	if err != nil {
 		return fmt.Errorf("ops: gradient of %s: %w", loss.Name(), err)
+	}
+	if !found {
+		return fmt.Errorf("ops: gradient of %s, which depends on no parameter of the scope", loss.Name())
 	}
 	return nil
 }
 
-// ancestors returns the nodes that a node is computed from, itself included.
-func ancestors(n *gorgonia.Node) map[*gorgonia.Node]bool {
-	seen := map[*gorgonia.Node]bool{n: true}
-	for left := (gorgonia.Nodes{n}); len(left) > 0; {
-		n, left = left[len(left)-1], left[:len(left)-1]
-		for _, child := range graph.Children(n) {
-			if !seen[child] {
-				seen[child] = true
-				left = append(left, child)
-			}
-		}
-	}
-	return seen
-}
-
 // VM runs a graph by a plan made once. It runs graphs of this package's
-// operations, of Gorgonia's and of users' own, freely mixed.
+// operations, of Gorgonia's and of users' own, freely mixed. One goroutine at a
+// time may use a VM. VMs of different graphs over different Params may run at the
+// same time, each on all cores; VMs that share a graph or Params must not.
 type VM interface {
 	gorgonia.VM
 	// SetTraining says whether batch normalisations use, and update, the
@@ -95,12 +99,24 @@ type VM interface {
 
 // NewVM plans the computation of the wanted nodes of a graph. Without wanted
 // nodes, every node is wanted that no other one reads.
-func NewVM(g *gorgonia.ExprGraph, want ...*gorgonia.Node) (VM, error) {
+func NewVM(g *gorgonia.ExprGraph, want ...*gorgonia.Node) (_ VM, err error) {
+	if g == nil {
+		return nil, errors.New("ops: a VM of a nil graph; build one first")
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("ops: planning the graph failed: %w", panics.Recovered(r))
+		}
+	}()
 	p, err := vm.Compile(g, vm.Options{Want: want})
 	if err != nil {
 		return nil, fmt.Errorf("ops: %w", err)
 	}
-	m, err := p.Bind(vm.NewArena(p), kernel.NewTeam(0))
+	team := kernel.NewTeam(0)
+	if need, have := p.Bytes(team.Size()), memory.Total(); have > 0 && need > have {
+		return nil, fmt.Errorf("ops: the graph needs %d bytes of memory, of %d that there are; use smaller maps, fewer channels or a smaller batch", need, have)
+	}
+	m, err := p.Bind(vm.NewArena(p), team)
 	if err != nil {
 		return nil, fmt.Errorf("ops: %w", err)
 	}

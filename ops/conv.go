@@ -28,8 +28,15 @@ func (w Window) kernel() kernel.Window {
 	return kernel.Window{KH: w.Rows, KW: w.Columns, SH: w.StrideRows, SW: w.StrideColumns, PH: w.PadRows, PW: w.PadColumns, DH: w.DilationRows, DW: w.DilationColumns}
 }
 
+// maxWindow is the largest size, stride, padding and dilation of a window: more
+// than any image needs, and so small that their products do not overflow.
+const maxWindow = 1 << 16
+
 // check returns the size of the output for an input of h×w pixels.
 func (w Window) check(h, wd int) (oh, ow int, err error) {
+	if max(w.Rows, w.Columns, w.StrideRows, w.StrideColumns, w.DilationRows, w.DilationColumns, w.PadRows, w.PadColumns) > maxWindow {
+		return 0, 0, fmt.Errorf("window %+v: sizes, strides, dilations and paddings must be at most %d", w, maxWindow)
+	}
 	if min(w.Rows, w.Columns, w.StrideRows, w.StrideColumns, w.DilationRows, w.DilationColumns) <= 0 || min(w.PadRows, w.PadColumns) < 0 {
 		return 0, 0, fmt.Errorf("window %+v: sizes, strides and dilations must be positive, paddings not negative", w)
 	}

@@ -15,10 +15,14 @@ import (
 // and below 1, and multiplies the others by 1/(1-p), each time it runs in training
 // (Srivastava et al., 2014, Journal of Machine Learning Research 15, as PyTorch
 // scales it). rate holds p, a vector of one float; key, a vector of two whole
-// numbers of type int32, chooses what is dropped, with the name of the scope, of
-// which each layer needs its own. Bind both, and change their memory between runs.
-// Neither has a gradient.
+// numbers of type int32, chooses what is dropped, with the name of the scope: give
+// every layer a scope of its own, which Dropout demands, or two layers would drop
+// the same elements. Bind both, and change their memory between runs. Neither has a
+// gradient.
 func (s *Scope) Dropout(x, rate, key *gorgonia.Node) (*gorgonia.Node, error) {
+	if err := s.take("dropout", s.prefix+"dropout"); err != nil {
+		return nil, err
+	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(s.prefix)) // a hash never fails
 	for i, n := range []*gorgonia.Node{x, rate} {

@@ -24,12 +24,33 @@ type LossConfig struct {
 	Smoothing float64
 }
 
-// Loss is a loss with what one wants to see of it. All are scalars.
+// Loss is a loss with the counts that its accuracy follows from.
 type Loss struct {
-	Value   *gorgonia.Node // the mean over everything that counts; 0 if nothing does
-	Correct *gorgonia.Node // how many predictions are right
-	Count   *gorgonia.Node // how many count
+	Value   *gorgonia.Node // a scalar: the mean over all labels that count, or 0 if none does
+	Correct *gorgonia.Node // how many predictions are right; read it with Count
+	Count   *gorgonia.Node // how many labels count; read it with Count
 }
+
+// Count returns the number that the Correct or Count of a Loss holds after a run:
+// the sum of its elements. A float32 holds every whole number up to 2²⁴ alone; where
+// there are more labels, as in a batch of large maps, a vector of two holds a number.
+func Count(n *gorgonia.Node) (float64, error) {
+	if n == nil {
+		return 0, fmt.Errorf("ops: count: %w", errNilNode)
+	}
+	v, err := graph.ValueOf(n.Value())
+	if err != nil {
+		return 0, fmt.Errorf("ops: count %s: %w", n.Name(), err)
+	}
+	var sum float64
+	for _, x := range v.F {
+		sum += float64(x)
+	}
+	return sum, nil
+}
+
+// exact is the largest number of labels that one float32 counts.
+const exact = 1 << 24
 
 // CrossEntropy returns the softmax cross-entropy of logits [N, K] and labels
 // [N]. A label outside the classes stops the run with an error.
@@ -97,7 +118,11 @@ func (k crossEntropy) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if k.Smoothing > 0 && classes < 2 {
 		return nil, fmt.Errorf("label smoothing %v with %d class; it must be 0", k.Smoothing, classes)
 	}
-	return []tensor.Shape{{}, {}, {}}, nil
+	count := tensor.Shape{}
+	if y.TotalSize() > exact {
+		count = tensor.Shape{2}
+	}
+	return []tensor.Shape{{}, count, count.Clone()}, nil
 }
 
 func (k crossEntropy) Reads(i int) graph.Pending {
@@ -139,12 +164,24 @@ func (k crossEntropy) Run(c *graph.Context, out, in []graph.Value) error {
 	} else {
 		loss, correct, count = kernel.CrossEntropy(c.Team, in[0].F, s[0], classes, in[1].I, k.Ignore, float32(k.Smoothing))
 	}
-	for i, v := range [...]float32{float32(loss), float32(correct), float32(count)} {
-		if out[i].Wanted() {
-			out[i].F[0] = v
-		}
+	if out[0].Wanted() {
+		out[0].F[0] = float32(loss)
 	}
+	setCount(out[1].F, correct)
+	setCount(out[2].F, count)
 	return nil
+}
+
+// setCount writes n to one element, or to two that add up to it; to nothing if
+// nobody wants it.
+func setCount(to []float32, n int) {
+	if len(to) > 1 {
+		to[1] = float32(n % exact)
+		n -= n % exact
+	}
+	if len(to) > 0 {
+		to[0] = float32(n)
+	}
 }
 
 func (k crossEntropy) Wrt(int) []bool { return []bool{true, false} }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -75,6 +76,9 @@ func (draw) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 }
 
 func (draw) Run(c *graph.Context, out, in []graph.Value) error {
+	if t := in[2].F[0]; !(t > 0 && t <= math.MaxFloat32) { // or NaN
+		return fmt.Errorf("ops: GumbelSoftmax: the temperature is %v, must be positive and finite; the gradient divides by it", t)
+	}
 	kernel.DrawForward(c.Team, in[0].F, in[1].F, in[0].Shape[0], in[0].Shape[1], out[0].F)
 	return nil
 }
@@ -263,7 +267,9 @@ func (k mixGrad) Form(i int) (graph.Form, bool) {
 	return graph.Form{P: 0, Q: -1, Coef: n + 1, Row: i}, i < n
 }
 
-func (k mixGrad) Sums(i int) int { return len(k.of.index) + 2 + i }
+func (k mixGrad) Sums(i int) (sums, of int, ok bool) {
+	return len(k.of.index) + 2 + i, 2 + i, i < len(k.of.index)
+}
 
 func (k mixGrad) Scratch(in []tensor.Shape) (int, int) {
 	return elementwise(in[0], len(k.of.index))
@@ -299,7 +305,7 @@ func (k mixGrad) sums(c *graph.Context, g kernel.Map, out, in []graph.Value) {
 	maps, number := c.Maps(in[2:]), c.Numbers(n)
 	count := 0
 	for i := range n {
-		if weights != nil || out[k.Sums(i)].Wanted() {
+		if weights != nil || out[n+2+i].Wanted() {
 			maps[count], number[count] = maps[i], i
 			count++
 		}
@@ -316,7 +322,7 @@ func (k mixGrad) sums(c *graph.Context, g kernel.Map, out, in []graph.Value) {
 			}
 			weights[j] += float32(dot)
 		}
-		if to := out[k.Sums(i)].F; to != nil {
+		if to := out[n+2+i].F; to != nil {
 			w := float64(in[1].F[j])
 			for ch := range sgv {
 				to[ch], to[g.C+ch] = float32(w*sg[ch]), float32(w*sgv[ch])

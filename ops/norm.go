@@ -17,9 +17,7 @@ import (
 // arXiv 1502.03167): with the mean and biased variance of the batch in training,
 // with the running statistics otherwise. affine adds the scale "weight" and the
 // shift "bias". The normalised map takes no memory where all its readers are
-// operations of this package: they form it while they read x. The variance comes
-// from sums of x and x², so its relative error is some 1e-7·(mean/deviation)².
-// A batch of one value for each channel, such as one image behind a global
+// operations of this package: they form it while they read x. A batch of one value for each channel, such as one image behind a global
 // pooling, is an error in training.
 func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
 	name := strings.TrimSuffix(s.prefix, ".")
@@ -191,27 +189,45 @@ func (k norm) Wrt(inputs int) []bool {
 	return wrt
 }
 
-// summer is a kernel of gradients that computes on the way, for its output i, the
-// sums [2, C] of the gradient and of the gradient times the map that it is of.
-type summer interface{ Sums(i int) int }
+// summer is a kernel of gradients that computes sums of some of them on the way.
+type summer interface {
+	// Sums returns, for output i, the output with the sums [2, C] of that gradient
+	// and of that gradient times a map, and the input that is this map. It reports
+	// false if there are no sums for the output.
+	Sums(i int) (sums, of int, ok bool)
+}
 
-func (k norm) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
+// sumsOf returns the sums [2, C] of gy and of gy·y if the kernel that made gy
+// computes them, and nil otherwise. gy may be the gradient of another map than y:
+// an addition hands its gradient on to what it adds.
+func sumsOf(gy, y *gorgonia.Node) *gorgonia.Node {
+	from, i := graph.Of(gy)
+	s, ok := from.(summer)
+	if !ok {
+		return nil
+	}
+	sums, of, ok := s.Sums(i)
+	if !ok || graph.Children(graph.Operation(gy))[of] != y {
+		return nil
+	}
+	return graph.Sibling(gy, sums)
+}
+
+func (k norm) Gradient(in gorgonia.Nodes, out func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
 	grad, args := normGrad{of: k}, gorgonia.Nodes{gy, in[0], in[1]}
 	if k.affine {
 		args = append(args, in[2])
-	} else if from, i := graph.Of(gy); from != nil {
-		if s, ok := from.(summer); ok {
-			grad.summed, args = true, append(args, graph.Sibling(gy, s.Sums(i)))
-		}
+	} else if sums := sumsOf(gy, out(0)); sums != nil {
+		grad.summed, args = true, append(args, sums)
 	}
-	out, err := graph.Apply(grad, args...)
+	g, err := graph.Apply(grad, args...)
 	if err != nil {
 		return nil, err
 	}
 	if !k.affine {
-		return gorgonia.Nodes{out(0), nil}, nil
+		return gorgonia.Nodes{g(0), nil}, nil
 	}
-	return gorgonia.Nodes{out(0), nil, out(2), out(3)}, nil
+	return gorgonia.Nodes{g(0), nil, g(2), g(3)}, nil
 }
 
 // normGrad is the gradient of norm. Inputs: gy, x, the moments, the scale if

@@ -52,14 +52,14 @@ type Unnormalised interface {
 // number of channels. k is the size of its window, odd so that padding by ⌊k/2⌋
 // keeps the resolution, or 1 if it has none.
 func enter(o Op, k int, x *gorgonia.Node, c Conn) (channels int, err error) {
-	if k <= 0 || k%2 == 0 {
-		return 0, fmt.Errorf("ops: %s: a window of %d pixels; choose an odd size", o.Name(), k)
+	if k <= 0 || k%2 == 0 || k > maxWindow {
+		return 0, fmt.Errorf("ops: %s: a window of %d pixels; choose an odd size below %d", o.Name(), k, maxWindow)
 	}
 	if c.Stride != 1 && c.Stride != 2 {
 		return 0, fmt.Errorf("ops: %s: stride %d; the edges of a cell have stride 1 or 2", o.Name(), c.Stride)
 	}
-	if c.Dilation < 0 {
-		return 0, fmt.Errorf("ops: %s: dilation %d; it must be positive, or 0 for none", o.Name(), c.Dilation)
+	if c.Dilation < 0 || c.Dilation > maxWindow {
+		return 0, fmt.Errorf("ops: %s: dilation %d; it must be from 1 to %d, or 0 for none", o.Name(), c.Dilation, maxWindow)
 	}
 	_, _, _, channels, err = featureMap(x)
 	if err != nil {

@@ -225,6 +225,9 @@ func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tens
 // Bind gives an input node its values, []float32 or, for labels, []int32, in the
 // order of its shape. The memory is not copied.
 func Bind(n *gorgonia.Node, values any) error {
+	if n == nil {
+		return fmt.Errorf("ops: binding values: %w", errNilNode)
+	}
 	var have int
 	switch v := values.(type) {
 	case []float32:

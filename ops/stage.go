@@ -150,7 +150,7 @@ func (k stagesGrad) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	return shapes, nil
 }
 
-func (k stagesGrad) Sums(int) int { return 1 }
+func (k stagesGrad) Sums(i int) (sums, of int, ok bool) { return 1, 0, i == 0 }
 
 func (k stagesGrad) Reads(i int) graph.Pending {
 	if i == 0 || i%3 == 1 {

@@ -50,15 +50,44 @@ func Apply(k Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
 			return nil, fmt.Errorf("%s: input %d (%s) is of type %v; convert it to float32, or to int32 if it holds labels", k.Key(), i, n.Name(), d)
 		}
 	}
+	for i, s := range shapes {
+		if err := checkShape(s); err != nil {
+			return nil, fmt.Errorf("%s: input %d (%s): %w", k.Key(), i, in[i].Name(), err)
+		}
+	}
 	out, err := k.Shapes(shapes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Key(), err)
+	}
+	for i, s := range out {
+		if err := checkShape(s); err != nil {
+			return nil, fmt.Errorf("%s: output %d: %w", k.Key(), i, err)
+		}
 	}
 	t, err := gorgonia.ApplyOp(&tuple{k: k, id: lastID.Add(1), in: ports, out: out}, in...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Key(), err)
 	}
 	return func(i int) *gorgonia.Node { return get(t, i) }, nil
+}
+
+// maxElements is how many elements a value may have: four tebibytes of float32.
+const maxElements = 1 << 40
+
+// checkShape returns an error for a shape without elements, which kernels do not
+// expect, or with too many to count.
+func checkShape(s tensor.Shape) error {
+	total := 1
+	for _, d := range s {
+		if d <= 0 {
+			return fmt.Errorf("shape %v; every dimension must be positive", s)
+		}
+		if total > maxElements/d {
+			return fmt.Errorf("shape %v has more than %d elements; make it smaller", s, maxElements)
+		}
+		total *= d
+	}
+	return nil
 }
 
 // get returns the node of output i of a tuple node; asked twice, the same one,

@@ -62,6 +62,42 @@ func setMoments(mom, parts []float32, tasks, c, pixels int) {
 	}
 }
 
+// largeMean is the square of the quotient of mean and deviation from which on the
+// sums of squares do not tell the variance well: its relative error is some 1e-7
+// times that square.
+const largeMean = 256
+
+// refine computes moments that setMoments made of x again, from x less its means,
+// if the mean of a channel is large beside its deviation. It takes another look at
+// x, so it allocates what it needs.
+func refine(t *Team, x Map, mom []float32) {
+	c := x.C
+	mean, variance, rest := mom[:c], mom[c:2*c], mom[2*c:]
+	large := false
+	for j, m := range mean {
+		large = large || m*m > largeMean*variance[j]
+	}
+	if !large {
+		return
+	}
+	centred := make([]float32, c)
+	for j, m := range mean {
+		centred[j] = -m
+		if x.D != nil {
+			centred[j] += x.D[j]
+		}
+	}
+	x.D = centred
+	moved := make([]float32, 3*c)
+	x.moments(t, moved)
+	for j, m := range mean {
+		exact := float64(m) + float64(moved[j]) + float64(moved[2*c+j])
+		mean[j] = float32(exact)
+		rest[j] = float32(exact - float64(mean[j]))
+		variance[j] = moved[c+j]
+	}
+}
+
 // part returns the sums and the sums of squares of a task, or nil if parts is
 // nil, set to zero.
 func part(parts []float32, task, c int) []float32 {

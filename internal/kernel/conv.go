@@ -289,6 +289,7 @@ func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, co
 	convForward.run(t, a.tasks(), a)
 	if mom != nil {
 		setMoments(mom, a.parts, a.tasks(), cout, a.pixels())
+		refine(t, Plain(x.N, a.oh, a.ow, cout, z), mom)
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 func Dropout(t *Team, x Map, key uint64, rate float32, dst []float32) {
 	x.check("x")
 	need("dst", dst, x.Len())
-	dropout.run(t, spans(&x), dropoutArgs{x, key, uint64(float64(rate) * (1 << 32)), [2]float32{1 / (1 - rate), 0}, dst})
+	dropout.run(t, spans(&x), dropoutArgs{x, key, uint64(float64(rate) * (1 << 32)), 1 / (1 - rate), dst})
 }
 
 type dropoutArgs struct {
 	x       Map
 	key     uint64
-	dropped uint64     // how many of the 2^32 numbers drop an element
-	factors [2]float32 // of elements that stay, of those that are dropped
+	dropped uint64  // how many of the 2^32 numbers drop an element
+	scale   float32 // of elements that stay
 	dst     []float32
 }
 
@@ -32,13 +32,15 @@ var dropout = newLoop(func(a *dropoutArgs, w *Worker, i int) {
 		n := min(step, to-from)
 		dst := a.dst[from*c : (from+n)*c]
 		// A number of the stream serves two elements. The comparison is the sign of a
-		// difference, since a branch would be guessed wrong too often.
+		// difference, since a branch would be guessed wrong too often. It masks the
+		// element: a product with zero would keep NaN, and make NaN of infinity.
 		h := rng.At(a.key, from*c/2) >> (32 * (from * c % 2))
 		for j, v := range a.x.pixels(buf, from, n) {
 			if i := from*c + j; i%2 == 0 {
 				h = rng.At(a.key, i/2)
 			}
-			dst[j] = v * a.factors[(h&math.MaxUint32-a.dropped)>>63]
+			stays := ^uint32(int64(h&math.MaxUint32-a.dropped) >> 63)
+			dst[j] = math.Float32frombits(math.Float32bits(v*a.scale) & stays)
 			h >>= 32
 		}
 	}

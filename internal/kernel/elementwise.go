@@ -83,9 +83,15 @@ var reluBackward = newLoop(func(a *reluBackwardArgs, w *Worker, i int) {
 func Moments(t *Team, x Map, mom []float32) {
 	x.check("x")
 	need("mom", mom, 3*x.C)
-	parts := t.Shared(spans(&x) * 2 * x.C)
-	moments.run(t, spans(&x), momentsArgs{x, parts})
-	setMoments(mom, parts, spans(&x), x.C, x.N*x.H*x.W)
+	x.moments(t, mom)
+	refine(t, x, mom)
+}
+
+// moments sets mom from sums and sums of squares.
+func (m *Map) moments(t *Team, mom []float32) {
+	parts := t.Shared(spans(m) * 2 * m.C)
+	moments.run(t, spans(m), momentsArgs{*m, parts})
+	setMoments(mom, parts, spans(m), m.C, m.N*m.H*m.W)
 }
 
 type momentsArgs struct {

@@ -45,6 +45,7 @@ func poolForward(t *Team, l *loop[poolArgs], a poolArgs, mom []float32) {
 	l.run(t, a.tasks(), a)
 	if mom != nil {
 		setMoments(mom, a.parts, a.tasks(), a.c, a.pixels())
+		refine(t, Plain(a.n, a.oh, a.ow, a.c, a.z), mom)
 	}
 }
 

@@ -68,6 +68,7 @@ func ReduceForward(t *Team, x Map, w1, w2, z []float32, cout int, mom []float32)
 	reduceForward.run(t, a.tasks(), a)
 	if mom != nil {
 		setMoments(mom, a.parts, a.tasks(), cout, pixels)
+		refine(t, Plain(x.N, a.oh, a.ow, cout, z), mom)
 	}
 }
 

@@ -128,6 +128,11 @@ func StagesForward(t *Team, x Map, stages []Stage) {
 		}
 		parts = parts[a.tasks()*2*cout:]
 	}
+	for i := range stages { // now that no parts are needed any more
+		if s := &stages[i]; s.Mom != nil && s.Z != nil {
+			refine(t, Plain(x.N, a.oh, a.ow, a.cout(s), s.Z), s.Mom)
+		}
+	}
 }
 
 type fanForwardArgs struct {

@@ -1,11 +1,12 @@
 package kernel
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"unnas/internal/panics"
 )
 
 // A Team runs the loops of kernels on several cores. Between Begin and End its
@@ -27,8 +28,9 @@ type Team struct {
 	stop  atomic.Bool
 	task  task
 	count int
+	busy  atomic.Bool // while a loop runs
 
-	fault atomic.Pointer[fault]
+	fault atomic.Pointer[panics.Error]
 	sums  []float32
 }
 
@@ -36,9 +38,6 @@ type Team struct {
 type task interface {
 	do(w *Worker, i int)
 }
-
-// fault is a panic caught on a worker, passed on by the goroutine that waits.
-type fault struct{ value any }
 
 // Worker is what one goroutine of a team owns: memory for intermediate results.
 type Worker struct{ buf []float32 }
@@ -103,7 +102,8 @@ func (t *Team) End() {
 }
 
 // For calls body for every i below n, on all workers, in no fixed order. It
-// passes on the first panic of a body.
+// passes on the first panic of a body. A body may call For: that loop runs on the
+// caller alone.
 func (t *Team) For(n int, body func(w *Worker, i int)) { t.run(n, bodyFunc(body)) }
 
 type bodyFunc func(w *Worker, i int)
@@ -114,6 +114,14 @@ func (t *Team) run(n int, body task) {
 	if n <= 0 {
 		return
 	}
+	if !t.busy.CompareAndSwap(false, true) {
+		w := &Worker{} // the caller's own is in use
+		for i := range n {
+			body.do(w, i)
+		}
+		return
+	}
+	defer t.busy.Store(false)
 	w := t.workers[0]
 	if n == 1 || len(t.workers) == 1 {
 		for i := range n {
@@ -131,7 +139,7 @@ func (t *Team) run(n int, body task) {
 	}
 	t.task = nil
 	if f := t.fault.Swap(nil); f != nil {
-		panic(f.value)
+		panic(f)
 	}
 }
 
@@ -152,7 +160,7 @@ func (t *Team) step(w *Worker) bool {
 func (t *Team) guarded(w *Worker, i int) {
 	defer func() {
 		if r := recover(); r != nil {
-			t.fault.CompareAndSwap(nil, &fault{fmt.Sprint(r)})
+			t.fault.CompareAndSwap(nil, panics.Recovered(r))
 		}
 		t.done.Add(1)
 	}()

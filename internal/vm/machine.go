@@ -10,6 +10,7 @@ import (
 
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
+	"unnas/internal/panics"
 )
 
 // stockLock serialises Gorgonia's own operations: some of them change their
@@ -285,7 +286,7 @@ func (m *Machine) RunAll() (err error) {
 	defer func() {
 		m.team.End()
 		if r := recover(); r != nil {
-			err = fmt.Errorf("vm: %s failed: %v", describe(current), r)
+			err = fmt.Errorf("vm: %s failed: %w", describe(current), panics.Recovered(r))
 		}
 	}()
 	m.context.Team = m.team
