@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -437,19 +438,47 @@ func TestBatchNorm(t *testing.T) {
 	}
 }
 
-// TestBatchNormOfLargeMeans is about cancellation: a mean of 30 deviations.
+// TestBatchNormOfLargeMeans is about cancellation: sums of squares alone would lose
+// the variance beside the mean. What is left is the rounding of shift and element.
 func TestBatchNormOfLargeMeans(t *testing.T) {
-	n := newNet(t)
-	x := n.maps("x", 4, 9, 8, 3)
-	for i := range value(x) {
-		value(x)[i] += 30
+	makers := []struct {
+		name  string
+		build func(n net, x *gorgonia.Node) (*gorgonia.Node, error)
+	}{
+		{"input", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) { return x, nil }},
+		{"average pool", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.AvgPool2D(x, 3, 1, 1) }},
+		{"max pool", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.MaxPool2D(x, 3, 1, 1) }},
+		{"conv", func(n net, x *gorgonia.Node) (*gorgonia.Node, error) {
+			return n.Conv(x, ops.ConvConfig{Out: 3, Window: ops.Square(1, 1, 0, 1)})
+		}},
+		{"pending", func(n net, x *gorgonia.Node) (*gorgonia.Node, error) {
+			return ops.ScaleImages(x, n.values("factors", []float32{1, 1, 1, 1}, 4))
+		}},
 	}
-	y, err := n.BatchNorm(x, false)
-	require.NoError(t, err)
-	n.init()
-	n.run(y)
-	want := plainOf(x).trainedNorm(nil, nil).v
-	for i, v := range value(y) {
-		require.InDelta(t, want[i], v, 2e-3)
+	for _, mean := range []float64{-30, 100, 1000, 10000} {
+		for _, m := range makers {
+			t.Run(fmt.Sprint(m.name, mean), func(t *testing.T) {
+				n := newNet(t)
+				x := n.maps("x", 4, 9, 8, 3)
+				for i := range value(x) {
+					value(x)[i] += float32(mean)
+				}
+				z, err := m.build(n, x)
+				require.NoError(t, err)
+				y, err := n.Sub("norm").BatchNorm(z, false)
+				require.NoError(t, err)
+				n.init()
+				n.run(z, y)
+				want := plainOf(z).trainedNorm(nil, nil).v
+				for i, v := range value(y) {
+					require.InDelta(t, want[i], v, 1e-6+4e-7*math.Abs(mean))
+				}
+				_, variance := plainOf(z).moments()
+				for c, v := range n.Params().Stats()[0].Var {
+					pixels := float64(z.Shape().TotalSize() / 3)
+					require.InEpsilon(t, 0.9+0.1*variance[c]*pixels/(pixels-1), v, 1e-5, "running variance")
+				}
+			})
+		}
 	}
 }

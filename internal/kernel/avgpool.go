@@ -27,7 +27,7 @@ func AvgPoolScratch(n, h, w, c int, win Window, backward bool) (perWorker, share
 	if backward {
 		return total(s.avgPoolBackwardSizes()), 0
 	}
-	return total(s.avgPoolForwardSizes()), s.tasks() * 2 * c
+	return withMoments(total(s.avgPoolForwardSizes()), s.tasks()*2*c, n, s.oh, s.ow, c)
 }
 
 func (s *sweep) avgPoolForwardSizes() (frame, shares, weight int) {

@@ -68,8 +68,7 @@ func setMoments(mom, parts []float32, tasks, c, pixels int) {
 const largeMean = 256
 
 // refine computes moments that setMoments made of x again, from x less its means,
-// if the mean of a channel is large beside its deviation. It takes another look at
-// x, so it allocates what it needs.
+// if the mean of a channel is large beside its deviation.
 func refine(t *Team, x Map, mom []float32) {
 	c := x.C
 	mean, variance, rest := mom[:c], mom[c:2*c], mom[2*c:]
@@ -80,7 +79,8 @@ func refine(t *Team, x Map, mom []float32) {
 	if !large {
 		return
 	}
-	centred := make([]float32, c)
+	mem := pieces(t.Shared(total(momentsSizes(&x))))
+	parts, moved, centred := mem.take(spans(&x)*2*c), mem.take(3*c), mem.take(c)
 	for j, m := range mean {
 		centred[j] = -m
 		if x.D != nil {
@@ -88,14 +88,24 @@ func refine(t *Team, x Map, mom []float32) {
 		}
 	}
 	x.D = centred
-	moved := make([]float32, 3*c)
-	x.moments(t, moved)
+	x.moments(t, parts, moved)
 	for j, m := range mean {
 		exact := float64(m) + float64(moved[j]) + float64(moved[2*c+j])
 		mean[j] = float32(exact)
 		rest[j] = float32(exact - float64(mean[j]))
 		variance[j] = moved[c+j]
 	}
+}
+
+// momentsSizes returns the shared memory for the moments of a map: the sums of all
+// spans, and what refine needs.
+func momentsSizes(x *Map) (parts, moved, centred int) { return spans(x) * 2 * x.C, 3 * x.C, x.C }
+
+// withMoments enlarges the memory of a kernel, for each worker and shared, to what
+// refine needs for its output [n, h, w, c].
+func withMoments(perWorker, shared, n, h, w, c int) (int, int) {
+	m := Plain(n, h, w, c, nil)
+	return max(perWorker, blockFloats(c)), max(shared, total(momentsSizes(&m)))
 }
 
 // part returns the sums and the sums of squares of a task, or nil if parts is

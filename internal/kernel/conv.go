@@ -258,7 +258,7 @@ func (s *conv) packs() bool { return s.cout > panelWidth && s.pixels() >= manyPi
 func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
 	s := newConv(n, h, w, c, win, cout)
 	if !backward {
-		return total(s.forwardSizes()), s.forwardShared()
+		return withMoments(total(s.forwardSizes()), s.forwardShared(), n, s.oh, s.ow, cout)
 	}
 	g := grouped(s.bands, s.weights()+2*cout, true)
 	perWorker = total(s.backwardSizes())

@@ -33,7 +33,7 @@ func span(i int, m *Map) (from, to int) {
 // larger number of channels of inputs and output.
 func ElementwiseScratch(n, h, w, c, count int) (perWorker, shared int) {
 	m := Plain(n, h, w, c, nil)
-	return 2 * lines(blockFloats(c)), max(3, 2*spans(&m)) * c * max(1, count)
+	return 2 * lines(blockFloats(c)), max(3*c*count, 2*spans(&m)*c*count, total(momentsSizes(&m)))
 }
 
 // Apply writes the elements of x, or if relu their positive parts, to dst.
@@ -83,13 +83,12 @@ var reluBackward = newLoop(func(a *reluBackwardArgs, w *Worker, i int) {
 func Moments(t *Team, x Map, mom []float32) {
 	x.check("x")
 	need("mom", mom, 3*x.C)
-	x.moments(t, mom)
+	x.moments(t, t.Shared(spans(&x)*2*x.C), mom)
 	refine(t, x, mom)
 }
 
-// moments sets mom from sums and sums of squares.
-func (m *Map) moments(t *Team, mom []float32) {
-	parts := t.Shared(spans(m) * 2 * m.C)
+// moments sets mom from the sums and sums of squares of all spans, kept in parts.
+func (m *Map) moments(t *Team, parts, mom []float32) {
 	moments.run(t, spans(m), momentsArgs{*m, parts})
 	setMoments(mom, parts, spans(m), m.C, m.N*m.H*m.W)
 }

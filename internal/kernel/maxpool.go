@@ -18,7 +18,7 @@ func MaxPoolScratch(n, h, w, c int, win Window, backward bool) (perWorker, share
 	if backward {
 		return total(s.maxPoolBackwardSizes()), 0
 	}
-	return s.most((*sweep).outFrame) * s.frameRow(), s.tasks() * 2 * c
+	return withMoments(s.most((*sweep).outFrame)*s.frameRow(), s.tasks()*2*c, n, s.oh, s.ow, c)
 }
 
 func (s *sweep) maxPoolBackwardSizes() (frame, sum, gz int) {

@@ -42,7 +42,7 @@ func ReduceScratch(n, h, w, c, cout int, backward bool) (perWorker, shared int) 
 		g := grouped(r.bands, c*cout, true)
 		return total(r.backwardSizes()), total(c*cout) + g.memory()
 	}
-	return 2 * r.rowLen(), r.tasks() * 2 * cout
+	return withMoments(2*r.rowLen(), r.tasks()*2*cout, n, r.oh, r.ow, cout)
 }
 
 func (r *reduce) backwardSizes() (pair, gx, gz int) {

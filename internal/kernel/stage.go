@@ -110,7 +110,11 @@ func StagesScratch(n, h, w, c int, stages []Stage, backward bool) (perWorker, sh
 		g := grouped(f.bands, all, true)
 		return total(f.backwardSizes()), total(all, f.tasks()*2*c) + g.memory()
 	}
-	return total(f.forwardSizes()), f.partsSize()
+	perWorker, shared = total(f.forwardSizes()), f.partsSize()
+	for i := range stages {
+		perWorker, shared = withMoments(perWorker, shared, n, f.oh, f.ow, f.cout(&stages[i]))
+	}
+	return perWorker, shared
 }
 
 // StagesForward computes the outputs of stages of x.

@@ -67,7 +67,11 @@ func TestTeamPassesOnPanics(t *testing.T) {
 	eachTeam(t, func(t *testing.T, team *Team) {
 		for _, bad := range []int{0, 5, 19} {
 			recovered := func() (value any) {
-				defer func() { value = recover() }()
+				defer func() {
+					if value = recover(); value != nil {
+						value = fmt.Sprint(value)
+					}
+				}()
 				team.For(20, func(_ *Worker, i int) {
 					if i == bad {
 						panic(fmt.Sprintf("task %d failed", i))
@@ -107,6 +111,33 @@ func TestTeamLeavesNoGoroutine(t *testing.T) {
 		team.End()
 		gone()
 	}
+}
+
+// TestLoopsInLoops holds that a loop in the body of another loses no work, whatever
+// the size of the team.
+func TestLoopsInLoops(t *testing.T) {
+	const outer, inner = 16, 64
+	eachTeam(t, func(t *testing.T, team *Team) {
+		var done [outer]atomic.Int32
+		var visits [outer * inner]atomic.Int32
+		team.For(outer, func(w *Worker, i int) {
+			mine := w.Scratch(1)
+			mine[0] = float32(i)
+			team.For(inner, func(w *Worker, j int) {
+				w.Scratch(1)[0] = -1
+				visits[i*inner+j].Add(1)
+			})
+			if mine[0] == float32(i) {
+				done[i].Add(1)
+			}
+		})
+		for i := range done {
+			require.EqualValues(t, 1, done[i].Load(), "index %d", i)
+		}
+		for i := range visits {
+			require.EqualValues(t, 1, visits[i].Load(), "inner index %d", i)
+		}
+	})
 }
 
 func TestTeamOfAllCores(t *testing.T) {
