@@ -14,7 +14,7 @@ type Level int
 const (
 	Generic Level = iota
 	AVX2          // AVX2 with FMA3
-	AVX512        // AVX-512 F, VL, BW and DQ
+	AVX512        // AVX-512 F, VL, BW and DQ, with BMI2
 )
 
 // Variable is the environment variable that forces a level.
@@ -32,7 +32,7 @@ func Best() Level {
 	}
 	x := cpu.X86
 	switch {
-	case x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX2 && x.HasFMA:
+	case x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX2 && x.HasFMA && x.HasBMI2:
 		return AVX512
 	case x.HasAVX2 && x.HasFMA:
 		return AVX2

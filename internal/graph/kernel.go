@@ -92,6 +92,12 @@ type Scratcher interface {
 	Scratch(in []tensor.Shape) (perWorker, shared int)
 }
 
+// Complete is a kernel that computes all its outputs, wanted or not.
+type Complete interface {
+	Kernel
+	Complete()
+}
+
 // Repeatable is a kernel that may run twice in a run, the second time for some of
 // its outputs alone: it keeps nothing and draws nothing.
 type Repeatable interface {

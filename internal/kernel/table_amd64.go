@@ -42,7 +42,8 @@ type assembly struct {
 }
 
 // A goroutine cannot be stopped inside an assembly function, and the garbage
-// collector waits for it. These limits keep a call below 100 µs.
+// collector waits for it. These limits keep a call of the functions for maps of any
+// size below 100 µs; those for windows work on one row of an image.
 const (
 	maxProducts = 1 << 20 // multiply-adds
 	maxElements = 1 << 17 // elements of a map
@@ -53,7 +54,8 @@ const (
 const maxDepth = 64
 
 // primitives checks the lengths of slices, which panics if one is too short, and
-// leaves the work to the functions.
+// leaves the work to the functions. A slice expression is checked against the
+// capacity unless it has a third index.
 func (s *assembly) primitives() primitives {
 	// The calls are many and the arguments too, so there is one call less for affine.
 	linear := func(dst, p, q, a, b, d []float32, n, c int, relu bool) {
@@ -93,7 +95,7 @@ func (s *assembly) primitives() primitives {
 		mask: func(dst, g, x []float32) {
 			for i := 0; i < len(x); i += maxElements {
 				count := min(maxElements, len(x)-i)
-				s.mask(&dst[i : i+count][0], &g[i : i+count][0], &x[i], count)
+				s.mask(&dst[i : i+count : len(dst)][0], &g[i : i+count : len(g)][0], &x[i], count)
 			}
 		},
 		dw: func(dst, src, w []float32, width, c, k, stride, dil, rowStride int) {
@@ -128,7 +130,7 @@ func (s *assembly) primitives() primitives {
 		expSum: func(dst, x []float32, shift float32) (sum float64) {
 			for i := 0; i < len(x); i += maxElements {
 				count := min(maxElements, len(x)-i)
-				sum += s.expSum(&dst[i : i+count][0], &x[i], count, shift)
+				sum += s.expSum(&dst[i : i+count : len(dst)][0], &x[i], count, shift)
 			}
 			return sum
 		},
@@ -165,7 +167,7 @@ func coefficients(x []float32, c int) *float32 {
 	if x == nil {
 		return nil
 	}
-	return &x[:c][0]
+	return &x[:c:len(x)][0]
 }
 
 // element returns the address of an element of an optional map.

@@ -2,8 +2,9 @@ package vm
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
-	"sync/atomic"
+	"weak"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -89,7 +90,7 @@ type Machine struct {
 	sources []source // the inputs
 	scalars []*slot  // native scalars that Gorgonia sees
 	wanted  []bound
-	modes   modes
+	modal   gorgonia.Nodes // whose operations of Gorgonia's differ in training
 }
 
 // op is a step with its values bound to memory.
@@ -182,8 +183,8 @@ func (b *binder) bind() {
 				b.argument(o, j, v)
 			}
 		}
-		if t, ok := s.stock.(gorgonia.TrainModeOp); ok {
-			m.modes.ops = append(m.modes.ops, t)
+		if _, ok := s.stock.(gorgonia.TrainModeOp); ok {
+			m.modal = append(m.modal, s.node)
 		}
 	}
 	m.wanted = make([]bound, len(p.wanted))
@@ -291,8 +292,10 @@ func (m *Machine) RunAll() (err error) {
 	}()
 	m.context.Team = m.team
 	m.context.Training, m.context.UpdateStats = m.Training, m.UpdateStats
-	if err := m.modes.set(m.Training); err != nil {
-		return err
+	for _, n := range m.modal {
+		if err := modes.set(n, m.Training); err != nil {
+			return err
+		}
 	}
 	m.team.Begin()
 	for i := range m.sources {
@@ -382,30 +385,36 @@ func (s *source) set(v gorgonia.Value) error {
 	return nil
 }
 
-// modes tells Gorgonia's operations whether the run trains.
-type modes struct {
-	ops      []gorgonia.TrainModeOp
-	training bool
-	lesson   uint64
+// modes holds the mode that each of Gorgonia's operations is in, by its node. It
+// does not keep nodes alive.
+var modes = nodeModes{training: map[weak.Pointer[gorgonia.Node]]bool{}}
+
+type nodeModes struct {
+	sync.Mutex
+	training map[weak.Pointer[gorgonia.Node]]bool
 }
 
-// lessons counts how often operations were told, by any machine.
-var lessons atomic.Uint64
-
-// set tells the operations if they were last told otherwise, or by another
-// machine. It tells them nothing twice, because Gorgonia's batch normalisation
-// then forgets its running statistics.
-func (m *modes) set(training bool) error {
-	told := m.lesson > 0 && m.lesson == lessons.Load()
-	if len(m.ops) == 0 || told && m.training == training {
+// set puts the operation of a node into a mode, unless a machine did so before:
+// Gorgonia's batch normalisation forgets its running statistics each time.
+func (m *nodeModes) set(n *gorgonia.Node, training bool) error {
+	m.Lock()
+	defer m.Unlock()
+	key := weak.Make(n)
+	last, known := m.training[key]
+	if known && last == training {
 		return nil
 	}
-	for _, o := range m.ops {
-		if err := o.SetTraining(training); err != nil {
-			return fmt.Errorf("vm: %v: %w", o, err)
-		}
+	if err := n.Op().(gorgonia.TrainModeOp).SetTraining(training); err != nil {
+		return fmt.Errorf("vm: %v: %w", n.Op(), err)
 	}
-	m.training, m.lesson = training, lessons.Add(1)
+	m.training[key] = training
+	if !known {
+		runtime.AddCleanup(n, func(key weak.Pointer[gorgonia.Node]) {
+			m.Lock()
+			defer m.Unlock()
+			delete(m.training, key)
+		}, key)
+	}
 	return nil
 }
 

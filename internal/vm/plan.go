@@ -43,6 +43,7 @@ type Plan struct {
 	reads     []read
 	arena     int // floats in the shared block
 	kept      int // floats of wanted values without memory of the caller's
+	foreign   int // floats of the results of Gorgonia's operations
 	perWorker int // scratch floats for each worker
 	shared    int // scratch floats in common
 	copies    []duplicate
@@ -408,6 +409,9 @@ func reads(s *step, in int) graph.Pending {
 // prune drops the outputs that nobody reads.
 func (c *compiler) prune() {
 	for _, s := range c.plan.steps {
+		if _, ok := s.kernel.(graph.Complete); ok {
+			continue
+		}
 		coefs := map[*value]bool{}
 		for _, v := range s.out {
 			if v.form != nil {
@@ -516,6 +520,9 @@ func (c *compiler) place() {
 			case v != nil && v.kept() && v.into == nil:
 				p.kept += v.floats()
 			}
+			if v != nil && v.stock {
+				p.foreign += v.floats()
+			}
 		}
 		if k, ok := s.kernel.(graph.Scratcher); ok {
 			perWorker, shared := k.Scratch(shapes(s.in))
@@ -547,9 +554,10 @@ func (c *compiler) place() {
 }
 
 // Bytes returns the memory that a machine with this plan takes on a team of
-// workers, besides the values that come from outside.
+// workers, besides the values that come from outside. Results of Gorgonia's
+// operations, which are made anew in every run, count once.
 func (p *Plan) Bytes(workers int) int64 {
-	return 4 * (int64(p.arena) + int64(p.kept) + int64(p.perWorker)*int64(workers) + int64(p.shared))
+	return 4 * (int64(p.arena) + int64(p.kept) + int64(p.foreign) + int64(p.perWorker)*int64(workers) + int64(p.shared))
 }
 
 // name returns the name of the type of an operation; Gorgonia exports few.

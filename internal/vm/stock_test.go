@@ -310,6 +310,10 @@ func TestStockModes(t *testing.T) {
 	run(train)
 	run(train)
 	assert.NotEqual(t, one, run(eval), "running statistics of two runs")
+	both := run(eval)
+	run(train)
+	run(machine(t, g, y)) // a second one that trains
+	assert.Equal(t, both, run(eval), "two machines in the same mode are as good as one")
 	train.Training = false
 	assert.Equal(t, run(eval), run(train))
 }
