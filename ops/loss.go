@@ -243,7 +243,7 @@ func (k addLosses) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 }
 
 func (k addLosses) Run(_ *graph.Context, out, in []graph.Value) error {
-	out[0].F[0] = in[0].F[0] + float32(k.weight)*in[1].F[0]
+	out[0].F[0] = in[0].F[0] + float32(float32(k.weight)*in[1].F[0])
 	return nil
 }
 

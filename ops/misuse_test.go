@@ -78,7 +78,9 @@ func TestGradientOfSecondOutputs(t *testing.T) {
 		require.NoError(t, err)
 		return ops.Grad(n.Scope, gorgonia.Must(gorgonia.Sum(loss(w, y))))
 	}
-	err := build(func(_ *gorgonia.Node, y gorgonia.Nodes) *gorgonia.Node { return gorgonia.Must(gorgonia.Add(y[0], y[1])) })
+	err := build(func(_ *gorgonia.Node, y gorgonia.Nodes) *gorgonia.Node {
+		return gorgonia.Must(gorgonia.Add(y[0], y[1]))
+	})
 	require.ErrorContains(t, err, "the loss depends on output 1 of relay, and only output 0 has a gradient")
 	require.Error(t, build(func(_ *gorgonia.Node, y gorgonia.Nodes) *gorgonia.Node { return y[1] }))
 	require.NoError(t, build(func(_ *gorgonia.Node, y gorgonia.Nodes) *gorgonia.Node { return y[0] }))

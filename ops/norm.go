@@ -152,7 +152,7 @@ func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
 			scale, shift = float64(in[2].F[j]), float64(in[3].F[j])
 		}
 		a[j] = float32(scale * rstd)
-		exact := shift - mean*float64(a[j]) // so that rounding a does not move the mean
+		exact := shift - float64(mean*float64(a[j])) // so that rounding a does not move the mean
 		d[j] = float32(exact)
 		rest[j] = float32(exact - float64(d[j]))
 	}
@@ -178,8 +178,8 @@ func (k norm) update(moments []float32, n int) {
 	for j := range k.stats.channels {
 		mean := float64(moments[j]) + float64(moments[2*k.stats.channels+j])
 		variance := float64(moments[k.stats.channels+j]) * unbias
-		k.stats.Mean[j] = float32((1-momentum)*float64(k.stats.Mean[j]) + momentum*mean)
-		k.stats.Var[j] = float32((1-momentum)*float64(k.stats.Var[j]) + momentum*variance)
+		k.stats.Mean[j] = float32(float64((1-momentum)*float64(k.stats.Mean[j])) + float64(momentum*mean))
+		k.stats.Var[j] = float32(float64((1-momentum)*float64(k.stats.Var[j])) + float64(momentum*variance))
 	}
 }
 
@@ -306,7 +306,7 @@ func (k normGrad) Run(c *graph.Context, out, in []graph.Value) error {
 		slope := 0.0
 		if c.Training {
 			slope = scale * rstd * rstd * t[j] / n
-			d[j] = float32(slope*m - scale*s[j]/n)
+			d[j] = float32(float64(slope*m) - scale*s[j]/n)
 		} else {
 			d[j] = 0
 		}

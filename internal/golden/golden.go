@@ -164,8 +164,8 @@ func (g *Case) Check(t *testing.T, name string, got []float32) {
 	var diff, norm float64
 	for i, w := range want.F {
 		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
+		diff += float64(d * d)
+		norm += float64(float64(w) * float64(w))
 	}
 	diff, norm = math.Sqrt(diff), math.Sqrt(norm)
 	limit := g.Tolerance * math.Max(norm, g.Floor)

@@ -58,7 +58,7 @@ func setMoments(mom, parts []float32, tasks, c, pixels int) {
 		mean := sum / float64(pixels)
 		mom[j] = float32(mean)
 		mom[2*c+j] = float32(mean - float64(mom[j]))
-		mom[c+j] = float32(max(0, squares/float64(pixels)-mean*mean))
+		mom[c+j] = float32(max(0, squares/float64(pixels)-float64(mean*mean)))
 	}
 }
 

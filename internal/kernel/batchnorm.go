@@ -17,7 +17,7 @@ func NormSums(t *Team, g, z Map, mean []float32, sg, sgz []float64) {
 			sum += float64(parts[i*2*g.C+j])
 			dot += float64(parts[i*2*g.C+g.C+j])
 		}
-		sg[j], sgz[j] = sum, z.dot(j, sum, dot)-float64(mean[j])*sum
+		sg[j], sgz[j] = sum, z.dot(j, sum, dot)-float64(float64(mean[j])*sum)
 	}
 }
 

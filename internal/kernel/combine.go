@@ -144,7 +144,7 @@ func (m *Map) dot(j int, g, gp float64) float64 {
 	if m.A != nil {
 		gp *= float64(m.A[j])
 	}
-	return gp + m.shift(j)*g
+	return gp + float64(m.shift(j)*g)
 }
 
 // terms returns n pixels of which those of the map are a multiple plus a

@@ -58,7 +58,7 @@ var dirichletBackward = newLoop(func(a *dirichletArgs, _ *Worker, i int) {
 		y, gy := a.y[r*a.k:(r+1)*a.k], a.gy[r*a.k:(r+1)*a.k]
 		var dot float64
 		for j, v := range y {
-			dot += float64(v) * float64(gy[j])
+			dot += float64(float64(v) * float64(gy[j]))
 		}
 		for j, v := range y {
 			a.gx[r*a.k+j] = float32(float64(a.slope[r*a.k+j]) * float64(v) * (float64(gy[j]) - dot))
@@ -90,7 +90,7 @@ func logGamma(a, z float64) (y, slope float64) {
 	for range 100 { // about as many as the largest g needs; most need five
 		g := math.Exp(y)
 		sum, bySum = gammaSeries(a, g)
-		step := (target - (a*y - g - norm + math.Log(sum))) * sum / a
+		step := (target - (float64(a*y) - g - norm + math.Log(sum))) * sum / a
 		y += step
 		if !(math.Abs(step) > 1e-12*math.Max(1, math.Abs(y))) {
 			break
@@ -108,7 +108,7 @@ func gammaSeries(a, g float64) (sum, bySum float64) {
 		term *= g / n
 		harmonic += 1 / n
 		sum += term
-		bySum -= term * harmonic
+		bySum -= float64(term * harmonic)
 	}
 	return sum, bySum
 }

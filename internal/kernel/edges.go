@@ -48,10 +48,10 @@ func EdgesBackward(gy, w, y []float32, groups []int, k int, gw, gb []float32) {
 		for e := from; e < from+n; e++ {
 			g := float64(gy[e*(k+1)+k])
 			for j := range k {
-				g += float64(gy[e*(k+1)+j]) * float64(w[e*k+j])
+				g += float64(float64(gy[e*(k+1)+j]) * float64(w[e*k+j]))
 			}
 			gb[e] = float32(g)
-			mean += float64(y[e*(k+1)+k]) * float64(gb[e]) // exactly gb of an edge that is alone
+			mean += float64(float64(y[e*(k+1)+k]) * float64(gb[e])) // exactly gb of an edge that is alone
 		}
 		for e := from; e < from+n; e++ {
 			gb[e] = float32(float64(y[e*(k+1)+k]) * (float64(gb[e]) - mean))

@@ -76,7 +76,7 @@ func (t target) loss(row, buf []float32, label int32) (loss float64, hit bool) {
 	expected := float64(own-other) * float64(row[label])
 	if other != 0 {
 		for _, v := range row {
-			expected += float64(other) * float64(v)
+			expected += float64(float64(other) * float64(v))
 		}
 	}
 	return float64(top) + math.Log(active.expSum(buf, row, top)) - expected, at == int(label)
@@ -89,10 +89,10 @@ func (t target) gradient(dst, row []float32, label int32, factor float32) {
 	_, top := largest(row)
 	scale := float64(factor) / active.expSum(dst, row, top)
 	// Near one, the probability of the label's class loses what counts to rounding.
-	atLabel := float32(scale*float64(dst[label]) - float64(factor)*float64(own))
+	atLabel := float32(float64(scale*float64(dst[label])) - float64(float64(factor)*float64(own)))
 	share, rest := float32(scale), factor*other
 	for j, e := range dst {
-		dst[j] = e*share - rest
+		dst[j] = float32(e*share) - rest
 	}
 	dst[label] = atLabel
 }

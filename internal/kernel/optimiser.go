@@ -27,13 +27,13 @@ var squaredNorm = newLoop(func(a *squaredNormArgs, _ *Worker, i int) {
 	g := a.g[from:to]
 	var s0, s1, s2, s3 float64
 	for ; len(g) >= 4; g = g[4:] {
-		s0 += float64(g[0]) * float64(g[0])
-		s1 += float64(g[1]) * float64(g[1])
-		s2 += float64(g[2]) * float64(g[2])
-		s3 += float64(g[3]) * float64(g[3])
+		s0 += float64(float64(g[0]) * float64(g[0]))
+		s1 += float64(float64(g[1]) * float64(g[1]))
+		s2 += float64(float64(g[2]) * float64(g[2]))
+		s3 += float64(float64(g[3]) * float64(g[3]))
 	}
 	for _, v := range g {
-		s0 += float64(v) * float64(v)
+		s0 += float64(float64(v) * float64(v))
 	}
 	a.parts[i] = s0 + s1 + s2 + s3
 })
@@ -149,10 +149,10 @@ var adam = newLoop(func(a *adamArgs, _ *Worker, i int) {
 	from, to := chunk(i, len(a.w))
 	w, m, v := a.w[from:to], a.m[from:to], a.v[from:to]
 	for j, g := range a.g[from:to] {
-		g += a.decay * w[j]
-		m[j] = a.beta1*m[j] + a.gain1*g
-		v[j] = a.beta2*v[j] + a.gain2*g*g
-		w[j] -= a.rate * m[j] / (float32(math.Sqrt(float64(v[j])))*a.spread + a.eps)
+		g += float32(a.decay * w[j])
+		m[j] = float32(a.beta1*m[j]) + float32(a.gain1*g)
+		v[j] = float32(a.beta2*v[j]) + float32(a.gain2*g*g)
+		w[j] -= a.rate * m[j] / (float32(float32(math.Sqrt(float64(v[j])))*a.spread) + a.eps)
 	}
 })
 

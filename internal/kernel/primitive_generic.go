@@ -26,7 +26,7 @@ func gemmGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, ld
 		for l := range k {
 			x := a[i*lda+l]
 			for j, y := range b[l*ldb : l*ldb+n] {
-				row[j] += x * y
+				row[j] += T(x * y)
 			}
 		}
 	}
@@ -45,7 +45,7 @@ func gemmTGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, l
 			x := a[i*lda+l]
 			row := c[l*ldc : l*ldc+n]
 			for j := range row {
-				row[j] += x * y[j]
+				row[j] += T(x * y[j])
 			}
 		}
 	}
@@ -63,7 +63,7 @@ func affineGeneric[T float](dst, p, q, a, b, d []T, n, c int, relu bool) {
 				v *= float64(a[j])
 			}
 			if q != nil {
-				v += float64(b[j]) * float64(q[i*c+j])
+				v += float64(float64(b[j]) * float64(q[i*c+j]))
 			}
 			if d != nil {
 				v += float64(d[j])
@@ -102,7 +102,7 @@ func momentsGeneric[T float](s, ss, x []T, n, c int) {
 		for i := j; i < n*c; i += c {
 			v := float64(x[i])
 			sum += v
-			squares += v * v
+			squares += float64(v * v)
 		}
 		s[j] += T(sum)
 		ss[j] += T(squares)
@@ -115,7 +115,7 @@ func dotsGeneric[T float](s, sz, g, z []T, n, c int) {
 		for j := range c {
 			v := g[i*c+j]
 			s[j] += v
-			sz[j] += v * z[i*c+j]
+			sz[j] += T(v * z[i*c+j])
 		}
 	}
 }
@@ -141,7 +141,7 @@ func dwGeneric[T float](dst, src, w []T, width, c, k, stride, dil, rowStride int
 			var sum T
 			for ky := range k {
 				for kx := range k {
-					sum += w[(ky*k+kx)*c+j] * src[ky*dil*rowStride+(x*stride+kx*dil)*c+j]
+					sum += T(w[(ky*k+kx)*c+j] * src[ky*dil*rowStride+(x*stride+kx*dil)*c+j])
 				}
 			}
 			dst[x*c+j] = sum
@@ -158,7 +158,7 @@ func dwGradGeneric[T float](gw, src, g []T, width, c, k, stride, dil, rowStride 
 			for x := range width {
 				at := ky*dil*rowStride + (x*stride+kx*dil)*c
 				for j := range c {
-					taps[j] += src[at+j] * g[x*c+j]
+					taps[j] += T(src[at+j] * g[x*c+j])
 				}
 			}
 		}
@@ -222,10 +222,10 @@ func expSumGeneric(dst, x []float32, shift float32) (sum float64) {
 			continue
 		}
 		// exp(v) = 2ⁿ·exp(r) with |r| ≤ ln 2/2, where seven terms of the series do.
-		shifted := v*math.Log2E + magic
+		shifted := float32(v*math.Log2E) + magic
 		n := shifted - magic
-		r := v - n*ln2Hi - n*ln2Lo
-		e := 1 + r*(1+r*(1./2+r*(1./6+r*(1./24+r*(1./120+r*(1./720+r*(1./5040)))))))
+		r := v - float32(n*ln2Hi) - float32(n*ln2Lo)
+		e := 1 + float32(r*(1+float32(r*(1./2+float32(r*(1./6+float32(r*(1./24+float32(r*(1./120+float32(r*(1./720+float32(r*(1./5040))))))))))))))
 		e *= math.Float32frombits((math.Float32bits(shifted) - bits) << 23)
 		dst[j] = e
 		sum += float64(e)

@@ -34,7 +34,7 @@ func At(key uint64, i int) uint64 { return mix(key + uint64(i)*golden) }
 func Float(r *rand.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 
 // Uniform returns a number from lo to hi. Rounding may give hi itself.
-func Uniform(r *rand.Rand, lo, hi float64) float64 { return lo + (hi-lo)*Float(r) }
+func Uniform(r *rand.Rand, lo, hi float64) float64 { return lo + float64((hi-lo)*Float(r)) }
 
 // IntN returns an integer in [0, n). It panics if n is not positive.
 func IntN(r *rand.Rand, n int) int {

@@ -414,7 +414,7 @@ func deviation(loss func() float64, theta, g []float32, random *rand.Rand) float
 	for _, h := range steps {
 		move := func(h float64) float64 {
 			for i := range theta {
-				theta[i] = float32(float64(from[i]) + h*float64(direction[i]))
+				theta[i] = float32(float64(from[i]) + float64(h*float64(direction[i])))
 			}
 			return loss()
 		}
@@ -424,7 +424,7 @@ func deviation(loss func() float64, theta, g []float32, random *rand.Rand) float
 		down := move(-h)
 		want := 0.0 // with the steps as they were after rounding
 		for i := range theta {
-			want += float64(g[i]) * (float64(plus[i]) - float64(theta[i]))
+			want += float64(float64(g[i]) * (float64(plus[i]) - float64(theta[i])))
 		}
 		if d := math.Abs(up-down-want) / (2 * h); !(d >= best) {
 			best = d
@@ -522,7 +522,7 @@ func (n *net) statistics() (r result) {
 		r.fault("evaluation changes them")
 	}
 	for i := range stats {
-		stats[i] = 1.5*stats[i] + 0.5
+		stats[i] = float32(1.5*stats[i]) + 0.5
 	}
 	if slices.Equal(evaluated, run(false)) {
 		r.fault("evaluation does not use them")
@@ -543,7 +543,7 @@ func normal(r *rand.Rand, n int) []float32 {
 
 func dot(a, b []float32) (sum float64) {
 	for i, v := range a {
-		sum += float64(v) * float64(b[i])
+		sum += float64(float64(v) * float64(b[i]))
 	}
 	return sum
 }
