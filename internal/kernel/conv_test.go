@@ -39,6 +39,19 @@ func TestConvOfManyChannels(t *testing.T) {
 	}
 }
 
+// TestConvOfPanels reaches the forward convolutions that store their weights in
+// panels first.
+func TestConvOfPanels(t *testing.T) {
+	for i, win := range []Window{Square(3, 1, 1, 1), Square(1, 1, 0, 1), Square(3, 2, 1, 1), Square(2, 1, 2, 2)} {
+		const c = 3
+		cout := panelWidth + 1 + i*17
+		h := 21 * win.SH
+		s := newConv(2, h, 37, c, win, cout)
+		require.True(t, s.packs())
+		testConv(t, rng.New(7, "panels", i, 0), win, [4]int{2, h, 37, c}, "affine", i%2 == 0, cout)
+	}
+}
+
 func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, relu bool, cout int) {
 	n, h, w, c := s[0], s[1], s[2], s[3]
 	oh, ow := win.Out(h, w)

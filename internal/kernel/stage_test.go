@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"unnas/internal/rng"
 )
@@ -19,24 +20,35 @@ func TestStage(t *testing.T) {
 	})
 }
 
+// TestStageOfManyChannels has more channels than a vector register file holds, and
+// groups of three tasks and of two.
+func TestStageOfManyChannels(t *testing.T) {
+	const n, c = 40, 53
+	require.Greater(t, cut(n, 3, 4*c, 2).tasks(), 2*mostGroups)
+	r := rng.New(3, "stages", 0, 0)
+	for _, kind := range []string{"affine", "gradient"} {
+		x, dx := lazy(r, kind, n, 3, 4, c)
+		checkStages(t, r, kind, x, dx, []Window{Square(3, 1, 1, 1), Square(5, 1, 4, 2)}, []int{c, 41})
+	}
+}
+
 // TestStagesOfOneMap computes several stages at once, in every order of sizes.
 func TestStagesOfOneMap(t *testing.T) {
 	three, five, wide, seven := [3]int{3, 1, 1}, [3]int{5, 2, 1}, [3]int{5, 4, 2}, [3]int{7, 3, 1}
 	for i, fan := range [][][3]int{{three, five}, {wide, three, five}, {seven, {1, 0, 1}, three, wide}} {
 		for stride := 1; stride <= 2; stride++ {
-			for _, s := range shapes {
+			for l, s := range shapes {
 				r := rng.New(uint64(i), fmt.Sprint("stages", s, stride), 0, 0)
-				for _, kind := range lazies {
-					var wins []Window
-					var couts []int
-					for j, k := range fan {
-						wins, couts = append(wins, Square(k[0], stride, k[1], k[2])), append(couts, s[3]+j)
-					}
-					x, dx := lazy(r, kind, s[0], s[1], s[2], s[3])
-					t.Run(fmt.Sprintf("%v stride %d of %v %s", fan, stride, s, kind), func(t *testing.T) {
-						checkStages(t, r, kind, x, dx, wins, couts)
-					})
+				kind := lazies[(i+stride+l)%len(lazies)]
+				var wins []Window
+				var couts []int
+				for j, k := range fan {
+					wins, couts = append(wins, Square(k[0], stride, k[1], k[2])), append(couts, s[3]+j)
 				}
+				x, dx := lazy(r, kind, s[0], s[1], s[2], s[3])
+				t.Run(fmt.Sprintf("%v stride %d of %v %s", fan, stride, s, kind), func(t *testing.T) {
+					checkStages(t, r, kind, x, dx, wins, couts)
+				})
 			}
 		}
 	}

@@ -1,4 +1,3 @@
-// Package panics turns recovered panics into errors that keep the stack.
 package panics
 
 import (

@@ -130,8 +130,32 @@ func checkOp(op ops.Op, o Options) (r result) {
 		shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
 		r.add(checkConnected(op, c, shape, o), fmt.Sprintf("%+v on %v", c, shape))
 	}
+	if slices.Contains(o.Strides, 1) {
+		r.add(checkMixed(op, o), "in a mixed operation")
+	}
 	r.add(checkTwice(op, o), "two instances")
 	return r
+}
+
+// checkMixed checks a candidate beside another one in a mixed operation, as a
+// supernet has it, where operations share work that they do not share alone.
+func checkMixed(op ops.Op, o Options) result {
+	shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
+	return checkGraph(func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
+		y, err := op.Build(s, in[0], ops.Conn{Stride: 1})
+		if err != nil || y == nil {
+			return nil, err // a nil node is found without a mixed operation, too
+		}
+		alphas, err := s.Alpha("alphas", tensor.Shape{1, 2}, ops.Normal(0.5))
+		if err != nil {
+			return nil, err
+		}
+		weights, err := ops.Softmax(alphas)
+		if err != nil {
+			return nil, err
+		}
+		return ops.Mix(weights, []int{0, 1}, y, in[0])
+	}, []ops.Array{{Shape: shape}}, o)
 }
 
 // checkConnected checks a candidate in one place.

@@ -357,3 +357,25 @@ func (decaying) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []op
 	}
 	return nil
 }
+
+// residual is a candidate whose normalisation has its gradient from an addition.
+type residual struct{}
+
+func (residual) Name() string { return "res_conv_3x3" }
+
+func (residual) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+	y, err := s.Sub("conv").Conv(x, ops.ConvConfig{Out: x.Shape()[3], Window: ops.Square(3, 1, 1, 1), ReLU: true})
+	if err != nil {
+		return nil, err
+	}
+	if y, err = s.Sub("norm").BatchNorm(y, c.Affine); err != nil {
+		return nil, err
+	}
+	return ops.Sum(y, x)
+}
+
+// TestResidualCandidate is about a candidate that goes wrong, if at all, in a mixed
+// operation alone.
+func TestResidualCandidate(t *testing.T) {
+	Run(t, residual{}, Options{Strides: []int{1}})
+}

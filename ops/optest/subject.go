@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"unnas/internal/graph"
 	"unnas/internal/rng"
 	"unnas/ops"
 )
@@ -154,8 +155,13 @@ func (n *net) differentiate() error {
 	for i, v := range n.wrt {
 		wrt[i] = v.node
 	}
-	if _, err = gorgonia.Grad(loss[0], wrt...); err != nil {
-		return fmt.Errorf("the output must depend on every input and parameter, and be differentiable: %w", err)
+	if _, err = graph.Grad(loss[0], wrt); err != nil {
+		return fmt.Errorf("the output must be differentiable: %w", err)
+	}
+	for _, v := range n.wrt {
+		if v.node.Deriv() == nil {
+			return fmt.Errorf("the output must depend on every input and parameter, with a gradient, but does not on %s", v.name)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,2 @@
+// Package panics turns recovered panics into errors that keep the stack.
+package panics
