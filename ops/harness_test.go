@@ -89,7 +89,10 @@ func value(n *gorgonia.Node) []float32 {
 }
 
 // requireClose compares with a result in float64, by the norm of the difference.
-func requireClose(t testing.TB, want []float64, got []float32) {
+func requireClose(t interface {
+	require.TestingT
+	Helper()
+}, want []float64, got []float32) {
 	t.Helper()
 	require.Len(t, got, len(want))
 	var diff, norm float64

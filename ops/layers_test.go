@@ -211,7 +211,7 @@ func TestConvEqualsItsDefinition(t *testing.T) {
 			want.each(func(_, _, _, o int, v *float64) { *v += float64(n.param("c.bias")[o]) })
 		}
 		require.Equal(r, tensor.Shape{want.n, want.h, want.w, want.c}, y.Shape())
-		requireClose(t, want.v, value(y))
+		requireClose(r, want.v, value(y))
 	})
 }
 

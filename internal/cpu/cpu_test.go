@@ -1,6 +1,9 @@
 package cpu_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -42,11 +45,24 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// What the environment asks for decides, unless it cannot be.
+// TestActive starts programs, since the environment decides at the start. The
+// program is this test, which prints what was chosen.
 func TestActive(t *testing.T) {
-	if cpu.Err != nil {
-		assert.Equal(t, cpu.Generic, cpu.Active)
+	const child = "UNNAS_TEST_OF_ACTIVE"
+	if os.Getenv(child) != "" {
+		fmt.Printf("active: %v %v\n", cpu.Active, cpu.Err)
 		return
 	}
-	assert.LessOrEqual(t, cpu.Active, cpu.Best())
+	for _, c := range []struct{ variable, want string }{
+		{"", cpu.Best().String() + " <nil>"},
+		{"generic", "generic <nil>"},
+		{cpu.Best().String(), cpu.Best().String() + " <nil>"},
+		{"sse", `generic cpu: UNNAS_KERNEL="sse" is not one of generic, avx2, avx512`},
+	} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestActive$")
+		cmd.Env = append(os.Environ(), child+"=1", cpu.Variable+"="+c.variable)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		assert.Contains(t, string(out), "active: "+c.want+"\n", c.variable)
+	}
 }

@@ -1,11 +1,14 @@
 package memory
 
 import (
+	"fmt"
 	"math"
+	"os"
 	"testing"
 	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestLimit(t *testing.T) {
@@ -33,5 +36,23 @@ func TestLimit(t *testing.T) {
 			}
 			assert.Equal(t, test.want, limit(files, test.groups))
 		})
+	}
+}
+
+// TestTotalOfMachine compares with what the kernel prints. Control groups may leave
+// less, never more.
+func TestTotalOfMachine(t *testing.T) {
+	info, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		t.Skip(err)
+	}
+	var kib int64
+	_, err = fmt.Sscanf(string(info), "MemTotal: %d kB", &kib)
+	require.NoError(t, err)
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil || limit(os.DirFS("/sys/fs/cgroup"), string(groups)) >= kib<<10 {
+		assert.Equal(t, kib<<10, Total())
+	} else {
+		assert.Less(t, Total(), kib<<10)
 	}
 }

@@ -148,7 +148,7 @@ func testSupernetOnTeams(t *testing.T, partial int) {
 	n := newSupernetOf(t, p, ops.DARTS(), partial)
 	n.feed(t, 1)
 	var first []uint32
-	for workers := 1; workers <= 3; workers++ {
+	for _, workers := range []int{1, 2, 3, 7, 16, 64} {
 		machines, arena := n.machines(t, workers, false)
 		var bits []uint32
 		for _, m := range machines {
