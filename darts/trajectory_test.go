@@ -1,7 +1,6 @@
 package darts
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -10,75 +9,122 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/golden"
+	"unnas/ops"
 	"unnas/pretext"
 )
 
-// TestGoldenTrajectory runs some steps of the search's own update rule from
-// recorded weights on recorded batches.
-func TestGoldenTrajectory(t *testing.T) {
+// goldenTask is the task of a golden case whose inputs are images as they are.
+func goldenTask(c *golden.Case) pretext.Task {
+	view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+	return pretext.Classification{View: view, Classes: c.Classes, Smoothing: c.Smoothing}
+}
+
+// goldenBatch returns a batch that a golden case recorded.
+func goldenBatch(c *golden.Case, step int, half string) *batch {
+	name := fmt.Sprintf("step.%d.%s", step, half)
+	return &batch{X: c.Tensors[name+".input"].NHWC(), Y: c.Tensors[name+".target"].I}
+}
+
+// published returns values of a parameter as they are published.
+func published(t *testing.T, q *ops.Param, values []float32) []float32 {
+	out := make([]float32, q.Shape.TotalSize())
+	require.NoError(t, q.Publish(out, values))
+	return out
+}
+
+var goldenAlgorithms = map[string]Algorithm{
+	"": FirstOrder, "first_order": FirstOrder, "second_order": SecondOrder, "gdas": GDAS, "drnas": DrNAS,
+}
+
+// TestGoldenTrajectories takes steps of searches from recorded weights on recorded
+// batches. What an algorithm draws is what its reference was given.
+func TestGoldenTrajectories(t *testing.T) {
 	for _, file := range golden.Files(t) {
 		c := golden.Read(t, file)
 		if c.Kind != "trajectory" {
 			continue
 		}
 		t.Run(golden.Name(file), func(t *testing.T) {
-			view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
-			task := pretext.Classification{View: view, Classes: c.Classes}
 			config := DARTS()
 			config.Space, config.Batch, config.ArchLR = cell.DARTS(c.Stem, c.Width, c.Depth), c.Batch, c.ArchLR
-			m, err := newModel(config, task)
+			if c.Algorithm != "" { // the file says more
+				algorithm, known := goldenAlgorithms[c.Algorithm]
+				require.True(t, known, c.Algorithm)
+				config.Algorithm, config.Space.Partial = algorithm, c.Partial
+				config.Momentum, config.WeightDecay, config.ArchDecay, config.Clip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
+				config.Epochs, config.Seed = c.Epochs, c.Seed
+			}
+			m, err := newModel(config, goldenTask(c))
 			require.NoError(t, err)
 			c.Adopt(t, m.params)
-			r := &replay{model: m, c: c, t: t}
-			rule := newBilevel(config, m.team, r)
-			for r.step = range c.Steps {
-				require.NoError(t, rule.arch(r, c.LR))
-				require.NoError(t, rule.weights(r, c.LR))
+			s := &search{c: config, m: m, held: &batches{}, result: &Result{}}
+			s.rule = newBilevel(config, m.team, s)
+			s.epoch = c.Epoch
+			for s.step = range c.Steps {
+				s.trainBatch, s.heldBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")
+				s.trainMean, s.heldMean = mean{}, mean{}
+				require.NoError(t, s.take(c.LR))
+				train, _ := s.trainMean.value()
+				val, _ := s.heldMean.value()
+				c.Check(t, fmt.Sprintf("step.%d.train_loss", s.step), []float32{float32(train)})
+				c.Check(t, fmt.Sprintf("step.%d.val_loss", s.step), []float32{float32(val)})
 			}
 			for _, q := range m.params.List() {
-				out := make([]float32, q.Shape.TotalSize())
-				require.NoError(t, q.Publish(out, m.params.Data(q)))
-				c.Check(t, "final.param."+q.Name, out)
+				c.CheckFinal(t, "param", q.Name, published(t, q, m.params.Data(q)))
 			}
-			g, err := m.net.Genotype()
-			require.NoError(t, err)
-			assert.Equal(t, c.Genotype.Normal, g.Normal)
-			assert.Equal(t, c.Genotype.Reduce, g.Reduce)
+			if c.Genotype.Normal != nil {
+				g, err := m.net.Genotype()
+				require.NoError(t, err)
+				assert.Equal(t, c.Genotype.Normal, g.Normal)
+				assert.Equal(t, c.Genotype.Reduce, g.Reduce)
+			}
 			t.Logf("largest error is %.3f of the allowed one", c.Worst)
 		})
 	}
 }
 
-// replay is an objective with the batches of a golden case.
-type replay struct {
-	*model
-	c    *golden.Case
-	t    *testing.T
-	step int
-}
-
-func (r *replay) Weights() (values, grads []float32) {
-	return r.params.Weights(), r.params.WeightGrads()
-}
-
-func (r *replay) Alphas() (values, grads []float32) { return r.params.Alphas(), r.params.AlphaGrads() }
-
-func (r *replay) TrainGrad() error { return r.grad("train") }
-
-func (r *replay) HeldGrad() error { return r.grad("val") }
-
-func (r *replay) Trial(trial) error { return errors.New("the golden cases are of first order") }
-
-func (r *replay) grad(half string) error {
-	name := fmt.Sprintf("step.%d.%s", r.step, half)
-	machine := r.model.weights
-	if half == "val" {
-		machine = r.model.alphas
+// TestGoldenTrainings takes steps of trainings, with all that their configs have.
+func TestGoldenTrainings(t *testing.T) {
+	for _, file := range golden.Files(t) {
+		c := golden.Read(t, file)
+		if c.Kind != "training" {
+			continue
+		}
+		t.Run(golden.Name(file), func(t *testing.T) {
+			g, ok := cell.Published("darts_v2")
+			require.True(t, ok)
+			body := cell.Body{Stem: c.Stem, Width: c.Width, Cells: c.Depth, Reductions: cell.Reductions(c.Depth, 2)}
+			tr := trainer(goldenTask(c), cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}, c.Batch)
+			tr.c.Momentum, tr.c.Nesterov, tr.c.WeightDecay, tr.c.Clip = c.Momentum, c.Nesterov, c.WeightDecay, c.Clip
+			tr.c.Auxiliary, tr.c.DropPath, tr.c.Average = c.Auxiliary, c.DropPath, c.EMADecay
+			tr.c.Epochs, tr.c.Seed = c.Epochs, c.Seed
+			require.NoError(t, tr.plan(t.Context()))
+			c.Adopt(t, tr.params)
+			copy(tr.average, tr.params.Weights())
+			tr.epoch = c.Epoch
+			for tr.step = range c.Steps {
+				tr.batch, tr.mean = goldenBatch(c, tr.step, "train"), mean{}
+				require.NoError(t, tr.take(c.LR))
+				loss, _ := tr.mean.value()
+				c.Check(t, fmt.Sprintf("step.%d.train_loss", tr.step), []float32{float32(loss)})
+			}
+			check := func(kind string) {
+				for _, q := range tr.params.List() {
+					c.CheckFinal(t, kind, q.Name, published(t, q, tr.params.Data(q)))
+				}
+			}
+			check("param")
+			for _, s := range tr.params.Stats() {
+				c.Check(t, "final.buffer."+s.Name+".running_mean", s.Mean)
+				c.Check(t, "final.buffer."+s.Name+".running_var", s.Var)
+			}
+			tr.swap()
+			check("average")
+			for _, s := range tr.params.Stats() {
+				c.Check(t, "final.average."+s.Name+".running_mean", s.Mean)
+				c.Check(t, "final.average."+s.Name+".running_var", s.Var)
+			}
+			t.Logf("largest error is %.3f of the allowed one", c.Worst)
+		})
 	}
-	p, err := r.run(machine, &batch{X: r.c.Tensors[name+".input"].NHWC(), Y: r.c.Tensors[name+".target"].I})
-	if err != nil {
-		return err
-	}
-	r.c.Check(r.t, name+"_loss", []float32{float32(p.loss)})
-	return nil
 }

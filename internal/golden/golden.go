@@ -72,11 +72,31 @@ type Case struct {
 	Ops        []string
 	Stacks     int
 	Modules    int
-	Steps      int
-	LR         float64
-	ArchLR     float64 `json:"arch_lr"`
 	Tolerance  float64
 	Floor      float64
+
+	// Of steps of a search, or of a training.
+	Steps       int
+	LR          float64
+	ArchLR      float64 `json:"arch_lr"`
+	Algorithm   string
+	Partial     int
+	Momentum    float64
+	Nesterov    bool
+	WeightDecay float64 `json:"weight_decay"`
+	ArchDecay   float64 `json:"arch_weight_decay"`
+	Clip        float64
+	Smoothing   float64
+	Auxiliary   float64
+	DropPath    float64 `json:"drop_path"`
+	EMADecay    float64 `json:"ema_decay"`
+	Epochs      int
+	Epoch       int // in which the steps are, from 0
+	Seed        uint64
+	// Drawn holds, for parameters that are too large for the file, the factor s of
+	// their elements s·sin(1.7·i + 0.3). Their results are in the file as tensors
+	// named digest: the products with cos(0.1·k·i), k from 1 to 4.
+	Drawn map[string]float64
 
 	// Tensors are those of the file, in their published layout.
 	Tensors map[string]Tensor `json:"-"`
@@ -231,6 +251,9 @@ func (g *Case) Adopt(t *testing.T, p *ops.Params) {
 	require.NoError(t, p.Init(1))
 	for _, q := range p.List() {
 		v, ok := g.Tensors["param."+q.Name]
+		if scale, drawn := g.Drawn[q.Name]; drawn {
+			v, ok = wave(scale, q.PublishedShape()), true
+		}
 		require.True(t, ok, "the case has no parameter %s", q.Name)
 		require.Equal(t, v.Shape, q.PublishedShape(), q.Name)
 		require.NoError(t, q.Adopt(p.Data(q), v.F))
@@ -240,6 +263,34 @@ func (g *Case) Adopt(t *testing.T, p *ops.Params) {
 			require.NotNil(t, p.Find(s), "the network lacks parameter %s", s)
 		}
 	}
+}
+
+// wave returns a tensor of the elements scale·sin(1.7·i + 0.3).
+func wave(scale float64, shape []int) Tensor {
+	v := Tensor{Shape: shape, F: make([]float32, tensor.Shape(shape).TotalSize())}
+	for i := range v.F {
+		v.F[i] = float32(scale * math.Sin(float64(1.7*float64(i))+0.3))
+	}
+	return v
+}
+
+// CheckFinal compares parameters after the steps of a case, of the kind "param" or
+// "average", with its tensors.
+func (g *Case) CheckFinal(t *testing.T, kind, name string, got []float32) {
+	t.Helper()
+	if _, drawn := g.Drawn[name]; !drawn {
+		g.Check(t, "final."+kind+"."+name, got)
+		return
+	}
+	digest := make([]float32, 4)
+	for k := range digest {
+		var sum float64
+		for i, v := range got {
+			sum += float64(float64(v) * math.Cos(float64(k+1)*0.1*float64(i)))
+		}
+		digest[k] = float32(sum)
+	}
+	g.Check(t, "digest."+kind+"."+name, digest)
 }
 
 // CheckParams compares all gradients and running statistics.

@@ -124,4 +124,5 @@ def main():
     run("half")
 
 
-main()
+if __name__ == "__main__":
+    main()
