@@ -12,8 +12,9 @@ import (
 
 // FactorizedReduce halves the resolution of x [N, H, W, C] and gives it out
 // channels: ReLU, two 1×1 convolutions of stride 2 with half of the channels
-// each, the second on the map shifted by one pixel down and right, concatenated
-// and normalised: [N, ⌈H/2⌉, ⌈W/2⌉, out]. The number of channels must be even.
+// each, the second on the map without its first row and column and with zeros
+// behind its last ones, concatenated and normalised: [N, ⌈H/2⌉, ⌈W/2⌉, out]. The
+// number of channels must be even.
 func (s *Scope) FactorizedReduce(x *gorgonia.Node, out int, affine bool) (*gorgonia.Node, error) {
 	_, _, _, in, err := featureMap(x)
 	if err != nil {

@@ -99,7 +99,8 @@ type Complete interface {
 }
 
 // Repeatable is a kernel that may run twice in a run, the second time for some of
-// its outputs alone: it keeps nothing and draws nothing.
+// its outputs alone, with the same result: it keeps nothing, and what it draws
+// follows from its inputs.
 type Repeatable interface {
 	Kernel
 	// Repeatable tells if a second run may make output i: the maps, not the

@@ -10,7 +10,8 @@ import (
 )
 
 // Sum is the kernel that adds so many maps of equal shape, from left to right.
-// Package vm makes one of several additions of Gorgonia's in a row.
+// Grad adds up gradients with it, and package vm makes one of several additions of
+// Gorgonia's in a row.
 type Sum int
 
 // Key tells how many maps it adds.

@@ -181,8 +181,8 @@ func (t *Team) work(w *Worker) {
 	}
 }
 
-// patience is for how long a waiting worker spins, about a millisecond: longer
-// than any loop takes where the team has the processor to itself.
+// patience is how often a waiting worker spins, for one to six milliseconds: longer
+// than any loop takes where the team has its cores to itself.
 const patience = 1 << 15
 
 // relax passes a little time. A waiting worker spins first, now and then lets
