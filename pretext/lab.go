@@ -14,10 +14,10 @@ type tint struct{ a, b float64 }
 // of scikit-image.
 func lab(red, green, blue uint8) (lightness float64, t tint) {
 	r, g, b := linear[red], linear[green], linear[blue]
-	x := compress((0.412453*r + 0.357580*g + 0.180423*b) / 0.95047)
-	y := compress(0.212671*r + 0.715160*g + 0.072169*b)
-	z := compress((0.019334*r + 0.119193*g + 0.950227*b) / 1.08883)
-	return 116*y - 16, tint{500 * (x - y), 200 * (y - z)}
+	x := compress((float64(0.412453*r) + float64(0.357580*g) + float64(0.180423*b)) / 0.95047)
+	y := compress(float64(0.212671*r) + float64(0.715160*g) + float64(0.072169*b))
+	z := compress((float64(0.019334*r) + float64(0.119193*g) + float64(0.950227*b)) / 1.08883)
+	return float64(116*y) - 16, tint{500 * (x - y), 200 * (y - z)}
 }
 
 // linear holds the light of each level of sRGB, from 0 to 1. A power for each
@@ -40,7 +40,7 @@ func compress(light float64) float64 {
 	if light > 0.008856 {
 		return math.Cbrt(light)
 	}
-	return 7.787*light + 16./116
+	return float64(7.787*light) + 16./116
 }
 
 // rgb converts a colour from CIELAB to sRGB, the reverse of lab; what sRGB cannot
@@ -50,9 +50,9 @@ func rgb(lightness float64, t tint) color.NRGBA {
 	x, z := 0.95047*expand(y+t.a/500), 1.08883*expand(y-t.b/200)
 	y = expand(y)
 	return color.NRGBA{
-		R: encode(3.240479*x - 1.537150*y - 0.498535*z),
-		G: encode(-0.969256*x + 1.875992*y + 0.041556*z),
-		B: encode(0.055648*x - 0.204043*y + 1.057311*z),
+		R: encode(float64(3.240479*x) - float64(1.537150*y) - float64(0.498535*z)),
+		G: encode(float64(-0.969256*x) + float64(1.875992*y) + float64(0.041556*z)),
+		B: encode(float64(0.055648*x) - float64(0.204043*y) + float64(1.057311*z)),
 		A: 255,
 	}
 }
@@ -69,7 +69,7 @@ func expand(v float64) float64 {
 func encode(light float64) uint8 {
 	v := 12.92 * light
 	if light > 0.0031308 {
-		v = 1.055*math.Pow(light, 1/2.4) - 0.055
+		v = float64(1.055*math.Pow(light, 1/2.4)) - 0.055
 	}
 	return uint8(math.Round(255 * min(max(v, 0), 1)))
 }

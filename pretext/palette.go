@@ -48,7 +48,7 @@ func newPalette(bins []tint) *palette {
 func closest(low, c float64) float64  { return max(low-c, 0, c-low-abStep) }
 func furthest(low, c float64) float64 { return max(c-low, low+abStep-c) }
 
-func squares(x, y float64) float64 { return x*x + y*y }
+func squares(x, y float64) float64 { return float64(x*x) + float64(y*y) }
 
 // nearest returns the number of the bin at the smallest distance, and the first
 // if there are several.

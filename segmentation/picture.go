@@ -75,7 +75,7 @@ func (p Palette) Picture(img *pretext.Image, opacity float64, masks ...[]uint8) 
 				c = p[class]
 			}
 			lay := func(under, over uint8) uint8 {
-				return uint8(float64(under) + opacity*(float64(over)-float64(under)) + 0.5)
+				return uint8(float64(under) + float64(opacity*(float64(over)-float64(under))) + 0.5)
 			}
 			panel(k+1, i, color.RGBA{lay(img.Pix[3*i], c.R), lay(img.Pix[3*i+1], c.G), lay(img.Pix[3*i+2], c.B), 255})
 		}

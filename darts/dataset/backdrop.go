@@ -21,7 +21,7 @@ func (s *scene) drawSky() {
 		}
 	}
 	if s.chance(s.mood.sun) {
-		p := point{width * (.5 + .5*s.sun), s.horizon - s.between(.08, .5)}
+		p := point{float64(width * (.5 + float64(.5*s.sun))), s.horizon - s.between(.08, .5)}
 		glow := s.between(.15, .35)
 		s.spot(paint{class: sky, from: s.mood.disc, to: s.mood.disc, a: p, b: point{p.x + glow, p.y}, radial: true, opacity: .6, fade: true}, p, glow)
 		s.spot(paint{class: sky, from: s.mood.disc, opacity: 1}, p, s.between(.03, .06))
@@ -37,10 +37,10 @@ func (s *scene) drawCloud(p point, size float64) {
 	opacity := float32(s.between(.5, .95))
 	for range 5 {
 		r := size * s.between(.15, .32)
-		q := point{p.x + size*s.between(-.6, .6), p.y - .6*r}
+		q := point{p.x + float64(size*s.between(-.6, .6)), p.y - float64(.6*r)}
 		s.blob(paint{
 			class: sky, from: s.mood.cloud, to: dark, opacity: opacity,
-			a: point{q.x, q.y - r}, b: point{q.x, p.y + .3*r},
+			a: point{q.x, q.y - float64(r)}, b: point{q.x, p.y + float64(.3*r)},
 		}, q, 1.6*r, r, .08)
 	}
 }
@@ -59,20 +59,20 @@ func (s *scene) drawDistance() {
 			outline := []point{{width, base}, {0, base}}
 			for i := range 33 {
 				x := width * float64(i) / 32
-				outline = append(outline, point{x, s.horizon - high*(1+.6*math.Sin(step*x+phase)+.4*math.Sin(2.3*step*x))})
+				outline = append(outline, point{x, s.horizon - float64(high*(1+float64(.6*math.Sin(float64(step*x)+phase))+float64(.4*math.Sin(2.3*step*x))))})
 			}
 			s.fill(paint{class: pick[uint8](s.r, vegetation, terrain), from: c, opacity: 1}, outline)
 		case 1: // a forest
 			for x := -.02; x < width; x += .035 {
 				c := s.air(pick(s.r, s.season.leaves...), z/4)
 				h := high * s.between(.4, .8)
-				s.blob(paint{class: vegetation, from: c, opacity: 1, grain: .1}, point{x + s.between(0, .02), base - h/2}, .03, h, .15)
+				s.blob(paint{class: vegetation, from: c, opacity: 1, grain: .1}, point{x + s.between(0, .02), base - float64(h/2)}, .03, h, .15)
 			}
 		case 2: // a town
 			for x := -.05; x < width; x += s.between(.03, .12) {
 				c := s.air(grey(float32(s.between(.3, .7))), z/4)
 				w, h := s.between(.03, .09), high*s.between(.4, 1.4)
-				s.fill(paint{class: building, from: c, opacity: 1}, []point{{x, base}, {x, s.horizon - h}, {x + w, s.horizon - h}, {x + w, base}})
+				s.fill(paint{class: building, from: c, opacity: 1}, []point{{x, base}, {x, s.horizon - float64(h)}, {x + float64(w), s.horizon - float64(h)}, {x + float64(w), base}})
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func (s *scene) drawGround() {
 		s.plain(terrain, grass, .16)
 		s.strip(sidewalk, paving, -roadHalf-walkWide, roadHalf+walkWide)
 		s.strip(road, asphalt, -roadHalf, roadHalf)
-		for z := s.near; z < 60+8*s.hero.z; z += 4 {
+		for z := s.near; z < 60+float64(8*s.hero.z); z += 4 {
 			s.ground(road, asphalt.mix(grey(1), .7), s.roadAt(z), z, s.roadAt(z+2), z+2, .12)
 		}
 	case crossing:
@@ -102,7 +102,7 @@ func (s *scene) drawGround() {
 		s.ground(sidewalk, paving, 0, max(front-walkWide, .9*s.near), 0, back+walkWide, far)
 		s.ground(road, asphalt, 0, front, 0, back, far)
 		for x := -2 * back; x < 2*back; x += 4 {
-			s.ground(road, asphalt.mix(grey(1), .7), x, middle-.08, x, middle+.08, 2)
+			s.ground(road, asphalt.mix(grey(1), .7), x, float64(middle)-.08, x, float64(middle)+.08, 2)
 		}
 	case meadow:
 		s.plain(terrain, grass, .2)
@@ -112,7 +112,7 @@ func (s *scene) drawGround() {
 	case square:
 		s.plain(sidewalk, paving, .06)
 		for z := s.near; z < 8*s.hero.z; z += max(1, s.hero.z/6) {
-			s.ground(sidewalk, paving.times(grey(.85)), 0, z, 0, 1.02*z, 8*z+40)
+			s.ground(sidewalk, paving.times(grey(.85)), 0, z, 0, 1.02*z, float64(8*z)+40)
 		}
 	}
 }
@@ -134,9 +134,9 @@ func (s *scene) earth(class uint8, c colour, spots float32) paint {
 			patches = spots * float32(min(1/across, 1/ahead, 1))
 		}
 		wide := ((float64(x)+.5)/s.unit - s.middle) * z
-		v := 1 + patches*s.grain(.4*wide, .4*z)
+		v := 1 + float32(patches*s.grain(.4*wide, .4*z))
 		if tufts > .005 {
-			v += tufts * s.grain(5*wide, 5*z)
+			v += float32(tufts * s.grain(5*wide, 5*z))
 		}
 		return col.times(grey(v))
 	}}
@@ -152,15 +152,15 @@ func (s *scene) plain(class uint8, c colour, spots float32) {
 // place to another that is further ahead.
 func (s *scene) ground(class uint8, c colour, x0, z0, x1, z1, w float64) {
 	s.fill(s.earth(class, c, .05), []point{
-		s.project(x0-w/2, 0, z0), s.project(x0+w/2, 0, z0),
-		s.project(x1+w/2, 0, z1), s.project(x1-w/2, 0, z1),
+		s.project(x0-float64(w/2), 0, z0), s.project(x0+float64(w/2), 0, z0),
+		s.project(x1+float64(w/2), 0, z1), s.project(x1-float64(w/2), 0, z1),
 	})
 }
 
 // strip paints what lies from left to right of the middle of the road.
 func (s *scene) strip(class uint8, c colour, left, right float64) {
 	var there, back []point
-	near, far := .9*s.near, 60+25*s.hero.z
+	near, far := .9*s.near, 60+float64(25*s.hero.z)
 	const steps = 24
 	for i := range steps + 1 {
 		z := near * math.Pow(far/near, float64(i)/steps)

@@ -10,7 +10,7 @@ import (
 func (m model) house() {
 	half, deep := m.between(3.2, 5), m.between(6, 9)
 	floors := 1 + rng.IntN(m.r, 2)
-	eaves := 2.7*float64(floors) + .5
+	eaves := float64(2.7*float64(floors)) + .5
 	ridge := eaves + m.between(1.7, 3.4)
 	plaster := pick(m.r, colour{.93, .88, .76}, grey(.93), colour{.7, .36, .28}, colour{.88, .72, .42},
 		colour{.66, .76, .84}, colour{.68, .66, .62}, colour{.74, .82, .68}, colour{.9, .7, .66}, colour{.45, .3, .22})
@@ -25,7 +25,7 @@ func (m model) house() {
 	f, g := m.front(), m.flank(open*half, open)
 	g.quad(building, plaster, 0, 0, deep, eaves)
 	g.windows(trim, .5, deep-.5, 2, floors)
-	roof := m.tint(building, tiles, .5+.5*g.light)
+	roof := m.tint(building, tiles, .5+float32(.5*g.light))
 	roof.grain = .08
 	over := .4 // by which the roof juts out
 	if m.chance(.5) {
@@ -41,16 +41,16 @@ func (m model) house() {
 		f.facade(plaster, half, eaves, ridge)
 		f.poly(building, tiles, uv{-half - over, eaves - .5}, uv{-half - over, eaves - .1}, uv{0, ridge + .25},
 			uv{half + over, eaves - .1}, uv{half + over, eaves - .5}, uv{0, ridge - .15})
-		f.window(trim, 0, eaves+.25*(ridge-eaves), .9)
+		f.window(trim, 0, eaves+float64(.25*(ridge-eaves)), .9)
 	}
 	columns := 2 + rng.IntN(m.r, 2)
 	step := (2*half - .6) / float64(columns)
 	f.windows(trim, -half+.3, half-.3, columns, floors)
-	f.door(trim, -half+.3+step*(.5+float64(rng.IntN(m.r, columns)))) // in place of a window
+	f.door(trim, -half+.3+float64(step*(.5+float64(rng.IntN(m.r, columns))))) // in place of a window
 	if m.chance(.7) {
 		u := m.between(-.6, .6) * half
-		f.quad(building, colour{.5, .3, .25}, u, eaves+.3*(ridge-eaves), u+.7, ridge+.7)
-		f.quad(building, grey(.3), u-.08, ridge+.6, u+.78, ridge+.75)
+		f.quad(building, colour{.5, .3, .25}, u, float64(eaves)+float64(.3*(ridge-eaves)), float64(u)+.7, float64(ridge)+.7)
+		f.quad(building, grey(.3), float64(u)-.08, float64(ridge)+.6, float64(u)+.78, float64(ridge)+.75)
 	}
 }
 
@@ -70,7 +70,7 @@ func (s sheet) windows(trim colour, from, to float64, columns, floors int) {
 	step := (to - from) / float64(columns)
 	for floor := range floors {
 		for k := range columns {
-			s.window(trim, from+(float64(k)+.5)*step, 2.7*float64(floor)+.95, min(1.15, .6*step))
+			s.window(trim, from+float64((float64(k)+.5)*step), float64(2.7*float64(floor))+.95, min(1.15, .6*step))
 		}
 	}
 }
@@ -78,8 +78,8 @@ func (s sheet) windows(trim colour, from, to float64, columns, floors int) {
 // window paints a window above v, w wide, with its frame.
 func (s sheet) window(trim colour, u, v, w float64) {
 	h := 1.15
-	s.quad(building, trim, u-w/2-.1, v-.1, u+w/2+.1, v+h+.1)
-	s.pane(u-w/2, v, u+w/2, v+h)
+	s.quad(building, trim, u-float64(w/2)-.1, v-.1, u+float64(w/2)+.1, v+float64(h)+.1)
+	s.pane(u-float64(w/2), v, u+float64(w/2), v+float64(h))
 	s.quad(building, trim, u-.04, v, u+.04, v+h)
 }
 
@@ -121,7 +121,7 @@ func (m model) church() {
 	tiles := pick(m.r, colour{.3, .42, .4}, grey(.28), colour{.6, .26, .2})
 	m.shadow(4*half, 3*half)
 	open := m.open()
-	nave := model{scene: m.scene, x: m.x - open*m.turn*(half+3), z: m.z + 1, turn: m.turn}
+	nave := model{scene: m.scene, x: m.x - float64(open*m.turn*(half+3)), z: m.z + 1, turn: m.turn}
 	nave.hall(stone, tiles)
 	f, g := m.front(), m.flank(open*half, open)
 	g.quad(building, stone, 0, 0, 2*half, eaves)
@@ -155,7 +155,7 @@ func (m model) hall(stone, tiles colour) {
 // flats draws a high block.
 func (m model) flats() {
 	half, floors := m.between(3.5, 6), 5+rng.IntN(m.r, 4)
-	top := 2.7*float64(floors) + 1
+	top := float64(2.7*float64(floors)) + 1
 	c := pick(m.r, grey(.8), colour{.75, .6, .5}, colour{.55, .62, .7}, colour{.85, .8, .68}, colour{.35, .38, .42})
 	m.shadow(2*half, 2*half)
 	open := m.open()
@@ -165,10 +165,10 @@ func (m model) flats() {
 	if m.chance(.5) { // ribbons of glass
 		w := (2*half - .6) / 6
 		for k := range floors {
-			v := 2.7*float64(k) + 1
+			v := float64(2.7*float64(k)) + 1
 			g.quad(building, glass.mix(m.mood.low, .3), .4, v, 2*half-.4, v+1.3)
 			for n := range 6 {
-				u := -half + .3 + w*float64(n)
+				u := -half + .3 + float64(w*float64(n))
 				f.pane(u+.05, v, u+w-.05, v+1.3)
 			}
 		}
@@ -197,7 +197,7 @@ func (m model) lighthouse() {
 			c = stripe
 		}
 		a, b := float64(k)/float64(bands), float64(k+1)/float64(bands)
-		ha, hb := half*(1-.45*a), half*(1-.45*b)
+		ha, hb := half*(1-float64(.45*a)), half*(1-float64(.45*b))
 		f.polyPaint(m.round(c, half), uv{-ha, a * top}, uv{ha, a * top}, uv{hb, b * top}, uv{-hb, b * top})
 	}
 	w := .55 * half
@@ -213,8 +213,8 @@ func (m model) lighthouse() {
 	f.quad(building, grey(.2), -.06, top+.35, .06, top+1.9)
 	f.poly(building, stripe, uv{-w, top + 1.9}, uv{w, top + 1.9}, uv{0, top + 3.6})
 	f.door(stripe, 0)
-	f.pane(-.4, .45*top, .4, .45*top+1.3)
-	f.pane(-.4, .7*top, .4, .7*top+1.3)
+	f.pane(-.4, .45*top, .4, float64(.45*top)+1.3)
+	f.pane(-.4, .7*top, .4, float64(.7*top)+1.3)
 }
 
 // round returns paint that makes an upright surface look like a cylinder.
@@ -222,7 +222,7 @@ func (m model) round(c colour, half float64) paint {
 	p := m.tint(building, c, 1.02)
 	p.to = m.tint(building, c, .55).from
 	lit := .6 * half * m.sun * m.turn
-	p.a, p.b = m.at(lit, 0, 0), m.at(lit-1.7*half*math.Copysign(1, lit), 0, 0)
+	p.a, p.b = m.at(lit, 0, 0), m.at(float64(lit)-float64(1.7*half*math.Copysign(1, lit)), 0, 0)
 	return p
 }
 
@@ -235,11 +235,11 @@ func (m model) windmill() {
 	f.polyPaint(m.round(c, half), uv{-half, 0}, uv{half, 0}, uv{.6 * half, top}, uv{-.6 * half, top})
 	f.poly(building, colour{.4, .24, .18}, uv{-.7 * half, top}, uv{.7 * half, top}, uv{.4 * half, top + 1.5}, uv{0, top + 2.2}, uv{-.4 * half, top + 1.5})
 	f.door(grey(.3), 0)
-	f.pane(-.5, .4*top, .5, .4*top+1.3)
-	f.pane(-.45, .7*top, .45, .7*top+1.2)
+	f.pane(-.5, .4*top, .5, float64(.4*top)+1.3)
+	f.pane(-.45, .7*top, .45, float64(.7*top)+1.2)
 	angle := m.between(0, 1.57)
 	for k := range 4 {
-		f.sail(angle+1.5708*float64(k), top+.6, .62*top)
+		f.sail(angle+float64(1.5708*float64(k)), top+.6, .62*top)
 	}
 	f.disc(building, grey(.2), 0, top+.6, .4)
 }
@@ -248,7 +248,7 @@ func (m model) windmill() {
 func (s sheet) sail(angle, v, length float64) {
 	sin, cos := math.Sincos(angle)
 	at := func(along, across float64) uv {
-		return uv{along*cos - across*sin, v + along*sin + across*cos}
+		return uv{float64(along*cos) - float64(across*sin), v + float64(along*sin) + float64(across*cos)}
 	}
 	cloth := grey(.88)
 	s.poly(building, cloth, at(.18*length, 0), at(length, 0), at(length, .2*length), at(.18*length, .16*length))

@@ -11,7 +11,7 @@ type colour [3]float32
 // mix returns the colour between c and d at t, which runs from 0 to 1.
 func (c colour) mix(d colour, t float32) colour {
 	for k := range c {
-		c[k] += t * (d[k] - c[k])
+		c[k] += float32(t * (d[k] - c[k]))
 	}
 	return c
 }
@@ -91,7 +91,7 @@ func (c *canvas) fill(p paint, outline []point) {
 	for y := y0; y < y1; y++ {
 		clear(c.cover[x0 : x1+1])
 		for k := range lines {
-			c.addLine(outline, float64(y)+(float64(k)+0.5)/lines)
+			c.addLine(outline, float64(y)+float64((float64(k)+0.5)/lines))
 		}
 		for x := x0; x < x1; x++ {
 			a := c.cover[x] * p.opacity / lines
@@ -122,7 +122,7 @@ func (c *canvas) shade(p *paint, x, y int, t float32) colour {
 	}
 	if p.grain > 0 {
 		const spots = 90 // along the shorter side
-		col = col.times(grey(1 + p.grain*c.grain(float64(x)/c.unit*spots, float64(y)/c.unit*spots)))
+		col = col.times(grey(1 + float32(p.grain*c.grain(float64(x)/c.unit*spots, float64(y)/c.unit*spots))))
 	}
 	return col
 }
@@ -132,9 +132,9 @@ func (c *canvas) addLine(outline []point, y float64) {
 	c.crosses = c.crosses[:0]
 	a := outline[len(outline)-1]
 	for _, b := range outline {
-		ay, by := a.y*c.unit, b.y*c.unit
+		ay, by := float64(a.y*c.unit), float64(b.y*c.unit)
 		if (ay <= y) != (by <= y) {
-			x := (a.x + (y-ay)/(by-ay)*(b.x-a.x)) * c.unit
+			x := (a.x + float64((y-ay)/(by-ay)*(b.x-a.x))) * c.unit
 			c.crosses = append(c.crosses, min(max(x, 0), float64(c.width)))
 		}
 		a = b
@@ -162,9 +162,9 @@ func (p *paint) progress(x, y float64) float32 {
 	}
 	dx, dy := p.b.x-p.a.x, p.b.y-p.a.y
 	x, y = x-p.a.x, y-p.a.y
-	t := (x*dx + y*dy) / (dx*dx + dy*dy)
+	t := (float64(x*dx) + float64(y*dy)) / (float64(dx*dx) + float64(dy*dy))
 	if p.radial {
-		t = math.Sqrt((x*x + y*y) / (dx*dx + dy*dy))
+		t = math.Sqrt((float64(x*x) + float64(y*y)) / (float64(dx*dx) + float64(dy*dy)))
 	}
 	return float32(min(max(t, 0), 1))
 }
@@ -178,8 +178,8 @@ func (c *canvas) grain(x, y float64) float32 {
 	tx, ty = tx*tx*(3-2*tx), ty*ty*(3-2*ty)
 	a, b := speckle(ix, iy, c.grainSeed), speckle(ix+1, iy, c.grainSeed)
 	d, e := speckle(ix, iy+1, c.grainSeed), speckle(ix+1, iy+1, c.grainSeed)
-	top, low := a+tx*(b-a), d+tx*(e-d)
-	return top + ty*(low-top)
+	top, low := a+float32(tx*(b-a)), d+float32(tx*(e-d))
+	return top + float32(ty*(low-top))
 }
 
 // speckle hashes a place to a number between -1 and 1.
@@ -190,5 +190,5 @@ func speckle(x, y int32, seed uint32) float32 {
 	h ^= h >> 12
 	h *= 0x297a2d39
 	h ^= h >> 15
-	return float32(int32(h)) / (1 << 31)
+	return float32(float32(int32(h)) / (1 << 31))
 }

@@ -63,7 +63,7 @@ func (m model) tree() {
 	case 1:
 		m.trunk(.03*h, .4*h)
 		for k := range 4 {
-			m.leaves(c, m.between(-.02, .02)*h, h*(.3+.17*float64(k)), .13*h, .19*h)
+			m.leaves(c, m.between(-.02, .02)*h, h*(.3+float64(.17*float64(k))), .13*h, .19*h)
 		}
 	default:
 		m.trunk(.035*h, .55*h)
@@ -74,11 +74,11 @@ func (m model) tree() {
 		m.leaves(c, 0, .64*h, .85*width, .26*h)
 		for k := range 16 { // from below to the top
 			v := float64(k)/15*2 - 1
-			u := m.between(-1, 1) * math.Sqrt(1-.8*v*v)
+			u := m.between(-1, 1) * math.Sqrt(1-float64(.8*v*v))
 			if m.chance(.2) {
 				c = pick(m.r, m.season.leaves...)
 			}
-			m.leaves(c, .8*width*u, h*(.66+.22*v), width*m.between(.22, .36), h*m.between(.08, .13))
+			m.leaves(c, .8*width*u, h*(.66+float64(.22*v)), width*m.between(.22, .36), h*m.between(.08, .13))
 		}
 		if m.chance(.2) {
 			fruit := pick(m.r, colour{.85, .15, .1}, colour{.95, .7, .15})
@@ -104,8 +104,8 @@ func (m model) leaves(c colour, x, y, rx, ry float64) {
 	p.to = m.tint(vegetation, c, .55).from
 	at := m.at(x, y, 0)
 	rx, ry = rx/m.z, ry/m.z
-	p.a = point{at.x + .4*rx*m.sun, at.y - .5*ry}
-	p.b = point{p.a.x, p.a.y + 1.6*max(rx, ry)}
+	p.a = point{at.x + float64(.4*rx*m.sun), at.y - float64(.5*ry)}
+	p.b = point{p.a.x, p.a.y + float64(1.6*max(rx, ry))}
 	p.radial, p.grain = true, .16
 	m.blob(p, at, rx, ry, .07)
 }
@@ -118,14 +118,14 @@ func (m model) conifer(h float64, c colour) {
 	f := m.front()
 	for k := range tiers {
 		t := float64(k) / float64(tiers)
-		low, half := h*(.12+.78*t), h*(.27-.18*t)
-		top := low + h*(.88/float64(tiers)+.14)
+		low, half := float64(h*(.12+float64(.78*t))), float64(h*(.27-float64(.18*t)))
+		top := low + float64(h*(.88/float64(tiers)+.14))
 		p := m.tint(vegetation, c, 1.15)
 		p.to, p.grain = m.tint(vegetation, c, .6).from, .14
 		p.a, p.b = f.at(half*m.turn*m.sun, low), f.at(-half*m.turn*m.sun, low-.1)
-		f.polyPaint(p, uv{-half, low}, uv{-.4 * half, low + .03*h}, uv{0, low - .02*h}, uv{.5 * half, low + .03*h}, uv{half, low}, uv{0, top})
+		f.polyPaint(p, uv{-half, low}, uv{-.4 * half, low + float64(.03*h)}, uv{0, low - float64(.02*h)}, uv{.5 * half, low + float64(.03*h)}, uv{half, low}, uv{0, top})
 		if m.season.snow {
-			f.poly(vegetation, colour{.92, .94, .97}, uv{-.35 * half, low + .65*(top-low)}, uv{.35 * half, low + .65*(top-low)}, uv{0, top})
+			f.poly(vegetation, colour{.92, .94, .97}, uv{-.35 * half, low + float64(.65*(top-low))}, uv{.35 * half, low + float64(.65*(top-low))}, uv{0, top})
 		}
 	}
 }
@@ -202,7 +202,7 @@ func (m model) lights() {
 			c = c.times(grey(.25))
 		}
 		out := m.glow(trafficLight, c)
-		m.spot(out, f.at(0, 2.5+.34*float64(k)), .13/m.z)
+		m.spot(out, f.at(0, 2.5+float64(.34*float64(k))), .13/m.z)
 	}
 }
 
@@ -255,8 +255,8 @@ func (m model) sign() {
 func (s sheet) polygon(class uint8, c colour, n int, v, r float64) {
 	var corners []uv
 	for i := range n {
-		sin, cos := math.Sincos(2 * math.Pi * (float64(i) + float64(n/8)*.5) / float64(n))
-		corners = append(corners, uv{r * cos, v + r*sin})
+		sin, cos := math.Sincos(2 * math.Pi * (float64(i) + float64(float64(n/8)*.5)) / float64(n))
+		corners = append(corners, uv{r * cos, v + float64(r*sin)})
 	}
 	s.poly(class, c, corners...)
 }

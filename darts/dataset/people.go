@@ -23,7 +23,7 @@ func (s sheet) cap(class uint8, c colour, u, v, r float64) {
 	var half []uv
 	for i := range 11 {
 		sin, cos := math.Sincos(math.Pi * float64(i) / 10)
-		half = append(half, uv{u + r*cos, v + r*sin})
+		half = append(half, uv{u + float64(r*cos), v + float64(r*sin)})
 	}
 	s.poly(class, c, half...)
 }

@@ -211,12 +211,12 @@ func (s *scene) placeHero(k kind) {
 		horizon = height * s.between(.05, .9)
 	}
 	s.camera = min(max((foot-horizon)/scale, .7), 9)
-	s.horizon = foot - s.camera*scale
+	s.horizon = foot - float64(s.camera*scale)
 	s.near = s.camera / max(height-s.horizon, .05)
 	s.middle = width * s.between(.3, .7)
 	s.extent = extent
 	s.hero = model{scene: s, z: 1 / scale, turn: s.side(), along: along}
-	s.hero.x = (width*s.between(.32, .68) - s.middle) * s.hero.z
+	s.hero.x = (float64(width*s.between(.32, .68)) - s.middle) * s.hero.z
 }
 
 const (
@@ -226,9 +226,9 @@ const (
 
 // placeRoad lays the road under a hero that drives and beside one that does not.
 func (s *scene) placeRoad(k kind) {
-	s.lane = s.hero.x + s.side()*s.between(1.2, 1.9)
+	s.lane = s.hero.x + float64(s.side()*s.between(1.2, 1.9))
 	if k.aside > 0 {
-		s.lane = s.hero.x + s.side()*(roadHalf+k.aside+s.between(0, .8))
+		s.lane = s.hero.x + float64(s.side()*(roadHalf+k.aside+s.between(0, .8)))
 	}
 	if s.chance(.4) {
 		s.bend = s.side() * s.between(.001, .006)
@@ -238,7 +238,7 @@ func (s *scene) placeRoad(k kind) {
 // roadAt returns the middle of the road at a distance.
 func (s *scene) roadAt(z float64) float64 {
 	d := z - s.hero.z
-	return s.lane + s.bend*d*math.Abs(d)
+	return s.lane + float64(s.bend*d*math.Abs(d))
 }
 
 // placeThings puts smaller objects behind the hero.
@@ -256,25 +256,25 @@ func (s *scene) placeThings() {
 			k = all[lining]
 		}
 		along := s.layout == street && k.end > 0
-		nearest := max(1.25*s.hero.z+4, k.length(along)/(.6*s.extent))
+		nearest := max(float64(1.25*s.hero.z)+4, k.length(along)/(.6*s.extent))
 		m := s.standing(nearest * math.Exp(s.between(0, 1.5)))
 		m.along = along
 		if s.layout == street && k.aside == 0 {
-			m.x = s.roadAt(m.z) + s.side()*s.between(1.2, 2)
+			m.x = s.roadAt(m.z) + float64(s.side()*s.between(1.2, 2))
 		} else if s.layout == street {
-			m.x = s.roadAt(m.z) + s.side()*(roadHalf+k.aside+s.between(0, k.aside))
+			m.x = s.roadAt(m.z) + float64(s.side()*(roadHalf+k.aside+s.between(0, k.aside)))
 		}
 		s.things = append(s.things, thing{m, k.draw})
 	}
 	for range rng.IntN(s.r, 5) {
-		m := s.standing(s.hero.z*s.between(1.2, 3) + 3)
+		m := s.standing(float64(s.hero.z*s.between(1.2, 3)) + 3)
 		if s.layout == street {
-			m.x = s.roadAt(m.z) + s.side()*(roadHalf+.4)
+			m.x = s.roadAt(m.z) + float64(s.side()*(roadHalf+.4))
 		}
 		s.things = append(s.things, thing{m, pick(s.r, model.lamp, model.lights, model.bush)})
 	}
 	if s.chance(.3) {
-		m := s.standing(s.hero.z*s.between(1.3, 2.5) + 5)
+		m := s.standing(float64(s.hero.z*s.between(1.3, 2.5)) + 5)
 		s.things = append(s.things, thing{m, pick(s.r, model.fence, model.wall, model.hedge)})
 	}
 	slices.SortStableFunc(s.things, func(a, b thing) int { return cmp.Compare(b.z, a.z) })
@@ -300,7 +300,7 @@ func (s *scene) draw(k kind) {
 
 // project returns where a point of the world appears.
 func (s *scene) project(x, y, z float64) point {
-	return point{s.middle + x/z, s.horizon + (s.camera-y)/z}
+	return point{s.middle + x/z, s.horizon + (s.camera-float64(y))/z}
 }
 
 // air returns the colour that a lit surface has from a distance.
@@ -317,8 +317,8 @@ func (s *scene) image(label int) *pretext.Image {
 	seed := s.r.Uint32()
 	for i, c := range s.pix {
 		for k, v := range c {
-			v = v*exposure + noise*speckle(int32(i), int32(k), seed)
-			img.Pix[3*i+k] = uint8(min(max(v, 0), 1)*255 + .5)
+			v = float32(v*exposure) + float32(noise*speckle(int32(i), int32(k), seed))
+			img.Pix[3*i+k] = uint8(float32(min(max(v, 0), 1)*255) + .5)
 		}
 	}
 	return img

@@ -18,7 +18,7 @@ type (
 )
 
 // at returns where a point of the object appears.
-func (m model) at(x, y, z float64) point { return m.project(m.x+m.turn*x, y, m.z+z) }
+func (m model) at(x, y, z float64) point { return m.project(m.x+float64(m.turn*x), y, m.z+z) }
 
 // tint returns paint of a colour under light, as seen through the air.
 func (m model) tint(class uint8, c colour, light float32) paint {
@@ -51,12 +51,12 @@ func (m model) face(p paint, corners ...xyz) {
 // shadow darkens the ground on the side away from the sun, under an object that
 // is w wide and d deep.
 func (m model) shadow(w, d float64) {
-	long := w * (.55 + .5*math.Abs(m.sun))
-	x := m.x - m.sun*w*.5
+	long := w * (.55 + float64(.5*math.Abs(m.sun)))
+	x := m.x - float64(m.sun*w*.5)
 	m.outline = m.outline[:0]
 	for i := range 24 {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / 24)
-		m.outline = append(m.outline, m.project(x+long*cos, 0, max(m.z+d/2+(d/2+.1*w)*sin, .3*m.z)))
+		m.outline = append(m.outline, m.project(x+float64(long*cos), 0, max(m.z+float64(d/2)+float64((float64(d/2)+float64(.1*w))*sin), .3*m.z)))
 	}
 	m.fill(paint{class: keep, opacity: m.mood.shadow}, m.outline)
 }
@@ -75,12 +75,12 @@ func (m model) front() sheet { return sheet{model: m, ux: 1, light: m.ahead} }
 // flank returns the surface that looks along x, to the right if right is 1 and to
 // the left if it is -1. There u runs away from the camera.
 func (m model) flank(x, right float64) sheet {
-	return sheet{model: m, ox: x, uz: 1, light: float32(.74 + .24*right*m.turn*m.sun)}
+	return sheet{model: m, ox: x, uz: 1, light: float32(.74 + float64(.24*right*m.turn*m.sun))}
 }
 
 // at returns where a point of the surface appears.
 func (s sheet) at(u, v float64) point {
-	return s.model.at(s.ox+u*s.ux, v, s.oz+u*s.uz)
+	return s.model.at(s.ox+float64(u*s.ux), v, s.oz+float64(u*s.uz))
 }
 
 // poly paints a polygon.
@@ -112,7 +112,7 @@ func (s sheet) quadPaint(p paint, u0, v0, u1, v1 float64) {
 func (s sheet) line(class uint8, c colour, w, u0, v0, u1, v1 float64) {
 	du, dv := u1-u0, v1-v0
 	f := w / 2 / math.Hypot(du, dv)
-	du, dv = du*f, dv*f
+	du, dv = float64(du*f), float64(dv*f)
 	s.poly(class, c, uv{u0 - dv, v0 + du}, uv{u1 - dv, v1 + du}, uv{u1 + dv, v1 - du}, uv{u0 + dv, v0 - du})
 }
 
@@ -123,12 +123,12 @@ func (s sheet) ring(class uint8, c colour, u, v, r, hole float64) {
 	n := s.corners(r / s.z)
 	for i := range n + 1 {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(n))
-		out = append(out, s.at(u+r*cos, v+r*sin))
+		out = append(out, s.at(u+float64(r*cos), v+float64(r*sin)))
 	}
 	if hole > 0 { // the way to the inner circle and back covers nothing
 		for i := range n + 1 {
 			sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(n))
-			out = append(out, s.at(u+hole*cos, v+hole*sin))
+			out = append(out, s.at(u+float64(hole*cos), v+float64(hole*sin)))
 		}
 	}
 	s.fill(s.tint(class, c, s.light), out)
@@ -147,7 +147,7 @@ func (c *canvas) spot(p paint, at point, r float64) {
 	n := c.corners(r)
 	for i := range n {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(n))
-		c.outline = append(c.outline, point{at.x + r*cos, at.y + r*sin})
+		c.outline = append(c.outline, point{at.x + float64(r*cos), at.y + float64(r*sin)})
 	}
 	c.fill(p, c.outline)
 }
@@ -159,7 +159,7 @@ func (s *scene) blob(p paint, at point, rx, ry, uneven float64) {
 	for i := range n {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / n)
 		f := 1 + s.between(-uneven, uneven)
-		s.outline = append(s.outline, point{at.x + f*rx*cos, at.y + f*ry*sin})
+		s.outline = append(s.outline, point{at.x + float64(f*rx*cos), at.y + float64(f*ry*sin)})
 	}
 	s.fill(p, s.outline)
 }

@@ -149,7 +149,7 @@ func (s sheet) busSide(c, stripe colour) {
 	s.polyPaint(p, uv{-half, .4}, uv{half, .4}, uv{half + .05, 1.4}, uv{half - .15, top - .15}, uv{half - .5, top}, uv{-half + .2, top}, uv{-half, top - .2})
 	s.quad(bus, stripe, -half, .95, half, 1.2)
 	for k := range 7 {
-		u := -half + .35 + 1.22*float64(k)
+		u := -half + .35 + float64(1.22*float64(k))
 		s.busPane(u, 1.5, u+1.08, 2.6)
 	}
 	s.busPane(half-1.2, 1.35, half-.12, 2.65)
