@@ -25,6 +25,9 @@ type engine struct {
 	// are several, sum gathers their gradients: of the weights, then of the alphas.
 	parts int
 	sum   []float32
+	// part takes one part of a batch through a network: runPart, or what a test has in
+	// its place.
+	part func(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error)
 	// passed is called when a part has gone through a network.
 	passed func()
 	// headers are the tensors over the memory of batches, by its first element.
@@ -270,6 +273,7 @@ func (e *engine) bind() ([]*vm.Machine, error) {
 		}
 	}
 	e.bytes, e.plans = e.planned(), nil
+	e.part = e.runPart
 	if e.parts > 1 {
 		e.sum = kernel.Floats(len(e.params.Weights()) + len(e.params.Alphas()))
 	}
@@ -308,7 +312,7 @@ type wrt struct{ weights, alphas bool }
 func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
 		draw(0)
-		p, err := e.runPart(n, machine, b.X, b.Y)
+		p, err := e.part(n, machine, b.X, b.Y)
 		if err == nil {
 			e.passed()
 		}
@@ -318,7 +322,7 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 	for i := range e.parts {
 		draw(i)
 		y := partOf(b.Y, i, e.parts)
-		p, err := e.runPart(n, machine, partOf(b.X, i, e.parts), y)
+		p, err := e.part(n, machine, partOf(b.X, i, e.parts), y)
 		if err != nil {
 			return pass{}, err
 		}

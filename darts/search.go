@@ -105,7 +105,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
 	began := 0
-	if c.Folder != nil {
+	if c.Folder != nil && c.AutoBatch {
 		began = c.Folder.begun().Batch
 	}
 	m, c, told, err := planToFit(c, task, began)
@@ -113,7 +113,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	s := &search{c: c, m: m, result: &Result{Config: c}}
-	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
+	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram}
 	s.meter.tell = s.run.tell
 	s.m.passed = s.meter.pass
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
@@ -134,7 +134,8 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
-		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src), Config: c,
+		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src),
+		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
@@ -150,6 +151,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 }
 
 func (s *search) search(ctx context.Context) (*Result, error) {
+	defer s.end()
 	done, err := s.all(ctx)
 	s.result.Epochs = s.complete
 	if err != nil {
@@ -203,8 +205,10 @@ func (s *search) open(ctx context.Context) {
 		s.trainMean, s.heldMean = mean{}, mean{}
 	}
 	s.train = s.w.epoch(ctx, s.epoch, s.step)
+	s.heldBatch = nil
 	if s.held = nil; s.epoch >= s.c.ArchEpoch {
-		s.held = s.a.epoch(ctx, s.epoch, s.step)
+		// An epoch that stopped after its last step needs the batch of that again.
+		s.held = s.a.epoch(ctx, s.epoch, min(s.step, s.steps()-1))
 	}
 }
 
@@ -249,14 +253,18 @@ func (s *search) finish() error {
 	if s.held == nil || s.c.StopEigenvalue == 0 {
 		return nil
 	}
+	if s.heldBatch == nil {
+		var err error
+		if s.heldBatch, err = s.held.next(); err != nil {
+			return err
+		}
+	}
 	return s.measure()
 }
 
 func (s *search) ended() error {
-	if err := s.warn(); err != nil {
-		return err
-	}
-	return s.saveBest()
+	s.judge()
+	return s.warn()
 }
 
 // figures brings the result up to date, unless the alphas are no numbers any more.
