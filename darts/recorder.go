@@ -6,12 +6,14 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
 // A Recorder is told what a run does. Record is called on the goroutine of the
 // run, or on those on which an Examiner loads images, one event after the other;
-// an error stops the run, which returns it.
+// an error stops the run, which keeps a checkpoint if it has a Folder, and returns
+// the error. See Optional for recorders that are not worth that.
 type Recorder interface {
 	Record(e Event) error
 }
@@ -194,6 +196,40 @@ type recorders []Recorder
 func (all recorders) Record(e Event) error {
 	for _, r := range all {
 		if err := r.Record(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Optional returns a recorder that passes every event to main and then to each of
+// others, which a run can do without: one that fails gets no more events, and main
+// gets a Warning with its error instead. Nil entries of others are left out; main
+// must not be nil.
+func Optional(main Recorder, others ...Recorder) Recorder {
+	return &optional{main, slices.DeleteFunc(slices.Clone(others), func(r Recorder) bool { return r == nil })}
+}
+
+type optional struct {
+	main   Recorder
+	others []Recorder
+}
+
+func (o *optional) Record(e Event) error {
+	if err := o.main.Record(e); err != nil {
+		return err
+	}
+	var faults []error
+	o.others = slices.DeleteFunc(o.others, func(r Recorder) bool {
+		err := r.Record(e)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		return err != nil
+	})
+	for _, err := range faults {
+		text := strings.ReplaceAll(err.Error(), "\n", "; ")
+		if err := o.main.Record(Warning{Text: text + ": the run goes on without this recorder"}); err != nil {
 			return err
 		}
 	}

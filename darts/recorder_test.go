@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,26 @@ func TestRecorders(t *testing.T) {
 	assert.Len(t, a.events, 6)
 	assert.Len(t, c.events, 5)
 	assert.NoError(t, darts.Recorders().Record(darts.Done{}))
+}
+
+// TestOptional drops recorders that fail, and says so.
+func TestOptional(t *testing.T) {
+	main, a, b := &eventLog{}, &eventLog{}, &eventLog{}
+	all := darts.Optional(main, a, nil, b)
+	events := runEvents()
+	record(t, all, events[:2]...)
+	a.err = errors.New("report: disk full\nand more")
+	record(t, all, events[2:]...)
+	want := slices.Insert(slices.Clone(events), 3, darts.Event(darts.Warning{Text: "report: disk full; and more: the run goes on without this recorder"}))
+	assert.Equal(t, want, main.events)
+	assert.Equal(t, events, b.events)
+	assert.Equal(t, events[:3], a.events, "it gets no more")
+	main.err = errors.New("stop")
+	assert.Equal(t, main.err, all.Record(events[0]))
+	main.err, b.err = nil, errors.New("b")
+	record(t, all, events[0])
+	main.err = errors.New("the last word")
+	assert.Equal(t, main.err, darts.Optional(main).Record(events[0]))
 }
 
 func TestLog(t *testing.T) {

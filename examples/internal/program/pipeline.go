@@ -130,9 +130,8 @@ func (p *Pipeline) parseTraining() error {
 	}
 	if p.Given("micro-batch") {
 		c.MicroBatch = p.microBatch
-	}
-	if m := c.MicroBatch; m > 0 && c.Batch%m != 0 {
-		return fmt.Errorf("a batch of the training is %d images, of which %d go through the network at once; give a -micro-batch that divides it, %d for example", c.Batch, m, gcd(c.Batch, m))
+	} else if c.Batch%c.MicroBatch != 0 {
+		return fmt.Errorf("-train-batch is %d, of which %d images, as published, cannot go through the network at once; give a -micro-batch that divides it, %d for example", c.Batch, c.MicroBatch, gcd(c.Batch, c.MicroBatch))
 	}
 	c.EvaluateEvery, c.Workers = p.evaluateEvery, p.Workers
 	c.Memory, c.Recompute = p.Config.Memory, p.Config.Recompute
