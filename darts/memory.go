@@ -110,7 +110,7 @@ func planToFit(c Config, task pretext.Task, began int) (m *model, settings Confi
 		if m, err = planModel(c, task); err != nil {
 			return nil, c, "", err
 		}
-		m.bytes += 2 * ringBytes(task.Spec(), c.Batch)
+		m.bytes += 2 * ringBytes(task.Spec(), c.Batch, c.Workers)
 		if first == 0 {
 			first = m.planned()
 		}

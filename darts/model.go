@@ -89,6 +89,9 @@ func (n *network) add(a cell.Architecture, task pretext.Task, path cell.Path) (*
 	if err != nil {
 		return nil, err
 	}
+	if net == nil || net.Out == nil {
+		return nil, fmt.Errorf("the network of type %T has been built without a last map; its Build must return a cell.Network with Out", a)
+	}
 	return net, n.head(task, net.Out)
 }
 
@@ -96,6 +99,9 @@ func (n *network) add(a cell.Architecture, task pretext.Task, path cell.Path) (*
 func (n *network) head(task pretext.Task, features *gorgonia.Node) (err error) {
 	if n.logits, err = task.Head(n.scope.Sub("classifier"), features); err != nil {
 		return fmt.Errorf("head of %s: %w", task.Name(), err)
+	}
+	if n.logits == nil {
+		return fmt.Errorf("head of %s: no logits; its Head must return them", task.Name())
 	}
 	n.loss, err = n.lossOf(task, n.logits)
 	return err
@@ -105,6 +111,9 @@ func (n *network) lossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, er
 	loss, err := task.Loss(logits, n.labels)
 	if err != nil {
 		return loss, fmt.Errorf("loss of %s: %w", task.Name(), err)
+	}
+	if loss.Value == nil || loss.Correct == nil || loss.Count == nil {
+		return loss, fmt.Errorf("loss of %s: no Value, Correct or Count; its Loss must return all three", task.Name())
 	}
 	return loss, nil
 }

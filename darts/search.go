@@ -49,7 +49,9 @@ type Result struct {
 // loader workers. What keeps a search from starting gives an error and no result.
 // What ends it early gives an error and what had been found until then: that of
 // ctx when it is done, ErrDiverged if the loss is no longer finite, that of an
-// image that cannot be loaded or of the Recorder.
+// image that cannot be loaded or of the Recorder. A panic of a source, a task or an
+// operation is such an error too; that in its chain has a method Stack() []byte, for
+// errors.As, which returns where it was.
 //
 // A search with a Folder that holds an earlier part of it goes on from the last
 // checkpoint, and ends with the same bits as one that was never stopped. It is
@@ -92,12 +94,26 @@ func (m *mean) add(p pass) {
 // value returns NaN for both if there was nothing.
 func (m mean) value() (loss, accuracy float64) { return m.loss / m.count, m.correct / m.count }
 
+// given checks that there is a source and a task.
+func given(src Source, task pretext.Task) error {
+	if src == nil {
+		return errors.New("darts: the source of images is nil; give a data set")
+	}
+	if task == nil {
+		return errors.New("darts: the task is nil; give one, pretext.Rotation for example")
+	}
+	if err := task.Validate(); err != nil {
+		return fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	}
+	return nil
+}
+
 func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if err := task.Validate(); err != nil {
-		return nil, fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	if err := given(src, task); err != nil {
+		return nil, err
 	}
 	n := src.Len()
 	weights, alphas := halves(n, c.Portion, c.Seed)

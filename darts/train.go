@@ -104,8 +104,8 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if err := task.Validate(); err != nil {
-		return nil, fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	if err := given(src, task); err != nil {
+		return nil, err
 	}
 	spec := task.Spec()
 	if c.Auxiliary > 0 && (len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
@@ -198,7 +198,7 @@ func (t *training) plan(ctx context.Context) error {
 		if t.parts > 1 {
 			slabs++ // sum
 		}
-		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch)
+		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, c.Workers)
 		if err := t.params.Init(c.Seed); err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ func (t *training) plan(ctx context.Context) error {
 			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, c.budget().atOnce())
+			t.bytes += ringBytes(spec, c.budget().atOnce(), c.Workers)
 			kinds = append(kinds, &t.tell)
 		}
 		if t.held != nil && !examines {
@@ -234,7 +234,7 @@ func (t *training) plan(ctx context.Context) error {
 			if err := t.compile(t.tester.scope, vm.Options{Want: append(t.tester.wanted(), t.tester.logits)}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, t.atATime())
+			t.bytes += ringBytes(spec, t.atATime(), c.Workers)
 			kinds = append(kinds, &t.test)
 		}
 		return nil
