@@ -77,9 +77,10 @@ func arrayOf(name string, data []float32) array { return array{name, len(data), 
 
 // identify returns what must be equal in a run that goes on with another's
 // state, as JSON: the figures of its start with the configuration, the settings
-// of the task if they have a JSON form, and a digest of the names and shapes of
-// all parameters, which differ when an operation is built in another way.
-func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
+// of the task if they have a JSON form, fingerprints of the images, of which held
+// may be nil, and a digest of the names and shapes of all parameters, which differ
+// when an operation is built in another way.
+func identify(start Start, task pretext.Task, src, held Source, p *ops.Params) ([]byte, error) {
 	start.PlannedBytes, start.Recompute = 0, false // may change from machine to machine
 	start.Version, start.Revision = "", ""         // are warned of
 	names := sha256.New()
@@ -95,9 +96,11 @@ func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 	}
 	b, err := json.Marshal(struct {
 		Start
-		Settings   json.RawMessage `json:"task_settings"`
-		Parameters string          `json:"parameters"`
-	}{start, settings, hex.EncodeToString(names.Sum(nil))})
+		Settings    json.RawMessage `json:"task_settings"`
+		Fingerprint string          `json:"fingerprint"`
+		OfHeld      string          `json:"fingerprint_held"`
+		Parameters  string          `json:"parameters"`
+	}{start, settings, fingerprint(src), fingerprint(held), hex.EncodeToString(names.Sum(nil))})
 	if err != nil {
 		return nil, fmt.Errorf("darts: the configuration has no JSON form: %w", err)
 	}

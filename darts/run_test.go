@@ -205,6 +205,70 @@ func TestReadProgram(t *testing.T) {
 	assert.Zero(t, readProgram(nil, false))
 }
 
+// numbered are stripes with a fingerprint.
+type numbered struct {
+	stripes
+	number string
+}
+
+func (n numbered) Fingerprint() string { return n.number }
+
+// TestCheckpointOfOtherImages resumes runs with as many images as they began with, but
+// other ones, and with a part of them.
+func TestCheckpointOfOtherImages(t *testing.T) {
+	stopped := func(src Source) string {
+		dir := filepath.Join(t.TempDir(), "run")
+		c := resumable()
+		ctx, stop := stopAfter(t, 1)
+		c.Recorder = stop
+		_, err := keepRun(ctx, dir, src, c)
+		require.ErrorIs(t, err, context.Canceled)
+		return dir
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	all := func(number string) Source { return numbered{stripes{n: 40, fail: -1}, number} }
+	first := indexRange(33)
+	other := indexRange(33)
+	other[0] = 39
+	for name, c := range map[string]struct {
+		before, after Source
+		refused       bool
+	}{
+		"the same":     {all("a"), all("a"), false},
+		"others":       {all("a"), all("b"), true},
+		"the same set": {Subset(all("a"), first), Subset(all("a"), first), false},
+		"another set":  {Subset(all("a"), first), Subset(all("a"), other), true},
+		"of others":    {Subset(all("a"), first), Subset(all("b"), first), true},
+		"unknown":      {Subset(all(""), first), Subset(all(""), other), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := stopped(c.before)
+			_, err := keepRun(ctx, dir, c.after, resumable())
+			if c.refused {
+				require.ErrorContains(t, err, "\nfingerprint: ")
+				return
+			}
+			require.ErrorIs(t, err, context.Canceled)
+		})
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	train := func(held Source) error {
+		folder, err := OpenFolder(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			folder, err = NewFolder(dir)
+		}
+		require.NoError(t, err)
+		defer folder.Close()
+		c := smallTraining()
+		c.Epochs, c.Folder = 1, folder
+		_, err = Train(t.Context(), all("a"), held, smallTask(), c)
+		return err
+	}
+	require.NoError(t, train(all("b")))
+	require.ErrorContains(t, train(all("c")), "\nfingerprint_held: \"b\" → \"c\"\n")
+}
+
 // TestSuperseded never gives up the checkpoints before one that the folder does not
 // list, as a network file system may not do at once.
 func TestSuperseded(t *testing.T) {

@@ -55,7 +55,8 @@ type Result struct {
 //
 // A search with a Folder that holds an earlier part of it goes on from the last
 // checkpoint, and ends with the same bits as one that was never stopped. It is
-// refused if the settings, the task or the number of images have changed.
+// refused if the settings, the task, the kernels (see Start) or the images have
+// changed, of which it knows their number and fingerprint (see Source).
 func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Result, error) {
 	s, err := newSearch(src, task, c)
 	if err != nil {
@@ -153,7 +154,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
-	if s.identity, err = identify(start, task, s.m.params); err != nil {
+	if s.identity, err = identify(start, task, src, nil, s.m.params); err != nil {
 		return nil, err
 	}
 	events := []Event{start}

@@ -136,7 +136,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
 	var err error
-	if t.identity, err = identify(start, task, t.params); err != nil {
+	if t.identity, err = identify(start, task, src, held, t.params); err != nil {
 		return nil, err
 	}
 	return t, t.begin(start)
