@@ -47,9 +47,10 @@ var errOther = errors.New("not of this run")
 
 // header is what a checkpoint holds besides arrays.
 type header struct {
-	Run    json.RawMessage `json:"run"` // see identify
-	At     position        `json:"at"`
-	Arrays []array         `json:"arrays"`
+	Run     json.RawMessage `json:"run"` // see identify
+	Program program         `json:"program"`
+	At      position        `json:"at"`
+	Arrays  []array         `json:"arrays"`
 }
 
 // position is where in a run a checkpoint was made: between two steps, or after
@@ -76,10 +77,12 @@ func arrayOf(name string, data []float32) array { return array{name, len(data), 
 
 // identify returns what must be equal in a run that goes on with another's
 // state, as JSON: the figures of its start with the configuration, the settings
-// of the task if they have a JSON form, and a digest of the names and shapes of
-// all parameters, which differ when an operation is built in another way.
-func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
+// of the task if they have a JSON form, fingerprints of the images, of which held
+// may be nil, and a digest of the names and shapes of all parameters, which differ
+// when an operation is built in another way.
+func identify(start Start, task pretext.Task, src, held Source, p *ops.Params) ([]byte, error) {
 	start.PlannedBytes, start.Recompute = 0, false // may change from machine to machine
+	start.Version, start.Revision = "", ""         // are warned of
 	names := sha256.New()
 	for _, q := range p.List() {
 		fmt.Fprintf(names, "%s %v\n", q.Name, q.Shape)
@@ -93,31 +96,38 @@ func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 	}
 	b, err := json.Marshal(struct {
 		Start
-		Settings   json.RawMessage `json:"task_settings"`
-		Parameters string          `json:"parameters"`
-	}{start, settings, hex.EncodeToString(names.Sum(nil))})
+		Settings    json.RawMessage `json:"task_settings"`
+		Fingerprint string          `json:"fingerprint"`
+		OfHeld      string          `json:"fingerprint_held"`
+		Parameters  string          `json:"parameters"`
+	}{start, settings, fingerprint(src), fingerprint(held), hex.EncodeToString(names.Sum(nil))})
 	if err != nil {
 		return nil, fmt.Errorf("darts: the configuration has no JSON form: %w", err)
 	}
 	return b, nil
 }
 
-// checkpoint writes the state of a run whose metrics.jsonl has so many bytes.
-func (r *run) checkpoint(w io.Writer, metrics int64) error {
+// header returns what a checkpoint holds besides arrays, as JSON, when metrics.jsonl
+// has so many bytes.
+func (r *run) header(metrics int64) ([]byte, error) {
 	state, err := json.Marshal(r.phase.state())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	h := header{Run: r.identity, Arrays: r.phase.arrays(), At: position{
+	return json.Marshal(header{Run: r.identity, Program: r.program, Arrays: r.phase.arrays(), At: position{
 		Epoch: r.epoch, Step: r.step, Complete: r.complete, State: state,
 		Elapsed: time.Since(r.started), Lap: time.Since(r.begun), Metrics: metrics,
-	}}
-	text, err := json.Marshal(h)
+	}})
+}
+
+// checkpoint writes the state of a run whose metrics.jsonl has so many bytes.
+func (r *run) checkpoint(w io.Writer, metrics int64) error {
+	text, err := r.header(metrics)
 	if err != nil {
 		return err
 	}
 	if len(text) > maxHeader {
-		return fmt.Errorf("the settings take %d bytes as JSON; a checkpoint has room for %d", len(text), maxHeader)
+		return fmt.Errorf("the settings and scores take %d bytes as JSON; a checkpoint has room for %d", len(text), maxHeader)
 	}
 	sum := crc32.New(castagnoli)
 	out := io.MultiWriter(w, sum)
@@ -127,7 +137,7 @@ func (r *run) checkpoint(w io.Writer, metrics int64) error {
 	if _, err := out.Write(append(prefix, text...)); err != nil {
 		return err
 	}
-	for _, a := range h.Arrays {
+	for _, a := range r.phase.arrays() {
 		if err := writeFloats(out, a.data); err != nil {
 			return err
 		}
@@ -148,7 +158,7 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 		return 0, err
 	}
 	if d := differences(h.Run, r.identity); len(d) > 0 {
-		return 0, fmt.Errorf("%w (saved → given):\n%s\ngive what was saved, or choose another folder", errOther, strings.Join(d, "\n"))
+		return 0, fmt.Errorf("%w (saved → given):\n%s\n%sgive what was saved, or choose another folder", errOther, strings.Join(d, "\n"), kernelRemedy(h.Run, r.identity))
 	}
 	all, at, steps := r.phase.arrays(), h.At, r.phase.steps()
 	rest := size - checkpointTrailer
@@ -179,6 +189,7 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 		}
 	}
 	commit()
+	r.restored = h.Program
 	r.epoch, r.step, r.complete = at.Epoch, at.Step, at.Complete
 	r.started, r.begun = time.Now().Add(-at.Elapsed), time.Now().Add(-at.Lap)
 	return at.Metrics, nil

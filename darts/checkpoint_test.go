@@ -12,7 +12,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -275,56 +274,6 @@ func TestCheckpointsKept(t *testing.T) {
 			assert.Equal(t, test.want, got)
 		})
 	}
-}
-
-// killedFolder is the variable that makes this program a search in a folder, so
-// that a test can kill it.
-const killedFolder = "UNNAS_TEST_SEARCH"
-
-func TestMain(m *testing.M) {
-	dir := os.Getenv(killedFolder)
-	if dir == "" {
-		os.Exit(m.Run())
-	}
-	c := resumable()
-	c.Folder = &Folder{Keep: 2} // a checkpoint after every step
-	if _, err := keepRun(context.Background(), dir, resumableSource, c); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func TestResumeAfterKill(t *testing.T) {
-	program, err := os.Executable()
-	require.NoError(t, err)
-	start := func(dir string) (*exec.Cmd, *bytes.Buffer) {
-		p := exec.Command(program)
-		p.Env = append(os.Environ(), killedFolder+"="+dir)
-		var messages bytes.Buffer
-		p.Stderr = &messages
-		require.NoError(t, p.Start())
-		return p, &messages
-	}
-	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	began := time.Now()
-	p, messages := start(whole)
-	require.NoError(t, p.Wait(), messages)
-	took := time.Since(began)
-
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	for range 4 {
-		p, messages = start(dir)
-		time.Sleep(time.Duration(r.Float64() * float64(took)))
-		_ = p.Process.Kill() // fails if the search was faster
-		if err := p.Wait(); err != nil {
-			require.Empty(t, messages.String(), "it failed by itself")
-		}
-	}
-	p, messages = start(dir)
-	require.NoError(t, p.Wait(), messages)
-	assertSame(t, outcome(t, whole), outcome(t, dir))
 }
 
 // stopped makes a folder with two checkpoints, after 4 and 5 steps.

@@ -10,8 +10,8 @@ import (
 
 // Config are the settings of a search. It is plain data, and fields are used
 // literally: zero is zero. Start from a preset, DARTS, PCDARTS or PublishedSearch,
-// and change fields of the copy. Recompute, Workers, Folder and Recorder change
-// nothing about the result and are not part of its JSON form. Nor is Memory, which
+// and change fields of the copy. Memory, Recompute, Workers, Folder and Recorder change
+// nothing about the result and are not part of its JSON form. Nor is AutoBatch, which
 // may make a search replace other settings: Result.Config holds those that it used.
 type Config struct {
 	Space     cell.Space `json:"space"`      // what is searched
@@ -61,7 +61,8 @@ type Config struct {
 	// falls by a factor of exp(-0.2) in each epoch from then on. Before, it falls in
 	// proportion to the epochs that are left (Chen et al., 2019, arXiv 1904.12760,
 	// section 3.4, and the code of its authors). In passes of second order that
-	// compare losses the same elements are dropped.
+	// compare losses the same elements are dropped. The authors' code also clips the
+	// gradient of the alphas to a norm of 5, which is not done here.
 	SkipDropout float64 `json:"skip_dropout,omitempty"`
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
@@ -81,13 +82,17 @@ type Config struct {
 	MicroBatch int `json:"micro_batch"`
 
 	// Memory is how many bytes the run may take, besides what the source holds; 0 is
-	// all that the machine has, or its container may use. A search that needs more
-	// halves Batch, LR.Base, LR.Min and ArchLR together, while Batch is even, until it
-	// fits (as in Liu et al., 2020, arXiv 2003.12056, supplement B.1), and tells so in
-	// a Warning. MicroBatch and Recompute are other ways to need less; a search with
-	// MicroBatch is refused rather than halved. One that goes on keeps the settings
-	// with which it began, however much memory there is now.
+	// all that the machine has, or its container may use. A run that needs more is
+	// refused; MicroBatch, Recompute and AutoBatch make it need less.
 	Memory int64 `json:"-"`
+
+	// AutoBatch lets a search that needs more than Memory halve Batch, LR.Base, LR.Min
+	// and ArchLR together, while Batch is even, until it fits (as in Liu et al., 2020,
+	// arXiv 2003.12056, supplement B.1). A Warning says so. The result then depends on
+	// the memory of the machine. One with MicroBatch is refused rather than halved. A
+	// search that resumes keeps the settings with which it began, however much memory
+	// there is now.
+	AutoBatch bool `json:"-"`
 
 	Workers  int      `json:"-"` // goroutines that load images, 1 or more
 	Folder   *Folder  `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
@@ -110,6 +115,7 @@ func DARTS() Config {
 // WithBatch returns the settings for batches of so many images: the learning
 // rates of weights and alphas change in proportion (Goyal et al., 2017, arXiv
 // 1706.02677), as those of Liu et al. (2020, arXiv 2003.12056, supplement B.1) do.
+// MicroBatch stays, and Validate refuses one that does not divide the batch.
 func (c Config) WithBatch(images int) Config {
 	ratio := float64(images) / float64(c.Batch)
 	c.LR.Base *= ratio
@@ -122,14 +128,11 @@ func (c Config) WithBatch(images int) Config {
 // PCDARTS returns the published settings of a search on CIFAR-10 with a quarter of
 // the channels in mixed operations: 50 epochs of batches of 256, the alphas and betas
 // learning from the sixteenth on (Xu et al., 2020, arXiv 1907.05737, section 4.2).
-//
-// Differs: the learning rate falls to 0.001, as in the code of its authors, rather
-// than to zero.
 func PCDARTS() Config {
 	c := DARTS()
 	c.Space.Partial = 4
 	c.ArchEpoch, c.Batch = 15, 256
-	c.LR.Base, c.ArchLR = 0.1, 6e-4
+	c.LR.Base, c.LR.Min, c.ArchLR = 0.1, 0, 6e-4
 	return c
 }
 

@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -56,7 +57,7 @@ func (s *search) measure() error {
 		start[i] = rng.Normal(r)
 	}
 	s.meter.begin("measuring sharpness", "passes", 2*min(products, len(alphas))*s.m.parts)
-	value, err := eigenvalue(s, start)
+	value, err := eigenvalue(s.ctx, s, start)
 	if err != nil {
 		return err
 	}
@@ -89,8 +90,8 @@ const (
 // with respect to the alphas: that of the Hessian within the space of a vector,
 // which must not be zero, and its products with powers of the Hessian (Lanczos,
 // 1950). Such a product is a difference of two gradients. It leaves the alphas as
-// they were, to the bit, and their gradients anyhow.
-func eigenvalue(o objective, next []float64) (float64, error) {
+// they were, to the bit, and their gradients anyhow. It ends when ctx is done.
+func eigenvalue(ctx context.Context, o objective, next []float64) (float64, error) {
 	values, _ := o.Alphas()
 	saved := slices.Clone(values)
 	defer copy(values, saved)
@@ -102,7 +103,7 @@ func eigenvalue(o objective, next []float64) (float64, error) {
 		for i, x := range next {
 			v[i] = x / length
 		}
-		if err := hessian(o, saved, v, w); err != nil {
+		if err := hessian(ctx, o, saved, v, w); err != nil {
 			return 0, err
 		}
 		if length = norm(w); math.IsNaN(length) || math.IsInf(length, 0) {
@@ -146,11 +147,14 @@ func eigenvalue(o objective, next []float64) (float64, error) {
 const beside = 0.1
 
 // hessian adds to product that of the Hessian with a vector of length one.
-func hessian(o objective, alphas []float32, v, product []float64) error {
+func hessian(ctx context.Context, o objective, alphas []float32, v, product []float64) error {
 	values, grads := o.Alphas()
 	for _, side := range []float64{beside, -beside} {
 		for i, a := range alphas {
 			values[i] = float32(float64(a) + side*v[i])
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if err := o.Trial(heldAlphas); err != nil {
 			return err

@@ -59,7 +59,7 @@ func TestEigenvalueOfQuadratic(t *testing.T) {
 			p := &bowl{h: c.h, b: []float32{0.1, -0.2, 0.3}, a: []float32{0.7, -0.3, 0.1}, g: make([]float32, 3)}
 			before := slices.Clone(p.a)
 			start := []float64{0.3, -0.8, 0.5}
-			got, err := eigenvalue(p, start)
+			got, err := eigenvalue(t.Context(), p, start)
 			require.NoError(t, err)
 			assert.InDelta(t, c.want, got, 1e-4)
 			assert.Equal(t, before, p.a, "the alphas come back, to the bit")
@@ -67,7 +67,7 @@ func TestEigenvalueOfQuadratic(t *testing.T) {
 
 			for pass := range 4 {
 				p.left = pass + 1
-				_, err = eigenvalue(p, start)
+				_, err = eigenvalue(t.Context(), p, start)
 				if pass < 2 { // some need no more
 					require.ErrorIs(t, err, ErrDiverged)
 				}
@@ -89,7 +89,7 @@ func TestEigenvalueAgainstDifferences(t *testing.T) {
 	for i := range start {
 		start[i] = rng.Normal(r)
 	}
-	got, err := eigenvalue(p, start)
+	got, err := eigenvalue(t.Context(), p, start)
 	require.NoError(t, err)
 	assert.Equal(t, a0, a, "the alphas come back, to the bit")
 	assert.Equal(t, w0, w)

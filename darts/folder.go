@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"unnas/cell"
@@ -37,17 +38,19 @@ const (
 // evolution.gif. Set it in the Config of the run. Runs of equal seeds write
 // equal bytes, but for the times in checkpoints. One program at a time can write
 // to a folder: it is locked from NewFolder or OpenFolder to Close or Discard, and
-// the lock ends with the program, however that ends.
+// the lock ends with the program, however that ends. A Folder serves one run at a
+// time, others get ErrInUse.
 //
 // A checkpoint is kept at the end of every epoch, after every Interval within
 // one, and when the context of the run is done or an image cannot be loaded. A
 // run that stopped, for whatever reason, goes on with OpenFolder.
 //
-// The checkpoint of the best epoch is kept too, as best- and the number of steps:
-// of the epochs in which the alphas learned, the first with the lowest held-out
-// loss. It is no part of Keep, and no run goes on from it by itself; one that is
-// to do so is given a folder in which it is named checkpoint- instead, and no
-// checkpoint has more steps.
+// The checkpoint of the best epoch is kept too, as best- and the number of steps,
+// once that epoch has its checkpoint, of which it is a second name: of a search the
+// first with the lowest held-out loss among the epochs in which the alphas learned,
+// of a training the first with the highest score. Keep ignores it and resume never
+// uses it. To resume from it, rename it to checkpoint- and its steps, and move newer
+// checkpoints away.
 type Folder struct {
 	// Interval is the least time between checkpoints within an epoch.
 	Interval time.Duration
@@ -58,7 +61,8 @@ type Folder struct {
 	dir     string
 	opened  bool     // rather than made
 	own     []string // files of WriteFile
-	metrics *os.File
+	running atomic.Bool
+	metrics atomicfile.File
 	lines   *JSONLines
 	kept    time.Time // when the last checkpoint was, or the folder was opened
 }
@@ -74,7 +78,7 @@ func NewFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("darts: run folder %s holds a run already; go on with it, choose another or remove it", dir)
 	}
@@ -88,8 +92,8 @@ func NewFolder(dir string) (*Folder, error) {
 }
 
 // lock locks the folder of a run by its file of events, or else closes that.
-func lock(dir string, f *os.File) error {
-	err := filelock.Lock(f)
+func lock(dir string, f atomicfile.File) error {
+	err := filelock.Lock(f.File)
 	switch {
 	case errors.Is(err, filelock.ErrHeld):
 		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
@@ -106,7 +110,7 @@ func lock(dir string, f *os.File) error {
 // about the time after the checkpoint is removed then. It fails with ErrInUse
 // while another run is writing to the folder.
 func OpenFolder(dir string) (*Folder, error) {
-	f, err := os.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
+	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("darts: run folder %s holds no run: %w; give the folder of a run that was begun", dir, err)
 	}
@@ -124,7 +128,7 @@ func OpenFolder(dir string) (*Folder, error) {
 	return folder, nil
 }
 
-func newFolder(dir string, metrics *os.File) *Folder {
+func newFolder(dir string, metrics atomicfile.File) *Folder {
 	return &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
 }
 
@@ -241,7 +245,7 @@ func (f *Folder) Discard() error {
 	}
 	err := f.metrics.Close()
 	for _, name := range append(f.own, metricsFile, configFile) {
-		if e := os.Remove(filepath.Join(f.dir, name)); e != nil && !errors.Is(e, os.ErrNotExist) {
+		if e := atomicfile.Remove(filepath.Join(f.dir, name)); e != nil && !errors.Is(e, os.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
 	}
@@ -262,29 +266,55 @@ func (f *Folder) Close() error {
 	return nil
 }
 
+// enter makes the folder that of a run under way, until leave.
+func (f *Folder) enter() error {
+	if !f.running.CompareAndSwap(false, true) {
+		return fmt.Errorf("darts: run folder %s: %w; give each run a folder of its own", f.dir, ErrInUse)
+	}
+	return nil
+}
+
+func (f *Folder) leave() { f.running.Store(false) }
+
 // due says whether it is time for a checkpoint.
 func (f *Folder) due() bool { return time.Since(f.kept) >= f.Interval }
 
-// keep writes a checkpoint after so many steps, and removes those that it
-// replaces: all but the newest, and those of more steps, which were damaged.
-func (f *Folder) keep(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
-	if err := f.snapshot(checkpointFile, steps, checkpoint); err != nil {
+// keep writes a checkpoint after so many steps, which is also the best one so far if
+// best is set, and removes those that it replaces.
+func (f *Folder) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
+	if err := f.snapshot(steps, checkpoint); err != nil {
 		return err
 	}
 	f.kept = time.Now()
+	if best {
+		if err := f.keepBest(steps); err != nil {
+			return err
+		}
+	}
 	all, err := f.snapshots(checkpointFile)
 	if err != nil {
 		return f.fault(err)
 	}
-	at := slices.Index(all, steps)
-	return f.remove(checkpointFile, slices.Concat(all[:max(at+1-max(f.Keep, 1), 0)], all[at+1:]))
+	return f.remove(checkpointFile, superseded(all, steps, f.Keep))
 }
 
-// keepBest writes the checkpoint of the best epoch so far, which ended after so
-// many steps, in place of the one before.
-func (f *Folder) keepBest(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
-	if err := f.snapshot(bestFile, steps, checkpoint); err != nil {
-		return err
+// superseded returns which of the checkpoints after so many steps, in order, are not
+// needed any more once there is one after steps: all but the newest, and those of
+// more steps, which were damaged. A folder that does not list the new one yet, as
+// network file systems may, loses none.
+func superseded(all []int, steps, keep int) []int {
+	at := slices.Index(all, steps)
+	if at < 0 {
+		return nil
+	}
+	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
+}
+
+// keepBest makes the checkpoint after so many steps that of the best epoch, in place
+// of the one before.
+func (f *Folder) keepBest(steps int) error {
+	if err := atomicfile.Link(f.path(checkpointFile, steps), fmt.Sprintf(bestFile, steps)); err != nil {
+		return f.fault(err)
 	}
 	all, err := f.snapshots(bestFile)
 	if err != nil {
@@ -294,7 +324,7 @@ func (f *Folder) keepBest(steps int, checkpoint func(w io.Writer, metrics int64)
 }
 
 // snapshot writes a checkpoint after so many steps.
-func (f *Folder) snapshot(kind string, steps int, checkpoint func(w io.Writer, metrics int64) error) error {
+func (f *Folder) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
 	// The lines that a checkpoint counts must outlive what it outlives.
 	if err := f.metrics.Sync(); err != nil {
 		return f.fault(err)
@@ -303,7 +333,7 @@ func (f *Folder) snapshot(kind string, steps int, checkpoint func(w io.Writer, m
 	if err != nil {
 		return f.fault(err)
 	}
-	return f.write(fmt.Sprintf(kind, steps), func(w io.Writer) error { return checkpoint(w, size) })
+	return f.write(fmt.Sprintf(checkpointFile, steps), func(w io.Writer) error { return checkpoint(w, size) })
 }
 
 func (f *Folder) fault(err error) error {
@@ -335,7 +365,7 @@ func (f *Folder) snapshots(kind string) ([]int, error) {
 // remove removes the checkpoints after so many steps.
 func (f *Folder) remove(kind string, steps []int) error {
 	for _, n := range steps {
-		if err := os.Remove(f.path(kind, n)); err != nil {
+		if err := atomicfile.Remove(f.path(kind, n)); err != nil {
 			return f.fault(err)
 		}
 	}
@@ -366,15 +396,12 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 		}
 		faults = append(faults, err)
 	}
-	if len(all) > 0 && !resumed {
-		return false, nil, fmt.Errorf("%w\nno checkpoint is left; remove them to begin the run anew", errors.Join(faults...))
-	}
-	if !resumed { // nor is there a best epoch of a run that begins anew
+	if !resumed {
 		best, err := f.snapshots(bestFile)
 		if err != nil {
 			return false, nil, f.fault(err)
 		}
-		if err := f.remove(bestFile, best); err != nil {
+		if err := f.anew(best, faults); err != nil {
 			return false, nil, err
 		}
 	}
@@ -385,6 +412,23 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 		return false, nil, f.fault(err)
 	}
 	return resumed, faults, nil
+}
+
+// anew returns why a run without a good checkpoint cannot begin anew in the folder:
+// it would replace a run that has lost its checkpoints by the given faults, or
+// otherwise.
+func (f *Folder) anew(best []int, faults []error) error {
+	if len(best) == 0 && len(faults) == 0 {
+		return nil
+	}
+	remedy := "remove them to begin the run anew"
+	for _, n := range best {
+		remedy = fmt.Sprintf("rename %s to %s to resume after its best epoch, or remove both kinds to begin the run anew", f.path(bestFile, n), fmt.Sprintf(checkpointFile, n))
+	}
+	if len(faults) == 0 {
+		return fmt.Errorf("darts: run folder %s: no checkpoint is left but that of the best epoch; %s", f.dir, remedy)
+	}
+	return fmt.Errorf("%w\nno checkpoint is left; %s", errors.Join(faults...), remedy)
 }
 
 // Decoder returns the name of what decoded the JPEG files of the run so far, which

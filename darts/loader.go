@@ -4,18 +4,20 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
+	"unnas/internal/panics"
 	"unnas/internal/rng"
 	"unnas/pretext"
 )
 
-const (
-	ringSize = 3  // batches in memory: the one in use and two ahead
-	noLabel  = -1 // the label that losses and metrics ignore
-)
+// noLabel is the label that losses and metrics ignore.
+const noLabel = -1
+
+// ringSize returns the number of batches in memory: the one in use and two ahead,
+// or more, that every worker has an image to load while another batch is ready.
+func ringSize(batch, workers int) int { return max(3, 2+(workers+batch-1)/batch) }
 
 // loaderOptions says what a loader does with its images.
 type loaderOptions struct {
@@ -86,7 +88,7 @@ func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions)
 			return nil, fmt.Errorf("darts: no image %d in a source of %d images", i, src.Len())
 		}
 	}
-	for range ringSize {
+	for range ringSize(o.batch, o.workers) {
 		l.ring = append(l.ring, &slot{
 			batch: batch{X: make([]float32, o.batch*l.inputs), Y: make([]int32, o.batch*l.labels)},
 			errs:  make([]error, o.batch),
@@ -96,8 +98,8 @@ func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions)
 }
 
 // ringBytes returns the memory of the batches of a loader.
-func ringBytes(spec pretext.Spec, batch int) int64 {
-	return 4 * ringSize * int64(batch) * int64(spec.InputLen()+spec.LabelLen())
+func ringBytes(spec pretext.Spec, batch, workers int) int64 {
+	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen())
 }
 
 // steps returns the number of batches that use every image once, the images left
@@ -127,8 +129,8 @@ func (l *loader) epoch(ctx context.Context, number, skip int) *batches {
 	b := &batches{
 		l: l, number: number,
 		jobs:   make(chan job),
-		loaded: make(chan *slot, ringSize),
-		free:   make(chan *slot, ringSize),
+		loaded: make(chan *slot, len(l.ring)),
+		free:   make(chan *slot, len(l.ring)),
 	}
 	b.ctx, b.cancel = context.WithCancel(ctx)
 	if skip < 0 || skip > l.steps() && !l.wrap {
@@ -275,7 +277,7 @@ func (b *batches) load(j job) (err error) {
 	l := b.l
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("darts: image %d: panic: %v\n%s", j.image, p, debug.Stack())
+			err = fmt.Errorf("darts: image %d: panic: %w", j.image, panics.Recovered(p))
 		}
 	}()
 	img, err := l.src.Load(b.ctx, j.image)

@@ -286,9 +286,9 @@ func TestLoaderPrefetchLeavesGivenBatchAlone(t *testing.T) {
 	require.NoError(t, err)
 	before := got.clone()
 
-	require.Eventually(t, func() bool { return loads.Load() == ringSize*4 }, 5*time.Second, time.Millisecond, "two batches are loaded ahead")
+	require.Eventually(t, func() bool { return loads.Load() == 3*4 }, 5*time.Second, time.Millisecond, "two batches are loaded ahead")
 	time.Sleep(20 * time.Millisecond)
-	assert.EqualValues(t, ringSize*4, loads.Load(), "and no more")
+	assert.EqualValues(t, 3*4, loads.Load(), "and no more")
 	assert.Equal(t, before, got.clone())
 }
 
@@ -400,7 +400,47 @@ func TestLoaderPanicShowsWhere(t *testing.T) {
 	b := l.epoch(context.Background(), 0, 0)
 	defer b.close()
 	_, err = b.next()
-	assert.ErrorContains(t, err, "loader_test.go", "the stack of the panic")
+	assert.EqualError(t, err, "darts: image 0: panic: bug", "one line")
+	var fault interface{ Stack() []byte }
+	require.ErrorAs(t, err, &fault)
+	assert.Contains(t, string(fault.Stack()), "loader_test.go", "the stack of the panic")
+}
+
+// TestLoaderKeepsManyWorkersBusy has small batches, as evaluation has, and workers for
+// many of them: each has an image to load while a batch is in use.
+func TestLoaderKeepsManyWorkersBusy(t *testing.T) {
+	checkGoroutines(t)
+	const workers = 20
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	all.Add(workers)
+	src := countedImages{n: 2 + workers, load: func(ctx context.Context, i int) error {
+		if i < 2 {
+			return nil // the batch in use
+		}
+		all.Done()
+		met := make(chan struct{})
+		go func() { all.Wait(); close(met) }()
+		select {
+		case <-met:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		return nil
+	}}
+	l, err := newLoader(src, newTagTask(), indexRange(src.n), loaderOptions{batch: 2, workers: workers, purpose: "test"})
+	require.NoError(t, err)
+	b := l.epoch(ctx, 0, 0)
+	defer b.close()
+	for range src.n / 2 {
+		_, err = b.next()
+		require.NoError(t, err)
+	}
+	assert.Equal(t, ringBytes(newTagTask().Spec(), 2, workers), int64(len(l.ring))*4*int64(2*(l.inputs+l.labels)), "and is planned")
+	for _, c := range [][3]int{{1, 1, 3}, {64, 2, 3}, {64, 64, 3}, {8, 9, 4}, {8, 64, 10}, {1, 64, 66}} {
+		assert.Equal(t, c[2], ringSize(c[0], c[1]), "%v", c)
+	}
 }
 
 func TestLoaderCancel(t *testing.T) {

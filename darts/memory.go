@@ -14,15 +14,20 @@ type budget struct {
 	batch, micro int
 	memory       int64
 	recompute    bool
+	halves       bool // whether AutoBatch would halve the batch
 }
 
-func (c Config) budget() budget { return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute} }
+func (c Config) budget() budget {
+	return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute, !c.AutoBatch && c.divisible()}
+}
 
-func (c TrainConfig) budget() budget { return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute} }
+func (c TrainConfig) budget() budget {
+	return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute, false}
+}
 
 func (b budget) validate() error {
 	if b.micro > 0 && b.batch%b.micro != 0 {
-		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d", b.micro, b.batch)
+		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d; 0 takes the whole batch at once", b.micro, b.batch)
 	}
 	if b.memory < 0 {
 		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that there is, or more", b.memory)
@@ -55,6 +60,9 @@ func (b budget) refusal(bytes int64) error {
 	case b.micro > 1:
 		remedy = "lower MicroBatch, or " + remedy
 	}
+	if b.halves {
+		remedy = "set AutoBatch to halve batch and learning rates, or " + remedy
+	}
 	if !b.recompute {
 		remedy = "set Recompute, or " + remedy
 	}
@@ -67,14 +75,17 @@ func (b budget) refusal(bytes int64) error {
 
 // halved returns the settings with half the batch and half the rates, as the
 // authors search where memory is short (Liu et al., 2020, arXiv 2003.12056,
-// supplement B.1), and whether there are any: an odd batch has no half, and to
-// halve one of micro-batches would spare next to nothing.
+// supplement B.1), and whether AutoBatch asks for them and there are any.
 func (c Config) halved() (Config, bool) {
-	if c.Batch%2 != 0 || c.MicroBatch > 0 {
+	if !c.AutoBatch || !c.divisible() {
 		return c, false
 	}
 	return c.WithBatch(c.Batch / 2), true
 }
+
+// divisible says whether it may help to halve the batch: an odd one has no half, and
+// to halve one of micro-batches would spare next to nothing.
+func (c Config) divisible() bool { return c.Batch%2 == 0 && c.MicroBatch == 0 }
 
 // resembling returns the settings, halved as often as makes the batch that of an
 // earlier part of the run, which may have had less memory. If that never happens
@@ -88,8 +99,8 @@ func (c Config) resembling(batch int) Config {
 	return c
 }
 
-// planToFit plans a search in the room that it has: what does not fit is halved
-// until it does. It returns the model, not bound yet, the settings that it is
+// planToFit plans a search in the room that it has: what does not fit is refused, or
+// with AutoBatch halved until it does. It returns the model, not bound yet, the settings that it is
 // planned for, and what to tell if they are not those given. A search that goes on
 // keeps the batch with which it began; began is 0 for others.
 func planToFit(c Config, task pretext.Task, began int) (m *model, settings Config, told string, err error) {
@@ -99,7 +110,7 @@ func planToFit(c Config, task pretext.Task, began int) (m *model, settings Confi
 		if m, err = planModel(c, task); err != nil {
 			return nil, c, "", err
 		}
-		m.bytes += 2 * ringBytes(task.Spec(), c.Batch)
+		m.bytes += 2 * ringBytes(task.Spec(), c.Batch, c.Workers)
 		if first == 0 {
 			first = m.planned()
 		}
@@ -109,7 +120,7 @@ func planToFit(c Config, task pretext.Task, began int) (m *model, settings Confi
 		}
 		half, ok := c.halved()
 		switch {
-		case c.Batch == began:
+		case c.Batch == began && c.AutoBatch:
 			return nil, c, "", fmt.Errorf("the run goes on with the batch of its beginning: %w", err)
 		case !ok && c.Batch < given.Batch:
 			return nil, c, "", fmt.Errorf("Batch %d does not fit, nor does what is left of it when it is halved: %w", given.Batch, err)

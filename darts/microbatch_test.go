@@ -203,6 +203,9 @@ func TestSearchIsHalved(t *testing.T) {
 	ctx, stop := stopAfter(t, 16)
 	c := given
 	c.Memory, c.Recorder = needs(t, quarter), Recorders(recorder, stop)
+	_, err = Search(t.Context(), src, smallTask(), c)
+	require.ErrorContains(t, err, "set AutoBatch to halve batch and learning rates", "settings do not depend on the machine unless asked to")
+	c.AutoBatch = true
 	_, err = keepRun(ctx, dir, src, c)
 	require.ErrorIs(t, err, ctx.Err())
 	require.Len(t, *starts, 1)
@@ -222,6 +225,9 @@ func TestSearchIsHalved(t *testing.T) {
 	// One with more goes on as it began, whether it is given what was, or what is.
 	c.Memory = 0
 	*warnings = nil
+	_, err = keepRun(t.Context(), dir, src, given)
+	require.ErrorContains(t, err, "config.batch: 3 → 12", "they are not those of the run")
+	given.AutoBatch = true
 	for _, again := range []Config{given, quarter} {
 		ctx, stop := stopAfter(t, 2)
 		again.Recorder = Recorders(recorder, stop)
@@ -252,11 +258,12 @@ func TestMemoryIsRefused(t *testing.T) {
 		"one image":           {func(c *Config) {}, []string{"Batch 8 does not fit", "a batch of 1 image needs", "Memory is 1.0 MiB", "set Recompute, or lower Width"}, []string{"MicroBatch"}},
 		"odd batch":           {func(c *Config) { c.Batch = 6 }, []string{"Batch 6 does not fit", "a batch of 3 images needs", "set Recompute, or set MicroBatch, or lower"}, nil},
 		"micro-batches":       {func(c *Config) { c.MicroBatch, c.Recompute = 4, true }, []string{"a batch of 8 images needs", "; lower MicroBatch"}, []string{"Recompute"}},
+		"not halved":          {func(c *Config) { c.AutoBatch = false }, []string{"darts: a batch of 8 images needs", "set Recompute, or set AutoBatch to halve batch and learning rates, or set MicroBatch, or lower"}, []string{"halved"}},
 		"no room for weights": {func(c *Config) { c.Memory = 100 }, []string{"needs", "Memory is 100 B"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := resumable()
-			c.Batch, c.Memory = 8, 1<<20
+			c.Batch, c.Memory, c.AutoBatch = 8, 1<<20, true
 			test.change(&c)
 			_, err := Search(t.Context(), ok, smallTask(), c)
 			require.Error(t, err)

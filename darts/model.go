@@ -25,6 +25,9 @@ type engine struct {
 	// are several, sum gathers their gradients: of the weights, then of the alphas.
 	parts int
 	sum   []float32
+	// part takes one part of a batch through a network: runPart, or what a test has in
+	// its place.
+	part func(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error)
 	// passed is called when a part has gone through a network.
 	passed func()
 	// headers are the tensors over the memory of batches, by its first element.
@@ -86,6 +89,9 @@ func (n *network) add(a cell.Architecture, task pretext.Task, path cell.Path) (*
 	if err != nil {
 		return nil, err
 	}
+	if net == nil || net.Out == nil {
+		return nil, fmt.Errorf("the network of type %T has been built without a last map; its Build must return a cell.Network with Out", a)
+	}
 	return net, n.head(task, net.Out)
 }
 
@@ -93,6 +99,9 @@ func (n *network) add(a cell.Architecture, task pretext.Task, path cell.Path) (*
 func (n *network) head(task pretext.Task, features *gorgonia.Node) (err error) {
 	if n.logits, err = task.Head(n.scope.Sub("classifier"), features); err != nil {
 		return fmt.Errorf("head of %s: %w", task.Name(), err)
+	}
+	if n.logits == nil {
+		return fmt.Errorf("head of %s: no logits; its Head must return them", task.Name())
 	}
 	n.loss, err = n.lossOf(task, n.logits)
 	return err
@@ -102,6 +111,9 @@ func (n *network) lossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, er
 	loss, err := task.Loss(logits, n.labels)
 	if err != nil {
 		return loss, fmt.Errorf("loss of %s: %w", task.Name(), err)
+	}
+	if loss.Value == nil || loss.Correct == nil || loss.Count == nil {
+		return loss, fmt.Errorf("loss of %s: no Value, Correct or Count; its Loss must return all three", task.Name())
 	}
 	return loss, nil
 }
@@ -270,6 +282,7 @@ func (e *engine) bind() ([]*vm.Machine, error) {
 		}
 	}
 	e.bytes, e.plans = e.planned(), nil
+	e.part = e.runPart
 	if e.parts > 1 {
 		e.sum = kernel.Floats(len(e.params.Weights()) + len(e.params.Alphas()))
 	}
@@ -308,7 +321,7 @@ type wrt struct{ weights, alphas bool }
 func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
 		draw(0)
-		p, err := e.runPart(n, machine, b.X, b.Y)
+		p, err := e.part(n, machine, b.X, b.Y)
 		if err == nil {
 			e.passed()
 		}
@@ -318,7 +331,7 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 	for i := range e.parts {
 		draw(i)
 		y := partOf(b.Y, i, e.parts)
-		p, err := e.runPart(n, machine, partOf(b.X, i, e.parts), y)
+		p, err := e.part(n, machine, partOf(b.X, i, e.parts), y)
 		if err != nil {
 			return pass{}, err
 		}

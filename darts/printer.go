@@ -55,7 +55,7 @@ func (p *Printer) Record(e Event) error {
 		return p.progress(e)
 	case Epoch:
 		return p.print(fit(math.MaxInt, fmt.Sprintf("%s %6s", p.epoch(e.Epoch), duration(e.Elapsed)),
-			append(figures(e.TrainLoss, e.TrainAccuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare), figure("eigenvalue %.4g", e.Eigenvalue))))
+			append(figures(e.TrainLoss, e.TrainAccuracy, e.HeldLoss, e.HeldAccuracy, e.Entropy, e.SkipShare), decisive(e), figure("eigenvalue %.4g", e.Eigenvalue))))
 	case Warning:
 		return p.print("warning: " + e.Text)
 	case Done:
@@ -199,13 +199,21 @@ func bar(done, total int) string {
 func figures(loss, accuracy, heldLoss, heldAccuracy, entropy, skip float64) []string {
 	held := "acc %5.1f%%"
 	if math.IsNaN(heldLoss) { // which would have said of what images it is
-		held = "held score %5.1f%%"
+		held = "held acc %5.1f%%"
 	}
 	return []string{
 		figure("loss %6.4f", loss), figure("acc %5.1f%%", 100*accuracy),
 		figure("held %6.4f", heldLoss), figure(held, 100*heldAccuracy),
 		figure("entropy %5.3f", entropy), figure("skip %5.1f%%", 100*skip),
 	}
+}
+
+// decisive formats the score that epochs are compared by, unless that is the accuracy.
+func decisive(e Epoch) string {
+	if e.ScoreName == "" || e.ScoreName == "accuracy" {
+		return ""
+	}
+	return "held " + e.ScoreName + figure(" %5.1f%%", 100*e.Score())
 }
 
 // figure formats a number; one that the run does not have is empty.

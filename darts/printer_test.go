@@ -92,7 +92,8 @@ func TestPrinterWithoutHeldHalf(t *testing.T) {
 	for _, e := range []Event{
 		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1, MicroBatch: 1},
 		Epoch{Epoch: 1, TrainLoss: nan, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: nan, Entropy: nan, SkipShare: nan, Eigenvalue: nan},
-		Epoch{Epoch: 1, TrainLoss: 1, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: 0.5, Entropy: nan, SkipShare: nan, Eigenvalue: nan},
+		Epoch{Epoch: 1, TrainLoss: 1, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: 0.5, Entropy: nan, SkipShare: nan, Eigenvalue: nan,
+			Scores: map[string]float64{"miou": 0.25, "iou_1": 0.125}, ScoreName: "miou"},
 		Done{Epochs: 1, Images: 1},
 	} {
 		require.NoError(t, p.Record(e))
@@ -100,7 +101,7 @@ func TestPrinterWithoutHeldHalf(t *testing.T) {
 	assert.Equal(t, `classification: 1 image, 1 epoch of 1 step, batch 1
 1.0 M parameters, 999 multiply-adds, 1023 B of memory
 epoch 1/1    0 s  acc 100.0%
-epoch 1/1    0 s  loss 1.0000  acc 100.0%  held score  50.0%
+epoch 1/1    0 s  loss 1.0000  acc 100.0%  held acc  50.0%  held miou  25.0%
 done: 1 epoch, 1 image, 0 s
 `, out.String())
 }

@@ -130,8 +130,15 @@ func TestTrainWithBatch(t *testing.T) {
 	require.NoError(t, err)
 	half := c.WithBatch(512)
 	assert.Equal(t, []any{512, 128, 0.25, 5}, []any{half.Batch, half.MicroBatch, half.LR.Base, half.LR.Warmup})
-	few := c.WithBatch(16)
-	assert.Equal(t, []any{16, 0, 0.0078125}, []any{few.Batch, few.MicroBatch, few.LR.Base})
-	require.NoError(t, few.Validate())
+	for _, images := range []int{16, 1000} { // neither settings that it was not given, nor what cannot be
+		other := c.WithBatch(images)
+		assert.Equal(t, []any{images, 128}, []any{other.Batch, other.MicroBatch})
+		assert.ErrorContains(t, other.Validate(), "MicroBatch is 128, must ")
+		search := darts.DARTS()
+		search.MicroBatch = 128
+		search = search.WithBatch(images)
+		assert.Equal(t, []any{images, 128}, []any{search.Batch, search.MicroBatch})
+		assert.ErrorContains(t, search.Validate(), "MicroBatch is 128, must ")
+	}
 	assert.Equal(t, c, half.WithBatch(1024))
 }

@@ -6,12 +6,14 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
 // A Recorder is told what a run does. Record is called on the goroutine of the
 // run, or on those on which an Examiner loads images, one event after the other;
-// an error stops the run, which returns it.
+// an error stops the run, which keeps a checkpoint if it has a Folder, and returns
+// the error. See Optional for recorders that are not worth that.
 type Recorder interface {
 	Record(e Event) error
 }
@@ -42,6 +44,9 @@ type Start struct {
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
 	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder; empty if pretext.DecodesJPEG says that there are none
+	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": the instructions, see UNNAS_KERNEL, and the architecture
+	Version       string `json:"version"`                    // version of the module unnas, as the Go command tells it; empty if it is not known
+	Revision      string `json:"revision"`                   // revision of the program in version control, with +modified if files were changed; empty if the Go command did not record it
 	Config        any    `json:"config"`                     // the configuration; data only
 }
 
@@ -101,8 +106,24 @@ type Epoch struct {
 	// Scores are what else was measured on held-out images, by name: "top5", the
 	// share of labels among the five likeliest classes, or what an Examiner tells.
 	// On the wire each is a field of its own, held_top5 for example.
-	Scores  map[string]float64 `json:"held_"`
-	Elapsed time.Duration      `json:"elapsed_ns" clock:"true"` // time that the epoch took
+	Scores map[string]float64 `json:"held_"`
+	// ScoreName names the score by which epochs of a training are compared, "accuracy"
+	// unless an Examiner has another. It is empty if the epoch was not evaluated, and
+	// in a search, whose best epoch has the lowest HeldLoss.
+	ScoreName string `json:"score_name"`
+
+	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // time that the epoch took
+}
+
+// Score returns the score that ScoreName names; NaN if there is none.
+func (e Epoch) Score() float64 {
+	if e.ScoreName == "accuracy" {
+		return e.HeldAccuracy
+	}
+	if x, ok := e.Scores[e.ScoreName]; ok {
+		return x
+	}
+	return math.NaN()
 }
 
 // Warning says that something deserves a look but does not stop the run.
@@ -175,6 +196,40 @@ type recorders []Recorder
 func (all recorders) Record(e Event) error {
 	for _, r := range all {
 		if err := r.Record(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Optional returns a recorder that passes every event to main and then to each of
+// others, which a run can do without: one that fails gets no more events, and main
+// gets a Warning with its error instead. Nil entries of others are left out; main
+// must not be nil.
+func Optional(main Recorder, others ...Recorder) Recorder {
+	return &optional{main, slices.DeleteFunc(slices.Clone(others), func(r Recorder) bool { return r == nil })}
+}
+
+type optional struct {
+	main   Recorder
+	others []Recorder
+}
+
+func (o *optional) Record(e Event) error {
+	if err := o.main.Record(e); err != nil {
+		return err
+	}
+	var faults []error
+	o.others = slices.DeleteFunc(o.others, func(r Recorder) bool {
+		err := r.Record(e)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		return err != nil
+	})
+	for _, err := range faults {
+		text := strings.ReplaceAll(err.Error(), "\n", "; ")
+		if err := o.main.Record(Warning{Text: text + ": the run goes on without this recorder"}); err != nil {
 			return err
 		}
 	}

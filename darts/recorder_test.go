@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,13 +28,13 @@ func runEvents() []darts.Event {
 	}
 	return []darts.Event{
 		darts.Start{Task: "rotation", Images: 5170, Train: 2585, Held: 2585, Params: 1_930_842, MACs: 345_678_901,
-			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Decoder: "image/jpeg go1.26.8", Config: config{64, 1 << 63}},
+			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Decoder: "image/jpeg go1.26.8", Kernel: "avx2 amd64", Version: "v1.2.3", Revision: "0ab1+modified", Config: config{64, 1 << 63}},
 		darts.Step{Epoch: 1, Step: 1, Steps: 40, Images: 64, Loss: 1.5, Accuracy: 0.25, HeldLoss: 1.375, HeldAccuracy: 0.3125,
 			LR: 0.1, Entropy: 2.079441541679836, SkipShare: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
 		darts.Warning{Text: `3 of 8 edges are "skip_connect" <- look`},
 		darts.Epoch{Epoch: 1, TrainLoss: 1.25, TrainAccuracy: 0.5, HeldLoss: 1.3, HeldAccuracy: 0.475, Entropy: 2,
 			SkipShare: 0.375, PoolShare: 0.25, Stability: 0.5, Eigenvalue: 0.625, Genotype: "sep_conv_3x3 0→2",
-			Normal: [][]float64{{0.5, -1}, {0.25, 2}}, Reduce: [][]float64{{0, 1}, {3, -0.5}}, Elapsed: 61400 * time.Millisecond},
+			Normal: [][]float64{{0.5, -1}, {0.25, 2}}, Reduce: [][]float64{{0, 1}, {3, -0.5}}, Scores: map[string]float64{"miou": 0.4375, "top5": 0.75}, ScoreName: "miou", Elapsed: 61400 * time.Millisecond},
 		darts.Done{Epochs: 2, Images: 5120, Genotype: "sep_conv_3x3 0→2", Elapsed: 2 * time.Hour},
 	}
 }
@@ -46,17 +47,17 @@ func record(t *testing.T, r darts.Recorder, events ...darts.Event) {
 }
 
 func TestJSONLines(t *testing.T) {
-	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"decoder":"image/jpeg go1.26.8","config":{"batch":64,"seed":9223372036854775808}}
+	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"held":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"decoder":"image/jpeg go1.26.8","kernel":"avx2 amd64","version":"v1.2.3","revision":"0ab1+modified","config":{"batch":64,"seed":9223372036854775808}}
 {"event":"step","epoch":1,"step":1,"steps":40,"images":64,"loss":1.5,"accuracy":0.25,"held_loss":1.375,"held_accuracy":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_share":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
-{"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"pool_share":0.25,"stability":0.5,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2","normal":[[0.5,-1],[0.25,2]],"reduce":[[0,1],[3,-0.5]]}
+{"event":"epoch","epoch":1,"train_loss":1.25,"train_accuracy":0.5,"held_loss":1.3,"held_accuracy":0.475,"entropy":2,"skip_share":0.375,"pool_share":0.25,"stability":0.5,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2","normal":[[0.5,-1],[0.25,2]],"reduce":[[0,1],[3,-0.5]],"held_miou":0.4375,"held_top5":0.75,"score_name":"miou"}
 {"event":"done","epochs":2,"images":5120,"genotype":"sep_conv_3x3 0→2"}
 `
 	withClock := strings.NewReplacer(
 		`"macs":345678901,`, `"macs":345678901,"planned_bytes":1288490189,`,
 		`"micro_batch":16,`, `"micro_batch":16,"recompute":false,`,
 		`"skip_share":0.125}`, `"skip_share":0.125,"images_per_second":1234.4,"left_ns":65000000000}`,
-		`[3,-0.5]]}`, `[3,-0.5]],"elapsed_ns":61400000000}`,
+		`"miou"}`, `"miou","elapsed_ns":61400000000}`,
 		`"genotype":"sep_conv_3x3 0→2"}`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":7200000000000}`,
 	).Replace(withoutClock)
 
@@ -88,7 +89,7 @@ func TestJSONLinesNotANumber(t *testing.T) {
 func TestJSONLinesOfAlphas(t *testing.T) {
 	var out bytes.Buffer
 	record(t, darts.NewJSONLines(&out), darts.Epoch{Stability: math.NaN(), Normal: [][]float64{{math.Inf(-1), 2}, {}}})
-	assert.Contains(t, out.String(), `"stability":null,"eigenvalue":0,"genotype":"","normal":[[null,2],[]],"reduce":null}`)
+	assert.Contains(t, out.String(), `"stability":null,"eigenvalue":0,"genotype":"","normal":[[null,2],[]],"reduce":null,"score_name":""}`)
 }
 
 // fullWriter takes some bytes and then fails.
@@ -177,6 +178,26 @@ func TestRecorders(t *testing.T) {
 	assert.NoError(t, darts.Recorders().Record(darts.Done{}))
 }
 
+// TestOptional drops recorders that fail, and says so.
+func TestOptional(t *testing.T) {
+	main, a, b := &eventLog{}, &eventLog{}, &eventLog{}
+	all := darts.Optional(main, a, nil, b)
+	events := runEvents()
+	record(t, all, events[:2]...)
+	a.err = errors.New("report: disk full\nand more")
+	record(t, all, events[2:]...)
+	want := slices.Insert(slices.Clone(events), 3, darts.Event(darts.Warning{Text: "report: disk full; and more: the run goes on without this recorder"}))
+	assert.Equal(t, want, main.events)
+	assert.Equal(t, events, b.events)
+	assert.Equal(t, events[:3], a.events, "it gets no more")
+	main.err = errors.New("stop")
+	assert.Equal(t, main.err, all.Record(events[0]))
+	main.err, b.err = nil, errors.New("b")
+	record(t, all, events[0])
+	main.err = errors.New("the last word")
+	assert.Equal(t, main.err, darts.Optional(main).Record(events[0]))
+}
+
 func TestLog(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelWarn} {
 		t.Run(level.String(), func(t *testing.T) {
@@ -199,16 +220,16 @@ func TestLog(t *testing.T) {
 			assert.Equal(t, []map[string]any{
 				{"level": "INFO", "msg": "start", "task": "rotation", "images": 5170.0, "train": 2585.0, "held": 2585.0, "params": 1930842.0,
 					"macs": 345678901.0, "planned_bytes": 1288490189.0, "epochs": 2.0, "steps_per_epoch": 40.0, "batch": 64.0,
-					"micro_batch": 16.0, "decoder": "image/jpeg go1.26.8", "recompute": false},
+					"micro_batch": 16.0, "decoder": "image/jpeg go1.26.8", "kernel": "avx2 amd64", "version": "v1.2.3", "revision": "0ab1+modified", "recompute": false},
 				{"level": "DEBUG", "msg": "step", "epoch": 1.0, "step": 1.0, "steps": 40.0, "images": 64.0, "loss": 1.5, "accuracy": 0.25,
 					"held_loss": 1.375, "held_accuracy": 0.3125, "lr": 0.1, "entropy": 2.079441541679836, "skip_share": 0.125,
 					"images_per_second": 1234.4, "left": 65e9},
 				warning,
 				{"level": "INFO", "msg": "epoch", "epoch": 1.0, "train_loss": 1.25, "train_accuracy": 0.5, "held_loss": 1.3, "held_accuracy": 0.475,
-					"entropy": 2.0, "skip_share": 0.375, "pool_share": 0.25, "stability": 0.5, "eigenvalue": 0.625, "genotype": "sep_conv_3x3 0→2", "elapsed": 61.4e9},
+					"entropy": 2.0, "skip_share": 0.375, "pool_share": 0.25, "stability": 0.5, "eigenvalue": 0.625, "genotype": "sep_conv_3x3 0→2", "held_miou": 0.4375, "held_top5": 0.75, "score_name": "miou", "elapsed": 61.4e9},
 				{"level": "INFO", "msg": "done", "epochs": 2.0, "images": 5120.0, "genotype": "sep_conv_3x3 0→2", "elapsed": 7200e9},
 				{"level": "INFO", "msg": "epoch", "epoch": 7.0, "train_accuracy": 0.0, "held_accuracy": 0.0,
-					"entropy": 0.0, "skip_share": 0.0, "pool_share": 0.0, "eigenvalue": 0.0, "genotype": "", "elapsed": 0.0},
+					"entropy": 0.0, "skip_share": 0.0, "pool_share": 0.0, "eigenvalue": 0.0, "genotype": "", "score_name": "", "elapsed": 0.0},
 			}, got)
 		})
 	}

@@ -19,11 +19,14 @@ type run struct {
 	folder   *Folder  // may be nil
 	recorder Recorder // may be nil
 	identity []byte   // see identify
+	program  program  // this one
 	meter    meter    // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
 	complete       int // epochs
 	saved          point
+	lost           bool      // the folder lacks an event, so that no later state may follow there
+	restored       program   // that kept the state of a run that goes on
 	started, begun time.Time // the run and the epoch, as if never interrupted
 }
 
@@ -48,6 +51,9 @@ type phase interface {
 	finish() error
 	// ended follows the record of an epoch.
 	ended() error
+	// best returns how many steps were done at the end of the best epoch; 0 if there
+	// is none yet.
+	best() int
 	// figures returns those of the epoch under way. An error ends the run.
 	figures() (Epoch, error)
 	// over says, in a sentence, why a run ends now, if not because all its epochs are
@@ -70,11 +76,27 @@ func (r *run) done() int { return r.epoch*r.phase.steps() + r.step }
 func (r *run) images() int { return r.done() * r.batch }
 
 // begin goes to where the folder says that the run was, and tells what is about
-// to be done. The folder of a run that goes on has heard it already.
-func (r *run) begin(events ...Event) error {
+// to be done. The folder of a run that goes on has heard it already. After it the
+// folder is that of the run until end.
+func (r *run) begin(events ...Event) (err error) {
 	r.started = time.Now()
+	r.begun = r.started
 	tell := r.record
 	if r.folder != nil {
+		if err := r.folder.enter(); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				r.end()
+			}
+		}()
+		// What is too long should be known now, not after the first epoch.
+		if text, err := r.header(0); err != nil {
+			return fmt.Errorf("darts: %w", err)
+		} else if len(text) > maxHeader/2 { // the other half is for what the run adds
+			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), maxHeader/2)
+		}
 		resumed, faults, err := r.folder.resume(r.restore)
 		if err != nil {
 			return err
@@ -85,6 +107,16 @@ func (r *run) begin(events ...Event) error {
 		if resumed {
 			r.saved = point{r.done(), r.complete}
 			tell = r.tell
+			if r.isBest() { // and may not have been named so
+				if err := r.folder.keepBest(r.done()); err != nil {
+					return err
+				}
+			}
+			if text := r.program.unlike(r.restored); text != "" {
+				if err := r.record(Warning{Text: text}); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	if _, err := r.phase.figures(); err != nil {
@@ -96,6 +128,13 @@ func (r *run) begin(events ...Event) error {
 		}
 	}
 	return nil
+}
+
+// end leaves the folder to other runs.
+func (r *run) end() {
+	if r.folder != nil {
+		r.folder.leave()
+	}
 }
 
 // all takes what is left of the run, and returns what was done.
@@ -140,14 +179,12 @@ func (r *run) runEpoch() error {
 		return err
 	}
 	e.Elapsed = time.Since(r.begun)
-	if err := r.record(e); err != nil {
+	if err := r.keep(e); err != nil {
 		return err
 	}
+	told := r.tell(e) // a recorder that fails ends the run, and loses nothing of it
 	r.complete++
-	if err := r.phase.ended(); err != nil {
-		return err
-	}
-	return r.save()
+	return errors.Join(told, r.phase.ended(), r.save())
 }
 
 func (r *run) runStep() error {
@@ -169,14 +206,18 @@ func (r *run) runStep() error {
 	}
 	elapsed := time.Since(r.started)
 	left := r.epochs*r.phase.steps() - r.done()
-	if err := r.record(Step{
+	step := Step{
 		Epoch: e.Epoch, Step: r.step, Steps: r.phase.steps(), Images: r.images(),
 		Loss: e.TrainLoss, Accuracy: e.TrainAccuracy, HeldLoss: e.HeldLoss, HeldAccuracy: e.HeldAccuracy,
 		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
 		ImagesPerSecond: float64(r.batch*r.step) / time.Since(r.begun).Seconds(),
 		Left:            time.Duration(float64(elapsed) / float64(r.done()) * float64(left)),
-	}); err != nil {
+	}
+	if err := r.keep(step); err != nil {
 		return err
+	}
+	if err := r.tell(step); err != nil {
+		return errors.Join(err, r.save())
 	}
 	if r.step < r.phase.steps() && r.folder != nil && r.folder.due() {
 		return r.save()
@@ -187,15 +228,18 @@ func (r *run) runStep() error {
 // save keeps a checkpoint in the folder, unless it has this one.
 func (r *run) save() error {
 	here := point{r.done(), r.complete}
-	if r.folder == nil || here == r.saved {
+	if r.folder == nil || r.lost || here == r.saved {
 		return nil
 	}
-	if err := r.folder.keep(r.done(), r.checkpoint); err != nil {
+	if err := r.folder.keep(r.done(), r.isBest(), r.checkpoint); err != nil {
 		return err
 	}
 	r.saved = here
 	return nil
 }
+
+// isBest says whether the run is at the end of its best epoch.
+func (r *run) isBest() bool { return r.complete > r.epoch && r.phase.best() == r.done() }
 
 // place adds to an error where the run was.
 func (r *run) place(err error) error {
@@ -207,12 +251,19 @@ func (r *run) place(err error) error {
 
 // record keeps an event in the folder and tells the recorder.
 func (r *run) record(e Event) error {
-	if r.folder != nil {
-		if err := r.folder.record(e); err != nil {
-			return err
-		}
+	if err := r.keep(e); err != nil {
+		return err
 	}
 	return r.tell(e)
+}
+
+func (r *run) keep(e Event) error {
+	if r.folder == nil {
+		return nil
+	}
+	err := r.folder.record(e)
+	r.lost = r.lost || err != nil
+	return err
 }
 
 func (r *run) tell(e Event) error {

@@ -49,11 +49,14 @@ type Result struct {
 // loader workers. What keeps a search from starting gives an error and no result.
 // What ends it early gives an error and what had been found until then: that of
 // ctx when it is done, ErrDiverged if the loss is no longer finite, that of an
-// image that cannot be loaded or of the Recorder.
+// image that cannot be loaded or of the Recorder. A panic of a source, a task or an
+// operation is such an error too; that in its chain has a method Stack() []byte, for
+// errors.As, which returns where it was.
 //
 // A search with a Folder that holds an earlier part of it goes on from the last
 // checkpoint, and ends with the same bits as one that was never stopped. It is
-// refused if the settings, the task or the number of images have changed.
+// refused if the settings, the task, the kernels (see Start) or the images have
+// changed, of which it knows their number and fingerprint (see Source).
 func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Result, error) {
 	s, err := newSearch(src, task, c)
 	if err != nil {
@@ -92,12 +95,26 @@ func (m *mean) add(p pass) {
 // value returns NaN for both if there was nothing.
 func (m mean) value() (loss, accuracy float64) { return m.loss / m.count, m.correct / m.count }
 
+// given checks that there is a source and a task.
+func given(src Source, task pretext.Task) error {
+	if src == nil {
+		return errors.New("darts: the source of images is nil; give a data set")
+	}
+	if task == nil {
+		return errors.New("darts: the task is nil; give one, pretext.Rotation for example")
+	}
+	if err := task.Validate(); err != nil {
+		return fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	}
+	return nil
+}
+
 func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if err := task.Validate(); err != nil {
-		return nil, fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	if err := given(src, task); err != nil {
+		return nil, err
 	}
 	n := src.Len()
 	weights, alphas := halves(n, c.Portion, c.Seed)
@@ -105,7 +122,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
 	began := 0
-	if c.Folder != nil {
+	if c.Folder != nil && c.AutoBatch {
 		began = c.Folder.begun().Batch
 	}
 	m, c, told, err := planToFit(c, task, began)
@@ -113,7 +130,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	s := &search{c: c, m: m, result: &Result{Config: c}}
-	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
+	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram}
 	s.meter.tell = s.run.tell
 	s.m.passed = s.meter.pass
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
@@ -134,9 +151,10 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
-		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src), Config: c,
+		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src),
+		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
-	if s.identity, err = identify(start, task, s.m.params); err != nil {
+	if s.identity, err = identify(start, task, src, nil, s.m.params); err != nil {
 		return nil, err
 	}
 	events := []Event{start}
@@ -150,6 +168,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 }
 
 func (s *search) search(ctx context.Context) (*Result, error) {
+	defer s.end()
 	done, err := s.all(ctx)
 	s.result.Epochs = s.complete
 	if err != nil {
@@ -203,8 +222,10 @@ func (s *search) open(ctx context.Context) {
 		s.trainMean, s.heldMean = mean{}, mean{}
 	}
 	s.train = s.w.epoch(ctx, s.epoch, s.step)
+	s.heldBatch = nil
 	if s.held = nil; s.epoch >= s.c.ArchEpoch {
-		s.held = s.a.epoch(ctx, s.epoch, s.step)
+		// An epoch that stopped after its last step needs the batch of that again.
+		s.held = s.a.epoch(ctx, s.epoch, min(s.step, s.steps()-1))
 	}
 }
 
@@ -249,14 +270,18 @@ func (s *search) finish() error {
 	if s.held == nil || s.c.StopEigenvalue == 0 {
 		return nil
 	}
+	if s.heldBatch == nil {
+		var err error
+		if s.heldBatch, err = s.held.next(); err != nil {
+			return err
+		}
+	}
 	return s.measure()
 }
 
 func (s *search) ended() error {
-	if err := s.warn(); err != nil {
-		return err
-	}
-	return s.saveBest()
+	s.judge()
+	return s.warn()
 }
 
 // figures brings the result up to date, unless the alphas are no numbers any more.

@@ -71,7 +71,7 @@ func TestTrainSegmentation(t *testing.T) {
 	counted, err := p.Evaluate(t.Context(), held)
 	require.NoError(t, err)
 	mean, absent := counted.MeanIoU()
-	want := map[string]float64{"miou": mean, "pixels": counted.Accuracy()}
+	want := map[string]float64{"miou": mean}
 	for k, iou := range counted.IoU() {
 		if !slices.Contains(absent, k) {
 			want[fmt.Sprintf("iou_%d", k)] = iou
@@ -79,7 +79,9 @@ func TestTrainSegmentation(t *testing.T) {
 	}
 	require.Len(t, epochs, 4)
 	assert.Equal(t, want, epochs[3].Scores)
-	assert.Equal(t, mean, r.Last.HeldAccuracy)
+	assert.Equal(t, counted.Accuracy(), r.Last.HeldAccuracy, "of pixels")
+	assert.Equal(t, mean, r.Last.Score())
+	assert.Equal(t, "miou", r.Best.ScoreName)
 	assert.True(t, math.IsNaN(r.Last.HeldLoss))
 
 	told := strings.Join(warnings, "\n")
@@ -185,7 +187,7 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 		want string
 	}{
 		"no mask":   {bare{images}, "darts: segmentation: image 0 has no mask of classes; give a data set that has them"},
-		"no labels": {blank{images}, "darts: the score of the held-out images is not a number; do any of their labels count?"},
+		"no labels": {blank{images}, "darts: the miou of the held-out images is not a number; do any of their labels count?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := darts.Train(t.Context(), images, test.held, task, c)
@@ -253,6 +255,6 @@ func TestTrainWithoutLabels(t *testing.T) {
 	again, err := darts.Train(t.Context(), train, held, task, c)
 	require.NoError(t, err)
 	assert.True(t, math.IsNaN(again.Best.TrainLoss))
-	assert.Equal(t, r.Best.HeldAccuracy, again.Best.HeldAccuracy)
+	assert.Equal(t, r.Best.Score(), again.Best.Score())
 	require.NoError(t, c.Folder.Close())
 }

@@ -10,7 +10,10 @@ import (
 	"unnas/pretext"
 )
 
-// Source holds the images of a data set; see pretext.Source.
+// Source holds the images of a data set; see pretext.Source. It may have a method
+// Fingerprint() string that tells its images from others, by their names and labels
+// for example: a run is resumed with images of the same fingerprint only. Where there
+// is none, their number must do.
 type Source = pretext.Source
 
 // Subset returns a source of some images of src: its image i is image indices[i]

@@ -8,7 +8,9 @@ import (
 	"io"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gorgonia.org/gorgonia"
@@ -31,24 +33,27 @@ type Trained struct {
 	Size cell.Complexity
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
-	// Last are the figures of the last epoch that was begun, Best those of the
-	// evaluation with the highest score, zero if there was none.
+	// Last are the figures of the last epoch that was begun, Best those of the first
+	// evaluation with the highest Epoch.Score, zero if there was none.
 	Last, Best Epoch
 	// Config are the settings.
 	Config TrainConfig
 }
 
-// An Examiner is a task that measures networks in a way of its own, by whole
-// images rather than views for example. Other tasks are measured by loss and
-// accuracy of the views of held-out images.
+// An Examiner is a task with an evaluation of its own, by whole images rather than
+// views for example. Other tasks are measured by loss and accuracy of the views of
+// held-out images.
 type Examiner interface {
 	pretext.Task
 	// Examine returns what examines a network with the parameters p as they are
 	// then, on all images of held, and the memory in bytes that this takes besides
-	// them. The score is what networks are compared by, higher is better; the scores
-	// are all that is to be recorded, by name. One that is not a number, since what
-	// it measures does not occur, is not recorded, and a warning says so once.
-	Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (score float64, scores map[string]float64, err error), bytes int64, err error)
+	// them. The scores are all that is to be recorded, by name, and the decisive one is
+	// that by which networks are compared, higher is better. Names are of letters,
+	// digits and any of "_.-". The scores loss and accuracy, if there are any, become
+	// HeldLoss and HeldAccuracy of an Epoch, the others its Scores. Of those, one that
+	// is not finite is not recorded, and a warning says so once; only the decisive one
+	// may be infinite. If it is not a number, that is an error.
+	Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (decisive string, scores map[string]float64, err error), bytes int64, err error)
 }
 
 // Train trains a network with the head of a task on the images of src, and
@@ -78,8 +83,8 @@ type training struct {
 	average, averageRunning []float32 // of weights and of running statistics; nil without Average
 
 	held    Source // nil without evaluation
-	exam    func(ctx context.Context) (float64, map[string]float64, error)
-	missing []string // scores that were not numbers, as has been told
+	exam    func(ctx context.Context) (string, map[string]float64, error)
+	missing []string // scores that were not finite, as has been told
 	images  *loader  // that the network learns from
 	precise *loader  // that precise statistics are of
 	views   *loader  // of the held-out images
@@ -99,8 +104,8 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if err := task.Validate(); err != nil {
-		return nil, fmt.Errorf("darts: task %s: %w", task.Name(), err)
+	if err := given(src, task); err != nil {
+		return nil, err
 	}
 	spec := task.Spec()
 	if c.Auxiliary > 0 && (len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
@@ -113,7 +118,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
 	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &Trained{Config: c}}
-	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder}
+	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram}
 	t.meter.tell = t.run.tell
 	t.passed = t.meter.pass
 	if err := t.plan(ctx); err != nil {
@@ -127,10 +132,11 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		Task: task.Name(), Images: src.Len(), Train: src.Len(), Held: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
-		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held), Config: c,
+		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held),
+		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
 	var err error
-	if t.identity, err = identify(start, task, t.params); err != nil {
+	if t.identity, err = identify(start, task, src, held, t.params); err != nil {
 		return nil, err
 	}
 	return t, t.begin(start)
@@ -149,13 +155,13 @@ func (t *training) load(src Source) (err error) {
 	if t.images, err = newLoader(src, t.task, every(src), o); err != nil {
 		return err
 	}
-	if t.c.PreciseBN > 0 {
+	if t.teller != nil {
 		o.batch, o.purpose = t.c.budget().atOnce(), "statistics"
 		if t.precise, err = newLoader(src, t.task, every(src), o); err != nil {
 			return err
 		}
 	}
-	if t.views != nil || t.tester == nil {
+	if t.tester == nil {
 		return nil
 	}
 	o.batch, o.purpose, o.train = t.atATime(), "evaluation", false
@@ -192,7 +198,7 @@ func (t *training) plan(ctx context.Context) error {
 		if t.parts > 1 {
 			slabs++ // sum
 		}
-		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch)
+		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, c.Workers)
 		if err := t.params.Init(c.Seed); err != nil {
 			return err
 		}
@@ -218,7 +224,7 @@ func (t *training) plan(ctx context.Context) error {
 			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, c.budget().atOnce())
+			t.bytes += ringBytes(spec, c.budget().atOnce(), c.Workers)
 			kinds = append(kinds, &t.tell)
 		}
 		if t.held != nil && !examines {
@@ -228,7 +234,7 @@ func (t *training) plan(ctx context.Context) error {
 			if err := t.compile(t.tester.scope, vm.Options{Want: append(t.tester.wanted(), t.tester.logits)}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, t.atATime())
+			t.bytes += ringBytes(spec, t.atATime(), c.Workers)
 			kinds = append(kinds, &t.test)
 		}
 		return nil
@@ -312,6 +318,7 @@ func (t *training) path(n *network) cell.Path {
 }
 
 func (t *training) train(ctx context.Context) (*Trained, error) {
+	defer t.end()
 	done, err := t.all(ctx)
 	t.result.Epochs = t.complete
 	if t.c.Average > 0 {
@@ -381,9 +388,6 @@ func (t *training) pass() (pass, error) {
 
 // finish evaluates the network if it is time to.
 func (t *training) finish() error {
-	loss := math.NaN()
-	var accuracy float64
-	var scores map[string]float64
 	e, err := t.figures()
 	if err != nil {
 		return err
@@ -402,51 +406,99 @@ func (t *training) finish() error {
 		}
 	}
 	t.meter.begin("evaluating", "images", t.held.Len())
-	if t.exam != nil {
-		accuracy, scores, err = t.exam(t.ctx)
-	} else {
-		loss, accuracy, scores, err = t.evaluate()
+	exam := t.exam
+	if exam == nil {
+		exam = t.evaluate
 	}
+	decisive, scores, err := exam(t.ctx)
 	if err != nil {
 		return err
 	}
-	if math.IsNaN(accuracy) {
-		return errors.New("darts: the score of the held-out images is not a number; do any of their labels count?")
-	}
-	if err := t.leaveOut(scores); err != nil {
+	if err := e.score(decisive, scores); err != nil {
 		return err
 	}
-	e.HeldLoss, e.HeldAccuracy, e.Scores = loss, accuracy, scores
+	if err := t.leaveOut(e); err != nil {
+		return err
+	}
 	t.result.Last = e
-	if t.result.Best.Epoch == 0 || accuracy > t.result.Best.HeldAccuracy {
+	if t.result.Best.Epoch == 0 || e.Score() > t.result.Best.Score() {
 		t.result.Best = e
 	}
 	return nil
 }
 
-// leaveOut removes the scores that are not numbers, and tells of each once.
-func (t *training) leaveOut(scores map[string]float64) error {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(scores)) {
-		if !math.IsNaN(scores[name]) {
+// scoreName is what a score may be named, so that it can stand in names of its own.
+var scoreName = regexp.MustCompile(`^[\w.-]+$`)
+
+// score puts down what an evaluation has found.
+func (e *Epoch) score(decisive string, scores map[string]float64) error {
+	for name := range scores {
+		if !scoreName.MatchString(name) {
+			return fmt.Errorf("darts: a score is named %q; use letters, digits and any of \"_.-\"", name)
+		}
+	}
+	value, there := scores[decisive]
+	switch {
+	case decisive == "loss":
+		return errors.New("darts: the decisive score is the loss, of which less is better; choose a score of which more is, accuracy for example")
+	case !there:
+		return fmt.Errorf("darts: the decisive score is %q, which is not one of %q", decisive, slices.Sorted(maps.Keys(scores)))
+	case math.IsNaN(value):
+		return fmt.Errorf("darts: the %s of the held-out images is not a number; do any of their labels count?", decisive)
+	}
+	e.ScoreName = decisive
+	for name, to := range map[string]*float64{"loss": &e.HeldLoss, "accuracy": &e.HeldAccuracy} {
+		if x, ok := scores[name]; ok {
+			*to = x
+		}
+	}
+	e.Scores = maps.Clone(scores)
+	maps.DeleteFunc(e.Scores, func(name string, _ float64) bool { return name == "loss" || name == "accuracy" })
+	if len(e.Scores) == 0 {
+		e.Scores = nil
+	}
+	return nil
+}
+
+// leaveOut removes the scores that are not finite, and tells of each once.
+func (t *training) leaveOut(e Epoch) error {
+	var nowhere, infinite []string
+	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
+		x := e.Scores[name]
+		if isFinite(x) || name == e.ScoreName {
 			continue
 		}
-		delete(scores, name)
-		if !slices.Contains(t.missing, name) {
-			names = append(names, name)
+		delete(e.Scores, name)
+		switch {
+		case slices.Contains(t.missing, name):
+		case math.IsNaN(x):
+			nowhere = append(nowhere, name)
+		default:
+			infinite = append(infinite, name)
 		}
 	}
-	if names == nil {
-		return nil
+	t.missing = slices.Concat(t.missing, nowhere, infinite)
+	for _, w := range []struct {
+		names []string
+		text  string
+	}{
+		{nowhere, "after epoch %d, what is measured as %s occurs nowhere in the held-out images: no number is recorded"},
+		{infinite, "after epoch %d, %s is infinite: no number is recorded"},
+	} {
+		if w.names == nil {
+			continue
+		}
+		if err := t.record(Warning{Text: fmt.Sprintf(w.text, t.epoch+1, strings.Join(w.names, ", "))}); err != nil {
+			return err
+		}
 	}
-	t.missing = append(t.missing, names...)
-	return t.record(Warning{Text: fmt.Sprintf("after epoch %d, what is measured as %s occurs nowhere in the held-out images: no number is recorded", t.epoch+1, strings.Join(names, ", "))})
+	return nil
 }
 
 // evaluate measures the network on the views of the held-out images.
-func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64, err error) {
+func (t *training) evaluate(ctx context.Context) (decisive string, scores map[string]float64, err error) {
 	t.test.Training, t.test.UpdateStats = false, false
-	batches := t.views.epoch(t.ctx, 0, 0)
+	batches := t.views.epoch(ctx, 0, 0)
 	defer batches.close()
 	var all mean
 	five := 0.0
@@ -456,26 +508,27 @@ func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64
 			break
 		}
 		if err != nil {
-			return 0, 0, nil, err
+			return "", nil, err
 		}
-		p, err := t.runPart(t.tester, t.test, b.X, b.Y)
+		p, err := t.part(t.tester, t.test, b.X, b.Y)
 		if err != nil {
-			return 0, 0, nil, fmt.Errorf("darts: %w", err)
+			return "", nil, fmt.Errorf("darts: %w", err)
 		}
 		all.add(p)
 		five += t.amongFive(b.Y)
 		if err := t.meter.add(b.Images); err != nil {
-			return 0, 0, nil, err
+			return "", nil, err
 		}
 	}
 	if all.count == 0 {
-		return 0, 0, nil, errors.New("darts: none of the held-out images has a label that counts; give labelled images, or nil to evaluate nothing")
+		return "", nil, errors.New("darts: none of the held-out images has a label that counts; give labelled images, or nil to evaluate nothing")
 	}
-	loss, accuracy = all.value()
+	loss, accuracy := all.value()
+	scores = map[string]float64{"loss": loss, "accuracy": accuracy}
 	if t.fives() {
-		scores = map[string]float64{"top5": five / all.count}
+		scores["top5"] = five / all.count
 	}
-	return loss, accuracy, scores, nil
+	return "accuracy", scores, nil
 }
 
 // counted are the images to evaluate on, which tell how far an evaluation is. An
@@ -525,33 +578,67 @@ func (t *training) amongFive(labels []int32) (count float64) {
 	return count
 }
 
-// takeStatistics replaces the running statistics by the means of those of
-// batches, with the weights as they are.
-func (t *training) takeStatistics() error {
+// takeStatistics replaces the running statistics by those of batches together, with
+// the weights as they are:
+//
+//	mean = E[m], variance = E[v + m²] - E[m]²
+//
+// of the means m and the unbiased variances v of each batch. If it fails they are as
+// they were.
+func (t *training) takeStatistics() (err error) {
+	running := t.params.Running()
+	before := slices.Clone(running)
+	defer func() {
+		if err != nil {
+			copy(running, before)
+		}
+	}()
 	batches := t.precise.epoch(t.ctx, t.epoch, 0)
 	defer batches.close()
+	stats := unshared(t.params.Stats())
 	n := min(max(1, t.c.PreciseBN/t.c.budget().atOnce()), t.precise.steps())
-	sums := make([]float64, len(t.params.Running()))
+	means, squares := make([]float64, len(running)), make([]float64, len(running))
 	t.meter.begin("measuring batch norm", "images", n*t.c.budget().atOnce())
 	for range n {
 		b, err := batches.next()
 		if err != nil {
 			return err
 		}
-		if _, err := t.runPart(t.teller, t.tell, b.X, b.Y); err != nil {
+		if _, err := t.part(t.teller, t.tell, b.X, b.Y); err != nil {
 			return fmt.Errorf("darts: %w", err)
 		}
 		if err := t.meter.add(b.Images); err != nil {
 			return err
 		}
-		for i, v := range t.params.Running() {
-			sums[i] += float64(v)
+		at := 0
+		for _, s := range stats {
+			for c, m := range s.Mean {
+				m := float64(m)
+				means[at] += m
+				squares[at] += float64(s.Var[c]) + m*m
+				at++
+			}
 		}
 	}
-	for i, sum := range sums {
-		t.params.Running()[i] = float32(sum / float64(n))
+	at := 0
+	for _, s := range stats {
+		for c := range s.Mean {
+			mean := means[at] / float64(n)
+			s.Mean[c], s.Var[c] = float32(mean), float32(squares[at]/float64(n)-mean*mean)
+			at++
+		}
 	}
 	return nil
+}
+
+// unshared leaves out statistics that share the values of others.
+func unshared(all []*ops.Stats) []*ops.Stats {
+	seen := map[*float32]bool{}
+	return slices.DeleteFunc(all, func(s *ops.Stats) bool {
+		first := &s.Mean[0]
+		defer func() { seen[first] = true }()
+		return seen[first]
+	})
 }
 
 // swap exchanges weights and running statistics with their averages.
@@ -565,12 +652,9 @@ func (t *training) swap() {
 
 func (t *training) over() string { return "" }
 
-func (t *training) ended() error {
-	if t.folder == nil || t.result.Best.Epoch != t.complete {
-		return nil
-	}
-	return t.folder.keepBest(t.done(), t.checkpoint)
-}
+func (t *training) ended() error { return nil }
+
+func (t *training) best() int { return t.result.Best.Epoch * t.steps() }
 
 // figures brings the result up to date.
 func (t *training) figures() (Epoch, error) {
@@ -600,34 +684,79 @@ func (t *training) arrays() []array {
 type trainState struct {
 	Mean [3]float64  `json:"mean"` // its sums
 	Best *evaluation `json:"best,omitempty"`
-	// Missing are the scores that the run has told to be no numbers.
+	Last *evaluation `json:"last,omitempty"`
+	// Missing are the scores that the run has told to be no finite numbers.
 	Missing []string `json:"missing,omitempty"`
 }
 
 // evaluation holds the figures of an epoch with an evaluation.
 type evaluation struct {
 	Epoch         int                `json:"epoch"`
-	TrainLoss     *float64           `json:"train_loss"` // nil if it is not a number
-	TrainAccuracy *float64           `json:"train_accuracy"`
-	HeldLoss      *float64           `json:"held_loss"`
-	HeldAccuracy  float64            `json:"held_accuracy"`
-	Scores        map[string]float64 `json:"scores"`
+	TrainLoss     exactly            `json:"train_loss"`
+	TrainAccuracy exactly            `json:"train_accuracy"`
+	HeldLoss      exactly            `json:"held_loss"`
+	HeldAccuracy  exactly            `json:"held_accuracy"`
+	ScoreName     string             `json:"score_name"`
+	Scores        map[string]exactly `json:"scores,omitempty"`
+}
+
+// exactly is a number that may be infinite or none, for which JSON has no numbers:
+// then it is a string.
+type exactly float64
+
+func (x exactly) MarshalJSON() ([]byte, error) {
+	if v := float64(x); !isFinite(v) {
+		return json.Marshal(fmt.Sprint(v))
+	}
+	return json.Marshal(float64(x))
+}
+
+func (x *exactly) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		return json.Unmarshal(b, (*float64)(x))
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	*x = exactly(v)
+	return err
+}
+
+// keptOf returns what a checkpoint keeps of an epoch, nil if it was not evaluated.
+func keptOf(e Epoch) *evaluation {
+	if e.ScoreName == "" {
+		return nil
+	}
+	k := &evaluation{
+		Epoch: e.Epoch, ScoreName: e.ScoreName, Scores: map[string]exactly{},
+		TrainLoss: exactly(e.TrainLoss), TrainAccuracy: exactly(e.TrainAccuracy),
+		HeldLoss: exactly(e.HeldLoss), HeldAccuracy: exactly(e.HeldAccuracy),
+	}
+	for name, x := range e.Scores {
+		k.Scores[name] = exactly(x)
+	}
+	return k
+}
+
+// figures returns the epoch of which the checkpoint has kept this; none if nil.
+func (k *evaluation) figures() Epoch {
+	if k == nil {
+		return Epoch{}
+	}
+	e := noEpoch(k.Epoch)
+	e.TrainLoss, e.TrainAccuracy = float64(k.TrainLoss), float64(k.TrainAccuracy)
+	e.HeldLoss, e.HeldAccuracy = float64(k.HeldLoss), float64(k.HeldAccuracy)
+	e.ScoreName = k.ScoreName
+	for name, x := range k.Scores {
+		if e.Scores == nil {
+			e.Scores = map[string]float64{}
+		}
+		e.Scores[name] = float64(x)
+	}
+	return e
 }
 
 func (t *training) state() any {
-	s := trainState{Mean: t.mean.sums(), Missing: t.missing}
-	if b := t.result.Best; b.Epoch > 0 {
-		s.Best = &evaluation{b.Epoch, known(b.TrainLoss), known(b.TrainAccuracy), known(b.HeldLoss), b.HeldAccuracy, b.Scores}
-	}
-	return s
-}
-
-// known returns where a number is, or nil for what is none, which JSON has not.
-func known(x float64) *float64 {
-	if math.IsNaN(x) {
-		return nil
-	}
-	return &x
+	return trainState{Mean: t.mean.sums(), Best: keptOf(t.result.Best), Last: keptOf(t.result.Last), Missing: t.missing}
 }
 
 func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
@@ -637,19 +766,7 @@ func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
 	}
 	return func() {
 		t.mean, t.missing = meanOf(at.Mean), at.Missing
-		if b := at.Best; b != nil {
-			e := noEpoch(b.Epoch)
-			e.HeldAccuracy, e.Scores = b.HeldAccuracy, b.Scores
-			for _, figure := range []struct {
-				to   *float64
-				from *float64
-			}{{&e.TrainLoss, b.TrainLoss}, {&e.TrainAccuracy, b.TrainAccuracy}, {&e.HeldLoss, b.HeldLoss}} {
-				if figure.from != nil {
-					*figure.to = *figure.from
-				}
-			}
-			t.result.Best = e
-		}
+		t.result.Best, t.result.Last = at.Best.figures(), at.Last.figures()
 	}, nil
 }
 

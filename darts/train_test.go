@@ -3,6 +3,8 @@ package darts
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/rng"
+	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -59,6 +62,10 @@ func TestTrainLearns(t *testing.T) {
 
 // trainIn does a part of a training in dir, as long as ctx holds.
 func trainIn(ctx context.Context, dir string, c TrainConfig) (*Trained, error) {
+	return trainOn(ctx, dir, smallTask(), c)
+}
+
+func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig) (*Trained, error) {
 	folder, err := OpenFolder(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		folder, err = NewFolder(dir)
@@ -68,7 +75,7 @@ func trainIn(ctx context.Context, dir string, c TrainConfig) (*Trained, error) {
 	}
 	folder.Interval = 0
 	c.Folder = folder
-	r, err := Train(ctx, stripes{n: 33, fail: -1}, stripes{n: 11, fail: -1}, smallTask(), c)
+	r, err := Train(ctx, stripes{n: 33, fail: -1}, stripes{n: 11, fail: -1}, task, c)
 	return r, errors.Join(err, folder.Close())
 }
 
@@ -147,16 +154,169 @@ func TestPreciseStatistics(t *testing.T) {
 	require.NoError(t, run.takeStatistics())
 	b := run.precise.epoch(t.Context(), 0, 0)
 	defer b.close()
-	var mean, variance float64
+	var mean, variance, squares float64
 	for range 2 {
 		batch, err := b.next()
 		require.NoError(t, err)
 		m, v := stemMoments(run, batch.X)
 		mean += m / 2
 		variance += v / 2
+		squares += m * m / 2
 	}
 	assert.InDelta(t, mean, stem.Mean[0], 1e-5)
-	assert.InEpsilon(t, variance, stem.Var[0], 1e-4)
+	assert.InEpsilon(t, variance+squares-mean*mean, stem.Var[0], 2e-5)
+}
+
+// TestPooledStatistics follows precise statistics by hand, from batches of which one
+// channel has the means 1, 4, 4 and the variances 2, 3, 7: the pooled variance is
+// E[v + m²] - E[m]² = (3 + 19 + 23)/3 - 9 = 6, more than the mean of the variances.
+func TestPooledStatistics(t *testing.T) {
+	c := smallTraining()
+	c.PreciseBN, c.Epochs = 18, 1
+	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	run.ctx = t.Context()
+	means, variances := []float32{1, 4, 4}, []float32{2, 3, 7}
+	batches, fault := 0, errors.New("broken")
+	run.part = func(n *network, machine *vm.Machine, x []float32, _ []int32) (pass, error) {
+		require.Same(t, run.tell, machine)
+		if batches == len(means) {
+			return pass{}, fault
+		}
+		for _, s := range run.params.Stats() {
+			for i := range s.Mean {
+				s.Mean[i], s.Var[i] = means[batches], variances[batches]
+			}
+		}
+		batches++
+		return pass{}, nil
+	}
+	require.NoError(t, run.takeStatistics())
+	for _, s := range run.params.Stats() {
+		for i := range s.Mean {
+			require.Equal(t, []float32{3, 6}, []float32{s.Mean[i], s.Var[i]}, s.Name)
+		}
+	}
+	before := slices.Clone(run.params.Running())
+	batches = 1
+	require.ErrorIs(t, run.takeStatistics(), fault)
+	assert.Equal(t, before, run.params.Running(), "statistics of a part of the images are none")
+	run.c.PreciseBN = 1 << 20 // at most all
+	means, variances, batches = make([]float32, 6), make([]float32, 6), 0
+	require.NoError(t, run.takeStatistics())
+	assert.Equal(t, 5, batches, "of 33 images in sixes")
+}
+
+// TestStatisticsOfAStoppedTraining ends a training while it takes precise statistics:
+// what it returns are its running averages.
+func TestStatisticsOfAStoppedTraining(t *testing.T) {
+	c := smallTraining()
+	c.PreciseBN, c.Epochs = 24, 1
+	src, held := stripes{n: 48, fail: -1}, stripes{n: 6, fail: -1}
+	ctx, cancel := context.WithCancel(t.Context())
+	c.Recorder = recorderFunc(func(e Event) error {
+		if p, ok := e.(Progress); ok && p.Work == "measuring batch norm" {
+			cancel()
+		}
+		return nil
+	})
+	got, err := Train(ctx, src, held, smallTask(), c)
+	require.ErrorIs(t, err, context.Canceled)
+	c.PreciseBN, c.Recorder = 0, nil
+	want, err := Train(t.Context(), src, held, smallTask(), c)
+	require.NoError(t, err)
+	assert.Equal(t, want.Params.Running(), got.Params.Running())
+}
+
+// TestNothingIsEvaluated plans no more for precise statistics that nobody needs.
+func TestNothingIsEvaluated(t *testing.T) {
+	c := smallTraining()
+	without, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
+	require.NoError(t, err)
+	c.PreciseBN = 24
+	with, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
+	require.NoError(t, err)
+	assert.Nil(t, with.precise)
+	assert.Equal(t, without.bytes, with.bytes)
+}
+
+// TestLastOfCompleteTraining resumes a training that is complete, of an epoch whose
+// evaluation has figures that JSON has no numbers for.
+func TestLastOfCompleteTraining(t *testing.T) {
+	for name, task := range map[string]pretext.Task{
+		"accuracy":      smallTask(),
+		"own":           scored{smallTask(), "miou", map[string]float64{"miou": 0.5, "iou_1": 0.25}},
+		"infinite":      scored{smallTask(), "psnr", map[string]float64{"psnr": math.Inf(1), "loss": math.Inf(1), "accuracy": math.NaN()}},
+		"below nothing": scored{smallTask(), "gain", map[string]float64{"gain": math.Inf(-1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			var all []string
+			for range 2 {
+				r, err := trainOn(t.Context(), dir, task, smallTraining())
+				require.NoError(t, err)
+				assert.Equal(t, 3, r.Last.Epoch)
+				r.Params = nil
+				r.Config = TrainConfig{}
+				all = append(all, fmt.Sprintf("%+v", *r)) // in which NaN is NaN
+			}
+			assert.Equal(t, all[0], all[1])
+		})
+	}
+}
+
+// scored is a task whose examiner always gives the same scores.
+type scored struct {
+	pretext.Task
+	decisive string
+	scores   map[string]float64
+}
+
+func (s scored) Examine(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+	return func(context.Context) (string, map[string]float64, error) {
+		return s.decisive, maps.Clone(s.scores), nil
+	}, 0, nil
+}
+
+func TestScores(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	for name, test := range map[string]struct {
+		decisive string
+		scores   map[string]float64
+		want     string // error
+		warnings []string
+		line     string // of metrics.jsonl
+	}{
+		"own":              {"miou", map[string]float64{"miou": 0.5, "accuracy": 0.75, "loss": 2}, "", nil, `"held_loss":2,"held_accuracy":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"held_miou":0.5,"score_name":"miou"}`},
+		"accuracy":         {"accuracy", map[string]float64{"accuracy": 0.75}, "", nil, `"held_loss":null,"held_accuracy":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"score_name":"accuracy"}`},
+		"infinite ones":    {"miou", map[string]float64{"miou": inf, "a": -inf, "b": nan, "c": inf}, "", []string{"after epoch 1, what is measured as b occurs nowhere in the held-out images: no number is recorded", "after epoch 1, a, c is infinite: no number is recorded"}, `"reduce":null,"held_miou":null,"score_name":"miou"}`},
+		"not there":        {"miou", map[string]float64{"iou": 1}, `darts: the decisive score is "miou", which is not one of ["iou"]`, nil, ""},
+		"none":             {"", nil, `darts: the decisive score is "", which is not one of []`, nil, ""},
+		"loss":             {"loss", map[string]float64{"loss": 1}, "of which less is better; choose a score of which more is", nil, ""},
+		"not a number":     {"miou", map[string]float64{"miou": nan}, "darts: the miou of the held-out images is not a number", nil, ""},
+		"bad name":         {"miou", map[string]float64{"miou": 1, "a b": 1}, `darts: a score is named "a b"; use letters`, nil, ""},
+		"name that quotes": {"miou", map[string]float64{"miou": 1, `a":1,"b`: 1}, `darts: a score is named "a\":1,\"b"; use letters`, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			c := smallTraining()
+			var warnings []string
+			c.Recorder = recorderFunc(func(e Event) error {
+				if w, ok := e.(Warning); ok {
+					warnings = append(warnings, w.Text)
+				}
+				return nil
+			})
+			_, err := trainOn(t.Context(), dir, scored{smallTask(), test.decisive, test.scores}, c)
+			if test.want != "" {
+				require.ErrorContains(t, err, test.want)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.warnings, warnings, "once")
+			assert.Contains(t, contents(t, dir)[metricsFile], test.line)
+		})
+	}
 }
 
 // stemMoments returns the mean and the unbiased variance of the first channel of
@@ -293,14 +453,14 @@ type examined struct {
 	scores []float64
 }
 
-func (e *examined) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (float64, map[string]float64, error), int64, error) {
-	return func(context.Context) (float64, map[string]float64, error) {
+func (e *examined) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+	return func(context.Context) (string, map[string]float64, error) {
 		if !p.Ready() || held.Len() != 3 {
-			return 0, nil, errors.New("examined: other images")
+			return "", nil, errors.New("examined: other images")
 		}
 		score := e.scores[0]
 		e.scores = e.scores[1:]
-		return score, map[string]float64{"half": score / 2}, nil
+		return "miou", map[string]float64{"miou": score, "accuracy": score / 2}, nil
 	}, 0, nil
 }
 
@@ -309,8 +469,9 @@ func TestExaminer(t *testing.T) {
 	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, task, smallTraining())
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch)
-	assert.Equal(t, map[string]float64{"half": 0.375}, r.Best.Scores)
-	assert.Equal(t, 0.5, r.Last.HeldAccuracy)
+	assert.Equal(t, map[string]float64{"miou": 0.75}, r.Best.Scores)
+	assert.Equal(t, "miou", r.Best.ScoreName)
+	assert.Equal(t, []float64{0.75, 0.375, 0.25}, []float64{r.Best.Score(), r.Best.HeldAccuracy, r.Last.HeldAccuracy})
 	assert.True(t, math.IsNaN(r.Last.HeldLoss))
 	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{math.NaN()}}, smallTraining())
 	assert.ErrorContains(t, err, "not a number")
@@ -368,9 +529,9 @@ func TestSaveTrained(t *testing.T) {
 // loads is a task whose examiner loads each image twice, two at once.
 type loads struct{ pretext.Task }
 
-func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (float64, map[string]float64, error), int64, error) {
+func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
 	_, err := held.Load(ctx, 0) // which is no part of an evaluation
-	return func(ctx context.Context) (float64, map[string]float64, error) {
+	return func(ctx context.Context) (string, map[string]float64, error) {
 		faults := make(chan error, 2)
 		for range cap(faults) {
 			go func() {
@@ -382,7 +543,7 @@ func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, he
 				faults <- err
 			}()
 		}
-		return 1, nil, errors.Join(<-faults, <-faults)
+		return "seen", map[string]float64{"seen": 1}, errors.Join(<-faults, <-faults)
 	}, 0, err
 }
 

@@ -29,18 +29,23 @@ type TrainConfig struct {
 	// network, cell.AuxiliaryWeight as a rule; 0 is no such head. It takes a task
 	// with one label for each input.
 	Auxiliary float64 `json:"auxiliary"`
-	// DropPath is the probability with which an image loses what an edge of a cell
-	// gives, in the last epoch and beyond; it rises linearly from 0 (Larsson et al.,
-	// 2017, arXiv 1605.07648, as Zoph et al., 2018, arXiv 1707.07012, schedule it).
+	// DropPath is the probability, towards which it rises linearly from 0, with which
+	// an image loses what an edge of a cell gives: in epoch e of E, from 0, it is
+	// DropPath·e/E, at most DropPath·(E-1)/E (Larsson et al., 2017, arXiv 1605.07648, as
+	// the code of DARTS schedules it, after Zoph et al., 2018, arXiv 1707.07012).
 	DropPath float64 `json:"drop_path"`
 	// Average is the decay in a step of a moving average of the weights and the
 	// running statistics, which is evaluated and returned in their place (Polyak and
-	// Juditsky, 1992), 0.9999 for example; 0 is none.
+	// Juditsky, 1992), 0.9999 for example; 0 is none. It begins with the first weights,
+	// without a warm-up: after n steps they still weigh Averageⁿ, half after 6,931
+	// steps at 0.9999, which short trainings feel.
 	Average float64 `json:"average"`
 	// PreciseBN is the number of training images over which the statistics of batch
 	// normalisations are taken anew before each evaluation, with the weights as they
-	// are then (Wu and Johnson, 2021, arXiv 2105.07576), in whole micro-batches; 0
-	// evaluates with the running averages.
+	// are then, in whole micro-batches, one at least and at most all that there are; 0
+	// evaluates with the running averages. The statistics are those of all these
+	// images together, variances of means between micro-batches included (Wu and
+	// Johnson, 2021, arXiv 2105.07576, as the code of Liu et al. pools them).
 	PreciseBN int `json:"precise_bn"`
 	// EvaluateEvery is the number of epochs from one evaluation to the next, besides
 	// that of the last epoch; 0 is none but that.
@@ -49,7 +54,7 @@ type TrainConfig struct {
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
 	Recompute bool     `json:"-"`
-	Memory    int64    `json:"-"` // a training that needs more is refused; MicroBatch and Recompute make it need less
+	Memory    int64    `json:"-"`
 	Workers   int      `json:"-"`
 	Folder    *Folder  `json:"-"`
 	Recorder  Recorder `json:"-"`
@@ -70,16 +75,13 @@ func TrainDARTS(g cell.Genotype) TrainConfig {
 }
 
 // WithBatch returns the settings for batches of so many images: the learning rate
-// changes in proportion (Goyal et al., 2017, arXiv 1706.02677), and micro-batches
-// that do not divide the batch give way to the whole.
+// changes in proportion (Goyal et al., 2017, arXiv 1706.02677). MicroBatch stays, and
+// Validate refuses one that does not divide the batch.
 func (c TrainConfig) WithBatch(images int) TrainConfig {
 	ratio := float64(images) / float64(c.Batch)
 	c.LR.Base *= ratio
 	c.LR.Min *= ratio
 	c.Batch = images
-	if c.MicroBatch > 0 && images%c.MicroBatch != 0 {
-		c.MicroBatch = 0
-	}
 	return c
 }
 

@@ -40,12 +40,13 @@ func (s *search) poolShare(alphas [][]float64) float64 {
 	return sum
 }
 
-// saveBest keeps the checkpoint of an epoch that has ended if it is the best.
-func (s *search) saveBest() error {
+// judge remembers an epoch that has ended if it is the best.
+func (s *search) judge() {
 	loss := s.result.Last.HeldLoss
-	if s.c.Folder == nil || math.IsNaN(loss) || s.watch.BestSteps > 0 && loss >= s.watch.BestLoss {
-		return nil
+	if math.IsNaN(loss) || s.watch.BestSteps > 0 && loss >= s.watch.BestLoss {
+		return
 	}
 	s.watch.BestSteps, s.watch.BestLoss = s.done(), loss
-	return s.c.Folder.keepBest(s.done(), s.checkpoint)
 }
+
+func (s *search) best() int { return s.watch.BestSteps }

@@ -89,12 +89,12 @@ func (Task) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
 
 // Examine returns what labels whole images with a network that learns, as a
 // Predictor does, and compares with their masks, and the memory that images of the
-// size of the first one take. The score is the mean intersection over union; the
-// scores are that ("miou"), the share of pixels that are right ("pixels"), and the
+// size of the first one take. The decisive score is the mean intersection over union
+// ("miou"); the others are the share of pixels that are right ("accuracy"), and the
 // intersection over union of each class ("iou_0", …), which is not a number for one
 // that occurs neither in the truth nor in a prediction, and then no part of the
 // mean. Networks of other kinds than cell.Derived are refused.
-func (t Task) Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (float64, map[string]float64, error), bytes int64, err error) {
+func (t Task) Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (string, map[string]float64, error), bytes int64, err error) {
 	d, ok := a.(cell.Derived)
 	if !ok {
 		return nil, 0, fmt.Errorf("segmentation: a network of type %T; the stride of its last map must be known: give a cell.Derived", a)
@@ -110,16 +110,16 @@ func (t Task) Examine(ctx context.Context, a cell.Architecture, p *ops.Params, h
 	if bytes, err = predictor.Bytes(first.Height, first.Width); err != nil {
 		return nil, 0, err
 	}
-	return func(ctx context.Context) (float64, map[string]float64, error) {
+	return func(ctx context.Context) (string, map[string]float64, error) {
 		c, err := predictor.Evaluate(ctx, held)
 		if err != nil {
-			return 0, nil, err
+			return "", nil, err
 		}
 		mean, _ := c.MeanIoU()
-		scores := map[string]float64{"miou": mean, "pixels": c.Accuracy()}
+		scores := map[string]float64{"miou": mean, "accuracy": c.Accuracy()}
 		for class, iou := range c.IoU() {
 			scores[fmt.Sprintf("iou_%d", class)] = iou
 		}
-		return mean, scores, nil
+		return "miou", scores, nil
 	}, bytes, nil
 }

@@ -163,15 +163,16 @@ func TestPageOfTraining(t *testing.T) {
 	r := report.New("")
 	s := start()
 	s.Config = darts.TrainDARTS(g)
-	scores := map[string]float64{"top5": 0.9, "pixels": 0.5, "mean": nan}
+	scores := map[string]float64{"top5": 0.9, "miou": 0.4375, "mean": nan}
 	for i := range 19 {
 		scores[fmt.Sprintf("iou_%d", i)] = float64(i) / 20
 	}
-	e := darts.Epoch{Epoch: 1, TrainLoss: 2, TrainAccuracy: 0.5, HeldLoss: nan, HeldAccuracy: nan, Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Scores: scores}
+	e := darts.Epoch{Epoch: 1, TrainLoss: 2, TrainAccuracy: 0.5, HeldLoss: nan, HeldAccuracy: 0.625, ScoreName: "miou", Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Scores: scores}
 	record(t, r, s, e)
 	page := html(t, r)
 	assert.Contains(t, section(t, page, "head"), "rotation · training")
 	assert.NotContains(t, section(t, page, "head"), "held-out loss")
+	assert.Regexp(t, `(?s)held-out accuracy.{0,40}62\.5%.{0,80}held-out miou.{0,40}43\.8%`, section(t, page, "head"), "each under its name")
 	assert.Empty(t, section(t, page, "alphas"))
 	assert.Contains(t, section(t, page, "cells"), g.String()[:40])
 	assert.Equal(t, 2, strings.Count(section(t, page, "cells"), "<svg "))

@@ -148,6 +148,9 @@ func (s *state) facts() []fact {
 	figure("accuracy", percent, e.TrainAccuracy)
 	figure("held-out loss", plain, e.HeldLoss)
 	figure("held-out accuracy", percent, e.HeldAccuracy)
+	if e.ScoreName != "" && e.ScoreName != "accuracy" {
+		figure("held-out "+e.ScoreName, percent, e.Score())
+	}
 	if s.steps.added > 0 {
 		add("images a second", plain(last.ImagesPerSecond), known(last.ImagesPerSecond) && last.ImagesPerSecond > 0)
 		add("time left", duration(last.Left), s.done == nil && !s.closed && last.Left > 0)

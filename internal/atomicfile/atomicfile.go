@@ -34,7 +34,7 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	}
 	// os.CreateTemp would deny the group and others to read the file.
 	temp := filepath.Join(dir, fmt.Sprintf(temporary, base, rand.Uint64()))
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -42,11 +42,11 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	defer func() { // also when write panics
 		if !renamed {
 			_ = f.Close() // harmless when closed already
-			_ = os.Remove(temp)
+			_ = Remove(temp)
 		}
 	}()
 
-	buffer := bufio.NewWriter(f)
+	buffer := bufio.NewWriter(struct{ io.Writer }{f}) // every byte through Write
 	if err := write(buffer); err != nil {
 		return err
 	}
@@ -59,10 +59,60 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err := place(temp, path); err != nil {
 		return err
 	}
 	renamed = true
+	return settle(dir)
+}
+
+// Link gives the file at path a second name in its directory, in place of the file
+// that has it. Where the file system has no hard links, or not for this file, the
+// second file is a copy. Link returns as Write does.
+func Link(path, name string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("atomicfile: link %s to %s: %w", name, path, err)
+		}
+	}()
+	dir := filepath.Dir(path)
+	target := filepath.Join(dir, name)
+	if err := fault("link", target); err != nil {
+		return err
+	}
+	temp := filepath.Join(dir, fmt.Sprintf(temporary, name, rand.Uint64()))
+	if os.Link(path, temp) != nil {
+		return copyFile(path, target)
+	}
+	defer func() { _ = Remove(temp) }() // stays if both are names of one file already
+	if err := place(temp, target); err != nil {
+		return err
+	}
+	return settle(dir)
+}
+
+func copyFile(from, to string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return Write(to, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+}
+
+// place gives the temporary file its name.
+func place(temp, path string) error {
+	if err := fault("rename", path); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// settle returns once the new name of a file is on the disk.
+func settle(dir string) error {
 	if err := syncDir(dir); err != nil {
 		return fmt.Errorf("the file is in place, but its directory cannot be synced: %w", err)
 	}
@@ -86,7 +136,7 @@ func Sweep(dir string) error {
 		if !leftover.MatchString(f.Name()) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+		if err := Remove(filepath.Join(dir, f.Name())); err != nil {
 			return fmt.Errorf("atomicfile: sweep: %w", err)
 		}
 	}
@@ -95,6 +145,9 @@ func Sweep(dir string) error {
 
 // syncDir puts the names in a directory on the disk.
 func syncDir(dir string) error {
+	if err := fault("sync", dir); err != nil || Unsynced {
+		return err
+	}
 	if runtime.GOOS == "windows" {
 		return nil // cannot open a directory for syncing; the file system's journal keeps names
 	}

@@ -188,3 +188,65 @@ func TestSweep(t *testing.T) {
 	assert.ElementsMatch(t, append(kept, "model"), names(t, dir))
 	assert.ErrorIs(t, atomicfile.Sweep(filepath.Join(dir, "absent")), fs.ErrNotExist)
 }
+
+func TestLink(t *testing.T) {
+	dir := t.TempDir()
+	state, best := filepath.Join(dir, "state"), filepath.Join(dir, "best")
+	require.NoError(t, atomicfile.Write(state, text("first")))
+	for _, want := range []string{"first", "first", "second"} { // anew, of the same file, of another one
+		require.NoError(t, atomicfile.Write(state, text(want)))
+		for range 2 {
+			require.NoError(t, atomicfile.Link(state, "best"))
+			got, err := os.ReadFile(best)
+			require.NoError(t, err)
+			assert.Equal(t, want, string(got))
+			assert.Equal(t, []string{"best", "state"}, names(t, dir))
+		}
+	}
+	require.NoError(t, os.Remove(state))
+	got, err := os.ReadFile(best)
+	require.NoError(t, err)
+	assert.Equal(t, "second", string(got), "it outlives the first name")
+	assert.ErrorIs(t, atomicfile.Link(state, "best"), fs.ErrNotExist)
+	assert.Equal(t, []string{"best"}, names(t, dir))
+}
+
+// TestFault lets every operation fail in turn: what is at the path is whole, old or
+// new, and the fault is reported.
+func TestFault(t *testing.T) {
+	full := errors.New("no space left on device")
+	t.Cleanup(func() { atomicfile.Fault = nil })
+	for name, change := range map[string]func(dir string) error{
+		"write": func(dir string) error { return atomicfile.Write(filepath.Join(dir, "new"), text("new")) },
+		"link":  func(dir string) error { return atomicfile.Link(filepath.Join(dir, "other"), "new") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for n, done := 1, false; !done; n++ {
+				dir := t.TempDir()
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "new"), []byte("old"), 0o644))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "other"), []byte("new"), 0o644))
+				left, operation := n, ""
+				atomicfile.Fault = func(what, _ string) error {
+					if left--; left == 0 {
+						operation = what
+						return full
+					}
+					return nil
+				}
+				err := change(dir)
+				atomicfile.Fault = nil
+				done = operation == ""
+				if done || operation == "remove" { // of what is left over, which Sweep finds
+					require.NoError(t, err)
+				} else {
+					require.ErrorIs(t, err, full, operation)
+				}
+				got, err := os.ReadFile(filepath.Join(dir, "new"))
+				require.NoError(t, err)
+				assert.Contains(t, []string{"old", "new"}, string(got))
+				require.NoError(t, atomicfile.Sweep(dir))
+				assert.Equal(t, []string{"new", "other"}, names(t, dir), operation)
+			}
+		})
+	}
+}

@@ -67,8 +67,12 @@ var dirichletBackward = newLoop(func(a *dirichletArgs, _ *Worker, i int) {
 })
 
 // farthest is how far from zero noise counts. Beyond are 2e-9 of the normal
-// distribution, too little to be told from one by the sums below.
-const farthest = 6
+// distribution. Above upper, the probability P of what is below is so close to one
+// that the probability Q = 1 - P of what is above tells more.
+const (
+	farthest = 6
+	upper    = 3
+)
 
 // logGamma returns y, the logarithm of the number that has in the Gamma
 // distribution of shape a the quantile that z has in the standard normal one, and
@@ -77,7 +81,12 @@ const farthest = 6
 //	ln P(a, y) = a·y - e^y - ln Γ(a+1) + ln S, S = Σ e^(n·y) / ((a+1)···(a+n))
 //
 // which rises and bends down in y, and without S is a straight line above it. So
-// Newton's steps from where the line meets the quantile never go too far.
+// Newton's steps from where the line meets the quantile never go too far. In the
+// upper tail a step or two more go by the continued fraction of the upper one,
+//
+//	ln Q(a, y) = a·y - e^y - ln Γ(a) + ln h
+//
+// which converges where e^y is above a + 1.
 func logGamma(a, z float64) (y, slope float64) {
 	z = math.Max(-farthest, math.Min(farthest, z))
 	target := math.Log1p(-math.Erfc(z/math.Sqrt2) / 2)
@@ -96,6 +105,20 @@ func logGamma(a, z float64) (y, slope float64) {
 			break
 		}
 	}
+	if z > upper && math.Exp(y) > a+1 {
+		target, norm = math.Log(math.Erfc(z/math.Sqrt2)/2), norm-math.Log(a)
+		var h, byH float64 // and ∂ln h/∂a
+		for range 10 {
+			g := math.Exp(y)
+			h, byH = gammaFraction(a, g)
+			step := (a*y - g - norm + math.Log(h) - target) * h // ∂lnQ/∂y is -1/h
+			y += step
+			if !(math.Abs(step) > 1e-12*math.Abs(y)) {
+				break
+			}
+		}
+		return y, (y - mathext.Digamma(a) + byH) * h
+	}
 	// Along a quantile ∂lnP/∂a + ∂lnP/∂y·∂y/∂a is zero, and ∂lnP/∂y is a/S.
 	return y, -(y - mathext.Digamma(a+1) + bySum/sum) * sum / a
 }
@@ -111,4 +134,32 @@ func gammaSeries(a, g float64) (sum, bySum float64) {
 		bySum -= float64(term * harmonic)
 	}
 	return sum, bySum
+}
+
+// gammaFraction returns h of logGamma and ∂ln h/∂a, by the continued fraction
+//
+//	h = 1/(g+1-a - 1·(1-a)/(g+3-a - 2·(2-a)/(g+5-a - ...)))
+//
+// (Lentz's method). g is above a + 1.
+func gammaFraction(a, g float64) (h, by float64) {
+	b := g + 1 - a
+	h = 1 / b
+	d, dBy := h, h*h // ∂b/∂a is -1
+	by = h
+	c, cBy := math.Inf(1), 0.0
+	for i := 1.0; i < 1e4; i++ {
+		n := -i * (i - a) // ∂n/∂a is i
+		b += 2
+		dNew := 1 / (n*d + b)
+		dBy = -dNew * dNew * (i*d + n*dBy - 1)
+		c, cBy = b+n/c, -1+i/c-n*cBy/(c*c)
+		d = dNew
+		factor := d * c
+		h *= factor
+		by += dBy/d + cBy/c
+		if math.Abs(factor-1) < 1e-16 && math.Abs(dBy/d+cBy/c) < 1e-16*math.Max(1, math.Abs(by)) {
+			break
+		}
+	}
+	return h, by
 }

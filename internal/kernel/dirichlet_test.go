@@ -59,6 +59,30 @@ func TestLogGammaByHand(t *testing.T) {
 	}
 }
 
+// TestLogGammaInTheUpperTail compares derivatives with those of arbitrary precision,
+// and with differences.
+func TestLogGammaInTheUpperTail(t *testing.T) {
+	for _, c := range []struct{ a, z, want float64 }{
+		{1, 5.9, 0.1802}, {0.368, 5.9, 0.3179}, {121, 5.5, 0.00652},
+	} {
+		_, slope := logGamma(c.a, c.z)
+		assert.InEpsilon(t, c.want, slope, 1e-3, "a %v, z %v", c.a, c.z)
+	}
+	for _, a := range []float64{0.03, 0.368, 1, 1.7, 6, 40, 121, 1000} {
+		for _, z := range []float64{3.001, 3.7, 4.5, 5.2, 6} {
+			_, slope := logGamma(a, z)
+			h := 1e-4 * a
+			above, _ := logGamma(a+h, z)
+			below, _ := logGamma(a-h, z)
+			assert.InEpsilon(t, (above-below)/(2*h), slope, 1e-5, "a %v, z %v", a, z)
+		}
+		y, slope := logGamma(a, upper)
+		yAbove, slopeAbove := logGamma(a, math.Nextafter(upper, 4))
+		assert.InDelta(t, y, yAbove, 1e-12*math.Max(1, math.Abs(y)), "a %v", a)
+		assert.InEpsilon(t, slope, slopeAbove, 1e-7, "both ways agree, a %v", a)
+	}
+}
+
 // TestLogGammaEverywhere looks for shapes and noise that give no number.
 func TestLogGammaEverywhere(t *testing.T) {
 	for _, a := range gammaShapes {

@@ -29,7 +29,7 @@ var phaseFlags = []struct {
 	phase string
 	names []string
 }{
-	{searchPhase, []string{"task", "epochs", "batch", "algorithm"}},
+	{searchPhase, []string{"task", "epochs", "batch", "algorithm", "auto-batch"}},
 	{trainPhase, []string{"genotype", "width", "train-epochs", "train-batch", "micro-batch", "evaluate-every"}},
 }
 
@@ -130,11 +130,21 @@ func (p *Pipeline) parseTraining() error {
 	}
 	if p.Given("micro-batch") {
 		c.MicroBatch = p.microBatch
+	} else if c.Batch%c.MicroBatch != 0 {
+		return fmt.Errorf("-train-batch is %d, of which %d images, as published, cannot go through the network at once; give a -micro-batch that divides it, %d for example", c.Batch, c.MicroBatch, gcd(c.Batch, c.MicroBatch))
 	}
 	c.EvaluateEvery, c.Workers = p.evaluateEvery, p.Workers
 	c.Memory, c.Recompute = p.Config.Memory, p.Config.Recompute
 	p.TrainTask, p.TrainConfig = task, c
 	return c.Validate()
+}
+
+// gcd returns the greatest common divisor of two positive numbers.
+func gcd(a, b int) int {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // ReadGenotype returns the cells of a published name, a file, or the folder of a

@@ -32,6 +32,10 @@ func Main(name string, run func(ctx context.Context, args []string, out, help io
 		os.Exit(130) // as shells report an interrupted program
 	default:
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		var fault interface{ Stack() []byte }
+		if errors.As(err, &fault) { // a panic, to report
+			fmt.Fprintf(os.Stderr, "\n%s", fault.Stack())
+		}
 		os.Exit(1)
 	}
 }

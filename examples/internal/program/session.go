@@ -60,17 +60,18 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 	}
 	printer := Printer(s.Talk(out))
 	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
-	o, err := work(folder, darts.Recorders(printer, board, page))
-	err = errors.Join(err, printer.Close(), board.Close(), page.Close())
+	o, err := work(folder, darts.Optional(printer, board, page))
+	closed := errors.Join(printer.Close(), board.Close(), page.Close())
 	if o.steps == 0 {
-		return errors.Join(err, folder.Discard())
+		return errors.Join(err, closed, folder.Discard())
 	}
+	stopped := err != nil
 	saved := o.save(folder)
-	err = errors.Join(err, folder.Close())
+	err = errors.Join(err, closed, folder.Close())
 	if saved != nil {
 		return errors.Join(err, saved)
 	}
-	if e := o.show(out, folder.Dir(), err != nil); e != nil {
+	if e := o.show(out, folder.Dir(), stopped); e != nil {
 		return errors.Join(err, e)
 	}
 	if errors.Is(err, context.Canceled) {

@@ -60,7 +60,7 @@ func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool
 	fmt.Fprintf(out, "\nThe network has %d parameters and takes %.1f M multiply-adds an image.\n", r.Size.Params, float64(r.Size.MACs)/1e6)
 	best := ""
 	if r.Best.Epoch > 0 {
-		if r.Last.Epoch > 0 && !math.IsNaN(r.Last.HeldAccuracy) {
+		if r.Last.ScoreName != "" {
 			fmt.Fprintf(out, "last, epoch %d: %s\n", r.Last.Epoch, t.scores(r.Last))
 		}
 		fmt.Fprintf(out, "best, epoch %d: %s\n", r.Best.Epoch, t.scores(r.Best))
@@ -74,7 +74,7 @@ func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool
 // classes are in metrics.jsonl.
 func (t Training) scores(e darts.Epoch) string {
 	var parts []string
-	if _, own := t.Task.(darts.Examiner); !own {
+	if !math.IsNaN(e.HeldAccuracy) {
 		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100*e.HeldAccuracy))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {

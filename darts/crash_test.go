@@ -1,0 +1,222 @@
+package darts
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/cell"
+	"unnas/internal/atomicfile"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// These variables make this program a run in a folder that ends at the n-th change of
+// the disk.
+const (
+	crashFolder = "UNNAS_TEST_CRASH_FOLDER"
+	crashAt     = "UNNAS_TEST_CRASH_AT"
+	crashKind   = "UNNAS_TEST_CRASH_KIND"
+)
+
+// crashed is the status with which it ends then.
+const crashed = 3
+
+// TestMain turns syncing off, which is slow: no test but TestFolderSyncs is about
+// power cuts. Nor are many about cores.
+func TestMain(m *testing.M) {
+	atomicfile.Unsynced = true
+	dir := os.Getenv(crashFolder)
+	if dir == "" {
+		runtime.GOMAXPROCS(1)
+		os.Exit(m.Run())
+	}
+	at, err := strconv.Atoi(os.Getenv(crashAt))
+	if err == nil {
+		atomicfile.Fault = func(string, string) error {
+			if at--; at == 0 {
+				os.Exit(crashed)
+			}
+			return nil
+		}
+		err = crashRuns[os.Getenv(crashKind)](dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// crashRuns are a small training, and a search.
+var crashRuns = map[string]func(dir string) error{
+	"training": func(dir string) error { return trivial(context.Background(), dir) },
+	"search": func(dir string) error {
+		c := resumable()
+		c.Folder = &Folder{Keep: 2} // a checkpoint after every step
+		_, err := keepRun(context.Background(), dir, resumableSource, c)
+		return err
+	},
+}
+
+// swinging is a task by whose scores some epochs are better than those before and some
+// are not, as the weights tell.
+type swinging struct{ pretext.Task }
+
+func (swinging) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+	return func(context.Context) (string, map[string]float64, error) {
+		return "swing", map[string]float64{"swing": math.Sin(1e4 * float64(p.Weights()[0])), "none": math.NaN()}, nil
+	}, 0, nil
+}
+
+// trivial does a training of one layer in a folder, or what is left of it.
+func trivial(ctx context.Context, dir string) error {
+	folder, err := OpenFolder(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		folder, err = NewFolder(dir)
+	}
+	if err != nil {
+		return err
+	}
+	folder.Interval = 0
+	c := TrainConfig{
+		Network: passing{}, Epochs: 4, Batch: 3, LR: Schedule{Kind: Constant, Base: 0.1}, Momentum: 0.9,
+		EvaluateEvery: 1, Seed: 8, Workers: 1, Folder: folder,
+	}
+	r, err := Train(ctx, stripes{n: 7, fail: -1}, stripes{n: 2, fail: -1}, swinging{smallTask()}, c)
+	if r != nil && err == nil {
+		err = folder.SaveTrained(r)
+	}
+	return errors.Join(err, folder.Close())
+}
+
+// newest returns after how many steps the newest checkpoint in a folder is.
+func newest(t *testing.T, dir string) int {
+	t.Helper()
+	all, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+	if errors.Is(err, os.ErrNotExist) || len(all) == 0 {
+		return 0
+	}
+	require.NoError(t, err)
+	return all[len(all)-1]
+}
+
+// crash starts a run in another process that ends at change n of the disk. It returns
+// whether it got that far.
+func crash(t *testing.T, kind, dir string, n int) bool {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	p := exec.Command(program)
+	p.Env = append(os.Environ(), crashFolder+"="+dir, crashAt+"="+strconv.Itoa(n), crashKind+"="+kind)
+	var messages bytes.Buffer
+	p.Stderr = &messages
+	err = p.Run()
+	if p.ProcessState.ExitCode() == crashed {
+		return true
+	}
+	require.NoError(t, err, "%d: %s", n, &messages)
+	return false
+}
+
+// TestResumeAfterCrash ends a training at every change of the disk: before each
+// write, sync, rename, link and removal. What resumes ends with the same bytes.
+func TestResumeAfterCrash(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "run")
+	require.NoError(t, trivial(t.Context(), whole))
+	want := outcome(t, whole)
+	best, err := (&Folder{dir: whole}).snapshots(bestFile)
+	require.NoError(t, err)
+	require.Equal(t, []int{6}, best, "neither the first epoch nor the last is the best, or this shows less")
+	before := 0
+	for n := 1; ; n++ {
+		dir := filepath.Join(t.TempDir(), "run")
+		if !crash(t, "training", dir, n) {
+			require.Greater(t, n, 60)
+			break
+		}
+		kept := newest(t, dir)
+		require.GreaterOrEqual(t, kept, before, "%d: what has been kept stays", n)
+		before = kept
+		if _, err := os.Stat(filepath.Join(dir, metricsFile)); err != nil {
+			require.Equal(t, 1, n, "before there is a folder")
+			continue
+		}
+		require.NoError(t, trivial(t.Context(), dir), "%d", n)
+		assertSame(t, want, outcome(t, dir))
+	}
+}
+
+// TestResumeAfterCrashes ends a search again and again, further each time.
+func TestResumeAfterCrashes(t *testing.T) {
+	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	require.NoError(t, crashRuns["search"](whole))
+	for _, n := range []int{20, 33, 40} {
+		kept := newest(t, dir)
+		require.True(t, crash(t, "search", dir, n))
+		require.Greater(t, newest(t, dir), kept, "each part gets somewhere")
+	}
+	require.NoError(t, crashRuns["search"](dir))
+	assertSame(t, outcome(t, whole), outcome(t, dir))
+}
+
+// TestResumeAfterFullDisk lets every change of the disk fail in turn, once or from
+// then on. The run reports it, or could do without, and resumes once there is room.
+func TestResumeAfterFullDisk(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "run")
+	require.NoError(t, trivial(t.Context(), whole))
+	want := outcome(t, whole)
+	t.Cleanup(func() { atomicfile.Fault = nil })
+	for _, forGood := range []bool{false, true} {
+		for n, done := 1, false; !done; n++ {
+			dir := filepath.Join(t.TempDir(), "run")
+			left, operation := n, ""
+			atomicfile.Fault = func(what, path string) error {
+				if left--; left == 0 || left < 0 && forGood {
+					operation = what
+					return &os.PathError{Op: what, Path: path, Err: syscall.ENOSPC}
+				}
+				return nil
+			}
+			err := trivial(t.Context(), dir)
+			atomicfile.Fault = nil
+			done = operation == ""
+			if done {
+				require.NoError(t, err)
+				require.Greater(t, n, 60)
+			} else if operation != "remove" { // of a temporary file
+				require.ErrorIs(t, err, syscall.ENOSPC, "%s %d", operation, n)
+				require.ErrorContains(t, err, dir, "it says where")
+			}
+			require.NoError(t, trivial(t.Context(), dir), "%s %d", operation, n)
+			assertSame(t, want, outcome(t, dir))
+		}
+	}
+}
+
+// TestFolderSyncs holds that a checkpoint is on the disk, and the lines of
+// metrics.jsonl that it counts before it.
+func TestFolderSyncs(t *testing.T) {
+	t.Cleanup(func() { atomicfile.Fault, atomicfile.Unsynced = nil, true })
+	atomicfile.Unsynced = false
+	dir := filepath.Join(t.TempDir(), "run")
+	var changes []string
+	atomicfile.Fault = func(what, path string) error {
+		changes = append(changes, what+" "+filepath.Base(path))
+		return nil
+	}
+	require.NoError(t, trivial(t.Context(), dir))
+	assert.Contains(t, fmt.Sprint(changes), "sync metrics.jsonl create .checkpoint-1.")
+	assert.Regexp(t, `write \.checkpoint-2\.\w+\.tmp sync \.checkpoint-2\.\w+\.tmp rename checkpoint-2 sync run link best-2 rename best-2 sync run`, fmt.Sprint(changes))
+}

@@ -1,0 +1,63 @@
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+)
+
+// Data sets have fingerprints (see darts.Source) over the names of their images, in
+// order, and over what decides on labels. They are cheap, and the same wherever the
+// files lie; the pixels of an image may change unseen.
+
+// fingerprint returns the digest of what write writes.
+func fingerprint(write func(h hash.Hash)) string {
+	h := sha256.New()
+	write(h)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Fingerprint tells the data set from others by the labels of its images.
+func (d *CIFAR10) Fingerprint() string {
+	return fingerprint(func(h hash.Hash) {
+		fmt.Fprintf(h, "CIFAR-10 %q\n", d.classes)
+		for i := 0; i < len(d.records); i += cifarRecord {
+			_, _ = h.Write(d.records[i : i+1])
+		}
+	})
+}
+
+// Fingerprint tells the data set from others by the names of its classes and images.
+func (d *Folder) Fingerprint() string {
+	return fingerprint(func(h hash.Hash) {
+		fmt.Fprintf(h, "folder %q\n", d.classes)
+		for _, f := range d.files {
+			fmt.Fprintf(h, "%d %q\n", f.class, f.name)
+		}
+	})
+}
+
+// Fingerprint tells the data set from others by the names of its classes and images.
+func (d *ImageNet22K) Fingerprint() string {
+	return fingerprint(func(h hash.Hash) {
+		fmt.Fprintf(h, "ImageNet-22K %d %q %d\n", d.seed, d.classes, d.ends)
+		_, _ = h.Write(d.names.text)
+	})
+}
+
+// Fingerprint tells the data set from others by the names of its images and the kind
+// of their labels.
+func (d *Cityscapes) Fingerprint() string {
+	return fingerprint(func(h hash.Hash) {
+		fmt.Fprintf(h, "Cityscapes %s %t\n", d.split, d.masks)
+		for _, f := range d.files {
+			fmt.Fprintf(h, "%q %q %t\n", f.city, f.name, f.trainIDs)
+		}
+	})
+}
+
+// Fingerprint tells the scenes from others.
+func (d *Scenes) Fingerprint() string {
+	return fmt.Sprintf("scenes %d %d %d %d", d.n, d.width, d.height, d.seed)
+}

@@ -1,0 +1,117 @@
+package darts
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+
+	"unnas/cell"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// half is a task of which parts are missing.
+type half struct {
+	pretext.Task
+	head, loss bool // are there
+}
+
+func (h half) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	if !h.head {
+		return nil, nil
+	}
+	return h.Task.Head(s, features)
+}
+
+func (h half) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	l, err := h.Task.Loss(logits, labels)
+	if !h.loss {
+		l.Count = nil
+	}
+	return l, err
+}
+
+// empty is a network without maps.
+type empty struct {
+	passing
+	network *cell.Network
+}
+
+func (e empty) Build(*ops.Scope, *gorgonia.Node, cell.Path) (*cell.Network, error) {
+	return e.network, nil
+}
+
+// TestNil gives nil, or code that does, wherever something is needed.
+func TestNil(t *testing.T) {
+	src, task, c := stripes{n: 40, fail: -1}, smallTask(), smallTraining()
+	search := func(src Source, task pretext.Task) error {
+		_, err := Search(t.Context(), src, task, smallConfig())
+		return err
+	}
+	train := func(src Source, task pretext.Task, a cell.Architecture) error {
+		c := c
+		c.Network = a
+		_, err := Train(t.Context(), src, nil, task, c)
+		return err
+	}
+	predict := func(a cell.Architecture, task pretext.Task) error {
+		p := ops.NewParams()
+		require.NoError(t, p.Init(1))
+		_, err := NewPredictor(a, task, p)
+		return err
+	}
+	measure := func(a cell.Architecture, task pretext.Task) error {
+		_, err := Measure(a, task)
+		return err
+	}
+	const last = "the network of type darts.empty has been built without a last map; its Build must return a cell.Network with Out"
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"search without source":   {search(nil, task), "the source of images is nil; give a data set"},
+		"search without task":     {search(src, nil), "the task is nil; give one"},
+		"search without head":     {search(src, half{task, false, true}), "head of classification: no logits"},
+		"search without loss":     {search(src, half{task, true, false}), "loss of classification: no Value, Correct or Count"},
+		"training without source": {train(nil, task, c.Network), "the source of images is nil"},
+		"training without task":   {train(src, nil, c.Network), "the task is nil"},
+		"training of nothing":     {train(src, task, nil), "Network is nil"},
+		"network of nothing":      {train(src, task, empty{}), last},
+		"network without a map":   {train(src, task, empty{network: &cell.Network{}}), last},
+		"training without head":   {train(src, half{task, false, true}, c.Network), "head of classification: no logits"},
+		"training without loss":   {train(src, half{task, true, false}, c.Network), "loss of classification: no Value, Correct or Count"},
+		"prediction of nothing":   {predict(nil, task), "the network or the task is nil"},
+		"prediction without task": {predict(passing{}, nil), "the network or the task is nil"},
+		"prediction without map":  {predict(empty{}, task), last},
+		"measuring nothing":       {measure(nil, task), "the network or the task is nil"},
+		"measuring without map":   {measure(empty{}, task), last},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorContains(t, test.err, "darts: ")
+			assert.ErrorContains(t, test.err, test.want)
+		})
+	}
+}
+
+// fewer is a task whose head gives fewer logits than it has classes.
+type fewer struct{ pretext.Task }
+
+func (f fewer) Spec() pretext.Spec {
+	s := f.Task.Spec()
+	s.Classes = 256
+	return s
+}
+
+func TestPredictOfOtherLogits(t *testing.T) {
+	task := fewer{smallTask()}
+	p, err := NewParams(passing{}, task, 1)
+	require.NoError(t, err)
+	predictor, err := NewPredictor(passing{}, task, p)
+	require.NoError(t, err)
+	_, err = predictor.Predict(grey(10, 8, 1, 2, 3))
+	assert.EqualError(t, err, "darts: task classification gives 3 logits for 256 classes; take its Logits")
+	_, err = predictor.Logits(grey(10, 8, 1, 2, 3))
+	assert.NoError(t, err)
+}

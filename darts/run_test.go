@@ -1,0 +1,331 @@
+package darts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/pretext"
+)
+
+// measured is a search that measures eigenvalues after every epoch.
+func measured() Config {
+	c := resumable()
+	c.Algorithm, c.ArchEpoch, c.StopEigenvalue = DrNAS, 0, 0.75
+	return c
+}
+
+// TestResumeAfterFailedMeasurement stops a search while it measures the eigenvalue
+// of an epoch whose steps are done, at once: the measurement is made anew, on the
+// batch that it needs.
+func TestResumeAfterFailedMeasurement(t *testing.T) {
+	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	_, err := keepRun(t.Context(), whole, resumableSource, measured())
+	require.NoError(t, err)
+	for epoch := range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := measured()
+		after := 0
+		c.Recorder = recorderFunc(func(e Event) error {
+			if p, ok := e.(Progress); ok && p.Work == "measuring sharpness" {
+				after++
+				cancel()
+			}
+			return nil
+		})
+		r, err := keepRun(ctx, dir, resumableSource, c)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, 1, after, "it ends after the pass under way")
+		assert.Equal(t, []int{3, 0}, []int{r.Steps, r.Epochs}, "%d", epoch)
+	}
+	_, err = keepRun(t.Context(), dir, resumableSource, measured())
+	require.NoError(t, err)
+	assertSame(t, outcome(t, whole), outcome(t, dir))
+}
+
+// TestFailingRecorder ends a search by a recorder that fails, at each event in turn.
+// No step is lost, and the run resumes with the same bytes.
+func TestFailingRecorder(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "run")
+	var events []Event
+	c := measured()
+	c.ArchEpoch, c.StopEigenvalue = 1, 0
+	c.Epochs = 2
+	config := c
+	c.Recorder = recorderFunc(func(e Event) error {
+		if _, ok := e.(Progress); !ok {
+			events = append(events, e)
+		}
+		return nil
+	})
+	_, err := keepRun(t.Context(), whole, resumableSource, c)
+	require.NoError(t, err)
+	full := errors.New("report: no space left on device")
+	for n, at := range events {
+		if _, ok := at.(Start); ok {
+			continue
+		}
+		t.Run(fmt.Sprintf("%d %s", n, at.event()), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			c := config
+			left := n
+			c.Recorder = recorderFunc(func(e Event) error {
+				if _, ok := e.(Progress); ok {
+					return nil
+				}
+				if left--; left < 0 {
+					return full
+				}
+				return nil
+			})
+			r, err := keepRun(t.Context(), dir, resumableSource, c)
+			require.ErrorIs(t, err, full)
+			steps, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+			require.NoError(t, err)
+			require.NotEmpty(t, steps)
+			assert.Equal(t, r.Steps, steps[len(steps)-1], "what was done is kept")
+			_, err = keepRun(t.Context(), dir, resumableSource, config)
+			require.NoError(t, err)
+			assertSame(t, outcome(t, whole), outcome(t, dir))
+		})
+	}
+}
+
+// TestFolderServesOneRun begins a search in the folder of another one.
+func TestFolderServesOneRun(t *testing.T) {
+	folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+	require.NoError(t, err)
+	defer folder.Close()
+	c := resumable()
+	c.Folder = folder
+	began := false
+	c.Recorder = recorderFunc(func(e Event) error {
+		if _, ok := e.(Step); ok && !began {
+			began = true
+			other := resumable()
+			other.Folder = folder
+			_, err := Search(t.Context(), resumableSource, smallTask(), other)
+			require.ErrorIs(t, err, ErrInUse)
+			assert.ErrorContains(t, err, "give each run a folder of its own")
+			_, err = Train(t.Context(), resumableSource, nil, smallTask(), func() TrainConfig { c := smallTraining(); c.Folder = folder; return c }())
+			require.ErrorIs(t, err, ErrInUse)
+		}
+		return nil
+	})
+	_, err = Search(t.Context(), resumableSource, smallTask(), c)
+	require.NoError(t, err)
+	require.True(t, began)
+	c.Recorder = nil
+	_, err = Search(t.Context(), resumableSource, smallTask(), c)
+	require.NoError(t, err, "one run after the other may use it")
+	c.Seed++
+	for range 2 {
+		_, err = Search(t.Context(), resumableSource, smallTask(), c)
+		require.ErrorContains(t, err, "config.seed", "one that is refused leaves the folder")
+	}
+}
+
+// rewrite changes the header of the checkpoints of a folder.
+func rewrite(t *testing.T, dir, old, new string) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "checkpoint-*"))
+	require.NoError(t, err)
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, replaced(old, new)(b), 0o644))
+	}
+}
+
+// TestCheckpointOfOtherKernels refuses to resume a run with kernels that round in
+// another way, and says how to.
+func TestCheckpointOfOtherKernels(t *testing.T) {
+	level, arch, _ := strings.Cut(kernels(), " ")
+	for saved, want := range map[string]string{
+		"avx9 " + arch:  "set UNNAS_KERNEL=avx9 to resume with those of the run",
+		level + " vax9": `resume on a machine of architecture "vax9"`,
+	} {
+		dir := stopped(t)
+		rewrite(t, dir, fmt.Sprintf(`"kernel":%q`, kernels()), fmt.Sprintf(`"kernel":%q`, saved))
+		_, err := keepRun(t.Context(), dir, resumableSource, resumable())
+		require.ErrorContains(t, err, fmt.Sprintf("\nkernel: %q → %q\n", saved, kernels()))
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+// TestCheckpointOfAnotherProgram resumes a run with another version or revision of
+// the program: it warns, in metrics.jsonl too.
+func TestCheckpointOfAnotherProgram(t *testing.T) {
+	before := thisProgram
+	t.Cleanup(func() { thisProgram = before })
+	thisProgram = program{"v1.0.0", "aaa"}
+	dir := stopped(t)
+	thisProgram = program{"v1.0.0", "bbb+modified"}
+	const want = `the run resumes with another build of the program, revision "bbb+modified" rather than "aaa": it may end with other bits than with one build throughout`
+	for _, warnings := range [][]string{{want}, nil} {
+		c := resumable()
+		recorder, _, got := announced()
+		ctx, stop := stopAfter(t, 1)
+		c.Recorder = Recorders(recorder, stop)
+		_, err := keepRun(ctx, dir, resumableSource, c)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, warnings, *got, "once for a change")
+	}
+	metrics := contents(t, dir)[metricsFile]
+	assert.Equal(t, 1, strings.Count(metrics, `{"event":"warning","text":"the run resumes with another build`))
+	assert.Contains(t, metrics, `"version":"v1.0.0","revision":"aaa"`, "it began so")
+	assert.Contains(t, metrics, fmt.Sprintf(`"kernel":%q`, kernels()))
+	assert.Equal(t, `the run resumes with another build of the program, version "v2" rather than "v1.0.0" and revision "" rather than "aaa": it may end with other bits than with one build throughout`,
+		program{Version: "v2"}.unlike(program{"v1.0.0", "aaa"}))
+}
+
+func TestReadProgram(t *testing.T) {
+	ours := debug.Module{Path: "unnas", Version: "v1.2.3"}
+	settings := []debug.BuildSetting{{Key: "vcs.revision", Value: "0ab1"}, {Key: "vcs.modified", Value: "true"}}
+	for name, test := range map[string]struct {
+		info debug.BuildInfo
+		want program
+	}{
+		"this module":  {debug.BuildInfo{Main: ours, Settings: settings}, program{"v1.2.3", "0ab1+modified"}},
+		"a dependency": {debug.BuildInfo{Main: debug.Module{Path: "other", Version: "v9"}, Deps: []*debug.Module{{Path: "x", Version: "v8"}, &ours}, Settings: settings[:1]}, program{"v1.2.3", "0ab1"}},
+		"replaced":     {debug.BuildInfo{Main: debug.Module{Path: "other"}, Deps: []*debug.Module{{Path: "unnas", Version: "v1", Replace: &debug.Module{Path: "fork", Version: "v7"}}}}, program{"v7", ""}},
+		"unknown":      {debug.BuildInfo{}, program{}},
+	} {
+		assert.Equal(t, test.want, readProgram(&test.info, true), name)
+	}
+	assert.Zero(t, readProgram(nil, false))
+}
+
+// numbered are stripes with a fingerprint.
+type numbered struct {
+	stripes
+	number string
+}
+
+func (n numbered) Fingerprint() string { return n.number }
+
+// TestCheckpointOfOtherImages resumes runs with as many images as they began with, but
+// other ones, and with a part of them.
+func TestCheckpointOfOtherImages(t *testing.T) {
+	stopped := func(src Source) string {
+		dir := filepath.Join(t.TempDir(), "run")
+		c := resumable()
+		ctx, stop := stopAfter(t, 1)
+		c.Recorder = stop
+		_, err := keepRun(ctx, dir, src, c)
+		require.ErrorIs(t, err, context.Canceled)
+		return dir
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	all := func(number string) Source { return numbered{stripes{n: 40, fail: -1}, number} }
+	first := indexRange(33)
+	other := indexRange(33)
+	other[0] = 39
+	for name, c := range map[string]struct {
+		before, after Source
+		refused       bool
+	}{
+		"the same":     {all("a"), all("a"), false},
+		"others":       {all("a"), all("b"), true},
+		"the same set": {Subset(all("a"), first), Subset(all("a"), first), false},
+		"another set":  {Subset(all("a"), first), Subset(all("a"), other), true},
+		"of others":    {Subset(all("a"), first), Subset(all("b"), first), true},
+		"unknown":      {Subset(all(""), first), Subset(all(""), other), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := stopped(c.before)
+			_, err := keepRun(ctx, dir, c.after, resumable())
+			if c.refused {
+				require.ErrorContains(t, err, "\nfingerprint: ")
+				return
+			}
+			require.ErrorIs(t, err, context.Canceled)
+		})
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	train := func(held Source) error {
+		folder, err := OpenFolder(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			folder, err = NewFolder(dir)
+		}
+		require.NoError(t, err)
+		defer folder.Close()
+		c := smallTraining()
+		c.Epochs, c.Folder = 1, folder
+		_, err = Train(t.Context(), all("a"), held, smallTask(), c)
+		return err
+	}
+	require.NoError(t, train(all("b")))
+	require.ErrorContains(t, train(all("c")), "\nfingerprint_held: \"b\" → \"c\"\n")
+}
+
+// TestSuperseded never gives up the checkpoints before one that the folder does not
+// list, as a network file system may not do at once.
+func TestSuperseded(t *testing.T) {
+	for _, test := range []struct {
+		all         []int
+		steps, keep int
+		want        []int
+	}{
+		{[]int{1, 2}, 3, 2, nil},
+		{[]int{1, 2, 3}, 3, 2, []int{1}},
+		{[]int{1, 2, 3}, 3, 0, []int{1, 2}},
+		{[]int{1, 2, 3, 9}, 3, 2, []int{1, 9}},
+		{[]int{3}, 3, 2, nil},
+	} {
+		assert.ElementsMatch(t, test.want, superseded(test.all, test.steps, test.keep))
+	}
+}
+
+// wordy is a task whose settings are long.
+type wordy struct {
+	pretext.Task
+	Words string
+}
+
+// TestLongSettings are refused before the first step, not at the first checkpoint.
+func TestLongSettings(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	folder, err := NewFolder(dir)
+	require.NoError(t, err)
+	c := resumable()
+	c.Folder = folder
+	c.Recorder = recorderFunc(func(e Event) error { return fmt.Errorf("%T", e) })
+	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", maxHeader/2)}, c)
+	require.ErrorContains(t, err, "as JSON, a checkpoint has room for 524288; give a smaller configuration or task")
+	require.NoError(t, folder.Discard())
+}
+
+// TestBestIsNamedAfterItsCheckpoint resumes a run that died between the checkpoint of
+// its best epoch and the second name of that.
+func TestBestIsNamedAfterItsCheckpoint(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := resumable()
+	c.Folder = &Folder{Interval: time.Hour, Keep: 5}
+	ctx, stop := stopAfter(t, 6) // the first epoch in which the alphas learn is the best so far
+	c.Recorder = stop
+	_, err := keepRun(ctx, dir, resumableSource, c)
+	require.ErrorIs(t, err, context.Canceled)
+	best := filepath.Join(dir, "best-6")
+	want, err := os.ReadFile(best)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(best))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Recorder = nil
+	_, err = keepRun(ctx, dir, resumableSource, c)
+	require.ErrorIs(t, err, context.Canceled)
+	got, err := os.ReadFile(best)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
