@@ -23,7 +23,7 @@ const (
 
 // ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of
 // 21,841 classes. Memory holds less than 10 bytes for each image. An image that
-// cannot be read is replaced by another one, since such a collection always has
+// cannot be decoded is replaced by another one, since such a collection always has
 // some.
 type ImageNet22K struct {
 	root    string
@@ -47,7 +47,7 @@ type ImageNet22KOptions struct {
 	// Index is the file that keeps the names of all images. Empty is
 	// .imagenet22k-index in the folder of the data.
 	Index string
-	// Seed is that of the draw of images in place of unreadable ones.
+	// Seed is that of the draw of images in place of those that cannot be decoded.
 	Seed uint64
 	// Progress may be nil. It is told nothing when the index serves.
 	Progress Listing
@@ -270,40 +270,53 @@ func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
 // damaged, and nil if it did, if there was none, or if a list was given.
 func (d *ImageNet22K) Rebuilt() error { return d.rebuilt }
 
-// Load decodes image i, 0 to Len-1. If it cannot be read, the image is another
-// one, with the label of that: images are drawn until one can be read, and what
-// is drawn depends on the seed and i alone, so every run shows the same. When 100
-// of them cannot be read either, it returns an error, as something else must be
-// wrong.
+// DecodesJPEG says yes.
+func (d *ImageNet22K) DecodesJPEG() bool { return true }
+
+// DecodesImages says yes.
+func (d *ImageNet22K) DecodesImages() bool { return true }
+
+// Load decodes image i, 0 to Len-1. If its file holds no image that can be decoded,
+// the image is another one, with the label of that: images are drawn until one can
+// be decoded, and what is drawn depends on the seed and i alone, so every run shows
+// the same. When 100 of them cannot be decoded either, it returns an error, as
+// something else must be wrong. A file that is missing or cannot be read is an error
+// at once: it may be there again in another run, which would show another image.
 func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
 	}
-	img, unreadable := d.decode(i)
+	img, unreadable := d.decode(ctx, i)
 	if unreadable == nil {
 		return img, nil
+	}
+	if !errors.Is(unreadable, pretext.ErrInvalidImage) {
+		return nil, fmt.Errorf("dataset: ImageNet-22K: %w", unreadable)
 	}
 	r := rng.New(d.seed, "replacement", 0, i)
 	for range replacements {
 		j := rng.IntN(r, d.Len())
-		if err := checkLoad(ctx, j, d.Len()); err != nil {
-			return nil, err
-		}
-		if img, err := d.decode(j); err == nil {
+		img, err := d.decode(ctx, j)
+		switch {
+		case err == nil:
 			return img, nil
+		case !errors.Is(err, pretext.ErrInvalidImage):
+			return nil, fmt.Errorf("dataset: ImageNet-22K: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("dataset: ImageNet-22K: neither image %d nor %d others drawn in its place can be read; are all files in %s? %w", i, replacements, d.root, unreadable)
+	return nil, fmt.Errorf("dataset: ImageNet-22K: neither image %d nor %d others drawn in its place can be decoded; are all files in %s? %w", i, replacements, d.root, unreadable)
 }
 
-// decode reads image i, and remembers it if that fails.
-func (d *ImageNet22K) decode(i int) (*pretext.Image, error) {
+// decode decodes image i, and remembers it if its file holds none.
+func (d *ImageNet22K) decode(ctx context.Context, i int) (*pretext.Image, error) {
 	class := d.class(i)
-	img, err := decodeFile(d.path(i))
+	img, err := decodeFile(ctx, d.path(i))
 	if err != nil {
-		d.lock.Lock()
-		defer d.lock.Unlock()
-		d.unreadable[i] = struct{}{}
+		if errors.Is(err, pretext.ErrInvalidImage) {
+			d.lock.Lock()
+			defer d.lock.Unlock()
+			d.unreadable[i] = struct{}{}
+		}
 		return nil, err
 	}
 	img.Label = class
@@ -322,9 +335,10 @@ func (d *ImageNet22K) path(i int) string {
 	return filepath.Join(d.root, class, lengthen(class, d.names.at(i)))
 }
 
-// Unreadable returns how many images could not be read so far, each counted once
+// Unreadable returns how many images could not be decoded so far, each counted once
 // however often it was asked for, and the paths of the first ten of them in the
-// order of the data set. It may be called while images are loaded.
+// order of the data set. It may be called while images are loaded. A search or a
+// training records a warning when there are some.
 func (d *ImageNet22K) Unreadable() (count int, first []string) {
 	d.lock.Lock()
 	defer d.lock.Unlock()

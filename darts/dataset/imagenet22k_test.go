@@ -383,7 +383,7 @@ func TestImageNet22KUnreadable(t *testing.T) {
 	d := open22K(t, root, dataset.ImageNet22KOptions{})
 	img, err := d.Load(t.Context(), 4)
 	require.Nil(t, img)
-	require.ErrorContains(t, err, "dataset: ImageNet-22K: neither image 4 nor 100 others drawn in its place can be read; are all files in "+root+"?")
+	require.ErrorContains(t, err, "dataset: ImageNet-22K: neither image 4 nor 100 others drawn in its place can be decoded; are all files in "+root+"?")
 	require.ErrorContains(t, err, filepath.Join(root, tench, "5.JPEG")+": pretext: not a JPEG or PNG image")
 	for i := range d.Len() {
 		_, err := d.Load(t.Context(), i)
@@ -394,4 +394,39 @@ func TestImageNet22KUnreadable(t *testing.T) {
 	require.Len(t, first, 10)
 	assert.Equal(t, filepath.Join(root, tench, "1.JPEG"), first[0])
 	assert.Equal(t, filepath.Join(root, tench, "a.JPEG"), first[9])
+}
+
+// TestImageNet22KReadErrors replaces no image because its file is away for a moment:
+// an equal seed would not mean equal images any more.
+func TestImageNet22KReadErrors(t *testing.T) {
+	root := t.TempDir()
+	spoilt := damaged(t, root)
+	o := dataset.ImageNet22KOptions{Seed: 3}
+	d := open22K(t, root, o)
+	path := filepath.Join(root, tench, tench+"_100.JPEG")
+	require.NoError(t, os.Rename(path, path+".away"))
+	img, err := d.Load(t.Context(), 0)
+	require.Nil(t, img)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "dataset: ImageNet-22K: ")
+	n, _ := d.Unreadable()
+	assert.Zero(t, n)
+	require.NoError(t, os.Rename(path+".away", path))
+	assert.Equal(t, uint8(100), load(t, d, 0).Pix[0])
+
+	// Nor is a replacement replaced.
+	files, err := os.ReadDir(filepath.Join(root, tench))
+	require.NoError(t, err)
+	for _, f := range files {
+		if name := filepath.Join(root, tench, f.Name()); name != spoilt[0] {
+			require.NoError(t, os.Remove(name))
+		}
+	}
+	_, err = d.Load(t.Context(), 1)
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = d.Load(ctx, 1)
+	require.ErrorIs(t, err, context.Canceled)
 }

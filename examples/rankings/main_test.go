@@ -159,7 +159,7 @@ func TestDecoder(t *testing.T) {
 		require.NoError(t, err)
 		_, err = sweep.Open(dir, sweep.Manifest{Settings: text, Jobs: []sweep.Job{{Name: "a", Spec: json.RawMessage("1")}}})
 		require.NoError(t, err)
-		got, err := decode(dir, &dataset.Folder{})
+		got, err := decode(dir, &dataset.ImageNet22K{})
 		if want == "" {
 			assert.ErrorContains(t, err, "the run began with "+recorded)
 			continue
