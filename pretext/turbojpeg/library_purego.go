@@ -62,7 +62,21 @@ func open() (decoder, error) {
 		}
 		purego.RegisterFunc(f, symbol)
 	}
+	giveBack()
 	return l.decode, nil
+}
+
+// giveBack makes glibc give large blocks back to the system when they are freed.
+// Else each thread that has decoded a large image would keep what that took.
+func giveBack() {
+	symbol, err := purego.Dlsym(purego.RTLD_DEFAULT, "mallopt")
+	if runtime.GOOS != "linux" || err != nil { // another C library
+		return
+	}
+	const mmapThreshold = -3 // M_MMAP_THRESHOLD
+	var mallopt func(parameter, value int32) int32
+	purego.RegisterFunc(&mallopt, symbol)
+	mallopt(mmapThreshold, 1<<20)
 }
 
 // decode decodes a file. It returns false if the library has anything to say
