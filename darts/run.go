@@ -19,6 +19,8 @@ type run struct {
 	folder   *Folder  // may be nil
 	recorder Recorder // may be nil
 	identity []byte   // see identify
+	sources  []Source // some may be nil
+	replaced int      // images that were, as has been told
 	meter    meter    // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
@@ -143,6 +145,9 @@ func (r *run) runEpoch() error {
 	if err := r.record(e); err != nil {
 		return err
 	}
+	if err := r.warnOfReplaced(); err != nil {
+		return err
+	}
 	r.complete++
 	if err := r.phase.ended(); err != nil {
 		return err
@@ -178,10 +183,32 @@ func (r *run) runStep() error {
 	}); err != nil {
 		return err
 	}
+	if r.replaced == 0 {
+		if err := r.warnOfReplaced(); err != nil {
+			return err
+		}
+	}
 	if r.step < r.phase.steps() && r.folder != nil && r.folder.due() {
 		return r.save()
 	}
 	return nil
+}
+
+// warnOfReplaced tells how many images their sources have replaced by others, if
+// there are more than was told.
+func (r *run) warnOfReplaced() error {
+	count, path := 0, ""
+	for _, src := range r.sources {
+		n, first := unreadable(src)
+		if count += n; len(first) > 0 && path == "" {
+			path = ", such as " + first[0]
+		}
+	}
+	if count <= r.replaced {
+		return nil
+	}
+	r.replaced = count
+	return r.record(Warning{Text: fmt.Sprintf("images that cannot be decoded were replaced by others: %d so far%s", count, path)})
 }
 
 // save keeps a checkpoint in the folder, unless it has this one.

@@ -49,10 +49,7 @@ func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
 
 // Classes returns the names of the classes of the source, if it has any.
 func (s subset) Classes() []string {
-	if src, ok := s.src.(interface{ Classes() []string }); ok {
-		return src.Classes()
-	}
-	return nil
+	return classesOf(s.src)
 }
 
 // DecodesJPEG says whether the source does that the images are of.
