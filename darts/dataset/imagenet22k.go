@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"unnas/internal/indexfile"
 	"unnas/internal/rng"
 	"unnas/pretext"
 )
@@ -45,7 +46,9 @@ type ImageNet22KOptions struct {
 	// and there is no index. Empty takes all.
 	List string
 	// Index is the file that keeps the names of all images. Empty is
-	// .imagenet22k-index in the folder of the data.
+	// .imagenet22k-index in the folder of the data; if no file can be made there, one
+	// in the cache folder of the user (os.UserCacheDir), whose name depends on the path
+	// of the data.
 	Index string
 	// Seed is that of the draw of images in place of those that cannot be decoded.
 	Seed uint64
@@ -67,8 +70,8 @@ type ImageNet22KOptions struct {
 // as a whole or not at all.
 //
 // It returns an error if root holds no class folders or archives yet to be
-// unpacked, if a class folder holds no image, if the index cannot be written, if
-// a list names an image twice or of no class, or once ctx is done.
+// unpacked, if a class folder holds no image, if the file that Index names cannot be
+// written, if a list names an image twice or of no class, or once ctx is done.
 func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*ImageNet22K, error) {
 	d := &ImageNet22K{root: root, seed: o.Seed, unreadable: map[int]struct{}{}}
 	var err error
@@ -87,10 +90,8 @@ func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*I
 		return nil, fmt.Errorf("dataset: ImageNet-22K: both a list %s and an index %s; a list needs no index, leave that empty", o.List, o.Index)
 	case o.List != "":
 		err = d.readList(ctx, o.List, progress)
-	case o.Index != "":
-		err = d.openIndex(ctx, o.Index, progress)
 	default:
-		err = d.openIndex(ctx, filepath.Join(root, indexName), progress)
+		err = d.openIndex(ctx, o.Index, progress)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dataset: ImageNet-22K: %w", err)
@@ -98,29 +99,42 @@ func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*I
 	return d, nil
 }
 
-// openIndex takes the names from the index file, or from the class folders if it
-// does not serve; then it writes the index.
-func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(done int) error) error {
+// openIndex takes the names from an index file, or from the class folders if none
+// serves.
+func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func(done int) error) error {
 	modified, err := d.modified(ctx)
 	if err != nil {
 		return err
 	}
-	x, err := readIndex(path)
-	if err == nil {
-		err = x.fits(d.root, d.classes, modified)
+	x, told, err := indexfile.Index[*index]{
+		Given: given, Beside: filepath.Join(d.root, indexName), Foreign: errNoIndex,
+		Read: func(path string) (*index, error) {
+			x, err := readIndex(path)
+			if err == nil {
+				err = x.fits(d.root, d.classes, modified)
+			}
+			return x, err
+		},
+		Write: func(path string, x *index) error { return x.write(path) },
+		Build: func() (*index, error) {
+			if err := d.list(ctx, progress); err != nil {
+				return nil, err
+			}
+			return newIndex(d.classes, modified, d.ends, d.names), nil
+		},
+	}.Open()
+	if err != nil {
+		return err
 	}
-	switch {
-	case err == nil:
-		d.ends, d.names = x.ends(), x.names
-		return nil
-	case errors.Is(err, errNoIndex) && filepath.Base(path) != indexName:
-		return fmt.Errorf("%w; name another file for the index, or remove this one", err) // it may be dear to someone
-	case !errors.Is(err, os.ErrNotExist):
-		d.rebuilt = fmt.Errorf("dataset: ImageNet-22K: %w; it was built anew", err)
+	if told != nil {
+		d.rebuilt = fmt.Errorf("dataset: ImageNet-22K: %w", told)
 	}
-	if err := writable(path); err != nil { // rather than after minutes
-		return fmt.Errorf("the index cannot be written: %w; name another file for it", err)
-	}
+	d.ends, d.names = x.ends(), x.names
+	return nil
+}
+
+// list takes the names from the class folders.
+func (d *ImageNet22K) list(ctx context.Context, progress func(done int) error) error {
 	for i, class := range d.classes {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing class %s: %w", class, err)
@@ -136,7 +150,7 @@ func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(
 			return fmt.Errorf("listing class %s: %w", class, err)
 		}
 	}
-	return newIndex(d.classes, modified, d.ends, d.names).write(path)
+	return nil
 }
 
 // modified returns when each class folder was changed last, in nanoseconds.
@@ -153,19 +167,6 @@ func (d *ImageNet22K) modified(ctx context.Context) ([]int64, error) {
 		times[i] = info.ModTime().UnixNano()
 	}
 	return times, nil
-}
-
-// writable returns an error if path is something else than a file, or if no file
-// can be made in its folder.
-func writable(path string) error {
-	if _, err := fileSize(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), indexName+"-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // addClass appends the sorted images of the next class.
@@ -267,7 +268,8 @@ func (d *ImageNet22K) Len() int { return d.names.n }
 func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
 
 // Rebuilt returns why an index that was there did not serve, such as that it is
-// damaged, and nil if it did, if there was none, or if a list was given.
+// damaged, or why a new one cannot be kept, and nil if one served, if there was none
+// before, or if a list was given.
 func (d *ImageNet22K) Rebuilt() error { return d.rebuilt }
 
 // DecodesJPEG says yes.

@@ -430,3 +430,25 @@ func TestImageNet22KReadErrors(t *testing.T) {
 	_, err = d.Load(ctx, 1)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// TestImageNet22KReadOnly keeps the index in the user's cache folder where none can be
+// beside the data, and goes on without where there is no place at all.
+func TestImageNet22KReadOnly(t *testing.T) {
+	root, cache := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	t.Setenv("HOME", cache)
+	greys, labels := manyClasses(t, root)
+	require.NoError(t, os.Mkdir(filepath.Join(root, ".imagenet22k-index"), 0o755)) // in the way
+	open22K(t, root, dataset.ImageNet22KOptions{})
+	d := open22K(t, root, dataset.ImageNet22KOptions{Progress: func(_, _, _ int) error { return errors.New("that of the cache folder serves") }})
+	require.NoError(t, d.Rebuilt())
+	requireImages(t, d, greys, labels)
+
+	nowhere := filepath.Join(t.TempDir(), "file")
+	write(t, nowhere, nil)
+	t.Setenv("XDG_CACHE_HOME", nowhere)
+	t.Setenv("HOME", nowhere)
+	d = open22K(t, root, dataset.ImageNet22KOptions{})
+	require.ErrorContains(t, d.Rebuilt(), "dataset: ImageNet-22K: the index cannot be kept, so it is built each time: ")
+	requireImages(t, d, greys, labels)
+}

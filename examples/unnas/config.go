@@ -90,6 +90,7 @@ type config struct {
 	DistBackend, Host   string
 	Port                int
 
+	index   string            // see program.IndexUsage
 	origins map[string]string // where the values of keys come from that are not the default
 }
 
