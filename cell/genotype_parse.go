@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"unnas/internal/text"
 )
 
 const maxText = 1 << 20 // bytes of a genotype's text
@@ -24,10 +26,11 @@ const maxText = 1 << 20 // bytes of a genotype's text
 // 1 MiB. The genotype must pass [Genotype.Validate], with any operation name. An
 // error in the notation names the line and the column (in bytes, from 1), any
 // other error the cell and the node.
-func ParseGenotype(text string) (Genotype, error) {
-	if len(text) > maxText {
-		return Genotype{}, fmt.Errorf("cell: genotype of %d bytes: want at most %d", len(text), maxText)
+func ParseGenotype(notation string) (Genotype, error) {
+	if len(notation) > maxText {
+		return Genotype{}, fmt.Errorf("cell: genotype of %d bytes: want at most %d", len(notation), maxText)
 	}
+	text := text.Trim(notation)
 	var g Genotype
 	var err error
 	if strings.HasPrefix(strings.TrimLeft(text, blanks), "{") {

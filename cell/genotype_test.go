@@ -33,6 +33,10 @@ func TestParseGenotype(t *testing.T) {
 		"JSON": `  {"normal": [["sep_conv_3x3", 0], ["skip_connect", 1], ["none", 2], ["max_pool_3x3", 0]], "normal_concat": [2, 3],
 			"reduce": [["conv3x3-bn-relu", 1], ["dil_conv_5x5", 1], ["my.op", 0], ["3", 2]], "reduce_concat": [3]}`,
 		"Python": `Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), ('none', 2), ('max_pool_3x3', 0)], normal_concat=[2, 3], reduce=[('conv3x3-bn-relu', 1), ('dil_conv_5x5', 1), ('my.op', 0), ('3', 2)], reduce_concat=[3])`,
+		"JSON behind a mark": "\ufeff" + `{"normal": [["sep_conv_3x3", 0], ["skip_connect", 1], ["none", 2], ["max_pool_3x3", 0]], "normal_concat": [2, 3],
+			"reduce": [["conv3x3-bn-relu", 1], ["dil_conv_5x5", 1], ["my.op", 0], ["3", 2]], "reduce_concat": [3]}`,
+		"UTF-16": wide("normal: sep_conv_3x3(0) skip_connect(1) | none(2) max_pool_3x3(0); concat 2-3\r\n" +
+			"reduce: conv3x3-bn-relu(1) dil_conv_5x5(1) | my.op(0) 3(2); concat 3"),
 		"Python source": `# found on a Monday
 			SMALL_2 = Genotype(
 				reduce = (["conv3x3-bn-relu", 1], ('dil_conv_5x5', 1,), # node 0
@@ -49,6 +53,15 @@ func TestParseGenotype(t *testing.T) {
 			assert.Equal(t, small, g)
 		})
 	}
+}
+
+// wide returns a text as Windows may write it, in UTF-16 behind a mark.
+func wide(s string) string {
+	text := "\xff\xfe"
+	for _, b := range []byte(s) {
+		text += string([]byte{b, 0})
+	}
+	return text
 }
 
 func TestParseGenotypeErrors(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"unnas/internal/indexfile"
 	"unnas/internal/rng"
+	"unnas/internal/text"
 	"unnas/pretext"
 )
 
@@ -196,7 +197,7 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 	defer f.Close()
 	short := make([]names, len(d.classes))
 	total := 0
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(text.NewReader(f))
 	for n := 1; lines.Scan(); n++ {
 		if n%4096 == 0 && ctx.Err() != nil {
 			return fmt.Errorf("list %s: %w", path, ctx.Err())

@@ -244,7 +244,7 @@ func TestImageNet22KList(t *testing.T) {
 	manyClasses(t, root)
 	list := filepath.Join(t.TempDir(), "list.txt")
 	o := dataset.ImageNet22KOptions{List: list}
-	write(t, list, []byte(strings.Join([]string{
+	write(t, list, []byte("\ufeff"+strings.Join([]string{
 		shark + "/" + tench + "_10.JPEG", "", tench + "_9", "  " + tench + "_10.JPEG\r", goldfish + "/odd name.png", tench + "/" + tench + "_007",
 	}, "\n")))
 	d := open22K(t, root, o)

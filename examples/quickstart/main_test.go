@@ -178,7 +178,9 @@ func TestRunBadInput(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(oneClass, "cat", "1.png"), []byte("x"), 0o644))
 	cut := filepath.Join(tmp, "cut")
 	require.NoError(t, os.MkdirAll(cut, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(cut, "data_batch_1.bin"), make([]byte, 5000), 0o644))
+	for _, n := range "12345" {
+		require.NoError(t, os.WriteFile(filepath.Join(cut, "data_batch_"+string(n)+".bin"), make([]byte, 5000), 0o644))
+	}
 	for name, test := range map[string]struct {
 		args []string
 		want []string

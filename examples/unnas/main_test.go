@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,13 @@ func images(t *testing.T, n int) string {
 			batch[i] = byte(i / 3073 % 10)
 		}
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "data_batch_1.bin"), batch, 0o644))
+	for i := range 5 { // the first image in the last four, what is left in the first
+		part := batch[4*3073:]
+		if i > 0 {
+			part = batch[(i-1)*3073:][:3073]
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("data_batch_%d.bin", i+1)), part, 0o644))
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "test_batch.bin"), batch[:(n+1)/2*3073], 0o644))
 	return dir
 }
