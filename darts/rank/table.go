@@ -96,7 +96,7 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 		columns = slices.DeleteFunc(slices.Clone(header), func(name string) bool { return name == "" || name == key })
 	}
 	faults := make([]error, len(columns)) // the first in a column that has no number yet
-	at := make([]int, len(columns)) // where they are in the file
+	at := make([]int, len(columns))       // where they are in the file
 	keyAt, err := find(header, key)
 	if err == nil {
 		err = checkName(key)

@@ -315,6 +315,10 @@ func (m *merger) take(to any, n *yaml.Node) (err error) {
 	case *string:
 		return scalar(n, to, "!!str")
 	case *bool:
+		// Python reads plain yes, no, on and off as booleans too, as does Decode then.
+		if n.Style == 0 {
+			return scalar(n, to, "!!bool", "!!str")
+		}
 		return scalar(n, to, "!!bool")
 	case *int:
 		return scalar(n, to, "!!int")

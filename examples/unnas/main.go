@@ -148,7 +148,11 @@ func (c *config) open(ctx context.Context, dir string, train bool, out io.Writer
 	case imagenet22k:
 		src, err = program.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{Index: c.index, Seed: uint64(c.RNGSeed)}, out)
 	case cityscapes:
-		src, err = dataset.OpenCityscapes(dir, train)
+		open := dataset.OpenCityscapesImages // gtFine is not needed
+		if c.Task == taskSeg {
+			open = dataset.OpenCityscapes
+		}
+		src, err = open(dir, train)
 	}
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,4 +171,23 @@ func TestHelp(t *testing.T) {
 	require.ErrorIs(t, run(t.Context(), []string{"-help"}, nil, &help), flag.ErrHelp)
 	assert.Equal(t, 4, strings.Count(help.String(), "go run ./examples/unnas"), "ways to call it")
 	assert.Contains(t, help.String(), "-data folder")
+}
+
+// TestOpenCityscapes needs gtFine for segmentation alone.
+func TestOpenCityscapes(t *testing.T) {
+	dir := t.TempDir()
+	city := filepath.Join(dir, "leftImg8bit", "train", "ulm")
+	require.NoError(t, os.MkdirAll(city, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(city, "a_leftImg8bit.png"), nil, 0o644))
+	c := defaults()
+	c.Train.Dataset, c.Model.NumClasses = cityscapes, 19
+	for _, task := range []string{taskRot, taskCol, taskJig} {
+		c.Task = task
+		src, err := c.open(t.Context(), dir, true, io.Discard)
+		require.NoError(t, err, task)
+		assert.Equal(t, 1, src.Len())
+	}
+	c.Task = taskSeg
+	_, err := c.open(t.Context(), dir, true, io.Discard)
+	require.ErrorContains(t, err, "gtFine")
 }
