@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"unnas/internal/text"
 )
 
 const maxText = 1 << 20 // bytes of a genotype's text
@@ -20,14 +22,17 @@ const maxText = 1 << 20 // bytes of a genotype's text
 //	DARTS_V2 = Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)
 //
 // White space and line breaks are free, and in the last two notations a comment
-// runs from '#' to the end of its line. The text holds one genotype and at most
+// runs from '#' to the end of its line. In Python, the edges of a node may be a list
+// of their own, an edge may have a weight, which is passed over, and numbers may be
+// np.int64(0), as other programs write them. The text holds one genotype and at most
 // 1 MiB. The genotype must pass [Genotype.Validate], with any operation name. An
 // error in the notation names the line and the column (in bytes, from 1), any
 // other error the cell and the node.
-func ParseGenotype(text string) (Genotype, error) {
-	if len(text) > maxText {
-		return Genotype{}, fmt.Errorf("cell: genotype of %d bytes: want at most %d", len(text), maxText)
+func ParseGenotype(notation string) (Genotype, error) {
+	if len(notation) > maxText {
+		return Genotype{}, fmt.Errorf("cell: genotype of %d bytes: want at most %d", len(notation), maxText)
 	}
+	text := text.Trim(notation)
 	var g Genotype
 	var err error
 	if strings.HasPrefix(strings.TrimLeft(text, blanks), "{") {
@@ -179,8 +184,13 @@ func (p *parser) choose(names *[]string) string {
 	return name
 }
 
-// number moves past the number of a node and returns it.
+// number moves past the number of a node and returns it. NumPy writes its type too.
 func (p *parser) number() int {
+	if p.kind == wordToken && strings.HasPrefix(p.token, "np.int") {
+		p.next()
+		p.expect("(")
+		defer p.expect(")")
+	}
 	n, err := strconv.Atoi(p.token)
 	if p.kind == wordToken && err == nil {
 		p.next()
@@ -281,18 +291,37 @@ func (p *parser) field(name string, g *Genotype) {
 func (p *parser) edges(edges *[]Edge) {
 	p.list(p.open(), func() {
 		closing := p.open()
-		op := p.take(quotedToken, "an operation in quotes")
-		p.expect(",")
-		*edges = append(*edges, Edge{Op: op, From: p.number()})
-		p.accept(",")
-		p.expect(closing)
+		if p.kind != markToken { // no group of edges
+			p.edge(edges, closing)
+			return
+		}
+		p.list(closing, func() { p.edge(edges, p.open()) })
 	})
+}
+
+// edge reads an edge up to its closing bracket.
+func (p *parser) edge(edges *[]Edge, closing string) {
+	op := p.take(quotedToken, "an operation in quotes")
+	p.expect(",")
+	*edges = append(*edges, Edge{Op: op, From: p.number()})
+	if p.accept(",") && p.kind == wordToken {
+		if _, err := strconv.ParseFloat(p.token, 64); err != nil {
+			p.wanted("the weight of an edge")
+		}
+		p.next()
+	}
+	p.expect(closing)
 }
 
 func (p *parser) concat(concat *[]int) {
 	if p.kind != wordToken {
 		p.list(p.open(), func() { *concat = append(*concat, p.number()) })
 		return
+	}
+	if p.token == "list" {
+		p.next()
+		p.expect("(")
+		defer p.expect(")")
 	}
 	p.choose(&[]string{"range"})
 	p.expect("(")

@@ -33,6 +33,12 @@ func TestParseGenotype(t *testing.T) {
 		"JSON": `  {"normal": [["sep_conv_3x3", 0], ["skip_connect", 1], ["none", 2], ["max_pool_3x3", 0]], "normal_concat": [2, 3],
 			"reduce": [["conv3x3-bn-relu", 1], ["dil_conv_5x5", 1], ["my.op", 0], ["3", 2]], "reduce_concat": [3]}`,
 		"Python": `Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), ('none', 2), ('max_pool_3x3', 0)], normal_concat=[2, 3], reduce=[('conv3x3-bn-relu', 1), ('dil_conv_5x5', 1), ('my.op', 0), ('3', 2)], reduce_concat=[3])`,
+		"JSON behind a mark": "\ufeff" + `{"normal": [["sep_conv_3x3", 0], ["skip_connect", 1], ["none", 2], ["max_pool_3x3", 0]], "normal_concat": [2, 3],
+			"reduce": [["conv3x3-bn-relu", 1], ["dil_conv_5x5", 1], ["my.op", 0], ["3", 2]], "reduce_concat": [3]}`,
+		"UTF-16": wide("normal: sep_conv_3x3(0) skip_connect(1) | none(2) max_pool_3x3(0); concat 2-3\r\n" +
+			"reduce: conv3x3-bn-relu(1) dil_conv_5x5(1) | my.op(0) 3(2); concat 3"),
+		"Python of others": `Genotype(normal=[[('sep_conv_3x3', 0), ('skip_connect', 1)], [('none', 2), ('max_pool_3x3', 0)]], normal_concat=list(range(2, 4)),
+			reduce=[(('conv3x3-bn-relu', np.int64(1), 2.1e-06), ('dil_conv_5x5', 1, 0.25)), (('my.op', np.int32(0)), ('3', 2))], reduce_concat=[np.int64(3)])`,
 		"Python source": `# found on a Monday
 			SMALL_2 = Genotype(
 				reduce = (["conv3x3-bn-relu", 1], ('dil_conv_5x5', 1,), # node 0
@@ -51,6 +57,15 @@ func TestParseGenotype(t *testing.T) {
 	}
 }
 
+// wide returns a text as Windows may write it, in UTF-16 behind a mark.
+func wide(s string) string {
+	text := "\xff\xfe"
+	for _, b := range []byte(s) {
+		text += string([]byte{b, 0})
+	}
+	return text
+}
+
 func TestParseGenotypeErrors(t *testing.T) {
 	const cells = "normal: a(0) b(1); concat 2\n"
 	for name, c := range map[string]struct{ text, want string }{
@@ -61,7 +76,10 @@ func TestParseGenotypeErrors(t *testing.T) {
 		"another type":      {"X = Network(1)", `cell: genotype, line 1, column 5: want Genotype, not "Network"`},
 		"no quotes":         {"Genotype(normal=[(a, 0)])", `cell: genotype, line 1, column 19: want an operation in quotes, not "a"`},
 		"an open string":    {"Genotype(normal=[('a, 0)])", `cell: genotype, line 1, column 19: this string has no closing quote`},
-		"a nested edge":     {"Genotype(normal=[[('a', 0)]])", `cell: genotype, line 1, column 19: want an operation in quotes, not "("`},
+		"a nested edge":     {"Genotype(normal=[[[('a', 0)]]])", `cell: genotype, line 1, column 20: want an operation in quotes, not "("`},
+		"a weight of text":  {"Genotype(normal=[('a', 0, 'b')])", `cell: genotype, line 1, column 27: want ")", not "b"`},
+		"a weight of words": {"Genotype(normal=[('a', 0, much)])", `cell: genotype, line 1, column 27: want the weight of an edge, not "much"`},
+		"an open number":    {"Genotype(normal=[('a', np.int64(0)])", `cell: genotype, line 1, column 35: want ")", not "]"`},
 		"a bare edge":       {"Genotype(normal=['a'])", `cell: genotype, line 1, column 18: want "[", not "a"`},
 		"mixed brackets":    {"Genotype(normal=[('a', 0]])", `cell: genotype, line 1, column 25: want ")", not "]"`},
 		"no comma":          {"Genotype(normal=[('a', 0) ('b', 1)])", `cell: genotype, line 1, column 27: want "]", not "("`},
@@ -72,7 +90,7 @@ func TestParseGenotypeErrors(t *testing.T) {
 		"a huge range":      {"Genotype(normal_concat=range(2, 99999999999))", `cell: genotype, line 1, column 44: this is no run of nodes`},
 		"an empty range":    {"Genotype(normal_concat=range(4, 4))", `cell: genotype, line 1, column 34: this is no run of nodes`},
 		"a range of all":    {"Genotype(normal_concat=range(-9223372036854775808, -9223372036854775808))", `cell: genotype, line 1, column 72: this is no run of nodes`},
-		"not a range":       {"Genotype(normal_concat=list(2, 4))", `cell: genotype, line 1, column 24: want range, not "list"`},
+		"not a range":       {"Genotype(normal_concat=list(2, 4))", `cell: genotype, line 1, column 29: want range, not "2"`},
 		"after the end":     {"Genotype() 1", `cell: genotype, line 1, column 12: want nothing more, not "1"`},
 		"no end":            {"Genotype(normal=[('a', 0),", `cell: genotype, line 1, column 27: want "[" before the end`},
 		"one edge":          {"normal: a(0) | b(0) c(1); concat 2-3", `cell: genotype, line 1, column 14: want an operation, not "|"`},

@@ -69,7 +69,7 @@ func BenchmarkTrain(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			t := trainer(c.task, c.network, c.batch)
 			t.c.Clip, t.c.Auxiliary = 5, c.auxiliary
-			require.NoError(b, t.plan(b.Context()))
+			require.NoError(b, t.plan(b.Context(), 0))
 			t.batch = randomBatch(c.task, c.batch)
 			measure(b, &t.engine, func() { require.NoError(b, t.take(0.025)) })
 		})

@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -491,20 +490,31 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 
 // TestCheckpointOfAnotherDecoder goes on where JPEG files give other pixels.
 func TestCheckpointOfAnotherDecoder(t *testing.T) {
-	dir := stopped(t)
-	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int) bool { return false })
+	dir := filepath.Join(t.TempDir(), "run")
+	ctx, recorder := stopAfter(t, 5)
+	c := resumable()
+	c.Recorder = recorder
+	_, err := keepRun(ctx, dir, photographed{resumableSource}, c)
+	require.ErrorIs(t, err, context.Canceled)
+	inGo := pretext.JPEGDecoder()
+	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int, int) bool { return false })
 	defer pretext.SetJPEGDecoder("", nil)
-	_, err := keepRun(t.Context(), dir, resumableSource, resumable())
-	require.ErrorContains(t, err, fmt.Sprintf("\ndecoder: %q → %q\n", "image/jpeg "+runtime.Version(), "fast jpeg 9"))
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable())
+	require.ErrorContains(t, err, fmt.Sprintf("\ndecoder: %q → %q\n", inGo, "fast jpeg 9, pixels "+inGo[len(inGo)-8:]))
 	pretext.SetJPEGDecoder("", nil)
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable())
 	require.NoError(t, err)
 	metrics, err := os.ReadFile(filepath.Join(dir, metricsFile))
 	require.NoError(t, err)
 	assert.Contains(t, string(metrics), fmt.Sprintf(`"decoder":%q`, pretext.JPEGDecoder()))
 }
 
-// painted are stripes that no JPEG decoder has touched.
+// photographed are stripes that come from JPEG files.
+type photographed struct{ stripes }
+
+func (photographed) DecodesJPEG() bool { return true }
+
+// painted are stripes that say that they come from no JPEG file.
 type painted struct{ stripes }
 
 func (painted) DecodesJPEG() bool { return false }
@@ -512,11 +522,6 @@ func (painted) DecodesJPEG() bool { return false }
 // TestDecoder tells the decoder of a search and of a training, and none where the
 // images come from no JPEG files: these go on whatever decodes them elsewhere.
 func TestDecoder(t *testing.T) {
-	folder, err := OpenFolder(stopped(t))
-	require.NoError(t, err)
-	assert.Equal(t, pretext.JPEGDecoder(), folder.Decoder())
-	require.NoError(t, folder.Close())
-
 	held := stripes{n: 11, fail: -1}
 	for _, test := range []struct {
 		src, held Source
@@ -524,8 +529,9 @@ func TestDecoder(t *testing.T) {
 	}{
 		{painted{resumableSource}, painted{held}, ""},
 		{painted{resumableSource}, nil, ""},
-		{painted{resumableSource}, held, pretext.JPEGDecoder()},
-		{resumableSource, nil, pretext.JPEGDecoder()},
+		{resumableSource, held, ""},
+		{painted{resumableSource}, photographed{held}, pretext.JPEGDecoder()},
+		{photographed{resumableSource}, nil, pretext.JPEGDecoder()},
 	} {
 		folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
 		require.NoError(t, err)
@@ -546,7 +552,7 @@ func TestCheckpointWithoutDecoder(t *testing.T) {
 	c.Recorder = recorder
 	_, err := keepRun(ctx, dir, painted{resumableSource}, c)
 	require.ErrorIs(t, err, context.Canceled)
-	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int) bool { return false })
+	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int, int) bool { return false })
 	defer pretext.SetJPEGDecoder("", nil)
 	_, err = keepRun(t.Context(), dir, painted{resumableSource}, resumable())
 	assert.NoError(t, err)

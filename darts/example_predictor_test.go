@@ -41,7 +41,7 @@ func classify(network cell.Architecture, task pretext.Task, weights, photo strin
 		return nil, err
 	}
 	defer source.Close()
-	img, err := pretext.Decode(source)
+	img, err := pretext.Decode(context.Background(), source)
 	if err != nil {
 		return nil, err
 	}

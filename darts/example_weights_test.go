@@ -1,6 +1,7 @@
 package darts_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ func recognise(weights, photo string) (scores []float32, err error) {
 		return nil, err
 	}
 	defer f.Close()
-	img, err := pretext.Decode(f)
+	img, err := pretext.Decode(context.Background(), f)
 	if err != nil {
 		return nil, err
 	}

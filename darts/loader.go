@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"unnas/internal/panics"
+	"unnas/internal/quota"
 	"unnas/internal/rng"
 	"unnas/pretext"
 )
@@ -21,12 +22,13 @@ func ringSize(batch, workers int) int { return max(3, 2+(workers+batch-1)/batch)
 
 // loaderOptions says what a loader does with its images.
 type loaderOptions struct {
-	batch   int    // images in a batch
-	workers int    // goroutines that decode and sample
-	seed    uint64 // of the order and of what samples draw
-	purpose string // names the random streams; loaders of one run differ in it
-	train   bool   // random order, random samples, full batches only
-	wrap    bool   // go on with another order when all images have been used, without end
+	batch   int          // images in a batch
+	workers int          // goroutines that decode and sample
+	seed    uint64       // of the order and of what samples draw
+	purpose string       // names the random streams; loaders of one run differ in it
+	train   bool         // random order, random samples, full batches only
+	shared  *quota.Quota // in which images are decoded; nil without a bound
+	wrap    bool         // go on with another order when all images have been used, without end
 }
 
 // A loader makes batches of some images of a source. What they hold does not
@@ -280,7 +282,9 @@ func (b *batches) load(j job) (err error) {
 			err = fmt.Errorf("darts: image %d: panic: %w", j.image, panics.Recovered(p))
 		}
 	}()
-	img, err := l.src.Load(b.ctx, j.image)
+	ctx, end := l.shared.Lease(b.ctx)
+	defer end()
+	img, err := l.src.Load(ctx, j.image)
 	if err != nil {
 		return fmt.Errorf("darts: load image %d: %w", j.image, err)
 	}

@@ -4,7 +4,11 @@ package darts
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"os"
 	"os/exec"
 	"testing"
@@ -13,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/pretext"
 )
 
 // TestPlannedBytes compares what a search announces with what it adds to the
@@ -66,6 +71,131 @@ func searchAndTell(t *testing.T, kind string) {
 	require.NoError(t, err)
 	fmt.Println(planned, residentPeak(t)-before)
 }
+
+// photographs are large images of the same JPEG file.
+type photographs struct {
+	n    int
+	file []byte
+}
+
+func (p photographs) Len() int { return p.n }
+
+func (p photographs) Load(ctx context.Context, _ int) (*pretext.Image, error) {
+	img, err := pretext.Decode(ctx, bytes.NewReader(p.file))
+	if err == nil {
+		img.Label = 0
+	}
+	return img, err
+}
+
+func (photographs) DecodesImages() bool { return true }
+
+// TestPlannedDecoding has many workers decode large images in little memory.
+func TestPlannedDecoding(t *testing.T) {
+	const name = "UNNAS_TEST_DECODING"
+	if os.Getenv(name) != "" {
+		decodeAndTell(t)
+		return
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestPlannedDecoding$")
+	child.Env = append(os.Environ(), name+"=1", "GOGC=100", "GOMEMLIMIT=off")
+	out, err := child.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	var announced, taken int64
+	_, err = fmt.Sscanf(string(out), "%d %d", &announced, &taken)
+	require.NoError(t, err, "%s", out)
+	t.Logf("%s announced, %s taken", storage(announced), storage(taken))
+	assert.Equal(t, int64(decodingMemory), announced, "all that there is")
+	assert.Less(t, taken, announced+announced/10)
+	assert.Greater(t, taken, announced/2, "several images at once")
+}
+
+const decodingMemory = 80 << 20
+
+// decodeAndTell prints the bytes that a search of photographs announces and those by
+// which it raises the largest resident memory of the process.
+func decodeAndTell(t *testing.T) {
+	var file bytes.Buffer
+	require.NoError(t, jpeg.Encode(&file, image.NewYCbCr(image.Rect(0, 0, 1600, 1200), image.YCbCrSubsampleRatio420), nil))
+	src := photographs{16, file.Bytes()}
+	c := smallConfig()
+	c.Epochs, c.Batch, c.Workers, c.Memory = 1, 8, 16, decodingMemory
+	var planned int64
+	c.Recorder = recorderFunc(func(e Event) error {
+		if e, ok := e.(Start); ok {
+			planned = e.PlannedBytes
+		}
+		return nil
+	})
+	before := residentPeak(t)
+	_, err := Search(t.Context(), src, smallTask(), c)
+	require.NoError(t, err)
+	fmt.Println(planned, residentPeak(t)-before)
+}
+
+// TestRoomForDecoding refuses a run without room to decode its images in, and gives
+// others no more of it than there is.
+func TestRoomForDecoding(t *testing.T) {
+	announced := func(src Source, memory int64) (bytes int64, err error) {
+		c := smallConfig()
+		c.Epochs, c.Batch, c.Memory = 1, 3, memory
+		stop := errors.New("known")
+		c.Recorder = recorderFunc(func(e Event) error {
+			if e, ok := e.(Start); ok {
+				bytes = e.PlannedBytes
+			}
+			return stop
+		})
+		if _, err = Search(t.Context(), src, smallTask(), c); errors.Is(err, stop) {
+			err = nil
+		}
+		return bytes, err
+	}
+	const much = 1 << 40
+	without, err := announced(stripes{n: 12, fail: -1}, much)
+	require.NoError(t, err)
+	for name, test := range map[string]struct{ memory, want int64 }{
+		"much":   {much, without + mostDecoding},
+		"some":   {without + leastDecoding + 12345, without + leastDecoding + 12345},
+		"least":  {without + leastDecoding, without + leastDecoding},
+		"little": {without + leastDecoding - 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := announced(photographs{n: 12}, test.memory)
+			if test.want == 0 {
+				require.ErrorContains(t, err, "of memory or more, Memory is")
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+		})
+	}
+	t.Run("training", func(t *testing.T) {
+		c := smallTraining()
+		c.Epochs, c.Memory = 1, much
+		bytes := map[bool]int64{}
+		for _, decodes := range []bool{false, true} {
+			c.Recorder = recorderFunc(func(e Event) error {
+				if e, ok := e.(Start); ok {
+					bytes[decodes] = e.PlannedBytes
+				}
+				return nil
+			})
+			var held Source = stripes{n: 6, fail: -1}
+			if decodes {
+				held = decoding{stripes{n: 6, fail: -1}}
+			}
+			_, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, smallTask(), c)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, bytes[false]+mostDecoding, bytes[true])
+	})
+}
+
+// decoding are stripes that say that they are decoded.
+type decoding struct{ stripes }
+
+func (decoding) DecodesImages() bool { return true }
 
 // residentPeak returns the largest resident memory of the process so far, in
 // bytes, without the pages of its own program file, which no search announces.

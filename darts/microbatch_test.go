@@ -158,7 +158,7 @@ func TestMicroBatchResumes(t *testing.T) {
 // needs returns the bytes that a search plans.
 func needs(t *testing.T, c Config) int64 {
 	c.Memory = math.MaxInt64
-	m, _, _, err := planToFit(c, smallTask(), 0)
+	m, _, _, err := planToFit(c, smallTask(), 0, 0)
 	require.NoError(t, err)
 	return m.planned()
 }

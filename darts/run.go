@@ -20,6 +20,8 @@ type run struct {
 	recorder Recorder // may be nil
 	identity []byte   // see identify
 	program  program  // this one
+	sources  []Source // some may be nil
+	replaced int      // images that were, as has been told
 	meter    meter    // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
@@ -183,6 +185,9 @@ func (r *run) runEpoch() error {
 		return err
 	}
 	told := r.tell(e) // a recorder that fails ends the run, and loses nothing of it
+	if told == nil {
+		told = r.warnOfReplaced()
+	}
 	r.complete++
 	return errors.Join(told, r.phase.ended(), r.save())
 }
@@ -216,13 +221,34 @@ func (r *run) runStep() error {
 	if err := r.keep(step); err != nil {
 		return err
 	}
-	if err := r.tell(step); err != nil {
-		return errors.Join(err, r.save())
+	told := r.tell(step)
+	if told == nil && r.replaced == 0 {
+		told = r.warnOfReplaced()
+	}
+	if told != nil {
+		return errors.Join(told, r.save())
 	}
 	if r.step < r.phase.steps() && r.folder != nil && r.folder.due() {
 		return r.save()
 	}
 	return nil
+}
+
+// warnOfReplaced tells how many images their sources have replaced by others, if
+// there are more than was told.
+func (r *run) warnOfReplaced() error {
+	count, path := 0, ""
+	for _, src := range r.sources {
+		n, first := unreadable(src)
+		if count += n; len(first) > 0 && path == "" {
+			path = ", such as " + first[0]
+		}
+	}
+	if count <= r.replaced {
+		return nil
+	}
+	r.replaced = count
+	return r.record(Warning{Text: fmt.Sprintf("images that cannot be decoded were replaced by others: %d so far%s", count, path)})
 }
 
 // save keeps a checkpoint in the folder, unless it has this one.

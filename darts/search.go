@@ -125,15 +125,17 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if c.Folder != nil && c.AutoBatch {
 		began = c.Folder.begun().Batch
 	}
-	m, c, told, err := planToFit(c, task, began)
+	m, c, told, err := planToFit(c, task, began, reserved(src))
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
+	shared, all := c.budget().share(m.planned(), reserved(src))
+	m.bytes += all - m.planned()
 	s := &search{c: c, m: m, result: &Result{Config: c}}
-	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram}
+	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram, sources: []Source{src}}
 	s.meter.tell = s.run.tell
 	s.m.passed = s.meter.pass
-	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true}
+	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true, shared: shared}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
 		return nil, err

@@ -52,14 +52,29 @@ func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
 
 // Classes returns the names of the classes of the source, if it has any.
 func (s subset) Classes() []string {
-	if src, ok := s.src.(interface{ Classes() []string }); ok {
-		return src.Classes()
-	}
-	return nil
+	return classesOf(s.src)
 }
 
 // DecodesJPEG says whether the source does that the images are of.
 func (s subset) DecodesJPEG() bool { return pretext.DecodesJPEG(s.src) }
+
+// DecodesImages says whether the source does that the images are of.
+func (s subset) DecodesImages() bool { return pretext.DecodesImages(s.src) }
+
+// Unreadable returns what that of the source does, of which others of its images
+// than those of the subset may be.
+func (s subset) Unreadable() (count int, first []string) { return unreadable(s.src) }
+
+// unreadable returns how many images of a source could not be decoded so far and
+// were replaced by others, and the paths of some, if it has a method that says so.
+func unreadable(src Source) (count int, first []string) {
+	if s, tells := src.(interface {
+		Unreadable() (count int, first []string)
+	}); tells {
+		return s.Unreadable()
+	}
+	return 0, nil
+}
 
 // decoder returns the name of what decodes the JPEG files of sources, of which
 // some may be nil, or "" if none has such files.

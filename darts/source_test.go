@@ -129,17 +129,17 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// unencoded are greys that no JPEG decoder has touched.
-type unencoded struct{ greys }
+// encoded are greys that JPEG files have.
+type encoded struct{ greys }
 
-func (unencoded) DecodesJPEG() bool { return false }
+func (encoded) DecodesJPEG() bool { return true }
 
 func TestSubsetDecodesJPEG(t *testing.T) {
-	for _, src := range []darts.Source{greys{1, 2, 3}, unencoded{greys{1, 2, 3}}} {
+	for _, src := range []darts.Source{greys{1, 2, 3}, encoded{greys{1, 2, 3}}} {
 		sample, err := darts.Sample(src, 2, 1)
 		require.NoError(t, err)
 		assert.Equal(t, pretext.DecodesJPEG(src), pretext.DecodesJPEG(sample))
 	}
-	assert.True(t, pretext.DecodesJPEG(greys{}), "a source that does not tell may")
-	assert.False(t, pretext.DecodesJPEG(unencoded{}))
+	assert.False(t, pretext.DecodesJPEG(greys{}), "a source that does not say so")
+	assert.True(t, pretext.DecodesJPEG(encoded{}))
 }

@@ -18,6 +18,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/quota"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
 	"unnas/ops"
@@ -82,7 +83,8 @@ type training struct {
 	velocity                []float32
 	average, averageRunning []float32 // of weights and of running statistics; nil without Average
 
-	held    Source // nil without evaluation
+	held    Source       // nil without evaluation
+	shared  *quota.Quota // in which images are decoded
 	exam    func(ctx context.Context) (string, map[string]float64, error)
 	missing []string // scores that were not finite, as has been told
 	images  *loader  // that the network learns from
@@ -117,11 +119,15 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if held != nil && held.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
+	held, word, err := alike(src, held, task)
+	if err != nil {
+		return nil, err
+	}
 	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &Trained{Config: c}}
-	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram}
+	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram, sources: []Source{src, held}}
 	t.meter.tell = t.run.tell
 	t.passed = t.meter.pass
-	if err := t.plan(ctx); err != nil {
+	if err := t.plan(ctx, reserved(src, held)); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	if err := t.load(src); err != nil {
@@ -135,11 +141,14 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
-	var err error
 	if t.identity, err = identify(start, task, src, held, t.params); err != nil {
 		return nil, err
 	}
-	return t, t.begin(start)
+	events := []Event{start}
+	if word != "" {
+		events = append(events, Warning{Text: word})
+	}
+	return t, t.begin(events...)
 }
 
 func (t *training) heldImages() int {
@@ -151,7 +160,7 @@ func (t *training) heldImages() int {
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
-	o := loaderOptions{batch: t.c.Batch, workers: t.c.Workers, seed: t.c.Seed, train: true, purpose: "weights"}
+	o := loaderOptions{batch: t.c.Batch, workers: t.c.Workers, seed: t.c.Seed, train: true, purpose: "weights", shared: t.shared}
 	if t.images, err = newLoader(src, t.task, every(src), o); err != nil {
 		return err
 	}
@@ -182,7 +191,7 @@ func every(src Source) []int {
 
 // plan builds and plans the networks, draws the first weights and takes the
 // memory.
-func (t *training) plan(ctx context.Context) error {
+func (t *training) plan(ctx context.Context, reserved int64) error {
 	c, spec := t.c, t.task.Spec()
 	examiner, examines := t.task.(Examiner)
 	var kinds []**vm.Machine
@@ -252,9 +261,13 @@ func (t *training) plan(ctx context.Context) error {
 		}
 		t.bytes += bytes
 	}
+	t.bytes += reserved
 	if err := c.budget().refusal(t.planned()); err != nil {
 		return err
 	}
+	shared, all := c.budget().share(t.planned(), reserved)
+	t.shared = shared
+	t.bytes += all - t.planned()
 	machines, err := t.bind()
 	if err != nil {
 		return err
@@ -410,7 +423,7 @@ func (t *training) finish() error {
 	if exam == nil {
 		exam = t.evaluate
 	}
-	decisive, scores, err := exam(t.ctx)
+	decisive, scores, err := exam(t.shared.With(t.ctx))
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func TestGoldenTrainings(t *testing.T) {
 			tr.c.Momentum, tr.c.Nesterov, tr.c.WeightDecay, tr.c.Clip = c.Momentum, c.Nesterov, c.WeightDecay, c.Clip
 			tr.c.Auxiliary, tr.c.DropPath, tr.c.Average = c.Auxiliary, c.DropPath, c.EMADecay
 			tr.c.Epochs, tr.c.Seed = c.Epochs, c.Seed
-			require.NoError(t, tr.plan(t.Context()))
+			require.NoError(t, tr.plan(t.Context(), 0))
 			c.Adopt(t, tr.params)
 			copy(tr.average, tr.params.Weights())
 			tr.epoch = c.Epoch

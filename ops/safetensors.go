@@ -78,8 +78,9 @@ func (p *Params) WriteSafetensors(w io.Writer) error {
 // names. All must be there, as floats of 16, 32 or 64 bits and in their published
 // shapes, and nothing else; the error lists what is missing, what the network has
 // not, and what has another shape. Passed over are num_batches_tracked and, where
-// the network has none, an AuxiliaryHead; if all names begin with "module.", that
-// does not count. Statistics that several normalisations share must be equal to
+// the network has none, an AuxiliaryHead; if all names begin with "module.", or with
+// "_orig_mod." as after torch.compile, that does not count. Numbers beyond those of
+// 32 bits are an error. Statistics that several normalisations share must be equal to
 // the bit in the file. After an error all are what they were. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
 	if err := p.readSafetensors(r); err != nil {

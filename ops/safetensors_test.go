@@ -322,10 +322,13 @@ func TestWeightsOfTraining(t *testing.T) {
 	header["auxiliary_head.classifier.bias"] = map[string]any{"dtype": "F32", "shape": []int{7}, "data_offsets": []int{end, end + 28}}
 	data = append(data, make([]byte, 28)...)
 	parallel := map[string]map[string]any{}
+	compiled, both := map[string]map[string]any{}, map[string]map[string]any{}
 	for name, e := range header {
 		parallel["module."+name] = e
+		compiled["_orig_mod."+name] = e
+		both["_orig_mod.module."+name] = e
 	}
-	for _, h := range []map[string]map[string]any{header, parallel} {
+	for _, h := range []map[string]map[string]any{header, parallel, compiled, both} {
 		other, err := smallNet(2)
 		require.NoError(t, err)
 		require.NoError(t, other.ReadSafetensors(bytes.NewReader(pack(t, h, data))))
@@ -345,4 +348,26 @@ func TestWeightsOfTraining(t *testing.T) {
 	delete(parallel, "module.auxiliary_head.classifier.bias")
 	parallel["auxiliary_head.classifier.bias"] = header["auxiliary_head.classifier.bias"]
 	require.ErrorContains(t, p.ReadSafetensors(bytes.NewReader(pack(t, parallel, data))), "  module.stem.0.weight [4 3 3 3]\n")
+}
+
+// TestWeightsBeyondFloat32 refuses numbers that would become infinite.
+func TestWeightsBeyondFloat32(t *testing.T) {
+	p, err := smallNet(1)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&b))
+	header, data := file(t, b.Bytes())
+	const name = "stem.0.weight"
+	e := header[name]
+	offset := int(e["data_offsets"].([]any)[0].(float64))
+	n := (int(e["data_offsets"].([]any)[1].(float64)) - offset) / 4
+	wide := make([]byte, 8*n)
+	for i, x := range map[int]float64{0: math.Inf(1), 1: math.MaxFloat32, 2: -1e39} {
+		binary.LittleEndian.PutUint64(wide[8*i:], math.Float64bits(x))
+	}
+	e["dtype"], e["data_offsets"] = "F64", []int{len(data), len(data) + len(wide)}
+	// What was there belongs to a tensor that is passed over.
+	header["auxiliary_head.filler"] = map[string]any{"dtype": "F32", "shape": []int{n}, "data_offsets": []int{offset, offset + 4*n}}
+	err = p.ReadSafetensors(bytes.NewReader(pack(t, header, append(data, wide...))))
+	require.ErrorContains(t, err, "stem.0.weight: element 2 is -1e+39, beyond what float32 holds")
 }

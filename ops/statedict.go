@@ -16,8 +16,27 @@ const (
 	meanSuffix     = ".running_mean"        // statistics
 	varSuffix      = ".running_var"         // statistics
 	batchesTracked = ".num_batches_tracked" // a count that nothing here needs
-	parallelPrefix = "module."              // all names of a network that was trained on several devices
 )
+
+// wrappers begin all names of a network that PyTorch has wrapped: to train it on
+// several devices, or to compile it.
+var wrappers = []string{"module.", "_orig_mod."}
+
+// unwrap returns the tensors under the names that the network itself has.
+func unwrap(list []stored) []stored {
+	list = slices.Clone(list)
+	for i := 0; i < len(wrappers); i++ {
+		prefix := wrappers[i]
+		if len(list) == 0 || slices.ContainsFunc(list, func(t stored) bool { return !strings.HasPrefix(t.name, prefix) }) {
+			continue
+		}
+		for k := range list {
+			list[k].name = strings.TrimPrefix(list[k].name, prefix)
+		}
+		i = -1 // one wrapper may hold another
+	}
+	return list
+}
 
 // AuxiliaryHead is the scope of the auxiliary head of a network, which only its
 // training needs. Files of weights may have one where a network has none.
@@ -148,16 +167,12 @@ func (p *Params) collect(list []stored) (map[string][]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	parallel := !slices.ContainsFunc(list, func(t stored) bool { return !strings.HasPrefix(t.name, parallelPrefix) })
 	auxiliary := AuxiliaryHead + "."
 	hasAuxiliary := slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, auxiliary) })
 	var wanted []stored
 	var missing, unknown, reshaped, retyped []string
 	seen := map[string]bool{}
-	for _, t := range list {
-		if parallel {
-			t.name = strings.TrimPrefix(t.name, parallelPrefix)
-		}
+	for _, t := range unwrap(list) {
 		ours, known := all[t.name]
 		switch {
 		case known:
@@ -194,6 +209,11 @@ func (p *Params) collect(list []stored) (map[string][]float32, error) {
 		}
 		for i := range v {
 			v[i] = floats[t.kind](b[i*size:])
+			if t.kind == float64Name && math.IsInf(float64(v[i]), 0) {
+				if x := math.Float64frombits(binary.LittleEndian.Uint64(b[i*size:])); !math.IsInf(x, 0) {
+					return nil, fmt.Errorf("%s: element %d is %g, beyond what float32 holds; has the training diverged?", t.name, i, x)
+				}
+			}
 		}
 		values[t.name] = v
 	}

@@ -2,6 +2,7 @@ package pretext_test
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,14 +16,14 @@ import (
 func BenchmarkDecode(b *testing.B) {
 	file := encodeJPEG(b, ramp(500, 375))
 	for b.Loop() {
-		_, err := pretext.Decode(bytes.NewReader(file))
+		_, err := pretext.Decode(context.Background(), bytes.NewReader(file))
 		require.NoError(b, err)
 	}
 }
 
 // BenchmarkRotation samples such an image.
 func BenchmarkRotation(b *testing.B) {
-	img, err := pretext.Decode(bytes.NewReader(encodeJPEG(b, ramp(500, 375))))
+	img, err := pretext.Decode(context.Background(), bytes.NewReader(encodeJPEG(b, ramp(500, 375))))
 	require.NoError(b, err)
 	task := pretext.Rotation{View: pretext.ImageNet(224)}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())

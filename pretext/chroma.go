@@ -2,12 +2,39 @@ package pretext
 
 import "image"
 
-// fromYCbCr fills the image with a JPEG image. Chroma of half the width or
+// fromRGBPlanes returns a JPEG image whose planes are red, green and blue, the last
+// two as chroma may be.
+func fromRGBPlanes(src *image.YCbCr) *Image {
+	b := src.Bounds()
+	m := &Image{Width: b.Dx(), Height: b.Dy(), Pix: make([]uint8, 3*b.Dx()*b.Dy()), Label: -1}
+	m.fromPlanes(src, func(luma []uint8, second, third []int32, row []uint8) {
+		for x, l := range luma {
+			row[3*x], row[3*x+1], row[3*x+2] = l, uint8(second[x]), uint8(third[x])
+		}
+	})
+	return m
+}
+
+// fromYCbCr fills the image with a JPEG image.
+func (m *Image) fromYCbCr(src *image.YCbCr) {
+	m.fromPlanes(src, func(luma []uint8, blue, red []int32, row []uint8) {
+		for x, l := range luma {
+			// The equations of JFIF in fixed point of 16 bits.
+			l, b, r := int32(l)<<16+1<<15, blue[x]-128, red[x]-128
+			p := (*[3]uint8)(row[3*x:])
+			p[0] = clamp(l + 91881*r)           // 1.402
+			p[1] = clamp(l - 22554*b - 46802*r) // 0.344136, 0.714136
+			p[2] = clamp(l + 116130*b)          // 1.772
+		}
+	})
+}
+
+// fromPlanes calls convert with the samples of each row of the image. Chroma of half the width or
 // height is interpolated as libjpeg does it: of the two samples around a pixel
 // the nearer one weighs 3/4 and the other 1/4, along each axis. Chroma of a
 // quarter of the width, which is rare, is repeated, and so are two columns of half
 // the width.
-func (m *Image) fromYCbCr(src *image.YCbCr) {
+func (m *Image) fromPlanes(src *image.YCbCr, convert func(luma []uint8, blue, red []int32, row []uint8)) {
 	h, v := 1, 1 // pixels of a chroma sample, across and down
 	switch src.SubsampleRatio {
 	case image.YCbCrSubsampleRatio420:
@@ -33,15 +60,7 @@ func (m *Image) fromYCbCr(src *image.YCbCr) {
 		stretch(blue, src.Cb[n:][:width], src.Cb[f:][:width], h, v, y)
 		stretch(red, src.Cr[n:][:width], src.Cr[f:][:width], h, v, y)
 		luma := src.Y[y*src.YStride:][:m.Width]
-		blue, red := blue[:len(luma)], red[:len(luma)]
-		for x, l := range luma {
-			// The equations of JFIF in fixed point of 16 bits.
-			l, b, r := int32(l)<<16+1<<15, blue[x]-128, red[x]-128
-			p := (*[3]uint8)(row[3*x:])
-			p[0] = clamp(l + 91881*r)           // 1.402
-			p[1] = clamp(l - 22554*b - 46802*r) // 0.344136, 0.714136
-			p[2] = clamp(l + 116130*b)          // 1.772
-		}
+		convert(luma, blue[:len(luma)], red[:len(luma)], row)
 	})
 }
 

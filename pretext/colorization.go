@@ -36,6 +36,9 @@ const tints = 313
 // Name returns "colorization".
 func (Colorization) Name() string { return "colorization" }
 
+// SelfSupervised says that labels come from the image alone.
+func (Colorization) SelfSupervised() bool { return true }
+
 // Validate returns an error if the view is not valid.
 func (t Colorization) Validate() error { return t.View.Validate() }
 

@@ -1,6 +1,7 @@
 package pretext_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,7 +16,7 @@ func ExampleDecode() {
 		return
 	}
 	defer f.Close()
-	img, err := pretext.Decode(f)
+	img, err := pretext.Decode(context.Background(), f)
 	if err != nil {
 		fmt.Println(err)
 		return

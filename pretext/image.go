@@ -2,12 +2,11 @@ package pretext
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
-	"image/jpeg"
-	"image/png"
 	"io"
 )
 
@@ -22,8 +21,15 @@ type Image struct {
 const (
 	// maxPixels bounds the memory that an image can ask for: 192 MiB of pixels.
 	maxPixels = 1 << 26
+	// maxMemory bounds what decoding takes besides the file: 64 megapixels in three
+	// whole planes of a progressive file, for example.
+	maxMemory = 5 << 28
+	// maxWork bounds the pixels of all scans: some seconds.
+	maxWork = 1 << 31
 	// maxHeader bounds what is read before the size of an image is known.
 	maxHeader = 1 << 24
+	// maxFile bounds the size of a file.
+	maxFile = 1 << 28
 	// ignored is what Image.Mask holds for a pixel that does not count.
 	ignored = 255
 )
@@ -31,68 +37,70 @@ const (
 // Decode reads a JPEG or PNG image, told apart by their first bytes. The result
 // has label -1 and no mask.
 //
-// Chroma that a JPEG file stores at half size is interpolated with the triangle
-// filter of libjpeg, so that pixels differ from that library's by 3 levels at
-// most. Grey and CMYK images become RGB, samples of 16 bits keep the upper 8.
+// Grey and CMYK images become RGB, samples of 16 bits keep the upper 8.
 // Transparency is dropped: a pixel keeps the colour that it has in the file. The
-// orientation in a file's Exif data is not applied. Package turbojpeg makes it
-// faster, with pixels equal to libjpeg's.
+// orientation in a file's Exif data is not applied, nor is a colour profile.
 //
-// It returns an error, and takes no memory for pixels, if the header announces
-// more than 2^26 pixels. Damaged and truncated images are errors too.
-func Decode(r io.Reader) (img *Image, err error) {
+// JPEG files are decoded by the decoder of [SetJPEGDecoder], or by image/jpeg.
+// Package turbojpeg decodes faster, decodes more kinds of files, and gives the
+// pixels of libjpeg. Those of image/jpeg differ from them by 3 levels at most, chroma
+// that is stored at half size included, with two exceptions: CMYK files that store
+// colours at half size, whose samples are repeated, and progressive files that lack
+// their last scans, which libjpeg smooths. What image/jpeg cannot decode gives an
+// error that names it: arithmetic coding, samples of 12 bits, unusual sampling
+// factors, and restart intervals in scans of one of several components.
+//
+// Damaged and truncated images are errors, those of a JPEG file that lacks a
+// quantisation table too. In PNG files, chunks that pixels do not need may be damaged
+// or missing. An image of more than 2^26 pixels is an error before memory is taken
+// for them, and so are more than 2^28 bytes, more than 2^24 of them before the size
+// of a JPEG image, one that would take more than 1.25 GiB to decode, and one with
+// more than 2^31 pixels in all of its scans together.
+//
+// Errors about what the file holds are [ErrInvalidImage]; others are those of r and,
+// once it ends, of ctx, which Decode looks at while it reads and decodes, but for
+// the seconds that a decoder other than Go's takes. In a search or a training Decode
+// may wait, with the context that Load has, until other decoders leave enough memory.
+func Decode(ctx context.Context, r io.Reader) (*Image, error) {
+	img, err := decode(ctx, r, otherJPEG.Load())
+	if err != nil {
+		return nil, fmt.Errorf("pretext: %w", err)
+	}
+	return img, nil
+}
+
+// decode is Decode with a decoder of JPEG files, nil for image/jpeg. Errors lack the
+// name of the package.
+func decode(ctx context.Context, r io.Reader, d *jpegDecoder) (img *Image, err error) {
 	defer func() {
 		// A data set may hold any bytes; a slip of a decoder must not end a run.
 		if p := recover(); p != nil {
-			img, err = nil, fmt.Errorf("pretext: image decoder failed: %v", p)
+			img, err = nil, invalid("image decoder failed: %v", p)
 		}
 	}()
-	// What the header takes is kept in head, to be read once more with the pixels.
-	var head bytes.Buffer
-	header := io.TeeReader(io.LimitReader(r, maxHeader), &head)
-	magic := make([]byte, 8)
-	n, err := io.ReadFull(header, magic)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("pretext: reading image: %w", err)
+	s := newStream(ctx, r)
+	s.most = maxHeader
+	if err := s.fill(len(pngMagic)); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading image: %w", err)
 	}
-	header = io.MultiReader(bytes.NewReader(magic[:n]), header)
-
-	var c image.Config
-	var decode func(io.Reader) (image.Image, error)
-	var other *jpegDecoder
 	switch {
-	case bytes.HasPrefix(magic, []byte("\xff\xd8")):
-		other = otherJPEG.Load()
-		decode = jpeg.Decode
-		c, err = jpeg.DecodeConfig(header)
-	case string(magic) == "\x89PNG\r\n\x1a\n":
-		decode = png.Decode
-		c, err = png.DecodeConfig(header)
+	case bytes.HasPrefix(s.file, []byte("\xff\xd8")):
+		img, err = decodeJPEG(ctx, s, d)
+	case bytes.HasPrefix(s.file, []byte(pngMagic)):
+		img, err = decodePNG(ctx, s)
 	default:
-		return nil, fmt.Errorf("pretext: not a JPEG or PNG image: its first bytes are [% x]", magic[:n])
+		return nil, invalid("not a JPEG or PNG image: its first bytes are [% x]", s.file[:min(len(s.file), len(pngMagic))])
 	}
-	if err != nil {
-		return nil, fmt.Errorf("pretext: image header: %w", err)
+	if err != nil && !errors.Is(err, ErrInvalidImage) {
+		return nil, fmt.Errorf("reading image: %w", err)
 	}
-	if err := checkSize(c.Width, c.Height); err != nil {
-		return nil, err
-	}
-	if other != nil {
-		if img, err := other.try(&head, r, c.Width, c.Height); img != nil || err != nil {
-			return img, err
-		}
-	}
-	m, err := decode(io.MultiReader(&head, r))
-	if err != nil {
-		return nil, fmt.Errorf("pretext: decoding image: %w", err)
-	}
-	return toRGB(m), nil
+	return img, err
 }
 
 // checkSize returns an error if an image of this size has no pixels or too many.
 func checkSize(width, height int) error {
 	if width <= 0 || height <= 0 || width > maxPixels/height {
-		return fmt.Errorf("pretext: image of %d by %d pixels, want 1 to %d pixels in all", width, height, maxPixels)
+		return invalid("image of %d by %d pixels, want 1 to %d pixels in all", width, height, maxPixels)
 	}
 	return nil
 }
@@ -103,7 +111,7 @@ func (m *Image) check() error {
 		return errors.New("pretext: no image")
 	}
 	if err := checkSize(m.Width, m.Height); err != nil {
-		return err
+		return fmt.Errorf("pretext: %w", err)
 	}
 	switch {
 	case len(m.Pix) != 3*m.Width*m.Height:

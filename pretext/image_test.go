@@ -2,6 +2,7 @@ package pretext_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -15,10 +16,12 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/internal/quota"
 	"unnas/pretext"
 )
 
@@ -46,7 +49,7 @@ func decodeFile(t *testing.T, name string) *pretext.Image {
 	f, err := os.Open(filepath.Join("testdata", name))
 	require.NoError(t, err)
 	defer f.Close()
-	img, err := pretext.Decode(f)
+	img, err := pretext.Decode(t.Context(), f)
 	require.NoError(t, err)
 	return img
 }
@@ -78,7 +81,7 @@ func TestDecodePNG(t *testing.T) {
 				c.m.Set(1, y, color.Black)
 			}
 			c.m.Set(1, 2, c.set)
-			img, err := pretext.Decode(bytes.NewReader(encodePNG(t, c.m)))
+			img, err := pretext.Decode(t.Context(), bytes.NewReader(encodePNG(t, c.m)))
 			require.NoError(t, err)
 			require.Equal(t, [2]int{2, 3}, [2]int{img.Width, img.Height})
 			assert.Equal(t, make([]uint8, 15), img.Pix[:15])
@@ -118,10 +121,14 @@ func TestDecodeTruncated(t *testing.T) {
 		"png":  encodePNG(t, ramp(11, 17)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := pretext.Decode(bytes.NewReader(file))
+			_, err := pretext.Decode(t.Context(), bytes.NewReader(file))
 			require.NoError(t, err)
-			for n := range file {
-				img, err := pretext.Decode(bytes.NewReader(file[:n]))
+			whole := len(file)
+			if name == "png" {
+				whole -= 12 // what says that it ends
+			}
+			for n := range whole {
+				img, err := pretext.Decode(t.Context(), bytes.NewReader(file[:n]))
 				require.ErrorContains(t, err, "pretext: ", "cut to %d bytes", n)
 				require.Nil(t, img)
 			}
@@ -149,7 +156,7 @@ func TestDecodeHugeHeader(t *testing.T) {
 		"jpeg": {jpegFile, "16384 by 8192 pixels"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := pretext.Decode(bytes.NewReader(c.file))
+			_, err := pretext.Decode(t.Context(), bytes.NewReader(c.file))
 			require.ErrorContains(t, err, c.want)
 		})
 	}
@@ -159,8 +166,9 @@ func TestDecodeHugeHeader(t *testing.T) {
 func TestDecodeEndlessHeader(t *testing.T) {
 	comment := append([]byte{0xff, 0xfe, 0xff, 0xff}, make([]byte, 0xffff-2)...)
 	r := io.MultiReader(strings.NewReader("\xff\xd8"), &repeat{data: comment})
-	_, err := pretext.Decode(r)
-	require.ErrorContains(t, err, "pretext: image header")
+	_, err := pretext.Decode(t.Context(), r)
+	require.ErrorContains(t, err, "pretext: image header of more than 16777216 bytes; remove previews and profiles")
+	require.ErrorIs(t, err, pretext.ErrInvalidImage)
 }
 
 // repeat is an endless stream of the same bytes.
@@ -176,19 +184,111 @@ func (r *repeat) Read(p []byte) (int, error) {
 }
 
 func TestDecodeOtherBytes(t *testing.T) {
-	_, err := pretext.Decode(strings.NewReader("GIF89a and more"))
+	_, err := pretext.Decode(t.Context(), strings.NewReader("GIF89a and more"))
 	require.ErrorContains(t, err, "not a JPEG or PNG image: its first bytes are [47 49 46 38 39 61 20 61]")
-	_, err = pretext.Decode(strings.NewReader(""))
+	_, err = pretext.Decode(t.Context(), strings.NewReader(""))
 	require.ErrorContains(t, err, "its first bytes are []")
 }
 
 func TestDecodeReadError(t *testing.T) {
 	broken := errors.New("disk on fire")
-	_, err := pretext.Decode(iotest.ErrReader(broken))
+	_, err := pretext.Decode(t.Context(), iotest.ErrReader(broken))
 	require.ErrorIs(t, err, broken)
-	file := encodePNG(t, ramp(5, 4))
-	_, err = pretext.Decode(io.MultiReader(bytes.NewReader(file[:60]), iotest.ErrReader(broken)))
-	require.ErrorIs(t, err, broken)
+	for name, file := range map[string][]byte{"png": encodePNG(t, ramp(5, 4)), "jpeg": encodeJPEG(t, ramp(5, 4))} {
+		for _, n := range []int{1, 20, 60, len(file) - 1, len(file)} {
+			_, err = pretext.Decode(t.Context(), io.MultiReader(bytes.NewReader(file[:n]), iotest.ErrReader(broken)))
+			require.ErrorIs(t, err, broken, "%s, %d bytes", name, n)
+			require.NotErrorIs(t, err, pretext.ErrInvalidImage, "%s, %d bytes", name, n)
+		}
+	}
+}
+
+// TestDecodeContext ends while a file is read, and in the middle of its scans.
+func TestDecodeContext(t *testing.T) {
+	for name, file := range map[string][]byte{"png": encodePNG(t, ramp(400, 300)), "jpeg": encodeJPEG(t, ramp(400, 300))} {
+		for n := range 4 {
+			ctx, cancel := context.WithCancel(t.Context())
+			r := &stopper{bytes.NewReader(file), n, cancel}
+			img, err := pretext.Decode(ctx, r)
+			require.ErrorIs(t, err, context.Canceled, "%s after %d reads", name, n)
+			require.NotErrorIs(t, err, pretext.ErrInvalidImage)
+			require.Nil(t, img)
+		}
+	}
+}
+
+// A stopper ends a context after some reads of 1000 bytes at most.
+type stopper struct {
+	r    io.Reader
+	left int
+	stop func()
+}
+
+func (s *stopper) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		s.stop()
+	}
+	s.left--
+	return s.r.Read(p[:min(len(p), 1000)])
+}
+
+// resized returns a JPEG file whose header has another size.
+func resized(t *testing.T, file []byte, marker byte, width, height int) []byte {
+	file = bytes.Clone(file)
+	at := bytes.Index(file, []byte{0xff, marker, 0})
+	require.Positive(t, at)
+	binary.BigEndian.PutUint16(file[at+5:], uint16(height))
+	binary.BigEndian.PutUint16(file[at+7:], uint16(width))
+	return file
+}
+
+// TestDecodeManyScans refuses files of which the scans would take minutes, and leaves
+// as many scans of a small image to the decoder.
+func TestDecodeManyScans(t *testing.T) {
+	file, err := os.ReadFile("testdata/progressive.jpg")
+	require.NoError(t, err)
+	last := bytes.LastIndex(file, []byte{0xff, 0xda})
+	scan := file[last : len(file)-2]
+	file = append(file[:len(file)-2], bytes.Repeat(scan, 90)...)
+	file = append(file, 0xff, 0xd9)
+	_, err = pretext.Decode(t.Context(), bytes.NewReader(resized(t, file, 0xc2, 8000, 6000)))
+	require.ErrorContains(t, err, "pretext: image of 8000 by 6000 pixels in 100 scans, want at most 44 scans of so many pixels")
+	require.ErrorIs(t, err, pretext.ErrInvalidImage)
+	_, err = pretext.Decode(t.Context(), bytes.NewReader(file))
+	require.ErrorContains(t, err, "too many coefficients")
+}
+
+// TestDecodeMuchMemory refuses files that take much memory besides their pixels.
+func TestDecodeMuchMemory(t *testing.T) {
+	file, err := os.ReadFile("testdata/cmyk.jpg")
+	require.NoError(t, err)
+	file[bytes.Index(file, []byte{0xff, 0xc0})+1] = 0xc2
+	_, err = pretext.Decode(t.Context(), bytes.NewReader(resized(t, file, 0xc2, 8192, 8192)))
+	require.ErrorContains(t, err, "pretext: image of 8192 by 8192 pixels takes 1811939328 bytes to decode, want at most 1342177280")
+	require.ErrorIs(t, err, pretext.ErrInvalidImage)
+}
+
+// TestDecodeWaits decodes an image when there is room for it.
+func TestDecodeWaits(t *testing.T) {
+	files, _ := fieldFiles(t)
+	q := quota.New(100_000)
+	ctx, end := q.Lease(t.Context())
+	_, err := quota.Take(ctx, 90_000)
+	require.NoError(t, err)
+	for _, name := range []string{"restarts", "png"} {
+		ctx, cancel := context.WithTimeout(q.With(t.Context()), 10*time.Millisecond)
+		_, err = pretext.Decode(ctx, bytes.NewReader(files[name]))
+		require.ErrorIs(t, err, context.DeadlineExceeded, name)
+		require.NotErrorIs(t, err, pretext.ErrInvalidImage)
+		cancel()
+	}
+	end()
+	for _, name := range []string{"restarts", "png"} {
+		for range 20 { // what is taken is given back
+			_, err = pretext.Decode(q.With(t.Context()), bytes.NewReader(files[name]))
+			require.NoError(t, err, name)
+		}
+	}
 }
 
 type panicking struct{}
@@ -196,7 +296,7 @@ type panicking struct{}
 func (panicking) Read([]byte) (int, error) { panic("index out of range") }
 
 func TestDecodePanic(t *testing.T) {
-	img, err := pretext.Decode(panicking{})
+	img, err := pretext.Decode(t.Context(), panicking{})
 	require.ErrorContains(t, err, "pretext: image decoder failed: index out of range")
 	require.Nil(t, img)
 }
@@ -204,9 +304,9 @@ func TestDecodePanic(t *testing.T) {
 // TestDecodeSmallReads checks that a header read in pieces loses nothing.
 func TestDecodeSmallReads(t *testing.T) {
 	file := encodeJPEG(t, ramp(23, 18))
-	want, err := pretext.Decode(bytes.NewReader(file))
+	want, err := pretext.Decode(t.Context(), bytes.NewReader(file))
 	require.NoError(t, err)
-	got, err := pretext.Decode(iotest.OneByteReader(bytes.NewReader(file)))
+	got, err := pretext.Decode(t.Context(), iotest.OneByteReader(bytes.NewReader(file)))
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
 }
@@ -222,17 +322,26 @@ func FuzzDecode(f *testing.F) {
 		f.Add(b)
 	}
 	f.Add(encodePNG(f, image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.Black, color.Transparent})))
+	fields, _ := fieldFiles(f)
+	for _, b := range fields {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if c, _, err := image.DecodeConfig(bytes.NewReader(b)); err == nil && c.Width > 1<<16/max(c.Height, 1) {
+		c, _, configErr := image.DecodeConfig(bytes.NewReader(b))
+		if configErr == nil && c.Width > 1<<16/max(c.Height, 1) {
 			t.Skip("a large image takes long and shows nothing new")
 		}
-		img, err := pretext.Decode(bytes.NewReader(b))
+		img, err := pretext.Decode(t.Context(), bytes.NewReader(b))
 		if err != nil {
 			require.Nil(t, img)
+			require.ErrorIs(t, err, pretext.ErrInvalidImage)
 			return
 		}
 		require.Positive(t, img.Width)
 		require.Positive(t, img.Height)
 		require.Len(t, img.Pix, 3*img.Width*img.Height)
+		if configErr == nil {
+			require.Equal(t, [2]int{c.Width, c.Height}, [2]int{img.Width, img.Height})
+		}
 	})
 }

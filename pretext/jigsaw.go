@@ -55,6 +55,9 @@ func JigsawCityscapes() Jigsaw {
 // Name returns "jigsaw".
 func (Jigsaw) Name() string { return "jigsaw" }
 
+// SelfSupervised says that labels come from the image alone.
+func (Jigsaw) SelfSupervised() bool { return true }
+
 // Validate returns an error that names the first setting that no jigsaw can have:
 // a view that is not valid or does not divide into cells, a grid or a number of
 // permutations for which there is no table.

@@ -2,66 +2,97 @@ package pretext
 
 import (
 	"bytes"
+	"context"
+	"embed"
 	"fmt"
-	"io"
-	"runtime"
+	"hash/crc32"
+	"io/fs"
+	"sync"
 	"sync/atomic"
 )
-
-// maxJPEG bounds what a decoder other than image/jpeg gets, in bytes.
-const maxJPEG = 1 << 28
 
 // otherJPEG is what Decode tries before image/jpeg, nil if there is nothing.
 var otherJPEG atomic.Pointer[jpegDecoder]
 
 type jpegDecoder struct {
-	name   string
-	decode func(pix, file []byte, width, height int) bool
+	name     string
+	decode   func(pix, file []byte, width, height, components int) bool
+	identity func() string
 }
 
 // SetJPEGDecoder makes [Decode] try decode first for JPEG files, whole in memory
-// and with a header of the given size. It fills pix, [height, width, 3], and
-// reports whether it could; if not, image/jpeg decodes the file or says what is
+// and with a header of the given size and number of components: 1, 3, or 4, which
+// are inks. It fills pix, [height, width, 3], and reports whether it could; if not, image/jpeg decodes the file or says what is
 // wrong with it. It keeps neither slice and is called by many goroutines at once.
-// The name tells the decoder and its version, see [JPEGDecoder]. If decode is nil,
-// image/jpeg decodes all files again.
+// The name tells the decoder, see [JPEGDecoder]. If decode is nil, image/jpeg
+// decodes all files again.
 //
 // Package turbojpeg has such a decoder. Choose before images are loaded: pixels
 // differ in the last bits between decoders.
-func SetJPEGDecoder(name string, decode func(pix, file []byte, width, height int) bool) {
+func SetJPEGDecoder(name string, decode func(pix, file []byte, width, height, components int) bool) {
 	if decode == nil {
 		otherJPEG.Store(nil)
 		return
 	}
-	otherJPEG.Store(&jpegDecoder{name, decode})
+	d := &jpegDecoder{name: name, decode: decode}
+	d.identity = sync.OnceValue(func() string { return identity(name, d) })
+	otherJPEG.Store(d)
 }
 
-// JPEGDecoder returns the name and version of what decodes JPEG files, such as
-// "image/jpeg go1.26.8". Where it is equal, [Decode] gives equal pixels.
+// JPEGDecoder returns the name of what decodes JPEG files and a checksum of pixels
+// that it makes of files in the library, such as "image/jpeg, pixels 1c291ca3". Where
+// it is equal, [Decode] gives equal pixels, whatever the versions are.
 func JPEGDecoder() string {
 	if d := otherJPEG.Load(); d != nil {
-		return d.name
+		return d.identity()
 	}
-	return "image/jpeg " + runtime.Version()
+	return identityInGo()
 }
 
-// DecodesJPEG says whether images of a source may come from JPEG files, so that
-// their pixels depend on the decoder. They may unless the source has a method
-// DecodesJPEG() bool that says no.
+// probes are pictures of 37 by 19 pixels: one for each way that chroma is stored at
+// half size, a grey and a progressive one.
+//
+//go:embed probes
+var probes embed.FS
+
+var identityInGo = sync.OnceValue(func() string { return identity("image/jpeg", nil) })
+
+// identity names a decoder by the pixels that it makes of the probes.
+func identity(name string, d *jpegDecoder) string {
+	sum := crc32.NewIEEE()
+	err := fs.WalkDir(probes, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		file, err := probes.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		img, err := decode(context.Background(), bytes.NewReader(file), d)
+		if err != nil {
+			return err
+		}
+		_, err = sum.Write(img.Pix)
+		return err
+	})
+	if err != nil {
+		return fmt.Sprintf("%s, which fails: %v", name, err)
+	}
+	return fmt.Sprintf("%s, pixels %08x", name, sum.Sum32())
+}
+
+// DecodesImages says whether Load of a source decodes files by [Decode], so that a
+// run has to count the memory of that: such a source has a method DecodesImages()
+// bool that says yes.
+func DecodesImages(src Source) bool {
+	s, tells := src.(interface{ DecodesImages() bool })
+	return tells && s.DecodesImages()
+}
+
+// DecodesJPEG says whether images of a source come from JPEG files, so that their
+// pixels depend on the decoder: a source of which they do has a method
+// DecodesJPEG() bool that says yes.
 func DecodesJPEG(src Source) bool {
 	s, tells := src.(interface{ DecodesJPEG() bool })
-	return !tells || s.DecodesJPEG()
-}
-
-// try decodes the file that head and then r hold. If it could not, the image is
-// nil and head holds what has been read.
-func (d *jpegDecoder) try(head *bytes.Buffer, r io.Reader, width, height int) (*Image, error) {
-	if _, err := head.ReadFrom(io.LimitReader(r, int64(maxJPEG-head.Len()))); err != nil {
-		return nil, fmt.Errorf("pretext: reading image: %w", err)
-	}
-	img := &Image{Width: width, Height: height, Pix: make([]uint8, 3*width*height), Label: -1}
-	if head.Len() == maxJPEG || !d.decode(img.Pix, head.Bytes(), width, height) {
-		return nil, nil
-	}
-	return img, nil
+	return tells && s.DecodesJPEG()
 }

@@ -19,6 +19,9 @@ type Rotation struct {
 // Name returns "rotation".
 func (Rotation) Name() string { return "rotation" }
 
+// SelfSupervised says that labels come from the image alone.
+func (Rotation) SelfSupervised() bool { return true }
+
 // Validate returns an error if the view is not valid or not square.
 func (t Rotation) Validate() error {
 	if err := t.View.Validate(); err != nil {

@@ -13,7 +13,9 @@ import (
 const Ignore int32 = -1
 
 // Task is what a network is asked to predict. Tasks of one's own implement it;
-// nothing else in the library asks which task it is.
+// nothing else in the library asks which task it is. One that does not look at labels
+// of images has a method SelfSupervised() bool that says so; the names of classes do
+// not matter to it.
 type Task interface {
 	Sampler
 	// Name names the task in records and messages.

@@ -40,7 +40,7 @@ func label(network segmentation.Network, weights, photo, picture string) error {
 		return err
 	}
 	defer source.Close()
-	img, err := pretext.Decode(source)
+	img, err := pretext.Decode(context.Background(), source)
 	if err != nil {
 		return err
 	}

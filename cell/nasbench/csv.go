@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"unnas/internal/text"
 )
 
 // The columns of a CSV table; accuracies are those of columns such as
@@ -63,7 +65,7 @@ func OpenCSV(ctx context.Context, path string, progress func(done, total int64))
 }
 
 func readCSV(ctx context.Context, r io.Reader, progress func(done int64)) (*Table, error) {
-	lines := csv.NewReader(r)
+	lines := csv.NewReader(text.NewReader(r))
 	lines.ReuseRecord = true
 	head, err := lines.Read()
 	if err == io.EOF {

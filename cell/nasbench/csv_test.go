@@ -53,7 +53,7 @@ func TestOpenCSVTellsOfReading(t *testing.T) {
 }
 
 func TestOpenCSV(t *testing.T) {
-	table, err := openCSV(t, csvFile(t, "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep,params\n"+
+	table, err := openCSV(t, csvFile(t, "\ufeffhash,matrix_7x7_rowmajor,ops,val_accuracy_108ep,params\n"+ // as spreadsheets begin
 		twelveHash+","+twelve+",92.908657,12088970\n"+
 		oneHash+","+otherOrder+",83.5,882570\n"+
 		oneHash+","+oneOrder+",83.25,882571\n"))

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"unnas/internal/atomicfile"
 )
@@ -113,17 +112,4 @@ func parseIndex(r io.Reader) (*Table, origin, error) {
 		}
 	}
 	return t, head.Origin, nil
-}
-
-// writable returns an error if path is something else than a file, or if no file can
-// be made in its folder.
-func writable(path string) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a plain file", path)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".nasbench-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -305,7 +305,7 @@ func TestOpenOtherErrors(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	_, err = nasbench.Open(t.Context(), path, nasbench.Options{Index: filepath.Join(path+"-none", "index")})
 	assert.ErrorContains(t, err, "nasbench: the index cannot be written: ")
-	assert.ErrorContains(t, err, "name another file for it in Options.Index")
+	assert.ErrorContains(t, err, "name another file for it")
 }
 
 func TestIndexIsBuiltAnew(t *testing.T) {
@@ -414,4 +414,20 @@ func FuzzIndex(f *testing.F) {
 		require.NoError(t, err)
 		valid(t, table)
 	})
+}
+
+// TestOpenReadOnly keeps the index in the user's cache folder where none can be beside
+// the table.
+func TestOpenReadOnly(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	t.Setenv("HOME", cache)
+	path := file(t, runs(t)...)
+	require.NoError(t, os.Mkdir(path+".108.index", 0o700)) // in the way
+	want, err := nasbench.Open(t.Context(), path, nasbench.Options{})
+	require.NoError(t, err)
+	got, err := nasbench.Open(t.Context(), path, nasbench.Options{Progress: func(int64, int64) { t.Error("the index serves") }})
+	require.NoError(t, err)
+	assert.Equal(t, all(want), all(got))
+	assert.NoError(t, got.Rebuilt())
 }

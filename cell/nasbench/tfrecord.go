@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"unnas/internal/indexfile"
 	"unnas/internal/tfrecord"
 )
 
@@ -24,7 +25,9 @@ type Options struct {
 	// All others are skipped.
 	Epochs int
 	// Index is the file that keeps what was read, for the next time. Empty is the path
-	// of the table followed by ".108.index", or another number of epochs.
+	// of the table followed by ".108.index", or another number of epochs; if no file can
+	// be made there, one in the cache folder of the user (os.UserCacheDir), whose name
+	// depends on that path.
 	Index string
 	// Progress, unless nil, is called now and then, and in the end, with the bytes
 	// that were read and those of the file. It is not called when the index serves.
@@ -36,11 +39,12 @@ type Options struct {
 //
 // It reads the whole file once and keeps an index, 20 MB for all architectures, which
 // is written as a whole or not at all. When the size or the time of the table has
-// changed since, or the index is damaged, it is built anew; Rebuilt tells why.
+// changed since, or the index is damaged, it is built anew; Rebuilt tells why, or why
+// the index cannot be kept.
 //
 // It returns an error if the file is no TFRecord file, is truncated or damaged, if a
-// record is not one of NAS-Bench-101, if no run has so many epochs, if the index
-// cannot be written, or once ctx is done. The hashes in the file are believed. A file
+// record is not one of NAS-Bench-101, if no run has so many epochs, if the file that
+// Options.Index names cannot be written, or once ctx is done. The hashes in the file are believed. A file
 // that ends between two records looks whole: of the released one, Len is 423,624.
 func Open(ctx context.Context, path string, o Options) (*Table, error) {
 	t, err := open(ctx, path, o)
@@ -70,34 +74,30 @@ func open(ctx context.Context, path string, o Options) (*Table, error) {
 		return nil, fmt.Errorf("%s is not a plain file", path)
 	}
 	of := origin{Size: info.Size(), Modified: info.ModTime().UnixNano(), Epochs: int64(o.Epochs)}
-	index := o.Index
-	if index == "" {
-		index = fmt.Sprintf("%s.%d.index", path, o.Epochs)
-	}
-	t, unfit := readIndex(index, of)
-	switch {
-	case unfit == nil:
-		return t, nil
-	case errors.Is(unfit, errNoIndex) && o.Index != "":
-		return nil, fmt.Errorf("%w; name another file for the index, or remove this one", unfit) // it may be dear to someone
-	case errors.Is(unfit, os.ErrNotExist):
-		unfit = nil
-	}
-	if err := writable(index); err != nil { // rather than after a minute
-		return nil, fmt.Errorf("the index cannot be written: %w; name another file for it in Options.Index", err)
-	}
 	progress := func(done int64) {
 		if o.Progress != nil {
 			o.Progress(done, of.Size)
 		}
 	}
-	if t, err = readTFRecord(ctx, f, o.Epochs, progress); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	t, told, err := indexfile.Index[*Table]{
+		Given: o.Index, Beside: fmt.Sprintf("%s.%d.index", path, o.Epochs), Foreign: errNoIndex,
+		Read:  func(path string) (*Table, error) { return readIndex(path, of) },
+		Write: func(path string, t *Table) error { return t.writeIndex(path, of) },
+		Build: func() (*Table, error) {
+			t, err := readTFRecord(ctx, f, o.Epochs, progress)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			return t, nil
+		},
+	}.Open()
+	if err != nil {
+		return nil, err
 	}
-	if unfit != nil {
-		t.rebuilt = fmt.Errorf("nasbench: %w; it was built anew", unfit)
+	if told != nil {
+		t.rebuilt = fmt.Errorf("nasbench: %w", told)
 	}
-	return t, t.writeIndex(index, of)
+	return t, nil
 }
 
 const (

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"unnas/internal/text"
 	"unnas/pretext"
 )
 
@@ -38,14 +39,14 @@ type CIFAR10 struct {
 }
 
 // OpenCIFAR10 reads CIFAR-10 from dir, or from the folder cifar-10-batches-bin or
-// cifar-10-batches-py in it: for training all files data_batch_* that are there,
-// in the order of their names, otherwise test_batch. It takes the binary version,
-// files that end in .bin, or else the Python version, pickles without an ending;
-// both give the same images. Parts of the files will do, as long as records are
-// whole. Class names come from batches.meta.txt or batches.meta, or are the
+// cifar-10-batches-py in it: for training data_batch_1 to data_batch_5, otherwise
+// test_batch. It takes the binary version, files that end in .bin, or else the Python
+// version, pickles without an ending; both give the same images. Parts of the files
+// will do, as long as records are whole; darts.Sample draws fewer images of whole
+// ones. Class names come from batches.meta.txt or batches.meta, or are the
 // published ones if that is missing.
 //
-// It returns an error that names the file if none is found, if the size of a
+// It returns an error that names the file if one is missing, if the size of a
 // binary file is not a multiple of 3073 bytes, if all together exceed 1 GiB, if an
 // image has a class above 9, or if a pickle holds something else than a batch of
 // CIFAR-10. No code in a pickle is run.
@@ -68,7 +69,7 @@ func OpenCIFAR10(dir string, train bool) (*CIFAR10, error) {
 	return d, nil
 }
 
-// cifarFiles are the files of one split: sorted names in a folder.
+// cifarFiles are the files of one split: names in a folder.
 type cifarFiles struct {
 	dir     string
 	names   []string
@@ -78,36 +79,54 @@ type cifarFiles struct {
 // findCIFAR returns the files of one split. Folders that an archive unpacks to
 // come before dir itself, and the binary version before the other.
 func findCIFAR(dir string, train bool) (cifarFiles, error) {
-	prefix := "test_batch"
+	names := []string{"test_batch"}
 	if train {
-		prefix = "data_batch_"
+		names = []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"}
 	}
+	var incomplete error
 	for _, in := range []string{filepath.Join(dir, cifarBinary), filepath.Join(dir, cifarPython), dir} {
 		if in != dir && !isDir(in) {
 			continue
 		}
-		entries, err := os.ReadDir(in) // sorted
-		if err != nil {
+		if _, err := os.ReadDir(in); err != nil {
 			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w; give the folder that %s or %s is unpacked to", err, cifarBinary, cifarPython)
 		}
-		var binary, pickles []string
-		for _, e := range entries {
-			switch name := e.Name(); {
-			case !strings.HasPrefix(name, prefix):
-			case strings.HasSuffix(name, ".bin"):
-				binary = append(binary, name)
-			case filepath.Ext(name) == "":
-				pickles = append(pickles, name)
+		for _, ending := range []string{".bin", ""} {
+			files := cifarFiles{dir: in, pickles: ending == ""}
+			var missing []string
+			for _, name := range names {
+				if name += ending; exists(filepath.Join(in, name)) {
+					files.names = append(files.names, name)
+				} else {
+					missing = append(missing, name)
+				}
+			}
+			switch {
+			case missing == nil:
+				return files, nil
+			case files.names != nil && incomplete == nil:
+				incomplete = fmt.Errorf("dataset: CIFAR-10: %s lacks %s; %s", in, strings.Join(missing, ", "), files.remedy())
 			}
 		}
-		if binary != nil {
-			return cifarFiles{dir: in, names: binary}, nil
-		}
-		if pickles != nil {
-			return cifarFiles{dir: in, names: pickles, pickles: true}, nil
-		}
 	}
-	return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: no file %s*.bin in %s, and no pickle %[1]s*; unpack cifar-10-binary.tar.gz or cifar-10-python.tar.gz there", prefix, dir)
+	if incomplete != nil {
+		return cifarFiles{}, incomplete
+	}
+	return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: no file %s.bin in %s, and no pickle %[1]s; unpack cifar-10-binary.tar.gz or cifar-10-python.tar.gz there", names[0], dir)
+}
+
+// remedy says how files that are missing are made.
+func (f cifarFiles) remedy() string {
+	if f.pickles {
+		return pickleRemedy
+	}
+	return cifarRemedy
+}
+
+// exists returns whether there is a file or folder of a path.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // readCIFAR returns the records of all files of the binary version.
@@ -176,7 +195,7 @@ func cifarNames(dir string) ([]string, error) {
 	}
 	defer f.Close()
 	var names []string
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(text.NewReader(f))
 	for lines.Scan() {
 		if name := strings.TrimSpace(lines.Text()); name != "" {
 			names = append(names, name)

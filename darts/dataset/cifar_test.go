@@ -32,16 +32,31 @@ func write(t testing.TB, path string, content []byte) {
 	require.NoError(t, os.WriteFile(path, content, 0o644))
 }
 
+// writeBatches writes what a folder lacks of the files for training, of an image
+// each, with an ending.
+func writeBatches(t testing.TB, dir, ending string, content []byte) {
+	t.Helper()
+	for _, n := range "12345" {
+		path := filepath.Join(dir, "data_batch_"+string(n)+ending)
+		if _, err := os.Stat(path); err != nil {
+			write(t, path, content)
+		}
+	}
+}
+
 func TestCIFAR10(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "odd [name]*")
 	write(t, filepath.Join(dir, "data_batch_2.bin"), cifarImage(7, 100))
 	write(t, filepath.Join(dir, "data_batch_1.bin"), append(cifarImage(3, 1), cifarImage(9, 50)...))
 	write(t, filepath.Join(dir, "test_batch.bin"), cifarImage(0, 200))
 	write(t, filepath.Join(dir, "readme.html"), []byte("text"))
+	write(t, filepath.Join(dir, "data_batch_1 (1).bin"), cifarImage(3, 1)) // downloaded twice
+	write(t, filepath.Join(dir, "data_batch_10.bin"), cifarImage(3, 1))
+	writeBatches(t, dir, ".bin", cifarImage(6, 7))
 
 	train, err := dataset.OpenCIFAR10(dir, true)
 	require.NoError(t, err)
-	assert.Equal(t, 3, train.Len())
+	assert.Equal(t, 6, train.Len())
 	assert.Equal(t, "airplane", train.Classes()[0], "the published names serve where the file is missing")
 	assert.Len(t, train.Classes(), 10)
 	for i, want := range []struct {
@@ -58,7 +73,7 @@ func TestCIFAR10(t *testing.T) {
 			require.Equal(t, []uint8{v, v + 1, v + 2}, img.Pix[3*p:3*p+3], "image %d pixel %d", i, p)
 		}
 	}
-	testLoadErrors(t, train, 3)
+	testLoadErrors(t, train, 6)
 
 	// An image belongs to the caller.
 	load(t, train, 0).Pix[0] = 99
@@ -74,7 +89,7 @@ func TestCIFAR10Folder(t *testing.T) {
 	dir := t.TempDir()
 	sub := filepath.Join(dir, "cifar-10-batches-bin")
 	write(t, filepath.Join(sub, "test_batch.bin"), cifarImage(4, 0))
-	write(t, filepath.Join(sub, "batches.meta.txt"), []byte("a\nb\r\nc\nd\ne\nf\ng\nh\ni\nj\n\n"))
+	write(t, filepath.Join(sub, "batches.meta.txt"), []byte("\ufeffa\nb\r\nc\nd\ne\nf\ng\nh\ni\nj\n\n"))
 	d, err := dataset.OpenCIFAR10(dir, false)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, d.Classes())
@@ -89,7 +104,7 @@ func TestCIFAR10Errors(t *testing.T) {
 		files map[string][]byte
 		want  string
 	}{
-		{"nothing", map[string][]byte{"test_batch.bin": good}, "no file data_batch_*.bin in"},
+		{"nothing", map[string][]byte{"test_batch.bin": good}, "no file data_batch_1.bin in"},
 		{"empty file", map[string][]byte{"data_batch_1.bin": {}}, "data_batch_1.bin has 0 bytes, want a multiple of 3073; unpack cifar-10-binary.tar.gz again"},
 		{"cut", map[string][]byte{"data_batch_1.bin": good, "data_batch_3.bin": good[:3072]}, "data_batch_3.bin has 3072 bytes"},
 		{"too long", map[string][]byte{"data_batch_1.bin": append([]byte{0}, good...)}, "data_batch_1.bin has 3074 bytes"},
@@ -103,6 +118,9 @@ func TestCIFAR10Errors(t *testing.T) {
 			for name, content := range c.files {
 				write(t, filepath.Join(dir, name), content)
 			}
+			if c.name != "nothing" {
+				writeBatches(t, dir, ".bin", good)
+			}
 			d, err := dataset.OpenCIFAR10(dir, true)
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, dir)
@@ -113,6 +131,24 @@ func TestCIFAR10Errors(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// TestCIFAR10Incomplete names the files that are missing, unless the other version is
+// whole.
+func TestCIFAR10Incomplete(t *testing.T) {
+	dir := t.TempDir()
+	for _, n := range []string{"1", "2", "4"} {
+		write(t, filepath.Join(dir, "data_batch_"+n+".bin"), cifarImage(1, 0))
+	}
+	_, err := dataset.OpenCIFAR10(dir, true)
+	require.EqualError(t, err, "dataset: CIFAR-10: "+dir+" lacks data_batch_3.bin, data_batch_5.bin; unpack cifar-10-binary.tar.gz again")
+	write(t, filepath.Join(dir, "data_batch_1"), pickledBatch(cifarImage(2, 0)))
+	_, err = dataset.OpenCIFAR10(dir, true)
+	require.ErrorContains(t, err, "lacks data_batch_3.bin, data_batch_5.bin; ")
+	writeBatches(t, dir, "", pickledBatch(cifarImage(2, 0)))
+	d, err := dataset.OpenCIFAR10(dir, true)
+	require.NoError(t, err)
+	assert.Equal(t, 2, load(t, d, 0).Label)
+}
+
 // TestCIFAR10Huge opens files that are larger than memory should be asked for;
 // they are sparse and take no room on disk.
 func TestCIFAR10Huge(t *testing.T) {
@@ -121,6 +157,7 @@ func TestCIFAR10Huge(t *testing.T) {
 		write(t, filepath.Join(dir, name), nil)
 		require.NoError(t, os.Truncate(filepath.Join(dir, name), 200000*record))
 	}
+	writeBatches(t, dir, ".bin", cifarImage(1, 0))
 	_, err := dataset.OpenCIFAR10(dir, true)
 	require.ErrorContains(t, err, "data_batch_2.bin the files have more than 1073741824 bytes")
 }

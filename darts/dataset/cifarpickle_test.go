@@ -165,15 +165,17 @@ func TestCIFAR10Pickles(t *testing.T) {
 	write(t, filepath.Join(sub, "test_batch"), pickledBatch(cifarImage(4, 9), cifarImage(5, 3)))
 	write(t, filepath.Join(sub, "batches.meta"), pickledMeta("a", "b", "c", "d", "e", "f", "g", "h", "i", "j"))
 	write(t, filepath.Join(sub, "readme.html"), []byte("text"))
+	writeBatches(t, sub, "", pickledBatch(second))
 
 	other := t.TempDir()
-	write(t, filepath.Join(other, "data_batch_1.bin"), bytes.Join(append(first, second), nil))
+	write(t, filepath.Join(other, "data_batch_1.bin"), bytes.Join(first, nil))
+	writeBatches(t, other, ".bin", second)
 	for _, in := range []string{dir, sub} {
 		train, err := dataset.OpenCIFAR10(in, true)
 		require.NoError(t, err)
 		want, err := dataset.OpenCIFAR10(other, true)
 		require.NoError(t, err)
-		require.Equal(t, 1101, train.Len())
+		require.Equal(t, 1104, train.Len())
 		for i := range train.Len() {
 			require.Equal(t, load(t, want, i), load(t, train, i), "image %d", i)
 		}
@@ -281,6 +283,7 @@ func TestCIFAR10PickleErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "data_batch_1"), c.file)
+			writeBatches(t, dir, "", good)
 			d, err := dataset.OpenCIFAR10(dir, true)
 			require.Nil(t, d)
 			for _, want := range []string{c.want, "dataset: CIFAR-10: " + filepath.Join(dir, "data_batch_1") + ": ", "; unpack cifar-10-python.tar.gz again"} {
@@ -334,6 +337,7 @@ func TestCIFAR10HugePickle(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data_batch_1")
 	write(t, path, nil)
 	require.NoError(t, os.Truncate(path, 1<<30+1))
+	writeBatches(t, filepath.Dir(path), "", pickledBatch(cifarImage(1, 0)))
 	_, err := dataset.OpenCIFAR10(filepath.Dir(path), true)
 	require.ErrorContains(t, err, "the file has 1073741825 bytes, want at most 1073741824")
 }

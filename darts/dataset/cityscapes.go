@@ -142,6 +142,9 @@ func (d *Cityscapes) Classes() []string {
 // DecodesJPEG says no: all files are PNG.
 func (d *Cityscapes) DecodesJPEG() bool { return false }
 
+// DecodesImages says yes.
+func (d *Cityscapes) DecodesImages() bool { return true }
+
 // Load decodes image i, 0 to Len-1, and its mask, unless the images were opened
 // without. The label is -1. A file that cannot be read, labels of another size or
 // with values that mean nothing are errors that name the file.
@@ -150,7 +153,7 @@ func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 		return nil, err
 	}
 	file := d.files[i]
-	img, err := decodeFile(filepath.Join(d.root, "leftImg8bit", d.split, file.city, file.name+cityImage))
+	img, err := decodeFile(ctx, filepath.Join(d.root, "leftImg8bit", d.split, file.city, file.name+cityImage))
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -162,7 +165,7 @@ func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 		ending, meaning = cityTrainIDs, trainIDs()
 	}
 	path := filepath.Join(d.root, "gtFine", d.split, file.city, file.name+ending)
-	labels, err := decodeLabels(path)
+	labels, err := decodeLabels(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -183,7 +186,7 @@ func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 
 // decodeLabels decodes a file of labels, in which the samples are the values: it
 // must be a grey image of 8 bits, since other depths would be scaled.
-func decodeLabels(path string) (*pretext.Image, error) {
+func decodeLabels(ctx context.Context, path string) (*pretext.Image, error) {
 	f, err := openImage(path)
 	if err != nil {
 		return nil, err
@@ -197,9 +200,9 @@ func decodeLabels(path string) (*pretext.Image, error) {
 		return nil, fmt.Errorf("%s is not a grey PNG image of 8 bits, as files of labels are; unpack gtFine_trainvaltest.zip again", path)
 	}
 	// What is too short is left to the decoder.
-	img, err := pretext.Decode(io.MultiReader(bytes.NewReader(head[:n]), f))
+	img, err := pretext.Decode(ctx, io.MultiReader(bytes.NewReader(head[:n]), f))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; remove or replace the file", path, err)
+		return nil, unusable(path, err)
 	}
 	return img, nil
 }

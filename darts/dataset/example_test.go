@@ -36,9 +36,11 @@ func ExampleOpenCIFAR10() {
 	defer os.RemoveAll(dir)
 	record := make([]byte, 3073)
 	record[0] = 6
-	if err := os.WriteFile(filepath.Join(dir, "data_batch_1.bin"), record, 0o644); err != nil {
-		fmt.Println(err)
-		return
+	for i := range 5 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("data_batch_%d.bin", i+1)), record, 0o644); err != nil {
+			fmt.Println(err)
+			return
+		}
 	}
 
 	train, err := dataset.OpenCIFAR10(dir, true)
@@ -48,7 +50,7 @@ func ExampleOpenCIFAR10() {
 	}
 	img, err := train.Load(context.Background(), 0)
 	fmt.Println(train.Len(), img.Width, img.Height, img.Label, err)
-	// Output: 1 32 32 6 <nil>
+	// Output: 5 32 32 6 <nil>
 }
 
 func ExampleOpenFolder() {

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -150,6 +151,14 @@ func (d *Folder) Len() int { return len(d.files) }
 // unlabelled images has none.
 func (d *Folder) Classes() []string { return slices.Clone(d.classes) }
 
+// DecodesJPEG reports whether there are JPEG files, as their endings say.
+func (d *Folder) DecodesJPEG() bool {
+	return slices.ContainsFunc(d.files, func(f imageFile) bool { return strings.ToLower(filepath.Ext(f.name)) != ".png" })
+}
+
+// DecodesImages says yes.
+func (d *Folder) DecodesImages() bool { return true }
+
 // Load decodes image i, 0 to Len-1. Its label is the index of its class, or -1.
 // An image that cannot be read is an error that names the file; whether to skip
 // it is for the caller to decide. So is a file of more than 256 MiB.
@@ -162,7 +171,7 @@ func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if file.class >= 0 {
 		path = filepath.Join(d.dir, d.classes[file.class], file.name)
 	}
-	img, err := decodeFile(path)
+	img, err := decodeFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -171,17 +180,25 @@ func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 }
 
 // decodeFile decodes an image of at most maxFile bytes. It has no label.
-func decodeFile(path string) (*pretext.Image, error) {
+func decodeFile(ctx context.Context, path string) (*pretext.Image, error) {
 	f, err := openImage(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	img, err := pretext.Decode(f)
+	img, err := pretext.Decode(ctx, f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; remove or replace the file", path, err)
+		return nil, unusable(path, err)
 	}
 	return img, nil
+}
+
+// unusable returns the error of Decode about a file.
+func unusable(path string, err error) error {
+	if errors.Is(err, pretext.ErrInvalidImage) {
+		return fmt.Errorf("%s: %w; remove or replace the file", path, err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // openImage opens a plain file of at most maxFile bytes.
@@ -191,7 +208,7 @@ func openImage(path string) (*os.File, error) {
 		return nil, err
 	}
 	if size > maxFile {
-		return nil, fmt.Errorf("%s has %d bytes, want at most %d; shrink or remove it", path, size, maxFile)
+		return nil, fmt.Errorf("%w: %s has %d bytes, want at most %d; shrink or remove it", pretext.ErrInvalidImage, path, size, maxFile)
 	}
 	return os.Open(path)
 }

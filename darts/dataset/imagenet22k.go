@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync"
 
+	"unnas/internal/indexfile"
 	"unnas/internal/rng"
+	"unnas/internal/text"
 	"unnas/pretext"
 )
 
@@ -23,7 +25,7 @@ const (
 
 // ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of
 // 21,841 classes. Memory holds less than 10 bytes for each image. An image that
-// cannot be read is replaced by another one, since such a collection always has
+// cannot be decoded is replaced by another one, since such a collection always has
 // some.
 type ImageNet22K struct {
 	root    string
@@ -45,9 +47,11 @@ type ImageNet22KOptions struct {
 	// and there is no index. Empty takes all.
 	List string
 	// Index is the file that keeps the names of all images. Empty is
-	// .imagenet22k-index in the folder of the data.
+	// .imagenet22k-index in the folder of the data; if no file can be made there, one
+	// in the cache folder of the user (os.UserCacheDir), whose name depends on the path
+	// of the data.
 	Index string
-	// Seed is that of the draw of images in place of unreadable ones.
+	// Seed is that of the draw of images in place of those that cannot be decoded.
 	Seed uint64
 	// Progress may be nil. It is told nothing when the index serves.
 	Progress Listing
@@ -67,8 +71,8 @@ type ImageNet22KOptions struct {
 // as a whole or not at all.
 //
 // It returns an error if root holds no class folders or archives yet to be
-// unpacked, if a class folder holds no image, if the index cannot be written, if
-// a list names an image twice or of no class, or once ctx is done.
+// unpacked, if a class folder holds no image, if the file that Index names cannot be
+// written, if a list names an image twice or of no class, or once ctx is done.
 func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*ImageNet22K, error) {
 	d := &ImageNet22K{root: root, seed: o.Seed, unreadable: map[int]struct{}{}}
 	var err error
@@ -87,10 +91,8 @@ func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*I
 		return nil, fmt.Errorf("dataset: ImageNet-22K: both a list %s and an index %s; a list needs no index, leave that empty", o.List, o.Index)
 	case o.List != "":
 		err = d.readList(ctx, o.List, progress)
-	case o.Index != "":
-		err = d.openIndex(ctx, o.Index, progress)
 	default:
-		err = d.openIndex(ctx, filepath.Join(root, indexName), progress)
+		err = d.openIndex(ctx, o.Index, progress)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dataset: ImageNet-22K: %w", err)
@@ -98,29 +100,42 @@ func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*I
 	return d, nil
 }
 
-// openIndex takes the names from the index file, or from the class folders if it
-// does not serve; then it writes the index.
-func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(done int) error) error {
+// openIndex takes the names from an index file, or from the class folders if none
+// serves.
+func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func(done int) error) error {
 	modified, err := d.modified(ctx)
 	if err != nil {
 		return err
 	}
-	x, err := readIndex(path)
-	if err == nil {
-		err = x.fits(d.root, d.classes, modified)
+	x, told, err := indexfile.Index[*index]{
+		Given: given, Beside: filepath.Join(d.root, indexName), Foreign: errNoIndex,
+		Read: func(path string) (*index, error) {
+			x, err := readIndex(path)
+			if err == nil {
+				err = x.fits(d.root, d.classes, modified)
+			}
+			return x, err
+		},
+		Write: func(path string, x *index) error { return x.write(path) },
+		Build: func() (*index, error) {
+			if err := d.list(ctx, progress); err != nil {
+				return nil, err
+			}
+			return newIndex(d.classes, modified, d.ends, d.names), nil
+		},
+	}.Open()
+	if err != nil {
+		return err
 	}
-	switch {
-	case err == nil:
-		d.ends, d.names = x.ends(), x.names
-		return nil
-	case errors.Is(err, errNoIndex) && filepath.Base(path) != indexName:
-		return fmt.Errorf("%w; name another file for the index, or remove this one", err) // it may be dear to someone
-	case !errors.Is(err, os.ErrNotExist):
-		d.rebuilt = fmt.Errorf("dataset: ImageNet-22K: %w; it was built anew", err)
+	if told != nil {
+		d.rebuilt = fmt.Errorf("dataset: ImageNet-22K: %w", told)
 	}
-	if err := writable(path); err != nil { // rather than after minutes
-		return fmt.Errorf("the index cannot be written: %w; name another file for it", err)
-	}
+	d.ends, d.names = x.ends(), x.names
+	return nil
+}
+
+// list takes the names from the class folders.
+func (d *ImageNet22K) list(ctx context.Context, progress func(done int) error) error {
 	for i, class := range d.classes {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing class %s: %w", class, err)
@@ -136,7 +151,7 @@ func (d *ImageNet22K) openIndex(ctx context.Context, path string, progress func(
 			return fmt.Errorf("listing class %s: %w", class, err)
 		}
 	}
-	return newIndex(d.classes, modified, d.ends, d.names).write(path)
+	return nil
 }
 
 // modified returns when each class folder was changed last, in nanoseconds.
@@ -153,19 +168,6 @@ func (d *ImageNet22K) modified(ctx context.Context) ([]int64, error) {
 		times[i] = info.ModTime().UnixNano()
 	}
 	return times, nil
-}
-
-// writable returns an error if path is something else than a file, or if no file
-// can be made in its folder.
-func writable(path string) error {
-	if _, err := fileSize(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), indexName+"-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // addClass appends the sorted images of the next class.
@@ -195,7 +197,7 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 	defer f.Close()
 	short := make([]names, len(d.classes))
 	total := 0
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(text.NewReader(f))
 	for n := 1; lines.Scan(); n++ {
 		if n%4096 == 0 && ctx.Err() != nil {
 			return fmt.Errorf("list %s: %w", path, ctx.Err())
@@ -267,43 +269,57 @@ func (d *ImageNet22K) Len() int { return d.names.n }
 func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
 
 // Rebuilt returns why an index that was there did not serve, such as that it is
-// damaged, and nil if it did, if there was none, or if a list was given.
+// damaged, or why a new one cannot be kept, and nil if one served, if there was none
+// before, or if a list was given.
 func (d *ImageNet22K) Rebuilt() error { return d.rebuilt }
 
-// Load decodes image i, 0 to Len-1. If it cannot be read, the image is another
-// one, with the label of that: images are drawn until one can be read, and what
-// is drawn depends on the seed and i alone, so every run shows the same. When 100
-// of them cannot be read either, it returns an error, as something else must be
-// wrong.
+// DecodesJPEG says yes.
+func (d *ImageNet22K) DecodesJPEG() bool { return true }
+
+// DecodesImages says yes.
+func (d *ImageNet22K) DecodesImages() bool { return true }
+
+// Load decodes image i, 0 to Len-1. If its file holds no image that can be decoded,
+// the image is another one, with the label of that: images are drawn until one can
+// be decoded, and what is drawn depends on the seed and i alone, so every run shows
+// the same. When 100 of them cannot be decoded either, it returns an error, as
+// something else must be wrong. A file that is missing or cannot be read is an error
+// at once: it may be there again in another run, which would show another image.
 func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
 	}
-	img, unreadable := d.decode(i)
+	img, unreadable := d.decode(ctx, i)
 	if unreadable == nil {
 		return img, nil
+	}
+	if !errors.Is(unreadable, pretext.ErrInvalidImage) {
+		return nil, fmt.Errorf("dataset: ImageNet-22K: %w", unreadable)
 	}
 	r := rng.New(d.seed, "replacement", 0, i)
 	for range replacements {
 		j := rng.IntN(r, d.Len())
-		if err := checkLoad(ctx, j, d.Len()); err != nil {
-			return nil, err
-		}
-		if img, err := d.decode(j); err == nil {
+		img, err := d.decode(ctx, j)
+		switch {
+		case err == nil:
 			return img, nil
+		case !errors.Is(err, pretext.ErrInvalidImage):
+			return nil, fmt.Errorf("dataset: ImageNet-22K: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("dataset: ImageNet-22K: neither image %d nor %d others drawn in its place can be read; are all files in %s? %w", i, replacements, d.root, unreadable)
+	return nil, fmt.Errorf("dataset: ImageNet-22K: neither image %d nor %d others drawn in its place can be decoded; are all files in %s? %w", i, replacements, d.root, unreadable)
 }
 
-// decode reads image i, and remembers it if that fails.
-func (d *ImageNet22K) decode(i int) (*pretext.Image, error) {
+// decode decodes image i, and remembers it if its file holds none.
+func (d *ImageNet22K) decode(ctx context.Context, i int) (*pretext.Image, error) {
 	class := d.class(i)
-	img, err := decodeFile(d.path(i))
+	img, err := decodeFile(ctx, d.path(i))
 	if err != nil {
-		d.lock.Lock()
-		defer d.lock.Unlock()
-		d.unreadable[i] = struct{}{}
+		if errors.Is(err, pretext.ErrInvalidImage) {
+			d.lock.Lock()
+			defer d.lock.Unlock()
+			d.unreadable[i] = struct{}{}
+		}
 		return nil, err
 	}
 	img.Label = class
@@ -322,9 +338,10 @@ func (d *ImageNet22K) path(i int) string {
 	return filepath.Join(d.root, class, lengthen(class, d.names.at(i)))
 }
 
-// Unreadable returns how many images could not be read so far, each counted once
+// Unreadable returns how many images could not be decoded so far, each counted once
 // however often it was asked for, and the paths of the first ten of them in the
-// order of the data set. It may be called while images are loaded.
+// order of the data set. It may be called while images are loaded. A search or a
+// training records a warning when there are some.
 func (d *ImageNet22K) Unreadable() (count int, first []string) {
 	d.lock.Lock()
 	defer d.lock.Unlock()

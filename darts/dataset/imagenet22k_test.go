@@ -244,7 +244,7 @@ func TestImageNet22KList(t *testing.T) {
 	manyClasses(t, root)
 	list := filepath.Join(t.TempDir(), "list.txt")
 	o := dataset.ImageNet22KOptions{List: list}
-	write(t, list, []byte(strings.Join([]string{
+	write(t, list, []byte("\ufeff"+strings.Join([]string{
 		shark + "/" + tench + "_10.JPEG", "", tench + "_9", "  " + tench + "_10.JPEG\r", goldfish + "/odd name.png", tench + "/" + tench + "_007",
 	}, "\n")))
 	d := open22K(t, root, o)
@@ -383,7 +383,7 @@ func TestImageNet22KUnreadable(t *testing.T) {
 	d := open22K(t, root, dataset.ImageNet22KOptions{})
 	img, err := d.Load(t.Context(), 4)
 	require.Nil(t, img)
-	require.ErrorContains(t, err, "dataset: ImageNet-22K: neither image 4 nor 100 others drawn in its place can be read; are all files in "+root+"?")
+	require.ErrorContains(t, err, "dataset: ImageNet-22K: neither image 4 nor 100 others drawn in its place can be decoded; are all files in "+root+"?")
 	require.ErrorContains(t, err, filepath.Join(root, tench, "5.JPEG")+": pretext: not a JPEG or PNG image")
 	for i := range d.Len() {
 		_, err := d.Load(t.Context(), i)
@@ -394,4 +394,61 @@ func TestImageNet22KUnreadable(t *testing.T) {
 	require.Len(t, first, 10)
 	assert.Equal(t, filepath.Join(root, tench, "1.JPEG"), first[0])
 	assert.Equal(t, filepath.Join(root, tench, "a.JPEG"), first[9])
+}
+
+// TestImageNet22KReadErrors replaces no image because its file is away for a moment:
+// an equal seed would not mean equal images any more.
+func TestImageNet22KReadErrors(t *testing.T) {
+	root := t.TempDir()
+	spoilt := damaged(t, root)
+	o := dataset.ImageNet22KOptions{Seed: 3}
+	d := open22K(t, root, o)
+	path := filepath.Join(root, tench, tench+"_100.JPEG")
+	require.NoError(t, os.Rename(path, path+".away"))
+	img, err := d.Load(t.Context(), 0)
+	require.Nil(t, img)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "dataset: ImageNet-22K: ")
+	n, _ := d.Unreadable()
+	assert.Zero(t, n)
+	require.NoError(t, os.Rename(path+".away", path))
+	assert.Equal(t, uint8(100), load(t, d, 0).Pix[0])
+
+	// Nor is a replacement replaced.
+	files, err := os.ReadDir(filepath.Join(root, tench))
+	require.NoError(t, err)
+	for _, f := range files {
+		if name := filepath.Join(root, tench, f.Name()); name != spoilt[0] {
+			require.NoError(t, os.Remove(name))
+		}
+	}
+	_, err = d.Load(t.Context(), 1)
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = d.Load(ctx, 1)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestImageNet22KReadOnly keeps the index in the user's cache folder where none can be
+// beside the data, and goes on without where there is no place at all.
+func TestImageNet22KReadOnly(t *testing.T) {
+	root, cache := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	t.Setenv("HOME", cache)
+	greys, labels := manyClasses(t, root)
+	require.NoError(t, os.Mkdir(filepath.Join(root, ".imagenet22k-index"), 0o755)) // in the way
+	open22K(t, root, dataset.ImageNet22KOptions{})
+	d := open22K(t, root, dataset.ImageNet22KOptions{Progress: func(_, _, _ int) error { return errors.New("that of the cache folder serves") }})
+	require.NoError(t, d.Rebuilt())
+	requireImages(t, d, greys, labels)
+
+	nowhere := filepath.Join(t.TempDir(), "file")
+	write(t, nowhere, nil)
+	t.Setenv("XDG_CACHE_HOME", nowhere)
+	t.Setenv("HOME", nowhere)
+	d = open22K(t, root, dataset.ImageNet22KOptions{})
+	require.ErrorContains(t, d.Rebuilt(), "dataset: ImageNet-22K: the index cannot be kept, so it is built each time: ")
+	requireImages(t, d, greys, labels)
 }

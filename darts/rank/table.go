@@ -2,7 +2,7 @@ package rank
 
 import (
 	"bufio"
-	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"unnas/internal/atomicfile"
+	"unnas/internal/text"
 )
 
 // A Table has a row for each architecture, and columns with their measures.
@@ -24,6 +25,7 @@ type Table struct {
 	Key     string   // header of the column of the names, such as "arch"
 	Archs   []string // names of the architectures, all different
 	Columns []Column
+	Skipped []string // headers of the columns of text that Read has passed over
 }
 
 // A Column has a value for each architecture of a table, in their order.
@@ -52,8 +54,10 @@ func Open(path, key string, columns ...string) (*Table, error) {
 
 // Read reads a table from a CSV file: a header, then a row for each architecture.
 // The names of the architectures are in the column with the header key, or in the
-// first if key is empty. The table gets the columns with the given headers in that
-// order, or all others if there are none; the rest of the file may have any text.
+// first with a header if key is empty. The table gets the columns with the given
+// headers in that order, or all others if there are none, but for those without a
+// header, such as the index that pandas writes, and those without any number, which
+// Skipped lists. The rest of the file may have any text.
 //
 // It fails, with the line and the column, at values that are not finite numbers,
 // at names that are twice there or that [Table.Validate] refuses, at rows that are longer or shorter than
@@ -67,11 +71,7 @@ func Read(r io.Reader, key string, columns ...string) (*Table, error) {
 }
 
 func read(r io.Reader, key string, columns []string) (*Table, error) {
-	b := bufio.NewReader(&limited{r, MaxTable})
-	if mark, _ := b.Peek(3); bytes.Equal(mark, []byte("\ufeff")) { // as spreadsheets write it
-		_, _ = b.Discard(len(mark)) // was peeked at
-	}
-	file := csv.NewReader(b)
+	file := csv.NewReader(text.NewReader(&limited{r, MaxTable}))
 	file.ReuseRecord = true
 	header, err := file.Read()
 	if err == io.EOF {
@@ -85,12 +85,18 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 		header[i] = strings.Clone(strings.TrimSpace(header[i]))
 	}
 	if key == "" {
-		key = header[0]
+		named := slices.IndexFunc(header, func(name string) bool { return name != "" })
+		if named < 0 {
+			return nil, errors.New("line 1: no column has a header")
+		}
+		key = header[named]
 	}
-	if len(columns) == 0 {
-		columns = slices.DeleteFunc(slices.Clone(header), func(name string) bool { return name == key })
+	all := len(columns) == 0
+	if all {
+		columns = slices.DeleteFunc(slices.Clone(header), func(name string) bool { return name == "" || name == key })
 	}
-	at := make([]int, len(columns)) // where they are in the file
+	faults := make([]error, len(columns)) // the first in a column that has no number yet
+	at := make([]int, len(columns))       // where they are in the file
 	keyAt, err := find(header, key)
 	if err == nil {
 		err = checkName(key)
@@ -115,6 +121,7 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 	for {
 		row, err := file.Read()
 		if err == io.EOF {
+			t.skip(faults)
 			return t, nil
 		}
 		if errors.Is(err, csv.ErrFieldCount) {
@@ -138,10 +145,33 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 			value, err := strconv.ParseFloat(strings.TrimSpace(row[k]), 64)
 			if err != nil || !finite(value) {
 				line, column := file.FieldPos(k)
-				return nil, fmt.Errorf("line %d, column %d (%s): %.60q of architecture %.200q: want a finite number; without one, leave the row out", line, column, header[k], row[k], arch)
+				fault := fmt.Errorf("line %d, column %d (%s): %.60q of architecture %.200q: want a finite number; without one, leave the row out", line, column, header[k], row[k], arch)
+				if number := err == nil || errors.Is(err, strconv.ErrRange); !all || number || len(t.Columns[i].Values) > 0 {
+					return nil, fault
+				}
+				faults[i] = cmp.Or(faults[i], fault)
+				continue
+			}
+			if faults[i] != nil {
+				return nil, faults[i]
 			}
 			t.Columns[i].Values = append(t.Columns[i].Values, value)
 		}
+	}
+}
+
+// skip removes the columns without a number, which are those with a fault.
+func (t *Table) skip(faults []error) {
+	var kept []Column
+	for i, c := range t.Columns {
+		if faults[i] != nil {
+			t.Skipped = append(t.Skipped, c.Name)
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	if t.Skipped != nil {
+		t.Columns = kept
 	}
 }
 

@@ -38,6 +38,9 @@ func TestRead(t *testing.T) {
 		{"another key", "jigsaw,name,arch,params\n94.5,NaN,a|1,1200000\n0.125,x,b,3\n-7,,\"c,2\",1e-9\n", "arch", []string{"jigsaw", "params"}, table()},
 		{"other order", "arch,x,y\nc,1,2", "", []string{"y", "x"}, &rank.Table{Key: "arch", Archs: []string{"c"}, Columns: []rank.Column{
 			{Name: "y", Values: []float64{2}}, {Name: "x", Values: []float64{1}}}}},
+		{"by pandas", ",arch,x\n0,a,0.5\n1,b,0.25\n", "", nil, &rank.Table{Key: "arch", Archs: []string{"a", "b"}, Columns: []rank.Column{{Name: "x", Values: []float64{0.5, 0.25}}}}},
+		{"text too", "arch,set,x,note\na,cifar,0.5,\nb,imagenet,0.25,\n", "", nil, &rank.Table{
+			Key: "arch", Archs: []string{"a", "b"}, Columns: []rank.Column{{Name: "x", Values: []float64{0.5, 0.25}}}, Skipped: []string{"set", "note"}}},
 		{"no rows", "arch,x", "", nil, &rank.Table{Key: "arch", Columns: []rank.Column{{Name: "x"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -59,8 +62,10 @@ func TestReadRefused(t *testing.T) {
 		{"NaN", "arch,x\na,1\nb,NaN\n", "", nil, `line 3, column 3 (x): "NaN" of architecture "b": want a finite number`},
 		{"infinite", "arch,x\na,-inf\n", "", nil, `line 2, column 3 (x): "-inf" of architecture "a"`},
 		{"too large", "arch,x\na,1e999\n", "", nil, `line 2, column 3 (x): "1e999"`},
-		{"a word", "arch,x,y\na,1,\"2\n3\"\n", "", nil, `line 2, column 5 (y): "2\n3" of architecture "a"`},
-		{"nothing", "arch,x\na,\n", "", nil, `line 2, column 3 (x): "" of architecture "a"`},
+		{"a word", "arch,x,y\na,1,\"2\n3\"\nb,4,5\n", "", nil, `line 2, column 5 (y): "2\n3" of architecture "a"`},
+		{"a word after numbers", "arch,x\na,1\nb,y\n", "", nil, `line 3, column 3 (x): "y" of architecture "b"`},
+		{"a word that is asked for", "arch,x\na,y\n", "", []string{"x"}, `line 2, column 3 (x): "y" of architecture "a"`},
+		{"nothing", "arch,x\na,\nb,1\n", "", nil, `line 2, column 3 (x): "" of architecture "a"`},
 		{"twice", "arch,x\na,1\nb,2\n\na ,3\n", "", nil, `line 5, column 1 (arch): architecture "a" is in line 2 already`},
 		{"no name", "x,arch\n1,a\n2, \n", "arch", nil, "line 3, column 3 (arch): a name is empty"},
 		{"a bell", "arch,x\na\a,1\n", "", nil, `line 2, column 1 (arch): name "a\a": want characters that can be printed`},
@@ -73,7 +78,8 @@ func TestReadRefused(t *testing.T) {
 		{"two keys", "arch,x,arch\n", "", []string{"x"}, `two columns "arch"`},
 		{"asked twice", "arch,x\n", "", []string{"x", "x"}, `column "x" is asked for twice`},
 		{"key asked", "arch,x\n", "", []string{"arch"}, `column "arch" is asked for twice`},
-		{"header without a name", "arch,\n", "", nil, "a name is empty"},
+		{"no header", ",\n0,a\n", "", nil, "line 1: no column has a header"},
+		{"no header asked for", ",arch\n0,a\n", "", []string{""}, "a name is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := rank.Read(strings.NewReader(c.text), c.key, c.columns...)
@@ -144,7 +150,7 @@ func TestTableSave(t *testing.T) {
 	got, err := rank.Open(filepath.Join(dir, "t.csv"), "")
 	require.NoError(t, err)
 	assert.Equal(t, table(), got)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.csv"), []byte("a,b\nx,y\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.csv"), []byte("a,b\nx,NaN\n"), 0o600))
 	_, err = rank.Open(filepath.Join(dir, "bad.csv"), "")
 	assert.ErrorContains(t, err, "bad.csv: line 2")
 }

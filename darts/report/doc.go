@@ -7,7 +7,7 @@
 // run, and shows it to browsers while the run goes on:
 //
 //	page := report.New(folder.Dir())
-//	page.Show(src, task)
+//	page.Show(ctx, src, task)
 //	url, err := page.Serve(":6060")
 //	...
 //	c.Recorder = page

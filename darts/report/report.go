@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,8 +34,7 @@ const (
 // ServeHTTP. Its methods may be called by many goroutines at once.
 type Report struct {
 	dir     string
-	src     pretext.Source // of samples; nil: there are none to show
-	sampler pretext.Sampler
+	samples []sample // none if there are none to show
 
 	mu      sync.Mutex
 	now     state
@@ -91,12 +91,16 @@ func Write(w io.Writer, dir string) error {
 	return s.render(w, "page", false)
 }
 
-// Show has the page show some samples of a task, made of images of src. They are
-// drawn when the run begins, so call it before. Maps of labels are in colours: those
-// of a method ClassColor(class int32) color.NRGBA, if the task has one. Single labels
-// have the names of a method ClassName(class int32) string, if it has that, and those
-// of a pretext.Classification the names that a method Classes() []string of src has.
-func (r *Report) Show(src pretext.Source, task pretext.Sampler) { r.src, r.sampler = src, task }
+// Show has the page show some samples of a task, made of images of src, which it
+// loads before it returns, one after the other; call it before the run begins. One
+// that cannot be had is said to be missing, as is what ctx keeps from loading. Maps of
+// labels are in colours: those of a method ClassColor(class int32) color.NRGBA, if the
+// task has one. Single labels have the names of a method ClassName(class int32)
+// string, if it has that, and those of a pretext.Classification the names that a
+// method Classes() []string of src has.
+func (r *Report) Show(ctx context.Context, src pretext.Source, task pretext.Sampler) {
+	r.samples = draw(ctx, src, task)
+}
 
 // Record adds an event to the page. After an epoch report.html is written; Record
 // fails if that does, or if the folder holds an earlier part of the run that is
@@ -114,9 +118,7 @@ func (r *Report) Record(e darts.Event) error {
 				return err
 			}
 		}
-		if r.src != nil {
-			first.samples = draw(r.src, r.sampler)
-		}
+		first.samples = r.samples
 	}
 	_, ended := e.(darts.Epoch)
 	r.mu.Lock()

@@ -346,7 +346,7 @@ func TestSamples(t *testing.T) {
 			pages := [2]string{}
 			for i := range pages {
 				r := report.New("")
-				r.Show(src, test.task)
+				r.Show(t.Context(), src, test.task)
 				record(t, r, start())
 				pages[i] = html(t, r)
 			}
@@ -359,16 +359,59 @@ func TestSamples(t *testing.T) {
 		})
 	}
 	r := report.New("")
-	r.Show(src, oneLabel{})
+	r.Show(t.Context(), src, oneLabel{})
 	record(t, r, start())
 	assert.Contains(t, html(t, r), "<figcaption>class 0</figcaption>", "which is not the bus that the source has")
 
 	r = report.New("")
-	r.Show(broken{}, jigsaw)
+	r.Show(t.Context(), broken{}, jigsaw)
 	record(t, r, start())
 	page := html(t, r)
 	assert.Contains(t, page, "image 0 could not be made into a sample")
 	assert.NotContains(t, page, "secret")
+}
+
+// panics are images, and a task, whose code fails.
+type panics struct{ oneLabel }
+
+func (panics) Len() int                                          { return 4 }
+func (panics) Load(context.Context, int) (*pretext.Image, error) { panic("secret") }
+func (panics) ClassName(int32) string                            { panic("secret") }
+
+// TestSamplesOfPanics keeps panics of the user's own code from those of a run.
+func TestSamplesOfPanics(t *testing.T) {
+	scenes, err := dataset.NewScenes(4, 40, 24, 1)
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		src  pretext.Source
+		task pretext.Sampler
+	}{"source": {panics{}, oneLabel{}}, "task": {scenes, panics{}}} {
+		t.Run(name, func(t *testing.T) {
+			r := report.New("")
+			require.NotPanics(t, func() { r.Show(t.Context(), test.src, test.task) })
+			record(t, r, start())
+			page := html(t, r)
+			assert.Contains(t, page, "image 3 could not be made into a sample")
+			assert.NotContains(t, page, "secret")
+		})
+	}
+}
+
+// stopped are images that load while their context goes on.
+type stopped struct{ broken }
+
+func (stopped) Load(ctx context.Context, _ int) (*pretext.Image, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestSamplesContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := report.New("")
+	r.Show(ctx, stopped{}, oneLabel{})
+	record(t, r, start())
+	assert.Contains(t, html(t, r), "image 0 could not be made into a sample")
 }
 
 // oneLabel is a task of one class that is none of the source's.

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"unnas/internal/quota"
 	"unnas/pretext"
 )
 
@@ -44,15 +45,20 @@ const (
 
 // draw returns samples of a task, made of images that lie evenly in the source, as
 // they are in training. Equal sources and tasks give equal samples.
-func draw(src pretext.Source, task pretext.Sampler) []sample {
+func draw(ctx context.Context, src pretext.Source, task pretext.Sampler) []sample {
+	one := quota.New(1) // image at a time
 	spec := task.Spec()
 	n := min(samples, src.Len())
+	missing := func(i int) string { return fmt.Sprintf("image %d could not be made into a sample", i) }
 	xs, ys, all := make([][]float32, n), make([][]int32, n), make([]sample, n)
 	for k := range n {
 		i := k * src.Len() / n
-		var err error
-		if xs[k], ys[k], err = load(src, task, i); err != nil { // which the run will tell, if it matters to that
-			all[k].Fault = fmt.Sprintf("image %d could not be made into a sample", i)
+		err := guard(func() (err error) {
+			xs[k], ys[k], err = load(ctx, one, src, task, i)
+			return err
+		})
+		if err != nil { // which the run will tell, if it matters to that
+			all[k].Fault = missing(i)
 		}
 	}
 	colour, name := hue, naming(src, task)
@@ -60,20 +66,36 @@ func draw(src pretext.Source, task pretext.Sampler) []sample {
 		colour = t.ClassColor
 	}
 	for k, pixels := range levels(xs, spec.Channels) {
-		if all[k].Fault == "" {
-			all[k].paint(pixels, ys[k], spec, colour, name)
+		if all[k].Fault != "" {
+			continue
+		}
+		if err := guard(func() error { all[k].paint(pixels, ys[k], spec, colour, name); return nil }); err != nil {
+			all[k] = sample{Fault: missing(k * src.Len() / n)}
 		}
 	}
 	return all
 }
 
+// guard makes an error of a panic of a source or a task, which may be code of the
+// user's own.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
+}
+
 // load returns the inputs and labels that a task makes of an image.
-func load(src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, error) {
+func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, error) {
+	ctx, end := shared.Lease(ctx)
+	defer end()
 	spec := task.Spec()
 	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats {
 		return nil, nil, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
 	}
-	img, err := src.Load(context.Background(), i)
+	img, err := src.Load(ctx, i)
 	if err != nil {
 		return nil, nil, err
 	}

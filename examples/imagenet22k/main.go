@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 
+	"unnas/darts/dataset"
 	"unnas/examples/internal/program"
 )
 
@@ -30,15 +31,16 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	p := program.NewPublished("imagenet22k", "classification", usage)
 	p.AddJPEG()
 	list := p.String("list", "", "`file` of the images to use, one name a line, such as n01440764_10026.JPEG; empty: all")
+	index := p.String("index", "", program.IndexUsage)
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
-	return search(ctx, p, *list, out)
+	return search(ctx, p, dataset.ImageNet22KOptions{List: *list, Index: *index, Seed: p.Seed}, out)
 }
 
 // search opens the data set, or what is listed of it, and searches on it.
-func search(ctx context.Context, p *program.Published, list string, out io.Writer) error {
-	src, err := program.OpenImageNet22K(ctx, p.Data, list, p.Seed, p.Talk(out))
+func search(ctx context.Context, p *program.Published, o dataset.ImageNet22KOptions, out io.Writer) error {
+	src, err := program.OpenImageNet22K(ctx, p.Data, o, p.Talk(out))
 	if err != nil {
 		return err
 	}

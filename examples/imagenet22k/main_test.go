@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/dataset"
 	"unnas/examples/internal/program"
 )
 
@@ -54,7 +55,7 @@ func TestPublished(t *testing.T) {
 			require.NoError(t, p.Parse([]string{"-data", root, "-task", name, "-batch", "2", "-out", dir}, nil))
 			p.Config.Space = cell.DARTS(cell.ImageNetStem, 2, 3)
 			var out bytes.Buffer
-			require.NoError(t, search(t.Context(), p, list, &out))
+			require.NoError(t, search(t.Context(), p, dataset.ImageNet22KOptions{List: list}, &out))
 			assert.Contains(t, out.String(), task+": 3 + 3 images, 1 epoch of 1 step, batch 2")
 			assert.Equal(t, name == "cls", bytes.Contains(out.Bytes(), []byte("4 classes, published 21841\n")))
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))
@@ -67,11 +68,14 @@ func TestRun(t *testing.T) {
 	root, _ := images(t, 3)
 	damaged := filepath.Join(root, "n00000000", "n00000000_1.JPEG")
 	require.NoError(t, os.WriteFile(damaged, []byte("no image"), 0o644))
+	index := filepath.Join(t.TempDir(), "names")
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-data", root, "-task", "col", "-batch", "1", "-out", filepath.Join(t.TempDir(), "run")}, &out, &out))
+	require.NoError(t, run(t.Context(), []string{"-data", root, "-index", index, "-task", "col", "-batch", "1", "-out", filepath.Join(t.TempDir(), "run")}, &out, &out))
 	assert.Contains(t, out.String(), "listed 2 classes, 3 images\n")
 	assert.Contains(t, out.String(), "colorization: 1 + 2 images, 1 epoch of 1 step, batch 1\n")
 	assert.Contains(t, out.String(), "\nA network of 8 such cells with width 16 has ")
+	assert.FileExists(t, index)
+	assert.Contains(t, out.String(), "\nwarning: images that cannot be decoded were replaced by others: 1 so far, such as "+damaged)
 	assert.Contains(t, out.String(), "unreadable images, replaced by others: 1, the first "+damaged)
 }
 

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"unnas/cell"
 	"unnas/darts"
@@ -25,7 +28,7 @@ const usage = `Quickstart searches a cell for image recognition, without labels,
   go run ./examples/quickstart -data cifar-10-batches-bin -epochs 10 -width 16 -cells 8
         CIFAR-10
   go run ./examples/quickstart -data photos -task classification
-        JPEG and PNG files, one folder for each class
+        JPEG and PNG files, one folder for each class, in photos or in photos/train
 `
 
 func main() { program.Main("quickstart", run) }
@@ -72,14 +75,24 @@ func open(ctx context.Context, dir string, out io.Writer) (program.Labelled, pre
 		src, err := dataset.OpenCIFAR10(dir, true)
 		return src, pretext.CIFAR10(), cell.CIFARStem, err
 	}
-	// The layout of ImageNet has the images for training in a folder of their own.
-	if train := filepath.Join(dir, "train"); program.Exists(train) {
+	if train := filepath.Join(dir, "train"); holdsFolders(train) {
+		fmt.Fprintf(out, "%s has folders of classes: its images are used, and nothing else of %s\n", train, dir)
 		dir = train
 	}
 	src, err := program.List(ctx, out, func(told dataset.Listing) (program.Labelled, error) {
 		return dataset.OpenFolder(dir, told)
 	})
 	return src, pretext.ImageNet(64), cell.ImageNetStem, err
+}
+
+// holdsFolders says whether there are folders in a folder, as in that of the images
+// for training of ImageNet. A class may be called train as well, and holds images.
+func holdsFolders(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		info, err := os.Stat(filepath.Join(dir, e.Name())) // of what a link leads to
+		return err == nil && info.IsDir() && !strings.HasPrefix(e.Name(), ".")
+	})
 }
 
 func isCIFAR(dir string) bool {

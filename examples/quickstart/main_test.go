@@ -178,7 +178,9 @@ func TestRunBadInput(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(oneClass, "cat", "1.png"), []byte("x"), 0o644))
 	cut := filepath.Join(tmp, "cut")
 	require.NoError(t, os.MkdirAll(cut, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(cut, "data_batch_1.bin"), make([]byte, 5000), 0o644))
+	for _, n := range "12345" {
+		require.NoError(t, os.WriteFile(filepath.Join(cut, "data_batch_"+string(n)+".bin"), make([]byte, 5000), 0o644))
+	}
 	for name, test := range map[string]struct {
 		args []string
 		want []string
@@ -220,4 +222,33 @@ func TestHelp(t *testing.T) {
 		assert.Contains(t, help.String(), "  -"+name, name)
 	}
 	assert.Contains(t, help.String(), "go run ./examples/quickstart -data")
+}
+
+// TestOpenTrain takes the folder train for a class, as bus and car are, unless it
+// holds folders of classes itself.
+func TestOpenTrain(t *testing.T) {
+	for name, test := range map[string]struct {
+		files []string
+		want  []string
+		said  bool
+	}{
+		"a class":        {[]string{"train/1.png", "bus/1.png", "car/1.png"}, []string{"bus", "car", "train"}, false},
+		"a split":        {[]string{"train/cat/1.png", "train/dog/1.png", "val/cat/1.png"}, []string{"cat", "dog"}, true},
+		"without labels": {[]string{"train/1.png", "val/1.png"}, []string{"train", "val"}, false},
+		"a hidden one":   {[]string{"train/.cache/1.png", "train/1.png", "bus/1.png"}, []string{"bus", "train"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, file := range test.files {
+				path := filepath.Join(dir, file)
+				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+				require.NoError(t, os.WriteFile(path, nil, 0o644))
+			}
+			var out bytes.Buffer
+			src, _, _, err := open(t.Context(), dir, &out)
+			require.NoError(t, err)
+			assert.Equal(t, test.want, src.Classes())
+			assert.Equal(t, test.said, strings.Contains(out.String(), filepath.Join(dir, "train")+" has folders of classes"))
+		})
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"unnas/darts/rank"
@@ -111,6 +112,9 @@ func analyseCSV(o options, out io.Writer) error {
 		if c.Name != o.against {
 			others = append(others, c.Name)
 		}
+	}
+	if table.Skipped != nil {
+		fmt.Fprintf(out, "columns without numbers are left out: %s\n", strings.Join(table.Skipped, ", "))
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err

@@ -39,13 +39,13 @@ type result struct {
 
 // manifestOf draws the architectures and lists the trainings: all tasks of one
 // architecture after another, so that what is done can be compared early.
-func manifestOf(ctx context.Context, s settings, out io.Writer) (sweep.Manifest, error) {
+func manifestOf(ctx context.Context, s options, out io.Writer) (sweep.Manifest, error) {
 	samples, err := draw(ctx, s, out)
 	if err != nil {
 		return sweep.Manifest{}, err
 	}
 	m := sweep.Manifest{}
-	if m.Settings, err = json.Marshal(s); err != nil {
+	if m.Settings, err = json.Marshal(s.settings); err != nil {
 		return m, err
 	}
 	for seed := range s.Seeds {
@@ -64,7 +64,7 @@ func manifestOf(ctx context.Context, s settings, out io.Writer) (sweep.Manifest,
 }
 
 // draw returns a spec for each architecture, without task and seed.
-func draw(ctx context.Context, s settings, out io.Writer) ([]spec, error) {
+func draw(ctx context.Context, s options, out io.Writer) ([]spec, error) {
 	var all []spec
 	if s.Space == "darts" {
 		sampler, err := cell.DARTSSampler()
@@ -82,7 +82,7 @@ func draw(ctx context.Context, s settings, out io.Writer) ([]spec, error) {
 		fmt.Fprintf(out, "%d of %d random cells have 80 to 120 %% of ResNet-56's parameters and multiply-adds\n", len(samples), draws)
 		return all, nil
 	}
-	table, err := openTable(ctx, s.Table, out)
+	table, err := openTable(ctx, s.Table, s.index, out)
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +97,18 @@ func draw(ctx context.Context, s settings, out io.Writer) ([]spec, error) {
 }
 
 // openTable reads a table of NAS-Bench-101, and tells how far it is.
-func openTable(ctx context.Context, path string, out io.Writer) (*nasbench.Table, error) {
+func openTable(ctx context.Context, path, index string, out io.Writer) (*nasbench.Table, error) {
 	p := program.NewProgress(out, "reading "+path, "MB")
 	defer p.Close()
 	tell := func(done, total int64) { p.Tell(int(done/1e6), int(total/1e6)) }
 	if strings.HasSuffix(path, ".csv") {
 		return nasbench.OpenCSV(ctx, path, tell)
 	}
-	return nasbench.Open(ctx, path, nasbench.Options{Progress: tell})
+	table, err := nasbench.Open(ctx, path, nasbench.Options{Index: index, Progress: tell})
+	if err == nil && table.Rebuilt() != nil {
+		fmt.Fprintln(out, "the table was read:", table.Rebuilt())
+	}
+	return table, err
 }
 
 // trainer does the trainings.

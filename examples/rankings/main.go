@@ -47,6 +47,7 @@ func main() { program.Main("rankings", run) }
 type options struct {
 	settings
 	out, data        string
+	index            string // of Table
 	shard            sweep.Shard
 	attempts         int
 	workers          int
@@ -84,6 +85,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	f.StringVar(&o.Dataset, "dataset", "cifar10", "`name` of the data set: cifar10 or imagenet1k")
 	f.StringVar(&o.Space, "space", "darts", "`space` to sample: darts, or nasbench, which needs -table")
 	f.StringVar(&o.Table, "table", "", "`file` of NAS-Bench-101, .tfrecord or .csv, whose ranking is sampled in tenths")
+	f.StringVar(&o.index, "index", "", "`file` that keeps what was read of a .tfrecord -table (default beside it, or in the user's cache folder where that cannot be written)")
 	f.IntVar(&o.Samples, "samples", 500, "`number` of architectures")
 	f.StringVar(&tasks, "tasks", "cls,rot,col,jig", "`tasks`, with commas between them; cls is what the others are compared with")
 	f.IntVar(&o.Seeds, "seeds", 0, "trainings of each architecture on each task (default 3 on CIFAR-10, 1 on ImageNet)")
@@ -175,7 +177,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err != nil {
 		return err
 	}
-	manifest, err := manifestOf(ctx, t.settings, talk)
+	manifest, err := manifestOf(ctx, t.options, talk)
 	if err != nil {
 		return err
 	}

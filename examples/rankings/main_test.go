@@ -132,6 +132,13 @@ func TestCSV(t *testing.T) {
 	assert.Equal(t, "jigsaw", strings.TrimSpace(string(row[:len("ranking by object")])))
 	assert.FileExists(t, filepath.Join(dir, "search.svg"))
 
+	// As pandas writes it, with a column of text.
+	require.NoError(t, os.WriteFile(path, []byte(",arch,object,jigsaw,by\n0,a,1,2,me\n1,b,2,3,you\n2,c,3,1,me\n3,d,4,4,\n"), 0o644))
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-csv", path, "-id", "arch", "-supervised", "object", "-out", dir}, &out, &out))
+	assert.Contains(t, out.String(), "columns without numbers are left out: by\n")
+	assert.Regexp(t, `jigsaw +0\.400000 .* 0\.333333\n`, out.String())
+
 	err := run(t.Context(), []string{"-csv", path, "-supervised", "colour", "-out", dir}, &out, &out)
 	assert.ErrorContains(t, err, "-supervised: ")
 	require.NoError(t, os.WriteFile(path, []byte("arch,object\na,1\na,2\n"), 0o644))
@@ -159,7 +166,7 @@ func TestDecoder(t *testing.T) {
 		require.NoError(t, err)
 		_, err = sweep.Open(dir, sweep.Manifest{Settings: text, Jobs: []sweep.Job{{Name: "a", Spec: json.RawMessage("1")}}})
 		require.NoError(t, err)
-		got, err := decode(dir, &dataset.Folder{})
+		got, err := decode(dir, &dataset.ImageNet22K{})
 		if want == "" {
 			assert.ErrorContains(t, err, "the run began with "+recorded)
 			continue

@@ -90,6 +90,7 @@ type config struct {
 	DistBackend, Host   string
 	Port                int
 
+	index   string            // see program.IndexUsage
 	origins map[string]string // where the values of keys come from that are not the default
 }
 
@@ -314,6 +315,10 @@ func (m *merger) take(to any, n *yaml.Node) (err error) {
 	case *string:
 		return scalar(n, to, "!!str")
 	case *bool:
+		// Python reads plain yes, no, on and off as booleans too, as does Decode then.
+		if n.Style == 0 {
+			return scalar(n, to, "!!bool", "!!str")
+		}
 		return scalar(n, to, "!!bool")
 	case *int:
 		return scalar(n, to, "!!int")

@@ -45,6 +45,23 @@ func TestReadTakesListsAsPythonHasThem(t *testing.T) {
 	assert.Equal(t, [][]int{{0, 1}, {0, 0}}, c.NAS.Matrix)
 }
 
+// TestReadTakesTruthsAsPythonHasThem takes the words that YAML 1.1 has for them, unless
+// they are quoted.
+func TestReadTakesTruthsAsPythonHasThem(t *testing.T) {
+	for word, want := range map[string]bool{"off": false, "No": false, "on": true, "YES": true, "true": true, "False": false} {
+		c, err := read(write(t, "OPTIM: {NESTEROV: "+word+"}\nNAS:\n  AUX: "+word+"\n"), []string{"BN.USE_PRECISE_STATS", word})
+		require.NoError(t, err, word)
+		assert.Equal(t, [3]bool{want, want, want}, [3]bool{c.Optim.Nesterov, c.NAS.Aux, c.BN.UsePreciseStats}, word)
+	}
+	for _, word := range []string{"'off'", `"on"`, "maybe", "1"} {
+		_, err := read(write(t, "OPTIM: {NESTEROV: "+word+"}\n"), nil)
+		assert.ErrorContains(t, err, "must be True or False", word)
+	}
+	c, err := read(write(t, "OUT_DIR: off\n"), nil)
+	require.NoError(t, err)
+	assert.Equal(t, "off", c.OutDir)
+}
+
 // TestReadTakesForeignKeys takes keys of other networks, which a file that the
 // release has written lists, and those that it has given up.
 func TestReadTakesForeignKeys(t *testing.T) {

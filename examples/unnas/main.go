@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	f.StringVar(&o.HTTP, "http", "", program.HTTPUsage)
 	path := f.String("cfg", "", "`file` with the configuration; must be given")
 	data := f.String("data", "", "`folder` with the images of TRAIN.DATASET; must be given")
+	index := f.String("index", "", program.IndexUsage)
 	if err := program.Parse(f, usage, args, help); err != nil {
 		return err
 	}
@@ -60,6 +61,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err != nil {
 		return err
 	}
+	c.index = *index
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -144,9 +146,13 @@ func (c *config) open(ctx context.Context, dir string, train bool, out io.Writer
 			return dataset.OpenImageNet1K(dir, train, told)
 		})
 	case imagenet22k:
-		src, err = program.OpenImageNet22K(ctx, dir, "", uint64(c.RNGSeed), out)
+		src, err = program.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{Index: c.index, Seed: uint64(c.RNGSeed)}, out)
 	case cityscapes:
-		src, err = dataset.OpenCityscapes(dir, train)
+		open := dataset.OpenCityscapesImages // gtFine is not needed
+		if c.Task == taskSeg {
+			open = dataset.OpenCityscapes
+		}
+		src, err = open(dir, train)
 	}
 	if err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +26,13 @@ func images(t *testing.T, n int) string {
 			batch[i] = byte(i / 3073 % 10)
 		}
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "data_batch_1.bin"), batch, 0o644))
+	for i := range 5 { // the first image in the last four, what is left in the first
+		part := batch[4*3073:]
+		if i > 0 {
+			part = batch[(i-1)*3073:][:3073]
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("data_batch_%d.bin", i+1)), part, 0o644))
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "test_batch.bin"), batch[:(n+1)/2*3073], 0o644))
 	return dir
 }
@@ -163,4 +171,23 @@ func TestHelp(t *testing.T) {
 	require.ErrorIs(t, run(t.Context(), []string{"-help"}, nil, &help), flag.ErrHelp)
 	assert.Equal(t, 4, strings.Count(help.String(), "go run ./examples/unnas"), "ways to call it")
 	assert.Contains(t, help.String(), "-data folder")
+}
+
+// TestOpenCityscapes needs gtFine for segmentation alone.
+func TestOpenCityscapes(t *testing.T) {
+	dir := t.TempDir()
+	city := filepath.Join(dir, "leftImg8bit", "train", "ulm")
+	require.NoError(t, os.MkdirAll(city, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(city, "a_leftImg8bit.png"), nil, 0o644))
+	c := defaults()
+	c.Train.Dataset, c.Model.NumClasses = cityscapes, 19
+	for _, task := range []string{taskRot, taskCol, taskJig} {
+		c.Task = task
+		src, err := c.open(t.Context(), dir, true, io.Discard)
+		require.NoError(t, err, task)
+		assert.Equal(t, 1, src.Len())
+	}
+	c.Task = taskSeg
+	_, err := c.open(t.Context(), dir, true, io.Discard)
+	require.ErrorContains(t, err, "gtFine")
 }

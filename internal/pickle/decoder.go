@@ -11,10 +11,26 @@ import (
 )
 
 const (
-	// maxOpcodes bounds the memory that values take beside the strings among them. A
-	// batch of CIFAR-10 has about 50,000, a checkpoint of 10,000 tensors 500,000.
+	// maxOpcodes bounds the time that a pickle takes. A batch of CIFAR-10 has about
+	// 50,000, a checkpoint of 10,000 tensors 500,000.
 	maxOpcodes = 1 << 21
 	maxLine    = 1 << 10 // bytes of the name of a module, or in one
+)
+
+// The memory that values may take besides the strings among them, in bytes: some, and
+// so many times the size of the file, which is several times what checkpoints take.
+const (
+	someMemory = 16 << 20
+	perByte    = 64
+	mostMemory = 256 << 20
+)
+
+// The memory that is counted for what opcodes make.
+const (
+	costValue  = 32  // on the stack or in a list or a tuple
+	costMemo   = 48  // an entry
+	costEntry  = 64  // of a dictionary
+	costObject = 256 // a list, a dictionary, or what a call makes
 )
 
 // Allowed is what a pickle may name, by module and name in Python. A function is
@@ -30,6 +46,7 @@ type Decoder struct {
 	allowed          Allowed
 	r                *bufio.Reader
 	at, size, opcode int64 // offsets of what is read next, of the end of the file and of the current opcode
+	memory           int64 // bytes that are left for values
 	stack            []any
 	memo             map[uint32]any
 }
@@ -47,8 +64,11 @@ func (d *Decoder) Offset() int64 { return d.at }
 // offset.
 func (d *Decoder) Decode() (any, error) {
 	d.stack, d.memo = nil, map[uint32]any{}
+	d.memory = min(someMemory+perByte*min(d.size, mostMemory), mostMemory)
 	for range maxOpcodes {
-		d.opcode = d.at
+		if d.opcode = d.at; d.memory < 0 {
+			return nil, fmt.Errorf("pickle: its values up to offset %d take too much memory for a file of %d bytes", d.opcode, d.size)
+		}
 		op, err := d.number(1)
 		if err != nil {
 			return nil, fmt.Errorf("pickle: it ends at offset %d without STOP", d.opcode)
@@ -106,7 +126,16 @@ func (d *Decoder) line() (string, error) {
 	return "", fmt.Errorf("its line has more than %d bytes", maxLine)
 }
 
-func (d *Decoder) push(v any) { d.stack = append(d.stack, v) }
+func (d *Decoder) push(v any) {
+	d.memory -= costValue
+	d.stack = append(d.stack, v)
+}
+
+// object pushes an object.
+func (d *Decoder) object(v any) {
+	d.memory -= costObject
+	d.push(v)
+}
 
 // pop takes the last n values from the stack.
 func (d *Decoder) pop(n int) ([]any, error) {
@@ -146,9 +175,9 @@ func (d *Decoder) run(op byte) error {
 	case ')':
 		d.push(Tuple{})
 	case ']':
-		d.push(&List{})
+		d.object(&List{})
 	case '}':
-		d.push(NewDict())
+		d.object(NewDict())
 	case 'K':
 		return d.integer(1)
 	case 'M':
@@ -276,6 +305,7 @@ func (d *Decoder) put(n int) error {
 	if len(d.stack) == 0 {
 		return errors.New("the stack is empty")
 	}
+	d.memory -= costMemo
 	d.memo[uint32(key)] = d.stack[len(d.stack)-1]
 	return nil
 }
@@ -294,7 +324,8 @@ func (d *Decoder) get(n int) error {
 }
 
 func (d *Decoder) tuple(values []any, err error) error {
-	d.push(Tuple(values))
+	d.memory -= costValue * int64(len(values))
+	d.object(Tuple(values))
 	return err
 }
 
@@ -307,6 +338,7 @@ func (d *Decoder) appendTo(values []any, err error) error {
 	if err != nil {
 		return err
 	}
+	d.memory -= costValue * int64(len(values))
 	l.Items = append(l.Items, values...)
 	return nil
 }
@@ -323,6 +355,7 @@ func (d *Decoder) setIn(values []any, err error) error {
 	if len(values)%2 != 0 {
 		return errors.New("a key has no value")
 	}
+	d.memory -= costEntry * int64(len(values)/2)
 	for i := 0; i < len(values); i += 2 {
 		dict.set(values[i], values[i+1])
 	}
@@ -372,7 +405,7 @@ func (d *Decoder) reduce() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	d.push(v)
+	d.object(v)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package pickle_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -130,4 +131,34 @@ func FuzzDecode(f *testing.F) {
 			require.NotEmpty(t, pickle.Kind(v))
 		}
 	})
+}
+
+// TestMemory refuses small files whose values would take much memory, whatever they
+// are made of, and takes what checkpoints hold.
+func TestMemory(t *testing.T) {
+	const n = 1 << 20
+	for name, text := range map[string]string{
+		"dictionaries": strings.Repeat("}", 2*n),
+		"lists":        strings.Repeat("]", 2*n),
+		"tuples":       strings.Repeat("N\x85", n),
+		"in a list":    "]" + strings.Repeat("}a", n),
+		"objects":      "clib\nThing\nq\x00" + strings.Repeat("h\x00)R", n/2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			d := decoder(text + ".")
+			_, err := d.Decode()
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			require.ErrorContains(t, err, "take too much memory for a file of")
+			assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(128<<20))
+			runtime.KeepAlive(d)
+		})
+	}
+	// A state dict of 10,000 tensors has as many values.
+	tensor := "U\x05.norm" + "clib\nThing\nq\x01((K\x01K\x02K\x03tq\x02(K\x01K\x02K\x03tq\x03}q\x04t\x85R"
+	_, err := decoder("}(" + strings.Repeat(tensor, 10000) + "u.").Decode()
+	require.NoError(t, err)
 }

@@ -21,12 +21,11 @@ var files = map[string][]string{
 	},
 }
 
-// What the library's header, turbojpeg.h, calls TJCS_YCbCr, TJCS_GRAY, TJPF_RGB
-// and TJFLAG_ACCURATEDCT.
+// What the library's header, turbojpeg.h, calls TJPF_RGB, TJPF_CMYK and
+// TJFLAG_ACCURATEDCT.
 const (
-	spaceYCbCr   = 1
-	spaceGrey    = 2
 	formatRGB    = 0
+	formatCMYK   = 11
 	flagAccurate = 4096
 )
 
@@ -36,8 +35,7 @@ type library struct {
 	tjInitDecompress func() uintptr
 	tjDestroy        func(handle uintptr) int32
 
-	tjDecompressHeader3 func(handle uintptr, file unsafe.Pointer, size uint, width, height, sampling, space unsafe.Pointer) int32
-	tjDecompress2       func(handle uintptr, file unsafe.Pointer, size uint, pix unsafe.Pointer, width, pitch, height, format, flags int32) int32
+	tjDecompress2 func(handle uintptr, file unsafe.Pointer, size uint, pix unsafe.Pointer, width, pitch, height, format, flags int32) int32
 }
 
 // open loads the library.
@@ -54,10 +52,9 @@ func open() (decoder, error) {
 	}
 	l := &library{}
 	for name, f := range map[string]any{
-		"tjInitDecompress":    &l.tjInitDecompress,
-		"tjDestroy":           &l.tjDestroy,
-		"tjDecompressHeader3": &l.tjDecompressHeader3,
-		"tjDecompress2":       &l.tjDecompress2,
+		"tjInitDecompress": &l.tjInitDecompress,
+		"tjDestroy":        &l.tjDestroy,
+		"tjDecompress2":    &l.tjDecompress2,
 	} {
 		symbol, err := purego.Dlsym(at, name)
 		if err != nil {
@@ -65,27 +62,51 @@ func open() (decoder, error) {
 		}
 		purego.RegisterFunc(f, symbol)
 	}
+	giveBack()
 	return l.decode, nil
 }
 
-// decode decodes files whose colours are grey or YCbCr. It returns false for
-// others, and if the library has anything to say against the file.
-func (l *library) decode(pix, file []byte, width, height int) bool {
+// giveBack makes glibc give large blocks back to the system when they are freed.
+// Else each thread that has decoded a large image would keep what that took.
+func giveBack() {
+	symbol, err := purego.Dlsym(purego.RTLD_DEFAULT, "mallopt")
+	if runtime.GOOS != "linux" || err != nil { // another C library
+		return
+	}
+	const mmapThreshold = -3 // M_MMAP_THRESHOLD
+	var mallopt func(parameter, value int32) int32
+	purego.RegisterFunc(&mallopt, symbol)
+	mallopt(mmapThreshold, 1<<20)
+}
+
+// decode decodes a file. It returns false if the library has anything to say
+// against it.
+func (l *library) decode(pix, file []byte, width, height, components int) bool {
+	if components != 4 {
+		return l.decompress(pix, file, width, height, 3, formatRGB)
+	}
+	inks := make([]byte, 4*width*height)
+	if !l.decompress(inks, file, width, height, 4, formatCMYK) {
+		return false
+	}
+	for i := range width * height {
+		from, to := (*[4]byte)(inks[4*i:]), (*[3]byte)(pix[3*i:])
+		for c := range to { // inks are stored inverted, as Adobe does
+			to[c] = uint8((int(from[c])*int(from[3]) + 127) / 255)
+		}
+	}
+	return true
+}
+
+// decompress fills pix, of so many bytes a pixel, in a format.
+func (l *library) decompress(pix, file []byte, width, height, size, format int) bool {
 	handle := l.tjInitDecompress() // for this call alone: handles are not for many threads
 	if handle == 0 {
 		return false
 	}
 	defer l.tjDestroy(handle)
-	from, size := unsafe.Pointer(unsafe.SliceData(file)), uint(len(file))
-	var found struct{ width, height, sampling, space int32 }
-	if l.tjDecompressHeader3(handle, from, size, unsafe.Pointer(&found.width), unsafe.Pointer(&found.height),
-		unsafe.Pointer(&found.sampling), unsafe.Pointer(&found.space)) != 0 {
-		return false
-	}
-	if int(found.width) != width || int(found.height) != height || found.space != spaceYCbCr && found.space != spaceGrey {
-		return false
-	}
-	bad := l.tjDecompress2(handle, from, size, unsafe.Pointer(unsafe.SliceData(pix)), found.width, 3*found.width, found.height, formatRGB, flagAccurate)
+	bad := l.tjDecompress2(handle, unsafe.Pointer(unsafe.SliceData(file)), uint(len(file)), unsafe.Pointer(unsafe.SliceData(pix)),
+		int32(width), int32(size*width), int32(height), int32(format), flagAccurate)
 	runtime.KeepAlive(file)
 	runtime.KeepAlive(pix)
 	return bad == 0

@@ -1,43 +1,37 @@
 package turbojpeg
 
 import (
-	"embed"
+	"bytes"
+	"errors"
 	"fmt"
-	"hash/crc32"
+	"image"
+	"image/jpeg"
 	"sync"
 
 	"unnas/pretext"
 )
 
 // decoder is what pretext.SetJPEGDecoder takes.
-type decoder = func(pix, file []byte, width, height int) bool
+type decoder = func(pix, file []byte, width, height, components int) bool
 
-// probes are pictures of 37 by 19 pixels, one for each way that chroma is stored
-// at half size.
-//
-//go:embed probes
-var probes embed.FS
-
-var load = sync.OnceValues(func() (named, error) {
+var load = sync.OnceValues(func() (decoder, error) {
 	decode, err := open()
-	if err != nil {
-		return named{}, fmt.Errorf("turbojpeg: %w", err)
+	if err == nil {
+		err = try(decode)
 	}
-	return probe(decode)
+	if err != nil {
+		return nil, fmt.Errorf("turbojpeg: %w", err)
+	}
+	return decode, nil
 })
 
-type named struct {
-	name   string
-	decode decoder
-}
-
-// Use makes [pretext.Decode] use libjpeg-turbo for JPEG files with grey or YCbCr
-// colours that have no flaw. The transform is the accurate one of integers, and
-// chroma is interpolated: pixels are those of OpenCV and Pillow. Other files,
-// such as CMYK and damaged ones, go to image/jpeg as before. So truncated files
+// Use makes [pretext.Decode] use libjpeg-turbo for JPEG files. The transform is the
+// accurate one of integers, and chroma is interpolated: pixels are those of OpenCV
+// and Pillow. What the library finds damaged goes to image/jpeg. So truncated files
 // are errors, unlike with OpenCV, and limits of size hold. Of damage within a file
 // libjpeg-turbo notices less: of the files with a changed byte that image/jpeg
-// refuses it takes some 3 % for sound.
+// refuses it takes some 3 % for sound. Files with arithmetic coding, with samples of
+// any sampling factors and with other inks than image/jpeg knows are decoded too.
 //
 // The library cannot tell its version. [pretext.JPEGDecoder] has a checksum of
 // pixels that it decoded instead, which is equal where the results are.
@@ -45,32 +39,23 @@ type named struct {
 // It returns an error, and changes nothing, if the library is not installed, is
 // older than version 2, or cannot be called on this system.
 func Use() error {
-	d, err := load()
+	decode, err := load()
 	if err != nil {
 		return err
 	}
-	pretext.SetJPEGDecoder(d.name, d.decode)
+	pretext.SetJPEGDecoder("libjpeg-turbo", decode)
 	return nil
 }
 
-// probe decodes the probes and names the decoder by their pixels.
-func probe(decode decoder) (named, error) {
-	entries, err := probes.ReadDir("probes") // sorted
-	if err != nil {
-		return named{}, fmt.Errorf("turbojpeg: %w", err)
+// try decodes a picture.
+func try(decode decoder) error {
+	m := image.NewRGBA(image.Rect(0, 0, 37, 19))
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, m, nil); err != nil {
+		return err
 	}
-	sum := crc32.NewIEEE()
-	const width, height = 37, 19
-	pix := make([]byte, 3*width*height)
-	for _, e := range entries {
-		file, err := probes.ReadFile("probes/" + e.Name())
-		if err != nil {
-			return named{}, fmt.Errorf("turbojpeg: %w", err)
-		}
-		if !decode(pix, file, width, height) {
-			return named{}, fmt.Errorf("turbojpeg: libjpeg-turbo failed to decode %s, which is sound; install version 2 or later", e.Name())
-		}
-		sum.Write(pix)
+	if pix := make([]byte, 3*37*19); !decode(pix, file.Bytes(), 37, 19, 3) {
+		return errors.New("libjpeg-turbo failed to decode a file that is sound; install version 2 or later")
 	}
-	return named{fmt.Sprintf("libjpeg-turbo, pixels %08x", sum.Sum32()), decode}, nil
+	return nil
 }

@@ -8,19 +8,18 @@ import (
 	"unnas/darts/dataset"
 )
 
-// OpenImageNet22K opens ImageNet-22K, or what a list names of it unless that is
-// empty, and tells how far the images are listed, which takes minutes the first time.
-func OpenImageNet22K(ctx context.Context, dir, list string, seed uint64, out io.Writer) (*dataset.ImageNet22K, error) {
+// IndexUsage says what the flag -index of ImageNet-22K does.
+const IndexUsage = "`file` that keeps the names of all images of ImageNet-22K (default .imagenet22k-index beside them, or a file in the user's cache folder where that cannot be written)"
+
+// OpenImageNet22K opens ImageNet-22K and tells how far the images are listed, which takes minutes the first time.
+func OpenImageNet22K(ctx context.Context, dir string, o dataset.ImageNet22KOptions, out io.Writer) (*dataset.ImageNet22K, error) {
 	listed := false
 	src, err := List(ctx, out, func(told dataset.Listing) (*dataset.ImageNet22K, error) {
-		return dataset.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{
-			List: list,
-			Seed: seed,
-			Progress: func(done, classes, images int) error {
-				listed = true
-				return told(done, classes, images)
-			},
-		})
+		o.Progress = func(done, classes, images int) error {
+			listed = true
+			return told(done, classes, images)
+		}
+		return dataset.OpenImageNet22K(ctx, dir, o)
 	})
 	if err != nil {
 		return nil, err
@@ -29,7 +28,7 @@ func OpenImageNet22K(ctx context.Context, dir, list string, seed uint64, out io.
 		fmt.Fprintf(out, "listed %d classes, %d images\n", len(src.Classes()), src.Len())
 	}
 	if why := src.Rebuilt(); why != nil {
-		fmt.Fprintln(out, "the images were listed anew:", why)
+		fmt.Fprintln(out, "the images were listed:", why)
 	}
 	return src, nil
 }

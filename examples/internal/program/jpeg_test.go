@@ -56,7 +56,7 @@ func TestJPEG(t *testing.T) {
 		{program.TurboJPEG, inTurbo, inTurbo},
 	} {
 		var out bytes.Buffer
-		require.NoError(t, test.j.Use(missing{}, test.recorded, &out), "%v", test)
+		require.NoError(t, test.j.Use(photographic{}, test.recorded, &out), "%v", test)
 		assert.Equal(t, test.want, pretext.JPEGDecoder(), "%v", test)
 		assert.Equal(t, test.want == inTurbo, strings.HasPrefix(out.String(), told), "%v", test)
 	}
@@ -70,7 +70,7 @@ func TestJPEG(t *testing.T) {
 		{program.TurboJPEG, inGo, []string{inTurbo, "give -jpeg auto"}},
 	} {
 		var out bytes.Buffer
-		err := test.j.Use(missing{}, test.recorded, &out)
+		err := test.j.Use(photographic{}, test.recorded, &out)
 		for _, want := range append(test.want, "the run began with "+test.recorded) {
 			assert.ErrorContains(t, err, want)
 		}
@@ -79,15 +79,27 @@ func TestJPEG(t *testing.T) {
 	}
 }
 
-// TestJPEGOfOthers chooses nothing for images that are none.
+// photographic images are missing, too, but of JPEG files.
+type photographic struct{ missing }
+
+func (photographic) DecodesJPEG() bool { return true }
+
+// TestJPEGOfOthers chooses nothing for images that come from no JPEG file, and names
+// no decoder.
 func TestJPEGOfOthers(t *testing.T) {
 	want := inGo(t)
 	scenes, err := dataset.NewScenes(1, 32, 32, 1)
 	require.NoError(t, err)
-	var out bytes.Buffer
-	require.NoError(t, program.AutoJPEG.Use(scenes, "", &out))
-	assert.Equal(t, want, pretext.JPEGDecoder())
-	assert.Empty(t, out.String())
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.png"), nil, 0o600))
+	drawings, err := dataset.OpenFolder(dir, nil)
+	require.NoError(t, err)
+	for _, src := range []pretext.Source{scenes, drawings, missing{}} {
+		var out bytes.Buffer
+		require.NoError(t, program.AutoJPEG.Use(src, "", &out))
+		assert.Equal(t, want, pretext.JPEGDecoder(), "%T", src)
+		assert.Empty(t, out.String(), "%T", src)
+	}
 }
 
 func TestJPEGFlag(t *testing.T) {
@@ -131,6 +143,8 @@ func stopAfter(src program.Labelled, loads int64, stop func()) *stopping {
 	s.left.Store(loads)
 	return s
 }
+
+func (s *stopping) DecodesJPEG() bool { return pretext.DecodesJPEG(s.Labelled) }
 
 func (s *stopping) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if s.left.Add(-1) == 0 {

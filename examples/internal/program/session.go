@@ -45,7 +45,7 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 		return errors.Join(err, folder.Discard())
 	}
 	page := report.New(folder.Dir())
-	page.Show(src, task)
+	page.Show(ctx, src, task)
 	if s.HTTP != "" {
 		url, err := page.Serve(s.HTTP)
 		if err != nil {

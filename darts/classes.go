@@ -1,0 +1,95 @@
+package darts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"unnas/pretext"
+)
+
+// classesOf returns the names of the classes of a source, nil if it has none.
+func classesOf(src Source) []string {
+	if s, named := src.(interface{ Classes() []string }); named {
+		return s.Classes()
+	}
+	return nil
+}
+
+// alike returns the images to evaluate on with labels that mean what those of the
+// images to train on mean: where both have names of classes, a label counts those of
+// src. What names lack is worth a word.
+func alike(src, held Source, task pretext.Task) (same Source, word string, err error) {
+	if held == nil {
+		return nil, "", nil
+	}
+	ours, theirs := classesOf(src), classesOf(held)
+	if t, is := task.(interface{ SelfSupervised() bool }); is && t.SelfSupervised() ||
+		ours == nil || theirs == nil || slices.Equal(ours, theirs) {
+		return held, "", nil
+	}
+	labels := make([]int, len(theirs))
+	var unknown, absent []string
+	for i, name := range theirs {
+		if labels[i] = slices.Index(ours, name); labels[i] < 0 {
+			unknown = append(unknown, name)
+		}
+	}
+	for _, name := range ours {
+		if !slices.Contains(theirs, name) {
+			absent = append(absent, name)
+		}
+	}
+	switch distinct := len(slices.Compact(slices.Sorted(slices.Values(ours)))) == len(ours); {
+	case unknown != nil:
+		err = fmt.Errorf("darts: images to evaluate on are of classes that no image to train on is of: %s; leave them out", listed(unknown))
+	case !distinct || len(task.Spec().LabelShape) > 1:
+		err = fmt.Errorf("darts: the images to train on have the classes %s, those to evaluate on %s; give both the same", listed(ours), listed(theirs))
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if absent != nil {
+		word = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are those of the names", listed(absent))
+	}
+	return relabelled{held, ours, labels}, word, nil
+}
+
+// listed shows the first names of a list.
+func listed(names []string) string {
+	const most = 10
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// relabelled are images with other labels.
+type relabelled struct {
+	Source
+	classes []string
+	labels  []int // for those of Source
+}
+
+func (s relabelled) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	img, err := s.Source.Load(ctx, i)
+	if err != nil || img == nil || img.Label < 0 {
+		return img, err
+	}
+	if img.Label >= len(s.labels) {
+		return nil, errors.New("the label has no name among the classes of its source")
+	}
+	other := *img
+	other.Label = s.labels[img.Label]
+	return &other, nil
+}
+
+func (s relabelled) Classes() []string { return slices.Clone(s.classes) }
+
+func (s relabelled) DecodesJPEG() bool { return pretext.DecodesJPEG(s.Source) }
+
+func (s relabelled) DecodesImages() bool { return pretext.DecodesImages(s.Source) }
+
+func (s relabelled) Unreadable() (count int, first []string) { return unreadable(s.Source) }

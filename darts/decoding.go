@@ -1,0 +1,40 @@
+package darts
+
+import (
+	"unnas/internal/quota"
+	"unnas/pretext"
+)
+
+// All loaders of a run share the memory in which they decode images, so that it has
+// a bound whatever the images are and how many workers load them. One image that
+// takes more is decoded while no other is.
+const (
+	// leastDecoding is what a plan leaves for it: a photograph of 12 megapixels.
+	leastDecoding = 64 << 20
+	// mostDecoding is what a run takes for it where there is room.
+	mostDecoding = 256 << 20
+)
+
+// reserved returns the bytes that a plan leaves for decoding images of sources, of
+// which some may be nil.
+func reserved(sources ...Source) int64 {
+	for _, src := range sources {
+		if src != nil && pretext.DecodesImages(src) {
+			return leastDecoding
+		}
+	}
+	return 0
+}
+
+// share returns what the loaders of a run share that takes so many bytes, of which
+// some are reserved for that, and all bytes that the run takes then.
+func (b budget) share(planned, reserved int64) (shared *quota.Quota, bytes int64) {
+	decoding := int64(mostDecoding)
+	if room := b.room(); room > 0 {
+		decoding = max(leastDecoding, min(decoding, room-planned+reserved))
+	}
+	if reserved > 0 {
+		planned += decoding - reserved
+	}
+	return quota.New(decoding), planned
+}

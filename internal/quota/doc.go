@@ -1,0 +1,2 @@
+// Package quota bounds the memory that goroutines take together for a while.
+package quota

@@ -1,0 +1,2 @@
+// Package text reads the text files that other programs write.
+package text
