@@ -93,10 +93,10 @@ func lock(dir string, f *os.File) error {
 	switch {
 	case errors.Is(err, filelock.ErrHeld):
 		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
-	case err != nil:
-		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
-	default:
+	case err == nil || errors.Is(err, filelock.ErrUnsupported): // without locks the caller must not start two runs
 		return nil
+	default:
+		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
 	}
 	return errors.Join(err, f.Close())
 }
@@ -104,7 +104,8 @@ func lock(dir string, f *os.File) error {
 // OpenFolder opens the folder of an earlier run, so that a run goes on from its
 // last checkpoint, or begins anew if there is none yet. What metrics.jsonl says
 // about the time after the checkpoint is removed then. It fails with ErrInUse
-// while another run is writing to the folder.
+// while another run is writing to the folder, which shows only on a file system
+// that keeps locks.
 func OpenFolder(dir string) (*Folder, error) {
 	f, err := os.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
