@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"unnas/pretext"
 )
@@ -40,14 +41,22 @@ const (
 	largest      = 112 // side of a picture in pixels
 	mostFloats   = 1 << 26
 	inputsOnLine = 4
+
+	loading = time.Minute // that an image may take
 )
 
 // draw returns samples of a task, made of images that lie evenly in the source, as
 // they are in training. Equal sources and tasks give equal samples.
-func draw(src pretext.Source, task pretext.Sampler) []sample {
+func draw(src pretext.Source, task pretext.Sampler) (all []sample) {
+	defer func() { // source and task may be a user's; the run reports what it minds
+		if recover() != nil {
+			all = []sample{{Fault: "the samples could not be drawn: the source or the task panics"}}
+		}
+	}()
 	spec := task.Spec()
 	n := min(samples, src.Len())
-	xs, ys, all := make([][]float32, n), make([][]int32, n), make([]sample, n)
+	xs, ys := make([][]float32, n), make([][]int32, n)
+	all = make([]sample, n)
 	for k := range n {
 		i := k * src.Len() / n
 		var err error
@@ -73,7 +82,9 @@ func load(src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, 
 	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats {
 		return nil, nil, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
 	}
-	img, err := src.Load(context.Background(), i)
+	ctx, cancel := context.WithTimeout(context.Background(), loading)
+	defer cancel()
+	img, err := src.Load(ctx, i)
 	if err != nil {
 		return nil, nil, err
 	}
