@@ -199,9 +199,12 @@ func (f *Folder) evolution() (cell.Evolution, error) {
 }
 
 // SaveTrained writes the parameters of a network that was trained, as Save does,
-// and its cells, if it is a cell.Derived.
+// and its cells, if it is a cell.Derived or a pointer to one.
 func (f *Folder) SaveTrained(t *Trained) error {
-	if d, ok := t.Config.Network.(cell.Derived); ok {
+	switch d := t.Config.Network.(type) {
+	case cell.Derived:
+		return f.save(t.Params, &d.Genotype)
+	case *cell.Derived:
 		return f.save(t.Params, &d.Genotype)
 	}
 	return f.save(t.Params, nil)

@@ -86,6 +86,9 @@ func (n *network) add(a cell.Architecture, task pretext.Task, path cell.Path) (*
 	if err != nil {
 		return nil, err
 	}
+	if net == nil || net.Out == nil {
+		return nil, fmt.Errorf("a network of type %T builds no map; its Build must set Network.Out", a)
+	}
 	return net, n.head(task, net.Out)
 }
 
