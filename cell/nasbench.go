@@ -3,6 +3,7 @@ package cell
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 
@@ -37,21 +38,39 @@ const (
 // NASBenchBody is how NAS-Bench-101 cells are stacked: Stacks of Modules cells
 // each, with 2×2 max pooling and doubled channels between stacks.
 type NASBenchBody struct {
-	Stem            Stem
-	Width           int // channels of the first stack
-	Stacks, Modules int
+	Stem    Stem `json:"stem"`
+	Width   int  `json:"width"` // channels of the first stack
+	Stacks  int  `json:"stacks"`
+	Modules int  `json:"modules"` // of each stack
 }
 
 // Validate reports the first setting that no network can have.
 func (b NASBenchBody) Validate() error {
 	if err := b.Stem.validate(); err != nil {
-		return err
+		return fmt.Errorf("cell: %w", err)
 	}
-	return within(
+	if err := within(
 		limit{"Width", b.Width, 1 << 12},
 		limit{"Stacks", b.Stacks, 10},
 		limit{"Modules", b.Modules, 1 << 10},
-	)
+	); err != nil {
+		return err
+	}
+	if b.Stem == ImageNetStem && b.Width < 2 {
+		return fmt.Errorf("cell: Width is %d; the ImageNet stem halves it, so it must be 2 or more", b.Width)
+	}
+	return nil
+}
+
+// fits returns an error if a valid cell has vertices without channels in the body,
+// those of its first stack being the fewest.
+func (b NASBenchBody) fits(c NASBench) error {
+	c = c.prune()
+	ch := c.channels(b.Width, b.Width)
+	if v := slices.Index(ch, 0); v >= 0 {
+		return fmt.Errorf("cell: Width is %d, too few channels for this cell: vertex %d of those on paths to the output has none; %d would do", b.Width, v, c.feeding())
+	}
+	return nil
 }
 
 // Validate reports the first thing that keeps the cell from being one of
@@ -131,6 +150,15 @@ func (c NASBench) prune() NASBench {
 	return pruned
 }
 
+// feeding returns the number of vertices, but for the input, that feed the output.
+func (c NASBench) feeding() (n int) {
+	last := len(c.Matrix) - 1
+	for v := 1; v < last; v++ {
+		n += c.Matrix[v][last]
+	}
+	return n
+}
+
 // channels returns the channels of each vertex of a pruned cell: the vertices
 // that feed the output share its channels, the first ones taking the remainder;
 // every other vertex has the most of those that it feeds.
@@ -138,10 +166,7 @@ func (c NASBench) channels(in, out int) []int {
 	last := len(c.Matrix) - 1
 	ch := make([]int, last+1)
 	ch[0], ch[last] = in, out
-	feeding := 0
-	for v := 1; v < last; v++ {
-		feeding += c.Matrix[v][last]
-	}
+	feeding := c.feeding()
 	if feeding == 0 {
 		return ch
 	}
@@ -175,6 +200,9 @@ func (b NASBenchBody) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorg
 		return nil, err
 	}
 	if err := b.Validate(); err != nil {
+		return nil, err
+	}
+	if err := b.fits(c); err != nil {
 		return nil, err
 	}
 	c = c.prune()
@@ -230,9 +258,6 @@ func (c NASBench) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node
 	values := make([]*gorgonia.Node, last)
 	var feeding []*gorgonia.Node
 	for v := 1; v < last; v++ {
-		if ch[v] == 0 {
-			return nil, fmt.Errorf("vertex %d has no channels; %d output channels are too few for this cell", v, out)
-		}
 		var terms []*gorgonia.Node
 		for u := 1; u < v; u++ {
 			if c.Matrix[u][v] == 0 {

@@ -145,8 +145,8 @@ func TestNASBenchRefuses(t *testing.T) {
 		{"no stacks", "Stacks is 0, not in 1..10", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Modules: 1}, good},
 		{"no cells", "Modules is 0, not in 1..1024", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1}, good},
 		{"an image that is too small", "NAS-Bench stack 3: ops: max pool", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 4, Modules: 1}, good},
-		{"a stem that has no half", "0 output channels", cell.NASBenchBody{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
-		{"a vertex without channels", "vertex 2 has no channels; 1 output channels are too few", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
+		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, so it must be 2 or more", cell.NASBenchBody{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
+		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of those on paths to the output has none; 2 would do", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
 			nasCell([]string{conv3, conv3}, [2]int{0, 1}, [2]int{0, 2}, [2]int{1, 3}, [2]int{2, 3})},
 	}
 	for _, c := range cases {

@@ -16,8 +16,10 @@ type Network struct {
 	// Middle is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads; nil
 	// if the network has no place for one.
 	Middle *gorgonia.Node
-
-	stem Stem
+	// Stem is what stands before the cells: the auxiliary head has another stride and
+	// a normalisation less behind ImageNetStem. An Architecture that adds to the
+	// network of another one keeps it.
+	Stem Stem
 }
 
 // Path adds to what an edge of a cell gives, [N, H, W, C], what drops it at random
@@ -47,7 +49,7 @@ func (b Body) network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set, p
 	if err != nil {
 		return nil, err
 	}
-	return &Network{Out: outs[len(outs)-1], Middle: outs[2*b.Cells/3], stem: b.Stem}, nil
+	return &Network{Out: outs[len(outs)-1], Middle: outs[2*b.Cells/3], Stem: b.Stem}, nil
 }
 
 // derivedCell builds one cell of a genotype.
@@ -104,10 +106,13 @@ func (n *Network) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, erro
 	if n.Middle == nil {
 		return nil, errors.New("cell: auxiliary head: this network has no place for one; train it without")
 	}
+	if err := n.Stem.validate(); err != nil {
+		return nil, fmt.Errorf("cell: auxiliary head: Network.%w; an Architecture that has a Middle gives it a Stem, that of the network it wraps", err)
+	}
 	s = s.Sub(ops.AuxiliaryHead)
 	features := s.Sub("features")
 	stride := 3
-	if n.stem == ImageNetStem {
+	if n.Stem == ImageNetStem {
 		stride = 2
 	}
 	y, err := ops.ReLU(n.Middle)
@@ -121,7 +126,7 @@ func (n *Network) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, erro
 		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
 	}
 	last := ops.Square(2, 1, 0, 1)
-	if n.stem == ImageNetStem {
+	if n.Stem == ImageNetStem {
 		if y, err = features.Sub("5").Conv(y, ops.ConvConfig{Out: 768, Window: last}); err == nil {
 			y, err = ops.ReLU(y)
 		}

@@ -217,6 +217,37 @@ func TestNetworkRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "cell: cell 0: edge 0→2, broken: ")
 }
 
+// longer is an architecture that wraps another one, with a layer more.
+type longer struct{ cell.Architecture }
+
+func (l longer) Build(s *ops.Scope, x *gorgonia.Node, path cell.Path) (*cell.Network, error) {
+	n, err := l.Architecture.Build(s, x, path)
+	if err != nil {
+		return nil, err
+	}
+	y, err := ops.ReLU(n.Out)
+	return &cell.Network{Out: y, Middle: n.Middle, Stem: n.Stem}, err
+}
+
+// TestAuxiliaryHeadOfWrappedArchitecture is that of the stem of what is wrapped.
+func TestAuxiliaryHeadOfWrappedArchitecture(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	for stem, size := range map[cell.Stem]int{cell.CIFARStem: 32, cell.ImageNetStem: 224} {
+		d := cell.Derived{Body: cell.DARTS(stem, 2, 3).Body, Genotype: g, Ops: ops.DARTS()}
+		var shapes []map[string][]int
+		for _, a := range []cell.Architecture{d, longer{d}, longer{&d}} {
+			n := newNet(t)
+			got, err := a.Build(n.Scope, n.images(1, size, size, 3), nil)
+			require.NoError(t, err)
+			_, err = got.AuxiliaryHead(n.Scope, 7)
+			require.NoError(t, err)
+			shapes = append(shapes, n.shapes())
+		}
+		assert.Equal(t, shapes[0], shapes[1])
+		assert.Equal(t, shapes[0], shapes[2])
+	}
+}
+
 func TestAuxiliaryHead(t *testing.T) {
 	g, _ := cell.Published("darts_v2")
 	for _, c := range []struct {
@@ -248,6 +279,12 @@ func TestAuxiliaryHead(t *testing.T) {
 		assert.ErrorContains(t, err, "cell: auxiliary head: ")
 	}
 	n := newNet(t)
+	middle := n.images(1, 8, 8, 3)
+	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Network.Stem is "", not "cifar" or "imagenet"; an Architecture that has a Middle`, "vgg": `Network.Stem is "vgg"`} {
+		_, err := (&cell.Network{Out: middle, Middle: middle, Stem: stem}).AuxiliaryHead(n.Scope, 7)
+		assert.ErrorContains(t, err, want)
+	}
+	n = newNet(t)
 	bench := cell.NASBenchNetwork{
 		Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1},
 		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
@@ -537,6 +574,10 @@ func TestDilated(t *testing.T) {
 		_, _, err := run(supernet)
 		require.NoError(t, err)
 		_, _, err = run(supernet, 3)
+		if supernet {
+			require.ErrorContains(t, err, "cell: "+signedSquare{}.Name()+" in cell 3: it is not ops.Dilatable, and the cell is dilated")
+			continue
+		}
 		require.ErrorContains(t, err, "cell: cell 3: edge ")
 		require.ErrorContains(t, err, signedSquare{}.Name()+": it is not ops.Dilatable, and the cell is dilated")
 	}

@@ -66,7 +66,7 @@ const (
 
 func (s Stem) validate() error {
 	if s != CIFARStem && s != ImageNetStem {
-		return fmt.Errorf("cell: Stem is %q, not %q or %q", s, CIFARStem, ImageNetStem)
+		return fmt.Errorf("Stem is %.60q, not %q or %q", s, CIFARStem, ImageNetStem)
 	}
 	return nil
 }
@@ -152,6 +152,13 @@ func (sp Space) Validate() error {
 	if err := sp.Body.Validate(); err != nil {
 		return err
 	}
+	if len(sp.Body.Dilated) > 0 {
+		for _, op := range sp.Ops {
+			if err := dilates(op); err != nil {
+				return fmt.Errorf("cell: %s in cell %d: %w", op.Name(), sp.Body.Dilated[0], err)
+			}
+		}
+	}
 	if k := sp.Partial; k < 0 || k > 1 && sp.Body.Width%k != 0 {
 		return fmt.Errorf("cell: Partial is %d, but Width is %d; give a divisor of Width, or 0 for all channels", k, sp.Body.Width)
 	}
@@ -161,7 +168,7 @@ func (sp Space) Validate() error {
 // Validate reports the first setting that no network can have.
 func (b Body) Validate() error {
 	if err := b.Stem.validate(); err != nil {
-		return err
+		return fmt.Errorf("cell: %w", err)
 	}
 	if err := within(limit{"Width", b.Width, 1 << 14}, limit{"Cells", b.Cells, 1 << 10}); err != nil {
 		return err

@@ -87,10 +87,16 @@ func (p place) stride(from int) int {
 func (p place) connect(op ops.Op, from int, affine bool) (ops.Conn, error) {
 	c := ops.Conn{Stride: p.stride(from), Affine: affine}
 	if p.dilated {
-		if _, ok := op.(ops.Dilatable); !ok {
-			return c, errors.New("it is not ops.Dilatable, and the cell is dilated; give it that method if it heeds Conn.Dilation, or choose another Body.Dilated")
-		}
 		c.Dilation = 2
+		return c, dilates(op)
 	}
 	return c, nil
+}
+
+// dilates returns an error unless an operation may stand in a dilated cell.
+func dilates(op ops.Op) error {
+	if _, ok := op.(ops.Dilatable); !ok {
+		return errors.New("it is not ops.Dilatable, and the cell is dilated; give it that method if it heeds Conn.Dilation, or choose another Body.Dilated")
+	}
+	return nil
 }

@@ -97,10 +97,10 @@ func lock(dir string, f atomicfile.File) error {
 	switch {
 	case errors.Is(err, filelock.ErrHeld):
 		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
-	case err != nil:
-		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
-	default:
+	case err == nil || errors.Is(err, filelock.ErrUnsupported): // without locks the caller must not start two runs
 		return nil
+	default:
+		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
 	}
 	return errors.Join(err, f.Close())
 }
@@ -108,7 +108,8 @@ func lock(dir string, f atomicfile.File) error {
 // OpenFolder opens the folder of an earlier run, so that a run goes on from its
 // last checkpoint, or begins anew if there is none yet. What metrics.jsonl says
 // about the time after the checkpoint is removed then. It fails with ErrInUse
-// while another run is writing to the folder.
+// while another run is writing to the folder, which shows only on a file system
+// that keeps locks.
 func OpenFolder(dir string) (*Folder, error) {
 	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -202,9 +203,12 @@ func (f *Folder) evolution() (cell.Evolution, error) {
 }
 
 // SaveTrained writes the parameters of a network that was trained, as Save does,
-// and its cells, if it is a cell.Derived.
+// and its cells, if it is a cell.Derived or a pointer to one.
 func (f *Folder) SaveTrained(t *Trained) error {
-	if d, ok := t.Config.Network.(cell.Derived); ok {
+	switch d := t.Config.Network.(type) {
+	case cell.Derived:
+		return f.save(t.Params, &d.Genotype)
+	case *cell.Derived:
 		return f.save(t.Params, &d.Genotype)
 	}
 	return f.save(t.Params, nil)

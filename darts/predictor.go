@@ -115,7 +115,7 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 }
 
 // Logits returns the logits of each image as the head of the task gives them: one
-// row of Classes numbers for each label of the image, one after the other. Labels
+// row for each label of the image, one after the other, of Classes numbers as a rule. Labels
 // and masks of the images are not needed, unless the task makes its inputs of them;
 // what a task draws is the same for each image. An image that is nil or not valid
 // is an error, as are logits that are not finite numbers.
@@ -169,9 +169,12 @@ type Prediction struct {
 }
 
 // Predict returns the classes of each image, the most probable first; of equally
-// probable ones the first. It takes a task with one label for each image; for
-// others, and for what is wrong with images, see Logits.
+// probable ones the first. It takes a task with one label for each image and a logit
+// for each class; for others, and for what is wrong with images, see Logits.
 func (p *Predictor) Predict(images ...*pretext.Image) ([][]Prediction, error) {
+	if shape := p.parts[0].logits.Shape(); shape[shape.Dims()-1] != p.spec.Classes {
+		return nil, fmt.Errorf("darts: the head of task %s gives %s, and the task has %d classes; take the Logits, or mend Head or Spec", p.task.Name(), plural(shape[shape.Dims()-1], "logit"), p.spec.Classes)
+	}
 	if p.spec.LabelLen() != 1 {
 		return nil, fmt.Errorf("darts: task %s has labels of shape %v for an image, not one; take its Logits", p.task.Name(), p.spec.LabelShape)
 	}

@@ -66,7 +66,7 @@ func TestTrainSegmentation(t *testing.T) {
 	r, err := darts.Train(t.Context(), drawn(t, 24, 1), held, task, c)
 	require.NoError(t, err)
 
-	p, err := segmentation.NewPredictor(segmentation.Network{Derived: c.Network.(cell.Derived), Task: task}, r.Params, segmentation.Options{})
+	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, r.Params, segmentation.Options{})
 	require.NoError(t, err)
 	counted, err := p.Evaluate(t.Context(), held)
 	require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestTrainSegmentationMemory(t *testing.T) {
 	}
 	without, params := planned(nil)
 	with, _ := planned(drawn(t, 1, 2))
-	p, err := segmentation.NewPredictor(segmentation.Network{Derived: c.Network.(cell.Derived), Task: task}, params, segmentation.Options{})
+	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, params, segmentation.Options{})
 	require.NoError(t, err)
 	whole, err := p.Bytes(40, 56)
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	_, err = darts.Train(t.Context(), images, images, task, c)
-	require.ErrorContains(t, err, "give a cell.Derived")
+	require.ErrorContains(t, err, "a network of type cell.NASBenchNetwork does not say the stride of its last map")
 }
 
 // bare is a source whose images have no masks, blank one whose masks do not count.

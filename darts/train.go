@@ -560,10 +560,11 @@ func (s counted) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return img, err
 }
 
-// fives says whether there are enough classes for the best five to tell anything.
+// fives says whether there are enough classes for the best five to tell anything,
+// and a logit for each.
 func (t *training) fives() bool {
 	s := t.tester.logits.Shape()
-	return s.Dims() == 2 && s[1] > 5
+	return s.Dims() == 2 && s[1] > 5 && s[1] == t.task.Spec().Classes
 }
 
 // amongFive counts the labels that are among the five classes with the largest

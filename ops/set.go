@@ -13,15 +13,24 @@ type Set []Op
 func (s Set) Names() []string {
 	names := make([]string, len(s))
 	for i, o := range s {
-		names[i] = o.Name()
+		names[i] = nameOf(o)
 	}
 	return names
+}
+
+// nameOf returns the name of a candidate, "" of nil, which Validate of a space or
+// a network refuses.
+func nameOf(o Op) string {
+	if o == nil {
+		return ""
+	}
+	return o.Name()
 }
 
 // Find returns the candidate of a name.
 func (s Set) Find(name string) (Op, error) {
 	for _, o := range s {
-		if o.Name() == name {
+		if o != nil && o.Name() == name {
 			return o, nil
 		}
 	}
@@ -30,7 +39,7 @@ func (s Set) Find(name string) (Op, error) {
 
 // Has reports whether the set has a candidate of that name.
 func (s Set) Has(name string) bool {
-	return slices.ContainsFunc(s, func(o Op) bool { return o.Name() == name })
+	return slices.ContainsFunc(s, func(o Op) bool { return o != nil && o.Name() == name })
 }
 
 // DARTS returns the eight candidates of the DARTS space in published order (Liu
@@ -58,18 +67,19 @@ func Published() Set {
 // MarshalJSON writes the names of the candidates.
 func (s Set) MarshalJSON() ([]byte, error) { return json.Marshal(s.Names()) }
 
-// UnmarshalJSON reads names of published operations. A set with operations of
-// one's own cannot be read; make it in Go.
+// UnmarshalJSON reads names of operations: those that the set holds already, or
+// else published ones. So a set with operations of one's own reads back into a
+// value that has them.
 func (s *Set) UnmarshalJSON(data []byte) error {
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil {
 		return fmt.Errorf("ops: a set of operations is a list of names: %w", err)
 	}
-	set := make(Set, len(names))
+	set, known := make(Set, len(names)), slices.Concat(*s, Published())
 	for i, name := range names {
-		op, err := Published().Find(name)
+		op, err := known.Find(name)
 		if err != nil {
-			return err
+			return fmt.Errorf("ops: operation %q is neither a published one nor of the set that is read into, which has %v; read into a value whose set holds it", name, s.Names())
 		}
 		set[i] = op
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
 
 	"unnas/ops"
 )
@@ -43,9 +44,31 @@ func TestSetAsJSON(t *testing.T) {
 	var s ops.Set
 	require.NoError(t, json.Unmarshal(data, &s))
 	assert.Equal(t, ops.DARTS(), s)
-	assert.ErrorContains(t, json.Unmarshal([]byte(`["none", "swish"]`), &s), `unknown operation "swish"`)
+	assert.ErrorContains(t, json.Unmarshal([]byte(`["none", "swish"]`), &s), `ops: operation "swish" is neither a published one nor of the set that is read into`)
 	assert.ErrorContains(t, json.Unmarshal([]byte(`{"none": 1}`), &s), "list of names")
 	assert.Equal(t, ops.DARTS(), s, "a failed reading changes nothing")
+}
+
+// own is an operation that none of the library's is, or that has the name of one.
+type own struct{ name string }
+
+func (o own) Name() string { return o.name }
+func (own) Build(_ *ops.Scope, x *gorgonia.Node, _ ops.Conn) (*gorgonia.Node, error) {
+	return x, nil
+}
+
+// TestSetOfOwnOperationsReadsBack into a set that holds them, in any order.
+func TestSetOfOwnOperationsReadsBack(t *testing.T) {
+	wrote := ops.Set{ops.None(), own{"mine"}, own{"sep_conv_3x3"}, ops.MaxPool(3)}
+	data, err := json.Marshal(wrote)
+	require.NoError(t, err)
+	got := ops.Set{own{"sep_conv_3x3"}, own{"mine"}}
+	require.NoError(t, json.Unmarshal(data, &got))
+	assert.Equal(t, wrote, got)
+	var none ops.Set
+	assert.ErrorContains(t, json.Unmarshal(data, &none), `operation "mine" is neither`)
+	require.NoError(t, json.Unmarshal([]byte(`["sep_conv_3x3"]`), &none))
+	assert.Equal(t, ops.Set{ops.SepConv(3)}, none)
 }
 
 // TestOnlyPoolingsAreUnnormalised is what a mixed op relies on.

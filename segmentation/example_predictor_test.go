@@ -19,7 +19,7 @@ import (
 // label labels the pixels of an image file with the weights of a file, and writes
 // the picture of it.
 func label(network segmentation.Network, weights, photo, picture string) error {
-	params, err := darts.NewParams(network.Derived, network.Task, 0)
+	params, err := darts.NewParams(network.Architecture, network.Task, 0)
 	if err != nil {
 		return err
 	}
@@ -64,8 +64,8 @@ func ExamplePredictor() {
 		return
 	}
 	network := segmentation.Network{
-		Derived: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()},
-		Task:    segmentation.Cityscapes(),
+		Architecture: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()},
+		Task:         segmentation.Cityscapes(),
 	}
 	dir, err := files(network)
 	if err != nil {
@@ -93,7 +93,7 @@ func ExamplePredictor() {
 // files returns a folder with an image and with weights, which stand for trained
 // ones.
 func files(network segmentation.Network) (dir string, err error) {
-	params, err := darts.NewParams(network.Derived, network.Task, 1)
+	params, err := darts.NewParams(network.Architecture, network.Task, 1)
 	if err != nil {
 		return "", err
 	}

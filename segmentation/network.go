@@ -1,6 +1,7 @@
 package segmentation
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -9,16 +10,41 @@ import (
 	"unnas/ops"
 )
 
-// Network is a network that labels pixels: cells, and the head of a task.
+// Network is a network that labels pixels: an architecture, and the head of a task.
+// It is a cell.Architecture itself, the one without the head.
 type Network struct {
-	cell.Derived
+	// Architecture is a cell.Derived, or another one with a method OutputStride() int
+	// that returns the s of a network which makes maps of n+1 pixels a side of images
+	// of s·n+1.
+	cell.Architecture
 	Task Task // whose head it has, and whose colours its images
+}
+
+// maxStride bounds the side of the images that a network is tried on.
+const maxStride = 1 << 13
+
+// OutputStride returns how many pixels of an image, along each side, come to one
+// pixel of the last map; 0 if the architecture does not say.
+func (n Network) OutputStride() int {
+	if a, ok := n.Architecture.(interface{ OutputStride() int }); ok {
+		return a.OutputStride()
+	}
+	return 0
 }
 
 // Validate reports the first setting that no network can have.
 func (n Network) Validate() error {
-	if err := n.Derived.Validate(); err != nil {
+	if n.Architecture == nil {
+		return errors.New("segmentation: the network has no Architecture; give a cell.Derived, for example")
+	}
+	if err := n.Architecture.Validate(); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
+	}
+	switch stride := n.OutputStride(); {
+	case stride == 0:
+		return fmt.Errorf("segmentation: a network of type %T does not say the stride of its last map; give it a method OutputStride() int, or give a cell.Derived", n.Architecture)
+	case stride < 1 || stride > maxStride:
+		return fmt.Errorf("segmentation: a network of type %T has output stride %d, not in 1..%d", n.Architecture, stride, maxStride)
 	}
 	return n.Task.Validate()
 }
@@ -31,6 +57,9 @@ func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) 
 	if err != nil {
 		return nil, fmt.Errorf("segmentation: %w", err)
 	}
+	if net == nil || net.Out == nil {
+		return nil, fmt.Errorf("segmentation: a network of type %T builds no map; its Build must set Network.Out", n.Architecture)
+	}
 	return n.Task.Head(s.Sub("classifier"), net.Out)
 }
 
@@ -38,6 +67,6 @@ func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) 
 // corners are pixels of the last map: one more than a multiple of the output
 // stride.
 func (n Network) padded(side int) int {
-	stride := n.Body.OutputStride()
+	stride := n.OutputStride()
 	return (side+stride-2)/stride*stride + 1
 }

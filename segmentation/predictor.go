@@ -102,8 +102,14 @@ func (n Network) check(p *ops.Params) error {
 			return nil, err
 		}
 		s := ops.NewScope(g, p)
-		_, err = n.Logits(s, images)
-		return s, err
+		logits, err := n.Logits(s, images)
+		if err != nil {
+			return nil, err
+		}
+		if shape := logits.Shape(); shape[1] != 2 || shape[2] != 2 {
+			return nil, fmt.Errorf("segmentation: a network of type %T has output stride %d, but makes a map of %d×%d pixels of an image of %d×%d, not of 2×2; mend its OutputStride", n.Architecture, n.OutputStride(), shape[1], shape[2], side, side)
+		}
+		return s, nil
 	}
 	s, err := build(p)
 	if err == nil {

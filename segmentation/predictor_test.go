@@ -30,7 +30,7 @@ func street(t testing.TB) (segmentation.Network, *ops.Params) {
 	genotype, ok := cell.Published("unnas_cityscapes_rot")
 	require.True(t, ok)
 	n := segmentation.Network{
-		Derived: cell.Derived{
+		Architecture: cell.Derived{
 			Body:     cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}},
 			Genotype: genotype,
 			Ops:      ops.Published(),
@@ -38,7 +38,7 @@ func street(t testing.TB) (segmentation.Network, *ops.Params) {
 		Task: segmentation.Cityscapes(),
 	}
 	n.Task.ASPP.Channels = 6
-	p, err := darts.NewParams(n.Derived, n.Task, 3)
+	p, err := darts.NewParams(n.Architecture, n.Task, 3)
 	require.NoError(t, err)
 	const images, height, width = 4, 65, 97
 	g := gorgonia.NewGraph()
@@ -310,10 +310,10 @@ func TestPredictDense(t *testing.T) {
 	img := load(t, town{1, 60, 44}, 0)
 	for _, reading := range []segmentation.Reading{segmentation.AsNormal, segmentation.AsReduction} {
 		for _, stride := range []int{16, 8} {
-			var err error
-			n.Body, err = segmentation.WithStride(whole, stride, reading)
+			body, err := segmentation.WithStride(whole, stride, reading)
 			require.NoError(t, err)
-			p, err := darts.NewParams(n.Derived, n.Task, 1)
+			n.Architecture = cell.Derived{Body: body, Genotype: n.Architecture.(cell.Derived).Genotype, Ops: ops.Published()}
+			p, err := darts.NewParams(n.Architecture, n.Task, 1)
 			require.NoError(t, err)
 			assert.Len(t, predict(t, n, p, segmentation.Options{}, img), 60*44)
 		}
@@ -373,14 +373,65 @@ var errBroken = errors.New("broken")
 func (broken) Len() int                                          { return 1 }
 func (broken) Load(context.Context, int) (*pretext.Image, error) { return nil, errBroken }
 
+// derived changes the cells of a network.
+func derived(change func(d *cell.Derived)) func(n *segmentation.Network, _ *segmentation.Options) {
+	return func(n *segmentation.Network, _ *segmentation.Options) {
+		d := n.Architecture.(cell.Derived)
+		change(&d)
+		n.Architecture = d
+	}
+}
+
+// plain is an architecture that does not say its stride, wrapped one that says it,
+// nothing one without a map.
+type (
+	plain   struct{ cell.Architecture }
+	wrapped struct {
+		cell.Architecture
+		stride int
+	}
+	nothing struct{ cell.Architecture }
+)
+
+func (w wrapped) OutputStride() int { return w.stride }
+func (nothing) OutputStride() int   { return 16 }
+func (nothing) Build(*ops.Scope, *gorgonia.Node, cell.Path) (*cell.Network, error) {
+	return nil, nil
+}
+
+// TestArchitecturesThatSayTheirStride label alike, whatever their type.
+func TestArchitecturesThatSayTheirStride(t *testing.T) {
+	n, p := street(t)
+	d := n.Architecture.(cell.Derived)
+	img := load(t, town{1, 60, 44}, 0)
+	want := predict(t, n, p, segmentation.Options{}, img)
+	for name, a := range map[string]cell.Architecture{
+		"pointer": &d, "wrapped": wrapped{d, 16}, "wrapped pointer": &wrapped{d, 16},
+		"network": n, "pointer to a network": &n,
+	} {
+		got := segmentation.Network{Architecture: a, Task: n.Task}
+		assert.Equal(t, want, predict(t, got, p, segmentation.Options{}, img), name)
+		exam, _, err := n.Task.Examine(t.Context(), a, p, town{2, 60, 44})
+		require.NoError(t, err, name)
+		_, _, err = exam(t.Context())
+		require.NoError(t, err, name)
+	}
+}
+
 func TestPredictorErrors(t *testing.T) {
 	n, p := street(t)
 	for name, c := range map[string]struct {
 		change func(n *segmentation.Network, o *segmentation.Options)
 		want   string
 	}{
-		"body":      {func(n *segmentation.Network, _ *segmentation.Options) { n.Body.Reductions = []int{9} }, "segmentation: cell: Reductions is [9]"},
-		"genotype":  {func(n *segmentation.Network, _ *segmentation.Options) { n.Ops = ops.Set{ops.None()} }, "segmentation: cell: "},
+		"body":      {derived(func(d *cell.Derived) { d.Body.Reductions = []int{9} }), "segmentation: cell: Reductions is [9]"},
+		"genotype":  {derived(func(d *cell.Derived) { d.Ops = ops.Set{ops.None()} }), "segmentation: cell: "},
+		"network":   {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = nil }, "segmentation: the network has no Architecture"},
+		"stride":    {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = plain{n.Architecture} }, "segmentation: a network of type segmentation_test.plain does not say the stride of its last map; give it a method OutputStride() int"},
+		"no stride": {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = wrapped{n.Architecture, -2} }, "has output stride -2, not in 1..8192"},
+		"wrong stride": {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = wrapped{n.Architecture, 32} },
+			"segmentation: a network of type segmentation_test.wrapped has output stride 32, but makes a map of 3×3 pixels of an image of 33×33, not of 2×2"},
+		"nothing":   {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = nothing{n.Architecture} }, "builds no map"},
 		"head":      {func(n *segmentation.Network, _ *segmentation.Options) { n.Task.ASPP.Rates = nil }, "ASPP rates []"},
 		"no scales": {func(_ *segmentation.Network, o *segmentation.Options) { o.Scales = []float64{} }, "segmentation: Scales is empty"},
 		"scale": {func(_ *segmentation.Network, o *segmentation.Options) { o.Scales = []float64{1, math.NaN()} },
@@ -411,12 +462,12 @@ func TestPredictorErrors(t *testing.T) {
 	require.ErrorContains(t, err, "segmentation: image 0: broken")
 
 	other := n
-	other.Body.Width = 6
+	derived(func(d *cell.Derived) { d.Body.Width = 6 })(&other, nil)
 	_, err = segmentation.NewPredictor(other, p, segmentation.Options{})
 	require.ErrorContains(t, err, "segmentation: the parameters are of another network or task: ")
 	require.ErrorContains(t, err, "parameter stem0.0.weight is a weight of shape")
 	other = n
-	other.Body.Cells--
+	derived(func(d *cell.Derived) { d.Body.Cells-- })(&other, nil)
 	_, err = segmentation.NewPredictor(other, p, segmentation.Options{})
 	require.ErrorContains(t, err, "have no place in the network, such as cells.")
 	img := load(t, town{1, 32, 32}, 0)
@@ -452,10 +503,11 @@ func TestPredictorMemory(t *testing.T) {
 // the paper for segmentation.
 func BenchmarkPredict(b *testing.B) {
 	n, _ := street(b)
-	n.Genotype, _ = cell.Published("darts_v2")
-	n.Body = cell.Body{Stem: cell.ImageNetStem, Width: 82, Cells: 12, Reductions: cell.Reductions(12, 1)}
+	g, _ := cell.Published("darts_v2")
+	body := cell.Body{Stem: cell.ImageNetStem, Width: 82, Cells: 12, Reductions: cell.Reductions(12, 1)}
+	n.Architecture = cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}
 	n.Task.ASPP = segmentation.EvalASPP(19)
-	p, err := darts.NewParams(n.Derived, n.Task, 1)
+	p, err := darts.NewParams(n.Architecture, n.Task, 1)
 	require.NoError(b, err)
 	img := load(b, town{1, 2048, 1024}, 0)
 	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})

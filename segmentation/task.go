@@ -93,13 +93,9 @@ func (Task) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
 // ("miou"); the others are the share of pixels that are right ("accuracy"), and the
 // intersection over union of each class ("iou_0", …), which is not a number for one
 // that occurs neither in the truth nor in a prediction, and then no part of the
-// mean. Networks of other kinds than cell.Derived are refused.
+// mean. A network that does not report its output stride is refused; see Network.
 func (t Task) Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (string, map[string]float64, error), bytes int64, err error) {
-	d, ok := a.(cell.Derived)
-	if !ok {
-		return nil, 0, fmt.Errorf("segmentation: a network of type %T; the stride of its last map must be known: give a cell.Derived", a)
-	}
-	predictor, err := NewPredictor(Network{d, t}, p, Options{})
+	predictor, err := NewPredictor(Network{a, t}, p, Options{})
 	if err != nil {
 		return nil, 0, err
 	}

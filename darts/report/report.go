@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"time"
 
 	"unnas/darts"
 	"unnas/internal/atomicfile"
@@ -33,15 +34,20 @@ const (
 // are told, and an http.Handler, which shows the page and keeps it up to date; see
 // ServeHTTP. Its methods may be called by many goroutines at once.
 type Report struct {
-	dir     string
-	samples []sample // none if there are none to show
+	dir                          string
+	interval, patience, farewell time.Duration // see the constants
 
 	mu      sync.Mutex
+	samples []sample // none if there are none to show
 	now     state
 	changed chan struct{} // is closed when now changes, and replaced
 
-	server *http.Server
-	served chan error // what the server ended with
+	rendering    sync.Mutex
+	page, update rendered // what was last made of now
+
+	serving sync.Mutex
+	server  *http.Server
+	served  chan error // what the server ended with
 }
 
 // state is what is known of a run.
@@ -64,7 +70,7 @@ type state struct {
 // dir. Without a dir, "", no report.html is written, and what the run did before
 // it goes on is not known.
 func New(dir string) *Report {
-	r := &Report{dir: dir, changed: make(chan struct{})}
+	r := &Report{dir: dir, interval: interval, patience: patience, farewell: farewell, changed: make(chan struct{})}
 	r.now = blank(dir)
 	return r
 }
@@ -99,7 +105,10 @@ func Write(w io.Writer, dir string) error {
 // string, if it has that, and those of a pretext.Classification the names that a
 // method Classes() []string of src has.
 func (r *Report) Show(ctx context.Context, src pretext.Source, task pretext.Sampler) {
-	r.samples = draw(ctx, src, task)
+	samples := draw(ctx, src, task)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.samples = samples
 }
 
 // Record adds an event to the page. After an epoch report.html is written; Record
@@ -118,7 +127,9 @@ func (r *Report) Record(e darts.Event) error {
 				return err
 			}
 		}
+		r.mu.Lock()
 		first.samples = r.samples
+		r.mu.Unlock()
 	}
 	_, ended := e.(darts.Epoch)
 	r.mu.Lock()
@@ -182,8 +193,8 @@ func (s *state) copy() state {
 	return c
 }
 
-// look returns the state, and what is closed when it changes.
-func (r *Report) look() (state, <-chan struct{}) {
+// state returns the state, and what is closed when it changes.
+func (r *Report) state() (state, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now.copy(), r.changed
@@ -191,7 +202,7 @@ func (r *Report) look() (state, <-chan struct{}) {
 
 // WriteHTML writes the page as it is now.
 func (r *Report) WriteHTML(w io.Writer) error {
-	s, _ := r.look()
+	s, _ := r.state()
 	return s.render(w, "page", false)
 }
 

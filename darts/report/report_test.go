@@ -491,6 +491,7 @@ func follow(ctx context.Context, t *testing.T, url string) reader {
 func TestLive(t *testing.T) {
 	before := runtime.NumGoroutine()
 	r := report.New("")
+	r.SetTimes(50*time.Millisecond, 10*time.Second, 5*time.Second)
 	url, err := r.Serve(":0")
 	require.NoError(t, err)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, url, "for this machine alone")

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"unnas/internal/quota"
 	"unnas/pretext"
@@ -41,6 +42,8 @@ const (
 	largest      = 112 // side of a picture in pixels
 	mostFloats   = 1 << 26
 	inputsOnLine = 4
+
+	loading = time.Minute // that an image may take
 )
 
 // draw returns samples of a task, made of images that lie evenly in the source, as
@@ -53,7 +56,7 @@ func draw(ctx context.Context, src pretext.Source, task pretext.Sampler) []sampl
 	xs, ys, all := make([][]float32, n), make([][]int32, n), make([]sample, n)
 	for k := range n {
 		i := k * src.Len() / n
-		err := guard(func() (err error) {
+		err := recovered(func() (err error) {
 			xs[k], ys[k], err = load(ctx, one, src, task, i)
 			return err
 		})
@@ -69,16 +72,16 @@ func draw(ctx context.Context, src pretext.Source, task pretext.Sampler) []sampl
 		if all[k].Fault != "" {
 			continue
 		}
-		if err := guard(func() error { all[k].paint(pixels, ys[k], spec, colour, name); return nil }); err != nil {
+		if err := recovered(func() error { all[k].paint(pixels, ys[k], spec, colour, name); return nil }); err != nil {
 			all[k] = sample{Fault: missing(k * src.Len() / n)}
 		}
 	}
 	return all
 }
 
-// guard makes an error of a panic of a source or a task, which may be code of the
+// recovered makes an error of a panic of a source or a task, which may be code of the
 // user's own.
-func guard(f func() error) (err error) {
+func recovered(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
@@ -95,6 +98,8 @@ func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pre
 	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats {
 		return nil, nil, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
 	}
+	ctx, cancel := context.WithTimeout(ctx, loading)
+	defer cancel()
 	img, err := src.Load(ctx, i)
 	if err != nil {
 		return nil, nil, err

@@ -2,7 +2,9 @@ package report
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -22,9 +24,20 @@ var pageText string
 
 var page = template.Must(template.New("report").Parse(pageText))
 
+//go:embed page.js
+var script template.JS
+
+// scriptHash is what the page's policy lets run: that script, and no other.
+var scriptHash = func() string {
+	sum := sha256.Sum256([]byte(script))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}()
+
 // view is what the template shows.
 type view struct {
-	Live bool // whether a server sends news
+	Live       bool // whether a server sends news
+	Script     template.JS
+	ScriptHash string
 
 	Name, Task, Kind string
 	State, Class     string // how far the run is, in words, and for the style
@@ -62,7 +75,7 @@ func (s *state) view(live bool) view {
 	c := readConfig(s.config)
 	epochs, steps := s.epochs.all(), s.steps.all()
 	v := view{
-		Live: live && !s.closed, Name: s.name, Task: s.start.Task, Kind: "training",
+		Live: live && !s.closed, Script: script, ScriptHash: scriptHash, Name: s.name, Task: s.start.Task, Kind: "training",
 		Warnings: s.warnings, Omitted: s.omitted, Samples: s.samples,
 		Facts: s.facts(), Charts: charts(epochs, steps),
 		Settings: settings(s.config),

@@ -8,17 +8,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"unnas/internal/atomicfile"
+	"unnas/internal/filelock"
 )
 
 // Job is one piece of work.
 type Job struct {
-	// Name is its own, and part of the names of files: up to 100 letters, digits,
-	// '_', '-' and '.', the first a letter or a digit.
+	// Name is part of the names of files: up to 100 letters, digits, '_', '-' and
+	// '.', the first a letter or a digit, the last no '.'. Names that differ by case
+	// alone, and those that Windows keeps for devices, such as "con" and "nul.x", are
+	// refused, so that a folder can be moved to any system.
 	Name string `json:"name"`
 	// Spec says what to do, in whatever form the program likes.
 	Spec json.RawMessage `json:"spec"`
@@ -30,7 +35,10 @@ type Manifest struct {
 	Jobs     []Job           `json:"jobs"`
 }
 
-var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var (
+	name   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?$`)
+	device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|(com|lpt)[0-9])(\.|$)`) // of Windows, with any extension
+)
 
 // Validate returns an error that names the first job that no sweep can have.
 func (m Manifest) Validate() error {
@@ -40,12 +48,20 @@ func (m Manifest) Validate() error {
 	seen := make(map[string]int, len(m.Jobs))
 	for i, j := range m.Jobs {
 		if !name.MatchString(j.Name) {
-			return fmt.Errorf("sweep: job %d is named %.120q; use up to 100 letters, digits, '_', '-' and '.', the first a letter or a digit", i, j.Name)
+			return fmt.Errorf("sweep: job %d is named %.120q; use up to 100 letters, digits, '_', '-' and '.', the first a letter or a digit, the last no '.'", i, j.Name)
 		}
-		if first, twice := seen[j.Name]; twice {
+		if device.MatchString(j.Name) {
+			return fmt.Errorf("sweep: job %d is named %s, which is a device on Windows; choose another name", i, j.Name)
+		}
+		folded := strings.ToLower(j.Name)
+		first, twice := seen[folded]
+		switch {
+		case twice && m.Jobs[first].Name == j.Name:
 			return fmt.Errorf("sweep: jobs %d and %d are both named %s; give each a name of its own", first, i, j.Name)
+		case twice:
+			return fmt.Errorf("sweep: the names of jobs %d and %d, %s and %s, differ by case alone, and some file systems ignore it; choose another name", first, i, m.Jobs[first].Name, j.Name)
 		}
-		seen[j.Name] = i
+		seen[folded] = i
 	}
 	return nil
 }
@@ -56,18 +72,22 @@ const (
 	resultFolder  = "results"
 	failureFolder = "failures"
 	workFolder    = "work"
+	lockFolder    = "locks"
 )
 
 // Sweep is a folder with a manifest and what became of its jobs.
 type Sweep struct {
 	dir      string
 	manifest Manifest
-	digest   string // of the manifest
+	digest   string               // of the manifest
+	host     string               // the name of this machine, as part of the name of a file
+	lock     func(*os.File) error // filelock.Lock
 }
 
 // Open keeps a manifest in a folder, which it makes with those above it, or opens
 // the folder if it holds the same manifest already. Another manifest there is an
-// error that tells the first difference.
+// error that names the first difference. Of several programs that open one folder
+// with different manifests, one succeeds.
 func Open(dir string, m Manifest) (*Sweep, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -76,20 +96,13 @@ func Open(dir string, m Manifest) (*Sweep, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sweep: the manifest has no JSON form: %w", err)
 	}
-	for _, part := range []string{"", resultFolder, failureFolder, workFolder} {
+	for _, part := range []string{"", resultFolder, failureFolder, workFolder, lockFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, part), 0o755); err != nil {
 			return nil, fmt.Errorf("sweep: %w; choose a folder that can be written", err)
 		}
 	}
-	path := filepath.Join(dir, manifestFile)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		err := atomicfile.Write(path, func(w io.Writer) error {
-			_, err := w.Write(text)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("sweep: %w; choose a folder that can be written", err)
-		}
+	if err := create(filepath.Join(dir, manifestFile), text); err != nil {
+		return nil, fmt.Errorf("sweep: %w; choose a folder that can be written", err)
 	}
 	// Read again: another program may have been first.
 	s, err := Load(dir)
@@ -100,6 +113,37 @@ func Open(dir string, m Manifest) (*Sweep, error) {
 		return nil, fmt.Errorf("sweep: folder %s holds another sweep: %s; choose another folder, or repeat what began it", dir, difference(s.manifest, m))
 	}
 	return s, nil
+}
+
+// create writes a file unless there is one. The file is complete from the start,
+// but on a file system without hard links.
+func create(path string, text []byte) error {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	write := func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}
+	// The name is one that atomicfile.SweepOlder removes.
+	temp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%016x.tmp", manifestFile, rand.Uint64()))
+	if err := atomicfile.Write(temp, write); err != nil {
+		return err
+	}
+	defer os.Remove(temp) // what stays is swept later
+	err := os.Link(temp, path)
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		var f *os.File
+		if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err == nil {
+			if err = errors.Join(write(f), f.Sync(), f.Close()); err != nil {
+				_ = os.Remove(path)
+			}
+		}
+	}
+	if errors.Is(err, os.ErrExist) {
+		return nil // another program was first
+	}
+	return err
 }
 
 // maxManifest bounds the size of a manifest in bytes.
@@ -115,7 +159,7 @@ func Load(dir string) (*Sweep, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	s := &Sweep{dir: dir, digest: digestOf(text)}
+	s := &Sweep{dir: dir, digest: digestOf(text), host: hostname(), lock: filelock.Lock}
 	if err := json.Unmarshal(text, &s.manifest); err != nil {
 		return nil, fmt.Errorf("sweep: %s is no manifest: %w", path, err)
 	}
@@ -130,6 +174,18 @@ func (s *Sweep) Dir() string { return s.dir }
 
 // Manifest returns what the sweep is to do.
 func (s *Sweep) Manifest() Manifest { return s.manifest }
+
+// hostname returns the name of this machine, with '_' for what the name of a file
+// may not hold.
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "localhost"
+	}
+	return unfit.ReplaceAllString(host, "_")
+}
+
+var unfit = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
 func digestOf(text []byte) string {
 	sum := sha256.Sum256(text)
@@ -168,7 +224,11 @@ func orNull(m json.RawMessage) json.RawMessage {
 	return m
 }
 
-// read returns the content of a file of at most limit bytes.
+// errDamaged is the error of a file that holds no result.
+var errDamaged = errors.New("damaged")
+
+// read returns the content of a file of at most limit bytes; a longer one is
+// damaged.
 func read(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -177,7 +237,7 @@ func read(path string, limit int64) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes; it is no file of a sweep", path, limit)
+		err = fmt.Errorf("%s is %w: it has more than %d bytes", path, errDamaged, limit)
 	}
 	return text, err
 }

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,53 +22,72 @@ import (
 
 // Options are how a sweep is run.
 type Options struct {
-	Shard    Shard       // the jobs to do; all by default
-	Attempts int         // how often a job is tried that fails, over all runs; 0 is 3
-	Report   func(Event) // unless nil, is told what happens, on the goroutine of Run
+	Shard Shard // the jobs to do; all by default
+	// Attempts is how often a job that fails is tried on one host, over all runs; 0
+	// is 3. A job that has failed so often on three hosts is not tried again.
+	Attempts int
+	Report   func(Event) // unless nil, is called with what happens, on the goroutine of Run
 }
 
-// Event is what Report is told of.
+// Event is what happens to a job, or to the whole run.
 type Event struct {
-	Job     Job
+	Job     Job // the zero value for Unlocked
 	Kind    Kind
-	Attempt int           // from 1
+	Attempt int           // on this host, from 1
 	Elapsed time.Duration // of the attempt, once it has ended
-	Err     error         // why it failed, or what is wrong with the result file that is redone
+	Err     error         // why it failed, what is wrong with the result file that is redone, or why there are no locks
 }
 
-// Kind says what has happened to a job.
+// Kind says what has happened.
 type Kind string
 
 // The kinds of events.
 const (
-	Begun  Kind = "begun"
-	Done   Kind = "done"
-	Failed Kind = "failed"
-	Redone Kind = "redone" // its result file is damaged, so it begins anew
+	Begun    Kind = "begun"
+	Done     Kind = "done"
+	Failed   Kind = "failed"
+	Redone   Kind = "redone"   // its result file is damaged, so it begins anew
+	Unlocked Kind = "unlocked" // the folder keeps no locks: two programs that are given one shard would both do its jobs
 )
 
 // record is a file of a result or of a failure.
 type record struct {
 	Job      string          `json:"job"`
 	Manifest string          `json:"manifest"` // its digest
+	Host     string          `json:"host"`
 	Elapsed  time.Duration   `json:"elapsed_ns"`
 	Result   json.RawMessage `json:"result,omitempty"`
 	Error    string          `json:"error,omitempty"`
 }
 
+// The bounds of failures.
+const (
+	maxInRow = 5           // different jobs that fail in a row before a run ends
+	maxHosts = 3           // hosts that use up their attempts at a job
+	backOff  = time.Second // the wait after a failure, twice as long after each further job that fails
+)
+
 // Run does the jobs of a shard that are not done: in the order of the manifest,
 // but for those that another program is at. do gets a folder of the job's own,
 // which is empty at first, is still there when an interrupted job is begun again,
 // and goes when the job is done; what do returns must have a JSON form. An error
-// or a panic of do is a failure, which is recorded, and the job is tried again
-// after the others.
+// or a panic of do is a failure, which is recorded with the host, and the job is
+// tried again after the others. Attempts count by host, so that a broken host
+// leaves the jobs to the others; it waits after a failure, and ends when five
+// different jobs have failed in a row.
 //
-// It returns when nothing is left to do for it: with the error of ctx if that is
+// Run returns when nothing is left to do for it: with the error of ctx if that is
 // done, which is no failure of the job under way, with an error that names the
-// jobs that have failed for good, or with that of the folder.
+// jobs that have failed in a row or for good, or with that of the folder. It
+// refuses a folder whose file system keeps no locks, unless the shard is a part of
+// the jobs: then the caller sees to it that no other program has the same shard,
+// and an event of kind Unlocked says so.
 func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context, job Job, dir string) (any, error)) error {
 	if err := o.Shard.validate(); err != nil {
 		return err
+	}
+	if o.Attempts < 0 {
+		return fmt.Errorf("sweep: %d attempts; give 1 or more, or 0 for 3", o.Attempts)
 	}
 	if o.Attempts == 0 {
 		o.Attempts = 3
@@ -72,109 +95,313 @@ func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context,
 	if o.Report == nil {
 		o.Report = func(Event) {}
 	}
+	if err := s.tidy(); err != nil {
+		return err
+	}
+	w := &worker{Sweep: s, Options: o, do: do}
 	for progress := true; progress; {
 		progress = false
-		for i, job := range s.manifest.Jobs {
-			if !o.Shard.has(i, len(s.manifest.Jobs)) {
-				continue
-			}
-			did, err := s.try(ctx, job, o, do)
+		for job := range w.jobs() {
+			did, err := w.try(ctx, job)
 			if err != nil {
 				return err
 			}
 			progress = progress || did
 		}
 	}
-	var failed []string
-	for i, job := range s.manifest.Jobs {
-		if !o.Shard.has(i, len(s.manifest.Jobs)) || s.result(job) == nil {
-			continue
-		}
-		if n, last := s.failures(job); n >= o.Attempts {
-			failed = append(failed, fmt.Sprintf("%s: %s", job.Name, last))
+	return w.failed()
+}
+
+// old is the age of a temporary file that no program writes any more.
+const old = 24 * time.Hour
+
+// tidy removes what programs that were killed have left: temporary files, and the
+// folders of jobs that are done.
+func (s *Sweep) tidy() error {
+	failed, err := s.list(failureFolder)
+	if err != nil {
+		return err
+	}
+	folders := []string{s.dir, filepath.Join(s.dir, resultFolder)}
+	for name := range failed {
+		folders = append(folders, filepath.Join(s.dir, failureFolder, name))
+	}
+	for _, dir := range folders {
+		if err := atomicfile.SweepOlder(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) { // another program was faster
+			return fmt.Errorf("sweep: %w", err)
 		}
 	}
-	if failed != nil {
-		return fmt.Errorf("sweep: %d jobs have failed %d times; remove their files in %s to try again:\n%s",
-			len(failed), o.Attempts, filepath.Join(s.dir, failureFolder), strings.Join(failed, "\n"))
+	work, err := s.list(workFolder)
+	if err != nil {
+		return err
+	}
+	for _, job := range s.manifest.Jobs {
+		if work[job.Name] == nil {
+			continue
+		}
+		if _, err := s.result(job); err == nil {
+			_ = os.RemoveAll(s.work(job)) // whoever has done the job removes it, too
+		}
 	}
 	return nil
 }
 
-// beat is how often the lock of a job under way is touched, and silence after how
-// long it is taken to be abandoned by those who only look.
+// worker is a call of Run.
+type worker struct {
+	*Sweep
+	Options
+	do       func(context.Context, Job, string) (any, error)
+	unlocked bool     // it was reported that there are no locks
+	inRow    []string // the jobs that have failed since one was done
+	faults   []string // why
+}
+
+// jobs yields those of the shard.
+func (w *worker) jobs() iter.Seq[Job] {
+	return func(yield func(Job) bool) {
+		for i, job := range w.manifest.Jobs {
+			if w.Shard.has(i, len(w.manifest.Jobs)) && !yield(job) {
+				return
+			}
+		}
+	}
+}
+
+// failed returns an error that names the jobs that are not to be tried again, and
+// those whose results were lost.
+func (w *worker) failed() error {
+	var failed, done []string
+	for job := range w.jobs() {
+		if _, err := w.result(job); err == nil {
+			continue
+		}
+		if text, _ := os.ReadFile(w.lockPath(job)); string(text) == mark {
+			done = append(done, job.Name)
+			continue
+		}
+		f, err := w.failures(job)
+		if err != nil {
+			return err
+		}
+		if w.exhausted(f) {
+			failed = append(failed, fmt.Sprintf("%s: %s", job.Name, f.last))
+		}
+	}
+	results, err := w.list(resultFolder) // after their marks
+	if err != nil {
+		return err
+	}
+	lost := slices.DeleteFunc(done, func(name string) bool { return results[name+".json"] != nil })
+	if len(lost) > 0 {
+		err = fmt.Errorf("sweep: %d jobs are done, but their results are gone: %s; remove their files in %s to do them again",
+			len(lost), strings.Join(lost, ", "), filepath.Join(w.dir, lockFolder))
+	}
+	if failed != nil {
+		err = errors.Join(err, fmt.Errorf("sweep: %d jobs have failed %d times on %s, or on %d other hosts; let another host do them, or remove their folders in %s to try again:\n%s",
+			len(failed), w.Attempts, w.host, maxHosts, filepath.Join(w.dir, failureFolder), strings.Join(failed, "\n")))
+	}
+	return err
+}
+
+// exhausted says whether a job is not to be tried again on this host.
+func (w *worker) exhausted(f failures) bool {
+	hosts := 0
+	for _, n := range f.attempts {
+		if n >= w.Attempts {
+			hosts++
+		}
+	}
+	return f.attempts[w.host] >= w.Attempts || hosts >= maxHosts
+}
+
+// beat is how often the lock of a job under way is touched, and silence the age
+// from which State takes a lock for abandoned.
 const (
 	beat    = 20 * time.Second
 	silence = 3 * beat
 )
 
-// try does a job if it is to be done and nobody is at it. An error ends the run.
-func (s *Sweep) try(ctx context.Context, job Job, o Options, do func(context.Context, Job, string) (any, error)) (did bool, err error) {
+// due returns why a job is to be done, which is nil if it is not, and its attempts
+// so far.
+func (w *worker) due(job Job) (why error, f failures, err error) {
+	_, why = w.result(job)
+	switch {
+	case why == nil:
+		return nil, f, nil
+	case !errors.Is(why, os.ErrNotExist) && !errors.Is(why, errDamaged):
+		return nil, f, fmt.Errorf("sweep: %w", why) // a disk that cannot be read does not undo the job
+	}
+	f, err = w.failures(job)
+	if err != nil || w.exhausted(f) {
+		return nil, f, err
+	}
+	return why, f, nil
+}
+
+// try does a job if it is to be done and no other program is at it. An error ends
+// the run.
+func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	if s.result(job) == nil {
-		return false, nil
+	why, f, err := w.due(job)
+	if why == nil || err != nil {
+		return false, err
 	}
-	if n, _ := s.failures(job); n >= o.Attempts {
-		return false, nil
+	if err := w.wait(ctx); err != nil {
+		return false, err
 	}
-	dir := filepath.Join(s.dir, workFolder, job.Name)
-	lock, err := os.OpenFile(dir+".lock", os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return false, fmt.Errorf("sweep: %w; the folder must be writable", err)
+	lock, err := w.hold(job)
+	if lock == nil || err != nil {
+		return false, err
 	}
 	defer lock.Close()
-	switch err := filelock.Lock(lock); {
-	case errors.Is(err, filelock.ErrHeld):
-		return false, nil
-	case err != nil:
+	// Check again under the lock: another program may just have finished.
+	done, err := marked(lock)
+	if err != nil {
 		return false, fmt.Errorf("sweep: %w", err)
 	}
-	// Whoever was at it a moment ago may be through.
-	damage := s.result(job)
-	n, _ := s.failures(job)
-	if damage == nil || n >= o.Attempts {
+	why, f, err = w.due(job)
+	switch {
+	case err != nil:
+		return false, err
+	case why == nil:
 		return false, nil
+	case done && errors.Is(why, os.ErrNotExist):
+		// Clients of NFS believe for a while that a file is not there yet, but read
+		// what is in one that they have locked.
+		return false, nil
+	case done: // it is, but what it gave is damaged
+		if err := lock.Truncate(0); err != nil {
+			return false, fmt.Errorf("sweep: %w", err)
+		}
 	}
-	if !errors.Is(damage, os.ErrNotExist) {
-		o.Report(Event{Job: job, Kind: Redone, Attempt: n + 1, Err: damage})
+	attempt := f.attempts[w.host] + 1
+	if errors.Is(why, errDamaged) {
+		w.Report(Event{Job: job, Kind: Redone, Attempt: attempt, Err: why})
 	}
+	dir := w.work(job)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return false, fmt.Errorf("sweep: %w", err)
 	}
 	stop := touch(lock.Name())
 	defer stop()
-	o.Report(Event{Job: job, Kind: Begun, Attempt: n + 1})
+	w.Report(Event{Job: job, Kind: Begun, Attempt: attempt})
 	start := time.Now()
-	result, failure := guarded(ctx, job, dir, do)
-	r := record{Job: job.Name, Manifest: s.digest, Elapsed: time.Since(start)}
+	result, failure := guarded(ctx, job, dir, w.do)
+	r := record{Job: job.Name, Manifest: w.digest, Host: w.host, Elapsed: time.Since(start)}
 	if failure == nil {
 		if r.Result, failure = json.Marshal(result); failure != nil {
 			failure = fmt.Errorf("the result has no JSON form: %w", failure)
 		}
 	}
-	if failure != nil && ctx.Err() != nil {
+	switch {
+	case failure != nil && ctx.Err() != nil:
 		return true, ctx.Err() // begun again where it was
-	}
-	to, kind := filepath.Join(s.dir, resultFolder, job.Name+".json"), Done
-	if failure != nil {
+	case failure != nil:
 		r.Error, r.Result = failure.Error(), nil
-		to, kind = s.failure(job, n+1), Failed
+		err = w.fail(job, f.next, r)
+	default:
+		err = w.finish(job, lock, r)
 	}
-	if err := write(to, r); err != nil {
+	if err != nil {
 		return true, err
 	}
-	if failure == nil {
-		if err := os.RemoveAll(dir); err != nil {
-			return true, fmt.Errorf("sweep: %w", err)
-		}
-		// Whoever still locks it sees that the job is done. Where files that are open
-		// cannot be removed it stays.
-		_ = os.Remove(lock.Name())
+	kind := Done
+	if failure != nil {
+		kind = Failed
 	}
-	o.Report(Event{Job: job, Kind: kind, Attempt: n + 1, Elapsed: r.Elapsed, Err: failure})
-	return true, nil
+	w.Report(Event{Job: job, Kind: kind, Attempt: attempt, Elapsed: r.Elapsed, Err: failure})
+	return true, w.count(job, failure)
+}
+
+// hold opens and locks the lock of a job; it returns nil if another program holds
+// it.
+func (w *worker) hold(job Job) (*os.File, error) {
+	f, err := os.OpenFile(w.lockPath(job), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w; the folder must be writable", err)
+	}
+	err = w.lock(f)
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, filelock.ErrHeld):
+		return nil, f.Close()
+	case errors.Is(err, filelock.ErrUnsupported) && w.Shard.Count > 1:
+		if !w.unlocked {
+			w.unlocked = true
+			w.Report(Event{Kind: Unlocked, Err: err})
+		}
+		return f, nil
+	case errors.Is(err, filelock.ErrUnsupported):
+		err = fmt.Errorf("%w, so two programs could do one job; choose a folder on another file system, or give each program a shard", err)
+	}
+	return nil, errors.Join(fmt.Errorf("sweep: %w", err), f.Close())
+}
+
+// mark is what the lock of a job holds that is done.
+const mark = "done\n"
+
+func marked(lock *os.File) (bool, error) {
+	text, err := io.ReadAll(io.NewSectionReader(lock, 0, int64(len(mark))))
+	return string(text) == mark, err
+}
+
+// finish writes the result of a job. A program that is killed on the way leaves a
+// job that is not done, or one that is done and a folder that tidy removes.
+func (w *worker) finish(job Job, lock *os.File, r record) error {
+	if err := write(filepath.Join(w.dir, resultFolder, job.Name+".json"), r); err != nil {
+		return err
+	}
+	if _, err := lock.WriteAt([]byte(mark), 0); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	if err := os.RemoveAll(w.work(job)); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	return nil
+}
+
+// fail records an attempt that has failed.
+func (w *worker) fail(job Job, number int, r record) error {
+	dir := filepath.Join(w.dir, failureFolder, job.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	return write(filepath.Join(dir, fmt.Sprintf("%s-%d.json", w.host, number)), r)
+}
+
+// count counts the jobs that fail in a row, and returns an error if they are too
+// many.
+func (w *worker) count(job Job, failure error) error {
+	switch {
+	case failure == nil:
+		w.inRow, w.faults = nil, nil
+		return nil
+	case slices.Contains(w.inRow, job.Name):
+		return nil
+	}
+	w.inRow = append(w.inRow, job.Name)
+	w.faults = append(w.faults, fmt.Sprintf("%s: %v", job.Name, failure))
+	if len(w.inRow) < maxInRow {
+		return nil
+	}
+	return fmt.Errorf("sweep: %d jobs in a row have failed on %s; mend what ails this host, or the jobs, and run again:\n%s",
+		maxInRow, w.host, strings.Join(w.faults, "\n"))
+}
+
+// wait waits before the attempt after one that has failed.
+func (w *worker) wait(ctx context.Context) error {
+	if w.inRow == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(backOff << (len(w.inRow) - 1)):
+		return nil
+	}
 }
 
 // guarded calls do and makes an error of its panic.
@@ -225,34 +452,66 @@ func write(path string, r record) error {
 	return nil
 }
 
-// failure returns where the record of an attempt that failed lies.
-func (s *Sweep) failure(job Job, attempt int) string {
-	return filepath.Join(s.dir, failureFolder, fmt.Sprintf("%s-%d.json", job.Name, attempt))
+// failures are the attempts at a job that have failed.
+type failures struct {
+	attempts map[string]int // by host
+	next     int            // the number of the next record of this host
+	last     string         // why one of the last has failed, if possible on this host
 }
 
-// failures returns how often a job has failed, and why the last time.
-func (s *Sweep) failures(job Job) (n int, last string) {
-	for {
-		text, err := read(s.failure(job, n+1), maxRecord)
-		if err != nil {
-			return n, last
+var failureFile = regexp.MustCompile(`^([A-Za-z0-9._-]+)-([0-9]{1,9})\.json$`)
+
+// failures reads the records of a job.
+func (s *Sweep) failures(job Job) (failures, error) {
+	f := failures{attempts: map[string]int{}, next: 1}
+	dir := filepath.Join(s.dir, failureFolder, job.Name)
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return f, fmt.Errorf("sweep: %w", err)
+	}
+	last, own := "", false
+	for _, file := range files {
+		m := failureFile.FindStringSubmatch(file.Name())
+		if m == nil {
+			continue
 		}
+		f.attempts[m[1]]++
+		here := m[1] == s.host
+		if n, _ := strconv.Atoi(m[2]); here && n >= f.next {
+			f.next, own, last = n+1, true, file.Name()
+		}
+		if !own {
+			last = file.Name()
+		}
+	}
+	if last == "" {
+		return f, nil
+	}
+	text, err := read(filepath.Join(dir, last), maxRecord)
+	if err == nil {
 		var r record
 		_ = json.Unmarshal(text, &r) // a record that is damaged is one of a failure all the same
-		n, last = n+1, r.Error
+		f.last = r.Error
 	}
+	return f, nil
 }
 
 // maxRecord bounds the size of a result in bytes.
 const maxRecord = 1 << 26
 
-// result returns why a job counts as not done, or nil.
-func (s *Sweep) result(job Job) error {
-	_, err := s.readResult(job)
-	return err
+// work returns the folder of a job.
+func (s *Sweep) work(job Job) string { return filepath.Join(s.dir, workFolder, job.Name) }
+
+func (s *Sweep) lockPath(job Job) string {
+	return filepath.Join(s.dir, lockFolder, job.Name+".lock")
 }
 
-func (s *Sweep) readResult(job Job) (record, error) {
+// result reads what a job has returned. The error is that of the file, wraps
+// os.ErrNotExist if there is none, and errDamaged if it holds no result.
+func (s *Sweep) result(job Job) (record, error) {
 	path := filepath.Join(s.dir, resultFolder, job.Name+".json")
 	var r record
 	text, err := read(path, maxRecord)
@@ -260,22 +519,25 @@ func (s *Sweep) readResult(job Job) (record, error) {
 		return r, err
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("%s is damaged: %w", path, err)
+		return r, fmt.Errorf("%s is %w: %w", path, errDamaged, err)
 	}
 	if r.Job != job.Name || r.Manifest != s.digest || r.Result == nil {
-		return r, fmt.Errorf("%s is not of this job and manifest", path)
+		return r, fmt.Errorf("%s is %w: it is not of this job and manifest", path, errDamaged)
 	}
 	return r, nil
 }
 
 // Results calls each with the results there are, in the order of the manifest. It
 // passes over jobs that are not done and files that are damaged, which Run does
-// again.
+// again. A file that cannot be read is an error.
 func (s *Sweep) Results(each func(job Job, result json.RawMessage) error) error {
 	for _, job := range s.manifest.Jobs {
-		r, err := s.readResult(job)
-		if err != nil {
+		r, err := s.result(job)
+		switch {
+		case errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged):
 			continue
+		case err != nil:
+			return fmt.Errorf("sweep: %w", err)
 		}
 		if err := each(job, r.Result); err != nil {
 			return err
@@ -287,35 +549,69 @@ func (s *Sweep) Results(each func(job Job, result json.RawMessage) error) error 
 // State is how far a sweep is.
 type State struct {
 	Jobs    int
-	Done    int // there is a result
+	Done    int // there is a file of the result, which Run still reads
 	Running int // a program is at it, as far as one can see from here
 	Failed  int // attempts have failed, and it is not done
 	// Left is an estimate of the time until the end if as many programs go on as
-	// are at it now; 0 if nobody knows.
+	// are at it now, from the times of some of the jobs that are done; 0 if there
+	// are none.
 	Left time.Duration
 }
 
-// State looks at what there is. Programs on other machines count too.
+// State looks at what there is. Programs on other machines count too. It lists
+// folders and reads few files, so it may be called every few seconds.
 func (s *Sweep) State() (State, error) {
 	state := State{Jobs: len(s.manifest.Jobs)}
-	var spent time.Duration
+	results, err := s.list(resultFolder)
+	if err != nil {
+		return state, err
+	}
+	failed, err := s.list(failureFolder)
+	if err != nil {
+		return state, err
+	}
+	locks, err := s.list(lockFolder)
+	if err != nil {
+		return state, err
+	}
+	var done []Job
 	for _, job := range s.manifest.Jobs {
-		r, err := s.readResult(job)
-		if err == nil {
-			state.Done++
-			spent += r.Elapsed
+		if results[job.Name+".json"] != nil {
+			done = append(done, job)
 			continue
 		}
-		if info, err := os.Stat(filepath.Join(s.dir, workFolder, job.Name+".lock")); err == nil && time.Since(info.ModTime()) < silence {
-			state.Running++
+		if lock := locks[job.Name+".lock"]; lock != nil {
+			if info, err := lock.Info(); err == nil && time.Since(info.ModTime()) < silence {
+				state.Running++
+			}
 		}
-		if n, _ := s.failures(job); n > 0 {
+		if failed[job.Name] != nil {
 			state.Failed++
 		}
 	}
-	if state.Done > 0 {
-		left := float64(state.Jobs-state.Done) * float64(spent) / float64(state.Done)
-		state.Left = time.Duration(left / float64(max(1, state.Running)))
+	state.Done = len(done)
+	const enough = 20
+	var spent time.Duration
+	n := min(enough, len(done))
+	for i := range n {
+		if r, err := s.result(done[i*len(done)/n]); err == nil {
+			spent += r.Elapsed / time.Duration(n)
+		}
 	}
+	left := float64(state.Jobs-state.Done) * float64(spent)
+	state.Left = time.Duration(left / float64(max(1, state.Running)))
 	return state, nil
+}
+
+// list returns what a folder of the sweep holds, by name.
+func (s *Sweep) list(folder string) (map[string]os.DirEntry, error) {
+	entries, err := os.ReadDir(filepath.Join(s.dir, folder))
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	all := make(map[string]os.DirEntry, len(entries))
+	for _, e := range entries {
+		all[e.Name()] = e
+	}
+	return all, nil
 }

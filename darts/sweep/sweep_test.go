@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -92,7 +91,7 @@ func TestManyWorkers(t *testing.T) {
 	dir := t.TempDir()
 	var done [40]atomic.Int64
 	var workers sync.WaitGroup
-	for range 4 {
+	for range 16 {
 		workers.Go(func() {
 			s, err := sweep.Open(dir, numbers(len(done)))
 			if !assert.NoError(t, err) {
@@ -113,46 +112,6 @@ func TestManyWorkers(t *testing.T) {
 		assert.Equal(t, int64(1), done[i].Load(), "job %d", i)
 	}
 	assert.Len(t, results(t, open(t, dir, numbers(len(done)))), len(done))
-}
-
-// TestFailures tries a job that fails, and one that panics, as often as is wanted.
-func TestFailures(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, numbers(3))
-	calls := map[string]int{}
-	do := func(ctx context.Context, job sweep.Job, d string) (any, error) {
-		calls[job.Name]++
-		switch {
-		case job.Name == "job-00":
-			return nil, fmt.Errorf("no luck %d", calls[job.Name])
-		case job.Name == "job-01" && calls[job.Name] == 1:
-			panic("once")
-		}
-		return square(ctx, job, d)
-	}
-	err := s.Run(t.Context(), sweep.Options{Attempts: 2}, do)
-	require.ErrorContains(t, err, "sweep: 1 jobs have failed 2 times")
-	assert.ErrorContains(t, err, "job-00: no luck 2")
-	assert.Equal(t, map[string]int{"job-00": 2, "job-01": 2, "job-02": 1}, calls)
-	assert.Equal(t, map[string]string{"job-01": "1", "job-02": "4"}, results(t, s))
-	text, err := os.ReadFile(filepath.Join(dir, "failures", "job-01-1.json"))
-	require.NoError(t, err)
-	assert.Contains(t, string(text), "panic: once")
-	state, err := s.State()
-	require.NoError(t, err)
-	assert.Equal(t, []int{3, 2, 1, 0}, []int{state.Jobs, state.Done, state.Failed, state.Running})
-
-	// It is over for good, until the records go.
-	require.ErrorContains(t, s.Run(t.Context(), sweep.Options{Attempts: 2}, do), "job-00")
-	assert.Equal(t, 2, calls["job-00"])
-	require.NoError(t, s.Run(t.Context(), sweep.Options{Attempts: 3}, square))
-
-	_, bad := open(t, t.TempDir(), numbers(1)), s.Run(t.Context(), sweep.Options{Shard: sweep.Shard{Index: 3, Count: 2}}, square)
-	assert.ErrorContains(t, bad, "shard number 3")
-	fresh := open(t, t.TempDir(), numbers(1))
-	assert.ErrorContains(t, fresh.Run(t.Context(), sweep.Options{Attempts: 1}, func(context.Context, sweep.Job, string) (any, error) {
-		return func() {}, nil
-	}), "no JSON form")
 }
 
 // TestInterruption stops a job, whose folder is there when it is begun again.
@@ -191,13 +150,18 @@ func TestDamagedResults(t *testing.T) {
 	assert.Len(t, results(t, s), 1)
 	var redone []string
 	require.NoError(t, s.Run(t.Context(), sweep.Options{Report: func(e sweep.Event) {
-		if e.Kind == sweep.Redone {
+		switch e.Kind {
+		case sweep.Redone:
 			redone = append(redone, e.Err.Error())
+		case sweep.Begun:
+			text, err := os.ReadFile(filepath.Join(dir, "locks", e.Job.Name+".lock"))
+			assert.NoError(t, err)
+			assert.Empty(t, text, "a job that is done again is not done")
 		}
 	}}, square))
-	assert.Len(t, redone, 3)
+	require.Len(t, redone, 3)
 	assert.Contains(t, redone[0], "job-01.json is damaged")
-	assert.Contains(t, redone[1], "job-02.json is not of this job")
+	assert.Contains(t, redone[1], "job-02.json is damaged: it is not of this job")
 	assert.Len(t, results(t, s), 4)
 }
 
@@ -228,11 +192,20 @@ func TestManifestIsValidated(t *testing.T) {
 		"has no jobs":                      {},
 		`job 0 is named ""`:                {Jobs: []sweep.Job{{}}},
 		`job 1 is named "../up"`:           {Jobs: []sweep.Job{{Name: "a"}, {Name: "../up"}}},
+		`job 0 is named "a."`:              {Jobs: []sweep.Job{{Name: "a."}}},
 		"jobs 0 and 2 are both named same": {Jobs: []sweep.Job{{Name: "same"}, {Name: "b"}, {Name: "same"}}},
+		"of jobs 0 and 1, cell-A and cell-a, differ by case alone": {Jobs: []sweep.Job{{Name: "cell-A"}, {Name: "cell-a"}}},
+		"job 0 is named CON, which is a device on Windows":         {Jobs: []sweep.Job{{Name: "CON"}}},
+		"job 0 is named nul.x.y, which is a device":                {Jobs: []sweep.Job{{Name: "nul.x.y"}}},
+		"job 0 is named Lpt9, which is a device":                   {Jobs: []sweep.Job{{Name: "Lpt9"}}},
 	} {
 		_, err := sweep.Open(t.TempDir(), m)
 		assert.ErrorContains(t, err, want)
 	}
+	for _, good := range []string{"a", "9", "console", "com10", "x-1", "a.lock", "a_", strings.Repeat("n", 100)} {
+		assert.NoError(t, sweep.Manifest{Jobs: []sweep.Job{{Name: good}}}.Validate(), good)
+	}
+	assert.Error(t, sweep.Manifest{Jobs: []sweep.Job{{Name: strings.Repeat("n", 101)}}}.Validate())
 	_, err := sweep.Open(t.TempDir(), sweep.Manifest{Jobs: []sweep.Job{{Name: "a", Spec: json.RawMessage("{")}}})
 	assert.ErrorContains(t, err, "no JSON form")
 }
@@ -270,48 +243,6 @@ func TestShardOf(t *testing.T) {
 	}
 	assert.Equal(t, "1/1", sweep.Shard{}.String())
 	assert.Equal(t, "2/3", sweep.Shard{Index: 1, Count: 3}.String())
-}
-
-// workerFolder is the variable that makes this program a worker.
-const workerFolder = "UNNAS_TEST_SWEEP"
-
-func TestMain(m *testing.M) {
-	dir := os.Getenv(workerFolder)
-	if dir == "" {
-		os.Exit(m.Run())
-	}
-	s, err := sweep.Open(dir, numbers(6))
-	if err == nil {
-		err = s.Run(context.Background(), sweep.Options{}, func(ctx context.Context, job sweep.Job, d string) (any, error) {
-			fmt.Println(job.Name)
-			time.Sleep(30 * time.Millisecond)
-			return square(ctx, job, d)
-		})
-	}
-	fmt.Println(err)
-}
-
-// TestKilledWorker kills a worker in the middle of a job; another does it anew.
-func TestKilledWorker(t *testing.T) {
-	dir := t.TempDir()
-	program, err := os.Executable()
-	require.NoError(t, err)
-	worker := exec.Command(program)
-	worker.Env = append(os.Environ(), workerFolder+"="+dir)
-	out, err := worker.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, worker.Start())
-	line := make([]byte, 14) // the second job has begun
-	_, err = out.Read(line)
-	require.NoError(t, err)
-	require.NoError(t, worker.Process.Kill())
-	_ = worker.Wait()
-	s := open(t, dir, numbers(6))
-	require.NoError(t, s.Run(t.Context(), sweep.Options{}, square))
-	assert.Len(t, results(t, s), 6)
-	state, err := s.State()
-	require.NoError(t, err)
-	assert.Equal(t, sweep.State{Jobs: 6, Done: 6}, state)
 }
 
 // Two jobs square their numbers. The second time there is nothing to do.

@@ -294,9 +294,11 @@ func (t *trainer) report(e sweep.Event) {
 	case sweep.Done:
 		t.state(fmt.Sprintf("%s is done, in %v", e.Job.Name, e.Elapsed.Round(time.Second)))
 	case sweep.Failed:
-		t.state(fmt.Sprintf("%s has failed, attempt %d of %d: %v", e.Job.Name, e.Attempt, t.attempts, e.Err))
+		t.state(fmt.Sprintf("%s has failed, attempt %d of %d on this host: %v", e.Job.Name, e.Attempt, t.attempts, e.Err))
 	case sweep.Redone:
 		t.state(fmt.Sprintf("%s is done again: %v", e.Job.Name, e.Err))
+	case sweep.Unlocked:
+		fmt.Fprintf(t.out, "%v: no other program may have this shard\n", e.Err)
 	}
 }
 

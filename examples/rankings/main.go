@@ -96,7 +96,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	f.IntVar(&o.Batch, "batch", 0, "images in a step; the learning rate changes in proportion (default as published)")
 	f.IntVar(&o.Subset, "subset", 0, "`number` of training images to draw and use; 0: all")
 	f.StringVar(&shard, "shard", "", "`part` of the trainings to do, such as 3/8 (default what an array job tells, or all)")
-	f.IntVar(&o.attempts, "attempts", 3, "times that a training is tried that fails")
+	f.IntVar(&o.attempts, "attempts", 3, "times that a training that fails is tried on one host")
 	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
 	program.AddJPEG(f, &o.jpeg)
 	program.AddQuiet(f, &o.quiet)

@@ -27,8 +27,8 @@ and on: image, truth, prediction.
         some built-in street scenes, a taste in two minutes on two cores
   go run ./examples/segmentation
         many, learned well in 70 minutes
-  go run ./examples/segmentation -data cityscapes -size 769 -stride 16 -width 82 -cells 12 -channels 256
-        Cityscapes, or images and masks of yours that lie as it does, with its 19 classes
+  go run ./examples/segmentation -data cityscapes -epochs 2700 -batch 64 -size 769 -stride 16 -width 78 -cells 12 -channels 256
+        Cityscapes as published, or images and masks of yours that lie as it does, with its 19 classes
 `
 
 // Held-out images: of the built-in ones so many, of all so many are drawn.
@@ -127,11 +127,35 @@ func (s settings) network(short int) (segmentation.Network, error) {
 	body, err := s.body()
 	task := segmentation.Task{View: pretext.Cityscapes(s.size, short), ASPP: segmentation.EvalASPP(19)}
 	task.ASPP.Channels = s.channels
-	if s.data == "" { // small images, whose maps are small, and which are seen as a whole
+	switch {
+	case s.data == "": // small images, whose maps are small, and which are seen as a whole
 		task.View.Crop, task.View.Short, task.View.Jitter = pretext.CropPad, 0, 0
 		task.ASPP.Rates = []int{2, 4, 8}
+	case s.stride == 8: // Chen et al. (2017, arXiv 1706.05587) double the rates of 16
+		task.ASPP.Rates = []int{12, 24, 36}
 	}
-	return segmentation.Network{Derived: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: task}, err
+	return segmentation.Network{Architecture: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: task}, err
+}
+
+// published is the number of images of a batch that one of the published processors
+// had, so that batch normalisation saw as many.
+const published = 8
+
+// config returns the settings of the training: those published for Cityscapes, or
+// those of DARTS for the built-in scenes.
+func (s settings) config(network segmentation.Network) (darts.TrainConfig, error) {
+	_, c, err := darts.PublishedTraining("cityscapes", "darts_v2")
+	if err != nil {
+		return c, err
+	}
+	c.MicroBatch = 0
+	if s.data == "" {
+		c.Nesterov, c.Clip, c.LR.PerStep = false, 5, true
+	} else if s.batch > published && s.batch%published == 0 {
+		c.MicroBatch = published
+	}
+	c.Network, c.Epochs, c.Batch, c.LR.Base = network.Architecture, s.epochs, s.batch, s.rate
+	return c, nil
 }
 
 // train trains the network and draws what it sees.
@@ -144,10 +168,10 @@ func (s settings) train(ctx context.Context, train, held darts.Source, out io.Wr
 	if err != nil {
 		return err
 	}
-	c := darts.TrainDARTS(network.Genotype)
-	c.Network, c.Epochs, c.Batch = network.Derived, s.epochs, s.batch
-	c.LR.Base, c.LR.PerStep, c.WeightDecay = s.rate, true, 1e-4
-	c.Auxiliary, c.DropPath = 0, 0 // an auxiliary head tells one label for an image
+	c, err := s.config(network)
+	if err != nil {
+		return err
+	}
 	return program.Training{
 		Session: program.Session{Name: s.Name(), Options: s.Options},
 		Source:  train, Held: held, Task: network.Task, Config: c,

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/cell"
+	"unnas/darts"
 	"unnas/darts/dataset"
 	"unnas/pretext"
 )
@@ -84,6 +86,36 @@ func TestRun(t *testing.T) {
 		assert.Equal(t, image.Pt(3*64, 48), picture.Bounds().Size())
 	}
 	assert.FileExists(t, filepath.Join(dir, "weights.safetensors"))
+}
+
+// TestPublished holds the command that the usage gives against what was published.
+func TestPublished(t *testing.T) {
+	s := settings{data: "cityscapes", genotype: "unnas_cityscapes_rot", epochs: 2700, batch: 64, size: 769, stride: 16, width: 78, cells: 12, channels: 256, rate: 0.1}
+	assert.Contains(t, usage, "-data cityscapes -epochs 2700 -batch 64 -size 769 -stride 16 -width 78 -cells 12 -channels 256\n")
+	n, err := s.network(1024)
+	require.NoError(t, err)
+	c, err := s.config(n)
+	require.NoError(t, err)
+	task, want, err := darts.PublishedTraining("cityscapes", s.genotype)
+	require.NoError(t, err)
+	assert.Equal(t, want, c)
+	assert.Equal(t, task, n.Task)
+
+	s.stride = 8
+	n, err = s.network(1024)
+	require.NoError(t, err)
+	assert.Equal(t, []int{12, 24, 36}, n.Task.ASPP.Rates)
+	assert.Equal(t, 8, n.OutputStride())
+
+	scenes := settings{genotype: s.genotype, epochs: 12, batch: 8, size: 128, stride: 4, width: 12, cells: 5, channels: 48, rate: 0.1}
+	n, err = scenes.network(128)
+	require.NoError(t, err)
+	c, err = scenes.config(n)
+	require.NoError(t, err)
+	want = darts.TrainDARTS(n.Architecture.(cell.Derived).Genotype)
+	want.Network, want.Epochs, want.Batch = n.Architecture, 12, 8
+	want.LR.Base, want.LR.PerStep, want.WeightDecay, want.Auxiliary, want.DropPath = 0.1, true, 1e-4, 0, 0
+	assert.Equal(t, want, c)
 }
 
 // TestScenes opens what needs no files, and no decoder of any.

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // Write replaces the file at path by what write writes. It goes to a temporary
@@ -127,7 +128,15 @@ var leftover = regexp.MustCompile(`^\..*\.[0-9a-f]{16}\.tmp$`)
 
 // Sweep removes the temporary files that processes have left in a directory
 // which were killed in the middle of Write. None may be writing there now.
-func Sweep(dir string) error {
+func Sweep(dir string) error { return sweep(dir, func(os.FileInfo) bool { return true }) }
+
+// SweepOlder is Sweep for a directory where others may be writing: it leaves files
+// that were last written less than age ago.
+func SweepOlder(dir string, age time.Duration) error {
+	return sweep(dir, func(f os.FileInfo) bool { return time.Since(f.ModTime()) > age })
+}
+
+func sweep(dir string, stale func(os.FileInfo) bool) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("atomicfile: sweep: %w", err)
@@ -136,7 +145,11 @@ func Sweep(dir string) error {
 		if !leftover.MatchString(f.Name()) {
 			continue
 		}
-		if err := Remove(filepath.Join(dir, f.Name())); err != nil {
+		info, err := f.Info()
+		if err == nil && stale(info) {
+			err = Remove(filepath.Join(dir, f.Name()))
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // it was renamed or removed meanwhile
 			return fmt.Errorf("atomicfile: sweep: %w", err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -249,4 +250,18 @@ func TestFault(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSweepOlder(t *testing.T) {
+	dir := t.TempDir()
+	const fresh, old, other = ".a.0123456789abcdef.tmp", ".b.0123456789abcdef.tmp", "old"
+	past := time.Now().Add(-2 * time.Hour)
+	for _, name := range []string{fresh, old, other} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o644))
+		if name != fresh {
+			require.NoError(t, os.Chtimes(filepath.Join(dir, name), past, past))
+		}
+	}
+	require.NoError(t, atomicfile.SweepOlder(dir, time.Hour))
+	assert.ElementsMatch(t, []string{fresh, other}, names(t, dir))
 }

@@ -9,3 +9,7 @@ import "errors"
 
 // ErrHeld is the error of a file that is locked already.
 var ErrHeld = errors.New("filelock: another program holds the file")
+
+// ErrUnsupported is the error of a file on a file system that keeps no locks, or
+// none that other machines would see.
+var ErrUnsupported = errors.New("filelock: locks are not supported here")

@@ -2,9 +2,15 @@
 
 package filelock
 
-import "os"
+import (
+	"fmt"
+	"os"
+	"runtime"
+)
 
 // Lock locks a file until it is closed. It fails with ErrHeld if the file is
-// locked through another os.File, of this program or of any other. Where the file
-// system or the operating system keeps no locks, it does nothing.
-func Lock(*os.File) error { return nil }
+// locked through another os.File, of this program or of any other, and with
+// ErrUnsupported where the file system or the operating system keeps no locks.
+func Lock(f *os.File) error {
+	return fmt.Errorf("%w (%s, on %s)", ErrUnsupported, f.Name(), runtime.GOOS)
+}

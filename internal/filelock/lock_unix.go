@@ -11,19 +11,29 @@ import (
 )
 
 // Lock locks a file until it is closed. It fails with ErrHeld if the file is
-// locked through another os.File, of this program or of any other. Where the file
-// system or the operating system keeps no locks, it does nothing.
+// locked through another os.File, of this program or of any other, and with
+// ErrUnsupported where the file system keeps no locks, or keeps those of a shared
+// folder on this machine alone.
 func Lock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
-		case err == nil || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EOPNOTSUPP):
-			return nil
-		case errors.Is(err, unix.EWOULDBLOCK):
-			return ErrHeld
+		case err == nil:
+			return shared(f)
 		}
-		return fmt.Errorf("filelock: %s: %w", f.Name(), err)
+		return fault(f.Name(), err)
 	}
+}
+
+// fault returns what an error of the system means.
+func fault(name string, err error) error {
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return ErrHeld
+	case errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOLCK):
+		return fmt.Errorf("%w (%s: %w)", ErrUnsupported, name, err)
+	}
+	return fmt.Errorf("filelock: %s: %w", name, err)
 }

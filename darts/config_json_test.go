@@ -1,0 +1,177 @@
+package darts_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+
+	"unnas/cell"
+	"unnas/darts"
+	"unnas/ops"
+	"unnas/pretext"
+	"unnas/segmentation"
+)
+
+// doubled is an operation that no published cell has.
+type doubled struct{}
+
+func (doubled) Name() string { return "doubled" }
+func (doubled) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+	return ops.SepConv(3).Build(s, x, c)
+}
+
+// twice is a network that is none of the library's: another one, and a layer.
+type twice struct {
+	Inner  cell.Derived `json:"inner"`
+	Layers int          `json:"layers"`
+}
+
+func (n twice) Validate() error { return n.Inner.Validate() }
+func (n twice) Build(s *ops.Scope, x *gorgonia.Node, p cell.Path) (*cell.Network, error) {
+	net, err := n.Inner.Build(s, x, p)
+	for i := 0; err == nil && i < n.Layers; i++ {
+		net.Out, err = ops.ReLU(net.Out)
+	}
+	return net, err
+}
+func (n twice) OutputStride() int { return n.Inner.OutputStride() }
+
+// withOwn returns a network whose cells have an operation that is not published.
+func withOwn() cell.Derived {
+	g, _ := cell.Published("darts_v2")
+	g.Normal[0].Op = "doubled"
+	return cell.Derived{Body: cell.DARTS(cell.ImageNetStem, 4, 3).Body, Genotype: g, Ops: append(ops.Published(), doubled{})}
+}
+
+// TestTrainConfigReadsBack writes settings with networks of each kind and reads
+// them, with and without what the kind needs to be there.
+func TestTrainConfigReadsBack(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	plain := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 3).Body, Genotype: g, Ops: ops.Published()}
+	own := withOwn()
+	bench := cell.NASBenchNetwork{
+		Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 6, Stacks: 2, Modules: 3},
+		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+	}
+	for name, c := range map[string]struct {
+		network, into cell.Architecture
+		kind          string
+		want          cell.Architecture // nil: network
+		fault         string
+	}{
+		"derived":                   {network: plain, kind: "derived"},
+		"derived into one":          {network: plain, into: own, kind: "derived"},
+		"derived into another":      {network: plain, into: bench, kind: "derived"},
+		"derived into a pointer":    {network: plain, into: &bench, kind: "derived"},
+		"pointer":                   {network: &plain, kind: "derived", want: plain},
+		"pointer into a pointer":    {network: &plain, into: &own, kind: "derived"},
+		"operations of one's own":   {network: own, into: cell.Derived{Ops: ops.Set{doubled{}}}, kind: "derived"},
+		"unknown operations":        {network: own, kind: "derived", fault: `ops: operation "doubled" is neither a published one nor of the set that is read into`},
+		"NAS-Bench-101":             {network: bench, kind: "nasbench"},
+		"pixels":                    {network: segmentation.Network{Architecture: plain, Task: segmentation.Cityscapes()}, kind: "segmentation"},
+		"pixels of one's own":       {network: &segmentation.Network{Architecture: twice{plain, 2}}, into: &segmentation.Network{Architecture: twice{}}, kind: "segmentation"},
+		"pixels of what is unknown": {network: segmentation.Network{Architecture: twice{plain, 2}}, kind: "segmentation", fault: `darts: Network: its kind is "", which is none of the library's`},
+		"one's own":                 {network: twice{own, 3}, into: twice{Inner: cell.Derived{Ops: own.Ops}}},
+		"one's own pointer":         {network: &twice{plain, 3}, into: &twice{Layers: 9}},
+		"one's own into nothing":    {network: twice{plain, 3}, fault: "read into a TrainConfig whose Network is of its type"},
+		"one's own into another":    {network: twice{plain, 3}, into: plain, fault: `darts: Network: its kind is ""`},
+		"none":                      {into: plain},
+		"a nil pointer":             {network: (*cell.Derived)(nil), into: plain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wrote := darts.TrainDARTS(g)
+			wrote.Network, wrote.Seed, wrote.MicroBatch = c.network, 9, 7
+			text, err := json.Marshal(wrote)
+			require.NoError(t, err)
+			var named struct{ Network *struct{ Kind string } }
+			require.NoError(t, json.Unmarshal(text, &named))
+			if named.Network != nil {
+				assert.Equal(t, c.kind, named.Network.Kind)
+			}
+			got := darts.TrainConfig{Network: c.into, Workers: 5, Batch: 1}
+			err = json.Unmarshal(text, &got)
+			if c.fault != "" {
+				require.ErrorContains(t, err, c.fault)
+				return
+			}
+			require.NoError(t, err)
+			want := wrote
+			want.Workers = 5 // which is not written
+			if c.want != nil {
+				want.Network = c.want
+			}
+			if name == "a nil pointer" {
+				want.Network = nil
+			}
+			assert.Equal(t, want, got)
+		})
+	}
+	var c darts.TrainConfig
+	assert.Error(t, json.Unmarshal([]byte(`{"network":[]}`), &c))
+	assert.Error(t, json.Unmarshal([]byte(`{"network":{"kind":"derived","body":3}}`), &c))
+	assert.Error(t, json.Unmarshal([]byte(`{"epochs":"many"}`), &c))
+}
+
+// TestReadingLeavesOthersAlone: what a network was read into is held by others, too.
+func TestReadingLeavesOthersAlone(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	held := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 9).Body, Genotype: g, Ops: ops.Published()}
+	other := held
+	other.Body.Reductions = []int{1, 2}
+	text, err := json.Marshal(darts.TrainConfig{Network: other})
+	require.NoError(t, err)
+	c := darts.TrainConfig{Network: held}
+	require.NoError(t, json.Unmarshal(text, &c))
+	assert.Equal(t, []int{3, 6}, held.Body.Reductions)
+	assert.Equal(t, []int{1, 2}, c.Network.(cell.Derived).Body.Reductions)
+}
+
+// TestConfigOfRunFolder trains a network of one's own with one's own operations, an
+// auxiliary head and the ImageNet stem, and trains again by what its folder holds:
+// to the same weights.
+func TestConfigOfRunFolder(t *testing.T) {
+	src := drawn(t, 2, 1)
+	task := pretext.Classification{View: pretext.ImageNet(224), Classes: 8}
+	train := func(dir string, c darts.TrainConfig) []byte {
+		var err error
+		c.Folder, err = darts.NewFolder(dir)
+		require.NoError(t, err)
+		c.Workers = 1
+		r, err := darts.Train(t.Context(), src, nil, task, c)
+		require.NoError(t, err)
+		require.NoError(t, c.Folder.Close())
+		var weights bytes.Buffer
+		require.NoError(t, r.Params.WriteSafetensors(&weights))
+		return weights.Bytes()
+	}
+	dir := t.TempDir()
+	first := train(filepath.Join(dir, "first"), darts.TrainConfig{
+		Network: twice{withOwn(), 2}, Epochs: 1, Batch: 2, LR: darts.Schedule{Kind: darts.Constant, Base: 0.01}, Auxiliary: 0.4, Seed: 3,
+	})
+	text, err := os.ReadFile(filepath.Join(dir, "first", "config.json"))
+	require.NoError(t, err)
+	again := darts.TrainConfig{Network: twice{Inner: cell.Derived{Ops: ops.Set{doubled{}}}}}
+	require.NoError(t, json.Unmarshal(text, &again))
+	assert.Equal(t, first, train(filepath.Join(dir, "second"), again))
+}
+
+// TestSaveTrainedOfPointer keeps the cells of a network that is given by its
+// address, too.
+func TestSaveTrainedOfPointer(t *testing.T) {
+	folder, err := darts.NewFolder(filepath.Join(t.TempDir(), "run"))
+	require.NoError(t, err)
+	own := withOwn()
+	require.NoError(t, folder.SaveTrained(&darts.Trained{Config: darts.TrainConfig{Network: &own}}))
+	require.NoError(t, folder.Close())
+	text, err := os.ReadFile(filepath.Join(folder.Dir(), "genotype.json"))
+	require.NoError(t, err)
+	g, err := cell.ParseGenotype(string(text))
+	require.NoError(t, err)
+	assert.Equal(t, own.Genotype, g)
+}

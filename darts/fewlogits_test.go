@@ -1,0 +1,85 @@
+package darts_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/cell"
+	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// graded is a task whose labels are grades, many, and whose head has a few numbers.
+type graded struct {
+	pretext.Classification
+	logits int
+}
+
+func (g graded) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	return pretext.PooledHead(s, features, 1, g.logits)
+}
+
+func (graded) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	n, err := ops.Apply(distance{}, logits, labels)
+	if err != nil {
+		return ops.Loss{}, err
+	}
+	return ops.Loss{Value: n[0], Correct: n[1], Count: n[2]}, nil
+}
+
+// distance is the mean square of the logits' distance from the label.
+type distance struct{}
+
+func (distance) Name() string { return "distance" }
+func (distance) Shapes([]tensor.Shape) ([]tensor.Shape, error) {
+	return []tensor.Shape{{}, {}, {}}, nil
+}
+func (distance) Forward(_ *ops.Run, out, in []ops.Array) error {
+	each := len(in[0].Data) / len(in[1].Labels)
+	var sum float32
+	for i, v := range in[0].Data {
+		d := v - float32(in[1].Labels[i/each])
+		sum += d * d / float32(len(in[0].Data))
+	}
+	out[0].Data[0], out[1].Data[0], out[2].Data[0] = sum, 0, float32(len(in[1].Labels))
+	return nil
+}
+func (distance) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []ops.Array) error {
+	each := len(in[0].Data) / len(in[1].Labels)
+	for i, v := range in[0].Data {
+		grads[0].Data[i] = gy.Data[0] * 2 * (v - float32(in[1].Labels[i/each])) / float32(len(in[0].Data))
+	}
+	return nil
+}
+
+// TestHeadWithOtherLogitsThanClasses trains and evaluates with heads that have
+// fewer and more logits than the task has classes. They predict no classes.
+func TestHeadWithOtherLogitsThanClasses(t *testing.T) {
+	src, err := dataset.NewScenes(12, 16, 16, 1)
+	require.NoError(t, err)
+	g, _ := cell.Published("darts_v2")
+	network := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: ops.Published()}
+	for _, logits := range []int{1, 6, 9} { // of eight classes
+		task := graded{pretext.Classification{View: pretext.Scenes(16), Classes: 8}, logits}
+		r, err := darts.Train(t.Context(), src, src, task, darts.TrainConfig{
+			Network: network, Epochs: 1, Batch: 4, Workers: 1, EvaluateEvery: 1, LR: darts.Schedule{Kind: darts.Constant, Base: 1e-3},
+		})
+		require.NoError(t, err)
+		assert.NotContains(t, r.Last.Scores, "top5")
+		p, err := darts.NewPredictor(network, task, r.Params)
+		require.NoError(t, err)
+		img, err := src.Load(t.Context(), 0)
+		require.NoError(t, err)
+		rows, err := p.Logits(img)
+		require.NoError(t, err)
+		assert.Len(t, rows[0], logits)
+		_, err = p.Predict(img)
+		assert.ErrorContains(t, err, "and the task has 8 classes; take the Logits, or mend Head or Spec")
+	}
+}
