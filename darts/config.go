@@ -81,7 +81,9 @@ type Config struct {
 	MicroBatch int `json:"micro_batch"`
 
 	// Memory is how many bytes the run may take, besides what the source holds; 0 is
-	// all that the machine has, or its container may use. A search that needs more
+	// all that the machine has, or its container may use. Where pretext.DecodesImages
+	// says that images are decoded, 64 to 256 MiB of it are for that: all loaders
+	// together take no more, but for one image that needs more by itself. A search that needs more
 	// halves Batch, LR.Base, LR.Min and ArchLR together, while Batch is even, until it
 	// fits (as in Liu et al., 2020, arXiv 2003.12056, supplement B.1), and tells so in
 	// a Warning. MicroBatch and Recompute are other ways to need less; a search with

@@ -53,7 +53,10 @@ type Examiner interface {
 }
 
 // Train trains a network with the head of a task on the images of src, and
-// evaluates it on those of held, which may be nil: then nothing is evaluated.
+// evaluates it on those of held, which may be nil: then nothing is evaluated. Where
+// both have a method Classes() []string, labels of held count as those of src with the
+// same names; a name that src lacks is an error, unless the task has a method
+// SelfSupervised() bool that says that labels do not matter.
 //
 // Equal seeds give equal results, a folder lets a run go on, and errors are as
 // those of Search.

@@ -49,7 +49,7 @@ type TrainConfig struct {
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
 	Recompute bool     `json:"-"`
-	Memory    int64    `json:"-"` // a training that needs more is refused; MicroBatch and Recompute make it need less
+	Memory    int64    `json:"-"` // see Config.Memory; a training that needs more is refused, MicroBatch and Recompute make it need less
 	Workers   int      `json:"-"`
 	Folder    *Folder  `json:"-"`
 	Recorder  Recorder `json:"-"`
