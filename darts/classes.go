@@ -18,10 +18,9 @@ func classesOf(src Source) []string {
 	return nil
 }
 
-// alike returns the images to evaluate on with labels that mean what those of the
-// images to train on mean: where both have names of classes, a label counts those of
-// src. What names lack is worth a word.
-func alike(src, held Source, task pretext.Task) (same Source, word string, err error) {
+// alike returns held with the labels that src has for the same class names, where both
+// have names. Warning names the classes of src that held lacks, if any.
+func alike(src, held Source, task pretext.Task) (same Source, warning string, err error) {
 	if held == nil {
 		return nil, "", nil
 	}
@@ -30,21 +29,27 @@ func alike(src, held Source, task pretext.Task) (same Source, word string, err e
 		ours == nil || theirs == nil || slices.Equal(ours, theirs) {
 		return held, "", nil
 	}
-	labels := make([]int, len(theirs))
+	label := map[string]int{}
+	for i, name := range ours {
+		label[name] = i
+	}
+	labels, seen := make([]int, len(theirs)), map[string]bool{}
 	var unknown, absent []string
 	for i, name := range theirs {
-		if labels[i] = slices.Index(ours, name); labels[i] < 0 {
+		seen[name] = true
+		known := false
+		if labels[i], known = label[name]; !known {
 			unknown = append(unknown, name)
 		}
 	}
 	for _, name := range ours {
-		if !slices.Contains(theirs, name) {
+		if !seen[name] {
 			absent = append(absent, name)
 		}
 	}
-	switch distinct := len(slices.Compact(slices.Sorted(slices.Values(ours)))) == len(ours); {
+	switch distinct := len(label) == len(ours); {
 	case unknown != nil:
-		err = fmt.Errorf("darts: images to evaluate on are of classes that no image to train on is of: %s; leave them out", listed(unknown))
+		err = fmt.Errorf("darts: the images to evaluate on have classes that the images to train on lack: %s; remove them", listed(unknown))
 	case !distinct || len(task.Spec().LabelShape) > 1:
 		err = fmt.Errorf("darts: the images to train on have the classes %s, those to evaluate on %s; give both the same", listed(ours), listed(theirs))
 	}
@@ -52,9 +57,9 @@ func alike(src, held Source, task pretext.Task) (same Source, word string, err e
 		return nil, "", err
 	}
 	if absent != nil {
-		word = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are those of the names", listed(absent))
+		warning = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are compared by the names of their classes", listed(absent))
 	}
-	return relabelled{held, ours, labels}, word, nil
+	return relabelled{held, ours, labels}, warning, nil
 }
 
 // listed shows the first names of a list.

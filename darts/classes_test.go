@@ -56,10 +56,10 @@ func TestClassesOfBothSources(t *testing.T) {
 		warning string
 	}{
 		"the same":      {classed{stripes{n: 3, fail: -1}, []string{"a", "b", "c"}}, []int{0, 1, 2}, ""},
-		"one missing":   {classed{stripes{n: 4, fail: -1}, []string{"a", "c"}}, []int{0, 0, 2, 2}, "no image to evaluate on is of the classes b; labels are those of the names"},
+		"one missing":   {classed{stripes{n: 4, fail: -1}, []string{"a", "c"}}, []int{0, 0, 2, 2}, "no image to evaluate on is of the classes b; labels are compared by the names of their classes"},
 		"another order": {classed{stripes{n: 3, fail: -1}, []string{"c", "a", "b"}}, []int{0, 1, 2}, ""},
 		"no names":      {stripes{n: 3, fail: -1}, []int{0, 1, 2}, ""},
-		"a subset":      {Subset(classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}, []int{0, 2}), []int{2, 2}, "no image to evaluate on is of the classes b; labels are those of the names"},
+		"a subset":      {Subset(classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}, []int{0, 2}), []int{2, 2}, "no image to evaluate on is of the classes b; labels are compared by the names of their classes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen []int
@@ -94,7 +94,7 @@ func TestClassesThatDiffer(t *testing.T) {
 		task      pretext.Task
 		want      string
 	}{
-		"unknown classes":  {train, more, smallTask(), "darts: images to evaluate on are of classes that no image to train on is of: x, y; leave them out"},
+		"unknown classes":  {train, more, smallTask(), "darts: the images to evaluate on have classes that the images to train on lack: x, y; remove them"},
 		"maps of labels":   {train, fewer, maps, "darts: the images to train on have the classes a, b, c, those to evaluate on a, b; give both the same"},
 		"a name twice":     {classed{train.stripes, []string{"a", "b", "a"}}, fewer, smallTask(), "give both the same"},
 		"no labels needed": {train, more, rotation, ""},

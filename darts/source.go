@@ -58,12 +58,11 @@ func (s subset) DecodesJPEG() bool { return pretext.DecodesJPEG(s.src) }
 // DecodesImages says whether the source does that the images are of.
 func (s subset) DecodesImages() bool { return pretext.DecodesImages(s.src) }
 
-// Unreadable returns what that of the source does, of which others of its images
-// than those of the subset may be.
+// Unreadable returns that of the source, which may count images outside the subset.
 func (s subset) Unreadable() (count int, first []string) { return unreadable(s.src) }
 
 // unreadable returns how many images of a source could not be decoded so far and
-// were replaced by others, and the paths of some, if it has a method that says so.
+// were replaced by others, and the paths of some; zero if it has no such method.
 func unreadable(src Source) (count int, first []string) {
 	if s, tells := src.(interface {
 		Unreadable() (count int, first []string)

@@ -117,7 +117,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if held != nil && held.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
-	held, word, err := alike(src, held, task)
+	held, warning, err := alike(src, held, task)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +142,8 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	events := []Event{start}
-	if word != "" {
-		events = append(events, Warning{Text: word})
+	if warning != "" {
+		events = append(events, Warning{Text: warning})
 	}
 	return t, t.begin(events...)
 }
