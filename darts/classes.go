@@ -10,14 +10,6 @@ import (
 	"unnas/pretext"
 )
 
-// classesOf returns the names of the classes of a source, nil if it has none.
-func classesOf(src Source) []string {
-	if s, named := src.(interface{ Classes() []string }); named {
-		return s.Classes()
-	}
-	return nil
-}
-
 // alike returns held with the labels that src has for the same class names, where both
 // have names. Warning names the classes of src that held lacks, if any.
 func alike(src, held Source, task pretext.Task) (same Source, warning string, err error) {
@@ -59,7 +51,7 @@ func alike(src, held Source, task pretext.Task) (same Source, warning string, er
 	if absent != nil {
 		warning = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are compared by the names of their classes", listed(absent))
 	}
-	return relabelled{held, ours, labels}, warning, nil
+	return relabelled{wrapped{held}, ours, labels}, warning, nil
 }
 
 // listed shows the first names of a list.
@@ -73,7 +65,7 @@ func listed(names []string) string {
 
 // relabelled are images with other labels.
 type relabelled struct {
-	Source
+	wrapped
 	classes []string
 	labels  []int // for those of Source
 }
@@ -92,9 +84,3 @@ func (s relabelled) Load(ctx context.Context, i int) (*pretext.Image, error) {
 }
 
 func (s relabelled) Classes() []string { return slices.Clone(s.classes) }
-
-func (s relabelled) DecodesJPEG() bool { return pretext.DecodesJPEG(s.Source) }
-
-func (s relabelled) DecodesImages() bool { return pretext.DecodesImages(s.Source) }
-
-func (s relabelled) Unreadable() (count int, first []string) { return unreadable(s.Source) }

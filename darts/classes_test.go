@@ -2,6 +2,7 @@ package darts
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/cell"
+	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -167,4 +170,29 @@ func TestReplacedImages(t *testing.T) {
 		return err
 	})
 	assert.Contains(t, got[0], text)
+}
+
+// An asking task measures networks by what it learns of the images.
+type asking struct {
+	pretext.Task
+	asked *[]string
+}
+
+func (a asking) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (float64, map[string]float64, error), int64, error) {
+	*a.asked = classesOf(held)
+	return func(context.Context) (float64, map[string]float64, error) { return 1, nil, nil }, 0, nil
+}
+
+// TestExaminerAsks hands on what a source says of itself.
+func TestExaminerAsks(t *testing.T) {
+	var asked []string
+	held := classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}
+	train := classed{stripes{n: 12, fail: -1}, []string{"a", "b", "c"}}
+	c := smallTraining()
+	c.Epochs = 1
+	for want, src := range map[string]Source{"[c a]": stripes{n: 12, fail: -1}, "[a b c]": train} {
+		_, err := Train(t.Context(), src, held, asking{smallTask(), &asked}, c)
+		require.NoError(t, err)
+		assert.Equal(t, want, fmt.Sprint(asked))
+	}
 }

@@ -253,7 +253,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	}
 	if t.held != nil && examines {
 		var bytes int64
-		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{t.held, &t.meter}); err != nil {
+		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{wrapped{t.held}, &t.meter}); err != nil {
 			return err
 		}
 		t.bytes += bytes
@@ -497,7 +497,7 @@ func (t *training) evaluate() (loss, accuracy float64, scores map[string]float64
 // counted are the images to evaluate on, which tell how far an evaluation is. An
 // Examiner may load many at once, and one again.
 type counted struct {
-	Source
+	wrapped
 	meter *meter
 }
 
