@@ -259,7 +259,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		t.bytes += bytes
 	}
 	t.bytes += reserved
-	if err := c.budget().refusal(t.planned()); err != nil {
+	if err := refused(c.budget().refusal(t.planned()), reserved); err != nil {
 		return err
 	}
 	shared, all := c.budget().share(t.planned(), reserved)
