@@ -10,18 +10,9 @@ import (
 	"unnas/pretext"
 )
 
-// classesOf returns the names of the classes of a source, nil if it has none.
-func classesOf(src Source) []string {
-	if s, named := src.(interface{ Classes() []string }); named {
-		return s.Classes()
-	}
-	return nil
-}
-
-// alike returns the images to evaluate on with labels that mean what those of the
-// images to train on mean: where both have names of classes, a label counts those of
-// src. What names lack is worth a word.
-func alike(src, held Source, task pretext.Task) (same Source, word string, err error) {
+// alike returns held with the labels that src has for the same class names, where both
+// have names. Warning names the classes of src that held lacks, if any.
+func alike(src, held Source, task pretext.Task) (same Source, warning string, err error) {
 	if held == nil {
 		return nil, "", nil
 	}
@@ -30,21 +21,27 @@ func alike(src, held Source, task pretext.Task) (same Source, word string, err e
 		ours == nil || theirs == nil || slices.Equal(ours, theirs) {
 		return held, "", nil
 	}
-	labels := make([]int, len(theirs))
+	label := map[string]int{}
+	for i, name := range ours {
+		label[name] = i
+	}
+	labels, seen := make([]int, len(theirs)), map[string]bool{}
 	var unknown, absent []string
 	for i, name := range theirs {
-		if labels[i] = slices.Index(ours, name); labels[i] < 0 {
+		seen[name] = true
+		known := false
+		if labels[i], known = label[name]; !known {
 			unknown = append(unknown, name)
 		}
 	}
 	for _, name := range ours {
-		if !slices.Contains(theirs, name) {
+		if !seen[name] {
 			absent = append(absent, name)
 		}
 	}
-	switch distinct := len(slices.Compact(slices.Sorted(slices.Values(ours)))) == len(ours); {
+	switch distinct := len(label) == len(ours); {
 	case unknown != nil:
-		err = fmt.Errorf("darts: images to evaluate on are of classes that no image to train on is of: %s; leave them out", listed(unknown))
+		err = fmt.Errorf("darts: the images to evaluate on have classes that the images to train on lack: %s; remove them", listed(unknown))
 	case !distinct || len(task.Spec().LabelShape) > 1:
 		err = fmt.Errorf("darts: the images to train on have the classes %s, those to evaluate on %s; give both the same", listed(ours), listed(theirs))
 	}
@@ -52,9 +49,9 @@ func alike(src, held Source, task pretext.Task) (same Source, word string, err e
 		return nil, "", err
 	}
 	if absent != nil {
-		word = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are those of the names", listed(absent))
+		warning = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are compared by the names of their classes", listed(absent))
 	}
-	return relabelled{held, ours, labels}, word, nil
+	return relabelled{wrapped{held}, ours, labels}, warning, nil
 }
 
 // listed shows the first names of a list.
@@ -68,7 +65,7 @@ func listed(names []string) string {
 
 // relabelled are images with other labels.
 type relabelled struct {
-	Source
+	wrapped
 	classes []string
 	labels  []int // for those of Source
 }
@@ -87,9 +84,3 @@ func (s relabelled) Load(ctx context.Context, i int) (*pretext.Image, error) {
 }
 
 func (s relabelled) Classes() []string { return slices.Clone(s.classes) }
-
-func (s relabelled) DecodesJPEG() bool { return pretext.DecodesJPEG(s.Source) }
-
-func (s relabelled) DecodesImages() bool { return pretext.DecodesImages(s.Source) }
-
-func (s relabelled) Unreadable() (count int, first []string) { return unreadable(s.Source) }

@@ -2,6 +2,7 @@ package darts
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/cell"
+	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -56,10 +59,10 @@ func TestClassesOfBothSources(t *testing.T) {
 		warning string
 	}{
 		"the same":      {classed{stripes{n: 3, fail: -1}, []string{"a", "b", "c"}}, []int{0, 1, 2}, ""},
-		"one missing":   {classed{stripes{n: 4, fail: -1}, []string{"a", "c"}}, []int{0, 0, 2, 2}, "no image to evaluate on is of the classes b; labels are those of the names"},
+		"one missing":   {classed{stripes{n: 4, fail: -1}, []string{"a", "c"}}, []int{0, 0, 2, 2}, "no image to evaluate on is of the classes b; labels are compared by the names of their classes"},
 		"another order": {classed{stripes{n: 3, fail: -1}, []string{"c", "a", "b"}}, []int{0, 1, 2}, ""},
 		"no names":      {stripes{n: 3, fail: -1}, []int{0, 1, 2}, ""},
-		"a subset":      {Subset(classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}, []int{0, 2}), []int{2, 2}, "no image to evaluate on is of the classes b; labels are those of the names"},
+		"a subset":      {Subset(classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}, []int{0, 2}), []int{2, 2}, "no image to evaluate on is of the classes b; labels are compared by the names of their classes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen []int
@@ -94,7 +97,7 @@ func TestClassesThatDiffer(t *testing.T) {
 		task      pretext.Task
 		want      string
 	}{
-		"unknown classes":  {train, more, smallTask(), "darts: images to evaluate on are of classes that no image to train on is of: x, y; leave them out"},
+		"unknown classes":  {train, more, smallTask(), "darts: the images to evaluate on have classes that the images to train on lack: x, y; remove them"},
 		"maps of labels":   {train, fewer, maps, "darts: the images to train on have the classes a, b, c, those to evaluate on a, b; give both the same"},
 		"a name twice":     {classed{train.stripes, []string{"a", "b", "a"}}, fewer, smallTask(), "give both the same"},
 		"no labels needed": {train, more, rotation, ""},
@@ -167,4 +170,29 @@ func TestReplacedImages(t *testing.T) {
 		return err
 	})
 	assert.Contains(t, got[0], text)
+}
+
+// An asking task measures networks by what it learns of the images.
+type asking struct {
+	pretext.Task
+	asked *[]string
+}
+
+func (a asking) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (float64, map[string]float64, error), int64, error) {
+	*a.asked = classesOf(held)
+	return func(context.Context) (float64, map[string]float64, error) { return 1, nil, nil }, 0, nil
+}
+
+// TestExaminerAsks hands on what a source says of itself.
+func TestExaminerAsks(t *testing.T) {
+	var asked []string
+	held := classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}
+	train := classed{stripes{n: 12, fail: -1}, []string{"a", "b", "c"}}
+	c := smallTraining()
+	c.Epochs = 1
+	for want, src := range map[string]Source{"[c a]": stripes{n: 12, fail: -1}, "[a b c]": train} {
+		_, err := Train(t.Context(), src, held, asking{smallTask(), &asked}, c)
+		require.NoError(t, err)
+		assert.Equal(t, want, fmt.Sprint(asked))
+	}
 }

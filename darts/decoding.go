@@ -1,6 +1,8 @@
 package darts
 
 import (
+	"fmt"
+
 	"unnas/internal/quota"
 	"unnas/pretext"
 )
@@ -24,6 +26,14 @@ func reserved(sources ...Source) int64 {
 		}
 	}
 	return 0
+}
+
+// refused adds to the error of a run without enough memory what of it is reserved.
+func refused(err error, reserved int64) error {
+	if err == nil || reserved == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; %s of the memory is for decoding images", err, storage(reserved))
 }
 
 // share returns what the loaders of a run share that takes so many bytes, of which

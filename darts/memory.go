@@ -114,7 +114,7 @@ func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model
 		if first == 0 {
 			first = m.planned()
 		}
-		err = c.budget().refusal(m.planned())
+		err = refused(c.budget().refusal(m.planned()), reserved)
 		if err == nil {
 			break
 		}

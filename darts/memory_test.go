@@ -164,6 +164,7 @@ func TestRoomForDecoding(t *testing.T) {
 			got, err := announced(photographs{n: 12}, test.memory)
 			if test.want == 0 {
 				require.ErrorContains(t, err, "of memory or more, Memory is")
+				require.ErrorContains(t, err, "; 64.0 MiB of the memory is for decoding images")
 				return
 			}
 			require.NoError(t, err)

@@ -37,13 +37,13 @@ type Start struct {
 	Held          int    `json:"held"`                       // images held out: for the alphas, or for evaluation
 	Params        int    `json:"params"`                     // learnable numbers of the network
 	MACs          int64  `json:"macs"`                       // multiply-adds of the network for one image
-	PlannedBytes  int64  `json:"planned_bytes" clock:"true"` // memory that the run takes on the cores of this machine, besides what the source holds
+	PlannedBytes  int64  `json:"planned_bytes" clock:"true"` // memory that the run takes on the cores of this machine, besides what the source holds, to decode images included
 	Epochs        int    `json:"epochs"`                     // epochs of the run
 	StepsPerEpoch int    `json:"steps_per_epoch"`            // steps of one epoch
 	Batch         int    `json:"batch"`                      // images in a step
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
-	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder; empty if pretext.DecodesJPEG says that there are none
+	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder; empty unless pretext.DecodesJPEG says that there are some
 	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": the instructions, see UNNAS_KERNEL, and the architecture
 	Version       string `json:"version"`                    // version of the module unnas, as the Go command tells it; empty if it is not known
 	Revision      string `json:"revision"`                   // revision of the program in version control, with +modified if files were changed; empty if the Go command did not record it

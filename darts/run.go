@@ -21,7 +21,7 @@ type run struct {
 	identity []byte   // see identify
 	program  program  // this one
 	sources  []Source // some may be nil
-	replaced int      // images that were, as has been told
+	replaced int      // images that sources have replaced, as recorded
 	meter    meter    // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
@@ -234,8 +234,8 @@ func (r *run) runStep() error {
 	return nil
 }
 
-// warnOfReplaced tells how many images their sources have replaced by others, if
-// there are more than was told.
+// warnOfReplaced records how many images the sources have replaced by others, if the
+// number has grown.
 func (r *run) warnOfReplaced() error {
 	count, path := 0, ""
 	for _, src := range r.sources {

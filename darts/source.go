@@ -19,7 +19,7 @@ type Source = pretext.Source
 // Subset returns a source of some images of src: its image i is image indices[i]
 // of src. Loading an image that src does not have is an error.
 func Subset(src Source, indices []int) Source {
-	return subset{src, slices.Clone(indices)}
+	return subset{wrapped{src}, slices.Clone(indices)}
 }
 
 // Sample returns a source of n images of src, drawn at random, in their order. The
@@ -34,7 +34,7 @@ func Sample(src Source, n int, seed uint64) (Source, error) {
 }
 
 type subset struct {
-	src     Source
+	wrapped
 	indices []int
 }
 
@@ -44,29 +44,38 @@ func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if i < 0 || i >= len(s.indices) {
 		return nil, fmt.Errorf("darts: image %d of a subset of %d", i, len(s.indices))
 	}
-	if j := s.indices[i]; j < 0 || j >= s.src.Len() {
-		return nil, fmt.Errorf("darts: image %d of a subset is image %d of a source of %d", i, j, s.src.Len())
+	if j := s.indices[i]; j < 0 || j >= s.Source.Len() {
+		return nil, fmt.Errorf("darts: image %d of a subset is image %d of a source of %d", i, j, s.Source.Len())
 	}
-	return s.src.Load(ctx, s.indices[i])
+	return s.Source.Load(ctx, s.indices[i])
 }
+
+// wrapped hands on what a source says of itself, for those that change its images.
+type wrapped struct{ Source }
 
 // Classes returns the names of the classes of the source, if it has any.
-func (s subset) Classes() []string {
-	return classesOf(s.src)
+func (w wrapped) Classes() []string { return classesOf(w.Source) }
+
+// DecodesJPEG returns that of the source.
+func (w wrapped) DecodesJPEG() bool { return pretext.DecodesJPEG(w.Source) }
+
+// DecodesImages returns that of the source.
+func (w wrapped) DecodesImages() bool { return pretext.DecodesImages(w.Source) }
+
+// Unreadable returns that of the source, which may count images that the wrapper
+// leaves out.
+func (w wrapped) Unreadable() (count int, first []string) { return unreadable(w.Source) }
+
+// classesOf returns the names of the classes of a source, nil if it has none.
+func classesOf(src Source) []string {
+	if s, named := src.(interface{ Classes() []string }); named {
+		return s.Classes()
+	}
+	return nil
 }
 
-// DecodesJPEG says whether the source does that the images are of.
-func (s subset) DecodesJPEG() bool { return pretext.DecodesJPEG(s.src) }
-
-// DecodesImages says whether the source does that the images are of.
-func (s subset) DecodesImages() bool { return pretext.DecodesImages(s.src) }
-
-// Unreadable returns what that of the source does, of which others of its images
-// than those of the subset may be.
-func (s subset) Unreadable() (count int, first []string) { return unreadable(s.src) }
-
 // unreadable returns how many images of a source could not be decoded so far and
-// were replaced by others, and the paths of some, if it has a method that says so.
+// were replaced by others, and the paths of some; zero if it has no such method.
 func unreadable(src Source) (count int, first []string) {
 	if s, tells := src.(interface {
 		Unreadable() (count int, first []string)

@@ -58,7 +58,10 @@ type Examiner interface {
 }
 
 // Train trains a network with the head of a task on the images of src, and
-// evaluates it on those of held, which may be nil: then nothing is evaluated.
+// evaluates it on those of held, which may be nil: then nothing is evaluated. Where
+// both have a method Classes() []string, labels of held count as those of src with the
+// same names; a name that src lacks is an error, unless the task has a method
+// SelfSupervised() bool that says that labels do not matter.
 //
 // Equal seeds give equal results, a folder lets a run go on, and errors are as
 // those of Search.
@@ -119,7 +122,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if held != nil && held.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
-	held, word, err := alike(src, held, task)
+	held, warning, err := alike(src, held, task)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +148,8 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	events := []Event{start}
-	if word != "" {
-		events = append(events, Warning{Text: word})
+	if warning != "" {
+		events = append(events, Warning{Text: warning})
 	}
 	return t, t.begin(events...)
 }
@@ -256,13 +259,13 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	}
 	if t.held != nil && examines {
 		var bytes int64
-		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{t.held, &t.meter}); err != nil {
+		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{wrapped{t.held}, &t.meter}); err != nil {
 			return err
 		}
 		t.bytes += bytes
 	}
 	t.bytes += reserved
-	if err := c.budget().refusal(t.planned()); err != nil {
+	if err := refused(c.budget().refusal(t.planned()), reserved); err != nil {
 		return err
 	}
 	shared, all := c.budget().share(t.planned(), reserved)
@@ -547,7 +550,7 @@ func (t *training) evaluate(ctx context.Context) (decisive string, scores map[st
 // counted are the images to evaluate on, which tell how far an evaluation is. An
 // Examiner may load many at once, and one again.
 type counted struct {
-	Source
+	wrapped
 	meter *meter
 }
 

@@ -51,8 +51,8 @@ const (
 // factors, and restart intervals in scans of one of several components.
 //
 // Damaged and truncated images are errors, those of a JPEG file that lacks a
-// quantisation table too. In PNG files, chunks that pixels do not need may be damaged
-// or missing. An image of more than 2^26 pixels is an error before memory is taken
+// quantisation table too. In PNG files, what pixels do not need may be damaged, missing
+// or too much. An image of more than 2^26 pixels is an error before memory is taken
 // for them, and so are more than 2^28 bytes, more than 2^24 of them before the size
 // of a JPEG image, one that would take more than 1.25 GiB to decode, and one with
 // more than 2^31 pixels in all of its scans together.

@@ -258,6 +258,20 @@ func TestDecodeManyScans(t *testing.T) {
 	require.ErrorContains(t, err, "too many coefficients")
 }
 
+// large is a file that says it is large.
+type large struct{ io.Reader }
+
+func (large) Len() int { return 1 << 30 }
+
+func TestDecodeLargeFile(t *testing.T) {
+	for name, file := range map[string][]byte{"png": encodePNG(t, ramp(5, 4)), "jpeg": encodeJPEG(t, ramp(5, 4))} {
+		rest := iotest.ErrReader(errors.New("it is read nevertheless"))
+		_, err := pretext.Decode(t.Context(), large{io.MultiReader(bytes.NewReader(file[:len(file)-2]), rest)})
+		require.ErrorContains(t, err, "pretext: image file of more than 268435456 bytes; shrink it", name)
+		require.ErrorIs(t, err, pretext.ErrInvalidImage)
+	}
+}
+
 // TestDecodeMuchMemory refuses files that take much memory besides their pixels.
 func TestDecodeMuchMemory(t *testing.T) {
 	file, err := os.ReadFile("testdata/cmyk.jpg")

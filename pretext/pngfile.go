@@ -2,9 +2,12 @@ package pretext
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"image"
 	"image/png"
 	"io"
 	"strings"
@@ -43,6 +46,9 @@ func decodePNG(ctx context.Context, s *stream) (*Image, error) {
 	}
 	defer release()
 	m, err := png.Decode(&contextReader{ctx, pixelsOf(s.file)})
+	if err == errTooMuch {
+		m, err = decodeEnough(ctx, s.file)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -50,6 +56,92 @@ func decodePNG(ctx context.Context, s *stream) (*Image, error) {
 		return nil, invalid("decoding image: %w", err)
 	}
 	return toRGB(m), nil
+}
+
+// errTooMuch is what image/png says of data behind the last pixel. Libpng passes it
+// over.
+const errTooMuch = png.FormatError("too much pixel data")
+
+// decodeEnough decodes a file that has such data, without it.
+func decodeEnough(ctx context.Context, file []byte) (image.Image, error) {
+	var packed []io.Reader
+	var damage error
+	eachChunk(file, func(name string, chunk []byte) {
+		end := len(chunk) - 4
+		if name == "IDAT" {
+			packed = append(packed, bytes.NewReader(chunk[8:end]))
+			if crc32.ChecksumIEEE(chunk[4:end]) != binary.BigEndian.Uint32(chunk[end:]) {
+				damage = png.FormatError("invalid checksum")
+			}
+		}
+	})
+	if damage != nil {
+		return nil, damage
+	}
+	pixels, err := zlib.NewReader(io.MultiReader(packed...))
+	if err != nil {
+		return nil, err
+	}
+	r, w := io.Pipe()
+	defer r.Close() // which ends the goroutine too
+	go func() {
+		z, err := zlib.NewWriterLevel(chunkWriter{w}, zlib.NoCompression)
+		if err == nil {
+			_, err = io.CopyN(z, pixels, rawSize(file))
+			err = errors.Join(err, z.Close())
+		}
+		w.CloseWithError(err)
+	}()
+	parts := []io.Reader{bytes.NewReader(file[:pngHeader])}
+	eachChunk(file, func(name string, chunk []byte) {
+		if name == "PLTE" {
+			parts = append(parts, bytes.NewReader(chunk))
+		}
+	})
+	return png.Decode(&contextReader{ctx, io.MultiReader(append(parts, r, strings.NewReader(pngEnd))...)})
+}
+
+// A chunkWriter makes chunks of pixels.
+type chunkWriter struct{ w io.Writer }
+
+func (c chunkWriter) Write(p []byte) (int, error) {
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(p)))
+	chunk = append(append(chunk, "IDAT"...), p...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	if _, err := c.w.Write(chunk); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// rawSize returns the bytes that the pixels of a file take before compression.
+func rawSize(file []byte) (size int64) {
+	h := file[16:]
+	width, height := int(binary.BigEndian.Uint32(h)), int(binary.BigEndian.Uint32(h[4:]))
+	bits := int(h[8]) * map[byte]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[h[9]]
+	passes := [][4]int{{0, 0, 1, 1}} // the first pixel and the distances to the next
+	if h[12] != 0 {
+		passes = [][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
+	}
+	for _, p := range passes {
+		w, h := (width-p[0]+p[2]-1)/p[2], (height-p[1]+p[3]-1)/p[3]
+		if w > 0 && h > 0 {
+			size += int64(h) * int64(1+(w*bits+7)/8)
+		}
+	}
+	return size
+}
+
+// eachChunk calls f with the chunks of a file behind its header that are whole.
+func eachChunk(file []byte, f func(name string, chunk []byte)) {
+	for at := pngHeader; at+8 <= len(file); {
+		next := int64(at) + 12 + int64(binary.BigEndian.Uint32(file[at:]))
+		if next > int64(len(file)) {
+			return
+		}
+		f(string(file[at+4:at+8]), file[at:next])
+		at = int(next)
+	}
 }
 
 // pixelsOf returns the PNG file with what its pixels need alone, and an end if they

@@ -21,6 +21,9 @@ type stream struct {
 	err  error  // why there is no more: io.EOF, or that of r
 }
 
+// errTooLarge is the error of files that are too large altogether.
+var errTooLarge = invalid("image file of more than %d bytes; shrink it", maxFile)
+
 // errTooFar is the error of a stream that may not read what is asked for.
 var errTooFar = errors.New("the file is too large")
 
@@ -66,6 +69,9 @@ func (s *stream) load(width, height int, bytes int64) (release func(), err error
 	if err := checkSize(width, height); err != nil {
 		return nil, err
 	}
+	if s.size > maxFile {
+		return nil, errTooLarge
+	}
 	if bytes > maxMemory {
 		return nil, invalid("image of %d by %d pixels takes %d bytes to decode, want at most %d; save it without progression, or smaller", width, height, bytes, maxMemory)
 	}
@@ -81,14 +87,12 @@ func (s *stream) load(width, height int, bytes int64) (release func(), err error
 
 // all reads the rest of the file.
 func (s *stream) all() error {
-	if s.size <= maxFile {
-		s.file = slices.Grow(s.file, max(0, int(s.size)+1-len(s.file))) // one more, to see its end
-	}
+	s.file = slices.Grow(s.file, max(0, int(s.size)+1-len(s.file))) // one more, to see its end
 	s.most = maxFile + 1
 	err := s.fill(maxFile + 1)
 	switch {
 	case err == nil || errors.Is(err, errTooFar):
-		return invalid("file of more than %d bytes; shrink it", maxFile)
+		return errTooLarge
 	case errors.Is(err, io.EOF):
 		return nil
 	}

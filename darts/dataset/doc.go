@@ -48,8 +48,9 @@
 //	    val/...
 //
 // Data sets of your own are folders. Open those for training and for validation
-// apart; both should have the same class folders, since the label of an image is
-// the place of its folder among them.
+// apart. The label of an image is the place of its folder among the class folders, so
+// it means something beside the names that Classes returns alone; darts.Train goes by
+// the names where one of the two lacks a class.
 //
 // Pretext tasks need no labels: for them a folder of images will do.
 //
@@ -60,5 +61,6 @@
 // What is missing or damaged is an error that names the file; a published data
 // set that lies in another place is one that shows the wanted tree. Whether an
 // image that cannot be decoded ends a run is up to who loads it; ImageNet-22K
-// alone replaces such images, and counts them.
+// alone replaces such images, and counts them. A file that cannot be read is an
+// error there too.
 package dataset

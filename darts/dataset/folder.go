@@ -45,7 +45,8 @@ type Listing func(done, classes, images int) error
 // upper or lower case. Every folder in dir is a class, as in ImageNet's train
 // and val; classes and images are in the order of their names. If images lie in
 // dir itself, they have no label. Other files, hidden ones, and what lies
-// deeper are left out. Told may be nil.
+// deeper are left out. Told may be nil. A folder for validation that lacks a class has
+// other labels; see darts.Train, which goes by the names.
 //
 // It returns an error if told does, if dir cannot be read, if it holds no image or both
 // images and class folders, or if a class folder holds no image.

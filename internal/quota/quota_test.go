@@ -78,10 +78,10 @@ func TestTogether(t *testing.T) {
 	q := quota.New(bytes)
 	var held atomic.Int64
 	var group sync.WaitGroup
-	for g := range 16 {
+	for g := range 8 {
 		group.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(g), 0))
-			for range 200 {
+			for range 20 {
 				n := r.Int64N(400) + 1
 				ctx, end := q.Lease(t.Context())
 				if _, err := quota.Take(ctx, n); !assert.NoError(t, err) {
