@@ -58,7 +58,7 @@ func TestAlgorithmsDiffer(t *testing.T) {
 func TestAlgorithmsLearn(t *testing.T) {
 	// TestSearchLearns has the first. What is drawn anew for each pass learns later.
 	for a, last := range map[Algorithm]int{SecondOrder: 3, GDAS: 5, DrNAS: 5} {
-		c := smallConfig()
+		c := learning()
 		c.Algorithm, c.Epochs = a, last+1
 		var losses, entropies []float64
 		c.Recorder = recorderFunc(func(e Event) error {

@@ -19,6 +19,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/ops"
 	"unnas/pretext"
 )
 
@@ -72,8 +73,15 @@ func smallConfig() Config {
 	return c
 }
 
-func TestSearchLearns(t *testing.T) {
+// learning is a search of small operations with layers enough to learn.
+func learning() Config {
 	c := smallConfig()
+	c.Space.Ops = ops.Set{ops.None(), ops.MaxPool(3), ops.Skip(), ops.DilConv(3)}
+	return c
+}
+
+func TestSearchLearns(t *testing.T) {
+	c := learning()
 	c.Epochs = 6
 	var epochs []Epoch
 	c.Recorder = recorderFunc(func(e Event) error {
