@@ -20,7 +20,8 @@ type run struct {
 	recorder Recorder // may be nil
 	identity []byte   // see identify
 	program  program  // this one
-	meter    meter    // of what takes a while
+	prints   fingerprints
+	meter    meter // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
 	complete       int // epochs

@@ -230,12 +230,13 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 		"another set":  {Subset(all("a"), first), Subset(all("a"), other), true},
 		"of others":    {Subset(all("a"), first), Subset(all("b"), first), true},
 		"unknown":      {Subset(all(""), first), Subset(all(""), other), false},
+		"wrapped":      {all("a"), stripes{n: 40, fail: -1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := stopped(c.before)
 			_, err := keepRun(ctx, dir, c.after, resumable())
 			if c.refused {
-				require.ErrorContains(t, err, "\nfingerprint: ")
+				require.ErrorContains(t, err, "\nfingerprint of the images: ")
 				return
 			}
 			require.ErrorIs(t, err, context.Canceled)
@@ -255,7 +256,8 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 		return err
 	}
 	require.NoError(t, train(all("b")))
-	require.ErrorContains(t, train(all("c")), "\nfingerprint_held: \"b\" → \"c\"\n")
+	require.NoError(t, train(stripes{n: 40, fail: -1}), "a wrapper may not pass it on")
+	require.ErrorContains(t, train(all("c")), "\nfingerprint of the held-out images: \"b\" → \"c\"\n")
 }
 
 // TestSuperseded never gives up the checkpoints before one that the folder does not

@@ -105,10 +105,6 @@ type slow struct {
 
 func (slow) DecodesJPEG() bool { return false }
 
-func (s slow) Fingerprint() string {
-	return s.Source.(interface{ Fingerprint() string }).Fingerprint()
-}
-
 func (s slow) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	s.loaded()
 	return s.Source.Load(ctx, i)

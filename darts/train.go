@@ -118,7 +118,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
 	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &Trained{Config: c}}
-	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram}
+	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram, prints: fingerprintsOf(src, held)}
 	t.meter.tell = t.run.tell
 	t.passed = t.meter.pass
 	if err := t.plan(ctx); err != nil {
@@ -136,7 +136,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
 	var err error
-	if t.identity, err = identify(start, task, src, held, t.params); err != nil {
+	if t.identity, err = identify(start, task, t.params); err != nil {
 		return nil, err
 	}
 	return t, t.begin(start)
