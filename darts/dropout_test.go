@@ -48,22 +48,23 @@ func TestDropper(t *testing.T) {
 func dropping() Config {
 	c := resumable()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
-	c.Space.Ops, c.Space.Partial = c.Space.Ops[:5], 2
+	c.Space.Ops, c.Space.Nodes, c.Space.Partial = c.Space.Ops[:5], 2, 2
 	c.SkipDropout = 0.5
 	return c
 }
 
 // TestBetas are learned and kept with the weights.
 func TestBetas(t *testing.T) {
-	got, err := Search(t.Context(), resumableSource, smallTask(), dropping())
+	c := dropping()
+	got, err := Search(t.Context(), resumableSource, smallTask(), c)
 	require.NoError(t, err)
-	require.Len(t, got.NormalBetas, 14)
+	require.Len(t, got.NormalBetas, c.Space.Edges())
 	assert.Greater(t, slices.Max(got.NormalBetas)-slices.Min(got.NormalBetas), 0.01, "betas learn")
 	var text strings.Builder
 	require.NoError(t, got.Params.WriteSafetensors(&text))
 	for _, name := range []string{"betas_normal", "betas_reduce"} {
 		assert.Contains(t, text.String(), name)
-		assert.Len(t, got.Params.Data(got.Params.Find(name)), 14)
+		assert.Len(t, got.Params.Data(got.Params.Find(name)), c.Space.Edges())
 	}
 }
 
