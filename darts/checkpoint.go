@@ -48,6 +48,7 @@ var errOther = errors.New("not of this run")
 // header is what a checkpoint holds besides arrays.
 type header struct {
 	Run     json.RawMessage `json:"run"` // see identify
+	Images  fingerprints    `json:"images"`
 	Program program         `json:"program"`
 	At      position        `json:"at"`
 	Arrays  []array         `json:"arrays"`
@@ -77,10 +78,9 @@ func arrayOf(name string, data []float32) array { return array{name, len(data), 
 
 // identify returns what must be equal in a run that goes on with another's
 // state, as JSON: the figures of its start with the configuration, the settings
-// of the task if they have a JSON form, fingerprints of the images, of which held
-// may be nil, and a digest of the names and shapes of all parameters, which differ
-// when an operation is built in another way.
-func identify(start Start, task pretext.Task, src, held Source, p *ops.Params) ([]byte, error) {
+// of the task if they have a JSON form, and a digest of the names and shapes of
+// all parameters, which differ when an operation is built in another way.
+func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 	start.PlannedBytes, start.Recompute = 0, false // may change from machine to machine
 	start.Version, start.Revision = "", ""         // are warned of
 	names := sha256.New()
@@ -96,11 +96,9 @@ func identify(start Start, task pretext.Task, src, held Source, p *ops.Params) (
 	}
 	b, err := json.Marshal(struct {
 		Start
-		Settings    json.RawMessage `json:"task_settings"`
-		Fingerprint string          `json:"fingerprint"`
-		OfHeld      string          `json:"fingerprint_held"`
-		Parameters  string          `json:"parameters"`
-	}{start, settings, fingerprint(src), fingerprint(held), hex.EncodeToString(names.Sum(nil))})
+		Settings   json.RawMessage `json:"task_settings"`
+		Parameters string          `json:"parameters"`
+	}{start, settings, hex.EncodeToString(names.Sum(nil))})
 	if err != nil {
 		return nil, fmt.Errorf("darts: the configuration has no JSON form: %w", err)
 	}
@@ -114,7 +112,7 @@ func (r *run) header(metrics int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(header{Run: r.identity, Program: r.program, Arrays: r.phase.arrays(), At: position{
+	return json.Marshal(header{Run: r.identity, Images: r.prints, Program: r.program, Arrays: r.phase.arrays(), At: position{
 		Epoch: r.epoch, Step: r.step, Complete: r.complete, State: state,
 		Elapsed: time.Since(r.started), Lap: time.Since(r.begun), Metrics: metrics,
 	}})
@@ -157,7 +155,7 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 	if err != nil {
 		return 0, err
 	}
-	if d := differences(h.Run, r.identity); len(d) > 0 {
+	if d := append(differences(h.Run, r.identity), h.Images.differences(r.prints)...); len(d) > 0 {
 		return 0, fmt.Errorf("%w (saved → given):\n%s\n%sgive what was saved, or choose another folder", errOther, strings.Join(d, "\n"), kernelRemedy(h.Run, r.identity))
 	}
 	all, at, steps := r.phase.arrays(), h.At, r.phase.steps()
@@ -189,7 +187,7 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 		}
 	}
 	commit()
-	r.restored = h.Program
+	r.restored, r.prints = h.Program, r.prints.or(h.Images)
 	r.epoch, r.step, r.complete = at.Epoch, at.Step, at.Complete
 	r.started, r.begun = time.Now().Add(-at.Elapsed), time.Now().Add(-at.Lap)
 	return at.Metrics, nil

@@ -81,7 +81,7 @@ func assertSame(t *testing.T, want, got map[string]string) {
 func resumable() Config {
 	c := smallConfig()
 	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
-	c.Space.Ops = c.Space.Ops[:5] // the small ones
+	c.Space.Ops, c.Space.Nodes = c.Space.Ops[:5], 2 // the small ones
 	c.Epochs, c.ArchEpoch, c.Portion, c.Workers = 3, 1, 0.6, 2
 	return c
 }

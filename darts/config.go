@@ -53,7 +53,9 @@ type Config struct {
 	// gradients, rather than from the whole of it, and without the weight decay of
 	// the alphas; the authors' code takes every second epoch, other numbers, and no
 	// epoch before the eleventh to go back to. The weights of DrNAS are, meanwhile,
-	// shares of the medians of Gamma numbers rather than drawn.
+	// shares of the medians of Gamma numbers rather than drawn. Differences feel the
+	// ReLUs that open and close between them: in small networks the eigenvalue is 0.86
+	// to 1.28 times the exact one. So the criterion compares means, and their ratio.
 	StopEigenvalue float64 `json:"stop_eigenvalue"`
 
 	// SkipDropout is the rate at which elements of the skip connections of stride 1

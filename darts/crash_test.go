@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 
 // crashRuns are a small training, and a search.
 var crashRuns = map[string]func(dir string) error{
-	"training": func(dir string) error { return trivial(context.Background(), dir) },
+	"training": func(dir string) error { return trivial(context.Background(), dir, nil) },
 	"search": func(dir string) error {
 		c := resumable()
 		c.Folder = &Folder{Keep: 2} // a checkpoint after every step
@@ -81,7 +81,7 @@ func (swinging) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, _
 }
 
 // trivial does a training of one layer in a folder, or what is left of it.
-func trivial(ctx context.Context, dir string) error {
+func trivial(ctx context.Context, dir string, recorder Recorder) error {
 	folder, err := OpenFolder(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		folder, err = NewFolder(dir)
@@ -92,7 +92,7 @@ func trivial(ctx context.Context, dir string) error {
 	folder.Interval = 0
 	c := TrainConfig{
 		Network: passing{}, Epochs: 4, Batch: 3, LR: Schedule{Kind: Constant, Base: 0.1}, Momentum: 0.9,
-		EvaluateEvery: 1, Seed: 8, Workers: 1, Folder: folder,
+		EvaluateEvery: 1, Seed: 8, Workers: 1, Folder: folder, Recorder: recorder,
 	}
 	r, err := Train(ctx, stripes{n: 7, fail: -1}, stripes{n: 2, fail: -1}, swinging{smallTask()}, c)
 	if r != nil && err == nil {
@@ -134,7 +134,7 @@ func crash(t *testing.T, kind, dir string, n int) bool {
 // write, sync, rename, link and removal. What resumes ends with the same bytes.
 func TestResumeAfterCrash(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	require.NoError(t, trivial(t.Context(), whole))
+	require.NoError(t, trivial(t.Context(), whole, nil))
 	want := outcome(t, whole)
 	best, err := (&Folder{dir: whole}).snapshots(bestFile)
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestResumeAfterCrash(t *testing.T) {
 			require.Equal(t, 1, n, "before there is a folder")
 			continue
 		}
-		require.NoError(t, trivial(t.Context(), dir), "%d", n)
+		require.NoError(t, trivial(t.Context(), dir, nil), "%d", n)
 		assertSame(t, want, outcome(t, dir))
 	}
 }
@@ -175,7 +175,7 @@ func TestResumeAfterCrashes(t *testing.T) {
 // then on. The run reports it, or could do without, and resumes once there is room.
 func TestResumeAfterFullDisk(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	require.NoError(t, trivial(t.Context(), whole))
+	require.NoError(t, trivial(t.Context(), whole, nil))
 	want := outcome(t, whole)
 	t.Cleanup(func() { atomicfile.Fault = nil })
 	for _, forGood := range []bool{false, true} {
@@ -189,7 +189,7 @@ func TestResumeAfterFullDisk(t *testing.T) {
 				}
 				return nil
 			}
-			err := trivial(t.Context(), dir)
+			err := trivial(t.Context(), dir, nil)
 			atomicfile.Fault = nil
 			done = operation == ""
 			if done {
@@ -199,7 +199,7 @@ func TestResumeAfterFullDisk(t *testing.T) {
 				require.ErrorIs(t, err, syscall.ENOSPC, "%s %d", operation, n)
 				require.ErrorContains(t, err, dir, "it says where")
 			}
-			require.NoError(t, trivial(t.Context(), dir), "%s %d", operation, n)
+			require.NoError(t, trivial(t.Context(), dir, nil), "%s %d", operation, n)
 			assertSame(t, want, outcome(t, dir))
 		}
 	}
@@ -216,7 +216,7 @@ func TestFolderSyncs(t *testing.T) {
 		changes = append(changes, what+" "+filepath.Base(path))
 		return nil
 	}
-	require.NoError(t, trivial(t.Context(), dir))
+	require.NoError(t, trivial(t.Context(), dir, nil))
 	assert.Contains(t, fmt.Sprint(changes), "sync metrics.jsonl create .checkpoint-1.")
 	assert.Regexp(t, `write \.checkpoint-2\.\w+\.tmp sync \.checkpoint-2\.\w+\.tmp rename checkpoint-2 sync run link best-2 rename best-2 sync run`, fmt.Sprint(changes))
 }

@@ -142,9 +142,16 @@ func eigenvalue(ctx context.Context, o objective, next []float64) (float64, erro
 	return value, nil
 }
 
-// beside is the distance of the alphas whose gradients are compared. Closer, they
-// differ by the ReLUs that open and close between them.
-const beside = 0.1
+// beside is the distance of the alphas whose gradients are compared. Where the loss
+// is smooth, it makes eigenvalues up to 4 % too small, since curvature changes over
+// the distance. Closer, the ReLUs and maxima that change sides between them weigh more:
+// even small networks have so many that no distance which float32 resolves avoids them.
+//
+// Against the exact Hessian of DARTS supernets of 3 cells, 8 operations and 80 alphas,
+// on batches of 16, in float64, largest eigenvalues were 0.86 to 1.28 times the exact
+// one at a distance of 0.3, 0.97 to 1.73 times at 0.1, and several times at 0.01;
+// starting vectors changed them by up to 7 % at 0.3 and 9 % at 0.1.
+const beside = 0.3
 
 // hessian adds to product that of the Hessian with a vector of length one.
 func hessian(ctx context.Context, o objective, alphas []float32, v, product []float64) error {

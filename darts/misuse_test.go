@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/gorgonia"
+	"pgregory.net/rapid"
 
 	"unnas/cell"
 	"unnas/ops"
@@ -114,4 +115,51 @@ func TestPredictOfOtherLogits(t *testing.T) {
 	assert.EqualError(t, err, "darts: task classification gives 3 logits for 256 classes; take its Logits")
 	_, err = predictor.Logits(grey(10, 8, 1, 2, 3))
 	assert.NoError(t, err)
+}
+
+// TestWhatIsValidIsBuilt draws settings of searches: what Validate takes, a supernet is
+// built of.
+func TestWhatIsValidIsBuilt(t *testing.T) {
+	task := pretext.Rotation{View: pretext.Scenes(48)}
+	built := 0
+	rapid.Check(t, func(t *rapid.T) {
+		c := resumable()
+		set := c.Space.Ops
+		c.Space.Ops = nil
+		for _, op := range set {
+			if rapid.Bool().Draw(t, op.Name()) {
+				c.Space.Ops = append(c.Space.Ops, op)
+			}
+		}
+		c.Space.Nodes = rapid.IntRange(1, 2).Draw(t, "nodes")
+		c.Space.MaxSkips = rapid.IntRange(0, 2).Draw(t, "skips")
+		c.Space.Partial = rapid.IntRange(0, 4).Draw(t, "partial")
+		b := &c.Space.Body
+		b.Stem = rapid.SampledFrom([]cell.Stem{cell.CIFARStem, cell.ImageNetStem}).Draw(t, "stem")
+		b.Width, b.Cells = rapid.IntRange(1, 8).Draw(t, "width"), rapid.IntRange(2, 4).Draw(t, "cells")
+		some := func(name string) (all []int) {
+			for i := range b.Cells {
+				if rapid.Bool().Draw(t, name) {
+					all = append(all, i)
+				}
+			}
+			return all
+		}
+		b.Reductions, b.Dilated = some("reductions"), some("dilated")
+		for _, r := range b.Reductions {
+			if rapid.Bool().Draw(t, "unstrided") {
+				b.Unstrided = append(b.Unstrided, r)
+			}
+		}
+		c.Algorithm = rapid.SampledFrom(everyAlgorithm()).Draw(t, "algorithm")
+		c.SkipDropout = rapid.SampledFrom([]float64{0, 0.5}).Draw(t, "dropout")
+		c.MicroBatch = rapid.SampledFrom([]int{0, 1, 2, 3, 6}).Draw(t, "micro-batch")
+		if built == 25 || c.Validate() != nil {
+			return
+		}
+		built++
+		_, err := planModel(c, task)
+		require.NoError(t, err)
+	})
+	assert.Greater(t, built, 10)
 }

@@ -20,6 +20,7 @@ type run struct {
 	recorder Recorder // may be nil
 	identity []byte   // see identify
 	program  program  // this one
+	prints   fingerprints
 	sources  []Source // some may be nil
 	replaced int      // images that sources have replaced, as recorded
 	meter    meter    // of what takes a while

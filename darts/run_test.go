@@ -52,49 +52,38 @@ func TestResumeAfterFailedMeasurement(t *testing.T) {
 	assertSame(t, outcome(t, whole), outcome(t, dir))
 }
 
-// TestFailingRecorder ends a search by a recorder that fails, at each event in turn.
-// No step is lost, and the run resumes with the same bytes.
+// TestFailingRecorder ends a training by a recorder that fails, at each event in turn,
+// progress within an evaluation included. No step that was done is lost, nor is an
+// evaluation, and the run resumes with the same bytes.
 func TestFailingRecorder(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
 	var events []Event
-	c := measured()
-	c.ArchEpoch, c.StopEigenvalue = 1, 0
-	c.Epochs = 2
-	config := c
-	c.Recorder = recorderFunc(func(e Event) error {
-		if _, ok := e.(Progress); !ok {
-			events = append(events, e)
-		}
+	require.NoError(t, trivial(t.Context(), whole, recorderFunc(func(e Event) error {
+		events = append(events, e)
 		return nil
-	})
-	_, err := keepRun(t.Context(), whole, resumableSource, c)
-	require.NoError(t, err)
+	})))
+	require.Greater(t, len(events), 12)
 	full := errors.New("report: no space left on device")
 	for n, at := range events {
-		if _, ok := at.(Start); ok {
-			continue
-		}
 		t.Run(fmt.Sprintf("%d %s", n, at.event()), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
-			c := config
-			left := n
-			c.Recorder = recorderFunc(func(e Event) error {
-				if _, ok := e.(Progress); ok {
-					return nil
+			left, done := n, 0
+			err := trivial(t.Context(), dir, recorderFunc(func(e Event) error {
+				if _, ok := e.(Step); ok {
+					done++
 				}
 				if left--; left < 0 {
 					return full
 				}
 				return nil
-			})
-			r, err := keepRun(t.Context(), dir, resumableSource, c)
+			}))
 			require.ErrorIs(t, err, full)
-			steps, err := (&Folder{dir: dir}).snapshots(checkpointFile)
-			require.NoError(t, err)
-			require.NotEmpty(t, steps)
-			assert.Equal(t, r.Steps, steps[len(steps)-1], "what was done is kept")
-			_, err = keepRun(t.Context(), dir, resumableSource, config)
-			require.NoError(t, err)
+			assert.Equal(t, done, newest(t, dir), "what was done is kept")
+			if e, ok := at.(Epoch); ok {
+				h := contents(t, dir)[fmt.Sprintf(checkpointFile, done)]
+				assert.Contains(t, h, fmt.Sprintf(`"complete":%d`, e.Epoch), "an evaluation is not made again")
+			}
+			require.NoError(t, trivial(t.Context(), dir, nil))
 			assertSame(t, outcome(t, whole), outcome(t, dir))
 		})
 	}
@@ -241,12 +230,13 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 		"another set":  {Subset(all("a"), first), Subset(all("a"), other), true},
 		"of others":    {Subset(all("a"), first), Subset(all("b"), first), true},
 		"unknown":      {Subset(all(""), first), Subset(all(""), other), false},
+		"wrapped":      {all("a"), stripes{n: 40, fail: -1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := stopped(c.before)
 			_, err := keepRun(ctx, dir, c.after, resumable())
 			if c.refused {
-				require.ErrorContains(t, err, "\nfingerprint: ")
+				require.ErrorContains(t, err, "\nfingerprint of the images: ")
 				return
 			}
 			require.ErrorIs(t, err, context.Canceled)
@@ -266,7 +256,8 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 		return err
 	}
 	require.NoError(t, train(all("b")))
-	require.ErrorContains(t, train(all("c")), "\nfingerprint_held: \"b\" → \"c\"\n")
+	require.NoError(t, train(stripes{n: 40, fail: -1}), "a wrapper may not pass it on")
+	require.ErrorContains(t, train(all("c")), "\nfingerprint of the held-out images: \"b\" → \"c\"\n")
 }
 
 // TestSuperseded never gives up the checkpoints before one that the folder does not

@@ -132,7 +132,10 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	shared, all := c.budget().share(m.planned(), reserved(src))
 	m.bytes += all - m.planned()
 	s := &search{c: c, m: m, result: &Result{Config: c}}
-	s.run = run{phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram, sources: []Source{src}}
+	s.run = run{
+		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
+		prints: fingerprintsOf(src, nil), sources: []Source{src},
+	}
 	s.meter.tell = s.run.tell
 	s.m.passed = s.meter.pass
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true, shared: shared}
@@ -156,7 +159,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
-	if s.identity, err = identify(start, task, src, nil, s.m.params); err != nil {
+	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
 	}
 	events := []Event{start}

@@ -12,8 +12,8 @@ import (
 
 // Source holds the images of a data set; see pretext.Source. It may have a method
 // Fingerprint() string that tells its images from others, by their names and labels
-// for example: a run is resumed with images of the same fingerprint only. Where there
-// is none, their number must do.
+// for example. A run that knows the fingerprint of its images is not resumed with
+// those of another; of a source without one only the number is compared.
 type Source = pretext.Source
 
 // Subset returns a source of some images of src: its image i is image indices[i]
@@ -65,6 +65,9 @@ func (w wrapped) DecodesImages() bool { return pretext.DecodesImages(w.Source) }
 // Unreadable returns that of the source, which may count images that the wrapper
 // leaves out.
 func (w wrapped) Unreadable() (count int, first []string) { return unreadable(w.Source) }
+
+// Fingerprint returns that of the source.
+func (w wrapped) Fingerprint() string { return fingerprint(w.Source) }
 
 // classesOf returns the names of the classes of a source, nil if it has none.
 func classesOf(src Source) []string {

@@ -46,7 +46,7 @@ func TestSearchTasks(t *testing.T) {
 				config.StopEigenvalue = 0.75
 			}
 			config.Space = cell.DARTS(cell.CIFARStem, 2, 3)
-			config.Space.Ops = config.Space.Ops[:5] // the small ones
+			config.Space.Ops, config.Space.Nodes = config.Space.Ops[:5], 2 // the small ones
 			if config.Space.Partial = test.partial; test.partial > 0 {
 				config.SkipDropout = 0.5
 			}

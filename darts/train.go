@@ -127,7 +127,10 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &Trained{Config: c}}
-	t.run = run{phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram, sources: []Source{src, held}}
+	t.run = run{
+		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
+		prints: fingerprintsOf(src, held), sources: []Source{src, held},
+	}
 	t.meter.tell = t.run.tell
 	t.passed = t.meter.pass
 	if err := t.plan(ctx, reserved(src, held)); err != nil {
@@ -144,7 +147,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
 	}
-	if t.identity, err = identify(start, task, src, held, t.params); err != nil {
+	if t.identity, err = identify(start, task, t.params); err != nil {
 		return nil, err
 	}
 	events := []Event{start}

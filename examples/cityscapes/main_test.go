@@ -90,7 +90,7 @@ func TestTrain(t *testing.T) {
 	for _, want := range []string{
 		"batch 4, published 64: the learning rate changes in proportion, to 0.00625\n",
 		"segmentation: 4 + 4 images, 1 epoch of 1 step, batch 4\n", "2 images at once\n",
-		"\nlast, epoch 1: miou ", "%, pixels ",
+		"\nlast, epoch 1: miou ", "%, accuracy ",
 	} {
 		assert.Contains(t, out.String(), want)
 	}

@@ -75,7 +75,7 @@ func TestRun(t *testing.T) {
 		out.Reset()
 		require.NoError(t, run(t.Context(), small(append(args, "-data", root, "-size", "33", "-stride", "8")...), &out, &out))
 		assert.Contains(t, out.String(), "segmentation: 6 + 3 images, 2 epochs of 2 steps, batch 3")
-		assert.Regexp(t, `best, epoch [12]: miou \d+\.[1-9]%, pixels `, out.String())
+		assert.Regexp(t, `best, epoch [12]: miou \d+\.[1-9]%, accuracy `, out.String())
 	}
 	for i := range 3 {
 		f, err := os.Open(filepath.Join(dir, fmt.Sprintf("%d.png", i)))

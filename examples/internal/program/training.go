@@ -61,24 +61,24 @@ func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool
 	best := ""
 	if r.Best.Epoch > 0 {
 		if r.Last.ScoreName != "" {
-			fmt.Fprintf(out, "last, epoch %d: %s\n", r.Last.Epoch, t.scores(r.Last))
+			fmt.Fprintf(out, "last, epoch %d: %s\n", r.Last.Epoch, scores(r.Last))
 		}
-		fmt.Fprintf(out, "best, epoch %d: %s\n", r.Best.Epoch, t.scores(r.Best))
+		fmt.Fprintf(out, "best, epoch %d: %s\n", r.Best.Epoch, scores(r.Best))
 		best = ", the checkpoint of the best epoch as best- and its steps"
 	}
 	_, err := fmt.Fprintf(out, "See %s: the network as weights.safetensors%s, the run as report.html, config.json, metrics.jsonl and tensorboard.\n", dir, best)
 	return err
 }
 
-// scores returns how good the network was on held-out images. Scores of single
-// classes are in metrics.jsonl.
-func (t Training) scores(e darts.Epoch) string {
-	var parts []string
-	if !math.IsNaN(e.HeldAccuracy) {
+// scores returns how good the network was on held-out images, the decisive score
+// first. Scores of single classes are in metrics.jsonl.
+func scores(e darts.Epoch) string {
+	parts := []string{fmt.Sprintf("%s %.1f%%", e.ScoreName, 100*e.Score())}
+	if !math.IsNaN(e.HeldAccuracy) && e.ScoreName != "accuracy" {
 		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100*e.HeldAccuracy))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
-		if !strings.HasPrefix(name, "iou_") {
+		if name != e.ScoreName && !strings.HasPrefix(name, "iou_") {
 			parts = append(parts, fmt.Sprintf("%s %.1f%%", name, 100*e.Scores[name]))
 		}
 	}
