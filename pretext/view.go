@@ -15,6 +15,10 @@ type Crop string
 
 // The rules for cropping. In training the part is drawn at random; in evaluation
 // it is fixed. Resizing is bilinear between pixel centres, without smoothing.
+//
+// Differs: where a place is drawn, every offset of an axis is as likely. The authors'
+// release never draws the last one, whatever the crop; under CropScale, where a
+// window of 255 pixels lies in 256, that leaves it the first one alone.
 const (
 	// CropArea shows a part of 8 to 100 % of the area whose aspect differs from
 	// the view's by at most 4/3, resized to the view (Szegedy et al., 2015,
@@ -22,8 +26,7 @@ const (
 	// of the view's sides, and the centre is shown.
 	CropArea Crop = "area"
 	// CropPad resizes the image to the view, surrounds it with 4 pixels of zeros
-	// (that is, of the mean colour) and shows a window at any of the 81 offsets.
-	// Differs: the authors' release never draws the last offset of an axis. In
+	// (that is, of the mean colour) and shows a window at any of the 81 offsets. In
 	// evaluation the resized image is shown.
 	CropPad Crop = "pad"
 	// CropScale scales the image until it covers 256/255 of the view's sides,
@@ -34,7 +37,9 @@ const (
 	// shorter side of View.Short·2^u pixels, u drawn from -1 to 1, or the view as it
 	// is if that is larger, and shows a window at a random place. If the view is a
 	// square, that is the shorter side of the image. In evaluation u is 0 and the
-	// centre is shown.
+	// centre is shown. Differs: the shorter side is rounded to whole pixels, where the
+	// authors' release drops the fraction, which is one pixel less in half of the
+	// crops.
 	CropMultiscale Crop = "multiscale"
 	// CropWhole scales the image until its shorter side has View.Short pixels, or
 	// leaves it as it is if that is 0, and shows all of it, with zeros (that is,
