@@ -7,10 +7,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"unnas/cell"
 	"unnas/internal/golden"
-	"unnas/pretext"
+	"unnas/internal/rng"
+	"unnas/ops"
 )
 
 // TestGoldenTrajectory runs some steps of the search's own update rule from
@@ -22,19 +24,7 @@ func TestGoldenTrajectory(t *testing.T) {
 			continue
 		}
 		t.Run(golden.Name(file), func(t *testing.T) {
-			view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
-			task := pretext.Classification{View: view, Classes: c.Classes}
-			config := DARTS()
-			config.Space, config.Batch, config.ArchLR = cell.DARTS(c.Stem, c.Width, c.Depth), c.Batch, c.ArchLR
-			m, err := newModel(config, task)
-			require.NoError(t, err)
-			c.Adopt(t, m.params)
-			r := &replay{model: m, c: c, t: t}
-			rule := newBilevel(config, m.team, r)
-			for r.step = range c.Steps {
-				require.NoError(t, rule.arch(r, c.LR))
-				require.NoError(t, rule.weights(r, c.LR))
-			}
+			m := follow(t, c)
 			for _, q := range m.params.List() {
 				out := make([]float32, q.Shape.TotalSize())
 				require.NoError(t, q.Publish(out, m.params.Data(q)))
@@ -45,6 +35,72 @@ func TestGoldenTrajectory(t *testing.T) {
 			assert.Equal(t, c.Genotype.Normal, g.Normal)
 			assert.Equal(t, c.Genotype.Reduce, g.Reduce)
 			t.Logf("largest error is %.3f of the allowed one", c.Worst)
+		})
+	}
+}
+
+// follow runs the steps of a trajectory, and compares their losses.
+func follow(t *testing.T, c *golden.Case) *model {
+	config := DARTS()
+	config.Space = cell.DARTS(c.Stem, c.Width, c.Depth)
+	config.Space.Body, config.Batch, config.ArchLR = c.Body(), c.Batch, c.ArchLR
+	m, err := newModel(config, c.Problem("step.0.train.input", "step.0.train.target"))
+	require.NoError(t, err)
+	c.Adopt(t, m.params)
+	r := &replay{model: m, c: c, t: t}
+	rule := newBilevel(config, m.team, r)
+	for r.step = range c.Steps {
+		require.NoError(t, rule.arch(r, c.LR))
+		require.NoError(t, rule.weights(r, c.LR))
+	}
+	return m
+}
+
+// TestTrajectoriesOfAllTasks follows cases of other tasks than the public one, which
+// have other channels, inputs and labels. They demand nothing but finite weights.
+func TestTrajectoriesOfAllTasks(t *testing.T) {
+	for name, c := range map[string]struct {
+		golden.Case
+		input, target []int
+	}{
+		"one channel":  {golden.Case{Task: "cls", Classes: 3}, []int{2, 1, 9, 10}, []int{2}},
+		"colorization": {golden.Case{Task: "col", Classes: 5}, []int{2, 1, 8, 11}, []int{2, 8, 11}},
+		"jigsaw":       {golden.Case{Task: "jig", Classes: 24}, []int{2, 4, 3, 6, 7}, []int{2}},
+		"segmentation": {golden.Case{Task: "seg", Classes: 4, ASPP: 3, Rates: []int{2}}, []int{2, 3, 10, 9}, []int{2, 10, 9}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &c.Case
+			g.Kind, g.Stem, g.Width, g.Depth, g.Batch, g.Steps = "trajectory", cell.CIFARStem, 2, 3, 2, 2
+			g.LR, g.ArchLR, g.Tolerance, g.Floor = 0.01, 1e-3, 1e6, 1e6
+			g.Tensors = map[string]golden.Tensor{}
+			draw := func(shape []int) golden.Tensor {
+				v := golden.Tensor{Shape: shape, F: make([]float32, tensor.Shape(shape).TotalSize())}
+				v.I = make([]int32, len(v.F))
+				r := rng.New(1, "trajectory", 0, len(g.Tensors))
+				for i := range v.F {
+					v.F[i], v.I[i] = float32(rng.Normal(r)), int32(rng.IntN(r, g.Classes))
+				}
+				return v
+			}
+			for step := range g.Steps {
+				for _, half := range []string{"train", "val"} {
+					at := fmt.Sprintf("step.%d.%s", step, half)
+					g.Tensors[at+".input"], g.Tensors[at+".target"], g.Tensors[at+"_loss"] = draw(c.input), draw(c.target), draw([]int{1})
+				}
+			}
+			p := ops.NewParams()
+			space := cell.DARTS(g.Stem, g.Width, g.Depth)
+			space.Body = g.Body()
+			_, _, err := build(p, space, ops.Softmax, g.Problem("step.0.train.input", "step.0.train.target"), g.Batch)
+			require.NoError(t, err)
+			for _, q := range p.List() {
+				g.Tensors["param."+q.Name] = draw(q.PublishedShape())
+			}
+			m := follow(t, g)
+			assert.Greater(t, g.Worst, 0.0, "the losses were compared")
+			for _, v := range m.params.Weights() {
+				require.True(t, isFinite(float64(v)))
+			}
 		})
 	}
 }
