@@ -100,7 +100,7 @@ func keys(c *config) []key {
 		{name: "NAS.DEPTH", value: &c.NAS.Depth, rule: positive, in: uses{train: cells}, note: "cells"},
 		{name: "NAS.AUX", value: &c.NAS.Aux, in: uses{idle, cells}, note: "auxiliary head"},
 		{name: "NAS.AUX_WEIGHT", value: &c.NAS.AuxWeight, rule: from(0, 100), in: uses{idle, with("AUX True", c.Model.Type == nas && c.NAS.Aux)}, note: "weight of its loss"},
-		{name: "NAS.DROP_PROB", value: &c.NAS.DropProb, rule: from(0, 0.99), in: uses{idle, cells}, note: "drop path: the probability in the last epoch"},
+		{name: "NAS.DROP_PROB", value: &c.NAS.DropProb, rule: from(0, 0.99), in: uses{idle, cells}, note: "drop path: the probability, which rises from 0 in the first epoch and would be this after the last"},
 		{name: "NAS.MATRIX", value: &c.NAS.Matrix, in: uses{idle, bench}, note: "edges of a cell of NAS-Bench-101"},
 		{name: "NAS.OPS", value: &c.NAS.Ops, in: uses{idle, bench}, note: "its operations"},
 		{name: "NAS.NUM_STACKS", value: &c.NAS.NumStacks, rule: positive, in: uses{idle, bench}, note: "stacks of such cells"},
