@@ -109,10 +109,7 @@ func TestParametersOfGoldenCases(t *testing.T) {
 		t.Run(golden.Name(file), func(t *testing.T) {
 			n := newNet(t)
 			x := n.images(1, c.Size[0], c.Size[1], c.InChannels)
-			body := cell.DARTS(c.Stem, c.Width, c.Depth).Body
-			if c.Task == "seg" {
-				body.Reductions = cell.Reductions(c.Depth, 1)
-			}
+			body := c.Body()
 			var err error
 			switch c.Kind {
 			case "search", "trajectory":

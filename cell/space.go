@@ -108,11 +108,8 @@ func DARTS(stem Stem, width, cells int) Space {
 
 // Edges returns the number of edges of a cell: the rows of an alpha.
 func (sp Space) Edges() int {
-	n := 0
-	for i := range sp.Nodes {
-		n += 2 + i
-	}
-	return n
+	n := max(0, sp.Nodes)
+	return n * (n + 2*inputs - 1) / 2
 }
 
 // into returns the number of edges into each node.

@@ -65,6 +65,9 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supe
 	if err := sp.Validate(); err != nil {
 		return nil, err
 	}
+	if weigh == nil {
+		return nil, errors.New("cell: weigh is nil; give ops.Softmax, for example")
+	}
 	net := &Supernet{Space: sp, params: s.Params()}
 	var weights [2]*gorgonia.Node
 	shape := tensor.Shape{sp.Edges(), len(sp.Ops)}
@@ -75,6 +78,9 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supe
 		}
 		if weights[i], err = weigh(a); err != nil {
 			return nil, fmt.Errorf("cell: weights of %s: %w", name, err)
+		}
+		if w := weights[i]; w == nil || !w.Shape().Eq(shape) {
+			return nil, fmt.Errorf("cell: weights of %s: they are %s; return a node of the shape of the alphas, %v", name, describe(w), shape)
 		}
 	}
 	net.Normal, net.Reduce = s.Params().Find(normalAlphas), s.Params().Find(reduceAlphas)
@@ -102,6 +108,14 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supe
 	}
 	net.Out = outs[len(outs)-1]
 	return net, nil
+}
+
+// describe returns what a node is, for an error.
+func describe(n *gorgonia.Node) string {
+	if n == nil {
+		return "nil"
+	}
+	return fmt.Sprintf("of shape %v", n.Shape())
 }
 
 // mixedCell builds a cell whose edges mix all candidates. weights [edges,
@@ -263,19 +277,15 @@ func (sp Space) Derive(normal, reduce [][]float64) (Genotype, error) {
 // same node (Xu et al., 2020, arXiv 1907.05737, section 3.3). Without betas, nil,
 // all edges are alike.
 func (sp Space) DeriveWith(normal, reduce [][]float64, normalBetas, reduceBetas []float64) (Genotype, error) {
-	var g Genotype
-	for i := range sp.Nodes {
-		g.NormalConcat = append(g.NormalConcat, inputs+i)
-		g.ReduceConcat = append(g.ReduceConcat, inputs+i)
-	}
-	var err error
-	if g.Normal, err = deriveLimited(normal, normalBetas, sp.Ops.Names(), sp.Nodes, sp.MaxSkips); err != nil {
+	normalEdges, err := deriveLimited(normal, normalBetas, sp.Ops.Names(), sp.Nodes, sp.MaxSkips)
+	if err != nil {
 		return Genotype{}, fmt.Errorf("normal cell: %w", err)
 	}
-	if g.Reduce, err = deriveLimited(reduce, reduceBetas, sp.Ops.Names(), sp.Nodes, 0); err != nil {
+	reduceEdges, err := deriveLimited(reduce, reduceBetas, sp.Ops.Names(), sp.Nodes, 0)
+	if err != nil {
 		return Genotype{}, fmt.Errorf("reduction cell: %w", err)
 	}
-	return g, nil
+	return sp.genotype(normalEdges, reduceEdges), nil
 }
 
 // Entropy returns the mean entropy of the rows of an alpha after softmax, as a

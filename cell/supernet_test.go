@@ -108,6 +108,14 @@ func TestSupernetWith(t *testing.T) {
 		require.InDelta(t, 2*left[i]-3*right[i], both[i], 1e-5)
 	}
 
+	for want, weigh := range map[string]cell.Weigh{
+		"cell: weigh is nil; give ops.Softmax":                           nil,
+		"cell: weights of alphas_normal: they are nil; return a node of": func(*gorgonia.Node) (*gorgonia.Node, error) { return nil, nil },
+		"cell: weights of alphas_normal: they are of shape (":            func(*gorgonia.Node) (*gorgonia.Node, error) { return x, nil },
+	} {
+		_, err := space.SupernetWith(newNet(t).Scope, x, weigh)
+		assert.ErrorContains(t, err, want)
+	}
 	_, err = space.SupernetWith(newNet(t).Scope, x, func(*gorgonia.Node) (*gorgonia.Node, error) { return nil, assert.AnError })
 	assert.ErrorIs(t, err, assert.AnError)
 	assert.ErrorContains(t, err, "cell: weights of alphas_normal: ")

@@ -2,6 +2,7 @@ package cell_test
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -125,4 +126,19 @@ func TestNilOperations(t *testing.T) {
 	n := newNet(t)
 	_, err := d.Body.Network(n.Scope, n.images(1, 8, 9, 3), g, d.Ops)
 	assert.ErrorContains(t, err, "unknown operation")
+}
+
+// TestAbsurdNumbersOfNodes are refused, and cost no time.
+func TestAbsurdNumbersOfNodes(t *testing.T) {
+	for _, nodes := range []int{math.MinInt, -1, 0, 65, 1 << 40, math.MaxInt} {
+		sp := cell.DARTS(cell.CIFARStem, 4, 3)
+		sp.Nodes = nodes
+		_ = sp.Edges()
+		assert.Error(t, sp.Validate())
+		_, err := sp.Derive(nil, nil)
+		assert.Error(t, err)
+	}
+	for nodes, want := range []int{0, 2, 5, 9, 14} {
+		assert.Equal(t, want, cell.Space{Nodes: nodes}.Edges())
+	}
 }

@@ -68,6 +68,12 @@ func (c *TrainConfig) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// isNil says whether there is no network, or a pointer to none.
+func isNil(a cell.Architecture) bool {
+	v := reflect.ValueOf(a)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // segmenter is the JSON form of a segmentation.Network.
 type segmenter struct {
 	Network json.RawMessage   `json:"network"`

@@ -161,6 +161,17 @@ func TestConfigOfRunFolder(t *testing.T) {
 	assert.Equal(t, first, train(filepath.Join(dir, "second"), again))
 }
 
+// TestNilNetworks are refused, as pointers too.
+func TestNilNetworks(t *testing.T) {
+	task := pretext.Classification{View: pretext.Scenes(16), Classes: 8}
+	c := darts.TrainConfig{Epochs: 1, Batch: 1, Workers: 1, LR: darts.Schedule{Kind: darts.Constant, Base: 0.01}}
+	for _, network := range []cell.Architecture{nil, (*cell.Derived)(nil), (*segmentation.Network)(nil), segmentation.Network{}, segmentation.Network{Architecture: (*cell.Derived)(nil)}} {
+		c.Network = network
+		_, err := darts.Train(t.Context(), drawn(t, 2, 1), nil, task, c)
+		assert.ErrorContains(t, err, "a cell.Derived", "%T", network)
+	}
+}
+
 // TestSaveTrainedOfPointer keeps the cells of a network that is given by its
 // address, too.
 func TestSaveTrainedOfPointer(t *testing.T) {

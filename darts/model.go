@@ -66,7 +66,7 @@ func newNetwork(p *ops.Params, task pretext.Task, batch int) (*network, error) {
 // assemble adds a network with the head and the loss of a task to a new graph, for
 // batches of so many images.
 func assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) (*network, error) {
-	if a == nil || task == nil {
+	if isNil(a) || task == nil {
 		return nil, errors.New("the network or the task is nil; give both")
 	}
 	if err := a.Validate(); err != nil {

@@ -6,18 +6,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"unnas/cell"
 	"unnas/internal/golden"
+	"unnas/internal/rng"
 	"unnas/ops"
 	"unnas/pretext"
 )
-
-// goldenTask is the task of a golden case whose inputs are images as they are.
-func goldenTask(c *golden.Case) pretext.Task {
-	view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
-	return pretext.Classification{View: view, Classes: c.Classes, Smoothing: c.Smoothing}
-}
 
 // goldenBatch returns a batch that a golden case recorded.
 func goldenBatch(c *golden.Case, step int, half string) *batch {
@@ -45,30 +41,7 @@ func TestGoldenTrajectories(t *testing.T) {
 			continue
 		}
 		t.Run(golden.Name(file), func(t *testing.T) {
-			config := DARTS()
-			config.Space, config.Batch, config.ArchLR = cell.DARTS(c.Stem, c.Width, c.Depth), c.Batch, c.ArchLR
-			if c.Algorithm != "" { // the file says more
-				algorithm, known := goldenAlgorithms[c.Algorithm]
-				require.True(t, known, c.Algorithm)
-				config.Algorithm, config.Space.Partial = algorithm, c.Partial
-				config.Momentum, config.WeightDecay, config.ArchDecay, config.Clip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
-				config.Epochs, config.Seed = c.Epochs, c.Seed
-			}
-			m, err := newModel(config, goldenTask(c))
-			require.NoError(t, err)
-			c.Adopt(t, m.params)
-			s := &search{c: config, m: m, held: &batches{}, result: &Result{}}
-			s.rule = newBilevel(config, m.team, s)
-			s.epoch = c.Epoch
-			for s.step = range c.Steps {
-				s.trainBatch, s.heldBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")
-				s.trainMean, s.heldMean = mean{}, mean{}
-				require.NoError(t, s.take(c.LR))
-				train, _ := s.trainMean.value()
-				val, _ := s.heldMean.value()
-				c.Check(t, fmt.Sprintf("step.%d.train_loss", s.step), []float32{float32(train)})
-				c.Check(t, fmt.Sprintf("step.%d.val_loss", s.step), []float32{float32(val)})
-			}
+			m := follow(t, c)
 			for _, q := range m.params.List() {
 				c.CheckFinal(t, "param", q.Name, published(t, q, m.params.Data(q)))
 			}
@@ -79,6 +52,85 @@ func TestGoldenTrajectories(t *testing.T) {
 				assert.Equal(t, c.Genotype.Reduce, g.Reduce)
 			}
 			t.Logf("largest error is %.3f of the allowed one", c.Worst)
+		})
+	}
+}
+
+// follow takes the steps of a trajectory, and compares their losses.
+func follow(t *testing.T, c *golden.Case) *model {
+	config := DARTS()
+	config.Space = cell.DARTS(c.Stem, c.Width, c.Depth)
+	config.Space.Body, config.Batch, config.ArchLR = c.Body(), c.Batch, c.ArchLR
+	if c.Algorithm != "" { // the file says more
+		algorithm, known := goldenAlgorithms[c.Algorithm]
+		require.True(t, known, c.Algorithm)
+		config.Algorithm, config.Space.Partial = algorithm, c.Partial
+		config.Momentum, config.WeightDecay, config.ArchDecay, config.Clip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
+		config.Epochs, config.Seed = c.Epochs, c.Seed
+	}
+	m, err := newModel(config, c.Problem("step.0.train.input", "step.0.train.target"))
+	require.NoError(t, err)
+	c.Adopt(t, m.params)
+	s := &search{c: config, m: m, held: &batches{}, result: &Result{}}
+	s.rule = newBilevel(config, m.team, s)
+	s.epoch = c.Epoch
+	for s.step = range c.Steps {
+		s.trainBatch, s.heldBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")
+		s.trainMean, s.heldMean = mean{}, mean{}
+		require.NoError(t, s.take(c.LR))
+		train, _ := s.trainMean.value()
+		val, _ := s.heldMean.value()
+		c.Check(t, fmt.Sprintf("step.%d.train_loss", s.step), []float32{float32(train)})
+		c.Check(t, fmt.Sprintf("step.%d.val_loss", s.step), []float32{float32(val)})
+	}
+	return m
+}
+
+// TestTrajectoriesOfAllTasks follows cases of other tasks than the public one, which
+// have other channels, inputs and labels. They demand nothing but finite weights.
+func TestTrajectoriesOfAllTasks(t *testing.T) {
+	for name, c := range map[string]struct {
+		golden.Case
+		input, target []int
+	}{
+		"one channel":  {golden.Case{Task: "cls", Classes: 3}, []int{2, 1, 9, 10}, []int{2}},
+		"colorization": {golden.Case{Task: "col", Classes: 5}, []int{2, 1, 8, 11}, []int{2, 8, 11}},
+		"jigsaw":       {golden.Case{Task: "jig", Classes: 24}, []int{2, 4, 3, 6, 7}, []int{2}},
+		"segmentation": {golden.Case{Task: "seg", Classes: 4, ASPP: 3, Rates: []int{2}}, []int{2, 3, 10, 9}, []int{2, 10, 9}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &c.Case
+			g.Kind, g.Stem, g.Width, g.Depth, g.Batch, g.Steps = "trajectory", cell.CIFARStem, 2, 3, 2, 2
+			g.LR, g.ArchLR, g.Tolerance, g.Floor = 0.01, 1e-3, 1e6, 1e6
+			g.Tensors = map[string]golden.Tensor{}
+			draw := func(shape []int) golden.Tensor {
+				v := golden.Tensor{Shape: shape, F: make([]float32, tensor.Shape(shape).TotalSize())}
+				v.I = make([]int32, len(v.F))
+				r := rng.New(1, "trajectory", 0, len(g.Tensors))
+				for i := range v.F {
+					v.F[i], v.I[i] = float32(rng.Normal(r)), int32(rng.IntN(r, g.Classes))
+				}
+				return v
+			}
+			for step := range g.Steps {
+				for _, half := range []string{"train", "val"} {
+					at := fmt.Sprintf("step.%d.%s", step, half)
+					g.Tensors[at+".input"], g.Tensors[at+".target"], g.Tensors[at+"_loss"] = draw(c.input), draw(c.target), draw([]int{1})
+				}
+			}
+			p := ops.NewParams()
+			space := cell.DARTS(g.Stem, g.Width, g.Depth)
+			space.Body = g.Body()
+			_, _, err := build(p, space, ops.Softmax, g.Problem("step.0.train.input", "step.0.train.target"), g.Batch)
+			require.NoError(t, err)
+			for _, q := range p.List() {
+				g.Tensors["param."+q.Name] = draw(q.PublishedShape())
+			}
+			m := follow(t, g)
+			assert.Greater(t, g.Worst, 0.0, "the losses were compared")
+			for _, v := range m.params.Weights() {
+				require.True(t, isFinite(float64(v)))
+			}
 		})
 	}
 }
@@ -94,7 +146,9 @@ func TestGoldenTrainings(t *testing.T) {
 			g, ok := cell.Published("darts_v2")
 			require.True(t, ok)
 			body := cell.Body{Stem: c.Stem, Width: c.Width, Cells: c.Depth, Reductions: cell.Reductions(c.Depth, 2)}
-			tr := trainer(goldenTask(c), cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}, c.Batch)
+			view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+			task := pretext.Classification{View: view, Classes: c.Classes, Smoothing: c.Smoothing}
+			tr := trainer(task, cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}, c.Batch)
 			tr.c.Momentum, tr.c.Nesterov, tr.c.WeightDecay, tr.c.Clip = c.Momentum, c.Nesterov, c.WeightDecay, c.Clip
 			tr.c.Auxiliary, tr.c.DropPath, tr.c.Average = c.Auxiliary, c.DropPath, c.EMADecay
 			tr.c.Epochs, tr.c.Seed = c.Epochs, c.Seed

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/internal/kernel"
+	"unnas/internal/memory"
 	"unnas/internal/rng"
 )
 
@@ -148,16 +149,25 @@ func (p *Params) declare(q *Param) (*Param, error) {
 	return q, nil
 }
 
+// maxParam is more elements than any machine holds. Counts of as many parameters as
+// there are do not overflow.
+const maxParam = 1 << 40
+
 // check reports what keeps a parameter from being stored or published.
 func (q *Param) check() error {
 	want := map[Kind]int{Vector: q.Shape.Dims(), ConvWeight: 4, LinearWeight: 2}
 	if d, ok := want[q.kind]; !ok || d != q.Shape.Dims() {
 		return fmt.Errorf("shape %v is not that of a %v; see Kind", q.Shape, q.kind)
 	}
+	n := 1
 	for _, d := range q.Shape {
 		if d <= 0 {
 			return fmt.Errorf("shape %v; every dimension must be positive", q.Shape)
 		}
+		if n > maxParam/d {
+			return fmt.Errorf("shape %v; there can be %d elements at most", q.Shape, maxParam)
+		}
+		n *= d
 	}
 	if q.init == nil {
 		return errors.New("there is no initialiser; pass one, such as Constant(0)")
@@ -207,9 +217,14 @@ func (p *Params) bind(n *gorgonia.Node, q *Param) error {
 
 // Init takes memory for all declared parameters and draws their first values.
 // What a parameter draws depends on the seed and its name alone. Running
-// statistics begin with mean 0 and variance 1.
+// statistics begin with mean 0 and variance 1. Parameters for which this machine has
+// too little memory are an error.
 func (p *Params) Init(seed uint64) error {
 	if !p.ready {
+		// Values and gradients are of four bytes.
+		if need, total := 8*int64(p.weights.size+p.alphas.size), memory.Total(); total > 0 && need > total {
+			return fmt.Errorf("ops: parameters and gradients need %.1f GiB of memory, this machine has %.1f; choose a smaller network", float64(need)/(1<<30), float64(total)/(1<<30))
+		}
 		p.ready = true
 		p.weights.init()
 		p.alphas.init()

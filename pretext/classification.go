@@ -20,6 +20,9 @@ type Classification struct {
 	Smoothing float64
 }
 
+// maxClasses is more than any data set has.
+const maxClasses = 1 << 24
+
 // Name returns "classification".
 func (Classification) Name() string { return "classification" }
 
@@ -29,8 +32,8 @@ func (t Classification) Validate() error {
 	if err := t.View.Validate(); err != nil {
 		return err
 	}
-	if t.Classes < 2 {
-		return fmt.Errorf("pretext: Classification.Classes = %d, want 2 or more", t.Classes)
+	if t.Classes < 2 || t.Classes > maxClasses {
+		return fmt.Errorf("pretext: Classification.Classes = %d, want 2 to %d", t.Classes, maxClasses)
 	}
 	if !(t.Smoothing >= 0 && t.Smoothing < 1) {
 		return fmt.Errorf("pretext: Classification.Smoothing = %v, want 0 to below 1", t.Smoothing)

@@ -34,7 +34,7 @@ func TestClassificationErrors(t *testing.T) {
 	require.ErrorContains(t, task.Sample(x, y[:0], img, false, nil), "60 floats and 0 labels, want 60 and 1")
 
 	task.Classes = 1
-	require.ErrorContains(t, task.Sample(x, y, img, false, nil), "Classification.Classes = 1, want 2 or more")
+	require.ErrorContains(t, task.Sample(x, y, img, false, nil), "Classification.Classes = 1, want 2 to 16777216")
 	require.ErrorContains(t, pretext.Classification{Classes: 3}.Validate(), "View.Height")
 	task.Classes, task.Smoothing = 3, 1
 	require.ErrorContains(t, task.Validate(), "Classification.Smoothing = 1, want 0 to below 1")

@@ -123,7 +123,10 @@ func (t Jigsaw) Spec() Spec {
 // In training r draws whether the image turns grey (its luma, ITU-R BT.709), then
 // the view, the permutation, and row by row where in its cell each tile lies, down
 // and across. In evaluation tiles lie in the middle and r draws the permutation
-// alone. Differs: the authors' release moves tiles in evaluation too.
+// alone.
+//
+// Differs: the authors' release moves tiles in evaluation too, and takes the luma of
+// the view, after resizing, rather than that of the image, in whole numbers.
 func (t Jigsaw) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err

@@ -100,6 +100,7 @@ type Sampler interface {
 	// Sample writes the inputs of one image to x, [Inputs, Height, Width,
 	// Channels], and its labels, below Classes or Ignore, to y. In training r draws
 	// the augmentation. In evaluation the view of the image is fixed, and r draws
-	// only what the task cannot do without.
+	// only what the task cannot do without: what the labels say, such as which parts
+	// of the image are the inputs, and the order of the inputs.
 	Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error
 }

@@ -15,6 +15,10 @@ type Crop string
 
 // The rules for cropping. In training the part is drawn at random; in evaluation
 // it is fixed. Resizing is bilinear between pixel centres, without smoothing.
+//
+// Differs: where a place is drawn, every offset of an axis is as likely. The authors'
+// release never draws the last one, whatever the crop; under CropScale, where a
+// window of 255 pixels lies in 256, that leaves it the first one alone.
 const (
 	// CropArea shows a part of 8 to 100 % of the area whose aspect differs from
 	// the view's by at most 4/3, resized to the view (Szegedy et al., 2015,
@@ -22,8 +26,7 @@ const (
 	// of the view's sides, and the centre is shown.
 	CropArea Crop = "area"
 	// CropPad resizes the image to the view, surrounds it with 4 pixels of zeros
-	// (that is, of the mean colour) and shows a window at any of the 81 offsets.
-	// Differs: the authors' release never draws the last offset of an axis. In
+	// (that is, of the mean colour) and shows a window at any of the 81 offsets. In
 	// evaluation the resized image is shown.
 	CropPad Crop = "pad"
 	// CropScale scales the image until it covers 256/255 of the view's sides,
@@ -34,7 +37,9 @@ const (
 	// shorter side of View.Short·2^u pixels, u drawn from -1 to 1, or the view as it
 	// is if that is larger, and shows a window at a random place. If the view is a
 	// square, that is the shorter side of the image. In evaluation u is 0 and the
-	// centre is shown.
+	// centre is shown. Differs: the shorter side is rounded to whole pixels, where the
+	// authors' release drops the fraction, which is one pixel less in half of the
+	// crops.
 	CropMultiscale Crop = "multiscale"
 	// CropWhole scales the image until its shorter side has View.Short pixels, or
 	// leaves it as it is if that is 0, and shows all of it, with zeros (that is,
@@ -48,6 +53,9 @@ const (
 
 // padding is the border of CropPad in pixels.
 const padding = 4
+
+// maxColour bounds the colours of a view, so that inputs are finite.
+const maxColour = 1e6
 
 // View says how an image becomes one input of a network. It is plain data. The
 // zero value is not valid: start from [CIFAR10], [ImageNet] or [Scenes].
@@ -117,18 +125,19 @@ func (v View) Validate() error {
 		return fmt.Errorf("pretext: View.Height, View.Width = %d, %d, want 1 or more and at most %d pixels in all", v.Height, v.Width, maxPixels)
 	}
 	for c := range 3 {
-		if math.IsNaN(v.Mean[c]) || math.IsInf(v.Mean[c], 0) {
-			return fmt.Errorf("pretext: View.Mean[%d] = %g, want a finite number", c, v.Mean[c])
+		if !(math.Abs(v.Mean[c]) <= maxColour) {
+			return fmt.Errorf("pretext: View.Mean[%d] = %g, want a number from -%g to %g", c, v.Mean[c], maxColour, maxColour)
 		}
-		if !(v.Std[c] > 0) || math.IsInf(v.Std[c], 0) {
-			return fmt.Errorf("pretext: View.Std[%d] = %g, want a finite number above 0", c, v.Std[c])
+		if !(v.Std[c] >= 1/maxColour && v.Std[c] <= maxColour) {
+			return fmt.Errorf("pretext: View.Std[%d] = %g, want a number from %g to %g", c, v.Std[c], 1/maxColour, maxColour)
 		}
 	}
 	switch v.Crop {
 	case CropArea, CropPad, CropScale, CropNone:
 	case CropMultiscale:
-		if v.Short <= 0 || v.Short > maxPixels {
-			return fmt.Errorf("pretext: View.Short = %d, want 1 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
+		short := min(v.Height, v.Width)
+		if most := maxPixels / 2 / max(v.Height, v.Width) * short; v.Short <= 0 || v.Short > most {
+			return fmt.Errorf("pretext: View.Short = %d, want 1 to %d for views of %d by %d pixels of crop %q", v.Short, most, v.Width, v.Height, v.Crop)
 		}
 	case CropWhole:
 		if v.Short < 0 || v.Short > maxPixels {
@@ -137,8 +146,8 @@ func (v View) Validate() error {
 	default:
 		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropMultiscale, CropWhole, CropNone)
 	}
-	if !(v.Jitter >= 0) || math.IsInf(v.Jitter, 0) {
-		return fmt.Errorf("pretext: View.Jitter = %g, want a finite number, 0 or more", v.Jitter)
+	if !(v.Jitter >= 0 && v.Jitter <= maxColour) {
+		return fmt.Errorf("pretext: View.Jitter = %g, want a number from 0 to %g", v.Jitter, maxColour)
 	}
 	return nil
 }
@@ -175,6 +184,9 @@ func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *r
 	}
 	if want := 3 * v.Height * v.Width; len(dst) != want {
 		return fmt.Errorf("pretext: view of %d by %d pixels into %d floats, want %d", v.Width, v.Height, len(dst), want)
+	}
+	if train && r == nil && (v.Flip || v.Jitter > 0 || v.Crop != CropNone && v.Crop != CropWhole) {
+		return errors.New("pretext: no random stream; in training it draws the view")
 	}
 	rows, cols := v.frame(img, train, r)
 	if v.Crop == CropWhole && (rows.size > v.Height || cols.size > v.Width) {

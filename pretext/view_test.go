@@ -484,7 +484,11 @@ func TestViewValidate(t *testing.T) {
 		{"infinite deviation", func(v *pretext.View) { v.Std[0] = math.Inf(1) }, "View.Std[0] = +Inf"},
 		{"crop", func(v *pretext.View) { v.Crop = "zoom" }, `View.Crop = "zoom", want "area", "pad", "scale", "multiscale", "whole" or "none"`},
 		{"shorter side of a whole", func(v *pretext.View) { v.Crop, v.Short = pretext.CropWhole, -1 }, `View.Short = -1, want 0 to 67108864 for views of crop "whole"`},
-		{"shorter side", func(v *pretext.View) { v.Crop = pretext.CropMultiscale }, `View.Short = 0, want 1 to 67108864 for views of crop "multiscale"`},
+		{"shorter side", func(v *pretext.View) { v.Crop = pretext.CropMultiscale }, `View.Short = 0, want 1 to 33554432 for views of 32 by 32 pixels of crop "multiscale"`},
+		{"shorter side of a long view", func(v *pretext.View) { v.Crop, v.Height, v.Width, v.Short = pretext.CropMultiscale, 1, 1<<20, 1<<10 }, `View.Short = 1024, want 1 to 32 for views of 1048576 by 1 pixels`},
+		{"mean that is no colour", func(v *pretext.View) { v.Mean[1] = 1e300 }, "View.Mean[1] = 1e+300, want a number from -1e+06 to 1e+06"},
+		{"deviation that is none", func(v *pretext.View) { v.Std[2] = 1e-60 }, "View.Std[2] = 1e-60, want a number from 1e-06 to 1e+06"},
+		{"jitter beyond colours", func(v *pretext.View) { v.Jitter = 1e40 }, "View.Jitter = 1e+40, want a number from 0 to 1e+06"},
 		{"jitter", func(v *pretext.View) { v.Jitter = -0.1 }, "View.Jitter = -0.1"},
 		{"no number", func(v *pretext.View) { v.Jitter = math.NaN() }, "View.Jitter = NaN"},
 	} {

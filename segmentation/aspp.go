@@ -1,6 +1,7 @@
 package segmentation
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -25,17 +26,26 @@ func EvalASPP(classes int) ASPP {
 	return ASPP{Channels: 256, Rates: []int{6, 12, 18}, Classes: classes}
 }
 
+// The bounds of a head. No map is as wide as the largest rate.
+const (
+	maxChannels = 1 << 14
+	maxRate     = 1 << 13
+)
+
 // Validate reports the first setting that no head can have.
 func (a ASPP) Validate() error {
-	if a.Channels < 1 || a.Classes < 2 {
-		return fmt.Errorf("segmentation: ASPP of %d channels for %d classes; at least 1 and 2 are needed", a.Channels, a.Classes)
+	if a.Channels < 1 || a.Channels > maxChannels {
+		return fmt.Errorf("segmentation: ASPP of %d channels, not in 1..%d", a.Channels, maxChannels)
+	}
+	if a.Classes < 2 || a.Classes > ignored {
+		return fmt.Errorf("segmentation: ASPP for %d classes, not in 2..%d, which are those that a mask can hold", a.Classes, ignored)
 	}
 	if len(a.Rates) < 1 || len(a.Rates) > 3 {
 		return fmt.Errorf("segmentation: ASPP rates %v; one to three are needed", a.Rates)
 	}
 	for _, r := range a.Rates {
-		if r < 1 {
-			return fmt.Errorf("segmentation: ASPP rates %v; each must be positive", a.Rates)
+		if r < 1 || r > maxRate {
+			return fmt.Errorf("segmentation: ASPP rates %v; each must be in 1..%d", a.Rates, maxRate)
 		}
 	}
 	return nil
@@ -49,6 +59,9 @@ func (a ASPP) Validate() error {
 func (a ASPP) Build(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 	if err := a.Validate(); err != nil {
 		return nil, err
+	}
+	if x == nil {
+		return nil, errors.New("segmentation: ASPP on a nil node; look at the error of the call that made it")
 	}
 	shape := x.Shape()
 	if shape.Dims() != 4 {

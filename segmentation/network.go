@@ -3,6 +3,7 @@ package segmentation
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"gorgonia.org/gorgonia"
 
@@ -34,7 +35,7 @@ func (n Network) OutputStride() int {
 
 // Validate reports the first setting that no network can have.
 func (n Network) Validate() error {
-	if n.Architecture == nil {
+	if v := reflect.ValueOf(n.Architecture); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("segmentation: the network has no Architecture; give a cell.Derived, for example")
 	}
 	if err := n.Architecture.Validate(); err != nil {

@@ -49,7 +49,7 @@ func CityscapesPalette() Palette {
 // has the image, the truth and the prediction. A mask of another size, or with a
 // class that has no colour, is an error. Write it with image/png.
 func (p Palette) Picture(img *pretext.Image, opacity float64, masks ...[]uint8) (*image.RGBA, error) {
-	if img == nil || min(img.Width, img.Height) < 1 || len(img.Pix) != 3*img.Width*img.Height {
+	if img == nil || min(img.Width, img.Height) < 1 || img.Width > len(img.Pix)/img.Height || len(img.Pix) != 3*img.Width*img.Height {
 		return nil, errors.New("segmentation: a picture needs an image with 3 bytes for each pixel")
 	}
 	if !(opacity >= 0 && opacity <= 1) {

@@ -61,6 +61,7 @@ func TestPictureErrors(t *testing.T) {
 	}{
 		{"no image", nil, 1, nil, "segmentation: a picture needs an image"},
 		{"short image", &pretext.Image{Width: 2, Height: 2, Pix: make([]uint8, 11)}, 1, nil, "3 bytes for each pixel"},
+		{"sizes beyond numbers", &pretext.Image{Width: 1 << 32, Height: 1 << 32}, 1, nil, "3 bytes for each pixel"},
 		{"opacity", img, 1.5, make([]uint8, 4), "opacity 1.5, want 0 to 1"},
 		{"no opacity", img, math.NaN(), make([]uint8, 4), "opacity NaN"},
 		{"no mask", img, 1, nil, "mask 0 has 0 pixels, the image 2 by 2"},

@@ -396,6 +396,9 @@ func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*Confusio
 	if err != nil {
 		return nil, err
 	}
+	if src == nil {
+		return c, errors.New("segmentation: the source to evaluate on is nil")
+	}
 	for i := range src.Len() {
 		if err := ctx.Err(); err != nil {
 			return c, err

@@ -460,6 +460,12 @@ func TestPredictorErrors(t *testing.T) {
 	_, err = predictor.Evaluate(context.Background(), broken{})
 	require.ErrorIs(t, err, errBroken)
 	require.ErrorContains(t, err, "segmentation: image 0: broken")
+	_, err = predictor.Evaluate(t.Context(), nil)
+	require.ErrorContains(t, err, "segmentation: the source to evaluate on is nil")
+	_, _, err = n.Task.Examine(t.Context(), (*cell.Derived)(nil), p, town{1, 8, 8})
+	require.ErrorContains(t, err, "segmentation: the network has no Architecture")
+	_, err = n.Task.Head(ops.NewScope(gorgonia.NewGraph(), ops.NewParams()), nil)
+	require.ErrorContains(t, err, "segmentation: ASPP on a nil node")
 
 	other := n
 	derived(func(d *cell.Derived) { d.Body.Width = 6 })(&other, nil)

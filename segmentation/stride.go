@@ -7,9 +7,9 @@ import (
 	"unnas/cell"
 )
 
-// Reading says what becomes of a reduction cell whose stride gives way. The paper
-// can be read in two ways: "the last stride-2 layer is replaced by stride 1" (Liu
-// et al., 2020, arXiv 2003.12056).
+// Reading says what becomes of a reduction cell whose stride gives way. The paper,
+// which replaces the last layer of stride 2 by one of stride 1, can be read in two
+// ways (Liu et al., 2020, arXiv 2003.12056, supplement B.2).
 type Reading string
 
 // The readings.

@@ -30,19 +30,12 @@ func Cityscapes() Task {
 // Name returns "segmentation".
 func (Task) Name() string { return "segmentation" }
 
-// Validate returns an error if the view or the head is not valid, or there are
-// more classes than a mask can hold.
+// Validate returns an error if the view or the head is not valid.
 func (t Task) Validate() error {
 	if err := t.View.Validate(); err != nil {
 		return err
 	}
-	if err := t.ASPP.Validate(); err != nil {
-		return err
-	}
-	if t.ASPP.Classes > 255 {
-		return fmt.Errorf("segmentation: ASPP for %d classes; a mask holds 255 at most", t.ASPP.Classes)
-	}
-	return nil
+	return t.ASPP.Validate()
 }
 
 // Spec returns the sizes of a sample: 1 input, labels of shape [Height, Width].

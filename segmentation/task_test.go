@@ -80,9 +80,20 @@ func TestTaskErrors(t *testing.T) {
 	require.NoError(t, task.Sample(x, y, img, false, nil))
 
 	task.ASPP.Classes = 256
-	require.ErrorContains(t, task.Validate(), "256 classes; a mask holds 255 at most")
-	task.ASPP.Rates = nil
-	require.ErrorContains(t, task.Validate(), "ASPP rates []")
+	require.ErrorContains(t, task.Validate(), "256 classes, not in 2..255, which are those that a mask can hold")
+	task.ASPP.Classes = 2
+	for want, change := range map[string]func(a *segmentation.ASPP){
+		"ASPP rates []": func(a *segmentation.ASPP) { a.Rates = nil },
+		"ASPP rates [6 9000]; each must be in 1..8192":        func(a *segmentation.ASPP) { a.Rates = []int{6, 9000} },
+		"ASPP of 1099511627776 channels, not in 1..16384":     func(a *segmentation.ASPP) { a.Channels = 1 << 40 },
+		"ASPP of 0 channels":                                  func(a *segmentation.ASPP) { a.Channels = 0 },
+		"ASPP for 1 classes, not in 2..255":                   func(a *segmentation.ASPP) { a.Classes = 1 },
+		"ASPP for 4611686018427387904 classes, not in 2..255": func(a *segmentation.ASPP) { a.Classes = 1 << 62 },
+	} {
+		wrong := task
+		change(&wrong.ASPP)
+		assert.ErrorContains(t, wrong.Validate(), want)
+	}
 	task.View = pretext.Cityscapes(13, 0)
 	require.ErrorContains(t, task.Validate(), "View.Short = 0")
 }

@@ -181,17 +181,7 @@ func (g *Case) Check(t *testing.T, name string, got []float32) {
 		return
 	}
 	require.Len(t, got, len(want.F), name)
-	var diff, norm float64
-	for i, w := range want.F {
-		d := float64(got[i]) - float64(w)
-		diff += float64(d * d)
-		norm += float64(float64(w) * float64(w))
-	}
-	diff, norm = math.Sqrt(diff), math.Sqrt(norm)
-	limit := g.Tolerance * math.Max(norm, g.Floor)
-	if v, ok := strings.CutSuffix(name, ".running_mean"); ok {
-		limit = math.Max(limit, meanNoise*rootNorm(g.Tensors[v+".running_var"].F))
-	}
+	diff, norm, limit := g.compare(name, got)
 	if !(diff <= limit) {
 		t.Errorf("%s: error %.3g of norm %.3g; %.3g is allowed", name, diff, norm, limit)
 	}
@@ -200,11 +190,29 @@ func (g *Case) Check(t *testing.T, name string, got []float32) {
 	}
 }
 
-// meanNoise is half a unit in the last place of a value of one standard
-// deviation, times the momentum of running statistics. Means that are zero in
-// exact arithmetic, those of sums of normalised maps, are known no better in
-// float32, and for some the rule of the cases would ask for more.
-const meanNoise = 0.1 / (1 << 24)
+// compare returns the norms of the error of a result and of the tensor of that name,
+// and what error is allowed.
+func (g *Case) compare(name string, got []float32) (diff, norm, limit float64) {
+	want := g.Tensors[name]
+	for i, w := range want.F {
+		d := float64(got[i]) - float64(w)
+		diff += float64(d * d)
+		norm += float64(float64(w) * float64(w))
+	}
+	diff, norm = math.Sqrt(diff), math.Sqrt(norm)
+	limit = g.Tolerance * math.Max(norm, g.Floor)
+	if v, ok := strings.CutSuffix(name, ".running_mean"); ok {
+		limit = math.Max(limit, meanNoise*rootNorm(g.Tensors[v+".running_var"].F))
+	}
+	return diff, norm, limit
+}
+
+// meanNoise is a unit in the last place of a value of one standard deviation,
+// times the momentum of running statistics. Means that are zero in exact
+// arithmetic, those of sums of normalised maps and of what is pooled of them, are
+// known no better in float32, and for some the rule of the cases would ask for
+// more.
+const meanNoise = 0.1 / (1 << 23)
 
 // rootNorm returns the norm of the square roots of all elements.
 func rootNorm(x []float32) float64 {
@@ -215,10 +223,15 @@ func rootNorm(x []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// NHWC returns the floats of a tensor [N, C, H, W] with the channels last.
+// NHWC returns the floats of a tensor [N, C, H, W], or [N, tiles, C, H, W], with the
+// channels last.
 func (v Tensor) NHWC() []float32 {
 	out := make([]float32, len(v.F))
-	reorder(v.Shape[0], v.Shape[1], v.Shape[2], v.Shape[3], func(nchw, nhwc int) { out[nhwc] = v.F[nchw] })
+	n, d := 1, len(v.Shape)
+	for _, size := range v.Shape[:d-3] {
+		n *= size
+	}
+	reorder(n, v.Shape[d-3], v.Shape[d-2], v.Shape[d-1], func(nchw, nhwc int) { out[nhwc] = v.F[nchw] })
 	return out
 }
 

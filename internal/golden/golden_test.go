@@ -13,8 +13,6 @@ import (
 	"unnas/internal/kernel"
 	"unnas/internal/vm"
 	"unnas/ops"
-	"unnas/pretext"
-	"unnas/segmentation"
 )
 
 // TestGolden builds everything from the case alone. Cases of kind trajectory
@@ -156,46 +154,28 @@ func (dot) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []ops.Arr
 
 func (g *testCase) network() {
 	t := g.t
-	in, target := g.Tensors["input"], g.Tensors["target"]
-	tiles := 1
-	if len(in.Shape) == 5 { // jigsaw: [N, tiles, C, H, W]
-		tiles = in.Shape[1]
-		in.Shape = []int{in.Shape[0] * tiles, in.Shape[2], in.Shape[3], in.Shape[4]}
-	}
+	in, target, task := g.Tensors["input"], g.Tensors["target"], g.Problem("input", "target")
+	spec := task.Spec()
 	graph := gorgonia.NewGraph()
 	s := ops.NewScope(graph, ops.NewParams())
-	x, err := ops.Images(graph, "input", in.Shape[0], in.Shape[2], in.Shape[3], in.Shape[1])
+	x, err := ops.Images(graph, "input", in.Shape[0]*spec.Inputs, spec.Height, spec.Width, spec.Channels)
 	require.NoError(t, err)
 	labels, err := ops.Labels(graph, "target", target.Shape...)
 	require.NoError(t, err)
 	features, aux := g.body(s, x)
-	head := s.Sub("classifier")
-	var logits, output *gorgonia.Node
-	var loss ops.Loss
-	ignore := ops.LossConfig{Ignore: ops.NoIgnore}
-	switch g.Task {
-	case "seg", "col":
-		if g.Task == "seg" {
-			logits, err = segmentation.ASPP{Channels: g.ASPP, Rates: g.Rates, Classes: g.Classes}.Build(head.Sub("classifier"), features)
-			ignore.Ignore = 255
-		} else {
-			logits, err = pretext.PixelHead(head, features, g.Classes)
-		}
-		require.NoError(t, err)
+	logits, err := task.Head(s.Sub("classifier"), features)
+	require.NoError(t, err)
+	output := logits
+	if len(target.Shape) > 1 {
 		output, err = ops.Upsample(logits, x.Shape()[1], x.Shape()[2])
 		require.NoError(t, err)
-		loss, err = ops.PixelCrossEntropy(logits, labels, ignore)
-	default:
-		logits, err = pretext.PooledHead(head, features, tiles, g.Classes)
-		require.NoError(t, err)
-		output = logits
-		loss, err = ops.CrossEntropy(logits, labels, ignore)
 	}
+	loss, err := task.Loss(logits, labels)
 	require.NoError(t, err)
 	total := loss.Value
 	want := gorgonia.Nodes{output}
 	if aux != nil {
-		l, err := ops.CrossEntropy(aux, labels, ignore)
+		l, err := task.Loss(aux, labels)
 		require.NoError(t, err)
 		total, err = ops.AddLosses(loss.Value, l.Value, cell.AuxiliaryWeight)
 		require.NoError(t, err)
@@ -228,9 +208,7 @@ func (g *testCase) body(s *ops.Scope, x *gorgonia.Node) (features, aux *gorgonia
 		return y, nil
 	}
 	space := cell.DARTS(g.Stem, g.Width, g.Depth)
-	if g.Task == "seg" {
-		space.Body.Reductions = cell.Reductions(g.Depth, 1)
-	}
+	space.Body = g.Body()
 	if g.Kind == "search" || g.Kind == "trajectory" {
 		net, err := space.Supernet(s, x)
 		require.NoError(t, err)

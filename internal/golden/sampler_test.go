@@ -1,6 +1,7 @@
 package golden_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -11,11 +12,11 @@ import (
 )
 
 // TestSamplerOfDARTS compares sizes, operations and inputs of what the sampler draws
-// with the published samples, of which the table has 50 of 500.
+// with the published samples, of which the public table has 50 of 500.
 func TestSamplerOfDARTS(t *testing.T) {
 	var published struct{ Archs map[string]counted }
 	table(t, "darts500_cifar10_cls.public.json", &published)
-	require.Len(t, published.Archs, 50)
+	require.GreaterOrEqual(t, len(published.Archs), 50)
 	s, err := cell.DARTSSampler()
 	require.NoError(t, err)
 	drawn, err := s.Sample(500, 1)
@@ -46,8 +47,9 @@ func TestSamplerOfDARTS(t *testing.T) {
 		for _, a := range published.Archs {
 			theirs = append(theirs, figure(a.Genotype, a.size()))
 		}
-		// The 99.95 % point of the statistic of Kolmogorov and Smirnov is 2.03·√(1/50 + 1/500).
-		assert.Less(t, distance(ours, theirs), 0.30, name)
+		// The 99.95 % point of the statistic of Kolmogorov and Smirnov.
+		limit := 2.03 * math.Sqrt(1/float64(len(theirs))+1/float64(len(ours)))
+		assert.Less(t, distance(ours, theirs), limit, name)
 	}
 }
 

@@ -6,6 +6,7 @@ The folder holds case.json, weights.safetensors and input.f32 of a network of un
 Its weights are given to the same network in PyTorch. Logits of that go to .f32
 files, the weights to files of torch.save in all forms that are read.
 """
+import functools
 import json
 import re
 import struct
@@ -67,7 +68,7 @@ class Segmenting(networks.Stack):
     """Cells of a genotype, and a head that labels pixels."""
 
     def __init__(self, stem, width, cells, reductions, head):
-        super().__init__(networks.DerivedCell, stem, width, cells, reductions)
+        super().__init__(functools.partial(networks.DerivedCell, networks.DARTS_V2), stem, width, cells, reductions)
         self.head = head(self.channels)
 
     def forward(self, x):

@@ -13,8 +13,8 @@
 //     pretext.Ignore, in every label, for images of all sizes and colours, and
 //     depends on nothing but image, mode and random stream: not on what lay in
 //     memory, on earlier samples, or on other goroutines. Run the test with -race;
-//   - in evaluation the inputs are the same whatever the stream, but for their
-//     order;
+//   - in evaluation the stream draws nothing but what the labels say, and the order
+//     of the inputs: samples of one image with equal labels have the same inputs;
 //   - images are not written to;
 //   - memory of a wrong size and images that are none give errors, not panics;
 //   - Validate names the setting that it refuses, and samples can be made with all

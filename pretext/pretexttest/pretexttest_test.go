@@ -82,6 +82,78 @@ func (*mirror) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
 	return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: pretext.Ignore})
 }
 
+// patches is a task that needs other inputs for other labels, in evaluation too:
+// tell which of the eight parts around that in the middle the second input is
+// (Doersch et al., 2015, arXiv 1505.05192).
+type patches struct {
+	View    pretext.View
+	Size    int
+	jitters bool // in evaluation, too, which is wrong
+}
+
+func (patches) Name() string { return "patches" }
+
+func (p patches) Validate() error {
+	if err := p.View.Validate(); err != nil {
+		return err
+	}
+	if p.Size < 1 || p.Size > min(p.View.Height, p.View.Width)/3 {
+		return errors.New("patches: Size and View.Height and View.Width do not fit")
+	}
+	return nil
+}
+
+func (p patches) Spec() pretext.Spec {
+	return pretext.Spec{Height: p.Size, Width: p.Size, Channels: 3, Inputs: 2, LabelShape: []int{1}, Classes: 8}
+}
+
+func (p patches) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if s := p.Spec(); len(x) != s.InputLen() || len(y) != 1 {
+		return errors.New("patches: wrong sizes")
+	}
+	view := make([]float32, 3*p.View.Height*p.View.Width)
+	if err := p.View.Render(view, img, train, r); err != nil {
+		return err
+	}
+	y[0] = int32(r.IntN(8))
+	part := int(y[0])
+	if part >= 4 {
+		part++
+	}
+	height, width := p.View.Height/3, p.View.Width/3
+	for i, part := range []int{4, part} {
+		top, left := part/3*height, part%3*width
+		if train || p.jitters {
+			top, left = top+r.IntN(height-p.Size+1), left+r.IntN(width-p.Size+1)
+		}
+		for row := range p.Size {
+			copy(x[(i*p.Size+row)*3*p.Size:][:3*p.Size], view[((top+row)*p.View.Width+left)*3:])
+		}
+	}
+	return nil
+}
+
+func (patches) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	return pretext.PooledHead(s, features, 2, 8)
+}
+
+func (patches) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: pretext.Ignore})
+}
+
+// TestRunTakesInputsThatLabelsSay accepts a task whose stream draws in evaluation
+// which part of the image is an input, and refuses it if it draws more.
+func TestRunTakesInputsThatLabelsSay(t *testing.T) {
+	task := patches{View: good().(pretext.Classification).View, Size: 2}
+	task.View.Height, task.View.Width = 15, 12
+	Run(t, task)
+	task.jitters = true
+	assert.ErrorContains(t, errors.Join(check(task, defaults())...), "inputs depend on the stream, though the labels are the same")
+}
+
 // faulty is a good task of which parts are replaced by wrong ones.
 type faulty struct {
 	pretext.Task

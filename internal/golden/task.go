@@ -1,0 +1,70 @@
+package golden
+
+import (
+	"errors"
+	"math/rand/v2"
+
+	"gorgonia.org/gorgonia"
+
+	"unnas/cell"
+	"unnas/ops"
+	"unnas/pretext"
+	"unnas/segmentation"
+)
+
+// Body returns the stack of cells of a case.
+func (g *Case) Body() cell.Body {
+	body := cell.DARTS(g.Stem, g.Width, g.Depth).Body
+	if g.Task == "seg" {
+		body.Reductions = cell.Reductions(g.Depth, 1)
+	}
+	return body
+}
+
+// Problem returns the task of a case, whose sizes are those of the tensors of these
+// names. It makes no samples: the case holds them.
+func (g *Case) Problem(input, target string) pretext.Task {
+	in, out := g.Tensors[input].Shape, g.Tensors[target].Shape
+	p := problem{Case: g, spec: pretext.Spec{Inputs: 1, LabelShape: []int{1}, Classes: g.Classes}}
+	if len(in) == 5 { // tiles of a jigsaw
+		p.spec.Inputs, in = in[1], in[1:]
+	}
+	p.spec.Channels, p.spec.Height, p.spec.Width = in[1], in[2], in[3]
+	if len(out) > 1 {
+		p.spec.LabelShape = out[1:]
+	}
+	return p
+}
+
+type problem struct {
+	*Case
+	spec pretext.Spec
+}
+
+func (p problem) Name() string       { return p.Task }
+func (p problem) Validate() error    { return nil }
+func (p problem) Spec() pretext.Spec { return p.spec }
+
+func (problem) Sample([]float32, []int32, *pretext.Image, bool, *rand.Rand) error {
+	return errors.New("golden: the case holds the samples")
+}
+
+func (p problem) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	switch p.Task {
+	case "seg":
+		return segmentation.ASPP{Channels: p.ASPP, Rates: p.Rates, Classes: p.Classes}.Build(s.Sub("classifier"), features)
+	case "col":
+		return pretext.PixelHead(s, features, p.Classes)
+	}
+	return pretext.PooledHead(s, features, p.spec.Inputs, p.Classes)
+}
+
+func (p problem) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	switch p.Task {
+	case "seg":
+		return ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: 255})
+	case "col":
+		return ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+	}
+	return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+}
