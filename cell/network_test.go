@@ -114,8 +114,11 @@ func TestParametersOfGoldenCases(t *testing.T) {
 			switch c.Kind {
 			case "search", "trajectory":
 				space := cell.DARTS(c.Stem, c.Width, c.Depth)
-				space.Body = body
+				space.Body, space.Partial = body, c.Partial
 				_, err = space.Supernet(n.Scope, x)
+			case "training":
+				g, _ := cell.Published("darts_v2")
+				_, err = body.Network(n.Scope, x, g, ops.Published())
 			case "eval":
 				_, err = body.Network(n.Scope, x, c.Genotype, ops.Published())
 			case "nasbench":

@@ -178,9 +178,11 @@ type asking struct {
 	asked *[]string
 }
 
-func (a asking) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (float64, map[string]float64, error), int64, error) {
+func (a asking) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
 	*a.asked = classesOf(held)
-	return func(context.Context) (float64, map[string]float64, error) { return 1, nil, nil }, 0, nil
+	return func(context.Context) (string, map[string]float64, error) {
+		return "answers", map[string]float64{"answers": 1}, nil
+	}, 0, nil
 }
 
 // TestExaminerAsks hands on what a source says of itself.

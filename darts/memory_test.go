@@ -124,7 +124,7 @@ func TestPlannedDecoding(t *testing.T) {
 	assert.Greater(t, taken, announced/2, "several images at once")
 }
 
-const decodingMemory = 80 << 20
+const decodingMemory = 96 << 20
 
 // decodeAndTell prints the bytes that a search of photographs announces and those by
 // which it raises the largest resident memory of the process.

@@ -112,7 +112,7 @@ func TestPredictOfOtherLogits(t *testing.T) {
 	predictor, err := NewPredictor(passing{}, task, p)
 	require.NoError(t, err)
 	_, err = predictor.Predict(grey(10, 8, 1, 2, 3))
-	assert.EqualError(t, err, "darts: task classification gives 3 logits for 256 classes; take its Logits")
+	assert.EqualError(t, err, "darts: the head of task classification gives 3 logits, and the task has 256 classes; take the Logits, or mend Head or Spec")
 	_, err = predictor.Logits(grey(10, 8, 1, 2, 3))
 	assert.NoError(t, err)
 }

@@ -28,7 +28,7 @@ func TestFingerprints(t *testing.T) {
 			records = append(append(records, l), make([]byte, 3072)...)
 		}
 		root := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(root, "data_batch_1.bin"), records, 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "test_batch.bin"), records, 0o644))
 		return root
 	}
 	city := func(names ...string) string {
@@ -47,9 +47,9 @@ func TestFingerprints(t *testing.T) {
 			func() (darts.Source, error) { return dataset.OpenFolder(touch(t.TempDir(), "1.png", "2.png"), nil) },
 		},
 		"CIFAR-10": {
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), true) },
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), true) },
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 3, 2), true) },
+			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), false) },
+			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), false) },
+			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 3, 2), false) },
 		},
 		"ImageNet-22K": {
 			func() (darts.Source, error) {
