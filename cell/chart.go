@@ -119,7 +119,7 @@ func (p *plan) trunk(edges []Edge, i int) []vg.Point {
 	box, node := p.opBox(edges, i), p.nodeBox(target(i))
 	first := i - i%edgesPerNode
 	other := p.opBox(edges, first+(i-first+1)%edgesPerNode)
-	x := (node.Min.X + node.Max.X - chartTrunk) / 2
+	x := vg.Length((node.Min.X + node.Max.X - chartTrunk) / 2)
 	if box.Min.Y > other.Min.Y {
 		x += chartTrunk
 	}

@@ -227,7 +227,7 @@ func (l *layout) assignPorts() {
 		in := slices.Clone(node.in)
 		slices.SortStableFunc(in, func(a, b *link) int { return cmp.Compare(a.from.order, b.from.order) })
 		for i, k := range in {
-			k.port = (float64(len(in)-1)/2 - float64(i)) * (opHeight + opGap)
+			k.port = (float64(float64(len(in)-1)/2) - float64(i)) * (opHeight + opGap)
 		}
 	}
 }
@@ -256,8 +256,8 @@ func (l *layout) assignHeights() {
 	top, bottom := math.Inf(-1), math.Inf(1)
 	for _, c := range l.columns {
 		first, last := c.items[0], c.items[len(c.items)-1]
-		top = max(top, first.y+first.height/2)
-		bottom = min(bottom, last.y-last.height/2)
+		top = max(top, first.y+float64(first.height/2))
+		bottom = min(bottom, last.y-float64(last.height/2))
 	}
 	for _, c := range l.columns {
 		for _, it := range c.items {
@@ -286,11 +286,11 @@ func settle(items []*item) {
 		const inertia = 1e-3 // for an input that nothing uses
 		b := block{inertia * (it.y + offset[i]), inertia, 1}
 		for _, k := range it.in {
-			b.sum += k.weight() * (k.from.y - k.port + offset[i])
+			b.sum += float64(k.weight() * (k.from.y - k.port + offset[i]))
 			b.weight += k.weight()
 		}
 		for _, k := range it.out {
-			b.sum += k.weight() * (k.to.y + k.port + offset[i])
+			b.sum += float64(k.weight() * (k.to.y + k.port + offset[i]))
 			b.weight += k.weight()
 		}
 		for len(blocks) > 0 {
@@ -343,7 +343,7 @@ func distance(a, b *item) float64 {
 	if a.isLane() && b.isLane() {
 		gap = laneGap
 	}
-	return (a.height+b.height)/2 + gap
+	return float64((a.height+b.height)/2) + gap
 }
 
 // mean returns the mean of f over the links, or otherwise if there are none.
@@ -399,7 +399,7 @@ func (l *layout) opBox(i int) vg.Rectangle {
 }
 
 func rectangle(left, right, y, height float64) vg.Rectangle {
-	return vg.Rectangle{Min: point(left, y-height/2), Max: point(right, y+height/2)}
+	return vg.Rectangle{Min: point(left, float64(y)-float64(height/2)), Max: point(right, float64(y)+float64(height/2))}
 }
 
 func point(x, y float64) vg.Point { return vg.Point{X: vg.Length(x), Y: vg.Length(y)} }

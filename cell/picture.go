@@ -202,8 +202,8 @@ func (f faces) drawText(c vg.Canvas, box vg.Rectangle, text, index string) {
 	size := f.plain.Font.Size
 	width := f.plain.Width(text) + f.small.Width(index)
 	at := vg.Point{
-		X: (box.Min.X + box.Max.X - width) / 2,
-		Y: (box.Min.Y+box.Max.Y)/2 - vg.Length(0.34*size), // half of the height of a capital
+		X: vg.Length((box.Min.X + box.Max.X - width) / 2),
+		Y: vg.Length((box.Min.Y+box.Max.Y)/2) - vg.Length(0.34*size), // half of the height of a capital
 	}
 	c.SetColor(ink)
 	c.FillString(f.plain, at, text)

@@ -137,7 +137,7 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 	}
 	for i, minus := range ga {
 		product := (float64(b.ahead.plus[i]) - float64(minus)) / (2 * epsilon)
-		ga[i] = float32(float64(b.ahead.held[i]) - rate*product)
+		ga[i] = float32(float64(b.ahead.held[i]) - float64(rate*product))
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func eigenvalue(ctx context.Context, o objective, next []float64) (float64, erro
 			for _, u := range space {
 				along := dot(u, next)
 				for i := range next {
-					next[i] -= along * u[i]
+					next[i] -= float64(along * u[i])
 				}
 			}
 		}
@@ -158,7 +158,7 @@ func hessian(ctx context.Context, o objective, alphas []float32, v, product []fl
 	values, grads := o.Alphas()
 	for _, side := range []float64{beside, -beside} {
 		for i, a := range alphas {
-			values[i] = float32(float64(a) + side*v[i])
+			values[i] = float32(float64(a) + float64(side*v[i]))
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -176,7 +176,7 @@ func hessian(ctx context.Context, o objective, alphas []float32, v, product []fl
 func dot(v, w []float64) float64 {
 	var sum float64
 	for i := range v {
-		sum += v[i] * w[i]
+		sum += float64(v[i] * w[i])
 	}
 	return sum
 }

@@ -79,7 +79,7 @@ func (s Schedule) Rate(epoch, epochs, step, steps int) float64 {
 	rate := s.Base
 	switch s.Kind {
 	case Cosine:
-		rate = s.Min + (s.Base-s.Min)*(1+math.Cos(math.Pi*t/float64(epochs)))/2
+		rate = s.Min + float64((s.Base-s.Min)*(1+math.Cos(math.Pi*t/float64(epochs)))/2)
 	case Steps:
 		for _, at := range s.Steps {
 			if epoch >= at {
@@ -91,7 +91,7 @@ func (s Schedule) Rate(epoch, epochs, step, steps int) float64 {
 	}
 	if warmup := float64(s.Warmup); t < warmup {
 		done := t / warmup
-		rate *= s.WarmupFactor*(1-done) + done
+		rate *= float64(s.WarmupFactor*(1-done)) + done
 	}
 	return rate
 }

@@ -87,7 +87,7 @@ type search struct {
 type mean struct{ loss, correct, count float64 }
 
 func (m *mean) add(p pass) {
-	m.loss += p.loss * p.count
+	m.loss += float64(p.loss * p.count)
 	m.correct += p.correct
 	m.count += p.count
 }

@@ -205,7 +205,7 @@ func histogram(values []float64) []byte {
 	limits[histogramBuckets-1] = high
 	for _, v := range values {
 		sum += v
-		squares += v * v
+		squares += float64(v * v)
 		i, _ := slices.BinarySearch(limits, v)
 		counts[min(i, histogramBuckets-1)]++
 	}

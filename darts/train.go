@@ -635,7 +635,7 @@ func (t *training) takeStatistics() (err error) {
 			for c, m := range s.Mean {
 				m := float64(m)
 				means[at] += m
-				squares[at] += float64(s.Var[c]) + m*m
+				squares[at] += float64(s.Var[c]) + float64(m*m)
 				at++
 			}
 		}
@@ -644,7 +644,7 @@ func (t *training) takeStatistics() (err error) {
 	for _, s := range stats {
 		for c := range s.Mean {
 			mean := means[at] / float64(n)
-			s.Mean[c], s.Var[c] = float32(mean), float32(squares[at]/float64(n)-mean*mean)
+			s.Mean[c], s.Var[c] = float32(mean), float32(squares[at]/float64(n)-float64(mean*mean))
 			at++
 		}
 	}

@@ -184,7 +184,7 @@ func standardise(x []float32) {
 	mean := sum / n
 	for _, v := range x {
 		d := float64(v) - mean
-		squares += d * d
+		squares += float64(d * d)
 	}
 	scale := 1 / max(math.Sqrt(squares/n), 1e-6)
 	for i, v := range x {

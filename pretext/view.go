@@ -219,7 +219,7 @@ func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *r
 			for k := range out {
 				top := mix(float32(a[k]), float32(b[k]), t.weight)
 				low := mix(float32(c[k]), float32(d[k]), t.weight)
-				out[k] = mix(top, low, wy)*gain[k] + bias[k]
+				out[k] = float32(mix(top, low, wy)*gain[k]) + bias[k]
 			}
 		}
 	}
@@ -251,7 +251,7 @@ func mask(labels []int32, img *Image, rows, cols axis, flip bool, width int) {
 }
 
 // mix returns the point between a and b at t, which runs from 0 to 1.
-func mix(a, b, t float32) float32 { return a + t*(b-a) }
+func mix(a, b, t float32) float32 { return a + float32(t*(b-a)) }
 
 // colours returns what turns a byte into a normalised channel: byte·gain + bias.
 // The bias holds the jitter.
@@ -261,7 +261,7 @@ func (v View) colours(train bool, r *rand.Rand) (gain, bias [3]float32) {
 		for k, value := range [3]float64{0.2175, 0.0188, 0.0045} {
 			step := v.Jitter * rng.Normal(r) * value
 			for c := range shift {
-				shift[c] += step * components[c][k]
+				shift[c] += float64(step * components[c][k])
 			}
 		}
 	}
@@ -295,7 +295,7 @@ func (a axis) at(i int) (first, second int, weight float32, ok bool) {
 	if i < 0 || i >= a.size {
 		return 0, 0, 0, false
 	}
-	s := (float64(i)+0.5)*(float64(a.length)/float64(a.size)) - 0.5
+	s := float64((float64(i)+0.5)*(float64(a.length)/float64(a.size))) - 0.5
 	s = min(max(s, 0), float64(a.length-1))
 	first = int(s)
 	return a.start + first, a.start + min(first+1, a.length-1), float32(s - float64(first)), true

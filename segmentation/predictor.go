@@ -306,7 +306,7 @@ func locate(i, side, scaled, padded, cells int) position {
 	if cells == 1 {
 		return position{}
 	}
-	pixel := (float64(i)+0.5)*(float64(scaled)/float64(side)) - 0.5
+	pixel := float64((float64(i)+0.5)*(float64(scaled)/float64(side))) - 0.5
 	pixel = min(max(pixel, 0), float64(scaled-1))
 	at := pixel * float64(cells-1) / float64(padded-1)
 	first := min(int(at), cells-2)

@@ -60,7 +60,7 @@ func Bootstrap(s Statistic, x, y []float64, level float64, resamples int, seed u
 
 // percentile returns the value below which the share p of sorted values lies.
 func percentile(sorted []float64, p float64) float64 {
-	at := p * float64(len(sorted)-1)
+	at := float64(p * float64(len(sorted)-1))
 	i := min(int(math.Floor(at)), len(sorted)-2)
 	if i < 0 {
 		return sorted[0]

@@ -69,8 +69,8 @@ func KendallTau(x, y []float64) (float64, error) {
 	// the two order the opposite way.
 	opposite := inversions(sorted, make([]float64, n))
 	tiedY := tiedPairs(n, func(i int) bool { return sorted[i] == sorted[i-1] })
-	all := float64(n) * float64(n-1) / 2
-	difference := all - tiedX - tiedY + tiedBoth - 2*opposite
+	all := float64(float64(n) * float64(n-1) / 2)
+	difference := all - tiedX - tiedY + tiedBoth - float64(2*opposite)
 	return clamp(difference / math.Sqrt((all-tiedX)*(all-tiedY))), nil
 }
 

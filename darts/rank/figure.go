@@ -143,7 +143,7 @@ func (f Figure) drawing() (*drawing, error) {
 // Size returns the size of the drawing.
 func (d *drawing) Size() (width, height vg.Length) {
 	side := func(panels int) vg.Length {
-		return vg.Length(panels)*(panelSize+panelGap) - panelGap + 2*margin
+		return vg.Length(vg.Length(panels)*(panelSize+panelGap)) - panelGap + 2*margin
 	}
 	return side(d.columns), side(len(d.plots))
 }

@@ -127,7 +127,7 @@ func lines(points []point, place func(point) string) string {
 // last at high or above.
 func marks(low, high float64) []float64 {
 	if high-low < 1e-9*max(1, math.Abs(high)) {
-		low, high = low-0.1*max(1e-3, math.Abs(low)), high+0.1*max(1e-3, math.Abs(high))
+		low, high = low-float64(0.1*max(1e-3, math.Abs(low))), high+float64(0.1*max(1e-3, math.Abs(high)))
 	}
 	size := math.Pow(10, math.Floor(math.Log10((high-low)/4)))
 	for _, factor := range []float64{1, 2, 5, 10} {

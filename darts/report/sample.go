@@ -227,7 +227,7 @@ type colourful interface {
 func hue(class int32) color.NRGBA {
 	turn := math.Mod(float64(class)*0.618034, 1)
 	part := func(shift float64) uint8 {
-		return uint8(127.5 + 127.5*math.Cos(2*math.Pi*(turn-shift)))
+		return uint8(127.5 + float64(127.5*math.Cos(2*math.Pi*(turn-shift))))
 	}
 	return color.NRGBA{part(0), part(1.0 / 3), part(2.0 / 3), 255}
 }

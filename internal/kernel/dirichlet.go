@@ -99,7 +99,7 @@ func logGamma(a, z float64) (y, slope float64) {
 	for range 100 { // about as many as the largest g needs; most need five
 		g := math.Exp(y)
 		sum, bySum = gammaSeries(a, g)
-		step := (target - (float64(a*y) - g - norm + math.Log(sum))) * sum / a
+		step := float64((target - (float64(a*y) - g - norm + math.Log(sum))) * sum / a)
 		y += step
 		if !(math.Abs(step) > 1e-12*math.Max(1, math.Abs(y))) {
 			break
@@ -111,7 +111,7 @@ func logGamma(a, z float64) (y, slope float64) {
 		for range 10 {
 			g := math.Exp(y)
 			h, byH = gammaFraction(a, g)
-			step := (a*y - g - norm + math.Log(h) - target) * h // ∂lnQ/∂y is -1/h
+			step := float64((float64(a*y) - g - norm + math.Log(h) - target) * h) // ∂lnQ/∂y is -1/h
 			y += step
 			if !(math.Abs(step) > 1e-12*math.Abs(y)) {
 				break
@@ -128,7 +128,7 @@ func gammaSeries(a, g float64) (sum, bySum float64) {
 	term, harmonic := 1.0, 0.0
 	sum = 1
 	for n := a + 1; term > 1e-17*sum; n++ {
-		term *= g / n
+		term = float64(term * (g / n))
 		harmonic += 1 / n
 		sum += term
 		bySum -= float64(term * harmonic)
@@ -150,11 +150,11 @@ func gammaFraction(a, g float64) (h, by float64) {
 	for i := 1.0; i < 1e4; i++ {
 		n := -i * (i - a) // ∂n/∂a is i
 		b += 2
-		dNew := 1 / (n*d + b)
-		dBy = -dNew * dNew * (i*d + n*dBy - 1)
+		dNew := 1 / (float64(n*d) + b)
+		dBy = -dNew * dNew * (float64(i*d) + float64(n*dBy) - 1)
 		c, cBy = b+n/c, -1+i/c-n*cBy/(c*c)
 		d = dNew
-		factor := d * c
+		factor := float64(d * c)
 		h *= factor
 		by += dBy/d + cBy/c
 		if math.Abs(factor-1) < 1e-16 && math.Abs(dBy/d+cBy/c) < 1e-16*math.Max(1, math.Abs(by)) {

@@ -90,7 +90,7 @@ func (t target) gradient(dst, row []float32, label int32, factor float32) {
 	scale := float64(factor) / active.expSum(dst, row, top)
 	// Near one, the probability of the label's class loses what counts to rounding.
 	atLabel := float32(float64(scale*float64(dst[label])) - float64(float64(factor)*float64(own)))
-	share, rest := float32(scale), factor*other
+	share, rest := float32(scale), float32(factor*other)
 	for j, e := range dst {
 		dst[j] = float32(e*share) - rest
 	}

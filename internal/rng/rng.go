@@ -31,7 +31,7 @@ func mix(x uint64) uint64 {
 func At(key uint64, i int) uint64 { return mix(key + uint64(i)*golden) }
 
 // Float returns a number in [0, 1).
-func Float(r *rand.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
+func Float(r *rand.Rand) float64 { return float64(float64(r.Uint64()>>11) / (1 << 53)) }
 
 // Uniform returns a number from lo to hi. Rounding may give hi itself.
 func Uniform(r *rand.Rand, lo, hi float64) float64 { return lo + float64((hi-lo)*Float(r)) }
