@@ -108,7 +108,7 @@ func TestKilledWorkers(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, numbers(30))
 	killed := 0
-	for len(results(t, open(t, dir, numbers(30)))) < 30 {
+	for round := 1; len(results(t, open(t, dir, numbers(30)))) < 30; round++ {
 		before := started0(t, dir)
 		done := results(t, open(t, dir, numbers(30)))
 		var all []*exec.Cmd
@@ -117,7 +117,7 @@ func TestKilledWorkers(t *testing.T) {
 			require.NoError(t, w.Start())
 			all = append(all, w)
 		}
-		time.Sleep(time.Duration(10+r.IntN(40)) * time.Millisecond)
+		time.Sleep(time.Duration(10*round+r.IntN(40)) * time.Millisecond) // longer where programs take long to start
 		for _, w := range all {
 			_ = w.Process.Kill()
 			if w.Wait() != nil {
@@ -211,7 +211,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	}
 }
 
-// TestTemporaryFilesAreSwept once nobody can be writing them.
+// TestTemporaryFilesAreSwept once they are too old to be under way.
 func TestTemporaryFilesAreSwept(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, numbers(2))
