@@ -20,10 +20,11 @@ import (
 	"unnas/darts/sweep"
 )
 
-// The variables that make this program a worker on a folder, or one that opens it
-// with a number of jobs.
+// The variables that make this program a worker on a folder, with a number of jobs,
+// or one that only opens it.
 const (
 	workerFolder = "UNNAS_TEST_SWEEP"
+	workerJobs   = "UNNAS_TEST_SWEEP_JOBS"
 	openerJobs   = "UNNAS_TEST_SWEEP_OPEN"
 )
 
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	n := 30
+	_, _ = fmt.Sscan(os.Getenv(workerJobs), &n)
 	if jobs := os.Getenv(openerJobs); jobs != "" {
 		_, _ = fmt.Sscan(jobs, &n)
 		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until all are there
