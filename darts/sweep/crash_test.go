@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -257,32 +258,34 @@ func TestDoneUnderTheLock(t *testing.T) {
 
 // TestNameOfALock: jobs may be named as the locks of others are.
 func TestNameOfALock(t *testing.T) {
-	var m sweep.Manifest
-	for i, name := range []string{"a.lock", "a", "a.lock.lock", "a-1", "a-1.json"} {
-		m.Jobs = append(m.Jobs, sweep.Job{Name: name, Spec: json.RawMessage(fmt.Sprint(i))})
-	}
-	s := open(t, t.TempDir(), m)
-	failed := false
-	ctx, stop := context.WithCancel(t.Context())
-	require.ErrorIs(t, s.Run(ctx, sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
-		stop() // so that the folder of a.lock stays
-		return nil, ctx.Err()
-	}), context.Canceled)
-	require.NoError(t, s.Run(t.Context(), sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
-		if job.Name == "a" && !failed {
-			failed = true
-			return broken(ctx, job, dir)
+	synctest.Test(t, func(t *testing.T) {
+		var m sweep.Manifest
+		for i, name := range []string{"a.lock", "a", "a.lock.lock", "a-1", "a-1.json"} {
+			m.Jobs = append(m.Jobs, sweep.Job{Name: name, Spec: json.RawMessage(fmt.Sprint(i))})
 		}
-		return square(ctx, job, dir)
-	}))
-	assert.Len(t, results(t, s), 5)
+		s := open(t, t.TempDir(), m)
+		failed := false
+		ctx, stop := context.WithCancel(t.Context())
+		require.ErrorIs(t, s.Run(ctx, sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
+			stop() // so that the folder of a.lock stays
+			return nil, ctx.Err()
+		}), context.Canceled)
+		require.NoError(t, s.Run(t.Context(), sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
+			if job.Name == "a" && !failed {
+				failed = true
+				return broken(ctx, job, dir)
+			}
+			return square(ctx, job, dir)
+		}))
+		assert.Len(t, results(t, s), 5)
+	})
 }
 
 // TestManifestsRace opens one folder with different manifests at a time: one
 // succeeds, and the others are refused.
 func TestManifestsRace(t *testing.T) {
 	t.Run("goroutines", func(t *testing.T) {
-		for i := range 50 {
+		for i := range 20 {
 			dir := filepath.Join(t.TempDir(), fmt.Sprint(i))
 			require.NoError(t, os.Mkdir(dir, 0o755))
 			var errs [4]error
