@@ -186,3 +186,18 @@ func TestSaveTrainedOfPointer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, own.Genotype, g)
 }
+
+// TestConfigReadsBack reads the configuration of a search with a user's operation
+// into one that holds it.
+func TestConfigReadsBack(t *testing.T) {
+	want := darts.PCDARTS()
+	want.Space.Ops = append(want.Space.Ops, doubled{})
+	want.Algorithm, want.StopSkips, want.SkipDropout, want.Seed = darts.SecondOrder, 3, 0.1, 8
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	got := darts.Config{Space: cell.Space{Ops: ops.Set{doubled{}}}, Workers: want.Workers}
+	require.NoError(t, json.Unmarshal(text, &got))
+	assert.Equal(t, want, got)
+	var none darts.Config
+	assert.ErrorContains(t, json.Unmarshal(text, &none), "read into a value whose set holds it")
+}
