@@ -29,8 +29,8 @@ func kindOf(a cell.Architecture) string {
 	return ""
 }
 
-// MarshalJSON writes the settings. The network is written as its type is, and that
-// of a type of the library with its kind.
+// MarshalJSON writes the hyperparameters. The JSON form of a network of the library
+// names its kind.
 func (c TrainConfig) MarshalJSON() ([]byte, error) {
 	network, err := writeNetwork(c.Network)
 	if err != nil {
@@ -43,9 +43,9 @@ func (c TrainConfig) MarshalJSON() ([]byte, error) {
 	}{network, fields(c)})
 }
 
-// UnmarshalJSON reads the settings that MarshalJSON has written. A network of
-// another type than the library's is read into what Network holds, which must be of
-// that type; operations of one's own are found in the set that it has there.
+// UnmarshalJSON reads what MarshalJSON has written. A network of a type that is not
+// the library's is read into a copy of what Network holds, which must be of that
+// type. Operations that are not published are those that the network there has.
 // Fields that are not written keep their values.
 func (c *TrainConfig) UnmarshalJSON(data []byte) error {
 	type fields TrainConfig
@@ -68,7 +68,7 @@ func (c *TrainConfig) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// isNil says whether there is no network, or a pointer to none.
+// isNil reports whether a network is nil or a nil pointer.
 func isNil(a cell.Architecture) bool {
 	v := reflect.ValueOf(a)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()

@@ -49,8 +49,8 @@ func withOwn() cell.Derived {
 	return cell.Derived{Body: cell.DARTS(cell.ImageNetStem, 4, 3).Body, Genotype: g, Ops: append(ops.Published(), doubled{})}
 }
 
-// TestTrainConfigReadsBack writes settings with networks of each kind and reads
-// them, with and without what the kind needs to be there.
+// TestTrainConfigReadsBack writes configurations with networks of each kind and
+// reads them, with and without what the kind needs to be there.
 func TestTrainConfigReadsBack(t *testing.T) {
 	g, _ := cell.Published("darts_v2")
 	plain := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 3).Body, Genotype: g, Ops: ops.Published()}
@@ -71,16 +71,16 @@ func TestTrainConfigReadsBack(t *testing.T) {
 		"derived into a pointer":    {network: plain, into: &bench, kind: "derived"},
 		"pointer":                   {network: &plain, kind: "derived", want: plain},
 		"pointer into a pointer":    {network: &plain, into: &own, kind: "derived"},
-		"operations of one's own":   {network: own, into: cell.Derived{Ops: ops.Set{doubled{}}}, kind: "derived"},
+		"user's operations":         {network: own, into: cell.Derived{Ops: ops.Set{doubled{}}}, kind: "derived"},
 		"unknown operations":        {network: own, kind: "derived", fault: `ops: operation "doubled" is neither a published one nor of the set that is read into`},
 		"NAS-Bench-101":             {network: bench, kind: "nasbench"},
 		"pixels":                    {network: segmentation.Network{Architecture: plain, Task: segmentation.Cityscapes()}, kind: "segmentation"},
-		"pixels of one's own":       {network: &segmentation.Network{Architecture: twice{plain, 2}}, into: &segmentation.Network{Architecture: twice{}}, kind: "segmentation"},
+		"user's pixels":             {network: &segmentation.Network{Architecture: twice{plain, 2}}, into: &segmentation.Network{Architecture: twice{}}, kind: "segmentation"},
 		"pixels of what is unknown": {network: segmentation.Network{Architecture: twice{plain, 2}}, kind: "segmentation", fault: `darts: Network: its kind is "", which is none of the library's`},
-		"one's own":                 {network: twice{own, 3}, into: twice{Inner: cell.Derived{Ops: own.Ops}}},
-		"one's own pointer":         {network: &twice{plain, 3}, into: &twice{Layers: 9}},
-		"one's own into nothing":    {network: twice{plain, 3}, fault: "read into a TrainConfig whose Network is of its type"},
-		"one's own into another":    {network: twice{plain, 3}, into: plain, fault: `darts: Network: its kind is ""`},
+		"user's":                    {network: twice{own, 3}, into: twice{Inner: cell.Derived{Ops: own.Ops}}},
+		"user's pointer":            {network: &twice{plain, 3}, into: &twice{Layers: 9}},
+		"user's into nothing":       {network: twice{plain, 3}, fault: "read into a TrainConfig whose Network is of its type"},
+		"user's into another":       {network: twice{plain, 3}, into: plain, fault: `darts: Network: its kind is ""`},
 		"none":                      {into: plain},
 		"a nil pointer":             {network: (*cell.Derived)(nil), into: plain},
 	} {
@@ -132,7 +132,7 @@ func TestReadingLeavesOthersAlone(t *testing.T) {
 	assert.Equal(t, []int{1, 2}, c.Network.(cell.Derived).Body.Reductions)
 }
 
-// TestConfigOfRunFolder trains a network of one's own with one's own operations, an
+// TestConfigOfRunFolder trains a user's network with a user's operation, an
 // auxiliary head and the ImageNet stem, and trains again by what its folder holds:
 // to the same weights.
 func TestConfigOfRunFolder(t *testing.T) {
@@ -185,4 +185,19 @@ func TestSaveTrainedOfPointer(t *testing.T) {
 	g, err := cell.ParseGenotype(string(text))
 	require.NoError(t, err)
 	assert.Equal(t, own.Genotype, g)
+}
+
+// TestConfigReadsBack reads the configuration of a search with a user's operation
+// into one that holds it.
+func TestConfigReadsBack(t *testing.T) {
+	want := darts.PCDARTS()
+	want.Space.Ops = append(want.Space.Ops, doubled{})
+	want.Algorithm, want.StopSkips, want.SkipDropout, want.Seed = darts.SecondOrder, 3, 0.1, 8
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	got := darts.Config{Space: cell.Space{Ops: ops.Set{doubled{}}}, Workers: want.Workers}
+	require.NoError(t, json.Unmarshal(text, &got))
+	assert.Equal(t, want, got)
+	var none darts.Config
+	assert.ErrorContains(t, json.Unmarshal(text, &none), "read into a value whose set holds it")
 }

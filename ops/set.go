@@ -67,9 +67,9 @@ func Published() Set {
 // MarshalJSON writes the names of the candidates.
 func (s Set) MarshalJSON() ([]byte, error) { return json.Marshal(s.Names()) }
 
-// UnmarshalJSON reads names of operations: those that the set holds already, or
-// else published ones. So a set with operations of one's own reads back into a
-// value that has them.
+// UnmarshalJSON reads names of operations. It finds them in the set as it is, or
+// else among the published ones, so that a set with a user's operations reads back
+// into one that holds these.
 func (s *Set) UnmarshalJSON(data []byte) error {
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil {

@@ -7,7 +7,7 @@ import (
 	"unnas/cell"
 )
 
-// Reading says what becomes of a reduction cell whose stride gives way. The paper,
+// Reading selects how a reduction cell is converted to stride 1. The paper,
 // which replaces the last layer of stride 2 by one of stride 1, can be read in two
 // ways (Liu et al., 2020, arXiv 2003.12056, supplement B.2).
 type Reading string

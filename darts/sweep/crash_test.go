@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -20,10 +21,11 @@ import (
 	"unnas/darts/sweep"
 )
 
-// The variables that make this program a worker on a folder, or one that opens it
-// with a number of jobs.
+// The variables that make this program a worker on a folder, with a number of jobs,
+// or one that only opens it.
 const (
 	workerFolder = "UNNAS_TEST_SWEEP"
+	workerJobs   = "UNNAS_TEST_SWEEP_JOBS"
 	openerJobs   = "UNNAS_TEST_SWEEP_OPEN"
 )
 
@@ -33,6 +35,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	n := 30
+	_, _ = fmt.Sscan(os.Getenv(workerJobs), &n)
 	if jobs := os.Getenv(openerJobs); jobs != "" {
 		_, _ = fmt.Sscan(jobs, &n)
 		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until all are there
@@ -108,7 +111,7 @@ func TestKilledWorkers(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, numbers(30))
 	killed := 0
-	for len(results(t, open(t, dir, numbers(30)))) < 30 {
+	for round := 1; len(results(t, open(t, dir, numbers(30)))) < 30; round++ {
 		before := started0(t, dir)
 		done := results(t, open(t, dir, numbers(30)))
 		var all []*exec.Cmd
@@ -117,7 +120,7 @@ func TestKilledWorkers(t *testing.T) {
 			require.NoError(t, w.Start())
 			all = append(all, w)
 		}
-		time.Sleep(time.Duration(10+r.IntN(40)) * time.Millisecond)
+		time.Sleep(time.Duration(10*round+r.IntN(40)) * time.Millisecond) // longer where programs take long to start
 		for _, w := range all {
 			_ = w.Process.Kill()
 			if w.Wait() != nil {
@@ -211,7 +214,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	}
 }
 
-// TestTemporaryFilesAreSwept once nobody can be writing them.
+// TestTemporaryFilesAreSwept once they are too old to be under way.
 func TestTemporaryFilesAreSwept(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, numbers(2))
@@ -255,32 +258,34 @@ func TestDoneUnderTheLock(t *testing.T) {
 
 // TestNameOfALock: jobs may be named as the locks of others are.
 func TestNameOfALock(t *testing.T) {
-	var m sweep.Manifest
-	for i, name := range []string{"a.lock", "a", "a.lock.lock", "a-1", "a-1.json"} {
-		m.Jobs = append(m.Jobs, sweep.Job{Name: name, Spec: json.RawMessage(fmt.Sprint(i))})
-	}
-	s := open(t, t.TempDir(), m)
-	failed := false
-	ctx, stop := context.WithCancel(t.Context())
-	require.ErrorIs(t, s.Run(ctx, sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
-		stop() // so that the folder of a.lock stays
-		return nil, ctx.Err()
-	}), context.Canceled)
-	require.NoError(t, s.Run(t.Context(), sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
-		if job.Name == "a" && !failed {
-			failed = true
-			return broken(ctx, job, dir)
+	synctest.Test(t, func(t *testing.T) {
+		var m sweep.Manifest
+		for i, name := range []string{"a.lock", "a", "a.lock.lock", "a-1", "a-1.json"} {
+			m.Jobs = append(m.Jobs, sweep.Job{Name: name, Spec: json.RawMessage(fmt.Sprint(i))})
 		}
-		return square(ctx, job, dir)
-	}))
-	assert.Len(t, results(t, s), 5)
+		s := open(t, t.TempDir(), m)
+		failed := false
+		ctx, stop := context.WithCancel(t.Context())
+		require.ErrorIs(t, s.Run(ctx, sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
+			stop() // so that the folder of a.lock stays
+			return nil, ctx.Err()
+		}), context.Canceled)
+		require.NoError(t, s.Run(t.Context(), sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
+			if job.Name == "a" && !failed {
+				failed = true
+				return broken(ctx, job, dir)
+			}
+			return square(ctx, job, dir)
+		}))
+		assert.Len(t, results(t, s), 5)
+	})
 }
 
 // TestManifestsRace opens one folder with different manifests at a time: one
 // succeeds, and the others are refused.
 func TestManifestsRace(t *testing.T) {
 	t.Run("goroutines", func(t *testing.T) {
-		for i := range 50 {
+		for i := range 20 {
 			dir := filepath.Join(t.TempDir(), fmt.Sprint(i))
 			require.NoError(t, os.Mkdir(dir, 0o755))
 			var errs [4]error

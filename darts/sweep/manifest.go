@@ -130,7 +130,7 @@ func create(path string, text []byte) error {
 	if err := atomicfile.Write(temp, write); err != nil {
 		return err
 	}
-	defer os.Remove(temp) // what stays is swept later
+	defer func() { _ = os.Remove(temp) }() // what stays is swept later
 	err := os.Link(temp, path)
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		var f *os.File

@@ -387,7 +387,7 @@ func (w *worker) count(job Job, failure error) error {
 	if len(w.inRow) < maxInRow {
 		return nil
 	}
-	return fmt.Errorf("sweep: %d jobs in a row have failed on %s; mend what ails this host, or the jobs, and run again:\n%s",
+	return fmt.Errorf("sweep: %d jobs in a row have failed on %s; repair this host, or the jobs, and run again:\n%s",
 		maxInRow, w.host, strings.Join(w.faults, "\n"))
 }
 
