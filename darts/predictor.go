@@ -179,9 +179,6 @@ func (p *Predictor) Predict(images ...*pretext.Image) ([][]Prediction, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(logits) > 0 && len(logits[0]) != p.spec.Classes {
-		return nil, fmt.Errorf("darts: task %s gives %s for %d classes; take its Logits", p.task.Name(), plural(len(logits[0]), "logit"), p.spec.Classes)
-	}
 	all := make([][]Prediction, len(logits))
 	for i, row := range logits {
 		all[i] = ranked(row)

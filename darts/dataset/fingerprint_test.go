@@ -1,6 +1,7 @@
 package dataset_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,7 +29,9 @@ func TestFingerprints(t *testing.T) {
 			records = append(append(records, l), make([]byte, 3072)...)
 		}
 		root := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(root, "data_batch_1.bin"), records, 0o644))
+		for i := range 5 {
+			require.NoError(t, os.WriteFile(filepath.Join(root, fmt.Sprintf("data_batch_%d.bin", i+1)), records, 0o644))
+		}
 		return root
 	}
 	city := func(names ...string) string {
