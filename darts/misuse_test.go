@@ -96,27 +96,6 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// fewer is a task whose head gives fewer logits than it has classes.
-type fewer struct{ pretext.Task }
-
-func (f fewer) Spec() pretext.Spec {
-	s := f.Task.Spec()
-	s.Classes = 256
-	return s
-}
-
-func TestPredictOfOtherLogits(t *testing.T) {
-	task := fewer{smallTask()}
-	p, err := NewParams(passing{}, task, 1)
-	require.NoError(t, err)
-	predictor, err := NewPredictor(passing{}, task, p)
-	require.NoError(t, err)
-	_, err = predictor.Predict(grey(10, 8, 1, 2, 3))
-	assert.EqualError(t, err, "darts: the head of task classification gives 3 logits, and the task has 256 classes; take the Logits, or mend Head or Spec")
-	_, err = predictor.Logits(grey(10, 8, 1, 2, 3))
-	assert.NoError(t, err)
-}
-
 // TestWhatIsValidIsBuilt draws settings of searches: what Validate takes, a supernet is
 // built of.
 func TestWhatIsValidIsBuilt(t *testing.T) {

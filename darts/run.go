@@ -84,7 +84,7 @@ func (r *run) images() int { return r.done() * r.batch }
 func (r *run) begin(events ...Event) (err error) {
 	r.started = time.Now()
 	r.begun = r.started
-	tell := r.record
+	tell, changed := r.record, ""
 	if r.folder != nil {
 		if err := r.folder.enter(); err != nil {
 			return err
@@ -115,11 +115,7 @@ func (r *run) begin(events ...Event) (err error) {
 					return err
 				}
 			}
-			if text := r.program.unlike(r.restored); text != "" {
-				if err := r.record(Warning{Text: text}); err != nil {
-					return err
-				}
-			}
+			changed = r.program.unlike(r.restored)
 		}
 	}
 	if _, err := r.phase.figures(); err != nil {
@@ -129,6 +125,9 @@ func (r *run) begin(events ...Event) (err error) {
 		if err := tell(e); err != nil {
 			return err
 		}
+	}
+	if changed != "" {
+		return r.record(Warning{Text: changed}) // which the folder has not heard yet
 	}
 	return nil
 }

@@ -239,6 +239,11 @@ func TestRecorderErrorStopsTheRun(t *testing.T) {
 	assert.Equal(t, 1, r.Steps)
 }
 
+func TestPCDARTSRates(t *testing.T) {
+	assert.Equal(t, Schedule{Kind: Cosine, Base: 0.1}, PCDARTS().LR, "it falls to zero")
+	assert.Equal(t, 0.001, DARTS().LR.Min)
+}
+
 func TestConfigRoundTrip(t *testing.T) {
 	for _, c := range []Config{DARTS(), publishedSearches[0].config()} {
 		require.NoError(t, c.Validate())

@@ -1,6 +1,7 @@
 package dataset_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,7 +29,9 @@ func TestFingerprints(t *testing.T) {
 			records = append(append(records, l), make([]byte, 3072)...)
 		}
 		root := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(root, "test_batch.bin"), records, 0o644))
+		for i := range 5 {
+			require.NoError(t, os.WriteFile(filepath.Join(root, fmt.Sprintf("data_batch_%d.bin", i+1)), records, 0o644))
+		}
 		return root
 	}
 	city := func(names ...string) string {
@@ -47,9 +50,9 @@ func TestFingerprints(t *testing.T) {
 			func() (darts.Source, error) { return dataset.OpenFolder(touch(t.TempDir(), "1.png", "2.png"), nil) },
 		},
 		"CIFAR-10": {
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), false) },
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), false) },
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 3, 2), false) },
+			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), true) },
+			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), true) },
+			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 3, 2), true) },
 		},
 		"ImageNet-22K": {
 			func() (darts.Source, error) {
