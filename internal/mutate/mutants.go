@@ -114,7 +114,7 @@ var mutants = []mutant{
 		from: "t.test.Training, t.test.UpdateStats = false, false",
 		to:   "t.test.Training, t.test.UpdateStats = true, false"},
 	{file: "darts/train.go", tests: "./darts",
-		from: "squares[at] += float64(s.Var[c]) + m*m",
+		from: "squares[at] += float64(s.Var[c]) + float64(m*m)",
 		to:   "squares[at] += float64(s.Var[c])"},
 	{file: "darts/train.go", tests: "./darts",
 		from: "if t.result.Best.Epoch == 0 || e.Score() > t.result.Best.Score() {",
