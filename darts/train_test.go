@@ -473,6 +473,9 @@ func TestExaminer(t *testing.T) {
 	assert.Equal(t, "miou", r.Best.ScoreName)
 	assert.Equal(t, []float64{0.75, 0.375, 0.25}, []float64{r.Best.Score(), r.Best.HeldAccuracy, r.Last.HeldAccuracy})
 	assert.True(t, math.IsNaN(r.Last.HeldLoss))
+	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{0.25, 0.5, 0.5}}, smallTraining())
+	require.NoError(t, err)
+	assert.Equal(t, 2, r.Best.Epoch, "the first of equal scores")
 	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{math.NaN()}}, smallTraining())
 	assert.ErrorContains(t, err, "not a number")
 }
