@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -40,7 +41,10 @@ func TestMain(m *testing.M) {
 	atomicfile.Unsynced = true
 	dir := os.Getenv(crashFolder)
 	if dir == "" {
-		runtime.GOMAXPROCS(1)
+		flag.Parse()
+		if flag.Lookup("test.bench").Value.String() == "" { // benchmarks take all cores
+			runtime.GOMAXPROCS(1)
+		}
 		os.Exit(m.Run())
 	}
 	at, err := strconv.Atoi(os.Getenv(crashAt))

@@ -38,6 +38,9 @@ func Count(n *gorgonia.Node) (float64, error) {
 	if n == nil {
 		return 0, fmt.Errorf("ops: count: %w", errNilNode)
 	}
+	if v, ok := n.Value().(*gorgonia.F32); ok {
+		return float64(*v), nil
+	}
 	v, err := graph.ValueOf(n.Value())
 	if err != nil {
 		return 0, fmt.Errorf("ops: count %s: %w", n.Name(), err)
