@@ -62,6 +62,7 @@ type Folder struct {
 	opened  bool     // rather than made
 	own     []string // files of WriteFile
 	running atomic.Bool
+	lockErr error // why another run in the folder would not be noticed, if so
 	metrics atomicfile.File
 	lines   *JSONLines
 	kept    time.Time // when the last checkpoint was, or the folder was opened
@@ -85,24 +86,28 @@ func NewFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
 	}
-	if err := lock(dir, f); err != nil {
-		return nil, err
-	}
-	return newFolder(dir, f), nil
+	return newFolder(dir, f)
 }
 
-// lock locks the folder of a run by its file of events, or else closes that.
-func lock(dir string, f atomicfile.File) error {
-	err := filelock.Lock(f.File)
+// locking locks a file; tests replace it.
+var locking = filelock.Lock
+
+// newFolder locks the folder of a run by its file of events, or else closes that.
+func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
+	f := &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
+	err := locking(metrics.File)
 	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, filelock.ErrUnsupported):
+		f.lockErr = err
+		return f, nil
 	case errors.Is(err, filelock.ErrHeld):
 		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
-	case err == nil || errors.Is(err, filelock.ErrUnsupported): // without locks the caller must not start two runs
-		return nil
 	default:
 		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
 	}
-	return errors.Join(err, f.Close())
+	return nil, errors.Join(err, metrics.Close())
 }
 
 // OpenFolder opens the folder of an earlier run, so that a run goes on from its
@@ -118,19 +123,15 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; a run that goes on needs to write there", err)
 	}
-	if err := lock(dir, f); err != nil {
+	folder, err := newFolder(dir, f)
+	if err != nil {
 		return nil, err
 	}
 	if err := atomicfile.Sweep(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("darts: run folder: %w", err), f.Close())
 	}
-	folder := newFolder(dir, f)
 	folder.opened = true
 	return folder, nil
-}
-
-func newFolder(dir string, metrics atomicfile.File) *Folder {
-	return &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
 }
 
 // Dir returns the path of the folder.

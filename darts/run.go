@@ -94,6 +94,9 @@ func (r *run) begin(events ...Event) (err error) {
 				r.end()
 			}
 		}()
+		if err := r.folder.lockErr; err != nil {
+			events = append(events, Warning{Text: fmt.Sprintf("a second run in the folder %s would not be noticed, and would damage this one: %v", r.folder.dir, err)})
+		}
 		// What is too long should be known now, not after the first epoch.
 		if text, err := r.header(0); err != nil {
 			return fmt.Errorf("darts: %w", err)

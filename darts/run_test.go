@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/internal/filelock"
 	"unnas/pretext"
 )
 
@@ -319,4 +320,34 @@ func TestBestIsNamedAfterItsCheckpoint(t *testing.T) {
 	got, err := os.ReadFile(best)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
+}
+
+// TestFolderWithoutLocks warns of what the file system does not prevent.
+func TestFolderWithoutLocks(t *testing.T) {
+	defer func() { locking = filelock.Lock }()
+	locking = func(*os.File) error { return fmt.Errorf("%w (mounted with nolock)", filelock.ErrUnsupported) }
+	dir := filepath.Join(t.TempDir(), "run")
+	for _, stop := range []bool{true, false} {
+		var warnings []string
+		ctx, cancel := context.WithCancel(t.Context())
+		err := trivial(ctx, dir, recorderFunc(func(e Event) error {
+			switch e := e.(type) {
+			case Warning:
+				warnings = append(warnings, e.Text)
+			case Epoch:
+				if stop {
+					cancel()
+				}
+			}
+			return nil
+		}))
+		cancel()
+		if stop {
+			require.ErrorIs(t, err, context.Canceled)
+		} else {
+			require.NoError(t, err)
+		}
+		require.NotEmpty(t, warnings)
+		assert.Equal(t, "a second run in the folder "+dir+" would not be noticed, and would damage this one: filelock: locks are not supported here (mounted with nolock)", warnings[0])
+	}
 }
