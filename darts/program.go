@@ -69,6 +69,15 @@ func (p program) unlike(before program) string {
 // depends: the level of instructions and the architecture.
 func kernels() string { return cpu.Active.String() + " " + runtime.GOARCH }
 
+// slow returns a warning for a processor whose best kernels are those in plain Go, or
+// "".
+func slow(best cpu.Level) string {
+	if best > cpu.Generic {
+		return ""
+	}
+	return "this processor, or this build, runs the kernels in plain Go alone, which take some ten times as long as those for AVX2"
+}
+
 // kernelRemedy says how to resume a run with the kernels that began it, if those
 // differ from the ones in use.
 func kernelRemedy(saved, given json.RawMessage) string {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"unnas/internal/cpu"
 )
 
 // run takes a phase through its epochs and steps. It tells what happens, keeps
@@ -84,6 +86,9 @@ func (r *run) images() int { return r.done() * r.batch }
 func (r *run) begin(events ...Event) (err error) {
 	r.started = time.Now()
 	r.begun = r.started
+	if text := slow(cpu.Best()); text != "" {
+		events = append(events, Warning{Text: text})
+	}
 	tell, changed := r.record, ""
 	if r.folder != nil {
 		if err := r.folder.enter(); err != nil {

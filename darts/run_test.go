@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/internal/cpu"
 	"unnas/internal/filelock"
 	"unnas/pretext"
 )
@@ -349,5 +350,12 @@ func TestFolderWithoutLocks(t *testing.T) {
 		}
 		require.NotEmpty(t, warnings)
 		assert.Equal(t, "a second run in the folder "+dir+" would not be noticed, and would damage this one: filelock: locks are not supported here (mounted with nolock)", warnings[0])
+	}
+}
+
+func TestSlowProcessors(t *testing.T) {
+	assert.Contains(t, slow(cpu.Generic), "ten times as long")
+	for _, best := range []cpu.Level{cpu.AVX2, cpu.AVX512} {
+		assert.Empty(t, slow(best))
 	}
 }
