@@ -149,6 +149,8 @@ func labelling(size, channels int, head segmentation.ASPP) labeller {
 
 func (labeller) Name() string { return "labelling" }
 
+func (labeller) Validate() error { return nil }
+
 func (t labeller) Spec() pretext.Spec { return t.spec }
 
 func (t labeller) Head(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
