@@ -33,6 +33,9 @@ type entry struct {
 // safetensors, with the names, shapes and order of a PyTorch state dict: weights
 // of convolutions as [out, in, rows, columns], of linear layers as [out, in], and
 // statistics as running_mean and running_var. It fails before Init.
+//
+// Differs: a batch normalisation whose output nothing reads keeps the statistics
+// that it began with, since the plan of a run leaves it out. PyTorch runs it.
 func (p *Params) WriteSafetensors(w io.Writer) error {
 	all, names, err := p.published()
 	if err != nil {
