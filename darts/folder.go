@@ -36,7 +36,8 @@ const (
 // while it goes on, and, by Save or SaveTrained, genotype.json, normal.svg,
 // reduce.svg, cells.svg and weights.safetensors; of a search of several epochs also
 // evolution.gif. Set it in the Config of the run. Runs of equal seeds write
-// equal bytes, but for the times in checkpoints. One program at a time can write
+// equal bytes, but for the times in checkpoints and for when a warning counts images
+// that were replaced. One program at a time can write
 // to a folder: it is locked from NewFolder or OpenFolder to Close or Discard, and
 // the lock ends with the program, however that ends. A Folder serves one run at a
 // time, others get ErrInUse.
@@ -58,13 +59,14 @@ type Folder struct {
 	// damaged, the one before it serves. Less than 1 counts as 1.
 	Keep int
 
-	dir     string
-	opened  bool     // rather than made
-	own     []string // files of WriteFile
-	running atomic.Bool
-	metrics atomicfile.File
-	lines   *JSONLines
-	kept    time.Time // when the last checkpoint was, or the folder was opened
+	dir      string
+	opened   bool     // rather than made
+	own      []string // files of WriteFile
+	unlocked error    // why the file system has no lock for the folder; nil if it is locked
+	running  atomic.Bool
+	metrics  atomicfile.File
+	lines    *JSONLines
+	kept     time.Time // when the last checkpoint was, or the folder was opened
 }
 
 // ErrInUse is the error of a run folder that another run is writing to, in this
@@ -85,31 +87,38 @@ func NewFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
 	}
-	if err := lock(dir, f); err != nil {
+	unlocked, err := lock(dir, f)
+	if err != nil {
 		return nil, err
 	}
-	return newFolder(dir, f), nil
+	return newFolder(dir, f, unlocked), nil
 }
 
-// lock locks the folder of a run by its file of events, or else closes that.
-func lock(dir string, f atomicfile.File) error {
-	err := filelock.Lock(f.File)
+// lockFile is filelock.Lock, or a test's.
+var lockFile = filelock.Lock
+
+// lock locks the folder of a run by its file of events, or else closes that. Unlocked
+// is why the file system has no lock for it.
+func lock(dir string, f atomicfile.File) (unlocked, err error) {
+	err = lockFile(f.File)
 	switch {
+	case err == nil:
+		return nil, nil
+	case errors.Is(err, filelock.ErrUnsupported):
+		return err, nil
 	case errors.Is(err, filelock.ErrHeld):
 		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
-	case err == nil || errors.Is(err, filelock.ErrUnsupported): // without locks the caller must not start two runs
-		return nil
 	default:
 		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
 	}
-	return errors.Join(err, f.Close())
+	return nil, errors.Join(err, f.Close())
 }
 
 // OpenFolder opens the folder of an earlier run, so that a run goes on from its
 // last checkpoint, or begins anew if there is none yet. What metrics.jsonl says
 // about the time after the checkpoint is removed then. It fails with ErrInUse
 // while another run is writing to the folder, which shows only on a file system
-// that keeps locks.
+// that keeps locks; on others a run warns that it has none.
 func OpenFolder(dir string) (*Folder, error) {
 	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -118,19 +127,20 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; a run that goes on needs to write there", err)
 	}
-	if err := lock(dir, f); err != nil {
+	unlocked, err := lock(dir, f)
+	if err != nil {
 		return nil, err
 	}
 	if err := atomicfile.Sweep(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("darts: run folder: %w", err), f.Close())
 	}
-	folder := newFolder(dir, f)
+	folder := newFolder(dir, f, unlocked)
 	folder.opened = true
 	return folder, nil
 }
 
-func newFolder(dir string, metrics atomicfile.File) *Folder {
-	return &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
+func newFolder(dir string, metrics atomicfile.File, unlocked error) *Folder {
+	return &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, unlocked: unlocked, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
 }
 
 // Dir returns the path of the folder.

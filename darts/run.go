@@ -126,6 +126,12 @@ func (r *run) begin(events ...Event) (err error) {
 			return err
 		}
 	}
+	if r.folder != nil && r.folder.unlocked != nil {
+		text := fmt.Sprintf("%v: make sure that no other program writes to the run folder", r.folder.unlocked)
+		if err := r.tell(Warning{Text: text}); err != nil {
+			return err
+		}
+	}
 	if changed != "" {
 		return r.record(Warning{Text: changed}) // which the folder has not heard yet
 	}

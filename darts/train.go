@@ -644,7 +644,8 @@ func (t *training) takeStatistics() (err error) {
 	for _, s := range stats {
 		for c := range s.Mean {
 			mean := means[at] / float64(n)
-			s.Mean[c], s.Var[c] = float32(mean), float32(squares[at]/float64(n)-float64(mean*mean))
+			// Rounding must not leave a variance below zero.
+			s.Mean[c], s.Var[c] = float32(mean), float32(max(0, squares[at]/float64(n)-float64(mean*mean)))
 			at++
 		}
 	}

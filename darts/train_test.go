@@ -207,6 +207,29 @@ func TestPooledStatistics(t *testing.T) {
 	assert.Equal(t, 5, batches, "of 33 images in sixes")
 }
 
+// TestPooledStatisticsOfAConstant rounds sums of squares of many batches to less than
+// the square of the mean: a variance is not negative.
+func TestPooledStatisticsOfAConstant(t *testing.T) {
+	c := smallTraining()
+	c.PreciseBN, c.Epochs = 600, 1
+	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	run.ctx = t.Context()
+	const constant = 98222.9921875
+	run.part = func(*network, *vm.Machine, []float32, []int32) (pass, error) {
+		for _, s := range run.params.Stats() {
+			for i := range s.Mean {
+				s.Mean[i], s.Var[i] = constant, 0
+			}
+		}
+		return pass{}, nil
+	}
+	require.NoError(t, run.takeStatistics())
+	for _, s := range run.params.Stats() {
+		require.Equal(t, []float32{constant, 0}, []float32{s.Mean[0], s.Var[0]}, s.Name)
+	}
+}
+
 // TestStatisticsOfAStoppedTraining ends a training while it takes precise statistics:
 // what it returns are its running averages.
 func TestStatisticsOfAStoppedTraining(t *testing.T) {
