@@ -293,8 +293,8 @@ func (f *Folder) leave() { f.running.Store(false) }
 // due says whether it is time for a checkpoint.
 func (f *Folder) due() bool { return time.Since(f.kept) >= f.Interval }
 
-// keep writes a checkpoint after so many steps, which is also the best one so far if
-// best is set, and removes those that it replaces.
+// keep writes the checkpoint after a number of steps, which is also the best one so
+// far if best is set, and removes those that it replaces.
 func (f *Folder) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
 	if err := f.snapshot(steps, checkpoint); err != nil {
 		return err
@@ -312,9 +312,9 @@ func (f *Folder) keep(steps int, best bool, checkpoint func(w io.Writer, metrics
 	return f.remove(checkpointFile, superseded(all, steps, f.Keep))
 }
 
-// superseded returns which of the checkpoints after so many steps, in order, are not
-// needed any more once there is one after steps: all but the newest, and those of
-// more steps, which were damaged. A folder that does not list the new one yet, as
+// superseded returns which checkpoints are not needed once there is one after steps:
+// all but the newest keep, and those of more steps, which were damaged. All has the
+// steps of each, in order. A folder that does not list the new one yet, as
 // network file systems may, loses none.
 func superseded(all []int, steps, keep int) []int {
 	at := slices.Index(all, steps)
@@ -324,8 +324,8 @@ func superseded(all []int, steps, keep int) []int {
 	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
 }
 
-// keepBest makes the checkpoint after so many steps that of the best epoch, in place
-// of the one before.
+// keepBest makes the checkpoint after a number of steps that of the best epoch, in
+// place of the one before.
 func (f *Folder) keepBest(steps int) error {
 	if err := atomicfile.Link(f.path(checkpointFile, steps), fmt.Sprintf(bestFile, steps)); err != nil {
 		return f.fault(err)

@@ -89,7 +89,7 @@ type training struct {
 	held    Source       // nil without evaluation
 	shared  *quota.Quota // in which images are decoded
 	exam    func(ctx context.Context) (string, map[string]float64, error)
-	missing []string // scores that were not finite, as has been told
+	missing []string // scores that were not finite, and were warned of
 	images  *loader  // that the network learns from
 	precise *loader  // that precise statistics are of
 	views   *loader  // of the held-out images
@@ -479,7 +479,7 @@ func (e *Epoch) score(decisive string, scores map[string]float64) error {
 	return nil
 }
 
-// leaveOut removes the scores that are not finite, and tells of each once.
+// leaveOut removes the scores that are not finite, and warns of each once.
 func (t *training) leaveOut(e Epoch) error {
 	var nowhere, infinite []string
 	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
@@ -566,8 +566,7 @@ func (s counted) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return img, err
 }
 
-// fives says whether there are enough classes for the best five to tell anything,
-// and a logit for each.
+// fives reports whether there are more than five classes, and a logit for each.
 func (t *training) fives() bool {
 	s := t.tester.logits.Shape()
 	return s.Dims() == 2 && s[1] > 5 && s[1] == t.task.Spec().Classes
@@ -706,7 +705,7 @@ type trainState struct {
 	Mean [3]float64  `json:"mean"` // its sums
 	Best *evaluation `json:"best,omitempty"`
 	Last *evaluation `json:"last,omitempty"`
-	// Missing are the scores that the run has told to be no finite numbers.
+	// Missing are the scores that were not finite, and were warned of.
 	Missing []string `json:"missing,omitempty"`
 }
 

@@ -251,7 +251,7 @@ func TestStatisticsOfAStoppedTraining(t *testing.T) {
 	assert.Equal(t, want.Params.Running(), got.Params.Running())
 }
 
-// TestNothingIsEvaluated plans no more for precise statistics that nobody needs.
+// TestNothingIsEvaluated plans nothing for precise statistics that are not needed.
 func TestNothingIsEvaluated(t *testing.T) {
 	c := smallTraining()
 	without, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
