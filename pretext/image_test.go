@@ -311,7 +311,11 @@ func (panicking) Read([]byte) (int, error) { panic("index out of range") }
 
 func TestDecodePanic(t *testing.T) {
 	img, err := pretext.Decode(t.Context(), panicking{})
-	require.ErrorContains(t, err, "pretext: image decoder failed: index out of range")
+	require.EqualError(t, err, "pretext: image decoder failed: index out of range")
+	require.ErrorIs(t, err, pretext.ErrInvalidImage)
+	var fault interface{ Stack() []byte }
+	require.ErrorAs(t, err, &fault)
+	assert.Contains(t, string(fault.Stack()), "panicking", "where it was")
 	require.Nil(t, img)
 }
 
