@@ -228,5 +228,9 @@ func TestPanicsOfSamples(t *testing.T) {
 		r.Show(t.Context(), h, h)
 		record(t, r, start())
 		assert.Contains(t, html(t, r), "could not be made into a sample", fmt.Sprint(h.load))
+		r.Show(t.Context(), nil, h)
+		r.Show(t.Context(), h, nil)
+		record(t, r, start())
+		assert.NotContains(t, html(t, r), "could not be made into a sample", "nil shows nothing")
 	}
 }
