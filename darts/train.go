@@ -18,6 +18,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/panics"
 	"unnas/internal/quota"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
@@ -425,11 +426,7 @@ func (t *training) finish() error {
 		}
 	}
 	t.meter.begin("evaluating", "images", t.held.Len())
-	exam := t.exam
-	if exam == nil {
-		exam = t.evaluate
-	}
-	decisive, scores, err := exam(t.shared.With(t.ctx))
+	decisive, scores, err := t.measure()
 	if err != nil {
 		return err
 	}
@@ -444,6 +441,20 @@ func (t *training) finish() error {
 		t.result.Best = e
 	}
 	return nil
+}
+
+// measure evaluates the network. A panic of an Examiner is an error.
+func (t *training) measure() (decisive string, scores map[string]float64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("darts: evaluation of task %s: panic: %w", t.task.Name(), panics.Recovered(p))
+		}
+	}()
+	ctx := t.shared.With(t.ctx)
+	if t.exam != nil {
+		return t.exam(ctx)
+	}
+	return t.evaluate(ctx)
 }
 
 // scoreName is what a score may be named, so that it can stand in names of its own.
@@ -557,9 +568,15 @@ type counted struct {
 	meter *meter
 }
 
-// Load loads an image and counts it.
-func (s counted) Load(ctx context.Context, i int) (*pretext.Image, error) {
-	img, err := s.Source.Load(ctx, i)
+// Load loads an image and counts it. A panic of the source is an error, on whatever
+// goroutine of an Examiner it is.
+func (s counted) Load(ctx context.Context, i int) (img *pretext.Image, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("darts: image %d: panic: %w", i, panics.Recovered(p))
+		}
+	}()
+	img, err = s.Source.Load(ctx, i)
 	if err == nil {
 		err = s.meter.add(1)
 	}

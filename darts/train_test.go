@@ -617,3 +617,49 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 		})
 	}
 }
+
+// failing is a task whose examiner panics, or loads an image on another goroutine.
+type failing struct {
+	pretext.Task
+	loads bool
+}
+
+func (f failing) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+	return func(ctx context.Context) (string, map[string]float64, error) {
+		if !f.loads {
+			panic("a bug of the examiner")
+		}
+		fault := make(chan error)
+		go func() {
+			_, err := held.Load(ctx, 2)
+			fault <- err
+		}()
+		return "", nil, <-fault
+	}, 0, nil
+}
+
+// exploding are images of which none can be loaded without a panic.
+type exploding struct{ stripes }
+
+func (exploding) Load(context.Context, int) (*pretext.Image, error) { panic("a bug of the source") }
+
+// TestPanicsOfEvaluations end a training with an error, and keep the epoch.
+func TestPanicsOfEvaluations(t *testing.T) {
+	for want, task := range map[string]failing{
+		"darts: evaluation of task classification: panic: a bug of the examiner": {smallTask(), false},
+		"darts: image 2: panic: a bug of the source":                             {smallTask(), true},
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		folder, err := NewFolder(dir)
+		require.NoError(t, err)
+		c := smallTraining()
+		c.EvaluateEvery, c.Folder = 1, folder
+		r, err := Train(t.Context(), stripes{n: 12, fail: -1}, exploding{stripes{n: 3}}, task, c)
+		require.ErrorContains(t, err, want)
+		var fault interface{ Stack() []byte }
+		require.ErrorAs(t, err, &fault)
+		assert.Contains(t, string(fault.Stack()), "train_test.go")
+		assert.Equal(t, r.Steps, newest(t, dir), "what was done is kept")
+		require.NoError(t, folder.Close())
+	}
+}
