@@ -35,12 +35,11 @@ const (
 // Folder keeps a run in a folder: config.json, metrics.jsonl and checkpoints
 // while it goes on, and, by Save or SaveTrained, genotype.json, normal.svg,
 // reduce.svg, cells.svg and weights.safetensors; of a search of several epochs also
-// evolution.gif. Set it in the Config of the run. Runs of equal seeds write
-// equal bytes, but for the times in checkpoints and for when a warning counts images
-// that were replaced. One program at a time can write
-// to a folder: it is locked from NewFolder or OpenFolder to Close or Discard, and
-// the lock ends with the program, however that ends. A Folder serves one run at a
-// time, others get ErrInUse.
+// evolution.gif. Set it in the Config of the run. Runs of equal seeds write equal
+// bytes, but for the times in checkpoints and for when a warning counts images that
+// were replaced. One program at a time can write to a folder: it is locked from
+// NewFolder or OpenFolder to Close or Discard, and the lock ends with the program,
+// however that ends. A Folder serves one run at a time, others get ErrInUse.
 //
 // A checkpoint is kept at the end of every epoch, after every Interval within
 // one, and when the context of the run is done or an image cannot be loaded. A
@@ -59,14 +58,13 @@ type Folder struct {
 	// damaged, the one before it serves. Less than 1 counts as 1.
 	Keep int
 
-	dir      string
-	opened   bool     // rather than made
-	own      []string // files of WriteFile
-	unlocked error    // why the file system has no lock for the folder; nil if it is locked
-	running  atomic.Bool
-	metrics  atomicfile.File
-	lines    *JSONLines
-	kept     time.Time // when the last checkpoint was, or the folder was opened
+	dir     string
+	opened  bool     // rather than made
+	own     []string // files of WriteFile
+	running atomic.Bool
+	metrics atomicfile.File
+	lines   *JSONLines
+	kept    time.Time // when the last checkpoint was, or the folder was opened
 }
 
 // ErrInUse is the error of a run folder that another run is writing to, in this
@@ -87,31 +85,24 @@ func NewFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
 	}
-	unlocked, err := lock(dir, f)
-	if err != nil {
+	if err := lock(dir, f); err != nil {
 		return nil, err
 	}
-	return newFolder(dir, f, unlocked), nil
+	return newFolder(dir, f), nil
 }
 
-// lockFile is filelock.Lock, or a test's.
-var lockFile = filelock.Lock
-
-// lock locks the folder of a run by its file of events, or else closes that. Unlocked
-// is why the file system has no lock for it.
-func lock(dir string, f atomicfile.File) (unlocked, err error) {
-	err = lockFile(f.File)
+// lock locks the folder of a run by its file of events, or else closes that.
+func lock(dir string, f atomicfile.File) error {
+	err := filelock.Lock(f.File)
 	switch {
-	case err == nil:
-		return nil, nil
-	case errors.Is(err, filelock.ErrUnsupported):
-		return err, nil
 	case errors.Is(err, filelock.ErrHeld):
 		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
+	case err == nil || errors.Is(err, filelock.ErrUnsupported): // without locks the caller must not start two runs
+		return nil
 	default:
 		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
 	}
-	return nil, errors.Join(err, f.Close())
+	return errors.Join(err, f.Close())
 }
 
 // OpenFolder opens the folder of an earlier run, so that a run goes on from its
@@ -127,20 +118,19 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; a run that goes on needs to write there", err)
 	}
-	unlocked, err := lock(dir, f)
-	if err != nil {
+	if err := lock(dir, f); err != nil {
 		return nil, err
 	}
 	if err := atomicfile.Sweep(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("darts: run folder: %w", err), f.Close())
 	}
-	folder := newFolder(dir, f, unlocked)
+	folder := newFolder(dir, f)
 	folder.opened = true
 	return folder, nil
 }
 
-func newFolder(dir string, metrics atomicfile.File, unlocked error) *Folder {
-	return &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, unlocked: unlocked, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
+func newFolder(dir string, metrics atomicfile.File) *Folder {
+	return &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
 }
 
 // Dir returns the path of the folder.

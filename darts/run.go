@@ -84,7 +84,7 @@ func (r *run) images() int { return r.done() * r.batch }
 func (r *run) begin(events ...Event) (err error) {
 	r.started = time.Now()
 	r.begun = r.started
-	record, changed := r.record, ""
+	tell, changed := r.record, ""
 	if r.folder != nil {
 		if err := r.folder.enter(); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (r *run) begin(events ...Event) (err error) {
 		}
 		if resumed {
 			r.saved = point{r.done(), r.complete}
-			record = r.tell
+			tell = r.tell
 			if r.isBest() { // and may not have been named so
 				if err := r.folder.keepBest(r.done()); err != nil {
 					return err
@@ -122,13 +122,7 @@ func (r *run) begin(events ...Event) (err error) {
 		return err
 	}
 	for _, e := range events {
-		if err := record(e); err != nil {
-			return err
-		}
-	}
-	if r.folder != nil && r.folder.unlocked != nil {
-		text := fmt.Sprintf("%v: make sure that no other program writes to the run folder", r.folder.unlocked)
-		if err := r.tell(Warning{Text: text}); err != nil {
+		if err := tell(e); err != nil {
 			return err
 		}
 	}

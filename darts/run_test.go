@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"unnas/internal/filelock"
 	"unnas/pretext"
 )
 
@@ -122,28 +121,6 @@ func TestFolderServesOneRun(t *testing.T) {
 		_, err = Search(t.Context(), resumableSource, smallTask(), c)
 		require.ErrorContains(t, err, "config.seed", "one that is refused leaves the folder")
 	}
-}
-
-// TestFolderWithoutLocks warns, at the beginning and on resume, where the file system
-// keeps no locks.
-func TestFolderWithoutLocks(t *testing.T) {
-	before := lockFile
-	t.Cleanup(func() { lockFile = before })
-	lockFile = func(f *os.File) error { return fmt.Errorf("%w (on a ship)", filelock.ErrUnsupported) }
-	dir := filepath.Join(t.TempDir(), "run")
-	for range 2 {
-		c := resumable()
-		recorder, _, got := announced()
-		ctx, stop := stopAfter(t, 1)
-		c.Recorder = Recorders(recorder, stop)
-		_, err := keepRun(ctx, dir, resumableSource, c)
-		require.ErrorIs(t, err, context.Canceled)
-		assert.Equal(t, []string{"filelock: locks are not supported here (on a ship): make sure that no other program writes to the run folder"}, *got)
-	}
-	broken := errors.New("broken")
-	lockFile = func(*os.File) error { return broken }
-	_, err := OpenFolder(dir)
-	require.ErrorIs(t, err, broken)
 }
 
 // rewrite changes the header of the checkpoints of a folder.
