@@ -54,7 +54,8 @@ type Examiner interface {
 	// digits and any of "_.-". The scores loss and accuracy, if there are any, become
 	// HeldLoss and HeldAccuracy of an Epoch, the others its Scores. Of those, one that
 	// is not finite is not recorded, and a warning says so once; only the decisive one
-	// may be infinite. If it is not a number, that is an error.
+	// may be infinite. If it is not a number, that is an error. A Printer and the page of
+	// a report show it in percent.
 	Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (decisive string, scores map[string]float64, err error), bytes int64, err error)
 }
 
