@@ -105,8 +105,8 @@ func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 	return b, nil
 }
 
-// header returns what a checkpoint holds besides arrays, as JSON, when metrics.jsonl
-// has so many bytes.
+// header returns what a checkpoint holds besides arrays, as JSON. Metrics is the size
+// of metrics.jsonl in bytes.
 func (r *run) header(metrics int64) ([]byte, error) {
 	state, err := json.Marshal(r.phase.state())
 	if err != nil {
@@ -118,7 +118,7 @@ func (r *run) header(metrics int64) ([]byte, error) {
 	}})
 }
 
-// checkpoint writes the state of a run whose metrics.jsonl has so many bytes.
+// checkpoint writes the state of a run. Metrics is the size of metrics.jsonl in bytes.
 func (r *run) checkpoint(w io.Writer, metrics int64) error {
 	text, err := r.header(metrics)
 	if err != nil {

@@ -135,7 +135,7 @@ func (r replacing) Unreadable() (int, []string) {
 	return int(r.count.Load()), []string{"n01440764/1.JPEG"}
 }
 
-// TestReplacedImages are told of: early, and after each epoch with more of them.
+// TestReplacedImages warns of them: early, and after each epoch with more of them.
 func TestReplacedImages(t *testing.T) {
 	warnings := func(run func(Recorder) error) (all []string) {
 		require.NoError(t, run(recorderFunc(func(e Event) error {

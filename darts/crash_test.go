@@ -75,7 +75,7 @@ var crashRuns = map[string]func(dir string) error{
 }
 
 // swinging is a task by whose scores some epochs are better than those before and some
-// are not, as the weights tell.
+// are not, depending on the weights.
 type swinging struct{ pretext.Task }
 
 func (swinging) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {

@@ -36,8 +36,8 @@ func refused(err error, reserved int64) error {
 	return fmt.Errorf("%w; %s of the memory is for decoding images", err, storage(reserved))
 }
 
-// share returns what the loaders of a run share that takes so many bytes, of which
-// some are reserved for that, and all bytes that the run takes then.
+// share returns the quota that the loaders of a run share, and the bytes that the run
+// takes with it. Planned are the bytes without it, those reserved for it included.
 func (b budget) share(planned, reserved int64) (shared *quota.Quota, bytes int64) {
 	decoding := int64(mostDecoding)
 	if room := b.room(); room > 0 {

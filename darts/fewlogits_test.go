@@ -83,3 +83,34 @@ func TestHeadWithOtherLogitsThanClasses(t *testing.T) {
 		assert.ErrorContains(t, err, "and the task has 8 classes; take the Logits, or mend Head or Spec")
 	}
 }
+
+// merged is a task whose head mixes the images of a batch.
+type merged struct {
+	pretext.Classification
+	axes []int
+}
+
+func (m merged) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
+	logits, err := pretext.PooledHead(s, features, 1, m.Classes)
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Sum(logits, m.axes...)
+}
+
+func (merged) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+	return graded{}.Loss(logits, labels)
+}
+
+// TestHeadThatMixesImages has no logits of an image to predict from.
+func TestHeadThatMixesImages(t *testing.T) {
+	g, _ := cell.Published("darts_v2")
+	network := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: ops.Published()}
+	for shape, axes := range map[string][]int{"()": {0, 1}, "(8)": {0}} {
+		task := merged{pretext.Classification{View: pretext.Scenes(16), Classes: 8}, axes}
+		params, err := darts.NewParams(network, task, 1)
+		require.NoError(t, err)
+		_, err = darts.NewPredictor(network, task, params)
+		assert.ErrorContains(t, err, "darts: the head of task classification gives logits of shape "+shape+" for 8 images; it must give rows for each image")
+	}
+}

@@ -35,11 +35,11 @@ const (
 // Folder keeps a run in a folder: config.json, metrics.jsonl and checkpoints
 // while it goes on, and, by Save or SaveTrained, genotype.json, normal.svg,
 // reduce.svg, cells.svg and weights.safetensors; of a search of several epochs also
-// evolution.gif. Set it in the Config of the run. Runs of equal seeds write
-// equal bytes, but for the times in checkpoints. One program at a time can write
-// to a folder: it is locked from NewFolder or OpenFolder to Close or Discard, and
-// the lock ends with the program, however that ends. A Folder serves one run at a
-// time, others get ErrInUse.
+// evolution.gif. Set it in the Config of the run. Runs of equal seeds write equal
+// bytes, but for the times in checkpoints and for when a warning counts images that
+// were replaced. One program at a time can write to a folder: it is locked from
+// NewFolder or OpenFolder to Close or Discard, and the lock ends with the program,
+// however that ends. A Folder serves one run at a time, others get ErrInUse.
 //
 // A checkpoint is kept at the end of every epoch, after every Interval within
 // one, and when the context of the run is done or an image cannot be loaded. A
@@ -114,7 +114,7 @@ func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
 // last checkpoint, or begins anew if there is none yet. What metrics.jsonl says
 // about the time after the checkpoint is removed then. It fails with ErrInUse
 // while another run is writing to the folder, which shows only on a file system
-// that keeps locks.
+// that keeps locks; on others a run warns that it has none.
 func OpenFolder(dir string) (*Folder, error) {
 	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -284,8 +284,8 @@ func (f *Folder) leave() { f.running.Store(false) }
 // due says whether it is time for a checkpoint.
 func (f *Folder) due() bool { return time.Since(f.kept) >= f.Interval }
 
-// keep writes a checkpoint after so many steps, which is also the best one so far if
-// best is set, and removes those that it replaces.
+// keep writes the checkpoint after a number of steps, which is also the best one so
+// far if best is set, and removes those that it replaces.
 func (f *Folder) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
 	if err := f.snapshot(steps, checkpoint); err != nil {
 		return err
@@ -303,9 +303,9 @@ func (f *Folder) keep(steps int, best bool, checkpoint func(w io.Writer, metrics
 	return f.remove(checkpointFile, superseded(all, steps, f.Keep))
 }
 
-// superseded returns which of the checkpoints after so many steps, in order, are not
-// needed any more once there is one after steps: all but the newest, and those of
-// more steps, which were damaged. A folder that does not list the new one yet, as
+// superseded returns which checkpoints are not needed once there is one after steps:
+// all but the newest keep, and those of more steps, which were damaged. All has the
+// steps of each, in order. A folder that does not list the new one yet, as
 // network file systems may, loses none.
 func superseded(all []int, steps, keep int) []int {
 	at := slices.Index(all, steps)
@@ -315,8 +315,8 @@ func superseded(all []int, steps, keep int) []int {
 	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
 }
 
-// keepBest makes the checkpoint after so many steps that of the best epoch, in place
-// of the one before.
+// keepBest makes the checkpoint after a number of steps that of the best epoch, in
+// place of the one before.
 func (f *Folder) keepBest(steps int) error {
 	if err := atomicfile.Link(f.path(checkpointFile, steps), fmt.Sprintf(bestFile, steps)); err != nil {
 		return f.fault(err)

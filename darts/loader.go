@@ -28,7 +28,7 @@ type loaderOptions struct {
 	purpose string       // names the random streams; loaders of one run differ in it
 	train   bool         // random order, random samples, full batches only
 	shared  *quota.Quota // in which images are decoded; nil without a bound
-	wrap    bool         // go on with another order when all images have been used, without end
+	wrap    bool         // begin again in another order when all images have been used, without end
 }
 
 // A loader makes batches of some images of a source. What they hold does not

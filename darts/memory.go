@@ -100,9 +100,10 @@ func (c Config) resembling(batch int) Config {
 }
 
 // planToFit plans a search in the room that it has besides what is reserved: what does
-// not fit is refused, or with AutoBatch halved until it does. It returns the model, not bound yet, the settings that it is
-// planned for, and what to tell if they are not those given. A search that goes on
-// keeps the batch with which it began; began is 0 for others.
+// not fit is refused, or with AutoBatch halved until it does. It returns the model, not
+// bound yet, the settings that it is planned for, and a warning if they are not those
+// given. A search that resumes keeps the batch with which it began; began is 0 for
+// others.
 func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model, settings Config, told string, err error) {
 	given, first := c, int64(0)
 	c = c.resembling(began)

@@ -81,6 +81,9 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 				}
 				return fmt.Errorf("the parameters are of another network or task: %w; give those that it was trained with", err)
 			}
+			if shape := n.logits.Shape(); shape.Dims() < 2 || shape[0]%images != 0 {
+				return fmt.Errorf("the head of task %s gives logits of shape %v for %s; it must give rows for each image", task.Name(), shape, plural(images, "image"))
+			}
 			networks[i], r.parts[i] = n, part{images: images, logits: n.logits}
 			if plans[i], err = vm.Compile(n.scope.Graph(), vm.Options{Want: gorgonia.Nodes{n.logits}}); err != nil {
 				return err
@@ -115,10 +118,10 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 }
 
 // Logits returns the logits of each image as the head of the task gives them: one
-// row for each label of the image, one after the other, of Classes numbers as a rule. Labels
-// and masks of the images are not needed, unless the task makes its inputs of them;
-// what a task draws is the same for each image. An image that is nil or not valid
-// is an error, as are logits that are not finite numbers.
+// row for each label of the image, one after the other, of Classes numbers as a rule.
+// Labels and masks of the images are not needed, unless the task makes its inputs of
+// them; what a task draws is the same for each image. An image that is nil or not
+// valid is an error, as are logits that are not finite numbers.
 func (p *Predictor) Logits(images ...*pretext.Image) ([][]float32, error) {
 	all := make([][]float32, 0, len(images))
 	for _, part := range p.parts {

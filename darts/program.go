@@ -89,5 +89,8 @@ func kernelRemedy(saved, given json.RawMessage) string {
 	if arch != runtime.GOARCH {
 		return fmt.Sprintf("kernels round differently: resume on a machine of architecture %q\n", arch)
 	}
+	if _, err := cpu.Select(level); err != nil {
+		return fmt.Sprintf("kernels round differently: this processor or build lacks %s, resume where it is available\n", level)
+	}
 	return fmt.Sprintf("kernels round differently: set %s=%s to resume with those of the run\n", cpu.Variable, level)
 }

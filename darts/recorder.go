@@ -45,7 +45,7 @@ type Start struct {
 	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
 	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder; empty unless pretext.DecodesJPEG says that there are some
 	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": the instructions, see UNNAS_KERNEL, and the architecture
-	Version       string `json:"version"`                    // version of the module unnas, as the Go command tells it; empty if it is not known
+	Version       string `json:"version"`                    // version of the module unnas, as the Go command records it; empty if it is not known
 	Revision      string `json:"revision"`                   // revision of the program in version control, with +modified if files were changed; empty if the Go command did not record it
 	Config        any    `json:"config"`                     // the configuration; data only
 }
@@ -229,7 +229,7 @@ func (o *optional) Record(e Event) error {
 	})
 	for _, err := range faults {
 		text := strings.ReplaceAll(err.Error(), "\n", "; ")
-		if err := o.main.Record(Warning{Text: text + ": the run goes on without this recorder"}); err != nil {
+		if err := o.main.Record(Warning{Text: text + ": the run continues without this recorder"}); err != nil {
 			return err
 		}
 	}

@@ -186,7 +186,7 @@ func TestOptional(t *testing.T) {
 	record(t, all, events[:2]...)
 	a.err = errors.New("report: disk full\nand more")
 	record(t, all, events[2:]...)
-	want := slices.Insert(slices.Clone(events), 3, darts.Event(darts.Warning{Text: "report: disk full; and more: the run goes on without this recorder"}))
+	want := slices.Insert(slices.Clone(events), 3, darts.Event(darts.Warning{Text: "report: disk full; and more: the run continues without this recorder"}))
 	assert.Equal(t, want, main.events)
 	assert.Equal(t, events, b.events)
 	assert.Equal(t, events[:3], a.events, "it gets no more")

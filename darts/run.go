@@ -31,7 +31,7 @@ type run struct {
 	complete       int // epochs
 	saved          point
 	lost           bool      // the folder lacks an event, so that no later state may follow there
-	restored       program   // that kept the state of a run that goes on
+	restored       program   // that kept the state of a run that resumes
 	started, begun time.Time // the run and the epoch, as if never interrupted
 }
 
@@ -80,9 +80,9 @@ func (r *run) done() int { return r.epoch*r.phase.steps() + r.step }
 // images returns the number of images seen, repeats counted.
 func (r *run) images() int { return r.done() * r.batch }
 
-// begin goes to where the folder says that the run was, and tells what is about
-// to be done. The folder of a run that goes on has heard it already. After it the
-// folder is that of the run until end.
+// begin restores the state that the folder holds, if any, and records the events that
+// begin a run. On resume, metrics.jsonl already has these. After it the folder is that
+// of the run until end.
 func (r *run) begin(events ...Event) (err error) {
 	r.started = time.Now()
 	r.begun = r.started
@@ -135,7 +135,7 @@ func (r *run) begin(events ...Event) (err error) {
 		}
 	}
 	if changed != "" {
-		return r.record(Warning{Text: changed}) // which the folder has not heard yet
+		return r.record(Warning{Text: changed}) // which metrics.jsonl lacks
 	}
 	return nil
 }
@@ -192,12 +192,12 @@ func (r *run) runEpoch() error {
 	if err := r.keep(e); err != nil {
 		return err
 	}
-	told := r.tell(e) // a recorder that fails ends the run, and loses nothing of it
-	if told == nil {
-		told = r.warnOfReplaced()
+	err = r.tell(e) // a recorder that fails ends the run, and loses nothing of it
+	if err == nil {
+		err = r.warnOfReplaced()
 	}
 	r.complete++
-	return errors.Join(told, r.phase.ended(), r.save())
+	return errors.Join(err, r.phase.ended(), r.save())
 }
 
 func (r *run) runStep() error {
@@ -229,12 +229,12 @@ func (r *run) runStep() error {
 	if err := r.keep(step); err != nil {
 		return err
 	}
-	told := r.tell(step)
-	if told == nil && r.replaced == 0 {
-		told = r.warnOfReplaced()
+	err = r.tell(step)
+	if err == nil && r.replaced == 0 {
+		err = r.warnOfReplaced()
 	}
-	if told != nil {
-		return errors.Join(told, r.save())
+	if err != nil {
+		return errors.Join(err, r.save())
 	}
 	if r.step < r.phase.steps() && r.folder != nil && r.folder.due() {
 		return r.save()

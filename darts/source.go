@@ -11,8 +11,8 @@ import (
 )
 
 // Source holds the images of a data set; see pretext.Source. It may have a method
-// Fingerprint() string that tells its images from others, by their names and labels
-// for example. A run that knows the fingerprint of its images is not resumed with
+// Fingerprint() string that identifies its images, by their names and labels for
+// example. A run that knows the fingerprint of its images is not resumed with
 // those of another; of a source without one only the number is compared.
 type Source = pretext.Source
 
@@ -80,9 +80,9 @@ func classesOf(src Source) []string {
 // unreadable returns how many images of a source could not be decoded so far and
 // were replaced by others, and the paths of some; zero if it has no such method.
 func unreadable(src Source) (count int, first []string) {
-	if s, tells := src.(interface {
+	if s, counts := src.(interface {
 		Unreadable() (count int, first []string)
-	}); tells {
+	}); counts {
 		return s.Unreadable()
 	}
 	return 0, nil

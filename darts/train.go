@@ -18,6 +18,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/panics"
 	"unnas/internal/quota"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
@@ -53,7 +54,8 @@ type Examiner interface {
 	// digits and any of "_.-". The scores loss and accuracy, if there are any, become
 	// HeldLoss and HeldAccuracy of an Epoch, the others its Scores. Of those, one that
 	// is not finite is not recorded, and a warning says so once; only the decisive one
-	// may be infinite. If it is not a number, that is an error.
+	// may be infinite. If it is not a number, that is an error. A Printer and the page of
+	// a report show it in percent.
 	Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (decisive string, scores map[string]float64, err error), bytes int64, err error)
 }
 
@@ -89,7 +91,7 @@ type training struct {
 	held    Source       // nil without evaluation
 	shared  *quota.Quota // in which images are decoded
 	exam    func(ctx context.Context) (string, map[string]float64, error)
-	missing []string // scores that were not finite, as has been told
+	missing []string // scores that were not finite, and were warned of
 	images  *loader  // that the network learns from
 	precise *loader  // that precise statistics are of
 	views   *loader  // of the held-out images
@@ -425,11 +427,7 @@ func (t *training) finish() error {
 		}
 	}
 	t.meter.begin("evaluating", "images", t.held.Len())
-	exam := t.exam
-	if exam == nil {
-		exam = t.evaluate
-	}
-	decisive, scores, err := exam(t.shared.With(t.ctx))
+	decisive, scores, err := t.measure()
 	if err != nil {
 		return err
 	}
@@ -444,6 +442,20 @@ func (t *training) finish() error {
 		t.result.Best = e
 	}
 	return nil
+}
+
+// measure evaluates the network. A panic of an Examiner is an error.
+func (t *training) measure() (decisive string, scores map[string]float64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("darts: evaluation of task %s: panic: %w", t.task.Name(), panics.Recovered(p))
+		}
+	}()
+	ctx := t.shared.With(t.ctx)
+	if t.exam != nil {
+		return t.exam(ctx)
+	}
+	return t.evaluate(ctx)
 }
 
 // scoreName is what a score may be named, so that it can stand in names of its own.
@@ -479,7 +491,7 @@ func (e *Epoch) score(decisive string, scores map[string]float64) error {
 	return nil
 }
 
-// leaveOut removes the scores that are not finite, and tells of each once.
+// leaveOut removes the scores that are not finite, and warns of each once.
 func (t *training) leaveOut(e Epoch) error {
 	var nowhere, infinite []string
 	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
@@ -557,17 +569,22 @@ type counted struct {
 	meter *meter
 }
 
-// Load loads an image and counts it.
-func (s counted) Load(ctx context.Context, i int) (*pretext.Image, error) {
-	img, err := s.Source.Load(ctx, i)
+// Load loads an image and counts it. A panic of the source is an error, on whatever
+// goroutine of an Examiner it is.
+func (s counted) Load(ctx context.Context, i int) (img *pretext.Image, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("darts: image %d: panic: %w", i, panics.Recovered(p))
+		}
+	}()
+	img, err = s.Source.Load(ctx, i)
 	if err == nil {
 		err = s.meter.add(1)
 	}
 	return img, err
 }
 
-// fives says whether there are enough classes for the best five to tell anything,
-// and a logit for each.
+// fives reports whether there are more than five classes, and a logit for each.
 func (t *training) fives() bool {
 	s := t.tester.logits.Shape()
 	return s.Dims() == 2 && s[1] > 5 && s[1] == t.task.Spec().Classes
@@ -644,7 +661,8 @@ func (t *training) takeStatistics() (err error) {
 	for _, s := range stats {
 		for c := range s.Mean {
 			mean := means[at] / float64(n)
-			s.Mean[c], s.Var[c] = float32(mean), float32(squares[at]/float64(n)-float64(mean*mean))
+			// Rounding must not leave a variance below zero.
+			s.Mean[c], s.Var[c] = float32(mean), float32(max(0, squares[at]/float64(n)-float64(mean*mean)))
 			at++
 		}
 	}
@@ -705,7 +723,7 @@ type trainState struct {
 	Mean [3]float64  `json:"mean"` // its sums
 	Best *evaluation `json:"best,omitempty"`
 	Last *evaluation `json:"last,omitempty"`
-	// Missing are the scores that the run has told to be no finite numbers.
+	// Missing are the scores that were not finite, and were warned of.
 	Missing []string `json:"missing,omitempty"`
 }
 

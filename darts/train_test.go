@@ -207,6 +207,29 @@ func TestPooledStatistics(t *testing.T) {
 	assert.Equal(t, 5, batches, "of 33 images in sixes")
 }
 
+// TestPooledStatisticsOfAConstant rounds sums of squares of many batches to less than
+// the square of the mean: a variance is not negative.
+func TestPooledStatisticsOfAConstant(t *testing.T) {
+	c := smallTraining()
+	c.PreciseBN, c.Epochs = 600, 1
+	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	require.NoError(t, err)
+	run.ctx = t.Context()
+	const constant = 98222.9921875
+	run.part = func(*network, *vm.Machine, []float32, []int32) (pass, error) {
+		for _, s := range run.params.Stats() {
+			for i := range s.Mean {
+				s.Mean[i], s.Var[i] = constant, 0
+			}
+		}
+		return pass{}, nil
+	}
+	require.NoError(t, run.takeStatistics())
+	for _, s := range run.params.Stats() {
+		require.Equal(t, []float32{constant, 0}, []float32{s.Mean[0], s.Var[0]}, s.Name)
+	}
+}
+
 // TestStatisticsOfAStoppedTraining ends a training while it takes precise statistics:
 // what it returns are its running averages.
 func TestStatisticsOfAStoppedTraining(t *testing.T) {
@@ -228,7 +251,7 @@ func TestStatisticsOfAStoppedTraining(t *testing.T) {
 	assert.Equal(t, want.Params.Running(), got.Params.Running())
 }
 
-// TestNothingIsEvaluated plans no more for precise statistics that nobody needs.
+// TestNothingIsEvaluated plans nothing for precise statistics that are not needed.
 func TestNothingIsEvaluated(t *testing.T) {
 	c := smallTraining()
 	without, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
@@ -592,5 +615,51 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c)
 			assert.ErrorIs(t, err, fault)
 		})
+	}
+}
+
+// failing is a task whose examiner panics, or loads an image on another goroutine.
+type failing struct {
+	pretext.Task
+	loads bool
+}
+
+func (f failing) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+	return func(ctx context.Context) (string, map[string]float64, error) {
+		if !f.loads {
+			panic("a bug of the examiner")
+		}
+		fault := make(chan error)
+		go func() {
+			_, err := held.Load(ctx, 2)
+			fault <- err
+		}()
+		return "", nil, <-fault
+	}, 0, nil
+}
+
+// exploding are images of which none can be loaded without a panic.
+type exploding struct{ stripes }
+
+func (exploding) Load(context.Context, int) (*pretext.Image, error) { panic("a bug of the source") }
+
+// TestPanicsOfEvaluations end a training with an error, and keep the epoch.
+func TestPanicsOfEvaluations(t *testing.T) {
+	for want, task := range map[string]failing{
+		"darts: evaluation of task classification: panic: a bug of the examiner": {smallTask(), false},
+		"darts: image 2: panic: a bug of the source":                             {smallTask(), true},
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		folder, err := NewFolder(dir)
+		require.NoError(t, err)
+		c := smallTraining()
+		c.EvaluateEvery, c.Folder = 1, folder
+		r, err := Train(t.Context(), stripes{n: 12, fail: -1}, exploding{stripes{n: 3}}, task, c)
+		require.ErrorContains(t, err, want)
+		var fault interface{ Stack() []byte }
+		require.ErrorAs(t, err, &fault)
+		assert.Contains(t, string(fault.Stack()), "train_test.go")
+		assert.Equal(t, r.Steps, newest(t, dir), "what was done is kept")
+		require.NoError(t, folder.Close())
 	}
 }

@@ -29,9 +29,9 @@ func (m *Image) fromYCbCr(src *image.YCbCr) {
 	})
 }
 
-// fromPlanes calls convert with the samples of each row of the image. Chroma of half the width or
-// height is interpolated as libjpeg does it: of the two samples around a pixel
-// the nearer one weighs 3/4 and the other 1/4, along each axis. Chroma of a
+// fromPlanes calls convert with the samples of each row of the image. Chroma of half
+// the width or height is interpolated as libjpeg does it: of the two samples around a
+// pixel the nearer one weighs 3/4 and the other 1/4, along each axis. Chroma of a
 // quarter of the width, which is rare, is repeated, and so are two columns of half
 // the width.
 func (m *Image) fromPlanes(src *image.YCbCr, convert func(luma []uint8, blue, red []int32, row []uint8)) {

@@ -8,6 +8,8 @@ import (
 	"image"
 	"image/color"
 	"io"
+
+	"unnas/internal/panics"
 )
 
 // Image is a decoded image and what is known about it.
@@ -75,7 +77,7 @@ func decode(ctx context.Context, r io.Reader, d *jpegDecoder) (img *Image, err e
 	defer func() {
 		// A data set may hold any bytes; a slip of a decoder must not end a run.
 		if p := recover(); p != nil {
-			img, err = nil, invalid("image decoder failed: %v", p)
+			img, err = nil, invalid("image decoder failed: %w", panics.Recovered(p))
 		}
 	}()
 	s := newStream(ctx, r)

@@ -252,7 +252,7 @@ func TestDecodeManyScans(t *testing.T) {
 	file = append(file[:len(file)-2], bytes.Repeat(scan, 90)...)
 	file = append(file, 0xff, 0xd9)
 	_, err = pretext.Decode(t.Context(), bytes.NewReader(resized(t, file, 0xc2, 8000, 6000)))
-	require.ErrorContains(t, err, "pretext: image of 8000 by 6000 pixels in 100 scans, want at most 44 scans of so many pixels")
+	require.ErrorContains(t, err, "pretext: image of 8000 by 6000 pixels in 100 scans, want at most 44 scans of this size")
 	require.ErrorIs(t, err, pretext.ErrInvalidImage)
 	_, err = pretext.Decode(t.Context(), bytes.NewReader(file))
 	require.ErrorContains(t, err, "too many coefficients")
@@ -311,7 +311,11 @@ func (panicking) Read([]byte) (int, error) { panic("index out of range") }
 
 func TestDecodePanic(t *testing.T) {
 	img, err := pretext.Decode(t.Context(), panicking{})
-	require.ErrorContains(t, err, "pretext: image decoder failed: index out of range")
+	require.EqualError(t, err, "pretext: image decoder failed: index out of range")
+	require.ErrorIs(t, err, pretext.ErrInvalidImage)
+	var fault interface{ Stack() []byte }
+	require.ErrorAs(t, err, &fault)
+	assert.Contains(t, string(fault.Stack()), "panicking", "where it was")
 	require.Nil(t, img)
 }
 

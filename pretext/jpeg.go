@@ -22,9 +22,10 @@ type jpegDecoder struct {
 
 // SetJPEGDecoder makes [Decode] try decode first for JPEG files, whole in memory
 // and with a header of the given size and number of components: 1, 3, or 4, which
-// are inks. It fills pix, [height, width, 3], and reports whether it could; if not, image/jpeg decodes the file or says what is
-// wrong with it. It keeps neither slice and is called by many goroutines at once.
-// The name tells the decoder, see [JPEGDecoder]. If decode is nil, image/jpeg
+// are inks. It fills pix, [height, width, 3], and reports whether it could; if not,
+// image/jpeg decodes the file or says what is wrong with it. It keeps neither slice
+// and is called by many goroutines at once. The name identifies the decoder, see
+// [JPEGDecoder]. If decode is nil, image/jpeg
 // decodes all files again.
 //
 // Package turbojpeg has such a decoder. Choose before images are loaded: pixels
@@ -85,14 +86,14 @@ func identity(name string, d *jpegDecoder) string {
 // run has to count the memory of that: such a source has a method DecodesImages()
 // bool that says yes.
 func DecodesImages(src Source) bool {
-	s, tells := src.(interface{ DecodesImages() bool })
-	return tells && s.DecodesImages()
+	s, ok := src.(interface{ DecodesImages() bool })
+	return ok && s.DecodesImages()
 }
 
 // DecodesJPEG says whether images of a source come from JPEG files, so that their
 // pixels depend on the decoder: a source of which they do has a method
 // DecodesJPEG() bool that says yes.
 func DecodesJPEG(src Source) bool {
-	s, tells := src.(interface{ DecodesJPEG() bool })
-	return tells && s.DecodesJPEG()
+	s, ok := src.(interface{ DecodesJPEG() bool })
+	return ok && s.DecodesJPEG()
 }

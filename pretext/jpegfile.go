@@ -266,7 +266,7 @@ func roundUp(n, of int) int64 { return int64((n + of - 1) / of * of) }
 // work returns an error if the scans would take minutes.
 func (j *jpegFile) work() error {
 	if pixels := int64(j.width) * int64(j.height); int64(j.scans) > maxWork/pixels {
-		return invalid("image of %d by %d pixels in %d scans, want at most %d scans of so many pixels; save it anew with fewer", j.width, j.height, j.scans, maxWork/pixels)
+		return invalid("image of %d by %d pixels in %d scans, want at most %d scans of this size; save it anew with fewer", j.width, j.height, j.scans, maxWork/pixels)
 	}
 	return nil
 }

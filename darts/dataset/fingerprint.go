@@ -18,7 +18,7 @@ func fingerprint(write func(h hash.Hash)) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// Fingerprint tells the data set from others by the labels of its images.
+// Fingerprint identifies the data set by the labels of its images.
 func (d *CIFAR10) Fingerprint() string {
 	return fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "CIFAR-10 %q\n", d.classes)
@@ -28,7 +28,7 @@ func (d *CIFAR10) Fingerprint() string {
 	})
 }
 
-// Fingerprint tells the data set from others by the names of its classes and images.
+// Fingerprint identifies the data set by the names of its classes and images.
 func (d *Folder) Fingerprint() string {
 	return fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "folder %q\n", d.classes)
@@ -38,7 +38,7 @@ func (d *Folder) Fingerprint() string {
 	})
 }
 
-// Fingerprint tells the data set from others by the names of its classes and images.
+// Fingerprint identifies the data set by the names of its classes and images.
 func (d *ImageNet22K) Fingerprint() string {
 	return fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "ImageNet-22K %d %q %d\n", d.seed, d.classes, d.ends)
@@ -46,8 +46,8 @@ func (d *ImageNet22K) Fingerprint() string {
 	})
 }
 
-// Fingerprint tells the data set from others by the names of its images and the kind
-// of their labels.
+// Fingerprint identifies the data set by the names of its images and the kind of
+// their labels.
 func (d *Cityscapes) Fingerprint() string {
 	return fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "Cityscapes %s %t\n", d.split, d.masks)
@@ -57,7 +57,7 @@ func (d *Cityscapes) Fingerprint() string {
 	})
 }
 
-// Fingerprint tells the scenes from others.
+// Fingerprint identifies the scenes by their number, size and seed.
 func (d *Scenes) Fingerprint() string {
 	return fmt.Sprintf("scenes %d %d %d %d", d.n, d.width, d.height, d.seed)
 }

@@ -19,7 +19,7 @@ func TestFingerprints(t *testing.T) {
 		for _, name := range names {
 			path := filepath.Join(root, filepath.FromSlash(name))
 			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-			require.NoError(t, os.WriteFile(path, []byte("no image, which nobody opens"), 0o644))
+			require.NoError(t, os.WriteFile(path, []byte("not an image, and never opened"), 0o644))
 		}
 		return root
 	}

@@ -432,7 +432,7 @@ func TestImageNet22KReadErrors(t *testing.T) {
 }
 
 // TestImageNet22KReadOnly keeps the index in the user's cache folder where none can be
-// beside the data, and goes on without where there is no place at all.
+// beside the data, and does without one where no place is left.
 func TestImageNet22KReadOnly(t *testing.T) {
 	root, cache := t.TempDir(), t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)

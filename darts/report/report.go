@@ -103,9 +103,12 @@ func Write(w io.Writer, dir string) error {
 // labels are in colours: those of a method ClassColor(class int32) color.NRGBA, if the
 // task has one. Single labels have the names of a method ClassName(class int32)
 // string, if it has that, and those of a pretext.Classification the names that a
-// method Classes() []string of src has.
+// method Classes() []string of src has. Without src or task, nil, there are no samples.
 func (r *Report) Show(ctx context.Context, src pretext.Source, task pretext.Sampler) {
-	samples := draw(ctx, src, task)
+	var samples []sample
+	if src != nil && task != nil {
+		samples = draw(ctx, src, task)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.samples = samples

@@ -397,7 +397,7 @@ func TestSamplesOfPanics(t *testing.T) {
 	}
 }
 
-// stopped are images that load while their context goes on.
+// stopped are images that load until their context is done.
 type stopped struct{ broken }
 
 func (stopped) Load(ctx context.Context, _ int) (*pretext.Image, error) {

@@ -60,7 +60,7 @@ func draw(ctx context.Context, src pretext.Source, task pretext.Sampler) []sampl
 			xs[k], ys[k], err = load(ctx, one, src, task, i)
 			return err
 		})
-		if err != nil { // which the run will tell, if it matters to that
+		if err != nil { // the run reports it, if it loads the image
 			all[k].Fault = missing(i)
 		}
 	}

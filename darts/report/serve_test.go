@@ -139,11 +139,13 @@ func TestDeafBrowsers(t *testing.T) {
 
 // TestStreamOutlastsPatience: one who reads is kept, however long nothing happens.
 func TestStreamOutlastsPatience(t *testing.T) {
+	t.Parallel()
+	const patience = 300 * time.Millisecond // in which a busy machine connects
 	r := report.New("")
-	r.SetTimes(0, 30*time.Millisecond, time.Second)
+	r.SetTimes(0, patience, time.Second)
 	s := follow(t.Context(), t, "http://"+serve(t, r, ":0")+"/")
 	s.next(t)
-	time.Sleep(150 * time.Millisecond)
+	time.Sleep(patience * 3 / 2)
 	record(t, r, start())
 	_, data := s.next(t)
 	assert.Contains(t, data, "under way")
@@ -228,5 +230,9 @@ func TestPanicsOfSamples(t *testing.T) {
 		r.Show(t.Context(), h, h)
 		record(t, r, start())
 		assert.Contains(t, html(t, r), "could not be made into a sample", fmt.Sprint(h.load))
+		r.Show(t.Context(), nil, h)
+		r.Show(t.Context(), h, nil)
+		record(t, r, start())
+		assert.NotContains(t, html(t, r), "could not be made into a sample", "nil shows nothing")
 	}
 }

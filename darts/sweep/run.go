@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"unnas/internal/atomicfile"
 	"unnas/internal/filelock"
+	"unnas/internal/panics"
 )
 
 // Options are how a sweep is run.
@@ -58,6 +58,7 @@ type record struct {
 	Elapsed  time.Duration   `json:"elapsed_ns"`
 	Result   json.RawMessage `json:"result,omitempty"`
 	Error    string          `json:"error,omitempty"`
+	Stack    string          `json:"stack,omitempty"` // of a panic
 }
 
 // The bounds of failures.
@@ -300,6 +301,10 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 		return true, ctx.Err() // begun again where it was
 	case failure != nil:
 		r.Error, r.Result = failure.Error(), nil
+		var p interface{ Stack() []byte }
+		if errors.As(failure, &p) {
+			r.Stack = string(p.Stack())
+		}
 		err = w.fail(job, f.next, r)
 	default:
 		err = w.finish(job, lock, r)
@@ -408,7 +413,7 @@ func (w *worker) wait(ctx context.Context) error {
 func guarded(ctx context.Context, job Job, dir string, do func(context.Context, Job, string) (any, error)) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("panic: %w", panics.Recovered(p))
 		}
 	}()
 	return do(ctx, job, dir)

@@ -22,12 +22,12 @@ type Index[T any] struct {
 }
 
 // Open returns what the index holds. If there is none that serves, it is built, and
-// written as a whole or not at all. Told is why one that was there did not serve, or
-// why the new one could not be kept.
+// written as a whole or not at all. Rebuilt is why one that was there did not serve,
+// or why the new one could not be kept.
 //
 // It returns an error if Build does, and if a given file is foreign or cannot be
 // written, before anything is built.
-func (x Index[T]) Open() (v T, told, err error) {
+func (x Index[T]) Open() (v T, rebuilt, err error) {
 	paths := x.paths()
 	for _, path := range paths {
 		v, err := x.Read(path)
@@ -35,9 +35,9 @@ func (x Index[T]) Open() (v T, told, err error) {
 		case err == nil:
 			return v, nil, nil
 		case errors.Is(err, x.Foreign) && x.Given != "":
-			return v, nil, fmt.Errorf("%w; name another file for the index, or remove this one", err) // it may be dear to someone
-		case told == nil && !errors.Is(err, os.ErrNotExist):
-			told = fmt.Errorf("%w; it was built anew", err)
+			return v, nil, fmt.Errorf("%w; name another file for the index, or remove this one", err) // do not overwrite a file that is not ours
+		case rebuilt == nil && !errors.Is(err, os.ErrNotExist):
+			rebuilt = fmt.Errorf("%w; it was built anew", err)
 		}
 	}
 	place, denied := place(paths)
@@ -51,9 +51,9 @@ func (x Index[T]) Open() (v T, told, err error) {
 		denied = x.Write(place, v)
 	}
 	if denied != nil {
-		told = fmt.Errorf("the index cannot be kept, so it is built each time: %w; name a file for it", denied)
+		rebuilt = fmt.Errorf("the index cannot be kept, so it is built each time: %w; name a file for it", denied)
 	}
-	return v, told, nil
+	return v, rebuilt, nil
 }
 
 // paths returns where the index may be, the best place first.
@@ -81,7 +81,7 @@ func place(paths []string) (string, error) {
 	var denied error
 	for i, path := range paths {
 		if i > 0 { // a folder of the user's own
-			_ = os.MkdirAll(filepath.Dir(path), 0o700) // what follows tells
+			_ = os.MkdirAll(filepath.Dir(path), 0o700) // else writable fails
 		}
 		err := writable(path)
 		if err == nil {

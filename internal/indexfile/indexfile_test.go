@@ -40,13 +40,13 @@ func index(t *testing.T, built *int) indexfile.Index[string] {
 	}
 }
 
-// open demands that an index can be had, and returns what is told.
+// open demands that an index can be had, and returns why it was rebuilt.
 func open(t *testing.T, x indexfile.Index[string]) error {
 	t.Helper()
-	text, told, err := x.Open()
+	text, rebuilt, err := x.Open()
 	require.NoError(t, err)
 	require.Equal(t, "good", text)
-	return told
+	return rebuilt
 }
 
 func TestBeside(t *testing.T) {
@@ -91,7 +91,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// TestNowhere goes on without a file, and says so.
+// TestNowhere does without a file, and says so.
 func TestNowhere(t *testing.T) {
 	built := 0
 	x := index(t, &built)
@@ -99,9 +99,9 @@ func TestNowhere(t *testing.T) {
 	require.NoError(t, os.WriteFile(os.Getenv("XDG_CACHE_HOME"), nil, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("HOME"), "Library"), nil, 0o600)) // where macOS has it
 	for range 2 {
-		told := open(t, x)
-		require.ErrorContains(t, told, "the index cannot be kept, so it is built each time: ")
-		assert.ErrorContains(t, told, x.Beside+" is not a plain file")
+		rebuilt := open(t, x)
+		require.ErrorContains(t, rebuilt, "the index cannot be kept, so it is built each time: ")
+		assert.ErrorContains(t, rebuilt, x.Beside+" is not a plain file")
 	}
 	assert.Equal(t, 2, built)
 }

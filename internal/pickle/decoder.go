@@ -18,7 +18,7 @@ const (
 )
 
 // The memory that values may take besides the strings among them, in bytes: some, and
-// so many times the size of the file, which is several times what checkpoints take.
+// a multiple of the size of the file, several times what checkpoints take.
 const (
 	someMemory = 16 << 20
 	perByte    = 64

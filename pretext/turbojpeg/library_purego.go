@@ -98,7 +98,7 @@ func (l *library) decode(pix, file []byte, width, height, components int) bool {
 	return true
 }
 
-// decompress fills pix, of so many bytes a pixel, in a format.
+// decompress fills pix in a format. Size is the number of bytes of a pixel.
 func (l *library) decompress(pix, file []byte, width, height, size, format int) bool {
 	handle := l.tjInitDecompress() // for this call alone: handles are not for many threads
 	if handle == 0 {
