@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"unnas/internal/rng"
@@ -58,6 +59,25 @@ func TestMoments(t *testing.T) {
 		operate(t, size, func(team *Team) { Moments(team, x, mom) }, mom)
 		near(t, "moments", refMoments(d), mom, sumTolerance)
 	})
+}
+
+// TestMomentsOfLargeMeans is about a shift that a float32 cannot take the mean from
+// without rounding: the mean must not move by what is lost.
+func TestMomentsOfLargeMeans(t *testing.T) {
+	const n, h, w, c = 2, 3, 5, 2
+	r := rng.New(3, "large means", 0, 0)
+	x, d := Plain(n, h, w, c, Floats(n*h*w*c)), newDense(n, h, w, c)
+	x.D = []float32{10000.25, -3000.125}
+	for i := range x.P {
+		v := 3.12345 + 0.01*r.NormFloat64()
+		x.P[i] = float32(v - float64(x.D[i%c]))
+		d.v[i] = float64(x.P[i] + x.D[i%c])
+	}
+	mom := Floats(3 * c)
+	operate(t, sized(ElementwiseScratch(n, h, w, c, 1)), func(team *Team) { Moments(team, x, mom) }, mom)
+	for j, want := range refMoments(d)[:c] {
+		assert.InDelta(t, want, float64(mom[j])+float64(mom[2*c+j]), 1e-5, "channel %d", j)
+	}
 }
 
 func TestNormSums(t *testing.T) {
