@@ -29,7 +29,7 @@ var building struct {
 // but f must not wait for another goroutine that calls Build. A panic of
 // Gorgonia's becomes an error with the stack (method Stack, see errors.As).
 func Build(f func() error) (err error) {
-	if me := goroutine(); building.by.Load() != me {
+	if me := goroutine(); me == 0 || building.by.Load() != me {
 		building.Lock()
 		building.by.Store(me)
 		defer building.Unlock()
@@ -43,9 +43,9 @@ func Build(f func() error) (err error) {
 	return f()
 }
 
-// goroutine returns the number of the calling goroutine, as the runtime prints it
-// in the first line of a stack. Nothing but a message says so: if it ever reads
-// otherwise, all goroutines have the number 0, and a nested Build waits for ever.
+// goroutine returns the number of the calling goroutine, which the runtime prints
+// in the first line of a stack, or 0 if that line ever reads otherwise: Build then
+// locks as before, and a nested call waits for ever.
 func goroutine() uint64 {
 	var line [64]byte
 	n := runtime.Stack(line[:], false)
