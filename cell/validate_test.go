@@ -53,7 +53,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 		return b
 	}
 	valid := map[string]int{}
-	for range 600 {
+	for range 3000 {
 		n := newNet(t)
 		x := n.images(1, 48, 33, 3)
 		switch r.IntN(3) {

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"gorgonia.org/gorgonia"
@@ -53,7 +52,7 @@ type Run struct {
 // Parallel calls f for every i below n on all cores, in no fixed order. For
 // results that do not depend on the number of cores, cut the work by the shapes
 // alone, let no two calls write the same place, and add up in a fixed order
-// afterwards.
+// afterwards. A call inside f runs on the core of that f alone.
 func (r *Run) Parallel(n int, f func(i int)) {
 	if r.team == nil {
 		for i := range n {
@@ -85,11 +84,6 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 	}
 	if len(c.shapes) == 0 {
 		return nil, fmt.Errorf("ops: %s has no output; Shapes must name at least one", k.Name())
-	}
-	for i, s := range c.shapes {
-		if slices.ContainsFunc(s, func(d int) bool { return d <= 0 }) {
-			return nil, fmt.Errorf("ops: %s: output %d has shape %v; every dimension must be positive", k.Name(), i, s)
-		}
 	}
 	get, err := outputs(c, in...)
 	if err != nil {
