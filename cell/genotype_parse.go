@@ -24,10 +24,10 @@ const maxText = 1 << 20 // bytes of a genotype's text
 // White space and line breaks are free, and in the last two notations a comment
 // runs from '#' to the end of its line. In Python, the edges of a node may be a list
 // of their own, an edge may have a weight, which is passed over, and numbers may be
-// np.int64(0) or np.float64(0.5), as other programs write them. The text holds one genotype and at most
-// 1 MiB. The genotype must pass [Genotype.Validate], with any operation name. An
-// error in the notation names the line and the column (in bytes, from 1), any
-// other error the cell and the node.
+// np.int64(0) or np.float64(0.5), as other programs write them. The text holds one
+// genotype and at most 1 MiB. The genotype must pass [Genotype.Validate], with any
+// operation name. An error in the notation names the line and the column (in bytes,
+// from 1), any other error the cell and the node.
 func ParseGenotype(notation string) (Genotype, error) {
 	if len(notation) > maxText {
 		return Genotype{}, fmt.Errorf("cell: genotype of %d bytes: want at most %d", len(notation), maxText)

@@ -100,8 +100,8 @@ func TestSecondOutputsOfInputs(t *testing.T) {
 	assert.Equal(t, []float32{3, -6, 9, 12}, value(w.Deriv()))
 }
 
-// TestGradientsAreNotMerged adds up so many pairs of gradients that hashes of 32 bits
-// would collide: a node must be the sum of what it was made of.
+// TestGradientsAreNotMerged adds up many pairs of gradients, none by an addition that
+// Gorgonia identifies by its hash.
 func TestGradientsAreNotMerged(t *testing.T) {
 	n := newNet(t)
 	const count = 400

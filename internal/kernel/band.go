@@ -62,9 +62,8 @@ func setMoments(mom, parts []float32, tasks, c, pixels int) {
 	}
 }
 
-// largeMean is the square of the quotient of mean and deviation from which on the
-// sums of squares do not tell the variance well: its relative error is some 1e-7
-// times that square.
+// largeMean bounds mean²/variance for moments from sums of squares. The relative
+// error of such a variance is about 1e-7 times that quotient.
 const largeMean = 256
 
 // refine computes moments that setMoments made of x again, from x less its means,
