@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"math"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -71,8 +72,9 @@ func Apply(k Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
 	return func(i int) *gorgonia.Node { return get(t, i) }, nil
 }
 
-// maxElements is how many elements a value may have: four tebibytes of float32.
-const maxElements = 1 << 40
+// maxElements is how many elements a value may have: four tebibytes of float32, or
+// all that an int counts.
+const maxElements = min(1<<40, math.MaxInt)
 
 // CheckShape returns an error for a shape without elements, which kernels do not
 // expect, or with too many to count.
