@@ -11,8 +11,9 @@ import (
 	"unnas/internal/kernel"
 )
 
-// Kernel is an operation of one's own that computes its outputs in one go. It
-// should hold settings only, so that one kernel can serve many nodes.
+// Kernel is a user's operation that computes its outputs in one go. It should hold
+// settings only, so that one kernel can serve many nodes. No gradient passes through
+// a Kernel that is not Differentiable.
 type Kernel interface {
 	// Name names the operation with all its settings.
 	Name() string

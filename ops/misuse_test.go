@@ -100,6 +100,20 @@ func TestSecondOutputsOfInputs(t *testing.T) {
 	assert.Equal(t, []float32{3, -6, 9, 12}, value(w.Deriv()))
 }
 
+// TestKernelsWithoutGradient holds that the gradient of other ways is complete.
+func TestKernelsWithoutGradient(t *testing.T) {
+	n := newNet(t)
+	w, err := n.Param("w", ops.Vector, tensor.Shape{3}, ops.Constant(2))
+	require.NoError(t, err)
+	detached, err := ops.Apply(&nested{make([]atomic.Int32, 2), make([]atomic.Int32, 4)}, w)
+	require.NoError(t, err)
+	require.ErrorContains(t, ops.Grad(n.Scope, gorgonia.Must(gorgonia.Sum(detached[0]))), "depends on no parameter of the scope")
+	require.NoError(t, ops.Grad(n.Scope, gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(detached[0], w))))))
+	n.init()
+	n.run(w.Deriv())
+	assert.Equal(t, value(w), value(w.Deriv()))
+}
+
 // TestGradientsAreNotMerged adds up many pairs of gradients, none by an addition that
 // Gorgonia identifies by its hash.
 func TestGradientsAreNotMerged(t *testing.T) {
