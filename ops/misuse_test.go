@@ -229,7 +229,7 @@ func TestAbsurdSizes(t *testing.T) {
 		{"upsampling", "more than 1099511627776 elements", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) {
 			return ops.Upsample(x, 1<<40, 1<<40)
 		}},
-		{"upsampling beyond memory", "bytes of memory, of", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) {
+		{"upsampling beyond memory", "GiB of memory, this machine has ", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) {
 			y, err := ops.Upsample(x, 1<<18, 1<<18)
 			if err != nil {
 				return nil, err
