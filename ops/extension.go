@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -67,6 +68,9 @@ func (r *Run) Parallel(n int, f func(i int)) {
 // Apply adds a kernel to the graph of its inputs, nodes of type float32 or (for
 // labels) int32, and returns the nodes of its outputs.
 func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
+	if k == nil {
+		return nil, errors.New("ops: the kernel to apply is nil")
+	}
 	if len(in) == 0 {
 		return nil, fmt.Errorf("ops: %s: a kernel needs at least one input", k.Name())
 	}

@@ -213,6 +213,9 @@ func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 }
 
 func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) (*gorgonia.Node, error) {
+	if g == nil {
+		return nil, fmt.Errorf("ops: input %q in a nil graph; make one with gorgonia.NewGraph", name)
+	}
 	if len(g.ByName(name)) > 0 {
 		return nil, fmt.Errorf("ops: the graph has a node named %q already; choose another name", name)
 	}
