@@ -24,10 +24,10 @@ const maxText = 1 << 20 // bytes of a genotype's text
 // White space and line breaks are free, and in the last two notations a comment
 // runs from '#' to the end of its line. In Python, the edges of a node may be a list
 // of their own, an edge may have a weight, which is passed over, and numbers may be
-// np.int64(0), as other programs write them. The text holds one genotype and at most
-// 1 MiB. The genotype must pass [Genotype.Validate], with any operation name. An
-// error in the notation names the line and the column (in bytes, from 1), any
-// other error the cell and the node.
+// np.int64(0) or np.float64(0.5), as other programs write them. The text holds one
+// genotype and at most 1 MiB. The genotype must pass [Genotype.Validate], with any
+// operation name. An error in the notation names the line and the column (in bytes,
+// from 1), any other error the cell and the node.
 func ParseGenotype(notation string) (Genotype, error) {
 	if len(notation) > maxText {
 		return Genotype{}, fmt.Errorf("cell: genotype of %d bytes: want at most %d", len(notation), maxText)
@@ -184,20 +184,27 @@ func (p *parser) choose(names *[]string) string {
 	return name
 }
 
-// number moves past the number of a node and returns it. NumPy writes its type too.
-func (p *parser) number() int {
-	if p.kind == wordToken && strings.HasPrefix(p.token, "np.int") {
+// number moves past the number of a node and returns it.
+func (p *parser) number() (n int) {
+	p.numeric("a node number", func(token string) (err error) {
+		n, err = strconv.Atoi(token)
+		return err
+	})
+	return n
+}
+
+// numeric moves past a number that read accepts. NumPy writes its type too.
+func (p *parser) numeric(what string, read func(token string) error) {
+	if p.kind == wordToken && strings.HasPrefix(p.token, "np.") {
 		p.next()
 		p.expect("(")
 		defer p.expect(")")
 	}
-	n, err := strconv.Atoi(p.token)
-	if p.kind == wordToken && err == nil {
+	if p.kind == wordToken && read(p.token) == nil {
 		p.next()
 	} else {
-		p.wanted("a node number")
+		p.wanted(what)
 	}
-	return n
 }
 
 // run returns the nodes first, …, last.
@@ -305,10 +312,10 @@ func (p *parser) edge(edges *[]Edge, closing string) {
 	p.expect(",")
 	*edges = append(*edges, Edge{Op: op, From: p.number()})
 	if p.accept(",") && p.kind == wordToken {
-		if _, err := strconv.ParseFloat(p.token, 64); err != nil {
-			p.wanted("the weight of an edge")
-		}
-		p.next()
+		p.numeric("the weight of an edge", func(token string) error {
+			_, err := strconv.ParseFloat(token, 64)
+			return err
+		})
 	}
 	p.expect(closing)
 }

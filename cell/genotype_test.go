@@ -38,7 +38,7 @@ func TestParseGenotype(t *testing.T) {
 		"UTF-16": wide("normal: sep_conv_3x3(0) skip_connect(1) | none(2) max_pool_3x3(0); concat 2-3\r\n" +
 			"reduce: conv3x3-bn-relu(1) dil_conv_5x5(1) | my.op(0) 3(2); concat 3"),
 		"Python of others": `Genotype(normal=[[('sep_conv_3x3', 0), ('skip_connect', 1)], [('none', 2), ('max_pool_3x3', 0)]], normal_concat=list(range(2, 4)),
-			reduce=[(('conv3x3-bn-relu', np.int64(1), 2.1e-06), ('dil_conv_5x5', 1, 0.25)), (('my.op', np.int32(0)), ('3', 2))], reduce_concat=[np.int64(3)])`,
+			reduce=[(('conv3x3-bn-relu', np.int64(1), 2.1e-06), ('dil_conv_5x5', 1, np.float64(0.25))), (('my.op', np.int32(0)), ('3', 2))], reduce_concat=[np.int64(3)])`,
 		"Python source": `# found on a Monday
 			SMALL_2 = Genotype(
 				reduce = (["conv3x3-bn-relu", 1], ('dil_conv_5x5', 1,), # node 0

@@ -16,9 +16,9 @@ type Network struct {
 	// Middle is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads; nil
 	// if the network has no place for one.
 	Middle *gorgonia.Node
-	// Stem is what stands before the cells: the auxiliary head has another stride and
-	// a normalisation less behind ImageNetStem. An Architecture that adds to the
-	// network of another one keeps it.
+	// Stem is the stem of the network. Behind ImageNetStem the auxiliary head has
+	// another stride and one normalisation less. An Architecture that wraps another
+	// one must pass its Stem on.
 	Stem Stem
 }
 

@@ -229,7 +229,7 @@ func (l longer) Build(s *ops.Scope, x *gorgonia.Node, path cell.Path) (*cell.Net
 	return &cell.Network{Out: y, Middle: n.Middle, Stem: n.Stem}, err
 }
 
-// TestAuxiliaryHeadOfWrappedArchitecture is that of the stem of what is wrapped.
+// TestAuxiliaryHeadOfWrappedArchitecture holds that a wrapper changes no auxiliary head.
 func TestAuxiliaryHeadOfWrappedArchitecture(t *testing.T) {
 	g, _ := cell.Published("darts_v2")
 	for stem, size := range map[cell.Stem]int{cell.CIFARStem: 32, cell.ImageNetStem: 224} {

@@ -53,7 +53,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 		return b
 	}
 	valid := map[string]int{}
-	for range 600 {
+	for range 3000 {
 		n := newNet(t)
 		x := n.images(1, 48, 33, 3)
 		switch r.IntN(3) {
@@ -105,7 +105,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 	}
 }
 
-// TestNASBenchAsJSON: its names are lower case, as those of all settings.
+// TestNASBenchAsJSON holds that names are lower case, as those of all hyperparameters.
 func TestNASBenchAsJSON(t *testing.T) {
 	n := cell.NASBenchNetwork{Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 16, Stacks: 3, Modules: 2}, Cell: nasCell(nil, [2]int{0, 1})}
 	text, err := json.Marshal(n)
@@ -116,7 +116,7 @@ func TestNASBenchAsJSON(t *testing.T) {
 	assert.Equal(t, n, back)
 }
 
-// TestNilOperations are refused by name of their place.
+// TestNilOperations holds that an error names the place of an operation that is nil.
 func TestNilOperations(t *testing.T) {
 	g, _ := cell.Published("darts_v2")
 	d := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: append(ops.DARTS(), nil)}
@@ -128,7 +128,7 @@ func TestNilOperations(t *testing.T) {
 	assert.ErrorContains(t, err, "unknown operation")
 }
 
-// TestAbsurdNumbersOfNodes are refused, and cost no time.
+// TestAbsurdNumbersOfNodes holds that they are refused, and cost no time.
 func TestAbsurdNumbersOfNodes(t *testing.T) {
 	for _, nodes := range []int{math.MinInt, -1, 0, 65, 1 << 40, math.MaxInt} {
 		sp := cell.DARTS(cell.CIFARStem, 4, 3)

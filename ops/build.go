@@ -29,7 +29,7 @@ var building struct {
 // but f must not wait for another goroutine that calls Build. A panic of
 // Gorgonia's becomes an error with the stack (method Stack, see errors.As).
 func Build(f func() error) (err error) {
-	if me := goroutine(); building.by.Load() != me {
+	if me := goroutine(); me == 0 || building.by.Load() != me {
 		building.Lock()
 		building.by.Store(me)
 		defer building.Unlock()
@@ -43,9 +43,9 @@ func Build(f func() error) (err error) {
 	return f()
 }
 
-// goroutine returns the number of the calling goroutine, as the runtime prints it
-// in the first line of a stack. Nothing but a message says so: if it ever reads
-// otherwise, all goroutines have the number 0, and a nested Build waits for ever.
+// goroutine returns the number of the calling goroutine, which the runtime prints
+// in the first line of a stack, or 0 if that line ever reads otherwise: Build then
+// locks as before, and a nested call waits for ever.
 func goroutine() uint64 {
 	var line [64]byte
 	n := runtime.Stack(line[:], false)
@@ -98,7 +98,8 @@ type VM interface {
 }
 
 // NewVM plans the computation of the wanted nodes of a graph. Without wanted
-// nodes, every node is wanted that no other one reads.
+// nodes, every node is wanted that no other one reads. A plan that needs more memory
+// than this machine has is an error.
 func NewVM(g *gorgonia.ExprGraph, want ...*gorgonia.Node) (_ VM, err error) {
 	if g == nil {
 		return nil, errors.New("ops: a VM of a nil graph; build one first")
@@ -114,7 +115,7 @@ func NewVM(g *gorgonia.ExprGraph, want ...*gorgonia.Node) (_ VM, err error) {
 	}
 	team := kernel.NewTeam(0)
 	if need, have := p.Bytes(team.Size()), memory.Total(); have > 0 && need > have {
-		return nil, fmt.Errorf("ops: the graph needs %d bytes of memory, of %d that there are; use smaller maps, fewer channels or a smaller batch", need, have)
+		return nil, fmt.Errorf("ops: the graph needs %.1f GiB of memory, this machine has %.1f; use smaller maps, fewer channels or a smaller batch", float64(need)/(1<<30), float64(have)/(1<<30))
 	}
 	m, err := p.Bind(vm.NewArena(p), team)
 	if err != nil {

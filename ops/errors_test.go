@@ -29,8 +29,8 @@ func TestBadInput(t *testing.T) {
 		name, want string
 		build      func(s *ops.Scope) error
 	}{
-		{"images", "images \"i\" of shape [1, 0, 3, 4]", func(s *ops.Scope) error { return one(ops.Images(s.Graph(), "i", 1, 0, 3, 4)) }},
-		{"labels", "of shape [-1]", func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "i", -1)) }},
+		{"images", "images \"i\": shape (1, 0, 3, 4)", func(s *ops.Scope) error { return one(ops.Images(s.Graph(), "i", 1, 0, 3, 4)) }},
+		{"labels", "shape (-1)", func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "i", -1)) }},
 		{"images of a name that is taken", `has a node named "x" already`, func(s *ops.Scope) error { return one(ops.Images(s.Graph(), "x", 2, 5, 4, 3)) }},
 		{"labels of a name that is taken", `has a node named "labels" already`, func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "labels", 6)) }},
 		{"labels without shape", "without a shape", func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "i")) }},

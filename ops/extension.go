@@ -1,8 +1,8 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"gorgonia.org/gorgonia"
@@ -12,8 +12,9 @@ import (
 	"unnas/internal/kernel"
 )
 
-// Kernel is an operation of one's own that computes its outputs in one go. It
-// should hold settings only, so that one kernel can serve many nodes.
+// Kernel is a user's operation that computes its outputs in one go. It should hold
+// settings only, so that one kernel can serve many nodes. No gradient passes through
+// a Kernel that is not Differentiable.
 type Kernel interface {
 	// Name names the operation with all its settings.
 	Name() string
@@ -53,7 +54,7 @@ type Run struct {
 // Parallel calls f for every i below n on all cores, in no fixed order. For
 // results that do not depend on the number of cores, cut the work by the shapes
 // alone, let no two calls write the same place, and add up in a fixed order
-// afterwards.
+// afterwards. A call inside f runs on the core of that f alone.
 func (r *Run) Parallel(n int, f func(i int)) {
 	if r.team == nil {
 		for i := range n {
@@ -67,6 +68,9 @@ func (r *Run) Parallel(n int, f func(i int)) {
 // Apply adds a kernel to the graph of its inputs, nodes of type float32 or (for
 // labels) int32, and returns the nodes of its outputs.
 func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
+	if k == nil {
+		return nil, errors.New("ops: the kernel to apply is nil")
+	}
 	if len(in) == 0 {
 		return nil, fmt.Errorf("ops: %s: a kernel needs at least one input", k.Name())
 	}
@@ -85,11 +89,6 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 	}
 	if len(c.shapes) == 0 {
 		return nil, fmt.Errorf("ops: %s has no output; Shapes must name at least one", k.Name())
-	}
-	for i, s := range c.shapes {
-		if slices.ContainsFunc(s, func(d int) bool { return d <= 0 }) {
-			return nil, fmt.Errorf("ops: %s: output %d has shape %v; every dimension must be positive", k.Name(), i, s)
-		}
 	}
 	get, err := outputs(c, in...)
 	if err != nil {

@@ -145,7 +145,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"another type", "float64; convert it to float32", forwardOnly{}, gorgonia.Nodes{double}},
 		{"what the kernel refuses", "picked: inputs of shapes [(3, 4)]", picked{}, gorgonia.Nodes{x}},
 		{"no outputs", "has no output", shaped{}, gorgonia.Nodes{x}},
-		{"an empty output", "output 1 has shape (2, 0)", shaped{shapes: []tensor.Shape{{2}, {2, 0}}}, gorgonia.Nodes{x}},
+		{"an empty output", "output 1: shape (2, 0)", shaped{shapes: []tensor.Shape{{2}, {2, 0}}}, gorgonia.Nodes{x}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -175,8 +175,8 @@ func (k crossEntropy) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// setCount writes n to one element, or to two that add up to it; to nothing if
-// nobody wants it.
+// setCount writes n to one element, or to two that add up to it. An output that is
+// not wanted has none.
 func setCount(to []float32, n int) {
 	if len(to) > 1 {
 		to[1] = float32(n % exact)

@@ -100,8 +100,22 @@ func TestSecondOutputsOfInputs(t *testing.T) {
 	assert.Equal(t, []float32{3, -6, 9, 12}, value(w.Deriv()))
 }
 
-// TestGradientsAreNotMerged adds up so many pairs of gradients that hashes of 32 bits
-// would collide: a node must be the sum of what it was made of.
+// TestKernelsWithoutGradient holds that the gradient of other ways is complete.
+func TestKernelsWithoutGradient(t *testing.T) {
+	n := newNet(t)
+	w, err := n.Param("w", ops.Vector, tensor.Shape{3}, ops.Constant(2))
+	require.NoError(t, err)
+	detached, err := ops.Apply(&nested{make([]atomic.Int32, 2), make([]atomic.Int32, 4)}, w)
+	require.NoError(t, err)
+	require.ErrorContains(t, ops.Grad(n.Scope, gorgonia.Must(gorgonia.Sum(detached[0]))), "depends on no parameter of the scope")
+	require.NoError(t, ops.Grad(n.Scope, gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(detached[0], w))))))
+	n.init()
+	n.run(w.Deriv())
+	assert.Equal(t, value(w), value(w.Deriv()))
+}
+
+// TestGradientsAreNotMerged adds up many pairs of gradients, none by an addition that
+// Gorgonia identifies by its hash.
 func TestGradientsAreNotMerged(t *testing.T) {
 	n := newNet(t)
 	const count = 400
@@ -215,7 +229,7 @@ func TestAbsurdSizes(t *testing.T) {
 		{"upsampling", "more than 1099511627776 elements", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) {
 			return ops.Upsample(x, 1<<40, 1<<40)
 		}},
-		{"upsampling beyond memory", "bytes of memory, of", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) {
+		{"upsampling beyond memory", "GiB of memory, this machine has ", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) {
 			y, err := ops.Upsample(x, 1<<18, 1<<18)
 			if err != nil {
 				return nil, err
@@ -241,6 +255,12 @@ func TestNothing(t *testing.T) {
 	_, err := ops.NewVM(nil)
 	assert.ErrorContains(t, err, "a VM of a nil graph")
 	assert.ErrorContains(t, ops.Bind(nil, []float32{1}), "nil node")
+	_, err = ops.Images(nil, "x", 1, 2, 3, 4)
+	assert.ErrorContains(t, err, `input "x" in a nil graph`)
+	_, err = ops.Labels(nil, "y", 1)
+	assert.ErrorContains(t, err, `input "y" in a nil graph`)
+	_, err = ops.Apply(nil, newNet(t).maps("x", 2, 3))
+	assert.ErrorContains(t, err, "the kernel to apply is nil")
 	_, err = ops.Count(nil)
 	assert.ErrorContains(t, err, "nil node")
 	_, err = ops.Count(newNet(t).Scope.Graph().AddNode(gorgonia.NewScalar(gorgonia.NewGraph(), tensor.Float32, gorgonia.WithName("s"))))

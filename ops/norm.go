@@ -17,8 +17,9 @@ import (
 // arXiv 1502.03167): with the mean and biased variance of the batch in training,
 // with the running statistics otherwise. affine adds the scale "weight" and the
 // shift "bias". The normalised map takes no memory where all its readers are
-// operations of this package: they form it while they read x. A batch of one value for each channel, such as one image behind a global
-// pooling, is an error in training.
+// operations of this package: they form it while they read x. A batch of one value
+// for each channel, such as one image behind a global pooling, is an error in
+// training.
 func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
 	name := strings.TrimSuffix(s.prefix, ".")
 	c, err := lastDimension(x)

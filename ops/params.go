@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
 	"unnas/internal/rng"
@@ -149,25 +150,14 @@ func (p *Params) declare(q *Param) (*Param, error) {
 	return q, nil
 }
 
-// maxParam is more elements than any machine holds. Counts of as many parameters as
-// there are do not overflow.
-const maxParam = 1 << 40
-
 // check reports what keeps a parameter from being stored or published.
 func (q *Param) check() error {
 	want := map[Kind]int{Vector: q.Shape.Dims(), ConvWeight: 4, LinearWeight: 2}
 	if d, ok := want[q.kind]; !ok || d != q.Shape.Dims() {
 		return fmt.Errorf("shape %v is not that of a %v; see Kind", q.Shape, q.kind)
 	}
-	n := 1
-	for _, d := range q.Shape {
-		if d <= 0 {
-			return fmt.Errorf("shape %v; every dimension must be positive", q.Shape)
-		}
-		if n > maxParam/d {
-			return fmt.Errorf("shape %v; there can be %d elements at most", q.Shape, maxParam)
-		}
-		n *= d
+	if err := graph.CheckShape(q.Shape); err != nil {
+		return err
 	}
 	if q.init == nil {
 		return errors.New("there is no initialiser; pass one, such as Constant(0)")

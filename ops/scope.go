@@ -194,20 +194,17 @@ func newInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.
 
 // Images returns a new input node for feature maps of shape [n, h, w, c].
 func Images(g *gorgonia.ExprGraph, name string, n, h, w, c int) (*gorgonia.Node, error) {
-	for _, d := range []int{n, h, w, c} {
-		if d <= 0 {
-			return nil, fmt.Errorf("ops: images %q of shape [%d, %d, %d, %d]; every dimension must be positive", name, n, h, w, c)
-		}
+	shape := tensor.Shape{n, h, w, c}
+	if err := graph.CheckShape(shape); err != nil {
+		return nil, fmt.Errorf("ops: images %q: %w", name, err)
 	}
-	return uniqueInput(g, tensor.Float32, name, tensor.Shape{n, h, w, c})
+	return uniqueInput(g, tensor.Float32, name, shape)
 }
 
 // Labels returns a new input node for classes, whole numbers of type int32.
 func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, error) {
-	for _, d := range shape {
-		if d <= 0 {
-			return nil, fmt.Errorf("ops: labels %q of shape %v; every dimension must be positive", name, shape)
-		}
+	if err := graph.CheckShape(shape); err != nil {
+		return nil, fmt.Errorf("ops: labels %q: %w", name, err)
 	}
 	if len(shape) == 0 {
 		return nil, fmt.Errorf("ops: labels %q without a shape; at least their number is needed", name)
@@ -216,6 +213,9 @@ func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 }
 
 func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) (*gorgonia.Node, error) {
+	if g == nil {
+		return nil, fmt.Errorf("ops: input %q in a nil graph; make one with gorgonia.NewGraph", name)
+	}
 	if len(g.ByName(name)) > 0 {
 		return nil, fmt.Errorf("ops: the graph has a node named %q already; choose another name", name)
 	}

@@ -14,9 +14,9 @@ import (
 // Network is a network that labels pixels: an architecture, and the head of a task.
 // It is a cell.Architecture itself, the one without the head.
 type Network struct {
-	// Architecture is a cell.Derived, or another one with a method OutputStride() int
-	// that returns the s of a network which makes maps of n+1 pixels a side of images
-	// of s·n+1.
+	// Architecture is a cell.Derived, or another one with a method OutputStride() int.
+	// A network of output stride s makes maps of n+1 pixels a side from images of
+	// s·n+1.
 	cell.Architecture
 	Task Task // whose head it has, and whose colours its images
 }

@@ -39,13 +39,14 @@ type Options struct {
 //
 // It reads the whole file once and keeps an index, 20 MB for all architectures, which
 // is written as a whole or not at all. When the size or the time of the table has
-// changed since, or the index is damaged, it is built anew; Rebuilt tells why, or why
-// the index cannot be kept.
+// changed since, or the index is damaged, it is built anew. Rebuilt returns the reason,
+// or what keeps the index from being written.
 //
 // It returns an error if the file is no TFRecord file, is truncated or damaged, if a
 // record is not one of NAS-Bench-101, if no run has so many epochs, if the file that
-// Options.Index names cannot be written, or once ctx is done. The hashes in the file are believed. A file
-// that ends between two records looks whole: of the released one, Len is 423,624.
+// Options.Index names cannot be written, or once ctx is done. The hashes in the file
+// are believed. A file that ends between two records looks whole: of the released one,
+// Len is 423,624.
 func Open(ctx context.Context, path string, o Options) (*Table, error) {
 	t, err := open(ctx, path, o)
 	if err != nil {
@@ -79,7 +80,7 @@ func open(ctx context.Context, path string, o Options) (*Table, error) {
 			o.Progress(done, of.Size)
 		}
 	}
-	t, told, err := indexfile.Index[*Table]{
+	t, rebuilt, err := indexfile.Index[*Table]{
 		Given: o.Index, Beside: fmt.Sprintf("%s.%d.index", path, o.Epochs), Foreign: errNoIndex,
 		Read:  func(path string) (*Table, error) { return readIndex(path, of) },
 		Write: func(path string, t *Table) error { return t.writeIndex(path, of) },
@@ -94,8 +95,8 @@ func open(ctx context.Context, path string, o Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if told != nil {
-		t.rebuilt = fmt.Errorf("nasbench: %w", told)
+	if rebuilt != nil {
+		t.rebuilt = fmt.Errorf("nasbench: %w", rebuilt)
 	}
 	return t, nil
 }

@@ -85,8 +85,8 @@ func open(ctx context.Context, dir string, out io.Writer) (program.Labelled, pre
 	return src, pretext.ImageNet(64), cell.ImageNetStem, err
 }
 
-// holdsFolders says whether there are folders in a folder, as in that of the images
-// for training of ImageNet. A class may be called train as well, and holds images.
+// holdsFolders reports whether a folder holds folders, as train of ImageNet does. A
+// class may be called train, too, and holds images.
 func holdsFolders(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool {

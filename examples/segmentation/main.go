@@ -137,12 +137,12 @@ func (s settings) network(short int) (segmentation.Network, error) {
 	return segmentation.Network{Architecture: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: task}, err
 }
 
-// published is the number of images of a batch that one of the published processors
-// had, so that batch normalisation saw as many.
+// published is the batch of one GPU in the published training. Batch normalisation
+// takes its statistics from as many images.
 const published = 8
 
-// config returns the settings of the training: those published for Cityscapes, or
-// those of DARTS for the built-in scenes.
+// config returns the hyperparameters of the training: those published for Cityscapes,
+// or those of DARTS for the built-in scenes.
 func (s settings) config(network segmentation.Network) (darts.TrainConfig, error) {
 	_, c, err := darts.PublishedTraining("cityscapes", "darts_v2")
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestAllowedErrors: a running mean that is zero in exact arithmetic may be off by
-// what float32 loses, and by no more; other tensors by the rule of the case.
+// TestAllowedErrors holds that a running mean that is zero in exact arithmetic may be
+// off by the rounding of float32 and no more, other tensors by the rule of the case.
 func TestAllowedErrors(t *testing.T) {
 	const channels = 16
 	g := &Case{Tolerance: 1e-4, Floor: 1e-6, Tensors: map[string]Tensor{

@@ -75,7 +75,7 @@ type Case struct {
 	Tolerance  float64
 	Floor      float64
 
-	// Of steps of a search, or of a training.
+	// The hyperparameters of steps of a search or of a training.
 	Steps       int
 	LR          float64
 	ArchLR      float64 `json:"arch_lr"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"math"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,7 @@ func Apply(k Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
 		}
 	}
 	for i, s := range shapes {
-		if err := checkShape(s); err != nil {
+		if err := CheckShape(s); err != nil {
 			return nil, fmt.Errorf("%s: input %d (%s): %w", k.Key(), i, in[i].Name(), err)
 		}
 	}
@@ -60,7 +61,7 @@ func Apply(k Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
 		return nil, fmt.Errorf("%s: %w", k.Key(), err)
 	}
 	for i, s := range out {
-		if err := checkShape(s); err != nil {
+		if err := CheckShape(s); err != nil {
 			return nil, fmt.Errorf("%s: output %d: %w", k.Key(), i, err)
 		}
 	}
@@ -71,12 +72,13 @@ func Apply(k Kernel, in ...*gorgonia.Node) (func(i int) *gorgonia.Node, error) {
 	return func(i int) *gorgonia.Node { return get(t, i) }, nil
 }
 
-// maxElements is how many elements a value may have: four tebibytes of float32.
-const maxElements = 1 << 40
+// maxElements is how many elements a value may have: four tebibytes of float32, or
+// all that an int counts.
+const maxElements = min(1<<40, math.MaxInt)
 
-// checkShape returns an error for a shape without elements, which kernels do not
+// CheckShape returns an error for a shape without elements, which kernels do not
 // expect, or with too many to count.
-func checkShape(s tensor.Shape) error {
+func CheckShape(s tensor.Shape) error {
 	total := 1
 	for _, d := range s {
 		if d <= 0 {

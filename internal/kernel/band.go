@@ -62,9 +62,8 @@ func setMoments(mom, parts []float32, tasks, c, pixels int) {
 	}
 }
 
-// largeMean is the square of the quotient of mean and deviation from which on the
-// sums of squares do not tell the variance well: its relative error is some 1e-7
-// times that square.
+// largeMean bounds mean²/variance for moments from sums of squares. The relative
+// error of such a variance is about 1e-7 times that quotient.
 const largeMean = 256
 
 // refine computes moments that setMoments made of x again, from x less its means,
@@ -81,16 +80,21 @@ func refine(t *Team, x Map, mom []float32) {
 	}
 	mem := pieces(t.Shared(total(momentsSizes(&x))))
 	parts, moved, centred := mem.take(spans(&x)*2*c), mem.take(3*c), mem.take(c)
-	for j, m := range mean {
-		centred[j] = -m
-		if x.D != nil {
-			centred[j] += x.D[j]
+	d := x.D
+	shift := func(j int) float32 {
+		if d == nil {
+			return 0
 		}
+		return d[j]
+	}
+	for j, m := range mean {
+		centred[j] = shift(j) - m
 	}
 	x.D = centred
 	x.moments(t, parts, moved)
-	for j, m := range mean {
-		exact := float64(m) + float64(moved[j]) + float64(moved[2*c+j])
+	for j := range mean {
+		taken := float64(shift(j)) - float64(centred[j]) // the mean, but for rounding
+		exact := taken + float64(moved[j]) + float64(moved[2*c+j])
 		mean[j] = float32(exact)
 		rest[j] = float32(exact - float64(mean[j]))
 		variance[j] = moved[c+j]

@@ -67,8 +67,8 @@ var dirichletBackward = newLoop(func(a *dirichletArgs, _ *Worker, i int) {
 })
 
 // farthest is how far from zero noise counts. Beyond are 2e-9 of the normal
-// distribution. Above upper, the probability P of what is below is so close to one
-// that the probability Q = 1 - P of what is above tells more.
+// distribution. Above upper, the lower probability P is so close to one that rounding
+// takes most of its digits, and the upper probability Q = 1 - P is used.
 const (
 	farthest = 6
 	upper    = 3

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"unnas/internal/rng"
@@ -58,6 +59,79 @@ func TestMoments(t *testing.T) {
 		operate(t, size, func(team *Team) { Moments(team, x, mom) }, mom)
 		near(t, "moments", refMoments(d), mom, sumTolerance)
 	})
+}
+
+// TestMomentsOfLargeMeans is about a shift that a float32 cannot take the mean from
+// without rounding: the mean must not move by what is lost.
+func TestMomentsOfLargeMeans(t *testing.T) {
+	const n, h, w, c = 2, 3, 5, 2
+	r := rng.New(3, "large means", 0, 0)
+	x, d := Plain(n, h, w, c, Floats(n*h*w*c)), newDense(n, h, w, c)
+	x.D = []float32{10000.25, -3000.125}
+	for i := range x.P {
+		v := 3.12345 + 0.01*r.NormFloat64()
+		x.P[i] = float32(v - float64(x.D[i%c]))
+		d.v[i] = float64(x.P[i] + x.D[i%c])
+	}
+	mom := Floats(3 * c)
+	operate(t, sized(ElementwiseScratch(n, h, w, c, 1)), func(team *Team) { Moments(team, x, mom) }, mom)
+	for j, want := range refMoments(d)[:c] {
+		assert.InDelta(t, want, float64(mom[j])+float64(mom[2*c+j]), 1e-5, "channel %d", j)
+	}
+}
+
+// TestMomentsOfLargeOutputs holds that every kernel with moments centres them, in
+// the memory that it asks for.
+func TestMomentsOfLargeOutputs(t *testing.T) {
+	const n, h, w, c, cout = 3, 6, 8, 2, 4
+	r := rng.New(3, "large outputs", 0, 0)
+	x := Plain(n, h, w, c, Floats(n*h*w*c))
+	for i := range x.P {
+		x.P[i] = float32(1000 + r.NormFloat64())
+	}
+	positive := func(n int) []float32 {
+		x := Floats(n)
+		for i := range x {
+			x[i] = 1 + r.Float32()
+		}
+		return x
+	}
+	one, full, half, other, each := Square(1, 1, 0, 1), positive(c*cout), positive(c*cout/2), positive(c*cout/2), positive(c)
+	stages := []Stage{{Win: one, WD: each, WP: full}}
+	for _, k := range []struct {
+		name    string
+		h, w, c int
+		size    scratchSize
+		forward func(t *Team, z, mom []float32)
+	}{
+		{"convolution", h, w, cout, sized(ConvScratch(n, h, w, c, one, cout, false)), func(t *Team, z, mom []float32) {
+			ConvForward(t, x, one, false, full, nil, z, cout, mom)
+		}},
+		{"max pooling", h, w, c, sized(MaxPoolScratch(n, h, w, c, Square(3, 1, 1, 1), false)), func(t *Team, z, mom []float32) {
+			MaxPoolForward(t, x, Square(3, 1, 1, 1), z, mom)
+		}},
+		{"average pooling", h, w, c, sized(AvgPoolScratch(n, h, w, c, Square(3, 1, 1, 1), false)), func(t *Team, z, mom []float32) {
+			AvgPoolForward(t, x, Square(3, 1, 1, 1), z, mom)
+		}},
+		{"factorised reduction", h / 2, w / 2, cout, sized(ReduceScratch(n, h, w, c, cout, false)), func(t *Team, z, mom []float32) {
+			ReduceForward(t, x, half, other, z, cout, mom)
+		}},
+		{"stage", h, w, cout, sized(StagesScratch(n, h, w, c, stages, false)), func(t *Team, z, mom []float32) {
+			stages[0].Z, stages[0].Mom = z, mom
+			StagesForward(t, x, stages)
+		}},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			z, mom, d := Floats(n*k.h*k.w*k.c), Floats(3*k.c), newDense(n, k.h, k.w, k.c)
+			operate(t, k.size, func(team *Team) { k.forward(team, z, mom) }, z, mom)
+			for i, v := range z {
+				d.v[i] = float64(v)
+			}
+			for j, want := range refMoments(d)[k.c : 2*k.c] {
+				assert.InEpsilon(t, want, mom[k.c+j], 1e-5, "variance of channel %d", j)
+			}
+		})
+	}
 }
 
 func TestNormSums(t *testing.T) {

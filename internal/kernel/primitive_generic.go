@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // generic is the variant in plain Go: the specification of all others, and what
 // runs where no other variant does.
@@ -18,6 +21,7 @@ type float interface{ ~float32 | ~float64 }
 // gemmGeneric sets c[m×n] to a[m×k]·b[k×n], or adds the product to it if acc.
 // The matrices are stored by rows, lda, ldb and ldc elements apart.
 func gemmGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) {
+	b, c = slices.Clip(b), slices.Clip(c) // or slices of them could be longer
 	for i := range m {
 		row := c[i*ldc : i*ldc+n]
 		if !acc {
@@ -34,6 +38,7 @@ func gemmGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, ld
 
 // gemmTGeneric sets c[k×n] to a[m×k]ᵀ·b[m×n], or adds the product to it if acc.
 func gemmTGeneric[T float](m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int, acc bool) {
+	b, c = slices.Clip(b), slices.Clip(c)
 	if !acc {
 		for l := range k {
 			clear(c[l*ldc : l*ldc+n])
@@ -152,6 +157,7 @@ func dwGeneric[T float](dst, src, w []T, width, c, k, stride, dil, rowStride int
 // dwGradGeneric adds to gw the gradient of the taps of a depthwise convolution
 // for one row g of output gradients. The other arguments are those of dw.
 func dwGradGeneric[T float](gw, src, g []T, width, c, k, stride, dil, rowStride int) {
+	gw = slices.Clip(gw)
 	for ky := range k {
 		for kx := range k {
 			taps := gw[(ky*k+kx)*c : (ky*k+kx+1)*c]
@@ -214,7 +220,7 @@ func expSumGeneric(dst, x []float32, shift float32) (sum float64) {
 		ln2Hi  = 0x162p-9         // few bits, so that n·ln2Hi is exact
 		ln2Lo  = math.Ln2 - ln2Hi
 	)
-	dst = dst[:len(x)]
+	dst = slices.Clip(dst)[:len(x)]
 	for j, v := range x {
 		v -= shift
 		if v < lowest {

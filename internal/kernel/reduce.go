@@ -52,8 +52,8 @@ func (r *reduce) backwardSizes() (pair, gx, gz int) {
 // ReduceForward computes z [N, ⌈H/2⌉, ⌈W/2⌉, cout], the factorised reduction of
 // x: of its positive part two 1×1 convolutions of stride two, by w1[C·cout/2]
 // and, on the map without its first row and column and with zeros behind its last
-// ones, by w2[C·cout/2]; their channels follow each other. mom, unless nil, receives the moments of z as from
-// Moments.
+// ones, by w2[C·cout/2]; their channels follow each other. mom, unless nil, receives
+// the moments of z as from Moments.
 func ReduceForward(t *Team, x Map, w1, w2, z []float32, cout int, mom []float32) {
 	a := reduceForwardArgs{reduce: newReduce(x.N, x.H, x.W, x.C, cout), x: x, w1: w1, w2: w2, z: z}
 	pixels := x.N * a.oh * a.ow

@@ -7,6 +7,6 @@
 // them in arithmetic that reference tests see anyway. These are chosen by hand: each
 // swaps, drops or misplaces something that types allow, such as the batch that a pass
 // reads or the loss that a weight multiplies. A mutant lives in an overlay of the go
-// command, so the working tree stays as it is. A full run takes half an hour on two
-// cores.
+// command, so the working tree stays as it is. The tests must pass without a mutant
+// first. A full run takes half an hour on two cores.
 package main

@@ -12,18 +12,17 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
 // mutant is one break: in a file, a piece of text that occurs once, and what
-// replaces it. tests are the packages whose tests are to notice.
+// replaces it. tests are the packages whose tests must fail.
 type mutant struct {
 	file, from, to string
 	tests          string
-	// equivalent says why no test can notice, for the few that are kept as a record.
-	equivalent string
 }
 
 func (m mutant) String() string {
@@ -43,7 +42,7 @@ func (m mutant) apply() ([]byte, error) {
 	return bytes.Replace(source, []byte(m.from), []byte(m.to), 1), nil
 }
 
-// verdict is what became of a mutant.
+// verdict is the result for a mutant.
 type verdict string
 
 const (
@@ -77,12 +76,7 @@ func (m mutant) try(ctx context.Context, dir string, short bool) (verdict, error
 			return "", err
 		}
 	}
-	args := []string{"test", "-overlay", overlay, "-count=1", "-failfast", "-vet=off", "-timeout=5m"}
-	if short {
-		args = append(args, "-short")
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, strings.Fields(m.tests)...)...)
-	out, err := cmd.CombinedOutput()
+	out, err := test(ctx, short, strings.Fields(m.tests), "-overlay", overlay)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
@@ -92,6 +86,29 @@ func (m mutant) try(ctx context.Context, dir string, short bool) (verdict, error
 		return broken, nil
 	}
 	return killed, nil
+}
+
+// test runs the tests of packages, with more flags of the go command.
+func test(ctx context.Context, short bool, packages []string, flags ...string) ([]byte, error) {
+	args := append([]string{"test", "-count=1", "-failfast", "-vet=off", "-timeout=5m"}, flags...)
+	if short {
+		args = append(args, "-short")
+	}
+	return exec.CommandContext(ctx, "go", append(args, packages...)...).CombinedOutput()
+}
+
+// sound returns an error unless the tests pass without a mutant: one that fails
+// anyway would kill them all.
+func sound(ctx context.Context, chosen []mutant, short bool) error {
+	var packages []string
+	for _, m := range chosen {
+		packages = append(packages, strings.Fields(m.tests)...)
+	}
+	slices.Sort(packages)
+	if out, err := test(ctx, short, slices.Compact(packages)); err != nil {
+		return fmt.Errorf("the tests fail without a mutant (%w):\n%s", err, out)
+	}
+	return nil
 }
 
 func main() {
@@ -110,7 +127,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	count, err := run(ctx, dir, pattern, *jobs, *short)
+	chosen := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !pattern.MatchString(m.String()) })
+	if len(chosen) == 0 {
+		log.Fatalf("mutate: -run: no mutant matches %q", *only)
+	}
+	count, err := run(ctx, dir, chosen, *jobs, *short)
 	if e := os.RemoveAll(dir); err == nil {
 		err = e
 	}
@@ -123,17 +144,17 @@ func main() {
 	}
 }
 
-// run tries the mutants that match and counts the verdicts.
-func run(ctx context.Context, dir string, pattern *regexp.Regexp, jobs int, short bool) (map[verdict]int, error) {
+// run tries mutants and counts the verdicts.
+func run(ctx context.Context, dir string, chosen []mutant, jobs int, short bool) (map[verdict]int, error) {
+	if err := sound(ctx, chosen, short); err != nil {
+		return nil, err
+	}
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
 	count := map[verdict]int{}
 	slots := make(chan struct{}, max(1, jobs))
-	for _, m := range mutants {
-		if !pattern.MatchString(m.String()) || m.equivalent != "" {
-			continue
-		}
+	for _, m := range chosen {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()

@@ -4,9 +4,9 @@
     python3 internal/peer/golden.py folder [name ...]
 
 It computes in float64 with the networks of networks.py, and writes a safetensors file
-for each case. A case on a kink of a ReLU or of a max pooling would not tell right from
-wrong, so each is vetted: relative noise of 1e-7 on weights and inputs, six times, must
-not move a result by more than a share of the tolerance; if it does, the case is drawn
+for each case. Rounding alone may flip a case on a kink of a ReLU or of a max pooling,
+so each is vetted: relative noise of 1e-7 on weights and inputs, six times, must not
+move a result by more than a share of the tolerance; if it does, the case is drawn
 anew. It needs Go, and Python with torch, numpy and scipy.
 """
 import functools

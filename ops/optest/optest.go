@@ -137,8 +137,8 @@ func checkOp(op ops.Op, o Options) (r result) {
 	return r
 }
 
-// checkMixed checks a candidate beside another one in a mixed operation, as a
-// supernet has it, where operations share work that they do not share alone.
+// checkMixed checks a candidate beside another one in a mixed operation, as in a
+// supernet. There a kernel shares work with the mixed operation.
 func checkMixed(op ops.Op, o Options) result {
 	shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
 	return checkGraph(func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {

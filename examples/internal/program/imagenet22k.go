@@ -11,7 +11,8 @@ import (
 // IndexUsage says what the flag -index of ImageNet-22K does.
 const IndexUsage = "`file` that keeps the names of all images of ImageNet-22K (default .imagenet22k-index beside them, or a file in the user's cache folder where that cannot be written)"
 
-// OpenImageNet22K opens ImageNet-22K and tells how far the images are listed, which takes minutes the first time.
+// OpenImageNet22K opens ImageNet-22K. It prints the progress of listing the images,
+// which takes minutes the first time.
 func OpenImageNet22K(ctx context.Context, dir string, o dataset.ImageNet22KOptions, out io.Writer) (*dataset.ImageNet22K, error) {
 	listed := false
 	src, err := List(ctx, out, func(told dataset.Listing) (*dataset.ImageNet22K, error) {

@@ -70,8 +70,8 @@ func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool
 	return err
 }
 
-// scores returns how good the network was on held-out images, the decisive score
-// first. Scores of single classes are in metrics.jsonl.
+// scores returns the scores on the val images, the decisive one first. Scores of
+// single classes are in metrics.jsonl.
 func scores(e darts.Epoch) string {
 	parts := []string{fmt.Sprintf("%s %.1f%%", e.ScoreName, 100*e.Score())}
 	if !math.IsNaN(e.HeldAccuracy) && e.ScoreName != "accuracy" {
