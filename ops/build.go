@@ -56,9 +56,8 @@ func goroutine() uint64 {
 
 // Grad adds the gradients of loss with respect to the learnables of the scope
 // to its graph; Deriv of a learnable then returns its gradient, or nil if the
-// loss does not depend on it. A graph takes one call: Gorgonia answers a second
-// one, for another loss, with the gradients of the first, so Grad refuses it.
-// Sum several losses into one instead.
+// loss does not depend on it. A graph takes one call, since a node has one Deriv; a
+// second one is an error. Sum several losses into one instead.
 func Grad(s *Scope, loss *gorgonia.Node) error {
 	if loss == nil {
 		return fmt.Errorf("ops: gradient of a loss: %w", errNilNode)
