@@ -9,7 +9,6 @@ so each is vetted: relative noise of 1e-7 on weights and inputs, six times, must
 move a result by more than a share of the tolerance; if it does, the case is drawn
 anew. It needs Go, and Python with torch, numpy and scipy.
 """
-import functools
 import json
 import math
 import struct
@@ -24,7 +23,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import networks
-from exchange import published
+from exchange import Segmenting, published
 from operations import NAMES, Halve, candidate, norm
 
 NOISE, DRAWS, SHARE = 1e-7, 6, 0.3
@@ -229,21 +228,6 @@ class Search:
         return tolerance, floor
 
 
-class Segmenting(networks.Stack):
-    """Cells of darts_v2 behind which a head labels pixels."""
-
-    def __init__(self, case, reductions, head):
-        cell = functools.partial(networks.DerivedCell, networks.DARTS_V2)
-        super().__init__(cell, case["stem"], case["width"], case["depth"], reductions)
-        self.head = head(self.channels)
-
-    def forward(self, x):
-        s0, s1 = self.stem(x)
-        for cell in self.cells:
-            s0, s1 = s1, cell(s0, s1)
-        return self.head(s1)
-
-
 class Evaluation(Search):
     """The same of the network of a genotype."""
 
@@ -254,7 +238,8 @@ class Evaluation(Search):
         self.case["kind"] = "eval"
 
     def build(self):
-        return Segmenting(self.case, self.reductions, self.head)
+        c = self.case
+        return Segmenting(c["stem"], c["width"], c["depth"], self.reductions, self.head)
 
 
 class Trajectory:
