@@ -38,9 +38,9 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	city(b, root, scenes(b, 4, 2048, 1024, 1))
 	record := cifarImage(1, 2)
-	write(b, filepath.Join(root, "data_batch_1.bin"), bytes.Repeat(record, 1000))
+	write(b, filepath.Join(root, "test_batch.bin"), bytes.Repeat(record, 1000))
 
-	cifar, err := dataset.OpenCIFAR10(root, true)
+	cifar, err := dataset.OpenCIFAR10(root, false)
 	require.NoError(b, err)
 	folder, err := dataset.OpenImageNet1K(root, true, nil)
 	require.NoError(b, err)
