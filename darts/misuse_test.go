@@ -1,12 +1,13 @@
 package darts
 
 import (
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/gorgonia"
-	"pgregory.net/rapid"
 
 	"unnas/cell"
 	"unnas/ops"
@@ -100,45 +101,48 @@ func TestNil(t *testing.T) {
 // built of.
 func TestWhatIsValidIsBuilt(t *testing.T) {
 	task := pretext.Rotation{View: pretext.Scenes(48)}
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	yes := func() bool { return r.IntN(2) == 0 }
 	built := 0
-	rapid.Check(t, func(t *rapid.T) {
+	for range 3000 {
 		c := resumable()
 		set := c.Space.Ops
 		c.Space.Ops = nil
 		for _, op := range set {
-			if rapid.Bool().Draw(t, op.Name()) {
+			if yes() {
 				c.Space.Ops = append(c.Space.Ops, op)
 			}
 		}
-		c.Space.Nodes = rapid.IntRange(1, 2).Draw(t, "nodes")
-		c.Space.MaxSkips = rapid.IntRange(0, 2).Draw(t, "skips")
-		c.Space.Partial = rapid.IntRange(0, 4).Draw(t, "partial")
+		c.Space.Nodes, c.Space.MaxSkips, c.Space.Partial = 1+r.IntN(2), r.IntN(3), r.IntN(5)
 		b := &c.Space.Body
-		b.Stem = rapid.SampledFrom([]cell.Stem{cell.CIFARStem, cell.ImageNetStem}).Draw(t, "stem")
-		b.Width, b.Cells = rapid.IntRange(1, 8).Draw(t, "width"), rapid.IntRange(2, 4).Draw(t, "cells")
-		some := func(name string) (all []int) {
+		b.Stem = [...]cell.Stem{cell.CIFARStem, cell.ImageNetStem}[r.IntN(2)]
+		b.Width, b.Cells = 1+r.IntN(8), 2+r.IntN(3)
+		some := func() (all []int) {
 			for i := range b.Cells {
-				if rapid.Bool().Draw(t, name) {
+				if yes() {
 					all = append(all, i)
 				}
 			}
 			return all
 		}
-		b.Reductions, b.Dilated = some("reductions"), some("dilated")
-		for _, r := range b.Reductions {
-			if rapid.Bool().Draw(t, "unstrided") {
-				b.Unstrided = append(b.Unstrided, r)
+		b.Reductions, b.Dilated = some(), some()
+		for _, i := range b.Reductions {
+			if yes() {
+				b.Unstrided = append(b.Unstrided, i)
 			}
 		}
-		c.Algorithm = rapid.SampledFrom(everyAlgorithm()).Draw(t, "algorithm")
-		c.SkipDropout = rapid.SampledFrom([]float64{0, 0.5}).Draw(t, "dropout")
-		c.MicroBatch = rapid.SampledFrom([]int{0, 1, 2, 3, 6}).Draw(t, "micro-batch")
-		if built == 25 || c.Validate() != nil {
+		c.Algorithm = everyAlgorithm()[r.IntN(len(everyAlgorithm()))]
+		c.SkipDropout = 0.5 * float64(r.IntN(2))
+		c.MicroBatch = [...]int{0, 1, 2, 3, 6}[r.IntN(5)]
+		if c.Validate() != nil {
+			continue
+		}
+		_, err := planModel(c, task)
+		require.NoError(t, err, "seed %d: %+v", seed, c)
+		if built++; built == 25 {
 			return
 		}
-		built++
-		_, err := planModel(c, task)
-		require.NoError(t, err)
-	})
-	assert.Greater(t, built, 10)
+	}
+	t.Fatalf("seed %d: %d valid settings of 3000", seed, built)
 }
