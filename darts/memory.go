@@ -104,7 +104,7 @@ func (c Config) resembling(batch int) Config {
 // bound yet, the settings that it is planned for, and a warning if they are not those
 // given. A search that resumes keeps the batch with which it began; began is 0 for
 // others.
-func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model, settings Config, told string, err error) {
+func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model, settings Config, warning string, err error) {
 	given, first := c, int64(0)
 	c = c.resembling(began)
 	for {

@@ -125,7 +125,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if c.Folder != nil && c.AutoBatch {
 		began = c.Folder.begun().Batch
 	}
-	m, c, told, err := planToFit(c, task, began, reserved(src))
+	m, c, warning, err := planToFit(c, task, began, reserved(src))
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
@@ -163,8 +163,8 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, err
 	}
 	events := []Event{start}
-	if told != "" {
-		events = append(events, Warning{Text: told})
+	if warning != "" {
+		events = append(events, Warning{Text: warning})
 	}
 	if c.ArchEpoch == c.Epochs {
 		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})

@@ -107,7 +107,7 @@ func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func
 	if err != nil {
 		return err
 	}
-	x, told, err := indexfile.Index[*index]{
+	x, rebuilt, err := indexfile.Index[*index]{
 		Given: given, Beside: filepath.Join(d.root, indexName), Foreign: errNoIndex,
 		Read: func(path string) (*index, error) {
 			x, err := readIndex(path)
@@ -127,8 +127,8 @@ func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func
 	if err != nil {
 		return err
 	}
-	if told != nil {
-		d.rebuilt = fmt.Errorf("dataset: ImageNet-22K: %w", told)
+	if rebuilt != nil {
+		d.rebuilt = fmt.Errorf("dataset: ImageNet-22K: %w", rebuilt)
 	}
 	d.ends, d.names = x.ends(), x.names
 	return nil
