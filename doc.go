@@ -6,6 +6,7 @@
 //	unnas/darts/onnx           networks as models that other programs run
 //	unnas/darts/rank           how well a task ranks architectures
 //	unnas/darts/report         a page about a run, in its folder or live
+//	unnas/darts/preset         the published tasks, searches and trainings
 //	unnas/darts/sweep          thousands of independent jobs, on one machine or on many
 //	unnas/cell                 search spaces, supernets, genotypes, their networks and pictures
 //	unnas/cell/nasbench        the table of NAS-Bench-101: cells, their accuracies, samples of them

@@ -50,6 +50,7 @@ var floors = map[string]int{
 	"pretext/turbojpeg":   6,
 	"darts":               7,
 	"darts/onnx":          7,
+	"darts/preset":        8,
 	"darts/report":        8,
 }
 

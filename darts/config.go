@@ -9,7 +9,7 @@ import (
 )
 
 // Config are the settings of a search. It is plain data, and fields are used
-// literally: zero is zero. Start from a preset, DARTS, PCDARTS or PublishedSearch,
+// literally: zero is zero. Start from a preset, DARTS, PCDARTS or preset.Search,
 // and change fields of the copy. Memory, Recompute, Workers, Folder and Recorder change
 // nothing about the result and are not part of its JSON form. Nor is AutoBatch, which
 // may make a search replace other settings: Result.Config holds those that it used.

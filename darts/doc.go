@@ -31,8 +31,8 @@
 //	classes, err := p.Predict(img)
 //
 // Images come from a [Source], settings from a [Config] or a [TrainConfig], which are
-// plain data. Begin with a preset and change what you like: [DARTS], [PCDARTS],
-// [PublishedSearch]; [TrainDARTS], [PublishedTraining], [SampleTraining].
+// plain data. Begin with a preset and change what you like: [DARTS], [PCDARTS] or
+// [TrainDARTS]; package preset has those of the UnNAS paper.
 //
 // The package itself prints nothing. A [Recorder] is told what happens: [Printer] for
 // people, [JSONLines] for programs, [Log] for log/slog, [TensorBoard] for curves and

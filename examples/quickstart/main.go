@@ -16,6 +16,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -111,7 +112,7 @@ func choose(name string, view pretext.View, src program.Labelled) (pretext.Task,
 	if plain.Crop == pretext.CropPad {
 		plain.Crop = pretext.CropNone
 	}
-	switch program.TaskName(name) {
+	switch preset.TaskName(name) {
 	case "rotation":
 		return pretext.Rotation{View: view}, nil
 	case "jigsaw":

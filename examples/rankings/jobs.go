@@ -15,6 +15,7 @@ import (
 	"unnas/cell/nasbench"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/darts/sweep"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
@@ -177,9 +178,9 @@ func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 	var err error
 	switch {
 	case s.Genotype != nil:
-		task, c, err = darts.SampleTraining(t.Dataset, s.Task, *s.Genotype)
+		task, c, err = preset.Ranking(t.Dataset, s.Task, *s.Genotype)
 	case s.NASBench != nil:
-		task, c, err = darts.SampleTrainingNASBench(t.Dataset, s.Task, *s.NASBench)
+		task, c, err = preset.RankingNASBench(t.Dataset, s.Task, *s.NASBench)
 	default:
 		err = errors.New("the training is of no architecture")
 	}

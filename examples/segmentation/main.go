@@ -13,6 +13,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/ops"
 	"unnas/pretext"
@@ -144,7 +145,7 @@ const published = 8
 // config returns the hyperparameters of the training: those published for Cityscapes,
 // or those of DARTS for the built-in scenes.
 func (s settings) config(network segmentation.Network) (darts.TrainConfig, error) {
-	_, c, err := darts.PublishedTraining("cityscapes", "darts_v2")
+	_, c, err := preset.Training("cityscapes", "darts_v2")
 	if err != nil {
 		return c, err
 	}

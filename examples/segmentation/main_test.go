@@ -17,6 +17,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/pretext"
 )
 
@@ -96,7 +97,7 @@ func TestPublished(t *testing.T) {
 	require.NoError(t, err)
 	c, err := s.config(n)
 	require.NoError(t, err)
-	task, want, err := darts.PublishedTraining("cityscapes", s.genotype)
+	task, want, err := preset.Training("cityscapes", s.genotype)
 	require.NoError(t, err)
 	assert.Equal(t, want, c)
 	assert.Equal(t, task, n.Task)

@@ -13,6 +13,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -61,7 +62,7 @@ type Pipeline struct {
 type Open func(dir string, task pretext.Task, train bool) (Labelled, error)
 
 // NewPipeline returns the flags of a program for a data set of
-// darts.PublishedSearch and darts.PublishedTraining, which has the labels of one
+// preset.Search and preset.Training, which has the labels of one
 // task, classification or segmentation.
 func NewPipeline(dataset, labelled, usage string) *Pipeline {
 	p := &Pipeline{Published: NewPublished(dataset, labelled, usage)}
@@ -102,9 +103,9 @@ func (p *Pipeline) Parse(args []string, help io.Writer) error {
 }
 
 func (p *Pipeline) parseTraining() error {
-	task, c, err := darts.PublishedTraining(p.Name(), p.genotype)
+	task, c, err := preset.Training(p.Name(), p.genotype)
 	if err != nil {
-		if task, c, err = darts.PublishedTraining(p.Name(), otherCells); err != nil {
+		if task, c, err = preset.Training(p.Name(), otherCells); err != nil {
 			return err
 		}
 	}

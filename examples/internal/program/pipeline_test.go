@@ -15,6 +15,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
@@ -30,7 +31,7 @@ func TestPipelineParse(t *testing.T) {
 
 	p = pipeline()
 	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", "unnas_imagenet_rot"}, nil))
-	task, want, err := darts.PublishedTraining("imagenet1k", "unnas_imagenet_rot")
+	task, want, err := preset.Training("imagenet1k", "unnas_imagenet_rot")
 	require.NoError(t, err)
 	want.Workers = p.Workers
 	assert.Equal(t, want, p.TrainConfig, "as published unless told otherwise")
@@ -38,7 +39,7 @@ func TestPipelineParse(t *testing.T) {
 
 	p = pipeline()
 	require.NoError(t, p.Parse(strings.Fields("-data d -phase train -genotype pnas -width 20 -train-epochs 7 -train-batch 96 -micro-batch 48 -evaluate-every 3 -memory 2GB -recompute -workers 3"), nil))
-	_, want, err = darts.PublishedTraining("imagenet1k", "darts_v2")
+	_, want, err = preset.Training("imagenet1k", "darts_v2")
 	require.NoError(t, err)
 	d := want.Network.(cell.Derived)
 	d.Genotype, _ = cell.Published("pnas")
@@ -218,7 +219,7 @@ func TestPipelineTrainErrors(t *testing.T) {
 	}{
 		"images smaller than the stride": {func(p *program.Pipeline) {
 			p.TrainTask = pretext.Classification{View: pretext.ImageNet(8), Classes: 6}
-			_, c, _ := darts.PublishedTraining("imagenet1k", "darts_v2")
+			_, c, _ := preset.Training("imagenet1k", "darts_v2")
 			c.Batch, c.MicroBatch, c.Workers = 4, 2, 1
 			p.TrainConfig = c
 		}, openScenes, "auxiliary head"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/pretext"
 )
 
@@ -29,7 +30,7 @@ type Published struct {
 }
 
 // NewPublished returns the flags of a program for a data set of
-// darts.PublishedSearch, which has the labels of one task, classification or
+// preset.Search, which has the labels of one task, classification or
 // segmentation.
 func NewPublished(dataset, labelled, usage string) *Published {
 	p := &Published{Flags: NewFlags(dataset, usage)}
@@ -57,7 +58,7 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 	if p.Data == "" {
 		return fmt.Errorf("-data is missing: give the folder of the data set, such as -data %s; see -help", p.Name())
 	}
-	task, c, err := darts.PublishedSearch(p.Name(), TaskName(p.task))
+	task, c, err := preset.Search(p.Name(), preset.TaskName(p.task))
 	if err != nil {
 		return err
 	}
@@ -79,24 +80,6 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 		return err
 	}
 	return c.Validate()
-}
-
-// TaskName returns the name of a task that may have been called as in the paper's
-// tables.
-func TaskName(name string) string {
-	switch name {
-	case "cls":
-		return "classification"
-	case "seg":
-		return "segmentation"
-	case "rot":
-		return "rotation"
-	case "col":
-		return "colorization"
-	case "jig":
-		return "jigsaw"
-	}
-	return name
 }
 
 // size returns how many images of n -subset asks for.

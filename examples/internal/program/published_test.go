@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
@@ -23,7 +24,7 @@ func published() *program.Published {
 func TestPublishedParse(t *testing.T) {
 	p := published()
 	require.NoError(t, p.Parse([]string{"-data", "d"}, nil))
-	_, want, err := darts.PublishedSearch("imagenet1k", "rotation")
+	_, want, err := preset.Search("imagenet1k", "rotation")
 	require.NoError(t, err)
 	want.Workers = p.Workers
 	assert.Equal(t, want, p.Config, "as published unless told otherwise")

@@ -1,4 +1,4 @@
-package darts_test
+package preset_test
 
 import (
 	"fmt"
@@ -9,11 +9,12 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/pretext"
 )
 
-// TestSampleTraining spells out the table of the supplement.
-func TestSampleTraining(t *testing.T) {
+// TestRanking spells out the table of the supplement.
+func TestRanking(t *testing.T) {
 	g, _ := cell.Published("darts_v2")
 	bench := cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
 	type figures struct {
@@ -36,9 +37,9 @@ func TestSampleTraining(t *testing.T) {
 	for _, row := range rows {
 		for _, name := range row.tasks {
 			t.Run(fmt.Sprint(row.dataset, row.nasbench, name), func(t *testing.T) {
-				task, c, err := darts.SampleTraining(row.dataset, name, g)
+				task, c, err := preset.Ranking(row.dataset, name, g)
 				if row.nasbench {
-					task, c, err = darts.SampleTrainingNASBench(row.dataset, name, bench)
+					task, c, err = preset.RankingNASBench(row.dataset, name, bench)
 				}
 				require.NoError(t, err)
 				require.NoError(t, c.Validate())
@@ -63,12 +64,12 @@ func TestSampleTraining(t *testing.T) {
 			})
 		}
 	}
-	_, _, err := darts.SampleTraining("cifar100", "rotation", g)
-	assert.ErrorContains(t, err, "cifar10, imagenet1k")
-	_, _, err = darts.SampleTrainingNASBench("cifar10", "segmentation", bench)
+	_, _, err := preset.Ranking("cifar100", "rotation", g)
+	assert.ErrorContains(t, err, "cifar10 or imagenet1k")
+	_, _, err = preset.RankingNASBench("cifar10", "segmentation", bench)
 	assert.ErrorContains(t, err, "classification, rotation, colorization, jigsaw")
 	var jig pretext.Task
-	jig, _, err = darts.SampleTraining("cifar10", "jigsaw", g)
+	jig, _, err = preset.Ranking("cifar10", "jigsaw", g)
 	require.NoError(t, err)
 	assert.Equal(t, 24, jig.Spec().Classes)
 }

@@ -1,4 +1,4 @@
-package darts_test
+package preset_test
 
 import (
 	"fmt"
@@ -9,14 +9,15 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
 
-// TestPublishedSearch holds all twelve searches against the figures of the paper
+// TestSearch holds all twelve searches against the figures of the paper
 // and of the authors' release, each spelled out.
-func TestPublishedSearch(t *testing.T) {
+func TestSearch(t *testing.T) {
 	// The colours of ImageNet, which Cityscapes has too.
 	mean, deviation := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
 	area := func(jitter float64) pretext.View {
@@ -55,7 +56,7 @@ func TestPublishedSearch(t *testing.T) {
 		{"cityscapes", "jigsaw", puzzle(street(0.1)), 9, 81, 1000, 400, 0, 12, []int{4, 8}, 32, 0.1, 0.0003, 0.0003},
 	} {
 		t.Run(want.dataset+" "+want.name, func(t *testing.T) {
-			task, c, err := darts.PublishedSearch(want.dataset, want.name)
+			task, c, err := preset.Search(want.dataset, want.name)
 			require.NoError(t, err)
 			assert.Equal(t, want.task, task)
 			require.NoError(t, task.Validate())
@@ -78,19 +79,19 @@ func TestPublishedSearch(t *testing.T) {
 	}
 }
 
-func TestPublishedSearchErrors(t *testing.T) {
-	_, _, err := darts.PublishedSearch("mnist", "rotation")
-	assert.EqualError(t, err, `darts: no search was published for a data set "mnist", but for imagenet1k, imagenet22k, cityscapes`)
-	_, _, err = darts.PublishedSearch("cityscapes", "classification")
-	assert.EqualError(t, err, `darts: no search was published for a task "classification" on cityscapes, but for segmentation, rotation, colorization, jigsaw`)
+func TestSearchErrors(t *testing.T) {
+	_, _, err := preset.Search("mnist", "rotation")
+	assert.EqualError(t, err, `preset: there is no published search on data set "mnist", want one of imagenet1k, imagenet22k, cityscapes`)
+	_, _, err = preset.Search("cityscapes", "classification")
+	assert.EqualError(t, err, `preset: there is no published search with task "classification" on cityscapes, want one of segmentation, rotation, colorization, jigsaw`)
 }
 
 // TestWithBatch halves as the authors did, and gets the figures that they had.
 func TestWithBatch(t *testing.T) {
 	for _, task := range []string{"classification", "colorization"} {
-		_, whole, err := darts.PublishedSearch("imagenet1k", task)
+		_, whole, err := preset.Search("imagenet1k", task)
 		require.NoError(t, err)
-		_, half, err := darts.PublishedSearch("imagenet1k", "rotation")
+		_, half, err := preset.Search("imagenet1k", "rotation")
 		require.NoError(t, err)
 		assert.Equal(t, half, whole.WithBatch(32))
 		assert.Equal(t, whole, half.WithBatch(64))
@@ -101,8 +102,8 @@ func TestWithBatch(t *testing.T) {
 	assert.Equal(t, 256, c.Batch)
 }
 
-func ExamplePublishedSearch() {
-	task, config, err := darts.PublishedSearch("cityscapes", "rotation")
+func ExampleSearch() {
+	task, config, err := preset.Search("cityscapes", "rotation")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,4 +1,4 @@
-package darts_test
+package preset_test
 
 import (
 	"testing"
@@ -8,16 +8,17 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
 
-// TestPublishedTraining holds all 26 trainings against the figures of the paper and
+// TestTraining holds all 26 trainings against the figures of the paper and
 // of the authors' release, each spelled out. The sizes of networks are for images
 // as they are tested. Those of darts_v2, unnas_imagenet_rot and
 // unnas_cityscapes_col are counted in the authors' networks too.
-func TestPublishedTraining(t *testing.T) {
+func TestTraining(t *testing.T) {
 	mean, deviation := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
 	classify := pretext.Classification{
 		View:    pretext.View{Height: 224, Width: 224, Mean: mean, Std: deviation, Crop: "area", Flip: true, Jitter: 0.1},
@@ -82,7 +83,7 @@ func TestPublishedTraining(t *testing.T) {
 			80, cell.Complexity{Params: 10_199_835, MACs: 105_818_023_480, THOP: 106_594_828_027}},
 	} {
 		t.Run(want.name, func(t *testing.T) {
-			task, c, err := darts.PublishedTraining("imagenet1k", want.name)
+			task, c, err := preset.Training("imagenet1k", want.name)
 			require.NoError(t, err)
 			assert.Equal(t, pretext.Task(classify), task)
 			assert.Equal(t, darts.TrainConfig{
@@ -97,7 +98,7 @@ func TestPublishedTraining(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, want.classifies, size)
 
-			task, c, err = darts.PublishedTraining("cityscapes", want.name)
+			task, c, err = preset.Training("cityscapes", want.name)
 			require.NoError(t, err)
 			assert.Equal(t, pretext.Task(segment), task)
 			assert.Equal(t, darts.TrainConfig{
@@ -116,17 +117,17 @@ func TestPublishedTraining(t *testing.T) {
 	}
 }
 
-func TestPublishedTrainingErrors(t *testing.T) {
-	_, _, err := darts.PublishedTraining("imagenet22k", "darts_v2")
-	assert.EqualError(t, err, `darts: no training was published for a data set "imagenet22k", but for imagenet1k, cityscapes`)
-	_, _, err = darts.PublishedTraining("cityscapes", "darts_v1")
-	assert.ErrorContains(t, err, `darts: no training was published for cells "darts_v1", but for darts_v2, unnas_imagenet_cls, `)
+func TestTrainingErrors(t *testing.T) {
+	_, _, err := preset.Training("imagenet22k", "darts_v2")
+	assert.EqualError(t, err, `preset: there is no published training on data set "imagenet22k", want imagenet1k or cityscapes`)
+	_, _, err = preset.Training("cityscapes", "darts_v1")
+	assert.ErrorContains(t, err, `preset: there is no published training of architecture "darts_v1", want one of darts_v2, unnas_imagenet_cls, `)
 	assert.ErrorContains(t, err, ", unnas_cityscapes_jig")
 }
 
 // TestTrainWithBatch halves and shrinks a batch of micro-batches.
 func TestTrainWithBatch(t *testing.T) {
-	_, c, err := darts.PublishedTraining("imagenet1k", "darts_v2")
+	_, c, err := preset.Training("imagenet1k", "darts_v2")
 	require.NoError(t, err)
 	half := c.WithBatch(512)
 	assert.Equal(t, []any{512, 128, 0.25, 5}, []any{half.Batch, half.MicroBatch, half.LR.Base, half.LR.Warmup})
