@@ -86,16 +86,17 @@ func (p *Params) WriteSafetensors(w io.Writer) error {
 // 32 bits are an error. Statistics that several normalisations share must be equal to
 // the bit in the file. After an error all are what they were. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
-	if err := p.readSafetensors(r); err != nil {
+	if _, err := p.readSafetensors(r, nil); err != nil {
 		return fmt.Errorf("ops: %w", err)
 	}
 	return nil
 }
 
-func (p *Params) readSafetensors(r io.Reader) error {
+// readSafetensors returns the names of what collect does not find.
+func (p *Params) readSafetensors(r io.Reader, head []string) (kept []string, err error) {
 	entries, err := tensorList(r)
 	if err != nil {
-		return fmt.Errorf("safetensors: %w", err)
+		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	at := int64(0) // of what r reads next
 	skip := func(to int64) error {
@@ -116,7 +117,7 @@ func (p *Params) readSafetensors(r io.Reader) error {
 		}})
 		end = e.Offsets[1]
 	}
-	values, err := p.collect(list)
+	values, kept, err := p.collect(list, head)
 	if err == nil {
 		err = skip(end)
 	}
@@ -132,9 +133,9 @@ func (p *Params) readSafetensors(r io.Reader) error {
 		err = p.adopt(values)
 	}
 	if err != nil {
-		return fmt.Errorf("safetensors: %w", err)
+		return nil, fmt.Errorf("safetensors: %w", err)
 	}
-	return nil
+	return kept, nil
 }
 
 // isSafetensors reports whether there is a JSON object behind a length.
