@@ -147,7 +147,7 @@ func TestConfigOfRunFolder(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Folder.Close())
 		var weights bytes.Buffer
-		require.NoError(t, r.Params.WriteSafetensors(&weights))
+		require.NoError(t, r.Params.WriteSafetensors(&weights, nil))
 		return weights.Bytes()
 	}
 	dir := t.TempDir()

@@ -96,7 +96,7 @@ func files(network cell.Architecture, task pretext.Task) (dir string, err error)
 		return "", err
 	}
 	return dir, errors.Join(
-		create(filepath.Join(dir, "weights.safetensors"), params.WriteSafetensors),
+		create(filepath.Join(dir, "weights.safetensors"), func(w io.Writer) error { return params.WriteSafetensors(w, nil) }),
 		create(filepath.Join(dir, "photo.png"), func(w io.Writer) error { return png.Encode(w, photo) }),
 	)
 }

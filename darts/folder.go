@@ -219,7 +219,7 @@ func (f *Folder) SaveTrained(t *Trained) error {
 func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
 	var err error
 	if p != nil {
-		err = f.write(weightsFile, p.WriteSafetensors)
+		err = f.write(weightsFile, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
 	}
 	if g == nil {
 		return err

@@ -59,7 +59,7 @@ func TestReadPretrained(t *testing.T) {
 	trained := headed(t, 1, 4, classes(7))
 	path := filepath.Join(t.TempDir(), "trained.safetensors")
 	var file bytes.Buffer
-	require.NoError(t, trained.WriteSafetensors(&file))
+	require.NoError(t, trained.WriteSafetensors(&file, nil))
 	require.NoError(t, os.WriteFile(path, file.Bytes(), 0o644))
 	stem := func(p *ops.Params) []float32 { return p.Data(p.List()[0]) }
 	for name, test := range map[string]struct {
