@@ -186,7 +186,7 @@ func TestBadFlags(t *testing.T) {
 		"must be 1 or more":                      {"-data", data, "-samples", "0"},
 		"must not be negative":                   {"-data", data, "-epochs", "-1"},
 		"-tasks has rotation twice":              {"-data", data, "-tasks", "rot,rotation"},
-		`no task "colour" for cifar10`:             {"-data", data, "-samples", "1", "-tasks", "colour"},
+		`no task "colour" for cifar10`:           {"-data", data, "-samples", "1", "-tasks", "colour"},
 		"such as 3/8":                            {"-data", data, "-shard", "9/8"},
 		`unexpected argument "more"`:             {"-data", data, "more"},
 		`-dataset is "mnist"`:                    {"-data", data, "-samples", "1", "-dataset", "mnist"},
