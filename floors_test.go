@@ -44,6 +44,7 @@ var floors = map[string]int{
 	"ops":                 4,
 	"cell":                5,
 	"pretext":             5,
+	"cell/draw":           6,
 	"cell/nasbench":       6,
 	"segmentation":        6,
 	"darts/dataset":       6,
