@@ -2,7 +2,8 @@
 // docs/tutorial.md, or with package darts.
 //
 //	unnas/darts                search a cell, train a network, use it: one deep call each
-//	unnas/darts/dataset        image sources: CIFAR-10, ImageNet, Cityscapes, folders, built-in scenes
+//	unnas/darts/dataset        image sources: CIFAR-10, ImageNet, Cityscapes, folders
+//	unnas/darts/dataset/scenes a data set that needs no files
 //	unnas/darts/onnx           networks as models that other programs run
 //	unnas/darts/rank           how well a task ranks architectures
 //	unnas/darts/report         a page about a run, in its folder or live

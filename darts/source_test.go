@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/pretext"
 )
 
@@ -50,10 +50,10 @@ func TestSubset(t *testing.T) {
 
 // TestSubsetClasses are those of the source, if it has any.
 func TestSubsetClasses(t *testing.T) {
-	scenes, err := dataset.NewScenes(9, 16, 16, 1)
+	images, err := scenes.New(9, 16, 16, 1)
 	require.NoError(t, err)
 	classes := func(s darts.Source) []string { return s.(interface{ Classes() []string }).Classes() }
-	assert.Equal(t, scenes.Classes(), classes(darts.Subset(scenes, []int{0, 1})))
+	assert.Equal(t, images.Classes(), classes(darts.Subset(images, []int{0, 1})))
 	assert.Nil(t, classes(darts.Subset(greys{1}, []int{0})))
 }
 

@@ -24,9 +24,9 @@ import (
 // of the system, so it is the work of the processor that is measured.
 func BenchmarkLoad(b *testing.B) {
 	root := b.TempDir()
-	drawn := scenes(b, 24, 500, 375, 1)
-	for i := range drawn.Len() {
-		img := load(b, drawn, i)
+	images := drawn(b, 24, 500, 375, 1)
+	for i := range images.Len() {
+		img := load(b, images, i)
 		m := image.NewRGBA(image.Rect(0, 0, img.Width, img.Height))
 		for p := range img.Width * img.Height {
 			m.Set(p%img.Width, p/img.Width, color.RGBA{img.Pix[3*p], img.Pix[3*p+1], img.Pix[3*p+2], 255})
@@ -36,7 +36,7 @@ func BenchmarkLoad(b *testing.B) {
 		class := []string{tench, goldfish, shark}[i%3]
 		write(b, filepath.Join(root, "train", class, class+"_"+strconv.Itoa(i)+".JPEG"), file.Bytes())
 	}
-	city(b, root, scenes(b, 4, 2048, 1024, 1))
+	city(b, root, drawn(b, 4, 2048, 1024, 1))
 	record := cifarImage(1, 2)
 	write(b, filepath.Join(root, "test_batch.bin"), bytes.Repeat(record, 1000))
 

@@ -2,6 +2,8 @@ package dataset_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
+	"unnas/pretext"
 )
 
 const record = 3073
@@ -187,4 +190,28 @@ func FuzzCIFAR10(f *testing.F) {
 			}
 		}
 	})
+}
+
+func load(t testing.TB, d interface {
+	Load(context.Context, int) (*pretext.Image, error)
+}, i int) *pretext.Image {
+	t.Helper()
+	img, err := d.Load(context.Background(), i)
+	require.NoError(t, err)
+	return img
+}
+
+// testLoadErrors checks what every data set of n images must refuse.
+func testLoadErrors(t *testing.T, d interface {
+	Load(context.Context, int) (*pretext.Image, error)
+}, n int) {
+	t.Helper()
+	for _, i := range []int{-1, n} {
+		_, err := d.Load(context.Background(), i)
+		require.ErrorContains(t, err, fmt.Sprintf("dataset: image %d, want 0 to %d", i, n-1))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := d.Load(ctx, 0)
+	require.ErrorIs(t, err, context.Canceled)
 }

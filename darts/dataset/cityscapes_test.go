@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/pretext"
 )
 
@@ -45,9 +46,16 @@ func labelled(t testing.TB, width, height int, label func(p int) uint8) []byte {
 // evaluated are the ids of the 19 classes that are evaluated.
 var evaluated = []uint8{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
 
+func drawn(t testing.TB, n, width, height int, seed uint64) *scenes.Set {
+	t.Helper()
+	d, err := scenes.New(n, width, height, seed)
+	require.NoError(t, err)
+	return d
+}
+
 // city writes scenes as a Cityscapes tree: two cities, labels as train ids in one
 // and as ids in the other.
-func city(t testing.TB, root string, d *dataset.Scenes) {
+func city(t testing.TB, root string, d *scenes.Set) {
 	for i := range d.Len() {
 		img := load(t, d, i)
 		name := fmt.Sprintf("ulm_000000_%06d", i)
@@ -70,8 +78,8 @@ func city(t testing.TB, root string, d *dataset.Scenes) {
 
 func TestCityscapes(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "odd [name]*")
-	drawn := scenes(t, 5, 32, 20, 3)
-	city(t, root, drawn)
+	images := drawn(t, 5, 32, 20, 3)
+	city(t, root, images)
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "notes.txt"), nil)
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "other.png"), nil)
 
@@ -82,7 +90,7 @@ func TestCityscapes(t *testing.T) {
 	assert.Equal(t, "road", d.Classes()[0])
 	assert.Equal(t, "bicycle", d.Classes()[18])
 	for i, scene := range []int{1, 3, 0, 2, 4} { // aachen, then ulm
-		want := load(t, drawn, scene)
+		want := load(t, images, scene)
 		want.Label = -1
 		require.Equal(t, want, load(t, d, i), "image %d", i)
 	}
@@ -104,8 +112,8 @@ func onePair(t testing.TB, root, ending string, labels []byte) string {
 // read.
 func TestCityscapesImages(t *testing.T) {
 	root := t.TempDir()
-	drawn := scenes(t, 3, 32, 20, 3)
-	city(t, root, drawn)
+	images := drawn(t, 3, 32, 20, 3)
+	city(t, root, images)
 	labels := filepath.Join(root, "gtFine")
 	_, err := dataset.OpenCityscapes(root, true)
 	require.NoError(t, err)
@@ -117,7 +125,7 @@ func TestCityscapesImages(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, d.Len())
 	img := load(t, d, 0)
-	assert.Equal(t, load(t, drawn, 1).Pix, img.Pix, "aachen comes before ulm")
+	assert.Equal(t, load(t, images, 1).Pix, img.Pix, "aachen comes before ulm")
 	assert.Nil(t, img.Mask)
 	assert.Equal(t, -1, img.Label)
 	_, err = dataset.OpenCityscapesImages(labels, true)

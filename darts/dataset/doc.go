@@ -5,7 +5,6 @@
 // are sorted, so image i is the same on every machine.
 //
 //	data set                        what the folder holds
-//	NewScenes                       nothing: scenes are drawn, with classes and masks
 //	OpenCIFAR10(dir, true)          data_batch_1.bin ... data_batch_5.bin, or pickles
 //	OpenCIFAR10(dir, false)         test_batch.bin, or a pickle
 //	OpenImageNet1K(dir, true, told) train and val, each with a folder for each class

@@ -9,24 +9,6 @@ import (
 	"unnas/darts/dataset"
 )
 
-func ExampleNewScenes() {
-	d, err := dataset.NewScenes(1000, 64, 48, 1)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	img, err := d.Load(context.Background(), 4)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(d.Len(), "scenes of", len(d.Classes()), "classes")
-	fmt.Println(img.Width, "by", img.Height, "pixels, a", d.Classes()[img.Label], "with", len(img.Mask), "labelled pixels")
-	// Output:
-	// 1000 scenes of 8 classes
-	// 64 by 48 pixels, a person with 3072 labelled pixels
-}
-
 func ExampleOpenCIFAR10() {
 	dir, err := os.MkdirTemp("", "cifar")
 	if err != nil {

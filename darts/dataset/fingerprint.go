@@ -56,8 +56,3 @@ func (d *Cityscapes) Fingerprint() string {
 		}
 	})
 }
-
-// Fingerprint identifies the scenes by their number, size and seed.
-func (d *Scenes) Fingerprint() string {
-	return fmt.Sprintf("scenes %d %d %d %d", d.n, d.width, d.height, d.seed)
-}

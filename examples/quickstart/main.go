@@ -16,6 +16,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 func open(ctx context.Context, dir string, out io.Writer) (program.Labelled, pretext.View, cell.Stem, error) {
 	if dir == "" {
 		const size = 32
-		src, err := dataset.NewScenes(512, size, size, 1)
+		src, err := scenes.New(512, size, size, 1)
 		return src, pretext.Scenes(size), cell.CIFARStem, err
 	}
 	if isCIFAR(dir) {
@@ -127,7 +128,7 @@ func choose(name string, view pretext.View, src program.Labelled) (pretext.Task,
 		}
 		return pretext.Classification{View: view, Classes: len(src.Classes())}, nil
 	case "segmentation":
-		if _, ok := src.(*dataset.Scenes); !ok {
+		if _, ok := src.(*scenes.Set); !ok {
 			return nil, errors.New("segmentation needs images with a mask each, such as the built-in scenes: leave out -data, or see go run ./examples/cityscapes -help")
 		}
 		return segmentation.Task{View: view, ASPP: segmentation.SearchASPP(19)}, nil

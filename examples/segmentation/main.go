@@ -13,6 +13,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/examples/internal/program"
 	"unnas/ops"
 	"unnas/pretext"
@@ -97,10 +98,10 @@ func (s settings) open() (train, held darts.Source, err error) {
 		held, err = dataset.OpenCityscapes(s.data, false)
 		return train, held, err
 	}
-	if train, err = dataset.NewScenes(s.scenes, s.size, s.size, 1); err != nil {
+	if train, err = scenes.New(s.scenes, s.size, s.size, 1); err != nil {
 		return nil, nil, err
 	}
-	held, err = dataset.NewScenes(heldScenes, s.size, s.size, 2)
+	held, err = scenes.New(heldScenes, s.size, s.size, 2)
 	return train, held, err
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/pretext"
 )
 
@@ -24,10 +24,10 @@ import (
 func city(t *testing.T) string {
 	root := t.TempDir()
 	for split, n := range map[string]int{"train": 6, "val": 3} {
-		scenes, err := dataset.NewScenes(n, 64, 48, uint64(n))
+		images, err := scenes.New(n, 64, 48, uint64(n))
 		require.NoError(t, err)
 		for i := range n {
-			img, err := scenes.Load(t.Context(), i)
+			img, err := images.Load(t.Context(), i)
 			require.NoError(t, err)
 			size := image.Rect(0, 0, img.Width, img.Height)
 			photo, mask := image.NewRGBA(size), &image.Gray{Pix: img.Mask, Stride: img.Width, Rect: size}

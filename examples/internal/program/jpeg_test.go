@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 	"unnas/pretext/turbojpeg"
@@ -88,13 +89,13 @@ func (photographic) DecodesJPEG() bool { return true }
 // no decoder.
 func TestJPEGOfOthers(t *testing.T) {
 	want := inGo(t)
-	scenes, err := dataset.NewScenes(1, 32, 32, 1)
+	drawn, err := scenes.New(1, 32, 32, 1)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.png"), nil, 0o600))
 	drawings, err := dataset.OpenFolder(dir, nil)
 	require.NoError(t, err)
-	for _, src := range []pretext.Source{scenes, drawings, missing{}} {
+	for _, src := range []pretext.Source{drawn, drawings, missing{}} {
 		var out bytes.Buffer
 		require.NoError(t, program.AutoJPEG.Use(src, "", &out))
 		assert.Equal(t, want, pretext.JPEGDecoder(), "%T", src)

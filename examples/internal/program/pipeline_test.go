@@ -14,7 +14,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
@@ -116,9 +116,9 @@ func TestPipelineBadFlags(t *testing.T) {
 // openScenes opens built-in scenes.
 func openScenes(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
 	if train {
-		return dataset.NewScenes(12, 64, 64, 1)
+		return scenes.New(12, 64, 64, 1)
 	}
-	return dataset.NewScenes(6, 64, 64, 2)
+	return scenes.New(6, 64, 64, 2)
 }
 
 // narrow returns a pipeline of networks and images that take a second.
