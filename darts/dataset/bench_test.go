@@ -20,11 +20,11 @@ import (
 
 // BenchmarkLoad loads random images, one after the other and on all cores, and
 // reports images a second. The images have as many pixels as is usual in ImageNet
-// and Cityscapes, in files of about 50 kB and 3.6 MB. These come from the memory
+// and Cityscapes. The files come from the memory
 // of the system, so it is the work of the processor that is measured.
 func BenchmarkLoad(b *testing.B) {
 	root := b.TempDir()
-	images := drawn(b, 24, 500, 375, 1)
+	images := draw(24, 500, 375)
 	for i := range images.Len() {
 		img := load(b, images, i)
 		m := image.NewRGBA(image.Rect(0, 0, img.Width, img.Height))
@@ -36,7 +36,7 @@ func BenchmarkLoad(b *testing.B) {
 		class := []string{tench, goldfish, shark}[i%3]
 		write(b, filepath.Join(root, "train", class, class+"_"+strconv.Itoa(i)+".JPEG"), file.Bytes())
 	}
-	city(b, root, drawn(b, 4, 2048, 1024, 1))
+	city(b, root, draw(4, 2048, 1024))
 	record := cifarImage(1, 2)
 	write(b, filepath.Join(root, "test_batch.bin"), bytes.Repeat(record, 1000))
 

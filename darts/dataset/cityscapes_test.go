@@ -2,6 +2,7 @@ package dataset_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -14,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
-	"unnas/darts/dataset/scenes"
+	"unnas/internal/rng"
 	"unnas/pretext"
 )
 
@@ -46,16 +47,36 @@ func labelled(t testing.TB, width, height int, label func(p int) uint8) []byte {
 // evaluated are the ids of the 19 classes that are evaluated.
 var evaluated = []uint8{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
 
-func drawn(t testing.TB, n, width, height int, seed uint64) *scenes.Set {
-	t.Helper()
-	d, err := scenes.New(n, width, height, seed)
-	require.NoError(t, err)
+// drawn are images of noisy ramps, with masks of stripes.
+type drawn []*pretext.Image
+
+func draw(n, width, height int) drawn {
+	const seed = 3
+	var d drawn
+	for i := range n {
+		r := rng.New(seed, "drawn", 0, i)
+		img := &pretext.Image{Width: width, Height: height, Label: i, Pix: make([]uint8, 3*width*height), Mask: make([]uint8, width*height)}
+		for p := range img.Mask {
+			img.Mask[p] = uint8((p%width + i) * 19 / (width + n))
+			for c := range 3 {
+				img.Pix[3*p+c] = uint8(p%width*128/width + p/width*(c+1)*16/height + rng.IntN(r, 16))
+			}
+		}
+		d = append(d, img)
+	}
 	return d
 }
 
-// city writes scenes as a Cityscapes tree: two cities, labels as train ids in one
+func (d drawn) Len() int { return len(d) }
+
+func (d drawn) Load(_ context.Context, i int) (*pretext.Image, error) {
+	img := *d[i]
+	return &img, nil
+}
+
+// city writes images as a Cityscapes tree: two cities, labels as train ids in one
 // and as ids in the other.
-func city(t testing.TB, root string, d *scenes.Set) {
+func city(t testing.TB, root string, d drawn) {
 	for i := range d.Len() {
 		img := load(t, d, i)
 		name := fmt.Sprintf("ulm_000000_%06d", i)
@@ -78,7 +99,7 @@ func city(t testing.TB, root string, d *scenes.Set) {
 
 func TestCityscapes(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "odd [name]*")
-	images := drawn(t, 5, 32, 20, 3)
+	images := draw(5, 32, 20)
 	city(t, root, images)
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "notes.txt"), nil)
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "other.png"), nil)
@@ -112,7 +133,7 @@ func onePair(t testing.TB, root, ending string, labels []byte) string {
 // read.
 func TestCityscapesImages(t *testing.T) {
 	root := t.TempDir()
-	images := drawn(t, 3, 32, 20, 3)
+	images := draw(3, 32, 20)
 	city(t, root, images)
 	labels := filepath.Join(root, "gtFine")
 	_, err := dataset.OpenCityscapes(root, true)

@@ -8,12 +8,11 @@ import (
 
 	"unnas/darts"
 	"unnas/darts/dataset"
-	"unnas/darts/dataset/scenes"
 	"unnas/pretext"
 )
 
 func TestDecodesJPEG(t *testing.T) {
-	for _, src := range []pretext.Source{&dataset.CIFAR10{}, &dataset.Cityscapes{}, &scenes.Set{}} {
+	for _, src := range []pretext.Source{&dataset.CIFAR10{}, &dataset.Cityscapes{}} {
 		assert.False(t, pretext.DecodesJPEG(src), "%T", src)
 	}
 	assert.True(t, pretext.DecodesJPEG(&dataset.ImageNet22K{}))
@@ -41,7 +40,7 @@ func TestFolderDecodesJPEG(t *testing.T) {
 }
 
 func TestDecodesImages(t *testing.T) {
-	for _, src := range []pretext.Source{&dataset.CIFAR10{}, &scenes.Set{}} {
+	for _, src := range []pretext.Source{&dataset.CIFAR10{}} {
 		assert.False(t, pretext.DecodesImages(src), "%T", src)
 	}
 	for _, src := range []pretext.Source{&dataset.Folder{}, &dataset.ImageNet22K{}, &dataset.Cityscapes{}} {

@@ -11,7 +11,6 @@ import (
 
 	"unnas/darts"
 	"unnas/darts/dataset"
-	"unnas/darts/dataset/scenes"
 )
 
 // TestFingerprints opens data sets that are alike, at another place, and others.
@@ -73,12 +72,6 @@ func TestFingerprints(t *testing.T) {
 			func() (darts.Source, error) { return dataset.OpenCityscapesImages(city("a_1_1", "a_1_2"), true) },
 			func() (darts.Source, error) { return dataset.OpenCityscapesImages(city("a_1_2", "a_1_1"), true) },
 			func() (darts.Source, error) { return dataset.OpenCityscapesImages(city("a_1_1", "a_1_3"), true) },
-		},
-		"scenes": {
-			func() (darts.Source, error) { return scenes.New(3, 16, 17, 1) },
-			func() (darts.Source, error) { return scenes.New(3, 16, 17, 1) },
-			func() (darts.Source, error) { return scenes.New(3, 16, 17, 2) },
-			func() (darts.Source, error) { return scenes.New(3, 17, 16, 1) },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

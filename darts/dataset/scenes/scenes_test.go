@@ -193,6 +193,14 @@ func TestScenesGolden(t *testing.T) {
 
 const goldenScenes = "cc09a94ee3807eb0"
 
+func TestScenesFingerprint(t *testing.T) {
+	want := draw(t, 3, 16, 17, 1).Fingerprint()
+	assert.Equal(t, want, draw(t, 3, 16, 17, 1).Fingerprint())
+	for _, other := range []*scenes.Set{draw(t, 4, 16, 17, 1), draw(t, 3, 17, 16, 1), draw(t, 3, 16, 17, 2)} {
+		assert.NotEqual(t, want, other.Fingerprint())
+	}
+}
+
 func TestScenesErrors(t *testing.T) {
 	for _, c := range []struct {
 		n, w, h int
