@@ -40,11 +40,11 @@ func BenchmarkLoad(b *testing.B) {
 	record := cifarImage(1, 2)
 	write(b, filepath.Join(root, "test_batch.bin"), bytes.Repeat(record, 1000))
 
-	cifar, err := dataset.OpenCIFAR10(root, false)
+	cifar, err := dataset.OpenCIFAR10(b.Context(), root, dataset.Test, dataset.Options{})
 	require.NoError(b, err)
-	folder, err := dataset.OpenImageNet1K(root, true, nil)
+	folder, err := dataset.OpenImageNet1K(b.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(b, err)
-	cityscapes, err := dataset.OpenCityscapes(root, true)
+	cityscapes, err := dataset.OpenCityscapes(b.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(b, err)
 	for _, c := range []struct {
 		name string
@@ -55,7 +55,7 @@ func BenchmarkLoad(b *testing.B) {
 	}{
 		{"CIFAR10", cifar},
 		{"ImageNet1K", folder},
-		{"ImageNet22K", open22K(b, filepath.Join(root, "train"), dataset.ImageNet22KOptions{})},
+		{"ImageNet22K", open22K(b, filepath.Join(root, "train"), dataset.Options{})},
 		{"Cityscapes", cityscapes},
 	} {
 		b.Run(c.name+"/one", func(b *testing.B) {

@@ -104,7 +104,7 @@ func TestCityscapes(t *testing.T) {
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "notes.txt"), nil)
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "other.png"), nil)
 
-	d, err := dataset.OpenCityscapes(root, true)
+	d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
 	require.Equal(t, 5, d.Len())
 	require.Len(t, d.Classes(), 19)
@@ -116,7 +116,7 @@ func TestCityscapes(t *testing.T) {
 		require.Equal(t, want, load(t, d, i), "image %d", i)
 	}
 	testLoadErrors(t, d, 5)
-	_, err = dataset.OpenCityscapes(root, false)
+	_, err = dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 	require.ErrorContains(t, err, "no folder "+filepath.Join("leftImg8bit", "val"))
 }
 
@@ -136,20 +136,20 @@ func TestCityscapesImages(t *testing.T) {
 	images := draw(3, 32, 20)
 	city(t, root, images)
 	labels := filepath.Join(root, "gtFine")
-	_, err := dataset.OpenCityscapes(root, true)
+	_, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(labels))
 	write(t, labels, []byte("no folder"))
-	_, err = dataset.OpenCityscapes(root, true)
+	_, err = dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 	require.ErrorContains(t, err, "gtFine")
-	d, err := dataset.OpenCityscapesImages(root, true)
+	d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{NoMasks: true})
 	require.NoError(t, err)
 	require.Equal(t, 3, d.Len())
 	img := load(t, d, 0)
 	assert.Equal(t, load(t, images, 1).Pix, img.Pix, "aachen comes before ulm")
 	assert.Nil(t, img.Mask)
 	assert.Equal(t, -1, img.Label)
-	_, err = dataset.OpenCityscapesImages(labels, true)
+	_, err = dataset.OpenCityscapes(t.Context(), labels, dataset.Train, dataset.Options{NoMasks: true})
 	require.ErrorContains(t, err, "leftImg8bit")
 	assert.NotContains(t, err.Error(), "labelTrainIds")
 }
@@ -158,7 +158,7 @@ func TestCityscapesIDs(t *testing.T) {
 	root := t.TempDir()
 	onePair(t, root, "labelIds", labelled(t, 64, 4, func(p int) uint8 { return uint8(p) }))
 	write(t, filepath.Join(root, "leftImg8bit", "val", "ulm", "a_leftImg8bit.png"), pngFile(t, image.NewRGBA(image.Rect(0, 0, 64, 4))))
-	d, err := dataset.OpenCityscapes(root, false)
+	d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 	require.NoError(t, err)
 	want := bytes.Repeat([]byte{255}, 256)
 	for class, id := range evaluated {
@@ -198,7 +198,7 @@ func TestCityscapesLoadErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			path := onePair(t, root, c.ending, c.labels)
-			d, err := dataset.OpenCityscapes(root, false)
+			d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 			require.NoError(t, err)
 			img, err := d.Load(t.Context(), 0)
 			require.Nil(t, img)
@@ -209,7 +209,7 @@ func TestCityscapesLoadErrors(t *testing.T) {
 	t.Run("gone", func(t *testing.T) {
 		root := t.TempDir()
 		path := onePair(t, root, "labelIds", fill(1))
-		d, err := dataset.OpenCityscapes(root, false)
+		d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 		require.NoError(t, err)
 		require.NoError(t, os.Remove(path))
 		_, err = d.Load(t.Context(), 0)
@@ -220,7 +220,7 @@ func TestCityscapesLoadErrors(t *testing.T) {
 		onePair(t, root, "labelIds", fill(1))
 		path := filepath.Join(root, "leftImg8bit", "val", "ulm", "a_leftImg8bit.png")
 		write(t, path, []byte("<html>"))
-		d, err := dataset.OpenCityscapes(root, false)
+		d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 		require.NoError(t, err)
 		_, err = d.Load(t.Context(), 0)
 		require.ErrorContains(t, err, path+": pretext: not a JPEG or PNG image")
@@ -250,7 +250,7 @@ func TestCityscapesErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			tree(t, root, c.files)
-			d, err := dataset.OpenCityscapes(root, true)
+			d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 			require.Nil(t, d)
 			for _, want := range append(c.want, "dataset: Cityscapes: ", "want\n  "+filepath.Join(root, "leftImg8bit", "train", "aachen", "aachen_000000_000019_leftImg8bit.png"), "\nfound in "+root) {
 				require.ErrorContains(t, err, want)

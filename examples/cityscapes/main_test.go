@@ -64,7 +64,7 @@ func TestPublished(t *testing.T) {
 			body := &p.Config.Space.Body
 			body.Width, body.Cells, body.Reductions = 2, 3, cell.Reductions(3, len(body.Reductions))
 			var out bytes.Buffer
-			require.NoError(t, p.Run(t.Context(), open, &out))
+			require.NoError(t, p.Run(t.Context(), opener(t.Context()), &out))
 			assert.Contains(t, out.String(), task+": 2 + 2 images, 1 epoch of 1 step, batch 2")
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))
 		})

@@ -16,8 +16,8 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/dataset"
 	"unnas/darts/dataset/scenes"
-	"unnas/pretext"
 )
 
 // city makes a Cityscapes of a few small scenes.
@@ -120,10 +120,10 @@ func TestPublished(t *testing.T) {
 
 // TestScenes opens what needs no files, and no decoder of any.
 func TestScenes(t *testing.T) {
-	train, held, err := settings{scenes: 8, size: 32}.open()
+	train, held, err := settings{scenes: 8, size: 32}.open(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []int{8, 100}, []int{train.Len(), held.Len()})
-	assert.False(t, pretext.DecodesJPEG(train))
+	assert.Empty(t, dataset.Wrapper{Source: train}.Decoder())
 	one, err := train.Load(t.Context(), 7)
 	require.NoError(t, err)
 	other, err := held.Load(t.Context(), 7)
