@@ -83,9 +83,23 @@ func TestRankings(t *testing.T) {
 	assert.ErrorContains(t, err, `"epochs": 1`)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, run(ctx, args, &out, &out), context.Canceled)
-	assert.Contains(t, out.String(), "the same command goes on from here")
+	stopped := &interrupted{after: "trainings in", cancel: cancel}
+	require.ErrorIs(t, run(ctx, args, stopped, stopped), context.Canceled)
+	assert.Contains(t, stopped.String(), "the same command goes on from here")
+}
+
+// interrupted is output that ends a context once a text was written.
+type interrupted struct {
+	bytes.Buffer
+	after  string
+	cancel func()
+}
+
+func (w *interrupted) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.after) {
+		w.cancel()
+	}
+	return w.Buffer.Write(p)
 }
 
 // TestNASBench trains a cell of each tenth of a table.
