@@ -39,7 +39,7 @@ func orientation(exif []byte) int {
 		if order.Uint16(e) != tagOrientation {
 			continue
 		}
-		if v := order.Uint16(e[8:]); order.Uint16(e[2:]) == typeShort && order.Uint32(e[4:]) == 1 && v >= 1 && v <= 8 {
+		if v := order.Uint16(e[8:]); order.Uint16(e[2:]) == typeShort && order.Uint32(e[4:]) == 1 && v <= 8 {
 			return int(v)
 		}
 		return 0

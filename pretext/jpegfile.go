@@ -284,8 +284,8 @@ func (d *Decoder) decodeJPEG(ctx context.Context, s *stream, upright bool) (*Ima
 	need := j.memory()
 	if !upright || j.orientation < 2 {
 		j.orientation = 1
-	} else {
-		need += 3 * int64(j.width) * int64(j.height)
+	} else { // the image and the turned one, once the decoder is done
+		need = max(need, 6*int64(j.width)*int64(j.height))
 	}
 	release, err := s.load(j.width, j.height, need)
 	if err != nil {
