@@ -84,8 +84,8 @@ type Config struct {
 	MicroBatch int `json:"micro_batch"`
 
 	// Memory is how many bytes the run may take, besides what the source holds; 0 is
-	// all that the machine has, or its container may use. Where pretext.DecodesImages
-	// says that images are decoded, 64 to 256 MiB of it are for that: all loaders
+	// all that the machine has, or its container may use. Where the source
+	// decodes images (see pretext.Source), 64 to 256 MiB of it are for that: all loaders
 	// together take no more, but for one image that needs more by itself. A run that
 	// needs more is refused; MicroBatch, Recompute and AutoBatch make it need less.
 	Memory int64 `json:"-"`

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"unnas/internal/quota"
-	"unnas/pretext"
 )
 
 // All loaders of a run share the memory in which they decode images, so that it has
@@ -21,7 +20,7 @@ const (
 // which some may be nil.
 func reserved(sources ...Source) int64 {
 	for _, src := range sources {
-		if src != nil && pretext.DecodesImages(src) {
+		if about(src).DecodesImages() {
 			return leastDecoding
 		}
 	}

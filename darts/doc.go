@@ -12,7 +12,7 @@
 // network learns meanwhile is a [pretext.Task], with labels or without (Liu et
 // al., 2020, arXiv 2003.12056).
 //
-//	src, err := dataset.OpenCIFAR10("cifar-10-batches-bin", true)
+//	src, err := dataset.OpenCIFAR10(ctx, "cifar-10-batches-bin", dataset.Train, dataset.Options{})
 //	...
 //	task := pretext.Rotation{View: pretext.CIFAR10()}
 //	result, err := darts.Search(ctx, src, task, darts.DARTS())

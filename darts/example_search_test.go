@@ -8,14 +8,14 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
 // A search without labels, small enough for a test.
 func ExampleSearch() {
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -37,7 +37,7 @@ func ExampleSearch() {
 // search from cells that do little but skip: one that the space does not derive,
 // one at which the search ends.
 func ExampleAlgorithm() {
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -64,7 +64,7 @@ func ExampleAlgorithm() {
 // With a quarter of the channels in mixed operations a step takes less memory and
 // time, and each edge has a weight of its own, which decides with the alphas.
 func ExamplePCDARTS() {
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -157,7 +157,7 @@ func ExampleOpenFolder() {
 		return
 	}
 	defer os.RemoveAll(tmp)
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return

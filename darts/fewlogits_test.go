@@ -10,7 +10,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -61,7 +61,7 @@ func (distance) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []op
 // TestHeadWithOtherLogitsThanClasses trains and evaluates with heads that have
 // fewer and more logits than the task has classes. They predict no classes.
 func TestHeadWithOtherLogitsThanClasses(t *testing.T) {
-	src, err := dataset.NewScenes(12, 16, 16, 1)
+	src, err := scenes.New(12, 16, 16, 1)
 	require.NoError(t, err)
 	g, _ := cell.Published("darts_v2")
 	network := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: ops.Published()}

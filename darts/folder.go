@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"unnas/cell"
+	"unnas/cell/draw"
 	"unnas/internal/atomicfile"
 	"unnas/internal/filelock"
 	"unnas/ops"
@@ -150,8 +151,8 @@ func (f *Folder) record(e Event) error {
 	return nil
 }
 
-// Save writes the cells that a search has found, pictures of them (cell.Picture,
-// cell.Pair and, of the epochs in metrics.jsonl, cell.Evolution), and the parameters
+// Save writes the cells that a search has found, pictures of them (draw.Cell,
+// draw.Pair and, of the epochs in metrics.jsonl, draw.Evolution), and the parameters
 // of the supernet, if the result has them, as Params.WriteSafetensors does.
 func (f *Folder) Save(r *Result) error {
 	err := f.save(r.Params, &r.Genotype)
@@ -167,13 +168,13 @@ func (f *Folder) Save(r *Result) error {
 const maxFrames = 50
 
 // evolution returns the cells after the epochs so far.
-func (f *Folder) evolution() (cell.Evolution, error) {
+func (f *Folder) evolution() (draw.Evolution, error) {
 	metrics, err := os.Open(filepath.Join(f.dir, metricsFile))
 	if err != nil {
 		return nil, f.fault(err)
 	}
 	defer metrics.Close()
-	var all cell.Evolution
+	var all draw.Evolution
 	for lines := json.NewDecoder(metrics); ; {
 		var e struct {
 			Event, Genotype string
@@ -191,10 +192,10 @@ func (f *Folder) evolution() (cell.Evolution, error) {
 		if err != nil {
 			return nil, f.fault(fmt.Errorf("%s: epoch %d: %w", metricsFile, e.Epoch, err))
 		}
-		all = append(all, cell.Pair{Title: fmt.Sprintf("epoch %d", e.Epoch), Genotype: g})
+		all = append(all, draw.Pair{Title: fmt.Sprintf("epoch %d", e.Epoch), Genotype: g})
 	}
 	stride := (len(all) + maxFrames - 1) / maxFrames
-	var some cell.Evolution
+	var some draw.Evolution
 	for i, p := range all {
 		if (len(all)-1-i)%stride == 0 {
 			some = append(some, p)
@@ -227,9 +228,9 @@ func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
 	return errors.Join(
 		err,
 		f.write(genotypeFile, func(w io.Writer) error { return indented(w, g) }),
-		f.write(normalFile, cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}.WriteSVG),
-		f.write(reduceFile, cell.Picture{Title: "reduction cell", Edges: g.Reduce, Concat: g.ReduceConcat}.WriteSVG),
-		f.write(cellsFile, cell.Pair{Genotype: *g}.WriteSVG),
+		f.write(normalFile, draw.Cell{Title: "normal cell", Genotype: *g}.WriteSVG),
+		f.write(reduceFile, draw.Cell{Title: "reduction cell", Genotype: *g, Reduction: true}.WriteSVG),
+		f.write(cellsFile, draw.Pair{Genotype: *g}.WriteSVG),
 	)
 }
 

@@ -17,7 +17,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -36,8 +36,8 @@ func labelled() (segmentation.Task, darts.TrainConfig) {
 	return task, c
 }
 
-func drawn(t *testing.T, n int, seed uint64) *dataset.Scenes {
-	s, err := dataset.NewScenes(n, 56, 40, seed)
+func drawn(t *testing.T, n int, seed uint64) *scenes.Set {
+	s, err := scenes.New(n, 56, 40, seed)
 	require.NoError(t, err)
 	return s
 }

@@ -17,6 +17,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/darts/dataset"
 	"unnas/internal/kernel"
 	"unnas/internal/panics"
 	"unnas/internal/quota"
@@ -264,7 +265,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	}
 	if t.held != nil && examines {
 		var bytes int64
-		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{wrapped{t.held}, &t.meter}); err != nil {
+		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{about(t.held), &t.meter}); err != nil {
 			return err
 		}
 		t.bytes += bytes
@@ -565,7 +566,7 @@ func (t *training) evaluate(ctx context.Context) (decisive string, scores map[st
 // counted are the images to evaluate on, which tell how far an evaluation is. An
 // Examiner may load many at once, and one again.
 type counted struct {
-	wrapped
+	dataset.Wrapper
 	meter *meter
 }
 

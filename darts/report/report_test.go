@@ -26,7 +26,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/darts/report"
 	"unnas/pretext"
 )
@@ -326,7 +326,7 @@ func FuzzWrite(f *testing.F) {
 
 // TestSamples shows what each kind of task makes of images.
 func TestSamples(t *testing.T) {
-	src, err := dataset.NewScenes(9, 40, 24, 1)
+	src, err := scenes.New(9, 40, 24, 1)
 	require.NoError(t, err)
 	jigsaw := pretext.JigsawCIFAR10()
 	plain := pretext.Scenes(32)
@@ -380,12 +380,12 @@ func (panics) ClassName(int32) string                            { panic("secret
 
 // TestSamplesOfPanics keeps panics of the user's own code from those of a run.
 func TestSamplesOfPanics(t *testing.T) {
-	scenes, err := dataset.NewScenes(4, 40, 24, 1)
+	images, err := scenes.New(4, 40, 24, 1)
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		src  pretext.Source
 		task pretext.Sampler
-	}{"source": {panics{}, oneLabel{}}, "task": {scenes, panics{}}} {
+	}{"source": {panics{}, oneLabel{}}, "task": {images, panics{}}} {
 		t.Run(name, func(t *testing.T) {
 			r := report.New("")
 			require.NotPanics(t, func() { r.Show(t.Context(), test.src, test.task) })

@@ -15,6 +15,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
@@ -115,11 +116,11 @@ func TestPipelineBadFlags(t *testing.T) {
 }
 
 // openScenes opens built-in scenes.
-func openScenes(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
-	if train {
-		return dataset.NewScenes(12, 64, 64, 1)
+func openScenes(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options) (program.Labelled, error) {
+	if split == dataset.Train {
+		return scenes.New(12, 64, 64, 1)
 	}
-	return dataset.NewScenes(6, 64, 64, 2)
+	return scenes.New(6, 64, 64, 2)
 }
 
 // narrow returns a pipeline of networks and images that take a second.
@@ -223,13 +224,13 @@ func TestPipelineTrainErrors(t *testing.T) {
 			c.Batch, c.MicroBatch, c.Workers = 4, 2, 1
 			p.TrainConfig = c
 		}, openScenes, "auxiliary head"},
-		"labels outside the classes": {nil, func(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
-			src, err := openScenes("", nil, train)
+		"labels outside the classes": {nil, func(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options) (program.Labelled, error) {
+			src, err := openScenes("", nil, split, dataset.Options{})
 			return fewer{src}, err
 		}, "want 0 to 1"},
-		"nothing to evaluate on": {nil, func(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
-			if train {
-				return openScenes("", nil, true)
+		"nothing to evaluate on": {nil, func(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options) (program.Labelled, error) {
+			if split == dataset.Train {
+				return openScenes("", nil, split, dataset.Options{})
 			}
 			return nil, errors.New("no val")
 		}, "no val"},
@@ -253,11 +254,11 @@ func TestPipelineTrainErrors(t *testing.T) {
 func TestPipelineAllErrors(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer
-	err := narrow(t, "-phase", "all", "-out", dir).Run(t.Context(), func(_ string, task pretext.Task, train bool) (program.Labelled, error) {
-		if task.Name() == "classification" && !train {
+	err := narrow(t, "-phase", "all", "-out", dir).Run(t.Context(), func(_ string, task pretext.Task, split dataset.Split, o dataset.Options) (program.Labelled, error) {
+		if task.Name() == "classification" && split != dataset.Train {
 			return nil, errors.New("no val")
 		}
-		return openScenes("", task, train)
+		return openScenes("", task, split, o)
 	}, &out)
 	require.EqualError(t, err, "no val")
 	assert.NoDirExists(t, dir)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"unnas/darts"
+	"unnas/darts/dataset"
 	"unnas/darts/preset"
 	"unnas/pretext"
 )
@@ -148,7 +149,7 @@ func (p *Published) sample(src darts.Source) (darts.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := darts.Sample(src, n, p.Seed)
+	images, err := dataset.RandomSubset(src, n, p.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("-subset %s: %w", p.subset, err)
 	}

@@ -1,4 +1,4 @@
-package cell_test
+package draw_test
 
 import (
 	"bytes"
@@ -16,13 +16,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/cell/draw"
 )
 
-func picture(t *testing.T, name string) cell.Picture {
+func picture(t *testing.T, name string) draw.Cell {
 	t.Helper()
 	g, ok := cell.Published(name)
 	require.True(t, ok)
-	return cell.Picture{Title: `<"` + name + `" & c°>`, Edges: g.Reduce, Concat: g.ReduceConcat}
+	return draw.Cell{Title: `<"` + name + `" & c°>`, Genotype: g, Reduction: true}
+}
+
+// genotype returns one of equal cells.
+func genotype(edges []cell.Edge, concat ...int) cell.Genotype {
+	return cell.Genotype{Normal: edges, NormalConcat: concat, Reduce: edges, ReduceConcat: concat}
 }
 
 // texts returns the contents of the text elements of an SVG image.
@@ -57,7 +63,7 @@ func TestWriteSVG(t *testing.T) {
 			var b, again bytes.Buffer
 			require.NoError(t, p.WriteSVG(&b))
 			want := []string{p.Title, "c", "k−2", "c", "k−1", "c", "k"}
-			for i, e := range p.Edges {
+			for i, e := range p.Genotype.Reduce {
 				want = append(want, e.Op)
 				if i%2 == 0 {
 					want = append(want, string('0'+rune(i/2)))
@@ -72,7 +78,7 @@ func TestWriteSVG(t *testing.T) {
 		})
 	}
 	t.Run("no title", func(t *testing.T) {
-		p := cell.Picture{Edges: []cell.Edge{{Op: "a", From: 0}, {Op: "b", From: 1}}, Concat: []int{2}}
+		p := draw.Cell{Genotype: genotype([]cell.Edge{{Op: "a", From: 0}, {Op: "b", From: 1}}, 2)}
 		var b bytes.Buffer
 		require.NoError(t, p.WriteSVG(&b))
 		assert.ElementsMatch(t, []string{"c", "k−2", "c", "k−1", "c", "k", "0", "a", "b"}, texts(t, b.Bytes()))
@@ -121,7 +127,7 @@ func TestWriteDOT(t *testing.T) {
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, string(out))
 	assert.Equal(t, 8, strings.Count(string(out), "\nnode "))
-	assert.Equal(t, len(p.Edges)+len(p.Concat), strings.Count(string(out), "\nedge "))
+	assert.Equal(t, len(p.Genotype.Reduce)+len(p.Genotype.ReduceConcat), strings.Count(string(out), "\nedge "))
 }
 
 type brokenWriter struct{}
@@ -132,19 +138,19 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
 func TestPictureErrors(t *testing.T) {
 	good := picture(t, "darts_v2")
-	formats := map[string]func(cell.Picture, io.Writer) error{
-		"SVG": cell.Picture.WriteSVG, "PNG": cell.Picture.WritePNG, "DOT": cell.Picture.WriteDOT,
+	formats := map[string]func(draw.Cell, io.Writer) error{
+		"SVG": draw.Cell.WriteSVG, "PNG": draw.Cell.WritePNG, "DOT": draw.Cell.WriteDOT,
 	}
 	for format, write := range formats {
 		t.Run(format, func(t *testing.T) {
 			assert.ErrorIs(t, write(good, brokenWriter{}), errBroken)
 
 			p := good
-			p.Concat = nil
-			assert.EqualError(t, write(p, io.Discard), "cell: picture: the cell concatenates no nodes: want at least one")
+			p.Genotype.ReduceConcat = nil
+			assert.EqualError(t, write(p, io.Discard), "draw: cell: cell: reduce concatenates no nodes: want at least one")
 			p = good
-			p.Edges = []cell.Edge{{Op: "a", From: 0}, {Op: "a", From: 2}}
-			assert.EqualError(t, write(p, io.Discard), "cell: picture: the cell node 2, second edge: input 2 is not an earlier node (0..1)")
+			p.Genotype.Normal = []cell.Edge{{Op: "a", From: 0}, {Op: "a", From: 2}}
+			assert.EqualError(t, write(p, io.Discard), "draw: cell: cell: normal node 2, second edge: input 2 is not an earlier node (0..1)")
 			for _, title := range []string{"two\nlines", "\x00", "\xff"} {
 				p = good
 				p.Title = title
@@ -153,12 +159,13 @@ func TestPictureErrors(t *testing.T) {
 		})
 	}
 	t.Run("too large", func(t *testing.T) {
-		p := good
-		p.Edges, p.Concat = nil, nil
+		var edges []cell.Edge
+		var concat []int
 		for node := 2; node < 66; node++ {
-			p.Edges = append(p.Edges, cell.Edge{Op: "skip_connect", From: node - 1}, cell.Edge{Op: "skip_connect", From: 0})
-			p.Concat = append(p.Concat, node)
+			edges = append(edges, cell.Edge{Op: "skip_connect", From: node - 1}, cell.Edge{Op: "skip_connect", From: 0})
+			concat = append(concat, node)
 		}
+		p := draw.Cell{Genotype: genotype(edges, concat...)}
 		assert.ErrorContains(t, p.WritePNG(io.Discard), "want at most 33554432")
 		assert.NoError(t, p.WriteSVG(io.Discard))
 	})

@@ -1,4 +1,4 @@
-package cell
+package draw
 
 import (
 	"fmt"
@@ -14,56 +14,80 @@ import (
 	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/vg"
 
+	"unnas/cell"
+	"unnas/internal/atomicfile"
 	"unnas/internal/picture"
 )
 
-// A Picture draws one cell of a genotype: the two inputs on the left, the output
+const (
+	inputs       = 2 // the inputs of a cell are its nodes 0 and 1
+	edgesPerNode = 2
+)
+
+// target returns the node that the edge with index i enters.
+func target(i int) int { return inputs + i/edgesPerNode }
+
+// A Cell draws one cell of a genotype: the two inputs on the left, the output
 // on the right, the intermediate nodes between them, numbered from 0 as in the
 // papers, and an arrow per edge that carries the name of its operation. Grey
 // lines lead to the output from the nodes that it concatenates.
 //
 // A family of operations (separable convolutions, maximum pools, …) shares a
 // colour of the palette that Okabe and Ito (2008) designed for every kind of
-// colour vision. The same picture always gives the same bytes.
-type Picture struct {
-	Title  string // stands above the cell, unless it is empty
-	Edges  []Edge // as in a Genotype
-	Concat []int  // as in a Genotype
+// colour vision. The same cell always gives the same bytes. Writing fails if the
+// genotype is invalid (see [cell.Genotype.Validate]), if the title has characters that
+// cannot be printed, or if the writer does.
+type Cell struct {
+	Title     string // stands above the cell, unless it is empty
+	Genotype  cell.Genotype
+	Reduction bool // draws the reduction cell; otherwise the normal one
 }
 
-// WriteSVG writes the picture as an SVG image whose text can be selected and
-// searched. It fails if the cell is invalid (see [Genotype.Validate]), if the
-// title has characters that cannot be printed, or if writing to w does.
-func (p Picture) WriteSVG(w io.Writer) error { return p.write(w, picture.SVG) }
+// WriteSVG writes the cell as an SVG image whose text can be selected and searched.
+func (p Cell) WriteSVG(w io.Writer) error { return p.write(w, picture.SVG) }
 
-// WritePNG writes the picture as a PNG image with 200 pixels per inch on a white
-// ground. It fails as WriteSVG does, and if the image would have more than 2²⁵
-// pixels; a published cell has about a million.
-func (p Picture) WritePNG(w io.Writer) error { return p.write(w, picture.PNG) }
+// WritePNG writes the cell as a PNG image with 200 pixels per inch on a white
+// ground. It also fails if the image would have more than 2²⁵ pixels; a published
+// cell has about a million.
+func (p Cell) WritePNG(w io.Writer) error { return p.write(w, picture.PNG) }
 
-// WritePDF writes the picture as a PDF document of one page, which has the size of
-// the picture. It fails as WriteSVG does.
-func (p Picture) WritePDF(w io.Writer) error { return p.write(w, picture.PDF) }
+// WritePDF writes the cell as a PDF document of one page, which has the size of the
+// drawing.
+func (p Cell) WritePDF(w io.Writer) error { return p.write(w, picture.PDF) }
 
-func (p Picture) write(w io.Writer, format func(io.Writer, picture.Drawing) error) error {
+// Save writes the cell to a file, in the format of its extension: .svg, .png, .pdf or
+// .dot. An existing file is replaced, or kept as it is if writing fails.
+func (p Cell) Save(path string) error {
+	return save(path, map[string]func(io.Writer) error{
+		".svg": p.WriteSVG, ".png": p.WritePNG, ".pdf": p.WritePDF, ".dot": p.WriteDOT,
+	})
+}
+
+func save(path string, formats map[string]func(io.Writer) error) error {
+	if err := atomicfile.WriteAs(path, formats); err != nil {
+		return fmt.Errorf("draw: %w", err)
+	}
+	return nil
+}
+
+func (p Cell) write(w io.Writer, format func(io.Writer, picture.Drawing) error) error {
 	d, err := p.drawing()
-	if err != nil {
-		return err
+	if err == nil {
+		err = format(w, d)
 	}
-	if err := format(w, d); err != nil {
-		return fmt.Errorf("cell: picture: %w", err)
+	if err != nil {
+		return fmt.Errorf("draw: cell: %w", err)
 	}
 	return nil
 }
 
-func (p Picture) validate() error {
-	if err := validate(p.Edges, p.Concat, nil); err != nil {
-		return fmt.Errorf("cell: picture: the cell %w", err)
+func (p Cell) validate() error { return Pair{p.Title, p.Genotype}.validate() }
+
+func (p Cell) parts() (edges []cell.Edge, concat []int) {
+	if p.Reduction {
+		return p.Genotype.Reduce, p.Genotype.ReduceConcat
 	}
-	if err := validateTitle(p.Title); err != nil {
-		return fmt.Errorf("cell: picture: %w", err)
-	}
-	return nil
+	return p.Genotype.Normal, p.Genotype.NormalConcat
 }
 
 func validateTitle(title string) error {
@@ -123,9 +147,10 @@ func colour(op string) color.NRGBA {
 	return picture.SkyBlue
 }
 
-// A drawing is a picture with everything in its place.
+// A drawing is a cell with everything in its place.
 type drawing struct {
-	Picture
+	title string
+	edges []cell.Edge
 	*layout
 	faces
 }
@@ -140,24 +165,25 @@ func newFaces(plain, bold, small vg.Length) faces {
 	return faces{fonts.Lookup(sans, plain), fonts.Lookup(heavy, bold), fonts.Lookup(sans, small)}
 }
 
-func (p Picture) drawing() (*drawing, error) {
+func (p Cell) drawing() (*drawing, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	d := &drawing{Picture: p, faces: newFaces(textSize, titleSize, indexSize)}
+	edges, concat := p.parts()
+	d := &drawing{title: p.Title, edges: edges, faces: newFaces(textSize, titleSize, indexSize)}
 	var widest vg.Length
-	for _, e := range p.Edges {
+	for _, e := range edges {
 		widest = max(widest, d.plain.Width(e.Op))
 	}
-	d.layout = newLayout(p.Edges, p.Concat, float64(widest)+2*opPad)
+	d.layout = newLayout(edges, concat, float64(widest)+2*opPad)
 	return d, nil
 }
 
 // Size returns the size of the drawing.
 func (d *drawing) Size() (width, height vg.Length) {
-	width = max(vg.Length(d.width), d.bold.Width(d.Title)) + 2*margin
+	width = max(vg.Length(d.width), d.bold.Width(d.title)) + 2*margin
 	height = vg.Length(d.height) + 2*margin
-	if d.Title != "" {
+	if d.title != "" {
 		height += titleSpace
 	}
 	return width, height
@@ -166,19 +192,19 @@ func (d *drawing) Size() (width, height vg.Length) {
 // Draw draws it.
 func (d *drawing) Draw(c vg.Canvas) {
 	width, height := d.Size()
-	if d.Title != "" {
+	if d.title != "" {
 		c.SetColor(ink)
-		c.FillString(d.bold, vg.Point{X: (width - d.bold.Width(d.Title)) / 2, Y: height - margin - titleSize}, d.Title)
+		c.FillString(d.bold, vg.Point{X: (width - d.bold.Width(d.title)) / 2, Y: height - margin - titleSize}, d.title)
 	}
 	c.Translate(vg.Point{X: (width - vg.Length(d.width)) / 2, Y: margin})
 	for i := range d.lines {
-		if i < len(d.Edges) {
-			drawArrow(c, d.path(i), colour(d.Edges[i].Op), edgeWidth)
+		if i < len(d.edges) {
+			drawArrow(c, d.path(i), colour(d.edges[i].Op), edgeWidth)
 		} else {
 			drawArrow(c, d.path(i), grey, thinWidth)
 		}
 	}
-	for i, e := range d.Edges {
+	for i, e := range d.edges {
 		drawBox(c, d.opBox(i), tint(colour(e.Op)), colour(e.Op), thinWidth)
 		d.drawText(c, d.opBox(i), e.Op, "")
 	}

@@ -1,4 +1,4 @@
-package dataset_test
+package scenes_test
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/pretext"
 )
 
-func scenes(t testing.TB, n, width, height int, seed uint64) *dataset.Scenes {
+func draw(t testing.TB, n, width, height int, seed uint64) *scenes.Set {
 	t.Helper()
-	d, err := dataset.NewScenes(n, width, height, seed)
+	d, err := scenes.New(n, width, height, seed)
 	require.NoError(t, err)
 	return d
 }
@@ -34,7 +34,7 @@ func load(t testing.TB, d interface {
 }
 
 func TestScenes(t *testing.T) {
-	d := scenes(t, 24, 40, 32, 1)
+	d := draw(t, 24, 40, 32, 1)
 	assert.Equal(t, 24, d.Len())
 	assert.Equal(t, []string{"bus", "car", "cyclist", "house", "person", "sign", "tower", "tree"}, d.Classes())
 	valid := map[uint8]bool{}
@@ -56,16 +56,16 @@ func TestScenes(t *testing.T) {
 // TestScenesDependOnIndex checks that neither the length of the data set nor the
 // order of loading shows in an image, while seed and index do.
 func TestScenesDependOnIndex(t *testing.T) {
-	short, long := scenes(t, 5, 24, 33, 7), scenes(t, 500, 24, 33, 7)
+	short, long := draw(t, 5, 24, 33, 7), draw(t, 500, 24, 33, 7)
 	want := load(t, short, 4)
 	load(t, long, 499)
 	assert.Equal(t, want, load(t, long, 4))
 	assert.NotEqual(t, want.Pix, load(t, long, 12).Pix, "same class")
-	assert.NotEqual(t, want.Pix, load(t, scenes(t, 5, 24, 33, 8), 4).Pix, "other seed")
+	assert.NotEqual(t, want.Pix, load(t, draw(t, 5, 24, 33, 8), 4).Pix, "other seed")
 }
 
 func TestScenesConcurrently(t *testing.T) {
-	d := scenes(t, 16, 32, 32, 3)
+	d := draw(t, 16, 32, 32, 3)
 	want := make([]*pretext.Image, d.Len())
 	for i := range want {
 		want[i] = load(t, d, i)
@@ -85,7 +85,7 @@ func TestScenesConcurrently(t *testing.T) {
 
 // TestScenesInOtherSizes checks that a large picture, shrunk, is the small one.
 func TestScenesInOtherSizes(t *testing.T) {
-	small, large := scenes(t, 16, 48, 32, 5), scenes(t, 16, 144, 96, 5)
+	small, large := draw(t, 16, 48, 32, 5), draw(t, 16, 144, 96, 5)
 	for i := range small.Len() {
 		a, b := load(t, small, i), load(t, large, i)
 		sum := 0.
@@ -108,7 +108,7 @@ func TestScenesInOtherSizes(t *testing.T) {
 // TestScenesHaveAnUp checks that sky is above ground, though not everywhere the
 // same: that is what the rotation task learns from.
 func TestScenesHaveAnUp(t *testing.T) {
-	d := scenes(t, 200, 32, 32, 9)
+	d := draw(t, 200, 32, 32, 9)
 	var above, below int
 	brightUp := 0
 	for i := range d.Len() {
@@ -140,7 +140,7 @@ func TestScenesHaveAnUp(t *testing.T) {
 // the picture.
 func TestScenesShowTheirClass(t *testing.T) {
 	ids := [][]uint8{{15}, {13}, {12, 18}, {2}, {11}, {5, 7}, {2}, {8}}
-	d := scenes(t, 400, 48, 48, 11)
+	d := draw(t, 400, 48, 48, 11)
 	shares := make([]float64, len(ids))
 	for i := range d.Len() {
 		img := load(t, d, i)
@@ -160,7 +160,7 @@ func TestScenesShowTheirClass(t *testing.T) {
 func TestScenesOfAnyShape(t *testing.T) {
 	for _, size := range [][2]int{{16, 16}, {16, 300}, {300, 16}, {129, 65}} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			d := scenes(t, 24, size[0], size[1], 1)
+			d := draw(t, 24, size[0], size[1], 1)
 			for i := range d.Len() {
 				img := load(t, d, i)
 				require.Len(t, img.Mask, size[0]*size[1])
@@ -181,7 +181,7 @@ func TestScenesGolden(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("other processors may fuse multiplications and additions and round otherwise")
 	}
-	d := scenes(t, 32, 32, 32, 1)
+	d := draw(t, 32, 32, 32, 1)
 	h := sha256.New()
 	for i := range d.Len() {
 		img := load(t, d, i)
@@ -193,6 +193,14 @@ func TestScenesGolden(t *testing.T) {
 
 const goldenScenes = "cc09a94ee3807eb0"
 
+func TestScenesFingerprint(t *testing.T) {
+	want := draw(t, 3, 16, 17, 1).Fingerprint()
+	assert.Equal(t, want, draw(t, 3, 16, 17, 1).Fingerprint())
+	for _, other := range []*scenes.Set{draw(t, 4, 16, 17, 1), draw(t, 3, 17, 16, 1), draw(t, 3, 16, 17, 2)} {
+		assert.NotEqual(t, want, other.Fingerprint())
+	}
+}
+
 func TestScenesErrors(t *testing.T) {
 	for _, c := range []struct {
 		n, w, h int
@@ -200,25 +208,18 @@ func TestScenesErrors(t *testing.T) {
 	}{
 		{0, 32, 32, "0 scenes, want 1 or more"},
 		{-1, 32, 32, "-1 scenes"},
-		{1, 15, 32, "scenes of 15 by 32 pixels, want sides of 16 to 4096"},
+		{1, 15, 32, "scenes: scenes of 15 by 32 pixels, want sides of 16 to 4096"},
 		{1, 32, 5000, "scenes of 32 by 5000 pixels"},
 	} {
-		_, err := dataset.NewScenes(c.n, c.w, c.h, 1)
+		_, err := scenes.New(c.n, c.w, c.h, 1)
 		require.ErrorContains(t, err, c.want)
 	}
-	testLoadErrors(t, scenes(t, 3, 16, 16, 1), 3)
-}
-
-// testLoadErrors checks what every data set of n images must refuse.
-func testLoadErrors(t *testing.T, d interface {
-	Load(context.Context, int) (*pretext.Image, error)
-}, n int) {
-	t.Helper()
-	for _, i := range []int{-1, n} {
-		_, err := d.Load(context.Background(), i)
-		require.ErrorContains(t, err, fmt.Sprintf("dataset: image %d, want 0 to %d", i, n-1))
+	d := draw(t, 3, 16, 16, 1)
+	for _, i := range []int{-1, 3} {
+		_, err := d.Load(t.Context(), i)
+		require.EqualError(t, err, fmt.Sprintf("scenes: scene %d, want 0 to 2", i))
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := d.Load(ctx, 0)
 	require.ErrorIs(t, err, context.Canceled)
@@ -227,7 +228,7 @@ func testLoadErrors(t *testing.T, d interface {
 func BenchmarkScenes(b *testing.B) {
 	for _, size := range [][2]int{{32, 32}, {64, 64}, {256, 256}, {2048, 1024}} {
 		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
-			d := scenes(b, 1<<30, size[0], size[1], 1)
+			d := draw(b, 1<<30, size[0], size[1], 1)
 			for i := 0; b.Loop(); i++ {
 				load(b, d, i)
 			}

@@ -1,4 +1,4 @@
-package dataset
+package scenes
 
 var rubber = grey(.1)
 

@@ -1,7 +1,8 @@
-package cell
+package draw
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -9,16 +10,30 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/plot/vg"
 
+	"unnas/cell"
 	"unnas/internal/rng"
 )
 
+// largest is how many nodes a cell may have.
+const largest = 64
+
+func published() iter.Seq2[string, cell.Genotype] {
+	return func(yield func(string, cell.Genotype) bool) {
+		for _, name := range cell.PublishedNames() {
+			if g, _ := cell.Published(name); !yield(name, g) {
+				return
+			}
+		}
+	}
+}
+
 // randomCell returns a cell whose nodes take any earlier node as input and
 // which concatenates some of them.
-func randomCell(r *rand.Rand, nodes int) (edges []Edge, concat []int) {
+func randomCell(r *rand.Rand, nodes int) (edges []cell.Edge, concat []int) {
 	ops := []string{"sep_conv_3x3", "none", "dil_sep_conv_3x3"}
 	for node := inputs; node < inputs+nodes; node++ {
 		for range edgesPerNode {
-			edges = append(edges, Edge{Op: ops[rng.IntN(r, len(ops))], From: rng.IntN(r, node)})
+			edges = append(edges, cell.Edge{Op: ops[rng.IntN(r, len(ops))], From: rng.IntN(r, node)})
 		}
 		if rng.Bool(r, 0.5) {
 			concat = append(concat, node)
@@ -31,17 +46,17 @@ func randomCell(r *rand.Rand, nodes int) (edges []Edge, concat []int) {
 }
 
 // chain returns a cell in which each node takes the node before and input 0.
-func chain(nodes int) (edges []Edge, concat []int) {
+func chain(nodes int) (edges []cell.Edge, concat []int) {
 	for node := inputs; node < inputs+nodes; node++ {
-		edges = append(edges, Edge{"skip_connect", node - 1}, Edge{"avg_pool_3x3", 0})
+		edges = append(edges, cell.Edge{Op: "skip_connect", From: node - 1}, cell.Edge{Op: "avg_pool_3x3", From: 0})
 		concat = append(concat, node)
 	}
 	return edges, concat
 }
 
 func TestLayoutOverlapsNothing(t *testing.T) {
-	for _, p := range published {
-		t.Run(p.name, func(t *testing.T) {
+	for name, p := range published() {
+		t.Run(name, func(t *testing.T) {
 			checkLayout(t, p.Normal, p.NormalConcat)
 			checkLayout(t, p.Reduce, p.ReduceConcat)
 		})
@@ -56,14 +71,14 @@ func TestLayoutOverlapsNothing(t *testing.T) {
 		}
 	})
 	t.Run("largest", func(t *testing.T) {
-		checkLayout(t, repeat(Edge{"skip_connect", 0}, 2*maxNodes), []int{inputs})
-		edges, concat := chain(maxNodes)
+		checkLayout(t, repeat(cell.Edge{Op: "skip_connect", From: 0}, 2*largest), []int{inputs})
+		edges, concat := chain(largest)
 		checkLayout(t, edges, concat)
 	})
 }
 
-func repeat(e Edge, n int) []Edge {
-	edges := make([]Edge, n)
+func repeat(e cell.Edge, n int) []cell.Edge {
+	edges := make([]cell.Edge, n)
 	for i := range edges {
 		edges[i] = e
 	}
@@ -72,7 +87,7 @@ func repeat(e Edge, n int) []Edge {
 
 // checkLayout checks that no two boxes meet, that no line meets a box but those
 // at its ends and its own label, and that all lies inside the picture.
-func checkLayout(t *testing.T, edges []Edge, concat []int) bool {
+func checkLayout(t *testing.T, edges []cell.Edge, concat []int) bool {
 	t.Helper()
 	l := newLayout(edges, concat, 63)
 	const tolerance = 1e-6
@@ -162,7 +177,7 @@ func sample(path vg.Path) []vg.Point {
 func TestLayoutAvoidsCrossings(t *testing.T) {
 	// Node 0 takes input 1 twice and node 1 input 0 twice, so node 1 must be on
 	// top. Node 2 sits behind both.
-	edges := []Edge{{"a", 1}, {"b", 1}, {"c", 0}, {"d", 0}, {"e", 2}, {"f", 3}}
+	edges := []cell.Edge{{Op: "a", From: 1}, {Op: "b", From: 1}, {Op: "c", From: 0}, {Op: "d", From: 0}, {Op: "e", From: 2}, {Op: "f", From: 3}}
 	l := newLayout(edges, []int{4}, 20)
 	require.Zero(t, l.crossings())
 	require.Greater(t, l.nodes[3].y, l.nodes[2].y)
@@ -173,7 +188,7 @@ func TestLayoutAvoidsCrossings(t *testing.T) {
 // pictures worse.
 func TestLayoutOfPublishedIsTidy(t *testing.T) {
 	crossings, bends := 0, 0
-	count := func(edges []Edge, concat []int) {
+	count := func(edges []cell.Edge, concat []int) {
 		l := newLayout(edges, concat, 63)
 		crossings += l.crossings()
 		for _, ln := range l.lines {
@@ -184,7 +199,7 @@ func TestLayoutOfPublishedIsTidy(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range published {
+	for _, p := range published() {
 		count(p.Normal, p.NormalConcat)
 		count(p.Reduce, p.ReduceConcat)
 	}

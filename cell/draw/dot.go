@@ -1,4 +1,4 @@
-package cell
+package draw
 
 import (
 	"bytes"
@@ -10,11 +10,12 @@ import (
 
 // WriteDOT writes the cell as a directed graph in the DOT language, for
 // Graphviz to draw: the same nodes, edges, labels and colours, in a layout of
-// its own. It fails as [Picture.WriteSVG] does.
-func (p Picture) WriteDOT(w io.Writer) error {
+// its own. It fails as [Cell.WriteSVG] does.
+func (p Cell) WriteDOT(w io.Writer) error {
 	if err := p.validate(); err != nil {
-		return err
+		return fmt.Errorf("draw: cell: %w", err)
 	}
+	edges, concat := p.parts()
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "digraph cell {\n")
@@ -24,19 +25,19 @@ func (p Picture) WriteDOT(w io.Writer) error {
 	for n := range inputs {
 		fmt.Fprintf(&b, "\tn%d [label=<c<sub>k-%d</sub>>];\n", n, inputs-n)
 	}
-	for n := inputs; n <= target(len(p.Edges)-1); n++ {
+	for n := inputs; n <= target(len(edges)-1); n++ {
 		fmt.Fprintf(&b, "\tn%d [label=\"%d\"];\n", n, n-inputs)
 	}
 	fmt.Fprintf(&b, "\toutput [label=<c<sub>k</sub>>];\n")
-	for i, e := range p.Edges {
+	for i, e := range edges {
 		fmt.Fprintf(&b, "\tn%d -> n%d [label=\"%s\", color=\"%s\"];\n", e.From, target(i), e.Op, hex(colour(e.Op)))
 	}
-	for _, n := range p.Concat {
+	for _, n := range concat {
 		fmt.Fprintf(&b, "\tn%d -> output [color=\"%s\"];\n", n, hex(grey))
 	}
 	fmt.Fprintf(&b, "}\n")
 	if _, err := w.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("cell: picture: %w", err)
+		return fmt.Errorf("draw: cell: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cell
+package draw
 
 import (
 	"fmt"
@@ -14,11 +14,12 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/recorder"
 
+	"unnas/cell"
 	"unnas/internal/rng"
 )
 
 // Three nodes: the first takes input 0 twice, the last nodes 2 and 3.
-var small = []Edge{{"a", 0}, {"b", 0}, {"c", 1}, {"d", 2}, {"e", 3}, {"f", 2}}
+var small = []cell.Edge{{Op: "a", From: 0}, {Op: "b", From: 0}, {Op: "c", From: 1}, {Op: "d", From: 2}, {Op: "e", From: 3}, {Op: "f", From: 2}}
 
 func TestPlan(t *testing.T) {
 	p := newPlan(30, small)
@@ -60,9 +61,9 @@ func TestPlanOfSeveralCells(t *testing.T) {
 // TestChartsOverlapNothing checks that no two boxes meet, that no way meets a box
 // but at its ends, and that no two coloured ways meet.
 func TestChartsOverlapNothing(t *testing.T) {
-	for _, p := range published {
-		checkChart(t, p.name+", normal", p.Normal, p.NormalConcat)
-		checkChart(t, p.name+", reduction", p.Reduce, p.ReduceConcat)
+	for name, p := range published() {
+		checkChart(t, name+", normal", p.Normal, p.NormalConcat)
+		checkChart(t, name+", reduction", p.Reduce, p.ReduceConcat)
 	}
 	const seed = 11
 	for i := range 100 {
@@ -71,7 +72,7 @@ func TestChartsOverlapNothing(t *testing.T) {
 	}
 }
 
-func checkChart(t *testing.T, name string, edges []Edge, concat []int) {
+func checkChart(t *testing.T, name string, edges []cell.Edge, concat []int) {
 	t.Helper()
 	p := newPlan(30, edges)
 	var boxes []vg.Rectangle
@@ -147,23 +148,23 @@ func checkChart(t *testing.T, name string, edges []Edge, concat []int) {
 // TestChartsShowTheGenotype reads the edges off what is drawn: from the line that a
 // tap begins at, through the label that it leads to, to the node below the way on.
 func TestChartsShowTheGenotype(t *testing.T) {
-	for _, p := range published {
-		width := labelWidth([]Pair{{Genotype: p.Genotype}})
+	for name, p := range published() {
+		width := labelWidth([]Pair{{Genotype: p}})
 		for _, ch := range []chart{
-			normalChart(newPlan(width, p.Normal), p.Genotype), reduceChart(newPlan(width, p.Reduce), p.Genotype),
+			normalChart(newPlan(width, p.Normal), p), reduceChart(newPlan(width, p.Reduce), p),
 		} {
 			edges, concat := read(t, ch)
-			var want []Edge
+			var want []cell.Edge
 			for i, e := range ch.edges {
-				want = append(want, Edge{fmt.Sprintf("%s into %d", short(e.Op), target(i)), e.From})
+				want = append(want, cell.Edge{Op: fmt.Sprintf("%s into %d", short(e.Op), target(i)), From: e.From})
 			}
-			assert.ElementsMatch(t, want, edges, "%s, %s", p.name, ch.name)
-			assert.ElementsMatch(t, ch.concat, concat, "%s, %s", p.name, ch.name)
+			assert.ElementsMatch(t, want, edges, "%s, %s", name, ch.name)
+			assert.ElementsMatch(t, ch.concat, concat, "%s, %s", name, ch.name)
 		}
 	}
 }
 
-func read(t *testing.T, ch chart) (edges []Edge, concat []int) {
+func read(t *testing.T, ch chart) (edges []cell.Edge, concat []int) {
 	t.Helper()
 	var rec recorder.Canvas
 	ch.draw(&rec, chartFaces())
@@ -215,7 +216,7 @@ func read(t *testing.T, ch chart) (edges []Edge, concat []int) {
 		return -1
 	}
 	for _, l := range labels {
-		e := Edge{From: -1}
+		e := cell.Edge{From: -1}
 		for _, tap := range grey {
 			if to := end(tap); begin(tap).Y != to.Y && near(to.Y, l.at.Y+2.4, 0.1) && to.X < l.at.X && l.at.X < to.X+vg.Length(ch.opWidth) {
 				e.From = source(begin(tap))
@@ -252,15 +253,17 @@ func TestShort(t *testing.T) {
 }
 
 func TestFresh(t *testing.T) {
-	before := []Edge{{"a", 0}, {"b", 1}, {"a", 0}, {"b", 2}}
-	now := []Edge{{"b", 1}, {"a", 1}, {"c", 0}, {"b", 2}}
+	before := []cell.Edge{{Op: "a", From: 0}, {Op: "b", From: 1}, {Op: "a", From: 0}, {Op: "b", From: 2}}
+	now := []cell.Edge{{Op: "b", From: 1}, {Op: "a", From: 1}, {Op: "c", From: 0}, {Op: "b", From: 2}}
 	assert.Equal(t, []bool{false, true, true, false}, fresh(before, now), "whatever the order of the edges of a node")
 }
 
 // The pairs of an evolution have one plan, and the legend of all of them.
 func TestEvolutionKeepsPlaces(t *testing.T) {
-	early, late := Genotype{small, []int{2, 3, 4}, small, []int{4}}, Genotype{slices.Clone(small), []int{2, 3, 4}, small, []int{4}}
-	late.Normal[0] = Edge{"skip_connect", 1}
+	early := cell.Genotype{Normal: small, NormalConcat: []int{2, 3, 4}, Reduce: small, ReduceConcat: []int{4}}
+	late := early
+	late.Normal = slices.Clone(small)
+	late.Normal[0] = cell.Edge{Op: "skip_connect", From: 1}
 	blocks, err := Evolution{{"1", early}, {"2", late}}.blocks()
 	require.NoError(t, err)
 	assert.Same(t, blocks[0].cells[0].plan, blocks[1].cells[0].plan)

@@ -1,4 +1,4 @@
-package dataset
+package scenes
 
 import (
 	"context"
@@ -14,7 +14,7 @@ const (
 	maxScene = 4096 // largest side
 )
 
-// Scenes is a data set that needs no files: small street and country scenes that
+// Set is a data set that needs no files: small street and country scenes that
 // are drawn when they are loaded. Every scene shows one object of its class, near
 // and large, in surroundings that vary: road, meadow or square, time of day,
 // season, weather, and smaller objects of all classes behind it.
@@ -24,31 +24,31 @@ const (
 // 4 fence, 5 pole, 6 traffic light, 7 traffic sign, 8 vegetation, 9 terrain,
 // 10 sky, 11 person, 12 rider, 13 car, 14 truck, 15 bus, 16 train, 17 motorcycle,
 // 18 bicycle. There are no trucks, trains and motorcycles.
-type Scenes struct {
+type Set struct {
 	n, width, height int
 	seed             uint64
 }
 
-// NewScenes returns n scenes of width by height pixels, sides of 16 to 4096. Image
+// New returns n scenes of width by height pixels, sides of 16 to 4096. Image
 // i depends on nothing but the seed, i and the size: a longer data set begins with
 // the images of a shorter one. Another size of the same aspect shows the same
 // scenes, another seed gives others. Classes take turns, so they are balanced.
-func NewScenes(n, width, height int, seed uint64) (*Scenes, error) {
+func New(n, width, height int, seed uint64) (*Set, error) {
 	if n <= 0 {
-		return nil, fmt.Errorf("dataset: %d scenes, want 1 or more", n)
+		return nil, fmt.Errorf("scenes: %d scenes, want 1 or more", n)
 	}
 	if min(width, height) < minScene || max(width, height) > maxScene {
-		return nil, fmt.Errorf("dataset: scenes of %d by %d pixels, want sides of %d to %d", width, height, minScene, maxScene)
+		return nil, fmt.Errorf("scenes: scenes of %d by %d pixels, want sides of %d to %d", width, height, minScene, maxScene)
 	}
-	return &Scenes{n: n, width: width, height: height, seed: seed}, nil
+	return &Set{n: n, width: width, height: height, seed: seed}, nil
 }
 
 // Len returns the number of scenes.
-func (d *Scenes) Len() int { return d.n }
+func (d *Set) Len() int { return d.n }
 
 // Classes returns the names of the classes in order: bus, car, cyclist, house,
 // person, sign, tower, tree.
-func (d *Scenes) Classes() []string {
+func (d *Set) Classes() []string {
 	var names []string
 	for _, k := range kinds() {
 		names = append(names, k.name)
@@ -56,13 +56,18 @@ func (d *Scenes) Classes() []string {
 	return slices.Clip(names)
 }
 
-// DecodesJPEG says no: scenes are drawn.
-func (d *Scenes) DecodesJPEG() bool { return false }
+// Fingerprint identifies the scenes by their number, size and seed.
+func (d *Set) Fingerprint() string {
+	return fmt.Sprintf("scenes %d %d %d %d", d.n, d.width, d.height, d.seed)
+}
 
 // Load draws scene i, 0 to Len-1, with its label and mask.
-func (d *Scenes) Load(ctx context.Context, i int) (*pretext.Image, error) {
-	if err := checkLoad(ctx, i, d.n); err != nil {
-		return nil, err
+func (d *Set) Load(ctx context.Context, i int) (*pretext.Image, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("scenes: drawing scene %d: %w", i, err)
+	}
+	if i < 0 || i >= d.n {
+		return nil, fmt.Errorf("scenes: scene %d, want 0 to %d", i, d.n-1)
 	}
 	label := i % len(kinds())
 	k := kinds()[label]

@@ -1,4 +1,4 @@
-package cell
+package draw
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"unnas/cell"
 	"unnas/internal/picture"
 )
 
@@ -45,7 +46,7 @@ func (e Evolution) WriteGIF(w io.Writer) error {
 		err = picture.GIF(w, frames, 600*time.Millisecond, 3*time.Second)
 	}
 	if err != nil {
-		return fmt.Errorf("cell: evolution: %w", err)
+		return fmt.Errorf("draw: evolution: %w", err)
 	}
 	return nil
 }
@@ -61,13 +62,22 @@ func (e Evolution) WritePNG(w io.Writer) error { return e.write(w, picture.PNG) 
 // drawing.
 func (e Evolution) WritePDF(w io.Writer) error { return e.write(w, picture.PDF) }
 
+// Save writes the evolution to a file, in the format of its extension: the animation
+// as .gif, the pairs as .svg, .png or .pdf. An existing file is replaced, or kept as
+// it is if writing fails.
+func (e Evolution) Save(path string) error {
+	return save(path, map[string]func(io.Writer) error{
+		".gif": e.WriteGIF, ".svg": e.WriteSVG, ".png": e.WritePNG, ".pdf": e.WritePDF,
+	})
+}
+
 func (e Evolution) write(w io.Writer, format func(io.Writer, picture.Drawing) error) error {
 	blocks, err := e.blocks()
 	if err == nil {
 		err = format(w, layTable(slices.Collect(slices.Chunk(blocks, stripColumns)), false))
 	}
 	if err != nil {
-		return fmt.Errorf("cell: evolution: %w", err)
+		return fmt.Errorf("draw: evolution: %w", err)
 	}
 	return nil
 }
@@ -77,7 +87,7 @@ func (e Evolution) blocks() ([]block, error) {
 	if len(e) == 0 {
 		return nil, errors.New("it has no pairs")
 	}
-	var normals, reductions [][]Edge
+	var normals, reductions [][]cell.Edge
 	for i, p := range e {
 		if err := p.validate(); err != nil {
 			return nil, fmt.Errorf("pair %d: %w", i, err)
@@ -101,7 +111,7 @@ func (e Evolution) blocks() ([]block, error) {
 }
 
 // fresh says of each edge whether the same node had no such edge before.
-func fresh(before, now []Edge) []bool {
+func fresh(before, now []cell.Edge) []bool {
 	all := make([]bool, len(now))
 	for i, e := range now {
 		first := i - i%edgesPerNode

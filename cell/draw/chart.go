@@ -1,4 +1,4 @@
-package cell
+package draw
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"unnas/cell"
 	"unnas/internal/picture"
 )
 
@@ -48,7 +49,7 @@ type plan struct {
 	width, height float64
 }
 
-func newPlan(opWidth float64, cells ...[]Edge) *plan {
+func newPlan(opWidth float64, cells ...[]cell.Edge) *plan {
 	p := &plan{opWidth: opWidth, nodes: target(len(cells[0])-1) + 1}
 	labels := make([]int, p.nodes) // that lie below each other below a line
 	for _, edges := range cells {
@@ -70,7 +71,7 @@ func newPlan(opWidth float64, cells ...[]Edge) *plan {
 }
 
 // repeated returns how many edges before edge i join the same nodes.
-func repeated(edges []Edge, i int) int {
+func repeated(edges []cell.Edge, i int) int {
 	n := 0
 	for k := i - i%edgesPerNode; k < i; k++ {
 		if edges[k].From == edges[i].From {
@@ -87,7 +88,7 @@ func (p *plan) column(n int) float64 {
 }
 
 // opBox returns the box of the label of edge i.
-func (p *plan) opBox(edges []Edge, i int) vg.Rectangle {
+func (p *plan) opBox(edges []cell.Edge, i int) vg.Rectangle {
 	left := p.column(target(i)) + chartTap
 	below := chartOpGap + chartOp/2 + float64(float64(repeated(edges, i))*(chartOp+chartOpGap))
 	return rectangle(left, left+p.opWidth, p.lines[edges[i].From]-below, chartOp)
@@ -107,7 +108,7 @@ func (p *plan) nodeBox(n int) vg.Rectangle {
 }
 
 // tap returns the way from the line of the input of edge i to its label.
-func (p *plan) tap(edges []Edge, i int) []vg.Point {
+func (p *plan) tap(edges []cell.Edge, i int) []vg.Point {
 	box := p.opBox(edges, i)
 	x, y := vg.Length(p.column(target(i))), (box.Min.Y+box.Max.Y)/2
 	return []vg.Point{{X: x, Y: vg.Length(p.lines[edges[i].From])}, {X: x, Y: y}, {X: box.Min.X, Y: y}}
@@ -115,7 +116,7 @@ func (p *plan) tap(edges []Edge, i int) []vg.Point {
 
 // trunk returns the way from the label of edge i to its node. Of two, that from
 // above keeps to the right, so that they do not cross.
-func (p *plan) trunk(edges []Edge, i int) []vg.Point {
+func (p *plan) trunk(edges []cell.Edge, i int) []vg.Point {
 	box, node := p.opBox(edges, i), p.nodeBox(target(i))
 	first := i - i%edgesPerNode
 	other := p.opBox(edges, first+(i-first+1)%edgesPerNode)
@@ -128,7 +129,7 @@ func (p *plan) trunk(edges []Edge, i int) []vg.Point {
 }
 
 // end returns how far the line of node n reaches, or false if nothing uses it.
-func (p *plan) end(edges []Edge, concat []int, n int) (x float64, used bool) {
+func (p *plan) end(edges []cell.Edge, concat []int, n int) (x float64, used bool) {
 	if slices.Contains(concat, n) {
 		return p.width - chartEnd, true
 	}
@@ -144,7 +145,7 @@ func (p *plan) end(edges []Edge, concat []int, n int) (x float64, used bool) {
 type chart struct {
 	*plan
 	name   string
-	edges  []Edge
+	edges  []cell.Edge
 	concat []int
 	fresh  []bool // which edges are drawn bold; nil for none
 }

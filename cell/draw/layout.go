@@ -1,4 +1,4 @@
-package cell
+package draw
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot/vg"
+
+	"unnas/cell"
 )
 
 // Sizes in a picture, in points.
@@ -64,7 +66,7 @@ type link struct {
 	port     float64 // where the link arrives, above the centre of to
 }
 
-func newLayout(edges []Edge, concat []int, opWidth float64) *layout {
+func newLayout(edges []cell.Edge, concat []int, opWidth float64) *layout {
 	l := &layout{opWidth: opWidth}
 	for range inputs {
 		l.nodes = append(l.nodes, l.add(0, endHeight))

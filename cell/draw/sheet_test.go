@@ -1,4 +1,4 @@
-package cell_test
+package draw_test
 
 import (
 	"bytes"
@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/draw"
+	imagedraw "image/draw"
 	"image/gif"
 	"image/png"
 	"io"
@@ -19,25 +19,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/cell/draw"
 )
 
 var update = flag.Bool("update", false, "draw docs/published.svg")
 
-func pair(t *testing.T, title, name string) cell.Pair {
+func pair(t *testing.T, title, name string) draw.Pair {
 	t.Helper()
 	g, ok := cell.Published(name)
 	require.True(t, ok, name)
-	return cell.Pair{Title: title, Genotype: g}
+	return draw.Pair{Title: title, Genotype: g}
 }
 
 // TestPublishedSheet holds docs/published.svg against what is drawn of the cells
 // that UnNAS found.
 func TestPublishedSheet(t *testing.T) {
 	tasks := [][]string{{"classification", "cls", "segmentation", "seg"}, {"rotation", "rot"}, {"colorization", "col"}, {"jigsaw puzzles", "jig"}}
-	var s cell.Sheet
+	var s draw.Sheet
 	for _, task := range tasks {
 		cityscapes := task[len(task)-2:]
-		s = append(s, []cell.Pair{
+		s = append(s, []draw.Pair{
 			pair(t, "ImageNet-1K, "+task[0], "unnas_imagenet_"+task[1]),
 			pair(t, "ImageNet-22K, "+task[0], "unnas_imagenet22k_"+task[1]),
 			pair(t, "Cityscapes, "+cityscapes[0], "unnas_cityscapes_"+cityscapes[1]),
@@ -45,13 +46,13 @@ func TestPublishedSheet(t *testing.T) {
 	}
 	var b bytes.Buffer
 	require.NoError(t, s.WriteSVG(&b))
-	shown := filepath.Join("..", "docs", "published.svg")
+	shown := filepath.Join("..", "..", "docs", "published.svg")
 	if *update {
 		require.NoError(t, os.WriteFile(shown, b.Bytes(), 0o644))
 	}
 	want, err := os.ReadFile(shown)
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(want, b.Bytes()), "docs/published.svg shows something else; go test ./cell -run TestPublishedSheet -update draws it anew")
+	require.True(t, bytes.Equal(want, b.Bytes()), "docs/published.svg shows something else; go test ./cell/draw -run TestPublishedSheet -update draws it anew")
 
 	all := strings.Join(texts(t, b.Bytes()), "\n")
 	assert.Equal(t, 12, strings.Count(all, "normal cell"))
@@ -63,8 +64,8 @@ func TestPublishedSheet(t *testing.T) {
 func TestPairAndSheetFormats(t *testing.T) {
 	p := pair(t, `<"jigsaw" & c°>`, "unnas_cityscapes_jig")
 	untitled := pair(t, "", "amoeba")
-	s := cell.Sheet{{p, untitled}, {}, {p}}
-	e := cell.Evolution{p, pair(t, "later", "unnas_cityscapes_col")}
+	s := draw.Sheet{{p, untitled}, {}, {p}}
+	e := draw.Evolution{p, pair(t, "later", "unnas_cityscapes_col")}
 	for name, write := range map[string]func(io.Writer) error{
 		"picture.pdf": picture(t, "nas").WritePDF,
 		"pair.svg":    p.WriteSVG, "pair.png": p.WritePNG, "pair.pdf": p.WritePDF,
@@ -81,6 +82,44 @@ func TestPairAndSheetFormats(t *testing.T) {
 			assert.ErrorIs(t, write(brokenWriter{}), errBroken)
 		})
 	}
+}
+
+func TestSave(t *testing.T) {
+	c, p := picture(t, "nas"), pair(t, "NASNet", "nas")
+	for _, test := range []struct {
+		name    string
+		save    func(path string) error
+		writers map[string]func(io.Writer) error
+	}{
+		{"cell", c.Save, map[string]func(io.Writer) error{".svg": c.WriteSVG, ".png": c.WritePNG, ".pdf": c.WritePDF, ".dot": c.WriteDOT}},
+		{"pair", p.Save, map[string]func(io.Writer) error{".svg": p.WriteSVG, ".png": p.WritePNG, ".pdf": p.WritePDF}},
+		{"sheet", draw.Sheet{{p}}.Save, map[string]func(io.Writer) error{
+			".svg": draw.Sheet{{p}}.WriteSVG, ".png": draw.Sheet{{p}}.WritePNG, ".pdf": draw.Sheet{{p}}.WritePDF,
+		}},
+		{"evolution", draw.Evolution{p}.Save, map[string]func(io.Writer) error{
+			".svg": draw.Evolution{p}.WriteSVG, ".png": draw.Evolution{p}.WritePNG, ".pdf": draw.Evolution{p}.WritePDF, ".gif": draw.Evolution{p}.WriteGIF,
+		}},
+	} {
+		dir := t.TempDir()
+		for extension, write := range test.writers {
+			t.Run(test.name+extension, func(t *testing.T) {
+				var want bytes.Buffer
+				require.NoError(t, write(&want))
+				path := filepath.Join(dir, "figure"+strings.ToUpper(extension))
+				require.NoError(t, test.save(path))
+				got, err := os.ReadFile(path)
+				require.NoError(t, err)
+				assert.True(t, bytes.Equal(want.Bytes(), got))
+			})
+		}
+		assert.ErrorContains(t, test.save(filepath.Join(dir, "figure.jpg")), `extension ".jpg": want one of .`)
+	}
+	path := filepath.Join(t.TempDir(), "kept.svg")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+	assert.ErrorContains(t, draw.Pair{}.Save(path), "normal has no edges")
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "old", string(kept))
 }
 
 func TestPairTexts(t *testing.T) {
@@ -110,7 +149,7 @@ func TestPairTexts(t *testing.T) {
 func TestEvolutionGIF(t *testing.T) {
 	first, second := pair(t, "epoch 1", "unnas_imagenet_rot"), pair(t, "epoch 2", "unnas_imagenet_rot")
 	second.Genotype.Reduce[0].Op = "avg_pool_3x3"
-	frames := func(e cell.Evolution) ([]*image.RGBA, *gif.GIF) {
+	frames := func(e draw.Evolution) ([]*image.RGBA, *gif.GIF) {
 		var b bytes.Buffer
 		require.NoError(t, e.WriteGIF(&b))
 		g, err := gif.DecodeAll(&b)
@@ -118,14 +157,14 @@ func TestEvolutionGIF(t *testing.T) {
 		screen := image.NewRGBA(image.Rect(0, 0, g.Config.Width, g.Config.Height))
 		var all []*image.RGBA
 		for _, p := range g.Image {
-			draw.Draw(screen, p.Rect, p, p.Rect.Min, draw.Over)
+			imagedraw.Draw(screen, p.Rect, p, p.Rect.Min, imagedraw.Over)
 			now := *screen
 			now.Pix = bytes.Clone(screen.Pix)
 			all = append(all, &now)
 		}
 		return all, g
 	}
-	all, g := frames(cell.Evolution{first, second, second})
+	all, g := frames(draw.Evolution{first, second, second})
 	assert.Equal(t, []int{60, 60, 300}, g.Delay)
 	assert.Zero(t, g.LoopCount, "without end")
 	orange := func(img *image.RGBA) (n int) {
@@ -150,33 +189,33 @@ func TestSheetErrors(t *testing.T) {
 	bad := pair(t, "bad", "darts_v2")
 	bad.Genotype.Reduce[3].From = 3
 	unprintable := pair(t, "two\nlines", "darts_v2")
-	const edge = "reduce node 3, second edge: input 3 is not an earlier node (0..2)"
+	const edge = "cell: reduce node 3, second edge: input 3 is not an earlier node (0..2)"
 	const title = `title "two\nlines": want characters that can be printed`
 	for _, c := range []struct {
 		write func(io.Writer) error
 		want  string
 	}{
-		{bad.WriteSVG, "cell: pair: " + edge},
-		{unprintable.WritePNG, "cell: pair: " + title},
-		{cell.Pair{}.WritePDF, "cell: pair: normal has no edges: want two per intermediate node"},
-		{cell.Sheet{}.WriteSVG, "cell: sheet: it has no pairs"},
-		{cell.Sheet{{}, {}}.WritePDF, "cell: sheet: it has no pairs"},
-		{cell.Sheet{{good}, {good, bad}}.WriteSVG, "cell: sheet: row 1, pair 1: " + edge},
-		{cell.Evolution{}.WriteGIF, "cell: evolution: it has no pairs"},
-		{cell.Evolution{}.WritePNG, "cell: evolution: it has no pairs"},
-		{cell.Evolution{good, unprintable}.WriteGIF, "cell: evolution: pair 1: " + title},
-		{cell.Evolution{good, pair(t, "", "nas")}.WriteSVG, "cell: evolution: pair 1 has cells of 5 nodes and the first of 4: want those of one search"},
+		{bad.WriteSVG, "draw: pair: " + edge},
+		{unprintable.WritePNG, "draw: pair: " + title},
+		{draw.Pair{}.WritePDF, "draw: pair: cell: normal has no edges: want two per intermediate node"},
+		{draw.Sheet{}.WriteSVG, "draw: sheet: it has no pairs"},
+		{draw.Sheet{{}, {}}.WritePDF, "draw: sheet: it has no pairs"},
+		{draw.Sheet{{good}, {good, bad}}.WriteSVG, "draw: sheet: row 1, pair 1: " + edge},
+		{draw.Evolution{}.WriteGIF, "draw: evolution: it has no pairs"},
+		{draw.Evolution{}.WritePNG, "draw: evolution: it has no pairs"},
+		{draw.Evolution{good, unprintable}.WriteGIF, "draw: evolution: pair 1: " + title},
+		{draw.Evolution{good, pair(t, "", "nas")}.WriteSVG, "draw: evolution: pair 1 has cells of 5 nodes and the first of 4: want those of one search"},
 	} {
 		var b bytes.Buffer
 		assert.EqualError(t, c.write(&b), c.want)
 		assert.Zero(t, b.Len())
 	}
-	many := make([]cell.Pair, 1000)
+	many := make([]draw.Pair, 1000)
 	for i := range many {
 		many[i] = good
 	}
-	assert.ErrorContains(t, cell.Sheet{many}.WritePNG(io.Discard), "want at most 33554432")
-	assert.ErrorContains(t, cell.Evolution(many).WriteGIF(io.Discard), "pixels in 1000 frames: want at most 67108864; take fewer frames")
+	assert.ErrorContains(t, draw.Sheet{many}.WritePNG(io.Discard), "want at most 33554432")
+	assert.ErrorContains(t, draw.Evolution(many).WriteGIF(io.Discard), "pixels in 1000 frames: want at most 67108864; take fewer frames")
 }
 
 // The largest cells that a genotype can have are drawn too.
@@ -187,13 +226,13 @@ func TestLargestPair(t *testing.T) {
 		g.NormalConcat = append(g.NormalConcat, node)
 	}
 	g.Reduce, g.ReduceConcat = g.Normal, g.NormalConcat
-	assert.NoError(t, cell.Pair{Genotype: g}.WriteSVG(io.Discard))
-	assert.ErrorContains(t, cell.Pair{Genotype: g}.WritePNG(io.Discard), "SVG has no such limit")
+	assert.NoError(t, draw.Pair{Genotype: g}.WriteSVG(io.Discard))
+	assert.ErrorContains(t, draw.Pair{Genotype: g}.WritePNG(io.Discard), "SVG has no such limit")
 }
 
 func ExamplePair() {
 	g, _ := cell.Published("unnas_imagenet_rot")
-	p := cell.Pair{Title: "ImageNet-1K, rotation", Genotype: g}
+	p := draw.Pair{Title: "ImageNet-1K, rotation", Genotype: g}
 	var file bytes.Buffer // or a file
 	if err := p.WritePNG(&file); err != nil {
 		fmt.Println(err)
@@ -210,12 +249,12 @@ func ExamplePair() {
 }
 
 func ExampleSheet() {
-	var s cell.Sheet
+	var s draw.Sheet
 	for _, task := range []string{"rot", "col", "jig"} {
-		var row []cell.Pair
+		var row []draw.Pair
 		for _, data := range []string{"imagenet", "imagenet22k", "cityscapes"} {
 			g, _ := cell.Published("unnas_" + data + "_" + task)
-			row = append(row, cell.Pair{Title: data + ", " + task, Genotype: g})
+			row = append(row, draw.Pair{Title: data + ", " + task, Genotype: g})
 		}
 		s = append(s, row)
 	}
@@ -227,7 +266,7 @@ func ExampleSheet() {
 
 // The genotypes are those of the events darts.Epoch of a search.
 func ExampleEvolution() {
-	var e cell.Evolution
+	var e draw.Evolution
 	for i, text := range []string{
 		"normal: sep_conv_3x3(0) skip_connect(1); concat 2\nreduce: max_pool_3x3(0) max_pool_3x3(1); concat 2",
 		"normal: sep_conv_3x3(0) sep_conv_5x5(1); concat 2\nreduce: max_pool_3x3(0) max_pool_3x3(1); concat 2",
@@ -238,7 +277,7 @@ func ExampleEvolution() {
 			fmt.Println(err)
 			return
 		}
-		e = append(e, cell.Pair{Title: fmt.Sprintf("epoch %d", i+1), Genotype: g})
+		e = append(e, draw.Pair{Title: fmt.Sprintf("epoch %d", i+1), Genotype: g})
 	}
 	var file bytes.Buffer // or a file
 	if err := e.WriteGIF(&file); err != nil {

@@ -1,4 +1,4 @@
-package cell
+package draw
 
 import (
 	"errors"
@@ -10,22 +10,23 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"unnas/cell"
 	"unnas/internal/picture"
 )
 
 // A Pair draws both cells of a genotype beside each other, in a compact form: the
 // line of each node runs to the right, and each operation hangs below the line of
 // its input, in the column of the node that it leads to. Operations have short
-// names, sep 3×3 for sep_conv_3x3, and the colours of a [Picture]; a legend
+// names, sep 3×3 for sep_conv_3x3, and the colours of a [Cell]; a legend
 // explains them. A node or edge has the same place in all cells with equally many
 // nodes, so that these can be compared.
 //
 // A pair of four nodes is 8 inches wide; made as narrow as a text of 6½ inches, its
-// labels have almost 6 points. The same pair always gives the same bytes. Writing fails if the genotype is invalid (see [Genotype.Validate]), if the
+// labels have almost 6 points. The same pair always gives the same bytes. Writing fails if the genotype is invalid (see [cell.Genotype.Validate]), if the
 // title has characters that cannot be printed, or if the writer does.
 type Pair struct {
 	Title    string // stands above the cells, unless it is empty
-	Genotype Genotype
+	Genotype cell.Genotype
 }
 
 // WriteSVG writes the pair as an SVG image whose text can be selected and searched.
@@ -39,13 +40,19 @@ func (p Pair) WritePNG(w io.Writer) error { return p.write(w, picture.PNG) }
 // drawing.
 func (p Pair) WritePDF(w io.Writer) error { return p.write(w, picture.PDF) }
 
+// Save writes the pair to a file, in the format of its extension: .svg, .png or .pdf. An
+// existing file is replaced, or kept as it is if writing fails.
+func (p Pair) Save(path string) error {
+	return save(path, map[string]func(io.Writer) error{".svg": p.WriteSVG, ".png": p.WritePNG, ".pdf": p.WritePDF})
+}
+
 func (p Pair) write(w io.Writer, format func(io.Writer, picture.Drawing) error) error {
 	err := p.validate()
 	if err == nil {
 		err = format(w, newTable([][]Pair{{p}}, true))
 	}
 	if err != nil {
-		return fmt.Errorf("cell: pair: %w", err)
+		return fmt.Errorf("draw: pair: %w", err)
 	}
 	return nil
 }
@@ -54,7 +61,7 @@ func (p Pair) validate() error {
 	if err := validateTitle(p.Title); err != nil {
 		return err
 	}
-	return p.Genotype.validate(nil)
+	return p.Genotype.Validate(nil)
 }
 
 // A Sheet is rows of pairs, in each of which the reduction cell stands below the
@@ -77,13 +84,19 @@ func (s Sheet) WritePNG(w io.Writer) error { return s.write(w, picture.PNG) }
 // drawing.
 func (s Sheet) WritePDF(w io.Writer) error { return s.write(w, picture.PDF) }
 
+// Save writes the sheet to a file, in the format of its extension: .svg, .png or .pdf. An
+// existing file is replaced, or kept as it is if writing fails.
+func (s Sheet) Save(path string) error {
+	return save(path, map[string]func(io.Writer) error{".svg": s.WriteSVG, ".png": s.WritePNG, ".pdf": s.WritePDF})
+}
+
 func (s Sheet) write(w io.Writer, format func(io.Writer, picture.Drawing) error) error {
 	err := s.validate()
 	if err == nil {
 		err = format(w, newTable(s, false))
 	}
 	if err != nil {
-		return fmt.Errorf("cell: sheet: %w", err)
+		return fmt.Errorf("draw: sheet: %w", err)
 	}
 	return nil
 }
@@ -154,11 +167,11 @@ func newTable(rows [][]Pair, beside bool) *table {
 	return layTable(blocks, beside)
 }
 
-func normalChart(p *plan, g Genotype) chart {
+func normalChart(p *plan, g cell.Genotype) chart {
 	return chart{plan: p, name: "normal cell", edges: g.Normal, concat: g.NormalConcat}
 }
 
-func reduceChart(p *plan, g Genotype) chart {
+func reduceChart(p *plan, g cell.Genotype) chart {
 	return chart{plan: p, name: "reduction cell", edges: g.Reduce, concat: g.ReduceConcat}
 }
 
