@@ -157,8 +157,8 @@ func (t labeller) Head(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return t.head.Build(s, x)
 }
 
-func (labeller) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: 255})
+func (labeller) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: 255})
 }
 
 // evaluated returns the network of the cells of DARTS.

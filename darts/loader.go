@@ -292,7 +292,7 @@ func (b *batches) load(j job) (err error) {
 	y := j.slot.Y[j.place*l.labels:][:l.labels:l.labels]
 	// Another pass of the same epoch draws from streams of its own.
 	r := rng.New(l.seed, l.purpose, b.number, j.image+j.pass*l.src.Len())
-	if err := l.task.Sample(x, y, img, l.train, r); err != nil {
+	if err := l.task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, l.train, r); err != nil {
 		return fmt.Errorf("darts: sample image %d: %w", j.image, err)
 	}
 	return nil

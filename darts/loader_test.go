@@ -49,15 +49,15 @@ func newTagTask() tagTask {
 
 func (t tagTask) Spec() pretext.Spec { return t.spec }
 
-func (t tagTask) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
-	for i := range x {
-		x[i] = float32(img.Label)
+func (t tagTask) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
+	for i := range dst.Inputs {
+		dst.Inputs[i] = float32(img.Label)
 		if train {
-			x[i] += float32(rng.Float(r)) / 2
+			dst.Inputs[i] += float32(rng.Float(r)) / 2
 		}
 	}
-	for i := range y {
-		y[i] = int32(img.Label)
+	for i := range dst.Labels {
+		dst.Labels[i] = int32(img.Label)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func wantBatches(t require.TestingT, src Source, task pretext.Sampler, indices [
 				x, y := b.X[k*inputs:(k+1)*inputs], b.Y[k*labels:(k+1)*labels]
 				img, err := src.Load(context.Background(), i)
 				require.NoError(t, err)
-				require.NoError(t, task.Sample(x, y, img, o.train, rng.New(o.seed, o.purpose, epoch, i+pass*src.Len())))
+				require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, o.train, rng.New(o.seed, o.purpose, epoch, i+pass*src.Len())))
 				if k >= len(chunk) {
 					for j := range y {
 						y[j] = -1
@@ -348,7 +348,7 @@ type taskFunc func(img *pretext.Image) error
 
 func (taskFunc) Spec() pretext.Spec { return newTagTask().spec }
 
-func (f taskFunc) Sample(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+func (f taskFunc) Sample(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 	return f(img)
 }
 

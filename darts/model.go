@@ -40,10 +40,11 @@ func newEngine(parts int) engine {
 
 // network is a graph from the images of a batch to their loss.
 type network struct {
-	scope          *ops.Scope
-	images, labels *gorgonia.Node
-	logits         *gorgonia.Node
-	loss           ops.Loss
+	scope   *ops.Scope
+	images  *gorgonia.Node
+	targets pretext.Targets
+	logits  *gorgonia.Node
+	loss    ops.Loss
 }
 
 // newNetwork makes the inputs of a graph for batches of so many images.
@@ -55,11 +56,7 @@ func newNetwork(p *ops.Params, task pretext.Task, batch int) (*network, error) {
 	if n.images, err = ops.Images(g, "images", batch*spec.Inputs, spec.Height, spec.Width, spec.Channels); err != nil {
 		return nil, err
 	}
-	shape := append([]int{batch}, spec.LabelShape...)
-	if len(shape) == 2 { // some labels for an image, rather than a map of them
-		shape = []int{batch * shape[1]}
-	}
-	n.labels, err = ops.Labels(g, "labels", shape...)
+	n.targets, err = spec.NewTargets(g, batch)
 	return n, err
 }
 
@@ -100,27 +97,27 @@ func (n *network) head(task pretext.Task, features *gorgonia.Node) (err error) {
 	if n.logits, err = task.Head(n.scope.Sub("classifier"), features); err != nil {
 		return fmt.Errorf("head of %s: %w", task.Name(), err)
 	}
-	if n.logits == nil {
-		return fmt.Errorf("head of %s: no logits; its Head must return them", task.Name())
+	if err := task.Spec().CheckHead(n.logits, n.images.Shape()[0]/task.Spec().Inputs); err != nil {
+		return fmt.Errorf("head of %s: %w", task.Name(), err)
 	}
 	n.loss, err = n.lossOf(task, n.logits)
 	return err
 }
 
 func (n *network) lossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, error) {
-	loss, err := task.Loss(logits, n.labels)
+	loss, err := task.Loss(logits, n.targets)
 	if err != nil {
 		return loss, fmt.Errorf("loss of %s: %w", task.Name(), err)
 	}
-	if loss.Value == nil || loss.Correct == nil || loss.Count == nil {
-		return loss, fmt.Errorf("loss of %s: no Value, Correct or Count; its Loss must return all three", task.Name())
+	if loss.Value == nil || loss.Score == nil || loss.Count == nil {
+		return loss, fmt.Errorf("loss of %s: no Value, Score or Count; its Loss must return all three", task.Name())
 	}
 	return loss, nil
 }
 
 // wanted returns what every run on a batch gives.
 func (n *network) wanted() gorgonia.Nodes {
-	return gorgonia.Nodes{n.loss.Value, n.loss.Correct, n.loss.Count}
+	return gorgonia.Nodes{n.loss.Value, n.loss.Score, n.loss.Count}
 }
 
 // model is a supernet with the head and the loss of a task, ready to run on
@@ -388,13 +385,13 @@ func (e *engine) runPart(n *network, machine *vm.Machine, x []float32, y []int32
 	if err := e.let(n.images, &x[0], x); err != nil {
 		return pass{}, err
 	}
-	if err := e.let(n.labels, &y[0], y); err != nil {
+	if err := e.let(n.targets.Labels, &y[0], y); err != nil {
 		return pass{}, err
 	}
 	if err := machine.RunAll(); err != nil {
 		return pass{}, err
 	}
-	correct, err := ops.Count(n.loss.Correct)
+	correct, err := ops.Count(n.loss.Score)
 	if err != nil {
 		return pass{}, err
 	}

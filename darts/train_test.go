@@ -449,7 +449,7 @@ func TestTrainRefuses(t *testing.T) {
 		"batch":            {change: func(c *TrainConfig) { c.Batch = 13 }, want: "12 images are fewer than a batch of 13"},
 		"memory":           {change: func(c *TrainConfig) { c.Memory = 1 << 20 }, want: "Memory is 1.0 MiB"},
 		"nothing held":     {held: stripes{}, want: "no images to evaluate on"},
-		"auxiliary":        {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, task: pretext.JigsawCIFAR10(), want: "one label for each input: set Auxiliary to 0"},
+		"auxiliary":        {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, task: pretext.JigsawCIFAR10(), want: "one class for each input: set Auxiliary to 0"},
 		"auxiliary's size": {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, want: "cell: auxiliary head: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,11 +34,11 @@ func (n labelledImages) Load(_ context.Context, i int) (*pretext.Image, error) {
 // tagging is a task whose inputs are the numbers of the images.
 type tagging struct{ pretext.Task }
 
-func (tagging) Sample(x []float32, y []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
-	for i := range x {
-		x[i] = float32(img.Pix[0])
+func (tagging) Sample(dst pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
+	for i := range dst.Inputs {
+		dst.Inputs[i] = float32(img.Pix[0])
 	}
-	y[0] = int32(img.Label)
+	dst.Labels[0] = int32(img.Label)
 	return nil
 }
 

@@ -42,7 +42,7 @@ func ExampleRotation() {
 	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: -1}
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
+	if err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -54,10 +54,10 @@ func ExampleClassification() {
 	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
 	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: 7}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, 1)
-	err := task.Sample(x, y, img, false, nil)
+	err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil)
 	fmt.Println(y, err)
 	img.Label = 10
-	err = task.Sample(x, y, img, false, nil)
+	err = task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil)
 	fmt.Println(err)
 	// Output:
 	// [7] <nil>
@@ -71,7 +71,7 @@ func ExampleColorization() {
 	img := &pretext.Image{Width: 1, Height: 1, Pix: []uint8{158, 112, 49}, Label: -1} // ochre
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	if err := task.Sample(x, y, img, false, nil); err != nil {
+	if err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -87,7 +87,7 @@ func ExampleJigsaw() {
 	img := &pretext.Image{Width: 90, Height: 70, Pix: make([]uint8, 3*90*70), Label: -1}
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
+	if err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
 		fmt.Println(err)
 		return
 	}

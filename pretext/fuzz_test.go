@@ -45,7 +45,7 @@ func FuzzSample(f *testing.F) {
 			img.Pix[i] = uint8(i * i / 7)
 		}
 		x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-		if task.Sample(x, y, img, train, rand.New(rand.NewPCG(1, uint64(number)))) != nil {
+		if task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, train, rand.New(rand.NewPCG(1, uint64(number)))) != nil {
 			return
 		}
 		for _, v := range x {
@@ -58,6 +58,6 @@ func FuzzSample(f *testing.F) {
 				t.Fatalf("%+v: label %d", task, l)
 			}
 		}
-		_ = task.Sample(x, y, img, train, nil)
+		_ = task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, train, nil)
 	})
 }

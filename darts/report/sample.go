@@ -105,7 +105,7 @@ func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pre
 		return nil, nil, err
 	}
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	return x, y, task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, uint64(i))))
+	return x, y, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, rand.New(rand.NewPCG(1, uint64(i))))
 }
 
 // A named task has a name for each of its classes.
