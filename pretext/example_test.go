@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"os"
 
 	"unnas/pretext"
@@ -109,4 +110,37 @@ func ExampleView_RenderMask() {
 	}
 	fmt.Println(labels)
 	// Output: [7 7 -1 -1]
+}
+
+func ExampleReconstruction() {
+	task := pretext.ReconstructionCIFAR10()
+	dst := task.Spec().NewSample()
+	img := &pretext.Image{Width: 2, Height: 2, Pix: make([]uint8, 12)}
+	if err := task.Sample(dst, img, false, rand.New(rand.NewPCG(1, 2))); err != nil {
+		fmt.Println(err)
+		return
+	}
+	hidden := 0
+	for _, v := range dst.Targets {
+		if v != pretext.IgnoreValue {
+			hidden++
+		}
+	}
+	fmt.Println("targets", task.Spec().TargetShape, "of which", hidden, "count; the first:", dst.Targets[slices.IndexFunc(dst.Targets, func(v float32) bool { return v != pretext.IgnoreValue })])
+	// Output: targets [8 8 12] of which 384 count; the first: -1.9888889
+}
+
+func ExampleRelativePatch() {
+	task := pretext.RelativePatchImageNet()
+	spec := task.Spec()
+	fmt.Println(spec.Inputs, "patches of", spec.Height, "by", spec.Width, "pixels; class 2 is", task.ClassName(2))
+	// Output: 2 patches of 64 by 64 pixels; class 2 is above right
+}
+
+func ExampleContrastive() {
+	task := pretext.ContrastiveCIFAR10()
+	task.Temperature = 0.2
+	spec := task.Spec()
+	fmt.Println(spec.Inputs, "views of", spec.Height, "by", spec.Width, "pixels, compared as vectors of", task.Projection)
+	// Output: 2 views of 32 by 32 pixels, compared as vectors of 128
 }

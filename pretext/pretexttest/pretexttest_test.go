@@ -23,8 +23,26 @@ func good() pretext.Task {
 	return pretext.Classification{View: v, Classes: 2}
 }
 
+// plain is a good task with float targets.
+func plain() pretext.Task {
+	v := pretext.CIFAR10()
+	v.Height, v.Width = 4, 4
+	return pretext.Reconstruction{View: v, Block: 4, Detail: 2}
+}
+
+// scoreless is a good task that is judged by its loss.
+type scoreless struct{ pretext.Task }
+
+func (s scoreless) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	l, err := s.Task.Loss(logits, targets)
+	l.Score, l.Metric = nil, ops.Metric{}
+	return l, err
+}
+
 func TestRun(t *testing.T) {
 	Run(t, good())
+	Run(t, plain())
+	Run(t, scoreless{good()})
 	Run(t, &mirror{View: good().(pretext.Classification).View})
 }
 
@@ -83,77 +101,20 @@ func (*mirror) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, e
 	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: pretext.Ignore})
 }
 
-// patches is a task that needs other inputs for other labels, in evaluation too:
-// tell which of the eight parts around that in the middle the second input is
-// (Doersch et al., 2015, arXiv 1505.05192).
-type patches struct {
-	View    pretext.View
-	Size    int
-	jitters bool // in evaluation, too, which is wrong
-}
+// jittering is a task that augments in evaluation, too.
+type jittering struct{ pretext.RelativePatch }
 
-func (patches) Name() string { return "patches" }
-
-func (p patches) Validate() error {
-	if err := p.View.Validate(); err != nil {
-		return err
-	}
-	if p.Size < 1 || p.Size > min(p.View.Height, p.View.Width)/3 {
-		return errors.New("patches: Size and View.Height and View.Width do not fit")
-	}
-	return nil
-}
-
-func (p patches) Spec() pretext.Spec {
-	return pretext.Spec{Height: p.Size, Width: p.Size, Channels: 3, Inputs: 2, LabelShape: []int{1}, Classes: 8}
-}
-
-func (p patches) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	if err := p.Spec().Check(dst); err != nil {
-		return err
-	}
-	x, y := dst.Inputs, dst.Labels
-	view := make([]float32, 3*p.View.Height*p.View.Width)
-	if err := p.View.Render(view, img, train, r); err != nil {
-		return err
-	}
-	y[0] = int32(r.IntN(8))
-	part := int(y[0])
-	if part >= 4 {
-		part++
-	}
-	height, width := p.View.Height/3, p.View.Width/3
-	for i, part := range []int{4, part} {
-		top, left := part/3*height, part%3*width
-		if train || p.jitters {
-			top, left = top+r.IntN(height-p.Size+1), left+r.IntN(width-p.Size+1)
-		}
-		for row := range p.Size {
-			copy(x[(i*p.Size+row)*3*p.Size:][:3*p.Size], view[((top+row)*p.View.Width+left)*3:])
-		}
-	}
-	return nil
-}
-
-func (patches) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
-	return pretext.PooledHead(s, features, 2, 8)
-}
-
-func (patches) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
-	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: pretext.Ignore})
+func (j jittering) Sample(dst pretext.Sample, img *pretext.Image, _ bool, r *rand.Rand) error {
+	return j.RelativePatch.Sample(dst, img, true, r)
 }
 
 // TestRunTakesInputsThatLabelsSay accepts a task whose stream draws in evaluation
 // which part of the image is an input, and refuses it if it draws more.
 func TestRunTakesInputsThatLabelsSay(t *testing.T) {
-	task := patches{View: good().(pretext.Classification).View, Size: 2}
+	task := pretext.RelativePatch{View: good().(pretext.Classification).View, Patch: 2, Gap: 2, Jitter: 1}
 	task.View.Height, task.View.Width = 15, 12
 	Run(t, task)
-	task.jitters = true
-	assert.ErrorContains(t, errors.Join(check(task, defaults())...), "inputs depend on the stream, though labels and targets are the same")
+	assert.ErrorContains(t, errors.Join(check(jittering{task}, defaults())...), "inputs depend on the stream, though labels and targets are the same")
 }
 
 // faulty is a good task of which parts are replaced by wrong ones.
@@ -296,7 +257,7 @@ func scaled(by float32) func(logits *gorgonia.Node, targets pretext.Targets) (op
 }
 
 func TestFaults(t *testing.T) {
-	calls, shape := 0, []int{1}
+	calls, shape, targets := 0, []int{1}, []int{1, 1, 12}
 	var turns atomic.Int64
 	cases := []struct {
 		name, want string
@@ -308,8 +269,59 @@ func TestFaults(t *testing.T) {
 		{"other sizes at each call", "the sizes change", faulty{spec: func(s pretext.Spec) pretext.Spec { calls++; s.Height += calls; return s }}},
 		{"shape shared", "make a new one", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = shape; return s }}},
 		{"no inputs", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Inputs = 0; return s }}},
-		{"one class", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 1; return s }}},
+		{"classes without labels", "Spec.Classes = 2 for labels of shape []", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape, s.TargetShape = nil, []int{2}; return s }}},
+		{"one class", "of one class there is nothing to learn", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 1; return s }}},
 		{"no labels", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = nil; return s }}},
+		{"target shape shared", "the same TargetShape", faulty{Task: plain(), spec: func(s pretext.Spec) pretext.Spec { s.TargetShape = targets; return s }}},
+		{"target not finite", "target 2 is NaN; all must be written, and finite or pretext.IgnoreValue", faulty{Task: plain(), sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			dst.Targets[2] = nan
+			return nil
+		}}},
+		{"target of memory", "two samples of the same stream differ: target 1", faulty{Task: plain(), sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			turns.Add(1)
+			dst.Targets[1] = float32(turns.Load())
+			return nil
+		}}},
+		{"takes few targets", "a target too few: Sample returns no error", faulty{Task: plain(), before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Targets) == 11 }}},
+		{"ignores no targets", "but all labels are pretext.Ignore and all targets pretext.IgnoreValue", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := ops.MeanSquaredError(out, targets.Values, pretext.IgnoreValue)
+			if err != nil {
+				return l, err
+			}
+			l.Count, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
+			return l, err
+		}}},
+		{"negative labels", "label 0 is -5; 0 or more or pretext.Ignore", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			dst.Labels[0] = -5
+			return nil
+		}}},
+		{"score without a name", `the name of the score is ""`, faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := good().Loss(logits, targets)
+			l.Metric = ops.Metric{}
+			return l, err
+		}}},
+		{"name without a score", `the name of the score is "top1"`, faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := good().Loss(logits, targets)
+			l.Score = nil
+			return l, err
+		}}},
+		{"score of nothing", "the score is 1 where 0 count", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := plain().Loss(out, targets)
+			if err != nil {
+				return l, err
+			}
+			l.Score, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
+			return l, err
+		}}},
+		{"nothing counts", "nothing counts in the loss", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := scaled(0)(logits, targets)
+			if err != nil {
+				return l, err
+			}
+			l.Score, l.Metric = nil, ops.Metric{}
+			l.Count, err = gorgonia.HadamardProd(l.Count, gorgonia.NewConstant(float32(0)))
+			return l, err
+		}}},
 		{"fails", "image of 1×1 pixels in training: too small", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 			if img.Width == 1 {
 				return errors.New("too small")
