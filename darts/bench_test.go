@@ -203,12 +203,15 @@ type fixed struct {
 
 func randomBatch(task pretext.Task, n int) *batch {
 	spec := task.Spec()
-	b := &batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), Images: n}
+	b := &batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), T: make([]float32, n*spec.TargetLen()), Images: n}
 	for i := range b.X {
 		b.X[i] = float32((i*7919)%1000)/500 - 1
 	}
 	for i := range b.Y {
-		b.Y[i] = int32(i % spec.Classes)
+		b.Y[i] = int32(i % max(spec.Classes, 1))
+	}
+	for i := range b.T {
+		b.T[i] = float32((i*104729)%1000)/500 - 1
 	}
 	return b
 }

@@ -90,7 +90,7 @@ func TestHeadWithoutClasses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, rows[0], logits)
 		_, err = p.Predict(img)
-		assert.ErrorContains(t, err, "darts: the labels of task classification are no classes, so it predicts none; take the Logits")
+		assert.ErrorContains(t, err, "darts: task classification predicts no classes; take its Logits")
 		task.classes = 8
 		_, err = darts.NewPredictor(network, task, r.Params)
 		assert.ErrorContains(t, err, fmt.Sprintf("darts: head of classification: pretext: the head returns the shape (1, %d) for 1 images, want [1, 8]", logits))

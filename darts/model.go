@@ -27,7 +27,7 @@ type engine struct {
 	sum   []float32
 	// part takes one part of a batch through a network: runPart, or what a test has in
 	// its place.
-	part func(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error)
+	part func(n *network, machine *vm.Machine, b batch) (pass, error)
 	// passed is called when a part has gone through a network.
 	passed func()
 	// headers are the tensors over the memory of batches, by its first element.
@@ -52,6 +52,9 @@ func newNetwork(p *ops.Params, task pretext.Task, batch int) (*network, error) {
 	g := gorgonia.NewGraph()
 	n := &network{scope: ops.NewScope(g, p)}
 	spec := task.Spec()
+	if err := spec.Validate(); err != nil {
+		return nil, fmt.Errorf("task %s: %w", task.Name(), err)
+	}
 	var err error
 	if n.images, err = ops.Images(g, "images", batch*spec.Inputs, spec.Height, spec.Width, spec.Channels); err != nil {
 		return nil, err
@@ -109,15 +112,22 @@ func (n *network) lossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, er
 	if err != nil {
 		return loss, fmt.Errorf("loss of %s: %w", task.Name(), err)
 	}
-	if loss.Value == nil || loss.Score == nil || loss.Count == nil {
-		return loss, fmt.Errorf("loss of %s: no Value, Score or Count; its Loss must return all three", task.Name())
+	if loss.Value == nil || loss.Count == nil {
+		return loss, fmt.Errorf("loss of %s: no Value or Count; its Loss must return both", task.Name())
+	}
+	if (loss.Score != nil) != scoreName.MatchString(loss.Metric.Name) {
+		return loss, fmt.Errorf("loss of %s: its Metric is named %q; a Score needs letters, digits and any of \"_.-\", and without Score there is no Metric", task.Name(), loss.Metric.Name)
 	}
 	return loss, nil
 }
 
 // wanted returns what every run on a batch gives.
 func (n *network) wanted() gorgonia.Nodes {
-	return gorgonia.Nodes{n.loss.Value, n.loss.Score, n.loss.Count}
+	want := gorgonia.Nodes{n.loss.Value, n.loss.Count}
+	if n.loss.Score != nil {
+		want = append(want, n.loss.Score)
+	}
+	return want
 }
 
 // model is a supernet with the head and the loss of a task, ready to run on
@@ -304,8 +314,8 @@ func (m *model) bind() error {
 
 // pass is the outcome of a run on one batch.
 type pass struct {
-	loss           float64 // mean over the labels that count
-	correct, count float64
+	loss         float64 // mean over what counts
+	score, count float64 // sums over it; the loss is the score if there is no other
 }
 
 // wrt says which gradients a machine computes.
@@ -313,12 +323,12 @@ type wrt struct{ weights, alphas bool }
 
 // run computes the loss of a batch and the gradients that a machine computes. If
 // the batch has parts, these are the means over the parts, in their order, each
-// weighed by the labels that count in it. Before each part it calls draw
+// weighed by how much counts in it. Before each part it calls draw
 // with its number.
 func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
 		draw(0)
-		p, err := e.part(n, machine, b.X, b.Y)
+		p, err := e.part(n, machine, *b)
 		if err == nil {
 			e.passed()
 		}
@@ -327,26 +337,26 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 	var all mean
 	for i := range e.parts {
 		draw(i)
-		y := partOf(b.Y, i, e.parts)
-		p, err := e.part(n, machine, partOf(b.X, i, e.parts), y)
+		part := b.part(i, e.parts)
+		p, err := e.part(n, machine, part)
 		if err != nil {
 			return pass{}, err
 		}
 		e.passed()
 		all.add(p)
-		// Where all labels count the weight is 1 and rounds nothing.
+		// Where all counts the weight is 1 and rounds nothing.
 		e.gather(grads, func(grads, sum []float32) {
-			kernel.Scale(e.team, sum, grads, float32(p.count/float64(len(y))), i > 0)
+			kernel.Scale(e.team, sum, grads, float32(p.count/part.whole()), i > 0)
 		})
 	}
 	if all.count == 0 { // then loss and gradients are zero
 		return pass{}, nil
 	}
 	e.gather(grads, func(grads, sum []float32) {
-		kernel.Scale(e.team, grads, sum, float32(float64(len(b.Y)/e.parts)/all.count), false)
+		kernel.Scale(e.team, grads, sum, float32(b.whole()/float64(e.parts)/all.count), false)
 	})
 	loss, _ := all.value()
-	return pass{loss, all.correct, all.count}, nil
+	return pass{loss, all.score, all.count}, nil
 }
 
 // run computes the loss of a batch and the gradients that belong to a machine.
@@ -359,6 +369,20 @@ func (m *model) drawPart(i int) {
 	if m.dropper != nil {
 		m.dropper.part(i)
 	}
+}
+
+// part returns one of so many equal parts of a batch.
+func (b *batch) part(i, parts int) batch {
+	return batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts}
+}
+
+// whole returns how much counts in a batch at most: labels, or targets if there are
+// none.
+func (b *batch) whole() float64 {
+	if len(b.Y) > 0 {
+		return float64(len(b.Y))
+	}
+	return float64(len(b.T))
 }
 
 // partOf returns one of so many equal parts of a batch.
@@ -381,25 +405,34 @@ func (e *engine) gather(which wrt, f func(grads, sum []float32)) {
 }
 
 // runPart computes the loss of one part of a batch and its gradients.
-func (e *engine) runPart(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error) {
-	if err := e.let(n.images, &x[0], x); err != nil {
+func (e *engine) runPart(n *network, machine *vm.Machine, b batch) (pass, error) {
+	if err := e.let(n.images, &b.X[0], b.X); err != nil {
 		return pass{}, err
 	}
-	if err := e.let(n.targets.Labels, &y[0], y); err != nil {
-		return pass{}, err
+	if n.targets.Labels != nil {
+		if err := e.let(n.targets.Labels, &b.Y[0], b.Y); err != nil {
+			return pass{}, err
+		}
+	}
+	if n.targets.Values != nil {
+		if err := e.let(n.targets.Values, &b.T[0], b.T); err != nil {
+			return pass{}, err
+		}
 	}
 	if err := machine.RunAll(); err != nil {
 		return pass{}, err
 	}
-	correct, err := ops.Count(n.loss.Score)
-	if err != nil {
+	p := pass{loss: float64(*n.loss.Value.Value().(*gorgonia.F32))}
+	var err error
+	if p.count, err = ops.Count(n.loss.Count); err != nil {
 		return pass{}, err
 	}
-	count, err := ops.Count(n.loss.Count)
-	if err != nil {
-		return pass{}, err
+	if n.loss.Score == nil {
+		p.score = p.loss * p.count
+		return p, nil
 	}
-	return pass{float64(*n.loss.Value.Value().(*gorgonia.F32)), correct, count}, nil
+	p.score, err = ops.Count(n.loss.Score)
+	return p, err
 }
 
 // try runs what a trial needs. Running statistics stay as they are.

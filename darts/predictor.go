@@ -178,7 +178,7 @@ type Prediction struct {
 // for each class; for others, and for what is wrong with images, see Logits.
 func (p *Predictor) Predict(images ...*pretext.Image) ([][]Prediction, error) {
 	if p.spec.Classes == 0 {
-		return nil, fmt.Errorf("darts: the labels of task %s are no classes, so it predicts none; take the Logits", p.task.Name())
+		return nil, fmt.Errorf("darts: task %s predicts no classes; take its Logits", p.task.Name())
 	}
 	if p.spec.LabelLen() != 1 {
 		return nil, fmt.Errorf("darts: task %s has labels of shape %v for an image, not one; take its Logits", p.task.Name(), p.spec.LabelShape)
