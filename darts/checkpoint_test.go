@@ -94,6 +94,11 @@ var resumableSource = stripes{n: 33, fail: -1} // 19 images for the weights, 14 
 // keepRun does a part of a run in dir, as long as ctx holds, and what users do
 // afterwards.
 func keepRun(ctx context.Context, dir string, src Source, c Config) (*Result, error) {
+	return keepTask(ctx, dir, src, smallTask(), c)
+}
+
+// keepTask is keepRun with a task.
+func keepTask(ctx context.Context, dir string, src Source, task pretext.Task, c Config) (*Result, error) {
 	folder, err := OpenFolder(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		folder, err = NewFolder(dir)
@@ -106,7 +111,7 @@ func keepRun(ctx context.Context, dir string, src Source, c Config) (*Result, er
 		folder.Interval, folder.Keep = c.Folder.Interval, c.Folder.Keep
 	}
 	c.Folder = folder
-	r, err := Search(ctx, src, smallTask(), c)
+	r, err := Search(ctx, src, task, c)
 	if r != nil {
 		err = errors.Join(err, folder.Save(r))
 	}

@@ -42,13 +42,13 @@ type listening struct {
 	seen *[]int
 }
 
-func (l listening) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+func (l listening) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
 	if !train {
 		l.lock.Lock()
 		*l.seen = append(*l.seen, img.Label)
 		l.lock.Unlock()
 	}
-	return l.Classification.Sample(x, y, img, train, r)
+	return l.Classification.Sample(dst, img, train, r)
 }
 
 // TestClassesOfBothSources evaluates labels by the names that they have.

@@ -59,7 +59,7 @@ func BenchmarkLoad(b *testing.B) {
 						img, err := c.src.Load(b.Context(), n)
 						require.NoError(b, err)
 						if viewed {
-							require.NoError(b, task.Sample(x, y, img, true, r))
+							require.NoError(b, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, r))
 						}
 					}
 					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")

@@ -117,8 +117,11 @@ type Epoch struct {
 
 // Score returns the score that ScoreName names; NaN if there is none.
 func (e Epoch) Score() float64 {
-	if e.ScoreName == "accuracy" {
+	switch e.ScoreName {
+	case "accuracy":
 		return e.HeldAccuracy
+	case "loss":
+		return e.HeldLoss
 	}
 	if x, ok := e.Scores[e.ScoreName]; ok {
 		return x

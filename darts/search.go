@@ -83,17 +83,25 @@ type search struct {
 	result              *Result
 }
 
-// mean gathers losses and accuracies over an epoch.
-type mean struct{ loss, correct, count float64 }
+// mean gathers losses and scores over an epoch.
+type mean struct{ loss, score, count float64 }
 
 func (m *mean) add(p pass) {
 	m.loss += float64(p.loss * p.count)
-	m.correct += p.correct
+	m.score += p.score
 	m.count += p.count
 }
 
+// counted returns an error if nothing counted in the losses.
+func (m mean) counted() error {
+	if m.count > 0 {
+		return nil
+	}
+	return errors.New("darts: nothing counts in the losses of a whole epoch, so nothing was learned; does each image have a label or target that counts, and a task that compares images two or more at once (Batch, MicroBatch)?")
+}
+
 // value returns NaN for both if there was nothing.
-func (m mean) value() (loss, accuracy float64) { return m.loss / m.count, m.correct / m.count }
+func (m mean) value() (loss, score float64) { return m.loss / m.count, m.score / m.count }
 
 // given checks that there is a source and a task.
 func given(src Source, task pretext.Task) error {
@@ -272,6 +280,9 @@ func (s *search) passes() int {
 }
 
 func (s *search) finish() error {
+	if err := s.trainMean.counted(); err != nil {
+		return err
+	}
 	if s.held == nil || s.c.StopEigenvalue == 0 {
 		return nil
 	}

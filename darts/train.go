@@ -91,6 +91,7 @@ type training struct {
 
 	held    Source       // nil without evaluation
 	shared  *quota.Quota // in which images are decoded
+	metric  ops.Metric   // by which epochs are compared
 	exam    func(ctx context.Context) (string, map[string]float64, error)
 	missing []string // scores that were not finite, and were warned of
 	images  *loader  // that the network learns from
@@ -116,8 +117,8 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	spec := task.Spec()
-	if c.Auxiliary > 0 && (len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
-		return nil, fmt.Errorf("darts: Auxiliary is %s, and task %s has labels of shape %v for %d inputs; an auxiliary head tells one label for each input: set Auxiliary to 0", plain(c.Auxiliary), task.Name(), spec.LabelShape, spec.Inputs)
+	if c.Auxiliary > 0 && (spec.Classes == 0 || len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
+		return nil, fmt.Errorf("darts: Auxiliary is %s, and task %s has labels of shape %v for %d inputs; an auxiliary head predicts one class for each input: set Auxiliary to 0", plain(c.Auxiliary), task.Name(), spec.LabelShape, spec.Inputs)
 	}
 	if n := src.Len(); n < c.Batch {
 		return nil, fmt.Errorf("darts: %d images are fewer than a batch of %d: lower Batch or give more images", n, c.Batch)
@@ -259,6 +260,9 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !examines { // whose decisive score is better if it is higher
+		t.metric = metricOf(t.learner.loss)
 	}
 	if t.result.Size, err = Measure(c.Network, t.task); err != nil {
 		return err
@@ -414,6 +418,9 @@ func (t *training) finish() error {
 	if err != nil {
 		return err
 	}
+	if err := t.mean.counted(); err != nil {
+		return err
+	}
 	last := t.epoch == t.c.Epochs-1
 	if t.held == nil || !last && (t.c.EvaluateEvery == 0 || (t.epoch+1)%t.c.EvaluateEvery != 0) {
 		return nil
@@ -439,7 +446,7 @@ func (t *training) finish() error {
 		return err
 	}
 	t.result.Last = e
-	if t.result.Best.Epoch == 0 || e.Score() > t.result.Best.Score() {
+	if t.result.Best.Epoch == 0 || better(t.metric, e.Score(), t.result.Best.Score()) {
 		t.result.Best = e
 	}
 	return nil
@@ -454,7 +461,11 @@ func (t *training) measure() (decisive string, scores map[string]float64, err er
 	}()
 	ctx := t.shared.With(t.ctx)
 	if t.exam != nil {
-		return t.exam(ctx)
+		decisive, scores, err = t.exam(ctx)
+		if err == nil && decisive == "loss" {
+			err = errors.New("darts: the decisive score is the loss, of which less is better; choose a score of which more is, accuracy for example")
+		}
+		return decisive, scores, err
 	}
 	return t.evaluate(ctx)
 }
@@ -471,8 +482,6 @@ func (e *Epoch) score(decisive string, scores map[string]float64) error {
 	}
 	value, there := scores[decisive]
 	switch {
-	case decisive == "loss":
-		return errors.New("darts: the decisive score is the loss, of which less is better; choose a score of which more is, accuracy for example")
 	case !there:
 		return fmt.Errorf("darts: the decisive score is %q, which is not one of %q", decisive, slices.Sorted(maps.Keys(scores)))
 	case math.IsNaN(value):
@@ -490,6 +499,25 @@ func (e *Epoch) score(decisive string, scores map[string]float64) error {
 		e.Scores = nil
 	}
 	return nil
+}
+
+// metricOf returns the metric of a loss: the loss itself if it has no score.
+func metricOf(l ops.Loss) ops.Metric {
+	switch {
+	case l.Score == nil:
+		return ops.Metric{Name: "loss", LowerIsBetter: true}
+	case l.Metric.Name == "top1" || l.Metric.Name == "pixel_accuracy":
+		return ops.Metric{Name: "accuracy"}
+	}
+	return l.Metric
+}
+
+// better reports whether a score is better than another.
+func better(m ops.Metric, score, than float64) bool {
+	if m.LowerIsBetter {
+		return score < than
+	}
+	return score > than
 }
 
 // leaveOut removes the scores that are not finite, and warns of each once.
@@ -542,7 +570,7 @@ func (t *training) evaluate(ctx context.Context) (decisive string, scores map[st
 		if err != nil {
 			return "", nil, err
 		}
-		p, err := t.part(t.tester, t.test, b.X, b.Y)
+		p, err := t.part(t.tester, t.test, *b)
 		if err != nil {
 			return "", nil, fmt.Errorf("darts: %w", err)
 		}
@@ -555,12 +583,12 @@ func (t *training) evaluate(ctx context.Context) (decisive string, scores map[st
 	if all.count == 0 {
 		return "", nil, errors.New("darts: none of the held-out images has a label that counts; give labelled images, or nil to evaluate nothing")
 	}
-	loss, accuracy := all.value()
-	scores = map[string]float64{"loss": loss, "accuracy": accuracy}
+	loss, score := all.value()
+	scores = map[string]float64{"loss": loss, t.metric.Name: score}
 	if t.fives() {
 		scores["top5"] = five / all.count
 	}
-	return "accuracy", scores, nil
+	return t.metric.Name, scores, nil
 }
 
 // counted are the images to evaluate on, which tell how far an evaluation is. An
@@ -642,7 +670,7 @@ func (t *training) takeStatistics() (err error) {
 		if err != nil {
 			return err
 		}
-		if _, err := t.part(t.teller, t.tell, b.X, b.Y); err != nil {
+		if _, err := t.part(t.teller, t.tell, *b); err != nil {
 			return fmt.Errorf("darts: %w", err)
 		}
 		if err := t.meter.add(b.Images); err != nil {

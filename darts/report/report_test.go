@@ -421,8 +421,8 @@ func (oneLabel) Spec() pretext.Spec {
 	return pretext.Spec{Height: 4, Width: 5, Channels: 1, Inputs: 1, LabelShape: []int{1}, Classes: 1}
 }
 
-func (oneLabel) Sample(_ []float32, y []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
-	y[0] = 0
+func (oneLabel) Sample(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+	dst.Labels[0] = 0
 	return nil
 }
 
@@ -434,11 +434,11 @@ func (odd) Spec() pretext.Spec {
 	return pretext.Spec{Height: 3, Width: 5, Channels: 2, Inputs: 20, LabelShape: []int{2, 3}, Classes: 2}
 }
 
-func (odd) Sample(x []float32, y []int32, _ *pretext.Image, _ bool, r *rand.Rand) error {
-	for i := range x {
-		x[i] = r.Float32()
+func (odd) Sample(dst pretext.Sample, _ *pretext.Image, _ bool, r *rand.Rand) error {
+	for i := range dst.Inputs {
+		dst.Inputs[i] = r.Float32()
 	}
-	x[0], y[0] = float32(nan), pretext.Ignore
+	dst.Inputs[0], dst.Labels[0] = float32(nan), pretext.Ignore
 	return nil
 }
 

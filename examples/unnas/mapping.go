@@ -285,7 +285,7 @@ func (c *config) checkTraining() error {
 	case c.Task == taskSeg && c.Model.Type == nasBench:
 		return c.fault("TASK", "is seg, which needs MODEL.TYPE nas: whole images are tested by networks of cells")
 	case c.Model.Type == nas && c.NAS.Aux && c.Task != taskCls && c.Task != taskRot:
-		return c.fault("NAS.AUX", "is True, which TASK %s does not have: an auxiliary head tells one label for each input", c.Task)
+		return c.fault("NAS.AUX", "is True, which TASK %s does not have: an auxiliary head predicts one class for each input", c.Task)
 	}
 	switch c.view().Crop {
 	case pretext.CropScale:
