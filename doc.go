@@ -5,6 +5,7 @@
 //	unnas/darts/dataset        image sources: CIFAR-10, ImageNet, Cityscapes, folders, built-in scenes
 //	unnas/darts/onnx           networks as models that other programs run
 //	unnas/darts/rank           how well a task ranks architectures
+//	unnas/darts/record         the events of a run, and what prints, writes and reads them
 //	unnas/darts/report         a page about a run, in its folder or live
 //	unnas/darts/sweep          thousands of independent jobs, on one machine or on many
 //	unnas/cell                 search spaces, supernets, genotypes, their networks and pictures

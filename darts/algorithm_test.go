@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/darts/record"
 	"unnas/ops"
 )
 
@@ -61,8 +62,8 @@ func TestAlgorithmsLearn(t *testing.T) {
 		c := learning()
 		c.Algorithm, c.Epochs = a, last+1
 		var losses, entropies []float64
-		c.Recorder = recorderFunc(func(e Event) error {
-			if e, ok := e.(Epoch); ok {
+		c.Recorder = record.Func(func(e record.Event) error {
+			if e, ok := e.(record.Epoch); ok {
 				losses, entropies = append(losses, e.TrainLoss), append(entropies, e.Entropy)
 			}
 			return nil
@@ -119,11 +120,11 @@ func TestStopSkips(t *testing.T) {
 			c.Epochs, c.ArchEpoch, c.StopSkips = 3, test.arch, test.stop
 			var warnings []string
 			done := 0
-			c.Recorder = recorderFunc(func(e Event) error {
+			c.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Warning:
+				case record.Warning:
 					warnings = append(warnings, e.Text)
-				case Done:
+				case record.Done:
 					done = e.Epochs
 				}
 				return nil

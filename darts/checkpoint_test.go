@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -113,10 +114,10 @@ func keepRun(ctx context.Context, dir string, src Source, c Config) (*Result, er
 }
 
 // stopAfter returns a context and a recorder that ends it after some steps.
-func stopAfter(t *testing.T, n int) (context.Context, Recorder) {
+func stopAfter(t *testing.T, n int) (context.Context, record.Recorder) {
 	ctx, cancel := context.WithCancel(t.Context())
-	return ctx, recorderFunc(func(e Event) error {
-		if _, ok := e.(Step); ok {
+	return ctx, record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok {
 			if n--; n == 0 {
 				cancel()
 			}
@@ -190,7 +191,7 @@ func TestResumeWithReadings(t *testing.T) {
 	}
 	assert.NotZero(t, want.Last.Eigenvalue)
 	events := func(dir string) []string {
-		lines := strings.Split(contents(t, dir)[metricsFile], "\n")
+		lines := strings.Split(contents(t, dir)[record.File], "\n")
 		return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"event":"done"`) })
 	}
 	assert.Equal(t, events(whole), events(dir))
@@ -374,12 +375,12 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	require.NoError(t, os.WriteFile(newest, b, 0o644))
 	c := resumable()
 	var warnings []string
-	var first Step
-	c.Recorder = recorderFunc(func(e Event) error {
+	var first record.Step
+	c.Recorder = record.Func(func(e record.Event) error {
 		switch e := e.(type) {
-		case Warning:
+		case record.Warning:
 			warnings = append(warnings, e.Text)
-		case Step:
+		case record.Step:
 			if first.Steps == 0 {
 				first = e
 			}
@@ -400,7 +401,7 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 // program that was killed.
 func TestMetricsAreCutBack(t *testing.T) {
 	dir := stopped(t)
-	path := filepath.Join(dir, metricsFile)
+	path := filepath.Join(dir, record.File)
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, append(slices.Clone(want), `{"event":"st`...), 0o644))
@@ -504,7 +505,7 @@ func TestCheckpointOfAnotherDecoder(t *testing.T) {
 	pretext.SetJPEGDecoder("", nil)
 	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable())
 	require.NoError(t, err)
-	metrics, err := os.ReadFile(filepath.Join(dir, metricsFile))
+	metrics, err := os.ReadFile(filepath.Join(dir, record.File))
 	require.NoError(t, err)
 	assert.Contains(t, string(metrics), fmt.Sprintf(`"decoder":%q`, pretext.JPEGDecoder()))
 }
@@ -581,7 +582,7 @@ func TestOpenFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	folder, err := NewFolder(dir)
 	require.NoError(t, err)
-	require.NoError(t, folder.record(Warning{Text: "of the first attempt"}))
+	require.NoError(t, folder.record(record.Warning{Text: "of the first attempt"}))
 	require.NoError(t, folder.Close())
 	half := filepath.Join(dir, ".checkpoint-3.0123456789abcdef.tmp")
 	require.NoError(t, os.WriteFile(half, []byte("ha"), 0o644))

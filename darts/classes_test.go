@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -70,8 +71,8 @@ func TestClassesOfBothSources(t *testing.T) {
 			c := smallTraining()
 			c.Epochs = 1
 			warning := ""
-			c.Recorder = recorderFunc(func(e Event) error {
-				if w, is := e.(Warning); is {
+			c.Recorder = record.Func(func(e record.Event) error {
+				if w, is := e.(record.Warning); is {
 					warning += w.Text
 				}
 				return nil
@@ -137,12 +138,12 @@ func (r replacing) Unreadable() (int, []string) {
 
 // TestReplacedImages warns of them: early, and after each epoch with more of them.
 func TestReplacedImages(t *testing.T) {
-	warnings := func(run func(Recorder) error) (all []string) {
-		require.NoError(t, run(recorderFunc(func(e Event) error {
-			if w, is := e.(Warning); is {
+	warnings := func(run func(record.Recorder) error) (all []string) {
+		require.NoError(t, run(record.Func(func(e record.Event) error {
+			if w, is := e.(record.Warning); is {
 				all = append(all, w.Text)
 			}
-			if _, is := e.(Epoch); is {
+			if _, is := e.(record.Epoch); is {
 				all = append(all, "epoch")
 			}
 			return nil
@@ -152,7 +153,7 @@ func TestReplacedImages(t *testing.T) {
 	c := smallTraining()
 	c.Epochs, c.EvaluateEvery = 2, 0
 	src := Subset(replacing{stripes{n: 18, fail: -1}, new(atomic.Int64)}, []int{0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13})
-	got := warnings(func(r Recorder) error {
+	got := warnings(func(r record.Recorder) error {
 		c.Recorder = r
 		_, err := Train(t.Context(), src, nil, smallTask(), c)
 		return err
@@ -164,7 +165,7 @@ func TestReplacedImages(t *testing.T) {
 
 	search := smallConfig()
 	search.Epochs, search.Workers = 1, 1
-	got = warnings(func(r Recorder) error {
+	got = warnings(func(r record.Recorder) error {
 		search.Recorder = r
 		_, err := Search(t.Context(), replacing{stripes{n: 24, fail: -1}, new(atomic.Int64)}, smallTask(), search)
 		return err
@@ -178,15 +179,17 @@ type asking struct {
 	asked *[]string
 }
 
-func (a asking) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+func (asking) Metric() (string, bool) { return "answers", false }
+
+func (a asking) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
 	*a.asked = classesOf(held)
-	return func(context.Context) (string, map[string]float64, error) {
-		return "answers", map[string]float64{"answers": 1}, nil
+	return func(context.Context) (map[string]float64, error) {
+		return map[string]float64{"answers": 1}, nil
 	}, 0, nil
 }
 
-// TestExaminerAsks hands on what a source says of itself.
-func TestExaminerAsks(t *testing.T) {
+// TestEvaluatorAsks hands on what a source says of itself.
+func TestEvaluatorAsks(t *testing.T) {
 	var asked []string
 	held := classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}
 	train := classed{stripes{n: 12, fail: -1}, []string{"a", "b", "c"}}

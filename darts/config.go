@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"unnas/cell"
+	"unnas/darts/record"
 )
 
 // Config are the settings of a search. It is plain data, and fields are used
@@ -98,9 +99,9 @@ type Config struct {
 	// there is now.
 	AutoBatch bool `json:"-"`
 
-	Workers  int      `json:"-"` // goroutines that load images, 1 or more
-	Folder   *Folder  `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
-	Recorder Recorder `json:"-"` // is told what happens; nil: nobody
+	Workers  int             `json:"-"` // goroutines that load images, 1 or more
+	Folder   *Folder         `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
+	Recorder record.Recorder `json:"-"` // is told what happens; nil: nobody
 }
 
 // DARTS returns the published settings of a search on CIFAR-10: 50 epochs of

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/atomicfile"
 	"unnas/ops"
 	"unnas/pretext"
@@ -78,14 +79,16 @@ var crashRuns = map[string]func(dir string) error{
 // are not, depending on the weights.
 type swinging struct{ pretext.Task }
 
-func (swinging) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(context.Context) (string, map[string]float64, error) {
-		return "swing", map[string]float64{"swing": math.Sin(1e4 * float64(p.Weights()[0])), "none": math.NaN()}, nil
+func (swinging) Metric() (string, bool) { return "swing", false }
+
+func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(context.Context) (map[string]float64, error) {
+		return map[string]float64{"swing": math.Sin(1e4 * float64(p.Weights()[0])), "none": math.NaN()}, nil
 	}, 0, nil
 }
 
 // trivial does a training of one layer in a folder, or what is left of it.
-func trivial(ctx context.Context, dir string, recorder Recorder) error {
+func trivial(ctx context.Context, dir string, recorder record.Recorder) error {
 	folder, err := OpenFolder(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		folder, err = NewFolder(dir)
@@ -153,7 +156,7 @@ func TestResumeAfterCrash(t *testing.T) {
 		kept := newest(t, dir)
 		require.GreaterOrEqual(t, kept, before, "%d: what has been kept stays", n)
 		before = kept
-		if _, err := os.Stat(filepath.Join(dir, metricsFile)); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, record.File)); err != nil {
 			require.Equal(t, 1, n, "before there is a folder")
 			continue
 		}

@@ -34,9 +34,10 @@
 // plain data. Begin with a preset and change what you like: [DARTS], [PCDARTS],
 // [PublishedSearch]; [TrainDARTS], [PublishedTraining], [SampleTraining].
 //
-// The package itself prints nothing. A [Recorder] is told what happens: [Printer] for
-// people, [JSONLines] for programs, [Log] for log/slog, [TensorBoard] for curves and
-// histograms. A [Warning] tells once when skip connections win, as searches that
+// The package itself prints nothing. A run calls a [record.Recorder] with events:
+// [record.Printer] prints them, [record.JSONLines] writes them for programs,
+// [record.Log] hands them to log/slog, [record.TensorBoard] writes curves and
+// histograms. A [record.Warning] says once when skip connections win, as searches that
 // collapse show.
 //
 // # Runs on disk

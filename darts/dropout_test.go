@@ -86,7 +86,7 @@ func TestVariantsMatter(t *testing.T) {
 		change(&c)
 		r, err := Search(t.Context(), resumableSource, smallTask(), c)
 		require.NoError(t, err)
-		losses[r.Last.HeldLoss] = true
+		losses[r.Last.ValLoss] = true
 	}
 	assert.Len(t, losses, 7)
 }

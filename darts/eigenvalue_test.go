@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/mat"
 
+	"unnas/darts/record"
 	"unnas/internal/rng"
 )
 
@@ -300,15 +301,15 @@ func TestStopEigenvalue(t *testing.T) {
 			config := resumable()
 			config.Epochs, config.ArchEpoch, config.StopEigenvalue = 11, 0, 0.75
 			var warnings []string
-			var last Epoch
-			var done Done
-			config.Recorder = recorderFunc(func(e Event) error {
+			var last record.Epoch
+			var done record.Done
+			config.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Warning:
+				case record.Warning:
 					warnings = append(warnings, e.Text)
-				case Epoch:
+				case record.Epoch:
 					last = e
-				case Done:
+				case record.Done:
 					done = e
 				}
 				return nil
@@ -349,8 +350,8 @@ func TestEigenvalueDisturbsNothing(t *testing.T) {
 			require.NoError(t, err)
 			var got []float64
 			c.StopEigenvalue = 0.75
-			c.Recorder = recorderFunc(func(e Event) error {
-				if e, ok := e.(Epoch); ok {
+			c.Recorder = record.Func(func(e record.Event) error {
+				if e, ok := e.(record.Epoch); ok {
 					got = append(got, e.Eigenvalue)
 				}
 				return nil
@@ -364,7 +365,7 @@ func TestEigenvalueDisturbsNothing(t *testing.T) {
 			} {
 				assert.True(t, slices.Equal(params(without), params(with)))
 			}
-			assert.Equal(t, without.Last.HeldLoss, with.Last.HeldLoss)
+			assert.Equal(t, without.Last.ValLoss, with.Last.ValLoss)
 			assert.True(t, math.IsNaN(without.Last.Eigenvalue))
 			require.Len(t, got, 3)
 			assert.True(t, math.IsNaN(got[0]), "the alphas rest in the first epoch")

@@ -9,6 +9,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -120,11 +121,11 @@ func ExampleNewTensorBoard() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	board := darts.NewTensorBoard(dir)
-	for _, e := range []darts.Event{
-		darts.Start{StepsPerEpoch: 1},
-		darts.Step{Epoch: 1, Step: 1, Steps: 1, Loss: 1.25, LR: 0.025},
-		darts.Epoch{Epoch: 1, TrainLoss: 1.25, Genotype: "none"},
+	board := record.NewTensorBoard(dir)
+	for _, e := range []record.Event{
+		record.Start{StepsPerEpoch: 1},
+		record.Step{Epoch: 1, Step: 1, Steps: 1, TrainLoss: 1.25, LR: 0.025},
+		record.Epoch{Epoch: 1, TrainLoss: 1.25, Genotype: "none"},
 	} {
 		if err := board.Record(e); err != nil {
 			fmt.Println(err)
@@ -142,8 +143,8 @@ func ExampleNewTensorBoard() {
 // stopAtStep is a recorder that ends a run, as Ctrl-C might.
 type stopAtStep func()
 
-func (stop stopAtStep) Record(e darts.Event) error {
-	if _, ok := e.(darts.Step); ok {
+func (stop stopAtStep) Record(e record.Event) error {
+	if _, ok := e.(record.Step); ok {
 		stop()
 	}
 	return nil

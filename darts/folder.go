@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/atomicfile"
 	"unnas/internal/filelock"
 	"unnas/ops"
@@ -20,7 +21,6 @@ import (
 // The files of a run folder.
 const (
 	configFile   = "config.json"   // the settings of the run
-	metricsFile  = "metrics.jsonl" // every event, a JSON object a line (see JSONLines)
 	genotypeFile = "genotype.json" // the cells that were found
 	normalFile   = "normal.svg"    // pictures of them
 	reduceFile   = "reduce.svg"
@@ -64,7 +64,7 @@ type Folder struct {
 	running atomic.Bool
 	lockErr error // why another run in the folder would not be noticed, if so
 	metrics atomicfile.File
-	lines   *JSONLines
+	lines   *record.JSONLines
 	kept    time.Time // when the last checkpoint was, or the folder was opened
 }
 
@@ -79,7 +79,7 @@ func NewFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
 	}
-	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := atomicfile.OpenFile(filepath.Join(dir, record.File), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("darts: run folder %s holds a run already; go on with it, choose another or remove it", dir)
 	}
@@ -94,7 +94,7 @@ var locking = filelock.Lock
 
 // newFolder locks the folder of a run by its file of events, or else closes that.
 func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
-	f := &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
+	f := &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: record.NewJSONLines(metrics), kept: time.Now()}
 	err := locking(metrics.File)
 	switch {
 	case err == nil:
@@ -116,7 +116,7 @@ func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
 // while another run is writing to the folder, which shows only on a file system
 // that keeps locks; on others a run warns that it has none.
 func OpenFolder(dir string) (*Folder, error) {
-	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
+	f, err := atomicfile.OpenFile(filepath.Join(dir, record.File), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("darts: run folder %s holds no run: %w; give the folder of a run that was begun", dir, err)
 	}
@@ -138,8 +138,8 @@ func OpenFolder(dir string) (*Folder, error) {
 func (f *Folder) Dir() string { return f.dir }
 
 // record keeps an event.
-func (f *Folder) record(e Event) error {
-	if start, ok := e.(Start); ok {
+func (f *Folder) record(e record.Event) error {
+	if start, ok := e.(record.Start); ok {
 		if err := f.write(configFile, func(w io.Writer) error { return indented(w, start.Config) }); err != nil {
 			return err
 		}
@@ -168,28 +168,23 @@ const maxFrames = 50
 
 // evolution returns the cells after the epochs so far.
 func (f *Folder) evolution() (cell.Evolution, error) {
-	metrics, err := os.Open(filepath.Join(f.dir, metricsFile))
+	metrics, err := os.Open(filepath.Join(f.dir, record.File))
 	if err != nil {
 		return nil, f.fault(err)
 	}
 	defer metrics.Close()
 	var all cell.Evolution
-	for lines := json.NewDecoder(metrics); ; {
-		var e struct {
-			Event, Genotype string
-			Epoch           int
+	for event, err := range record.Read(metrics) {
+		if err != nil {
+			return nil, f.fault(fmt.Errorf("%s: %w", record.File, err))
 		}
-		if err := lines.Decode(&e); err == io.EOF {
-			break
-		} else if err != nil {
-			return nil, f.fault(fmt.Errorf("%s: %w", metricsFile, err))
-		}
-		if e.Event != (Epoch{}).event() || e.Genotype == "" {
+		e, ok := event.(record.Epoch)
+		if !ok || e.Genotype == "" {
 			continue
 		}
 		g, err := cell.ParseGenotype(e.Genotype)
 		if err != nil {
-			return nil, f.fault(fmt.Errorf("%s: epoch %d: %w", metricsFile, e.Epoch, err))
+			return nil, f.fault(fmt.Errorf("%s: epoch %d: %w", record.File, e.Epoch, err))
 		}
 		all = append(all, cell.Pair{Title: fmt.Sprintf("epoch %d", e.Epoch), Genotype: g})
 	}
@@ -249,7 +244,7 @@ func (f *Folder) Discard() error {
 		return f.Close()
 	}
 	err := f.metrics.Close()
-	for _, name := range append(f.own, metricsFile, configFile) {
+	for _, name := range append(f.own, record.File, configFile) {
 		if e := atomicfile.Remove(filepath.Join(f.dir, name)); e != nil && !errors.Is(e, os.ErrNotExist) {
 			err = errors.Join(err, e)
 		}

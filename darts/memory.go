@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"unnas/internal/format"
 	"unnas/internal/memory"
 	"unnas/pretext"
 )
@@ -70,7 +71,7 @@ func (b budget) refusal(bytes int64) error {
 	if b.memory > 0 {
 		whose = "Memory is"
 	}
-	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", plural(b.batch, "image"), storage(bytes), whose, storage(room), remedy)
+	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", format.Plural(b.batch, "image"), format.Bytes(bytes), whose, format.Bytes(room), remedy)
 }
 
 // halved returns the settings with half the batch and half the rates, as the
@@ -138,5 +139,5 @@ func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model
 	if c.Batch == began {
 		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
 	}
-	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", storage(first), storage(c.budget().room()), rates, storage(m.planned())), nil
+	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", format.Bytes(first), format.Bytes(c.budget().room()), rates, format.Bytes(m.planned())), nil
 }

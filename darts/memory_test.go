@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
+	"unnas/internal/format"
 	"unnas/pretext"
 )
 
@@ -36,7 +38,7 @@ func TestPlannedBytes(t *testing.T) {
 		var announced, taken float64
 		_, err = fmt.Sscanf(string(out), "%g %g", &announced, &taken)
 		require.NoError(t, err, "%s", out)
-		t.Logf("%s: %s announced, %s taken", kind, storage(int64(announced)), storage(int64(taken)))
+		t.Logf("%s: %s announced, %s taken", kind, format.Bytes(int64(announced)), format.Bytes(int64(taken)))
 		assert.InEpsilon(t, taken, announced, 0.05, kind)
 	}
 }
@@ -74,8 +76,8 @@ func TestPlans(t *testing.T) {
 func searchAndTell(t *testing.T, kind string) {
 	c := memorable(kind)
 	var planned int64
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Start); ok {
+	c.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Start); ok {
 			planned = e.PlannedBytes
 		}
 		return nil
@@ -118,7 +120,7 @@ func TestPlannedDecoding(t *testing.T) {
 	var announced, taken int64
 	_, err = fmt.Sscanf(string(out), "%d %d", &announced, &taken)
 	require.NoError(t, err, "%s", out)
-	t.Logf("%s announced, %s taken", storage(announced), storage(taken))
+	t.Logf("%s announced, %s taken", format.Bytes(announced), format.Bytes(taken))
 	assert.Equal(t, int64(decodingMemory), announced, "all that there is")
 	assert.Less(t, taken, announced+announced/10)
 	assert.Greater(t, taken, announced/2, "several images at once")
@@ -135,8 +137,8 @@ func decodeAndTell(t *testing.T) {
 	c := smallConfig()
 	c.Epochs, c.Batch, c.Workers, c.Memory = 1, 8, 16, decodingMemory
 	var planned int64
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Start); ok {
+	c.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Start); ok {
 			planned = e.PlannedBytes
 		}
 		return nil
@@ -154,8 +156,8 @@ func TestRoomForDecoding(t *testing.T) {
 		c := smallConfig()
 		c.Epochs, c.Batch, c.Memory = 1, 3, memory
 		stop := errors.New("known")
-		c.Recorder = recorderFunc(func(e Event) error {
-			if e, ok := e.(Start); ok {
+		c.Recorder = record.Func(func(e record.Event) error {
+			if e, ok := e.(record.Start); ok {
 				bytes = e.PlannedBytes
 			}
 			return stop
@@ -190,8 +192,8 @@ func TestRoomForDecoding(t *testing.T) {
 		c.Epochs, c.Memory = 1, much
 		bytes := map[bool]int64{}
 		for _, decodes := range []bool{false, true} {
-			c.Recorder = recorderFunc(func(e Event) error {
-				if e, ok := e.(Start); ok {
+			c.Recorder = record.Func(func(e record.Event) error {
+				if e, ok := e.(record.Start); ok {
 					bytes[decodes] = e.PlannedBytes
 				}
 				return nil

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"unnas/darts/record"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -16,9 +18,9 @@ type progress struct {
 }
 
 // tellInto returns a recorder that appends what is told of work to told.
-func tellInto(told *[]progress) Recorder {
-	return recorderFunc(func(e Event) error {
-		if p, ok := e.(Progress); ok {
+func tellInto(told *[]progress) record.Recorder {
+	return record.Func(func(e record.Event) error {
+		if p, ok := e.(record.Progress); ok {
 			*told = append(*told, progress{p.Work, p.Unit, p.Done, p.Total})
 		}
 		return nil
@@ -76,12 +78,12 @@ func TestPassesThatNobodyHears(t *testing.T) {
 	c.Epochs, c.MicroBatch = 1, 3
 	fault := errors.New("disk full")
 	passes := 0
-	c.Recorder = recorderFunc(func(e Event) error {
+	c.Recorder = record.Func(func(e record.Event) error {
 		switch e.(type) {
-		case Progress:
+		case record.Progress:
 			passes++
 			return fault
-		case Step:
+		case record.Step:
 			return fault
 		}
 		return nil

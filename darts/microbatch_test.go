@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
+	"unnas/internal/format"
 	"unnas/internal/vm"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -122,7 +124,7 @@ func TestMicroBatchOfAll(t *testing.T) {
 		assert.Equal(t, want.Params.Weights(), r.Params.Weights())
 		assert.Equal(t, want.Params.Running(), r.Params.Running())
 		assert.Equal(t, want.Normal, r.Normal)
-		assert.Equal(t, want.Last.HeldLoss, r.Last.HeldLoss)
+		assert.Equal(t, want.Last.ValLoss, r.Last.ValLoss)
 	}
 }
 
@@ -155,14 +157,14 @@ func TestMicroBatchNeedsLess(t *testing.T) {
 }
 
 // announced returns a recorder, and what it is told before the first step.
-func announced() (Recorder, *[]Start, *[]string) {
-	var starts []Start
+func announced() (record.Recorder, *[]record.Start, *[]string) {
+	var starts []record.Start
 	var warnings []string
-	return recorderFunc(func(e Event) error {
+	return record.Func(func(e record.Event) error {
 		switch e := e.(type) {
-		case Start:
+		case record.Start:
 			starts = append(starts, e)
-		case Warning:
+		case record.Warning:
 			warnings = append(warnings, e.Text)
 		}
 		return nil
@@ -185,7 +187,7 @@ func TestSearchIsHalved(t *testing.T) {
 	recorder, starts, warnings := announced()
 	ctx, stop := stopAfter(t, 16)
 	c := given
-	c.Memory, c.Recorder = needs(t, quarter), Recorders(recorder, stop)
+	c.Memory, c.Recorder = needs(t, quarter), record.Recorders(recorder, stop)
 	_, err = Search(t.Context(), src, smallTask(), c)
 	require.ErrorContains(t, err, "set AutoBatch to halve batch and learning rates", "settings do not depend on the machine unless asked to")
 	c.AutoBatch = true
@@ -197,7 +199,7 @@ func TestSearchIsHalved(t *testing.T) {
 	assert.Equal(t, c.Memory, (*starts)[0].PlannedBytes)
 	require.Len(t, *warnings, 1)
 	assert.Equal(t, fmt.Sprintf("a step needs %s of memory and may take %s: Batch is 3 instead of 12, LR.Base 0.01 instead of 0.04 and ArchLR 0.0025 instead of 0.01, which needs %[2]s",
-		storage(needs(t, given)), storage(c.Memory)), (*warnings)[0])
+		format.Bytes(needs(t, given)), format.Bytes(c.Memory)), (*warnings)[0])
 	assert.Equal(t, allFiles(t, whole)[configFile], allFiles(t, dir)[configFile])
 
 	// A machine with less memory cannot go on.
@@ -213,7 +215,7 @@ func TestSearchIsHalved(t *testing.T) {
 	given.AutoBatch = true
 	for _, again := range []Config{given, quarter} {
 		ctx, stop := stopAfter(t, 2)
-		again.Recorder = Recorders(recorder, stop)
+		again.Recorder = record.Recorders(recorder, stop)
 		r, err := keepRun(ctx, dir, src, again)
 		require.ErrorIs(t, err, ctx.Err())
 		assert.Equal(t, 3, r.Config.Batch)

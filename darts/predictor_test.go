@@ -171,8 +171,8 @@ func TestPredictorSeesTraining(t *testing.T) {
 		at := slices.IndexFunc(classes, func(p Prediction) bool { return p.Class == images[i].Label })
 		loss -= math.Log(classes[at].Probability)
 	}
-	assert.InDelta(t, trained.Last.HeldAccuracy, float64(right)/float64(held.n), 1e-12)
-	assert.InDelta(t, trained.Last.HeldLoss, loss/float64(held.n), 1e-5)
+	assert.InDelta(t, trained.Last.ValScore, float64(right)/float64(held.n), 1e-12)
+	assert.InDelta(t, trained.Last.ValLoss, loss/float64(held.n), 1e-5)
 
 	// It sees what changes.
 	clear(p.Weights())

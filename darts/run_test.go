@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/darts/record"
 	"unnas/internal/cpu"
 	"unnas/internal/filelock"
 	"unnas/pretext"
@@ -37,8 +38,8 @@ func TestResumeAfterFailedMeasurement(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		c := measured()
 		after := 0
-		c.Recorder = recorderFunc(func(e Event) error {
-			if p, ok := e.(Progress); ok && p.Work == "measuring sharpness" {
+		c.Recorder = record.Func(func(e record.Event) error {
+			if p, ok := e.(record.Progress); ok && p.Work == "measuring sharpness" {
 				after++
 				cancel()
 			}
@@ -59,19 +60,19 @@ func TestResumeAfterFailedMeasurement(t *testing.T) {
 // evaluation, and the run resumes with the same bytes.
 func TestFailingRecorder(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	var events []Event
-	require.NoError(t, trivial(t.Context(), whole, recorderFunc(func(e Event) error {
+	var events []record.Event
+	require.NoError(t, trivial(t.Context(), whole, record.Func(func(e record.Event) error {
 		events = append(events, e)
 		return nil
 	})))
 	require.Greater(t, len(events), 12)
 	full := errors.New("report: no space left on device")
 	for n, at := range events {
-		t.Run(fmt.Sprintf("%d %s", n, at.event()), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d %T", n, at), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			left, done := n, 0
-			err := trivial(t.Context(), dir, recorderFunc(func(e Event) error {
-				if _, ok := e.(Step); ok {
+			err := trivial(t.Context(), dir, record.Func(func(e record.Event) error {
+				if _, ok := e.(record.Step); ok {
 					done++
 				}
 				if left--; left < 0 {
@@ -81,7 +82,7 @@ func TestFailingRecorder(t *testing.T) {
 			}))
 			require.ErrorIs(t, err, full)
 			assert.Equal(t, done, newest(t, dir), "what was done is kept")
-			if e, ok := at.(Epoch); ok {
+			if e, ok := at.(record.Epoch); ok {
 				h := contents(t, dir)[fmt.Sprintf(checkpointFile, done)]
 				assert.Contains(t, h, fmt.Sprintf(`"complete":%d`, e.Epoch), "an evaluation is not made again")
 			}
@@ -99,8 +100,8 @@ func TestFolderServesOneRun(t *testing.T) {
 	c := resumable()
 	c.Folder = folder
 	began := false
-	c.Recorder = recorderFunc(func(e Event) error {
-		if _, ok := e.(Step); ok && !began {
+	c.Recorder = record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok && !began {
 			began = true
 			other := resumable()
 			other.Folder = folder
@@ -170,12 +171,12 @@ func TestCheckpointOfAnotherProgram(t *testing.T) {
 		c := resumable()
 		recorder, _, got := announced()
 		ctx, stop := stopAfter(t, 1)
-		c.Recorder = Recorders(recorder, stop)
+		c.Recorder = record.Recorders(recorder, stop)
 		_, err := keepRun(ctx, dir, resumableSource, c)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, warnings, *got, "once for a change")
 	}
-	metrics := contents(t, dir)[metricsFile]
+	metrics := contents(t, dir)[record.File]
 	assert.Equal(t, 1, strings.Count(metrics, `{"event":"warning","text":"the run resumes with another build`))
 	assert.Contains(t, metrics, `"version":"v1.0.0","revision":"aaa"`, "it began so")
 	assert.Contains(t, metrics, fmt.Sprintf(`"kernel":%q`, kernels()))
@@ -297,7 +298,7 @@ func TestLongSettings(t *testing.T) {
 	require.NoError(t, err)
 	c := resumable()
 	c.Folder = folder
-	c.Recorder = recorderFunc(func(e Event) error { return fmt.Errorf("%T", e) })
+	c.Recorder = record.Func(func(e record.Event) error { return fmt.Errorf("%T", e) })
 	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", maxHeader/2)}, c)
 	require.ErrorContains(t, err, "as JSON, a checkpoint has room for 524288; give a smaller configuration or task")
 	require.NoError(t, folder.Discard())
@@ -335,11 +336,11 @@ func TestFolderWithoutLocks(t *testing.T) {
 	for _, stop := range []bool{true, false} {
 		var warnings []string
 		ctx, cancel := context.WithCancel(t.Context())
-		err := trivial(ctx, dir, recorderFunc(func(e Event) error {
+		err := trivial(ctx, dir, record.Func(func(e record.Event) error {
 			switch e := e.(type) {
-			case Warning:
+			case record.Warning:
 				warnings = append(warnings, e.Text)
-			case Epoch:
+			case record.Epoch:
 				if stop {
 					cancel()
 				}

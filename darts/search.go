@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -32,7 +33,7 @@ type Result struct {
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
 	// Last are the figures of the last epoch that was begun.
-	Last Epoch
+	Last record.Epoch
 	// Params are the parameters of the supernet as the last step left them. Their
 	// WriteSafetensors keeps them for other programs.
 	Params *ops.Params
@@ -83,7 +84,7 @@ type search struct {
 	result              *Result
 }
 
-// mean gathers losses and accuracies over an epoch.
+// mean gathers losses and scores over an epoch.
 type mean struct{ loss, correct, count float64 }
 
 func (m *mean) add(p pass) {
@@ -93,7 +94,7 @@ func (m *mean) add(p pass) {
 }
 
 // value returns NaN for both if there was nothing.
-func (m mean) value() (loss, accuracy float64) { return m.loss / m.count, m.correct / m.count }
+func (m mean) value() (loss, score float64) { return m.loss / m.count, m.correct / m.count }
 
 // given checks that there is a source and a task.
 func given(src Source, task pretext.Task) error {
@@ -136,8 +137,8 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, nil), sources: []Source{src},
 	}
-	s.meter.tell = s.run.tell
-	s.m.passed = s.meter.pass
+	s.meter = record.NewMeter(record.Func(s.run.tell))
+	s.m.passed = s.meter.Pass
 	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true, shared: shared}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
@@ -152,22 +153,24 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	}
 	s.result.Params = s.m.params
 	s.rule = newBilevel(c, s.m.team, s)
-	start := Start{
-		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
+	metric := metricOf(s.m.loss)
+	start := record.Start{
+		Task: task.Name(), Images: n, Train: len(weights), Val: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
 		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src),
-		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
+		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
+		ScoreName: metric.name, LowerIsBetter: metric.lowerIsBetter, TrainScoreName: metric.name, Ops: c.Space.Ops.Names(), Config: c,
 	}
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
 	}
-	events := []Event{start}
+	events := []record.Event{start}
 	if warning != "" {
-		events = append(events, Warning{Text: warning})
+		events = append(events, record.Warning{Text: warning})
 	}
 	if c.ArchEpoch == c.Epochs {
-		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
+		events = append(events, record.Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
 	}
 	return s, s.begin(events...)
 }
@@ -290,15 +293,15 @@ func (s *search) ended() error {
 }
 
 // figures brings the result up to date, unless the alphas are no numbers any more.
-func (s *search) figures() (Epoch, error) {
+func (s *search) figures() (record.Epoch, error) {
 	normal, reduce := s.m.net.Alphas()
 	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
-	e := Epoch{
+	e := record.Epoch{
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
 		SkipShare: s.c.Space.Share(both, ops.Skip().Name()), PoolShare: s.poolShare(both),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
-		Eigenvalue: math.NaN(),
+		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.loss).name,
 	}
 	if n := len(s.past); n > 0 && s.past[n-1].Epoch == e.Epoch {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
@@ -311,8 +314,8 @@ func (s *search) figures() (Epoch, error) {
 		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
-	e.TrainLoss, e.TrainAccuracy = s.trainMean.value()
-	e.HeldLoss, e.HeldAccuracy = s.heldMean.value()
+	e.TrainLoss, e.TrainScore = s.trainMean.value()
+	e.ValLoss, e.ValScore = s.heldMean.value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas

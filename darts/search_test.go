@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/kernel"
 	"unnas/ops"
 	"unnas/pretext"
@@ -83,9 +84,9 @@ func learning() Config {
 func TestSearchLearns(t *testing.T) {
 	c := learning()
 	c.Epochs = 6
-	var epochs []Epoch
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Epoch); ok {
+	var epochs []record.Epoch
+	c.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Epoch); ok {
 			epochs = append(epochs, e)
 		}
 		return nil
@@ -94,16 +95,12 @@ func TestSearchLearns(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, epochs, 6)
 	assert.Less(t, epochs[5].TrainLoss, 0.7*epochs[0].TrainLoss)
-	assert.Greater(t, epochs[5].HeldAccuracy, 0.6)
+	assert.Greater(t, epochs[5].ValScore, 0.6)
 	assert.Less(t, epochs[5].Entropy, epochs[0].Entropy, "alphas decide for something")
 	assert.Equal(t, 6, r.Epochs)
 	assert.Equal(t, 36, r.Steps)
 	require.NoError(t, r.Genotype.Validate(c.Space.Ops.Has))
 }
-
-type recorderFunc func(Event) error
-
-func (f recorderFunc) Record(e Event) error { return f(e) }
 
 func TestSearchSeedsDiffer(t *testing.T) {
 	c := resumable()
@@ -119,13 +116,13 @@ func TestSearchSeedsDiffer(t *testing.T) {
 func TestArchEpochPostponesAlphas(t *testing.T) {
 	c := smallConfig()
 	var entropies, held []float64
-	var warnings []Warning
+	var warnings []record.Warning
 	c.ArchEpoch = 1
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Epoch); ok {
-			entropies, held = append(entropies, e.Entropy), append(held, e.HeldLoss)
+	c.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Epoch); ok {
+			entropies, held = append(entropies, e.Entropy), append(held, e.ValLoss)
 		}
-		if w, ok := e.(Warning); ok {
+		if w, ok := e.(record.Warning); ok {
 			warnings = append(warnings, w)
 		}
 		return nil
@@ -150,8 +147,8 @@ func TestSearchStopsWhenCancelled(t *testing.T) {
 	c := smallConfig()
 	c.Epochs = 1000
 	steps := 0
-	c.Recorder = recorderFunc(func(e Event) error {
-		if _, ok := e.(Step); ok {
+	c.Recorder = record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok {
 			if steps++; steps == 5 {
 				cancel()
 			}
@@ -227,8 +224,8 @@ func TestSearchBadInput(t *testing.T) {
 func TestRecorderErrorStopsTheRun(t *testing.T) {
 	c := smallConfig()
 	full := errors.New("no space left")
-	c.Recorder = recorderFunc(func(e Event) error {
-		if _, ok := e.(Step); ok {
+	c.Recorder = record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok {
 			return full
 		}
 		return nil
@@ -262,7 +259,7 @@ func TestFolderDiscard(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	f, err := NewFolder(dir)
 	require.NoError(t, err)
-	require.NoError(t, f.record(Start{Config: smallConfig()}))
+	require.NoError(t, f.record(record.Start{Config: smallConfig()}))
 	require.FileExists(t, filepath.Join(dir, "config.json"))
 	require.NoError(t, f.Discard())
 	assert.NoDirExists(t, dir)
@@ -298,12 +295,12 @@ func TestFolderEvolution(t *testing.T) {
 		f, err := NewFolder(filepath.Join(t.TempDir(), "run"))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, f.Close()) })
-		require.NoError(t, f.record(Start{Config: smallConfig()}))
+		require.NoError(t, f.record(record.Start{Config: smallConfig()}))
 		for i := range epochs {
-			require.NoError(t, f.record(Step{Epoch: i + 1, Loss: math.NaN()}))
-			require.NoError(t, f.record(Epoch{Epoch: i + 1, Genotype: g.String(), Normal: [][]float64{{0.5}}}))
+			require.NoError(t, f.record(record.Step{Epoch: i + 1, TrainLoss: math.NaN()}))
+			require.NoError(t, f.record(record.Epoch{Epoch: i + 1, Genotype: g.String(), Normal: [][]float64{{0.5}}}))
 		}
-		require.NoError(t, f.record(Done{Genotype: g.String()}))
+		require.NoError(t, f.record(record.Done{Genotype: g.String()}))
 		return f, f.Save(&Result{Genotype: g})
 	}
 	gifOf := func(f *Folder) string { return filepath.Join(f.Dir(), "evolution.gif") }
@@ -330,10 +327,10 @@ func TestFolderEvolution(t *testing.T) {
 	assert.Equal(t, []string{"epoch 2", "epoch 5", "epoch 101"}, []string{e[0].Title, e[1].Title, e[33].Title}, "the last one above all")
 	assert.Equal(t, g, e[33].Genotype)
 
-	require.NoError(t, f.record(Epoch{Epoch: 102, Genotype: "none"}))
+	require.NoError(t, f.record(record.Epoch{Epoch: 102, Genotype: "none"}))
 	assert.ErrorContains(t, f.Save(&Result{Genotype: g}), "metrics.jsonl: epoch 102: cell: ")
 	require.NoError(t, os.WriteFile(filepath.Join(f.Dir(), "metrics.jsonl"), []byte("{}\nnonsense\n"), 0o644))
-	assert.ErrorContains(t, f.Save(&Result{Genotype: g}), f.Dir()+": metrics.jsonl: invalid character")
+	assert.ErrorContains(t, f.Save(&Result{Genotype: g}), f.Dir()+": metrics.jsonl: record: line 2: invalid character")
 }
 
 func TestFolderRefusesOldRunAndFile(t *testing.T) {

@@ -18,12 +18,13 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
 
-var _ darts.Examiner = segmentation.Task{}
+var _ darts.Evaluator = segmentation.Task{}
 
 // labelled returns a small task and the settings of a short training for it.
 func labelled() (segmentation.Task, darts.TrainConfig) {
@@ -42,22 +43,22 @@ func drawn(t *testing.T, n int, seed uint64) *dataset.Scenes {
 	return s
 }
 
-type recorder func(darts.Event) error
+type recorder func(record.Event) error
 
-func (r recorder) Record(e darts.Event) error { return r(e) }
+func (r recorder) Record(e record.Event) error { return r(e) }
 
 // TestTrainSegmentation compares what a training tells with what its network, and
 // the masks, tell afterwards.
 func TestTrainSegmentation(t *testing.T) {
 	task, c := labelled()
 	c.Average, c.PreciseBN = 0.5, 12
-	var epochs []darts.Epoch
+	var epochs []record.Epoch
 	var warnings []string
-	c.Recorder = recorder(func(e darts.Event) error {
+	c.Recorder = recorder(func(e record.Event) error {
 		switch e := e.(type) {
-		case darts.Epoch:
+		case record.Epoch:
 			epochs = append(epochs, e)
-		case darts.Warning:
+		case record.Warning:
 			warnings = append(warnings, e.Text)
 		}
 		return nil
@@ -71,7 +72,7 @@ func TestTrainSegmentation(t *testing.T) {
 	counted, err := p.Evaluate(t.Context(), held)
 	require.NoError(t, err)
 	mean, absent := counted.MeanIoU()
-	want := map[string]float64{"miou": mean}
+	want := map[string]float64{"accuracy": counted.Accuracy()}
 	for k, iou := range counted.IoU() {
 		if !slices.Contains(absent, k) {
 			want[fmt.Sprintf("iou_%d", k)] = iou
@@ -79,15 +80,14 @@ func TestTrainSegmentation(t *testing.T) {
 	}
 	require.Len(t, epochs, 4)
 	assert.Equal(t, want, epochs[3].Scores)
-	assert.Equal(t, counted.Accuracy(), r.Last.HeldAccuracy, "of pixels")
-	assert.Equal(t, mean, r.Last.Score())
+	assert.Equal(t, mean, r.Last.ValScore)
 	assert.Equal(t, "miou", r.Best.ScoreName)
-	assert.True(t, math.IsNaN(r.Last.HeldLoss))
+	assert.True(t, math.IsNaN(r.Last.ValLoss))
 
 	told := strings.Join(warnings, "\n")
 	for k := range 19 {
 		name, times := fmt.Sprintf("iou_%d", k), 0
-		missing := slices.ContainsFunc(epochs, func(e darts.Epoch) bool { _, known := e.Scores[name]; return !known })
+		missing := slices.ContainsFunc(epochs, func(e record.Epoch) bool { _, known := e.Scores[name]; return !known })
 		if missing {
 			times = 1
 		}
@@ -157,8 +157,8 @@ func TestTrainSegmentationMemory(t *testing.T) {
 	task, c := labelled()
 	c.Epochs = 1
 	planned := func(held darts.Source) (bytes int64, params *ops.Params) {
-		c.Recorder = recorder(func(e darts.Event) error {
-			if s, ok := e.(darts.Start); ok {
+		c.Recorder = recorder(func(e record.Event) error {
+			if s, ok := e.(record.Start); ok {
 				bytes = s.PlannedBytes
 			}
 			return nil
@@ -187,7 +187,7 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 		want string
 	}{
 		"no mask":   {bare{images}, "darts: segmentation: image 0 has no mask of classes; give a data set that has them"},
-		"no labels": {blank{images}, "darts: the miou of the held-out images is not a number; do any of their labels count?"},
+		"no labels": {blank{images}, "darts: the miou of the validation images is not a number; do any of their labels count?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := darts.Train(t.Context(), images, test.held, task, c)
@@ -255,6 +255,6 @@ func TestTrainWithoutLabels(t *testing.T) {
 	again, err := darts.Train(t.Context(), train, held, task, c)
 	require.NoError(t, err)
 	assert.True(t, math.IsNaN(again.Best.TrainLoss))
-	assert.Equal(t, r.Best.Score(), again.Best.Score())
+	assert.Equal(t, r.Best.ValScore, again.Best.ValScore)
 	require.NoError(t, c.Folder.Close())
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
 	"unnas/ops"
@@ -34,13 +35,13 @@ func smallTraining() TrainConfig {
 func TestTrainLearns(t *testing.T) {
 	c := smallTraining()
 	c.Epochs, c.LR.Base = 8, 0.05
-	var epochs []Epoch
-	var done Done
-	c.Recorder = recorderFunc(func(e Event) error {
+	var epochs []record.Epoch
+	var done record.Done
+	c.Recorder = record.Func(func(e record.Event) error {
 		switch e := e.(type) {
-		case Epoch:
+		case record.Epoch:
 			epochs = append(epochs, e)
-		case Done:
+		case record.Done:
 			done = e
 		}
 		return nil
@@ -49,10 +50,10 @@ func TestTrainLearns(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, epochs, 8)
 	assert.Less(t, epochs[7].TrainLoss, 0.7*epochs[0].TrainLoss)
-	assert.Greater(t, r.Best.HeldAccuracy, 0.8)
-	best := slices.MaxFunc(epochs, func(a, b Epoch) int { return int(math.Copysign(1, a.HeldAccuracy-b.HeldAccuracy)) })
-	assert.Equal(t, best.HeldAccuracy, r.Best.HeldAccuracy)
-	assert.Equal(t, r.Last.HeldLoss, epochs[7].HeldLoss)
+	assert.Greater(t, r.Best.ValScore, 0.8)
+	best := slices.MaxFunc(epochs, func(a, b record.Epoch) int { return int(math.Copysign(1, a.ValScore-b.ValScore)) })
+	assert.Equal(t, best.ValScore, r.Best.ValScore)
+	assert.Equal(t, r.Last.ValLoss, epochs[7].ValLoss)
 	assert.True(t, math.IsNaN(r.Last.Entropy))
 	assert.Equal(t, []int{8, 96, 8, 576}, []int{r.Epochs, r.Steps, done.Epochs, done.Images})
 	size, err := Measure(c.Network, smallTask())
@@ -91,7 +92,7 @@ func TestTrainGoesOn(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	want, err := trainIn(t.Context(), whole, everything())
 	require.NoError(t, err)
-	lines, err := os.ReadFile(filepath.Join(whole, metricsFile))
+	lines, err := os.ReadFile(filepath.Join(whole, record.File))
 	require.NoError(t, err)
 	for _, stops := range [][]int{{4}, {5, 5}, {7, 1, 6}} {
 		dir := filepath.Join(t.TempDir(), "run")
@@ -109,8 +110,8 @@ func TestTrainGoesOn(t *testing.T) {
 		assert.Equal(t, want.Params.Weights(), got.Params.Weights(), "%v", stops)
 		assert.Equal(t, want.Params.Running(), got.Params.Running(), "%v", stops)
 		assert.Equal(t, want.Best.Epoch, got.Best.Epoch)
-		assert.Equal(t, want.Best.HeldLoss, got.Best.HeldLoss)
-		again, err := os.ReadFile(filepath.Join(dir, metricsFile))
+		assert.Equal(t, want.Best.ValLoss, got.Best.ValLoss)
+		again, err := os.ReadFile(filepath.Join(dir, record.File))
 		require.NoError(t, err)
 		assert.Equal(t, string(lines), string(again))
 	}
@@ -138,7 +139,7 @@ func TestTrainStep(t *testing.T) {
 		want := 0.75*float64(w) + 0.25*stepped
 		require.InDelta(t, want, r.Params.Weights()[i], 1e-6)
 	}
-	assert.True(t, math.IsNaN(r.Last.HeldLoss), "nothing is evaluated")
+	assert.True(t, math.IsNaN(r.Last.ValLoss), "nothing is evaluated")
 	assert.Zero(t, r.Best)
 }
 
@@ -237,8 +238,8 @@ func TestStatisticsOfAStoppedTraining(t *testing.T) {
 	c.PreciseBN, c.Epochs = 24, 1
 	src, held := stripes{n: 48, fail: -1}, stripes{n: 6, fail: -1}
 	ctx, cancel := context.WithCancel(t.Context())
-	c.Recorder = recorderFunc(func(e Event) error {
-		if p, ok := e.(Progress); ok && p.Work == "measuring batch norm" {
+	c.Recorder = record.Func(func(e record.Event) error {
+		if p, ok := e.(record.Progress); ok && p.Work == "measuring batch norm" {
 			cancel()
 		}
 		return nil
@@ -268,9 +269,9 @@ func TestNothingIsEvaluated(t *testing.T) {
 func TestLastOfCompleteTraining(t *testing.T) {
 	for name, task := range map[string]pretext.Task{
 		"accuracy":      smallTask(),
-		"own":           scored{smallTask(), "miou", map[string]float64{"miou": 0.5, "iou_1": 0.25}},
-		"infinite":      scored{smallTask(), "psnr", map[string]float64{"psnr": math.Inf(1), "loss": math.Inf(1), "accuracy": math.NaN()}},
-		"below nothing": scored{smallTask(), "gain", map[string]float64{"gain": math.Inf(-1)}},
+		"own":           scored{smallTask(), "miou", false, map[string]float64{"miou": 0.5, "iou_1": 0.25}},
+		"infinite":      scored{smallTask(), "psnr", false, map[string]float64{"psnr": math.Inf(1), "loss": math.Inf(1), "accuracy": math.NaN()}},
+		"below nothing": scored{smallTask(), "gain", false, map[string]float64{"gain": math.Inf(-1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
@@ -288,35 +289,39 @@ func TestLastOfCompleteTraining(t *testing.T) {
 	}
 }
 
-// scored is a task whose examiner always gives the same scores.
+// scored is a task whose evaluation always gives the same scores.
 type scored struct {
 	pretext.Task
-	decisive string
-	scores   map[string]float64
+	metric string
+	lower  bool
+	scores map[string]float64
 }
 
-func (s scored) Examine(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(context.Context) (string, map[string]float64, error) {
-		return s.decisive, maps.Clone(s.scores), nil
+func (s scored) Metric() (string, bool) { return s.metric, s.lower }
+
+func (s scored) Evaluate(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(context.Context) (map[string]float64, error) {
+		return maps.Clone(s.scores), nil
 	}, 0, nil
 }
 
 func TestScores(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	for name, test := range map[string]struct {
-		decisive string
+		metric   string
 		scores   map[string]float64
 		want     string // error
 		warnings []string
 		line     string // of metrics.jsonl
 	}{
-		"own":              {"miou", map[string]float64{"miou": 0.5, "accuracy": 0.75, "loss": 2}, "", nil, `"held_loss":2,"held_accuracy":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"held_miou":0.5,"score_name":"miou"}`},
-		"accuracy":         {"accuracy", map[string]float64{"accuracy": 0.75}, "", nil, `"held_loss":null,"held_accuracy":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"score_name":"accuracy"}`},
-		"infinite ones":    {"miou", map[string]float64{"miou": inf, "a": -inf, "b": nan, "c": inf}, "", []string{"after epoch 1, what is measured as b occurs nowhere in the held-out images: no number is recorded", "after epoch 1, a, c is infinite: no number is recorded"}, `"reduce":null,"held_miou":null,"score_name":"miou"}`},
-		"not there":        {"miou", map[string]float64{"iou": 1}, `darts: the decisive score is "miou", which is not one of ["iou"]`, nil, ""},
-		"none":             {"", nil, `darts: the decisive score is "", which is not one of []`, nil, ""},
-		"loss":             {"loss", map[string]float64{"loss": 1}, "of which less is better; choose a score of which more is", nil, ""},
-		"not a number":     {"miou", map[string]float64{"miou": nan}, "darts: the miou of the held-out images is not a number", nil, ""},
+		"own":              {"miou", map[string]float64{"miou": 0.5, "accuracy": 0.75, "loss": 2}, "", nil, `"val_loss":2,"val_score":0.5,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"val_accuracy":0.75,"score_name":"miou"}`},
+		"that of the loss": {"accuracy", map[string]float64{"accuracy": 0.75}, "", nil, `"val_loss":null,"val_score":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"score_name":"accuracy"}`},
+		"infinite ones":    {"miou", map[string]float64{"miou": inf, "a": -inf, "b": nan, "c": inf}, "", []string{"after epoch 1, what is measured as b occurs nowhere in the validation images: no number is recorded", "after epoch 1, a, c is infinite: no number is recorded"}, `"val_score":null,"entropy":null`},
+		"not there":        {"miou", map[string]float64{"iou": 1}, `darts: the evaluation gives ["iou"], without the score "miou" by which epochs are compared`, nil, ""},
+		"no name":          {"", nil, `darts: the metric of task classification is named ""; use letters`, nil, ""},
+		"named as another": {"loss", map[string]float64{"loss": 1}, `is named "loss"; use letters, digits and any of "_.-", and neither loss nor score`, nil, ""},
+		"named score":      {"miou", map[string]float64{"miou": 1, "score": 1}, `darts: a score is named "score"`, nil, ""},
+		"not a number":     {"miou", map[string]float64{"miou": nan}, "darts: the miou of the validation images is not a number", nil, ""},
 		"bad name":         {"miou", map[string]float64{"miou": 1, "a b": 1}, `darts: a score is named "a b"; use letters`, nil, ""},
 		"name that quotes": {"miou", map[string]float64{"miou": 1, `a":1,"b`: 1}, `darts: a score is named "a\":1,\"b"; use letters`, nil, ""},
 	} {
@@ -324,20 +329,20 @@ func TestScores(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			c := smallTraining()
 			var warnings []string
-			c.Recorder = recorderFunc(func(e Event) error {
-				if w, ok := e.(Warning); ok {
+			c.Recorder = record.Func(func(e record.Event) error {
+				if w, ok := e.(record.Warning); ok {
 					warnings = append(warnings, w.Text)
 				}
 				return nil
 			})
-			_, err := trainOn(t.Context(), dir, scored{smallTask(), test.decisive, test.scores}, c)
+			_, err := trainOn(t.Context(), dir, scored{smallTask(), test.metric, false, test.scores}, c)
 			if test.want != "" {
 				require.ErrorContains(t, err, test.want)
 				return
 			}
 			require.NoError(t, err)
 			assert.Equal(t, test.warnings, warnings, "once")
-			assert.Contains(t, contents(t, dir)[metricsFile], test.line)
+			assert.Contains(t, contents(t, dir)[record.File], test.line)
 		})
 	}
 }
@@ -470,36 +475,42 @@ func TestTrainRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "this image is broken (epoch 1, step 2)")
 }
 
-// examined is a task with an examiner that knows its scores beforehand.
-type examined struct {
+// judged is a task with an evaluation that knows its scores beforehand.
+type judged struct {
 	pretext.Task
 	scores []float64
+	lower  bool
 }
 
-func (e *examined) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(context.Context) (string, map[string]float64, error) {
+func (e *judged) Metric() (string, bool) { return "miou", e.lower }
+
+func (e *judged) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(context.Context) (map[string]float64, error) {
 		if !p.Ready() || held.Len() != 3 {
-			return "", nil, errors.New("examined: other images")
+			return nil, errors.New("judged: other images")
 		}
 		score := e.scores[0]
 		e.scores = e.scores[1:]
-		return "miou", map[string]float64{"miou": score, "accuracy": score / 2}, nil
+		return map[string]float64{"miou": score, "accuracy": score / 2}, nil
 	}, 0, nil
 }
 
-func TestExaminer(t *testing.T) {
-	task := &examined{smallTask(), []float64{0.25, 0.75, 0.5}}
+func TestEvaluator(t *testing.T) {
+	task := &judged{smallTask(), []float64{0.25, 0.75, 0.5}, false}
 	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, task, smallTraining())
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch)
-	assert.Equal(t, map[string]float64{"miou": 0.75}, r.Best.Scores)
+	assert.Equal(t, map[string]float64{"accuracy": 0.375}, r.Best.Scores)
 	assert.Equal(t, "miou", r.Best.ScoreName)
-	assert.Equal(t, []float64{0.75, 0.375, 0.25}, []float64{r.Best.Score(), r.Best.HeldAccuracy, r.Last.HeldAccuracy})
-	assert.True(t, math.IsNaN(r.Last.HeldLoss))
-	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{0.25, 0.5, 0.5}}, smallTraining())
+	assert.Equal(t, []float64{0.75, 0.5}, []float64{r.Best.ValScore, r.Last.ValScore})
+	assert.True(t, math.IsNaN(r.Last.ValLoss))
+	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.25, 0.5, 0.5}, false}, smallTraining())
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch, "the first of equal scores")
-	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{math.NaN()}}, smallTraining())
+	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.75, 0.25, 0.25}, true}, smallTraining())
+	require.NoError(t, err)
+	assert.Equal(t, 2, r.Best.Epoch, "the lowest is the best")
+	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{math.NaN()}, false}, smallTraining())
 	assert.ErrorContains(t, err, "not a number")
 }
 
@@ -552,12 +563,14 @@ func TestSaveTrained(t *testing.T) {
 	}
 }
 
-// loads is a task whose examiner loads each image twice, two at once.
+// loads is a task whose evaluation loads each image twice, two at once.
 type loads struct{ pretext.Task }
 
-func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+func (loads) Metric() (string, bool) { return "seen", false }
+
+func (loads) Evaluate(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
 	_, err := held.Load(ctx, 0) // which is no part of an evaluation
-	return func(ctx context.Context) (string, map[string]float64, error) {
+	return func(ctx context.Context) (map[string]float64, error) {
 		faults := make(chan error, 2)
 		for range cap(faults) {
 			go func() {
@@ -569,19 +582,19 @@ func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, he
 				faults <- err
 			}()
 		}
-		return "seen", map[string]float64{"seen": 1}, errors.Join(<-faults, <-faults)
+		return map[string]float64{"seen": 1}, errors.Join(<-faults, <-faults)
 	}, 0, err
 }
 
-// TestTrainTellsOfEvaluations by the views of images and by an examiner. A folder
+// TestTrainTellsOfEvaluations by the views of images and by an evaluator. A folder
 // keeps nothing of it.
 func TestTrainTellsOfEvaluations(t *testing.T) {
 	for name, test := range map[string]struct {
 		task pretext.Task
 		want []int
 	}{
-		"views":    {smallTask(), []int{8, 16, 19}},
-		"examiner": {loads{smallTask()}, append([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}, slices.Repeat([]int{19}, 20)...)},
+		"views":     {smallTask(), []int{8, 16, 19}},
+		"evaluator": {loads{smallTask()}, append([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}, slices.Repeat([]int{19}, 20)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
@@ -591,12 +604,12 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 			var done []int
 			fault := errors.New("disk full")
 			var failAt int
-			c.Recorder = recorderFunc(func(e Event) error {
-				p, ok := e.(Progress)
+			c.Recorder = record.Func(func(e record.Event) error {
+				p, ok := e.(record.Progress)
 				if !ok || p.Unit == "passes" {
 					return nil
 				}
-				assert.Equal(t, Progress{Work: "evaluating", Done: p.Done, Total: 19, Unit: "images", Elapsed: p.Elapsed}, p)
+				assert.Equal(t, record.Progress{Work: "evaluating", Done: p.Done, Total: 19, Unit: "images", Elapsed: p.Elapsed}, p)
 				assert.GreaterOrEqual(t, p.Elapsed, time.Duration(0))
 				if done = append(done, p.Done); p.Done == failAt {
 					return fault
@@ -607,7 +620,7 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, test.want, done)
 			require.NoError(t, folder.Close())
-			lines, err := os.ReadFile(filepath.Join(folder.Dir(), metricsFile))
+			lines, err := os.ReadFile(filepath.Join(folder.Dir(), record.File))
 			require.NoError(t, err)
 			assert.NotContains(t, string(lines), "evaluating")
 
@@ -618,23 +631,25 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 	}
 }
 
-// failing is a task whose examiner panics, or loads an image on another goroutine.
+// failing is a task whose evaluation panics, or loads an image on another goroutine.
 type failing struct {
 	pretext.Task
 	loads bool
 }
 
-func (f failing) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(ctx context.Context) (string, map[string]float64, error) {
+func (failing) Metric() (string, bool) { return "failures", false }
+
+func (f failing) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(ctx context.Context) (map[string]float64, error) {
 		if !f.loads {
-			panic("a bug of the examiner")
+			panic("a bug of the evaluator")
 		}
 		fault := make(chan error)
 		go func() {
 			_, err := held.Load(ctx, 2)
 			fault <- err
 		}()
-		return "", nil, <-fault
+		return nil, <-fault
 	}, 0, nil
 }
 
@@ -646,8 +661,8 @@ func (exploding) Load(context.Context, int) (*pretext.Image, error) { panic("a b
 // TestPanicsOfEvaluations end a training with an error, and keep the epoch.
 func TestPanicsOfEvaluations(t *testing.T) {
 	for want, task := range map[string]failing{
-		"darts: evaluation of task classification: panic: a bug of the examiner": {smallTask(), false},
-		"darts: image 2: panic: a bug of the source":                             {smallTask(), true},
+		"darts: evaluation of task classification: panic: a bug of the evaluator": {smallTask(), false},
+		"darts: image 2: panic: a bug of the source":                              {smallTask(), true},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
 		folder, err := NewFolder(dir)

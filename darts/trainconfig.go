@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/ops"
 )
 
@@ -53,11 +54,11 @@ type TrainConfig struct {
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
-	Recompute bool     `json:"-"`
-	Memory    int64    `json:"-"`
-	Workers   int      `json:"-"`
-	Folder    *Folder  `json:"-"`
-	Recorder  Recorder `json:"-"`
+	Recompute bool            `json:"-"`
+	Memory    int64           `json:"-"`
+	Workers   int             `json:"-"`
+	Folder    *Folder         `json:"-"`
+	Recorder  record.Recorder `json:"-"`
 }
 
 // TrainDARTS returns the published settings with which a network of the cells of a

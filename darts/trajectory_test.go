@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/internal/format"
 	"unnas/internal/golden"
 	"unnas/internal/rng"
 	"unnas/ops"
@@ -129,7 +130,7 @@ func TestTrajectoriesOfAllTasks(t *testing.T) {
 			m := follow(t, g)
 			assert.Greater(t, g.Worst, 0.0, "the losses were compared")
 			for _, v := range m.params.Weights() {
-				require.True(t, isFinite(float64(v)))
+				require.True(t, format.Finite(float64(v)))
 			}
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/ops"
 )
 
@@ -22,9 +23,9 @@ import (
 func TestEpochsTellOfTheAlphas(t *testing.T) {
 	c := resumable()
 	c.ArchEpoch = 0
-	var epochs []Epoch
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Epoch); ok {
+	var epochs []record.Epoch
+	c.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Epoch); ok {
 			epochs = append(epochs, e)
 		}
 		return nil
@@ -87,11 +88,11 @@ func TestCollapseIsWarnedOfOnce(t *testing.T) {
 			test.change(&c)
 			var warnings, epochs []string
 			epoch := 0
-			c.Recorder = recorderFunc(func(e Event) error {
+			c.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Epoch:
+				case record.Epoch:
 					epoch = e.Epoch
-				case Warning:
+				case record.Warning:
 					warnings, epochs = append(warnings, e.Text), append(epochs, fmt.Sprint(epoch))
 				}
 				return nil
@@ -99,7 +100,7 @@ func TestCollapseIsWarnedOfOnce(t *testing.T) {
 			all := c.Recorder
 			// It is stopped within the last epoch, and goes on.
 			ctx, stop := stopAfter(t, 7)
-			c.Recorder = Recorders(all, stop)
+			c.Recorder = record.Recorders(all, stop)
 			_, err := keepRun(ctx, dir, resumableSource, c)
 			require.ErrorIs(t, err, context.Canceled)
 			c.Recorder = all
@@ -128,9 +129,9 @@ func TestBestCheckpoint(t *testing.T) {
 	c.LR = Schedule{Kind: Constant, Base: 0.3} // so that the losses go up and down
 	c.Folder = &Folder{Keep: 1}
 	var losses []float64
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Epoch); ok {
-			losses = append(losses, e.HeldLoss)
+	c.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Epoch); ok {
+			losses = append(losses, e.ValLoss)
 		}
 		return nil
 	})

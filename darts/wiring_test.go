@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
 	"unnas/ops"
@@ -175,12 +176,12 @@ func TestSearchWiring(t *testing.T) {
 			const images = 23 // 13 for the weights, three steps; 10 for the alphas
 			w, a := halves(images, c.Portion, c.Seed)
 			var rates []float64
-			var last Epoch
-			c.Recorder = recorderFunc(func(e Event) error {
+			var last record.Epoch
+			c.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Step:
+				case record.Step:
 					rates = append(rates, e.LR)
-				case Epoch:
+				case record.Epoch:
 					last = e
 				}
 				return nil

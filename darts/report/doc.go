@@ -3,7 +3,7 @@
 // of its task, and what deserved a warning.
 //
 // The page is one file that needs nothing else, neither other files nor a network.
-// A [Report] is a darts.Recorder that keeps it as report.html in the folder of the
+// A [Report] is a record.Recorder that keeps it as report.html in the folder of the
 // run, and shows it to browsers while the run goes on:
 //
 //	page := report.New(folder.Dir())

@@ -72,7 +72,7 @@ type settings struct {
 	Cells  int `json:"cells"`
 	Batch  int `json:"batch"`
 	Subset int `json:"subset"`
-	// Decoder is that of JPEG files; see darts.Start.
+	// Decoder is that of JPEG files; see record.Start.
 	Decoder string `json:"decoder,omitempty"`
 }
 

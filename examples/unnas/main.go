@@ -15,6 +15,7 @@ import (
 
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/examples/internal/program"
 )
 
@@ -115,7 +116,7 @@ func (c *config) options(o program.Options) program.Options {
 	o.Seed, o.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
 	if c.OutDir != hereOutDir && c.OutDir != defaultOutDir {
 		o.Out = c.OutDir
-		o.Resume = c.Train.AutoResume && program.Exists(filepath.Join(c.OutDir, "metrics.jsonl"))
+		o.Resume = c.Train.AutoResume && program.Exists(filepath.Join(c.OutDir, record.File))
 	}
 	return o
 }

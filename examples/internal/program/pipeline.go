@@ -13,6 +13,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -191,7 +192,7 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 	session.Again = func(string) string { return fmt.Sprintf("-out %s -resume", root) }
 	first, second := session, session
 	first.Out, second.Out = filepath.Join(root, searchPhase), filepath.Join(root, trainPhase)
-	second.Resume = p.Resume && Exists(filepath.Join(second.Out, "metrics.jsonl"))
+	second.Resume = p.Resume && Exists(filepath.Join(second.Out, record.File))
 	if !second.Resume { // else the search has ended
 		// A week of search should not end with images that are not there.
 		if _, err := open(p.Data, p.TrainTask, false); err != nil {

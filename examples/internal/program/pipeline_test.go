@@ -176,7 +176,7 @@ func TestPipelineAll(t *testing.T) {
 		{"2 epochs of 3 steps, batch 2\n", nil, false}, // before the first step
 		{"epoch 1/2 ", nil, false},
 		{"classification: 12 + 6 images", []string{"-resume"}, false}, // before the first step
-		{"held 2.", []string{"-resume"}, true},                        // after the first epoch of the training
+		{"val loss 2.", []string{"-resume"}, true},                        // after the first epoch of the training
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := &stopAt{text: part.stop, stop: cancel}

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/term"
-
 	"unnas/darts"
 )
 
@@ -166,18 +164,4 @@ func (o Options) dir(name string) string {
 func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// Printer returns a printer of what happens: one with a live line if out is a
-// terminal.
-func Printer(out io.Writer) *darts.Printer {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return darts.NewPrinter(out, false)
-	}
-	printer := darts.NewPrinter(out, true)
-	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
-		printer.Columns = columns
-	}
-	return printer
 }

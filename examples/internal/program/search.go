@@ -7,6 +7,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/pretext"
 )
 
@@ -27,7 +28,7 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return s.run(ctx, out, s.Source, s.Task, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
+	return s.run(ctx, out, s.Source, s.Task, func(folder *darts.Folder, recorder record.Recorder) (outcome, error) {
 		c.Folder, c.Recorder = folder, recorder
 		r, err := darts.Search(ctx, s.Source, s.Task, c)
 		if r == nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/darts/report"
 	"unnas/pretext"
 )
@@ -36,7 +37,7 @@ type outcome struct {
 // it, keeps the outcome in the folder, which is removed if there is none, and shows
 // it. Work that ctx stops is kept and shown too, and how to go on. The page of the
 // run has samples of the task.
-func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
+func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(*darts.Folder, record.Recorder) (outcome, error)) error {
 	folder, err := s.Folder(s.Name)
 	if err != nil {
 		return err
@@ -58,9 +59,9 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 			return errors.Join(err, page.Close(), folder.Discard())
 		}
 	}
-	printer := Printer(s.Talk(out))
-	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
-	o, err := work(folder, darts.Optional(printer, board, page))
+	printer := record.NewPrinter(s.Talk(out))
+	board := record.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
+	o, err := work(folder, record.Optional(printer, board, page))
 	closed := errors.Join(printer.Close(), board.Close(), page.Close())
 	if o.steps == 0 {
 		return errors.Join(err, closed, folder.Discard())

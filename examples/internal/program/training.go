@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
 	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/pretext"
 )
 
@@ -33,7 +33,7 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return t.run(ctx, out, t.Source, t.Task, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
+	return t.run(ctx, out, t.Source, t.Task, func(folder *darts.Folder, recorder record.Recorder) (outcome, error) {
 		c.Folder, c.Recorder = folder, recorder
 		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c)
 		if r == nil {
@@ -70,15 +70,12 @@ func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool
 	return err
 }
 
-// scores returns the scores on the val images, the decisive one first. Scores of
-// single classes are in metrics.jsonl.
-func scores(e darts.Epoch) string {
-	parts := []string{fmt.Sprintf("%s %.1f%%", e.ScoreName, 100*e.Score())}
-	if !math.IsNaN(e.HeldAccuracy) && e.ScoreName != "accuracy" {
-		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100*e.HeldAccuracy))
-	}
+// scores returns the scores of validation, that of the best epoch's choice first. Scores
+// of single classes are in metrics.jsonl.
+func scores(e record.Epoch) string {
+	parts := []string{fmt.Sprintf("%s %.1f%%", e.ScoreName, 100*e.ValScore)}
 	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
-		if name != e.ScoreName && !strings.HasPrefix(name, "iou_") {
+		if !strings.HasPrefix(name, "iou_") {
 			parts = append(parts, fmt.Sprintf("%s %.1f%%", name, 100*e.Scores[name]))
 		}
 	}
