@@ -28,7 +28,7 @@ func TestAlgorithmNames(t *testing.T) {
 		require.NoError(t, json.Unmarshal(b, &back))
 		assert.Equal(t, a, back)
 	}
-	var c Config
+	var c SearchConfig
 	require.NoError(t, json.Unmarshal([]byte(`{"epochs": 3}`), &c))
 	assert.Equal(t, FirstOrder, c.Algorithm, "where nothing is said")
 	assert.ErrorContains(t, json.Unmarshal([]byte(`{"algorithm": "third-order"}`), &c), `no algorithm is named "third-order"; choose one of ["first-order"`)
@@ -48,7 +48,7 @@ func TestAlgorithmsDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for _, a := range everyAlgorithm() {
 		c := resumable()
-		c.Algorithm, c.Epochs, c.ArchEpoch = a, 1, 0
+		c.Algorithm, c.Epochs, c.ArchStartEpoch = a, 1, 0
 		r, err := Search(t.Context(), resumableSource, smallTask(), c)
 		require.NoError(t, err)
 		seen[fmt.Sprint(r.Normal)] = true
@@ -117,7 +117,7 @@ func TestStopSkips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()
 			c.Space.Ops, c.Space.Nodes = ops.Set{ops.None(), ops.Skip()}, 2
-			c.Epochs, c.ArchEpoch, c.StopSkips = 3, test.arch, test.stop
+			c.Epochs, c.ArchStartEpoch, c.StopSkips = 3, test.arch, test.stop
 			var warnings []string
 			done := 0
 			c.Recorder = record.Func(func(e record.Event) error {

@@ -41,7 +41,7 @@ const (
 // bilevel alternates between alphas and weights: the alphas take a step of Adam,
 // then the weights take one of SGD.
 type bilevel struct {
-	c    Config
+	c    SearchConfig
 	team *kernel.Team
 
 	velocity      []float32 // of the weights
@@ -56,7 +56,7 @@ type ahead struct {
 	held, plus        []float32 // gradients of the alphas: of the held-out loss, and at w + ε·∇
 }
 
-func newBilevel(c Config, team *kernel.Team, o objective) *bilevel {
+func newBilevel(c SearchConfig, team *kernel.Team, o objective) *bilevel {
 	w, _ := o.Weights()
 	a, _ := o.Alphas()
 	b := &bilevel{c: c, team: team, velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a))}
@@ -74,7 +74,7 @@ func (b *bilevel) arch(o objective, rate float64) error {
 	values, grads := o.Alphas()
 	b.archSteps++
 	b.run(func() {
-		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchDecay)
+		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchWeightDecay)
 	})
 	return nil
 }
@@ -162,7 +162,7 @@ func (b *bilevel) weights(o objective, rate float64) error {
 	}
 	values, grads := o.Weights()
 	b.run(func() {
-		sgd{b.c.Momentum, b.c.WeightDecay, b.c.Clip, false}.step(b.team, values, b.velocity, grads, rate)
+		sgd{b.c.Momentum, b.c.WeightDecay, b.c.GradClip, false}.step(b.team, values, b.velocity, grads, rate)
 	})
 	return nil
 }

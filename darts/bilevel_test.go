@@ -70,7 +70,7 @@ func TestOrdersOnToy(t *testing.T) {
 		p := newToy(-2, 2)
 		config := DARTS()
 		config.Algorithm, config.ArchLR = c.algorithm, 0.01
-		config.Momentum, config.WeightDecay, config.ArchDecay = 0, 0, 0
+		config.Momentum, config.WeightDecay, config.ArchWeightDecay = 0, 0, 0
 		rule := newBilevel(config, kernel.NewTeam(1), p)
 		for range 5000 {
 			require.NoError(t, rule.arch(p, c.rate))

@@ -59,7 +59,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func outcome(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := contents(t, dir)
-	steps, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+	steps, err := (&RunDir{dir: dir}).snapshots(checkpointFile)
 	require.NoError(t, err)
 	require.NotEmpty(t, steps)
 	for _, n := range steps[:len(steps)-1] {
@@ -79,11 +79,11 @@ func assertSame(t *testing.T, want, got map[string]string) {
 
 // resumable is a search of three epochs of three steps, the alphas learning from
 // the second, whose second half wraps around within an epoch.
-func resumable() Config {
+func resumable() SearchConfig {
 	c := smallConfig()
 	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 	c.Space.Ops, c.Space.Nodes = c.Space.Ops[:5], 2 // the small ones
-	c.Epochs, c.ArchEpoch, c.Portion, c.Workers = 3, 1, 0.6, 2
+	c.Epochs, c.ArchStartEpoch, c.TrainFraction, c.Workers = 3, 1, 0.6, 2
 	return c
 }
 
@@ -93,7 +93,7 @@ var resumableSource = stripes{n: 33, fail: -1} // 19 images for the weights, 14 
 
 // keepRun does a part of a run in dir, as long as ctx holds, and what users do
 // afterwards.
-func keepRun(ctx context.Context, dir string, src Source, c Config) (*Result, error) {
+func keepRun(ctx context.Context, dir string, src Source, c SearchConfig) (*SearchResult, error) {
 	folder, err := OpenFolder(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		folder, err = NewFolder(dir)
@@ -157,7 +157,7 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 			assertSame(t, want, outcome(t, dir))
 			want, got := *wantResult, *r
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
-			want.Config, got.Config = Config{}, Config{}
+			want.Config, got.Config = SearchConfig{}, SearchConfig{}
 			want.Params, got.Params = nil, nil
 			assert.True(t, math.IsNaN(want.Last.Eigenvalue) && math.IsNaN(got.Last.Eigenvalue))
 			want.Last.Eigenvalue, got.Last.Eigenvalue = 0, 0
@@ -169,7 +169,7 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 // TestResumeWithReadings is of a search that draws weights and measures
 // eigenvalues. It is stopped within epochs and between them.
 func TestResumeWithReadings(t *testing.T) {
-	config := func() Config {
+	config := func() SearchConfig {
 		c := resumable()
 		c.Algorithm, c.StopEigenvalue = DrNAS, 0.75
 		return c
@@ -243,7 +243,7 @@ func TestResumeAfterBrokenImage(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
 	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
 	require.NoError(t, err)
-	_, alphas := halves(resumableSource.n, resumable().Portion, resumable().Seed)
+	_, alphas := halves(resumableSource.n, resumable().TrainFraction, resumable().Seed)
 	broken := resumableSource
 	broken.fail = alphas[3] // met in the second epoch
 	_, err = keepRun(t.Context(), dir, broken, resumable())
@@ -266,10 +266,10 @@ func TestCheckpointsKept(t *testing.T) {
 		t.Run(fmt.Sprintf("%v, %d", test.interval, test.keep), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			c := resumable()
-			c.Folder = &Folder{Interval: test.interval, Keep: test.keep}
+			c.Folder = &RunDir{Interval: test.interval, Keep: test.keep}
 			_, err := keepRun(t.Context(), dir, resumableSource, c)
 			require.NoError(t, err)
-			got, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+			got, err := (&RunDir{dir: dir}).snapshots(checkpointFile)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
 		})
@@ -282,7 +282,7 @@ func stopped(t *testing.T) string {
 	c := resumable()
 	var ctx context.Context
 	ctx, c.Recorder = stopAfter(t, 5)
-	c.Folder = &Folder{Keep: 2}
+	c.Folder = &RunDir{Keep: 2}
 	_, err := keepRun(ctx, dir, resumableSource, c)
 	require.ErrorIs(t, err, context.Canceled)
 	return dir
@@ -446,15 +446,15 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 	dir := stopped(t)
 	before := allFiles(t, dir)
 	for name, test := range map[string]struct {
-		change func(*Config)
+		change func(*SearchConfig)
 		src    Source
 		task   pretext.Task
 		want   []string
 	}{
-		"two settings": {change: func(c *Config) { c.LR.Base, c.ArchDecay = 0.5, 0.25 },
+		"two settings": {change: func(c *SearchConfig) { c.LR.Base, c.ArchWeightDecay = 0.5, 0.25 },
 			want: []string{"\nconfig.arch_decay: 0.001 → 0.25\nconfig.lr.base: 0.025 → 0.5\n"}},
-		"seed":   {change: func(c *Config) { c.Seed = 1<<64 - 1 }, want: []string{"\nconfig.seed: 7 → 18446744073709551615\n"}},
-		"space":  {change: func(c *Config) { c.Space.Ops = c.Space.Ops[1:] }, want: []string{"config.space.ops: [\"none\"", "parameters: "}},
+		"seed":   {change: func(c *SearchConfig) { c.Seed = 1<<64 - 1 }, want: []string{"\nconfig.seed: 7 → 18446744073709551615\n"}},
+		"space":  {change: func(c *SearchConfig) { c.Space.Ops = c.Space.Ops[1:] }, want: []string{"config.space.ops: [\"none\"", "parameters: "}},
 		"images": {src: stripes{n: 34, fail: -1}, want: []string{"\nimages: 33 → 34\n"}},
 		"view": {task: func() pretext.Task {
 			task := smallTask().(pretext.Classification)
@@ -599,7 +599,7 @@ func blank(t testing.TB) *search {
 	p := ops.NewParams()
 	require.NoError(t, p.Init(0))
 	s := &search{
-		m: &model{engine: engine{params: p}}, result: &Result{},
+		m: &model{engine: engine{params: p}}, result: &SearchResult{},
 		w:    &loader{loaderOptions: loaderOptions{batch: 2, train: true}, indices: make([]int, 8)},
 		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
 	}

@@ -14,23 +14,23 @@ import (
 // and change fields of the copy. Memory, Recompute, Workers, Folder and Recorder change
 // nothing about the result and are not part of its JSON form. Nor is AutoBatch, which
 // may make a search replace other settings: Result.Config holds those that it used.
-type Config struct {
+type SearchConfig struct {
 	Space     cell.Space `json:"space"`      // what is searched
 	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
 	Epochs    int        `json:"epochs"`     // passes over the images that the weights learn from
-	ArchEpoch int        `json:"arch_epoch"` // the epoch, from 0, in which alphas begin to learn
+	ArchStartEpoch int        `json:"arch_epoch"` // the epoch, from 0, in which alphas begin to learn
 	Batch     int        `json:"batch"`      // images in a step; a task may make several inputs of each
-	Portion   float64    `json:"portion"`    // share of the images that the weights learn from; the alphas have the rest
+	TrainFraction   float64    `json:"portion"`    // share of the images that the weights learn from; the alphas have the rest
 
 	LR          Schedule `json:"lr"`           // learning rate of the weights
 	Momentum    float64  `json:"momentum"`     // of the weights' SGD
 	WeightDecay float64  `json:"weight_decay"` // of the weights
-	Clip        float64  `json:"clip"`         // largest norm of the weights' gradient; 0 does not clip
+	GradClip        float64  `json:"clip"`         // largest norm of the weights' gradient; 0 does not clip
 
 	ArchLR    float64 `json:"arch_lr"`    // learning rate of the alphas' Adam
 	ArchBeta1 float64 `json:"arch_beta1"` // its decay rate of the mean gradient
 	ArchBeta2 float64 `json:"arch_beta2"` // its decay rate of the mean squared gradient
-	ArchDecay float64 `json:"arch_decay"` // weight decay of the alphas
+	ArchWeightDecay float64 `json:"arch_decay"` // weight decay of the alphas
 
 	// StopSkips ends the search after an epoch in which the alphas have learned if
 	// the normal cell has so many skip connections or more, 2 in DARTS+ (Liang et
@@ -100,19 +100,19 @@ type Config struct {
 	AutoBatch bool `json:"-"`
 
 	Workers  int             `json:"-"` // goroutines that load images, 1 or more
-	Folder   *Folder         `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
+	Folder   *RunDir         `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
 	Recorder record.Recorder `json:"-"` // is told what happens; nil: nobody
 }
 
 // DARTS returns the published settings of a search on CIFAR-10: 50 epochs of
 // batches of 64 with 16 channels and 8 cells (Liu et al., 2019, arXiv
 // 1806.09055, appendix A.1).
-func DARTS() Config {
-	return Config{
+func DARTS() SearchConfig {
+	return SearchConfig{
 		Space:  cell.DARTS(cell.CIFARStem, 16, 8),
-		Epochs: 50, ArchEpoch: 0, Batch: 64, Portion: 0.5,
-		LR: Schedule{Kind: Cosine, Base: 0.025, Min: 0.001}, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5,
-		ArchLR: 3e-4, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchDecay: 1e-3,
+		Epochs: 50, ArchStartEpoch: 0, Batch: 64, TrainFraction: 0.5,
+		LR: Schedule{Kind: Cosine, Base: 0.025, Min: 0.001}, Momentum: 0.9, WeightDecay: 3e-4, GradClip: 5,
+		ArchLR: 3e-4, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchWeightDecay: 1e-3,
 		Workers: 2,
 	}
 }
@@ -121,7 +121,7 @@ func DARTS() Config {
 // rates of weights and alphas change in proportion (Goyal et al., 2017, arXiv
 // 1706.02677), as those of Liu et al. (2020, arXiv 2003.12056, supplement B.1) do.
 // MicroBatch stays, and Validate refuses one that does not divide the batch.
-func (c Config) WithBatch(images int) Config {
+func (c SearchConfig) WithBatch(images int) SearchConfig {
 	ratio := float64(images) / float64(c.Batch)
 	c.LR.Base *= ratio
 	c.LR.Min *= ratio
@@ -133,10 +133,10 @@ func (c Config) WithBatch(images int) Config {
 // PCDARTS returns the published settings of a search on CIFAR-10 with a quarter of
 // the channels in mixed operations: 50 epochs of batches of 256, the alphas and betas
 // learning from the sixteenth on (Xu et al., 2020, arXiv 1907.05737, section 4.2).
-func PCDARTS() Config {
+func PCDARTS() SearchConfig {
 	c := DARTS()
 	c.Space.Partial = 4
-	c.ArchEpoch, c.Batch = 15, 256
+	c.ArchStartEpoch, c.Batch = 15, 256
 	c.LR.Base, c.LR.Min, c.ArchLR = 0.1, 0, 6e-4
 	return c
 }
@@ -151,7 +151,7 @@ func plain(x float64) string {
 
 // Validate returns an error that names the first field that is out of range, its
 // value and the range.
-func (c Config) Validate() error {
+func (c SearchConfig) Validate() error {
 	if err := c.Space.Validate(); err != nil {
 		return fmt.Errorf("darts: Space: %w", err)
 	}
@@ -173,17 +173,17 @@ func (c Config) Validate() error {
 	}
 	if err := within([]setting{
 		{"Epochs", float64(c.Epochs), 1, 1e6, false},
-		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false},
+		{"ArchEpoch", float64(c.ArchStartEpoch), 0, float64(c.Epochs), false},
 		{"Batch", float64(c.Batch), 1, 1e6, false},
 		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
-		{"Portion", c.Portion, 0, 1, true},
+		{"Portion", c.TrainFraction, 0, 1, true},
 		{"Momentum", c.Momentum, 0, 1, false},
 		{"WeightDecay", c.WeightDecay, 0, 1, false},
-		{"Clip", c.Clip, 0, math.MaxFloat32, false},
+		{"Clip", c.GradClip, 0, math.MaxFloat32, false},
 		{"ArchLR", c.ArchLR, 0, math.MaxFloat32, false},
 		{"ArchBeta1", c.ArchBeta1, 0, 1, false},
 		{"ArchBeta2", c.ArchBeta2, 0, 1, false},
-		{"ArchDecay", c.ArchDecay, 0, 1, false},
+		{"ArchDecay", c.ArchWeightDecay, 0, 1, false},
 		{"StopSkips", float64(c.StopSkips), 0, 1e6, false},
 		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false},
 		{"SkipDropout", c.SkipDropout, 0, 1, false},
@@ -191,7 +191,7 @@ func (c Config) Validate() error {
 	}); err != nil {
 		return err
 	}
-	if err := belowOne([]share{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
+	if err := belowOne([]share{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.TrainFraction}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
 		return err
 	}
 	return c.budget().validate()

@@ -178,7 +178,7 @@ func TestSaveTrainedOfPointer(t *testing.T) {
 	folder, err := darts.NewFolder(filepath.Join(t.TempDir(), "run"))
 	require.NoError(t, err)
 	own := withOwn()
-	require.NoError(t, folder.SaveTrained(&darts.Trained{Config: darts.TrainConfig{Network: &own}}))
+	require.NoError(t, folder.SaveTrained(&darts.TrainResult{Config: darts.TrainConfig{Network: &own}}))
 	require.NoError(t, folder.Close())
 	text, err := os.ReadFile(filepath.Join(folder.Dir(), "genotype.json"))
 	require.NoError(t, err)
@@ -195,9 +195,9 @@ func TestConfigReadsBack(t *testing.T) {
 	want.Algorithm, want.StopSkips, want.SkipDropout, want.Seed = darts.SecondOrder, 3, 0.1, 8
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
-	got := darts.Config{Space: cell.Space{Ops: ops.Set{doubled{}}}, Workers: want.Workers}
+	got := darts.SearchConfig{Space: cell.Space{Ops: ops.Set{doubled{}}}, Workers: want.Workers}
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, want, got)
-	var none darts.Config
+	var none darts.SearchConfig
 	assert.ErrorContains(t, json.Unmarshal(text, &none), "read into a value whose set holds it")
 }

@@ -69,7 +69,7 @@ var crashRuns = map[string]func(dir string) error{
 	"training": func(dir string) error { return trivial(context.Background(), dir, nil) },
 	"search": func(dir string) error {
 		c := resumable()
-		c.Folder = &Folder{Keep: 2} // a checkpoint after every step
+		c.Folder = &RunDir{Keep: 2} // a checkpoint after every step
 		_, err := keepRun(context.Background(), dir, resumableSource, c)
 		return err
 	},
@@ -111,7 +111,7 @@ func trivial(ctx context.Context, dir string, recorder record.Recorder) error {
 // newest returns after how many steps the newest checkpoint in a folder is.
 func newest(t *testing.T, dir string) int {
 	t.Helper()
-	all, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+	all, err := (&RunDir{dir: dir}).snapshots(checkpointFile)
 	if errors.Is(err, os.ErrNotExist) || len(all) == 0 {
 		return 0
 	}
@@ -143,7 +143,7 @@ func TestResumeAfterCrash(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
 	require.NoError(t, trivial(t.Context(), whole, nil))
 	want := outcome(t, whole)
-	best, err := (&Folder{dir: whole}).snapshots(bestFile)
+	best, err := (&RunDir{dir: whole}).snapshots(bestFile)
 	require.NoError(t, err)
 	require.Equal(t, []int{6}, best, "neither the first epoch nor the last is the best, or this shows less")
 	before := 0

@@ -299,7 +299,7 @@ func TestStopEigenvalue(t *testing.T) {
 	}{"sharp": {1, 1e6, true}, "flat": {1e6, 1, false}} {
 		t.Run(name, func(t *testing.T) {
 			config := resumable()
-			config.Epochs, config.ArchEpoch, config.StopEigenvalue = 11, 0, 0.75
+			config.Epochs, config.ArchStartEpoch, config.StopEigenvalue = 11, 0, 0.75
 			var warnings []string
 			var last record.Epoch
 			var done record.Done
@@ -358,10 +358,10 @@ func TestEigenvalueDisturbsNothing(t *testing.T) {
 			})
 			with, err := Search(t.Context(), resumableSource, smallTask(), c)
 			require.NoError(t, err)
-			for _, params := range []func(*Result) []float32{
-				func(r *Result) []float32 { return r.Params.Weights() },
-				func(r *Result) []float32 { return r.Params.Alphas() },
-				func(r *Result) []float32 { return r.Params.Running() },
+			for _, params := range []func(*SearchResult) []float32{
+				func(r *SearchResult) []float32 { return r.Params.Weights() },
+				func(r *SearchResult) []float32 { return r.Params.Alphas() },
+				func(r *SearchResult) []float32 { return r.Params.Running() },
 			} {
 				assert.True(t, slices.Equal(params(without), params(with)))
 			}

@@ -72,7 +72,7 @@ func ExamplePCDARTS() {
 	}
 	c := darts.PCDARTS()
 	c.Space.Body.Width, c.Space.Body.Cells, c.Space.Body.Reductions = 4, 3, cell.Reductions(3, 2)
-	c.Epochs, c.ArchEpoch, c.Batch = 2, 1, 8
+	c.Epochs, c.ArchStartEpoch, c.Batch = 2, 1, 8
 	c.SkipDropout = 0.3 // as P-DARTS does, against cells that do little but skip
 	task := pretext.Rotation{View: pretext.Scenes(16)}
 	result, err := darts.Search(context.Background(), src, task, c)
@@ -98,7 +98,7 @@ func ExampleNewFolder() {
 		return
 	}
 	g, _ := cell.Published("unnas_imagenet_rot")
-	err = folder.Save(&darts.Result{Genotype: g})
+	err = folder.Save(&darts.SearchResult{Genotype: g})
 	fmt.Println(err, folder.Close())
 	files, _ := os.ReadDir(folder.Dir())
 	for _, f := range files {

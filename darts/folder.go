@@ -51,7 +51,7 @@ const (
 // of a training the first with the highest score. Keep ignores it and resume never
 // uses it. To resume from it, rename it to checkpoint- and its steps, and move newer
 // checkpoints away.
-type Folder struct {
+type RunDir struct {
 	// Interval is the least time between checkpoints within an epoch.
 	Interval time.Duration
 	// Keep is how many checkpoints there are at most, the newest ones. If one is
@@ -75,7 +75,7 @@ var ErrInUse = errors.New("another run is writing to it")
 // NewFolder makes the folder of a run, with those above it, for a checkpoint
 // every ten minutes, of which two are kept. It refuses a folder that holds a run
 // already.
-func NewFolder(dir string) (*Folder, error) {
+func NewFolder(dir string) (*RunDir, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
 	}
@@ -93,8 +93,8 @@ func NewFolder(dir string) (*Folder, error) {
 var locking = filelock.Lock
 
 // newFolder locks the folder of a run by its file of events, or else closes that.
-func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
-	f := &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: record.NewJSONLines(metrics), kept: time.Now()}
+func newFolder(dir string, metrics atomicfile.File) (*RunDir, error) {
+	f := &RunDir{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: record.NewJSONLines(metrics), kept: time.Now()}
 	err := locking(metrics.File)
 	switch {
 	case err == nil:
@@ -115,7 +115,7 @@ func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
 // about the time after the checkpoint is removed then. It fails with ErrInUse
 // while another run is writing to the folder, which shows only on a file system
 // that keeps locks; on others a run warns that it has none.
-func OpenFolder(dir string) (*Folder, error) {
+func OpenFolder(dir string) (*RunDir, error) {
 	f, err := atomicfile.OpenFile(filepath.Join(dir, record.File), os.O_WRONLY, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("darts: run folder %s holds no run: %w; give the folder of a run that was begun", dir, err)
@@ -135,10 +135,10 @@ func OpenFolder(dir string) (*Folder, error) {
 }
 
 // Dir returns the path of the folder.
-func (f *Folder) Dir() string { return f.dir }
+func (f *RunDir) Dir() string { return f.dir }
 
 // record keeps an event.
-func (f *Folder) record(e record.Event) error {
+func (f *RunDir) record(e record.Event) error {
 	if start, ok := e.(record.Start); ok {
 		if err := f.write(configFile, func(w io.Writer) error { return indented(w, start.Config) }); err != nil {
 			return err
@@ -153,7 +153,7 @@ func (f *Folder) record(e record.Event) error {
 // Save writes the cells that a search has found, pictures of them (cell.Picture,
 // cell.Pair and, of the epochs in metrics.jsonl, cell.Evolution), and the parameters
 // of the supernet, if the result has them, as Params.WriteSafetensors does.
-func (f *Folder) Save(r *Result) error {
+func (f *RunDir) Save(r *SearchResult) error {
 	err := f.save(r.Params, &r.Genotype)
 	e, fault := f.evolution()
 	if fault == nil && len(e) > 1 {
@@ -167,7 +167,7 @@ func (f *Folder) Save(r *Result) error {
 const maxFrames = 50
 
 // evolution returns the cells after the epochs so far.
-func (f *Folder) evolution() (cell.Evolution, error) {
+func (f *RunDir) evolution() (cell.Evolution, error) {
 	metrics, err := os.Open(filepath.Join(f.dir, record.File))
 	if err != nil {
 		return nil, f.fault(err)
@@ -200,7 +200,7 @@ func (f *Folder) evolution() (cell.Evolution, error) {
 
 // SaveTrained writes the parameters of a network that was trained, as Save does,
 // and its cells, if it is a cell.Derived or a pointer to one.
-func (f *Folder) SaveTrained(t *Trained) error {
+func (f *RunDir) SaveTrained(t *TrainResult) error {
 	switch d := t.Config.Network.(type) {
 	case cell.Derived:
 		return f.save(t.Params, &d.Genotype)
@@ -211,7 +211,7 @@ func (f *Folder) SaveTrained(t *Trained) error {
 }
 
 // save writes parameters and cells; either may be nil.
-func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
+func (f *RunDir) save(p *ops.Params, g *cell.Genotype) error {
 	var err error
 	if p != nil {
 		err = f.write(weightsFile, p.WriteSafetensors)
@@ -231,7 +231,7 @@ func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
 // WriteFile writes a file of the program's own beside those of the run: as a
 // whole, or, if write or the file system fails, not at all. The name is not that
 // of a file of the run.
-func (f *Folder) WriteFile(name string, write func(w io.Writer) error) error {
+func (f *RunDir) WriteFile(name string, write func(w io.Writer) error) error {
 	f.own = append(f.own, name)
 	return f.write(name, write)
 }
@@ -239,7 +239,7 @@ func (f *Folder) WriteFile(name string, write func(w io.Writer) error) error {
 // Discard closes the folder of a run that failed before its first step, and
 // removes what the run has written, and the folder if nothing else is in it. An
 // earlier run that OpenFolder found is kept.
-func (f *Folder) Discard() error {
+func (f *RunDir) Discard() error {
 	if f.opened {
 		return f.Close()
 	}
@@ -259,7 +259,7 @@ func (f *Folder) Discard() error {
 }
 
 // Close ends the file of events and the lock.
-func (f *Folder) Close() error {
+func (f *RunDir) Close() error {
 	if err := errors.Join(f.metrics.Sync(), f.metrics.Close()); err != nil {
 		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
 	}
@@ -267,21 +267,21 @@ func (f *Folder) Close() error {
 }
 
 // enter makes the folder that of a run under way, until leave.
-func (f *Folder) enter() error {
+func (f *RunDir) enter() error {
 	if !f.running.CompareAndSwap(false, true) {
 		return fmt.Errorf("darts: run folder %s: %w; give each run a folder of its own", f.dir, ErrInUse)
 	}
 	return nil
 }
 
-func (f *Folder) leave() { f.running.Store(false) }
+func (f *RunDir) leave() { f.running.Store(false) }
 
 // due says whether it is time for a checkpoint.
-func (f *Folder) due() bool { return time.Since(f.kept) >= f.Interval }
+func (f *RunDir) due() bool { return time.Since(f.kept) >= f.Interval }
 
 // keep writes the checkpoint after a number of steps, which is also the best one so
 // far if best is set, and removes those that it replaces.
-func (f *Folder) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
+func (f *RunDir) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
 	if err := f.snapshot(steps, checkpoint); err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func superseded(all []int, steps, keep int) []int {
 
 // keepBest makes the checkpoint after a number of steps that of the best epoch, in
 // place of the one before.
-func (f *Folder) keepBest(steps int) error {
+func (f *RunDir) keepBest(steps int) error {
 	if err := atomicfile.Link(f.path(checkpointFile, steps), fmt.Sprintf(bestFile, steps)); err != nil {
 		return f.fault(err)
 	}
@@ -324,7 +324,7 @@ func (f *Folder) keepBest(steps int) error {
 }
 
 // snapshot writes a checkpoint after so many steps.
-func (f *Folder) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
+func (f *RunDir) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
 	// The lines that a checkpoint counts must outlive what it outlives.
 	if err := f.metrics.Sync(); err != nil {
 		return f.fault(err)
@@ -336,17 +336,17 @@ func (f *Folder) snapshot(steps int, checkpoint func(w io.Writer, metrics int64)
 	return f.write(fmt.Sprintf(checkpointFile, steps), func(w io.Writer) error { return checkpoint(w, size) })
 }
 
-func (f *Folder) fault(err error) error {
+func (f *RunDir) fault(err error) error {
 	return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
 }
 
 // path returns where the checkpoint after so many steps lies.
-func (f *Folder) path(kind string, steps int) string {
+func (f *RunDir) path(kind string, steps int) string {
 	return filepath.Join(f.dir, fmt.Sprintf(kind, steps))
 }
 
 // snapshots returns after how many steps there are checkpoints, in order.
-func (f *Folder) snapshots(kind string) ([]int, error) {
+func (f *RunDir) snapshots(kind string) ([]int, error) {
 	files, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, err
@@ -363,7 +363,7 @@ func (f *Folder) snapshots(kind string) ([]int, error) {
 }
 
 // remove removes the checkpoints after so many steps.
-func (f *Folder) remove(kind string, steps []int) error {
+func (f *RunDir) remove(kind string, steps []int) error {
 	for _, n := range steps {
 		if err := atomicfile.Remove(f.path(kind, n)); err != nil {
 			return f.fault(err)
@@ -374,7 +374,7 @@ func (f *Folder) remove(kind string, steps []int) error {
 
 // resume has the newest good checkpoint restored, and cuts metrics.jsonl back to
 // it, or to nothing if there is none. Faults are those of newer checkpoints.
-func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metrics int64, err error)) (resumed bool, faults []error, err error) {
+func (f *RunDir) resume(restore func(r io.ReadSeeker, size, limit int64) (metrics int64, err error)) (resumed bool, faults []error, err error) {
 	all, err := f.snapshots(checkpointFile)
 	if err != nil {
 		return false, nil, f.fault(err)
@@ -417,7 +417,7 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 // anew returns why a run without a good checkpoint cannot begin anew in the folder:
 // it would replace a run that has lost its checkpoints by the given faults, or
 // otherwise.
-func (f *Folder) anew(best []int, faults []error) error {
+func (f *RunDir) anew(best []int, faults []error) error {
 	if len(best) == 0 && len(faults) == 0 {
 		return nil
 	}
@@ -433,11 +433,11 @@ func (f *Folder) anew(best []int, faults []error) error {
 
 // Decoder returns the name of what decoded the JPEG files of the run so far, which
 // it needs to go on; see Start. It is empty if there are none, or no checkpoint.
-func (f *Folder) Decoder() string { return f.begun().Decoder }
+func (f *RunDir) Decoder() string { return f.begun().Decoder }
 
 // begun returns how the run began that the newest good checkpoint is of, or zero if
 // there is none.
-func (f *Folder) begun() (run struct {
+func (f *RunDir) begun() (run struct {
 	Batch   int
 	Decoder string
 }) {
@@ -473,7 +473,7 @@ func open(path string, read func(r io.ReadSeeker, size int64) (int64, error)) (i
 	return read(f, info.Size())
 }
 
-func (f *Folder) write(name string, write func(io.Writer) error) error {
+func (f *RunDir) write(name string, write func(io.Writer) error) error {
 	if err := atomicfile.Write(filepath.Join(f.dir, name), write); err != nil {
 		return fmt.Errorf("darts: run folder: %w", err)
 	}

@@ -18,7 +18,7 @@ type budget struct {
 	halves       bool // whether AutoBatch would halve the batch
 }
 
-func (c Config) budget() budget {
+func (c SearchConfig) budget() budget {
 	return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute, !c.AutoBatch && c.divisible()}
 }
 
@@ -77,7 +77,7 @@ func (b budget) refusal(bytes int64) error {
 // halved returns the settings with half the batch and half the rates, as the
 // authors search where memory is short (Liu et al., 2020, arXiv 2003.12056,
 // supplement B.1), and whether AutoBatch asks for them and there are any.
-func (c Config) halved() (Config, bool) {
+func (c SearchConfig) halved() (SearchConfig, bool) {
 	if !c.AutoBatch || !c.divisible() {
 		return c, false
 	}
@@ -86,12 +86,12 @@ func (c Config) halved() (Config, bool) {
 
 // divisible says whether it may help to halve the batch: an odd one has no half, and
 // to halve one of micro-batches would spare next to nothing.
-func (c Config) divisible() bool { return c.Batch%2 == 0 && c.MicroBatch == 0 }
+func (c SearchConfig) divisible() bool { return c.Batch%2 == 0 && c.MicroBatch == 0 }
 
 // resembling returns the settings, halved as often as makes the batch that of an
 // earlier part of the run, which may have had less memory. If that never happens
 // they are as given.
-func (c Config) resembling(batch int) Config {
+func (c SearchConfig) resembling(batch int) SearchConfig {
 	for half, ok := c, true; ok; half, ok = half.halved() {
 		if half.Batch == batch {
 			return half
@@ -105,7 +105,7 @@ func (c Config) resembling(batch int) Config {
 // bound yet, the settings that it is planned for, and a warning if they are not those
 // given. A search that resumes keeps the batch with which it began; began is 0 for
 // others.
-func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model, settings Config, warning string, err error) {
+func planToFit(c SearchConfig, task pretext.Task, began int, reserved int64) (m *model, settings SearchConfig, warning string, err error) {
 	given, first := c, int64(0)
 	c = c.resembling(began)
 	for {

@@ -44,7 +44,7 @@ func TestPlannedBytes(t *testing.T) {
 }
 
 // memorable is a search that takes memory enough to be measured.
-func memorable(kind string) Config {
+func memorable(kind string) SearchConfig {
 	c := smallConfig()
 	c.Space, c.Epochs, c.Batch = cell.DARTS(cell.CIFARStem, 16, 8), 1, 64
 	switch kind {

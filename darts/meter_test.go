@@ -41,7 +41,7 @@ func counting(work, unit string, total int, parts ...int) []progress {
 func TestSearchTellsOfPasses(t *testing.T) {
 	for algorithm, passes := range map[Algorithm]int{FirstOrder: 2, SecondOrder: 5} {
 		c := smallConfig()
-		c.Algorithm, c.ArchEpoch, c.MicroBatch = algorithm, 1, 3
+		c.Algorithm, c.ArchStartEpoch, c.MicroBatch = algorithm, 1, 3
 		var told []progress
 		c.Recorder = tellInto(&told)
 		_, err := Search(t.Context(), stripes{n: 12, fail: -1}, smallTask(), c)

@@ -19,7 +19,7 @@ import (
 )
 
 // microBatch is a search of batches of six images, so many of them at once.
-func microBatch(a Algorithm, n int) Config {
+func microBatch(a Algorithm, n int) SearchConfig {
 	c := resumable()
 	c.Algorithm, c.MicroBatch = a, n
 	c.Space.Body.Reductions = cell.Reductions(3, 1) // small maps stay large enough
@@ -114,7 +114,7 @@ func assertMean(t *testing.T, sums []float64, count float64, got []float32) {
 
 // TestMicroBatchOfAll holds that one part is no other thing than none.
 func TestMicroBatchOfAll(t *testing.T) {
-	var want *Result
+	var want *SearchResult
 	for _, n := range []int{0, 6} {
 		r, err := Search(t.Context(), resumableSource, smallTask(), microBatch(SecondOrder, n))
 		require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestMicroBatchIsKept(t *testing.T) {
 }
 
 // needs returns the bytes that a search plans.
-func needs(t *testing.T, c Config) int64 {
+func needs(t *testing.T, c SearchConfig) int64 {
 	c.Memory = math.MaxInt64
 	m, _, _, err := planToFit(c, smallTask(), 0, 0)
 	require.NoError(t, err)
@@ -213,7 +213,7 @@ func TestSearchIsHalved(t *testing.T) {
 	_, err = keepRun(t.Context(), dir, src, given)
 	require.ErrorContains(t, err, "config.batch: 3 → 12", "they are not those of the run")
 	given.AutoBatch = true
-	for _, again := range []Config{given, quarter} {
+	for _, again := range []SearchConfig{given, quarter} {
 		ctx, stop := stopAfter(t, 2)
 		again.Recorder = record.Recorders(recorder, stop)
 		r, err := keepRun(ctx, dir, src, again)
@@ -237,14 +237,14 @@ func TestSearchIsHalved(t *testing.T) {
 func TestMemoryIsRefused(t *testing.T) {
 	ok := stripes{n: 66, fail: -1}
 	for name, test := range map[string]struct {
-		change    func(*Config)
+		change    func(*SearchConfig)
 		want, not []string
 	}{
-		"one image":           {func(c *Config) {}, []string{"Batch 8 does not fit", "a batch of 1 image needs", "Memory is 1.0 MiB", "set Recompute, or lower Width"}, []string{"MicroBatch"}},
-		"odd batch":           {func(c *Config) { c.Batch = 6 }, []string{"Batch 6 does not fit", "a batch of 3 images needs", "set Recompute, or set MicroBatch, or lower"}, nil},
-		"micro-batches":       {func(c *Config) { c.MicroBatch, c.Recompute = 4, true }, []string{"a batch of 8 images needs", "; lower MicroBatch"}, []string{"Recompute"}},
-		"not halved":          {func(c *Config) { c.AutoBatch = false }, []string{"darts: a batch of 8 images needs", "set Recompute, or set AutoBatch to halve batch and learning rates, or set MicroBatch, or lower"}, []string{"halved"}},
-		"no room for weights": {func(c *Config) { c.Memory = 100 }, []string{"needs", "Memory is 100 B"}, nil},
+		"one image":           {func(c *SearchConfig) {}, []string{"Batch 8 does not fit", "a batch of 1 image needs", "Memory is 1.0 MiB", "set Recompute, or lower Width"}, []string{"MicroBatch"}},
+		"odd batch":           {func(c *SearchConfig) { c.Batch = 6 }, []string{"Batch 6 does not fit", "a batch of 3 images needs", "set Recompute, or set MicroBatch, or lower"}, nil},
+		"micro-batches":       {func(c *SearchConfig) { c.MicroBatch, c.Recompute = 4, true }, []string{"a batch of 8 images needs", "; lower MicroBatch"}, []string{"Recompute"}},
+		"not halved":          {func(c *SearchConfig) { c.AutoBatch = false }, []string{"darts: a batch of 8 images needs", "set Recompute, or set AutoBatch to halve batch and learning rates, or set MicroBatch, or lower"}, []string{"halved"}},
+		"no room for weights": {func(c *SearchConfig) { c.Memory = 100 }, []string{"needs", "Memory is 100 B"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := resumable()

@@ -164,7 +164,7 @@ func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
 }
 
 // newModel returns the supernet of a search, ready to run.
-func newModel(c Config, task pretext.Task) (*model, error) {
+func newModel(c SearchConfig, task pretext.Task) (*model, error) {
 	m, err := planModel(c, task)
 	if err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func newModel(c Config, task pretext.Task) (*model, error) {
 
 // planModel builds the supernet of a search, plans its steps and draws its first
 // weights. The memory of a step is counted and not taken: bind does.
-func planModel(c Config, task pretext.Task) (*model, error) {
+func planModel(c SearchConfig, task pretext.Task) (*model, error) {
 	m := &model{engine: newEngine(c.Batch / c.budget().atOnce()), recompute: c.Recompute, ahead: c.Algorithm == SecondOrder}
 	err := ops.Build(func() error {
 		var err error

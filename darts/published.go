@@ -58,7 +58,7 @@ func steady(v pretext.View) pretext.View {
 // halved them for rotation and jigsaw on ImageNet, and for rotation and
 // colorization on Cityscapes. ImageNet-22K has the figures of one of their four
 // processors; [Config.WithBatch] with four times the batch gives those of all.
-func PublishedSearch(dataset, task string) (pretext.Task, Config, error) {
+func PublishedSearch(dataset, task string) (pretext.Task, SearchConfig, error) {
 	var datasets, tasks []string
 	for _, p := range publishedSearches {
 		if p.dataset == dataset && p.task.Name() == task {
@@ -72,17 +72,17 @@ func PublishedSearch(dataset, task string) (pretext.Task, Config, error) {
 		}
 	}
 	if tasks == nil {
-		return nil, Config{}, fmt.Errorf("darts: no search was published for a data set %q, but for %s", dataset, strings.Join(datasets, ", "))
+		return nil, SearchConfig{}, fmt.Errorf("darts: no search was published for a data set %q, but for %s", dataset, strings.Join(datasets, ", "))
 	}
-	return nil, Config{}, fmt.Errorf("darts: no search was published for a task %q on %s, but for %s", task, dataset, strings.Join(tasks, ", "))
+	return nil, SearchConfig{}, fmt.Errorf("darts: no search was published for a task %q on %s, but for %s", task, dataset, strings.Join(tasks, ", "))
 }
 
 // config returns the settings of a row: those of DARTS but for what it says.
-func (p publishedSearch) config() Config {
+func (p publishedSearch) config() SearchConfig {
 	c := DARTS()
 	c.Space = cell.DARTS(cell.ImageNetStem, 16, p.cells)
 	c.Space.Body.Reductions = cell.Reductions(p.cells, p.reductions)
-	c.Epochs, c.ArchEpoch, c.Batch = p.epochs, p.archEpoch, p.batch
+	c.Epochs, c.ArchStartEpoch, c.Batch = p.epochs, p.archEpoch, p.batch
 	c.LR = Schedule{Kind: Cosine, Base: p.lr}
 	c.ArchLR, c.WeightDecay = p.archLR, p.decay
 	return c

@@ -16,7 +16,7 @@ import (
 // and numbers of workers, with and without maps that are computed again, stopped or
 // not. The rows pair what may differ with each algorithm and variant.
 func TestSearchIsReproducible(t *testing.T) {
-	partial := func(a Algorithm, micro int) Config {
+	partial := func(a Algorithm, micro int) SearchConfig {
 		c := dropping()
 		c.Algorithm, c.MicroBatch = a, micro
 		return c
@@ -25,7 +25,7 @@ func TestSearchIsReproducible(t *testing.T) {
 	measured.StopEigenvalue = 0.75
 	for _, row := range []struct {
 		name           string
-		config         Config
+		config         SearchConfig
 		cores, workers int
 		recompute      bool
 		stops          []int
@@ -39,7 +39,7 @@ func TestSearchIsReproducible(t *testing.T) {
 		{"DrNAS, partial and dropped", partial(DrNAS, 0), 3, 5, true, []int{4}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			run := func(dir string, c Config, cores int, stops []int) (*Result, map[string]string) {
+			run := func(dir string, c SearchConfig, cores int, stops []int) (*SearchResult, map[string]string) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 				for _, n := range stops {
 					c := c
@@ -60,8 +60,8 @@ func TestSearchIsReproducible(t *testing.T) {
 			assertSame(t, files, again)
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
 			assert.True(t, slices.Equal(want.Params.Alphas(), got.Params.Alphas()))
-			for _, r := range []*Result{want, got} {
-				r.Params, r.Config = nil, Config{}
+			for _, r := range []*SearchResult{want, got} {
+				r.Params, r.Config = nil, SearchConfig{}
 			}
 			assert.Equal(t, fmt.Sprintf("%+v", *want), fmt.Sprintf("%+v", *got)) // in which NaN is NaN
 		})

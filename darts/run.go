@@ -19,7 +19,7 @@ type run struct {
 	epochs   int
 	batch    int
 	lr       Schedule
-	folder   *Folder         // may be nil
+	folder   *RunDir         // may be nil
 	recorder record.Recorder // may be nil
 	identity []byte          // see identify
 	program  program         // this one

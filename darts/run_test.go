@@ -21,9 +21,9 @@ import (
 )
 
 // measured is a search that measures eigenvalues after every epoch.
-func measured() Config {
+func measured() SearchConfig {
 	c := resumable()
-	c.Algorithm, c.ArchEpoch, c.StopEigenvalue = DrNAS, 0, 0.75
+	c.Algorithm, c.ArchStartEpoch, c.StopEigenvalue = DrNAS, 0, 0.75
 	return c
 }
 
@@ -309,7 +309,7 @@ func TestLongSettings(t *testing.T) {
 func TestBestIsNamedAfterItsCheckpoint(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := resumable()
-	c.Folder = &Folder{Interval: time.Hour, Keep: 5}
+	c.Folder = &RunDir{Interval: time.Hour, Keep: 5}
 	ctx, stop := stopAfter(t, 6) // the first epoch in which the alphas learn is the best so far
 	c.Recorder = stop
 	_, err := keepRun(ctx, dir, resumableSource, c)

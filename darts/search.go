@@ -20,7 +20,7 @@ import (
 var ErrDiverged = errors.New("darts: the run diverged")
 
 // Result is what a search has found.
-type Result struct {
+type SearchResult struct {
 	// Genotype are the cells that the alphas favour, or favoured some epochs before
 	// if Config.StopEigenvalue says so.
 	Genotype cell.Genotype
@@ -38,7 +38,7 @@ type Result struct {
 	// WriteSafetensors keeps them for other programs.
 	Params *ops.Params
 	// Config are the settings.
-	Config Config
+	Config SearchConfig
 }
 
 // Search searches a cell: it trains a supernet with the head of a task on one
@@ -58,7 +58,7 @@ type Result struct {
 // checkpoint, and ends with the same bits as one that was never stopped. It is
 // refused if the settings, the task, the kernels (see Start) or the images have
 // changed, of which it knows their number and fingerprint (see Source).
-func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Result, error) {
+func Search(ctx context.Context, src Source, task pretext.Task, c SearchConfig) (*SearchResult, error) {
 	s, err := newSearch(src, task, c)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Resu
 // search is the phase that searches a cell.
 type search struct {
 	run
-	c     Config
+	c     SearchConfig
 	m     *model
 	rule  *bilevel
 	w, a  *loader
@@ -81,7 +81,7 @@ type search struct {
 	trainMean, heldMean mean      // of this epoch
 	past                []reading // of the last epochs, if StopEigenvalue needs them
 	watch               watch
-	result              *Result
+	result              *SearchResult
 }
 
 // mean gathers losses and scores over an epoch.
@@ -110,7 +110,7 @@ func given(src Source, task pretext.Task) error {
 	return nil
 }
 
-func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
+func newSearch(src Source, task pretext.Task, c SearchConfig) (*search, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 		return nil, err
 	}
 	n := src.Len()
-	weights, alphas := halves(n, c.Portion, c.Seed)
+	weights, alphas := halves(n, c.TrainFraction, c.Seed)
 	if min(len(weights), len(alphas)) < c.Batch {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
@@ -132,7 +132,7 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	}
 	shared, all := c.budget().share(m.planned(), reserved(src))
 	m.bytes += all - m.planned()
-	s := &search{c: c, m: m, result: &Result{Config: c}}
+	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
 	s.run = run{
 		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, nil), sources: []Source{src},
@@ -169,13 +169,13 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	if warning != "" {
 		events = append(events, record.Warning{Text: warning})
 	}
-	if c.ArchEpoch == c.Epochs {
+	if c.ArchStartEpoch == c.Epochs {
 		events = append(events, record.Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
 	}
 	return s, s.begin(events...)
 }
 
-func (s *search) search(ctx context.Context) (*Result, error) {
+func (s *search) search(ctx context.Context) (*SearchResult, error) {
 	defer s.end()
 	done, err := s.all(ctx)
 	s.result.Epochs = s.complete
@@ -206,7 +206,7 @@ func (s *search) over() string {
 // collapsed says whether the alphas have learned for an epoch and so many skip
 // connections have won; never if limit is 0.
 func (s *search) collapsed(limit int) bool {
-	return limit > 0 && s.complete > s.c.ArchEpoch && s.skips() >= limit
+	return limit > 0 && s.complete > s.c.ArchStartEpoch && s.skips() >= limit
 }
 
 // skips counts the skip connections of the normal cell.
@@ -231,7 +231,7 @@ func (s *search) open(ctx context.Context) {
 	}
 	s.train = s.w.epoch(ctx, s.epoch, s.step)
 	s.heldBatch = nil
-	if s.held = nil; s.epoch >= s.c.ArchEpoch {
+	if s.held = nil; s.epoch >= s.c.ArchStartEpoch {
 		// An epoch that stopped after its last step needs the batch of that again.
 		s.held = s.a.epoch(ctx, s.epoch, min(s.step, s.steps()-1))
 	}

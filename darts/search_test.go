@@ -27,11 +27,11 @@ import (
 func TestClippingScalesTheGradient(t *testing.T) {
 	p := &toy{w: []float32{-100}, a: []float32{100}, gw: make([]float32, 1), ga: make([]float32, 1)}
 	c := DARTS()
-	c.Momentum, c.WeightDecay, c.Clip = 0, 0, 5
+	c.Momentum, c.WeightDecay, c.GradClip = 0, 0, 5
 	rule := newBilevel(c, kernel.NewTeam(1), p)
 	require.NoError(t, rule.weights(p, 1))
 	assert.InDelta(t, -95, p.w[0], 1e-4, "a gradient of -400 is clipped to -5")
-	c.Clip = 0
+	c.GradClip = 0
 	rule = newBilevel(c, kernel.NewTeam(1), p)
 	p.w[0] = -100
 	require.NoError(t, rule.weights(p, 1))
@@ -66,7 +66,7 @@ func smallTask() pretext.Task {
 	return pretext.Classification{View: view, Classes: 3}
 }
 
-func smallConfig() Config {
+func smallConfig() SearchConfig {
 	c := DARTS()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
 	c.Epochs, c.Batch, c.Seed, c.Workers = 2, 6, 7, 1
@@ -75,7 +75,7 @@ func smallConfig() Config {
 }
 
 // learning is a search of small operations with layers enough to learn.
-func learning() Config {
+func learning() SearchConfig {
 	c := smallConfig()
 	c.Space.Ops = ops.Set{ops.None(), ops.MaxPool(3), ops.Skip(), ops.DilConv(3)}
 	return c
@@ -104,7 +104,7 @@ func TestSearchLearns(t *testing.T) {
 
 func TestSearchSeedsDiffer(t *testing.T) {
 	c := resumable()
-	c.Epochs, c.ArchEpoch = 1, 0
+	c.Epochs, c.ArchStartEpoch = 1, 0
 	a, err := Search(t.Context(), resumableSource, smallTask(), c)
 	require.NoError(t, err)
 	c.Seed++
@@ -117,7 +117,7 @@ func TestArchEpochPostponesAlphas(t *testing.T) {
 	c := smallConfig()
 	var entropies, held []float64
 	var warnings []record.Warning
-	c.ArchEpoch = 1
+	c.ArchStartEpoch = 1
 	c.Recorder = record.Func(func(e record.Event) error {
 		if e, ok := e.(record.Epoch); ok {
 			entropies, held = append(entropies, e.Entropy), append(held, e.ValLoss)
@@ -127,7 +127,7 @@ func TestArchEpochPostponesAlphas(t *testing.T) {
 		}
 		return nil
 	})
-	first, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), func() Config { c := c; c.Epochs, c.ArchEpoch = 1, 1; return c }())
+	first, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), func() SearchConfig { c := c; c.Epochs, c.ArchStartEpoch = 1, 1; return c }())
 	require.NoError(t, err)
 	untouched := first.Normal
 	assert.True(t, math.IsNaN(held[0]), "no held-out loss while the alphas rest")
@@ -165,7 +165,7 @@ func TestSearchStopsWhenCancelled(t *testing.T) {
 func TestSearchDiverges(t *testing.T) {
 	c := smallConfig()
 	c.LR = Schedule{Kind: Constant, Base: 1e30}
-	c.Clip = 0
+	c.GradClip = 0
 	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
 	require.ErrorIs(t, err, ErrDiverged)
 	assert.ErrorContains(t, err, "step")
@@ -181,29 +181,29 @@ func TestSearchBadInput(t *testing.T) {
 	ok := stripes{n: 40, fail: -1}
 	for name, test := range map[string]struct {
 		src    Source
-		change func(*Config)
+		change func(*SearchConfig)
 		task   pretext.Task
 		want   string
 	}{
 		"broken image":      {src: stripes{n: 40, fail: 3}, want: "image 3"},
 		"no images":         {src: stripes{n: 0, fail: -1}, want: "0 images"},
-		"batch too large":   {src: ok, change: func(c *Config) { c.Batch = 21 }, want: "lower Batch"},
-		"no epochs":         {src: ok, change: func(c *Config) { c.Epochs = 0 }, want: "Epochs is 0"},
-		"negative rate":     {src: ok, change: func(c *Config) { c.LR.Base = -1 }, want: "-1"},
-		"portion of all":    {src: ok, change: func(c *Config) { c.Portion = 1 }, want: "Portion"},
-		"late alphas":       {src: ok, change: func(c *Config) { c.ArchEpoch = 3 }, want: "ArchEpoch"},
-		"NaN":               {src: ok, change: func(c *Config) { c.Clip = math.NaN() }, want: "Clip"},
-		"odd micro-batch":   {src: ok, change: func(c *Config) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
-		"large micro-batch": {src: ok, change: func(c *Config) { c.MicroBatch = 12 }, want: "MicroBatch is 12, must be from 0 to 6"},
-		"negative memory":   {src: ok, change: func(c *Config) { c.Memory = -1 }, want: "Memory is -1"},
-		"no workers":        {src: ok, change: func(c *Config) { c.Workers = 0 }, want: "Workers"},
-		"odd width":         {src: ok, change: func(c *Config) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
-		"small images":      {src: ok, change: func(c *Config) { c.Space.Body.Cells = 0 }, want: "Cells"},
+		"batch too large":   {src: ok, change: func(c *SearchConfig) { c.Batch = 21 }, want: "lower Batch"},
+		"no epochs":         {src: ok, change: func(c *SearchConfig) { c.Epochs = 0 }, want: "Epochs is 0"},
+		"negative rate":     {src: ok, change: func(c *SearchConfig) { c.LR.Base = -1 }, want: "-1"},
+		"portion of all":    {src: ok, change: func(c *SearchConfig) { c.TrainFraction = 1 }, want: "Portion"},
+		"late alphas":       {src: ok, change: func(c *SearchConfig) { c.ArchStartEpoch = 3 }, want: "ArchEpoch"},
+		"NaN":               {src: ok, change: func(c *SearchConfig) { c.GradClip = math.NaN() }, want: "Clip"},
+		"odd micro-batch":   {src: ok, change: func(c *SearchConfig) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
+		"large micro-batch": {src: ok, change: func(c *SearchConfig) { c.MicroBatch = 12 }, want: "MicroBatch is 12, must be from 0 to 6"},
+		"negative memory":   {src: ok, change: func(c *SearchConfig) { c.Memory = -1 }, want: "Memory is -1"},
+		"no workers":        {src: ok, change: func(c *SearchConfig) { c.Workers = 0 }, want: "Workers"},
+		"odd width":         {src: ok, change: func(c *SearchConfig) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
+		"small images":      {src: ok, change: func(c *SearchConfig) { c.Space.Body.Cells = 0 }, want: "Cells"},
 		"too many classes":  {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
 		"one class":         {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 1}, want: "Classes"},
-		"dropped":           {src: ok, change: func(c *Config) { c.SkipDropout = 1 }, want: "SkipDropout is 1, must be below 1"},
-		"dropped twice":     {src: ok, change: func(c *Config) { c.SkipDropout = -0.5 }, want: "SkipDropout is -0.5"},
-		"parts":             {src: ok, change: func(c *Config) { c.Space.Partial = 3 }, want: "Partial is 3, but Width is 4"},
+		"dropped":           {src: ok, change: func(c *SearchConfig) { c.SkipDropout = 1 }, want: "SkipDropout is 1, must be below 1"},
+		"dropped twice":     {src: ok, change: func(c *SearchConfig) { c.SkipDropout = -0.5 }, want: "SkipDropout is -0.5"},
+		"parts":             {src: ok, change: func(c *SearchConfig) { c.Space.Partial = 3 }, want: "Partial is 3, but Width is 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()
@@ -242,11 +242,11 @@ func TestPCDARTSRates(t *testing.T) {
 }
 
 func TestConfigRoundTrip(t *testing.T) {
-	for _, c := range []Config{DARTS(), publishedSearches[0].config()} {
+	for _, c := range []SearchConfig{DARTS(), publishedSearches[0].config()} {
 		require.NoError(t, c.Validate())
 		b, err := json.Marshal(c)
 		require.NoError(t, err)
-		var back Config
+		var back SearchConfig
 		d := json.NewDecoder(bytes.NewReader(b))
 		d.DisallowUnknownFields()
 		require.NoError(t, d.Decode(&back))
@@ -291,7 +291,7 @@ func TestFolderWriteFile(t *testing.T) {
 
 func TestFolderEvolution(t *testing.T) {
 	g, _ := cell.Published("darts_v2")
-	save := func(epochs int) (*Folder, error) {
+	save := func(epochs int) (*RunDir, error) {
 		f, err := NewFolder(filepath.Join(t.TempDir(), "run"))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, f.Close()) })
@@ -301,9 +301,9 @@ func TestFolderEvolution(t *testing.T) {
 			require.NoError(t, f.record(record.Epoch{Epoch: i + 1, Genotype: g.String(), Normal: [][]float64{{0.5}}}))
 		}
 		require.NoError(t, f.record(record.Done{Genotype: g.String()}))
-		return f, f.Save(&Result{Genotype: g})
+		return f, f.Save(&SearchResult{Genotype: g})
 	}
-	gifOf := func(f *Folder) string { return filepath.Join(f.Dir(), "evolution.gif") }
+	gifOf := func(f *RunDir) string { return filepath.Join(f.Dir(), "evolution.gif") }
 
 	f, err := save(1)
 	require.NoError(t, err)
@@ -328,9 +328,9 @@ func TestFolderEvolution(t *testing.T) {
 	assert.Equal(t, g, e[33].Genotype)
 
 	require.NoError(t, f.record(record.Epoch{Epoch: 102, Genotype: "none"}))
-	assert.ErrorContains(t, f.Save(&Result{Genotype: g}), "metrics.jsonl: epoch 102: cell: ")
+	assert.ErrorContains(t, f.Save(&SearchResult{Genotype: g}), "metrics.jsonl: epoch 102: cell: ")
 	require.NoError(t, os.WriteFile(filepath.Join(f.Dir(), "metrics.jsonl"), []byte("{}\nnonsense\n"), 0o644))
-	assert.ErrorContains(t, f.Save(&Result{Genotype: g}), f.Dir()+": metrics.jsonl: record: line 2: invalid character")
+	assert.ErrorContains(t, f.Save(&SearchResult{Genotype: g}), f.Dir()+": metrics.jsonl: record: line 2: invalid character")
 }
 
 func TestFolderRefusesOldRunAndFile(t *testing.T) {

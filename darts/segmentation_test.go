@@ -51,7 +51,7 @@ func (r recorder) Record(e record.Event) error { return r(e) }
 // the masks, tell afterwards.
 func TestTrainSegmentation(t *testing.T) {
 	task, c := labelled()
-	c.Average, c.PreciseBN = 0.5, 12
+	c.EMADecay, c.PreciseBN = 0.5, 12
 	var epochs []record.Epoch
 	var warnings []string
 	c.Recorder = recorder(func(e record.Event) error {
@@ -113,14 +113,14 @@ func (s slow) Load(ctx context.Context, i int) (*pretext.Image, error) {
 // TestTrainSegmentationGoesOn stops a training in its evaluations, with the image
 // that it is at.
 func TestTrainSegmentationGoesOn(t *testing.T) {
-	train := func(ctx context.Context, dir string, held darts.Source) (*darts.Trained, error) {
+	train := func(ctx context.Context, dir string, held darts.Source) (*darts.TrainResult, error) {
 		folder, err := darts.OpenFolder(dir)
 		if errors.Is(err, os.ErrNotExist) {
 			folder, err = darts.NewFolder(dir)
 		}
 		require.NoError(t, err)
 		task, c := labelled()
-		c.Average, c.PreciseBN, c.Folder = 0.5, 12, folder
+		c.EMADecay, c.PreciseBN, c.Folder = 0.5, 12, folder
 		r, err := darts.Train(ctx, drawn(t, 14, 1), held, task, c)
 		require.NoError(t, folder.Close())
 		return r, err

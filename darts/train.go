@@ -29,7 +29,7 @@ import (
 )
 
 // Trained is what a training has made.
-type Trained struct {
+type TrainResult struct {
 	// Params are the parameters of the network, their averages if the settings ask
 	// for them. Their WriteSafetensors keeps them for other programs.
 	Params *ops.Params
@@ -70,7 +70,7 @@ type Evaluator interface {
 //
 // Equal seeds give equal results, a folder lets a run go on, and errors are as
 // those of Search.
-func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*Trained, error) {
+func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*TrainResult, error) {
 	t, err := newTraining(ctx, src, held, task, c)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ type training struct {
 	batch   *batch   // of this step
 
 	mean   mean // of this epoch
-	result *Trained
+	result *TrainResult
 }
 
 // evaluatedAtATime is the number of images of which the maps of a trained network
@@ -132,7 +132,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if err != nil {
 		return nil, err
 	}
-	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &Trained{Config: c}}
+	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &TrainResult{Config: c}}
 	t.run = run{
 		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, held), sources: []Source{src, held},
@@ -214,7 +214,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			return err
 		}
 		slabs := 3 // weights, gradients, velocities
-		if c.Average > 0 {
+		if c.EMADecay > 0 {
 			slabs++
 		}
 		if t.parts > 1 {
@@ -294,7 +294,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		*kinds[i] = m
 	}
 	t.velocity = make([]float32, len(t.params.Weights()))
-	if c.Average > 0 {
+	if c.EMADecay > 0 {
 		t.average = slices.Clone(t.params.Weights())
 		t.averageRunning = slices.Clone(t.params.Running())
 	}
@@ -348,11 +348,11 @@ func (t *training) path(n *network) cell.Path {
 	}
 }
 
-func (t *training) train(ctx context.Context) (*Trained, error) {
+func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	defer t.end()
 	done, err := t.all(ctx)
 	t.result.Epochs = t.complete
-	if t.c.Average > 0 {
+	if t.c.EMADecay > 0 {
 		t.swap()
 	}
 	if err != nil {
@@ -392,10 +392,10 @@ func (t *training) take(rate float64) error {
 	weights, grads := t.params.Weights(), t.params.WeightGrads()
 	t.team.Begin()
 	defer t.team.End()
-	sgd{t.c.Momentum, t.c.WeightDecay, t.c.Clip, t.c.Nesterov}.step(t.team, weights, t.velocity, grads, rate)
-	if t.c.Average > 0 {
-		kernel.Average(t.team, t.average, weights, t.c.Average)
-		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.Average)
+	sgd{t.c.Momentum, t.c.WeightDecay, t.c.GradClip, t.c.Nesterov}.step(t.team, weights, t.velocity, grads, rate)
+	if t.c.EMADecay > 0 {
+		kernel.Average(t.team, t.average, weights, t.c.EMADecay)
+		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.EMADecay)
 	}
 	return nil
 }
@@ -427,7 +427,7 @@ func (t *training) finish() error {
 	if t.held == nil || !last && (t.c.EvaluateEvery == 0 || (t.epoch+1)%t.c.EvaluateEvery != 0) {
 		return nil
 	}
-	if t.c.Average > 0 {
+	if t.c.EMADecay > 0 {
 		t.swap()
 		defer t.swap()
 	}
@@ -735,7 +735,7 @@ func (t *training) arrays() []array {
 		arrayOf("running statistics", t.params.Running()),
 		arrayOf("velocity", t.velocity),
 	}
-	if t.c.Average > 0 {
+	if t.c.EMADecay > 0 {
 		all = append(all, arrayOf("average of the weights", t.average), arrayOf("average of the running statistics", t.averageRunning))
 	}
 	return all

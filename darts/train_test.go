@@ -62,11 +62,11 @@ func TestTrainLearns(t *testing.T) {
 }
 
 // trainIn does a part of a training in dir, as long as ctx holds.
-func trainIn(ctx context.Context, dir string, c TrainConfig) (*Trained, error) {
+func trainIn(ctx context.Context, dir string, c TrainConfig) (*TrainResult, error) {
 	return trainOn(ctx, dir, smallTask(), c)
 }
 
-func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig) (*Trained, error) {
+func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig) (*TrainResult, error) {
 	folder, err := OpenFolder(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		folder, err = NewFolder(dir)
@@ -83,7 +83,7 @@ func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig) 
 // everything returns settings that use all that a training has.
 func everything() TrainConfig {
 	c := smallTraining()
-	c.MicroBatch, c.DropPath, c.Average, c.PreciseBN, c.EvaluateEvery, c.Nesterov = 3, 0.3, 0.5, 9, 2, true
+	c.MicroBatch, c.DropPath, c.EMADecay, c.PreciseBN, c.EvaluateEvery, c.Nesterov = 3, 0.3, 0.5, 9, 2, true
 	return c
 }
 
@@ -116,7 +116,7 @@ func TestTrainGoesOn(t *testing.T) {
 		assert.Equal(t, string(lines), string(again))
 	}
 	c := everything()
-	c.Average = 0.6
+	c.EMADecay = 0.6
 	_, err = trainIn(t.Context(), whole, c)
 	assert.ErrorContains(t, err, "config.average: 0.5 → 0.6")
 }
@@ -125,7 +125,7 @@ func TestTrainGoesOn(t *testing.T) {
 // gradient that the training itself computes.
 func TestTrainStep(t *testing.T) {
 	c := smallTraining()
-	c.Nesterov, c.Clip, c.Average, c.Epochs = true, 0, 0.75, 1
+	c.Nesterov, c.GradClip, c.EMADecay, c.Epochs = true, 0, 0.75, 1
 	images := stripes{n: 6, fail: -1}
 	run, err := newTraining(t.Context(), images, nil, smallTask(), c)
 	require.NoError(t, err)
@@ -449,7 +449,7 @@ func TestTrainRefuses(t *testing.T) {
 		"a bad network":    {change: func(c *TrainConfig) { c.Network = cell.Derived{} }, want: "Network: cell: Stem"},
 		"no epochs":        {change: func(c *TrainConfig) { c.Epochs = 0 }, want: "Epochs is 0, must be from 1"},
 		"drop path":        {change: func(c *TrainConfig) { c.DropPath = 1 }, want: "DropPath is 1, must be below 1"},
-		"average":          {change: func(c *TrainConfig) { c.Average = math.NaN() }, want: "Average is NaN"},
+		"average":          {change: func(c *TrainConfig) { c.EMADecay = math.NaN() }, want: "Average is NaN"},
 		"micro-batch":      {change: func(c *TrainConfig) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
 		"batch":            {change: func(c *TrainConfig) { c.Batch = 13 }, want: "12 images are fewer than a batch of 13"},
 		"memory":           {change: func(c *TrainConfig) { c.Memory = 1 << 20 }, want: "Memory is 1.0 MiB"},

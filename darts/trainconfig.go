@@ -24,7 +24,7 @@ type TrainConfig struct {
 	Momentum    float64  `json:"momentum"` // of SGD
 	Nesterov    bool     `json:"nesterov"` // Nesterov's form of it (Sutskever et al., 2013)
 	WeightDecay float64  `json:"weight_decay"`
-	Clip        float64  `json:"clip"` // largest norm of the gradient; 0 does not clip
+	GradClip        float64  `json:"clip"` // largest norm of the gradient; 0 does not clip
 
 	// Auxiliary is the weight of the loss of an auxiliary head in the middle of the
 	// network, cell.AuxiliaryWeight as a rule; 0 is no such head. It takes a task
@@ -40,7 +40,7 @@ type TrainConfig struct {
 	// Juditsky, 1992), 0.9999 for example; 0 is none. It begins with the first weights,
 	// without a warm-up: after n steps they still weigh Averageⁿ, half after 6,931
 	// steps at 0.9999, which short trainings feel.
-	Average float64 `json:"average"`
+	EMADecay float64 `json:"average"`
 	// PreciseBN is the number of training images over which the statistics of batch
 	// normalisations are taken anew before each evaluation, with the weights as they
 	// are then, in whole micro-batches, one at least and at most all that there are; 0
@@ -57,7 +57,7 @@ type TrainConfig struct {
 	Recompute bool            `json:"-"`
 	Memory    int64           `json:"-"`
 	Workers   int             `json:"-"`
-	Folder    *Folder         `json:"-"`
+	Folder    *RunDir         `json:"-"`
 	Recorder  record.Recorder `json:"-"`
 }
 
@@ -69,7 +69,7 @@ func TrainDARTS(g cell.Genotype) TrainConfig {
 	return TrainConfig{
 		Network: cell.Derived{Body: cell.DARTS(cell.CIFARStem, 36, 20).Body, Genotype: g, Ops: ops.Published()},
 		Epochs:  600, Batch: 96,
-		LR: Schedule{Kind: Cosine, Base: 0.025}, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5,
+		LR: Schedule{Kind: Cosine, Base: 0.025}, Momentum: 0.9, WeightDecay: 3e-4, GradClip: 5,
 		Auxiliary: cell.AuxiliaryWeight, DropPath: 0.2, EvaluateEvery: 1,
 		Workers: 2,
 	}
@@ -104,17 +104,17 @@ func (c TrainConfig) Validate() error {
 		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
 		{"Momentum", c.Momentum, 0, 1, false},
 		{"WeightDecay", c.WeightDecay, 0, 1, false},
-		{"Clip", c.Clip, 0, math.MaxFloat32, false},
+		{"Clip", c.GradClip, 0, math.MaxFloat32, false},
 		{"Auxiliary", c.Auxiliary, 0, 100, false},
 		{"DropPath", c.DropPath, 0, 1, false},
-		{"Average", c.Average, 0, 1, false},
+		{"Average", c.EMADecay, 0, 1, false},
 		{"PreciseBN", float64(c.PreciseBN), 0, 1e9, false},
 		{"EvaluateEvery", float64(c.EvaluateEvery), 0, 1e6, false},
 		{"Workers", float64(c.Workers), 1, 1 << 16, false},
 	}); err != nil {
 		return err
 	}
-	if err := belowOne([]share{{"Momentum", c.Momentum}, {"DropPath", c.DropPath}, {"Average", c.Average}}); err != nil {
+	if err := belowOne([]share{{"Momentum", c.Momentum}, {"DropPath", c.DropPath}, {"Average", c.EMADecay}}); err != nil {
 		return err
 	}
 	return c.budget().validate()

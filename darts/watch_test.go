@@ -22,7 +22,7 @@ import (
 // TestEpochsTellOfTheAlphas holds the figures of epochs against their alphas.
 func TestEpochsTellOfTheAlphas(t *testing.T) {
 	c := resumable()
-	c.ArchEpoch = 0
+	c.ArchStartEpoch = 0
 	var epochs []record.Epoch
 	c.Recorder = record.Func(func(e record.Event) error {
 		if e, ok := e.(record.Epoch); ok {
@@ -66,7 +66,7 @@ func TestEpochsTellOfTheAlphas(t *testing.T) {
 }
 
 // collapsing is a search whose cells can do nothing but skip.
-func collapsing() Config {
+func collapsing() SearchConfig {
 	c := resumable()
 	c.Space.Ops, c.Space.Nodes = ops.Set{ops.None(), ops.Skip()}, 2
 	return c
@@ -74,13 +74,13 @@ func collapsing() Config {
 
 func TestCollapseIsWarnedOfOnce(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*Config)
+		change func(*SearchConfig)
 		want   int
 	}{
-		"as it is":            {func(*Config) {}, 1},
-		"alphas never learn":  {func(c *Config) { c.ArchEpoch = 3 }, 0},
-		"derivation is bound": {func(c *Config) { c.Space.MaxSkips, c.Space.Ops = 3, append(c.Space.Ops, ops.MaxPool(3)) }, 0},
-		"one skip at most":    {func(c *Config) { c.Space.Nodes, c.Space.Ops = 1, ops.Set{ops.None(), ops.MaxPool(3)} }, 0},
+		"as it is":            {func(*SearchConfig) {}, 1},
+		"alphas never learn":  {func(c *SearchConfig) { c.ArchStartEpoch = 3 }, 0},
+		"derivation is bound": {func(c *SearchConfig) { c.Space.MaxSkips, c.Space.Ops = 3, append(c.Space.Ops, ops.MaxPool(3)) }, 0},
+		"one skip at most":    {func(c *SearchConfig) { c.Space.Nodes, c.Space.Ops = 1, ops.Set{ops.None(), ops.MaxPool(3)} }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
@@ -106,7 +106,7 @@ func TestCollapseIsWarnedOfOnce(t *testing.T) {
 			c.Recorder = all
 			_, err = keepRun(t.Context(), dir, resumableSource, c)
 			require.NoError(t, err)
-			if c.ArchEpoch == 3 { // of which another warning tells, once a start
+			if c.ArchStartEpoch == 3 { // of which another warning tells, once a start
 				warnings = slices.DeleteFunc(warnings, func(s string) bool { return strings.Contains(s, "never learn") })
 			}
 			require.Len(t, warnings, test.want)
@@ -127,7 +127,7 @@ func TestBestCheckpoint(t *testing.T) {
 	c := resumable()
 	c.Epochs, c.ArchLR = 4, 0.1
 	c.LR = Schedule{Kind: Constant, Base: 0.3} // so that the losses go up and down
-	c.Folder = &Folder{Keep: 1}
+	c.Folder = &RunDir{Keep: 1}
 	var losses []float64
 	c.Recorder = record.Func(func(e record.Event) error {
 		if e, ok := e.(record.Epoch); ok {
@@ -142,10 +142,10 @@ func TestBestCheckpoint(t *testing.T) {
 	best := slices.Index(losses, slices.Min(losses[1:]))
 	t.Log(losses)
 	steps := 3 * (best + 1)
-	got, err := (&Folder{dir: whole}).snapshots(bestFile)
+	got, err := (&RunDir{dir: whole}).snapshots(bestFile)
 	require.NoError(t, err)
 	require.Equal(t, []int{steps}, got)
-	last, err := (&Folder{dir: whole}).snapshots(checkpointFile)
+	last, err := (&RunDir{dir: whole}).snapshots(checkpointFile)
 	require.NoError(t, err)
 	require.Equal(t, []int{12}, last, "it is kept besides")
 	require.Less(t, steps, 12, "the best epoch is not the last, or this shows nothing")

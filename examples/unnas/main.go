@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	}
 	session := program.Session{
 		Name: "unnas", Options: c.options(o),
-		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
+		Begin: func(f *darts.RunDir) error { return f.WriteFile(configFile, c.dump) },
 		Again: func(dir string) string { return "OUT_DIR " + dir },
 	}
 	if c.searches() {

@@ -169,8 +169,8 @@ func (c *config) body() cell.Body {
 }
 
 // search returns the settings of a search. check has been called.
-func (c *config) search() (darts.Config, error) {
-	var none darts.Config
+func (c *config) search() (darts.SearchConfig, error) {
+	var none darts.SearchConfig
 	o := c.Optim
 	switch {
 	case c.Train.Portion <= 0 || c.Train.Portion >= 1:
@@ -187,10 +187,10 @@ func (c *config) search() (darts.Config, error) {
 	}
 	s := darts.DARTS()
 	s.Space.Body = c.body()
-	s.Epochs, s.ArchEpoch, s.Batch, s.Portion = o.MaxEpoch, int(o.ArchEpoch), c.Train.BatchSize, c.Train.Portion
+	s.Epochs, s.ArchStartEpoch, s.Batch, s.TrainFraction = o.MaxEpoch, int(o.ArchEpoch), c.Train.BatchSize, c.Train.Portion
 	s.LR, _ = c.schedule() // check has seen it
 	s.Momentum, s.WeightDecay = o.Momentum, o.WeightDecay
-	s.ArchLR, s.ArchDecay = o.ArchBaseLR, o.ArchWeightDecay
+	s.ArchLR, s.ArchWeightDecay = o.ArchBaseLR, o.ArchWeightDecay
 	s.Seed, s.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
 	if err := s.Validate(); err != nil {
 		return none, err

@@ -64,7 +64,7 @@ func TestPipelineGenotype(t *testing.T) {
 	}
 	folder, err := darts.NewFolder(filepath.Join(dir, "run"))
 	require.NoError(t, err)
-	require.NoError(t, errors.Join(folder.Save(&darts.Result{Genotype: want}), folder.Close()))
+	require.NoError(t, errors.Join(folder.Save(&darts.SearchResult{Genotype: want}), folder.Close()))
 	p := pipeline()
 	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", folder.Dir()}, nil))
 	assert.Equal(t, want, p.TrainConfig.Network.(cell.Derived).Genotype)

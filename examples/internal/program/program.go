@@ -141,7 +141,7 @@ func (f *Flags) Given(name string) bool {
 
 // Folder opens the folder of a run: that of the run to go on with, the one asked
 // for, or a new one in runs, numbered behind the name.
-func (o Options) Folder(name string) (*darts.Folder, error) {
+func (o Options) Folder(name string) (*darts.RunDir, error) {
 	if o.Resume {
 		return darts.OpenFolder(o.Out)
 	}

@@ -21,7 +21,7 @@ type Published struct {
 	// Task and Config, which Parse sets, are the published ones but for what the
 	// flags change.
 	Task   pretext.Task
-	Config darts.Config
+	Config darts.SearchConfig
 
 	task, subset  string
 	epochs, batch int
@@ -63,7 +63,7 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 	}
 	c.Algorithm, c.Memory, c.AutoBatch, c.Recompute = p.Config.Algorithm, p.Config.Memory, p.Config.AutoBatch, p.Config.Recompute
 	if p.Given("epochs") {
-		c.ArchEpoch = c.ArchEpoch * p.epochs / c.Epochs
+		c.ArchStartEpoch = c.ArchStartEpoch * p.epochs / c.Epochs
 		c.Epochs = p.epochs
 	}
 	p.published = c.Batch

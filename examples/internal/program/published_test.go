@@ -32,7 +32,7 @@ func TestPublishedParse(t *testing.T) {
 	p = published()
 	require.NoError(t, p.Parse([]string{"-data", "d", "-task", "cls", "-epochs", "5", "-batch", "16", "-algorithm", "second-order", "-memory", "2GB", "-recompute", "-workers", "3"}, nil))
 	assert.Equal(t, "classification", p.Task.Name())
-	assert.Equal(t, []int{5, 2, 16, 3}, []int{p.Config.Epochs, p.Config.ArchEpoch, p.Config.Batch, p.Config.Workers}, "the alphas sit out half of the epochs")
+	assert.Equal(t, []int{5, 2, 16, 3}, []int{p.Config.Epochs, p.Config.ArchStartEpoch, p.Config.Batch, p.Config.Workers}, "the alphas sit out half of the epochs")
 	assert.Equal(t, []float64{0.025, 0.000075}, []float64{p.Config.LR.Base, p.Config.ArchLR})
 	assert.Equal(t, darts.SecondOrder, p.Config.Algorithm)
 	assert.Equal(t, int64(2e9), p.Config.Memory)

@@ -20,7 +20,7 @@ type Session struct {
 
 	// Begin, unless nil, is called with the folder of a run before that begins, if
 	// it does not go on.
-	Begin func(*darts.Folder) error
+	Begin func(*darts.RunDir) error
 	// Again returns what to add to the command to go on with the run of a folder.
 	// Nil returns the flags that all programs have.
 	Again func(dir string) string
@@ -29,7 +29,7 @@ type Session struct {
 // outcome is what a run has made.
 type outcome struct {
 	steps int // that were done; without one there is nothing to keep
-	save  func(*darts.Folder) error
+	save  func(*darts.RunDir) error
 	show  func(out io.Writer, dir string, stopped bool) error
 }
 
@@ -37,7 +37,7 @@ type outcome struct {
 // it, keeps the outcome in the folder, which is removed if there is none, and shows
 // it. Work that ctx stops is kept and shown too, and how to go on. The page of the
 // run has samples of the task.
-func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(*darts.Folder, record.Recorder) (outcome, error)) error {
+func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(*darts.RunDir, record.Recorder) (outcome, error)) error {
 	folder, err := s.Folder(s.Name)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ type Training struct {
 	Config       darts.TrainConfig // Seed and Workers are those of the Options
 
 	// Keep, unless nil, writes more of what was trained to the folder.
-	Keep func(*darts.Folder, *darts.Trained) error
+	Keep func(*darts.RunDir, *darts.TrainResult) error
 }
 
 // Run runs the training, prints what happens, and keeps it in a folder, which is
@@ -33,7 +33,7 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return t.run(ctx, out, t.Source, t.Task, func(folder *darts.Folder, recorder record.Recorder) (outcome, error) {
+	return t.run(ctx, out, t.Source, t.Task, func(folder *darts.RunDir, recorder record.Recorder) (outcome, error) {
 		c.Folder, c.Recorder = folder, recorder
 		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c)
 		if r == nil {
@@ -41,7 +41,7 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 		}
 		return outcome{
 			steps: r.Steps,
-			save: func(f *darts.Folder) error {
+			save: func(f *darts.RunDir) error {
 				if err := f.SaveTrained(r); err != nil || t.Keep == nil {
 					return err
 				}
@@ -53,7 +53,7 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 }
 
 // show prints the size of the network, how good it is and where.
-func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool) error {
+func (t Training) show(out io.Writer, r *darts.TrainResult, dir string, stopped bool) error {
 	if stopped {
 		fmt.Fprintf(out, "stopped after %d steps\n", r.Steps)
 	}
