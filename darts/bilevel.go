@@ -114,8 +114,10 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 		return err
 	}
 	copy(b.ahead.velocity, b.velocity)
+	look := b.c.SGD
+	look.GradClip = 0
 	b.run(func() {
-		sgd{momentum: b.c.Momentum, decay: b.c.WeightDecay}.step(b.team, w, b.ahead.velocity, gw, rate)
+		look.step(b.team, w, b.ahead.velocity, gw, rate)
 	})
 	if err := o.Trial(heldBoth); err != nil {
 		return err
@@ -148,7 +150,7 @@ func (b *bilevel) besides(o objective, times float64) error {
 	w, gw := o.Weights()
 	copy(w, b.ahead.weights)
 	// Without momentum the velocity is but where the step is put down.
-	b.run(func() { sgd{}.step(b.team, w, b.ahead.velocity, gw, -times) })
+	b.run(func() { SGD{}.step(b.team, w, b.ahead.velocity, gw, -times) })
 	return o.Trial(trainAlphas)
 }
 
@@ -162,25 +164,18 @@ func (b *bilevel) weights(o objective, rate float64) error {
 	}
 	values, grads := o.Weights()
 	b.run(func() {
-		sgd{b.c.Momentum, b.c.WeightDecay, b.c.GradClip, false}.step(b.team, values, b.velocity, grads, rate)
+		b.c.step(b.team, values, b.velocity, grads, rate)
 	})
 	return nil
 }
 
-// sgd is stochastic gradient descent.
-type sgd struct {
-	momentum, decay float64
-	clip            float64 // largest norm of all gradients together; 0 does not clip
-	nesterov        bool
-}
-
 // step takes a step, while the team is at work.
-func (s sgd) step(team *kernel.Team, values, velocity, grads []float32, rate float64) {
+func (s SGD) step(team *kernel.Team, values, velocity, grads []float32, rate float64) {
 	scale := 1.0
-	if s.clip > 0 {
-		scale = math.Min(1, s.clip/(math.Sqrt(kernel.SquaredNorm(team, grads))+1e-6))
+	if s.GradClip > 0 {
+		scale = math.Min(1, s.GradClip/(math.Sqrt(kernel.SquaredNorm(team, grads))+1e-6))
 	}
-	kernel.SGD(team, values, velocity, grads, float32(rate), float32(s.momentum), float32(s.decay), float32(scale), s.nesterov)
+	kernel.SGD(team, values, velocity, grads, float32(rate), float32(s.Momentum), float32(s.WeightDecay), float32(scale), s.Nesterov)
 }
 
 // run runs kernels on all workers of the team.

@@ -152,7 +152,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
 		Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
 	}
-	m, err := newModel(c, smallTask())
+	m, err := newModel(c, Runtime{}, smallTask())
 	require.NoError(t, err)
 	p := &pair{fixed{m, randomBatch(smallTask(), c.Batch)}, randomBatch(smallTask(), c.Batch)}
 	r := rng.New(1, "pair", 0, 0)

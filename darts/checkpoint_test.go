@@ -83,7 +83,7 @@ func resumable() SearchConfig {
 	c := smallConfig()
 	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 	c.Space.Ops, c.Space.Nodes = c.Space.Ops[:5], 2 // the small ones
-	c.Epochs, c.ArchStartEpoch, c.TrainFraction, c.Workers = 3, 1, 0.6, 2
+	c.Epochs, c.ArchStartEpoch, c.TrainFraction = 3, 1, 0.6
 	return c
 }
 
@@ -91,25 +91,18 @@ const resumableSteps = 9
 
 var resumableSource = stripes{n: 33, fail: -1} // 19 images for the weights, 14 for the alphas
 
-// keepRun does a part of a run in dir, as long as ctx holds, and what users do
-// afterwards.
-func keepRun(ctx context.Context, dir string, src Source, c SearchConfig) (*SearchResult, error) {
-	folder, err := OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		folder, err = NewFolder(dir)
-	}
+// keepRun does a part of a run in dir, as long as ctx holds.
+func keepRun(ctx context.Context, dir string, src Source, c SearchConfig, rt Runtime) (*SearchResult, error) {
+	folder, err := OpenRunDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	folder.Interval = time.Hour
-	if c.Folder != nil { // how the test wants it
-		folder.Interval, folder.Keep = c.Folder.Interval, c.Folder.Keep
+	if rt.Dir != nil { // how the test wants it
+		folder.Interval, folder.Keep = rt.Dir.Interval, rt.Dir.Keep
 	}
-	c.Folder = folder
-	r, err := Search(ctx, src, smallTask(), c)
-	if r != nil {
-		err = errors.Join(err, folder.Save(r))
-	}
+	rt.Dir = folder
+	r, err := Search(ctx, src, smallTask(), c, rt)
 	return r, errors.Join(err, folder.Close())
 }
 
@@ -128,7 +121,7 @@ func stopAfter(t *testing.T, n int) (context.Context, record.Recorder) {
 
 func TestResumeGivesTheSameBytes(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	wantResult, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	wantResult, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	want := outcome(t, whole)
 	require.Len(t, want, 10)
@@ -138,9 +131,10 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 			done := 0
 			for _, n := range stops {
 				c := resumable()
+				var rt Runtime
 				var ctx context.Context
-				ctx, c.Recorder = stopAfter(t, n)
-				r, err := keepRun(ctx, dir, resumableSource, c)
+				ctx, rt.Recorder = stopAfter(t, n)
+				r, err := keepRun(ctx, dir, resumableSource, c, rt)
 				if done += n; done == resumableSteps { // nothing was left to be stopped
 					require.NoError(t, err)
 					continue
@@ -150,9 +144,10 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 				assert.Equal(t, done/3, r.Epochs)
 			}
 			c := resumable()
-			c.Workers = 3 // what changes no result may change
-			c.Recompute = done == resumableSteps
-			r, err := keepRun(t.Context(), dir, resumableSource, c)
+			var rt Runtime
+			rt.Workers = 3 // what changes no result may change
+			rt.Recompute = done == resumableSteps
+			r, err := keepRun(t.Context(), dir, resumableSource, c, rt)
 			require.NoError(t, err)
 			assertSame(t, want, outcome(t, dir))
 			want, got := *wantResult, *r
@@ -175,17 +170,18 @@ func TestResumeWithReadings(t *testing.T) {
 		return c
 	}
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	want, err := keepRun(t.Context(), whole, resumableSource, config())
+	want, err := keepRun(t.Context(), whole, resumableSource, config(), Runtime{})
 	require.NoError(t, err)
 	for _, n := range []int{4, 2, 2} {
 		c := config()
+		var rt Runtime
 		var ctx context.Context
-		ctx, c.Recorder = stopAfter(t, n)
-		_, err := keepRun(ctx, dir, resumableSource, c)
+		ctx, rt.Recorder = stopAfter(t, n)
+		_, err := keepRun(ctx, dir, resumableSource, c, rt)
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	for range 2 { // the second time nothing is left
-		got, err := keepRun(t.Context(), dir, resumableSource, config())
+		got, err := keepRun(t.Context(), dir, resumableSource, config(), Runtime{})
 		require.NoError(t, err)
 		assert.Equal(t, want.Last, got.Last)
 	}
@@ -217,7 +213,7 @@ func (s *stopping) Load(ctx context.Context, i int) (*pretext.Image, error) {
 
 func TestResumeAfterStopWithinStep(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "run")
 	seed := uint64(time.Now().UnixNano())
@@ -227,13 +223,13 @@ func TestResumeAfterStopWithinStep(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		src := &stopping{Source: resumableSource, stop: cancel}
 		src.left.Store(1 + r.Int64N(50))
-		_, err = keepRun(ctx, dir, src, resumable())
+		_, err = keepRun(ctx, dir, src, resumable(), Runtime{})
 		if err != nil {
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		cancel()
 	}
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	assertSame(t, outcome(t, whole), outcome(t, dir))
 }
@@ -241,14 +237,14 @@ func TestResumeAfterStopWithinStep(t *testing.T) {
 // TestResumeAfterBrokenImage goes on once the image has been repaired.
 func TestResumeAfterBrokenImage(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	_, alphas := halves(resumableSource.n, resumable().TrainFraction, resumable().Seed)
 	broken := resumableSource
 	broken.fail = alphas[3] // met in the second epoch
-	_, err = keepRun(t.Context(), dir, broken, resumable())
+	_, err = keepRun(t.Context(), dir, broken, resumable(), Runtime{})
 	require.ErrorContains(t, err, "this image is broken")
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	assertSame(t, outcome(t, whole), outcome(t, dir))
 }
@@ -266,8 +262,9 @@ func TestCheckpointsKept(t *testing.T) {
 		t.Run(fmt.Sprintf("%v, %d", test.interval, test.keep), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			c := resumable()
-			c.Folder = &RunDir{Interval: test.interval, Keep: test.keep}
-			_, err := keepRun(t.Context(), dir, resumableSource, c)
+			var rt Runtime
+			rt.Dir = &RunDir{Interval: test.interval, Keep: test.keep}
+			_, err := keepRun(t.Context(), dir, resumableSource, c, rt)
 			require.NoError(t, err)
 			got, err := (&RunDir{dir: dir}).snapshots(checkpointFile)
 			require.NoError(t, err)
@@ -280,10 +277,11 @@ func TestCheckpointsKept(t *testing.T) {
 func stopped(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := resumable()
+	var rt Runtime
 	var ctx context.Context
-	ctx, c.Recorder = stopAfter(t, 5)
-	c.Folder = &RunDir{Keep: 2}
-	_, err := keepRun(ctx, dir, resumableSource, c)
+	ctx, rt.Recorder = stopAfter(t, 5)
+	rt.Dir = &RunDir{Keep: 2}
+	_, err := keepRun(ctx, dir, resumableSource, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
 	return dir
 }
@@ -366,7 +364,7 @@ func restored(s *search, b []byte) error {
 
 func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), stopped(t)
-	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	newest := filepath.Join(dir, "checkpoint-5")
 	b, err := os.ReadFile(newest)
@@ -374,9 +372,10 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	b[len(b)/2] ^= 4
 	require.NoError(t, os.WriteFile(newest, b, 0o644))
 	c := resumable()
+	var rt Runtime
 	var warnings []string
 	var first record.Step
-	c.Recorder = record.Func(func(e record.Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		switch e := e.(type) {
 		case record.Warning:
 			warnings = append(warnings, e.Text)
@@ -387,7 +386,7 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 		}
 		return nil
 	})
-	_, err = keepRun(t.Context(), dir, resumableSource, c)
+	_, err = keepRun(t.Context(), dir, resumableSource, c, rt)
 	require.NoError(t, err)
 	require.Len(t, warnings, 1)
 	assert.Contains(t, warnings[0], newest)
@@ -407,7 +406,7 @@ func TestMetricsAreCutBack(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, append(slices.Clone(want), `{"event":"st`...), 0o644))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r, err := keepRun(ctx, dir, resumableSource, resumable())
+	r, err := keepRun(ctx, dir, resumableSource, resumable(), Runtime{})
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 5, r.Steps)
 	got, err := os.ReadFile(path)
@@ -421,7 +420,7 @@ func TestNoGoodCheckpoint(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o644))
 	}
 	before := allFiles(t, dir)
-	r, err := keepRun(t.Context(), dir, resumableSource, resumable())
+	r, err := keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	assert.Nil(t, r)
 	for _, want := range []string{"darts: ", "checkpoint-4", "checkpoint-5", "cut short", "remove them"} {
 		assert.ErrorContains(t, err, want)
@@ -452,7 +451,7 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 		want   []string
 	}{
 		"two settings": {change: func(c *SearchConfig) { c.LR.Base, c.ArchWeightDecay = 0.5, 0.25 },
-			want: []string{"\nconfig.arch_decay: 0.001 → 0.25\nconfig.lr.base: 0.025 → 0.5\n"}},
+			want: []string{"\nconfig.arch_weight_decay: 0.001 → 0.25\nconfig.lr.base: 0.025 → 0.5\n"}},
 		"seed":   {change: func(c *SearchConfig) { c.Seed = 1<<64 - 1 }, want: []string{"\nconfig.seed: 7 → 18446744073709551615\n"}},
 		"space":  {change: func(c *SearchConfig) { c.Space.Ops = c.Space.Ops[1:] }, want: []string{"config.space.ops: [\"none\"", "parameters: "}},
 		"images": {src: stripes{n: 34, fail: -1}, want: []string{"\nimages: 33 → 34\n"}},
@@ -464,13 +463,14 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 		"task": {task: pretext.Rotation{View: pretext.Scenes(10)}, want: []string{"\ntask: \"classification\" → \"rotation\"\n", "task_settings.Classes: 3 → nothing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder, err := OpenFolder(dir)
+			folder, err := OpenRunDir(dir)
 			require.NoError(t, err)
 			c := resumable()
+			var rt Runtime
 			if test.change != nil {
 				test.change(&c)
 			}
-			c.Folder = folder
+			rt.Dir = folder
 			src, task := test.src, test.task
 			if src == nil {
 				src = resumableSource
@@ -478,7 +478,7 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 			if task == nil {
 				task = smallTask()
 			}
-			r, err := Search(t.Context(), src, task, c)
+			r, err := Search(t.Context(), src, task, c, rt)
 			assert.Nil(t, r)
 			for _, want := range append(test.want, "darts: ", "checkpoint-5", "saved → given", "choose another folder") {
 				assert.ErrorContains(t, err, want)
@@ -494,16 +494,17 @@ func TestCheckpointOfAnotherDecoder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	ctx, recorder := stopAfter(t, 5)
 	c := resumable()
-	c.Recorder = recorder
-	_, err := keepRun(ctx, dir, photographed{resumableSource}, c)
+	var rt Runtime
+	rt.Recorder = recorder
+	_, err := keepRun(ctx, dir, photographed{resumableSource}, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
 	inGo := pretext.JPEGDecoder()
 	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int, int) bool { return false })
 	defer pretext.SetJPEGDecoder("", nil)
-	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable())
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable(), Runtime{})
 	require.ErrorContains(t, err, fmt.Sprintf("\ndecoder: %q → %q\n", inGo, "fast jpeg 9, pixels "+inGo[len(inGo)-8:]))
 	pretext.SetJPEGDecoder("", nil)
-	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable())
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable(), Runtime{})
 	require.NoError(t, err)
 	metrics, err := os.ReadFile(filepath.Join(dir, record.File))
 	require.NoError(t, err)
@@ -534,12 +535,13 @@ func TestDecoder(t *testing.T) {
 		{painted{resumableSource}, photographed{held}, pretext.JPEGDecoder()},
 		{photographed{resumableSource}, nil, pretext.JPEGDecoder()},
 	} {
-		folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+		folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 		require.NoError(t, err)
 		assert.Empty(t, folder.Decoder(), "there is no checkpoint")
 		c := smallTraining()
-		c.Folder, c.Epochs, c.EvaluateEvery = folder, 1, 0
-		_, err = Train(t.Context(), test.src, test.held, smallTask(), c)
+		var rt Runtime
+		rt.Dir, c.Epochs, c.EvaluateEvery = folder, 1, 0
+		_, err = Train(t.Context(), test.src, test.held, smallTask(), c, rt)
 		require.NoError(t, err)
 		assert.Equal(t, test.want, folder.Decoder())
 		require.NoError(t, folder.Close())
@@ -550,12 +552,13 @@ func TestCheckpointWithoutDecoder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	ctx, recorder := stopAfter(t, 5)
 	c := resumable()
-	c.Recorder = recorder
-	_, err := keepRun(ctx, dir, painted{resumableSource}, c)
+	var rt Runtime
+	rt.Recorder = recorder
+	_, err := keepRun(ctx, dir, painted{resumableSource}, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
 	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int, int) bool { return false })
 	defer pretext.SetJPEGDecoder("", nil)
-	_, err = keepRun(t.Context(), dir, painted{resumableSource}, resumable())
+	_, err = keepRun(t.Context(), dir, painted{resumableSource}, resumable(), Runtime{})
 	assert.NoError(t, err)
 }
 
@@ -566,30 +569,26 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	require.NoError(t, err)
 	binary.LittleEndian.PutUint32(b[len(checkpointMagic):], 8)
 	require.NoError(t, os.WriteFile(newest, seal(b), 0o644))
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	for _, want := range []string{"darts: ", newest, "version 8", "version 1"} {
 		assert.ErrorContains(t, err, want)
 	}
 }
 
-func TestOpenFolder(t *testing.T) {
-	_, err := OpenFolder(filepath.Join(t.TempDir(), "absent"))
-	require.ErrorIs(t, err, os.ErrNotExist)
-	assert.ErrorContains(t, err, "absent holds no run")
-	assert.ErrorContains(t, err, "was begun")
-
+func TestOpenRunDir(t *testing.T) {
 	// What was killed before its first checkpoint begins anew.
 	dir := filepath.Join(t.TempDir(), "run")
-	folder, err := NewFolder(dir)
+	folder, err := OpenRunDir(dir)
 	require.NoError(t, err)
+	require.False(t, folder.HasRun())
 	require.NoError(t, folder.record(record.Warning{Text: "of the first attempt"}))
 	require.NoError(t, folder.Close())
 	half := filepath.Join(dir, ".checkpoint-3.0123456789abcdef.tmp")
 	require.NoError(t, os.WriteFile(half, []byte("ha"), 0o644))
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	whole := filepath.Join(t.TempDir(), "run")
-	_, err = keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err = keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	assertSame(t, contents(t, whole), contents(t, dir))
 }

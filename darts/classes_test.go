@@ -69,15 +69,16 @@ func TestClassesOfBothSources(t *testing.T) {
 			var seen []int
 			task := listening{smallTask().(pretext.Classification), new(sync.Mutex), &seen}
 			c := smallTraining()
+			var rt Runtime
 			c.Epochs = 1
 			warning := ""
-			c.Recorder = record.Func(func(e record.Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				if w, is := e.(record.Warning); is {
 					warning += w.Text
 				}
 				return nil
 			})
-			_, err := Train(t.Context(), train, test.held, task, c)
+			_, err := Train(t.Context(), train, test.held, task, c, rt)
 			require.NoError(t, err)
 			slices.Sort(seen)
 			assert.Equal(t, test.want, seen)
@@ -106,7 +107,7 @@ func TestClassesThatDiffer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := smallTraining()
 			c.Epochs = 1
-			_, err := Train(t.Context(), test.src, test.held, test.task, c)
+			_, err := Train(t.Context(), test.src, test.held, test.task, c, Runtime{})
 			if test.want == "" {
 				require.NoError(t, err)
 				return
@@ -151,11 +152,12 @@ func TestReplacedImages(t *testing.T) {
 		return all
 	}
 	c := smallTraining()
+	rt := Runtime{Workers: 1}
 	c.Epochs, c.EvaluateEvery = 2, 0
 	src := Subset(replacing{stripes{n: 18, fail: -1}, new(atomic.Int64)}, []int{0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13})
 	got := warnings(func(r record.Recorder) error {
-		c.Recorder = r
-		_, err := Train(t.Context(), src, nil, smallTask(), c)
+		rt.Recorder = r
+		_, err := Train(t.Context(), src, nil, smallTask(), c, rt)
 		return err
 	})
 	const text = "images that cannot be decoded were replaced by others: "
@@ -164,10 +166,10 @@ func TestReplacedImages(t *testing.T) {
 	assert.Equal(t, []string{"epoch", "epoch", text + "2 so far, such as n01440764/1.JPEG"}, got[1:])
 
 	search := smallConfig()
-	search.Epochs, search.Workers = 1, 1
+	search.Epochs = 1
 	got = warnings(func(r record.Recorder) error {
-		search.Recorder = r
-		_, err := Search(t.Context(), replacing{stripes{n: 24, fail: -1}, new(atomic.Int64)}, smallTask(), search)
+		rt.Recorder = r
+		_, err := Search(t.Context(), replacing{stripes{n: 24, fail: -1}, new(atomic.Int64)}, smallTask(), search, rt)
 		return err
 	})
 	assert.Contains(t, got[0], text)
@@ -196,7 +198,7 @@ func TestEvaluatorAsks(t *testing.T) {
 	c := smallTraining()
 	c.Epochs = 1
 	for want, src := range map[string]Source{"[c a]": stripes{n: 12, fail: -1}, "[a b c]": train} {
-		_, err := Train(t.Context(), src, held, asking{smallTask(), &asked}, c)
+		_, err := Train(t.Context(), src, held, asking{smallTask(), &asked}, c, Runtime{})
 		require.NoError(t, err)
 		assert.Equal(t, want, fmt.Sprint(asked))
 	}

@@ -69,8 +69,9 @@ var crashRuns = map[string]func(dir string) error{
 	"training": func(dir string) error { return trivial(context.Background(), dir, nil) },
 	"search": func(dir string) error {
 		c := resumable()
-		c.Folder = &RunDir{Keep: 2} // a checkpoint after every step
-		_, err := keepRun(context.Background(), dir, resumableSource, c)
+		var rt Runtime
+		rt.Dir = &RunDir{Keep: 2} // a checkpoint after every step
+		_, err := keepRun(context.Background(), dir, resumableSource, c, rt)
 		return err
 	},
 }
@@ -89,22 +90,16 @@ func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, 
 
 // trivial does a training of one layer in a folder, or what is left of it.
 func trivial(ctx context.Context, dir string, recorder record.Recorder) error {
-	folder, err := OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		folder, err = NewFolder(dir)
-	}
+	folder, err := OpenRunDir(dir)
 	if err != nil {
 		return err
 	}
 	folder.Interval = 0
 	c := TrainConfig{
-		Network: passing{}, Epochs: 4, Batch: 3, LR: Schedule{Kind: Constant, Base: 0.1}, Momentum: 0.9,
-		EvaluateEvery: 1, Seed: 8, Workers: 1, Folder: folder, Recorder: recorder,
+		Network: passing{}, Epochs: 4, Batch: 3, SGD: SGD{LR: Schedule{Kind: Constant, Base: 0.1}, Momentum: 0.9},
+		EvaluateEvery: 1, Seed: 8,
 	}
-	r, err := Train(ctx, stripes{n: 7, fail: -1}, stripes{n: 2, fail: -1}, swinging{smallTask()}, c)
-	if r != nil && err == nil {
-		err = folder.SaveTrained(r)
-	}
+	_, err = Train(ctx, stripes{n: 7, fail: -1}, stripes{n: 2, fail: -1}, swinging{smallTask()}, c, Runtime{Dir: folder, Recorder: recorder})
 	return errors.Join(err, folder.Close())
 }
 

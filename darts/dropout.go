@@ -11,7 +11,7 @@ import (
 )
 
 // dropper drops elements of skip connections for a pass, as P-DARTS does (see
-// Config.SkipDropout). Which ones depends on inputs of the graph alone, so the graph
+// SearchConfig.SkipDropout). Which ones depends on inputs of the graph alone, so the graph
 // stays pure.
 type dropper struct {
 	rate []float32 // of one element

@@ -56,7 +56,7 @@ func dropping() SearchConfig {
 // TestBetas are learned and kept with the weights.
 func TestBetas(t *testing.T) {
 	c := dropping()
-	got, err := Search(t.Context(), resumableSource, smallTask(), c)
+	got, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	require.Len(t, got.NormalBetas, c.Space.Edges())
 	assert.Greater(t, slices.Max(got.NormalBetas)-slices.Min(got.NormalBetas), 0.01, "betas learn")
@@ -84,7 +84,7 @@ func TestVariantsMatter(t *testing.T) {
 		c := dropping()
 		c.Epochs, c.ArchStartEpoch = 1, 0
 		change(&c)
-		r, err := Search(t.Context(), resumableSource, smallTask(), c)
+		r, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
 		require.NoError(t, err)
 		losses[r.Last.ValLoss] = true
 	}
@@ -96,10 +96,10 @@ func TestVariantsMatter(t *testing.T) {
 func TestPartialTakesLessMemory(t *testing.T) {
 	c := PCDARTS()
 	c.Batch, c.Space.Body.Cells, c.Space.Body.Reductions = 16, 3, cell.Reductions(3, 2)
-	small, err := newModel(c, cifar)
+	small, err := newModel(c, Runtime{}, cifar)
 	require.NoError(t, err)
 	c.Space.Partial = 0
-	large, err := newModel(c, cifar)
+	large, err := newModel(c, Runtime{}, cifar)
 	require.NoError(t, err)
 	assert.Less(t, small.bytes, large.bytes/2)
 	assert.Less(t, small.params.Count(), large.params.Count()/6)
@@ -107,7 +107,7 @@ func TestPartialTakesLessMemory(t *testing.T) {
 
 // TestBetasDiverge breaks a beta.
 func TestBetasDiverge(t *testing.T) {
-	s, err := newSearch(resumableSource, smallTask(), dropping())
+	s, err := newSearch(resumableSource, smallTask(), dropping(), Runtime{})
 	require.NoError(t, err)
 	_, err = s.figures()
 	require.NoError(t, err)

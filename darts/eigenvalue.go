@@ -12,7 +12,7 @@ import (
 	"unnas/internal/rng"
 )
 
-// A reading is what the rule of Config.StopEigenvalue knows of an epoch.
+// A reading is what the rule of SearchConfig.StopEigenvalue knows of an epoch.
 type reading struct {
 	Epoch      int     `json:"epoch"` // from 1
 	Eigenvalue float64 `json:"eigenvalue"`

@@ -299,11 +299,12 @@ func TestStopEigenvalue(t *testing.T) {
 	}{"sharp": {1, 1e6, true}, "flat": {1e6, 1, false}} {
 		t.Run(name, func(t *testing.T) {
 			config := resumable()
+			var rt Runtime
 			config.Epochs, config.ArchStartEpoch, config.StopEigenvalue = 11, 0, 0.75
 			var warnings []string
 			var last record.Epoch
 			var done record.Done
-			config.Recorder = record.Func(func(e record.Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
 				case record.Warning:
 					warnings = append(warnings, e.Text)
@@ -314,7 +315,7 @@ func TestStopEigenvalue(t *testing.T) {
 				}
 				return nil
 			})
-			s, err := newSearch(resumableSource, smallTask(), config)
+			s, err := newSearch(resumableSource, smallTask(), config, rt)
 			require.NoError(t, err)
 			s.epoch, s.complete = 9, 9
 			s.past = history(c.before, c.before, c.before, c.before, c.before, c.after, c.after, c.after, c.after)
@@ -345,18 +346,19 @@ func TestEigenvalueDisturbsNothing(t *testing.T) {
 	for _, a := range []Algorithm{FirstOrder, SecondOrder, DrNAS} {
 		t.Run(a.String(), func(t *testing.T) {
 			c := resumable()
+			var rt Runtime
 			c.Algorithm = a
-			without, err := Search(t.Context(), resumableSource, smallTask(), c)
+			without, err := Search(t.Context(), resumableSource, smallTask(), c, rt)
 			require.NoError(t, err)
 			var got []float64
 			c.StopEigenvalue = 0.75
-			c.Recorder = record.Func(func(e record.Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				if e, ok := e.(record.Epoch); ok {
 					got = append(got, e.Eigenvalue)
 				}
 				return nil
 			})
-			with, err := Search(t.Context(), resumableSource, smallTask(), c)
+			with, err := Search(t.Context(), resumableSource, smallTask(), c, rt)
 			require.NoError(t, err)
 			for _, params := range []func(*SearchResult) []float32{
 				func(r *SearchResult) []float32 { return r.Params.Weights() },

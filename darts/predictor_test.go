@@ -137,7 +137,7 @@ func TestPredictorSeesTraining(t *testing.T) {
 	task.View.Height, task.View.Width = 32, 32 // for the auxiliary head
 	c.Auxiliary, c.Epochs = 0.4, 1
 	held := stripes{n: 11, fail: -1}
-	trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, task, c)
+	trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, task, c, Runtime{})
 	require.NoError(t, err)
 	var file bytes.Buffer
 	require.NoError(t, trained.Params.WriteSafetensors(&file))

@@ -46,7 +46,7 @@ func SampleTrainingNASBench(dataset, task string, n cell.NASBench) (pretext.Task
 
 // sampleTraining returns what does not depend on the architecture.
 func sampleTraining(dataset, task string) (pretext.Task, TrainConfig, error) {
-	c := TrainConfig{Momentum: 0.9, Nesterov: true, PreciseBN: 1024, EvaluateEvery: 1, Workers: 2}
+	c := TrainConfig{SGD: SGD{Momentum: 0.9, Nesterov: true}, PreciseBN: 1024, EvaluateEvery: 1}
 	tasks := map[string]pretext.Task{}
 	switch dataset {
 	case "cifar10":

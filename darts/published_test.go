@@ -68,10 +68,8 @@ func TestPublishedSearch(t *testing.T) {
 				},
 				Algorithm: darts.FirstOrder,
 				Epochs:    want.epochs, ArchStartEpoch: want.archEpoch, Batch: want.batch, TrainFraction: 0.5,
-				LR:       darts.Schedule{Kind: "cosine", Base: want.lr},
-				Momentum: 0.9, WeightDecay: want.decay, GradClip: 5,
+				SGD:    darts.SGD{LR: darts.Schedule{Kind: "cosine", Base: want.lr}, Momentum: 0.9, WeightDecay: want.decay, GradClip: 5},
 				ArchLR: want.archLR, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchWeightDecay: 0.001,
-				Workers: 2,
 			}, c)
 			require.NoError(t, c.Validate())
 		})

@@ -44,7 +44,7 @@ var publishedWidths = []struct {
 // those of ImageNet in their centre, those of Cityscapes whole.
 func PublishedTraining(dataset, architecture string) (pretext.Task, TrainConfig, error) {
 	var task pretext.Task
-	c := TrainConfig{Momentum: 0.9, Nesterov: true, EvaluateEvery: 1, Workers: 2}
+	c := TrainConfig{SGD: SGD{Momentum: 0.9, Nesterov: true}, EvaluateEvery: 1}
 	var body cell.Body
 	switch dataset {
 	case "imagenet1k":

@@ -43,19 +43,21 @@ func TestSearchIsReproducible(t *testing.T) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 				for _, n := range stops {
 					c := c
+					var rt Runtime
 					var ctx context.Context
-					ctx, c.Recorder = stopAfter(t, n)
-					_, err := keepRun(ctx, dir, resumableSource, c)
+					ctx, rt.Recorder = stopAfter(t, n)
+					_, err := keepRun(ctx, dir, resumableSource, c, rt)
 					require.ErrorIs(t, err, context.Canceled)
 				}
-				r, err := keepRun(t.Context(), dir, resumableSource, c)
+				r, err := keepRun(t.Context(), dir, resumableSource, c, Runtime{})
 				require.NoError(t, err)
 				return r, outcome(t, dir)
 			}
 			c := row.config
-			c.Workers = 1
+			var rt Runtime
+			rt.Workers = 1
 			want, files := run(filepath.Join(t.TempDir(), "run"), c, 1, nil)
-			c.Workers, c.Recompute = row.workers, row.recompute
+			rt.Workers, rt.Recompute = row.workers, row.recompute
 			got, again := run(filepath.Join(t.TempDir(), "run"), c, row.cores, row.stops)
 			assertSame(t, files, again)
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))

@@ -19,10 +19,10 @@ import (
 // should be.
 var ErrDiverged = errors.New("darts: the run diverged")
 
-// Result is what a search has found.
+// SearchResult is what a search has found.
 type SearchResult struct {
 	// Genotype are the cells that the alphas favour, or favoured some epochs before
-	// if Config.StopEigenvalue says so.
+	// if SearchConfig.StopEigenvalue says so.
 	Genotype cell.Genotype
 	// Normal and Reduce are the alphas as the last step left them, a row for each
 	// edge, before softmax.
@@ -54,12 +54,13 @@ type SearchResult struct {
 // operation is such an error too; that in its chain has a method Stack() []byte, for
 // errors.As, which returns where it was.
 //
-// A search with a Folder that holds an earlier part of it goes on from the last
-// checkpoint, and ends with the same bits as one that was never stopped. It is
-// refused if the settings, the task, the kernels (see Start) or the images have
+// A search with a Runtime.Dir keeps checkpoints and its result there, also when it ends
+// early; see RunDir. It resumes from the last checkpoint of a Dir that holds an earlier
+// part of it, and ends with the same bits as one that was never stopped. It is refused
+// if the hyperparameters, the task, the kernels (see record.Start) or the images have
 // changed, of which it knows their number and fingerprint (see Source).
-func Search(ctx context.Context, src Source, task pretext.Task, c SearchConfig) (*SearchResult, error) {
-	s, err := newSearch(src, task, c)
+func Search(ctx context.Context, src Source, task pretext.Task, c SearchConfig, rt Runtime) (*SearchResult, error) {
+	s, err := newSearch(src, task, c, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +111,11 @@ func given(src Source, task pretext.Task) error {
 	return nil
 }
 
-func newSearch(src Source, task pretext.Task, c SearchConfig) (*search, error) {
+func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*search, error) {
 	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := rt.validate(); err != nil {
 		return nil, err
 	}
 	if err := given(src, task); err != nil {
@@ -123,23 +127,23 @@ func newSearch(src Source, task pretext.Task, c SearchConfig) (*search, error) {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
 	began := 0
-	if c.Folder != nil && c.AutoBatch {
-		began = c.Folder.begun().Batch
+	if rt.Dir != nil && rt.AutoBatch {
+		began = rt.Dir.begun().Batch
 	}
-	m, c, warning, err := planToFit(c, task, began, reserved(src))
+	m, c, warning, err := planToFit(c, rt, task, began, reserved(src))
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	shared, all := c.budget().share(m.planned(), reserved(src))
+	shared, all := c.budget(rt).share(m.planned(), reserved(src))
 	m.bytes += all - m.planned()
 	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
 	s.run = run{
-		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
+		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, nil), sources: []Source{src},
 	}
 	s.meter = record.NewMeter(record.Func(s.run.tell))
 	s.m.passed = s.meter.Pass
-	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true, shared: shared}
+	o := loaderOptions{batch: c.Batch, workers: rt.workers(), seed: c.Seed, train: true, shared: shared}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
 		return nil, err
@@ -158,7 +162,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig) (*search, error) {
 		Task: task.Name(), Images: n, Train: len(weights), Val: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
-		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src),
+		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
 		ScoreName: metric.name, LowerIsBetter: metric.lowerIsBetter, TrainScoreName: metric.name, Ops: c.Space.Ops.Names(), Config: c,
 	}
@@ -177,18 +181,26 @@ func newSearch(src Source, task pretext.Task, c SearchConfig) (*search, error) {
 
 func (s *search) search(ctx context.Context) (*SearchResult, error) {
 	defer s.end()
+	err := s.finishRun(ctx)
+	if s.folder != nil && s.result.Steps > 0 {
+		err = errors.Join(err, s.folder.saveSearch(s.result))
+	}
+	return s.result, err
+}
+
+func (s *search) finishRun(ctx context.Context) error {
 	done, err := s.all(ctx)
 	s.result.Epochs = s.complete
 	if err != nil {
-		return s.result, err
+		return err
 	}
 	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
 		if err := s.goBack(back); err != nil {
-			return s.result, err
+			return err
 		}
 	}
 	done.Genotype = s.result.Genotype.String()
-	return s.result, s.record(done)
+	return s.record(done)
 }
 
 // over ends a search in which too many skip connections have won, or whose loss

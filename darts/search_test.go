@@ -69,7 +69,7 @@ func smallTask() pretext.Task {
 func smallConfig() SearchConfig {
 	c := DARTS()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
-	c.Epochs, c.Batch, c.Seed, c.Workers = 2, 6, 7, 1
+	c.Epochs, c.Batch, c.Seed = 2, 6, 7
 	c.ArchLR = 0.01
 	return c
 }
@@ -83,15 +83,16 @@ func learning() SearchConfig {
 
 func TestSearchLearns(t *testing.T) {
 	c := learning()
+	var rt Runtime
 	c.Epochs = 6
 	var epochs []record.Epoch
-	c.Recorder = record.Func(func(e record.Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		if e, ok := e.(record.Epoch); ok {
 			epochs = append(epochs, e)
 		}
 		return nil
 	})
-	r, err := Search(t.Context(), stripes{n: 72, fail: -1}, smallTask(), c)
+	r, err := Search(t.Context(), stripes{n: 72, fail: -1}, smallTask(), c, rt)
 	require.NoError(t, err)
 	require.Len(t, epochs, 6)
 	assert.Less(t, epochs[5].TrainLoss, 0.7*epochs[0].TrainLoss)
@@ -105,20 +106,21 @@ func TestSearchLearns(t *testing.T) {
 func TestSearchSeedsDiffer(t *testing.T) {
 	c := resumable()
 	c.Epochs, c.ArchStartEpoch = 1, 0
-	a, err := Search(t.Context(), resumableSource, smallTask(), c)
+	a, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	c.Seed++
-	b, err := Search(t.Context(), resumableSource, smallTask(), c)
+	b, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	assert.NotEqual(t, a.Normal, b.Normal)
 }
 
 func TestArchEpochPostponesAlphas(t *testing.T) {
 	c := smallConfig()
+	var rt Runtime
 	var entropies, held []float64
 	var warnings []record.Warning
 	c.ArchStartEpoch = 1
-	c.Recorder = record.Func(func(e record.Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		if e, ok := e.(record.Epoch); ok {
 			entropies, held = append(entropies, e.Entropy), append(held, e.ValLoss)
 		}
@@ -127,14 +129,14 @@ func TestArchEpochPostponesAlphas(t *testing.T) {
 		}
 		return nil
 	})
-	first, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), func() SearchConfig { c := c; c.Epochs, c.ArchStartEpoch = 1, 1; return c }())
+	first, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), func() SearchConfig { c := c; c.Epochs, c.ArchStartEpoch = 1, 1; return c }(), rt)
 	require.NoError(t, err)
 	untouched := first.Normal
 	assert.True(t, math.IsNaN(held[0]), "no held-out loss while the alphas rest")
 	require.Len(t, warnings, 1)
 	assert.Contains(t, warnings[0].Text, "never learn")
 	entropies, held, warnings = nil, nil, nil
-	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c, rt)
 	require.NoError(t, err)
 	assert.NotEqual(t, untouched, r.Normal)
 	assert.Empty(t, warnings)
@@ -145,9 +147,10 @@ func TestArchEpochPostponesAlphas(t *testing.T) {
 func TestSearchStopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := smallConfig()
+	var rt Runtime
 	c.Epochs = 1000
 	steps := 0
-	c.Recorder = record.Func(func(e record.Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		if _, ok := e.(record.Step); ok {
 			if steps++; steps == 5 {
 				cancel()
@@ -155,7 +158,7 @@ func TestSearchStopsWhenCancelled(t *testing.T) {
 		}
 		return nil
 	})
-	r, err := Search(ctx, stripes{n: 40, fail: -1}, smallTask(), c)
+	r, err := Search(ctx, stripes{n: 40, fail: -1}, smallTask(), c, rt)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotNil(t, r, "what was found so far is kept")
 	assert.Equal(t, 5, r.Steps)
@@ -166,7 +169,7 @@ func TestSearchDiverges(t *testing.T) {
 	c := smallConfig()
 	c.LR = Schedule{Kind: Constant, Base: 1e30}
 	c.GradClip = 0
-	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c, Runtime{})
 	require.ErrorIs(t, err, ErrDiverged)
 	assert.ErrorContains(t, err, "step")
 	require.NotNil(t, r)
@@ -182,6 +185,7 @@ func TestSearchBadInput(t *testing.T) {
 	for name, test := range map[string]struct {
 		src    Source
 		change func(*SearchConfig)
+		rt     Runtime
 		task   pretext.Task
 		want   string
 	}{
@@ -190,13 +194,13 @@ func TestSearchBadInput(t *testing.T) {
 		"batch too large":   {src: ok, change: func(c *SearchConfig) { c.Batch = 21 }, want: "lower Batch"},
 		"no epochs":         {src: ok, change: func(c *SearchConfig) { c.Epochs = 0 }, want: "Epochs is 0"},
 		"negative rate":     {src: ok, change: func(c *SearchConfig) { c.LR.Base = -1 }, want: "-1"},
-		"portion of all":    {src: ok, change: func(c *SearchConfig) { c.TrainFraction = 1 }, want: "Portion"},
-		"late alphas":       {src: ok, change: func(c *SearchConfig) { c.ArchStartEpoch = 3 }, want: "ArchEpoch"},
-		"NaN":               {src: ok, change: func(c *SearchConfig) { c.GradClip = math.NaN() }, want: "Clip"},
+		"portion of all":    {src: ok, change: func(c *SearchConfig) { c.TrainFraction = 1 }, want: "TrainFraction"},
+		"late alphas":       {src: ok, change: func(c *SearchConfig) { c.ArchStartEpoch = 3 }, want: "ArchStartEpoch"},
+		"NaN":               {src: ok, change: func(c *SearchConfig) { c.GradClip = math.NaN() }, want: "GradClip"},
 		"odd micro-batch":   {src: ok, change: func(c *SearchConfig) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
 		"large micro-batch": {src: ok, change: func(c *SearchConfig) { c.MicroBatch = 12 }, want: "MicroBatch is 12, must be from 0 to 6"},
-		"negative memory":   {src: ok, change: func(c *SearchConfig) { c.Memory = -1 }, want: "Memory is -1"},
-		"no workers":        {src: ok, change: func(c *SearchConfig) { c.Workers = 0 }, want: "Workers"},
+		"negative memory":   {src: ok, rt: Runtime{Memory: -1}, want: "Memory is -1"},
+		"negative workers":  {src: ok, rt: Runtime{Workers: -1}, want: "Workers is -1, must be from 0, for all cores"},
 		"odd width":         {src: ok, change: func(c *SearchConfig) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
 		"small images":      {src: ok, change: func(c *SearchConfig) { c.Space.Body.Cells = 0 }, want: "Cells"},
 		"too many classes":  {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
@@ -214,7 +218,7 @@ func TestSearchBadInput(t *testing.T) {
 			if task == nil {
 				task = smallTask()
 			}
-			_, err := Search(t.Context(), test.src, task, c)
+			_, err := Search(t.Context(), test.src, task, c, test.rt)
 			require.ErrorContains(t, err, test.want)
 			assert.True(t, strings.HasPrefix(err.Error(), "darts: "), err)
 		})
@@ -223,14 +227,15 @@ func TestSearchBadInput(t *testing.T) {
 
 func TestRecorderErrorStopsTheRun(t *testing.T) {
 	c := smallConfig()
+	var rt Runtime
 	full := errors.New("no space left")
-	c.Recorder = record.Func(func(e record.Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		if _, ok := e.(record.Step); ok {
 			return full
 		}
 		return nil
 	})
-	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c)
+	r, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), c, rt)
 	require.ErrorIs(t, err, full)
 	require.NotNil(t, r, "what was found is not lost with the disk that is full")
 	assert.Equal(t, 1, r.Steps)
@@ -250,21 +255,20 @@ func TestConfigRoundTrip(t *testing.T) {
 		d := json.NewDecoder(bytes.NewReader(b))
 		d.DisallowUnknownFields()
 		require.NoError(t, d.Decode(&back))
-		back.Workers = c.Workers
 		assert.Equal(t, c, back)
 	}
 }
 
 func TestFolderDiscard(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	f, err := NewFolder(dir)
+	f, err := OpenRunDir(dir)
 	require.NoError(t, err)
 	require.NoError(t, f.record(record.Start{Config: smallConfig()}))
 	require.FileExists(t, filepath.Join(dir, "config.json"))
 	require.NoError(t, f.Discard())
 	assert.NoDirExists(t, dir)
 
-	f, err = NewFolder(dir)
+	f, err = OpenRunDir(dir)
 	require.NoError(t, err, "the folder can be used again")
 	kept := filepath.Join(dir, "notes.txt")
 	require.NoError(t, os.WriteFile(kept, nil, 0o644))
@@ -275,7 +279,7 @@ func TestFolderDiscard(t *testing.T) {
 
 func TestFolderWriteFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	f, err := NewFolder(dir)
+	f, err := OpenRunDir(dir)
 	require.NoError(t, err)
 	hello := func(w io.Writer) error { _, err := io.WriteString(w, "hello"); return err }
 	require.NoError(t, f.WriteFile("own.txt", hello))
@@ -291,8 +295,10 @@ func TestFolderWriteFile(t *testing.T) {
 
 func TestFolderEvolution(t *testing.T) {
 	g, _ := cell.Published("darts_v2")
+	p := ops.NewParams()
+	require.NoError(t, p.Init(0))
 	save := func(epochs int) (*RunDir, error) {
-		f, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+		f, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, f.Close()) })
 		require.NoError(t, f.record(record.Start{Config: smallConfig()}))
@@ -301,14 +307,14 @@ func TestFolderEvolution(t *testing.T) {
 			require.NoError(t, f.record(record.Epoch{Epoch: i + 1, Genotype: g.String(), Normal: [][]float64{{0.5}}}))
 		}
 		require.NoError(t, f.record(record.Done{Genotype: g.String()}))
-		return f, f.Save(&SearchResult{Genotype: g})
+		return f, f.saveSearch(&SearchResult{Genotype: g, Params: p})
 	}
-	gifOf := func(f *RunDir) string { return filepath.Join(f.Dir(), "evolution.gif") }
+	gifOf := func(f *RunDir) string { return filepath.Join(f.Path(), "evolution.gif") }
 
 	f, err := save(1)
 	require.NoError(t, err)
 	assert.NoFileExists(t, gifOf(f), "nothing moves")
-	assert.FileExists(t, filepath.Join(f.Dir(), "cells.svg"))
+	assert.FileExists(t, filepath.Join(f.Path(), "cells.svg"))
 
 	f, err = save(3)
 	require.NoError(t, err)
@@ -328,20 +334,15 @@ func TestFolderEvolution(t *testing.T) {
 	assert.Equal(t, g, e[33].Genotype)
 
 	require.NoError(t, f.record(record.Epoch{Epoch: 102, Genotype: "none"}))
-	assert.ErrorContains(t, f.Save(&SearchResult{Genotype: g}), "metrics.jsonl: epoch 102: cell: ")
-	require.NoError(t, os.WriteFile(filepath.Join(f.Dir(), "metrics.jsonl"), []byte("{}\nnonsense\n"), 0o644))
-	assert.ErrorContains(t, f.Save(&SearchResult{Genotype: g}), f.Dir()+": metrics.jsonl: record: line 2: invalid character")
+	assert.ErrorContains(t, f.saveSearch(&SearchResult{Genotype: g, Params: p}), "metrics.jsonl: epoch 102: cell: ")
+	require.NoError(t, os.WriteFile(filepath.Join(f.Path(), "metrics.jsonl"), []byte("{}\nnonsense\n"), 0o644))
+	assert.ErrorContains(t, f.saveSearch(&SearchResult{Genotype: g, Params: p}), f.Path()+": metrics.jsonl: record: line 2: invalid character")
 }
 
-func TestFolderRefusesOldRunAndFile(t *testing.T) {
-	dir := t.TempDir()
-	f, err := NewFolder(filepath.Join(dir, "run"))
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-	_, err = NewFolder(filepath.Join(dir, "run"))
-	require.ErrorContains(t, err, "already")
-	file := filepath.Join(dir, "file")
+func TestRunDirInFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
-	_, err = NewFolder(filepath.Join(file, "run"))
-	require.ErrorContains(t, err, "choose a folder")
+	_, err := OpenRunDir(filepath.Join(file, "run"))
+	require.ErrorContains(t, err, "darts: run directory: ")
+	require.ErrorContains(t, err, "choose one that can be written")
 }

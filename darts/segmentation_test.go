@@ -3,7 +3,6 @@ package darts_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -33,7 +32,7 @@ func labelled() (segmentation.Task, darts.TrainConfig) {
 	task.View.Width = 49
 	c := darts.TrainDARTS(g)
 	c.Network = cell.Derived{Body: cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}}, Genotype: g, Ops: ops.Published()}
-	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed, c.Workers = 4, 6, 0, 0, 5, 1
+	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 4, 6, 0, 0, 5
 	return task, c
 }
 
@@ -51,10 +50,11 @@ func (r recorder) Record(e record.Event) error { return r(e) }
 // the masks, tell afterwards.
 func TestTrainSegmentation(t *testing.T) {
 	task, c := labelled()
+	var rt darts.Runtime
 	c.EMADecay, c.PreciseBN = 0.5, 12
 	var epochs []record.Epoch
 	var warnings []string
-	c.Recorder = recorder(func(e record.Event) error {
+	rt.Recorder = recorder(func(e record.Event) error {
 		switch e := e.(type) {
 		case record.Epoch:
 			epochs = append(epochs, e)
@@ -64,7 +64,7 @@ func TestTrainSegmentation(t *testing.T) {
 		return nil
 	})
 	held := drawn(t, 7, 2)
-	r, err := darts.Train(t.Context(), drawn(t, 24, 1), held, task, c)
+	r, err := darts.Train(t.Context(), drawn(t, 24, 1), held, task, c, rt)
 	require.NoError(t, err)
 
 	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, r.Params, segmentation.Options{})
@@ -114,14 +114,12 @@ func (s slow) Load(ctx context.Context, i int) (*pretext.Image, error) {
 // that it is at.
 func TestTrainSegmentationGoesOn(t *testing.T) {
 	train := func(ctx context.Context, dir string, held darts.Source) (*darts.TrainResult, error) {
-		folder, err := darts.OpenFolder(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			folder, err = darts.NewFolder(dir)
-		}
+		folder, err := darts.OpenRunDir(dir)
 		require.NoError(t, err)
 		task, c := labelled()
-		c.EMADecay, c.PreciseBN, c.Folder = 0.5, 12, folder
-		r, err := darts.Train(ctx, drawn(t, 14, 1), held, task, c)
+		var rt darts.Runtime
+		c.EMADecay, c.PreciseBN, rt.Dir = 0.5, 12, folder
+		r, err := darts.Train(ctx, drawn(t, 14, 1), held, task, c, rt)
 		require.NoError(t, folder.Close())
 		return r, err
 	}
@@ -155,15 +153,16 @@ func TestTrainSegmentationGoesOn(t *testing.T) {
 // TestTrainSegmentationMemory has the memory of the whole images in the plan.
 func TestTrainSegmentationMemory(t *testing.T) {
 	task, c := labelled()
+	rt := darts.Runtime{Workers: 1}
 	c.Epochs = 1
 	planned := func(held darts.Source) (bytes int64, params *ops.Params) {
-		c.Recorder = recorder(func(e record.Event) error {
+		rt.Recorder = recorder(func(e record.Event) error {
 			if s, ok := e.(record.Start); ok {
 				bytes = s.PlannedBytes
 			}
 			return nil
 		})
-		r, err := darts.Train(t.Context(), drawn(t, 6, 1), held, task, c)
+		r, err := darts.Train(t.Context(), drawn(t, 6, 1), held, task, c, rt)
 		require.NoError(t, err)
 		return bytes, r.Params
 	}
@@ -174,8 +173,8 @@ func TestTrainSegmentationMemory(t *testing.T) {
 	whole, err := p.Bytes(40, 56)
 	require.NoError(t, err)
 	assert.Equal(t, whole, with-without)
-	c.Memory = with - 1
-	_, err = darts.Train(t.Context(), drawn(t, 6, 1), drawn(t, 1, 2), task, c)
+	rt.Memory = with - 1
+	_, err = darts.Train(t.Context(), drawn(t, 6, 1), drawn(t, 1, 2), task, c, rt)
 	require.ErrorContains(t, err, "darts: a batch of 6 images needs ")
 }
 
@@ -190,19 +189,19 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 		"no labels": {blank{images}, "darts: the miou of the validation images is not a number; do any of their labels count?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := darts.Train(t.Context(), images, test.held, task, c)
+			_, err := darts.Train(t.Context(), images, test.held, task, c, darts.Runtime{})
 			require.ErrorContains(t, err, test.want)
 		})
 	}
 	one := c
 	one.MicroBatch = 1 // the head normalises the mean over an image
-	_, err := darts.Train(t.Context(), images, images, task, one)
+	_, err := darts.Train(t.Context(), images, images, task, one, darts.Runtime{})
 	require.ErrorContains(t, err, "aspp5.1: a batch of one value for each channel has no variance; let two images or more go through the network at once")
 	c.Network = cell.NASBenchNetwork{
 		Body: cell.NASBenchBody{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
 		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
-	_, err = darts.Train(t.Context(), images, images, task, c)
+	_, err = darts.Train(t.Context(), images, images, task, c, darts.Runtime{})
 	require.ErrorContains(t, err, "a network of type cell.NASBenchNetwork does not say the stride of its last map")
 }
 
@@ -240,21 +239,22 @@ func (u unmarked) Load(ctx context.Context, i int) (*pretext.Image, error) {
 // since no pixel counts, and goes on from them.
 func TestTrainWithoutLabels(t *testing.T) {
 	task, c := labelled()
+	var rt darts.Runtime
 	c.Epochs = 2
 	dir := filepath.Join(t.TempDir(), "run")
-	folder, err := darts.NewFolder(dir)
+	folder, err := darts.OpenRunDir(dir)
 	require.NoError(t, err)
-	c.Folder = folder
+	rt.Dir = folder
 	train, held := unmarked{drawn(t, 12, 1)}, drawn(t, 3, 2)
-	r, err := darts.Train(t.Context(), train, held, task, c)
+	r, err := darts.Train(t.Context(), train, held, task, c, rt)
 	require.NoError(t, err)
 	assert.True(t, math.IsNaN(r.Best.TrainLoss))
 	require.NoError(t, folder.Close())
-	c.Folder, err = darts.OpenFolder(dir)
+	rt.Dir, err = darts.OpenRunDir(dir)
 	require.NoError(t, err)
-	again, err := darts.Train(t.Context(), train, held, task, c)
+	again, err := darts.Train(t.Context(), train, held, task, c, rt)
 	require.NoError(t, err)
 	assert.True(t, math.IsNaN(again.Best.TrainLoss))
 	assert.Equal(t, r.Best.ValScore, again.Best.ValScore)
-	require.NoError(t, c.Folder.Close())
+	require.NoError(t, rt.Dir.Close())
 }

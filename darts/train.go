@@ -28,7 +28,7 @@ import (
 	"unnas/pretext"
 )
 
-// Trained is what a training has made.
+// TrainResult is what a training has made.
 type TrainResult struct {
 	// Params are the parameters of the network, their averages if the settings ask
 	// for them. Their WriteSafetensors keeps them for other programs.
@@ -68,10 +68,10 @@ type Evaluator interface {
 // same names; a name that src lacks is an error, unless the task has a method
 // SelfSupervised() bool that says that labels do not matter.
 //
-// Equal seeds give equal results, a folder lets a run go on, and errors are as
-// those of Search.
-func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*TrainResult, error) {
-	t, err := newTraining(ctx, src, held, task, c)
+// Equal seeds give equal results, a Runtime.Dir keeps the run and lets it resume, and
+// errors are as those of Search.
+func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig, rt Runtime) (*TrainResult, error) {
+	t, err := newTraining(ctx, src, held, task, c, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +83,7 @@ type training struct {
 	run
 	engine
 	c    TrainConfig
+	rt   Runtime
 	task pretext.Task
 
 	learner, tester, teller *network // that learns, is evaluated, takes precise statistics
@@ -111,8 +112,11 @@ type training struct {
 // can be taken in parts.
 const evaluatedAtATime = 8
 
-func newTraining(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*training, error) {
+func newTraining(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig, rt Runtime) (*training, error) {
 	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := rt.validate(); err != nil {
 		return nil, err
 	}
 	if err := given(src, task); err != nil {
@@ -132,9 +136,9 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if err != nil {
 		return nil, err
 	}
-	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &TrainResult{Config: c}}
+	t := &training{c: c, rt: rt, task: task, held: held, engine: newEngine(c.Batch / c.budget(rt).atOnce()), result: &TrainResult{Config: c}}
 	t.run = run{
-		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
+		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, held), sources: []Source{src, held},
 	}
 	t.meter = record.NewMeter(record.Func(t.run.tell))
@@ -150,7 +154,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		Task: task.Name(), Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
-		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held),
+		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src, held),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
 		ScoreName: t.metric.name, LowerIsBetter: t.metric.lowerIsBetter, TrainScoreName: metricOf(t.learner.loss).name, Config: c,
 	}
@@ -173,12 +177,12 @@ func (t *training) heldImages() int {
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
-	o := loaderOptions{batch: t.c.Batch, workers: t.c.Workers, seed: t.c.Seed, train: true, purpose: "weights", shared: t.shared}
+	o := loaderOptions{batch: t.c.Batch, workers: t.rt.workers(), seed: t.c.Seed, train: true, purpose: "weights", shared: t.shared}
 	if t.images, err = newLoader(src, t.task, every(src), o); err != nil {
 		return err
 	}
 	if t.teller != nil {
-		o.batch, o.purpose = t.c.budget().atOnce(), "statistics"
+		o.batch, o.purpose = t.c.budget(t.rt).atOnce(), "statistics"
 		if t.precise, err = newLoader(src, t.task, every(src), o); err != nil {
 			return err
 		}
@@ -210,7 +214,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	var kinds []**vm.Machine
 	err := ops.Build(func() error {
 		var err error
-		if t.learner, err = t.build(c.budget().atOnce(), true, nil); err != nil {
+		if t.learner, err = t.build(c.budget(t.rt).atOnce(), true, nil); err != nil {
 			return err
 		}
 		slabs := 3 // weights, gradients, velocities
@@ -220,14 +224,14 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if t.parts > 1 {
 			slabs++ // sum
 		}
-		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, c.Workers)
+		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, t.rt.workers())
 		if err := t.params.Init(c.Seed); err != nil {
 			return err
 		}
 		if err := ops.Grad(t.learner.scope, t.learner.loss.Value); err != nil {
 			return err
 		}
-		o := vm.Options{Recompute: c.Recompute, Want: t.learner.wanted()}
+		o := vm.Options{Recompute: t.rt.Recompute, Want: t.learner.wanted()}
 		for _, n := range t.learner.scope.Learnables() {
 			if n.Deriv() != nil {
 				o.Want = append(o.Want, n.Deriv())
@@ -240,13 +244,13 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		kinds = append(kinds, &t.learn)
 		if t.held != nil && c.PreciseBN > 0 {
 			// With momentum 1 the running statistics are those of the batch.
-			if t.teller, err = t.build(c.budget().atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
+			if t.teller, err = t.build(c.budget(t.rt).atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
 				return err
 			}
 			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, c.budget().atOnce(), c.Workers)
+			t.bytes += ringBytes(spec, c.budget(t.rt).atOnce(), t.rt.workers())
 			kinds = append(kinds, &t.tell)
 		}
 		if t.held != nil && !evaluates {
@@ -256,7 +260,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			if err := t.compile(t.tester.scope, vm.Options{Want: append(t.tester.wanted(), t.tester.logits)}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, t.atATime(), c.Workers)
+			t.bytes += ringBytes(spec, t.atATime(), t.rt.workers())
 			kinds = append(kinds, &t.test)
 		}
 		return nil
@@ -280,10 +284,10 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		t.bytes += bytes
 	}
 	t.bytes += reserved
-	if err := refused(c.budget().refusal(t.planned()), reserved); err != nil {
+	if err := refused(c.budget(t.rt).refusal(t.planned()), reserved); err != nil {
 		return err
 	}
-	shared, all := c.budget().share(t.planned(), reserved)
+	shared, all := c.budget(t.rt).share(t.planned(), reserved)
 	t.shared = shared
 	t.bytes += all - t.planned()
 	machines, err := t.bind()
@@ -355,10 +359,13 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	if t.c.EMADecay > 0 {
 		t.swap()
 	}
-	if err != nil {
-		return t.result, err
+	if err == nil {
+		err = t.record(done)
 	}
-	return t.result, t.record(done)
+	if t.folder != nil && t.result.Steps > 0 {
+		err = errors.Join(err, t.folder.saveTraining(t.result))
+	}
+	return t.result, err
 }
 
 func (t *training) steps() int { return t.images.steps() }
@@ -392,7 +399,7 @@ func (t *training) take(rate float64) error {
 	weights, grads := t.params.Weights(), t.params.WeightGrads()
 	t.team.Begin()
 	defer t.team.End()
-	sgd{t.c.Momentum, t.c.WeightDecay, t.c.GradClip, t.c.Nesterov}.step(t.team, weights, t.velocity, grads, rate)
+	t.c.step(t.team, weights, t.velocity, grads, rate)
 	if t.c.EMADecay > 0 {
 		kernel.Average(t.team, t.average, weights, t.c.EMADecay)
 		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.EMADecay)
@@ -656,9 +663,9 @@ func (t *training) takeStatistics() (err error) {
 	batches := t.precise.epoch(t.ctx, t.epoch, 0)
 	defer batches.close()
 	stats := unshared(t.params.Stats())
-	n := min(max(1, t.c.PreciseBN/t.c.budget().atOnce()), t.precise.steps())
+	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).atOnce()), t.precise.steps())
 	means, squares := make([]float64, len(running)), make([]float64, len(running))
-	t.meter.Begin("measuring batch norm", "images", n*t.c.budget().atOnce())
+	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).atOnce())
 	for range n {
 		b, err := batches.next()
 		if err != nil {

@@ -28,16 +28,17 @@ func smallTraining() TrainConfig {
 	g, _ := cell.Published("darts_v2")
 	c := TrainDARTS(g)
 	c.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 3).Body, Genotype: g, Ops: ops.Published()}
-	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed, c.Workers = 3, 6, 0, 0, 7, 1
+	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 6, 0, 0, 7
 	return c
 }
 
 func TestTrainLearns(t *testing.T) {
 	c := smallTraining()
+	var rt Runtime
 	c.Epochs, c.LR.Base = 8, 0.05
 	var epochs []record.Epoch
 	var done record.Done
-	c.Recorder = record.Func(func(e record.Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		switch e := e.(type) {
 		case record.Epoch:
 			epochs = append(epochs, e)
@@ -46,7 +47,7 @@ func TestTrainLearns(t *testing.T) {
 		}
 		return nil
 	})
-	r, err := Train(t.Context(), stripes{n: 72, fail: -1}, stripes{n: 25, fail: -1}, smallTask(), c)
+	r, err := Train(t.Context(), stripes{n: 72, fail: -1}, stripes{n: 25, fail: -1}, smallTask(), c, rt)
 	require.NoError(t, err)
 	require.Len(t, epochs, 8)
 	assert.Less(t, epochs[7].TrainLoss, 0.7*epochs[0].TrainLoss)
@@ -62,21 +63,18 @@ func TestTrainLearns(t *testing.T) {
 }
 
 // trainIn does a part of a training in dir, as long as ctx holds.
-func trainIn(ctx context.Context, dir string, c TrainConfig) (*TrainResult, error) {
-	return trainOn(ctx, dir, smallTask(), c)
+func trainIn(ctx context.Context, dir string, c TrainConfig, rt Runtime) (*TrainResult, error) {
+	return trainOn(ctx, dir, smallTask(), c, rt)
 }
 
-func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig) (*TrainResult, error) {
-	folder, err := OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		folder, err = NewFolder(dir)
-	}
+func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig, rt Runtime) (*TrainResult, error) {
+	folder, err := OpenRunDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	folder.Interval = 0
-	c.Folder = folder
-	r, err := Train(ctx, stripes{n: 33, fail: -1}, stripes{n: 11, fail: -1}, task, c)
+	rt.Dir = folder
+	r, err := Train(ctx, stripes{n: 33, fail: -1}, stripes{n: 11, fail: -1}, task, c, rt)
 	return r, errors.Join(err, folder.Close())
 }
 
@@ -90,7 +88,7 @@ func everything() TrainConfig {
 // TestTrainGoesOn stops a training between and in its epochs.
 func TestTrainGoesOn(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
-	want, err := trainIn(t.Context(), whole, everything())
+	want, err := trainIn(t.Context(), whole, everything(), Runtime{})
 	require.NoError(t, err)
 	lines, err := os.ReadFile(filepath.Join(whole, record.File))
 	require.NoError(t, err)
@@ -98,14 +96,16 @@ func TestTrainGoesOn(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "run")
 		for _, n := range stops {
 			c := everything()
+			var rt Runtime
 			var ctx context.Context
-			ctx, c.Recorder = stopAfter(t, n)
-			_, err := trainIn(ctx, dir, c)
+			ctx, rt.Recorder = stopAfter(t, n)
+			_, err := trainIn(ctx, dir, c, rt)
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		c := everything()
-		c.Workers, c.Recompute = 3, true // what changes no result may change
-		got, err := trainIn(t.Context(), dir, c)
+		var rt Runtime
+		rt.Workers, rt.Recompute = 3, true // what changes no result may change
+		got, err := trainIn(t.Context(), dir, c, rt)
 		require.NoError(t, err)
 		assert.Equal(t, want.Params.Weights(), got.Params.Weights(), "%v", stops)
 		assert.Equal(t, want.Params.Running(), got.Params.Running(), "%v", stops)
@@ -117,8 +117,8 @@ func TestTrainGoesOn(t *testing.T) {
 	}
 	c := everything()
 	c.EMADecay = 0.6
-	_, err = trainIn(t.Context(), whole, c)
-	assert.ErrorContains(t, err, "config.average: 0.5 → 0.6")
+	_, err = trainIn(t.Context(), whole, c, Runtime{})
+	assert.ErrorContains(t, err, "config.ema_decay: 0.5 → 0.6")
 }
 
 // TestTrainStep follows one step of Nesterov's SGD and of the average by the
@@ -127,7 +127,7 @@ func TestTrainStep(t *testing.T) {
 	c := smallTraining()
 	c.Nesterov, c.GradClip, c.EMADecay, c.Epochs = true, 0, 0.75, 1
 	images := stripes{n: 6, fail: -1}
-	run, err := newTraining(t.Context(), images, nil, smallTask(), c)
+	run, err := newTraining(t.Context(), images, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	before := slices.Clone(run.params.Weights())
 	r, err := run.train(t.Context())
@@ -148,7 +148,7 @@ func TestTrainStep(t *testing.T) {
 func TestPreciseStatistics(t *testing.T) {
 	c := smallTraining()
 	c.PreciseBN, c.Epochs = 13, 1 // two batches of six
-	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	stem := run.params.Stats()[0]
@@ -174,7 +174,7 @@ func TestPreciseStatistics(t *testing.T) {
 func TestPooledStatistics(t *testing.T) {
 	c := smallTraining()
 	c.PreciseBN, c.Epochs = 18, 1
-	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	means, variances := []float32{1, 4, 4}, []float32{2, 3, 7}
@@ -213,7 +213,7 @@ func TestPooledStatistics(t *testing.T) {
 func TestPooledStatisticsOfAConstant(t *testing.T) {
 	c := smallTraining()
 	c.PreciseBN, c.Epochs = 600, 1
-	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	const constant = 98222.9921875
@@ -235,19 +235,20 @@ func TestPooledStatisticsOfAConstant(t *testing.T) {
 // what it returns are its running averages.
 func TestStatisticsOfAStoppedTraining(t *testing.T) {
 	c := smallTraining()
+	var rt Runtime
 	c.PreciseBN, c.Epochs = 24, 1
 	src, held := stripes{n: 48, fail: -1}, stripes{n: 6, fail: -1}
 	ctx, cancel := context.WithCancel(t.Context())
-	c.Recorder = record.Func(func(e record.Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		if p, ok := e.(record.Progress); ok && p.Work == "measuring batch norm" {
 			cancel()
 		}
 		return nil
 	})
-	got, err := Train(ctx, src, held, smallTask(), c)
+	got, err := Train(ctx, src, held, smallTask(), c, rt)
 	require.ErrorIs(t, err, context.Canceled)
-	c.PreciseBN, c.Recorder = 0, nil
-	want, err := Train(t.Context(), src, held, smallTask(), c)
+	c.PreciseBN, rt.Recorder = 0, nil
+	want, err := Train(t.Context(), src, held, smallTask(), c, rt)
 	require.NoError(t, err)
 	assert.Equal(t, want.Params.Running(), got.Params.Running())
 }
@@ -255,10 +256,10 @@ func TestStatisticsOfAStoppedTraining(t *testing.T) {
 // TestNothingIsEvaluated plans nothing for precise statistics that are not needed.
 func TestNothingIsEvaluated(t *testing.T) {
 	c := smallTraining()
-	without, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
+	without, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	c.PreciseBN = 24
-	with, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
+	with, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	assert.Nil(t, with.precise)
 	assert.Equal(t, without.bytes, with.bytes)
@@ -277,7 +278,7 @@ func TestLastOfCompleteTraining(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			var all []string
 			for range 2 {
-				r, err := trainOn(t.Context(), dir, task, smallTraining())
+				r, err := trainOn(t.Context(), dir, task, smallTraining(), Runtime{})
 				require.NoError(t, err)
 				assert.Equal(t, 3, r.Last.Epoch)
 				r.Params = nil
@@ -328,14 +329,15 @@ func TestScores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			c := smallTraining()
+			var rt Runtime
 			var warnings []string
-			c.Recorder = record.Func(func(e record.Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				if w, ok := e.(record.Warning); ok {
 					warnings = append(warnings, w.Text)
 				}
 				return nil
 			})
-			_, err := trainOn(t.Context(), dir, scored{smallTask(), test.metric, false, test.scores}, c)
+			_, err := trainOn(t.Context(), dir, scored{smallTask(), test.metric, false, test.scores}, c, rt)
 			if test.want != "" {
 				require.ErrorContains(t, err, test.want)
 				return
@@ -380,7 +382,7 @@ func stemMoments(t *training, x []float32) (mean, variance float64) {
 func TestDroppedPaths(t *testing.T) {
 	c := smallTraining()
 	c.DropPath, c.Epochs = 0.4, 4
-	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, nil, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	for epoch, drop := range []float64{0, 0.1, 0.2, 0.3} {
@@ -411,7 +413,7 @@ func TestDroppedPaths(t *testing.T) {
 func TestAmongFive(t *testing.T) {
 	task := pretext.Classification{View: smallTask().(pretext.Classification).View, Classes: 7}
 	c := smallTraining()
-	run, err := newTraining(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c)
+	run, err := newTraining(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c, Runtime{})
 	require.NoError(t, err)
 	x := make([]float32, 4*task.Spec().InputLen())
 	r := rng.New(1, "five", 0, 0)
@@ -441,6 +443,7 @@ func TestTrainRefuses(t *testing.T) {
 	images := stripes{n: 12, fail: -1}
 	for name, test := range map[string]struct {
 		change func(*TrainConfig)
+		rt     Runtime
 		held   Source
 		task   pretext.Task
 		want   string
@@ -449,10 +452,10 @@ func TestTrainRefuses(t *testing.T) {
 		"a bad network":    {change: func(c *TrainConfig) { c.Network = cell.Derived{} }, want: "Network: cell: Stem"},
 		"no epochs":        {change: func(c *TrainConfig) { c.Epochs = 0 }, want: "Epochs is 0, must be from 1"},
 		"drop path":        {change: func(c *TrainConfig) { c.DropPath = 1 }, want: "DropPath is 1, must be below 1"},
-		"average":          {change: func(c *TrainConfig) { c.EMADecay = math.NaN() }, want: "Average is NaN"},
+		"average":          {change: func(c *TrainConfig) { c.EMADecay = math.NaN() }, want: "EMADecay is NaN"},
 		"micro-batch":      {change: func(c *TrainConfig) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
 		"batch":            {change: func(c *TrainConfig) { c.Batch = 13 }, want: "12 images are fewer than a batch of 13"},
-		"memory":           {change: func(c *TrainConfig) { c.Memory = 1 << 20 }, want: "Memory is 1.0 MiB"},
+		"memory":           {rt: Runtime{Memory: 1 << 20}, want: "Memory is 1.0 MiB"},
 		"nothing held":     {held: stripes{}, want: "no images to evaluate on"},
 		"auxiliary":        {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, task: pretext.JigsawCIFAR10(), want: "one label for each input: set Auxiliary to 0"},
 		"auxiliary's size": {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, want: "cell: auxiliary head: "},
@@ -466,12 +469,12 @@ func TestTrainRefuses(t *testing.T) {
 			if task == nil {
 				task = smallTask()
 			}
-			_, err := Train(t.Context(), images, test.held, task, c)
+			_, err := Train(t.Context(), images, test.held, task, c, test.rt)
 			require.ErrorContains(t, err, "darts: ")
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
-	_, err := Train(t.Context(), images, stripes{n: 3, fail: 1}, smallTask(), smallTraining())
+	_, err := Train(t.Context(), images, stripes{n: 3, fail: 1}, smallTask(), smallTraining(), Runtime{})
 	assert.ErrorContains(t, err, "this image is broken (epoch 1, step 2)")
 }
 
@@ -497,20 +500,20 @@ func (e *judged) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params,
 
 func TestEvaluator(t *testing.T) {
 	task := &judged{smallTask(), []float64{0.25, 0.75, 0.5}, false}
-	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, task, smallTraining())
+	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, task, smallTraining(), Runtime{})
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch)
 	assert.Equal(t, map[string]float64{"accuracy": 0.375}, r.Best.Scores)
 	assert.Equal(t, "miou", r.Best.ScoreName)
 	assert.Equal(t, []float64{0.75, 0.5}, []float64{r.Best.ValScore, r.Last.ValScore})
 	assert.True(t, math.IsNaN(r.Last.ValLoss))
-	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.25, 0.5, 0.5}, false}, smallTraining())
+	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.25, 0.5, 0.5}, false}, smallTraining(), Runtime{})
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch, "the first of equal scores")
-	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.75, 0.25, 0.25}, true}, smallTraining())
+	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.75, 0.25, 0.25}, true}, smallTraining(), Runtime{})
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch, "the lowest is the best")
-	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{math.NaN()}, false}, smallTraining())
+	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{math.NaN()}, false}, smallTraining(), Runtime{})
 	assert.ErrorContains(t, err, "not a number")
 }
 
@@ -519,36 +522,42 @@ func TestAuxiliary(t *testing.T) {
 	c := smallTraining()
 	c.Epochs, c.Auxiliary = 1, cell.AuxiliaryWeight
 	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 3}
-	r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c)
+	r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c, Runtime{})
 	require.NoError(t, err)
 	require.NotNil(t, r.Params.Find("auxiliary_head.classifier.weight"))
 	assert.Less(t, r.Size.Params, len(r.Params.Weights()))
 }
 
-// TestSaveTrained reads back the weights that a folder keeps of a training, with
+func pointer[T any](v T) *T { return &v }
+
+// TestRunDirKeepsTraining reads back the weights that a folder keeps of a training, with
 // the cells of a network that has some.
-func TestSaveTrained(t *testing.T) {
+func TestRunDirKeepsTraining(t *testing.T) {
 	for name, network := range map[string]cell.Architecture{
 		"cells":     smallTraining().Network,
+		"pointer":   pointer(smallTraining().Network.(cell.Derived)),
 		"NAS-Bench": cell.NASBenchNetwork{Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}, Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+			folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 			require.NoError(t, err)
 			c := smallTraining()
-			c.Network, c.Epochs, c.Folder = network, 1, folder
-			r, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, smallTask(), c)
+			var rt Runtime
+			c.Network, c.Epochs, rt.Dir = network, 1, folder
+			r, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, smallTask(), c, rt)
 			require.NoError(t, err)
-			require.NoError(t, folder.SaveTrained(r))
 			require.NoError(t, folder.Close())
 			trained := slices.Clone(r.Params.Weights())
 			require.NoError(t, r.Params.Init(99))
-			f, err := os.Open(filepath.Join(folder.Dir(), "weights.safetensors"))
+			f, err := os.Open(filepath.Join(folder.Path(), "weights.safetensors"))
 			require.NoError(t, err)
 			defer f.Close()
 			require.NoError(t, r.Params.ReadSafetensors(f))
 			assert.Equal(t, trained, r.Params.Weights())
-			text, err := os.ReadFile(filepath.Join(folder.Dir(), "genotype.json"))
+			text, err := os.ReadFile(filepath.Join(folder.Path(), "genotype.json"))
+			if p, ok := network.(*cell.Derived); ok {
+				network = *p
+			}
 			d, cells := network.(cell.Derived)
 			if !cells {
 				assert.ErrorIs(t, err, os.ErrNotExist)
@@ -558,7 +567,7 @@ func TestSaveTrained(t *testing.T) {
 			g, err := cell.ParseGenotype(string(text))
 			require.NoError(t, err)
 			assert.Equal(t, d.Genotype, g)
-			assert.FileExists(t, filepath.Join(folder.Dir(), "normal.svg"))
+			assert.FileExists(t, filepath.Join(folder.Path(), "normal.svg"))
 		})
 	}
 }
@@ -597,14 +606,15 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 		"evaluator": {loads{smallTask()}, append([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}, slices.Repeat([]int{19}, 20)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+			folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 			require.NoError(t, err)
 			c := smallTraining()
-			c.Epochs, c.Folder = 1, folder
+			var rt Runtime
+			c.Epochs, rt.Dir = 1, folder
 			var done []int
 			fault := errors.New("disk full")
 			var failAt int
-			c.Recorder = record.Func(func(e record.Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				p, ok := e.(record.Progress)
 				if !ok || p.Unit == "passes" {
 					return nil
@@ -616,16 +626,16 @@ func TestTrainTellsOfEvaluations(t *testing.T) {
 				}
 				return nil
 			})
-			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c)
+			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c, rt)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, done)
 			require.NoError(t, folder.Close())
-			lines, err := os.ReadFile(filepath.Join(folder.Dir(), record.File))
+			lines, err := os.ReadFile(filepath.Join(folder.Path(), record.File))
 			require.NoError(t, err)
 			assert.NotContains(t, string(lines), "evaluating")
 
-			c.Folder, failAt = nil, 8
-			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c)
+			rt.Dir, failAt = nil, 8
+			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c, rt)
 			assert.ErrorIs(t, err, fault)
 		})
 	}
@@ -665,11 +675,12 @@ func TestPanicsOfEvaluations(t *testing.T) {
 		"darts: image 2: panic: a bug of the source":                              {smallTask(), true},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
-		folder, err := NewFolder(dir)
+		folder, err := OpenRunDir(dir)
 		require.NoError(t, err)
 		c := smallTraining()
-		c.EvaluateEvery, c.Folder = 1, folder
-		r, err := Train(t.Context(), stripes{n: 12, fail: -1}, exploding{stripes{n: 3}}, task, c)
+		var rt Runtime
+		c.EvaluateEvery, rt.Dir = 1, folder
+		r, err := Train(t.Context(), stripes{n: 12, fail: -1}, exploding{stripes{n: 3}}, task, c, rt)
 		require.ErrorContains(t, err, want)
 		var fault interface{ Stack() []byte }
 		require.ErrorAs(t, err, &fault)

@@ -69,7 +69,7 @@ func follow(t *testing.T, c *golden.Case) *model {
 		config.Momentum, config.WeightDecay, config.ArchWeightDecay, config.GradClip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
 		config.Epochs, config.Seed = c.Epochs, c.Seed
 	}
-	m, err := newModel(config, c.Problem("step.0.train.input", "step.0.train.target"))
+	m, err := newModel(config, Runtime{}, c.Problem("step.0.train.input", "step.0.train.target"))
 	require.NoError(t, err)
 	c.Adopt(t, m.params)
 	s := &search{c: config, m: m, held: &batches{}, result: &SearchResult{}}

@@ -163,11 +163,12 @@ func TestSearchWiring(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := DARTS()
+			var rt Runtime
 			c.Space = cell.Space{
 				Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
 				Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
 			}
-			c.Epochs, c.Batch, c.TrainFraction, c.Seed, c.Workers = 2, 4, 0.6, 11, 2
+			c.Epochs, c.Batch, c.TrainFraction, c.Seed = 2, 4, 0.6, 11
 			c.LR = Schedule{Kind: Cosine, Base: 0.3, Min: 0.02, PerStep: true}
 			c.Momentum, c.WeightDecay, c.GradClip = 0.8, 0.05, 1.5
 			c.ArchLR, c.ArchBeta1, c.ArchBeta2, c.ArchWeightDecay = 0.1, 0.4, 0.9, 0.3
@@ -177,7 +178,7 @@ func TestSearchWiring(t *testing.T) {
 			w, a := halves(images, c.TrainFraction, c.Seed)
 			var rates []float64
 			var last record.Epoch
-			c.Recorder = record.Func(func(e record.Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
 				case record.Step:
 					rates = append(rates, e.LR)
@@ -186,7 +187,7 @@ func TestSearchWiring(t *testing.T) {
 				}
 				return nil
 			})
-			s, err := newSearch(labelledImages(images), tagging{smallTask()}, c)
+			s, err := newSearch(labelledImages(images), tagging{smallTask()}, c, rt)
 			require.NoError(t, err)
 			m := s.m
 			p := onPaper(m.params)
@@ -340,13 +341,14 @@ func TestTrainWiring(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := TrainDARTS(genotype)
+			var rt Runtime
 			c.Network = cell.Derived{Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}, Genotype: genotype, Ops: ops.Published()}
-			c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed, c.Workers = 3, 4, 0, 0.6, 5, 2
+			c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 4, 0, 0.6, 5
 			c.LR = Schedule{Kind: Cosine, Base: 0.3, Min: 0.02, PerStep: true}
 			c.Momentum, c.Nesterov, c.WeightDecay, c.GradClip, c.EMADecay, c.PreciseBN = 0.8, true, 0.05, 1.5, 0.75, 6
 			change(&c)
 			const images, held, steps = 9, 5, 2
-			run, err := newTraining(t.Context(), labelledImages(images), labelledImages(held), tagging{smallTask()}, c)
+			run, err := newTraining(t.Context(), labelledImages(images), labelledImages(held), tagging{smallTask()}, c, rt)
 			require.NoError(t, err)
 			p := onPaper(run.params)
 			running := wide(run.params.Running())
@@ -477,7 +479,7 @@ func TestAuxiliaryWeight(t *testing.T) {
 	for _, weight := range []float64{0.25, 0.5, 1} {
 		c := smallTraining()
 		c.Epochs, c.Auxiliary = 1, weight
-		r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c)
+		r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c, Runtime{})
 		require.NoError(t, err)
 		losses = append(losses, r.Last.TrainLoss)
 	}

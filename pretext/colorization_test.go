@@ -181,15 +181,16 @@ func TestColorizationPadding(t *testing.T) {
 // bright half is yellow.
 func TestColorizationLearns(t *testing.T) {
 	c := darts.DARTS()
+	var rt darts.Runtime
 	c.Space.Body.Width, c.Space.Body.Cells, c.Space.Body.Reductions = 4, 3, []int{1, 2}
 	c.Epochs, c.Batch, c.Seed = 5, 4, 3
 	var epochs []record.Epoch
-	c.Recorder = epochRecorder(func(e record.Epoch) { epochs = append(epochs, e) })
+	rt.Recorder = epochRecorder(func(e record.Epoch) { epochs = append(epochs, e) })
 	task := pretext.Colorization{View: pretext.View{
 		Height: 8, Width: 12, Crop: pretext.CropPad, Flip: true,
 		Mean: [3]float64{0.5, 0.5, 0.5}, Std: [3]float64{0.3, 0.3, 0.3},
 	}}
-	r, err := darts.Search(t.Context(), dusk(48), task, c)
+	r, err := darts.Search(t.Context(), dusk(48), task, c, rt)
 	require.NoError(t, err)
 	require.NoError(t, r.Genotype.Validate(c.Space.Ops.Has))
 	require.Len(t, epochs, 5)

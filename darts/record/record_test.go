@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -312,4 +313,31 @@ func ExampleRecorders() {
 	// Output:
 	// warning: no labels
 	// {"event":"warning","text":"no labels"}
+}
+
+// TensorBoard shows the file with tensorboard -logdir and the folder.
+func ExampleNewTensorBoard() {
+	dir, err := os.MkdirTemp("", "board")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	board := record.NewTensorBoard(dir)
+	for _, e := range []record.Event{
+		record.Start{StepsPerEpoch: 1},
+		record.Step{Epoch: 1, Step: 1, Steps: 1, TrainLoss: 1.25, LR: 0.025},
+		record.Epoch{Epoch: 1, TrainLoss: 1.25, Genotype: "none"},
+	} {
+		if err := board.Record(e); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println(board.Close())
+	files, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
+	fmt.Println(len(files), "file")
+	// Output:
+	// <nil>
+	// 1 file
 }

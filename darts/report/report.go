@@ -87,7 +87,7 @@ func blank(dir string) state {
 	}
 }
 
-// Write writes the page of the run that is kept in a folder; see darts.Folder. It
+// Write writes the page of the run that is kept in a folder; see darts.RunDir. It
 // fails if there is no run, or if its metrics.jsonl is damaged.
 func Write(w io.Writer, dir string) error {
 	s := blank(dir)

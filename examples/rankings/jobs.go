@@ -212,7 +212,7 @@ func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 	if t.Batch > 0 {
 		c = c.WithBatch(t.Batch)
 	}
-	c.Seed, c.Workers = s.Seed, t.workers
+	c.Seed = s.Seed
 	return task, c, c.Validate()
 }
 
@@ -240,16 +240,13 @@ func (t *trainer) train(ctx context.Context, job sweep.Job, dir string) (any, er
 		return nil, err
 	}
 	dir = filepath.Join(dir, "run")
-	c.Folder, err = darts.OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		c.Folder, err = darts.NewFolder(dir)
-	}
+	run, err := darts.OpenRunDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	c.Recorder = record.Func(func(e record.Event) error { return t.tell(job, e) })
-	trained, err := darts.Train(ctx, t.src, t.held, task, c)
-	err = errors.Join(err, c.Folder.Close())
+	tell := record.Func(func(e record.Event) error { return t.tell(job, e) })
+	trained, err := darts.Train(ctx, t.src, t.held, task, c, darts.Runtime{Workers: t.workers, Dir: run, Recorder: tell})
+	err = errors.Join(err, run.Close())
 	if err != nil {
 		return nil, err
 	}

@@ -175,7 +175,9 @@ func (s settings) train(ctx context.Context, train, held darts.Source, out io.Wr
 	return program.Training{
 		Session: program.Session{Name: s.Name(), Options: s.Options},
 		Source:  train, Held: held, Task: network.Task, Config: c,
-		Keep: func(f *darts.RunDir, r *darts.TrainResult) error { return draw(network, r.Params, held, f, s.Talk(out)) },
+		Keep: func(f *darts.RunDir, r *darts.TrainResult) error {
+			return draw(network, r.Params, held, f, s.Talk(out))
+		},
 	}.Run(ctx, out)
 }
 

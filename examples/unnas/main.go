@@ -113,7 +113,7 @@ func (c *config) runTraining(ctx context.Context, session program.Session, data 
 
 // options returns the options of flags with those of keys.
 func (c *config) options(o program.Options) program.Options {
-	o.Seed, o.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
+	o.Seed, o.Runtime.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
 	if c.OutDir != hereOutDir && c.OutDir != defaultOutDir {
 		o.Out = c.OutDir
 		o.Resume = c.Train.AutoResume && program.Exists(filepath.Join(c.OutDir, record.File))

@@ -191,7 +191,7 @@ func (c *config) search() (darts.SearchConfig, error) {
 	s.LR, _ = c.schedule() // check has seen it
 	s.Momentum, s.WeightDecay = o.Momentum, o.WeightDecay
 	s.ArchLR, s.ArchWeightDecay = o.ArchBaseLR, o.ArchWeightDecay
-	s.Seed, s.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
+	s.Seed = uint64(c.RNGSeed)
 	if err := s.Validate(); err != nil {
 		return none, err
 	}
@@ -224,9 +224,9 @@ func (c *config) training() (darts.TrainConfig, error) {
 	o := c.Optim
 	s := darts.TrainConfig{
 		Network: a, Epochs: o.MaxEpoch, Batch: c.Train.BatchSize,
-		Momentum: o.Momentum, Nesterov: o.Nesterov, WeightDecay: o.WeightDecay,
+		SGD:           darts.SGD{Momentum: o.Momentum, Nesterov: o.Nesterov, WeightDecay: o.WeightDecay},
 		EvaluateEvery: c.Train.EvalPeriod,
-		Seed:          uint64(c.RNGSeed), Workers: max(c.DataLoader.NumWorkers, 1),
+		Seed:          uint64(c.RNGSeed),
 	}
 	s.LR, _ = c.schedule() // check has seen it
 	if c.NumGPUs > 1 {

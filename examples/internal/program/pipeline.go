@@ -134,8 +134,7 @@ func (p *Pipeline) parseTraining() error {
 	} else if c.Batch%c.MicroBatch != 0 {
 		return fmt.Errorf("-train-batch is %d, of which %d images, as published, cannot go through the network at once; give a -micro-batch that divides it, %d for example", c.Batch, c.MicroBatch, gcd(c.Batch, c.MicroBatch))
 	}
-	c.EvaluateEvery, c.Workers = p.evaluateEvery, p.Workers
-	c.Memory, c.Recompute = p.Config.Memory, p.Config.Recompute
+	c.EvaluateEvery = p.evaluateEvery
 	p.TrainTask, p.TrainConfig = task, c
 	return c.Validate()
 }

@@ -18,7 +18,7 @@ type Training struct {
 	Session
 	Source, Held darts.Source // images to learn from, and to evaluate on
 	Task         pretext.Task
-	Config       darts.TrainConfig // Seed and Workers are those of the Options
+	Config       darts.TrainConfig // Seed is that of the Options
 
 	// Keep, unless nil, writes more of what was trained to the folder.
 	Keep func(*darts.RunDir, *darts.TrainResult) error
@@ -29,21 +29,20 @@ type Training struct {
 // learned until then and says how to go on.
 func (t Training) Run(ctx context.Context, out io.Writer) error {
 	c := t.Config
-	c.Seed, c.Workers = t.Seed, t.Workers
+	c.Seed = t.Seed
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return t.run(ctx, out, t.Source, t.Task, func(folder *darts.RunDir, recorder record.Recorder) (outcome, error) {
-		c.Folder, c.Recorder = folder, recorder
-		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c)
+	return t.run(ctx, out, t.Source, t.Task, func(rt darts.Runtime) (outcome, error) {
+		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c, rt)
 		if r == nil {
 			return outcome{}, err
 		}
 		return outcome{
 			steps: r.Steps,
 			save: func(f *darts.RunDir) error {
-				if err := f.SaveTrained(r); err != nil || t.Keep == nil {
-					return err
+				if t.Keep == nil {
+					return nil
 				}
 				return t.Keep(f, r)
 			},

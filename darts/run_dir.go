@@ -18,7 +18,7 @@ import (
 	"unnas/ops"
 )
 
-// The files of a run folder.
+// The files of a run directory.
 const (
 	configFile   = "config.json"   // the settings of the run
 	genotypeFile = "genotype.json" // the cells that were found
@@ -32,18 +32,18 @@ const (
 	bestFile       = "best-%d"       // that after the best epoch
 )
 
-// Folder keeps a run in a folder: config.json, metrics.jsonl and checkpoints
-// while it goes on, and, by Save or SaveTrained, genotype.json, normal.svg,
-// reduce.svg, cells.svg and weights.safetensors; of a search of several epochs also
-// evolution.gif. Set it in the Config of the run. Runs of equal seeds write equal
-// bytes, but for the times in checkpoints and for when a warning counts images that
-// were replaced. One program at a time can write to a folder: it is locked from
-// NewFolder or OpenFolder to Close or Discard, and the lock ends with the program,
-// however that ends. A Folder serves one run at a time, others get ErrInUse.
+// RunDir is a directory that keeps a run: config.json, metrics.jsonl and checkpoints
+// while it lasts, and its result, of which Search and Train write genotype.json,
+// normal.svg, reduce.svg, cells.svg and weights.safetensors; of a search of several
+// epochs also evolution.gif. Set it in the Runtime of the run. Runs of equal seeds write
+// equal bytes, but for the times in checkpoints and for when a warning counts images
+// that were replaced. One program at a time can write to a run directory: it is locked
+// from OpenRunDir to Close or Discard, and the lock ends with the program, however that
+// ends. A RunDir serves one run at a time, others get ErrInUse.
 //
 // A checkpoint is kept at the end of every epoch, after every Interval within
 // one, and when the context of the run is done or an image cannot be loaded. A
-// run that stopped, for whatever reason, goes on with OpenFolder.
+// run that stopped, for whatever reason, resumes with OpenRunDir.
 //
 // The checkpoint of the best epoch is kept too, as best- and the number of steps,
 // once that epoch has its checkpoint, of which it is a second name: of a search the
@@ -59,7 +59,7 @@ type RunDir struct {
 	Keep int
 
 	dir     string
-	opened  bool     // rather than made
+	hasRun  bool     // whether it held a run when it was opened
 	own     []string // files of WriteFile
 	running atomic.Bool
 	lockErr error // why another run in the folder would not be noticed, if so
@@ -68,32 +68,60 @@ type RunDir struct {
 	kept    time.Time // when the last checkpoint was, or the folder was opened
 }
 
-// ErrInUse is the error of a run folder that another run is writing to, in this
+// ErrInUse is the error of a run directory that another run is writing to, in this
 // program or another one.
 var ErrInUse = errors.New("another run is writing to it")
 
-// NewFolder makes the folder of a run, with those above it, for a checkpoint
-// every ten minutes, of which two are kept. It refuses a folder that holds a run
-// already.
-func NewFolder(dir string) (*RunDir, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
-	}
-	f, err := atomicfile.OpenFile(filepath.Join(dir, record.File), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("darts: run folder %s holds a run already; go on with it, choose another or remove it", dir)
-	}
+// OpenRunDir opens the directory of a run, or creates it with those above it. A run in
+// it resumes from its last checkpoint, or begins anew if there is none yet; what
+// metrics.jsonl says about the time after the checkpoint is removed then. See HasRun.
+// Checkpoints are kept every ten minutes, the newest two.
+//
+// It fails with ErrInUse while another run is writing to the directory, which shows only
+// on a file system that keeps locks; on others a run warns that it has none.
+func OpenRunDir(path string) (*RunDir, error) {
+	metrics, hasRun, err := openMetrics(path)
 	if err != nil {
-		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
+		return nil, fmt.Errorf("darts: run directory: %w; choose one that can be written", err)
 	}
-	return newFolder(dir, f)
+	d, err := newRunDir(path, metrics)
+	if err != nil {
+		return nil, err
+	}
+	d.hasRun = hasRun
+	if err := atomicfile.Sweep(path); err != nil {
+		return nil, errors.Join(d.fault(err), d.Close())
+	}
+	return d, nil
 }
+
+// openMetrics opens the events of the run in a directory, or creates it and them.
+func openMetrics(path string) (metrics atomicfile.File, existed bool, err error) {
+	name := filepath.Join(path, record.File)
+	for {
+		metrics, err = atomicfile.OpenFile(name, os.O_WRONLY, 0)
+		if !errors.Is(err, os.ErrNotExist) {
+			return metrics, true, err
+		}
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return metrics, false, err
+		}
+		metrics, err = atomicfile.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if !errors.Is(err, os.ErrExist) { // else another program has just created it
+			return metrics, false, err
+		}
+	}
+}
+
+// HasRun reports whether the directory held a run when it was opened, which another
+// run resumes.
+func (f *RunDir) HasRun() bool { return f.hasRun }
 
 // locking locks a file; tests replace it.
 var locking = filelock.Lock
 
-// newFolder locks the folder of a run by its file of events, or else closes that.
-func newFolder(dir string, metrics atomicfile.File) (*RunDir, error) {
+// newRunDir locks the directory of a run by its file of events, or else closes that.
+func newRunDir(dir string, metrics atomicfile.File) (*RunDir, error) {
 	f := &RunDir{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: record.NewJSONLines(metrics), kept: time.Now()}
 	err := locking(metrics.File)
 	switch {
@@ -103,39 +131,15 @@ func newFolder(dir string, metrics atomicfile.File) (*RunDir, error) {
 		f.lockErr = err
 		return f, nil
 	case errors.Is(err, filelock.ErrHeld):
-		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
+		err = fmt.Errorf("darts: run directory %s: %w; wait until the run there ends, stop it, or choose another directory", dir, ErrInUse)
 	default:
-		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
+		err = fmt.Errorf("darts: run directory %s: %w", dir, err)
 	}
 	return nil, errors.Join(err, metrics.Close())
 }
 
-// OpenFolder opens the folder of an earlier run, so that a run goes on from its
-// last checkpoint, or begins anew if there is none yet. What metrics.jsonl says
-// about the time after the checkpoint is removed then. It fails with ErrInUse
-// while another run is writing to the folder, which shows only on a file system
-// that keeps locks; on others a run warns that it has none.
-func OpenFolder(dir string) (*RunDir, error) {
-	f, err := atomicfile.OpenFile(filepath.Join(dir, record.File), os.O_WRONLY, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("darts: run folder %s holds no run: %w; give the folder of a run that was begun", dir, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("darts: run folder: %w; a run that goes on needs to write there", err)
-	}
-	folder, err := newFolder(dir, f)
-	if err != nil {
-		return nil, err
-	}
-	if err := atomicfile.Sweep(dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("darts: run folder: %w", err), f.Close())
-	}
-	folder.opened = true
-	return folder, nil
-}
-
-// Dir returns the path of the folder.
-func (f *RunDir) Dir() string { return f.dir }
+// Path returns the path of the directory.
+func (f *RunDir) Path() string { return f.dir }
 
 // record keeps an event.
 func (f *RunDir) record(e record.Event) error {
@@ -145,15 +149,15 @@ func (f *RunDir) record(e record.Event) error {
 		}
 	}
 	if err := f.lines.Record(e); err != nil {
-		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+		return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 	}
 	return nil
 }
 
-// Save writes the cells that a search has found, pictures of them (cell.Picture,
+// saveSearch writes the cells that a search has found, pictures of them (cell.Picture,
 // cell.Pair and, of the epochs in metrics.jsonl, cell.Evolution), and the parameters
-// of the supernet, if the result has them, as Params.WriteSafetensors does.
-func (f *RunDir) Save(r *SearchResult) error {
+// of the supernet.
+func (f *RunDir) saveSearch(r *SearchResult) error {
 	err := f.save(r.Params, &r.Genotype)
 	e, fault := f.evolution()
 	if fault == nil && len(e) > 1 {
@@ -198,9 +202,9 @@ func (f *RunDir) evolution() (cell.Evolution, error) {
 	return some, nil
 }
 
-// SaveTrained writes the parameters of a network that was trained, as Save does,
-// and its cells, if it is a cell.Derived or a pointer to one.
-func (f *RunDir) SaveTrained(t *TrainResult) error {
+// saveTraining writes the parameters of a network that was trained, and its cells, if it
+// is a cell.Derived or a pointer to one.
+func (f *RunDir) saveTraining(t *TrainResult) error {
 	switch d := t.Config.Network.(type) {
 	case cell.Derived:
 		return f.save(t.Params, &d.Genotype)
@@ -210,12 +214,9 @@ func (f *RunDir) SaveTrained(t *TrainResult) error {
 	return f.save(t.Params, nil)
 }
 
-// save writes parameters and cells; either may be nil.
+// save writes parameters, as Params.WriteSafetensors does, and cells, unless nil.
 func (f *RunDir) save(p *ops.Params, g *cell.Genotype) error {
-	var err error
-	if p != nil {
-		err = f.write(weightsFile, p.WriteSafetensors)
-	}
+	err := f.write(weightsFile, p.WriteSafetensors)
 	if g == nil {
 		return err
 	}
@@ -236,11 +237,11 @@ func (f *RunDir) WriteFile(name string, write func(w io.Writer) error) error {
 	return f.write(name, write)
 }
 
-// Discard closes the folder of a run that failed before its first step, and
-// removes what the run has written, and the folder if nothing else is in it. An
-// earlier run that OpenFolder found is kept.
+// Discard closes the directory of a run that failed before its first step, and
+// removes what the run has written, and the directory if nothing else is in it. A run
+// that was there before is kept.
 func (f *RunDir) Discard() error {
-	if f.opened {
+	if f.hasRun {
 		return f.Close()
 	}
 	err := f.metrics.Close()
@@ -253,7 +254,7 @@ func (f *RunDir) Discard() error {
 		err = errors.Join(err, os.Remove(f.dir))
 	}
 	if err != nil {
-		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+		return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 	}
 	return nil
 }
@@ -261,15 +262,15 @@ func (f *RunDir) Discard() error {
 // Close ends the file of events and the lock.
 func (f *RunDir) Close() error {
 	if err := errors.Join(f.metrics.Sync(), f.metrics.Close()); err != nil {
-		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+		return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 	}
 	return nil
 }
 
-// enter makes the folder that of a run under way, until leave.
+// enter makes the directory that of a run under way, until leave.
 func (f *RunDir) enter() error {
 	if !f.running.CompareAndSwap(false, true) {
-		return fmt.Errorf("darts: run folder %s: %w; give each run a folder of its own", f.dir, ErrInUse)
+		return fmt.Errorf("darts: run directory %s: %w; give each run its own directory", f.dir, ErrInUse)
 	}
 	return nil
 }
@@ -337,7 +338,7 @@ func (f *RunDir) snapshot(steps int, checkpoint func(w io.Writer, metrics int64)
 }
 
 func (f *RunDir) fault(err error) error {
-	return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+	return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 }
 
 // path returns where the checkpoint after so many steps lies.
@@ -426,7 +427,7 @@ func (f *RunDir) anew(best []int, faults []error) error {
 		remedy = fmt.Sprintf("rename %s to %s to resume after its best epoch, or remove both kinds to begin the run anew", f.path(bestFile, n), fmt.Sprintf(checkpointFile, n))
 	}
 	if len(faults) == 0 {
-		return fmt.Errorf("darts: run folder %s: no checkpoint is left but that of the best epoch; %s", f.dir, remedy)
+		return fmt.Errorf("darts: run directory %s: no checkpoint is left but that of the best epoch; %s", f.dir, remedy)
 	}
 	return fmt.Errorf("%w\nno checkpoint is left; %s", errors.Join(faults...), remedy)
 }
@@ -475,7 +476,7 @@ func open(path string, read func(r io.ReadSeeker, size int64) (int64, error)) (i
 
 func (f *RunDir) write(name string, write func(io.Writer) error) error {
 	if err := atomicfile.Write(filepath.Join(f.dir, name), write); err != nil {
-		return fmt.Errorf("darts: run folder: %w", err)
+		return fmt.Errorf("darts: run directory: %w", err)
 	}
 	return nil
 }
