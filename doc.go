@@ -6,6 +6,7 @@
 //	unnas/darts/dataset/scenes a data set that needs no files
 //	unnas/darts/onnx           networks as models that other programs run
 //	unnas/darts/rank           how well a task ranks architectures
+//	unnas/darts/record         the events of a run, and what prints, writes and reads them
 //	unnas/darts/report         a page about a run, in its folder or live
 //	unnas/darts/preset         the published tasks, searches and trainings
 //	unnas/darts/sweep          thousands of independent jobs, on one machine or on many

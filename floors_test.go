@@ -23,6 +23,7 @@ import (
 var floors = map[string]int{
 	"internal/atomicfile":  0,
 	"internal/cpu":         0,
+	"internal/format":      0,
 	"internal/filelock":    0,
 	"internal/quota":       0,
 	"internal/rng":         0,
@@ -39,6 +40,7 @@ var floors = map[string]int{
 	"internal/kernel":      1,
 	"internal/peer/draws":  1,
 	"darts/rank":           1,
+	"darts/record":         1,
 	"internal/graph":       2,
 	"internal/vm":          3,
 	"ops":                  4,

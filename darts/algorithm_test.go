@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/darts/record"
 	"unnas/ops"
 )
 
@@ -27,7 +28,7 @@ func TestAlgorithmNames(t *testing.T) {
 		require.NoError(t, json.Unmarshal(b, &back))
 		assert.Equal(t, a, back)
 	}
-	var c Config
+	var c SearchConfig
 	require.NoError(t, json.Unmarshal([]byte(`{"epochs": 3}`), &c))
 	assert.Equal(t, FirstOrder, c.Algorithm, "where nothing is said")
 	assert.ErrorContains(t, json.Unmarshal([]byte(`{"algorithm": "third-order"}`), &c), `no algorithm is named "third-order"; choose one of ["first-order"`)
@@ -47,8 +48,8 @@ func TestAlgorithmsDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for _, a := range everyAlgorithm() {
 		c := resumable()
-		c.Algorithm, c.Epochs, c.ArchEpoch = a, 1, 0
-		r, err := Search(t.Context(), resumableSource, smallTask(), c)
+		c.Algorithm, c.Epochs, c.ArchStartEpoch = a, 1, 0
+		r, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
 		require.NoError(t, err)
 		seen[fmt.Sprint(r.Normal)] = true
 	}
@@ -59,15 +60,16 @@ func TestAlgorithmsLearn(t *testing.T) {
 	// TestSearchLearns has the first. What is drawn anew for each pass learns later.
 	for a, last := range map[Algorithm]int{SecondOrder: 3, GDAS: 5, DrNAS: 5} {
 		c := learning()
+		var rt Runtime
 		c.Algorithm, c.Epochs = a, last+1
 		var losses, entropies []float64
-		c.Recorder = recorderFunc(func(e Event) error {
-			if e, ok := e.(Epoch); ok {
+		rt.Recorder = record.Func(func(e record.Event) error {
+			if e, ok := e.(record.Epoch); ok {
 				losses, entropies = append(losses, e.TrainLoss), append(entropies, e.Entropy)
 			}
 			return nil
 		})
-		_, err := Search(t.Context(), stripes{n: 72, fail: -1}, smallTask(), c)
+		_, err := Search(t.Context(), stripes{n: 72, fail: -1}, smallTask(), c, rt)
 		require.NoError(t, err)
 		assert.Less(t, losses[last], 0.8*losses[0], "%v", a)
 		assert.Less(t, entropies[last], entropies[0], "%v", a)
@@ -115,20 +117,21 @@ func TestStopSkips(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()
+			var rt Runtime
 			c.Space.Ops, c.Space.Nodes = ops.Set{ops.None(), ops.Skip()}, 2
-			c.Epochs, c.ArchEpoch, c.StopSkips = 3, test.arch, test.stop
+			c.Epochs, c.ArchStartEpoch, c.StopSkips = 3, test.arch, test.stop
 			var warnings []string
 			done := 0
-			c.Recorder = recorderFunc(func(e Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Warning:
+				case record.Warning:
 					warnings = append(warnings, e.Text)
-				case Done:
+				case record.Done:
 					done = e.Epochs
 				}
 				return nil
 			})
-			r, err := Search(t.Context(), stripes{n: 24, fail: -1}, smallTask(), c)
+			r, err := Search(t.Context(), stripes{n: 24, fail: -1}, smallTask(), c, rt)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, r.Epochs)
 			assert.Equal(t, test.want, done)

@@ -38,7 +38,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			config := DARTS()
 			config.Space, config.Batch, config.Seed = c.space, c.batch, 1
-			m, err := newModel(config, c.task)
+			m, err := newModel(config, Runtime{}, c.task)
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
 			rule := newBilevel(config, m.team, o)
@@ -68,7 +68,7 @@ func BenchmarkTrain(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			t := trainer(c.task, c.network, c.batch)
-			t.c.Clip, t.c.Auxiliary = 5, c.auxiliary
+			t.c.GradClip, t.c.Auxiliary = 5, c.auxiliary
 			require.NoError(b, t.plan(b.Context(), 0))
 			t.batch = randomBatch(c.task, c.batch)
 			measure(b, &t.engine, func() { require.NoError(b, t.take(0.025)) })
@@ -78,8 +78,8 @@ func BenchmarkTrain(b *testing.B) {
 
 // trainer returns a training without images, not planned yet.
 func trainer(task pretext.Task, a cell.Architecture, batch int) *training {
-	c := TrainConfig{Network: a, Epochs: 1, Batch: batch, Momentum: 0.9, WeightDecay: 3e-4}
-	return &training{c: c, task: task, engine: newEngine(1), result: &Trained{}}
+	c := TrainConfig{Network: a, Epochs: 1, Batch: batch, SGD: SGD{Momentum: 0.9, WeightDecay: 3e-4}}
+	return &training{c: c, task: task, engine: newEngine(1), result: &TrainResult{}}
 }
 
 // BenchmarkInfer times the logits of trained networks.

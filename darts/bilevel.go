@@ -41,7 +41,7 @@ const (
 // bilevel alternates between alphas and weights: the alphas take a step of Adam,
 // then the weights take one of SGD.
 type bilevel struct {
-	c    Config
+	c    SearchConfig
 	team *kernel.Team
 
 	velocity      []float32 // of the weights
@@ -56,7 +56,7 @@ type ahead struct {
 	held, plus        []float32 // gradients of the alphas: of the held-out loss, and at w + ε·∇
 }
 
-func newBilevel(c Config, team *kernel.Team, o objective) *bilevel {
+func newBilevel(c SearchConfig, team *kernel.Team, o objective) *bilevel {
 	w, _ := o.Weights()
 	a, _ := o.Alphas()
 	b := &bilevel{c: c, team: team, velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a))}
@@ -74,7 +74,7 @@ func (b *bilevel) arch(o objective, rate float64) error {
 	values, grads := o.Alphas()
 	b.archSteps++
 	b.run(func() {
-		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchDecay)
+		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchWeightDecay)
 	})
 	return nil
 }
@@ -114,8 +114,10 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 		return err
 	}
 	copy(b.ahead.velocity, b.velocity)
+	look := b.c.SGD
+	look.GradClip = 0
 	b.run(func() {
-		sgd{momentum: b.c.Momentum, decay: b.c.WeightDecay}.step(b.team, w, b.ahead.velocity, gw, rate)
+		look.step(b.team, w, b.ahead.velocity, gw, rate)
 	})
 	if err := o.Trial(heldBoth); err != nil {
 		return err
@@ -148,7 +150,7 @@ func (b *bilevel) besides(o objective, times float64) error {
 	w, gw := o.Weights()
 	copy(w, b.ahead.weights)
 	// Without momentum the velocity is but where the step is put down.
-	b.run(func() { sgd{}.step(b.team, w, b.ahead.velocity, gw, -times) })
+	b.run(func() { SGD{}.step(b.team, w, b.ahead.velocity, gw, -times) })
 	return o.Trial(trainAlphas)
 }
 
@@ -162,25 +164,18 @@ func (b *bilevel) weights(o objective, rate float64) error {
 	}
 	values, grads := o.Weights()
 	b.run(func() {
-		sgd{b.c.Momentum, b.c.WeightDecay, b.c.Clip, false}.step(b.team, values, b.velocity, grads, rate)
+		b.c.step(b.team, values, b.velocity, grads, rate)
 	})
 	return nil
 }
 
-// sgd is stochastic gradient descent.
-type sgd struct {
-	momentum, decay float64
-	clip            float64 // largest norm of all gradients together; 0 does not clip
-	nesterov        bool
-}
-
 // step takes a step, while the team is at work.
-func (s sgd) step(team *kernel.Team, values, velocity, grads []float32, rate float64) {
+func (s SGD) step(team *kernel.Team, values, velocity, grads []float32, rate float64) {
 	scale := 1.0
-	if s.clip > 0 {
-		scale = math.Min(1, s.clip/(math.Sqrt(kernel.SquaredNorm(team, grads))+1e-6))
+	if s.GradClip > 0 {
+		scale = math.Min(1, s.GradClip/(math.Sqrt(kernel.SquaredNorm(team, grads))+1e-6))
 	}
-	kernel.SGD(team, values, velocity, grads, float32(rate), float32(s.momentum), float32(s.decay), float32(scale), s.nesterov)
+	kernel.SGD(team, values, velocity, grads, float32(rate), float32(s.Momentum), float32(s.WeightDecay), float32(scale), s.Nesterov)
 }
 
 // run runs kernels on all workers of the team.

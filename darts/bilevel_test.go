@@ -70,7 +70,7 @@ func TestOrdersOnToy(t *testing.T) {
 		p := newToy(-2, 2)
 		config := DARTS()
 		config.Algorithm, config.ArchLR = c.algorithm, 0.01
-		config.Momentum, config.WeightDecay, config.ArchDecay = 0, 0, 0
+		config.Momentum, config.WeightDecay, config.ArchWeightDecay = 0, 0, 0
 		rule := newBilevel(config, kernel.NewTeam(1), p)
 		for range 5000 {
 			require.NoError(t, rule.arch(p, c.rate))
@@ -152,7 +152,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
 		Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
 	}
-	m, err := newModel(c, smallTask())
+	m, err := newModel(c, Runtime{}, smallTask())
 	require.NoError(t, err)
 	p := &pair{fixed{m, randomBatch(smallTask(), c.Batch)}, randomBatch(smallTask(), c.Batch)}
 	r := rng.New(1, "pair", 0, 0)

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -80,7 +81,7 @@ func arrayOf(name string, data []float32) array { return array{name, len(data), 
 // state, as JSON: the figures of its start with the configuration, the settings
 // of the task if they have a JSON form, and a digest of the names and shapes of
 // all parameters, which differ when an operation is built in another way.
-func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
+func identify(start record.Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 	start.PlannedBytes, start.Recompute = 0, false // may change from machine to machine
 	start.Version, start.Revision = "", ""         // are warned of
 	names := sha256.New()
@@ -95,7 +96,7 @@ func identify(start Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 		settings = []byte("null")
 	}
 	b, err := json.Marshal(struct {
-		Start
+		record.Start
 		Settings   json.RawMessage `json:"task_settings"`
 		Parameters string          `json:"parameters"`
 	}{start, settings, hex.EncodeToString(names.Sum(nil))})
@@ -175,7 +176,7 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 	case at.Epoch < 0 || at.Epoch >= r.epochs || at.Step < 0 || at.Step > steps || at.Complete != at.Epoch && (at.Complete != at.Epoch+1 || at.Step < steps):
 		return 0, fmt.Errorf("there is no step %d in epoch %d with %d epochs complete", at.Step, at.Epoch+1, at.Complete)
 	case at.Metrics < 0 || at.Metrics > limit:
-		return 0, fmt.Errorf("%s has lost lines since: it has %d bytes and had %d", metricsFile, limit, at.Metrics)
+		return 0, fmt.Errorf("%s has lost lines since: it has %d bytes and had %d", record.File, limit, at.Metrics)
 	}
 	commit, err := r.phase.adopt(at.State, at.Epoch*steps+at.Step)
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -59,7 +60,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func outcome(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := contents(t, dir)
-	steps, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+	steps, err := (&RunDir{dir: dir}).snapshots(checkpointFile)
 	require.NoError(t, err)
 	require.NotEmpty(t, steps)
 	for _, n := range steps[:len(steps)-1] {
@@ -79,11 +80,11 @@ func assertSame(t *testing.T, want, got map[string]string) {
 
 // resumable is a search of three epochs of three steps, the alphas learning from
 // the second, whose second half wraps around within an epoch.
-func resumable() Config {
+func resumable() SearchConfig {
 	c := smallConfig()
 	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 	c.Space.Ops, c.Space.Nodes = c.Space.Ops[:5], 2 // the small ones
-	c.Epochs, c.ArchEpoch, c.Portion, c.Workers = 3, 1, 0.6, 2
+	c.Epochs, c.ArchStartEpoch, c.TrainFraction = 3, 1, 0.6
 	return c
 }
 
@@ -91,38 +92,31 @@ const resumableSteps = 9
 
 var resumableSource = stripes{n: 33, fail: -1} // 19 images for the weights, 14 for the alphas
 
-// keepRun does a part of a run in dir, as long as ctx holds, and what users do
-// afterwards.
-func keepRun(ctx context.Context, dir string, src Source, c Config) (*Result, error) {
-	return keepTask(ctx, dir, src, smallTask(), c)
+// keepRun does a part of a run in dir, as long as ctx holds.
+func keepRun(ctx context.Context, dir string, src Source, c SearchConfig, rt Runtime) (*SearchResult, error) {
+	return keepTask(ctx, dir, src, smallTask(), c, rt)
 }
 
 // keepTask is keepRun with a task.
-func keepTask(ctx context.Context, dir string, src Source, task pretext.Task, c Config) (*Result, error) {
-	folder, err := OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		folder, err = NewFolder(dir)
-	}
+func keepTask(ctx context.Context, dir string, src Source, task pretext.Task, c SearchConfig, rt Runtime) (*SearchResult, error) {
+	folder, err := OpenRunDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	folder.Interval = time.Hour
-	if c.Folder != nil { // how the test wants it
-		folder.Interval, folder.Keep = c.Folder.Interval, c.Folder.Keep
+	if rt.Dir != nil { // how the test wants it
+		folder.Interval, folder.Keep = rt.Dir.Interval, rt.Dir.Keep
 	}
-	c.Folder = folder
-	r, err := Search(ctx, src, task, c)
-	if r != nil {
-		err = errors.Join(err, folder.Save(r))
-	}
+	rt.Dir = folder
+	r, err := Search(ctx, src, task, c, rt)
 	return r, errors.Join(err, folder.Close())
 }
 
 // stopAfter returns a context and a recorder that ends it after some steps.
-func stopAfter(t *testing.T, n int) (context.Context, Recorder) {
+func stopAfter(t *testing.T, n int) (context.Context, record.Recorder) {
 	ctx, cancel := context.WithCancel(t.Context())
-	return ctx, recorderFunc(func(e Event) error {
-		if _, ok := e.(Step); ok {
+	return ctx, record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok {
 			if n--; n == 0 {
 				cancel()
 			}
@@ -133,7 +127,7 @@ func stopAfter(t *testing.T, n int) (context.Context, Recorder) {
 
 func TestResumeGivesTheSameBytes(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	wantResult, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	wantResult, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	want := outcome(t, whole)
 	require.Len(t, want, 10)
@@ -143,9 +137,10 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 			done := 0
 			for _, n := range stops {
 				c := resumable()
+				var rt Runtime
 				var ctx context.Context
-				ctx, c.Recorder = stopAfter(t, n)
-				r, err := keepRun(ctx, dir, resumableSource, c)
+				ctx, rt.Recorder = stopAfter(t, n)
+				r, err := keepRun(ctx, dir, resumableSource, c, rt)
 				if done += n; done == resumableSteps { // nothing was left to be stopped
 					require.NoError(t, err)
 					continue
@@ -155,14 +150,15 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 				assert.Equal(t, done/3, r.Epochs)
 			}
 			c := resumable()
-			c.Workers = 3 // what changes no result may change
-			c.Recompute = done == resumableSteps
-			r, err := keepRun(t.Context(), dir, resumableSource, c)
+			var rt Runtime
+			rt.Workers = 3 // what changes no result may change
+			rt.Recompute = done == resumableSteps
+			r, err := keepRun(t.Context(), dir, resumableSource, c, rt)
 			require.NoError(t, err)
 			assertSame(t, want, outcome(t, dir))
 			want, got := *wantResult, *r
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
-			want.Config, got.Config = Config{}, Config{}
+			want.Config, got.Config = SearchConfig{}, SearchConfig{}
 			want.Params, got.Params = nil, nil
 			assert.True(t, math.IsNaN(want.Last.Eigenvalue) && math.IsNaN(got.Last.Eigenvalue))
 			want.Last.Eigenvalue, got.Last.Eigenvalue = 0, 0
@@ -174,29 +170,30 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 // TestResumeWithReadings is of a search that draws weights and measures
 // eigenvalues. It is stopped within epochs and between them.
 func TestResumeWithReadings(t *testing.T) {
-	config := func() Config {
+	config := func() SearchConfig {
 		c := resumable()
 		c.Algorithm, c.StopEigenvalue = DrNAS, 0.75
 		return c
 	}
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	want, err := keepRun(t.Context(), whole, resumableSource, config())
+	want, err := keepRun(t.Context(), whole, resumableSource, config(), Runtime{})
 	require.NoError(t, err)
 	for _, n := range []int{4, 2, 2} {
 		c := config()
+		var rt Runtime
 		var ctx context.Context
-		ctx, c.Recorder = stopAfter(t, n)
-		_, err := keepRun(ctx, dir, resumableSource, c)
+		ctx, rt.Recorder = stopAfter(t, n)
+		_, err := keepRun(ctx, dir, resumableSource, c, rt)
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	for range 2 { // the second time nothing is left
-		got, err := keepRun(t.Context(), dir, resumableSource, config())
+		got, err := keepRun(t.Context(), dir, resumableSource, config(), Runtime{})
 		require.NoError(t, err)
 		assert.Equal(t, want.Last, got.Last)
 	}
 	assert.NotZero(t, want.Last.Eigenvalue)
 	events := func(dir string) []string {
-		lines := strings.Split(contents(t, dir)[metricsFile], "\n")
+		lines := strings.Split(contents(t, dir)[record.File], "\n")
 		return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"event":"done"`) })
 	}
 	assert.Equal(t, events(whole), events(dir))
@@ -222,7 +219,7 @@ func (s *stopping) Load(ctx context.Context, i int) (*pretext.Image, error) {
 
 func TestResumeAfterStopWithinStep(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "run")
 	seed := uint64(time.Now().UnixNano())
@@ -232,13 +229,13 @@ func TestResumeAfterStopWithinStep(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		src := &stopping{Source: resumableSource, stop: cancel}
 		src.left.Store(1 + r.Int64N(50))
-		_, err = keepRun(ctx, dir, src, resumable())
+		_, err = keepRun(ctx, dir, src, resumable(), Runtime{})
 		if err != nil {
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		cancel()
 	}
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	assertSame(t, outcome(t, whole), outcome(t, dir))
 }
@@ -246,14 +243,14 @@ func TestResumeAfterStopWithinStep(t *testing.T) {
 // TestResumeAfterBrokenImage goes on once the image has been repaired.
 func TestResumeAfterBrokenImage(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
-	_, alphas := halves(resumableSource.n, resumable().Portion, resumable().Seed)
+	_, alphas := halves(resumableSource.n, resumable().TrainFraction, resumable().Seed)
 	broken := resumableSource
 	broken.fail = alphas[3] // met in the second epoch
-	_, err = keepRun(t.Context(), dir, broken, resumable())
+	_, err = keepRun(t.Context(), dir, broken, resumable(), Runtime{})
 	require.ErrorContains(t, err, "this image is broken")
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	assertSame(t, outcome(t, whole), outcome(t, dir))
 }
@@ -271,10 +268,11 @@ func TestCheckpointsKept(t *testing.T) {
 		t.Run(fmt.Sprintf("%v, %d", test.interval, test.keep), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			c := resumable()
-			c.Folder = &Folder{Interval: test.interval, Keep: test.keep}
-			_, err := keepRun(t.Context(), dir, resumableSource, c)
+			var rt Runtime
+			rt.Dir = &RunDir{Interval: test.interval, Keep: test.keep}
+			_, err := keepRun(t.Context(), dir, resumableSource, c, rt)
 			require.NoError(t, err)
-			got, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+			got, err := (&RunDir{dir: dir}).snapshots(checkpointFile)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
 		})
@@ -285,10 +283,11 @@ func TestCheckpointsKept(t *testing.T) {
 func stopped(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := resumable()
+	var rt Runtime
 	var ctx context.Context
-	ctx, c.Recorder = stopAfter(t, 5)
-	c.Folder = &Folder{Keep: 2}
-	_, err := keepRun(ctx, dir, resumableSource, c)
+	ctx, rt.Recorder = stopAfter(t, 5)
+	rt.Dir = &RunDir{Keep: 2}
+	_, err := keepRun(ctx, dir, resumableSource, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
 	return dir
 }
@@ -371,7 +370,7 @@ func restored(s *search, b []byte) error {
 
 func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), stopped(t)
-	_, err := keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	newest := filepath.Join(dir, "checkpoint-5")
 	b, err := os.ReadFile(newest)
@@ -379,20 +378,21 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	b[len(b)/2] ^= 4
 	require.NoError(t, os.WriteFile(newest, b, 0o644))
 	c := resumable()
+	var rt Runtime
 	var warnings []string
-	var first Step
-	c.Recorder = recorderFunc(func(e Event) error {
+	var first record.Step
+	rt.Recorder = record.Func(func(e record.Event) error {
 		switch e := e.(type) {
-		case Warning:
+		case record.Warning:
 			warnings = append(warnings, e.Text)
-		case Step:
+		case record.Step:
 			if first.Steps == 0 {
 				first = e
 			}
 		}
 		return nil
 	})
-	_, err = keepRun(t.Context(), dir, resumableSource, c)
+	_, err = keepRun(t.Context(), dir, resumableSource, c, rt)
 	require.NoError(t, err)
 	require.Len(t, warnings, 1)
 	assert.Contains(t, warnings[0], newest)
@@ -406,13 +406,13 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 // program that was killed.
 func TestMetricsAreCutBack(t *testing.T) {
 	dir := stopped(t)
-	path := filepath.Join(dir, metricsFile)
+	path := filepath.Join(dir, record.File)
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, append(slices.Clone(want), `{"event":"st`...), 0o644))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r, err := keepRun(ctx, dir, resumableSource, resumable())
+	r, err := keepRun(ctx, dir, resumableSource, resumable(), Runtime{})
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 5, r.Steps)
 	got, err := os.ReadFile(path)
@@ -426,7 +426,7 @@ func TestNoGoodCheckpoint(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o644))
 	}
 	before := allFiles(t, dir)
-	r, err := keepRun(t.Context(), dir, resumableSource, resumable())
+	r, err := keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	assert.Nil(t, r)
 	for _, want := range []string{"darts: ", "checkpoint-4", "checkpoint-5", "cut short", "remove them"} {
 		assert.ErrorContains(t, err, want)
@@ -451,15 +451,15 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 	dir := stopped(t)
 	before := allFiles(t, dir)
 	for name, test := range map[string]struct {
-		change func(*Config)
+		change func(*SearchConfig)
 		src    Source
 		task   pretext.Task
 		want   []string
 	}{
-		"two settings": {change: func(c *Config) { c.LR.Base, c.ArchDecay = 0.5, 0.25 },
-			want: []string{"\nconfig.arch_decay: 0.001 → 0.25\nconfig.lr.base: 0.025 → 0.5\n"}},
-		"seed":   {change: func(c *Config) { c.Seed = 1<<64 - 1 }, want: []string{"\nconfig.seed: 7 → 18446744073709551615\n"}},
-		"space":  {change: func(c *Config) { c.Space.Ops = c.Space.Ops[1:] }, want: []string{"config.space.ops: [\"none\"", "parameters: "}},
+		"two settings": {change: func(c *SearchConfig) { c.LR.Base, c.ArchWeightDecay = 0.5, 0.25 },
+			want: []string{"\nconfig.arch_weight_decay: 0.001 → 0.25\nconfig.lr.base: 0.025 → 0.5\n"}},
+		"seed":   {change: func(c *SearchConfig) { c.Seed = 1<<64 - 1 }, want: []string{"\nconfig.seed: 7 → 18446744073709551615\n"}},
+		"space":  {change: func(c *SearchConfig) { c.Space.Ops = c.Space.Ops[1:] }, want: []string{"config.space.ops: [\"none\"", "parameters: "}},
 		"images": {src: stripes{n: 34, fail: -1}, want: []string{"\nimages: 33 → 34\n"}},
 		"view": {task: func() pretext.Task {
 			task := smallTask().(pretext.Classification)
@@ -469,13 +469,14 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 		"task": {task: pretext.Rotation{View: pretext.Scenes(10)}, want: []string{"\ntask: \"classification\" → \"rotation\"\n", "task_settings.Classes: 3 → nothing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder, err := OpenFolder(dir)
+			folder, err := OpenRunDir(dir)
 			require.NoError(t, err)
 			c := resumable()
+			var rt Runtime
 			if test.change != nil {
 				test.change(&c)
 			}
-			c.Folder = folder
+			rt.Dir = folder
 			src, task := test.src, test.task
 			if src == nil {
 				src = resumableSource
@@ -483,7 +484,7 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 			if task == nil {
 				task = smallTask()
 			}
-			r, err := Search(t.Context(), src, task, c)
+			r, err := Search(t.Context(), src, task, c, rt)
 			assert.Nil(t, r)
 			for _, want := range append(test.want, "darts: ", "checkpoint-5", "saved → given", "choose another folder") {
 				assert.ErrorContains(t, err, want)
@@ -499,14 +500,15 @@ func TestCheckpointOfAnotherDecoder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	ctx, recorder := stopAfter(t, 5)
 	c := resumable()
-	c.Recorder = recorder
-	_, err := keepRun(ctx, dir, photographed{resumableSource, "in Go"}, c)
+	var rt Runtime
+	rt.Recorder = recorder
+	_, err := keepRun(ctx, dir, photographed{resumableSource, "in Go"}, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = keepRun(t.Context(), dir, photographed{resumableSource, "fast jpeg 9"}, resumable())
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource, "fast jpeg 9"}, resumable(), Runtime{})
 	require.ErrorContains(t, err, "\ndecoder: \"in Go\" → \"fast jpeg 9\"\n")
-	_, err = keepRun(t.Context(), dir, photographed{resumableSource, "in Go"}, resumable())
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource, "in Go"}, resumable(), Runtime{})
 	require.NoError(t, err)
-	metrics, err := os.ReadFile(filepath.Join(dir, metricsFile))
+	metrics, err := os.ReadFile(filepath.Join(dir, record.File))
 	require.NoError(t, err)
 	assert.Contains(t, string(metrics), `"decoder":"in Go"`)
 }
@@ -537,12 +539,13 @@ func TestDecoder(t *testing.T) {
 		{photographed{resumableSource, "a"}, photographed{held, "b"}, "a; b"},
 		{dataset.Subset(photographed{resumableSource, "a"}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}), held, "a"},
 	} {
-		folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+		folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 		require.NoError(t, err)
 		assert.Empty(t, folder.Decoder(), "there is no checkpoint")
 		c := smallTraining()
-		c.Folder, c.Epochs, c.EvaluateEvery = folder, 1, 0
-		_, err = Train(t.Context(), test.src, test.held, smallTask(), c)
+		var rt Runtime
+		rt.Dir, c.Epochs, c.EvaluateEvery = folder, 1, 0
+		_, err = Train(t.Context(), test.src, test.held, smallTask(), c, rt)
 		require.NoError(t, err)
 		assert.Equal(t, test.want, folder.Decoder())
 		require.NoError(t, folder.Close())
@@ -556,30 +559,26 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	require.NoError(t, err)
 	binary.LittleEndian.PutUint32(b[len(checkpointMagic):], 8)
 	require.NoError(t, os.WriteFile(newest, seal(b), 0o644))
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	for _, want := range []string{"darts: ", newest, "version 8", "version 1"} {
 		assert.ErrorContains(t, err, want)
 	}
 }
 
-func TestOpenFolder(t *testing.T) {
-	_, err := OpenFolder(filepath.Join(t.TempDir(), "absent"))
-	require.ErrorIs(t, err, os.ErrNotExist)
-	assert.ErrorContains(t, err, "absent holds no run")
-	assert.ErrorContains(t, err, "was begun")
-
+func TestOpenRunDir(t *testing.T) {
 	// What was killed before its first checkpoint begins anew.
 	dir := filepath.Join(t.TempDir(), "run")
-	folder, err := NewFolder(dir)
+	folder, err := OpenRunDir(dir)
 	require.NoError(t, err)
-	require.NoError(t, folder.record(Warning{Text: "of the first attempt"}))
+	require.False(t, folder.HasRun())
+	require.NoError(t, folder.record(record.Warning{Text: "of the first attempt"}))
 	require.NoError(t, folder.Close())
 	half := filepath.Join(dir, ".checkpoint-3.0123456789abcdef.tmp")
 	require.NoError(t, os.WriteFile(half, []byte("ha"), 0o644))
-	_, err = keepRun(t.Context(), dir, resumableSource, resumable())
+	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	whole := filepath.Join(t.TempDir(), "run")
-	_, err = keepRun(t.Context(), whole, resumableSource, resumable())
+	_, err = keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
 	assertSame(t, contents(t, whole), contents(t, dir))
 }
@@ -589,7 +588,7 @@ func blank(t testing.TB) *search {
 	p := ops.NewParams()
 	require.NoError(t, p.Init(0))
 	s := &search{
-		m: &model{engine: engine{params: p}}, result: &Result{},
+		m: &model{engine: engine{params: p}}, result: &SearchResult{},
 		w:    &loader{loaderOptions: loaderOptions{batch: 2, train: true}, indices: make([]int, 8)},
 		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
 	}

@@ -14,6 +14,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -69,15 +70,16 @@ func TestClassesOfBothSources(t *testing.T) {
 			var seen []int
 			task := listening{smallTask().(pretext.Classification), new(sync.Mutex), &seen}
 			c := smallTraining()
+			var rt Runtime
 			c.Epochs = 1
 			warning := ""
-			c.Recorder = recorderFunc(func(e Event) error {
-				if w, is := e.(Warning); is {
+			rt.Recorder = record.Func(func(e record.Event) error {
+				if w, is := e.(record.Warning); is {
 					warning += w.Text
 				}
 				return nil
 			})
-			_, err := Train(t.Context(), train, test.held, task, c)
+			_, err := Train(t.Context(), train, test.held, task, c, rt)
 			require.NoError(t, err)
 			slices.Sort(seen)
 			assert.Equal(t, test.want, seen)
@@ -106,7 +108,7 @@ func TestClassesThatDiffer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := smallTraining()
 			c.Epochs = 1
-			_, err := Train(t.Context(), test.src, test.held, test.task, c)
+			_, err := Train(t.Context(), test.src, test.held, test.task, c, Runtime{})
 			if test.want == "" {
 				require.NoError(t, err)
 				return
@@ -138,12 +140,12 @@ func (r replacing) Unreadable() (int, []string) {
 
 // TestReplacedImages warns of them: early, and after each epoch with more of them.
 func TestReplacedImages(t *testing.T) {
-	warnings := func(run func(Recorder) error) (all []string) {
-		require.NoError(t, run(recorderFunc(func(e Event) error {
-			if w, is := e.(Warning); is {
+	warnings := func(run func(record.Recorder) error) (all []string) {
+		require.NoError(t, run(record.Func(func(e record.Event) error {
+			if w, is := e.(record.Warning); is {
 				all = append(all, w.Text)
 			}
-			if _, is := e.(Epoch); is {
+			if _, is := e.(record.Epoch); is {
 				all = append(all, "epoch")
 			}
 			return nil
@@ -151,11 +153,12 @@ func TestReplacedImages(t *testing.T) {
 		return all
 	}
 	c := smallTraining()
+	rt := Runtime{Workers: 1}
 	c.Epochs, c.EvaluateEvery = 2, 0
 	src := dataset.Subset(replacing{stripes{n: 18, fail: -1}, new(atomic.Int64)}, []int{0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13})
-	got := warnings(func(r Recorder) error {
-		c.Recorder = r
-		_, err := Train(t.Context(), src, nil, smallTask(), c)
+	got := warnings(func(r record.Recorder) error {
+		rt.Recorder = r
+		_, err := Train(t.Context(), src, nil, smallTask(), c, rt)
 		return err
 	})
 	const text = "images that cannot be decoded were replaced by others: "
@@ -164,10 +167,10 @@ func TestReplacedImages(t *testing.T) {
 	assert.Equal(t, []string{"epoch", "epoch", text + "2 so far, such as n01440764/1.JPEG"}, got[1:])
 
 	search := smallConfig()
-	search.Epochs, search.Workers = 1, 1
-	got = warnings(func(r Recorder) error {
-		search.Recorder = r
-		_, err := Search(t.Context(), replacing{stripes{n: 24, fail: -1}, new(atomic.Int64)}, smallTask(), search)
+	search.Epochs = 1
+	got = warnings(func(r record.Recorder) error {
+		rt.Recorder = r
+		_, err := Search(t.Context(), replacing{stripes{n: 24, fail: -1}, new(atomic.Int64)}, smallTask(), search, rt)
 		return err
 	})
 	assert.Contains(t, got[0], text)
@@ -179,22 +182,24 @@ type asking struct {
 	asked *[]string
 }
 
-func (a asking) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+func (asking) Metric() (string, bool) { return "answers", false }
+
+func (a asking) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
 	*a.asked = about(held).Classes()
-	return func(context.Context) (string, map[string]float64, error) {
-		return "answers", map[string]float64{"answers": 1}, nil
+	return func(context.Context) (map[string]float64, error) {
+		return map[string]float64{"answers": 1}, nil
 	}, 0, nil
 }
 
-// TestExaminerAsks hands on what a source says of itself.
-func TestExaminerAsks(t *testing.T) {
+// TestEvaluatorAsks hands on what a source says of itself.
+func TestEvaluatorAsks(t *testing.T) {
 	var asked []string
 	held := classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}
 	train := classed{stripes{n: 12, fail: -1}, []string{"a", "b", "c"}}
 	c := smallTraining()
 	c.Epochs = 1
 	for want, src := range map[string]Source{"[c a]": stripes{n: 12, fail: -1}, "[a b c]": train} {
-		_, err := Train(t.Context(), src, held, asking{smallTask(), &asked}, c)
+		_, err := Train(t.Context(), src, held, asking{smallTask(), &asked}, c, Runtime{})
 		require.NoError(t, err)
 		assert.Equal(t, want, fmt.Sprint(asked))
 	}

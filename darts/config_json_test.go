@@ -94,7 +94,7 @@ func TestTrainConfigReadsBack(t *testing.T) {
 			if named.Network != nil {
 				assert.Equal(t, c.kind, named.Network.Kind)
 			}
-			got := darts.TrainConfig{Network: c.into, Workers: 5, Batch: 1}
+			got := darts.TrainConfig{Network: c.into, Batch: 1}
 			err = json.Unmarshal(text, &got)
 			if c.fault != "" {
 				require.ErrorContains(t, err, c.fault)
@@ -102,7 +102,6 @@ func TestTrainConfigReadsBack(t *testing.T) {
 			}
 			require.NoError(t, err)
 			want := wrote
-			want.Workers = 5 // which is not written
 			if c.want != nil {
 				want.Network = c.want
 			}
@@ -138,21 +137,19 @@ func TestReadingLeavesOthersAlone(t *testing.T) {
 func TestConfigOfRunFolder(t *testing.T) {
 	src := drawn(t, 2, 1)
 	task := pretext.Classification{View: pretext.ImageNet(224), Classes: 8}
-	train := func(dir string, c darts.TrainConfig) []byte {
-		var err error
-		c.Folder, err = darts.NewFolder(dir)
+	train := func(path string, c darts.TrainConfig) []byte {
+		dir, err := darts.OpenRunDir(path)
 		require.NoError(t, err)
-		c.Workers = 1
-		r, err := darts.Train(t.Context(), src, nil, task, c)
+		r, err := darts.Train(t.Context(), src, nil, task, c, darts.Runtime{Dir: dir})
 		require.NoError(t, err)
-		require.NoError(t, c.Folder.Close())
+		require.NoError(t, dir.Close())
 		var weights bytes.Buffer
 		require.NoError(t, r.Params.WriteSafetensors(&weights, nil))
 		return weights.Bytes()
 	}
 	dir := t.TempDir()
 	first := train(filepath.Join(dir, "first"), darts.TrainConfig{
-		Network: twice{withOwn(), 2}, Epochs: 1, Batch: 2, LR: darts.Schedule{Kind: darts.Constant, Base: 0.01}, Auxiliary: 0.4, Seed: 3,
+		Network: twice{withOwn(), 2}, Epochs: 1, Batch: 2, SGD: darts.SGD{LR: darts.Schedule{Kind: darts.Constant, Base: 0.01}}, Auxiliary: 0.4, Seed: 3,
 	})
 	text, err := os.ReadFile(filepath.Join(dir, "first", "config.json"))
 	require.NoError(t, err)
@@ -164,27 +161,12 @@ func TestConfigOfRunFolder(t *testing.T) {
 // TestNilNetworks are refused, as pointers too.
 func TestNilNetworks(t *testing.T) {
 	task := pretext.Classification{View: pretext.Scenes(16), Classes: 8}
-	c := darts.TrainConfig{Epochs: 1, Batch: 1, Workers: 1, LR: darts.Schedule{Kind: darts.Constant, Base: 0.01}}
+	c := darts.TrainConfig{Epochs: 1, Batch: 1, SGD: darts.SGD{LR: darts.Schedule{Kind: darts.Constant, Base: 0.01}}}
 	for _, network := range []cell.Architecture{nil, (*cell.Derived)(nil), (*segmentation.Network)(nil), segmentation.Network{}, segmentation.Network{Architecture: (*cell.Derived)(nil)}} {
 		c.Network = network
-		_, err := darts.Train(t.Context(), drawn(t, 2, 1), nil, task, c)
+		_, err := darts.Train(t.Context(), drawn(t, 2, 1), nil, task, c, darts.Runtime{})
 		assert.ErrorContains(t, err, "a cell.Derived", "%T", network)
 	}
-}
-
-// TestSaveTrainedOfPointer keeps the cells of a network that is given by its
-// address, too.
-func TestSaveTrainedOfPointer(t *testing.T) {
-	folder, err := darts.NewFolder(filepath.Join(t.TempDir(), "run"))
-	require.NoError(t, err)
-	own := withOwn()
-	require.NoError(t, folder.SaveTrained(&darts.Trained{Config: darts.TrainConfig{Network: &own}}))
-	require.NoError(t, folder.Close())
-	text, err := os.ReadFile(filepath.Join(folder.Dir(), "genotype.json"))
-	require.NoError(t, err)
-	g, err := cell.ParseGenotype(string(text))
-	require.NoError(t, err)
-	assert.Equal(t, own.Genotype, g)
 }
 
 // TestConfigReadsBack reads the configuration of a search with a user's operation
@@ -195,9 +177,9 @@ func TestConfigReadsBack(t *testing.T) {
 	want.Algorithm, want.StopSkips, want.SkipDropout, want.Seed = darts.SecondOrder, 3, 0.1, 8
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
-	got := darts.Config{Space: cell.Space{Ops: ops.Set{doubled{}}}, Workers: want.Workers}
+	got := darts.SearchConfig{Space: cell.Space{Ops: ops.Set{doubled{}}}}
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, want, got)
-	var none darts.Config
+	var none darts.SearchConfig
 	assert.ErrorContains(t, json.Unmarshal(text, &none), "read into a value whose set holds it")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/atomicfile"
 	"unnas/ops"
 	"unnas/pretext"
@@ -68,8 +69,9 @@ var crashRuns = map[string]func(dir string) error{
 	"training": func(dir string) error { return trivial(context.Background(), dir, nil) },
 	"search": func(dir string) error {
 		c := resumable()
-		c.Folder = &Folder{Keep: 2} // a checkpoint after every step
-		_, err := keepRun(context.Background(), dir, resumableSource, c)
+		var rt Runtime
+		rt.Dir = &RunDir{Keep: 2} // a checkpoint after every step
+		_, err := keepRun(context.Background(), dir, resumableSource, c, rt)
 		return err
 	},
 }
@@ -78,37 +80,33 @@ var crashRuns = map[string]func(dir string) error{
 // are not, depending on the weights.
 type swinging struct{ pretext.Task }
 
-func (swinging) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(context.Context) (string, map[string]float64, error) {
-		return "swing", map[string]float64{"swing": math.Sin(1e4 * float64(p.Weights()[0])), "none": math.NaN()}, nil
+func (swinging) Metric() (string, bool) { return "swing", false }
+
+func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(context.Context) (map[string]float64, error) {
+		return map[string]float64{"swing": math.Sin(1e4 * float64(p.Weights()[0])), "none": math.NaN()}, nil
 	}, 0, nil
 }
 
 // trivial does a training of one layer in a folder, or what is left of it.
-func trivial(ctx context.Context, dir string, recorder Recorder) error {
-	folder, err := OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		folder, err = NewFolder(dir)
-	}
+func trivial(ctx context.Context, dir string, recorder record.Recorder) error {
+	folder, err := OpenRunDir(dir)
 	if err != nil {
 		return err
 	}
 	folder.Interval = 0
 	c := TrainConfig{
-		Network: passing{}, Epochs: 4, Batch: 3, LR: Schedule{Kind: Constant, Base: 0.1}, Momentum: 0.9,
-		EvaluateEvery: 1, Seed: 8, Workers: 1, Folder: folder, Recorder: recorder,
+		Network: passing{}, Epochs: 4, Batch: 3, SGD: SGD{LR: Schedule{Kind: Constant, Base: 0.1}, Momentum: 0.9},
+		EvaluateEvery: 1, Seed: 8,
 	}
-	r, err := Train(ctx, stripes{n: 7, fail: -1}, stripes{n: 2, fail: -1}, swinging{smallTask()}, c)
-	if r != nil && err == nil {
-		err = folder.SaveTrained(r)
-	}
+	_, err = Train(ctx, stripes{n: 7, fail: -1}, stripes{n: 2, fail: -1}, swinging{smallTask()}, c, Runtime{Dir: folder, Recorder: recorder})
 	return errors.Join(err, folder.Close())
 }
 
 // newest returns after how many steps the newest checkpoint in a folder is.
 func newest(t *testing.T, dir string) int {
 	t.Helper()
-	all, err := (&Folder{dir: dir}).snapshots(checkpointFile)
+	all, err := (&RunDir{dir: dir}).snapshots(checkpointFile)
 	if errors.Is(err, os.ErrNotExist) || len(all) == 0 {
 		return 0
 	}
@@ -140,7 +138,7 @@ func TestResumeAfterCrash(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
 	require.NoError(t, trivial(t.Context(), whole, nil))
 	want := outcome(t, whole)
-	best, err := (&Folder{dir: whole}).snapshots(bestFile)
+	best, err := (&RunDir{dir: whole}).snapshots(bestFile)
 	require.NoError(t, err)
 	require.Equal(t, []int{6}, best, "neither the first epoch nor the last is the best, or this shows less")
 	before := 0
@@ -153,7 +151,7 @@ func TestResumeAfterCrash(t *testing.T) {
 		kept := newest(t, dir)
 		require.GreaterOrEqual(t, kept, before, "%d: what has been kept stays", n)
 		before = kept
-		if _, err := os.Stat(filepath.Join(dir, metricsFile)); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, record.File)); err != nil {
 			require.Equal(t, 1, n, "before there is a folder")
 			continue
 		}

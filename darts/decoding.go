@@ -3,6 +3,7 @@ package darts
 import (
 	"fmt"
 
+	"unnas/internal/format"
 	"unnas/internal/quota"
 )
 
@@ -32,7 +33,7 @@ func refused(err error, reserved int64) error {
 	if err == nil || reserved == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; %s of the memory is for decoding images", err, storage(reserved))
+	return fmt.Errorf("%w; %s of the memory is for decoding images", err, format.Bytes(reserved))
 }
 
 // share returns the quota that the loaders of a run share, and the bytes that the run

@@ -15,7 +15,7 @@
 //	src, err := dataset.OpenCIFAR10(ctx, "cifar-10-batches-bin", dataset.Train, dataset.Options{})
 //	...
 //	task := pretext.Rotation{View: pretext.CIFAR10()}
-//	result, err := darts.Search(ctx, src, task, darts.DARTS())
+//	result, err := darts.Search(ctx, src, task, darts.DARTS(), darts.Runtime{})
 //	fmt.Println(result.Genotype)
 //
 // [Train] trains a network of cells that were found, or any other
@@ -24,36 +24,37 @@
 //	network := cell.Derived{Body: body, Genotype: result.Genotype, Ops: ops.Published()}
 //	c := darts.TrainDARTS(result.Genotype)
 //	c.Network = network
-//	trained, err := darts.Train(ctx, src, held, task, c)
+//	trained, err := darts.Train(ctx, src, val, task, c, darts.Runtime{})
 //	...
 //	p, err := darts.NewPredictor(network, task, trained.Params) // or NewParams, and weights read into them
 //	...
 //	classes, err := p.Predict(img)
 //
-// Images come from a [Source], settings from a [Config] or a [TrainConfig], which are
-// plain data. Begin with a preset and change what you like: [DARTS], [PCDARTS] or
-// [TrainDARTS]; package preset has those of the UnNAS paper.
+// Images come from a [Source], hyperparameters from a [SearchConfig] or a
+// [TrainConfig], which are data; a [Runtime] has what belongs to the machine. Begin
+// with a preset and change what you like: [DARTS], [PCDARTS] or [TrainDARTS]; package
+// preset has those of the UnNAS paper.
 //
-// The package itself prints nothing. A [Recorder] is told what happens: [Printer] for
-// people, [JSONLines] for programs, [Log] for log/slog, [TensorBoard] for curves and
-// histograms. A [Warning] tells once when skip connections win, as searches that
+// The package itself prints nothing. A run calls a [record.Recorder] with events:
+// [record.Printer] prints them, [record.JSONLines] writes them for programs,
+// [record.Log] hands them to log/slog, [record.TensorBoard] writes curves and
+// histograms. A [record.Warning] says once when skip connections win, as searches that
 // collapse show.
 //
 // # Runs on disk
 //
-// A run with a [Folder] can be stopped at any time, by its context or by force,
-// and goes on from its last checkpoint in a search or a training with the same
-// settings and the folder that [OpenFolder] returns:
+// A run with a [RunDir] can be stopped at any time, by its context or by force, and
+// resumes from its last checkpoint in a search or a training with the same
+// hyperparameters and directory. Its result is kept there too: cells, pictures of them,
+// weights.
 //
-//	c := darts.DARTS()
-//	c.Folder, err = darts.NewFolder("runs/first") // the next time: OpenFolder
+//	dir, err := darts.OpenRunDir("runs/first") // created, if it is not there
 //	...
-//	result, err := darts.Search(ctx, src, task, c)
-//	...
-//	err = c.Folder.Save(result) // cells, pictures of them, weights
+//	defer dir.Close()
+//	result, err := darts.Search(ctx, src, task, c, darts.Runtime{Dir: dir})
 //
-// The checkpoint of the best epoch is kept too. A folder is locked, so that no two
-// runs write to it.
+// The checkpoint of the best epoch is kept too. A run directory is locked, so that no
+// two runs write to it.
 //
 // # Equal seeds
 //

@@ -11,7 +11,7 @@ import (
 )
 
 // dropper drops elements of skip connections for a pass, as P-DARTS does (see
-// Config.SkipDropout). Which ones depends on inputs of the graph alone, so the graph
+// SearchConfig.SkipDropout). Which ones depends on inputs of the graph alone, so the graph
 // stays pure.
 type dropper struct {
 	rate []float32 // of one element
@@ -69,7 +69,7 @@ func (d *dropper) join(g *gorgonia.ExprGraph) error {
 }
 
 // draw sets the inputs for the next pass.
-func (d *dropper) draw(c Config, purpose string, epoch, step int) {
+func (d *dropper) draw(c SearchConfig, purpose string, epoch, step int) {
 	d.rate[0] = float32(skipRate(c, epoch))
 	d.base = rng.New(c.Seed, "dropout "+purpose, epoch, step).Uint64()
 	d.part(0)
@@ -85,9 +85,9 @@ func (d *dropper) part(i int) {
 const skipDecay = 0.2
 
 // skipRate returns the rate of an epoch, from 0.
-func skipRate(c Config, epoch int) float64 {
-	if epoch < c.ArchEpoch {
+func skipRate(c SearchConfig, epoch int) float64 {
+	if epoch < c.ArchStartEpoch {
 		return c.SkipDropout * float64(c.Epochs-epoch-1) / float64(c.Epochs)
 	}
-	return c.SkipDropout * math.Exp(-skipDecay*float64(epoch-c.ArchEpoch))
+	return c.SkipDropout * math.Exp(-skipDecay*float64(epoch-c.ArchStartEpoch))
 }

@@ -17,11 +17,11 @@ import (
 // the alphas rest in ten.
 func TestSkipRate(t *testing.T) {
 	c := DARTS()
-	c.Epochs, c.ArchEpoch, c.SkipDropout = 25, 10, 0.4
+	c.Epochs, c.ArchStartEpoch, c.SkipDropout = 25, 10, 0.4
 	for epoch, want := range map[int]float64{0: 0.384, 1: 0.368, 9: 0.24, 10: 0.4, 11: 0.4 * math.Exp(-0.2), 24: 0.4 * math.Exp(-2.8)} {
 		assert.InDelta(t, want, skipRate(c, epoch), 1e-12, "epoch %d", epoch)
 	}
-	c.ArchEpoch = 0
+	c.ArchStartEpoch = 0
 	assert.InDelta(t, 0.4, skipRate(c, 0), 1e-12)
 }
 
@@ -45,7 +45,7 @@ func TestDropper(t *testing.T) {
 }
 
 // dropping is resumable with partial connections and dropout.
-func dropping() Config {
+func dropping() SearchConfig {
 	c := resumable()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
 	c.Space.Ops, c.Space.Nodes, c.Space.Partial = c.Space.Ops[:5], 2, 2
@@ -56,7 +56,7 @@ func dropping() Config {
 // TestBetas are learned and kept with the weights.
 func TestBetas(t *testing.T) {
 	c := dropping()
-	got, err := Search(t.Context(), resumableSource, smallTask(), c)
+	got, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	require.Len(t, got.NormalBetas, c.Space.Edges())
 	assert.Greater(t, slices.Max(got.NormalBetas)-slices.Min(got.NormalBetas), 0.01, "betas learn")
@@ -72,21 +72,21 @@ func TestBetas(t *testing.T) {
 // may have besides.
 func TestVariantsMatter(t *testing.T) {
 	losses := map[float64]bool{}
-	for _, change := range []func(c *Config){
-		func(*Config) {},
-		func(c *Config) { c.SkipDropout = 0 },
-		func(c *Config) { c.SkipDropout = 0.9 },
-		func(c *Config) { c.Space.Partial = 0 },
-		func(c *Config) { c.Space.Partial = 4 },
-		func(c *Config) { c.MicroBatch = 3 },
-		func(c *Config) { c.Space.Body.Reductions, c.Space.Body.Dilated = []int{1}, []int{2} },
+	for _, change := range []func(c *SearchConfig){
+		func(*SearchConfig) {},
+		func(c *SearchConfig) { c.SkipDropout = 0 },
+		func(c *SearchConfig) { c.SkipDropout = 0.9 },
+		func(c *SearchConfig) { c.Space.Partial = 0 },
+		func(c *SearchConfig) { c.Space.Partial = 4 },
+		func(c *SearchConfig) { c.MicroBatch = 3 },
+		func(c *SearchConfig) { c.Space.Body.Reductions, c.Space.Body.Dilated = []int{1}, []int{2} },
 	} {
 		c := dropping()
-		c.Epochs, c.ArchEpoch = 1, 0
+		c.Epochs, c.ArchStartEpoch = 1, 0
 		change(&c)
-		r, err := Search(t.Context(), resumableSource, smallTask(), c)
+		r, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
 		require.NoError(t, err)
-		losses[r.Last.HeldLoss] = true
+		losses[r.Last.ValLoss] = true
 	}
 	assert.Len(t, losses, 7)
 }
@@ -96,10 +96,10 @@ func TestVariantsMatter(t *testing.T) {
 func TestPartialTakesLessMemory(t *testing.T) {
 	c := PCDARTS()
 	c.Batch, c.Space.Body.Cells, c.Space.Body.Reductions = 16, 3, cell.Reductions(3, 2)
-	small, err := newModel(c, cifar)
+	small, err := newModel(c, Runtime{}, cifar)
 	require.NoError(t, err)
 	c.Space.Partial = 0
-	large, err := newModel(c, cifar)
+	large, err := newModel(c, Runtime{}, cifar)
 	require.NoError(t, err)
 	assert.Less(t, small.bytes, large.bytes/2)
 	assert.Less(t, small.params.Count(), large.params.Count()/6)
@@ -107,7 +107,7 @@ func TestPartialTakesLessMemory(t *testing.T) {
 
 // TestBetasDiverge breaks a beta.
 func TestBetasDiverge(t *testing.T) {
-	s, err := newSearch(resumableSource, smallTask(), dropping())
+	s, err := newSearch(resumableSource, smallTask(), dropping(), Runtime{})
 	require.NoError(t, err)
 	_, err = s.figures()
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"unnas/internal/rng"
 )
 
-// A reading is what the rule of Config.StopEigenvalue knows of an epoch.
+// A reading is what the rule of SearchConfig.StopEigenvalue knows of an epoch.
 type reading struct {
 	Epoch      int     `json:"epoch"` // from 1
 	Eigenvalue float64 `json:"eigenvalue"`
@@ -56,7 +56,7 @@ func (s *search) measure() error {
 	for i := range start {
 		start[i] = rng.Normal(r)
 	}
-	s.meter.begin("measuring sharpness", "passes", 2*min(products, len(alphas))*s.m.parts)
+	s.meter.Begin("measuring sharpness", "passes", 2*min(products, len(alphas))*s.m.parts)
 	value, err := eigenvalue(s.ctx, s, start)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/mat"
 
+	"unnas/darts/record"
 	"unnas/internal/rng"
 )
 
@@ -298,22 +299,23 @@ func TestStopEigenvalue(t *testing.T) {
 	}{"sharp": {1, 1e6, true}, "flat": {1e6, 1, false}} {
 		t.Run(name, func(t *testing.T) {
 			config := resumable()
-			config.Epochs, config.ArchEpoch, config.StopEigenvalue = 11, 0, 0.75
+			var rt Runtime
+			config.Epochs, config.ArchStartEpoch, config.StopEigenvalue = 11, 0, 0.75
 			var warnings []string
-			var last Epoch
-			var done Done
-			config.Recorder = recorderFunc(func(e Event) error {
+			var last record.Epoch
+			var done record.Done
+			rt.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Warning:
+				case record.Warning:
 					warnings = append(warnings, e.Text)
-				case Epoch:
+				case record.Epoch:
 					last = e
-				case Done:
+				case record.Done:
 					done = e
 				}
 				return nil
 			})
-			s, err := newSearch(resumableSource, smallTask(), config)
+			s, err := newSearch(resumableSource, smallTask(), config, rt)
 			require.NoError(t, err)
 			s.epoch, s.complete = 9, 9
 			s.past = history(c.before, c.before, c.before, c.before, c.before, c.after, c.after, c.after, c.after)
@@ -344,27 +346,28 @@ func TestEigenvalueDisturbsNothing(t *testing.T) {
 	for _, a := range []Algorithm{FirstOrder, SecondOrder, DrNAS} {
 		t.Run(a.String(), func(t *testing.T) {
 			c := resumable()
+			var rt Runtime
 			c.Algorithm = a
-			without, err := Search(t.Context(), resumableSource, smallTask(), c)
+			without, err := Search(t.Context(), resumableSource, smallTask(), c, rt)
 			require.NoError(t, err)
 			var got []float64
 			c.StopEigenvalue = 0.75
-			c.Recorder = recorderFunc(func(e Event) error {
-				if e, ok := e.(Epoch); ok {
+			rt.Recorder = record.Func(func(e record.Event) error {
+				if e, ok := e.(record.Epoch); ok {
 					got = append(got, e.Eigenvalue)
 				}
 				return nil
 			})
-			with, err := Search(t.Context(), resumableSource, smallTask(), c)
+			with, err := Search(t.Context(), resumableSource, smallTask(), c, rt)
 			require.NoError(t, err)
-			for _, params := range []func(*Result) []float32{
-				func(r *Result) []float32 { return r.Params.Weights() },
-				func(r *Result) []float32 { return r.Params.Alphas() },
-				func(r *Result) []float32 { return r.Params.Running() },
+			for _, params := range []func(*SearchResult) []float32{
+				func(r *SearchResult) []float32 { return r.Params.Weights() },
+				func(r *SearchResult) []float32 { return r.Params.Alphas() },
+				func(r *SearchResult) []float32 { return r.Params.Running() },
 			} {
 				assert.True(t, slices.Equal(params(without), params(with)))
 			}
-			assert.Equal(t, without.Last.HeldLoss, with.Last.HeldLoss)
+			assert.Equal(t, without.Last.ValLoss, with.Last.ValLoss)
 			assert.True(t, math.IsNaN(without.Last.Eigenvalue))
 			require.Len(t, got, 3)
 			assert.True(t, math.IsNaN(got[0]), "the alphas rest in the first epoch")

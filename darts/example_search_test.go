@@ -9,6 +9,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset/scenes"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -24,7 +25,7 @@ func ExampleSearch() {
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3) // the space of DARTS; width 4, 3 cells
 	c.Epochs, c.Batch = 1, 8
 	task := pretext.Rotation{View: pretext.Scenes(16)}
-	result, err := darts.Search(context.Background(), src, task, c)
+	result, err := darts.Search(context.Background(), src, task, c, darts.Runtime{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -52,7 +53,7 @@ func ExampleAlgorithm() {
 	c.Space.MaxSkips = 2 // as P-DARTS does
 	c.StopSkips = 2      // as DARTS+ does
 	task := pretext.Rotation{View: pretext.Scenes(16)}
-	result, err := darts.Search(context.Background(), src, task, c)
+	result, err := darts.Search(context.Background(), src, task, c, darts.Runtime{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -71,10 +72,10 @@ func ExamplePCDARTS() {
 	}
 	c := darts.PCDARTS()
 	c.Space.Body.Width, c.Space.Body.Cells, c.Space.Body.Reductions = 4, 3, cell.Reductions(3, 2)
-	c.Epochs, c.ArchEpoch, c.Batch = 2, 1, 8
+	c.Epochs, c.ArchStartEpoch, c.Batch = 2, 1, 8
 	c.SkipDropout = 0.3 // as P-DARTS does, against cells that do little but skip
 	task := pretext.Rotation{View: pretext.Scenes(16)}
-	result, err := darts.Search(context.Background(), src, task, c)
+	result, err := darts.Search(context.Background(), src, task, c, darts.Runtime{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -83,74 +84,19 @@ func ExamplePCDARTS() {
 	// Output: 4 parts, 4 steps, 14 edges, 8 of them kept
 }
 
-// A folder keeps the settings, the events and the result of a run.
-func ExampleNewFolder() {
-	tmp, err := os.MkdirTemp("", "run")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(tmp)
-	folder, err := darts.NewFolder(filepath.Join(tmp, "first"))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	g, _ := cell.Published("unnas_imagenet_rot")
-	err = folder.Save(&darts.Result{Genotype: g})
-	fmt.Println(err, folder.Close())
-	files, _ := os.ReadDir(folder.Dir())
-	for _, f := range files {
-		fmt.Println(f.Name())
-	}
-	// Output:
-	// <nil> <nil>
-	// cells.svg
-	// genotype.json
-	// metrics.jsonl
-	// normal.svg
-	// reduce.svg
-}
-
-// TensorBoard shows the file with tensorboard -logdir and the folder.
-func ExampleNewTensorBoard() {
-	dir, err := os.MkdirTemp("", "board")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	board := darts.NewTensorBoard(dir)
-	for _, e := range []darts.Event{
-		darts.Start{StepsPerEpoch: 1},
-		darts.Step{Epoch: 1, Step: 1, Steps: 1, Loss: 1.25, LR: 0.025},
-		darts.Epoch{Epoch: 1, TrainLoss: 1.25, Genotype: "none"},
-	} {
-		if err := board.Record(e); err != nil {
-			fmt.Println(err)
-			return
-		}
-	}
-	fmt.Println(board.Close())
-	files, _ := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
-	fmt.Println(len(files), "file")
-	// Output:
-	// <nil>
-	// 1 file
-}
-
 // stopAtStep is a recorder that ends a run, as Ctrl-C might.
 type stopAtStep func()
 
-func (stop stopAtStep) Record(e darts.Event) error {
-	if _, ok := e.(darts.Step); ok {
+func (stop stopAtStep) Record(e record.Event) error {
+	if _, ok := e.(record.Step); ok {
 		stop()
 	}
 	return nil
 }
 
-// A run that was stopped goes on with the same settings and its folder.
-func ExampleOpenFolder() {
+// A run that was stopped resumes with the same hyperparameters and its directory, which
+// keeps the events and the result too.
+func ExampleOpenRunDir() {
 	tmp, err := os.MkdirTemp("", "run")
 	if err != nil {
 		fmt.Println(err)
@@ -164,29 +110,44 @@ func ExampleOpenFolder() {
 	}
 	task := pretext.Rotation{View: pretext.Scenes(16)}
 	c := darts.DARTS()
+	var rt darts.Runtime
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
 	c.Epochs, c.Batch = 1, 8
 
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	c.Recorder = stopAtStep(stop)
-	if c.Folder, err = darts.NewFolder(filepath.Join(tmp, "first")); err != nil {
+	rt.Recorder = stopAtStep(stop)
+	if rt.Dir, err = darts.OpenRunDir(filepath.Join(tmp, "first")); err != nil {
 		fmt.Println(err)
 		return
 	}
-	result, err := darts.Search(ctx, src, task, c)
-	fmt.Println(result.Steps, err, c.Folder.Close())
+	result, err := darts.Search(ctx, src, task, c, rt)
+	fmt.Println(result.Steps, err, rt.Dir.Close())
 
-	c.Recorder = nil
-	if c.Folder, err = darts.OpenFolder(filepath.Join(tmp, "first")); err != nil {
+	rt.Recorder = nil
+	if rt.Dir, err = darts.OpenRunDir(filepath.Join(tmp, "first")); err != nil {
 		fmt.Println(err)
 		return
 	}
-	result, err = darts.Search(context.Background(), src, task, c)
-	fmt.Println(result.Steps, err, c.Folder.Close())
+	result, err = darts.Search(context.Background(), src, task, c, rt)
+	fmt.Println(rt.Dir.HasRun(), result.Steps, err, rt.Dir.Close())
+	files, _ := os.ReadDir(rt.Dir.Path())
+	for _, f := range files {
+		fmt.Println(f.Name())
+	}
 	// Output:
 	// 1 context canceled <nil>
-	// 2 <nil> <nil>
+	// true 2 <nil> <nil>
+	// best-2
+	// cells.svg
+	// checkpoint-1
+	// checkpoint-2
+	// config.json
+	// genotype.json
+	// metrics.jsonl
+	// normal.svg
+	// reduce.svg
+	// weights.safetensors
 }
 
 // The size of DARTS' own cell on CIFAR-10, as in its paper: 3.3 million

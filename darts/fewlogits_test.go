@@ -78,8 +78,8 @@ func TestHeadWithoutClasses(t *testing.T) {
 	for _, logits := range []int{1, 6, 9} { // of eight classes
 		task := graded{pretext.Classification{View: pretext.Scenes(16), Classes: 8}, logits, 0}
 		r, err := darts.Train(t.Context(), src, src, task, darts.TrainConfig{
-			Network: network, Epochs: 1, Batch: 4, Workers: 1, EvaluateEvery: 1, LR: darts.Schedule{Kind: darts.Constant, Base: 1e-3},
-		})
+			Network: network, Epochs: 1, Batch: 4, EvaluateEvery: 1, SGD: darts.SGD{LR: darts.Schedule{Kind: darts.Constant, Base: 1e-3}},
+		}, darts.Runtime{})
 		require.NoError(t, err)
 		assert.NotContains(t, r.Last.Scores, "top5")
 		p, err := darts.NewPredictor(network, task, r.Params)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"unnas/internal/format"
 	"unnas/internal/panics"
 	"unnas/internal/quota"
 	"unnas/internal/rng"
@@ -305,7 +306,7 @@ func (b *batches) load(j job) (err error) {
 		return fmt.Errorf("darts: sample image %d: %w", j.image, err)
 	}
 	for i, v := range dst.Targets {
-		if !isFinite(float64(v)) {
+		if !format.Finite(float64(v)) {
 			return fmt.Errorf("darts: sample image %d: target %d of %v is %v, want a finite number, or pretext.IgnoreValue where nothing is known", j.image, i, l.task.Spec().TargetShape, v)
 		}
 	}

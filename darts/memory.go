@@ -3,7 +3,9 @@ package darts
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
+	"unnas/internal/format"
 	"unnas/internal/memory"
 	"unnas/pretext"
 )
@@ -17,20 +19,18 @@ type budget struct {
 	halves       bool // whether AutoBatch would halve the batch
 }
 
-func (c Config) budget() budget {
-	return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute, !c.AutoBatch && c.divisible()}
+func (c SearchConfig) budget(rt Runtime) budget {
+	return budget{c.Batch, c.MicroBatch, rt.Memory, rt.Recompute, !rt.AutoBatch && c.divisible()}
 }
 
-func (c TrainConfig) budget() budget {
-	return budget{c.Batch, c.MicroBatch, c.Memory, c.Recompute, false}
+func (c TrainConfig) budget(rt Runtime) budget {
+	return budget{c.Batch, c.MicroBatch, rt.Memory, rt.Recompute, false}
 }
 
-func (b budget) validate() error {
-	if b.micro > 0 && b.batch%b.micro != 0 {
-		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d; 0 takes the whole batch at once", b.micro, b.batch)
-	}
-	if b.memory < 0 {
-		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that there is, or more", b.memory)
+// validateMicroBatch returns an error if parts of a size do not make up a batch.
+func validateMicroBatch(batch, micro int) error {
+	if micro > 0 && batch%micro != 0 {
+		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d; 0 takes the whole batch at once", micro, batch)
 	}
 	return nil
 }
@@ -53,31 +53,36 @@ func (b budget) refusal(bytes int64) error {
 	if room == 0 || bytes <= room {
 		return nil
 	}
-	remedy := "lower Width, Cells or the size of the images"
+	smaller := "lower Width, Cells or the size of the images"
+	if b.batch > 1 {
+		smaller = "lower Batch, " + strings.TrimPrefix(smaller, "lower ")
+	}
+	var remedies []string
+	if b.halves {
+		remedies = append(remedies, "set AutoBatch to halve batch and learning rates")
+	}
 	switch {
 	case b.micro == 0 && b.batch > 1:
-		remedy = "set MicroBatch, or " + remedy
+		remedies = append(remedies, "set MicroBatch to accumulate gradients")
 	case b.micro > 1:
-		remedy = "lower MicroBatch, or " + remedy
-	}
-	if b.halves {
-		remedy = "set AutoBatch to halve batch and learning rates, or " + remedy
+		remedies = append(remedies, "lower MicroBatch")
 	}
 	if !b.recompute {
-		remedy = "set Recompute, or " + remedy
+		remedies = append(remedies, "set Recompute for activation checkpointing")
 	}
+	remedy := strings.Join(append(remedies, smaller), ", or ")
 	whose := "this machine has"
 	if b.memory > 0 {
 		whose = "Memory is"
 	}
-	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", plural(b.batch, "image"), storage(bytes), whose, storage(room), remedy)
+	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", format.Plural(b.batch, "image"), format.Bytes(bytes), whose, format.Bytes(room), remedy)
 }
 
 // halved returns the settings with half the batch and half the rates, as the
 // authors search where memory is short (Liu et al., 2020, arXiv 2003.12056,
 // supplement B.1), and whether AutoBatch asks for them and there are any.
-func (c Config) halved() (Config, bool) {
-	if !c.AutoBatch || !c.divisible() {
+func (c SearchConfig) halved(rt Runtime) (SearchConfig, bool) {
+	if !rt.AutoBatch || !c.divisible() {
 		return c, false
 	}
 	return c.WithBatch(c.Batch / 2), true
@@ -85,13 +90,13 @@ func (c Config) halved() (Config, bool) {
 
 // divisible says whether it may help to halve the batch: an odd one has no half, and
 // to halve one of micro-batches would spare next to nothing.
-func (c Config) divisible() bool { return c.Batch%2 == 0 && c.MicroBatch == 0 }
+func (c SearchConfig) divisible() bool { return c.Batch%2 == 0 && c.MicroBatch == 0 }
 
 // resembling returns the settings, halved as often as makes the batch that of an
 // earlier part of the run, which may have had less memory. If that never happens
 // they are as given.
-func (c Config) resembling(batch int) Config {
-	for half, ok := c, true; ok; half, ok = half.halved() {
+func (c SearchConfig) resembling(rt Runtime, batch int) SearchConfig {
+	for half, ok := c, true; ok; half, ok = half.halved(rt) {
 		if half.Batch == batch {
 			return half
 		}
@@ -104,24 +109,24 @@ func (c Config) resembling(batch int) Config {
 // bound yet, the settings that it is planned for, and a warning if they are not those
 // given. A search that resumes keeps the batch with which it began; began is 0 for
 // others.
-func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model, settings Config, warning string, err error) {
+func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserved int64) (m *model, settings SearchConfig, warning string, err error) {
 	given, first := c, int64(0)
-	c = c.resembling(began)
+	c = c.resembling(rt, began)
 	for {
-		if m, err = planModel(c, task); err != nil {
+		if m, err = planModel(c, rt, task); err != nil {
 			return nil, c, "", err
 		}
-		m.bytes += 2*ringBytes(task.Spec(), c.Batch, c.Workers) + reserved
+		m.bytes += 2*ringBytes(task.Spec(), c.Batch, rt.workers()) + reserved
 		if first == 0 {
 			first = m.planned()
 		}
-		err = refused(c.budget().refusal(m.planned()), reserved)
+		err = refused(c.budget(rt).refusal(m.planned()), reserved)
 		if err == nil {
 			break
 		}
-		half, ok := c.halved()
+		half, ok := c.halved(rt)
 		switch {
-		case c.Batch == began && c.AutoBatch:
+		case c.Batch == began && rt.AutoBatch:
 			return nil, c, "", fmt.Errorf("the run goes on with the batch of its beginning: %w", err)
 		case !ok && c.Batch < given.Batch:
 			return nil, c, "", fmt.Errorf("Batch %d does not fit, nor does what is left of it when it is halved: %w", given.Batch, err)
@@ -138,5 +143,5 @@ func planToFit(c Config, task pretext.Task, began int, reserved int64) (m *model
 	if c.Batch == began {
 		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
 	}
-	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", storage(first), storage(c.budget().room()), rates, storage(m.planned())), nil
+	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", format.Bytes(first), format.Bytes(c.budget(rt).room()), rates, format.Bytes(m.planned())), nil
 }

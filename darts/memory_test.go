@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
+	"unnas/internal/format"
 	"unnas/pretext"
 )
 
@@ -36,32 +38,32 @@ func TestPlannedBytes(t *testing.T) {
 		var announced, taken float64
 		_, err = fmt.Sscanf(string(out), "%g %g", &announced, &taken)
 		require.NoError(t, err, "%s", out)
-		t.Logf("%s: %s announced, %s taken", kind, storage(int64(announced)), storage(int64(taken)))
+		t.Logf("%s: %s announced, %s taken", kind, format.Bytes(int64(announced)), format.Bytes(int64(taken)))
 		assert.InEpsilon(t, taken, announced, 0.05, kind)
 	}
 }
 
 // memorable is a search that takes memory enough to be measured.
-func memorable(kind string) Config {
-	c := smallConfig()
+func memorable(kind string) (c SearchConfig, rt Runtime) {
+	c = smallConfig()
 	c.Space, c.Epochs, c.Batch = cell.DARTS(cell.CIFARStem, 16, 8), 1, 64
 	switch kind {
 	case "recompute":
-		c.Recompute = true
+		rt.Recompute = true
 	case "micro-batch":
 		c.Batch, c.MicroBatch = 2*c.Batch, c.Batch
 	case "second-order":
 		c.Algorithm = SecondOrder
 	}
-	return c
+	return c, rt
 }
 
 // TestPlans compares what searches plan.
 func TestPlans(t *testing.T) {
 	plan := func(kind string) int64 {
-		c := memorable(kind)
+		c, rt := memorable(kind)
 		c.Space.Body.Cells, c.Space.Body.Reductions = 3, []int{1, 2}
-		return needs(t, c)
+		return needs(t, c, rt)
 	}
 	plain := plan("")
 	assert.Less(t, plan("recompute"), plain*3/4)
@@ -72,16 +74,16 @@ func TestPlans(t *testing.T) {
 // searchAndTell prints the bytes that a search announces and those by which it
 // raises the largest resident memory of the process.
 func searchAndTell(t *testing.T, kind string) {
-	c := memorable(kind)
+	c, rt := memorable(kind)
 	var planned int64
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Start); ok {
+	rt.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Start); ok {
 			planned = e.PlannedBytes
 		}
 		return nil
 	})
 	before := residentPeak(t)
-	_, err := Search(t.Context(), stripes{n: 2 * c.Batch, fail: -1}, smallTask(), c)
+	_, err := Search(t.Context(), stripes{n: 2 * c.Batch, fail: -1}, smallTask(), c, rt)
 	require.NoError(t, err)
 	fmt.Println(planned, residentPeak(t)-before)
 }
@@ -118,7 +120,7 @@ func TestPlannedDecoding(t *testing.T) {
 	var announced, taken int64
 	_, err = fmt.Sscanf(string(out), "%d %d", &announced, &taken)
 	require.NoError(t, err, "%s", out)
-	t.Logf("%s announced, %s taken", storage(announced), storage(taken))
+	t.Logf("%s announced, %s taken", format.Bytes(announced), format.Bytes(taken))
 	assert.Equal(t, int64(decodingMemory), announced, "all that there is")
 	assert.Less(t, taken, announced+announced/10)
 	assert.Greater(t, taken, announced/2, "several images at once")
@@ -133,16 +135,17 @@ func decodeAndTell(t *testing.T) {
 	require.NoError(t, jpeg.Encode(&file, image.NewYCbCr(image.Rect(0, 0, 1600, 1200), image.YCbCrSubsampleRatio420), nil))
 	src := photographs{16, file.Bytes()}
 	c := smallConfig()
-	c.Epochs, c.Batch, c.Workers, c.Memory = 1, 8, 16, decodingMemory
+	var rt Runtime
+	c.Epochs, c.Batch, rt.Workers, rt.Memory = 1, 8, 16, decodingMemory
 	var planned int64
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Start); ok {
+	rt.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Start); ok {
 			planned = e.PlannedBytes
 		}
 		return nil
 	})
 	before := residentPeak(t)
-	_, err := Search(t.Context(), src, smallTask(), c)
+	_, err := Search(t.Context(), src, smallTask(), c, rt)
 	require.NoError(t, err)
 	fmt.Println(planned, residentPeak(t)-before)
 }
@@ -152,15 +155,16 @@ func decodeAndTell(t *testing.T) {
 func TestRoomForDecoding(t *testing.T) {
 	announced := func(src Source, memory int64) (bytes int64, err error) {
 		c := smallConfig()
-		c.Epochs, c.Batch, c.Memory = 1, 3, memory
+		var rt Runtime
+		c.Epochs, c.Batch, rt.Memory = 1, 3, memory
 		stop := errors.New("known")
-		c.Recorder = recorderFunc(func(e Event) error {
-			if e, ok := e.(Start); ok {
+		rt.Recorder = record.Func(func(e record.Event) error {
+			if e, ok := e.(record.Start); ok {
 				bytes = e.PlannedBytes
 			}
 			return stop
 		})
-		if _, err = Search(t.Context(), src, smallTask(), c); errors.Is(err, stop) {
+		if _, err = Search(t.Context(), src, smallTask(), c, rt); errors.Is(err, stop) {
 			err = nil
 		}
 		return bytes, err
@@ -187,11 +191,12 @@ func TestRoomForDecoding(t *testing.T) {
 	}
 	t.Run("training", func(t *testing.T) {
 		c := smallTraining()
-		c.Epochs, c.Memory = 1, much
+		var rt Runtime
+		c.Epochs, rt.Memory = 1, much
 		bytes := map[bool]int64{}
 		for _, decodes := range []bool{false, true} {
-			c.Recorder = recorderFunc(func(e Event) error {
-				if e, ok := e.(Start); ok {
+			rt.Recorder = record.Func(func(e record.Event) error {
+				if e, ok := e.(record.Start); ok {
 					bytes[decodes] = e.PlannedBytes
 				}
 				return nil
@@ -200,7 +205,7 @@ func TestRoomForDecoding(t *testing.T) {
 			if decodes {
 				held = decoding{stripes{n: 6, fail: -1}}
 			}
-			_, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, smallTask(), c)
+			_, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, smallTask(), c, rt)
 			require.NoError(t, err)
 		}
 		assert.Equal(t, bytes[false]+mostDecoding, bytes[true])

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"unnas/darts/record"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -16,9 +18,9 @@ type progress struct {
 }
 
 // tellInto returns a recorder that appends what is told of work to told.
-func tellInto(told *[]progress) Recorder {
-	return recorderFunc(func(e Event) error {
-		if p, ok := e.(Progress); ok {
+func tellInto(told *[]progress) record.Recorder {
+	return record.Func(func(e record.Event) error {
+		if p, ok := e.(record.Progress); ok {
 			*told = append(*told, progress{p.Work, p.Unit, p.Done, p.Total})
 		}
 		return nil
@@ -39,10 +41,11 @@ func counting(work, unit string, total int, parts ...int) []progress {
 func TestSearchTellsOfPasses(t *testing.T) {
 	for algorithm, passes := range map[Algorithm]int{FirstOrder: 2, SecondOrder: 5} {
 		c := smallConfig()
-		c.Algorithm, c.ArchEpoch, c.MicroBatch = algorithm, 1, 3
+		var rt Runtime
+		c.Algorithm, c.ArchStartEpoch, c.MicroBatch = algorithm, 1, 3
 		var told []progress
-		c.Recorder = tellInto(&told)
-		_, err := Search(t.Context(), stripes{n: 12, fail: -1}, smallTask(), c)
+		rt.Recorder = tellInto(&told)
+		_, err := Search(t.Context(), stripes{n: 12, fail: -1}, smallTask(), c, rt)
 		require.NoError(t, err)
 		parts := make([]int, 2*passes-1)
 		for i := range parts {
@@ -58,10 +61,11 @@ func TestSearchTellsOfPasses(t *testing.T) {
 // TestTrainTellsOfBatchNorm between a step and the evaluation.
 func TestTrainTellsOfBatchNorm(t *testing.T) {
 	c := smallTraining()
+	var rt Runtime
 	c.Epochs, c.MicroBatch, c.PreciseBN = 1, 3, 6
 	var told []progress
-	c.Recorder = tellInto(&told)
-	_, err := Train(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 7, fail: -1}, smallTask(), c)
+	rt.Recorder = tellInto(&told)
+	_, err := Train(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 7, fail: -1}, smallTask(), c, rt)
 	require.NoError(t, err)
 	assert.Equal(t, slices.Concat(
 		counting("epoch 1/1 step 1/1", "passes", 2, 1),
@@ -73,20 +77,21 @@ func TestTrainTellsOfBatchNorm(t *testing.T) {
 // TestPassesThatNobodyHears go on: a step does not end in the middle.
 func TestPassesThatNobodyHears(t *testing.T) {
 	c := smallConfig()
+	var rt Runtime
 	c.Epochs, c.MicroBatch = 1, 3
 	fault := errors.New("disk full")
 	passes := 0
-	c.Recorder = recorderFunc(func(e Event) error {
+	rt.Recorder = record.Func(func(e record.Event) error {
 		switch e.(type) {
-		case Progress:
+		case record.Progress:
 			passes++
 			return fault
-		case Step:
+		case record.Step:
 			return fault
 		}
 		return nil
 	})
-	r, err := Search(t.Context(), stripes{n: 24, fail: -1}, smallTask(), c)
+	r, err := Search(t.Context(), stripes{n: 24, fail: -1}, smallTask(), c, rt)
 	require.ErrorIs(t, err, fault)
 	assert.Equal(t, 3, passes)
 	assert.Equal(t, 1, r.Steps)

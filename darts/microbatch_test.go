@@ -11,13 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
+	"unnas/internal/format"
 	"unnas/internal/vm"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
 
 // microBatch is a search of batches of six images, so many of them at once.
-func microBatch(a Algorithm, n int) Config {
+func microBatch(a Algorithm, n int) SearchConfig {
 	c := resumable()
 	c.Algorithm, c.MicroBatch = a, n
 	c.Space.Body.Reductions = cell.Reductions(3, 1) // small maps stay large enough
@@ -46,10 +48,10 @@ func TestMicroBatchGradients(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := microBatch(test.algorithm, 2)
-			whole, err := newModel(c, test.task)
+			whole, err := newModel(c, Runtime{}, test.task)
 			require.NoError(t, err)
 			c.Batch, c.MicroBatch = 2, 0
-			single, err := newModel(c, test.task)
+			single, err := newModel(c, Runtime{}, test.task)
 			require.NoError(t, err)
 			all := randomBatch(test.task, 2*parts)
 			for i, share := range test.ignored {
@@ -119,9 +121,9 @@ func assertMean(t *testing.T, sums []float64, count float64, got []float32) {
 
 // TestMicroBatchOfAll holds that one part is no other thing than none.
 func TestMicroBatchOfAll(t *testing.T) {
-	var want *Result
+	var want *SearchResult
 	for _, n := range []int{0, 6} {
-		r, err := Search(t.Context(), resumableSource, smallTask(), microBatch(SecondOrder, n))
+		r, err := Search(t.Context(), resumableSource, smallTask(), microBatch(SecondOrder, n), Runtime{})
 		require.NoError(t, err)
 		if want == nil {
 			want = r
@@ -129,7 +131,7 @@ func TestMicroBatchOfAll(t *testing.T) {
 		assert.Equal(t, want.Params.Weights(), r.Params.Weights())
 		assert.Equal(t, want.Params.Running(), r.Params.Running())
 		assert.Equal(t, want.Normal, r.Normal)
-		assert.Equal(t, want.Last.HeldLoss, r.Last.HeldLoss)
+		assert.Equal(t, want.Last.ValLoss, r.Last.ValLoss)
 	}
 }
 
@@ -137,18 +139,19 @@ func TestMicroBatchOfAll(t *testing.T) {
 func TestMicroBatchIsKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := microBatch(FirstOrder, 3)
+	var rt Runtime
 	ctx, recorder := stopAfter(t, 1)
-	c.Recorder = recorder
-	_, err := keepRun(ctx, dir, resumableSource, c)
+	rt.Recorder = recorder
+	_, err := keepRun(ctx, dir, resumableSource, c, rt)
 	require.ErrorIs(t, err, ctx.Err())
-	_, err = keepRun(t.Context(), dir, resumableSource, microBatch(FirstOrder, 2))
+	_, err = keepRun(t.Context(), dir, resumableSource, microBatch(FirstOrder, 2), Runtime{})
 	require.ErrorContains(t, err, "config.micro_batch: 3 → 2")
 }
 
 // needs returns the bytes that a search plans.
-func needs(t *testing.T, c Config) int64 {
-	c.Memory = math.MaxInt64
-	m, _, _, err := planToFit(c, smallTask(), 0, 0)
+func needs(t *testing.T, c SearchConfig, rt Runtime) int64 {
+	rt.Workers, rt.Memory = 1, math.MaxInt64
+	m, _, _, err := planToFit(c, rt, smallTask(), 0, 0)
 	require.NoError(t, err)
 	return m.planned()
 }
@@ -156,20 +159,20 @@ func needs(t *testing.T, c Config) int64 {
 func TestMicroBatchNeedsLess(t *testing.T) {
 	c := microBatch(FirstOrder, 0)
 	c.Batch = 960
-	whole := needs(t, c)
+	whole := needs(t, c, Runtime{})
 	c.MicroBatch = 12
-	assert.Less(t, needs(t, c), whole/4)
+	assert.Less(t, needs(t, c, Runtime{}), whole/4)
 }
 
 // announced returns a recorder, and what it is told before the first step.
-func announced() (Recorder, *[]Start, *[]string) {
-	var starts []Start
+func announced() (record.Recorder, *[]record.Start, *[]string) {
+	var starts []record.Start
 	var warnings []string
-	return recorderFunc(func(e Event) error {
+	return record.Func(func(e record.Event) error {
 		switch e := e.(type) {
-		case Start:
+		case record.Start:
 			starts = append(starts, e)
-		case Warning:
+		case record.Warning:
 			warnings = append(warnings, e.Text)
 		}
 		return nil
@@ -186,49 +189,50 @@ func TestSearchIsHalved(t *testing.T) {
 	quarter := given
 	quarter.Batch, quarter.LR.Base, quarter.LR.Min, quarter.ArchLR = 3, 0.01, 0.0005, 0.0025
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	want, err := keepRun(t.Context(), whole, src, quarter)
+	want, err := keepRun(t.Context(), whole, src, quarter, Runtime{})
 	require.NoError(t, err)
 
 	recorder, starts, warnings := announced()
 	ctx, stop := stopAfter(t, 16)
 	c := given
-	c.Memory, c.Recorder = needs(t, quarter), Recorders(recorder, stop)
-	_, err = Search(t.Context(), src, smallTask(), c)
+	var rt Runtime
+	rt.Workers, rt.Memory, rt.Recorder = 1, needs(t, quarter, Runtime{}), record.Recorders(recorder, stop)
+	_, err = Search(t.Context(), src, smallTask(), c, rt)
 	require.ErrorContains(t, err, "set AutoBatch to halve batch and learning rates", "settings do not depend on the machine unless asked to")
-	c.AutoBatch = true
-	_, err = keepRun(ctx, dir, src, c)
+	rt.AutoBatch = true
+	_, err = keepRun(ctx, dir, src, c, rt)
 	require.ErrorIs(t, err, ctx.Err())
 	require.Len(t, *starts, 1)
 	assert.Equal(t, 3, (*starts)[0].Batch)
 	assert.Equal(t, 13, (*starts)[0].StepsPerEpoch)
-	assert.Equal(t, c.Memory, (*starts)[0].PlannedBytes)
+	assert.Equal(t, rt.Memory, (*starts)[0].PlannedBytes)
 	require.Len(t, *warnings, 1)
 	assert.Equal(t, fmt.Sprintf("a step needs %s of memory and may take %s: Batch is 3 instead of 12, LR.Base 0.01 instead of 0.04 and ArchLR 0.0025 instead of 0.01, which needs %[2]s",
-		storage(needs(t, given)), storage(c.Memory)), (*warnings)[0])
+		format.Bytes(needs(t, given, Runtime{})), format.Bytes(rt.Memory)), (*warnings)[0])
 	assert.Equal(t, allFiles(t, whole)[configFile], allFiles(t, dir)[configFile])
 
 	// A machine with less memory cannot go on.
-	c.Memory--
-	_, err = keepRun(t.Context(), dir, src, c)
+	rt.Memory--
+	_, err = keepRun(t.Context(), dir, src, c, rt)
 	require.ErrorContains(t, err, "goes on with the batch of its beginning: a batch of 3 images needs")
 
 	// One with more goes on as it began, whether it is given what was, or what is.
-	c.Memory = 0
+	rt = Runtime{}
 	*warnings = nil
-	_, err = keepRun(t.Context(), dir, src, given)
+	_, err = keepRun(t.Context(), dir, src, given, rt)
 	require.ErrorContains(t, err, "config.batch: 3 → 12", "they are not those of the run")
-	given.AutoBatch = true
-	for _, again := range []Config{given, quarter} {
+	rt.AutoBatch = true
+	for _, again := range []SearchConfig{given, quarter} {
 		ctx, stop := stopAfter(t, 2)
-		again.Recorder = Recorders(recorder, stop)
-		r, err := keepRun(ctx, dir, src, again)
+		rt.Recorder = record.Recorders(recorder, stop)
+		r, err := keepRun(ctx, dir, src, again, rt)
 		require.ErrorIs(t, err, ctx.Err())
 		assert.Equal(t, 3, r.Config.Batch)
 	}
 	require.Len(t, *warnings, 1, "what is given is what was used the second time")
 	assert.Contains(t, (*warnings)[0], "goes on with the settings of its beginning: Batch is 3 instead of 12")
 
-	r, err := keepRun(t.Context(), dir, src, given)
+	r, err := keepRun(t.Context(), dir, src, given, rt)
 	require.NoError(t, err)
 	assert.True(t, slices.Equal(want.Params.Weights(), r.Params.Weights()))
 	assert.Equal(t, want.Config.LR, r.Config.LR)
@@ -242,20 +246,21 @@ func TestSearchIsHalved(t *testing.T) {
 func TestMemoryIsRefused(t *testing.T) {
 	ok := stripes{n: 66, fail: -1}
 	for name, test := range map[string]struct {
-		change    func(*Config)
+		change    func(*SearchConfig, *Runtime)
 		want, not []string
 	}{
-		"one image":           {func(c *Config) {}, []string{"Batch 8 does not fit", "a batch of 1 image needs", "Memory is 1.0 MiB", "set Recompute, or lower Width"}, []string{"MicroBatch"}},
-		"odd batch":           {func(c *Config) { c.Batch = 6 }, []string{"Batch 6 does not fit", "a batch of 3 images needs", "set Recompute, or set MicroBatch, or lower"}, nil},
-		"micro-batches":       {func(c *Config) { c.MicroBatch, c.Recompute = 4, true }, []string{"a batch of 8 images needs", "; lower MicroBatch"}, []string{"Recompute"}},
-		"not halved":          {func(c *Config) { c.AutoBatch = false }, []string{"darts: a batch of 8 images needs", "set Recompute, or set AutoBatch to halve batch and learning rates, or set MicroBatch, or lower"}, []string{"halved"}},
-		"no room for weights": {func(c *Config) { c.Memory = 100 }, []string{"needs", "Memory is 100 B"}, nil},
+		"one image":           {func(*SearchConfig, *Runtime) {}, []string{"Batch 8 does not fit", "a batch of 1 image needs", "Memory is 1.0 MiB", "set Recompute for activation checkpointing, or lower Width"}, []string{"MicroBatch"}},
+		"odd batch":           {func(c *SearchConfig, _ *Runtime) { c.Batch = 6 }, []string{"Batch 6 does not fit", "a batch of 3 images needs", "set MicroBatch to accumulate gradients, or set Recompute for activation checkpointing, or lower Batch, Width"}, nil},
+		"micro-batches":       {func(c *SearchConfig, rt *Runtime) { c.MicroBatch, rt.Recompute = 4, true }, []string{"a batch of 8 images needs", "; lower MicroBatch"}, []string{"Recompute"}},
+		"not halved":          {func(_ *SearchConfig, rt *Runtime) { rt.AutoBatch = false }, []string{"darts: a batch of 8 images needs", "set AutoBatch to halve batch and learning rates, or set MicroBatch to accumulate gradients, or set Recompute for activation checkpointing, or lower Batch"}, []string{"halved"}},
+		"no room for weights": {func(_ *SearchConfig, rt *Runtime) { rt.Memory = 100 }, []string{"needs", "Memory is 100 B"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := resumable()
-			c.Batch, c.Memory, c.AutoBatch = 8, 1<<20, true
-			test.change(&c)
-			_, err := Search(t.Context(), ok, smallTask(), c)
+			var rt Runtime
+			c.Batch, rt.Memory, rt.AutoBatch = 8, 1<<20, true
+			test.change(&c, &rt)
+			_, err := Search(t.Context(), ok, smallTask(), c, rt)
 			require.Error(t, err)
 			for _, text := range test.want {
 				assert.ErrorContains(t, err, text)

@@ -49,13 +49,13 @@ func (e empty) Build(*ops.Scope, *gorgonia.Node, cell.Path) (*cell.Network, erro
 func TestNil(t *testing.T) {
 	src, task, c := stripes{n: 40, fail: -1}, smallTask(), smallTraining()
 	search := func(src Source, task pretext.Task) error {
-		_, err := Search(t.Context(), src, task, smallConfig())
+		_, err := Search(t.Context(), src, task, smallConfig(), Runtime{})
 		return err
 	}
 	train := func(src Source, task pretext.Task, a cell.Architecture) error {
 		c := c
 		c.Network = a
-		_, err := Train(t.Context(), src, nil, task, c)
+		_, err := Train(t.Context(), src, nil, task, c, Runtime{})
 		return err
 	}
 	predict := func(a cell.Architecture, task pretext.Task) error {
@@ -138,7 +138,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 		if c.Validate() != nil {
 			continue
 		}
-		_, err := planModel(c, task)
+		_, err := planModel(c, Runtime{}, task)
 		require.NoError(t, err, "seed %d: %+v", seed, c)
 		if built++; built == 25 {
 			return

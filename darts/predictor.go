@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/internal/format"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
 	"unnas/internal/rng"
@@ -82,7 +83,7 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 				return fmt.Errorf("the parameters are of another network or task: %w; give those that it was trained with", err)
 			}
 			if shape := n.logits.Shape(); shape.Dims() < 2 || shape[0]%images != 0 {
-				return fmt.Errorf("the head of task %s gives logits of shape %v for %s; it must give rows for each image", task.Name(), shape, plural(images, "image"))
+				return fmt.Errorf("the head of task %s gives logits of shape %v for %s; it must give rows for each image", task.Name(), shape, format.Plural(images, "image"))
 			}
 			networks[i], r.parts[i] = n, part{images: images, logits: n.logits}
 			if plans[i], err = vm.Compile(n.scope.Graph(), vm.Options{Want: gorgonia.Nodes{n.logits}}); err != nil {
@@ -99,7 +100,7 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 	input := evaluatedAtATime * r.spec.InputLen()
 	bytes := 4*int64(input) + max(plans[0].Bytes(team.Size()), plans[1].Bytes(team.Size()))
 	if total := memory.Total(); total > 0 && bytes > total {
-		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller view or network", plural(evaluatedAtATime, "image"), storage(bytes), storage(total))
+		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller view or network", format.Plural(evaluatedAtATime, "image"), format.Bytes(bytes), format.Bytes(total))
 	}
 	r.x, r.rest = make([]float32, input), r.spec.NewSample()
 	arena := vm.NewArena(plans...)
@@ -148,7 +149,7 @@ func (p *Predictor) run(part part, images []*pretext.Image, first int) ([][]floa
 	}
 	rows := slices.Clone(part.logits.Value().Data().([]float32))
 	for _, v := range rows {
-		if !isFinite(float64(v)) {
+		if !format.Finite(float64(v)) {
 			return nil, errors.New("darts: logits are not finite numbers; the weights are damaged, or their training has diverged")
 		}
 	}

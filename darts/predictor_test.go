@@ -137,7 +137,7 @@ func TestPredictorSeesTraining(t *testing.T) {
 	task.View.Height, task.View.Width = 32, 32 // for the auxiliary head
 	c.Auxiliary, c.Epochs = 0.4, 1
 	held := stripes{n: 11, fail: -1}
-	trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, task, c)
+	trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, task, c, Runtime{})
 	require.NoError(t, err)
 	var file bytes.Buffer
 	require.NoError(t, trained.Params.WriteSafetensors(&file, nil))
@@ -171,8 +171,8 @@ func TestPredictorSeesTraining(t *testing.T) {
 		at := slices.IndexFunc(classes, func(p Prediction) bool { return p.Class == images[i].Label })
 		loss -= math.Log(classes[at].Probability)
 	}
-	assert.InDelta(t, trained.Last.HeldAccuracy, float64(right)/float64(held.n), 1e-12)
-	assert.InDelta(t, trained.Last.HeldLoss, loss/float64(held.n), 1e-5)
+	assert.InDelta(t, trained.Last.ValScore, float64(right)/float64(held.n), 1e-12)
+	assert.InDelta(t, trained.Last.ValLoss, loss/float64(held.n), 1e-5)
 
 	// It sees what changes.
 	clear(p.Weights())

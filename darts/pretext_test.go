@@ -14,6 +14,8 @@ import (
 	"unnas/cell"
 	"unnas/darts/dataset"
 	"unnas/darts/dataset/scenes"
+	"unnas/darts/record"
+	"unnas/internal/format"
 	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
@@ -29,12 +31,12 @@ func floatTasks() []pretext.Task {
 	}
 }
 
-func tinySearch() Config {
+func tinySearch() SearchConfig {
 	c := microBatch(FirstOrder, 3)
 	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 	c.Space.Ops, c.Space.Nodes = c.Space.Ops[:5], 2
 	c.Space.Body.Reductions = cell.Reductions(3, 1)
-	c.Epochs, c.ArchEpoch = 2, 0
+	c.Epochs, c.ArchStartEpoch = 2, 0
 	return c
 }
 
@@ -46,25 +48,25 @@ func TestSearchPretextTasks(t *testing.T) {
 	for _, task := range floatTasks() {
 		t.Run(task.Name(), func(t *testing.T) {
 			c := tinySearch()
-			c.Workers = 1
+			rt := Runtime{Workers: 1}
 			dir := filepath.Join(t.TempDir(), "run")
-			r, err := keepTask(t.Context(), dir, images, task, c)
+			r, err := keepTask(t.Context(), dir, images, task, c, rt)
 			require.NoError(t, err)
 			assert.Equal(t, 2, r.Epochs)
-			for _, x := range []float64{r.Last.TrainLoss, r.Last.TrainAccuracy, r.Last.HeldLoss, r.Last.HeldAccuracy} {
-				assert.True(t, isFinite(x))
+			for _, x := range []float64{r.Last.TrainLoss, r.Last.TrainScore, r.Last.ValLoss, r.Last.ValScore} {
+				assert.True(t, format.Finite(x))
 			}
 			assert.Positive(t, r.Last.TrainLoss)
 
 			again := filepath.Join(t.TempDir(), "run")
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
-			c.Workers = 3
+			rt.Workers = 3
 			var ctx context.Context
-			ctx, c.Recorder = stopAfter(t, 1)
-			_, err = keepTask(ctx, again, images, task, c)
+			ctx, rt.Recorder = stopAfter(t, 1)
+			_, err = keepTask(ctx, again, images, task, c, rt)
 			require.ErrorIs(t, err, context.Canceled)
-			c.Recorder = nil
-			_, err = keepTask(t.Context(), again, images, task, c)
+			rt.Recorder = nil
+			_, err = keepTask(t.Context(), again, images, task, c, rt)
 			require.NoError(t, err)
 			assertSame(t, outcome(t, dir), outcome(t, again))
 		})
@@ -76,24 +78,24 @@ func TestSearchPretextTasks(t *testing.T) {
 func TestTrainPretextTasks(t *testing.T) {
 	images, err := scenes.New(22, 24, 20, 1)
 	require.NoError(t, err)
-	train, held := dataset.Subset(images, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), Subset(images, []int{11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21})
+	train, held := dataset.Subset(images, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), dataset.Subset(images, []int{11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21})
 	for _, task := range floatTasks() {
 		t.Run(task.Name(), func(t *testing.T) {
 			c := smallTraining()
 			c.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 1).Body, Genotype: c.Network.(cell.Derived).Genotype, Ops: ops.Published()}
 			c.EvaluateEvery, c.DropPath, c.LR.Base = 1, 0.2, 0.05
-			var epochs []Epoch
-			c.Recorder = recorderFunc(func(e Event) error {
-				if e, ok := e.(Epoch); ok {
+			var epochs []record.Epoch
+			rt := Runtime{Recorder: record.Func(func(e record.Event) error {
+				if e, ok := e.(record.Epoch); ok {
 					epochs = append(epochs, e)
 				}
 				return nil
-			})
-			r, err := Train(t.Context(), train, held, task, c)
+			})}
+			r, err := Train(t.Context(), train, held, task, c, rt)
 			require.NoError(t, err)
-			want := map[string]string{"relative_patch": "accuracy", "reconstruction": "mse", "contrastive": "contrastive_top1"}[task.Name()]
-			best := func(a, b Epoch) int {
-				if a.Score() < b.Score() {
+			want := map[string]string{"relative_patch": "top1", "reconstruction": "mse", "contrastive": "contrastive_top1"}[task.Name()]
+			best := func(a, b record.Epoch) int {
+				if a.ValScore < b.ValScore {
 					return -1
 				}
 				return 1
@@ -101,11 +103,11 @@ func TestTrainPretextTasks(t *testing.T) {
 			e := slices.MaxFunc(epochs, best)
 			if want == "mse" {
 				e = slices.MinFunc(epochs, best)
-				assert.InDelta(t, e.HeldLoss, e.Score(), 1e-6)
+				assert.InDelta(t, e.ValLoss, e.ValScore, 1e-6)
 			}
 			assert.Equal(t, want, r.Best.ScoreName)
-			assert.Equal(t, e.Score(), r.Best.Score())
-			assert.True(t, isFinite(r.Best.Score()))
+			assert.Equal(t, e.ValScore, r.Best.ValScore)
+			assert.True(t, format.Finite(r.Best.ValScore))
 
 			p, err := NewPredictor(c.Network, task, r.Params)
 			require.NoError(t, err)
@@ -118,7 +120,7 @@ func TestTrainPretextTasks(t *testing.T) {
 			if task.Spec().Classes == 0 {
 				assert.EqualError(t, err, "darts: task "+task.Name()+" predicts no classes; take its Logits")
 				c.Auxiliary = 0.4
-				_, err = Train(t.Context(), train, held, task, c)
+				_, err = Train(t.Context(), train, held, task, c, Runtime{})
 				assert.ErrorContains(t, err, "an auxiliary head predicts one class for each input: set Auxiliary to 0")
 				return
 			}
@@ -127,10 +129,10 @@ func TestTrainPretextTasks(t *testing.T) {
 	}
 }
 
-// judged is a task without a score, whose held-out losses are made up.
-type judged struct{ pretext.Task }
+// unscored is a task without a score, whose held-out losses are made up.
+type unscored struct{ pretext.Task }
 
-func (j judged) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+func (j unscored) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 	l, err := j.Task.Loss(logits, targets)
 	l.Score, l.Metric = nil, ops.Metric{}
 	return l, err
@@ -141,7 +143,7 @@ func TestTrainIsJudgedByItsLoss(t *testing.T) {
 	c := smallTraining()
 	c.EvaluateEvery = 1
 	src, held := stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}
-	run, err := newTraining(t.Context(), src, held, judged{smallTask()}, c)
+	run, err := newTraining(t.Context(), src, held, unscored{smallTask()}, c, Runtime{})
 	require.NoError(t, err)
 	part, losses := run.part, []float64{3, 1, 2}
 	run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
@@ -157,8 +159,8 @@ func TestTrainIsJudgedByItsLoss(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch)
 	assert.Equal(t, "loss", r.Best.ScoreName)
-	assert.Equal(t, []float64{1, 1}, []float64{r.Best.Score(), r.Best.HeldLoss})
-	assert.InDelta(t, r.Last.TrainLoss, r.Last.TrainAccuracy, 1e-12)
+	assert.Equal(t, []float64{1, 1}, []float64{r.Best.ValScore, r.Best.ValLoss})
+	assert.InDelta(t, r.Last.TrainLoss, r.Last.TrainScore, 1e-12)
 }
 
 // TestNothingCounts stops a run in which nothing is learned: there is one image to
@@ -169,12 +171,12 @@ func TestNothingCounts(t *testing.T) {
 	task := floatTasks()[2]
 	c := tinySearch()
 	c.MicroBatch = 1
-	_, err = Search(t.Context(), images, task, c)
+	_, err = Search(t.Context(), images, task, c, Runtime{})
 	assert.ErrorContains(t, err, "darts: nothing counts in the losses of a whole epoch")
 	train := smallTraining()
 	train.MicroBatch = 1
 	train.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 1).Body, Genotype: train.Network.(cell.Derived).Genotype, Ops: ops.Published()}
-	_, err = Train(t.Context(), images, nil, task, train)
+	_, err = Train(t.Context(), images, nil, task, train, Runtime{})
 	assert.ErrorContains(t, err, "darts: nothing counts in the losses of a whole epoch")
 }
 
@@ -202,9 +204,9 @@ func TestTasksThatDoNotFit(t *testing.T) {
 		`loss of classification: its Metric is named ""`:                                               {smallTask(), same, func(l ops.Loss) ops.Loss { l.Metric.Name = ""; return l }},
 		`loss of classification: its Metric is named "top1"`:                                           {smallTask(), same, func(l ops.Loss) ops.Loss { l.Score = nil; return l }},
 	} {
-		_, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, task, smallTraining())
+		_, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, task, smallTraining(), Runtime{})
 		assert.ErrorContains(t, err, want)
-		_, err = Search(t.Context(), stripes{n: 33, fail: -1}, task, tinySearch())
+		_, err = Search(t.Context(), stripes{n: 33, fail: -1}, task, tinySearch(), Runtime{})
 		assert.Error(t, err)
 	}
 	_, err := NewParams(smallTraining().Network, unfit{smallTask(), func(s pretext.Spec) pretext.Spec { s.Classes = 256; return s }, whole}, 1)

@@ -16,7 +16,7 @@ import (
 // and numbers of workers, with and without maps that are computed again, stopped or
 // not. The rows pair what may differ with each algorithm and variant.
 func TestSearchIsReproducible(t *testing.T) {
-	partial := func(a Algorithm, micro int) Config {
+	partial := func(a Algorithm, micro int) SearchConfig {
 		c := dropping()
 		c.Algorithm, c.MicroBatch = a, micro
 		return c
@@ -25,7 +25,7 @@ func TestSearchIsReproducible(t *testing.T) {
 	measured.StopEigenvalue = 0.75
 	for _, row := range []struct {
 		name           string
-		config         Config
+		config         SearchConfig
 		cores, workers int
 		recompute      bool
 		stops          []int
@@ -39,29 +39,31 @@ func TestSearchIsReproducible(t *testing.T) {
 		{"DrNAS, partial and dropped", partial(DrNAS, 0), 3, 5, true, []int{4}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			run := func(dir string, c Config, cores int, stops []int) (*Result, map[string]string) {
+			run := func(dir string, c SearchConfig, cores int, stops []int) (*SearchResult, map[string]string) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 				for _, n := range stops {
 					c := c
+					var rt Runtime
 					var ctx context.Context
-					ctx, c.Recorder = stopAfter(t, n)
-					_, err := keepRun(ctx, dir, resumableSource, c)
+					ctx, rt.Recorder = stopAfter(t, n)
+					_, err := keepRun(ctx, dir, resumableSource, c, rt)
 					require.ErrorIs(t, err, context.Canceled)
 				}
-				r, err := keepRun(t.Context(), dir, resumableSource, c)
+				r, err := keepRun(t.Context(), dir, resumableSource, c, Runtime{})
 				require.NoError(t, err)
 				return r, outcome(t, dir)
 			}
 			c := row.config
-			c.Workers = 1
+			var rt Runtime
+			rt.Workers = 1
 			want, files := run(filepath.Join(t.TempDir(), "run"), c, 1, nil)
-			c.Workers, c.Recompute = row.workers, row.recompute
+			rt.Workers, rt.Recompute = row.workers, row.recompute
 			got, again := run(filepath.Join(t.TempDir(), "run"), c, row.cores, row.stops)
 			assertSame(t, files, again)
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
 			assert.True(t, slices.Equal(want.Params.Alphas(), got.Params.Alphas()))
-			for _, r := range []*Result{want, got} {
-				r.Params, r.Config = nil, Config{}
+			for _, r := range []*SearchResult{want, got} {
+				r.Params, r.Config = nil, SearchConfig{}
 			}
 			assert.Equal(t, fmt.Sprintf("%+v", *want), fmt.Sprintf("%+v", *got)) // in which NaN is NaN
 		})

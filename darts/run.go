@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"unnas/darts/record"
 	"unnas/internal/cpu"
 )
 
@@ -18,14 +19,14 @@ type run struct {
 	epochs   int
 	batch    int
 	lr       Schedule
-	folder   *Folder  // may be nil
-	recorder Recorder // may be nil
-	identity []byte   // see identify
-	program  program  // this one
+	folder   *RunDir         // may be nil
+	recorder record.Recorder // may be nil
+	identity []byte          // see identify
+	program  program         // this one
 	prints   fingerprints
-	sources  []Source // some may be nil
-	replaced int      // images that sources have replaced, as recorded
-	meter    meter    // of what takes a while
+	sources  []Source      // some may be nil
+	replaced int           // images that sources have replaced, as recorded
+	meter    *record.Meter // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
 	complete       int // epochs
@@ -60,7 +61,7 @@ type phase interface {
 	// is none yet.
 	best() int
 	// figures returns those of the epoch under way. An error ends the run.
-	figures() (Epoch, error)
+	figures() (record.Epoch, error)
 	// over says, in a sentence, why a run ends now, if not because all its epochs are
 	// complete.
 	over() string
@@ -83,11 +84,11 @@ func (r *run) images() int { return r.done() * r.batch }
 // begin restores the state that the folder holds, if any, and records the events that
 // begin a run. On resume, metrics.jsonl already has these. After it the folder is that
 // of the run until end.
-func (r *run) begin(events ...Event) (err error) {
+func (r *run) begin(events ...record.Event) (err error) {
 	r.started = time.Now()
 	r.begun = r.started
 	if text := slow(cpu.Best()); text != "" {
-		events = append(events, Warning{Text: text})
+		events = append(events, record.Warning{Text: text})
 	}
 	tell, changed := r.record, ""
 	if r.folder != nil {
@@ -100,7 +101,7 @@ func (r *run) begin(events ...Event) (err error) {
 			}
 		}()
 		if err := r.folder.lockErr; err != nil {
-			events = append(events, Warning{Text: fmt.Sprintf("a second run in the folder %s would not be noticed, and would damage this one: %v", r.folder.dir, err)})
+			events = append(events, record.Warning{Text: fmt.Sprintf("a second run in the folder %s would not be noticed, and would damage this one: %v", r.folder.dir, err)})
 		}
 		// What is too long should be known now, not after the first epoch.
 		if text, err := r.header(0); err != nil {
@@ -113,7 +114,7 @@ func (r *run) begin(events ...Event) (err error) {
 			return err
 		}
 		for _, fault := range faults {
-			events = append(events, Warning{Text: fmt.Sprintf("%v; the checkpoint before it is used", fault)})
+			events = append(events, record.Warning{Text: fmt.Sprintf("%v; the checkpoint before it is used", fault)})
 		}
 		if resumed {
 			r.saved = point{r.done(), r.complete}
@@ -135,7 +136,7 @@ func (r *run) begin(events ...Event) (err error) {
 		}
 	}
 	if changed != "" {
-		return r.record(Warning{Text: changed}) // which metrics.jsonl lacks
+		return r.record(record.Warning{Text: changed}) // which metrics.jsonl lacks
 	}
 	return nil
 }
@@ -148,23 +149,23 @@ func (r *run) end() {
 }
 
 // all takes what is left of the run, and returns what was done.
-func (r *run) all(ctx context.Context) (Done, error) {
+func (r *run) all(ctx context.Context) (record.Done, error) {
 	r.ctx = ctx
 	for {
 		why := r.phase.over()
 		if why != "" {
-			if err := r.record(Warning{Text: why}); err != nil {
-				return Done{}, err
+			if err := r.record(record.Warning{Text: why}); err != nil {
+				return record.Done{}, err
 			}
 		}
 		if why != "" || r.complete == r.epochs {
 			break
 		}
 		if err := r.runEpoch(); err != nil {
-			return Done{}, err
+			return record.Done{}, err
 		}
 	}
-	return Done{Epochs: r.complete, Images: r.images(), Elapsed: time.Since(r.started)}, nil
+	return record.Done{Epochs: r.complete, Images: r.images(), Elapsed: time.Since(r.started)}, nil
 }
 
 func (r *run) runEpoch() error {
@@ -204,9 +205,9 @@ func (r *run) runStep() error {
 	if err := r.phase.fetch(); err != nil {
 		return errors.Join(r.place(err), r.save())
 	}
-	r.meter.begin("", "", 0)
+	r.meter.Begin("", "", 0)
 	if r.recorder != nil && r.phase.passes() > 1 {
-		r.meter.begin(fmt.Sprintf("epoch %d/%d step %d/%d", r.epoch+1, r.epochs, r.step+1, r.phase.steps()), "passes", r.phase.passes())
+		r.meter.Begin(fmt.Sprintf("epoch %d/%d step %d/%d", r.epoch+1, r.epochs, r.step+1, r.phase.steps()), "passes", r.phase.passes())
 	}
 	rate := r.lr.Rate(r.epoch, r.epochs, r.step, r.phase.steps())
 	if err := r.phase.take(rate); err != nil {
@@ -219,9 +220,9 @@ func (r *run) runStep() error {
 	}
 	elapsed := time.Since(r.started)
 	left := r.epochs*r.phase.steps() - r.done()
-	step := Step{
+	step := record.Step{
 		Epoch: e.Epoch, Step: r.step, Steps: r.phase.steps(), Images: r.images(),
-		Loss: e.TrainLoss, Accuracy: e.TrainAccuracy, HeldLoss: e.HeldLoss, HeldAccuracy: e.HeldAccuracy,
+		TrainLoss: e.TrainLoss, TrainScore: e.TrainScore, ValLoss: e.ValLoss, ValScore: e.ValScore,
 		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
 		ImagesPerSecond: float64(r.batch*r.step) / time.Since(r.begun).Seconds(),
 		Left:            time.Duration(float64(elapsed) / float64(r.done()) * float64(left)),
@@ -256,7 +257,7 @@ func (r *run) warnOfReplaced() error {
 		return nil
 	}
 	r.replaced = count
-	return r.record(Warning{Text: fmt.Sprintf("images that cannot be decoded were replaced by others: %d so far%s", count, path)})
+	return r.record(record.Warning{Text: fmt.Sprintf("images that cannot be decoded were replaced by others: %d so far%s", count, path)})
 }
 
 // save keeps a checkpoint in the folder, unless it has this one.
@@ -284,14 +285,14 @@ func (r *run) place(err error) error {
 }
 
 // record keeps an event in the folder and tells the recorder.
-func (r *run) record(e Event) error {
+func (r *run) record(e record.Event) error {
 	if err := r.keep(e); err != nil {
 		return err
 	}
 	return r.tell(e)
 }
 
-func (r *run) keep(e Event) error {
+func (r *run) keep(e record.Event) error {
 	if r.folder == nil {
 		return nil
 	}
@@ -300,7 +301,7 @@ func (r *run) keep(e Event) error {
 	return err
 }
 
-func (r *run) tell(e Event) error {
+func (r *run) tell(e record.Event) error {
 	if r.recorder == nil {
 		return nil
 	}

@@ -15,15 +15,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/internal/cpu"
 	"unnas/internal/filelock"
 	"unnas/pretext"
 )
 
 // measured is a search that measures eigenvalues after every epoch.
-func measured() Config {
+func measured() SearchConfig {
 	c := resumable()
-	c.Algorithm, c.ArchEpoch, c.StopEigenvalue = DrNAS, 0, 0.75
+	c.Algorithm, c.ArchStartEpoch, c.StopEigenvalue = DrNAS, 0, 0.75
 	return c
 }
 
@@ -32,25 +33,26 @@ func measured() Config {
 // batch that it needs.
 func TestResumeAfterFailedMeasurement(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	_, err := keepRun(t.Context(), whole, resumableSource, measured())
+	_, err := keepRun(t.Context(), whole, resumableSource, measured(), Runtime{})
 	require.NoError(t, err)
 	for epoch := range 2 {
 		ctx, cancel := context.WithCancel(t.Context())
 		c := measured()
+		var rt Runtime
 		after := 0
-		c.Recorder = recorderFunc(func(e Event) error {
-			if p, ok := e.(Progress); ok && p.Work == "measuring sharpness" {
+		rt.Recorder = record.Func(func(e record.Event) error {
+			if p, ok := e.(record.Progress); ok && p.Work == "measuring sharpness" {
 				after++
 				cancel()
 			}
 			return nil
 		})
-		r, err := keepRun(ctx, dir, resumableSource, c)
+		r, err := keepRun(ctx, dir, resumableSource, c, rt)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, 1, after, "it ends after the pass under way")
 		assert.Equal(t, []int{3, 0}, []int{r.Steps, r.Epochs}, "%d", epoch)
 	}
-	_, err = keepRun(t.Context(), dir, resumableSource, measured())
+	_, err = keepRun(t.Context(), dir, resumableSource, measured(), Runtime{})
 	require.NoError(t, err)
 	assertSame(t, outcome(t, whole), outcome(t, dir))
 }
@@ -60,19 +62,19 @@ func TestResumeAfterFailedMeasurement(t *testing.T) {
 // evaluation, and the run resumes with the same bytes.
 func TestFailingRecorder(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
-	var events []Event
-	require.NoError(t, trivial(t.Context(), whole, recorderFunc(func(e Event) error {
+	var events []record.Event
+	require.NoError(t, trivial(t.Context(), whole, record.Func(func(e record.Event) error {
 		events = append(events, e)
 		return nil
 	})))
 	require.Greater(t, len(events), 12)
 	full := errors.New("report: no space left on device")
 	for n, at := range events {
-		t.Run(fmt.Sprintf("%d %s", n, at.event()), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d %T", n, at), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			left, done := n, 0
-			err := trivial(t.Context(), dir, recorderFunc(func(e Event) error {
-				if _, ok := e.(Step); ok {
+			err := trivial(t.Context(), dir, record.Func(func(e record.Event) error {
+				if _, ok := e.(record.Step); ok {
 					done++
 				}
 				if left--; left < 0 {
@@ -82,7 +84,7 @@ func TestFailingRecorder(t *testing.T) {
 			}))
 			require.ErrorIs(t, err, full)
 			assert.Equal(t, done, newest(t, dir), "what was done is kept")
-			if e, ok := at.(Epoch); ok {
+			if e, ok := at.(record.Epoch); ok {
 				h := contents(t, dir)[fmt.Sprintf(checkpointFile, done)]
 				assert.Contains(t, h, fmt.Sprintf(`"complete":%d`, e.Epoch), "an evaluation is not made again")
 			}
@@ -94,34 +96,36 @@ func TestFailingRecorder(t *testing.T) {
 
 // TestFolderServesOneRun begins a search in the folder of another one.
 func TestFolderServesOneRun(t *testing.T) {
-	folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+	folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 	require.NoError(t, err)
 	defer folder.Close()
 	c := resumable()
-	c.Folder = folder
+	var rt Runtime
+	rt.Dir = folder
 	began := false
-	c.Recorder = recorderFunc(func(e Event) error {
-		if _, ok := e.(Step); ok && !began {
+	rt.Recorder = record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok && !began {
 			began = true
 			other := resumable()
-			other.Folder = folder
-			_, err := Search(t.Context(), resumableSource, smallTask(), other)
+			var rt Runtime
+			rt.Dir = folder
+			_, err := Search(t.Context(), resumableSource, smallTask(), other, rt)
 			require.ErrorIs(t, err, ErrInUse)
-			assert.ErrorContains(t, err, "give each run a folder of its own")
-			_, err = Train(t.Context(), resumableSource, nil, smallTask(), func() TrainConfig { c := smallTraining(); c.Folder = folder; return c }())
+			assert.ErrorContains(t, err, "give each run its own directory")
+			_, err = Train(t.Context(), resumableSource, nil, smallTask(), smallTraining(), Runtime{Dir: folder})
 			require.ErrorIs(t, err, ErrInUse)
 		}
 		return nil
 	})
-	_, err = Search(t.Context(), resumableSource, smallTask(), c)
+	_, err = Search(t.Context(), resumableSource, smallTask(), c, rt)
 	require.NoError(t, err)
 	require.True(t, began)
-	c.Recorder = nil
-	_, err = Search(t.Context(), resumableSource, smallTask(), c)
+	rt.Recorder = nil
+	_, err = Search(t.Context(), resumableSource, smallTask(), c, rt)
 	require.NoError(t, err, "one run after the other may use it")
 	c.Seed++
 	for range 2 {
-		_, err = Search(t.Context(), resumableSource, smallTask(), c)
+		_, err = Search(t.Context(), resumableSource, smallTask(), c, rt)
 		require.ErrorContains(t, err, "config.seed", "one that is refused leaves the folder")
 	}
 }
@@ -152,7 +156,7 @@ func TestCheckpointOfOtherKernels(t *testing.T) {
 	for saved, want := range wants {
 		dir := stopped(t)
 		rewrite(t, dir, fmt.Sprintf(`"kernel":%q`, kernels()), fmt.Sprintf(`"kernel":%q`, saved))
-		_, err := keepRun(t.Context(), dir, resumableSource, resumable())
+		_, err := keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 		require.ErrorContains(t, err, fmt.Sprintf("\nkernel: %q → %q\n", saved, kernels()))
 		assert.ErrorContains(t, err, want)
 	}
@@ -169,14 +173,15 @@ func TestCheckpointOfAnotherProgram(t *testing.T) {
 	const want = `the run resumes with another build of the program, revision "bbb+modified" rather than "aaa": it may end with other bits than with one build throughout`
 	for _, warnings := range [][]string{{want}, nil} {
 		c := resumable()
+		var rt Runtime
 		recorder, _, got := announced()
 		ctx, stop := stopAfter(t, 1)
-		c.Recorder = Recorders(recorder, stop)
-		_, err := keepRun(ctx, dir, resumableSource, c)
+		rt.Recorder = record.Recorders(recorder, stop)
+		_, err := keepRun(ctx, dir, resumableSource, c, rt)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, warnings, *got, "once for a change")
 	}
-	metrics := contents(t, dir)[metricsFile]
+	metrics := contents(t, dir)[record.File]
 	assert.Equal(t, 1, strings.Count(metrics, `{"event":"warning","text":"the run resumes with another build`))
 	assert.Contains(t, metrics, `"version":"v1.0.0","revision":"aaa"`, "it began so")
 	assert.Contains(t, metrics, fmt.Sprintf(`"kernel":%q`, kernels()))
@@ -215,9 +220,10 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	stopped := func(src Source) string {
 		dir := filepath.Join(t.TempDir(), "run")
 		c := resumable()
+		var rt Runtime
 		ctx, stop := stopAfter(t, 1)
-		c.Recorder = stop
-		_, err := keepRun(ctx, dir, src, c)
+		rt.Recorder = stop
+		_, err := keepRun(ctx, dir, src, c, rt)
 		require.ErrorIs(t, err, context.Canceled)
 		return dir
 	}
@@ -241,7 +247,7 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := stopped(c.before)
-			_, err := keepRun(ctx, dir, c.after, resumable())
+			_, err := keepRun(ctx, dir, c.after, resumable(), Runtime{})
 			if c.refused {
 				require.ErrorContains(t, err, "\nfingerprint of the images: ")
 				return
@@ -251,15 +257,13 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "run")
 	train := func(held Source) error {
-		folder, err := OpenFolder(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			folder, err = NewFolder(dir)
-		}
+		folder, err := OpenRunDir(dir)
 		require.NoError(t, err)
 		defer folder.Close()
 		c := smallTraining()
-		c.Epochs, c.Folder = 1, folder
-		_, err = Train(t.Context(), all("a"), held, smallTask(), c)
+		var rt Runtime
+		c.Epochs, rt.Dir = 1, folder
+		_, err = Train(t.Context(), all("a"), held, smallTask(), c, rt)
 		return err
 	}
 	require.NoError(t, train(all("b")))
@@ -294,12 +298,13 @@ type wordy struct {
 // TestLongSettings are refused before the first step, not at the first checkpoint.
 func TestLongSettings(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	folder, err := NewFolder(dir)
+	folder, err := OpenRunDir(dir)
 	require.NoError(t, err)
 	c := resumable()
-	c.Folder = folder
-	c.Recorder = recorderFunc(func(e Event) error { return fmt.Errorf("%T", e) })
-	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", maxHeader/2)}, c)
+	var rt Runtime
+	rt.Dir = folder
+	rt.Recorder = record.Func(func(e record.Event) error { return fmt.Errorf("%T", e) })
+	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", maxHeader/2)}, c, rt)
 	require.ErrorContains(t, err, "as JSON, a checkpoint has room for 524288; give a smaller configuration or task")
 	require.NoError(t, folder.Discard())
 }
@@ -309,10 +314,11 @@ func TestLongSettings(t *testing.T) {
 func TestBestIsNamedAfterItsCheckpoint(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := resumable()
-	c.Folder = &Folder{Interval: time.Hour, Keep: 5}
+	var rt Runtime
+	rt.Dir = &RunDir{Interval: time.Hour, Keep: 5}
 	ctx, stop := stopAfter(t, 6) // the first epoch in which the alphas learn is the best so far
-	c.Recorder = stop
-	_, err := keepRun(ctx, dir, resumableSource, c)
+	rt.Recorder = stop
+	_, err := keepRun(ctx, dir, resumableSource, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
 	best := filepath.Join(dir, "best-6")
 	want, err := os.ReadFile(best)
@@ -320,8 +326,8 @@ func TestBestIsNamedAfterItsCheckpoint(t *testing.T) {
 	require.NoError(t, os.Remove(best))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c.Recorder = nil
-	_, err = keepRun(ctx, dir, resumableSource, c)
+	rt.Recorder = nil
+	_, err = keepRun(ctx, dir, resumableSource, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
 	got, err := os.ReadFile(best)
 	require.NoError(t, err)
@@ -336,11 +342,11 @@ func TestFolderWithoutLocks(t *testing.T) {
 	for _, stop := range []bool{true, false} {
 		var warnings []string
 		ctx, cancel := context.WithCancel(t.Context())
-		err := trivial(ctx, dir, recorderFunc(func(e Event) error {
+		err := trivial(ctx, dir, record.Func(func(e record.Event) error {
 			switch e := e.(type) {
-			case Warning:
+			case record.Warning:
 				warnings = append(warnings, e.Text)
-			case Epoch:
+			case record.Epoch:
 				if stop {
 					cancel()
 				}

@@ -55,7 +55,7 @@ func (s *sampler) weigh(alphas *gorgonia.Node) (*gorgonia.Node, error) {
 }
 
 // draw sets the inputs for the next pass.
-func (s *sampler) draw(c Config, purpose string, epoch, step int) {
+func (s *sampler) draw(c SearchConfig, purpose string, epoch, step int) {
 	kind, draw := "dirichlet ", rng.Normal
 	if s.temperature != nil {
 		kind, draw = "gumbel ", rng.Gumbel

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -18,10 +19,10 @@ import (
 // should be.
 var ErrDiverged = errors.New("darts: the run diverged")
 
-// Result is what a search has found.
-type Result struct {
+// SearchResult is what a search has found.
+type SearchResult struct {
 	// Genotype are the cells that the alphas favour, or favoured some epochs before
-	// if Config.StopEigenvalue says so.
+	// if SearchConfig.StopEigenvalue says so.
 	Genotype cell.Genotype
 	// Normal and Reduce are the alphas as the last step left them, a row for each
 	// edge, before softmax.
@@ -32,12 +33,12 @@ type Result struct {
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
 	// Last are the figures of the last epoch that was begun.
-	Last Epoch
+	Last record.Epoch
 	// Params are the parameters of the supernet as the last step left them. Their
 	// WriteSafetensors keeps them for other programs.
 	Params *ops.Params
 	// Config are the settings.
-	Config Config
+	Config SearchConfig
 }
 
 // Search searches a cell: it trains a supernet with the head of a task on one
@@ -53,12 +54,13 @@ type Result struct {
 // operation is such an error too; that in its chain has a method Stack() []byte, for
 // errors.As, which returns where it was.
 //
-// A search with a Folder that holds an earlier part of it goes on from the last
-// checkpoint, and ends with the same bits as one that was never stopped. It is
-// refused if the settings, the task, the kernels (see Start) or the images have
+// A search with a Runtime.Dir keeps checkpoints and its result there, also when it ends
+// early; see RunDir. It resumes from the last checkpoint of a Dir that holds an earlier
+// part of it, and ends with the same bits as one that was never stopped. It is refused
+// if the hyperparameters, the task, the kernels (see record.Start) or the images have
 // changed, of which it knows their number and fingerprint (see Source).
-func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Result, error) {
-	s, err := newSearch(src, task, c)
+func Search(ctx context.Context, src Source, task pretext.Task, c SearchConfig, rt Runtime) (*SearchResult, error) {
+	s, err := newSearch(src, task, c, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +70,7 @@ func Search(ctx context.Context, src Source, task pretext.Task, c Config) (*Resu
 // search is the phase that searches a cell.
 type search struct {
 	run
-	c     Config
+	c     SearchConfig
 	m     *model
 	rule  *bilevel
 	w, a  *loader
@@ -80,7 +82,7 @@ type search struct {
 	trainMean, heldMean mean      // of this epoch
 	past                []reading // of the last epochs, if StopEigenvalue needs them
 	watch               watch
-	result              *Result
+	result              *SearchResult
 }
 
 // mean gathers losses and scores over an epoch.
@@ -117,36 +119,39 @@ func given(src Source, task pretext.Task) error {
 	return nil
 }
 
-func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
+func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*search, error) {
 	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := rt.validate(); err != nil {
 		return nil, err
 	}
 	if err := given(src, task); err != nil {
 		return nil, err
 	}
 	n := src.Len()
-	weights, alphas := halves(n, c.Portion, c.Seed)
+	weights, alphas := halves(n, c.TrainFraction, c.Seed)
 	if min(len(weights), len(alphas)) < c.Batch {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
 	began := 0
-	if c.Folder != nil && c.AutoBatch {
-		began = c.Folder.begun().Batch
+	if rt.Dir != nil && rt.AutoBatch {
+		began = rt.Dir.begun().Batch
 	}
-	m, c, warning, err := planToFit(c, task, began, reserved(src))
+	m, c, warning, err := planToFit(c, rt, task, began, reserved(src))
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	shared, all := c.budget().share(m.planned(), reserved(src))
+	shared, all := c.budget(rt).share(m.planned(), reserved(src))
 	m.bytes += all - m.planned()
-	s := &search{c: c, m: m, result: &Result{Config: c}}
+	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
 	s.run = run{
-		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
+		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, nil), sources: []Source{src},
 	}
-	s.meter.tell = s.run.tell
-	s.m.passed = s.meter.pass
-	o := loaderOptions{batch: c.Batch, workers: c.Workers, seed: c.Seed, train: true, shared: shared}
+	s.meter = record.NewMeter(record.Func(s.run.tell))
+	s.m.passed = s.meter.Pass
+	o := loaderOptions{batch: c.Batch, workers: rt.workers(), seed: c.Seed, train: true, shared: shared}
 	o.purpose = "weights"
 	if s.w, err = newLoader(src, task, weights, o); err != nil {
 		return nil, err
@@ -160,40 +165,50 @@ func newSearch(src Source, task pretext.Task, c Config) (*search, error) {
 	}
 	s.result.Params = s.m.params
 	s.rule = newBilevel(c, s.m.team, s)
-	start := Start{
-		Task: task.Name(), Images: n, Train: len(weights), Held: len(alphas),
+	metric := metricOf(s.m.loss)
+	start := record.Start{
+		Task: task.Name(), Images: n, Train: len(weights), Val: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
-		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src),
-		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
+		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
+		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
+		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
 	}
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
 	}
-	events := []Event{start}
+	events := []record.Event{start}
 	if warning != "" {
-		events = append(events, Warning{Text: warning})
+		events = append(events, record.Warning{Text: warning})
 	}
-	if c.ArchEpoch == c.Epochs {
-		events = append(events, Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
+	if c.ArchStartEpoch == c.Epochs {
+		events = append(events, record.Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
 	}
 	return s, s.begin(events...)
 }
 
-func (s *search) search(ctx context.Context) (*Result, error) {
+func (s *search) search(ctx context.Context) (*SearchResult, error) {
 	defer s.end()
+	err := s.finishRun(ctx)
+	if s.folder != nil && s.result.Steps > 0 {
+		err = errors.Join(err, s.folder.saveSearch(s.result))
+	}
+	return s.result, err
+}
+
+func (s *search) finishRun(ctx context.Context) error {
 	done, err := s.all(ctx)
 	s.result.Epochs = s.complete
 	if err != nil {
-		return s.result, err
+		return err
 	}
 	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
 		if err := s.goBack(back); err != nil {
-			return s.result, err
+			return err
 		}
 	}
 	done.Genotype = s.result.Genotype.String()
-	return s.result, s.record(done)
+	return s.record(done)
 }
 
 // over ends a search in which too many skip connections have won, or whose loss
@@ -211,7 +226,7 @@ func (s *search) over() string {
 // collapsed says whether the alphas have learned for an epoch and so many skip
 // connections have won; never if limit is 0.
 func (s *search) collapsed(limit int) bool {
-	return limit > 0 && s.complete > s.c.ArchEpoch && s.skips() >= limit
+	return limit > 0 && s.complete > s.c.ArchStartEpoch && s.skips() >= limit
 }
 
 // skips counts the skip connections of the normal cell.
@@ -236,7 +251,7 @@ func (s *search) open(ctx context.Context) {
 	}
 	s.train = s.w.epoch(ctx, s.epoch, s.step)
 	s.heldBatch = nil
-	if s.held = nil; s.epoch >= s.c.ArchEpoch {
+	if s.held = nil; s.epoch >= s.c.ArchStartEpoch {
 		// An epoch that stopped after its last step needs the batch of that again.
 		s.held = s.a.epoch(ctx, s.epoch, min(s.step, s.steps()-1))
 	}
@@ -301,15 +316,15 @@ func (s *search) ended() error {
 }
 
 // figures brings the result up to date, unless the alphas are no numbers any more.
-func (s *search) figures() (Epoch, error) {
+func (s *search) figures() (record.Epoch, error) {
 	normal, reduce := s.m.net.Alphas()
 	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
-	e := Epoch{
+	e := record.Epoch{
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
 		SkipShare: s.c.Space.Share(both, ops.Skip().Name()), PoolShare: s.poolShare(both),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
-		Eigenvalue: math.NaN(),
+		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.loss).Name,
 	}
 	if n := len(s.past); n > 0 && s.past[n-1].Epoch == e.Epoch {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
@@ -322,8 +337,8 @@ func (s *search) figures() (Epoch, error) {
 		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
-	e.TrainLoss, e.TrainAccuracy = s.trainMean.value()
-	e.HeldLoss, e.HeldAccuracy = s.heldMean.value()
+	e.TrainLoss, e.TrainScore = s.trainMean.value()
+	e.ValLoss, e.ValScore = s.heldMean.value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas

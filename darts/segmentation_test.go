@@ -3,7 +3,6 @@ package darts_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -18,12 +17,13 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset/scenes"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
 
-var _ darts.Examiner = segmentation.Task{}
+var _ darts.Evaluator = segmentation.Task{}
 
 // labelled returns a small task and the settings of a short training for it.
 func labelled() (segmentation.Task, darts.TrainConfig) {
@@ -32,7 +32,7 @@ func labelled() (segmentation.Task, darts.TrainConfig) {
 	task.View.Width = 49
 	c := darts.TrainDARTS(g)
 	c.Network = cell.Derived{Body: cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}}, Genotype: g, Ops: ops.Published()}
-	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed, c.Workers = 4, 6, 0, 0, 5, 1
+	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 4, 6, 0, 0, 5
 	return task, c
 }
 
@@ -42,28 +42,29 @@ func drawn(t *testing.T, n int, seed uint64) *scenes.Set {
 	return s
 }
 
-type recorder func(darts.Event) error
+type recorder func(record.Event) error
 
-func (r recorder) Record(e darts.Event) error { return r(e) }
+func (r recorder) Record(e record.Event) error { return r(e) }
 
 // TestTrainSegmentation compares what a training tells with what its network, and
 // the masks, tell afterwards.
 func TestTrainSegmentation(t *testing.T) {
 	task, c := labelled()
-	c.Average, c.PreciseBN = 0.5, 12
-	var epochs []darts.Epoch
+	var rt darts.Runtime
+	c.EMADecay, c.PreciseBN = 0.5, 12
+	var epochs []record.Epoch
 	var warnings []string
-	c.Recorder = recorder(func(e darts.Event) error {
+	rt.Recorder = recorder(func(e record.Event) error {
 		switch e := e.(type) {
-		case darts.Epoch:
+		case record.Epoch:
 			epochs = append(epochs, e)
-		case darts.Warning:
+		case record.Warning:
 			warnings = append(warnings, e.Text)
 		}
 		return nil
 	})
 	held := drawn(t, 7, 2)
-	r, err := darts.Train(t.Context(), drawn(t, 24, 1), held, task, c)
+	r, err := darts.Train(t.Context(), drawn(t, 24, 1), held, task, c, rt)
 	require.NoError(t, err)
 
 	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, r.Params, segmentation.Options{})
@@ -71,7 +72,7 @@ func TestTrainSegmentation(t *testing.T) {
 	counted, err := p.Evaluate(t.Context(), held)
 	require.NoError(t, err)
 	mean, absent := counted.MeanIoU()
-	want := map[string]float64{"miou": mean}
+	want := map[string]float64{"accuracy": counted.Accuracy()}
 	for k, iou := range counted.IoU() {
 		if !slices.Contains(absent, k) {
 			want[fmt.Sprintf("iou_%d", k)] = iou
@@ -79,15 +80,14 @@ func TestTrainSegmentation(t *testing.T) {
 	}
 	require.Len(t, epochs, 4)
 	assert.Equal(t, want, epochs[3].Scores)
-	assert.Equal(t, counted.Accuracy(), r.Last.HeldAccuracy, "of pixels")
-	assert.Equal(t, mean, r.Last.Score())
+	assert.Equal(t, mean, r.Last.ValScore)
 	assert.Equal(t, "miou", r.Best.ScoreName)
-	assert.True(t, math.IsNaN(r.Last.HeldLoss))
+	assert.True(t, math.IsNaN(r.Last.ValLoss))
 
 	told := strings.Join(warnings, "\n")
 	for k := range 19 {
 		name, times := fmt.Sprintf("iou_%d", k), 0
-		missing := slices.ContainsFunc(epochs, func(e darts.Epoch) bool { _, known := e.Scores[name]; return !known })
+		missing := slices.ContainsFunc(epochs, func(e record.Epoch) bool { _, known := e.Scores[name]; return !known })
 		if missing {
 			times = 1
 		}
@@ -113,15 +113,13 @@ func (s slow) Load(ctx context.Context, i int) (*pretext.Image, error) {
 // TestTrainSegmentationGoesOn stops a training in its evaluations, with the image
 // that it is at.
 func TestTrainSegmentationGoesOn(t *testing.T) {
-	train := func(ctx context.Context, dir string, held darts.Source) (*darts.Trained, error) {
-		folder, err := darts.OpenFolder(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			folder, err = darts.NewFolder(dir)
-		}
+	train := func(ctx context.Context, dir string, held darts.Source) (*darts.TrainResult, error) {
+		folder, err := darts.OpenRunDir(dir)
 		require.NoError(t, err)
 		task, c := labelled()
-		c.Average, c.PreciseBN, c.Folder = 0.5, 12, folder
-		r, err := darts.Train(ctx, drawn(t, 14, 1), held, task, c)
+		var rt darts.Runtime
+		c.EMADecay, c.PreciseBN, rt.Dir = 0.5, 12, folder
+		r, err := darts.Train(ctx, drawn(t, 14, 1), held, task, c, rt)
 		require.NoError(t, folder.Close())
 		return r, err
 	}
@@ -155,15 +153,16 @@ func TestTrainSegmentationGoesOn(t *testing.T) {
 // TestTrainSegmentationMemory has the memory of the whole images in the plan.
 func TestTrainSegmentationMemory(t *testing.T) {
 	task, c := labelled()
+	rt := darts.Runtime{Workers: 1}
 	c.Epochs = 1
 	planned := func(held darts.Source) (bytes int64, params *ops.Params) {
-		c.Recorder = recorder(func(e darts.Event) error {
-			if s, ok := e.(darts.Start); ok {
+		rt.Recorder = recorder(func(e record.Event) error {
+			if s, ok := e.(record.Start); ok {
 				bytes = s.PlannedBytes
 			}
 			return nil
 		})
-		r, err := darts.Train(t.Context(), drawn(t, 6, 1), held, task, c)
+		r, err := darts.Train(t.Context(), drawn(t, 6, 1), held, task, c, rt)
 		require.NoError(t, err)
 		return bytes, r.Params
 	}
@@ -174,8 +173,8 @@ func TestTrainSegmentationMemory(t *testing.T) {
 	whole, err := p.Bytes(40, 56)
 	require.NoError(t, err)
 	assert.Equal(t, whole, with-without)
-	c.Memory = with - 1
-	_, err = darts.Train(t.Context(), drawn(t, 6, 1), drawn(t, 1, 2), task, c)
+	rt.Memory = with - 1
+	_, err = darts.Train(t.Context(), drawn(t, 6, 1), drawn(t, 1, 2), task, c, rt)
 	require.ErrorContains(t, err, "darts: a batch of 6 images needs ")
 }
 
@@ -187,22 +186,22 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 		want string
 	}{
 		"no mask":   {bare{images}, "darts: segmentation: image 0 has no mask of classes; give a data set that has them"},
-		"no labels": {blank{images}, "darts: the miou of the held-out images is not a number; do any of their labels count?"},
+		"no labels": {blank{images}, "darts: the miou of the validation images is not a number; do any of their labels count?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := darts.Train(t.Context(), images, test.held, task, c)
+			_, err := darts.Train(t.Context(), images, test.held, task, c, darts.Runtime{})
 			require.ErrorContains(t, err, test.want)
 		})
 	}
 	one := c
 	one.MicroBatch = 1 // the head normalises the mean over an image
-	_, err := darts.Train(t.Context(), images, images, task, one)
+	_, err := darts.Train(t.Context(), images, images, task, one, darts.Runtime{})
 	require.ErrorContains(t, err, "aspp5.1: a batch of one value for each channel has no variance; let two images or more go through the network at once")
 	c.Network = cell.NASBenchNetwork{
 		Body: cell.NASBenchBody{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
 		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
-	_, err = darts.Train(t.Context(), images, images, task, c)
+	_, err = darts.Train(t.Context(), images, images, task, c, darts.Runtime{})
 	require.ErrorContains(t, err, "a network of type cell.NASBenchNetwork does not say the stride of its last map")
 }
 
@@ -236,25 +235,9 @@ func (u unmarked) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return &blank, nil
 }
 
-// TestTrainWithoutLabels keeps checkpoints of a training whose loss is no number,
-// since no pixel counts, and goes on from them.
+// TestTrainWithoutLabels ends a training in which no pixel counts.
 func TestTrainWithoutLabels(t *testing.T) {
 	task, c := labelled()
-	c.Epochs = 2
-	dir := filepath.Join(t.TempDir(), "run")
-	folder, err := darts.NewFolder(dir)
-	require.NoError(t, err)
-	c.Folder = folder
-	train, held := unmarked{drawn(t, 12, 1)}, drawn(t, 3, 2)
-	r, err := darts.Train(t.Context(), train, held, task, c)
-	require.NoError(t, err)
-	assert.True(t, math.IsNaN(r.Best.TrainLoss))
-	require.NoError(t, folder.Close())
-	c.Folder, err = darts.OpenFolder(dir)
-	require.NoError(t, err)
-	again, err := darts.Train(t.Context(), train, held, task, c)
-	require.NoError(t, err)
-	assert.True(t, math.IsNaN(again.Best.TrainLoss))
-	assert.Equal(t, r.Best.Score(), again.Best.Score())
-	require.NoError(t, c.Folder.Close())
+	_, err := darts.Train(t.Context(), unmarked{drawn(t, 12, 1)}, drawn(t, 3, 2), task, c, darts.Runtime{})
+	assert.ErrorContains(t, err, "nothing counts in the losses of a whole epoch")
 }

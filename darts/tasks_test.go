@@ -52,7 +52,7 @@ func TestSearchTasks(t *testing.T) {
 			}
 			config.Space.Body.Reductions = cell.Reductions(3, 1)
 			config.Epochs, config.Batch = 1, 4
-			result, err := darts.Search(context.Background(), images, task, config)
+			result, err := darts.Search(context.Background(), images, task, config, darts.Runtime{})
 			require.NoError(t, err)
 			assert.Equal(t, 1, result.Epochs)
 			assert.Positive(t, result.Last.TrainLoss)

@@ -18,6 +18,8 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
+	"unnas/internal/format"
 	"unnas/internal/kernel"
 	"unnas/internal/panics"
 	"unnas/internal/quota"
@@ -27,8 +29,8 @@ import (
 	"unnas/pretext"
 )
 
-// Trained is what a training has made.
-type Trained struct {
+// TrainResult is what a training has made.
+type TrainResult struct {
 	// Params are the parameters of the network, their averages if the settings ask
 	// for them. Their WriteSafetensors keeps them for other programs.
 	Params *ops.Params
@@ -36,28 +38,29 @@ type Trained struct {
 	Size cell.Complexity
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
 	Epochs, Steps int
-	// Last are the figures of the last epoch that was begun, Best those of the first
-	// evaluation with the highest Epoch.Score, zero if there was none.
-	Last, Best Epoch
+	// Last are the numbers of the last epoch that was begun, Best those of the first
+	// epoch with the best ValScore, zero if none was evaluated.
+	Last, Best record.Epoch
 	// Config are the settings.
 	Config TrainConfig
 }
 
-// An Examiner is a task with an evaluation of its own, by whole images rather than
-// views for example. Other tasks are measured by loss and accuracy of the views of
-// held-out images.
-type Examiner interface {
+// An Evaluator is a task with its own evaluation, by whole images for example. Other
+// tasks are evaluated by the loss and its metric, on the validation images as the task
+// transforms them.
+type Evaluator interface {
 	pretext.Task
-	// Examine returns what examines a network with the parameters p as they are
-	// then, on all images of held, and the memory in bytes that this takes besides
-	// them. The scores are all that is to be recorded, by name, and the decisive one is
-	// that by which networks are compared, higher is better. Names are of letters,
-	// digits and any of "_.-". The scores loss and accuracy, if there are any, become
-	// HeldLoss and HeldAccuracy of an Epoch, the others its Scores. Of those, one that
-	// is not finite is not recorded, and a warning says so once; only the decisive one
-	// may be infinite. If it is not a number, that is an error. A Printer and the page of
-	// a report show it in percent.
-	Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (decisive string, scores map[string]float64, err error), bytes int64, err error)
+	// Metric returns the name of the score by which networks are compared, and whether
+	// the lowest is the best.
+	Metric() (name string, lowerIsBetter bool)
+	// Evaluate returns a function that evaluates a network with the parameters p, as
+	// they are when it is called, on all images of val, and the memory in bytes that
+	// this takes besides them. The scores are all that is recorded, by name, that of
+	// Metric among them; names are of letters, digits and any of "_.-". A loss becomes
+	// the ValLoss of an Epoch and the score of Metric its ValScore, the others its
+	// Scores. One that is not finite is not recorded, and a warning says so once; that
+	// of Metric may be infinite, and it is an error if it is not a number.
+	Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context) (scores map[string]float64, err error), bytes int64, err error)
 }
 
 // Train trains a network with the head of a task on the images of src, and
@@ -66,10 +69,10 @@ type Examiner interface {
 // same names; a name that src lacks is an error, unless the task has a method
 // SelfSupervised() bool that says that labels do not matter.
 //
-// Equal seeds give equal results, a folder lets a run go on, and errors are as
-// those of Search.
-func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*Trained, error) {
-	t, err := newTraining(ctx, src, held, task, c)
+// Equal seeds give equal results, a Runtime.Dir keeps the run and lets it resume, and
+// errors are as those of Search.
+func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig, rt Runtime) (*TrainResult, error) {
+	t, err := newTraining(ctx, src, held, task, c, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +84,7 @@ type training struct {
 	run
 	engine
 	c    TrainConfig
+	rt   Runtime
 	task pretext.Task
 
 	learner, tester, teller *network // that learns, is evaluated, takes precise statistics
@@ -92,7 +96,7 @@ type training struct {
 	held    Source       // nil without evaluation
 	shared  *quota.Quota // in which images are decoded
 	metric  ops.Metric   // by which epochs are compared
-	exam    func(ctx context.Context) (string, map[string]float64, error)
+	exam    func(ctx context.Context) (map[string]float64, error)
 	missing []string // scores that were not finite, and were warned of
 	images  *loader  // that the network learns from
 	precise *loader  // that precise statistics are of
@@ -101,7 +105,7 @@ type training struct {
 	batch   *batch   // of this step
 
 	mean   mean // of this epoch
-	result *Trained
+	result *TrainResult
 }
 
 // evaluatedAtATime is the number of images of which the maps of a trained network
@@ -109,8 +113,11 @@ type training struct {
 // can be taken in parts.
 const evaluatedAtATime = 8
 
-func newTraining(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig) (*training, error) {
+func newTraining(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig, rt Runtime) (*training, error) {
 	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if err := rt.validate(); err != nil {
 		return nil, err
 	}
 	if err := given(src, task); err != nil {
@@ -130,13 +137,13 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if err != nil {
 		return nil, err
 	}
-	t := &training{c: c, task: task, held: held, engine: newEngine(c.Batch / c.budget().atOnce()), result: &Trained{Config: c}}
+	t := &training{c: c, rt: rt, task: task, held: held, engine: newEngine(c.Batch / c.budget(rt).atOnce()), result: &TrainResult{Config: c}}
 	t.run = run{
-		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: c.Folder, recorder: c.Recorder, program: thisProgram,
+		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, held), sources: []Source{src, held},
 	}
-	t.meter.tell = t.run.tell
-	t.passed = t.meter.pass
+	t.meter = record.NewMeter(record.Func(t.run.tell))
+	t.passed = t.meter.Pass
 	if err := t.plan(ctx, reserved(src, held)); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
@@ -144,19 +151,20 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	t.result.Params = t.params
-	start := Start{
-		Task: task.Name(), Images: src.Len(), Train: src.Len(), Held: t.heldImages(),
+	start := record.Start{
+		Task: task.Name(), Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
 		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
-		MicroBatch: c.budget().atOnce(), Recompute: c.Recompute, Decoder: decoder(src, held),
-		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision, Config: c,
+		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src, held),
+		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
+		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learner.loss).Name, Config: c,
 	}
 	if t.identity, err = identify(start, task, t.params); err != nil {
 		return nil, err
 	}
-	events := []Event{start}
+	events := []record.Event{start}
 	if warning != "" {
-		events = append(events, Warning{Text: warning})
+		events = append(events, record.Warning{Text: warning})
 	}
 	return t, t.begin(events...)
 }
@@ -170,12 +178,12 @@ func (t *training) heldImages() int {
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
-	o := loaderOptions{batch: t.c.Batch, workers: t.c.Workers, seed: t.c.Seed, train: true, purpose: "weights", shared: t.shared}
+	o := loaderOptions{batch: t.c.Batch, workers: t.rt.workers(), seed: t.c.Seed, train: true, purpose: "weights", shared: t.shared}
 	if t.images, err = newLoader(src, t.task, every(src), o); err != nil {
 		return err
 	}
 	if t.teller != nil {
-		o.batch, o.purpose = t.c.budget().atOnce(), "statistics"
+		o.batch, o.purpose = t.c.budget(t.rt).atOnce(), "statistics"
 		if t.precise, err = newLoader(src, t.task, every(src), o); err != nil {
 			return err
 		}
@@ -203,28 +211,28 @@ func every(src Source) []int {
 // memory.
 func (t *training) plan(ctx context.Context, reserved int64) error {
 	c, spec := t.c, t.task.Spec()
-	examiner, examines := t.task.(Examiner)
+	evaluator, evaluates := t.task.(Evaluator)
 	var kinds []**vm.Machine
 	err := ops.Build(func() error {
 		var err error
-		if t.learner, err = t.build(c.budget().atOnce(), true, nil); err != nil {
+		if t.learner, err = t.build(c.budget(t.rt).atOnce(), true, nil); err != nil {
 			return err
 		}
 		slabs := 3 // weights, gradients, velocities
-		if c.Average > 0 {
+		if c.EMADecay > 0 {
 			slabs++
 		}
 		if t.parts > 1 {
 			slabs++ // sum
 		}
-		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, c.Workers)
+		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, t.rt.workers())
 		if err := t.params.Init(c.Seed); err != nil {
 			return err
 		}
 		if err := ops.Grad(t.learner.scope, t.learner.loss.Value); err != nil {
 			return err
 		}
-		o := vm.Options{Recompute: c.Recompute, Want: t.learner.wanted()}
+		o := vm.Options{Recompute: t.rt.Recompute, Want: t.learner.wanted()}
 		for _, n := range t.learner.scope.Learnables() {
 			if n.Deriv() != nil {
 				o.Want = append(o.Want, n.Deriv())
@@ -237,23 +245,23 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		kinds = append(kinds, &t.learn)
 		if t.held != nil && c.PreciseBN > 0 {
 			// With momentum 1 the running statistics are those of the batch.
-			if t.teller, err = t.build(c.budget().atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
+			if t.teller, err = t.build(c.budget(t.rt).atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
 				return err
 			}
 			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, c.budget().atOnce(), c.Workers)
+			t.bytes += ringBytes(spec, c.budget(t.rt).atOnce(), t.rt.workers())
 			kinds = append(kinds, &t.tell)
 		}
-		if t.held != nil && !examines {
+		if t.held != nil && !evaluates {
 			if t.tester, err = t.build(t.atATime(), false, nil); err != nil {
 				return err
 			}
 			if err := t.compile(t.tester.scope, vm.Options{Want: append(t.tester.wanted(), t.tester.logits)}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, t.atATime(), c.Workers)
+			t.bytes += ringBytes(spec, t.atATime(), t.rt.workers())
 			kinds = append(kinds, &t.test)
 		}
 		return nil
@@ -261,24 +269,26 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	if err != nil {
 		return err
 	}
-	if !examines { // whose decisive score is better if it is higher
-		t.metric = metricOf(t.learner.loss)
-	}
 	if t.result.Size, err = Measure(c.Network, t.task); err != nil {
 		return err
 	}
-	if t.held != nil && examines {
+	t.metric = metricOf(t.learner.loss)
+	if t.held != nil && evaluates {
+		t.metric.Name, t.metric.LowerIsBetter = evaluator.Metric()
+		if !scoreName.MatchString(t.metric.Name) || t.metric.Name == "loss" || t.metric.Name == "score" {
+			return fmt.Errorf("the metric of task %s is named %q; use letters, digits and any of \"_.-\", and neither loss nor score", t.task.Name(), t.metric.Name)
+		}
 		var bytes int64
-		if t.exam, bytes, err = examiner.Examine(ctx, c.Network, t.params, counted{about(t.held), &t.meter}); err != nil {
+		if t.exam, bytes, err = evaluator.Evaluate(ctx, c.Network, t.params, counted{about(t.held), t.meter}); err != nil {
 			return err
 		}
 		t.bytes += bytes
 	}
 	t.bytes += reserved
-	if err := refused(c.budget().refusal(t.planned()), reserved); err != nil {
+	if err := refused(c.budget(t.rt).refusal(t.planned()), reserved); err != nil {
 		return err
 	}
-	shared, all := c.budget().share(t.planned(), reserved)
+	shared, all := c.budget(t.rt).share(t.planned(), reserved)
 	t.shared = shared
 	t.bytes += all - t.planned()
 	machines, err := t.bind()
@@ -289,7 +299,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		*kinds[i] = m
 	}
 	t.velocity = make([]float32, len(t.params.Weights()))
-	if c.Average > 0 {
+	if c.EMADecay > 0 {
 		t.average = slices.Clone(t.params.Weights())
 		t.averageRunning = slices.Clone(t.params.Running())
 	}
@@ -343,17 +353,20 @@ func (t *training) path(n *network) cell.Path {
 	}
 }
 
-func (t *training) train(ctx context.Context) (*Trained, error) {
+func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	defer t.end()
 	done, err := t.all(ctx)
 	t.result.Epochs = t.complete
-	if t.c.Average > 0 {
+	if t.c.EMADecay > 0 {
 		t.swap()
 	}
-	if err != nil {
-		return t.result, err
+	if err == nil {
+		err = t.record(done)
 	}
-	return t.result, t.record(done)
+	if t.folder != nil && t.result.Steps > 0 {
+		err = errors.Join(err, t.folder.saveTraining(t.result))
+	}
+	return t.result, err
 }
 
 func (t *training) steps() int { return t.images.steps() }
@@ -387,10 +400,10 @@ func (t *training) take(rate float64) error {
 	weights, grads := t.params.Weights(), t.params.WeightGrads()
 	t.team.Begin()
 	defer t.team.End()
-	sgd{t.c.Momentum, t.c.WeightDecay, t.c.Clip, t.c.Nesterov}.step(t.team, weights, t.velocity, grads, rate)
-	if t.c.Average > 0 {
-		kernel.Average(t.team, t.average, weights, t.c.Average)
-		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.Average)
+	t.c.step(t.team, weights, t.velocity, grads, rate)
+	if t.c.EMADecay > 0 {
+		kernel.Average(t.team, t.average, weights, t.c.EMADecay)
+		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.EMADecay)
 	}
 	return nil
 }
@@ -425,7 +438,7 @@ func (t *training) finish() error {
 	if t.held == nil || !last && (t.c.EvaluateEvery == 0 || (t.epoch+1)%t.c.EvaluateEvery != 0) {
 		return nil
 	}
-	if t.c.Average > 0 {
+	if t.c.EMADecay > 0 {
 		t.swap()
 		defer t.swap()
 	}
@@ -434,26 +447,26 @@ func (t *training) finish() error {
 			return err
 		}
 	}
-	t.meter.begin("evaluating", "images", t.held.Len())
-	decisive, scores, err := t.measure()
+	t.meter.Begin("evaluating", "images", t.held.Len())
+	scores, err := t.measure()
 	if err != nil {
 		return err
 	}
-	if err := e.score(decisive, scores); err != nil {
+	if err := put(t.metric, &e, scores); err != nil {
 		return err
 	}
 	if err := t.leaveOut(e); err != nil {
 		return err
 	}
 	t.result.Last = e
-	if t.result.Best.Epoch == 0 || better(t.metric, e.Score(), t.result.Best.Score()) {
+	if t.result.Best.Epoch == 0 || better(t.metric, e.ValScore, t.result.Best.ValScore) {
 		t.result.Best = e
 	}
 	return nil
 }
 
-// measure evaluates the network. A panic of an Examiner is an error.
-func (t *training) measure() (decisive string, scores map[string]float64, err error) {
+// measure evaluates the network. A panic of an Evaluator is an error.
+func (t *training) measure() (scores map[string]float64, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("darts: evaluation of task %s: panic: %w", t.task.Name(), panics.Recovered(p))
@@ -461,11 +474,7 @@ func (t *training) measure() (decisive string, scores map[string]float64, err er
 	}()
 	ctx := t.shared.With(t.ctx)
 	if t.exam != nil {
-		decisive, scores, err = t.exam(ctx)
-		if err == nil && decisive == "loss" {
-			err = errors.New("darts: the decisive score is the loss, of which less is better; choose a score of which more is, accuracy for example")
-		}
-		return decisive, scores, err
+		return t.exam(ctx)
 	}
 	return t.evaluate(ctx)
 }
@@ -473,28 +482,26 @@ func (t *training) measure() (decisive string, scores map[string]float64, err er
 // scoreName is what a score may be named, so that it can stand in names of its own.
 var scoreName = regexp.MustCompile(`^[\w.-]+$`)
 
-// score puts down what an evaluation has found.
-func (e *Epoch) score(decisive string, scores map[string]float64) error {
+// put writes the scores of an evaluation into an epoch.
+func put(m ops.Metric, e *record.Epoch, scores map[string]float64) error {
 	for name := range scores {
-		if !scoreName.MatchString(name) {
-			return fmt.Errorf("darts: a score is named %q; use letters, digits and any of \"_.-\"", name)
+		if !scoreName.MatchString(name) || name == "score" {
+			return fmt.Errorf("darts: a score is named %q; use letters, digits and any of \"_.-\", and not score alone", name)
 		}
 	}
-	value, there := scores[decisive]
+	value, ok := scores[m.Name]
 	switch {
-	case !there:
-		return fmt.Errorf("darts: the decisive score is %q, which is not one of %q", decisive, slices.Sorted(maps.Keys(scores)))
+	case !ok:
+		return fmt.Errorf("darts: the evaluation gives %q, without the score %q by which epochs are compared", slices.Sorted(maps.Keys(scores)), m.Name)
 	case math.IsNaN(value):
-		return fmt.Errorf("darts: the %s of the held-out images is not a number; do any of their labels count?", decisive)
+		return fmt.Errorf("darts: the %s of the validation images is not a number; do any of their labels count?", m.Name)
 	}
-	e.ScoreName = decisive
-	for name, to := range map[string]*float64{"loss": &e.HeldLoss, "accuracy": &e.HeldAccuracy} {
-		if x, ok := scores[name]; ok {
-			*to = x
-		}
+	e.ScoreName, e.ValScore = m.Name, value
+	if loss, ok := scores["loss"]; ok {
+		e.ValLoss = loss
 	}
 	e.Scores = maps.Clone(scores)
-	maps.DeleteFunc(e.Scores, func(name string, _ float64) bool { return name == "loss" || name == "accuracy" })
+	maps.DeleteFunc(e.Scores, func(name string, _ float64) bool { return name == "loss" || name == m.Name })
 	if len(e.Scores) == 0 {
 		e.Scores = nil
 	}
@@ -503,11 +510,8 @@ func (e *Epoch) score(decisive string, scores map[string]float64) error {
 
 // metricOf returns the metric of a loss: the loss itself if it has no score.
 func metricOf(l ops.Loss) ops.Metric {
-	switch {
-	case l.Score == nil:
+	if l.Score == nil {
 		return ops.Metric{Name: "loss", LowerIsBetter: true}
-	case l.Metric.Name == "top1" || l.Metric.Name == "pixel_accuracy":
-		return ops.Metric{Name: "accuracy"}
 	}
 	return l.Metric
 }
@@ -521,11 +525,11 @@ func better(m ops.Metric, score, than float64) bool {
 }
 
 // leaveOut removes the scores that are not finite, and warns of each once.
-func (t *training) leaveOut(e Epoch) error {
+func (t *training) leaveOut(e record.Epoch) error {
 	var nowhere, infinite []string
 	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
 		x := e.Scores[name]
-		if isFinite(x) || name == e.ScoreName {
+		if format.Finite(x) {
 			continue
 		}
 		delete(e.Scores, name)
@@ -542,13 +546,13 @@ func (t *training) leaveOut(e Epoch) error {
 		names []string
 		text  string
 	}{
-		{nowhere, "after epoch %d, what is measured as %s occurs nowhere in the held-out images: no number is recorded"},
+		{nowhere, "after epoch %d, what is measured as %s occurs nowhere in the validation images: no number is recorded"},
 		{infinite, "after epoch %d, %s is infinite: no number is recorded"},
 	} {
 		if w.names == nil {
 			continue
 		}
-		if err := t.record(Warning{Text: fmt.Sprintf(w.text, t.epoch+1, strings.Join(w.names, ", "))}); err != nil {
+		if err := t.record(record.Warning{Text: fmt.Sprintf(w.text, t.epoch+1, strings.Join(w.names, ", "))}); err != nil {
 			return err
 		}
 	}
@@ -556,7 +560,7 @@ func (t *training) leaveOut(e Epoch) error {
 }
 
 // evaluate measures the network on the views of the held-out images.
-func (t *training) evaluate(ctx context.Context) (decisive string, scores map[string]float64, err error) {
+func (t *training) evaluate(ctx context.Context) (scores map[string]float64, err error) {
 	t.test.Training, t.test.UpdateStats = false, false
 	batches := t.views.epoch(ctx, 0, 0)
 	defer batches.close()
@@ -568,38 +572,38 @@ func (t *training) evaluate(ctx context.Context) (decisive string, scores map[st
 			break
 		}
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		p, err := t.part(t.tester, t.test, *b)
 		if err != nil {
-			return "", nil, fmt.Errorf("darts: %w", err)
+			return nil, fmt.Errorf("darts: %w", err)
 		}
 		all.add(p)
 		five += t.amongFive(b.Y)
-		if err := t.meter.add(b.Images); err != nil {
-			return "", nil, err
+		if err := t.meter.Add(b.Images); err != nil {
+			return nil, err
 		}
 	}
 	if all.count == 0 {
-		return "", nil, errors.New("darts: none of the held-out images has a label that counts; give labelled images, or nil to evaluate nothing")
+		return nil, errors.New("darts: none of the validation images has a label that counts; give labelled images, or nil to evaluate nothing")
 	}
 	loss, score := all.value()
 	scores = map[string]float64{"loss": loss, t.metric.Name: score}
 	if t.fives() {
 		scores["top5"] = five / all.count
 	}
-	return t.metric.Name, scores, nil
+	return scores, nil
 }
 
-// counted are the images to evaluate on, which tell how far an evaluation is. An
-// Examiner may load many at once, and one again.
+// counted are the images to evaluate on, which report how far an evaluation is. An
+// Evaluator may load many at once, and one again.
 type counted struct {
 	dataset.Wrapper
-	meter *meter
+	meter *record.Meter
 }
 
 // Load loads an image and counts it. A panic of the source is an error, on whatever
-// goroutine of an Examiner it is.
+// goroutine of an Evaluator it is.
 func (s counted) Load(ctx context.Context, i int) (img *pretext.Image, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -608,7 +612,7 @@ func (s counted) Load(ctx context.Context, i int) (img *pretext.Image, err error
 	}()
 	img, err = s.Source.Load(ctx, i)
 	if err == nil {
-		err = s.meter.add(1)
+		err = s.meter.Add(1)
 	}
 	return img, err
 }
@@ -662,9 +666,9 @@ func (t *training) takeStatistics() (err error) {
 	batches := t.precise.epoch(t.ctx, t.epoch, 0)
 	defer batches.close()
 	stats := unshared(t.params.Stats())
-	n := min(max(1, t.c.PreciseBN/t.c.budget().atOnce()), t.precise.steps())
+	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).atOnce()), t.precise.steps())
 	means, squares := make([]float64, len(running)), make([]float64, len(running))
-	t.meter.begin("measuring batch norm", "images", n*t.c.budget().atOnce())
+	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).atOnce())
 	for range n {
 		b, err := batches.next()
 		if err != nil {
@@ -673,7 +677,7 @@ func (t *training) takeStatistics() (err error) {
 		if _, err := t.part(t.teller, t.tell, *b); err != nil {
 			return fmt.Errorf("darts: %w", err)
 		}
-		if err := t.meter.add(b.Images); err != nil {
+		if err := t.meter.Add(b.Images); err != nil {
 			return err
 		}
 		at := 0
@@ -724,12 +728,12 @@ func (t *training) ended() error { return nil }
 func (t *training) best() int { return t.result.Best.Epoch * t.steps() }
 
 // figures brings the result up to date.
-func (t *training) figures() (Epoch, error) {
+func (t *training) figures() (record.Epoch, error) {
 	e := t.result.Last
 	if e.Epoch != t.epoch+1 {
 		e = noEpoch(t.epoch + 1)
 	}
-	e.TrainLoss, e.TrainAccuracy = t.mean.value()
+	e.TrainLoss, e.TrainScore = t.mean.value()
 	t.result.Last, t.result.Steps = e, t.done()
 	return e, nil
 }
@@ -741,7 +745,7 @@ func (t *training) arrays() []array {
 		arrayOf("running statistics", t.params.Running()),
 		arrayOf("velocity", t.velocity),
 	}
-	if t.c.Average > 0 {
+	if t.c.EMADecay > 0 {
 		all = append(all, arrayOf("average of the weights", t.average), arrayOf("average of the running statistics", t.averageRunning))
 	}
 	return all
@@ -758,13 +762,13 @@ type trainState struct {
 
 // evaluation holds the figures of an epoch with an evaluation.
 type evaluation struct {
-	Epoch         int                `json:"epoch"`
-	TrainLoss     exactly            `json:"train_loss"`
-	TrainAccuracy exactly            `json:"train_accuracy"`
-	HeldLoss      exactly            `json:"held_loss"`
-	HeldAccuracy  exactly            `json:"held_accuracy"`
-	ScoreName     string             `json:"score_name"`
-	Scores        map[string]exactly `json:"scores,omitempty"`
+	Epoch      int                `json:"epoch"`
+	TrainLoss  exactly            `json:"train_loss"`
+	TrainScore exactly            `json:"train_score"`
+	ValLoss    exactly            `json:"val_loss"`
+	ValScore   exactly            `json:"val_score"`
+	ScoreName  string             `json:"score_name"`
+	Scores     map[string]exactly `json:"scores,omitempty"`
 }
 
 // exactly is a number that may be infinite or none, for which JSON has no numbers:
@@ -772,7 +776,7 @@ type evaluation struct {
 type exactly float64
 
 func (x exactly) MarshalJSON() ([]byte, error) {
-	if v := float64(x); !isFinite(v) {
+	if v := float64(x); !format.Finite(v) {
 		return json.Marshal(fmt.Sprint(v))
 	}
 	return json.Marshal(float64(x))
@@ -789,14 +793,14 @@ func (x *exactly) UnmarshalJSON(b []byte) error {
 }
 
 // keptOf returns what a checkpoint keeps of an epoch, nil if it was not evaluated.
-func keptOf(e Epoch) *evaluation {
+func keptOf(e record.Epoch) *evaluation {
 	if e.ScoreName == "" {
 		return nil
 	}
 	k := &evaluation{
 		Epoch: e.Epoch, ScoreName: e.ScoreName, Scores: map[string]exactly{},
-		TrainLoss: exactly(e.TrainLoss), TrainAccuracy: exactly(e.TrainAccuracy),
-		HeldLoss: exactly(e.HeldLoss), HeldAccuracy: exactly(e.HeldAccuracy),
+		TrainLoss: exactly(e.TrainLoss), TrainScore: exactly(e.TrainScore),
+		ValLoss: exactly(e.ValLoss), ValScore: exactly(e.ValScore),
 	}
 	for name, x := range e.Scores {
 		k.Scores[name] = exactly(x)
@@ -805,13 +809,13 @@ func keptOf(e Epoch) *evaluation {
 }
 
 // figures returns the epoch of which the checkpoint has kept this; none if nil.
-func (k *evaluation) figures() Epoch {
+func (k *evaluation) figures() record.Epoch {
 	if k == nil {
-		return Epoch{}
+		return record.Epoch{}
 	}
 	e := noEpoch(k.Epoch)
-	e.TrainLoss, e.TrainAccuracy = float64(k.TrainLoss), float64(k.TrainAccuracy)
-	e.HeldLoss, e.HeldAccuracy = float64(k.HeldLoss), float64(k.HeldAccuracy)
+	e.TrainLoss, e.TrainScore = float64(k.TrainLoss), float64(k.TrainScore)
+	e.ValLoss, e.ValScore = float64(k.ValLoss), float64(k.ValScore)
 	e.ScoreName = k.ScoreName
 	for name, x := range k.Scores {
 		if e.Scores == nil {
@@ -838,7 +842,7 @@ func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
 }
 
 // noEpoch returns an epoch without figures.
-func noEpoch(number int) Epoch {
+func noEpoch(number int) record.Epoch {
 	none := math.NaN()
-	return Epoch{Epoch: number, TrainLoss: none, TrainAccuracy: none, HeldLoss: none, HeldAccuracy: none, Entropy: none, SkipShare: none, PoolShare: none, Stability: none, Eigenvalue: none}
+	return record.Epoch{Epoch: number, TrainLoss: none, TrainScore: none, ValLoss: none, ValScore: none, Entropy: none, SkipShare: none, PoolShare: none, Stability: none, Eigenvalue: none}
 }

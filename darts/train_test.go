@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
 	"unnas/ops"
@@ -27,32 +28,33 @@ func smallTraining() TrainConfig {
 	g, _ := cell.Published("darts_v2")
 	c := TrainDARTS(g)
 	c.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 3).Body, Genotype: g, Ops: ops.Published()}
-	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed, c.Workers = 3, 6, 0, 0, 7, 1
+	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 6, 0, 0, 7
 	return c
 }
 
 func TestTrainLearns(t *testing.T) {
 	c := smallTraining()
+	var rt Runtime
 	c.Epochs, c.LR.Base = 8, 0.05
-	var epochs []Epoch
-	var done Done
-	c.Recorder = recorderFunc(func(e Event) error {
+	var epochs []record.Epoch
+	var done record.Done
+	rt.Recorder = record.Func(func(e record.Event) error {
 		switch e := e.(type) {
-		case Epoch:
+		case record.Epoch:
 			epochs = append(epochs, e)
-		case Done:
+		case record.Done:
 			done = e
 		}
 		return nil
 	})
-	r, err := Train(t.Context(), stripes{n: 72, fail: -1}, stripes{n: 25, fail: -1}, smallTask(), c)
+	r, err := Train(t.Context(), stripes{n: 72, fail: -1}, stripes{n: 25, fail: -1}, smallTask(), c, rt)
 	require.NoError(t, err)
 	require.Len(t, epochs, 8)
 	assert.Less(t, epochs[7].TrainLoss, 0.7*epochs[0].TrainLoss)
-	assert.Greater(t, r.Best.HeldAccuracy, 0.8)
-	best := slices.MaxFunc(epochs, func(a, b Epoch) int { return int(math.Copysign(1, a.HeldAccuracy-b.HeldAccuracy)) })
-	assert.Equal(t, best.HeldAccuracy, r.Best.HeldAccuracy)
-	assert.Equal(t, r.Last.HeldLoss, epochs[7].HeldLoss)
+	assert.Greater(t, r.Best.ValScore, 0.8)
+	best := slices.MaxFunc(epochs, func(a, b record.Epoch) int { return int(math.Copysign(1, a.ValScore-b.ValScore)) })
+	assert.Equal(t, best.ValScore, r.Best.ValScore)
+	assert.Equal(t, r.Last.ValLoss, epochs[7].ValLoss)
 	assert.True(t, math.IsNaN(r.Last.Entropy))
 	assert.Equal(t, []int{8, 96, 8, 576}, []int{r.Epochs, r.Steps, done.Epochs, done.Images})
 	size, err := Measure(c.Network, smallTask())
@@ -61,72 +63,71 @@ func TestTrainLearns(t *testing.T) {
 }
 
 // trainIn does a part of a training in dir, as long as ctx holds.
-func trainIn(ctx context.Context, dir string, c TrainConfig) (*Trained, error) {
-	return trainOn(ctx, dir, smallTask(), c)
+func trainIn(ctx context.Context, dir string, c TrainConfig, rt Runtime) (*TrainResult, error) {
+	return trainOn(ctx, dir, smallTask(), c, rt)
 }
 
-func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig) (*Trained, error) {
-	folder, err := OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		folder, err = NewFolder(dir)
-	}
+func trainOn(ctx context.Context, dir string, task pretext.Task, c TrainConfig, rt Runtime) (*TrainResult, error) {
+	folder, err := OpenRunDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	folder.Interval = 0
-	c.Folder = folder
-	r, err := Train(ctx, stripes{n: 33, fail: -1}, stripes{n: 11, fail: -1}, task, c)
+	rt.Dir = folder
+	r, err := Train(ctx, stripes{n: 33, fail: -1}, stripes{n: 11, fail: -1}, task, c, rt)
 	return r, errors.Join(err, folder.Close())
 }
 
 // everything returns settings that use all that a training has.
 func everything() TrainConfig {
 	c := smallTraining()
-	c.MicroBatch, c.DropPath, c.Average, c.PreciseBN, c.EvaluateEvery, c.Nesterov = 3, 0.3, 0.5, 9, 2, true
+	c.MicroBatch, c.DropPath, c.EMADecay, c.PreciseBN, c.EvaluateEvery, c.Nesterov = 3, 0.3, 0.5, 9, 2, true
 	return c
 }
 
 // TestTrainGoesOn stops a training between and in its epochs.
 func TestTrainGoesOn(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
-	want, err := trainIn(t.Context(), whole, everything())
+	want, err := trainIn(t.Context(), whole, everything(), Runtime{})
 	require.NoError(t, err)
-	lines, err := os.ReadFile(filepath.Join(whole, metricsFile))
+	lines, err := os.ReadFile(filepath.Join(whole, record.File))
 	require.NoError(t, err)
 	for _, stops := range [][]int{{4}, {5, 5}, {7, 1, 6}} {
 		dir := filepath.Join(t.TempDir(), "run")
 		for _, n := range stops {
 			c := everything()
+			var rt Runtime
 			var ctx context.Context
-			ctx, c.Recorder = stopAfter(t, n)
-			_, err := trainIn(ctx, dir, c)
+			ctx, rt.Recorder = stopAfter(t, n)
+			_, err := trainIn(ctx, dir, c, rt)
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		c := everything()
-		c.Workers, c.Recompute = 3, true // what changes no result may change
-		got, err := trainIn(t.Context(), dir, c)
+		var rt Runtime
+		rt.Workers, rt.Recompute = 3, true // what changes no result may change
+		got, err := trainIn(t.Context(), dir, c, rt)
 		require.NoError(t, err)
 		assert.Equal(t, want.Params.Weights(), got.Params.Weights(), "%v", stops)
 		assert.Equal(t, want.Params.Running(), got.Params.Running(), "%v", stops)
 		assert.Equal(t, want.Best.Epoch, got.Best.Epoch)
-		assert.Equal(t, want.Best.HeldLoss, got.Best.HeldLoss)
-		again, err := os.ReadFile(filepath.Join(dir, metricsFile))
+		assert.Equal(t, want.Best.ValLoss, got.Best.ValLoss)
+		again, err := os.ReadFile(filepath.Join(dir, record.File))
 		require.NoError(t, err)
 		assert.Equal(t, string(lines), string(again))
 	}
 	c := everything()
-	c.Average = 0.6
-	_, err = trainIn(t.Context(), whole, c)
-	assert.ErrorContains(t, err, "config.average: 0.5 → 0.6")
+	c.EMADecay = 0.6
+	_, err = trainIn(t.Context(), whole, c, Runtime{})
+	assert.ErrorContains(t, err, "config.ema_decay: 0.5 → 0.6")
 }
 
 // TestTrainStep follows one step of Nesterov's SGD and of the average by the
 // gradient that the training itself computes.
 func TestTrainStep(t *testing.T) {
 	c := smallTraining()
-	c.Nesterov, c.Clip, c.Average, c.Epochs = true, 0, 0.75, 1
+	c.Nesterov, c.GradClip, c.EMADecay, c.Epochs = true, 0, 0.75, 1
 	images := stripes{n: 6, fail: -1}
-	run, err := newTraining(t.Context(), images, nil, smallTask(), c)
+	run, err := newTraining(t.Context(), images, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	before := slices.Clone(run.params.Weights())
 	r, err := run.train(t.Context())
@@ -138,7 +139,7 @@ func TestTrainStep(t *testing.T) {
 		want := 0.75*float64(w) + 0.25*stepped
 		require.InDelta(t, want, r.Params.Weights()[i], 1e-6)
 	}
-	assert.True(t, math.IsNaN(r.Last.HeldLoss), "nothing is evaluated")
+	assert.True(t, math.IsNaN(r.Last.ValLoss), "nothing is evaluated")
 	assert.Zero(t, r.Best)
 }
 
@@ -147,7 +148,7 @@ func TestTrainStep(t *testing.T) {
 func TestPreciseStatistics(t *testing.T) {
 	c := smallTraining()
 	c.PreciseBN, c.Epochs = 13, 1 // two batches of six
-	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	stem := run.params.Stats()[0]
@@ -173,7 +174,7 @@ func TestPreciseStatistics(t *testing.T) {
 func TestPooledStatistics(t *testing.T) {
 	c := smallTraining()
 	c.PreciseBN, c.Epochs = 18, 1
-	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	means, variances := []float32{1, 4, 4}, []float32{2, 3, 7}
@@ -212,7 +213,7 @@ func TestPooledStatistics(t *testing.T) {
 func TestPooledStatisticsOfAConstant(t *testing.T) {
 	c := smallTraining()
 	c.PreciseBN, c.Epochs = 600, 1
-	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	const constant = 98222.9921875
@@ -234,19 +235,20 @@ func TestPooledStatisticsOfAConstant(t *testing.T) {
 // what it returns are its running averages.
 func TestStatisticsOfAStoppedTraining(t *testing.T) {
 	c := smallTraining()
+	var rt Runtime
 	c.PreciseBN, c.Epochs = 24, 1
 	src, held := stripes{n: 48, fail: -1}, stripes{n: 6, fail: -1}
 	ctx, cancel := context.WithCancel(t.Context())
-	c.Recorder = recorderFunc(func(e Event) error {
-		if p, ok := e.(Progress); ok && p.Work == "measuring batch norm" {
+	rt.Recorder = record.Func(func(e record.Event) error {
+		if p, ok := e.(record.Progress); ok && p.Work == "measuring batch norm" {
 			cancel()
 		}
 		return nil
 	})
-	got, err := Train(ctx, src, held, smallTask(), c)
+	got, err := Train(ctx, src, held, smallTask(), c, rt)
 	require.ErrorIs(t, err, context.Canceled)
-	c.PreciseBN, c.Recorder = 0, nil
-	want, err := Train(t.Context(), src, held, smallTask(), c)
+	c.PreciseBN, rt.Recorder = 0, nil
+	want, err := Train(t.Context(), src, held, smallTask(), c, rt)
 	require.NoError(t, err)
 	assert.Equal(t, want.Params.Running(), got.Params.Running())
 }
@@ -254,10 +256,10 @@ func TestStatisticsOfAStoppedTraining(t *testing.T) {
 // TestNothingIsEvaluated plans nothing for precise statistics that are not needed.
 func TestNothingIsEvaluated(t *testing.T) {
 	c := smallTraining()
-	without, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
+	without, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	c.PreciseBN = 24
-	with, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c)
+	with, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	assert.Nil(t, with.precise)
 	assert.Equal(t, without.bytes, with.bytes)
@@ -268,15 +270,15 @@ func TestNothingIsEvaluated(t *testing.T) {
 func TestLastOfCompleteTraining(t *testing.T) {
 	for name, task := range map[string]pretext.Task{
 		"accuracy":      smallTask(),
-		"own":           scored{smallTask(), "miou", map[string]float64{"miou": 0.5, "iou_1": 0.25}},
-		"infinite":      scored{smallTask(), "psnr", map[string]float64{"psnr": math.Inf(1), "loss": math.Inf(1), "accuracy": math.NaN()}},
-		"below nothing": scored{smallTask(), "gain", map[string]float64{"gain": math.Inf(-1)}},
+		"own":           scored{smallTask(), "miou", false, map[string]float64{"miou": 0.5, "iou_1": 0.25}},
+		"infinite":      scored{smallTask(), "psnr", false, map[string]float64{"psnr": math.Inf(1), "loss": math.Inf(1), "accuracy": math.NaN()}},
+		"below nothing": scored{smallTask(), "gain", false, map[string]float64{"gain": math.Inf(-1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			var all []string
 			for range 2 {
-				r, err := trainOn(t.Context(), dir, task, smallTraining())
+				r, err := trainOn(t.Context(), dir, task, smallTraining(), Runtime{})
 				require.NoError(t, err)
 				assert.Equal(t, 3, r.Last.Epoch)
 				r.Params = nil
@@ -288,56 +290,61 @@ func TestLastOfCompleteTraining(t *testing.T) {
 	}
 }
 
-// scored is a task whose examiner always gives the same scores.
+// scored is a task whose evaluation always gives the same scores.
 type scored struct {
 	pretext.Task
-	decisive string
-	scores   map[string]float64
+	metric string
+	lower  bool
+	scores map[string]float64
 }
 
-func (s scored) Examine(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(context.Context) (string, map[string]float64, error) {
-		return s.decisive, maps.Clone(s.scores), nil
+func (s scored) Metric() (string, bool) { return s.metric, s.lower }
+
+func (s scored) Evaluate(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(context.Context) (map[string]float64, error) {
+		return maps.Clone(s.scores), nil
 	}, 0, nil
 }
 
 func TestScores(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	for name, test := range map[string]struct {
-		decisive string
+		metric   string
 		scores   map[string]float64
 		want     string // error
 		warnings []string
 		line     string // of metrics.jsonl
 	}{
-		"own":              {"miou", map[string]float64{"miou": 0.5, "accuracy": 0.75, "loss": 2}, "", nil, `"held_loss":2,"held_accuracy":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"held_miou":0.5,"score_name":"miou"}`},
-		"accuracy":         {"accuracy", map[string]float64{"accuracy": 0.75}, "", nil, `"held_loss":null,"held_accuracy":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"score_name":"accuracy"}`},
-		"infinite ones":    {"miou", map[string]float64{"miou": inf, "a": -inf, "b": nan, "c": inf}, "", []string{"after epoch 1, what is measured as b occurs nowhere in the held-out images: no number is recorded", "after epoch 1, a, c is infinite: no number is recorded"}, `"reduce":null,"held_miou":null,"score_name":"miou"}`},
-		"not there":        {"miou", map[string]float64{"iou": 1}, `darts: the decisive score is "miou", which is not one of ["iou"]`, nil, ""},
-		"none":             {"", nil, `darts: the decisive score is "", which is not one of []`, nil, ""},
-		"loss":             {"loss", map[string]float64{"loss": 1}, "of which less is better; choose a score of which more is", nil, ""},
-		"not a number":     {"miou", map[string]float64{"miou": nan}, "darts: the miou of the held-out images is not a number", nil, ""},
+		"own":              {"miou", map[string]float64{"miou": 0.5, "accuracy": 0.75, "loss": 2}, "", nil, `"val_loss":2,"val_score":0.5,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"val_accuracy":0.75,"score_name":"miou"}`},
+		"that of the loss": {"accuracy", map[string]float64{"accuracy": 0.75}, "", nil, `"val_loss":null,"val_score":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"score_name":"accuracy"}`},
+		"infinite ones":    {"miou", map[string]float64{"miou": inf, "a": -inf, "b": nan, "c": inf}, "", []string{"after epoch 1, what is measured as b occurs nowhere in the validation images: no number is recorded", "after epoch 1, a, c is infinite: no number is recorded"}, `"val_score":null,"entropy":null`},
+		"not there":        {"miou", map[string]float64{"iou": 1}, `darts: the evaluation gives ["iou"], without the score "miou" by which epochs are compared`, nil, ""},
+		"no name":          {"", nil, `darts: the metric of task classification is named ""; use letters`, nil, ""},
+		"named as another": {"loss", map[string]float64{"loss": 1}, `is named "loss"; use letters, digits and any of "_.-", and neither loss nor score`, nil, ""},
+		"named score":      {"miou", map[string]float64{"miou": 1, "score": 1}, `darts: a score is named "score"`, nil, ""},
+		"not a number":     {"miou", map[string]float64{"miou": nan}, "darts: the miou of the validation images is not a number", nil, ""},
 		"bad name":         {"miou", map[string]float64{"miou": 1, "a b": 1}, `darts: a score is named "a b"; use letters`, nil, ""},
 		"name that quotes": {"miou", map[string]float64{"miou": 1, `a":1,"b`: 1}, `darts: a score is named "a\":1,\"b"; use letters`, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			c := smallTraining()
+			var rt Runtime
 			var warnings []string
-			c.Recorder = recorderFunc(func(e Event) error {
-				if w, ok := e.(Warning); ok {
+			rt.Recorder = record.Func(func(e record.Event) error {
+				if w, ok := e.(record.Warning); ok {
 					warnings = append(warnings, w.Text)
 				}
 				return nil
 			})
-			_, err := trainOn(t.Context(), dir, scored{smallTask(), test.decisive, test.scores}, c)
+			_, err := trainOn(t.Context(), dir, scored{smallTask(), test.metric, false, test.scores}, c, rt)
 			if test.want != "" {
 				require.ErrorContains(t, err, test.want)
 				return
 			}
 			require.NoError(t, err)
 			assert.Equal(t, test.warnings, warnings, "once")
-			assert.Contains(t, contents(t, dir)[metricsFile], test.line)
+			assert.Contains(t, contents(t, dir)[record.File], test.line)
 		})
 	}
 }
@@ -375,7 +382,7 @@ func stemMoments(t *training, x []float32) (mean, variance float64) {
 func TestDroppedPaths(t *testing.T) {
 	c := smallTraining()
 	c.DropPath, c.Epochs = 0.4, 4
-	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, nil, smallTask(), c)
+	run, err := newTraining(t.Context(), stripes{n: 600, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	for epoch, drop := range []float64{0, 0.1, 0.2, 0.3} {
@@ -406,7 +413,7 @@ func TestDroppedPaths(t *testing.T) {
 func TestAmongFive(t *testing.T) {
 	task := pretext.Classification{View: smallTask().(pretext.Classification).View, Classes: 7}
 	c := smallTraining()
-	run, err := newTraining(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c)
+	run, err := newTraining(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c, Runtime{})
 	require.NoError(t, err)
 	x := make([]float32, 4*task.Spec().InputLen())
 	r := rng.New(1, "five", 0, 0)
@@ -436,6 +443,7 @@ func TestTrainRefuses(t *testing.T) {
 	images := stripes{n: 12, fail: -1}
 	for name, test := range map[string]struct {
 		change func(*TrainConfig)
+		rt     Runtime
 		held   Source
 		task   pretext.Task
 		want   string
@@ -444,10 +452,10 @@ func TestTrainRefuses(t *testing.T) {
 		"a bad network":    {change: func(c *TrainConfig) { c.Network = cell.Derived{} }, want: "Network: cell: Stem"},
 		"no epochs":        {change: func(c *TrainConfig) { c.Epochs = 0 }, want: "Epochs is 0, must be from 1"},
 		"drop path":        {change: func(c *TrainConfig) { c.DropPath = 1 }, want: "DropPath is 1, must be below 1"},
-		"average":          {change: func(c *TrainConfig) { c.Average = math.NaN() }, want: "Average is NaN"},
+		"average":          {change: func(c *TrainConfig) { c.EMADecay = math.NaN() }, want: "EMADecay is NaN"},
 		"micro-batch":      {change: func(c *TrainConfig) { c.MicroBatch = 4 }, want: "MicroBatch is 4, must divide Batch, which is 6"},
 		"batch":            {change: func(c *TrainConfig) { c.Batch = 13 }, want: "12 images are fewer than a batch of 13"},
-		"memory":           {change: func(c *TrainConfig) { c.Memory = 1 << 20 }, want: "Memory is 1.0 MiB"},
+		"memory":           {rt: Runtime{Memory: 1 << 20}, want: "Memory is 1.0 MiB"},
 		"nothing held":     {held: stripes{}, want: "no images to evaluate on"},
 		"auxiliary":        {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, task: pretext.JigsawCIFAR10(), want: "one class for each input: set Auxiliary to 0"},
 		"auxiliary's size": {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, want: "cell: auxiliary head: "},
@@ -461,45 +469,51 @@ func TestTrainRefuses(t *testing.T) {
 			if task == nil {
 				task = smallTask()
 			}
-			_, err := Train(t.Context(), images, test.held, task, c)
+			_, err := Train(t.Context(), images, test.held, task, c, test.rt)
 			require.ErrorContains(t, err, "darts: ")
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
-	_, err := Train(t.Context(), images, stripes{n: 3, fail: 1}, smallTask(), smallTraining())
+	_, err := Train(t.Context(), images, stripes{n: 3, fail: 1}, smallTask(), smallTraining(), Runtime{})
 	assert.ErrorContains(t, err, "this image is broken (epoch 1, step 2)")
 }
 
-// examined is a task with an examiner that knows its scores beforehand.
-type examined struct {
+// judged is a task with an evaluation that knows its scores beforehand.
+type judged struct {
 	pretext.Task
 	scores []float64
+	lower  bool
 }
 
-func (e *examined) Examine(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(context.Context) (string, map[string]float64, error) {
+func (e *judged) Metric() (string, bool) { return "miou", e.lower }
+
+func (e *judged) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(context.Context) (map[string]float64, error) {
 		if !p.Ready() || held.Len() != 3 {
-			return "", nil, errors.New("examined: other images")
+			return nil, errors.New("judged: other images")
 		}
 		score := e.scores[0]
 		e.scores = e.scores[1:]
-		return "miou", map[string]float64{"miou": score, "accuracy": score / 2}, nil
+		return map[string]float64{"miou": score, "accuracy": score / 2}, nil
 	}, 0, nil
 }
 
-func TestExaminer(t *testing.T) {
-	task := &examined{smallTask(), []float64{0.25, 0.75, 0.5}}
-	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, task, smallTraining())
+func TestEvaluator(t *testing.T) {
+	task := &judged{smallTask(), []float64{0.25, 0.75, 0.5}, false}
+	r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, task, smallTraining(), Runtime{})
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch)
-	assert.Equal(t, map[string]float64{"miou": 0.75}, r.Best.Scores)
+	assert.Equal(t, map[string]float64{"accuracy": 0.375}, r.Best.Scores)
 	assert.Equal(t, "miou", r.Best.ScoreName)
-	assert.Equal(t, []float64{0.75, 0.375, 0.25}, []float64{r.Best.Score(), r.Best.HeldAccuracy, r.Last.HeldAccuracy})
-	assert.True(t, math.IsNaN(r.Last.HeldLoss))
-	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{0.25, 0.5, 0.5}}, smallTraining())
+	assert.Equal(t, []float64{0.75, 0.5}, []float64{r.Best.ValScore, r.Last.ValScore})
+	assert.True(t, math.IsNaN(r.Last.ValLoss))
+	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.25, 0.5, 0.5}, false}, smallTraining(), Runtime{})
 	require.NoError(t, err)
 	assert.Equal(t, 2, r.Best.Epoch, "the first of equal scores")
-	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &examined{smallTask(), []float64{math.NaN()}}, smallTraining())
+	r, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{0.75, 0.25, 0.25}, true}, smallTraining(), Runtime{})
+	require.NoError(t, err)
+	assert.Equal(t, 2, r.Best.Epoch, "the lowest is the best")
+	_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}, &judged{smallTask(), []float64{math.NaN()}, false}, smallTraining(), Runtime{})
 	assert.ErrorContains(t, err, "not a number")
 }
 
@@ -508,36 +522,42 @@ func TestAuxiliary(t *testing.T) {
 	c := smallTraining()
 	c.Epochs, c.Auxiliary = 1, cell.AuxiliaryWeight
 	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 3}
-	r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c)
+	r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c, Runtime{})
 	require.NoError(t, err)
 	require.NotNil(t, r.Params.Find("auxiliary_head.classifier.weight"))
 	assert.Less(t, r.Size.Params, len(r.Params.Weights()))
 }
 
-// TestSaveTrained reads back the weights that a folder keeps of a training, with
+func pointer[T any](v T) *T { return &v }
+
+// TestRunDirKeepsTraining reads back the weights that a folder keeps of a training, with
 // the cells of a network that has some.
-func TestSaveTrained(t *testing.T) {
+func TestRunDirKeepsTraining(t *testing.T) {
 	for name, network := range map[string]cell.Architecture{
 		"cells":     smallTraining().Network,
+		"pointer":   pointer(smallTraining().Network.(cell.Derived)),
 		"NAS-Bench": cell.NASBenchNetwork{Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}, Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+			folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 			require.NoError(t, err)
 			c := smallTraining()
-			c.Network, c.Epochs, c.Folder = network, 1, folder
-			r, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, smallTask(), c)
+			var rt Runtime
+			c.Network, c.Epochs, rt.Dir = network, 1, folder
+			r, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, smallTask(), c, rt)
 			require.NoError(t, err)
-			require.NoError(t, folder.SaveTrained(r))
 			require.NoError(t, folder.Close())
 			trained := slices.Clone(r.Params.Weights())
 			require.NoError(t, r.Params.Init(99))
-			f, err := os.Open(filepath.Join(folder.Dir(), "weights.safetensors"))
+			f, err := os.Open(filepath.Join(folder.Path(), "weights.safetensors"))
 			require.NoError(t, err)
 			defer f.Close()
 			require.NoError(t, r.Params.ReadSafetensors(f))
 			assert.Equal(t, trained, r.Params.Weights())
-			text, err := os.ReadFile(filepath.Join(folder.Dir(), "genotype.json"))
+			text, err := os.ReadFile(filepath.Join(folder.Path(), "genotype.json"))
+			if p, ok := network.(*cell.Derived); ok {
+				network = *p
+			}
 			d, cells := network.(cell.Derived)
 			if !cells {
 				assert.ErrorIs(t, err, os.ErrNotExist)
@@ -547,17 +567,19 @@ func TestSaveTrained(t *testing.T) {
 			g, err := cell.ParseGenotype(string(text))
 			require.NoError(t, err)
 			assert.Equal(t, d.Genotype, g)
-			assert.FileExists(t, filepath.Join(folder.Dir(), "normal.svg"))
+			assert.FileExists(t, filepath.Join(folder.Path(), "normal.svg"))
 		})
 	}
 }
 
-// loads is a task whose examiner loads each image twice, two at once.
+// loads is a task whose evaluation loads each image twice, two at once.
 type loads struct{ pretext.Task }
 
-func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
+func (loads) Metric() (string, bool) { return "seen", false }
+
+func (loads) Evaluate(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
 	_, err := held.Load(ctx, 0) // which is no part of an evaluation
-	return func(ctx context.Context) (string, map[string]float64, error) {
+	return func(ctx context.Context) (map[string]float64, error) {
 		faults := make(chan error, 2)
 		for range cap(faults) {
 			go func() {
@@ -569,72 +591,75 @@ func (loads) Examine(ctx context.Context, _ cell.Architecture, _ *ops.Params, he
 				faults <- err
 			}()
 		}
-		return "seen", map[string]float64{"seen": 1}, errors.Join(<-faults, <-faults)
+		return map[string]float64{"seen": 1}, errors.Join(<-faults, <-faults)
 	}, 0, err
 }
 
-// TestTrainTellsOfEvaluations by the views of images and by an examiner. A folder
+// TestTrainTellsOfEvaluations by the views of images and by an evaluator. A folder
 // keeps nothing of it.
 func TestTrainTellsOfEvaluations(t *testing.T) {
 	for name, test := range map[string]struct {
 		task pretext.Task
 		want []int
 	}{
-		"views":    {smallTask(), []int{8, 16, 19}},
-		"examiner": {loads{smallTask()}, append([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}, slices.Repeat([]int{19}, 20)...)},
+		"views":     {smallTask(), []int{8, 16, 19}},
+		"evaluator": {loads{smallTask()}, append([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}, slices.Repeat([]int{19}, 20)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder, err := NewFolder(filepath.Join(t.TempDir(), "run"))
+			folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 			require.NoError(t, err)
 			c := smallTraining()
-			c.Epochs, c.Folder = 1, folder
+			var rt Runtime
+			c.Epochs, rt.Dir = 1, folder
 			var done []int
 			fault := errors.New("disk full")
 			var failAt int
-			c.Recorder = recorderFunc(func(e Event) error {
-				p, ok := e.(Progress)
+			rt.Recorder = record.Func(func(e record.Event) error {
+				p, ok := e.(record.Progress)
 				if !ok || p.Unit == "passes" {
 					return nil
 				}
-				assert.Equal(t, Progress{Work: "evaluating", Done: p.Done, Total: 19, Unit: "images", Elapsed: p.Elapsed}, p)
+				assert.Equal(t, record.Progress{Work: "evaluating", Done: p.Done, Total: 19, Unit: "images", Elapsed: p.Elapsed}, p)
 				assert.GreaterOrEqual(t, p.Elapsed, time.Duration(0))
 				if done = append(done, p.Done); p.Done == failAt {
 					return fault
 				}
 				return nil
 			})
-			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c)
+			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c, rt)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, done)
 			require.NoError(t, folder.Close())
-			lines, err := os.ReadFile(filepath.Join(folder.Dir(), metricsFile))
+			lines, err := os.ReadFile(filepath.Join(folder.Path(), record.File))
 			require.NoError(t, err)
 			assert.NotContains(t, string(lines), "evaluating")
 
-			c.Folder, failAt = nil, 8
-			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c)
+			rt.Dir, failAt = nil, 8
+			_, err = Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 19, fail: -1}, test.task, c, rt)
 			assert.ErrorIs(t, err, fault)
 		})
 	}
 }
 
-// failing is a task whose examiner panics, or loads an image on another goroutine.
+// failing is a task whose evaluation panics, or loads an image on another goroutine.
 type failing struct {
 	pretext.Task
 	loads bool
 }
 
-func (f failing) Examine(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (string, map[string]float64, error), int64, error) {
-	return func(ctx context.Context) (string, map[string]float64, error) {
+func (failing) Metric() (string, bool) { return "failures", false }
+
+func (f failing) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+	return func(ctx context.Context) (map[string]float64, error) {
 		if !f.loads {
-			panic("a bug of the examiner")
+			panic("a bug of the evaluator")
 		}
 		fault := make(chan error)
 		go func() {
 			_, err := held.Load(ctx, 2)
 			fault <- err
 		}()
-		return "", nil, <-fault
+		return nil, <-fault
 	}, 0, nil
 }
 
@@ -646,15 +671,16 @@ func (exploding) Load(context.Context, int) (*pretext.Image, error) { panic("a b
 // TestPanicsOfEvaluations end a training with an error, and keep the epoch.
 func TestPanicsOfEvaluations(t *testing.T) {
 	for want, task := range map[string]failing{
-		"darts: evaluation of task classification: panic: a bug of the examiner": {smallTask(), false},
-		"darts: image 2: panic: a bug of the source":                             {smallTask(), true},
+		"darts: evaluation of task classification: panic: a bug of the evaluator": {smallTask(), false},
+		"darts: image 2: panic: a bug of the source":                              {smallTask(), true},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
-		folder, err := NewFolder(dir)
+		folder, err := OpenRunDir(dir)
 		require.NoError(t, err)
 		c := smallTraining()
-		c.EvaluateEvery, c.Folder = 1, folder
-		r, err := Train(t.Context(), stripes{n: 12, fail: -1}, exploding{stripes{n: 3}}, task, c)
+		var rt Runtime
+		c.EvaluateEvery, rt.Dir = 1, folder
+		r, err := Train(t.Context(), stripes{n: 12, fail: -1}, exploding{stripes{n: 3}}, task, c, rt)
 		require.ErrorContains(t, err, want)
 		var fault interface{ Stack() []byte }
 		require.ErrorAs(t, err, &fault)

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/internal/format"
 	"unnas/internal/golden"
 	"unnas/internal/rng"
 	"unnas/ops"
@@ -65,13 +66,13 @@ func follow(t *testing.T, c *golden.Case) *model {
 		algorithm, known := goldenAlgorithms[c.Algorithm]
 		require.True(t, known, c.Algorithm)
 		config.Algorithm, config.Space.Partial = algorithm, c.Partial
-		config.Momentum, config.WeightDecay, config.ArchDecay, config.Clip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
+		config.Momentum, config.WeightDecay, config.ArchWeightDecay, config.GradClip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
 		config.Epochs, config.Seed = c.Epochs, c.Seed
 	}
-	m, err := newModel(config, c.Problem("step.0.train.input", "step.0.train.target"))
+	m, err := newModel(config, Runtime{}, c.Problem("step.0.train.input", "step.0.train.target"))
 	require.NoError(t, err)
 	c.Adopt(t, m.params)
-	s := &search{c: config, m: m, held: &batches{}, result: &Result{}}
+	s := &search{c: config, m: m, held: &batches{}, result: &SearchResult{}}
 	s.rule = newBilevel(config, m.team, s)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {
@@ -129,7 +130,7 @@ func TestTrajectoriesOfAllTasks(t *testing.T) {
 			m := follow(t, g)
 			assert.Greater(t, g.Worst, 0.0, "the losses were compared")
 			for _, v := range m.params.Weights() {
-				require.True(t, isFinite(float64(v)))
+				require.True(t, format.Finite(float64(v)))
 			}
 		})
 	}
@@ -149,8 +150,8 @@ func TestGoldenTrainings(t *testing.T) {
 			view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
 			task := pretext.Classification{View: view, Classes: c.Classes, Smoothing: c.Smoothing}
 			tr := trainer(task, cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}, c.Batch)
-			tr.c.Momentum, tr.c.Nesterov, tr.c.WeightDecay, tr.c.Clip = c.Momentum, c.Nesterov, c.WeightDecay, c.Clip
-			tr.c.Auxiliary, tr.c.DropPath, tr.c.Average = c.Auxiliary, c.DropPath, c.EMADecay
+			tr.c.Momentum, tr.c.Nesterov, tr.c.WeightDecay, tr.c.GradClip = c.Momentum, c.Nesterov, c.WeightDecay, c.Clip
+			tr.c.Auxiliary, tr.c.DropPath, tr.c.EMADecay = c.Auxiliary, c.DropPath, c.EMADecay
 			tr.c.Epochs, tr.c.Seed = c.Epochs, c.Seed
 			require.NoError(t, tr.plan(t.Context(), 0))
 			c.Adopt(t, tr.params)

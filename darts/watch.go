@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unnas/darts/record"
 )
 
 // watch is what a search remembers of its epochs in order to judge the next one.
@@ -25,7 +26,7 @@ func (s *search) warn() error {
 		return nil
 	}
 	s.watch.Warned = true
-	return s.record(Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
+	return s.record(record.Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
 		s.complete, s.skips(), len(s.result.Genotype.Normal))})
 }
 
@@ -42,7 +43,7 @@ func (s *search) poolShare(alphas [][]float64) float64 {
 
 // judge remembers an epoch that has ended if it is the best.
 func (s *search) judge() {
-	loss := s.result.Last.HeldLoss
+	loss := s.result.Last.ValLoss
 	if math.IsNaN(loss) || s.watch.BestSteps > 0 && loss >= s.watch.BestLoss {
 		return
 	}

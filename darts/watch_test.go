@@ -15,21 +15,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/ops"
 )
 
 // TestEpochsTellOfTheAlphas holds the figures of epochs against their alphas.
 func TestEpochsTellOfTheAlphas(t *testing.T) {
 	c := resumable()
-	c.ArchEpoch = 0
-	var epochs []Epoch
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Epoch); ok {
+	var rt Runtime
+	c.ArchStartEpoch = 0
+	var epochs []record.Epoch
+	rt.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Epoch); ok {
 			epochs = append(epochs, e)
 		}
 		return nil
 	})
-	r, err := Search(t.Context(), resumableSource, smallTask(), c)
+	r, err := Search(t.Context(), resumableSource, smallTask(), c, rt)
 	require.NoError(t, err)
 	require.Len(t, epochs, 3)
 	names := c.Space.Ops.Names()
@@ -65,7 +67,7 @@ func TestEpochsTellOfTheAlphas(t *testing.T) {
 }
 
 // collapsing is a search whose cells can do nothing but skip.
-func collapsing() Config {
+func collapsing() SearchConfig {
 	c := resumable()
 	c.Space.Ops, c.Space.Nodes = ops.Set{ops.None(), ops.Skip()}, 2
 	return c
@@ -73,39 +75,40 @@ func collapsing() Config {
 
 func TestCollapseIsWarnedOfOnce(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*Config)
+		change func(*SearchConfig)
 		want   int
 	}{
-		"as it is":            {func(*Config) {}, 1},
-		"alphas never learn":  {func(c *Config) { c.ArchEpoch = 3 }, 0},
-		"derivation is bound": {func(c *Config) { c.Space.MaxSkips, c.Space.Ops = 3, append(c.Space.Ops, ops.MaxPool(3)) }, 0},
-		"one skip at most":    {func(c *Config) { c.Space.Nodes, c.Space.Ops = 1, ops.Set{ops.None(), ops.MaxPool(3)} }, 0},
+		"as it is":            {func(*SearchConfig) {}, 1},
+		"alphas never learn":  {func(c *SearchConfig) { c.ArchStartEpoch = 3 }, 0},
+		"derivation is bound": {func(c *SearchConfig) { c.Space.MaxSkips, c.Space.Ops = 3, append(c.Space.Ops, ops.MaxPool(3)) }, 0},
+		"one skip at most":    {func(c *SearchConfig) { c.Space.Nodes, c.Space.Ops = 1, ops.Set{ops.None(), ops.MaxPool(3)} }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			c := collapsing()
+			var rt Runtime
 			test.change(&c)
 			var warnings, epochs []string
 			epoch := 0
-			c.Recorder = recorderFunc(func(e Event) error {
+			rt.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Epoch:
+				case record.Epoch:
 					epoch = e.Epoch
-				case Warning:
+				case record.Warning:
 					warnings, epochs = append(warnings, e.Text), append(epochs, fmt.Sprint(epoch))
 				}
 				return nil
 			})
-			all := c.Recorder
+			all := rt.Recorder
 			// It is stopped within the last epoch, and goes on.
 			ctx, stop := stopAfter(t, 7)
-			c.Recorder = Recorders(all, stop)
-			_, err := keepRun(ctx, dir, resumableSource, c)
+			rt.Recorder = record.Recorders(all, stop)
+			_, err := keepRun(ctx, dir, resumableSource, c, rt)
 			require.ErrorIs(t, err, context.Canceled)
-			c.Recorder = all
-			_, err = keepRun(t.Context(), dir, resumableSource, c)
+			rt.Recorder = all
+			_, err = keepRun(t.Context(), dir, resumableSource, c, rt)
 			require.NoError(t, err)
-			if c.ArchEpoch == 3 { // of which another warning tells, once a start
+			if c.ArchStartEpoch == 3 { // of which another warning tells, once a start
 				warnings = slices.DeleteFunc(warnings, func(s string) bool { return strings.Contains(s, "never learn") })
 			}
 			require.Len(t, warnings, test.want)
@@ -124,27 +127,28 @@ func TestCollapseIsWarnedOfOnce(t *testing.T) {
 func TestBestCheckpoint(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
 	c := resumable()
+	var rt Runtime
 	c.Epochs, c.ArchLR = 4, 0.1
 	c.LR = Schedule{Kind: Constant, Base: 0.3} // so that the losses go up and down
-	c.Folder = &Folder{Keep: 1}
+	rt.Dir = &RunDir{Keep: 1}
 	var losses []float64
-	c.Recorder = recorderFunc(func(e Event) error {
-		if e, ok := e.(Epoch); ok {
-			losses = append(losses, e.HeldLoss)
+	rt.Recorder = record.Func(func(e record.Event) error {
+		if e, ok := e.(record.Epoch); ok {
+			losses = append(losses, e.ValLoss)
 		}
 		return nil
 	})
-	_, err := keepRun(t.Context(), whole, resumableSource, c)
+	_, err := keepRun(t.Context(), whole, resumableSource, c, rt)
 	require.NoError(t, err)
-	c.Recorder = nil
+	rt.Recorder = nil
 	require.True(t, math.IsNaN(losses[0]), "the alphas rest")
 	best := slices.Index(losses, slices.Min(losses[1:]))
 	t.Log(losses)
 	steps := 3 * (best + 1)
-	got, err := (&Folder{dir: whole}).snapshots(bestFile)
+	got, err := (&RunDir{dir: whole}).snapshots(bestFile)
 	require.NoError(t, err)
 	require.Equal(t, []int{steps}, got)
-	last, err := (&Folder{dir: whole}).snapshots(checkpointFile)
+	last, err := (&RunDir{dir: whole}).snapshots(checkpointFile)
 	require.NoError(t, err)
 	require.Equal(t, []int{12}, last, "it is kept besides")
 	require.Less(t, steps, 12, "the best epoch is not the last, or this shows nothing")
@@ -154,7 +158,7 @@ func TestBestCheckpoint(t *testing.T) {
 	require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
 	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
 	require.NoError(t, os.Rename(filepath.Join(dir, fmt.Sprintf(bestFile, steps)), filepath.Join(dir, fmt.Sprintf(checkpointFile, steps))))
-	r, err := keepRun(t.Context(), dir, resumableSource, c)
+	r, err := keepRun(t.Context(), dir, resumableSource, c, rt)
 	require.NoError(t, err)
 	assert.Equal(t, 12, r.Steps)
 	assertSame(t, outcome(t, whole), outcome(t, dir))
@@ -164,12 +168,12 @@ func TestBestCheckpoint(t *testing.T) {
 	require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
 	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
 	before := allFiles(t, dir)
-	_, err = keepRun(t.Context(), dir, resumableSource, c)
+	_, err = keepRun(t.Context(), dir, resumableSource, c, rt)
 	for _, want := range []string{"darts: ", "no checkpoint is left but that of the best epoch", fmt.Sprintf("rename %s to checkpoint-%d", filepath.Join(dir, fmt.Sprintf(bestFile, steps)), steps)} {
 		require.ErrorContains(t, err, want)
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "checkpoint-12"), []byte("damaged"), 0o644))
-	_, err = keepRun(t.Context(), dir, resumableSource, c)
+	_, err = keepRun(t.Context(), dir, resumableSource, c, rt)
 	require.ErrorContains(t, err, fmt.Sprintf("rename %s to checkpoint-%d", filepath.Join(dir, fmt.Sprintf(bestFile, steps)), steps))
 	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
 	assert.Equal(t, before, allFiles(t, dir), "nothing is lost")
@@ -179,7 +183,7 @@ func TestFolderKeepsWeights(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	c := resumable()
 	c.Epochs = 2
-	r, err := keepRun(t.Context(), dir, resumableSource, c)
+	r, err := keepRun(t.Context(), dir, resumableSource, c, Runtime{})
 	require.NoError(t, err)
 	var want bytes.Buffer
 	require.NoError(t, r.Params.WriteSafetensors(&want, nil))
@@ -191,22 +195,21 @@ func TestFolderKeepsWeights(t *testing.T) {
 
 func TestFolderIsLocked(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	folder, err := NewFolder(dir)
+	folder, err := OpenRunDir(dir)
 	require.NoError(t, err)
-	_, err = OpenFolder(dir)
+	_, err = OpenRunDir(dir)
 	require.ErrorIs(t, err, ErrInUse)
-	for _, want := range []string{"darts: ", dir, "another run is writing", "choose another folder"} {
+	for _, want := range []string{"darts: ", dir, "another run is writing", "choose another directory"} {
 		assert.ErrorContains(t, err, want)
 	}
-	_, err = NewFolder(dir)
-	require.ErrorContains(t, err, "holds a run already")
 	require.NoError(t, folder.Close())
-	folder, err = OpenFolder(dir)
+	folder, err = OpenRunDir(dir)
 	require.NoError(t, err, "it has been released")
-	_, err = OpenFolder(dir)
+	assert.True(t, folder.HasRun())
+	_, err = OpenRunDir(dir)
 	require.ErrorIs(t, err, ErrInUse)
 	require.NoError(t, folder.Discard())
-	folder, err = OpenFolder(dir)
+	folder, err = OpenRunDir(dir)
 	require.NoError(t, err)
 	require.NoError(t, folder.Close())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/record"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
 	"unnas/ops"
@@ -151,41 +152,42 @@ func imagesOf(x []float32, inputs int) []int {
 }
 
 func TestSearchWiring(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"first order":                       func(*Config) {},
-		"first order, parts":                func(c *Config) { c.MicroBatch = 2 },
-		"second order":                      func(c *Config) { c.Algorithm = SecondOrder },
-		"second order, parts":               func(c *Config) { c.Algorithm, c.MicroBatch, c.SkipDropout = SecondOrder, 2, 0.5 },
-		"GDAS, parts, dropout":              func(c *Config) { c.Algorithm, c.MicroBatch, c.SkipDropout, c.StopEigenvalue = GDAS, 2, 0.5, 0 },
-		"DrNAS, dropout, and a late start":  func(c *Config) { c.Algorithm, c.SkipDropout, c.ArchEpoch = DrNAS, 0.5, 1 },
-		"a constant rate, without clipping": func(c *Config) { c.LR, c.Clip = Schedule{Kind: Constant, Base: 0.07}, 0 },
+	for name, change := range map[string]func(*SearchConfig){
+		"first order":                       func(*SearchConfig) {},
+		"first order, parts":                func(c *SearchConfig) { c.MicroBatch = 2 },
+		"second order":                      func(c *SearchConfig) { c.Algorithm = SecondOrder },
+		"second order, parts":               func(c *SearchConfig) { c.Algorithm, c.MicroBatch, c.SkipDropout = SecondOrder, 2, 0.5 },
+		"GDAS, parts, dropout":              func(c *SearchConfig) { c.Algorithm, c.MicroBatch, c.SkipDropout, c.StopEigenvalue = GDAS, 2, 0.5, 0 },
+		"DrNAS, dropout, and a late start":  func(c *SearchConfig) { c.Algorithm, c.SkipDropout, c.ArchStartEpoch = DrNAS, 0.5, 1 },
+		"a constant rate, without clipping": func(c *SearchConfig) { c.LR, c.GradClip = Schedule{Kind: Constant, Base: 0.07}, 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := DARTS()
+			var rt Runtime
 			c.Space = cell.Space{
 				Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
 				Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
 			}
-			c.Epochs, c.Batch, c.Portion, c.Seed, c.Workers = 2, 4, 0.6, 11, 2
+			c.Epochs, c.Batch, c.TrainFraction, c.Seed = 2, 4, 0.6, 11
 			c.LR = Schedule{Kind: Cosine, Base: 0.3, Min: 0.02, PerStep: true}
-			c.Momentum, c.WeightDecay, c.Clip = 0.8, 0.05, 1.5
-			c.ArchLR, c.ArchBeta1, c.ArchBeta2, c.ArchDecay = 0.1, 0.4, 0.9, 0.3
+			c.Momentum, c.WeightDecay, c.GradClip = 0.8, 0.05, 1.5
+			c.ArchLR, c.ArchBeta1, c.ArchBeta2, c.ArchWeightDecay = 0.1, 0.4, 0.9, 0.3
 			c.StopEigenvalue = 0.75
 			change(&c)
 			const images = 23 // 13 for the weights, three steps; 10 for the alphas
-			w, a := halves(images, c.Portion, c.Seed)
+			w, a := halves(images, c.TrainFraction, c.Seed)
 			var rates []float64
-			var last Epoch
-			c.Recorder = recorderFunc(func(e Event) error {
+			var last record.Epoch
+			rt.Recorder = record.Func(func(e record.Event) error {
 				switch e := e.(type) {
-				case Step:
+				case record.Step:
 					rates = append(rates, e.LR)
-				case Epoch:
+				case record.Epoch:
 					last = e
 				}
 				return nil
 			})
-			s, err := newSearch(labelledImages(images), tagging{smallTask()}, c)
+			s, err := newSearch(labelledImages(images), tagging{smallTask()}, c, rt)
 			require.NoError(t, err)
 			m := s.m
 			p := onPaper(m.params)
@@ -272,7 +274,7 @@ func TestSearchWiring(t *testing.T) {
 					}
 					require.InDelta(t, rate, rates[epoch*steps+step], 1e-12, "rate of epoch %d, step %d", epoch, step)
 					switch {
-					case epoch < c.ArchEpoch:
+					case epoch < c.ArchStartEpoch:
 					case c.Algorithm == SecondOrder:
 						train := next(epoch, step, m.weights, "weights", w, false, p.w, "before the look ahead")
 						ahead := *p
@@ -296,25 +298,25 @@ func TestSearchWiring(t *testing.T) {
 						for i := range ga { // ∂²L/∂α∂w·d is 0.125·mean(d)
 							ga[i] -= rate * 0.125 * meanOfAll(direction)
 						}
-						p.adam(ga, c.ArchLR, c.ArchBeta1, c.ArchBeta2, c.ArchDecay)
+						p.adam(ga, c.ArchLR, c.ArchBeta1, c.ArchBeta2, c.ArchWeightDecay)
 					default:
 						held = next(epoch, step, m.alphas, "alphas", a, true, p.w, "alphas")
 						_, ga := gradients(held, p.w)
-						p.adam(ga, c.ArchLR, c.ArchBeta1, c.ArchBeta2, c.ArchDecay)
+						p.adam(ga, c.ArchLR, c.ArchBeta1, c.ArchBeta2, c.ArchWeightDecay)
 					}
 					train := next(epoch, step, m.weights, "weights", w, true, p.w, "weights")
 					require.NotSubset(t, append([]int{-1}, seen...), train[:1], "each image once in an epoch")
 					seen = append(seen, train...)
 					g, _ := gradients(train, p.w)
-					p.sgd(g, rate, c.Momentum, c.WeightDecay, c.Clip, false)
+					p.sgd(g, rate, c.Momentum, c.WeightDecay, c.GradClip, false)
 				}
 				require.Len(t, slices.Compact(slices.Sorted(slices.Values(seen))), steps*c.Batch)
 				measured := 0
-				for len(log) > 0 && log[0].epoch == epoch && c.StopEigenvalue > 0 && epoch >= c.ArchEpoch {
+				for len(log) > 0 && log[0].epoch == epoch && c.StopEigenvalue > 0 && epoch >= c.ArchStartEpoch {
 					require.Equal(t, held, next(epoch, steps, m.alphas, "alphas", a, false, p.w, "measuring"), "the last batch of the alphas")
 					measured++
 				}
-				require.Equal(t, c.StopEigenvalue > 0 && epoch >= c.ArchEpoch, measured > 0)
+				require.Equal(t, c.StopEigenvalue > 0 && epoch >= c.ArchStartEpoch, measured > 0)
 			}
 			require.Empty(t, log)
 			closeTo(t, p.w, m.params.Weights(), "weights at the end")
@@ -334,25 +336,26 @@ func TestTrainWiring(t *testing.T) {
 	for name, change := range map[string]func(*TrainConfig){
 		"whole batches":   func(*TrainConfig) {},
 		"parts":           func(c *TrainConfig) { c.MicroBatch = 2 },
-		"without average": func(c *TrainConfig) { c.Average = 0 },
-		"without clipping, with running averages": func(c *TrainConfig) { c.Clip, c.PreciseBN, c.Nesterov = 0, 0, false },
+		"without average": func(c *TrainConfig) { c.EMADecay = 0 },
+		"without clipping, with running averages": func(c *TrainConfig) { c.GradClip, c.PreciseBN, c.Nesterov = 0, 0, false },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := TrainDARTS(genotype)
+			var rt Runtime
 			c.Network = cell.Derived{Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}, Genotype: genotype, Ops: ops.Published()}
-			c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed, c.Workers = 3, 4, 0, 0.6, 5, 2
+			c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 4, 0, 0.6, 5
 			c.LR = Schedule{Kind: Cosine, Base: 0.3, Min: 0.02, PerStep: true}
-			c.Momentum, c.Nesterov, c.WeightDecay, c.Clip, c.Average, c.PreciseBN = 0.8, true, 0.05, 1.5, 0.75, 6
+			c.Momentum, c.Nesterov, c.WeightDecay, c.GradClip, c.EMADecay, c.PreciseBN = 0.8, true, 0.05, 1.5, 0.75, 6
 			change(&c)
 			const images, held, steps = 9, 5, 2
-			run, err := newTraining(t.Context(), labelledImages(images), labelledImages(held), tagging{smallTask()}, c)
+			run, err := newTraining(t.Context(), labelledImages(images), labelledImages(held), tagging{smallTask()}, c, rt)
 			require.NoError(t, err)
 			p := onPaper(run.params)
 			running := wide(run.params.Running())
 			average, averageRunning := slices.Clone(p.w), slices.Clone(running)
 			blend := func(to, from []float64) {
 				for i, x := range from {
-					to[i] = c.Average*to[i] + (1-c.Average)*x
+					to[i] = c.EMADecay*to[i] + (1-c.EMADecay)*x
 				}
 			}
 			var log []passage
@@ -411,13 +414,13 @@ func TestTrainWiring(t *testing.T) {
 					for _, w := range p.w {
 						grads = append(grads, weightGrad(w, center(batch)))
 					}
-					p.sgd(grads, rate, c.Momentum, c.WeightDecay, c.Clip, c.Nesterov)
+					p.sgd(grads, rate, c.Momentum, c.WeightDecay, c.GradClip, c.Nesterov)
 					blend(average, p.w)
 					blend(averageRunning, running)
 				}
 				// What is evaluated: the averages, with statistics of their own if asked for.
 				weights, statistics := p.w, running
-				if c.Average > 0 {
+				if c.EMADecay > 0 {
 					weights, statistics = average, averageRunning
 				}
 				if c.PreciseBN > 0 {
@@ -458,7 +461,7 @@ func TestTrainWiring(t *testing.T) {
 				closeTo(t, statistics, e.running, "running statistics that are evaluated in epoch %d", epoch)
 			}
 			require.Empty(t, log)
-			if c.Average > 0 {
+			if c.EMADecay > 0 {
 				closeTo(t, average, r.Params.Weights(), "average")
 				closeTo(t, averageRunning, r.Params.Running(), "average of the statistics")
 				return
@@ -476,7 +479,7 @@ func TestAuxiliaryWeight(t *testing.T) {
 	for _, weight := range []float64{0.25, 0.5, 1} {
 		c := smallTraining()
 		c.Epochs, c.Auxiliary = 1, weight
-		r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c)
+		r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c, Runtime{})
 		require.NoError(t, err)
 		losses = append(losses, r.Last.TrainLoss)
 	}

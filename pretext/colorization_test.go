@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/internal/rng"
 	"unnas/pretext"
 )
@@ -180,26 +181,27 @@ func TestColorizationPadding(t *testing.T) {
 // bright half is yellow.
 func TestColorizationLearns(t *testing.T) {
 	c := darts.DARTS()
+	var rt darts.Runtime
 	c.Space.Body.Width, c.Space.Body.Cells, c.Space.Body.Reductions = 4, 3, []int{1, 2}
 	c.Epochs, c.Batch, c.Seed = 5, 4, 3
-	var epochs []darts.Epoch
-	c.Recorder = epochRecorder(func(e darts.Epoch) { epochs = append(epochs, e) })
+	var epochs []record.Epoch
+	rt.Recorder = epochRecorder(func(e record.Epoch) { epochs = append(epochs, e) })
 	task := pretext.Colorization{View: pretext.View{
 		Height: 8, Width: 12, Crop: pretext.CropPad, Flip: true,
 		Mean: [3]float64{0.5, 0.5, 0.5}, Std: [3]float64{0.3, 0.3, 0.3},
 	}}
-	r, err := darts.Search(t.Context(), dusk(48), task, c)
+	r, err := darts.Search(t.Context(), dusk(48), task, c, rt)
 	require.NoError(t, err)
 	require.NoError(t, r.Genotype.Validate(c.Space.Ops.Has))
 	require.Len(t, epochs, 5)
 	assert.Less(t, epochs[4].TrainLoss, 0.5*epochs[0].TrainLoss)
-	assert.Greater(t, epochs[4].HeldAccuracy, 0.6, "one colour everywhere is right in half of the pixels")
+	assert.Greater(t, epochs[4].ValScore, 0.6, "one colour everywhere is right in half of the pixels")
 }
 
-type epochRecorder func(darts.Epoch)
+type epochRecorder func(record.Epoch)
 
-func (f epochRecorder) Record(e darts.Event) error {
-	if e, ok := e.(darts.Epoch); ok {
+func (f epochRecorder) Record(e record.Event) error {
+	if e, ok := e.(record.Epoch); ok {
 		f(e)
 	}
 	return nil

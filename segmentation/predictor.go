@@ -8,6 +8,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"unnas/internal/format"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
 	"unnas/internal/vm"
@@ -195,7 +196,7 @@ func (p *Predictor) prepare(height, width int) error {
 		return err
 	}
 	if bytes, total := p.bytes(passes), memory.Total(); total > 0 && bytes > total {
-		return fmt.Errorf("segmentation: an image of %d by %d pixels needs %.1f GiB of memory, this machine has %.1f; choose smaller images or scales", width, height, float64(bytes)/(1<<30), float64(total)/(1<<30))
+		return fmt.Errorf("segmentation: an image of %d by %d pixels needs %s of memory, this machine has %s; choose smaller images or scales", width, height, format.Bytes(bytes), format.Bytes(total))
 	}
 	plans, input := make([]*vm.Plan, len(passes)), 0
 	for i, s := range passes {

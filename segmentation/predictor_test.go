@@ -411,9 +411,9 @@ func TestArchitecturesThatSayTheirStride(t *testing.T) {
 	} {
 		got := segmentation.Network{Architecture: a, Task: n.Task}
 		assert.Equal(t, want, predict(t, got, p, segmentation.Options{}, img), name)
-		exam, _, err := n.Task.Examine(t.Context(), a, p, town{2, 60, 44})
+		evaluate, _, err := n.Task.Evaluate(t.Context(), a, p, town{2, 60, 44})
 		require.NoError(t, err, name)
-		_, _, err = exam(t.Context())
+		_, err = evaluate(t.Context())
 		require.NoError(t, err, name)
 	}
 }
@@ -462,7 +462,7 @@ func TestPredictorErrors(t *testing.T) {
 	require.ErrorContains(t, err, "segmentation: image 0: broken")
 	_, err = predictor.Evaluate(t.Context(), nil)
 	require.ErrorContains(t, err, "segmentation: the source to evaluate on is nil")
-	_, _, err = n.Task.Examine(t.Context(), (*cell.Derived)(nil), p, town{1, 8, 8})
+	_, _, err = n.Task.Evaluate(t.Context(), (*cell.Derived)(nil), p, town{1, 8, 8})
 	require.ErrorContains(t, err, "segmentation: the network has no Architecture")
 	_, err = n.Task.Head(ops.NewScope(gorgonia.NewGraph(), ops.NewParams()), nil)
 	require.ErrorContains(t, err, "segmentation: ASPP on a nil node")

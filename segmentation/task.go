@@ -83,35 +83,38 @@ func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, erro
 	return l, nil
 }
 
-// Examine returns what labels whole images with a network that learns, as a
-// Predictor does, and compares with their masks, and the memory that images of the
-// size of the first one take. The decisive score is the mean intersection over union
-// ("miou"); the others are the share of pixels that are right ("accuracy"), and the
-// intersection over union of each class ("iou_0", …), which is not a number for one
-// that occurs neither in the truth nor in a prediction, and then no part of the
-// mean. A network that does not report its output stride is refused; see Network.
-func (t Task) Examine(ctx context.Context, a cell.Architecture, p *ops.Params, held pretext.Source) (exam func(ctx context.Context) (string, map[string]float64, error), bytes int64, err error) {
+// Metric returns "miou", the mean intersection over union, of which more is better.
+func (Task) Metric() (name string, lowerIsBetter bool) { return "miou", false }
+
+// Evaluate returns a function that labels whole images with a network that learns, as
+// a Predictor does, and compares them with their masks, and the memory that images of
+// the size of the first one take. The scores are the mean intersection over union
+// ("miou"), the share of pixels that are right ("accuracy"), and the intersection over
+// union of each class ("iou_0", …), which is not a number for one that occurs neither
+// in the truth nor in a prediction, and then no part of the mean. A network that does
+// not report its output stride is refused; see Network.
+func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context) (map[string]float64, error), bytes int64, err error) {
 	predictor, err := NewPredictor(Network{a, t}, p, Options{})
 	if err != nil {
 		return nil, 0, err
 	}
-	first, err := load(ctx, held, 0)
+	first, err := load(ctx, val, 0)
 	if err != nil {
 		return nil, 0, err
 	}
 	if bytes, err = predictor.Bytes(first.Height, first.Width); err != nil {
 		return nil, 0, err
 	}
-	return func(ctx context.Context) (string, map[string]float64, error) {
-		c, err := predictor.Evaluate(ctx, held)
+	return func(ctx context.Context) (map[string]float64, error) {
+		c, err := predictor.Evaluate(ctx, val)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
 		mean, _ := c.MeanIoU()
 		scores := map[string]float64{"miou": mean, "accuracy": c.Accuracy()}
 		for class, iou := range c.IoU() {
 			scores[fmt.Sprintf("iou_%d", class)] = iou
 		}
-		return "miou", scores, nil
+		return scores, nil
 	}, bytes, nil
 }

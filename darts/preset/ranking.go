@@ -47,7 +47,7 @@ func RankingNASBench(dataset, task string, n cell.NASBench) (pretext.Task, darts
 
 // ranking returns what does not depend on the architecture.
 func ranking(dataset, task string) (pretext.Task, darts.TrainConfig, error) {
-	c := darts.TrainConfig{Momentum: 0.9, Nesterov: true, PreciseBN: 1024, EvaluateEvery: 1, Workers: 2}
+	c := darts.TrainConfig{SGD: darts.SGD{Momentum: 0.9, Nesterov: true}, PreciseBN: 1024, EvaluateEvery: 1}
 	switch dataset {
 	case CIFAR10:
 		c.Epochs, c.Batch, c.WeightDecay = 100, 128, 5e-4

@@ -57,7 +57,7 @@ func TestRanking(t *testing.T) {
 				}
 				assert.Equal(t, row.want, got)
 				assert.Equal(t, row.dataset == "cifar10", stem == cell.CIFARStem)
-				assert.True(t, c.Nesterov && c.Momentum == 0.9 && c.LR.Kind == darts.Cosine && c.Auxiliary == 0 && c.DropPath == 0 && c.Clip == 0)
+				assert.True(t, c.Nesterov && c.Momentum == 0.9 && c.LR.Kind == darts.Cosine && c.Auxiliary == 0 && c.DropPath == 0 && c.GradClip == 0)
 				size := map[string]int{"cifar10classification": 32, "cifar10colorization": 32, "cifar10rotation": 32, "cifar10jigsaw": 12,
 					"imagenet1kclassification": 224, "imagenet1kcolorization": 224, "imagenet1krotation": 224, "imagenet1kjigsaw": 64}
 				assert.Equal(t, size[row.dataset+name], task.Spec().Height)

@@ -49,8 +49,8 @@ var searches = []search{
 // Batches and learning rates are those that ran: to fit into 32 GB, the authors
 // halved them for rotation and jigsaw on ImageNet, and for rotation and
 // colorization on Cityscapes. ImageNet-22K has the figures of one of their four
-// GPUs; [darts.Config.WithBatch] with four times the batch gives those of all.
-func Search(dataset, task string) (pretext.Task, darts.Config, error) {
+// GPUs; [darts.SearchConfig.WithBatch] with four times the batch gives those of all.
+func Search(dataset, task string) (pretext.Task, darts.SearchConfig, error) {
 	var datasets, tasks []string
 	for _, s := range searches {
 		if s.dataset == dataset && s.task == TaskName(task) {
@@ -64,17 +64,17 @@ func Search(dataset, task string) (pretext.Task, darts.Config, error) {
 		}
 	}
 	if tasks == nil {
-		return nil, darts.Config{}, fmt.Errorf("preset: there is no published search on data set %q, want one of %s", dataset, strings.Join(datasets, ", "))
+		return nil, darts.SearchConfig{}, fmt.Errorf("preset: there is no published search on data set %q, want one of %s", dataset, strings.Join(datasets, ", "))
 	}
-	return nil, darts.Config{}, fmt.Errorf("preset: there is no published search with task %q on %s, want one of %s", task, dataset, strings.Join(tasks, ", "))
+	return nil, darts.SearchConfig{}, fmt.Errorf("preset: there is no published search with task %q on %s, want one of %s", task, dataset, strings.Join(tasks, ", "))
 }
 
 // config returns the hyperparameters of a row: those of DARTS but for what it says.
-func (s search) config() darts.Config {
+func (s search) config() darts.SearchConfig {
 	c := darts.DARTS()
 	c.Space = cell.DARTS(cell.ImageNetStem, 16, s.cells)
 	c.Space.Body.Reductions = cell.Reductions(s.cells, s.reductions)
-	c.Epochs, c.ArchEpoch, c.Batch = s.epochs, s.archEpoch, s.batch
+	c.Epochs, c.ArchStartEpoch, c.Batch = s.epochs, s.archEpoch, s.batch
 	c.LR = darts.Schedule{Kind: darts.Cosine, Base: s.lr}
 	c.ArchLR, c.WeightDecay = s.archLR, s.decay
 	return c

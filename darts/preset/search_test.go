@@ -62,17 +62,15 @@ func TestSearch(t *testing.T) {
 			require.NoError(t, task.Validate())
 			spec := task.Spec()
 			assert.Equal(t, []int{want.inputs, want.side, want.side, want.label}, []int{spec.Inputs, spec.Height, spec.Width, spec.Classes})
-			assert.Equal(t, darts.Config{
+			assert.Equal(t, darts.SearchConfig{
 				Space: cell.Space{
 					Ops: ops.DARTS(), Nodes: 4,
 					Body: cell.Body{Stem: "imagenet", Width: 16, Cells: want.cells, Reductions: want.reductions},
 				},
 				Algorithm: darts.FirstOrder,
-				Epochs:    want.epochs, ArchEpoch: want.archEpoch, Batch: want.batch, Portion: 0.5,
-				LR:       darts.Schedule{Kind: "cosine", Base: want.lr},
-				Momentum: 0.9, WeightDecay: want.decay, Clip: 5,
-				ArchLR: want.archLR, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchDecay: 0.001,
-				Workers: 2,
+				Epochs:    want.epochs, ArchStartEpoch: want.archEpoch, Batch: want.batch, TrainFraction: 0.5,
+				SGD:    darts.SGD{LR: darts.Schedule{Kind: "cosine", Base: want.lr}, Momentum: 0.9, WeightDecay: want.decay, GradClip: 5},
+				ArchLR: want.archLR, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchWeightDecay: 0.001,
 			}, c)
 			require.NoError(t, c.Validate())
 		})

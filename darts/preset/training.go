@@ -45,7 +45,7 @@ var widths = []struct {
 // those of ImageNet in their centre, those of Cityscapes whole.
 func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, error) {
 	var task pretext.Task
-	c := darts.TrainConfig{Momentum: 0.9, Nesterov: true, EvaluateEvery: 1, Workers: 2}
+	c := darts.TrainConfig{SGD: darts.SGD{Momentum: 0.9, Nesterov: true}, EvaluateEvery: 1}
 	var body cell.Body
 	switch dataset {
 	case ImageNet1K:

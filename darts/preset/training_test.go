@@ -89,9 +89,8 @@ func TestTraining(t *testing.T) {
 			assert.Equal(t, darts.TrainConfig{
 				Network: network(want.classifier, 14, []int{4, 9}, want.name),
 				Epochs:  250, Batch: 1024, MicroBatch: 128,
-				LR:       darts.Schedule{Kind: "cosine", Base: 0.5, Warmup: 5, WarmupFactor: 0.1},
-				Momentum: 0.9, Nesterov: true, WeightDecay: 0.00003,
-				Auxiliary: 0.4, EvaluateEvery: 1, Workers: 2,
+				SGD:       darts.SGD{LR: darts.Schedule{Kind: "cosine", Base: 0.5, Warmup: 5, WarmupFactor: 0.1}, Momentum: 0.9, Nesterov: true, WeightDecay: 0.00003},
+				Auxiliary: 0.4, EvaluateEvery: 1,
 			}, c)
 			require.NoError(t, c.Validate())
 			size, err := darts.Measure(c.Network, task)
@@ -104,9 +103,8 @@ func TestTraining(t *testing.T) {
 			assert.Equal(t, darts.TrainConfig{
 				Network: network(want.segmenter, 12, []int{4}, want.name),
 				Epochs:  2700, Batch: 64, MicroBatch: 8,
-				LR:       darts.Schedule{Kind: "cosine", Base: 0.1},
-				Momentum: 0.9, Nesterov: true, WeightDecay: 0.0001,
-				EvaluateEvery: 1, Workers: 2,
+				SGD:           darts.SGD{LR: darts.Schedule{Kind: "cosine", Base: 0.1}, Momentum: 0.9, Nesterov: true, WeightDecay: 0.0001},
+				EvaluateEvery: 1,
 			}, c)
 			require.NoError(t, c.Validate())
 			require.NoError(t, task.Validate())

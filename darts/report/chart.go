@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unnas/internal/format"
 )
 
 // chart is a figure with curves over the epochs of a run. Its curves are stretched
@@ -49,14 +50,14 @@ type series struct {
 type point struct{ x, y float64 }
 
 // newChart returns the chart of the series that have values, and whether there are
-// any. It reaches to the end of an epoch. Format makes a text of a value.
-func newChart(title, note string, end float64, format func(float64) string, all ...series) (chart, bool) {
+// any. It reaches to the end of an epoch. Text formats a value.
+func newChart(title, note string, end float64, text func(float64) string, all ...series) (chart, bool) {
 	c := chart{Title: title, Note: note}
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, s := range all {
 		for _, points := range [][]point{s.epochs, s.steps} {
 			for _, p := range points {
-				if known(p.y) {
+				if format.Finite(p.y) {
 					low, high = min(low, p.y), max(high, p.y)
 				}
 			}
@@ -68,7 +69,7 @@ func newChart(title, note string, end float64, format func(float64) string, all 
 	ys := marks(low, high)
 	low, high = ys[0], ys[len(ys)-1]
 	for _, y := range ys {
-		c.Y = append(c.Y, tick{100 * (high - y) / (high - low), format(y)})
+		c.Y = append(c.Y, tick{100 * (high - y) / (high - low), text(y)})
 	}
 	for _, x := range marks(0, end) {
 		if x <= end && x == math.Trunc(x) {
@@ -87,14 +88,14 @@ func newChart(title, note string, end float64, format func(float64) string, all 
 		}
 		var dots strings.Builder
 		for _, p := range s.epochs {
-			if known(p.y) && len(s.epochs) <= mostDots {
+			if format.Finite(p.y) && len(s.epochs) <= mostDots {
 				fmt.Fprintf(&dots, "M%sh0", place(p))
 			}
 		}
 		v.Dots = dots.String()
 		for _, points := range [][]point{s.steps, s.epochs} { // an epoch says it better
-			if n := len(points); n > 0 && known(points[n-1].y) {
-				v.Last = format(points[n-1].y)
+			if n := len(points); n > 0 && format.Finite(points[n-1].y) {
+				v.Last = text(points[n-1].y)
 			}
 		}
 		if v.Lines != "" || v.Faint != "" {
@@ -112,7 +113,7 @@ func lines(points []point, place func(point) string) string {
 	var b strings.Builder
 	pen := byte('M')
 	for _, p := range points {
-		if !known(p.y) {
+		if !format.Finite(p.y) {
 			pen = 'M'
 			continue
 		}
@@ -143,8 +144,6 @@ func marks(low, high float64) []float64 {
 	}
 	return all
 }
-
-func known(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // The forms of values.
 

@@ -3,15 +3,14 @@
 // of its task, and what deserved a warning.
 //
 // The page is one file that needs nothing else, neither other files nor a network.
-// A [Report] is a darts.Recorder that keeps it as report.html in the folder of the
+// A [Report] is a record.Recorder that keeps it as report.html in the folder of the
 // run, and shows it to browsers while the run goes on:
 //
-//	page := report.New(folder.Dir())
+//	page := report.New(dir.Path())
 //	page.Show(ctx, src, task)
 //	url, err := page.Serve(":6060")
 //	...
-//	c.Recorder = page
-//	result, err := darts.Search(ctx, src, task, c)
+//	result, err := darts.Search(ctx, src, task, c, darts.Runtime{Dir: dir, Recorder: page})
 //	err = errors.Join(err, page.Close())
 //
 // [Write] makes the page of a folder later, from what its metrics.jsonl tells. That

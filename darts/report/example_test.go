@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/darts/report"
 )
 
@@ -18,15 +18,15 @@ func ExampleWrite() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	metrics, err := os.Create(filepath.Join(dir, "metrics.jsonl")) // as a darts.Folder keeps it
+	metrics, err := os.Create(filepath.Join(dir, record.File)) // as a run directory has it
 	if err != nil {
 		log.Fatal(err)
 	}
-	lines := darts.NewJSONLines(metrics)
-	for _, e := range []darts.Event{
-		darts.Start{Task: "rotation", Epochs: 1, StepsPerEpoch: 1, Batch: 8},
-		darts.Step{Epoch: 1, Step: 1, Steps: 1, Loss: 1.25, Accuracy: 0.5},
-		darts.Done{Epochs: 1},
+	lines := record.NewJSONLines(metrics)
+	for _, e := range []record.Event{
+		record.Start{Task: "rotation", Epochs: 1, StepsPerEpoch: 1, Batch: 8},
+		record.Step{Epoch: 1, Step: 1, Steps: 1, TrainLoss: 1.25, TrainScore: 0.5},
+		record.Done{Epochs: 1},
 	} {
 		if err := lines.Record(e); err != nil {
 			log.Fatal(err)

@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strconv"
 
-	"unnas/darts"
+	"unnas/darts/record"
+	"unnas/internal/format"
 )
 
 // heat is how the weights of the operations of one kind of cell moved: a picture
@@ -50,22 +51,22 @@ func (s scale) Low() string  { return percent(s.low) }
 func (s scale) High() string { return percent(s.high) }
 
 // heats returns the heat maps of a search, which share a scale.
-func heats(epochs []darts.Epoch, ops []string) ([]heat, scale) {
+func heats(epochs []record.Epoch, ops []string) ([]heat, scale) {
 	kinds := []struct {
 		title  string
-		alphas func(darts.Epoch) [][]float64
+		alphas func(record.Epoch) [][]float64
 	}{
-		{"normal cells", func(e darts.Epoch) [][]float64 { return e.Normal }},
-		{"reduction cells", func(e darts.Epoch) [][]float64 { return e.Reduce }},
+		{"normal cells", func(e record.Epoch) [][]float64 { return e.Normal }},
+		{"reduction cells", func(e record.Epoch) [][]float64 { return e.Reduce }},
 	}
 	s := scale{low: 1, high: 0, Picture: ramp()}
 	weights := make([][][][]float64, len(kinds)) // by kind, epoch, edge, operation
 	for k, kind := range kinds {
 		for _, e := range epochs {
-			rows := softmaxes(kind.alphas(e))
+			rows := record.Weights(kind.alphas(e))
 			weights[k] = append(weights[k], rows)
 			for _, w := range slices.Concat(rows...) {
-				if known(w) {
+				if format.Finite(w) {
 					s.low, s.high = min(s.low, w), max(s.high, w)
 				}
 			}
@@ -118,30 +119,10 @@ func best(weights []float64, ops []string) string {
 			at = i
 		}
 	}
-	if len(weights) == 0 || !known(weights[at]) {
+	if len(weights) == 0 || !format.Finite(weights[at]) {
 		return ""
 	}
 	return fmt.Sprintf("largest now: %s, %s", ops[at], percent(weights[at]))
-}
-
-// softmaxes returns the softmax of each row.
-func softmaxes(rows [][]float64) [][]float64 {
-	all := make([][]float64, len(rows))
-	for i, row := range rows {
-		all[i] = make([]float64, len(row))
-		if len(row) == 0 {
-			continue
-		}
-		top, sum := slices.Max(row), 0.0
-		for j, v := range row {
-			all[i][j] = math.Exp(v - top)
-			sum += all[i][j]
-		}
-		for j := range row {
-			all[i][j] /= sum
-		}
-	}
-	return all
 }
 
 // edge returns the picture of one edge over all epochs.
@@ -149,7 +130,7 @@ func (s scale) edge(epochs [][][]float64, edge, ops int) template.URL {
 	img := image.NewPaletted(image.Rect(0, 0, len(epochs), ops), colours)
 	for x, rows := range epochs {
 		for y := range ops {
-			if edge < len(rows) && y < len(rows[edge]) && known(rows[edge][y]) {
+			if edge < len(rows) && y < len(rows[edge]) && format.Finite(rows[edge][y]) {
 				share := (rows[edge][y] - s.low) / max(s.high-s.low, 1e-12)
 				img.SetColorIndex(x, y, 1+uint8(math.Round(share*float64(len(colours)-2))))
 			}

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/internal/atomicfile"
 	"unnas/internal/memory"
 	"unnas/pretext"
@@ -30,7 +30,7 @@ const (
 	mostWarnings = 50
 )
 
-// Report is the page of a run. It is a darts.Recorder, which the events of the run
+// Report is the page of a run. It is a record.Recorder, which the events of the run
 // are told, and an http.Handler, which shows the page and keeps it up to date; see
 // ServeHTTP. Its methods may be called by many goroutines at once.
 type Report struct {
@@ -52,17 +52,17 @@ type Report struct {
 
 // state is what is known of a run.
 type state struct {
-	name     string      // of the folder
-	begun    bool        // whether start is known
-	start    darts.Start // without its Config
-	config   []byte      // that, as JSON
-	steps    thinned[darts.Step]
-	epochs   thinned[darts.Epoch]
+	name     string       // of the folder
+	begun    bool         // whether start is known
+	start    record.Start // without its Config
+	config   []byte       // that, as JSON
+	steps    thinned[record.Step]
+	epochs   thinned[record.Epoch]
 	warnings []string // the last ones
 	omitted  int      // warnings before them
 	samples  []sample
 	peak     int64 // bytes of memory that the program has taken; 0 if not known
-	done     *darts.Done
+	done     *record.Done
 	closed   bool // whether nothing will follow
 }
 
@@ -82,12 +82,12 @@ func blank(dir string) state {
 	}
 	return state{
 		name:   name,
-		steps:  thinned[darts.Step]{limit: mostSteps},
-		epochs: thinned[darts.Epoch]{limit: mostEpochs},
+		steps:  thinned[record.Step]{limit: mostSteps},
+		epochs: thinned[record.Epoch]{limit: mostEpochs},
 	}
 }
 
-// Write writes the page of the run that is kept in a folder; see darts.Folder. It
+// Write writes the page of the run that is kept in a folder; see darts.RunDir. It
 // fails if there is no run, or if its metrics.jsonl is damaged.
 func Write(w io.Writer, dir string) error {
 	s := blank(dir)
@@ -117,12 +117,12 @@ func (r *Report) Show(ctx context.Context, src pretext.Source, task pretext.Samp
 // Record adds an event to the page. After an epoch report.html is written; Record
 // fails if that does, or if the folder holds an earlier part of the run that is
 // damaged.
-func (r *Report) Record(e darts.Event) error {
-	if _, passing := e.(darts.Progress); passing { // a page of an hour does not tell of seconds
+func (r *Report) Record(e record.Event) error {
+	if _, passing := e.(record.Progress); passing { // a page of an hour does not tell of seconds
 		return nil
 	}
 	var first state
-	_, begins := e.(darts.Start)
+	_, begins := e.(record.Start)
 	if begins { // the folder knows what came before
 		first = blank(r.dir)
 		if r.dir != "" {
@@ -134,7 +134,7 @@ func (r *Report) Record(e darts.Event) error {
 		first.samples = r.samples
 		r.mu.Unlock()
 	}
-	_, ended := e.(darts.Epoch)
+	_, ended := e.(record.Epoch)
 	r.mu.Lock()
 	if begins {
 		r.now = first
@@ -162,26 +162,26 @@ func (r *Report) tell() {
 }
 
 // add adds an event.
-func (s *state) add(e darts.Event) error {
+func (s *state) add(e record.Event) error {
 	switch e := e.(type) {
-	case darts.Start:
+	case record.Start:
 		config, err := json.Marshal(e.Config)
 		if err != nil {
 			return fmt.Errorf("report: configuration: %w", err)
 		}
 		e.Config = nil
 		s.begun, s.start, s.config = true, e, config
-	case darts.Step:
+	case record.Step:
 		s.steps.add(e)
-	case darts.Epoch:
+	case record.Epoch:
 		s.epochs.add(e)
-	case darts.Warning:
+	case record.Warning:
 		s.warnings = append(s.warnings, path.ReplaceAllString(e.Text, "$1…$2"))
 		if over := len(s.warnings) - mostWarnings; over > 0 {
 			s.warnings = s.warnings[over:]
 			s.omitted += over
 		}
-	case darts.Done:
+	case record.Done:
 		s.done = &e
 	default:
 		return fmt.Errorf("report: unknown event %T", e)

@@ -27,6 +27,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset/scenes"
+	"unnas/darts/record"
 	"unnas/darts/report"
 	"unnas/pretext"
 )
@@ -35,14 +36,14 @@ var nan = math.NaN()
 
 // start, step, epoch and done are events of a search of two epochs.
 
-func start() darts.Start {
+func start() record.Start {
 	c := darts.DARTS()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
-	return darts.Start{Task: "rotation", Images: 512, Train: 256, Held: 255, Params: 393436, MACs: 2465157, PlannedBytes: 3 << 20, Epochs: 2, StepsPerEpoch: 3, Batch: 8, Config: c}
+	return record.Start{Task: "rotation", Images: 512, Train: 256, Val: 255, Params: 393436, MACs: 2465157, PlannedBytes: 3 << 20, Epochs: 2, StepsPerEpoch: 3, Batch: 8, ScoreName: "accuracy", TrainScoreName: "accuracy", Ops: c.Space.Ops.Names(), Config: c}
 }
 
-func step(epoch, n int) darts.Step {
-	return darts.Step{Epoch: epoch, Step: n, Steps: 3, Loss: 1 / float64(n), Accuracy: 0.25, HeldLoss: nan, HeldAccuracy: nan, LR: 0.025, Entropy: 0.9, SkipShare: 0.1, ImagesPerSecond: 20.5, Left: 25 * time.Second}
+func step(epoch, n int) record.Step {
+	return record.Step{Epoch: epoch, Step: n, Steps: 3, TrainLoss: 1 / float64(n), TrainScore: 0.25, ValLoss: nan, ValScore: nan, LR: 0.025, Entropy: 0.9, SkipShare: 0.1, ImagesPerSecond: 20.5, Left: 25 * time.Second}
 }
 
 // alphas returns those of an edge each with the operation that has the largest.
@@ -55,20 +56,20 @@ func alphas(shift int) [][]float64 {
 	return rows
 }
 
-func epoch(n int) darts.Epoch {
+func epoch(n int) record.Epoch {
 	g, _ := cell.Published("darts_v2")
-	return darts.Epoch{
-		Epoch: n, TrainLoss: 0.5, TrainAccuracy: 0.75, HeldLoss: 0.375, HeldAccuracy: 0.8125, Entropy: 0.7, SkipShare: 0.125, PoolShare: 0.25,
+	return record.Epoch{
+		Epoch: n, TrainLoss: 0.5, TrainScore: 0.75, ValLoss: 0.375, ValScore: 0.8125, Entropy: 0.7, SkipShare: 0.125, PoolShare: 0.25,
 		Stability: 0.5, Eigenvalue: nan, Genotype: g.String(), Normal: alphas(0), Reduce: alphas(3),
 	}
 }
 
-func done() darts.Done {
-	return darts.Done{Epochs: 2, Images: 48, Genotype: epoch(2).Genotype, Elapsed: 95 * time.Second}
+func done() record.Done {
+	return record.Done{Epochs: 2, Images: 48, Genotype: epoch(2).Genotype, Elapsed: 95 * time.Second}
 }
 
-// record tells events to a report.
-func record(t *testing.T, r *report.Report, events ...darts.Event) {
+// feed passes events to a report.
+func feed(t *testing.T, r *report.Report, events ...record.Event) {
 	t.Helper()
 	for _, e := range events {
 		require.NoError(t, r.Record(e))
@@ -113,14 +114,14 @@ func TestPageOfSearch(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "first")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	r := report.New(dir)
-	record(t, r, start(), step(1, 1), step(1, 2))
+	feed(t, r, start(), step(1, 1), step(1, 2))
 	assert.NoFileExists(t, filepath.Join(dir, report.File))
 	page := html(t, r)
 	assert.Contains(t, section(t, page, "head"), "width: 33.33%")
 	assert.Contains(t, section(t, page, "head"), "not complete when this page was made")
 	assert.Empty(t, section(t, page, "cells"))
 
-	record(t, r, step(1, 3), epoch(1), step(2, 1), step(2, 2), step(2, 3), epoch(2), darts.Warning{Text: "cells collapse"}, done())
+	feed(t, r, step(1, 3), epoch(1), step(2, 1), step(2, 2), step(2, 3), epoch(2), record.Warning{Text: "cells collapse"}, done())
 	require.NoError(t, r.Close())
 	kept, err := os.ReadFile(filepath.Join(dir, report.File))
 	require.NoError(t, err)
@@ -132,14 +133,14 @@ func TestPageOfSearch(t *testing.T) {
 	head := section(t, page, "head")
 	for _, want := range []string{
 		"<h1>first</h1>", "rotation · search", "complete after 2 of 2 epochs", "width: 100.00%", "<dd>0.5</dd>", "<dd>75%</dd>", "<dd>0.375</dd>", "<dd>81.2%</dd>",
-		"<dd>393.4 k</dd>", "<dd>2.465 M</dd>", "<dd>3 MiB</dd>", "<dd>20.5</dd>", "<dd>1m35s</dd>", "<dd>256</dd>", "<dd>255</dd>",
+		"<dd>393 k</dd>", "<dd>2.5 M</dd>", "<dd>3.0 MiB</dd>", "<dd>20.5</dd>", "<dd>1m35s</dd>", "<dd>256</dd>", "<dd>255</dd>",
 	} {
 		assert.Contains(t, head, want)
 	}
 	assert.NotContains(t, head, "time left")
 	assert.Contains(t, section(t, page, "warnings"), "<li>cells collapse</li>")
 	curves := section(t, page, "curves")
-	for _, title := range []string{"Loss", "Accuracy", "Entropy", "Weight of operations", "Stability", "Learning rate", "Images a second"} {
+	for _, title := range []string{"Loss", "Score", "Entropy", "Weight of operations", "Stability", "Learning rate", "Images a second"} {
 		assert.Contains(t, curves, "<h3>"+title)
 	}
 	assert.NotContains(t, curves, "eigenvalue", "it was not measured")
@@ -162,17 +163,17 @@ func TestPageOfTraining(t *testing.T) {
 	g, _ := cell.Published("unnas_imagenet_rot")
 	r := report.New("")
 	s := start()
-	s.Config = darts.TrainDARTS(g)
-	scores := map[string]float64{"top5": 0.9, "miou": 0.4375, "mean": nan}
+	s.Config, s.Ops, s.ScoreName, s.TrainScoreName = darts.TrainDARTS(g), nil, "miou", "accuracy"
+	scores := map[string]float64{"top5": 0.9, "mean": nan}
 	for i := range 19 {
 		scores[fmt.Sprintf("iou_%d", i)] = float64(i) / 20
 	}
-	e := darts.Epoch{Epoch: 1, TrainLoss: 2, TrainAccuracy: 0.5, HeldLoss: nan, HeldAccuracy: 0.625, ScoreName: "miou", Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Scores: scores}
-	record(t, r, s, e)
+	e := record.Epoch{Epoch: 1, TrainLoss: 2, TrainScore: 0.5, ValLoss: nan, ValScore: 0.4375, ScoreName: "miou", Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Scores: scores}
+	feed(t, r, s, e)
 	page := html(t, r)
 	assert.Contains(t, section(t, page, "head"), "rotation · training")
-	assert.NotContains(t, section(t, page, "head"), "held-out loss")
-	assert.Regexp(t, `(?s)held-out accuracy.{0,40}62\.5%.{0,80}held-out miou.{0,40}43\.8%`, section(t, page, "head"), "each under its name")
+	assert.NotContains(t, section(t, page, "head"), "validation loss")
+	assert.Regexp(t, `(?s)training accuracy.{0,40}50%.{0,80}validation miou.{0,40}43\.8%`, section(t, page, "head"), "each under its name")
 	assert.Empty(t, section(t, page, "alphas"))
 	assert.Contains(t, section(t, page, "cells"), g.String()[:40])
 	assert.Equal(t, 2, strings.Count(section(t, page, "cells"), "<svg "))
@@ -188,11 +189,11 @@ func TestPageOfTraining(t *testing.T) {
 // folder does not tell.
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
-	f, err := os.Create(filepath.Join(dir, "metrics.jsonl"))
+	f, err := os.Create(filepath.Join(dir, record.File))
 	require.NoError(t, err)
-	lines := darts.NewJSONLines(f)
+	lines := record.NewJSONLines(f)
 	lines.Clock = true
-	events := []darts.Event{start(), darts.Warning{Text: "w"}, step(1, 1), step(1, 2), step(1, 3), epoch(1), step(2, 1)}
+	events := []record.Event{start(), record.Warning{Text: "w"}, step(1, 1), step(1, 2), step(1, 3), epoch(1), step(2, 1)}
 	live := report.New("")
 	for _, e := range events {
 		require.NoError(t, lines.Record(e))
@@ -201,7 +202,7 @@ func TestWrite(t *testing.T) {
 	// A newer program knows more; the last line is being written.
 	_, err = f.WriteString(`{"event":"visit","of":"a stranger"}` + "\n" + `{"event":"warning","text":"x","more":[1]}` + "\n" + `{"event":"epo`)
 	require.NoError(t, errors.Join(err, f.Close()))
-	record(t, live, darts.Warning{Text: "x"})
+	feed(t, live, record.Warning{Text: "x"})
 	var b strings.Builder
 	require.NoError(t, report.Write(&b, dir))
 	check(t, b.String())
@@ -214,18 +215,18 @@ func TestWrite(t *testing.T) {
 // TestGoesOn shows a run that goes on with what its folder tells of its beginning.
 func TestGoesOn(t *testing.T) {
 	dir := t.TempDir()
-	f, err := os.Create(filepath.Join(dir, "metrics.jsonl"))
+	f, err := os.Create(filepath.Join(dir, record.File))
 	require.NoError(t, err)
-	lines := darts.NewJSONLines(f)
-	for _, e := range []darts.Event{start(), step(1, 1), step(1, 2), step(1, 3), epoch(1)} {
+	lines := record.NewJSONLines(f)
+	for _, e := range []record.Event{start(), step(1, 1), step(1, 2), step(1, 3), epoch(1)} {
 		require.NoError(t, lines.Record(e))
 	}
 	require.NoError(t, f.Close())
 	r := report.New(dir)
-	record(t, r, start(), step(2, 1))
+	feed(t, r, start(), step(2, 1))
 	page := html(t, r)
 	assert.Contains(t, section(t, page, "head"), "1 of 2 epochs")
-	assert.Contains(t, section(t, page, "head"), "3 MiB", "which the folder does not tell")
+	assert.Contains(t, section(t, page, "head"), "3.0 MiB", "which the folder does not tell")
 	assert.Contains(t, section(t, page, "alphas"), "normal cells")
 	assert.Equal(t, 1, strings.Count(section(t, page, "settings"), ">arch_lr<"))
 }
@@ -241,7 +242,7 @@ func TestHostile(t *testing.T) {
 	s.Epochs = -3
 	require.NoError(t, r.Record(s))
 	_ = r.Record(e) // there is no folder
-	record(t, r, darts.Warning{Text: evil}, darts.Warning{Text: "checkpoint /data/someone/runs/a/checkpoint-32: damaged, ratio 3/4"}, darts.Warning{Text: `open C:\Users\me\x.jpg: no`})
+	feed(t, r, record.Warning{Text: evil}, record.Warning{Text: "checkpoint /data/someone/runs/a/checkpoint-32: damaged, ratio 3/4"}, record.Warning{Text: `open C:\Users\me\x.jpg: no`})
 	page := html(t, r)
 	for _, tag := range []string{"<script", "<img src=x", "<b>run", "<i>", "<u>", "<s>"} {
 		assert.NotContains(t, page, tag)
@@ -258,15 +259,15 @@ func TestHostile(t *testing.T) {
 func TestEmpty(t *testing.T) {
 	r := report.New("")
 	assert.Contains(t, html(t, r), "not begun")
-	record(t, r, darts.Start{Config: nil})
+	feed(t, r, record.Start{Config: nil})
 	html(t, r)
-	nothing := darts.Epoch{TrainLoss: nan, TrainAccuracy: nan, HeldLoss: math.Inf(1), HeldAccuracy: nan, Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Normal: [][]float64{{}, {nan, 1}, nil, {1, 2, 3}}, Genotype: "none"}
-	record(t, r, darts.Step{Loss: nan, Accuracy: nan, HeldLoss: nan, HeldAccuracy: nan, LR: nan, Entropy: nan, SkipShare: nan, ImagesPerSecond: nan}, nothing, darts.Done{})
+	nothing := record.Epoch{TrainLoss: nan, TrainScore: nan, ValLoss: math.Inf(1), ValScore: nan, Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Normal: [][]float64{{}, {nan, 1}, nil, {1, 2, 3}}, Genotype: "none"}
+	feed(t, r, record.Step{TrainLoss: nan, TrainScore: nan, ValLoss: nan, ValScore: nan, LR: nan, Entropy: nan, SkipShare: nan, ImagesPerSecond: nan}, nothing, record.Done{})
 	html(t, r)
 	assert.ErrorContains(t, r.Record(nil), "unknown event")
 
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "metrics.jsonl"), nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, record.File), nil, 0o644))
 	var b strings.Builder
 	require.NoError(t, report.Write(&b, dir))
 	check(t, b.String())
@@ -281,13 +282,13 @@ func TestWriteErrors(t *testing.T) {
 	assert.ErrorContains(t, err, "give the folder of a run")
 	for name, text := range map[string]string{
 		"no JSON":         "{\"event\":\"start\"}\nfoo\n",
-		"of another type": "{\"event\":\"start\"}\n{\"event\":\"step\",\"loss\":\"low\"}\n",
-		"score":           "{\"event\":\"start\"}\n{\"event\":\"epoch\",\"held_top5\":\"low\"}\n",
+		"of another type": "{\"event\":\"start\"}\n{\"event\":\"step\",\"train_loss\":\"low\"}\n",
+		"score":           "{\"event\":\"start\"}\n{\"event\":\"epoch\",\"val_top5\":\"low\"}\n",
 		"long":            "{\"event\":\"start\"}\n" + strings.Repeat(" ", 9<<20),
 	} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "metrics.jsonl"), []byte(text), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, record.File), []byte(text), 0o644))
 		err := report.Write(io.Discard, dir)
-		assert.ErrorContains(t, err, "metrics.jsonl, line 2: ", name)
+		assert.ErrorContains(t, err, "metrics.jsonl: record: line 2: ", name)
 		assert.ErrorContains(t, report.New(dir).Record(start()), "line 2", name)
 	}
 }
@@ -297,9 +298,9 @@ func TestLong(t *testing.T) {
 	r := report.New("")
 	s := start()
 	s.Epochs, s.StepsPerEpoch = 700, 3
-	record(t, r, s)
+	feed(t, r, s)
 	for n := range 700 {
-		record(t, r, step(n+1, 1), step(n+1, 2), step(n+1, 3), epoch(n+1), darts.Warning{Text: fmt.Sprintf("warning %d.", n)})
+		feed(t, r, step(n+1, 1), step(n+1, 2), step(n+1, 3), epoch(n+1), record.Warning{Text: fmt.Sprintf("warning %d.", n)})
 	}
 	page := html(t, r)
 	assert.Less(t, len(page), 1<<20)
@@ -310,16 +311,16 @@ func TestLong(t *testing.T) {
 
 func FuzzWrite(f *testing.F) {
 	var b bytes.Buffer
-	lines := darts.NewJSONLines(&b)
-	for _, e := range []darts.Event{start(), step(1, 1), epoch(1), done()} {
+	lines := record.NewJSONLines(&b)
+	for _, e := range []record.Event{start(), step(1, 1), epoch(1), done()} {
 		require.NoError(f, lines.Record(e))
 	}
 	f.Add(b.Bytes())
-	f.Add([]byte(`{"event":"epoch","epoch":-1,"normal":[[1],[],[null,2,3]],"held_x":null}` + "\n"))
-	f.Add([]byte(`{"event":"start","epochs":9223372036854775807,"config":[]}` + "\n" + `{"event":"step","epoch":-9223372036854775808,"loss":1e308}` + "\n" + `{"event":"step","loss":-1e308}` + "\n"))
+	f.Add([]byte(`{"event":"epoch","epoch":-1,"normal":[[1],[],[null,2,3]],"val_x":null}` + "\n"))
+	f.Add([]byte(`{"event":"start","epochs":9223372036854775807,"config":[]}` + "\n" + `{"event":"step","epoch":-9223372036854775808,"train_loss":1e308}` + "\n" + `{"event":"step","train_loss":-1e308}` + "\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "metrics.jsonl"), text, 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, record.File), text, 0o644))
 		_ = report.Write(io.Discard, dir) // neither panics nor hangs
 	})
 }
@@ -347,7 +348,7 @@ func TestSamples(t *testing.T) {
 			for i := range pages {
 				r := report.New("")
 				r.Show(t.Context(), src, test.task)
-				record(t, r, start())
+				feed(t, r, start())
 				pages[i] = html(t, r)
 			}
 			assert.Equal(t, pages[0], pages[1])
@@ -360,12 +361,12 @@ func TestSamples(t *testing.T) {
 	}
 	r := report.New("")
 	r.Show(t.Context(), src, oneLabel{})
-	record(t, r, start())
+	feed(t, r, start())
 	assert.Contains(t, html(t, r), "<figcaption>class 0</figcaption>", "which is not the bus that the source has")
 
 	r = report.New("")
 	r.Show(t.Context(), broken{}, jigsaw)
-	record(t, r, start())
+	feed(t, r, start())
 	page := html(t, r)
 	assert.Contains(t, page, "image 0 could not be made into a sample")
 	assert.NotContains(t, page, "secret")
@@ -389,7 +390,7 @@ func TestSamplesOfPanics(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := report.New("")
 			require.NotPanics(t, func() { r.Show(t.Context(), test.src, test.task) })
-			record(t, r, start())
+			feed(t, r, start())
 			page := html(t, r)
 			assert.Contains(t, page, "image 3 could not be made into a sample")
 			assert.NotContains(t, page, "secret")
@@ -410,7 +411,7 @@ func TestSamplesContext(t *testing.T) {
 	cancel()
 	r := report.New("")
 	r.Show(ctx, stopped{}, oneLabel{})
-	record(t, r, start())
+	feed(t, r, start())
 	assert.Contains(t, html(t, r), "image 0 could not be made into a sample")
 }
 
@@ -512,14 +513,14 @@ func TestLive(t *testing.T) {
 		assert.Contains(t, data, "not begun")
 	}
 	leave()
-	record(t, r, start(), step(1, 1))
+	feed(t, r, start(), step(1, 1))
 	for _, c := range []reader{first, second} {
 		_, data := c.next(t)
 		assert.Contains(t, section(t, data, "head"), "under way")
 		assert.Contains(t, section(t, data, "settings"), "arch_lr")
 		assert.NotContains(t, data, "<html", "sections alone")
 	}
-	record(t, r, done())
+	feed(t, r, done())
 	closed := make(chan error)
 	go func() { closed <- r.Close() }()
 	for _, c := range []reader{first, second} {

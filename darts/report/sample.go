@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"unnas/internal/format"
 	"unnas/internal/quota"
 	"unnas/pretext"
 )
@@ -174,17 +175,17 @@ func levels(xs [][]float32, channels int) [][]uint8 {
 		low, high := float32(math.Inf(1)), float32(math.Inf(-1))
 		for _, x := range xs {
 			for i := c; i < len(x); i += channels {
-				if known(float64(x[i])) {
+				if format.Finite(float64(x[i])) {
 					low, high = min(low, x[i]), max(high, x[i])
 				}
 			}
 		}
-		if !(low < high) || !known(float64(high-low)) {
+		if !(low < high) || !format.Finite(float64(high-low)) {
 			continue
 		}
 		for k, x := range xs {
 			for i := c; i < len(x); i += channels {
-				if known(float64(x[i])) {
+				if format.Finite(float64(x[i])) {
 					all[k][i] = uint8(255*(x[i]-low)/(high-low) + 0.5)
 				}
 			}

@@ -98,9 +98,9 @@ func filled(t *testing.T) *report.Report {
 	r := report.New("")
 	s := start()
 	s.Epochs = 60
-	record(t, r, s)
+	feed(t, r, s)
 	for n := range s.Epochs {
-		record(t, r, step(n+1, 1), step(n+1, 2), epoch(n+1))
+		feed(t, r, step(n+1, 1), step(n+1, 2), epoch(n+1))
 	}
 	return r
 }
@@ -128,7 +128,7 @@ func TestDeafBrowsers(t *testing.T) {
 			for end := time.Now().Add(10 * time.Second); err == nil || errors.Is(err, os.ErrDeadlineExceeded); time.Sleep(5 * time.Millisecond) {
 				require.True(t, time.Now().Before(end), "the server holds on")
 				if name == "stream" {
-					record(t, r, step(60, 3))
+					feed(t, r, step(60, 3))
 				}
 				require.NoError(t, conn.SetWriteDeadline(time.Now().Add(10*time.Millisecond)))
 				_, err = io.WriteString(conn, c.more)
@@ -146,7 +146,7 @@ func TestStreamOutlastsPatience(t *testing.T) {
 	s := follow(t.Context(), t, "http://"+serve(t, r, ":0")+"/")
 	s.next(t)
 	time.Sleep(patience * 3 / 2)
-	record(t, r, start())
+	feed(t, r, start())
 	_, data := s.next(t)
 	assert.Contains(t, data, "under way")
 }
@@ -167,7 +167,7 @@ func TestOneRendering(t *testing.T) {
 	streams := make([]string, 8)
 	for i := range streams {
 		_, streams[i] = follow(t.Context(), t, "http://"+address+"/").next(t)
-		record(t, r, step(60, i)) // news, but of the same second
+		feed(t, r, step(60, i)) // news, but of the same second
 	}
 	assert.Equal(t, first, get())
 	for _, s := range streams {
@@ -228,11 +228,11 @@ func TestPanicsOfSamples(t *testing.T) {
 		h.Rotation = pretext.Rotation{View: pretext.Scenes(32)}
 		r := report.New("")
 		r.Show(t.Context(), h, h)
-		record(t, r, start())
+		feed(t, r, start())
 		assert.Contains(t, html(t, r), "could not be made into a sample", fmt.Sprint(h.load))
 		r.Show(t.Context(), nil, h)
 		r.Show(t.Context(), h, nil)
-		record(t, r, start())
+		feed(t, r, start())
 		assert.NotContains(t, html(t, r), "could not be made into a sample", "nil shows nothing")
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -13,11 +14,11 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"unnas/cell"
 	celldraw "unnas/cell/draw"
-	"unnas/darts"
+	"unnas/darts/record"
+	"unnas/internal/format"
 )
 
 //go:embed page.html
@@ -78,10 +79,10 @@ func (s *state) view(live bool) view {
 	v := view{
 		Live: live && !s.closed, Script: script, ScriptHash: scriptHash, Name: s.name, Task: s.start.Task, Kind: "training",
 		Warnings: s.warnings, Omitted: s.omitted, Samples: s.samples,
-		Facts: s.facts(), Charts: charts(epochs, steps),
+		Facts: s.facts(), Charts: s.charts(epochs, steps),
 		Settings: settings(s.config),
 	}
-	if len(c.Space.Ops) > 0 {
+	if len(s.start.Ops) > 0 {
 		v.Kind = "search"
 	}
 	v.State, v.Class, v.Progress = s.progress(live)
@@ -89,14 +90,14 @@ func (s *state) view(live bool) view {
 		v.Genotype, v.Cells = cells(v.Genotype)
 	}
 	if len(epochs) > 0 {
-		v.Heats, v.Scale = heats(epochs, c.Space.Ops)
+		v.Heats, v.Scale = heats(epochs, s.start.Ops)
 	}
 	for _, e := range slices.Backward(epochs) {
 		if len(e.Scores) == 0 {
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
-			if known(e.Scores[name]) {
+			if format.Finite(e.Scores[name]) {
 				v.Scores = append(v.Scores, fact{name, percent(e.Scores[name])})
 			}
 		}
@@ -147,53 +148,62 @@ func (s *state) facts() []fact {
 			all = append(all, fact{name, value})
 		}
 	}
-	figure := func(name string, format func(float64) string, x float64) { add(name, format(x), known(x)) }
+	figure := func(name string, text func(float64) string, x float64) { add(name, text(x), format.Finite(x)) }
 	last, e := s.steps.last, s.epochs.last
 	if s.epochs.added == 0 {
-		e = darts.Epoch{TrainLoss: math.NaN(), TrainAccuracy: math.NaN(), HeldLoss: math.NaN(), HeldAccuracy: math.NaN()}
+		e = record.Epoch{TrainLoss: math.NaN(), TrainScore: math.NaN(), ValLoss: math.NaN(), ValScore: math.NaN()}
 	}
 	if s.steps.added > 0 && (s.epochs.added == 0 || last.Epoch > e.Epoch) {
-		e.TrainLoss, e.TrainAccuracy = last.Loss, last.Accuracy
-		if known(last.HeldLoss) {
-			e.HeldLoss, e.HeldAccuracy = last.HeldLoss, last.HeldAccuracy
+		e.TrainLoss, e.TrainScore = last.TrainLoss, last.TrainScore
+		if format.Finite(last.ValLoss) {
+			e.ValLoss, e.ValScore = last.ValLoss, last.ValScore
 		}
 	}
-	figure("loss", plain, e.TrainLoss)
-	figure("accuracy", percent, e.TrainAccuracy)
-	figure("held-out loss", plain, e.HeldLoss)
-	figure("held-out accuracy", percent, e.HeldAccuracy)
-	if e.ScoreName != "" && e.ScoreName != "accuracy" {
-		figure("held-out "+e.ScoreName, percent, e.Score())
-	}
+	figure("training loss", plain, e.TrainLoss)
+	figure(s.trainScore(), s.score, e.TrainScore)
+	figure("validation loss", plain, e.ValLoss)
+	figure(s.valScore(), s.score, e.ValScore)
 	if s.steps.added > 0 {
-		add("images a second", plain(last.ImagesPerSecond), known(last.ImagesPerSecond) && last.ImagesPerSecond > 0)
-		add("time left", duration(last.Left), s.done == nil && !s.closed && last.Left > 0)
+		add("images a second", plain(last.ImagesPerSecond), format.Finite(last.ImagesPerSecond) && last.ImagesPerSecond > 0)
+		add("time left", format.Duration(last.Left), s.done == nil && !s.closed && last.Left > 0)
 	}
 	if s.done != nil {
-		add("time", duration(s.done.Elapsed), s.done.Elapsed > 0)
+		add("time", format.Duration(s.done.Elapsed), s.done.Elapsed > 0)
 	}
 	b := s.start
-	add("parameters", scaled(float64(b.Params), 1000, " ", " k", " M", " G", " T"), b.Params > 0)
-	add("multiply-adds an image", scaled(float64(b.MACs), 1000, " ", " k", " M", " G", " T"), b.MACs > 0)
-	add("memory, planned", storage(b.PlannedBytes), b.PlannedBytes > 0)
-	add("memory, program at most", storage(s.peak), s.peak > 0)
+	add("parameters", format.SI(int64(b.Params)), b.Params > 0)
+	add("multiply-adds an image", format.SI(b.MACs), b.MACs > 0)
+	add("memory, planned", format.Bytes(b.PlannedBytes), b.PlannedBytes > 0)
+	add("memory, program at most", format.Bytes(s.peak), s.peak > 0)
 	add("images to learn from", fmt.Sprint(b.Train), b.Train > 0)
-	add("images held out", fmt.Sprint(b.Held), b.Held > 0)
+	add("validation images", fmt.Sprint(b.Val), b.Val > 0)
 	return all
 }
 
+// trainScore and valScore return the names of scores.
+func (s *state) trainScore() string { return "training " + cmp.Or(s.start.TrainScoreName, "score") }
+func (s *state) valScore() string   { return "validation " + cmp.Or(s.start.ScoreName, "score") }
+
+// score formats one: as a share unless less is better.
+func (s *state) score(x float64) string {
+	if s.start.LowerIsBetter {
+		return plain(x)
+	}
+	return percent(x)
+}
+
 // charts returns those that have something to show.
-func charts(epochs []darts.Epoch, steps []darts.Step) []chart {
-	ofEpochs := func(f func(darts.Epoch) float64) []point {
+func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
+	ofEpochs := func(f func(record.Epoch) float64) []point {
 		var all []point
 		for _, e := range epochs {
-			if y := f(e); known(y) {
+			if y := f(e); format.Finite(y) {
 				all = append(all, point{float64(e.Epoch), y})
 			}
 		}
 		return all
 	}
-	ofSteps := func(f func(darts.Step) float64) []point {
+	ofSteps := func(f func(record.Step) float64) []point {
 		var all []point
 		for i, s := range steps {
 			if i > 0 && s.Epoch != steps[i-1].Epoch { // a mean over an epoch begins anew
@@ -211,41 +221,41 @@ func charts(epochs []darts.Epoch, steps []darts.Step) []chart {
 		end = max(end, steps[n-1].Epoch)
 	}
 	var all []chart
-	add := func(title, note string, format func(float64) string, of ...series) {
-		if c, ok := newChart(title, note, float64(end), format, of...); ok {
+	add := func(title, note string, text func(float64) string, of ...series) {
+		if c, ok := newChart(title, note, float64(end), text, of...); ok {
 			all = append(all, c)
 		}
 	}
 	const thin = "Thin lines: means over the epoch so far, after each step."
 	add("Loss", thin, plain,
-		series{"training", ofEpochs(func(e darts.Epoch) float64 { return e.TrainLoss }), ofSteps(func(s darts.Step) float64 { return s.Loss })},
-		series{"held out", ofEpochs(func(e darts.Epoch) float64 { return e.HeldLoss }), ofSteps(func(s darts.Step) float64 { return s.HeldLoss })})
-	add("Accuracy", thin, percent,
-		series{"training", ofEpochs(func(e darts.Epoch) float64 { return e.TrainAccuracy }), ofSteps(func(s darts.Step) float64 { return s.Accuracy })},
-		series{"held out", ofEpochs(func(e darts.Epoch) float64 { return e.HeldAccuracy }), ofSteps(func(s darts.Step) float64 { return s.HeldAccuracy })})
+		series{"training", ofEpochs(func(e record.Epoch) float64 { return e.TrainLoss }), ofSteps(func(s record.Step) float64 { return s.TrainLoss })},
+		series{"validation", ofEpochs(func(e record.Epoch) float64 { return e.ValLoss }), ofSteps(func(s record.Step) float64 { return s.ValLoss })})
+	add("Score", thin, s.score,
+		series{s.trainScore(), ofEpochs(func(e record.Epoch) float64 { return e.TrainScore }), ofSteps(func(s record.Step) float64 { return s.TrainScore })},
+		series{s.valScore(), ofEpochs(func(e record.Epoch) float64 { return e.ValScore }), ofSteps(func(s record.Step) float64 { return s.ValScore })})
 	var scored []series
 	for _, name := range charted(epochs) {
-		scored = append(scored, series{name, ofEpochs(func(e darts.Epoch) float64 {
+		scored = append(scored, series{name, ofEpochs(func(e record.Epoch) float64 {
 			if x, ok := e.Scores[name]; ok {
 				return x
 			}
 			return math.NaN()
 		}), nil})
 	}
-	add("Scores on held-out images", "", percent, scored...)
+	add("Other scores of validation", "", percent, scored...)
 	add("Entropy of the alphas", "1: undecided, 0: decided.", plain,
-		series{"entropy", ofEpochs(func(e darts.Epoch) float64 { return e.Entropy }), ofSteps(func(s darts.Step) float64 { return s.Entropy })})
+		series{"entropy", ofEpochs(func(e record.Epoch) float64 { return e.Entropy }), ofSteps(func(s record.Step) float64 { return s.Entropy })})
 	add("Weight of operations without weights", "After softmax, mean over edges.", percent,
-		series{"skip connections", ofEpochs(func(e darts.Epoch) float64 { return e.SkipShare }), ofSteps(func(s darts.Step) float64 { return s.SkipShare })},
-		series{"poolings", ofEpochs(func(e darts.Epoch) float64 { return e.PoolShare }), nil})
+		series{"skip connections", ofEpochs(func(e record.Epoch) float64 { return e.SkipShare }), ofSteps(func(s record.Step) float64 { return s.SkipShare })},
+		series{"poolings", ofEpochs(func(e record.Epoch) float64 { return e.PoolShare }), nil})
 	add("Stability of the ranking", "Kendall's tau between the order of operations and that of the epoch before, mean over edges. 1: the same.", plain,
-		series{"tau", ofEpochs(func(e darts.Epoch) float64 { return e.Stability }), nil})
-	add("Dominant eigenvalue", "Of the Hessian of the held-out loss in the alphas.", plain,
-		series{"eigenvalue", ofEpochs(func(e darts.Epoch) float64 { return e.Eigenvalue }), nil})
+		series{"tau", ofEpochs(func(e record.Epoch) float64 { return e.Stability }), nil})
+	add("Dominant eigenvalue", "Of the Hessian of the validation loss in the alphas.", plain,
+		series{"eigenvalue", ofEpochs(func(e record.Epoch) float64 { return e.Eigenvalue }), nil})
 	add("Learning rate of the weights", "", plain,
-		series{"rate", nil, ofSteps(func(s darts.Step) float64 { return s.LR })})
+		series{"rate", nil, ofSteps(func(s record.Step) float64 { return s.LR })})
 	add("Images a second", "Mean over the epoch so far.", plain,
-		series{"images", nil, ofSteps(func(s darts.Step) float64 {
+		series{"images", nil, ofSteps(func(s record.Step) float64 {
 			if s.ImagesPerSecond > 0 {
 				return s.ImagesPerSecond
 			}
@@ -259,7 +269,7 @@ const mostScores = 6
 
 // charted returns the names of the scores that have a curve: of many, those of
 // single classes, which are named like mean and class, have none.
-func charted(epochs []darts.Epoch) []string {
+func charted(epochs []record.Epoch) []string {
 	found := map[string]bool{}
 	for _, e := range epochs {
 		for name := range e.Scores {
@@ -275,7 +285,6 @@ func charted(epochs []darts.Epoch) []string {
 
 // config is what a page knows of the settings of a run.
 type config struct {
-	Space   struct{ Ops []string }
 	Network struct{ Genotype json.RawMessage }
 }
 
@@ -370,18 +379,3 @@ func value(text []byte) string {
 	}
 	return one
 }
-
-func scaled(x, base float64, units ...string) string {
-	i := 0
-	for x >= base && i < len(units)-1 {
-		x /= base
-		i++
-	}
-	return strings.TrimSpace(fmt.Sprintf("%.4g%s", x, units[i]))
-}
-
-func storage(bytes int64) string {
-	return scaled(float64(bytes), 1024, " B", " KiB", " MiB", " GiB", " TiB")
-}
-
-func duration(d time.Duration) string { return d.Round(time.Second).String() }

@@ -16,6 +16,7 @@ import (
 	"unnas/darts"
 	"unnas/darts/dataset"
 	"unnas/darts/preset"
+	"unnas/darts/record"
 	"unnas/darts/sweep"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
@@ -212,7 +213,7 @@ func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 	if t.Batch > 0 {
 		c = c.WithBatch(t.Batch)
 	}
-	c.Seed, c.Workers = s.Seed, t.workers
+	c.Seed = s.Seed
 	return task, c, c.Validate()
 }
 
@@ -240,29 +241,22 @@ func (t *trainer) train(ctx context.Context, job sweep.Job, dir string) (any, er
 		return nil, err
 	}
 	dir = filepath.Join(dir, "run")
-	c.Folder, err = darts.OpenFolder(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		c.Folder, err = darts.NewFolder(dir)
-	}
+	run, err := darts.OpenRunDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	c.Recorder = recorder(func(e darts.Event) error { return t.tell(job, e) })
-	trained, err := darts.Train(ctx, t.src, t.held, task, c)
-	err = errors.Join(err, c.Folder.Close())
+	tell := record.Func(func(e record.Event) error { return t.tell(job, e) })
+	trained, err := darts.Train(ctx, t.src, t.held, task, c, darts.Runtime{Workers: t.workers, Dir: run, Recorder: tell})
+	err = errors.Join(err, run.Close())
 	if err != nil {
 		return nil, err
 	}
-	accuracies, err := history(filepath.Join(dir, "metrics.jsonl"))
+	accuracies, err := history(filepath.Join(dir, record.File))
 	if err != nil {
 		return nil, err
 	}
-	return result{100 * trained.Best.HeldAccuracy, accuracies, trained.Size.Params, trained.Size.MACs}, nil
+	return result{100 * trained.Best.ValScore, accuracies, trained.Size.Params, trained.Size.MACs}, nil
 }
-
-type recorder func(darts.Event) error
-
-func (r recorder) Record(e darts.Event) error { return r(e) }
 
 // history reads the accuracies after each epoch, of earlier parts of a run too.
 func history(path string) ([]float64, error) {
@@ -272,21 +266,15 @@ func history(path string) ([]float64, error) {
 	}
 	defer f.Close()
 	var all []float64
-	for d := json.NewDecoder(f); ; {
-		var line struct {
-			Event    string
-			Accuracy float64 `json:"held_accuracy"`
-		}
-		switch err := d.Decode(&line); {
-		case errors.Is(err, io.EOF):
-			return all, nil
-		case err != nil:
+	for e, err := range record.Read(f) {
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if line.Event == "epoch" {
-			all = append(all, 100*line.Accuracy)
+		if epoch, ok := e.(record.Epoch); ok {
+			all = append(all, 100*epoch.ValScore)
 		}
 	}
+	return all, nil
 }
 
 // report tells what becomes of trainings.
@@ -307,17 +295,17 @@ func (t *trainer) report(e sweep.Event) {
 const interval = 10 * time.Second
 
 // tell tells how far a training is, now and then.
-func (t *trainer) tell(job sweep.Job, e darts.Event) error {
+func (t *trainer) tell(job sweep.Job, e record.Event) error {
 	switch e := e.(type) {
-	case darts.Step:
+	case record.Step:
 		if time.Since(t.told) >= interval {
-			t.state(fmt.Sprintf("%s: epoch %d, step %d of %d, loss %.3f", job.Name, e.Epoch, e.Step, e.Steps, e.Loss))
+			t.state(fmt.Sprintf("%s: epoch %d, step %d of %d, loss %.3f", job.Name, e.Epoch, e.Step, e.Steps, e.TrainLoss))
 		}
-	case darts.Progress:
+	case record.Progress:
 		if e.Unit != "passes" && time.Since(t.told) >= interval { // a step tells more than its passes
 			t.state(fmt.Sprintf("%s: %s %d of %d %s", job.Name, e.Work, e.Done, e.Total, e.Unit))
 		}
-	case darts.Warning:
+	case record.Warning:
 		fmt.Fprintf(t.out, "%s: %s\n", job.Name, e.Text)
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -73,7 +72,7 @@ type settings struct {
 	Cells  int `json:"cells"`
 	Batch  int `json:"batch"`
 	Subset int `json:"subset"`
-	// Decoder is that of JPEG files; see darts.Start.
+	// Decoder is that of JPEG files; see record.Start.
 	Decoder string `json:"decoder,omitempty"`
 }
 
@@ -98,7 +97,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	f.IntVar(&o.Subset, "subset", 0, "`number` of training images to draw and use; 0: all")
 	f.StringVar(&shard, "shard", "", "`part` of the trainings to do, such as 3/8 (default what an array job tells, or all)")
 	f.IntVar(&o.attempts, "attempts", 3, "times that a training that fails is tried on one host")
-	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
+	f.IntVar(&o.workers, "workers", 0, "goroutines that load images, 0 for one on each core; the result does not depend on it")
 	program.AddJPEG(f, &o.jpeg)
 	program.AddQuiet(f, &o.quiet)
 	f.BoolVar(&o.analyse, "analyse", false, "train nothing, analyse what is done in the folder of -out")

@@ -152,7 +152,7 @@ func (s settings) config(network segmentation.Network) (darts.TrainConfig, error
 	}
 	c.MicroBatch = 0
 	if s.data == "" {
-		c.Nesterov, c.Clip, c.LR.PerStep = false, 5, true
+		c.Nesterov, c.GradClip, c.LR.PerStep = false, 5, true
 	} else if s.batch > published && s.batch%published == 0 {
 		c.MicroBatch = published
 	}
@@ -177,13 +177,15 @@ func (s settings) train(ctx context.Context, train, held darts.Source, out io.Wr
 	return program.Training{
 		Session: program.Session{Name: s.Name(), Options: s.Options},
 		Source:  train, Held: held, Task: network.Task, Config: c,
-		Keep: func(f *darts.Folder, r *darts.Trained) error { return draw(network, r.Params, held, f, s.Talk(out)) },
+		Keep: func(f *darts.RunDir, r *darts.TrainResult) error {
+			return draw(network, r.Params, held, f, s.Talk(out))
+		},
 	}.Run(ctx, out)
 }
 
 // draw draws held-out images with truth and prediction. That of a training that was
 // stopped is drawn, too.
-func draw(n segmentation.Network, p *ops.Params, held darts.Source, folder *darts.Folder, out io.Writer) error {
+func draw(n segmentation.Network, p *ops.Params, held darts.Source, folder *darts.RunDir, out io.Writer) error {
 	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	}
 	session := program.Session{
 		Name: "unnas", Options: c.options(o),
-		Begin: func(f *darts.Folder) error { return f.WriteFile(configFile, c.dump) },
+		Begin: func(f *darts.RunDir) error { return f.WriteFile(configFile, c.dump) },
 		Again: func(dir string) string { return "OUT_DIR " + dir },
 	}
 	if c.searches() {
@@ -121,10 +122,10 @@ func (c *config) runTraining(ctx context.Context, session program.Session, data 
 
 // options returns the options of flags with those of keys.
 func (c *config) options(o program.Options) program.Options {
-	o.Seed, o.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
+	o.Seed, o.Runtime.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
 	if c.OutDir != hereOutDir && c.OutDir != defaultOutDir {
 		o.Out = c.OutDir
-		o.Resume = c.Train.AutoResume && program.Exists(filepath.Join(c.OutDir, "metrics.jsonl"))
+		o.Resume = c.Train.AutoResume && program.Exists(filepath.Join(c.OutDir, record.File))
 	}
 	return o
 }

@@ -126,7 +126,7 @@ func TestTrain(t *testing.T) {
 			}
 			var out bytes.Buffer
 			require.NoError(t, run(t.Context(), args(whole), &out, nil))
-			for _, want := range []string{test.begun, "\nlast, epoch 2: accuracy ", "\nbest, epoch "} {
+			for _, want := range []string{test.begun, "\nlast, epoch 2: top1 ", "\nbest, epoch "} {
 				assert.Contains(t, out.String(), want)
 			}
 			assert.Equal(t, name == "NAS-Bench", strings.Contains(out.String(), "2 images at once"))

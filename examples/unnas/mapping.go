@@ -155,8 +155,8 @@ func (c *config) body() cell.Body {
 }
 
 // search returns the settings of a search. check has been called.
-func (c *config) search() (darts.Config, error) {
-	var none darts.Config
+func (c *config) search() (darts.SearchConfig, error) {
+	var none darts.SearchConfig
 	o := c.Optim
 	switch {
 	case c.Train.Portion <= 0 || c.Train.Portion >= 1:
@@ -173,11 +173,11 @@ func (c *config) search() (darts.Config, error) {
 	}
 	s := darts.DARTS()
 	s.Space.Body = c.body()
-	s.Epochs, s.ArchEpoch, s.Batch, s.Portion = o.MaxEpoch, int(o.ArchEpoch), c.Train.BatchSize, c.Train.Portion
+	s.Epochs, s.ArchStartEpoch, s.Batch, s.TrainFraction = o.MaxEpoch, int(o.ArchEpoch), c.Train.BatchSize, c.Train.Portion
 	s.LR, _ = c.schedule() // check has seen it
 	s.Momentum, s.WeightDecay = o.Momentum, o.WeightDecay
-	s.ArchLR, s.ArchDecay = o.ArchBaseLR, o.ArchWeightDecay
-	s.Seed, s.Workers = uint64(c.RNGSeed), max(c.DataLoader.NumWorkers, 1)
+	s.ArchLR, s.ArchWeightDecay = o.ArchBaseLR, o.ArchWeightDecay
+	s.Seed = uint64(c.RNGSeed)
 	if err := s.Validate(); err != nil {
 		return none, err
 	}
@@ -210,9 +210,9 @@ func (c *config) training() (darts.TrainConfig, error) {
 	o := c.Optim
 	s := darts.TrainConfig{
 		Network: a, Epochs: o.MaxEpoch, Batch: c.Train.BatchSize,
-		Momentum: o.Momentum, Nesterov: o.Nesterov, WeightDecay: o.WeightDecay,
+		SGD:           darts.SGD{Momentum: o.Momentum, Nesterov: o.Nesterov, WeightDecay: o.WeightDecay},
 		EvaluateEvery: c.Train.EvalPeriod,
-		Seed:          uint64(c.RNGSeed), Workers: max(c.DataLoader.NumWorkers, 1),
+		Seed:          uint64(c.RNGSeed),
 	}
 	s.LR, _ = c.schedule() // check has seen it
 	if c.NumGPUs > 1 {

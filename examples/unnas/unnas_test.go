@@ -53,7 +53,7 @@ func TestPublishedSearches(t *testing.T) {
 			c := load(t, path)
 			got, err := c.search()
 			require.NoError(t, err)
-			want.Seed, want.Workers = 1, 8 // the defaults of the release
+			want.Seed = 1 // the default of the release
 			assert.Equal(t, want, got)
 			assert.Equal(t, wantTask, c.task())
 		})
@@ -76,7 +76,7 @@ func TestPublishedTrainings(t *testing.T) {
 				c := load(t, path, "NAS.GENOTYPE", name, "NAS.WIDTH", strconv.Itoa(want.Network.(cell.Derived).Body.Width))
 				got, err := c.training()
 				require.NoError(t, err)
-				want.Seed, want.Workers = 1, 8 // the defaults of the release
+				want.Seed = 1 // the default of the release
 				assert.Equal(t, want, got)
 				assert.Equal(t, wantTask, c.task())
 				assert.Subset(t, []string{"TEST.BATCH_SIZE"}, c.idle())
@@ -107,8 +107,9 @@ func TestSampleTrainings(t *testing.T) {
 	}
 	settings := func(a cell.Architecture, epochs, batch, precise int, lr, decay float64) darts.TrainConfig {
 		return darts.TrainConfig{
-			Network: a, Epochs: epochs, Batch: batch, LR: darts.Schedule{Kind: "cosine", Base: lr},
-			Momentum: 0.9, Nesterov: true, WeightDecay: decay, PreciseBN: precise, EvaluateEvery: 1, Seed: 1, Workers: 8,
+			Network: a, Epochs: epochs, Batch: batch,
+			SGD:       darts.SGD{LR: darts.Schedule{Kind: "cosine", Base: lr}, Momentum: 0.9, Nesterov: true, WeightDecay: decay},
+			PreciseBN: precise, EvaluateEvery: 1, Seed: 1,
 		}
 	}
 	puzzle := pretext.JigsawImageNet()
@@ -144,7 +145,7 @@ func TestTrainingKeys(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, darts.Schedule{Kind: "steps", Base: 0.1, Steps: []int{30, 60}, Factor: 0.1, PerStep: true}, got.LR)
 	assert.Equal(t, []float64{0.3, 0.2}, []float64{got.Auxiliary, got.DropPath})
-	assert.Equal(t, []int{3, 1024, 0, 1}, []int{got.EvaluateEvery, got.PreciseBN, got.MicroBatch, got.Workers})
+	assert.Equal(t, []int{3, 1024, 0}, []int{got.EvaluateEvery, got.PreciseBN, got.MicroBatch})
 	assert.False(t, got.Nesterov)
 	assert.Equal(t, uint64(5), got.Seed)
 }

@@ -6,9 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/pretext"
 	"unnas/pretext/turbojpeg"
 )
@@ -75,10 +77,10 @@ func (j JPEG) Decoder(recorded string) (*pretext.Decoder, error) {
 // Decoder returns the decoder of JPEG files that the flags ask for: that of the run, if
 // one is resumed.
 func (o Options) Decoder() (*pretext.Decoder, error) {
-	if !o.Resume {
+	if !o.Resume || !Exists(filepath.Join(o.Out, record.File)) { // of which Folder says so
 		return o.JPEG.Decoder("")
 	}
-	folder, err := darts.OpenFolder(o.Out)
+	folder, err := darts.OpenRunDir(o.Out)
 	if err != nil {
 		return nil, err
 	}

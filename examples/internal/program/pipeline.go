@@ -15,6 +15,7 @@ import (
 	"unnas/darts"
 	"unnas/darts/dataset"
 	"unnas/darts/preset"
+	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -134,8 +135,7 @@ func (p *Pipeline) parseTraining() error {
 	} else if c.Batch%c.MicroBatch != 0 {
 		return fmt.Errorf("-train-batch is %d, of which %d images, as published, cannot go through the network at once; give a -micro-batch that divides it, %d for example", c.Batch, c.MicroBatch, gcd(c.Batch, c.MicroBatch))
 	}
-	c.EvaluateEvery, c.Workers = p.evaluateEvery, p.Workers
-	c.Memory, c.Recompute = p.Config.Memory, p.Config.Recompute
+	c.EvaluateEvery = p.evaluateEvery
 	p.TrainTask, p.TrainConfig = task, c
 	return c.Validate()
 }
@@ -192,7 +192,7 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 	session.Again = func(string) string { return fmt.Sprintf("-out %s -resume", root) }
 	first, second := session, session
 	first.Out, second.Out = filepath.Join(root, searchPhase), filepath.Join(root, trainPhase)
-	second.Resume = p.Resume && Exists(filepath.Join(second.Out, "metrics.jsonl"))
+	second.Resume = p.Resume && Exists(filepath.Join(second.Out, record.File))
 	if !second.Resume { // else the search has ended
 		// A week of search should not end with images that are not there.
 		if _, err := open(p.Data, p.TrainTask, dataset.Val, dataset.Options{}); err != nil {

@@ -34,7 +34,6 @@ func TestPipelineParse(t *testing.T) {
 	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", "unnas_imagenet_rot"}, nil))
 	task, want, err := preset.Training("imagenet1k", "unnas_imagenet_rot")
 	require.NoError(t, err)
-	want.Workers = p.Workers
 	assert.Equal(t, want, p.TrainConfig, "as published unless told otherwise")
 	assert.Equal(t, task, p.TrainTask)
 
@@ -45,9 +44,9 @@ func TestPipelineParse(t *testing.T) {
 	d := want.Network.(cell.Derived)
 	d.Genotype, _ = cell.Published("pnas")
 	d.Body.Width = 20
-	want.Network, want.Epochs, want.EvaluateEvery, want.Workers = d, 7, 3, 3
+	want.Network, want.Epochs, want.EvaluateEvery = d, 7, 3
 	want.Batch, want.MicroBatch, want.LR.Base = 96, 48, 0.5*96/1024
-	want.Memory, want.Recompute = 2e9, true
+	assert.Equal(t, darts.Runtime{Workers: 3, Memory: 2e9, Recompute: true}, p.Runtime)
 	assert.Equal(t, want, p.TrainConfig, "cells that were not trained have the settings of darts_v2")
 }
 
@@ -64,11 +63,11 @@ func TestPipelineGenotype(t *testing.T) {
 		assert.Equal(t, want, p.TrainConfig.Network.(cell.Derived).Genotype, name)
 		assert.Equal(t, 48, p.TrainConfig.Network.(cell.Derived).Body.Width, "that of darts_v2")
 	}
-	folder, err := darts.NewFolder(filepath.Join(dir, "run"))
-	require.NoError(t, err)
-	require.NoError(t, errors.Join(folder.Save(&darts.Result{Genotype: want}), folder.Close()))
+	run := filepath.Join(dir, "run")
+	require.NoError(t, os.Mkdir(run, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(run, "genotype.json"), []byte(want.String()), 0o644))
 	p := pipeline()
-	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", folder.Dir()}, nil))
+	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", run}, nil))
 	assert.Equal(t, want, p.TrainConfig.Network.(cell.Derived).Genotype)
 }
 
@@ -165,7 +164,7 @@ func TestPipelineAll(t *testing.T) {
 		"rotation: 6 + 6 images, 2 epochs of 3 steps, batch 2\n",
 		"batch 4, published 1024: the learning rate changes in proportion, to 0.001953\n",
 		"classification: 12 + 6 images, 2 epochs of 3 steps, batch 4\n", "2 images at once\n",
-		"\nlast, epoch 2: accuracy ", "\nbest, epoch ", "See " + filepath.Join(whole, "train") + ": the network as weights.safetensors",
+		"\nlast, epoch 2: top1 ", "\nbest, epoch ", "See " + filepath.Join(whole, "train") + ": the network as weights.safetensors",
 	} {
 		assert.Contains(t, out.String(), want)
 	}
@@ -178,7 +177,7 @@ func TestPipelineAll(t *testing.T) {
 		{"2 epochs of 3 steps, batch 2\n", nil, false}, // before the first step
 		{"epoch 1/2 ", nil, false},
 		{"classification: 12 + 6 images", []string{"-resume"}, false}, // before the first step
-		{"held 2.", []string{"-resume"}, true},                        // after the first epoch of the training
+		{"val loss 2.", []string{"-resume"}, true},                    // after the first epoch of the training
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := &stopAt{text: part.stop, stop: cancel}
@@ -202,7 +201,7 @@ func TestPipelineAll(t *testing.T) {
 	out.Reset()
 	require.NoError(t, narrow(t, flags(dir, "-resume")...).Run(t.Context(), openScenes, &out))
 	assert.NotContains(t, out.String(), "rotation", "the search has ended")
-	assert.Contains(t, out.String(), "last, epoch 2: accuracy ")
+	assert.Contains(t, out.String(), "last, epoch 2: top1 ")
 	assert.Contains(t, out.String(), "best, epoch ")
 
 	err := narrow(t, flags(dir)...).Run(t.Context(), openScenes, &out)
@@ -221,7 +220,7 @@ func TestPipelineTrainErrors(t *testing.T) {
 		"images smaller than the stride": {func(p *program.Pipeline) {
 			p.TrainTask = pretext.Classification{View: pretext.ImageNet(8), Classes: 6}
 			_, c, _ := preset.Training("imagenet1k", "darts_v2")
-			c.Batch, c.MicroBatch, c.Workers = 4, 2, 1
+			c.Batch, c.MicroBatch = 4, 2
 			p.TrainConfig = c
 		}, openScenes, "auxiliary head"},
 		"labels outside the classes": {nil, func(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options) (program.Labelled, error) {

@@ -9,13 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 
-	"golang.org/x/term"
-
 	"unnas/darts"
+	"unnas/darts/record"
 )
 
 // Main calls run with the arguments of the program, its output, and where help
@@ -45,8 +43,8 @@ type Options struct {
 	Out     string // folder of the run; empty: a new one
 	Resume  bool   // whether the run in Out goes on
 	Seed    uint64
-	Workers int
-	HTTP    string // address at which the page of the run is served; empty: it is not
+	Runtime darts.Runtime // without Dir and Recorder, which a Session sets
+	HTTP    string        // address at which the page of the run is served; empty: it is not
 	JPEG    JPEG
 	Quiet   bool // whether only errors and the final result are printed
 }
@@ -78,7 +76,7 @@ func NewFlags(name, usage string) *Flags {
 	f.BoolVar(&f.Resume, "resume", false, "go on with the run in the folder of -out, which began with the same flags")
 	f.Uint64Var(&f.Seed, "seed", 1, "number that all that is random comes from; equal seeds give equal results")
 	AddQuiet(f.FlagSet, &f.Quiet)
-	f.IntVar(&f.Workers, "workers", runtime.GOMAXPROCS(0), "goroutines that load images; the result does not depend on it")
+	f.IntVar(&f.Runtime.Workers, "workers", 0, "goroutines that load images, 0 for one on each core; the result does not depend on it")
 	f.StringVar(&f.HTTP, "http", "", HTTPUsage)
 	return f
 }
@@ -143,11 +141,15 @@ func (f *Flags) Given(name string) bool {
 
 // Folder opens the folder of a run: that of the run to go on with, the one asked
 // for, or a new one in runs, numbered behind the name.
-func (o Options) Folder(name string) (*darts.Folder, error) {
-	if o.Resume {
-		return darts.OpenFolder(o.Out)
+func (o Options) Folder(name string) (*darts.RunDir, error) {
+	if o.Resume && !Exists(filepath.Join(o.Out, record.File)) {
+		return nil, fmt.Errorf("-out %s holds no run; give the folder of a run that was begun", o.Out)
 	}
-	return darts.NewFolder(o.dir(name))
+	dir, err := darts.OpenRunDir(o.dir(name))
+	if err == nil && dir.HasRun() && !o.Resume {
+		return nil, errors.Join(fmt.Errorf("-out %s holds a run already; give -resume to go on with it, choose another folder or remove it", o.Out), dir.Close())
+	}
+	return dir, err
 }
 
 // dir returns the path of the folder of a run.
@@ -166,18 +168,4 @@ func (o Options) dir(name string) string {
 func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// Printer returns a printer of what happens: one with a live line if out is a
-// terminal.
-func Printer(out io.Writer) *darts.Printer {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return darts.NewPrinter(out, false)
-	}
-	printer := darts.NewPrinter(out, true)
-	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
-		printer.Columns = columns
-	}
-	return printer
 }

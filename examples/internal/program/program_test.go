@@ -62,7 +62,7 @@ func TestFolder(t *testing.T) {
 	for _, want := range []string{"runs/sample-1", "runs/sample-2"} {
 		f, err := program.Options{}.Folder("sample")
 		require.NoError(t, err)
-		assert.Equal(t, filepath.FromSlash(want), f.Dir())
+		assert.Equal(t, filepath.FromSlash(want), f.Path())
 		require.NoError(t, f.Close())
 	}
 	_, err := program.Options{Out: "runs/sample-1"}.Folder("sample")

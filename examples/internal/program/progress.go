@@ -4,20 +4,20 @@ import (
 	"io"
 	"time"
 
-	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/record"
 )
 
 // Progress tells how far work is.
 type Progress struct {
-	printer *darts.Printer
-	said    darts.Progress
+	printer *record.Printer
+	said    record.Progress
 	began   time.Time
 }
 
 // NewProgress begins to tell of work, such as "listing", in units such as "classes".
 func NewProgress(out io.Writer, work, unit string) *Progress {
-	return &Progress{Printer(out), darts.Progress{Work: work, Unit: unit}, time.Now()}
+	return &Progress{record.NewPrinter(out), record.Progress{Work: work, Unit: unit}, time.Now()}
 }
 
 // Tell tells how much is done, if it is time to.

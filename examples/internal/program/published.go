@@ -23,7 +23,7 @@ type Published struct {
 	// Task and Config, which Parse sets, are the published ones but for what the
 	// flags change.
 	Task   pretext.Task
-	Config darts.Config
+	Config darts.SearchConfig
 
 	task, subset  string
 	epochs, batch int
@@ -42,11 +42,11 @@ func NewPublished(dataset, labelled, usage string) *Published {
 	p.StringVar(&p.subset, "subset", "", "`number` of images to draw and use, or share of all, such as 10%; empty: all")
 	p.TextVar(&p.Config.Algorithm, "algorithm", darts.FirstOrder, "`rule` by which the alphas learn: first-order, second-order, gdas or drnas")
 	p.Func("memory", "`amount` of memory that a run may take, such as 32GB; one that needs more is refused (default what the machine has)", func(s string) (err error) {
-		p.Config.Memory, err = darts.ParseBytes(s)
+		p.Runtime.Memory, err = darts.ParseBytes(s)
 		return err
 	})
-	p.BoolVar(&p.Config.AutoBatch, "auto-batch", false, "halve the batch of a search that needs more memory, and the learning rates with it, until it fits, as in the paper; the result then depends on the memory")
-	p.BoolVar(&p.Config.Recompute, "recompute", false, "compute most maps twice instead of keeping them: a third of the memory, a fifth more time, the same result")
+	p.BoolVar(&p.Runtime.AutoBatch, "auto-batch", false, "halve the batch of a search that needs more memory, and the learning rates with it, until it fits, as in the paper; the result then depends on the memory")
+	p.BoolVar(&p.Runtime.Recompute, "recompute", false, "compute most maps twice instead of keeping them: a third of the memory, a fifth more time, the same result")
 	return p
 }
 
@@ -63,9 +63,9 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c.Algorithm, c.Memory, c.AutoBatch, c.Recompute = p.Config.Algorithm, p.Config.Memory, p.Config.AutoBatch, p.Config.Recompute
+	c.Algorithm = p.Config.Algorithm
 	if p.Given("epochs") {
-		c.ArchEpoch = c.ArchEpoch * p.epochs / c.Epochs
+		c.ArchStartEpoch = c.ArchStartEpoch * p.epochs / c.Epochs
 		c.Epochs = p.epochs
 	}
 	p.published = c.Batch
@@ -75,7 +75,6 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 		}
 		c = c.WithBatch(p.batch)
 	}
-	c.Workers = p.Workers
 	p.Task, p.Config = task, c
 	if _, err := size(p.subset, 1); err != nil {
 		return err

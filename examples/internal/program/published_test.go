@@ -26,18 +26,17 @@ func TestPublishedParse(t *testing.T) {
 	require.NoError(t, p.Parse([]string{"-data", "d"}, nil))
 	_, want, err := preset.Search("imagenet1k", "rotation")
 	require.NoError(t, err)
-	want.Workers = p.Workers
 	assert.Equal(t, want, p.Config, "as published unless told otherwise")
 	assert.Equal(t, "rotation", p.Task.Name())
 
 	p = published()
 	require.NoError(t, p.Parse([]string{"-data", "d", "-task", "cls", "-epochs", "5", "-batch", "16", "-algorithm", "second-order", "-memory", "2GB", "-recompute", "-workers", "3"}, nil))
 	assert.Equal(t, "classification", p.Task.Name())
-	assert.Equal(t, []int{5, 2, 16, 3}, []int{p.Config.Epochs, p.Config.ArchEpoch, p.Config.Batch, p.Config.Workers}, "the alphas sit out half of the epochs")
+	assert.Equal(t, []int{5, 2, 16, 3}, []int{p.Config.Epochs, p.Config.ArchStartEpoch, p.Config.Batch, p.Runtime.Workers}, "the alphas sit out half of the epochs")
 	assert.Equal(t, []float64{0.025, 0.000075}, []float64{p.Config.LR.Base, p.Config.ArchLR})
 	assert.Equal(t, darts.SecondOrder, p.Config.Algorithm)
-	assert.Equal(t, int64(2e9), p.Config.Memory)
-	assert.True(t, p.Config.Recompute)
+	assert.Equal(t, int64(2e9), p.Runtime.Memory)
+	assert.True(t, p.Runtime.Recompute)
 }
 
 func TestPublishedBadFlags(t *testing.T) {
@@ -49,7 +48,7 @@ func TestPublishedBadFlags(t *testing.T) {
 		"unknown task":      {[]string{"-task", "seg"}, []string{`"segmentation"`, "classification, rotation, colorization, jigsaw"}},
 		"no epochs":         {[]string{"-epochs", "0"}, []string{"Epochs is 0"}},
 		"no batch":          {[]string{"-batch", "0"}, []string{"-batch is 0"}},
-		"no workers":        {[]string{"-workers", "0"}, []string{"Workers is 0"}},
+		"no workers":        {[]string{"-workers", "many"}, []string{"-workers", "give a whole number"}},
 		"unknown algorithm": {[]string{"-algorithm", "third-order"}, []string{"third-order", "second-order", "gdas"}},
 		"no amount":         {[]string{"-memory", "much"}, []string{"-memory", "much"}},
 		"no subset":         {[]string{"-subset", "0"}, []string{`-subset is "0"`, "10%"}},

@@ -15,7 +15,7 @@ type Search struct {
 	Session
 	Source darts.Source
 	Task   pretext.Task
-	Config darts.Config // Seed and Workers are those of the Options
+	Config darts.SearchConfig // Seed is that of the Options
 }
 
 // Run runs the search, prints what happens, and keeps it in a folder, which is
@@ -23,26 +23,24 @@ type Search struct {
 // until then and how to go on.
 func (s Search) Run(ctx context.Context, out io.Writer) error {
 	c := s.Config
-	c.Seed, c.Workers = s.Seed, s.Workers
+	c.Seed = s.Seed
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return s.run(ctx, out, s.Source, s.Task, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
-		c.Folder, c.Recorder = folder, recorder
-		r, err := darts.Search(ctx, s.Source, s.Task, c)
+	return s.run(ctx, out, s.Source, s.Task, func(rt darts.Runtime) (outcome, error) {
+		r, err := darts.Search(ctx, s.Source, s.Task, c, rt)
 		if r == nil {
 			return outcome{}, err
 		}
 		return outcome{
 			steps: r.Steps,
-			save:  func(f *darts.Folder) error { return f.Save(r) },
 			show:  func(out io.Writer, dir string, stopped bool) error { return s.show(out, r, dir, stopped) },
 		}, err
 	})
 }
 
 // show prints the size of what was found and where it is.
-func (s Search) show(out io.Writer, r *darts.Result, dir string, stopped bool) error {
+func (s Search) show(out io.Writer, r *darts.SearchResult, dir string, stopped bool) error {
 	space := s.Config.Space
 	size, err := darts.Measure(cell.Derived{Body: space.Body, Genotype: r.Genotype, Ops: space.Ops}, s.Task)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/darts/report"
 	"unnas/pretext"
 )
@@ -19,7 +20,7 @@ type Session struct {
 
 	// Begin, unless nil, is called with the folder of a run before that begins, if
 	// it does not go on.
-	Begin func(*darts.Folder) error
+	Begin func(*darts.RunDir) error
 	// Again returns what to add to the command to go on with the run of a folder.
 	// Nil returns the flags that all programs have.
 	Again func(dir string) string
@@ -27,8 +28,8 @@ type Session struct {
 
 // outcome is what a run has made.
 type outcome struct {
-	steps int // that were done; without one there is nothing to keep
-	save  func(*darts.Folder) error
+	steps int                       // that were done; without one there is nothing to keep
+	save  func(*darts.RunDir) error // more than the run keeps itself; may be nil
 	show  func(out io.Writer, dir string, stopped bool) error
 }
 
@@ -36,13 +37,13 @@ type outcome struct {
 // it, keeps the outcome in the folder, which is removed if there is none, and shows
 // it. Work that ctx stops is kept and shown too, and how to go on. The page of the
 // run has samples of the task.
-func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(*darts.Folder, darts.Recorder) (outcome, error)) error {
+func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(darts.Runtime) (outcome, error)) error {
 	folder, err := s.Folder(s.Name)
 	if err != nil {
 		return err
 	}
 	tellDecoder(src, s.Talk(out))
-	page := report.New(folder.Dir())
+	page := report.New(folder.Path())
 	page.Show(ctx, src, task)
 	if s.HTTP != "" {
 		url, err := page.Serve(s.HTTP)
@@ -56,26 +57,31 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 			return errors.Join(err, page.Close(), folder.Discard())
 		}
 	}
-	printer := Printer(s.Talk(out))
-	board := darts.NewTensorBoard(filepath.Join(folder.Dir(), "tensorboard"))
-	o, err := work(folder, darts.Optional(printer, board, page))
+	printer := record.NewPrinter(s.Talk(out))
+	board := record.NewTensorBoard(filepath.Join(folder.Path(), "tensorboard"))
+	rt := s.Runtime
+	rt.Dir, rt.Recorder = folder, record.Optional(printer, board, page)
+	o, err := work(rt)
 	closed := errors.Join(printer.Close(), board.Close(), page.Close())
 	if o.steps == 0 {
 		return errors.Join(err, closed, folder.Discard())
 	}
 	stopped := err != nil
-	saved := o.save(folder)
+	var saved error
+	if o.save != nil {
+		saved = o.save(folder)
+	}
 	err = errors.Join(err, closed, folder.Close())
 	if saved != nil {
 		return errors.Join(err, saved)
 	}
-	if e := o.show(out, folder.Dir(), stopped); e != nil {
+	if e := o.show(out, folder.Path(), stopped); e != nil {
 		return errors.Join(err, e)
 	}
 	if errors.Is(err, context.Canceled) {
-		again := fmt.Sprintf("-out %s -resume", folder.Dir())
+		again := fmt.Sprintf("-out %s -resume", folder.Path())
 		if s.Again != nil {
-			again = s.Again(folder.Dir())
+			again = s.Again(folder.Path())
 		}
 		fmt.Fprintf(out, "A checkpoint is there too. To go on, repeat the command and add %s\n", again)
 	}

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
 	"unnas/darts"
+	"unnas/darts/record"
 	"unnas/pretext"
 )
 
@@ -18,10 +18,10 @@ type Training struct {
 	Session
 	Source, Held darts.Source // images to learn from, and to evaluate on
 	Task         pretext.Task
-	Config       darts.TrainConfig // Seed and Workers are those of the Options
+	Config       darts.TrainConfig // Seed is that of the Options
 
 	// Keep, unless nil, writes more of what was trained to the folder.
-	Keep func(*darts.Folder, *darts.Trained) error
+	Keep func(*darts.RunDir, *darts.TrainResult) error
 }
 
 // Run runs the training, prints what happens, and keeps it in a folder, which is
@@ -29,21 +29,20 @@ type Training struct {
 // learned until then and says how to go on.
 func (t Training) Run(ctx context.Context, out io.Writer) error {
 	c := t.Config
-	c.Seed, c.Workers = t.Seed, t.Workers
+	c.Seed = t.Seed
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	return t.run(ctx, out, t.Source, t.Task, func(folder *darts.Folder, recorder darts.Recorder) (outcome, error) {
-		c.Folder, c.Recorder = folder, recorder
-		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c)
+	return t.run(ctx, out, t.Source, t.Task, func(rt darts.Runtime) (outcome, error) {
+		r, err := darts.Train(ctx, t.Source, t.Held, t.Task, c, rt)
 		if r == nil {
 			return outcome{}, err
 		}
 		return outcome{
 			steps: r.Steps,
-			save: func(f *darts.Folder) error {
-				if err := f.SaveTrained(r); err != nil || t.Keep == nil {
-					return err
+			save: func(f *darts.RunDir) error {
+				if t.Keep == nil {
+					return nil
 				}
 				return t.Keep(f, r)
 			},
@@ -53,7 +52,7 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 }
 
 // show prints the size of the network, how good it is and where.
-func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool) error {
+func (t Training) show(out io.Writer, r *darts.TrainResult, dir string, stopped bool) error {
 	if stopped {
 		fmt.Fprintf(out, "stopped after %d steps\n", r.Steps)
 	}
@@ -70,15 +69,12 @@ func (t Training) show(out io.Writer, r *darts.Trained, dir string, stopped bool
 	return err
 }
 
-// scores returns the scores on the val images, the decisive one first. Scores of
-// single classes are in metrics.jsonl.
-func scores(e darts.Epoch) string {
-	parts := []string{fmt.Sprintf("%s %.1f%%", e.ScoreName, 100*e.Score())}
-	if !math.IsNaN(e.HeldAccuracy) && e.ScoreName != "accuracy" {
-		parts = append(parts, fmt.Sprintf("accuracy %.1f%%", 100*e.HeldAccuracy))
-	}
+// scores returns the scores of validation, that of the best epoch's choice first. Scores
+// of single classes are in metrics.jsonl.
+func scores(e record.Epoch) string {
+	parts := []string{fmt.Sprintf("%s %.1f%%", e.ScoreName, 100*e.ValScore)}
 	for _, name := range slices.Sorted(maps.Keys(e.Scores)) {
-		if name != e.ScoreName && !strings.HasPrefix(name, "iou_") {
+		if !strings.HasPrefix(name, "iou_") {
 			parts = append(parts, fmt.Sprintf("%s %.1f%%", name, 100*e.Scores[name]))
 		}
 	}

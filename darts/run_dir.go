@@ -13,15 +13,15 @@ import (
 
 	"unnas/cell"
 	"unnas/cell/draw"
+	"unnas/darts/record"
 	"unnas/internal/atomicfile"
 	"unnas/internal/filelock"
 	"unnas/ops"
 )
 
-// The files of a run folder.
+// The files of a run directory.
 const (
 	configFile   = "config.json"   // the settings of the run
-	metricsFile  = "metrics.jsonl" // every event, a JSON object a line (see JSONLines)
 	genotypeFile = "genotype.json" // the cells that were found
 	normalFile   = "normal.svg"    // pictures of them
 	reduceFile   = "reduce.svg"
@@ -33,18 +33,18 @@ const (
 	bestFile       = "best-%d"       // that after the best epoch
 )
 
-// Folder keeps a run in a folder: config.json, metrics.jsonl and checkpoints
-// while it goes on, and, by Save or SaveTrained, genotype.json, normal.svg,
-// reduce.svg, cells.svg and weights.safetensors; of a search of several epochs also
-// evolution.gif. Set it in the Config of the run. Runs of equal seeds write equal
-// bytes, but for the times in checkpoints and for when a warning counts images that
-// were replaced. One program at a time can write to a folder: it is locked from
-// NewFolder or OpenFolder to Close or Discard, and the lock ends with the program,
-// however that ends. A Folder serves one run at a time, others get ErrInUse.
+// RunDir is a directory that keeps a run: config.json, metrics.jsonl and checkpoints
+// while it lasts, and its result, of which Search and Train write genotype.json,
+// normal.svg, reduce.svg, cells.svg and weights.safetensors; of a search of several
+// epochs also evolution.gif. Set it in the Runtime of the run. Runs of equal seeds write
+// equal bytes, but for the times in checkpoints and for when a warning counts images
+// that were replaced. One program at a time can write to a run directory: it is locked
+// from OpenRunDir to Close or Discard, and the lock ends with the program, however that
+// ends. A RunDir serves one run at a time, others get ErrInUse.
 //
 // A checkpoint is kept at the end of every epoch, after every Interval within
 // one, and when the context of the run is done or an image cannot be loaded. A
-// run that stopped, for whatever reason, goes on with OpenFolder.
+// run that stopped, for whatever reason, resumes with OpenRunDir.
 //
 // The checkpoint of the best epoch is kept too, as best- and the number of steps,
 // once that epoch has its checkpoint, of which it is a second name: of a search the
@@ -52,7 +52,7 @@ const (
 // of a training the first with the highest score. Keep ignores it and resume never
 // uses it. To resume from it, rename it to checkpoint- and its steps, and move newer
 // checkpoints away.
-type Folder struct {
+type RunDir struct {
 	// Interval is the least time between checkpoints within an epoch.
 	Interval time.Duration
 	// Keep is how many checkpoints there are at most, the newest ones. If one is
@@ -60,42 +60,70 @@ type Folder struct {
 	Keep int
 
 	dir     string
-	opened  bool     // rather than made
+	hasRun  bool     // whether it held a run when it was opened
 	own     []string // files of WriteFile
 	running atomic.Bool
 	lockErr error // why another run in the folder would not be noticed, if so
 	metrics atomicfile.File
-	lines   *JSONLines
+	lines   *record.JSONLines
 	kept    time.Time // when the last checkpoint was, or the folder was opened
 }
 
-// ErrInUse is the error of a run folder that another run is writing to, in this
+// ErrInUse is the error of a run directory that another run is writing to, in this
 // program or another one.
 var ErrInUse = errors.New("another run is writing to it")
 
-// NewFolder makes the folder of a run, with those above it, for a checkpoint
-// every ten minutes, of which two are kept. It refuses a folder that holds a run
-// already.
-func NewFolder(dir string) (*Folder, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
-	}
-	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("darts: run folder %s holds a run already; go on with it, choose another or remove it", dir)
-	}
+// OpenRunDir opens the directory of a run, or creates it with those above it. A run in
+// it resumes from its last checkpoint, or begins anew if there is none yet; what
+// metrics.jsonl says about the time after the checkpoint is removed then. See HasRun.
+// Checkpoints are kept every ten minutes, the newest two.
+//
+// It fails with ErrInUse while another run is writing to the directory, which shows only
+// on a file system that keeps locks; on others a run warns that it has none.
+func OpenRunDir(path string) (*RunDir, error) {
+	metrics, hasRun, err := openMetrics(path)
 	if err != nil {
-		return nil, fmt.Errorf("darts: run folder: %w; choose a folder that can be written", err)
+		return nil, fmt.Errorf("darts: run directory: %w; choose one that can be written", err)
 	}
-	return newFolder(dir, f)
+	d, err := newRunDir(path, metrics)
+	if err != nil {
+		return nil, err
+	}
+	d.hasRun = hasRun
+	if err := atomicfile.Sweep(path); err != nil {
+		return nil, errors.Join(d.fault(err), d.Close())
+	}
+	return d, nil
 }
+
+// openMetrics opens the events of the run in a directory, or creates it and them.
+func openMetrics(path string) (metrics atomicfile.File, existed bool, err error) {
+	name := filepath.Join(path, record.File)
+	for {
+		metrics, err = atomicfile.OpenFile(name, os.O_WRONLY, 0)
+		if !errors.Is(err, os.ErrNotExist) {
+			return metrics, true, err
+		}
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return metrics, false, err
+		}
+		metrics, err = atomicfile.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if !errors.Is(err, os.ErrExist) { // else another program has just created it
+			return metrics, false, err
+		}
+	}
+}
+
+// HasRun reports whether the directory held a run when it was opened, which another
+// run resumes.
+func (f *RunDir) HasRun() bool { return f.hasRun }
 
 // locking locks a file; tests replace it.
 var locking = filelock.Lock
 
-// newFolder locks the folder of a run by its file of events, or else closes that.
-func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
-	f := &Folder{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: NewJSONLines(metrics), kept: time.Now()}
+// newRunDir locks the directory of a run by its file of events, or else closes that.
+func newRunDir(dir string, metrics atomicfile.File) (*RunDir, error) {
+	f := &RunDir{Interval: 10 * time.Minute, Keep: 2, dir: dir, metrics: metrics, lines: record.NewJSONLines(metrics), kept: time.Now()}
 	err := locking(metrics.File)
 	switch {
 	case err == nil:
@@ -104,57 +132,33 @@ func newFolder(dir string, metrics atomicfile.File) (*Folder, error) {
 		f.lockErr = err
 		return f, nil
 	case errors.Is(err, filelock.ErrHeld):
-		err = fmt.Errorf("darts: run folder %s: %w; wait until the run there ends, stop it, or choose another folder", dir, ErrInUse)
+		err = fmt.Errorf("darts: run directory %s: %w; wait until the run there ends, stop it, or choose another directory", dir, ErrInUse)
 	default:
-		err = fmt.Errorf("darts: run folder %s: %w", dir, err)
+		err = fmt.Errorf("darts: run directory %s: %w", dir, err)
 	}
 	return nil, errors.Join(err, metrics.Close())
 }
 
-// OpenFolder opens the folder of an earlier run, so that a run goes on from its
-// last checkpoint, or begins anew if there is none yet. What metrics.jsonl says
-// about the time after the checkpoint is removed then. It fails with ErrInUse
-// while another run is writing to the folder, which shows only on a file system
-// that keeps locks; on others a run warns that it has none.
-func OpenFolder(dir string) (*Folder, error) {
-	f, err := atomicfile.OpenFile(filepath.Join(dir, metricsFile), os.O_WRONLY, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("darts: run folder %s holds no run: %w; give the folder of a run that was begun", dir, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("darts: run folder: %w; a run that goes on needs to write there", err)
-	}
-	folder, err := newFolder(dir, f)
-	if err != nil {
-		return nil, err
-	}
-	if err := atomicfile.Sweep(dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("darts: run folder: %w", err), f.Close())
-	}
-	folder.opened = true
-	return folder, nil
-}
-
-// Dir returns the path of the folder.
-func (f *Folder) Dir() string { return f.dir }
+// Path returns the path of the directory.
+func (f *RunDir) Path() string { return f.dir }
 
 // record keeps an event.
-func (f *Folder) record(e Event) error {
-	if start, ok := e.(Start); ok {
+func (f *RunDir) record(e record.Event) error {
+	if start, ok := e.(record.Start); ok {
 		if err := f.write(configFile, func(w io.Writer) error { return indented(w, start.Config) }); err != nil {
 			return err
 		}
 	}
 	if err := f.lines.Record(e); err != nil {
-		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+		return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 	}
 	return nil
 }
 
-// Save writes the cells that a search has found, pictures of them (draw.Cell,
+// saveSearch writes the cells that a search has found, pictures of them (draw.Cell,
 // draw.Pair and, of the epochs in metrics.jsonl, draw.Evolution), and the parameters
-// of the supernet, if the result has them, as Params.WriteSafetensors does.
-func (f *Folder) Save(r *Result) error {
+// of the supernet.
+func (f *RunDir) saveSearch(r *SearchResult) error {
 	err := f.save(r.Params, &r.Genotype)
 	e, fault := f.evolution()
 	if fault == nil && len(e) > 1 {
@@ -168,29 +172,24 @@ func (f *Folder) Save(r *Result) error {
 const maxFrames = 50
 
 // evolution returns the cells after the epochs so far.
-func (f *Folder) evolution() (draw.Evolution, error) {
-	metrics, err := os.Open(filepath.Join(f.dir, metricsFile))
+func (f *RunDir) evolution() (draw.Evolution, error) {
+	metrics, err := os.Open(filepath.Join(f.dir, record.File))
 	if err != nil {
 		return nil, f.fault(err)
 	}
 	defer metrics.Close()
 	var all draw.Evolution
-	for lines := json.NewDecoder(metrics); ; {
-		var e struct {
-			Event, Genotype string
-			Epoch           int
+	for event, err := range record.Read(metrics) {
+		if err != nil {
+			return nil, f.fault(fmt.Errorf("%s: %w", record.File, err))
 		}
-		if err := lines.Decode(&e); err == io.EOF {
-			break
-		} else if err != nil {
-			return nil, f.fault(fmt.Errorf("%s: %w", metricsFile, err))
-		}
-		if e.Event != (Epoch{}).event() || e.Genotype == "" {
+		e, ok := event.(record.Epoch)
+		if !ok || e.Genotype == "" {
 			continue
 		}
 		g, err := cell.ParseGenotype(e.Genotype)
 		if err != nil {
-			return nil, f.fault(fmt.Errorf("%s: epoch %d: %w", metricsFile, e.Epoch, err))
+			return nil, f.fault(fmt.Errorf("%s: epoch %d: %w", record.File, e.Epoch, err))
 		}
 		all = append(all, draw.Pair{Title: fmt.Sprintf("epoch %d", e.Epoch), Genotype: g})
 	}
@@ -204,9 +203,9 @@ func (f *Folder) evolution() (draw.Evolution, error) {
 	return some, nil
 }
 
-// SaveTrained writes the parameters of a network that was trained, as Save does,
-// and its cells, if it is a cell.Derived or a pointer to one.
-func (f *Folder) SaveTrained(t *Trained) error {
+// saveTraining writes the parameters of a network that was trained, and its cells, if it
+// is a cell.Derived or a pointer to one.
+func (f *RunDir) saveTraining(t *TrainResult) error {
 	switch d := t.Config.Network.(type) {
 	case cell.Derived:
 		return f.save(t.Params, &d.Genotype)
@@ -216,12 +215,9 @@ func (f *Folder) SaveTrained(t *Trained) error {
 	return f.save(t.Params, nil)
 }
 
-// save writes parameters and cells; either may be nil.
-func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
-	var err error
-	if p != nil {
-		err = f.write(weightsFile, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
-	}
+// save writes parameters, as Params.WriteSafetensors does, and cells, unless nil.
+func (f *RunDir) save(p *ops.Params, g *cell.Genotype) error {
+	err := f.write(weightsFile, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
 	if g == nil {
 		return err
 	}
@@ -237,20 +233,20 @@ func (f *Folder) save(p *ops.Params, g *cell.Genotype) error {
 // WriteFile writes a file of the program's own beside those of the run: as a
 // whole, or, if write or the file system fails, not at all. The name is not that
 // of a file of the run.
-func (f *Folder) WriteFile(name string, write func(w io.Writer) error) error {
+func (f *RunDir) WriteFile(name string, write func(w io.Writer) error) error {
 	f.own = append(f.own, name)
 	return f.write(name, write)
 }
 
-// Discard closes the folder of a run that failed before its first step, and
-// removes what the run has written, and the folder if nothing else is in it. An
-// earlier run that OpenFolder found is kept.
-func (f *Folder) Discard() error {
-	if f.opened {
+// Discard closes the directory of a run that failed before its first step, and
+// removes what the run has written, and the directory if nothing else is in it. A run
+// that was there before is kept.
+func (f *RunDir) Discard() error {
+	if f.hasRun {
 		return f.Close()
 	}
 	err := f.metrics.Close()
-	for _, name := range append(f.own, metricsFile, configFile) {
+	for _, name := range append(f.own, record.File, configFile) {
 		if e := atomicfile.Remove(filepath.Join(f.dir, name)); e != nil && !errors.Is(e, os.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
@@ -259,35 +255,35 @@ func (f *Folder) Discard() error {
 		err = errors.Join(err, os.Remove(f.dir))
 	}
 	if err != nil {
-		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+		return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 	}
 	return nil
 }
 
 // Close ends the file of events and the lock.
-func (f *Folder) Close() error {
+func (f *RunDir) Close() error {
 	if err := errors.Join(f.metrics.Sync(), f.metrics.Close()); err != nil {
-		return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+		return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 	}
 	return nil
 }
 
-// enter makes the folder that of a run under way, until leave.
-func (f *Folder) enter() error {
+// enter makes the directory that of a run under way, until leave.
+func (f *RunDir) enter() error {
 	if !f.running.CompareAndSwap(false, true) {
-		return fmt.Errorf("darts: run folder %s: %w; give each run a folder of its own", f.dir, ErrInUse)
+		return fmt.Errorf("darts: run directory %s: %w; give each run its own directory", f.dir, ErrInUse)
 	}
 	return nil
 }
 
-func (f *Folder) leave() { f.running.Store(false) }
+func (f *RunDir) leave() { f.running.Store(false) }
 
 // due says whether it is time for a checkpoint.
-func (f *Folder) due() bool { return time.Since(f.kept) >= f.Interval }
+func (f *RunDir) due() bool { return time.Since(f.kept) >= f.Interval }
 
 // keep writes the checkpoint after a number of steps, which is also the best one so
 // far if best is set, and removes those that it replaces.
-func (f *Folder) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
+func (f *RunDir) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
 	if err := f.snapshot(steps, checkpoint); err != nil {
 		return err
 	}
@@ -318,7 +314,7 @@ func superseded(all []int, steps, keep int) []int {
 
 // keepBest makes the checkpoint after a number of steps that of the best epoch, in
 // place of the one before.
-func (f *Folder) keepBest(steps int) error {
+func (f *RunDir) keepBest(steps int) error {
 	if err := atomicfile.Link(f.path(checkpointFile, steps), fmt.Sprintf(bestFile, steps)); err != nil {
 		return f.fault(err)
 	}
@@ -330,7 +326,7 @@ func (f *Folder) keepBest(steps int) error {
 }
 
 // snapshot writes a checkpoint after so many steps.
-func (f *Folder) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
+func (f *RunDir) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
 	// The lines that a checkpoint counts must outlive what it outlives.
 	if err := f.metrics.Sync(); err != nil {
 		return f.fault(err)
@@ -342,17 +338,17 @@ func (f *Folder) snapshot(steps int, checkpoint func(w io.Writer, metrics int64)
 	return f.write(fmt.Sprintf(checkpointFile, steps), func(w io.Writer) error { return checkpoint(w, size) })
 }
 
-func (f *Folder) fault(err error) error {
-	return fmt.Errorf("darts: run folder %s: %w", f.dir, err)
+func (f *RunDir) fault(err error) error {
+	return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 }
 
 // path returns where the checkpoint after so many steps lies.
-func (f *Folder) path(kind string, steps int) string {
+func (f *RunDir) path(kind string, steps int) string {
 	return filepath.Join(f.dir, fmt.Sprintf(kind, steps))
 }
 
 // snapshots returns after how many steps there are checkpoints, in order.
-func (f *Folder) snapshots(kind string) ([]int, error) {
+func (f *RunDir) snapshots(kind string) ([]int, error) {
 	files, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, err
@@ -369,7 +365,7 @@ func (f *Folder) snapshots(kind string) ([]int, error) {
 }
 
 // remove removes the checkpoints after so many steps.
-func (f *Folder) remove(kind string, steps []int) error {
+func (f *RunDir) remove(kind string, steps []int) error {
 	for _, n := range steps {
 		if err := atomicfile.Remove(f.path(kind, n)); err != nil {
 			return f.fault(err)
@@ -380,7 +376,7 @@ func (f *Folder) remove(kind string, steps []int) error {
 
 // resume has the newest good checkpoint restored, and cuts metrics.jsonl back to
 // it, or to nothing if there is none. Faults are those of newer checkpoints.
-func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metrics int64, err error)) (resumed bool, faults []error, err error) {
+func (f *RunDir) resume(restore func(r io.ReadSeeker, size, limit int64) (metrics int64, err error)) (resumed bool, faults []error, err error) {
 	all, err := f.snapshots(checkpointFile)
 	if err != nil {
 		return false, nil, f.fault(err)
@@ -423,7 +419,7 @@ func (f *Folder) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 // anew returns why a run without a good checkpoint cannot begin anew in the folder:
 // it would replace a run that has lost its checkpoints by the given faults, or
 // otherwise.
-func (f *Folder) anew(best []int, faults []error) error {
+func (f *RunDir) anew(best []int, faults []error) error {
 	if len(best) == 0 && len(faults) == 0 {
 		return nil
 	}
@@ -432,18 +428,18 @@ func (f *Folder) anew(best []int, faults []error) error {
 		remedy = fmt.Sprintf("rename %s to %s to resume after its best epoch, or remove both kinds to begin the run anew", f.path(bestFile, n), fmt.Sprintf(checkpointFile, n))
 	}
 	if len(faults) == 0 {
-		return fmt.Errorf("darts: run folder %s: no checkpoint is left but that of the best epoch; %s", f.dir, remedy)
+		return fmt.Errorf("darts: run directory %s: no checkpoint is left but that of the best epoch; %s", f.dir, remedy)
 	}
 	return fmt.Errorf("%w\nno checkpoint is left; %s", errors.Join(faults...), remedy)
 }
 
 // Decoder returns the name of what decoded the JPEG files of the run so far, which
 // it needs to go on; see Start. It is empty if there are none, or no checkpoint.
-func (f *Folder) Decoder() string { return f.begun().Decoder }
+func (f *RunDir) Decoder() string { return f.begun().Decoder }
 
 // begun returns how the run began that the newest good checkpoint is of, or zero if
 // there is none.
-func (f *Folder) begun() (run struct {
+func (f *RunDir) begun() (run struct {
 	Batch   int
 	Decoder string
 }) {
@@ -479,9 +475,9 @@ func open(path string, read func(r io.ReadSeeker, size int64) (int64, error)) (i
 	return read(f, info.Size())
 }
 
-func (f *Folder) write(name string, write func(io.Writer) error) error {
+func (f *RunDir) write(name string, write func(io.Writer) error) error {
 	if err := atomicfile.Write(filepath.Join(f.dir, name), write); err != nil {
-		return fmt.Errorf("darts: run folder: %w", err)
+		return fmt.Errorf("darts: run directory: %w", err)
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
-package darts
+package record
 
 import (
 	"bytes"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +20,8 @@ func (c *steppedClock) now() time.Time       { return c.t }
 func (c *steppedClock) wait(d time.Duration) { c.t = c.t.Add(d) }
 func newSteppedClock() *steppedClock         { return &steppedClock{time.Unix(1e9, 0)} }
 func (c *steppedClock) printer(w *bytes.Buffer, live bool) *Printer {
-	p := NewPrinter(w, live)
-	p.now = c.now
+	p := NewPrinter(w)
+	p.Live, p.now = live, c.now
 	return p
 }
 
@@ -32,14 +34,14 @@ func visible(s string) string {
 // given time.
 func shortRun(t *testing.T, p *Printer, c *steppedClock, step time.Duration) {
 	t.Helper()
-	events := []Event{Start{Task: "jigsaw", Train: 2585, Held: 1, Params: 999, MACs: 12_345_678_901, PlannedBytes: 99 << 20,
-		Epochs: 12, StepsPerEpoch: 4, Batch: 646}}
+	events := []Event{Start{Task: "jigsaw", Train: 2585, Val: 1, Params: 999, MACs: 12_345_678_901, PlannedBytes: 99 << 20,
+		Epochs: 12, StepsPerEpoch: 4, Batch: 646, ScoreName: "top1", TrainScoreName: "top1"}}
 	for epoch := 9; epoch <= 10; epoch++ {
 		for n := 1; n <= 4; n++ {
-			events = append(events, Step{Epoch: epoch, Step: n, Steps: 4, Loss: 10.25 / float64(n), Accuracy: 0.333 * float64(n) / 4,
-				HeldLoss: 2.5, HeldAccuracy: 0.0625, Entropy: 2.0794, SkipShare: 1, ImagesPerSecond: 1234.5, Left: 4000 * time.Second / time.Duration(n*n)})
+			events = append(events, Step{Epoch: epoch, Step: n, Steps: 4, TrainLoss: 10.25 / float64(n), TrainScore: 0.333 * float64(n) / 4,
+				ValLoss: 2.5, ValScore: 0.0625, Entropy: 2.0794, SkipShare: 1, ImagesPerSecond: 1234.5, Left: 4000 * time.Second / time.Duration(n*n)})
 		}
-		events = append(events, Epoch{Epoch: epoch, TrainLoss: 2.5625, TrainAccuracy: 0.333, HeldLoss: 2.5, HeldAccuracy: 0.0625,
+		events = append(events, Epoch{Epoch: epoch, TrainLoss: 2.5625, TrainScore: 0.333, ValLoss: 2.5, ValScore: 0.0625,
 			Entropy: 2.0794, SkipShare: 1, Eigenvalue: 0.5, Elapsed: 4 * step})
 	}
 	events = append(events, Warning{Text: "all edges skip"}, Done{Epochs: 12, Images: 31_020, Genotype: "skip 0→2", Elapsed: 26 * time.Hour})
@@ -58,8 +60,8 @@ func TestPrinterLive(t *testing.T) {
 	shortRun(t, p, c, 60*time.Millisecond) // every other step is shown
 	want := `jigsaw: 2,585 + 1 image, 12 epochs of 4 steps, batch 646<end>
 999 parameters, 12.3 G multiply-adds, 99.0 MiB of memory<end>
-<clear>epoch  9/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  acc  16.7%<clear>epoch  9/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  acc  33.3%<clear>epoch  9/12    0 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5<end>
-<clear>epoch 10/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  acc  16.7%<clear>epoch 10/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  acc  33.3%<clear>epoch 10/12    0 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5<end>
+<clear>epoch  9/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  top1  16.7%<clear>epoch  9/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  top1  33.3%<clear>epoch  9/12    0 s  loss 2.5625  top1  33.3%  val loss 2.5000  val top1   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5<end>
+<clear>epoch 10/12 [====    ] 2/4  16m40s left  1,235 img/s  loss 5.1250  top1  16.7%<clear>epoch 10/12 [========] 4/4   4m10s left  1,235 img/s  loss 2.5625  top1  33.3%<clear>epoch 10/12    0 s  loss 2.5625  top1  33.3%  val loss 2.5000  val top1   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5<end>
 warning: all edges skip<end>
 done: 12 epochs, 31,020 images, 26h00m<end>
 skip 0→2<end>
@@ -75,33 +77,33 @@ func TestPrinterPlain(t *testing.T) {
 	shortRun(t, c.printer(&out, false), c, 4*time.Second)
 	assert.Equal(t, `jigsaw: 2,585 + 1 image, 12 epochs of 4 steps, batch 646
 999 parameters, 12.3 G multiply-adds, 99.0 MiB of memory
-epoch  9/12 step 3/4   7m24s left  1,235 img/s  loss 3.4167  acc  25.0%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%
-epoch  9/12   16 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5
-epoch 10/12 step 3/4   7m24s left  1,235 img/s  loss 3.4167  acc  25.0%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%
-epoch 10/12   16 s  loss 2.5625  acc  33.3%  held 2.5000  acc   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5
+epoch  9/12 step 3/4   7m24s left  1,235 img/s  loss 3.4167  top1  25.0%  val loss 2.5000  val top1   6.2%  entropy 2.079  skip 100.0%
+epoch  9/12   16 s  loss 2.5625  top1  33.3%  val loss 2.5000  val top1   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5
+epoch 10/12 step 3/4   7m24s left  1,235 img/s  loss 3.4167  top1  25.0%  val loss 2.5000  val top1   6.2%  entropy 2.079  skip 100.0%
+epoch 10/12   16 s  loss 2.5625  top1  33.3%  val loss 2.5000  val top1   6.2%  entropy 2.079  skip 100.0%  eigenvalue 0.5
 warning: all edges skip
 done: 12 epochs, 31,020 images, 26h00m
 skip 0→2
 `, out.String())
 }
 
-func TestPrinterWithoutHeldHalf(t *testing.T) {
+func TestPrinterWithoutValidation(t *testing.T) {
 	var out bytes.Buffer
 	nan := math.NaN()
 	p := newSteppedClock().printer(&out, false)
 	for _, e := range []Event{
-		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1, MicroBatch: 1},
-		Epoch{Epoch: 1, TrainLoss: nan, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: nan, Entropy: nan, SkipShare: nan, Eigenvalue: nan},
-		Epoch{Epoch: 1, TrainLoss: 1, TrainAccuracy: 1, HeldLoss: nan, HeldAccuracy: 0.5, Entropy: nan, SkipShare: nan, Eigenvalue: nan,
-			Scores: map[string]float64{"miou": 0.25, "iou_1": 0.125}, ScoreName: "miou"},
+		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1, MicroBatch: 1, ScoreName: "miou", TrainScoreName: "accuracy"},
+		Epoch{Epoch: 1, TrainLoss: nan, TrainScore: 1, ValLoss: nan, ValScore: nan, Entropy: nan, SkipShare: nan, Eigenvalue: nan},
+		Epoch{Epoch: 1, TrainLoss: 1, TrainScore: 1, ValLoss: nan, ValScore: 0.5, Entropy: nan, SkipShare: nan, Eigenvalue: nan,
+			Scores: map[string]float64{"iou_1": 0.125}, ScoreName: "miou"},
 		Done{Epochs: 1, Images: 1},
 	} {
 		require.NoError(t, p.Record(e))
 	}
 	assert.Equal(t, `classification: 1 image, 1 epoch of 1 step, batch 1
 1.0 M parameters, 999 multiply-adds, 1023 B of memory
-epoch 1/1    0 s  acc 100.0%
-epoch 1/1    0 s  loss 1.0000  acc 100.0%  held acc  50.0%  held miou  25.0%
+epoch 1/1    0 s  accuracy 100.0%
+epoch 1/1    0 s  loss 1.0000  accuracy 100.0%  val miou  50.0%
 done: 1 epoch, 1 image, 0 s
 `, out.String())
 }
@@ -115,15 +117,15 @@ func TestPrinterTellsHowMemoryIsSpared(t *testing.T) {
 	} {
 		start.Batch, start.PlannedBytes = 64, 3<<10
 		var out bytes.Buffer
-		require.NoError(t, NewPrinter(&out, false).Record(start))
+		require.NoError(t, NewPrinter(&out).Record(start))
 		assert.True(t, strings.HasSuffix(out.String(), want), "%q", out.String())
 	}
 }
 
 func TestPrinterFitsTerminal(t *testing.T) {
-	step := Step{Epoch: 3, Step: 20, Steps: 160, Loss: 2, Accuracy: 0.5, HeldLoss: 2, HeldAccuracy: 0.5,
+	step := Step{Epoch: 3, Step: 20, Steps: 160, TrainLoss: 2, TrainScore: 0.5, ValLoss: 2, ValScore: 0.5,
 		Entropy: 2, SkipShare: 0.5, ImagesPerSecond: 99.44, Left: 5 * time.Second}
-	const all = "epoch 3/9 [=       ]  20/160     5 s left   99.4 img/s  loss 2.0000  acc  50.0%  held 2.0000  acc  50.0%  entropy 2.000  skip  50.0%"
+	const all = "epoch 3/9 [=       ]  20/160     5 s left   99.4 img/s  loss 2.0000  score  50.0%  val loss 2.0000  val score  50.0%  entropy 2.000  skip  50.0%"
 	for columns := -1; columns <= len(all)+2; columns++ {
 		var out bytes.Buffer
 		p := newSteppedClock().printer(&out, true)
@@ -149,27 +151,38 @@ func TestPrinterCloseEndsLiveLine(t *testing.T) {
 	p := newSteppedClock().printer(&out, true)
 	p.start.Epochs = 1
 	nan := math.NaN()
-	require.NoError(t, p.Record(Step{Epoch: 1, Step: 1, Steps: 2, Loss: 1, Accuracy: nan, HeldLoss: nan, HeldAccuracy: nan,
+	require.NoError(t, p.Record(Step{Epoch: 1, Step: 1, Steps: 2, TrainLoss: 1, TrainScore: nan, ValLoss: nan, ValScore: nan,
 		Entropy: nan, SkipShare: nan, ImagesPerSecond: math.Inf(1)}))
 	require.NoError(t, p.Close())
 	require.NoError(t, p.Close())
 	assert.Equal(t, "<clear>epoch 1/1 [====    ] 1/2     0 s left      - img/s  loss 1.0000<end>\n", visible(out.String()))
 }
 
-func TestFormats(t *testing.T) {
+func TestBar(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
-		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(-123456), "-123,456"}, {count(1234567), "1,234,567"},
-		{plural(0, "step"), "0 steps"}, {plural(1, "step"), "1 step"}, {plural(2000, "step"), "2,000 steps"},
-		{rate(0), "0"}, {rate(3.456), "3.46"}, {rate(99.94), "99.9"}, {rate(99.99), "100"}, {rate(1234.5), "1,235"}, {rate(math.NaN()), "-"},
-		{metric(0), "0"}, {metric(999), "999"}, {metric(1000), "1.0 k"}, {metric(99_949), "99.9 k"}, {metric(99_950), "100 k"},
-		{metric(12_345_678_901), "12.3 G"}, {metric(math.MaxInt64), "9223 P"},
-		{storage(1023), "1023 B"}, {storage(1024), "1.0 KiB"}, {storage(3 << 29), "1.5 GiB"},
-		{duration(0), "0 s"}, {duration(59_400 * time.Millisecond), "59 s"}, {duration(59_600 * time.Millisecond), "1m00s"},
-		{duration(65 * time.Second), "1m05s"}, {duration(7384 * time.Second), "2h03m"}, {duration(100 * time.Hour), "100h00m"},
 		{bar(0, 4), "[        ]"}, {bar(1, 4), "[==      ]"}, {bar(4, 4), "[========]"}, {bar(5, 4), "[========]"}, {bar(1, 0), "[        ]"},
 	} {
 		assert.Equal(t, test.want, test.got)
 	}
+}
+
+// TestPrinterScores shows scores of which less is better as they are.
+func TestPrinterScores(t *testing.T) {
+	var out bytes.Buffer
+	p := NewPrinter(&out)
+	nan := math.NaN()
+	require.NoError(t, p.Record(Start{Epochs: 1, ScoreName: "rmse", TrainScoreName: "rmse", LowerIsBetter: true}))
+	out.Reset()
+	require.NoError(t, p.Record(Epoch{Epoch: 1, TrainLoss: 1, TrainScore: 2.5, ValLoss: 3, ValScore: 12.25, Entropy: nan, SkipShare: nan, Eigenvalue: nan}))
+	assert.Equal(t, "epoch 1/1    0 s  loss 1.0000  rmse 2.5000  val loss 3.0000  val rmse 12.2500\n", out.String())
+}
+
+// TestPrinterOfFile is not live: a file is no terminal.
+func TestPrinterOfFile(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer f.Close()
+	assert.False(t, NewPrinter(f).Live)
 }
 
 // TestPrinterProgress evaluates 20,000 images, 1,000 in four seconds.
@@ -203,7 +216,7 @@ func TestPrinterStepAfterPasses(t *testing.T) {
 		for step := 1; step <= 2; step++ {
 			c.wait(11 * time.Second)
 			require.NoError(t, p.Record(Progress{Work: "passing", Done: 3, Total: 4, Unit: "passes", Elapsed: 11 * time.Second}))
-			require.NoError(t, p.Record(Step{Epoch: 1, Step: step, Steps: 2, Loss: 0.5}))
+			require.NoError(t, p.Record(Step{Epoch: 1, Step: step, Steps: 2, TrainLoss: 0.5}))
 		}
 		require.NoError(t, p.Close())
 		assert.Equal(t, 2, strings.Count(out.String(), "loss 0.5000"), "%q", out.String())

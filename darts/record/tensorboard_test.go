@@ -1,7 +1,6 @@
-package darts
+package record
 
 import (
-	"context"
 	"encoding/binary"
 	"math"
 	"os"
@@ -13,9 +12,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"unnas/cell"
-	"unnas/ops"
 )
 
 // The reader of this test is written after the specifications of TFRecord and
@@ -179,16 +175,14 @@ func TestCRC32COfTheTest(t *testing.T) {
 func TestTensorBoard(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "board")
 	b := NewTensorBoard(dir)
-	c := DARTS()
-	c.Space.Ops = ops.Set{ops.None(), ops.Skip(), ops.MaxPool(3)}
 	normal := [][]float64{{0, 1, 0.5}, {0.25, -1, 0}}
 	for _, e := range []Event{
-		Start{StepsPerEpoch: 5, Config: c},
-		Step{Epoch: 1, Step: 4, Steps: 5, Loss: 1.5, Accuracy: 0.25, HeldLoss: math.NaN(), HeldAccuracy: math.Inf(1), LR: 0.125,
+		Start{StepsPerEpoch: 5, ScoreName: "miou", TrainScoreName: "accuracy", Ops: []string{"none", "skip_connect", "max_pool_3x3"}},
+		Step{Epoch: 1, Step: 4, Steps: 5, TrainLoss: 1.5, TrainScore: 0.25, ValLoss: math.NaN(), ValScore: math.Inf(1), LR: 0.125,
 			Entropy: 0.5, SkipShare: 0.375, ImagesPerSecond: 64},
-		Step{Epoch: 1, Step: 5, Steps: 5, Loss: 1.25, LR: 0.0625},
+		Step{Epoch: 1, Step: 5, Steps: 5, TrainLoss: 1.25, LR: 0.0625},
 		Warning{Text: "w"},
-		Epoch{Epoch: 1, TrainLoss: 1.25, TrainAccuracy: 0.75, HeldLoss: 2, HeldAccuracy: 0.5, Entropy: 0.875, SkipShare: 0.25, PoolShare: 0.125,
+		Epoch{Epoch: 1, TrainLoss: 1.25, TrainScore: 0.75, ValLoss: 2, ValScore: 0.5, Entropy: 0.875, SkipShare: 0.25, PoolShare: 0.125,
 			Stability: math.NaN(), Genotype: "skip_connect 0→2", Normal: normal, Reduce: [][]float64{{math.Inf(-1), 3, 3}}},
 		Epoch{Epoch: 2, Stability: -0.5},
 		Done{Epochs: 2},
@@ -202,18 +196,18 @@ func TestTensorBoard(t *testing.T) {
 	got := boards[0]
 	assert.EqualValues(t, 4, got.purged)
 	for tag, want := range map[string]map[int64]float64{
-		"step/loss":              {4: 1.5, 5: 1.25},
-		"step/accuracy":          {4: 0.25, 5: 0},
-		"step/held_loss":         {5: 0},
-		"step/held_accuracy":     {5: 0},
+		"step/train_loss":        {4: 1.5, 5: 1.25},
+		"step/train_accuracy":    {4: 0.25, 5: 0},
+		"step/val_loss":          {5: 0},
+		"step/val_miou":          {5: 0},
 		"step/lr":                {4: 0.125, 5: 0.0625},
 		"step/entropy":           {4: 0.5, 5: 0},
 		"step/skip_share":        {4: 0.375, 5: 0},
 		"step/images_per_second": {4: 64, 5: 0},
 		"epoch/train_loss":       {5: 1.25, 10: 0},
 		"epoch/train_accuracy":   {5: 0.75, 10: 0},
-		"epoch/held_loss":        {5: 2, 10: 0},
-		"epoch/held_accuracy":    {5: 0.5, 10: 0},
+		"epoch/val_loss":         {5: 2, 10: 0},
+		"epoch/val_miou":         {5: 0.5, 10: 0},
 		"epoch/entropy":          {5: 0.875, 10: 0},
 		"epoch/skip_share":       {5: 0.25, 10: 0},
 		"epoch/pool_share":       {5: 0.125, 10: 0},
@@ -266,36 +260,31 @@ func sum(all []float64) (s float64) {
 	return s
 }
 
-// TestTensorBoardOfResumedRun stops a run within an epoch, and goes on twice.
+// TestTensorBoardOfResumedRun stops a run within its second epoch, and resumes it from
+// the step before. A run of which nothing is left makes no file.
 func TestTensorBoardOfResumedRun(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	at := filepath.Join(dir, "tensorboard")
-	c := resumable()
-	part := func(ctx context.Context, others ...Recorder) (*Result, error) {
-		b := NewTensorBoard(at)
-		c.Recorder = Recorders(append(others, b)...)
-		r, err := keepRun(ctx, dir, resumableSource, c)
+	dir := t.TempDir()
+	part := func(events ...Event) {
+		b := NewTensorBoard(dir)
+		require.NoError(t, b.Record(Start{StepsPerEpoch: 3}))
+		for _, e := range events {
+			require.NoError(t, b.Record(e))
+		}
 		require.NoError(t, b.Close())
-		return r, err
 	}
-	ctx, stop := stopAfter(t, 5)
-	_, err := part(ctx, stop)
-	require.ErrorIs(t, err, context.Canceled)
-	r, err := part(t.Context())
-	require.NoError(t, err)
-	_, err = part(t.Context()) // nothing is left to be done
-	require.NoError(t, err)
-	boards := readBoards(t, at)
+	step := func(epoch, n int) Step { return Step{Epoch: epoch, Step: n, Steps: 3} }
+	part(step(1, 1), step(1, 2), step(1, 3), Epoch{Epoch: 1}, step(2, 1), step(2, 2))
+	part(step(2, 2), step(2, 3), Epoch{Epoch: 2, Genotype: "g"}, Done{})
+	part(Done{})
+	boards := readBoards(t, dir)
 	require.Len(t, boards, 2)
 	assert.EqualValues(t, 1, boards[0].purged)
-	assert.EqualValues(t, 6, boards[1].purged, "the first step that is done again")
-	assert.Len(t, boards[0].scalars["step/loss"], 5)
-	assert.Len(t, boards[1].scalars["step/loss"], 4)
+	assert.EqualValues(t, 5, boards[1].purged, "the first step that is done again")
+	assert.Len(t, boards[0].scalars["step/train_loss"], 5)
+	assert.Len(t, boards[1].scalars["step/train_loss"], 2)
 	assert.Contains(t, boards[0].scalars["epoch/train_loss"], int64(3))
 	assert.Contains(t, boards[1].scalars["epoch/stability"], int64(6))
-	assert.InDelta(t, c.Space.Share(r.Normal, "skip_connect"), boards[1].scalars["normal/skip_connect"][9], 1e-6)
-	assert.Equal(t, r.Genotype.String(), boards[1].texts["genotype"][9])
-	assert.InDelta(t, cell.Entropy(slices.Concat(r.Normal, r.Reduce)), boards[1].scalars["epoch/entropy"][9], 1e-6)
+	assert.Equal(t, "g", boards[1].texts["genotype"][6])
 }
 
 func TestTensorBoardFaults(t *testing.T) {
@@ -304,9 +293,9 @@ func TestTensorBoardFaults(t *testing.T) {
 	b := NewTensorBoard(filepath.Join(file, "board"))
 	require.NoError(t, b.Record(Start{}), "nothing is made yet")
 	err := b.Record(Step{Epoch: 1, Step: 1, Steps: 2})
-	require.ErrorContains(t, err, "darts: TensorBoard: ")
+	require.ErrorContains(t, err, "record: TensorBoard: ")
 	assert.ErrorContains(t, err, "choose a folder that can be written")
 	assert.NoError(t, b.Close())
-	assert.EqualError(t, b.Record(nil), "darts: TensorBoard: unknown event <nil>")
-	assert.EqualError(t, b.Record((*Step)(nil)), "darts: TensorBoard: unknown event *darts.Step")
+	assert.EqualError(t, b.Record(nil), "record: TensorBoard: unknown event <nil>")
+	assert.EqualError(t, b.Record((*Step)(nil)), "record: TensorBoard: unknown event *record.Step")
 }

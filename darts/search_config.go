@@ -8,28 +8,23 @@ import (
 	"unnas/cell"
 )
 
-// Config are the settings of a search. It is plain data, and fields are used
-// literally: zero is zero. Start from a preset, DARTS, PCDARTS or preset.Search,
-// and change fields of the copy. Memory, Recompute, Workers, Folder and Recorder change
-// nothing about the result and are not part of its JSON form. Nor is AutoBatch, which
-// may make a search replace other settings: Result.Config holds those that it used.
-type Config struct {
-	Space     cell.Space `json:"space"`      // what is searched
-	Algorithm Algorithm  `json:"algorithm"`  // how; the zero value is FirstOrder
-	Epochs    int        `json:"epochs"`     // passes over the images that the weights learn from
-	ArchEpoch int        `json:"arch_epoch"` // the epoch, from 0, in which alphas begin to learn
-	Batch     int        `json:"batch"`      // images in a step; a task may make several inputs of each
-	Portion   float64    `json:"portion"`    // share of the images that the weights learn from; the alphas have the rest
+// SearchConfig has the hyperparameters of a search. It is data, and fields are used
+// literally: zero is zero. Start from a preset, DARTS, PCDARTS or preset.Search, and
+// change fields of the copy.
+type SearchConfig struct {
+	Space          cell.Space `json:"space"`            // the search space
+	Algorithm      Algorithm  `json:"algorithm"`        // how the alphas learn; the zero value is FirstOrder
+	Epochs         int        `json:"epochs"`           // passes over the images that the weights learn from
+	ArchStartEpoch int        `json:"arch_start_epoch"` // the epoch, from 0, in which the alphas begin to learn
+	Batch          int        `json:"batch"`            // images in a step; a task may make several inputs of each
+	TrainFraction  float64    `json:"train_fraction"`   // share of the images that the weights learn from; the alphas learn from the rest
 
-	LR          Schedule `json:"lr"`           // learning rate of the weights
-	Momentum    float64  `json:"momentum"`     // of the weights' SGD
-	WeightDecay float64  `json:"weight_decay"` // of the weights
-	Clip        float64  `json:"clip"`         // largest norm of the weights' gradient; 0 does not clip
+	SGD // of the weights
 
-	ArchLR    float64 `json:"arch_lr"`    // learning rate of the alphas' Adam
-	ArchBeta1 float64 `json:"arch_beta1"` // its decay rate of the mean gradient
-	ArchBeta2 float64 `json:"arch_beta2"` // its decay rate of the mean squared gradient
-	ArchDecay float64 `json:"arch_decay"` // weight decay of the alphas
+	ArchLR          float64 `json:"arch_lr"`           // learning rate of the alphas' Adam
+	ArchBeta1       float64 `json:"arch_beta1"`        // its decay rate of the mean gradient
+	ArchBeta2       float64 `json:"arch_beta2"`        // its decay rate of the mean squared gradient
+	ArchWeightDecay float64 `json:"arch_weight_decay"` // weight decay of the alphas
 
 	// StopSkips ends the search after an epoch in which the alphas have learned if
 	// the normal cell has so many skip connections or more, 2 in DARTS+ (Liang et
@@ -69,50 +64,57 @@ type Config struct {
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
-	// Recompute trades time for memory: a step computes most maps again for its
-	// backward pass, rather than keep them (Chen et al., 2016, arXiv 1604.06174).
-	// It then takes a quarter to a third of the memory and about a fifth more time.
-	Recompute bool `json:"-"`
-
-	// MicroBatch is how many images go through the network at once: a part of Batch,
-	// or 0 for all of it. The parts of a batch take turns in the memory of one. Losses
-	// and gradients are the means over the batch.
+	// MicroBatch is gradient accumulation: how many images of a batch go through the
+	// network at once, a divisor of Batch, or 0 for all of it. The parts of a batch
+	// follow each other in the memory of one. Losses and gradients are the means over
+	// the batch.
 	//
 	// Differs: batch normalisation sees one part at a time, so its statistics are of
 	// fewer images, and the running ones learn from every part. Results are those of
 	// the whole batch only for a network without it.
 	MicroBatch int `json:"micro_batch"`
+}
 
-	// Memory is how many bytes the run may take, besides what the source holds; 0 is
-	// all that the machine has, or its container may use. Where the source
-	// decodes images (see pretext.Source), 64 to 256 MiB of it are for that: all loaders
-	// together take no more, but for one image that needs more by itself. A run that
-	// needs more is refused; MicroBatch, Recompute and AutoBatch make it need less.
-	Memory int64 `json:"-"`
+// SGD has the hyperparameters of stochastic gradient descent with momentum.
+type SGD struct {
+	LR          Schedule `json:"lr"`           // learning rate
+	Momentum    float64  `json:"momentum"`     // from 0 to below 1
+	Nesterov    bool     `json:"nesterov"`     // whether the momentum is Nesterov's (Sutskever et al., 2013)
+	WeightDecay float64  `json:"weight_decay"` // added to the gradient, times the weights
+	GradClip    float64  `json:"grad_clip"`    // maximum norm of the gradient; 0 does not clip
+}
 
-	// AutoBatch lets a search that needs more than Memory halve Batch, LR.Base, LR.Min
-	// and ArchLR together, while Batch is even, until it fits (as in Liu et al., 2020,
-	// arXiv 2003.12056, supplement B.1). A Warning says so. The result then depends on
-	// the memory of the machine. One with MicroBatch is refused rather than halved. A
-	// search that resumes keeps the settings with which it began, however much memory
-	// there is now.
-	AutoBatch bool `json:"-"`
+// scaled returns them with a learning rate that is so many times as high.
+func (s SGD) scaled(ratio float64) SGD {
+	s.LR.Base *= ratio
+	s.LR.Min *= ratio
+	return s
+}
 
-	Workers  int      `json:"-"` // goroutines that load images, 1 or more
-	Folder   *Folder  `json:"-"` // keeps the run, and may hold an earlier part of it; nil: nothing is kept
-	Recorder Recorder `json:"-"` // is told what happens; nil: nobody
+// validate returns an error that names the first field that is out of range.
+func (s SGD) validate() error {
+	if err := s.LR.Validate(); err != nil {
+		return fmt.Errorf("darts: LR: %w", err)
+	}
+	if err := within([]setting{
+		{"Momentum", s.Momentum, 0, 1, false},
+		{"WeightDecay", s.WeightDecay, 0, 1, false},
+		{"GradClip", s.GradClip, 0, math.MaxFloat32, false},
+	}); err != nil {
+		return err
+	}
+	return belowOne([]share{{"Momentum", s.Momentum}})
 }
 
 // DARTS returns the published settings of a search on CIFAR-10: 50 epochs of
 // batches of 64 with 16 channels and 8 cells (Liu et al., 2019, arXiv
 // 1806.09055, appendix A.1).
-func DARTS() Config {
-	return Config{
+func DARTS() SearchConfig {
+	return SearchConfig{
 		Space:  cell.DARTS(cell.CIFARStem, 16, 8),
-		Epochs: 50, ArchEpoch: 0, Batch: 64, Portion: 0.5,
-		LR: Schedule{Kind: Cosine, Base: 0.025, Min: 0.001}, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5,
-		ArchLR: 3e-4, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchDecay: 1e-3,
-		Workers: 2,
+		Epochs: 50, ArchStartEpoch: 0, Batch: 64, TrainFraction: 0.5,
+		SGD:    SGD{LR: Schedule{Kind: Cosine, Base: 0.025, Min: 0.001}, Momentum: 0.9, WeightDecay: 3e-4, GradClip: 5},
+		ArchLR: 3e-4, ArchBeta1: 0.5, ArchBeta2: 0.999, ArchWeightDecay: 1e-3,
 	}
 }
 
@@ -120,10 +122,9 @@ func DARTS() Config {
 // rates of weights and alphas change in proportion (Goyal et al., 2017, arXiv
 // 1706.02677), as those of Liu et al. (2020, arXiv 2003.12056, supplement B.1) do.
 // MicroBatch stays, and Validate refuses one that does not divide the batch.
-func (c Config) WithBatch(images int) Config {
+func (c SearchConfig) WithBatch(images int) SearchConfig {
 	ratio := float64(images) / float64(c.Batch)
-	c.LR.Base *= ratio
-	c.LR.Min *= ratio
+	c.SGD = c.scaled(ratio)
 	c.ArchLR *= ratio
 	c.Batch = images
 	return c
@@ -132,10 +133,10 @@ func (c Config) WithBatch(images int) Config {
 // PCDARTS returns the published settings of a search on CIFAR-10 with a quarter of
 // the channels in mixed operations: 50 epochs of batches of 256, the alphas and betas
 // learning from the sixteenth on (Xu et al., 2020, arXiv 1907.05737, section 4.2).
-func PCDARTS() Config {
+func PCDARTS() SearchConfig {
 	c := DARTS()
 	c.Space.Partial = 4
-	c.ArchEpoch, c.Batch = 15, 256
+	c.ArchStartEpoch, c.Batch = 15, 256
 	c.LR.Base, c.LR.Min, c.ArchLR = 0.1, 0, 6e-4
 	return c
 }
@@ -150,7 +151,7 @@ func plain(x float64) string {
 
 // Validate returns an error that names the first field that is out of range, its
 // value and the range.
-func (c Config) Validate() error {
+func (c SearchConfig) Validate() error {
 	if err := c.Space.Validate(); err != nil {
 		return fmt.Errorf("darts: Space: %w", err)
 	}
@@ -161,8 +162,8 @@ func (c Config) Validate() error {
 	if err := c.Algorithm.validate(); err != nil {
 		return err
 	}
-	if err := c.LR.Validate(); err != nil {
-		return fmt.Errorf("darts: LR: %w", err)
+	if err := c.SGD.validate(); err != nil {
+		return err
 	}
 	if limit := c.Space.MaxSkips; limit > 0 && c.StopSkips > limit {
 		return fmt.Errorf("darts: StopSkips is %d, but Space.MaxSkips lets no cell have more than %d skip connections: lower StopSkips or set MaxSkips to 0", c.StopSkips, limit)
@@ -172,28 +173,26 @@ func (c Config) Validate() error {
 	}
 	if err := within([]setting{
 		{"Epochs", float64(c.Epochs), 1, 1e6, false},
-		{"ArchEpoch", float64(c.ArchEpoch), 0, float64(c.Epochs), false},
+		{"ArchStartEpoch", float64(c.ArchStartEpoch), 0, float64(c.Epochs), false},
 		{"Batch", float64(c.Batch), 1, 1e6, false},
 		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
-		{"Portion", c.Portion, 0, 1, true},
+		{"TrainFraction", c.TrainFraction, 0, 1, true},
 		{"Momentum", c.Momentum, 0, 1, false},
 		{"WeightDecay", c.WeightDecay, 0, 1, false},
-		{"Clip", c.Clip, 0, math.MaxFloat32, false},
 		{"ArchLR", c.ArchLR, 0, math.MaxFloat32, false},
 		{"ArchBeta1", c.ArchBeta1, 0, 1, false},
 		{"ArchBeta2", c.ArchBeta2, 0, 1, false},
-		{"ArchDecay", c.ArchDecay, 0, 1, false},
+		{"ArchWeightDecay", c.ArchWeightDecay, 0, 1, false},
 		{"StopSkips", float64(c.StopSkips), 0, 1e6, false},
 		{"StopEigenvalue", c.StopEigenvalue, 0, 1, false},
 		{"SkipDropout", c.SkipDropout, 0, 1, false},
-		{"Workers", float64(c.Workers), 1, 1 << 16, false},
 	}); err != nil {
 		return err
 	}
-	if err := belowOne([]share{{"Momentum", c.Momentum}, {"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"Portion", c.Portion}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
+	if err := belowOne([]share{{"ArchBeta1", c.ArchBeta1}, {"ArchBeta2", c.ArchBeta2}, {"TrainFraction", c.TrainFraction}, {"StopEigenvalue", c.StopEigenvalue}, {"SkipDropout", c.SkipDropout}}); err != nil {
 		return err
 	}
-	return c.budget().validate()
+	return validateMicroBatch(c.Batch, c.MicroBatch)
 }
 
 // setting is a field and the range of its value.

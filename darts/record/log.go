@@ -1,4 +1,4 @@
-package darts
+package record
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unnas/internal/format"
 )
 
 // Log is a Recorder that emits a structured log record for each event. The message
@@ -28,7 +29,7 @@ func NewLog(l *slog.Logger) *Log {
 func (l *Log) Record(e Event) error {
 	all, err := fields(e, true)
 	if err != nil {
-		return fmt.Errorf("darts: log: %w", err)
+		return fmt.Errorf("record: log: %w", err)
 	}
 	level := slog.LevelInfo
 	switch e.(type) {
@@ -45,7 +46,7 @@ func (l *Log) Record(e Event) error {
 	for _, f := range all {
 		switch v := f.value.(type) {
 		case float64:
-			if !isFinite(v) {
+			if !format.Finite(v) {
 				continue
 			}
 		case time.Duration:

@@ -1,4 +1,4 @@
-package darts
+package record
 
 import (
 	"fmt"
@@ -10,25 +10,24 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"unnas/internal/format"
 	"unnas/internal/tfrecord"
 )
 
 // TensorBoard is a Recorder that writes an event file for the program of that
 // name (https://www.tensorflow.org/tensorboard):
 //
-//   - all figures of steps and epochs as scalars, such as step/lr and
-//     epoch/held_loss, under their names in JSONLines; those that are NaN or
-//     infinite are left out;
+//   - all numbers of steps and epochs as scalars, such as step/lr and epoch/val_loss,
+//     under their names in JSONLines, and scores under their own, such as
+//     epoch/val_top1; those that are NaN or infinite are left out;
 //   - after each epoch the alphas as histograms, alphas/normal and alphas/reduce,
 //     the weight of each operation after softmax, mean over edges, as scalars such
 //     as normal/skip_connect, and the genotype as a text.
 //
-// All are plotted over the steps done in the run. A run that goes on from a
-// checkpoint writes a file of its own, which begins with the first step done again
-// and tells TensorBoard to forget what files before it say of that step and of
-// later ones. Each record has the time at which it was written, so that files of
-// equal runs differ; for this reason the file is no part of a Folder, though it may
-// well lie in one.
+// All are plotted over the steps done in the run. A run that resumes from a
+// checkpoint writes another file, which begins with the first step done again and has
+// TensorBoard drop the records of that step and of later ones in files before it. Each
+// record has the time at which it was written, so that files of equal runs differ.
 type TensorBoard struct {
 	dir   string
 	file  *os.File // nil before the first step
@@ -43,12 +42,12 @@ func NewTensorBoard(dir string) *TensorBoard { return &TensorBoard{dir: dir} }
 func (t *TensorBoard) Record(e Event) error {
 	all, err := fields(e, true)
 	if err != nil {
-		return fmt.Errorf("darts: TensorBoard: %w", err)
+		return fmt.Errorf("record: TensorBoard: %w", err)
 	}
 	var values []byte
 	for _, f := range all {
 		if v, ok := f.value.(float64); ok {
-			values = append(values, scalar(e.event()+"/"+f.name, v)...)
+			values = append(values, scalar(e.event()+"/"+t.start.label(f.name), v)...)
 		}
 	}
 	switch e := e.(type) {
@@ -71,7 +70,7 @@ func (t *TensorBoard) Close() error {
 	err := t.file.Close()
 	t.file = nil
 	if err != nil {
-		return fmt.Errorf("darts: TensorBoard: %w", err)
+		return fmt.Errorf("record: TensorBoard: %w", err)
 	}
 	return nil
 }
@@ -120,11 +119,11 @@ const eventFileVersion = "brain.Event:2"
 func (t *TensorBoard) write(step int64, values []byte) error {
 	if t.file == nil {
 		if err := t.open(step); err != nil {
-			return fmt.Errorf("darts: TensorBoard: %w; choose a folder that can be written", err)
+			return fmt.Errorf("record: TensorBoard: %w; choose a folder that can be written", err)
 		}
 	}
 	if err := t.record(step, message(nil, eventSummary, values)); err != nil {
-		return fmt.Errorf("darts: TensorBoard: %w", err)
+		return fmt.Errorf("record: TensorBoard: %w", err)
 	}
 	return nil
 }
@@ -163,7 +162,7 @@ func (t *TensorBoard) record(step int64, what []byte) error {
 
 // scalar returns the value of a figure, or nothing if it is no finite number.
 func scalar(tag string, v float64) []byte {
-	if !isFinite(v) {
+	if !format.Finite(v) {
 		return nil
 	}
 	value := text(nil, valueTag, tag)
@@ -174,17 +173,22 @@ func scalar(tag string, v float64) []byte {
 
 // alphas returns the values of the alphas of a kind of cells.
 func (t *TensorBoard) alphas(kind string, rows [][]float64) []byte {
-	flat := slices.DeleteFunc(slices.Concat(rows...), func(v float64) bool { return !isFinite(v) })
+	flat := slices.DeleteFunc(slices.Concat(rows...), func(v float64) bool { return !format.Finite(v) })
 	if len(flat) == 0 {
 		return nil
 	}
 	value := text(nil, valueTag, "alphas/"+kind)
 	value = message(value, valueHistogram, histogram(flat))
 	values := message(nil, summaryValue, value)
-	if c, ok := t.start.Config.(Config); ok {
-		for _, name := range c.Space.Ops.Names() {
-			values = append(values, scalar(kind+"/"+name, c.Space.Share(rows, name))...)
+	weights := Weights(rows)
+	for i, name := range t.start.Ops {
+		sum := 0.0
+		for _, row := range weights {
+			if i < len(row) {
+				sum += row[i]
+			}
 		}
+		values = append(values, scalar(kind+"/"+name, sum/float64(len(weights)))...)
 	}
 	return values
 }

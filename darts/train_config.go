@@ -3,27 +3,23 @@ package darts
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"unnas/cell"
 	"unnas/ops"
 )
 
-// TrainConfig are the settings of the training of a network. It is plain data, and
-// fields are used literally: zero is zero. Recompute, Memory, Workers, Folder and
-// Recorder are those of a Config, and change nothing about the result.
+// TrainConfig has the hyperparameters of the training of a network. It is data, and
+// fields are used literally: zero is zero. Start from a preset, TrainDARTS,
+// PublishedTraining or SampleTraining, and change fields of the copy.
 type TrainConfig struct {
 	Network cell.Architecture `json:"network"` // what is trained; the task adds its head
 	Epochs  int               `json:"epochs"`  // passes over the images
 	Batch   int               `json:"batch"`   // images in a step; a task may make several inputs of each
-	// MicroBatch is how many of them go through the network at once, as in a Config.
+	// MicroBatch is gradient accumulation: how many images of a batch go through the
+	// network at once, as in a SearchConfig.
 	MicroBatch int `json:"micro_batch"`
 
-	LR          Schedule `json:"lr"`
-	Momentum    float64  `json:"momentum"` // of SGD
-	Nesterov    bool     `json:"nesterov"` // Nesterov's form of it (Sutskever et al., 2013)
-	WeightDecay float64  `json:"weight_decay"`
-	Clip        float64  `json:"clip"` // largest norm of the gradient; 0 does not clip
+	SGD
 
 	// Auxiliary is the weight of the loss of an auxiliary head in the middle of the
 	// network, cell.AuxiliaryWeight as a rule; 0 is no such head. It takes a task
@@ -34,12 +30,12 @@ type TrainConfig struct {
 	// DropPath·e/E, at most DropPath·(E-1)/E (Larsson et al., 2017, arXiv 1605.07648, as
 	// the code of DARTS schedules it, after Zoph et al., 2018, arXiv 1707.07012).
 	DropPath float64 `json:"drop_path"`
-	// Average is the decay in a step of a moving average of the weights and the
+	// EMADecay is the decay in a step of an exponential moving average of the weights and the
 	// running statistics, which is evaluated and returned in their place (Polyak and
 	// Juditsky, 1992), 0.9999 for example; 0 is none. It begins with the first weights,
-	// without a warm-up: after n steps they still weigh Averageⁿ, half after 6,931
+	// without a warm-up: after n steps they still weigh EMADecayⁿ, half after 6,931
 	// steps at 0.9999, which short trainings feel.
-	Average float64 `json:"average"`
+	EMADecay float64 `json:"ema_decay"`
 	// PreciseBN is the number of training images over which the statistics of batch
 	// normalisations are taken anew before each evaluation, with the weights as they
 	// are then, in whole micro-batches, one at least and at most all that there are; 0
@@ -52,12 +48,6 @@ type TrainConfig struct {
 	EvaluateEvery int `json:"evaluate_every"`
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
-
-	Recompute bool     `json:"-"`
-	Memory    int64    `json:"-"`
-	Workers   int      `json:"-"`
-	Folder    *Folder  `json:"-"`
-	Recorder  Recorder `json:"-"`
 }
 
 // TrainDARTS returns the published settings with which a network of the cells of a
@@ -68,9 +58,8 @@ func TrainDARTS(g cell.Genotype) TrainConfig {
 	return TrainConfig{
 		Network: cell.Derived{Body: cell.DARTS(cell.CIFARStem, 36, 20).Body, Genotype: g, Ops: ops.Published()},
 		Epochs:  600, Batch: 96,
-		LR: Schedule{Kind: Cosine, Base: 0.025}, Momentum: 0.9, WeightDecay: 3e-4, Clip: 5,
+		SGD:       SGD{LR: Schedule{Kind: Cosine, Base: 0.025}, Momentum: 0.9, WeightDecay: 3e-4, GradClip: 5},
 		Auxiliary: cell.AuxiliaryWeight, DropPath: 0.2, EvaluateEvery: 1,
-		Workers: 2,
 	}
 }
 
@@ -79,8 +68,7 @@ func TrainDARTS(g cell.Genotype) TrainConfig {
 // Validate refuses one that does not divide the batch.
 func (c TrainConfig) WithBatch(images int) TrainConfig {
 	ratio := float64(images) / float64(c.Batch)
-	c.LR.Base *= ratio
-	c.LR.Min *= ratio
+	c.SGD = c.scaled(ratio)
 	c.Batch = images
 	return c
 }
@@ -94,27 +82,23 @@ func (c TrainConfig) Validate() error {
 	if err := c.Network.Validate(); err != nil {
 		return fmt.Errorf("darts: Network: %w", err)
 	}
-	if err := c.LR.Validate(); err != nil {
-		return fmt.Errorf("darts: LR: %w", err)
+	if err := c.SGD.validate(); err != nil {
+		return err
 	}
 	if err := within([]setting{
 		{"Epochs", float64(c.Epochs), 1, 1e6, false},
 		{"Batch", float64(c.Batch), 1, 1e6, false},
 		{"MicroBatch", float64(c.MicroBatch), 0, float64(c.Batch), false},
-		{"Momentum", c.Momentum, 0, 1, false},
-		{"WeightDecay", c.WeightDecay, 0, 1, false},
-		{"Clip", c.Clip, 0, math.MaxFloat32, false},
 		{"Auxiliary", c.Auxiliary, 0, 100, false},
 		{"DropPath", c.DropPath, 0, 1, false},
-		{"Average", c.Average, 0, 1, false},
+		{"EMADecay", c.EMADecay, 0, 1, false},
 		{"PreciseBN", float64(c.PreciseBN), 0, 1e9, false},
 		{"EvaluateEvery", float64(c.EvaluateEvery), 0, 1e6, false},
-		{"Workers", float64(c.Workers), 1, 1 << 16, false},
 	}); err != nil {
 		return err
 	}
-	if err := belowOne([]share{{"Momentum", c.Momentum}, {"DropPath", c.DropPath}, {"Average", c.Average}}); err != nil {
+	if err := belowOne([]share{{"DropPath", c.DropPath}, {"EMADecay", c.EMADecay}}); err != nil {
 		return err
 	}
-	return c.budget().validate()
+	return validateMicroBatch(c.Batch, c.MicroBatch)
 }

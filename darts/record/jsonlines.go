@@ -1,10 +1,11 @@
-package darts
+package record
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"unnas/internal/format"
 )
 
 // JSONLines is a Recorder that writes one JSON object a line. The first member
@@ -35,7 +36,7 @@ func NewJSONLines(w io.Writer) *JSONLines {
 func (j *JSONLines) Record(e Event) error {
 	all, err := fields(e, j.Clock)
 	if err != nil {
-		return fmt.Errorf("darts: JSON lines: %w", err)
+		return fmt.Errorf("record: JSON lines: %w", err)
 	}
 	j.line.Reset()
 	fmt.Fprintf(&j.line, `{"event":%q`, e.event())
@@ -44,25 +45,25 @@ func (j *JSONLines) Record(e Event) error {
 		value := f.value
 		switch v := value.(type) {
 		case float64:
-			value = number(v)
+			value = finite(v)
 		case [][]float64:
 			value = numbers(v)
 		}
 		if err := j.values.Encode(value); err != nil {
-			return fmt.Errorf("darts: JSON lines: %s of %s event: %w", f.name, e.event(), err)
+			return fmt.Errorf("record: JSON lines: %s of %s event: %w", f.name, e.event(), err)
 		}
 		j.line.Truncate(j.line.Len() - 1) // the encoder ends every value with a line break
 	}
 	j.line.WriteString("}\n")
 	if _, err := j.w.Write(j.line.Bytes()); err != nil {
-		return fmt.Errorf("darts: JSON lines: %w", err)
+		return fmt.Errorf("record: JSON lines: %w", err)
 	}
 	return nil
 }
 
-// number returns what JSON can hold of a number.
-func number(v float64) any {
-	if !isFinite(v) {
+// finite returns what JSON can hold of a number.
+func finite(v float64) any {
+	if !format.Finite(v) {
 		return nil
 	}
 	return v
@@ -77,7 +78,7 @@ func numbers(rows [][]float64) any {
 	for i, row := range rows {
 		values := make([]any, len(row))
 		for j, v := range row {
-			values[j] = number(v)
+			values[j] = finite(v)
 		}
 		all[i] = values
 	}

@@ -1,0 +1,240 @@
+package record
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unnas/internal/format"
+
+	"golang.org/x/term"
+)
+
+// Printer is a Recorder for people to read: some lines about the run, one line
+// per epoch, and the genotype at the end. Between epochs a live printer, for
+// terminals, rewrites one line in place up to ten times a second; another, for
+// files, adds a line every ten seconds. Work besides steps is shown once it has
+// taken two seconds. Numbers that are NaN are left out. Scores of which more is
+// better are shares, shown in percent.
+type Printer struct {
+	// Live says whether a line is rewritten in place, with \r and the ANSI sequence
+	// that clears the rest of a line.
+	Live bool
+	// Columns is the width of the terminal in characters. The live line keeps
+	// what fits, the most important first; the other lines are never cut.
+	Columns int
+
+	w     io.Writer
+	now   func() time.Time
+	start Start
+	shown time.Time // when a step was last shown, or its turn given to another line
+	dirty bool      // whether a live line stands in the way of the next line
+	aside bool      // whether the last line was of passes, or of other work than steps
+}
+
+// NewPrinter returns a recorder that prints to w. It is live, and as wide as the
+// terminal, if w is an *os.File of a terminal, such as os.Stdout; otherwise it is not
+// live.
+func NewPrinter(w io.Writer) *Printer {
+	p := &Printer{Columns: 80, w: w, now: time.Now}
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return p
+	}
+	p.Live = true
+	if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
+		p.Columns = columns
+	}
+	return p
+}
+
+const (
+	liveInterval  = 100 * time.Millisecond
+	plainInterval = 10 * time.Second
+	patience      = 2 * time.Second // with work that may soon be over
+	barWidth      = 8
+	clearLine     = "\r\x1b[K"
+)
+
+// Record prints an event. It fails if the writer does.
+func (p *Printer) Record(e Event) error {
+	switch e := e.(type) {
+	case Start:
+		p.start = e
+		return p.print(startText(e))
+	case Step:
+		return p.step(e)
+	case Progress:
+		return p.progress(e)
+	case Epoch:
+		return p.print(fit(math.MaxInt, fmt.Sprintf("%s %6s", p.epoch(e.Epoch), format.Duration(e.Elapsed)),
+			append(p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipShare), number("eigenvalue %.4g", e.Eigenvalue))))
+	case Warning:
+		return p.print("warning: " + e.Text)
+	case Done:
+		text := fmt.Sprintf("done: %s, %s, %s", format.Plural(e.Epochs, "epoch"), format.Plural(e.Images, "image"), format.Duration(e.Elapsed))
+		if e.Genotype != "" {
+			text += "\n" + e.Genotype
+		}
+		return p.print(text)
+	}
+	return fmt.Errorf("record: printer: unknown event %T", e)
+}
+
+// Close ends the live line of a run that was stopped early, so that what is
+// printed next starts on a line of its own. It does not close the writer.
+func (p *Printer) Close() error {
+	if !p.dirty {
+		return nil
+	}
+	p.dirty = false
+	return p.write("\n")
+}
+
+// step shows a step if it is time to, or if the step was told of by its passes only.
+func (p *Printer) step(e Step) error {
+	if p.aside {
+		p.aside, p.shown = false, time.Time{}
+	}
+	return p.passing(p.epoch(e.Epoch), " step ", e.Step, e.Steps, append([]string{
+		fmt.Sprintf("%6s left", format.Duration(e.Left)), fmt.Sprintf("%5s img/s", format.Rate(e.ImagesPerSecond)),
+	}, p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipShare)...))
+}
+
+// progress shows progress if it is time to.
+func (p *Printer) progress(e Progress) error {
+	if e.Elapsed < patience {
+		return nil
+	}
+	pace := float64(e.Done) / e.Elapsed.Seconds()
+	left := ""
+	if e.Done > 0 {
+		left = fmt.Sprintf("%6s left", format.Duration(time.Duration(float64(e.Elapsed)*float64(e.Total-e.Done)/float64(e.Done))))
+	}
+	before := p.shown
+	err := p.passing(e.Work, " ", e.Done, e.Total, []string{left, fmt.Sprintf("%5s %s/s", format.Rate(pace), e.Unit)})
+	p.aside = p.aside || p.shown != before
+	return err
+}
+
+// passing shows how far something is if it is time to, and in place if the
+// printer is live.
+func (p *Printer) passing(heading, between string, done, total int, numbers []string) error {
+	interval := plainInterval
+	if p.Live {
+		interval = liveInterval
+	}
+	now := p.now()
+	if now.Sub(p.shown) < interval {
+		return nil
+	}
+	p.shown = now
+
+	width := math.MaxInt
+	if p.Live {
+		between = " " + bar(done, total) + " "
+		width = p.Columns - 1 // a character in the last column may start a new line
+	}
+	line := fit(width, heading+between+fmt.Sprintf("%*d/%d", digits(total), done, total), numbers)
+	if !p.Live {
+		return p.print(line)
+	}
+	p.dirty = true
+	return p.write(clearLine + line)
+}
+
+// print writes text, in place of the live line if there is one, and ends the line.
+func (p *Printer) print(text string) error {
+	if p.dirty {
+		text = clearLine + text
+		p.dirty = false
+	}
+	p.shown = p.now()
+	return p.write(text + "\n")
+}
+
+func (p *Printer) write(text string) error {
+	if _, err := io.WriteString(p.w, text); err != nil {
+		return fmt.Errorf("record: printer: %w", err)
+	}
+	return nil
+}
+
+// epoch returns the heading of a line about an epoch.
+func (p *Printer) epoch(n int) string {
+	return fmt.Sprintf("epoch %*d/%d", digits(p.start.Epochs), n, p.start.Epochs)
+}
+
+func startText(e Start) string {
+	images := format.Plural(e.Train, "image")
+	if e.Val > 0 {
+		images = format.Count(e.Train) + " + " + format.Plural(e.Val, "image")
+	}
+	how := ""
+	if e.MicroBatch > 0 && e.MicroBatch < e.Batch {
+		how = fmt.Sprintf(", %s at once", format.Plural(e.MicroBatch, "image"))
+	}
+	if e.Recompute {
+		how += ", with recomputation"
+	}
+	return fmt.Sprintf("%s: %s, %s of %s, batch %s\n%s parameters, %s multiply-adds, %s of memory%s",
+		e.Task, images, format.Plural(e.Epochs, "epoch"), format.Plural(e.StepsPerEpoch, "step"), format.Count(e.Batch),
+		format.SI(int64(e.Params)), format.SI(e.MACs), format.Bytes(e.PlannedBytes), how)
+}
+
+// fit returns the first part, cut to width characters, and behind it the others
+// that are not empty, as long as they fit. All are ASCII.
+func fit(width int, first string, others []string) string {
+	line := first[:min(len(first), max(width, 0))]
+	for _, part := range others {
+		if part == "" {
+			continue
+		}
+		if len(line)+2+len(part) > width {
+			break
+		}
+		line += "  " + part
+	}
+	return line
+}
+
+// bar draws how much of total is done.
+func bar(done, total int) string {
+	n := 0
+	if total > 0 {
+		n = min(max(done*barWidth/total, 0), barWidth)
+	}
+	return "[" + strings.Repeat("=", n) + strings.Repeat(" ", barWidth-n) + "]"
+}
+
+// numbers formats what the lines about steps and epochs share. Numbers that the run
+// does not have are empty.
+func (p *Printer) numbers(trainLoss, trainScore, valLoss, valScore, entropy, skip float64) []string {
+	return []string{
+		number("loss %6.4f", trainLoss), p.score(cmp.Or(p.start.TrainScoreName, "score"), trainScore),
+		number("val loss %6.4f", valLoss), p.score("val "+cmp.Or(p.start.ScoreName, "score"), valScore),
+		number("entropy %5.3f", entropy), number("skip %5.1f%%", 100*skip),
+	}
+}
+
+// score formats a score under its name.
+func (p *Printer) score(name string, x float64) string {
+	if p.start.LowerIsBetter {
+		return number(name+" %6.4f", x)
+	}
+	return number(name+" %5.1f%%", 100*x)
+}
+
+// number formats a number; one that the run does not have is empty.
+func number(format string, x float64) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	return fmt.Sprintf(format, x)
+}
+
+func digits(n int) int { return len(strconv.Itoa(n)) }

@@ -1,0 +1,78 @@
+package record
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Recorder receives the events of a run. Record is called on the goroutine of the
+// run, or on those on which an evaluation loads images, one event after the other;
+// an error stops the run, which keeps a checkpoint if it has a run directory, and
+// returns the error. See Optional for recorders that are not worth that.
+type Recorder interface {
+	Record(e Event) error
+}
+
+// Func is an adapter that makes a function a Recorder, as http.HandlerFunc does for
+// handlers.
+type Func func(Event) error
+
+// Record calls f.
+func (f Func) Record(e Event) error { return f(e) }
+
+// Recorders returns a recorder that passes every event to each of list in turn.
+// Nil entries are left out. The first error ends the turn.
+func Recorders(list ...Recorder) Recorder {
+	var all recorders
+	for _, r := range list {
+		if r != nil {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+type recorders []Recorder
+
+func (all recorders) Record(e Event) error {
+	for _, r := range all {
+		if err := r.Record(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Optional returns a recorder that passes every event to main and then to each of
+// others, which a run can do without: one that fails gets no more events, and main
+// gets a Warning with its error instead. Nil entries of others are left out; main
+// must not be nil.
+func Optional(main Recorder, others ...Recorder) Recorder {
+	return &optional{main, slices.DeleteFunc(slices.Clone(others), func(r Recorder) bool { return r == nil })}
+}
+
+type optional struct {
+	main   Recorder
+	others []Recorder
+}
+
+func (o *optional) Record(e Event) error {
+	if err := o.main.Record(e); err != nil {
+		return err
+	}
+	var faults []error
+	o.others = slices.DeleteFunc(o.others, func(r Recorder) bool {
+		err := r.Record(e)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		return err != nil
+	})
+	for _, err := range faults {
+		text := strings.ReplaceAll(err.Error(), "\n", "; ")
+		if err := o.main.Record(Warning{Text: text + ": the run continues without this recorder"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package darts
+
+import (
+	"fmt"
+	"runtime"
+
+	"unnas/darts/record"
+)
+
+// Runtime has what a run takes from the machine and what it gives to the program. It
+// changes nothing about the result, AutoBatch aside. Its zero value uses all cores and
+// all memory, and keeps and reports nothing.
+type Runtime struct {
+	// Workers is the number of goroutines that load images; 0 is one for each core.
+	Workers int
+
+	// Memory is how many bytes the run may take, besides what the source holds; 0 is
+	// all that the machine has, or its container may use. Where pretext.DecodesImages
+	// says that images are decoded, 64 to 256 MiB of it are for that: all loaders
+	// together take no more, but for one image that needs more by itself. A run that
+	// needs more memory is refused: lower the batch, accumulate gradients over smaller
+	// parts of it (MicroBatch), or set Recompute.
+	Memory int64
+
+	// AutoBatch lets a search that needs more than Memory halve Batch, LR.Base, LR.Min
+	// and ArchLR together, while Batch is even, until it fits (as in Liu et al., 2020,
+	// arXiv 2003.12056, supplement B.1). A Warning says so, and SearchResult.Config has
+	// the hyperparameters that were used. The result then depends on the memory of the
+	// machine. A search with MicroBatch is refused rather than halved. A search that
+	// resumes keeps the batch with which it began, however much memory there is now. It
+	// does nothing in a training.
+	AutoBatch bool
+
+	// Recompute is activation checkpointing, which trades time for memory: a step
+	// computes most maps again for its backward pass rather than keep them (Chen et
+	// al., 2016, arXiv 1604.06174). It then takes a quarter to a third of the memory and
+	// about a fifth more time.
+	Recompute bool
+
+	// Dir keeps the run, and may hold an earlier part of it to resume; nil keeps
+	// nothing.
+	Dir *RunDir
+
+	// Recorder receives the events of the run; nil is none.
+	Recorder record.Recorder
+}
+
+// validate returns an error that names the first field that is out of range.
+func (rt Runtime) validate() error {
+	const most = 1 << 16
+	if rt.Workers < 0 || rt.Workers > most {
+		return fmt.Errorf("darts: Workers is %d, must be from 0, for all cores, to %d", rt.Workers, most)
+	}
+	if rt.Memory < 0 {
+		return fmt.Errorf("darts: Memory is %d bytes, must be 0, for all that the machine has, or more", rt.Memory)
+	}
+	return nil
+}
+
+// workers returns the number of goroutines that load images.
+func (rt Runtime) workers() int {
+	if rt.Workers > 0 {
+		return rt.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
