@@ -332,7 +332,7 @@ func (s *search) figures() (record.Epoch, error) {
 	if math.IsNaN(e.Entropy) || slices.ContainsFunc(slices.Concat(normalBetas, reduceBetas), math.IsNaN) {
 		return e, fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
 	}
-	g, err := s.c.Space.DeriveWith(normal, reduce, normalBetas, reduceBetas)
+	g, err := s.c.Space.Derive(normal, reduce, normalBetas, reduceBetas)
 	if err != nil {
 		return e, fmt.Errorf("darts: %w", err)
 	}

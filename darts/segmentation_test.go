@@ -103,8 +103,6 @@ type slow struct {
 	loaded func()
 }
 
-func (slow) DecodesJPEG() bool { return false }
-
 func (s slow) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	s.loaded()
 	return s.Source.Load(ctx, i)

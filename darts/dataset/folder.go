@@ -124,7 +124,7 @@ func HasSplit(dir string, split Split) (bool, error) {
 // named like a split, or "".
 func classBeside(dir string, folders []string) (string, error) {
 	for _, name := range folders {
-		if lacks("", Split(name), Train, Val, Test) == nil {
+		if slices.Contains([]Split{Train, Val, Test}, Split(name)) {
 			continue
 		}
 		_, images, err := list(filepath.Join(dir, name))
