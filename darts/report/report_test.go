@@ -341,6 +341,9 @@ func TestSamples(t *testing.T) {
 		"jigsaw":       {jigsaw, 4, "<figcaption>class "},
 		"colorization": {pretext.Colorization{View: plain}, 2, "labels</div>"},
 		"large":        {pretext.Classification{View: pretext.ImageNet(224), Classes: 8}, 1, "<figcaption>bus</figcaption>"},
+		"patches":      {pretext.RelativePatchCIFAR10(), 2, "<figcaption>"},
+		"hidden":       {pretext.ReconstructionCIFAR10(), 1, `width="`},
+		"views":        {pretext.ContrastiveCIFAR10(), 2, `width="`},
 		"own":          {odd{}, 16, `width="`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,6 +360,9 @@ func TestSamples(t *testing.T) {
 			assert.Equal(t, 4*test.pictures, strings.Count(samples, "<img "))
 			assert.Contains(t, samples, test.want)
 			assert.Less(t, len(samples), 400<<10)
+			if test.task.Spec().Classes == 0 {
+				assert.NotContains(t, samples, "class 0")
+			}
 		})
 	}
 	r := report.New("")

@@ -1,11 +1,11 @@
-// Package pretexttest checks tasks of one's own: that they keep what the rest of
-// the library relies on.
+// Package pretexttest checks a user's tasks and sources of images: that they keep what
+// the rest of the library relies on.
 //
 //	func TestMirror(t *testing.T) {
 //		pretexttest.Run(t, Mirror{View: pretext.CIFAR10()})
 //	}
 //
-// Run checks that
+// RunSource checks a source of images, and Run a task: that
 //
 //   - the name and the sizes are sensible and stay the same, and Validate accepts
 //     the task;
