@@ -9,15 +9,15 @@ import (
 // counted as the published tables do.
 type Complexity struct {
 	// Params is the number of trainable values, alphas left out.
-	Params int
+	Params int `json:"params"`
 	// MACs are the multiply-adds of convolutions and linear layers. Biases,
 	// normalisations and poolings do not count.
-	MACs int64
+	MACs int64 `json:"macs"`
 	// THOP is what the profiler of the authors' release (thop of May 2020)
 	// prints: MACs, one for each output of a biased convolution, two for each
 	// input of a batch normalisation, one for each output of an average pooling,
 	// and (H·W+1)·C for each global pooling.
-	THOP int64
+	THOP int64 `json:"thop"`
 }
 
 // Measure counts the network of a scope, for the batch that its graph is built

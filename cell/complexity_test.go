@@ -23,33 +23,33 @@ func classify(t testing.TB, s *ops.Scope, features *gorgonia.Node, classes int) 
 // TestMeasure has values that were published or counted in the authors' release.
 // Package golden compares with whole tables of them.
 func TestMeasure(t *testing.T) {
-	v2, _ := cell.Published("darts_v2")
-	derived := func(g cell.Genotype) func(n net, x *gorgonia.Node, b cell.Body) *gorgonia.Node {
-		return func(n net, x *gorgonia.Node, b cell.Body) *gorgonia.Node {
-			y, err := b.Network(n.Scope, x, g, ops.Published())
+	v2, _ := cell.GenotypeByName("darts_v2")
+	derived := func(g cell.Genotype) func(n net, x *gorgonia.Node, b cell.Backbone) *gorgonia.Node {
+		return func(n net, x *gorgonia.Node, b cell.Backbone) *gorgonia.Node {
+			y, err := b.Network(n.Scope, x, g, ops.All())
 			require.NoError(n.t, err)
 			return y.Out
 		}
 	}
-	rotation, _ := cell.Published("unnas_imagenet_rot")
-	supernet := func(n net, x *gorgonia.Node, b cell.Body) *gorgonia.Node {
-		y, err := cell.Space{Ops: ops.DARTS(), Nodes: 4, Body: b}.Supernet(n.Scope, x)
+	rotation, _ := cell.GenotypeByName("unnas_imagenet_rot")
+	supernet := func(n net, x *gorgonia.Node, b cell.Backbone) *gorgonia.Node {
+		y, err := cell.Space{Ops: ops.DARTS(), Nodes: 4, Backbone: b}.Supernet(n.Scope, x)
 		require.NoError(n.t, err)
 		return y.Out
 	}
 	cases := []struct {
 		name    string
-		body    cell.Body
-		build   func(n net, x *gorgonia.Node, b cell.Body) *gorgonia.Node
+		body    cell.Backbone
+		build   func(n net, x *gorgonia.Node, b cell.Backbone) *gorgonia.Node
 		size    int
 		classes int
 		want    cell.Complexity
 	}{
-		{"DARTS V2 for CIFAR", cell.DARTS(cell.CIFARStem, 36, 20).Body, derived(v2), 32, 10, cell.Complexity{Params: 3349342, MACs: 528359040, THOP: 539123904}},
-		{"DARTS V2 for ImageNet", cell.DARTS(cell.ImageNetStem, 48, 14).Body, derived(v2), 224, 1000, cell.Complexity{Params: 4718752, MACs: 529911552, THOP: 538228992}},
-		{"UnNAS, rotation", cell.DARTS(cell.ImageNetStem, 42, 14).Body, derived(rotation), 224, 1000, cell.Complexity{Params: 5138083, MACs: 551491584, THOP: 561864576}},
-		{"supernet for CIFAR", cell.DARTS(cell.CIFARStem, 16, 8).Body, supernet, 32, 10, cell.Complexity{Params: 1930618, MACs: 300255744}},
-		{"supernet for ImageNet", cell.DARTS(cell.ImageNetStem, 16, 8).Body, supernet, 224, 1000, cell.Complexity{Params: 2185872, MACs: 236045568}},
+		{"DARTS V2 for CIFAR", cell.DARTS(cell.CIFARStem, 36, 20).Backbone, derived(v2), 32, 10, cell.Complexity{Params: 3349342, MACs: 528359040, THOP: 539123904}},
+		{"DARTS V2 for ImageNet", cell.DARTS(cell.ImageNetStem, 48, 14).Backbone, derived(v2), 224, 1000, cell.Complexity{Params: 4718752, MACs: 529911552, THOP: 538228992}},
+		{"UnNAS, rotation", cell.DARTS(cell.ImageNetStem, 42, 14).Backbone, derived(rotation), 224, 1000, cell.Complexity{Params: 5138083, MACs: 551491584, THOP: 561864576}},
+		{"supernet for CIFAR", cell.DARTS(cell.CIFARStem, 16, 8).Backbone, supernet, 32, 10, cell.Complexity{Params: 1930618, MACs: 300255744}},
+		{"supernet for ImageNet", cell.DARTS(cell.ImageNetStem, 16, 8).Backbone, supernet, 224, 1000, cell.Complexity{Params: 2185872, MACs: 236045568}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestMeasureByHand(t *testing.T) {
 		require.NoError(t, err)
 		y, err = ops.AvgPool2D(y, 2, 1, 0) // 2×2 pixels
 		require.NoError(t, err)
-		y, err = ops.DilConv(3).Build(n.Sub("dil"), y, ops.Conn{Stride: 1})
+		y, err = ops.DilConv(3).Build(n.Sub("dil"), y, ops.OpConfig{Stride: 1})
 		require.NoError(t, err)
 		y, err = n.Sub("reduce").FactorizedReduce(y, 6, false) // one pixel
 		require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestMeasureCountsDeadEnds(t *testing.T) {
 		Reduce:       []cell.Edge{{Op: "none", From: 1}, {Op: "none", From: 0}, {Op: "none", From: 0}, {Op: "none", From: 1}},
 		ReduceConcat: []int{2, 3},
 	}
-	body := cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 1}
+	body := cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 1}
 	n := newNet(t)
 	_, err := body.Network(n.Scope, n.images(1, 6, 5, 3), g, ops.DARTS())
 	require.NoError(t, err)
@@ -118,8 +118,8 @@ func ExampleMeasure() {
 		if err != nil {
 			return err
 		}
-		genotype, _ := cell.Published("darts_v2")
-		if _, err := cell.DARTS(cell.CIFARStem, 36, 20).Body.Network(s, x, genotype, ops.DARTS()); err != nil {
+		genotype, _ := cell.GenotypeByName("darts_v2")
+		if _, err := cell.DARTS(cell.CIFARStem, 36, 20).Backbone.Network(s, x, genotype, ops.DARTS()); err != nil {
 			return err
 		}
 		size = cell.Measure(s)

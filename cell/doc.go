@@ -19,13 +19,13 @@
 //	fmt.Println(g.Python()) // as in the papers' logs
 //
 // A search trains a supernet, in which every edge mixes all candidate operations
-// with weights of its own; [Derive] reads a cell off these weights. Space.Partial
+// with weights of its own; [Derive] reads a cell off these weights. Space.PartialChannels
 // lets a part of the channels do so, for less memory and time.
 //
-// An [Architecture] is a network without its head, as plain data: [Derived] is that of
+// An [Architecture] is a network without its head, as plain data: [Network] is that of
 // a [Body] and a genotype, which darts.Train trains and darts.NewPredictor uses.
 //
-// A [Sampler] draws genotypes at random, of networks of a given size: [DARTSSampler]
+// A [Sampler] draws genotypes at random, of networks of a given size: [DARTSArchSampler]
 // is that of UnNAS. [NASBench] is a cell of another space, that of NAS-Bench-101, whose
 // released accuracies package nasbench reads.
 //

@@ -37,8 +37,8 @@ func ExampleGenotype_Python() {
 	// Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3], reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('max_pool_3x3', 0), ('skip_connect', 2)], reduce_concat=[2, 3])
 }
 
-func ExamplePublished() {
-	g, ok := cell.Published("darts_v2")
+func ExampleGenotypeByName() {
+	g, ok := cell.GenotypeByName("darts_v2")
 	fmt.Println(ok, g.Nodes())
 	fmt.Println(g)
 	// Output:
@@ -51,7 +51,7 @@ func ExamplePublished() {
 // by; betas weigh the edges.
 func ExampleSpace_partial() {
 	space := cell.DARTS(cell.CIFARStem, 16, 8)
-	for _, space.Partial = range []int{0, 4} {
+	for _, space.PartialChannels = range []int{0, 4} {
 		err := ops.Build(func() error {
 			g := gorgonia.NewGraph()
 			s := ops.NewScope(g, ops.NewParams())

@@ -35,9 +35,9 @@ const (
 	nasMaxEdges    = 9
 )
 
-// NASBenchBody is how NAS-Bench-101 cells are stacked: Stacks of Modules cells
+// NASBenchBackbone is how NAS-Bench-101 cells are stacked: Stacks of Modules cells
 // each, with 2×2 max pooling and doubled channels between stacks.
-type NASBenchBody struct {
+type NASBenchBackbone struct {
 	Stem    Stem `json:"stem"`
 	Width   int  `json:"width"` // channels of the first stack
 	Stacks  int  `json:"stacks"`
@@ -45,7 +45,7 @@ type NASBenchBody struct {
 }
 
 // Validate reports the first setting that no network can have.
-func (b NASBenchBody) Validate() error {
+func (b NASBenchBackbone) Validate() error {
 	if err := b.Stem.validate(); err != nil {
 		return fmt.Errorf("cell: %w", err)
 	}
@@ -64,7 +64,7 @@ func (b NASBenchBody) Validate() error {
 
 // fits returns an error if a valid cell has vertices without channels in the body,
 // those of its first stack being the fewest.
-func (b NASBenchBody) fits(c NASBench) error {
+func (b NASBenchBackbone) fits(c NASBench) error {
 	c = c.prune()
 	ch := c.channels(b.Width, b.Width)
 	if v := slices.Index(ch, 0); v >= 0 {
@@ -195,7 +195,7 @@ func (c NASBench) channels(in, out int) []int {
 
 // Network builds a network of NAS-Bench-101 cells on images x [N, H, W, C] in s
 // and returns its last feature map.
-func (b NASBenchBody) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorgonia.Node, error) {
+func (b NASBenchBackbone) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorgonia.Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (b NASBenchBody) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorg
 	return y, nil
 }
 
-func (b NASBenchBody) stem(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+func (b NASBenchBackbone) stem(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 	if b.Stem == CIFARStem {
 		return nasConv(s, x, b.Width, 3, 1, "conv3x3")
 	}

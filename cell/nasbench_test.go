@@ -32,7 +32,7 @@ func nasCell(operations []string, edges ...[2]int) cell.NASBench {
 func weights(t *testing.T, width int, c cell.NASBench) map[string][]int {
 	t.Helper()
 	n := newNet(t)
-	y, err := cell.NASBenchBody{Stem: cell.CIFARStem, Width: width, Stacks: 1, Modules: 1}.Network(n.Scope, n.images(1, 6, 5, 3), c)
+	y, err := cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: width, Stacks: 1, Modules: 1}.Network(n.Scope, n.images(1, 6, 5, 3), c)
 	require.NoError(t, err)
 	require.Equal(t, tensor.Shape{1, 6, 5, width}, y.Shape())
 	shapes := map[string][]int{}
@@ -101,7 +101,7 @@ func TestNASBenchNetwork(t *testing.T) {
 	} {
 		n := newNet(t)
 		x := n.images(b.image...)
-		y, err := cell.NASBenchBody{Stem: b.stem, Width: 6, Stacks: 3, Modules: 2}.Network(n.Scope, x, c)
+		y, err := cell.NASBenchBackbone{Stem: b.stem, Width: 6, Stacks: 3, Modules: 2}.Network(n.Scope, x, c)
 		require.NoError(t, err)
 		assert.Equal(t, b.out, y.Shape())
 		// Two cells and a pooling for each stack.
@@ -120,10 +120,10 @@ func TestNASBenchRefuses(t *testing.T) {
 		f(&c)
 		return c
 	}
-	body := cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}
+	body := cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}
 	cases := []struct {
 		name, want string
-		body       cell.NASBenchBody
+		body       cell.NASBenchBackbone
 		cell       cell.NASBench
 	}{
 		{"nothing", "0 rows and 0 operations", body, cell.NASBench{}},
@@ -140,13 +140,13 @@ func TestNASBenchRefuses(t *testing.T) {
 		{"another output", `operation 2 is "conv3x3-bn-relu"; the first must be "input" and the last "output"`, body, change(func(c *cell.NASBench) { c.Ops[2] = conv3 })},
 		{"an unknown operation", `operation 1 is "conv5x5", not`, body, change(func(c *cell.NASBench) { c.Ops[1] = "conv5x5" })},
 		{"no path", "without a path", body, nasCell([]string{conv3}, [2]int{0, 1})},
-		{"no stem", `Stem is ""`, cell.NASBenchBody{Width: 4, Stacks: 1, Modules: 1}, good},
-		{"no width", "Width is 0, not in 1..4096", cell.NASBenchBody{Stem: cell.CIFARStem, Stacks: 1, Modules: 1}, good},
-		{"no stacks", "Stacks is 0, not in 1..10", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Modules: 1}, good},
-		{"no cells", "Modules is 0, not in 1..1024", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1}, good},
-		{"an image that is too small", "NAS-Bench stack 3: ops: max pool", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 4, Modules: 1}, good},
-		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, so it must be 2 or more", cell.NASBenchBody{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
-		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of those on paths to the output has none; 2 would do", cell.NASBenchBody{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
+		{"no stem", `Stem is ""`, cell.NASBenchBackbone{Width: 4, Stacks: 1, Modules: 1}, good},
+		{"no width", "Width is 0, not in 1..4096", cell.NASBenchBackbone{Stem: cell.CIFARStem, Stacks: 1, Modules: 1}, good},
+		{"no stacks", "Stacks is 0, not in 1..10", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Modules: 1}, good},
+		{"no cells", "Modules is 0, not in 1..1024", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1}, good},
+		{"an image that is too small", "NAS-Bench stack 3: ops: max pool", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 4, Modules: 1}, good},
+		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, so it must be 2 or more", cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
+		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of those on paths to the output has none; 2 would do", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
 			nasCell([]string{conv3, conv3}, [2]int{0, 1}, [2]int{0, 2}, [2]int{1, 3}, [2]int{2, 3})},
 	}
 	for _, c := range cases {

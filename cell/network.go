@@ -9,34 +9,34 @@ import (
 	"unnas/ops"
 )
 
-// Network is a network of the cells of one genotype, without a head.
-type Network struct {
+// Features are the maps of a network without a head.
+type Features struct {
 	// Out is the feature map of the last cell [N, H, W, C].
 	Out *gorgonia.Node
-	// Middle is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads; nil
+	// AuxFeatures is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads; nil
 	// if the network has no place for one.
-	Middle *gorgonia.Node
+	AuxFeatures *gorgonia.Node
 	// Stem is the stem of the network. Behind ImageNetStem the auxiliary head has
 	// another stride and one normalisation less. An Architecture that wraps another
 	// one must pass its Stem on.
 	Stem Stem
 }
 
-// Path adds to what an edge of a cell gives, [N, H, W, C], what drops it at random
-// while a network learns.
-type Path func(y *gorgonia.Node) (*gorgonia.Node, error)
+// DropPathFunc adds drop path to the output of an edge of a cell, [N, H, W, C], in
+// training.
+type DropPathFunc func(y *gorgonia.Node) (*gorgonia.Node, error)
 
 // Network builds a network of the cells of g on images x [N, H, W, C] in s. set
 // holds the operations that g may name. Batch normalisations have scale and
 // shift.
-func (b Body) Network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set) (*Network, error) {
+func (b Backbone) Network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set) (*Features, error) {
 	return b.network(s, x, g, set, nil)
 }
 
 // network is Network with a Path, unless it is nil, on every edge that does more
 // than pass its input on: the identity and none have no path to drop (Zoph et al.,
 // 2018, arXiv 1707.07012).
-func (b Body) network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set, path Path) (*Network, error) {
+func (b Backbone) network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set, path DropPathFunc) (*Features, error) {
 	if err := g.Validate(set.Has); err != nil {
 		return nil, err
 	}
@@ -49,11 +49,11 @@ func (b Body) network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set, p
 	if err != nil {
 		return nil, err
 	}
-	return &Network{Out: outs[len(outs)-1], Middle: outs[2*b.Cells/3], Stem: b.Stem}, nil
+	return &Features{Out: outs[len(outs)-1], AuxFeatures: outs[2*b.Cells/3], Stem: b.Stem}, nil
 }
 
 // derivedCell builds one cell of a genotype.
-func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set, path Path) (*gorgonia.Node, error) {
+func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, concat []int, set ops.Set, path DropPathFunc) (*gorgonia.Node, error) {
 	states, err := p.inputs(s, s0, s1, true)
 	if err != nil {
 		return nil, err
@@ -102,12 +102,12 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 // (images of 224×224), or of any other size that its layers make one pixel of.
 // Under the ImageNet stem the last convolution is not normalised, as in the
 // networks that were published.
-func (n *Network) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, error) {
-	if n.Middle == nil {
+func (n *Features) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, error) {
+	if n.AuxFeatures == nil {
 		return nil, errors.New("cell: auxiliary head: this network has no place for one; train it without")
 	}
 	if err := n.Stem.validate(); err != nil {
-		return nil, fmt.Errorf("cell: auxiliary head: Network.%w; an Architecture that has a Middle gives it a Stem, that of the network it wraps", err)
+		return nil, fmt.Errorf("cell: auxiliary head: Network.%w; an Architecture that has a AuxFeatures gives it a Stem, that of the network it wraps", err)
 	}
 	s = s.Sub(ops.AuxiliaryHead)
 	features := s.Sub("features")
@@ -115,7 +115,7 @@ func (n *Network) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, erro
 	if n.Stem == ImageNetStem {
 		stride = 2
 	}
-	y, err := ops.ReLU(n.Middle)
+	y, err := ops.ReLU(n.AuxFeatures)
 	if err != nil {
 		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
 	}

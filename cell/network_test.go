@@ -54,7 +54,7 @@ func (n net) training(x, features *gorgonia.Node) func() float32 {
 	batch := x.Shape()[0]
 	labels, err := ops.Labels(n.Graph(), "labels", batch)
 	require.NoError(n.t, err)
-	loss, err := ops.CrossEntropy(y, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+	loss, err := ops.CrossEntropy(y, labels, ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 	require.NoError(n.t, err)
 	require.NoError(n.t, ops.Grad(n.Scope, loss.Value))
 	require.NoError(n.t, n.Params().Init(1))
@@ -114,15 +114,15 @@ func TestParametersOfGoldenCases(t *testing.T) {
 			switch c.Kind {
 			case "search", "trajectory":
 				space := cell.DARTS(c.Stem, c.Width, c.Depth)
-				space.Body, space.Partial = body, c.Partial
+				space.Backbone, space.PartialChannels = body, c.Partial
 				_, err = space.Supernet(n.Scope, x)
 			case "training":
-				g, _ := cell.Published("darts_v2")
-				_, err = body.Network(n.Scope, x, g, ops.Published())
+				g, _ := cell.GenotypeByName("darts_v2")
+				_, err = body.Network(n.Scope, x, g, ops.All())
 			case "eval":
-				_, err = body.Network(n.Scope, x, c.Genotype, ops.Published())
+				_, err = body.Network(n.Scope, x, c.Genotype, ops.All())
 			case "nasbench":
-				_, err = cell.NASBenchBody{Stem: c.Stem, Width: c.Width, Stacks: c.Stacks, Modules: c.Modules}.Network(n.Scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
+				_, err = cell.NASBenchBackbone{Stem: c.Stem, Width: c.Width, Stacks: c.Stacks, Modules: c.Modules}.Network(n.Scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
 			}
 			require.NoError(t, err)
 			want := map[string][]int{}
@@ -139,19 +139,19 @@ func TestParametersOfGoldenCases(t *testing.T) {
 }
 
 func TestShapesOfNetworks(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
+	g, _ := cell.GenotypeByName("darts_v2")
 	cases := []struct {
 		name        string
-		body        cell.Body
+		body        cell.Backbone
 		images      []int
 		out, middle tensor.Shape
 	}{
-		{"CIFAR", cell.DARTS(cell.CIFARStem, 4, 5).Body, []int{2, 13, 18, 3}, tensor.Shape{2, 4, 5, 64}, tensor.Shape{2, 4, 5, 64}},
-		{"ImageNet", cell.DARTS(cell.ImageNetStem, 4, 5).Body, []int{1, 37, 90, 3}, tensor.Shape{1, 2, 3, 64}, tensor.Shape{1, 2, 3, 64}},
-		{"one reduction", cell.Body{Stem: cell.CIFARStem, Width: 6, Cells: 4, Reductions: []int{1}}, []int{1, 9, 6, 1}, tensor.Shape{1, 5, 3, 48}, tensor.Shape{1, 5, 3, 48}},
-		{"no reduction, odd width", cell.Body{Stem: cell.CIFARStem, Width: 3, Cells: 2}, []int{1, 5, 4, 3}, tensor.Shape{1, 5, 4, 12}, tensor.Shape{1, 5, 4, 12}},
-		{"adjacent reductions, odd width", cell.Body{Stem: cell.CIFARStem, Width: 3, Cells: 6, Reductions: []int{0, 1, 5}}, []int{1, 11, 4, 3}, tensor.Shape{1, 2, 1, 96}, tensor.Shape{1, 3, 1, 48}},
-		{"an image of one pixel", cell.DARTS(cell.CIFARStem, 2, 3).Body, []int{1, 1, 1, 3}, tensor.Shape{1, 1, 1, 32}, tensor.Shape{1, 1, 1, 32}},
+		{"CIFAR", cell.DARTS(cell.CIFARStem, 4, 5).Backbone, []int{2, 13, 18, 3}, tensor.Shape{2, 4, 5, 64}, tensor.Shape{2, 4, 5, 64}},
+		{"ImageNet", cell.DARTS(cell.ImageNetStem, 4, 5).Backbone, []int{1, 37, 90, 3}, tensor.Shape{1, 2, 3, 64}, tensor.Shape{1, 2, 3, 64}},
+		{"one reduction", cell.Backbone{Stem: cell.CIFARStem, Width: 6, Cells: 4, Reductions: []int{1}}, []int{1, 9, 6, 1}, tensor.Shape{1, 5, 3, 48}, tensor.Shape{1, 5, 3, 48}},
+		{"no reduction, odd width", cell.Backbone{Stem: cell.CIFARStem, Width: 3, Cells: 2}, []int{1, 5, 4, 3}, tensor.Shape{1, 5, 4, 12}, tensor.Shape{1, 5, 4, 12}},
+		{"adjacent reductions, odd width", cell.Backbone{Stem: cell.CIFARStem, Width: 3, Cells: 6, Reductions: []int{0, 1, 5}}, []int{1, 11, 4, 3}, tensor.Shape{1, 2, 1, 96}, tensor.Shape{1, 3, 1, 48}},
+		{"an image of one pixel", cell.DARTS(cell.CIFARStem, 2, 3).Backbone, []int{1, 1, 1, 3}, tensor.Shape{1, 1, 1, 32}, tensor.Shape{1, 1, 1, 32}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -159,9 +159,9 @@ func TestShapesOfNetworks(t *testing.T) {
 			got, err := c.body.Network(n.Scope, n.images(c.images...), g, ops.DARTS())
 			require.NoError(t, err)
 			assert.Equal(t, c.out, got.Out.Shape())
-			assert.Equal(t, c.middle, got.Middle.Shape())
+			assert.Equal(t, c.middle, got.AuxFeatures.Shape())
 			space := cell.DARTS(c.body.Stem, 0, 0)
-			space.Body = c.body
+			space.Backbone = c.body
 			n = newNet(t)
 			super, err := space.Supernet(n.Scope, n.images(c.images...))
 			require.NoError(t, err)
@@ -171,19 +171,19 @@ func TestShapesOfNetworks(t *testing.T) {
 }
 
 func TestNetworkRefuses(t *testing.T) {
-	good, _ := cell.Published("darts_v2")
+	good, _ := cell.GenotypeByName("darts_v2")
 	bad := func(op string, from int) cell.Genotype {
 		g := good
 		g.Normal = slices.Clone(g.Normal)
 		g.Normal[0] = cell.Edge{Op: op, From: from}
 		return g
 	}
-	body := cell.DARTS(cell.CIFARStem, 4, 3).Body
+	body := cell.DARTS(cell.CIFARStem, 4, 3).Backbone
 	odd := body
 	odd.Stem, odd.Width = cell.ImageNetStem, 5
 	cases := []struct {
 		name, want string
-		body       cell.Body
+		body       cell.Backbone
 		genotype   cell.Genotype
 		images     []int
 	}{
@@ -195,16 +195,16 @@ func TestNetworkRefuses(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNet(t)
-			_, err := c.body.Network(n.Scope, n.images(c.images...), c.genotype, ops.Published())
+			_, err := c.body.Network(n.Scope, n.images(c.images...), c.genotype, ops.All())
 			require.ErrorContains(t, err, c.want)
 			assert.Regexp(t, "^cell: ", err.Error())
 		})
 	}
 	n := newNet(t)
-	_, err := body.Network(n.Scope, nil, good, ops.Published())
+	_, err := body.Network(n.Scope, nil, good, ops.All())
 	assert.ErrorContains(t, err, "cell: stem: ops: stem.0.weight: the input is a nil node")
 	// Errors of operations say where.
-	set := append(ops.Published(), named("broken"))
+	set := append(ops.All(), named("broken"))
 	_, err = body.Network(newNet(t).Scope, newNet(t).images(1, 8, 9, 3), bad("broken", 1), set)
 	assert.Error(t, err, "images of another graph")
 	n = newNet(t)
@@ -212,7 +212,7 @@ func TestNetworkRefuses(t *testing.T) {
 	require.ErrorIs(t, err, assert.AnError)
 	assert.ErrorContains(t, err, "cell: cell 0: edge 1→2, broken: ")
 	n = newNet(t)
-	space := cell.Space{Ops: ops.Set{ops.Skip(), named("broken")}, Nodes: 1, Body: body}
+	space := cell.Space{Ops: ops.Set{ops.Skip(), named("broken")}, Nodes: 1, Backbone: body}
 	_, err = space.Supernet(n.Scope, n.images(1, 8, 9, 3))
 	assert.ErrorContains(t, err, "cell: cell 0: edge 0→2, broken: ")
 }
@@ -220,20 +220,20 @@ func TestNetworkRefuses(t *testing.T) {
 // longer is an architecture that wraps another one, with a layer more.
 type longer struct{ cell.Architecture }
 
-func (l longer) Build(s *ops.Scope, x *gorgonia.Node, path cell.Path) (*cell.Network, error) {
+func (l longer) Build(s *ops.Scope, x *gorgonia.Node, path cell.DropPathFunc) (*cell.Features, error) {
 	n, err := l.Architecture.Build(s, x, path)
 	if err != nil {
 		return nil, err
 	}
 	y, err := ops.ReLU(n.Out)
-	return &cell.Network{Out: y, Middle: n.Middle, Stem: n.Stem}, err
+	return &cell.Features{Out: y, AuxFeatures: n.AuxFeatures, Stem: n.Stem}, err
 }
 
 // TestAuxiliaryHeadOfWrappedArchitecture holds that a wrapper changes no auxiliary head.
 func TestAuxiliaryHeadOfWrappedArchitecture(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
+	g, _ := cell.GenotypeByName("darts_v2")
 	for stem, size := range map[cell.Stem]int{cell.CIFARStem: 32, cell.ImageNetStem: 224} {
-		d := cell.Derived{Body: cell.DARTS(stem, 2, 3).Body, Genotype: g, Ops: ops.DARTS()}
+		d := cell.Network{Backbone: cell.DARTS(stem, 2, 3).Backbone, Genotype: g, Ops: ops.DARTS()}
 		var shapes []map[string][]int
 		for _, a := range []cell.Architecture{d, longer{d}, longer{&d}} {
 			n := newNet(t)
@@ -249,20 +249,20 @@ func TestAuxiliaryHeadOfWrappedArchitecture(t *testing.T) {
 }
 
 func TestAuxiliaryHead(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
+	g, _ := cell.GenotypeByName("darts_v2")
 	for _, c := range []struct {
 		stem cell.Stem
 		size int
 	}{{cell.CIFARStem, 32}, {cell.ImageNetStem, 224}} {
 		n := newNet(t)
-		body := cell.DARTS(c.stem, 2, 3).Body
+		body := cell.DARTS(c.stem, 2, 3).Backbone
 		got, err := body.Network(n.Scope, n.images(1, c.size, c.size, 3), g, ops.DARTS())
 		require.NoError(t, err)
 		before := n.Params().Count()
 		y, err := got.AuxiliaryHead(n.Scope, 7)
 		require.NoError(t, err)
 		assert.Equal(t, tensor.Shape{1, 7}, y.Shape())
-		channels := got.Middle.Shape()[3]
+		channels := got.AuxFeatures.Shape()[3]
 		want := channels*128 + 2*128 + 4*128*768 + 2*768 + 768*7 + 7
 		if c.stem == cell.ImageNetStem {
 			want -= 2 * 768 // the last convolution is not normalised
@@ -271,7 +271,7 @@ func TestAuxiliaryHead(t *testing.T) {
 	}
 	for size, want := range map[int]string{16: "smaller than the window", 64: "has 3×3 pixels, not one"} {
 		n := newNet(t)
-		body := cell.DARTS(cell.CIFARStem, 2, 3).Body
+		body := cell.DARTS(cell.CIFARStem, 2, 3).Backbone
 		got, err := body.Network(n.Scope, n.images(1, size, size, 3), g, ops.DARTS())
 		require.NoError(t, err)
 		_, err = got.AuxiliaryHead(n.Scope, 7)
@@ -280,14 +280,14 @@ func TestAuxiliaryHead(t *testing.T) {
 	}
 	n := newNet(t)
 	middle := n.images(1, 8, 8, 3)
-	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Network.Stem is "", not "cifar" or "imagenet"; an Architecture that has a Middle`, "vgg": `Network.Stem is "vgg"`} {
-		_, err := (&cell.Network{Out: middle, Middle: middle, Stem: stem}).AuxiliaryHead(n.Scope, 7)
+	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Network.Stem is "", not "cifar" or "imagenet"; an Architecture that has a AuxFeatures`, "vgg": `Network.Stem is "vgg"`} {
+		_, err := (&cell.Features{Out: middle, AuxFeatures: middle, Stem: stem}).AuxiliaryHead(n.Scope, 7)
 		assert.ErrorContains(t, err, want)
 	}
 	n = newNet(t)
 	bench := cell.NASBenchNetwork{
-		Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1},
-		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1},
+		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	require.NoError(t, bench.Validate())
 	got, err := bench.Build(n.Scope, n.images(1, 8, 9, 3), nil)
@@ -298,12 +298,12 @@ func TestAuxiliaryHead(t *testing.T) {
 }
 
 func TestEveryPublishedGenotypeTrains(t *testing.T) {
-	for _, name := range cell.PublishedNames() {
+	for _, name := range cell.GenotypeNames() {
 		t.Run(name, func(t *testing.T) {
-			g, _ := cell.Published(name)
+			g, _ := cell.GenotypeByName(name)
 			n := newNet(t)
 			x := n.images(3, 8, 6, 3)
-			got, err := cell.DARTS(cell.CIFARStem, 4, 3).Body.Network(n.Scope, x, g, ops.Published())
+			got, err := cell.DARTS(cell.CIFARStem, 4, 3).Backbone.Network(n.Scope, x, g, ops.All())
 			require.NoError(t, err)
 			step := n.training(x, got.Out)
 			first := step()
@@ -327,7 +327,7 @@ func TestDeadEnds(t *testing.T) {
 	}
 	n := newNet(t)
 	x := n.images(3, 8, 6, 3)
-	got, err := cell.DARTS(cell.CIFARStem, 4, 3).Body.Network(n.Scope, x, g, ops.DARTS())
+	got, err := cell.DARTS(cell.CIFARStem, 4, 3).Backbone.Network(n.Scope, x, g, ops.DARTS())
 	require.NoError(t, err)
 	step := n.training(x, got.Out)
 	first := step()
@@ -370,7 +370,7 @@ func (signedSquare) Name() string { return "signed_square" }
 
 func (signedSquare) Unnormalised() {}
 
-func (signedSquare) Build(_ *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (signedSquare) Build(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	y, err := ops.AvgPool2D(x, 3, c.Stride, 1)
 	if err != nil {
 		return nil, err
@@ -387,7 +387,7 @@ type gated struct{}
 
 func (gated) Name() string { return "gated" }
 
-func (gated) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (gated) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	y, err := s.Conv(x, ops.ConvConfig{Out: x.Shape()[3], Window: ops.Square(3, c.Stride, 1, 1)})
 	if err != nil {
 		return nil, err
@@ -403,9 +403,9 @@ func (gated) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, 
 // them, and trains its network.
 func TestCandidatesOfOnesOwn(t *testing.T) {
 	space := cell.Space{
-		Ops:   ops.Set{ops.None(), signedSquare{}, gated{}, ops.Skip()},
-		Nodes: 2,
-		Body:  cell.DARTS(cell.CIFARStem, 4, 3).Body,
+		Ops:      ops.Set{ops.None(), signedSquare{}, gated{}, ops.Skip()},
+		Nodes:    2,
+		Backbone: cell.DARTS(cell.CIFARStem, 4, 3).Backbone,
 	}
 	n := newNet(t)
 	x := n.images(3, 8, 6, 3)
@@ -437,7 +437,7 @@ func TestCandidatesOfOnesOwn(t *testing.T) {
 	assert.Contains(t, fmt.Sprint(g), "gated(0)")
 	n = newNet(t)
 	x = n.images(3, 8, 6, 3)
-	derived, err := space.Body.Network(n.Scope, x, g, space.Ops)
+	derived, err := space.Backbone.Network(n.Scope, x, g, space.Ops)
 	require.NoError(t, err)
 	step = n.training(x, derived.Out)
 	first = step()
@@ -447,18 +447,18 @@ func TestCandidatesOfOnesOwn(t *testing.T) {
 // TestPaths drops every path of the second image. Nothing is left of it in a
 // reduction cell, whose identities pass on nodes that are zero.
 func TestPaths(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
-	body := cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}
+	g, _ := cell.GenotypeByName("darts_v2")
+	body := cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}
 	pixels := make([]float32, 2*8*8*3)
 	for i := range pixels {
 		pixels[i] = float32(i%7) - 3
 	}
 	params := ops.NewParams()
-	run := func(path func(g *gorgonia.ExprGraph) cell.Path) []float32 {
+	run := func(path func(g *gorgonia.ExprGraph) cell.DropPathFunc) []float32 {
 		n := net{ops.NewScope(gorgonia.NewGraph(), params), t}
 		x := n.images(2, 8, 8, 3)
 		require.NoError(t, ops.Bind(x, pixels))
-		built, err := cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}.Build(n.Scope, x, path(n.Graph()))
+		built, err := cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}.Build(n.Scope, x, path(n.Graph()))
 		require.NoError(t, err)
 		if !params.Ready() {
 			require.NoError(t, params.Init(1))
@@ -469,9 +469,9 @@ func TestPaths(t *testing.T) {
 		require.NoError(t, m.RunAll())
 		return built.Out.Value().Data().([]float32)
 	}
-	whole := run(func(*gorgonia.ExprGraph) cell.Path { return nil })
+	whole := run(func(*gorgonia.ExprGraph) cell.DropPathFunc { return nil })
 	paths := 0
-	dropped := run(func(graph *gorgonia.ExprGraph) cell.Path {
+	dropped := run(func(graph *gorgonia.ExprGraph) cell.DropPathFunc {
 		factors := gorgonia.NewTensor(graph, tensor.Float32, 1, gorgonia.WithShape(2), gorgonia.WithName("factors"))
 		require.NoError(t, ops.Bind(factors, []float32{1, 0}))
 		return func(y *gorgonia.Node) (*gorgonia.Node, error) {
@@ -492,13 +492,13 @@ func TestPaths(t *testing.T) {
 // of the reduction kind, whose parameters differ only where a factorised reduction
 // was.
 func TestUnstrided(t *testing.T) {
-	g, ok := cell.Published("darts_v2")
+	g, ok := cell.GenotypeByName("darts_v2")
 	require.True(t, ok)
 	space := cell.DARTS(cell.CIFARStem, 4, 5)
 	build := func(unstrided ...int) (derived, super net, outs [2]tensor.Shape) {
-		space.Body.Unstrided = unstrided
+		space.Backbone.StrideOne = unstrided
 		derived, super = newNet(t), newNet(t)
-		d, err := space.Body.Network(derived.Scope, derived.images(2, 12, 8, 3), g, ops.Published())
+		d, err := space.Backbone.Network(derived.Scope, derived.images(2, 12, 8, 3), g, ops.All())
 		require.NoError(t, err)
 		s, err := space.Supernet(super.Scope, super.images(2, 12, 8, 3))
 		require.NoError(t, err)
@@ -527,11 +527,11 @@ func TestUnstrided(t *testing.T) {
 // function, in networks and supernets. An operation that does not know how is
 // refused.
 func TestDilated(t *testing.T) {
-	g, ok := cell.Published("darts_v2")
+	g, ok := cell.GenotypeByName("darts_v2")
 	require.True(t, ok)
 	space := cell.DARTS(cell.CIFARStem, 4, 4)
 	run := func(supernet bool, dilated ...int) ([]float32, map[string][]int, error) {
-		space.Body.Dilated = dilated
+		space.Backbone.Dilated = dilated
 		n := newNet(t)
 		x := n.images(1, 16, 12, 3)
 		require.NoError(t, ops.Bind(x, noise(x.Shape().TotalSize())))
@@ -543,8 +543,8 @@ func TestDilated(t *testing.T) {
 				out = s.Out
 			}
 		} else {
-			var d *cell.Network
-			if d, err = space.Body.Network(n.Scope, x, g, space.Ops); err == nil {
+			var d *cell.Features
+			if d, err = space.Backbone.Network(n.Scope, x, g, space.Ops); err == nil {
 				out = d.Out
 			}
 		}

@@ -42,9 +42,9 @@ func TestPartialEdges(t *testing.T) {
 		"narrow reduction": {4, 3, 2, 3, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip()}, Nodes: 1, Partial: 2, Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
+			space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip()}, Nodes: 1, PartialChannels: 2, Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
 			if c.stride == 2 {
-				space.Body.Width, space.Body.Reductions = 2, []int{0}
+				space.Backbone.Width, space.Backbone.Reductions = 2, []int{0}
 			}
 			n := newNet(t)
 			x := n.images(2, c.h, c.w, 3)
@@ -108,8 +108,8 @@ func TestPartialEdges(t *testing.T) {
 // differences, and all results with those of Gorgonia's machine.
 func TestPartialGradients(t *testing.T) {
 	space := cell.Space{
-		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.PlainConv(1)}, Nodes: 2, Partial: 2,
-		Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
+		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.ReLUConv(1)}, Nodes: 2, PartialChannels: 2,
+		Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
 	}
 	optest.RunGraph(t, func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
 		super, err := space.Supernet(s, in[0])
@@ -122,7 +122,7 @@ func TestPartialGradients(t *testing.T) {
 
 func TestBetas(t *testing.T) {
 	space := cell.DARTS(cell.CIFARStem, 4, 3)
-	space.Partial = 1
+	space.PartialChannels = 1
 	n := newNet(t)
 	super, err := space.Supernet(n.Scope, n.images(1, 8, 6, 3))
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestBetas(t *testing.T) {
 	assert.Nil(t, normal)
 	assert.Nil(t, reduce)
 
-	space.Partial = 4
+	space.PartialChannels = 4
 	n = newNet(t)
 	super, err = space.Supernet(n.Scope, n.images(1, 8, 6, 3))
 	require.NoError(t, err)

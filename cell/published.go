@@ -255,7 +255,7 @@ var published = []struct {
 	}},
 }
 
-// Published returns a genotype from the literature by its name, and false for
+// GenotypeByName returns a genotype from the literature by its name, and false for
 // any other name. The caller owns the slices.
 //
 //   - nas is NASNet-A (Zoph et al., 2018, arXiv 1707.07012);
@@ -274,7 +274,7 @@ var published = []struct {
 //
 // All are as in the release of the authors of UnNAS. The first three have five
 // intermediate nodes, the others four.
-func Published(name string) (Genotype, bool) {
+func GenotypeByName(name string) (Genotype, bool) {
 	for _, p := range published {
 		if p.name == name {
 			return Genotype{
@@ -288,8 +288,8 @@ func Published(name string) (Genotype, bool) {
 	return Genotype{}, false
 }
 
-// PublishedNames returns the names that [Published] knows, oldest paper first.
-func PublishedNames() []string {
+// GenotypeNames returns the names that [Published] knows, oldest paper first.
+func GenotypeNames() []string {
 	names := make([]string, len(published))
 	for i, p := range published {
 		names[i] = p.name

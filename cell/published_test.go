@@ -15,11 +15,11 @@ import (
 )
 
 func TestPublishedIsValid(t *testing.T) {
-	names := cell.PublishedNames()
+	names := cell.GenotypeNames()
 	require.Len(t, names, 20)
 	sum := sha256.New()
 	for _, name := range names {
-		g, ok := cell.Published(name)
+		g, ok := cell.GenotypeByName(name)
 		require.True(t, ok, name)
 		require.NoError(t, g.Validate(nil), name)
 		reparse(t, g)
@@ -41,23 +41,23 @@ func TestPublishedAgreesWithRelease(t *testing.T) {
 	require.NoError(t, err)
 	var want map[string]cell.Genotype
 	require.NoError(t, json.Unmarshal(data, &want))
-	require.Len(t, want, len(cell.PublishedNames()))
+	require.Len(t, want, len(cell.GenotypeNames()))
 	for name, w := range want {
-		g, ok := cell.Published(name)
+		g, ok := cell.GenotypeByName(name)
 		require.True(t, ok, name)
 		assert.Equal(t, w, g, name)
 	}
 }
 
 func TestPublishedOfUnknownName(t *testing.T) {
-	g, ok := cell.Published("darts_v3")
+	g, ok := cell.GenotypeByName("darts_v3")
 	assert.False(t, ok)
 	assert.Zero(t, g)
 }
 
 func TestPublishedBelongsToTheCaller(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
+	g, _ := cell.GenotypeByName("darts_v2")
 	g.Normal[0], g.NormalConcat[0], g.Reduce[0], g.ReduceConcat[0] = cell.Edge{}, 0, cell.Edge{}, 0
-	again, _ := cell.Published("darts_v2")
+	again, _ := cell.GenotypeByName("darts_v2")
 	assert.NoError(t, again.Validate(nil))
 }

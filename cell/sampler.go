@@ -11,47 +11,49 @@ import (
 	"unnas/ops"
 )
 
-// Sampler draws genotypes of a space at random: into each node lead two edges, each
+// ArchSampler draws genotypes of a space at random: into each node lead two edges, each
 // from any earlier node, both maybe from the same, with any of the operations,
 // "none" included. All nodes are concatenated. Those whose networks are too small or
-// too large are left out. It is plain data; [DARTSSampler] is that of UnNAS.
+// too large are left out. It is plain data; [DARTSArchSampler] is that of UnNAS.
 //
 // Differs: the authors of UnNAS did not release their sampler. That inputs are
 // drawn apart is read off their 500 samples, in which node 2 has both edges from
 // the same input as often as not.
-type Sampler struct {
-	Space Space
+type ArchSampler struct {
+	Space Space `json:"space"`
 	// Image is the height and width of the images, Classes the outputs of the linear
 	// classifier, with which networks are measured.
-	Image, Classes int
+	Image   int `json:"image"`
+	Classes int `json:"classes"`
 	// Reference is a size; that of a sample lies between Low and High times it, in
 	// Params and in MACs, both limits included. THOP does not matter.
-	Reference Complexity
-	Low, High float64
+	Reference Complexity `json:"reference"`
+	Low       float64    `json:"low"`
+	High      float64    `json:"high"`
 }
 
-// Sampled is a genotype that a Sampler drew.
-type Sampled struct {
-	Genotype Genotype
-	Size     Complexity // of its network with the classifier, as Measure counts
+// SampledArch is a genotype that a Sampler drew.
+type SampledArch struct {
+	Genotype Genotype   `json:"genotype"`
+	Size     Complexity `json:"size"` // of its network with the classifier, as Measure counts
 	// Draw is the number, from 0, of the draw that gave the genotype. Up to the last
 	// of n samples there were Draw+1 draws, of which n were accepted.
-	Draw int
+	Draws int `json:"draws"`
 }
 
-// DARTSSampler returns the sampler of UnNAS (Liu et al., 2020, arXiv 2003.12056):
+// DARTSArchSampler returns the sampler of UnNAS (Liu et al., 2020, arXiv 2003.12056):
 // the space of DARTS, 16 channels and 20 cells on CIFAR-10, with parameters and
 // multiply-adds of 80 to 120 % of ResNet-56's.
-func DARTSSampler() (Sampler, error) {
+func DARTSArchSampler() (ArchSampler, error) {
 	reference, err := ResNet56()
-	return Sampler{
+	return ArchSampler{
 		Space: DARTS(CIFARStem, 16, 20), Image: 32, Classes: 10,
 		Reference: reference, Low: 0.8, High: 1.2,
 	}, err
 }
 
 // Validate reports the first setting with which nothing can be drawn.
-func (s Sampler) Validate() error {
+func (s ArchSampler) Validate() error {
 	if err := s.Space.Validate(); err != nil {
 		return err
 	}
@@ -75,7 +77,7 @@ const maxRejected = 200_000
 // the order of the edges into a node does not make a difference. Equal seeds give
 // equal samples, of which the first do not depend on n. It returns an error if a
 // 200,000 draws in a row give none that fits and is new.
-func (s Sampler) Sample(n int, seed uint64) ([]Sampled, error) {
+func (s ArchSampler) Sample(n int, seed uint64) ([]SampledArch, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("cell: %d samples; give a number that is not negative", n)
 	}
@@ -83,7 +85,7 @@ func (s Sampler) Sample(n int, seed uint64) ([]Sampled, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Sampled
+	var all []SampledArch
 	seen := map[string]bool{}
 	for draw, last := 0, -1; len(all) < n; draw++ {
 		if draw-last > maxRejected {
@@ -96,14 +98,14 @@ func (s Sampler) Sample(n int, seed uint64) ([]Sampled, error) {
 		}
 		if key := g.sorted().String(); !seen[key] {
 			seen[key] = true
-			all = append(all, Sampled{Genotype: g, Size: size, Draw: draw})
+			all = append(all, SampledArch{Genotype: g, Size: size, Draws: draw})
 			last = draw
 		}
 	}
 	return all, nil
 }
 
-func (s Sampler) fits(c Complexity) bool {
+func (s ArchSampler) fits(c Complexity) bool {
 	between := func(v, reference float64) bool { return s.Low*reference <= v && v <= s.High*reference }
 	return between(float64(c.Params), float64(s.Reference.Params)) && between(float64(c.MACs), float64(s.Reference.MACs))
 }
@@ -161,7 +163,7 @@ type costs struct {
 }
 
 // costs measures the plain network, and one of each kind of edge.
-func (s Sampler) costs() (*costs, error) {
+func (s ArchSampler) costs() (*costs, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
@@ -198,9 +200,9 @@ func (s Sampler) costs() (*costs, error) {
 }
 
 // measure builds the network of a genotype and counts it.
-func (s Sampler) measure(g Genotype) (Complexity, error) {
+func (s ArchSampler) measure(g Genotype) (Complexity, error) {
 	return measureClassifier(s.Image, s.Classes, func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-		net, err := s.Space.Body.Network(scope, x, g, s.Space.Ops)
+		net, err := s.Space.Backbone.Network(scope, x, g, s.Space.Ops)
 		if err != nil {
 			return nil, err
 		}

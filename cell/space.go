@@ -23,36 +23,36 @@ type Space struct {
 	// in a supernet only one of K parts of the channels goes through mixed
 	// operations. 0 or 1 is all of them; else Width must be divisible by it. See
 	// SupernetWith.
-	Partial int `json:"partial,omitempty"`
+	PartialChannels int `json:"partial_channels,omitempty"`
 	// Body is the stack of cells.
-	Body Body `json:"body"`
+	Backbone Backbone `json:"backbone"`
 }
 
-// Body is how cells are stacked to a network.
-type Body struct {
+// Backbone is how cells are stacked to a network.
+type Backbone struct {
 	Stem  Stem `json:"stem"`
 	Width int  `json:"width"` // channels of the first cell
 	Cells int  `json:"cells"`
 	// Reductions lists the cells that halve the resolution and double the
 	// channels, in rising order.
 	Reductions []int `json:"reductions"`
-	// Unstrided lists those of the reductions that keep the resolution, in rising
+	// StrideOne lists those of the reductions that keep the resolution, in rising
 	// order: their edges have stride 1. They double the channels all the same, and
 	// are cells of the reduction kind.
-	Unstrided []int `json:"unstrided,omitempty"`
-	// Dilated lists the cells whose operations have dilation 2 (ops.Conn), in rising
+	StrideOne []int `json:"stride_one,omitempty"`
+	// Dilated lists the cells whose operations have dilation 2 (ops.OpConfig), in rising
 	// order. They are ops.Dilatable.
 	Dilated []int `json:"dilated,omitempty"`
 }
 
 // OutputStride returns how many pixels of an image, along each side, come to one
 // pixel of the last cell.
-func (b Body) OutputStride() int {
+func (b Backbone) OutputStride() int {
 	stride := 1
 	if b.Stem == ImageNetStem {
 		stride = 8
 	}
-	return stride << max(0, len(b.Reductions)-len(b.Unstrided))
+	return stride << max(0, len(b.Reductions)-len(b.StrideOne))
 }
 
 // Stem names the layers before the first cell.
@@ -100,9 +100,9 @@ func Reductions(cells, count int) []int {
 // given stem, width and number of cells: 8 candidates, 4 nodes.
 func DARTS(stem Stem, width, cells int) Space {
 	return Space{
-		Ops:   ops.DARTS(),
-		Nodes: 4,
-		Body:  Body{Stem: stem, Width: width, Cells: cells, Reductions: Reductions(cells, 2)},
+		Ops:      ops.DARTS(),
+		Nodes:    4,
+		Backbone: Backbone{Stem: stem, Width: width, Cells: cells, Reductions: Reductions(cells, 2)},
 	}
 }
 
@@ -146,24 +146,24 @@ func (sp Space) Validate() error {
 	if sp.MaxSkips < 0 {
 		return fmt.Errorf("cell: MaxSkips is %d; give a number of skip connections, or 0 for no limit", sp.MaxSkips)
 	}
-	if err := sp.Body.Validate(); err != nil {
+	if err := sp.Backbone.Validate(); err != nil {
 		return err
 	}
-	if len(sp.Body.Dilated) > 0 {
+	if len(sp.Backbone.Dilated) > 0 {
 		for _, op := range sp.Ops {
 			if err := dilates(op); err != nil {
-				return fmt.Errorf("cell: %s in cell %d: %w", op.Name(), sp.Body.Dilated[0], err)
+				return fmt.Errorf("cell: %s in cell %d: %w", op.Name(), sp.Backbone.Dilated[0], err)
 			}
 		}
 	}
-	if k := sp.Partial; k < 0 || k > 1 && sp.Body.Width%k != 0 {
-		return fmt.Errorf("cell: Partial is %d, but Width is %d; give a divisor of Width, or 0 for all channels", k, sp.Body.Width)
+	if k := sp.PartialChannels; k < 0 || k > 1 && sp.Backbone.Width%k != 0 {
+		return fmt.Errorf("cell: Partial is %d, but Width is %d; give a divisor of Width, or 0 for all channels", k, sp.Backbone.Width)
 	}
 	return nil
 }
 
 // Validate reports the first setting that no network can have.
-func (b Body) Validate() error {
+func (b Backbone) Validate() error {
 	if err := b.Stem.validate(); err != nil {
 		return fmt.Errorf("cell: %w", err)
 	}
@@ -181,9 +181,9 @@ func (b Body) Validate() error {
 			return fmt.Errorf("cell: Reductions is %v; %d cells reduce at rising numbers below %d", b.Reductions, b.Cells, b.Cells)
 		}
 	}
-	for i, u := range b.Unstrided {
-		if !slices.Contains(b.Reductions, u) || i > 0 && u <= b.Unstrided[i-1] {
-			return fmt.Errorf("cell: Unstrided is %v; list reductions, of %v, in rising order", b.Unstrided, b.Reductions)
+	for i, u := range b.StrideOne {
+		if !slices.Contains(b.Reductions, u) || i > 0 && u <= b.StrideOne[i-1] {
+			return fmt.Errorf("cell: StrideOne is %v; list reductions, of %v, in rising order", b.StrideOne, b.Reductions)
 		}
 	}
 	for i, d := range b.Dilated {

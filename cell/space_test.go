@@ -28,17 +28,17 @@ func TestDARTSSpace(t *testing.T) {
 	require.NoError(t, s.Validate())
 	assert.Equal(t, 14, s.Edges())
 	assert.Equal(t, ops.DARTS(), s.Ops)
-	assert.Equal(t, cell.Body{Stem: "imagenet", Width: 16, Cells: 8, Reductions: []int{2, 5}}, s.Body)
+	assert.Equal(t, cell.Backbone{Stem: "imagenet", Width: 16, Cells: 8, Reductions: []int{2, 5}}, s.Backbone)
 	data, err := json.Marshal(s)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{
 		"ops": ["none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"],
 		"nodes": 4,
-		"body": {"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5]}
+		"backbone": {"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5]}
 	}`, string(data))
-	s.MaxSkips, s.Partial = 2, 4
+	s.MaxSkips, s.PartialChannels = 2, 4
 	if data, err = json.Marshal(s); assert.NoError(t, err) {
-		assert.Contains(t, string(data), `"max_skips":2,"partial":4`)
+		assert.Contains(t, string(data), `"max_skips":2,"partial_channels":4`)
 	}
 	var back cell.Space
 	require.NoError(t, json.Unmarshal(data, &back))
@@ -50,7 +50,7 @@ type named string
 
 func (n named) Name() string { return string(n) }
 
-func (named) Build(*ops.Scope, *gorgonia.Node, ops.Conn) (*gorgonia.Node, error) {
+func (named) Build(*ops.Scope, *gorgonia.Node, ops.OpConfig) (*gorgonia.Node, error) {
 	return nil, assert.AnError
 }
 
@@ -67,26 +67,26 @@ func TestSpaceValidate(t *testing.T) {
 		{"no nodes", "Nodes is 0, not in 1..64", func(s *cell.Space) { s.Nodes = 0 }},
 		{"too many nodes", "Nodes is 65, not in 1..64", func(s *cell.Space) { s.Nodes = 65 }},
 		{"a negative limit", "MaxSkips is -1", func(s *cell.Space) { s.MaxSkips = -1 }},
-		{"a negative part", "Partial is -1, but Width is 16", func(s *cell.Space) { s.Partial = -1 }},
-		{"uneven parts", "Partial is 3, but Width is 16; give a divisor of Width", func(s *cell.Space) { s.Partial = 3 }},
-		{"parts of no channel", "Partial is 32, but Width is 16", func(s *cell.Space) { s.Partial = 32 }},
-		{"no stem", `Stem is "", not "cifar" or "imagenet"`, func(s *cell.Space) { s.Body.Stem = "" }},
-		{"no width", "Width is 0, not in 1..16384", func(s *cell.Space) { s.Body.Width = 0 }},
-		{"too large a width", "Width is 16386", func(s *cell.Space) { s.Body.Width = 16386 }},
-		{"a width that the stem cannot halve", "Width is 7; the ImageNet stem halves it", func(s *cell.Space) { s.Body.Width = 7 }},
-		{"no cells", "Cells is -1, not in 1..1024", func(s *cell.Space) { s.Body.Cells = -1 }},
-		{"too many cells", "Cells is 1025", func(s *cell.Space) { s.Body.Cells = 1025 }},
-		{"a reduction before the first cell", "Reductions is [-1 5]", func(s *cell.Space) { s.Body.Reductions = []int{-1, 5} }},
-		{"a reduction after the last cell", "Reductions is [2 8]; 8 cells", func(s *cell.Space) { s.Body.Reductions = []int{2, 8} }},
-		{"reductions in falling order", "Reductions is [5 2]", func(s *cell.Space) { s.Body.Reductions = []int{5, 2} }},
-		{"a reduction twice", "Reductions is [2 2]", func(s *cell.Space) { s.Body.Reductions = []int{2, 2} }},
-		{"a cell that keeps the resolution and does not reduce", "Unstrided is [3]; list reductions, of [2 5]", func(s *cell.Space) { s.Body.Unstrided = []int{3} }},
-		{"cells that keep the resolution in falling order", "Unstrided is [5 2]", func(s *cell.Space) { s.Body.Unstrided = []int{5, 2} }},
-		{"dilated cells in falling order", "Dilated is [7 3]; list some of 8 cells", func(s *cell.Space) { s.Body.Dilated = []int{7, 3} }},
-		{"a dilated cell after the last", "Dilated is [8]", func(s *cell.Space) { s.Body.Dilated = []int{8} }},
+		{"a negative part", "Partial is -1, but Width is 16", func(s *cell.Space) { s.PartialChannels = -1 }},
+		{"uneven parts", "Partial is 3, but Width is 16; give a divisor of Width", func(s *cell.Space) { s.PartialChannels = 3 }},
+		{"parts of no channel", "Partial is 32, but Width is 16", func(s *cell.Space) { s.PartialChannels = 32 }},
+		{"no stem", `Stem is "", not "cifar" or "imagenet"`, func(s *cell.Space) { s.Backbone.Stem = "" }},
+		{"no width", "Width is 0, not in 1..16384", func(s *cell.Space) { s.Backbone.Width = 0 }},
+		{"too large a width", "Width is 16386", func(s *cell.Space) { s.Backbone.Width = 16386 }},
+		{"a width that the stem cannot halve", "Width is 7; the ImageNet stem halves it", func(s *cell.Space) { s.Backbone.Width = 7 }},
+		{"no cells", "Cells is -1, not in 1..1024", func(s *cell.Space) { s.Backbone.Cells = -1 }},
+		{"too many cells", "Cells is 1025", func(s *cell.Space) { s.Backbone.Cells = 1025 }},
+		{"a reduction before the first cell", "Reductions is [-1 5]", func(s *cell.Space) { s.Backbone.Reductions = []int{-1, 5} }},
+		{"a reduction after the last cell", "Reductions is [2 8]; 8 cells", func(s *cell.Space) { s.Backbone.Reductions = []int{2, 8} }},
+		{"reductions in falling order", "Reductions is [5 2]", func(s *cell.Space) { s.Backbone.Reductions = []int{5, 2} }},
+		{"a reduction twice", "Reductions is [2 2]", func(s *cell.Space) { s.Backbone.Reductions = []int{2, 2} }},
+		{"a cell that keeps the resolution and does not reduce", "StrideOne is [3]; list reductions, of [2 5]", func(s *cell.Space) { s.Backbone.StrideOne = []int{3} }},
+		{"cells that keep the resolution in falling order", "StrideOne is [5 2]", func(s *cell.Space) { s.Backbone.StrideOne = []int{5, 2} }},
+		{"dilated cells in falling order", "Dilated is [7 3]; list some of 8 cells", func(s *cell.Space) { s.Backbone.Dilated = []int{7, 3} }},
+		{"a dilated cell after the last", "Dilated is [8]", func(s *cell.Space) { s.Backbone.Dilated = []int{8} }},
 		{"too many reductions", "Reductions has 11 entries", func(s *cell.Space) {
-			s.Body.Cells = 20
-			s.Body.Reductions = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+			s.Backbone.Cells = 20
+			s.Backbone.Reductions = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 		}},
 	}
 	for _, c := range cases {
@@ -105,12 +105,12 @@ func TestSpaceValidate(t *testing.T) {
 }
 
 func TestOutputStride(t *testing.T) {
-	b := cell.DARTS(cell.ImageNetStem, 16, 8).Body
+	b := cell.DARTS(cell.ImageNetStem, 16, 8).Backbone
 	assert.Equal(t, 32, b.OutputStride())
-	b.Unstrided = []int{5}
+	b.StrideOne = []int{5}
 	assert.Equal(t, 16, b.OutputStride())
-	assert.Equal(t, 4, cell.DARTS(cell.CIFARStem, 16, 8).Body.OutputStride())
+	assert.Equal(t, 4, cell.DARTS(cell.CIFARStem, 16, 8).Backbone.OutputStride())
 	data, err := json.Marshal(b)
 	require.NoError(t, err)
-	assert.JSONEq(t, `{"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5], "unstrided": [5]}`, string(data))
+	assert.JSONEq(t, `{"stem": "imagenet", "width": 16, "cells": 8, "reductions": [2, 5], "stride_one": [5]}`, string(data))
 }

@@ -25,7 +25,7 @@ type builder func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node,
 
 // stack builds stem and cells on images x and returns the outputs of all cells.
 // stem is the width of the CIFAR stem, that of the ImageNet stem is the body's.
-func (b Body) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgonia.Node, error) {
+func (b Backbone) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgonia.Node, error) {
 	if err := b.Validate(); err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (b Body) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgonia.
 		if p.reduces = slices.Contains(b.Reductions, i); p.reduces {
 			p.channels *= 2
 		}
-		p.strides = p.reduces && !slices.Contains(b.Unstrided, i)
+		p.strides = p.reduces && !slices.Contains(b.StrideOne, i)
 		p.dilated = slices.Contains(b.Dilated, i)
 		y, err := build(s.Sub(fmt.Sprintf("cells.%d", i)), s0, s1, p)
 		if err != nil {
@@ -84,8 +84,8 @@ func (p place) stride(from int) int {
 }
 
 // connect returns how an operation is connected on an edge from state number from.
-func (p place) connect(op ops.Op, from int, affine bool) (ops.Conn, error) {
-	c := ops.Conn{Stride: p.stride(from), Affine: affine}
+func (p place) connect(op ops.Op, from int, affine bool) (ops.OpConfig, error) {
+	c := ops.OpConfig{Stride: p.stride(from), Affine: affine}
 	if p.dilated {
 		c.Dilation = 2
 		return c, dilates(op)

@@ -15,7 +15,7 @@ import (
 
 // Supernet is the network of a search: every edge of every cell mixes all
 // candidates, weighted by what becomes of its row of alphas: their softmax (Liu et
-// al., 2019, arXiv 1806.09055), unless a Weigh says otherwise. All normal cells
+// al., 2019, arXiv 1806.09055), unless a MixWeights says otherwise. All normal cells
 // share one alpha, all reduction cells the other.
 type Supernet struct {
 	Space Space
@@ -41,9 +41,9 @@ const (
 // alphaDeviation is the spread of the first values of alphas and betas.
 const alphaDeviation = 1e-3
 
-// Weigh turns alphas [edges, candidates] into the weights of mixed operations, of
+// MixWeights turns alphas [edges, candidates] into the weights of mixed operations, of
 // the same shape. It is called once for each kind of cells.
-type Weigh func(alphas *gorgonia.Node) (*gorgonia.Node, error)
+type MixWeights func(alphas *gorgonia.Node) (*gorgonia.Node, error)
 
 // Supernet builds the supernet of the space on images x [N, H, W, C] in s, with
 // the softmax of the alphas as weights.
@@ -61,7 +61,7 @@ func (sp Space) Supernet(s *ops.Scope, x *gorgonia.Node) (*Supernet, error) {
 // 1907.05737). Differs: what passes by is weighed and summed before it is shuffled,
 // which comes to the same; a map of odd height or width, on which the published
 // pooling fails, is pooled by 3×3 pixels.
-func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supernet, error) {
+func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh MixWeights) (*Supernet, error) {
 	if err := sp.Validate(); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supe
 		}
 	}
 	net.Normal, net.Reduce = s.Params().Find(normalAlphas), s.Params().Find(reduceAlphas)
-	if sp.Partial > 1 {
+	if sp.PartialChannels > 1 {
 		for i, name := range []string{normalBetas, reduceBetas} {
 			b, err := s.Alpha(name, tensor.Shape{sp.Edges()}, ops.Normal(alphaDeviation))
 			if err != nil {
@@ -96,7 +96,7 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh Weigh) (*Supe
 		}
 		net.NormalBetas, net.ReduceBetas = s.Params().Find(normalBetas), s.Params().Find(reduceBetas)
 	}
-	outs, err := sp.Body.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
+	outs, err := sp.Backbone.stack(s, x, func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error) {
 		w := weights[0]
 		if p.reduces {
 			w = weights[1]
@@ -159,7 +159,7 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 			edge++
 		}
 		node, err := ops.Mix(weights, index, terms...)
-		if err == nil && sp.Partial > 1 {
+		if err == nil && sp.PartialChannels > 1 {
 			var rest *gorgonia.Node
 			if rest, err = ops.Mix(weights, edges, passed...); err == nil {
 				node, err = ops.Interleave(node, rest)
@@ -182,11 +182,11 @@ type state struct{ mixed, passed *gorgonia.Node }
 
 // split returns what edges of a stride read of a state.
 func (sp Space) split(x *gorgonia.Node, stride int) (state, error) {
-	if sp.Partial <= 1 {
+	if sp.PartialChannels <= 1 {
 		return state{mixed: x}, nil
 	}
 	shape := x.Shape()
-	part, err := ops.Channels(x, 0, shape[3]/sp.Partial)
+	part, err := ops.Channels(x, 0, shape[3]/sp.PartialChannels)
 	if err != nil || stride == 1 {
 		return state{part, x}, err
 	}
@@ -199,7 +199,7 @@ func (sp Space) split(x *gorgonia.Node, stride int) (state, error) {
 }
 
 // mixed builds one operation of a mixed op.
-func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	raw, unnormalised := op.(ops.Unnormalised)
 	if !unnormalised {
 		return op.Build(s, x, c)
@@ -300,9 +300,9 @@ func Entropy(alpha [][]float64) float64 {
 	return sum / math.Max(1, float64(len(alpha)))
 }
 
-// Share returns the mean weight, after softmax, of the operation of a name over
+// OpWeight returns the mean weight, after softmax, of the operation of a name over
 // the rows of an alpha of the space: how much a search leans to it.
-func (sp Space) Share(alpha [][]float64, name string) float64 {
+func (sp Space) OpWeight(alpha [][]float64, name string) float64 {
 	k := slices.Index(sp.Ops.Names(), name)
 	var sum float64
 	for _, row := range alpha {

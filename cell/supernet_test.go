@@ -69,7 +69,7 @@ func TestSupernet(t *testing.T) {
 // TestSupernetWithoutOneKindOfCells has alphas that nothing depends on.
 func TestSupernetWithoutOneKindOfCells(t *testing.T) {
 	for name, reductions := range map[string][]int{"alphas_reduce": nil, "alphas_normal": {0, 1}} {
-		space := cell.Space{Ops: ops.DARTS(), Nodes: 2, Body: cell.Body{Stem: cell.CIFARStem, Width: 2, Cells: 2, Reductions: reductions}}
+		space := cell.Space{Ops: ops.DARTS(), Nodes: 2, Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 2, Cells: 2, Reductions: reductions}}
 		n := newNet(t)
 		x := n.images(2, 8, 6, 3)
 		super, err := space.Supernet(n.Scope, x)
@@ -85,7 +85,7 @@ func TestSupernetWithoutOneKindOfCells(t *testing.T) {
 
 // TestSupernetWith weighs with the alphas themselves.
 func TestSupernetWith(t *testing.T) {
-	space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip()}, Nodes: 1, Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
+	space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip()}, Nodes: 1, Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
 	n := newNet(t)
 	x := n.images(2, 5, 4, 3)
 	var names []string
@@ -108,7 +108,7 @@ func TestSupernetWith(t *testing.T) {
 		require.InDelta(t, 2*left[i]-3*right[i], both[i], 1e-5)
 	}
 
-	for want, weigh := range map[string]cell.Weigh{
+	for want, weigh := range map[string]cell.MixWeights{
 		"cell: weigh is nil; give ops.Softmax":                           nil,
 		"cell: weights of alphas_normal: they are nil; return a node of": func(*gorgonia.Node) (*gorgonia.Node, error) { return nil, nil },
 		"cell: weights of alphas_normal: they are of shape (":            func(*gorgonia.Node) (*gorgonia.Node, error) { return x, nil },
@@ -163,18 +163,18 @@ func TestKendallTau(t *testing.T) {
 func TestShare(t *testing.T) {
 	space := cell.DARTS(cell.CIFARStem, 2, 3)
 	alpha := [][]float64{make([]float64, 8), make([]float64, 8)}
-	assert.InDelta(t, 0.125, space.Share(alpha, "skip_connect"), 1e-12)
+	assert.InDelta(t, 0.125, space.OpWeight(alpha, "skip_connect"), 1e-12)
 	alpha[1][3] = 1000
-	assert.InDelta(t, 0.5625, space.Share(alpha, "skip_connect"), 1e-12)
-	assert.Zero(t, space.Share(alpha, "swish"))
-	assert.Zero(t, space.Share(nil, "skip_connect"))
-	assert.Zero(t, space.Share([][]float64{{1, 2}}, "skip_connect"))
+	assert.InDelta(t, 0.5625, space.OpWeight(alpha, "skip_connect"), 1e-12)
+	assert.Zero(t, space.OpWeight(alpha, "swish"))
+	assert.Zero(t, space.OpWeight(nil, "skip_connect"))
+	assert.Zero(t, space.OpWeight([][]float64{{1, 2}}, "skip_connect"))
 }
 
 // TestMixedOpIsWeighted moves all weight of an alpha to one operation, which
 // leaves the network of this operation alone.
 func TestMixedOpIsWeighted(t *testing.T) {
-	space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip(), ops.DilConv(3)}, Nodes: 2, Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
+	space := cell.Space{Ops: ops.Set{ops.None(), ops.Skip(), ops.DilConv(3)}, Nodes: 2, Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 1}}
 	n := newNet(t)
 	x := n.images(2, 5, 4, 3)
 	super, err := space.Supernet(n.Scope, x)

@@ -36,7 +36,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 		return []cell.Stem{cell.CIFARStem, cell.ImageNetStem, cell.ImageNetStem, ""}[r.IntN(4)]
 	}
 	even := func(o ops.Op) bool { return o == ops.AvgPool(2) || o == ops.MaxPool(2) } // for maps of even sides
-	all := append(slices.DeleteFunc(ops.Published(), even), signedSquare{}, nil)
+	all := append(slices.DeleteFunc(ops.All(), even), signedSquare{}, nil)
 	draw := func(n int) ops.Set {
 		var set ops.Set
 		for range n {
@@ -44,11 +44,11 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 		}
 		return set
 	}
-	body := func() cell.Body {
-		b := cell.Body{Stem: stem(), Width: r.IntN(5), Cells: r.IntN(4)}
+	body := func() cell.Backbone {
+		b := cell.Backbone{Stem: stem(), Width: r.IntN(5), Cells: r.IntN(4)}
 		b.Reductions = some(b.Cells)
 		if r.IntN(2) == 0 {
-			b.Unstrided, b.Dilated = some(b.Cells), some(b.Cells)
+			b.StrideOne, b.Dilated = some(b.Cells), some(b.Cells)
 		}
 		return b
 	}
@@ -64,16 +64,16 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 				}
 				return e
 			}
-			d := cell.Derived{Body: body(), Genotype: cell.Genotype{Normal: edges(), NormalConcat: []int{2, 3}, Reduce: edges(), ReduceConcat: []int{3}}, Ops: slices.Clone(all[:len(all)-r.IntN(2)])}
+			d := cell.Network{Backbone: body(), Genotype: cell.Genotype{Normal: edges(), NormalConcat: []int{2, 3}, Reduce: edges(), ReduceConcat: []int{3}}, Ops: slices.Clone(all[:len(all)-r.IntN(2)])}
 			if d.Validate() != nil {
 				continue
 			}
 			valid["derived"]++
 			_, err := d.Build(n.Scope, x, nil)
 			require.NoError(t, err, "%+v", d)
-			assert.Equal(t, d.Body.OutputStride(), d.OutputStride())
+			assert.Equal(t, d.Backbone.OutputStride(), d.OutputStride())
 		case 1:
-			sp := cell.Space{Ops: draw(1 + r.IntN(3)), Nodes: r.IntN(3), Partial: r.IntN(3), Body: body()}
+			sp := cell.Space{Ops: draw(1 + r.IntN(3)), Nodes: r.IntN(3), PartialChannels: r.IntN(3), Backbone: body()}
 			if sp.Validate() != nil {
 				continue
 			}
@@ -82,7 +82,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 			require.NoError(t, err, "%+v", sp)
 		default:
 			v := 2 + r.IntN(5)
-			b := cell.NASBenchNetwork{Body: cell.NASBenchBody{Stem: stem(), Width: r.IntN(5), Stacks: r.IntN(3), Modules: r.IntN(3)}}
+			b := cell.NASBenchNetwork{Backbone: cell.NASBenchBackbone{Stem: stem(), Width: r.IntN(5), Stacks: r.IntN(3), Modules: r.IntN(3)}}
 			for i := range v {
 				row := make([]int, v)
 				for j := i + 1; j < v; j++ {
@@ -107,10 +107,10 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 
 // TestNASBenchAsJSON holds that names are lower case, as those of all hyperparameters.
 func TestNASBenchAsJSON(t *testing.T) {
-	n := cell.NASBenchNetwork{Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 16, Stacks: 3, Modules: 2}, Cell: nasCell(nil, [2]int{0, 1})}
+	n := cell.NASBenchNetwork{Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 16, Stacks: 3, Modules: 2}, Cell: nasCell(nil, [2]int{0, 1})}
 	text, err := json.Marshal(n)
 	require.NoError(t, err)
-	assert.Equal(t, `{"body":{"stem":"cifar","width":16,"stacks":3,"modules":2},"cell":{"matrix":[[0,1],[0,0]],"ops":["input","output"]}}`, string(text))
+	assert.Equal(t, `{"backbone":{"stem":"cifar","width":16,"stacks":3,"modules":2},"cell":{"matrix":[[0,1],[0,0]],"ops":["input","output"]}}`, string(text))
 	var back cell.NASBenchNetwork
 	require.NoError(t, json.Unmarshal(text, &back))
 	assert.Equal(t, n, back)
@@ -118,13 +118,13 @@ func TestNASBenchAsJSON(t *testing.T) {
 
 // TestNilOperations holds that an error names the place of an operation that is nil.
 func TestNilOperations(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
-	d := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: append(ops.DARTS(), nil)}
+	g, _ := cell.GenotypeByName("darts_v2")
+	d := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 2, 3).Backbone, Genotype: g, Ops: append(ops.DARTS(), nil)}
 	assert.EqualError(t, d.Validate(), "cell: operation 8 of Ops is nil")
 	d.Ops = ops.Set{nil}
 	assert.False(t, d.Ops.Has("none"))
 	n := newNet(t)
-	_, err := d.Body.Network(n.Scope, n.images(1, 8, 9, 3), g, d.Ops)
+	_, err := d.Backbone.Network(n.Scope, n.images(1, 8, 9, 3), g, d.Ops)
 	assert.ErrorContains(t, err, "unknown operation")
 }
 

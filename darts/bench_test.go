@@ -19,7 +19,7 @@ import (
 // BenchmarkStep times one bilevel step of the published supernets.
 func BenchmarkStep(b *testing.B) {
 	cityscapes := cell.DARTS(cell.ImageNetStem, 16, 12)
-	cityscapes.Body.Reductions = cell.Reductions(12, 1)
+	cityscapes.Backbone.Reductions = cell.Reductions(12, 1)
 	partial := PCDARTS().Space
 	for _, c := range []struct {
 		name  string
@@ -31,8 +31,8 @@ func BenchmarkStep(b *testing.B) {
 		{"cifar/batch=64", cell.DARTS(cell.CIFARStem, 16, 8), cifar, 64},
 		{"partial/batch=16", partial, cifar, 16},
 		{"partial/batch=64", partial, cifar, 64},
-		{"imagenet/batch=16", cell.DARTS(cell.ImageNetStem, 16, 8), pretext.Classification{View: pretext.ImageNet(224), Classes: 10}, 16},
-		{"rotation/batch=16", cell.DARTS(cell.CIFARStem, 16, 8), pretext.Rotation{View: pretext.CIFAR10()}, 16},
+		{"imagenet/batch=16", cell.DARTS(cell.ImageNetStem, 16, 8), pretext.Classification{Transform: pretext.ImageNetTransform(224), Classes: 10}, 16},
+		{"rotation/batch=16", cell.DARTS(cell.CIFARStem, 16, 8), pretext.Rotation{Transform: pretext.CIFAR10Transform()}, 16},
 		{"cityscapes/batch=2", cityscapes, labelling(321, 3, segmentation.SearchASPP(19)), 2},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -128,8 +128,8 @@ func measure(b *testing.B, m *engine, step func()) {
 }
 
 var (
-	cifar    = pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
-	imagenet = pretext.Classification{View: pretext.ImageNet(224), Classes: 1000}
+	cifar    = pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}
+	imagenet = pretext.Classification{Transform: pretext.ImageNetTransform(224), Classes: 1000}
 )
 
 // labeller is the task to label the pixels of maps.
@@ -158,19 +158,19 @@ func (t labeller) Head(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 }
 
 func (labeller) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
-	return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: 255})
+	return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: 255})
 }
 
 // evaluated returns the network of the cells of DARTS.
 func evaluated(stem cell.Stem, width, cells int) cell.Architecture {
-	g, _ := cell.Published("darts_v2")
-	return cell.Derived{Body: cell.DARTS(stem, width, cells).Body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("darts_v2")
+	return cell.Network{Backbone: cell.DARTS(stem, width, cells).Backbone, Genotype: g, Ops: ops.All()}
 }
 
 // nasBench is the network of the cell 00005c142e6f48ac74fdcf73e3439874 of
 // NAS-Bench-101.
 var nasBench = cell.NASBenchNetwork{
-	Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3},
+	Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3},
 	Cell: cell.NASBench{
 		Matrix: [][]int{
 			{0, 1, 0, 0, 1, 1, 0},
@@ -190,9 +190,9 @@ type normalised struct{}
 
 func (normalised) Validate() error { return nil }
 
-func (normalised) Build(s *ops.Scope, x *gorgonia.Node, _ cell.Path) (*cell.Network, error) {
+func (normalised) Build(s *ops.Scope, x *gorgonia.Node, _ cell.DropPathFunc) (*cell.Features, error) {
 	y, err := s.BatchNorm(x, true)
-	return &cell.Network{Out: y}, err
+	return &cell.Features{Out: y}, err
 }
 
 // fixed is an objective with one batch for everything.

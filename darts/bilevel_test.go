@@ -150,7 +150,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 	c.Algorithm, c.Batch = SecondOrder, 128
 	c.Space = cell.Space{
 		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
-		Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
+		Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
 	}
 	m, err := newModel(c, Runtime{}, smallTask())
 	require.NoError(t, err)

@@ -463,10 +463,10 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 		"images": {src: stripes{n: 34, fail: -1}, want: []string{"\nimages: 33 → 34\n"}},
 		"view": {task: func() pretext.Task {
 			task := smallTask().(pretext.Classification)
-			task.View.Flip = false
+			task.Transform.Flip = false
 			return task
-		}(), want: []string{"\ntask_settings.View.Flip: true → false\n"}},
-		"task": {task: pretext.Rotation{View: pretext.Scenes(10)}, want: []string{"\ntask: \"classification\" → \"rotation\"\n", "task_settings.Classes: 3 → nothing"}},
+		}(), want: []string{"\ntask_settings.transform.flip: true → false\n"}},
+		"task": {task: pretext.Rotation{Transform: pretext.ScenesTransform(10)}, want: []string{"\ntask: \"classification\" → \"rotation\"\n", "task_settings.classes: 3 → nothing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, err := OpenRunDir(dir)

@@ -93,8 +93,8 @@ func TestClassesThatDiffer(t *testing.T) {
 	train := classed{stripes{n: 12, fail: -1}, []string{"a", "b", "c"}}
 	more := classed{stripes{n: 6, fail: -1}, []string{"a", "x", "b", "y"}}
 	fewer := classed{stripes{n: 6, fail: -1}, []string{"a", "b"}}
-	maps := segmentation.Task{View: pretext.Cityscapes(64, 64), ASPP: segmentation.SearchASPP(3)}
-	rotation := pretext.Rotation{View: pretext.Scenes(8)}
+	maps := segmentation.Task{Transform: pretext.CityscapesTransform(64, 64), ASPP: segmentation.SearchASPP(3)}
+	rotation := pretext.Rotation{Transform: pretext.ScenesTransform(8)}
 	for name, test := range map[string]struct {
 		src, held Source
 		task      pretext.Task

@@ -19,7 +19,7 @@ const (
 // kindOf returns the kind of a network, "" of one that is none of the library's.
 func kindOf(a cell.Architecture) string {
 	switch a.(type) {
-	case cell.Derived, *cell.Derived:
+	case cell.Network, *cell.Network:
 		return derivedKind
 	case cell.NASBenchNetwork, *cell.NASBenchNetwork:
 		return nasBenchKind
@@ -120,7 +120,7 @@ func readNetwork(data json.RawMessage, held cell.Architecture) (cell.Architectur
 	if kind := kindOf(held); !v.IsValid() || kind != "" && kind != of.Kind {
 		switch of.Kind {
 		case derivedKind:
-			v = reflect.ValueOf(cell.Derived{})
+			v = reflect.ValueOf(cell.Network{})
 		case nasBenchKind:
 			v = reflect.ValueOf(cell.NASBenchNetwork{})
 		case segmentationKind:
@@ -135,8 +135,8 @@ func readNetwork(data json.RawMessage, held cell.Architecture) (cell.Architectur
 	filled.Elem().Set(v)
 	var err error
 	switch n := filled.Interface().(type) {
-	case *cell.Derived:
-		*n = cell.Derived{Ops: n.Ops}
+	case *cell.Network:
+		*n = cell.Network{Ops: n.Ops}
 		err = json.Unmarshal(data, n)
 	case *segmentation.Network:
 		var read segmenter

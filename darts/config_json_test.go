@@ -22,18 +22,18 @@ import (
 type doubled struct{}
 
 func (doubled) Name() string { return "doubled" }
-func (doubled) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (doubled) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	return ops.SepConv(3).Build(s, x, c)
 }
 
 // twice is a network that is none of the library's: another one, and a layer.
 type twice struct {
-	Inner  cell.Derived `json:"inner"`
+	Inner  cell.Network `json:"inner"`
 	Layers int          `json:"layers"`
 }
 
 func (n twice) Validate() error { return n.Inner.Validate() }
-func (n twice) Build(s *ops.Scope, x *gorgonia.Node, p cell.Path) (*cell.Network, error) {
+func (n twice) Build(s *ops.Scope, x *gorgonia.Node, p cell.DropPathFunc) (*cell.Features, error) {
 	net, err := n.Inner.Build(s, x, p)
 	for i := 0; err == nil && i < n.Layers; i++ {
 		net.Out, err = ops.ReLU(net.Out)
@@ -43,21 +43,21 @@ func (n twice) Build(s *ops.Scope, x *gorgonia.Node, p cell.Path) (*cell.Network
 func (n twice) OutputStride() int { return n.Inner.OutputStride() }
 
 // withOwn returns a network whose cells have an operation that is not published.
-func withOwn() cell.Derived {
-	g, _ := cell.Published("darts_v2")
+func withOwn() cell.Network {
+	g, _ := cell.GenotypeByName("darts_v2")
 	g.Normal[0].Op = "doubled"
-	return cell.Derived{Body: cell.DARTS(cell.ImageNetStem, 4, 3).Body, Genotype: g, Ops: append(ops.Published(), doubled{})}
+	return cell.Network{Backbone: cell.DARTS(cell.ImageNetStem, 4, 3).Backbone, Genotype: g, Ops: append(ops.All(), doubled{})}
 }
 
 // TestTrainConfigReadsBack writes configurations with networks of each kind and
 // reads them, with and without what the kind needs to be there.
 func TestTrainConfigReadsBack(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
-	plain := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 3).Body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("darts_v2")
+	plain := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 3).Backbone, Genotype: g, Ops: ops.All()}
 	own := withOwn()
 	bench := cell.NASBenchNetwork{
-		Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 6, Stacks: 2, Modules: 3},
-		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 6, Stacks: 2, Modules: 3},
+		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	for name, c := range map[string]struct {
 		network, into cell.Architecture
@@ -71,21 +71,21 @@ func TestTrainConfigReadsBack(t *testing.T) {
 		"derived into a pointer":    {network: plain, into: &bench, kind: "derived"},
 		"pointer":                   {network: &plain, kind: "derived", want: plain},
 		"pointer into a pointer":    {network: &plain, into: &own, kind: "derived"},
-		"user's operations":         {network: own, into: cell.Derived{Ops: ops.Set{doubled{}}}, kind: "derived"},
+		"user's operations":         {network: own, into: cell.Network{Ops: ops.Set{doubled{}}}, kind: "derived"},
 		"unknown operations":        {network: own, kind: "derived", fault: `ops: operation "doubled" is neither a published one nor of the set that is read into`},
 		"NAS-Bench-101":             {network: bench, kind: "nasbench"},
 		"pixels":                    {network: segmentation.Network{Architecture: plain, Task: segmentation.Cityscapes()}, kind: "segmentation"},
 		"user's pixels":             {network: &segmentation.Network{Architecture: twice{plain, 2}}, into: &segmentation.Network{Architecture: twice{}}, kind: "segmentation"},
 		"pixels of what is unknown": {network: segmentation.Network{Architecture: twice{plain, 2}}, kind: "segmentation", fault: `darts: Network: its kind is "", which is none of the library's`},
-		"user's":                    {network: twice{own, 3}, into: twice{Inner: cell.Derived{Ops: own.Ops}}},
+		"user's":                    {network: twice{own, 3}, into: twice{Inner: cell.Network{Ops: own.Ops}}},
 		"user's pointer":            {network: &twice{plain, 3}, into: &twice{Layers: 9}},
 		"user's into nothing":       {network: twice{plain, 3}, fault: "read into a TrainConfig whose Network is of its type"},
 		"user's into another":       {network: twice{plain, 3}, into: plain, fault: `darts: Network: its kind is ""`},
 		"none":                      {into: plain},
-		"a nil pointer":             {network: (*cell.Derived)(nil), into: plain},
+		"a nil pointer":             {network: (*cell.Network)(nil), into: plain},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wrote := darts.TrainDARTS(g)
+			wrote := darts.DARTSTraining(g)
 			wrote.Network, wrote.Seed, wrote.MicroBatch = c.network, 9, 7
 			text, err := json.Marshal(wrote)
 			require.NoError(t, err)
@@ -113,22 +113,22 @@ func TestTrainConfigReadsBack(t *testing.T) {
 	}
 	var c darts.TrainConfig
 	assert.Error(t, json.Unmarshal([]byte(`{"network":[]}`), &c))
-	assert.Error(t, json.Unmarshal([]byte(`{"network":{"kind":"derived","body":3}}`), &c))
+	assert.Error(t, json.Unmarshal([]byte(`{"network":{"kind":"derived","backbone":3}}`), &c))
 	assert.Error(t, json.Unmarshal([]byte(`{"epochs":"many"}`), &c))
 }
 
 // TestReadingLeavesOthersAlone: what a network was read into is held by others, too.
 func TestReadingLeavesOthersAlone(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
-	held := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 9).Body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("darts_v2")
+	held := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 9).Backbone, Genotype: g, Ops: ops.All()}
 	other := held
-	other.Body.Reductions = []int{1, 2}
+	other.Backbone.Reductions = []int{1, 2}
 	text, err := json.Marshal(darts.TrainConfig{Network: other})
 	require.NoError(t, err)
 	c := darts.TrainConfig{Network: held}
 	require.NoError(t, json.Unmarshal(text, &c))
-	assert.Equal(t, []int{3, 6}, held.Body.Reductions)
-	assert.Equal(t, []int{1, 2}, c.Network.(cell.Derived).Body.Reductions)
+	assert.Equal(t, []int{3, 6}, held.Backbone.Reductions)
+	assert.Equal(t, []int{1, 2}, c.Network.(cell.Network).Backbone.Reductions)
 }
 
 // TestConfigOfRunFolder trains a user's network with a user's operation, an
@@ -136,7 +136,7 @@ func TestReadingLeavesOthersAlone(t *testing.T) {
 // to the same weights.
 func TestConfigOfRunFolder(t *testing.T) {
 	src := drawn(t, 2, 1)
-	task := pretext.Classification{View: pretext.ImageNet(224), Classes: 8}
+	task := pretext.Classification{Transform: pretext.ImageNetTransform(224), Classes: 8}
 	train := func(path string, c darts.TrainConfig) []byte {
 		dir, err := darts.OpenRunDir(path)
 		require.NoError(t, err)
@@ -153,19 +153,19 @@ func TestConfigOfRunFolder(t *testing.T) {
 	})
 	text, err := os.ReadFile(filepath.Join(dir, "first", "config.json"))
 	require.NoError(t, err)
-	again := darts.TrainConfig{Network: twice{Inner: cell.Derived{Ops: ops.Set{doubled{}}}}}
+	again := darts.TrainConfig{Network: twice{Inner: cell.Network{Ops: ops.Set{doubled{}}}}}
 	require.NoError(t, json.Unmarshal(text, &again))
 	assert.Equal(t, first, train(filepath.Join(dir, "second"), again))
 }
 
 // TestNilNetworks are refused, as pointers too.
 func TestNilNetworks(t *testing.T) {
-	task := pretext.Classification{View: pretext.Scenes(16), Classes: 8}
+	task := pretext.Classification{Transform: pretext.ScenesTransform(16), Classes: 8}
 	c := darts.TrainConfig{Epochs: 1, Batch: 1, SGD: darts.SGD{LR: darts.Schedule{Kind: darts.Constant, Base: 0.01}}}
-	for _, network := range []cell.Architecture{nil, (*cell.Derived)(nil), (*segmentation.Network)(nil), segmentation.Network{}, segmentation.Network{Architecture: (*cell.Derived)(nil)}} {
+	for _, network := range []cell.Architecture{nil, (*cell.Network)(nil), (*segmentation.Network)(nil), segmentation.Network{}, segmentation.Network{Architecture: (*cell.Network)(nil)}} {
 		c.Network = network
 		_, err := darts.Train(t.Context(), drawn(t, 2, 1), nil, task, c, darts.Runtime{})
-		assert.ErrorContains(t, err, "a cell.Derived", "%T", network)
+		assert.ErrorContains(t, err, "a cell.Network", "%T", network)
 	}
 }
 

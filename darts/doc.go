@@ -14,15 +14,15 @@
 //
 //	src, err := dataset.OpenCIFAR10(ctx, "cifar-10-batches-bin", dataset.Train, dataset.Options{})
 //	...
-//	task := pretext.Rotation{View: pretext.CIFAR10()}
+//	task := pretext.Rotation{View: pretext.CIFAR10Transform()}
 //	result, err := darts.Search(ctx, src, task, darts.DARTS(), darts.Runtime{})
 //	fmt.Println(result.Genotype)
 //
 // [Train] trains a network of cells that were found, or any other
 // [cell.Architecture], and a [Predictor] uses it:
 //
-//	network := cell.Derived{Body: body, Genotype: result.Genotype, Ops: ops.Published()}
-//	c := darts.TrainDARTS(result.Genotype)
+//	network := cell.Network{Body: body, Genotype: result.Genotype, Ops: ops.All()}
+//	c := darts.DARTSTraining(result.Genotype)
 //	c.Network = network
 //	trained, err := darts.Train(ctx, src, val, task, c, darts.Runtime{})
 //	...
@@ -32,7 +32,7 @@
 //
 // Images come from a [Source], hyperparameters from a [SearchConfig] or a
 // [TrainConfig], which are data; a [Runtime] has what belongs to the machine. Begin
-// with a preset and change what you like: [DARTS], [PCDARTS] or [TrainDARTS]; package
+// with a preset and change what you like: [DARTS], [PCDARTS] or [DARTSTraining]; package
 // preset has those of the UnNAS paper.
 //
 // The package itself prints nothing. A run calls a [record.Recorder] with events:

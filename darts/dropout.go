@@ -44,7 +44,7 @@ type leaky struct {
 // Dilatable says that the skip connection is.
 func (leaky) Dilatable() {}
 
-func (o leaky) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (o leaky) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	y, err := o.Op.Build(s, x, c)
 	if err != nil || c.Stride != 1 {
 		return y, err

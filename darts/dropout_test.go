@@ -48,7 +48,7 @@ func TestDropper(t *testing.T) {
 func dropping() SearchConfig {
 	c := resumable()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
-	c.Space.Ops, c.Space.Nodes, c.Space.Partial = c.Space.Ops[:5], 2, 2
+	c.Space.Ops, c.Space.Nodes, c.Space.PartialChannels = c.Space.Ops[:5], 2, 2
 	c.SkipDropout = 0.5
 	return c
 }
@@ -76,10 +76,10 @@ func TestVariantsMatter(t *testing.T) {
 		func(*SearchConfig) {},
 		func(c *SearchConfig) { c.SkipDropout = 0 },
 		func(c *SearchConfig) { c.SkipDropout = 0.9 },
-		func(c *SearchConfig) { c.Space.Partial = 0 },
-		func(c *SearchConfig) { c.Space.Partial = 4 },
+		func(c *SearchConfig) { c.Space.PartialChannels = 0 },
+		func(c *SearchConfig) { c.Space.PartialChannels = 4 },
 		func(c *SearchConfig) { c.MicroBatch = 3 },
-		func(c *SearchConfig) { c.Space.Body.Reductions, c.Space.Body.Dilated = []int{1}, []int{2} },
+		func(c *SearchConfig) { c.Space.Backbone.Reductions, c.Space.Backbone.Dilated = []int{1}, []int{2} },
 	} {
 		c := dropping()
 		c.Epochs, c.ArchStartEpoch = 1, 0
@@ -95,10 +95,10 @@ func TestVariantsMatter(t *testing.T) {
 // weights.
 func TestPartialTakesLessMemory(t *testing.T) {
 	c := PCDARTS()
-	c.Batch, c.Space.Body.Cells, c.Space.Body.Reductions = 16, 3, cell.Reductions(3, 2)
+	c.Batch, c.Space.Backbone.Cells, c.Space.Backbone.Reductions = 16, 3, cell.Reductions(3, 2)
 	small, err := newModel(c, Runtime{}, cifar)
 	require.NoError(t, err)
-	c.Space.Partial = 0
+	c.Space.PartialChannels = 0
 	large, err := newModel(c, Runtime{}, cifar)
 	require.NoError(t, err)
 	assert.Less(t, small.bytes, large.bytes/2)

@@ -54,9 +54,9 @@ func classify(network cell.Architecture, task pretext.Task, weights, photo strin
 
 // A network with weights of a file tells the class of an image file.
 func ExamplePredictor() {
-	genotype, _ := cell.Published("darts_v2")
-	network := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 8, 5).Body, Genotype: genotype, Ops: ops.Published()}
-	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
+	genotype, _ := cell.GenotypeByName("darts_v2")
+	network := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 8, 5).Backbone, Genotype: genotype, Ops: ops.All()}
+	task := pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}
 	dir, err := files(network, task)
 	if err != nil {
 		fmt.Println(err)

@@ -24,7 +24,7 @@ func ExampleSearch() {
 	c := darts.DARTS()
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3) // the space of DARTS; width 4, 3 cells
 	c.Epochs, c.Batch = 1, 8
-	task := pretext.Rotation{View: pretext.Scenes(16)}
+	task := pretext.Rotation{Transform: pretext.ScenesTransform(16)}
 	result, err := darts.Search(context.Background(), src, task, c, darts.Runtime{})
 	if err != nil {
 		fmt.Println(err)
@@ -52,7 +52,7 @@ func ExampleAlgorithm() {
 	}
 	c.Space.MaxSkips = 2 // as P-DARTS does
 	c.StopSkips = 2      // as DARTS+ does
-	task := pretext.Rotation{View: pretext.Scenes(16)}
+	task := pretext.Rotation{Transform: pretext.ScenesTransform(16)}
 	result, err := darts.Search(context.Background(), src, task, c, darts.Runtime{})
 	if err != nil {
 		fmt.Println(err)
@@ -71,16 +71,16 @@ func ExamplePCDARTS() {
 		return
 	}
 	c := darts.PCDARTS()
-	c.Space.Body.Width, c.Space.Body.Cells, c.Space.Body.Reductions = 4, 3, cell.Reductions(3, 2)
+	c.Space.Backbone.Width, c.Space.Backbone.Cells, c.Space.Backbone.Reductions = 4, 3, cell.Reductions(3, 2)
 	c.Epochs, c.ArchStartEpoch, c.Batch = 2, 1, 8
 	c.SkipDropout = 0.3 // as P-DARTS does, against cells that do little but skip
-	task := pretext.Rotation{View: pretext.Scenes(16)}
+	task := pretext.Rotation{Transform: pretext.ScenesTransform(16)}
 	result, err := darts.Search(context.Background(), src, task, c, darts.Runtime{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(c.Space.Partial, "parts,", result.Steps, "steps,", len(result.NormalBetas), "edges,", len(result.Genotype.Normal), "of them kept")
+	fmt.Println(c.Space.PartialChannels, "parts,", result.Steps, "steps,", len(result.NormalBetas), "edges,", len(result.Genotype.Normal), "of them kept")
 	// Output: 4 parts, 4 steps, 14 edges, 8 of them kept
 }
 
@@ -108,7 +108,7 @@ func ExampleOpenRunDir() {
 		fmt.Println(err)
 		return
 	}
-	task := pretext.Rotation{View: pretext.Scenes(16)}
+	task := pretext.Rotation{Transform: pretext.ScenesTransform(16)}
 	c := darts.DARTS()
 	var rt darts.Runtime
 	c.Space = cell.DARTS(cell.CIFARStem, 4, 3)
@@ -153,10 +153,10 @@ func ExampleOpenRunDir() {
 // The size of DARTS' own cell on CIFAR-10, as in its paper: 3.3 million
 // parameters.
 func ExampleMeasure() {
-	g, _ := cell.Published("darts_v2")
-	body := cell.DARTS(cell.CIFARStem, 36, 20).Body
-	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
-	size, err := darts.Measure(cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}, task)
+	g, _ := cell.GenotypeByName("darts_v2")
+	body := cell.DARTS(cell.CIFARStem, 36, 20).Backbone
+	task := pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}
+	size, err := darts.Measure(cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}, task)
 	fmt.Println(size.Params, size.MACs, err)
 	// Output: 3349342 528359040 <nil>
 }

@@ -15,13 +15,13 @@ import (
 )
 
 // logits builds a network for ten classes of a published genotype on one image.
-func logits(g *gorgonia.ExprGraph, p *ops.Params, view pretext.View) (x, y *gorgonia.Node, err error) {
-	genotype, _ := cell.Published("unnas_imagenet_rot")
+func logits(g *gorgonia.ExprGraph, p *ops.Params, view pretext.Transform) (x, y *gorgonia.Node, err error) {
+	genotype, _ := cell.GenotypeByName("unnas_imagenet_rot")
 	if x, err = ops.Images(g, "image", 1, view.Height, view.Width, 3); err != nil {
 		return nil, nil, err
 	}
 	s := ops.NewScope(g, p)
-	net, err := cell.DARTS(cell.CIFARStem, 4, 3).Body.Network(s, x, genotype, ops.Published())
+	net, err := cell.DARTS(cell.CIFARStem, 4, 3).Backbone.Network(s, x, genotype, ops.All())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -32,7 +32,7 @@ func logits(g *gorgonia.ExprGraph, p *ops.Params, view pretext.View) (x, y *gorg
 // recognise returns the scores of the classes for the image in a file, by a network
 // whose weights are in another: one of PyTorch or of safetensors.
 func recognise(weights, photo string) (scores []float32, err error) {
-	view := pretext.CIFAR10()
+	view := pretext.CIFAR10Transform()
 	g, p := gorgonia.NewGraph(), ops.NewParams()
 	x, y, err := logits(g, p, view)
 	if err != nil {
@@ -54,7 +54,7 @@ func recognise(weights, photo string) (scores []float32, err error) {
 		return nil, err
 	}
 	pixels := make([]float32, x.Shape().TotalSize())
-	if err := view.Render(pixels, img, false, nil); err != nil {
+	if err := view.Apply(pixels, img, false, nil); err != nil {
 		return nil, err
 	}
 	if err := gorgonia.Let(x, tensor.New(tensor.WithShape(x.Shape()...), tensor.WithBacking(pixels))); err != nil {
@@ -81,7 +81,7 @@ func Example_weights() {
 	}
 	defer os.RemoveAll(dir)
 	g, p := gorgonia.NewGraph(), ops.NewParams()
-	if _, _, err := logits(g, p, pretext.CIFAR10()); err != nil {
+	if _, _, err := logits(g, p, pretext.CIFAR10Transform()); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -73,10 +73,10 @@ func (distance) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []op
 func TestHeadWithoutClasses(t *testing.T) {
 	src, err := scenes.New(12, 16, 16, 1)
 	require.NoError(t, err)
-	g, _ := cell.Published("darts_v2")
-	network := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("darts_v2")
+	network := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 2, 3).Backbone, Genotype: g, Ops: ops.All()}
 	for _, logits := range []int{1, 6, 9} { // of eight classes
-		task := graded{pretext.Classification{View: pretext.Scenes(16), Classes: 8}, logits, 0}
+		task := graded{pretext.Classification{Transform: pretext.ScenesTransform(16), Classes: 8}, logits, 0}
 		r, err := darts.Train(t.Context(), src, src, task, darts.TrainConfig{
 			Network: network, Epochs: 1, Batch: 4, EvaluateEvery: 1, SGD: darts.SGD{LR: darts.Schedule{Kind: darts.Constant, Base: 1e-3}},
 		}, darts.Runtime{})
@@ -119,10 +119,10 @@ func (merged) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, er
 
 // TestHeadThatMixesImages has no logits of an image to predict from.
 func TestHeadThatMixesImages(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
-	network := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("darts_v2")
+	network := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 2, 3).Backbone, Genotype: g, Ops: ops.All()}
 	for shape, axes := range map[string][]int{"()": {0, 1}, "(8)": {0}} {
-		task := merged{pretext.Classification{View: pretext.Scenes(16), Classes: 8}, axes}
+		task := merged{pretext.Classification{Transform: pretext.ScenesTransform(16), Classes: 8}, axes}
 		params, err := darts.NewParams(network, task, 1)
 		require.NoError(t, err)
 		_, err = darts.NewPredictor(network, task, params)

@@ -38,17 +38,17 @@ func BenchmarkLoad(b *testing.B) {
 	type load struct {
 		name string
 		src  Source
-		view pretext.View
+		view pretext.Transform
 	}
-	loads := []load{{"imagenet/decoder=go", imageNet(nil), pretext.ImageNet(224)}, {"cifar/decoder=none", cifar, pretext.CIFAR10()}}
+	loads := []load{{"imagenet/decoder=go", imageNet(nil), pretext.ImageNetTransform(224)}, {"cifar/decoder=none", cifar, pretext.CIFAR10Transform()}}
 	if turbo, err := turbojpeg.Decoder(); err == nil {
-		loads = append(loads, load{"imagenet/decoder=turbo", imageNet(turbo), pretext.ImageNet(224)})
+		loads = append(loads, load{"imagenet/decoder=turbo", imageNet(turbo), pretext.ImageNetTransform(224)})
 	}
 	for _, c := range loads {
 		for _, order := range []string{"sorted", "random"} {
 			for _, viewed := range []bool{false, true} {
 				b.Run(fmt.Sprintf("%s/order=%s/view=%t", c.name, order, viewed), func(b *testing.B) {
-					task := pretext.Rotation{View: c.view}
+					task := pretext.Rotation{Transform: c.view}
 					x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 					r := rng.New(1, "benchmark", 0, 0)
 					for i := 0; b.Loop(); i++ {

@@ -37,7 +37,7 @@ type loaderOptions struct {
 type loader struct {
 	loaderOptions
 	src     Source
-	task    pretext.Sampler
+	task    pretext.TaskData
 	indices []int
 	inputs  int // numbers in X for one image
 	labels  int // numbers in Y for one image
@@ -70,7 +70,7 @@ type job struct {
 }
 
 // newLoader returns a loader of the images of src that indices names.
-func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions) (*loader, error) {
+func newLoader(src Source, task pretext.TaskData, indices []int, o loaderOptions) (*loader, error) {
 	spec := task.Spec()
 	l := &loader{loaderOptions: o, src: src, task: task, indices: indices,
 		inputs: spec.InputLen(), labels: spec.LabelLen(), targets: spec.TargetLen()}

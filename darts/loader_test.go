@@ -104,7 +104,7 @@ func checkGoroutines(t *testing.T) {
 }
 
 // wantBatches makes the batches of an epoch one image at a time, as documented.
-func wantBatches(t require.TestingT, src Source, task pretext.Sampler, indices []int, o loaderOptions, epoch, limit int) []batch {
+func wantBatches(t require.TestingT, src Source, task pretext.TaskData, indices []int, o loaderOptions, epoch, limit int) []batch {
 	inputs, labels, targets := task.Spec().InputLen(), task.Spec().LabelLen(), task.Spec().TargetLen()
 	var all []batch
 	for pass := 0; len(all) < limit && (pass == 0 || o.wrap); pass++ {
@@ -370,7 +370,7 @@ func TestLoaderFaultsOfUserCode(t *testing.T) {
 	tests := []struct {
 		name string
 		src  Source
-		task pretext.Sampler
+		task pretext.TaskData
 		want string
 	}{
 		{"task error", countedImages{n: 6}, taskFunc(func(img *pretext.Image) error {

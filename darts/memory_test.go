@@ -62,7 +62,7 @@ func memorable(kind string) (c SearchConfig, rt Runtime) {
 func TestPlans(t *testing.T) {
 	plan := func(kind string) int64 {
 		c, rt := memorable(kind)
-		c.Space.Body.Cells, c.Space.Body.Reductions = 3, []int{1, 2}
+		c.Space.Backbone.Cells, c.Space.Backbone.Reductions = 3, []int{1, 2}
 		return needs(t, c, rt)
 	}
 	plain := plan("")

@@ -22,7 +22,7 @@ import (
 func microBatch(a Algorithm, n int) SearchConfig {
 	c := resumable()
 	c.Algorithm, c.MicroBatch = a, n
-	c.Space.Body.Reductions = cell.Reductions(3, 1) // small maps stay large enough
+	c.Space.Backbone.Reductions = cell.Reductions(3, 1) // small maps stay large enough
 	return c
 }
 
@@ -30,8 +30,8 @@ func microBatch(a Algorithm, n int) SearchConfig {
 // batch of its own and weighed in float64 by how much counts in it.
 func TestMicroBatchGradients(t *testing.T) {
 	const parts = 3
-	pixels := segmentation.Task{View: pretext.Scenes(16), ASPP: segmentation.SearchASPP(19)}
-	contrastive := pretext.Contrastive{View: pretext.Scenes(16), Projection: 5, Temperature: 0.5}
+	pixels := segmentation.Task{Transform: pretext.ScenesTransform(16), ASPP: segmentation.SearchASPP(19)}
+	contrastive := pretext.Contrastive{Transform: pretext.ScenesTransform(16), Projection: 5, Temperature: 0.5}
 	tests := map[string]struct {
 		algorithm Algorithm
 		task      pretext.Task
@@ -41,7 +41,7 @@ func TestMicroBatchGradients(t *testing.T) {
 		"GDAS":                                {GDAS, smallTask(), [parts]float64{}},
 		"several inputs a label":              {SecondOrder, pretext.JigsawCIFAR10(), [parts]float64{}},
 		"pixels that are many or few or none": {SecondOrder, pixels, [parts]float64{0.3, 1, 0.8}},
-		"float targets":                       {SecondOrder, pretext.Reconstruction{View: pretext.Scenes(16), Block: 4, Detail: 1}, [parts]float64{0.3, 1, 0.8}},
+		"float targets":                       {SecondOrder, pretext.Reconstruction{Transform: pretext.ScenesTransform(16), Block: 4, Detail: 1}, [parts]float64{0.3, 1, 0.8}},
 		"views compared in each part":         {SecondOrder, contrastive, [parts]float64{}},
 		"no pixel at all":                     {SecondOrder, pixels, [parts]float64{1, 1, 1}},
 	}
@@ -57,7 +57,7 @@ func TestMicroBatchGradients(t *testing.T) {
 			for i, share := range test.ignored {
 				y := partOf(all.Y, i, parts)
 				for j := range y[:int(share*float64(len(y)))] {
-					y[j] = pretext.Ignore
+					y[j] = pretext.IgnoreIndex
 				}
 				targets := partOf(all.T, i, parts)
 				for j := range targets[:int(share*float64(len(targets)))] {

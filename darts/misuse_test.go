@@ -38,10 +38,10 @@ func (h half) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, er
 // empty is a network without maps.
 type empty struct {
 	passing
-	network *cell.Network
+	network *cell.Features
 }
 
-func (e empty) Build(*ops.Scope, *gorgonia.Node, cell.Path) (*cell.Network, error) {
+func (e empty) Build(*ops.Scope, *gorgonia.Node, cell.DropPathFunc) (*cell.Features, error) {
 	return e.network, nil
 }
 
@@ -68,7 +68,7 @@ func TestNil(t *testing.T) {
 		_, err := Measure(a, task)
 		return err
 	}
-	const last = "the network of type darts.empty has been built without a last map; its Build must return a cell.Network with Out"
+	const last = "the network of type darts.empty has been built without a last map; its Build must return a cell.Features with Out"
 	for name, test := range map[string]struct {
 		err  error
 		want string
@@ -81,7 +81,7 @@ func TestNil(t *testing.T) {
 		"training without task":   {train(src, nil, c.Network), "the task is nil"},
 		"training of nothing":     {train(src, task, nil), "Network is nil"},
 		"network of nothing":      {train(src, task, empty{}), last},
-		"network without a map":   {train(src, task, empty{network: &cell.Network{}}), last},
+		"network without a map":   {train(src, task, empty{network: &cell.Features{}}), last},
 		"training without head":   {train(src, half{task, false, true}, c.Network), "head of classification: pretext: the head returns neither a node nor an error"},
 		"training without loss":   {train(src, half{task, true, false}, c.Network), "loss of classification: no Value or Count; its Loss must return both"},
 		"prediction of nothing":   {predict(nil, task), "the network or the task is nil"},
@@ -100,7 +100,7 @@ func TestNil(t *testing.T) {
 // TestWhatIsValidIsBuilt draws settings of searches: what Validate takes, a supernet is
 // built of.
 func TestWhatIsValidIsBuilt(t *testing.T) {
-	task := pretext.Rotation{View: pretext.Scenes(48)}
+	task := pretext.Rotation{Transform: pretext.ScenesTransform(48)}
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 0))
 	yes := func() bool { return r.IntN(2) == 0 }
@@ -114,8 +114,8 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 				c.Space.Ops = append(c.Space.Ops, op)
 			}
 		}
-		c.Space.Nodes, c.Space.MaxSkips, c.Space.Partial = 1+r.IntN(2), r.IntN(3), r.IntN(5)
-		b := &c.Space.Body
+		c.Space.Nodes, c.Space.MaxSkips, c.Space.PartialChannels = 1+r.IntN(2), r.IntN(3), r.IntN(5)
+		b := &c.Space.Backbone
 		b.Stem = [...]cell.Stem{cell.CIFARStem, cell.ImageNetStem}[r.IntN(2)]
 		b.Width, b.Cells = 1+r.IntN(8), 2+r.IntN(3)
 		some := func() (all []int) {
@@ -129,7 +129,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 		b.Reductions, b.Dilated = some(), some()
 		for _, i := range b.Reductions {
 			if yes() {
-				b.Unstrided = append(b.Unstrided, i)
+				b.StrideOne = append(b.StrideOne, i)
 			}
 		}
 		c.Algorithm = everyAlgorithm()[r.IntN(len(everyAlgorithm()))]

@@ -84,13 +84,13 @@ func assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) 
 }
 
 // add adds a network with the head and the loss of a task to the graph.
-func (n *network) add(a cell.Architecture, task pretext.Task, path cell.Path) (*cell.Network, error) {
+func (n *network) add(a cell.Architecture, task pretext.Task, path cell.DropPathFunc) (*cell.Features, error) {
 	net, err := a.Build(n.scope, n.images, path)
 	if err != nil {
 		return nil, err
 	}
 	if net == nil || net.Out == nil {
-		return nil, fmt.Errorf("the network of type %T has been built without a last map; its Build must return a cell.Network with Out", a)
+		return nil, fmt.Errorf("the network of type %T has been built without a last map; its Build must return a cell.Features with Out", a)
 	}
 	return net, n.head(task, net.Out)
 }
@@ -149,7 +149,7 @@ type model struct {
 
 // build adds the supernet of a space with the head of a task to a new graph, for
 // batches of so many images.
-func build(p *ops.Params, space cell.Space, weigh cell.Weigh, task pretext.Task, batch int) (*network, *cell.Supernet, error) {
+func build(p *ops.Params, space cell.Space, weigh cell.MixWeights, task pretext.Task, batch int) (*network, *cell.Supernet, error) {
 	n, err := newNetwork(p, task, batch)
 	if err != nil {
 		return nil, nil, err
@@ -188,7 +188,7 @@ func planModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
 		if m.size, err = complexity(c.Space, task); err != nil {
 			return err
 		}
-		var weigh cell.Weigh = ops.Softmax
+		var weigh cell.MixWeights = ops.Softmax
 		if m.sampler = newSampler(c.Algorithm); m.sampler != nil {
 			weigh = m.sampler.weigh
 		}

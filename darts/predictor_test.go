@@ -22,8 +22,8 @@ type passing struct{}
 
 func (passing) Validate() error { return nil }
 
-func (passing) Build(_ *ops.Scope, x *gorgonia.Node, _ cell.Path) (*cell.Network, error) {
-	return &cell.Network{Out: x}, nil
+func (passing) Build(_ *ops.Scope, x *gorgonia.Node, _ cell.DropPathFunc) (*cell.Features, error) {
+	return &cell.Features{Out: x}, nil
 }
 
 // grey returns an image of one colour, without a class.
@@ -33,8 +33,8 @@ func grey(height, width int, r, g, b uint8) *pretext.Image {
 
 // TestPredictorByHand classifies images of one colour by their means alone.
 func TestPredictorByHand(t *testing.T) {
-	view := pretext.View{Height: 3, Width: 2, Mean: [3]float64{0.2, 0.4, 0}, Std: [3]float64{0.5, 0.25, 1}, Crop: pretext.CropNone}
-	task := pretext.Classification{View: view, Classes: 4}
+	view := pretext.Transform{Height: 3, Width: 2, Mean: [3]float64{0.2, 0.4, 0}, Std: [3]float64{0.5, 0.25, 1}, Crop: pretext.CropNone}
+	task := pretext.Classification{Transform: view, Classes: 4}
 	p, err := NewParams(passing{}, task, 1)
 	require.NoError(t, err)
 	copy(p.Data(p.Find("classifier.classifier.weight")), []float32{ // [3 channels, 4 classes]
@@ -92,7 +92,7 @@ func noise(seed uint64, n int) []*pretext.Image {
 // TestPredictorParts demands that an image has the same bits whatever is beside it,
 // and that labels and masks change nothing.
 func TestPredictorParts(t *testing.T) {
-	for _, task := range []pretext.Task{smallTask(), pretext.Rotation{View: squareView()}, pretext.JigsawCIFAR10(), pretext.Colorization{View: squareView()}} {
+	for _, task := range []pretext.Task{smallTask(), pretext.Rotation{Transform: squareView()}, pretext.JigsawCIFAR10(), pretext.Colorization{Transform: squareView()}} {
 		t.Run(task.Name(), func(t *testing.T) {
 			c := smallTraining()
 			p, err := NewParams(c.Network, task, 3)
@@ -123,8 +123,8 @@ func TestPredictorParts(t *testing.T) {
 	}
 }
 
-func squareView() pretext.View {
-	v := smallTask().(pretext.Classification).View
+func squareView() pretext.Transform {
+	v := smallTask().(pretext.Classification).Transform
 	v.Width, v.Height = 8, 8
 	return v
 }
@@ -134,7 +134,7 @@ func squareView() pretext.View {
 func TestPredictorSeesTraining(t *testing.T) {
 	c := everything()
 	task := smallTask().(pretext.Classification)
-	task.View.Height, task.View.Width = 32, 32 // for the auxiliary head
+	task.Transform.Height, task.Transform.Width = 32, 32 // for the auxiliary head
 	c.Auxiliary, c.Epochs = 0.4, 1
 	held := stripes{n: 11, fail: -1}
 	trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, task, c, Runtime{})
@@ -193,19 +193,19 @@ func TestPredictorErrors(t *testing.T) {
 	require.EqualError(t, err, "darts: the network or the task is nil; give both")
 	_, err = NewPredictor(c.Network, nil, p)
 	require.EqualError(t, err, "darts: the network or the task is nil; give both")
-	_, err = NewParams(cell.Derived{}, task, 1)
+	_, err = NewParams(cell.Network{}, task, 1)
 	require.ErrorContains(t, err, "darts: cell: Stem is")
-	_, err = NewParams(c.Network, pretext.Classification{View: squareView(), Classes: 1}, 1)
+	_, err = NewParams(c.Network, pretext.Classification{Transform: squareView(), Classes: 1}, 1)
 	require.ErrorContains(t, err, "darts: task classification: pretext: Classification.Classes = 1")
 
-	wide := c.Network.(cell.Derived)
-	wide.Body.Width = 6
+	wide := c.Network.(cell.Network)
+	wide.Backbone.Width = 6
 	_, err = NewPredictor(wide, task, p)
 	require.ErrorContains(t, err, "darts: the parameters are of another network or task: cell: stem: ops: parameter stem.0.weight is a weight of shape")
-	_, err = NewPredictor(c.Network, pretext.Classification{View: squareView(), Classes: 5}, p)
+	_, err = NewPredictor(c.Network, pretext.Classification{Transform: squareView(), Classes: 5}, p)
 	require.ErrorContains(t, err, "parameter classifier.classifier.weight is a weight of shape")
-	deep := c.Network.(cell.Derived)
-	deep.Body.Cells = 5
+	deep := c.Network.(cell.Network)
+	deep.Backbone.Cells = 5
 	_, err = NewPredictor(deep, task, p)
 	require.ErrorContains(t, err, "the parameters are of another network or task: ")
 	deeper, err := NewParams(deep, task, 1)
@@ -226,7 +226,7 @@ func TestPredictorErrors(t *testing.T) {
 	_, err = predictor.Predict(good...)
 	require.ErrorContains(t, err, "darts: logits are not finite numbers")
 
-	turned := pretext.Rotation{View: squareView()}
+	turned := pretext.Rotation{Transform: squareView()}
 	p, err = NewParams(c.Network, turned, 1)
 	require.NoError(t, err)
 	predictor, err = NewPredictor(c.Network, turned, p)
@@ -237,8 +237,8 @@ func TestPredictorErrors(t *testing.T) {
 	if memory.Total() == 0 {
 		return // nobody knows what is too much
 	}
-	huge := pretext.Classification{View: pretext.ImageNet(8192), Classes: 2}
-	wide.Body.Width = 64
+	huge := pretext.Classification{Transform: pretext.ImageNetTransform(8192), Classes: 2}
+	wide.Backbone.Width = 64
 	p, err = NewParams(wide, huge, 1)
 	require.NoError(t, err)
 	_, err = NewPredictor(wide, huge, p)

@@ -23,11 +23,11 @@ import (
 
 // floatTasks are tasks with patches, float targets, and views that are compared.
 func floatTasks() []pretext.Task {
-	view := pretext.Scenes(16)
+	view := pretext.ScenesTransform(16)
 	return []pretext.Task{
-		pretext.RelativePatch{View: view, Patch: 4, Gap: 2, GrayShare: 0.3},
-		pretext.Reconstruction{View: view, Block: 4, Detail: 2, MaskShare: 0.5},
-		pretext.Contrastive{View: view, Strength: 0.5, GrayShare: 0.2, Projection: 8, Temperature: 0.5},
+		pretext.RelativePatch{Transform: view, Patch: 4, Gap: 2, GrayscaleProb: 0.3},
+		pretext.Reconstruction{Transform: view, Block: 4, Detail: 2, MaskRatio: 0.5},
+		pretext.Contrastive{Transform: view, Strength: 0.5, GrayscaleProb: 0.2, Projection: 8, Temperature: 0.5},
 	}
 }
 
@@ -35,7 +35,7 @@ func tinySearch() SearchConfig {
 	c := microBatch(FirstOrder, 3)
 	c.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 	c.Space.Ops, c.Space.Nodes = c.Space.Ops[:5], 2
-	c.Space.Body.Reductions = cell.Reductions(3, 1)
+	c.Space.Backbone.Reductions = cell.Reductions(3, 1)
 	c.Epochs, c.ArchStartEpoch = 2, 0
 	return c
 }
@@ -82,7 +82,7 @@ func TestTrainPretextTasks(t *testing.T) {
 	for _, task := range floatTasks() {
 		t.Run(task.Name(), func(t *testing.T) {
 			c := smallTraining()
-			c.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 1).Body, Genotype: c.Network.(cell.Derived).Genotype, Ops: ops.Published()}
+			c.Network = cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 1).Backbone, Genotype: c.Network.(cell.Network).Genotype, Ops: ops.All()}
 			c.EvaluateEvery, c.DropPath, c.LR.Base = 1, 0.2, 0.05
 			var epochs []record.Epoch
 			rt := Runtime{Recorder: record.Func(func(e record.Event) error {
@@ -175,7 +175,7 @@ func TestNothingCounts(t *testing.T) {
 	assert.ErrorContains(t, err, "darts: nothing counts in the losses of a whole epoch")
 	train := smallTraining()
 	train.MicroBatch = 1
-	train.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 1).Body, Genotype: train.Network.(cell.Derived).Genotype, Ops: ops.Published()}
+	train.Network = cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 1).Backbone, Genotype: train.Network.(cell.Network).Genotype, Ops: ops.All()}
 	_, err = Train(t.Context(), images, nil, task, train, Runtime{})
 	assert.ErrorContains(t, err, "darts: nothing counts in the losses of a whole epoch")
 }

@@ -223,7 +223,7 @@ func (r *run) runStep() error {
 	step := record.Step{
 		Epoch: e.Epoch, Step: r.step, Steps: r.phase.steps(), Images: r.images(),
 		TrainLoss: e.TrainLoss, TrainScore: e.TrainScore, ValLoss: e.ValLoss, ValScore: e.ValScore,
-		LR: rate, Entropy: e.Entropy, SkipShare: e.SkipShare,
+		LR: rate, Entropy: e.Entropy, SkipWeight: e.SkipWeight,
 		ImagesPerSecond: float64(r.batch*r.step) / time.Since(r.begun).Seconds(),
 		Left:            time.Duration(float64(elapsed) / float64(r.done()) * float64(left)),
 	}

@@ -204,12 +204,12 @@ func (f *RunDir) evolution() (draw.Evolution, error) {
 }
 
 // saveTraining writes the parameters of a network that was trained, and its cells, if it
-// is a cell.Derived or a pointer to one.
+// is a cell.Network or a pointer to one.
 func (f *RunDir) saveTraining(t *TrainResult) error {
 	switch d := t.Config.Network.(type) {
-	case cell.Derived:
+	case cell.Network:
 		return f.save(t.Params, &d.Genotype)
-	case *cell.Derived:
+	case *cell.Network:
 		return f.save(t.Params, &d.Genotype)
 	}
 	return f.save(t.Params, nil)

@@ -33,7 +33,7 @@ func newSampler(a Algorithm) *sampler {
 	return nil
 }
 
-// weigh is a cell.Weigh.
+// weigh is a cell.MixWeights.
 func (s *sampler) weigh(alphas *gorgonia.Node) (*gorgonia.Node, error) {
 	input := func(name string, values []float32, shape ...int) (*gorgonia.Node, error) {
 		n := gorgonia.NewTensor(alphas.Graph(), tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(alphas.Name()+" "+name))

@@ -322,7 +322,7 @@ func (s *search) figures() (record.Epoch, error) {
 	both := slices.Concat(normal, reduce)
 	e := record.Epoch{
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
-		SkipShare: s.c.Space.Share(both, ops.Skip().Name()), PoolShare: s.poolShare(both),
+		SkipWeight: s.c.Space.OpWeight(both, ops.Skip().Name()), PoolWeight: s.poolShare(both),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
 		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.loss).Name,
 	}

@@ -135,7 +135,7 @@ func (c SearchConfig) WithBatch(images int) SearchConfig {
 // learning from the sixteenth on (Xu et al., 2020, arXiv 1907.05737, section 4.2).
 func PCDARTS() SearchConfig {
 	c := DARTS()
-	c.Space.Partial = 4
+	c.Space.PartialChannels = 4
 	c.ArchStartEpoch, c.Batch = 15, 256
 	c.LR.Base, c.LR.Min, c.ArchLR = 0.1, 0, 6e-4
 	return c
@@ -155,7 +155,7 @@ func (c SearchConfig) Validate() error {
 	if err := c.Space.Validate(); err != nil {
 		return fmt.Errorf("darts: Space: %w", err)
 	}
-	body := c.Space.Body
+	body := c.Space.Backbone
 	if n := len(body.Reductions); n == 0 || n == body.Cells {
 		return fmt.Errorf("darts: Space: %d of %d cells reduce; a search needs cells of both kinds: use 3 cells or more, and cell.Reductions", n, body.Cells)
 	}

@@ -62,8 +62,8 @@ func (s stripes) Load(_ context.Context, i int) (*pretext.Image, error) {
 }
 
 func smallTask() pretext.Task {
-	view := pretext.View{Height: 10, Width: 8, Mean: [3]float64{0.4, 0.4, 0.4}, Std: [3]float64{0.3, 0.3, 0.3}, Crop: pretext.CropPad, Flip: true}
-	return pretext.Classification{View: view, Classes: 3}
+	view := pretext.Transform{Height: 10, Width: 8, Mean: [3]float64{0.4, 0.4, 0.4}, Std: [3]float64{0.3, 0.3, 0.3}, Crop: pretext.CropPadded, Flip: true}
+	return pretext.Classification{Transform: view, Classes: 3}
 }
 
 func smallConfig() SearchConfig {
@@ -201,13 +201,13 @@ func TestSearchBadInput(t *testing.T) {
 		"large micro-batch": {src: ok, change: func(c *SearchConfig) { c.MicroBatch = 12 }, want: "MicroBatch is 12, must be from 0 to 6"},
 		"negative memory":   {src: ok, rt: Runtime{Memory: -1}, want: "Memory is -1"},
 		"negative workers":  {src: ok, rt: Runtime{Workers: -1}, want: "Workers is -1, must be from 0, for all cores"},
-		"odd width":         {src: ok, change: func(c *SearchConfig) { c.Space.Body.Width = 3; c.Space.Body.Stem = cell.ImageNetStem }, want: "even"},
-		"small images":      {src: ok, change: func(c *SearchConfig) { c.Space.Body.Cells = 0 }, want: "Cells"},
-		"too many classes":  {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 2}, want: "class 2"},
-		"one class":         {src: ok, task: pretext.Classification{View: pretext.CIFAR10(), Classes: 1}, want: "Classes"},
+		"odd width":         {src: ok, change: func(c *SearchConfig) { c.Space.Backbone.Width = 3; c.Space.Backbone.Stem = cell.ImageNetStem }, want: "even"},
+		"small images":      {src: ok, change: func(c *SearchConfig) { c.Space.Backbone.Cells = 0 }, want: "Cells"},
+		"too many classes":  {src: ok, task: pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 2}, want: "class 2"},
+		"one class":         {src: ok, task: pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 1}, want: "Classes"},
 		"dropped":           {src: ok, change: func(c *SearchConfig) { c.SkipDropout = 1 }, want: "SkipDropout is 1, must be below 1"},
 		"dropped twice":     {src: ok, change: func(c *SearchConfig) { c.SkipDropout = -0.5 }, want: "SkipDropout is -0.5"},
-		"parts":             {src: ok, change: func(c *SearchConfig) { c.Space.Partial = 3 }, want: "Partial is 3, but Width is 4"},
+		"parts":             {src: ok, change: func(c *SearchConfig) { c.Space.PartialChannels = 3 }, want: "Partial is 3, but Width is 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()
@@ -294,7 +294,7 @@ func TestFolderWriteFile(t *testing.T) {
 }
 
 func TestFolderEvolution(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
+	g, _ := cell.GenotypeByName("darts_v2")
 	p := ops.NewParams()
 	require.NoError(t, p.Init(0))
 	save := func(epochs int) (*RunDir, error) {

@@ -27,11 +27,11 @@ var _ darts.Evaluator = segmentation.Task{}
 
 // labelled returns a small task and the settings of a short training for it.
 func labelled() (segmentation.Task, darts.TrainConfig) {
-	g, _ := cell.Published("unnas_cityscapes_jig")
-	task := segmentation.Task{View: pretext.Cityscapes(33, 40), ASPP: segmentation.ASPP{Channels: 6, Rates: []int{1, 2}, Classes: 19}}
-	task.View.Width = 49
-	c := darts.TrainDARTS(g)
-	c.Network = cell.Derived{Body: cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}}, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("unnas_cityscapes_jig")
+	task := segmentation.Task{Transform: pretext.CityscapesTransform(33, 40), ASPP: segmentation.ASPP{Channels: 6, Rates: []int{1, 2}, Classes: 19}}
+	task.Transform.Width = 49
+	c := darts.DARTSTraining(g)
+	c.Network = cell.Network{Backbone: cell.Backbone{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}}, Genotype: g, Ops: ops.All()}
 	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 4, 6, 0, 0, 5
 	return task, c
 }
@@ -67,7 +67,7 @@ func TestTrainSegmentation(t *testing.T) {
 	r, err := darts.Train(t.Context(), drawn(t, 24, 1), held, task, c, rt)
 	require.NoError(t, err)
 
-	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, r.Params, segmentation.Options{})
+	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, r.Params, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
 	counted, err := p.Evaluate(t.Context(), held)
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestTrainSegmentationMemory(t *testing.T) {
 	}
 	without, params := planned(nil)
 	with, _ := planned(drawn(t, 1, 2))
-	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, params, segmentation.Options{})
+	p, err := segmentation.NewPredictor(segmentation.Network{Architecture: c.Network, Task: task}, params, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
 	whole, err := p.Bytes(40, 56)
 	require.NoError(t, err)
@@ -196,8 +196,8 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 	_, err := darts.Train(t.Context(), images, images, task, one, darts.Runtime{})
 	require.ErrorContains(t, err, "aspp5.1: a batch of one value for each channel has no variance; let two images or more go through the network at once")
 	c.Network = cell.NASBenchNetwork{
-		Body: cell.NASBenchBody{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
-		Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Backbone: cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
+		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	_, err = darts.Train(t.Context(), images, images, task, c, darts.Runtime{})
 	require.ErrorContains(t, err, "a network of type cell.NASBenchNetwork does not say the stride of its last map")

@@ -21,8 +21,8 @@ import (
 func TestSearchTasks(t *testing.T) {
 	images, err := scenes.New(10, 32, 24, 1)
 	require.NoError(t, err)
-	view := pretext.Scenes(16)
-	jigsaw, pixels := pretext.JigsawCIFAR10(), segmentation.Task{View: view, ASPP: segmentation.SearchASPP(19)}
+	view := pretext.ScenesTransform(16)
+	jigsaw, pixels := pretext.JigsawCIFAR10(), segmentation.Task{Transform: view, ASPP: segmentation.SearchASPP(19)}
 	for _, test := range []struct {
 		task      pretext.Task
 		algorithm darts.Algorithm
@@ -32,10 +32,10 @@ func TestSearchTasks(t *testing.T) {
 		{pixels, darts.FirstOrder, 0}, // and for each pixel
 		{jigsaw, darts.DrNAS, 0},
 		{pixels, darts.DrNAS, 2},
-		{pretext.Rotation{View: view}, darts.DrNAS, 0},
-		{pretext.Classification{View: view, Classes: len(images.Classes())}, darts.DrNAS, 0},
-		{pretext.Colorization{View: view}, darts.DrNAS, 0},
-		{pretext.Colorization{View: view}, darts.GDAS, 2},
+		{pretext.Rotation{Transform: view}, darts.DrNAS, 0},
+		{pretext.Classification{Transform: view, Classes: len(images.Classes())}, darts.DrNAS, 0},
+		{pretext.Colorization{Transform: view}, darts.DrNAS, 0},
+		{pretext.Colorization{Transform: view}, darts.GDAS, 2},
 		{jigsaw, darts.SecondOrder, 2},
 	} {
 		task := test.task
@@ -47,10 +47,10 @@ func TestSearchTasks(t *testing.T) {
 			}
 			config.Space = cell.DARTS(cell.CIFARStem, 2, 3)
 			config.Space.Ops, config.Space.Nodes = config.Space.Ops[:5], 2 // the small ones
-			if config.Space.Partial = test.partial; test.partial > 0 {
+			if config.Space.PartialChannels = test.partial; test.partial > 0 {
 				config.SkipDropout = 0.5
 			}
-			config.Space.Body.Reductions = cell.Reductions(3, 1)
+			config.Space.Backbone.Reductions = cell.Reductions(3, 1)
 			config.Epochs, config.Batch = 1, 4
 			result, err := darts.Search(context.Background(), images, task, config, darts.Runtime{})
 			require.NoError(t, err)

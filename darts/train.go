@@ -316,7 +316,7 @@ func (t *training) build(batch int, learns bool, norm *ops.Norm) (*network, erro
 	if norm != nil {
 		n.scope.SetNorm(*norm)
 	}
-	var path cell.Path
+	var path cell.DropPathFunc
 	if learns && t.c.DropPath > 0 {
 		path = t.path(n)
 	}
@@ -340,7 +340,7 @@ func (t *training) build(batch int, learns bool, norm *ops.Norm) (*network, erro
 }
 
 // path returns what drops paths by factors that are drawn for each pass.
-func (t *training) path(n *network) cell.Path {
+func (t *training) path(n *network) cell.DropPathFunc {
 	images := n.images.Shape()[0]
 	return func(y *gorgonia.Node) (*gorgonia.Node, error) {
 		factors := make([]float32, images)
@@ -844,5 +844,5 @@ func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
 // noEpoch returns an epoch without figures.
 func noEpoch(number int) record.Epoch {
 	none := math.NaN()
-	return record.Epoch{Epoch: number, TrainLoss: none, TrainScore: none, ValLoss: none, ValScore: none, Entropy: none, SkipShare: none, PoolShare: none, Stability: none, Eigenvalue: none}
+	return record.Epoch{Epoch: number, TrainLoss: none, TrainScore: none, ValLoss: none, ValScore: none, Entropy: none, SkipWeight: none, PoolWeight: none, Stability: none, Eigenvalue: none}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // TrainConfig has the hyperparameters of the training of a network. It is data, and
-// fields are used literally: zero is zero. Start from a preset, TrainDARTS,
+// fields are used literally: zero is zero. Start from a preset, DARTSTraining,
 // PublishedTraining or SampleTraining, and change fields of the copy.
 type TrainConfig struct {
 	Network cell.Architecture `json:"network"` // what is trained; the task adds its head
@@ -50,13 +50,13 @@ type TrainConfig struct {
 	Seed uint64 `json:"seed"` // of everything that is drawn
 }
 
-// TrainDARTS returns the published settings with which a network of the cells of a
+// DARTSTraining returns the published settings with which a network of the cells of a
 // genotype is trained on CIFAR-10: 600 epochs of batches of 96 with 36 channels
 // and 20 cells, an auxiliary head, and paths dropped with a probability of up to
 // 0.2 (Liu et al., 2019, arXiv 1806.09055, appendix A.2, without cutout).
-func TrainDARTS(g cell.Genotype) TrainConfig {
+func DARTSTraining(g cell.Genotype) TrainConfig {
 	return TrainConfig{
-		Network: cell.Derived{Body: cell.DARTS(cell.CIFARStem, 36, 20).Body, Genotype: g, Ops: ops.Published()},
+		Network: cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 36, 20).Backbone, Genotype: g, Ops: ops.All()},
 		Epochs:  600, Batch: 96,
 		SGD:       SGD{LR: Schedule{Kind: Cosine, Base: 0.025}, Momentum: 0.9, WeightDecay: 3e-4, GradClip: 5},
 		Auxiliary: cell.AuxiliaryWeight, DropPath: 0.2, EvaluateEvery: 1,
@@ -77,7 +77,7 @@ func (c TrainConfig) WithBatch(images int) TrainConfig {
 // value and the range.
 func (c TrainConfig) Validate() error {
 	if isNil(c.Network) {
-		return errors.New("darts: Network is nil; give the network to train, a cell.Derived for example")
+		return errors.New("darts: Network is nil; give the network to train, a cell.Network for example")
 	}
 	if err := c.Network.Validate(); err != nil {
 		return fmt.Errorf("darts: Network: %w", err)

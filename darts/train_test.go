@@ -25,9 +25,9 @@ import (
 
 // smallTraining returns settings that train a network of few channels.
 func smallTraining() TrainConfig {
-	g, _ := cell.Published("darts_v2")
-	c := TrainDARTS(g)
-	c.Network = cell.Derived{Body: cell.DARTS(cell.CIFARStem, 4, 3).Body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("darts_v2")
+	c := DARTSTraining(g)
+	c.Network = cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 3).Backbone, Genotype: g, Ops: ops.All()}
 	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 6, 0, 0, 7
 	return c
 }
@@ -315,8 +315,8 @@ func TestScores(t *testing.T) {
 		warnings []string
 		line     string // of metrics.jsonl
 	}{
-		"own":              {"miou", map[string]float64{"miou": 0.5, "accuracy": 0.75, "loss": 2}, "", nil, `"val_loss":2,"val_score":0.5,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"val_accuracy":0.75,"score_name":"miou"}`},
-		"that of the loss": {"accuracy", map[string]float64{"accuracy": 0.75}, "", nil, `"val_loss":null,"val_score":0.75,"entropy":null,"skip_share":null,"pool_share":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"score_name":"accuracy"}`},
+		"own":              {"miou", map[string]float64{"miou": 0.5, "accuracy": 0.75, "loss": 2}, "", nil, `"val_loss":2,"val_score":0.5,"entropy":null,"skip_weight":null,"pool_weight":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"val_accuracy":0.75,"score_name":"miou"}`},
+		"that of the loss": {"accuracy", map[string]float64{"accuracy": 0.75}, "", nil, `"val_loss":null,"val_score":0.75,"entropy":null,"skip_weight":null,"pool_weight":null,"stability":null,"eigenvalue":null,"genotype":"","normal":null,"reduce":null,"score_name":"accuracy"}`},
 		"infinite ones":    {"miou", map[string]float64{"miou": inf, "a": -inf, "b": nan, "c": inf}, "", []string{"after epoch 1, what is measured as b occurs nowhere in the validation images: no number is recorded", "after epoch 1, a, c is infinite: no number is recorded"}, `"val_score":null,"entropy":null`},
 		"not there":        {"miou", map[string]float64{"iou": 1}, `darts: the evaluation gives ["iou"], without the score "miou" by which epochs are compared`, nil, ""},
 		"no name":          {"", nil, `darts: the metric of task classification is named ""; use letters`, nil, ""},
@@ -411,7 +411,7 @@ func TestDroppedPaths(t *testing.T) {
 
 // TestAmongFive counts by hand.
 func TestAmongFive(t *testing.T) {
-	task := pretext.Classification{View: smallTask().(pretext.Classification).View, Classes: 7}
+	task := pretext.Classification{Transform: smallTask().(pretext.Classification).Transform, Classes: 7}
 	c := smallTraining()
 	run, err := newTraining(t.Context(), stripes{n: 6, fail: -1}, stripes{n: 4, fail: -1}, task, c, Runtime{})
 	require.NoError(t, err)
@@ -421,7 +421,7 @@ func TestAmongFive(t *testing.T) {
 		x[i] = float32(rng.Normal(r))
 	}
 	run.test.Training, run.test.UpdateStats = false, false
-	labels := []int32{0, 0, pretext.Ignore, 0}
+	labels := []int32{0, 0, pretext.IgnoreIndex, 0}
 	for want := range 3 { // labels of rank 5, then 4, then 0
 		_, err = run.runPart(run.tester, run.test, batch{X: x, Y: []int32{0, 0, -1, 0}})
 		require.NoError(t, err)
@@ -449,7 +449,7 @@ func TestTrainRefuses(t *testing.T) {
 		want   string
 	}{
 		"no network":       {change: func(c *TrainConfig) { c.Network = nil }, want: "Network is nil"},
-		"a bad network":    {change: func(c *TrainConfig) { c.Network = cell.Derived{} }, want: "Network: cell: Stem"},
+		"a bad network":    {change: func(c *TrainConfig) { c.Network = cell.Network{} }, want: "Network: cell: Stem"},
 		"no epochs":        {change: func(c *TrainConfig) { c.Epochs = 0 }, want: "Epochs is 0, must be from 1"},
 		"drop path":        {change: func(c *TrainConfig) { c.DropPath = 1 }, want: "DropPath is 1, must be below 1"},
 		"average":          {change: func(c *TrainConfig) { c.EMADecay = math.NaN() }, want: "EMADecay is NaN"},
@@ -521,7 +521,7 @@ func TestEvaluator(t *testing.T) {
 func TestAuxiliary(t *testing.T) {
 	c := smallTraining()
 	c.Epochs, c.Auxiliary = 1, cell.AuxiliaryWeight
-	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 3}
+	task := pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 3}
 	r, err := Train(t.Context(), stripes{n: 6, fail: -1}, nil, task, c, Runtime{})
 	require.NoError(t, err)
 	require.NotNil(t, r.Params.Find("auxiliary_head.classifier.weight"))
@@ -535,8 +535,8 @@ func pointer[T any](v T) *T { return &v }
 func TestRunDirKeepsTraining(t *testing.T) {
 	for name, network := range map[string]cell.Architecture{
 		"cells":     smallTraining().Network,
-		"pointer":   pointer(smallTraining().Network.(cell.Derived)),
-		"NAS-Bench": cell.NASBenchNetwork{Body: cell.NASBenchBody{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}, Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}},
+		"pointer":   pointer(smallTraining().Network.(cell.Network)),
+		"NAS-Bench": cell.NASBenchNetwork{Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}, Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
@@ -555,10 +555,10 @@ func TestRunDirKeepsTraining(t *testing.T) {
 			require.NoError(t, r.Params.ReadSafetensors(f))
 			assert.Equal(t, trained, r.Params.Weights())
 			text, err := os.ReadFile(filepath.Join(folder.Path(), "genotype.json"))
-			if p, ok := network.(*cell.Derived); ok {
+			if p, ok := network.(*cell.Network); ok {
 				network = *p
 			}
-			d, cells := network.(cell.Derived)
+			d, cells := network.(cell.Network)
 			if !cells {
 				assert.ErrorIs(t, err, os.ErrNotExist)
 				return

@@ -61,11 +61,11 @@ func TestGoldenTrajectories(t *testing.T) {
 func follow(t *testing.T, c *golden.Case) *model {
 	config := DARTS()
 	config.Space = cell.DARTS(c.Stem, c.Width, c.Depth)
-	config.Space.Body, config.Batch, config.ArchLR = c.Body(), c.Batch, c.ArchLR
+	config.Space.Backbone, config.Batch, config.ArchLR = c.Body(), c.Batch, c.ArchLR
 	if c.Algorithm != "" { // the file says more
 		algorithm, known := goldenAlgorithms[c.Algorithm]
 		require.True(t, known, c.Algorithm)
-		config.Algorithm, config.Space.Partial = algorithm, c.Partial
+		config.Algorithm, config.Space.PartialChannels = algorithm, c.Partial
 		config.Momentum, config.WeightDecay, config.ArchWeightDecay, config.GradClip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
 		config.Epochs, config.Seed = c.Epochs, c.Seed
 	}
@@ -121,7 +121,7 @@ func TestTrajectoriesOfAllTasks(t *testing.T) {
 			}
 			p := ops.NewParams()
 			space := cell.DARTS(g.Stem, g.Width, g.Depth)
-			space.Body = g.Body()
+			space.Backbone = g.Body()
 			_, _, err := build(p, space, ops.Softmax, g.Problem("step.0.train.input", "step.0.train.target"), g.Batch)
 			require.NoError(t, err)
 			for _, q := range p.List() {
@@ -144,12 +144,12 @@ func TestGoldenTrainings(t *testing.T) {
 			continue
 		}
 		t.Run(golden.Name(file), func(t *testing.T) {
-			g, ok := cell.Published("darts_v2")
+			g, ok := cell.GenotypeByName("darts_v2")
 			require.True(t, ok)
-			body := cell.Body{Stem: c.Stem, Width: c.Width, Cells: c.Depth, Reductions: cell.Reductions(c.Depth, 2)}
-			view := pretext.View{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
-			task := pretext.Classification{View: view, Classes: c.Classes, Smoothing: c.Smoothing}
-			tr := trainer(task, cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}, c.Batch)
+			body := cell.Backbone{Stem: c.Stem, Width: c.Width, Cells: c.Depth, Reductions: cell.Reductions(c.Depth, 2)}
+			view := pretext.Transform{Height: c.Size[0], Width: c.Size[1], Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+			task := pretext.Classification{Transform: view, Classes: c.Classes, Smoothing: c.Smoothing}
+			tr := trainer(task, cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}, c.Batch)
 			tr.c.Momentum, tr.c.Nesterov, tr.c.WeightDecay, tr.c.GradClip = c.Momentum, c.Nesterov, c.WeightDecay, c.Clip
 			tr.c.Auxiliary, tr.c.DropPath, tr.c.EMADecay = c.Auxiliary, c.DropPath, c.EMADecay
 			tr.c.Epochs, tr.c.Seed = c.Epochs, c.Seed

@@ -35,7 +35,7 @@ func (s *search) poolShare(alphas [][]float64) float64 {
 	var sum float64
 	for _, name := range s.c.Space.Ops.Names() {
 		if strings.HasPrefix(name, "max_pool_") || strings.HasPrefix(name, "avg_pool_") {
-			sum += s.c.Space.Share(alphas, name)
+			sum += s.c.Space.OpWeight(alphas, name)
 		}
 	}
 	return sum

@@ -53,7 +53,7 @@ func TestEpochsTellOfTheAlphas(t *testing.T) {
 			}
 			pools += pool / sum / float64(len(now))
 		}
-		assert.InDelta(t, pools, e.PoolShare, 1e-12)
+		assert.InDelta(t, pools, e.PoolWeight, 1e-12)
 		if i == 0 {
 			assert.True(t, math.IsNaN(e.Stability), "there is none before")
 		} else {

@@ -166,7 +166,7 @@ func TestSearchWiring(t *testing.T) {
 			var rt Runtime
 			c.Space = cell.Space{
 				Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
-				Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
+				Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
 			}
 			c.Epochs, c.Batch, c.TrainFraction, c.Seed = 2, 4, 0.6, 11
 			c.LR = Schedule{Kind: Cosine, Base: 0.3, Min: 0.02, PerStep: true}
@@ -340,9 +340,9 @@ func TestTrainWiring(t *testing.T) {
 		"without clipping, with running averages": func(c *TrainConfig) { c.GradClip, c.PreciseBN, c.Nesterov = 0, 0, false },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := TrainDARTS(genotype)
+			c := DARTSTraining(genotype)
 			var rt Runtime
-			c.Network = cell.Derived{Body: cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}, Genotype: genotype, Ops: ops.Published()}
+			c.Network = cell.Network{Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}, Genotype: genotype, Ops: ops.All()}
 			c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 4, 0, 0.6, 5
 			c.LR = Schedule{Kind: Cosine, Base: 0.3, Min: 0.02, PerStep: true}
 			c.Momentum, c.Nesterov, c.WeightDecay, c.GradClip, c.EMADecay, c.PreciseBN = 0.8, true, 0.05, 1.5, 0.75, 6
@@ -474,7 +474,7 @@ func TestTrainWiring(t *testing.T) {
 
 // TestAuxiliaryWeight holds that the loss is linear in it.
 func TestAuxiliaryWeight(t *testing.T) {
-	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 3}
+	task := pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 3}
 	var losses []float64
 	for _, weight := range []float64{0.25, 0.5, 1} {
 		c := smallTraining()

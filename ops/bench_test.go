@@ -28,7 +28,7 @@ func BenchmarkOp(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/C%d@%d", op.Name(), s.c, s.size), func(b *testing.B) {
 				n := newNet(b)
 				x := n.maps("x", 16, s.size, s.size, s.c)
-				y, err := op.Build(n.Scope, x, ops.Conn{Stride: stride})
+				y, err := op.Build(n.Scope, x, ops.OpConfig{Stride: stride})
 				require.NoError(b, err)
 				if _, ok := op.(ops.Unnormalised); ok { // as in a mixed op
 					y, err = n.Sub("norm").BatchNorm(y, false)

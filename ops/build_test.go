@@ -17,13 +17,13 @@ import (
 // classifier is a small network with a loss.
 func classifier(t *testing.T, n net) ops.Loss {
 	x := n.maps("x", 3, 6, 5, 4)
-	y, err := ops.SepConv(3).Build(n.Sub("op"), x, ops.Conn{Stride: 1, Affine: true})
+	y, err := ops.SepConv(3).Build(n.Sub("op"), x, ops.OpConfig{Stride: 1, Affine: true})
 	require.NoError(t, err)
 	y, err = ops.GlobalAvgPool(y)
 	require.NoError(t, err)
 	y, err = n.Sub("head").Linear(y, 1, 5)
 	require.NoError(t, err)
-	l, err := ops.CrossEntropy(y, n.labels("labels", []int32{4, 0, 2}, 3), ops.LossConfig{Ignore: ops.NoIgnore})
+	l, err := ops.CrossEntropy(y, n.labels("labels", []int32{4, 0, 2}, 3), ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 	require.NoError(t, err)
 	return l
 }
@@ -55,7 +55,7 @@ func TestGrad(t *testing.T) {
 	require.NoError(t, err)
 	y, err = other.Sub("head").Linear(y, 1, 5)
 	require.NoError(t, err)
-	again, err := ops.CrossEntropy(y, n.labels("more labels", []int32{4, 0, 2}, 3), ops.LossConfig{Ignore: -1})
+	again, err := ops.CrossEntropy(y, n.labels("more labels", []int32{4, 0, 2}, 3), ops.LossConfig{IgnoreIndex: -1})
 	require.NoError(t, err)
 	assert.ErrorContains(t, ops.Grad(other.Scope, again.Value), "one call of Grad per graph")
 }
@@ -80,7 +80,7 @@ func TestGradOfAddedLosses(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		y, err := n.Sub(name).Linear(x, 1, 5)
 		require.NoError(t, err)
-		l, err := ops.CrossEntropy(y, labels, ops.LossConfig{Ignore: -1})
+		l, err := ops.CrossEntropy(y, labels, ops.LossConfig{IgnoreIndex: -1})
 		require.NoError(t, err)
 		losses = append(losses, l.Value)
 	}

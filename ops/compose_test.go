@@ -56,7 +56,7 @@ func (c *composer) layer() {
 		require.NoError(c.t, err)
 		return n
 	}
-	candidates := ops.Set{ops.SepConv(3), ops.SepConv(5), ops.DilConv(3), ops.DilConv(5), ops.ConvPair(3), ops.PlainConv(3), ops.Skip()}
+	candidates := ops.Set{ops.SepConv(3), ops.SepConv(5), ops.DilConv(3), ops.DilConv(5), ops.FactorizedConv(3), ops.ReLUConv(3), ops.Skip()}
 	kinds := []struct {
 		name  string
 		build func() *gorgonia.Node
@@ -68,13 +68,13 @@ func (c *composer) layer() {
 		{"relu", func() *gorgonia.Node { return must(ops.ReLU(x)) }},
 		{"tanh", func() *gorgonia.Node { return must(gorgonia.Tanh(x)) }},
 		{"max pool, batch norm", func() *gorgonia.Node {
-			return must(s.BatchNorm(must(ops.MaxPool(3).Build(s.Sub("pool"), x, ops.Conn{Stride: 1})), false))
+			return must(s.BatchNorm(must(ops.MaxPool(3).Build(s.Sub("pool"), x, ops.OpConfig{Stride: 1})), false))
 		}},
 		{"average pool, batch norm", func() *gorgonia.Node {
-			return must(s.BatchNorm(must(ops.AvgPool(3).Build(s.Sub("pool"), x, ops.Conn{Stride: 1})), false))
+			return must(s.BatchNorm(must(ops.AvgPool(3).Build(s.Sub("pool"), x, ops.OpConfig{Stride: 1})), false))
 		}},
 		{"candidate", func() *gorgonia.Node {
-			return must(candidates[c.draws.IntN(len(candidates))].Build(s, x, ops.Conn{Stride: 1, Affine: yes}))
+			return must(candidates[c.draws.IntN(len(candidates))].Build(s, x, ops.OpConfig{Stride: 1, Affine: yes}))
 		}},
 		{"residual", func() *gorgonia.Node { return must(ops.Sum(must(s.BatchNorm(x, false)), y)) }},
 		{"sum", func() *gorgonia.Node { return must(ops.Sum(x, y)) }},
@@ -123,7 +123,7 @@ func compose(t *testing.T, seed uint64, apart bool) (loss float32, grads map[str
 	require.NoError(t, err)
 	logits, err := c.Sub("head").Linear(pooled, 1, 3)
 	require.NoError(t, err)
-	l, err := ops.CrossEntropy(logits, c.labels("labels", []int32{1, 2}, 2), ops.LossConfig{Ignore: ops.NoIgnore})
+	l, err := ops.CrossEntropy(logits, c.labels("labels", []int32{1, 2}, 2), ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 	require.NoError(t, err)
 	require.NoError(t, ops.Grad(c.Scope, l.Value))
 	c.init()
@@ -202,7 +202,7 @@ func TestSumsOfAnotherMap(t *testing.T) {
 					y, err = join.of(c.maps[0], x)
 					require.NoError(t, err)
 					if reader == "stage" {
-						y, err = ops.SepConv(3).Build(n.Sub("sep"), y, ops.Conn{Stride: 1})
+						y, err = ops.SepConv(3).Build(n.Sub("sep"), y, ops.OpConfig{Stride: 1})
 					} else {
 						y, err = ops.Mix(n.values("weights", []float32{0.3, -1.7}, 2), []int{1, 0}, y, n.maps("other", 2, 6, 5, 4))
 					}

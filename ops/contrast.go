@@ -13,8 +13,8 @@ type ContrastConfig struct {
 	// Temperature divides the cosine similarities before the softmax: 0.5 for
 	// CIFAR-10, 0.1 for ImageNet.
 	Temperature float64
-	// Ignore is the label of images that do not take part, such as those that fill the
-	// last batch, or NoIgnore.
+	// IgnoreIndex is the label of images that do not take part, such as those that fill the
+	// last batch, or NoIgnoreIndex.
 	Ignore int32
 }
 

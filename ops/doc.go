@@ -11,7 +11,7 @@
 //	s := ops.NewScope(g, ops.NewParams())
 //	x, err := ops.Images(g, "images", 16, 32, 32, 3)
 //	…
-//	y, err := ops.SepConv(3).Build(s.Sub("cell"), x, ops.Conn{Stride: 2, Affine: true})
+//	y, err := ops.SepConv(3).Build(s.Sub("cell"), x, ops.OpConfig{Stride: 2, Affine: true})
 //	…
 //	err = ops.Grad(s, loss.Value)       // adds the gradients to the graph
 //	err = s.Params().Init(seed)         // gives the parameters memory and values

@@ -109,28 +109,28 @@ func TestBadInput(t *testing.T) {
 		{"Mix of unlike maps", "(2, 5, 4, 3) and (6, 7)", func(*ops.Scope) error { return one(ops.Mix(rows, []int{0, 1}, x, rows)) }},
 
 		{"CrossEntropy without logits", "nil node", func(*ops.Scope) error {
-			_, err := ops.CrossEntropy(nil, labels, ops.LossConfig{Ignore: -1})
+			_, err := ops.CrossEntropy(nil, labels, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
 		{"CrossEntropy of float64", "float64", func(*ops.Scope) error {
-			_, err := ops.CrossEntropy(double, labels, ops.LossConfig{Ignore: -1})
+			_, err := ops.CrossEntropy(double, labels, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
 		{"CrossEntropy of unlike lengths", "[N, K] and [N] are needed", func(*ops.Scope) error {
-			_, err := ops.CrossEntropy(x, labels, ops.LossConfig{Ignore: -1})
+			_, err := ops.CrossEntropy(x, labels, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
 		{"CrossEntropy of float labels", "make them with ops.Labels", func(*ops.Scope) error {
-			_, err := ops.CrossEntropy(rows, vector, ops.LossConfig{Ignore: -1})
+			_, err := ops.CrossEntropy(rows, vector, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
 		{"CrossEntropy that ignores a class", "label 0 is to be ignored, but is one of 7 classes", func(*ops.Scope) error { _, err := ops.CrossEntropy(rows, labels, ops.LossConfig{}); return err }},
 		{"CrossEntropy with smoothing", "label smoothing 1;", func(*ops.Scope) error {
-			_, err := ops.CrossEntropy(rows, labels, ops.LossConfig{Ignore: -1, Smoothing: 1})
+			_, err := ops.CrossEntropy(rows, labels, ops.LossConfig{IgnoreIndex: -1, Smoothing: 1})
 			return err
 		}},
 		{"CrossEntropy with smoothing that is no number", "label smoothing NaN;", func(*ops.Scope) error {
-			_, err := ops.CrossEntropy(rows, labels, ops.LossConfig{Ignore: -1, Smoothing: math.NaN()})
+			_, err := ops.CrossEntropy(rows, labels, ops.LossConfig{IgnoreIndex: -1, Smoothing: math.NaN()})
 			return err
 		}},
 		{"CrossEntropy of one class with smoothing", "with 1 class", func(s *ops.Scope) error {
@@ -138,15 +138,15 @@ func TestBadInput(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = ops.CrossEntropy(y, labels, ops.LossConfig{Ignore: -1, Smoothing: 0.1})
+			_, err = ops.CrossEntropy(y, labels, ops.LossConfig{IgnoreIndex: -1, Smoothing: 0.1})
 			return err
 		}},
 		{"PixelCrossEntropy with smoothing", "label smoothing 0.1", func(*ops.Scope) error {
-			_, err := ops.PixelCrossEntropy(x, pixels, ops.LossConfig{Ignore: -1, Smoothing: 0.1})
+			_, err := ops.PixelCrossEntropy(x, pixels, ops.LossConfig{IgnoreIndex: -1, Smoothing: 0.1})
 			return err
 		}},
 		{"PixelCrossEntropy of rows", "[N, h, w, K] and [N, H, W] are needed", func(*ops.Scope) error {
-			_, err := ops.PixelCrossEntropy(rows, pixels, ops.LossConfig{Ignore: -1})
+			_, err := ops.PixelCrossEntropy(rows, pixels, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
 		{"AddLosses of maps", "two scalars are needed", func(*ops.Scope) error { return one(ops.AddLosses(x, x, 1)) }},
@@ -187,29 +187,29 @@ func TestBadInput(t *testing.T) {
 
 func TestCandidatesOnBadInput(t *testing.T) {
 	bad := ops.Set{
-		ops.MaxPool(0), ops.MaxPool(4), ops.AvgPool(-3), ops.SepConv(2), ops.DilConv(4), ops.DilSepConv(0), ops.PlainConv(2), ops.ConvPair(6),
+		ops.MaxPool(0), ops.MaxPool(4), ops.AvgPool(-3), ops.SepConv(2), ops.DilConv(4), ops.DilSepConv(0), ops.ReLUConv(2), ops.FactorizedConv(6),
 	}
 	for _, op := range bad {
 		n := newNet(t)
-		_, err := op.Build(n.Scope, n.maps("x", 2, 5, 4, 3), ops.Conn{Stride: 1})
+		_, err := op.Build(n.Scope, n.maps("x", 2, 5, 4, 3), ops.OpConfig{Stride: 1})
 		assert.ErrorContains(t, err, "choose an odd size", op.Name())
 		assert.ErrorContains(t, err, op.Name())
 	}
-	for _, op := range ops.Published() {
+	for _, op := range ops.All() {
 		n := newNet(t)
 		for _, stride := range []int{0, 3, -1} {
-			_, err := op.Build(n.Sub("a"), n.maps("x", 2, 5, 4, 3), ops.Conn{Stride: stride})
+			_, err := op.Build(n.Sub("a"), n.maps("x", 2, 5, 4, 3), ops.OpConfig{Stride: stride})
 			assert.ErrorContains(t, err, "stride", op.Name())
 		}
-		_, err := op.Build(n.Sub("b"), nil, ops.Conn{Stride: 1})
+		_, err := op.Build(n.Sub("b"), nil, ops.OpConfig{Stride: 1})
 		assert.ErrorContains(t, err, op.Name()+": the input is a nil node")
-		_, err = op.Build(n.Sub("c"), n.maps("rows", 6, 7), ops.Conn{Stride: 2})
+		_, err = op.Build(n.Sub("c"), n.maps("rows", 6, 7), ops.OpConfig{Stride: 2})
 		assert.ErrorContains(t, err, op.Name()+": the input has shape (6, 7)")
-		_, err = op.Build(n.Sub("d"), n.labels("labels", make([]int32, 120), 2, 5, 4, 3), ops.Conn{Stride: 1})
+		_, err = op.Build(n.Sub("d"), n.labels("labels", make([]int32, 120), 2, 5, 4, 3), ops.OpConfig{Stride: 1})
 		assert.ErrorContains(t, err, "int32", op.Name())
 	}
 	n := newNet(t)
-	_, err := ops.Skip().Build(n.Scope, n.maps("x", 2, 5, 4, 3), ops.Conn{Stride: 2})
+	_, err := ops.Skip().Build(n.Scope, n.maps("x", 2, 5, 4, 3), ops.OpConfig{Stride: 2})
 	assert.ErrorContains(t, err, "to 3 channels; the number must be even")
 }
 

@@ -16,7 +16,7 @@ type swish struct{}
 
 func (swish) Name() string { return "swish" }
 
-func (swish) Build(_ *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (swish) Build(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	gate, err := gorgonia.Sigmoid(x)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func Example() {
 		if err != nil {
 			return err
 		}
-		if y, err = ops.SepConv(3).Build(s.Sub("cell"), y, ops.Conn{Stride: 2, Affine: true}); err != nil {
+		if y, err = ops.SepConv(3).Build(s.Sub("cell"), y, ops.OpConfig{Stride: 2, Affine: true}); err != nil {
 			return err
 		}
 		if y, err = ops.GlobalAvgPool(y); err != nil {
@@ -53,7 +53,7 @@ func Example() {
 		if err != nil {
 			return err
 		}
-		loss, err := ops.CrossEntropy(y, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+		loss, err := ops.CrossEntropy(y, labels, ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 		if err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func ExampleOp() {
 		fmt.Println(err)
 		return
 	}
-	y, err := op.Build(s, x, ops.Conn{Stride: 2})
+	y, err := op.Build(s, x, ops.OpConfig{Stride: 2})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -134,7 +134,7 @@ func TestJoins(t *testing.T) {
 			}
 			var terms []*gorgonia.Node
 			for i, op := range []ops.Op{ops.SepConv(3), ops.None(), ops.Skip()} {
-				y, err := op.Build(s.Sub(string(rune('a'+i))), in[1], ops.Conn{Stride: 2})
+				y, err := op.Build(s.Sub(string(rune('a'+i))), in[1], ops.OpConfig{Stride: 2})
 				if err != nil {
 					return nil, err
 				}
@@ -160,11 +160,11 @@ func TestJoins(t *testing.T) {
 			return ops.Sum(y, in[0]) // all elements must matter
 		}},
 		{"losses", []ops.Array{array(5, 3), {Shape: tensor.Shape{5}, Labels: []int32{2, 0, -1, 1, 2}}, array(5, 3)}, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
-			a, err := ops.CrossEntropy(in[0], in[1], ops.LossConfig{Ignore: -1})
+			a, err := ops.CrossEntropy(in[0], in[1], ops.LossConfig{IgnoreIndex: -1})
 			if err != nil {
 				return nil, err
 			}
-			b, err := ops.CrossEntropy(in[2], in[1], ops.LossConfig{Ignore: -1, Smoothing: 0.1})
+			b, err := ops.CrossEntropy(in[2], in[1], ops.LossConfig{IgnoreIndex: -1, Smoothing: 0.1})
 			if err != nil {
 				return nil, err
 			}
@@ -173,7 +173,7 @@ func TestJoins(t *testing.T) {
 		{"PixelCrossEntropy", []ops.Array{array(2, 2, 3, 4), {Shape: tensor.Shape{2, 3, 5}, Labels: []int32{
 			0, 1, 2, 3, 9, 9, 1, 1, 0, 0, 3, 3, 3, 2, 0, 0, 2, 2, 2, 1, 1, 1, 9, 9, 9, 0, 3, 1, 1, 2,
 		}}}, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
-			l, err := ops.PixelCrossEntropy(in[0], in[1], ops.LossConfig{Ignore: 9})
+			l, err := ops.PixelCrossEntropy(in[0], in[1], ops.LossConfig{IgnoreIndex: 9})
 			return l.Value, err
 		}},
 	}
@@ -219,7 +219,7 @@ func TestSeparableStageEqualsItsDefinition(t *testing.T) {
 	for _, c := range []struct{ k, dilation, stride int }{{3, 2, 1}, {5, 2, 2}} {
 		n := newNet(t)
 		x := n.maps("x", 2, 7, 6, 5)
-		y, err := ops.DilConv(c.k).Build(n.Sub("a"), x, ops.Conn{Stride: c.stride, Affine: true})
+		y, err := ops.DilConv(c.k).Build(n.Sub("a"), x, ops.OpConfig{Stride: c.stride, Affine: true})
 		require.NoError(t, err)
 		n.init()
 		n.run(y)

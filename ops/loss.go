@@ -10,14 +10,14 @@ import (
 	"unnas/internal/kernel"
 )
 
-// NoIgnore is the value of LossConfig.Ignore with which everything counts.
-const NoIgnore int32 = -1 << 31
+// NoIgnoreIndex is the value of LossConfig.IgnoreIndex with which everything counts.
+const NoIgnoreIndex int32 = -1 << 31
 
 // LossConfig are the settings of a cross-entropy.
 type LossConfig struct {
-	// Ignore is the label of what does not count: none of the classes, such as
-	// 255 for segmentation, or NoIgnore.
-	Ignore int32
+	// IgnoreIndex is the label of what does not count: none of the classes, such as
+	// 255 for segmentation, or NoIgnoreIndex.
+	IgnoreIndex int32
 	// Smoothing is what the classes share that a label does not name: 1-Smoothing
 	// is put on the label and Smoothing/(K-1) on each other class (Szegedy et al.,
 	// 2016, arXiv 1512.00567; this split is that of the authors' release).
@@ -131,8 +131,8 @@ func (k crossEntropy) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 		return nil, fmt.Errorf("logits of shape %v and labels of shape %v; [N, K] and [N] are needed", x, y)
 	}
 	classes := x[x.Dims()-1]
-	if k.Ignore >= 0 && int(k.Ignore) < classes {
-		return nil, fmt.Errorf("label %d is to be ignored, but is one of %d classes; use another label, or NoIgnore", k.Ignore, classes)
+	if k.IgnoreIndex >= 0 && int(k.IgnoreIndex) < classes {
+		return nil, fmt.Errorf("label %d is to be ignored, but is one of %d classes; use another label, or NoIgnoreIndex", k.IgnoreIndex, classes)
 	}
 	if k.Smoothing > 0 && classes < 2 {
 		return nil, fmt.Errorf("label smoothing %v with %d class; it must be 0", k.Smoothing, classes)
@@ -163,7 +163,7 @@ func (k crossEntropy) scratch(x, y tensor.Shape, backward bool) (int, int) {
 // check finds labels outside the classes.
 func (k crossEntropy) check(labels []int32, classes int) error {
 	for i, l := range labels {
-		if l != k.Ignore && (l < 0 || int(l) >= classes) {
+		if l != k.IgnoreIndex && (l < 0 || int(l) >= classes) {
 			return fmt.Errorf("label %d at position %d is not one of %d classes; check the labels or the number of classes", l, i, classes)
 		}
 	}
@@ -179,9 +179,9 @@ func (k crossEntropy) Run(c *graph.Context, out, in []graph.Value) error {
 	var loss float64
 	var correct, count int
 	if k.pixels {
-		loss, correct, count = kernel.PixelCrossEntropy(c.Team, in[0].Map(), in[1].Shape[1], in[1].Shape[2], in[1].I, k.Ignore)
+		loss, correct, count = kernel.PixelCrossEntropy(c.Team, in[0].Map(), in[1].Shape[1], in[1].Shape[2], in[1].I, k.IgnoreIndex)
 	} else {
-		loss, correct, count = kernel.CrossEntropy(c.Team, in[0].F, s[0], classes, in[1].I, k.Ignore, float32(k.Smoothing))
+		loss, correct, count = kernel.CrossEntropy(c.Team, in[0].F, s[0], classes, in[1].I, k.IgnoreIndex, float32(k.Smoothing))
 	}
 	if out[0].Wanted() {
 		out[0].F[0] = float32(loss)
@@ -237,10 +237,10 @@ func (k crossEntropyGrad) Run(c *graph.Context, out, in []graph.Value) error {
 		return err
 	}
 	if k.of.pixels {
-		kernel.PixelCrossEntropyBackward(c.Team, in[0].F[0], in[1].Map(), in[2].Shape[1], in[2].Shape[2], in[2].I, k.of.Ignore, out[0].F)
+		kernel.PixelCrossEntropyBackward(c.Team, in[0].F[0], in[1].Map(), in[2].Shape[1], in[2].Shape[2], in[2].I, k.of.IgnoreIndex, out[0].F)
 		return nil
 	}
-	kernel.CrossEntropyBackward(c.Team, in[0].F[0], in[1].F, s[0], s[1], in[2].I, k.of.Ignore, float32(k.of.Smoothing), out[0].F)
+	kernel.CrossEntropyBackward(c.Team, in[0].F[0], in[1].F, s[0], s[1], in[2].I, k.of.IgnoreIndex, float32(k.of.Smoothing), out[0].F)
 	return nil
 }
 

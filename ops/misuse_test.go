@@ -218,13 +218,13 @@ func TestAbsurdSizes(t *testing.T) {
 			return n.Conv(x, ops.ConvConfig{Out: 4, Window: ops.Square(math.MaxInt, 1, math.MaxInt/2, 1)})
 		}},
 		{"dilation of a separable convolution", "dilation 9223372036854775807; it must be from 1 to 65536", func(n net, x *gorgonia.Node) (*gorgonia.Node, error) {
-			return ops.SepConv(3).Build(n.Scope, x, ops.Conn{Stride: 1, Dilation: math.MaxInt})
+			return ops.SepConv(3).Build(n.Scope, x, ops.OpConfig{Stride: 1, Dilation: math.MaxInt})
 		}},
 		{"dilation that overflows to zero", "it must be from 1 to 65536", func(n net, x *gorgonia.Node) (*gorgonia.Node, error) {
-			return ops.MaxPool(3).Build(n.Scope, x, ops.Conn{Stride: 1, Dilation: 1 << 62})
+			return ops.MaxPool(3).Build(n.Scope, x, ops.OpConfig{Stride: 1, Dilation: 1 << 62})
 		}},
 		{"window of a candidate", "choose an odd size below", func(n net, x *gorgonia.Node) (*gorgonia.Node, error) {
-			return ops.PlainConv(math.MaxInt).Build(n.Scope, x, ops.Conn{Stride: 1})
+			return ops.ReLUConv(math.MaxInt).Build(n.Scope, x, ops.OpConfig{Stride: 1})
 		}},
 		{"upsampling", "more than 1099511627776 elements", func(_ net, x *gorgonia.Node) (*gorgonia.Node, error) {
 			return ops.Upsample(x, 1<<40, 1<<40)
@@ -328,7 +328,7 @@ func TestCountsOfManyLabels(t *testing.T) {
 	const h, w = 1 << 12, 1<<12 + 3
 	labels := make([]int32, h*w)
 	labels[7] = 1 // the logits say 0 everywhere
-	l, err := ops.PixelCrossEntropy(n.values("logits", []float32{3, 1}, 1, 1, 1, 2), n.labels("labels", labels, 1, h, w), ops.LossConfig{Ignore: 255})
+	l, err := ops.PixelCrossEntropy(n.values("logits", []float32{3, 1}, 1, 1, 1, 2), n.labels("labels", labels, 1, h, w), ops.LossConfig{IgnoreIndex: 255})
 	require.NoError(t, err)
 	n.run(l.Score, l.Count)
 	count, err := ops.Count(l.Count)

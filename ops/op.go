@@ -17,11 +17,11 @@ type Op interface {
 	Name() string
 	// Build adds the operation to the graph of x [N, H, W, C], with parameters
 	// in s, and returns its output [N, ⌈H/stride⌉, ⌈W/stride⌉, C].
-	Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error)
+	Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error)
 }
 
-// Conn is how a candidate is connected.
-type Conn struct {
+// OpConfig is how a candidate is connected.
+type OpConfig struct {
 	Stride int  // 1, or 2 in a reduction cell on the edges from the inputs of the cell
 	Affine bool // batch normalisations have scale and shift: false while searching
 	// Dilation is how many times as far apart the pixels under a window are, 2 in
@@ -30,7 +30,7 @@ type Conn struct {
 	Dilation int
 }
 
-// Dilatable is an Op that heeds Conn.Dilation. In cells that are dilated there can
+// Dilatable is an Op that heeds OpConfig.Dilation. In cells that are dilated there can
 // be no other ones.
 type Dilatable interface {
 	Op
@@ -38,7 +38,7 @@ type Dilatable interface {
 }
 
 // dilation returns the dilation of a window of dilation of its own.
-func (c Conn) dilation(own int) int { return own * max(1, c.Dilation) }
+func (c OpConfig) dilation(own int) int { return own * max(1, c.Dilation) }
 
 // Unnormalised is an Op whose output is not normalised. A mixed op appends a
 // batch normalisation to it, so that its scale does not favour it (Liu et al.,
@@ -51,7 +51,7 @@ type Unnormalised interface {
 // enter checks what a candidate of this package is built on and returns the
 // number of channels. k is the size of its window, odd so that padding by ⌊k/2⌋
 // keeps the resolution, or 1 if it has none.
-func enter(o Op, k int, x *gorgonia.Node, c Conn) (channels int, err error) {
+func enter(o Op, k int, x *gorgonia.Node, c OpConfig) (channels int, err error) {
 	if k <= 0 || k%2 == 0 || k > maxWindow {
 		return 0, fmt.Errorf("ops: %s: a window of %d pixels; choose an odd size below %d", o.Name(), k, maxWindow)
 	}
@@ -80,7 +80,7 @@ func (none) Name() string { return "none" }
 
 func (none) Dilatable() {}
 
-func (o none) Build(_ *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
+func (o none) Build(_ *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	if _, err := enter(o, 1, x, c); err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (skip) Name() string { return "skip_connect" }
 
 func (skip) Dilatable() {}
 
-func (o skip) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
+func (o skip) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, 1, x, c)
 	if err != nil || c.Stride == 1 {
 		return x, err
@@ -126,7 +126,7 @@ func (o pooling) Name() string {
 	return square("avg_pool", o.k)
 }
 
-func (o pooling) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
+func (o pooling) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	odd, dilation := o.k, c.dilation(1)
 	pad := dilation * (o.k / 2)
 	if o.k == 2 {
@@ -170,7 +170,7 @@ func (o separable) Name() string { return o.name }
 
 func (separable) Dilatable() {}
 
-func (o separable) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
+func (o separable) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	if _, err := enter(o, o.k, x, c); err != nil {
 		return nil, err
 	}
@@ -191,8 +191,8 @@ func (o separable) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, er
 	return s.Sub("7").BatchNorm(y, c.Affine)
 }
 
-// PlainConv returns ReLU, full k×k convolution, batch norm.
-func PlainConv(k int) Op { return plain{k} }
+// ReLUConv returns ReLU, full k×k convolution, batch norm.
+func ReLUConv(k int) Op { return plain{k} }
 
 type plain struct{ k int }
 
@@ -200,7 +200,7 @@ func (o plain) Name() string { return square("conv", o.k) }
 
 func (plain) Dilatable() {}
 
-func (o plain) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
+func (o plain) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, o.k, x, c)
 	if err != nil {
 		return nil, err
@@ -213,9 +213,9 @@ func (o plain) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error)
 	return s.Sub("2").BatchNorm(y, c.Affine)
 }
 
-// ConvPair returns ReLU, a 1×k convolution, a k×1 convolution, batch norm; the
+// FactorizedConv returns ReLU, a 1×k convolution, a k×1 convolution, batch norm; the
 // first strides along rows of pixels, the second along columns.
-func ConvPair(k int) Op { return pair{k} }
+func FactorizedConv(k int) Op { return pair{k} }
 
 type pair struct{ k int }
 
@@ -223,7 +223,7 @@ func (o pair) Name() string { return fmt.Sprintf("conv_%dx1_1x%d", o.k, o.k) }
 
 func (pair) Dilatable() {}
 
-func (o pair) Build(s *Scope, x *gorgonia.Node, c Conn) (*gorgonia.Node, error) {
+func (o pair) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, o.k, x, c)
 	if err != nil {
 		return nil, err

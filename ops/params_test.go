@@ -206,7 +206,7 @@ func TestPublishedLayouts(t *testing.T) {
 
 func TestDepthwiseWeightsArePublishedByChannel(t *testing.T) {
 	n := newNet(t)
-	_, err := ops.DilConv(3).Build(n.Scope, n.maps("x", 2, 6, 5, 4), ops.Conn{Stride: 1})
+	_, err := ops.DilConv(3).Build(n.Scope, n.maps("x", 2, 6, 5, 4), ops.OpConfig{Stride: 1})
 	require.NoError(t, err)
 	q := n.Params().Find("op.1.weight")
 	assert.Equal(t, tensor.Shape{3, 3, 1, 4}, q.Shape)

@@ -18,7 +18,7 @@ import (
 )
 
 func TestPublishedOps(t *testing.T) {
-	for _, op := range ops.Published() {
+	for _, op := range ops.All() {
 		t.Run(op.Name(), func(t *testing.T) {
 			var o optest.Options
 			switch op.Name() {
@@ -38,12 +38,12 @@ func TestPublishedOps(t *testing.T) {
 // arXiv 1706.05587).
 func TestDilationIsATrous(t *testing.T) {
 	const images, height, width, channels = 2, 9, 6, 4
-	for _, op := range ops.Published() {
+	for _, op := range ops.All() {
 		t.Run(op.Name(), func(t *testing.T) {
 			_, ok := op.(ops.Dilatable)
 			require.True(t, ok)
 			params := ops.NewParams()
-			run := func(c ops.Conn, shape tensor.Shape, data []float32) []float32 {
+			run := func(c ops.OpConfig, shape tensor.Shape, data []float32) []float32 {
 				g := gorgonia.NewGraph()
 				x, err := ops.Images(g, "x", shape[0], shape[1], shape[2], shape[3])
 				require.NoError(t, err)
@@ -68,12 +68,12 @@ func TestDilationIsATrous(t *testing.T) {
 				g := gorgonia.NewGraph()
 				x, err := ops.Images(g, "x", 1, 4, 4, 1)
 				require.NoError(t, err)
-				_, err = op.Build(ops.NewScope(g, params), x, ops.Conn{Stride: 1, Dilation: 2})
+				_, err = op.Build(ops.NewScope(g, params), x, ops.OpConfig{Stride: 1, Dilation: 2})
 				require.ErrorContains(t, err, "dilation 2; a window of 2×2 pixels has no centre to keep")
 				return
 			}
 			data := noise("dilation", shape.TotalSize())
-			got := run(ops.Conn{Stride: 1, Affine: true, Dilation: 2}, shape, data)
+			got := run(ops.OpConfig{Stride: 1, Affine: true, Dilation: 2}, shape, data)
 			for top := range 2 {
 				for left := range 2 {
 					rows, columns := (height+1-top)/2, (width+1-left)/2
@@ -86,7 +86,7 @@ func TestDilationIsATrous(t *testing.T) {
 							}
 						}
 					}
-					want := run(ops.Conn{Stride: 1, Affine: true}, tensor.Shape{images, rows, columns, channels}, in)
+					want := run(ops.OpConfig{Stride: 1, Affine: true}, tensor.Shape{images, rows, columns, channels}, in)
 					assert.InDeltaSlice(t, want, out, 1e-5, "phase %d, %d", top, left)
 				}
 			}

@@ -234,7 +234,7 @@ func TestUpsampleAlignsCorners(t *testing.T) {
 func TestZerosAndNone(t *testing.T) {
 	n := newNet(t)
 	x := n.maps("x", 2, 5, 4, 3)
-	y, err := ops.None().Build(n.Scope, x, ops.Conn{Stride: 2})
+	y, err := ops.None().Build(n.Scope, x, ops.OpConfig{Stride: 2})
 	require.NoError(t, err)
 	require.Equal(t, tensor.Shape{2, 3, 2, 3}, y.Shape())
 	n.run(y)
@@ -289,7 +289,7 @@ func TestConcatOfOneAndAllChannels(t *testing.T) {
 // many are right.
 func crossEntropy(logits []float64, classes int, labels []int32, c ops.LossConfig) (loss float64, correct, count int) {
 	for i, label := range labels {
-		if label == c.Ignore {
+		if label == c.IgnoreIndex {
 			continue
 		}
 		count++
@@ -322,10 +322,10 @@ func TestCrossEntropy(t *testing.T) {
 		labels []int32
 		c      ops.LossConfig
 	}{
-		{"all count", []int32{2, 0, 3, 1, 2, 3, 3}, ops.LossConfig{Ignore: ops.NoIgnore}},
-		{"some ignored", []int32{2, -1, 3, -1, 2, 3, -1}, ops.LossConfig{Ignore: -1}},
-		{"smoothed", []int32{2, 255, 3, 1, 2, 255, 0}, ops.LossConfig{Ignore: 255, Smoothing: 0.1}},
-		{"none counts", []int32{9, 9, 9, 9, 9, 9, 9}, ops.LossConfig{Ignore: 9}},
+		{"all count", []int32{2, 0, 3, 1, 2, 3, 3}, ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex}},
+		{"some ignored", []int32{2, -1, 3, -1, 2, 3, -1}, ops.LossConfig{IgnoreIndex: -1}},
+		{"smoothed", []int32{2, 255, 3, 1, 2, 255, 0}, ops.LossConfig{IgnoreIndex: 255, Smoothing: 0.1}},
+		{"none counts", []int32{9, 9, 9, 9, 9, 9, 9}, ops.LossConfig{IgnoreIndex: 9}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -369,7 +369,7 @@ func TestPixelCrossEntropy(t *testing.T) {
 		x := n.maps("x", 2, 3, 2, 4)
 		big, err := ops.Upsample(x, 5, 7)
 		require.NoError(t, err)
-		c := ops.LossConfig{Ignore: 255}
+		c := ops.LossConfig{IgnoreIndex: 255}
 		var l ops.Loss
 		if fused {
 			l, err = ops.PixelCrossEntropy(x, n.labels("y", labels, 2, 5, 7), c)
@@ -386,16 +386,16 @@ func TestPixelCrossEntropy(t *testing.T) {
 	_, loss, grad := run(true)
 	requireClose(t, float64s(plainLoss), loss)
 	requireClose(t, float64s(plainGrad), grad)
-	want, correct, count := crossEntropy(logits, 4, labels, ops.LossConfig{Ignore: 255})
+	want, correct, count := crossEntropy(logits, 4, labels, ops.LossConfig{IgnoreIndex: 255})
 	requireClose(t, []float64{want, float64(correct), float64(count)}, loss)
 }
 
 func TestAddLosses(t *testing.T) {
 	n := newNet(t)
 	labels := n.labels("y", []int32{1, 0, 2}, 3)
-	a, err := ops.CrossEntropy(n.maps("a", 3, 4), labels, ops.LossConfig{Ignore: -1})
+	a, err := ops.CrossEntropy(n.maps("a", 3, 4), labels, ops.LossConfig{IgnoreIndex: -1})
 	require.NoError(t, err)
-	b, err := ops.CrossEntropy(n.maps("b", 3, 4), labels, ops.LossConfig{Ignore: -1})
+	b, err := ops.CrossEntropy(n.maps("b", 3, 4), labels, ops.LossConfig{IgnoreIndex: -1})
 	require.NoError(t, err)
 	sum, err := ops.AddLosses(a.Value, b.Value, 0.4)
 	require.NoError(t, err)

@@ -48,19 +48,19 @@ func DARTS() Set {
 	return Set{None(), MaxPool(3), AvgPool(3), Skip(), SepConv(3), SepConv(5), DilConv(3), DilConv(5)}
 }
 
-// Published returns all operations that published cells use: those of DARTS,
+// All returns all operations that published cells use: those of DARTS,
 // NASNet, ENAS, AmoebaNet, PNAS and NAO.
-func Published() Set {
+func All() Set {
 	return Set{
 		None(),
 		AvgPool(2), AvgPool(3), AvgPool(5),
 		MaxPool(2), MaxPool(3), MaxPool(5), MaxPool(7),
 		Skip(),
-		PlainConv(1), PlainConv(3),
+		ReLUConv(1), ReLUConv(3),
 		SepConv(3), SepConv(5), SepConv(7),
 		DilConv(3), DilConv(5),
 		DilSepConv(3),
-		ConvPair(3), ConvPair(7),
+		FactorizedConv(3), FactorizedConv(7),
 	}
 }
 
@@ -75,7 +75,7 @@ func (s *Set) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &names); err != nil {
 		return fmt.Errorf("ops: a set of operations is a list of names: %w", err)
 	}
-	set, known := make(Set, len(names)), slices.Concat(*s, Published())
+	set, known := make(Set, len(names)), slices.Concat(*s, All())
 	for i, name := range names {
 		op, err := known.Find(name)
 		if err != nil {

@@ -25,7 +25,7 @@ func TestSets(t *testing.T) {
 		"dil_conv_3x3", "dil_conv_5x5",
 		"dil_sep_conv_3x3",
 		"conv_3x1_1x3", "conv_7x1_1x7",
-	}, ops.Published().Names())
+	}, ops.All().Names())
 }
 
 func TestFind(t *testing.T) {
@@ -53,7 +53,7 @@ func TestSetAsJSON(t *testing.T) {
 type own struct{ name string }
 
 func (o own) Name() string { return o.name }
-func (own) Build(_ *ops.Scope, x *gorgonia.Node, _ ops.Conn) (*gorgonia.Node, error) {
+func (own) Build(_ *ops.Scope, x *gorgonia.Node, _ ops.OpConfig) (*gorgonia.Node, error) {
 	return x, nil
 }
 
@@ -73,7 +73,7 @@ func TestSetOfOwnOperationsReadsBack(t *testing.T) {
 
 // TestOnlyPoolingsAreUnnormalised is what a mixed op relies on.
 func TestOnlyPoolingsAreUnnormalised(t *testing.T) {
-	for _, op := range ops.Published() {
+	for _, op := range ops.All() {
 		_, raw := op.(ops.Unnormalised)
 		assert.Equal(t, len(op.Name()) == 12 && op.Name()[3:9] == "_pool_", raw, op.Name())
 	}

@@ -15,7 +15,7 @@ func TestLayersOfOneMapAreOneOperation(t *testing.T) {
 	n := newNet(t)
 	x, z := n.maps("x", 2, 6, 5, 3), n.maps("z", 2, 6, 5, 3)
 	build := func(op ops.Op, edge string, stride int) layerUnderTest {
-		y, err := op.Build(n.Sub(edge), x, ops.Conn{Stride: stride})
+		y, err := op.Build(n.Sub(edge), x, ops.OpConfig{Stride: stride})
 		require.NoError(t, err)
 		normal, err := n.Sub(edge+".1").BatchNorm(y, false)
 		require.NoError(t, err)
@@ -26,7 +26,7 @@ func TestLayersOfOneMapAreOneOperation(t *testing.T) {
 	assert.NotEqual(t, first, build(ops.AvgPool(3), "c", 2), "another stride")
 	assert.NotEqual(t, first, build(ops.AvgPool(5), "d", 1), "another window")
 	assert.NotEqual(t, first, build(ops.MaxPool(3), "e", 1), "another operation")
-	y, err := ops.AvgPool(3).Build(n.Sub("f"), z, ops.Conn{Stride: 1})
+	y, err := ops.AvgPool(3).Build(n.Sub("f"), z, ops.OpConfig{Stride: 1})
 	require.NoError(t, err)
 	assert.NotEqual(t, first.pool, y.ID(), "another map")
 

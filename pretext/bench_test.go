@@ -25,7 +25,7 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkRotation(b *testing.B) {
 	img, err := pretext.Decode(context.Background(), bytes.NewReader(encodeJPEG(b, ramp(500, 375))))
 	require.NoError(b, err)
-	task := pretext.Rotation{View: pretext.ImageNet(224)}
+	task := pretext.Rotation{Transform: pretext.ImageNetTransform(224)}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 	r := rng.New(1, "benchmark", 0, 0)
 	for b.Loop() {

@@ -12,12 +12,12 @@ import (
 // Classification is the supervised task to tell the class of an image. One image
 // gives one input and one label.
 type Classification struct {
-	View    View
-	Classes int // number of classes of the data set, 2 or more
+	Transform Transform `json:"transform"`
+	Classes   int       `json:"classes"` // number of classes of the data set, 2 or more
 	// Smoothing is the share of a label that the other classes have together, 0 to
 	// below 1 (ops.LossConfig). Networks that were found are trained with 0.1 on
 	// ImageNet, and searched with 0.
-	Smoothing float64
+	Smoothing float64 `json:"smoothing"`
 }
 
 // maxClasses is more than any data set has.
@@ -29,7 +29,7 @@ func (Classification) Name() string { return "classification" }
 // Validate returns an error if the view is not valid or there is nothing to
 // tell apart.
 func (t Classification) Validate() error {
-	if err := t.View.Validate(); err != nil {
+	if err := t.Transform.Validate(); err != nil {
 		return err
 	}
 	if t.Classes < 2 || t.Classes > maxClasses {
@@ -44,7 +44,7 @@ func (t Classification) Validate() error {
 // Spec returns the sizes of a sample: 1 input, labels of shape [1].
 func (t Classification) Spec() Spec {
 	return Spec{
-		Height: t.View.Height, Width: t.View.Width, Channels: 3,
+		Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3,
 		Inputs: 1, LabelShape: []int{1}, Classes: t.Classes,
 	}
 }
@@ -60,7 +60,7 @@ func (t Classification) Sample(dst Sample, img *Image, train bool, r *rand.Rand)
 		return err
 	}
 	x, y := dst.Inputs, dst.Labels
-	if err := t.View.Render(x, img, train, r); err != nil {
+	if err := t.Transform.Apply(x, img, train, r); err != nil {
 		return err
 	}
 	if img.Label < 0 || img.Label >= t.Classes {

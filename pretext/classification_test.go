@@ -11,7 +11,7 @@ import (
 
 func TestClassification(t *testing.T) {
 	v := plain(4, 5, pretext.CropNone)
-	task := pretext.Classification{View: v, Classes: 10}
+	task := pretext.Classification{Transform: v, Classes: 10}
 	assert.Equal(t, "classification", task.Name())
 	assert.Equal(t, pretext.Spec{Height: 4, Width: 5, Channels: 3, Inputs: 1, LabelShape: []int{1}, Classes: 10}, task.Spec())
 	img := compass(7, 9)
@@ -22,7 +22,7 @@ func TestClassification(t *testing.T) {
 
 func TestClassificationErrors(t *testing.T) {
 	img := compass(5, 4)
-	task := pretext.Classification{View: plain(4, 5, pretext.CropNone), Classes: 3}
+	task := pretext.Classification{Transform: plain(4, 5, pretext.CropNone), Classes: 3}
 	x, y := make([]float32, 60), make([]int32, 1)
 	for _, label := range []int{-1, 3} {
 		img.Label = label
@@ -35,7 +35,7 @@ func TestClassificationErrors(t *testing.T) {
 
 	task.Classes = 1
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "Classification.Classes = 1, want 2 to 16777216")
-	require.ErrorContains(t, pretext.Classification{Classes: 3}.Validate(), "View.Height")
+	require.ErrorContains(t, pretext.Classification{Classes: 3}.Validate(), "Transform.Height")
 	task.Classes, task.Smoothing = 3, 1
 	require.ErrorContains(t, task.Validate(), "Classification.Smoothing = 1, want 0 to below 1")
 }

@@ -20,14 +20,14 @@ import (
 // The labels are those of the view, after crop, flip and jitter, whose values are
 // rounded to whole levels first. Differs: the authors' release cuts off their
 // fractions. The lightness, with white at 1, is normalised with the means of
-// View.Mean and View.Std. The padding of CropPad has no colour: its label is
-// Ignore.
+// Transform.Mean and Transform.Std. The padding of CropPadded has no colour: its label is
+// IgnoreIndex.
 //
 // Liu et al. (2020, arXiv 2003.12056) flip images of CIFAR-10 and no more, and do
-// not jitter those of ImageNet: set Crop to CropNone in the view of [CIFAR10], and
+// not jitter those of ImageNet: set Crop to CropNone in the view of [CIFAR10Transform], and
 // Jitter to 0 in that of [ImageNet].
 type Colorization struct {
-	View View
+	Transform Transform `json:"transform"`
 }
 
 // tints is the number of bins of gamut.
@@ -40,14 +40,14 @@ func (Colorization) Name() string { return "colorization" }
 func (Colorization) SelfSupervised() bool { return true }
 
 // Validate returns an error if the view is not valid.
-func (t Colorization) Validate() error { return t.View.Validate() }
+func (t Colorization) Validate() error { return t.Transform.Validate() }
 
 // Spec returns the sizes of a sample: 1 input of 1 channel, labels of shape
 // [Height, Width], 313 classes.
 func (t Colorization) Spec() Spec {
 	return Spec{
-		Height: t.View.Height, Width: t.View.Width, Channels: 1,
-		Inputs: 1, LabelShape: []int{t.View.Height, t.View.Width}, Classes: tints,
+		Height: t.Transform.Height, Width: t.Transform.Width, Channels: 1,
+		Inputs: 1, LabelShape: []int{t.Transform.Height, t.Transform.Width}, Classes: tints,
 	}
 }
 
@@ -72,17 +72,17 @@ func (t Colorization) Sample(dst Sample, img *Image, train bool, r *rand.Rand) e
 		return err
 	}
 	x, y := dst.Inputs, dst.Labels
-	levels := t.View
+	levels := t.Transform
 	levels.Mean, levels.Std = [3]float64{}, [3]float64{1. / 255, 1. / 255, 1. / 255}
 	pix := make([]float32, 3*len(x))
 	if err := levels.render(pix, nil, img, train, r, float32(math.NaN())); err != nil {
 		return err
 	}
-	bins, mean, std := gamut(), average(t.View.Mean), average(t.View.Std)
+	bins, mean, std := gamut(), average(t.Transform.Mean), average(t.Transform.Std)
 	for i := range x {
 		p := pix[3*i:][:3]
 		if p[0] != p[0] { // padding
-			x[i], y[i] = 0, Ignore
+			x[i], y[i] = 0, IgnoreIndex
 			continue
 		}
 		lightness, hue := lab(level(p[0]), level(p[1]), level(p[2]))
@@ -104,7 +104,7 @@ func (Colorization) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node,
 
 // Loss returns the cross-entropy of the labels and of the logits, enlarged to them.
 func (Colorization) Loss(logits *gorgonia.Node, targets Targets) (ops.Loss, error) {
-	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: Ignore})
+	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: IgnoreIndex})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("pretext: %w", err)
 	}

@@ -17,8 +17,8 @@ import (
 )
 
 // lightness returns a view whose inputs are the lightness itself, from 0 to 100.
-func lightness(h, w int, crop pretext.Crop) pretext.View {
-	return pretext.View{Height: h, Width: w, Std: [3]float64{0.01, 0.01, 0.01}, Crop: crop}
+func lightness(h, w int, crop pretext.Crop) pretext.Transform {
+	return pretext.Transform{Height: h, Width: w, Std: [3]float64{0.01, 0.01, 0.01}, Crop: crop}
 }
 
 // patch returns an image of one colour.
@@ -51,9 +51,9 @@ func TestColorization(t *testing.T) {
 	for _, p := range pixels {
 		img.Pix = append(img.Pix, p.rgb[:]...)
 	}
-	v := pretext.CIFAR10()
+	v := pretext.CIFAR10Transform()
 	v.Height, v.Width, v.Crop, v.Flip = 1, len(pixels), pretext.CropNone, false
-	task := pretext.Colorization{View: v}
+	task := pretext.Colorization{Transform: v}
 	assert.Equal(t, "colorization", task.Name())
 	assert.Equal(t, pretext.Spec{Height: 1, Width: 7, Channels: 1, Inputs: 1, LabelShape: []int{1, 7}, Classes: 313}, task.Spec())
 	x, y := sample(t, task, img, true, 1)
@@ -83,7 +83,7 @@ func TestColorizationOfReference(t *testing.T) {
 		for p := range pixels {
 			img.Pix = append(img.Pix, planes[p], planes[pixels+p], planes[2*pixels+p])
 		}
-		x, y := sample(t, pretext.Colorization{View: lightness(size, size, pretext.CropPad)}, img, false, 0)
+		x, y := sample(t, pretext.Colorization{Transform: lightness(size, size, pretext.CropPadded)}, img, false, 0)
 		assert.Equal(t, c.Labels, y, "image %d", i)
 		for p := range c.L {
 			l, a, b := pretext.Lab(img.Pix[3*p], img.Pix[3*p+1], img.Pix[3*p+2])
@@ -100,7 +100,7 @@ func TestColorizationFollowsView(t *testing.T) {
 	for i := range img.Pix {
 		img.Pix[i] *= 4
 	}
-	view := pretext.ImageNet(13)
+	view := pretext.ImageNetTransform(13)
 	view.Width, view.Jitter = 17, 0
 	levels := plain(13, 17, view.Crop)
 	levels.Flip = true
@@ -112,8 +112,8 @@ func TestColorizationFollowsView(t *testing.T) {
 		for _, f := range render(t, levels, img, true, rng.New(9, "sample", 0, i)) {
 			rendered.Pix = append(rendered.Pix, uint8(f+0.5))
 		}
-		wantX, wantY := sample(t, pretext.Colorization{View: flat}, rendered, false, 0)
-		task := pretext.Colorization{View: view}
+		wantX, wantY := sample(t, pretext.Colorization{Transform: flat}, rendered, false, 0)
+		task := pretext.Colorization{Transform: view}
 		x, y := make([]float32, 13*17), make([]int32, 13*17)
 		require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, rng.New(9, "sample", 0, i)))
 		require.Equal(t, wantX, x, "stream %d", i)
@@ -130,7 +130,7 @@ func TestColorizationRounds(t *testing.T) {
 	img := &pretext.Image{Width: 2, Height: 1, Pix: []uint8{0, 10, 100, 201, 20, 199}}
 	img.Pix = append(img.Pix, img.Pix...)
 	img.Height = 2
-	task := pretext.Colorization{View: lightness(1, 1, pretext.CropNone)}
+	task := pretext.Colorization{Transform: lightness(1, 1, pretext.CropNone)}
 	x, y := sample(t, task, img, false, 0)
 	wantX, wantY := sample(t, task, patch(1, 1, [3]uint8{101, 15, 150}), false, 0) // 100.5, 15, 149.5
 	assert.Equal(t, wantX, x)
@@ -142,7 +142,7 @@ func TestColorizationRounds(t *testing.T) {
 func TestColorizationJitter(t *testing.T) {
 	v := lightness(1, 2, pretext.CropNone)
 	v.Jitter = 30
-	task := pretext.Colorization{View: v}
+	task := pretext.Colorization{Transform: v}
 	img := patch(2, 1, [3]uint8{100, 128, 128})
 	x, y := make([]float32, 2), make([]int32, 2)
 	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, normals(0, 1, 0)))
@@ -159,12 +159,12 @@ func TestColorizationJitter(t *testing.T) {
 // TestColorizationPadding checks that padding has no colour and what is not
 // padding has one.
 func TestColorizationPadding(t *testing.T) {
-	v := lightness(9, 7, pretext.CropPad)
+	v := lightness(9, 7, pretext.CropPadded)
 	padded := 0
 	for seed := range uint64(20) {
-		x, y := sample(t, pretext.Colorization{View: v}, patch(7, 9, [3]uint8{158, 112, 49}), true, seed)
+		x, y := sample(t, pretext.Colorization{Transform: v}, patch(7, 9, [3]uint8{158, 112, 49}), true, seed)
 		for i := range x {
-			if y[i] == pretext.Ignore {
+			if y[i] == pretext.IgnoreIndex {
 				padded++
 				require.Zero(t, x[i])
 				continue
@@ -182,12 +182,12 @@ func TestColorizationPadding(t *testing.T) {
 func TestColorizationLearns(t *testing.T) {
 	c := darts.DARTS()
 	var rt darts.Runtime
-	c.Space.Body.Width, c.Space.Body.Cells, c.Space.Body.Reductions = 4, 3, []int{1, 2}
+	c.Space.Backbone.Width, c.Space.Backbone.Cells, c.Space.Backbone.Reductions = 4, 3, []int{1, 2}
 	c.Epochs, c.Batch, c.Seed = 5, 4, 3
 	var epochs []record.Epoch
 	rt.Recorder = epochRecorder(func(e record.Epoch) { epochs = append(epochs, e) })
-	task := pretext.Colorization{View: pretext.View{
-		Height: 8, Width: 12, Crop: pretext.CropPad, Flip: true,
+	task := pretext.Colorization{Transform: pretext.Transform{
+		Height: 8, Width: 12, Crop: pretext.CropPadded, Flip: true,
 		Mean: [3]float64{0.5, 0.5, 0.5}, Std: [3]float64{0.3, 0.3, 0.3},
 	}}
 	r, err := darts.Search(t.Context(), dusk(48), task, c, rt)
@@ -225,7 +225,7 @@ func (dusk) Load(_ context.Context, i int) (*pretext.Image, error) {
 }
 
 func TestColorizationErrors(t *testing.T) {
-	task := pretext.Colorization{View: lightness(4, 5, pretext.CropNone)}
+	task := pretext.Colorization{Transform: lightness(4, 5, pretext.CropNone)}
 	img := compass(5, 4)
 	x, y := make([]float32, 20), make([]int32, 20)
 	require.NoError(t, task.Validate())
@@ -233,20 +233,20 @@ func TestColorizationErrors(t *testing.T) {
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x[:19], Labels: y}, img, false, nil), "19 floats, 20 labels and 0 targets, want 20, 20 and 0")
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y[:1]}, img, false, nil), "20 floats, 1 labels and 0 targets, want 20, 20 and 0")
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, nil, false, nil), "no image")
-	require.ErrorContains(t, pretext.Colorization{}.Validate(), "View.Height")
-	require.ErrorContains(t, pretext.Colorization{}.Sample(pretext.Sample{}, img, false, nil), "View.Height")
+	require.ErrorContains(t, pretext.Colorization{}.Validate(), "Transform.Height")
+	require.ErrorContains(t, pretext.Colorization{}.Sample(pretext.Sample{}, img, false, nil), "Transform.Height")
 }
 
 func BenchmarkColorization(b *testing.B) {
-	cifar := pretext.CIFAR10()
+	cifar := pretext.CIFAR10Transform()
 	cifar.Crop = pretext.CropNone
 	for _, c := range []struct {
 		name string
-		view pretext.View
+		view pretext.Transform
 		w, h int
-	}{{"CIFAR-10", cifar, 32, 32}, {"ImageNet", pretext.ImageNet(224), 500, 375}} {
+	}{{"CIFAR-10", cifar, 32, 32}, {"ImageNet", pretext.ImageNetTransform(224), 500, 375}} {
 		b.Run(c.name, func(b *testing.B) {
-			task := pretext.Colorization{View: c.view}
+			task := pretext.Colorization{Transform: c.view}
 			img := &pretext.Image{Width: c.w, Height: c.h, Pix: make([]uint8, 3*c.w*c.h)}
 			r := rng.New(1, "benchmark", 0, 0)
 			for i := range img.Pix {

@@ -26,30 +26,30 @@ import (
 //
 // Differs: without the blur of the paper.
 type Contrastive struct {
-	View View // drawn as in training
+	Transform Transform `json:"transform"` // drawn as in training
 	// Strength is that of the colour distortion, 0 to 2: in 8 of 10 views brightness,
 	// contrast and saturation change by up to 80 % times Strength, and the hue by up to a
 	// fifth of the circle times Strength, in random order.
-	Strength    float64
-	GrayShare   float64 // share of views that lose their colours, 0 to 1
-	Projection  int     // length of the vectors that are compared
-	Temperature float64 // of the softmax of similarities (ops.ContrastConfig)
+	Strength      float64 `json:"strength"`
+	GrayscaleProb float64 `json:"grayscale_prob"` // share of views that lose their colours, 0 to 1
+	Projection    int     `json:"projection"`     // length of the vectors that are compared
+	Temperature   float64 `json:"temperature"`    // of the softmax of similarities (ops.ContrastConfig)
 }
 
 // ContrastiveCIFAR10 returns the published form for CIFAR-10 (appendix B.9 of the
 // paper): any part of the image, resized to 32 by 32 pixels, mirrored or not, and
 // colours distorted by half.
 func ContrastiveCIFAR10() Contrastive {
-	v := CIFAR10()
-	v.Crop = CropArea
-	return Contrastive{View: v, Strength: 0.5, GrayShare: 0.2, Projection: 128, Temperature: 0.5}
+	v := CIFAR10Transform()
+	v.Crop = CropRandomResized
+	return Contrastive{Transform: v, Strength: 0.5, GrayscaleProb: 0.2, Projection: 128, Temperature: 0.5}
 }
 
 // ContrastiveImageNet returns the published form for ImageNet, at 224 pixels.
 func ContrastiveImageNet() Contrastive {
-	v := ImageNet(224)
+	v := ImageNetTransform(224)
 	v.Jitter = 0
-	return Contrastive{View: v, Strength: 1, GrayShare: 0.2, Projection: 128, Temperature: 0.1}
+	return Contrastive{Transform: v, Strength: 1, GrayscaleProb: 0.2, Projection: 128, Temperature: 0.1}
 }
 
 // maxProjection is more than any network compares.
@@ -63,14 +63,14 @@ func (Contrastive) SelfSupervised() bool { return true }
 
 // Validate returns an error that names the first setting out of its range.
 func (t Contrastive) Validate() error {
-	if err := t.View.Validate(); err != nil {
+	if err := t.Transform.Validate(); err != nil {
 		return err
 	}
 	if !(t.Strength >= 0 && t.Strength <= 2) {
 		return fmt.Errorf("pretext: Contrastive.Strength = %g, want 0 to 2", t.Strength)
 	}
-	if !(t.GrayShare >= 0 && t.GrayShare <= 1) {
-		return fmt.Errorf("pretext: Contrastive.GrayShare = %g, want 0 to 1", t.GrayShare)
+	if !(t.GrayscaleProb >= 0 && t.GrayscaleProb <= 1) {
+		return fmt.Errorf("pretext: Contrastive.GrayscaleProb = %g, want 0 to 1", t.GrayscaleProb)
 	}
 	if t.Projection < 1 || t.Projection > maxProjection {
 		return fmt.Errorf("pretext: Contrastive.Projection = %d, want 1 to %d", t.Projection, maxProjection)
@@ -83,7 +83,7 @@ func (t Contrastive) Validate() error {
 
 // Spec returns the sizes of a sample: 2 inputs, and one label, which is no class.
 func (t Contrastive) Spec() Spec {
-	return Spec{Height: t.View.Height, Width: t.View.Width, Channels: 3, Inputs: 2, LabelShape: []int{1}}
+	return Spec{Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3, Inputs: 2, LabelShape: []int{1}}
 }
 
 // Sample writes two views of img to dst.Inputs, [2, Height, Width, 3], and 0 to
@@ -100,7 +100,7 @@ func (t Contrastive) Sample(dst Sample, img *Image, _ bool, r *rand.Rand) error 
 	if r == nil {
 		return errors.New("pretext: contrastive: no random stream; it draws the views, in evaluation too")
 	}
-	plain := t.View // with full intensity at 1
+	plain := t.Transform // with full intensity at 1
 	plain.Mean, plain.Std = [3]float64{}, [3]float64{1, 1, 1}
 	size := len(dst.Inputs) / 2
 	for k := range 2 {
@@ -113,7 +113,7 @@ func (t Contrastive) Sample(dst Sample, img *Image, _ bool, r *rand.Rand) error 
 			if c := i % 3; v != v { // padding
 				pix[i] = 0
 			} else {
-				pix[i] = float32((float64(v) - t.View.Mean[c]) / t.View.Std[c])
+				pix[i] = float32((float64(v) - t.Transform.Mean[c]) / t.Transform.Std[c])
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func (t Contrastive) distort(pix []float32, r *rand.Rand) {
 			}
 		}
 	}
-	if rng.Bool(r, t.GrayShare) {
+	if rng.Bool(r, t.GrayscaleProb) {
 		saturate(pix, 0)
 	}
 }
@@ -237,7 +237,7 @@ func (t Contrastive) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node
 
 // Loss returns the contrastive loss of the vectors of the images that take part.
 func (t Contrastive) Loss(vectors *gorgonia.Node, targets Targets) (ops.Loss, error) {
-	l, err := ops.Contrast(vectors, targets.Labels, ops.ContrastConfig{Temperature: t.Temperature, Ignore: Ignore})
+	l, err := ops.Contrast(vectors, targets.Labels, ops.ContrastConfig{Temperature: t.Temperature, Ignore: IgnoreIndex})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("pretext: %w", err)
 	}

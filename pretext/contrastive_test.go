@@ -16,9 +16,9 @@ import (
 
 // TestContrastiveWithoutDistortion gives the view of evaluation, twice.
 func TestContrastiveWithoutDistortion(t *testing.T) {
-	v := pretext.CIFAR10()
+	v := pretext.CIFAR10Transform()
 	v.Height, v.Width, v.Crop, v.Flip = 5, 9, pretext.CropNone, false
-	task := pretext.Contrastive{View: v, Projection: 3, Temperature: 1}
+	task := pretext.Contrastive{Transform: v, Projection: 3, Temperature: 1}
 	img := noisy(14, 11)
 	want := render(t, v, img, false, nil)
 	for _, train := range []bool{true, false} {
@@ -32,8 +32,8 @@ func TestContrastiveWithoutDistortion(t *testing.T) {
 // TestContrastiveViewsDiffer in all that is drawn, in evaluation too.
 func TestContrastiveViewsDiffer(t *testing.T) {
 	for name, task := range map[string]pretext.Contrastive{
-		"crop":    {View: plain(6, 6, pretext.CropArea), Projection: 3, Temperature: 1},
-		"colours": {View: plain(6, 6, pretext.CropNone), Strength: 1, Projection: 3, Temperature: 1},
+		"crop":    {Transform: plain(6, 6, pretext.CropRandomResized), Projection: 3, Temperature: 1},
+		"colours": {Transform: plain(6, 6, pretext.CropNone), Strength: 1, Projection: 3, Temperature: 1},
 	} {
 		for _, train := range []bool{true, false} {
 			differ := 0
@@ -50,7 +50,7 @@ func TestContrastiveViewsDiffer(t *testing.T) {
 
 // TestContrastiveLosesColours in all views, or in about as many as asked for.
 func TestContrastiveLosesColours(t *testing.T) {
-	task := pretext.Contrastive{View: plain(4, 4, pretext.CropNone), GrayShare: 0.5, Strength: 0.5, Projection: 3, Temperature: 1}
+	task := pretext.Contrastive{Transform: plain(4, 4, pretext.CropNone), GrayscaleProb: 0.5, Strength: 0.5, Projection: 3, Temperature: 1}
 	grey := 0
 	for seed := range uint64(100) {
 		x, _ := sample(t, task, noisy(4, 4), true, seed)
@@ -69,9 +69,9 @@ func TestContrastiveLosesColours(t *testing.T) {
 
 // TestContrastivePadding keeps the mean colour around an image whose colours change.
 func TestContrastivePadding(t *testing.T) {
-	v := pretext.CIFAR10()
+	v := pretext.CIFAR10Transform()
 	v.Height, v.Width, v.Flip = 8, 8, false
-	task := pretext.Contrastive{View: v, Strength: 1, Projection: 3, Temperature: 1}
+	task := pretext.Contrastive{Transform: v, Strength: 1, Projection: 3, Temperature: 1}
 	padded := 0
 	for seed := range uint64(50) {
 		x, _ := sample(t, task, noisy(8, 8), true, seed)
@@ -147,15 +147,15 @@ func TestContrastivePresets(t *testing.T) {
 }
 
 func TestContrastiveErrors(t *testing.T) {
-	good := pretext.Contrastive{View: plain(4, 5, pretext.CropNone), Projection: 3, Temperature: 1}
+	good := pretext.Contrastive{Transform: plain(4, 5, pretext.CropNone), Projection: 3, Temperature: 1}
 	require.NoError(t, good.Validate())
 	for want, f := range map[string]func(*pretext.Contrastive){
-		"View.Height":                  func(t *pretext.Contrastive) { t.View.Height = 0 },
-		"Contrastive.Strength = -1":    func(t *pretext.Contrastive) { t.Strength = -1 },
-		"Contrastive.Strength = 2.5":   func(t *pretext.Contrastive) { t.Strength = 2.5 },
-		"Contrastive.GrayShare = NaN":  func(t *pretext.Contrastive) { t.GrayShare = math.NaN() },
-		"Contrastive.Projection = 0":   func(t *pretext.Contrastive) { t.Projection = 0 },
-		"Contrastive.Temperature = 0,": func(t *pretext.Contrastive) { t.Temperature = 0 },
+		"Transform.Height":                func(t *pretext.Contrastive) { t.Transform.Height = 0 },
+		"Contrastive.Strength = -1":       func(t *pretext.Contrastive) { t.Strength = -1 },
+		"Contrastive.Strength = 2.5":      func(t *pretext.Contrastive) { t.Strength = 2.5 },
+		"Contrastive.GrayscaleProb = NaN": func(t *pretext.Contrastive) { t.GrayscaleProb = math.NaN() },
+		"Contrastive.Projection = 0":      func(t *pretext.Contrastive) { t.Projection = 0 },
+		"Contrastive.Temperature = 0,":    func(t *pretext.Contrastive) { t.Temperature = 0 },
 	} {
 		task := good
 		f(&task)

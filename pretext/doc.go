@@ -1,8 +1,8 @@
 // Package pretext turns images into what a network is asked to predict.
 //
-// An [Image] is decoded pixels with what is known about them. A [View] says how
+// An [Image] is decoded pixels with what is known about them. A [Transform] says how
 // an image becomes one network input: crop, size, flip, normalisation. A
-// [Sampler] makes the inputs, labels and float targets of one image, and its [Spec]
+// [TaskData] makes the inputs, labels and float targets of one image, and its [Spec]
 // says to the loader and the network how many there are. Some tasks take their labels
 // from the data set; a self-supervised pretext task makes its own, so that an
 // architecture can be searched without labels (Liu et al., 2020, arXiv 2003.12056):

@@ -26,11 +26,11 @@ func ExampleDecode() {
 	// Output: 37 19 2109 -1
 }
 
-func ExampleView_Render() {
+func ExampleTransform_Apply() {
 	img := &pretext.Image{Width: 2, Height: 1, Pix: []uint8{0, 0, 0, 255, 255, 255}, Label: -1}
-	view := pretext.View{Height: 1, Width: 4, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+	view := pretext.Transform{Height: 1, Width: 4, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
 	x := make([]float32, 3*view.Height*view.Width)
-	if err := view.Render(x, img, false, nil); err != nil {
+	if err := view.Apply(x, img, false, nil); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -39,7 +39,7 @@ func ExampleView_Render() {
 }
 
 func ExampleRotation() {
-	task := pretext.Rotation{View: pretext.CIFAR10()}
+	task := pretext.Rotation{Transform: pretext.CIFAR10Transform()}
 	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: -1}
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
@@ -52,7 +52,7 @@ func ExampleRotation() {
 }
 
 func ExampleClassification() {
-	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
+	task := pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}
 	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: 7}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, 1)
 	err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil)
@@ -66,9 +66,9 @@ func ExampleClassification() {
 }
 
 func ExampleColorization() {
-	view := pretext.CIFAR10()
+	view := pretext.CIFAR10Transform()
 	view.Crop = pretext.CropNone // flipped and no more, as published
-	task := pretext.Colorization{View: view}
+	task := pretext.Colorization{Transform: view}
 	img := &pretext.Image{Width: 1, Height: 1, Pix: []uint8{158, 112, 49}, Label: -1} // ochre
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
@@ -93,18 +93,18 @@ func ExampleJigsaw() {
 		return
 	}
 	fmt.Println(spec.Inputs, "tiles of", spec.Height, "by", spec.Width, "pixels, one of", spec.Classes, "permutations")
-	task.View = pretext.ImageNet(224)
+	task.Transform = pretext.ImageNetTransform(224)
 	fmt.Println(task.Validate())
 	// Output:
 	// 9 tiles of 64 by 64 pixels, one of 1000 permutations
-	// pretext: Jigsaw.View.Height = 224 does not divide into the 3 cells of Jigsaw.Grid; 225 pixels would
+	// pretext: Jigsaw.Transform.Height = 224 does not divide into the 3 cells of Jigsaw.Grid; 225 pixels would
 }
 
-func ExampleView_RenderMask() {
+func ExampleTransform_ApplyMask() {
 	img := &pretext.Image{Width: 2, Height: 1, Pix: []uint8{0, 0, 0, 255, 255, 255}, Mask: []uint8{7, 255}}
-	view := pretext.View{Height: 1, Width: 4, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+	view := pretext.Transform{Height: 1, Width: 4, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
 	x, labels := make([]float32, 12), make([]int32, 4)
-	if err := view.RenderMask(x, labels, img, false, nil); err != nil {
+	if err := view.ApplyMask(x, labels, img, false, nil); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -11,33 +11,33 @@ import (
 // FuzzSample gives tasks any settings and images: there is an error, or a sample of
 // finite numbers and labels below Classes.
 func FuzzSample(f *testing.F) {
-	crops := []pretext.Crop{pretext.CropArea, pretext.CropPad, pretext.CropScale, pretext.CropMultiscale, pretext.CropWhole, pretext.CropNone, "zoom"}
+	crops := []pretext.Crop{pretext.CropRandomResized, pretext.CropPadded, pretext.CropResized, pretext.CropMultiscale, pretext.CropWhole, pretext.CropNone, "zoom"}
 	f.Add(0, 32, 32, 0, 0, 0.5, 0.25, 0.1, true, true, 2, 0.0, 20, 30, 1)
 	f.Add(2, 32, 32, 5, 0, 0.5, 0.25, 0.0, false, true, 2, 0.3, 1, 500, 24)
 	f.Add(3, 1, 200, 3, 60, 1e300, 1e-300, 1e300, false, true, 1000, 1.0, 500, 1, 9)
 	f.Add(1, 3, 40, 3, math.MaxInt, 0.0, 1.0, 0.0, true, false, -1, math.NaN(), 7, 7, -1)
 	f.Add(2, 9, 9, 2, 0, -1e6, 1e-6, 1e6, true, true, 3, 1.0, 33, 3, 1000)
 	f.Fuzz(func(t *testing.T, kind, height, width, crop, short int, mean, std, jitter float64, flip, train bool, number int, share float64, imageHeight, imageWidth, label int) {
-		v := pretext.View{
+		v := pretext.Transform{
 			Height: height, Width: width, Mean: [3]float64{mean, 0.5, -mean}, Std: [3]float64{1, std, std},
 			Crop: crops[uint(crop)%uint(len(crops))], Short: short, Flip: flip, Jitter: jitter,
 		}
 		var task pretext.Task
 		switch uint(kind) % 7 {
 		case 0:
-			task = pretext.Classification{View: v, Classes: number, Smoothing: share}
+			task = pretext.Classification{Transform: v, Classes: number, Smoothing: share}
 		case 1:
-			task = pretext.Rotation{View: v}
+			task = pretext.Rotation{Transform: v}
 		case 2:
-			task = pretext.Jigsaw{View: v, Grid: number, Permutations: label, GrayShare: share}
+			task = pretext.Jigsaw{Transform: v, Grid: number, Permutations: label, GrayscaleProb: share}
 		case 3:
-			task = pretext.RelativePatch{View: v, Patch: number, Gap: label, Jitter: short, GrayShare: share}
+			task = pretext.RelativePatch{Transform: v, Patch: number, Gap: label, Jitter: short, GrayscaleProb: share}
 		case 4:
-			task = pretext.Reconstruction{View: v, Block: number, Detail: label, MaskShare: share}
+			task = pretext.Reconstruction{Transform: v, Block: number, Detail: label, MaskRatio: share}
 		case 5:
-			task = pretext.Contrastive{View: v, Strength: jitter, GrayShare: share, Projection: number, Temperature: 1}
+			task = pretext.Contrastive{Transform: v, Strength: jitter, GrayscaleProb: share, Projection: number, Temperature: 1}
 		default:
-			task = pretext.Colorization{View: v}
+			task = pretext.Colorization{Transform: v}
 		}
 		spec := task.Spec() // of settings that are not valid, too
 		if task.Validate() != nil || spec.InputLen() > 1<<16 {
@@ -63,7 +63,7 @@ func FuzzSample(f *testing.F) {
 			}
 		}
 		for _, l := range dst.Labels {
-			if l != pretext.Ignore && (l < 0 || int(l) >= max(spec.Classes, 1)) {
+			if l != pretext.IgnoreIndex && (l < 0 || int(l) >= max(spec.Classes, 1)) {
 				t.Fatalf("%+v: label %d", task, l)
 			}
 		}

@@ -19,37 +19,37 @@ import (
 // the permutation that shuffled them. Start from [JigsawCIFAR10],
 // [JigsawImageNet] or [JigsawCityscapes], or fill all fields.
 type Jigsaw struct {
-	View View // what is cut; its sides are multiples of Grid
-	Grid int  // cells along a side: 2 or 3
+	Transform Transform `json:"transform"` // what is cut; its sides are multiples of Grid
+	Grid      int       `json:"grid"`      // cells along a side: 2 or 3
 	// Permutations is the number of classes: 24, all that there are, for 2×2
 	// tiles; 1000 or 2000 of large mutual Hamming distance for 3×3.
-	Permutations int
-	// GrayShare is the share of training images that lose their colours first, 0
+	Permutations int `json:"permutations"`
+	// GrayscaleProb is the share of training images that lose their colours first, 0
 	// to 1, so that the network does not match tiles by colour alone.
-	GrayShare float64
+	GrayscaleProb float64 `json:"grayscale_prob"`
 }
 
 // JigsawCIFAR10 returns the published form for CIFAR-10: the whole image of 32 by
 // 32 pixels, mirrored or not, in 2×2 cells of 16 pixels; tiles of 12.
 func JigsawCIFAR10() Jigsaw {
-	v := CIFAR10()
+	v := CIFAR10Transform()
 	v.Crop = CropNone
-	return Jigsaw{View: v, Grid: 2, Permutations: 24, GrayShare: 0.3}
+	return Jigsaw{Transform: v, Grid: 2, Permutations: 24, GrayscaleProb: 0.3}
 }
 
 // JigsawImageNet returns the published form for ImageNet: the shorter side of the
 // image is scaled to 256 pixels, and a window of 255 is cut into 3×3 cells of 85;
 // tiles of 64.
 func JigsawImageNet() Jigsaw {
-	v := ImageNet(255)
-	v.Crop = CropScale
-	return Jigsaw{View: v, Grid: 3, Permutations: 1000, GrayShare: 0.3}
+	v := ImageNetTransform(255)
+	v.Crop = CropResized
+	return Jigsaw{Transform: v, Grid: 3, Permutations: 1000, GrayscaleProb: 0.3}
 }
 
 // JigsawCityscapes returns the published form for Cityscapes: the view of 321
 // pixels in 3×3 cells of 107; tiles of 81.
 func JigsawCityscapes() Jigsaw {
-	return Jigsaw{View: Cityscapes(321, 512), Grid: 3, Permutations: 1000, GrayShare: 0.3}
+	return Jigsaw{Transform: CityscapesTransform(321, 512), Grid: 3, Permutations: 1000, GrayscaleProb: 0.3}
 }
 
 // Name returns "jigsaw".
@@ -62,7 +62,7 @@ func (Jigsaw) SelfSupervised() bool { return true }
 // a view that is not valid or does not divide into cells, a grid or a number of
 // permutations for which there is no table.
 func (t Jigsaw) Validate() error {
-	if err := t.View.Validate(); err != nil {
+	if err := t.Transform.Validate(); err != nil {
 		return err
 	}
 	if t.Grid != 2 && t.Grid != 3 {
@@ -71,19 +71,19 @@ func (t Jigsaw) Validate() error {
 	for _, side := range []struct {
 		name   string
 		pixels int
-	}{{"Height", t.View.Height}, {"Width", t.View.Width}} {
+	}{{"Height", t.Transform.Height}, {"Width", t.Transform.Width}} {
 		if side.pixels%t.Grid != 0 {
-			return fmt.Errorf("pretext: Jigsaw.View.%s = %d does not divide into the %d cells of Jigsaw.Grid; %d pixels would", side.name, side.pixels, t.Grid, side.pixels+t.Grid-side.pixels%t.Grid)
+			return fmt.Errorf("pretext: Jigsaw.Transform.%s = %d does not divide into the %d cells of Jigsaw.Grid; %d pixels would", side.name, side.pixels, t.Grid, side.pixels+t.Grid-side.pixels%t.Grid)
 		}
 		if tile(side.pixels/t.Grid) == 0 {
-			return fmt.Errorf("pretext: Jigsaw.View.%s = %d gives cells of a pixel, want %d or more", side.name, side.pixels, 2*t.Grid)
+			return fmt.Errorf("pretext: Jigsaw.Transform.%s = %d gives cells of a pixel, want %d or more", side.name, side.pixels, 2*t.Grid)
 		}
 	}
 	if t.orders() == nil {
 		return fmt.Errorf("pretext: Jigsaw.Permutations = %d of %d×%d tiles, want 24 for 2×2, 1000 or 2000 for 3×3", t.Permutations, t.Grid, t.Grid)
 	}
-	if !(t.GrayShare >= 0 && t.GrayShare <= 1) {
-		return fmt.Errorf("pretext: Jigsaw.GrayShare = %g, want 0 to 1", t.GrayShare)
+	if !(t.GrayscaleProb >= 0 && t.GrayscaleProb <= 1) {
+		return fmt.Errorf("pretext: Jigsaw.GrayscaleProb = %g, want 0 to 1", t.GrayscaleProb)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func tile(cell int) int { return cell * 76 / 100 }
 func (t Jigsaw) Spec() Spec {
 	grid := max(t.Grid, 1) // of a task that is not valid
 	return Spec{
-		Height: tile(t.View.Height / grid), Width: tile(t.View.Width / grid), Channels: 3,
+		Height: tile(t.Transform.Height / grid), Width: tile(t.Transform.Width / grid), Channels: 3,
 		Inputs: grid * grid, LabelShape: []int{1}, Classes: t.Permutations,
 	}
 }
@@ -142,19 +142,19 @@ func (t Jigsaw) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if r == nil {
 		return errors.New("pretext: jigsaw: no random stream; it draws the permutation, in evaluation too")
 	}
-	if train && rng.Bool(r, t.GrayShare) {
+	if train && rng.Bool(r, t.GrayscaleProb) {
 		img = img.gray()
 	}
-	view := make([]float32, 3*t.View.Height*t.View.Width)
-	if err := t.View.Render(view, img, train, r); err != nil {
+	view := make([]float32, 3*t.Transform.Height*t.Transform.Width)
+	if err := t.Transform.Apply(view, img, train, r); err != nil {
 		return err
 	}
 	orders := t.orders()()
 	class := rng.IntN(r, len(orders))
 	y[0] = int32(class)
 
-	height, width := t.View.Height/t.Grid, t.View.Width/t.Grid // of a cell
-	row, stride := 3*spec.Width, 3*t.View.Width
+	height, width := t.Transform.Height/t.Grid, t.Transform.Width/t.Grid // of a cell
+	row, stride := 3*spec.Width, 3*t.Transform.Width
 	place := func(spare int) int {
 		if train {
 			return rng.IntN(r, spare+1)

@@ -29,10 +29,10 @@ func TestJigsawSizes(t *testing.T) {
 				Height: c.tile, Width: c.tile, Channels: 3,
 				Inputs: c.inputs, LabelShape: []int{1}, Classes: c.classes,
 			}, c.task.Spec())
-			assert.Equal(t, 0.3, c.task.GrayShare)
+			assert.Equal(t, 0.3, c.task.GrayscaleProb)
 		})
 	}
-	tall := pretext.Jigsaw{View: plain(12, 6, pretext.CropNone), Grid: 3, Permutations: 1000}
+	tall := pretext.Jigsaw{Transform: plain(12, 6, pretext.CropNone), Grid: 3, Permutations: 1000}
 	assert.Equal(t, [2]int{3, 1}, [2]int{tall.Spec().Height, tall.Spec().Width}, "0.76 of 4 and of 2, rounded down")
 }
 
@@ -75,8 +75,8 @@ func tileAt(s pretext.Spec, row, column int) []float32 {
 func TestJigsawTiles(t *testing.T) {
 	for _, c := range []struct{ grid, permutations int }{{2, 24}, {3, 1000}} {
 		const cellHeight, cellWidth = 8, 13 // tiles of 6 by 9
-		task := pretext.Jigsaw{View: plain(c.grid*cellHeight, c.grid*cellWidth, pretext.CropNone), Grid: c.grid, Permutations: c.permutations}
-		img := ramps(task.View.Width, task.View.Height)
+		task := pretext.Jigsaw{Transform: plain(c.grid*cellHeight, c.grid*cellWidth, pretext.CropNone), Grid: c.grid, Permutations: c.permutations}
+		img := ramps(task.Transform.Width, task.Transform.Height)
 		spec := task.Spec()
 		require.Equal(t, [2]int{6, 9}, [2]int{spec.Height, spec.Width})
 		seen := map[int32]bool{}
@@ -97,7 +97,7 @@ func TestJigsawTiles(t *testing.T) {
 // cell, each on its own.
 func TestJigsawOffsets(t *testing.T) {
 	const cell = 9 // tiles of 6, at 0 to 3
-	task := pretext.Jigsaw{View: plain(2*cell, 2*cell, pretext.CropNone), Grid: 2, Permutations: 24}
+	task := pretext.Jigsaw{Transform: plain(2*cell, 2*cell, pretext.CropNone), Grid: 2, Permutations: 24}
 	img := ramps(2*cell, 2*cell)
 	var starts [2 * cell][2 * cell][]float32 // tiles by the row and column of their first pixel
 	for row := range starts {
@@ -147,7 +147,7 @@ func TestJigsawNormalises(t *testing.T) {
 		}
 	}
 	task := pretext.JigsawImageNet()
-	task.View.Height, task.View.Width = 30, 30
+	task.Transform.Height, task.Transform.Width = 30, 30
 	for seed := range uint64(20) {
 		x, _ := sample(t, task, img, true, seed)
 		for i := range 9 {
@@ -166,8 +166,8 @@ func TestJigsawNormalises(t *testing.T) {
 // TestJigsawConstantTile: a tile without any contrast has no deviation to be
 // divided by.
 func TestJigsawConstantTile(t *testing.T) {
-	task := pretext.Jigsaw{View: plain(12, 12, pretext.CropNone), Grid: 2, Permutations: 24}
-	task.View.Mean = [3]float64{0.3, 0.3, 0.3}
+	task := pretext.Jigsaw{Transform: plain(12, 12, pretext.CropNone), Grid: 2, Permutations: 24}
+	task.Transform.Mean = [3]float64{0.3, 0.3, 0.3}
 	img := &pretext.Image{Width: 7, Height: 5, Pix: slices.Repeat([]uint8{77}, 105)}
 	x, _ := sample(t, task, img, true, 1)
 	assert.Equal(t, make([]float32, len(x)), x)
@@ -175,7 +175,7 @@ func TestJigsawConstantTile(t *testing.T) {
 
 // TestJigsawGray counts the grey ones among training samples.
 func TestJigsawGray(t *testing.T) {
-	task := pretext.Jigsaw{View: plain(12, 12, pretext.CropNone), Grid: 2, Permutations: 24, GrayShare: 0.3}
+	task := pretext.Jigsaw{Transform: plain(12, 12, pretext.CropNone), Grid: 2, Permutations: 24, GrayscaleProb: 0.3}
 	img := compass(12, 12)
 	before := slices.Clone(img.Pix)
 	gray := func(x []float32) bool {
@@ -199,7 +199,7 @@ func TestJigsawGray(t *testing.T) {
 	assert.Equal(t, before, img.Pix)
 
 	// Columns of black, blue, red, green and white, in this order of luma.
-	task = pretext.Jigsaw{View: plain(8, 80, pretext.CropNone), Grid: 2, Permutations: 24, GrayShare: 1}
+	task = pretext.Jigsaw{Transform: plain(8, 80, pretext.CropNone), Grid: 2, Permutations: 24, GrayscaleProb: 1}
 	img = &pretext.Image{Width: 80, Height: 8}
 	for range 8 * 80 / 5 {
 		img.Pix = append(img.Pix, 255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0)
@@ -231,15 +231,15 @@ func TestJigsawErrors(t *testing.T) {
 		change func(j *pretext.Jigsaw)
 		want   string
 	}{
-		{"view", func(j *pretext.Jigsaw) { j.View.Width = 0 }, "View.Height, View.Width = 255, 0"},
+		{"view", func(j *pretext.Jigsaw) { j.Transform.Width = 0 }, "Transform.Height, Transform.Width = 255, 0"},
 		{"grid", func(j *pretext.Jigsaw) { j.Grid = 4 }, "Jigsaw.Grid = 4, want 2 or 3"},
 		{"no grid", func(j *pretext.Jigsaw) { j.Grid = 0 }, "Jigsaw.Grid = 0, want 2 or 3"},
-		{"height", func(j *pretext.Jigsaw) { j.View.Height = 256 }, "Jigsaw.View.Height = 256 does not divide into the 3 cells of Jigsaw.Grid; 258 pixels would"},
-		{"width", func(j *pretext.Jigsaw) { j.View.Width = 254 }, "Jigsaw.View.Width = 254 does not divide into the 3 cells of Jigsaw.Grid; 255 pixels would"},
-		{"cells of a pixel", func(j *pretext.Jigsaw) { j.View.Width = 3 }, "Jigsaw.View.Width = 3 gives cells of a pixel, want 6 or more"},
+		{"height", func(j *pretext.Jigsaw) { j.Transform.Height = 256 }, "Jigsaw.Transform.Height = 256 does not divide into the 3 cells of Jigsaw.Grid; 258 pixels would"},
+		{"width", func(j *pretext.Jigsaw) { j.Transform.Width = 254 }, "Jigsaw.Transform.Width = 254 does not divide into the 3 cells of Jigsaw.Grid; 255 pixels would"},
+		{"cells of a pixel", func(j *pretext.Jigsaw) { j.Transform.Width = 3 }, "Jigsaw.Transform.Width = 3 gives cells of a pixel, want 6 or more"},
 		{"permutations", func(j *pretext.Jigsaw) { j.Permutations = 24 }, "Jigsaw.Permutations = 24 of 3×3 tiles, want 24 for 2×2, 1000 or 2000 for 3×3"},
-		{"grey", func(j *pretext.Jigsaw) { j.GrayShare = 1.5 }, "Jigsaw.GrayShare = 1.5, want 0 to 1"},
-		{"no number", func(j *pretext.Jigsaw) { j.GrayShare = math.NaN() }, "Jigsaw.GrayShare = NaN"},
+		{"grey", func(j *pretext.Jigsaw) { j.GrayscaleProb = 1.5 }, "Jigsaw.GrayscaleProb = 1.5, want 0 to 1"},
+		{"no number", func(j *pretext.Jigsaw) { j.GrayscaleProb = math.NaN() }, "Jigsaw.GrayscaleProb = NaN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			task := pretext.JigsawImageNet()

@@ -31,7 +31,7 @@ var tables = []struct {
 }
 
 func jigsaw(permutations int) pretext.Jigsaw {
-	return pretext.Jigsaw{View: plain(9, 9, pretext.CropNone), Grid: 3, Permutations: permutations}
+	return pretext.Jigsaw{Transform: plain(9, 9, pretext.CropNone), Grid: 3, Permutations: permutations}
 }
 
 // skipLong leaves out the table of 2000 in short tests: with the race detector it

@@ -14,7 +14,7 @@ import (
 
 // Reconstruction is the task to predict the pixels of an image: of blocks that are
 // hidden from the network (Pathak et al., 2016, arXiv 1604.07379; He et al., 2022, arXiv
-// 2111.06377), or, with a MaskShare of 0, of all that it sees. The view is cut into
+// 2111.06377), or, with a MaskRatio of 0, of all that it sees. The view is cut into
 // blocks of Block by Block pixels. The targets of a block are the normalised colours of
 // Detail by Detail squares, each the mean of its pixels. Start from
 // [ReconstructionCIFAR10] or [ReconstructionImageNet], or fill all fields.
@@ -22,28 +22,28 @@ import (
 // The score is the mean squared error of the colours, "mse". As colours are
 // normalised, it is about 1 for a network that knows nothing.
 type Reconstruction struct {
-	View   View
-	Block  int // side of a block in pixels; it divides the sides of the view
-	Detail int // squares along a side of a block; it divides Block
-	// MaskShare is the share of blocks that are hidden, 0 to below 1. Their pixels are
+	Transform Transform `json:"transform"`
+	Block     int       `json:"block"`  // side of a block in pixels; it divides the sides of the view
+	Detail    int       `json:"detail"` // squares along a side of a block; it divides Block
+	// MaskRatio is the share of blocks that are hidden, 0 to below 1. Their pixels are
 	// zeros, the mean colour, and only they have targets. With 0 nothing is hidden, and
 	// all blocks have targets.
-	MaskShare float64
+	MaskRatio float64 `json:"mask_ratio"`
 }
 
 // ReconstructionCIFAR10 returns the task for CIFAR-10: half of the blocks of 4 by 4
 // pixels are hidden, and predicted at half of the resolution.
 func ReconstructionCIFAR10() Reconstruction {
-	return Reconstruction{View: CIFAR10(), Block: 4, Detail: 2, MaskShare: 0.5}
+	return Reconstruction{Transform: CIFAR10Transform(), Block: 4, Detail: 2, MaskRatio: 0.5}
 }
 
 // ReconstructionImageNet returns the task for ImageNet: of a view of 224 pixels half of
 // the blocks of 16 by 16 pixels are hidden, and predicted at a quarter of the
 // resolution.
 func ReconstructionImageNet() Reconstruction {
-	v := ImageNet(224)
+	v := ImageNetTransform(224)
 	v.Jitter = 0
-	return Reconstruction{View: v, Block: 16, Detail: 4, MaskShare: 0.5}
+	return Reconstruction{Transform: v, Block: 16, Detail: 4, MaskRatio: 0.5}
 }
 
 // Name returns "reconstruction".
@@ -56,40 +56,42 @@ func (Reconstruction) SelfSupervised() bool { return true }
 // is not valid or does not divide into blocks, blocks that do not divide into
 // squares, or a share that hides no block or all.
 func (t Reconstruction) Validate() error {
-	if err := t.View.Validate(); err != nil {
+	if err := t.Transform.Validate(); err != nil {
 		return err
 	}
 	if t.Block < 1 {
 		return fmt.Errorf("pretext: Reconstruction.Block = %d, want 1 or more", t.Block)
 	}
-	if t.View.Height%t.Block != 0 || t.View.Width%t.Block != 0 {
-		return fmt.Errorf("pretext: View.Height, View.Width = %d, %d, want multiples of Reconstruction.Block, %d", t.View.Height, t.View.Width, t.Block)
+	if t.Transform.Height%t.Block != 0 || t.Transform.Width%t.Block != 0 {
+		return fmt.Errorf("pretext: Transform.Height, Transform.Width = %d, %d, want multiples of Reconstruction.Block, %d", t.Transform.Height, t.Transform.Width, t.Block)
 	}
 	if t.Detail < 1 || t.Block%t.Detail != 0 {
 		return fmt.Errorf("pretext: Reconstruction.Detail = %d, want a divisor of Reconstruction.Block, %d", t.Detail, t.Block)
 	}
-	if !(t.MaskShare >= 0 && t.MaskShare < 1) {
-		return fmt.Errorf("pretext: Reconstruction.MaskShare = %g, want 0 to below 1", t.MaskShare)
+	if !(t.MaskRatio >= 0 && t.MaskRatio < 1) {
+		return fmt.Errorf("pretext: Reconstruction.MaskRatio = %g, want 0 to below 1", t.MaskRatio)
 	}
-	if n := t.hidden(); t.MaskShare > 0 && (n == 0 || n == t.blocks()) {
-		return fmt.Errorf("pretext: Reconstruction.MaskShare = %g hides %d of %d blocks, want some and not all", t.MaskShare, n, t.blocks())
+	if n := t.hidden(); t.MaskRatio > 0 && (n == 0 || n == t.blocks()) {
+		return fmt.Errorf("pretext: Reconstruction.MaskRatio = %g hides %d of %d blocks, want some and not all", t.MaskRatio, n, t.blocks())
 	}
 	return nil
 }
 
 // blocks returns the number of blocks of the view.
-func (t Reconstruction) blocks() int { return t.View.Height / t.Block * (t.View.Width / t.Block) }
+func (t Reconstruction) blocks() int {
+	return t.Transform.Height / t.Block * (t.Transform.Width / t.Block)
+}
 
 // hidden returns the number of blocks that are hidden.
-func (t Reconstruction) hidden() int { return int(math.Round(t.MaskShare * float64(t.blocks()))) }
+func (t Reconstruction) hidden() int { return int(math.Round(t.MaskRatio * float64(t.blocks()))) }
 
 // Spec returns the sizes of a sample: 1 input, targets of shape [Height/Block,
 // Width/Block, 3·Detail²].
 func (t Reconstruction) Spec() Spec {
 	block := max(t.Block, 1) // of a task that is not valid
 	return Spec{
-		Height: t.View.Height, Width: t.View.Width, Channels: 3, Inputs: 1,
-		TargetShape: []int{t.View.Height / block, t.View.Width / block, 3 * t.Detail * t.Detail},
+		Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3, Inputs: 1,
+		TargetShape: []int{t.Transform.Height / block, t.Transform.Width / block, 3 * t.Detail * t.Detail},
 	}
 }
 
@@ -105,14 +107,14 @@ func (t Reconstruction) Sample(dst Sample, img *Image, train bool, r *rand.Rand)
 	if err := t.Spec().Check(dst); err != nil {
 		return err
 	}
-	if r == nil && t.MaskShare > 0 {
+	if r == nil && t.MaskRatio > 0 {
 		return errors.New("pretext: reconstruction: no random stream; it draws which blocks are hidden, in evaluation too")
 	}
-	if err := t.View.Render(dst.Inputs, img, train, r); err != nil {
+	if err := t.Transform.Apply(dst.Inputs, img, train, r); err != nil {
 		return err
 	}
 	t.colours(dst)
-	if t.MaskShare == 0 {
+	if t.MaskRatio == 0 {
 		return nil
 	}
 	each := 3 * t.Detail * t.Detail
@@ -128,7 +130,7 @@ func (t Reconstruction) Sample(dst Sample, img *Image, train bool, r *rand.Rand)
 
 // colours writes the mean colour of each square to the targets.
 func (t Reconstruction) colours(dst Sample) {
-	side, across := t.Block/t.Detail, t.View.Width/t.Block
+	side, across := t.Block/t.Detail, t.Transform.Width/t.Block
 	for i := range dst.Targets {
 		block, square, c := i/(3*t.Detail*t.Detail), i/3%(t.Detail*t.Detail), i%3
 		top := block/across*t.Block + square/t.Detail*side
@@ -136,7 +138,7 @@ func (t Reconstruction) colours(dst Sample) {
 		var sum float64
 		for y := top; y < top+side; y++ {
 			for x := left; x < left+side; x++ {
-				sum += float64(dst.Inputs[3*(y*t.View.Width+x)+c])
+				sum += float64(dst.Inputs[3*(y*t.Transform.Width+x)+c])
 			}
 		}
 		dst.Targets[i] = float32(sum / float64(side*side))
@@ -145,9 +147,9 @@ func (t Reconstruction) colours(dst Sample) {
 
 // hide writes zeros to the pixels of a block.
 func (t Reconstruction) hide(pix []float32, block int) {
-	across := t.View.Width / t.Block
+	across := t.Transform.Width / t.Block
 	for y := range t.Block {
-		at := (block/across*t.Block+y)*t.View.Width + block%across*t.Block
+		at := (block/across*t.Block+y)*t.Transform.Width + block%across*t.Block
 		clear(pix[3*at:][:3*t.Block])
 	}
 }

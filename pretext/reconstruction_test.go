@@ -24,10 +24,10 @@ func reconstruct(t *testing.T, task pretext.Reconstruction, img *pretext.Image, 
 // TestReconstructionTargets compares targets with means of pixels that are known: red
 // is the column and green the row, from 1.
 func TestReconstructionTargets(t *testing.T) {
-	task := pretext.Reconstruction{View: plain(12, 18, pretext.CropNone), Block: 6, Detail: 2}
+	task := pretext.Reconstruction{Transform: plain(12, 18, pretext.CropNone), Block: 6, Detail: 2}
 	dst := reconstruct(t, task, compass(18, 12), false, 0)
 	assert.Equal(t, []int{2, 3, 12}, task.Spec().TargetShape)
-	assert.Equal(t, render(t, task.View, compass(18, 12), false, nil), dst.Inputs, "nothing is hidden")
+	assert.Equal(t, render(t, task.Transform, compass(18, 12), false, nil), dst.Inputs, "nothing is hidden")
 	for block := range 6 {
 		for square := range 4 {
 			column := float64(block%3*6+square%2*3) + 2 // the middle of three, from 1
@@ -41,9 +41,9 @@ func TestReconstructionTargets(t *testing.T) {
 // TestReconstructionHides checks that hidden blocks are zeros with targets, and others
 // as they were, without.
 func TestReconstructionHides(t *testing.T) {
-	task := pretext.Reconstruction{View: plain(12, 18, pretext.CropNone), Block: 3, Detail: 1, MaskShare: 0.3}
+	task := pretext.Reconstruction{Transform: plain(12, 18, pretext.CropNone), Block: 3, Detail: 1, MaskRatio: 0.3}
 	whole := task
-	whole.MaskShare = 0
+	whole.MaskRatio = 0
 	all := reconstruct(t, whole, compass(18, 12), false, 0)
 	masks := map[string]bool{}
 	for seed := range uint64(20) {
@@ -107,17 +107,17 @@ func TestReconstructionPresets(t *testing.T) {
 }
 
 func TestReconstructionErrors(t *testing.T) {
-	good := pretext.Reconstruction{View: plain(12, 18, pretext.CropNone), Block: 6, Detail: 2, MaskShare: 0.5}
+	good := pretext.Reconstruction{Transform: plain(12, 18, pretext.CropNone), Block: 6, Detail: 2, MaskRatio: 0.5}
 	require.NoError(t, good.Validate())
 	for want, f := range map[string]func(*pretext.Reconstruction){
-		"View.Height":                       func(t *pretext.Reconstruction) { t.View.Height = 0 },
+		"Transform.Height":                  func(t *pretext.Reconstruction) { t.Transform.Height = 0 },
 		"Reconstruction.Block = 0":          func(t *pretext.Reconstruction) { t.Block = 0 },
-		"multiples of Reconstruction.Block": func(t *pretext.Reconstruction) { t.View.Width = 17 },
+		"multiples of Reconstruction.Block": func(t *pretext.Reconstruction) { t.Transform.Width = 17 },
 		"Reconstruction.Detail = 4":         func(t *pretext.Reconstruction) { t.Detail = 4 },
-		"Reconstruction.MaskShare = 1,":     func(t *pretext.Reconstruction) { t.MaskShare = 1 },
-		"Reconstruction.MaskShare = NaN":    func(t *pretext.Reconstruction) { t.MaskShare = math.NaN() },
-		"hides 0 of 6 blocks":               func(t *pretext.Reconstruction) { t.MaskShare = 0.05 },
-		"hides 6 of 6 blocks":               func(t *pretext.Reconstruction) { t.MaskShare = 0.95 },
+		"Reconstruction.MaskRatio = 1,":     func(t *pretext.Reconstruction) { t.MaskRatio = 1 },
+		"Reconstruction.MaskRatio = NaN":    func(t *pretext.Reconstruction) { t.MaskRatio = math.NaN() },
+		"hides 0 of 6 blocks":               func(t *pretext.Reconstruction) { t.MaskRatio = 0.05 },
+		"hides 6 of 6 blocks":               func(t *pretext.Reconstruction) { t.MaskRatio = 0.95 },
 	} {
 		task := good
 		f(&task)
@@ -125,6 +125,6 @@ func TestReconstructionErrors(t *testing.T) {
 	}
 	assert.ErrorContains(t, good.Sample(good.Spec().NewSample(), noisy(4, 4), false, nil), "no random stream")
 	assert.ErrorContains(t, good.Sample(pretext.Sample{}, noisy(4, 4), false, nil), "0 floats, 0 labels and 0 targets, want 648, 0 and 72")
-	good.MaskShare = 0
+	good.MaskRatio = 0
 	assert.NoError(t, good.Sample(good.Spec().NewSample(), noisy(4, 4), false, nil))
 }

@@ -19,31 +19,31 @@ import (
 // [RelativePatchImageNet], or fill all fields.
 //
 // Differs: the paper takes patches from the whole image at several resolutions, and
-// replaces two of three colours by noise where GrayShare drops all of them.
+// replaces two of three colours by noise where GrayscaleProb drops all of them.
 type RelativePatch struct {
-	View   View // of which the patches are parts
-	Patch  int  // side of a patch in pixels
-	Gap    int  // pixels between patches
-	Jitter int  // pixels by which a patch is shifted at most in training, up to half of Gap
-	// GrayShare is the share of training images that lose their colours first, 0 to 1,
+	Transform Transform `json:"transform"` // of which the patches are parts
+	Patch     int       `json:"patch"`     // side of a patch in pixels
+	Gap       int       `json:"gap"`       // pixels between patches
+	Jitter    int       `json:"jitter"`    // pixels by which a patch is shifted at most in training, up to half of Gap
+	// GrayscaleProb is the share of training images that lose their colours first, 0 to 1,
 	// so that the network does not go by the colours that a lens scatters.
-	GrayShare float64
+	GrayscaleProb float64 `json:"grayscale_prob"`
 }
 
 // RelativePatchCIFAR10 returns the task for CIFAR-10: of the whole image of 32 by 32
 // pixels, mirrored or not, patches of 8 pixels, 2 pixels apart.
 func RelativePatchCIFAR10() RelativePatch {
-	v := CIFAR10()
+	v := CIFAR10Transform()
 	v.Crop = CropNone
-	return RelativePatch{View: v, Patch: 8, Gap: 2, Jitter: 1, GrayShare: 0.3}
+	return RelativePatch{Transform: v, Patch: 8, Gap: 2, Jitter: 1, GrayscaleProb: 0.3}
 }
 
 // RelativePatchImageNet returns the task for ImageNet: of a window of 255 pixels,
 // patches of 64 pixels, 24 pixels apart.
 func RelativePatchImageNet() RelativePatch {
-	v := ImageNet(255)
-	v.Crop = CropScale
-	return RelativePatch{View: v, Patch: 64, Gap: 24, Jitter: 6, GrayShare: 0.3}
+	v := ImageNetTransform(255)
+	v.Crop = CropResized
+	return RelativePatch{Transform: v, Patch: 64, Gap: 24, Jitter: 6, GrayscaleProb: 0.3}
 }
 
 // neighbours is the number of patches around the one in the middle.
@@ -59,24 +59,24 @@ func (RelativePatch) SelfSupervised() bool { return true }
 // is not valid or too small for the patches, or shifts that are larger than the gaps
 // allow.
 func (t RelativePatch) Validate() error {
-	if err := t.View.Validate(); err != nil {
+	if err := t.Transform.Validate(); err != nil {
 		return err
 	}
-	side := min(t.View.Height, t.View.Width)
+	side := min(t.Transform.Height, t.Transform.Width)
 	if t.Patch < 1 || t.Patch > side {
-		return fmt.Errorf("pretext: RelativePatch.Patch = %d, want 1 or more, and 3 patches with their gaps in a view of %d by %d pixels", t.Patch, t.View.Width, t.View.Height)
+		return fmt.Errorf("pretext: RelativePatch.Patch = %d, want 1 or more, and 3 patches with their gaps in a view of %d by %d pixels", t.Patch, t.Transform.Width, t.Transform.Height)
 	}
 	if t.Gap < 0 || t.Gap > side {
-		return fmt.Errorf("pretext: RelativePatch.Gap = %d, want 0 or more, and 3 patches with their gaps in a view of %d by %d pixels", t.Gap, t.View.Width, t.View.Height)
+		return fmt.Errorf("pretext: RelativePatch.Gap = %d, want 0 or more, and 3 patches with their gaps in a view of %d by %d pixels", t.Gap, t.Transform.Width, t.Transform.Height)
 	}
 	if t.Jitter < 0 || t.Jitter > t.Gap/2 {
 		return fmt.Errorf("pretext: RelativePatch.Jitter = %d, want 0 to %d, half of RelativePatch.Gap, so that patches do not overlap", t.Jitter, t.Gap/2)
 	}
 	if need := t.grid() + 2*t.Jitter; need > side {
-		return fmt.Errorf("pretext: RelativePatch.Patch = %d, Gap = %d and Jitter = %d need views of %d by %d pixels, View.Height and View.Width are %d and %d", t.Patch, t.Gap, t.Jitter, need, need, t.View.Height, t.View.Width)
+		return fmt.Errorf("pretext: RelativePatch.Patch = %d, Gap = %d and Jitter = %d need views of %d by %d pixels, Transform.Height and Transform.Width are %d and %d", t.Patch, t.Gap, t.Jitter, need, need, t.Transform.Height, t.Transform.Width)
 	}
-	if !(t.GrayShare >= 0 && t.GrayShare <= 1) {
-		return fmt.Errorf("pretext: RelativePatch.GrayShare = %g, want 0 to 1", t.GrayShare)
+	if !(t.GrayscaleProb >= 0 && t.GrayscaleProb <= 1) {
+		return fmt.Errorf("pretext: RelativePatch.GrayscaleProb = %g, want 0 to 1", t.GrayscaleProb)
 	}
 	return nil
 }
@@ -120,11 +120,11 @@ func (t RelativePatch) Sample(dst Sample, img *Image, train bool, r *rand.Rand) 
 	if r == nil {
 		return errors.New("pretext: relative patch: no random stream; it draws the position, in evaluation too")
 	}
-	if train && rng.Bool(r, t.GrayShare) {
+	if train && rng.Bool(r, t.GrayscaleProb) {
 		img = img.gray()
 	}
-	view := make([]float32, 3*t.View.Height*t.View.Width)
-	if err := t.View.Render(view, img, train, r); err != nil {
+	view := make([]float32, 3*t.Transform.Height*t.Transform.Width)
+	if err := t.Transform.Apply(view, img, train, r); err != nil {
 		return err
 	}
 	class := rng.IntN(r, neighbours)
@@ -142,8 +142,8 @@ func (t RelativePatch) Sample(dst Sample, img *Image, train bool, r *rand.Rand) 
 		place = func(side int) int { return t.Jitter + rng.IntN(r, side-t.grid()-2*t.Jitter+1) }
 		shift = func() int { return rng.IntN(r, 2*t.Jitter+1) - t.Jitter }
 	}
-	top, left := place(t.View.Height), place(t.View.Width)
-	row, stride := 3*t.Patch, 3*t.View.Width
+	top, left := place(t.Transform.Height), place(t.Transform.Width)
+	row, stride := 3*t.Patch, 3*t.Transform.Width
 	for k, cell := range [2]int{middle, cell} {
 		y := top + cell/3*(t.Patch+t.Gap) + shift()
 		x := left + cell%3*(t.Patch+t.Gap) + shift()

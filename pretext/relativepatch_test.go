@@ -58,8 +58,8 @@ func find(t *testing.T, view []float32, width int, patch []float32, side int) (t
 func TestRelativePatchLies(t *testing.T) {
 	const height, width = 25, 22
 	img := noisy(width, height)
-	task := pretext.RelativePatch{View: plain(height, width, pretext.CropNone), Patch: 4, Gap: 3, Jitter: 1}
-	view := render(t, task.View, img, false, nil)
+	task := pretext.RelativePatch{Transform: plain(height, width, pretext.CropNone), Patch: 4, Gap: 3, Jitter: 1}
+	view := render(t, task.Transform, img, false, nil)
 	size := 3 * task.Patch * task.Patch
 	for _, train := range []bool{false, true} {
 		var classes [8]int
@@ -94,7 +94,7 @@ func TestRelativePatchLies(t *testing.T) {
 
 func TestRelativePatchLosesColours(t *testing.T) {
 	task := pretext.RelativePatchCIFAR10()
-	task.GrayShare = 1
+	task.GrayscaleProb = 1
 	x, _ := sample(t, task, noisy(32, 32), true, 1)
 	for i := 0; i < len(x); i += 3 {
 		require.InDelta(t, x[i], x[i+1], 0.1) // but for mean and deviation of the view
@@ -117,15 +117,15 @@ func TestRelativePatchPresets(t *testing.T) {
 }
 
 func TestRelativePatchErrors(t *testing.T) {
-	good := pretext.RelativePatch{View: plain(30, 40, pretext.CropNone), Patch: 8, Gap: 2, Jitter: 1}
+	good := pretext.RelativePatch{Transform: plain(30, 40, pretext.CropNone), Patch: 8, Gap: 2, Jitter: 1}
 	require.NoError(t, good.Validate())
 	for want, f := range map[string]func(*pretext.RelativePatch){
-		"View.Height":                   func(t *pretext.RelativePatch) { t.View.Height = 0 },
-		"RelativePatch.Patch = 0":       func(t *pretext.RelativePatch) { t.Patch = 0 },
-		"RelativePatch.Gap = -1":        func(t *pretext.RelativePatch) { t.Gap = -1 },
-		"RelativePatch.Jitter = 2":      func(t *pretext.RelativePatch) { t.Jitter = 2 },
-		"need views of 33 by 33 pixels": func(t *pretext.RelativePatch) { t.Patch = 9 },
-		"RelativePatch.GrayShare = NaN": func(t *pretext.RelativePatch) { t.GrayShare = math.NaN() },
+		"Transform.Height":                  func(t *pretext.RelativePatch) { t.Transform.Height = 0 },
+		"RelativePatch.Patch = 0":           func(t *pretext.RelativePatch) { t.Patch = 0 },
+		"RelativePatch.Gap = -1":            func(t *pretext.RelativePatch) { t.Gap = -1 },
+		"RelativePatch.Jitter = 2":          func(t *pretext.RelativePatch) { t.Jitter = 2 },
+		"need views of 33 by 33 pixels":     func(t *pretext.RelativePatch) { t.Patch = 9 },
+		"RelativePatch.GrayscaleProb = NaN": func(t *pretext.RelativePatch) { t.GrayscaleProb = math.NaN() },
 	} {
 		task := good
 		f(&task)

@@ -13,7 +13,7 @@ import (
 // arXiv 1803.07728). One image gives four inputs: its view turned by 0, 90, 180
 // and 270 degrees counter-clockwise, with labels 0 to 3.
 type Rotation struct {
-	View View // square
+	Transform Transform `json:"transform"` // square
 }
 
 // Name returns "rotation".
@@ -24,11 +24,11 @@ func (Rotation) SelfSupervised() bool { return true }
 
 // Validate returns an error if the view is not valid or not square.
 func (t Rotation) Validate() error {
-	if err := t.View.Validate(); err != nil {
+	if err := t.Transform.Validate(); err != nil {
 		return err
 	}
-	if t.View.Height != t.View.Width {
-		return fmt.Errorf("pretext: Rotation.View of %d by %d pixels, want a square", t.View.Width, t.View.Height)
+	if t.Transform.Height != t.Transform.Width {
+		return fmt.Errorf("pretext: Rotation.Transform of %d by %d pixels, want a square", t.Transform.Width, t.Transform.Height)
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func (Rotation) ClassName(class int32) string { return fmt.Sprintf("%d°", 90*cl
 // Spec returns the sizes of a sample: 4 inputs, labels of shape [4], 4 classes.
 func (t Rotation) Spec() Spec {
 	return Spec{
-		Height: t.View.Height, Width: t.View.Width, Channels: 3,
+		Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3,
 		Inputs: 4, LabelShape: []int{4}, Classes: 4,
 	}
 }
@@ -55,11 +55,11 @@ func (t Rotation) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error
 	}
 	x, y := dst.Inputs, dst.Labels
 	size := len(x) / 4
-	if err := t.View.Render(x[:size], img, train, r); err != nil {
+	if err := t.Transform.Apply(x[:size], img, train, r); err != nil {
 		return err
 	}
 	for k := 1; k < 4; k++ {
-		turn(x[k*size:][:size], x[(k-1)*size:][:size], t.View.Width)
+		turn(x[k*size:][:size], x[(k-1)*size:][:size], t.Transform.Width)
 	}
 	for k := range y {
 		y[k] = int32(k)

@@ -12,7 +12,7 @@ import (
 )
 
 // sample runs a task in memory of the sizes that it asks for.
-func sample(t require.TestingT, s pretext.Sampler, img *pretext.Image, train bool, seed uint64) ([]float32, []int32) {
+func sample(t require.TestingT, s pretext.TaskData, img *pretext.Image, train bool, seed uint64) ([]float32, []int32) {
 	x, y := make([]float32, s.Spec().InputLen()), make([]int32, s.Spec().LabelLen())
 	require.NoError(t, s.Sample(pretext.Sample{Inputs: x, Labels: y}, img, train, rng.New(seed, "sample", 0, 0)))
 	return x, y
@@ -22,7 +22,7 @@ func TestRotationTurns(t *testing.T) {
 	// a b     b d     d c     c a
 	// c d     a c     b a     d b
 	img := &pretext.Image{Width: 2, Height: 2, Pix: []uint8{1, 51, 101, 2, 52, 102, 3, 53, 103, 4, 54, 104}}
-	x, y := sample(t, pretext.Rotation{View: plain(2, 2, pretext.CropNone)}, img, false, 0)
+	x, y := sample(t, pretext.Rotation{Transform: plain(2, 2, pretext.CropNone)}, img, false, 0)
 	assert.Equal(t, []int32{0, 1, 2, 3}, y)
 	a, b, c, d := float32(1), float32(2), float32(3), float32(4)
 	for p, want := range []float32{a, b, c, d, b, d, a, c, d, c, b, a, c, a, d, b} {
@@ -35,7 +35,7 @@ func TestRotationTurns(t *testing.T) {
 func TestRotationIsCyclic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "side")
-		task := pretext.Rotation{View: plain(n, n, pretext.CropNone)}
+		task := pretext.Rotation{Transform: plain(n, n, pretext.CropNone)}
 		first := &pretext.Image{Width: n, Height: n, Pix: rapid.SliceOfN(rapid.Byte(), 3*n*n, 3*n*n).Draw(t, "pixels")}
 		size := 3 * n * n
 		start, _ := sample(t, task, first, false, 0)
@@ -63,8 +63,8 @@ func TestRotationLabel(t *testing.T) {
 	for i := range img.Pix[:3*48*20] {
 		img.Pix[i] = 255 // a bright sky
 	}
-	v := pretext.CIFAR10()
-	task := pretext.Rotation{View: v}
+	v := pretext.CIFAR10Transform()
+	task := pretext.Rotation{Transform: v}
 	for seed := range uint64(50) {
 		x, y := sample(t, task, img, true, seed)
 		for k, want := range y {
@@ -83,7 +83,7 @@ func TestRotationLabel(t *testing.T) {
 }
 
 func TestRotationIsReproducible(t *testing.T) {
-	task := pretext.Rotation{View: pretext.ImageNet(16)}
+	task := pretext.Rotation{Transform: pretext.ImageNetTransform(16)}
 	a, _ := sample(t, task, compass(60, 40), true, 1)
 	b, _ := sample(t, task, compass(60, 40), true, 1)
 	assert.Equal(t, a, b)
@@ -92,7 +92,7 @@ func TestRotationIsReproducible(t *testing.T) {
 }
 
 func TestRotationSpec(t *testing.T) {
-	task := pretext.Rotation{View: pretext.CIFAR10()}
+	task := pretext.Rotation{Transform: pretext.CIFAR10Transform()}
 	assert.Equal(t, "rotation", task.Name())
 	assert.Equal(t, pretext.Spec{Height: 32, Width: 32, Channels: 3, Inputs: 4, LabelShape: []int{4}, Classes: 4}, task.Spec())
 	assert.Equal(t, 4*32*32*3, task.Spec().InputLen())
@@ -100,14 +100,14 @@ func TestRotationSpec(t *testing.T) {
 }
 
 func TestRotationErrors(t *testing.T) {
-	oblong := pretext.Rotation{View: plain(4, 5, pretext.CropNone)}
+	oblong := pretext.Rotation{Transform: plain(4, 5, pretext.CropNone)}
 	err := oblong.Sample(pretext.Sample{Inputs: make([]float32, 240), Labels: make([]int32, 4)}, compass(5, 4), false, nil)
-	require.ErrorContains(t, err, "Rotation.View of 5 by 4 pixels, want a square")
+	require.ErrorContains(t, err, "Rotation.Transform of 5 by 4 pixels, want a square")
 
-	task := pretext.Rotation{View: plain(4, 4, pretext.CropNone)}
+	task := pretext.Rotation{Transform: plain(4, 4, pretext.CropNone)}
 	require.NoError(t, task.Validate())
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: make([]float32, 48), Labels: make([]int32, 4)}, compass(4, 4), false, nil), "48 floats, 4 labels and 0 targets, want 192, 4 and 0")
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: make([]float32, 192), Labels: make([]int32, 1)}, compass(4, 4), false, nil), "192 floats, 1 labels and 0 targets, want 192, 4 and 0")
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: make([]float32, 192), Labels: make([]int32, 4)}, nil, false, nil), "no image")
-	require.ErrorContains(t, pretext.Rotation{}.Validate(), "View.Height")
+	require.ErrorContains(t, pretext.Rotation{}.Validate(), "Transform.Height")
 }

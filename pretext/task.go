@@ -11,8 +11,8 @@ import (
 	"unnas/ops"
 )
 
-// Ignore is the label of what does not count in losses and scores.
-const Ignore int32 = -1
+// IgnoreIndex is the label of what does not count in losses and scores.
+const IgnoreIndex int32 = -1
 
 // IgnoreValue is the float target of what does not count in losses and scores.
 const IgnoreValue float32 = -math.MaxFloat32
@@ -27,7 +27,7 @@ const IgnoreValue float32 = -math.MaxFloat32
 // may compare several inputs of an image with each other, and with those of the other
 // images in the batch (see [Contrastive]).
 type Task interface {
-	Sampler
+	TaskData
 	// Name names the task in records and messages.
 	Name() string
 	// Validate returns an error that names the first setting that no task can have.
@@ -36,7 +36,7 @@ type Task interface {
 	// cell, [N·Inputs, h, w, C] for N images, and returns what Loss takes, such as
 	// logits. [Spec.CheckHead] says which shapes it may have.
 	Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error)
-	// Loss adds the loss of what the head returns. Labels of Ignore and targets of
+	// Loss adds the loss of what the head returns. Labels of IgnoreIndex and targets of
 	// IgnoreValue count in neither loss nor score: a loader fills the last batch with
 	// images that have nothing else.
 	Loss(out *gorgonia.Node, t Targets) (ops.Loss, error)
@@ -97,7 +97,7 @@ func PixelHead(s *ops.Scope, features *gorgonia.Node, classes int) (*gorgonia.No
 
 // crossEntropy is the loss of the tasks with one label for each row of logits.
 func crossEntropy(logits *gorgonia.Node, t Targets, smoothing float64) (ops.Loss, error) {
-	l, err := ops.CrossEntropy(logits, t.Labels, ops.LossConfig{Ignore: Ignore, Smoothing: smoothing})
+	l, err := ops.CrossEntropy(logits, t.Labels, ops.LossConfig{IgnoreIndex: IgnoreIndex, Smoothing: smoothing})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("pretext: %w", err)
 	}
@@ -224,12 +224,12 @@ func (s Spec) Check(dst Sample) error {
 	return nil
 }
 
-// Sampler makes the inputs, labels and float targets of a task from images. It holds
+// TaskData makes the inputs, labels and float targets of a task from images. It holds
 // no state, so many goroutines may use one.
-type Sampler interface {
+type TaskData interface {
 	// Spec returns the sizes of a sample. They do not change.
 	Spec() Spec
-	// Sample writes the inputs of one image, its labels, below Classes or Ignore, and
+	// Sample writes the inputs of one image, its labels, below Classes or IgnoreIndex, and
 	// its float targets, finite or IgnoreValue, to dst. In training r draws the
 	// augmentation. In evaluation the view of the image is fixed, and r draws only what
 	// the task cannot do without: what the labels and targets say, such as which parts

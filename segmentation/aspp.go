@@ -12,9 +12,9 @@ import (
 // ASPP are the settings of an atrous spatial pyramid pooling head (Chen et al.,
 // 2017, arXiv 1706.05587).
 type ASPP struct {
-	Channels int   // of every branch
-	Rates    []int // dilations of the 3×3 branches, one to three
-	Classes  int
+	Channels int   `json:"channels"` // of every branch
+	Rates    []int `json:"rates"`    // dilations of the 3×3 branches, one to three
+	Classes  int   `json:"classes"`
 }
 
 // SearchASPP returns the head of the search phase: 64 channels and rate 6 alone.

@@ -88,12 +88,12 @@ func TestASPPBadSettings(t *testing.T) {
 // A network for images of 65×97 pixels: its last map has a sixteenth of the
 // resolution, and the head gives one logit for each class there.
 func ExampleASPP() {
-	genotype, _ := cell.Published("unnas_cityscapes_rot")
-	body := cell.Body{Stem: cell.ImageNetStem, Width: 8, Cells: 6, Reductions: cell.Reductions(6, 1)}
+	genotype, _ := cell.GenotypeByName("unnas_cityscapes_rot")
+	body := cell.Backbone{Stem: cell.ImageNetStem, Width: 8, Cells: 6, Reductions: cell.Reductions(6, 1)}
 	g := gorgonia.NewGraph()
 	s := ops.NewScope(g, ops.NewParams())
 	x, _ := ops.Images(g, "images", 1, 65, 97, 3)
-	net, err := body.Network(s, x, genotype, ops.Published())
+	net, err := body.Network(s, x, genotype, ops.All())
 	if err != nil {
 		fmt.Println(err)
 		return

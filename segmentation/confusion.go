@@ -9,27 +9,27 @@ import (
 // ignored is what masks hold for a pixel that does not count.
 const ignored = 255
 
-// Confusion counts, over all pixels of a set of images, which class each has and
+// ConfusionMatrix counts, over all pixels of a set of images, which class each has and
 // which was predicted. The measures of segmentation follow from it: they are those
 // of the whole set, not means over images.
-type Confusion struct {
+type ConfusionMatrix struct {
 	classes int
 	counts  []uint64 // [truth, predicted]
 	total   uint64
 }
 
-// NewConfusion returns a Confusion of no pixels, for 1 to 255 classes.
-func NewConfusion(classes int) (*Confusion, error) {
+// NewConfusionMatrix returns a ConfusionMatrix of no pixels, for 1 to 255 classes.
+func NewConfusionMatrix(classes int) (*ConfusionMatrix, error) {
 	if classes < 1 || classes > ignored {
 		return nil, fmt.Errorf("segmentation: confusion of %d classes, want 1 to %d", classes, ignored)
 	}
-	return &Confusion{classes: classes, counts: make([]uint64, classes*classes)}, nil
+	return &ConfusionMatrix{classes: classes, counts: make([]uint64, classes*classes)}, nil
 }
 
 // Add counts the pixels of an image, given as masks of equal length. Pixels whose
 // truth is 255 do not count, whatever is predicted for them. Any other class that
 // is not below the number of classes is an error; nothing is counted then.
-func (c *Confusion) Add(truth, predicted []uint8) error {
+func (c *ConfusionMatrix) Add(truth, predicted []uint8) error {
 	if len(truth) != len(predicted) {
 		return fmt.Errorf("segmentation: %d pixels and %d predictions for them", len(truth), len(predicted))
 	}
@@ -56,8 +56,8 @@ func (c *Confusion) Add(truth, predicted []uint8) error {
 
 var errFull = fmt.Errorf("segmentation: more than %d pixels", uint64(math.MaxUint64))
 
-// Merge adds what another Confusion of as many classes has counted.
-func (c *Confusion) Merge(o *Confusion) error {
+// Merge adds what another ConfusionMatrix of as many classes has counted.
+func (c *ConfusionMatrix) Merge(o *ConfusionMatrix) error {
 	if o == nil {
 		return errors.New("segmentation: the confusion to merge is nil")
 	}
@@ -75,22 +75,22 @@ func (c *Confusion) Merge(o *Confusion) error {
 }
 
 // Classes returns the number of classes.
-func (c *Confusion) Classes() int { return c.classes }
+func (c *ConfusionMatrix) Classes() int { return c.classes }
 
 // Count returns the number of pixels of one class for which another, or the same,
 // was predicted; both are below Classes.
-func (c *Confusion) Count(truth, predicted int) uint64 {
+func (c *ConfusionMatrix) Count(truth, predicted int) uint64 {
 	return c.counts[truth*c.classes+predicted]
 }
 
 // Pixels returns how many pixels were counted.
-func (c *Confusion) Pixels() uint64 { return c.total }
+func (c *ConfusionMatrix) Pixels() uint64 { return c.total }
 
 // IoU returns the intersection over union of each class, 0 to 1: of the pixels
 // that are of the class or were predicted to be, the share for which both is so.
 // It is not a number (NaN) for a class that no pixel has and none was predicted
 // to have.
-func (c *Confusion) IoU() []float64 {
+func (c *ConfusionMatrix) IoU() []float64 {
 	iou := make([]float64, c.classes)
 	for k := range iou {
 		var union uint64
@@ -108,7 +108,7 @@ func (c *Confusion) IoU() []float64 {
 // MeanIoU returns the mean of the intersections over union that are numbers, and
 // the classes for which they are not: they are left out of the mean. It is NaN if
 // that leaves none.
-func (c *Confusion) MeanIoU() (mean float64, absent []int) {
+func (c *ConfusionMatrix) MeanIoU() (mean float64, absent []int) {
 	var sum float64
 	for k, v := range c.IoU() {
 		if math.IsNaN(v) {
@@ -122,7 +122,7 @@ func (c *Confusion) MeanIoU() (mean float64, absent []int) {
 
 // Accuracy returns the share of pixels whose class was predicted, 0 to 1; NaN if
 // there are none.
-func (c *Confusion) Accuracy() float64 {
+func (c *ConfusionMatrix) Accuracy() float64 {
 	var right uint64
 	for k := range c.classes {
 		right += c.Count(k, k)

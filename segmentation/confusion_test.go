@@ -12,8 +12,8 @@ import (
 	"unnas/segmentation"
 )
 
-func confusion(t require.TestingT, classes int, truth, predicted []uint8) *segmentation.Confusion {
-	c, err := segmentation.NewConfusion(classes)
+func confusion(t require.TestingT, classes int, truth, predicted []uint8) *segmentation.ConfusionMatrix {
+	c, err := segmentation.NewConfusionMatrix(classes)
 	require.NoError(t, err)
 	require.NoError(t, c.Add(truth, predicted))
 	return c
@@ -87,7 +87,7 @@ func TestConfusionIsOfSets(t *testing.T) {
 
 func TestConfusionErrors(t *testing.T) {
 	for _, classes := range []int{0, -1, 256} {
-		_, err := segmentation.NewConfusion(classes)
+		_, err := segmentation.NewConfusionMatrix(classes)
 		require.EqualError(t, err, fmt.Sprintf("segmentation: confusion of %d classes, want 1 to 255", classes))
 	}
 	c := confusion(t, 3, nil, nil)
@@ -108,8 +108,8 @@ func TestConfusionErrors(t *testing.T) {
 }
 
 // Two images of four pixels. Nobody has or predicts class 2.
-func ExampleConfusion() {
-	c, _ := segmentation.NewConfusion(3)
+func ExampleConfusionMatrix() {
+	c, _ := segmentation.NewConfusionMatrix(3)
 	fmt.Println(c.Add([]uint8{0, 0, 1, 255}, []uint8{0, 1, 1, 1}))
 	fmt.Println(c.Add([]uint8{1, 1, 1, 0}, []uint8{1, 1, 0, 0}))
 	mean, absent := c.MeanIoU()

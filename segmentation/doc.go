@@ -18,6 +18,6 @@
 //
 // A [Network] is cells with such a head. A [Predictor] labels whole images with it,
 // in several scales and mirrored on demand, and evaluates it on a data set. What it
-// finds is counted in a [Confusion], from which the intersections over union of the
+// finds is counted in a [ConfusionMatrix], from which the intersections over union of the
 // set follow, and shown by a [Palette].
 package segmentation

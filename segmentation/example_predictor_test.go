@@ -31,7 +31,7 @@ func label(network segmentation.Network, weights, photo, picture string) error {
 	if err := params.ReadSafetensors(file); err != nil {
 		return err
 	}
-	predictor, err := segmentation.NewPredictor(network, params, segmentation.Options{})
+	predictor, err := segmentation.NewPredictor(network, params, segmentation.TestTimeAugmentation{})
 	if err != nil {
 		return err
 	}
@@ -57,14 +57,14 @@ func label(network segmentation.Network, weights, photo, picture string) error {
 
 // A network with weights of a file labels the pixels of an image file.
 func ExamplePredictor() {
-	genotype, _ := cell.Published("unnas_cityscapes_rot")
-	body, err := segmentation.WithStride(cell.DARTS(cell.ImageNetStem, 4, 3).Body, 16, segmentation.AsNormal)
+	genotype, _ := cell.GenotypeByName("unnas_cityscapes_rot")
+	body, err := segmentation.WithStride(cell.DARTS(cell.ImageNetStem, 4, 3).Backbone, 16, segmentation.RemoveReduction)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	network := segmentation.Network{
-		Architecture: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()},
+		Architecture: cell.Network{Backbone: body, Genotype: genotype, Ops: ops.All()},
 		Task:         segmentation.Cityscapes(),
 	}
 	dir, err := files(network)

@@ -14,7 +14,7 @@ import (
 // Network is a network that labels pixels: an architecture, and the head of a task.
 // It is a cell.Architecture itself, the one without the head.
 type Network struct {
-	// Architecture is a cell.Derived, or another one with a method OutputStride() int.
+	// Architecture is a cell.Network, or another one with a method OutputStride() int.
 	// A network of output stride s makes maps of n+1 pixels a side from images of
 	// s·n+1.
 	cell.Architecture
@@ -36,14 +36,14 @@ func (n Network) OutputStride() int {
 // Validate reports the first setting that no network can have.
 func (n Network) Validate() error {
 	if v := reflect.ValueOf(n.Architecture); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
-		return errors.New("segmentation: the network has no Architecture; give a cell.Derived, for example")
+		return errors.New("segmentation: the network has no Architecture; give a cell.Network, for example")
 	}
 	if err := n.Architecture.Validate(); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	switch stride := n.OutputStride(); {
 	case stride == 0:
-		return fmt.Errorf("segmentation: a network of type %T does not say the stride of its last map; give it a method OutputStride() int, or give a cell.Derived", n.Architecture)
+		return fmt.Errorf("segmentation: a network of type %T does not say the stride of its last map; give it a method OutputStride() int, or give a cell.Network", n.Architecture)
 	case stride < 1 || stride > maxStride:
 		return fmt.Errorf("segmentation: a network of type %T has output stride %d, not in 1..%d", n.Architecture, stride, maxStride)
 	}

@@ -16,9 +16,9 @@ import (
 	"unnas/pretext"
 )
 
-// Options say how images are tested. The zero value is the published test: one
+// TestTimeAugmentation say how images are tested. The zero value is the published test: one
 // pass over the image as it is.
-type Options struct {
+type TestTimeAugmentation struct {
 	// Scales are the sizes in which the image is seen, 1 its own; nil means 1
 	// alone. Chen et al. (2017, arXiv 1706.05587) have 0.5, 0.75, 1, 1.25, 1.5 and
 	// 1.75 as well.
@@ -46,7 +46,7 @@ type Options struct {
 type Predictor struct {
 	net    Network
 	params *ops.Params
-	o      Options
+	o      TestTimeAugmentation
 	team   *kernel.Team
 
 	height, width int     // of the images that the passes are for
@@ -56,7 +56,7 @@ type Predictor struct {
 
 // pass is the network for one scale.
 type pass struct {
-	view          pretext.View
+	view          pretext.Transform
 	height, width int // of the scaled image in the view
 
 	images, logits *gorgonia.Node
@@ -69,7 +69,7 @@ type pass struct {
 
 // NewPredictor returns a predictor with these parameters, which must have values
 // (darts.NewParams, or those of a training).
-func NewPredictor(n Network, p *ops.Params, o Options) (*Predictor, error) {
+func NewPredictor(n Network, p *ops.Params, o TestTimeAugmentation) (*Predictor, error) {
 	if err := n.Validate(); err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (p *Predictor) plan(height, width int) ([]*pass, error) {
 	}
 	passes := make([]*pass, len(p.o.Scales))
 	for i, scale := range p.o.Scales {
-		s := &pass{view: p.net.Task.View}
+		s := &pass{view: p.net.Task.Transform}
 		s.view.Crop = pretext.CropWhole
 		s.view.Short = max(1, int(math.Round(min(scale*float64(min(height, width)), math.MaxInt32))))
 		s.height, s.width = s.view.WholeSize(height, width)
@@ -260,7 +260,7 @@ func (p *Predictor) Predict(img *pretext.Image) ([]uint8, error) {
 
 // run computes the maps of an image; x is the input of the network.
 func (s *pass) run(x []float32, img *pretext.Image) error {
-	if err := s.view.Render(x, img, false, nil); err != nil {
+	if err := s.view.Apply(x, img, false, nil); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	for i, m := range s.maps {
@@ -392,8 +392,8 @@ func largest(x []float32) uint8 {
 // Evaluate labels all images of a source and counts the classes against their
 // masks. An image without a mask is an error, as is one that cannot be loaded; with
 // an error, or when ctx is done, it returns what was counted until then.
-func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*Confusion, error) {
-	c, err := NewConfusion(p.net.Task.ASPP.Classes)
+func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*ConfusionMatrix, error) {
+	c, err := NewConfusionMatrix(p.net.Task.ASPP.Classes)
 	if err != nil {
 		return nil, err
 	}

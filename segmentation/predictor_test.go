@@ -27,13 +27,13 @@ import (
 // street returns a small network for the classes of Cityscapes, of output stride
 // 16, with random weights and the running statistics of some scenes.
 func street(t testing.TB) (segmentation.Network, *ops.Params) {
-	genotype, ok := cell.Published("unnas_cityscapes_rot")
+	genotype, ok := cell.GenotypeByName("unnas_cityscapes_rot")
 	require.True(t, ok)
 	n := segmentation.Network{
-		Architecture: cell.Derived{
-			Body:     cell.Body{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}},
+		Architecture: cell.Network{
+			Backbone: cell.Backbone{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}},
 			Genotype: genotype,
-			Ops:      ops.Published(),
+			Ops:      ops.All(),
 		},
 		Task: segmentation.Cityscapes(),
 	}
@@ -51,7 +51,7 @@ func street(t testing.TB) (segmentation.Network, *ops.Params) {
 	var pixels []float32
 	for i := range images {
 		one := make([]float32, 3*height*width)
-		require.NoError(t, whole(n, height, width).Render(one, load(t, town{images, width, height}, i), false, nil))
+		require.NoError(t, whole(n, height, width).Apply(one, load(t, town{images, width, height}, i), false, nil))
 		pixels = append(pixels, one...)
 	}
 	require.NoError(t, ops.Bind(x, pixels))
@@ -106,7 +106,7 @@ func load(t testing.TB, d pretext.Source, i int) *pretext.Image {
 	return img
 }
 
-func predict(t testing.TB, n segmentation.Network, p *ops.Params, o segmentation.Options, img *pretext.Image) []uint8 {
+func predict(t testing.TB, n segmentation.Network, p *ops.Params, o segmentation.TestTimeAugmentation, img *pretext.Image) []uint8 {
 	predictor, err := segmentation.NewPredictor(n, p, o)
 	require.NoError(t, err)
 	mask, err := predictor.Predict(img)
@@ -116,7 +116,7 @@ func predict(t testing.TB, n segmentation.Network, p *ops.Params, o segmentation
 
 // full returns the logits of an image in a view, at the resolution of the view: the
 // long way, with all of them in memory.
-func full(t *testing.T, n segmentation.Network, p *ops.Params, v pretext.View, img *pretext.Image, flip bool) []float32 {
+func full(t *testing.T, n segmentation.Network, p *ops.Params, v pretext.Transform, img *pretext.Image, flip bool) []float32 {
 	g := gorgonia.NewGraph()
 	x, err := ops.Images(g, "x", 1, v.Height, v.Width, 3)
 	require.NoError(t, err)
@@ -128,7 +128,7 @@ func full(t *testing.T, n segmentation.Network, p *ops.Params, v pretext.View, i
 	require.NoError(t, err)
 	m.SetTraining(false)
 	pixels := make([]float32, 3*v.Height*v.Width)
-	require.NoError(t, v.Render(pixels, img, false, nil))
+	require.NoError(t, v.Apply(pixels, img, false, nil))
 	if flip {
 		pixels = mirrored(pixels, v.Width, 3)
 	}
@@ -151,8 +151,8 @@ func mirrored(x []float32, width, channels int) []float32 {
 }
 
 // whole returns the view of an image as it is, in a frame of that size.
-func whole(n segmentation.Network, height, width int) pretext.View {
-	v := n.Task.View
+func whole(n segmentation.Network, height, width int) pretext.Transform {
+	v := n.Task.Transform
 	v.Crop, v.Short, v.Height, v.Width = pretext.CropWhole, 0, height, width
 	return v
 }
@@ -188,7 +188,7 @@ func TestPredictIsUpsampleAndArgmax(t *testing.T) {
 				if flip {
 					mirror = full(t, n, p, v, img, true)
 				}
-				got := predict(t, n, p, segmentation.Options{Flip: flip}, img)
+				got := predict(t, n, p, segmentation.TestTimeAugmentation{Flip: flip}, img)
 				require.Len(t, got, height*width)
 				seen := map[uint8]bool{}
 				for i, class := range got {
@@ -241,10 +241,10 @@ func TestPredictScales(t *testing.T) {
 	large := whole(n, 81, 97) // 66 by 98 would need 113 columns
 	large.Short, large.Width = 66, 113
 	a, b := full(t, n, p, small, img, false), full(t, n, p, large, img, false)
-	got := predict(t, n, p, segmentation.Options{Scales: []float64{1, 2}}, img)
-	one := predict(t, n, p, segmentation.Options{}, img)
+	got := predict(t, n, p, segmentation.TestTimeAugmentation{Scales: []float64{1, 2}}, img)
+	one := predict(t, n, p, segmentation.TestTimeAugmentation{}, img)
 	assert.False(t, bytes.Equal(one, got))
-	at := func(x []float32, v pretext.View, row, column float64, k int) float64 {
+	at := func(x []float32, v pretext.Transform, row, column float64, k int) float64 {
 		r, c := int(row), int(column)
 		fr, fc := row-float64(r), column-float64(c)
 		value := func(r, c int) float64 { return float64(x[(min(r, v.Height-1)*v.Width+min(c, v.Width-1))*19+k]) }
@@ -274,7 +274,7 @@ func TestPredictScales(t *testing.T) {
 // number of cores, and sees new weights.
 func TestPredictAgain(t *testing.T) {
 	n, p := street(t)
-	o := segmentation.Options{Scales: []float64{0.5, 1}, Flip: true}
+	o := segmentation.TestTimeAugmentation{Scales: []float64{0.5, 1}, Flip: true}
 	predictor, err := segmentation.NewPredictor(n, p, o)
 	require.NoError(t, err)
 	d := town{3, 48, 40}
@@ -306,16 +306,16 @@ func TestPredictAgain(t *testing.T) {
 // TestPredictDense labels with output stride 8, of dilated cells, in both readings.
 func TestPredictDense(t *testing.T) {
 	n, _ := street(t)
-	whole := cell.DARTS(cell.ImageNetStem, 4, 6).Body
+	whole := cell.DARTS(cell.ImageNetStem, 4, 6).Backbone
 	img := load(t, town{1, 60, 44}, 0)
-	for _, reading := range []segmentation.Reading{segmentation.AsNormal, segmentation.AsReduction} {
+	for _, reading := range []segmentation.StrideMode{segmentation.RemoveReduction, segmentation.KeepReduction} {
 		for _, stride := range []int{16, 8} {
 			body, err := segmentation.WithStride(whole, stride, reading)
 			require.NoError(t, err)
-			n.Architecture = cell.Derived{Body: body, Genotype: n.Architecture.(cell.Derived).Genotype, Ops: ops.Published()}
+			n.Architecture = cell.Network{Backbone: body, Genotype: n.Architecture.(cell.Network).Genotype, Ops: ops.All()}
 			p, err := darts.NewParams(n.Architecture, n.Task, 1)
 			require.NoError(t, err)
-			assert.Len(t, predict(t, n, p, segmentation.Options{}, img), 60*44)
+			assert.Len(t, predict(t, n, p, segmentation.TestTimeAugmentation{}, img), 60*44)
 		}
 	}
 }
@@ -324,22 +324,22 @@ func TestPredictOnePixel(t *testing.T) {
 	n, p := street(t)
 	for _, size := range [][2]int{{1, 1}, {1, 40}, {40, 1}} {
 		img := &pretext.Image{Height: size[0], Width: size[1], Pix: make([]uint8, 3*size[0]*size[1])}
-		assert.Len(t, predict(t, n, p, segmentation.Options{Scales: []float64{0.25, 1}}, img), size[0]*size[1])
+		assert.Len(t, predict(t, n, p, segmentation.TestTimeAugmentation{Scales: []float64{0.25, 1}}, img), size[0]*size[1])
 	}
 }
 
 func TestEvaluate(t *testing.T) {
 	n, p := street(t)
-	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
 	d := town{4, 56, 40}
 	got, err := predictor.Evaluate(context.Background(), d)
 	require.NoError(t, err)
-	want, err := segmentation.NewConfusion(19)
+	want, err := segmentation.NewConfusionMatrix(19)
 	require.NoError(t, err)
 	for i := range 4 {
 		img := load(t, d, i)
-		require.NoError(t, want.Add(img.Mask, predict(t, n, p, segmentation.Options{}, img)))
+		require.NoError(t, want.Add(img.Mask, predict(t, n, p, segmentation.TestTimeAugmentation{}, img)))
 	}
 	assert.Equal(t, want, got)
 	assert.Equal(t, uint64(4*56*(40-1)), got.Pixels(), "in each column one pixel does not count")
@@ -374,9 +374,9 @@ func (broken) Len() int                                          { return 1 }
 func (broken) Load(context.Context, int) (*pretext.Image, error) { return nil, errBroken }
 
 // derived changes the cells of a network.
-func derived(change func(d *cell.Derived)) func(n *segmentation.Network, _ *segmentation.Options) {
-	return func(n *segmentation.Network, _ *segmentation.Options) {
-		d := n.Architecture.(cell.Derived)
+func derived(change func(d *cell.Network)) func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+	return func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+		d := n.Architecture.(cell.Network)
 		change(&d)
 		n.Architecture = d
 	}
@@ -395,22 +395,22 @@ type (
 
 func (w wrapped) OutputStride() int { return w.stride }
 func (nothing) OutputStride() int   { return 16 }
-func (nothing) Build(*ops.Scope, *gorgonia.Node, cell.Path) (*cell.Network, error) {
+func (nothing) Build(*ops.Scope, *gorgonia.Node, cell.DropPathFunc) (*cell.Features, error) {
 	return nil, nil
 }
 
 // TestArchitecturesThatSayTheirStride label alike, whatever their type.
 func TestArchitecturesThatSayTheirStride(t *testing.T) {
 	n, p := street(t)
-	d := n.Architecture.(cell.Derived)
+	d := n.Architecture.(cell.Network)
 	img := load(t, town{1, 60, 44}, 0)
-	want := predict(t, n, p, segmentation.Options{}, img)
+	want := predict(t, n, p, segmentation.TestTimeAugmentation{}, img)
 	for name, a := range map[string]cell.Architecture{
 		"pointer": &d, "wrapped": wrapped{d, 16}, "wrapped pointer": &wrapped{d, 16},
 		"network": n, "pointer to a network": &n,
 	} {
 		got := segmentation.Network{Architecture: a, Task: n.Task}
-		assert.Equal(t, want, predict(t, got, p, segmentation.Options{}, img), name)
+		assert.Equal(t, want, predict(t, got, p, segmentation.TestTimeAugmentation{}, img), name)
 		evaluate, _, err := n.Task.Evaluate(t.Context(), a, p, town{2, 60, 44})
 		require.NoError(t, err, name)
 		_, err = evaluate(t.Context())
@@ -421,33 +421,43 @@ func TestArchitecturesThatSayTheirStride(t *testing.T) {
 func TestPredictorErrors(t *testing.T) {
 	n, p := street(t)
 	for name, c := range map[string]struct {
-		change func(n *segmentation.Network, o *segmentation.Options)
+		change func(n *segmentation.Network, o *segmentation.TestTimeAugmentation)
 		want   string
 	}{
-		"body":      {derived(func(d *cell.Derived) { d.Body.Reductions = []int{9} }), "segmentation: cell: Reductions is [9]"},
-		"genotype":  {derived(func(d *cell.Derived) { d.Ops = ops.Set{ops.None()} }), "segmentation: cell: "},
-		"network":   {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = nil }, "segmentation: the network has no Architecture"},
-		"stride":    {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = plain{n.Architecture} }, "segmentation: a network of type segmentation_test.plain does not say the stride of its last map; give it a method OutputStride() int"},
-		"no stride": {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = wrapped{n.Architecture, -2} }, "has output stride -2, not in 1..8192"},
-		"wrong stride": {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = wrapped{n.Architecture, 32} },
+		"body":     {derived(func(d *cell.Network) { d.Backbone.Reductions = []int{9} }), "segmentation: cell: Reductions is [9]"},
+		"genotype": {derived(func(d *cell.Network) { d.Ops = ops.Set{ops.None()} }), "segmentation: cell: "},
+		"network":  {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) { n.Architecture = nil }, "segmentation: the network has no Architecture"},
+		"stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+			n.Architecture = plain{n.Architecture}
+		}, "segmentation: a network of type segmentation_test.plain does not say the stride of its last map; give it a method OutputStride() int"},
+		"no stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+			n.Architecture = wrapped{n.Architecture, -2}
+		}, "has output stride -2, not in 1..8192"},
+		"wrong stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+			n.Architecture = wrapped{n.Architecture, 32}
+		},
 			"segmentation: a network of type segmentation_test.wrapped has output stride 32, but makes a map of 3×3 pixels of an image of 33×33, not of 2×2"},
-		"nothing":   {func(n *segmentation.Network, _ *segmentation.Options) { n.Architecture = nothing{n.Architecture} }, "builds no map"},
-		"head":      {func(n *segmentation.Network, _ *segmentation.Options) { n.Task.ASPP.Rates = nil }, "ASPP rates []"},
-		"no scales": {func(_ *segmentation.Network, o *segmentation.Options) { o.Scales = []float64{} }, "segmentation: Scales is empty"},
-		"scale": {func(_ *segmentation.Network, o *segmentation.Options) { o.Scales = []float64{1, math.NaN()} },
+		"nothing": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
+			n.Architecture = nothing{n.Architecture}
+		}, "builds no map"},
+		"head":      {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) { n.Task.ASPP.Rates = nil }, "ASPP rates []"},
+		"no scales": {func(_ *segmentation.Network, o *segmentation.TestTimeAugmentation) { o.Scales = []float64{} }, "segmentation: Scales is empty"},
+		"scale": {func(_ *segmentation.Network, o *segmentation.TestTimeAugmentation) {
+			o.Scales = []float64{1, math.NaN()}
+		},
 			"segmentation: Scales is [1 NaN]; each must be a positive number"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, o := n, segmentation.Options{}
+			n, o := n, segmentation.TestTimeAugmentation{}
 			c.change(&n, &o)
 			_, err := segmentation.NewPredictor(n, p, o)
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	_, err := segmentation.NewPredictor(n, ops.NewParams(), segmentation.Options{})
+	_, err := segmentation.NewPredictor(n, ops.NewParams(), segmentation.TestTimeAugmentation{})
 	require.ErrorContains(t, err, "segmentation: the parameters have no values; take those of a training, or darts.NewParams")
 
-	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
 	_, err = predictor.Predict(nil)
 	require.EqualError(t, err, "segmentation: no image")
@@ -462,25 +472,25 @@ func TestPredictorErrors(t *testing.T) {
 	require.ErrorContains(t, err, "segmentation: image 0: broken")
 	_, err = predictor.Evaluate(t.Context(), nil)
 	require.ErrorContains(t, err, "segmentation: the source to evaluate on is nil")
-	_, _, err = n.Task.Evaluate(t.Context(), (*cell.Derived)(nil), p, town{1, 8, 8})
+	_, _, err = n.Task.Evaluate(t.Context(), (*cell.Network)(nil), p, town{1, 8, 8})
 	require.ErrorContains(t, err, "segmentation: the network has no Architecture")
 	_, err = n.Task.Head(ops.NewScope(gorgonia.NewGraph(), ops.NewParams()), nil)
 	require.ErrorContains(t, err, "segmentation: ASPP on a nil node")
 
 	other := n
-	derived(func(d *cell.Derived) { d.Body.Width = 6 })(&other, nil)
-	_, err = segmentation.NewPredictor(other, p, segmentation.Options{})
+	derived(func(d *cell.Network) { d.Backbone.Width = 6 })(&other, nil)
+	_, err = segmentation.NewPredictor(other, p, segmentation.TestTimeAugmentation{})
 	require.ErrorContains(t, err, "segmentation: the parameters are of another network or task: ")
 	require.ErrorContains(t, err, "parameter stem0.0.weight is a weight of shape")
 	other = n
-	derived(func(d *cell.Derived) { d.Body.Cells-- })(&other, nil)
-	_, err = segmentation.NewPredictor(other, p, segmentation.Options{})
+	derived(func(d *cell.Network) { d.Backbone.Cells-- })(&other, nil)
+	_, err = segmentation.NewPredictor(other, p, segmentation.TestTimeAugmentation{})
 	require.ErrorContains(t, err, "have no place in the network, such as cells.")
 	img := load(t, town{1, 32, 32}, 0)
 
 	bias := p.Data(p.Find("classifier.classifier.classifier.3.bias"))
 	bias[2] = float32(math.Inf(-1))
-	predictor, err = segmentation.NewPredictor(n, p, segmentation.Options{})
+	predictor, err = segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
 	_, err = predictor.Predict(img)
 	require.ErrorContains(t, err, "segmentation: logits are not finite numbers")
@@ -489,14 +499,14 @@ func TestPredictorErrors(t *testing.T) {
 // TestPredictorMemory plans without taking, and refuses what the machine lacks.
 func TestPredictorMemory(t *testing.T) {
 	n, p := street(t)
-	one, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	one, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
 	small, err := one.Bytes(64, 128)
 	require.NoError(t, err)
 	large, err := one.Bytes(128, 256)
 	require.NoError(t, err)
 	assert.InEpsilon(t, 4, float64(large)/float64(small), 0.3)
-	scaled, err := segmentation.NewPredictor(n, p, segmentation.Options{Scales: []float64{0.5, 1, 2}, Flip: true})
+	scaled, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{Scales: []float64{0.5, 1, 2}, Flip: true})
 	require.NoError(t, err)
 	most, err := scaled.Bytes(64, 128)
 	require.NoError(t, err)
@@ -509,14 +519,14 @@ func TestPredictorMemory(t *testing.T) {
 // the paper for segmentation.
 func BenchmarkPredict(b *testing.B) {
 	n, _ := street(b)
-	g, _ := cell.Published("darts_v2")
-	body := cell.Body{Stem: cell.ImageNetStem, Width: 82, Cells: 12, Reductions: cell.Reductions(12, 1)}
-	n.Architecture = cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName("darts_v2")
+	body := cell.Backbone{Stem: cell.ImageNetStem, Width: 82, Cells: 12, Reductions: cell.Reductions(12, 1)}
+	n.Architecture = cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}
 	n.Task.ASPP = segmentation.EvalASPP(19)
 	p, err := darts.NewParams(n.Architecture, n.Task, 1)
 	require.NoError(b, err)
 	img := load(b, town{1, 2048, 1024}, 0)
-	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	require.NoError(b, err)
 	bytes, err := predictor.Bytes(1024, 2048)
 	require.NoError(b, err)

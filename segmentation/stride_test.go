@@ -14,25 +14,25 @@ import (
 )
 
 func TestWithStride(t *testing.T) {
-	whole := cell.DARTS(cell.ImageNetStem, 8, 12).Body
+	whole := cell.DARTS(cell.ImageNetStem, 8, 12).Backbone
 	for _, c := range []struct {
 		stride                int
-		reading               segmentation.Reading
+		reading               segmentation.StrideMode
 		reductions, unstrided []int
 		dilated               []int
 	}{
-		{32, segmentation.AsNormal, []int{4, 8}, nil, nil},
-		{16, segmentation.AsNormal, []int{4}, nil, nil},
-		{8, segmentation.AsNormal, []int{}, nil, []int{5, 6, 7, 8, 9, 10, 11}},
-		{32, segmentation.AsReduction, []int{4, 8}, nil, nil},
-		{16, segmentation.AsReduction, []int{4, 8}, []int{8}, nil},
-		{8, segmentation.AsReduction, []int{4, 8}, []int{4, 8}, []int{5, 6, 7, 8, 9, 10, 11}},
+		{32, segmentation.RemoveReduction, []int{4, 8}, nil, nil},
+		{16, segmentation.RemoveReduction, []int{4}, nil, nil},
+		{8, segmentation.RemoveReduction, []int{}, nil, []int{5, 6, 7, 8, 9, 10, 11}},
+		{32, segmentation.KeepReduction, []int{4, 8}, nil, nil},
+		{16, segmentation.KeepReduction, []int{4, 8}, []int{8}, nil},
+		{8, segmentation.KeepReduction, []int{4, 8}, []int{4, 8}, []int{5, 6, 7, 8, 9, 10, 11}},
 	} {
 		t.Run(fmt.Sprintf("%d %s", c.stride, c.reading), func(t *testing.T) {
 			b, err := segmentation.WithStride(whole, c.stride, c.reading)
 			require.NoError(t, err)
 			assert.Equal(t, c.reductions, b.Reductions)
-			assert.Equal(t, c.unstrided, b.Unstrided)
+			assert.Equal(t, c.unstrided, b.StrideOne)
 			assert.Equal(t, c.dilated, b.Dilated)
 			assert.Equal(t, c.stride, b.OutputStride())
 			again, err := segmentation.WithStride(b, c.stride, c.reading)
@@ -40,39 +40,39 @@ func TestWithStride(t *testing.T) {
 			assert.Equal(t, b, again)
 		})
 	}
-	assert.Equal(t, cell.DARTS(cell.ImageNetStem, 8, 12).Body, whole, "the body given stays as it is")
-	asRelease, err := segmentation.WithStride(whole, 16, segmentation.AsNormal)
+	assert.Equal(t, cell.DARTS(cell.ImageNetStem, 8, 12).Backbone, whole, "the body given stays as it is")
+	asRelease, err := segmentation.WithStride(whole, 16, segmentation.RemoveReduction)
 	require.NoError(t, err)
 	assert.Equal(t, cell.Reductions(12, 1), asRelease.Reductions)
-	mixed, err := segmentation.WithStride(cell.Body{Stem: cell.CIFARStem, Width: 4, Cells: 9, Reductions: []int{1, 3, 5}, Unstrided: []int{3}}, 2, segmentation.AsReduction)
+	mixed, err := segmentation.WithStride(cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 9, Reductions: []int{1, 3, 5}, StrideOne: []int{3}}, 2, segmentation.KeepReduction)
 	require.NoError(t, err)
-	assert.Equal(t, []int{3, 5}, mixed.Unstrided)
+	assert.Equal(t, []int{3, 5}, mixed.StrideOne)
 }
 
 func TestWithStrideErrors(t *testing.T) {
-	body := cell.DARTS(cell.ImageNetStem, 8, 12).Body
-	_, err := segmentation.WithStride(body, 64, segmentation.AsNormal)
+	body := cell.DARTS(cell.ImageNetStem, 8, 12).Backbone
+	_, err := segmentation.WithStride(body, 64, segmentation.RemoveReduction)
 	require.EqualError(t, err, "segmentation: output stride 64, and the body can have [32 16 8]")
 	three := body
 	three.Reductions = []int{2, 4, 8}
-	_, err = segmentation.WithStride(three, 8, segmentation.AsNormal)
+	_, err = segmentation.WithStride(three, 8, segmentation.RemoveReduction)
 	require.EqualError(t, err, "segmentation: output stride 8, and the body can have [64 32 16]")
 	_, err = segmentation.WithStride(body, 16, "literal")
 	require.EqualError(t, err, `segmentation: reading "literal", want "normal" or "reduction"`)
-	body.Unstrided = []int{5}
-	_, err = segmentation.WithStride(body, 16, segmentation.AsNormal)
+	body.StrideOne = []int{5}
+	_, err = segmentation.WithStride(body, 16, segmentation.RemoveReduction)
 	require.ErrorContains(t, err, "segmentation: cell: Unstrided is [5]; list reductions, of [4 8], in rising order")
 }
 
 // Both readings of output stride 16, and 8 in the first. In the second reading the
 // last cells have twice the channels.
 func ExampleWithStride() {
-	genotype, _ := cell.Published("unnas_cityscapes_rot")
-	body := cell.DARTS(cell.ImageNetStem, 8, 6).Body
+	genotype, _ := cell.GenotypeByName("unnas_cityscapes_rot")
+	body := cell.DARTS(cell.ImageNetStem, 8, 6).Backbone
 	for _, c := range []struct {
 		stride  int
-		reading segmentation.Reading
-	}{{16, segmentation.AsNormal}, {16, segmentation.AsReduction}, {8, segmentation.AsNormal}} {
+		reading segmentation.StrideMode
+	}{{16, segmentation.RemoveReduction}, {16, segmentation.KeepReduction}, {8, segmentation.RemoveReduction}} {
 		b, err := segmentation.WithStride(body, c.stride, c.reading)
 		if err != nil {
 			fmt.Println(err)
@@ -80,7 +80,7 @@ func ExampleWithStride() {
 		}
 		g := gorgonia.NewGraph()
 		x, _ := ops.Images(g, "images", 1, 65, 97, 3)
-		net, err := b.Network(ops.NewScope(g, ops.NewParams()), x, genotype, ops.Published())
+		net, err := b.Network(ops.NewScope(g, ops.NewParams()), x, genotype, ops.All())
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -16,15 +16,15 @@ import (
 // (pretext.Task). One image gives one input and a map of labels. The body of its
 // space should come from [WithStride].
 type Task struct {
-	View pretext.View // of the image and its mask
-	ASPP ASPP         // the head, and with it the number of classes
+	Transform pretext.Transform `json:"transform"` // of the image and its mask
+	ASPP      ASPP              `json:"aspp"`      // the head, and with it the number of classes
 }
 
 // Cityscapes returns the published form of the search phase: views of 321 by 321
 // pixels, the 19 classes on which Cityscapes is evaluated (Cordts et al., 2016,
 // arXiv 1604.01685), and the head of [SearchASPP].
 func Cityscapes() Task {
-	return Task{View: pretext.Cityscapes(321, 512), ASPP: SearchASPP(19)}
+	return Task{Transform: pretext.CityscapesTransform(321, 512), ASPP: SearchASPP(19)}
 }
 
 // Name returns "segmentation".
@@ -32,7 +32,7 @@ func (Task) Name() string { return "segmentation" }
 
 // Validate returns an error if the view or the head is not valid.
 func (t Task) Validate() error {
-	if err := t.View.Validate(); err != nil {
+	if err := t.Transform.Validate(); err != nil {
 		return err
 	}
 	return t.ASPP.Validate()
@@ -41,13 +41,13 @@ func (t Task) Validate() error {
 // Spec returns the sizes of a sample: 1 input, labels of shape [Height, Width].
 func (t Task) Spec() pretext.Spec {
 	return pretext.Spec{
-		Height: t.View.Height, Width: t.View.Width, Channels: 3,
-		Inputs: 1, LabelShape: []int{t.View.Height, t.View.Width}, Classes: t.ASPP.Classes,
+		Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3,
+		Inputs: 1, LabelShape: []int{t.Transform.Height, t.Transform.Width}, Classes: t.ASPP.Classes,
 	}
 }
 
 // Sample writes the view of img to dst.Inputs, [1, Height, Width, 3], and that of its
-// mask to dst.Labels, [Height, Width]: the class of the nearest pixel, or pretext.Ignore. An
+// mask to dst.Labels, [Height, Width]: the class of the nearest pixel, or pretext.IgnoreIndex. An
 // image without a mask, or with a class that the task does not know in view, is
 // an error. Nothing is drawn in evaluation, where r may be nil.
 func (t Task) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
@@ -57,12 +57,12 @@ func (t Task) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand
 	if err := t.Spec().Check(dst); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
-	if err := t.View.RenderMask(dst.Inputs, dst.Labels, img, train, r); err != nil {
+	if err := t.Transform.ApplyMask(dst.Inputs, dst.Labels, img, train, r); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	for i, label := range dst.Labels {
 		if int(label) >= t.ASPP.Classes {
-			return fmt.Errorf("segmentation: class %d in row %d, column %d of the mask's view, want 0 to %d, or 255 for what does not count", label, i/t.View.Width, i%t.View.Width, t.ASPP.Classes-1)
+			return fmt.Errorf("segmentation: class %d in row %d, column %d of the mask's view, want 0 to %d, or 255 for what does not count", label, i/t.Transform.Width, i%t.Transform.Width, t.ASPP.Classes-1)
 		}
 	}
 	return nil
@@ -76,7 +76,7 @@ func (t Task) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error
 // Loss returns the cross-entropy of the logits, enlarged bilinearly with corners
 // aligned to the resolution of the labels, over the pixels that count.
 func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
-	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: pretext.Ignore})
+	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: pretext.IgnoreIndex})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("segmentation: %w", err)
 	}
@@ -94,7 +94,7 @@ func (Task) Metric() (name string, lowerIsBetter bool) { return "miou", false }
 // in the truth nor in a prediction, and then no part of the mean. A network that does
 // not report its output stride is refused; see Network.
 func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context) (map[string]float64, error), bytes int64, err error) {
-	predictor, err := NewPredictor(Network{a, t}, p, Options{})
+	predictor, err := NewPredictor(Network{a, t}, p, TestTimeAugmentation{})
 	if err != nil {
 		return nil, 0, err
 	}

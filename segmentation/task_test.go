@@ -16,8 +16,8 @@ import (
 // small returns a task of few pixels with two classes.
 func small() segmentation.Task {
 	t := segmentation.Cityscapes()
-	t.View = pretext.Cityscapes(13, 20)
-	t.View.Width = 17
+	t.Transform = pretext.CityscapesTransform(13, 20)
+	t.Transform.Width = 17
 	t.ASPP.Channels, t.ASPP.Classes = 5, 2
 	return t
 }
@@ -25,7 +25,7 @@ func small() segmentation.Task {
 func TestTask(t *testing.T) {
 	pretexttest.Run(t, small())
 	padded := small()
-	padded.View.Crop = pretext.CropPad
+	padded.Transform.Crop = pretext.CropPadded
 	pretexttest.Run(t, padded)
 }
 
@@ -41,8 +41,8 @@ func TestCityscapes(t *testing.T) {
 // TestSampleMask cuts image and mask alike: the colours are those of the classes.
 func TestSampleMask(t *testing.T) {
 	task := small()
-	task.View.Jitter = 0
-	task.View.Mean, task.View.Std = [3]float64{}, [3]float64{1. / 255, 1. / 255, 1. / 255}
+	task.Transform.Jitter = 0
+	task.Transform.Mean, task.Transform.Std = [3]float64{}, [3]float64{1. / 255, 1. / 255, 1. / 255}
 	img := &pretext.Image{Width: 60, Height: 40}
 	for i := range 60 * 40 {
 		class := []uint8{0, 1, 255}[(i%60/20+i/60/20)%3]
@@ -61,7 +61,7 @@ func TestSampleMask(t *testing.T) {
 			case 1:
 				require.Equal(t, int32(1), label)
 			case 255:
-				require.Equal(t, pretext.Ignore, label)
+				require.Equal(t, pretext.IgnoreIndex, label)
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func TestSampleMask(t *testing.T) {
 
 func TestTaskErrors(t *testing.T) {
 	task := small()
-	task.View.Crop = pretext.CropNone
+	task.Transform.Crop = pretext.CropNone
 	img := &pretext.Image{Width: 2, Height: 3, Pix: make([]uint8, 18)}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "segmentation: pretext: the image has no mask")
@@ -94,14 +94,14 @@ func TestTaskErrors(t *testing.T) {
 		change(&wrong.ASPP)
 		assert.ErrorContains(t, wrong.Validate(), want)
 	}
-	task.View = pretext.Cityscapes(13, 0)
+	task.Transform = pretext.CityscapesTransform(13, 0)
 	require.ErrorContains(t, task.Validate(), "View.Short = 0")
 }
 
 // A mask and its image are cut alike. Class 255 does not count.
 func ExampleTask() {
 	task := segmentation.Cityscapes()
-	task.View = pretext.View{Height: 2, Width: 3, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
+	task.Transform = pretext.Transform{Height: 2, Width: 3, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
 	img := &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 18), Mask: []uint8{0, 18, 255, 13, 13, 7}}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 	fmt.Println(task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), y)

@@ -21,7 +21,7 @@ import (
 
 func picture(t *testing.T, name string) draw.Cell {
 	t.Helper()
-	g, ok := cell.Published(name)
+	g, ok := cell.GenotypeByName(name)
 	require.True(t, ok)
 	return draw.Cell{Title: `<"` + name + `" & c°>`, Genotype: g, Reduction: true}
 }

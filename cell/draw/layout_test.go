@@ -19,8 +19,8 @@ const largest = 64
 
 func published() iter.Seq2[string, cell.Genotype] {
 	return func(yield func(string, cell.Genotype) bool) {
-		for _, name := range cell.PublishedNames() {
-			if g, _ := cell.Published(name); !yield(name, g) {
+		for _, name := range cell.GenotypeNames() {
+			if g, _ := cell.GenotypeByName(name); !yield(name, g) {
 				return
 			}
 		}

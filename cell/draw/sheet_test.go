@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "draw docs/published.svg")
 
 func pair(t *testing.T, title, name string) draw.Pair {
 	t.Helper()
-	g, ok := cell.Published(name)
+	g, ok := cell.GenotypeByName(name)
 	require.True(t, ok, name)
 	return draw.Pair{Title: title, Genotype: g}
 }
@@ -231,7 +231,7 @@ func TestLargestPair(t *testing.T) {
 }
 
 func ExamplePair() {
-	g, _ := cell.Published("unnas_imagenet_rot")
+	g, _ := cell.GenotypeByName("unnas_imagenet_rot")
 	p := draw.Pair{Title: "ImageNet-1K, rotation", Genotype: g}
 	var file bytes.Buffer // or a file
 	if err := p.WritePNG(&file); err != nil {
@@ -253,7 +253,7 @@ func ExampleSheet() {
 	for _, task := range []string{"rot", "col", "jig"} {
 		var row []draw.Pair
 		for _, data := range []string{"imagenet", "imagenet22k", "cityscapes"} {
-			g, _ := cell.Published("unnas_" + data + "_" + task)
+			g, _ := cell.GenotypeByName("unnas_" + data + "_" + task)
 			row = append(row, draw.Pair{Title: data + ", " + task, Genotype: g})
 		}
 		s = append(s, row)

@@ -168,7 +168,7 @@ func TestOpen(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, k.want, all(table))
 			assert.Equal(t, k.epochs, table.Epochs())
-			assert.NoError(t, table.Rebuilt())
+			assert.NoError(t, table.RebuildReason())
 			assert.Equal(t, [][2]int64{{0, size}, {size, size}}, calls)
 
 			calls = nil
@@ -330,8 +330,8 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 			table, err := nasbench.Open(t.Context(), path, nasbench.Options{})
 			require.NoError(t, err)
 			assert.Equal(t, all(fresh), all(table))
-			assert.ErrorContains(t, table.Rebuilt(), "nasbench: index "+index)
-			assert.ErrorContains(t, table.Rebuilt(), k.want)
+			assert.ErrorContains(t, table.RebuildReason(), "nasbench: index "+index)
+			assert.ErrorContains(t, table.RebuildReason(), k.want)
 			now, err := os.ReadFile(index)
 			require.NoError(t, err)
 			assert.Equal(t, good, now)
@@ -342,13 +342,13 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		table, err := nasbench.Open(t.Context(), path, nasbench.Options{})
 		require.NoError(t, err)
 		assert.Equal(t, 2, table.Len())
-		assert.ErrorContains(t, table.Rebuilt(), "is stale: the table was changed, or is another one")
+		assert.ErrorContains(t, table.RebuildReason(), "is stale: the table was changed, or is another one")
 	})
 	t.Run("of other epochs", func(t *testing.T) {
 		table, err := nasbench.Open(t.Context(), path, nasbench.Options{Epochs: 36, Index: index})
 		require.NoError(t, err)
 		assert.Equal(t, 1, table.Len())
-		assert.ErrorContains(t, table.Rebuilt(), "is stale")
+		assert.ErrorContains(t, table.RebuildReason(), "is stale")
 	})
 	t.Run("a file of the user's", func(t *testing.T) {
 		letter := filepath.Join(t.TempDir(), "letter")
@@ -429,5 +429,5 @@ func TestOpenReadOnly(t *testing.T) {
 	got, err := nasbench.Open(t.Context(), path, nasbench.Options{Progress: func(int64, int64) { t.Error("the index serves") }})
 	require.NoError(t, err)
 	assert.Equal(t, all(want), all(got))
-	assert.NoError(t, got.Rebuilt())
+	assert.NoError(t, got.RebuildReason())
 }

@@ -149,7 +149,7 @@ func params(t *testing.T, c cell.NASBench) int {
 	s := ops.NewScope(gorgonia.NewGraph(), ops.NewParams())
 	x, err := ops.Images(s.Graph(), "images", 1, 32, 32, 3)
 	require.NoError(t, err)
-	y, err := cell.NASBenchBody{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}.Network(s, x, c)
+	y, err := cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}.Network(s, x, c)
 	require.NoError(t, err)
 	y, err = ops.GlobalAvgPool(y)
 	require.NoError(t, err)

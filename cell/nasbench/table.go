@@ -53,8 +53,8 @@ func (t *Table) Len() int { return len(t.rows) }
 // Epochs returns how long they were trained.
 func (t *Table) Epochs() int { return t.epochs }
 
-// Rebuilt returns why an index that was there did not serve, or nil.
-func (t *Table) Rebuilt() error { return t.rebuilt }
+// RebuildReason returns why an index that was there did not serve, or nil.
+func (t *Table) RebuildReason() error { return t.rebuilt }
 
 // At returns architecture i, in the order of hashes. It panics if there is none.
 func (t *Table) At(i int) Entry {

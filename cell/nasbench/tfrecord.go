@@ -39,7 +39,7 @@ type Options struct {
 //
 // It reads the whole file once and keeps an index, 20 MB for all architectures, which
 // is written as a whole or not at all. When the size or the time of the table has
-// changed since, or the index is damaged, it is built anew. Rebuilt returns the reason,
+// changed since, or the index is damaged, it is built anew. RebuildReason returns the reason,
 // or what keeps the index from being written.
 //
 // It returns an error if the file is no TFRecord file, is truncated or damaged, if a

@@ -50,7 +50,7 @@ type ImageNet22K struct {
 //
 // Listing so many files takes minutes, so it happens once and the names are kept
 // in an index file. When class folders were added, removed or changed since, or
-// the index is damaged, it is built anew; Rebuilt tells why. The index is written
+// the index is damaged, it is built anew; RebuildReason tells why. The index is written
 // as a whole or not at all. Where an index serves, progress is not reported.
 //
 // It returns an error if root holds no class folders or archives yet to be
@@ -245,10 +245,10 @@ func (d *ImageNet22K) Len() int { return d.names.n }
 // Classes returns the WordNet ids of the classes in order.
 func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
 
-// Rebuilt returns why an index that was there did not serve, such as that it is
+// RebuildReason returns why an index that was there did not serve, such as that it is
 // damaged, or why a new one cannot be kept, and nil if one served, if there was none
 // before, or if a list was given.
-func (d *ImageNet22K) Rebuilt() error { return d.rebuilt }
+func (d *ImageNet22K) RebuildReason() error { return d.rebuilt }
 
 // Decoder returns the name of what decodes the JPEG files.
 func (d *ImageNet22K) Decoder() string { return d.decoder.String() }

@@ -66,7 +66,7 @@ func TestImageNet22K(t *testing.T) {
 	d := open22K(t, root, o)
 	assert.Equal(t, []string{tench, goldfish, shark}, d.Classes())
 	requireImages(t, d, greys, labels)
-	require.NoError(t, d.Rebuilt())
+	require.NoError(t, d.RebuildReason())
 	assert.Equal(t, [][2]int64{{1, 3}, {2, 3}, {3, 3}}, calls)
 	testLoadErrors(t, d, len(greys))
 	d.Classes()[0] = "changed"
@@ -75,7 +75,7 @@ func TestImageNet22K(t *testing.T) {
 	calls = nil
 	again := open22K(t, root, o)
 	requireImages(t, again, greys, labels)
-	require.NoError(t, again.Rebuilt())
+	require.NoError(t, again.RebuildReason())
 	assert.Empty(t, calls, "the index serves")
 
 	entries, err := os.ReadDir(root)
@@ -115,9 +115,9 @@ func TestImageNet22KStaleIndex(t *testing.T) {
 			open22K(t, root, dataset.Options{})
 			c.change(root)
 			d := open22K(t, root, dataset.Options{})
-			require.ErrorContains(t, d.Rebuilt(), "dataset: ImageNet-22K: index "+filepath.Join(root, ".imagenet22k-index")+" "+c.want)
+			require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: index "+filepath.Join(root, ".imagenet22k-index")+" "+c.want)
 			assert.Equal(t, c.images, d.Len())
-			require.NoError(t, open22K(t, root, dataset.Options{}).Rebuilt())
+			require.NoError(t, open22K(t, root, dataset.Options{}).RebuildReason())
 		})
 	}
 }
@@ -142,9 +142,9 @@ func TestImageNet22KDamagedIndex(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(o.Index, c.file, 0o644))
 		d := open22K(t, root, o)
-		require.ErrorContains(t, d.Rebuilt(), "dataset: ImageNet-22K: index "+o.Index+" is damaged: ", name)
-		require.ErrorContains(t, d.Rebuilt(), c.want)
-		require.ErrorContains(t, d.Rebuilt(), "; it was built anew")
+		require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: index "+o.Index+" is damaged: ", name)
+		require.ErrorContains(t, d.RebuildReason(), c.want)
+		require.ErrorContains(t, d.RebuildReason(), "; it was built anew")
 		requireImages(t, d, greys, labels)
 		now, err := os.ReadFile(o.Index)
 		require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestImageNet22KDamagedIndex(t *testing.T) {
 	require.Equal(t, "my list of images", string(kept))
 
 	write(t, filepath.Join(root, ".imagenet22k-index"), []byte("zeros"))
-	require.ErrorContains(t, open22K(t, root, dataset.Options{}).Rebuilt(), "it is not an index of ImageNet-22K; it was built anew")
+	require.ErrorContains(t, open22K(t, root, dataset.Options{}).RebuildReason(), "it is not an index of ImageNet-22K; it was built anew")
 }
 
 func TestImageNet22KErrors(t *testing.T) {
@@ -436,7 +436,7 @@ func TestImageNet22KReadOnly(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(root, ".imagenet22k-index"), 0o755)) // in the way
 	open22K(t, root, dataset.Options{})
 	d := open22K(t, root, dataset.Options{Progress: func(_, _ int64) { t.Error("the index of the cache folder serves") }})
-	require.NoError(t, d.Rebuilt())
+	require.NoError(t, d.RebuildReason())
 	requireImages(t, d, greys, labels)
 
 	nowhere := filepath.Join(t.TempDir(), "file")
@@ -444,6 +444,6 @@ func TestImageNet22KReadOnly(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", nowhere)
 	t.Setenv("HOME", nowhere)
 	d = open22K(t, root, dataset.Options{})
-	require.ErrorContains(t, d.Rebuilt(), "dataset: ImageNet-22K: the index cannot be kept, so it is built each time: ")
+	require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: the index cannot be kept, so it is built each time: ")
 	requireImages(t, d, greys, labels)
 }

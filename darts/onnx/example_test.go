@@ -12,20 +12,20 @@ import (
 
 // The network of the second published DARTS cells for CIFAR-10.
 func Example() {
-	genotype, _ := cell.Published("darts_v2")
-	network := cell.Derived{
-		Body:     cell.Body{Stem: cell.CIFARStem, Width: 8, Cells: 5, Reductions: []int{1, 3}},
+	genotype, _ := cell.GenotypeByName("darts_v2")
+	network := cell.Network{
+		Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 8, Cells: 5, Reductions: []int{1, 3}},
 		Genotype: genotype,
 		Ops:      ops.DARTS(),
 	}
-	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
+	task := pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}
 	params := ops.NewParams()
 	m, err := onnx.NewModel(network, task, params)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	m.View, m.Doc = task.View, "DARTS V2, of width 8, for CIFAR-10."
+	m.Transform, m.Doc = task.Transform, "DARTS V2, of width 8, for CIFAR-10."
 	// First values stand for those of a training; ReadSafetensors reads others.
 	if err := params.Init(1); err != nil {
 		fmt.Println(err)

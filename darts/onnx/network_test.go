@@ -121,20 +121,20 @@ func mappedShape(s tensor.Shape) []int {
 func only(n *gorgonia.Node, err error) (gorgonia.Nodes, error) { return gorgonia.Nodes{n}, err }
 
 // small is a body with two reductions.
-func small(stem cell.Stem) cell.Body {
-	return cell.Body{Stem: stem, Width: 4, Cells: 4, Reductions: []int{1, 2}}
+func small(stem cell.Stem) cell.Backbone {
+	return cell.Backbone{Stem: stem, Width: 4, Cells: 4, Reductions: []int{1, 2}}
 }
 
 // published builds a network of published cells, and what a task puts on it.
-func published(b cell.Body, name string, head func(*ops.Scope, *gorgonia.Node) (*gorgonia.Node, error)) builder {
+func published(b cell.Backbone, name string, head func(*ops.Scope, *gorgonia.Node) (*gorgonia.Node, error)) builder {
 	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
-		g, _ := cell.Published(name)
-		net, err := b.Network(s, x, g, ops.Published())
+		g, _ := cell.GenotypeByName(name)
+		net, err := b.Network(s, x, g, ops.All())
 		if err != nil {
 			return nil, err
 		}
 		y, err := head(s, net.Out)
-		return gorgonia.Nodes{y, net.Middle}, err
+		return gorgonia.Nodes{y, net.AuxFeatures}, err
 	}
 }
 
@@ -143,7 +143,7 @@ func published(b cell.Body, name string, head func(*ops.Scope, *gorgonia.Node) (
 // edge from input to output.
 func bench(stem cell.Stem) builder {
 	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
-		y, err := cell.NASBenchBody{Stem: stem, Width: 7, Stacks: 2, Modules: 2}.Network(s, x, cell.NASBench{
+		y, err := cell.NASBenchBackbone{Stem: stem, Width: 7, Stacks: 2, Modules: 2}.Network(s, x, cell.NASBench{
 			Matrix: [][]int{
 				{0, 1, 1, 0, 0, 1}, {0, 0, 0, 1, 1, 0}, {0, 0, 0, 1, 0, 1}, {0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 0},
 			},
@@ -157,7 +157,7 @@ func bench(stem cell.Stem) builder {
 }
 
 // labelling builds a network that labels pixels, its logits as large as the image.
-func labelling(b cell.Body, name string) builder {
+func labelling(b cell.Backbone, name string) builder {
 	head := segmentation.ASPP{Channels: 5, Rates: []int{1, 2, 3}, Classes: 6}
 	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
 		outs, err := published(b, name, func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
@@ -172,7 +172,7 @@ func labelling(b cell.Body, name string) builder {
 }
 
 // stride returns a body with another output stride.
-func stride(t *testing.T, to int, r segmentation.Reading) cell.Body {
+func stride(t *testing.T, to int, r segmentation.StrideMode) cell.Backbone {
 	t.Helper()
 	b, err := segmentation.WithStride(small(cell.ImageNetStem), to, r)
 	require.NoError(t, err)
@@ -180,8 +180,8 @@ func stride(t *testing.T, to int, r segmentation.Reading) cell.Body {
 }
 
 // view is any view of 15 by 13 pixels.
-func view() pretext.View {
-	v := pretext.CIFAR10()
+func view() pretext.Transform {
+	v := pretext.CIFAR10Transform()
 	v.Height, v.Width = 15, 13
 	return v
 }
@@ -197,8 +197,8 @@ type test struct {
 // tests are networks of all kinds.
 func tests(t *testing.T) (list []test) {
 	t.Helper()
-	classify := pretext.Classification{View: view(), Classes: 10}.Head
-	for _, name := range cell.PublishedNames() {
+	classify := pretext.Classification{Transform: view(), Classes: 10}.Head
+	for _, name := range cell.GenotypeNames() {
 		list = append(list,
 			test{"cifar_" + name, []int{2, 16, 12, 3}, published(small(cell.CIFARStem), name, classify), false},
 			test{"imagenet_" + name, []int{2, 64, 96, 3}, published(small(cell.ImageNetStem), name, classify), false})
@@ -210,14 +210,14 @@ func tests(t *testing.T) (list []test) {
 		test{"nasbench_cifar", []int{3, 14, 10, 3}, bench(cell.CIFARStem), false},
 		test{"nasbench_imagenet", []int{2, 66, 50, 3}, bench(cell.ImageNetStem), false},
 		test{"segmentation_32", []int{2, 65, 97, 3}, labelling(small(cell.ImageNetStem), "unnas_cityscapes_seg"), false},
-		test{"segmentation_16_normal", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.AsNormal), "unnas_cityscapes_seg"), false},
-		test{"segmentation_16_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.AsReduction), "unnas_cityscapes_col"), false},
-		test{"segmentation_8_normal", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.AsNormal), "pnas"), false},
-		test{"segmentation_8_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.AsReduction), "unnas_cityscapes_col"), false},
+		test{"segmentation_16_normal", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.RemoveReduction), "unnas_cityscapes_seg"), false},
+		test{"segmentation_16_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 16, segmentation.KeepReduction), "unnas_cityscapes_col"), false},
+		test{"segmentation_8_normal", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.RemoveReduction), "pnas"), false},
+		test{"segmentation_8_reduction", []int{2, 65, 97, 3}, labelling(stride(t, 8, segmentation.KeepReduction), "unnas_cityscapes_col"), false},
 		test{"segmentation_one_pixel", []int{2, 9, 17, 3}, labelling(small(cell.ImageNetStem), "unnas_cityscapes_jig"), false},
-		test{"rotation", []int{4, 15, 13, 3}, published(small(cell.CIFARStem), "unnas_imagenet_rot", pretext.Rotation{View: view()}.Head), false},
+		test{"rotation", []int{4, 15, 13, 3}, published(small(cell.CIFARStem), "unnas_imagenet_rot", pretext.Rotation{Transform: view()}.Head), false},
 		test{"jigsaw", []int{8, 12, 12, 3}, published(small(cell.CIFARStem), "unnas_imagenet_jig", jigsaw.Head), false},
-		test{"colorization", []int{2, 15, 13, 1}, published(small(cell.CIFARStem), "unnas_imagenet_col", pretext.Colorization{View: view()}.Head), false},
+		test{"colorization", []int{2, 15, 13, 1}, published(small(cell.CIFARStem), "unnas_imagenet_col", pretext.Colorization{Transform: view()}.Head), false},
 		test{"layers", []int{2, 11, 7, 4}, layers, false},
 		test{"auxiliary_cifar", []int{2, 32, 32, 3}, auxiliary(cell.CIFARStem), true},
 		test{"auxiliary_imagenet", []int{2, 224, 224, 3}, auxiliary(cell.ImageNetStem), true},
@@ -226,8 +226,8 @@ func tests(t *testing.T) (list []test) {
 
 func auxiliary(stem cell.Stem) builder {
 	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
-		g, _ := cell.Published("darts_v1")
-		net, err := small(stem).Network(s, x, g, ops.Published())
+		g, _ := cell.GenotypeByName("darts_v1")
+		net, err := small(stem).Network(s, x, g, ops.All())
 		if err != nil {
 			return nil, err
 		}
@@ -292,8 +292,8 @@ func dropout(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 
 // operations returns the results of all candidates.
 func operations(s *ops.Scope, x *gorgonia.Node) (outs gorgonia.Nodes, err error) {
-	for _, o := range ops.Published() {
-		for i, c := range []ops.Conn{{Stride: 1, Dilation: 2}, {Stride: 2}, {Stride: 2, Dilation: 2, Affine: true}} {
+	for _, o := range ops.All() {
+		for i, c := range []ops.OpConfig{{Stride: 1, Dilation: 2}, {Stride: 2}, {Stride: 2, Dilation: 2, Affine: true}} {
 			if c.Dilation > 1 && strings.HasSuffix(o.Name(), "_pool_2x2") {
 				continue // has no centre
 			}

@@ -30,7 +30,7 @@ type Model struct {
 	Outputs []Output
 	// View says how an image becomes the input, which the model then tells who uses
 	// it. Leave it zero where the input is something else: tiles, or lightness.
-	View pretext.View
+	Transform pretext.Transform
 	// Doc is told to who uses the model, too: what it is, what it was trained on.
 	Doc string
 }
@@ -133,14 +133,14 @@ func (m Model) check() error {
 		}
 		seen[o.Name] = true
 	}
-	if m.View == (pretext.View{}) {
+	if m.Transform == (pretext.Transform{}) {
 		return nil
 	}
-	if err := m.View.Validate(); err != nil {
+	if err := m.Transform.Validate(); err != nil {
 		return err
 	}
-	if s := m.Input.Shape(); s[1] != m.View.Height || s[2] != m.View.Width || s[3] != 3 {
-		return fmt.Errorf("input %s has shape %v, and the View shows %d by %d pixels of 3 channels; give the View that makes the input, or none", m.Input.Name(), s, m.View.Height, m.View.Width)
+	if s := m.Input.Shape(); s[1] != m.Transform.Height || s[2] != m.Transform.Width || s[3] != 3 {
+		return fmt.Errorf("input %s has shape %v, and the View shows %d by %d pixels of 3 channels; give the View that makes the input, or none", m.Input.Name(), s, m.Transform.Height, m.Transform.Width)
 	}
 	return nil
 }
@@ -161,8 +161,8 @@ func (m Model) rows(n *gorgonia.Node) string {
 func (m Model) doc() string {
 	s := m.Input.Shape()
 	lines := []string{fmt.Sprintf("The input %s is float32 [N, %d, %d, %d]: images, channels, rows, columns.", m.Input.Name(), s[3], s[1], s[2])}
-	if m.View != (pretext.View{}) {
-		lines = append(lines, fmt.Sprintf("Its channels are red, green and blue, from 0 to 1, minus (%s), divided by (%s).", triple(m.View.Mean), triple(m.View.Std)))
+	if m.Transform != (pretext.Transform{}) {
+		lines = append(lines, fmt.Sprintf("Its channels are red, green and blue, from 0 to 1, minus (%s), divided by (%s).", triple(m.Transform.Mean), triple(m.Transform.Std)))
 	}
 	if m.Doc != "" {
 		lines = append(lines, m.Doc)
@@ -178,7 +178,7 @@ func (m Model) metadata() []onnxpb.Entry {
 		{Key: "channels", Value: strconv.Itoa(s[3])},
 		{Key: "classes", Value: strconv.Itoa(out[len(out)-1])},
 	}
-	if v := m.View; v != (pretext.View{}) {
+	if v := m.Transform; v != (pretext.Transform{}) {
 		list = append(list, onnxpb.Entry{Key: "mean", Value: triple(v.Mean)}, onnxpb.Entry{Key: "std", Value: triple(v.Std)}, onnxpb.Entry{Key: "crop", Value: string(v.Crop)})
 	}
 	return list

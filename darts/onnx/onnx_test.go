@@ -187,7 +187,7 @@ func floats(b []byte) []float32 {
 // No node of a model depends on the number of images of the graph, and neither do
 // two writes of a model differ.
 func TestNumberOfImages(t *testing.T) {
-	for _, c := range tests(t)[2*len(cell.PublishedNames()):] { // the others have no more operations
+	for _, c := range tests(t)[2*len(cell.GenotypeNames()):] { // the others have no more operations
 		t.Run(c.name, func(t *testing.T) {
 			n := newNetwork(t, c.shape, c.build)
 			want := n.write(t)
@@ -214,8 +214,8 @@ func tiny(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
 // The bytes of a model stay what they are, on all machines.
 func TestGolden(t *testing.T) {
 	n := newNetwork(t, []int{2, 15, 13, 3}, tiny)
-	n.model.View, n.model.Doc = view(), "A tiny network."
-	n.model.View.Mean, n.model.View.Std = [3]float64{0.5, 0.25, 0.375}, [3]float64{0.2, 0.3, 0.4}
+	n.model.Transform, n.model.Doc = view(), "A tiny network."
+	n.model.Transform.Mean, n.model.Transform.Std = [3]float64{0.5, 0.25, 0.375}, [3]float64{0.2, 0.3, 0.4}
 	// Exact numbers: those that are drawn may differ in the last bit elsewhere.
 	p := n.model.Scope.Params()
 	for i := range p.Weights() {
@@ -225,7 +225,7 @@ func TestGolden(t *testing.T) {
 		p.Running()[i] = float32(i) / 2
 	}
 	b := n.write(t)
-	assert.Equal(t, "fa6f89b7f469024eab968aa0c67fceaa7c7dc1193e9ad5ac6f618ba590b99c49", fmt.Sprintf("%x", sha256.Sum256(b)), "if the change is meant, run TestRuntime too")
+	assert.Equal(t, "0af33566dfb6a432f6621f25522116162cb7890b6342e55feea919167ba1b444", fmt.Sprintf("%x", sha256.Sum256(b)), "if the change is meant, run TestRuntime too")
 
 	f := read(t, b)
 	assert.Equal(t, []int{8}, f.model.numbers(1), "version of the format")
@@ -238,7 +238,7 @@ func TestGolden(t *testing.T) {
 		metadata[e.texts(1)[0]] = e.texts(2)[0]
 	}
 	assert.Equal(t, map[string]string{
-		"height": "15", "width": "13", "channels": "3", "classes": "5", "crop": "pad",
+		"height": "15", "width": "13", "channels": "3", "classes": "5", "crop": "padded_crop",
 		"mean": "0.5, 0.25, 0.375", "std": "0.2, 0.3, 0.4",
 	}, metadata)
 	name, dims := declared(t, f.graph.parts(t, 11)[0])
@@ -252,8 +252,8 @@ func TestGolden(t *testing.T) {
 // A network and a task make the model that their nodes would, for any number of
 // inputs of the task.
 func TestNewModel(t *testing.T) {
-	genotype, _ := cell.Published("unnas_imagenet_jig")
-	net, task := cell.Derived{Body: small(cell.CIFARStem), Genotype: genotype, Ops: ops.Published()}, pretext.JigsawCIFAR10()
+	genotype, _ := cell.GenotypeByName("unnas_imagenet_jig")
+	net, task := cell.Network{Backbone: small(cell.CIFARStem), Genotype: genotype, Ops: ops.All()}, pretext.JigsawCIFAR10()
 	n := newNetwork(t, []int{8, 12, 12, 3}, func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
 		y, err := net.Build(s, x, nil)
 		if err != nil {
@@ -271,11 +271,11 @@ func TestNewModel(t *testing.T) {
 	_, err = onnx.NewModel(net, task, nil)
 	assert.ErrorContains(t, err, "onnx: a network, a task and parameters are needed")
 	other := net
-	other.Body.Width = 6
+	other.Backbone.Width = 6
 	_, err = onnx.NewModel(other, task, n.model.Scope.Params())
 	assert.ErrorContains(t, err, "onnx: ")
 	assert.ErrorContains(t, err, "parameter stem.0.weight is a weight of shape (3, 3, 3, 12)")
-	_, err = onnx.NewModel(cell.Derived{}, task, ops.NewParams())
+	_, err = onnx.NewModel(cell.Network{}, task, ops.NewParams())
 	assert.ErrorContains(t, err, "onnx: cell: ")
 	_, err = onnx.NewModel(net, pretext.Jigsaw{}, ops.NewParams())
 	assert.ErrorContains(t, err, "onnx: pretext: ")
@@ -347,8 +347,8 @@ func TestErrors(t *testing.T) {
 		"nil output":  {change(func(m *onnx.Model) { m.Outputs[0].Node = nil }), "output output_0 is no node of the graph of the input"},
 		"other graph": {change(func(m *onnx.Model) { m.Outputs = of(tiny).Outputs }), "output output_0 is no node of the graph of the input"},
 		"other scope": {change(func(m *onnx.Model) { m.Scope = of(tiny).Scope }), "parameter stem.0.weight is not of the scope"},
-		"bad view":    {change(func(m *onnx.Model) { m.View.Crop = pretext.CropPad }), "pretext: View.Height"},
-		"other view":  {change(func(m *onnx.Model) { m.View = pretext.CIFAR10() }), "input images has shape (2, 15, 13, 3), and the View shows 32 by 32 pixels"},
+		"bad view":    {change(func(m *onnx.Model) { m.Transform.Crop = pretext.CropPadded }), "pretext: Transform.Height"},
+		"other view":  {change(func(m *onnx.Model) { m.Transform = pretext.CIFAR10Transform() }), "input images has shape (2, 15, 13, 3), and the View shows 32 by 32 pixels"},
 		"own kernel": {after(func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 			n, err := ops.Apply(identity{}, x)
 			return n[0], err

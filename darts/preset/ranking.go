@@ -11,7 +11,7 @@ import (
 
 // Ranking returns the task and the hyperparameters with which Liu et al. (2020,
 // arXiv 2003.12056, supplement A) trained the networks of sampled DARTS cells
-// (cell.Sampler), to see how well a task ranks them. The data set is cifar10 or
+// (cell.ArchSampler), to see how well a task ranks them. The data set is cifar10 or
 // imagenet1k, the task classification, rotation, colorization or jigsaw. Another
 // name is an error that lists these.
 //
@@ -22,11 +22,11 @@ func Ranking(dataset, task string, g cell.Genotype) (pretext.Task, darts.TrainCo
 	if err != nil {
 		return nil, darts.TrainConfig{}, err
 	}
-	body := cell.DARTS(cell.CIFARStem, 16, 20).Body
+	body := cell.DARTS(cell.CIFARStem, 16, 20).Backbone
 	if dataset == ImageNet1K {
-		body = cell.DARTS(cell.ImageNetStem, 32, 22).Body
+		body = cell.DARTS(cell.ImageNetStem, 32, 22).Backbone
 	}
-	c.Network = cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}
+	c.Network = cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}
 	return t, c, nil
 }
 
@@ -36,12 +36,12 @@ func RankingNASBench(dataset, task string, n cell.NASBench) (pretext.Task, darts
 	if err != nil {
 		return nil, darts.TrainConfig{}, err
 	}
-	body := cell.NASBenchBody{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}
+	body := cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}
 	if dataset == ImageNet1K {
 		body.Stem, body.Modules = cell.ImageNetStem, 4
 		c.Epochs, c.PreciseBN = 10, 0
 	}
-	c.Network = cell.NASBenchNetwork{Body: body, Cell: n}
+	c.Network = cell.NASBenchNetwork{Backbone: body, Cell: n}
 	return t, c, nil
 }
 

@@ -15,7 +15,7 @@ import (
 
 // TestRanking spells out the table of the supplement.
 func TestRanking(t *testing.T) {
-	g, _ := cell.Published("darts_v2")
+	g, _ := cell.GenotypeByName("darts_v2")
 	bench := cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
 	type figures struct {
 		width, cells, epochs, batch, precise int
@@ -48,12 +48,12 @@ func TestRanking(t *testing.T) {
 				got := figures{epochs: c.Epochs, batch: c.Batch, precise: c.PreciseBN, lr: c.LR.Base, decay: c.WeightDecay}
 				var stem cell.Stem
 				switch n := c.Network.(type) {
-				case cell.Derived:
-					got.width, got.cells, stem = n.Body.Width, n.Body.Cells, n.Body.Stem
-					assert.Equal(t, cell.Reductions(n.Body.Cells, 2), n.Body.Reductions)
+				case cell.Network:
+					got.width, got.cells, stem = n.Backbone.Width, n.Backbone.Cells, n.Backbone.Stem
+					assert.Equal(t, cell.Reductions(n.Backbone.Cells, 2), n.Backbone.Reductions)
 				case cell.NASBenchNetwork:
-					got.width, got.cells, stem = n.Body.Width, n.Body.Stacks*n.Body.Modules, n.Body.Stem
-					assert.Equal(t, 3, n.Body.Stacks)
+					got.width, got.cells, stem = n.Backbone.Width, n.Backbone.Stacks*n.Backbone.Modules, n.Backbone.Stem
+					assert.Equal(t, 3, n.Backbone.Stacks)
 				}
 				assert.Equal(t, row.want, got)
 				assert.Equal(t, row.dataset == "cifar10", stem == cell.CIFARStem)

@@ -73,7 +73,7 @@ func Search(dataset, task string) (pretext.Task, darts.SearchConfig, error) {
 func (s search) config() darts.SearchConfig {
 	c := darts.DARTS()
 	c.Space = cell.DARTS(cell.ImageNetStem, 16, s.cells)
-	c.Space.Body.Reductions = cell.Reductions(s.cells, s.reductions)
+	c.Space.Backbone.Reductions = cell.Reductions(s.cells, s.reductions)
 	c.Epochs, c.ArchStartEpoch, c.Batch = s.epochs, s.archEpoch, s.batch
 	c.LR = darts.Schedule{Kind: darts.Cosine, Base: s.lr}
 	c.ArchLR, c.WeightDecay = s.archLR, s.decay

@@ -20,15 +20,15 @@ import (
 func TestSearch(t *testing.T) {
 	// The colours of ImageNet, which Cityscapes has too.
 	mean, deviation := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
-	area := func(jitter float64) pretext.View {
-		return pretext.View{Height: 224, Width: 224, Mean: mean, Std: deviation, Crop: "area", Flip: true, Jitter: jitter}
+	area := func(jitter float64) pretext.Transform {
+		return pretext.Transform{Height: 224, Width: 224, Mean: mean, Std: deviation, Crop: "random_resized_crop", Flip: true, Jitter: jitter}
 	}
-	window := pretext.View{Height: 255, Width: 255, Mean: mean, Std: deviation, Crop: "scale", Flip: true, Jitter: 0.1}
-	street := func(jitter float64) pretext.View {
-		return pretext.View{Height: 321, Width: 321, Mean: mean, Std: deviation, Crop: "multiscale", Short: 512, Flip: true, Jitter: jitter}
+	window := pretext.Transform{Height: 255, Width: 255, Mean: mean, Std: deviation, Crop: "resized_crop", Flip: true, Jitter: 0.1}
+	street := func(jitter float64) pretext.Transform {
+		return pretext.Transform{Height: 321, Width: 321, Mean: mean, Std: deviation, Crop: "multiscale_crop", Short: 512, Flip: true, Jitter: jitter}
 	}
-	puzzle := func(v pretext.View) pretext.Jigsaw {
-		return pretext.Jigsaw{View: v, Grid: 3, Permutations: 1000, GrayShare: 0.3}
+	puzzle := func(v pretext.Transform) pretext.Jigsaw {
+		return pretext.Jigsaw{Transform: v, Grid: 3, Permutations: 1000, GrayscaleProb: 0.3}
 	}
 	for _, want := range []struct {
 		dataset, name       string
@@ -40,19 +40,19 @@ func TestSearch(t *testing.T) {
 		batch               int
 		lr, archLR, decay   float64
 	}{
-		{"imagenet1k", "classification", pretext.Classification{View: area(0.1), Classes: 1000}, 1, 224, 1000, 2, 1, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
-		{"imagenet1k", "rotation", pretext.Rotation{View: area(0.1)}, 4, 224, 4, 2, 1, 8, []int{2, 5}, 32, 0.05, 0.00015, 0.00003},
-		{"imagenet1k", "colorization", pretext.Colorization{View: area(0)}, 1, 224, 313, 2, 1, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
+		{"imagenet1k", "classification", pretext.Classification{Transform: area(0.1), Classes: 1000}, 1, 224, 1000, 2, 1, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
+		{"imagenet1k", "rotation", pretext.Rotation{Transform: area(0.1)}, 4, 224, 4, 2, 1, 8, []int{2, 5}, 32, 0.05, 0.00015, 0.00003},
+		{"imagenet1k", "colorization", pretext.Colorization{Transform: area(0)}, 1, 224, 313, 2, 1, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
 		{"imagenet1k", "jigsaw", puzzle(window), 9, 64, 1000, 2, 1, 8, []int{2, 5}, 32, 0.05, 0.00015, 0.00003},
 
-		{"imagenet22k", "classification", pretext.Classification{View: area(0.1), Classes: 21841}, 1, 224, 21841, 1, 0, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
-		{"imagenet22k", "rotation", pretext.Rotation{View: area(0.1)}, 4, 224, 4, 1, 0, 8, []int{2, 5}, 32, 0.05, 0.00015, 0.00003},
-		{"imagenet22k", "colorization", pretext.Colorization{View: area(0)}, 1, 224, 313, 1, 0, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
+		{"imagenet22k", "classification", pretext.Classification{Transform: area(0.1), Classes: 21841}, 1, 224, 21841, 1, 0, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
+		{"imagenet22k", "rotation", pretext.Rotation{Transform: area(0.1)}, 4, 224, 4, 1, 0, 8, []int{2, 5}, 32, 0.05, 0.00015, 0.00003},
+		{"imagenet22k", "colorization", pretext.Colorization{Transform: area(0)}, 1, 224, 313, 1, 0, 8, []int{2, 5}, 64, 0.1, 0.0003, 0.00003},
 		{"imagenet22k", "jigsaw", puzzle(window), 9, 64, 1000, 1, 0, 8, []int{2, 5}, 32, 0.05, 0.00015, 0.00003},
 
-		{"cityscapes", "segmentation", segmentation.Task{View: street(0.1), ASPP: segmentation.ASPP{Channels: 64, Rates: []int{6}, Classes: 19}}, 1, 321, 19, 400, 0, 12, []int{4}, 32, 0.1, 0.0003, 0.0003},
-		{"cityscapes", "rotation", pretext.Rotation{View: street(0.1)}, 4, 321, 4, 400, 0, 12, []int{4, 8}, 16, 0.05, 0.00015, 0.0003},
-		{"cityscapes", "colorization", pretext.Colorization{View: street(0)}, 1, 321, 313, 400, 0, 12, []int{4, 8}, 16, 0.05, 0.00015, 0.0003},
+		{"cityscapes", "segmentation", segmentation.Task{Transform: street(0.1), ASPP: segmentation.ASPP{Channels: 64, Rates: []int{6}, Classes: 19}}, 1, 321, 19, 400, 0, 12, []int{4}, 32, 0.1, 0.0003, 0.0003},
+		{"cityscapes", "rotation", pretext.Rotation{Transform: street(0.1)}, 4, 321, 4, 400, 0, 12, []int{4, 8}, 16, 0.05, 0.00015, 0.0003},
+		{"cityscapes", "colorization", pretext.Colorization{Transform: street(0)}, 1, 321, 313, 400, 0, 12, []int{4, 8}, 16, 0.05, 0.00015, 0.0003},
 		{"cityscapes", "jigsaw", puzzle(street(0.1)), 9, 81, 1000, 400, 0, 12, []int{4, 8}, 32, 0.1, 0.0003, 0.0003},
 	} {
 		t.Run(want.dataset+" "+want.name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestSearch(t *testing.T) {
 			assert.Equal(t, darts.SearchConfig{
 				Space: cell.Space{
 					Ops: ops.DARTS(), Nodes: 4,
-					Body: cell.Body{Stem: "imagenet", Width: 16, Cells: want.cells, Reductions: want.reductions},
+					Backbone: cell.Backbone{Stem: "imagenet", Width: 16, Cells: want.cells, Reductions: want.reductions},
 				},
 				Algorithm: darts.FirstOrder,
 				Epochs:    want.epochs, ArchStartEpoch: want.archEpoch, Batch: want.batch, TrainFraction: 0.5,

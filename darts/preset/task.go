@@ -62,20 +62,20 @@ const shorterSide = 512
 // Colours are not jittered where they are the target. Tiles and colours are taken from
 // the whole of the images of CIFAR-10, since padding has neither, and a jigsaw of
 // ImageNet from a window at a random place.
-func Transform(data, task string, size, shorter int) (pretext.View, error) {
-	var t pretext.View
+func Transform(data, task string, size, shorter int) (pretext.Transform, error) {
+	var t pretext.Transform
 	task = TaskName(task)
 	switch data {
 	case CIFAR10:
-		if t = pretext.CIFAR10(); task == Colorization || task == Jigsaw {
+		if t = pretext.CIFAR10Transform(); task == Colorization || task == Jigsaw {
 			t.Crop = pretext.CropNone
 		}
 	case ImageNet1K, ImageNet22K:
-		if t = pretext.ImageNet(size); task == Jigsaw {
-			t.Crop = pretext.CropScale
+		if t = pretext.ImageNetTransform(size); task == Jigsaw {
+			t.Crop = pretext.CropResized
 		}
 	case Cityscapes:
-		t = pretext.Cityscapes(size, shorter)
+		t = pretext.CityscapesTransform(size, shorter)
 	default:
 		return t, unknown(data)
 	}
@@ -103,17 +103,17 @@ func Task(data, task string) (pretext.Task, error) {
 	}
 	switch {
 	case name == Rotation:
-		return pretext.Rotation{View: t}, nil
+		return pretext.Rotation{Transform: t}, nil
 	case name == Colorization:
-		return pretext.Colorization{View: t}, nil
+		return pretext.Colorization{Transform: t}, nil
 	case name == Jigsaw && data == CIFAR10:
-		return pretext.Jigsaw{View: t, Grid: 2, Permutations: 24, GrayShare: 0.3}, nil
+		return pretext.Jigsaw{Transform: t, Grid: 2, Permutations: 24, GrayscaleProb: 0.3}, nil
 	case name == Jigsaw:
-		return pretext.Jigsaw{View: t, Grid: 3, Permutations: 1000, GrayShare: 0.3}, nil
+		return pretext.Jigsaw{Transform: t, Grid: 3, Permutations: 1000, GrayscaleProb: 0.3}, nil
 	case name == d.labelled && name == Classification:
-		return pretext.Classification{View: t, Classes: d.classes}, nil
+		return pretext.Classification{Transform: t, Classes: d.classes}, nil
 	case name == d.labelled:
-		return segmentation.Task{View: t, ASPP: segmentation.SearchASPP(d.classes)}, nil
+		return segmentation.Task{Transform: t, ASPP: segmentation.SearchASPP(d.classes)}, nil
 	}
 	return nil, fmt.Errorf("preset: there is no task %q for %s, want one of %s", task, data, strings.Join([]string{d.labelled, Rotation, Colorization, Jigsaw}, ", "))
 }

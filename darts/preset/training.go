@@ -46,17 +46,17 @@ var widths = []struct {
 func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, error) {
 	var task pretext.Task
 	c := darts.TrainConfig{SGD: darts.SGD{Momentum: 0.9, Nesterov: true}, EvaluateEvery: 1}
-	var body cell.Body
+	var body cell.Backbone
 	switch dataset {
 	case ImageNet1K:
-		task = pretext.Classification{View: pretext.ImageNet(224), Classes: 1000, Smoothing: 0.1}
-		body = cell.Body{Stem: cell.ImageNetStem, Cells: 14, Reductions: cell.Reductions(14, 2)}
+		task = pretext.Classification{Transform: pretext.ImageNetTransform(224), Classes: 1000, Smoothing: 0.1}
+		body = cell.Backbone{Stem: cell.ImageNetStem, Cells: 14, Reductions: cell.Reductions(14, 2)}
 		c.Epochs, c.Batch, c.MicroBatch = 250, 1024, 128
 		c.LR = darts.Schedule{Kind: darts.Cosine, Base: 0.5, Warmup: 5, WarmupFactor: 0.1}
 		c.WeightDecay, c.Auxiliary = 3e-5, cell.AuxiliaryWeight
 	case Cityscapes:
-		task = segmentation.Task{View: pretext.Cityscapes(769, 1024), ASPP: segmentation.EvalASPP(19)}
-		body = cell.Body{Stem: cell.ImageNetStem, Cells: 12, Reductions: cell.Reductions(12, 1)}
+		task = segmentation.Task{Transform: pretext.CityscapesTransform(769, 1024), ASPP: segmentation.EvalASPP(19)}
+		body = cell.Backbone{Stem: cell.ImageNetStem, Cells: 12, Reductions: cell.Reductions(12, 1)}
 		c.Epochs, c.Batch, c.MicroBatch = 2700, 64, 8
 		c.LR = darts.Schedule{Kind: darts.Cosine, Base: 0.1}
 		c.WeightDecay = 1e-4
@@ -74,7 +74,7 @@ func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, er
 	if body.Width = widths[i].classification; dataset == Cityscapes {
 		body.Width = widths[i].segments
 	}
-	g, _ := cell.Published(architecture)
-	c.Network = cell.Derived{Body: body, Genotype: g, Ops: ops.Published()}
+	g, _ := cell.GenotypeByName(architecture)
+	c.Network = cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}
 	return task, c, nil
 }

@@ -21,19 +21,19 @@ import (
 func TestTraining(t *testing.T) {
 	mean, deviation := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
 	classify := pretext.Classification{
-		View:    pretext.View{Height: 224, Width: 224, Mean: mean, Std: deviation, Crop: "area", Flip: true, Jitter: 0.1},
-		Classes: 1000, Smoothing: 0.1,
+		Transform: pretext.Transform{Height: 224, Width: 224, Mean: mean, Std: deviation, Crop: "random_resized_crop", Flip: true, Jitter: 0.1},
+		Classes:   1000, Smoothing: 0.1,
 	}
 	segment := segmentation.Task{
-		View: pretext.View{Height: 769, Width: 769, Mean: mean, Std: deviation, Crop: "multiscale", Short: 1024, Flip: true, Jitter: 0.1},
-		ASPP: segmentation.ASPP{Channels: 256, Rates: []int{6, 12, 18}, Classes: 19},
+		Transform: pretext.Transform{Height: 769, Width: 769, Mean: mean, Std: deviation, Crop: "multiscale_crop", Short: 1024, Flip: true, Jitter: 0.1},
+		ASPP:      segmentation.ASPP{Channels: 256, Rates: []int{6, 12, 18}, Classes: 19},
 	}
 	whole := segment
-	whole.View.Height, whole.View.Width = 1025, 2049
-	network := func(width, cells int, reductions []int, name string) cell.Derived {
-		g, ok := cell.Published(name)
+	whole.Transform.Height, whole.Transform.Width = 1025, 2049
+	network := func(width, cells int, reductions []int, name string) cell.Network {
+		g, ok := cell.GenotypeByName(name)
 		require.True(t, ok, name)
-		return cell.Derived{Body: cell.Body{Stem: "imagenet", Width: width, Cells: cells, Reductions: reductions}, Genotype: g, Ops: ops.Published()}
+		return cell.Network{Backbone: cell.Backbone{Stem: "imagenet", Width: width, Cells: cells, Reductions: reductions}, Genotype: g, Ops: ops.All()}
 	}
 	for _, want := range []struct {
 		name       string

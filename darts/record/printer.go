@@ -72,7 +72,7 @@ func (p *Printer) Record(e Event) error {
 		return p.progress(e)
 	case Epoch:
 		return p.print(fit(math.MaxInt, fmt.Sprintf("%s %6s", p.epoch(e.Epoch), format.Duration(e.Elapsed)),
-			append(p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipShare), number("eigenvalue %.4g", e.Eigenvalue))))
+			append(p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipWeight), number("eigenvalue %.4g", e.Eigenvalue))))
 	case Warning:
 		return p.print("warning: " + e.Text)
 	case Done:
@@ -102,7 +102,7 @@ func (p *Printer) step(e Step) error {
 	}
 	return p.passing(p.epoch(e.Epoch), " step ", e.Step, e.Steps, append([]string{
 		fmt.Sprintf("%6s left", format.Duration(e.Left)), fmt.Sprintf("%5s img/s", format.Rate(e.ImagesPerSecond)),
-	}, p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipShare)...))
+	}, p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipWeight)...))
 }
 
 // progress shows progress if it is time to.

@@ -39,10 +39,10 @@ func shortRun(t *testing.T, p *Printer, c *steppedClock, step time.Duration) {
 	for epoch := 9; epoch <= 10; epoch++ {
 		for n := 1; n <= 4; n++ {
 			events = append(events, Step{Epoch: epoch, Step: n, Steps: 4, TrainLoss: 10.25 / float64(n), TrainScore: 0.333 * float64(n) / 4,
-				ValLoss: 2.5, ValScore: 0.0625, Entropy: 2.0794, SkipShare: 1, ImagesPerSecond: 1234.5, Left: 4000 * time.Second / time.Duration(n*n)})
+				ValLoss: 2.5, ValScore: 0.0625, Entropy: 2.0794, SkipWeight: 1, ImagesPerSecond: 1234.5, Left: 4000 * time.Second / time.Duration(n*n)})
 		}
 		events = append(events, Epoch{Epoch: epoch, TrainLoss: 2.5625, TrainScore: 0.333, ValLoss: 2.5, ValScore: 0.0625,
-			Entropy: 2.0794, SkipShare: 1, Eigenvalue: 0.5, Elapsed: 4 * step})
+			Entropy: 2.0794, SkipWeight: 1, Eigenvalue: 0.5, Elapsed: 4 * step})
 	}
 	events = append(events, Warning{Text: "all edges skip"}, Done{Epochs: 12, Images: 31_020, Genotype: "skip 0→2", Elapsed: 26 * time.Hour})
 	for _, e := range events {
@@ -93,8 +93,8 @@ func TestPrinterWithoutValidation(t *testing.T) {
 	p := newSteppedClock().printer(&out, false)
 	for _, e := range []Event{
 		Start{Task: "classification", Train: 1, Params: 1_000_000, MACs: 999, PlannedBytes: 1023, Epochs: 1, StepsPerEpoch: 1, Batch: 1, MicroBatch: 1, ScoreName: "miou", TrainScoreName: "accuracy"},
-		Epoch{Epoch: 1, TrainLoss: nan, TrainScore: 1, ValLoss: nan, ValScore: nan, Entropy: nan, SkipShare: nan, Eigenvalue: nan},
-		Epoch{Epoch: 1, TrainLoss: 1, TrainScore: 1, ValLoss: nan, ValScore: 0.5, Entropy: nan, SkipShare: nan, Eigenvalue: nan,
+		Epoch{Epoch: 1, TrainLoss: nan, TrainScore: 1, ValLoss: nan, ValScore: nan, Entropy: nan, SkipWeight: nan, Eigenvalue: nan},
+		Epoch{Epoch: 1, TrainLoss: 1, TrainScore: 1, ValLoss: nan, ValScore: 0.5, Entropy: nan, SkipWeight: nan, Eigenvalue: nan,
 			Scores: map[string]float64{"iou_1": 0.125}, ScoreName: "miou"},
 		Done{Epochs: 1, Images: 1},
 	} {
@@ -124,7 +124,7 @@ func TestPrinterTellsHowMemoryIsSpared(t *testing.T) {
 
 func TestPrinterFitsTerminal(t *testing.T) {
 	step := Step{Epoch: 3, Step: 20, Steps: 160, TrainLoss: 2, TrainScore: 0.5, ValLoss: 2, ValScore: 0.5,
-		Entropy: 2, SkipShare: 0.5, ImagesPerSecond: 99.44, Left: 5 * time.Second}
+		Entropy: 2, SkipWeight: 0.5, ImagesPerSecond: 99.44, Left: 5 * time.Second}
 	const all = "epoch 3/9 [=       ]  20/160     5 s left   99.4 img/s  loss 2.0000  score  50.0%  val loss 2.0000  val score  50.0%  entropy 2.000  skip  50.0%"
 	for columns := -1; columns <= len(all)+2; columns++ {
 		var out bytes.Buffer
@@ -152,7 +152,7 @@ func TestPrinterCloseEndsLiveLine(t *testing.T) {
 	p.start.Epochs = 1
 	nan := math.NaN()
 	require.NoError(t, p.Record(Step{Epoch: 1, Step: 1, Steps: 2, TrainLoss: 1, TrainScore: nan, ValLoss: nan, ValScore: nan,
-		Entropy: nan, SkipShare: nan, ImagesPerSecond: math.Inf(1)}))
+		Entropy: nan, SkipWeight: nan, ImagesPerSecond: math.Inf(1)}))
 	require.NoError(t, p.Close())
 	require.NoError(t, p.Close())
 	assert.Equal(t, "<clear>epoch 1/1 [====    ] 1/2     0 s left      - img/s  loss 1.0000<end>\n", visible(out.String()))
@@ -173,7 +173,7 @@ func TestPrinterScores(t *testing.T) {
 	nan := math.NaN()
 	require.NoError(t, p.Record(Start{Epochs: 1, ScoreName: "rmse", TrainScoreName: "rmse", LowerIsBetter: true}))
 	out.Reset()
-	require.NoError(t, p.Record(Epoch{Epoch: 1, TrainLoss: 1, TrainScore: 2.5, ValLoss: 3, ValScore: 12.25, Entropy: nan, SkipShare: nan, Eigenvalue: nan}))
+	require.NoError(t, p.Record(Epoch{Epoch: 1, TrainLoss: 1, TrainScore: 2.5, ValLoss: 3, ValScore: 12.25, Entropy: nan, SkipWeight: nan, Eigenvalue: nan}))
 	assert.Equal(t, "epoch 1/1    0 s  loss 1.0000  rmse 2.5000  val loss 3.0000  val rmse 12.2500\n", out.String())
 }
 

@@ -30,10 +30,10 @@ func runEvents() []record.Event {
 		record.Start{Task: "rotation", Images: 5170, Train: 2585, Val: 2585, Params: 1_930_842, MACs: 345_678_901,
 			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Decoder: "image/jpeg go1.26.8", Kernel: "avx2 amd64", Version: "v1.2.3", Revision: "0ab1+modified", ScoreName: "miou", TrainScoreName: "accuracy", Ops: []string{"none", "skip_connect"}, Config: config{64, 1 << 63}},
 		record.Step{Epoch: 1, Step: 1, Steps: 40, Images: 64, TrainLoss: 1.5, TrainScore: 0.25, ValLoss: 1.375, ValScore: 0.3125,
-			LR: 0.1, Entropy: 2.079441541679836, SkipShare: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
+			LR: 0.1, Entropy: 2.079441541679836, SkipWeight: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
 		record.Warning{Text: `3 of 8 edges are "skip_connect" <- look`},
 		record.Epoch{Epoch: 1, TrainLoss: 1.25, TrainScore: 0.5, ValLoss: 1.3, ValScore: 0.475, Entropy: 2,
-			SkipShare: 0.375, PoolShare: 0.25, Stability: 0.5, Eigenvalue: 0.625, Genotype: "sep_conv_3x3 0→2",
+			SkipWeight: 0.375, PoolWeight: 0.25, Stability: 0.5, Eigenvalue: 0.625, Genotype: "sep_conv_3x3 0→2",
 			Normal: [][]float64{{0.5, -1}, {0.25, 2}}, Reduce: [][]float64{{0, 1}, {3, -0.5}}, Scores: map[string]float64{"accuracy": 0.4375, "top5": 0.75}, ScoreName: "miou", Elapsed: 61400 * time.Millisecond},
 		record.Done{Epochs: 2, Images: 5120, Genotype: "sep_conv_3x3 0→2", Elapsed: 2 * time.Hour},
 	}
@@ -48,15 +48,15 @@ func feed(t *testing.T, r record.Recorder, events ...record.Event) {
 
 func TestJSONLines(t *testing.T) {
 	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"val":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"decoder":"image/jpeg go1.26.8","kernel":"avx2 amd64","version":"v1.2.3","revision":"0ab1+modified","score_name":"miou","train_score_name":"accuracy","lower_is_better":false,"ops":["none","skip_connect"],"config":{"batch":64,"seed":9223372036854775808}}
-{"event":"step","epoch":1,"step":1,"steps":40,"images":64,"train_loss":1.5,"train_score":0.25,"val_loss":1.375,"val_score":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_share":0.125}
+{"event":"step","epoch":1,"step":1,"steps":40,"images":64,"train_loss":1.5,"train_score":0.25,"val_loss":1.375,"val_score":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_weight":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
-{"event":"epoch","epoch":1,"train_loss":1.25,"train_score":0.5,"val_loss":1.3,"val_score":0.475,"entropy":2,"skip_share":0.375,"pool_share":0.25,"stability":0.5,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2","normal":[[0.5,-1],[0.25,2]],"reduce":[[0,1],[3,-0.5]],"val_accuracy":0.4375,"val_top5":0.75,"score_name":"miou"}
+{"event":"epoch","epoch":1,"train_loss":1.25,"train_score":0.5,"val_loss":1.3,"val_score":0.475,"entropy":2,"skip_weight":0.375,"pool_weight":0.25,"stability":0.5,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2","normal":[[0.5,-1],[0.25,2]],"reduce":[[0,1],[3,-0.5]],"val_accuracy":0.4375,"val_top5":0.75,"score_name":"miou"}
 {"event":"done","epochs":2,"images":5120,"genotype":"sep_conv_3x3 0→2"}
 `
 	withClock := strings.NewReplacer(
 		`"macs":345678901,`, `"macs":345678901,"planned_bytes":1288490189,`,
 		`"micro_batch":16,`, `"micro_batch":16,"recompute":false,`,
-		`"skip_share":0.125}`, `"skip_share":0.125,"images_per_second":1234.4,"left_ns":65000000000}`,
+		`"skip_weight":0.125}`, `"skip_weight":0.125,"images_per_second":1234.4,"left_ns":65000000000}`,
 		`"miou"}`, `"miou","elapsed_ns":61400000000}`,
 		`"genotype":"sep_conv_3x3 0→2"}`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":7200000000000}`,
 	).Replace(withoutClock)
@@ -82,8 +82,8 @@ func TestJSONLines(t *testing.T) {
 func TestJSONLinesNotANumber(t *testing.T) {
 	var out bytes.Buffer
 	feed(t, record.NewJSONLines(&out), record.Step{Epoch: 3, Step: 2, Steps: 5, Images: 10, LR: 0.5,
-		TrainLoss: math.NaN(), TrainScore: math.Inf(-1), ValLoss: math.Inf(1), ValScore: math.NaN(), Entropy: math.NaN(), SkipShare: 0})
-	assert.Equal(t, `{"event":"step","epoch":3,"step":2,"steps":5,"images":10,"train_loss":null,"train_score":null,"val_loss":null,"val_score":null,"lr":0.5,"entropy":null,"skip_share":0}`+"\n", out.String())
+		TrainLoss: math.NaN(), TrainScore: math.Inf(-1), ValLoss: math.Inf(1), ValScore: math.NaN(), Entropy: math.NaN(), SkipWeight: 0})
+	assert.Equal(t, `{"event":"step","epoch":3,"step":2,"steps":5,"images":10,"train_loss":null,"train_score":null,"val_loss":null,"val_score":null,"lr":0.5,"entropy":null,"skip_weight":0}`+"\n", out.String())
 }
 
 func TestJSONLinesOfAlphas(t *testing.T) {
@@ -228,14 +228,14 @@ func TestLog(t *testing.T) {
 					"macs": 345678901.0, "planned_bytes": 1288490189.0, "epochs": 2.0, "steps_per_epoch": 40.0, "batch": 64.0,
 					"micro_batch": 16.0, "decoder": "image/jpeg go1.26.8", "kernel": "avx2 amd64", "version": "v1.2.3", "revision": "0ab1+modified", "recompute": false, "score_name": "miou", "train_score_name": "accuracy", "lower_is_better": false},
 				{"level": "DEBUG", "msg": "step", "epoch": 1.0, "step": 1.0, "steps": 40.0, "images": 64.0, "train_loss": 1.5, "train_score": 0.25,
-					"val_loss": 1.375, "val_score": 0.3125, "lr": 0.1, "entropy": 2.079441541679836, "skip_share": 0.125,
+					"val_loss": 1.375, "val_score": 0.3125, "lr": 0.1, "entropy": 2.079441541679836, "skip_weight": 0.125,
 					"images_per_second": 1234.4, "left": 65e9},
 				warning,
 				{"level": "INFO", "msg": "epoch", "epoch": 1.0, "train_loss": 1.25, "train_score": 0.5, "val_loss": 1.3, "val_score": 0.475,
-					"entropy": 2.0, "skip_share": 0.375, "pool_share": 0.25, "stability": 0.5, "eigenvalue": 0.625, "genotype": "sep_conv_3x3 0→2", "val_accuracy": 0.4375, "val_top5": 0.75, "score_name": "miou", "elapsed": 61.4e9},
+					"entropy": 2.0, "skip_weight": 0.375, "pool_weight": 0.25, "stability": 0.5, "eigenvalue": 0.625, "genotype": "sep_conv_3x3 0→2", "val_accuracy": 0.4375, "val_top5": 0.75, "score_name": "miou", "elapsed": 61.4e9},
 				{"level": "INFO", "msg": "done", "epochs": 2.0, "images": 5120.0, "genotype": "sep_conv_3x3 0→2", "elapsed": 7200e9},
 				{"level": "INFO", "msg": "epoch", "epoch": 7.0, "train_score": 0.0, "val_score": 0.0,
-					"entropy": 0.0, "skip_share": 0.0, "pool_share": 0.0, "eigenvalue": 0.0, "genotype": "", "score_name": "", "elapsed": 0.0},
+					"entropy": 0.0, "skip_weight": 0.0, "pool_weight": 0.0, "eigenvalue": 0.0, "genotype": "", "score_name": "", "elapsed": 0.0},
 			}, got)
 		})
 	}
@@ -287,9 +287,9 @@ func ExampleNewPrinter() {
 		record.Start{Task: "rotation", Train: 2585, Val: 2585, Params: 1_930_842, MACs: 345_678_901,
 			PlannedBytes: 1_288_490_189, Epochs: 50, StepsPerEpoch: 40, Batch: 64, ScoreName: "top1", TrainScoreName: "top1"},
 		record.Epoch{Epoch: 1, TrainLoss: 1.2534, TrainScore: 0.435, ValLoss: 1.2811, ValScore: 0.419,
-			Entropy: 2.079, SkipShare: 0.125, Eigenvalue: math.NaN(), Elapsed: 65 * time.Second},
+			Entropy: 2.079, SkipWeight: 0.125, Eigenvalue: math.NaN(), Elapsed: 65 * time.Second},
 		record.Epoch{Epoch: 2, TrainLoss: 1.1029, TrainScore: 0.521, ValLoss: 1.1347, ValScore: 0.502,
-			Entropy: 2.077, SkipShare: 0.125, Eigenvalue: math.NaN(), Elapsed: 58 * time.Second},
+			Entropy: 2.077, SkipWeight: 0.125, Eigenvalue: math.NaN(), Elapsed: 58 * time.Second},
 		record.Done{Epochs: 2, Images: 5120, Elapsed: 123 * time.Second},
 	} {
 		if err := p.Record(e); err != nil {

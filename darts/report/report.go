@@ -97,14 +97,14 @@ func Write(w io.Writer, dir string) error {
 	return s.render(w, "page", false)
 }
 
-// Show has the page show some samples of a task, made of images of src, which it
+// SetSamples has the page show some samples of a task, made of images of src, which it
 // loads before it returns, one after the other; call it before the run begins. One
 // that cannot be had is said to be missing, as is what ctx keeps from loading. Maps of
 // labels are in colours: those of a method ClassColor(class int32) color.NRGBA, if the
 // task has one. Single labels have the names of a method ClassName(class int32)
 // string, if it has that, and those of a pretext.Classification the names that a
 // method Classes() []string of src has. Without src or task, nil, there are no samples.
-func (r *Report) Show(ctx context.Context, src pretext.Source, task pretext.Sampler) {
+func (r *Report) SetSamples(ctx context.Context, src pretext.Source, task pretext.TaskData) {
 	var samples []sample
 	if src != nil && task != nil {
 		samples = draw(ctx, src, task)

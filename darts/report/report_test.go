@@ -43,7 +43,7 @@ func start() record.Start {
 }
 
 func step(epoch, n int) record.Step {
-	return record.Step{Epoch: epoch, Step: n, Steps: 3, TrainLoss: 1 / float64(n), TrainScore: 0.25, ValLoss: nan, ValScore: nan, LR: 0.025, Entropy: 0.9, SkipShare: 0.1, ImagesPerSecond: 20.5, Left: 25 * time.Second}
+	return record.Step{Epoch: epoch, Step: n, Steps: 3, TrainLoss: 1 / float64(n), TrainScore: 0.25, ValLoss: nan, ValScore: nan, LR: 0.025, Entropy: 0.9, SkipWeight: 0.1, ImagesPerSecond: 20.5, Left: 25 * time.Second}
 }
 
 // alphas returns those of an edge each with the operation that has the largest.
@@ -57,9 +57,9 @@ func alphas(shift int) [][]float64 {
 }
 
 func epoch(n int) record.Epoch {
-	g, _ := cell.Published("darts_v2")
+	g, _ := cell.GenotypeByName("darts_v2")
 	return record.Epoch{
-		Epoch: n, TrainLoss: 0.5, TrainScore: 0.75, ValLoss: 0.375, ValScore: 0.8125, Entropy: 0.7, SkipShare: 0.125, PoolShare: 0.25,
+		Epoch: n, TrainLoss: 0.5, TrainScore: 0.75, ValLoss: 0.375, ValScore: 0.8125, Entropy: 0.7, SkipWeight: 0.125, PoolWeight: 0.25,
 		Stability: 0.5, Eigenvalue: nan, Genotype: g.String(), Normal: alphas(0), Reduce: alphas(3),
 	}
 }
@@ -155,20 +155,20 @@ func TestPageOfSearch(t *testing.T) {
 	assert.Contains(t, heats, "largest now: max_pool_3x3, 51.4%", "of the first edge: 1/(1+7e⁻²)")
 	assert.Contains(t, heats, "c<sub>k−2</sub>")
 	settings := section(t, page, "settings")
-	assert.Regexp(t, `(?s)space\.ops.*none, max_pool_3x3.*space\.body\.cells</th><td>3<.*arch_lr`, settings)
+	assert.Regexp(t, `(?s)space\.ops.*none, max_pool_3x3.*space\.backbone\.cells</th><td>3<.*arch_lr`, settings)
 }
 
 // TestPageOfTraining has no alphas, but scores and the cells that are trained.
 func TestPageOfTraining(t *testing.T) {
-	g, _ := cell.Published("unnas_imagenet_rot")
+	g, _ := cell.GenotypeByName("unnas_imagenet_rot")
 	r := report.New("")
 	s := start()
-	s.Config, s.Ops, s.ScoreName, s.TrainScoreName = darts.TrainDARTS(g), nil, "miou", "accuracy"
+	s.Config, s.Ops, s.ScoreName, s.TrainScoreName = darts.DARTSTraining(g), nil, "miou", "accuracy"
 	scores := map[string]float64{"top5": 0.9, "mean": nan}
 	for i := range 19 {
 		scores[fmt.Sprintf("iou_%d", i)] = float64(i) / 20
 	}
-	e := record.Epoch{Epoch: 1, TrainLoss: 2, TrainScore: 0.5, ValLoss: nan, ValScore: 0.4375, ScoreName: "miou", Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Scores: scores}
+	e := record.Epoch{Epoch: 1, TrainLoss: 2, TrainScore: 0.5, ValLoss: nan, ValScore: 0.4375, ScoreName: "miou", Entropy: nan, SkipWeight: nan, PoolWeight: nan, Stability: nan, Eigenvalue: nan, Scores: scores}
 	feed(t, r, s, e)
 	page := html(t, r)
 	assert.Contains(t, section(t, page, "head"), "rotation · training")
@@ -261,8 +261,8 @@ func TestEmpty(t *testing.T) {
 	assert.Contains(t, html(t, r), "not begun")
 	feed(t, r, record.Start{Config: nil})
 	html(t, r)
-	nothing := record.Epoch{TrainLoss: nan, TrainScore: nan, ValLoss: math.Inf(1), ValScore: nan, Entropy: nan, SkipShare: nan, PoolShare: nan, Stability: nan, Eigenvalue: nan, Normal: [][]float64{{}, {nan, 1}, nil, {1, 2, 3}}, Genotype: "none"}
-	feed(t, r, record.Step{TrainLoss: nan, TrainScore: nan, ValLoss: nan, ValScore: nan, LR: nan, Entropy: nan, SkipShare: nan, ImagesPerSecond: nan}, nothing, record.Done{})
+	nothing := record.Epoch{TrainLoss: nan, TrainScore: nan, ValLoss: math.Inf(1), ValScore: nan, Entropy: nan, SkipWeight: nan, PoolWeight: nan, Stability: nan, Eigenvalue: nan, Normal: [][]float64{{}, {nan, 1}, nil, {1, 2, 3}}, Genotype: "none"}
+	feed(t, r, record.Step{TrainLoss: nan, TrainScore: nan, ValLoss: nan, ValScore: nan, LR: nan, Entropy: nan, SkipWeight: nan, ImagesPerSecond: nan}, nothing, record.Done{})
 	html(t, r)
 	assert.ErrorContains(t, r.Record(nil), "unknown event")
 
@@ -330,17 +330,17 @@ func TestSamples(t *testing.T) {
 	src, err := scenes.New(9, 40, 24, 1)
 	require.NoError(t, err)
 	jigsaw := pretext.JigsawCIFAR10()
-	plain := pretext.Scenes(32)
+	plain := pretext.ScenesTransform(32)
 	plain.Crop = pretext.CropNone
 	for name, test := range map[string]struct {
-		task     pretext.Sampler
+		task     pretext.TaskData
 		pictures int // of an image
 		want     string
 	}{
-		"rotation":     {pretext.Rotation{View: pretext.Scenes(32)}, 4, "270°</div>"},
+		"rotation":     {pretext.Rotation{Transform: pretext.ScenesTransform(32)}, 4, "270°</div>"},
 		"jigsaw":       {jigsaw, 4, "<figcaption>class "},
-		"colorization": {pretext.Colorization{View: plain}, 2, "labels</div>"},
-		"large":        {pretext.Classification{View: pretext.ImageNet(224), Classes: 8}, 1, "<figcaption>bus</figcaption>"},
+		"colorization": {pretext.Colorization{Transform: plain}, 2, "labels</div>"},
+		"large":        {pretext.Classification{Transform: pretext.ImageNetTransform(224), Classes: 8}, 1, "<figcaption>bus</figcaption>"},
 		"patches":      {pretext.RelativePatchCIFAR10(), 2, "<figcaption>"},
 		"hidden":       {pretext.ReconstructionCIFAR10(), 1, `width="`},
 		"views":        {pretext.ContrastiveCIFAR10(), 2, `width="`},
@@ -350,7 +350,7 @@ func TestSamples(t *testing.T) {
 			pages := [2]string{}
 			for i := range pages {
 				r := report.New("")
-				r.Show(t.Context(), src, test.task)
+				r.SetSamples(t.Context(), src, test.task)
 				feed(t, r, start())
 				pages[i] = html(t, r)
 			}
@@ -366,12 +366,12 @@ func TestSamples(t *testing.T) {
 		})
 	}
 	r := report.New("")
-	r.Show(t.Context(), src, oneLabel{})
+	r.SetSamples(t.Context(), src, oneLabel{})
 	feed(t, r, start())
 	assert.Contains(t, html(t, r), "<figcaption>class 0</figcaption>", "which is not the bus that the source has")
 
 	r = report.New("")
-	r.Show(t.Context(), broken{}, jigsaw)
+	r.SetSamples(t.Context(), broken{}, jigsaw)
 	feed(t, r, start())
 	page := html(t, r)
 	assert.Contains(t, page, "image 0 could not be made into a sample")
@@ -391,11 +391,11 @@ func TestSamplesOfPanics(t *testing.T) {
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		src  pretext.Source
-		task pretext.Sampler
+		task pretext.TaskData
 	}{"source": {panics{}, oneLabel{}}, "task": {images, panics{}}} {
 		t.Run(name, func(t *testing.T) {
 			r := report.New("")
-			require.NotPanics(t, func() { r.Show(t.Context(), test.src, test.task) })
+			require.NotPanics(t, func() { r.SetSamples(t.Context(), test.src, test.task) })
 			feed(t, r, start())
 			page := html(t, r)
 			assert.Contains(t, page, "image 3 could not be made into a sample")
@@ -416,7 +416,7 @@ func TestSamplesContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := report.New("")
-	r.Show(ctx, stopped{}, oneLabel{})
+	r.SetSamples(ctx, stopped{}, oneLabel{})
 	feed(t, r, start())
 	assert.Contains(t, html(t, r), "image 0 could not be made into a sample")
 }
@@ -445,7 +445,7 @@ func (odd) Sample(dst pretext.Sample, _ *pretext.Image, _ bool, r *rand.Rand) er
 	for i := range dst.Inputs {
 		dst.Inputs[i] = r.Float32()
 	}
-	dst.Inputs[0], dst.Labels[0] = float32(nan), pretext.Ignore
+	dst.Inputs[0], dst.Labels[0] = float32(nan), pretext.IgnoreIndex
 	return nil
 }
 

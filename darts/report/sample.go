@@ -49,7 +49,7 @@ const (
 
 // draw returns samples of a task, made of images that lie evenly in the source, as
 // they are in training. Equal sources and tasks give equal samples.
-func draw(ctx context.Context, src pretext.Source, task pretext.Sampler) []sample {
+func draw(ctx context.Context, src pretext.Source, task pretext.TaskData) []sample {
 	one := quota.New(1) // image at a time
 	spec := task.Spec()
 	n := min(samples, src.Len())
@@ -92,7 +92,7 @@ func recovered(f func() error) (err error) {
 }
 
 // load returns the inputs and labels that a task makes of an image.
-func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pretext.Sampler, i int) ([]float32, []int32, error) {
+func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pretext.TaskData, i int) ([]float32, []int32, error) {
 	ctx, end := shared.Lease(ctx)
 	defer end()
 	spec := task.Spec()
@@ -116,7 +116,7 @@ type named interface {
 
 // naming returns what names labels: the task, if it is named; the source, if it names
 // the classes of a classification; or their numbers.
-func naming(src pretext.Source, task pretext.Sampler) func(class int32) string {
+func naming(src pretext.Source, task pretext.TaskData) func(class int32) string {
 	if t, ok := task.(named); ok {
 		return t.ClassName
 	}
@@ -137,7 +137,7 @@ func naming(src pretext.Source, task pretext.Sampler) func(class int32) string {
 // paint makes the pictures of a sample.
 func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int32) color.NRGBA, name func(class int32) string) {
 	label := func(y int32) string {
-		if y == pretext.Ignore {
+		if y == pretext.IgnoreIndex {
 			return "no label"
 		}
 		return name(y)
@@ -213,7 +213,7 @@ func paint(pixels []uint8, spec pretext.Spec) *image.NRGBA {
 func overlay(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int32) color.NRGBA) *image.NRGBA {
 	img := paint(pixels, spec)
 	for i, class := range y {
-		if class != pretext.Ignore {
+		if class != pretext.IgnoreIndex {
 			at, c := img.NRGBAAt(i%spec.Width, i/spec.Width), colour(class)
 			img.SetNRGBA(i%spec.Width, i/spec.Width, color.NRGBA{mix(at.R, c.R, 3, 5), mix(at.G, c.G, 3, 5), mix(at.B, c.B, 3, 5), 255})
 		}

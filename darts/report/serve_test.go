@@ -183,7 +183,7 @@ func TestManyAtOnce(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for n := range 3 {
-				r.Show(t.Context(), broken{}, pretext.JigsawCIFAR10())
+				r.SetSamples(t.Context(), broken{}, pretext.JigsawCIFAR10())
 				assert.NoError(t, errors.Join(r.Record(start()), r.Record(step(1, n)), r.Record(epoch(1)), r.WriteHTML(io.Discard)))
 				url, err := r.Serve(":0")
 				if err == nil {
@@ -225,13 +225,13 @@ func (h hostile) ClassName(int32) string { panic("a bug of the task") }
 // TestPanicsOfSamples do not end the run: they are the page's alone.
 func TestPanicsOfSamples(t *testing.T) {
 	for _, h := range []hostile{{load: true}, {}} {
-		h.Rotation = pretext.Rotation{View: pretext.Scenes(32)}
+		h.Rotation = pretext.Rotation{Transform: pretext.ScenesTransform(32)}
 		r := report.New("")
-		r.Show(t.Context(), h, h)
+		r.SetSamples(t.Context(), h, h)
 		feed(t, r, start())
 		assert.Contains(t, html(t, r), "could not be made into a sample", fmt.Sprint(h.load))
-		r.Show(t.Context(), nil, h)
-		r.Show(t.Context(), h, nil)
+		r.SetSamples(t.Context(), nil, h)
+		r.SetSamples(t.Context(), h, nil)
 		feed(t, r, start())
 		assert.NotContains(t, html(t, r), "could not be made into a sample", "nil shows nothing")
 	}

@@ -246,8 +246,8 @@ func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 	add("Entropy of the alphas", "1: undecided, 0: decided.", plain,
 		series{"entropy", ofEpochs(func(e record.Epoch) float64 { return e.Entropy }), ofSteps(func(s record.Step) float64 { return s.Entropy })})
 	add("Weight of operations without weights", "After softmax, mean over edges.", percent,
-		series{"skip connections", ofEpochs(func(e record.Epoch) float64 { return e.SkipShare }), ofSteps(func(s record.Step) float64 { return s.SkipShare })},
-		series{"poolings", ofEpochs(func(e record.Epoch) float64 { return e.PoolShare }), nil})
+		series{"skip connections", ofEpochs(func(e record.Epoch) float64 { return e.SkipWeight }), ofSteps(func(s record.Step) float64 { return s.SkipWeight })},
+		series{"poolings", ofEpochs(func(e record.Epoch) float64 { return e.PoolWeight }), nil})
 	add("Stability of the ranking", "Kendall's tau between the order of operations and that of the epoch before, mean over edges. 1: the same.", plain,
 		series{"tau", ofEpochs(func(e record.Epoch) float64 { return e.Stability }), nil})
 	add("Dominant eigenvalue", "Of the Hessian of the validation loss in the alphas.", plain,

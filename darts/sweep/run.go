@@ -46,7 +46,7 @@ const (
 	Begun    Kind = "begun"
 	Done     Kind = "done"
 	Failed   Kind = "failed"
-	Redone   Kind = "redone"   // its result file is damaged, so it begins anew
+	Retried  Kind = "redone"   // its result file is damaged, so it begins anew
 	Unlocked Kind = "unlocked" // the folder keeps no locks: two programs that are given one shard would both do its jobs
 )
 
@@ -279,7 +279,7 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	}
 	attempt := f.attempts[w.host] + 1
 	if errors.Is(why, errDamaged) {
-		w.Report(Event{Job: job, Kind: Redone, Attempt: attempt, Err: why})
+		w.Report(Event{Job: job, Kind: Retried, Attempt: attempt, Err: why})
 	}
 	dir := w.work(job)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -151,7 +151,7 @@ func TestDamagedResults(t *testing.T) {
 	var redone []string
 	require.NoError(t, s.Run(t.Context(), sweep.Options{Report: func(e sweep.Event) {
 		switch e.Kind {
-		case sweep.Redone:
+		case sweep.Retried:
 			redone = append(redone, e.Err.Error())
 		case sweep.Begun:
 			text, err := os.ReadFile(filepath.Join(dir, "locks", e.Job.Name+".lock"))

@@ -61,7 +61,7 @@ func TestPublished(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			p := program.NewPipeline("cityscapes", "segmentation", usage)
 			require.NoError(t, p.Parse([]string{"-data", root, "-task", name, "-epochs", "1", "-batch", "2", "-out", dir}, nil))
-			body := &p.Config.Space.Body
+			body := &p.Config.Space.Backbone
 			body.Width, body.Cells, body.Reductions = 2, 3, cell.Reductions(3, len(body.Reductions))
 			var out bytes.Buffer
 			require.NoError(t, p.Run(t.Context(), opener(t.Context()), &out))

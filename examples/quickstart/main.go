@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	c := darts.DARTS()
 	c.Space = cell.DARTS(stem, *width, *cells)
 	if task.Name() == "segmentation" { // needs a finer map
-		c.Space.Body.Reductions = cell.Reductions(*cells, 1)
+		c.Space.Backbone.Reductions = cell.Reductions(*cells, 1)
 	}
 	c.Epochs, c.Batch = *epochs, *batch
 	// A short search takes larger steps of the alphas than the published one.
@@ -68,20 +68,20 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 }
 
 // open returns the images, how a network sees them, and the stem for their size.
-func open(ctx context.Context, dir string, o dataset.Options, out io.Writer) (program.Labelled, pretext.View, cell.Stem, error) {
+func open(ctx context.Context, dir string, o dataset.Options, out io.Writer) (program.Labelled, pretext.Transform, cell.Stem, error) {
 	if dir == "" {
 		const size = 32
 		src, err := scenes.New(512, size, size, 1)
-		return src, pretext.Scenes(size), cell.CIFARStem, err
+		return src, pretext.ScenesTransform(size), cell.CIFARStem, err
 	}
 	if isCIFAR(dir) {
 		src, err := dataset.OpenCIFAR10(ctx, dir, dataset.Train, o)
-		return src, pretext.CIFAR10(), cell.CIFARStem, err
+		return src, pretext.CIFAR10Transform(), cell.CIFARStem, err
 	}
 	split := dataset.All
 	switch has, err := dataset.HasSplit(dir, dataset.Train); {
 	case err != nil:
-		return nil, pretext.View{}, "", err
+		return nil, pretext.Transform{}, "", err
 	case has:
 		split = dataset.Train
 		fmt.Fprintf(out, "%s has folders of classes: its images are used, and nothing else of %s\n", filepath.Join(dir, "train"), dir)
@@ -89,7 +89,7 @@ func open(ctx context.Context, dir string, o dataset.Options, out io.Writer) (pr
 	src, err := program.List(out, o, func(o dataset.Options) (program.Labelled, error) {
 		return dataset.OpenFolder(ctx, dir, split, o)
 	})
-	return src, pretext.ImageNet(64), cell.ImageNetStem, err
+	return src, pretext.ImageNetTransform(64), cell.ImageNetStem, err
 }
 
 func isCIFAR(dir string) bool {
@@ -102,32 +102,32 @@ func isCIFAR(dir string) bool {
 }
 
 // choose returns the task of a name, in a form for small images.
-func choose(name string, view pretext.View, src program.Labelled) (pretext.Task, error) {
+func choose(name string, view pretext.Transform, src program.Labelled) (pretext.Task, error) {
 	// What is padded has no colour, and makes tiles of nothing.
 	plain := view
-	if plain.Crop == pretext.CropPad {
+	if plain.Crop == pretext.CropPadded {
 		plain.Crop = pretext.CropNone
 	}
 	switch preset.TaskName(name) {
 	case "rotation":
-		return pretext.Rotation{View: view}, nil
+		return pretext.Rotation{Transform: view}, nil
 	case "jigsaw":
 		task := pretext.JigsawCIFAR10()
-		task.View = plain
+		task.Transform = plain
 		return task, nil
 	case "colorization":
 		plain.Jitter = 0
-		return pretext.Colorization{View: plain}, nil
+		return pretext.Colorization{Transform: plain}, nil
 	case "classification":
 		if len(src.Classes()) < 2 {
 			return nil, errors.New("classification needs images of two classes or more, a folder for each; use -task rotation, jigsaw or colorization, which need no labels")
 		}
-		return pretext.Classification{View: view, Classes: len(src.Classes())}, nil
+		return pretext.Classification{Transform: view, Classes: len(src.Classes())}, nil
 	case "segmentation":
 		if _, ok := src.(*scenes.Set); !ok {
 			return nil, errors.New("segmentation needs images with a mask each, such as the built-in scenes: leave out -data, or see go run ./examples/cityscapes -help")
 		}
-		return segmentation.Task{View: view, ASPP: segmentation.SearchASPP(19)}, nil
+		return segmentation.Task{Transform: view, ASPP: segmentation.SearchASPP(19)}, nil
 	}
 	return nil, fmt.Errorf("unknown task %q; use -task rotation, jigsaw, colorization, classification or segmentation", name)
 }

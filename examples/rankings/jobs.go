@@ -69,7 +69,7 @@ func manifestOf(ctx context.Context, s options, out io.Writer) (sweep.Manifest, 
 func draw(ctx context.Context, s options, out io.Writer) ([]spec, error) {
 	var all []spec
 	if s.Space == "darts" {
-		sampler, err := cell.DARTSSampler()
+		sampler, err := cell.DARTSArchSampler()
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,7 @@ func draw(ctx context.Context, s options, out io.Writer) ([]spec, error) {
 		for i, sample := range samples {
 			all = append(all, spec{Arch: fmt.Sprintf("darts-%03d", i), Genotype: &sample.Genotype})
 		}
-		draws := samples[len(samples)-1].Draw + 1
+		draws := samples[len(samples)-1].Draws + 1
 		fmt.Fprintf(out, "%d of %d random cells have 80 to 120 %% of ResNet-56's parameters and multiply-adds\n", len(samples), draws)
 		return all, nil
 	}
@@ -107,8 +107,8 @@ func openTable(ctx context.Context, path, index string, out io.Writer) (*nasbenc
 		return nasbench.OpenCSV(ctx, path, nasbench.Options{Progress: tell})
 	}
 	table, err := nasbench.Open(ctx, path, nasbench.Options{Index: index, Progress: tell})
-	if err == nil && table.Rebuilt() != nil {
-		fmt.Fprintln(out, "the table was read:", table.Rebuilt())
+	if err == nil && table.RebuildReason() != nil {
+		fmt.Fprintln(out, "the table was read:", table.RebuildReason())
 	}
 	return table, err
 }
@@ -193,17 +193,17 @@ func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 		task = classification
 	}
 	switch n := c.Network.(type) {
-	case cell.Derived:
+	case cell.Network:
 		if t.Cells > 0 {
-			n.Body.Cells, n.Body.Reductions = t.Cells, cell.Reductions(t.Cells, 2)
+			n.Backbone.Cells, n.Backbone.Reductions = t.Cells, cell.Reductions(t.Cells, 2)
 		}
 		if t.Width > 0 {
-			n.Body.Width = t.Width
+			n.Backbone.Width = t.Width
 		}
 		c.Network = n
 	case cell.NASBenchNetwork:
 		if t.Width > 0 {
-			n.Body.Width = t.Width
+			n.Backbone.Width = t.Width
 		}
 		c.Network = n
 	}
@@ -284,7 +284,7 @@ func (t *trainer) report(e sweep.Event) {
 		t.state(fmt.Sprintf("%s is done, in %v", e.Job.Name, e.Elapsed.Round(time.Second)))
 	case sweep.Failed:
 		t.state(fmt.Sprintf("%s has failed, attempt %d of %d on this host: %v", e.Job.Name, e.Attempt, t.attempts, e.Err))
-	case sweep.Redone:
+	case sweep.Retried:
 		t.state(fmt.Sprintf("%s is done again: %v", e.Job.Name, e.Err))
 	case sweep.Unlocked:
 		fmt.Fprintf(t.out, "%v: no other program may have this shard\n", e.Err)

@@ -111,12 +111,12 @@ func (s settings) open(ctx context.Context) (train, held darts.Source, err error
 const fine = 4
 
 // body returns the cells and the stem before them.
-func (s settings) body() (cell.Body, error) {
+func (s settings) body() (cell.Backbone, error) {
 	if s.stride != fine {
-		return segmentation.WithStride(cell.DARTS(cell.ImageNetStem, s.width, s.cells).Body, s.stride, segmentation.AsNormal)
+		return segmentation.WithStride(cell.DARTS(cell.ImageNetStem, s.width, s.cells).Backbone, s.stride, segmentation.RemoveReduction)
 	}
 	// Most cells see the smallest map, which takes the least time.
-	return cell.Body{Stem: cell.CIFARStem, Width: s.width, Cells: s.cells, Reductions: []int{1, 2}}, nil
+	return cell.Backbone{Stem: cell.CIFARStem, Width: s.width, Cells: s.cells, Reductions: []int{1, 2}}, nil
 }
 
 // network returns the network that the flags ask for, for images with so many pixels
@@ -127,16 +127,16 @@ func (s settings) network(short int) (segmentation.Network, error) {
 		return segmentation.Network{}, fmt.Errorf("-genotype %s: %w", s.genotype, err)
 	}
 	body, err := s.body()
-	task := segmentation.Task{View: pretext.Cityscapes(s.size, short), ASPP: segmentation.EvalASPP(19)}
+	task := segmentation.Task{Transform: pretext.CityscapesTransform(s.size, short), ASPP: segmentation.EvalASPP(19)}
 	task.ASPP.Channels = s.channels
 	switch {
 	case s.data == "": // small images, whose maps are small, and which are seen as a whole
-		task.View.Crop, task.View.Short, task.View.Jitter = pretext.CropPad, 0, 0
+		task.Transform.Crop, task.Transform.Short, task.Transform.Jitter = pretext.CropPadded, 0, 0
 		task.ASPP.Rates = []int{2, 4, 8}
 	case s.stride == 8: // Chen et al. (2017, arXiv 1706.05587) double the rates of 16
 		task.ASPP.Rates = []int{12, 24, 36}
 	}
-	return segmentation.Network{Architecture: cell.Derived{Body: body, Genotype: genotype, Ops: ops.Published()}, Task: task}, err
+	return segmentation.Network{Architecture: cell.Network{Backbone: body, Genotype: genotype, Ops: ops.All()}, Task: task}, err
 }
 
 // published is the batch of one GPU in the published training. Batch normalisation
@@ -186,7 +186,7 @@ func (s settings) train(ctx context.Context, train, held darts.Source, out io.Wr
 // draw draws held-out images with truth and prediction. That of a training that was
 // stopped is drawn, too.
 func draw(n segmentation.Network, p *ops.Params, held darts.Source, folder *darts.RunDir, out io.Writer) error {
-	predictor, err := segmentation.NewPredictor(n, p, segmentation.Options{})
+	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func TestPublished(t *testing.T) {
 	require.NoError(t, err)
 	c, err = scenes.config(n)
 	require.NoError(t, err)
-	want = darts.TrainDARTS(n.Architecture.(cell.Derived).Genotype)
+	want = darts.DARTSTraining(n.Architecture.(cell.Network).Genotype)
 	want.Network, want.Epochs, want.Batch = n.Architecture, 12, 8
 	want.LR.Base, want.LR.PerStep, want.WeightDecay, want.Auxiliary, want.DropPath = 0.1, true, 1e-4, 0, 0
 	assert.Equal(t, want, c)

@@ -274,20 +274,20 @@ func TestSchedules(t *testing.T) {
 // TestCIFAR10 holds tasks on CIFAR-10, of which there is no published search,
 // against the views that networks are trained with there.
 func TestCIFAR10(t *testing.T) {
-	whole := pretext.CIFAR10()
+	whole := pretext.CIFAR10Transform()
 	whole.Crop = pretext.CropNone
 	jigsaw := pretext.JigsawCIFAR10()
 	for pairs, want := range map[string]pretext.Task{
-		"TASK cls MODEL.NUM_CLASSES 10":                                         pretext.Classification{View: pretext.CIFAR10(), Classes: 10},
-		"TASK rot MODEL.NUM_CLASSES 4":                                          pretext.Rotation{View: pretext.CIFAR10()},
-		"TASK col MODEL.NUM_CLASSES 313 MODEL.INPUT_CHANNELS 1":                 pretext.Colorization{View: whole},
+		"TASK cls MODEL.NUM_CLASSES 10":                                         pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10},
+		"TASK rot MODEL.NUM_CLASSES 4":                                          pretext.Rotation{Transform: pretext.CIFAR10Transform()},
+		"TASK col MODEL.NUM_CLASSES 313 MODEL.INPUT_CHANNELS 1":                 pretext.Colorization{Transform: whole},
 		"TASK jig MODEL.NUM_CLASSES 24 JIGSAW_GRID 2 TRAIN.GRAY_PERCENTAGE 0.3": jigsaw,
 	} {
 		c := load(t, "testdata/imagenet/rot.yaml", append(strings.Fields(pairs), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "32")...)
 		assert.Equal(t, want, c.task(), pairs)
 		s, err := c.search()
 		require.NoError(t, err)
-		assert.Equal(t, cell.CIFARStem, s.Space.Body.Stem)
+		assert.Equal(t, cell.CIFARStem, s.Space.Backbone.Stem)
 	}
 }
 

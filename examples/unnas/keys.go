@@ -94,7 +94,7 @@ func keys(c *config) []key {
 		{name: "REGNET", in: both(idle), note: "of networks that are not made of cells"},
 		{name: "EN", in: both(idle), note: "of networks that are not made of cells"},
 
-		{name: "NAS.GENOTYPE", value: &c.NAS.Genotype, rule: among(append(cell.PublishedNames(), customGenotype)...), in: uses{idle, cells}, note: "the cells of a network that is trained"},
+		{name: "NAS.GENOTYPE", value: &c.NAS.Genotype, rule: among(append(cell.GenotypeNames(), customGenotype)...), in: uses{idle, cells}, note: "the cells of a network that is trained"},
 		{name: "NAS.CUSTOM_GENOTYPE", value: &c.NAS.CustomGenotype, in: uses{idle, with("GENOTYPE custom", c.Model.Type == nas && c.NAS.Genotype == customGenotype)}, note: "those of GENOTYPE custom"},
 		{name: "NAS.WIDTH", value: &c.NAS.Width, rule: positive, note: "channels of the first cell"},
 		{name: "NAS.DEPTH", value: &c.NAS.Depth, rule: positive, in: uses{train: cells}, note: "cells"},

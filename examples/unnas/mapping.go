@@ -85,15 +85,15 @@ func (c *config) task() pretext.Task {
 	v := c.view()
 	switch c.Task {
 	case taskSeg:
-		return segmentation.Task{View: v, ASPP: segmentation.ASPP{Channels: c.Model.ASPPChannels, Rates: c.Model.ASPPRates, Classes: c.Model.NumClasses}}
+		return segmentation.Task{Transform: v, ASPP: segmentation.ASPP{Channels: c.Model.ASPPChannels, Rates: c.Model.ASPPRates, Classes: c.Model.NumClasses}}
 	case taskRot:
-		return pretext.Rotation{View: v}
+		return pretext.Rotation{Transform: v}
 	case taskCol:
-		return pretext.Colorization{View: v}
+		return pretext.Colorization{Transform: v}
 	case taskJig:
-		return pretext.Jigsaw{View: v, Grid: c.JigsawGrid, Permutations: c.Model.NumClasses, GrayShare: c.Train.GrayPercentage}
+		return pretext.Jigsaw{Transform: v, Grid: c.JigsawGrid, Permutations: c.Model.NumClasses, GrayscaleProb: c.Train.GrayPercentage}
 	}
-	t := pretext.Classification{View: v, Classes: c.Model.NumClasses}
+	t := pretext.Classification{Transform: v, Classes: c.Model.NumClasses}
 	if c.Model.LossFun == smoothed {
 		t.Smoothing = c.Model.LabelSmoothingEps
 	}
@@ -101,7 +101,7 @@ func (c *config) task() pretext.Task {
 }
 
 // view returns how the network sees an image. Its data set is known.
-func (c *config) view() pretext.View {
+func (c *config) view() pretext.Transform {
 	data := c.Train.Dataset
 	if data == imagenet {
 		data = preset.ImageNet1K
@@ -146,12 +146,12 @@ func (c *config) stem() cell.Stem {
 }
 
 // body returns the stack of cells.
-func (c *config) body() cell.Body {
+func (c *config) body() cell.Backbone {
 	reductions := 2
 	if c.Task == taskSeg {
 		reductions = 1
 	}
-	return cell.Body{Stem: c.stem(), Width: c.NAS.Width, Cells: c.NAS.Depth, Reductions: cell.Reductions(c.NAS.Depth, reductions)}
+	return cell.Backbone{Stem: c.stem(), Width: c.NAS.Width, Cells: c.NAS.Depth, Reductions: cell.Reductions(c.NAS.Depth, reductions)}
 }
 
 // search returns the settings of a search. check has been called.
@@ -166,13 +166,13 @@ func (c *config) search() (darts.SearchConfig, error) {
 	case o.ArchEpoch > float64(o.MaxEpoch):
 		return none, c.fault("OPTIM.ARCH_EPOCH", "is %s, must be at most OPTIM.MAX_EPOCH, which is %d", number(o.ArchEpoch), o.MaxEpoch)
 	}
-	if c.view().Crop == pretext.CropScale {
+	if c.view().Crop == pretext.CropResized {
 		if err := c.checkTestSize(255); err != nil {
 			return none, err
 		}
 	}
 	s := darts.DARTS()
-	s.Space.Body = c.body()
+	s.Space.Backbone = c.body()
 	s.Epochs, s.ArchStartEpoch, s.Batch, s.TrainFraction = o.MaxEpoch, int(o.ArchEpoch), c.Train.BatchSize, c.Train.Portion
 	s.LR, _ = c.schedule() // check has seen it
 	s.Momentum, s.WeightDecay = o.Momentum, o.WeightDecay
@@ -235,12 +235,12 @@ func (c *config) training() (darts.TrainConfig, error) {
 
 // network returns the network of cells to train.
 func (c *config) network() (cell.Architecture, error) {
-	d := cell.Derived{Body: c.body(), Genotype: c.NAS.CustomGenotype, Ops: ops.Published()}
-	if err := d.Body.Validate(); err != nil {
+	d := cell.Network{Backbone: c.body(), Genotype: c.NAS.CustomGenotype, Ops: ops.All()}
+	if err := d.Backbone.Validate(); err != nil {
 		return nil, fmt.Errorf("NAS.WIDTH %d, NAS.DEPTH %d: %w", c.NAS.Width, c.NAS.Depth, err)
 	}
 	if c.NAS.Genotype != customGenotype {
-		d.Genotype, _ = cell.Published(c.NAS.Genotype)
+		d.Genotype, _ = cell.GenotypeByName(c.NAS.Genotype)
 	} else if err := d.Genotype.Validate(d.Ops.Has); err != nil {
 		return nil, c.fault("NAS.CUSTOM_GENOTYPE", "is no genotype: %w", err)
 	}
@@ -250,14 +250,14 @@ func (c *config) network() (cell.Architecture, error) {
 // nasBenchNetwork returns the network of NAS-Bench-101 to train.
 func (c *config) nasBenchNetwork() (cell.Architecture, error) {
 	n := cell.NASBenchNetwork{
-		Body: cell.NASBenchBody{Stem: c.stem(), Width: c.NAS.Width, Stacks: c.NAS.NumStacks, Modules: c.NAS.NumModulesPerStack},
-		Cell: cell.NASBench{Matrix: c.NAS.Matrix, Ops: c.NAS.Ops},
+		Backbone: cell.NASBenchBackbone{Stem: c.stem(), Width: c.NAS.Width, Stacks: c.NAS.NumStacks, Modules: c.NAS.NumModulesPerStack},
+		Cell:     cell.NASBench{Matrix: c.NAS.Matrix, Ops: c.NAS.Ops},
 	}
 	if err := n.Cell.Validate(); err != nil {
 		return nil, c.fault("NAS.MATRIX", "and NAS.OPS are no cell: %w", err)
 	}
-	if err := n.Body.Validate(); err != nil {
-		return nil, fmt.Errorf("NAS.WIDTH %d, NAS.NUM_STACKS %d, NAS.NUM_MODULES_PER_STACK %d: %w", n.Body.Width, n.Body.Stacks, n.Body.Modules, err)
+	if err := n.Backbone.Validate(); err != nil {
+		return nil, fmt.Errorf("NAS.WIDTH %d, NAS.NUM_STACKS %d, NAS.NUM_MODULES_PER_STACK %d: %w", n.Backbone.Width, n.Backbone.Stacks, n.Backbone.Modules, err)
 	}
 	return n, nil
 }
@@ -288,9 +288,9 @@ func (c *config) checkTraining() error {
 		return c.fault("NAS.AUX", "is True, which TASK %s does not have: an auxiliary head predicts one class for each input", c.Task)
 	}
 	switch c.view().Crop {
-	case pretext.CropScale:
+	case pretext.CropResized:
 		return c.checkTestSize(255)
-	case pretext.CropArea:
+	case pretext.CropRandomResized:
 		return c.checkTestSize(224)
 	}
 	return nil

@@ -66,14 +66,14 @@ func TestPublishedSearches(t *testing.T) {
 func TestPublishedTrainings(t *testing.T) {
 	seen := 0
 	for path, data := range map[string]string{"testdata/imagenet/eval.yaml": "imagenet1k", "testdata/cityscapes/eval.yaml": "cityscapes"} {
-		for _, name := range cell.PublishedNames() {
+		for _, name := range cell.GenotypeNames() {
 			wantTask, want, err := preset.Training(data, name)
 			if err != nil {
 				continue // not trained
 			}
 			seen++
 			t.Run(data+"/"+name, func(t *testing.T) {
-				c := load(t, path, "NAS.GENOTYPE", name, "NAS.WIDTH", strconv.Itoa(want.Network.(cell.Derived).Body.Width))
+				c := load(t, path, "NAS.GENOTYPE", name, "NAS.WIDTH", strconv.Itoa(want.Network.(cell.Network).Backbone.Width))
 				got, err := c.training()
 				require.NoError(t, err)
 				want.Seed = 1 // the default of the release
@@ -89,20 +89,20 @@ func TestPublishedTrainings(t *testing.T) {
 // TestSampleTrainings holds files of sample-based experiments against their figures
 // (supplement A of the paper, and the authors' release).
 func TestSampleTrainings(t *testing.T) {
-	cells := func(stem cell.Stem, width, count int) cell.Derived {
-		return cell.Derived{
-			Body: cell.Body{Stem: stem, Width: width, Cells: count, Reductions: []int{count / 3, 2 * count / 3}},
+	cells := func(stem cell.Stem, width, count int) cell.Network {
+		return cell.Network{
+			Backbone: cell.Backbone{Stem: stem, Width: width, Cells: count, Reductions: []int{count / 3, 2 * count / 3}},
 			Genotype: cell.Genotype{
 				Normal: []cell.Edge{{Op: "none", From: 0}, {Op: "skip_connect", From: 1}}, NormalConcat: []int{2},
 				Reduce: []cell.Edge{{Op: "sep_conv_3x3", From: 1}, {Op: "none", From: 1}}, ReduceConcat: []int{2},
 			},
-			Ops: ops.Published(),
+			Ops: ops.All(),
 		}
 	}
 	bench := func(stem cell.Stem, modules int, op string) cell.NASBenchNetwork {
 		return cell.NASBenchNetwork{
-			Body: cell.NASBenchBody{Stem: stem, Width: 128, Stacks: 3, Modules: modules},
-			Cell: cell.NASBench{Matrix: [][]int{{0, 1, 1}, {0, 0, 1}, {0, 0, 0}}, Ops: []string{"input", op, "output"}},
+			Backbone: cell.NASBenchBackbone{Stem: stem, Width: 128, Stacks: 3, Modules: modules},
+			Cell:     cell.NASBench{Matrix: [][]int{{0, 1, 1}, {0, 0, 1}, {0, 0, 0}}, Ops: []string{"input", op, "output"}},
 		}
 	}
 	settings := func(a cell.Architecture, epochs, batch, precise int, lr, decay float64) darts.TrainConfig {
@@ -119,13 +119,13 @@ func TestSampleTrainings(t *testing.T) {
 		want              darts.TrainConfig
 	}{
 		{"cells, CIFAR-10, classification", "testdata/cifar10/sample.yaml", "",
-			pretext.Classification{View: pretext.CIFAR10(), Classes: 10}, settings(cells("cifar", 16, 20), 100, 128, 1024, 0.1, 0.0005)},
+			pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}, settings(cells("cifar", 16, 20), 100, 128, 1024, 0.1, 0.0005)},
 		{"cells, CIFAR-10, rotation", "testdata/cifar10/sample.yaml", "TASK rot MODEL.NUM_CLASSES 4 TRAIN.BATCH_SIZE 32 OPTIM.BASE_LR 0.025",
-			pretext.Rotation{View: pretext.CIFAR10()}, settings(cells("cifar", 16, 20), 100, 32, 1024, 0.025, 0.0005)},
+			pretext.Rotation{Transform: pretext.CIFAR10Transform()}, settings(cells("cifar", 16, 20), 100, 32, 1024, 0.025, 0.0005)},
 		{"cells, ImageNet, rotation", "testdata/cifar10/sample.yaml", "TASK rot MODEL.NUM_CLASSES 4 NAS.WIDTH 32 NAS.DEPTH 22 OPTIM.MAX_EPOCH 5 OPTIM.WEIGHT_DECAY 0.00005 TRAIN.DATASET imagenet TRAIN.IM_SIZE 224 TRAIN.BATCH_SIZE 32 OPTIM.BASE_LR 0.0125 TEST.DATASET imagenet TEST.SPLIT val TEST.IM_SIZE 256",
-			pretext.Rotation{View: pretext.ImageNet(224)}, settings(cells("imagenet", 32, 22), 5, 32, 1024, 0.0125, 0.00005)},
+			pretext.Rotation{Transform: pretext.ImageNetTransform(224)}, settings(cells("imagenet", 32, 22), 5, 32, 1024, 0.0125, 0.00005)},
 		{"NAS-Bench, CIFAR-10", "testdata/cifar10/bench.yaml", "",
-			pretext.Classification{View: pretext.CIFAR10(), Classes: 10}, settings(bench("cifar", 3, "conv3x3-bn-relu"), 100, 128, 1024, 0.1, 0.0005)},
+			pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}, settings(bench("cifar", 3, "conv3x3-bn-relu"), 100, 128, 1024, 0.1, 0.0005)},
 		{"NAS-Bench, ImageNet, jigsaw", "testdata/imagenet/bench.yaml", "",
 			puzzle, settings(bench("imagenet", 4, "maxpool3x3"), 10, 32, 0, 0.0125, 0.00005)},
 	} {

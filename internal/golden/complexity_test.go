@@ -106,19 +106,19 @@ func (s setting) stem() cell.Stem {
 	return cell.ImageNetStem
 }
 
-func (s setting) body() cell.Body {
+func (s setting) body() cell.Backbone {
 	reductions := 2
 	if s.Task == "seg" {
 		reductions = 1
 	}
-	return cell.Body{Stem: s.stem(), Width: s.Width, Cells: s.Depth, Reductions: cell.Reductions(s.Depth, reductions)}
+	return cell.Backbone{Stem: s.stem(), Width: s.Width, Cells: s.Depth, Reductions: cell.Reductions(s.Depth, reductions)}
 }
 
 // derived counts the network of a genotype.
 func (s setting) derived(t *testing.T, g cell.Genotype) cell.Complexity {
 	t.Helper()
 	return s.measure(t, segmentation.EvalASPP(s.Classes), func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-		net, err := s.body().Network(scope, x, g, ops.Published())
+		net, err := s.body().Network(scope, x, g, ops.All())
 		if err != nil {
 			return nil, err
 		}
@@ -153,7 +153,7 @@ func TestComplexityOfSamples(t *testing.T) {
 					return
 				}
 				assert.Equal(t, c.size(), s.measure(t, segmentation.ASPP{}, func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-					b := cell.NASBenchBody{Stem: s.stem(), Width: s.Width, Stacks: s.Stacks, Modules: s.Modules}
+					b := cell.NASBenchBackbone{Stem: s.stem(), Width: s.Width, Stacks: s.Stacks, Modules: s.Modules}
 					return b.Network(scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
 				}))
 			})
@@ -175,7 +175,7 @@ func TestComplexityOfPublishedGenotypes(t *testing.T) {
 	table(t, "named_genotypes.public.json", &named)
 	require.NotEmpty(t, named.Archs)
 	for _, name := range slices.Sorted(maps.Keys(named.Archs)) {
-		g, ok := cell.Published(name)
+		g, ok := cell.GenotypeByName(name)
 		require.True(t, ok, name)
 		t.Run(name, func(t *testing.T) {
 			for _, where := range slices.Sorted(maps.Keys(named.Archs[name])) {
@@ -208,7 +208,7 @@ func TestComplexityAnchors(t *testing.T) {
 	for _, c := range anchors.NASBench {
 		s := setting{Task: "cls", Classes: 10, Input: []int{1, 3, 32, 32}}
 		size := s.measure(t, segmentation.ASPP{}, func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-			return cell.NASBenchBody{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}.Network(scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
+			return cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}.Network(scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
 		})
 		assert.Equal(t, c.Params, size.Params)
 	}
@@ -218,7 +218,7 @@ func TestComplexityAnchors(t *testing.T) {
 		alphas := 0
 		size := s.measure(t, segmentation.SearchASPP(s.Classes), func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 			space := cell.DARTS(s.stem(), s.Width, s.Depth)
-			space.Body = s.body()
+			space.Backbone = s.body()
 			net, err := space.Supernet(scope, x)
 			if err != nil {
 				return nil, err

@@ -62,7 +62,7 @@ func TestPyTorch(t *testing.T) {
 func (c exchange) build(t *testing.T, s *ops.Scope, x *gorgonia.Node) gorgonia.Nodes {
 	space := cell.DARTS(c.Stem, c.Width, c.Cells)
 	if c.Reductions != nil {
-		space.Body.Reductions = c.Reductions
+		space.Backbone.Reductions = c.Reductions
 	}
 	head := s.Sub("classifier")
 	if c.Network == "supernet" {
@@ -72,9 +72,9 @@ func (c exchange) build(t *testing.T, s *ops.Scope, x *gorgonia.Node) gorgonia.N
 		require.NoError(t, err)
 		return gorgonia.Nodes{logits}
 	}
-	genotype, ok := cell.Published("darts_v2")
+	genotype, ok := cell.GenotypeByName("darts_v2")
 	require.True(t, ok)
-	net, err := space.Body.Network(s, x, genotype, space.Ops)
+	net, err := space.Backbone.Network(s, x, genotype, space.Ops)
 	require.NoError(t, err)
 	if c.Network == "segmentation" {
 		logits, err := segmentation.Task{ASPP: segmentation.ASPP{Channels: c.Channels, Rates: c.Rates, Classes: c.Classes}}.Head(head, net.Out)

@@ -81,14 +81,14 @@ func let(t *testing.T, n *gorgonia.Node, backing any) {
 
 func (g *testCase) op() {
 	t := g.t
-	op, err := ops.Published().Find(g.Op)
+	op, err := ops.All().Find(g.Op)
 	require.NoError(t, err)
 	in := g.Tensors["input"]
 	graph := gorgonia.NewGraph()
 	s := ops.NewScope(graph, ops.NewParams())
 	x, err := ops.Images(graph, "input", in.Shape[0], in.Shape[2], in.Shape[3], in.Shape[1])
 	require.NoError(t, err)
-	y, err := op.Build(s, x, ops.Conn{Stride: g.Stride, Affine: g.Affine})
+	y, err := op.Build(s, x, ops.OpConfig{Stride: g.Stride, Affine: g.Affine})
 	require.NoError(t, err)
 	gy, err := ops.Images(graph, "grad_output", y.Shape()[0], y.Shape()[1], y.Shape()[2], y.Shape()[3])
 	require.NoError(t, err)
@@ -204,18 +204,18 @@ func (g *testCase) network() {
 func (g *testCase) body(s *ops.Scope, x *gorgonia.Node) (features, aux *gorgonia.Node) {
 	t := g.t
 	if g.Kind == "nasbench" {
-		y, err := cell.NASBenchBody{Stem: g.Stem, Width: g.Width, Stacks: g.Stacks, Modules: g.Modules}.Network(s, x, cell.NASBench{Matrix: g.Matrix, Ops: g.Ops})
+		y, err := cell.NASBenchBackbone{Stem: g.Stem, Width: g.Width, Stacks: g.Stacks, Modules: g.Modules}.Network(s, x, cell.NASBench{Matrix: g.Matrix, Ops: g.Ops})
 		require.NoError(t, err)
 		return y, nil
 	}
 	space := cell.DARTS(g.Stem, g.Width, g.Depth)
-	space.Body = g.Body()
+	space.Backbone = g.Body()
 	if g.Kind == "search" || g.Kind == "trajectory" {
 		net, err := space.Supernet(s, x)
 		require.NoError(t, err)
 		return net.Out, nil
 	}
-	net, err := space.Body.Network(s, x, g.Genotype, ops.Published())
+	net, err := space.Backbone.Network(s, x, g.Genotype, ops.All())
 	require.NoError(t, err)
 	if g.Aux {
 		aux, err = net.AuxiliaryHead(s, g.Classes)

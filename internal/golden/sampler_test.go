@@ -17,7 +17,7 @@ func TestSamplerOfDARTS(t *testing.T) {
 	var published struct{ Archs map[string]counted }
 	table(t, "darts500_cifar10_cls.public.json", &published)
 	require.GreaterOrEqual(t, len(published.Archs), 50)
-	s, err := cell.DARTSSampler()
+	s, err := cell.DARTSArchSampler()
 	require.NoError(t, err)
 	drawn, err := s.Sample(500, 1)
 	require.NoError(t, err)

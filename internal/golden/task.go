@@ -13,8 +13,8 @@ import (
 )
 
 // Body returns the stack of cells of a case.
-func (g *Case) Body() cell.Body {
-	body := cell.DARTS(g.Stem, g.Width, g.Depth).Body
+func (g *Case) Body() cell.Backbone {
+	body := cell.DARTS(g.Stem, g.Width, g.Depth).Backbone
 	if g.Task == "seg" {
 		body.Reductions = cell.Reductions(g.Depth, 1)
 	}
@@ -62,9 +62,9 @@ func (p problem) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, er
 func (p problem) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 	switch p.Task {
 	case "seg":
-		return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: 255})
+		return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: 255})
 	case "col":
-		return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: ops.NoIgnore})
+		return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 	}
-	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: ops.NoIgnore})
+	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 }

@@ -41,11 +41,11 @@ func newSupernetOf(t testing.TB, p *ops.Params, set ops.Set, partial int) *super
 		n.images = ok(ops.Images(g, "images", supernetBatch, 8, 6, 3))
 		n.labels = ok(ops.Labels(g, "labels", supernetBatch))
 		space := cell.DARTS(cell.CIFARStem, 2, 3)
-		space.Nodes, space.Ops, space.Partial = 2, set, partial
+		space.Nodes, space.Ops, space.PartialChannels = 2, set, partial
 		net, err := space.Supernet(n.scope, n.images)
 		require.NoError(t, err)
 		logits := ok(n.scope.Sub("head").Linear(ok(ops.GlobalAvgPool(net.Out)), 1, supernetClasses))
-		l, err := ops.CrossEntropy(logits, n.labels, ops.LossConfig{Ignore: ops.NoIgnore})
+		l, err := ops.CrossEntropy(logits, n.labels, ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 		require.NoError(t, err)
 		n.loss = l.Value
 		if err := p.Init(1); err != nil {

@@ -119,14 +119,14 @@ func checkOp(op ops.Op, o Options) (r result) {
 		for _, affine := range []bool{false, true} {
 			for i := range max(len(o.Channels), len(o.Sizes)) {
 				size := o.Sizes[i%len(o.Sizes)]
-				c := ops.Conn{Stride: stride, Affine: affine}
+				c := ops.OpConfig{Stride: stride, Affine: affine}
 				shape := tensor.Shape{images, size[0], size[1], o.Channels[i%len(o.Channels)]}
 				r.add(checkConnected(op, c, shape, o), fmt.Sprintf("%+v on %v", c, shape))
 			}
 		}
 	}
 	if _, ok := op.(ops.Dilatable); ok && slices.Contains(o.Strides, 1) {
-		c := ops.Conn{Stride: 1, Affine: true, Dilation: 2}
+		c := ops.OpConfig{Stride: 1, Affine: true, Dilation: 2}
 		shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
 		r.add(checkConnected(op, c, shape, o), fmt.Sprintf("%+v on %v", c, shape))
 	}
@@ -142,7 +142,7 @@ func checkOp(op ops.Op, o Options) (r result) {
 func checkMixed(op ops.Op, o Options) result {
 	shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
 	return checkGraph(func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
-		y, err := op.Build(s, in[0], ops.Conn{Stride: 1})
+		y, err := op.Build(s, in[0], ops.OpConfig{Stride: 1})
 		if err != nil || y == nil {
 			return nil, err // a nil node is found without a mixed operation, too
 		}
@@ -159,7 +159,7 @@ func checkMixed(op ops.Op, o Options) result {
 }
 
 // checkConnected checks a candidate in one place.
-func checkConnected(op ops.Op, c ops.Conn, shape tensor.Shape, o Options) result {
+func checkConnected(op ops.Op, c ops.OpConfig, shape tensor.Shape, o Options) result {
 	want := tensor.Shape{shape[0], (shape[1] + c.Stride - 1) / c.Stride, (shape[2] + c.Stride - 1) / c.Stride, shape[3]}
 	return checkGraph(func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
 		y, err := op.Build(s, in[0], c)
@@ -189,7 +189,7 @@ func checkTwice(op ops.Op, o Options) (r result) {
 				return err
 			}
 			for _, name := range names {
-				if _, err := op.Build(s.Sub(name), x, ops.Conn{Stride: o.Strides[0], Affine: true}); err != nil {
+				if _, err := op.Build(s.Sub(name), x, ops.OpConfig{Stride: o.Strides[0], Affine: true}); err != nil {
 					return err
 				}
 			}

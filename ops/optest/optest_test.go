@@ -209,7 +209,7 @@ func TestKernelInputs(t *testing.T) {
 // swish is a correct operation, x·σ(x), that may be replaced in part.
 type swish struct {
 	name  string
-	build func(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error)
+	build func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error)
 }
 
 func (o swish) Name() string {
@@ -219,7 +219,7 @@ func (o swish) Name() string {
 	return "swish"
 }
 
-func (o swish) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (o swish) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	if o.build != nil {
 		return o.build(s, x, c)
 	}
@@ -253,47 +253,47 @@ func TestOpFaults(t *testing.T) {
 		op         ops.Op
 	}{
 		{"name with a space", "the name is", swish{name: "my swish"}},
-		{"fails", "stride 3 is needed", swish{build: func(*ops.Scope, *gorgonia.Node, ops.Conn) (*gorgonia.Node, error) {
+		{"fails", "stride 3 is needed", swish{build: func(*ops.Scope, *gorgonia.Node, ops.OpConfig) (*gorgonia.Node, error) {
 			return nil, fmt.Errorf("stride 3 is needed")
 		}}},
-		{"no node", "neither a node nor an error", swish{build: func(*ops.Scope, *gorgonia.Node, ops.Conn) (*gorgonia.Node, error) {
+		{"no node", "neither a node nor an error", swish{build: func(*ops.Scope, *gorgonia.Node, ops.OpConfig) (*gorgonia.Node, error) {
 			return nil, nil
 		}}},
-		{"ignores the stride", "(2, 3, 5, 3) is needed", swish{build: func(_ *ops.Scope, x *gorgonia.Node, _ ops.Conn) (*gorgonia.Node, error) {
+		{"ignores the stride", "(2, 3, 5, 3) is needed", swish{build: func(_ *ops.Scope, x *gorgonia.Node, _ ops.OpConfig) (*gorgonia.Node, error) {
 			return ops.ReLU(x)
 		}}},
-		{"rounds the resolution down", "(2, 4, 2, 8) is needed", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+		{"rounds the resolution down", "(2, 4, 2, 8) is needed", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			return ops.MaxPool2D(x, c.Stride, c.Stride, 0)
 		}}},
-		{"without a gradient", "must depend on every input", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+		{"without a gradient", "must depend on every input", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			return gorgonia.Sign(x)
 		}}},
-		{"one parameter twice", "declared twice", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+		{"one parameter twice", "declared twice", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			y, err := s.Conv(x, ops.ConvConfig{Out: x.Shape()[3], Window: ops.Square(3, c.Stride, 1, 1)})
 			if err != nil {
 				return nil, err
 			}
 			return s.Conv(y, ops.ConvConfig{Out: x.Shape()[3], Window: ops.Square(3, 1, 1, 1)})
 		}}},
-		{"parameter without effect", "must depend on every input", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+		{"parameter without effect", "must depend on every input", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			if _, err := s.Param("unused", ops.Vector, tensor.Shape{3}, ops.Constant(1)); err != nil {
 				return nil, err
 			}
 			return ops.AvgPool2D(x, 3, c.Stride, 1)
 		}}},
-		{"normalisation without effect", "training does not change those of norm", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+		{"normalisation without effect", "training does not change those of norm", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			if _, err := s.Sub("norm").BatchNorm(x, false); err != nil {
 				return nil, err
 			}
 			return ops.AvgPool2D(x, 3, c.Stride, 1)
 		}}},
-		{"another name in every graph", "cannot be built again", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+		{"another name in every graph", "cannot be built again", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			builds++
 			return s.Sub(fmt.Sprint(builds)).Conv(x, ops.ConvConfig{Out: x.Shape()[3], Window: ops.Square(3, c.Stride, 1, 1)})
 		}}},
 		{"parameters in the first graph only", "cannot be built again", &once{}},
 		{"parameters of the first instance only", "two instances", &once{each: true}},
-		{"writes to its parameter", "writes to parameter weight", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+		{"writes to its parameter", "writes to parameter weight", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			w, err := s.Param("weight", ops.Vector, tensor.Shape{1}, ops.Constant(1))
 			if err != nil {
 				return nil, err
@@ -325,7 +325,7 @@ type once struct {
 
 func (*once) Name() string { return "once" }
 
-func (o *once) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (o *once) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	if o.graph == s.Graph() || o.graph != nil && !o.each {
 		return ops.AvgPool2D(x, 3, c.Stride, 1)
 	}
@@ -363,7 +363,7 @@ type residual struct{}
 
 func (residual) Name() string { return "res_conv_3x3" }
 
-func (residual) Build(s *ops.Scope, x *gorgonia.Node, c ops.Conn) (*gorgonia.Node, error) {
+func (residual) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	y, err := s.Sub("conv").Conv(x, ops.ConvConfig{Out: x.Shape()[3], Window: ops.Square(3, 1, 1, 1), ReLU: true})
 	if err != nil {
 		return nil, err

@@ -2,7 +2,7 @@
 // the rest of the library relies on.
 //
 //	func TestMirror(t *testing.T) {
-//		pretexttest.Run(t, Mirror{View: pretext.CIFAR10()})
+//		pretexttest.Run(t, Mirror{View: pretext.CIFAR10Transform()})
 //	}
 //
 // RunSource checks a source of images, and Run a task: that
@@ -10,7 +10,7 @@
 //   - the name and the sizes are sensible and stay the same, and Validate accepts
 //     the task;
 //   - a sample has a finite number in every input, a label below Classes, or
-//     pretext.Ignore, in every label, and a finite number, or pretext.IgnoreValue, in
+//     pretext.IgnoreIndex, in every label, and a finite number, or pretext.IgnoreValue, in
 //     every float target, for images of all sizes and colours, and depends on nothing
 //     but image, mode and random stream: not on what lay in memory, on earlier
 //     samples, or on other goroutines. Run the test with -race;
@@ -26,7 +26,7 @@
 //     classes, one row of logits for each label, or a map for each map. The loss and
 //     all gradients are finite, and the gradient reaches the network;
 //   - a score is finite and has a name, and accuracies are from 0 to 1;
-//   - labels of pretext.Ignore and targets of pretext.IgnoreValue count in neither loss
+//   - labels of pretext.IgnoreIndex and targets of pretext.IgnoreValue count in neither loss
 //     nor score. A loader fills the last batch with them.
 //
 // The settings that Validate is tried with are made from the task: each exported

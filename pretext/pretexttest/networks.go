@@ -117,7 +117,7 @@ func (n *network) run() error {
 		return err
 	}
 	for i := n.batch - 1; i >= 0; i-- {
-		fill(all.Labels[i*n.spec.LabelLen():], pretext.Ignore)
+		fill(all.Labels[i*n.spec.LabelLen():], pretext.IgnoreIndex)
 		fill(all.Targets[i*n.spec.TargetLen():], pretext.IgnoreValue)
 		if err := n.step(all); err != nil {
 			return fmt.Errorf("labels and targets from image %d on ignored: %w", i, err)
@@ -145,14 +145,14 @@ func (n *network) step(all pretext.Sample) error {
 	if err != nil {
 		return err
 	}
-	labels, targets := counted(all.Labels, pretext.Ignore), counted(all.Targets, pretext.IgnoreValue)
+	labels, targets := counted(all.Labels, pretext.IgnoreIndex), counted(all.Targets, pretext.IgnoreValue)
 	switch {
 	case n.spec.Classes > 0 && len(all.Targets) == 0 && count != float64(labels):
-		return fmt.Errorf("the loss counts %v of %d labels, of which %d are not pretext.Ignore", count, len(all.Labels), labels)
+		return fmt.Errorf("the loss counts %v of %d labels, of which %d are not pretext.IgnoreIndex", count, len(all.Labels), labels)
 	case !finite(count) || count < 0:
 		return fmt.Errorf("the loss counts %v; 0 or more is needed", count)
 	case labels+targets == 0 && count != 0:
-		return fmt.Errorf("the loss counts %v, but all labels are pretext.Ignore and all targets pretext.IgnoreValue", count)
+		return fmt.Errorf("the loss counts %v, but all labels are pretext.IgnoreIndex and all targets pretext.IgnoreValue", count)
 	}
 	if err := n.score(count); err != nil {
 		return err

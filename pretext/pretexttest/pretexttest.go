@@ -211,11 +211,11 @@ func (c *checker) one(img *pretext.Image, train bool) error {
 	}
 	for i, v := range first.Labels {
 		switch {
-		case v == pretext.Ignore:
+		case v == pretext.IgnoreIndex:
 		case c.spec.Classes == 0 && v < 0:
-			return fmt.Errorf("label %d is %d; 0 or more or pretext.Ignore is needed everywhere", i, v)
+			return fmt.Errorf("label %d is %d; 0 or more or pretext.IgnoreIndex is needed everywhere", i, v)
 		case c.spec.Classes > 0 && (v < 0 || int(v) >= c.spec.Classes):
-			return fmt.Errorf("label %d is %d; 0 to %d or pretext.Ignore is needed everywhere", i, v, c.spec.Classes-1)
+			return fmt.Errorf("label %d is %d; 0 to %d or pretext.IgnoreIndex is needed everywhere", i, v, c.spec.Classes-1)
 		}
 	}
 	for i, v := range first.Targets {

@@ -18,16 +18,16 @@ import (
 )
 
 func good() pretext.Task {
-	v := pretext.CIFAR10()
+	v := pretext.CIFAR10Transform()
 	v.Height, v.Width = 7, 9
-	return pretext.Classification{View: v, Classes: 2}
+	return pretext.Classification{Transform: v, Classes: 2}
 }
 
 // plain is a good task with float targets.
 func plain() pretext.Task {
-	v := pretext.CIFAR10()
+	v := pretext.CIFAR10Transform()
 	v.Height, v.Width = 4, 4
-	return pretext.Reconstruction{View: v, Block: 4, Detail: 2}
+	return pretext.Reconstruction{Transform: v, Block: 4, Detail: 2}
 }
 
 // scoreless is a good task that is judged by its loss.
@@ -43,7 +43,7 @@ func TestRun(t *testing.T) {
 	Run(t, good())
 	Run(t, plain())
 	Run(t, scoreless{good()})
-	Run(t, &mirror{View: good().(pretext.Classification).View})
+	Run(t, &mirror{View: good().(pretext.Classification).Transform})
 }
 
 func TestRunTakesImages(t *testing.T) {
@@ -57,7 +57,7 @@ func TestRunTakesImages(t *testing.T) {
 // mirror is a task of one's own, handed over by its address: tell an image from
 // its mirror image.
 type mirror struct {
-	View  pretext.View
+	View  pretext.Transform
 	Note  string
 	Plain struct{ Depths []int }
 }
@@ -76,7 +76,7 @@ func (m *mirror) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *r
 	}
 	x, y := dst.Inputs, dst.Labels
 	half := len(x) / 2
-	if err := m.View.Render(x[:half], img, train, r); err != nil {
+	if err := m.View.Apply(x[:half], img, train, r); err != nil {
 		return err
 	}
 	row := 3 * m.View.Width
@@ -98,7 +98,7 @@ func (*mirror) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, erro
 }
 
 func (*mirror) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
-	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: pretext.Ignore})
+	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: pretext.IgnoreIndex})
 }
 
 // jittering is a task that augments in evaluation, too.
@@ -111,8 +111,8 @@ func (j jittering) Sample(dst pretext.Sample, img *pretext.Image, _ bool, r *ran
 // TestRunTakesInputsThatLabelsSay accepts a task whose stream draws in evaluation
 // which part of the image is an input, and refuses it if it draws more.
 func TestRunTakesInputsThatLabelsSay(t *testing.T) {
-	task := pretext.RelativePatch{View: good().(pretext.Classification).View, Patch: 2, Gap: 2, Jitter: 1}
-	task.View.Height, task.View.Width = 15, 12
+	task := pretext.RelativePatch{Transform: good().(pretext.Classification).Transform, Patch: 2, Gap: 2, Jitter: 1}
+	task.Transform.Height, task.Transform.Width = 15, 12
 	Run(t, task)
 	assert.ErrorContains(t, errors.Join(check(jittering{task}, defaults())...), "inputs depend on the stream, though labels and targets are the same")
 }
@@ -283,7 +283,7 @@ func TestFaults(t *testing.T) {
 			return nil
 		}}},
 		{"takes few targets", "a target too few: Sample returns no error", faulty{Task: plain(), before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Targets) == 11 }}},
-		{"ignores no targets", "but all labels are pretext.Ignore and all targets pretext.IgnoreValue", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+		{"ignores no targets", "but all labels are pretext.IgnoreIndex and all targets pretext.IgnoreValue", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 			l, err := ops.MeanSquaredError(out, targets.Values, pretext.IgnoreValue)
 			if err != nil {
 				return l, err
@@ -291,7 +291,7 @@ func TestFaults(t *testing.T) {
 			l.Count, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
 			return l, err
 		}}},
-		{"negative labels", "label 0 is -5; 0 or more or pretext.Ignore", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"negative labels", "label 0 is -5; 0 or more or pretext.IgnoreIndex", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
 			dst.Labels[0] = -5
 			return nil
 		}}},
@@ -344,7 +344,7 @@ func TestFaults(t *testing.T) {
 		}}},
 		{"input not written", "is NaN; all must be written", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 189 && len(dst.Labels) == 1 }}},
 		{"label not written", "label 0 is -2147483648", unlabelled{good()}},
-		{"label too large", "label 0 is 2; 0 to 1 or pretext.Ignore", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"label too large", "label 0 is 2; 0 to 1 or pretext.IgnoreIndex", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
 			dst.Labels[0] = 2
 			return nil
 		}}},
@@ -404,9 +404,9 @@ func TestFaults(t *testing.T) {
 			return pretext.PooledHead(s, y, 1, 2)
 		}}},
 		{"ignores no labels", "labels and targets from image 0 on ignored: ", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
-			return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: ops.NoIgnore})
+			return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: ops.NoIgnoreIndex})
 		}}},
-		{"counts one too many", "the loss counts 2 of 1 labels, of which 1 are not pretext.Ignore", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+		{"counts one too many", "the loss counts 2 of 1 labels, of which 1 are not pretext.IgnoreIndex", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 			l, err := good().Loss(logits, targets)
 			if err != nil {
 				return l, err

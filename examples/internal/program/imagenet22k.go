@@ -29,7 +29,7 @@ func OpenImageNet22K(ctx context.Context, dir string, o dataset.Options, out io.
 	if listed {
 		fmt.Fprintf(out, "listed %d classes, %d images\n", len(src.Classes()), src.Len())
 	}
-	if why := src.Rebuilt(); why != nil {
+	if why := src.RebuildReason(); why != nil {
 		fmt.Fprintln(out, "the images were listed:", why)
 	}
 	return src, nil

@@ -124,8 +124,8 @@ func searchOf(t *testing.T, dir string, more ...string) *program.Published {
 	p := published()
 	p.AddJPEG()
 	require.NoError(t, p.Parse(append([]string{"-data", "d", "-batch", "1", "-epochs", "2", "-workers", "1", "-out", dir}, more...), nil))
-	p.Task = pretext.Rotation{View: pretext.ImageNet(32)}
-	p.Config.Space.Body.Width, p.Config.Space.Body.Cells, p.Config.Space.Body.Reductions = 2, 3, []int{1, 2}
+	p.Task = pretext.Rotation{Transform: pretext.ImageNetTransform(32)}
+	p.Config.Space.Backbone.Width, p.Config.Space.Backbone.Cells, p.Config.Space.Backbone.Reductions = 2, 3, []int{1, 2}
 	return p
 }
 

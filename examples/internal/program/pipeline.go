@@ -110,14 +110,14 @@ func (p *Pipeline) parseTraining() error {
 			return err
 		}
 	}
-	d := c.Network.(cell.Derived)
+	d := c.Network.(cell.Network)
 	if p.Phase == trainPhase {
 		if d.Genotype, err = ReadGenotype(p.genotype); err != nil {
 			return fmt.Errorf("-genotype %s: %w", p.genotype, err)
 		}
 	}
 	if p.Given("width") {
-		d.Body.Width = p.width
+		d.Backbone.Width = p.width
 	}
 	c.Network = d
 	if p.Given("train-epochs") {
@@ -151,7 +151,7 @@ func gcd(a, b int) int {
 // ReadGenotype returns the cells of a published name, a file, or the folder of a
 // search.
 func ReadGenotype(name string) (cell.Genotype, error) {
-	if g, ok := cell.Published(name); ok {
+	if g, ok := cell.GenotypeByName(name); ok {
 		return g, nil
 	}
 	path := name
@@ -160,7 +160,7 @@ func ReadGenotype(name string) (cell.Genotype, error) {
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return cell.Genotype{}, fmt.Errorf("%w; give a file, the folder of a search, or a published name: %s", err, strings.Join(cell.PublishedNames(), ", "))
+		return cell.Genotype{}, fmt.Errorf("%w; give a file, the folder of a search, or a published name: %s", err, strings.Join(cell.GenotypeNames(), ", "))
 	}
 	if err != nil {
 		return cell.Genotype{}, err
@@ -169,7 +169,7 @@ func ReadGenotype(name string) (cell.Genotype, error) {
 	if err != nil {
 		return cell.Genotype{}, err
 	}
-	return g, g.Validate(ops.Published().Has)
+	return g, g.Validate(ops.All().Has)
 }
 
 // Run runs the phases that are asked for. Of all phases, each has a folder in that of
@@ -204,7 +204,7 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 		}
 		fmt.Fprintln(p.Talk(out))
 	}
-	d := p.TrainConfig.Network.(cell.Derived)
+	d := p.TrainConfig.Network.(cell.Network)
 	var err error
 	if d.Genotype, err = ReadGenotype(first.Out); err != nil {
 		return fmt.Errorf("the cells of the search: %w", err)

@@ -41,9 +41,9 @@ func TestPipelineParse(t *testing.T) {
 	require.NoError(t, p.Parse(strings.Fields("-data d -phase train -genotype pnas -width 20 -train-epochs 7 -train-batch 96 -micro-batch 48 -evaluate-every 3 -memory 2GB -recompute -workers 3"), nil))
 	_, want, err = preset.Training("imagenet1k", "darts_v2")
 	require.NoError(t, err)
-	d := want.Network.(cell.Derived)
-	d.Genotype, _ = cell.Published("pnas")
-	d.Body.Width = 20
+	d := want.Network.(cell.Network)
+	d.Genotype, _ = cell.GenotypeByName("pnas")
+	d.Backbone.Width = 20
 	want.Network, want.Epochs, want.EvaluateEvery = d, 7, 3
 	want.Batch, want.MicroBatch, want.LR.Base = 96, 48, 0.5*96/1024
 	assert.Equal(t, darts.Runtime{Workers: 3, Memory: 2e9, Recompute: true}, p.Runtime)
@@ -53,22 +53,22 @@ func TestPipelineParse(t *testing.T) {
 // TestPipelineGenotype trains cells of files, and those that the folder of a search
 // holds.
 func TestPipelineGenotype(t *testing.T) {
-	want, _ := cell.Published("unnas_imagenet_jig")
+	want, _ := cell.GenotypeByName("unnas_imagenet_jig")
 	dir := t.TempDir()
 	for name, text := range map[string]string{"text": want.String(), "python": want.Python()} {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 		p := pipeline()
 		require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", path}, nil))
-		assert.Equal(t, want, p.TrainConfig.Network.(cell.Derived).Genotype, name)
-		assert.Equal(t, 48, p.TrainConfig.Network.(cell.Derived).Body.Width, "that of darts_v2")
+		assert.Equal(t, want, p.TrainConfig.Network.(cell.Network).Genotype, name)
+		assert.Equal(t, 48, p.TrainConfig.Network.(cell.Network).Backbone.Width, "that of darts_v2")
 	}
 	run := filepath.Join(dir, "run")
 	require.NoError(t, os.Mkdir(run, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(run, "genotype.json"), []byte(want.String()), 0o644))
 	p := pipeline()
 	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", run}, nil))
-	assert.Equal(t, want, p.TrainConfig.Network.(cell.Derived).Genotype)
+	assert.Equal(t, want, p.TrainConfig.Network.(cell.Network).Genotype)
 }
 
 func TestPipelineBadFlags(t *testing.T) {
@@ -126,12 +126,12 @@ func openScenes(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options
 func narrow(t *testing.T, args ...string) *program.Pipeline {
 	p := pipeline()
 	require.NoError(t, p.Parse(append([]string{"-data", "d", "-train-epochs", "2", "-train-batch", "4", "-micro-batch", "2", "-width", "4", "-workers", "1"}, args...), nil))
-	view := pretext.ImageNet(64)
-	p.Task = pretext.Rotation{View: view}
-	p.TrainTask = pretext.Classification{View: view, Classes: 1000, Smoothing: 0.1}
+	view := pretext.ImageNetTransform(64)
+	p.Task = pretext.Rotation{Transform: view}
+	p.TrainTask = pretext.Classification{Transform: view, Classes: 1000, Smoothing: 0.1}
 	p.Config.Space = cell.DARTS(cell.ImageNetStem, 2, 3)
-	d := p.TrainConfig.Network.(cell.Derived)
-	d.Body.Cells, d.Body.Reductions, d.Body.Stem = 3, []int{1, 2}, cell.CIFARStem
+	d := p.TrainConfig.Network.(cell.Network)
+	d.Backbone.Cells, d.Backbone.Reductions, d.Backbone.Stem = 3, []int{1, 2}, cell.CIFARStem
 	p.TrainConfig.Network, p.TrainConfig.Auxiliary = d, 0
 	return p
 }
@@ -218,7 +218,7 @@ func TestPipelineTrainErrors(t *testing.T) {
 		want   string
 	}{
 		"images smaller than the stride": {func(p *program.Pipeline) {
-			p.TrainTask = pretext.Classification{View: pretext.ImageNet(8), Classes: 6}
+			p.TrainTask = pretext.Classification{Transform: pretext.ImageNetTransform(8), Classes: 6}
 			_, c, _ := preset.Training("imagenet1k", "darts_v2")
 			c.Batch, c.MicroBatch = 4, 2
 			p.TrainConfig = c

@@ -102,7 +102,7 @@ func TestPublishedSubset(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			p := published()
 			require.NoError(t, p.Parse([]string{"-data", "d", "-subset", subset, "-batch", "2", "-workers", "1", "-out", dir}, nil))
-			p.Config.Space.Body.Width = 2
+			p.Config.Space.Backbone.Width = 2
 			var out bytes.Buffer
 			err := p.Search(t.Context(), missing{}, &out)
 			require.Error(t, err)

@@ -42,7 +42,7 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 // show prints the size of what was found and where it is.
 func (s Search) show(out io.Writer, r *darts.SearchResult, dir string, stopped bool) error {
 	space := s.Config.Space
-	size, err := darts.Measure(cell.Derived{Body: space.Body, Genotype: r.Genotype, Ops: space.Ops}, s.Task)
+	size, err := darts.Measure(cell.Network{Backbone: space.Backbone, Genotype: r.Genotype, Ops: space.Ops}, s.Task)
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,6 @@ func (s Search) show(out io.Writer, r *darts.SearchResult, dir string, stopped b
 		fmt.Fprintln(out, r.Genotype)
 	}
 	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as weights.safetensors, the run as report.html, config.json, metrics.jsonl and tensorboard.\n",
-		space.Body.Cells, space.Body.Width, size.Params, float64(size.MACs)/1e6, dir)
+		space.Backbone.Cells, space.Backbone.Width, size.Params, float64(size.MACs)/1e6, dir)
 	return err
 }

@@ -44,7 +44,7 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 	}
 	tellDecoder(src, s.Talk(out))
 	page := report.New(folder.Path())
-	page.Show(ctx, src, task)
+	page.SetSamples(ctx, src, task)
 	if s.HTTP != "" {
 		url, err := page.Serve(s.HTTP)
 		if err != nil {

@@ -15,8 +15,8 @@ import (
 )
 
 // plain returns a view that leaves bytes as they are.
-func plain(h, w int, crop pretext.Crop) pretext.View {
-	return pretext.View{Height: h, Width: w, Std: [3]float64{1. / 255, 1. / 255, 1. / 255}, Crop: crop}
+func plain(h, w int, crop pretext.Crop) pretext.Transform {
+	return pretext.Transform{Height: h, Width: w, Std: [3]float64{1. / 255, 1. / 255, 1. / 255}, Crop: crop}
 }
 
 // compass returns an image that knows its way: red is the column of a pixel plus
@@ -31,12 +31,12 @@ func compass(w, h int) *pretext.Image {
 	return img
 }
 
-func render(t require.TestingT, v pretext.View, img *pretext.Image, train bool, r *rand.Rand) []float32 {
+func render(t require.TestingT, v pretext.Transform, img *pretext.Image, train bool, r *rand.Rand) []float32 {
 	x := make([]float32, 3*v.Height*v.Width)
 	for i := range x {
 		x[i] = float32(math.NaN()) // every float must be written
 	}
-	require.NoError(t, v.Render(x, img, train, r))
+	require.NoError(t, v.Apply(x, img, train, r))
 	return x
 }
 
@@ -59,7 +59,7 @@ func TestRenderNormalises(t *testing.T) {
 }
 
 // at returns a pixel of a rendering.
-func at(x []float32, v pretext.View, i, j int) [3]float32 {
+func at(x []float32, v pretext.Transform, i, j int) [3]float32 {
 	return [3]float32(x[3*(i*v.Width+j):])
 }
 
@@ -68,18 +68,18 @@ func at(x []float32, v pretext.View, i, j int) [3]float32 {
 func TestRenderEvaluation(t *testing.T) {
 	for _, c := range []struct {
 		name             string
-		view             pretext.View
+		view             pretext.Transform
 		w, h             int
 		scaleX, scaleY   float64 // image pixels per view pixel
 		offsetX, offsetY float64 // first view pixel in the scaled image
 	}{
 		// 56 by 70 covers 64 by 80, to which 200 by 120 scales as 133 by 80.
-		{"area, wide", plain(70, 56, pretext.CropArea), 200, 120, 200. / 133, 120. / 80, 39, 5},
+		{"area, wide", plain(70, 56, pretext.CropRandomResized), 200, 120, 200. / 133, 120. / 80, 39, 5},
 		// 120 by 200 scales as 64 by 106.
-		{"area, tall", plain(70, 56, pretext.CropArea), 120, 200, 120. / 64, 200. / 106, 4, 18},
+		{"area, tall", plain(70, 56, pretext.CropRandomResized), 120, 200, 120. / 64, 200. / 106, 4, 18},
 		// 255 by 100 covers 256 by 100, to which 128 by 100 scales as 256 by 200.
-		{"scale", plain(100, 255, pretext.CropScale), 128, 100, 0.5, 0.5, 1, 50},
-		{"pad", plain(30, 40, pretext.CropPad), 80, 90, 2, 3, 0, 0},
+		{"scale", plain(100, 255, pretext.CropResized), 128, 100, 0.5, 0.5, 1, 50},
+		{"pad", plain(30, 40, pretext.CropPadded), 80, 90, 2, 3, 0, 0},
 		{"none", plain(30, 40, pretext.CropNone), 80, 90, 2, 3, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestRenderEvaluation(t *testing.T) {
 // TestRenderArea reads the crop back from the ramps of the image.
 func TestRenderArea(t *testing.T) {
 	const w, h = 250, 130
-	v := plain(30, 40, pretext.CropArea)
+	v := plain(30, 40, pretext.CropRandomResized)
 	img := compass(w, h)
 	smallest, largest := 1.0, 0.0
 	for i := range 500 {
@@ -125,7 +125,7 @@ func TestRenderArea(t *testing.T) {
 
 // TestRenderAreaFallback uses an image in which no crop fits.
 func TestRenderAreaFallback(t *testing.T) {
-	v := plain(8, 8, pretext.CropArea)
+	v := plain(8, 8, pretext.CropRandomResized)
 	got := render(t, v, compass(200, 2), true, rng.New(1, "area", 0, 0))
 	for i := range 8 {
 		for j := range 8 {
@@ -135,7 +135,7 @@ func TestRenderAreaFallback(t *testing.T) {
 }
 
 func TestRenderPad(t *testing.T) {
-	v := plain(20, 30, pretext.CropPad)
+	v := plain(20, 30, pretext.CropPadded)
 	img := compass(30, 20)
 	seen := map[[2]int]bool{}
 	for i := range 1000 {
@@ -165,7 +165,7 @@ func TestRenderPad(t *testing.T) {
 
 // TestRenderPadIsNormalised checks that the padding is zero after normalisation.
 func TestRenderPadIsNormalised(t *testing.T) {
-	v := pretext.CIFAR10()
+	v := pretext.CIFAR10Transform()
 	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32)}
 	black := [3]float32{-125.3 / 63, -123 / 62.1, -113.9 / 66.7}
 	zeros := 0
@@ -184,7 +184,7 @@ func TestRenderPadIsNormalised(t *testing.T) {
 }
 
 func TestRenderScale(t *testing.T) {
-	v := plain(100, 80, pretext.CropScale)
+	v := plain(100, 80, pretext.CropResized)
 	seen := map[[2]float32]bool{}
 	for i := range 400 {
 		got := render(t, v, compass(85, 100), true, rng.New(4, "scale", 0, i))
@@ -197,7 +197,7 @@ func TestRenderScale(t *testing.T) {
 }
 
 // multiscale returns a plain view of that crop.
-func multiscale(h, w, short int) pretext.View {
+func multiscale(h, w, short int) pretext.Transform {
 	v := plain(h, w, pretext.CropMultiscale)
 	v.Short = short
 	return v
@@ -252,11 +252,11 @@ func TestRenderWhole(t *testing.T) {
 		}
 		x, labels := make([]float32, 3*7*9), make([]int32, 7*9)
 		for _, train := range []bool{false, true} {
-			require.NoError(t, v.RenderMask(x, labels, img, train, rng.New(1, "whole", 0, 0)))
+			require.NoError(t, v.ApplyMask(x, labels, img, train, rng.New(1, "whole", 0, 0)))
 			scale := 4 / float64(c.h)
 			for i := range 7 {
 				for j := range 9 {
-					want, label := [3]float32{}, pretext.Ignore
+					want, label := [3]float32{}, pretext.IgnoreIndex
 					if i < c.h && j < c.w {
 						row, column := (float64(i)+0.5)*scale-0.5, (float64(j)+0.5)*scale-0.5
 						want = [3]float32{float32(column) + 1, float32(row) + 1, 255}
@@ -279,18 +279,18 @@ func TestRenderMask(t *testing.T) {
 	for i := range w * h {
 		img.Mask = append(img.Mask, uint8((i%w*7+i/w*3)%256)) // some are 255
 	}
-	pad := plain(24, 36, pretext.CropPad)
-	for _, v := range []pretext.View{plain(17, 21, pretext.CropArea), multiscale(20, 25, 33), pad, plain(h, w, pretext.CropNone)} {
+	pad := plain(24, 36, pretext.CropPadded)
+	for _, v := range []pretext.Transform{plain(17, 21, pretext.CropRandomResized), multiscale(20, 25, 33), pad, plain(h, w, pretext.CropNone)} {
 		v.Flip = true
 		for i := range 30 {
 			train := i > 0
 			x, labels := make([]float32, 3*v.Height*v.Width), make([]int32, v.Height*v.Width)
-			require.NoError(t, v.RenderMask(x, labels, img, train, rng.New(10, "mask", 0, i)))
+			require.NoError(t, v.ApplyMask(x, labels, img, train, rng.New(10, "mask", 0, i)))
 			assert.Equal(t, render(t, v, img, train, rng.New(10, "mask", 0, i)), x, "the same view as without the mask")
 			for p, label := range labels {
 				column, row, blue := float64(x[3*p]), float64(x[3*p+1]), x[3*p+2]
 				if blue == 0 {
-					require.Equal(t, pretext.Ignore, label, "padding")
+					require.Equal(t, pretext.IgnoreIndex, label, "padding")
 					continue
 				}
 				fits := false
@@ -298,7 +298,7 @@ func TestRenderMask(t *testing.T) {
 					for _, r := range []float64{row - 1e-3, row + 1e-3} {
 						want := int32(img.Mask[(int(math.Round(r))-1)*w+int(math.Round(c))-1])
 						if want == 255 {
-							want = pretext.Ignore
+							want = pretext.IgnoreIndex
 						}
 						fits = fits || label == want
 					}
@@ -312,13 +312,13 @@ func TestRenderMask(t *testing.T) {
 func TestRenderMaskErrors(t *testing.T) {
 	v := plain(2, 3, pretext.CropNone)
 	img := compass(3, 2)
-	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 6), img, false, nil), "has no mask")
+	require.ErrorContains(t, v.ApplyMask(make([]float32, 18), make([]int32, 6), img, false, nil), "has no mask")
 	img.Mask = make([]uint8, 6)
-	require.NoError(t, v.RenderMask(make([]float32, 18), make([]int32, 6), img, false, nil))
-	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 5), img, false, nil), "into 5 labels, want 6")
-	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 6), nil, false, nil), "no image")
+	require.NoError(t, v.ApplyMask(make([]float32, 18), make([]int32, 6), img, false, nil))
+	require.ErrorContains(t, v.ApplyMask(make([]float32, 18), make([]int32, 5), img, false, nil), "into 5 labels, want 6")
+	require.ErrorContains(t, v.ApplyMask(make([]float32, 18), make([]int32, 6), nil, false, nil), "no image")
 	img.Mask = img.Mask[1:]
-	require.ErrorContains(t, v.RenderMask(make([]float32, 18), make([]int32, 6), img, false, nil), "mask of 5 bytes")
+	require.ErrorContains(t, v.ApplyMask(make([]float32, 18), make([]int32, 6), img, false, nil), "mask of 5 bytes")
 }
 
 func TestRenderFlip(t *testing.T) {
@@ -409,7 +409,7 @@ func (s *script) Uint64() uint64 {
 }
 
 func TestRenderIsReproducible(t *testing.T) {
-	v := pretext.ImageNet(24)
+	v := pretext.ImageNetTransform(24)
 	img := compass(90, 60)
 	a := render(t, v, img, true, rng.New(7, "x", 1, 2))
 	assert.Equal(t, a, render(t, v, img, true, rng.New(7, "x", 1, 2)))
@@ -420,7 +420,7 @@ func TestRenderIsReproducible(t *testing.T) {
 func TestRenderAnySize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		side := rapid.IntRange(1, 40)
-		crop := rapid.SampledFrom([]pretext.Crop{pretext.CropArea, pretext.CropPad, pretext.CropScale, pretext.CropMultiscale, pretext.CropNone})
+		crop := rapid.SampledFrom([]pretext.Crop{pretext.CropRandomResized, pretext.CropPadded, pretext.CropResized, pretext.CropMultiscale, pretext.CropNone})
 		v := plain(side.Draw(t, "height"), side.Draw(t, "width"), crop.Draw(t, "crop"))
 		v.Short = side.Draw(t, "short")
 		img := compass(side.Draw(t, "image width"), side.Draw(t, "image height"))
@@ -434,9 +434,9 @@ func TestRenderAnySize(t *testing.T) {
 
 func TestRenderDoesNotAllocate(t *testing.T) {
 	img, r := compass(90, 60), rng.New(8, "x", 0, 0)
-	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(32), plain(20, 30, pretext.CropScale), pretext.Cityscapes(33, 60)} {
+	for _, v := range []pretext.Transform{pretext.CIFAR10Transform(), pretext.ImageNetTransform(32), plain(20, 30, pretext.CropResized), pretext.CityscapesTransform(33, 60)} {
 		x := make([]float32, 3*v.Height*v.Width)
-		assert.Zero(t, testing.AllocsPerRun(10, func() { _ = v.Render(x, img, true, r) }), v.Crop)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { _ = v.Apply(x, img, true, r) }), v.Crop)
 	}
 }
 
@@ -445,12 +445,12 @@ func TestRenderErrors(t *testing.T) {
 	good := compass(3, 2)
 	for _, c := range []struct {
 		name string
-		view pretext.View
+		view pretext.Transform
 		dst  int
 		img  *pretext.Image
 		want string
 	}{
-		{"view", pretext.View{}, 18, good, "View.Height, View.Width = 0, 0"},
+		{"view", pretext.Transform{}, 18, good, "Transform.Height, Transform.Width = 0, 0"},
 		{"short dst", v, 17, good, "into 17 floats, want 18"},
 		{"long dst", v, 19, good, "into 19 floats, want 18"},
 		{"no image", v, 18, nil, "no image"},
@@ -462,38 +462,40 @@ func TestRenderErrors(t *testing.T) {
 		{"short mask", v, 18, &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 18), Mask: make([]uint8, 5)}, "mask of 5 bytes, want 6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			require.ErrorContains(t, c.view.Render(make([]float32, c.dst), c.img, true, rng.New(1, "x", 0, 0)), c.want)
+			require.ErrorContains(t, c.view.Apply(make([]float32, c.dst), c.img, true, rng.New(1, "x", 0, 0)), c.want)
 		})
 	}
 }
 
 func TestViewValidate(t *testing.T) {
-	for _, v := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(64), pretext.Cityscapes(321, 512), plain(2, 3, pretext.CropScale)} {
+	for _, v := range []pretext.Transform{pretext.CIFAR10Transform(), pretext.ImageNetTransform(224), pretext.ScenesTransform(64), pretext.CityscapesTransform(321, 512), plain(2, 3, pretext.CropResized)} {
 		require.NoError(t, v.Validate())
 	}
 	for _, c := range []struct {
 		name   string
-		change func(v *pretext.View)
+		change func(v *pretext.Transform)
 		want   string
 	}{
-		{"height", func(v *pretext.View) { v.Height = 0 }, "View.Height, View.Width = 0, 32"},
-		{"width", func(v *pretext.View) { v.Width = -1 }, "View.Height, View.Width = 32, -1"},
-		{"size", func(v *pretext.View) { v.Width = 1 << 40 }, "at most 67108864 pixels"},
-		{"mean", func(v *pretext.View) { v.Mean[1] = math.NaN() }, "View.Mean[1] = NaN"},
-		{"zero deviation", func(v *pretext.View) { v.Std[2] = 0 }, "View.Std[2] = 0"},
-		{"infinite deviation", func(v *pretext.View) { v.Std[0] = math.Inf(1) }, "View.Std[0] = +Inf"},
-		{"crop", func(v *pretext.View) { v.Crop = "zoom" }, `View.Crop = "zoom", want "area", "pad", "scale", "multiscale", "whole" or "none"`},
-		{"shorter side of a whole", func(v *pretext.View) { v.Crop, v.Short = pretext.CropWhole, -1 }, `View.Short = -1, want 0 to 67108864 for views of crop "whole"`},
-		{"shorter side", func(v *pretext.View) { v.Crop = pretext.CropMultiscale }, `View.Short = 0, want 1 to 33554432 for views of 32 by 32 pixels of crop "multiscale"`},
-		{"shorter side of a long view", func(v *pretext.View) { v.Crop, v.Height, v.Width, v.Short = pretext.CropMultiscale, 1, 1<<20, 1<<10 }, `View.Short = 1024, want 1 to 32 for views of 1048576 by 1 pixels`},
-		{"mean that is no colour", func(v *pretext.View) { v.Mean[1] = 1e300 }, "View.Mean[1] = 1e+300, want a number from -1e+06 to 1e+06"},
-		{"deviation that is none", func(v *pretext.View) { v.Std[2] = 1e-60 }, "View.Std[2] = 1e-60, want a number from 1e-06 to 1e+06"},
-		{"jitter beyond colours", func(v *pretext.View) { v.Jitter = 1e40 }, "View.Jitter = 1e+40, want a number from 0 to 1e+06"},
-		{"jitter", func(v *pretext.View) { v.Jitter = -0.1 }, "View.Jitter = -0.1"},
-		{"no number", func(v *pretext.View) { v.Jitter = math.NaN() }, "View.Jitter = NaN"},
+		{"height", func(v *pretext.Transform) { v.Height = 0 }, "Transform.Height, Transform.Width = 0, 32"},
+		{"width", func(v *pretext.Transform) { v.Width = -1 }, "Transform.Height, Transform.Width = 32, -1"},
+		{"size", func(v *pretext.Transform) { v.Width = 1 << 40 }, "at most 67108864 pixels"},
+		{"mean", func(v *pretext.Transform) { v.Mean[1] = math.NaN() }, "Transform.Mean[1] = NaN"},
+		{"zero deviation", func(v *pretext.Transform) { v.Std[2] = 0 }, "Transform.Std[2] = 0"},
+		{"infinite deviation", func(v *pretext.Transform) { v.Std[0] = math.Inf(1) }, "Transform.Std[0] = +Inf"},
+		{"crop", func(v *pretext.Transform) { v.Crop = "zoom" }, `Transform.Crop = "zoom", want "random_resized_crop", "padded_crop", "resized_crop", "multiscale_crop", "whole" or "none"`},
+		{"shorter side of a whole", func(v *pretext.Transform) { v.Crop, v.Short = pretext.CropWhole, -1 }, `Transform.Short = -1, want 0 to 67108864 for views of crop "whole"`},
+		{"shorter side", func(v *pretext.Transform) { v.Crop = pretext.CropMultiscale }, `Transform.Short = 0, want 1 to 33554432 for views of 32 by 32 pixels of crop "multiscale_crop"`},
+		{"shorter side of a long view", func(v *pretext.Transform) {
+			v.Crop, v.Height, v.Width, v.Short = pretext.CropMultiscale, 1, 1<<20, 1<<10
+		}, `Transform.Short = 1024, want 1 to 32 for views of 1048576 by 1 pixels`},
+		{"mean that is no colour", func(v *pretext.Transform) { v.Mean[1] = 1e300 }, "Transform.Mean[1] = 1e+300, want a number from -1e+06 to 1e+06"},
+		{"deviation that is none", func(v *pretext.Transform) { v.Std[2] = 1e-60 }, "Transform.Std[2] = 1e-60, want a number from 1e-06 to 1e+06"},
+		{"jitter beyond colours", func(v *pretext.Transform) { v.Jitter = 1e40 }, "Transform.Jitter = 1e+40, want a number from 0 to 1e+06"},
+		{"jitter", func(v *pretext.Transform) { v.Jitter = -0.1 }, "Transform.Jitter = -0.1"},
+		{"no number", func(v *pretext.Transform) { v.Jitter = math.NaN() }, "Transform.Jitter = NaN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := pretext.CIFAR10()
+			v := pretext.CIFAR10Transform()
 			c.change(&v)
 			require.ErrorContains(t, v.Validate(), c.want)
 		})
@@ -501,10 +503,10 @@ func TestViewValidate(t *testing.T) {
 }
 
 func TestViewJSON(t *testing.T) {
-	for _, want := range []pretext.View{pretext.CIFAR10(), pretext.ImageNet(224), pretext.Scenes(32), pretext.Cityscapes(769, 1024)} {
+	for _, want := range []pretext.Transform{pretext.CIFAR10Transform(), pretext.ImageNetTransform(224), pretext.ScenesTransform(32), pretext.CityscapesTransform(769, 1024)} {
 		text, err := json.Marshal(want)
 		require.NoError(t, err)
-		var got pretext.View
+		var got pretext.Transform
 		require.NoError(t, json.Unmarshal(text, &got))
 		assert.Equal(t, want, got)
 	}

@@ -17,31 +17,31 @@ type Crop string
 // it is fixed. Resizing is bilinear between pixel centres, without smoothing.
 //
 // Differs: where a place is drawn, every offset of an axis is as likely. The authors'
-// release never draws the last one, whatever the crop; under CropScale, where a
+// release never draws the last one, whatever the crop; under CropResized, where a
 // window of 255 pixels lies in 256, that leaves it the first one alone.
 const (
-	// CropArea shows a part of 8 to 100 % of the area whose aspect differs from
+	// CropRandomResized shows a part of 8 to 100 % of the area whose aspect differs from
 	// the view's by at most 4/3, resized to the view (Szegedy et al., 2015,
 	// arXiv 1409.4842). In evaluation the image is scaled until it covers 256/224
 	// of the view's sides, and the centre is shown.
-	CropArea Crop = "area"
-	// CropPad resizes the image to the view, surrounds it with 4 pixels of zeros
+	CropRandomResized Crop = "random_resized_crop"
+	// CropPadded resizes the image to the view, surrounds it with 4 pixels of zeros
 	// (that is, of the mean colour) and shows a window at any of the 81 offsets. In
 	// evaluation the resized image is shown.
-	CropPad Crop = "pad"
-	// CropScale scales the image until it covers 256/255 of the view's sides,
+	CropPadded Crop = "padded_crop"
+	// CropResized scales the image until it covers 256/255 of the view's sides,
 	// rounded to whole pixels, and shows a window at a random place. In evaluation
 	// it is the centre.
-	CropScale Crop = "scale"
+	CropResized Crop = "resized_crop"
 	// CropMultiscale scales the image until it covers the view enlarged to a
-	// shorter side of View.Short·2^u pixels, u drawn from -1 to 1, or the view as it
+	// shorter side of Transform.Short·2^u pixels, u drawn from -1 to 1, or the view as it
 	// is if that is larger, and shows a window at a random place. If the view is a
 	// square, that is the shorter side of the image. In evaluation u is 0 and the
 	// centre is shown. Differs: the shorter side is rounded to whole pixels, where the
 	// authors' release drops the fraction, which is one pixel less in half of the
 	// crops.
-	CropMultiscale Crop = "multiscale"
-	// CropWhole scales the image until its shorter side has View.Short pixels, or
+	CropMultiscale Crop = "multiscale_crop"
+	// CropWhole scales the image until its shorter side has Transform.Short pixels, or
 	// leaves it as it is if that is 0, and shows all of it, with zeros (that is,
 	// the mean colour) to the right and below, in training too. An image that is
 	// larger than the view is an error. So networks that label pixels are tested:
@@ -51,119 +51,121 @@ const (
 	CropNone Crop = "none"
 )
 
-// padding is the border of CropPad in pixels.
+// padding is the border of CropPadded in pixels.
 const padding = 4
 
 // maxColour bounds the colours of a view, so that inputs are finite.
 const maxColour = 1e6
 
-// View says how an image becomes one input of a network. It is plain data. The
-// zero value is not valid: start from [CIFAR10], [ImageNet] or [Scenes].
-type View struct {
-	Height, Width int        // of the network input, in pixels
-	Mean, Std     [3]float64 // of red, green and blue, where full intensity is 1
-	Crop          Crop       // the part of the image that is shown
-	Short         int        // for CropMultiscale and CropWhole, in pixels
-	Flip          bool       // mirror half of the training images left to right
+// Transform says how an image becomes one input of a network. It is plain data. The
+// zero value is not valid: start from [CIFAR10Transform], [ImageNet] or [Scenes].
+type Transform struct {
+	Height int        `json:"height"` // of the network input, in pixels
+	Width  int        `json:"width"`  // of the network input, in pixels
+	Mean   [3]float64 `json:"mean"`   // of red, green and blue, where full intensity is 1
+	Std    [3]float64 `json:"std"`    // of red, green and blue, where full intensity is 1
+	Crop   Crop       `json:"crop"`   // the part of the image that is shown
+	Short  int        `json:"short"`  // for CropMultiscale and CropWhole, in pixels
+	Flip   bool       `json:"flip"`   // mirror half of the training images left to right
 	// Jitter is the deviation of the colour jitter of training images; 0 turns it
 	// off. Before normalisation, with full intensity at 1, a normal number of this
 	// deviation for each principal component of the colours of ImageNet, times the
 	// component's eigenvalue, moves all pixels along it (Krizhevsky et al., 2012).
-	Jitter float64
+	Jitter float64 `json:"jitter"`
 }
 
-// CIFAR10 returns the view of 32 by 32 pixels with which networks are trained on
+// CIFAR10Transform returns the view of 32 by 32 pixels with which networks are trained on
 // CIFAR-10: 4 pixels of padding, random crop and flip (He et al., 2016,
 // arXiv 1512.03385), and the mean and deviation of the training images.
-func CIFAR10() View {
-	return View{
+func CIFAR10Transform() Transform {
+	return Transform{
 		Height: 32, Width: 32,
 		Mean: [3]float64{125.3 / 255, 123.0 / 255, 113.9 / 255},
 		Std:  [3]float64{63.0 / 255, 62.1 / 255, 66.7 / 255},
-		Crop: CropPad, Flip: true,
+		Crop: CropPadded, Flip: true,
 	}
 }
 
-// ImageNet returns the view of size by size pixels with which networks are
+// ImageNetTransform returns the view of size by size pixels with which networks are
 // trained on ImageNet, at 224 as a rule: random area, flip, and colour jitter of
 // deviation 0.1.
-func ImageNet(size int) View {
-	return View{
+func ImageNetTransform(size int) Transform {
+	return Transform{
 		Height: size, Width: size,
 		Mean: [3]float64{0.485, 0.456, 0.406},
 		Std:  [3]float64{0.229, 0.224, 0.225},
-		Crop: CropArea, Flip: true, Jitter: 0.1,
+		Crop: CropRandomResized, Flip: true, Jitter: 0.1,
 	}
 }
 
-// Scenes returns a view of size by size pixels for the built-in scenes of
+// ScenesTransform returns a view of size by size pixels for the built-in scenes of
 // package dataset: padding, random crop and flip, and the mean and deviation of
 // those scenes.
-func Scenes(size int) View {
-	return View{
+func ScenesTransform(size int) Transform {
+	return Transform{
 		Height: size, Width: size,
 		Mean: [3]float64{0.53, 0.50, 0.47},
 		Std:  [3]float64{0.23, 0.23, 0.24},
-		Crop: CropPad, Flip: true,
+		Crop: CropPadded, Flip: true,
 	}
 }
 
-// Cityscapes returns the view of size by size pixels with which networks are
+// CityscapesTransform returns the view of size by size pixels with which networks are
 // trained on Cityscapes: multiscale about a shorter side of short pixels, random
 // crop, flip, and the colours of [ImageNet]. A search has 321 and 512, the
 // training of a network that was found 769 and 1024.
-func Cityscapes(size, short int) View {
-	v := ImageNet(size)
+func CityscapesTransform(size, short int) Transform {
+	v := ImageNetTransform(size)
 	v.Crop, v.Short = CropMultiscale, short
 	return v
 }
 
 // Validate returns an error that names the first field with a value out of its
 // range.
-func (v View) Validate() error {
+func (v Transform) Validate() error {
 	if v.Height <= 0 || v.Width <= 0 || v.Width > maxPixels/v.Height {
-		return fmt.Errorf("pretext: View.Height, View.Width = %d, %d, want 1 or more and at most %d pixels in all", v.Height, v.Width, maxPixels)
+		return fmt.Errorf("pretext: Transform.Height, Transform.Width = %d, %d, want 1 or more and at most %d pixels in all", v.Height, v.Width, maxPixels)
 	}
 	for c := range 3 {
 		if !(math.Abs(v.Mean[c]) <= maxColour) {
-			return fmt.Errorf("pretext: View.Mean[%d] = %g, want a number from -%g to %g", c, v.Mean[c], maxColour, maxColour)
+			return fmt.Errorf("pretext: Transform.Mean[%d] = %g, want a number from -%g to %g", c, v.Mean[c], maxColour, maxColour)
 		}
 		if !(v.Std[c] >= 1/maxColour && v.Std[c] <= maxColour) {
-			return fmt.Errorf("pretext: View.Std[%d] = %g, want a number from %g to %g", c, v.Std[c], 1/maxColour, maxColour)
+			return fmt.Errorf("pretext: Transform.Std[%d] = %g, want a number from %g to %g", c, v.Std[c], 1/maxColour, maxColour)
 		}
 	}
 	switch v.Crop {
-	case CropArea, CropPad, CropScale, CropNone:
+	case CropRandomResized, CropPadded, CropResized, CropNone:
 	case CropMultiscale:
 		short := min(v.Height, v.Width)
 		if most := maxPixels / 2 / max(v.Height, v.Width) * short; v.Short <= 0 || v.Short > most {
-			return fmt.Errorf("pretext: View.Short = %d, want 1 to %d for views of %d by %d pixels of crop %q", v.Short, most, v.Width, v.Height, v.Crop)
+			return fmt.Errorf("pretext: Transform.Short = %d, want 1 to %d for views of %d by %d pixels of crop %q", v.Short, most, v.Width, v.Height, v.Crop)
 		}
 	case CropWhole:
 		if v.Short < 0 || v.Short > maxPixels {
-			return fmt.Errorf("pretext: View.Short = %d, want 0 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
+			return fmt.Errorf("pretext: Transform.Short = %d, want 0 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
 		}
 	default:
-		return fmt.Errorf("pretext: View.Crop = %q, want %q, %q, %q, %q, %q or %q", v.Crop, CropArea, CropPad, CropScale, CropMultiscale, CropWhole, CropNone)
+		return fmt.Errorf("pretext: Transform.Crop = %q, want %q, %q, %q, %q, %q or %q", v.Crop, CropRandomResized, CropPadded, CropResized, CropMultiscale, CropWhole, CropNone)
 	}
 	if !(v.Jitter >= 0 && v.Jitter <= maxColour) {
-		return fmt.Errorf("pretext: View.Jitter = %g, want a number from 0 to %g", v.Jitter, maxColour)
+		return fmt.Errorf("pretext: Transform.Jitter = %g, want a number from 0 to %g", v.Jitter, maxColour)
 	}
 	return nil
 }
 
-// Render writes the view of img to dst, [Height, Width, 3]: cropped, resized,
+// Apply writes the view of img to dst, [Height, Width, 3]: cropped, resized,
 // flipped and normalised in one pass. In training r draws the crop, then the
 // flip, then the jitter; in evaluation nothing is drawn and r may be nil. It
 // returns an error if the view or the image is not valid or dst has another size.
-func (v View) Render(dst []float32, img *Image, train bool, r *rand.Rand) error {
+func (v Transform) Apply(dst []float32, img *Image, train bool, r *rand.Rand) error {
 	return v.render(dst, nil, img, train, r, 0)
 }
 
-// RenderMask is Render that writes the view of the mask, too, to labels, [Height,
-// Width]: each pixel has the class of the nearest pixel of the image, or Ignore
+// ApplyMask is Render that writes the view of the mask, too, to labels, [Height,
+// Width]: each pixel has the class of the nearest pixel of the image, or IgnoreIndex
 // where that is ignored and in the padding. An image without a mask is an error.
-func (v View) RenderMask(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand) error {
+func (v Transform) ApplyMask(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand) error {
 	if want := v.Height * v.Width; len(labels) != want {
 		return fmt.Errorf("pretext: mask of %d by %d pixels into %d labels, want %d", v.Width, v.Height, len(labels), want)
 	}
@@ -175,7 +177,7 @@ func (v View) RenderMask(dst []float32, labels []int32, img *Image, train bool, 
 
 // render writes the view of an image, with the value that the padding gets, and,
 // if labels are not empty, the view of its mask.
-func (v View) render(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand, border float32) error {
+func (v Transform) render(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand, border float32) error {
 	if err := v.Validate(); err != nil {
 		return err
 	}
@@ -242,7 +244,7 @@ func mask(labels []int32, img *Image, rows, cols axis, flip bool, width int) {
 				label = &labels[i*width+width-1-j]
 			}
 			x, inside := cols.nearest(j)
-			*label = Ignore
+			*label = IgnoreIndex
 			if ok && inside && img.Mask[y*img.Width+x] != ignored {
 				*label = int32(img.Mask[y*img.Width+x])
 			}
@@ -255,7 +257,7 @@ func mix(a, b, t float32) float32 { return a + float32(t*(b-a)) }
 
 // colours returns what turns a byte into a normalised channel: byte·gain + bias.
 // The bias holds the jitter.
-func (v View) colours(train bool, r *rand.Rand) (gain, bias [3]float32) {
+func (v Transform) colours(train bool, r *rand.Rand) (gain, bias [3]float32) {
 	var shift [3]float64
 	if train && v.Jitter > 0 {
 		for k, value := range [3]float64{0.2175, 0.0188, 0.0045} {
@@ -332,18 +334,18 @@ func (a axis) nearest(i int) (int, bool) {
 }
 
 // frame picks the part of the image that the view shows.
-func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
+func (v Transform) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 	place := centre
 	if train {
 		place = func(slack int) int { return rng.IntN(r, slack+1) }
 	}
 	switch v.Crop {
-	case CropArea:
+	case CropRandomResized:
 		if train {
 			return v.area(img, r)
 		}
 		return v.cover(img, 256./224, centre)
-	case CropScale:
+	case CropResized:
 		return v.cover(img, 256./255, place)
 	case CropMultiscale:
 		short := float64(v.Short)
@@ -357,7 +359,7 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 	}
 	rows = axis{length: img.Height, size: v.Height}
 	cols = axis{length: img.Width, size: v.Width}
-	if v.Crop == CropPad && train {
+	if v.Crop == CropPadded && train {
 		rows.offset = rng.IntN(r, 2*padding+1) - padding
 		cols.offset = rng.IntN(r, 2*padding+1) - padding
 	}
@@ -366,7 +368,7 @@ func (v View) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 
 // WholeSize returns the size that an image of so many pixels has in a view of
 // [CropWhole].
-func (v View) WholeSize(height, width int) (h, w int) {
+func (v Transform) WholeSize(height, width int) (h, w int) {
 	if v.Short == 0 {
 		return height, width
 	}
@@ -376,7 +378,7 @@ func (v View) WholeSize(height, width int) (h, w int) {
 
 // area draws a crop for training. An image in which ten tries do not fit, a very
 // long or narrow one, shows its centre.
-func (v View) area(img *Image, r *rand.Rand) (rows, cols axis) {
+func (v Transform) area(img *Image, r *rand.Rand) (rows, cols axis) {
 	for range 10 {
 		area := rng.Uniform(r, 0.08, 1) * float64(img.Width) * float64(img.Height)
 		aspect := rng.Uniform(r, 3./4, 4./3)
@@ -398,7 +400,7 @@ func (v View) area(img *Image, r *rand.Rand) (rows, cols axis) {
 // cover scales the image, keeping its aspect, until it covers the view enlarged
 // by the factor. Where the view lies in it is up to place, which gets the number
 // of pixels to spare.
-func (v View) cover(img *Image, factor float64, place func(slack int) int) (rows, cols axis) {
+func (v Transform) cover(img *Image, factor float64, place func(slack int) int) (rows, cols axis) {
 	height := int(math.Round(factor * float64(v.Height)))
 	width := int(math.Round(factor * float64(v.Width)))
 	rows = axis{length: img.Height, size: height}
