@@ -30,9 +30,12 @@ import (
 
 // TrainResult is what a training has made.
 type TrainResult struct {
-	// Params are the parameters of the network, their averages if the settings ask
-	// for them. Their WriteSafetensors keeps them for other programs.
+	// Params are the parameters of the network after the last step, their averages if
+	// EMADecay asks for them. Their WriteSafetensors keeps them for other programs.
 	Params *ops.Params
+	// BestParams are those of the Best epoch, running statistics included, as they were
+	// evaluated; nil if no epoch was.
+	BestParams *ops.Params
 	// Size is that of the network without auxiliary head.
 	Size cell.Complexity
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
@@ -90,7 +93,8 @@ type training struct {
 	learn, test, tell       *vm.Machine
 	paths                   [][]float32 // the factors of each path that may be dropped
 	velocity                []float32
-	average, averageRunning []float32 // of weights and of running statistics; nil without Average
+	average, averageRunning []float32   // of weights and of running statistics; nil without EMADecay
+	bestParams              *ops.Params // of the best epoch; nil without evaluation
 
 	held    Source       // nil without evaluation
 	shared  *quota.Quota // in which images are decoded
@@ -221,6 +225,9 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if c.EMADecay > 0 {
 			slabs++
 		}
+		if t.held != nil {
+			slabs++ // of the best epoch
+		}
 		if t.parts > 1 {
 			slabs++ // sum
 		}
@@ -302,6 +309,9 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		t.average = slices.Clone(t.params.Weights())
 		t.averageRunning = slices.Clone(t.params.Running())
 	}
+	if t.held != nil {
+		t.bestParams = t.params.Clone()
+	}
 	return nil
 }
 
@@ -358,6 +368,9 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	t.result.Epochs = t.complete
 	if t.c.EMADecay > 0 {
 		t.swap()
+	}
+	if t.result.Best.Epoch > 0 {
+		t.result.BestParams = t.bestParams
 	}
 	if err == nil {
 		err = t.record(done)
@@ -457,6 +470,8 @@ func (t *training) finish() error {
 	t.result.Last = e
 	if t.result.Best.Epoch == 0 || t.metric.better(e.ValScore, t.result.Best.ValScore) {
 		t.result.Best = e
+		copy(t.bestParams.Weights(), t.params.Weights())
+		copy(t.bestParams.Running(), t.params.Running())
 	}
 	return nil
 }
@@ -722,7 +737,7 @@ func (t *training) over() string { return "" }
 
 func (t *training) ended() error { return nil }
 
-func (t *training) best() int { return t.result.Best.Epoch * t.steps() }
+func (t *training) best() (p *ops.Params, epoch int) { return t.bestParams, t.result.Best.Epoch }
 
 // figures brings the result up to date.
 func (t *training) figures() (record.Epoch, error) {
@@ -744,6 +759,9 @@ func (t *training) arrays() []array {
 	}
 	if t.c.EMADecay > 0 {
 		all = append(all, arrayOf("average of the weights", t.average), arrayOf("average of the running statistics", t.averageRunning))
+	}
+	if t.bestParams != nil {
+		all = append(all, arrayOf("weights of the best epoch", t.bestParams.Weights()), arrayOf("running statistics of the best epoch", t.bestParams.Running()))
 	}
 	return all
 }

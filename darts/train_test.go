@@ -277,15 +277,18 @@ func TestLastOfCompleteTraining(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			var all []string
+			var best [][]float32
 			for range 2 {
 				r, err := trainOn(t.Context(), dir, task, smallTraining(), Runtime{})
 				require.NoError(t, err)
 				assert.Equal(t, 3, r.Last.Epoch)
-				r.Params = nil
+				best = append(best, slices.Concat(r.BestParams.Weights(), r.BestParams.Running()))
+				r.Params, r.BestParams = nil, nil
 				r.Config = TrainConfig{}
 				all = append(all, fmt.Sprintf("%+v", *r)) // in which NaN is NaN
 			}
 			assert.Equal(t, all[0], all[1])
+			assert.Equal(t, best[0], best[1])
 		})
 	}
 }
