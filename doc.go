@@ -2,13 +2,16 @@
 // docs/tutorial.md, or with package darts.
 //
 //	unnas/darts                search a cell, train a network, use it: one deep call each
-//	unnas/darts/dataset        image sources: CIFAR-10, ImageNet, Cityscapes, folders, built-in scenes
+//	unnas/darts/dataset        image sources: CIFAR-10, ImageNet, Cityscapes, folders
+//	unnas/darts/dataset/scenes a data set that needs no files
 //	unnas/darts/onnx           networks as models that other programs run
 //	unnas/darts/rank           how well a task ranks architectures
 //	unnas/darts/record         the events of a run, and what prints, writes and reads them
 //	unnas/darts/report         a page about a run, in its folder or live
+//	unnas/darts/preset         the published tasks, searches and trainings
 //	unnas/darts/sweep          thousands of independent jobs, on one machine or on many
-//	unnas/cell                 search spaces, supernets, genotypes, their networks and pictures
+//	unnas/cell                 search spaces, supernets, genotypes, and their networks
+//	unnas/cell/draw            figures of cells
 //	unnas/cell/nasbench        the table of NAS-Bench-101: cells, their accuracies, samples of them
 //	unnas/pretext              tasks, with and without labels, and the image transforms they need
 //	unnas/pretext/turbojpeg    JPEG files several times faster, where libjpeg-turbo is installed

@@ -34,7 +34,7 @@ func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
 }
 
 // deriveLimited is Derive with two edges per node, with betas, and with at most so
-// many skip connections, unless that is zero; see Space.DeriveWith. Of equal skip
+// many skip connections, unless that is zero; see Space.Derive. Of equal skip
 // connections the last are barred.
 func deriveLimited(alpha [][]float64, betas []float64, names []string, nodes, skips int) ([]Edge, error) {
 	skip := ops.Skip().Name()

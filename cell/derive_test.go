@@ -168,7 +168,7 @@ func TestMaxSkips(t *testing.T) {
 		4: {edge(skip, 0), edge(skip, 1), edge(skip, 0), edge(skip, 1)},
 	} {
 		space.MaxSkips = limit
-		g, err := space.Derive(alphas, alphas)
+		g, err := space.Derive(alphas, alphas, nil, nil)
 		require.NoError(t, err)
 		assert.Equal(t, want, g.Normal, "limit %d", limit)
 		assert.Equal(t, []cell.Edge{edge(skip, 0), edge(skip, 1), edge(skip, 0), edge(skip, 1)}, g.Reduce, "reduction cells have no limit")
@@ -177,12 +177,12 @@ func TestMaxSkips(t *testing.T) {
 	// Barring 1→3 brings the skip connection of 2→3, which is barred in its turn.
 	space.MaxSkips = 1
 	alphas = [][]float64{{0, 0, 2}, {0, 0, 2}, {0, 2, 0}, {-1, 1, 0}, {0, 1, 0}}
-	g, err := space.Derive(alphas, alphas)
+	g, err := space.Derive(alphas, alphas, nil, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []cell.Edge{edge(conv, 0), edge(conv, 1), edge(skip, 0), edge(conv, 1)}, g.Normal)
 
 	space = cell.Space{Ops: ops.Set{ops.None(), ops.Skip()}, Nodes: 1, MaxSkips: 1}
-	_, err = space.Derive([][]float64{{0, 1}, {0, 2}}, [][]float64{{0, 1}, {0, 2}})
+	_, err = space.Derive([][]float64{{0, 1}, {0, 2}}, [][]float64{{0, 1}, {0, 2}}, nil, nil)
 	assert.ErrorContains(t, err, "normal cell: cell: derive: edge 0→2: no operation")
 	assert.ErrorContains(t, err, "at most 1 skip connections")
 }

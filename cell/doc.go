@@ -29,12 +29,5 @@
 // is that of UnNAS. [NASBench] is a cell of another space, that of NAS-Bench-101, whose
 // released accuracies package nasbench reads.
 //
-// A [Picture] draws a cell as a figure for a paper or a page:
-//
-//	p := cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}
-//	err := p.WriteSVG(file)
-//
-// A [Pair] draws both cells of a genotype, in a form that makes those of several
-// searches easy to compare; a [Sheet] has many pairs, and an [Evolution] those of one
-// search as it goes on, also as an animation.
+// Package draw makes figures of cells.
 package cell

@@ -2,7 +2,6 @@ package cell_test
 
 import (
 	"fmt"
-	"os"
 
 	"gorgonia.org/gorgonia"
 
@@ -46,34 +45,6 @@ func ExamplePublished() {
 	// true 4
 	// normal: sep_conv_3x3(0) sep_conv_3x3(1) | sep_conv_3x3(0) sep_conv_3x3(1) | sep_conv_3x3(1) skip_connect(0) | skip_connect(0) dil_conv_3x3(2); concat 2-5
 	// reduce: max_pool_3x3(0) max_pool_3x3(1) | skip_connect(2) max_pool_3x3(1) | max_pool_3x3(0) skip_connect(2) | skip_connect(2) max_pool_3x3(1); concat 2-5
-}
-
-func ExamplePicture_WriteDOT() {
-	p := cell.Picture{
-		Title:  "tiny",
-		Edges:  []cell.Edge{{Op: "sep_conv_3x3", From: 0}, {Op: "skip_connect", From: 1}, {Op: "none", From: 2}, {Op: "max_pool_3x3", From: 0}},
-		Concat: []int{2, 3},
-	}
-	if err := p.WriteDOT(os.Stdout); err != nil {
-		fmt.Println(err)
-	}
-	// Output:
-	// digraph cell {
-	// 	rankdir=LR; label="tiny"; labelloc=t; fontname="Helvetica";
-	// 	node [shape=box, style=rounded, fontname="Helvetica"];
-	// 	edge [fontname="Helvetica"];
-	// 	n0 [label=<c<sub>k-2</sub>>];
-	// 	n1 [label=<c<sub>k-1</sub>>];
-	// 	n2 [label="0"];
-	// 	n3 [label="1"];
-	// 	output [label=<c<sub>k</sub>>];
-	// 	n0 -> n2 [label="sep_conv_3x3", color="#0072b2"];
-	// 	n1 -> n2 [label="skip_connect", color="#555555"];
-	// 	n2 -> n3 [label="none", color="#56b4e9"];
-	// 	n0 -> n3 [label="max_pool_3x3", color="#009e73"];
-	// 	n2 -> output [color="#999999"];
-	// 	n3 -> output [color="#999999"];
-	// }
 }
 
 // A quarter of the channels goes through the candidates of an edge, the others pass

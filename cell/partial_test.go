@@ -160,9 +160,9 @@ func TestBetas(t *testing.T) {
 	assert.Equal(t, 2, g.Reduce[6].From)
 }
 
-// TestDeriveWith weighs the edges 0→2, 1→2, 0→3, 1→3 and 2→3, whose strongest
+// TestDeriveWithBetas weighs the edges 0→2, 1→2, 0→3, 1→3 and 2→3, whose strongest
 // operations have the probabilities 3/6, 4/7, 2/5, 7/10 and 5/8.
-func TestDeriveWith(t *testing.T) {
+func TestDeriveWithBetas(t *testing.T) {
 	space := cell.Space{Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.SepConv(3)}, Nodes: 2}
 	ln := math.Log
 	alphas := [][]float64{{0, ln(3), 0, 0}, {0, 0, 0, ln(4)}, {0, ln(2), 0, 0}, {0, 0, 0, ln(7)}, {0, 0, ln(5), 0}}
@@ -182,11 +182,11 @@ func TestDeriveWith(t *testing.T) {
 		"a constant is added": {[]float64{ln(3) + 9, ln(2) + 9, ln(6) - 4, ln(3) - 4, -4}, []cell.Edge{edge(pool, 0), edge(conv, 1), edge(pool, 0), edge(conv, 1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g, err := space.DeriveWith(alphas, alphas, c.betas, nil)
+			g, err := space.Derive(alphas, alphas, c.betas, nil)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, g.Normal)
 			assert.Equal(t, plain, g.Reduce)
-			g, err = space.DeriveWith(alphas, alphas, nil, c.betas)
+			g, err = space.Derive(alphas, alphas, nil, c.betas)
 			require.NoError(t, err)
 			assert.Equal(t, plain, g.Normal)
 			assert.Equal(t, c.want, g.Reduce)
@@ -196,14 +196,14 @@ func TestDeriveWith(t *testing.T) {
 	// Of two skip connections, of probabilities 3/6 and 4/7, the betas weaken the
 	// second, which is barred.
 	one := cell.Space{Ops: space.Ops, Nodes: 1, MaxSkips: 1}
-	g, err := one.DeriveWith([][]float64{{0, 0, ln(3), 0}, {0, 0, ln(4), 0}}, alphas[:2], []float64{ln(2), 0}, nil)
+	g, err := one.Derive([][]float64{{0, 0, ln(3), 0}, {0, 0, ln(4), 0}}, alphas[:2], []float64{ln(2), 0}, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []cell.Edge{edge(skip, 0), edge(pool, 1)}, g.Normal)
 
-	_, err = space.DeriveWith(alphas, alphas, make([]float64, 4), nil)
+	_, err = space.Derive(alphas, alphas, make([]float64, 4), nil)
 	assert.EqualError(t, err, "normal cell: cell: derive: 4 betas for 5 edges")
 	for _, bad := range []float64{math.NaN(), math.Inf(1)} {
-		_, err = space.DeriveWith(alphas, alphas, nil, []float64{0, 0, 0, bad, 0})
+		_, err = space.Derive(alphas, alphas, nil, []float64{0, 0, 0, bad, 0})
 		assert.EqualError(t, err, fmt.Sprintf("reduction cell: cell: derive: node 3: beta %v of the edge from 1 is not finite", bad))
 	}
 }

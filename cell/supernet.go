@@ -220,7 +220,7 @@ func (n *Supernet) Genotype() (Genotype, error) {
 		return Genotype{}, errors.New("cell: the alphas have no values yet; call Params.Init")
 	}
 	normalBetas, reduceBetas := n.Betas()
-	return n.Space.DeriveWith(normal, reduce, normalBetas, reduceBetas)
+	return n.Space.Derive(normal, reduce, normalBetas, reduceBetas)
 }
 
 // Alphas returns copies of both alphas, a row for each edge; nil before
@@ -262,21 +262,15 @@ func (n *Supernet) rows(q *ops.Param) [][]float64 {
 }
 
 // Derive returns the genotype that two alphas favour, given as rows of values
-// before softmax; see the function Derive. If the space limits the skip
-// connections of normal cells and there are more, the weakest beyond the limit are
-// barred from their edges and the cell is derived anew, until there are not (Chen
-// et al., 2019, arXiv 1904.12760, section 3.4).
+// before softmax; see the function Derive. Betas are nil, or one for each edge: the
+// weight of an operation is then multiplied by the softmax of the beta of its edge
+// over the edges that enter the same node (Xu et al., 2020, arXiv 1907.05737, section
+// 3.3). If the space limits the skip connections of normal cells and there are more,
+// the weakest beyond the limit are barred from their edges and the cell is derived
+// anew, until there are not (Chen et al., 2019, arXiv 1904.12760, section 3.4).
 //
 // Differs: a cell that has fewer skip connections than the limit stays as it is.
-func (sp Space) Derive(normal, reduce [][]float64) (Genotype, error) {
-	return sp.DeriveWith(normal, reduce, nil, nil)
-}
-
-// DeriveWith is Derive with betas, one for each edge: the weight of an operation is
-// multiplied by the softmax of the beta of its edge over the edges that enter the
-// same node (Xu et al., 2020, arXiv 1907.05737, section 3.3). Without betas, nil,
-// all edges are alike.
-func (sp Space) DeriveWith(normal, reduce [][]float64, normalBetas, reduceBetas []float64) (Genotype, error) {
+func (sp Space) Derive(normal, reduce [][]float64, normalBetas, reduceBetas []float64) (Genotype, error) {
 	normalEdges, err := deriveLimited(normal, normalBetas, sp.Ops.Names(), sp.Nodes, sp.MaxSkips)
 	if err != nil {
 		return Genotype{}, fmt.Errorf("normal cell: %w", err)

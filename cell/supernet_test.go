@@ -57,12 +57,12 @@ func TestSupernet(t *testing.T) {
 	assert.Equal(t, []int{2, 3, 4, 5}, g.ReduceConcat)
 	require.NoError(t, g.Validate(space.Ops.Has))
 	_, reduce = super.Alphas()
-	same, err := space.Derive(again, reduce)
+	same, err := space.Derive(again, reduce, nil, nil)
 	require.NoError(t, err)
 	assert.Equal(t, g, same)
-	_, err = space.Derive(again[:13], reduce)
+	_, err = space.Derive(again[:13], reduce, nil, nil)
 	assert.ErrorContains(t, err, "normal cell: ")
-	_, err = space.Derive(again, reduce[:13])
+	_, err = space.Derive(again, reduce[:13], nil, nil)
 	assert.ErrorContains(t, err, "reduction cell: ")
 }
 

@@ -135,7 +135,7 @@ func TestAbsurdNumbersOfNodes(t *testing.T) {
 		sp.Nodes = nodes
 		_ = sp.Edges()
 		assert.Error(t, sp.Validate())
-		_, err := sp.Derive(nil, nil)
+		_, err := sp.Derive(nil, nil, nil, nil)
 		assert.Error(t, err)
 	}
 	for nodes, want := range []int{0, 2, 5, 9, 14} {

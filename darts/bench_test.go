@@ -157,8 +157,8 @@ func (t labeller) Head(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return t.head.Build(s, x)
 }
 
-func (labeller) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: 255})
+func (labeller) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: 255})
 }
 
 // evaluated returns the network of the cells of DARTS.
@@ -203,12 +203,15 @@ type fixed struct {
 
 func randomBatch(task pretext.Task, n int) *batch {
 	spec := task.Spec()
-	b := &batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), Images: n}
+	b := &batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), T: make([]float32, n*spec.TargetLen()), Images: n}
 	for i := range b.X {
 		b.X[i] = float32((i*7919)%1000)/500 - 1
 	}
 	for i := range b.Y {
-		b.Y[i] = int32(i % spec.Classes)
+		b.Y[i] = int32(i % max(spec.Classes, 1))
+	}
+	for i := range b.T {
+		b.T[i] = float32((i*104729)%1000)/500 - 1
 	}
 	return b
 }

@@ -194,7 +194,7 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 	return at.Metrics, nil
 }
 
-func (m mean) sums() [3]float64 { return [3]float64{m.loss, m.correct, m.count} }
+func (m mean) sums() [3]float64 { return [3]float64{m.loss, m.score, m.count} }
 
 func meanOf(sums [3]float64) mean { return mean{sums[0], sums[1], sums[2]} }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/dataset"
 	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
@@ -93,6 +94,11 @@ var resumableSource = stripes{n: 33, fail: -1} // 19 images for the weights, 14 
 
 // keepRun does a part of a run in dir, as long as ctx holds.
 func keepRun(ctx context.Context, dir string, src Source, c SearchConfig, rt Runtime) (*SearchResult, error) {
+	return keepTask(ctx, dir, src, smallTask(), c, rt)
+}
+
+// keepTask is keepRun with a task.
+func keepTask(ctx context.Context, dir string, src Source, task pretext.Task, c SearchConfig, rt Runtime) (*SearchResult, error) {
 	folder, err := OpenRunDir(dir)
 	if err != nil {
 		return nil, err
@@ -102,7 +108,7 @@ func keepRun(ctx context.Context, dir string, src Source, c SearchConfig, rt Run
 		folder.Interval, folder.Keep = rt.Dir.Interval, rt.Dir.Keep
 	}
 	rt.Dir = folder
-	r, err := Search(ctx, src, smallTask(), c, rt)
+	r, err := Search(ctx, src, task, c, rt)
 	return r, errors.Join(err, folder.Close())
 }
 
@@ -496,44 +502,42 @@ func TestCheckpointOfAnotherDecoder(t *testing.T) {
 	c := resumable()
 	var rt Runtime
 	rt.Recorder = recorder
-	_, err := keepRun(ctx, dir, photographed{resumableSource}, c, rt)
+	_, err := keepRun(ctx, dir, photographed{resumableSource, "in Go"}, c, rt)
 	require.ErrorIs(t, err, context.Canceled)
-	inGo := pretext.JPEGDecoder()
-	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int, int) bool { return false })
-	defer pretext.SetJPEGDecoder("", nil)
-	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable(), Runtime{})
-	require.ErrorContains(t, err, fmt.Sprintf("\ndecoder: %q → %q\n", inGo, "fast jpeg 9, pixels "+inGo[len(inGo)-8:]))
-	pretext.SetJPEGDecoder("", nil)
-	_, err = keepRun(t.Context(), dir, photographed{resumableSource}, resumable(), Runtime{})
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource, "fast jpeg 9"}, resumable(), Runtime{})
+	require.ErrorContains(t, err, "\ndecoder: \"in Go\" → \"fast jpeg 9\"\n")
+	_, err = keepRun(t.Context(), dir, photographed{resumableSource, "in Go"}, resumable(), Runtime{})
 	require.NoError(t, err)
 	metrics, err := os.ReadFile(filepath.Join(dir, record.File))
 	require.NoError(t, err)
-	assert.Contains(t, string(metrics), fmt.Sprintf(`"decoder":%q`, pretext.JPEGDecoder()))
+	assert.Contains(t, string(metrics), `"decoder":"in Go"`)
 }
 
-// photographed are stripes that come from JPEG files.
-type photographed struct{ stripes }
+// photographed are stripes that come from JPEG files, and say what decodes these; if
+// nothing does, they say that they come from no JPEG file.
+type photographed struct {
+	stripes
+	decoder string
+}
 
-func (photographed) DecodesJPEG() bool { return true }
+func (p photographed) Decoder() string { return p.decoder }
 
-// painted are stripes that say that they come from no JPEG file.
-type painted struct{ stripes }
-
-func (painted) DecodesJPEG() bool { return false }
-
-// TestDecoder tells the decoder of a search and of a training, and none where the
-// images come from no JPEG files: these go on whatever decodes them elsewhere.
+// TestDecoder records the decoders of a search and of a training, and none where the
+// images come from no JPEG files.
 func TestDecoder(t *testing.T) {
 	held := stripes{n: 11, fail: -1}
 	for _, test := range []struct {
 		src, held Source
 		want      string
 	}{
-		{painted{resumableSource}, painted{held}, ""},
-		{painted{resumableSource}, nil, ""},
+		{photographed{resumableSource, ""}, photographed{held, ""}, ""},
+		{photographed{resumableSource, ""}, nil, ""},
 		{resumableSource, held, ""},
-		{painted{resumableSource}, photographed{held}, pretext.JPEGDecoder()},
-		{photographed{resumableSource}, nil, pretext.JPEGDecoder()},
+		{photographed{resumableSource, ""}, photographed{held, "a"}, "a"},
+		{photographed{resumableSource, "a"}, nil, "a"},
+		{photographed{resumableSource, "a"}, photographed{held, "a"}, "a"},
+		{photographed{resumableSource, "a"}, photographed{held, "b"}, "a; b"},
+		{dataset.Subset(photographed{resumableSource, "a"}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}), held, "a"},
 	} {
 		folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))
 		require.NoError(t, err)
@@ -546,20 +550,6 @@ func TestDecoder(t *testing.T) {
 		assert.Equal(t, test.want, folder.Decoder())
 		require.NoError(t, folder.Close())
 	}
-}
-
-func TestCheckpointWithoutDecoder(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	ctx, recorder := stopAfter(t, 5)
-	c := resumable()
-	var rt Runtime
-	rt.Recorder = recorder
-	_, err := keepRun(ctx, dir, painted{resumableSource}, c, rt)
-	require.ErrorIs(t, err, context.Canceled)
-	pretext.SetJPEGDecoder("fast jpeg 9", func([]byte, []byte, int, int, int) bool { return false })
-	defer pretext.SetJPEGDecoder("", nil)
-	_, err = keepRun(t.Context(), dir, painted{resumableSource}, resumable(), Runtime{})
-	assert.NoError(t, err)
 }
 
 func TestCheckpointOfAnotherVersion(t *testing.T) {

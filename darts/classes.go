@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"unnas/darts/dataset"
 	"unnas/pretext"
 )
 
@@ -16,7 +17,7 @@ func alike(src, held Source, task pretext.Task) (same Source, warning string, er
 	if held == nil {
 		return nil, "", nil
 	}
-	ours, theirs := classesOf(src), classesOf(held)
+	ours, theirs := about(src).Classes(), about(held).Classes()
 	if t, is := task.(interface{ SelfSupervised() bool }); is && t.SelfSupervised() ||
 		ours == nil || theirs == nil || slices.Equal(ours, theirs) {
 		return held, "", nil
@@ -51,7 +52,7 @@ func alike(src, held Source, task pretext.Task) (same Source, warning string, er
 	if absent != nil {
 		warning = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are compared by the names of their classes", listed(absent))
 	}
-	return relabelled{wrapped{held}, ours, labels}, warning, nil
+	return relabelled{about(held), ours, labels}, warning, nil
 }
 
 // listed shows the first names of a list.
@@ -65,7 +66,7 @@ func listed(names []string) string {
 
 // relabelled are images with other labels.
 type relabelled struct {
-	wrapped
+	dataset.Wrapper
 	classes []string
 	labels  []int // for those of Source
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/dataset"
 	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
@@ -42,13 +43,13 @@ type listening struct {
 	seen *[]int
 }
 
-func (l listening) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+func (l listening) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
 	if !train {
 		l.lock.Lock()
 		*l.seen = append(*l.seen, img.Label)
 		l.lock.Unlock()
 	}
-	return l.Classification.Sample(x, y, img, train, r)
+	return l.Classification.Sample(dst, img, train, r)
 }
 
 // TestClassesOfBothSources evaluates labels by the names that they have.
@@ -63,7 +64,7 @@ func TestClassesOfBothSources(t *testing.T) {
 		"one missing":   {classed{stripes{n: 4, fail: -1}, []string{"a", "c"}}, []int{0, 0, 2, 2}, "no image to evaluate on is of the classes b; labels are compared by the names of their classes"},
 		"another order": {classed{stripes{n: 3, fail: -1}, []string{"c", "a", "b"}}, []int{0, 1, 2}, ""},
 		"no names":      {stripes{n: 3, fail: -1}, []int{0, 1, 2}, ""},
-		"a subset":      {Subset(classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}, []int{0, 2}), []int{2, 2}, "no image to evaluate on is of the classes b; labels are compared by the names of their classes"},
+		"a subset":      {dataset.Subset(classed{stripes{n: 4, fail: -1}, []string{"c", "a"}}, []int{0, 2}), []int{2, 2}, "no image to evaluate on is of the classes b; labels are compared by the names of their classes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen []int
@@ -154,7 +155,7 @@ func TestReplacedImages(t *testing.T) {
 	c := smallTraining()
 	rt := Runtime{Workers: 1}
 	c.Epochs, c.EvaluateEvery = 2, 0
-	src := Subset(replacing{stripes{n: 18, fail: -1}, new(atomic.Int64)}, []int{0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13})
+	src := dataset.Subset(replacing{stripes{n: 18, fail: -1}, new(atomic.Int64)}, []int{0, 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13})
 	got := warnings(func(r record.Recorder) error {
 		rt.Recorder = r
 		_, err := Train(t.Context(), src, nil, smallTask(), c, rt)
@@ -184,7 +185,7 @@ type asking struct {
 func (asking) Metric() (string, bool) { return "answers", false }
 
 func (a asking) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
-	*a.asked = classesOf(held)
+	*a.asked = about(held).Classes()
 	return func(context.Context) (map[string]float64, error) {
 		return map[string]float64{"answers": 1}, nil
 	}, 0, nil

@@ -144,7 +144,7 @@ func TestConfigOfRunFolder(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, dir.Close())
 		var weights bytes.Buffer
-		require.NoError(t, r.Params.WriteSafetensors(&weights))
+		require.NoError(t, r.Params.WriteSafetensors(&weights, nil))
 		return weights.Bytes()
 	}
 	dir := t.TempDir()

@@ -5,7 +5,6 @@ import (
 
 	"unnas/internal/format"
 	"unnas/internal/quota"
-	"unnas/pretext"
 )
 
 // All loaders of a run share the memory in which they decode images, so that it has
@@ -22,7 +21,7 @@ const (
 // which some may be nil.
 func reserved(sources ...Source) int64 {
 	for _, src := range sources {
-		if src != nil && pretext.DecodesImages(src) {
+		if about(src).DecodesImages() {
 			return leastDecoding
 		}
 	}

@@ -12,7 +12,7 @@
 // network learns meanwhile is a [pretext.Task], with labels or without (Liu et
 // al., 2020, arXiv 2003.12056).
 //
-//	src, err := dataset.OpenCIFAR10("cifar-10-batches-bin", true)
+//	src, err := dataset.OpenCIFAR10(ctx, "cifar-10-batches-bin", dataset.Train, dataset.Options{})
 //	...
 //	task := pretext.Rotation{View: pretext.CIFAR10()}
 //	result, err := darts.Search(ctx, src, task, darts.DARTS(), darts.Runtime{})
@@ -30,9 +30,10 @@
 //	...
 //	classes, err := p.Predict(img)
 //
-// Images come from a [Source], hyperparameters from a [SearchConfig] or a [TrainConfig],
-// which are data; a [Runtime] has what belongs to the machine. Begin with a preset and change what you like: [DARTS], [PCDARTS],
-// [PublishedSearch]; [TrainDARTS], [PublishedTraining], [SampleTraining].
+// Images come from a [Source], hyperparameters from a [SearchConfig] or a
+// [TrainConfig], which are data; a [Runtime] has what belongs to the machine. Begin
+// with a preset and change what you like: [DARTS], [PCDARTS] or [TrainDARTS]; package
+// preset has those of the UnNAS paper.
 //
 // The package itself prints nothing. A run calls a [record.Recorder] with events:
 // [record.Printer] prints them, [record.JSONLines] writes them for programs,

@@ -61,7 +61,7 @@ func TestBetas(t *testing.T) {
 	require.Len(t, got.NormalBetas, c.Space.Edges())
 	assert.Greater(t, slices.Max(got.NormalBetas)-slices.Min(got.NormalBetas), 0.01, "betas learn")
 	var text strings.Builder
-	require.NoError(t, got.Params.WriteSafetensors(&text))
+	require.NoError(t, got.Params.WriteSafetensors(&text, nil))
 	for _, name := range []string{"betas_normal", "betas_reduce"} {
 		assert.Contains(t, text.String(), name)
 		assert.Len(t, got.Params.Data(got.Params.Find(name)), c.Space.Edges())

@@ -11,7 +11,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -80,11 +80,11 @@ func files(network cell.Architecture, task pretext.Task) (dir string, err error)
 	if err != nil {
 		return "", err
 	}
-	scenes, err := dataset.NewScenes(1, 48, 40, 1)
+	images, err := scenes.New(1, 48, 40, 1)
 	if err != nil {
 		return "", err
 	}
-	img, err := scenes.Load(context.Background(), 0)
+	img, err := images.Load(context.Background(), 0)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +96,7 @@ func files(network cell.Architecture, task pretext.Task) (dir string, err error)
 		return "", err
 	}
 	return dir, errors.Join(
-		create(filepath.Join(dir, "weights.safetensors"), params.WriteSafetensors),
+		create(filepath.Join(dir, "weights.safetensors"), func(w io.Writer) error { return params.WriteSafetensors(w, nil) }),
 		create(filepath.Join(dir, "photo.png"), func(w io.Writer) error { return png.Encode(w, photo) }),
 	)
 }

@@ -8,7 +8,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
@@ -16,7 +16,7 @@ import (
 
 // A search without labels, small enough for a test.
 func ExampleSearch() {
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -38,7 +38,7 @@ func ExampleSearch() {
 // search from cells that do little but skip: one that the space does not derive,
 // one at which the search ends.
 func ExampleAlgorithm() {
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -65,7 +65,7 @@ func ExampleAlgorithm() {
 // With a quarter of the channels in mixed operations a step takes less memory and
 // time, and each edge has a weight of its own, which decides with the alphas.
 func ExamplePCDARTS() {
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -103,7 +103,7 @@ func ExampleOpenRunDir() {
 		return
 	}
 	defer os.RemoveAll(tmp)
-	src, err := dataset.NewScenes(32, 16, 16, 1)
+	src, err := scenes.New(32, 16, 16, 1)
 	if err != nil {
 		fmt.Println(err)
 		return

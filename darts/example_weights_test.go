@@ -95,7 +95,7 @@ func Example_weights() {
 		fmt.Println(err)
 		return
 	}
-	if err := p.WriteSafetensors(f); err != nil {
+	if err := p.WriteSafetensors(f, nil); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -1,6 +1,7 @@
 package darts_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,27 +11,35 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
-// graded is a task whose labels are grades, many, and whose head has a few numbers.
+// graded is a task whose labels are grades, unless they are classes, and whose head
+// has a few numbers.
 type graded struct {
 	pretext.Classification
-	logits int
+	logits  int
+	classes int
+}
+
+func (g graded) Spec() pretext.Spec {
+	s := g.Classification.Spec()
+	s.Classes = g.classes
+	return s
 }
 
 func (g graded) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
 	return pretext.PooledHead(s, features, 1, g.logits)
 }
 
-func (graded) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	n, err := ops.Apply(distance{}, logits, labels)
+func (graded) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	n, err := ops.Apply(distance{}, logits, targets.Labels)
 	if err != nil {
 		return ops.Loss{}, err
 	}
-	return ops.Loss{Value: n[0], Correct: n[1], Count: n[2]}, nil
+	return ops.Loss{Value: n[0], Score: n[1], Count: n[2], Metric: ops.Metric{Name: "none"}}, nil
 }
 
 // distance is the mean square of the logits' distance from the label.
@@ -58,15 +67,16 @@ func (distance) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []op
 	return nil
 }
 
-// TestHeadWithOtherLogitsThanClasses trains and evaluates with heads that have
-// fewer and more logits than the task has classes. They predict no classes.
-func TestHeadWithOtherLogitsThanClasses(t *testing.T) {
-	src, err := dataset.NewScenes(12, 16, 16, 1)
+// TestHeadWithoutClasses trains and evaluates with heads that have fewer and more
+// numbers than there are labels, which are no classes. They predict none, and are
+// refused if the task says that labels are classes.
+func TestHeadWithoutClasses(t *testing.T) {
+	src, err := scenes.New(12, 16, 16, 1)
 	require.NoError(t, err)
 	g, _ := cell.Published("darts_v2")
 	network := cell.Derived{Body: cell.DARTS(cell.CIFARStem, 2, 3).Body, Genotype: g, Ops: ops.Published()}
 	for _, logits := range []int{1, 6, 9} { // of eight classes
-		task := graded{pretext.Classification{View: pretext.Scenes(16), Classes: 8}, logits}
+		task := graded{pretext.Classification{View: pretext.Scenes(16), Classes: 8}, logits, 0}
 		r, err := darts.Train(t.Context(), src, src, task, darts.TrainConfig{
 			Network: network, Epochs: 1, Batch: 4, EvaluateEvery: 1, SGD: darts.SGD{LR: darts.Schedule{Kind: darts.Constant, Base: 1e-3}},
 		}, darts.Runtime{})
@@ -80,7 +90,10 @@ func TestHeadWithOtherLogitsThanClasses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, rows[0], logits)
 		_, err = p.Predict(img)
-		assert.ErrorContains(t, err, "and the task has 8 classes; take the Logits, or mend Head or Spec")
+		assert.ErrorContains(t, err, "darts: task classification predicts no classes; take its Logits")
+		task.classes = 8
+		_, err = darts.NewPredictor(network, task, r.Params)
+		assert.ErrorContains(t, err, fmt.Sprintf("darts: head of classification: pretext: the head returns the shape (1, %d) for 1 images, want [1, 8]", logits))
 	}
 }
 
@@ -90,16 +103,18 @@ type merged struct {
 	axes []int
 }
 
+func (m merged) Spec() pretext.Spec { return graded{Classification: m.Classification}.Spec() }
+
 func (m merged) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
-	logits, err := pretext.PooledHead(s, features, 1, m.Classes)
+	logits, err := pretext.PooledHead(s, features, 1, m.Classification.Classes)
 	if err != nil {
 		return nil, err
 	}
 	return gorgonia.Sum(logits, m.axes...)
 }
 
-func (merged) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return graded{}.Loss(logits, labels)
+func (merged) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	return graded{}.Loss(logits, targets)
 }
 
 // TestHeadThatMixesImages has no logits of an image to predict from.

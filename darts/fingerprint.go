@@ -2,31 +2,8 @@ package darts
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 )
-
-// fingerprint returns what a source says about which images it has, "" if it says
-// nothing or is nil.
-func fingerprint(src Source) string {
-	if s, ok := src.(interface{ Fingerprint() string }); ok {
-		return s.Fingerprint()
-	}
-	return ""
-}
-
-// Fingerprint returns a digest of that of the source that the images are of, and of
-// which they are; "" if that has none.
-func (s subset) Fingerprint() string {
-	of := fingerprint(s.Source)
-	if of == "" {
-		return ""
-	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %d", of, s.indices)
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
 
 // fingerprints are those of the images of a run, "" if they are not known.
 type fingerprints struct {
@@ -35,7 +12,7 @@ type fingerprints struct {
 }
 
 func fingerprintsOf(src, held Source) fingerprints {
-	return fingerprints{fingerprint(src), fingerprint(held)}
+	return fingerprints{about(src).Fingerprint(), about(held).Fingerprint()}
 }
 
 // differences returns those that are known and differ, as the function of that name.

@@ -24,32 +24,30 @@ func BenchmarkLoad(b *testing.B) {
 	if shared == "" {
 		shared = filepath.Join("..", "..", "shared")
 	}
-	imageNet, err := dataset.OpenImageNet1K(filepath.Join(shared, "data", "imagenet_mini"), true, nil)
+	imageNet := func(d *pretext.Decoder) Source {
+		src, err := dataset.OpenImageNet1K(b.Context(), filepath.Join(shared, "data", "imagenet_mini"), dataset.Train, dataset.Options{Decoder: d})
+		if err != nil {
+			b.Skip(err)
+		}
+		return src
+	}
+	cifar, err := dataset.OpenCIFAR10(b.Context(), filepath.Join(shared, "data", "cifar10_lossless"), dataset.Train, dataset.Options{})
 	if err != nil {
 		b.Skip(err)
 	}
-	cifar, err := dataset.OpenCIFAR10(filepath.Join(shared, "data", "cifar10_lossless"), true)
-	if err != nil {
-		b.Skip(err)
-	}
-	inGo := func() error { pretext.SetJPEGDecoder("", nil); return nil }
-	b.Cleanup(func() { pretext.SetJPEGDecoder("", nil) })
-	for _, c := range []struct {
+	type load struct {
 		name string
-		use  func() error
 		src  Source
 		view pretext.View
-	}{
-		{"imagenet/decoder=go", inGo, imageNet, pretext.ImageNet(224)},
-		{"imagenet/decoder=turbo", turbojpeg.Use, imageNet, pretext.ImageNet(224)},
-		{"cifar/decoder=none", inGo, cifar, pretext.CIFAR10()},
-	} {
+	}
+	loads := []load{{"imagenet/decoder=go", imageNet(nil), pretext.ImageNet(224)}, {"cifar/decoder=none", cifar, pretext.CIFAR10()}}
+	if turbo, err := turbojpeg.Decoder(); err == nil {
+		loads = append(loads, load{"imagenet/decoder=turbo", imageNet(turbo), pretext.ImageNet(224)})
+	}
+	for _, c := range loads {
 		for _, order := range []string{"sorted", "random"} {
 			for _, viewed := range []bool{false, true} {
 				b.Run(fmt.Sprintf("%s/order=%s/view=%t", c.name, order, viewed), func(b *testing.B) {
-					if err := c.use(); err != nil {
-						b.Skip(err)
-					}
 					task := pretext.Rotation{View: c.view}
 					x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 					r := rng.New(1, "benchmark", 0, 0)
@@ -61,7 +59,7 @@ func BenchmarkLoad(b *testing.B) {
 						img, err := c.src.Load(b.Context(), n)
 						require.NoError(b, err)
 						if viewed {
-							require.NoError(b, task.Sample(x, y, img, true, r))
+							require.NoError(b, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, r))
 						}
 					}
 					b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"unnas/internal/format"
 	"unnas/internal/panics"
 	"unnas/internal/quota"
 	"unnas/internal/rng"
@@ -40,6 +41,7 @@ type loader struct {
 	indices []int
 	inputs  int // numbers in X for one image
 	labels  int // numbers in Y for one image
+	targets int // numbers in T for one image
 	ring    []*slot
 }
 
@@ -47,7 +49,8 @@ type loader struct {
 type batch struct {
 	X      []float32 // [batch·Inputs, Height, Width, Channels]
 	Y      []int32   // [batch, LabelShape...]
-	Images int       // how many images are real; the rest of the batch has only labels to ignore
+	T      []float32 // [batch, TargetShape...]
+	Images int       // how many images are real; the rest of the batch has only labels and targets to ignore
 }
 
 // A slot is the memory of a batch and what is known about its loading.
@@ -70,7 +73,7 @@ type job struct {
 func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions) (*loader, error) {
 	spec := task.Spec()
 	l := &loader{loaderOptions: o, src: src, task: task, indices: indices,
-		inputs: spec.InputLen(), labels: spec.LabelLen()}
+		inputs: spec.InputLen(), labels: spec.LabelLen(), targets: spec.TargetLen()}
 	switch {
 	case o.workers < 1:
 		return nil, fmt.Errorf("darts: %d loader workers, must be 1 or more", o.workers)
@@ -81,9 +84,9 @@ func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions)
 	case o.train && o.batch > len(indices):
 		return nil, fmt.Errorf("darts: a batch of %d images is larger than the %d images for %s: lower the batch or give more images",
 			o.batch, len(indices), o.purpose)
-	case l.inputs < 1 || l.labels < 1:
-		return nil, fmt.Errorf("darts: the task's samples have %d inputs of [%d, %d, %d] and labels of shape %v: all must be 1 or more",
-			spec.Inputs, spec.Height, spec.Width, spec.Channels, spec.LabelShape)
+	}
+	if err := spec.Validate(); err != nil {
+		return nil, fmt.Errorf("darts: the samples of the task: %w", err)
 	}
 	for _, i := range indices {
 		if i < 0 || i >= src.Len() {
@@ -92,7 +95,7 @@ func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions)
 	}
 	for range ringSize(o.batch, o.workers) {
 		l.ring = append(l.ring, &slot{
-			batch: batch{X: make([]float32, o.batch*l.inputs), Y: make([]int32, o.batch*l.labels)},
+			batch: batch{X: make([]float32, o.batch*l.inputs), Y: make([]int32, o.batch*l.labels), T: make([]float32, o.batch*l.targets)},
 			errs:  make([]error, o.batch),
 		})
 	}
@@ -101,7 +104,7 @@ func newLoader(src Source, task pretext.Sampler, indices []int, o loaderOptions)
 
 // ringBytes returns the memory of the batches of a loader.
 func ringBytes(spec pretext.Spec, batch, workers int) int64 {
-	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen())
+	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen()+spec.TargetLen())
 }
 
 // steps returns the number of batches that use every image once, the images left
@@ -213,7 +216,8 @@ func (b *batches) wait() (*slot, error) {
 	return s, nil
 }
 
-// pad fills the rest of a batch with repeated images whose labels are ignored.
+// pad fills the rest of a batch with repeated images whose labels and targets are
+// ignored.
 func (l *loader) pad(s *slot) {
 	if s.Images == l.batch {
 		return
@@ -223,6 +227,9 @@ func (l *loader) pad(s *slot) {
 	}
 	for i := range s.Y[s.Images*l.labels:] {
 		s.Y[s.Images*l.labels+i] = noLabel
+	}
+	for i := range s.T[s.Images*l.targets:] {
+		s.T[s.Images*l.targets+i] = pretext.IgnoreValue
 	}
 }
 
@@ -288,12 +295,20 @@ func (b *batches) load(j job) (err error) {
 	if err != nil {
 		return fmt.Errorf("darts: load image %d: %w", j.image, err)
 	}
-	x := j.slot.X[j.place*l.inputs:][:l.inputs:l.inputs]
-	y := j.slot.Y[j.place*l.labels:][:l.labels:l.labels]
+	dst := pretext.Sample{
+		Inputs:  j.slot.X[j.place*l.inputs:][:l.inputs:l.inputs],
+		Labels:  j.slot.Y[j.place*l.labels:][:l.labels:l.labels],
+		Targets: j.slot.T[j.place*l.targets:][:l.targets:l.targets],
+	}
 	// Another pass of the same epoch draws from streams of its own.
 	r := rng.New(l.seed, l.purpose, b.number, j.image+j.pass*l.src.Len())
-	if err := l.task.Sample(x, y, img, l.train, r); err != nil {
+	if err := l.task.Sample(dst, img, l.train, r); err != nil {
 		return fmt.Errorf("darts: sample image %d: %w", j.image, err)
+	}
+	for i, v := range dst.Targets {
+		if !format.Finite(float64(v)) {
+			return fmt.Errorf("darts: sample image %d: target %d of %v is %v, want a finite number, or pretext.IgnoreValue where nothing is known", j.image, i, l.task.Spec().TargetShape, v)
+		}
 	}
 	return nil
 }

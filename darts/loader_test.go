@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -44,26 +45,29 @@ func (s countedImages) Load(ctx context.Context, i int) (*pretext.Image, error) 
 type tagTask struct{ spec pretext.Spec }
 
 func newTagTask() tagTask {
-	return tagTask{pretext.Spec{Height: 2, Width: 3, Channels: 5, Inputs: 4, LabelShape: []int{4, 7}, Classes: 1000}}
+	return tagTask{pretext.Spec{Height: 2, Width: 3, Channels: 5, Inputs: 4, LabelShape: []int{4, 7}, Classes: 1000, TargetShape: []int{3, 2}}}
 }
 
 func (t tagTask) Spec() pretext.Spec { return t.spec }
 
-func (t tagTask) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
-	for i := range x {
-		x[i] = float32(img.Label)
+func (t tagTask) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
+	for i := range dst.Inputs {
+		dst.Inputs[i] = float32(img.Label)
 		if train {
-			x[i] += float32(rng.Float(r)) / 2
+			dst.Inputs[i] += float32(rng.Float(r)) / 2
 		}
 	}
-	for i := range y {
-		y[i] = int32(img.Label)
+	for i := range dst.Labels {
+		dst.Labels[i] = int32(img.Label)
+	}
+	for i := range dst.Targets {
+		dst.Targets[i] = -float32(img.Label)
 	}
 	return nil
 }
 
 func (b *batch) clone() batch {
-	return batch{X: slices.Clone(b.X), Y: slices.Clone(b.Y), Images: b.Images}
+	return batch{X: slices.Clone(b.X), Y: slices.Clone(b.Y), T: slices.Clone(b.T), Images: b.Images}
 }
 
 // collect returns copies of at most limit batches of an epoch.
@@ -101,7 +105,7 @@ func checkGoroutines(t *testing.T) {
 
 // wantBatches makes the batches of an epoch one image at a time, as documented.
 func wantBatches(t require.TestingT, src Source, task pretext.Sampler, indices []int, o loaderOptions, epoch, limit int) []batch {
-	inputs, labels := task.Spec().InputLen(), task.Spec().LabelLen()
+	inputs, labels, targets := task.Spec().InputLen(), task.Spec().LabelLen(), task.Spec().TargetLen()
 	var all []batch
 	for pass := 0; len(all) < limit && (pass == 0 || o.wrap); pass++ {
 		order := slices.Clone(indices)
@@ -114,16 +118,19 @@ func wantBatches(t require.TestingT, src Source, task pretext.Sampler, indices [
 			if len(all) == limit || o.train && len(chunk) < o.batch {
 				break
 			}
-			b := batch{X: make([]float32, o.batch*inputs), Y: make([]int32, o.batch*labels), Images: len(chunk)}
+			b := batch{X: make([]float32, o.batch*inputs), Y: make([]int32, o.batch*labels), T: make([]float32, o.batch*targets), Images: len(chunk)}
 			for k := range o.batch {
 				i := chunk[k%len(chunk)]
-				x, y := b.X[k*inputs:(k+1)*inputs], b.Y[k*labels:(k+1)*labels]
+				dst := pretext.Sample{Inputs: b.X[k*inputs:][:inputs], Labels: b.Y[k*labels:][:labels], Targets: b.T[k*targets:][:targets]}
 				img, err := src.Load(context.Background(), i)
 				require.NoError(t, err)
-				require.NoError(t, task.Sample(x, y, img, o.train, rng.New(o.seed, o.purpose, epoch, i+pass*src.Len())))
+				require.NoError(t, task.Sample(dst, img, o.train, rng.New(o.seed, o.purpose, epoch, i+pass*src.Len())))
 				if k >= len(chunk) {
-					for j := range y {
-						y[j] = -1
+					for j := range dst.Labels {
+						dst.Labels[j] = -1
+					}
+					for j := range dst.Targets {
+						dst.Targets[j] = pretext.IgnoreValue
 					}
 				}
 			}
@@ -239,6 +246,10 @@ func TestLoaderPadsLastBatchOfEvaluation(t *testing.T) {
 		assert.Equal(t, want, got[1].Y[i*labels], "image %d", i)
 		assert.Equal(t, want, got[1].Y[(i+1)*labels-1], "image %d", i)
 	}
+	for i, want := range []float32{-1, -7, pretext.IgnoreValue} {
+		assert.Equal(t, want, got[1].T[i*6], "image %d", i)
+		assert.Equal(t, want, got[1].T[i*6+5], "image %d", i)
+	}
 }
 
 func TestLoaderEvaluationSmallerThanBatch(t *testing.T) {
@@ -348,7 +359,7 @@ type taskFunc func(img *pretext.Image) error
 
 func (taskFunc) Spec() pretext.Spec { return newTagTask().spec }
 
-func (f taskFunc) Sample(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+func (f taskFunc) Sample(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 	return f(img)
 }
 
@@ -391,6 +402,28 @@ func TestLoaderFaultsOfUserCode(t *testing.T) {
 			assert.ErrorContains(t, err, test.want)
 		})
 	}
+}
+
+// infinite is a task with a target that is no number, that of one image.
+type infinite struct{ tagTask }
+
+func (f infinite) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
+	err := f.tagTask.Sample(dst, img, train, r)
+	if img.Label == 4 {
+		dst.Targets[5] = float32(math.Inf(-1))
+	}
+	return err
+}
+
+func TestLoaderRefusesTargetsThatAreNotFinite(t *testing.T) {
+	l, err := newLoader(countedImages{n: 6}, infinite{newTagTask()}, indexRange(6), loaderOptions{batch: 3, workers: 2, purpose: "test"})
+	require.NoError(t, err)
+	b := l.epoch(context.Background(), 0, 0)
+	defer b.close()
+	_, err = b.next()
+	require.NoError(t, err)
+	_, err = b.next()
+	assert.EqualError(t, err, "darts: sample image 4: target 5 of [3 2] is -Inf, want a finite number, or pretext.IgnoreValue where nothing is known")
 }
 
 func TestLoaderPanicShowsWhere(t *testing.T) {
@@ -437,7 +470,7 @@ func TestLoaderKeepsManyWorkersBusy(t *testing.T) {
 		_, err = b.next()
 		require.NoError(t, err)
 	}
-	assert.Equal(t, ringBytes(newTagTask().Spec(), 2, workers), int64(len(l.ring))*4*int64(2*(l.inputs+l.labels)), "and is planned")
+	assert.Equal(t, ringBytes(newTagTask().Spec(), 2, workers), int64(len(l.ring))*4*int64(2*(l.inputs+l.labels+l.targets)), "and is planned")
 	for _, c := range [][3]int{{1, 1, 3}, {64, 2, 3}, {64, 64, 3}, {8, 9, 4}, {8, 64, 10}, {1, 64, 66}} {
 		assert.Equal(t, c[2], ringSize(c[0], c[1]), "%v", c)
 	}
@@ -556,8 +589,8 @@ func TestNewLoaderErrors(t *testing.T) {
 		{"no images", nil, func(*loaderOptions, *pretext.Spec) {}, "darts: no images for alphas: give a larger source or another portion"},
 		{"no images to evaluate", nil, func(o *loaderOptions, _ *pretext.Spec) { o.train = false }, "darts: no images for alphas: give a larger source or another portion"},
 		{"large batch", indexRange(3), func(*loaderOptions, *pretext.Spec) {}, "darts: a batch of 4 images is larger than the 3 images for alphas: lower the batch or give more images"},
-		{"no inputs", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.Inputs = 0 }, "darts: the task's samples have 0 inputs of [2, 3, 5] and labels of shape [4 7]: all must be 1 or more"},
-		{"no labels", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.LabelShape = []int{4, 0} }, "darts: the task's samples have 4 inputs of [2, 3, 5] and labels of shape [4 0]: all must be 1 or more"},
+		{"no inputs", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.Inputs = 0 }, "darts: the samples of the task: pretext: Spec.Inputs = 0, want 1 or more"},
+		{"no labels", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.LabelShape = []int{4, 0} }, "darts: the samples of the task: pretext: Spec.LabelShape = [4 0], want numbers of 1 or more and at most 1073741824 labels"},
 		{"index too large", []int{0, 1, 2, 6}, func(*loaderOptions, *pretext.Spec) {}, "darts: no image 6 in a source of 6 images"},
 		{"index negative", []int{0, 1, -1, 2}, func(*loaderOptions, *pretext.Spec) {}, "darts: no image -1 in a source of 6 images"},
 	}

@@ -27,19 +27,22 @@ func microBatch(a Algorithm, n int) SearchConfig {
 }
 
 // TestMicroBatchGradients compares a batch in parts with its parts, each run as a
-// batch of its own and weighed in float64 by the labels that count in it.
+// batch of its own and weighed in float64 by how much counts in it.
 func TestMicroBatchGradients(t *testing.T) {
 	const parts = 3
 	pixels := segmentation.Task{View: pretext.Scenes(16), ASPP: segmentation.SearchASPP(19)}
+	contrastive := pretext.Contrastive{View: pretext.Scenes(16), Projection: 5, Temperature: 0.5}
 	tests := map[string]struct {
 		algorithm Algorithm
 		task      pretext.Task
-		ignored   [parts]float64 // the share of labels that do not count
+		ignored   [parts]float64 // the share of labels and targets that do not count
 	}{
 		"second order":                        {SecondOrder, smallTask(), [parts]float64{}},
 		"GDAS":                                {GDAS, smallTask(), [parts]float64{}},
 		"several inputs a label":              {SecondOrder, pretext.JigsawCIFAR10(), [parts]float64{}},
 		"pixels that are many or few or none": {SecondOrder, pixels, [parts]float64{0.3, 1, 0.8}},
+		"float targets":                       {SecondOrder, pretext.Reconstruction{View: pretext.Scenes(16), Block: 4, Detail: 1}, [parts]float64{0.3, 1, 0.8}},
+		"views compared in each part":         {SecondOrder, contrastive, [parts]float64{}},
 		"no pixel at all":                     {SecondOrder, pixels, [parts]float64{1, 1, 1}},
 	}
 	for name, test := range tests {
@@ -55,6 +58,10 @@ func TestMicroBatchGradients(t *testing.T) {
 				y := partOf(all.Y, i, parts)
 				for j := range y[:int(share*float64(len(y)))] {
 					y[j] = pretext.Ignore
+				}
+				targets := partOf(all.T, i, parts)
+				for j := range targets[:int(share*float64(len(targets)))] {
+					targets[j] = pretext.IgnoreValue
 				}
 			}
 			draw := func(m *model) {
@@ -73,8 +80,8 @@ func TestMicroBatchGradients(t *testing.T) {
 				weights, alphas := make([]float64, len(single.params.Weights())), make([]float64, len(single.params.Alphas()))
 				for k := range parts {
 					draw(single)
-					p, err := single.run([]*vm.Machine{single.weights, single.alphas, single.both}[i],
-						&batch{X: partOf(all.X, k, parts), Y: partOf(all.Y, k, parts)})
+					part := all.part(k, parts)
+					p, err := single.run([]*vm.Machine{single.weights, single.alphas, single.both}[i], &part)
 					require.NoError(t, err)
 					want.add(p)
 					for j, g := range single.params.WeightGrads() {
@@ -85,7 +92,7 @@ func TestMicroBatchGradients(t *testing.T) {
 					}
 				}
 				assert.Equal(t, want.count, got.count)
-				assert.Equal(t, want.correct, got.correct)
+				assert.InEpsilon(t, want.score+1, got.score+1, 1e-12)
 				count := math.Max(want.count, 1)
 				assert.InDelta(t, want.loss/count, got.loss, 1e-7)
 				if i != 1 {

@@ -27,8 +27,8 @@ func (h half) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error
 	return h.Task.Head(s, features)
 }
 
-func (h half) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	l, err := h.Task.Loss(logits, labels)
+func (h half) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	l, err := h.Task.Loss(logits, targets)
 	if !h.loss {
 		l.Count = nil
 	}
@@ -75,15 +75,15 @@ func TestNil(t *testing.T) {
 	}{
 		"search without source":   {search(nil, task), "the source of images is nil; give a data set"},
 		"search without task":     {search(src, nil), "the task is nil; give one"},
-		"search without head":     {search(src, half{task, false, true}), "head of classification: no logits"},
-		"search without loss":     {search(src, half{task, true, false}), "loss of classification: no Value, Correct or Count"},
+		"search without head":     {search(src, half{task, false, true}), "head of classification: pretext: the head returns neither a node nor an error"},
+		"search without loss":     {search(src, half{task, true, false}), "loss of classification: no Value or Count; its Loss must return both"},
 		"training without source": {train(nil, task, c.Network), "the source of images is nil"},
 		"training without task":   {train(src, nil, c.Network), "the task is nil"},
 		"training of nothing":     {train(src, task, nil), "Network is nil"},
 		"network of nothing":      {train(src, task, empty{}), last},
 		"network without a map":   {train(src, task, empty{network: &cell.Network{}}), last},
-		"training without head":   {train(src, half{task, false, true}, c.Network), "head of classification: no logits"},
-		"training without loss":   {train(src, half{task, true, false}, c.Network), "loss of classification: no Value, Correct or Count"},
+		"training without head":   {train(src, half{task, false, true}, c.Network), "head of classification: pretext: the head returns neither a node nor an error"},
+		"training without loss":   {train(src, half{task, true, false}, c.Network), "loss of classification: no Value or Count; its Loss must return both"},
 		"prediction of nothing":   {predict(nil, task), "the network or the task is nil"},
 		"prediction without task": {predict(passing{}, nil), "the network or the task is nil"},
 		"prediction without map":  {predict(empty{}, task), last},

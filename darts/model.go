@@ -27,7 +27,7 @@ type engine struct {
 	sum   []float32
 	// part takes one part of a batch through a network: runPart, or what a test has in
 	// its place.
-	part func(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error)
+	part func(n *network, machine *vm.Machine, b batch) (pass, error)
 	// passed is called when a part has gone through a network.
 	passed func()
 	// headers are the tensors over the memory of batches, by its first element.
@@ -40,10 +40,11 @@ func newEngine(parts int) engine {
 
 // network is a graph from the images of a batch to their loss.
 type network struct {
-	scope          *ops.Scope
-	images, labels *gorgonia.Node
-	logits         *gorgonia.Node
-	loss           ops.Loss
+	scope   *ops.Scope
+	images  *gorgonia.Node
+	targets pretext.Targets
+	logits  *gorgonia.Node
+	loss    ops.Loss
 }
 
 // newNetwork makes the inputs of a graph for batches of so many images.
@@ -51,15 +52,14 @@ func newNetwork(p *ops.Params, task pretext.Task, batch int) (*network, error) {
 	g := gorgonia.NewGraph()
 	n := &network{scope: ops.NewScope(g, p)}
 	spec := task.Spec()
+	if err := spec.Validate(); err != nil {
+		return nil, fmt.Errorf("task %s: %w", task.Name(), err)
+	}
 	var err error
 	if n.images, err = ops.Images(g, "images", batch*spec.Inputs, spec.Height, spec.Width, spec.Channels); err != nil {
 		return nil, err
 	}
-	shape := append([]int{batch}, spec.LabelShape...)
-	if len(shape) == 2 { // some labels for an image, rather than a map of them
-		shape = []int{batch * shape[1]}
-	}
-	n.labels, err = ops.Labels(g, "labels", shape...)
+	n.targets, err = spec.NewTargets(g, batch)
 	return n, err
 }
 
@@ -100,27 +100,34 @@ func (n *network) head(task pretext.Task, features *gorgonia.Node) (err error) {
 	if n.logits, err = task.Head(n.scope.Sub("classifier"), features); err != nil {
 		return fmt.Errorf("head of %s: %w", task.Name(), err)
 	}
-	if n.logits == nil {
-		return fmt.Errorf("head of %s: no logits; its Head must return them", task.Name())
+	if err := task.Spec().CheckHead(n.logits, n.images.Shape()[0]/task.Spec().Inputs); err != nil {
+		return fmt.Errorf("head of %s: %w", task.Name(), err)
 	}
 	n.loss, err = n.lossOf(task, n.logits)
 	return err
 }
 
 func (n *network) lossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, error) {
-	loss, err := task.Loss(logits, n.labels)
+	loss, err := task.Loss(logits, n.targets)
 	if err != nil {
 		return loss, fmt.Errorf("loss of %s: %w", task.Name(), err)
 	}
-	if loss.Value == nil || loss.Correct == nil || loss.Count == nil {
-		return loss, fmt.Errorf("loss of %s: no Value, Correct or Count; its Loss must return all three", task.Name())
+	if loss.Value == nil || loss.Count == nil {
+		return loss, fmt.Errorf("loss of %s: no Value or Count; its Loss must return both", task.Name())
+	}
+	if (loss.Score != nil) != scoreName.MatchString(loss.Metric.Name) {
+		return loss, fmt.Errorf("loss of %s: its Metric is named %q; a Score needs letters, digits and any of \"_.-\", and without Score there is no Metric", task.Name(), loss.Metric.Name)
 	}
 	return loss, nil
 }
 
 // wanted returns what every run on a batch gives.
 func (n *network) wanted() gorgonia.Nodes {
-	return gorgonia.Nodes{n.loss.Value, n.loss.Correct, n.loss.Count}
+	want := gorgonia.Nodes{n.loss.Value, n.loss.Count}
+	if n.loss.Score != nil {
+		want = append(want, n.loss.Score)
+	}
+	return want
 }
 
 // model is a supernet with the head and the loss of a task, ready to run on
@@ -307,8 +314,8 @@ func (m *model) bind() error {
 
 // pass is the outcome of a run on one batch.
 type pass struct {
-	loss           float64 // mean over the labels that count
-	correct, count float64
+	loss         float64 // mean over what counts
+	score, count float64 // sums over it; the loss is the score if there is no other
 }
 
 // wrt says which gradients a machine computes.
@@ -316,12 +323,12 @@ type wrt struct{ weights, alphas bool }
 
 // run computes the loss of a batch and the gradients that a machine computes. If
 // the batch has parts, these are the means over the parts, in their order, each
-// weighed by the labels that count in it. Before each part it calls draw
+// weighed by how much counts in it. Before each part it calls draw
 // with its number.
 func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
 		draw(0)
-		p, err := e.part(n, machine, b.X, b.Y)
+		p, err := e.part(n, machine, *b)
 		if err == nil {
 			e.passed()
 		}
@@ -330,26 +337,26 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 	var all mean
 	for i := range e.parts {
 		draw(i)
-		y := partOf(b.Y, i, e.parts)
-		p, err := e.part(n, machine, partOf(b.X, i, e.parts), y)
+		part := b.part(i, e.parts)
+		p, err := e.part(n, machine, part)
 		if err != nil {
 			return pass{}, err
 		}
 		e.passed()
 		all.add(p)
-		// Where all labels count the weight is 1 and rounds nothing.
+		// Where all counts the weight is 1 and rounds nothing.
 		e.gather(grads, func(grads, sum []float32) {
-			kernel.Scale(e.team, sum, grads, float32(p.count/float64(len(y))), i > 0)
+			kernel.Scale(e.team, sum, grads, float32(p.count/part.whole()), i > 0)
 		})
 	}
 	if all.count == 0 { // then loss and gradients are zero
 		return pass{}, nil
 	}
 	e.gather(grads, func(grads, sum []float32) {
-		kernel.Scale(e.team, grads, sum, float32(float64(len(b.Y)/e.parts)/all.count), false)
+		kernel.Scale(e.team, grads, sum, float32(b.whole()/float64(e.parts)/all.count), false)
 	})
 	loss, _ := all.value()
-	return pass{loss, all.correct, all.count}, nil
+	return pass{loss, all.score, all.count}, nil
 }
 
 // run computes the loss of a batch and the gradients that belong to a machine.
@@ -362,6 +369,20 @@ func (m *model) drawPart(i int) {
 	if m.dropper != nil {
 		m.dropper.part(i)
 	}
+}
+
+// part returns one of so many equal parts of a batch.
+func (b *batch) part(i, parts int) batch {
+	return batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts}
+}
+
+// whole returns how much counts in a batch at most: labels, or targets if there are
+// none.
+func (b *batch) whole() float64 {
+	if len(b.Y) > 0 {
+		return float64(len(b.Y))
+	}
+	return float64(len(b.T))
 }
 
 // partOf returns one of so many equal parts of a batch.
@@ -384,25 +405,34 @@ func (e *engine) gather(which wrt, f func(grads, sum []float32)) {
 }
 
 // runPart computes the loss of one part of a batch and its gradients.
-func (e *engine) runPart(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error) {
-	if err := e.let(n.images, &x[0], x); err != nil {
+func (e *engine) runPart(n *network, machine *vm.Machine, b batch) (pass, error) {
+	if err := e.let(n.images, &b.X[0], b.X); err != nil {
 		return pass{}, err
 	}
-	if err := e.let(n.labels, &y[0], y); err != nil {
-		return pass{}, err
+	if n.targets.Labels != nil {
+		if err := e.let(n.targets.Labels, &b.Y[0], b.Y); err != nil {
+			return pass{}, err
+		}
+	}
+	if n.targets.Values != nil {
+		if err := e.let(n.targets.Values, &b.T[0], b.T); err != nil {
+			return pass{}, err
+		}
 	}
 	if err := machine.RunAll(); err != nil {
 		return pass{}, err
 	}
-	correct, err := ops.Count(n.loss.Correct)
-	if err != nil {
+	p := pass{loss: float64(*n.loss.Value.Value().(*gorgonia.F32))}
+	var err error
+	if p.count, err = ops.Count(n.loss.Count); err != nil {
 		return pass{}, err
 	}
-	count, err := ops.Count(n.loss.Count)
-	if err != nil {
-		return pass{}, err
+	if n.loss.Score == nil {
+		p.score = p.loss * p.count
+		return p, nil
 	}
-	return pass{float64(*n.loss.Value.Value().(*gorgonia.F32)), correct, count}, nil
+	p.score, err = ops.Count(n.loss.Score)
+	return p, err
 }
 
 // try runs what a trial needs. Running statistics stay as they are.

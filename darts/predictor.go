@@ -51,7 +51,7 @@ type Predictor struct {
 	spec  pretext.Spec
 	parts [2]part // that many images go through part 0 as it takes, the rest through part 1
 	x     []float32
-	y     []int32 // what nobody reads
+	rest  pretext.Sample // labels and targets, which nobody reads
 }
 
 // part is a network for so many images at a time.
@@ -102,7 +102,7 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 	if total := memory.Total(); total > 0 && bytes > total {
 		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller view or network", format.Plural(evaluatedAtATime, "image"), format.Bytes(bytes), format.Bytes(total))
 	}
-	r.x, r.y = make([]float32, input), make([]int32, r.spec.LabelLen())
+	r.x, r.rest = make([]float32, input), r.spec.NewSample()
 	arena := vm.NewArena(plans...)
 	for i, n := range networks {
 		m, err := plans[i].Bind(arena, team)
@@ -163,7 +163,9 @@ func (p *Predictor) show(x []float32, img *pretext.Image) error {
 	}
 	labelled := *img
 	labelled.Label = 0 // tasks with labels refuse images without one; any will do
-	return p.task.Sample(x, p.y, &labelled, false, rng.New(0, "prediction", 0, 0))
+	dst := p.rest
+	dst.Inputs = x
+	return p.task.Sample(dst, &labelled, false, rng.New(0, "prediction", 0, 0))
 }
 
 // Prediction is a class and its probability, the softmax of the logits.
@@ -176,8 +178,8 @@ type Prediction struct {
 // probable ones the first. It takes a task with one label for each image and a logit
 // for each class; for others, and for what is wrong with images, see Logits.
 func (p *Predictor) Predict(images ...*pretext.Image) ([][]Prediction, error) {
-	if shape := p.parts[0].logits.Shape(); shape[shape.Dims()-1] != p.spec.Classes {
-		return nil, fmt.Errorf("darts: the head of task %s gives %s, and the task has %d classes; take the Logits, or mend Head or Spec", p.task.Name(), format.Plural(shape[shape.Dims()-1], "logit"), p.spec.Classes)
+	if p.spec.Classes == 0 {
+		return nil, fmt.Errorf("darts: task %s predicts no classes; take its Logits", p.task.Name())
 	}
 	if p.spec.LabelLen() != 1 {
 		return nil, fmt.Errorf("darts: task %s has labels of shape %v for an image, not one; take its Logits", p.task.Name(), p.spec.LabelShape)

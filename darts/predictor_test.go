@@ -140,7 +140,7 @@ func TestPredictorSeesTraining(t *testing.T) {
 	trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, task, c, Runtime{})
 	require.NoError(t, err)
 	var file bytes.Buffer
-	require.NoError(t, trained.Params.WriteSafetensors(&file))
+	require.NoError(t, trained.Params.WriteSafetensors(&file, nil))
 	assert.Contains(t, file.String(), "auxiliary_head.")
 
 	p, err := NewParams(c.Network, task, 99)

@@ -250,7 +250,7 @@ func (r *run) runStep() error {
 func (r *run) warnOfReplaced() error {
 	count, path := 0, ""
 	for _, src := range r.sources {
-		n, first := unreadable(src)
+		n, first := about(src).Unreadable()
 		if count += n; len(first) > 0 && path == "" {
 			path = ", such as " + first[0]
 		}

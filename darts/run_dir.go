@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"unnas/cell"
+	"unnas/cell/draw"
 	"unnas/darts/record"
 	"unnas/internal/atomicfile"
 	"unnas/internal/filelock"
@@ -150,8 +151,8 @@ func (f *RunDir) record(e record.Event) error {
 	return nil
 }
 
-// saveSearch writes the cells that a search has found, pictures of them (cell.Picture,
-// cell.Pair and, of the epochs in metrics.jsonl, cell.Evolution), and the parameters
+// saveSearch writes the cells that a search has found, pictures of them (draw.Cell,
+// draw.Pair and, of the epochs in metrics.jsonl, draw.Evolution), and the parameters
 // of the supernet.
 func (f *RunDir) saveSearch(r *SearchResult) error {
 	err := f.save(r.Params, &r.Genotype)
@@ -167,13 +168,13 @@ func (f *RunDir) saveSearch(r *SearchResult) error {
 const maxFrames = 50
 
 // evolution returns the cells after the epochs so far.
-func (f *RunDir) evolution() (cell.Evolution, error) {
+func (f *RunDir) evolution() (draw.Evolution, error) {
 	metrics, err := os.Open(filepath.Join(f.dir, record.File))
 	if err != nil {
 		return nil, f.fault(err)
 	}
 	defer metrics.Close()
-	var all cell.Evolution
+	var all draw.Evolution
 	for event, err := range record.Read(metrics) {
 		if err != nil {
 			return nil, f.fault(fmt.Errorf("%s: %w", record.File, err))
@@ -186,10 +187,10 @@ func (f *RunDir) evolution() (cell.Evolution, error) {
 		if err != nil {
 			return nil, f.fault(fmt.Errorf("%s: epoch %d: %w", record.File, e.Epoch, err))
 		}
-		all = append(all, cell.Pair{Title: fmt.Sprintf("epoch %d", e.Epoch), Genotype: g})
+		all = append(all, draw.Pair{Title: fmt.Sprintf("epoch %d", e.Epoch), Genotype: g})
 	}
 	stride := (len(all) + maxFrames - 1) / maxFrames
-	var some cell.Evolution
+	var some draw.Evolution
 	for i, p := range all {
 		if (len(all)-1-i)%stride == 0 {
 			some = append(some, p)
@@ -212,16 +213,16 @@ func (f *RunDir) saveTraining(t *TrainResult) error {
 
 // save writes parameters, as Params.WriteSafetensors does, and cells, unless nil.
 func (f *RunDir) save(p *ops.Params, g *cell.Genotype) error {
-	err := f.write(weightsFile, p.WriteSafetensors)
+	err := f.write(weightsFile, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
 	if g == nil {
 		return err
 	}
 	return errors.Join(
 		err,
 		f.write(genotypeFile, func(w io.Writer) error { return indented(w, g) }),
-		f.write(normalFile, cell.Picture{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat}.WriteSVG),
-		f.write(reduceFile, cell.Picture{Title: "reduction cell", Edges: g.Reduce, Concat: g.ReduceConcat}.WriteSVG),
-		f.write(cellsFile, cell.Pair{Genotype: *g}.WriteSVG),
+		f.write(normalFile, draw.Cell{Title: "normal cell", Genotype: *g}.WriteSVG),
+		f.write(reduceFile, draw.Cell{Title: "reduction cell", Genotype: *g, Reduction: true}.WriteSVG),
+		f.write(cellsFile, draw.Pair{Genotype: *g}.WriteSVG),
 	)
 }
 

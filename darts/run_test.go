@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"unnas/darts/dataset"
 	"unnas/darts/record"
 	"unnas/internal/cpu"
 	"unnas/internal/filelock"
@@ -237,10 +238,10 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	}{
 		"the same":     {all("a"), all("a"), false},
 		"others":       {all("a"), all("b"), true},
-		"the same set": {Subset(all("a"), first), Subset(all("a"), first), false},
-		"another set":  {Subset(all("a"), first), Subset(all("a"), other), true},
-		"of others":    {Subset(all("a"), first), Subset(all("b"), first), true},
-		"unknown":      {Subset(all(""), first), Subset(all(""), other), false},
+		"the same set": {dataset.Subset(all("a"), first), dataset.Subset(all("a"), first), false},
+		"another set":  {dataset.Subset(all("a"), first), dataset.Subset(all("a"), other), true},
+		"of others":    {dataset.Subset(all("a"), first), dataset.Subset(all("b"), first), true},
+		"unknown":      {dataset.Subset(all(""), first), dataset.Subset(all(""), other), false},
 		"wrapped":      {all("a"), stripes{n: 40, fail: -1}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,16 +86,24 @@ type search struct {
 }
 
 // mean gathers losses and scores over an epoch.
-type mean struct{ loss, correct, count float64 }
+type mean struct{ loss, score, count float64 }
 
 func (m *mean) add(p pass) {
 	m.loss += float64(p.loss * p.count)
-	m.correct += p.correct
+	m.score += p.score
 	m.count += p.count
 }
 
+// counted returns an error if nothing counted in the losses.
+func (m mean) counted() error {
+	if m.count > 0 {
+		return nil
+	}
+	return errors.New("darts: nothing counts in the losses of a whole epoch, so nothing was learned; does each image have a label or target that counts, and a task that compares images two or more at once (Batch, MicroBatch)?")
+}
+
 // value returns NaN for both if there was nothing.
-func (m mean) value() (loss, score float64) { return m.loss / m.count, m.correct / m.count }
+func (m mean) value() (loss, score float64) { return m.loss / m.count, m.score / m.count }
 
 // given checks that there is a source and a task.
 func given(src Source, task pretext.Task) error {
@@ -164,7 +172,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
 		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
-		ScoreName: metric.name, LowerIsBetter: metric.lowerIsBetter, TrainScoreName: metric.name, Ops: c.Space.Ops.Names(), Config: c,
+		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
 	}
 	if s.identity, err = identify(start, task, s.m.params); err != nil {
 		return nil, err
@@ -287,6 +295,9 @@ func (s *search) passes() int {
 }
 
 func (s *search) finish() error {
+	if err := s.trainMean.counted(); err != nil {
+		return err
+	}
 	if s.held == nil || s.c.StopEigenvalue == 0 {
 		return nil
 	}
@@ -312,7 +323,7 @@ func (s *search) figures() (record.Epoch, error) {
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
 		SkipShare: s.c.Space.Share(both, ops.Skip().Name()), PoolShare: s.poolShare(both),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
-		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.loss).name,
+		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.loss).Name,
 	}
 	if n := len(s.past); n > 0 && s.past[n-1].Epoch == e.Epoch {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
@@ -320,7 +331,7 @@ func (s *search) figures() (record.Epoch, error) {
 	if math.IsNaN(e.Entropy) || slices.ContainsFunc(slices.Concat(normalBetas, reduceBetas), math.IsNaN) {
 		return e, fmt.Errorf("%w: the alphas are not finite", ErrDiverged)
 	}
-	g, err := s.c.Space.DeriveWith(normal, reduce, normalBetas, reduceBetas)
+	g, err := s.c.Space.Derive(normal, reduce, normalBetas, reduceBetas)
 	if err != nil {
 		return e, fmt.Errorf("darts: %w", err)
 	}

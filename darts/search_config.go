@@ -9,7 +9,7 @@ import (
 )
 
 // SearchConfig has the hyperparameters of a search. It is data, and fields are used
-// literally: zero is zero. Start from a preset, DARTS, PCDARTS or PublishedSearch, and
+// literally: zero is zero. Start from a preset, DARTS, PCDARTS or preset.Search, and
 // change fields of the copy.
 type SearchConfig struct {
 	Space          cell.Space `json:"space"`            // the search space

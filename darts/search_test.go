@@ -247,7 +247,7 @@ func TestPCDARTSRates(t *testing.T) {
 }
 
 func TestConfigRoundTrip(t *testing.T) {
-	for _, c := range []SearchConfig{DARTS(), publishedSearches[0].config()} {
+	for _, c := range []SearchConfig{DARTS(), PCDARTS()} {
 		require.NoError(t, c.Validate())
 		b, err := json.Marshal(c)
 		require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -19,7 +19,7 @@ import (
 // TestSearchTasks searches with every task, with the rule of DARTS where labels are
 // not one for each input, and with weights that are drawn.
 func TestSearchTasks(t *testing.T) {
-	images, err := dataset.NewScenes(10, 32, 24, 1)
+	images, err := scenes.New(10, 32, 24, 1)
 	require.NoError(t, err)
 	view := pretext.Scenes(16)
 	jigsaw, pixels := pretext.JigsawCIFAR10(), segmentation.Task{View: view, ASPP: segmentation.SearchASPP(19)}

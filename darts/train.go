@@ -17,6 +17,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/darts/dataset"
 	"unnas/darts/record"
 	"unnas/internal/format"
 	"unnas/internal/kernel"
@@ -98,7 +99,7 @@ type training struct {
 
 	held    Source       // nil without evaluation
 	shared  *quota.Quota // in which images are decoded
-	metric  metric       // of the evaluation
+	metric  ops.Metric   // by which epochs are compared
 	exam    func(ctx context.Context) (map[string]float64, error)
 	missing []string // scores that were not finite, and were warned of
 	images  *loader  // that the network learns from
@@ -127,8 +128,8 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	spec := task.Spec()
-	if c.Auxiliary > 0 && (len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
-		return nil, fmt.Errorf("darts: Auxiliary is %s, and task %s has labels of shape %v for %d inputs; an auxiliary head tells one label for each input: set Auxiliary to 0", plain(c.Auxiliary), task.Name(), spec.LabelShape, spec.Inputs)
+	if c.Auxiliary > 0 && (spec.Classes == 0 || len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
+		return nil, fmt.Errorf("darts: Auxiliary is %s, and task %s has labels of shape %v for %d inputs; an auxiliary head predicts one class for each input: set Auxiliary to 0", plain(c.Auxiliary), task.Name(), spec.LabelShape, spec.Inputs)
 	}
 	if n := src.Len(); n < c.Batch {
 		return nil, fmt.Errorf("darts: %d images are fewer than a batch of %d: lower Batch or give more images", n, c.Batch)
@@ -160,7 +161,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
 		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src, held),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
-		ScoreName: t.metric.name, LowerIsBetter: t.metric.lowerIsBetter, TrainScoreName: metricOf(t.learner.loss).name, Config: c,
+		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learner.loss).Name, Config: c,
 	}
 	if t.identity, err = identify(start, task, t.params); err != nil {
 		return nil, err
@@ -280,12 +281,12 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	}
 	t.metric = metricOf(t.learner.loss)
 	if t.held != nil && evaluates {
-		t.metric.name, t.metric.lowerIsBetter = evaluator.Metric()
-		if !scoreName.MatchString(t.metric.name) || t.metric.name == "loss" || t.metric.name == "score" {
-			return fmt.Errorf("the metric of task %s is named %q; use letters, digits and any of \"_.-\", and neither loss nor score", t.task.Name(), t.metric.name)
+		t.metric.Name, t.metric.LowerIsBetter = evaluator.Metric()
+		if !scoreName.MatchString(t.metric.Name) || t.metric.Name == "loss" || t.metric.Name == "score" {
+			return fmt.Errorf("the metric of task %s is named %q; use letters, digits and any of \"_.-\", and neither loss nor score", t.task.Name(), t.metric.Name)
 		}
 		var bytes int64
-		if t.exam, bytes, err = evaluator.Evaluate(ctx, c.Network, t.params, counted{wrapped{t.held}, t.meter}); err != nil {
+		if t.exam, bytes, err = evaluator.Evaluate(ctx, c.Network, t.params, counted{about(t.held), t.meter}); err != nil {
 			return err
 		}
 		t.bytes += bytes
@@ -443,6 +444,9 @@ func (t *training) finish() error {
 	if err != nil {
 		return err
 	}
+	if err := t.mean.counted(); err != nil {
+		return err
+	}
 	last := t.epoch == t.c.Epochs-1
 	if t.held == nil || !last && (t.c.EvaluateEvery == 0 || (t.epoch+1)%t.c.EvaluateEvery != 0) {
 		return nil
@@ -461,14 +465,14 @@ func (t *training) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := t.metric.put(&e, scores); err != nil {
+	if err := put(t.metric, &e, scores); err != nil {
 		return err
 	}
 	if err := t.leaveOut(e); err != nil {
 		return err
 	}
 	t.result.Last = e
-	if t.result.Best.Epoch == 0 || t.metric.better(e.ValScore, t.result.Best.ValScore) {
+	if t.result.Best.Epoch == 0 || better(t.metric, e.ValScore, t.result.Best.ValScore) {
 		t.result.Best = e
 		copy(t.bestParams.Weights(), t.params.Weights())
 		copy(t.bestParams.Running(), t.params.Running())
@@ -493,47 +497,46 @@ func (t *training) measure() (scores map[string]float64, err error) {
 // scoreName is what a score may be named, so that it can stand in names of its own.
 var scoreName = regexp.MustCompile(`^[\w.-]+$`)
 
-// metric names the score by which epochs are compared.
-type metric struct {
-	name          string
-	lowerIsBetter bool
-}
-
-// metricOf returns the metric of a loss.
-func metricOf(ops.Loss) metric { return metric{name: "accuracy"} }
-
-// better reports whether a score is better than another.
-func (m metric) better(score, than float64) bool {
-	if m.lowerIsBetter {
-		return score < than
-	}
-	return score > than
-}
-
 // put writes the scores of an evaluation into an epoch.
-func (m metric) put(e *record.Epoch, scores map[string]float64) error {
+func put(m ops.Metric, e *record.Epoch, scores map[string]float64) error {
 	for name := range scores {
 		if !scoreName.MatchString(name) || name == "score" {
 			return fmt.Errorf("darts: a score is named %q; use letters, digits and any of \"_.-\", and not score alone", name)
 		}
 	}
-	value, ok := scores[m.name]
+	value, ok := scores[m.Name]
 	switch {
 	case !ok:
-		return fmt.Errorf("darts: the evaluation gives %q, without the score %q by which epochs are compared", slices.Sorted(maps.Keys(scores)), m.name)
+		return fmt.Errorf("darts: the evaluation gives %q, without the score %q by which epochs are compared", slices.Sorted(maps.Keys(scores)), m.Name)
 	case math.IsNaN(value):
-		return fmt.Errorf("darts: the %s of the validation images is not a number; do any of their labels count?", m.name)
+		return fmt.Errorf("darts: the %s of the validation images is not a number; do any of their labels count?", m.Name)
 	}
-	e.ScoreName, e.ValScore = m.name, value
+	e.ScoreName, e.ValScore = m.Name, value
 	if loss, ok := scores["loss"]; ok {
 		e.ValLoss = loss
 	}
 	e.Scores = maps.Clone(scores)
-	maps.DeleteFunc(e.Scores, func(name string, _ float64) bool { return name == "loss" || name == m.name })
+	maps.DeleteFunc(e.Scores, func(name string, _ float64) bool { return name == "loss" || name == m.Name })
 	if len(e.Scores) == 0 {
 		e.Scores = nil
 	}
 	return nil
+}
+
+// metricOf returns the metric of a loss: the loss itself if it has no score.
+func metricOf(l ops.Loss) ops.Metric {
+	if l.Score == nil {
+		return ops.Metric{Name: "loss", LowerIsBetter: true}
+	}
+	return l.Metric
+}
+
+// better reports whether a score is better than another.
+func better(m ops.Metric, score, than float64) bool {
+	if m.LowerIsBetter {
+		return score < than
+	}
+	return score > than
 }
 
 // leaveOut removes the scores that are not finite, and warns of each once.
@@ -586,7 +589,7 @@ func (t *training) evaluate(ctx context.Context) (scores map[string]float64, err
 		if err != nil {
 			return nil, err
 		}
-		p, err := t.part(t.tester, t.test, b.X, b.Y)
+		p, err := t.part(t.tester, t.test, *b)
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}
@@ -600,7 +603,7 @@ func (t *training) evaluate(ctx context.Context) (scores map[string]float64, err
 		return nil, errors.New("darts: none of the validation images has a label that counts; give labelled images, or nil to evaluate nothing")
 	}
 	loss, score := all.value()
-	scores = map[string]float64{"loss": loss, t.metric.name: score}
+	scores = map[string]float64{"loss": loss, t.metric.Name: score}
 	if t.fives() {
 		scores["top5"] = five / all.count
 	}
@@ -610,7 +613,7 @@ func (t *training) evaluate(ctx context.Context) (scores map[string]float64, err
 // counted are the images to evaluate on, which report how far an evaluation is. An
 // Evaluator may load many at once, and one again.
 type counted struct {
-	wrapped
+	dataset.Wrapper
 	meter *record.Meter
 }
 
@@ -686,7 +689,7 @@ func (t *training) takeStatistics() (err error) {
 		if err != nil {
 			return err
 		}
-		if _, err := t.part(t.teller, t.tell, b.X, b.Y); err != nil {
+		if _, err := t.part(t.teller, t.tell, *b); err != nil {
 			return fmt.Errorf("darts: %w", err)
 		}
 		if err := t.meter.Add(b.Images); err != nil {

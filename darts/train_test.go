@@ -179,7 +179,7 @@ func TestPooledStatistics(t *testing.T) {
 	run.ctx = t.Context()
 	means, variances := []float32{1, 4, 4}, []float32{2, 3, 7}
 	batches, fault := 0, errors.New("broken")
-	run.part = func(n *network, machine *vm.Machine, x []float32, _ []int32) (pass, error) {
+	run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
 		require.Same(t, run.tell, machine)
 		if batches == len(means) {
 			return pass{}, fault
@@ -217,7 +217,7 @@ func TestPooledStatisticsOfAConstant(t *testing.T) {
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	const constant = 98222.9921875
-	run.part = func(*network, *vm.Machine, []float32, []int32) (pass, error) {
+	run.part = func(*network, *vm.Machine, batch) (pass, error) {
 		for _, s := range run.params.Stats() {
 			for i := range s.Mean {
 				s.Mean[i], s.Var[i] = constant, 0
@@ -426,7 +426,7 @@ func TestAmongFive(t *testing.T) {
 	run.test.Training, run.test.UpdateStats = false, false
 	labels := []int32{0, 0, pretext.Ignore, 0}
 	for want := range 3 { // labels of rank 5, then 4, then 0
-		_, err = run.runPart(run.tester, run.test, x, []int32{0, 0, -1, 0})
+		_, err = run.runPart(run.tester, run.test, batch{X: x, Y: []int32{0, 0, -1, 0}})
 		require.NoError(t, err)
 		logits := run.tester.logits.Value().Data().([]float32)
 		for i := range labels {
@@ -460,7 +460,7 @@ func TestTrainRefuses(t *testing.T) {
 		"batch":            {change: func(c *TrainConfig) { c.Batch = 13 }, want: "12 images are fewer than a batch of 13"},
 		"memory":           {rt: Runtime{Memory: 1 << 20}, want: "Memory is 1.0 MiB"},
 		"nothing held":     {held: stripes{}, want: "no images to evaluate on"},
-		"auxiliary":        {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, task: pretext.JigsawCIFAR10(), want: "one label for each input: set Auxiliary to 0"},
+		"auxiliary":        {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, task: pretext.JigsawCIFAR10(), want: "one class for each input: set Auxiliary to 0"},
 		"auxiliary's size": {change: func(c *TrainConfig) { c.Auxiliary = 0.4 }, want: "cell: auxiliary head: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -129,7 +129,7 @@ func TestFolderKeepsWeights(t *testing.T) {
 	r, err := keepRun(t.Context(), dir, resumableSource, c, Runtime{})
 	require.NoError(t, err)
 	var want bytes.Buffer
-	require.NoError(t, r.Params.WriteSafetensors(&want))
+	require.NoError(t, r.Params.WriteSafetensors(&want, nil))
 	got, err := os.ReadFile(filepath.Join(dir, "weights.safetensors"))
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(want.Bytes(), got))

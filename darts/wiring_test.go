@@ -35,11 +35,11 @@ func (n labelledImages) Load(_ context.Context, i int) (*pretext.Image, error) {
 // tagging is a task whose inputs are the numbers of the images.
 type tagging struct{ pretext.Task }
 
-func (tagging) Sample(x []float32, y []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
-	for i := range x {
-		x[i] = float32(img.Pix[0])
+func (tagging) Sample(dst pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
+	for i := range dst.Inputs {
+		dst.Inputs[i] = float32(img.Pix[0])
 	}
-	y[0] = int32(img.Label)
+	dst.Labels[0] = int32(img.Label)
 	return nil
 }
 
@@ -192,10 +192,10 @@ func TestSearchWiring(t *testing.T) {
 			m := s.m
 			p := onPaper(m.params)
 			var log []passage
-			m.part = func(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error) {
+			m.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
 				require.Same(t, m.network, n)
 				e := passage{
-					machine: machine, updates: machine.UpdateStats, images: imagesOf(x, smallTask().Spec().InputLen()),
+					machine: machine, updates: machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
 					weights: slices.Clone(m.params.Weights()), alphas: slices.Clone(m.params.Alphas()), epoch: s.epoch,
 				}
 				if m.sampler != nil {
@@ -216,7 +216,7 @@ func TestSearchWiring(t *testing.T) {
 						m.params.AlphaGrads()[i] = float32(alphaGrad(float64(g), center, meanWeight))
 					}
 				}
-				return pass{loss: 1, correct: 1, count: float64(len(y))}, nil
+				return pass{loss: 1, score: 1, count: float64(len(b.Y))}, nil
 			}
 			_, err = s.search(t.Context())
 			require.NoError(t, err)
@@ -359,9 +359,9 @@ func TestTrainWiring(t *testing.T) {
 				}
 			}
 			var log []passage
-			run.part = func(n *network, machine *vm.Machine, x []float32, y []int32) (pass, error) {
+			run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
 				e := passage{
-					machine: machine, training: machine.Training, updates: machine.UpdateStats, images: imagesOf(x, smallTask().Spec().InputLen()),
+					machine: machine, training: machine.Training, updates: machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
 					weights: slices.Clone(run.params.Weights()), running: slices.Clone(run.params.Running()), paths: slices.Concat(run.paths...),
 				}
 				require.Same(t, map[*vm.Machine]*network{run.learn: run.learner, run.test: run.tester, run.tell: run.teller}[machine], n)
@@ -380,7 +380,7 @@ func TestTrainWiring(t *testing.T) {
 						run.params.Running()[i] = float32(center)
 					}
 				}
-				return pass{loss: 2, correct: 1, count: float64(len(y))}, nil
+				return pass{loss: 2, score: 1, count: float64(len(b.Y))}, nil
 			}
 			r, err := run.train(t.Context())
 			require.NoError(t, err)

@@ -69,7 +69,7 @@ func TestGradRefuses(t *testing.T) {
 	assert.ErrorContains(t, ops.Grad(newNet(t).Scope, l.Value), "another graph")
 	empty := ops.NewScope(n.Graph(), ops.NewParams())
 	assert.ErrorContains(t, ops.Grad(empty, l.Value), "depends on no parameter")
-	assert.ErrorContains(t, ops.Grad(n.Scope, l.Correct), "gradient of")
+	assert.ErrorContains(t, ops.Grad(n.Scope, l.Score), "gradient of")
 }
 
 func TestGradOfAddedLosses(t *testing.T) {

@@ -24,15 +24,29 @@ type LossConfig struct {
 	Smoothing float64
 }
 
-// Loss is a loss with the counts that its accuracy follows from.
+// Loss is a loss with the score that networks are compared by.
 type Loss struct {
-	Value   *gorgonia.Node // a scalar: the mean over all labels that count, or 0 if none does
-	Correct *gorgonia.Node // how many predictions are right; read it with Count
-	Count   *gorgonia.Node // how many labels count; read it with Count
+	Value *gorgonia.Node // a scalar: the mean over all that counts, or 0 if nothing does
+	Count *gorgonia.Node // how much counts: labels, numbers, or pairs; read it with Count
+	// Score is a sum over what counts, such as how many predictions are right, so that
+	// the mean score of several batches is the sum of their Scores divided by that of
+	// their Counts. Read it with Count. It is nil where networks are compared by the
+	// loss itself.
+	Score  *gorgonia.Node
+	Metric Metric // what the mean score is; zero without a Score
 }
 
-// Count returns the number that the Correct or Count of a Loss holds after a run:
-// the sum of its elements. A float32 holds every whole number up to 2²⁴ alone; where
+// Metric says what a mean score is.
+type Metric struct {
+	// Name names the metric in records, such as "top1": letters, digits and any of
+	// "_.-".
+	Name string
+	// LowerIsBetter is true of errors, and false of accuracies.
+	LowerIsBetter bool
+}
+
+// Count returns the number that the Score or Count of a Loss holds after a run: the
+// sum of its elements. A float32 holds every whole number up to 2²⁴ alone; where
 // there are more labels, as in a batch of large maps, a vector of two holds a number.
 func Count(n *gorgonia.Node) (float64, error) {
 	if n == nil {
@@ -56,22 +70,24 @@ func Count(n *gorgonia.Node) (float64, error) {
 const exact = 1 << 24
 
 // CrossEntropy returns the softmax cross-entropy of logits [N, K] and labels
-// [N]. A label outside the classes stops the run with an error.
+// [N]. The score is the number of labels that have the first largest logit of their
+// row, "top1". A label outside the classes stops the run with an error.
 func CrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
-	return loss(crossEntropy{LossConfig: c}, logits, labels)
+	return loss("top1", crossEntropy{LossConfig: c}, logits, labels)
 }
 
 // PixelCrossEntropy returns the softmax cross-entropy of logits [N, h, w, K],
 // enlarged bilinearly with corners aligned to the labels [N, H, W]. The enlarged
-// logits are never stored. Smoothing is not available.
+// logits are never stored. The score is the number of pixels that are right,
+// "pixel_accuracy". Smoothing is not available.
 func PixelCrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
 	if c.Smoothing != 0 {
 		return Loss{}, fmt.Errorf("ops: label smoothing %v of a per-pixel cross-entropy; it must be 0", c.Smoothing)
 	}
-	return loss(crossEntropy{LossConfig: c, pixels: true}, logits, labels)
+	return loss("pixel_accuracy", crossEntropy{LossConfig: c, pixels: true}, logits, labels)
 }
 
-func loss(k crossEntropy, logits, labels *gorgonia.Node) (Loss, error) {
+func loss(metric string, k crossEntropy, logits, labels *gorgonia.Node) (Loss, error) {
 	if !(k.Smoothing >= 0 && k.Smoothing < 1) {
 		return Loss{}, fmt.Errorf("ops: label smoothing %v; it must be in [0, 1)", k.Smoothing)
 	}
@@ -88,7 +104,7 @@ func loss(k crossEntropy, logits, labels *gorgonia.Node) (Loss, error) {
 	if err != nil {
 		return Loss{}, err
 	}
-	return Loss{out(0), out(1), out(2)}, nil
+	return Loss{Value: out(0), Score: out(1), Count: out(2), Metric: Metric{Name: metric}}, nil
 }
 
 // crossEntropy computes a cross-entropy. Inputs: logits, labels. Outputs: loss,

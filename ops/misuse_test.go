@@ -330,11 +330,11 @@ func TestCountsOfManyLabels(t *testing.T) {
 	labels[7] = 1 // the logits say 0 everywhere
 	l, err := ops.PixelCrossEntropy(n.values("logits", []float32{3, 1}, 1, 1, 1, 2), n.labels("labels", labels, 1, h, w), ops.LossConfig{Ignore: 255})
 	require.NoError(t, err)
-	n.run(l.Correct, l.Count)
+	n.run(l.Score, l.Count)
 	count, err := ops.Count(l.Count)
 	require.NoError(t, err)
 	assert.EqualValues(t, h*w, count)
-	correct, err := ops.Count(l.Correct)
+	correct, err := ops.Count(l.Score)
 	require.NoError(t, err)
 	assert.EqualValues(t, h*w-1, correct)
 }

@@ -77,13 +77,14 @@ func (*torchTensor) String() string { return "a tensor" }
 // numbers, text and containers is refused, and the error names them. After an error
 // all are what they were. It fails before Init.
 func (p *Params) ReadPyTorch(r io.ReaderAt, size int64) error {
-	if err := p.readPyTorch(r, size); err != nil {
+	if _, err := p.readPyTorch(r, size, nil); err != nil {
 		return fmt.Errorf("ops: %w", err)
 	}
 	return nil
 }
 
-func (p *Params) readPyTorch(r io.ReaderAt, size int64) error {
+// readPyTorch returns the names of what collect does not find.
+func (p *Params) readPyTorch(r io.ReaderAt, size int64, head []string) (kept []string, err error) {
 	f := &torchFile{r: r, size: size, storages: map[string]*torchStorage{}}
 	saved, err := f.read()
 	var list []stored
@@ -91,16 +92,16 @@ func (p *Params) readPyTorch(r io.ReaderAt, size int64) error {
 		list, err = f.stateDict(saved)
 	}
 	if err != nil {
-		return fmt.Errorf("PyTorch: %w; %s", err, torchRemedy)
+		return nil, fmt.Errorf("PyTorch: %w; %s", err, torchRemedy)
 	}
-	values, err := p.collect(list)
+	values, kept, err := p.collect(list, head)
 	if err == nil {
 		err = p.adopt(values)
 	}
 	if err != nil {
-		return fmt.Errorf("PyTorch: %w", err)
+		return nil, fmt.Errorf("PyTorch: %w", err)
 	}
-	return nil
+	return kept, nil
 }
 
 func begins(r io.ReaderAt, magic string) bool {

@@ -262,7 +262,7 @@ func TestReadFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "weights")
 	f, err := os.Create(path)
 	require.NoError(t, err)
-	require.NoError(t, p.WriteSafetensors(f))
+	require.NoError(t, p.WriteSafetensors(f, nil))
 	require.NoError(t, f.Close())
 	other, err := smallNet(2)
 	require.NoError(t, err)

@@ -335,10 +335,10 @@ func TestCrossEntropy(t *testing.T) {
 			require.NoError(t, err)
 			_, err = gorgonia.Grad(l.Value, x)
 			require.NoError(t, err)
-			n.run(l.Value, l.Correct, l.Count, x.Deriv())
+			n.run(l.Value, l.Score, l.Count, x.Deriv())
 			logits := float64s(value(x))
 			loss, correct, count := crossEntropy(logits, 4, c.labels, c.c)
-			requireClose(t, []float64{loss, float64(correct), float64(count)}, []float32{value(l.Value)[0], value(l.Correct)[0], value(l.Count)[0]})
+			requireClose(t, []float64{loss, float64(correct), float64(count)}, []float32{value(l.Value)[0], value(l.Score)[0], value(l.Count)[0]})
 			gradient := make([]float64, len(logits))
 			for i := range logits {
 				const h = 1e-5
@@ -379,8 +379,8 @@ func TestPixelCrossEntropy(t *testing.T) {
 		require.NoError(t, err)
 		_, err = gorgonia.Grad(l.Value, x)
 		require.NoError(t, err)
-		n.run(big, l.Value, l.Correct, l.Count, x.Deriv())
-		return float64s(value(big)), []float32{value(l.Value)[0], value(l.Correct)[0], value(l.Count)[0]}, value(x.Deriv())
+		n.run(big, l.Value, l.Score, l.Count, x.Deriv())
+		return float64s(value(big)), []float32{value(l.Value)[0], value(l.Score)[0], value(l.Count)[0]}, value(x.Deriv())
 	}
 	logits, plainLoss, plainGrad := run(false)
 	_, loss, grad := run(true)

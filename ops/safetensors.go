@@ -32,16 +32,20 @@ type entry struct {
 // WriteSafetensors writes all parameters and running statistics in the format of
 // safetensors, with the names, shapes and order of a PyTorch state dict: weights
 // of convolutions as [out, in, rows, columns], of linear layers as [out, in], and
-// statistics as running_mean and running_var. It fails before Init.
+// statistics as running_mean and running_var. The metadata, which may be nil, are for
+// ReadMetadata. It fails before Init.
 //
 // Differs: a batch normalisation whose output nothing reads keeps the statistics
 // that it began with, since the plan of a run leaves it out. PyTorch runs it.
-func (p *Params) WriteSafetensors(w io.Writer) error {
+func (p *Params) WriteSafetensors(w io.Writer, metadata map[string]string) error {
 	all, names, err := p.published()
 	if err != nil {
 		return fmt.Errorf("ops: safetensors: %w", err)
 	}
-	header := map[string]entry{}
+	header := map[string]any{}
+	if metadata != nil {
+		header[tensorsMeta] = metadata
+	}
 	at := int64(0)
 	for _, name := range names {
 		t := all[name]
@@ -55,6 +59,9 @@ func (p *Params) WriteSafetensors(w io.Writer) error {
 	}
 	for len(text)%tensorsAlign > 0 {
 		text = append(text, ' ')
+	}
+	if len(text) > tensorsMaxHeader {
+		return fmt.Errorf("ops: safetensors: a header of %d bytes, may be %d; give less metadata", len(text), tensorsMaxHeader)
 	}
 	out := append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...)
 	for _, name := range names {
@@ -86,16 +93,17 @@ func (p *Params) WriteSafetensors(w io.Writer) error {
 // 32 bits are an error. Statistics that several normalisations share must be equal to
 // the bit in the file. After an error all are what they were. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
-	if err := p.readSafetensors(r); err != nil {
+	if _, err := p.readSafetensors(r, nil); err != nil {
 		return fmt.Errorf("ops: %w", err)
 	}
 	return nil
 }
 
-func (p *Params) readSafetensors(r io.Reader) error {
+// readSafetensors returns the names of what collect does not find.
+func (p *Params) readSafetensors(r io.Reader, head []string) (kept []string, err error) {
 	entries, err := tensorList(r)
 	if err != nil {
-		return fmt.Errorf("safetensors: %w", err)
+		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	at := int64(0) // of what r reads next
 	skip := func(to int64) error {
@@ -116,7 +124,7 @@ func (p *Params) readSafetensors(r io.Reader) error {
 		}})
 		end = e.Offsets[1]
 	}
-	values, err := p.collect(list)
+	values, kept, err := p.collect(list, head)
 	if err == nil {
 		err = skip(end)
 	}
@@ -132,9 +140,25 @@ func (p *Params) readSafetensors(r io.Reader) error {
 		err = p.adopt(values)
 	}
 	if err != nil {
-		return fmt.Errorf("safetensors: %w", err)
+		return nil, fmt.Errorf("safetensors: %w", err)
 	}
-	return nil
+	return kept, nil
+}
+
+// ReadMetadata returns the metadata of a safetensors file: texts by name, none if it
+// has none. It reads the header alone.
+func ReadMetadata(r io.Reader) (map[string]string, error) {
+	members, err := tensorsHeader(r)
+	if err != nil {
+		return nil, fmt.Errorf("ops: safetensors: %w", err)
+	}
+	metadata := map[string]string{}
+	if text, ok := members[tensorsMeta]; ok {
+		if err := json.Unmarshal(text, &metadata); err != nil {
+			return nil, fmt.Errorf("ops: safetensors: %s: %w", tensorsMeta, err)
+		}
+	}
+	return metadata, nil
 }
 
 // isSafetensors reports whether there is a JSON object behind a length.
@@ -155,25 +179,9 @@ func cut(err error) error {
 // tensorList reads the header of a file and returns the tensors in the order of
 // their data, which begins at 0 and has no holes.
 func tensorList(r io.Reader) ([]entry, error) {
-	var prefix [8]byte
-	if _, err := io.ReadFull(r, prefix[:]); err != nil {
-		return nil, fmt.Errorf("the file is cut short: %w", err)
-	}
-	length := binary.LittleEndian.Uint64(prefix[:])
-	if length > tensorsMaxHeader {
-		return nil, fmt.Errorf("a header of %d bytes, may be %d; the file is damaged or no safetensors file", length, tensorsMaxHeader)
-	}
-	// The memory taken grows with what is there, not with what is promised.
-	text, err := io.ReadAll(io.LimitReader(r, int64(length)))
+	members, err := tensorsHeader(r)
 	if err != nil {
 		return nil, err
-	}
-	if uint64(len(text)) < length {
-		return nil, fmt.Errorf("the file is cut short: %w", io.ErrUnexpectedEOF)
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, fmt.Errorf("the header is no JSON object: %w", err)
 	}
 	delete(members, tensorsMeta)
 	var list []entry
@@ -202,6 +210,31 @@ func tensorList(r io.Reader) ([]entry, error) {
 		}
 	}
 	return list, nil
+}
+
+// tensorsHeader reads the header of a file.
+func tensorsHeader(r io.Reader) (map[string]json.RawMessage, error) {
+	var prefix [8]byte
+	if _, err := io.ReadFull(r, prefix[:]); err != nil {
+		return nil, fmt.Errorf("the file is cut short: %w", err)
+	}
+	length := binary.LittleEndian.Uint64(prefix[:])
+	if length > tensorsMaxHeader {
+		return nil, fmt.Errorf("a header of %d bytes, may be %d; the file is damaged or no safetensors file", length, tensorsMaxHeader)
+	}
+	// The memory taken grows with what is there, not with what is promised.
+	text, err := io.ReadAll(io.LimitReader(r, int64(length)))
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(text)) < length {
+		return nil, fmt.Errorf("the file is cut short: %w", io.ErrUnexpectedEOF)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, fmt.Errorf("the header is no JSON object: %w", err)
+	}
+	return members, nil
 }
 
 // size returns the bytes that a tensor takes.

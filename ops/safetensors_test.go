@@ -70,7 +70,7 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 		p.Running()[i] = float32(i) + 0.5
 	}
 	var b bytes.Buffer
-	require.NoError(t, p.WriteSafetensors(&b))
+	require.NoError(t, p.WriteSafetensors(&b, nil))
 	header, data := file(t, b.Bytes())
 
 	// Every element is where a state dict has it.
@@ -111,7 +111,7 @@ func TestSafetensorsOfPyTorch(t *testing.T) {
 	p, err := smallNet(1)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	require.NoError(t, p.WriteSafetensors(&b))
+	require.NoError(t, p.WriteSafetensors(&b, nil))
 	header, data := file(t, b.Bytes())
 	// Counts of batches and metadata are in files that PyTorch's users make.
 	end := len(data)
@@ -129,7 +129,7 @@ func TestSafetensorsFaults(t *testing.T) {
 	p, err := smallNet(1)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	require.NoError(t, p.WriteSafetensors(&b))
+	require.NoError(t, p.WriteSafetensors(&b, nil))
 	whole := b.Bytes()
 	type parts = map[string]map[string]any
 	changed := func(change func(h parts)) []byte {
@@ -175,10 +175,10 @@ func TestSafetensorsFaults(t *testing.T) {
 		})
 	}
 	early := ops.NewParams()
-	assert.ErrorContains(t, early.WriteSafetensors(&b), "Init")
+	assert.ErrorContains(t, early.WriteSafetensors(&b, nil), "Init")
 	assert.ErrorContains(t, early.ReadSafetensors(&b), "Init")
 	full := errors.New("no space left")
-	assert.ErrorIs(t, p.WriteSafetensors(failing{full}), full)
+	assert.ErrorIs(t, p.WriteSafetensors(failing{full}, nil), full)
 }
 
 // failing is a writer that fails.
@@ -192,7 +192,7 @@ func FuzzSafetensors(f *testing.F) {
 	first, err := smallNet(1)
 	require.NoError(f, err)
 	var b bytes.Buffer
-	require.NoError(f, first.WriteSafetensors(&b))
+	require.NoError(f, first.WriteSafetensors(&b, nil))
 	f.Add(b.Bytes())
 	f.Add(b.Bytes()[:b.Len()-5])
 	f.Add(pack(f, map[string]any{"x": map[string]any{"dtype": "F32", "shape": []int{1 << 62, 4}, "data_offsets": []int{0, 4}}}, nil))
@@ -205,7 +205,7 @@ func FuzzSafetensors(f *testing.F) {
 			return
 		}
 		var again bytes.Buffer
-		require.NoError(t, p.WriteSafetensors(&again))
+		require.NoError(t, p.WriteSafetensors(&again, nil))
 		q, err := smallNet(3)
 		require.NoError(t, err)
 		require.NoError(t, q.ReadSafetensors(&again))
@@ -223,7 +223,7 @@ func ExampleParams_WriteSafetensors() {
 		return
 	}
 	var file bytes.Buffer
-	if err := p.WriteSafetensors(&file); err != nil {
+	if err := p.WriteSafetensors(&file, nil); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -252,7 +252,7 @@ func TestSafetensorsSharedStatistics(t *testing.T) {
 		p.Running()[i] = float32(i) + 0.5
 	}
 	var b bytes.Buffer
-	require.NoError(t, p.WriteSafetensors(&b))
+	require.NoError(t, p.WriteSafetensors(&b, nil))
 	before := values(p)
 	require.NoError(t, p.ReadSafetensors(bytes.NewReader(b.Bytes())))
 	for _, suffix := range []string{".running_mean", ".running_var"} {
@@ -316,7 +316,7 @@ func TestWeightsOfTraining(t *testing.T) {
 	p, err := smallNet(1)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	require.NoError(t, p.WriteSafetensors(&b))
+	require.NoError(t, p.WriteSafetensors(&b, nil))
 	header, data := file(t, b.Bytes())
 	end := len(data)
 	header["auxiliary_head.classifier.bias"] = map[string]any{"dtype": "F32", "shape": []int{7}, "data_offsets": []int{end, end + 28}}
@@ -355,7 +355,7 @@ func TestWeightsBeyondFloat32(t *testing.T) {
 	p, err := smallNet(1)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	require.NoError(t, p.WriteSafetensors(&b))
+	require.NoError(t, p.WriteSafetensors(&b, nil))
 	header, data := file(t, b.Bytes())
 	const name = "stem.0.weight"
 	e := header[name]
@@ -370,4 +370,28 @@ func TestWeightsBeyondFloat32(t *testing.T) {
 	header["auxiliary_head.filler"] = map[string]any{"dtype": "F32", "shape": []int{n}, "data_offsets": []int{offset, offset + 4*n}}
 	err = p.ReadSafetensors(bytes.NewReader(pack(t, header, append(data, wide...))))
 	require.ErrorContains(t, err, "stem.0.weight: element 2 is -1e+39, beyond what float32 holds")
+}
+
+func TestMetadata(t *testing.T) {
+	p, err := smallNet(1)
+	require.NoError(t, err)
+	want := map[string]string{"task": `{"name": "rotation"}`, "empty": ""}
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&b, want))
+	got, err := ops.ReadMetadata(bytes.NewReader(b.Bytes()))
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	other, err := smallNet(2)
+	require.NoError(t, err)
+	require.NoError(t, other.ReadSafetensors(bytes.NewReader(b.Bytes())), "metadata are no tensor")
+	assert.Equal(t, values(p), values(other))
+
+	none, err := ops.ReadMetadata(bytes.NewReader(pack(t, map[string]any{}, nil)))
+	require.NoError(t, err)
+	assert.Empty(t, none)
+	_, err = ops.ReadMetadata(bytes.NewReader(pack(t, map[string]any{"__metadata__": map[string]any{"a": 1}}, nil)))
+	assert.ErrorContains(t, err, "ops: safetensors: __metadata__: json: cannot unmarshal number")
+	_, err = ops.ReadMetadata(bytes.NewReader(b.Bytes()[:20]))
+	assert.ErrorContains(t, err, "the file is cut short")
+	assert.ErrorContains(t, p.WriteSafetensors(&b, map[string]string{"a": strings.Repeat("a", 17<<20)}), "give less metadata")
 }

@@ -212,6 +212,17 @@ func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 	return uniqueInput(g, tensor.Int32, name, tensor.Shape(shape))
 }
 
+// Values returns a new input node for float targets.
+func Values(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, error) {
+	if err := graph.CheckShape(shape); err != nil {
+		return nil, fmt.Errorf("ops: values %q: %w", name, err)
+	}
+	if len(shape) == 0 {
+		return nil, fmt.Errorf("ops: values %q without a shape; at least their number is needed", name)
+	}
+	return uniqueInput(g, tensor.Float32, name, tensor.Shape(shape))
+}
+
 func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) (*gorgonia.Node, error) {
 	if g == nil {
 		return nil, fmt.Errorf("ops: input %q in a nil graph; make one with gorgonia.NewGraph", name)

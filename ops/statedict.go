@@ -128,9 +128,20 @@ func (p *Params) published() (map[string]published, []string, error) {
 // weights: one of PyTorch (ReadPyTorch) or of safetensors (ReadSafetensors),
 // whichever its first bytes tell.
 func (p *Params) ReadFile(path string) error {
+	_, err := p.ReadPretrained(path)
+	return err
+}
+
+// ReadPretrained is ReadFile for a network with another head, as for fine-tuning.
+// Parameters and running statistics below the scopes that head names, such as
+// "classifier", keep their values where the file lacks them or has them in another
+// shape, and are ignored where the network lacks them. It returns the names of those
+// that keep their values, in the order of the state dict. All others must be there,
+// as for ReadFile.
+func (p *Params) ReadPretrained(path string, head ...string) (kept []string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("ops: weights: %w", err)
+		return nil, fmt.Errorf("ops: weights: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -139,15 +150,20 @@ func (p *Params) ReadFile(path string) error {
 	}
 	if err == nil {
 		if isSafetensors(f) {
-			err = p.readSafetensors(bufio.NewReader(f))
+			kept, err = p.readSafetensors(bufio.NewReader(f), head)
 		} else {
-			err = p.readPyTorch(f, info.Size())
+			kept, err = p.readPyTorch(f, info.Size(), head)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("ops: %s: %w", path, err)
+		return nil, fmt.Errorf("ops: %s: %w", path, err)
 	}
-	return nil
+	return kept, nil
+}
+
+// below reports whether a parameter of that name lies below one of the scopes.
+func below(name string, scopes []string) bool {
+	return slices.ContainsFunc(scopes, func(s string) bool { return strings.HasPrefix(name, s+".") })
 }
 
 // stored is a tensor of a file.
@@ -160,12 +176,13 @@ type stored struct {
 }
 
 // collect reads from a file, in the order of list, the values of all tensors of
-// the state dict. What is wrong with the file is found before anything is read into
+// the state dict, but for those below the scopes of a head that do not fit, whose names
+// it returns. What is wrong with the file is found before anything is read into
 // memory, and that is not much more than the parameters themselves take.
-func (p *Params) collect(list []stored) (map[string][]float32, error) {
+func (p *Params) collect(list []stored, head []string) (values map[string][]float32, kept []string, err error) {
 	all, names, err := p.published()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	auxiliary := AuxiliaryHead + "."
 	hasAuxiliary := slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, auxiliary) })
@@ -175,6 +192,7 @@ func (p *Params) collect(list []stored) (map[string][]float32, error) {
 	for _, t := range unwrap(list) {
 		ours, known := all[t.name]
 		switch {
+		case below(t.name, head) && (!known || !slices.Equal(t.shape, ours.shape)):
 		case known:
 			wanted = append(wanted, t)
 			seen[t.name] = true
@@ -190,34 +208,38 @@ func (p *Params) collect(list []stored) (map[string][]float32, error) {
 		}
 	}
 	for _, name := range names {
-		if !seen[name] {
+		switch {
+		case seen[name]:
+		case below(name, head):
+			kept = append(kept, name)
+		default:
 			missing = append(missing, fmt.Sprintf("%s %v", name, all[name].shape))
 		}
 	}
 	faults := listed("missing in the file", missing) + listed("missing in the network", unknown) +
 		listed("of another shape", reshaped) + listed("not of floats", retyped)
 	if faults != "" {
-		return nil, fmt.Errorf("the weights do not fit the network:%s\nread them into the network that they are of", faults)
+		return nil, nil, fmt.Errorf("the weights do not fit the network:%s\nread them into the network that they are of", faults)
 	}
-	values := map[string][]float32{}
+	values = map[string][]float32{}
 	for _, t := range wanted {
 		v := make([]float32, all[t.name].len())
 		size := int(elementBytes[t.kind])
 		b := make([]byte, len(v)*size)
 		if err := t.read(b); err != nil {
-			return nil, fmt.Errorf("%s: %w", t.name, err)
+			return nil, nil, fmt.Errorf("%s: %w", t.name, err)
 		}
 		for i := range v {
 			v[i] = floats[t.kind](b[i*size:])
 			if t.kind == float64Name && math.IsInf(float64(v[i]), 0) {
 				if x := math.Float64frombits(binary.LittleEndian.Uint64(b[i*size:])); !math.IsInf(x, 0) {
-					return nil, fmt.Errorf("%s: element %d is %g, beyond what float32 holds; has the training diverged?", t.name, i, x)
+					return nil, nil, fmt.Errorf("%s: element %d is %g, beyond what float32 holds; has the training diverged?", t.name, i, x)
 				}
 			}
 		}
 		values[t.name] = v
 	}
-	return values, nil
+	return values, kept, nil
 }
 
 // maxListed is how many tensors of a kind a message names.
@@ -238,7 +260,7 @@ func listed(what string, names []string) string {
 	return text
 }
 
-// adopt sets all parameters and statistics to values that were collected.
+// adopt sets the parameters and statistics to the values that were collected.
 func (p *Params) adopt(values map[string][]float32) error {
 	for _, s := range p.stats {
 		for _, suffix := range []string{meanSuffix, varSuffix} {
@@ -256,8 +278,10 @@ func (p *Params) adopt(values map[string][]float32) error {
 		return err
 	}
 	for _, name := range names {
-		if err := all[name].set(values[name]); err != nil {
-			return err
+		if v, ok := values[name]; ok {
+			if err := all[name].set(v); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -29,6 +29,6 @@ func BenchmarkRotation(b *testing.B) {
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 	r := rng.New(1, "benchmark", 0, 0)
 	for b.Loop() {
-		require.NoError(b, task.Sample(x, y, img, true, r))
+		require.NoError(b, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, r))
 	}
 }

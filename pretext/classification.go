@@ -49,16 +49,17 @@ func (t Classification) Spec() Spec {
 	}
 }
 
-// Sample writes the view of img to x, [1, Height, Width, 3], and its class to y,
-// [1]. An image without a class, or with one that the task does not know, is an
+// Sample writes the view of img to dst.Inputs, [1, Height, Width, 3], and its
+// class to dst.Labels, [1]. An image without a class, or with one that the task does not know, is an
 // error. Nothing is drawn in evaluation, where r may be nil.
-func (t Classification) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
+func (t Classification) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	if err := t.Spec().check(x, y); err != nil {
+	if err := t.Spec().Check(dst); err != nil {
 		return err
 	}
+	x, y := dst.Inputs, dst.Labels
 	if err := t.View.Render(x, img, train, r); err != nil {
 		return err
 	}
@@ -75,6 +76,6 @@ func (t Classification) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.N
 }
 
 // Loss returns the cross-entropy of logits and smoothed labels.
-func (t Classification) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return crossEntropy(logits, labels, t.Smoothing)
+func (t Classification) Loss(logits *gorgonia.Node, targets Targets) (ops.Loss, error) {
+	return crossEntropy(logits, targets, t.Smoothing)
 }

@@ -26,15 +26,15 @@ func TestClassificationErrors(t *testing.T) {
 	x, y := make([]float32, 60), make([]int32, 1)
 	for _, label := range []int{-1, 3} {
 		img.Label = label
-		require.ErrorContains(t, task.Sample(x, y, img, false, nil), "want 0 to 2; unlabelled images need another task")
+		require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "want 0 to 2; unlabelled images need another task")
 	}
 	img.Label = 2
-	require.NoError(t, task.Sample(x, y, img, false, nil))
-	require.ErrorContains(t, task.Sample(x[:59], y, img, false, nil), "59 floats and 1 labels, want 60 and 1")
-	require.ErrorContains(t, task.Sample(x, y[:0], img, false, nil), "60 floats and 0 labels, want 60 and 1")
+	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil))
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x[:59], Labels: y}, img, false, nil), "59 floats, 1 labels and 0 targets, want 60, 1 and 0")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y[:0]}, img, false, nil), "60 floats, 0 labels and 0 targets, want 60, 1 and 0")
 
 	task.Classes = 1
-	require.ErrorContains(t, task.Sample(x, y, img, false, nil), "Classification.Classes = 1, want 2 to 16777216")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "Classification.Classes = 1, want 2 to 16777216")
 	require.ErrorContains(t, pretext.Classification{Classes: 3}.Validate(), "View.Height")
 	task.Classes, task.Smoothing = 3, 1
 	require.ErrorContains(t, task.Validate(), "Classification.Smoothing = 1, want 0 to below 1")

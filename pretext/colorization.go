@@ -61,16 +61,17 @@ func (Colorization) ClassColor(class int32) color.NRGBA {
 	return rgb(70, bins[class])
 }
 
-// Sample writes the lightness of the view of img to x, [1, Height, Width, 1], and
-// the bins of its pixels to y, [Height, Width]. Nothing is drawn in evaluation,
+// Sample writes the lightness of the view of img to dst.Inputs, [1, Height, Width,
+// 1], and the bins of its pixels to dst.Labels, [Height, Width]. Nothing is drawn in evaluation,
 // where r may be nil.
-func (t Colorization) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
+func (t Colorization) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	if err := t.Spec().check(x, y); err != nil {
+	if err := t.Spec().Check(dst); err != nil {
 		return err
 	}
+	x, y := dst.Inputs, dst.Labels
 	levels := t.View
 	levels.Mean, levels.Std = [3]float64{}, [3]float64{1. / 255, 1. / 255, 1. / 255}
 	pix := make([]float32, 3*len(x))
@@ -102,8 +103,8 @@ func (Colorization) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node,
 }
 
 // Loss returns the cross-entropy of the labels and of the logits, enlarged to them.
-func (Colorization) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	l, err := ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: Ignore})
+func (Colorization) Loss(logits *gorgonia.Node, targets Targets) (ops.Loss, error) {
+	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: Ignore})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("pretext: %w", err)
 	}

@@ -115,7 +115,7 @@ func TestColorizationFollowsView(t *testing.T) {
 		wantX, wantY := sample(t, pretext.Colorization{View: flat}, rendered, false, 0)
 		task := pretext.Colorization{View: view}
 		x, y := make([]float32, 13*17), make([]int32, 13*17)
-		require.NoError(t, task.Sample(x, y, img, true, rng.New(9, "sample", 0, i)))
+		require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, rng.New(9, "sample", 0, i)))
 		require.Equal(t, wantX, x, "stream %d", i)
 		require.Equal(t, wantY, y, "stream %d", i)
 		if y[0] != y[len(y)-1] {
@@ -145,12 +145,12 @@ func TestColorizationJitter(t *testing.T) {
 	task := pretext.Colorization{View: v}
 	img := patch(2, 1, [3]uint8{100, 128, 128})
 	x, y := make([]float32, 2), make([]int32, 2)
-	require.NoError(t, task.Sample(x, y, img, true, normals(0, 1, 0)))
+	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, normals(0, 1, 0)))
 	// 30 · 0.0188 · 255 = 143.82, times 0.7192, -0.0045 and -0.6948.
 	wantX, wantY := sample(t, task, patch(2, 1, [3]uint8{203, 127, 28}), false, 0)
 	assert.Equal(t, wantX, x)
 	assert.Equal(t, wantY, y)
-	require.NoError(t, task.Sample(x, y, img, true, normals(0, 2, 0)))
+	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, normals(0, 2, 0)))
 	wantX, wantY = sample(t, task, patch(2, 1, [3]uint8{255, 127, 0}), false, 0)
 	assert.Equal(t, wantX, x)
 	assert.Equal(t, wantY, y)
@@ -229,12 +229,12 @@ func TestColorizationErrors(t *testing.T) {
 	img := compass(5, 4)
 	x, y := make([]float32, 20), make([]int32, 20)
 	require.NoError(t, task.Validate())
-	require.NoError(t, task.Sample(x, y, img, false, nil))
-	require.ErrorContains(t, task.Sample(x[:19], y, img, false, nil), "19 floats and 20 labels, want 20 and 20")
-	require.ErrorContains(t, task.Sample(x, y[:1], img, false, nil), "20 floats and 1 labels, want 20 and 20")
-	require.ErrorContains(t, task.Sample(x, y, nil, false, nil), "no image")
+	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil))
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x[:19], Labels: y}, img, false, nil), "19 floats, 20 labels and 0 targets, want 20, 20 and 0")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y[:1]}, img, false, nil), "20 floats, 1 labels and 0 targets, want 20, 20 and 0")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, nil, false, nil), "no image")
 	require.ErrorContains(t, pretext.Colorization{}.Validate(), "View.Height")
-	require.ErrorContains(t, pretext.Colorization{}.Sample(nil, nil, img, false, nil), "View.Height")
+	require.ErrorContains(t, pretext.Colorization{}.Sample(pretext.Sample{}, img, false, nil), "View.Height")
 }
 
 func BenchmarkColorization(b *testing.B) {
@@ -254,7 +254,7 @@ func BenchmarkColorization(b *testing.B) {
 			}
 			x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 			for b.Loop() {
-				if err := task.Sample(x, y, img, true, r); err != nil {
+				if err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, r); err != nil {
 					b.Fatal(err)
 				}
 			}

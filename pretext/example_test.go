@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 
 	"unnas/pretext"
 )
@@ -42,7 +43,7 @@ func ExampleRotation() {
 	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: -1}
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
+	if err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -54,10 +55,10 @@ func ExampleClassification() {
 	task := pretext.Classification{View: pretext.CIFAR10(), Classes: 10}
 	img := &pretext.Image{Width: 32, Height: 32, Pix: make([]uint8, 3*32*32), Label: 7}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, 1)
-	err := task.Sample(x, y, img, false, nil)
+	err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil)
 	fmt.Println(y, err)
 	img.Label = 10
-	err = task.Sample(x, y, img, false, nil)
+	err = task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil)
 	fmt.Println(err)
 	// Output:
 	// [7] <nil>
@@ -71,7 +72,7 @@ func ExampleColorization() {
 	img := &pretext.Image{Width: 1, Height: 1, Pix: []uint8{158, 112, 49}, Label: -1} // ochre
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	if err := task.Sample(x, y, img, false, nil); err != nil {
+	if err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -87,7 +88,7 @@ func ExampleJigsaw() {
 	img := &pretext.Image{Width: 90, Height: 70, Pix: make([]uint8, 3*90*70), Label: -1}
 	spec := task.Spec()
 	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	if err := task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
+	if err := task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, true, rand.New(rand.NewPCG(1, 2))); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -109,4 +110,37 @@ func ExampleView_RenderMask() {
 	}
 	fmt.Println(labels)
 	// Output: [7 7 -1 -1]
+}
+
+func ExampleReconstruction() {
+	task := pretext.ReconstructionCIFAR10()
+	dst := task.Spec().NewSample()
+	img := &pretext.Image{Width: 2, Height: 2, Pix: make([]uint8, 12)}
+	if err := task.Sample(dst, img, false, rand.New(rand.NewPCG(1, 2))); err != nil {
+		fmt.Println(err)
+		return
+	}
+	hidden := 0
+	for _, v := range dst.Targets {
+		if v != pretext.IgnoreValue {
+			hidden++
+		}
+	}
+	fmt.Println("targets", task.Spec().TargetShape, "of which", hidden, "count; the first:", dst.Targets[slices.IndexFunc(dst.Targets, func(v float32) bool { return v != pretext.IgnoreValue })])
+	// Output: targets [8 8 12] of which 384 count; the first: -1.9888889
+}
+
+func ExampleRelativePatch() {
+	task := pretext.RelativePatchImageNet()
+	spec := task.Spec()
+	fmt.Println(spec.Inputs, "patches of", spec.Height, "by", spec.Width, "pixels; class 2 is", task.ClassName(2))
+	// Output: 2 patches of 64 by 64 pixels; class 2 is above right
+}
+
+func ExampleContrastive() {
+	task := pretext.ContrastiveCIFAR10()
+	task.Temperature = 0.2
+	spec := task.Spec()
+	fmt.Println(spec.Inputs, "views of", spec.Height, "by", spec.Width, "pixels, compared as vectors of", task.Projection)
+	// Output: 2 views of 32 by 32 pixels, compared as vectors of 128
 }

@@ -24,3 +24,11 @@ func NearestBin(a, b float64) int32 { return gamut().nearest(tint{a, b}) }
 
 // Orders returns the permutations of a jigsaw.
 func (t Jigsaw) Orders() [][]uint8 { return t.orders()() }
+
+// What the colour distortion of Contrastive does.
+var (
+	Brighten = brighten
+	Spread   = spread
+	Saturate = saturate
+	TurnHue  = turnHue
+)

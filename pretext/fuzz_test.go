@@ -23,13 +23,19 @@ func FuzzSample(f *testing.F) {
 			Crop: crops[uint(crop)%uint(len(crops))], Short: short, Flip: flip, Jitter: jitter,
 		}
 		var task pretext.Task
-		switch uint(kind) % 4 {
+		switch uint(kind) % 7 {
 		case 0:
 			task = pretext.Classification{View: v, Classes: number, Smoothing: share}
 		case 1:
 			task = pretext.Rotation{View: v}
 		case 2:
 			task = pretext.Jigsaw{View: v, Grid: number, Permutations: label, GrayShare: share}
+		case 3:
+			task = pretext.RelativePatch{View: v, Patch: number, Gap: label, Jitter: short, GrayShare: share}
+		case 4:
+			task = pretext.Reconstruction{View: v, Block: number, Detail: label, MaskShare: share}
+		case 5:
+			task = pretext.Contrastive{View: v, Strength: jitter, GrayShare: share, Projection: number, Temperature: 1}
 		default:
 			task = pretext.Colorization{View: v}
 		}
@@ -44,20 +50,23 @@ func FuzzSample(f *testing.F) {
 		for i := range img.Pix {
 			img.Pix[i] = uint8(i * i / 7)
 		}
-		x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-		if task.Sample(x, y, img, train, rand.New(rand.NewPCG(1, uint64(number)))) != nil {
+		if spec.LabelLen() > 1<<16 || spec.TargetLen() > 1<<16 {
 			return
 		}
-		for _, v := range x {
+		dst := spec.NewSample()
+		if task.Sample(dst, img, train, rand.New(rand.NewPCG(1, uint64(number)))) != nil {
+			return
+		}
+		for _, v := range append(dst.Inputs, dst.Targets...) {
 			if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
 				t.Fatalf("%+v: %v", task, v)
 			}
 		}
-		for _, l := range y {
-			if l != pretext.Ignore && (l < 0 || int(l) >= spec.Classes) {
+		for _, l := range dst.Labels {
+			if l != pretext.Ignore && (l < 0 || int(l) >= max(spec.Classes, 1)) {
 				t.Fatalf("%+v: label %d", task, l)
 			}
 		}
-		_ = task.Sample(x, y, img, train, nil)
+		_ = task.Sample(dst, img, train, nil)
 	})
 }

@@ -12,7 +12,9 @@ import (
 	"unnas/internal/panics"
 )
 
-// Image is a decoded image and what is known about it.
+// Image is a decoded image and what is known about it. It is an image.Image too, of
+// opaque pixels, so png.Encode and others take it as it is; [FromImage] makes one of
+// any image.Image.
 type Image struct {
 	Width, Height int     // in pixels
 	Pix           []uint8 // [Height, Width, 3]: red, green and blue of each pixel, row by row
@@ -41,10 +43,11 @@ const (
 //
 // Grey and CMYK images become RGB, samples of 16 bits keep the upper 8.
 // Transparency is dropped: a pixel keeps the colour that it has in the file. The
-// orientation in a file's Exif data is not applied, nor is a colour profile.
+// orientation in a file's Exif data is not applied, see [DecodeUpright], nor is a colour
+// profile.
 //
-// JPEG files are decoded by the decoder of [SetJPEGDecoder], or by image/jpeg.
-// Package turbojpeg decodes faster, decodes more kinds of files, and gives the
+// JPEG files are decoded by image/jpeg, or by another [Decoder]. That of package
+// turbojpeg decodes faster, decodes more kinds of files, and gives the
 // pixels of libjpeg. Those of image/jpeg differ from them by 3 levels at most, chroma
 // that is stored at half size included, with two exceptions: CMYK files that store
 // colours at half size, whose samples are repeated, and progressive files that lack
@@ -64,16 +67,25 @@ const (
 // the seconds that a decoder other than Go's takes. In a search or a training Decode
 // may wait, with the context that Load has, until other decoders leave enough memory.
 func Decode(ctx context.Context, r io.Reader) (*Image, error) {
-	img, err := decode(ctx, r, otherJPEG.Load())
+	return (*Decoder)(nil).Decode(ctx, r)
+}
+
+// DecodeUpright is [Decode], and turns a JPEG image as the orientation in its Exif
+// data asks for; see [Decoder.DecodeUpright].
+func DecodeUpright(ctx context.Context, r io.Reader) (*Image, error) {
+	return (*Decoder)(nil).DecodeUpright(ctx, r)
+}
+
+func (d *Decoder) decode(ctx context.Context, r io.Reader, upright bool) (*Image, error) {
+	img, err := d.read(ctx, r, upright)
 	if err != nil {
 		return nil, fmt.Errorf("pretext: %w", err)
 	}
 	return img, nil
 }
 
-// decode is Decode with a decoder of JPEG files, nil for image/jpeg. Errors lack the
-// name of the package.
-func decode(ctx context.Context, r io.Reader, d *jpegDecoder) (img *Image, err error) {
+// read is decode whose errors lack the name of the package.
+func (d *Decoder) read(ctx context.Context, r io.Reader, upright bool) (img *Image, err error) {
 	defer func() {
 		// A data set may hold any bytes; a slip of a decoder must not end a run.
 		if p := recover(); p != nil {
@@ -87,7 +99,7 @@ func decode(ctx context.Context, r io.Reader, d *jpegDecoder) (img *Image, err e
 	}
 	switch {
 	case bytes.HasPrefix(s.file, []byte("\xff\xd8")):
-		img, err = decodeJPEG(ctx, s, d)
+		img, err = d.decodeJPEG(ctx, s, upright)
 	case bytes.HasPrefix(s.file, []byte(pngMagic)):
 		img, err = decodePNG(ctx, s)
 	default:
@@ -124,6 +136,61 @@ func (m *Image) check() error {
 	return nil
 }
 
+// ColorModel is that of color.RGBA.
+func (m *Image) ColorModel() color.Model { return color.RGBAModel }
+
+// Bounds returns the rectangle of the image, which begins at (0, 0).
+func (m *Image) Bounds() image.Rectangle { return image.Rect(0, 0, m.Width, m.Height) }
+
+// At returns the colour of a pixel, and one without colour outside of the image.
+func (m *Image) At(x, y int) color.Color {
+	if !(image.Point{X: x, Y: y}.In(m.Bounds())) {
+		return color.RGBA{}
+	}
+	p := m.Pix[3*(y*m.Width+x):]
+	return color.RGBA{R: p[0], G: p[1], B: p[2], A: 255}
+}
+
+// Opaque says that all pixels are opaque.
+func (m *Image) Opaque() bool { return true }
+
+// FromImage returns the colours of an image, with label -1 and no mask; an *Image is
+// returned as it is. Transparency is dropped: a pixel keeps its colour. What image/jpeg
+// and image/png decode becomes what [Decode] gives, JPEG files of red, green and blue
+// planes excepted.
+func FromImage(m image.Image) *Image {
+	switch m := m.(type) {
+	case *Image:
+		return m
+	case *image.RGBA:
+		if !m.Opaque() { // its colours are multiplied by their opacity
+			return eachPixel(m)
+		}
+	case *image.RGBA64:
+		if !m.Opaque() {
+			return eachPixel(m)
+		}
+	case *image.YCbCr:
+		if m.Rect.Min != (image.Point{}) { // a part, which may begin within a chroma sample
+			return eachPixel(m)
+		}
+	}
+	return toRGB(m)
+}
+
+// eachPixel is toRGB for images of any kind.
+func eachPixel(m image.Image) *Image {
+	b := m.Bounds()
+	img := &Image{Width: b.Dx(), Height: b.Dy(), Pix: make([]uint8, 3*b.Dx()*b.Dy()), Label: -1}
+	img.eachRow(func(y int, row []uint8) {
+		for x := range img.Width {
+			c := color.NRGBAModel.Convert(m.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA)
+			row[3*x], row[3*x+1], row[3*x+2] = c.R, c.G, c.B
+		}
+	})
+	return img
+}
+
 // toRGB copies the colours of what the JPEG and PNG decoders return.
 func toRGB(m image.Image) *Image {
 	b := m.Bounds()
@@ -145,12 +212,7 @@ func toRGB(m image.Image) *Image {
 	case *image.NRGBA64:
 		img.interleave(m.Pix, m.Stride, 8, 2)
 	default: // palettes and CMYK
-		img.eachRow(func(y int, row []uint8) {
-			for x := range img.Width {
-				c := color.NRGBAModel.Convert(m.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA)
-				row[3*x], row[3*x+1], row[3*x+2] = c.R, c.G, c.B
-			}
-		})
+		return eachPixel(m)
 	}
 	return img
 }

@@ -115,8 +115,8 @@ func (t Jigsaw) Spec() Spec {
 	}
 }
 
-// Sample writes the shuffled tiles of img to x, [Grid², Height, Width, 3] of
-// [Jigsaw.Spec], and the number of the permutation to y, [1]. Each tile is
+// Sample writes the shuffled tiles of img to dst.Inputs, [Grid², Height, Width, 3]
+// of [Jigsaw.Spec], and the number of the permutation to dst.Labels, [1]. Each tile is
 // normalised to mean 0 and deviation 1 over its pixels and channels together; a
 // tile of a single value, such as one of padding, becomes zeros.
 //
@@ -127,14 +127,15 @@ func (t Jigsaw) Spec() Spec {
 //
 // Differs: the authors' release moves tiles in evaluation too, and takes the luma of
 // the view, after resizing, rather than that of the image, in whole numbers.
-func (t Jigsaw) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
+func (t Jigsaw) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
 	spec := t.Spec()
-	if err := spec.check(x, y); err != nil {
+	if err := spec.Check(dst); err != nil {
 		return err
 	}
+	x, y := dst.Inputs, dst.Labels
 	if err := img.check(); err != nil {
 		return err
 	}
@@ -212,6 +213,6 @@ func (t Jigsaw) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, err
 }
 
 // Loss returns the cross-entropy of logits and labels.
-func (Jigsaw) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return crossEntropy(logits, labels, 0)
+func (Jigsaw) Loss(logits *gorgonia.Node, targets Targets) (ops.Loss, error) {
+	return crossEntropy(logits, targets, 0)
 }

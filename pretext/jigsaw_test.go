@@ -245,12 +245,12 @@ func TestJigsawErrors(t *testing.T) {
 			task := pretext.JigsawImageNet()
 			c.change(&task)
 			require.ErrorContains(t, task.Validate(), c.want)
-			require.ErrorContains(t, task.Sample(nil, nil, compass(5, 4), false, rng.New(1, "x", 0, 0)), c.want)
+			require.ErrorContains(t, task.Sample(pretext.Sample{}, compass(5, 4), false, rng.New(1, "x", 0, 0)), c.want)
 		})
 	}
 	task := pretext.JigsawCIFAR10()
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, 1)
-	require.ErrorContains(t, task.Sample(x, y, compass(5, 4), false, nil), "no random stream")
-	require.ErrorContains(t, task.Sample(x[1:], y, compass(5, 4), false, nil), "1727 floats and 1 labels, want 1728 and 1")
-	require.ErrorContains(t, task.Sample(x, y, nil, true, rng.New(1, "x", 0, 0)), "no image")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, compass(5, 4), false, nil), "no random stream")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x[1:], Labels: y}, compass(5, 4), false, nil), "1727 floats, 1 labels and 0 targets, want 1728, 1 and 0")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, nil, true, rng.New(1, "x", 0, 0)), "no image")
 }

@@ -29,6 +29,7 @@ const (
 	markDQT  = 0xdb
 	markDRI  = 0xdd
 	markAPP0 = 0xe0
+	markAPP1 = 0xe1
 	markAdob = 0xee // APP14
 )
 
@@ -44,6 +45,7 @@ type jpegFile struct {
 	components    []jpegComponent
 	jfif, adobe   bool
 	transform     byte // of an Adobe segment
+	orientation   int  // of Exif data, 1 to 8, or 0
 
 	scans      int
 	partial    bool // whether the first scan has some of the components only
@@ -135,6 +137,8 @@ func (j *jpegFile) segment() (more bool, err error) {
 		j.restart = int(binary.BigEndian.Uint16(body))
 	case marker == markAPP0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
 		j.jfif = true
+	case marker == markAPP1 && j.orientation == 0 && bytes.HasPrefix(body, []byte(exifMagic)):
+		j.orientation = orientation(body[len(exifMagic):])
 	case marker == markAdob && len(body) >= 12 && bytes.HasPrefix(body, []byte("Adobe")):
 		j.adobe, j.transform = true, body[11]
 	case marker >= markSOF0 && marker < markSOF0+16 && marker != markJPG && marker != markDAC:
@@ -272,12 +276,18 @@ func (j *jpegFile) work() error {
 }
 
 // decodeJPEG decodes a file whose first bytes say that it is JPEG.
-func decodeJPEG(ctx context.Context, s *stream, d *jpegDecoder) (*Image, error) {
+func (d *Decoder) decodeJPEG(ctx context.Context, s *stream, upright bool) (*Image, error) {
 	j := &jpegFile{stream: s}
 	if err := j.header(); err != nil {
 		return nil, err
 	}
-	release, err := s.load(j.width, j.height, j.memory())
+	need := j.memory()
+	if !upright || j.orientation < 2 {
+		j.orientation = 1
+	} else { // the image and the turned one, once the decoder is done
+		need = max(need, 6*int64(j.width)*int64(j.height))
+	}
+	release, err := s.load(j.width, j.height, need)
 	if err != nil {
 		return nil, err
 	}
@@ -288,10 +298,19 @@ func decodeJPEG(ctx context.Context, s *stream, d *jpegDecoder) (*Image, error) 
 	if err := j.work(); err != nil {
 		return nil, err
 	}
+	img, err := d.pixels(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	return img.turned(j.orientation), nil
+}
+
+// pixels decodes the image as the file has it.
+func (d *Decoder) pixels(ctx context.Context, j *jpegFile) (*Image, error) {
 	refused, remedy := "", "; use libjpeg-turbo (package turbojpeg), or save the image anew"
-	if d != nil {
+	if d != nil && d.jpeg != nil {
 		img := &Image{Width: j.width, Height: j.height, Pix: make([]uint8, 3*j.width*j.height), Label: -1}
-		if d.decode(img.Pix, j.file, j.width, j.height, len(j.components)) {
+		if d.jpeg(img.Pix, j.file, j.width, j.height, len(j.components)) {
 			return img, nil
 		}
 		refused, remedy = d.name+" cannot decode it, nor can image/jpeg: ", "; save the image anew"

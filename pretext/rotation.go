@@ -44,15 +44,16 @@ func (t Rotation) Spec() Spec {
 	}
 }
 
-// Sample writes the four turned views of img to x, [4, Height, Width, 3], and
-// their labels to y, [4]. Nothing is drawn in evaluation, where r may be nil.
-func (t Rotation) Sample(x []float32, y []int32, img *Image, train bool, r *rand.Rand) error {
+// Sample writes the four turned views of img to dst.Inputs, [4, Height, Width,
+// 3], and their labels to dst.Labels, [4]. Nothing is drawn in evaluation, where r may be nil.
+func (t Rotation) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	if err := t.Spec().check(x, y); err != nil {
+	if err := t.Spec().Check(dst); err != nil {
 		return err
 	}
+	x, y := dst.Inputs, dst.Labels
 	size := len(x) / 4
 	if err := t.View.Render(x[:size], img, train, r); err != nil {
 		return err
@@ -82,6 +83,6 @@ func (Rotation) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, err
 }
 
 // Loss returns the cross-entropy of logits and labels.
-func (Rotation) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return crossEntropy(logits, labels, 0)
+func (Rotation) Loss(logits *gorgonia.Node, targets Targets) (ops.Loss, error) {
+	return crossEntropy(logits, targets, 0)
 }

@@ -14,7 +14,7 @@ import (
 // sample runs a task in memory of the sizes that it asks for.
 func sample(t require.TestingT, s pretext.Sampler, img *pretext.Image, train bool, seed uint64) ([]float32, []int32) {
 	x, y := make([]float32, s.Spec().InputLen()), make([]int32, s.Spec().LabelLen())
-	require.NoError(t, s.Sample(x, y, img, train, rng.New(seed, "sample", 0, 0)))
+	require.NoError(t, s.Sample(pretext.Sample{Inputs: x, Labels: y}, img, train, rng.New(seed, "sample", 0, 0)))
 	return x, y
 }
 
@@ -101,13 +101,13 @@ func TestRotationSpec(t *testing.T) {
 
 func TestRotationErrors(t *testing.T) {
 	oblong := pretext.Rotation{View: plain(4, 5, pretext.CropNone)}
-	err := oblong.Sample(make([]float32, 240), make([]int32, 4), compass(5, 4), false, nil)
+	err := oblong.Sample(pretext.Sample{Inputs: make([]float32, 240), Labels: make([]int32, 4)}, compass(5, 4), false, nil)
 	require.ErrorContains(t, err, "Rotation.View of 5 by 4 pixels, want a square")
 
 	task := pretext.Rotation{View: plain(4, 4, pretext.CropNone)}
 	require.NoError(t, task.Validate())
-	require.ErrorContains(t, task.Sample(make([]float32, 48), make([]int32, 4), compass(4, 4), false, nil), "48 floats and 4 labels, want 192 and 4")
-	require.ErrorContains(t, task.Sample(make([]float32, 192), make([]int32, 1), compass(4, 4), false, nil), "192 floats and 1 labels, want 192 and 4")
-	require.ErrorContains(t, task.Sample(make([]float32, 192), make([]int32, 4), nil, false, nil), "no image")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: make([]float32, 48), Labels: make([]int32, 4)}, compass(4, 4), false, nil), "48 floats, 4 labels and 0 targets, want 192, 4 and 0")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: make([]float32, 192), Labels: make([]int32, 1)}, compass(4, 4), false, nil), "192 floats, 1 labels and 0 targets, want 192, 4 and 0")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: make([]float32, 192), Labels: make([]int32, 4)}, nil, false, nil), "no image")
 	require.ErrorContains(t, pretext.Rotation{}.Validate(), "View.Height")
 }

@@ -2,9 +2,9 @@
 //
 // [Task] is what such a network is asked: the class of every pixel, taken from the
 // masks of a data set. darts.Search and darts.Train take it as they take the tasks of
-// package pretext; darts.PublishedTraining has the published settings:
+// package pretext; preset.Training has the published settings:
 //
-//	task, c, err := darts.PublishedTraining("cityscapes", "unnas_cityscapes_rot")
+//	task, c, err := preset.Training("cityscapes", "unnas_cityscapes_rot")
 //	...
 //	trained, err := darts.Train(ctx, train, val, task, c) // of dataset.OpenCityscapes
 //

@@ -109,7 +109,7 @@ func files(network segmentation.Network) (dir string, err error) {
 		return "", err
 	}
 	return dir, errors.Join(
-		create(filepath.Join(dir, "weights.safetensors"), params.WriteSafetensors),
+		create(filepath.Join(dir, "weights.safetensors"), func(w io.Writer) error { return params.WriteSafetensors(w, nil) }),
 		create(filepath.Join(dir, "photo.png"), func(w io.Writer) error { return png.Encode(w, photo) }),
 	)
 }

@@ -46,18 +46,21 @@ func (t Task) Spec() pretext.Spec {
 	}
 }
 
-// Sample writes the view of img to x, [1, Height, Width, 3], and that of its mask
-// to y, [Height, Width]: the class of the nearest pixel, or pretext.Ignore. An
+// Sample writes the view of img to dst.Inputs, [1, Height, Width, 3], and that of its
+// mask to dst.Labels, [Height, Width]: the class of the nearest pixel, or pretext.Ignore. An
 // image without a mask, or with a class that the task does not know in view, is
 // an error. Nothing is drawn in evaluation, where r may be nil.
-func (t Task) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+func (t Task) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
-	if err := t.View.RenderMask(x, y, img, train, r); err != nil {
+	if err := t.Spec().Check(dst); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
-	for i, label := range y {
+	if err := t.View.RenderMask(dst.Inputs, dst.Labels, img, train, r); err != nil {
+		return fmt.Errorf("segmentation: %w", err)
+	}
+	for i, label := range dst.Labels {
 		if int(label) >= t.ASPP.Classes {
 			return fmt.Errorf("segmentation: class %d in row %d, column %d of the mask's view, want 0 to %d, or 255 for what does not count", label, i/t.View.Width, i%t.View.Width, t.ASPP.Classes-1)
 		}
@@ -72,8 +75,8 @@ func (t Task) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error
 
 // Loss returns the cross-entropy of the logits, enlarged bilinearly with corners
 // aligned to the resolution of the labels, over the pixels that count.
-func (Task) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	l, err := ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: pretext.Ignore})
+func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: pretext.Ignore})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("segmentation: %w", err)
 	}

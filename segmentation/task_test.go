@@ -52,7 +52,7 @@ func TestSampleMask(t *testing.T) {
 	seen := map[int32]int{}
 	for i := range 50 {
 		x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
-		require.NoError(t, task.Sample(x, y, img, i > 0, rng.New(1, "mask", 0, i)))
+		require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, i > 0, rng.New(1, "mask", 0, i)))
 		for p, label := range y {
 			seen[label]++
 			switch x[3*p] { // in between, a pixel is of two classes
@@ -73,11 +73,11 @@ func TestTaskErrors(t *testing.T) {
 	task.View.Crop = pretext.CropNone
 	img := &pretext.Image{Width: 2, Height: 3, Pix: make([]uint8, 18)}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
-	require.ErrorContains(t, task.Sample(x, y, img, false, nil), "segmentation: pretext: the image has no mask")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "segmentation: pretext: the image has no mask")
 	img.Mask = []uint8{0, 0, 1, 1, 2, 255}
-	require.ErrorContains(t, task.Sample(x, y, img, false, nil), "segmentation: class 2 in row 9, column 0 of the mask's view, want 0 to 1, or 255")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "segmentation: class 2 in row 9, column 0 of the mask's view, want 0 to 1, or 255")
 	img.Mask[4] = 1
-	require.NoError(t, task.Sample(x, y, img, false, nil))
+	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil))
 
 	task.ASPP.Classes = 256
 	require.ErrorContains(t, task.Validate(), "256 classes, not in 2..255, which are those that a mask can hold")
@@ -104,9 +104,9 @@ func ExampleTask() {
 	task.View = pretext.View{Height: 2, Width: 3, Std: [3]float64{1, 1, 1}, Crop: pretext.CropNone}
 	img := &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 18), Mask: []uint8{0, 18, 255, 13, 13, 7}}
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
-	fmt.Println(task.Sample(x, y, img, false, nil), y)
+	fmt.Println(task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), y)
 	img.Mask[5] = 19
-	fmt.Println(task.Sample(x, y, img, false, nil))
+	fmt.Println(task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil))
 	// Output:
 	// <nil> [0 18 -1 13 13 7]
 	// segmentation: class 19 in row 1, column 2 of the mask's view, want 0 to 18, or 255 for what does not count

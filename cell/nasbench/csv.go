@@ -39,11 +39,12 @@ var columnAccuracy = regexp.MustCompile(`^(val|test)_accuracy_([1-9][0-9]{0,3})e
 //
 // A line is a run; lines of the same hash are runs of one architecture, the first of
 // which gives its cell. Errors name the line. Once ctx is done, its error ends the
-// reading.
-//
-// Progress, unless nil, is called now and then, and in the end, with the bytes that
-// were read and those of the file.
-func OpenCSV(ctx context.Context, path string, progress func(done, total int64)) (*Table, error) {
+// reading. Of the options it takes Progress alone; the
+// columns say how many epochs runs had, and there is no index.
+func OpenCSV(ctx context.Context, path string, o Options) (*Table, error) {
+	if o.Epochs != 0 || o.Index != "" {
+		return nil, fmt.Errorf("nasbench: %s: tables of comma-separated values have no options Epochs and Index; leave them out", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("nasbench: %w", err)
@@ -54,8 +55,8 @@ func OpenCSV(ctx context.Context, path string, progress func(done, total int64))
 		return nil, fmt.Errorf("nasbench: %w", err)
 	}
 	t, err := readCSV(ctx, f, func(done int64) {
-		if progress != nil {
-			progress(done, info.Size())
+		if o.Progress != nil {
+			o.Progress(done, info.Size())
 		}
 	})
 	if err != nil {

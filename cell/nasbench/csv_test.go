@@ -34,7 +34,7 @@ func csvFile(t testing.TB, text string) string {
 
 func openCSV(t *testing.T, path string) (*nasbench.Table, error) {
 	t.Helper()
-	return nasbench.OpenCSV(t.Context(), path, nil)
+	return nasbench.OpenCSV(t.Context(), path, nasbench.Options{})
 }
 
 // TestOpenCSVTellsOfReading and ends with a context.
@@ -42,13 +42,13 @@ func TestOpenCSVTellsOfReading(t *testing.T) {
 	text := "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep\n" + oneHash + "," + oneOrder + ",83.5\n"
 	path := csvFile(t, text)
 	var told [][2]int64
-	_, err := nasbench.OpenCSV(t.Context(), path, func(done, total int64) { told = append(told, [2]int64{done, total}) })
+	_, err := nasbench.OpenCSV(t.Context(), path, nasbench.Options{Progress: func(done, total int64) { told = append(told, [2]int64{done, total}) }})
 	require.NoError(t, err)
 	assert.Equal(t, [][2]int64{{48, int64(len(text))}, {int64(len(text)), int64(len(text))}}, told)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = nasbench.OpenCSV(ctx, path, nil)
+	_, err = nasbench.OpenCSV(ctx, path, nasbench.Options{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 

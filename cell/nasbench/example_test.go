@@ -14,7 +14,7 @@ import (
 // released table; here they have one of each tenth of a small one, whose accuracies
 // are made up.
 func ExampleTable_Stratified() {
-	table, err := nasbench.OpenCSV(context.Background(), filepath.Join("testdata", "chains.csv"), nil)
+	table, err := nasbench.OpenCSV(context.Background(), filepath.Join("testdata", "chains.csv"), nasbench.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

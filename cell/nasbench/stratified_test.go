@@ -106,7 +106,7 @@ func shared(t *testing.T, name ...string) string {
 // TestRealCSV reads runs of the released table, whose hashes are held against the
 // cells, and whose parameters against their networks.
 func TestRealCSV(t *testing.T) {
-	table, err := nasbench.OpenCSV(t.Context(), shared(t, "arch_tables", "nasbench101_250.public.csv"), nil)
+	table, err := nasbench.OpenCSV(t.Context(), shared(t, "arch_tables", "nasbench101_250.public.csv"), nasbench.Options{})
 	require.NoError(t, err)
 	require.Equal(t, 157, table.Len())
 	valid(t, table)

@@ -20,13 +20,13 @@ import (
 
 // BenchmarkLoad loads random images, one after the other and on all cores, and
 // reports images a second. The images have as many pixels as is usual in ImageNet
-// and Cityscapes, in files of about 50 kB and 3.6 MB. These come from the memory
+// and Cityscapes. The files come from the memory
 // of the system, so it is the work of the processor that is measured.
 func BenchmarkLoad(b *testing.B) {
 	root := b.TempDir()
-	drawn := scenes(b, 24, 500, 375, 1)
-	for i := range drawn.Len() {
-		img := load(b, drawn, i)
+	images := draw(24, 500, 375)
+	for i := range images.Len() {
+		img := load(b, images, i)
 		m := image.NewRGBA(image.Rect(0, 0, img.Width, img.Height))
 		for p := range img.Width * img.Height {
 			m.Set(p%img.Width, p/img.Width, color.RGBA{img.Pix[3*p], img.Pix[3*p+1], img.Pix[3*p+2], 255})
@@ -36,15 +36,15 @@ func BenchmarkLoad(b *testing.B) {
 		class := []string{tench, goldfish, shark}[i%3]
 		write(b, filepath.Join(root, "train", class, class+"_"+strconv.Itoa(i)+".JPEG"), file.Bytes())
 	}
-	city(b, root, scenes(b, 4, 2048, 1024, 1))
+	city(b, root, draw(4, 2048, 1024))
 	record := cifarImage(1, 2)
 	write(b, filepath.Join(root, "test_batch.bin"), bytes.Repeat(record, 1000))
 
-	cifar, err := dataset.OpenCIFAR10(root, false)
+	cifar, err := dataset.OpenCIFAR10(b.Context(), root, dataset.Test, dataset.Options{})
 	require.NoError(b, err)
-	folder, err := dataset.OpenImageNet1K(root, true, nil)
+	folder, err := dataset.OpenImageNet1K(b.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(b, err)
-	cityscapes, err := dataset.OpenCityscapes(root, true)
+	cityscapes, err := dataset.OpenCityscapes(b.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(b, err)
 	for _, c := range []struct {
 		name string
@@ -55,7 +55,7 @@ func BenchmarkLoad(b *testing.B) {
 	}{
 		{"CIFAR10", cifar},
 		{"ImageNet1K", folder},
-		{"ImageNet22K", open22K(b, filepath.Join(root, "train"), dataset.ImageNet22KOptions{})},
+		{"ImageNet22K", open22K(b, filepath.Join(root, "train"), dataset.Options{})},
 		{"Cityscapes", cityscapes},
 	} {
 		b.Run(c.name+"/one", func(b *testing.B) {

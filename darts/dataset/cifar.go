@@ -39,10 +39,10 @@ type CIFAR10 struct {
 }
 
 // OpenCIFAR10 reads CIFAR-10 from dir, or from the folder cifar-10-batches-bin or
-// cifar-10-batches-py in it: for training data_batch_1 to data_batch_5, otherwise
-// test_batch. It takes the binary version, files that end in .bin, or else the Python
+// cifar-10-batches-py in it: data_batch_1 to data_batch_5 of split Train, test_batch of
+// Test; it has no other. It takes the binary version, files that end in .bin, or else the Python
 // version, pickles without an ending; both give the same images. Parts of the files
-// will do, as long as records are whole; darts.Sample draws fewer images of whole
+// will do, as long as records are whole; RandomSubset draws fewer images of whole
 // ones. Class names come from batches.meta.txt or batches.meta, or are the
 // published ones if that is missing.
 //
@@ -50,8 +50,11 @@ type CIFAR10 struct {
 // binary file is not a multiple of 3073 bytes, if all together exceed 1 GiB, if an
 // image has a class above 9, or if a pickle holds something else than a batch of
 // CIFAR-10. No code in a pickle is run.
-func OpenCIFAR10(dir string, train bool) (*CIFAR10, error) {
-	files, err := findCIFAR(dir, train)
+func OpenCIFAR10(ctx context.Context, dir string, split Split, o Options) (*CIFAR10, error) {
+	if err := errors.Join(lacks("CIFAR-10", split, Train, Test), o.check("CIFAR-10")); err != nil {
+		return nil, err
+	}
+	files, err := findCIFAR(dir, split)
 	if err != nil {
 		return nil, err
 	}
@@ -60,12 +63,17 @@ func OpenCIFAR10(dir string, train bool) (*CIFAR10, error) {
 	if files.pickles {
 		read, namesOf = readPickles, pickledNames
 	}
-	if d.records, err = read(files.dir, files.names); err != nil {
+	begin := func(done int) error {
+		o.progress(done, len(files.names))
+		return ctx.Err()
+	}
+	if d.records, err = read(files.dir, files.names, begin); err != nil {
 		return nil, err
 	}
 	if d.classes, err = namesOf(files.dir); err != nil {
 		return nil, err
 	}
+	o.progress(len(files.names), len(files.names))
 	return d, nil
 }
 
@@ -78,9 +86,9 @@ type cifarFiles struct {
 
 // findCIFAR returns the files of one split. Folders that an archive unpacks to
 // come before dir itself, and the binary version before the other.
-func findCIFAR(dir string, train bool) (cifarFiles, error) {
+func findCIFAR(dir string, split Split) (cifarFiles, error) {
 	names := []string{"test_batch"}
-	if train {
+	if split == Train {
 		names = []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"}
 	}
 	var incomplete error
@@ -129,8 +137,9 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// readCIFAR returns the records of all files of the binary version.
-func readCIFAR(dir string, names []string) ([]byte, error) {
+// readCIFAR returns the records of all files of the binary version. It calls begin with
+// the number of each file before it reads that.
+func readCIFAR(dir string, names []string, begin func(k int) error) ([]byte, error) {
 	var total int64
 	ends := make([]int64, len(names)) // of the files among the records
 	for k, name := range names {
@@ -152,6 +161,9 @@ func readCIFAR(dir string, names []string) ([]byte, error) {
 	start := int64(0)
 	for k, name := range names {
 		path := filepath.Join(dir, name)
+		if err := begin(k); err != nil {
+			return nil, fmt.Errorf("dataset: CIFAR-10: %s: %w", path, err)
+		}
 		if err := readRecords(records[start:ends[k]], path); err != nil {
 			return nil, fmt.Errorf("dataset: CIFAR-10: %s: %w; %s", path, err, cifarRemedy)
 		}
@@ -215,9 +227,6 @@ func (d *CIFAR10) Len() int { return len(d.records) / cifarRecord }
 
 // Classes returns the names of the 10 classes in order.
 func (d *CIFAR10) Classes() []string { return slices.Clone(d.classes) }
-
-// DecodesJPEG says no: the pixels are in the files as they are.
-func (d *CIFAR10) DecodesJPEG() bool { return false }
 
 // Load returns image i, 0 to Len-1. The image is a copy, its class the label.
 func (d *CIFAR10) Load(ctx context.Context, i int) (*pretext.Image, error) {

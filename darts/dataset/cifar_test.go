@@ -2,6 +2,8 @@ package dataset_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
+	"unnas/pretext"
 )
 
 const record = 3073
@@ -54,7 +57,7 @@ func TestCIFAR10(t *testing.T) {
 	write(t, filepath.Join(dir, "data_batch_10.bin"), cifarImage(3, 1))
 	writeBatches(t, dir, ".bin", cifarImage(6, 7))
 
-	train, err := dataset.OpenCIFAR10(dir, true)
+	train, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, 6, train.Len())
 	assert.Equal(t, "airplane", train.Classes()[0], "the published names serve where the file is missing")
@@ -79,7 +82,7 @@ func TestCIFAR10(t *testing.T) {
 	load(t, train, 0).Pix[0] = 99
 	assert.Equal(t, uint8(1), load(t, train, 0).Pix[0])
 
-	test, err := dataset.OpenCIFAR10(dir, false)
+	test, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, 1, test.Len())
 	assert.Equal(t, 0, load(t, test, 0).Label)
@@ -90,7 +93,7 @@ func TestCIFAR10Folder(t *testing.T) {
 	sub := filepath.Join(dir, "cifar-10-batches-bin")
 	write(t, filepath.Join(sub, "test_batch.bin"), cifarImage(4, 0))
 	write(t, filepath.Join(sub, "batches.meta.txt"), []byte("\ufeffa\nb\r\nc\nd\ne\nf\ng\nh\ni\nj\n\n"))
-	d, err := dataset.OpenCIFAR10(dir, false)
+	d, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, d.Classes())
 	d.Classes()[0] = "changed"
@@ -121,13 +124,13 @@ func TestCIFAR10Errors(t *testing.T) {
 			if c.name != "nothing" {
 				writeBatches(t, dir, ".bin", good)
 			}
-			d, err := dataset.OpenCIFAR10(dir, true)
+			d, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, dir)
 			require.Nil(t, d)
 		})
 	}
-	_, err := dataset.OpenCIFAR10(filepath.Join(t.TempDir(), "absent"), true)
+	_, err := dataset.OpenCIFAR10(t.Context(), filepath.Join(t.TempDir(), "absent"), dataset.Train, dataset.Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -138,13 +141,13 @@ func TestCIFAR10Incomplete(t *testing.T) {
 	for _, n := range []string{"1", "2", "4"} {
 		write(t, filepath.Join(dir, "data_batch_"+n+".bin"), cifarImage(1, 0))
 	}
-	_, err := dataset.OpenCIFAR10(dir, true)
+	_, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 	require.EqualError(t, err, "dataset: CIFAR-10: "+dir+" lacks data_batch_3.bin, data_batch_5.bin; unpack cifar-10-binary.tar.gz again")
 	write(t, filepath.Join(dir, "data_batch_1"), pickledBatch(cifarImage(2, 0)))
-	_, err = dataset.OpenCIFAR10(dir, true)
+	_, err = dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 	require.ErrorContains(t, err, "lacks data_batch_3.bin, data_batch_5.bin; ")
 	writeBatches(t, dir, "", pickledBatch(cifarImage(2, 0)))
-	d, err := dataset.OpenCIFAR10(dir, true)
+	d, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, 2, load(t, d, 0).Label)
 }
@@ -158,7 +161,7 @@ func TestCIFAR10Huge(t *testing.T) {
 		require.NoError(t, os.Truncate(filepath.Join(dir, name), 200000*record))
 	}
 	writeBatches(t, dir, ".bin", cifarImage(1, 0))
-	_, err := dataset.OpenCIFAR10(dir, true)
+	_, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 	require.ErrorContains(t, err, "data_batch_2.bin the files have more than 1073741824 bytes")
 }
 
@@ -171,7 +174,7 @@ func FuzzCIFAR10(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "test_batch.bin"), b)
-		d, err := dataset.OpenCIFAR10(dir, false)
+		d, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 		if err != nil {
 			return
 		}
@@ -187,4 +190,28 @@ func FuzzCIFAR10(f *testing.F) {
 			}
 		}
 	})
+}
+
+func load(t testing.TB, d interface {
+	Load(context.Context, int) (*pretext.Image, error)
+}, i int) *pretext.Image {
+	t.Helper()
+	img, err := d.Load(context.Background(), i)
+	require.NoError(t, err)
+	return img
+}
+
+// testLoadErrors checks what every data set of n images must refuse.
+func testLoadErrors(t *testing.T, d interface {
+	Load(context.Context, int) (*pretext.Image, error)
+}, n int) {
+	t.Helper()
+	for _, i := range []int{-1, n} {
+		_, err := d.Load(context.Background(), i)
+		require.ErrorContains(t, err, fmt.Sprintf("dataset: image %d, want 0 to %d", i, n-1))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := d.Load(ctx, 0)
+	require.ErrorIs(t, err, context.Canceled)
 }

@@ -16,11 +16,14 @@ import (
 
 const pickleRemedy = "unpack cifar-10-python.tar.gz again"
 
-// readPickles returns the records of all files of the Python version.
-func readPickles(dir string, names []string) ([]byte, error) {
+// readPickles is readCIFAR for the Python version.
+func readPickles(dir string, names []string, begin func(k int) error) ([]byte, error) {
 	var records []byte
-	for _, name := range names {
+	for k, name := range names {
 		path := filepath.Join(dir, name)
+		if err := begin(k); err != nil {
+			return nil, fmt.Errorf("dataset: CIFAR-10: %s: %w", path, err)
+		}
 		batch, err := readPickle(path, maxCIFAR-int64(len(records)))
 		if err == nil {
 			records, err = appendBatch(records, batch)

@@ -171,9 +171,9 @@ func TestCIFAR10Pickles(t *testing.T) {
 	write(t, filepath.Join(other, "data_batch_1.bin"), bytes.Join(first, nil))
 	writeBatches(t, other, ".bin", second)
 	for _, in := range []string{dir, sub} {
-		train, err := dataset.OpenCIFAR10(in, true)
+		train, err := dataset.OpenCIFAR10(t.Context(), in, dataset.Train, dataset.Options{})
 		require.NoError(t, err)
-		want, err := dataset.OpenCIFAR10(other, true)
+		want, err := dataset.OpenCIFAR10(t.Context(), other, dataset.Train, dataset.Options{})
 		require.NoError(t, err)
 		require.Equal(t, 1104, train.Len())
 		for i := range train.Len() {
@@ -181,14 +181,14 @@ func TestCIFAR10Pickles(t *testing.T) {
 		}
 		assert.Equal(t, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, train.Classes())
 
-		test, err := dataset.OpenCIFAR10(in, false)
+		test, err := dataset.OpenCIFAR10(t.Context(), in, dataset.Test, dataset.Options{})
 		require.NoError(t, err)
 		require.Equal(t, 2, test.Len())
 		assert.Equal(t, 5, load(t, test, 1).Label)
 	}
 
 	require.NoError(t, os.Remove(filepath.Join(sub, "batches.meta")))
-	test, err := dataset.OpenCIFAR10(sub, false)
+	test, err := dataset.OpenCIFAR10(t.Context(), sub, dataset.Test, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, "airplane", test.Classes()[0])
 }
@@ -198,19 +198,19 @@ func TestCIFAR10BothForms(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "test_batch"), pickledBatch(cifarImage(1, 0)))
 	write(t, filepath.Join(dir, "test_batch.bin"), cifarImage(2, 0))
-	d, err := dataset.OpenCIFAR10(dir, false)
+	d, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, 2, load(t, d, 0).Label)
 
 	write(t, filepath.Join(dir, "cifar-10-batches-py", "test_batch"), pickledBatch(cifarImage(3, 0)))
-	d, err = dataset.OpenCIFAR10(dir, false)
+	d, err = dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, 3, load(t, d, 0).Label, "folders of the archives come first")
 }
 
 func TestRealCIFAR10Pickles(t *testing.T) {
 	dir := sharedData(t, "cifar-10-batches-py")
-	train, err := dataset.OpenCIFAR10(dir, true)
+	train, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, 50000, train.Len())
 	assert.Equal(t, "truck", train.Classes()[9])
@@ -284,7 +284,7 @@ func TestCIFAR10PickleErrors(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "data_batch_1"), c.file)
 			writeBatches(t, dir, "", good)
-			d, err := dataset.OpenCIFAR10(dir, true)
+			d, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 			require.Nil(t, d)
 			for _, want := range []string{c.want, "dataset: CIFAR-10: " + filepath.Join(dir, "data_batch_1") + ": ", "; unpack cifar-10-python.tar.gz again"} {
 				require.ErrorContains(t, err, want)
@@ -300,7 +300,7 @@ func TestCIFAR10PickleOpcodes(t *testing.T) {
 	for op := range 256 {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "test_batch"), []byte{'\x80', 2, ')', byte(op)})
-		_, err := dataset.OpenCIFAR10(dir, false)
+		_, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 		require.Error(t, err)
 		if strings.IndexByte(known, byte(op)) >= 0 {
 			require.NotContains(t, err.Error(), "it is not one that is known", "%q", op)
@@ -324,7 +324,7 @@ func TestCIFAR10MetaErrors(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "test_batch"), pickledBatch(cifarImage(1, 0)))
 			write(t, filepath.Join(dir, "batches.meta"), c.meta)
-			_, err := dataset.OpenCIFAR10(dir, false)
+			_, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 			require.ErrorContains(t, err, c.want)
 			require.ErrorContains(t, err, dir)
 		})
@@ -338,7 +338,7 @@ func TestCIFAR10HugePickle(t *testing.T) {
 	write(t, path, nil)
 	require.NoError(t, os.Truncate(path, 1<<30+1))
 	writeBatches(t, filepath.Dir(path), "", pickledBatch(cifarImage(1, 0)))
-	_, err := dataset.OpenCIFAR10(filepath.Dir(path), true)
+	_, err := dataset.OpenCIFAR10(t.Context(), filepath.Dir(path), dataset.Train, dataset.Options{})
 	require.ErrorContains(t, err, "the file has 1073741825 bytes, want at most 1073741824")
 }
 
@@ -353,7 +353,7 @@ func FuzzCIFAR10Pickle(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "test_batch"), b)
-		d, err := dataset.OpenCIFAR10(dir, false)
+		d, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 		if err != nil {
 			require.ErrorContains(t, err, "dataset: CIFAR-10: ")
 			return

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -36,7 +37,7 @@ type cityFile struct {
 	trainIDs   bool   // labels are train ids, not ids
 }
 
-// OpenCityscapes lists the training or the validation images below root, and the
+// OpenCityscapes lists the images of a split below root, and the
 // labels that belong to them:
 //
 //	root/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png
@@ -48,24 +49,16 @@ type cityFile struct {
 // out. Images without labels are an error that names the first ones, as is a
 // data set that lies in another place: it says what to do, what the tree should
 // be, and what was found instead.
-func OpenCityscapes(root string, train bool) (*Cityscapes, error) {
-	return openCityscapes(root, train, true)
-}
-
-// OpenCityscapesImages is OpenCityscapes for tasks that need no labels: its images
-// have no masks, and gtFine is neither read nor needed.
-func OpenCityscapesImages(root string, train bool) (*Cityscapes, error) {
-	return openCityscapes(root, train, false)
-}
-
-func openCityscapes(root string, train, masks bool) (*Cityscapes, error) {
-	d := &Cityscapes{root: root, split: "val", masks: masks}
-	if train {
-		d.split = "train"
+//
+// Splits are Train and Val. With the option NoMasks images have no masks.
+func OpenCityscapes(ctx context.Context, root string, split Split, o Options) (*Cityscapes, error) {
+	if err := errors.Join(lacks("Cityscapes", split, Train, Val), o.check("Cityscapes", "NoMasks")); err != nil {
+		return nil, err
 	}
+	d := &Cityscapes{root: root, split: string(split), masks: !o.NoMasks}
 	parts := []string{"leftImg8bit"}
 	want := []string{filepath.Join(root, "leftImg8bit", d.split, "aachen", "aachen_000000_000019"+cityImage)}
-	if masks {
+	if d.masks {
 		parts = append(parts, "gtFine")
 		want = append(want, filepath.Join(root, "gtFine", d.split, "aachen", "aachen_000000_000019"+cityTrainIDs)+" (or labelIds)")
 	}
@@ -81,12 +74,16 @@ func openCityscapes(root string, train, masks bool) (*Cityscapes, error) {
 		return nil, fmt.Errorf("dataset: Cityscapes: %w", err)
 	}
 	var unlabelled []string
-	for _, city := range cities {
+	for i, city := range cities {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("dataset: Cityscapes: listing %s: %w", dir, err)
+		}
 		missing, err := d.listCity(city)
 		if err != nil {
 			return nil, fmt.Errorf("dataset: Cityscapes: %w", err)
 		}
 		unlabelled = append(unlabelled, missing...)
+		o.progress(i+1, len(cities))
 	}
 	switch {
 	case unlabelled != nil:
@@ -139,9 +136,6 @@ func (d *Cityscapes) Classes() []string {
 	}
 }
 
-// DecodesJPEG says no: all files are PNG.
-func (d *Cityscapes) DecodesJPEG() bool { return false }
-
 // DecodesImages says yes.
 func (d *Cityscapes) DecodesImages() bool { return true }
 
@@ -153,7 +147,7 @@ func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 		return nil, err
 	}
 	file := d.files[i]
-	img, err := decodeFile(ctx, filepath.Join(d.root, "leftImg8bit", d.split, file.city, file.name+cityImage))
+	img, err := decodeFile(ctx, filepath.Join(d.root, "leftImg8bit", d.split, file.city, file.name+cityImage), pretext.Decode)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}

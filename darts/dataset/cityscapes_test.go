@@ -2,6 +2,7 @@ package dataset_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
+	"unnas/internal/rng"
 	"unnas/pretext"
 )
 
@@ -45,9 +47,36 @@ func labelled(t testing.TB, width, height int, label func(p int) uint8) []byte {
 // evaluated are the ids of the 19 classes that are evaluated.
 var evaluated = []uint8{7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
 
-// city writes scenes as a Cityscapes tree: two cities, labels as train ids in one
+// drawn are images of noisy ramps, with masks of stripes.
+type drawn []*pretext.Image
+
+func draw(n, width, height int) drawn {
+	const seed = 3
+	var d drawn
+	for i := range n {
+		r := rng.New(seed, "drawn", 0, i)
+		img := &pretext.Image{Width: width, Height: height, Label: i, Pix: make([]uint8, 3*width*height), Mask: make([]uint8, width*height)}
+		for p := range img.Mask {
+			img.Mask[p] = uint8((p%width + i) * 19 / (width + n))
+			for c := range 3 {
+				img.Pix[3*p+c] = uint8(p%width*128/width + p/width*(c+1)*16/height + rng.IntN(r, 16))
+			}
+		}
+		d = append(d, img)
+	}
+	return d
+}
+
+func (d drawn) Len() int { return len(d) }
+
+func (d drawn) Load(_ context.Context, i int) (*pretext.Image, error) {
+	img := *d[i]
+	return &img, nil
+}
+
+// city writes images as a Cityscapes tree: two cities, labels as train ids in one
 // and as ids in the other.
-func city(t testing.TB, root string, d *dataset.Scenes) {
+func city(t testing.TB, root string, d drawn) {
 	for i := range d.Len() {
 		img := load(t, d, i)
 		name := fmt.Sprintf("ulm_000000_%06d", i)
@@ -70,24 +99,24 @@ func city(t testing.TB, root string, d *dataset.Scenes) {
 
 func TestCityscapes(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "odd [name]*")
-	drawn := scenes(t, 5, 32, 20, 3)
-	city(t, root, drawn)
+	images := draw(5, 32, 20)
+	city(t, root, images)
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "notes.txt"), nil)
 	write(t, filepath.Join(root, "leftImg8bit", "train", "ulm", "other.png"), nil)
 
-	d, err := dataset.OpenCityscapes(root, true)
+	d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
 	require.Equal(t, 5, d.Len())
 	require.Len(t, d.Classes(), 19)
 	assert.Equal(t, "road", d.Classes()[0])
 	assert.Equal(t, "bicycle", d.Classes()[18])
 	for i, scene := range []int{1, 3, 0, 2, 4} { // aachen, then ulm
-		want := load(t, drawn, scene)
+		want := load(t, images, scene)
 		want.Label = -1
 		require.Equal(t, want, load(t, d, i), "image %d", i)
 	}
 	testLoadErrors(t, d, 5)
-	_, err = dataset.OpenCityscapes(root, false)
+	_, err = dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 	require.ErrorContains(t, err, "no folder "+filepath.Join("leftImg8bit", "val"))
 }
 
@@ -104,23 +133,23 @@ func onePair(t testing.TB, root, ending string, labels []byte) string {
 // read.
 func TestCityscapesImages(t *testing.T) {
 	root := t.TempDir()
-	drawn := scenes(t, 3, 32, 20, 3)
-	city(t, root, drawn)
+	images := draw(3, 32, 20)
+	city(t, root, images)
 	labels := filepath.Join(root, "gtFine")
-	_, err := dataset.OpenCityscapes(root, true)
+	_, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
 	require.NoError(t, os.RemoveAll(labels))
 	write(t, labels, []byte("no folder"))
-	_, err = dataset.OpenCityscapes(root, true)
+	_, err = dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 	require.ErrorContains(t, err, "gtFine")
-	d, err := dataset.OpenCityscapesImages(root, true)
+	d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{NoMasks: true})
 	require.NoError(t, err)
 	require.Equal(t, 3, d.Len())
 	img := load(t, d, 0)
-	assert.Equal(t, load(t, drawn, 1).Pix, img.Pix, "aachen comes before ulm")
+	assert.Equal(t, load(t, images, 1).Pix, img.Pix, "aachen comes before ulm")
 	assert.Nil(t, img.Mask)
 	assert.Equal(t, -1, img.Label)
-	_, err = dataset.OpenCityscapesImages(labels, true)
+	_, err = dataset.OpenCityscapes(t.Context(), labels, dataset.Train, dataset.Options{NoMasks: true})
 	require.ErrorContains(t, err, "leftImg8bit")
 	assert.NotContains(t, err.Error(), "labelTrainIds")
 }
@@ -129,7 +158,7 @@ func TestCityscapesIDs(t *testing.T) {
 	root := t.TempDir()
 	onePair(t, root, "labelIds", labelled(t, 64, 4, func(p int) uint8 { return uint8(p) }))
 	write(t, filepath.Join(root, "leftImg8bit", "val", "ulm", "a_leftImg8bit.png"), pngFile(t, image.NewRGBA(image.Rect(0, 0, 64, 4))))
-	d, err := dataset.OpenCityscapes(root, false)
+	d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 	require.NoError(t, err)
 	want := bytes.Repeat([]byte{255}, 256)
 	for class, id := range evaluated {
@@ -169,7 +198,7 @@ func TestCityscapesLoadErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			path := onePair(t, root, c.ending, c.labels)
-			d, err := dataset.OpenCityscapes(root, false)
+			d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 			require.NoError(t, err)
 			img, err := d.Load(t.Context(), 0)
 			require.Nil(t, img)
@@ -180,7 +209,7 @@ func TestCityscapesLoadErrors(t *testing.T) {
 	t.Run("gone", func(t *testing.T) {
 		root := t.TempDir()
 		path := onePair(t, root, "labelIds", fill(1))
-		d, err := dataset.OpenCityscapes(root, false)
+		d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 		require.NoError(t, err)
 		require.NoError(t, os.Remove(path))
 		_, err = d.Load(t.Context(), 0)
@@ -191,7 +220,7 @@ func TestCityscapesLoadErrors(t *testing.T) {
 		onePair(t, root, "labelIds", fill(1))
 		path := filepath.Join(root, "leftImg8bit", "val", "ulm", "a_leftImg8bit.png")
 		write(t, path, []byte("<html>"))
-		d, err := dataset.OpenCityscapes(root, false)
+		d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Val, dataset.Options{})
 		require.NoError(t, err)
 		_, err = d.Load(t.Context(), 0)
 		require.ErrorContains(t, err, path+": pretext: not a JPEG or PNG image")
@@ -221,7 +250,7 @@ func TestCityscapesErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			tree(t, root, c.files)
-			d, err := dataset.OpenCityscapes(root, true)
+			d, err := dataset.OpenCityscapes(t.Context(), root, dataset.Train, dataset.Options{})
 			require.Nil(t, d)
 			for _, want := range append(c.want, "dataset: Cityscapes: ", "want\n  "+filepath.Join(root, "leftImg8bit", "train", "aachen", "aachen_000000_000019_leftImg8bit.png"), "\nfound in "+root) {
 				require.ErrorContains(t, err, want)

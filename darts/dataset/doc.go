@@ -4,15 +4,17 @@
 // is safe for several goroutines at once and depends on i alone. All listings
 // are sorted, so image i is the same on every machine.
 //
-//	data set                        what the folder holds
-//	NewScenes                       nothing: scenes are drawn, with classes and masks
-//	OpenCIFAR10(dir, true)          data_batch_1.bin ... data_batch_5.bin, or pickles
-//	OpenCIFAR10(dir, false)         test_batch.bin, or a pickle
-//	OpenImageNet1K(dir, true, told) train and val, each with a folder for each class
-//	OpenImageNet22K(ctx, dir, o)    a folder for each class, 14 million images in all
-//	OpenCityscapes(dir, true)       leftImg8bit and gtFine, whose labels become masks
-//	OpenFolder(dir, told)           one folder of JPEG or PNG images for each class,
-//	                                or images without classes
+//	data set                             what the folder holds
+//	OpenCIFAR10(ctx, dir, Train, o)      data_batch_1.bin ... data_batch_5.bin, or pickles
+//	OpenCIFAR10(ctx, dir, Test, o)       test_batch.bin, or a pickle
+//	OpenImageNet1K(ctx, dir, Train, o)   train and val, each with a folder for each class
+//	OpenImageNet22K(ctx, dir, o)         a folder for each class, 14 million images in all
+//	OpenCityscapes(ctx, dir, Train, o)   leftImg8bit and gtFine, whose labels become masks
+//	OpenFolder(ctx, dir, All, o)         one folder of JPEG or PNG images for each class,
+//	                                     or images without classes
+//
+// [Options] are the same for all; the zero value will do. [Subset] and [RandomSubset]
+// are some images of a source, and [Wrapper] is for sources that change images.
 //
 // CIFAR-10 is read in its binary version or, where that is not there, in its
 // Python version, as the archives unpack:
@@ -47,8 +49,9 @@
 //	    train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png
 //	    val/...
 //
-// Data sets of your own are folders. Open those for training and for validation
-// apart. The label of an image is the place of its folder among the class folders, so
+// Data sets of your own are folders. With class folders in
+// train and val they have splits; otherwise open those for training and for validation
+// apart. Photographs are turned as their Exif data asks for. The label of an image is the place of its folder among the class folders, so
 // it means something beside the names that Classes returns alone; darts.Train goes by
 // the names where one of the two lacks a class.
 //

@@ -9,22 +9,23 @@ import (
 	"unnas/darts/dataset"
 )
 
-func ExampleNewScenes() {
-	d, err := dataset.NewScenes(1000, 64, 48, 1)
+// A folder with class folders in train has a split.
+func ExampleHasSplit() {
+	dir := filepath.Join("testdata", "imagenet")
+	split := dataset.All
+	if has, err := dataset.HasSplit(dir, dataset.Train); err != nil {
+		fmt.Println(err)
+		return
+	} else if has {
+		split = dataset.Train
+	}
+	images, err := dataset.OpenFolder(context.Background(), dir, split, dataset.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	img, err := d.Load(context.Background(), 4)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(d.Len(), "scenes of", len(d.Classes()), "classes")
-	fmt.Println(img.Width, "by", img.Height, "pixels, a", d.Classes()[img.Label], "with", len(img.Mask), "labelled pixels")
-	// Output:
-	// 1000 scenes of 8 classes
-	// 64 by 48 pixels, a person with 3072 labelled pixels
+	fmt.Println(split, images.Classes())
+	// Output: train [n01440764 n01443537]
 }
 
 func ExampleOpenCIFAR10() {
@@ -43,7 +44,7 @@ func ExampleOpenCIFAR10() {
 		}
 	}
 
-	train, err := dataset.OpenCIFAR10(dir, true)
+	train, err := dataset.OpenCIFAR10(context.Background(), dir, dataset.Train, dataset.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -54,7 +55,7 @@ func ExampleOpenCIFAR10() {
 }
 
 func ExampleOpenFolder() {
-	train, err := dataset.OpenFolder(filepath.Join("testdata", "folder"), nil)
+	train, err := dataset.OpenFolder(context.Background(), filepath.Join("testdata", "folder"), dataset.All, dataset.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -73,7 +74,7 @@ func ExampleOpenFolder() {
 }
 
 func ExampleOpenImageNet1K() {
-	val, err := dataset.OpenImageNet1K(filepath.Join("testdata", "imagenet"), false, nil)
+	val, err := dataset.OpenImageNet1K(context.Background(), filepath.Join("testdata", "imagenet"), dataset.Val, dataset.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -92,12 +93,9 @@ func ExampleOpenImageNet22K() {
 	defer os.RemoveAll(dir)
 
 	// One of the three files is damaged.
-	d, err := dataset.OpenImageNet22K(context.Background(), filepath.Join("testdata", "imagenet", "train"), dataset.ImageNet22KOptions{
-		Index: filepath.Join(dir, "index"),
-		Progress: func(done, classes, images int) error {
-			_, err := fmt.Println(done, "of", classes, "classes,", images, "images")
-			return err
-		},
+	d, err := dataset.OpenImageNet22K(context.Background(), filepath.Join("testdata", "imagenet", "train"), dataset.Options{
+		Index:    filepath.Join(dir, "index"),
+		Progress: func(done, total int64) { fmt.Println(done, "of", total, "classes") },
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -112,13 +110,13 @@ func ExampleOpenImageNet22K() {
 	n, first := d.Unreadable()
 	fmt.Println(n, "replaced:", filepath.Base(first[0]))
 	// Output:
-	// 1 of 2 classes, 2 images
-	// 2 of 2 classes, 3 images
+	// 1 of 2 classes
+	// 2 of 2 classes
 	// 1 replaced: n01440764_18.JPEG
 }
 
 func ExampleOpenCityscapes() {
-	d, err := dataset.OpenCityscapes(filepath.Join("testdata", "cityscapes"), true)
+	d, err := dataset.OpenCityscapes(context.Background(), filepath.Join("testdata", "cityscapes"), dataset.Train, dataset.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

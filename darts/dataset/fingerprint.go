@@ -7,7 +7,7 @@ import (
 	"hash"
 )
 
-// Data sets have fingerprints (see darts.Source) over the names of their images, in
+// Data sets have fingerprints (see pretext.Source) over the names of their images, in
 // order, and over what decides on labels. They are cheap, and the same wherever the
 // files lie; the pixels of an image may change unseen.
 
@@ -32,6 +32,9 @@ func (d *CIFAR10) Fingerprint() string {
 func (d *Folder) Fingerprint() string {
 	return fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "folder %q\n", d.classes)
+		if d.upright && d.Decoder() != "" {
+			fmt.Fprintln(h, "upright")
+		}
 		for _, f := range d.files {
 			fmt.Fprintf(h, "%d %q\n", f.class, f.name)
 		}
@@ -55,9 +58,4 @@ func (d *Cityscapes) Fingerprint() string {
 			fmt.Fprintf(h, "%q %q %t\n", f.city, f.name, f.trainIDs)
 		}
 	})
-}
-
-// Fingerprint identifies the scenes by their number, size and seed.
-func (d *Scenes) Fingerprint() string {
-	return fmt.Sprintf("scenes %d %d %d %d", d.n, d.width, d.height, d.seed)
 }

@@ -43,41 +43,57 @@ func TestFingerprints(t *testing.T) {
 	}
 	for name, sources := range map[string][]func() (darts.Source, error){ // the first two are alike
 		"folder": {
-			func() (darts.Source, error) { return dataset.OpenFolder(touch(t.TempDir(), "a/1.png", "b/2.png"), nil) },
-			func() (darts.Source, error) { return dataset.OpenFolder(touch(t.TempDir(), "b/2.png", "a/1.png"), nil) },
-			func() (darts.Source, error) { return dataset.OpenFolder(touch(t.TempDir(), "a/1.png", "b/3.png"), nil) },
-			func() (darts.Source, error) { return dataset.OpenFolder(touch(t.TempDir(), "a/1.png", "c/2.png"), nil) },
-			func() (darts.Source, error) { return dataset.OpenFolder(touch(t.TempDir(), "1.png", "2.png"), nil) },
+			func() (darts.Source, error) {
+				return dataset.OpenFolder(t.Context(), touch(t.TempDir(), "a/1.png", "b/2.png"), dataset.All, dataset.Options{})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenFolder(t.Context(), touch(t.TempDir(), "b/2.png", "a/1.png"), dataset.All, dataset.Options{})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenFolder(t.Context(), touch(t.TempDir(), "a/1.png", "b/3.png"), dataset.All, dataset.Options{})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenFolder(t.Context(), touch(t.TempDir(), "a/1.png", "c/2.png"), dataset.All, dataset.Options{})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenFolder(t.Context(), touch(t.TempDir(), "1.png", "2.png"), dataset.All, dataset.Options{})
+			},
 		},
 		"CIFAR-10": {
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), true) },
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 2, 3), true) },
-			func() (darts.Source, error) { return dataset.OpenCIFAR10(cifar(1, 3, 2), true) },
+			func() (darts.Source, error) {
+				return dataset.OpenCIFAR10(t.Context(), cifar(1, 2, 3), dataset.Train, dataset.Options{})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenCIFAR10(t.Context(), cifar(1, 2, 3), dataset.Train, dataset.Options{})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenCIFAR10(t.Context(), cifar(1, 3, 2), dataset.Train, dataset.Options{})
+			},
 		},
 		"ImageNet-22K": {
 			func() (darts.Source, error) {
-				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_2.JPEG"), dataset.ImageNet22KOptions{})
+				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_2.JPEG"), dataset.Options{})
 			},
 			func() (darts.Source, error) {
-				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_2.JPEG"), dataset.ImageNet22KOptions{})
+				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_2.JPEG"), dataset.Options{})
 			},
 			func() (darts.Source, error) {
-				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_3.JPEG"), dataset.ImageNet22KOptions{})
+				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_3.JPEG"), dataset.Options{})
 			},
 			func() (darts.Source, error) {
-				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_2.JPEG"), dataset.ImageNet22KOptions{Seed: 1})
+				return dataset.OpenImageNet22K(t.Context(), touch(t.TempDir(), "n01440764/n01440764_1.JPEG", "n01440765/n01440765_2.JPEG"), dataset.Options{Seed: 1})
 			},
 		},
 		"Cityscapes": {
-			func() (darts.Source, error) { return dataset.OpenCityscapesImages(city("a_1_1", "a_1_2"), true) },
-			func() (darts.Source, error) { return dataset.OpenCityscapesImages(city("a_1_2", "a_1_1"), true) },
-			func() (darts.Source, error) { return dataset.OpenCityscapesImages(city("a_1_1", "a_1_3"), true) },
-		},
-		"scenes": {
-			func() (darts.Source, error) { return dataset.NewScenes(3, 16, 17, 1) },
-			func() (darts.Source, error) { return dataset.NewScenes(3, 16, 17, 1) },
-			func() (darts.Source, error) { return dataset.NewScenes(3, 16, 17, 2) },
-			func() (darts.Source, error) { return dataset.NewScenes(3, 17, 16, 1) },
+			func() (darts.Source, error) {
+				return dataset.OpenCityscapes(t.Context(), city("a_1_1", "a_1_2"), dataset.Train, dataset.Options{NoMasks: true})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenCityscapes(t.Context(), city("a_1_2", "a_1_1"), dataset.Train, dataset.Options{NoMasks: true})
+			},
+			func() (darts.Source, error) {
+				return dataset.OpenCityscapes(t.Context(), city("a_1_1", "a_1_3"), dataset.Train, dataset.Options{NoMasks: true})
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,8 @@ type Folder struct {
 	dir     string
 	classes []string
 	files   []imageFile
+	decoder *pretext.Decoder
+	upright bool // whether the orientation in Exif data is applied
 }
 
 // imageFile is an image of a Folder.
@@ -36,21 +39,32 @@ type imageFile struct {
 	name  string
 }
 
-// Listing is told how far the listing of the images of a data set is, which takes
-// minutes on slow disks: after each class how many are done, of how many, and how
-// many images they have. An error ends it, such as that of a context.
-type Listing func(done, classes, images int) error
-
 // OpenFolder lists the images of dir, files that end in .jpg, .jpeg or .png,
 // upper or lower case. Every folder in dir is a class, as in ImageNet's train
 // and val; classes and images are in the order of their names. If images lie in
 // dir itself, they have no label. Other files, hidden ones, and what lies
-// deeper are left out. Told may be nil. A folder for validation that lacks a class has
+// deeper are left out. A folder for validation that lacks a class has
 // other labels; see darts.Train, which goes by the names.
 //
-// It returns an error if told does, if dir cannot be read, if it holds no image or both
-// images and class folders, or if a class folder holds no image.
-func OpenFolder(dir string, told Listing) (*Folder, error) {
+// Split All takes dir as it is; Train, Val and Test take the folder of that name in
+// dir, which must hold class folders; see [HasSplit]. Photographs are turned as the
+// orientation in their Exif data asks for, unless an option keeps them as stored.
+//
+// It returns an error once ctx is done, if the folder cannot be read, if it holds no
+// image or both images and class folders, or if a class folder holds no image.
+func OpenFolder(ctx context.Context, dir string, split Split, o Options) (*Folder, error) {
+	if err := o.check("a folder", "IgnoreOrientation"); err != nil {
+		return nil, err
+	}
+	if split != All {
+		switch has, err := HasSplit(dir, split); {
+		case err != nil:
+			return nil, err
+		case !has:
+			return nil, fmt.Errorf("dataset: %s has no split %q: want class folders in %s, or split All", dir, split, filepath.Join(dir, string(split)))
+		}
+		dir = filepath.Join(dir, string(split))
+	}
 	classes, images, err := list(dir)
 	switch {
 	case err != nil:
@@ -60,20 +74,77 @@ func OpenFolder(dir string, told Listing) (*Folder, error) {
 	case len(classes) > 0 && len(images) > 0:
 		return nil, fmt.Errorf("dataset: %s holds both images (%s) and folders (%s); %s", dir, images[0], classes[0], wanted(dir))
 	}
-	d := &Folder{dir: dir, classes: classes}
+	d := &Folder{dir: dir, classes: classes, decoder: o.Decoder, upright: !o.IgnoreOrientation}
 	for _, name := range images {
 		d.files = append(d.files, imageFile{class: -1, name: name})
 	}
-	if err := d.listClasses("remove it, or open the folder above the classes, such as train; "+wanted(dir), told); err != nil {
+	if err := d.listClasses(ctx, "remove it, or open a split, such as Train, if the folder of that name holds the classes; "+wanted(dir), o); err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	return d, nil
 }
 
+// HasSplit reports whether dir has a split Train, Val or Test: a folder of that name
+// that holds folders of images. One that holds images is a class of that name, if dir
+// has classes of other names too.
+//
+// It is an error if that cannot be decided: if the folder holds images, and beside it
+// are no other classes, or if it holds folders of images, and beside it are classes.
+func HasSplit(dir string, split Split) (bool, error) {
+	if err := lacks("a folder", split, Train, Val, Test); err != nil {
+		return false, err
+	}
+	folders, _, err := list(dir)
+	if err != nil {
+		return false, fmt.Errorf("dataset: %w; %s", err, wanted(dir))
+	}
+	if !slices.Contains(folders, string(split)) {
+		return false, nil
+	}
+	path := filepath.Join(dir, string(split))
+	inner, images, err := list(path)
+	if err != nil {
+		return false, fmt.Errorf("dataset: %w", err)
+	}
+	class, err := classBeside(dir, folders)
+	if err != nil {
+		return false, fmt.Errorf("dataset: %w", err)
+	}
+	switch isSplit := len(images) == 0 && len(inner) > 0; {
+	case isSplit && class != "":
+		return false, fmt.Errorf("dataset: %s holds folders, as a split does, and %s holds images, as a class does; keep splits and classes apart, or open %s itself", path, filepath.Join(dir, class), path)
+	case !isSplit && len(images) > 0 && class == "":
+		return false, fmt.Errorf("dataset: %s holds images: is it a class called %s, or a split without classes? For its images open %s itself; for classes open %s with split All", path, split, path, dir)
+	default:
+		return isSplit, nil
+	}
+}
+
+// classBeside returns the first of the folders in dir that holds images and is not
+// named like a split, or "".
+func classBeside(dir string, folders []string) (string, error) {
+	for _, name := range folders {
+		if slices.Contains([]Split{Train, Val, Test}, Split(name)) {
+			continue
+		}
+		_, images, err := list(filepath.Join(dir, name))
+		if err != nil {
+			return "", err
+		}
+		if len(images) > 0 {
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
 // listClasses lists the images of the class folders. The remedy is for a folder
 // without any.
-func (d *Folder) listClasses(remedy string, told Listing) error {
+func (d *Folder) listClasses(ctx context.Context, remedy string, o Options) error {
 	for i, class := range d.classes {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("listing %s: %w", d.dir, err)
+		}
 		images, err := listClass(filepath.Join(d.dir, class), remedy)
 		if err != nil {
 			return err
@@ -81,12 +152,7 @@ func (d *Folder) listClasses(remedy string, told Listing) error {
 		for _, name := range images {
 			d.files = append(d.files, imageFile{class: i, name: name})
 		}
-		if told == nil {
-			continue
-		}
-		if err := told(i+1, len(d.classes), len(d.files)); err != nil {
-			return fmt.Errorf("listing %s: %w", d.dir, err)
-		}
+		o.progress(i+1, len(d.classes))
 	}
 	return nil
 }
@@ -152,9 +218,13 @@ func (d *Folder) Len() int { return len(d.files) }
 // unlabelled images has none.
 func (d *Folder) Classes() []string { return slices.Clone(d.classes) }
 
-// DecodesJPEG reports whether there are JPEG files, as their endings say.
-func (d *Folder) DecodesJPEG() bool {
-	return slices.ContainsFunc(d.files, func(f imageFile) bool { return strings.ToLower(filepath.Ext(f.name)) != ".png" })
+// Decoder returns the name of what decodes the JPEG files, empty if there are none, as
+// their endings say.
+func (d *Folder) Decoder() string {
+	if slices.ContainsFunc(d.files, func(f imageFile) bool { return strings.ToLower(filepath.Ext(f.name)) != ".png" }) {
+		return d.decoder.String()
+	}
+	return ""
 }
 
 // DecodesImages says yes.
@@ -172,7 +242,11 @@ func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if file.class >= 0 {
 		path = filepath.Join(d.dir, d.classes[file.class], file.name)
 	}
-	img, err := decodeFile(ctx, path)
+	decode := d.decoder.Decode
+	if d.upright {
+		decode = d.decoder.DecodeUpright
+	}
+	img, err := decodeFile(ctx, path, decode)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -181,13 +255,13 @@ func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 }
 
 // decodeFile decodes an image of at most maxFile bytes. It has no label.
-func decodeFile(ctx context.Context, path string) (*pretext.Image, error) {
+func decodeFile(ctx context.Context, path string, decode func(context.Context, io.Reader) (*pretext.Image, error)) (*pretext.Image, error) {
 	f, err := openImage(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	img, err := pretext.Decode(ctx, f)
+	img, err := decode(ctx, f)
 	if err != nil {
 		return nil, unusable(path, err)
 	}

@@ -3,19 +3,20 @@ package dataset_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
+	"unnas/pretext"
 )
 
 // picture returns an image file of one grey, 3 by 2 pixels.
@@ -45,7 +46,7 @@ func TestFolder(t *testing.T) {
 	write(t, filepath.Join(dir, ".git", "x.png"), picture(t, 60, "png"))
 	write(t, filepath.Join(dir, "README.md"), []byte("text"))
 
-	d, err := dataset.OpenFolder(dir, nil)
+	d, err := dataset.OpenFolder(t.Context(), dir, dataset.All, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cat", "dog"}, d.Classes())
 	assert.Equal(t, 3, d.Len())
@@ -66,37 +67,104 @@ func TestFolder(t *testing.T) {
 func TestFolderOfOneClass(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "cat", "1.png"), picture(t, 1, "png"))
-	d, err := dataset.OpenFolder(dir, nil)
+	d, err := dataset.OpenFolder(t.Context(), dir, dataset.All, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cat"}, d.Classes())
 	assert.Equal(t, 0, load(t, d, 0).Label)
 }
 
-// TestFolderTellsOfListing after each class, and ends when told to.
-func TestFolderTellsOfListing(t *testing.T) {
+// TestFolderProgress reports each class, and ends once the context does.
+func TestFolderProgress(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"ant/1.png", "ant/2.png", "bee/1.png", "cat/1.png"} {
 		write(t, filepath.Join(dir, name), picture(t, 1, "png"))
 	}
-	var told [][3]int
-	full := errors.New("enough")
-	_, err := dataset.OpenFolder(dir, func(done, classes, images int) error {
-		told = append(told, [3]int{done, classes, images})
+	ctx, cancel := context.WithCancel(t.Context())
+	var calls [][2]int64
+	_, err := dataset.OpenFolder(ctx, dir, dataset.All, dataset.Options{Progress: func(done, total int64) {
+		calls = append(calls, [2]int64{done, total})
 		if done == 2 {
-			return full
+			cancel()
 		}
-		return nil
-	})
-	require.ErrorIs(t, err, full)
+	}})
+	require.ErrorIs(t, err, context.Canceled)
 	assert.ErrorContains(t, err, "dataset: listing "+dir)
-	assert.Equal(t, [][3]int{{1, 3, 2}, {2, 3, 3}}, told)
+	assert.Equal(t, [][2]int64{{1, 3}, {2, 3}}, calls)
+}
+
+// TestFolderSplits opens the folder of a split where it is one, and not the class that
+// is called like it.
+func TestFolderSplits(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		files   []string
+		split   dataset.Split
+		classes []string // nil for none
+		want    string   // error
+	}{
+		{"classes", []string{"train/cat/1.png", "train/dog/1.png", "val/cat/1.png"}, dataset.Train, []string{"cat", "dog"}, ""},
+		{"other split", []string{"train/cat/1.png", "val/dog/1.png"}, dataset.Val, []string{"dog"}, ""},
+		{"test", []string{"test/cat/1.png"}, dataset.Test, []string{"cat"}, ""},
+		{"files beside", []string{"train/cat/1.png", "notes/a.txt", "cover.png"}, dataset.Train, []string{"cat"}, ""},
+		{"lacking", []string{"train/cat/1.png"}, dataset.Val, nil, `has no split "val": want class folders in`},
+		{"a class called train", []string{"train/1.png", "bus/1.png", "car/1.png"}, dataset.Train, nil, `has no split "train"`},
+		{"all with a class called train", []string{"train/1.png", "bus/1.png"}, dataset.All, []string{"bus", "train"}, ""},
+		{"train alone", []string{"train/1.png"}, dataset.Train, nil, "is it a class called train, or a split without classes? For its images open"},
+		{"images in all splits", []string{"train/1.png", "val/1.png"}, dataset.Train, nil, "is it a class called train, or a split without classes?"},
+		{"splits beside classes", []string{"train/cat/1.png", "bus/1.png"}, dataset.Train, nil, "keep splits and classes apart"},
+		{"empty", []string{"train/cat.txt"}, dataset.Train, nil, `has no split "train"`},
+		{"no such name", []string{"dev/cat/1.png"}, "dev", nil, `dataset: a folder has no split "dev"; want train or val or test`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, name := range c.files {
+				write(t, filepath.Join(dir, name), picture(t, 1, "png"))
+			}
+			d, err := dataset.OpenFolder(t.Context(), dir, c.split, dataset.Options{})
+			if c.want != "" {
+				require.ErrorContains(t, err, c.want)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, c.classes, d.Classes())
+			load(t, d, d.Len()-1)
+		})
+	}
+	_, err := dataset.OpenFolder(t.Context(), filepath.Join(t.TempDir(), "absent"), dataset.Train, dataset.Options{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestFolderOrientation turns photographs unless an option keeps them as stored, and
+// tells the two apart.
+func TestFolderOrientation(t *testing.T) {
+	dir := t.TempDir()
+	file := picture(t, 20, "jpeg")
+	// Orientation 6: to be turned by 90°.
+	exif := "\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+	file = slices.Concat(file[:2], []byte(exif), file[2:])
+	write(t, filepath.Join(dir, "train", tench, "1.JPEG"), file)
+	size := func(d pretext.Source) [2]int {
+		img := load(t, d, 0)
+		return [2]int{img.Width, img.Height}
+	}
+	upright, err := dataset.OpenFolder(t.Context(), dir, dataset.Train, dataset.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, [2]int{2, 3}, size(upright))
+	stored, err := dataset.OpenFolder(t.Context(), dir, dataset.Train, dataset.Options{IgnoreOrientation: true})
+	require.NoError(t, err)
+	assert.Equal(t, [2]int{3, 2}, size(stored))
+	assert.NotEqual(t, stored.Fingerprint(), upright.Fingerprint())
+	published, err := dataset.OpenImageNet1K(t.Context(), dir, dataset.Train, dataset.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, [2]int{3, 2}, size(published))
+	assert.Equal(t, [2]int{3, 2}, size(open22K(t, filepath.Join(dir, "train"), dataset.Options{})))
 }
 
 func TestFolderUnlabelled(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "2.png"), picture(t, 2, "png"))
 	write(t, filepath.Join(dir, "10.png"), picture(t, 10, "png"))
-	d, err := dataset.OpenFolder(dir, nil)
+	d, err := dataset.OpenFolder(t.Context(), dir, dataset.All, dataset.Options{})
 	require.NoError(t, err)
 	assert.Empty(t, d.Classes())
 	assert.Equal(t, 2, d.Len())
@@ -113,7 +181,7 @@ func TestFolderLinks(t *testing.T) {
 	if err := os.Symlink(filepath.Join(store, "n01"), filepath.Join(dir, "cat")); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
-	d, err := dataset.OpenFolder(dir, nil)
+	d, err := dataset.OpenFolder(t.Context(), dir, dataset.All, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cat"}, d.Classes())
 	assert.Equal(t, uint8(1), load(t, d, 0).Pix[0])
@@ -130,21 +198,21 @@ func TestFolderErrors(t *testing.T) {
 		{"no images", map[string][]byte{"a.txt": nil, ".b.png": good}, []string{"no images in"}},
 		{"both", map[string][]byte{"a.png": good, "cat/1.png": good}, []string{"holds both images (a.png) and folders (cat)"}},
 		{"empty class", map[string][]byte{"cat/1.png": good, "dog/a.txt": nil}, []string{"no images in class folder", "dog; remove it"}},
-		{"one level up", map[string][]byte{"train/cat/1.png": good, "val/cat/1.png": good}, []string{"no images in class folder", "open the folder above the classes, such as train"}},
+		{"one level up", map[string][]byte{"train/cat/1.png": good, "val/cat/1.png": good}, []string{"no images in class folder", "open a split, such as Train"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			for name, content := range c.files {
 				write(t, filepath.Join(dir, name), content)
 			}
-			d, err := dataset.OpenFolder(dir, nil)
+			d, err := dataset.OpenFolder(t.Context(), dir, dataset.All, dataset.Options{})
 			require.Nil(t, d)
 			for _, want := range append(c.want, "dataset: ", dir) {
 				require.ErrorContains(t, err, want)
 			}
 		})
 	}
-	_, err := dataset.OpenFolder(filepath.Join(t.TempDir(), "absent"), nil)
+	_, err := dataset.OpenFolder(t.Context(), filepath.Join(t.TempDir(), "absent"), dataset.All, dataset.Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -170,7 +238,7 @@ func TestFolderUnreadableImages(t *testing.T) {
 			path := filepath.Join(root, "cat", c.name)
 			write(t, path, whole) // listed, and damaged afterwards
 			write(t, filepath.Join(root, "cat", "zz.png"), whole)
-			d, err := dataset.OpenFolder(root, nil)
+			d, err := dataset.OpenFolder(t.Context(), root, dataset.All, dataset.Options{})
 			require.NoError(t, err)
 			require.Equal(t, 2, d.Len())
 			require.NoError(t, os.Remove(path))
@@ -193,7 +261,7 @@ func TestFolderColours(t *testing.T) {
 	require.NoError(t, png.Encode(&b, m))
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "1.png"), b.Bytes())
-	d, err := dataset.OpenFolder(dir, nil)
+	d, err := dataset.OpenFolder(t.Context(), dir, dataset.All, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, []uint8{1, 2, 3, 4, 5, 6}, load(t, d, 0).Pix)
 }

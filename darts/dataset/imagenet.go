@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +10,7 @@ import (
 	"strings"
 )
 
-// OpenImageNet1K opens the training or the validation images of ImageNet-1K
+// OpenImageNet1K opens a split of ImageNet-1K
 // (Russakovsky et al., 2015, arXiv 1409.0575) below root:
 //
 //	root/train/n01440764/n01440764_10026.JPEG
@@ -18,16 +19,20 @@ import (
 // Classes are the folders that are named by a WordNet id, in the order of their
 // ids; other files and folders are left out. Fewer than the 1000 classes will do,
 // so that subsets can be opened too, but train and val must have the same ones
-// if both are there: else their labels would mean different things. Told may be nil.
+// if both are there: else their labels would mean different things. Splits are Train and
+// Val.
 //
 // A data set that lies in another place or is unpacked in part gives an error
 // that says what to do, what the tree should be, and what was found instead.
-func OpenImageNet1K(root string, train bool, told Listing) (*Folder, error) {
-	split, other := "val", "train"
-	if train {
-		split, other = other, split
+func OpenImageNet1K(ctx context.Context, root string, split Split, o Options) (*Folder, error) {
+	if err := errors.Join(lacks("ImageNet-1K", split, Train, Val), o.check("ImageNet-1K")); err != nil {
+		return nil, err
 	}
-	dir := filepath.Join(root, split)
+	other := Val
+	if split == Val {
+		other = Train
+	}
+	dir := filepath.Join(root, string(split))
 	fail := func(in string, err error) (*Folder, error) {
 		return nil, misplaced("ImageNet-1K", err, []string{
 			filepath.Join(root, "train", "n01440764", "n01440764_10026.JPEG"),
@@ -41,20 +46,20 @@ func OpenImageNet1K(root string, train bool, told Listing) (*Folder, error) {
 	if err != nil {
 		return fail(dir, err)
 	}
-	if theirs, err := wordNetFolders(filepath.Join(root, other)); err == nil {
+	if theirs, err := wordNetFolders(filepath.Join(root, string(other))); err == nil {
 		if err := sameClasses(split, classes, other, theirs); err != nil {
 			return fail(root, err)
 		}
 	}
-	d := &Folder{dir: dir, classes: classes}
-	if err := d.listClasses(fmt.Sprintf("unpack %s again", split), told); err != nil {
+	d := &Folder{dir: dir, classes: classes, decoder: o.Decoder}
+	if err := d.listClasses(ctx, fmt.Sprintf("unpack %s again", split), o); err != nil {
 		return nil, fmt.Errorf("dataset: ImageNet-1K: %w", err)
 	}
 	return d, nil
 }
 
 // noSplit says why the folder of a split may be missing.
-func noSplit(root, split string) error {
+func noSplit(root string, split Split) error {
 	if _, err := os.Stat(root); err != nil {
 		return err
 	}
@@ -62,7 +67,7 @@ func noSplit(root, split string) error {
 	switch classes, _ := wordNetFolders(root); {
 	case len(classes) > 0:
 		return fmt.Errorf("%s holds class folders itself; give the folder above it, with class folders in its %s", root, split)
-	case isDir(filepath.Join(below, split)):
+	case isDir(filepath.Join(below, string(split))):
 		return fmt.Errorf("no folder %s in %s; give %s", split, root, below)
 	}
 	return fmt.Errorf("no folder %s in %s; unpack ILSVRC2012_img_%s.tar there", split, root, split)
@@ -70,9 +75,9 @@ func noSplit(root, split string) error {
 
 // sameClasses returns an error that names the first classes which only one of
 // two splits has.
-func sameClasses(split string, classes []string, other string, theirs []string) error {
+func sameClasses(split Split, classes []string, other Split, theirs []string) error {
 	for _, s := range []struct {
-		has, lacks string
+		has, lacks Split
 		in, from   []string
 	}{{split, other, classes, theirs}, {other, split, theirs, classes}} {
 		var missing []string

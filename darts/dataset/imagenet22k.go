@@ -30,6 +30,7 @@ const (
 type ImageNet22K struct {
 	root    string
 	seed    uint64
+	decoder *pretext.Decoder
 	classes []string
 	ends    []int // number of images up to the end of each class
 	names   names // of the images, as shorten makes them
@@ -37,24 +38,6 @@ type ImageNet22K struct {
 
 	lock       sync.Mutex
 	unreadable map[int]struct{}
-}
-
-// ImageNet22KOptions says how [OpenImageNet22K] finds the images. The zero value
-// is valid.
-type ImageNet22KOptions struct {
-	// List is a file of one image name a line, such as n01440764_10026.JPEG, with
-	// or without its ending and the folder before it. Only these images are taken,
-	// and there is no index. Empty takes all.
-	List string
-	// Index is the file that keeps the names of all images. Empty is
-	// .imagenet22k-index in the folder of the data; if no file can be made there, one
-	// in the cache folder of the user (os.UserCacheDir), whose name depends on the path
-	// of the data.
-	Index string
-	// Seed is that of the draw of images in place of those that cannot be decoded.
-	Seed uint64
-	// Progress may be nil. It is told nothing when the index serves.
-	Progress Listing
 }
 
 // OpenImageNet22K opens ImageNet-22K, one folder for each class in root:
@@ -68,24 +51,22 @@ type ImageNet22KOptions struct {
 // Listing so many files takes minutes, so it happens once and the names are kept
 // in an index file. When class folders were added, removed or changed since, or
 // the index is damaged, it is built anew; Rebuilt tells why. The index is written
-// as a whole or not at all.
+// as a whole or not at all. Where an index serves, progress is not reported.
 //
 // It returns an error if root holds no class folders or archives yet to be
 // unpacked, if a class folder holds no image, if the file that Index names cannot be
 // written, if a list names an image twice or of no class, or once ctx is done.
-func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*ImageNet22K, error) {
-	d := &ImageNet22K{root: root, seed: o.Seed, unreadable: map[int]struct{}{}}
+func OpenImageNet22K(ctx context.Context, root string, o Options) (*ImageNet22K, error) {
+	if err := o.check("ImageNet-22K", "Index", "List", "Seed"); err != nil {
+		return nil, err
+	}
+	d := &ImageNet22K{root: root, seed: o.Seed, decoder: o.Decoder, unreadable: map[int]struct{}{}}
 	var err error
 	if d.classes, err = wordNetFolders(root); err != nil {
 		tree := []string{filepath.Join(root, "n01440764", "n01440764_10026.JPEG")}
 		return nil, misplaced("ImageNet-22K", err, tree, root)
 	}
-	progress := func(done int) error {
-		if o.Progress == nil {
-			return nil
-		}
-		return o.Progress(done, len(d.classes), d.names.n)
-	}
+	progress := func(done int) { o.progress(done, len(d.classes)) }
 	switch {
 	case o.List != "" && o.Index != "":
 		return nil, fmt.Errorf("dataset: ImageNet-22K: both a list %s and an index %s; a list needs no index, leave that empty", o.List, o.Index)
@@ -102,7 +83,7 @@ func OpenImageNet22K(ctx context.Context, root string, o ImageNet22KOptions) (*I
 
 // openIndex takes the names from an index file, or from the class folders if none
 // serves.
-func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func(done int) error) error {
+func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func(done int)) error {
 	modified, err := d.modified(ctx)
 	if err != nil {
 		return err
@@ -135,7 +116,7 @@ func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func
 }
 
 // list takes the names from the class folders.
-func (d *ImageNet22K) list(ctx context.Context, progress func(done int) error) error {
+func (d *ImageNet22K) list(ctx context.Context, progress func(done int)) error {
 	for i, class := range d.classes {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("listing class %s: %w", class, err)
@@ -147,9 +128,7 @@ func (d *ImageNet22K) list(ctx context.Context, progress func(done int) error) e
 		if err := d.addClass(class, images); err != nil {
 			return err
 		}
-		if err := progress(i + 1); err != nil {
-			return fmt.Errorf("listing class %s: %w", class, err)
-		}
+		progress(i + 1)
 	}
 	return nil
 }
@@ -186,7 +165,7 @@ func (d *ImageNet22K) addClass(class string, images []string) error {
 }
 
 // readList takes the names from a file of one a line.
-func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(done int) error) error {
+func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(done int)) error {
 	if _, err := fileSize(path); err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
@@ -238,9 +217,7 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 			return err
 		}
 		short[i] = names{}
-		if err := progress(i + 1); err != nil {
-			return fmt.Errorf("listing class %s: %w", class, err)
-		}
+		progress(i + 1)
 	}
 	return nil
 }
@@ -273,8 +250,8 @@ func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
 // before, or if a list was given.
 func (d *ImageNet22K) Rebuilt() error { return d.rebuilt }
 
-// DecodesJPEG says yes.
-func (d *ImageNet22K) DecodesJPEG() bool { return true }
+// Decoder returns the name of what decodes the JPEG files.
+func (d *ImageNet22K) Decoder() string { return d.decoder.String() }
 
 // DecodesImages says yes.
 func (d *ImageNet22K) DecodesImages() bool { return true }
@@ -313,7 +290,7 @@ func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
 // decode decodes image i, and remembers it if its file holds none.
 func (d *ImageNet22K) decode(ctx context.Context, i int) (*pretext.Image, error) {
 	class := d.class(i)
-	img, err := decodeFile(ctx, d.path(i))
+	img, err := decodeFile(ctx, d.path(i), d.decoder.Decode)
 	if err != nil {
 		if errors.Is(err, pretext.ErrInvalidImage) {
 			d.lock.Lock()

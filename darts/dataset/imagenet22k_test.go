@@ -3,7 +3,6 @@ package dataset_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +36,7 @@ func manyClasses(t testing.TB, root string) (greys []uint8, labels []int) {
 	return []uint8{20, 10, 30, 50, 60, 70, 40, 80}, []int{0, 0, 0, 1, 1, 1, 1, 2}
 }
 
-func open22K(t testing.TB, root string, o dataset.ImageNet22KOptions) *dataset.ImageNet22K {
+func open22K(t testing.TB, root string, o dataset.Options) *dataset.ImageNet22K {
 	t.Helper()
 	d, err := dataset.OpenImageNet22K(context.Background(), root, o)
 	require.NoError(t, err)
@@ -61,17 +60,14 @@ func requireImages(t testing.TB, d *dataset.ImageNet22K, greys []uint8, labels [
 func TestImageNet22K(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "odd [name]*")
 	greys, labels := manyClasses(t, root)
-	var calls [][3]int
-	o := dataset.ImageNet22KOptions{Progress: func(done, classes, images int) error {
-		calls = append(calls, [3]int{done, classes, images})
-		return nil
-	}}
+	var calls [][2]int64
+	o := dataset.Options{Progress: func(done, total int64) { calls = append(calls, [2]int64{done, total}) }}
 
 	d := open22K(t, root, o)
 	assert.Equal(t, []string{tench, goldfish, shark}, d.Classes())
 	requireImages(t, d, greys, labels)
 	require.NoError(t, d.Rebuilt())
-	assert.Equal(t, [][3]int{{1, 3, 3}, {2, 3, 7}, {3, 3, 8}}, calls)
+	assert.Equal(t, [][2]int64{{1, 3}, {2, 3}, {3, 3}}, calls)
 	testLoadErrors(t, d, len(greys))
 	d.Classes()[0] = "changed"
 	assert.Equal(t, tench, d.Classes()[0])
@@ -116,12 +112,12 @@ func TestImageNet22KStaleIndex(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			manyClasses(t, root)
-			open22K(t, root, dataset.ImageNet22KOptions{})
+			open22K(t, root, dataset.Options{})
 			c.change(root)
-			d := open22K(t, root, dataset.ImageNet22KOptions{})
+			d := open22K(t, root, dataset.Options{})
 			require.ErrorContains(t, d.Rebuilt(), "dataset: ImageNet-22K: index "+filepath.Join(root, ".imagenet22k-index")+" "+c.want)
 			assert.Equal(t, c.images, d.Len())
-			require.NoError(t, open22K(t, root, dataset.ImageNet22KOptions{}).Rebuilt())
+			require.NoError(t, open22K(t, root, dataset.Options{}).Rebuilt())
 		})
 	}
 }
@@ -130,7 +126,7 @@ func TestImageNet22KStaleIndex(t *testing.T) {
 func TestImageNet22KDamagedIndex(t *testing.T) {
 	root := t.TempDir()
 	greys, labels := manyClasses(t, root)
-	o := dataset.ImageNet22KOptions{Index: filepath.Join(t.TempDir(), "names")}
+	o := dataset.Options{Index: filepath.Join(t.TempDir(), "names")}
 	open22K(t, root, o)
 	whole, err := os.ReadFile(o.Index)
 	require.NoError(t, err)
@@ -165,7 +161,7 @@ func TestImageNet22KDamagedIndex(t *testing.T) {
 	require.Equal(t, "my list of images", string(kept))
 
 	write(t, filepath.Join(root, ".imagenet22k-index"), []byte("zeros"))
-	require.ErrorContains(t, open22K(t, root, dataset.ImageNet22KOptions{}).Rebuilt(), "it is not an index of ImageNet-22K; it was built anew")
+	require.ErrorContains(t, open22K(t, root, dataset.Options{}).Rebuilt(), "it is not an index of ImageNet-22K; it was built anew")
 }
 
 func TestImageNet22KErrors(t *testing.T) {
@@ -185,7 +181,7 @@ func TestImageNet22KErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			root := t.TempDir()
 			tree(t, root, c.files)
-			d, err := dataset.OpenImageNet22K(t.Context(), root, dataset.ImageNet22KOptions{})
+			d, err := dataset.OpenImageNet22K(t.Context(), root, dataset.Options{})
 			require.Nil(t, d)
 			for _, want := range append(c.want, "dataset: ", root) {
 				require.ErrorContains(t, err, want)
@@ -194,7 +190,7 @@ func TestImageNet22KErrors(t *testing.T) {
 		})
 	}
 	t.Run("absent", func(t *testing.T) {
-		_, err := dataset.OpenImageNet22K(t.Context(), filepath.Join(t.TempDir(), "absent"), dataset.ImageNet22KOptions{})
+		_, err := dataset.OpenImageNet22K(t.Context(), filepath.Join(t.TempDir(), "absent"), dataset.Options{})
 		require.ErrorIs(t, err, os.ErrNotExist)
 	})
 
@@ -209,7 +205,7 @@ func TestImageNet22KErrors(t *testing.T) {
 		"both given": {"x", "both a list " + filepath.Join(root, "readme.txt") + " and an index x; a list needs no index"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := dataset.ImageNet22KOptions{Index: c.index, Progress: func(_, _, _ int) error { return errors.New("nothing should be listed") }}
+			o := dataset.Options{Index: c.index, Progress: func(_, _ int64) { t.Error("nothing should be listed") }}
 			if name == "both given" {
 				o.List = filepath.Join(root, "readme.txt")
 			}
@@ -225,17 +221,16 @@ func TestImageNet22KCancelled(t *testing.T) {
 	root := t.TempDir()
 	manyClasses(t, root)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := dataset.OpenImageNet22K(ctx, root, dataset.ImageNet22KOptions{Progress: func(done, _, _ int) error {
-		require.Equal(t, 1, done)
+	_, err := dataset.OpenImageNet22K(ctx, root, dataset.Options{Progress: func(done, _ int64) {
+		require.Equal(t, int64(1), done)
 		cancel()
-		return nil
 	}})
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "listing class "+goldfish)
 	entries, err := os.ReadDir(root)
 	require.NoError(t, err)
 	assert.Equal(t, "lists", entries[0].Name(), "neither an index nor a temporary file")
-	_, err = dataset.OpenImageNet22K(ctx, root, dataset.ImageNet22KOptions{})
+	_, err = dataset.OpenImageNet22K(ctx, root, dataset.Options{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -243,7 +238,7 @@ func TestImageNet22KList(t *testing.T) {
 	root := t.TempDir()
 	manyClasses(t, root)
 	list := filepath.Join(t.TempDir(), "list.txt")
-	o := dataset.ImageNet22KOptions{List: list}
+	o := dataset.Options{List: list}
 	write(t, list, []byte("\ufeff"+strings.Join([]string{
 		shark + "/" + tench + "_10.JPEG", "", tench + "_9", "  " + tench + "_10.JPEG\r", goldfish + "/odd name.png", tench + "/" + tench + "_007",
 	}, "\n")))
@@ -277,15 +272,15 @@ func TestImageNet22KListErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, list, []byte(c.content))
-			d, err := dataset.OpenImageNet22K(t.Context(), root, dataset.ImageNet22KOptions{List: list})
+			d, err := dataset.OpenImageNet22K(t.Context(), root, dataset.Options{List: list})
 			require.Nil(t, d)
 			require.ErrorContains(t, err, "dataset: ImageNet-22K: list "+list)
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	_, err := dataset.OpenImageNet22K(t.Context(), root, dataset.ImageNet22KOptions{List: root})
+	_, err := dataset.OpenImageNet22K(t.Context(), root, dataset.Options{List: root})
 	require.ErrorContains(t, err, "list: "+root+" is not a plain file")
-	_, err = dataset.OpenImageNet22K(t.Context(), root, dataset.ImageNet22KOptions{List: filepath.Join(root, "absent")})
+	_, err = dataset.OpenImageNet22K(t.Context(), root, dataset.Options{List: filepath.Join(root, "absent")})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -300,7 +295,7 @@ func FuzzImageNet22KList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list := filepath.Join(t.TempDir(), "list")
 		write(t, list, b)
-		d, err := dataset.OpenImageNet22K(t.Context(), root, dataset.ImageNet22KOptions{List: list})
+		d, err := dataset.OpenImageNet22K(t.Context(), root, dataset.Options{List: list})
 		if err != nil {
 			require.ErrorContains(t, err, "dataset: ImageNet-22K: list "+list)
 			return
@@ -329,7 +324,7 @@ func TestImageNet22KReplaces(t *testing.T) {
 	root := t.TempDir()
 	spoilt := damaged(t, root)
 	write(t, filepath.Join(root, goldfish, "1.JPEG"), picture(t, 6, "jpeg"))
-	o := dataset.ImageNet22KOptions{Seed: 3}
+	o := dataset.Options{Seed: 3}
 	d := open22K(t, root, o)
 	others := map[uint8]bool{}
 	for i := range d.Len() {
@@ -348,7 +343,7 @@ func TestImageNet22KReplaces(t *testing.T) {
 	assert.Equal(t, spoilt, first)
 
 	// In another order, at once, and in an instance of its own it is the same.
-	again, seeded := open22K(t, root, o), open22K(t, root, dataset.ImageNet22KOptions{Seed: 4})
+	again, seeded := open22K(t, root, o), open22K(t, root, dataset.Options{Seed: 4})
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() {
@@ -380,7 +375,7 @@ func TestImageNet22KUnreadable(t *testing.T) {
 	for _, name := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c"} {
 		write(t, filepath.Join(root, tench, name+".JPEG"), []byte("<html>"))
 	}
-	d := open22K(t, root, dataset.ImageNet22KOptions{})
+	d := open22K(t, root, dataset.Options{})
 	img, err := d.Load(t.Context(), 4)
 	require.Nil(t, img)
 	require.ErrorContains(t, err, "dataset: ImageNet-22K: neither image 4 nor 100 others drawn in its place can be decoded; are all files in "+root+"?")
@@ -401,7 +396,7 @@ func TestImageNet22KUnreadable(t *testing.T) {
 func TestImageNet22KReadErrors(t *testing.T) {
 	root := t.TempDir()
 	spoilt := damaged(t, root)
-	o := dataset.ImageNet22KOptions{Seed: 3}
+	o := dataset.Options{Seed: 3}
 	d := open22K(t, root, o)
 	path := filepath.Join(root, tench, tench+"_100.JPEG")
 	require.NoError(t, os.Rename(path, path+".away"))
@@ -439,8 +434,8 @@ func TestImageNet22KReadOnly(t *testing.T) {
 	t.Setenv("HOME", cache)
 	greys, labels := manyClasses(t, root)
 	require.NoError(t, os.Mkdir(filepath.Join(root, ".imagenet22k-index"), 0o755)) // in the way
-	open22K(t, root, dataset.ImageNet22KOptions{})
-	d := open22K(t, root, dataset.ImageNet22KOptions{Progress: func(_, _, _ int) error { return errors.New("that of the cache folder serves") }})
+	open22K(t, root, dataset.Options{})
+	d := open22K(t, root, dataset.Options{Progress: func(_, _ int64) { t.Error("the index of the cache folder serves") }})
 	require.NoError(t, d.Rebuilt())
 	requireImages(t, d, greys, labels)
 
@@ -448,7 +443,7 @@ func TestImageNet22KReadOnly(t *testing.T) {
 	write(t, nowhere, nil)
 	t.Setenv("XDG_CACHE_HOME", nowhere)
 	t.Setenv("HOME", nowhere)
-	d = open22K(t, root, dataset.ImageNet22KOptions{})
+	d = open22K(t, root, dataset.Options{})
 	require.ErrorContains(t, d.Rebuilt(), "dataset: ImageNet-22K: the index cannot be kept, so it is built each time: ")
 	requireImages(t, d, greys, labels)
 }

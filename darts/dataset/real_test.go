@@ -28,9 +28,9 @@ func sharedData(t *testing.T, name string) string {
 
 func TestRealCIFAR10(t *testing.T) {
 	dir := sharedData(t, "cifar10_lossless")
-	train, err := dataset.OpenCIFAR10(dir, true)
+	train, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Train, dataset.Options{})
 	require.NoError(t, err)
-	test, err := dataset.OpenCIFAR10(dir, false)
+	test, err := dataset.OpenCIFAR10(t.Context(), dir, dataset.Test, dataset.Options{})
 	require.NoError(t, err)
 	assert.Equal(t, []int{5170, 1017}, []int{train.Len(), test.Len()})
 	assert.Equal(t, []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}, train.Classes())
@@ -57,7 +57,7 @@ func TestRealImageNet(t *testing.T) {
 	dir := sharedData(t, "imagenet_mini")
 	for split, each := range map[string]int{"train": 4, "val": 1} {
 		t.Run(split, func(t *testing.T) {
-			d, err := dataset.OpenFolder(filepath.Join(dir, split), nil)
+			d, err := dataset.OpenFolder(t.Context(), filepath.Join(dir, split), dataset.All, dataset.Options{})
 			require.NoError(t, err)
 			require.Len(t, d.Classes(), 20)
 			assert.Equal(t, "n02129604", d.Classes()[0])

@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -450,17 +449,7 @@ func (t *Table) Save(path string) error {
 
 // save writes a file in the format of its extension.
 func save(path string, formats map[string]func(io.Writer) error) error {
-	extension := strings.ToLower(filepath.Ext(path))
-	write, known := formats[extension]
-	if !known {
-		var all []string
-		for e := range formats {
-			all = append(all, e)
-		}
-		slices.Sort(all)
-		return fmt.Errorf("rank: save %s: extension %q: want one of %s", path, extension, strings.Join(all, ", "))
-	}
-	if err := atomicfile.Write(path, write); err != nil {
+	if err := atomicfile.WriteAs(path, formats); err != nil {
 		return fmt.Errorf("rank: %w", err)
 	}
 	return nil

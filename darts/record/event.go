@@ -34,7 +34,7 @@ type Start struct {
 	Batch         int    `json:"batch"`                      // images in a step
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
-	Decoder       string `json:"decoder"`                    // what decodes JPEG files, see pretext.JPEGDecoder; empty unless pretext.DecodesJPEG says that there are some
+	Decoder       string `json:"decoder"`                    // what decodes the JPEG files of the sources, see pretext.Source; empty if they have none
 	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": the instructions, see UNNAS_KERNEL, and the architecture
 	Version       string `json:"version"`                    // version of the module unnas, as the Go command records it; empty if it is not known
 	Revision      string `json:"revision"`                   // revision of the program in version control, with +modified if files were changed; empty if the Go command did not record it

@@ -26,7 +26,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/darts/record"
 	"unnas/darts/report"
 	"unnas/pretext"
@@ -327,7 +327,7 @@ func FuzzWrite(f *testing.F) {
 
 // TestSamples shows what each kind of task makes of images.
 func TestSamples(t *testing.T) {
-	src, err := dataset.NewScenes(9, 40, 24, 1)
+	src, err := scenes.New(9, 40, 24, 1)
 	require.NoError(t, err)
 	jigsaw := pretext.JigsawCIFAR10()
 	plain := pretext.Scenes(32)
@@ -341,6 +341,9 @@ func TestSamples(t *testing.T) {
 		"jigsaw":       {jigsaw, 4, "<figcaption>class "},
 		"colorization": {pretext.Colorization{View: plain}, 2, "labels</div>"},
 		"large":        {pretext.Classification{View: pretext.ImageNet(224), Classes: 8}, 1, "<figcaption>bus</figcaption>"},
+		"patches":      {pretext.RelativePatchCIFAR10(), 2, "<figcaption>"},
+		"hidden":       {pretext.ReconstructionCIFAR10(), 1, `width="`},
+		"views":        {pretext.ContrastiveCIFAR10(), 2, `width="`},
 		"own":          {odd{}, 16, `width="`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,6 +360,9 @@ func TestSamples(t *testing.T) {
 			assert.Equal(t, 4*test.pictures, strings.Count(samples, "<img "))
 			assert.Contains(t, samples, test.want)
 			assert.Less(t, len(samples), 400<<10)
+			if test.task.Spec().Classes == 0 {
+				assert.NotContains(t, samples, "class 0")
+			}
 		})
 	}
 	r := report.New("")
@@ -381,12 +387,12 @@ func (panics) ClassName(int32) string                            { panic("secret
 
 // TestSamplesOfPanics keeps panics of the user's own code from those of a run.
 func TestSamplesOfPanics(t *testing.T) {
-	scenes, err := dataset.NewScenes(4, 40, 24, 1)
+	images, err := scenes.New(4, 40, 24, 1)
 	require.NoError(t, err)
 	for name, test := range map[string]struct {
 		src  pretext.Source
 		task pretext.Sampler
-	}{"source": {panics{}, oneLabel{}}, "task": {scenes, panics{}}} {
+	}{"source": {panics{}, oneLabel{}}, "task": {images, panics{}}} {
 		t.Run(name, func(t *testing.T) {
 			r := report.New("")
 			require.NotPanics(t, func() { r.Show(t.Context(), test.src, test.task) })
@@ -422,8 +428,8 @@ func (oneLabel) Spec() pretext.Spec {
 	return pretext.Spec{Height: 4, Width: 5, Channels: 1, Inputs: 1, LabelShape: []int{1}, Classes: 1}
 }
 
-func (oneLabel) Sample(_ []float32, y []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
-	y[0] = 0
+func (oneLabel) Sample(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+	dst.Labels[0] = 0
 	return nil
 }
 
@@ -435,11 +441,11 @@ func (odd) Spec() pretext.Spec {
 	return pretext.Spec{Height: 3, Width: 5, Channels: 2, Inputs: 20, LabelShape: []int{2, 3}, Classes: 2}
 }
 
-func (odd) Sample(x []float32, y []int32, _ *pretext.Image, _ bool, r *rand.Rand) error {
-	for i := range x {
-		x[i] = r.Float32()
+func (odd) Sample(dst pretext.Sample, _ *pretext.Image, _ bool, r *rand.Rand) error {
+	for i := range dst.Inputs {
+		dst.Inputs[i] = r.Float32()
 	}
-	x[0], y[0] = float32(nan), pretext.Ignore
+	dst.Inputs[0], dst.Labels[0] = float32(nan), pretext.Ignore
 	return nil
 }
 

@@ -96,8 +96,8 @@ func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pre
 	ctx, end := shared.Lease(ctx)
 	defer end()
 	spec := task.Spec()
-	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats {
-		return nil, nil, fmt.Errorf("%d floats, %d labels", spec.InputLen(), spec.LabelLen())
+	if spec.InputLen() < 1 || spec.InputLen() > mostFloats || spec.LabelLen() > mostFloats || spec.TargetLen() > mostFloats {
+		return nil, nil, fmt.Errorf("%d floats, %d labels, %d targets", spec.InputLen(), spec.LabelLen(), spec.TargetLen())
 	}
 	ctx, cancel := context.WithTimeout(ctx, loading)
 	defer cancel()
@@ -105,8 +105,8 @@ func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pre
 	if err != nil {
 		return nil, nil, err
 	}
-	x, y := make([]float32, spec.InputLen()), make([]int32, spec.LabelLen())
-	return x, y, task.Sample(x, y, img, true, rand.New(rand.NewPCG(1, uint64(i))))
+	dst := spec.NewSample()
+	return dst.Inputs, dst.Labels, task.Sample(dst, img, true, rand.New(rand.NewPCG(1, uint64(i))))
 }
 
 // A named task has a name for each of its classes.
@@ -141,6 +141,9 @@ func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec, colour func
 			return "no label"
 		}
 		return name(y)
+	}
+	if spec.Classes == 0 { // then labels name nothing
+		spec.LabelShape, y = nil, nil
 	}
 	size := len(pixels) / spec.Inputs
 	for k := range min(spec.Inputs, mostInputs) {

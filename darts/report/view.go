@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"unnas/cell"
+	celldraw "unnas/cell/draw"
 	"unnas/darts/record"
 	"unnas/internal/format"
 )
@@ -313,9 +314,9 @@ func cells(text string) (string, []template.HTML) {
 		return text, nil
 	}
 	var all []template.HTML
-	for _, p := range []cell.Picture{
-		{Title: "normal cell", Edges: g.Normal, Concat: g.NormalConcat},
-		{Title: "reduction cell", Edges: g.Reduce, Concat: g.ReduceConcat},
+	for _, p := range []celldraw.Cell{
+		{Title: "normal cell", Genotype: g},
+		{Title: "reduction cell", Genotype: g, Reduction: true},
 	} {
 		var b bytes.Buffer
 		if p.WriteSVG(&b) != nil {

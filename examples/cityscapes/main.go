@@ -37,13 +37,13 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
-	return p.Run(ctx, open, out)
+	return p.Run(ctx, opener(ctx), out)
 }
 
-// open opens the data set, with masks for the task that needs them.
-func open(dir string, task pretext.Task, train bool) (program.Labelled, error) {
-	if task.Name() == "segmentation" {
-		return dataset.OpenCityscapes(dir, train)
+// opener returns what opens the data set, with masks for the task that needs them.
+func opener(ctx context.Context) program.Open {
+	return func(dir string, task pretext.Task, split dataset.Split, o dataset.Options) (program.Labelled, error) {
+		o.NoMasks = task.Name() != "segmentation"
+		return dataset.OpenCityscapes(ctx, dir, split, o)
 	}
-	return dataset.OpenCityscapesImages(dir, train)
 }

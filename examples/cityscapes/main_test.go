@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
-	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
 	"unnas/examples/internal/program"
 )
 
@@ -22,10 +22,10 @@ import (
 // images of 256·zoom by 128·zoom, for training and for evaluation.
 func city(t *testing.T, n, zoom int) string {
 	root := t.TempDir()
-	scenes, err := dataset.NewScenes(n, 256, 128, 1)
+	images, err := scenes.New(n, 256, 128, 1)
 	require.NoError(t, err)
 	for i := range n {
-		img, err := scenes.Load(t.Context(), i)
+		img, err := images.Load(t.Context(), i)
 		require.NoError(t, err)
 		size := image.Rect(0, 0, 256*zoom, 128*zoom)
 		photo, mask := image.NewRGBA(size), image.NewGray(size)
@@ -64,7 +64,7 @@ func TestPublished(t *testing.T) {
 			body := &p.Config.Space.Body
 			body.Width, body.Cells, body.Reductions = 2, 3, cell.Reductions(3, len(body.Reductions))
 			var out bytes.Buffer
-			require.NoError(t, p.Run(t.Context(), open, &out))
+			require.NoError(t, p.Run(t.Context(), opener(t.Context()), &out))
 			assert.Contains(t, out.String(), task+": 2 + 2 images, 1 epoch of 1 step, batch 2")
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))
 		})

@@ -43,9 +43,9 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 
 // opener returns what opens the data set, and tells how far it is.
 func opener(ctx context.Context, out io.Writer) program.Open {
-	return func(dir string, _ pretext.Task, train bool) (program.Labelled, error) {
-		return program.List(ctx, out, func(told dataset.Listing) (program.Labelled, error) {
-			return dataset.OpenImageNet1K(dir, train, told)
+	return func(dir string, _ pretext.Task, split dataset.Split, o dataset.Options) (program.Labelled, error) {
+		return program.List(out, o, func(o dataset.Options) (program.Labelled, error) {
+			return dataset.OpenImageNet1K(ctx, dir, split, o)
 		})
 	}
 }

@@ -88,7 +88,7 @@ func TestTrain(t *testing.T) {
 	for _, want := range []string{
 		"batch 4, published 1024: the learning rate changes in proportion, to 0.001953\n", "3 classes, published 1000\n",
 		"classification: 6 + 6 images, 1 epoch of 1 step, batch 4\n", "2 images at once\n",
-		"\nlast, epoch 1: accuracy ", "\nbest, epoch 1: accuracy ",
+		"\nlast, epoch 1: top1 ", "\nbest, epoch 1: top1 ",
 	} {
 		assert.Contains(t, out.String(), want)
 	}

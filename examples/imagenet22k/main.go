@@ -35,11 +35,15 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := p.Parse(args, help); err != nil {
 		return err
 	}
-	return search(ctx, p, dataset.ImageNet22KOptions{List: *list, Index: *index, Seed: p.Seed}, out)
+	decoder, err := p.Decoder()
+	if err != nil {
+		return err
+	}
+	return search(ctx, p, dataset.Options{List: *list, Index: *index, Seed: p.Seed, Decoder: decoder}, out)
 }
 
 // search opens the data set, or what is listed of it, and searches on it.
-func search(ctx context.Context, p *program.Published, o dataset.ImageNet22KOptions, out io.Writer) error {
+func search(ctx context.Context, p *program.Published, o dataset.Options, out io.Writer) error {
 	src, err := program.OpenImageNet22K(ctx, p.Data, o, p.Talk(out))
 	if err != nil {
 		return err

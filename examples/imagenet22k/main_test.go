@@ -55,7 +55,7 @@ func TestPublished(t *testing.T) {
 			require.NoError(t, p.Parse([]string{"-data", root, "-task", name, "-batch", "2", "-out", dir}, nil))
 			p.Config.Space = cell.DARTS(cell.ImageNetStem, 2, 3)
 			var out bytes.Buffer
-			require.NoError(t, search(t.Context(), p, dataset.ImageNet22KOptions{List: list}, &out))
+			require.NoError(t, search(t.Context(), p, dataset.Options{List: list}, &out))
 			assert.Contains(t, out.String(), task+": 3 + 3 images, 1 epoch of 1 step, batch 2")
 			assert.Equal(t, name == "cls", bytes.Contains(out.Bytes(), []byte("4 classes, published 21841\n")))
 			assert.FileExists(t, filepath.Join(dir, "genotype.json"))

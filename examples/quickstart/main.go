@@ -8,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -45,7 +44,11 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := f.Parse(args, help); err != nil {
 		return err
 	}
-	src, view, stem, err := open(ctx, *data, f.Talk(out))
+	decoder, err := f.Decoder()
+	if err != nil {
+		return err
+	}
+	src, view, stem, err := open(ctx, *data, dataset.Options{Decoder: decoder}, f.Talk(out))
 	if err != nil {
 		return err
 	}
@@ -65,34 +68,28 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 }
 
 // open returns the images, how a network sees them, and the stem for their size.
-func open(ctx context.Context, dir string, out io.Writer) (program.Labelled, pretext.View, cell.Stem, error) {
+func open(ctx context.Context, dir string, o dataset.Options, out io.Writer) (program.Labelled, pretext.View, cell.Stem, error) {
 	if dir == "" {
 		const size = 32
-		src, err := dataset.NewScenes(512, size, size, 1)
+		src, err := scenes.New(512, size, size, 1)
 		return src, pretext.Scenes(size), cell.CIFARStem, err
 	}
 	if isCIFAR(dir) {
-		src, err := dataset.OpenCIFAR10(dir, true)
+		src, err := dataset.OpenCIFAR10(ctx, dir, dataset.Train, o)
 		return src, pretext.CIFAR10(), cell.CIFARStem, err
 	}
-	if train := filepath.Join(dir, "train"); holdsFolders(train) {
-		fmt.Fprintf(out, "%s has folders of classes: its images are used, and nothing else of %s\n", train, dir)
-		dir = train
+	split := dataset.All
+	switch has, err := dataset.HasSplit(dir, dataset.Train); {
+	case err != nil:
+		return nil, pretext.View{}, "", err
+	case has:
+		split = dataset.Train
+		fmt.Fprintf(out, "%s has folders of classes: its images are used, and nothing else of %s\n", filepath.Join(dir, "train"), dir)
 	}
-	src, err := program.List(ctx, out, func(told dataset.Listing) (program.Labelled, error) {
-		return dataset.OpenFolder(dir, told)
+	src, err := program.List(out, o, func(o dataset.Options) (program.Labelled, error) {
+		return dataset.OpenFolder(ctx, dir, split, o)
 	})
 	return src, pretext.ImageNet(64), cell.ImageNetStem, err
-}
-
-// holdsFolders reports whether a folder holds folders, as train of ImageNet does. A
-// class may be called train, too, and holds images.
-func holdsFolders(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool {
-		info, err := os.Stat(filepath.Join(dir, e.Name())) // of what a link leads to
-		return err == nil && info.IsDir() && !strings.HasPrefix(e.Name(), ".")
-	})
 }
 
 func isCIFAR(dir string) bool {
@@ -111,7 +108,7 @@ func choose(name string, view pretext.View, src program.Labelled) (pretext.Task,
 	if plain.Crop == pretext.CropPad {
 		plain.Crop = pretext.CropNone
 	}
-	switch program.TaskName(name) {
+	switch preset.TaskName(name) {
 	case "rotation":
 		return pretext.Rotation{View: view}, nil
 	case "jigsaw":
@@ -127,7 +124,7 @@ func choose(name string, view pretext.View, src program.Labelled) (pretext.Task,
 		}
 		return pretext.Classification{View: view, Classes: len(src.Classes())}, nil
 	case "segmentation":
-		if _, ok := src.(*dataset.Scenes); !ok {
+		if _, ok := src.(*scenes.Set); !ok {
 			return nil, errors.New("segmentation needs images with a mask each, such as the built-in scenes: leave out -data, or see go run ./examples/cityscapes -help")
 		}
 		return segmentation.Task{View: view, ASPP: segmentation.SearchASPP(19)}, nil

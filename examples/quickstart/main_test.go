@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/darts/dataset"
 )
 
 // small are flags for a search that takes a second.
@@ -232,10 +233,9 @@ func TestOpenTrain(t *testing.T) {
 		want  []string
 		said  bool
 	}{
-		"a class":        {[]string{"train/1.png", "bus/1.png", "car/1.png"}, []string{"bus", "car", "train"}, false},
-		"a split":        {[]string{"train/cat/1.png", "train/dog/1.png", "val/cat/1.png"}, []string{"cat", "dog"}, true},
-		"without labels": {[]string{"train/1.png", "val/1.png"}, []string{"train", "val"}, false},
-		"a hidden one":   {[]string{"train/.cache/1.png", "train/1.png", "bus/1.png"}, []string{"bus", "train"}, false},
+		"a class":      {[]string{"train/1.png", "bus/1.png", "car/1.png"}, []string{"bus", "car", "train"}, false},
+		"a split":      {[]string{"train/cat/1.png", "train/dog/1.png", "val/cat/1.png"}, []string{"cat", "dog"}, true},
+		"a hidden one": {[]string{"train/.cache/1.png", "train/1.png", "bus/1.png"}, []string{"bus", "train"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -245,10 +245,17 @@ func TestOpenTrain(t *testing.T) {
 				require.NoError(t, os.WriteFile(path, nil, 0o644))
 			}
 			var out bytes.Buffer
-			src, _, _, err := open(t.Context(), dir, &out)
+			src, _, _, err := open(t.Context(), dir, dataset.Options{}, &out)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, src.Classes())
 			assert.Equal(t, test.said, strings.Contains(out.String(), filepath.Join(dir, "train")+" has folders of classes"))
 		})
 	}
+	dir := t.TempDir()
+	for _, split := range []string{"train", "val"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, split), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, split, "1.png"), nil, 0o644))
+	}
+	_, _, _, err := open(t.Context(), dir, dataset.Options{}, io.Discard)
+	assert.ErrorContains(t, err, "is it a class called train, or a split without classes?")
 }

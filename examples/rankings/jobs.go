@@ -15,6 +15,7 @@ import (
 	"unnas/cell/nasbench"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/darts/record"
 	"unnas/darts/sweep"
 	"unnas/examples/internal/program"
@@ -103,7 +104,7 @@ func openTable(ctx context.Context, path, index string, out io.Writer) (*nasbenc
 	defer p.Close()
 	tell := func(done, total int64) { p.Tell(int(done/1e6), int(total/1e6)) }
 	if strings.HasSuffix(path, ".csv") {
-		return nasbench.OpenCSV(ctx, path, tell)
+		return nasbench.OpenCSV(ctx, path, nasbench.Options{Progress: tell})
 	}
 	table, err := nasbench.Open(ctx, path, nasbench.Options{Index: index, Progress: tell})
 	if err == nil && table.Rebuilt() != nil {
@@ -125,22 +126,26 @@ type trainer struct {
 // newTrainer opens the data set.
 func newTrainer(ctx context.Context, o options, out io.Writer) (*trainer, error) {
 	t := &trainer{options: o, out: out}
-	var err error
+	decoder, err := t.decoder()
+	if err != nil {
+		return nil, err
+	}
+	images := dataset.Options{Decoder: decoder}
 	switch o.Dataset {
 	case "cifar10":
 		t.classes = 10
-		if t.src, err = dataset.OpenCIFAR10(o.data, true); err == nil {
-			t.held, err = dataset.OpenCIFAR10(o.data, false)
+		if t.src, err = dataset.OpenCIFAR10(ctx, o.data, dataset.Train, images); err == nil {
+			t.held, err = dataset.OpenCIFAR10(ctx, o.data, dataset.Test, images)
 		}
 	case "imagenet1k":
-		open := func(train bool) (*dataset.Folder, error) {
-			return program.List(ctx, out, func(told dataset.Listing) (*dataset.Folder, error) {
-				return dataset.OpenImageNet1K(o.data, train, told)
+		open := func(split dataset.Split) (*dataset.Folder, error) {
+			return program.List(out, images, func(images dataset.Options) (*dataset.Folder, error) {
+				return dataset.OpenImageNet1K(ctx, o.data, split, images)
 			})
 		}
 		var train, val *dataset.Folder
-		if train, err = open(true); err == nil {
-			val, err = open(false)
+		if train, err = open(dataset.Train); err == nil {
+			val, err = open(dataset.Val)
 			t.src, t.held, t.classes = train, val, len(train.Classes())
 		}
 	default:
@@ -150,25 +155,21 @@ func newTrainer(ctx context.Context, o options, out io.Writer) (*trainer, error)
 		return nil, err
 	}
 	if o.Subset > 0 {
-		if t.src, err = darts.Sample(t.src, o.Subset, o.Seed); err != nil {
+		if t.src, err = dataset.RandomSubset(t.src, o.Subset, o.Seed); err != nil {
 			return nil, fmt.Errorf("-subset %d: %w", o.Subset, err)
 		}
 	}
-	return t, t.decode()
+	t.Decoder = dataset.Wrapper{Source: t.src}.Decoder()
+	return t, nil
 }
 
-// decode chooses what decodes JPEG files: for all trainings of a folder the same.
-func (t *trainer) decode() error {
-	if !pretext.DecodesJPEG(t.src) {
-		return nil
-	}
+// decoder returns what decodes JPEG files: for all trainings of a folder the same.
+func (t *trainer) decoder() (*pretext.Decoder, error) {
 	recorded := ""
 	if _, kept, err := load(t.options.out); err == nil { // else they begin, or Open says what is wrong
 		recorded = kept.Decoder
 	}
-	err := t.jpeg.Use(t.src, recorded, t.out)
-	t.Decoder = pretext.JPEGDecoder()
-	return err
+	return t.jpeg.Decoder(recorded)
 }
 
 // configure returns the task and the settings of a training.
@@ -178,9 +179,9 @@ func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 	var err error
 	switch {
 	case s.Genotype != nil:
-		task, c, err = darts.SampleTraining(t.Dataset, s.Task, *s.Genotype)
+		task, c, err = preset.Ranking(t.Dataset, s.Task, *s.Genotype)
 	case s.NASBench != nil:
-		task, c, err = darts.SampleTrainingNASBench(t.Dataset, s.Task, *s.NASBench)
+		task, c, err = preset.RankingNASBench(t.Dataset, s.Task, *s.NASBench)
 	default:
 		err = errors.New("the training is of no architecture")
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"unnas/darts/preset"
 	"unnas/darts/sweep"
 	"unnas/examples/internal/program"
 )
@@ -110,7 +111,7 @@ func parse(args []string, help io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q; see -help", f.Arg(0))
 	}
 	for name := range strings.SplitSeq(tasks, ",") {
-		o.Tasks = append(o.Tasks, program.TaskName(strings.TrimSpace(name)))
+		o.Tasks = append(o.Tasks, preset.TaskName(strings.TrimSpace(name)))
 	}
 	if o.Seeds == 0 {
 		if o.Seeds = 1; o.Dataset == "cifar10" {

@@ -16,9 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
-	"unnas/darts"
-	"unnas/darts/dataset"
 	"unnas/darts/sweep"
+	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
 
@@ -84,9 +83,23 @@ func TestRankings(t *testing.T) {
 	assert.ErrorContains(t, err, `"epochs": 1`)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, run(ctx, args, &out, &out), context.Canceled)
-	assert.Contains(t, out.String(), "the same command goes on from here")
+	stopped := &interrupted{after: "trainings in", cancel: cancel}
+	require.ErrorIs(t, run(ctx, args, stopped, stopped), context.Canceled)
+	assert.Contains(t, stopped.String(), "the same command goes on from here")
+}
+
+// interrupted is output that ends a context once a text was written.
+type interrupted struct {
+	bytes.Buffer
+	after  string
+	cancel func()
+}
+
+func (w *interrupted) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.after) {
+		w.cancel()
+	}
+	return w.Buffer.Write(p)
 }
 
 // TestNASBench trains a cell of each tenth of a table.
@@ -149,31 +162,38 @@ func TestCSV(t *testing.T) {
 // TestDecoder keeps the JPEG decoder of an experiment, which all of its trainings
 // need. One without JPEG files has none.
 func TestDecoder(t *testing.T) {
-	pretext.SetJPEGDecoder("", nil)
-	t.Cleanup(func() { pretext.SetJPEGDecoder("", nil) })
-	inGo := pretext.JPEGDecoder()
-	decode := func(dir string, src darts.Source) (string, error) {
-		tr := &trainer{options: options{out: dir}, src: src, out: io.Discard}
-		err := tr.decode()
-		return tr.Decoder, err
-	}
-	got, err := decode(t.TempDir(), &dataset.CIFAR10{})
-	require.NoError(t, err)
-	assert.Empty(t, got)
-	for recorded, want := range map[string]string{inGo: inGo, "image/jpeg go1.1": ""} {
+	inGo := (*pretext.Decoder)(nil).String()
+	begun := func(recorded string) string {
 		dir := filepath.Join(t.TempDir(), "out")
 		text, err := json.Marshal(settings{Decoder: recorded})
 		require.NoError(t, err)
 		_, err = sweep.Open(dir, sweep.Manifest{Settings: text, Jobs: []sweep.Job{{Name: "a", Spec: json.RawMessage("1")}}})
 		require.NoError(t, err)
-		got, err := decode(dir, &dataset.ImageNet22K{})
-		if want == "" {
-			assert.ErrorContains(t, err, "the run began with "+recorded)
-			continue
-		}
-		require.NoError(t, err)
-		assert.Equal(t, want, got)
+		return dir
 	}
+	tr := &trainer{options: options{out: begun(inGo)}}
+	d, err := tr.decoder()
+	require.NoError(t, err)
+	assert.Equal(t, inGo, d.String())
+	tr.options.out = begun("image/jpeg go1.1")
+	_, err = tr.decoder()
+	require.ErrorContains(t, err, "the run began with image/jpeg go1.1")
+
+	o := options{out: t.TempDir(), data: cifar(t), jpeg: program.GoJPEG}
+	o.Dataset = "cifar10"
+	tr, err = newTrainer(t.Context(), o, io.Discard)
+	require.NoError(t, err)
+	assert.Empty(t, tr.Decoder)
+	data := t.TempDir()
+	for _, split := range []string{"train", "val"} {
+		dir := filepath.Join(data, split, "n01440764")
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "1.JPEG"), nil, 0o644))
+	}
+	o.data, o.Dataset = data, "imagenet1k"
+	tr, err = newTrainer(t.Context(), o, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, inGo, tr.Decoder)
 }
 
 func TestBadFlags(t *testing.T) {
@@ -186,7 +206,7 @@ func TestBadFlags(t *testing.T) {
 		"must be 1 or more":                      {"-data", data, "-samples", "0"},
 		"must not be negative":                   {"-data", data, "-epochs", "-1"},
 		"-tasks has rotation twice":              {"-data", data, "-tasks", "rot,rotation"},
-		`on a task "colour", but on`:             {"-data", data, "-samples", "1", "-tasks", "colour"},
+		`no task "colour" for cifar10`:           {"-data", data, "-samples", "1", "-tasks", "colour"},
 		"such as 3/8":                            {"-data", data, "-shard", "9/8"},
 		`unexpected argument "more"`:             {"-data", data, "more"},
 		`-dataset is "mnist"`:                    {"-data", data, "-samples", "1", "-dataset", "mnist"},

@@ -13,6 +13,8 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/ops"
 	"unnas/pretext"
@@ -66,7 +68,7 @@ func run(ctx context.Context, args []string, out, help io.Writer) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	train, held, err := s.open()
+	train, held, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,18 +91,18 @@ func (s settings) validate() error {
 }
 
 // open returns the images to learn from and those held out.
-func (s settings) open() (train, held darts.Source, err error) {
+func (s settings) open(ctx context.Context) (train, held darts.Source, err error) {
 	if s.data != "" {
-		if train, err = dataset.OpenCityscapes(s.data, true); err != nil {
+		if train, err = dataset.OpenCityscapes(ctx, s.data, dataset.Train, dataset.Options{}); err != nil {
 			return nil, nil, err
 		}
-		held, err = dataset.OpenCityscapes(s.data, false)
+		held, err = dataset.OpenCityscapes(ctx, s.data, dataset.Val, dataset.Options{})
 		return train, held, err
 	}
-	if train, err = dataset.NewScenes(s.scenes, s.size, s.size, 1); err != nil {
+	if train, err = scenes.New(s.scenes, s.size, s.size, 1); err != nil {
 		return nil, nil, err
 	}
-	held, err = dataset.NewScenes(heldScenes, s.size, s.size, 2)
+	held, err = scenes.New(heldScenes, s.size, s.size, 2)
 	return train, held, err
 }
 
@@ -144,7 +146,7 @@ const published = 8
 // config returns the hyperparameters of the training: those published for Cityscapes,
 // or those of DARTS for the built-in scenes.
 func (s settings) config(network segmentation.Network) (darts.TrainConfig, error) {
-	_, c, err := darts.PublishedTraining("cityscapes", "darts_v2")
+	_, c, err := preset.Training("cityscapes", "darts_v2")
 	if err != nil {
 		return c, err
 	}

@@ -17,17 +17,18 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
-	"unnas/pretext"
+	"unnas/darts/dataset/scenes"
+	"unnas/darts/preset"
 )
 
 // city makes a Cityscapes of a few small scenes.
 func city(t *testing.T) string {
 	root := t.TempDir()
 	for split, n := range map[string]int{"train": 6, "val": 3} {
-		scenes, err := dataset.NewScenes(n, 64, 48, uint64(n))
+		images, err := scenes.New(n, 64, 48, uint64(n))
 		require.NoError(t, err)
 		for i := range n {
-			img, err := scenes.Load(t.Context(), i)
+			img, err := images.Load(t.Context(), i)
 			require.NoError(t, err)
 			size := image.Rect(0, 0, img.Width, img.Height)
 			photo, mask := image.NewRGBA(size), &image.Gray{Pix: img.Mask, Stride: img.Width, Rect: size}
@@ -96,7 +97,7 @@ func TestPublished(t *testing.T) {
 	require.NoError(t, err)
 	c, err := s.config(n)
 	require.NoError(t, err)
-	task, want, err := darts.PublishedTraining("cityscapes", s.genotype)
+	task, want, err := preset.Training("cityscapes", s.genotype)
 	require.NoError(t, err)
 	assert.Equal(t, want, c)
 	assert.Equal(t, task, n.Task)
@@ -120,10 +121,10 @@ func TestPublished(t *testing.T) {
 
 // TestScenes opens what needs no files, and no decoder of any.
 func TestScenes(t *testing.T) {
-	train, held, err := settings{scenes: 8, size: 32}.open()
+	train, held, err := settings{scenes: 8, size: 32}.open(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []int{8, 100}, []int{train.Len(), held.Len()})
-	assert.False(t, pretext.DecodesJPEG(train))
+	assert.Empty(t, dataset.Wrapper{Source: train}.Decoder())
 	one, err := train.Load(t.Context(), 7)
 	require.NoError(t, err)
 	other, err := held.Load(t.Context(), 7)

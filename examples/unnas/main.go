@@ -17,6 +17,7 @@ import (
 	"unnas/darts/dataset"
 	"unnas/darts/record"
 	"unnas/examples/internal/program"
+	"unnas/pretext"
 )
 
 const usage = `Unnas searches a cell or trains a network with a configuration file of the authors'
@@ -83,7 +84,11 @@ func (c *config) runSearch(ctx context.Context, session program.Session, data st
 		return err
 	}
 	c.tell(session.Talk(out))
-	src, err := c.open(ctx, data, true, session.Talk(out))
+	decoder, err := session.Decoder()
+	if err != nil {
+		return err
+	}
+	src, err := c.open(ctx, data, dataset.Train, decoder, session.Talk(out))
 	if err != nil {
 		return err
 	}
@@ -100,11 +105,15 @@ func (c *config) runTraining(ctx context.Context, session program.Session, data 
 		return err
 	}
 	c.tell(session.Talk(out))
-	src, err := c.open(ctx, data, true, session.Talk(out))
+	decoder, err := session.Decoder()
 	if err != nil {
 		return err
 	}
-	held, err := c.open(ctx, data, false, session.Talk(out))
+	src, err := c.open(ctx, data, dataset.Train, decoder, session.Talk(out))
+	if err != nil {
+		return err
+	}
+	held, err := c.open(ctx, data, dataset.Val, decoder, session.Talk(out))
 	if err != nil {
 		return err
 	}
@@ -131,29 +140,31 @@ func (c *config) tell(out io.Writer) {
 	}
 }
 
-// open opens the images of TRAIN.DATASET in a folder, those for training or those for
-// testing, and says what takes long.
-func (c *config) open(ctx context.Context, dir string, train bool, out io.Writer) (program.Labelled, error) {
+// open opens a split of TRAIN.DATASET in a folder, Train or Val, and says what takes
+// long. CIFAR-10 has images for testing in place of those for validation.
+func (c *config) open(ctx context.Context, dir string, split dataset.Split, decoder *pretext.Decoder, out io.Writer) (program.Labelled, error) {
 	if dir == "" {
 		return nil, c.fault("TRAIN.DATASET", "is %s; say where it lies with -data FOLDER before the first KEY", c.Train.Dataset)
 	}
 	var src program.Labelled
 	var err error
+	o := dataset.Options{Decoder: decoder}
 	switch c.Train.Dataset {
 	case cifar10:
-		src, err = dataset.OpenCIFAR10(dir, train)
+		if split == dataset.Val {
+			split = dataset.Test
+		}
+		src, err = dataset.OpenCIFAR10(ctx, dir, split, o)
 	case imagenet:
-		src, err = program.List(ctx, out, func(told dataset.Listing) (program.Labelled, error) {
-			return dataset.OpenImageNet1K(dir, train, told)
+		src, err = program.List(out, o, func(o dataset.Options) (program.Labelled, error) {
+			return dataset.OpenImageNet1K(ctx, dir, split, o)
 		})
 	case imagenet22k:
-		src, err = program.OpenImageNet22K(ctx, dir, dataset.ImageNet22KOptions{Index: c.index, Seed: uint64(c.RNGSeed)}, out)
+		o.Index, o.Seed = c.index, uint64(c.RNGSeed)
+		src, err = program.OpenImageNet22K(ctx, dir, o, out)
 	case cityscapes:
-		open := dataset.OpenCityscapesImages // gtFine is not needed
-		if c.Task == taskSeg {
-			open = dataset.OpenCityscapes
-		}
-		src, err = open(dir, train)
+		o.NoMasks = c.Task != taskSeg
+		src, err = dataset.OpenCityscapes(ctx, dir, split, o)
 	}
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"unnas/darts/dataset"
 )
 
 // images makes a folder with so many images of CIFAR-10, which repeat.
@@ -124,7 +126,7 @@ func TestTrain(t *testing.T) {
 			}
 			var out bytes.Buffer
 			require.NoError(t, run(t.Context(), args(whole), &out, nil))
-			for _, want := range []string{test.begun, "\nlast, epoch 2: accuracy ", "\nbest, epoch "} {
+			for _, want := range []string{test.begun, "\nlast, epoch 2: top1 ", "\nbest, epoch "} {
 				assert.Contains(t, out.String(), want)
 			}
 			assert.Equal(t, name == "NAS-Bench", strings.Contains(out.String(), "2 images at once"))
@@ -183,11 +185,11 @@ func TestOpenCityscapes(t *testing.T) {
 	c.Train.Dataset, c.Model.NumClasses = cityscapes, 19
 	for _, task := range []string{taskRot, taskCol, taskJig} {
 		c.Task = task
-		src, err := c.open(t.Context(), dir, true, io.Discard)
+		src, err := c.open(t.Context(), dir, dataset.Train, nil, io.Discard)
 		require.NoError(t, err, task)
 		assert.Equal(t, 1, src.Len())
 	}
 	c.Task = taskSeg
-	_, err := c.open(t.Context(), dir, true, io.Discard)
+	_, err := c.open(t.Context(), dir, dataset.Train, nil, io.Discard)
 	require.ErrorContains(t, err, "gtFine")
 }

@@ -7,6 +7,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -99,28 +100,13 @@ func (c *config) task() pretext.Task {
 	return t
 }
 
-// view returns how the network sees an image.
+// view returns how the network sees an image. Its data set is known.
 func (c *config) view() pretext.View {
-	size := c.Train.ImSize
-	var v pretext.View
-	switch c.Train.Dataset {
-	case cifar10:
-		v = pretext.CIFAR10()
-		v.Height, v.Width = size, size
-		if c.Task == taskCol || c.Task == taskJig {
-			v.Crop = pretext.CropNone
-		}
-	case cityscapes:
-		v = pretext.Cityscapes(size, c.Test.ImSize)
-	default:
-		v = pretext.ImageNet(size)
-		if c.Task == taskJig {
-			v.Crop = pretext.CropScale
-		}
+	data := c.Train.Dataset
+	if data == imagenet {
+		data = preset.ImageNet1K
 	}
-	if c.Task == taskCol {
-		v.Jitter = 0
-	}
+	v, _ := preset.Transform(data, c.Task, c.Train.ImSize, c.Test.ImSize)
 	return v
 }
 
@@ -299,7 +285,7 @@ func (c *config) checkTraining() error {
 	case c.Task == taskSeg && c.Model.Type == nasBench:
 		return c.fault("TASK", "is seg, which needs MODEL.TYPE nas: whole images are tested by networks of cells")
 	case c.Model.Type == nas && c.NAS.Aux && c.Task != taskCls && c.Task != taskRot:
-		return c.fault("NAS.AUX", "is True, which TASK %s does not have: an auxiliary head tells one label for each input", c.Task)
+		return c.fault("NAS.AUX", "is True, which TASK %s does not have: an auxiliary head predicts one class for each input", c.Task)
 	}
 	switch c.view().Crop {
 	case pretext.CropScale:

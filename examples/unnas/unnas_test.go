@@ -13,6 +13,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -44,7 +45,7 @@ func TestPublishedSearches(t *testing.T) {
 			if data == "imagenet" {
 				data = "imagenet1k"
 			}
-			wantTask, want, err := darts.PublishedSearch(data, name)
+			wantTask, want, err := preset.Search(data, name)
 			require.NoError(t, err)
 			if data == "imagenet22k" { // those of the release ran on four GPUs
 				want = want.WithBatch(4 * want.Batch)
@@ -66,7 +67,7 @@ func TestPublishedTrainings(t *testing.T) {
 	seen := 0
 	for path, data := range map[string]string{"testdata/imagenet/eval.yaml": "imagenet1k", "testdata/cityscapes/eval.yaml": "cityscapes"} {
 		for _, name := range cell.PublishedNames() {
-			wantTask, want, err := darts.PublishedTraining(data, name)
+			wantTask, want, err := preset.Training(data, name)
 			if err != nil {
 				continue // not trained
 			}

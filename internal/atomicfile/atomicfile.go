@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -65,6 +68,18 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	}
 	renamed = true
 	return settle(dir)
+}
+
+// WriteAs writes the file at path, as Write does, in the format of its extension. The
+// keys of formats are extensions in lower case, such as ".svg".
+func WriteAs(path string, formats map[string]func(w io.Writer) error) error {
+	extension := strings.ToLower(filepath.Ext(path))
+	write, known := formats[extension]
+	if !known {
+		return fmt.Errorf("atomicfile: write %s: extension %q: want one of %s",
+			path, extension, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+	}
+	return Write(path, write)
 }
 
 // Link gives the file at path a second name in its directory, in place of the file

@@ -131,7 +131,7 @@ func (c exchange) run(t *testing.T, python string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "input.f32"), pixels, 0o600))
 	f, err := os.Create(filepath.Join(dir, "weights.safetensors"))
 	require.NoError(t, err)
-	require.NoError(t, p.WriteSafetensors(f))
+	require.NoError(t, p.WriteSafetensors(f, nil))
 	require.NoError(t, f.Close())
 
 	command := exec.Command(python, "exchange.py", dir)

@@ -13,6 +13,7 @@ import (
 	"unnas/internal/kernel"
 	"unnas/internal/vm"
 	"unnas/ops"
+	"unnas/pretext"
 )
 
 // TestGolden builds everything from the case alone. Cases of kind trajectory
@@ -170,12 +171,12 @@ func (g *testCase) network() {
 		output, err = ops.Upsample(logits, x.Shape()[1], x.Shape()[2])
 		require.NoError(t, err)
 	}
-	loss, err := task.Loss(logits, labels)
+	loss, err := task.Loss(logits, pretext.Targets{Labels: labels})
 	require.NoError(t, err)
 	total := loss.Value
 	want := gorgonia.Nodes{output}
 	if aux != nil {
-		l, err := task.Loss(aux, labels)
+		l, err := task.Loss(aux, pretext.Targets{Labels: labels})
 		require.NoError(t, err)
 		total, err = ops.AddLosses(loss.Value, l.Value, cell.AuxiliaryWeight)
 		require.NoError(t, err)

@@ -45,7 +45,7 @@ func (p problem) Name() string       { return p.Task }
 func (p problem) Validate() error    { return nil }
 func (p problem) Spec() pretext.Spec { return p.spec }
 
-func (problem) Sample([]float32, []int32, *pretext.Image, bool, *rand.Rand) error {
+func (problem) Sample(pretext.Sample, *pretext.Image, bool, *rand.Rand) error {
 	return errors.New("golden: the case holds the samples")
 }
 
@@ -59,12 +59,12 @@ func (p problem) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, er
 	return pretext.PooledHead(s, features, p.spec.Inputs, p.Classes)
 }
 
-func (p problem) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+func (p problem) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 	switch p.Task {
 	case "seg":
-		return ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: 255})
+		return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: 255})
 	case "col":
-		return ops.PixelCrossEntropy(logits, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+		return ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: ops.NoIgnore})
 	}
-	return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: ops.NoIgnore})
 }

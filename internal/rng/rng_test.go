@@ -71,7 +71,7 @@ func TestShapesGolden(t *testing.T) {
 	}
 	r = stream()
 	for i, want := range floats {
-		assert.Equal(t, -3+5*want, rng.Uniform(r, -3, 2), "Uniform %d", i)
+		assert.Equal(t, -3+float64(5*want), rng.Uniform(r, -3, 2), "Uniform %d", i)
 	}
 	r = stream()
 	for i, want := range floats {

@@ -3,7 +3,7 @@ package pretexttest
 import (
 	"errors"
 	"fmt"
-	"math"
+	"regexp"
 	"slices"
 
 	"gorgonia.org/gorgonia"
@@ -21,6 +21,9 @@ func (c *checker) networks() {
 		if err == nil {
 			err = n.run()
 		}
+		if err == nil && batch > 1 && !n.learns {
+			err = errors.New("nothing counts in the loss, so the network learns nothing")
+		}
 		if err != nil {
 			c.fault("a batch of %d: %w", batch, err)
 			return
@@ -31,11 +34,13 @@ func (c *checker) networks() {
 // network is the end of a network: features, head, loss and gradients.
 type network struct {
 	*checker
-	batch            int
-	features, labels *gorgonia.Node
-	loss             ops.Loss
-	wrt              gorgonia.Nodes // features and parameters
-	vm               ops.VM
+	batch    int
+	features *gorgonia.Node
+	targets  pretext.Targets
+	loss     ops.Loss
+	learns   bool           // a gradient has reached the features
+	wrt      gorgonia.Nodes // features and parameters
+	vm       ops.VM
 }
 
 func (n *network) build() error {
@@ -45,38 +50,32 @@ func (n *network) build() error {
 	if n.features, err = ops.Images(g, "features", n.batch*n.spec.Inputs, 3, 5, 6); err != nil {
 		return err
 	}
-	shape := tensor.Shape{n.batch * n.spec.LabelShape[0]}
-	isMap := len(n.spec.LabelShape) > 1
-	if isMap {
-		shape = append(tensor.Shape{n.batch}, n.spec.LabelShape...)
-	}
-	if n.labels, err = ops.Labels(g, "labels", shape...); err != nil {
+	if n.targets, err = n.spec.NewTargets(g, n.batch); err != nil {
 		return err
 	}
-	logits, err := n.task.Head(s.Sub("classifier"), n.features)
+	out, err := n.task.Head(s.Sub("classifier"), n.features)
 	if err != nil {
 		return fmt.Errorf("head: %w", err)
 	}
-	if logits == nil {
-		return errors.New("Head returns neither a node nor an error")
+	if err := n.spec.CheckHead(out, n.batch); err != nil {
+		return err
 	}
-	has, needed := logits.Shape(), fmt.Sprintf("(%d, %d)", shape[0], n.spec.Classes)
-	fits := has.Eq(tensor.Shape{shape[0], n.spec.Classes})
-	if isMap {
-		needed = fmt.Sprintf("(%d, h, w, %d)", n.batch, n.spec.Classes)
-		fits = has.Dims() == 4 && has[0] == n.batch && has[3] == n.spec.Classes
-	}
-	if !fits {
-		return fmt.Errorf("the logits have shape %v; %s is needed", has, needed)
-	}
-	if n.loss, err = n.task.Loss(logits, n.labels); err != nil {
+	if n.loss, err = n.task.Loss(out, n.targets); err != nil {
 		return fmt.Errorf("loss: %w", err)
 	}
-	want := gorgonia.Nodes{n.loss.Value, n.loss.Correct, n.loss.Count}
-	for i, name := range []string{"Value", "Correct", "Count"} {
-		if want[i] == nil || want[i].Dims() != 0 {
-			return fmt.Errorf("Loss.%s is no scalar", name)
-		}
+	want := gorgonia.Nodes{n.loss.Value}
+	if n.loss.Value == nil || n.loss.Value.Dims() != 0 {
+		return errors.New("Loss.Value is no scalar")
+	}
+	if n.loss.Count == nil {
+		return errors.New("Loss.Count is nil; how much counts is needed to take means over batches")
+	}
+	want = append(want, n.loss.Count)
+	if n.loss.Score != nil {
+		want = append(want, n.loss.Score)
+	}
+	if (n.loss.Score != nil) != validName.MatchString(n.loss.Metric.Name) {
+		return fmt.Errorf("the name of the score is %q; a Score needs a Metric with letters, digits and any of \"_.-\", and no Score needs none", n.loss.Metric.Name)
 	}
 	n.wrt = append(gorgonia.Nodes{n.features}, s.Learnables()...)
 	if _, err := gorgonia.Grad(n.loss.Value, n.wrt...); err != nil {
@@ -102,56 +101,68 @@ func (n *network) run() error {
 	for i := range x {
 		x[i] = float32(r.NormFloat64())
 	}
-	var y []int32
+	var all pretext.Sample
 	for i := range n.batch {
 		s, err := n.take(n.images[i%len(n.images)], true, uint64(i), 0, 0)
 		if err != nil {
 			return err
 		}
-		y = append(y, s.y...)
+		all.Labels = append(all.Labels, s.Labels...)
+		all.Targets = append(all.Targets, s.Targets...)
 	}
 	if err := ops.Bind(n.features, x); err != nil {
 		return err
 	}
-	if err := n.step(y); err != nil {
+	if err := n.step(all); err != nil {
 		return err
 	}
-	size := len(y) / n.batch
 	for i := n.batch - 1; i >= 0; i-- {
-		copy(y[i*size:], slices.Repeat([]int32{pretext.Ignore}, size))
-		if err := n.step(y); err != nil {
-			return fmt.Errorf("labels from image %d on ignored: %w", i, err)
+		fill(all.Labels[i*n.spec.LabelLen():], pretext.Ignore)
+		fill(all.Targets[i*n.spec.TargetLen():], pretext.IgnoreValue)
+		if err := n.step(all); err != nil {
+			return fmt.Errorf("labels and targets from image %d on ignored: %w", i, err)
 		}
 	}
 	return nil
 }
 
-// step checks one run with the given labels.
-func (n *network) step(y []int32) error {
-	if err := ops.Bind(n.labels, y); err != nil {
-		return err
+// step checks one run with the given labels and targets.
+func (n *network) step(all pretext.Sample) error {
+	if n.targets.Labels != nil {
+		if err := ops.Bind(n.targets.Labels, all.Labels); err != nil {
+			return err
+		}
+	}
+	if n.targets.Values != nil {
+		if err := ops.Bind(n.targets.Values, all.Targets); err != nil {
+			return err
+		}
 	}
 	if err := n.vm.RunAll(); err != nil {
 		return err
 	}
-	count := 0
-	for _, label := range y {
-		if label != pretext.Ignore {
-			count++
-		}
+	count, err := ops.Count(n.loss.Count)
+	if err != nil {
+		return err
 	}
-	if got := scalar(n.loss.Count); got != float64(count) {
-		return fmt.Errorf("the loss counts %v of %d labels, of which %d are not pretext.Ignore", got, len(y), count)
+	labels, targets := counted(all.Labels, pretext.Ignore), counted(all.Targets, pretext.IgnoreValue)
+	switch {
+	case n.spec.Classes > 0 && len(all.Targets) == 0 && count != float64(labels):
+		return fmt.Errorf("the loss counts %v of %d labels, of which %d are not pretext.Ignore", count, len(all.Labels), labels)
+	case !finite(count) || count < 0:
+		return fmt.Errorf("the loss counts %v; 0 or more is needed", count)
+	case labels+targets == 0 && count != 0:
+		return fmt.Errorf("the loss counts %v, but all labels are pretext.Ignore and all targets pretext.IgnoreValue", count)
 	}
-	if got := scalar(n.loss.Correct); !(got >= 0 && got <= float64(count)) {
-		return fmt.Errorf("%v of %d labels are right", got, count)
+	if err := n.score(count); err != nil {
+		return err
 	}
-	if got := scalar(n.loss.Value); math.IsNaN(got) || math.IsInf(got, 0) {
+	if got := scalar(n.loss.Value); !finite(got) {
 		return fmt.Errorf("the loss is %v; it must be finite", got)
 	}
 	for _, v := range n.wrt {
 		for i, g := range values(v.Deriv()) {
-			if f := float64(g); math.IsNaN(f) || math.IsInf(f, 0) {
+			if !finite(float64(g)) {
 				return fmt.Errorf("element %d of the gradient of %s is %v; it must be finite", i, v.Name(), g)
 			}
 		}
@@ -161,10 +172,43 @@ func (n *network) step(y []int32) error {
 	case count > 0 && !reached:
 		return errors.New("the gradient of the features is zero, so the network learns nothing")
 	case count == 0 && reached:
-		return errors.New("the gradient of the features is not zero, but no label counts")
+		return errors.New("the gradient of the features is not zero, but nothing counts")
+	}
+	n.learns = n.learns || reached
+	return nil
+}
+
+// score checks the score of a run in which so much counts.
+func (n *network) score(count float64) error {
+	if n.loss.Score == nil {
+		return nil
+	}
+	got, err := ops.Count(n.loss.Score)
+	switch {
+	case err != nil:
+		return err
+	case !finite(got) || count == 0 && got != 0:
+		return fmt.Errorf("the score is %v where %v count; a finite sum over what counts is needed", got, count)
+	case slices.Contains(accuracies, n.loss.Metric.Name) && (got < 0 || got > count):
+		return fmt.Errorf("%v of %v labels are right", got, count)
 	}
 	return nil
 }
+
+// accuracies are the metrics of package ops whose mean is from 0 to 1.
+var accuracies = []string{"top1", "pixel_accuracy", "contrastive_top1"}
+
+// counted returns how many of all are not to be ignored.
+func counted[T comparable](all []T, ignore T) (n int) {
+	for _, x := range all {
+		if x != ignore {
+			n++
+		}
+	}
+	return n
+}
+
+var validName = regexp.MustCompile(`^[\w.-]+$`)
 
 func scalar(n *gorgonia.Node) float64 { return float64(values(n)[0]) }
 

@@ -101,16 +101,25 @@ func (c *checker) sizes() {
 	if !reflect.DeepEqual(c.spec, other) {
 		c.fault("the sizes change: %+v, then %+v", c.spec, other)
 	}
-	if len(other.LabelShape) > 0 {
-		other.LabelShape[0]++
-		if again := c.task.Spec().LabelShape; again[0] == other.LabelShape[0] {
-			c.fault("all callers of Spec get the same LabelShape; make a new one")
-			return
+	for _, shape := range []struct {
+		name string
+		of   func(pretext.Spec) []int
+	}{
+		{"LabelShape", func(s pretext.Spec) []int { return s.LabelShape }},
+		{"TargetShape", func(s pretext.Spec) []int { return s.TargetShape }},
+	} {
+		if s := shape.of(other); len(s) > 0 {
+			s[0]++
+			if again := shape.of(c.task.Spec()); again[0] == s[0] {
+				c.fault("all callers of Spec get the same %s; make a new one", shape.name)
+				return
+			}
 		}
 	}
-	s := c.spec
-	if min(s.Height, s.Width, s.Channels, s.Inputs) < 1 || s.Classes < 2 || len(s.LabelShape) == 0 || slices.Min(s.LabelShape) < 1 {
-		c.fault("the sizes are %+v; 2 classes or more are needed, and 1 or more of all else", s)
+	if err := c.spec.Validate(); err != nil {
+		c.fault("the sizes are %+v: %w", c.spec, err)
+	} else if c.spec.Classes == 1 {
+		c.fault("the sizes are %+v; of one class there is nothing to learn: 2 or more are needed, or 0 where labels are no classes", c.spec)
 	}
 }
 
@@ -120,29 +129,43 @@ const unwritten = math.MinInt32
 var nan = float32(math.NaN())
 
 // sample is what Sample writes.
-type sample struct {
-	x []float32
-	y []int32
-}
+type sample struct{ pretext.Sample }
 
 // take makes a sample in memory that held x and y everywhere.
 func (c *checker) take(img *pretext.Image, train bool, seed uint64, x float32, y int32) (sample, error) {
-	s := sample{slices.Repeat([]float32{x}, c.spec.InputLen()), slices.Repeat([]int32{y}, c.spec.LabelLen())}
-	return s, c.task.Sample(s.x, s.y, img, train, stream(seed))
+	s := sample{c.spec.NewSample()}
+	fill(s.Inputs, x)
+	fill(s.Labels, y)
+	fill(s.Targets, x)
+	return s, c.task.Sample(s.Sample, img, train, stream(seed))
+}
+
+func fill[T any](all []T, x T) {
+	for i := range all {
+		all[i] = x
+	}
 }
 
 func stream(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }
 
 // differ says where samples are not the same bits, or nothing.
 func (s sample) differ(other sample) string {
-	for i, v := range s.x {
-		if math.Float32bits(v) != math.Float32bits(other.x[i]) {
-			return fmt.Sprintf("number %d of the inputs is %v and %v", i, v, other.x[i])
+	if d := unlike("number %d of the inputs", s.Inputs, other.Inputs); d != "" {
+		return d
+	}
+	for i, v := range s.Labels {
+		if v != other.Labels[i] {
+			return fmt.Sprintf("label %d is %d and %d", i, v, other.Labels[i])
 		}
 	}
-	for i, v := range s.y {
-		if v != other.y[i] {
-			return fmt.Sprintf("label %d is %d and %d", i, v, other.y[i])
+	return unlike("target %d", s.Targets, other.Targets)
+}
+
+// unlike says where numbers are not the same bits, or nothing.
+func unlike(what string, a, b []float32) string {
+	for i, v := range a {
+		if math.Float32bits(v) != math.Float32bits(b[i]) {
+			return fmt.Sprintf(what+" is %v and %v", i, v, b[i])
 		}
 	}
 	return ""
@@ -181,14 +204,23 @@ func (c *checker) one(img *pretext.Image, train bool) error {
 	if err != nil {
 		return err
 	}
-	for i, v := range first.x {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+	for i, v := range first.Inputs {
+		if !finite(float64(v)) {
 			return fmt.Errorf("number %d of the inputs is %v; all must be written and finite", i, v)
 		}
 	}
-	for i, v := range first.y {
-		if v != pretext.Ignore && (v < 0 || int(v) >= c.spec.Classes) {
+	for i, v := range first.Labels {
+		switch {
+		case v == pretext.Ignore:
+		case c.spec.Classes == 0 && v < 0:
+			return fmt.Errorf("label %d is %d; 0 or more or pretext.Ignore is needed everywhere", i, v)
+		case c.spec.Classes > 0 && (v < 0 || int(v) >= c.spec.Classes):
 			return fmt.Errorf("label %d is %d; 0 to %d or pretext.Ignore is needed everywhere", i, v, c.spec.Classes-1)
+		}
+	}
+	for i, v := range first.Targets {
+		if !finite(float64(v)) {
+			return fmt.Errorf("target %d is %v; all must be written, and finite or pretext.IgnoreValue", i, v)
 		}
 	}
 	second, err := c.take(img, train, 1, 7, 0)
@@ -198,11 +230,19 @@ func (c *checker) one(img *pretext.Image, train bool) error {
 	if d := first.differ(second); d != "" {
 		return fmt.Errorf("two samples of the same stream differ: %s; nothing but r may be random, and all memory must be written", d)
 	}
-	if train {
+	if train || c.compares() {
 		return nil
 	}
 	return c.fixed(img)
 }
+
+// compares says whether neither labels nor targets say anything: then the inputs of
+// an image are there to be compared, and may be drawn in evaluation, too.
+func (c *checker) compares() bool {
+	return c.spec.Inputs > 1 && c.spec.Classes == 0 && c.spec.TargetLen() == 0
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // The samples that show what a stream draws in evaluation: at most mostDraws, until
 // enough of them have had the labels of an earlier one.
@@ -211,8 +251,8 @@ const (
 	enough    = 4
 )
 
-// fixed checks that in evaluation the stream draws nothing but what the labels say,
-// and the order of the inputs.
+// fixed checks that in evaluation the stream draws nothing but what the labels and
+// targets say, and the order of the inputs.
 func (c *checker) fixed(img *pretext.Image) error {
 	of := map[string]sample{} // the first sample of some labels
 	for seed, again := uint64(1), 0; seed <= mostDraws && again < enough; seed++ {
@@ -220,7 +260,7 @@ func (c *checker) fixed(img *pretext.Image) error {
 		if err != nil {
 			return err
 		}
-		labels := fmt.Sprint(s.y)
+		labels := fmt.Sprint(s.Labels, s.Targets)
 		first, seen := of[labels]
 		if !seen {
 			of[labels] = c.sorted(s)
@@ -228,7 +268,7 @@ func (c *checker) fixed(img *pretext.Image) error {
 		}
 		again++
 		if d := first.differ(c.sorted(s)); d != "" {
-			return fmt.Errorf("inputs depend on the stream, though the labels are the same; in evaluation it may draw what the labels say, and the order of the inputs: %s", d)
+			return fmt.Errorf("inputs depend on the stream, though labels and targets are the same; in evaluation it may draw what these say, and the order of the inputs: %s", d)
 		}
 	}
 	return nil
@@ -236,9 +276,9 @@ func (c *checker) fixed(img *pretext.Image) error {
 
 // sorted returns the inputs of a sample in an order that depends on nothing else.
 func (c *checker) sorted(s sample) sample {
-	inputs := slices.Collect(slices.Chunk(s.x, len(s.x)/c.spec.Inputs))
+	inputs := slices.Collect(slices.Chunk(s.Inputs, len(s.Inputs)/c.spec.Inputs))
 	slices.SortFunc(inputs, func(a, b []float32) int { return slices.CompareFunc(a, b, cmp.Compare[float32]) })
-	return sample{x: slices.Concat(inputs...)}
+	return sample{pretext.Sample{Inputs: slices.Concat(inputs...)}}
 }
 
 // goroutines checks that samples can be made at the same time.
@@ -294,23 +334,34 @@ func (c *checker) badInput() {
 	good := c.images[0]
 	short := *good
 	short.Pix = short.Pix[:len(short.Pix)-1]
-	inputs, labels := c.spec.InputLen(), c.spec.LabelLen()
+	type sizes struct{ inputs, labels, targets int }
+	right := sizes{c.spec.InputLen(), c.spec.LabelLen(), c.spec.TargetLen()}
 	for _, k := range []struct {
-		name           string
-		inputs, labels int
-		img            *pretext.Image
+		name string
+		more sizes
+		img  *pretext.Image
 	}{
-		{"an input too few", inputs - 1, labels, good},
-		{"an input too many", inputs + 1, labels, good},
-		{"no inputs", 0, labels, good},
-		{"a label too few", inputs, labels - 1, good},
-		{"a label too many", inputs, labels + 1, good},
-		{"no image", inputs, labels, nil},
-		{"an empty image", inputs, labels, &pretext.Image{}},
-		{"an image with a byte too few", inputs, labels, &short},
+		{"an input too few", sizes{inputs: -1}, good},
+		{"an input too many", sizes{inputs: 1}, good},
+		{"no inputs", sizes{inputs: -right.inputs}, good},
+		{"a label too few", sizes{labels: -1}, good},
+		{"a label too many", sizes{labels: 1}, good},
+		{"a target too few", sizes{targets: -1}, good},
+		{"a target too many", sizes{targets: 1}, good},
+		{"no image", sizes{}, nil},
+		{"an empty image", sizes{}, &pretext.Image{}},
+		{"an image with a byte too few", sizes{}, &short},
 	} {
+		if right.labels+k.more.labels < 0 || right.targets+k.more.targets < 0 {
+			continue // there are none
+		}
 		c.guard(k.name+": ", func() {
-			if c.task.Sample(make([]float32, k.inputs), make([]int32, k.labels), k.img, true, stream(1)) == nil {
+			dst := pretext.Sample{
+				Inputs:  make([]float32, right.inputs+k.more.inputs),
+				Labels:  make([]int32, right.labels+k.more.labels),
+				Targets: make([]float32, right.targets+k.more.targets),
+			}
+			if c.task.Sample(dst, k.img, true, stream(1)) == nil {
 				c.fault("%s: Sample returns no error", k.name)
 			}
 		})

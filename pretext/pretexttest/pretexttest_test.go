@@ -23,8 +23,26 @@ func good() pretext.Task {
 	return pretext.Classification{View: v, Classes: 2}
 }
 
+// plain is a good task with float targets.
+func plain() pretext.Task {
+	v := pretext.CIFAR10()
+	v.Height, v.Width = 4, 4
+	return pretext.Reconstruction{View: v, Block: 4, Detail: 2}
+}
+
+// scoreless is a good task that is judged by its loss.
+type scoreless struct{ pretext.Task }
+
+func (s scoreless) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	l, err := s.Task.Loss(logits, targets)
+	l.Score, l.Metric = nil, ops.Metric{}
+	return l, err
+}
+
 func TestRun(t *testing.T) {
 	Run(t, good())
+	Run(t, plain())
+	Run(t, scoreless{good()})
 	Run(t, &mirror{View: good().(pretext.Classification).View})
 }
 
@@ -52,10 +70,11 @@ func (m *mirror) Spec() pretext.Spec {
 	return pretext.Spec{Height: m.View.Height, Width: m.View.Width, Channels: 3, Inputs: 2, LabelShape: []int{2}, Classes: 2}
 }
 
-func (m *mirror) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
-	if len(y) != 2 || len(x)%2 != 0 {
-		return errors.New("mirror: wrong sizes")
+func (m *mirror) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
+	if err := m.Spec().Check(dst); err != nil {
+		return err
 	}
+	x, y := dst.Inputs, dst.Labels
 	half := len(x) / 2
 	if err := m.View.Render(x[:half], img, train, r); err != nil {
 		return err
@@ -78,80 +97,24 @@ func (*mirror) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, erro
 	return pretext.PooledHead(s, features, 1, 2)
 }
 
-func (*mirror) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: pretext.Ignore})
+func (*mirror) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: pretext.Ignore})
 }
 
-// patches is a task that needs other inputs for other labels, in evaluation too:
-// tell which of the eight parts around that in the middle the second input is
-// (Doersch et al., 2015, arXiv 1505.05192).
-type patches struct {
-	View    pretext.View
-	Size    int
-	jitters bool // in evaluation, too, which is wrong
-}
+// jittering is a task that augments in evaluation, too.
+type jittering struct{ pretext.RelativePatch }
 
-func (patches) Name() string { return "patches" }
-
-func (p patches) Validate() error {
-	if err := p.View.Validate(); err != nil {
-		return err
-	}
-	if p.Size < 1 || p.Size > min(p.View.Height, p.View.Width)/3 {
-		return errors.New("patches: Size and View.Height and View.Width do not fit")
-	}
-	return nil
-}
-
-func (p patches) Spec() pretext.Spec {
-	return pretext.Spec{Height: p.Size, Width: p.Size, Channels: 3, Inputs: 2, LabelShape: []int{1}, Classes: 8}
-}
-
-func (p patches) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	if s := p.Spec(); len(x) != s.InputLen() || len(y) != 1 {
-		return errors.New("patches: wrong sizes")
-	}
-	view := make([]float32, 3*p.View.Height*p.View.Width)
-	if err := p.View.Render(view, img, train, r); err != nil {
-		return err
-	}
-	y[0] = int32(r.IntN(8))
-	part := int(y[0])
-	if part >= 4 {
-		part++
-	}
-	height, width := p.View.Height/3, p.View.Width/3
-	for i, part := range []int{4, part} {
-		top, left := part/3*height, part%3*width
-		if train || p.jitters {
-			top, left = top+r.IntN(height-p.Size+1), left+r.IntN(width-p.Size+1)
-		}
-		for row := range p.Size {
-			copy(x[(i*p.Size+row)*3*p.Size:][:3*p.Size], view[((top+row)*p.View.Width+left)*3:])
-		}
-	}
-	return nil
-}
-
-func (patches) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
-	return pretext.PooledHead(s, features, 2, 8)
-}
-
-func (patches) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: pretext.Ignore})
+func (j jittering) Sample(dst pretext.Sample, img *pretext.Image, _ bool, r *rand.Rand) error {
+	return j.RelativePatch.Sample(dst, img, true, r)
 }
 
 // TestRunTakesInputsThatLabelsSay accepts a task whose stream draws in evaluation
 // which part of the image is an input, and refuses it if it draws more.
 func TestRunTakesInputsThatLabelsSay(t *testing.T) {
-	task := patches{View: good().(pretext.Classification).View, Size: 2}
+	task := pretext.RelativePatch{View: good().(pretext.Classification).View, Patch: 2, Gap: 2, Jitter: 1}
 	task.View.Height, task.View.Width = 15, 12
 	Run(t, task)
-	task.jitters = true
-	assert.ErrorContains(t, errors.Join(check(task, defaults())...), "inputs depend on the stream, though the labels are the same")
+	assert.ErrorContains(t, errors.Join(check(jittering{task}, defaults())...), "inputs depend on the stream, though labels and targets are the same")
 }
 
 // faulty is a good task of which parts are replaced by wrong ones.
@@ -160,10 +123,10 @@ type faulty struct {
 	name     func() string
 	validate func() error
 	spec     func(s pretext.Spec) pretext.Spec
-	before   func(x []float32, y []int32, img *pretext.Image) bool // true: no more is done
-	sample   func(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error
+	before   func(dst pretext.Sample, img *pretext.Image) bool // true: no more is done
+	sample   func(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error
 	head     func(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error)
-	loss     func(logits, labels *gorgonia.Node) (ops.Loss, error)
+	loss     func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error)
 }
 
 func (f faulty) Name() string {
@@ -187,15 +150,15 @@ func (f faulty) Spec() pretext.Spec {
 	return f.Task.Spec()
 }
 
-func (f faulty) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
-	if f.before != nil && f.before(x, y, img) {
+func (f faulty) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
+	if f.before != nil && f.before(dst, img) {
 		return nil
 	}
-	if err := f.Task.Sample(x, y, img, train, r); err != nil {
+	if err := f.Task.Sample(dst, img, train, r); err != nil {
 		return err
 	}
 	if f.sample != nil {
-		return f.sample(x, y, img, train, r)
+		return f.sample(dst, img, train, r)
 	}
 	return nil
 }
@@ -207,11 +170,11 @@ func (f faulty) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, err
 	return f.Task.Head(s, features)
 }
 
-func (f faulty) Loss(logits, labels *gorgonia.Node) (ops.Loss, error) {
+func (f faulty) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 	if f.loss != nil {
-		return f.loss(logits, labels)
+		return f.loss(logits, targets)
 	}
-	return f.Task.Loss(logits, labels)
+	return f.Task.Loss(logits, targets)
 }
 
 // changing is a good task whose settings can be bad.
@@ -238,8 +201,8 @@ func (c changing) Validate() error {
 // unlabelled writes no labels.
 type unlabelled struct{ pretext.Task }
 
-func (u unlabelled) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
-	return u.Task.Sample(x, make([]int32, len(y)), img, train, r)
+func (u unlabelled) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
+	return u.Task.Sample(pretext.Sample{Inputs: dst.Inputs, Labels: make([]int32, len(dst.Labels))}, img, train, r)
 }
 
 // busy goes wrong when more than one goroutine uses it.
@@ -249,7 +212,7 @@ type busy struct {
 	running atomic.Int32
 }
 
-func (b *busy) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+func (b *busy) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
 	b.running.Add(1)
 	defer b.running.Add(-1)
 	time.Sleep(200 * time.Microsecond) // for the others to come in
@@ -257,9 +220,9 @@ func (b *busy) Sample(x []float32, y []int32, img *pretext.Image, train bool, r 
 	if b.panics && others > 0 {
 		panic("busy")
 	}
-	err := b.Task.Sample(x, y, img, train, r)
+	err := b.Task.Sample(dst, img, train, r)
 	if err == nil {
-		x[0] += float32(others)
+		dst.Inputs[0] += float32(others)
 	}
 	return err
 }
@@ -271,20 +234,20 @@ type colourless struct {
 	panics bool
 }
 
-func (c colourless) Sample(x []float32, y []int32, img *pretext.Image, train bool, r *rand.Rand) error {
+func (c colourless) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
 	if c.Colour && c.panics {
 		panic("colours")
 	}
 	if c.Colour {
 		return errors.New("colours")
 	}
-	return c.Task.Sample(x, y, img, train, r)
+	return c.Task.Sample(dst, img, train, r)
 }
 
 // scaled returns a loss that is multiplied by a number.
-func scaled(by float32) func(logits, labels *gorgonia.Node) (ops.Loss, error) {
-	return func(logits, labels *gorgonia.Node) (ops.Loss, error) {
-		l, err := good().Loss(logits, labels)
+func scaled(by float32) func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+	return func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+		l, err := good().Loss(logits, targets)
 		if err != nil {
 			return l, err
 		}
@@ -294,7 +257,7 @@ func scaled(by float32) func(logits, labels *gorgonia.Node) (ops.Loss, error) {
 }
 
 func TestFaults(t *testing.T) {
-	calls, shape := 0, []int{1}
+	calls, shape, targets := 0, []int{1}, []int{1, 1, 12}
 	var turns atomic.Int64
 	cases := []struct {
 		name, want string
@@ -306,79 +269,130 @@ func TestFaults(t *testing.T) {
 		{"other sizes at each call", "the sizes change", faulty{spec: func(s pretext.Spec) pretext.Spec { calls++; s.Height += calls; return s }}},
 		{"shape shared", "make a new one", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = shape; return s }}},
 		{"no inputs", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Inputs = 0; return s }}},
-		{"one class", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 1; return s }}},
+		{"classes without labels", "Spec.Classes = 2 for labels of shape []", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape, s.TargetShape = nil, []int{2}; return s }}},
+		{"one class", "of one class there is nothing to learn", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 1; return s }}},
 		{"no labels", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = nil; return s }}},
-		{"fails", "image of 1×1 pixels in training: too small", faulty{sample: func(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"target shape shared", "the same TargetShape", faulty{Task: plain(), spec: func(s pretext.Spec) pretext.Spec { s.TargetShape = targets; return s }}},
+		{"target not finite", "target 2 is NaN; all must be written, and finite or pretext.IgnoreValue", faulty{Task: plain(), sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			dst.Targets[2] = nan
+			return nil
+		}}},
+		{"target of memory", "two samples of the same stream differ: target 1", faulty{Task: plain(), sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			turns.Add(1)
+			dst.Targets[1] = float32(turns.Load())
+			return nil
+		}}},
+		{"takes few targets", "a target too few: Sample returns no error", faulty{Task: plain(), before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Targets) == 11 }}},
+		{"ignores no targets", "but all labels are pretext.Ignore and all targets pretext.IgnoreValue", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := ops.MeanSquaredError(out, targets.Values, pretext.IgnoreValue)
+			if err != nil {
+				return l, err
+			}
+			l.Count, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
+			return l, err
+		}}},
+		{"negative labels", "label 0 is -5; 0 or more or pretext.Ignore", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			dst.Labels[0] = -5
+			return nil
+		}}},
+		{"score without a name", `the name of the score is ""`, faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := good().Loss(logits, targets)
+			l.Metric = ops.Metric{}
+			return l, err
+		}}},
+		{"name without a score", `the name of the score is "top1"`, faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := good().Loss(logits, targets)
+			l.Score = nil
+			return l, err
+		}}},
+		{"score of nothing", "the score is 1 where 0 count", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := plain().Loss(out, targets)
+			if err != nil {
+				return l, err
+			}
+			l.Score, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
+			return l, err
+		}}},
+		{"nothing counts", "nothing counts in the loss", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := scaled(0)(logits, targets)
+			if err != nil {
+				return l, err
+			}
+			l.Score, l.Metric = nil, ops.Metric{}
+			l.Count, err = gorgonia.HadamardProd(l.Count, gorgonia.NewConstant(float32(0)))
+			return l, err
+		}}},
+		{"fails", "image of 1×1 pixels in training: too small", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 			if img.Width == 1 {
 				return errors.New("too small")
 			}
 			return nil
 		}}},
-		{"fails in evaluation", "in evaluation: no", faulty{sample: func(_ []float32, _ []int32, _ *pretext.Image, train bool, _ *rand.Rand) error {
+		{"fails in evaluation", "in evaluation: no", faulty{sample: func(_ pretext.Sample, _ *pretext.Image, train bool, _ *rand.Rand) error {
 			if !train {
 				return errors.New("no")
 			}
 			return nil
 		}}},
-		{"panics", "in training: panic: runtime error", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
-			x[len(x)] = 1
+		{"panics", "in training: panic: runtime error", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			dst.Inputs[len(dst.Inputs)] = 1
 			return nil
 		}}},
-		{"not finite", "number 5 of the inputs is +Inf", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
-			x[5] = float32(math.Inf(1))
+		{"not finite", "number 5 of the inputs is +Inf", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			dst.Inputs[5] = float32(math.Inf(1))
 			return nil
 		}}},
-		{"input not written", "is NaN; all must be written", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool { return len(x) == 189 && len(y) == 1 }}},
+		{"input not written", "is NaN; all must be written", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 189 && len(dst.Labels) == 1 }}},
 		{"label not written", "label 0 is -2147483648", unlabelled{good()}},
-		{"label too large", "label 0 is 2; 0 to 1 or pretext.Ignore", faulty{sample: func(_ []float32, y []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
-			y[0] = 2
+		{"label too large", "label 0 is 2; 0 to 1 or pretext.Ignore", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+			dst.Labels[0] = 2
 			return nil
 		}}},
-		{"draws elsewhere", "two samples of the same stream differ", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"draws elsewhere", "two samples of the same stream differ", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
 			turns.Add(1)
-			x[7] = float32(turns.Load())
+			dst.Inputs[7] = float32(turns.Load())
 			return nil
 		}}},
-		{"adds to memory", "two samples of the same stream differ", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool {
-			if len(x) == 189 && len(y) == 1 && x[3] == 7 {
-				clear(x)
-				y[0] = 1
+		{"adds to memory", "two samples of the same stream differ", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool {
+			if len(dst.Inputs) == 189 && len(dst.Labels) == 1 && dst.Inputs[3] == 7 {
+				clear(dst.Inputs)
+				dst.Labels[0] = 1
 				return true
 			}
 			return false
 		}}},
-		{"augments in evaluation", "inputs depend on the stream", faulty{sample: func(x []float32, _ []int32, _ *pretext.Image, _ bool, r *rand.Rand) error {
-			x[0] = r.Float32()
+		{"augments in evaluation", "inputs depend on the stream", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, r *rand.Rand) error {
+			dst.Inputs[0] = r.Float32()
 			return nil
 		}}},
-		{"writes to the image", "Sample writes to the image", faulty{sample: func(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"writes to the image", "Sample writes to the image", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 			img.Pix[0]++
 			return nil
 		}}},
-		{"writes to the mask", "Sample writes to the image", faulty{sample: func(_ []float32, _ []int32, img *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"writes to the mask", "Sample writes to the image", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 			img.Mask[0]++
 			return nil
 		}}},
 		{"holds state", "a task must hold no state", &busy{Task: good()}},
 		{"panics when busy", "samples in several goroutines: panic", &busy{Task: good(), panics: true}},
-		{"takes any memory", "an input too many: Sample returns no error", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool { return len(x) == 190 }}},
-		{"takes few labels", "a label too few: Sample returns no error", faulty{before: func(x []float32, y []int32, _ *pretext.Image) bool { return len(x) == 189 && len(y) == 0 }}},
-		{"panics without an image", "no image: panic", faulty{before: func(_ []float32, _ []int32, img *pretext.Image) bool { return img.Width < 0 }}},
-		{"takes an empty image", "an empty image: Sample returns no error", faulty{before: func(_ []float32, _ []int32, img *pretext.Image) bool { return img != nil && img.Width == 0 }}},
+		{"takes any memory", "an input too many: Sample returns no error", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 190 }}},
+		{"takes few labels", "a label too few: Sample returns no error", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 189 && len(dst.Labels) == 0 }}},
+		{"panics without an image", "no image: panic", faulty{before: func(_ pretext.Sample, img *pretext.Image) bool { return img.Width < 0 }}},
+		{"takes an empty image", "an empty image: Sample returns no error", faulty{before: func(_ pretext.Sample, img *pretext.Image) bool { return img != nil && img.Width == 0 }}},
 		{"setting without a name", "with Depth = -1: the error of Validate does not name Depth: negative", changing{faulty: faulty{Task: good()}, Rates: []int{1}, Share: 1}},
 		{"setting accepted", "with Colour = true: Validate accepts it, but not Sample: colours", colourless{Task: good()}},
 		{"setting that panics", "with Colour = true: panic: colours", colourless{Task: good(), panics: true}},
 		{"head fails", "head: too many", faulty{head: func(*ops.Scope, *gorgonia.Node) (*gorgonia.Node, error) { return nil, errors.New("too many") }}},
 		{"no head", "neither a node nor an error", faulty{head: func(*ops.Scope, *gorgonia.Node) (*gorgonia.Node, error) { return nil, nil }}},
-		{"one logit too many", "the logits have shape (1, 3); (1, 2) is needed", faulty{head: func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+		{"one logit too many", "the head returns the shape (1, 3) for 1 images, want [1, 2]", faulty{head: func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 			return pretext.PooledHead(s, x, 1, 3)
 		}}},
-		{"for a batch of one", "a batch of 3: the logits have shape (1, 2); (3, 2) is needed", faulty{head: func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
+		{"for a batch of one", "a batch of 3: pretext: the head returns the shape (1, 2) for 3 images, want [3, 2]", faulty{head: func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 			return pretext.PooledHead(s, x, x.Shape()[0], 2)
 		}}},
-		{"loss fails", "loss: no", faulty{loss: func(_, _ *gorgonia.Node) (ops.Loss, error) { return ops.Loss{}, errors.New("no") }}},
-		{"no count", "Loss.Count is no scalar", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
-			l, err := good().Loss(logits, labels)
+		{"loss fails", "loss: no", faulty{loss: func(*gorgonia.Node, pretext.Targets) (ops.Loss, error) { return ops.Loss{}, errors.New("no") }}},
+		{"no count", "Loss.Count is nil", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := good().Loss(logits, targets)
 			l.Count = nil
 			return l, err
 		}}},
@@ -389,23 +403,23 @@ func TestFaults(t *testing.T) {
 			}
 			return pretext.PooledHead(s, y, 1, 2)
 		}}},
-		{"ignores no labels", "labels from image 0 on ignored: ", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
-			return ops.CrossEntropy(logits, labels, ops.LossConfig{Ignore: ops.NoIgnore})
+		{"ignores no labels", "labels and targets from image 0 on ignored: ", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			return ops.CrossEntropy(logits, targets.Labels, ops.LossConfig{Ignore: ops.NoIgnore})
 		}}},
-		{"counts one too many", "the loss counts 2 of 1 labels, of which 1 are not pretext.Ignore", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
-			l, err := good().Loss(logits, labels)
+		{"counts one too many", "the loss counts 2 of 1 labels, of which 1 are not pretext.Ignore", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := good().Loss(logits, targets)
 			if err != nil {
 				return l, err
 			}
 			l.Count, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
 			return l, err
 		}}},
-		{"counts too many right", "of 1 labels are right", faulty{loss: func(logits, labels *gorgonia.Node) (ops.Loss, error) {
-			l, err := good().Loss(logits, labels)
+		{"counts too many right", "of 1 labels are right", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+			l, err := good().Loss(logits, targets)
 			if err != nil {
 				return l, err
 			}
-			l.Correct, err = gorgonia.Add(l.Correct, gorgonia.NewConstant(float32(5)))
+			l.Score, err = gorgonia.Add(l.Score, gorgonia.NewConstant(float32(5)))
 			return l, err
 		}}},
 		{"loss not finite", "the loss is ", faulty{loss: scaled(float32(math.Inf(1)))}},

@@ -40,8 +40,7 @@ func try(task pretext.Task, field string, c *checker) error {
 	img := c.images[0]
 	err := task.Validate()
 	if err == nil {
-		s := task.Spec()
-		if err := task.Sample(make([]float32, s.InputLen()), make([]int32, s.LabelLen()), img, true, stream(1)); err != nil {
+		if err := task.Sample(task.Spec().NewSample(), img, true, stream(1)); err != nil {
 			return fmt.Errorf("Validate accepts it, but not Sample: %w", err)
 		}
 		return nil
@@ -50,7 +49,7 @@ func try(task pretext.Task, field string, c *checker) error {
 		return fmt.Errorf("the error of Validate does not name %s: %w", name, err)
 	}
 	// It may fail, but not panic.
-	_ = task.Sample(make([]float32, c.spec.InputLen()), make([]int32, c.spec.LabelLen()), img, true, stream(1))
+	_ = task.Sample(c.spec.NewSample(), img, true, stream(1))
 	return nil
 }
 

@@ -19,7 +19,7 @@ import (
 // TestMemoryIsGivenBack decodes large images on several threads and demands that none
 // keeps what that took.
 func TestMemoryIsGivenBack(t *testing.T) {
-	use(t)
+	turbo(t)
 	const width, height, threads = 2048, 4096, 4
 	file := samples(t)["progressive"]
 	sof := bytes.Index(file, []byte{0xff, 0xc2})
@@ -31,7 +31,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		group.Go(func() {
 			runtime.LockOSThread() // which ends with the goroutine
 			for range 3 {
-				_, err := decode(file) // there are too few pixels in it
+				_, err := inTurbo(t, file) // there are too few pixels in it
 				assert.Error(t, err)
 			}
 		})

@@ -11,10 +11,10 @@ import (
 	"unnas/pretext"
 )
 
-// decoder is what pretext.SetJPEGDecoder takes.
+// decoder is what pretext.NewDecoder takes.
 type decoder = func(pix, file []byte, width, height, components int) bool
 
-var load = sync.OnceValues(func() (decoder, error) {
+var load = sync.OnceValues(func() (*pretext.Decoder, error) {
 	decode, err := open()
 	if err == nil {
 		err = try(decode)
@@ -22,10 +22,10 @@ var load = sync.OnceValues(func() (decoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("turbojpeg: %w", err)
 	}
-	return decode, nil
+	return pretext.NewDecoder("libjpeg-turbo", decode), nil
 })
 
-// Use makes [pretext.Decode] use libjpeg-turbo for JPEG files. The transform is the
+// Decoder returns a decoder that uses libjpeg-turbo for JPEG files. The transform is the
 // accurate one of integers, and chroma is interpolated: pixels are those of OpenCV
 // and Pillow. What the library finds damaged goes to image/jpeg. So truncated files
 // are errors, unlike with OpenCV, and limits of size hold. Of damage within a file
@@ -33,19 +33,12 @@ var load = sync.OnceValues(func() (decoder, error) {
 // refuses it takes some 3 % for sound. Files with arithmetic coding, with samples of
 // any sampling factors and with other inks than image/jpeg knows are decoded too.
 //
-// The library cannot tell its version. [pretext.JPEGDecoder] has a checksum of
+// The library cannot tell its version. [pretext.Decoder.String] has a checksum of
 // pixels that it decoded instead, which is equal where the results are.
 //
-// It returns an error, and changes nothing, if the library is not installed, is
-// older than version 2, or cannot be called on this system.
-func Use() error {
-	decode, err := load()
-	if err != nil {
-		return err
-	}
-	pretext.SetJPEGDecoder("libjpeg-turbo", decode)
-	return nil
-}
+// It returns an error if the library is not installed, is older than version 2, or
+// cannot be called on this system. The decoder is always the same.
+func Decoder() (*pretext.Decoder, error) { return load() }
 
 // try decodes a picture.
 func try(decode decoder) error {

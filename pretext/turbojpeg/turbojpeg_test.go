@@ -28,31 +28,25 @@ import (
 	"unnas/pretext/turbojpeg"
 )
 
-// use makes Decode use libjpeg-turbo for the rest of a test, which is skipped
-// where the library is not installed.
-func use(t testing.TB) {
+// turbo returns the decoder, or skips the test where the library is not installed.
+func turbo(t testing.TB) *pretext.Decoder {
 	t.Helper()
-	if err := turbojpeg.Use(); err != nil {
+	d, err := turbojpeg.Decoder()
+	if err != nil {
 		require.ErrorContains(t, err, "turbojpeg: ")
 		t.Skip(err)
 	}
-	t.Cleanup(func() { pretext.SetJPEGDecoder("", nil) })
-}
-
-func decode(file []byte) (*pretext.Image, error) {
-	return pretext.Decode(context.Background(), bytes.NewReader(file))
+	return d
 }
 
 // inGo decodes a file with image/jpeg.
 func inGo(file []byte) (*pretext.Image, error) {
-	pretext.SetJPEGDecoder("", nil)
-	return decode(file)
+	return pretext.Decode(context.Background(), bytes.NewReader(file))
 }
 
 // inTurbo decodes a file with libjpeg-turbo if that can.
 func inTurbo(t testing.TB, file []byte) (*pretext.Image, error) {
-	require.NoError(t, turbojpeg.Use())
-	return decode(file)
+	return turbo(t).Decode(context.Background(), bytes.NewReader(file))
 }
 
 func read(t testing.TB, path string) []byte {
@@ -113,23 +107,22 @@ func farthest(t testing.TB, a, b *pretext.Image) (most int) {
 	return most
 }
 
-func TestUse(t *testing.T) {
-	want := pretext.JPEGDecoder()
-	assert.Contains(t, want, "image/jpeg, pixels ")
-	use(t)
-	assert.Regexp(t, "^libjpeg-turbo, pixels [0-9a-f]{8}$", pretext.JPEGDecoder())
-	pretext.SetJPEGDecoder("", nil)
-	assert.Equal(t, want, pretext.JPEGDecoder())
+func TestDecoder(t *testing.T) {
+	d := turbo(t)
+	assert.Regexp(t, "^libjpeg-turbo, pixels [0-9a-f]{8}$", d.String())
+	again, err := turbojpeg.Decoder()
+	require.NoError(t, err)
+	assert.Same(t, d, again)
 }
 
 // TestExact compares with the pixels that Pillow decodes, which are kept as PNG.
 func TestExact(t *testing.T) {
-	use(t)
+	turbo(t)
 	for name, file := range samples(t) {
 		t.Run(name, func(t *testing.T) {
 			got, err := inTurbo(t, file)
 			require.NoError(t, err)
-			want, err := decode(read(t, "../testdata/"+name+".png"))
+			want, err := inGo(read(t, "../testdata/"+name+".png"))
 			require.NoError(t, err)
 			assert.Equal(t, -1, got.Label)
 			assert.Zero(t, farthest(t, want, got))
@@ -140,7 +133,7 @@ func TestExact(t *testing.T) {
 // TestField demands the pixels of libjpeg of the files that decoders differ about, and
 // an error of those that are damaged.
 func TestField(t *testing.T) {
-	use(t)
+	turbo(t)
 	lines := strings.Split(strings.TrimSpace(string(read(t, "../testdata/field.txt"))), "\n")
 	require.Greater(t, len(lines), 28)
 	for _, line := range lines {
@@ -151,7 +144,7 @@ func TestField(t *testing.T) {
 			if parts[1] == "-" && !bytes.HasPrefix(file, []byte("\xff\xd8")) {
 				return // pixels of others
 			}
-			img, err := decode(file)
+			img, err := inTurbo(t, file)
 			if parts[1] == "-" {
 				require.ErrorIs(t, err, pretext.ErrInvalidImage)
 				return
@@ -164,8 +157,8 @@ func TestField(t *testing.T) {
 
 // TestStored pins pixels of a larger picture, chroma of odd sizes included.
 func TestStored(t *testing.T) {
-	use(t)
-	img, err := decode(picture(t, 123, 77, false))
+	turbo(t)
+	img, err := inTurbo(t, picture(t, 123, 77, false))
 	require.NoError(t, err)
 	sum := sha256.Sum256(img.Pix)
 	assert.Equal(t, "0c0e890936419440", hex.EncodeToString(sum[:8]))
@@ -173,7 +166,7 @@ func TestStored(t *testing.T) {
 
 // TestLikeGo compares with image/jpeg.
 func TestLikeGo(t *testing.T) {
-	use(t)
+	turbo(t)
 	differ := false
 	for _, size := range [][2]int{{1, 1}, {1, 2}, {2, 1}, {3, 17}, {4, 5}, {5, 4}, {16, 16}, {17, 16}, {255, 3}, {123, 77}} {
 		for _, grey := range []bool{false, true} {
@@ -191,7 +184,7 @@ func TestLikeGo(t *testing.T) {
 
 // TestRealLikeGo compares real photographs, if there are any.
 func TestRealLikeGo(t *testing.T) {
-	use(t)
+	turbo(t)
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
@@ -252,7 +245,7 @@ func same(t *testing.T, file []byte) {
 }
 
 func TestTruncated(t *testing.T) {
-	use(t)
+	turbo(t)
 	for name, file := range map[string][]byte{
 		"colour": picture(t, 11, 17, false), "grey": picture(t, 11, 17, true), "progressive": samples(t)["progressive"],
 	} {
@@ -267,7 +260,7 @@ func TestTruncated(t *testing.T) {
 }
 
 func TestOtherBytes(t *testing.T) {
-	use(t)
+	turbo(t)
 	file := picture(t, 11, 17, false)
 	same(t, nil)
 	same(t, []byte("GIF89a and more"))
@@ -277,12 +270,12 @@ func TestOtherBytes(t *testing.T) {
 
 // TestHuge announces more pixels than the limit; nothing may be taken for them.
 func TestHuge(t *testing.T) {
-	use(t)
+	turbo(t)
 	file := picture(t, 3, 2, false)
 	sof := bytes.Index(file, []byte{0xff, 0xc0})
 	require.Positive(t, sof)
 	copy(file[sof+5:], []byte{1 << 5, 0, 1 << 6, 0})
-	_, err := decode(file)
+	_, err := inTurbo(t, file)
 	require.ErrorContains(t, err, "16384 by 8192 pixels")
 	same(t, file)
 }
@@ -291,7 +284,7 @@ func TestHuge(t *testing.T) {
 // refuses without. A little is the other way round: libjpeg-turbo is silent about
 // some codes that cannot be, such as those of too many coefficients.
 func TestDamaged(t *testing.T) {
-	use(t)
+	turbo(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -326,12 +319,12 @@ func large(file []byte) bool {
 }
 
 func TestConcurrent(t *testing.T) {
-	use(t)
+	turbo(t)
 	files := samples(t)
 	want := map[string]*pretext.Image{}
 	for name, file := range files {
 		var err error
-		want[name], err = decode(file)
+		want[name], err = inTurbo(t, file)
 		require.NoError(t, err)
 	}
 	var group sync.WaitGroup
@@ -339,7 +332,7 @@ func TestConcurrent(t *testing.T) {
 		group.Go(func() {
 			for range 20 {
 				for name, file := range files {
-					got, err := decode(file)
+					got, err := inTurbo(t, file)
 					if !assert.NoError(t, err, name) || !assert.True(t, slices.Equal(want[name].Pix, got.Pix), name) {
 						return
 					}
@@ -353,7 +346,7 @@ func TestConcurrent(t *testing.T) {
 // FuzzDecode checks that any bytes give either a whole image or the error of
 // image/jpeg.
 func FuzzDecode(f *testing.F) {
-	use(f)
+	turbo(f)
 	for _, file := range samples(f) {
 		f.Add(file)
 	}

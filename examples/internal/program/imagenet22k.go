@@ -13,12 +13,13 @@ const IndexUsage = "`file` that keeps the names of all images of ImageNet-22K (d
 
 // OpenImageNet22K opens ImageNet-22K. It prints the progress of listing the images,
 // which takes minutes the first time.
-func OpenImageNet22K(ctx context.Context, dir string, o dataset.ImageNet22KOptions, out io.Writer) (*dataset.ImageNet22K, error) {
+func OpenImageNet22K(ctx context.Context, dir string, o dataset.Options, out io.Writer) (*dataset.ImageNet22K, error) {
 	listed := false
-	src, err := List(ctx, out, func(told dataset.Listing) (*dataset.ImageNet22K, error) {
-		o.Progress = func(done, classes, images int) error {
+	src, err := List(out, o, func(o dataset.Options) (*dataset.ImageNet22K, error) {
+		tell := o.Progress
+		o.Progress = func(done, total int64) {
 			listed = true
-			return told(done, classes, images)
+			tell(done, total)
 		}
 		return dataset.OpenImageNet22K(ctx, dir, o)
 	})

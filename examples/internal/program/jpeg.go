@@ -6,7 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"path/filepath"
 
+	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/darts/record"
 	"unnas/pretext"
 	"unnas/pretext/turbojpeg"
 )
@@ -39,42 +43,57 @@ func (j *JPEG) UnmarshalText(text []byte) error {
 // MarshalText returns the value.
 func (j JPEG) MarshalText() ([]byte, error) { return []byte(j), nil }
 
-// Use sets what decodes the JPEG files of a source, if it has any, and says so if it
-// is libjpeg-turbo. A run that goes on needs the decoder that it has had; recorded
-// is the name of that, and otherwise empty.
-func (j JPEG) Use(src pretext.Source, recorded string, out io.Writer) error {
+// Decoder returns a decoder of JPEG files. A run that is resumed needs the one that it
+// has had; recorded is the name of that, and otherwise empty.
+func (j JPEG) Decoder(recorded string) (*pretext.Decoder, error) {
 	j = cmp.Or(j, AutoJPEG)
-	if !pretext.DecodesJPEG(src) {
-		return nil
-	}
 	var found []error
 	for _, d := range []struct {
-		not JPEG
-		use func() error
+		not  JPEG
+		open func() (*pretext.Decoder, error)
 	}{
-		{GoJPEG, turbojpeg.Use},
-		{TurboJPEG, func() error { pretext.SetJPEGDecoder("", nil); return nil }},
+		{GoJPEG, turbojpeg.Decoder},
+		{TurboJPEG, func() (*pretext.Decoder, error) { return nil, nil }},
 	} {
 		if j == d.not {
 			continue
 		}
-		err := d.use()
-		name := pretext.JPEGDecoder()
+		decoder, err := d.open()
 		switch {
 		case err != nil:
 			found = append(found, err)
-		case recorded != "" && recorded != name:
-			found = append(found, errors.New(name))
+		case recorded != "" && recorded != decoder.String():
+			found = append(found, errors.New(decoder.String()))
 		default:
-			if d.not == GoJPEG {
-				fmt.Fprintf(out, "JPEG files are decoded by %s\n", name)
-			}
-			return nil
+			return decoder, nil
 		}
 	}
-	pretext.SetJPEGDecoder("", nil)
 	if recorded == "" {
-		return fmt.Errorf("-jpeg %s: %w; or give -jpeg auto", j, found[0])
+		return nil, fmt.Errorf("-jpeg %s: %w; or give -jpeg auto", j, found[0])
 	}
-	return fmt.Errorf("the run began with %s as JPEG decoder, without which it cannot go on; -jpeg %s finds here:\n%w\ngive -jpeg auto, go on where that decoder is, or begin another run", recorded, j, errors.Join(found...))
+	return nil, fmt.Errorf("the run began with %s as JPEG decoder, without which it cannot go on; -jpeg %s finds here:\n%w\ngive -jpeg auto, go on where that decoder is, or begin another run", recorded, j, errors.Join(found...))
+}
+
+// Decoder returns the decoder of JPEG files that the flags ask for: that of the run, if
+// one is resumed.
+func (o Options) Decoder() (*pretext.Decoder, error) {
+	if !o.Resume || !Exists(filepath.Join(o.Out, record.File)) { // of which Folder says so
+		return o.JPEG.Decoder("")
+	}
+	folder, err := darts.OpenRunDir(o.Out)
+	if err != nil {
+		return nil, err
+	}
+	recorded := folder.Decoder()
+	if err := folder.Close(); err != nil {
+		return nil, err
+	}
+	return o.JPEG.Decoder(recorded)
+}
+
+// tellDecoder says what decodes the JPEG files of a source, unless that is image/jpeg.
+func tellDecoder(src pretext.Source, out io.Writer) {
+	if name := (dataset.Wrapper{Source: src}).Decoder(); name != "" && name != (*pretext.Decoder)(nil).String() {
+		fmt.Fprintf(out, "JPEG files are decoded by %s\n", name)
+	}
 }

@@ -20,28 +20,20 @@ import (
 	"unnas/pretext/turbojpeg"
 )
 
-// inGo ends a test with the decoder that a program begins with, and returns its
-// name.
-func inGo(t *testing.T) string {
-	pretext.SetJPEGDecoder("", nil)
-	t.Cleanup(func() { pretext.SetJPEGDecoder("", nil) })
-	return pretext.JPEGDecoder()
-}
+// inGo returns the name of image/jpeg.
+func inGo() string { return (*pretext.Decoder)(nil).String() }
 
-// inTurbo returns the name of libjpeg-turbo, or skips the test.
-func inTurbo(t *testing.T) string {
-	if err := turbojpeg.Use(); err != nil {
+// turbo returns libjpeg-turbo, or skips the test.
+func turbo(t *testing.T) *pretext.Decoder {
+	d, err := turbojpeg.Decoder()
+	if err != nil {
 		t.Skip(err)
 	}
-	name := pretext.JPEGDecoder()
-	pretext.SetJPEGDecoder("", nil)
-	return name
+	return d
 }
 
 func TestJPEG(t *testing.T) {
-	inGo := inGo(t)
-	inTurbo := inTurbo(t)
-	const told = "JPEG files are decoded by libjpeg-turbo"
+	inGo, inTurbo := inGo(), turbo(t).String()
 	for _, test := range []struct {
 		j              program.JPEG
 		recorded, want string
@@ -55,10 +47,9 @@ func TestJPEG(t *testing.T) {
 		{program.TurboJPEG, "", inTurbo},
 		{program.TurboJPEG, inTurbo, inTurbo},
 	} {
-		var out bytes.Buffer
-		require.NoError(t, test.j.Use(photographic{}, test.recorded, &out), "%v", test)
-		assert.Equal(t, test.want, pretext.JPEGDecoder(), "%v", test)
-		assert.Equal(t, test.want == inTurbo, strings.HasPrefix(out.String(), told), "%v", test)
+		d, err := test.j.Decoder(test.recorded)
+		require.NoError(t, err, "%v", test)
+		assert.Equal(t, test.want, d.String(), "%v", test)
 	}
 	for _, test := range []struct {
 		j        program.JPEG
@@ -69,36 +60,10 @@ func TestJPEG(t *testing.T) {
 		{program.GoJPEG, inTurbo, []string{inGo, "give -jpeg auto"}},
 		{program.TurboJPEG, inGo, []string{inTurbo, "give -jpeg auto"}},
 	} {
-		var out bytes.Buffer
-		err := test.j.Use(photographic{}, test.recorded, &out)
+		_, err := test.j.Decoder(test.recorded)
 		for _, want := range append(test.want, "the run began with "+test.recorded) {
 			assert.ErrorContains(t, err, want)
 		}
-		assert.Equal(t, inGo, pretext.JPEGDecoder())
-		assert.Empty(t, out.String())
-	}
-}
-
-// photographic images are missing, too, but of JPEG files.
-type photographic struct{ missing }
-
-func (photographic) DecodesJPEG() bool { return true }
-
-// TestJPEGOfOthers chooses nothing for images that come from no JPEG file, and names
-// no decoder.
-func TestJPEGOfOthers(t *testing.T) {
-	want := inGo(t)
-	scenes, err := dataset.NewScenes(1, 32, 32, 1)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.png"), nil, 0o600))
-	drawings, err := dataset.OpenFolder(dir, nil)
-	require.NoError(t, err)
-	for _, src := range []pretext.Source{scenes, drawings, missing{}} {
-		var out bytes.Buffer
-		require.NoError(t, program.AutoJPEG.Use(src, "", &out))
-		assert.Equal(t, want, pretext.JPEGDecoder(), "%T", src)
-		assert.Empty(t, out.String(), "%T", src)
 	}
 }
 
@@ -144,7 +109,7 @@ func stopAfter(src program.Labelled, loads int64, stop func()) *stopping {
 	return s
 }
 
-func (s *stopping) DecodesJPEG() bool { return pretext.DecodesJPEG(s.Labelled) }
+func (s *stopping) Decoder() string { return dataset.Wrapper{Source: s.Labelled}.Decoder() }
 
 func (s *stopping) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if s.left.Add(-1) == 0 {
@@ -164,35 +129,47 @@ func searchOf(t *testing.T, dir string, more ...string) *program.Published {
 	return p
 }
 
-// TestRunKeepsItsDecoder goes on with the decoder that a run began with, though auto
+// TestRunKeepsItsDecoder resumes with the decoder that a run began with, though auto
 // would choose the other.
 func TestRunKeepsItsDecoder(t *testing.T) {
-	inGo := inGo(t)
-	inTurbo := inTurbo(t)
-	src, err := dataset.OpenFolder(photographs(t), nil)
-	require.NoError(t, err)
+	inGo, inTurbo := inGo(), turbo(t).String()
+	data := photographs(t)
 	dir := filepath.Join(t.TempDir(), "run")
+	images := func(p *program.Published) (*dataset.Folder, error) {
+		decoder, err := p.Decoder()
+		if err != nil {
+			return nil, err
+		}
+		return dataset.OpenFolder(t.Context(), data, dataset.All, dataset.Options{Decoder: decoder})
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out bytes.Buffer
-	err = searchOf(t, dir, "-jpeg", "go").Search(ctx, stopAfter(src, 12, cancel), &out)
-	require.ErrorIs(t, err, context.Canceled)
+	p := searchOf(t, dir, "-jpeg", "go")
+	src, err := images(p)
+	require.NoError(t, err)
+	require.ErrorIs(t, p.Search(ctx, stopAfter(src, 12, cancel), &out), context.Canceled)
 	assert.NotContains(t, out.String(), inTurbo)
-	err = searchOf(t, dir, "-resume", "-jpeg", "turbo").Search(t.Context(), src, &out)
+	_, err = images(searchOf(t, dir, "-resume", "-jpeg", "turbo"))
 	assert.ErrorContains(t, err, "the run began with "+inGo)
-	require.NoError(t, searchOf(t, dir, "-resume").Search(t.Context(), src, &out))
+	p = searchOf(t, dir, "-resume")
+	src, err = images(p)
+	require.NoError(t, err)
+	require.NoError(t, p.Search(t.Context(), src, &out))
 	assert.NotContains(t, out.String(), inTurbo)
 
 	out.Reset()
-	require.NoError(t, searchOf(t, dir+"2").Search(t.Context(), src, &out))
+	p = searchOf(t, dir+"2")
+	src, err = images(p)
+	require.NoError(t, err)
+	require.NoError(t, p.Search(t.Context(), src, &out))
 	assert.Contains(t, out.String(), "JPEG files are decoded by "+inTurbo+"\n")
 }
 
 // TestQuiet prints the cells that were found, their size and where they are, and
 // keeps what the run would have said.
 func TestQuiet(t *testing.T) {
-	inGo(t)
-	src, err := dataset.OpenFolder(photographs(t), nil)
+	src, err := dataset.OpenFolder(context.Background(), photographs(t), dataset.All, dataset.Options{})
 	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer

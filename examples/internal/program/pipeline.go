@@ -13,6 +13,8 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/darts/record"
 	"unnas/ops"
 	"unnas/pretext"
@@ -57,12 +59,11 @@ type Pipeline struct {
 	publishedBatch          int
 }
 
-// Open opens the images for training, or those to evaluate on, of the data set in a
-// folder, for a task.
-type Open func(dir string, task pretext.Task, train bool) (Labelled, error)
+// Open opens a split of the data set in a folder, for a task.
+type Open func(dir string, task pretext.Task, split dataset.Split, o dataset.Options) (Labelled, error)
 
 // NewPipeline returns the flags of a program for a data set of
-// darts.PublishedSearch and darts.PublishedTraining, which has the labels of one
+// preset.Search and preset.Training, which has the labels of one
 // task, classification or segmentation.
 func NewPipeline(dataset, labelled, usage string) *Pipeline {
 	p := &Pipeline{Published: NewPublished(dataset, labelled, usage)}
@@ -103,9 +104,9 @@ func (p *Pipeline) Parse(args []string, help io.Writer) error {
 }
 
 func (p *Pipeline) parseTraining() error {
-	task, c, err := darts.PublishedTraining(p.Name(), p.genotype)
+	task, c, err := preset.Training(p.Name(), p.genotype)
 	if err != nil {
-		if task, c, err = darts.PublishedTraining(p.Name(), otherCells); err != nil {
+		if task, c, err = preset.Training(p.Name(), otherCells); err != nil {
 			return err
 		}
 	}
@@ -194,7 +195,7 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 	second.Resume = p.Resume && Exists(filepath.Join(second.Out, record.File))
 	if !second.Resume { // else the search has ended
 		// A week of search should not end with images that are not there.
-		if _, err := open(p.Data, p.TrainTask, false); err != nil {
+		if _, err := open(p.Data, p.TrainTask, dataset.Val, dataset.Options{}); err != nil {
 			return err
 		}
 		if err := p.runSearch(ctx, open, first, out); err != nil {
@@ -213,7 +214,11 @@ func (p *Pipeline) Run(ctx context.Context, open Open, out io.Writer) error {
 }
 
 func (p *Pipeline) runSearch(ctx context.Context, open Open, s Session, out io.Writer) error {
-	src, err := open(p.Data, p.Task, true)
+	decoder, err := s.Decoder()
+	if err != nil {
+		return err
+	}
+	src, err := open(p.Data, p.Task, dataset.Train, dataset.Options{Decoder: decoder})
 	if err != nil {
 		return err
 	}
@@ -223,11 +228,16 @@ func (p *Pipeline) runSearch(ctx context.Context, open Open, s Session, out io.W
 // runTraining runs the training, and says where it departs from the published one.
 func (p *Pipeline) runTraining(ctx context.Context, open Open, s Session, out io.Writer) error {
 	task, c := p.TrainTask, p.TrainConfig
-	src, err := open(p.Data, task, true)
+	decoder, err := s.Decoder()
 	if err != nil {
 		return err
 	}
-	held, err := open(p.Data, task, false)
+	o := dataset.Options{Decoder: decoder}
+	src, err := open(p.Data, task, dataset.Train, o)
+	if err != nil {
+		return err
+	}
+	held, err := open(p.Data, task, dataset.Val, o)
 	if err != nil {
 		return err
 	}

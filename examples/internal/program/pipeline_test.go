@@ -15,6 +15,8 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/dataset/scenes"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
@@ -30,14 +32,14 @@ func TestPipelineParse(t *testing.T) {
 
 	p = pipeline()
 	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", "unnas_imagenet_rot"}, nil))
-	task, want, err := darts.PublishedTraining("imagenet1k", "unnas_imagenet_rot")
+	task, want, err := preset.Training("imagenet1k", "unnas_imagenet_rot")
 	require.NoError(t, err)
 	assert.Equal(t, want, p.TrainConfig, "as published unless told otherwise")
 	assert.Equal(t, task, p.TrainTask)
 
 	p = pipeline()
 	require.NoError(t, p.Parse(strings.Fields("-data d -phase train -genotype pnas -width 20 -train-epochs 7 -train-batch 96 -micro-batch 48 -evaluate-every 3 -memory 2GB -recompute -workers 3"), nil))
-	_, want, err = darts.PublishedTraining("imagenet1k", "darts_v2")
+	_, want, err = preset.Training("imagenet1k", "darts_v2")
 	require.NoError(t, err)
 	d := want.Network.(cell.Derived)
 	d.Genotype, _ = cell.Published("pnas")
@@ -113,11 +115,11 @@ func TestPipelineBadFlags(t *testing.T) {
 }
 
 // openScenes opens built-in scenes.
-func openScenes(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
-	if train {
-		return dataset.NewScenes(12, 64, 64, 1)
+func openScenes(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options) (program.Labelled, error) {
+	if split == dataset.Train {
+		return scenes.New(12, 64, 64, 1)
 	}
-	return dataset.NewScenes(6, 64, 64, 2)
+	return scenes.New(6, 64, 64, 2)
 }
 
 // narrow returns a pipeline of networks and images that take a second.
@@ -162,7 +164,7 @@ func TestPipelineAll(t *testing.T) {
 		"rotation: 6 + 6 images, 2 epochs of 3 steps, batch 2\n",
 		"batch 4, published 1024: the learning rate changes in proportion, to 0.001953\n",
 		"classification: 12 + 6 images, 2 epochs of 3 steps, batch 4\n", "2 images at once\n",
-		"\nlast, epoch 2: accuracy ", "\nbest, epoch ", "See " + filepath.Join(whole, "train") + ": the network as weights.safetensors",
+		"\nlast, epoch 2: top1 ", "\nbest, epoch ", "See " + filepath.Join(whole, "train") + ": the network as weights.safetensors",
 	} {
 		assert.Contains(t, out.String(), want)
 	}
@@ -199,7 +201,7 @@ func TestPipelineAll(t *testing.T) {
 	out.Reset()
 	require.NoError(t, narrow(t, flags(dir, "-resume")...).Run(t.Context(), openScenes, &out))
 	assert.NotContains(t, out.String(), "rotation", "the search has ended")
-	assert.Contains(t, out.String(), "last, epoch 2: accuracy ")
+	assert.Contains(t, out.String(), "last, epoch 2: top1 ")
 	assert.Contains(t, out.String(), "best, epoch ")
 
 	err := narrow(t, flags(dir)...).Run(t.Context(), openScenes, &out)
@@ -217,17 +219,17 @@ func TestPipelineTrainErrors(t *testing.T) {
 	}{
 		"images smaller than the stride": {func(p *program.Pipeline) {
 			p.TrainTask = pretext.Classification{View: pretext.ImageNet(8), Classes: 6}
-			_, c, _ := darts.PublishedTraining("imagenet1k", "darts_v2")
+			_, c, _ := preset.Training("imagenet1k", "darts_v2")
 			c.Batch, c.MicroBatch = 4, 2
 			p.TrainConfig = c
 		}, openScenes, "auxiliary head"},
-		"labels outside the classes": {nil, func(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
-			src, err := openScenes("", nil, train)
+		"labels outside the classes": {nil, func(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options) (program.Labelled, error) {
+			src, err := openScenes("", nil, split, dataset.Options{})
 			return fewer{src}, err
 		}, "want 0 to 1"},
-		"nothing to evaluate on": {nil, func(_ string, _ pretext.Task, train bool) (program.Labelled, error) {
-			if train {
-				return openScenes("", nil, true)
+		"nothing to evaluate on": {nil, func(_ string, _ pretext.Task, split dataset.Split, _ dataset.Options) (program.Labelled, error) {
+			if split == dataset.Train {
+				return openScenes("", nil, split, dataset.Options{})
 			}
 			return nil, errors.New("no val")
 		}, "no val"},
@@ -251,11 +253,11 @@ func TestPipelineTrainErrors(t *testing.T) {
 func TestPipelineAllErrors(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer
-	err := narrow(t, "-phase", "all", "-out", dir).Run(t.Context(), func(_ string, task pretext.Task, train bool) (program.Labelled, error) {
-		if task.Name() == "classification" && !train {
+	err := narrow(t, "-phase", "all", "-out", dir).Run(t.Context(), func(_ string, task pretext.Task, split dataset.Split, o dataset.Options) (program.Labelled, error) {
+		if task.Name() == "classification" && split != dataset.Train {
 			return nil, errors.New("no val")
 		}
-		return openScenes("", task, train)
+		return openScenes("", task, split, o)
 	}, &out)
 	require.EqualError(t, err, "no val")
 	assert.NoDirExists(t, dir)

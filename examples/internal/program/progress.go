@@ -1,7 +1,6 @@
 package program
 
 import (
-	"context"
 	"io"
 	"time"
 
@@ -30,12 +29,10 @@ func (p *Progress) Tell(done, total int) {
 // Close ends the line that is rewritten in place, if there is one.
 func (p *Progress) Close() { _ = p.printer.Close() }
 
-// List opens a data set and tells how far it is listed, until ctx ends that.
-func List[S any](ctx context.Context, out io.Writer, open func(dataset.Listing) (S, error)) (S, error) {
+// List opens a data set and tells how far it is listed.
+func List[S any](out io.Writer, o dataset.Options, open func(dataset.Options) (S, error)) (S, error) {
 	p := NewProgress(out, "listing", "classes")
 	defer p.Close()
-	return open(func(done, classes, _ int) error {
-		p.Tell(done, classes)
-		return ctx.Err()
-	})
+	o.Progress = func(done, total int64) { p.Tell(int(done), int(total)) }
+	return open(o)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"unnas/darts"
+	"unnas/darts/dataset"
+	"unnas/darts/preset"
 	"unnas/pretext"
 )
 
@@ -29,7 +31,7 @@ type Published struct {
 }
 
 // NewPublished returns the flags of a program for a data set of
-// darts.PublishedSearch, which has the labels of one task, classification or
+// preset.Search, which has the labels of one task, classification or
 // segmentation.
 func NewPublished(dataset, labelled, usage string) *Published {
 	p := &Published{Flags: NewFlags(dataset, usage)}
@@ -57,7 +59,7 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 	if p.Data == "" {
 		return fmt.Errorf("-data is missing: give the folder of the data set, such as -data %s; see -help", p.Name())
 	}
-	task, c, err := darts.PublishedSearch(p.Name(), TaskName(p.task))
+	task, c, err := preset.Search(p.Name(), preset.TaskName(p.task))
 	if err != nil {
 		return err
 	}
@@ -78,24 +80,6 @@ func (p *Published) Parse(args []string, help io.Writer) error {
 		return err
 	}
 	return c.Validate()
-}
-
-// TaskName returns the name of a task that may have been called as in the paper's
-// tables.
-func TaskName(name string) string {
-	switch name {
-	case "cls":
-		return "classification"
-	case "seg":
-		return "segmentation"
-	case "rot":
-		return "rotation"
-	case "col":
-		return "colorization"
-	case "jig":
-		return "jigsaw"
-	}
-	return name
 }
 
 // size returns how many images of n -subset asks for.
@@ -164,7 +148,7 @@ func (p *Published) sample(src darts.Source) (darts.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := darts.Sample(src, n, p.Seed)
+	images, err := dataset.RandomSubset(src, n, p.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("-subset %s: %w", p.subset, err)
 	}

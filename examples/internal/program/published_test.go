@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts"
+	"unnas/darts/preset"
 	"unnas/examples/internal/program"
 	"unnas/pretext"
 )
@@ -23,7 +24,7 @@ func published() *program.Published {
 func TestPublishedParse(t *testing.T) {
 	p := published()
 	require.NoError(t, p.Parse([]string{"-data", "d"}, nil))
-	_, want, err := darts.PublishedSearch("imagenet1k", "rotation")
+	_, want, err := preset.Search("imagenet1k", "rotation")
 	require.NoError(t, err)
 	assert.Equal(t, want, p.Config, "as published unless told otherwise")
 	assert.Equal(t, "rotation", p.Task.Name())
@@ -95,7 +96,7 @@ func TestPublishedSubset(t *testing.T) {
 		"4":   "rotation: 2 + 2 images",
 		"15%": "rotation: 3 + 3 images",
 		"":    "rotation: 20 + 20 images",
-		"41":  "-subset 41: darts: a sample of 41 of 40 images",
+		"41":  "-subset 41: dataset: a random subset of 41 of 40 images",
 	} {
 		t.Run(subset, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")

@@ -42,9 +42,7 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 	if err != nil {
 		return err
 	}
-	if err := s.JPEG.Use(src, folder.Decoder(), s.Talk(out)); err != nil {
-		return errors.Join(err, folder.Discard())
-	}
+	tellDecoder(src, s.Talk(out))
 	page := report.New(folder.Path())
 	page.Show(ctx, src, task)
 	if s.HTTP != "" {
