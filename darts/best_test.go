@@ -66,7 +66,7 @@ func TestBestParams(t *testing.T) {
 			equalParams(t, seen[2], r.Params)
 			for file, p := range map[string]*ops.Params{bestFile: r.BestParams, weightsFile: r.Params} {
 				var want bytes.Buffer
-				require.NoError(t, p.WriteSafetensors(&want))
+				require.NoError(t, p.WriteSafetensors(&want, nil))
 				got, err := os.ReadFile(filepath.Join(dir.Path(), file))
 				require.NoError(t, err)
 				assert.True(t, bytes.Equal(want.Bytes(), got), file)

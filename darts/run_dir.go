@@ -213,7 +213,7 @@ func (f *RunDir) saveTraining(t *TrainResult) error {
 
 // save writes parameters, as Params.WriteSafetensors does, and cells, unless nil.
 func (f *RunDir) save(p *ops.Params, g *cell.Genotype) error {
-	err := f.write(weightsFile, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
+	err := f.writeParams(weightsFile, p)
 	if g == nil {
 		return err
 	}
@@ -304,7 +304,11 @@ func superseded(all []int, steps, keep int) []int {
 }
 
 // keepBest writes the parameters of the best epoch.
-func (f *RunDir) keepBest(p *ops.Params) error { return f.write(bestFile, p.WriteSafetensors) }
+func (f *RunDir) keepBest(p *ops.Params) error { return f.writeParams(bestFile, p) }
+
+func (f *RunDir) writeParams(name string, p *ops.Params) error {
+	return f.write(name, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
+}
 
 // snapshot writes a checkpoint after so many steps.
 func (f *RunDir) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {

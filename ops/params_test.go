@@ -185,14 +185,14 @@ func TestClone(t *testing.T) {
 		p.Running()[i] = float32(i) + 0.5
 	}
 	var before, after bytes.Buffer
-	require.NoError(t, p.WriteSafetensors(&before))
+	require.NoError(t, p.WriteSafetensors(&before, nil))
 	clone := p.Clone()
 	for _, values := range [][]float32{p.Weights(), p.Running()} {
 		for i := range values {
 			values[i]++
 		}
 	}
-	require.NoError(t, clone.WriteSafetensors(&after))
+	require.NoError(t, clone.WriteSafetensors(&after, nil))
 	assert.True(t, bytes.Equal(before.Bytes(), after.Bytes()))
 	assert.True(t, clone.Ready())
 	assert.Nil(t, clone.WeightGrads())
