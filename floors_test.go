@@ -48,6 +48,7 @@ var floors = map[string]int{
 	"pretext":              5,
 	"cell/draw":            6,
 	"cell/nasbench":        6,
+	"internal/loader":      6,
 	"segmentation":         6,
 	"darts/dataset":        6,
 	"darts/dataset/scenes": 6,

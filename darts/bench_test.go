@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -198,12 +199,12 @@ func (normalised) Build(s *ops.Scope, x *gorgonia.Node, _ cell.Path) (*cell.Netw
 // fixed is an objective with one batch for everything.
 type fixed struct {
 	*model
-	batch *batch
+	batch *loader.Batch
 }
 
-func randomBatch(task pretext.Task, n int) *batch {
+func randomBatch(task pretext.Task, n int) *loader.Batch {
 	spec := task.Spec()
-	b := &batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), T: make([]float32, n*spec.TargetLen()), Images: n}
+	b := &loader.Batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), T: make([]float32, n*spec.TargetLen()), Images: n}
 	for i := range b.X {
 		b.X[i] = float32((i*7919)%1000)/500 - 1
 	}

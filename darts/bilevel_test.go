@@ -11,6 +11,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
 	"unnas/ops"
 )
@@ -133,7 +134,7 @@ func TestSecondOrderRestoresTheWeights(t *testing.T) {
 // pair is an objective with a batch for each half.
 type pair struct {
 	fixed
-	held *batch
+	held *loader.Batch
 }
 
 func (p *pair) Trial(t trial) error {
@@ -156,7 +157,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 	require.NoError(t, err)
 	p := &pair{fixed{m, randomBatch(smallTask(), c.Batch)}, randomBatch(smallTask(), c.Batch)}
 	r := rng.New(1, "pair", 0, 0)
-	for _, b := range []*batch{p.batch, p.held} { // of noise around a colour for each class
+	for _, b := range []*loader.Batch{p.batch, p.held} { // of noise around a colour for each class
 		for i := range b.X {
 			b.X[i] = float32(rng.Normal(r))
 			if class := int(b.Y[i*len(b.Y)/len(b.X)]); class == i%3 {

@@ -25,6 +25,7 @@ import (
 	"unnas/cell"
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -245,7 +246,7 @@ func TestResumeAfterBrokenImage(t *testing.T) {
 	whole, dir := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
 	_, err := keepRun(t.Context(), whole, resumableSource, resumable(), Runtime{})
 	require.NoError(t, err)
-	_, alphas := halves(resumableSource.n, resumable().TrainFraction, resumable().Seed)
+	_, alphas := loader.Split(resumableSource.n, resumable().TrainFraction, resumable().Seed)
 	broken := resumableSource
 	broken.fail = alphas[3] // met in the second epoch
 	_, err = keepRun(t.Context(), dir, broken, resumable(), Runtime{})
@@ -587,9 +588,11 @@ func TestOpenRunDir(t *testing.T) {
 func blank(t testing.TB) *search {
 	p := ops.NewParams()
 	require.NoError(t, p.Init(0))
+	images, err := loader.New(stripes{n: 8, fail: -1}, smallTask(), loader.All(stripes{n: 8}), loader.Options{Batch: 2, Workers: 1, Train: true})
+	require.NoError(t, err)
 	s := &search{
 		m: &model{engine: engine{params: p}}, result: &SearchResult{},
-		w:    &loader{loaderOptions: loaderOptions{batch: 2, train: true}, indices: make([]int, 8)},
+		w:    images,
 		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
 	}
 	s.run = run{phase: s, epochs: 3, identity: []byte(`{"config":{"seed":1}}`)}

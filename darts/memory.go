@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"unnas/internal/format"
+	"unnas/internal/loader"
 	"unnas/internal/memory"
 	"unnas/pretext"
 )
@@ -116,7 +117,7 @@ func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserve
 		if m, err = planModel(c, rt, task); err != nil {
 			return nil, c, "", err
 		}
-		m.bytes += 2*ringBytes(task.Spec(), c.Batch, rt.workers()) + reserved
+		m.bytes += 2*loader.Bytes(task.Spec(), c.Batch, rt.workers()) + reserved
 		if first == 0 {
 			first = m.planned()
 		}
@@ -144,4 +145,12 @@ func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserve
 		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
 	}
 	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", format.Bytes(first), format.Bytes(c.budget(rt).room()), rates, format.Bytes(m.planned())), nil
+}
+
+// refused adds to the error of a run without enough memory what of it is reserved.
+func refused(err error, reserved int64) error {
+	if err == nil || reserved == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; %s of the memory is for decoding images", err, format.Bytes(reserved))
 }

@@ -55,13 +55,12 @@ func TestMicroBatchGradients(t *testing.T) {
 			require.NoError(t, err)
 			all := randomBatch(test.task, 2*parts)
 			for i, share := range test.ignored {
-				y := partOf(all.Y, i, parts)
-				for j := range y[:int(share*float64(len(y)))] {
-					y[j] = pretext.Ignore
+				part := all.Part(i, parts)
+				for j := range part.Y[:int(share*float64(len(part.Y)))] {
+					part.Y[j] = pretext.Ignore
 				}
-				targets := partOf(all.T, i, parts)
-				for j := range targets[:int(share*float64(len(targets)))] {
-					targets[j] = pretext.IgnoreValue
+				for j := range part.T[:int(share*float64(len(part.T)))] {
+					part.T[j] = pretext.IgnoreValue
 				}
 			}
 			draw := func(m *model) {
@@ -80,7 +79,7 @@ func TestMicroBatchGradients(t *testing.T) {
 				weights, alphas := make([]float64, len(single.params.Weights())), make([]float64, len(single.params.Alphas()))
 				for k := range parts {
 					draw(single)
-					part := all.part(k, parts)
+					part := all.Part(k, parts)
 					p, err := single.run([]*vm.Machine{single.weights, single.alphas, single.both}[i], &part)
 					require.NoError(t, err)
 					want.add(p)

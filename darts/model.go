@@ -10,6 +10,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/loader"
 	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
@@ -27,7 +28,7 @@ type engine struct {
 	sum   []float32
 	// part takes one part of a batch through a network: runPart, or what a test has in
 	// its place.
-	part func(n *network, machine *vm.Machine, b batch) (pass, error)
+	part func(n *network, machine *vm.Machine, b loader.Batch) (pass, error)
 	// passed is called when a part has gone through a network.
 	passed func()
 	// headers are the tensors over the memory of batches, by its first element.
@@ -325,7 +326,7 @@ type wrt struct{ weights, alphas bool }
 // the batch has parts, these are the means over the parts, in their order, each
 // weighed by how much counts in it. Before each part it calls draw
 // with its number.
-func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw func(part int)) (pass, error) {
+func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *loader.Batch, draw func(part int)) (pass, error) {
 	if e.parts == 1 {
 		draw(0)
 		p, err := e.part(n, machine, *b)
@@ -337,7 +338,7 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 	var all mean
 	for i := range e.parts {
 		draw(i)
-		part := b.part(i, e.parts)
+		part := b.Part(i, e.parts)
 		p, err := e.part(n, machine, part)
 		if err != nil {
 			return pass{}, err
@@ -346,21 +347,21 @@ func (e *engine) run(n *network, machine *vm.Machine, grads wrt, b *batch, draw 
 		all.add(p)
 		// Where all counts the weight is 1 and rounds nothing.
 		e.gather(grads, func(grads, sum []float32) {
-			kernel.Scale(e.team, sum, grads, float32(p.count/part.whole()), i > 0)
+			kernel.Scale(e.team, sum, grads, float32(p.count/part.Whole()), i > 0)
 		})
 	}
 	if all.count == 0 { // then loss and gradients are zero
 		return pass{}, nil
 	}
 	e.gather(grads, func(grads, sum []float32) {
-		kernel.Scale(e.team, grads, sum, float32(b.whole()/float64(e.parts)/all.count), false)
+		kernel.Scale(e.team, grads, sum, float32(b.Whole()/float64(e.parts)/all.count), false)
 	})
 	loss, _ := all.value()
 	return pass{loss, all.score, all.count}, nil
 }
 
 // run computes the loss of a batch and the gradients that belong to a machine.
-func (m *model) run(machine *vm.Machine, b *batch) (pass, error) {
+func (m *model) run(machine *vm.Machine, b *loader.Batch) (pass, error) {
 	return m.engine.run(m.network, machine, wrt{weights: machine != m.alphas, alphas: machine != m.weights}, b, m.drawPart)
 }
 
@@ -369,26 +370,6 @@ func (m *model) drawPart(i int) {
 	if m.dropper != nil {
 		m.dropper.part(i)
 	}
-}
-
-// part returns one of so many equal parts of a batch.
-func (b *batch) part(i, parts int) batch {
-	return batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts}
-}
-
-// whole returns how much counts in a batch at most: labels, or targets if there are
-// none.
-func (b *batch) whole() float64 {
-	if len(b.Y) > 0 {
-		return float64(len(b.Y))
-	}
-	return float64(len(b.T))
-}
-
-// partOf returns one of so many equal parts of a batch.
-func partOf[T any](all []T, i, parts int) []T {
-	n := len(all) / parts
-	return all[i*n:][:n:n]
 }
 
 // gather calls f with the gradients that a machine computes and with their sums.
@@ -405,7 +386,7 @@ func (e *engine) gather(which wrt, f func(grads, sum []float32)) {
 }
 
 // runPart computes the loss of one part of a batch and its gradients.
-func (e *engine) runPart(n *network, machine *vm.Machine, b batch) (pass, error) {
+func (e *engine) runPart(n *network, machine *vm.Machine, b loader.Batch) (pass, error) {
 	if err := e.let(n.images, &b.X[0], b.X); err != nil {
 		return pass{}, err
 	}
@@ -436,7 +417,7 @@ func (e *engine) runPart(n *network, machine *vm.Machine, b batch) (pass, error)
 }
 
 // try runs what a trial needs. Running statistics stay as they are.
-func (m *model) try(t trial, b *batch) (pass, error) {
+func (m *model) try(t trial, b *loader.Batch) (pass, error) {
 	machine := [...]*vm.Machine{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas, heldAlphas: m.alphas}[t]
 	machine.UpdateStats = false
 	defer func() { machine.UpdateStats = true }()

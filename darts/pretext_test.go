@@ -16,6 +16,7 @@ import (
 	"unnas/darts/dataset/scenes"
 	"unnas/darts/record"
 	"unnas/internal/format"
+	"unnas/internal/loader"
 	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
@@ -146,7 +147,7 @@ func TestTrainIsJudgedByItsLoss(t *testing.T) {
 	run, err := newTraining(t.Context(), src, held, unscored{smallTask()}, c, Runtime{})
 	require.NoError(t, err)
 	part, losses := run.part, []float64{3, 1, 2}
-	run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
+	run.part = func(n *network, machine *vm.Machine, b loader.Batch) (pass, error) {
 		p, err := part(n, machine, b)
 		if n == run.tester {
 			p.loss = losses[0]

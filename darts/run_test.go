@@ -17,6 +17,7 @@ import (
 	"unnas/darts/record"
 	"unnas/internal/cpu"
 	"unnas/internal/filelock"
+	"unnas/internal/loader"
 	"unnas/pretext"
 )
 
@@ -229,8 +230,8 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	all := func(number string) Source { return numbered{stripes{n: 40, fail: -1}, number} }
-	first := indexRange(33)
-	other := indexRange(33)
+	first := loader.All(resumableSource)
+	other := loader.All(resumableSource)
 	other[0] = 39
 	for name, c := range map[string]struct {
 		before, after Source

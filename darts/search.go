@@ -10,6 +10,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -73,11 +74,11 @@ type search struct {
 	c     SearchConfig
 	m     *model
 	rule  *bilevel
-	w, a  *loader
-	train *batches // of this epoch
-	held  *batches // of this epoch; nil while the alphas rest
+	w, a  *loader.Loader
+	train *loader.Batches // of this epoch
+	held  *loader.Batches // of this epoch; nil while the alphas rest
 	// What the step under way reads.
-	trainBatch, heldBatch *batch
+	trainBatch, heldBatch *loader.Batch
 
 	trainMean, heldMean mean      // of this epoch
 	past                []reading // of the last epochs, if StopEigenvalue needs them
@@ -130,7 +131,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 		return nil, err
 	}
 	n := src.Len()
-	weights, alphas := halves(n, c.TrainFraction, c.Seed)
+	weights, alphas := loader.Split(n, c.TrainFraction, c.Seed)
 	if min(len(weights), len(alphas)) < c.Batch {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
@@ -142,7 +143,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	shared, all := c.budget(rt).share(m.planned(), reserved(src))
+	shared, all := loader.Share(c.budget(rt).room(), m.planned(), reserved(src))
 	m.bytes += all - m.planned()
 	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
 	s.run = run{
@@ -151,13 +152,13 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	}
 	s.meter = record.NewMeter(record.Func(s.run.tell))
 	s.m.passed = s.meter.Pass
-	o := loaderOptions{batch: c.Batch, workers: rt.workers(), seed: c.Seed, train: true, shared: shared}
-	o.purpose = "weights"
-	if s.w, err = newLoader(src, task, weights, o); err != nil {
+	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared}
+	o.Purpose = "weights"
+	if s.w, err = loader.New(src, task, weights, o); err != nil {
 		return nil, err
 	}
-	o.purpose, o.wrap = "alphas", true
-	if s.a, err = newLoader(src, task, alphas, o); err != nil {
+	o.Purpose, o.Wrap = "alphas", true
+	if s.a, err = loader.New(src, task, alphas, o); err != nil {
 		return nil, err
 	}
 	if err := s.m.bind(); err != nil {
@@ -169,7 +170,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	start := record.Start{
 		Task: task.Name(), Images: n, Train: len(weights), Val: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
-		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
+		Epochs: c.Epochs, StepsPerEpoch: s.w.Steps(), Batch: c.Batch,
 		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
 		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
@@ -182,7 +183,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 		events = append(events, record.Warning{Text: warning})
 	}
 	if c.ArchStartEpoch == c.Epochs {
-		events = append(events, record.Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
+		events = append(events, record.Warning{Text: fmt.Sprintf("the alphas never learn: ArchStartEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
 	}
 	return s, s.begin(events...)
 }
@@ -240,7 +241,7 @@ func (s *search) skips() int {
 	return n
 }
 
-func (s *search) steps() int { return s.w.steps() }
+func (s *search) steps() int { return s.w.Steps() }
 
 func (s *search) open(ctx context.Context) {
 	if s.step == 0 {
@@ -249,18 +250,18 @@ func (s *search) open(ctx context.Context) {
 		}
 		s.trainMean, s.heldMean = mean{}, mean{}
 	}
-	s.train = s.w.epoch(ctx, s.epoch, s.step)
+	s.train = s.w.Epoch(ctx, s.epoch, s.step)
 	s.heldBatch = nil
 	if s.held = nil; s.epoch >= s.c.ArchStartEpoch {
 		// An epoch that stopped after its last step needs the batch of that again.
-		s.held = s.a.epoch(ctx, s.epoch, min(s.step, s.steps()-1))
+		s.held = s.a.Epoch(ctx, s.epoch, min(s.step, s.steps()-1))
 	}
 }
 
 func (s *search) close() {
-	s.train.close()
+	s.train.Close()
 	if s.held != nil {
-		s.held.close()
+		s.held.Close()
 	}
 }
 
@@ -269,11 +270,11 @@ func (s *search) fetch() (err error) {
 		return err
 	}
 	if s.held != nil {
-		if s.heldBatch, err = s.held.next(); err != nil {
+		if s.heldBatch, err = s.held.Next(); err != nil {
 			return err
 		}
 	}
-	s.trainBatch, err = s.train.next()
+	s.trainBatch, err = s.train.Next()
 	return err
 }
 
@@ -303,7 +304,7 @@ func (s *search) finish() error {
 	}
 	if s.heldBatch == nil {
 		var err error
-		if s.heldBatch, err = s.held.next(); err != nil {
+		if s.heldBatch, err = s.held.Next(); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"unnas/darts/record"
 	"unnas/internal/format"
 	"unnas/internal/kernel"
+	"unnas/internal/loader"
 	"unnas/internal/panics"
 	"unnas/internal/quota"
 	"unnas/internal/rng"
@@ -101,12 +102,12 @@ type training struct {
 	shared  *quota.Quota // in which images are decoded
 	metric  ops.Metric   // by which epochs are compared
 	exam    func(ctx context.Context) (map[string]float64, error)
-	missing []string // scores that were not finite, and were warned of
-	images  *loader  // that the network learns from
-	precise *loader  // that precise statistics are of
-	views   *loader  // of the held-out images
-	batches *batches // of this epoch
-	batch   *batch   // of this step
+	missing []string        // scores that were not finite, and were warned of
+	images  *loader.Loader  // that the network learns from
+	precise *loader.Loader  // that precise statistics are of
+	views   *loader.Loader  // of the held-out images
+	batches *loader.Batches // of this epoch
+	batch   *loader.Batch   // of this step
 
 	mean   mean // of this epoch
 	result *TrainResult
@@ -158,7 +159,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	start := record.Start{
 		Task: task.Name(), Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
-		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
+		Epochs: c.Epochs, StepsPerEpoch: t.images.Steps(), Batch: c.Batch,
 		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src, held),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learner.loss).Name, Config: c,
@@ -182,34 +183,25 @@ func (t *training) heldImages() int {
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
-	o := loaderOptions{batch: t.c.Batch, workers: t.rt.workers(), seed: t.c.Seed, train: true, purpose: "weights", shared: t.shared}
-	if t.images, err = newLoader(src, t.task, every(src), o); err != nil {
+	o := loader.Options{Batch: t.c.Batch, Workers: t.rt.workers(), Seed: t.c.Seed, Train: true, Purpose: "weights", Quota: t.shared}
+	if t.images, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 		return err
 	}
 	if t.teller != nil {
-		o.batch, o.purpose = t.c.budget(t.rt).atOnce(), "statistics"
-		if t.precise, err = newLoader(src, t.task, every(src), o); err != nil {
+		o.Batch, o.Purpose = t.c.budget(t.rt).atOnce(), "statistics"
+		if t.precise, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 			return err
 		}
 	}
 	if t.tester == nil {
 		return nil
 	}
-	o.batch, o.purpose, o.train = t.atATime(), "evaluation", false
-	t.views, err = newLoader(t.held, t.task, every(t.held), o)
+	o.Batch, o.Purpose, o.Train = t.atATime(), "evaluation", false
+	t.views, err = loader.New(t.held, t.task, loader.All(t.held), o)
 	return err
 }
 
 func (t *training) atATime() int { return min(evaluatedAtATime, t.held.Len()) }
-
-// every returns the numbers of all images of a source.
-func every(src Source) []int {
-	all := make([]int, src.Len())
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
 
 // plan builds and plans the networks, draws the first weights and takes the
 // memory.
@@ -232,7 +224,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if t.parts > 1 {
 			slabs++ // sum
 		}
-		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, t.rt.workers())
+		t.bytes = int64(4*slabs*t.params.Count()) + loader.Bytes(spec, c.Batch, t.rt.workers())
 		if err := t.params.Init(c.Seed); err != nil {
 			return err
 		}
@@ -258,7 +250,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, c.budget(t.rt).atOnce(), t.rt.workers())
+			t.bytes += loader.Bytes(spec, c.budget(t.rt).atOnce(), t.rt.workers())
 			kinds = append(kinds, &t.tell)
 		}
 		if t.held != nil && !evaluates {
@@ -268,7 +260,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			if err := t.compile(t.tester.scope, vm.Options{Want: append(t.tester.wanted(), t.tester.logits)}); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, t.atATime(), t.rt.workers())
+			t.bytes += loader.Bytes(spec, t.atATime(), t.rt.workers())
 			kinds = append(kinds, &t.test)
 		}
 		return nil
@@ -295,7 +287,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	if err := refused(c.budget(t.rt).refusal(t.planned()), reserved); err != nil {
 		return err
 	}
-	shared, all := c.budget(t.rt).share(t.planned(), reserved)
+	shared, all := loader.Share(c.budget(t.rt).room(), t.planned(), reserved)
 	t.shared = shared
 	t.bytes += all - t.planned()
 	machines, err := t.bind()
@@ -382,22 +374,22 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	return t.result, err
 }
 
-func (t *training) steps() int { return t.images.steps() }
+func (t *training) steps() int { return t.images.Steps() }
 
 func (t *training) open(ctx context.Context) {
 	if t.step == 0 {
 		t.mean = mean{}
 	}
-	t.batches = t.images.epoch(ctx, t.epoch, t.step)
+	t.batches = t.images.Epoch(ctx, t.epoch, t.step)
 }
 
-func (t *training) close() { t.batches.close() }
+func (t *training) close() { t.batches.Close() }
 
 func (t *training) fetch() (err error) {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
-	t.batch, err = t.batches.next()
+	t.batch, err = t.batches.Next()
 	return err
 }
 
@@ -577,12 +569,12 @@ func (t *training) leaveOut(e record.Epoch) error {
 // evaluate measures the network on the views of the held-out images.
 func (t *training) evaluate(ctx context.Context) (scores map[string]float64, err error) {
 	t.test.Training, t.test.UpdateStats = false, false
-	batches := t.views.epoch(ctx, 0, 0)
-	defer batches.close()
+	batches := t.views.Epoch(ctx, 0, 0)
+	defer batches.Close()
 	var all mean
 	five := 0.0
 	for {
-		b, err := batches.next()
+		b, err := batches.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -678,14 +670,14 @@ func (t *training) takeStatistics() (err error) {
 			copy(running, before)
 		}
 	}()
-	batches := t.precise.epoch(t.ctx, t.epoch, 0)
-	defer batches.close()
+	batches := t.precise.Epoch(t.ctx, t.epoch, 0)
+	defer batches.Close()
 	stats := unshared(t.params.Stats())
-	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).atOnce()), t.precise.steps())
+	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).atOnce()), t.precise.Steps())
 	means, squares := make([]float64, len(running)), make([]float64, len(running))
 	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).atOnce())
 	for range n {
-		b, err := batches.next()
+		b, err := batches.Next()
 		if err != nil {
 			return err
 		}

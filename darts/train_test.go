@@ -17,6 +17,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
 	"unnas/ops"
@@ -153,11 +154,11 @@ func TestPreciseStatistics(t *testing.T) {
 	run.ctx = t.Context()
 	stem := run.params.Stats()[0]
 	require.NoError(t, run.takeStatistics())
-	b := run.precise.epoch(t.Context(), 0, 0)
-	defer b.close()
+	b := run.precise.Epoch(t.Context(), 0, 0)
+	defer b.Close()
 	var mean, variance, squares float64
 	for range 2 {
-		batch, err := b.next()
+		batch, err := b.Next()
 		require.NoError(t, err)
 		m, v := stemMoments(run, batch.X)
 		mean += m / 2
@@ -179,7 +180,7 @@ func TestPooledStatistics(t *testing.T) {
 	run.ctx = t.Context()
 	means, variances := []float32{1, 4, 4}, []float32{2, 3, 7}
 	batches, fault := 0, errors.New("broken")
-	run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
+	run.part = func(n *network, machine *vm.Machine, b loader.Batch) (pass, error) {
 		require.Same(t, run.tell, machine)
 		if batches == len(means) {
 			return pass{}, fault
@@ -217,7 +218,7 @@ func TestPooledStatisticsOfAConstant(t *testing.T) {
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	const constant = 98222.9921875
-	run.part = func(*network, *vm.Machine, batch) (pass, error) {
+	run.part = func(*network, *vm.Machine, loader.Batch) (pass, error) {
 		for _, s := range run.params.Stats() {
 			for i := range s.Mean {
 				s.Mean[i], s.Var[i] = constant, 0
@@ -426,7 +427,7 @@ func TestAmongFive(t *testing.T) {
 	run.test.Training, run.test.UpdateStats = false, false
 	labels := []int32{0, 0, pretext.Ignore, 0}
 	for want := range 3 { // labels of rank 5, then 4, then 0
-		_, err = run.runPart(run.tester, run.test, batch{X: x, Y: []int32{0, 0, -1, 0}})
+		_, err = run.runPart(run.tester, run.test, loader.Batch{X: x, Y: []int32{0, 0, -1, 0}})
 		require.NoError(t, err)
 		logits := run.tester.logits.Value().Data().([]float32)
 		for i := range labels {

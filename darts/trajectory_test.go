@@ -11,15 +11,16 @@ import (
 	"unnas/cell"
 	"unnas/internal/format"
 	"unnas/internal/golden"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
 // goldenBatch returns a batch that a golden case recorded.
-func goldenBatch(c *golden.Case, step int, half string) *batch {
+func goldenBatch(c *golden.Case, step int, half string) *loader.Batch {
 	name := fmt.Sprintf("step.%d.%s", step, half)
-	return &batch{X: c.Tensors[name+".input"].NHWC(), Y: c.Tensors[name+".target"].I}
+	return &loader.Batch{X: c.Tensors[name+".input"].NHWC(), Y: c.Tensors[name+".target"].I}
 }
 
 // published returns values of a parameter as they are published.
@@ -72,7 +73,7 @@ func follow(t *testing.T, c *golden.Case) *model {
 	m, err := newModel(config, Runtime{}, c.Problem("step.0.train.input", "step.0.train.target"))
 	require.NoError(t, err)
 	c.Adopt(t, m.params)
-	s := &search{c: config, m: m, held: &batches{}, result: &SearchResult{}}
+	s := &search{c: config, m: m, held: &loader.Batches{}, result: &SearchResult{}}
 	s.rule = newBilevel(config, m.team, s)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {

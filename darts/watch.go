@@ -23,7 +23,7 @@ func (s *search) warn() error {
 		return nil
 	}
 	s.watch.Warned = true
-	return s.record(record.Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
+	return s.record(record.Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchStartEpoch to let the weights learn first",
 		s.complete, s.skips(), len(s.result.Genotype.Normal))})
 }
 

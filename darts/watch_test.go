@@ -114,7 +114,7 @@ func TestCollapseIsWarnedOfOnce(t *testing.T) {
 			require.Len(t, warnings, test.want)
 			if test.want > 0 {
 				assert.Equal(t, []string{"2"}, epochs, "after the first epoch in which the alphas learn")
-				for _, want := range []string{"4 of the 4 edges", "StopSkips", "MaxSkips", "ArchEpoch"} {
+				for _, want := range []string{"4 of the 4 edges", "StopSkips", "MaxSkips", "ArchStartEpoch"} {
 					assert.Contains(t, warnings[0], want)
 				}
 			}

@@ -13,6 +13,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
 	"unnas/internal/vm"
 	"unnas/ops"
@@ -175,7 +176,7 @@ func TestSearchWiring(t *testing.T) {
 			c.StopEigenvalue = 0.75
 			change(&c)
 			const images = 23 // 13 for the weights, three steps; 10 for the alphas
-			w, a := halves(images, c.TrainFraction, c.Seed)
+			w, a := loader.Split(images, c.TrainFraction, c.Seed)
 			var rates []float64
 			var last record.Epoch
 			rt.Recorder = record.Func(func(e record.Event) error {
@@ -192,7 +193,7 @@ func TestSearchWiring(t *testing.T) {
 			m := s.m
 			p := onPaper(m.params)
 			var log []passage
-			m.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
+			m.part = func(n *network, machine *vm.Machine, b loader.Batch) (pass, error) {
 				require.Same(t, m.network, n)
 				e := passage{
 					machine: machine, updates: machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
@@ -359,7 +360,7 @@ func TestTrainWiring(t *testing.T) {
 				}
 			}
 			var log []passage
-			run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
+			run.part = func(n *network, machine *vm.Machine, b loader.Batch) (pass, error) {
 				e := passage{
 					machine: machine, training: machine.Training, updates: machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
 					weights: slices.Clone(run.params.Weights()), running: slices.Clone(run.params.Running()), paths: slices.Concat(run.paths...),
