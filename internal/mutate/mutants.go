@@ -84,7 +84,7 @@ var mutants = []mutant{
 		from: "\t\tm.dropper.part(i)\n",
 		to:   "\t\tm.dropper.part(0)\n"},
 	{file: "darts/model.go", tests: "./darts",
-		from: "float32(p.count/part.whole()), i > 0)",
+		from: "float32(p.count/part.Whole()), i > 0)",
 		to:   "1, i > 0)"},
 	{file: "darts/train.go", tests: "./darts",
 		from: "\t\tkernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.EMADecay)\n",
