@@ -165,10 +165,10 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 			}
 		}
 	}
-	for i := range m.params.Alphas() {
-		m.params.Alphas()[i] = float32(0.5 * rng.Normal(r))
+	for i := range m.Params.Alphas() {
+		m.Params.Alphas()[i] = float32(0.5 * rng.Normal(r))
 	}
-	rule := newBilevel(c, m.team, p)
+	rule := newBilevel(c, m.Team, p)
 	for i := range rule.velocity {
 		rule.velocity[i] = float32(0.01 * rng.Normal(r))
 	}
@@ -183,13 +183,13 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 	w, gw := p.Weights()
 	a, ga := p.Alphas()
 	w0, a0, v0 := slices.Clone(w), slices.Clone(a), slices.Clone(rule.velocity)
-	running := slices.Clone(p.params.Running())
+	running := slices.Clone(p.Params.Running())
 	require.NoError(t, rule.archGrad(p, rate))
 	g := slices.Clone(ga)
 	assert.Equal(t, w0, w, "the weights come back, to the bit")
 	assert.Equal(t, a0, a)
 	assert.Equal(t, v0, rule.velocity)
-	assert.Equal(t, running, p.params.Running(), "passes on trial leave no trace")
+	assert.Equal(t, running, p.Params.Running(), "passes on trial leave no trace")
 
 	// To start workers takes a little memory, here for four passes and as many
 	// updates. A node bound anew would take several allocations for each parameter.
@@ -204,7 +204,7 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 		out, err := p.try(heldBoth, p.held)
 		require.NoError(t, err)
 		copy(w, w0)
-		return out.loss
+		return out.Loss
 	}
 	ahead()
 	first := slices.Clone(ga) // ∇α L_held(w', α) alone

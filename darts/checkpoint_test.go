@@ -25,6 +25,7 @@ import (
 	"unnas/cell"
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/engine"
 	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
@@ -591,7 +592,7 @@ func blank(t testing.TB) *search {
 	images, err := loader.New(stripes{n: 8, fail: -1}, smallTask(), loader.All(stripes{n: 8}), loader.Options{Batch: 2, Workers: 1, Train: true})
 	require.NoError(t, err)
 	s := &search{
-		m: &model{engine: engine{params: p}}, result: &SearchResult{},
+		m: &model{Engine: &engine.Engine{Params: p}}, result: &SearchResult{},
 		w:    images,
 		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
 	}
@@ -603,7 +604,7 @@ func blank(t testing.TB) *search {
 // What is refused changes nothing; what is taken is written again as it was.
 func FuzzCheckpoint(f *testing.F) {
 	s := blank(f)
-	s.epoch, s.step, s.complete, s.rule.archSteps, s.trainMean = 1, 3, 1, 2, mean{1.5, 2, 3}
+	s.epoch, s.step, s.complete, s.rule.archSteps, s.trainMean = 1, 3, 1, 2, engine.Mean{Loss: 1.5, Score: 2, Count: 3}
 	var b bytes.Buffer
 	require.NoError(f, s.checkpoint(&b, 99))
 	f.Add(b.Bytes(), false)

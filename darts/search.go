@@ -10,6 +10,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/engine"
 	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
@@ -80,31 +81,11 @@ type search struct {
 	// What the step under way reads.
 	trainBatch, heldBatch *loader.Batch
 
-	trainMean, heldMean mean      // of this epoch
-	past                []reading // of the last epochs, if StopEigenvalue needs them
+	trainMean, heldMean engine.Mean // of this epoch
+	past                []reading   // of the last epochs, if StopEigenvalue needs them
 	watch               watch
 	result              *SearchResult
 }
-
-// mean gathers losses and scores over an epoch.
-type mean struct{ loss, score, count float64 }
-
-func (m *mean) add(p pass) {
-	m.loss += float64(p.loss * p.count)
-	m.score += p.score
-	m.count += p.count
-}
-
-// counted returns an error if nothing counted in the losses.
-func (m mean) counted() error {
-	if m.count > 0 {
-		return nil
-	}
-	return errors.New("darts: nothing counts in the losses of a whole epoch, so nothing was learned; does each image have a label or target that counts, and a task that compares images two or more at once (Batch, MicroBatch)?")
-}
-
-// value returns NaN for both if there was nothing.
-func (m mean) value() (loss, score float64) { return m.loss / m.count, m.score / m.count }
 
 // given checks that there is a source and a task.
 func given(src Source, task pretext.Task) error {
@@ -143,15 +124,15 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	shared, all := loader.Share(c.budget(rt).room(), m.planned(), reserved(src))
-	m.bytes += all - m.planned()
+	shared, all := loader.Share(c.budget(rt).Room(), m.Planned(), reserved(src))
+	m.Bytes += all - m.Planned()
 	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
 	s.run = run{
 		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
 		prints: fingerprintsOf(src, nil), sources: []Source{src},
 	}
 	s.meter = record.NewMeter(record.Func(s.run.tell))
-	s.m.passed = s.meter.Pass
+	s.m.Passed = s.meter.Pass
 	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared}
 	o.Purpose = "weights"
 	if s.w, err = loader.New(src, task, weights, o); err != nil {
@@ -161,21 +142,21 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	if s.a, err = loader.New(src, task, alphas, o); err != nil {
 		return nil, err
 	}
-	if err := s.m.bind(); err != nil {
+	if err := s.m.Bind(); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	s.result.Params = s.m.params
-	s.rule = newBilevel(c, s.m.team, s)
-	metric := metricOf(s.m.loss)
+	s.result.Params = s.m.Params
+	s.rule = newBilevel(c, s.m.Team, s)
+	metric := metricOf(s.m.Loss)
 	start := record.Start{
 		Task: task.Name(), Images: n, Train: len(weights), Val: len(alphas),
-		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
+		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes,
 		Epochs: c.Epochs, StepsPerEpoch: s.w.Steps(), Batch: c.Batch,
-		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
+		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
 		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
 		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
 	}
-	if s.identity, err = identify(start, task, s.m.params); err != nil {
+	if s.identity, err = identify(start, task, s.m.Params); err != nil {
 		return nil, err
 	}
 	events := []record.Event{start}
@@ -248,7 +229,7 @@ func (s *search) open(ctx context.Context) {
 		if s.epoch > 0 {
 			s.watch.Before = slices.Concat(s.result.Normal, s.result.Reduce)
 		}
-		s.trainMean, s.heldMean = mean{}, mean{}
+		s.trainMean, s.heldMean = engine.Mean{}, engine.Mean{}
 	}
 	s.train = s.w.Epoch(ctx, s.epoch, s.step)
 	s.heldBatch = nil
@@ -292,11 +273,11 @@ func (s *search) passes() int {
 	if s.held != nil {
 		n += s.rule.archPasses()
 	}
-	return n * s.m.parts
+	return n * s.m.Parts
 }
 
 func (s *search) finish() error {
-	if err := s.trainMean.counted(); err != nil {
+	if err := s.trainMean.Counted(); err != nil {
 		return err
 	}
 	if s.held == nil || s.c.StopEigenvalue == 0 {
@@ -324,7 +305,7 @@ func (s *search) figures() (record.Epoch, error) {
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
 		SkipShare: s.c.Space.Share(both, ops.Skip().Name()), PoolShare: s.poolShare(both),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
-		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.loss).Name,
+		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.Loss).Name,
 	}
 	if n := len(s.past); n > 0 && s.past[n-1].Epoch == e.Epoch {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
@@ -337,8 +318,8 @@ func (s *search) figures() (record.Epoch, error) {
 		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
-	e.TrainLoss, e.TrainScore = s.trainMean.value()
-	e.ValLoss, e.ValScore = s.heldMean.value()
+	e.TrainLoss, e.TrainScore = s.trainMean.Value()
+	e.ValLoss, e.ValScore = s.heldMean.Value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
@@ -348,9 +329,9 @@ func (s *search) figures() (record.Epoch, error) {
 // arrays returns the memory that a search goes on from.
 func (s *search) arrays() []array {
 	return []array{
-		arrayOf("weights", s.m.params.Weights()),
-		arrayOf("alphas", s.m.params.Alphas()),
-		arrayOf("running statistics", s.m.params.Running()),
+		arrayOf("weights", s.m.Params.Weights()),
+		arrayOf("alphas", s.m.Params.Alphas()),
+		arrayOf("running statistics", s.m.Params.Running()),
 		arrayOf("velocity", s.rule.velocity),
 		arrayOf("mean of the alphas' gradients", s.rule.mean),
 		arrayOf("mean of their squares", s.rule.squares),
@@ -367,7 +348,7 @@ type searchState struct {
 }
 
 func (s *search) state() any {
-	return searchState{s.rule.archSteps, s.trainMean.sums(), s.heldMean.sums(), s.past, s.watch}
+	return searchState{s.rule.archSteps, sumsOf(s.trainMean), sumsOf(s.heldMean), s.past, s.watch}
 }
 
 func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
@@ -388,11 +369,11 @@ func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
 // Weights, Alphas, TrainGrad, HeldGrad and Trial make a search an objective.
 
 func (s *search) Weights() (values, grads []float32) {
-	return s.m.params.Weights(), s.m.params.WeightGrads()
+	return s.m.Params.Weights(), s.m.Params.WeightGrads()
 }
 
 func (s *search) Alphas() (values, grads []float32) {
-	return s.m.params.Alphas(), s.m.params.AlphaGrads()
+	return s.m.Params.Alphas(), s.m.Params.AlphaGrads()
 }
 
 func (s *search) TrainGrad() error {
@@ -401,8 +382,8 @@ func (s *search) TrainGrad() error {
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
-	s.trainMean.add(p)
-	return finite(p.loss, "the weights' images")
+	s.trainMean.Add(p)
+	return finite(p.Loss, "the weights' images")
 }
 
 func (s *search) HeldGrad() error {
@@ -411,8 +392,8 @@ func (s *search) HeldGrad() error {
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
-	s.heldMean.add(p)
-	return finite(p.loss, "the alphas' images")
+	s.heldMean.Add(p)
+	return finite(p.Loss, "the alphas' images")
 }
 
 // draw draws operations if the algorithm does, and what skip connections drop.
@@ -441,7 +422,7 @@ func (s *search) Trial(t trial) error {
 		return fmt.Errorf("darts: %w", err)
 	}
 	if t == heldBoth {
-		s.heldMean.add(p)
+		s.heldMean.Add(p)
 	}
-	return finite(p.loss, half)
+	return finite(p.Loss, half)
 }
