@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"unnas/darts/record"
+	"unnas/internal/engine"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -194,9 +195,11 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 	return at.Metrics, nil
 }
 
-func (m mean) sums() [3]float64 { return [3]float64{m.loss, m.score, m.count} }
+func sumsOf(m engine.Mean) [3]float64 { return [3]float64{m.Loss, m.Score, m.Count} }
 
-func meanOf(sums [3]float64) mean { return mean{sums[0], sums[1], sums[2]} }
+func meanOf(sums [3]float64) engine.Mean {
+	return engine.Mean{Loss: sums[0], Score: sums[1], Count: sums[2]}
+}
 
 // readHeader checks a checkpoint of size bytes as a whole and returns its header.
 // What it reads next are the arrays. It takes no memory that a damaged file

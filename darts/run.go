@@ -9,6 +9,7 @@ import (
 
 	"unnas/darts/record"
 	"unnas/internal/cpu"
+	"unnas/ops"
 )
 
 // run takes a phase through its epochs and steps. It tells what happens, keeps
@@ -57,9 +58,9 @@ type phase interface {
 	finish() error
 	// ended follows the record of an epoch.
 	ended() error
-	// best returns how many steps were done at the end of the best epoch; 0 if there
-	// is none yet.
-	best() int
+	// best returns the number of the best epoch, from 1, and the parameters after it; 0
+	// if there is none, or none is kept.
+	best() (p *ops.Params, epoch int)
 	// figures returns those of the epoch under way. An error ends the run.
 	figures() (record.Epoch, error)
 	// over says, in a sentence, why a run ends now, if not because all its epochs are
@@ -119,8 +120,9 @@ func (r *run) begin(events ...record.Event) (err error) {
 		if resumed {
 			r.saved = point{r.done(), r.complete}
 			tell = r.tell
-			if r.isBest() { // and may not have been named so
-				if err := r.folder.keepBest(r.done()); err != nil {
+			// What the directory has may be of another epoch, or missing.
+			if p, epoch := r.phase.best(); epoch > 0 {
+				if err := r.folder.keepBest(p); err != nil {
 					return err
 				}
 			}
@@ -266,15 +268,15 @@ func (r *run) save() error {
 	if r.folder == nil || r.lost || here == r.saved {
 		return nil
 	}
-	if err := r.folder.keep(r.done(), r.isBest(), r.checkpoint); err != nil {
+	if err := r.folder.keep(r.done(), r.checkpoint); err != nil {
 		return err
 	}
 	r.saved = here
+	if p, epoch := r.phase.best(); epoch == r.complete && r.complete > r.epoch {
+		return r.folder.keepBest(p)
+	}
 	return nil
 }
-
-// isBest says whether the run is at the end of its best epoch.
-func (r *run) isBest() bool { return r.complete > r.epoch && r.phase.best() == r.done() }
 
 // place adds to an error where the run was.
 func (r *run) place(err error) error {

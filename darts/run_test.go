@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +17,7 @@ import (
 	"unnas/darts/record"
 	"unnas/internal/cpu"
 	"unnas/internal/filelock"
+	"unnas/internal/loader"
 	"unnas/pretext"
 )
 
@@ -230,8 +230,8 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	all := func(number string) Source { return numbered{stripes{n: 40, fail: -1}, number} }
-	first := indexRange(33)
-	other := indexRange(33)
+	first := loader.All(resumableSource)
+	other := loader.All(resumableSource)
 	other[0] = 39
 	for name, c := range map[string]struct {
 		before, after Source
@@ -307,31 +307,6 @@ func TestLongSettings(t *testing.T) {
 	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", maxHeader/2)}, c, rt)
 	require.ErrorContains(t, err, "as JSON, a checkpoint has room for 524288; give a smaller configuration or task")
 	require.NoError(t, folder.Discard())
-}
-
-// TestBestIsNamedAfterItsCheckpoint resumes a run that died between the checkpoint of
-// its best epoch and the second name of that.
-func TestBestIsNamedAfterItsCheckpoint(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	c := resumable()
-	var rt Runtime
-	rt.Dir = &RunDir{Interval: time.Hour, Keep: 5}
-	ctx, stop := stopAfter(t, 6) // the first epoch in which the alphas learn is the best so far
-	rt.Recorder = stop
-	_, err := keepRun(ctx, dir, resumableSource, c, rt)
-	require.ErrorIs(t, err, context.Canceled)
-	best := filepath.Join(dir, "best-6")
-	want, err := os.ReadFile(best)
-	require.NoError(t, err)
-	require.NoError(t, os.Remove(best))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	rt.Recorder = nil
-	_, err = keepRun(ctx, dir, resumableSource, c, rt)
-	require.ErrorIs(t, err, context.Canceled)
-	got, err := os.ReadFile(best)
-	require.NoError(t, err)
-	assert.Equal(t, want, got)
 }
 
 // TestFolderWithoutLocks warns of what the file system does not prevent.
