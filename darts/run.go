@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/cpu"
 	"unnas/ops"
 )
@@ -69,7 +70,7 @@ type phase interface {
 
 	// arrays returns the memory that the phase goes on from, and state all else, as
 	// what JSON is made of.
-	arrays() []array
+	arrays() []checkpoint.Array
 	state() any
 	// adopt checks a state that was kept after so many steps, and returns what makes
 	// it that of the phase.
@@ -107,8 +108,8 @@ func (r *run) begin(events ...record.Event) (err error) {
 		// What is too long should be known now, not after the first epoch.
 		if text, err := r.header(0); err != nil {
 			return fmt.Errorf("darts: %w", err)
-		} else if len(text) > maxHeader/2 { // the other half is for what the run adds
-			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), maxHeader/2)
+		} else if len(text) > checkpoint.MaxHeader/2 { // the other half is for what the run adds
+			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), checkpoint.MaxHeader/2)
 		}
 		resumed, faults, err := r.folder.resume(r.restore)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
 	"unnas/internal/loader"
 	"unnas/ops"
@@ -327,14 +328,14 @@ func (s *search) figures() (record.Epoch, error) {
 }
 
 // arrays returns the memory that a search goes on from.
-func (s *search) arrays() []array {
-	return []array{
-		arrayOf("weights", s.m.Params.Weights()),
-		arrayOf("alphas", s.m.Params.Alphas()),
-		arrayOf("running statistics", s.m.Params.Running()),
-		arrayOf("velocity", s.rule.velocity),
-		arrayOf("mean of the alphas' gradients", s.rule.mean),
-		arrayOf("mean of their squares", s.rule.squares),
+func (s *search) arrays() []checkpoint.Array {
+	return []checkpoint.Array{
+		checkpoint.ArrayOf("weights", s.m.Params.Weights()),
+		checkpoint.ArrayOf("alphas", s.m.Params.Alphas()),
+		checkpoint.ArrayOf("running statistics", s.m.Params.Running()),
+		checkpoint.ArrayOf("velocity", s.rule.velocity),
+		checkpoint.ArrayOf("mean of the alphas' gradients", s.rule.mean),
+		checkpoint.ArrayOf("mean of their squares", s.rule.squares),
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"unnas/cell"
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/kernel"
@@ -722,17 +723,17 @@ func (t *training) figures() (record.Epoch, error) {
 }
 
 // arrays returns the memory that a training goes on from.
-func (t *training) arrays() []array {
-	all := []array{
-		arrayOf("weights", t.Params.Weights()),
-		arrayOf("running statistics", t.Params.Running()),
-		arrayOf("velocity", t.velocity),
+func (t *training) arrays() []checkpoint.Array {
+	all := []checkpoint.Array{
+		checkpoint.ArrayOf("weights", t.Params.Weights()),
+		checkpoint.ArrayOf("running statistics", t.Params.Running()),
+		checkpoint.ArrayOf("velocity", t.velocity),
 	}
 	if t.c.EMADecay > 0 {
-		all = append(all, arrayOf("average of the weights", t.average), arrayOf("average of the running statistics", t.averageRunning))
+		all = append(all, checkpoint.ArrayOf("average of the weights", t.average), checkpoint.ArrayOf("average of the running statistics", t.averageRunning))
 	}
 	if t.bestParams != nil {
-		all = append(all, arrayOf("weights of the best epoch", t.bestParams.Weights()), arrayOf("running statistics of the best epoch", t.bestParams.Running()))
+		all = append(all, checkpoint.ArrayOf("weights of the best epoch", t.bestParams.Weights()), checkpoint.ArrayOf("running statistics of the best epoch", t.bestParams.Running()))
 	}
 	return all
 }
