@@ -11,6 +11,7 @@ import (
 	"unnas/internal/checkpoint"
 	"unnas/internal/cpu"
 	"unnas/ops"
+	"unnas/pretext"
 )
 
 // run takes a phase through its epochs and steps. It tells what happens, keeps
@@ -75,6 +76,32 @@ type phase interface {
 	// adopt checks a state that was kept after so many steps, and returns what makes
 	// it that of the phase.
 	adopt(state json.RawMessage, steps int) (commit func(), err error)
+}
+
+// newRun returns the run of a phase. The source of validation may be nil.
+func newRun(p phase, epochs, batch int, lr Schedule, rt Runtime, src, val Source) run {
+	return run{
+		phase: p, epochs: epochs, batch: batch, lr: lr, folder: rt.Dir, recorder: rt.Recorder,
+		program: thisProgram, prints: fingerprintsOf(src, val), sources: []Source{src, val},
+	}
+}
+
+// start begins the run with what it is about to do, of which it fills in what every run
+// knows, and with warnings, unless empty.
+func (r *run) start(s record.Start, task pretext.Task, p *ops.Params, warnings ...string) (err error) {
+	s.Task, s.Epochs, s.StepsPerEpoch, s.Batch = task.Name(), r.epochs, r.phase.steps(), r.batch
+	s.Decoder, s.Kernel = decoder(r.sources...), kernels()
+	s.Version, s.Revision = r.program.Version, r.program.Revision
+	if r.identity, err = identify(s, task, p); err != nil {
+		return err
+	}
+	events := []record.Event{s}
+	for _, text := range warnings {
+		if text != "" {
+			events = append(events, record.Warning{Text: text})
+		}
+	}
+	return r.begin(events...)
 }
 
 // done returns the number of steps done.
