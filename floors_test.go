@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"internal/picture":     0,
 	"internal/pickle":      0,
 	"darts/sweep":          1,
+	"internal/checkpoint":  1,
 	"internal/kernel":      1,
 	"internal/peer/draws":  1,
 	"darts/rank":           1,

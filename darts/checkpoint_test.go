@@ -25,10 +25,19 @@ import (
 	"unnas/cell"
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
 	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
+)
+
+// The parts of a checkpoint, and the name of its file.
+const (
+	checkpointMagic   = "unnas checkpoint"
+	checkpointPrefix  = len(checkpointMagic) + 8
+	checkpointTrailer = 4
+	checkpointFile    = "checkpoint-%d"
 )
 
 // contents returns what the files in the folder of a run hold; of checkpoints
@@ -43,7 +52,8 @@ func contents(t *testing.T, dir string) map[string]string {
 		require.NoError(t, err)
 		if strings.HasPrefix(f.Name(), "checkpoint-") {
 			r := bytes.NewReader(b)
-			h, err := readHeader(r, r.Size())
+			var h header
+			err := checkpoint.ReadHeader(r, r.Size(), &h)
 			require.NoError(t, err)
 			h.At.Elapsed, h.At.Lap = 0, 0
 			arrays, err := io.ReadAll(r)
@@ -62,7 +72,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func outcome(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := contents(t, dir)
-	steps, err := (&RunDir{dir: dir}).snapshots()
+	steps, err := checkpoint.Store{Dir: dir}.Steps()
 	require.NoError(t, err)
 	require.NotEmpty(t, steps)
 	for _, n := range steps[:len(steps)-1] {
@@ -274,7 +284,7 @@ func TestCheckpointsKept(t *testing.T) {
 			rt.Dir = &RunDir{Interval: test.interval, Keep: test.keep}
 			_, err := keepRun(t.Context(), dir, resumableSource, c, rt)
 			require.NoError(t, err)
-			got, err := (&RunDir{dir: dir}).snapshots()
+			got, err := checkpoint.Store{Dir: dir}.Steps()
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
 		})
@@ -297,7 +307,7 @@ func stopped(t *testing.T) string {
 // seal corrects the checksum of a changed checkpoint.
 func seal(b []byte) []byte {
 	body := b[:len(b)-checkpointTrailer]
-	return binary.LittleEndian.AppendUint32(slices.Clone(body), crc32.Checksum(body, castagnoli))
+	return binary.LittleEndian.AppendUint32(slices.Clone(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // damages are ways in which a checkpoint can be no good, and what is said then.
@@ -313,7 +323,7 @@ var damages = map[string]struct {
 	"a bit of a weight":    {func(b []byte) []byte { b[len(b)/2] ^= 4; return b }, "checksum"},
 	"a bit of a header":    {func(b []byte) []byte { b[checkpointPrefix+9] ^= 1; return b }, "checksum"},
 	"a bit of the version": {func(b []byte) []byte { b[len(checkpointMagic)] ^= 2; return b }, "checksum"},
-	"another file":         {func([]byte) []byte { return bytes.Repeat([]byte("weights "), 100) }, "does not begin"},
+	"another file":         {func([]byte) []byte { return bytes.Repeat([]byte("weights "), 100) }, "no checkpoint file"},
 	"huge header": {func(b []byte) []byte {
 		binary.LittleEndian.PutUint32(b[len(checkpointMagic)+4:], 1<<31)
 		return seal(b)
@@ -359,7 +369,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 			fresh := blank(t)
 			err := restored(fresh, test.damage(slices.Clone(whole.Bytes())))
 			require.ErrorContains(t, err, test.want)
-			assert.NotErrorIs(t, err, errOther)
+			assert.NotErrorIs(t, err, checkpoint.ErrOther)
 			assert.Equal(t, blank(t), fresh, "nothing has changed")
 		})
 	}
@@ -488,7 +498,7 @@ func TestCheckpointOfAnotherSearch(t *testing.T) {
 			}
 			r, err := Search(t.Context(), src, task, c, rt)
 			assert.Nil(t, r)
-			for _, want := range append(test.want, "darts: ", "checkpoint-5", "saved → given", "choose another folder") {
+			for _, want := range append(test.want, "darts: ", "checkpoint-5", "saved → given", "choose another directory") {
 				assert.ErrorContains(t, err, want)
 			}
 			require.NoError(t, folder.Discard())
@@ -627,10 +637,9 @@ func FuzzCheckpoint(f *testing.F) {
 		const arrays = 4*5 + checkpointTrailer
 		body := func(b []byte) []byte { return b[len(b)-arrays : len(b)-checkpointTrailer] }
 		require.Equal(t, body(b), body(again.Bytes()))
-		h, err := readHeader(bytes.NewReader(b), int64(len(b)))
-		require.NoError(t, err)
-		g, err := readHeader(bytes.NewReader(again.Bytes()), int64(again.Len()))
-		require.NoError(t, err)
+		var h, g header
+		require.NoError(t, checkpoint.ReadHeader(bytes.NewReader(b), int64(len(b)), &h))
+		require.NoError(t, checkpoint.ReadHeader(bytes.NewReader(again.Bytes()), int64(again.Len()), &g))
 		var read, written searchState
 		require.NoError(t, json.Unmarshal(h.At.State, &read))
 		require.NoError(t, json.Unmarshal(g.At.State, &written))

@@ -21,6 +21,7 @@ import (
 	"unnas/cell"
 	"unnas/darts/record"
 	"unnas/internal/atomicfile"
+	"unnas/internal/checkpoint"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -106,7 +107,7 @@ func trivial(ctx context.Context, dir string, recorder record.Recorder) error {
 // newest returns after how many steps the newest checkpoint in a folder is.
 func newest(t *testing.T, dir string) int {
 	t.Helper()
-	all, err := (&RunDir{dir: dir}).snapshots()
+	all, err := checkpoint.Store{Dir: dir}.Steps()
 	if errors.Is(err, os.ErrNotExist) || len(all) == 0 {
 		return 0
 	}

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/cpu"
 	"unnas/ops"
+	"unnas/pretext"
 )
 
 // run takes a phase through its epochs and steps. It tells what happens, keeps
@@ -69,11 +71,37 @@ type phase interface {
 
 	// arrays returns the memory that the phase goes on from, and state all else, as
 	// what JSON is made of.
-	arrays() []array
+	arrays() []checkpoint.Array
 	state() any
 	// adopt checks a state that was kept after so many steps, and returns what makes
 	// it that of the phase.
 	adopt(state json.RawMessage, steps int) (commit func(), err error)
+}
+
+// newRun returns the run of a phase. The source of validation may be nil.
+func newRun(p phase, epochs, batch int, lr Schedule, rt Runtime, src, val Source) run {
+	return run{
+		phase: p, epochs: epochs, batch: batch, lr: lr, folder: rt.Dir, recorder: rt.Recorder,
+		program: thisProgram, prints: fingerprintsOf(src, val), sources: []Source{src, val},
+	}
+}
+
+// start begins the run with what it is about to do, of which it fills in what every run
+// knows, and with warnings, unless empty.
+func (r *run) start(s record.Start, task pretext.Task, p *ops.Params, warnings ...string) (err error) {
+	s.Task, s.Epochs, s.StepsPerEpoch, s.Batch = task.Name(), r.epochs, r.phase.steps(), r.batch
+	s.Decoder, s.Kernel = decoder(r.sources...), kernels()
+	s.Version, s.Revision = r.program.Version, r.program.Revision
+	if r.identity, err = identify(s, task, p); err != nil {
+		return err
+	}
+	events := []record.Event{s}
+	for _, text := range warnings {
+		if text != "" {
+			events = append(events, record.Warning{Text: text})
+		}
+	}
+	return r.begin(events...)
 }
 
 // done returns the number of steps done.
@@ -107,8 +135,8 @@ func (r *run) begin(events ...record.Event) (err error) {
 		// What is too long should be known now, not after the first epoch.
 		if text, err := r.header(0); err != nil {
 			return fmt.Errorf("darts: %w", err)
-		} else if len(text) > maxHeader/2 { // the other half is for what the run adds
-			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), maxHeader/2)
+		} else if len(text) > checkpoint.MaxHeader/2 { // the other half is for what the run adds
+			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), checkpoint.MaxHeader/2)
 		}
 		resumed, faults, err := r.folder.resume(r.restore)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"unnas/cell/draw"
 	"unnas/darts/record"
 	"unnas/internal/atomicfile"
+	"unnas/internal/checkpoint"
 	"unnas/internal/filelock"
 	"unnas/ops"
 )
@@ -30,7 +30,6 @@ const (
 	weightsFile  = "weights.safetensors" // the supernet with its alphas, or the network that was trained
 	bestFile     = "best.safetensors"    // that network after the best epoch
 
-	checkpointFile = "checkpoint-%d" // the state after so many steps
 )
 
 // RunDir is a directory that keeps a run: config.json, metrics.jsonl and checkpoints
@@ -277,30 +276,25 @@ func (f *RunDir) leave() { f.running.Store(false) }
 // due says whether it is time for a checkpoint.
 func (f *RunDir) due() bool { return time.Since(f.kept) >= f.Interval }
 
+// checkpoints returns the store of the run's checkpoints.
+func (f *RunDir) checkpoints() checkpoint.Store { return checkpoint.Store{Dir: f.dir} }
+
 // keep writes the checkpoint after a number of steps, and removes those that it
 // replaces.
-func (f *RunDir) keep(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
-	if err := f.snapshot(steps, checkpoint); err != nil {
-		return err
+func (f *RunDir) keep(steps int, write func(w io.Writer, metrics int64) error) error {
+	// The lines that a checkpoint counts must outlive what it outlives.
+	if err := f.metrics.Sync(); err != nil {
+		return f.fault(err)
 	}
-	f.kept = time.Now()
-	all, err := f.snapshots()
+	size, err := f.metrics.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return f.fault(err)
 	}
-	return f.remove(superseded(all, steps, f.Keep))
-}
-
-// superseded returns which checkpoints are not needed once there is one after steps:
-// all but the newest keep, and those of more steps, which were damaged. All has the
-// steps of each, in order. A folder that does not list the new one yet, as
-// network file systems may, loses none.
-func superseded(all []int, steps, keep int) []int {
-	at := slices.Index(all, steps)
-	if at < 0 {
-		return nil
+	if err := f.checkpoints().Keep(steps, f.Keep, func(w io.Writer) error { return write(w, size) }); err != nil {
+		return f.fault(err)
 	}
-	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
+	f.kept = time.Now()
+	return nil
 }
 
 // keepBest writes the parameters of the best epoch.
@@ -310,78 +304,27 @@ func (f *RunDir) writeParams(name string, p *ops.Params) error {
 	return f.write(name, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
 }
 
-// snapshot writes a checkpoint after so many steps.
-func (f *RunDir) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
-	// The lines that a checkpoint counts must outlive what it outlives.
-	if err := f.metrics.Sync(); err != nil {
-		return f.fault(err)
-	}
-	size, err := f.metrics.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return f.fault(err)
-	}
-	return f.write(fmt.Sprintf(checkpointFile, steps), func(w io.Writer) error { return checkpoint(w, size) })
-}
-
 func (f *RunDir) fault(err error) error {
 	return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
-}
-
-// path returns where the checkpoint after so many steps lies.
-func (f *RunDir) path(steps int) string {
-	return filepath.Join(f.dir, fmt.Sprintf(checkpointFile, steps))
-}
-
-// snapshots returns after how many steps there are checkpoints, in order.
-func (f *RunDir) snapshots() ([]int, error) {
-	files, err := os.ReadDir(f.dir)
-	if err != nil {
-		return nil, err
-	}
-	var all []int
-	for _, file := range files {
-		var n int
-		if _, err := fmt.Sscanf(file.Name(), checkpointFile, &n); err == nil && file.Name() == fmt.Sprintf(checkpointFile, n) {
-			all = append(all, n)
-		}
-	}
-	slices.Sort(all)
-	return all, nil
-}
-
-// remove removes the checkpoints after so many steps.
-func (f *RunDir) remove(steps []int) error {
-	for _, n := range steps {
-		if err := atomicfile.Remove(f.path(n)); err != nil {
-			return f.fault(err)
-		}
-	}
-	return nil
 }
 
 // resume has the newest good checkpoint restored, and cuts metrics.jsonl back to
 // it, or to nothing if there is none. Faults are those of newer checkpoints.
 func (f *RunDir) resume(restore func(r io.ReadSeeker, size, limit int64) (metrics int64, err error)) (resumed bool, faults []error, err error) {
-	all, err := f.snapshots()
-	if err != nil {
-		return false, nil, f.fault(err)
-	}
 	info, err := f.metrics.Stat()
 	if err != nil {
 		return false, nil, f.fault(err)
 	}
 	metrics := int64(0)
-	for _, n := range slices.Backward(all) {
-		metrics, err = open(f.path(n), func(r io.ReadSeeker, size int64) (int64, error) { return restore(r, size, info.Size()) })
-		if err == nil {
-			resumed = true
-			break
-		}
-		err = fmt.Errorf("darts: checkpoint %s: %w", f.path(n), err)
-		if errors.Is(err, errOther) {
-			return false, nil, err
-		}
-		faults = append(faults, err)
+	resumed, faults, err = f.checkpoints().Newest(func(r io.ReadSeeker, size int64) (err error) {
+		metrics, err = restore(r, size, info.Size())
+		return err
+	})
+	switch {
+	case errors.Is(err, checkpoint.ErrOther):
+		return false, nil, err
+	case err != nil:
+		return false, nil, f.fault(err)
 	}
 	if !resumed {
 		if err := f.anew(faults); err != nil {
@@ -420,36 +363,15 @@ func (f *RunDir) begun() (run struct {
 	Batch   int
 	Decoder string
 }) {
-	all, err := f.snapshots()
-	if err != nil {
-		return run // resume will say so
-	}
-	for _, n := range slices.Backward(all) {
-		if _, err := open(f.path(n), func(r io.ReadSeeker, size int64) (int64, error) {
-			h, err := readHeader(r, size)
-			if err != nil {
-				return 0, err
-			}
-			return 0, json.Unmarshal(h.Run, &run)
-		}); err == nil {
-			return run
+	// What is wrong, resume will say.
+	_, _, _ = f.checkpoints().Newest(func(r io.ReadSeeker, size int64) error {
+		var h header
+		if err := checkpoint.ReadHeader(r, size, &h); err != nil {
+			return err
 		}
-	}
+		return json.Unmarshal(h.Run, &run)
+	})
 	return run
-}
-
-// open calls read with the file at path and its size.
-func open(path string, read func(r io.ReadSeeker, size int64) (int64, error)) (int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return read(f, info.Size())
 }
 
 func (f *RunDir) write(name string, write func(io.Writer) error) error {

@@ -15,6 +15,7 @@ import (
 
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/cpu"
 	"unnas/internal/filelock"
 	"unnas/internal/loader"
@@ -271,24 +272,6 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	require.ErrorContains(t, train(all("c")), "\nfingerprint of the held-out images: \"b\" → \"c\"\n")
 }
 
-// TestSuperseded never gives up the checkpoints before one that the folder does not
-// list, as a network file system may not do at once.
-func TestSuperseded(t *testing.T) {
-	for _, test := range []struct {
-		all         []int
-		steps, keep int
-		want        []int
-	}{
-		{[]int{1, 2}, 3, 2, nil},
-		{[]int{1, 2, 3}, 3, 2, []int{1}},
-		{[]int{1, 2, 3}, 3, 0, []int{1, 2}},
-		{[]int{1, 2, 3, 9}, 3, 2, []int{1, 9}},
-		{[]int{3}, 3, 2, nil},
-	} {
-		assert.ElementsMatch(t, test.want, superseded(test.all, test.steps, test.keep))
-	}
-}
-
 // wordy is a task whose settings are long.
 type wordy struct {
 	pretext.Task
@@ -304,7 +287,7 @@ func TestLongSettings(t *testing.T) {
 	var rt Runtime
 	rt.Dir = folder
 	rt.Recorder = record.Func(func(e record.Event) error { return fmt.Errorf("%T", e) })
-	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", maxHeader/2)}, c, rt)
+	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", checkpoint.MaxHeader/2)}, c, rt)
 	require.ErrorContains(t, err, "as JSON, a checkpoint has room for 524288; give a smaller configuration or task")
 	require.NoError(t, folder.Discard())
 }

@@ -10,6 +10,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
 	"unnas/internal/loader"
 	"unnas/ops"
@@ -127,11 +128,8 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	shared, all := loader.Share(c.budget(rt).Room(), m.Planned(), reserved(src))
 	m.Bytes += all - m.Planned()
 	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
-	s.run = run{
-		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
-		prints: fingerprintsOf(src, nil), sources: []Source{src},
-	}
-	s.meter = record.NewMeter(record.Func(s.run.tell))
+	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, src, nil)
+	s.meter = record.NewMeter(record.Func(s.tell))
 	s.m.Passed = s.meter.Pass
 	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared}
 	o.Purpose = "weights"
@@ -148,25 +146,16 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	s.result.Params = s.m.Params
 	s.rule = newBilevel(c, s.m.Team, s)
 	metric := metricOf(s.m.Loss)
-	start := record.Start{
-		Task: task.Name(), Images: n, Train: len(weights), Val: len(alphas),
-		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes,
-		Epochs: c.Epochs, StepsPerEpoch: s.w.Steps(), Batch: c.Batch,
-		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
-		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
-		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
-	}
-	if s.identity, err = identify(start, task, s.m.Params); err != nil {
-		return nil, err
-	}
-	events := []record.Event{start}
-	if warning != "" {
-		events = append(events, record.Warning{Text: warning})
-	}
+	warnings := []string{warning}
 	if c.ArchStartEpoch == c.Epochs {
-		events = append(events, record.Warning{Text: fmt.Sprintf("the alphas never learn: ArchStartEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
+		warnings = append(warnings, fmt.Sprintf("the alphas never learn: ArchStartEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs))
 	}
-	return s, s.begin(events...)
+	return s, s.start(record.Start{
+		Images: n, Train: len(weights), Val: len(alphas),
+		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes,
+		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
+		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
+	}, task, s.m.Params, warnings...)
 }
 
 func (s *search) search(ctx context.Context) (*SearchResult, error) {
@@ -327,14 +316,14 @@ func (s *search) figures() (record.Epoch, error) {
 }
 
 // arrays returns the memory that a search goes on from.
-func (s *search) arrays() []array {
-	return []array{
-		arrayOf("weights", s.m.Params.Weights()),
-		arrayOf("alphas", s.m.Params.Alphas()),
-		arrayOf("running statistics", s.m.Params.Running()),
-		arrayOf("velocity", s.rule.velocity),
-		arrayOf("mean of the alphas' gradients", s.rule.mean),
-		arrayOf("mean of their squares", s.rule.squares),
+func (s *search) arrays() []checkpoint.Array {
+	return []checkpoint.Array{
+		checkpoint.ArrayOf("weights", s.m.Params.Weights()),
+		checkpoint.ArrayOf("alphas", s.m.Params.Alphas()),
+		checkpoint.ArrayOf("running statistics", s.m.Params.Running()),
+		checkpoint.ArrayOf("velocity", s.rule.velocity),
+		checkpoint.ArrayOf("mean of the alphas' gradients", s.rule.mean),
+		checkpoint.ArrayOf("mean of their squares", s.rule.squares),
 	}
 }
 

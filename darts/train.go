@@ -18,6 +18,7 @@ import (
 	"unnas/cell"
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/kernel"
@@ -141,11 +142,8 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	t := &training{c: c, rt: rt, task: task, held: held, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c}}
-	t.run = run{
-		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
-		prints: fingerprintsOf(src, held), sources: []Source{src, held},
-	}
-	t.meter = record.NewMeter(record.Func(t.run.tell))
+	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, src, held)
+	t.meter = record.NewMeter(record.Func(t.tell))
 	t.Passed = t.meter.Pass
 	if err := t.plan(ctx, reserved(src, held)); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
@@ -154,22 +152,12 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		return nil, err
 	}
 	t.result.Params = t.Params
-	start := record.Start{
-		Task: task.Name(), Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
+	return t, t.start(record.Start{
+		Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes,
-		Epochs: c.Epochs, StepsPerEpoch: t.images.Steps(), Batch: c.Batch,
-		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute, Decoder: decoder(src, held),
-		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
+		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
-	}
-	if t.identity, err = identify(start, task, t.Params); err != nil {
-		return nil, err
-	}
-	events := []record.Event{start}
-	if warning != "" {
-		events = append(events, record.Warning{Text: warning})
-	}
-	return t, t.begin(events...)
+	}, task, t.Params, warning)
 }
 
 func (t *training) heldImages() int {
@@ -722,17 +710,17 @@ func (t *training) figures() (record.Epoch, error) {
 }
 
 // arrays returns the memory that a training goes on from.
-func (t *training) arrays() []array {
-	all := []array{
-		arrayOf("weights", t.Params.Weights()),
-		arrayOf("running statistics", t.Params.Running()),
-		arrayOf("velocity", t.velocity),
+func (t *training) arrays() []checkpoint.Array {
+	all := []checkpoint.Array{
+		checkpoint.ArrayOf("weights", t.Params.Weights()),
+		checkpoint.ArrayOf("running statistics", t.Params.Running()),
+		checkpoint.ArrayOf("velocity", t.velocity),
 	}
 	if t.c.EMADecay > 0 {
-		all = append(all, arrayOf("average of the weights", t.average), arrayOf("average of the running statistics", t.averageRunning))
+		all = append(all, checkpoint.ArrayOf("average of the weights", t.average), checkpoint.ArrayOf("average of the running statistics", t.averageRunning))
 	}
 	if t.bestParams != nil {
-		all = append(all, arrayOf("weights of the best epoch", t.bestParams.Weights()), arrayOf("running statistics of the best epoch", t.bestParams.Running()))
+		all = append(all, checkpoint.ArrayOf("weights of the best epoch", t.bestParams.Weights()), checkpoint.ArrayOf("running statistics of the best epoch", t.bestParams.Running()))
 	}
 	return all
 }

@@ -576,6 +576,15 @@ func TestLoaderBadSkip(t *testing.T) {
 	}
 }
 
+// TestBatchPart divides a batch of four images with labels and targets.
+func TestBatchPart(t *testing.T) {
+	b := Batch{X: []float32{0, 1, 2, 3, 4, 5, 6, 7}, Y: []int32{0, 1, 2, 3}, T: []float32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, Images: 4}
+	assert.Equal(t, Batch{X: []float32{4, 5, 6, 7}, Y: []int32{2, 3}, T: []float32{6, 7, 8, 9, 10, 11}, Images: 2}, b.Part(1, 2))
+	assert.InDelta(t, 4, b.Whole(), 0)
+	b.Y = nil
+	assert.InDelta(t, 12, b.Whole(), 0, "targets, if there are no labels")
+}
+
 func TestNewLoaderErrors(t *testing.T) {
 	good := Options{Batch: 4, Workers: 2, Purpose: "alphas", Train: true}
 	tests := []struct {
