@@ -14,11 +14,11 @@ const (
 	FirstOrder Algorithm = iota
 
 	// SecondOrder lets the alphas see what they do to the weights: their gradient
-	// is that of the held-out loss at w' = w - ξ·∇w L_train(w, α), one step of SGD
+	// is that of the validation loss at w' = w - ξ·∇w L_train(w, α), one step of SGD
 	// ahead, with momentum and weight decay (Liu et al., 2019, arXiv 1806.09055,
 	// equations 6 to 8). ξ is the learning rate of the weights. The product with
-	// the second derivative comes from two gradients at w ± ε·∇w' L_held(w', α),
-	// with ε = 0.01/‖∇w' L_held‖. A step takes five passes and memory for two more
+	// the second derivative comes from two gradients at w ± ε·∇w' L_val(w', α),
+	// with ε = 0.01/‖∇w' L_val‖. A step takes five passes and memory for two more
 	// copies of the weights.
 	//
 	// Differs from the authors' code: passes at w' and w ± ε·∇ leave the running

@@ -73,7 +73,7 @@ func BenchmarkTrain(b *testing.B) {
 			t.c.GradClip, t.c.Auxiliary = 5, c.auxiliary
 			require.NoError(b, t.plan(b.Context(), 0))
 			t.batch = randomBatch(c.task, c.batch)
-			measure(b, t.Engine, func() { require.NoError(b, t.take(0.025)) })
+			measure(b, t.Engine, func() { require.NoError(b, t.update(0.025)) })
 		})
 	}
 }
@@ -229,7 +229,7 @@ func (f *fixed) TrainGrad() error {
 	return err
 }
 
-func (f *fixed) HeldGrad() error {
+func (f *fixed) ValGrad() error {
 	_, err := f.run(f.model.alphas, f.batch)
 	return err
 }

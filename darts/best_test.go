@@ -1,7 +1,6 @@
 package darts
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -65,11 +64,11 @@ func TestBestParams(t *testing.T) {
 			equalParams(t, seen[c.best-1], r.BestParams)
 			equalParams(t, seen[2], r.Params)
 			for file, p := range map[string]*ops.Params{bestFile: r.BestParams, modelFile: r.Params} {
-				var want bytes.Buffer
-				require.NoError(t, p.WriteSafetensors(&want, nil))
-				got, err := os.ReadFile(filepath.Join(dir.Path(), file))
-				require.NoError(t, err)
-				assert.True(t, bytes.Equal(want.Bytes(), got), file)
+				got := p.Clone()
+				clear(got.Weights())
+				clear(got.Running())
+				require.NoError(t, got.ReadFile(filepath.Join(dir.Path(), file)))
+				equalParams(t, p, got)
 			}
 		})
 	}

@@ -20,9 +20,9 @@ type objective interface {
 	// TrainGrad computes the loss on the batch of the weights' half and its
 	// gradient with respect to the weights.
 	TrainGrad() error
-	// HeldGrad computes the loss on the batch of the alphas' half and its gradient
+	// ValGrad computes the loss on the batch of the alphas' half and its gradient
 	// with respect to the alphas.
-	HeldGrad() error
+	ValGrad() error
 	// Trial computes gradients for weights that are not there to stay: running
 	// statistics do not learn from them.
 	Trial(trial) error
@@ -33,9 +33,9 @@ type trial int
 
 const (
 	trainWeights trial = iota // the weights' loss, with respect to the weights
-	heldBoth                  // the alphas' loss, with respect to weights and alphas
+	valBoth                   // the alphas' loss, with respect to weights and alphas
 	trainAlphas               // the weights' loss, with respect to the alphas
-	heldAlphas                // the alphas' loss, with respect to the alphas
+	valAlphas                 // the alphas' loss, with respect to the alphas
 )
 
 // bilevel alternates between alphas and weights: the alphas take a step of Adam,
@@ -53,7 +53,7 @@ type bilevel struct {
 // ahead is memory for a look ahead, to second order.
 type ahead struct {
 	weights, velocity []float32 // copies
-	held, plus        []float32 // gradients of the alphas: of the held-out loss, and at w + ε·∇
+	val, plus         []float32 // gradients of the alphas: of the validation loss, and at w + ε·∇
 }
 
 func newBilevel(c SearchConfig, team *kernel.Team, o objective) *bilevel {
@@ -84,7 +84,7 @@ func (b *bilevel) archGrad(o objective, rate float64) error {
 	if b.c.Algorithm == SecondOrder {
 		return b.unrolledGrad(o, rate)
 	}
-	return o.HeldGrad()
+	return o.ValGrad()
 }
 
 // archPasses returns how often archGrad asks for gradients.
@@ -100,9 +100,9 @@ const perturbation = 0.01
 
 // unrolledGrad computes the gradient of the alphas to second order:
 //
-//	∇α L_held(w', α) - ξ·(∇α L_train(w + ε·∇, α) - ∇α L_train(w - ε·∇, α))/2ε
+//	∇α L_val(w', α) - ξ·(∇α L_train(w + ε·∇, α) - ∇α L_train(w - ε·∇, α))/2ε
 //
-// with ∇ = ∇w' L_held(w', α); see SecondOrder. The step to w' is not clipped. It
+// with ∇ = ∇w' L_val(w', α); see SecondOrder. The step to w' is not clipped. It
 // returns with the weights as they were, to the bit.
 func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 	w, gw := o.Weights()
@@ -119,15 +119,15 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 	b.run(func() {
 		look.step(b.team, w, b.ahead.velocity, gw, rate)
 	})
-	if err := o.Trial(heldBoth); err != nil {
+	if err := o.Trial(valBoth); err != nil {
 		return err
 	}
 	var norm float64
 	b.run(func() { norm = math.Sqrt(kernel.SquaredNorm(b.team, gw)) })
-	if norm == 0 { // no weight matters to the held-out loss
+	if norm == 0 { // no weight matters to the validation loss
 		return nil
 	}
-	copy(b.ahead.held, ga)
+	copy(b.ahead.val, ga)
 
 	epsilon := perturbation / norm
 	if err := b.besides(o, epsilon); err != nil {
@@ -139,7 +139,7 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 	}
 	for i, minus := range ga {
 		product := (float64(b.ahead.plus[i]) - float64(minus)) / (2 * epsilon)
-		ga[i] = float32(float64(b.ahead.held[i]) - float64(rate*product))
+		ga[i] = float32(float64(b.ahead.val[i]) - float64(rate*product))
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (p *toy) TrainGrad() error {
 	return p.Trial(trainWeights)
 }
 
-func (p *toy) HeldGrad() error {
+func (p *toy) ValGrad() error {
 	p.ga[0] = p.w[0] - 2
 	return nil
 }
@@ -37,12 +37,12 @@ func (p *toy) Trial(t trial) error {
 	switch t {
 	case trainWeights:
 		p.gw[0] = 2 * (p.w[0] - p.a[0])
-	case heldBoth:
+	case valBoth:
 		p.gw[0], p.ga[0] = p.a[0], p.w[0]-2
 	case trainAlphas:
 		p.ga[0] = 2 * (p.a[0] - p.w[0])
-	case heldAlphas:
-		return p.HeldGrad()
+	case valAlphas:
+		return p.ValGrad()
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ type pair struct {
 }
 
 func (p *pair) Trial(t trial) error {
-	if t != heldBoth && t != heldAlphas {
+	if t != valBoth && t != valAlphas {
 		return p.fixed.Trial(t)
 	}
 	_, err := p.try(t, p.held)
@@ -201,7 +201,7 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 		for i := range w {
 			w[i] = float32(float64(w0[i]) - rate*(rule.c.Momentum*float64(v0[i])+float64(gw[i])+rule.c.WeightDecay*float64(w0[i])))
 		}
-		out, err := p.try(heldBoth, p.held)
+		out, err := p.try(valBoth, p.held)
 		require.NoError(t, err)
 		copy(w, w0)
 		return out.Loss

@@ -111,7 +111,7 @@ func (r *run) restore(f io.ReadSeeker, size, limit int64) (metrics int64, err er
 	case at.Metrics < 0 || at.Metrics > limit:
 		return 0, fmt.Errorf("%s has lost lines since: it has %d bytes and had %d", record.File, limit, at.Metrics)
 	}
-	commit, err := r.phase.adopt(at.State, at.Epoch*steps+at.Step)
+	commit, err := r.phase.restoreState(at.State, at.Epoch*steps+at.Step)
 	if err != nil {
 		return 0, err
 	}

@@ -603,8 +603,8 @@ func blank(t testing.TB) *search {
 	require.NoError(t, err)
 	s := &search{
 		m: &model{Engine: &engine.Engine{Params: p}}, result: &SearchResult{},
-		w:    images,
-		rule: &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
+		trainLoader: images,
+		rule:        &bilevel{velocity: []float32{1, 2}, mean: []float32{3}, squares: []float32{4, 5}},
 	}
 	s.run = run{phase: s, epochs: 3, identity: []byte(`{"config":{"seed":1}}`)}
 	return s

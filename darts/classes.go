@@ -11,15 +11,15 @@ import (
 	"unnas/pretext"
 )
 
-// alike returns held with the labels of the classes of the same names among ours, where
-// both have names. Warning names those of ours that held lacks, if any.
-func alike(ours []string, held Source, task pretext.Task) (same Source, warning string, err error) {
-	if held == nil {
+// matchClasses returns val with the labels of the classes of the same names among ours, where
+// both have names. Warning names those of ours that val lacks, if any.
+func matchClasses(ours []string, val Source, task pretext.Task) (same Source, warning string, err error) {
+	if val == nil {
 		return nil, "", nil
 	}
-	theirs := about(held).Classes()
+	theirs := about(val).Classes()
 	if selfSupervised(task) || ours == nil || theirs == nil || slices.Equal(ours, theirs) {
-		return held, "", nil
+		return val, "", nil
 	}
 	label := map[string]int{}
 	for i, name := range ours {
@@ -51,7 +51,7 @@ func alike(ours []string, held Source, task pretext.Task) (same Source, warning 
 	if absent != nil {
 		warning = fmt.Sprintf("no image to evaluate on is of the classes %s; labels are compared by the names of their classes", listed(absent))
 	}
-	return relabelled{about(held), ours, labels}, warning, nil
+	return relabelled{about(val), ours, labels}, warning, nil
 }
 
 // listed shows the first names of a list.

@@ -5,7 +5,7 @@
 // operations learn from one part of the images and the alphas from the other, in
 // turn, so that the alphas favour what generalises:
 //
-//	min over α of L_held(w*(α), α), with w*(α) = argmin over w of L_train(w, α)
+//	min over α of L_val(w*(α), α), with w*(α) = argmin over w of L_train(w, α)
 //
 // to first order: each step treats the other parameters as given (Liu et al.,
 // 2019, arXiv 1806.09055, section 2.3). An [Algorithm] names other ways. What the

@@ -109,9 +109,9 @@ func TestPartialTakesLessMemory(t *testing.T) {
 func TestBetasDiverge(t *testing.T) {
 	s, err := newSearch(resumableSource, smallTask(), dropping(), Runtime{})
 	require.NoError(t, err)
-	_, err = s.figures()
+	_, err = s.metrics()
 	require.NoError(t, err)
 	s.m.Params.Data(s.m.net.ReduceBetas)[3] = float32(math.NaN())
-	_, err = s.figures()
+	_, err = s.metrics()
 	assert.ErrorIs(t, err, ErrDiverged)
 }

@@ -86,7 +86,7 @@ const (
 	products = 24
 )
 
-// eigenvalue returns the largest eigenvalue of the Hessian of the held-out loss
+// eigenvalue returns the largest eigenvalue of the Hessian of the validation loss
 // with respect to the alphas: that of the Hessian within the space of a vector,
 // which must not be zero, and its products with powers of the Hessian (Lanczos,
 // 1950). Such a product is a difference of two gradients. It leaves the alphas as
@@ -163,7 +163,7 @@ func hessian(ctx context.Context, o objective, alphas []float32, v, product []fl
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := o.Trial(heldAlphas); err != nil {
+		if err := o.Trial(valAlphas); err != nil {
 			return err
 		}
 		for i, g := range grads {

@@ -14,7 +14,7 @@ import (
 	"unnas/internal/rng"
 )
 
-// bowl is an objective whose held-out loss is α·Hα/2 + b·α.
+// bowl is an objective whose validation loss is α·Hα/2 + b·α.
 type bowl struct {
 	objective
 	h    [][]float32
@@ -29,7 +29,7 @@ func (p *bowl) Trial(t trial) error {
 	if p.left--; p.left == 0 {
 		return ErrDiverged
 	}
-	if t != heldAlphas {
+	if t != valAlphas {
 		return fmt.Errorf("trial %d", t)
 	}
 	for i, row := range p.h {
@@ -235,7 +235,7 @@ func TestEigenvalueAgainstDifferences(t *testing.T) {
 	beside := func(i int, step float32) []float64 {
 		defer copy(a, a0)
 		a[i] += step
-		require.NoError(t, p.Trial(heldAlphas))
+		require.NoError(t, p.Trial(valAlphas))
 		return wide(grads)
 	}
 	matrix := mat.NewSymDense(len(a), nil)

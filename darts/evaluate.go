@@ -62,7 +62,7 @@ func (m *Model) Evaluate(ctx context.Context, src Source, rt Runtime) (*Evaluati
 	if src.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on")
 	}
-	same, warning, err := alike(m.Classes, src, m.Task)
+	same, warning, err := matchClasses(m.Classes, src, m.Task)
 	if err != nil {
 		return nil, err
 	}

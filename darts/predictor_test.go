@@ -218,7 +218,7 @@ func TestPredictorErrors(t *testing.T) {
 	require.NoError(t, err)
 	good := noise(2, 10)
 	_, err = predictor.Logits(t.Context(), pictures(append(good, nil))...)
-	require.EqualError(t, err, "darts: image 10: it is nil")
+	require.EqualError(t, err, "darts: image 10 is nil")
 	_, err = predictor.Predict(t.Context(), good[0], &pretext.Image{Width: 20, Height: 16, Pix: make([]uint8, 7)})
 	require.ErrorContains(t, err, "darts: image 1: pretext: image of 20 by 16 pixels holds 7 bytes, want 960")
 	_, err = predictor.Logits(t.Context(), &pretext.Image{})
@@ -233,7 +233,7 @@ func TestPredictorErrors(t *testing.T) {
 	predictor, err = modelOf(t, c.Network, turned, p)
 	require.NoError(t, err)
 	_, err = predictor.Predict(t.Context(), good[0])
-	require.EqualError(t, err, "darts: task rotation has labels of shape [4] for an image, not one; take its Logits")
+	require.EqualError(t, err, "darts: task rotation has labels of shape [4] for an image, not one; take its Logits, or Segment")
 
 	if memory.Total() == 0 {
 		return // nobody knows what is too much

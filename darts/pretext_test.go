@@ -119,7 +119,7 @@ func TestTrainPretextTasks(t *testing.T) {
 			assert.Len(t, rows, 1)
 			_, err = p.Predict(t.Context(), img)
 			if task.Spec().Classes == 0 {
-				assert.EqualError(t, err, "darts: task "+task.Name()+" predicts no classes; take its Logits")
+				assert.EqualError(t, err, "darts: task "+task.Name()+" predicts no classes; take its Logits or Features")
 				c.Auxiliary = 0.4
 				_, err = Train(t.Context(), train, held, task, c, Runtime{})
 				assert.ErrorContains(t, err, "an auxiliary head predicts one class for each input: set Auxiliary to 0")
@@ -130,7 +130,7 @@ func TestTrainPretextTasks(t *testing.T) {
 	}
 }
 
-// unscored is a task without a score, whose held-out losses are made up.
+// unscored is a task without a score, whose validation losses are made up.
 type unscored struct{ pretext.Task }
 
 func (j unscored) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {

@@ -22,7 +22,7 @@ type run struct {
 	epochs   int
 	batch    int
 	lr       Schedule
-	folder   *RunDir         // may be nil
+	dir      *RunDir         // may be nil
 	recorder record.Recorder // may be nil
 	identity []byte          // see identify
 	program  program         // this one
@@ -55,20 +55,20 @@ type phase interface {
 	// image can end, and comes first, so that a run stops between two steps.
 	fetch() error
 	// take takes a step, in so many passes through the network.
-	take(rate float64) error
+	update(rate float64) error
 	passes() int
 	// finish follows the last step of an epoch, again if a run stopped in it.
-	finish() error
+	endEpoch() error
 	// ended follows the record of an epoch.
-	ended() error
+	afterEpoch() error
 	// best returns the number of the best epoch, from 1, and the parameters after it; 0
 	// if there is none, or none is kept.
 	best() (p *ops.Params, epoch int)
 	// figures returns those of the epoch under way. An error ends the run.
-	figures() (record.Epoch, error)
+	metrics() (record.Epoch, error)
 	// over says, in a sentence, why a run ends now, if not because all its epochs are
 	// complete.
-	over() string
+	stopReason() string
 
 	// arrays returns the memory that the phase goes on from, and state all else, as
 	// what JSON is made of.
@@ -76,13 +76,13 @@ type phase interface {
 	state() any
 	// adopt checks a state that was kept after so many steps, and returns what makes
 	// it that of the phase.
-	adopt(state json.RawMessage, steps int) (commit func(), err error)
+	restoreState(state json.RawMessage, steps int) (commit func(), err error)
 }
 
 // newRun returns the run of a phase. The source of validation may be nil.
 func newRun(p phase, epochs, batch int, lr Schedule, rt Runtime, src, val Source) run {
 	return run{
-		phase: p, epochs: epochs, batch: batch, lr: lr, folder: rt.Dir, recorder: rt.Recorder,
+		phase: p, epochs: epochs, batch: batch, lr: lr, dir: rt.Dir, recorder: rt.Recorder,
 		program: thisProgram, prints: fingerprintsOf(src, val), sources: []Source{src, val},
 	}
 }
@@ -121,8 +121,8 @@ func (r *run) begin(events ...record.Event) (err error) {
 		events = append(events, record.Warning{Text: text})
 	}
 	tell, changed := r.record, ""
-	if r.folder != nil {
-		if err := r.folder.enter(); err != nil {
+	if r.dir != nil {
+		if err := r.dir.enter(); err != nil {
 			return err
 		}
 		defer func() {
@@ -130,8 +130,8 @@ func (r *run) begin(events ...record.Event) (err error) {
 				r.end()
 			}
 		}()
-		if err := r.folder.lockErr; err != nil {
-			events = append(events, record.Warning{Text: fmt.Sprintf("a second run in the folder %s would not be noticed, and would damage this one: %v", r.folder.dir, err)})
+		if err := r.dir.lockErr; err != nil {
+			events = append(events, record.Warning{Text: fmt.Sprintf("a second run in the folder %s would not be noticed, and would damage this one: %v", r.dir.dir, err)})
 		}
 		// What is too long should be known now, not after the first epoch.
 		if text, err := r.header(0); err != nil {
@@ -139,7 +139,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 		} else if len(text) > checkpoint.MaxHeader/2 { // the other half is for what the run adds
 			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), checkpoint.MaxHeader/2)
 		}
-		resumed, faults, err := r.folder.resume(r.restore)
+		resumed, faults, err := r.dir.resume(r.restore)
 		if err != nil {
 			return err
 		}
@@ -151,14 +151,14 @@ func (r *run) begin(events ...record.Event) (err error) {
 			tell = r.tell
 			// What the directory has may be of another epoch, or missing.
 			if p, epoch := r.phase.best(); epoch > 0 {
-				if err := r.folder.writeParams(bestFile, p, r.metadata); err != nil {
+				if err := r.dir.writeParams(bestFile, p, r.metadata); err != nil {
 					return err
 				}
 			}
 			changed = r.program.unlike(r.restored)
 		}
 	}
-	if _, err := r.phase.figures(); err != nil {
+	if _, err := r.phase.metrics(); err != nil {
 		return err
 	}
 	for _, e := range events {
@@ -174,8 +174,8 @@ func (r *run) begin(events ...record.Event) (err error) {
 
 // end leaves the folder to other runs.
 func (r *run) end() {
-	if r.folder != nil {
-		r.folder.leave()
+	if r.dir != nil {
+		r.dir.leave()
 	}
 }
 
@@ -183,7 +183,7 @@ func (r *run) end() {
 func (r *run) all(ctx context.Context) (record.Done, error) {
 	r.ctx = ctx
 	for {
-		why := r.phase.over()
+		why := r.phase.stopReason()
 		if why != "" {
 			if err := r.record(record.Warning{Text: why}); err != nil {
 				return record.Done{}, err
@@ -213,10 +213,10 @@ func (r *run) runEpoch() error {
 			return err
 		}
 	}
-	if err := r.phase.finish(); err != nil {
+	if err := r.phase.endEpoch(); err != nil {
 		return errors.Join(r.place(err), r.save())
 	}
-	e, err := r.phase.figures()
+	e, err := r.phase.metrics()
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func (r *run) runEpoch() error {
 		err = r.warnOfReplaced()
 	}
 	r.complete++
-	return errors.Join(err, r.phase.ended(), r.save())
+	return errors.Join(err, r.phase.afterEpoch(), r.save())
 }
 
 func (r *run) runStep() error {
@@ -241,11 +241,11 @@ func (r *run) runStep() error {
 		r.meter.Begin(fmt.Sprintf("epoch %d/%d step %d/%d", r.epoch+1, r.epochs, r.step+1, r.phase.steps()), "passes", r.phase.passes())
 	}
 	rate := r.lr.Rate(r.epoch, r.epochs, r.step, r.phase.steps())
-	if err := r.phase.take(rate); err != nil {
+	if err := r.phase.update(rate); err != nil {
 		return r.place(err)
 	}
 	r.step++
-	e, err := r.phase.figures()
+	e, err := r.phase.metrics()
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func (r *run) runStep() error {
 	if err != nil {
 		return errors.Join(err, r.save())
 	}
-	if r.step < r.phase.steps() && r.folder != nil && r.folder.due() {
+	if r.step < r.phase.steps() && r.dir != nil && r.dir.due() {
 		return r.save()
 	}
 	return nil
@@ -294,15 +294,15 @@ func (r *run) warnOfReplaced() error {
 // save keeps a checkpoint in the folder, unless it has this one.
 func (r *run) save() error {
 	here := point{r.done(), r.complete}
-	if r.folder == nil || r.lost || here == r.saved {
+	if r.dir == nil || r.lost || here == r.saved {
 		return nil
 	}
-	if err := r.folder.keep(r.done(), r.checkpoint); err != nil {
+	if err := r.dir.keep(r.done(), r.checkpoint); err != nil {
 		return err
 	}
 	r.saved = here
 	if p, epoch := r.phase.best(); epoch == r.complete && r.complete > r.epoch {
-		return r.folder.writeParams(bestFile, p, r.metadata)
+		return r.dir.writeParams(bestFile, p, r.metadata)
 	}
 	return nil
 }
@@ -324,10 +324,10 @@ func (r *run) record(e record.Event) error {
 }
 
 func (r *run) keep(e record.Event) error {
-	if r.folder == nil {
+	if r.dir == nil {
 		return nil
 	}
-	err := r.folder.record(e)
+	err := r.dir.record(e)
 	r.lost = r.lost || err != nil
 	return err
 }

@@ -269,7 +269,7 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	}
 	require.NoError(t, train(all("b")))
 	require.NoError(t, train(stripes{n: 40, fail: -1}), "a wrapper may not pass it on")
-	require.ErrorContains(t, train(all("c")), "\nfingerprint of the held-out images: \"b\" → \"c\"\n")
+	require.ErrorContains(t, train(all("c")), "\nfingerprint of the validation images: \"b\" → \"c\"\n")
 }
 
 // wordy is a task whose settings are long.

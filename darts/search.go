@@ -73,19 +73,19 @@ func Search(ctx context.Context, src Source, task pretext.Task, c SearchConfig, 
 // search is the phase that searches a cell.
 type search struct {
 	run
-	c     SearchConfig
-	m     *model
-	rule  *bilevel
-	w, a  *loader.Loader
-	train *loader.Batches // of this epoch
-	held  *loader.Batches // of this epoch; nil while the alphas rest
+	c                      SearchConfig
+	m                      *model
+	rule                   *bilevel
+	trainLoader, valLoader *loader.Loader
+	trainBatches           *loader.Batches // of this epoch
+	valBatches             *loader.Batches // of this epoch; nil while the alphas rest
 	// What the step under way reads.
-	trainBatch, heldBatch *loader.Batch
+	trainBatch, valBatch *loader.Batch
 
-	trainMean, heldMean engine.Mean // of this epoch
-	past                []reading   // of the last epochs, if StopEigenvalue needs them
-	watch               watch
-	result              *SearchResult
+	trainMean, valMean engine.Mean // of this epoch
+	past               []reading   // of the last epochs, if StopEigenvalue needs them
+	watch              watch
+	result             *SearchResult
 }
 
 // given checks that there is a source and a task.
@@ -133,11 +133,11 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	s.m.Passed = s.meter.Pass
 	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared}
 	o.Purpose = "weights"
-	if s.w, err = loader.New(src, task, weights, o); err != nil {
+	if s.trainLoader, err = loader.New(src, task, weights, o); err != nil {
 		return nil, err
 	}
 	o.Purpose, o.Wrap = "alphas", true
-	if s.a, err = loader.New(src, task, alphas, o); err != nil {
+	if s.valLoader, err = loader.New(src, task, alphas, o); err != nil {
 		return nil, err
 	}
 	if err := s.m.Bind(); err != nil {
@@ -165,8 +165,8 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 func (s *search) search(ctx context.Context) (*SearchResult, error) {
 	defer s.end()
 	err := s.finishRun(ctx)
-	if s.folder != nil && s.result.Steps > 0 {
-		err = errors.Join(err, s.folder.saveSearch(s.result))
+	if s.dir != nil && s.result.Steps > 0 {
+		err = errors.Join(err, s.dir.saveSearch(s.result))
 	}
 	return s.result, err
 }
@@ -188,7 +188,7 @@ func (s *search) finishRun(ctx context.Context) error {
 
 // over ends a search in which too many skip connections have won, or whose loss
 // has become sharp.
-func (s *search) over() string {
+func (s *search) stopReason() string {
 	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
 		return fmt.Sprintf("by epoch %d the loss has become sharp in the alphas, and StopEigenvalue is %s: the search ends with the cells of epoch %d", s.complete, plain(s.c.StopEigenvalue), back.Epoch)
 	}
@@ -215,27 +215,27 @@ func (s *search) skips() int {
 	return n
 }
 
-func (s *search) steps() int { return s.w.Steps() }
+func (s *search) steps() int { return s.trainLoader.Steps() }
 
 func (s *search) open(ctx context.Context) {
 	if s.step == 0 {
 		if s.epoch > 0 {
 			s.watch.Before = slices.Concat(s.result.Normal, s.result.Reduce)
 		}
-		s.trainMean, s.heldMean = engine.Mean{}, engine.Mean{}
+		s.trainMean, s.valMean = engine.Mean{}, engine.Mean{}
 	}
-	s.train = s.w.Epoch(ctx, s.epoch, s.step)
-	s.heldBatch = nil
-	if s.held = nil; s.epoch >= s.c.ArchStartEpoch {
+	s.trainBatches = s.trainLoader.Epoch(ctx, s.epoch, s.step)
+	s.valBatch = nil
+	if s.valBatches = nil; s.epoch >= s.c.ArchStartEpoch {
 		// An epoch that stopped after its last step needs the batch of that again.
-		s.held = s.a.Epoch(ctx, s.epoch, min(s.step, s.steps()-1))
+		s.valBatches = s.valLoader.Epoch(ctx, s.epoch, min(s.step, s.steps()-1))
 	}
 }
 
 func (s *search) close() {
-	s.train.Close()
-	if s.held != nil {
-		s.held.Close()
+	s.trainBatches.Close()
+	if s.valBatches != nil {
+		s.valBatches.Close()
 	}
 }
 
@@ -243,17 +243,17 @@ func (s *search) fetch() (err error) {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
-	if s.held != nil {
-		if s.heldBatch, err = s.held.Next(); err != nil {
+	if s.valBatches != nil {
+		if s.valBatch, err = s.valBatches.Next(); err != nil {
 			return err
 		}
 	}
-	s.trainBatch, err = s.train.Next()
+	s.trainBatch, err = s.trainBatches.Next()
 	return err
 }
 
-func (s *search) take(rate float64) error {
-	if s.held != nil {
+func (s *search) update(rate float64) error {
+	if s.valBatches != nil {
 		if err := s.rule.arch(s, rate); err != nil {
 			return err
 		}
@@ -263,34 +263,34 @@ func (s *search) take(rate float64) error {
 
 func (s *search) passes() int {
 	n := 1
-	if s.held != nil {
+	if s.valBatches != nil {
 		n += s.rule.archPasses()
 	}
 	return n * s.m.Parts
 }
 
-func (s *search) finish() error {
+func (s *search) endEpoch() error {
 	if err := s.trainMean.Counted(); err != nil {
 		return err
 	}
-	if s.held == nil || s.c.StopEigenvalue == 0 {
+	if s.valBatches == nil || s.c.StopEigenvalue == 0 {
 		return nil
 	}
-	if s.heldBatch == nil {
+	if s.valBatch == nil {
 		var err error
-		if s.heldBatch, err = s.held.Next(); err != nil {
+		if s.valBatch, err = s.valBatches.Next(); err != nil {
 			return err
 		}
 	}
 	return s.measure()
 }
 
-func (s *search) ended() error { return s.warn() }
+func (s *search) afterEpoch() error { return s.warn() }
 
 func (s *search) best() (p *ops.Params, epoch int) { return nil, 0 }
 
 // figures brings the result up to date, unless the alphas are no numbers any more.
-func (s *search) figures() (record.Epoch, error) {
+func (s *search) metrics() (record.Epoch, error) {
 	normal, reduce := s.m.net.Alphas()
 	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
@@ -312,7 +312,7 @@ func (s *search) figures() (record.Epoch, error) {
 	}
 	e.Genotype = g.String()
 	e.TrainLoss, e.TrainScore = s.trainMean.Value()
-	e.ValLoss, e.ValScore = s.heldMean.Value()
+	e.ValLoss, e.ValScore = s.valMean.Value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
@@ -335,16 +335,16 @@ func (s *search) arrays() []checkpoint.Array {
 type searchState struct {
 	ArchSteps int        `json:"arch_steps"` // steps of the alphas
 	Train     [3]float64 `json:"train"`      // the sums of trainMean
-	Held      [3]float64 `json:"held"`       // the sums of heldMean
+	Val       [3]float64 `json:"val"`        // the sums of valMean
 	Past      []reading  `json:"past"`       // see sharpened
 	Watch     watch      `json:"watch"`
 }
 
 func (s *search) state() any {
-	return searchState{s.rule.archSteps, sumsOf(s.trainMean), sumsOf(s.heldMean), s.past, s.watch}
+	return searchState{s.rule.archSteps, sumsOf(s.trainMean), sumsOf(s.valMean), s.past, s.watch}
 }
 
-func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
+func (s *search) restoreState(state json.RawMessage, steps int) (func(), error) {
 	var at searchState
 	if err := json.Unmarshal(state, &at); err != nil {
 		return nil, err
@@ -354,12 +354,12 @@ func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
 	}
 	return func() {
 		s.rule.archSteps = at.ArchSteps
-		s.trainMean, s.heldMean = meanOf(at.Train), meanOf(at.Held)
+		s.trainMean, s.valMean = meanOf(at.Train), meanOf(at.Val)
 		s.past, s.watch = at.Past, at.Watch
 	}, nil
 }
 
-// Weights, Alphas, TrainGrad, HeldGrad and Trial make a search an objective.
+// Weights, Alphas, TrainGrad, ValGrad and Trial make a search an objective.
 
 func (s *search) Weights() (values, grads []float32) {
 	return s.m.Params.Weights(), s.m.Params.WeightGrads()
@@ -379,13 +379,13 @@ func (s *search) TrainGrad() error {
 	return finite(p.Loss, "the weights' images")
 }
 
-func (s *search) HeldGrad() error {
+func (s *search) ValGrad() error {
 	s.draw("alphas")
-	p, err := s.m.run(s.m.alphas, s.heldBatch)
+	p, err := s.m.run(s.m.alphas, s.valBatch)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
-	s.heldMean.Add(p)
+	s.valMean.Add(p)
 	return finite(p.Loss, "the alphas' images")
 }
 
@@ -406,16 +406,16 @@ func (s *search) drop(purpose string) {
 
 func (s *search) Trial(t trial) error {
 	b, half, purpose := s.trainBatch, "the weights' images", "weights"
-	if t == heldBoth || t == heldAlphas {
-		b, half, purpose = s.heldBatch, "the alphas' images", "alphas"
+	if t == valBoth || t == valAlphas {
+		b, half, purpose = s.valBatch, "the alphas' images", "alphas"
 	}
 	s.drop(purpose)
 	p, err := s.m.try(t, b)
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
-	if t == heldBoth {
-		s.heldMean.Add(p)
+	if t == valBoth {
+		s.valMean.Add(p)
 	}
 	return finite(p.Loss, half)
 }

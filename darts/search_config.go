@@ -33,7 +33,7 @@ type SearchConfig struct {
 	// once of 2 skip connections.
 	StopSkips int `json:"stop_skips"`
 
-	// StopEigenvalue ends the search when the held-out loss has become sharp in the
+	// StopEigenvalue ends the search when the validation loss has become sharp in the
 	// alphas (DARTS-ES of Zela et al., 2020, arXiv 1909.09656, section 4.3): if the
 	// dominant eigenvalue of its Hessian, as a mean over five epochs, is less than
 	// this share of what it is five epochs later, 0.75 in the paper. The cells are

@@ -132,7 +132,7 @@ func TestArchStartEpochPostponesAlphas(t *testing.T) {
 	first, err := Search(t.Context(), stripes{n: 40, fail: -1}, smallTask(), func() SearchConfig { c := c; c.Epochs, c.ArchStartEpoch = 1, 1; return c }(), rt)
 	require.NoError(t, err)
 	untouched := first.Normal
-	assert.True(t, math.IsNaN(held[0]), "no held-out loss while the alphas rest")
+	assert.True(t, math.IsNaN(held[0]), "no validation loss while the alphas rest")
 	require.Len(t, warnings, 1)
 	assert.Contains(t, warnings[0].Text, "never learn")
 	entropies, held, warnings = nil, nil, nil

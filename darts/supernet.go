@@ -115,7 +115,7 @@ func (m *model) drawPart(i int) {
 
 // try runs what a trial needs. Running statistics stay as they are.
 func (m *model) try(t trial, b *loader.Batch) (engine.Pass, error) {
-	r := [...]*engine.Runner{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas, heldAlphas: m.alphas}[t]
+	r := [...]*engine.Runner{trainWeights: m.weights, valBoth: m.both, trainAlphas: m.alphas, valAlphas: m.alphas}[t]
 	r.Machine.UpdateStats = false
 	defer func() { r.Machine.UpdateStats = true }()
 	return m.run(r, b)

@@ -85,15 +85,15 @@ type Evaluator interface {
 }
 
 // Train trains a network with the head of a task on the images of src, and
-// evaluates it on those of held, which may be nil: then nothing is evaluated. Where
-// both have a method Classes() []string, labels of held count as those of src with the
+// evaluates it on those of val, which may be nil: then nothing is evaluated. Where
+// both have a method Classes() []string, labels of val count as those of src with the
 // same names; a name that src lacks is an error, unless the task has a method
 // SelfSupervised() bool that says that labels do not matter.
 //
 // Equal seeds give equal results, a Runtime.Dir keeps the run and lets it resume, and
 // errors are as those of Search.
-func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig, rt Runtime) (*TrainResult, error) {
-	t, err := newTraining(ctx, src, held, task, c, rt)
+func Train(ctx context.Context, src, val Source, task pretext.Task, c TrainConfig, rt Runtime) (*TrainResult, error) {
+	t, err := newTraining(ctx, src, val, task, c, rt)
 	if err != nil {
 		return nil, err
 	}
@@ -116,16 +116,16 @@ type training struct {
 	average, averageRunning []float32   // of weights and of running statistics; nil without EMADecay
 	bestParams              *ops.Params // of the best epoch; nil without evaluation
 
-	held    Source       // nil without evaluation
-	shared  *quota.Quota // in which images are decoded
-	metric  ops.Metric   // by which epochs are compared
-	exam    func(ctx context.Context) (map[string]float64, error)
-	missing []string        // scores that were not finite, and were warned of
-	images  *loader.Loader  // that the network learns from
-	precise *loader.Loader  // that precise statistics are of
-	views   *loader.Loader  // of the held-out images
-	batches *loader.Batches // of this epoch
-	batch   *loader.Batch   // of this step
+	val          Source       // nil without evaluation
+	shared       *quota.Quota // in which images are decoded
+	metric       ops.Metric   // by which epochs are compared
+	taskEvaluate func(ctx context.Context) (map[string]float64, error)
+	missing      []string        // scores that were not finite, and were warned of
+	trainLoader  *loader.Loader  // that the network learns from
+	statsLoader  *loader.Loader  // that precise statistics are of
+	valLoader    *loader.Loader  // of the validation images
+	batches      *loader.Batches // of this epoch
+	batch        *loader.Batch   // of this step
 
 	mean   engine.Mean // of this epoch
 	result *TrainResult
@@ -136,7 +136,7 @@ type training struct {
 // can be taken in parts.
 const evaluatedAtATime = 8
 
-func newTraining(ctx context.Context, src, held Source, task pretext.Task, c TrainConfig, rt Runtime) (*training, error) {
+func newTraining(ctx context.Context, src, val Source, task pretext.Task, c TrainConfig, rt Runtime) (*training, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -153,18 +153,18 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if n := src.Len(); n < c.Batch {
 		return nil, fmt.Errorf("darts: %d images are fewer than a batch of %d: lower Batch or give more images", n, c.Batch)
 	}
-	if held != nil && held.Len() == 0 {
+	if val != nil && val.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
-	held, warning, err := alike(about(src).Classes(), held, task)
+	val, warning, err := matchClasses(about(src).Classes(), val, task)
 	if err != nil {
 		return nil, err
 	}
-	t := &training{c: c, rt: rt, task: task, held: held, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c}}
-	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, src, held)
+	t := &training{c: c, rt: rt, task: task, val: val, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c}}
+	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, src, val)
 	t.meter = record.NewMeter(record.Func(t.tell))
 	t.Passed = t.meter.Pass
-	if err := t.plan(ctx, reserved(src, held)); err != nil {
+	if err := t.plan(ctx, reserved(src, val)); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	if err := t.load(src); err != nil {
@@ -176,29 +176,29 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 		undescribed = fmt.Sprintf("the model files of this run will have parameters alone, which LoadModel does not read: %v", err)
 	}
 	return t, t.start(record.Start{
-		Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
+		Images: src.Len(), Train: src.Len(), Val: t.valLen(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
 	}, task, t.Params, warning, t.drawn, undescribed)
 }
 
-func (t *training) heldImages() int {
-	if t.held == nil {
+func (t *training) valLen() int {
+	if t.val == nil {
 		return 0
 	}
-	return t.held.Len()
+	return t.val.Len()
 }
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
 	o := loader.Options{Batch: t.c.Batch, Workers: t.rt.workers(), Seed: t.c.Seed, Train: true, Purpose: "weights", Quota: t.shared}
-	if t.images, err = loader.New(src, t.task, loader.All(src), o); err != nil {
+	if t.trainLoader, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 		return err
 	}
 	if t.stats != nil {
 		o.Batch, o.Purpose = t.c.budget(t.rt).AtOnce(), "statistics"
-		if t.precise, err = loader.New(src, t.task, loader.All(src), o); err != nil {
+		if t.statsLoader, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 			return err
 		}
 	}
@@ -206,11 +206,11 @@ func (t *training) load(src Source) (err error) {
 		return nil
 	}
 	o.Batch, o.Purpose, o.Train = t.atATime(), "evaluation", false
-	t.views, err = loader.New(t.held, t.task, loader.All(t.held), o)
+	t.valLoader, err = loader.New(t.val, t.task, loader.All(t.val), o)
 	return err
 }
 
-func (t *training) atATime() int { return min(evaluatedAtATime, t.held.Len()) }
+func (t *training) atATime() int { return min(evaluatedAtATime, t.val.Len()) }
 
 // plan builds and plans the networks, draws the first weights and takes the
 // memory.
@@ -226,7 +226,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if c.EMADecay > 0 {
 			slabs++
 		}
-		if t.held != nil {
+		if t.val != nil {
 			slabs++ // of the best epoch
 		}
 		t.Bytes += loader.Bytes(spec, c.Batch, t.rt.workers())
@@ -245,7 +245,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}, t.rt.Recompute); err != nil {
 			return err
 		}
-		if t.held != nil && c.PreciseBN > 0 {
+		if t.val != nil && c.PreciseBN > 0 {
 			// With momentum 1 the running statistics are those of the batch.
 			n, err := t.build(c.budget(t.rt).AtOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1})
 			if err != nil {
@@ -256,7 +256,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			}
 			t.Bytes += loader.Bytes(spec, c.budget(t.rt).AtOnce(), t.rt.workers())
 		}
-		if t.held != nil && !evaluates {
+		if t.val != nil && !evaluates {
 			n, err := t.build(t.atATime(), false, nil)
 			if err != nil {
 				return err
@@ -275,13 +275,13 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		return err
 	}
 	t.metric = metricOf(t.learn.Loss)
-	if t.held != nil && evaluates {
+	if t.val != nil && evaluates {
 		t.metric.Name, t.metric.LowerIsBetter = evaluator.Metric()
 		if !engine.ScoreName.MatchString(t.metric.Name) || t.metric.Name == "loss" || t.metric.Name == "score" {
 			return fmt.Errorf("the metric of task %s is named %q; use letters, digits and any of \"_.-\", and neither loss nor score", t.task.Name(), t.metric.Name)
 		}
 		var bytes int64
-		if t.exam, bytes, err = evaluator.Evaluate(ctx, c.Network, t.Params, counted{about(t.held), t.meter}); err != nil {
+		if t.taskEvaluate, bytes, err = evaluator.Evaluate(ctx, c.Network, t.Params, counted{about(t.val), t.meter}); err != nil {
 			return err
 		}
 		t.Bytes += bytes
@@ -301,7 +301,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		t.average = slices.Clone(t.Params.Weights())
 		t.averageRunning = slices.Clone(t.Params.Running())
 	}
-	if t.held != nil {
+	if t.val != nil {
 		t.bestParams = t.Params.Clone()
 	}
 	return nil
@@ -367,19 +367,19 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	if err == nil {
 		err = t.record(done)
 	}
-	if t.folder != nil && t.result.Steps > 0 {
-		err = errors.Join(err, t.folder.saveTraining(t.result, t.metadata))
+	if t.dir != nil && t.result.Steps > 0 {
+		err = errors.Join(err, t.dir.saveTraining(t.result, t.metadata))
 	}
 	return t.result, err
 }
 
-func (t *training) steps() int { return t.images.Steps() }
+func (t *training) steps() int { return t.trainLoader.Steps() }
 
 func (t *training) open(ctx context.Context) {
 	if t.step == 0 {
 		t.mean = engine.Mean{}
 	}
-	t.batches = t.images.Epoch(ctx, t.epoch, t.step)
+	t.batches = t.trainLoader.Epoch(ctx, t.epoch, t.step)
 }
 
 func (t *training) close() { t.batches.Close() }
@@ -392,7 +392,7 @@ func (t *training) fetch() (err error) {
 	return err
 }
 
-func (t *training) take(rate float64) error {
+func (t *training) update(rate float64) error {
 	p, err := t.pass()
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
@@ -432,8 +432,8 @@ func (t *training) pass() (engine.Pass, error) {
 }
 
 // finish evaluates the network if it is time to.
-func (t *training) finish() error {
-	e, err := t.figures()
+func (t *training) endEpoch() error {
+	e, err := t.metrics()
 	if err != nil {
 		return err
 	}
@@ -441,7 +441,7 @@ func (t *training) finish() error {
 		return err
 	}
 	last := t.epoch == t.c.Epochs-1
-	if t.held == nil || !last && (t.c.EvaluateEvery == 0 || (t.epoch+1)%t.c.EvaluateEvery != 0) {
+	if t.val == nil || !last && (t.c.EvaluateEvery == 0 || (t.epoch+1)%t.c.EvaluateEvery != 0) {
 		return nil
 	}
 	if t.c.EMADecay > 0 {
@@ -453,7 +453,7 @@ func (t *training) finish() error {
 			return err
 		}
 	}
-	t.meter.Begin("evaluating", "images", t.held.Len())
+	t.meter.Begin("evaluating", "images", t.val.Len())
 	scores, err := t.measure()
 	if err != nil {
 		return err
@@ -481,10 +481,10 @@ func (t *training) measure() (scores map[string]float64, err error) {
 		}
 	}()
 	ctx := t.shared.With(t.ctx)
-	if t.exam != nil {
-		return t.exam(ctx)
+	if t.taskEvaluate != nil {
+		return t.taskEvaluate(ctx)
 	}
-	scores, _, err = evaluate(ctx, t.Engine, t.eval, t.views, t.task.Spec(), t.metric, t.meter)
+	scores, _, err = evaluate(ctx, t.Engine, t.eval, t.valLoader, t.task.Spec(), t.metric, t.meter)
 	return scores, err
 }
 
@@ -602,10 +602,10 @@ func (t *training) takeStatistics() (err error) {
 			copy(running, before)
 		}
 	}()
-	batches := t.precise.Epoch(t.ctx, t.epoch, 0)
+	batches := t.statsLoader.Epoch(t.ctx, t.epoch, 0)
 	defer batches.Close()
 	stats := unshared(t.Params.Stats())
-	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).AtOnce()), t.precise.Steps())
+	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).AtOnce()), t.statsLoader.Steps())
 	means, squares := make([]float64, len(running)), make([]float64, len(running))
 	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).AtOnce())
 	for range n {
@@ -660,14 +660,14 @@ func (t *training) swap() {
 	}
 }
 
-func (t *training) over() string { return "" }
+func (t *training) stopReason() string { return "" }
 
-func (t *training) ended() error { return nil }
+func (t *training) afterEpoch() error { return nil }
 
 func (t *training) best() (p *ops.Params, epoch int) { return t.bestParams, t.result.Best.Epoch }
 
 // figures brings the result up to date.
-func (t *training) figures() (record.Epoch, error) {
+func (t *training) metrics() (record.Epoch, error) {
 	e := t.result.Last
 	if e.Epoch != t.epoch+1 {
 		e = noEpoch(t.epoch + 1)
@@ -772,7 +772,7 @@ func (t *training) state() any {
 	return trainState{Mean: sumsOf(t.mean), Best: keptOf(t.result.Best), Last: keptOf(t.result.Last), Missing: t.missing}
 }
 
-func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {
+func (t *training) restoreState(state json.RawMessage, _ int) (func(), error) {
 	var at trainState
 	if err := json.Unmarshal(state, &at); err != nil {
 		return nil, err

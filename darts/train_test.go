@@ -154,7 +154,7 @@ func TestPreciseStatistics(t *testing.T) {
 	run.ctx = t.Context()
 	stem := run.Params.Stats()[0]
 	require.NoError(t, run.takeStatistics())
-	b := run.precise.Epoch(t.Context(), 0, 0)
+	b := run.statsLoader.Epoch(t.Context(), 0, 0)
 	defer b.Close()
 	var mean, variance, squares float64
 	for range 2 {
@@ -262,7 +262,7 @@ func TestNothingIsEvaluated(t *testing.T) {
 	c.PreciseBN = 24
 	with, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
-	assert.Nil(t, with.precise)
+	assert.Nil(t, with.statsLoader)
 	assert.Equal(t, without.Bytes, with.Bytes)
 }
 

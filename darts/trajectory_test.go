@@ -74,15 +74,15 @@ func follow(t *testing.T, c *golden.Case) *model {
 	m, err := newModel(config, Runtime{}, c.Problem("step.0.train.input", "step.0.train.target"))
 	require.NoError(t, err)
 	c.Adopt(t, m.Params)
-	s := &search{c: config, m: m, held: &loader.Batches{}, result: &SearchResult{}}
+	s := &search{c: config, m: m, valBatches: &loader.Batches{}, result: &SearchResult{}}
 	s.rule = newBilevel(config, m.Team, s)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {
-		s.trainBatch, s.heldBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")
-		s.trainMean, s.heldMean = engine.Mean{}, engine.Mean{}
-		require.NoError(t, s.take(c.LR))
+		s.trainBatch, s.valBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")
+		s.trainMean, s.valMean = engine.Mean{}, engine.Mean{}
+		require.NoError(t, s.update(c.LR))
 		train, _ := s.trainMean.Value()
-		val, _ := s.heldMean.Value()
+		val, _ := s.valMean.Value()
 		c.Check(t, fmt.Sprintf("step.%d.train_loss", s.step), []float32{float32(train)})
 		c.Check(t, fmt.Sprintf("step.%d.val_loss", s.step), []float32{float32(val)})
 	}
@@ -161,7 +161,7 @@ func TestGoldenTrainings(t *testing.T) {
 			tr.epoch = c.Epoch
 			for tr.step = range c.Steps {
 				tr.batch, tr.mean = goldenBatch(c, tr.step, "train"), engine.Mean{}
-				require.NoError(t, tr.take(c.LR))
+				require.NoError(t, tr.update(c.LR))
 				loss, _ := tr.mean.Value()
 				c.Check(t, fmt.Sprintf("step.%d.train_loss", tr.step), []float32{float32(loss)})
 			}
