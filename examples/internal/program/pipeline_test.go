@@ -61,7 +61,7 @@ func TestPipelineGenotype(t *testing.T) {
 		p := pipeline()
 		require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", path}, nil))
 		assert.Equal(t, want, p.TrainConfig.Network.(cell.Network).Genotype, name)
-		assert.Equal(t, 48, p.TrainConfig.Network.(cell.Network).Backbone.Width, "that of darts_v2")
+		assert.Equal(t, 42, p.TrainConfig.Network.(cell.Network).Backbone.Width, "as published for these cells")
 	}
 	run := filepath.Join(dir, "run")
 	require.NoError(t, os.Mkdir(run, 0o755))
