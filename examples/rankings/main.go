@@ -1,10 +1,9 @@
 // Rankings says how well tasks without labels rank architectures (Liu et al., 2020,
-// arXiv 2003.12056, section 4): it trains sampled cells on all tasks and prints the
-// rank correlation of the first with the others. The first command takes years on two
-// cores, the second hours. Several programs and machines may share the folder -out.
+// arXiv 2003.12056, section 4): the first command takes years on two cores, the second
+// a day. Several programs and machines may share the folder -out.
 //
 //	go run ./examples/rankings -data cifar-10-batches-bin -samples 500
-//	go run ./examples/rankings -data cifar-10-batches-bin -samples 24 -epochs 2 -width 4
+//	go run ./examples/rankings -data cifar-10-batches-bin -samples 24 -epochs 4 -width 4 -cells 5
 package main
 
 import (
@@ -23,77 +22,68 @@ import (
 	"unnas/darts/preset"
 	"unnas/darts/rank"
 	"unnas/darts/sweep"
+	"unnas/ops"
 )
 
 var (
 	data    = flag.String("data", "cifar-10-batches-bin", "`folder` of CIFAR-10")
 	samples = flag.Int("samples", 24, "`number` of architectures")
-	tasks   = flag.String("tasks", "classification,rotation,colorization,jigsaw", "`tasks`, the reference first")
+	tasks   = flag.String("tasks", "classification,rotation,colorization,jigsaw", "`tasks`; the others are compared with the first")
 	epochs  = flag.Int("epochs", 100, "passes over the images")
 	width   = flag.Int("width", 16, "channels of the first cell")
+	cells   = flag.Int("cells", 20, "cells of a network")
 	out     = flag.String("out", "runs/rankings", "`folder` of the results")
 )
 
-// job is a training; the score of its architecture is that of the best epoch.
-type job struct {
-	Task          string
-	Genotype      cell.Genotype
-	Epochs, Width int
+type training struct {
+	Task   string
+	Config darts.TrainConfig
 }
 
 func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if err := rankings(ctx, strings.Split(*tasks, ",")); err != nil {
-		log.Fatal(err)
-	}
-}
-
-func rankings(ctx context.Context, tasks []string) error {
 	src, noTrain := dataset.OpenCIFAR10(ctx, *data, dataset.Train, dataset.Options{})
 	val, noTest := dataset.OpenCIFAR10(ctx, *data, dataset.Test, dataset.Options{})
 	sampler, noSampler := cell.DARTSArchSampler()
 	archs, noSamples := sampler.Sample(*samples, 1)
-	if err := errors.Join(noTrain, noTest, noSampler, noSamples); err != nil {
-		return err
-	}
-	var jobs []job
-	for _, task := range tasks {
+	check(errors.Join(noTrain, noTest, noSampler, noSamples))
+	var jobs []training
+	names := strings.Split(*tasks, ",")
+	for _, name := range names {
 		for _, arch := range archs {
-			jobs = append(jobs, job{task, arch.Genotype, *epochs, *width})
+			_, c, err := preset.Ranking(preset.CIFAR10, name, arch.Genotype)
+			check(err)
+			c.Epochs = *epochs
+			c.Network = cell.Network{Backbone: cell.DARTS(cell.CIFARStem, *width, *cells).Backbone, Genotype: arch.Genotype, Ops: ops.All()}
+			jobs = append(jobs, training{name, c})
 		}
 	}
-	report := func(e sweep.Event) { fmt.Println("training", e.Job.Name, "of", len(jobs), e.Kind, e.Elapsed) }
-	scores, err := sweep.Map(ctx, *out, jobs, sweep.Options{Report: report}, func(ctx context.Context, j job, dir string) (float64, error) {
-		task, c, err := preset.Ranking(preset.CIFAR10, j.Task, j.Genotype)
-		if err != nil {
-			return 0, err
-		}
-		network := c.Network.(cell.Network)
-		network.Backbone.Width = j.Width
-		c.Network, c.Epochs = network, j.Epochs
-		run, err := darts.OpenRunDir(dir)
-		if err != nil {
+	o := sweep.Options{Report: func(e sweep.Event) { fmt.Println("training", e.Job.Name, "of", len(jobs), e.Kind, e.Elapsed) }}
+	scores, err := sweep.Map(ctx, *out, jobs, o, func(ctx context.Context, j training, dir string) (float64, error) {
+		task, noTask := preset.Task(preset.CIFAR10, j.Task)
+		run, noDir := darts.OpenRunDir(dir)
+		if err := errors.Join(noTask, noDir); err != nil {
 			return 0, err
 		}
 		defer run.Close()
-		r, err := darts.Train(ctx, src, val, task, c, darts.Runtime{Dir: run})
+		r, err := darts.Train(ctx, src, val, task, j.Config, darts.Runtime{Dir: run})
 		if err != nil {
 			return 0, err
 		}
-		return r.Best.ValScore, nil
+		return r.Best.ValScore, nil // that of the best epoch
 	})
+	check(err)
+	for i, n := 1, len(archs); i < len(names); i++ {
+		rho, err := rank.Spearman(scores[i*n:(i+1)*n], scores[:n])
+		check(err)
+		fmt.Printf("Spearman's rho of %s and %s: %.3f\n", names[0], names[i], rho)
+	}
+}
+
+func check(err error) {
 	if err != nil {
-		return err
+		log.Fatal(err)
 	}
-	n := len(archs)
-	for i, task := range tasks[1:] {
-		rho, err := rank.Spearman(scores[(i+1)*n:][:n], scores[:n])
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%-15s Spearman's rho with %s: %.3f\n", task, tasks[0], rho)
-	}
-	return nil
 }
