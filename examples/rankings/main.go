@@ -7,8 +7,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -48,7 +48,7 @@ func main() {
 	val, noTest := dataset.OpenCIFAR10(ctx, *data, dataset.Test, dataset.Options{})
 	sampler, noSampler := cell.DARTSArchSampler()
 	archs, noSamples := sampler.Sample(*samples, 1)
-	check(errors.Join(noTrain, noTest, noSampler, noSamples))
+	check(cmp.Or(noTrain, noTest, noSampler, noSamples))
 	var jobs []training
 	names := strings.Split(*tasks, ",")
 	for _, name := range names {
@@ -64,7 +64,7 @@ func main() {
 	scores, err := sweep.Map(ctx, *out, jobs, o, func(ctx context.Context, j training, dir string) (float64, error) {
 		task, noTask := preset.Task(preset.CIFAR10, j.Task)
 		run, noDir := darts.OpenRunDir(dir)
-		if err := errors.Join(noTask, noDir); err != nil {
+		if err := cmp.Or(noTask, noDir); err != nil {
 			return 0, err
 		}
 		defer run.Close()
