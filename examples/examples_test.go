@@ -34,7 +34,7 @@ func names(t *testing.T) []string {
 			all = append(all, name)
 		}
 	}
-	require.Len(t, all, len(runs)+len(chains), "every example is run")
+	require.Len(t, all, len(runs), "every example is run")
 	return all
 }
 
@@ -97,40 +97,40 @@ func build(t *testing.T) string {
 	return filepath.Join(dir, "bin")
 }
 
-// runs are flags with which an example takes a moment, and what it prints then. PHOTOS,
-// IMAGENET, CIFAR and CITYSCAPES stand for folders.
-var runs = map[string]struct {
-	args string
-	want []string
+// runs are flags with which an example takes a moment, and the end of what it prints. They
+// follow each other in one folder, so that later ones find the run directories of others.
+// PHOTOS, IMAGENET, CIFAR and CITYSCAPES stand for folders.
+var runs = []struct {
+	name, args string
+	want       []string
 }{
-	"quickstart":         {"-data PHOTOS -epochs 1", []string{"rotation: 8 + 8 images, 1 epoch of 1 step, batch 8", "see cells.svg"}},
-	"imagenet1k_search":  {"-data IMAGENET -task classification -batch 1 -subset 2", []string{"classification: 1 + 1 image, 2 epochs of 1 step, batch 1", "imagenet1k_train -genotype"}},
-	"imagenet1k_train":   {"-data IMAGENET -epochs 1 -batch 2 -subset 2", []string{"classification: 2 + 2 images, 1 epoch of 1 step, batch 2"}},
-	"imagenet22k_search": {"-data IMAGENET/train -task colorization -batch 1 -subset 2", []string{"colorization: 1 + 1 image, 1 epoch of 1 step, batch 1"}},
-	"cityscapes_search":  {"-data CITYSCAPES -task segmentation -epochs 1 -batch 2", []string{"segmentation: 2 + 2 images, 1 epoch of 1 step, batch 2"}},
-	"cityscapes_train":   {"-data CITYSCAPES -epochs 1 -batch 4 -width 2", []string{"segmentation: 4 + 4 images, 1 epoch of 1 step, batch 4"}},
-	"custom_op":          {"-images 16", []string{"rotation: 8 + 8 images", "a network of these cells has "}},
-	"custom_task":        {"-images 16", []string{"upside_down: 8 + 8 images"}},
-	"rankings":           {"-data CIFAR -samples 3 -tasks rotation,jigsaw -epochs 1 -width 2 -cells 3", []string{"Spearman's rho of rotation and jigsaw: "}},
+	{"quickstart", "-data PHOTOS -epochs 1", []string{"rotation: 8 + 8 images, 1 epoch of 1 step, batch 8", "see cells.svg and report.html in runs/quickstart"}},
+	{"finetune", "-data PHOTOS -genotype runs/quickstart -epochs 1 -width 2 -labelled 16", []string{"rotation: 16 + 4 images, 1 epoch of 1 step, batch 16", "classification: 16 + 4 images, 1 epoch of 1 step, batch 16", "accuracy in validation: "}},
+	{"predict", "PHOTOS/val/bus/16.jpg PHOTOS/val/car/17.jpg", []string{"bus/16.jpg\n", "% bus\n", "car/17.jpg\n", "% car\n"}},
+	{"imagenet1k_search", "-data IMAGENET -task classification -batch 1 -subset 2", []string{"classification: 1 + 1 image, 2 epochs of 1 step, batch 1", "imagenet1k_train -genotype runs/imagenet1k_search"}},
+	{"imagenet1k_train", "-data IMAGENET -genotype runs/imagenet1k_search -epochs 1 -batch 2 -subset 2", []string{"classification: 2 + 2 images, 1 epoch of 1 step, batch 2", "done: "}},
+	{"imagenet22k_search", "-data IMAGENET/train -task colorization -batch 1 -subset 2", []string{"listed 2 of 2 classes", "colorization: 1 + 1 image, 1 epoch of 1 step, batch 1", "done: "}},
+	{"cityscapes_search", "-data CITYSCAPES -task segmentation -epochs 1 -batch 2", []string{"segmentation: 2 + 2 images, 1 epoch of 1 step, batch 2", "cityscapes_train -genotype runs/cityscapes_search"}},
+	{"cityscapes_train", "-data CITYSCAPES -genotype runs/cityscapes_search -epochs 1 -batch 4 -width 2", []string{"segmentation: 4 + 4 images, 1 epoch of 1 step, batch 4", "done: "}},
+	{"custom_op", "-images 16", []string{"rotation: 8 + 8 images", "a network of these cells has "}},
+	{"custom_task", "-images 16", []string{"upside_down: 8 + 8 images", "done: "}},
+	{"rankings", "-data CIFAR -samples 3 -tasks rotation,jigsaw -epochs 1 -width 2 -cells 3", []string{"training 0005 of 6 done", "Spearman's rho of rotation and jigsaw: "}},
 }
-
-var chains = []string{}
 
 // TestRuns runs every example on small data, and those that keep a run again, which
 // resumes it.
 func TestRuns(t *testing.T) {
-	bin := build(t)
+	bin, dir := build(t), t.TempDir()
 	folders := strings.NewReplacer("PHOTOS", photos(t), "IMAGENET", imagenet(t), "CIFAR", cifar(t), "CITYSCAPES", cityscapes(t))
-	for name, run := range runs {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+	for _, run := range runs {
+		t.Run(run.name, func(t *testing.T) {
 			args := strings.Fields(folders.Replace(run.args))
-			out := call(t, dir, filepath.Join(bin, name), args...)
+			out := call(t, dir, filepath.Join(bin, run.name), args...)
 			for _, want := range run.want {
 				assert.Contains(t, out, want)
 			}
-			if _, err := os.Stat(filepath.Join(dir, "runs")); err == nil {
-				assert.Contains(t, call(t, dir, filepath.Join(bin, name), args...), run.want[len(run.want)-1])
+			if _, err := os.Stat(filepath.Join(dir, "runs", run.name)); err == nil {
+				assert.Contains(t, call(t, dir, filepath.Join(bin, run.name), args...), run.want[len(run.want)-1], "the run resumes, and is over")
 			}
 		})
 	}
@@ -139,6 +139,8 @@ func TestRuns(t *testing.T) {
 		"train/n01440764/n01440764_10026.JPEG":        "imagenet1k_search -data nowhere",
 		`with task "colour" on imagenet22k`:           "imagenet22k_search -task colour",
 		"leftImg8bit/train/aachen":                    "cityscapes_search -data nowhere",
+		"no photographs":                              "predict",
+		"the directory has neither":                   "predict -model . photo.jpg",
 		`no genotype "darts_v3"`:                      "imagenet1k_train -genotype darts_v3",
 		"cifar-10-batches-bin or cifar-10-batches-py": "rankings -data nowhere",
 		"want either class folders or images":         "quickstart -data nowhere",
