@@ -120,6 +120,9 @@ var runs = []struct {
 // TestRuns runs every example on small data, and those that keep a run again, which
 // resumes it.
 func TestRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs eleven programs")
+	}
 	bin, dir := build(t), t.TempDir()
 	folders := strings.NewReplacer("PHOTOS", photos(t), "IMAGENET", imagenet(t), "CIFAR", cifar(t), "CITYSCAPES", cityscapes(t))
 	for _, run := range runs {
