@@ -70,7 +70,7 @@ func search(ctx context.Context) error {
 // open returns the images, or as many as -subset says.
 func open(ctx context.Context) (darts.Source, error) {
 	src, err := dataset.OpenImageNet22K(ctx, *data, dataset.Options{Progress: func(done, total int64) {
-		fmt.Fprintf(os.Stderr, "\rlisted %d of %d classes", done, total)
+		fmt.Fprintf(os.Stderr, "listed %d of %d classes\r", done, total)
 	}})
 	if err != nil || *subset == 0 {
 		return src, err
