@@ -94,19 +94,19 @@ func fault(dir string, test bool, imported string) string {
 		return "only tests import " + imported
 	}
 	if strings.HasPrefix(target, programs) { // what programs share
-		if strings.HasPrefix(dir, programs) {
+		if strings.HasPrefix(dir+"/", programs) {
 			return ""
 		}
 		return "only programs import " + imported
 	}
-	if slices.Contains(chosen, target) && !test && !strings.HasPrefix(dir, programs) {
+	if slices.Contains(chosen, target) && !test && !strings.HasPrefix(dir+"/", programs) {
 		return "only programs and tests import " + imported
 	}
 	below, known := floors[target]
 	switch {
 	case !known:
 		return imported + " has no floor; give it one in floors_test.go"
-	case strings.HasPrefix(dir, programs):
+	case strings.HasPrefix(dir+"/", programs):
 		if strings.HasPrefix(target, "internal/") {
 			return "programs import public packages only, which proves that these suffice"
 		}
@@ -175,7 +175,7 @@ func TestFloors(t *testing.T) {
 	}
 	for dir := range found {
 		_, known := floors[dir]
-		assert.True(t, known || dir == root || slices.Contains(kits, dir) || strings.HasPrefix(dir, programs),
+		assert.True(t, known || dir == root || slices.Contains(kits, dir) || strings.HasPrefix(dir+"/", programs),
 			"%s has no floor; give it one in floors_test.go", dir)
 	}
 }

@@ -1,6 +1,15 @@
 package cell
 
-import "slices"
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
 // published holds the genotypes in the order in which their papers appeared.
 var published = []struct {
@@ -295,4 +304,34 @@ func GenotypeNames() []string {
 		names[i] = p.name
 	}
 	return names
+}
+
+// ReadGenotype returns the genotype of a name that [GenotypeByName] knows, or of a
+// file in one of the notations of [ParseGenotype], or of the run directory of a search,
+// which has it in genotype.json.
+func ReadGenotype(name string) (Genotype, error) {
+	if g, ok := GenotypeByName(name); ok {
+		return g, nil
+	}
+	path := name
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		path = filepath.Join(name, "genotype.json")
+	}
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Genotype{}, fmt.Errorf("cell: no genotype %q: %w; give a file, the run directory of a search, or a published name: %s", name, err, strings.Join(GenotypeNames(), ", "))
+	}
+	if err != nil {
+		return Genotype{}, fmt.Errorf("cell: genotype: %w", err)
+	}
+	defer file.Close()
+	notation, err := io.ReadAll(io.LimitReader(file, maxText+1))
+	if err != nil {
+		return Genotype{}, fmt.Errorf("cell: genotype: %w", err)
+	}
+	g, err := ParseGenotype(string(notation))
+	if err != nil {
+		return Genotype{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return g, nil
 }

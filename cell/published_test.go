@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -60,4 +61,33 @@ func TestPublishedBelongsToTheCaller(t *testing.T) {
 	g.Normal[0], g.NormalConcat[0], g.Reduce[0], g.ReduceConcat[0] = cell.Edge{}, 0, cell.Edge{}, 0
 	again, _ := cell.GenotypeByName("darts_v2")
 	assert.NoError(t, again.Validate(nil))
+}
+
+// TestReadGenotype reads the same cells by name, from a file and from a run directory.
+func TestReadGenotype(t *testing.T) {
+	want, _ := cell.GenotypeByName("darts_v2")
+	dir := t.TempDir()
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	file, python := filepath.Join(dir, "genotype.json"), filepath.Join(dir, "cells.txt")
+	require.NoError(t, os.WriteFile(file, text, 0o644))
+	require.NoError(t, os.WriteFile(python, []byte("DARTS_V2 = "+want.Python()), 0o644))
+	for _, name := range []string{"darts_v2", file, python, dir} {
+		g, err := cell.ReadGenotype(name)
+		require.NoError(t, err, name)
+		assert.Equal(t, want, g, name)
+	}
+
+	_, err = cell.ReadGenotype("darts_v3")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorContains(t, err, `"darts_v3"`)
+	assert.ErrorContains(t, err, "a published name: nas, ")
+	_, err = cell.ReadGenotype(t.TempDir())
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, os.WriteFile(python, []byte("Genotype("), 0o644))
+	_, err = cell.ReadGenotype(python)
+	assert.ErrorContains(t, err, python+": cell: genotype, line 1")
+	require.NoError(t, os.WriteFile(python, make([]byte, 1<<20+1), 0o644))
+	_, err = cell.ReadGenotype(python)
+	assert.ErrorContains(t, err, "want at most 1048576")
 }

@@ -39,3 +39,12 @@ func TestClassificationErrors(t *testing.T) {
 	task.Classes, task.Smoothing = 3, 1
 	require.ErrorContains(t, task.Validate(), "Classification.Smoothing = 1, want 0 to below 1")
 }
+
+func TestWithClasses(t *testing.T) {
+	task := pretext.Classification{Transform: plain(4, 5, pretext.CropNone), Classes: 1000, Smoothing: 0.1}
+	got := pretext.WithClasses(task, 3)
+	assert.Equal(t, 1000, task.Classes)
+	task.Classes = 3
+	assert.Equal(t, pretext.Task(task), got)
+	assert.Equal(t, pretext.Task(pretext.JigsawCIFAR10()), pretext.WithClasses(pretext.JigsawCIFAR10(), 3))
+}

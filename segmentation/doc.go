@@ -4,7 +4,8 @@
 // masks of a data set. darts.Search and darts.Train take it as they take the tasks of
 // package pretext; preset.Training has the published settings:
 //
-//	task, c, err := preset.Training("cityscapes", "unnas_cityscapes_rot")
+//	cells, _ := cell.GenotypeByName("unnas_cityscapes_rot")
+//	task, c, err := preset.Training("cityscapes", cells)
 //	...
 //	trained, err := darts.Train(ctx, train, val, task, c) // of dataset.OpenCityscapes
 //

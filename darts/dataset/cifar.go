@@ -120,7 +120,7 @@ func findCIFAR(dir string, split Split) (cifarFiles, error) {
 	if incomplete != nil {
 		return cifarFiles{}, incomplete
 	}
-	return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: no file %s.bin in %s, and no pickle %[1]s; unpack cifar-10-binary.tar.gz or cifar-10-python.tar.gz there", names[0], dir)
+	return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w: no file %s.bin in %s, and no pickle %[2]s; unpack cifar-10-binary.tar.gz or cifar-10-python.tar.gz there", errNoCIFAR, names[0], dir)
 }
 
 // remedy says how files that are missing are made.

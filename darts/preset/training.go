@@ -2,8 +2,7 @@ package preset
 
 import (
 	"fmt"
-	"slices"
-	"strings"
+	"reflect"
 
 	"unnas/cell"
 	"unnas/darts"
@@ -14,7 +13,7 @@ import (
 
 // widths are the architectures of the evaluation phase of Liu et al.
 // (2020, arXiv 2003.12056) and the channels of their first cells, which the
-// authors chose for networks of much the same size.
+// authors chose for networks of much the same size. The first is that of other cells.
 var widths = []struct {
 	architecture             string
 	classification, segments int
@@ -35,15 +34,15 @@ var widths = []struct {
 }
 
 // Training returns the task and the hyperparameters with which Liu et al. (2020,
-// arXiv 2003.12056, supplement B.2 and the authors' release) trained a network of the
-// cells of an architecture. The data set is imagenet1k, to classify, or cityscapes,
-// to segment; the architecture is darts_v2 or one of the cells that they found,
-// unnas_imagenet_rot for example. Another name is an error that lists these.
+// arXiv 2003.12056, supplement B.2 and the authors' release) trained a network of
+// the cells g. The data set is imagenet1k, to classify, or cityscapes, to segment.
+// Another name is an error that lists these. Darts_v2 and the cells that the authors
+// found have the width that they chose for each, and other cells have that of darts_v2.
 //
 // MicroBatch is what each of their eight GPUs had of a batch, so that batch
 // normalisation sees as many images as theirs. Images are tested as published:
 // those of ImageNet in their centre, those of Cityscapes whole.
-func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, error) {
+func Training(dataset string, g cell.Genotype) (pretext.Task, darts.TrainConfig, error) {
 	var task pretext.Task
 	c := darts.TrainConfig{SGD: darts.SGD{Momentum: 0.9, Nesterov: true}, EvaluateEvery: 1}
 	var body cell.Backbone
@@ -63,18 +62,15 @@ func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, er
 	default:
 		return nil, darts.TrainConfig{}, fmt.Errorf("preset: there is no published training on data set %q, want imagenet1k or cityscapes", dataset)
 	}
-	names := make([]string, len(widths))
-	for i, p := range widths {
-		names[i] = p.architecture
+	width := widths[0]
+	for _, w := range widths {
+		if published, _ := cell.GenotypeByName(w.architecture); reflect.DeepEqual(g, published) {
+			width = w
+		}
 	}
-	i := slices.Index(names, architecture)
-	if i < 0 {
-		return nil, darts.TrainConfig{}, fmt.Errorf("preset: there is no published training of architecture %q, want one of %s", architecture, strings.Join(names, ", "))
+	if body.Width = width.classification; dataset == Cityscapes {
+		body.Width = width.segments
 	}
-	if body.Width = widths[i].classification; dataset == Cityscapes {
-		body.Width = widths[i].segments
-	}
-	g, _ := cell.GenotypeByName(architecture)
 	c.Network = cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}
 	return task, c, nil
 }

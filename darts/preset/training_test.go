@@ -83,7 +83,7 @@ func TestTraining(t *testing.T) {
 			80, cell.Complexity{Params: 10_199_835, MACs: 105_818_023_480, THOP: 106_594_828_027}},
 	} {
 		t.Run(want.name, func(t *testing.T) {
-			task, c, err := preset.Training("imagenet1k", want.name)
+			task, c, err := preset.Training("imagenet1k", named(t, want.name))
 			require.NoError(t, err)
 			assert.Equal(t, pretext.Task(classify), task)
 			assert.Equal(t, darts.TrainConfig{
@@ -97,7 +97,7 @@ func TestTraining(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, want.classifies, size)
 
-			task, c, err = preset.Training("cityscapes", want.name)
+			task, c, err = preset.Training("cityscapes", named(t, want.name))
 			require.NoError(t, err)
 			assert.Equal(t, pretext.Task(segment), task)
 			assert.Equal(t, darts.TrainConfig{
@@ -115,17 +115,38 @@ func TestTraining(t *testing.T) {
 	}
 }
 
+// named returns the cells of a name.
+func named(t *testing.T, name string) cell.Genotype {
+	t.Helper()
+	g, ok := cell.GenotypeByName(name)
+	require.True(t, ok, name)
+	return g
+}
+
+// TestTrainingOfOtherCells trains other cells as those of DARTS.
+func TestTrainingOfOtherCells(t *testing.T) {
+	for data, width := range map[string]int{"imagenet1k": 48, "cityscapes": 82} {
+		task, want, err := preset.Training(data, named(t, "darts_v2"))
+		require.NoError(t, err)
+		network := want.Network.(cell.Network)
+		assert.Equal(t, width, network.Backbone.Width)
+		network.Genotype = named(t, "nas")
+		want.Network = network
+		otherTask, c, err := preset.Training(data, network.Genotype)
+		require.NoError(t, err)
+		assert.Equal(t, want, c)
+		assert.Equal(t, task, otherTask)
+	}
+}
+
 func TestTrainingErrors(t *testing.T) {
-	_, _, err := preset.Training("imagenet22k", "darts_v2")
+	_, _, err := preset.Training("imagenet22k", named(t, "darts_v2"))
 	assert.EqualError(t, err, `preset: there is no published training on data set "imagenet22k", want imagenet1k or cityscapes`)
-	_, _, err = preset.Training("cityscapes", "darts_v1")
-	assert.ErrorContains(t, err, `preset: there is no published training of architecture "darts_v1", want one of darts_v2, unnas_imagenet_cls, `)
-	assert.ErrorContains(t, err, ", unnas_cityscapes_jig")
 }
 
 // TestTrainWithBatch halves and shrinks a batch of micro-batches.
 func TestTrainWithBatch(t *testing.T) {
-	_, c, err := preset.Training("imagenet1k", "darts_v2")
+	_, c, err := preset.Training("imagenet1k", named(t, "darts_v2"))
 	require.NoError(t, err)
 	half := c.WithBatch(512)
 	assert.Equal(t, []any{512, 128, 0.25, 5}, []any{half.Batch, half.MicroBatch, half.LR.Base, half.LR.Warmup})

@@ -16,6 +16,8 @@
 //		return train(ctx, job.Spec, dir) // dir is the job's own, and still there if it was interrupted
 //	})
 //
+// [Map] does all of it for jobs of one kind.
+//
 // The folder holds
 //
 //	manifest.json          the manifest

@@ -36,10 +36,6 @@ var phaseFlags = []struct {
 	{trainPhase, []string{"genotype", "width", "train-epochs", "train-batch", "micro-batch", "evaluate-every"}},
 }
 
-// otherCells is the published training whose settings cells have that were not
-// published, or were, but not trained.
-const otherCells = "darts_v2"
-
 // Pipeline are the flags of a program that runs both phases that were published for
 // a data set, the search of a cell and the training of a network of such cells, and
 // what they ask for.
@@ -69,7 +65,7 @@ func NewPipeline(dataset, labelled, usage string) *Pipeline {
 	p := &Pipeline{Published: NewPublished(dataset, labelled, usage)}
 	p.StringVar(&p.Phase, "phase", searchPhase, "`phase` to run: search for cells, train a network of those of -genotype, or all, to train a network of the cells that are found")
 	p.StringVar(&p.genotype, "genotype", "", "`cells` to train: a published name, such as darts_v2 or unnas_imagenet_rot, a file, or the folder of a search")
-	p.IntVar(&p.width, "width", 0, "channels of the first cell of the network that is trained (default as published; for other cells that of "+otherCells+")")
+	p.IntVar(&p.width, "width", 0, "channels of the first cell of the network that is trained (default as published; for other cells that of darts_v2)")
 	p.IntVar(&p.trainEpochs, "train-epochs", 0, "passes of the training over the images (default as published)")
 	p.IntVar(&p.trainBatch, "train-batch", 0, "images in a step of the training; the learning rate changes in proportion (default as published)")
 	p.IntVar(&p.microBatch, "micro-batch", 0, "images of a step of the training that go through the network at once: fewer take less memory (default what each of the eight published processors had)")
@@ -104,18 +100,18 @@ func (p *Pipeline) Parse(args []string, help io.Writer) error {
 }
 
 func (p *Pipeline) parseTraining() error {
-	task, c, err := preset.Training(p.Name(), p.genotype)
-	if err != nil {
-		if task, c, err = preset.Training(p.Name(), otherCells); err != nil {
-			return err
-		}
-	}
-	d := c.Network.(cell.Network)
+	g, _ := cell.GenotypeByName("darts_v2") // until a search has found others
 	if p.Phase == trainPhase {
-		if d.Genotype, err = ReadGenotype(p.genotype); err != nil {
+		var err error
+		if g, err = ReadGenotype(p.genotype); err != nil {
 			return fmt.Errorf("-genotype %s: %w", p.genotype, err)
 		}
 	}
+	task, c, err := preset.Training(p.Name(), g)
+	if err != nil {
+		return err
+	}
+	d := c.Network.(cell.Network)
 	if p.Given("width") {
 		d.Backbone.Width = p.width
 	}

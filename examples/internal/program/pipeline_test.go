@@ -32,14 +32,14 @@ func TestPipelineParse(t *testing.T) {
 
 	p = pipeline()
 	require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", "unnas_imagenet_rot"}, nil))
-	task, want, err := preset.Training("imagenet1k", "unnas_imagenet_rot")
+	task, want, err := preset.Training("imagenet1k", cellsOf("unnas_imagenet_rot"))
 	require.NoError(t, err)
 	assert.Equal(t, want, p.TrainConfig, "as published unless told otherwise")
 	assert.Equal(t, task, p.TrainTask)
 
 	p = pipeline()
 	require.NoError(t, p.Parse(strings.Fields("-data d -phase train -genotype pnas -width 20 -train-epochs 7 -train-batch 96 -micro-batch 48 -evaluate-every 3 -memory 2GB -recompute -workers 3"), nil))
-	_, want, err = preset.Training("imagenet1k", "darts_v2")
+	_, want, err = preset.Training("imagenet1k", cellsOf("darts_v2"))
 	require.NoError(t, err)
 	d := want.Network.(cell.Network)
 	d.Genotype, _ = cell.GenotypeByName("pnas")
@@ -61,7 +61,7 @@ func TestPipelineGenotype(t *testing.T) {
 		p := pipeline()
 		require.NoError(t, p.Parse([]string{"-data", "d", "-phase", "train", "-genotype", path}, nil))
 		assert.Equal(t, want, p.TrainConfig.Network.(cell.Network).Genotype, name)
-		assert.Equal(t, 48, p.TrainConfig.Network.(cell.Network).Backbone.Width, "that of darts_v2")
+		assert.Equal(t, 42, p.TrainConfig.Network.(cell.Network).Backbone.Width, "as published for these cells")
 	}
 	run := filepath.Join(dir, "run")
 	require.NoError(t, os.Mkdir(run, 0o755))
@@ -219,7 +219,7 @@ func TestPipelineTrainErrors(t *testing.T) {
 	}{
 		"images smaller than the stride": {func(p *program.Pipeline) {
 			p.TrainTask = pretext.Classification{Transform: pretext.ImageNetTransform(8), Classes: 6}
-			_, c, _ := preset.Training("imagenet1k", "darts_v2")
+			_, c, _ := preset.Training("imagenet1k", cellsOf("darts_v2"))
 			c.Batch, c.MicroBatch = 4, 2
 			p.TrainConfig = c
 		}, openScenes, "auxiliary head"},
@@ -283,4 +283,10 @@ func TestPipelineSubset(t *testing.T) {
 		require.NoError(t, p.Run(t.Context(), openScenes, &out))
 		assert.Contains(t, out.String(), want)
 	}
+}
+
+// cellsOf returns the cells of a published name.
+func cellsOf(name string) cell.Genotype {
+	g, _ := cell.GenotypeByName(name)
+	return g
 }
