@@ -1,0 +1,81 @@
+package darts
+
+import (
+	"fmt"
+	"slices"
+
+	"unnas/ops"
+)
+
+// takeStatistics replaces the running statistics by those of batches together, with
+// the weights as they are:
+//
+//	mean = E[m], variance = E[v + m²] - E[m]²
+//
+// of the means m and the unbiased variances v of each batch. If it fails they are as
+// they were.
+func (t *training) takeStatistics() (err error) {
+	running := t.Params.Running()
+	before := slices.Clone(running)
+	defer func() {
+		if err != nil {
+			copy(running, before)
+		}
+	}()
+	batches := t.statsLoader.Epoch(t.ctx, t.epoch, 0)
+	defer batches.Close()
+	stats := unshared(t.Params.Stats())
+	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).AtOnce()), t.statsLoader.Steps())
+	means, squares := make([]float64, len(running)), make([]float64, len(running))
+	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).AtOnce())
+	for range n {
+		b, err := batches.Next()
+		if err != nil {
+			return err
+		}
+		if _, err := t.Part(t.stats, *b); err != nil {
+			return fmt.Errorf("darts: %w", err)
+		}
+		if err := t.meter.Add(b.Images); err != nil {
+			return err
+		}
+		at := 0
+		for _, s := range stats {
+			for c, m := range s.Mean {
+				m := float64(m)
+				means[at] += m
+				squares[at] += float64(s.Var[c]) + float64(m*m)
+				at++
+			}
+		}
+	}
+	at := 0
+	for _, s := range stats {
+		for c := range s.Mean {
+			mean := means[at] / float64(n)
+			// Rounding must not leave a variance below zero.
+			s.Mean[c], s.Var[c] = float32(mean), float32(max(0, squares[at]/float64(n)-float64(mean*mean)))
+			at++
+		}
+	}
+	return nil
+}
+
+// unshared leaves out statistics that share the values of others.
+func unshared(all []*ops.Stats) []*ops.Stats {
+	seen := map[*float32]bool{}
+	return slices.DeleteFunc(all, func(s *ops.Stats) bool {
+		first := &s.Mean[0]
+		defer func() { seen[first] = true }()
+		return seen[first]
+	})
+}
+
+// swap exchanges weights and running statistics with their averages.
+func (t *training) swap() {
+	for _, pair := range [][2][]float32{{t.Params.Weights(), t.average}, {t.Params.Running(), t.averageRunning}} {
+		for i, v := range pair[0] {
+			pair[0][i], pair[1][i] = pair[1][i], v
+		}
+	}
+}
