@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gorgonia.org/gorgonia"
+
 	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/kernel"
