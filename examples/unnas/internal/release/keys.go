@@ -1,4 +1,4 @@
-package main
+package release
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"unnas/cell"
+	"unnas/examples/unnas/internal/nearest"
 )
 
 // A key is a setting of the authors' release.
@@ -74,7 +75,7 @@ func (r rule) String() string {
 const many = 1 << 24
 
 // keys returns all keys of the release, bound to the fields of c.
-func keys(c *config) []key {
+func keys(c *Config) []key {
 	count, share, positive := from(0, many), from(0, 1), from(1, many)
 	sets := among(cifar10, imagenet, imagenet22k, cityscapes)
 	splits := among("train", "val", "test")
@@ -86,8 +87,8 @@ func keys(c *config) []key {
 		{name: "MODEL.NUM_CLASSES", value: &c.Model.NumClasses, rule: from(2, many), note: "as many as the task has: 4 for rot, 313 for col; 24 (2×2), 1000 or 2000 (3×3) permutations for jig"},
 		{name: "MODEL.LOSS_FUN", value: &c.Model.LossFun, rule: among("cross_entropy", smoothed), in: uses{search: only("cross_entropy")}, note: "labels are not smoothed in a search; they can be in a training with TASK cls"},
 		{name: "MODEL.LABEL_SMOOTHING_EPS", value: &c.Model.LabelSmoothingEps, rule: share, in: uses{idle, with("LOSS_FUN label_smoothed_cross_entropy", c.Model.LossFun == smoothed)}, note: "share of a label that the other classes have"},
-		{name: "MODEL.ASPP_CHANNELS", value: &c.Model.ASPPChannels, rule: positive, in: both(with("TASK seg", c.Task == taskSeg)), note: "channels of each branch of the head"},
-		{name: "MODEL.ASPP_RATES", value: &c.Model.ASPPRates, in: both(with("TASK seg", c.Task == taskSeg)), note: "dilations of its branches, one to three"},
+		{name: "MODEL.ASPP_CHANNELS", value: &c.Model.ASPPChannels, rule: positive, in: both(with("TASK seg", c.TaskKey == taskSeg)), note: "channels of each branch of the head"},
+		{name: "MODEL.ASPP_RATES", value: &c.Model.ASPPRates, in: both(with("TASK seg", c.TaskKey == taskSeg)), note: "dilations of its branches, one to three"},
 
 		{name: "RESNET", in: both(idle), note: "of networks that are not made of cells"},
 		{name: "ANYNET", in: both(idle), note: "of networks that are not made of cells"},
@@ -140,13 +141,13 @@ func keys(c *config) []key {
 		{name: "TRAIN.CHECKPOINT_PERIOD", value: &c.Train.CheckpointPeriod, rule: count, in: both(idle), note: "there is a checkpoint after every epoch, and every ten minutes; the last two are kept"},
 		{name: "TRAIN.AUTO_RESUME", value: &c.Train.AutoResume, note: "go on with the run that OUT_DIR holds"},
 		{name: "TRAIN.WEIGHTS", value: &c.Train.Weights, in: both(only("")), note: "a run begins with weights that are drawn, or goes on with OUT_DIR"},
-		{name: "TRAIN.GRAY_PERCENTAGE", value: &c.Train.GrayPercentage, rule: share, in: both(with("TASK jig", c.Task == taskJig)), note: "share of images that lose their colours, 0 to 1"},
+		{name: "TRAIN.GRAY_PERCENTAGE", value: &c.Train.GrayPercentage, rule: share, in: both(with("TASK jig", c.TaskKey == taskJig)), note: "share of images that lose their colours, 0 to 1"},
 		{name: "TRAIN.PORTION", value: &c.Train.Portion, rule: share, in: uses{train: only(1.0)}, note: "share of images that the weights learn from; in a search below 1, the alphas have the rest"},
 
 		{name: "TEST.DATASET", value: &c.Test.Dataset, rule: among(append([]string{""}, sets.texts...)...), in: uses{search: idle}, note: "a search tests nothing; a training needs that of TRAIN.DATASET"},
 		{name: "TEST.SPLIT", value: &c.Test.Split, rule: splits, in: uses{search: idle}, note: "a training needs test for cifar10, else val"},
 		{name: "TEST.BATCH_SIZE", value: &c.Test.BatchSize, rule: positive, in: both(idle), note: "results do not depend on it"},
-		{name: "TEST.IM_SIZE", value: &c.Test.ImSize, rule: from(1, 1<<14), in: uses{with("cityscapes or TASK jig", c.Train.Dataset == cityscapes || c.Task == taskJig && c.Train.Dataset != cifar10), with("any but cifar10", c.Train.Dataset != cifar10)}, note: "shorter side to which images are scaled before the crop: on average for cityscapes; for jig on ImageNet 256/255 of TRAIN.IM_SIZE; for other tasks there 256/224, in tests"},
+		{name: "TEST.IM_SIZE", value: &c.Test.ImSize, rule: from(1, 1<<14), in: uses{with("cityscapes or TASK jig", c.Train.Dataset == cityscapes || c.TaskKey == taskJig && c.Train.Dataset != cifar10), with("any but cifar10", c.Train.Dataset != cifar10)}, note: "shorter side to which images are scaled before the crop: on average for cityscapes; for jig on ImageNet 256/255 of TRAIN.IM_SIZE; for other tasks there 256/224, in tests"},
 		{name: "TEST.WEIGHTS", value: &c.Test.Weights, in: both(only("")), note: "a run that only tests is not there"},
 
 		{name: "DATA_LOADER.NUM_WORKERS", value: &c.DataLoader.NumWorkers, rule: from(0, 1<<10), note: "goroutines that load images, 0 counts as 1; results do not depend on it"},
@@ -159,10 +160,10 @@ func keys(c *config) []key {
 		{name: "PREC_TIME.ENABLED", in: both(idle), note: "had no effect in the release either"},
 
 		{name: "NUM_GPUS", value: &c.NumGPUs, rule: from(1, 1<<10), in: uses{search: idle}, note: "this is a program for processors: in a search one network sees the whole batch; in a training each part of the batch goes through it in turn, and is normalised by itself; the batch must be a multiple"},
-		{name: "TASK", value: &c.Task, rule: among(taskCls, taskSeg, taskRot, taskCol, taskJig), note: "what the network learns; empty is cls"},
-		{name: "JIGSAW_GRID", value: &c.JigsawGrid, rule: from(2, 3), in: both(with("TASK jig", c.Task == taskJig)), note: "tiles along a side"},
+		{name: "TASK", value: &c.TaskKey, rule: among(taskCls, taskSeg, taskRot, taskCol, taskJig), note: "what the network learns; empty is cls"},
+		{name: "JIGSAW_GRID", value: &c.JigsawGrid, rule: from(2, 3), in: both(with("TASK jig", c.TaskKey == taskJig)), note: "tiles along a side"},
 		{name: "OUT_DIR", value: &c.OutDir, note: "folder of the run; . and /tmp name none: there is a new one in runs"},
-		{name: "CFG_DEST", value: &c.CfgDest, in: both(idle), note: "all settings are kept as " + configFile},
+		{name: "CFG_DEST", value: &c.CfgDest, in: both(idle), note: "all settings are kept as " + File},
 		{name: "RNG_SEED", value: &c.RNGSeed, rule: from(0, 1<<53), note: "of everything random; equal seeds give equal results"},
 		{name: "LOG_DEST", value: &c.LogDest, rule: among("stdout", "file"), in: both(only("stdout")), note: "the folder of the run has everything as metrics.jsonl"},
 		{name: "LOG_PERIOD", value: &c.LogPeriod, rule: count, in: both(idle), note: "metrics.jsonl has every step"},
@@ -190,43 +191,43 @@ func text(value any) string {
 	return text
 }
 
-// searches says whether the run is a search, not a training.
-func (c *config) searches() bool { return c.Model.Type == nasSearch }
+// Searches says whether the run is a search, not a training.
+func (c *Config) Searches() bool { return c.Model.Type == nasSearch }
 
 // use returns what a key does in the run.
-func (c *config) use(k key) use {
-	if c.searches() {
+func (c *Config) use(k key) use {
+	if c.Searches() {
 		return k.in.search
 	}
 	return k.in.train
 }
 
 // checkValues returns an error if a value is not one of its rule.
-func (c *config) checkValues() error {
+func (c *Config) checkValues() error {
 	for _, k := range keys(c) {
 		if !k.rule.takes(k.value) {
-			return c.fault(k.name, "is %s, must be %s", text(k.value), k.rule)
+			return c.Fault(k.name, "is %s, must be %s", text(k.value), k.rule)
 		}
 	}
 	return nil
 }
 
 // checkUses returns an error if a key has a value that the run cannot honour.
-func (c *config) checkUses() error {
+func (c *Config) checkUses() error {
 	run := "training"
-	if c.searches() {
+	if c.Searches() {
 		run = "search"
 	}
 	for _, k := range keys(c) {
 		if only := c.use(k).only; only != nil && reflect.ValueOf(k.value).Elem().Interface() != only {
-			return c.fault(k.name, "is %s, but a %s takes %s alone: %s", text(k.value), run, text(only), k.note)
+			return c.Fault(k.name, "is %s, but a %s takes %s alone: %s", text(k.value), run, text(only), k.note)
 		}
 	}
 	return nil
 }
 
 // idle returns the names of the keys that were given and have no effect in the run.
-func (c *config) idle() []string {
+func (c *Config) idle() []string {
 	var names []string
 	for _, k := range keys(c) {
 		u := c.use(k)
@@ -237,8 +238,8 @@ func (c *config) idle() []string {
 	return names
 }
 
-// fault returns an error about a key, which says where its value comes from.
-func (c *config) fault(name, format string, values ...any) error {
+// Fault returns an error about a key, which says where its value comes from.
+func (c *Config) Fault(name, format string, values ...any) error {
 	origin := "default"
 	if o, given := c.origins[name]; given {
 		origin = o
@@ -246,20 +247,16 @@ func (c *config) fault(name, format string, values ...any) error {
 	return fmt.Errorf("%s: %s %w", origin, name, fmt.Errorf(format, values...))
 }
 
-// nearest returns the key or section that is most like a name: as a whole, or,
+// nearestKey returns the key or section that is most like a name: as a whole, or,
 // almost as good, in another section.
-func nearest(keys []key, name string) string {
-	const longest = 80
-	if len(name) > longest {
-		name = name[:longest]
-	}
-	name = strings.ToUpper(name)
+func nearestKey(keys []key, name string) string {
+	name = strings.ToUpper(name[:min(len(name), nearest.Longest)])
 	best, least := "", 0
 	for _, k := range keys {
 		section, _, _ := strings.Cut(k.name, ".")
 		for candidate, d := range map[string]int{
-			k.name:  min(distance(name, k.name), 1+distance(last(name), last(k.name))),
-			section: distance(name, section),
+			k.name:  min(nearest.Distance(name, k.name), 1+nearest.Distance(last(name), last(k.name))),
+			section: nearest.Distance(name, section),
 		} {
 			if best == "" || d < least || d == least && candidate < best {
 				best, least = candidate, d
@@ -271,30 +268,8 @@ func nearest(keys []key, name string) string {
 
 func last(name string) string { return name[strings.LastIndex(name, ".")+1:] }
 
-// distance returns how many letters have to be inserted, removed or replaced to
-// make a to b (Levenshtein, 1966).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			above := row[j+1]
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			row[j+1], diagonal = min(cost, above+1, row[j]+1), above
-		}
-	}
-	return row[len(b)]
-}
-
-// table returns what all keys do, as Markdown.
-func table() string {
+// Table returns what all keys do, as Markdown.
+func Table() string {
 	var b strings.Builder
 	b.WriteString("| key | default | in a search | in a training | |\n|---|---|---|---|---|\n")
 	for _, k := range keys(defaults()) {

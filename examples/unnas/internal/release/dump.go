@@ -1,4 +1,4 @@
-package main
+package release
 
 import (
 	"fmt"
@@ -12,12 +12,12 @@ import (
 	"unnas/cell"
 )
 
-// configFile is where the folder of a run keeps all settings.
-const configFile = "config.yaml"
+// File is where the folder of a run keeps all settings.
+const File = "config.yaml"
 
-// dump writes all settings, those that were not given too, as a file that read
+// Dump writes all settings, those that were not given too, as a file that read
 // and the release read.
-func (c *config) dump(w io.Writer) error {
+func (c *Config) Dump(w io.Writer) error {
 	document := &yaml.Node{Kind: yaml.MappingNode}
 	var section *yaml.Node
 	for _, k := range keys(c) {

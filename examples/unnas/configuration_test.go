@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"unnas/darts/dataset"
+	"unnas/examples/unnas/internal/release"
 )
 
 // images makes a folder with so many images of CIFAR-10, which repeat.
@@ -39,30 +37,29 @@ func images(t *testing.T, n int) string {
 	return dir
 }
 
-// small are arguments for a search that takes a second.
-func small(t *testing.T, out string, more ...string) []string {
-	args := []string{"-cfg", "testdata/imagenet/rot.yaml", "-data", images(t, 16), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "8", "TRAIN.BATCH_SIZE", "2", "NAS.WIDTH", "2", "NAS.DEPTH", "3", "OPTIM.MAX_EPOCH", "2", "OUT_DIR", out}
+// configured are arguments for a search that takes a second.
+func configured(t *testing.T, out string, more ...string) []string {
+	args := []string{"-cfg", "internal/release/testdata/imagenet/rot.yaml", "-data", images(t, 16), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "8", "TRAIN.BATCH_SIZE", "2", "NAS.WIDTH", "2", "NAS.DEPTH", "3", "OPTIM.MAX_EPOCH", "2", "OUT_DIR", out}
 	return append(args, more...)
 }
 
-func TestRun(t *testing.T) {
+func TestConfiguration(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	var out, help bytes.Buffer
-	require.NoError(t, run(t.Context(), small(t, dir, "LOG_PERIOD", "1", "NUM_GPUS", "2"), &out, &help))
-	assert.Empty(t, help.String())
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), configured(t, dir, "LOG_PERIOD", "1", "NUM_GPUS", "2"), &out))
 	assert.True(t, strings.HasPrefix(out.String(), "without effect here: TEST.IM_SIZE, NUM_GPUS, LOG_PERIOD\n"), out.String())
 	assert.Contains(t, out.String(), "\nNUM_GPUS 2: one network sees all 2 images of a step")
 	assert.Contains(t, out.String(), "rotation: 8 + 8 images, 2 epochs of 4 steps, batch 2\n")
 	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl"} {
 		assert.FileExists(t, filepath.Join(dir, name))
 	}
-	kept, err := read(filepath.Join(dir, configFile), nil)
+	kept, err := release.Read(filepath.Join(dir, release.File), nil)
 	require.NoError(t, err)
 	assert.Equal(t, 3, kept.NAS.Depth)
 	assert.Equal(t, dir, kept.OutDir)
 
-	assert.ErrorContains(t, run(t.Context(), small(t, dir, "TRAIN.AUTO_RESUME", "False"), &out, &help), "holds a run already")
-	assert.ErrorContains(t, run(t.Context(), small(t, dir, "NAS.WIDTH", "4"), &out, &help), "width", "other settings than those of the run")
+	assert.ErrorContains(t, run(t.Context(), configured(t, dir, "TRAIN.AUTO_RESUME", "False"), &out), "holds a run already")
+	assert.ErrorContains(t, run(t.Context(), configured(t, dir, "NAS.WIDTH", "4"), &out), "width", "other settings than those of the run")
 }
 
 // stopper ends a run as soon as it has printed a text.
@@ -80,18 +77,18 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func TestRunGoesOn(t *testing.T) {
+func TestConfigurationResumes(t *testing.T) {
 	dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	out := &stopper{text: "epoch 1/2 ", stop: cancel}
-	args := small(t, dir)
-	require.ErrorIs(t, run(ctx, args, out, nil), context.Canceled)
+	args := configured(t, dir)
+	require.ErrorIs(t, run(ctx, args, out), context.Canceled)
 	assert.Contains(t, out.out.String(), "repeat the command and add OUT_DIR "+dir+"\n")
 
 	var again bytes.Buffer
-	require.NoError(t, run(t.Context(), args, &again, nil))
-	require.NoError(t, run(t.Context(), small(t, whole), &again, nil))
+	require.NoError(t, run(t.Context(), args, &again))
+	require.NoError(t, run(t.Context(), configured(t, whole), &again))
 	for _, name := range []string{"genotype.json", "config.json"} {
 		want, err := os.ReadFile(filepath.Join(whole, name))
 		require.NoError(t, err)
@@ -101,21 +98,21 @@ func TestRunGoesOn(t *testing.T) {
 	}
 }
 
-func TestRunLeavesNothingOfASearchThatCannotStart(t *testing.T) {
+func TestConfigurationThatCannotStart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	err := run(t.Context(), small(t, dir, "TRAIN.BATCH_SIZE", "64"), &bytes.Buffer{}, nil)
+	err := run(t.Context(), configured(t, dir, "TRAIN.BATCH_SIZE", "64"), &bytes.Buffer{})
 	assert.ErrorContains(t, err, "a batch of 64 needs at least as many")
 	assert.NoDirExists(t, dir)
 }
 
 // TestTrain trains a network of cells, and one of NAS-Bench-101; goes on after the
 // first epoch; and refuses other settings.
-func TestTrain(t *testing.T) {
+func TestConfigurationOfATraining(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg, pairs, begun string
 	}{
-		"cells":     {"testdata/nas.yaml", "NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False", "classification: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
-		"NAS-Bench": {"testdata/nas_bench.yaml", "NAS.WIDTH 4 NAS.NUM_STACKS 2 NUM_GPUS 2", "rotation: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
+		"cells":     {"internal/release/testdata/nas.yaml", "NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False", "classification: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
+		"NAS-Bench": {"internal/release/testdata/nas_bench.yaml", "NAS.WIDTH 4 NAS.NUM_STACKS 2 NUM_GPUS 2", "rotation: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
@@ -125,7 +122,7 @@ func TestTrain(t *testing.T) {
 				return append(append(all, "OUT_DIR", out), more...)
 			}
 			var out bytes.Buffer
-			require.NoError(t, run(t.Context(), args(whole), &out, nil))
+			require.NoError(t, run(t.Context(), args(whole), &out))
 			for _, want := range []string{test.begun, "\nlast, epoch 2: top1 ", "\nbest, epoch "} {
 				assert.Contains(t, out.String(), want)
 			}
@@ -134,62 +131,40 @@ func TestTrain(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			stopped := &stopper{text: "epoch 1/2 ", stop: cancel}
-			require.ErrorIs(t, run(ctx, args(dir), stopped, nil), context.Canceled)
+			require.ErrorIs(t, run(ctx, args(dir), stopped), context.Canceled)
 			assert.Contains(t, stopped.out.String(), "repeat the command and add OUT_DIR "+dir+"\n")
-			require.NoError(t, run(t.Context(), args(dir), &out, nil))
+			require.NoError(t, run(t.Context(), args(dir), &out))
 			want, err := os.ReadFile(filepath.Join(whole, "weights.safetensors"))
 			require.NoError(t, err)
 			got, err := os.ReadFile(filepath.Join(dir, "weights.safetensors"))
 			require.NoError(t, err)
 			assert.True(t, bytes.Equal(want, got), "the weights of a run that stopped")
-			assert.FileExists(t, filepath.Join(dir, configFile))
-			assert.ErrorContains(t, run(t.Context(), args(dir, "OPTIM.BASE_LR", "0.2"), &out, nil), "base")
+			assert.FileExists(t, filepath.Join(dir, release.File))
+			assert.ErrorContains(t, run(t.Context(), args(dir, "OPTIM.BASE_LR", "0.2"), &out), "base")
 		})
 	}
 }
 
-func TestRunBadInput(t *testing.T) {
-	const rot = "testdata/imagenet/rot.yaml"
+func TestConfigurationBadInput(t *testing.T) {
+	const rot = "internal/release/testdata/imagenet/rot.yaml"
 	for _, test := range []struct {
 		name string
 		args []string
 		want string
 	}{
-		{"no file", nil, "-cfg is missing: give the file of the configuration, such as -cfg imagenet/rot.yaml; see -help"},
+		{"no file", []string{"-data", "d"}, "-cfg is missing: give the file of the configuration, such as -cfg imagenet/rot.yaml; see unnas help cfg"},
 		{"file that is not there", []string{"-cfg", "none.yaml"}, "-cfg: open none.yaml"},
-		{"unknown flag", []string{"-config", rot}, "flag provided but not defined: -config; see -help"},
-		{"no images", []string{"--cfg", rot}, "imagenet/rot.yaml:3: TRAIN.DATASET is imagenet; say where it lies with -data FOLDER"},
-		{"images elsewhere", []string{"-cfg", rot, "-data", "testdata"}, "ImageNet-1K"},
+		{"unknown flag", []string{"-config", rot}, `-cfg: unknown flag "-config"; the nearest is -cfg`},
+		{"no images", []string{"--cfg", rot}, "imagenet/rot.yaml:3: TRAIN.DATASET is imagenet; say where it lies with -data DIR"},
+		{"images elsewhere", []string{"-cfg", rot, "-data", "internal"}, "ImageNet-1K"},
+		{"flag of which there is a key", []string{"search", "-cfg", rot, "-epochs", "3"}, "-epochs does not go with -cfg, which has keys for it"},
+		{"search by train", []string{"train", "-cfg", rot}, "imagenet/rot.yaml:5: MODEL.TYPE is nas_search, which unnas train does not run"},
+		{"index of other images", []string{"-cfg", rot, "-data", "d", "-index", "i"}, "-index is of imagenet22k"},
 		{"more classes", []string{"-cfg", rot, "-data", images(t, 8), "TRAIN.DATASET", "cifar10", "TASK", "cls", "MODEL.NUM_CLASSES", "9"}, "argument: MODEL.NUM_CLASSES is 9, but "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			assert.ErrorContains(t, run(t.Context(), test.args, &bytes.Buffer{}, &bytes.Buffer{}), test.want)
+			assert.ErrorContains(t, run(t.Context(), test.args, &bytes.Buffer{}), test.want)
 		})
 	}
 }
 
-func TestHelp(t *testing.T) {
-	var help bytes.Buffer
-	require.ErrorIs(t, run(t.Context(), []string{"-help"}, nil, &help), flag.ErrHelp)
-	assert.Equal(t, 4, strings.Count(help.String(), "go run ./examples/unnas"), "ways to call it")
-	assert.Contains(t, help.String(), "-data folder")
-}
-
-// TestOpenCityscapes needs gtFine for segmentation alone.
-func TestOpenCityscapes(t *testing.T) {
-	dir := t.TempDir()
-	city := filepath.Join(dir, "leftImg8bit", "train", "ulm")
-	require.NoError(t, os.MkdirAll(city, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(city, "a_leftImg8bit.png"), nil, 0o644))
-	c := defaults()
-	c.Train.Dataset, c.Model.NumClasses = cityscapes, 19
-	for _, task := range []string{taskRot, taskCol, taskJig} {
-		c.Task = task
-		src, err := c.open(t.Context(), dir, dataset.Train, nil, io.Discard)
-		require.NoError(t, err, task)
-		assert.Equal(t, 1, src.Len())
-	}
-	c.Task = taskSeg
-	_, err := c.open(t.Context(), dir, dataset.Train, nil, io.Discard)
-	require.ErrorContains(t, err, "gtFine")
-}

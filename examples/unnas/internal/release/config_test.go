@@ -1,4 +1,4 @@
-package main
+package release
 
 import (
 	"io"
@@ -243,12 +243,12 @@ func TestCheck(t *testing.T) {
 }
 
 // settle makes settings for the library.
-func settle(c *config) error {
-	if c.searches() {
-		_, err := c.search()
+func settle(c *Config) error {
+	if c.Searches() {
+		_, err := c.Search()
 		return err
 	}
-	_, err := c.training()
+	_, err := c.Training()
 	return err
 }
 
@@ -264,7 +264,7 @@ func TestSchedules(t *testing.T) {
 		{"OPTIM.LR_POLICY exp OPTIM.GAMMA 0.9", darts.Schedule{Kind: darts.Exponential, Base: 0.05, Factor: 0.9}},
 	} {
 		t.Run(test.pairs, func(t *testing.T) {
-			got, err := load(t, "testdata/imagenet/rot.yaml", strings.Fields(test.pairs)...).search()
+			got, err := load(t, "testdata/imagenet/rot.yaml", strings.Fields(test.pairs)...).Search()
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got.LR)
 		})
@@ -284,8 +284,8 @@ func TestCIFAR10(t *testing.T) {
 		"TASK jig MODEL.NUM_CLASSES 24 JIGSAW_GRID 2 TRAIN.GRAY_PERCENTAGE 0.3": jigsaw,
 	} {
 		c := load(t, "testdata/imagenet/rot.yaml", append(strings.Fields(pairs), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "32")...)
-		assert.Equal(t, want, c.task(), pairs)
-		s, err := c.search()
+		assert.Equal(t, want, c.Task(), pairs)
+		s, err := c.Search()
 		require.NoError(t, err)
 		assert.Equal(t, cell.CIFARStem, s.Space.Backbone.Stem)
 	}
@@ -309,15 +309,15 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		var dumped strings.Builder
-		require.NoError(t, c.dump(&dumped))
+		require.NoError(t, c.Dump(&dumped))
 		again := defaults()
 		require.NoError(t, again.mergeFile("f", []byte(dumped.String())), dumped.String())
 		var twice strings.Builder
-		require.NoError(t, again.dump(&twice))
+		require.NoError(t, again.Dump(&twice))
 		require.Equal(t, dumped.String(), twice.String())
 		if c.check() == nil {
 			_ = settle(c)
 		}
-		c.tell(io.Discard)
+		c.Notes(io.Discard)
 	})
 }

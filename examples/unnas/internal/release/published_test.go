@@ -1,4 +1,4 @@
-package main
+package release
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 )
 
 // load reads and checks settings.
-func load(t testing.TB, path string, pairs ...string) *config {
+func load(t testing.TB, path string, pairs ...string) *Config {
 	t.Helper()
 	c, err := read(path, pairs)
 	require.NoError(t, err)
@@ -51,11 +51,11 @@ func TestPublishedSearches(t *testing.T) {
 				want = want.WithBatch(4 * want.Batch)
 			}
 			c := load(t, path)
-			got, err := c.search()
+			got, err := c.Search()
 			require.NoError(t, err)
 			want.Seed = 1 // the default of the release
 			assert.Equal(t, want, got)
-			assert.Equal(t, wantTask, c.task())
+			assert.Equal(t, wantTask, c.Task())
 		})
 	}
 	assert.Equal(t, 12, seen)
@@ -74,11 +74,11 @@ func TestPublishedTrainings(t *testing.T) {
 			seen++
 			t.Run(data+"/"+name, func(t *testing.T) {
 				c := load(t, path, "NAS.GENOTYPE", name, "NAS.WIDTH", strconv.Itoa(want.Network.(cell.Network).Backbone.Width))
-				got, err := c.training()
+				got, err := c.Training()
 				require.NoError(t, err)
 				want.Seed = 1 // the default of the release
 				assert.Equal(t, want, got)
-				assert.Equal(t, wantTask, c.task())
+				assert.Equal(t, wantTask, c.Task())
 				assert.Subset(t, []string{"TEST.BATCH_SIZE"}, c.idle())
 			})
 		}
@@ -131,17 +131,17 @@ func TestSampleTrainings(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := load(t, test.path, strings.Fields(test.pairs)...)
-			got, err := c.training()
+			got, err := c.Training()
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got)
-			assert.Equal(t, test.task, c.task())
+			assert.Equal(t, test.task, c.Task())
 		})
 	}
 }
 
 // TestTrainingKeys holds what else keys do in a training.
 func TestTrainingKeys(t *testing.T) {
-	got, err := load(t, "testdata/nas.yaml", "TRAIN.EVAL_PERIOD", "3", "NAS.AUX_WEIGHT", "0.3", "OPTIM.NESTEROV", "False", "OPTIM.ITER_LR", "True", "RNG_SEED", "5", "DATA_LOADER.NUM_WORKERS", "0").training()
+	got, err := load(t, "testdata/nas.yaml", "TRAIN.EVAL_PERIOD", "3", "NAS.AUX_WEIGHT", "0.3", "OPTIM.NESTEROV", "False", "OPTIM.ITER_LR", "True", "RNG_SEED", "5", "DATA_LOADER.NUM_WORKERS", "0").Training()
 	require.NoError(t, err)
 	assert.Equal(t, darts.Schedule{Kind: "steps", Base: 0.1, Steps: []int{30, 60}, Factor: 0.1, PerStep: true}, got.LR)
 	assert.Equal(t, []float64{0.3, 0.2}, []float64{got.Auxiliary, got.DropPath})
@@ -160,16 +160,16 @@ func TestDump(t *testing.T) {
 				want = load(t, path, "OPTIM.STEPS", "(0, 8)", "OUT_DIR", "'1.0'", "HOST", "yes")
 			}
 			var text bytes.Buffer
-			require.NoError(t, want.dump(&text))
-			again := filepath.Join(dir, configFile)
+			require.NoError(t, want.Dump(&text))
+			again := filepath.Join(dir, File)
 			require.NoError(t, os.WriteFile(again, text.Bytes(), 0o644))
 			got, err := read(again, nil)
 			require.NoError(t, err, "%s", text.String())
 			var twice bytes.Buffer
-			require.NoError(t, got.dump(&twice))
+			require.NoError(t, got.Dump(&twice))
 			assert.Equal(t, text.String(), twice.String())
 			got.origins, want.origins = nil, nil
-			for _, c := range []*config{got, want} { // an empty list is as good as none
+			for _, c := range []*Config{got, want} { // an empty list is as good as none
 				for _, list := range []*[]int{&c.Optim.Steps} {
 					if len(*list) == 0 {
 						*list = nil

@@ -1,4 +1,4 @@
-package main
+package release
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 	"unnas/cell"
 )
 
-// A config holds the settings of the authors' release under its names; keys says
-// what each means.
-type config struct {
+// A Config holds the hyperparameters of a file of the authors' release under its
+// names; keys says what each means.
+type Config struct {
 	Model struct {
 		Type                      string
 		InputChannels, NumClasses int
@@ -81,7 +81,7 @@ type config struct {
 	ReLUInplace, Benchmark bool
 	WarmupIter, NumIter    int
 
-	Task                string
+	TaskKey             string
 	JigsawGrid, NumGPUs int
 	RNGSeed             int
 	OutDir, CfgDest     string
@@ -90,7 +90,6 @@ type config struct {
 	DistBackend, Host   string
 	Port                int
 
-	index   string            // see program.IndexUsage
 	origins map[string]string // where the values of keys come from that are not the default
 }
 
@@ -102,8 +101,8 @@ const (
 )
 
 // defaults returns the settings of the release before any file is read.
-func defaults() *config {
-	c := &config{origins: map[string]string{}}
+func defaults() *Config {
+	c := &Config{origins: map[string]string{}}
 	c.Model.InputChannels, c.Model.NumClasses, c.Model.LossFun = 3, 10, "cross_entropy"
 	c.Model.ASPPChannels, c.Model.ASPPRates = 256, []int{6, 12, 18}
 	c.NAS.Genotype, c.NAS.Width, c.NAS.Depth, c.NAS.AuxWeight = "nas", 16, 20, 0.4
@@ -118,7 +117,7 @@ func defaults() *config {
 	c.Test.Split, c.Test.BatchSize, c.Test.ImSize = "val", 200, 32
 	c.DataLoader.NumWorkers, c.DataLoader.PinMemory = 8, true
 	c.ReLUInplace, c.Benchmark, c.WarmupIter, c.NumIter = true, true, 3, 30
-	c.Task, c.JigsawGrid, c.NumGPUs, c.RNGSeed = taskCls, 3, 1, 1
+	c.TaskKey, c.JigsawGrid, c.NumGPUs, c.RNGSeed = taskCls, 3, 1, 1
 	c.OutDir, c.CfgDest, c.LogDest, c.LogPeriod = defaultOutDir, "config.yaml", "stdout", 10
 	c.DistBackend, c.Host, c.Port = "nccl", "localhost", 10001
 	return c
@@ -132,9 +131,18 @@ const (
 	maxDepth = 8
 )
 
-// read returns the settings of a file and of pairs of a key and a value, which
-// come last.
-func read(path string, pairs []string) (*config, error) {
+// Read returns the hyperparameters of a file and of pairs of a key and a value, which
+// come last and win. It refuses values that are out of range or contradict each other.
+func Read(path string, pairs []string) (*Config, error) {
+	c, err := read(path, pairs)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.check()
+}
+
+// read is Read without the check.
+func read(path string, pairs []string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -155,7 +163,7 @@ func read(path string, pairs []string) (*config, error) {
 }
 
 // mergeFile takes the settings that the text of a file has.
-func (c *config) mergeFile(path string, text []byte) error {
+func (c *Config) mergeFile(path string, text []byte) error {
 	if len(text) > maxBytes {
 		return fmt.Errorf("%s has more than %d bytes; settings have 1 kB or so", path, maxBytes)
 	}
@@ -178,7 +186,7 @@ func (c *config) mergeFile(path string, text []byte) error {
 }
 
 // mergePairs takes the settings of arguments.
-func (c *config) mergePairs(pairs []string) error {
+func (c *Config) mergePairs(pairs []string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		name := pairs[i]
 		if strings.HasPrefix(name, "-") {
@@ -219,9 +227,9 @@ func parse(value string) (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// A merger takes values into a config.
+// A merger takes values into a Config.
 type merger struct {
-	c     *config
+	c     *Config
 	keys  []key
 	place func(*yaml.Node) string
 	nodes int // that were looked at
@@ -283,7 +291,7 @@ func (m *merger) find(name string, at *yaml.Node) (key, error) {
 	if at.Tag == "!!merge" {
 		return key{}, fmt.Errorf("%s: merging by << is not supported; write the keys out", m.place(at))
 	}
-	return key{}, fmt.Errorf("%s: unknown key %.60q; the nearest is %s", m.place(at), name, nearest(m.keys, name))
+	return key{}, fmt.Errorf("%s: unknown key %.60q; the nearest is %s", m.place(at), name, nearestKey(m.keys, name))
 }
 
 // set takes the value of a key.

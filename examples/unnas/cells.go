@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"unnas/cell"
+	"unnas/ops"
+)
+
+// readCells returns the cells of a published name, a file, or a run directory.
+func readCells(name string) (cell.Genotype, error) {
+	if g, ok := cell.GenotypeByName(name); ok {
+		return g, nil
+	}
+	path := name
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		path = filepath.Join(name, "genotype.json")
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cell.Genotype{}, fmt.Errorf("%w; give a file, a run directory, or a published name: %s", err, strings.Join(cell.GenotypeNames(), ", "))
+	}
+	if err != nil {
+		return cell.Genotype{}, err
+	}
+	g, err := cell.ParseGenotype(string(text))
+	if err != nil {
+		return cell.Genotype{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := g.Validate(ops.All().Has); err != nil {
+		return cell.Genotype{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return g, nil
+}
+
+// readCellFlag returns the cells of -cell.
+func (c *call) readCellFlag() (cell.Genotype, error) {
+	if c.cell == "" {
+		return cell.Genotype{}, usagef("-cell is missing: give the cells, such as -cell darts_v2 or the run directory of a search; see unnas help cells")
+	}
+	g, err := readCells(c.cell)
+	if err != nil {
+		return g, usagef("-cell %s: %w", c.cell, err)
+	}
+	return g, nil
+}

@@ -1,0 +1,4 @@
+package main
+
+// parts are the values of -part.
+var parts = []string{"both", "normal", "reduce"}

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"unnas/darts"
+	"unnas/examples/unnas/internal/session"
+)
+
+// options are the values of all flags. Each command has some of them.
+type options struct {
+	session.Options
+
+	cfg                      string
+	data, dataset, val       string
+	subset, index, list      string
+	size                     int
+	task, preset, cell       string
+	init, freeze             string
+	width, cells, nodes      int
+	epochs, batch            int
+	lr, archLR               float64
+	algorithm                darts.Algorithm
+	partial, evaluateEvery   int
+	microBatch               int
+	part                     string
+	top                      int
+	space, table             string
+	samples, seeds, attempts int
+	tasks, shard             string
+	analyse                  bool
+	csv, id, supervised      string
+}
+
+// A flagDef is a flag. It has one meaning in all commands.
+type flagDef struct {
+	name, arg string // arg is what help calls the value; a switch has none
+	group     string
+	text      string
+	byDefault string   // what help shows; a switch has none
+	values    []string // those that there are, if these are fixed
+	bind      func(f *flag.FlagSet, o *options)
+}
+
+// The groups of flags in the order of help.
+const (
+	imagesGroup   = "Images"
+	networkGroup  = "Task and network"
+	learningGroup = "Learning"
+	machineGroup  = "Memory and cores"
+	outputGroup   = "Output"
+	rankGroup     = "Ranking"
+)
+
+var groups = []string{imagesGroup, networkGroup, learningGroup, machineGroup, outputGroup, rankGroup}
+
+func text(name string, at func(*options) *string) func(*flag.FlagSet, *options) {
+	return func(f *flag.FlagSet, o *options) { f.StringVar(at(o), name, *at(o), "") }
+}
+
+func whole(name string, at func(*options) *int) func(*flag.FlagSet, *options) {
+	return func(f *flag.FlagSet, o *options) { f.IntVar(at(o), name, *at(o), "") }
+}
+
+func number(name string, at func(*options) *float64) func(*flag.FlagSet, *options) {
+	return func(f *flag.FlagSet, o *options) { f.Float64Var(at(o), name, *at(o), "") }
+}
+
+func toggle(name string, at func(*options) *bool) func(*flag.FlagSet, *options) {
+	return func(f *flag.FlagSet, o *options) { f.BoolVar(at(o), name, *at(o), "") }
+}
+
+// published is what help shows of hyperparameters.
+const published = "that of -preset"
+
+// flagDefs are all flags, in the order of help.
+var flagDefs = []flagDef{
+	{"cfg", "FILE", imagesGroup, "configuration of the authors' release, YAML; see unnas help cfg", "none", nil,
+		text("cfg", func(o *options) *string { return &o.cfg })},
+	{"data", "DIR", imagesGroup, "folder of the data set; its kind is recognised, see unnas help data", "built-in scenes", nil,
+		text("data", func(o *options) *string { return &o.data })},
+	{"dataset", "NAME", imagesGroup, "kind of the data set: " + strings.Join(kindNames(), ", "), "recognised", kindNames(),
+		text("dataset", func(o *options) *string { return &o.dataset })},
+	{"val", "DIR", imagesGroup, "folder of the images of validation", "those of the data set", nil,
+		text("val", func(o *options) *string { return &o.val })},
+	{"subset", "N|N%", imagesGroup, "random subset of the images: a number, or a share such as 10%", "all", nil,
+		text("subset", func(o *options) *string { return &o.subset })},
+	{"size", "PIXELS", imagesGroup, "side of what the network sees of an image", "that of the data set", nil,
+		whole("size", func(o *options) *int { return &o.size })},
+	{"list", "FILE", imagesGroup, "names of the images of ImageNet-22K to use, one a line", "all", nil,
+		text("list", func(o *options) *string { return &o.list })},
+	{"index", "FILE", imagesGroup, "index of the names in ImageNet-22K, or of a NAS-Bench-101 table", "beside it, or in the cache folder", nil,
+		text("index", func(o *options) *string { return &o.index })},
+	{"jpeg", "DECODER", imagesGroup, "decoder of JPEG files: auto, go or turbo (libjpeg-turbo, four times as fast)", "auto", []string{"auto", "go", "turbo"},
+		func(f *flag.FlagSet, o *options) { f.TextVar(&o.JPEG, "jpeg", session.AutoJPEG, "") }},
+
+	{"task", "TASK", networkGroup, "what is learned: " + strings.Join(taskNames(), ", "), "rotation in a search, the labels in a training", taskNames(),
+		text("task", func(o *options) *string { return &o.task })},
+	{"preset", "NAME", networkGroup, "hyperparameters to start from: " + strings.Join(presetNames, ", "), "published where there are some, else small", presetNames,
+		text("preset", func(o *options) *string { return &o.preset })},
+	{"cell", "CELL", networkGroup, "cells: a published name, a file or a run directory; see unnas help cells", "must be given", nil,
+		text("cell", func(o *options) *string { return &o.cell })},
+	{"width", "N", networkGroup, "channels of the first cell", published, nil,
+		whole("width", func(o *options) *int { return &o.width })},
+	{"cells", "N", networkGroup, "cells of the network", published, nil,
+		whole("cells", func(o *options) *int { return &o.cells })},
+	{"nodes", "N", networkGroup, "intermediate nodes of a cell", published, nil,
+		whole("nodes", func(o *options) *int { return &o.nodes })},
+	{"partial", "K", networkGroup, "partial channel connections: 1/K of the channels are searched", published, nil,
+		whole("partial", func(o *options) *int { return &o.partial })},
+
+	{"epochs", "N", learningGroup, "passes over the images", published, nil,
+		whole("epochs", func(o *options) *int { return &o.epochs })},
+	{"batch", "N", learningGroup, "images of a step; the learning rates change in proportion", published, nil,
+		whole("batch", func(o *options) *int { return &o.batch })},
+	{"lr", "RATE", learningGroup, "learning rate of the weights at the start", published, nil,
+		number("lr", func(o *options) *float64 { return &o.lr })},
+	{"arch-lr", "RATE", learningGroup, "learning rate of the architecture parameters", published, nil,
+		number("arch-lr", func(o *options) *float64 { return &o.archLR })},
+	{"algorithm", "NAME", learningGroup, "search algorithm: " + strings.Join(algorithms, ", "), algorithms[0], algorithms,
+		func(f *flag.FlagSet, o *options) { f.TextVar(&o.algorithm, "algorithm", darts.FirstOrder, "") }},
+	{"evaluate-every", "N", learningGroup, "epochs from one evaluation to the next; 0: only the last is evaluated", "1", nil,
+		whole("evaluate-every", func(o *options) *int { return &o.evaluateEvery })},
+	{"seed", "N", learningGroup, "seed of all that is random; equal seeds give equal results", "1", nil,
+		func(f *flag.FlagSet, o *options) { f.Uint64Var(&o.Seed, "seed", 1, "") }},
+
+	{"micro-batch", "N", machineGroup, "gradient accumulation: images that go through the network at once", published, nil,
+		whole("micro-batch", func(o *options) *int { return &o.microBatch })},
+	{"recompute", "", machineGroup, "activation checkpointing: a third of the memory, a fifth more time, equal results", "", nil,
+		toggle("recompute", func(o *options) *bool { return &o.Runtime.Recompute })},
+	{"auto-batch", "", machineGroup, "halve batch and learning rates of a search until it fits into the memory", "", nil,
+		toggle("auto-batch", func(o *options) *bool { return &o.Runtime.AutoBatch })},
+	{"memory", "AMOUNT", machineGroup, "memory that a run may take, such as 32GB; more is refused", "all of the machine", nil,
+		func(f *flag.FlagSet, o *options) {
+			f.Func("memory", "", func(s string) (err error) {
+				o.Runtime.Memory, err = darts.ParseBytes(s)
+				return err
+			})
+		}},
+	{"workers", "N", machineGroup, "goroutines that load images; results do not depend on it", "0, one for each core", nil,
+		whole("workers", func(o *options) *int { return &o.Runtime.Workers })},
+
+	{"out", "DIR", outputGroup, "run directory", "a new one in runs", nil,
+		text("out", func(o *options) *string { return &o.Out })},
+	{"resume", "", outputGroup, "resume the run in the directory of -out", "", nil,
+		toggle("resume", func(o *options) *bool { return &o.Resume })},
+	{"http", "ADDRESS", outputGroup, "address of a page that shows the run, such as :6060 (this machine alone)", "none", nil,
+		text("http", func(o *options) *string { return &o.HTTP })},
+	{"part", "PART", outputGroup, "what is drawn: both cells, or one: " + strings.Join(parts, ", "), parts[0], parts,
+		text("part", func(o *options) *string { return &o.part })},
+	{"quiet", "", outputGroup, "print nothing but errors and the final result", "", nil,
+		toggle("quiet", func(o *options) *bool { return &o.Quiet })},
+	{"json", "", outputGroup, "print JSON, one object a line", "", nil,
+		toggle("json", func(o *options) *bool { return &o.JSON })},
+}
+
+// algorithms are the names of the search algorithms.
+var algorithms = func() (names []string) {
+	for _, a := range []darts.Algorithm{darts.FirstOrder, darts.SecondOrder, darts.GDAS, darts.DrNAS} {
+		names = append(names, a.String())
+	}
+	return names
+}()
+
+// flagOf returns the flag of a name.
+func flagOf(name string) flagDef {
+	return flagDefs[slices.IndexFunc(flagDefs, func(d flagDef) bool { return d.name == name })]
+}
+
+// parse parses the arguments of a command. Asked for help, it prints that and returns no
+// call. Flags may stand before and behind other arguments; with -cfg the arguments
+// behind the flags are pairs of KEY VALUE.
+func (c *command) parse(args []string, out io.Writer) (*call, error) {
+	parsed := &call{command: c, given: map[string]bool{}, out: out}
+	parsed.evaluateEvery, parsed.part, parsed.top = 1, parts[0], 5
+	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	for _, d := range flagDefs {
+		if c.has(d.name) {
+			d.bind(f, &parsed.options)
+		}
+	}
+	for {
+		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, c.printHelp(out)
+		} else if err != nil {
+			return nil, c.flagError(err)
+		}
+		if args = f.Args(); len(args) == 0 || parsed.cfg != "" {
+			parsed.args = append(parsed.args, args...)
+			break
+		}
+		parsed.args = append(parsed.args, args[0])
+		args = args[1:]
+	}
+	f.Visit(func(g *flag.Flag) { parsed.given[g.Name] = true })
+	parsed.notes = parsed.Notes(out)
+	return parsed, parsed.check()
+}
+
+// flagError returns the error of a flag with its name, its value and a remedy.
+func (c *command) flagError(err error) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return fmt.Errorf("%s: %w", c.title(), unknown("flag", "-"+name, prefixed(c.flagNames())))
+	}
+	if about, number := strings.CutSuffix(text, ": parse error"); number {
+		return usagef("%s: %s: give a number; see unnas help %s", c.title(), about, c.name)
+	}
+	return usagef("%s: %w; see unnas help %s", c.title(), err, c.name)
+}
+
+// title returns the command as errors name it.
+func (c *command) title() string {
+	if c.name == configuration {
+		return "-cfg"
+	}
+	return c.name
+}
+
+// flagNames returns the names of the flags of a command in the order of help.
+func (c *command) flagNames() (names []string) {
+	for _, d := range flagDefs {
+		if c.has(d.name) {
+			names = append(names, d.name)
+		}
+	}
+	return names
+}
+
+func prefixed(names []string) []string {
+	var list []string
+	for _, n := range names {
+		list = append(list, "-"+n)
+	}
+	return list
+}
+
+// check refuses what no call can have.
+func (c *call) check() error {
+	n := len(c.args)
+	switch {
+	case c.cfg != "":
+	case n < c.command.least:
+		return usagef("%s: an argument is missing, want unnas %s %s; see unnas help %s", c.command.name, c.command.name, c.command.args, c.command.name)
+	case c.command.most >= 0 && n > c.command.most:
+		return usagef("%s: unexpected argument %.80q; see unnas help %s", c.command.title(), c.args[c.command.most], c.command.name)
+	}
+	if c.Resume && c.Out == "" {
+		return usagef("-resume needs -out with the run directory to resume, such as -out runs/%s-1", c.command.name)
+	}
+	for _, name := range []string{"width", "cells", "nodes", "partial", "epochs", "batch", "micro-batch", "size", "samples", "seeds", "attempts", "top"} {
+		if !c.given[name] {
+			continue
+		}
+		if n := *c.number(name); n < 1 {
+			return usagef("-%s is %d; give 1 or more", name, n)
+		}
+	}
+	for name, value := range map[string]string{"dataset": c.dataset, "preset": c.preset, "part": c.part} {
+		if d := flagOf(name); c.given[name] && !slices.Contains(d.values, value) {
+			return usagef("-%s is %.80q; give one of %s", name, value, strings.Join(d.values, ", "))
+		}
+	}
+	for name, rate := range map[string]float64{"lr": c.lr, "arch-lr": c.archLR} {
+		if c.given[name] && !(rate > 0) {
+			return usagef("-%s is %g; give a rate above 0", name, rate)
+		}
+	}
+	if _, err := size(c.subset, 1); err != nil {
+		return err
+	}
+	return nil
+}
+
+// number returns where the value of a flag of a positive number is.
+func (o *options) number(name string) *int {
+	return map[string]*int{
+		"width": &o.width, "cells": &o.cells, "nodes": &o.nodes, "partial": &o.partial, "epochs": &o.epochs,
+		"batch": &o.batch, "micro-batch": &o.microBatch, "size": &o.size,
+		"samples": &o.samples, "seeds": &o.seeds, "attempts": &o.attempts, "top": &o.top,
+	}[name]
+}
+
+// size returns how many of n images -subset asks for.
+func size(subset string, n int) (int, error) {
+	if subset == "" {
+		return n, nil
+	}
+	if percent, ok := strings.CutSuffix(subset, "%"); ok {
+		if x, err := strconv.ParseFloat(percent, 64); err == nil && x > 0 && x <= 100 {
+			return max(1, int(float64(n)*x/100+0.5)), nil
+		}
+	} else if x, err := strconv.Atoi(subset); err == nil && x > 0 {
+		return x, nil
+	}
+	return 0, usagef("-subset is %.80q; give a number of images, such as 5000, or a share above 0%% and up to 100%%, such as 10%%", subset)
+}
