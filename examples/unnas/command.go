@@ -39,7 +39,7 @@ type call struct {
 // commands returns all commands in the order of help.
 func commands() []*command {
 	return []*command{
-		searchCommand(), trainCommand(), configurationCommand(),
+		searchCommand(), trainCommand(), rankCommand(), configurationCommand(),
 	}
 }
 

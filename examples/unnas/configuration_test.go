@@ -167,4 +167,3 @@ func TestConfigurationBadInput(t *testing.T) {
 		})
 	}
 }
-

@@ -152,7 +152,7 @@ const (
 // open opens the images to learn from for a task.
 func (c *call) open(ctx context.Context, k kind, task pretext.Task, decoder *pretext.Decoder) (labelled, error) {
 	if k.name == builtIn {
-		n, err := size(c.subset, trainScenes)
+		n, err := session.SubsetSize(c.subset, trainScenes)
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +180,7 @@ func (c *call) openVal(ctx context.Context, k kind, task pretext.Task, decoder *
 	}
 	switch k.name {
 	case builtIn:
-		n, err := size(c.subset, valScenes)
+		n, err := session.SubsetSize(c.subset, valScenes)
 		if err != nil {
 			return nil, err
 		}
@@ -280,20 +280,12 @@ func noteUnreadable(src darts.Source, out io.Writer) {
 
 // sample returns the random subset of the images that -subset asks for.
 func (c *call) sample(src darts.Source) (darts.Source, error) {
-	n, err := size(c.subset, src.Len())
-	if err != nil || n == src.Len() {
-		return src, err
-	}
-	images, err := dataset.RandomSubset(src, n, c.Seed)
-	if err != nil {
-		return nil, fmt.Errorf("-subset %s: %w", c.subset, err)
-	}
-	return images, nil
+	return session.Subset(src, c.subset, c.Seed)
 }
 
 // sampleVal is sample for the images of validation: all, if there are no more.
 func (c *call) sampleVal(src darts.Source) (darts.Source, error) {
-	if n, err := size(c.subset, src.Len()); err != nil || n >= src.Len() {
+	if n, err := session.SubsetSize(c.subset, src.Len()); err != nil || n >= src.Len() {
 		return src, err
 	}
 	return c.sample(src)

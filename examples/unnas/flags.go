@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"unnas/darts"
+	"unnas/darts/preset"
+	"unnas/examples/unnas/internal/ranking"
 	"unnas/examples/unnas/internal/session"
 )
 
@@ -154,10 +155,35 @@ var flagDefs = []flagDef{
 		text("http", func(o *options) *string { return &o.HTTP })},
 	{"part", "PART", outputGroup, "what is drawn: both cells, or one: " + strings.Join(parts, ", "), parts[0], parts,
 		text("part", func(o *options) *string { return &o.part })},
+	{"top", "N", outputGroup, "classes to print of an image", "5", nil,
+		whole("top", func(o *options) *int { return &o.top })},
 	{"quiet", "", outputGroup, "print nothing but errors and the final result", "", nil,
 		toggle("quiet", func(o *options) *bool { return &o.Quiet })},
 	{"json", "", outputGroup, "print JSON, one object a line", "", nil,
 		toggle("json", func(o *options) *bool { return &o.JSON })},
+
+	{"space", "NAME", rankGroup, "search space to sample: darts, or nasbench, which needs -table", ranking.DARTS, []string{ranking.DARTS, ranking.NASBench},
+		text("space", func(o *options) *string { return &o.space })},
+	{"table", "FILE", rankGroup, "NAS-Bench-101, .tfrecord or .csv, whose ranking is sampled in tenths", "none", nil,
+		text("table", func(o *options) *string { return &o.table })},
+	{"samples", "N", rankGroup, "architectures", "500", nil,
+		whole("samples", func(o *options) *int { return &o.samples })},
+	{"tasks", "TASK,...", rankGroup, "tasks; cls is what the others are compared with", "cls,rot,col,jig", nil,
+		text("tasks", func(o *options) *string { return &o.tasks })},
+	{"seeds", "N", rankGroup, "trainings of an architecture on a task", "3 on CIFAR-10, 1 on ImageNet", nil,
+		whole("seeds", func(o *options) *int { return &o.seeds })},
+	{"shard", "I/N", rankGroup, "part of the trainings to do, such as 3/8", "that of an array job, or all", nil,
+		text("shard", func(o *options) *string { return &o.shard })},
+	{"attempts", "N", rankGroup, "times that a training that fails is tried on one host", "3", nil,
+		whole("attempts", func(o *options) *int { return &o.attempts })},
+	{"analyse", "", rankGroup, "train nothing, analyse what is done in -out", "", nil,
+		toggle("analyse", func(o *options) *bool { return &o.analyse })},
+	{"csv", "FILE", rankGroup, "accuracies to analyse, a row for each architecture; nothing is trained", "none", nil,
+		text("csv", func(o *options) *string { return &o.csv })},
+	{"id", "COLUMN", rankGroup, "column of -csv with the names of the architectures", "the first", nil,
+		text("id", func(o *options) *string { return &o.id })},
+	{"supervised", "COLUMN", rankGroup, "column of -csv that the others are compared with", preset.Classification, nil,
+		text("supervised", func(o *options) *string { return &o.supervised })},
 }
 
 // algorithms are the names of the search algorithms.
@@ -179,6 +205,7 @@ func flagOf(name string) flagDef {
 func (c *command) parse(args []string, out io.Writer) (*call, error) {
 	parsed := &call{command: c, given: map[string]bool{}, out: out}
 	parsed.evaluateEvery, parsed.part, parsed.top = 1, parts[0], 5
+	parsed.space, parsed.samples, parsed.tasks, parsed.attempts, parsed.supervised = ranking.DARTS, 500, "cls,rot,col,jig", 3, preset.Classification
 	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
@@ -264,7 +291,7 @@ func (c *call) check() error {
 			return usagef("-%s is %d; give 1 or more", name, n)
 		}
 	}
-	for name, value := range map[string]string{"dataset": c.dataset, "preset": c.preset, "part": c.part} {
+	for name, value := range map[string]string{"dataset": c.dataset, "preset": c.preset, "part": c.part, "space": c.space} {
 		if d := flagOf(name); c.given[name] && !slices.Contains(d.values, value) {
 			return usagef("-%s is %.80q; give one of %s", name, value, strings.Join(d.values, ", "))
 		}
@@ -274,8 +301,8 @@ func (c *call) check() error {
 			return usagef("-%s is %g; give a rate above 0", name, rate)
 		}
 	}
-	if _, err := size(c.subset, 1); err != nil {
-		return err
+	if _, err := session.SubsetSize(c.subset, 1); err != nil {
+		return usageError{err}
 	}
 	return nil
 }
@@ -287,19 +314,4 @@ func (o *options) number(name string) *int {
 		"batch": &o.batch, "micro-batch": &o.microBatch, "size": &o.size,
 		"samples": &o.samples, "seeds": &o.seeds, "attempts": &o.attempts, "top": &o.top,
 	}[name]
-}
-
-// size returns how many of n images -subset asks for.
-func size(subset string, n int) (int, error) {
-	if subset == "" {
-		return n, nil
-	}
-	if percent, ok := strings.CutSuffix(subset, "%"); ok {
-		if x, err := strconv.ParseFloat(percent, 64); err == nil && x > 0 && x <= 100 {
-			return max(1, int(float64(n)*x/100+0.5)), nil
-		}
-	} else if x, err := strconv.Atoi(subset); err == nil && x > 0 {
-		return x, nil
-	}
-	return 0, usagef("-subset is %.80q; give a number of images, such as 5000, or a share above 0%% and up to 100%%, such as 10%%", subset)
 }

@@ -1,4 +1,4 @@
-package main
+package ranking
 
 import (
 	"encoding/json"
@@ -19,7 +19,7 @@ import (
 const supervised = "classification"
 
 // analyse makes the table of what is done, and compares its columns.
-func analyse(s *sweep.Sweep, c settings, out io.Writer) error {
+func analyse(s *sweep.Sweep, c Settings, out io.Writer) error {
 	table, err := tableOf(s, c)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func analyse(s *sweep.Sweep, c settings, out io.Writer) error {
 
 // tableOf returns the accuracy of each architecture in each task, the mean over
 // seeds, with its size. Architectures that lack a training are left out.
-func tableOf(s *sweep.Sweep, c settings) (*rank.Table, error) {
+func tableOf(s *sweep.Sweep, c Settings) (*rank.Table, error) {
 	type sums struct {
 		accuracy map[string]float64
 		trained  int
@@ -98,29 +98,31 @@ func tableOf(s *sweep.Sweep, c settings) (*rank.Table, error) {
 	return table, nil
 }
 
-// analyseCSV compares the columns of a table of others.
-func analyseCSV(o options, out io.Writer) error {
-	table, err := rank.Open(o.csv, o.id)
+// AnalyseTable prints how columns of a table in a CSV file rank the architectures, next
+// to the column that they are compared with, and draws figures of it into a folder. The
+// architectures are named by a column, or the first if id is empty.
+func AnalyseTable(path, id, with, dir string, out io.Writer) error {
+	table, err := rank.Open(path, id)
 	if err != nil {
 		return fmt.Errorf("%w\n-id names the column of the architectures; the others must hold numbers", err)
 	}
-	if _, err := table.Column(o.against); err != nil {
+	if _, err := table.Column(with); err != nil {
 		return fmt.Errorf("-supervised: %w", err)
 	}
 	var others []string
 	for _, c := range table.Columns {
-		if c.Name != o.against {
+		if c.Name != with {
 			others = append(others, c.Name)
 		}
 	}
 	if table.Skipped != nil {
 		fmt.Fprintf(out, "columns without numbers are left out: %s\n", strings.Join(table.Skipped, ", "))
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%d architectures\n", len(table.Archs))
-	return compare(table, o.against, others, o.out, out)
+	return compare(table, with, others, dir, out)
 }
 
 // The intervals of correlations.

@@ -1,4 +1,4 @@
-package main
+package ranking
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"unnas/darts/preset"
 	"unnas/darts/record"
 	"unnas/darts/sweep"
-	"unnas/examples/internal/program"
+	"unnas/examples/unnas/internal/session"
 	"unnas/pretext"
 )
 
@@ -41,19 +41,19 @@ type result struct {
 
 // manifestOf draws the architectures and lists the trainings: all tasks of one
 // architecture after another, so that what is done can be compared early.
-func manifestOf(ctx context.Context, s options, out io.Writer) (sweep.Manifest, error) {
-	samples, err := draw(ctx, s, out)
+func manifestOf(ctx context.Context, o Options, out io.Writer) (sweep.Manifest, error) {
+	samples, err := draw(ctx, o, out)
 	if err != nil {
 		return sweep.Manifest{}, err
 	}
 	m := sweep.Manifest{}
-	if m.Settings, err = json.Marshal(s.settings); err != nil {
+	if m.Settings, err = json.Marshal(o.Settings); err != nil {
 		return m, err
 	}
-	for seed := range s.Seeds {
+	for seed := range o.Seeds {
 		for _, sample := range samples {
-			for _, task := range s.Tasks {
-				sample.Task, sample.Seed = task, s.Seed+uint64(seed)
+			for _, task := range o.Tasks {
+				sample.Task, sample.Seed = task, o.Seed+uint64(seed)
 				text, err := json.Marshal(sample)
 				if err != nil {
 					return m, err
@@ -66,14 +66,14 @@ func manifestOf(ctx context.Context, s options, out io.Writer) (sweep.Manifest, 
 }
 
 // draw returns a spec for each architecture, without task and seed.
-func draw(ctx context.Context, s options, out io.Writer) ([]spec, error) {
+func draw(ctx context.Context, o Options, out io.Writer) ([]spec, error) {
 	var all []spec
-	if s.Space == "darts" {
+	if o.Space == DARTS {
 		sampler, err := cell.DARTSArchSampler()
 		if err != nil {
 			return nil, err
 		}
-		samples, err := sampler.Sample(s.Samples, s.Seed)
+		samples, err := sampler.Sample(o.Samples, o.Seed)
 		if err != nil {
 			return nil, err
 		}
@@ -84,11 +84,11 @@ func draw(ctx context.Context, s options, out io.Writer) ([]spec, error) {
 		fmt.Fprintf(out, "%d of %d random cells have 80 to 120 %% of ResNet-56's parameters and multiply-adds\n", len(samples), draws)
 		return all, nil
 	}
-	table, err := openTable(ctx, s.Table, s.index, out)
+	table, err := openTable(ctx, o.Table, o.Index, out)
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := table.Stratified(s.Samples/10, s.Seed, func(a nasbench.Entry) float64 { return a.Validation })
+	chosen, err := table.Stratified(o.Samples/10, o.Seed, func(a nasbench.Entry) float64 { return a.Validation })
 	if err != nil {
 		return nil, err
 	}
@@ -98,15 +98,15 @@ func draw(ctx context.Context, s options, out io.Writer) ([]spec, error) {
 	return all, nil
 }
 
-// openTable reads a table of NAS-Bench-101, and tells how far it is.
+// openTable reads a table of NAS-Bench-101, and prints how far it is.
 func openTable(ctx context.Context, path, index string, out io.Writer) (*nasbench.Table, error) {
-	p := program.NewProgress(out, "reading "+path, "MB")
+	p := session.NewProgress(out, "reading "+path, "MB")
 	defer p.Close()
-	tell := func(done, total int64) { p.Tell(int(done/1e6), int(total/1e6)) }
+	progress := func(done, total int64) { p.Update(int(done/1e6), int(total/1e6)) }
 	if strings.HasSuffix(path, ".csv") {
-		return nasbench.OpenCSV(ctx, path, nasbench.Options{Progress: tell})
+		return nasbench.OpenCSV(ctx, path, nasbench.Options{Progress: progress})
 	}
-	table, err := nasbench.Open(ctx, path, nasbench.Options{Index: index, Progress: tell})
+	table, err := nasbench.Open(ctx, path, nasbench.Options{Index: index, Progress: progress})
 	if err == nil && table.RebuildReason() != nil {
 		fmt.Fprintln(out, "the table was read:", table.RebuildReason())
 	}
@@ -115,49 +115,47 @@ func openTable(ctx context.Context, path, index string, out io.Writer) (*nasbenc
 
 // trainer does the trainings.
 type trainer struct {
-	options
-	out       io.Writer
-	src, held darts.Source
-	classes   int
-	sweep     *sweep.Sweep
-	told      time.Time // when the state was last told
+	Options
+	out      io.Writer
+	src, val darts.Source
+	classes  int
+	sweep    *sweep.Sweep
+	shown    time.Time // when the state was last printed
 }
 
 // newTrainer opens the data set.
-func newTrainer(ctx context.Context, o options, out io.Writer) (*trainer, error) {
-	t := &trainer{options: o, out: out}
+func newTrainer(ctx context.Context, o Options, out io.Writer) (*trainer, error) {
+	t := &trainer{Options: o, out: out}
 	decoder, err := t.decoder()
 	if err != nil {
 		return nil, err
 	}
 	images := dataset.Options{Decoder: decoder}
 	switch o.Dataset {
-	case "cifar10":
+	case preset.CIFAR10:
 		t.classes = 10
-		if t.src, err = dataset.OpenCIFAR10(ctx, o.data, dataset.Train, images); err == nil {
-			t.held, err = dataset.OpenCIFAR10(ctx, o.data, dataset.Test, images)
+		if t.src, err = dataset.OpenCIFAR10(ctx, o.Data, dataset.Train, images); err == nil {
+			t.val, err = dataset.OpenCIFAR10(ctx, o.Data, dataset.Test, images)
 		}
-	case "imagenet1k":
+	case preset.ImageNet1K:
 		open := func(split dataset.Split) (*dataset.Folder, error) {
-			return program.List(out, images, func(images dataset.Options) (*dataset.Folder, error) {
-				return dataset.OpenImageNet1K(ctx, o.data, split, images)
+			return session.List(out, images, func(images dataset.Options) (*dataset.Folder, error) {
+				return dataset.OpenImageNet1K(ctx, o.Data, split, images)
 			})
 		}
 		var train, val *dataset.Folder
 		if train, err = open(dataset.Train); err == nil {
 			val, err = open(dataset.Val)
-			t.src, t.held, t.classes = train, val, len(train.Classes())
+			t.src, t.val, t.classes = train, val, len(train.Classes())
 		}
 	default:
-		err = fmt.Errorf("-dataset is %q; give cifar10 or imagenet1k", o.Dataset)
+		err = fmt.Errorf("-dataset is %q, of which there is no published ranking; give cifar10 or imagenet1k", o.Dataset)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if o.Subset > 0 {
-		if t.src, err = dataset.RandomSubset(t.src, o.Subset, o.Seed); err != nil {
-			return nil, fmt.Errorf("-subset %d: %w", o.Subset, err)
-		}
+	if t.src, err = session.Subset(t.src, o.Subset, o.Seed); err != nil {
+		return nil, err
 	}
 	t.Decoder = dataset.Wrapper{Source: t.src}.Decoder()
 	return t, nil
@@ -166,10 +164,10 @@ func newTrainer(ctx context.Context, o options, out io.Writer) (*trainer, error)
 // decoder returns what decodes JPEG files: for all trainings of a folder the same.
 func (t *trainer) decoder() (*pretext.Decoder, error) {
 	recorded := ""
-	if _, kept, err := load(t.options.out); err == nil { // else they begin, or Open says what is wrong
+	if _, kept, err := load(t.Out); err == nil { // else they begin, or Open says what is wrong
 		recorded = kept.Decoder
 	}
-	return t.jpeg.Decoder(recorded)
+	return t.JPEG.Decoder(recorded)
 }
 
 // configure returns the task and the settings of a training.
@@ -245,8 +243,8 @@ func (t *trainer) train(ctx context.Context, job sweep.Job, dir string) (any, er
 	if err != nil {
 		return nil, err
 	}
-	tell := record.Func(func(e record.Event) error { return t.tell(job, e) })
-	trained, err := darts.Train(ctx, t.src, t.held, task, c, darts.Runtime{Workers: t.workers, Dir: run, Recorder: tell})
+	shown := record.Func(func(e record.Event) error { return t.show(job, e) })
+	trained, err := darts.Train(ctx, t.src, t.val, task, c, darts.Runtime{Workers: t.Workers, Dir: run, Recorder: shown})
 	err = errors.Join(err, run.Close())
 	if err != nil {
 		return nil, err
@@ -277,13 +275,13 @@ func history(path string) ([]float64, error) {
 	return all, nil
 }
 
-// report tells what becomes of trainings.
+// report prints what happened to a training.
 func (t *trainer) report(e sweep.Event) {
 	switch e.Kind {
 	case sweep.Done:
 		t.state(fmt.Sprintf("%s is done, in %v", e.Job.Name, e.Elapsed.Round(time.Second)))
 	case sweep.Failed:
-		t.state(fmt.Sprintf("%s has failed, attempt %d of %d on this host: %v", e.Job.Name, e.Attempt, t.attempts, e.Err))
+		t.state(fmt.Sprintf("%s has failed, attempt %d of %d on this host: %v", e.Job.Name, e.Attempt, t.Attempts, e.Err))
 	case sweep.Retried:
 		t.state(fmt.Sprintf("%s is done again: %v", e.Job.Name, e.Err))
 	case sweep.Unlocked:
@@ -291,18 +289,18 @@ func (t *trainer) report(e sweep.Event) {
 	}
 }
 
-// interval is how often a training under way is told of.
+// interval is how often a training under way is shown.
 const interval = 10 * time.Second
 
-// tell tells how far a training is, now and then.
-func (t *trainer) tell(job sweep.Job, e record.Event) error {
+// show prints how far a training is, now and then.
+func (t *trainer) show(job sweep.Job, e record.Event) error {
 	switch e := e.(type) {
 	case record.Step:
-		if time.Since(t.told) >= interval {
+		if time.Since(t.shown) >= interval {
 			t.state(fmt.Sprintf("%s: epoch %d, step %d of %d, loss %.3f", job.Name, e.Epoch, e.Step, e.Steps, e.TrainLoss))
 		}
 	case record.Progress:
-		if e.Unit != "passes" && time.Since(t.told) >= interval { // a step tells more than its passes
+		if e.Unit != "passes" && time.Since(t.shown) >= interval { // a step shows more than its passes
 			t.state(fmt.Sprintf("%s: %s %d of %d %s", job.Name, e.Work, e.Done, e.Total, e.Unit))
 		}
 	case record.Warning:
@@ -313,10 +311,10 @@ func (t *trainer) tell(job sweep.Job, e record.Event) error {
 
 // state prints how far the sweep is, on all machines, and what happens here.
 func (t *trainer) state(here string) {
-	t.told = time.Now()
+	t.shown = time.Now()
 	s, err := t.sweep.State()
 	if err != nil {
-		return // it is only told
+		return // it is only shown
 	}
 	left := ""
 	if s.Left > 0 {

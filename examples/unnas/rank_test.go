@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
-	"unnas/darts/sweep"
-	"unnas/examples/internal/program"
-	"unnas/pretext"
 )
 
 // cifar writes a data set of stripes whose width tells the class: 8 images in each
@@ -42,14 +37,14 @@ func cifar(t *testing.T) string {
 	return dir
 }
 
-// TestRankings does a small experiment: in two parts, with one result lost, and
+// TestRank does a small experiment: in two parts, with one result lost, and
 // again when there is nothing left to do.
-func TestRankings(t *testing.T) {
+func TestRank(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
-	args := []string{"-data", cifar(t), "-out", dir, "-samples", "3", "-tasks", "cls, jig", "-seeds", "1", "-width", "2", "-cells", "3", "-epochs", "1", "-batch", "8", "-subset", "16"}
+	args := []string{"rank", "-data", cifar(t), "-out", dir, "-samples", "3", "-tasks", "cls, jig", "-seeds", "1", "-width", "2", "-cells", "3", "-epochs", "1", "-batch", "8", "-subset", "16"}
 	call := func(more ...string) string {
 		var out bytes.Buffer
-		require.NoError(t, run(t.Context(), append(args[:len(args):len(args)], more...), &out, &out))
+		require.NoError(t, run(t.Context(), append(args[:len(args):len(args)], more...), &out))
 		return out.String()
 	}
 	first := call("-shard", "1/2")
@@ -76,16 +71,16 @@ func TestRankings(t *testing.T) {
 	assert.True(t, strings.HasPrefix(call("-quiet"), "\n3 of 3 architectures"), "the result alone")
 
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-analyse", "-out", dir}, &out, &out))
+	require.NoError(t, run(t.Context(), []string{"rank", "-analyse", "-out", dir}, &out))
 	assert.Contains(t, out.String(), "3 of 3 architectures")
-	err = run(t.Context(), append(args[:len(args):len(args)], "-epochs", "2"), &out, &out)
+	err = run(t.Context(), append(args[:len(args):len(args)], "-epochs", "2"), &out)
 	require.ErrorContains(t, err, "holds another sweep: its settings are")
 	assert.ErrorContains(t, err, `"epochs": 1`)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := &interrupted{after: "trainings in", cancel: cancel}
-	require.ErrorIs(t, run(ctx, args, stopped, stopped), context.Canceled)
-	assert.Contains(t, stopped.String(), "the same command goes on from here")
+	require.ErrorIs(t, run(ctx, args, stopped), context.Canceled)
+	assert.Contains(t, stopped.String(), "the same command resumes here")
 }
 
 // interrupted is output that ends a context once a text was written.
@@ -102,8 +97,8 @@ func (w *interrupted) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
-// TestNASBench trains a cell of each tenth of a table.
-func TestNASBench(t *testing.T) {
+// TestRankNASBench trains a cell of each tenth of a table.
+func TestRankNASBench(t *testing.T) {
 	var table bytes.Buffer
 	table.WriteString("hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep\n")
 	cells, err := cell.SampleNASBench(10, 1)
@@ -118,7 +113,7 @@ func TestNASBench(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, table.Bytes(), 0o644))
 	dir := filepath.Join(t.TempDir(), "out")
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-data", cifar(t), "-out", dir, "-space", "nasbench", "-table", path, "-samples", "10", "-tasks", "cls,rot", "-seeds", "1", "-width", "8", "-epochs", "1", "-batch", "8", "-subset", "8"}, &out, &out))
+	require.NoError(t, run(t.Context(), []string{"rank", "-data", cifar(t), "-out", dir, "-space", "nasbench", "-table", path, "-samples", "10", "-tasks", "cls,rot", "-seeds", "1", "-width", "8", "-epochs", "1", "-batch", "8", "-subset", "8"}, &out))
 	assert.Contains(t, out.String(), "10 of 10 architectures")
 	assert.Contains(t, out.String(), "\nrotation  ")
 	for _, name := range []string{"scatter.svg", "scatter.png", "search.svg", "search.png"} {
@@ -126,12 +121,12 @@ func TestNASBench(t *testing.T) {
 	}
 }
 
-func TestCSV(t *testing.T) {
+func TestRankTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "accuracies.csv")
 	require.NoError(t, os.WriteFile(path, []byte("arch,object,jigsaw,flat\na,1,2,5\nb,2,3,5\nc,3,1,5\nd,4,4,5\n"), 0o644))
 	dir := filepath.Join(t.TempDir(), "out")
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"-csv", path, "-supervised", "object", "-out", dir}, &out, &out))
+	require.NoError(t, run(t.Context(), []string{"rank", "-csv", path, "-supervised", "object", "-out", dir}, &out))
 	// Ranks 2, 3, 1, 4 against 1, 2, 3, 4: ρ = 1 - 6·(1+1+4)/60; 2 of 6 pairs are
 	// the other way.
 	assert.Contains(t, out.String(), "4 architectures")
@@ -148,79 +143,39 @@ func TestCSV(t *testing.T) {
 	// As pandas writes it, with a column of text.
 	require.NoError(t, os.WriteFile(path, []byte(",arch,object,jigsaw,by\n0,a,1,2,me\n1,b,2,3,you\n2,c,3,1,me\n3,d,4,4,\n"), 0o644))
 	out.Reset()
-	require.NoError(t, run(t.Context(), []string{"-csv", path, "-id", "arch", "-supervised", "object", "-out", dir}, &out, &out))
+	require.NoError(t, run(t.Context(), []string{"rank", "-csv", path, "-id", "arch", "-supervised", "object", "-out", dir}, &out))
 	assert.Contains(t, out.String(), "columns without numbers are left out: by\n")
 	assert.Regexp(t, `jigsaw +0\.400000 .* 0\.333333\n`, out.String())
 
-	err := run(t.Context(), []string{"-csv", path, "-supervised", "colour", "-out", dir}, &out, &out)
+	err := run(t.Context(), []string{"rank", "-csv", path, "-supervised", "colour", "-out", dir}, &out)
 	assert.ErrorContains(t, err, "-supervised: ")
 	require.NoError(t, os.WriteFile(path, []byte("arch,object\na,1\na,2\n"), 0o644))
-	err = run(t.Context(), []string{"-csv", path, "-supervised", "object", "-out", dir}, &out, &out)
+	err = run(t.Context(), []string{"rank", "-csv", path, "-supervised", "object", "-out", dir}, &out)
 	assert.ErrorContains(t, err, `"a"`)
 }
 
-// TestDecoder keeps the JPEG decoder of an experiment, which all of its trainings
-// need. One without JPEG files has none.
-func TestDecoder(t *testing.T) {
-	inGo := (*pretext.Decoder)(nil).String()
-	begun := func(recorded string) string {
-		dir := filepath.Join(t.TempDir(), "out")
-		text, err := json.Marshal(settings{Decoder: recorded})
-		require.NoError(t, err)
-		_, err = sweep.Open(dir, sweep.Manifest{Settings: text, Jobs: []sweep.Job{{Name: "a", Spec: json.RawMessage("1")}}})
-		require.NoError(t, err)
-		return dir
-	}
-	tr := &trainer{options: options{out: begun(inGo)}}
-	d, err := tr.decoder()
-	require.NoError(t, err)
-	assert.Equal(t, inGo, d.String())
-	tr.options.out = begun("image/jpeg go1.1")
-	_, err = tr.decoder()
-	require.ErrorContains(t, err, "the run began with image/jpeg go1.1")
-
-	o := options{out: t.TempDir(), data: cifar(t), jpeg: program.GoJPEG}
-	o.Dataset = "cifar10"
-	tr, err = newTrainer(t.Context(), o, io.Discard)
-	require.NoError(t, err)
-	assert.Empty(t, tr.Decoder)
-	data := t.TempDir()
-	for _, split := range []string{"train", "val"} {
-		dir := filepath.Join(data, split, "n01440764")
-		require.NoError(t, os.MkdirAll(dir, 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "1.JPEG"), nil, 0o644))
-	}
-	o.data, o.Dataset = data, "imagenet1k"
-	tr, err = newTrainer(t.Context(), o, io.Discard)
-	require.NoError(t, err)
-	assert.Equal(t, inGo, tr.Decoder)
-}
-
-func TestBadFlags(t *testing.T) {
+func TestRankBadFlags(t *testing.T) {
 	data := cifar(t)
 	for want, args := range map[string][]string{
-		"-data is missing":                       {},
-		`-space is "cells"`:                      {"-data", data, "-space", "cells"},
+		"-data is missing": {},
+		`-space is "cells"; give one of darts, nasbench`: {"-data", data, "-space", "cells"},
 		"needs -table":                           {"-data", data, "-space", "nasbench"},
 		"a multiple of ten":                      {"-data", data, "-space", "nasbench", "-table", "t.csv", "-samples", "12"},
-		"must be 1 or more":                      {"-data", data, "-samples", "0"},
-		"must not be negative":                   {"-data", data, "-epochs", "-1"},
+		"-samples is 0; give 1 or more":          {"-data", data, "-samples", "0"},
+		"-epochs is -1; give 1 or more":          {"-data", data, "-epochs", "-1"},
 		"-tasks has rotation twice":              {"-data", data, "-tasks", "rot,rotation"},
-		`no task "colour" for cifar10`:           {"-data", data, "-samples", "1", "-tasks", "colour"},
+		`unknown task "colour"`:                  {"-data", data, "-samples", "1", "-tasks", "colour"},
 		"such as 3/8":                            {"-data", data, "-shard", "9/8"},
 		`unexpected argument "more"`:             {"-data", data, "more"},
-		`-dataset is "mnist"`:                    {"-data", data, "-samples", "1", "-dataset", "mnist"},
+		`-dataset is "mnist"; give one of`:       {"-data", data, "-samples", "1", "-dataset", "mnist"},
 		"40 training images are fewer than a ba": {"-data", data, "-samples", "1"},
 		"-subset 41":                             {"-data", data, "-samples", "1", "-subset", "41"},
 		"holds no sweep":                         {"-analyse", "-out", data},
 	} {
 		var out bytes.Buffer
 		dir := filepath.Join(t.TempDir(), "out")
-		err := run(t.Context(), append([]string{"-out", dir}, args...), &out, &out)
+		err := run(t.Context(), append([]string{"rank", "-out", dir}, args...), &out)
 		assert.ErrorContains(t, err, want)
 		assert.NoDirExists(t, dir, "nothing is begun")
 	}
-	var help bytes.Buffer
-	require.Error(t, run(t.Context(), []string{"-help"}, &help, &help))
-	assert.Contains(t, help.String(), "go run ./examples/rankings -data")
 }
