@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"internal/picture":     0,
 	"internal/pickle":      0,
 	"darts/sweep":          1,
+	"internal/checkpoint":  1,
 	"internal/kernel":      1,
 	"internal/peer/draws":  1,
 	"darts/rank":           1,
@@ -48,14 +49,16 @@ var floors = map[string]int{
 	"pretext":              5,
 	"cell/draw":            6,
 	"cell/nasbench":        6,
+	"internal/loader":      6,
 	"segmentation":         6,
 	"darts/dataset":        6,
 	"darts/dataset/scenes": 6,
 	"pretext/turbojpeg":    6,
-	"darts":                7,
-	"darts/onnx":           7,
-	"darts/preset":         8,
-	"darts/report":         8,
+	"internal/engine":      7,
+	"darts":                8,
+	"darts/onnx":           8,
+	"darts/preset":         9,
+	"darts/report":         9,
 }
 
 // kits serve tests, and nothing else imports them.

@@ -8,6 +8,8 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/internal/engine"
+	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -41,8 +43,8 @@ func BenchmarkStep(b *testing.B) {
 			m, err := newModel(config, Runtime{}, c.task)
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
-			rule := newBilevel(config, m.team, o)
-			measure(b, &m.engine, func() {
+			rule := newBilevel(config, m.Team, o)
+			measure(b, m.Engine, func() {
 				require.NoError(b, rule.arch(o, config.LR.Base))
 				require.NoError(b, rule.weights(o, config.LR.Base))
 			})
@@ -71,7 +73,7 @@ func BenchmarkTrain(b *testing.B) {
 			t.c.GradClip, t.c.Auxiliary = 5, c.auxiliary
 			require.NoError(b, t.plan(b.Context(), 0))
 			t.batch = randomBatch(c.task, c.batch)
-			measure(b, &t.engine, func() { require.NoError(b, t.take(0.025)) })
+			measure(b, t.Engine, func() { require.NoError(b, t.take(0.025)) })
 		})
 	}
 }
@@ -79,7 +81,7 @@ func BenchmarkTrain(b *testing.B) {
 // trainer returns a training without images, not planned yet.
 func trainer(task pretext.Task, a cell.Architecture, batch int) *training {
 	c := TrainConfig{Network: a, Epochs: 1, Batch: batch, SGD: SGD{Momentum: 0.9, WeightDecay: 3e-4}}
-	return &training{c: c, task: task, engine: newEngine(1), result: &TrainResult{}}
+	return &training{c: c, task: task, Engine: engine.New(1), result: &TrainResult{}}
 }
 
 // BenchmarkInfer times the logits of trained networks.
@@ -105,7 +107,7 @@ func BenchmarkInfer(b *testing.B) {
 				part = predictor.parts[1]
 			}
 			images := randomBatch(c.task, c.batch).X
-			e := &engine{params: p, bytes: int64(4*p.Count()) + part.machine.Bytes()}
+			e := &engine.Engine{Params: p, Bytes: int64(4*p.Count()) + part.machine.Bytes()}
 			measure(b, e, func() {
 				for some := range slices.Chunk(images, len(images)/c.batch*part.images) {
 					copy(predictor.x, some)
@@ -117,14 +119,14 @@ func BenchmarkInfer(b *testing.B) {
 }
 
 // measure times a step.
-func measure(b *testing.B, m *engine, step func()) {
+func measure(b *testing.B, m *engine.Engine, step func()) {
 	step() // touches the memory
 	b.ReportAllocs()
 	for b.Loop() {
 		step()
 	}
-	b.ReportMetric(float64(m.bytes)/(1<<20), "planned-MiB")
-	b.ReportMetric(float64(len(m.params.Weights())+len(m.params.Alphas())), "params")
+	b.ReportMetric(float64(m.Bytes)/(1<<20), "planned-MiB")
+	b.ReportMetric(float64(len(m.Params.Weights())+len(m.Params.Alphas())), "params")
 }
 
 var (
@@ -198,12 +200,12 @@ func (normalised) Build(s *ops.Scope, x *gorgonia.Node, _ cell.DropPathFunc) (*c
 // fixed is an objective with one batch for everything.
 type fixed struct {
 	*model
-	batch *batch
+	batch *loader.Batch
 }
 
-func randomBatch(task pretext.Task, n int) *batch {
+func randomBatch(task pretext.Task, n int) *loader.Batch {
 	spec := task.Spec()
-	b := &batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), T: make([]float32, n*spec.TargetLen()), Images: n}
+	b := &loader.Batch{X: make([]float32, n*spec.InputLen()), Y: make([]int32, n*spec.LabelLen()), T: make([]float32, n*spec.TargetLen()), Images: n}
 	for i := range b.X {
 		b.X[i] = float32((i*7919)%1000)/500 - 1
 	}
@@ -217,10 +219,10 @@ func randomBatch(task pretext.Task, n int) *batch {
 }
 
 func (f *fixed) Weights() (values, grads []float32) {
-	return f.params.Weights(), f.params.WeightGrads()
+	return f.Params.Weights(), f.Params.WeightGrads()
 }
 
-func (f *fixed) Alphas() (values, grads []float32) { return f.params.Alphas(), f.params.AlphaGrads() }
+func (f *fixed) Alphas() (values, grads []float32) { return f.Params.Alphas(), f.Params.AlphaGrads() }
 
 func (f *fixed) TrainGrad() error {
 	_, err := f.run(f.model.weights, f.batch)

@@ -11,6 +11,7 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/kernel"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
 	"unnas/ops"
 )
@@ -133,7 +134,7 @@ func TestSecondOrderRestoresTheWeights(t *testing.T) {
 // pair is an objective with a batch for each half.
 type pair struct {
 	fixed
-	held *batch
+	held *loader.Batch
 }
 
 func (p *pair) Trial(t trial) error {
@@ -156,7 +157,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 	require.NoError(t, err)
 	p := &pair{fixed{m, randomBatch(smallTask(), c.Batch)}, randomBatch(smallTask(), c.Batch)}
 	r := rng.New(1, "pair", 0, 0)
-	for _, b := range []*batch{p.batch, p.held} { // of noise around a colour for each class
+	for _, b := range []*loader.Batch{p.batch, p.held} { // of noise around a colour for each class
 		for i := range b.X {
 			b.X[i] = float32(rng.Normal(r))
 			if class := int(b.Y[i*len(b.Y)/len(b.X)]); class == i%3 {
@@ -164,10 +165,10 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 			}
 		}
 	}
-	for i := range m.params.Alphas() {
-		m.params.Alphas()[i] = float32(0.5 * rng.Normal(r))
+	for i := range m.Params.Alphas() {
+		m.Params.Alphas()[i] = float32(0.5 * rng.Normal(r))
 	}
-	rule := newBilevel(c, m.team, p)
+	rule := newBilevel(c, m.Team, p)
 	for i := range rule.velocity {
 		rule.velocity[i] = float32(0.01 * rng.Normal(r))
 	}
@@ -182,13 +183,13 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 	w, gw := p.Weights()
 	a, ga := p.Alphas()
 	w0, a0, v0 := slices.Clone(w), slices.Clone(a), slices.Clone(rule.velocity)
-	running := slices.Clone(p.params.Running())
+	running := slices.Clone(p.Params.Running())
 	require.NoError(t, rule.archGrad(p, rate))
 	g := slices.Clone(ga)
 	assert.Equal(t, w0, w, "the weights come back, to the bit")
 	assert.Equal(t, a0, a)
 	assert.Equal(t, v0, rule.velocity)
-	assert.Equal(t, running, p.params.Running(), "passes on trial leave no trace")
+	assert.Equal(t, running, p.Params.Running(), "passes on trial leave no trace")
 
 	// To start workers takes a little memory, here for four passes and as many
 	// updates. A node bound anew would take several allocations for each parameter.
@@ -203,7 +204,7 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 		out, err := p.try(heldBoth, p.held)
 		require.NoError(t, err)
 		copy(w, w0)
-		return out.loss
+		return out.Loss
 	}
 	ahead()
 	first := slices.Clone(ga) // ∇α L_held(w', α) alone

@@ -68,12 +68,6 @@ func (c *TrainConfig) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// isNil reports whether a network is nil or a nil pointer.
-func isNil(a cell.Architecture) bool {
-	v := reflect.ValueOf(a)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
-}
-
 // segmenter is the JSON form of a segmentation.Network.
 type segmenter struct {
 	Network json.RawMessage   `json:"network"`

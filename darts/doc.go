@@ -53,8 +53,8 @@
 //	defer dir.Close()
 //	result, err := darts.Search(ctx, src, task, c, darts.Runtime{Dir: dir})
 //
-// The checkpoint of the best epoch is kept too. A run directory is locked, so that no
-// two runs write to it.
+// A training keeps the weights of its best epoch besides. A run directory is locked, so
+// that no two runs write to it.
 //
 // # Equal seeds
 //

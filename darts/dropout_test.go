@@ -101,8 +101,8 @@ func TestPartialTakesLessMemory(t *testing.T) {
 	c.Space.PartialChannels = 0
 	large, err := newModel(c, Runtime{}, cifar)
 	require.NoError(t, err)
-	assert.Less(t, small.bytes, large.bytes/2)
-	assert.Less(t, small.params.Count(), large.params.Count()/6)
+	assert.Less(t, small.Bytes, large.Bytes/2)
+	assert.Less(t, small.Params.Count(), large.Params.Count()/6)
 }
 
 // TestBetasDiverge breaks a beta.
@@ -111,7 +111,7 @@ func TestBetasDiverge(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.figures()
 	require.NoError(t, err)
-	s.m.params.Data(s.m.net.ReduceBetas)[3] = float32(math.NaN())
+	s.m.Params.Data(s.m.net.ReduceBetas)[3] = float32(math.NaN())
 	_, err = s.figures()
 	assert.ErrorIs(t, err, ErrDiverged)
 }

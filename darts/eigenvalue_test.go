@@ -218,7 +218,7 @@ func TestEigenvalueAgainstDifferences(t *testing.T) {
 	p, _ := newPair(t)
 	a, _ := p.Alphas()
 	w, _ := p.Weights()
-	a0, w0, running := slices.Clone(a), slices.Clone(w), slices.Clone(p.params.Running())
+	a0, w0, running := slices.Clone(a), slices.Clone(w), slices.Clone(p.Params.Running())
 	r := rng.New(3, "start", 0, 0)
 	start := make([]float64, len(a))
 	for i := range start {
@@ -228,7 +228,7 @@ func TestEigenvalueAgainstDifferences(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, a0, a, "the alphas come back, to the bit")
 	assert.Equal(t, w0, w)
-	assert.Equal(t, running, p.params.Running(), "passes on trial leave no trace")
+	assert.Equal(t, running, p.Params.Running(), "passes on trial leave no trace")
 
 	const h = 0.1
 	_, grads := p.Alphas()

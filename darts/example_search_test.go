@@ -138,7 +138,6 @@ func ExampleOpenRunDir() {
 	// Output:
 	// 1 context canceled <nil>
 	// true 2 <nil> <nil>
-	// best-2
 	// cells.svg
 	// checkpoint-1
 	// checkpoint-2

@@ -19,6 +19,7 @@ import (
 	"unnas/cell"
 	"unnas/darts/record"
 	"unnas/internal/format"
+	"unnas/internal/loader"
 	"unnas/pretext"
 )
 
@@ -173,10 +174,10 @@ func TestRoomForDecoding(t *testing.T) {
 	without, err := announced(stripes{n: 12, fail: -1}, much)
 	require.NoError(t, err)
 	for name, test := range map[string]struct{ memory, want int64 }{
-		"much":   {much, without + mostDecoding},
-		"some":   {without + leastDecoding + 12345, without + leastDecoding + 12345},
-		"least":  {without + leastDecoding, without + leastDecoding},
-		"little": {without + leastDecoding - 1, 0},
+		"much":   {much, without + loader.MostDecoding},
+		"some":   {without + loader.LeastDecoding + 12345, without + loader.LeastDecoding + 12345},
+		"least":  {without + loader.LeastDecoding, without + loader.LeastDecoding},
+		"little": {without + loader.LeastDecoding - 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := announced(photographs{n: 12}, test.memory)
@@ -208,7 +209,7 @@ func TestRoomForDecoding(t *testing.T) {
 			_, err := Train(t.Context(), stripes{n: 12, fail: -1}, held, smallTask(), c, rt)
 			require.NoError(t, err)
 		}
-		assert.Equal(t, bytes[false]+mostDecoding, bytes[true])
+		assert.Equal(t, bytes[false]+loader.MostDecoding, bytes[true])
 	})
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/engine"
 	"unnas/internal/format"
-	"unnas/internal/vm"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -55,13 +55,12 @@ func TestMicroBatchGradients(t *testing.T) {
 			require.NoError(t, err)
 			all := randomBatch(test.task, 2*parts)
 			for i, share := range test.ignored {
-				y := partOf(all.Y, i, parts)
-				for j := range y[:int(share*float64(len(y)))] {
-					y[j] = pretext.IgnoreIndex
+				part := all.Part(i, parts)
+				for j := range part.Y[:int(share*float64(len(part.Y)))] {
+					part.Y[j] = pretext.IgnoreIndex
 				}
-				targets := partOf(all.T, i, parts)
-				for j := range targets[:int(share*float64(len(targets)))] {
-					targets[j] = pretext.IgnoreValue
+				for j := range part.T[:int(share*float64(len(part.T)))] {
+					part.T[j] = pretext.IgnoreValue
 				}
 			}
 			draw := func(m *model) {
@@ -69,40 +68,40 @@ func TestMicroBatchGradients(t *testing.T) {
 					m.sampler.draw(c, "weights", 1, 2)
 				}
 			}
-			for i, machine := range []*vm.Machine{whole.weights, whole.alphas, whole.both} {
+			for i, machine := range []*engine.Runner{whole.weights, whole.alphas, whole.both} {
 				if machine == nil {
 					continue
 				}
 				draw(whole)
 				got, err := whole.run(machine, all)
 				require.NoError(t, err)
-				var want mean
-				weights, alphas := make([]float64, len(single.params.Weights())), make([]float64, len(single.params.Alphas()))
+				var want engine.Mean
+				weights, alphas := make([]float64, len(single.Params.Weights())), make([]float64, len(single.Params.Alphas()))
 				for k := range parts {
 					draw(single)
-					part := all.part(k, parts)
-					p, err := single.run([]*vm.Machine{single.weights, single.alphas, single.both}[i], &part)
+					part := all.Part(k, parts)
+					p, err := single.run([]*engine.Runner{single.weights, single.alphas, single.both}[i], &part)
 					require.NoError(t, err)
-					want.add(p)
-					for j, g := range single.params.WeightGrads() {
-						weights[j] += p.count * float64(g)
+					want.Add(p)
+					for j, g := range single.Params.WeightGrads() {
+						weights[j] += p.Count * float64(g)
 					}
-					for j, g := range single.params.AlphaGrads() {
-						alphas[j] += p.count * float64(g)
+					for j, g := range single.Params.AlphaGrads() {
+						alphas[j] += p.Count * float64(g)
 					}
 				}
-				assert.Equal(t, want.count, got.count)
-				assert.InEpsilon(t, want.score+1, got.score+1, 1e-12)
-				count := math.Max(want.count, 1)
-				assert.InDelta(t, want.loss/count, got.loss, 1e-7)
+				assert.Equal(t, want.Count, got.Count)
+				assert.InEpsilon(t, want.Score+1, got.Score+1, 1e-12)
+				count := math.Max(want.Count, 1)
+				assert.InDelta(t, want.Loss/count, got.Loss, 1e-7)
 				if i != 1 {
-					assertMean(t, weights, count, whole.params.WeightGrads())
+					assertMean(t, weights, count, whole.Params.WeightGrads())
 				}
 				if i != 0 {
-					assertMean(t, alphas, count, whole.params.AlphaGrads())
+					assertMean(t, alphas, count, whole.Params.AlphaGrads())
 				}
 			}
-			assert.Equal(t, single.params.Running(), whole.params.Running(), "running statistics learn from every part")
+			assert.Equal(t, single.Params.Running(), whole.Params.Running(), "running statistics learn from every part")
 		})
 	}
 }
@@ -153,7 +152,7 @@ func needs(t *testing.T, c SearchConfig, rt Runtime) int64 {
 	rt.Workers, rt.Memory = 1, math.MaxInt64
 	m, _, _, err := planToFit(c, rt, smallTask(), 0, 0)
 	require.NoError(t, err)
-	return m.planned()
+	return m.Planned()
 }
 
 func TestMicroBatchNeedsLess(t *testing.T) {

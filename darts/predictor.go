@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
@@ -25,7 +26,7 @@ import (
 func NewParams(a cell.Architecture, task pretext.Task, seed uint64) (*ops.Params, error) {
 	p := ops.NewParams()
 	err := ops.Build(func() error {
-		if _, err := assemble(p, a, task, 1); err != nil {
+		if _, err := engine.Assemble(p, a, task, 1); err != nil {
 			return err
 		}
 		return p.Init(seed)
@@ -68,25 +69,25 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 		return nil, errors.New("darts: the parameters have no values; take those of a training, or NewParams and read weights into them")
 	}
 	r := &Predictor{task: task}
-	var networks [len(r.parts)]*network
+	var networks [len(r.parts)]*engine.Network
 	plans := make([]*vm.Plan, len(r.parts))
 	err := ops.Build(func() error {
 		for i, images := range []int{evaluatedAtATime, 1} {
-			n, err := assemble(p, a, task, images)
+			n, err := engine.Assemble(p, a, task, images)
 			if err == nil {
-				err = n.scope.Covers()
+				err = n.Scope.Covers()
 			}
 			if err != nil {
-				if _, err := assemble(ops.NewParams(), a, task, 1); err != nil { // then it is not for the parameters
+				if _, err := engine.Assemble(ops.NewParams(), a, task, 1); err != nil { // then it is not for the parameters
 					return err
 				}
 				return fmt.Errorf("the parameters are of another network or task: %w; give those that it was trained with", err)
 			}
-			if shape := n.logits.Shape(); shape.Dims() < 2 || shape[0]%images != 0 {
+			if shape := n.Logits.Shape(); shape.Dims() < 2 || shape[0]%images != 0 {
 				return fmt.Errorf("the head of task %s gives logits of shape %v for %s; it must give rows for each image", task.Name(), shape, format.Plural(images, "image"))
 			}
-			networks[i], r.parts[i] = n, part{images: images, logits: n.logits}
-			if plans[i], err = vm.Compile(n.scope.Graph(), vm.Options{Want: gorgonia.Nodes{n.logits}}); err != nil {
+			networks[i], r.parts[i] = n, part{images: images, logits: n.Logits}
+			if plans[i], err = vm.Compile(n.Scope.Graph(), vm.Options{Want: gorgonia.Nodes{n.Logits}}); err != nil {
 				return err
 			}
 		}
@@ -111,7 +112,7 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 		}
 		m.Training, m.UpdateStats = false, false
 		r.parts[i].machine = m
-		if err := ops.Bind(n.images, r.x[:n.images.Shape().TotalSize()]); err != nil {
+		if err := ops.Bind(n.Images, r.x[:n.Images.Shape().TotalSize()]); err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}
 	}
@@ -207,4 +208,13 @@ func ranked(logits []float32) []Prediction {
 	}
 	slices.SortStableFunc(classes, func(a, b Prediction) int { return cmp.Compare(logits[b.Class], logits[a.Class]) })
 	return classes
+}
+
+// Measure counts a network with the head of a task on one input of the task.
+func Measure(a cell.Architecture, task pretext.Task) (cell.Complexity, error) {
+	size, err := engine.Measure(a, task)
+	if err != nil {
+		return cell.Complexity{}, fmt.Errorf("darts: %w", err)
+	}
+	return size, nil
 }

@@ -15,8 +15,9 @@ import (
 	"unnas/darts/dataset"
 	"unnas/darts/dataset/scenes"
 	"unnas/darts/record"
+	"unnas/internal/engine"
 	"unnas/internal/format"
-	"unnas/internal/vm"
+	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -145,12 +146,12 @@ func TestTrainIsJudgedByItsLoss(t *testing.T) {
 	src, held := stripes{n: 12, fail: -1}, stripes{n: 3, fail: -1}
 	run, err := newTraining(t.Context(), src, held, unscored{smallTask()}, c, Runtime{})
 	require.NoError(t, err)
-	part, losses := run.part, []float64{3, 1, 2}
-	run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
-		p, err := part(n, machine, b)
-		if n == run.tester {
-			p.loss = losses[0]
-			p.score = p.loss * p.count
+	part, losses := run.Part, []float64{3, 1, 2}
+	run.Part = func(r *engine.Runner, b loader.Batch) (engine.Pass, error) {
+		p, err := part(r, b)
+		if r == run.eval {
+			p.Loss = losses[0]
+			p.Score = p.Loss * p.Count
 			losses = losses[1:]
 		}
 		return p, err

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/cpu"
+	"unnas/ops"
+	"unnas/pretext"
 )
 
 // run takes a phase through its epochs and steps. It tells what happens, keeps
@@ -57,9 +60,9 @@ type phase interface {
 	finish() error
 	// ended follows the record of an epoch.
 	ended() error
-	// best returns how many steps were done at the end of the best epoch; 0 if there
-	// is none yet.
-	best() int
+	// best returns the number of the best epoch, from 1, and the parameters after it; 0
+	// if there is none, or none is kept.
+	best() (p *ops.Params, epoch int)
 	// figures returns those of the epoch under way. An error ends the run.
 	figures() (record.Epoch, error)
 	// over says, in a sentence, why a run ends now, if not because all its epochs are
@@ -68,11 +71,37 @@ type phase interface {
 
 	// arrays returns the memory that the phase goes on from, and state all else, as
 	// what JSON is made of.
-	arrays() []array
+	arrays() []checkpoint.Array
 	state() any
 	// adopt checks a state that was kept after so many steps, and returns what makes
 	// it that of the phase.
 	adopt(state json.RawMessage, steps int) (commit func(), err error)
+}
+
+// newRun returns the run of a phase. The source of validation may be nil.
+func newRun(p phase, epochs, batch int, lr Schedule, rt Runtime, src, val Source) run {
+	return run{
+		phase: p, epochs: epochs, batch: batch, lr: lr, folder: rt.Dir, recorder: rt.Recorder,
+		program: thisProgram, prints: fingerprintsOf(src, val), sources: []Source{src, val},
+	}
+}
+
+// start begins the run with what it is about to do, of which it fills in what every run
+// knows, and with warnings, unless empty.
+func (r *run) start(s record.Start, task pretext.Task, p *ops.Params, warnings ...string) (err error) {
+	s.Task, s.Epochs, s.StepsPerEpoch, s.Batch = task.Name(), r.epochs, r.phase.steps(), r.batch
+	s.Decoder, s.Kernel = decoder(r.sources...), kernels()
+	s.Version, s.Revision = r.program.Version, r.program.Revision
+	if r.identity, err = identify(s, task, p); err != nil {
+		return err
+	}
+	events := []record.Event{s}
+	for _, text := range warnings {
+		if text != "" {
+			events = append(events, record.Warning{Text: text})
+		}
+	}
+	return r.begin(events...)
 }
 
 // done returns the number of steps done.
@@ -106,8 +135,8 @@ func (r *run) begin(events ...record.Event) (err error) {
 		// What is too long should be known now, not after the first epoch.
 		if text, err := r.header(0); err != nil {
 			return fmt.Errorf("darts: %w", err)
-		} else if len(text) > maxHeader/2 { // the other half is for what the run adds
-			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), maxHeader/2)
+		} else if len(text) > checkpoint.MaxHeader/2 { // the other half is for what the run adds
+			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), checkpoint.MaxHeader/2)
 		}
 		resumed, faults, err := r.folder.resume(r.restore)
 		if err != nil {
@@ -119,8 +148,9 @@ func (r *run) begin(events ...record.Event) (err error) {
 		if resumed {
 			r.saved = point{r.done(), r.complete}
 			tell = r.tell
-			if r.isBest() { // and may not have been named so
-				if err := r.folder.keepBest(r.done()); err != nil {
+			// What the directory has may be of another epoch, or missing.
+			if p, epoch := r.phase.best(); epoch > 0 {
+				if err := r.folder.keepBest(p); err != nil {
 					return err
 				}
 			}
@@ -266,15 +296,15 @@ func (r *run) save() error {
 	if r.folder == nil || r.lost || here == r.saved {
 		return nil
 	}
-	if err := r.folder.keep(r.done(), r.isBest(), r.checkpoint); err != nil {
+	if err := r.folder.keep(r.done(), r.checkpoint); err != nil {
 		return err
 	}
 	r.saved = here
+	if p, epoch := r.phase.best(); epoch == r.complete && r.complete > r.epoch {
+		return r.folder.keepBest(p)
+	}
 	return nil
 }
-
-// isBest says whether the run is at the end of its best epoch.
-func (r *run) isBest() bool { return r.complete > r.epoch && r.phase.best() == r.done() }
 
 // place adds to an error where the run was.
 func (r *run) place(err error) error {

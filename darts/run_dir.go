@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"unnas/cell/draw"
 	"unnas/darts/record"
 	"unnas/internal/atomicfile"
+	"unnas/internal/checkpoint"
 	"unnas/internal/filelock"
 	"unnas/ops"
 )
@@ -28,9 +28,8 @@ const (
 	cellsFile    = "cells.svg"           // both in a compact form
 	growthFile   = "evolution.gif"       // how they changed from epoch to epoch
 	weightsFile  = "weights.safetensors" // the supernet with its alphas, or the network that was trained
+	bestFile     = "best.safetensors"    // that network after the best epoch
 
-	checkpointFile = "checkpoint-%d" // the state after so many steps
-	bestFile       = "best-%d"       // that after the best epoch
 )
 
 // RunDir is a directory that keeps a run: config.json, metrics.jsonl and checkpoints
@@ -46,12 +45,8 @@ const (
 // one, and when the context of the run is done or an image cannot be loaded. A
 // run that stopped, for whatever reason, resumes with OpenRunDir.
 //
-// The checkpoint of the best epoch is kept too, as best- and the number of steps,
-// once that epoch has its checkpoint, of which it is a second name: of a search the
-// first with the lowest held-out loss among the epochs in which the alphas learned,
-// of a training the first with the highest score. Keep ignores it and resume never
-// uses it. To resume from it, rename it to checkpoint- and its steps, and move newer
-// checkpoints away.
+// A training keeps the parameters of its best epoch as best.safetensors, from the
+// checkpoint of that epoch on.
 type RunDir struct {
 	// Interval is the least time between checkpoints within an epoch.
 	Interval time.Duration
@@ -217,7 +212,7 @@ func (f *RunDir) saveTraining(t *TrainResult) error {
 
 // save writes parameters, as Params.WriteSafetensors does, and cells, unless nil.
 func (f *RunDir) save(p *ops.Params, g *cell.Genotype) error {
-	err := f.write(weightsFile, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
+	err := f.writeParams(weightsFile, p)
 	if g == nil {
 		return err
 	}
@@ -281,52 +276,12 @@ func (f *RunDir) leave() { f.running.Store(false) }
 // due says whether it is time for a checkpoint.
 func (f *RunDir) due() bool { return time.Since(f.kept) >= f.Interval }
 
-// keep writes the checkpoint after a number of steps, which is also the best one so
-// far if best is set, and removes those that it replaces.
-func (f *RunDir) keep(steps int, best bool, checkpoint func(w io.Writer, metrics int64) error) error {
-	if err := f.snapshot(steps, checkpoint); err != nil {
-		return err
-	}
-	f.kept = time.Now()
-	if best {
-		if err := f.keepBest(steps); err != nil {
-			return err
-		}
-	}
-	all, err := f.snapshots(checkpointFile)
-	if err != nil {
-		return f.fault(err)
-	}
-	return f.remove(checkpointFile, superseded(all, steps, f.Keep))
-}
+// checkpoints returns the store of the run's checkpoints.
+func (f *RunDir) checkpoints() checkpoint.Store { return checkpoint.Store{Dir: f.dir} }
 
-// superseded returns which checkpoints are not needed once there is one after steps:
-// all but the newest keep, and those of more steps, which were damaged. All has the
-// steps of each, in order. A folder that does not list the new one yet, as
-// network file systems may, loses none.
-func superseded(all []int, steps, keep int) []int {
-	at := slices.Index(all, steps)
-	if at < 0 {
-		return nil
-	}
-	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
-}
-
-// keepBest makes the checkpoint after a number of steps that of the best epoch, in
-// place of the one before.
-func (f *RunDir) keepBest(steps int) error {
-	if err := atomicfile.Link(f.path(checkpointFile, steps), fmt.Sprintf(bestFile, steps)); err != nil {
-		return f.fault(err)
-	}
-	all, err := f.snapshots(bestFile)
-	if err != nil {
-		return f.fault(err)
-	}
-	return f.remove(bestFile, slices.DeleteFunc(all, func(n int) bool { return n == steps }))
-}
-
-// snapshot writes a checkpoint after so many steps.
-func (f *RunDir) snapshot(steps int, checkpoint func(w io.Writer, metrics int64) error) error {
+// keep writes the checkpoint after a number of steps, and removes those that it
+// replaces.
+func (f *RunDir) keep(steps int, write func(w io.Writer, metrics int64) error) error {
 	// The lines that a checkpoint counts must outlive what it outlives.
 	if err := f.metrics.Sync(); err != nil {
 		return f.fault(err)
@@ -335,75 +290,44 @@ func (f *RunDir) snapshot(steps int, checkpoint func(w io.Writer, metrics int64)
 	if err != nil {
 		return f.fault(err)
 	}
-	return f.write(fmt.Sprintf(checkpointFile, steps), func(w io.Writer) error { return checkpoint(w, size) })
+	if err := f.checkpoints().Keep(steps, f.Keep, func(w io.Writer) error { return write(w, size) }); err != nil {
+		return f.fault(err)
+	}
+	f.kept = time.Now()
+	return nil
+}
+
+// keepBest writes the parameters of the best epoch.
+func (f *RunDir) keepBest(p *ops.Params) error { return f.writeParams(bestFile, p) }
+
+func (f *RunDir) writeParams(name string, p *ops.Params) error {
+	return f.write(name, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
 }
 
 func (f *RunDir) fault(err error) error {
 	return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 }
 
-// path returns where the checkpoint after so many steps lies.
-func (f *RunDir) path(kind string, steps int) string {
-	return filepath.Join(f.dir, fmt.Sprintf(kind, steps))
-}
-
-// snapshots returns after how many steps there are checkpoints, in order.
-func (f *RunDir) snapshots(kind string) ([]int, error) {
-	files, err := os.ReadDir(f.dir)
-	if err != nil {
-		return nil, err
-	}
-	var all []int
-	for _, file := range files {
-		var n int
-		if _, err := fmt.Sscanf(file.Name(), kind, &n); err == nil && file.Name() == fmt.Sprintf(kind, n) {
-			all = append(all, n)
-		}
-	}
-	slices.Sort(all)
-	return all, nil
-}
-
-// remove removes the checkpoints after so many steps.
-func (f *RunDir) remove(kind string, steps []int) error {
-	for _, n := range steps {
-		if err := atomicfile.Remove(f.path(kind, n)); err != nil {
-			return f.fault(err)
-		}
-	}
-	return nil
-}
-
 // resume has the newest good checkpoint restored, and cuts metrics.jsonl back to
 // it, or to nothing if there is none. Faults are those of newer checkpoints.
 func (f *RunDir) resume(restore func(r io.ReadSeeker, size, limit int64) (metrics int64, err error)) (resumed bool, faults []error, err error) {
-	all, err := f.snapshots(checkpointFile)
-	if err != nil {
-		return false, nil, f.fault(err)
-	}
 	info, err := f.metrics.Stat()
 	if err != nil {
 		return false, nil, f.fault(err)
 	}
 	metrics := int64(0)
-	for _, n := range slices.Backward(all) {
-		metrics, err = open(f.path(checkpointFile, n), func(r io.ReadSeeker, size int64) (int64, error) { return restore(r, size, info.Size()) })
-		if err == nil {
-			resumed = true
-			break
-		}
-		err = fmt.Errorf("darts: checkpoint %s: %w", f.path(checkpointFile, n), err)
-		if errors.Is(err, errOther) {
-			return false, nil, err
-		}
-		faults = append(faults, err)
+	resumed, faults, err = f.checkpoints().Newest(func(r io.ReadSeeker, size int64) (err error) {
+		metrics, err = restore(r, size, info.Size())
+		return err
+	})
+	switch {
+	case errors.Is(err, checkpoint.ErrOther):
+		return false, nil, err
+	case err != nil:
+		return false, nil, f.fault(err)
 	}
 	if !resumed {
-		best, err := f.snapshots(bestFile)
-		if err != nil {
-			return false, nil, f.fault(err)
-		}
-		if err := f.anew(best, faults); err != nil {
+		if err := f.anew(faults); err != nil {
 			return false, nil, err
 		}
 	}
@@ -416,21 +340,17 @@ func (f *RunDir) resume(restore func(r io.ReadSeeker, size, limit int64) (metric
 	return resumed, faults, nil
 }
 
-// anew returns why a run without a good checkpoint cannot begin anew in the folder:
+// anew returns why a run without a good checkpoint cannot begin anew in the directory:
 // it would replace a run that has lost its checkpoints by the given faults, or
 // otherwise.
-func (f *RunDir) anew(best []int, faults []error) error {
-	if len(best) == 0 && len(faults) == 0 {
-		return nil
+func (f *RunDir) anew(faults []error) error {
+	if len(faults) > 0 {
+		return fmt.Errorf("%w\nno checkpoint is left; remove them to begin the run anew", errors.Join(faults...))
 	}
-	remedy := "remove them to begin the run anew"
-	for _, n := range best {
-		remedy = fmt.Sprintf("rename %s to %s to resume after its best epoch, or remove both kinds to begin the run anew", f.path(bestFile, n), fmt.Sprintf(checkpointFile, n))
+	if _, err := os.Stat(filepath.Join(f.dir, bestFile)); err == nil {
+		return fmt.Errorf("darts: run directory %s: no checkpoint is left, but %s; choose another directory, or remove that file to begin the run anew", f.dir, bestFile)
 	}
-	if len(faults) == 0 {
-		return fmt.Errorf("darts: run directory %s: no checkpoint is left but that of the best epoch; %s", f.dir, remedy)
-	}
-	return fmt.Errorf("%w\nno checkpoint is left; %s", errors.Join(faults...), remedy)
+	return nil
 }
 
 // Decoder returns the name of what decoded the JPEG files of the run so far, which
@@ -443,36 +363,15 @@ func (f *RunDir) begun() (run struct {
 	Batch   int
 	Decoder string
 }) {
-	all, err := f.snapshots(checkpointFile)
-	if err != nil {
-		return run // resume will say so
-	}
-	for _, n := range slices.Backward(all) {
-		if _, err := open(f.path(checkpointFile, n), func(r io.ReadSeeker, size int64) (int64, error) {
-			h, err := readHeader(r, size)
-			if err != nil {
-				return 0, err
-			}
-			return 0, json.Unmarshal(h.Run, &run)
-		}); err == nil {
-			return run
+	// What is wrong, resume will say.
+	_, _, _ = f.checkpoints().Newest(func(r io.ReadSeeker, size int64) error {
+		var h header
+		if err := checkpoint.ReadHeader(r, size, &h); err != nil {
+			return err
 		}
-	}
+		return json.Unmarshal(h.Run, &run)
+	})
 	return run
-}
-
-// open calls read with the file at path and its size.
-func open(path string, read func(r io.ReadSeeker, size int64) (int64, error)) (int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return read(f, info.Size())
 }
 
 func (f *RunDir) write(name string, write func(io.Writer) error) error {

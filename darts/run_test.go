@@ -9,15 +9,16 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/cpu"
 	"unnas/internal/filelock"
+	"unnas/internal/loader"
 	"unnas/pretext"
 )
 
@@ -230,8 +231,8 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	all := func(number string) Source { return numbered{stripes{n: 40, fail: -1}, number} }
-	first := indexRange(33)
-	other := indexRange(33)
+	first := loader.All(resumableSource)
+	other := loader.All(resumableSource)
 	other[0] = 39
 	for name, c := range map[string]struct {
 		before, after Source
@@ -271,24 +272,6 @@ func TestCheckpointOfOtherImages(t *testing.T) {
 	require.ErrorContains(t, train(all("c")), "\nfingerprint of the held-out images: \"b\" → \"c\"\n")
 }
 
-// TestSuperseded never gives up the checkpoints before one that the folder does not
-// list, as a network file system may not do at once.
-func TestSuperseded(t *testing.T) {
-	for _, test := range []struct {
-		all         []int
-		steps, keep int
-		want        []int
-	}{
-		{[]int{1, 2}, 3, 2, nil},
-		{[]int{1, 2, 3}, 3, 2, []int{1}},
-		{[]int{1, 2, 3}, 3, 0, []int{1, 2}},
-		{[]int{1, 2, 3, 9}, 3, 2, []int{1, 9}},
-		{[]int{3}, 3, 2, nil},
-	} {
-		assert.ElementsMatch(t, test.want, superseded(test.all, test.steps, test.keep))
-	}
-}
-
 // wordy is a task whose settings are long.
 type wordy struct {
 	pretext.Task
@@ -304,34 +287,9 @@ func TestLongSettings(t *testing.T) {
 	var rt Runtime
 	rt.Dir = folder
 	rt.Recorder = record.Func(func(e record.Event) error { return fmt.Errorf("%T", e) })
-	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", maxHeader/2)}, c, rt)
+	_, err = Search(t.Context(), resumableSource, wordy{smallTask(), strings.Repeat("x", checkpoint.MaxHeader/2)}, c, rt)
 	require.ErrorContains(t, err, "as JSON, a checkpoint has room for 524288; give a smaller configuration or task")
 	require.NoError(t, folder.Discard())
-}
-
-// TestBestIsNamedAfterItsCheckpoint resumes a run that died between the checkpoint of
-// its best epoch and the second name of that.
-func TestBestIsNamedAfterItsCheckpoint(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	c := resumable()
-	var rt Runtime
-	rt.Dir = &RunDir{Interval: time.Hour, Keep: 5}
-	ctx, stop := stopAfter(t, 6) // the first epoch in which the alphas learn is the best so far
-	rt.Recorder = stop
-	_, err := keepRun(ctx, dir, resumableSource, c, rt)
-	require.ErrorIs(t, err, context.Canceled)
-	best := filepath.Join(dir, "best-6")
-	want, err := os.ReadFile(best)
-	require.NoError(t, err)
-	require.NoError(t, os.Remove(best))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	rt.Recorder = nil
-	_, err = keepRun(ctx, dir, resumableSource, c, rt)
-	require.ErrorIs(t, err, context.Canceled)
-	got, err := os.ReadFile(best)
-	require.NoError(t, err)
-	assert.Equal(t, want, got)
 }
 
 // TestFolderWithoutLocks warns of what the file system does not prevent.

@@ -10,6 +10,9 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
+	"unnas/internal/engine"
+	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -73,37 +76,17 @@ type search struct {
 	c     SearchConfig
 	m     *model
 	rule  *bilevel
-	w, a  *loader
-	train *batches // of this epoch
-	held  *batches // of this epoch; nil while the alphas rest
+	w, a  *loader.Loader
+	train *loader.Batches // of this epoch
+	held  *loader.Batches // of this epoch; nil while the alphas rest
 	// What the step under way reads.
-	trainBatch, heldBatch *batch
+	trainBatch, heldBatch *loader.Batch
 
-	trainMean, heldMean mean      // of this epoch
-	past                []reading // of the last epochs, if StopEigenvalue needs them
+	trainMean, heldMean engine.Mean // of this epoch
+	past                []reading   // of the last epochs, if StopEigenvalue needs them
 	watch               watch
 	result              *SearchResult
 }
-
-// mean gathers losses and scores over an epoch.
-type mean struct{ loss, score, count float64 }
-
-func (m *mean) add(p pass) {
-	m.loss += float64(p.loss * p.count)
-	m.score += p.score
-	m.count += p.count
-}
-
-// counted returns an error if nothing counted in the losses.
-func (m mean) counted() error {
-	if m.count > 0 {
-		return nil
-	}
-	return errors.New("darts: nothing counts in the losses of a whole epoch, so nothing was learned; does each image have a label or target that counts, and a task that compares images two or more at once (Batch, MicroBatch)?")
-}
-
-// value returns NaN for both if there was nothing.
-func (m mean) value() (loss, score float64) { return m.loss / m.count, m.score / m.count }
 
 // given checks that there is a source and a task.
 func given(src Source, task pretext.Task) error {
@@ -130,7 +113,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 		return nil, err
 	}
 	n := src.Len()
-	weights, alphas := halves(n, c.TrainFraction, c.Seed)
+	weights, alphas := loader.Split(n, c.TrainFraction, c.Seed)
 	if min(len(weights), len(alphas)) < c.Batch {
 		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
@@ -142,49 +125,37 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	shared, all := c.budget(rt).share(m.planned(), reserved(src))
-	m.bytes += all - m.planned()
+	shared, all := loader.Share(c.budget(rt).Room(), m.Planned(), reserved(src))
+	m.Bytes += all - m.Planned()
 	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
-	s.run = run{
-		phase: s, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
-		prints: fingerprintsOf(src, nil), sources: []Source{src},
-	}
-	s.meter = record.NewMeter(record.Func(s.run.tell))
-	s.m.passed = s.meter.Pass
-	o := loaderOptions{batch: c.Batch, workers: rt.workers(), seed: c.Seed, train: true, shared: shared}
-	o.purpose = "weights"
-	if s.w, err = newLoader(src, task, weights, o); err != nil {
+	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, src, nil)
+	s.meter = record.NewMeter(record.Func(s.tell))
+	s.m.Passed = s.meter.Pass
+	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared}
+	o.Purpose = "weights"
+	if s.w, err = loader.New(src, task, weights, o); err != nil {
 		return nil, err
 	}
-	o.purpose, o.wrap = "alphas", true
-	if s.a, err = newLoader(src, task, alphas, o); err != nil {
+	o.Purpose, o.Wrap = "alphas", true
+	if s.a, err = loader.New(src, task, alphas, o); err != nil {
 		return nil, err
 	}
-	if err := s.m.bind(); err != nil {
+	if err := s.m.Bind(); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	s.result.Params = s.m.params
-	s.rule = newBilevel(c, s.m.team, s)
-	metric := metricOf(s.m.loss)
-	start := record.Start{
-		Task: task.Name(), Images: n, Train: len(weights), Val: len(alphas),
-		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.bytes,
-		Epochs: c.Epochs, StepsPerEpoch: s.w.steps(), Batch: c.Batch,
-		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src),
-		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
-		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
-	}
-	if s.identity, err = identify(start, task, s.m.params); err != nil {
-		return nil, err
-	}
-	events := []record.Event{start}
-	if warning != "" {
-		events = append(events, record.Warning{Text: warning})
-	}
+	s.result.Params = s.m.Params
+	s.rule = newBilevel(c, s.m.Team, s)
+	metric := metricOf(s.m.Loss)
+	warnings := []string{warning}
 	if c.ArchStartEpoch == c.Epochs {
-		events = append(events, record.Warning{Text: fmt.Sprintf("the alphas never learn: ArchEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs)})
+		warnings = append(warnings, fmt.Sprintf("the alphas never learn: ArchStartEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs))
 	}
-	return s, s.begin(events...)
+	return s, s.start(record.Start{
+		Images: n, Train: len(weights), Val: len(alphas),
+		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes,
+		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
+		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
+	}, task, s.m.Params, warnings...)
 }
 
 func (s *search) search(ctx context.Context) (*SearchResult, error) {
@@ -240,27 +211,27 @@ func (s *search) skips() int {
 	return n
 }
 
-func (s *search) steps() int { return s.w.steps() }
+func (s *search) steps() int { return s.w.Steps() }
 
 func (s *search) open(ctx context.Context) {
 	if s.step == 0 {
 		if s.epoch > 0 {
 			s.watch.Before = slices.Concat(s.result.Normal, s.result.Reduce)
 		}
-		s.trainMean, s.heldMean = mean{}, mean{}
+		s.trainMean, s.heldMean = engine.Mean{}, engine.Mean{}
 	}
-	s.train = s.w.epoch(ctx, s.epoch, s.step)
+	s.train = s.w.Epoch(ctx, s.epoch, s.step)
 	s.heldBatch = nil
 	if s.held = nil; s.epoch >= s.c.ArchStartEpoch {
 		// An epoch that stopped after its last step needs the batch of that again.
-		s.held = s.a.epoch(ctx, s.epoch, min(s.step, s.steps()-1))
+		s.held = s.a.Epoch(ctx, s.epoch, min(s.step, s.steps()-1))
 	}
 }
 
 func (s *search) close() {
-	s.train.close()
+	s.train.Close()
 	if s.held != nil {
-		s.held.close()
+		s.held.Close()
 	}
 }
 
@@ -269,11 +240,11 @@ func (s *search) fetch() (err error) {
 		return err
 	}
 	if s.held != nil {
-		if s.heldBatch, err = s.held.next(); err != nil {
+		if s.heldBatch, err = s.held.Next(); err != nil {
 			return err
 		}
 	}
-	s.trainBatch, err = s.train.next()
+	s.trainBatch, err = s.train.Next()
 	return err
 }
 
@@ -291,11 +262,11 @@ func (s *search) passes() int {
 	if s.held != nil {
 		n += s.rule.archPasses()
 	}
-	return n * s.m.parts
+	return n * s.m.Parts
 }
 
 func (s *search) finish() error {
-	if err := s.trainMean.counted(); err != nil {
+	if err := s.trainMean.Counted(); err != nil {
 		return err
 	}
 	if s.held == nil || s.c.StopEigenvalue == 0 {
@@ -303,17 +274,16 @@ func (s *search) finish() error {
 	}
 	if s.heldBatch == nil {
 		var err error
-		if s.heldBatch, err = s.held.next(); err != nil {
+		if s.heldBatch, err = s.held.Next(); err != nil {
 			return err
 		}
 	}
 	return s.measure()
 }
 
-func (s *search) ended() error {
-	s.judge()
-	return s.warn()
-}
+func (s *search) ended() error { return s.warn() }
+
+func (s *search) best() (p *ops.Params, epoch int) { return nil, 0 }
 
 // figures brings the result up to date, unless the alphas are no numbers any more.
 func (s *search) figures() (record.Epoch, error) {
@@ -324,7 +294,7 @@ func (s *search) figures() (record.Epoch, error) {
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
 		SkipWeight: s.c.Space.OpWeight(both, ops.Skip().Name()), PoolWeight: s.poolShare(both),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
-		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.loss).Name,
+		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.Loss).Name,
 	}
 	if n := len(s.past); n > 0 && s.past[n-1].Epoch == e.Epoch {
 		e.Eigenvalue = s.past[n-1].Eigenvalue
@@ -337,8 +307,8 @@ func (s *search) figures() (record.Epoch, error) {
 		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
-	e.TrainLoss, e.TrainScore = s.trainMean.value()
-	e.ValLoss, e.ValScore = s.heldMean.value()
+	e.TrainLoss, e.TrainScore = s.trainMean.Value()
+	e.ValLoss, e.ValScore = s.heldMean.Value()
 	r := s.result
 	r.Genotype, r.Normal, r.Reduce, r.Steps, r.Last = g, normal, reduce, s.done(), e
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
@@ -346,14 +316,14 @@ func (s *search) figures() (record.Epoch, error) {
 }
 
 // arrays returns the memory that a search goes on from.
-func (s *search) arrays() []array {
-	return []array{
-		arrayOf("weights", s.m.params.Weights()),
-		arrayOf("alphas", s.m.params.Alphas()),
-		arrayOf("running statistics", s.m.params.Running()),
-		arrayOf("velocity", s.rule.velocity),
-		arrayOf("mean of the alphas' gradients", s.rule.mean),
-		arrayOf("mean of their squares", s.rule.squares),
+func (s *search) arrays() []checkpoint.Array {
+	return []checkpoint.Array{
+		checkpoint.ArrayOf("weights", s.m.Params.Weights()),
+		checkpoint.ArrayOf("alphas", s.m.Params.Alphas()),
+		checkpoint.ArrayOf("running statistics", s.m.Params.Running()),
+		checkpoint.ArrayOf("velocity", s.rule.velocity),
+		checkpoint.ArrayOf("mean of the alphas' gradients", s.rule.mean),
+		checkpoint.ArrayOf("mean of their squares", s.rule.squares),
 	}
 }
 
@@ -367,7 +337,7 @@ type searchState struct {
 }
 
 func (s *search) state() any {
-	return searchState{s.rule.archSteps, s.trainMean.sums(), s.heldMean.sums(), s.past, s.watch}
+	return searchState{s.rule.archSteps, sumsOf(s.trainMean), sumsOf(s.heldMean), s.past, s.watch}
 }
 
 func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
@@ -388,11 +358,11 @@ func (s *search) adopt(state json.RawMessage, steps int) (func(), error) {
 // Weights, Alphas, TrainGrad, HeldGrad and Trial make a search an objective.
 
 func (s *search) Weights() (values, grads []float32) {
-	return s.m.params.Weights(), s.m.params.WeightGrads()
+	return s.m.Params.Weights(), s.m.Params.WeightGrads()
 }
 
 func (s *search) Alphas() (values, grads []float32) {
-	return s.m.params.Alphas(), s.m.params.AlphaGrads()
+	return s.m.Params.Alphas(), s.m.Params.AlphaGrads()
 }
 
 func (s *search) TrainGrad() error {
@@ -401,8 +371,8 @@ func (s *search) TrainGrad() error {
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
-	s.trainMean.add(p)
-	return finite(p.loss, "the weights' images")
+	s.trainMean.Add(p)
+	return finite(p.Loss, "the weights' images")
 }
 
 func (s *search) HeldGrad() error {
@@ -411,8 +381,8 @@ func (s *search) HeldGrad() error {
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
-	s.heldMean.add(p)
-	return finite(p.loss, "the alphas' images")
+	s.heldMean.Add(p)
+	return finite(p.Loss, "the alphas' images")
 }
 
 // draw draws operations if the algorithm does, and what skip connections drop.
@@ -441,7 +411,7 @@ func (s *search) Trial(t trial) error {
 		return fmt.Errorf("darts: %w", err)
 	}
 	if t == heldBoth {
-		s.heldMean.add(p)
+		s.heldMean.Add(p)
 	}
-	return finite(p.loss, half)
+	return finite(p.Loss, half)
 }

@@ -114,7 +114,7 @@ func TestSearchSeedsDiffer(t *testing.T) {
 	assert.NotEqual(t, a.Normal, b.Normal)
 }
 
-func TestArchEpochPostponesAlphas(t *testing.T) {
+func TestArchStartEpochPostponesAlphas(t *testing.T) {
 	c := smallConfig()
 	var rt Runtime
 	var entropies, held []float64

@@ -1,12 +1,11 @@
 package darts
 
 import (
-	"math"
 	"slices"
 	"strings"
 
 	"unnas/darts/dataset"
-	"unnas/internal/rng"
+	"unnas/internal/loader"
 	"unnas/pretext"
 )
 
@@ -30,15 +29,13 @@ func decoder(sources ...Source) string {
 	return strings.Join(names, "; ")
 }
 
-// halves splits the images below n at random into those that the weights learn
-// from, ⌊portion·n⌋ of them, and those that the alphas learn from, the rest.
-// Portion is from 0 to 1. Both halves are in ascending order, and depend on
-// nothing but the arguments.
-func halves(n int, portion float64, seed uint64) (w, alpha []int) {
-	order := rng.Perm(rng.New(seed, "halves", 0, 0), n)
-	cut := int(math.Floor(portion * float64(n)))
-	w, alpha = order[:cut:cut], order[cut:]
-	slices.Sort(w)
-	slices.Sort(alpha)
-	return w, alpha
+// reserved returns the bytes that a plan leaves for decoding images of sources, of
+// which some may be nil.
+func reserved(sources ...Source) int64 {
+	for _, src := range sources {
+		if about(src).DecodesImages() {
+			return loader.LeastDecoding
+		}
+	}
+	return 0
 }

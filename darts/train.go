@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,21 +18,26 @@ import (
 	"unnas/cell"
 	"unnas/darts/dataset"
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
+	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/kernel"
+	"unnas/internal/loader"
 	"unnas/internal/panics"
 	"unnas/internal/quota"
 	"unnas/internal/rng"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
 // TrainResult is what a training has made.
 type TrainResult struct {
-	// Params are the parameters of the network, their averages if the settings ask
-	// for them. Their WriteSafetensors keeps them for other programs.
+	// Params are the parameters of the network after the last step, their averages if
+	// EMADecay asks for them. Their WriteSafetensors keeps them for other programs.
 	Params *ops.Params
+	// BestParams are those of the Best epoch, running statistics included, as they were
+	// evaluated; nil if no epoch was.
+	BestParams *ops.Params
 	// Size is that of the network without auxiliary head.
 	Size cell.Complexity
 	// Epochs and Steps tell how much has been done: complete epochs, and steps.
@@ -82,29 +86,29 @@ func Train(ctx context.Context, src, held Source, task pretext.Task, c TrainConf
 // training is the phase that trains a network.
 type training struct {
 	run
-	engine
+	*engine.Engine
 	c    TrainConfig
 	rt   Runtime
 	task pretext.Task
 
-	learner, tester, teller *network // that learns, is evaluated, takes precise statistics
-	learn, test, tell       *vm.Machine
-	paths                   [][]float32 // the factors of each path that may be dropped
+	learn, eval, stats      *engine.Runner // for steps, evaluations, precise statistics
+	paths                   [][]float32    // the factors of each path that may be dropped
 	velocity                []float32
-	average, averageRunning []float32 // of weights and of running statistics; nil without Average
+	average, averageRunning []float32   // of weights and of running statistics; nil without EMADecay
+	bestParams              *ops.Params // of the best epoch; nil without evaluation
 
 	held    Source       // nil without evaluation
 	shared  *quota.Quota // in which images are decoded
 	metric  ops.Metric   // by which epochs are compared
 	exam    func(ctx context.Context) (map[string]float64, error)
-	missing []string // scores that were not finite, and were warned of
-	images  *loader  // that the network learns from
-	precise *loader  // that precise statistics are of
-	views   *loader  // of the held-out images
-	batches *batches // of this epoch
-	batch   *batch   // of this step
+	missing []string        // scores that were not finite, and were warned of
+	images  *loader.Loader  // that the network learns from
+	precise *loader.Loader  // that precise statistics are of
+	views   *loader.Loader  // of the held-out images
+	batches *loader.Batches // of this epoch
+	batch   *loader.Batch   // of this step
 
-	mean   mean // of this epoch
+	mean   engine.Mean // of this epoch
 	result *TrainResult
 }
 
@@ -137,36 +141,23 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if err != nil {
 		return nil, err
 	}
-	t := &training{c: c, rt: rt, task: task, held: held, engine: newEngine(c.Batch / c.budget(rt).atOnce()), result: &TrainResult{Config: c}}
-	t.run = run{
-		phase: t, epochs: c.Epochs, batch: c.Batch, lr: c.LR, folder: rt.Dir, recorder: rt.Recorder, program: thisProgram,
-		prints: fingerprintsOf(src, held), sources: []Source{src, held},
-	}
-	t.meter = record.NewMeter(record.Func(t.run.tell))
-	t.passed = t.meter.Pass
+	t := &training{c: c, rt: rt, task: task, held: held, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c}}
+	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, src, held)
+	t.meter = record.NewMeter(record.Func(t.tell))
+	t.Passed = t.meter.Pass
 	if err := t.plan(ctx, reserved(src, held)); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	if err := t.load(src); err != nil {
 		return nil, err
 	}
-	t.result.Params = t.params
-	start := record.Start{
-		Task: task.Name(), Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
-		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.bytes,
-		Epochs: c.Epochs, StepsPerEpoch: t.images.steps(), Batch: c.Batch,
-		MicroBatch: c.budget(rt).atOnce(), Recompute: rt.Recompute, Decoder: decoder(src, held),
-		Kernel: kernels(), Version: thisProgram.Version, Revision: thisProgram.Revision,
-		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learner.loss).Name, Config: c,
-	}
-	if t.identity, err = identify(start, task, t.params); err != nil {
-		return nil, err
-	}
-	events := []record.Event{start}
-	if warning != "" {
-		events = append(events, record.Warning{Text: warning})
-	}
-	return t, t.begin(events...)
+	t.result.Params = t.Params
+	return t, t.start(record.Start{
+		Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
+		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes,
+		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
+		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
+	}, task, t.Params, warning)
 }
 
 func (t *training) heldImages() int {
@@ -178,91 +169,70 @@ func (t *training) heldImages() int {
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
-	o := loaderOptions{batch: t.c.Batch, workers: t.rt.workers(), seed: t.c.Seed, train: true, purpose: "weights", shared: t.shared}
-	if t.images, err = newLoader(src, t.task, every(src), o); err != nil {
+	o := loader.Options{Batch: t.c.Batch, Workers: t.rt.workers(), Seed: t.c.Seed, Train: true, Purpose: "weights", Quota: t.shared}
+	if t.images, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 		return err
 	}
-	if t.teller != nil {
-		o.batch, o.purpose = t.c.budget(t.rt).atOnce(), "statistics"
-		if t.precise, err = newLoader(src, t.task, every(src), o); err != nil {
+	if t.stats != nil {
+		o.Batch, o.Purpose = t.c.budget(t.rt).AtOnce(), "statistics"
+		if t.precise, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 			return err
 		}
 	}
-	if t.tester == nil {
+	if t.eval == nil {
 		return nil
 	}
-	o.batch, o.purpose, o.train = t.atATime(), "evaluation", false
-	t.views, err = newLoader(t.held, t.task, every(t.held), o)
+	o.Batch, o.Purpose, o.Train = t.atATime(), "evaluation", false
+	t.views, err = loader.New(t.held, t.task, loader.All(t.held), o)
 	return err
 }
 
 func (t *training) atATime() int { return min(evaluatedAtATime, t.held.Len()) }
-
-// every returns the numbers of all images of a source.
-func every(src Source) []int {
-	all := make([]int, src.Len())
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
 
 // plan builds and plans the networks, draws the first weights and takes the
 // memory.
 func (t *training) plan(ctx context.Context, reserved int64) error {
 	c, spec := t.c, t.task.Spec()
 	evaluator, evaluates := t.task.(Evaluator)
-	var kinds []**vm.Machine
 	err := ops.Build(func() error {
-		var err error
-		if t.learner, err = t.build(c.budget(t.rt).atOnce(), true, nil); err != nil {
+		learner, err := t.build(c.budget(t.rt).AtOnce(), true, nil)
+		if err != nil {
 			return err
 		}
 		slabs := 3 // weights, gradients, velocities
 		if c.EMADecay > 0 {
 			slabs++
 		}
-		if t.parts > 1 {
-			slabs++ // sum
+		if t.held != nil {
+			slabs++ // of the best epoch
 		}
-		t.bytes = int64(4*slabs*t.params.Count()) + ringBytes(spec, c.Batch, t.rt.workers())
-		if err := t.params.Init(c.Seed); err != nil {
+		t.Bytes += loader.Bytes(spec, c.Batch, t.rt.workers())
+		if err := t.Init(c.Seed, slabs, c.budget(t.rt)); err != nil {
 			return err
 		}
-		if err := ops.Grad(t.learner.scope, t.learner.loss.Value); err != nil {
+		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}, t.rt.Recompute); err != nil {
 			return err
 		}
-		o := vm.Options{Recompute: t.rt.Recompute, Want: t.learner.wanted()}
-		for _, n := range t.learner.scope.Learnables() {
-			if n.Deriv() != nil {
-				o.Want = append(o.Want, n.Deriv())
-				o.Into = append(o.Into, vm.Target{Node: n.Deriv(), Data: t.params.Grad(t.learner.scope.Owner(n))})
-			}
-		}
-		if err := t.compile(t.learner.scope, o); err != nil {
-			return err
-		}
-		kinds = append(kinds, &t.learn)
 		if t.held != nil && c.PreciseBN > 0 {
 			// With momentum 1 the running statistics are those of the batch.
-			if t.teller, err = t.build(c.budget(t.rt).atOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1}); err != nil {
+			n, err := t.build(c.budget(t.rt).AtOnce(), false, &ops.Norm{Epsilon: ops.DefaultNorm().Epsilon, Momentum: 1})
+			if err != nil {
 				return err
 			}
-			if err := t.compile(t.teller.scope, vm.Options{Want: t.teller.wanted()}); err != nil {
+			if t.stats, err = t.PlanForward(n); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, c.budget(t.rt).atOnce(), t.rt.workers())
-			kinds = append(kinds, &t.tell)
+			t.Bytes += loader.Bytes(spec, c.budget(t.rt).AtOnce(), t.rt.workers())
 		}
 		if t.held != nil && !evaluates {
-			if t.tester, err = t.build(t.atATime(), false, nil); err != nil {
+			n, err := t.build(t.atATime(), false, nil)
+			if err != nil {
 				return err
 			}
-			if err := t.compile(t.tester.scope, vm.Options{Want: append(t.tester.wanted(), t.tester.logits)}); err != nil {
+			if t.eval, err = t.PlanForward(n, n.Logits); err != nil {
 				return err
 			}
-			t.bytes += ringBytes(spec, t.atATime(), t.rt.workers())
-			kinds = append(kinds, &t.test)
+			t.Bytes += loader.Bytes(spec, t.atATime(), t.rt.workers())
 		}
 		return nil
 	})
@@ -272,76 +242,75 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	if t.result.Size, err = Measure(c.Network, t.task); err != nil {
 		return err
 	}
-	t.metric = metricOf(t.learner.loss)
+	t.metric = metricOf(t.learn.Loss)
 	if t.held != nil && evaluates {
 		t.metric.Name, t.metric.LowerIsBetter = evaluator.Metric()
-		if !scoreName.MatchString(t.metric.Name) || t.metric.Name == "loss" || t.metric.Name == "score" {
+		if !engine.ScoreName.MatchString(t.metric.Name) || t.metric.Name == "loss" || t.metric.Name == "score" {
 			return fmt.Errorf("the metric of task %s is named %q; use letters, digits and any of \"_.-\", and neither loss nor score", t.task.Name(), t.metric.Name)
 		}
 		var bytes int64
-		if t.exam, bytes, err = evaluator.Evaluate(ctx, c.Network, t.params, counted{about(t.held), t.meter}); err != nil {
+		if t.exam, bytes, err = evaluator.Evaluate(ctx, c.Network, t.Params, counted{about(t.held), t.meter}); err != nil {
 			return err
 		}
-		t.bytes += bytes
+		t.Bytes += bytes
 	}
-	t.bytes += reserved
-	if err := refused(c.budget(t.rt).refusal(t.planned()), reserved); err != nil {
+	t.Bytes += reserved
+	if err := engine.Refused(c.budget(t.rt).Refusal(t.Planned()), reserved); err != nil {
 		return err
 	}
-	shared, all := c.budget(t.rt).share(t.planned(), reserved)
+	shared, all := loader.Share(c.budget(t.rt).Room(), t.Planned(), reserved)
 	t.shared = shared
-	t.bytes += all - t.planned()
-	machines, err := t.bind()
-	if err != nil {
+	t.Bytes += all - t.Planned()
+	if err := t.Bind(); err != nil {
 		return err
 	}
-	for i, m := range machines {
-		*kinds[i] = m
-	}
-	t.velocity = make([]float32, len(t.params.Weights()))
+	t.velocity = make([]float32, len(t.Params.Weights()))
 	if c.EMADecay > 0 {
-		t.average = slices.Clone(t.params.Weights())
-		t.averageRunning = slices.Clone(t.params.Running())
+		t.average = slices.Clone(t.Params.Weights())
+		t.averageRunning = slices.Clone(t.Params.Running())
+	}
+	if t.held != nil {
+		t.bestParams = t.Params.Clone()
 	}
 	return nil
 }
 
 // build builds the network for batches of so many images, with paths to drop and
 // auxiliary head if it learns.
-func (t *training) build(batch int, learns bool, norm *ops.Norm) (*network, error) {
-	n, err := newNetwork(t.params, t.task, batch)
+func (t *training) build(batch int, learns bool, norm *ops.Norm) (*engine.Network, error) {
+	n, err := engine.NewNetwork(t.Params, t.task, batch)
 	if err != nil {
 		return nil, err
 	}
 	if norm != nil {
-		n.scope.SetNorm(*norm)
+		n.Scope.SetNorm(*norm)
 	}
 	var path cell.DropPathFunc
 	if learns && t.c.DropPath > 0 {
 		path = t.path(n)
 	}
-	net, err := n.add(t.c.Network, t.task, path)
+	net, err := n.Add(t.c.Network, t.task, path)
 	if err != nil {
 		return nil, err
 	}
 	if !learns || t.c.Auxiliary == 0 {
 		return n, nil
 	}
-	logits, err := net.AuxiliaryHead(n.scope, t.task.Spec().Classes)
+	logits, err := net.AuxiliaryHead(n.Scope, t.task.Spec().Classes)
 	if err != nil {
 		return nil, err
 	}
-	second, err := n.lossOf(t.task, logits)
+	second, err := n.LossOf(t.task, logits)
 	if err != nil {
 		return nil, err
 	}
-	n.loss.Value, err = ops.AddLosses(n.loss.Value, second.Value, t.c.Auxiliary)
+	n.Loss.Value, err = ops.AddLosses(n.Loss.Value, second.Value, t.c.Auxiliary)
 	return n, err
 }
 
 // path returns what drops paths by factors that are drawn for each pass.
-func (t *training) path(n *network) cell.DropPathFunc {
-	images := n.images.Shape()[0]
+func (t *training) path(n *engine.Network) cell.DropPathFunc {
+	images := n.Images.Shape()[0]
 	return func(y *gorgonia.Node) (*gorgonia.Node, error) {
 		factors := make([]float32, images)
 		input := gorgonia.NewTensor(y.Graph(), tensor.Float32, 1, gorgonia.WithShape(images), gorgonia.WithName(fmt.Sprintf("path %d", len(t.paths))))
@@ -360,6 +329,9 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	if t.c.EMADecay > 0 {
 		t.swap()
 	}
+	if t.result.Best.Epoch > 0 {
+		t.result.BestParams = t.bestParams
+	}
 	if err == nil {
 		err = t.record(done)
 	}
@@ -369,22 +341,22 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	return t.result, err
 }
 
-func (t *training) steps() int { return t.images.steps() }
+func (t *training) steps() int { return t.images.Steps() }
 
 func (t *training) open(ctx context.Context) {
 	if t.step == 0 {
-		t.mean = mean{}
+		t.mean = engine.Mean{}
 	}
-	t.batches = t.images.epoch(ctx, t.epoch, t.step)
+	t.batches = t.images.Epoch(ctx, t.epoch, t.step)
 }
 
-func (t *training) close() { t.batches.close() }
+func (t *training) close() { t.batches.Close() }
 
 func (t *training) fetch() (err error) {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
-	t.batch, err = t.batches.next()
+	t.batch, err = t.batches.Next()
 	return err
 }
 
@@ -393,28 +365,28 @@ func (t *training) take(rate float64) error {
 	if err != nil {
 		return fmt.Errorf("darts: %w", err)
 	}
-	t.mean.add(p)
-	if err := finite(p.loss, "the images"); err != nil {
+	t.mean.Add(p)
+	if err := finite(p.Loss, "the images"); err != nil {
 		return err
 	}
-	weights, grads := t.params.Weights(), t.params.WeightGrads()
-	t.team.Begin()
-	defer t.team.End()
-	t.c.step(t.team, weights, t.velocity, grads, rate)
+	weights, grads := t.Params.Weights(), t.Params.WeightGrads()
+	t.Team.Begin()
+	defer t.Team.End()
+	t.c.step(t.Team, weights, t.velocity, grads, rate)
 	if t.c.EMADecay > 0 {
-		kernel.Average(t.team, t.average, weights, t.c.EMADecay)
-		kernel.Average(t.team, t.averageRunning, t.params.Running(), t.c.EMADecay)
+		kernel.Average(t.Team, t.average, weights, t.c.EMADecay)
+		kernel.Average(t.Team, t.averageRunning, t.Params.Running(), t.c.EMADecay)
 	}
 	return nil
 }
 
-func (t *training) passes() int { return t.parts }
+func (t *training) passes() int { return t.Parts }
 
 // pass computes loss and gradients of the batch.
-func (t *training) pass() (pass, error) {
+func (t *training) pass() (engine.Pass, error) {
 	r := rng.New(t.c.Seed, "paths", t.epoch, t.step)
 	drop := t.c.DropPath * float64(t.epoch) / float64(t.c.Epochs)
-	return t.engine.run(t.learner, t.learn, wrt{weights: true}, t.batch, func(int) {
+	return t.Run(t.learn, t.batch, func(int) {
 		for _, factors := range t.paths {
 			for i := range factors {
 				if factors[i] = float32(1 / (1 - drop)); rng.Bool(r, drop) {
@@ -431,7 +403,7 @@ func (t *training) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := t.mean.counted(); err != nil {
+	if err := t.mean.Counted(); err != nil {
 		return err
 	}
 	last := t.epoch == t.c.Epochs-1
@@ -461,6 +433,8 @@ func (t *training) finish() error {
 	t.result.Last = e
 	if t.result.Best.Epoch == 0 || better(t.metric, e.ValScore, t.result.Best.ValScore) {
 		t.result.Best = e
+		copy(t.bestParams.Weights(), t.Params.Weights())
+		copy(t.bestParams.Running(), t.Params.Running())
 	}
 	return nil
 }
@@ -479,13 +453,10 @@ func (t *training) measure() (scores map[string]float64, err error) {
 	return t.evaluate(ctx)
 }
 
-// scoreName is what a score may be named, so that it can stand in names of its own.
-var scoreName = regexp.MustCompile(`^[\w.-]+$`)
-
 // put writes the scores of an evaluation into an epoch.
 func put(m ops.Metric, e *record.Epoch, scores map[string]float64) error {
 	for name := range scores {
-		if !scoreName.MatchString(name) || name == "score" {
+		if !engine.ScoreName.MatchString(name) || name == "score" {
 			return fmt.Errorf("darts: a score is named %q; use letters, digits and any of \"_.-\", and not score alone", name)
 		}
 	}
@@ -561,36 +532,36 @@ func (t *training) leaveOut(e record.Epoch) error {
 
 // evaluate measures the network on the views of the held-out images.
 func (t *training) evaluate(ctx context.Context) (scores map[string]float64, err error) {
-	t.test.Training, t.test.UpdateStats = false, false
-	batches := t.views.epoch(ctx, 0, 0)
-	defer batches.close()
-	var all mean
+	t.eval.Machine.Training, t.eval.Machine.UpdateStats = false, false
+	batches := t.views.Epoch(ctx, 0, 0)
+	defer batches.Close()
+	var all engine.Mean
 	five := 0.0
 	for {
-		b, err := batches.next()
+		b, err := batches.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		p, err := t.part(t.tester, t.test, *b)
+		p, err := t.Part(t.eval, *b)
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}
-		all.add(p)
+		all.Add(p)
 		five += t.amongFive(b.Y)
 		if err := t.meter.Add(b.Images); err != nil {
 			return nil, err
 		}
 	}
-	if all.count == 0 {
+	if all.Count == 0 {
 		return nil, errors.New("darts: none of the validation images has a label that counts; give labelled images, or nil to evaluate nothing")
 	}
-	loss, score := all.value()
+	loss, score := all.Value()
 	scores = map[string]float64{"loss": loss, t.metric.Name: score}
 	if t.fives() {
-		scores["top5"] = five / all.count
+		scores["top5"] = five / all.Count
 	}
 	return scores, nil
 }
@@ -619,7 +590,7 @@ func (s counted) Load(ctx context.Context, i int) (img *pretext.Image, err error
 
 // fives reports whether there are more than five classes, and a logit for each.
 func (t *training) fives() bool {
-	s := t.tester.logits.Shape()
+	s := t.eval.Logits.Shape()
 	return s.Dims() == 2 && s[1] > 5 && s[1] == t.task.Spec().Classes
 }
 
@@ -629,7 +600,7 @@ func (t *training) amongFive(labels []int32) (count float64) {
 	if !t.fives() {
 		return 0
 	}
-	logits := t.tester.logits.Value().Data().([]float32)
+	logits := t.eval.Logits.Value().Data().([]float32)
 	classes := len(logits) / len(labels)
 	for i, l := range labels {
 		if l < 0 {
@@ -656,25 +627,25 @@ func (t *training) amongFive(labels []int32) (count float64) {
 // of the means m and the unbiased variances v of each batch. If it fails they are as
 // they were.
 func (t *training) takeStatistics() (err error) {
-	running := t.params.Running()
+	running := t.Params.Running()
 	before := slices.Clone(running)
 	defer func() {
 		if err != nil {
 			copy(running, before)
 		}
 	}()
-	batches := t.precise.epoch(t.ctx, t.epoch, 0)
-	defer batches.close()
-	stats := unshared(t.params.Stats())
-	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).atOnce()), t.precise.steps())
+	batches := t.precise.Epoch(t.ctx, t.epoch, 0)
+	defer batches.Close()
+	stats := unshared(t.Params.Stats())
+	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).AtOnce()), t.precise.Steps())
 	means, squares := make([]float64, len(running)), make([]float64, len(running))
-	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).atOnce())
+	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).AtOnce())
 	for range n {
-		b, err := batches.next()
+		b, err := batches.Next()
 		if err != nil {
 			return err
 		}
-		if _, err := t.part(t.teller, t.tell, *b); err != nil {
+		if _, err := t.Part(t.stats, *b); err != nil {
 			return fmt.Errorf("darts: %w", err)
 		}
 		if err := t.meter.Add(b.Images); err != nil {
@@ -714,7 +685,7 @@ func unshared(all []*ops.Stats) []*ops.Stats {
 
 // swap exchanges weights and running statistics with their averages.
 func (t *training) swap() {
-	for _, pair := range [][2][]float32{{t.params.Weights(), t.average}, {t.params.Running(), t.averageRunning}} {
+	for _, pair := range [][2][]float32{{t.Params.Weights(), t.average}, {t.Params.Running(), t.averageRunning}} {
 		for i, v := range pair[0] {
 			pair[0][i], pair[1][i] = pair[1][i], v
 		}
@@ -725,7 +696,7 @@ func (t *training) over() string { return "" }
 
 func (t *training) ended() error { return nil }
 
-func (t *training) best() int { return t.result.Best.Epoch * t.steps() }
+func (t *training) best() (p *ops.Params, epoch int) { return t.bestParams, t.result.Best.Epoch }
 
 // figures brings the result up to date.
 func (t *training) figures() (record.Epoch, error) {
@@ -733,20 +704,23 @@ func (t *training) figures() (record.Epoch, error) {
 	if e.Epoch != t.epoch+1 {
 		e = noEpoch(t.epoch + 1)
 	}
-	e.TrainLoss, e.TrainScore = t.mean.value()
+	e.TrainLoss, e.TrainScore = t.mean.Value()
 	t.result.Last, t.result.Steps = e, t.done()
 	return e, nil
 }
 
 // arrays returns the memory that a training goes on from.
-func (t *training) arrays() []array {
-	all := []array{
-		arrayOf("weights", t.params.Weights()),
-		arrayOf("running statistics", t.params.Running()),
-		arrayOf("velocity", t.velocity),
+func (t *training) arrays() []checkpoint.Array {
+	all := []checkpoint.Array{
+		checkpoint.ArrayOf("weights", t.Params.Weights()),
+		checkpoint.ArrayOf("running statistics", t.Params.Running()),
+		checkpoint.ArrayOf("velocity", t.velocity),
 	}
 	if t.c.EMADecay > 0 {
-		all = append(all, arrayOf("average of the weights", t.average), arrayOf("average of the running statistics", t.averageRunning))
+		all = append(all, checkpoint.ArrayOf("average of the weights", t.average), checkpoint.ArrayOf("average of the running statistics", t.averageRunning))
+	}
+	if t.bestParams != nil {
+		all = append(all, checkpoint.ArrayOf("weights of the best epoch", t.bestParams.Weights()), checkpoint.ArrayOf("running statistics of the best epoch", t.bestParams.Running()))
 	}
 	return all
 }
@@ -827,7 +801,7 @@ func (k *evaluation) figures() record.Epoch {
 }
 
 func (t *training) state() any {
-	return trainState{Mean: t.mean.sums(), Best: keptOf(t.result.Best), Last: keptOf(t.result.Last), Missing: t.missing}
+	return trainState{Mean: sumsOf(t.mean), Best: keptOf(t.result.Best), Last: keptOf(t.result.Last), Missing: t.missing}
 }
 
 func (t *training) adopt(state json.RawMessage, _ int) (func(), error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"unnas/cell"
+	"unnas/internal/engine"
 	"unnas/ops"
 )
 
@@ -76,7 +77,7 @@ func (c TrainConfig) WithBatch(images int) TrainConfig {
 // Validate returns an error that names the first field that is out of range, its
 // value and the range.
 func (c TrainConfig) Validate() error {
-	if isNil(c.Network) {
+	if engine.IsNil(c.Network) {
 		return errors.New("darts: Network is nil; give the network to train, a cell.Network for example")
 	}
 	if err := c.Network.Validate(); err != nil {

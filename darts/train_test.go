@@ -17,8 +17,9 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/engine"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -129,10 +130,10 @@ func TestTrainStep(t *testing.T) {
 	images := stripes{n: 6, fail: -1}
 	run, err := newTraining(t.Context(), images, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
-	before := slices.Clone(run.params.Weights())
+	before := slices.Clone(run.Params.Weights())
 	r, err := run.train(t.Context())
 	require.NoError(t, err)
-	grads := run.params.WeightGrads()
+	grads := run.Params.WeightGrads()
 	for i, w := range before {
 		g := float64(grads[i]) + c.WeightDecay*float64(w)
 		stepped := float64(w) - c.LR.Base*(1+c.Momentum)*g
@@ -151,13 +152,13 @@ func TestPreciseStatistics(t *testing.T) {
 	run, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, stripes{n: 5, fail: -1}, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	run.ctx = t.Context()
-	stem := run.params.Stats()[0]
+	stem := run.Params.Stats()[0]
 	require.NoError(t, run.takeStatistics())
-	b := run.precise.epoch(t.Context(), 0, 0)
-	defer b.close()
+	b := run.precise.Epoch(t.Context(), 0, 0)
+	defer b.Close()
 	var mean, variance, squares float64
 	for range 2 {
-		batch, err := b.next()
+		batch, err := b.Next()
 		require.NoError(t, err)
 		m, v := stemMoments(run, batch.X)
 		mean += m / 2
@@ -179,29 +180,29 @@ func TestPooledStatistics(t *testing.T) {
 	run.ctx = t.Context()
 	means, variances := []float32{1, 4, 4}, []float32{2, 3, 7}
 	batches, fault := 0, errors.New("broken")
-	run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
-		require.Same(t, run.tell, machine)
+	run.Part = func(r *engine.Runner, b loader.Batch) (engine.Pass, error) {
+		require.Same(t, run.stats, r)
 		if batches == len(means) {
-			return pass{}, fault
+			return engine.Pass{}, fault
 		}
-		for _, s := range run.params.Stats() {
+		for _, s := range run.Params.Stats() {
 			for i := range s.Mean {
 				s.Mean[i], s.Var[i] = means[batches], variances[batches]
 			}
 		}
 		batches++
-		return pass{}, nil
+		return engine.Pass{}, nil
 	}
 	require.NoError(t, run.takeStatistics())
-	for _, s := range run.params.Stats() {
+	for _, s := range run.Params.Stats() {
 		for i := range s.Mean {
 			require.Equal(t, []float32{3, 6}, []float32{s.Mean[i], s.Var[i]}, s.Name)
 		}
 	}
-	before := slices.Clone(run.params.Running())
+	before := slices.Clone(run.Params.Running())
 	batches = 1
 	require.ErrorIs(t, run.takeStatistics(), fault)
-	assert.Equal(t, before, run.params.Running(), "statistics of a part of the images are none")
+	assert.Equal(t, before, run.Params.Running(), "statistics of a part of the images are none")
 	run.c.PreciseBN = 1 << 20 // at most all
 	means, variances, batches = make([]float32, 6), make([]float32, 6), 0
 	require.NoError(t, run.takeStatistics())
@@ -217,16 +218,16 @@ func TestPooledStatisticsOfAConstant(t *testing.T) {
 	require.NoError(t, err)
 	run.ctx = t.Context()
 	const constant = 98222.9921875
-	run.part = func(*network, *vm.Machine, batch) (pass, error) {
-		for _, s := range run.params.Stats() {
+	run.Part = func(*engine.Runner, loader.Batch) (engine.Pass, error) {
+		for _, s := range run.Params.Stats() {
 			for i := range s.Mean {
 				s.Mean[i], s.Var[i] = constant, 0
 			}
 		}
-		return pass{}, nil
+		return engine.Pass{}, nil
 	}
 	require.NoError(t, run.takeStatistics())
-	for _, s := range run.params.Stats() {
+	for _, s := range run.Params.Stats() {
 		require.Equal(t, []float32{constant, 0}, []float32{s.Mean[0], s.Var[0]}, s.Name)
 	}
 }
@@ -262,7 +263,7 @@ func TestNothingIsEvaluated(t *testing.T) {
 	with, err := newTraining(t.Context(), stripes{n: 33, fail: -1}, nil, smallTask(), c, Runtime{})
 	require.NoError(t, err)
 	assert.Nil(t, with.precise)
-	assert.Equal(t, without.bytes, with.bytes)
+	assert.Equal(t, without.Bytes, with.Bytes)
 }
 
 // TestLastOfCompleteTraining resumes a training that is complete, of an epoch whose
@@ -277,15 +278,18 @@ func TestLastOfCompleteTraining(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
 			var all []string
+			var best [][]float32
 			for range 2 {
 				r, err := trainOn(t.Context(), dir, task, smallTraining(), Runtime{})
 				require.NoError(t, err)
 				assert.Equal(t, 3, r.Last.Epoch)
-				r.Params = nil
+				best = append(best, slices.Concat(r.BestParams.Weights(), r.BestParams.Running()))
+				r.Params, r.BestParams = nil, nil
 				r.Config = TrainConfig{}
 				all = append(all, fmt.Sprintf("%+v", *r)) // in which NaN is NaN
 			}
 			assert.Equal(t, all[0], all[1])
+			assert.Equal(t, best[0], best[1])
 		})
 	}
 }
@@ -353,8 +357,8 @@ func TestScores(t *testing.T) {
 // the stem's convolution, by plain loops.
 func stemMoments(t *training, x []float32) (mean, variance float64) {
 	const h, w = 10, 8
-	q := t.params.Find("stem.0.weight")
-	weight, out := t.params.Data(q), q.Shape[3]
+	q := t.Params.Find("stem.0.weight")
+	weight, out := t.Params.Data(q), q.Shape[3]
 	var values []float64
 	for n := range len(x) / (h * w * 3) {
 		for y := range h {
@@ -420,12 +424,12 @@ func TestAmongFive(t *testing.T) {
 	for i := range x {
 		x[i] = float32(rng.Normal(r))
 	}
-	run.test.Training, run.test.UpdateStats = false, false
+	run.eval.Machine.Training, run.eval.Machine.UpdateStats = false, false
 	labels := []int32{0, 0, pretext.IgnoreIndex, 0}
 	for want := range 3 { // labels of rank 5, then 4, then 0
-		_, err = run.runPart(run.tester, run.test, batch{X: x, Y: []int32{0, 0, -1, 0}})
+		_, err = run.RunPart(run.eval, loader.Batch{X: x, Y: []int32{0, 0, -1, 0}})
 		require.NoError(t, err)
-		logits := run.tester.logits.Value().Data().([]float32)
+		logits := run.eval.Logits.Value().Data().([]float32)
 		for i := range labels {
 			if labels[i] < 0 {
 				continue

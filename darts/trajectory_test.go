@@ -9,17 +9,19 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/golden"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
 // goldenBatch returns a batch that a golden case recorded.
-func goldenBatch(c *golden.Case, step int, half string) *batch {
+func goldenBatch(c *golden.Case, step int, half string) *loader.Batch {
 	name := fmt.Sprintf("step.%d.%s", step, half)
-	return &batch{X: c.Tensors[name+".input"].NHWC(), Y: c.Tensors[name+".target"].I}
+	return &loader.Batch{X: c.Tensors[name+".input"].NHWC(), Y: c.Tensors[name+".target"].I}
 }
 
 // published returns values of a parameter as they are published.
@@ -43,8 +45,8 @@ func TestGoldenTrajectories(t *testing.T) {
 		}
 		t.Run(golden.Name(file), func(t *testing.T) {
 			m := follow(t, c)
-			for _, q := range m.params.List() {
-				c.CheckFinal(t, "param", q.Name, published(t, q, m.params.Data(q)))
+			for _, q := range m.Params.List() {
+				c.CheckFinal(t, "param", q.Name, published(t, q, m.Params.Data(q)))
 			}
 			if c.Genotype.Normal != nil {
 				g, err := m.net.Genotype()
@@ -71,16 +73,16 @@ func follow(t *testing.T, c *golden.Case) *model {
 	}
 	m, err := newModel(config, Runtime{}, c.Problem("step.0.train.input", "step.0.train.target"))
 	require.NoError(t, err)
-	c.Adopt(t, m.params)
-	s := &search{c: config, m: m, held: &batches{}, result: &SearchResult{}}
-	s.rule = newBilevel(config, m.team, s)
+	c.Adopt(t, m.Params)
+	s := &search{c: config, m: m, held: &loader.Batches{}, result: &SearchResult{}}
+	s.rule = newBilevel(config, m.Team, s)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {
 		s.trainBatch, s.heldBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")
-		s.trainMean, s.heldMean = mean{}, mean{}
+		s.trainMean, s.heldMean = engine.Mean{}, engine.Mean{}
 		require.NoError(t, s.take(c.LR))
-		train, _ := s.trainMean.value()
-		val, _ := s.heldMean.value()
+		train, _ := s.trainMean.Value()
+		val, _ := s.heldMean.Value()
 		c.Check(t, fmt.Sprintf("step.%d.train_loss", s.step), []float32{float32(train)})
 		c.Check(t, fmt.Sprintf("step.%d.val_loss", s.step), []float32{float32(val)})
 	}
@@ -129,7 +131,7 @@ func TestTrajectoriesOfAllTasks(t *testing.T) {
 			}
 			m := follow(t, g)
 			assert.Greater(t, g.Worst, 0.0, "the losses were compared")
-			for _, v := range m.params.Weights() {
+			for _, v := range m.Params.Weights() {
 				require.True(t, format.Finite(float64(v)))
 			}
 		})
@@ -154,28 +156,28 @@ func TestGoldenTrainings(t *testing.T) {
 			tr.c.Auxiliary, tr.c.DropPath, tr.c.EMADecay = c.Auxiliary, c.DropPath, c.EMADecay
 			tr.c.Epochs, tr.c.Seed = c.Epochs, c.Seed
 			require.NoError(t, tr.plan(t.Context(), 0))
-			c.Adopt(t, tr.params)
-			copy(tr.average, tr.params.Weights())
+			c.Adopt(t, tr.Params)
+			copy(tr.average, tr.Params.Weights())
 			tr.epoch = c.Epoch
 			for tr.step = range c.Steps {
-				tr.batch, tr.mean = goldenBatch(c, tr.step, "train"), mean{}
+				tr.batch, tr.mean = goldenBatch(c, tr.step, "train"), engine.Mean{}
 				require.NoError(t, tr.take(c.LR))
-				loss, _ := tr.mean.value()
+				loss, _ := tr.mean.Value()
 				c.Check(t, fmt.Sprintf("step.%d.train_loss", tr.step), []float32{float32(loss)})
 			}
 			check := func(kind string) {
-				for _, q := range tr.params.List() {
-					c.CheckFinal(t, kind, q.Name, published(t, q, tr.params.Data(q)))
+				for _, q := range tr.Params.List() {
+					c.CheckFinal(t, kind, q.Name, published(t, q, tr.Params.Data(q)))
 				}
 			}
 			check("param")
-			for _, s := range tr.params.Stats() {
+			for _, s := range tr.Params.Stats() {
 				c.Check(t, "final.buffer."+s.Name+".running_mean", s.Mean)
 				c.Check(t, "final.buffer."+s.Name+".running_var", s.Var)
 			}
 			tr.swap()
 			check("average")
-			for _, s := range tr.params.Stats() {
+			for _, s := range tr.Params.Stats() {
 				c.Check(t, "final.average."+s.Name+".running_mean", s.Mean)
 				c.Check(t, "final.average."+s.Name+".running_var", s.Var)
 			}

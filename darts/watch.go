@@ -2,7 +2,6 @@ package darts
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"unnas/darts/record"
 )
@@ -10,10 +9,8 @@ import (
 // watch is what a search remembers of its epochs in order to judge the next one.
 // It is part of checkpoints.
 type watch struct {
-	Before    [][]float64 `json:"before"`     // the alphas after the epoch before the one under way; null in the first
-	Warned    bool        `json:"warned"`     // of the collapse
-	BestSteps int         `json:"best_steps"` // steps done at the end of the best epoch; 0 if there is none yet
-	BestLoss  float64     `json:"best_loss"`  // its held-out loss
+	Before [][]float64 `json:"before"` // the alphas after the epoch before the one under way; null in the first
+	Warned bool        `json:"warned"` // of the collapse
 }
 
 // collapseSkips is how many skip connections of a normal cell tell a collapse
@@ -26,7 +23,7 @@ func (s *search) warn() error {
 		return nil
 	}
 	s.watch.Warned = true
-	return s.record(record.Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchEpoch to let the weights learn first",
+	return s.record(record.Warning{Text: fmt.Sprintf("after epoch %d, %d of the %d edges of the normal cell are skip connections, a sign that the search collapses into cells that compute little (DARTS+); if it lasts, set StopSkips or StopEigenvalue to end the search in time, Space.MaxSkips to derive fewer, or ArchStartEpoch to let the weights learn first",
 		s.complete, s.skips(), len(s.result.Genotype.Normal))})
 }
 
@@ -40,14 +37,3 @@ func (s *search) poolShare(alphas [][]float64) float64 {
 	}
 	return sum
 }
-
-// judge remembers an epoch that has ended if it is the best.
-func (s *search) judge() {
-	loss := s.result.Last.ValLoss
-	if math.IsNaN(loss) || s.watch.BestSteps > 0 && loss >= s.watch.BestLoss {
-		return
-	}
-	s.watch.BestSteps, s.watch.BestLoss = s.done(), loss
-}
-
-func (s *search) best() int { return s.watch.BestSteps }

@@ -114,69 +114,12 @@ func TestCollapseIsWarnedOfOnce(t *testing.T) {
 			require.Len(t, warnings, test.want)
 			if test.want > 0 {
 				assert.Equal(t, []string{"2"}, epochs, "after the first epoch in which the alphas learn")
-				for _, want := range []string{"4 of the 4 edges", "StopSkips", "MaxSkips", "ArchEpoch"} {
+				for _, want := range []string{"4 of the 4 edges", "StopSkips", "MaxSkips", "ArchStartEpoch"} {
 					assert.Contains(t, warnings[0], want)
 				}
 			}
 		})
 	}
-}
-
-// TestBestCheckpoint keeps the checkpoint of the epoch with the lowest held-out
-// loss, from which a run can go on.
-func TestBestCheckpoint(t *testing.T) {
-	whole := filepath.Join(t.TempDir(), "run")
-	c := resumable()
-	var rt Runtime
-	c.Epochs, c.ArchLR = 4, 0.1
-	c.LR = Schedule{Kind: Constant, Base: 0.3} // so that the losses go up and down
-	rt.Dir = &RunDir{Keep: 1}
-	var losses []float64
-	rt.Recorder = record.Func(func(e record.Event) error {
-		if e, ok := e.(record.Epoch); ok {
-			losses = append(losses, e.ValLoss)
-		}
-		return nil
-	})
-	_, err := keepRun(t.Context(), whole, resumableSource, c, rt)
-	require.NoError(t, err)
-	rt.Recorder = nil
-	require.True(t, math.IsNaN(losses[0]), "the alphas rest")
-	best := slices.Index(losses, slices.Min(losses[1:]))
-	t.Log(losses)
-	steps := 3 * (best + 1)
-	got, err := (&RunDir{dir: whole}).snapshots(bestFile)
-	require.NoError(t, err)
-	require.Equal(t, []int{steps}, got)
-	last, err := (&RunDir{dir: whole}).snapshots(checkpointFile)
-	require.NoError(t, err)
-	require.Equal(t, []int{12}, last, "it is kept besides")
-	require.Less(t, steps, 12, "the best epoch is not the last, or this shows nothing")
-
-	// A copy of the folder goes on from the best epoch, and ends with the same bytes.
-	dir := filepath.Join(t.TempDir(), "run")
-	require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
-	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
-	require.NoError(t, os.Rename(filepath.Join(dir, fmt.Sprintf(bestFile, steps)), filepath.Join(dir, fmt.Sprintf(checkpointFile, steps))))
-	r, err := keepRun(t.Context(), dir, resumableSource, c, rt)
-	require.NoError(t, err)
-	assert.Equal(t, 12, r.Steps)
-	assertSame(t, outcome(t, whole), outcome(t, dir))
-
-	// A run that has lost its checkpoints does not begin anew over its best epoch.
-	dir = filepath.Join(t.TempDir(), "run")
-	require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
-	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
-	before := allFiles(t, dir)
-	_, err = keepRun(t.Context(), dir, resumableSource, c, rt)
-	for _, want := range []string{"darts: ", "no checkpoint is left but that of the best epoch", fmt.Sprintf("rename %s to checkpoint-%d", filepath.Join(dir, fmt.Sprintf(bestFile, steps)), steps)} {
-		require.ErrorContains(t, err, want)
-	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "checkpoint-12"), []byte("damaged"), 0o644))
-	_, err = keepRun(t.Context(), dir, resumableSource, c, rt)
-	require.ErrorContains(t, err, fmt.Sprintf("rename %s to checkpoint-%d", filepath.Join(dir, fmt.Sprintf(bestFile, steps)), steps))
-	require.NoError(t, os.Remove(filepath.Join(dir, "checkpoint-12")))
-	assert.Equal(t, before, allFiles(t, dir), "nothing is lost")
 }
 
 func TestFolderKeepsWeights(t *testing.T) {

@@ -13,8 +13,9 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/engine"
+	"unnas/internal/loader"
 	"unnas/internal/rng"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -45,7 +46,7 @@ func (tagging) Sample(dst pretext.Sample, img *pretext.Image, _ bool, _ *rand.Ra
 
 // passage is what a pass through a network was.
 type passage struct {
-	machine     *vm.Machine
+	runner      *engine.Runner
 	training    bool
 	updates     bool // running statistics
 	images      []int
@@ -175,7 +176,7 @@ func TestSearchWiring(t *testing.T) {
 			c.StopEigenvalue = 0.75
 			change(&c)
 			const images = 23 // 13 for the weights, three steps; 10 for the alphas
-			w, a := halves(images, c.TrainFraction, c.Seed)
+			w, a := loader.Split(images, c.TrainFraction, c.Seed)
 			var rates []float64
 			var last record.Epoch
 			rt.Recorder = record.Func(func(e record.Event) error {
@@ -190,13 +191,13 @@ func TestSearchWiring(t *testing.T) {
 			s, err := newSearch(labelledImages(images), tagging{smallTask()}, c, rt)
 			require.NoError(t, err)
 			m := s.m
-			p := onPaper(m.params)
+			p := onPaper(m.Params)
 			var log []passage
-			m.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
-				require.Same(t, m.network, n)
+			m.Part = func(r *engine.Runner, b loader.Batch) (engine.Pass, error) {
+				require.Same(t, m.Network, r.Network)
 				e := passage{
-					machine: machine, updates: machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
-					weights: slices.Clone(m.params.Weights()), alphas: slices.Clone(m.params.Alphas()), epoch: s.epoch,
+					runner: r, updates: r.Machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
+					weights: slices.Clone(m.Params.Weights()), alphas: slices.Clone(m.Params.Alphas()), epoch: s.epoch,
 				}
 				if m.sampler != nil {
 					e.noise = slices.Clone(m.sampler.noise[0])
@@ -206,28 +207,28 @@ func TestSearchWiring(t *testing.T) {
 				}
 				log = append(log, e)
 				center, meanWeight := center(e.images), meanOfAll(wide(e.weights))
-				if machine != m.alphas {
-					for i, g := range m.params.Weights() {
-						m.params.WeightGrads()[i] = float32(weightGrad(float64(g), center))
+				if r != m.alphas {
+					for i, g := range m.Params.Weights() {
+						m.Params.WeightGrads()[i] = float32(weightGrad(float64(g), center))
 					}
 				}
-				if machine != m.weights {
-					for i, g := range m.params.Alphas() {
-						m.params.AlphaGrads()[i] = float32(alphaGrad(float64(g), center, meanWeight))
+				if r != m.weights {
+					for i, g := range m.Params.Alphas() {
+						m.Params.AlphaGrads()[i] = float32(alphaGrad(float64(g), center, meanWeight))
 					}
 				}
-				return pass{loss: 1, score: 1, count: float64(len(b.Y))}, nil
+				return engine.Pass{Loss: 1, Score: 1, Count: float64(len(b.Y))}, nil
 			}
 			_, err = s.search(t.Context())
 			require.NoError(t, err)
 
 			// next checks the passes of a batch, all that s.m.parts takes, and returns its images.
-			next := func(epoch, step int, machine *vm.Machine, purpose string, half []int, updates bool, weights []float64, what string) []int {
+			next := func(epoch, step int, runner *engine.Runner, purpose string, half []int, updates bool, weights []float64, what string) []int {
 				t.Helper()
-				require.GreaterOrEqual(t, len(log), m.parts, what)
+				require.GreaterOrEqual(t, len(log), m.Parts, what)
 				var batch []int
-				for part, e := range log[:m.parts] {
-					require.Same(t, machine, e.machine, what)
+				for part, e := range log[:m.Parts] {
+					require.Same(t, runner, e.runner, what)
 					require.Equal(t, updates, e.updates, "%s: statistics learn", what)
 					closeTo(t, weights, e.weights, "%s: weights in epoch %d, step %d", what, epoch, step)
 					if what != "measuring" {
@@ -250,7 +251,7 @@ func TestSearchWiring(t *testing.T) {
 						require.InDelta(t, skipRate(c, epoch), e.dropRate, 1e-6)
 					}
 				}
-				log = log[m.parts:]
+				log = log[m.Parts:]
 				require.Len(t, batch, c.Batch)
 				require.Subset(t, half, batch, what)
 				return batch
@@ -319,8 +320,8 @@ func TestSearchWiring(t *testing.T) {
 				require.Equal(t, c.StopEigenvalue > 0 && epoch >= c.ArchStartEpoch, measured > 0)
 			}
 			require.Empty(t, log)
-			closeTo(t, p.w, m.params.Weights(), "weights at the end")
-			closeTo(t, p.a, m.params.Alphas(), "alphas at the end")
+			closeTo(t, p.w, m.Params.Weights(), "weights at the end")
+			closeTo(t, p.a, m.Params.Alphas(), "alphas at the end")
 			if c.StopEigenvalue > 0 {
 				assert.InDelta(t, 0.25, last.Eigenvalue, 1e-3, "of 0.25 times the identity")
 			}
@@ -350,8 +351,8 @@ func TestTrainWiring(t *testing.T) {
 			const images, held, steps = 9, 5, 2
 			run, err := newTraining(t.Context(), labelledImages(images), labelledImages(held), tagging{smallTask()}, c, rt)
 			require.NoError(t, err)
-			p := onPaper(run.params)
-			running := wide(run.params.Running())
+			p := onPaper(run.Params)
+			running := wide(run.Params.Running())
 			average, averageRunning := slices.Clone(p.w), slices.Clone(running)
 			blend := func(to, from []float64) {
 				for i, x := range from {
@@ -359,28 +360,27 @@ func TestTrainWiring(t *testing.T) {
 				}
 			}
 			var log []passage
-			run.part = func(n *network, machine *vm.Machine, b batch) (pass, error) {
+			run.Part = func(r *engine.Runner, b loader.Batch) (engine.Pass, error) {
 				e := passage{
-					machine: machine, training: machine.Training, updates: machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
-					weights: slices.Clone(run.params.Weights()), running: slices.Clone(run.params.Running()), paths: slices.Concat(run.paths...),
+					runner: r, training: r.Machine.Training, updates: r.Machine.UpdateStats, images: imagesOf(b.X, smallTask().Spec().InputLen()),
+					weights: slices.Clone(run.Params.Weights()), running: slices.Clone(run.Params.Running()), paths: slices.Concat(run.paths...),
 				}
-				require.Same(t, map[*vm.Machine]*network{run.learn: run.learner, run.test: run.tester, run.tell: run.teller}[machine], n)
 				log = append(log, e)
 				center := center(e.images)
-				if machine == run.learn {
+				if r == run.learn {
 					for i, w := range e.weights {
-						run.params.WeightGrads()[i] = float32(weightGrad(float64(w), center))
+						run.Params.WeightGrads()[i] = float32(weightGrad(float64(w), center))
 					}
 				}
 				for i, v := range e.running {
-					switch machine {
+					switch r {
 					case run.learn:
-						run.params.Running()[i] = v + float32(center)
-					case run.tell: // every mean and variance of a batch
-						run.params.Running()[i] = float32(center)
+						run.Params.Running()[i] = v + float32(center)
+					case run.stats: // every mean and variance of a batch
+						run.Params.Running()[i] = float32(center)
 					}
 				}
-				return pass{loss: 2, score: 1, count: float64(len(b.Y))}, nil
+				return engine.Pass{Loss: 2, Score: 1, Count: float64(len(b.Y))}, nil
 			}
 			r, err := run.train(t.Context())
 			require.NoError(t, err)
@@ -390,10 +390,10 @@ func TestTrainWiring(t *testing.T) {
 					rate := 0.02 + (0.3-0.02)*(1+math.Cos(math.Pi*(float64(epoch)+float64(step)/steps)/3))/2
 					draw := rng.New(c.Seed, "paths", epoch, step)
 					var batch []int
-					for part := range run.parts {
+					for part := range run.Parts {
 						e := log[0]
 						log = log[1:]
-						require.Same(t, run.learn, e.machine)
+						require.Same(t, run.learn, e.runner)
 						require.True(t, e.training && e.updates)
 						closeTo(t, p.w, e.weights, "weights in epoch %d, step %d", epoch, step)
 						closeTo(t, running, e.running, "running statistics in epoch %d, step %d", epoch, step)
@@ -424,12 +424,12 @@ func TestTrainWiring(t *testing.T) {
 					weights, statistics = average, averageRunning
 				}
 				if c.PreciseBN > 0 {
-					n := 6 / (c.Batch / run.parts)
+					n := 6 / (c.Batch / run.Parts)
 					var centers []float64
 					for range n {
 						e := log[0]
 						log = log[1:]
-						require.Same(t, run.tell, e.machine)
+						require.Same(t, run.stats, e.runner)
 						closeTo(t, weights, e.weights, "weights for precise statistics in epoch %d", epoch)
 						centers = append(centers, center(e.images))
 					}
@@ -437,10 +437,10 @@ func TestTrainWiring(t *testing.T) {
 					for _, x := range centers {
 						squares += (x + x*x) / float64(n)
 					}
-					for _, s := range unshared(run.params.Stats()) {
+					for _, s := range unshared(run.Params.Stats()) {
 						for name, part := range map[string][]float32{"mean": s.Mean, "var": s.Var} {
 							at := 0
-							for &run.params.Running()[at] != &part[0] {
+							for &run.Params.Running()[at] != &part[0] {
 								at++
 							}
 							for i := range part {
@@ -454,7 +454,7 @@ func TestTrainWiring(t *testing.T) {
 				}
 				e := log[0]
 				log = log[1:]
-				require.Same(t, run.test, e.machine)
+				require.Same(t, run.eval, e.runner)
 				require.False(t, e.training || e.updates)
 				require.Equal(t, []int{0, 1, 2, 3, 4}, e.images)
 				closeTo(t, weights, e.weights, "weights that are evaluated in epoch %d", epoch)

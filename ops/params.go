@@ -3,6 +3,7 @@ package ops
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -225,15 +226,7 @@ func (p *Params) Init(seed uint64) error {
 			}
 		}
 		p.running = kernel.Floats(2 * channels)
-		rest := p.running
-		for _, s := range p.stats {
-			if s.same != nil {
-				s.Mean, s.Var = s.same.Mean, s.same.Var
-				continue
-			}
-			s.Mean, rest = rest[:s.channels:s.channels], rest[s.channels:]
-			s.Var, rest = rest[:s.channels:s.channels], rest[s.channels:]
-		}
+		p.divideRunning()
 		for _, b := range p.pending {
 			if err := p.bind(b.node, b.param); err != nil {
 				return err
@@ -255,6 +248,38 @@ func (p *Params) Init(seed uint64) error {
 		}
 	}
 	return nil
+}
+
+// divideRunning gives each normalisation its part of the running statistics.
+func (p *Params) divideRunning() {
+	rest := p.running
+	for _, s := range p.stats {
+		if s.same != nil {
+			s.Mean, s.Var = s.same.Mean, s.same.Var
+			continue
+		}
+		s.Mean, rest = rest[:s.channels:s.channels], rest[s.channels:]
+		s.Var, rest = rest[:s.channels:s.channels], rest[s.channels:]
+	}
+}
+
+// Clone returns parameters of the same names with copies of the values and running
+// statistics, without memory for gradients. Call it after Init.
+func (p *Params) Clone() *Params {
+	c := NewParams()
+	c.list, c.byName = slices.Clone(p.list), maps.Clone(p.byName)
+	of := map[*Stats]*Stats{} // a clone comes after the one that it shares values with
+	for _, s := range p.stats {
+		of[s] = &Stats{Name: s.Name, channels: s.channels, same: of[s.same]}
+		c.stats = append(c.stats, of[s])
+		c.byStats[s.Name] = of[s]
+	}
+	c.weights = slab{size: p.weights.size, data: slices.Clone(p.weights.data)}
+	c.alphas = slab{size: p.alphas.size, data: slices.Clone(p.alphas.data)}
+	c.running = slices.Clone(p.running)
+	c.divideRunning()
+	c.ready = p.ready
+	return c
 }
 
 // Ready reports whether Init has been called.

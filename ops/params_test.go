@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -172,6 +173,35 @@ func TestParamsAreShared(t *testing.T) {
 	assert.NotEqual(t, before, value(y))
 	assert.Equal(t, value(y), value(w))
 	assert.NotEqual(t, beforeZ, value(z))
+}
+
+// TestClone gives a graph the values of parameters that change afterwards.
+func TestClone(t *testing.T) {
+	a := newNet(t)
+	twoLayers(t, a.Scope, a.maps("x", 2, 6, 5, 4))
+	require.NoError(t, a.Params().Init(1))
+	p := a.Params()
+	for i := range p.Running() {
+		p.Running()[i] = float32(i) + 0.5
+	}
+	var before, after bytes.Buffer
+	require.NoError(t, p.WriteSafetensors(&before, nil))
+	clone := p.Clone()
+	for _, values := range [][]float32{p.Weights(), p.Running()} {
+		for i := range values {
+			values[i]++
+		}
+	}
+	require.NoError(t, clone.WriteSafetensors(&after, nil))
+	assert.True(t, bytes.Equal(before.Bytes(), after.Bytes()))
+	assert.True(t, clone.Ready())
+	assert.Nil(t, clone.WeightGrads())
+	for i, s := range clone.Stats() {
+		assert.Equal(t, p.Stats()[i].Mean[0]-1, s.Mean[0], "a part of the clone's own memory")
+		assert.Equal(t, p.Stats()[i].Var[0]-1, s.Var[0])
+	}
+	b := net{ops.NewScope(gorgonia.NewGraph(), clone), t}
+	b.run(twoLayers(t, b.Scope, b.maps("x", 3, 7, 4, 4)))
 }
 
 func TestPublishedLayouts(t *testing.T) {

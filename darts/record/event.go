@@ -73,7 +73,7 @@ type Step struct {
 	ValScore        float64       `json:"val_score"`   // of the same, see Start.ScoreName
 	LR              float64       `json:"lr"`          // learning rate of the weights in this step
 	Entropy         float64       `json:"entropy"`     // see Epoch
-	SkipWeight      float64       `json:"skip_weight"`  // see Epoch
+	SkipWeight      float64       `json:"skip_weight"` // see Epoch
 	ImagesPerSecond float64       `json:"images_per_second" clock:"true"`
 	Left            time.Duration `json:"left_ns" clock:"true"` // estimate of the time until the end of the run
 }
@@ -95,7 +95,7 @@ type Epoch struct {
 	TrainScore float64 `json:"train_score"`
 	ValLoss    float64 `json:"val_loss"`
 	ValScore   float64 `json:"val_score"`
-	Entropy    float64 `json:"entropy"`    // of the softmax of the alphas, mean over edges, as a share of the largest possible
+	Entropy    float64 `json:"entropy"`     // of the softmax of the alphas, mean over edges, as a share of the largest possible
 	SkipWeight float64 `json:"skip_weight"` // weight of skip connections after softmax, mean over edges
 	PoolWeight float64 `json:"pool_weight"` // weight of maximum and average pooling after softmax, mean over edges
 

@@ -93,7 +93,7 @@ func TestTrain(t *testing.T) {
 		assert.Contains(t, out.String(), want)
 	}
 	assert.FileExists(t, filepath.Join(dir, "weights.safetensors"))
-	assert.FileExists(t, filepath.Join(dir, "best-1"))
+	assert.FileExists(t, filepath.Join(dir, "best.safetensors"))
 
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "val", "n00000001")))
 	err := run(t.Context(), append(args, "-out", dir+"2"), &out, &out)

@@ -1,4 +1,4 @@
-package darts
+package loader
 
 import (
 	"context"
@@ -66,17 +66,17 @@ func (t tagTask) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *r
 	return nil
 }
 
-func (b *batch) clone() batch {
-	return batch{X: slices.Clone(b.X), Y: slices.Clone(b.Y), T: slices.Clone(b.T), Images: b.Images}
+func (b *Batch) clone() Batch {
+	return Batch{X: slices.Clone(b.X), Y: slices.Clone(b.Y), T: slices.Clone(b.T), Images: b.Images}
 }
 
 // collect returns copies of at most limit batches of an epoch.
-func collect(t require.TestingT, l *loader, epoch, skip, limit int) []batch {
-	b := l.epoch(context.Background(), epoch, skip)
-	defer b.close()
-	var all []batch
+func collect(t require.TestingT, l *Loader, epoch, skip, limit int) []Batch {
+	b := l.Epoch(context.Background(), epoch, skip)
+	defer b.Close()
+	var all []Batch
 	for len(all) < limit {
-		got, err := b.next()
+		got, err := b.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -104,27 +104,27 @@ func checkGoroutines(t *testing.T) {
 }
 
 // wantBatches makes the batches of an epoch one image at a time, as documented.
-func wantBatches(t require.TestingT, src Source, task pretext.TaskData, indices []int, o loaderOptions, epoch, limit int) []batch {
+func wantBatches(t require.TestingT, src pretext.Source, task pretext.TaskData, indices []int, o Options, epoch, limit int) []Batch {
 	inputs, labels, targets := task.Spec().InputLen(), task.Spec().LabelLen(), task.Spec().TargetLen()
-	var all []batch
-	for pass := 0; len(all) < limit && (pass == 0 || o.wrap); pass++ {
+	var all []Batch
+	for pass := 0; len(all) < limit && (pass == 0 || o.Wrap); pass++ {
 		order := slices.Clone(indices)
-		if o.train {
-			for i, j := range rng.Perm(rng.New(o.seed, o.purpose+" order", epoch, pass), len(indices)) {
+		if o.Train {
+			for i, j := range rng.Perm(rng.New(o.Seed, o.Purpose+" order", epoch, pass), len(indices)) {
 				order[i] = indices[j]
 			}
 		}
-		for chunk := range slices.Chunk(order, o.batch) {
-			if len(all) == limit || o.train && len(chunk) < o.batch {
+		for chunk := range slices.Chunk(order, o.Batch) {
+			if len(all) == limit || o.Train && len(chunk) < o.Batch {
 				break
 			}
-			b := batch{X: make([]float32, o.batch*inputs), Y: make([]int32, o.batch*labels), T: make([]float32, o.batch*targets), Images: len(chunk)}
-			for k := range o.batch {
+			b := Batch{X: make([]float32, o.Batch*inputs), Y: make([]int32, o.Batch*labels), T: make([]float32, o.Batch*targets), Images: len(chunk)}
+			for k := range o.Batch {
 				i := chunk[k%len(chunk)]
 				dst := pretext.Sample{Inputs: b.X[k*inputs:][:inputs], Labels: b.Y[k*labels:][:labels], Targets: b.T[k*targets:][:targets]}
 				img, err := src.Load(context.Background(), i)
 				require.NoError(t, err)
-				require.NoError(t, task.Sample(dst, img, o.train, rng.New(o.seed, o.purpose, epoch, i+pass*src.Len())))
+				require.NoError(t, task.Sample(dst, img, o.Train, rng.New(o.Seed, o.Purpose, epoch, i+pass*src.Len())))
 				if k >= len(chunk) {
 					for j := range dst.Labels {
 						dst.Labels[j] = -1
@@ -152,20 +152,20 @@ func TestLoaderMatchesSequentialLoading(t *testing.T) {
 		n := rapid.IntRange(1, 23).Draw(t, "images")
 		all := rapid.Permutation(indexRange(n+3)).Draw(t, "indices")
 		src, indices := countedImages{n + 3, jitter}, all[:n]
-		o := loaderOptions{
-			batch:   rapid.IntRange(1, n).Draw(t, "batch"),
-			seed:    rapid.Uint64().Draw(t, "seed"),
-			purpose: rapid.SampledFrom([]string{"weights", "alphas"}).Draw(t, "purpose"),
-			train:   rapid.Bool().Draw(t, "train"),
-			wrap:    rapid.Bool().Draw(t, "wrap"),
+		o := Options{
+			Batch:   rapid.IntRange(1, n).Draw(t, "batch"),
+			Seed:    rapid.Uint64().Draw(t, "seed"),
+			Purpose: rapid.SampledFrom([]string{"weights", "alphas"}).Draw(t, "purpose"),
+			Train:   rapid.Bool().Draw(t, "train"),
+			Wrap:    rapid.Bool().Draw(t, "wrap"),
 		}
-		o.workers = rapid.IntRange(1, 8).Draw(t, "workers")
+		o.Workers = rapid.IntRange(1, 8).Draw(t, "workers")
 		epoch := rapid.IntRange(0, 3).Draw(t, "epoch")
 
-		l, err := newLoader(src, newTagTask(), indices, o)
+		l, err := New(src, newTagTask(), indices, o)
 		require.NoError(t, err)
-		limit := l.steps()
-		if o.wrap {
+		limit := l.Steps()
+		if o.Wrap {
 			limit = 3*limit + 1
 		}
 		want := wantBatches(t, src, newTagTask(), indices, o, epoch, limit)
@@ -175,10 +175,10 @@ func TestLoaderMatchesSequentialLoading(t *testing.T) {
 		skip := rapid.IntRange(0, limit).Draw(t, "skip")
 		require.Len(t, collect(t, l, epoch+1, 0, 1), 1)
 		rest := limit - skip
-		if !o.wrap {
+		if !o.Wrap {
 			rest++ // there is no batch after the last
 		}
-		require.Equal(t, append([]batch(nil), want[skip:]...), collect(t, l, epoch, skip, rest))
+		require.Equal(t, append([]Batch(nil), want[skip:]...), collect(t, l, epoch, skip, rest))
 	})
 }
 
@@ -192,10 +192,10 @@ func indexRange(n int) []int {
 
 func TestLoaderWorkersGiveEqualBits(t *testing.T) {
 	checkGoroutines(t)
-	var want []batch
+	var want []Batch
 	for workers := 1; workers <= 8; workers++ {
-		l, err := newLoader(countedImages{n: 29}, newTagTask(), indexRange(29),
-			loaderOptions{batch: 5, workers: workers, seed: 3, purpose: "weights", train: true})
+		l, err := New(countedImages{n: 29}, newTagTask(), indexRange(29),
+			Options{Batch: 5, Workers: workers, Seed: 3, Purpose: "weights", Train: true})
 		require.NoError(t, err)
 		got := collect(t, l, 2, 0, 99)
 		if workers == 1 {
@@ -207,10 +207,10 @@ func TestLoaderWorkersGiveEqualBits(t *testing.T) {
 }
 
 func TestLoaderTrainingEpochs(t *testing.T) {
-	l, err := newLoader(countedImages{n: 17}, newTagTask(), indexRange(17),
-		loaderOptions{batch: 5, workers: 2, purpose: "weights", train: true})
+	l, err := New(countedImages{n: 17}, newTagTask(), indexRange(17),
+		Options{Batch: 5, Workers: 2, Purpose: "weights", Train: true})
 	require.NoError(t, err)
-	require.Equal(t, 3, l.steps())
+	require.Equal(t, 3, l.Steps())
 	images := func(epoch int) []int32 {
 		var s []int32
 		for _, b := range collect(t, l, epoch, 0, 99) {
@@ -231,7 +231,7 @@ func TestLoaderTrainingEpochs(t *testing.T) {
 }
 
 func TestLoaderPadsLastBatchOfEvaluation(t *testing.T) {
-	l, err := newLoader(countedImages{n: 9}, newTagTask(), []int{8, 3, 5, 1, 7}, loaderOptions{batch: 3, workers: 2, purpose: "test"})
+	l, err := New(countedImages{n: 9}, newTagTask(), []int{8, 3, 5, 1, 7}, Options{Batch: 3, Workers: 2, Purpose: "test"})
 	require.NoError(t, err)
 	got := collect(t, l, 0, 0, 99)
 	require.Len(t, got, 2)
@@ -253,7 +253,7 @@ func TestLoaderPadsLastBatchOfEvaluation(t *testing.T) {
 }
 
 func TestLoaderEvaluationSmallerThanBatch(t *testing.T) {
-	l, err := newLoader(countedImages{n: 2}, newTagTask(), []int{0, 1}, loaderOptions{batch: 5, workers: 1, purpose: "test"})
+	l, err := New(countedImages{n: 2}, newTagTask(), []int{0, 1}, Options{Batch: 5, Workers: 1, Purpose: "test"})
 	require.NoError(t, err)
 	got := collect(t, l, 0, 0, 99)
 	require.Len(t, got, 1)
@@ -278,22 +278,22 @@ func TestLoaderLoadsConcurrently(t *testing.T) {
 			return ctx.Err()
 		}
 	}}
-	l, err := newLoader(src, newTagTask(), indexRange(workers), loaderOptions{batch: 2, workers: workers, purpose: "test"})
+	l, err := New(src, newTagTask(), indexRange(workers), Options{Batch: 2, Workers: workers, Purpose: "test"})
 	require.NoError(t, err)
-	b := l.epoch(ctx, 0, 0)
-	defer b.close()
-	_, err = b.next()
+	b := l.Epoch(ctx, 0, 0)
+	defer b.Close()
+	_, err = b.Next()
 	require.NoError(t, err, "images are loaded one after the other")
 }
 
 func TestLoaderPrefetchLeavesGivenBatchAlone(t *testing.T) {
 	var loads atomic.Int32
 	src := countedImages{n: 100, load: func(context.Context, int) error { loads.Add(1); return nil }}
-	l, err := newLoader(src, newTagTask(), indexRange(100), loaderOptions{batch: 4, workers: 3, purpose: "weights", train: true})
+	l, err := New(src, newTagTask(), indexRange(100), Options{Batch: 4, Workers: 3, Purpose: "weights", Train: true})
 	require.NoError(t, err)
-	b := l.epoch(context.Background(), 0, 0)
-	defer b.close()
-	got, err := b.next()
+	b := l.Epoch(context.Background(), 0, 0)
+	defer b.Close()
+	got, err := b.Next()
 	require.NoError(t, err)
 	before := got.clone()
 
@@ -309,14 +309,14 @@ func bigTask() tagTask {
 }
 
 func TestLoaderReusesBuffers(t *testing.T) {
-	l, err := newLoader(countedImages{n: 64}, bigTask(), indexRange(64), loaderOptions{batch: 2, workers: 2, purpose: "test"})
+	l, err := New(countedImages{n: 64}, bigTask(), indexRange(64), Options{Batch: 2, Workers: 2, Purpose: "test"})
 	require.NoError(t, err)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	b := l.epoch(context.Background(), 0, 0)
-	defer b.close()
+	b := l.Epoch(context.Background(), 0, 0)
+	defer b.Close()
 	for {
-		_, err := b.next()
+		_, err := b.Next()
 		if err == io.EOF {
 			break
 		}
@@ -336,19 +336,19 @@ func TestLoaderSourceError(t *testing.T) {
 		return nil
 	}}
 	for workers := 1; workers <= 8; workers++ {
-		l, err := newLoader(src, newTagTask(), indexRange(24), loaderOptions{batch: 5, workers: workers, purpose: "test"})
+		l, err := New(src, newTagTask(), indexRange(24), Options{Batch: 5, Workers: workers, Purpose: "test"})
 		require.NoError(t, err)
-		b := l.epoch(context.Background(), 0, 0)
+		b := l.Epoch(context.Background(), 0, 0)
 		for range 3 { // what comes before the error is not lost
-			_, err = b.next()
+			_, err = b.Next()
 			require.NoError(t, err)
 		}
 		for range 2 { // an epoch that has failed has failed
-			_, err = b.next()
+			_, err = b.Next()
 			require.ErrorIs(t, err, broken)
 			assert.EqualError(t, err, "darts: load image 18: photo 18.jpg: broken file")
 		}
-		b.close()
+		b.Close()
 		// A later epoch does not see the error in the place of an image that it pads.
 		assert.Len(t, collect(t, l, 1, 4, 99), 1)
 	}
@@ -369,7 +369,7 @@ func TestLoaderFaultsOfUserCode(t *testing.T) {
 	fine := taskFunc(func(*pretext.Image) error { return nil })
 	tests := []struct {
 		name string
-		src  Source
+		src  pretext.Source
 		task pretext.TaskData
 		want string
 	}{
@@ -391,13 +391,13 @@ func TestLoaderFaultsOfUserCode(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			l, err := newLoader(test.src, test.task, indexRange(6), loaderOptions{batch: 3, workers: 2, purpose: "test"})
+			l, err := New(test.src, test.task, indexRange(6), Options{Batch: 3, Workers: 2, Purpose: "test"})
 			require.NoError(t, err)
-			b := l.epoch(context.Background(), 0, 0)
-			defer b.close()
-			_, err = b.next()
+			b := l.Epoch(context.Background(), 0, 0)
+			defer b.Close()
+			_, err = b.Next()
 			require.NoError(t, err)
-			_, err = b.next()
+			_, err = b.Next()
 			require.Error(t, err)
 			assert.ErrorContains(t, err, test.want)
 		})
@@ -416,23 +416,23 @@ func (f infinite) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *
 }
 
 func TestLoaderRefusesTargetsThatAreNotFinite(t *testing.T) {
-	l, err := newLoader(countedImages{n: 6}, infinite{newTagTask()}, indexRange(6), loaderOptions{batch: 3, workers: 2, purpose: "test"})
+	l, err := New(countedImages{n: 6}, infinite{newTagTask()}, indexRange(6), Options{Batch: 3, Workers: 2, Purpose: "test"})
 	require.NoError(t, err)
-	b := l.epoch(context.Background(), 0, 0)
-	defer b.close()
-	_, err = b.next()
+	b := l.Epoch(context.Background(), 0, 0)
+	defer b.Close()
+	_, err = b.Next()
 	require.NoError(t, err)
-	_, err = b.next()
+	_, err = b.Next()
 	assert.EqualError(t, err, "darts: sample image 4: target 5 of [3 2] is -Inf, want a finite number, or pretext.IgnoreValue where nothing is known")
 }
 
 func TestLoaderPanicShowsWhere(t *testing.T) {
 	task := taskFunc(func(*pretext.Image) error { panic("bug") })
-	l, err := newLoader(countedImages{n: 1}, task, []int{0}, loaderOptions{batch: 1, workers: 1, purpose: "test"})
+	l, err := New(countedImages{n: 1}, task, []int{0}, Options{Batch: 1, Workers: 1, Purpose: "test"})
 	require.NoError(t, err)
-	b := l.epoch(context.Background(), 0, 0)
-	defer b.close()
-	_, err = b.next()
+	b := l.Epoch(context.Background(), 0, 0)
+	defer b.Close()
+	_, err = b.Next()
 	assert.EqualError(t, err, "darts: image 0: panic: bug", "one line")
 	var fault interface{ Stack() []byte }
 	require.ErrorAs(t, err, &fault)
@@ -462,15 +462,15 @@ func TestLoaderKeepsManyWorkersBusy(t *testing.T) {
 		}
 		return nil
 	}}
-	l, err := newLoader(src, newTagTask(), indexRange(src.n), loaderOptions{batch: 2, workers: workers, purpose: "test"})
+	l, err := New(src, newTagTask(), indexRange(src.n), Options{Batch: 2, Workers: workers, Purpose: "test"})
 	require.NoError(t, err)
-	b := l.epoch(ctx, 0, 0)
-	defer b.close()
+	b := l.Epoch(ctx, 0, 0)
+	defer b.Close()
 	for range src.n / 2 {
-		_, err = b.next()
+		_, err = b.Next()
 		require.NoError(t, err)
 	}
-	assert.Equal(t, ringBytes(newTagTask().Spec(), 2, workers), int64(len(l.ring))*4*int64(2*(l.inputs+l.labels+l.targets)), "and is planned")
+	assert.Equal(t, Bytes(newTagTask().Spec(), 2, workers), int64(len(l.ring))*4*int64(2*(l.inputs+l.labels+l.targets)), "and is planned")
 	for _, c := range [][3]int{{1, 1, 3}, {64, 2, 3}, {64, 64, 3}, {8, 9, 4}, {8, 64, 10}, {1, 64, 66}} {
 		assert.Equal(t, c[2], ringSize(c[0], c[1]), "%v", c)
 	}
@@ -478,10 +478,10 @@ func TestLoaderKeepsManyWorkersBusy(t *testing.T) {
 
 func TestLoaderCancel(t *testing.T) {
 	checkGoroutines(t)
-	newEpoch := func(ctx context.Context, load func(context.Context, int) error) *batches {
-		l, err := newLoader(countedImages{20, load}, newTagTask(), indexRange(20), loaderOptions{batch: 4, workers: 3, purpose: "test"})
+	newEpoch := func(ctx context.Context, load func(context.Context, int) error) *Batches {
+		l, err := New(countedImages{20, load}, newTagTask(), indexRange(20), Options{Batch: 4, Workers: 3, Purpose: "test"})
 		require.NoError(t, err)
-		return l.epoch(ctx, 0, 0)
+		return l.Epoch(ctx, 0, 0)
 	}
 	hang := func(ctx context.Context, i int) error {
 		if i < 4 {
@@ -494,20 +494,20 @@ func TestLoaderCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		b := newEpoch(ctx, nil)
-		defer b.close()
-		_, err := b.next()
+		defer b.Close()
+		_, err := b.Next()
 		assert.Equal(t, context.Canceled, err)
 	})
 	t.Run("while waiting", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		b := newEpoch(ctx, hang)
-		defer b.close()
-		_, err := b.next()
+		defer b.Close()
+		_, err := b.Next()
 		require.NoError(t, err)
 		time.AfterFunc(10*time.Millisecond, cancel)
 		start := time.Now()
-		_, err = b.next()
+		_, err = b.Next()
 		assert.Equal(t, context.Canceled, err)
 		assert.Less(t, time.Since(start), 5*time.Second)
 	})
@@ -515,10 +515,10 @@ func TestLoaderCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		defer cancel()
 		b := newEpoch(ctx, hang)
-		defer b.close()
-		_, err := b.next()
+		defer b.Close()
+		_, err := b.Next()
 		for err == nil {
-			_, err = b.next()
+			_, err = b.Next()
 		}
 		assert.Equal(t, context.DeadlineExceeded, err)
 	})
@@ -526,11 +526,11 @@ func TestLoaderCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		b := newEpoch(ctx, nil)
-		defer b.close()
-		_, err := b.next()
+		defer b.Close()
+		_, err := b.Next()
 		require.NoError(t, err)
 		cancel()
-		_, err = b.next()
+		_, err = b.Next()
 		assert.Equal(t, context.Canceled, err)
 	})
 	t.Run("source deaf to the context", func(t *testing.T) {
@@ -539,66 +539,75 @@ func TestLoaderCancel(t *testing.T) {
 		release := make(chan struct{})
 		b := newEpoch(ctx, func(context.Context, int) error { <-release; return nil })
 		time.AfterFunc(10*time.Millisecond, cancel)
-		_, err := b.next()
+		_, err := b.Next()
 		assert.Equal(t, context.Canceled, err)
 		close(release)
-		b.close()
+		b.Close()
 	})
 }
 
 func TestLoaderCloseEarly(t *testing.T) {
 	checkGoroutines(t)
-	l, err := newLoader(countedImages{n: 20}, newTagTask(), indexRange(20),
-		loaderOptions{batch: 2, workers: 4, purpose: "weights", train: true, wrap: true})
+	l, err := New(countedImages{n: 20}, newTagTask(), indexRange(20),
+		Options{Batch: 2, Workers: 4, Purpose: "weights", Train: true, Wrap: true})
 	require.NoError(t, err)
 	for used := range 12 { // wherever it stops, the next epoch starts afresh
-		b := l.epoch(context.Background(), 0, 0)
+		b := l.Epoch(context.Background(), 0, 0)
 		for range used {
-			_, err := b.next()
+			_, err := b.Next()
 			require.NoError(t, err)
 		}
-		b.close()
-		b.close()
+		b.Close()
+		b.Close()
 	}
-	require.Equal(t, wantBatches(t, l.src, l.task, l.indices, l.loaderOptions, 5, 12), collect(t, l, 5, 0, 12))
+	require.Equal(t, wantBatches(t, l.src, l.task, l.indices, l.Options, 5, 12), collect(t, l, 5, 0, 12))
 }
 
 func TestLoaderBadSkip(t *testing.T) {
 	checkGoroutines(t)
 	for _, skip := range []int{-1, 4} {
-		l, err := newLoader(countedImages{n: 7}, newTagTask(), indexRange(7), loaderOptions{batch: 2, workers: 1, train: true, purpose: "weights"})
+		l, err := New(countedImages{n: 7}, newTagTask(), indexRange(7), Options{Batch: 2, Workers: 1, Train: true, Purpose: "weights"})
 		require.NoError(t, err)
-		b := l.epoch(context.Background(), 0, skip)
-		_, err = b.next()
+		b := l.Epoch(context.Background(), 0, skip)
+		_, err = b.Next()
 		assert.EqualError(t, err, fmt.Sprintf(
 			"darts: cannot go on after %d of the 3 steps of an epoch: the run had other data or another batch", skip))
-		b.close()
+		b.Close()
 	}
 }
 
+// TestBatchPart divides a batch of four images with labels and targets.
+func TestBatchPart(t *testing.T) {
+	b := Batch{X: []float32{0, 1, 2, 3, 4, 5, 6, 7}, Y: []int32{0, 1, 2, 3}, T: []float32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, Images: 4}
+	assert.Equal(t, Batch{X: []float32{4, 5, 6, 7}, Y: []int32{2, 3}, T: []float32{6, 7, 8, 9, 10, 11}, Images: 2}, b.Part(1, 2))
+	assert.InDelta(t, 4, b.Whole(), 0)
+	b.Y = nil
+	assert.InDelta(t, 12, b.Whole(), 0, "targets, if there are no labels")
+}
+
 func TestNewLoaderErrors(t *testing.T) {
-	good := loaderOptions{batch: 4, workers: 2, purpose: "alphas", train: true}
+	good := Options{Batch: 4, Workers: 2, Purpose: "alphas", Train: true}
 	tests := []struct {
 		name    string
 		indices []int
-		change  func(*loaderOptions, *pretext.Spec)
+		change  func(*Options, *pretext.Spec)
 		want    string
 	}{
-		{"no workers", indexRange(5), func(o *loaderOptions, _ *pretext.Spec) { o.workers = 0 }, "darts: 0 loader workers, must be 1 or more"},
-		{"no batch", indexRange(5), func(o *loaderOptions, _ *pretext.Spec) { o.batch = -2 }, "darts: a batch of -2 images, must be 1 or more"},
-		{"no images", nil, func(*loaderOptions, *pretext.Spec) {}, "darts: no images for alphas: give a larger source or another portion"},
-		{"no images to evaluate", nil, func(o *loaderOptions, _ *pretext.Spec) { o.train = false }, "darts: no images for alphas: give a larger source or another portion"},
-		{"large batch", indexRange(3), func(*loaderOptions, *pretext.Spec) {}, "darts: a batch of 4 images is larger than the 3 images for alphas: lower the batch or give more images"},
-		{"no inputs", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.Inputs = 0 }, "darts: the samples of the task: pretext: Spec.Inputs = 0, want 1 or more"},
-		{"no labels", indexRange(5), func(_ *loaderOptions, s *pretext.Spec) { s.LabelShape = []int{4, 0} }, "darts: the samples of the task: pretext: Spec.LabelShape = [4 0], want numbers of 1 or more and at most 1073741824 labels"},
-		{"index too large", []int{0, 1, 2, 6}, func(*loaderOptions, *pretext.Spec) {}, "darts: no image 6 in a source of 6 images"},
-		{"index negative", []int{0, 1, -1, 2}, func(*loaderOptions, *pretext.Spec) {}, "darts: no image -1 in a source of 6 images"},
+		{"no workers", indexRange(5), func(o *Options, _ *pretext.Spec) { o.Workers = 0 }, "darts: 0 loader workers, must be 1 or more"},
+		{"no batch", indexRange(5), func(o *Options, _ *pretext.Spec) { o.Batch = -2 }, "darts: a batch of -2 images, must be 1 or more"},
+		{"no images", nil, func(*Options, *pretext.Spec) {}, "darts: no images for alphas: give a larger source or another fraction"},
+		{"no images to evaluate", nil, func(o *Options, _ *pretext.Spec) { o.Train = false }, "darts: no images for alphas: give a larger source or another fraction"},
+		{"large batch", indexRange(3), func(*Options, *pretext.Spec) {}, "darts: a batch of 4 images is larger than the 3 images for alphas: lower the batch or give more images"},
+		{"no inputs", indexRange(5), func(_ *Options, s *pretext.Spec) { s.Inputs = 0 }, "darts: the samples of the task: pretext: Spec.Inputs = 0, want 1 or more"},
+		{"no labels", indexRange(5), func(_ *Options, s *pretext.Spec) { s.LabelShape = []int{4, 0} }, "darts: the samples of the task: pretext: Spec.LabelShape = [4 0], want numbers of 1 or more and at most 1073741824 labels"},
+		{"index too large", []int{0, 1, 2, 6}, func(*Options, *pretext.Spec) {}, "darts: no image 6 in a source of 6 images"},
+		{"index negative", []int{0, 1, -1, 2}, func(*Options, *pretext.Spec) {}, "darts: no image -1 in a source of 6 images"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			o, task := good, newTagTask()
 			test.change(&o, &task.spec)
-			_, err := newLoader(countedImages{n: 6}, task, test.indices, o)
+			_, err := New(countedImages{n: 6}, task, test.indices, o)
 			assert.EqualError(t, err, test.want)
 		})
 	}

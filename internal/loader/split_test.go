@@ -1,4 +1,4 @@
-package darts
+package loader
 
 import (
 	"slices"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestHalves(t *testing.T) {
+func TestSplit(t *testing.T) {
 	tests := []struct {
 		name    string
 		n       int
@@ -24,7 +24,7 @@ func TestHalves(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			w, alpha := halves(test.n, test.portion, 1)
+			w, alpha := Split(test.n, test.portion, 1)
 			require.Len(t, w, test.w)
 			require.Len(t, alpha, test.n-test.w)
 			assert.True(t, slices.IsSorted(w))
@@ -36,10 +36,10 @@ func TestHalves(t *testing.T) {
 			}
 		})
 	}
-	w, alpha := halves(8, 0.5, 7)
+	w, alpha := Split(8, 0.5, 7)
 	assert.Equal(t, []int{0, 2, 5, 7}, w, "the split of a seed never changes")
 	_ = append(w, 99)
 	assert.Equal(t, []int{1, 3, 4, 6}, alpha, "the halves do not share memory")
-	other, _ := halves(8, 0.5, 8)
+	other, _ := Split(8, 0.5, 8)
 	assert.NotEqual(t, w, other)
 }

@@ -1,4 +1,4 @@
-package darts
+package loader
 
 import (
 	"context"
@@ -21,22 +21,22 @@ const noLabel = -1
 // or more, that every worker has an image to load while another batch is ready.
 func ringSize(batch, workers int) int { return max(3, 2+(workers+batch-1)/batch) }
 
-// loaderOptions says what a loader does with its images.
-type loaderOptions struct {
-	batch   int          // images in a batch
-	workers int          // goroutines that decode and sample
-	seed    uint64       // of the order and of what samples draw
-	purpose string       // names the random streams; loaders of one run differ in it
-	train   bool         // random order, random samples, full batches only
-	shared  *quota.Quota // in which images are decoded; nil without a bound
-	wrap    bool         // begin again in another order when all images have been used, without end
+// Options says what a loader does with its images.
+type Options struct {
+	Batch   int          // images in a batch
+	Workers int          // goroutines that decode and sample
+	Seed    uint64       // of the order and of what samples draw
+	Purpose string       // names the random streams; loaders of one run differ in it
+	Train   bool         // random order, random samples, full batches only
+	Quota   *quota.Quota // in which images are decoded; nil without a bound
+	Wrap    bool         // begin again in another order when all images have been used, without end
 }
 
-// A loader makes batches of some images of a source. What they hold does not
+// A Loader makes batches of some images of a source. What they hold does not
 // depend on the number of workers. Only one epoch at a time may be open.
-type loader struct {
-	loaderOptions
-	src     Source
+type Loader struct {
+	Options
+	src     pretext.Source
 	task    pretext.TaskData
 	indices []int
 	inputs  int // numbers in X for one image
@@ -45,17 +45,37 @@ type loader struct {
 	ring    []*slot
 }
 
-// A batch is what one step of a network reads.
-type batch struct {
+// A Batch is what one step of a network reads.
+type Batch struct {
 	X      []float32 // [batch·Inputs, Height, Width, Channels]
 	Y      []int32   // [batch, LabelShape...]
 	T      []float32 // [batch, TargetShape...]
 	Images int       // how many images are real; the rest of the batch has only labels and targets to ignore
 }
 
+// Part returns one of so many equal parts of a batch.
+func (b *Batch) Part(i, parts int) Batch {
+	return Batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts}
+}
+
+// partOf returns one of so many equal parts of a slice.
+func partOf[T any](all []T, i, parts int) []T {
+	n := len(all) / parts
+	return all[i*n:][:n:n]
+}
+
+// Whole returns how much counts in a batch at most: labels, or targets if there are
+// none.
+func (b *Batch) Whole() float64 {
+	if len(b.Y) > 0 {
+		return float64(len(b.Y))
+	}
+	return float64(len(b.T))
+}
+
 // A slot is the memory of a batch and what is known about its loading.
 type slot struct {
-	batch
+	Batch
 	errs  []error       // of each image
 	left  atomic.Int32  // images that are not loaded yet
 	ready chan struct{} // gets a value when all are
@@ -69,21 +89,21 @@ type job struct {
 	pass  int // how often the epoch has used all images before
 }
 
-// newLoader returns a loader of the images of src that indices names.
-func newLoader(src Source, task pretext.TaskData, indices []int, o loaderOptions) (*loader, error) {
+// New returns a loader of the images of src that indices names.
+func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*Loader, error) {
 	spec := task.Spec()
-	l := &loader{loaderOptions: o, src: src, task: task, indices: indices,
+	l := &Loader{Options: o, src: src, task: task, indices: indices,
 		inputs: spec.InputLen(), labels: spec.LabelLen(), targets: spec.TargetLen()}
 	switch {
-	case o.workers < 1:
-		return nil, fmt.Errorf("darts: %d loader workers, must be 1 or more", o.workers)
-	case o.batch < 1:
-		return nil, fmt.Errorf("darts: a batch of %d images, must be 1 or more", o.batch)
+	case o.Workers < 1:
+		return nil, fmt.Errorf("darts: %d loader workers, must be 1 or more", o.Workers)
+	case o.Batch < 1:
+		return nil, fmt.Errorf("darts: a batch of %d images, must be 1 or more", o.Batch)
 	case len(indices) == 0:
-		return nil, fmt.Errorf("darts: no images for %s: give a larger source or another portion", o.purpose)
-	case o.train && o.batch > len(indices):
+		return nil, fmt.Errorf("darts: no images for %s: give a larger source or another fraction", o.Purpose)
+	case o.Train && o.Batch > len(indices):
 		return nil, fmt.Errorf("darts: a batch of %d images is larger than the %d images for %s: lower the batch or give more images",
-			o.batch, len(indices), o.purpose)
+			o.Batch, len(indices), o.Purpose)
 	}
 	if err := spec.Validate(); err != nil {
 		return nil, fmt.Errorf("darts: the samples of the task: %w", err)
@@ -93,53 +113,53 @@ func newLoader(src Source, task pretext.TaskData, indices []int, o loaderOptions
 			return nil, fmt.Errorf("darts: no image %d in a source of %d images", i, src.Len())
 		}
 	}
-	for range ringSize(o.batch, o.workers) {
+	for range ringSize(o.Batch, o.Workers) {
 		l.ring = append(l.ring, &slot{
-			batch: batch{X: make([]float32, o.batch*l.inputs), Y: make([]int32, o.batch*l.labels), T: make([]float32, o.batch*l.targets)},
-			errs:  make([]error, o.batch),
+			Batch: Batch{X: make([]float32, o.Batch*l.inputs), Y: make([]int32, o.Batch*l.labels), T: make([]float32, o.Batch*l.targets)},
+			errs:  make([]error, o.Batch),
 		})
 	}
 	return l, nil
 }
 
-// ringBytes returns the memory of the batches of a loader.
-func ringBytes(spec pretext.Spec, batch, workers int) int64 {
+// Bytes returns the memory of the batches of a loader.
+func Bytes(spec pretext.Spec, batch, workers int) int64 {
 	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen()+spec.TargetLen())
 }
 
-// steps returns the number of batches that use every image once, the images left
+// Steps returns the number of batches that use every image once, the images left
 // over in training aside.
-func (l *loader) steps() int {
-	if l.train {
-		return len(l.indices) / l.batch
+func (l *Loader) Steps() int {
+	if l.Train {
+		return len(l.indices) / l.Batch
 	}
-	return (len(l.indices) + l.batch - 1) / l.batch
+	return (len(l.indices) + l.Batch - 1) / l.Batch
 }
 
 // order returns the images in the order of one pass over them.
-func (l *loader) order(epoch, pass int) []int {
-	if !l.train {
+func (l *Loader) order(epoch, pass int) []int {
+	if !l.Train {
 		return l.indices
 	}
-	order := rng.Perm(rng.New(l.seed, l.purpose+" order", epoch, pass), len(l.indices))
+	order := rng.Perm(rng.New(l.Seed, l.Purpose+" order", epoch, pass), len(l.indices))
 	for i, j := range order {
 		order[i] = l.indices[j]
 	}
 	return order
 }
 
-// epoch starts to load the batches of an epoch but for the first skip, which a
+// Epoch starts to load the batches of an epoch but for the first skip, which a
 // run that is resumed has done. The caller must close the result.
-func (l *loader) epoch(ctx context.Context, number, skip int) *batches {
-	b := &batches{
+func (l *Loader) Epoch(ctx context.Context, number, skip int) *Batches {
+	b := &Batches{
 		l: l, number: number,
 		jobs:   make(chan job),
 		loaded: make(chan *slot, len(l.ring)),
 		free:   make(chan *slot, len(l.ring)),
 	}
 	b.ctx, b.cancel = context.WithCancel(ctx)
-	if skip < 0 || skip > l.steps() && !l.wrap {
-		b.err = fmt.Errorf("darts: cannot go on after %d of the %d steps of an epoch: the run had other data or another batch", skip, l.steps())
+	if skip < 0 || skip > l.Steps() && !l.Wrap {
+		b.err = fmt.Errorf("darts: cannot go on after %d of the %d steps of an epoch: the run had other data or another batch", skip, l.Steps())
 		return b
 	}
 	for _, s := range l.ring {
@@ -147,15 +167,15 @@ func (l *loader) epoch(ctx context.Context, number, skip int) *batches {
 		b.free <- s
 	}
 	b.running.Go(func() { b.dispatch(skip) })
-	for range l.workers {
+	for range l.Workers {
 		b.running.Go(b.work)
 	}
 	return b
 }
 
-// batches iterates over the batches of an epoch.
-type batches struct {
-	l       *loader
+// Batches iterates over the batches of an epoch.
+type Batches struct {
+	l       *Loader
 	number  int // of the epoch
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -164,14 +184,14 @@ type batches struct {
 	jobs   chan job
 	loaded chan *slot // being loaded or ready, in the order of the epoch
 	free   chan *slot
-	given  *slot // what the last call of next returned
+	given  *slot // what the last call of Next returned
 	err    error // why there is no next batch
 }
 
-// next returns the next batch, which is valid until next is called again. After
+// Next returns the next batch, which is valid until Next is called again. After
 // the last batch it returns io.EOF. An image that fails ends the epoch when its
 // batch is due, so errors do not depend on the number of workers either.
-func (b *batches) next() (*batch, error) {
+func (b *Batches) Next() (*Batch, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -185,11 +205,11 @@ func (b *batches) next() (*batch, error) {
 		return nil, err
 	}
 	b.given = s
-	return &s.batch, nil
+	return &s.Batch, nil
 }
 
 // wait returns the next slot once all its images are loaded.
-func (b *batches) wait() (*slot, error) {
+func (b *Batches) wait() (*slot, error) {
 	var s *slot
 	select {
 	case s = <-b.loaded:
@@ -218,11 +238,11 @@ func (b *batches) wait() (*slot, error) {
 
 // pad fills the rest of a batch with repeated images whose labels and targets are
 // ignored.
-func (l *loader) pad(s *slot) {
-	if s.Images == l.batch {
+func (l *Loader) pad(s *slot) {
+	if s.Images == l.Batch {
 		return
 	}
-	for i := s.Images; i < l.batch; i++ {
+	for i := s.Images; i < l.Batch; i++ {
 		copy(s.X[i*l.inputs:], s.X[i%s.Images*l.inputs:][:l.inputs])
 	}
 	for i := range s.Y[s.Images*l.labels:] {
@@ -233,24 +253,24 @@ func (l *loader) pad(s *slot) {
 	}
 }
 
-// close stops loading and returns when nothing of the epoch runs any more.
-func (b *batches) close() {
+// Close stops loading and returns when nothing of the epoch runs any more.
+func (b *Batches) Close() {
 	b.cancel()
 	b.running.Wait()
 }
 
 // dispatch hands out the images of the epoch, batch by batch, as slots get free.
-func (b *batches) dispatch(skip int) {
+func (b *Batches) dispatch(skip int) {
 	defer close(b.jobs)
 	defer close(b.loaded)
-	l, steps := b.l, b.l.steps()
+	l, steps := b.l, b.l.Steps()
 	var order []int
-	for n := skip; n < steps || l.wrap; n++ {
+	for n := skip; n < steps || l.Wrap; n++ {
 		pass, step := n/steps, n%steps
 		if order == nil || step == 0 {
 			order = l.order(b.number, pass)
 		}
-		images := order[step*l.batch : min((step+1)*l.batch, len(order))]
+		images := order[step*l.Batch : min((step+1)*l.Batch, len(order))]
 		var s *slot
 		select {
 		case s = <-b.free:
@@ -271,7 +291,7 @@ func (b *batches) dispatch(skip int) {
 }
 
 // work loads images until there are no more.
-func (b *batches) work() {
+func (b *Batches) work() {
 	for j := range b.jobs {
 		j.slot.errs[j.place] = b.load(j)
 		if j.slot.left.Add(-1) == 0 {
@@ -282,14 +302,14 @@ func (b *batches) work() {
 
 // load puts the sample of one image into its place. A panic of the source or
 // the task becomes an error: it may come from code of the user's own.
-func (b *batches) load(j job) (err error) {
+func (b *Batches) load(j job) (err error) {
 	l := b.l
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("darts: image %d: panic: %w", j.image, panics.Recovered(p))
 		}
 	}()
-	ctx, end := l.shared.Lease(b.ctx)
+	ctx, end := l.Quota.Lease(b.ctx)
 	defer end()
 	img, err := l.src.Load(ctx, j.image)
 	if err != nil {
@@ -301,8 +321,8 @@ func (b *batches) load(j job) (err error) {
 		Targets: j.slot.T[j.place*l.targets:][:l.targets:l.targets],
 	}
 	// Another pass of the same epoch draws from streams of its own.
-	r := rng.New(l.seed, l.purpose, b.number, j.image+j.pass*l.src.Len())
-	if err := l.task.Sample(dst, img, l.train, r); err != nil {
+	r := rng.New(l.Seed, l.Purpose, b.number, j.image+j.pass*l.src.Len())
+	if err := l.task.Sample(dst, img, l.Train, r); err != nil {
 		return fmt.Errorf("darts: sample image %d: %w", j.image, err)
 	}
 	for i, v := range dst.Targets {

@@ -1,30 +1,23 @@
 package darts
 
 import (
-	"cmp"
 	"fmt"
-	"strings"
 
+	"unnas/internal/engine"
 	"unnas/internal/format"
-	"unnas/internal/memory"
+	"unnas/internal/loader"
 	"unnas/pretext"
 )
 
-// budget are the settings of a run that say how much memory a step takes and may
-// take.
-type budget struct {
-	batch, micro int
-	memory       int64
-	recompute    bool
-	halves       bool // whether AutoBatch would halve the batch
+func (c SearchConfig) budget(rt Runtime) engine.Budget {
+	return engine.Budget{
+		Batch: c.Batch, MicroBatch: c.MicroBatch, Memory: rt.Memory, Recompute: rt.Recompute,
+		Halves: !rt.AutoBatch && c.divisible(),
+	}
 }
 
-func (c SearchConfig) budget(rt Runtime) budget {
-	return budget{c.Batch, c.MicroBatch, rt.Memory, rt.Recompute, !rt.AutoBatch && c.divisible()}
-}
-
-func (c TrainConfig) budget(rt Runtime) budget {
-	return budget{c.Batch, c.MicroBatch, rt.Memory, rt.Recompute, false}
+func (c TrainConfig) budget(rt Runtime) engine.Budget {
+	return engine.Budget{Batch: c.Batch, MicroBatch: c.MicroBatch, Memory: rt.Memory, Recompute: rt.Recompute}
 }
 
 // validateMicroBatch returns an error if parts of a size do not make up a batch.
@@ -33,49 +26,6 @@ func validateMicroBatch(batch, micro int) error {
 		return fmt.Errorf("darts: MicroBatch is %d, must divide Batch, which is %d; 0 takes the whole batch at once", micro, batch)
 	}
 	return nil
-}
-
-// atOnce returns how many images go through the network at once.
-func (b budget) atOnce() int { return cmp.Or(b.micro, b.batch) }
-
-// room returns the bytes that a run may take, or 0 if nobody knows.
-func (b budget) room() int64 {
-	if b.memory > 0 {
-		return b.memory
-	}
-	return memory.Total()
-}
-
-// refusal returns the error of a run that needs so many bytes or more, unless
-// there is room for them.
-func (b budget) refusal(bytes int64) error {
-	room := b.room()
-	if room == 0 || bytes <= room {
-		return nil
-	}
-	smaller := "lower Width, Cells or the size of the images"
-	if b.batch > 1 {
-		smaller = "lower Batch, " + strings.TrimPrefix(smaller, "lower ")
-	}
-	var remedies []string
-	if b.halves {
-		remedies = append(remedies, "set AutoBatch to halve batch and learning rates")
-	}
-	switch {
-	case b.micro == 0 && b.batch > 1:
-		remedies = append(remedies, "set MicroBatch to accumulate gradients")
-	case b.micro > 1:
-		remedies = append(remedies, "lower MicroBatch")
-	}
-	if !b.recompute {
-		remedies = append(remedies, "set Recompute for activation checkpointing")
-	}
-	remedy := strings.Join(append(remedies, smaller), ", or ")
-	whose := "this machine has"
-	if b.memory > 0 {
-		whose = "Memory is"
-	}
-	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", format.Plural(b.batch, "image"), format.Bytes(bytes), whose, format.Bytes(room), remedy)
 }
 
 // halved returns the settings with half the batch and half the rates, as the
@@ -116,11 +66,11 @@ func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserve
 		if m, err = planModel(c, rt, task); err != nil {
 			return nil, c, "", err
 		}
-		m.bytes += 2*ringBytes(task.Spec(), c.Batch, rt.workers()) + reserved
+		m.Bytes += 2*loader.Bytes(task.Spec(), c.Batch, rt.workers()) + reserved
 		if first == 0 {
-			first = m.planned()
+			first = m.Planned()
 		}
-		err = refused(c.budget(rt).refusal(m.planned()), reserved)
+		err = engine.Refused(c.budget(rt).Refusal(m.Planned()), reserved)
 		if err == nil {
 			break
 		}
@@ -143,5 +93,5 @@ func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserve
 	if c.Batch == began {
 		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
 	}
-	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", format.Bytes(first), format.Bytes(c.budget(rt).room()), rates, format.Bytes(m.planned())), nil
+	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", format.Bytes(first), format.Bytes(c.budget(rt).Room()), rates, format.Bytes(m.Planned())), nil
 }

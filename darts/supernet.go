@@ -1,0 +1,122 @@
+package darts
+
+import (
+	"unnas/cell"
+	"unnas/internal/engine"
+	"unnas/internal/loader"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// model is a supernet with the head and the loss of a task, ready to run on
+// batches.
+type model struct {
+	*engine.Engine
+	*engine.Network
+	net  *cell.Supernet
+	size cell.Complexity
+
+	// One runner for each half of a step: neither computes the gradients that only
+	// the other needs. A look ahead needs both; nil to first order.
+	weights, alphas, both *engine.Runner
+	sampler               *sampler // nil if the algorithm draws nothing
+	dropper               *dropper // nil without SkipDropout
+}
+
+// build adds the supernet of a space with the head of a task to a new graph, for
+// batches of so many images.
+func build(p *ops.Params, space cell.Space, weigh cell.MixWeights, task pretext.Task, batch int) (*engine.Network, *cell.Supernet, error) {
+	n, err := engine.NewNetwork(p, task, batch)
+	if err != nil {
+		return nil, nil, err
+	}
+	net, err := space.SupernetWith(n.Scope, n.Images, weigh)
+	if err != nil {
+		return nil, nil, err
+	}
+	return n, net, n.Head(task, net.Out)
+}
+
+// complexity measures the supernet with the head of a task on one image.
+func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
+	n, _, err := build(ops.NewParams(), space, ops.Softmax, task, 1)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	return cell.Measure(n.Scope), nil
+}
+
+// newModel returns the supernet of a search, ready to run.
+func newModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
+	m, err := planModel(c, rt, task)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.Bind()
+}
+
+// planModel builds the supernet of a search, plans its steps and draws its first
+// weights. The memory of a step is counted and not taken: Bind does.
+func planModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
+	b := c.budget(rt)
+	m := &model{Engine: engine.New(c.Batch / b.AtOnce())}
+	err := ops.Build(func() error {
+		var err error
+		if m.size, err = complexity(c.Space, task); err != nil {
+			return err
+		}
+		var weigh cell.MixWeights = ops.Softmax
+		if m.sampler = newSampler(c.Algorithm); m.sampler != nil {
+			weigh = m.sampler.weigh
+		}
+		space := c.Space
+		if c.SkipDropout > 0 {
+			m.dropper = newDropper()
+			space.Ops = m.dropper.over(space.Ops)
+		}
+		if m.Network, m.net, err = build(m.Params, space, weigh, task, b.AtOnce()); err != nil {
+			return err
+		}
+		slabs := 3 // weights, gradients, velocities
+		if c.Algorithm == SecondOrder {
+			slabs += 2 // copies of weights and velocities
+		}
+		if err := m.Init(c.Seed, slabs, b); err != nil {
+			return err
+		}
+		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}, rt.Recompute); err != nil {
+			return err
+		}
+		if m.alphas, err = m.Plan(m.Network, engine.Grads{Alphas: true}, rt.Recompute); err != nil {
+			return err
+		}
+		if c.Algorithm == SecondOrder {
+			m.both, err = m.Plan(m.Network, engine.Grads{Weights: true, Alphas: true}, rt.Recompute)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// run computes the loss of a batch and the gradients that belong to a runner.
+func (m *model) run(r *engine.Runner, b *loader.Batch) (engine.Pass, error) {
+	return m.Run(r, b, m.drawPart)
+}
+
+// drawPart draws what differs between the parts of a batch.
+func (m *model) drawPart(i int) {
+	if m.dropper != nil {
+		m.dropper.part(i)
+	}
+}
+
+// try runs what a trial needs. Running statistics stay as they are.
+func (m *model) try(t trial, b *loader.Batch) (engine.Pass, error) {
+	r := [...]*engine.Runner{trainWeights: m.weights, heldBoth: m.both, trainAlphas: m.alphas, heldAlphas: m.alphas}[t]
+	r.Machine.UpdateStats = false
+	defer func() { r.Machine.UpdateStats = true }()
+	return m.run(r, b)
+}

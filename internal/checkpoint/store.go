@@ -1,0 +1,105 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"unnas/internal/atomicfile"
+)
+
+// A Store has the checkpoints in a directory, each in a file that is named after the
+// steps that were done.
+type Store struct{ Dir string }
+
+const name = "checkpoint-%d"
+
+// path returns where the checkpoint after so many steps lies.
+func (s Store) path(steps int) string { return filepath.Join(s.Dir, fmt.Sprintf(name, steps)) }
+
+// Steps returns after how many steps there are checkpoints, in order.
+func (s Store) Steps() ([]int, error) {
+	files, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []int
+	for _, file := range files {
+		var n int
+		if _, err := fmt.Sscanf(file.Name(), name, &n); err == nil && file.Name() == fmt.Sprintf(name, n) {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// Keep writes the checkpoint after a number of steps as a whole, and removes those that
+// it replaces: all but the newest keep, at least one, and those of more steps, which
+// were damaged.
+func (s Store) Keep(steps, keep int, write func(w io.Writer) error) error {
+	if err := atomicfile.Write(s.path(steps), write); err != nil {
+		return err
+	}
+	all, err := s.Steps()
+	if err != nil {
+		return err
+	}
+	for _, n := range superseded(all, steps, keep) {
+		if err := atomicfile.Remove(s.path(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// superseded returns which checkpoints are not needed once there is one after steps:
+// all but the newest keep, and those of more steps, which were damaged. All has the
+// steps of each, in order. A directory that does not list the new one yet, as
+// network file systems may, loses none.
+func superseded(all []int, steps, keep int) []int {
+	at := slices.Index(all, steps)
+	if at < 0 {
+		return nil
+	}
+	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
+}
+
+// Newest calls read with the checkpoints and their sizes, the newest first, until it
+// finds one good. Faults are those of the others. It ends early with an error that is
+// ErrOther.
+func (s Store) Newest(read func(r io.ReadSeeker, size int64) error) (found bool, faults []error, err error) {
+	all, err := s.Steps()
+	if err != nil {
+		return false, nil, err
+	}
+	for _, n := range slices.Backward(all) {
+		err := open(s.path(n), read)
+		if err == nil {
+			return true, faults, nil
+		}
+		err = fmt.Errorf("darts: checkpoint %s: %w", s.path(n), err)
+		if errors.Is(err, ErrOther) {
+			return false, nil, err
+		}
+		faults = append(faults, err)
+	}
+	return false, faults, nil
+}
+
+// open calls read with the file at path and its size.
+func open(path string, read func(r io.ReadSeeker, size int64) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return read(f, info.Size())
+}

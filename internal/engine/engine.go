@@ -1,0 +1,246 @@
+package engine
+
+import (
+	"runtime/debug"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"unnas/internal/kernel"
+	"unnas/internal/loader"
+	"unnas/internal/vm"
+	"unnas/ops"
+)
+
+// An Engine runs networks over the same parameters on batches. Plan its runners, then
+// Bind them to memory, then Run.
+type Engine struct {
+	Params *ops.Params
+	Team   *kernel.Team
+	// Bytes is the memory that a run takes, before Bind without that of the runners.
+	Bytes int64
+	// Parts is how many parts of a batch go through a network, one after the other.
+	Parts int
+	// Part takes one part of a batch through a network: RunPart, or what a test has in
+	// its place.
+	Part func(r *Runner, b loader.Batch) (Pass, error)
+	// Passed is called when a part has gone through a network.
+	Passed func()
+
+	runners []*Runner // that are not bound yet
+	// sum gathers the gradients of several parts: of the weights, then of the alphas.
+	sum []float32
+	// headers are the tensors over the memory of batches, by its first element.
+	headers map[any]*tensor.Dense
+}
+
+// New returns an engine for batches of so many parts.
+func New(parts int) *Engine {
+	return &Engine{Params: ops.NewParams(), Team: kernel.NewTeam(0), Parts: parts, Passed: func() {}, headers: map[any]*tensor.Dense{}}
+}
+
+// A Runner runs a network on batches.
+type Runner struct {
+	*Network
+	Machine *vm.Machine // nil before Bind
+
+	grads Grads
+	plan  *vm.Plan
+}
+
+// Grads says which gradients a runner computes.
+type Grads struct{ Weights, Alphas bool }
+
+// Init counts the memory of the parameters, of which there are as many copies as
+// slabs, and draws their first values, unless there is no room for them.
+func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
+	if e.Parts > 1 {
+		slabs++ // sum
+	}
+	e.Bytes += int64(4 * slabs * e.Params.Count())
+	if err := b.Refusal(e.Bytes); err != nil {
+		return err
+	}
+	return e.Params.Init(seed)
+}
+
+// Plan plans a network for its loss and some gradients. Its memory is counted and not
+// taken: Bind does.
+func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) {
+	if !n.differentiated {
+		n.differentiated = true
+		if err := ops.Grad(n.Scope, n.Loss.Value); err != nil {
+			return nil, err
+		}
+	}
+	o := vm.Options{Recompute: recompute, Want: n.wanted()}
+	for _, node := range n.Scope.Learnables() {
+		q := n.Scope.Owner(node)
+		// No cell reads some, as the alphas of a kind of cells that a short network lacks.
+		if node.Deriv() == nil || q.Alpha && !grads.Alphas || !q.Alpha && !grads.Weights {
+			continue
+		}
+		o.Want = append(o.Want, node.Deriv())
+		o.Into = append(o.Into, vm.Target{Node: node.Deriv(), Data: e.Params.Grad(q)})
+	}
+	return e.compile(n, grads, o)
+}
+
+// PlanForward plans a network for its loss and other nodes, without gradients.
+func (e *Engine) PlanForward(n *Network, others ...*gorgonia.Node) (*Runner, error) {
+	return e.compile(n, Grads{}, vm.Options{Want: append(n.wanted(), others...)})
+}
+
+// nodeBytes is the average Go heap of a node of a graph, with the plans and machines
+// that have it, measured on a supernet.
+const nodeBytes = 3 << 10
+
+func (e *Engine) compile(n *Network, grads Grads, o vm.Options) (*Runner, error) {
+	plan, err := vm.Compile(n.Scope.Graph(), o)
+	if err != nil {
+		return nil, err
+	}
+	if !n.planned {
+		n.planned = true
+		e.Bytes += int64(nodeBytes * len(n.Scope.Graph().AllNodes()))
+	}
+	r := &Runner{Network: n, grads: grads, plan: plan}
+	e.runners = append(e.runners, r)
+	return r, nil
+}
+
+// Planned returns the memory that a run takes. Runners share theirs, since one runs at
+// a time.
+func (e *Engine) Planned() int64 {
+	step := int64(0)
+	for _, r := range e.runners {
+		step = max(step, r.plan.Bytes(e.Team.Size()))
+	}
+	return e.Bytes + step
+}
+
+// Bind takes the memory of what is planned.
+func (e *Engine) Bind() error {
+	plans := make([]*vm.Plan, len(e.runners))
+	for i, r := range e.runners {
+		plans[i] = r.plan
+	}
+	arena := vm.NewArena(plans...)
+	for _, r := range e.runners {
+		var err error
+		if r.Machine, err = r.plan.Bind(arena, e.Team); err != nil {
+			return err
+		}
+	}
+	e.Bytes = e.Planned()
+	for _, r := range e.runners {
+		r.plan = nil
+	}
+	e.runners = nil
+	e.Part = e.RunPart
+	if e.Parts > 1 {
+		e.sum = kernel.Floats(len(e.Params.Weights()) + len(e.Params.Alphas()))
+	}
+	// The runtime would keep what planning left behind until there is as much new
+	// garbage as memory in use, and steps make none.
+	debug.FreeOSMemory()
+	return nil
+}
+
+// Pass is the outcome of a run on one batch.
+type Pass struct {
+	Loss         float64 // mean over what counts
+	Score, Count float64 // sums over it; the loss is the score if there is no other
+}
+
+// Run computes the loss of a batch and the gradients that a runner computes. If
+// the batch has parts, these are the means over the parts, in their order, each
+// weighed by how much counts in it. Before each part it calls draw
+// with its number.
+func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, error) {
+	if e.Parts == 1 {
+		draw(0)
+		p, err := e.Part(r, *b)
+		if err == nil {
+			e.Passed()
+		}
+		return p, err
+	}
+	var all Mean
+	for i := range e.Parts {
+		draw(i)
+		part := b.Part(i, e.Parts)
+		p, err := e.Part(r, part)
+		if err != nil {
+			return Pass{}, err
+		}
+		e.Passed()
+		all.Add(p)
+		// Where all counts the weight is 1 and rounds nothing.
+		e.gather(r.grads, func(grads, sum []float32) {
+			kernel.Scale(e.Team, sum, grads, float32(p.Count/part.Whole()), i > 0)
+		})
+	}
+	if all.Count == 0 { // then loss and gradients are zero
+		return Pass{}, nil
+	}
+	e.gather(r.grads, func(grads, sum []float32) {
+		kernel.Scale(e.Team, grads, sum, float32(b.Whole()/float64(e.Parts)/all.Count), false)
+	})
+	loss, _ := all.Value()
+	return Pass{loss, all.Score, all.Count}, nil
+}
+
+// gather calls f with the gradients that a runner computes and with their sums.
+func (e *Engine) gather(which Grads, f func(grads, sum []float32)) {
+	e.Team.Begin()
+	defer e.Team.End()
+	weights, alphas := e.Params.WeightGrads(), e.Params.AlphaGrads()
+	if which.Weights {
+		f(weights, e.sum[:len(weights)])
+	}
+	if which.Alphas {
+		f(alphas, e.sum[len(weights):])
+	}
+}
+
+// RunPart computes the loss of one part of a batch and its gradients.
+func (e *Engine) RunPart(r *Runner, b loader.Batch) (Pass, error) {
+	if err := e.let(r.Images, &b.X[0], b.X); err != nil {
+		return Pass{}, err
+	}
+	if r.Targets.Labels != nil {
+		if err := e.let(r.Targets.Labels, &b.Y[0], b.Y); err != nil {
+			return Pass{}, err
+		}
+	}
+	if r.Targets.Values != nil {
+		if err := e.let(r.Targets.Values, &b.T[0], b.T); err != nil {
+			return Pass{}, err
+		}
+	}
+	if err := r.Machine.RunAll(); err != nil {
+		return Pass{}, err
+	}
+	p := Pass{Loss: float64(*r.Loss.Value.Value().(*gorgonia.F32))}
+	var err error
+	if p.Count, err = ops.Count(r.Loss.Count); err != nil {
+		return Pass{}, err
+	}
+	if r.Loss.Score == nil {
+		p.Score = p.Loss * p.Count
+		return p, nil
+	}
+	p.Score, err = ops.Count(r.Loss.Score)
+	return p, err
+}
+
+// let binds an input to the memory of a batch.
+func (e *Engine) let(n *gorgonia.Node, first, backing any) error {
+	h, ok := e.headers[first]
+	if !ok {
+		h = tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(backing))
+		e.headers[first] = h
+	}
+	return gorgonia.Let(n, h)
+}
