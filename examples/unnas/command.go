@@ -20,6 +20,7 @@ type command struct {
 	examples []example
 	flags    string            // names of its flags, in no order
 	texts    map[string]string // what flags mean here, where that differs
+	defaults map[string]string // their defaults, where these differ
 	run      func(ctx context.Context, c *call) error
 }
 
@@ -39,7 +40,8 @@ type call struct {
 // commands returns all commands in the order of help.
 func commands() []*command {
 	return []*command{
-		searchCommand(), trainCommand(), rankCommand(), configurationCommand(),
+		searchCommand(), trainCommand(), drawCommand(), measureCommand(), rankCommand(), reportCommand(),
+		helpCommand(), completionCommand(), versionCommand(), configurationCommand(),
 	}
 }
 
@@ -69,6 +71,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	c := commandOf(name)
 	switch {
+	case name == "complete": // what scripts of shells call
+		return complete(rest, out)
 	case name == "-h" || name == "-help" || name == "--help":
 		return printHelp(out)
 	case c == nil:

@@ -35,7 +35,7 @@ func drawCommand() *command {
 			{"unnas draw runs/search-1 -part normal -out normal.dot", "one cell, for Graphviz"},
 		},
 		flags: "out part quiet",
-		texts: map[string]string{"out": "picture: " + strings.Join(drawn, ", ") + " (default: cells.svg)"},
+		texts: map[string]string{"out": "picture: " + strings.Join(drawn, ", ") + " [cells.svg]"},
 		run:   runDraw,
 	}
 }

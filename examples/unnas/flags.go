@@ -78,15 +78,15 @@ func toggle(name string, at func(*options) *bool) func(*flag.FlagSet, *options) 
 }
 
 // published is what help shows of hyperparameters.
-const published = "that of -preset"
+const published = "preset"
 
 // flagDefs are all flags, in the order of help.
 var flagDefs = []flagDef{
-	{"cfg", "FILE", imagesGroup, "configuration of the authors' release, YAML; see unnas help cfg", "none", nil,
+	{"cfg", "FILE", imagesGroup, "YAML of the authors' release, see unnas help cfg", "none", nil,
 		text("cfg", func(o *options) *string { return &o.cfg })},
-	{"data", "DIR", imagesGroup, "folder of the data set; its kind is recognised, see unnas help data", "built-in scenes", nil,
+	{"data", "DIR", imagesGroup, "folder of the data set", "built-in scenes", nil,
 		text("data", func(o *options) *string { return &o.data })},
-	{"dataset", "NAME", imagesGroup, "kind of the data set: " + strings.Join(kindNames(), ", "), "recognised", kindNames(),
+	{"dataset", "NAME", imagesGroup, "kind of the data set, see unnas help data", "recognised", kindNames(),
 		text("dataset", func(o *options) *string { return &o.dataset })},
 	{"val", "DIR", imagesGroup, "folder of the images of validation", "those of the data set", nil,
 		text("val", func(o *options) *string { return &o.val })},
@@ -96,16 +96,16 @@ var flagDefs = []flagDef{
 		whole("size", func(o *options) *int { return &o.size })},
 	{"list", "FILE", imagesGroup, "names of the images of ImageNet-22K to use, one a line", "all", nil,
 		text("list", func(o *options) *string { return &o.list })},
-	{"index", "FILE", imagesGroup, "index of the names in ImageNet-22K, or of a NAS-Bench-101 table", "beside it, or in the cache folder", nil,
+	{"index", "FILE", imagesGroup, "index of the names of ImageNet-22K", "beside it", nil,
 		text("index", func(o *options) *string { return &o.index })},
-	{"jpeg", "DECODER", imagesGroup, "decoder of JPEG files: auto, go or turbo (libjpeg-turbo, four times as fast)", "auto", []string{"auto", "go", "turbo"},
+	{"jpeg", "DECODER", imagesGroup, "decoder of JPEG files: go, turbo (libjpeg-turbo), auto", "auto", []string{"auto", "go", "turbo"},
 		func(f *flag.FlagSet, o *options) { f.TextVar(&o.JPEG, "jpeg", session.AutoJPEG, "") }},
 
-	{"task", "TASK", networkGroup, "what is learned: " + strings.Join(taskNames(), ", "), "rotation in a search, the labels in a training", taskNames(),
+	{"task", "TASK", networkGroup, "what is learned, see unnas help tasks", "rotation", taskNames(),
 		text("task", func(o *options) *string { return &o.task })},
-	{"preset", "NAME", networkGroup, "hyperparameters to start from: " + strings.Join(presetNames, ", "), "published where there are some, else small", presetNames,
+	{"preset", "NAME", networkGroup, "hyperparameters to start from, see unnas help presets", "published or small", presetNames,
 		text("preset", func(o *options) *string { return &o.preset })},
-	{"cell", "CELL", networkGroup, "cells: a published name, a file or a run directory; see unnas help cells", "must be given", nil,
+	{"cell", "CELL", networkGroup, "name, file or run directory, see unnas help cells", "none", nil,
 		text("cell", func(o *options) *string { return &o.cell })},
 	{"width", "N", networkGroup, "channels of the first cell", published, nil,
 		whole("width", func(o *options) *int { return &o.width })},
@@ -113,7 +113,7 @@ var flagDefs = []flagDef{
 		whole("cells", func(o *options) *int { return &o.cells })},
 	{"nodes", "N", networkGroup, "intermediate nodes of a cell", published, nil,
 		whole("nodes", func(o *options) *int { return &o.nodes })},
-	{"partial", "K", networkGroup, "partial channel connections: 1/K of the channels are searched", published, nil,
+	{"partial", "K", networkGroup, "partial channel connections: 1/K of the channels", published, nil,
 		whole("partial", func(o *options) *int { return &o.partial })},
 
 	{"epochs", "N", learningGroup, "passes over the images", published, nil,
@@ -126,14 +126,14 @@ var flagDefs = []flagDef{
 		number("arch-lr", func(o *options) *float64 { return &o.archLR })},
 	{"algorithm", "NAME", learningGroup, "search algorithm: " + strings.Join(algorithms, ", "), algorithms[0], algorithms,
 		func(f *flag.FlagSet, o *options) { f.TextVar(&o.algorithm, "algorithm", darts.FirstOrder, "") }},
-	{"evaluate-every", "N", learningGroup, "epochs from one evaluation to the next; 0: only the last is evaluated", "1", nil,
+	{"evaluate-every", "N", learningGroup, "epochs between evaluations; 0: the last is evaluated", "1", nil,
 		whole("evaluate-every", func(o *options) *int { return &o.evaluateEvery })},
 	{"seed", "N", learningGroup, "seed of all that is random; equal seeds give equal results", "1", nil,
 		func(f *flag.FlagSet, o *options) { f.Uint64Var(&o.Seed, "seed", 1, "") }},
 
-	{"micro-batch", "N", machineGroup, "gradient accumulation: images that go through the network at once", published, nil,
+	{"micro-batch", "N", machineGroup, "gradient accumulation: images in the network at once", published, nil,
 		whole("micro-batch", func(o *options) *int { return &o.microBatch })},
-	{"recompute", "", machineGroup, "activation checkpointing: a third of the memory, a fifth more time, equal results", "", nil,
+	{"recompute", "", machineGroup, "activation checkpointing: a third of the memory, a fifth more time", "", nil,
 		toggle("recompute", func(o *options) *bool { return &o.Runtime.Recompute })},
 	{"auto-batch", "", machineGroup, "halve batch and learning rates of a search until it fits into the memory", "", nil,
 		toggle("auto-batch", func(o *options) *bool { return &o.Runtime.AutoBatch })},
@@ -144,16 +144,16 @@ var flagDefs = []flagDef{
 				return err
 			})
 		}},
-	{"workers", "N", machineGroup, "goroutines that load images; results do not depend on it", "0, one for each core", nil,
+	{"workers", "N", machineGroup, "goroutines that load images; they change no result", "0: one for each core", nil,
 		whole("workers", func(o *options) *int { return &o.Runtime.Workers })},
 
 	{"out", "DIR", outputGroup, "run directory", "a new one in runs", nil,
 		text("out", func(o *options) *string { return &o.Out })},
 	{"resume", "", outputGroup, "resume the run in the directory of -out", "", nil,
 		toggle("resume", func(o *options) *bool { return &o.Resume })},
-	{"http", "ADDRESS", outputGroup, "address of a page that shows the run, such as :6060 (this machine alone)", "none", nil,
+	{"http", "ADDRESS", outputGroup, "address of a page of the run, such as :6060", "none", nil,
 		text("http", func(o *options) *string { return &o.HTTP })},
-	{"part", "PART", outputGroup, "what is drawn: both cells, or one: " + strings.Join(parts, ", "), parts[0], parts,
+	{"part", "PART", outputGroup, "what is drawn: both cells, normal or reduce", parts[0], parts,
 		text("part", func(o *options) *string { return &o.part })},
 	{"top", "N", outputGroup, "classes to print of an image", "5", nil,
 		whole("top", func(o *options) *int { return &o.top })},
@@ -178,7 +178,7 @@ var flagDefs = []flagDef{
 		whole("attempts", func(o *options) *int { return &o.attempts })},
 	{"analyse", "", rankGroup, "train nothing, analyse what is done in -out", "", nil,
 		toggle("analyse", func(o *options) *bool { return &o.analyse })},
-	{"csv", "FILE", rankGroup, "accuracies to analyse, a row for each architecture; nothing is trained", "none", nil,
+	{"csv", "FILE", rankGroup, "accuracies to analyse, a row for each architecture", "none", nil,
 		text("csv", func(o *options) *string { return &o.csv })},
 	{"id", "COLUMN", rankGroup, "column of -csv with the names of the architectures", "the first", nil,
 		text("id", func(o *options) *string { return &o.id })},

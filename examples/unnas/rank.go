@@ -20,14 +20,17 @@ func rankCommand() *command {
 			"machines that share the directory; see unnas help cluster.",
 		examples: []example{
 			{"unnas rank -data cifar-10-batches-bin", "the published experiment, 500 cells, 4 tasks, 3 seeds: years on two cores"},
-			{"unnas rank -data cifar-10-batches-bin -samples 24 -tasks cls,rot -seeds 1 -width 4 -cells 5 -epochs 4 -subset 1000 -batch 32", "a small one"},
+			{"unnas rank -data cifar-10-batches-bin -samples 24 -tasks cls,rot -seeds 1 -width 4 -cells 5 -epochs 4 -subset 1000", "a small one"},
 			{"unnas rank -analyse -out runs/rank", "tables and figures of what is done so far"},
 			{"unnas rank -csv accuracies.csv -supervised class_object", "those of a table, with a column for each task"},
 		},
 		flags: "data dataset subset index jpeg seed width cells epochs batch workers out quiet " +
 			"space table samples tasks seeds shard attempts analyse csv id supervised",
 		texts: map[string]string{
-			"out": "directory of the experiment (default: runs/rank)",
+			"out":   "directory of the experiment [runs/rank]",
+			"index": "index of a .tfrecord -table [beside it]",
+			"width": "channels of the first cell [published]", "cells": "cells of a DARTS network [published]",
+			"epochs": "passes over the images [published]", "batch": "images of a step; the learning rate changes in proportion [published]",
 		},
 		run: runRank,
 	}

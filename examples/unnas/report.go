@@ -24,8 +24,8 @@ func reportCommand() *command {
 		},
 		flags: "out http quiet",
 		texts: map[string]string{
-			"out":  "page (default: report.html)",
-			"http": "address at which the page is served, such as :6060 (this machine alone) (default: none)",
+			"out":  "page [report.html]",
+			"http": "address at which the page is served, such as :6060 [none]",
 		},
 		run: runReport,
 	}

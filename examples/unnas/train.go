@@ -25,8 +25,9 @@ func trainCommand() *command {
 			{"unnas train -cell unnas_imagenet_rot -data imagenet", "the published training; five months on two cores and more"},
 			{"unnas train -cell unnas_cityscapes_rot -data cityscapes -micro-batch 2", "to segment, in less memory; years on two cores"},
 		},
-		flags: "cfg val task preset cell width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
-		run:   runTrain,
+		flags:    "cfg val task preset cell width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
+		defaults: map[string]string{"task": "the labels", "cell": "must be given"},
+		run:      runTrain,
 	}
 }
 
