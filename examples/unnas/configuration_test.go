@@ -62,21 +62,6 @@ func TestConfiguration(t *testing.T) {
 	assert.ErrorContains(t, run(t.Context(), configured(t, dir, "NAS.WIDTH", "4"), &out), "width", "other settings than those of the run")
 }
 
-// stopper ends a run as soon as it has printed a text.
-type stopper struct {
-	out  strings.Builder
-	text string
-	stop func()
-}
-
-func (s *stopper) Write(p []byte) (int, error) {
-	n, err := s.out.Write(p)
-	if strings.Contains(s.out.String(), s.text) {
-		s.stop()
-	}
-	return n, err
-}
-
 func TestConfigurationResumes(t *testing.T) {
 	dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
 	ctx, cancel := context.WithCancel(t.Context())

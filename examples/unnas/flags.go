@@ -137,7 +137,7 @@ var flagDefs = []flagDef{
 		toggle("recompute", func(o *options) *bool { return &o.Runtime.Recompute })},
 	{"auto-batch", "", machineGroup, "halve batch and learning rates of a search until it fits into the memory", "", nil,
 		toggle("auto-batch", func(o *options) *bool { return &o.Runtime.AutoBatch })},
-	{"memory", "AMOUNT", machineGroup, "memory that a run may take, such as 32GB; more is refused", "all of the machine", nil,
+	{"memory", "AMOUNT", machineGroup, "memory that a run may take, such as 32GB; more is refused", "all", nil,
 		func(f *flag.FlagSet, o *options) {
 			f.Func("memory", "", func(s string) (err error) {
 				o.Runtime.Memory, err = darts.ParseBytes(s)
