@@ -44,8 +44,11 @@ func taskOf(k kind, name string, size int) (pretext.Task, error) {
 		if t, err := preset.Task(k.name, name); err == nil {
 			return t, nil
 		}
-		if size = k.size; (name == preset.Jigsaw || name == relativePatch) && size == 224 {
+		switch size = k.size; {
+		case (name == preset.Jigsaw || name == relativePatch) && size == 224:
 			size = 255 // which a grid of three divides
+		case name == reconstruction:
+			size -= size % 16 // which blocks divide
 		}
 	}
 	t, err := transformOf(k, name, size)
