@@ -56,7 +56,7 @@ var floors = map[string]int{
 	"pretext/turbojpeg":    6,
 	"internal/engine":      7,
 	"darts":                8,
-	"darts/onnx":           8,
+	"darts/onnx":           9,
 	"darts/preset":         9,
 	"darts/report":         9,
 }

@@ -23,7 +23,7 @@
 // lets a part of the channels do so, for less memory and time.
 //
 // An [Architecture] is a network without its head, as plain data: [Network] is that of
-// a [Body] and a genotype, which darts.Train trains and darts.NewPredictor uses.
+// a [Body] and a genotype, which darts.Train trains and a darts.Model uses.
 //
 // A [Sampler] draws genotypes at random, of networks of a given size: [DARTSArchSampler]
 // is that of UnNAS. [NASBench] is a cell of another space, that of NAS-Bench-101, whose

@@ -64,7 +64,7 @@ func TestBestParams(t *testing.T) {
 			assert.Equal(t, c.best, r.Best.Epoch)
 			equalParams(t, seen[c.best-1], r.BestParams)
 			equalParams(t, seen[2], r.Params)
-			for file, p := range map[string]*ops.Params{bestFile: r.BestParams, weightsFile: r.Params} {
+			for file, p := range map[string]*ops.Params{bestFile: r.BestParams, modelFile: r.Params} {
 				var want bytes.Buffer
 				require.NoError(t, p.WriteSafetensors(&want, nil))
 				got, err := os.ReadFile(filepath.Join(dir.Path(), file))

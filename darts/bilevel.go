@@ -169,13 +169,19 @@ func (b *bilevel) weights(o objective, rate float64) error {
 	return nil
 }
 
-// step takes a step, while the team is at work.
-func (s SGD) step(team *kernel.Team, values, velocity, grads []float32, rate float64) {
+// step takes a step, while the team is at work. Spans are the ranges that learn, none
+// for all; the gradients of others are zero.
+func (s SGD) step(team *kernel.Team, values, velocity, grads []float32, rate float64, spans ...span) {
 	scale := 1.0
 	if s.GradClip > 0 {
 		scale = math.Min(1, s.GradClip/(math.Sqrt(kernel.SquaredNorm(team, grads))+1e-6))
 	}
-	kernel.SGD(team, values, velocity, grads, float32(rate), float32(s.Momentum), float32(s.WeightDecay), float32(scale), s.Nesterov)
+	if spans == nil {
+		spans = []span{{0, len(values)}}
+	}
+	for _, r := range spans {
+		kernel.SGD(team, values[r.from:r.to], velocity[r.from:r.to], grads[r.from:r.to], float32(rate), float32(s.Momentum), float32(s.WeightDecay), float32(scale), s.Nesterov)
+	}
 }
 
 // run runs kernels on all workers of the team.

@@ -11,15 +11,14 @@ import (
 	"unnas/pretext"
 )
 
-// alike returns held with the labels that src has for the same class names, where both
-// have names. Warning names the classes of src that held lacks, if any.
-func alike(src, held Source, task pretext.Task) (same Source, warning string, err error) {
+// alike returns held with the labels of the classes of the same names among ours, where
+// both have names. Warning names those of ours that held lacks, if any.
+func alike(ours []string, held Source, task pretext.Task) (same Source, warning string, err error) {
 	if held == nil {
 		return nil, "", nil
 	}
-	ours, theirs := about(src).Classes(), about(held).Classes()
-	if t, is := task.(interface{ SelfSupervised() bool }); is && t.SelfSupervised() ||
-		ours == nil || theirs == nil || slices.Equal(ours, theirs) {
+	theirs := about(held).Classes()
+	if selfSupervised(task) || ours == nil || theirs == nil || slices.Equal(ours, theirs) {
 		return held, "", nil
 	}
 	label := map[string]int{}

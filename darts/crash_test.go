@@ -139,7 +139,7 @@ func TestResumeAfterCrash(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "run")
 	require.NoError(t, trivial(t.Context(), whole, nil))
 	want := outcome(t, whole)
-	require.NotEqual(t, want[weightsFile], want[bestFile], "the last epoch is not the best, or this shows less")
+	require.NotEqual(t, want[modelFile], want[bestFile], "the last epoch is not the best, or this shows less")
 	before := 0
 	for n := 1; ; n++ {
 		dir := filepath.Join(t.TempDir(), "run")

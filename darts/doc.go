@@ -14,21 +14,22 @@
 //
 //	src, err := dataset.OpenCIFAR10(ctx, "cifar-10-batches-bin", dataset.Train, dataset.Options{})
 //	...
-//	task := pretext.Rotation{View: pretext.CIFAR10Transform()}
+//	task := pretext.Rotation{Transform: pretext.CIFAR10Transform()}
 //	result, err := darts.Search(ctx, src, task, darts.DARTS(), darts.Runtime{})
 //	fmt.Println(result.Genotype)
 //
 // [Train] trains a network of cells that were found, or any other
-// [cell.Architecture], and a [Predictor] uses it:
+// [cell.Architecture], and makes a [Model] of it, which predicts, evaluates and gives
+// features. The run directory of a training is a model, too:
 //
-//	network := cell.Network{Body: body, Genotype: result.Genotype, Ops: ops.All()}
 //	c := darts.DARTSTraining(result.Genotype)
-//	c.Network = network
-//	trained, err := darts.Train(ctx, src, val, task, c, darts.Runtime{})
+//	trained, err := darts.Train(ctx, src, val, task, c, darts.Runtime{Dir: dir})
 //	...
-//	p, err := darts.NewPredictor(network, task, trained.Params) // or NewParams, and weights read into them
+//	model, err := darts.LoadModel("runs/first") // or trained.Model()
 //	...
-//	classes, err := p.Predict(img)
+//	classes, err := model.Predict(ctx, img)
+//
+// [TrainConfig].Init starts a training from the weights of another, to fine-tune them.
 //
 // Images come from a [Source], hyperparameters from a [SearchConfig] or a
 // [TrainConfig], which are data; a [Runtime] has what belongs to the machine. Begin

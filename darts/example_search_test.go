@@ -146,7 +146,7 @@ func ExampleOpenRunDir() {
 	// metrics.jsonl
 	// normal.svg
 	// reduce.svg
-	// weights.safetensors
+	// supernet.safetensors
 }
 
 // The size of DARTS' own cell on CIFAR-10, as in its paper: 3.3 million

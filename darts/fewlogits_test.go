@@ -82,17 +82,16 @@ func TestHeadWithoutClasses(t *testing.T) {
 		}, darts.Runtime{})
 		require.NoError(t, err)
 		assert.NotContains(t, r.Last.Scores, "top5")
-		p, err := darts.NewPredictor(network, task, r.Params)
-		require.NoError(t, err)
+		p := r.Model()
 		img, err := src.Load(t.Context(), 0)
 		require.NoError(t, err)
-		rows, err := p.Logits(img)
+		rows, err := p.Logits(t.Context(), img)
 		require.NoError(t, err)
 		assert.Len(t, rows[0], logits)
-		_, err = p.Predict(img)
+		_, err = p.Predict(t.Context(), img)
 		assert.ErrorContains(t, err, "darts: task classification predicts no classes; take its Logits")
 		task.classes = 8
-		_, err = darts.NewPredictor(network, task, r.Params)
+		_, err = (&darts.Model{Architecture: network, Task: task, Params: r.Params}).Logits(t.Context())
 		assert.ErrorContains(t, err, fmt.Sprintf("darts: head of classification: pretext: the head returns the shape (1, %d) for 1 images, want [1, 8]", logits))
 	}
 }
@@ -125,7 +124,7 @@ func TestHeadThatMixesImages(t *testing.T) {
 		task := merged{pretext.Classification{Transform: pretext.ScenesTransform(16), Classes: 8}, axes}
 		params, err := darts.NewParams(network, task, 1)
 		require.NoError(t, err)
-		_, err = darts.NewPredictor(network, task, params)
+		_, err = (&darts.Model{Architecture: network, Task: task, Params: params}).Logits(t.Context())
 		assert.ErrorContains(t, err, "darts: the head of task classification gives logits of shape "+shape+" for 8 images; it must give rows for each image")
 	}
 }

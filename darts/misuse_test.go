@@ -61,7 +61,7 @@ func TestNil(t *testing.T) {
 	predict := func(a cell.Architecture, task pretext.Task) error {
 		p := ops.NewParams()
 		require.NoError(t, p.Init(1))
-		_, err := NewPredictor(a, task, p)
+		_, err := modelOf(t, a, task, p)
 		return err
 	}
 	measure := func(a cell.Architecture, task pretext.Task) error {
@@ -84,8 +84,8 @@ func TestNil(t *testing.T) {
 		"network without a map":   {train(src, task, empty{network: &cell.Features{}}), last},
 		"training without head":   {train(src, half{task, false, true}, c.Network), "head of classification: pretext: the head returns neither a node nor an error"},
 		"training without loss":   {train(src, half{task, true, false}, c.Network), "loss of classification: no Value or Count; its Loss must return both"},
-		"prediction of nothing":   {predict(nil, task), "the network or the task is nil"},
-		"prediction without task": {predict(passing{}, nil), "the network or the task is nil"},
+		"prediction of nothing":   {predict(nil, task), "the model has no Architecture or no Task"},
+		"prediction without task": {predict(passing{}, nil), "the model has no Architecture or no Task"},
 		"prediction without map":  {predict(empty{}, task), last},
 		"measuring nothing":       {measure(nil, task), "the network or the task is nil"},
 		"measuring without map":   {measure(empty{}, task), last},

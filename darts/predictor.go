@@ -1,10 +1,9 @@
 package darts
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"gorgonia.org/gorgonia"
@@ -37,17 +36,12 @@ func NewParams(a cell.Architecture, task pretext.Task, seed uint64) (*ops.Params
 	return p, nil
 }
 
-// Predictor tells what a network with the head of a task makes of images, each in
-// the view that the task has of it in evaluation. Batch normalisations use their
-// running statistics, so the result for an image does not depend, to the bit, on
-// those beside it. They take no pass of their own: what reads a map normalises it on
-// the way. It reads the weights where they are, so that it sees what a training has
-// changed in between.
-//
-// It takes the memory of a few images and none for gradients. It is not safe for
-// use by several goroutines; several predictors may share parameters. Whole images
-// whose pixels are to be labelled are for segmentation.Predictor.
-type Predictor struct {
+// A predictor runs a network with the head of a task on images, each under the
+// evaluation transform of the task. Batch normalisations use their running statistics,
+// so the result for an image does not depend, to the bit, on those beside it; what reads
+// a map normalises it on the way. It takes the memory of a few images and none for
+// gradients.
+type predictor struct {
 	task  pretext.Task
 	spec  pretext.Spec
 	parts [2]part // that many images go through part 0 as it takes, the rest through part 1
@@ -62,13 +56,13 @@ type part struct {
 	machine *vm.Machine
 }
 
-// NewPredictor returns a predictor with these parameters, which must have values
-// (NewParams, or those of a training) and be those of this network and this task.
-func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predictor, error) {
+// newPredictor returns a predictor with these parameters, which must have values and be
+// those of this network and this task.
+func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predictor, error) {
 	if p == nil || !p.Ready() {
-		return nil, errors.New("darts: the parameters have no values; take those of a training, or NewParams and read weights into them")
+		return nil, errors.New("the parameters have no values; take those of a training, or NewParams and read weights into them")
 	}
-	r := &Predictor{task: task}
+	r := &predictor{task: task}
 	var networks [len(r.parts)]*engine.Network
 	plans := make([]*vm.Plan, len(r.parts))
 	err := ops.Build(func() error {
@@ -119,15 +113,14 @@ func NewPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*Predi
 	return r, nil
 }
 
-// Logits returns the logits of each image as the head of the task gives them: one
-// row for each label of the image, one after the other, of Classes numbers as a rule.
-// Labels and masks of the images are not needed, unless the task makes its inputs of
-// them; what a task draws is the same for each image. An image that is nil or not
-// valid is an error, as are logits that are not finite numbers.
-func (p *Predictor) Logits(images ...*pretext.Image) ([][]float32, error) {
+// logits returns those of each image, as Model.Logits does.
+func (p *predictor) logits(ctx context.Context, images []*pretext.Image) ([][]float32, error) {
 	all := make([][]float32, 0, len(images))
 	for _, part := range p.parts {
 		for len(images)-len(all) >= part.images {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			some, err := p.run(part, images, len(all))
 			if err != nil {
 				return nil, err
@@ -139,9 +132,9 @@ func (p *Predictor) Logits(images ...*pretext.Image) ([][]float32, error) {
 }
 
 // run returns the logits of as many images as a part takes, from the first one on.
-func (p *Predictor) run(part part, images []*pretext.Image, first int) ([][]float32, error) {
+func (p *predictor) run(part part, images []*pretext.Image, first int) ([][]float32, error) {
 	for i := range part.images {
-		if err := p.show(p.x[i*p.spec.InputLen():][:p.spec.InputLen()], images[first+i]); err != nil {
+		if err := sample(p.task, p.x[i*p.spec.InputLen():][:p.spec.InputLen()], p.rest, images[first+i]); err != nil {
 			return nil, fmt.Errorf("darts: image %d: %w", first+i, err)
 		}
 	}
@@ -157,57 +150,13 @@ func (p *Predictor) run(part part, images []*pretext.Image, first int) ([][]floa
 	return slices.Collect(slices.Chunk(rows, len(rows)/part.images)), nil
 }
 
-// show writes the inputs that a task makes of an image.
-func (p *Predictor) show(x []float32, img *pretext.Image) error {
-	if img == nil {
-		return errors.New("it is nil")
-	}
+// sample writes the inputs that a task makes of an image in evaluation to x, and what
+// it predicts to rest.
+func sample(task pretext.Task, x []float32, rest pretext.Sample, img *pretext.Image) error {
 	labelled := *img
 	labelled.Label = 0 // tasks with labels refuse images without one; any will do
-	dst := p.rest
-	dst.Inputs = x
-	return p.task.Sample(dst, &labelled, false, rng.New(0, "prediction", 0, 0))
-}
-
-// Prediction is a class and its probability, the softmax of the logits.
-type Prediction struct {
-	Class       int
-	Probability float64
-}
-
-// Predict returns the classes of each image, the most probable first; of equally
-// probable ones the first. It takes a task with one label for each image and a logit
-// for each class; for others, and for what is wrong with images, see Logits.
-func (p *Predictor) Predict(images ...*pretext.Image) ([][]Prediction, error) {
-	if p.spec.Classes == 0 {
-		return nil, fmt.Errorf("darts: task %s predicts no classes; take its Logits", p.task.Name())
-	}
-	if p.spec.LabelLen() != 1 {
-		return nil, fmt.Errorf("darts: task %s has labels of shape %v for an image, not one; take its Logits", p.task.Name(), p.spec.LabelShape)
-	}
-	logits, err := p.Logits(images...)
-	if err != nil {
-		return nil, err
-	}
-	all := make([][]Prediction, len(logits))
-	for i, row := range logits {
-		all[i] = ranked(row)
-	}
-	return all, nil
-}
-
-// ranked returns the classes of a row of logits by their probability.
-func ranked(logits []float32) []Prediction {
-	top, sum := float64(slices.Max(logits)), 0.0
-	for _, v := range logits {
-		sum += math.Exp(float64(v) - top)
-	}
-	classes := make([]Prediction, len(logits))
-	for k, v := range logits {
-		classes[k] = Prediction{k, math.Exp(float64(v)-top) / sum}
-	}
-	slices.SortStableFunc(classes, func(a, b Prediction) int { return cmp.Compare(logits[b.Class], logits[a.Class]) })
-	return classes
+	rest.Inputs = x
+	return task.Sample(rest, &labelled, false, rng.New(0, "prediction", 0, 0))
 }
 
 // Measure counts a network with the head of a task on one input of the task.

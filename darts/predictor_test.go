@@ -2,6 +2,7 @@ package darts
 
 import (
 	"bytes"
+	"image"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -43,18 +44,18 @@ func TestPredictorByHand(t *testing.T) {
 		0, 0, 3, 1,
 	})
 	copy(p.Data(p.Find("classifier.classifier.bias")), []float32{0, -1, 0, -10})
-	predictor, err := NewPredictor(passing{}, task, p)
+	predictor, err := modelOf(t, passing{}, task, p)
 	require.NoError(t, err)
 
 	images := []*pretext.Image{grey(5, 7, 255, 0, 0), grey(3, 2, 51, 255, 51)}
-	logits, err := predictor.Logits(images...)
+	logits, err := predictor.Logits(t.Context(), pictures(images)...)
 	require.NoError(t, err)
 	require.Len(t, logits, 2)
 	// Channels normalised: (1-0.2)/0.5, (0-0.4)/0.25, 0; and 0, (1-0.4)/0.25, 0.2.
 	assert.InDeltaSlice(t, []float32{1.6, -4.2, 0, -10}, logits[0], 1e-5)
 	assert.InDeltaSlice(t, []float32{0, 3.8, 0.6, -7.4}, logits[1], 1e-5)
 
-	predictions, err := predictor.Predict(images...)
+	predictions, err := predictor.Predict(t.Context(), pictures(images)...)
 	require.NoError(t, err)
 	require.Len(t, predictions, 2)
 	for i, order := range [][]int{{0, 2, 1, 3}, {1, 2, 0, 3}} {
@@ -68,10 +69,10 @@ func TestPredictorByHand(t *testing.T) {
 	assert.InDelta(t, 1/(1+math.Exp(-5.8)+math.Exp(-1.6)+math.Exp(-11.6)), predictions[0][0].Probability, 1e-6)
 
 	clear(p.Weights()) // equally probable classes stay in their order
-	predictions, err = predictor.Predict(images[0])
+	predictions, err = predictor.Predict(t.Context(), images[0])
 	require.NoError(t, err)
-	assert.Equal(t, [][]Prediction{{{0, 0.25}, {1, 0.25}, {2, 0.25}, {3, 0.25}}}, predictions)
-	none, err := predictor.Predict()
+	assert.Equal(t, [][]Prediction{{{Class: 0, Probability: 0.25}, {Class: 1, Probability: 0.25}, {Class: 2, Probability: 0.25}, {Class: 3, Probability: 0.25}}}, predictions)
+	none, err := predictor.Predict(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, none)
 }
@@ -97,25 +98,25 @@ func TestPredictorParts(t *testing.T) {
 			c := smallTraining()
 			p, err := NewParams(c.Network, task, 3)
 			require.NoError(t, err)
-			predictor, err := NewPredictor(c.Network, task, p)
+			predictor, err := modelOf(t, c.Network, task, p)
 			require.NoError(t, err)
 			images := noise(5, 2*evaluatedAtATime+3)
-			all, err := predictor.Logits(images...)
+			all, err := predictor.Logits(t.Context(), pictures(images)...)
 			require.NoError(t, err)
 			require.Len(t, all, len(images))
 			assert.NotEqual(t, all[0], all[1])
 			for i, img := range images {
 				labelled := *img
 				labelled.Label = 1 << 20
-				one, err := predictor.Logits(&labelled)
+				one, err := predictor.Logits(t.Context(), &labelled)
 				require.NoError(t, err)
 				require.Equal(t, all[i:i+1], one, "image %d", i)
 			}
-			some, err := predictor.Logits(images[1:12]...)
+			some, err := predictor.Logits(t.Context(), pictures(images[1:12])...)
 			require.NoError(t, err)
 			assert.Equal(t, all[1:12], some)
 			slices.Reverse(images)
-			back, err := predictor.Logits(images...)
+			back, err := predictor.Logits(t.Context(), pictures(images)...)
 			require.NoError(t, err)
 			slices.Reverse(back)
 			assert.Equal(t, all, back)
@@ -152,16 +153,16 @@ func TestPredictorSeesTraining(t *testing.T) {
 		images[i], err = held.Load(t.Context(), i)
 		require.NoError(t, err)
 	}
-	predictor, err := NewPredictor(c.Network, task, p)
+	predictor, err := modelOf(t, c.Network, task, p)
 	require.NoError(t, err)
-	same, err := NewPredictor(c.Network, task, trained.Params)
+	same, err := modelOf(t, c.Network, task, trained.Params)
 	require.NoError(t, err)
-	want, err := same.Logits(images...)
+	want, err := same.Logits(t.Context(), pictures(images)...)
 	require.NoError(t, err)
-	logits, err := predictor.Logits(images...)
+	logits, err := predictor.Logits(t.Context(), pictures(images)...)
 	require.NoError(t, err)
 	assert.Equal(t, want, logits)
-	predictions, err := predictor.Predict(images...)
+	predictions, err := predictor.Predict(t.Context(), pictures(images)...)
 	require.NoError(t, err)
 	right, loss := 0, 0.0
 	for i, classes := range predictions {
@@ -176,7 +177,7 @@ func TestPredictorSeesTraining(t *testing.T) {
 
 	// It sees what changes.
 	clear(p.Weights())
-	logits, err = predictor.Logits(images[0])
+	logits, err = predictor.Logits(t.Context(), images[0])
 	require.NoError(t, err)
 	assert.Equal(t, [][]float32{{0, 0, 0}}, logits)
 }
@@ -186,13 +187,13 @@ func TestPredictorErrors(t *testing.T) {
 	p, err := NewParams(c.Network, task, 1)
 	require.NoError(t, err)
 	for _, bad := range []*ops.Params{nil, ops.NewParams()} {
-		_, err := NewPredictor(c.Network, task, bad)
+		_, err := modelOf(t, c.Network, task, bad)
 		require.ErrorContains(t, err, "darts: the parameters have no values; take those of a training, or NewParams")
 	}
 	_, err = NewParams(nil, task, 1)
 	require.EqualError(t, err, "darts: the network or the task is nil; give both")
-	_, err = NewPredictor(c.Network, nil, p)
-	require.EqualError(t, err, "darts: the network or the task is nil; give both")
+	_, err = modelOf(t, c.Network, nil, p)
+	require.EqualError(t, err, "darts: the model has no Architecture or no Task; give both")
 	_, err = NewParams(cell.Network{}, task, 1)
 	require.ErrorContains(t, err, "darts: cell: Stem is")
 	_, err = NewParams(c.Network, pretext.Classification{Transform: squareView(), Classes: 1}, 1)
@@ -200,38 +201,38 @@ func TestPredictorErrors(t *testing.T) {
 
 	wide := c.Network.(cell.Network)
 	wide.Backbone.Width = 6
-	_, err = NewPredictor(wide, task, p)
+	_, err = modelOf(t, wide, task, p)
 	require.ErrorContains(t, err, "darts: the parameters are of another network or task: cell: stem: ops: parameter stem.0.weight is a weight of shape")
-	_, err = NewPredictor(c.Network, pretext.Classification{Transform: squareView(), Classes: 5}, p)
+	_, err = modelOf(t, c.Network, pretext.Classification{Transform: squareView(), Classes: 5}, p)
 	require.ErrorContains(t, err, "parameter classifier.classifier.weight is a weight of shape")
 	deep := c.Network.(cell.Network)
 	deep.Backbone.Cells = 5
-	_, err = NewPredictor(deep, task, p)
+	_, err = modelOf(t, deep, task, p)
 	require.ErrorContains(t, err, "the parameters are of another network or task: ")
 	deeper, err := NewParams(deep, task, 1)
 	require.NoError(t, err)
-	_, err = NewPredictor(c.Network, task, deeper)
+	_, err = modelOf(t, c.Network, task, deeper)
 	require.ErrorContains(t, err, "have no place in the network, such as cells.3.")
 
-	predictor, err := NewPredictor(c.Network, task, p)
+	predictor, err := modelOf(t, c.Network, task, p)
 	require.NoError(t, err)
 	good := noise(2, 10)
-	_, err = predictor.Logits(append(good, nil)...)
+	_, err = predictor.Logits(t.Context(), pictures(append(good, nil))...)
 	require.EqualError(t, err, "darts: image 10: it is nil")
-	_, err = predictor.Predict(good[0], &pretext.Image{Width: 20, Height: 16, Pix: make([]uint8, 7)})
+	_, err = predictor.Predict(t.Context(), good[0], &pretext.Image{Width: 20, Height: 16, Pix: make([]uint8, 7)})
 	require.ErrorContains(t, err, "darts: image 1: pretext: image of 20 by 16 pixels holds 7 bytes, want 960")
-	_, err = predictor.Logits(&pretext.Image{})
+	_, err = predictor.Logits(t.Context(), &pretext.Image{})
 	require.ErrorContains(t, err, "darts: image 0: pretext: image of 0 by 0 pixels")
 	p.Data(p.Find("classifier.classifier.bias"))[1] = float32(math.NaN())
-	_, err = predictor.Predict(good...)
+	_, err = predictor.Predict(t.Context(), pictures(good)...)
 	require.ErrorContains(t, err, "darts: logits are not finite numbers")
 
 	turned := pretext.Rotation{Transform: squareView()}
 	p, err = NewParams(c.Network, turned, 1)
 	require.NoError(t, err)
-	predictor, err = NewPredictor(c.Network, turned, p)
+	predictor, err = modelOf(t, c.Network, turned, p)
 	require.NoError(t, err)
-	_, err = predictor.Predict(good[0])
+	_, err = predictor.Predict(t.Context(), good[0])
 	require.EqualError(t, err, "darts: task rotation has labels of shape [4] for an image, not one; take its Logits")
 
 	if memory.Total() == 0 {
@@ -241,6 +242,22 @@ func TestPredictorErrors(t *testing.T) {
 	wide.Backbone.Width = 64
 	p, err = NewParams(wide, huge, 1)
 	require.NoError(t, err)
-	_, err = NewPredictor(wide, huge, p)
+	_, err = modelOf(t, wide, huge, p)
 	require.ErrorContains(t, err, "darts: 8 images need")
+}
+
+// modelOf returns a model whose network has been built.
+func modelOf(t testing.TB, a cell.Architecture, task pretext.Task, p *ops.Params) (*Model, error) {
+	m := &Model{Architecture: a, Task: task, Params: p}
+	_, err := m.Logits(t.Context())
+	return m, err
+}
+
+// pictures returns images as models take them.
+func pictures(images []*pretext.Image) []image.Image {
+	all := make([]image.Image, len(images))
+	for i, img := range images {
+		all[i] = img
+	}
+	return all
 }

@@ -110,14 +110,14 @@ func TestTrainPretextTasks(t *testing.T) {
 			assert.Equal(t, e.ValScore, r.Best.ValScore)
 			assert.True(t, format.Finite(r.Best.ValScore))
 
-			p, err := NewPredictor(c.Network, task, r.Params)
+			p, err := modelOf(t, c.Network, task, r.Params)
 			require.NoError(t, err)
 			img, err := images.Load(t.Context(), 0)
 			require.NoError(t, err)
-			rows, err := p.Logits(img)
+			rows, err := p.Logits(t.Context(), img)
 			require.NoError(t, err)
 			assert.Len(t, rows, 1)
-			_, err = p.Predict(img)
+			_, err = p.Predict(t.Context(), img)
 			if task.Spec().Classes == 0 {
 				assert.EqualError(t, err, "darts: task "+task.Name()+" predicts no classes; take its Logits")
 				c.Auxiliary = 0.4

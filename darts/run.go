@@ -27,9 +27,10 @@ type run struct {
 	identity []byte          // see identify
 	program  program         // this one
 	prints   fingerprints
-	sources  []Source      // some may be nil
-	replaced int           // images that sources have replaced, as recorded
-	meter    *record.Meter // of what takes a while
+	metadata map[string]string // of model files; nil for none
+	sources  []Source          // some may be nil
+	replaced int               // images that sources have replaced, as recorded
+	meter    *record.Meter     // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
 	complete       int // epochs
@@ -150,7 +151,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 			tell = r.tell
 			// What the directory has may be of another epoch, or missing.
 			if p, epoch := r.phase.best(); epoch > 0 {
-				if err := r.folder.keepBest(p); err != nil {
+				if err := r.folder.writeParams(bestFile, p, r.metadata); err != nil {
 					return err
 				}
 			}
@@ -301,7 +302,7 @@ func (r *run) save() error {
 	}
 	r.saved = here
 	if p, epoch := r.phase.best(); epoch == r.complete && r.complete > r.epoch {
-		return r.folder.keepBest(p)
+		return r.folder.writeParams(bestFile, p, r.metadata)
 	}
 	return nil
 }

@@ -25,17 +25,17 @@ const (
 	genotypeFile = "genotype.json" // the cells that were found
 	normalFile   = "normal.svg"    // pictures of them
 	reduceFile   = "reduce.svg"
-	cellsFile    = "cells.svg"           // both in a compact form
-	growthFile   = "evolution.gif"       // how they changed from epoch to epoch
-	weightsFile  = "weights.safetensors" // the supernet with its alphas, or the network that was trained
-	bestFile     = "best.safetensors"    // that network after the best epoch
-
+	cellsFile    = "cells.svg"            // both in a compact form
+	growthFile   = "evolution.gif"        // how they changed from epoch to epoch
+	supernetFile = "supernet.safetensors" // the weights and alphas of a search
+	modelFile    = "model.safetensors"    // the network of a training after its last epoch; see LoadModel
+	bestFile     = "best.safetensors"     // that after its best epoch
 )
 
 // RunDir is a directory that keeps a run: config.json, metrics.jsonl and checkpoints
 // while it lasts, and its result, of which Search and Train write genotype.json,
-// normal.svg, reduce.svg, cells.svg and weights.safetensors; of a search of several
-// epochs also evolution.gif. Set it in the Runtime of the run. Runs of equal seeds write
+// normal.svg, reduce.svg, cells.svg and supernet.safetensors or model.safetensors; of a
+// search of several epochs also evolution.gif. Set it in the Runtime of the run. Runs of equal seeds write
 // equal bytes, but for the times in checkpoints and for when a warning counts images
 // that were replaced. One program at a time can write to a run directory: it is locked
 // from OpenRunDir to Close or Discard, and the lock ends with the program, however that
@@ -45,8 +45,8 @@ const (
 // one, and when the context of the run is done or an image cannot be loaded. A
 // run that stopped, for whatever reason, resumes with OpenRunDir.
 //
-// A training keeps the parameters of its best epoch as best.safetensors, from the
-// checkpoint of that epoch on.
+// A training keeps the network of its best epoch as best.safetensors, from the checkpoint
+// of that epoch on. LoadModel reads both.
 type RunDir struct {
 	// Interval is the least time between checkpoints within an epoch.
 	Interval time.Duration
@@ -154,7 +154,7 @@ func (f *RunDir) record(e record.Event) error {
 // draw.Pair and, of the epochs in metrics.jsonl, draw.Evolution), and the parameters
 // of the supernet.
 func (f *RunDir) saveSearch(r *SearchResult) error {
-	err := f.save(r.Params, &r.Genotype)
+	err := f.save(supernetFile, r.Params, nil, &r.Genotype)
 	e, fault := f.evolution()
 	if fault == nil && len(e) > 1 {
 		fault = f.write(growthFile, e.WriteGIF)
@@ -198,21 +198,22 @@ func (f *RunDir) evolution() (draw.Evolution, error) {
 	return some, nil
 }
 
-// saveTraining writes the parameters of a network that was trained, and its cells, if it
+// saveTraining writes the network that was trained, with metadata, and its cells, if it
 // is a cell.Network or a pointer to one.
-func (f *RunDir) saveTraining(t *TrainResult) error {
+func (f *RunDir) saveTraining(t *TrainResult, metadata map[string]string) error {
+	var g *cell.Genotype
 	switch d := t.Config.Network.(type) {
 	case cell.Network:
-		return f.save(t.Params, &d.Genotype)
+		g = &d.Genotype
 	case *cell.Network:
-		return f.save(t.Params, &d.Genotype)
+		g = &d.Genotype
 	}
-	return f.save(t.Params, nil)
+	return f.save(modelFile, t.Params, metadata, g)
 }
 
-// save writes parameters, as Params.WriteSafetensors does, and cells, unless nil.
-func (f *RunDir) save(p *ops.Params, g *cell.Genotype) error {
-	err := f.writeParams(weightsFile, p)
+// save writes parameters to a file, and cells, unless nil.
+func (f *RunDir) save(name string, p *ops.Params, metadata map[string]string, g *cell.Genotype) error {
+	err := f.writeParams(name, p, metadata)
 	if g == nil {
 		return err
 	}
@@ -297,11 +298,8 @@ func (f *RunDir) keep(steps int, write func(w io.Writer, metrics int64) error) e
 	return nil
 }
 
-// keepBest writes the parameters of the best epoch.
-func (f *RunDir) keepBest(p *ops.Params) error { return f.writeParams(bestFile, p) }
-
-func (f *RunDir) writeParams(name string, p *ops.Params) error {
-	return f.write(name, func(w io.Writer) error { return p.WriteSafetensors(w, nil) })
+func (f *RunDir) writeParams(name string, p *ops.Params, metadata map[string]string) error {
+	return f.write(name, func(w io.Writer) error { return p.WriteSafetensors(w, metadata) })
 }
 
 func (f *RunDir) fault(err error) error {

@@ -146,7 +146,11 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	s.result.Params = s.m.Params
 	s.rule = newBilevel(c, s.m.Team, s)
 	metric := metricOf(s.m.Loss)
-	warnings := []string{warning}
+	drawn, err := initialise(s.m.Params, c.Init, rt.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	warnings := []string{warning, drawn}
 	if c.ArchStartEpoch == c.Epochs {
 		warnings = append(warnings, fmt.Sprintf("the alphas never learn: ArchStartEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs))
 	}

@@ -62,6 +62,12 @@ type SearchConfig struct {
 	// gradient of the alphas to a norm of 5, which is not done here.
 	SkipDropout float64 `json:"skip_dropout,omitempty"`
 
+	// Init is the path of the weights that the supernet starts with, "" for weights
+	// that are drawn: a run directory of a search in the same space, or its
+	// supernet.safetensors. The alphas come with them. It is otherwise as in a
+	// TrainConfig.
+	Init string `json:"init,omitempty"`
+
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
 	// MicroBatch is gradient accumulation: how many images of a batch go through the

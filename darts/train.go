@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -45,8 +44,26 @@ type TrainResult struct {
 	// Last are the numbers of the last epoch that was begun, Best those of the first
 	// epoch with the best ValScore, zero if none was evaluated.
 	Last, Best record.Epoch
-	// Config are the settings.
+	// Config has the hyperparameters.
 	Config TrainConfig
+
+	task    pretext.Task
+	classes []string
+}
+
+// Model returns the network after the last step, ready to use.
+func (r *TrainResult) Model() *Model { return r.model(r.Params) }
+
+// BestModel returns the network after the best epoch; nil if none was evaluated.
+func (r *TrainResult) BestModel() *Model {
+	if r.BestParams == nil {
+		return nil
+	}
+	return r.model(r.BestParams)
+}
+
+func (r *TrainResult) model(p *ops.Params) *Model {
+	return &Model{Architecture: r.Config.Network, Task: r.task, Params: p, Classes: r.classes, Version: thisProgram.Version}
 }
 
 // An Evaluator is a task with its own evaluation, by whole images for example. Other
@@ -94,6 +111,8 @@ type training struct {
 	learn, eval, stats      *engine.Runner // for steps, evaluations, precise statistics
 	paths                   [][]float32    // the factors of each path that may be dropped
 	velocity                []float32
+	free                    []span      // of the weights: what learns
+	drawn                   string      // a warning about Init, or empty
 	average, averageRunning []float32   // of weights and of running statistics; nil without EMADecay
 	bestParams              *ops.Params // of the best epoch; nil without evaluation
 
@@ -137,7 +156,7 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if held != nil && held.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
 	}
-	held, warning, err := alike(src, held, task)
+	held, warning, err := alike(about(src).Classes(), held, task)
 	if err != nil {
 		return nil, err
 	}
@@ -151,13 +170,17 @@ func newTraining(ctx context.Context, src, held Source, task pretext.Task, c Tra
 	if err := t.load(src); err != nil {
 		return nil, err
 	}
-	t.result.Params = t.Params
+	t.result.Params, t.result.task, t.result.classes = t.Params, task, classesFor(src, task)
+	undescribed := ""
+	if t.metadata, err = t.result.Model().metadata(); err != nil && rt.Dir != nil {
+		undescribed = fmt.Sprintf("the model files of this run will have parameters alone, which LoadModel does not read: %v", err)
+	}
 	return t, t.start(record.Start{
 		Images: src.Len(), Train: src.Len(), Val: t.heldImages(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
-	}, task, t.Params, warning)
+	}, task, t.Params, warning, t.drawn, undescribed)
 }
 
 func (t *training) heldImages() int {
@@ -208,6 +231,15 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		}
 		t.Bytes += loader.Bytes(spec, c.Batch, t.rt.workers())
 		if err := t.Init(c.Seed, slabs, c.budget(t.rt)); err != nil {
+			return err
+		}
+		if t.free, err = free(t.Params, c.Freeze); err != nil {
+			return err
+		}
+		t.Frozen = func(q *ops.Param) bool {
+			return slices.ContainsFunc(c.Freeze, func(prefix string) bool { return strings.HasPrefix(q.Name, prefix) })
+		}
+		if t.drawn, err = initialise(t.Params, c.Init, t.rt.Dir); err != nil {
 			return err
 		}
 		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}, t.rt.Recompute); err != nil {
@@ -336,7 +368,7 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 		err = t.record(done)
 	}
 	if t.folder != nil && t.result.Steps > 0 {
-		err = errors.Join(err, t.folder.saveTraining(t.result))
+		err = errors.Join(err, t.folder.saveTraining(t.result, t.metadata))
 	}
 	return t.result, err
 }
@@ -372,9 +404,11 @@ func (t *training) take(rate float64) error {
 	weights, grads := t.Params.Weights(), t.Params.WeightGrads()
 	t.Team.Begin()
 	defer t.Team.End()
-	t.c.step(t.Team, weights, t.velocity, grads, rate)
+	t.c.step(t.Team, weights, t.velocity, grads, rate, t.free...)
 	if t.c.EMADecay > 0 {
-		kernel.Average(t.Team, t.average, weights, t.c.EMADecay)
+		for _, r := range t.free {
+			kernel.Average(t.Team, t.average[r.from:r.to], weights[r.from:r.to], t.c.EMADecay)
+		}
 		kernel.Average(t.Team, t.averageRunning, t.Params.Running(), t.c.EMADecay)
 	}
 	return nil
@@ -450,7 +484,8 @@ func (t *training) measure() (scores map[string]float64, err error) {
 	if t.exam != nil {
 		return t.exam(ctx)
 	}
-	return t.evaluate(ctx)
+	scores, _, err = evaluate(ctx, t.Engine, t.eval, t.views, t.task.Spec(), t.metric, t.meter)
+	return scores, err
 }
 
 // put writes the scores of an evaluation into an epoch.
@@ -530,42 +565,6 @@ func (t *training) leaveOut(e record.Epoch) error {
 	return nil
 }
 
-// evaluate measures the network on the views of the held-out images.
-func (t *training) evaluate(ctx context.Context) (scores map[string]float64, err error) {
-	t.eval.Machine.Training, t.eval.Machine.UpdateStats = false, false
-	batches := t.views.Epoch(ctx, 0, 0)
-	defer batches.Close()
-	var all engine.Mean
-	five := 0.0
-	for {
-		b, err := batches.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		p, err := t.Part(t.eval, *b)
-		if err != nil {
-			return nil, fmt.Errorf("darts: %w", err)
-		}
-		all.Add(p)
-		five += t.amongFive(b.Y)
-		if err := t.meter.Add(b.Images); err != nil {
-			return nil, err
-		}
-	}
-	if all.Count == 0 {
-		return nil, errors.New("darts: none of the validation images has a label that counts; give labelled images, or nil to evaluate nothing")
-	}
-	loss, score := all.Value()
-	scores = map[string]float64{"loss": loss, t.metric.Name: score}
-	if t.fives() {
-		scores["top5"] = five / all.Count
-	}
-	return scores, nil
-}
-
 // counted are the images to evaluate on, which report how far an evaluation is. An
 // Evaluator may load many at once, and one again.
 type counted struct {
@@ -586,37 +585,6 @@ func (s counted) Load(ctx context.Context, i int) (img *pretext.Image, err error
 		err = s.meter.Add(1)
 	}
 	return img, err
-}
-
-// fives reports whether there are more than five classes, and a logit for each.
-func (t *training) fives() bool {
-	s := t.eval.Logits.Shape()
-	return s.Dims() == 2 && s[1] > 5 && s[1] == t.task.Spec().Classes
-}
-
-// amongFive counts the labels that are among the five classes with the largest
-// logits of the last pass. Of equal logits the first count.
-func (t *training) amongFive(labels []int32) (count float64) {
-	if !t.fives() {
-		return 0
-	}
-	logits := t.eval.Logits.Value().Data().([]float32)
-	classes := len(logits) / len(labels)
-	for i, l := range labels {
-		if l < 0 {
-			continue
-		}
-		row, before := logits[i*classes:][:classes], 0
-		for k, v := range row {
-			if v > row[l] || v == row[l] && k < int(l) {
-				before++
-			}
-		}
-		if before < 5 {
-			count++
-		}
-	}
-	return count
 }
 
 // takeStatistics replaces the running statistics by those of batches together, with

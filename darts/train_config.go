@@ -48,6 +48,17 @@ type TrainConfig struct {
 	// that of the last epoch; 0 is none but that.
 	EvaluateEvery int `json:"evaluate_every"`
 
+	// Init is the path of the weights that the network starts with, "" for weights that
+	// are drawn: a run directory of a training, or a file of safetensors or PyTorch
+	// (ops.Params.ReadFile). Layers of the head that the file lacks, or has in another
+	// shape, are drawn, and a Warning names them; all others must be there. A run that
+	// resumes does not need the file.
+	Init string `json:"init,omitempty"`
+	// Freeze lists prefixes of the names of parameters that do not learn, such as
+	// "stem" and "cells.0.". Batch normalisations below them still adapt their running
+	// statistics.
+	Freeze []string `json:"freeze,omitempty"`
+
 	Seed uint64 `json:"seed"` // of everything that is drawn
 }
 

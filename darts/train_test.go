@@ -439,7 +439,15 @@ func TestAmongFive(t *testing.T) {
 			slices.SortFunc(order, func(a, b int32) int { return int(math.Copysign(1, float64(row[b]-row[a]))) })
 			labels[i] = order[[]int{5, 4, 0}[want]]
 		}
-		assert.Equal(t, []float64{0, 3, 3}[want], run.amongFive(labels))
+		counts := newTally(7)
+		counts.add(logits, labels)
+		assert.Equal(t, []float64{0, 3, 3}[want], counts.five)
+		right := 0.0
+		for k, n := range counts.right {
+			right += n
+			assert.LessOrEqual(t, n, counts.labels[k])
+		}
+		assert.Equal(t, []float64{0, 0, 3}[want], right)
 	}
 }
 
@@ -553,7 +561,7 @@ func TestRunDirKeepsTraining(t *testing.T) {
 			require.NoError(t, folder.Close())
 			trained := slices.Clone(r.Params.Weights())
 			require.NoError(t, r.Params.Init(99))
-			f, err := os.Open(filepath.Join(folder.Path(), "weights.safetensors"))
+			f, err := os.Open(filepath.Join(folder.Path(), "model.safetensors"))
 			require.NoError(t, err)
 			defer f.Close()
 			require.NoError(t, r.Params.ReadSafetensors(f))

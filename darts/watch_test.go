@@ -130,7 +130,7 @@ func TestFolderKeepsWeights(t *testing.T) {
 	require.NoError(t, err)
 	var want bytes.Buffer
 	require.NoError(t, r.Params.WriteSafetensors(&want, nil))
-	got, err := os.ReadFile(filepath.Join(dir, "weights.safetensors"))
+	got, err := os.ReadFile(filepath.Join(dir, "supernet.safetensors"))
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(want.Bytes(), got))
 	assert.Contains(t, string(got[:1<<12]), `"alphas_normal"`)

@@ -41,6 +41,9 @@ func (t Classification) Validate() error {
 	return nil
 }
 
+// InputTransform returns the transform that makes the inputs of images.
+func (t Classification) InputTransform() Transform { return t.Transform }
+
 // Spec returns the sizes of a sample: 1 input, labels of shape [1].
 func (t Classification) Spec() Spec {
 	return Spec{

@@ -33,6 +33,9 @@ func (t Rotation) Validate() error {
 	return nil
 }
 
+// InputTransform returns the transform that makes the inputs of images.
+func (t Rotation) InputTransform() Transform { return t.Transform }
+
 // ClassName returns the turn that a class stands for: "90°" for 1.
 func (Rotation) ClassName(class int32) string { return fmt.Sprintf("%d°", 90*class) }
 

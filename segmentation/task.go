@@ -38,6 +38,9 @@ func (t Task) Validate() error {
 	return t.ASPP.Validate()
 }
 
+// InputTransform returns the transform that makes the inputs of images.
+func (t Task) InputTransform() pretext.Transform { return t.Transform }
+
 // Spec returns the sizes of a sample: 1 input, labels of shape [Height, Width].
 func (t Task) Spec() pretext.Spec {
 	return pretext.Spec{

@@ -2,11 +2,12 @@
 // Network Exchange (onnx.ai), which many programs run: ONNX Runtime, OpenCV,
 // TensorRT, phones.
 //
-//	m, err := onnx.NewModel(network, task, trained.Params)
-//	m.View = task.View // told to who uses the model
-//	err = onnx.Write(file, m)
+//	model, err := darts.LoadModel("runs/photos")
+//	…
+//	err = onnx.Save("photos.onnx", model)
 //
-// A Model may also be made of the nodes of any graph.
+// The metadata say how an image becomes the input, and what the classes are called. A
+// Model may also be made of the nodes of any graph.
 //
 // A model is the network in evaluation: batch normalisations use the running
 // statistics, nothing is dropped. It takes and gives float32. Feature maps, the

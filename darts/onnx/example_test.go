@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"unnas/cell"
+	"unnas/darts"
 	"unnas/darts/onnx"
 	"unnas/ops"
 	"unnas/pretext"
@@ -19,18 +20,17 @@ func Example() {
 		Ops:      ops.DARTS(),
 	}
 	task := pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}
-	params := ops.NewParams()
-	m, err := onnx.NewModel(network, task, params)
+	params, err := darts.NewParams(network, task, 1) // in place of trained ones: see darts.LoadModel
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	m.Transform, m.Doc = task.Transform, "DARTS V2, of width 8, for CIFAR-10."
-	// First values stand for those of a training; ReadSafetensors reads others.
-	if err := params.Init(1); err != nil {
+	m, err := onnx.NewModel(&darts.Model{Architecture: network, Task: task, Params: params})
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	m.Doc = "DARTS V2, of width 8, for CIFAR-10."
 	var file bytes.Buffer
 	if err := onnx.Write(&file, m); err != nil {
 		fmt.Println(err)

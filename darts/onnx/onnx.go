@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,13 +13,15 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/darts"
+	"unnas/internal/atomicfile"
 	"unnas/internal/graph"
 	"unnas/internal/onnxpb"
 	"unnas/ops"
 	"unnas/pretext"
 )
 
-// Model is a network that is to be written.
+// Model is a network to write.
 type Model struct {
 	// Scope is where the network was built. Its parameters must have values.
 	Scope *ops.Scope
@@ -28,10 +31,12 @@ type Model struct {
 	Input *gorgonia.Node
 	// Outputs are the nodes that are wanted, at least one.
 	Outputs []Output
-	// View says how an image becomes the input, which the model then tells who uses
-	// it. Leave it zero where the input is something else: tiles, or lightness.
+	// Transform says how an image becomes the input, for the metadata. It is zero where
+	// the input is something else, such as tiles or lightness.
 	Transform pretext.Transform
-	// Doc is told to who uses the model, too: what it is, what it was trained on.
+	// Classes are the names of the classes, for the metadata; nil for none.
+	Classes []string
+	// Doc describes the model to its users.
 	Doc string
 }
 
@@ -41,18 +46,20 @@ type Output struct {
 	Node *gorgonia.Node
 }
 
-// NewModel returns the model of a network with the head of a task, of which the
-// logits are the output; p are its parameters, such as those of a training. It
-// builds the network for one image of the task's size; for another size build it
-// oneself.
-func NewModel(a cell.Architecture, task pretext.Task, p *ops.Params) (Model, error) {
-	if a == nil || task == nil || p == nil {
-		return Model{}, errors.New("onnx: a network, a task and parameters are needed, and one is nil")
+// NewModel returns a trained model with the logits as its output, with its transform and
+// the names of its classes. It builds the network for one image of the task's size; for
+// another size or other outputs, build the network and a Model of it yourself.
+func NewModel(trained *darts.Model) (Model, error) {
+	if trained == nil || trained.Architecture == nil || trained.Task == nil || trained.Params == nil {
+		return Model{}, errors.New("onnx: the model, or its Architecture, Task or Params, is nil; give all of them")
 	}
-	var m Model
-	err := errors.Join(a.Validate(), task.Validate())
+	m := Model{Classes: trained.Classes}
+	if t, ok := trained.Task.(interface{ InputTransform() pretext.Transform }); ok {
+		m.Transform = t.InputTransform()
+	}
+	err := errors.Join(trained.Architecture.Validate(), trained.Task.Validate())
 	if err == nil {
-		err = ops.Build(func() error { return m.build(a, task, p) })
+		err = ops.Build(func() error { return m.build(trained.Architecture, trained.Task, trained.Params) })
 	}
 	if err != nil {
 		return Model{}, fmt.Errorf("onnx: %w", err)
@@ -70,15 +77,31 @@ func (m *Model) build(a cell.Architecture, task pretext.Task, p *ops.Params) (er
 	if err != nil {
 		return err
 	}
+	if net == nil || net.Out == nil {
+		return fmt.Errorf("the network of type %T has been built without a last map; its Build must return cell.Features with Out", a)
+	}
 	logits, err := task.Head(m.Scope.Sub("classifier"), net.Out) // as trainings name it
 	m.Outputs = []Output{{Name: "logits", Node: logits}}
 	return err
 }
 
+// Save writes a trained model to a file; see NewModel and Write.
+func Save(path string, trained *darts.Model) error {
+	m, err := NewModel(trained)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(path, func(w io.Writer) error { return Write(w, m) }); err != nil {
+		return fmt.Errorf("onnx: %s: %w", path, err)
+	}
+	return nil
+}
+
 // Write writes the model, of version 8 of the format with version 17 of its
 // operators (2022). The input has the name of its node. The metadata hold height,
 // width and channels of the input, classes, the last dimension of the first
-// output, and of a View mean and std, each of red, green and blue, and crop.
+// output, of a Transform mean and std, each of red, green and blue, and crop, and the
+// names of the classes as a JSON array, class_names.
 //
 // It fails, and names the node, where the network has an operation that it cannot
 // write; and if the model takes 2 GiB or more, before anything is written.
@@ -140,7 +163,7 @@ func (m Model) check() error {
 		return err
 	}
 	if s := m.Input.Shape(); s[1] != m.Transform.Height || s[2] != m.Transform.Width || s[3] != 3 {
-		return fmt.Errorf("input %s has shape %v, and the View shows %d by %d pixels of 3 channels; give the View that makes the input, or none", m.Input.Name(), s, m.Transform.Height, m.Transform.Width)
+		return fmt.Errorf("input %s has shape %v, and the Transform has %d by %d pixels of 3 channels; give the Transform that makes the input, or none", m.Input.Name(), s, m.Transform.Height, m.Transform.Width)
 	}
 	return nil
 }
@@ -180,6 +203,10 @@ func (m Model) metadata() []onnxpb.Entry {
 	}
 	if v := m.Transform; v != (pretext.Transform{}) {
 		list = append(list, onnxpb.Entry{Key: "mean", Value: triple(v.Mean)}, onnxpb.Entry{Key: "std", Value: triple(v.Std)}, onnxpb.Entry{Key: "crop", Value: string(v.Crop)})
+	}
+	if m.Classes != nil {
+		names, _ := json.Marshal(m.Classes) // texts always have a JSON form
+		list = append(list, onnxpb.Entry{Key: "class_names", Value: string(names)})
 	}
 	return list
 }

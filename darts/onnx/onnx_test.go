@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -17,6 +19,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/cell"
+	"unnas/darts"
 	"unnas/darts/onnx"
 	"unnas/ops"
 	"unnas/pretext"
@@ -262,23 +265,44 @@ func TestNewModel(t *testing.T) {
 		return only(task.Head(s.Sub("classifier"), y.Out)) // the names of darts.Train, which were missed once
 	})
 	n.model.Outputs[0].Name = "logits"
-	m, err := onnx.NewModel(net, task, n.model.Scope.Params())
+	m, err := onnx.NewModel(&darts.Model{Architecture: net, Task: task, Params: n.model.Scope.Params()})
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, onnx.Write(&b, m))
 	assert.True(t, bytes.Equal(n.write(t), b.Bytes()))
 
-	_, err = onnx.NewModel(net, task, nil)
-	assert.ErrorContains(t, err, "onnx: a network, a task and parameters are needed")
+	_, err = onnx.NewModel(&darts.Model{Architecture: net, Task: task})
+	assert.ErrorContains(t, err, "onnx: the model, or its Architecture, Task or Params, is nil")
 	other := net
 	other.Backbone.Width = 6
-	_, err = onnx.NewModel(other, task, n.model.Scope.Params())
+	_, err = onnx.NewModel(&darts.Model{Architecture: other, Task: task, Params: n.model.Scope.Params()})
 	assert.ErrorContains(t, err, "onnx: ")
 	assert.ErrorContains(t, err, "parameter stem.0.weight is a weight of shape (3, 3, 3, 12)")
-	_, err = onnx.NewModel(cell.Network{}, task, ops.NewParams())
+	_, err = onnx.NewModel(&darts.Model{Architecture: cell.Network{}, Task: task, Params: ops.NewParams()})
 	assert.ErrorContains(t, err, "onnx: cell: ")
-	_, err = onnx.NewModel(net, pretext.Jigsaw{}, ops.NewParams())
+	_, err = onnx.NewModel(&darts.Model{Architecture: net, Task: pretext.Jigsaw{}, Params: ops.NewParams()})
 	assert.ErrorContains(t, err, "onnx: pretext: ")
+}
+
+// TestSave writes a model file with all that its users need.
+func TestSave(t *testing.T) {
+	genotype, _ := cell.GenotypeByName("darts_v2")
+	m := &darts.Model{
+		Architecture: cell.Network{Backbone: small(cell.CIFARStem), Genotype: genotype, Ops: ops.All()},
+		Task:         pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 3}, Classes: []string{"cat", "dog", "große Katze"},
+	}
+	var err error
+	m.Params, err = darts.NewParams(m.Architecture, m.Task, 1)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	require.NoError(t, onnx.Save(path, m))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, want := range []string{`["cat","dog","große Katze"]`, "class_names", "mean", "0.4913", "std", "padded_crop"} {
+		assert.Contains(t, string(text), want)
+	}
+	assert.ErrorContains(t, onnx.Save(filepath.Join(path, "x"), m), "onnx: "+path)
+	assert.ErrorContains(t, onnx.Save(path, nil), "onnx: the model, or its Architecture")
 }
 
 // Values that would have the name of another one get one of their own.
@@ -348,7 +372,7 @@ func TestErrors(t *testing.T) {
 		"other graph": {change(func(m *onnx.Model) { m.Outputs = of(tiny).Outputs }), "output output_0 is no node of the graph of the input"},
 		"other scope": {change(func(m *onnx.Model) { m.Scope = of(tiny).Scope }), "parameter stem.0.weight is not of the scope"},
 		"bad view":    {change(func(m *onnx.Model) { m.Transform.Crop = pretext.CropPadded }), "pretext: Transform.Height"},
-		"other view":  {change(func(m *onnx.Model) { m.Transform = pretext.CIFAR10Transform() }), "input images has shape (2, 15, 13, 3), and the View shows 32 by 32 pixels"},
+		"other view":  {change(func(m *onnx.Model) { m.Transform = pretext.CIFAR10Transform() }), "input images has shape (2, 15, 13, 3), and the Transform has 32 by 32 pixels"},
 		"own kernel": {after(func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 			n, err := ops.Apply(identity{}, x)
 			return n[0], err

@@ -21,6 +21,9 @@ type Engine struct {
 	Bytes int64
 	// Parts is how many parts of a batch go through a network, one after the other.
 	Parts int
+	// Frozen reports whether a parameter does not learn, so that runners planned from
+	// then on leave its gradient out; nil is none.
+	Frozen func(q *ops.Param) bool
 	// Part takes one part of a batch through a network: RunPart, or what a test has in
 	// its place.
 	Part func(r *Runner, b loader.Batch) (Pass, error)
@@ -77,7 +80,7 @@ func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) 
 	for _, node := range n.Scope.Learnables() {
 		q := n.Scope.Owner(node)
 		// No cell reads some, as the alphas of a kind of cells that a short network lacks.
-		if node.Deriv() == nil || q.Alpha && !grads.Alphas || !q.Alpha && !grads.Weights {
+		if node.Deriv() == nil || q.Alpha && !grads.Alphas || !q.Alpha && !grads.Weights || e.Frozen != nil && e.Frozen(q) {
 			continue
 		}
 		o.Want = append(o.Want, node.Deriv())

@@ -49,8 +49,21 @@ func withOwn() cell.Network {
 	return cell.Network{Backbone: cell.DARTS(cell.ImageNetStem, 4, 3).Backbone, Genotype: g, Ops: append(ops.All(), doubled{})}
 }
 
-// TestTrainConfigReadsBack writes configurations with networks of each kind and
-// reads them, with and without what the kind needs to be there.
+// kinds reads the types of this file.
+func kinds() darts.Kinds {
+	k := darts.Kinds{Ops: []ops.Op{doubled{}}}
+	k.Architectures = map[string]func(data []byte) (cell.Architecture, error){
+		"darts_test.twice": func(data []byte) (cell.Architecture, error) {
+			n := twice{Inner: cell.Network{Ops: k.Ops}}
+			err := json.Unmarshal(data, &n)
+			return n, err
+		},
+	}
+	return k
+}
+
+// TestTrainConfigReadsBack writes configurations with networks of each kind and reads
+// them, with and without what the kind needs.
 func TestTrainConfigReadsBack(t *testing.T) {
 	g, _ := cell.GenotypeByName("darts_v2")
 	plain := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 3).Backbone, Genotype: g, Ops: ops.All()}
@@ -60,33 +73,30 @@ func TestTrainConfigReadsBack(t *testing.T) {
 		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	for name, c := range map[string]struct {
-		network, into cell.Architecture
-		kind          string
-		want          cell.Architecture // nil: network
-		fault         string
+		network cell.Architecture
+		kinds   darts.Kinds
+		kind    string
+		want    cell.Architecture // nil: network
+		fault   string
 	}{
-		"derived":                   {network: plain, kind: "derived"},
-		"derived into one":          {network: plain, into: own, kind: "derived"},
-		"derived into another":      {network: plain, into: bench, kind: "derived"},
-		"derived into a pointer":    {network: plain, into: &bench, kind: "derived"},
-		"pointer":                   {network: &plain, kind: "derived", want: plain},
-		"pointer into a pointer":    {network: &plain, into: &own, kind: "derived"},
-		"user's operations":         {network: own, into: cell.Network{Ops: ops.Set{doubled{}}}, kind: "derived"},
-		"unknown operations":        {network: own, kind: "derived", fault: `ops: operation "doubled" is neither a published one nor of the set that is read into`},
+		"cells":                     {network: plain, kind: "network"},
+		"pointer":                   {network: &plain, kind: "network", want: plain},
+		"user's operations":         {network: own, kinds: kinds(), kind: "network"},
+		"unknown operations":        {network: own, kind: "network", fault: `"doubled" is neither`},
 		"NAS-Bench-101":             {network: bench, kind: "nasbench"},
 		"pixels":                    {network: segmentation.Network{Architecture: plain, Task: segmentation.Cityscapes()}, kind: "segmentation"},
-		"user's pixels":             {network: &segmentation.Network{Architecture: twice{plain, 2}}, into: &segmentation.Network{Architecture: twice{}}, kind: "segmentation"},
-		"pixels of what is unknown": {network: segmentation.Network{Architecture: twice{plain, 2}}, kind: "segmentation", fault: `darts: Network: its kind is "", which is none of the library's`},
-		"user's":                    {network: twice{own, 3}, into: twice{Inner: cell.Network{Ops: own.Ops}}},
-		"user's pointer":            {network: &twice{plain, 3}, into: &twice{Layers: 9}},
-		"user's into nothing":       {network: twice{plain, 3}, fault: "read into a TrainConfig whose Network is of its type"},
-		"user's into another":       {network: twice{plain, 3}, into: plain, fault: `darts: Network: its kind is ""`},
-		"none":                      {into: plain},
-		"a nil pointer":             {network: (*cell.Network)(nil), into: plain},
+		"user's pixels":             {network: &segmentation.Network{Architecture: twice{plain, 2}}, kinds: kinds(), kind: "segmentation", want: segmentation.Network{Architecture: twice{plain, 2}}},
+		"pixels of what is unknown": {network: segmentation.Network{Architecture: twice{plain, 2}}, kind: "segmentation", fault: `unknown kind "darts_test.twice", want one of network, nasbench, segmentation; say in Kinds.Architectures how it is read`},
+		"user's":                    {network: twice{own, 3}, kinds: kinds(), kind: "darts_test.twice"},
+		"user's pointer":            {network: &twice{plain, 3}, kinds: kinds(), kind: "darts_test.twice", want: twice{plain, 3}},
+		"nothing from nil":          {network: (*cell.Network)(nil)},
+		"a reader of nothing": {network: twice{plain, 3}, kind: "darts_test.twice", fault: "darts_test.twice: Kinds.Architectures returns nil", kinds: darts.Kinds{
+			Architectures: map[string]func([]byte) (cell.Architecture, error){"darts_test.twice": func([]byte) (cell.Architecture, error) { return nil, nil }},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wrote := darts.DARTSTraining(g)
-			wrote.Network, wrote.Seed, wrote.MicroBatch = c.network, 9, 7
+			wrote.Network, wrote.Seed, wrote.MicroBatch, wrote.Init, wrote.Freeze = c.network, 9, 7, "weights", []string{"stem"}
 			text, err := json.Marshal(wrote)
 			require.NoError(t, err)
 			var named struct{ Network *struct{ Kind string } }
@@ -94,41 +104,36 @@ func TestTrainConfigReadsBack(t *testing.T) {
 			if named.Network != nil {
 				assert.Equal(t, c.kind, named.Network.Kind)
 			}
-			got := darts.TrainConfig{Network: c.into, Batch: 1}
-			err = json.Unmarshal(text, &got)
+			got, err := c.kinds.ReadTrainConfig(bytes.NewReader(text))
 			if c.fault != "" {
+				require.ErrorContains(t, err, "darts: configuration of a training: network: ")
 				require.ErrorContains(t, err, c.fault)
 				return
 			}
 			require.NoError(t, err)
 			want := wrote
-			if c.want != nil {
-				want.Network = c.want
-			}
-			if name == "a nil pointer" {
-				want.Network = nil
+			if want.Network = c.want; c.want == nil && named.Network != nil {
+				want.Network = c.network
 			}
 			assert.Equal(t, want, got)
 		})
 	}
-	var c darts.TrainConfig
+	c := darts.TrainConfig{Network: plain, Epochs: 3}
+	require.NoError(t, json.Unmarshal([]byte(`{"batch":4}`), &c))
+	assert.Equal(t, darts.TrainConfig{Network: plain, Epochs: 3, Batch: 4}, c, "what is not written stays")
 	assert.Error(t, json.Unmarshal([]byte(`{"network":[]}`), &c))
-	assert.Error(t, json.Unmarshal([]byte(`{"network":{"kind":"derived","backbone":3}}`), &c))
+	assert.Error(t, json.Unmarshal([]byte(`{"network":{"kind":"network","backbone":3}}`), &c))
 	assert.Error(t, json.Unmarshal([]byte(`{"epochs":"many"}`), &c))
+	_, err := darts.WriteArchitecture(scalar(3))
+	assert.ErrorContains(t, err, "the JSON form of a darts_test.scalar is 3, must be an object")
 }
 
-// TestReadingLeavesOthersAlone: what a network was read into is held by others, too.
-func TestReadingLeavesOthersAlone(t *testing.T) {
-	g, _ := cell.GenotypeByName("darts_v2")
-	held := cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 9).Backbone, Genotype: g, Ops: ops.All()}
-	other := held
-	other.Backbone.Reductions = []int{1, 2}
-	text, err := json.Marshal(darts.TrainConfig{Network: other})
-	require.NoError(t, err)
-	c := darts.TrainConfig{Network: held}
-	require.NoError(t, json.Unmarshal(text, &c))
-	assert.Equal(t, []int{3, 6}, held.Backbone.Reductions)
-	assert.Equal(t, []int{1, 2}, c.Network.(cell.Network).Backbone.Reductions)
+// scalar is an architecture whose JSON form is no object.
+type scalar int
+
+func (scalar) Validate() error { return nil }
+func (scalar) Build(*ops.Scope, *gorgonia.Node, cell.DropPathFunc) (*cell.Features, error) {
+	return nil, nil
 }
 
 // TestConfigOfRunFolder trains a user's network with a user's operation, an
@@ -153,8 +158,8 @@ func TestConfigOfRunFolder(t *testing.T) {
 	})
 	text, err := os.ReadFile(filepath.Join(dir, "first", "config.json"))
 	require.NoError(t, err)
-	again := darts.TrainConfig{Network: twice{Inner: cell.Network{Ops: ops.Set{doubled{}}}}}
-	require.NoError(t, json.Unmarshal(text, &again))
+	again, err := kinds().ReadTrainConfig(bytes.NewReader(text))
+	require.NoError(t, err)
 	assert.Equal(t, first, train(filepath.Join(dir, "second"), again))
 }
 
@@ -169,17 +174,16 @@ func TestNilNetworks(t *testing.T) {
 	}
 }
 
-// TestConfigReadsBack reads the configuration of a search with a user's operation
-// into one that holds it.
-func TestConfigReadsBack(t *testing.T) {
+// TestSearchConfigReadsBack reads the configuration of a search with a user's operation.
+func TestSearchConfigReadsBack(t *testing.T) {
 	want := darts.PCDARTS()
 	want.Space.Ops = append(want.Space.Ops, doubled{})
 	want.Algorithm, want.StopSkips, want.SkipDropout, want.Seed = darts.SecondOrder, 3, 0.1, 8
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
-	got := darts.SearchConfig{Space: cell.Space{Ops: ops.Set{doubled{}}}}
-	require.NoError(t, json.Unmarshal(text, &got))
+	got, err := kinds().ReadSearchConfig(bytes.NewReader(text))
+	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	var none darts.SearchConfig
-	assert.ErrorContains(t, json.Unmarshal(text, &none), "read into a value whose set holds it")
+	_, err = darts.Kinds{}.ReadSearchConfig(bytes.NewReader(text))
+	assert.ErrorContains(t, err, `darts: configuration of a search: ops: operation "doubled" is neither`)
 }

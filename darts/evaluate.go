@@ -1,0 +1,266 @@
+package darts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"unnas/darts/record"
+	"unnas/internal/engine"
+	"unnas/internal/loader"
+	"unnas/internal/panics"
+	"unnas/ops"
+	"unnas/pretext"
+)
+
+// Evaluation is how good a model is on a data set.
+type Evaluation struct {
+	Images int
+	// Loss is the mean loss; NaN where the task measures whole images, as segmentation.
+	Loss float64
+	// ScoreName names the score by which models are compared, and Score is its value:
+	// "top1" of classification, "miou" of segmentation. Lower is better if
+	// LowerIsBetter says so.
+	ScoreName     string
+	Score         float64
+	LowerIsBetter bool
+	// Scores are the others by name, such as "top5".
+	Scores map[string]float64
+	// Classes are the scores of the single classes, in their order; nil if the task has
+	// none.
+	Classes []ClassScore
+}
+
+// ClassScore is how good a model is on one class.
+type ClassScore struct {
+	Name string // "" if the classes have no names
+	// Score is the share of its labels that are predicted right, or the intersection
+	// over union of its pixels in segmentation; NaN if the class does not occur.
+	Score float64
+}
+
+// Evaluate measures the model on all images of a source, in the way that Train does
+// on those of validation: classes are compared by their names where both have some. The
+// Runtime says how; its Dir is not used.
+func (m *Model) Evaluate(ctx context.Context, src Source, rt Runtime) (*Evaluation, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	if err := rt.validate(); err != nil {
+		return nil, err
+	}
+	if err := given(src, m.Task); err != nil {
+		return nil, err
+	}
+	if src.Len() == 0 {
+		return nil, errors.New("darts: there are no images to evaluate on")
+	}
+	same, warning, err := alike(m.Classes, src, m.Task)
+	if err != nil {
+		return nil, err
+	}
+	recorder := rt.Recorder
+	if recorder == nil {
+		recorder = record.Func(func(record.Event) error { return nil })
+	}
+	if warning != "" {
+		if err := recorder.Record(record.Warning{Text: warning}); err != nil {
+			return nil, fmt.Errorf("darts: recording: %w", err)
+		}
+	}
+	meter := record.NewMeter(recorder)
+	meter.Begin("evaluating", "images", src.Len())
+	e, err := m.evaluate(ctx, same, rt, meter)
+	if err != nil {
+		return nil, err
+	}
+	e.Images = src.Len()
+	return e, nil
+}
+
+func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *record.Meter) (e *Evaluation, err error) {
+	if evaluator, ok := m.Task.(Evaluator); ok {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("darts: evaluation of task %s: panic: %w", m.Task.Name(), panics.Recovered(p))
+			}
+		}()
+		measure, _, err := evaluator.Evaluate(ctx, m.Architecture, m.Params, counted{about(src), meter})
+		if err != nil {
+			return nil, fmt.Errorf("darts: %w", err)
+		}
+		scores, err := measure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var metric ops.Metric
+		metric.Name, metric.LowerIsBetter = evaluator.Metric()
+		return m.evaluation(metric, scores, nil), nil
+	}
+	en := engine.New(1)
+	en.Params = m.Params
+	var run *engine.Runner
+	atOnce := min(evaluatedAtATime, src.Len())
+	err = ops.Build(func() error {
+		n, err := engine.Assemble(m.Params, m.Architecture, m.Task, atOnce)
+		if err == nil {
+			err = n.Scope.Covers()
+		}
+		if err != nil {
+			return err
+		}
+		run, err = en.PlanForward(n, n.Logits)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	en.Bytes += loader.Bytes(m.Task.Spec(), atOnce, rt.workers())
+	budget, kept := engine.Budget{Batch: atOnce, Memory: rt.Memory}, reserved(src)
+	if err := engine.Refused(budget.Refusal(en.Planned()+kept), kept); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	quota, _ := loader.Share(budget.Room(), en.Planned()+kept, kept)
+	if err := en.Bind(); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
+	images, err := loader.New(src, m.Task, loader.All(src), loader.Options{Batch: atOnce, Workers: rt.workers(), Purpose: "evaluation", Quota: quota})
+	if err != nil {
+		return nil, err
+	}
+	metric := metricOf(run.Loss)
+	scores, classes, err := evaluate(quota.With(ctx), en, run, images, m.Task.Spec(), metric, meter)
+	if err != nil {
+		return nil, err
+	}
+	return m.evaluation(metric, scores, classes), nil
+}
+
+// evaluation sorts scores out.
+func (m *Model) evaluation(metric ops.Metric, scores map[string]float64, classes []float64) *Evaluation {
+	e := &Evaluation{Loss: math.NaN(), ScoreName: metric.Name, Score: scores[metric.Name], LowerIsBetter: metric.LowerIsBetter, Scores: maps.Clone(scores)}
+	if loss, ok := scores["loss"]; ok {
+		e.Loss = loss
+	}
+	delete(e.Scores, "loss")
+	delete(e.Scores, metric.Name)
+	if classes == nil {
+		for k := range m.Task.Spec().Classes {
+			name := fmt.Sprintf("%s%d", iouPrefix, k)
+			score, ok := scores[name]
+			if !ok {
+				classes = nil
+				break
+			}
+			classes = append(classes, score)
+		}
+		if classes != nil {
+			maps.DeleteFunc(e.Scores, func(name string, _ float64) bool { return strings.HasPrefix(name, iouPrefix) })
+		}
+	}
+	for k, score := range classes {
+		c := ClassScore{Score: score}
+		if k < len(m.Classes) {
+			c.Name = m.Classes[k]
+		}
+		e.Classes = append(e.Classes, c)
+	}
+	return e
+}
+
+// iouPrefix begins the names of the scores of classes that an Evaluator of pixels gives.
+const iouPrefix = "iou_"
+
+// evaluate measures a network on the transformed images of a loader: the loss, the score
+// of the metric, and of classes top5 and the share of each that is predicted right.
+func evaluate(ctx context.Context, e *engine.Engine, r *engine.Runner, images *loader.Loader, spec pretext.Spec, metric ops.Metric, meter *record.Meter) (scores map[string]float64, classes []float64, err error) {
+	r.Machine.Training, r.Machine.UpdateStats = false, false
+	batches := images.Epoch(ctx, 0, 0)
+	defer batches.Close()
+	var all engine.Mean
+	var counts *tally
+	if spec.Classes > 0 && len(spec.LabelShape) == 1 {
+		counts = newTally(spec.Classes)
+	}
+	for {
+		b, err := batches.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		p, err := e.Part(r, *b)
+		if err != nil {
+			return nil, nil, fmt.Errorf("darts: %w", err)
+		}
+		all.Add(p)
+		if counts != nil {
+			counts.add(r.Logits.Value().Data().([]float32), b.Y)
+		}
+		if err := meter.Add(b.Images); err != nil {
+			return nil, nil, err
+		}
+	}
+	if all.Count == 0 {
+		return nil, nil, errors.New("darts: none of the validation images has a label that counts; give labelled images, or nil to evaluate nothing")
+	}
+	loss, score := all.Value()
+	scores = map[string]float64{"loss": loss, metric.Name: score}
+	if counts == nil {
+		return scores, nil, nil
+	}
+	if spec.Classes > 5 {
+		scores["top5"] = counts.five / all.Count
+	}
+	return scores, counts.shares(), nil
+}
+
+// A tally counts, by class, the labels that are predicted.
+type tally struct {
+	labels, right []float64
+	five          float64 // of all classes, those among the five with the largest logits
+}
+
+func newTally(classes int) *tally {
+	return &tally{labels: make([]float64, classes), right: make([]float64, classes)}
+}
+
+// add counts rows of logits and their labels. Of equal logits the first are larger.
+func (t *tally) add(logits []float32, labels []int32) {
+	classes := len(t.labels)
+	for i, l := range labels {
+		if l < 0 {
+			continue
+		}
+		row, before := logits[i*classes:][:classes], 0
+		for k, v := range row {
+			if v > row[l] || v == row[l] && k < int(l) {
+				before++
+			}
+		}
+		t.labels[l]++
+		if before == 0 {
+			t.right[l]++
+		}
+		if before < 5 {
+			t.five++
+		}
+	}
+}
+
+// shares returns the share of each class that is right; NaN if it does not occur.
+func (t *tally) shares() []float64 {
+	all := slices.Clone(t.right)
+	for k := range all {
+		all[k] /= t.labels[k]
+	}
+	return all
+}
