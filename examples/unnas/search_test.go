@@ -40,7 +40,7 @@ func TestSearchKeepsWhatItFinds(t *testing.T) {
 	var g cell.Genotype
 	require.NoError(t, json.Unmarshal(text, &g))
 	require.NoError(t, g.Validate(nil))
-	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl", "weights.safetensors", "report.html"} {
+	for _, name := range []string{"normal.svg", "reduce.svg", "config.json", "metrics.jsonl", "supernet.safetensors", "report.html"} {
 		assert.FileExists(t, filepath.Join(dir, name))
 	}
 	events, err := filepath.Glob(filepath.Join(dir, "tensorboard", "events.out.tfevents.*"))
@@ -82,7 +82,7 @@ func TestSearchResumes(t *testing.T) {
 
 	require.ErrorContains(t, fails(t, args(parts, "-resume", "-seed", "5")...), "config.seed: 1 → 5")
 	assert.NotContains(t, prints(t, args(parts, "-resume")...), "epoch 1/3")
-	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl", "normal.svg", "weights.safetensors"} {
+	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl", "normal.svg", "supernet.safetensors"} {
 		want, err := os.ReadFile(filepath.Join(whole, name))
 		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join(parts, name))

@@ -31,7 +31,7 @@ func TestTrain(t *testing.T) {
 	out := prints(t, shortly(whole, "-data", data)...)
 	for _, want := range []string{
 		filepath.Join(data, "train") + " has folders of classes", "classification: 12 + 4 images, 2 epochs of 3 steps, batch 4\n",
-		"\nlast, epoch 2: top1 ", "\nbest, epoch ", "See " + whole + ": the network as weights.safetensors, that of the best epoch as best.safetensors",
+		"\nlast, epoch 2: top1 ", "\nbest, epoch ", "See " + whole + ": the model as model.safetensors, that of the best epoch as best.safetensors",
 	} {
 		assert.Contains(t, out, want)
 	}
@@ -41,7 +41,7 @@ func TestTrain(t *testing.T) {
 	require.ErrorIs(t, run(ctx, shortly(parts, "-data", data), stopped), context.Canceled)
 	assert.Contains(t, stopped.out.String(), "add -out "+parts+" -resume\n")
 	prints(t, shortly(parts, "-data", data, "-resume")...)
-	for _, name := range []string{"weights.safetensors", "best.safetensors", "genotype.json"} {
+	for _, name := range []string{"model.safetensors", "best.safetensors", "genotype.json"} {
 		want, err := os.ReadFile(filepath.Join(whole, name))
 		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join(parts, name))

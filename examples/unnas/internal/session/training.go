@@ -56,7 +56,7 @@ func (t Training) show(out io.Writer, r *darts.TrainResult, of ended) error {
 		fmt.Fprintf(out, "best, epoch %d: %s\n", r.Best.Epoch, scores(r.Best, of.lowerIsBetter))
 		best = ", that of the best epoch as best.safetensors"
 	}
-	_, err := fmt.Fprintf(out, "See %s: the network as weights.safetensors%s, the run as report.html, config.json, metrics.jsonl and tensorboard.\n", of.dir, best)
+	_, err := fmt.Fprintf(out, "See %s: the model as model.safetensors%s, the run as report.html, config.json, metrics.jsonl and tensorboard.\n", of.dir, best)
 	return err
 }
 
