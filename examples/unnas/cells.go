@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"unnas/cell"
+	"unnas/darts"
 	"unnas/ops"
 )
 
@@ -36,6 +37,29 @@ func readCells(name string) (cell.Genotype, error) {
 		return cell.Genotype{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return g, nil
+}
+
+// network returns the cells of -cell, and, if -init names a model and there is no -cell,
+// the whole network of the model.
+func (c *call) network() (cell.Genotype, *cell.Network, error) {
+	if c.cell != "" || c.init == "" {
+		g, err := c.readCellFlag()
+		return g, nil, err
+	}
+	model, err := darts.LoadModel(c.init)
+	if err != nil {
+		return cell.Genotype{}, nil, usagef("-init %s has no network to train: %w; or give -cell", c.init, err)
+	}
+	n, ok := model.Architecture.(cell.Network)
+	if !ok {
+		return cell.Genotype{}, nil, usagef("-init %s is a network of type %T, not of cells that search finds; train it by a program of yours", c.init, model.Architecture)
+	}
+	for _, name := range []string{"width", "cells"} {
+		if c.given[name] {
+			return cell.Genotype{}, nil, usagef("-%s does not go with -init without -cell: the network is that of the weights; leave it out", name)
+		}
+	}
+	return n.Genotype, &n, nil
 }
 
 // readCellFlag returns the cells of -cell.

@@ -40,7 +40,7 @@ type call struct {
 // commands returns all commands in the order of help.
 func commands() []*command {
 	return []*command{
-		searchCommand(), trainCommand(), drawCommand(), measureCommand(), rankCommand(), reportCommand(),
+		searchCommand(), trainCommand(), evaluateCommand(), predictCommand(), exportCommand(), drawCommand(), measureCommand(), rankCommand(), reportCommand(),
 		helpCommand(), completionCommand(), versionCommand(), configurationCommand(),
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"unnas/darts"
@@ -44,6 +46,9 @@ func runConfiguration(ctx context.Context, c *call) error {
 		return usageError{err}
 	}
 	searches := config.Searches()
+	if c.command.name == "evaluate" {
+		return c.evaluateConfigured(ctx, config)
+	}
 	if name := c.command.name; name == "search" && !searches || name == "train" && searches {
 		return usageError{config.Fault("MODEL.TYPE", "is %s, which unnas %s does not run; unnas -cfg FILE runs searches and trainings", config.Model.Type, name)}
 	}
@@ -98,6 +103,42 @@ func (c *call) trainConfigured(ctx context.Context, config *release.Config, s se
 		return err
 	}
 	return session.Training{Session: s, Source: src, Val: val, Task: config.Task(), Config: hyper}.Run(ctx, c.out)
+}
+
+// evaluateConfigured tests the network of a training with TEST.WEIGHTS.
+func (c *call) evaluateConfigured(ctx context.Context, config *release.Config) error {
+	path := config.Test.Weights
+	switch {
+	case config.Searches():
+		return usageError{config.Fault("MODEL.TYPE", "is %s, which unnas evaluate does not test; nas and nas_bench are networks", config.Model.Type)}
+	case path == "":
+		return usageError{config.Fault("TEST.WEIGHTS", "is empty; give the weights to test, such as TEST.WEIGHTS model.pyth")}
+	}
+	hyper, err := config.Training()
+	if err != nil {
+		return usageError{err}
+	}
+	config.Notes(c.notes)
+	model := &darts.Model{Architecture: hyper.Network, Task: config.Task()}
+	if model.Params, err = darts.NewParams(hyper.Network, model.Task, 0); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "model.safetensors")
+	}
+	if err := model.Params.ReadFile(path); err != nil {
+		return config.Fault("TEST.WEIGHTS", "%w", err)
+	}
+	decoder, err := c.JPEG.Decoder("")
+	if err != nil {
+		return err
+	}
+	val, err := c.openConfigured(ctx, config, dataset.Val, decoder)
+	if err != nil {
+		return err
+	}
+	c.Runtime.Workers = config.Workers()
+	return c.evaluate(ctx, model, val)
 }
 
 func (c *call) openConfigured(ctx context.Context, config *release.Config, split dataset.Split, decoder *pretext.Decoder) (labelled, error) {

@@ -56,7 +56,7 @@ func runMeasure(ctx context.Context, c *call) error {
 	if c.dataset != "" {
 		k = kindOf(c.dataset)
 	}
-	task, config, err := c.trainPlan(k, g)
+	task, config, err := c.trainPlan(k, g, nil)
 	if err != nil {
 		return err
 	}

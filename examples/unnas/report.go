@@ -10,6 +10,7 @@ import (
 
 	"unnas/darts/record"
 	"unnas/darts/report"
+	"unnas/examples/unnas/internal/session"
 )
 
 func reportCommand() *command {
@@ -39,36 +40,11 @@ func runReport(ctx context.Context, c *call) error {
 	if c.Out == "" {
 		c.Out = report.File
 	}
-	if err := c.write(func(w io.Writer) error { return report.Write(w, dir) }); err != nil {
+	if err := session.WriteFile(c.Out, func(w io.Writer) error { return report.Write(w, dir) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.notes, "See %s\n", c.Out)
 	return nil
-}
-
-// write writes the file of -out as a whole or not at all.
-func (c *call) write(content func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(c.Out), ".unnas-*")
-	if err != nil {
-		return fmt.Errorf("-out: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := content(f); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	const readable = 0o644
-	if err := os.Chmod(f.Name(), readable); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), c.Out)
 }
 
 // refresh is how often the page looks for news of the run.

@@ -30,7 +30,8 @@ func searchCommand() *command {
 			{"unnas search -data imagenet -task rotation", "the published search; two days on two cores and more"},
 			{"unnas search -data imagenet -task jig -subset 1% -batch 8", "a taste of it, in less memory"},
 		},
-		flags: "cfg task preset width cells nodes partial epochs batch lr arch-lr algorithm micro-batch auto-batch" + imageFlags + machineFlags + runFlags,
+		flags: "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch auto-batch" + imageFlags + machineFlags + runFlags,
+		texts: map[string]string{"init": "supernet to start from: run directory of a search [drawn]"},
 		run:   runSearch,
 	}
 }
@@ -86,7 +87,7 @@ func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	if err != nil {
 		return nil, none, err
 	}
-	config.Algorithm = c.algorithm
+	config.Algorithm, config.Init = c.algorithm, c.init
 	b := &config.Space.Backbone
 	if c.given["width"] {
 		b.Width = c.width

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"unnas/cell"
 	"unnas/darts"
@@ -16,17 +17,19 @@ func trainCommand() *command {
 	return &command{
 		name:    "train",
 		summary: "train a network of cells",
-		about: "Train trains a network of the cells of -cell and validates it. A run directory of it is a\n" +
-			"model, for evaluate, predict and export. Data sets of the paper have the published\n" +
+		about: "Train trains a network of the cells of -cell, or that of -init, and validates it. Its run directory\n" +
+
+			"is a model, for evaluate, predict and export. Data sets of the paper have the published\n" +
 			"hyperparameters unless flags change them.",
 		examples: []example{
 			{"unnas train -cell darts_v2", "built-in scenes, minutes on two cores"},
 			{"unnas train -cell runs/search-1 -data photos -epochs 50", "images of yours, in photos/train and photos/val"},
+			{"unnas train -init runs/train-1 -freeze stem -data few", "a network that was trained is fine-tuned on other images"},
 			{"unnas train -cell unnas_imagenet_rot -data imagenet", "the published training; five months on two cores and more"},
 			{"unnas train -cell unnas_cityscapes_rot -data cityscapes -micro-batch 2", "to segment, in less memory; years on two cores"},
 		},
-		flags:    "cfg val task preset cell width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
-		defaults: map[string]string{"task": "the labels", "cell": "must be given"},
+		flags:    "cfg val task preset cell init freeze width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
+		defaults: map[string]string{"task": "the labels", "cell": "that of -init"},
 		run:      runTrain,
 	}
 }
@@ -39,11 +42,11 @@ func runTrain(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	g, err := c.readCellFlag()
+	g, initial, err := c.network()
 	if err != nil {
 		return err
 	}
-	task, config, err := c.trainPlan(k, g)
+	task, config, err := c.trainPlan(k, g, initial)
 	if err != nil {
 		return err
 	}
@@ -73,8 +76,8 @@ func runTrain(ctx context.Context, c *call) error {
 }
 
 // trainPlan returns the task and the hyperparameters of a training that the flags ask
-// for. It refuses what no training can have before a large data set is opened.
-func (c *call) trainPlan(k kind, g cell.Genotype) (pretext.Task, darts.TrainConfig, error) {
+// for, of a network of cells, or of an initial one if that is not nil. It refuses what no training can have before a large data set is opened.
+func (c *call) trainPlan(k kind, g cell.Genotype, initial *cell.Network) (pretext.Task, darts.TrainConfig, error) {
 	var none darts.TrainConfig
 	name := k.labelled
 	if c.task != "" {
@@ -88,6 +91,9 @@ func (c *call) trainPlan(k kind, g cell.Genotype) (pretext.Task, darts.TrainConf
 		return nil, none, err
 	}
 	network := config.Network.(cell.Network)
+	if initial != nil {
+		network = *initial
+	}
 	b := &network.Backbone
 	if c.given["width"] {
 		b.Width = c.width
@@ -112,7 +118,10 @@ func (c *call) trainPlan(k kind, g cell.Genotype) (pretext.Task, darts.TrainConf
 	} else if m > 0 && config.Batch%m != 0 {
 		return nil, none, usagef("-batch is %d, of which %d images, as published, cannot go through the network at once; give a -micro-batch that divides it, %d for example", config.Batch, m, gcd(config.Batch, m))
 	}
-	config.EvaluateEvery = c.evaluateEvery
+	config.EvaluateEvery, config.Init = c.evaluateEvery, c.init
+	if c.freeze != "" {
+		config.Freeze = strings.Split(c.freeze, ",")
+	}
 	if err := config.Validate(); err != nil {
 		return nil, none, usageError{err}
 	}

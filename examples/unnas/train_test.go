@@ -104,7 +104,7 @@ func planTraining(t *testing.T, kind string, args ...string) (pretext.Task, dart
 	require.NoError(t, err)
 	g, err := c.readCellFlag()
 	require.NoError(t, err)
-	return c.trainPlan(kindOf(kind), g)
+	return c.trainPlan(kindOf(kind), g, nil)
 }
 
 func TestTrainPlan(t *testing.T) {

@@ -140,7 +140,7 @@ func keys(c *Config) []key {
 		{name: "TRAIN.EVAL_PERIOD", value: &c.Train.EvalPeriod, rule: count, in: uses{search: idle}, note: "epochs from one evaluation to the next, 0: only the last; every epoch of a search has figures of the images that the alphas learn from"},
 		{name: "TRAIN.CHECKPOINT_PERIOD", value: &c.Train.CheckpointPeriod, rule: count, in: both(idle), note: "there is a checkpoint after every epoch, and every ten minutes; the last two are kept"},
 		{name: "TRAIN.AUTO_RESUME", value: &c.Train.AutoResume, note: "go on with the run that OUT_DIR holds"},
-		{name: "TRAIN.WEIGHTS", value: &c.Train.Weights, in: both(only("")), note: "a run begins with weights that are drawn, or goes on with OUT_DIR"},
+		{name: "TRAIN.WEIGHTS", value: &c.Train.Weights, note: "weights to start from: a file of PyTorch or safetensors, or a run directory; a run in OUT_DIR that is resumed has its own"},
 		{name: "TRAIN.GRAY_PERCENTAGE", value: &c.Train.GrayPercentage, rule: share, in: both(with("TASK jig", c.TaskKey == taskJig)), note: "share of images that lose their colours, 0 to 1"},
 		{name: "TRAIN.PORTION", value: &c.Train.Portion, rule: share, in: uses{train: only(1.0)}, note: "share of images that the weights learn from; in a search below 1, the alphas have the rest"},
 
@@ -148,7 +148,7 @@ func keys(c *Config) []key {
 		{name: "TEST.SPLIT", value: &c.Test.Split, rule: splits, in: uses{search: idle}, note: "a training needs test for cifar10, else val"},
 		{name: "TEST.BATCH_SIZE", value: &c.Test.BatchSize, rule: positive, in: both(idle), note: "results do not depend on it"},
 		{name: "TEST.IM_SIZE", value: &c.Test.ImSize, rule: from(1, 1<<14), in: uses{with("cityscapes or TASK jig", c.Train.Dataset == cityscapes || c.TaskKey == taskJig && c.Train.Dataset != cifar10), with("any but cifar10", c.Train.Dataset != cifar10)}, note: "shorter side to which images are scaled before the crop: on average for cityscapes; for jig on ImageNet 256/255 of TRAIN.IM_SIZE; for other tasks there 256/224, in tests"},
-		{name: "TEST.WEIGHTS", value: &c.Test.Weights, in: both(only("")), note: "a run that only tests is not there"},
+		{name: "TEST.WEIGHTS", value: &c.Test.Weights, in: both(idle), note: "weights that unnas evaluate -cfg tests: a file or a run directory as for TRAIN.WEIGHTS; needed there"},
 
 		{name: "DATA_LOADER.NUM_WORKERS", value: &c.DataLoader.NumWorkers, rule: from(0, 1<<10), note: "goroutines that load images, 0 counts as 1; results do not depend on it"},
 		{name: "DATA_LOADER.PIN_MEMORY", value: &c.DataLoader.PinMemory, in: both(idle), note: "of GPUs"},

@@ -177,7 +177,7 @@ func (c *Config) Search() (darts.SearchConfig, error) {
 	s.LR, _ = c.schedule() // check has seen it
 	s.Momentum, s.WeightDecay = o.Momentum, o.WeightDecay
 	s.ArchLR, s.ArchWeightDecay = o.ArchBaseLR, o.ArchWeightDecay
-	s.Seed = uint64(c.RNGSeed)
+	s.Seed, s.Init = uint64(c.RNGSeed), c.Train.Weights
 	if err := s.Validate(); err != nil {
 		return none, err
 	}
@@ -212,7 +212,7 @@ func (c *Config) Training() (darts.TrainConfig, error) {
 		Network: a, Epochs: o.MaxEpoch, Batch: c.Train.BatchSize,
 		SGD:           darts.SGD{Momentum: o.Momentum, Nesterov: o.Nesterov, WeightDecay: o.WeightDecay},
 		EvaluateEvery: c.Train.EvalPeriod,
-		Seed:          uint64(c.RNGSeed),
+		Seed:          uint64(c.RNGSeed), Init: c.Train.Weights,
 	}
 	s.LR, _ = c.schedule() // check has seen it
 	if c.NumGPUs > 1 {

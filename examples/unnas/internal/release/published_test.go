@@ -141,8 +141,9 @@ func TestSampleTrainings(t *testing.T) {
 
 // TestTrainingKeys holds what else keys do in a training.
 func TestTrainingKeys(t *testing.T) {
-	got, err := load(t, "testdata/nas.yaml", "TRAIN.EVAL_PERIOD", "3", "NAS.AUX_WEIGHT", "0.3", "OPTIM.NESTEROV", "False", "OPTIM.ITER_LR", "True", "RNG_SEED", "5", "DATA_LOADER.NUM_WORKERS", "0").Training()
+	got, err := load(t, "testdata/nas.yaml", "TRAIN.EVAL_PERIOD", "3", "NAS.AUX_WEIGHT", "0.3", "OPTIM.NESTEROV", "False", "OPTIM.ITER_LR", "True", "RNG_SEED", "5", "DATA_LOADER.NUM_WORKERS", "0", "TRAIN.WEIGHTS", "a.pyth").Training()
 	require.NoError(t, err)
+	assert.Equal(t, "a.pyth", got.Init)
 	assert.Equal(t, darts.Schedule{Kind: "steps", Base: 0.1, Steps: []int{30, 60}, Factor: 0.1, PerStep: true}, got.LR)
 	assert.Equal(t, []float64{0.3, 0.2}, []float64{got.Auxiliary, got.DropPath})
 	assert.Equal(t, []int{3, 1024, 0}, []int{got.EvaluateEvery, got.PreciseBN, got.MicroBatch})
