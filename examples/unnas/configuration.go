@@ -118,7 +118,6 @@ func (c *call) evaluateConfigured(ctx context.Context, config *release.Config) e
 	if err != nil {
 		return usageError{err}
 	}
-	config.Notes(c.notes)
 	model := &darts.Model{Architecture: hyper.Network, Task: config.Task()}
 	if model.Params, err = darts.NewParams(hyper.Network, model.Task, 0); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"unnas/cell"
@@ -19,11 +20,11 @@ import (
 
 func measureCommand() *command {
 	return &command{
-		name: "measure", args: "CELL", least: 1, most: 1,
+		name: "measure", args: "CELL|MODEL", least: 1, most: 1,
 		summary: "print parameters, multiply-adds, memory and time of a step",
-		about: "Measure prints the size of a network of cells, of a published name, a file or a run\n" +
-			"directory, and the memory and the time of a training step on this machine. For the run\n" +
-			"directory of a search it measures the supernet, too. Flags are those of train.",
+		about: "Measure prints the size of a network, and the memory and the time of a training step on this\n" +
+			"machine: of cells of a name, a file or a run directory, with the flags of train, or of a\n" +
+			"model. For the run directory of a search it measures the supernet, too.",
 		examples: []example{
 			{"unnas measure darts_v2", "on the built-in scenes"},
 			{"unnas measure darts_v2 -dataset imagenet1k -batch 64 -micro-batch 16", "a training on ImageNet-1K, which need not be there"},
@@ -48,15 +49,11 @@ type measurement struct {
 
 func runMeasure(ctx context.Context, c *call) error {
 	c.cell = c.args[0]
-	g, err := c.readCellFlag()
-	if err != nil {
-		return err
-	}
 	k := kindOf(builtIn)
 	if c.dataset != "" {
 		k = kindOf(c.dataset)
 	}
-	task, config, err := c.trainPlan(k, g, nil)
+	task, config, err := c.measured(k)
 	if err != nil {
 		return err
 	}
@@ -71,6 +68,52 @@ func runMeasure(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.measureSearch(ctx, task, search)
+}
+
+// measured returns the task and the hyperparameters of the training that is measured:
+// those of a run directory or a model, or those of cells.
+func (c *call) measured(k kind) (pretext.Task, darts.TrainConfig, error) {
+	if !isModel(c.cell) {
+		g, err := c.readCellFlag()
+		if err != nil {
+			return nil, darts.TrainConfig{}, err
+		}
+		return c.trainPlan(k, g, nil)
+	}
+	for _, name := range []string{"dataset", "task", "preset", "size", "width", "cells"} {
+		if c.given[name] {
+			return nil, darts.TrainConfig{}, usagef("-%s does not go with a model, which has its own; leave it out", name)
+		}
+	}
+	model, err := darts.LoadModel(c.cell)
+	if err != nil {
+		return nil, darts.TrainConfig{}, err
+	}
+	config := darts.DARTSTraining(cell.Genotype{})
+	config.Batch, config.Auxiliary = smallBatch, 0
+	if f, err := os.Open(filepath.Join(c.cell, "config.json")); err == nil {
+		config, err = darts.Kinds{}.ReadTrainConfig(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, config, err
+		}
+	}
+	config.Network, config.Init, config.Freeze = model.Architecture, "", nil
+	if c.given["batch"] {
+		config.Batch = c.batch
+	}
+	if c.given["micro-batch"] {
+		config.MicroBatch = c.microBatch
+	}
+	if err := config.Validate(); err != nil {
+		return nil, config, usageError{err}
+	}
+	return model.Task, config, nil
+}
+
+// isModel reports whether a path is that of a model: a file, or the run directory of a
+// training.
+func isModel(path string) bool {
+	return strings.HasSuffix(path, ".safetensors") || session.Exists(filepath.Join(path, "model.safetensors"))
 }
 
 // How many steps are run, of which the last is measured, unless one takes so long that

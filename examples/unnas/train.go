@@ -167,7 +167,7 @@ func (c *call) trainPreset(k kind, name string, g cell.Genotype) (pretext.Task, 
 	network.Backbone.Stem = k.stem
 	if form == smallPreset {
 		network.Backbone = cell.DARTS(k.stem, 16, 5).Backbone
-		config.Epochs, config.Batch, config.LR.Base, config.DropPath, config.Auxiliary = 10, 16, 0.05, 0, 0
+		config.Epochs, config.Batch, config.LR.Base, config.DropPath, config.Auxiliary = 10, smallBatch, 0.05, 0, 0
 	}
 	if t, ok := task.(segmentation.Task); ok {
 		network.Backbone.Reductions = cell.Reductions(network.Backbone.Cells, 1)
@@ -183,6 +183,9 @@ func (c *call) trainPreset(k kind, name string, g cell.Genotype) (pretext.Task, 
 	config.Network = network
 	return task, config, nil
 }
+
+// smallBatch is the batch of small trainings.
+const smallBatch = 16
 
 // otherCells is the published training whose hyperparameters cells have that were not
 // published, or were, but not trained.
