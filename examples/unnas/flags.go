@@ -101,7 +101,7 @@ var flagDefs = []flagDef{
 	{"jpeg", "DECODER", imagesGroup, "decoder of JPEG files: go, turbo (libjpeg-turbo), auto", "auto", []string{"auto", "go", "turbo"},
 		func(f *flag.FlagSet, o *options) { f.TextVar(&o.JPEG, "jpeg", session.AutoJPEG, "") }},
 
-	{"task", "TASK", networkGroup, "what is learned, see unnas help tasks", "rotation", taskNames(),
+	{"task", "TASK", networkGroup, "what is learned, see unnas help tasks", "rotation; the labels in train", taskNames(),
 		text("task", func(o *options) *string { return &o.task })},
 	{"preset", "NAME", networkGroup, "hyperparameters to start from, see unnas help presets", "published or small", presetNames,
 		text("preset", func(o *options) *string { return &o.preset })},

@@ -20,7 +20,7 @@ func rankCommand() *command {
 			"machines that share the directory; see unnas help cluster.",
 		examples: []example{
 			{"unnas rank -data cifar-10-batches-bin", "the published experiment, 500 cells, 4 tasks, 3 seeds: years on two cores"},
-			{"unnas rank -data cifar-10-batches-bin -samples 24 -tasks cls,rot -seeds 1 -width 4 -cells 5 -epochs 4 -subset 1000", "a small one"},
+			{"unnas rank -data cifar-10-batches-bin -samples 24 -tasks cls,rot -seeds 1 -width 4 -epochs 4", "a small one"},
 			{"unnas rank -analyse -out runs/rank", "tables and figures of what is done so far"},
 			{"unnas rank -csv accuracies.csv -supervised class_object", "those of a table, with a column for each task"},
 		},

@@ -30,9 +30,10 @@ func searchCommand() *command {
 			{"unnas search -data imagenet -task rotation", "the published search; two days on two cores and more"},
 			{"unnas search -data imagenet -task jig -subset 1% -batch 8", "a taste of it, in less memory"},
 		},
-		flags: "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch auto-batch" + imageFlags + machineFlags + runFlags,
-		texts: map[string]string{"init": "supernet to start from: run directory of a search [drawn]"},
-		run:   runSearch,
+		flags:    "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch auto-batch" + imageFlags + machineFlags + runFlags,
+		texts:    map[string]string{"init": "supernet to start from: run directory of a search [drawn]"},
+		defaults: map[string]string{"task": "rotation"},
+		run:      runSearch,
 	}
 }
 
