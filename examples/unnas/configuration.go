@@ -126,7 +126,7 @@ func (c *call) evaluateConfigured(ctx context.Context, config *release.Config) e
 		path = filepath.Join(path, "model.safetensors")
 	}
 	if err := model.Params.ReadFile(path); err != nil {
-		return config.Fault("TEST.WEIGHTS", "%w", err)
+		return config.Fault("TEST.WEIGHTS", "is %s: %w", config.Test.Weights, err)
 	}
 	decoder, err := c.JPEG.Decoder("")
 	if err != nil {

@@ -152,3 +152,33 @@ func TestConfigurationBadInput(t *testing.T) {
 		})
 	}
 }
+
+// TestConfigurationWeights trains with weights that are given, and tests them.
+func TestConfigurationWeights(t *testing.T) {
+	const net = "internal/release/testdata/nas.yaml"
+	first, second := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	data := images(t, 16)
+	pairs := strings.Fields("TRAIN.IM_SIZE 16 TRAIN.BATCH_SIZE 4 OPTIM.MAX_EPOCH 1 NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False")
+	args := func(more ...string) []string {
+		return append(append([]string{"-cfg", net, "-data", data}, pairs...), more...)
+	}
+	prints(t, args("OUT_DIR", first)...)
+	out := prints(t, args("OUT_DIR", second, "TRAIN.WEIGHTS", first, "TEST.WEIGHTS", first, "OPTIM.BASE_LR", "0.0", "BN.USE_PRECISE_STATS", "False")...)
+	assert.Contains(t, out, "without effect here: ")
+	assert.Contains(t, out, "TEST.WEIGHTS")
+
+	test := func(weights string) string {
+		return prints(t, append([]string{"evaluate"}, args("TEST.WEIGHTS", weights)...)...)
+	}
+	want := test(first)
+	assert.Regexp(t, `^images +8\ntop1 `, want)
+	assert.Equal(t, want, test(filepath.Join(first, "model.safetensors")))
+	for want, args := range map[string][]string{
+		"TEST.WEIGHTS is empty":                                        args(),
+		"TEST.WEIGHTS is nowhere: ":                                    args("TEST.WEIGHTS", "nowhere"),
+		"MODEL.TYPE is nas_search, which unnas evaluate does not test": args("MODEL.TYPE", "nas_search", "BN.USE_PRECISE_STATS", "False", "OPTIM.NESTEROV", "False", "MODEL.LOSS_FUN", "cross_entropy", "TRAIN.PORTION", "0.5"),
+	} {
+		assert.ErrorContains(t, fails(t, append([]string{"evaluate"}, args...)...), want)
+	}
+	assert.ErrorContains(t, fails(t, args("TRAIN.WEIGHTS", "nowhere")...), "nowhere")
+}
