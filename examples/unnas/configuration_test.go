@@ -39,7 +39,7 @@ func images(t *testing.T, n int) string {
 
 // configured are arguments for a search that takes a second.
 func configured(t *testing.T, out string, more ...string) []string {
-	args := []string{"-cfg", "internal/release/testdata/imagenet/rot.yaml", "-data", images(t, 16), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "8", "TRAIN.BATCH_SIZE", "2", "NAS.WIDTH", "2", "NAS.DEPTH", "3", "OPTIM.MAX_EPOCH", "2", "OUT_DIR", out}
+	args := []string{"-cfg", "testdata/imagenet/rot.yaml", "-data", images(t, 16), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "8", "TRAIN.BATCH_SIZE", "2", "NAS.WIDTH", "2", "NAS.DEPTH", "3", "OPTIM.MAX_EPOCH", "2", "OUT_DIR", out}
 	return append(args, more...)
 }
 
@@ -96,8 +96,8 @@ func TestConfigurationOfATraining(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg, pairs, begun string
 	}{
-		"cells":     {"internal/release/testdata/nas.yaml", "NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False", "classification: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
-		"NAS-Bench": {"internal/release/testdata/nas_bench.yaml", "NAS.WIDTH 4 NAS.NUM_STACKS 2 NUM_GPUS 2", "rotation: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
+		"cells":     {"testdata/nas.yaml", "NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False", "classification: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
+		"NAS-Bench": {"testdata/nas_bench.yaml", "NAS.WIDTH 4 NAS.NUM_STACKS 2 NUM_GPUS 2", "rotation: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
@@ -131,7 +131,7 @@ func TestConfigurationOfATraining(t *testing.T) {
 }
 
 func TestConfigurationBadInput(t *testing.T) {
-	const rot = "internal/release/testdata/imagenet/rot.yaml"
+	const rot = "testdata/imagenet/rot.yaml"
 	for _, test := range []struct {
 		name string
 		args []string
@@ -155,7 +155,7 @@ func TestConfigurationBadInput(t *testing.T) {
 
 // TestConfigurationWeights trains with weights that are given, and tests them.
 func TestConfigurationWeights(t *testing.T) {
-	const net = "internal/release/testdata/nas.yaml"
+	const net = "testdata/nas.yaml"
 	first, second := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
 	data := images(t, 16)
 	pairs := strings.Fields("TRAIN.IM_SIZE 16 TRAIN.BATCH_SIZE 4 OPTIM.MAX_EPOCH 1 NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False")

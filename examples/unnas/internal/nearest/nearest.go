@@ -1,4 +1,3 @@
-// Package nearest finds what a misspelled name may have meant.
 package nearest
 
 // Longest is how many letters of a name are compared.

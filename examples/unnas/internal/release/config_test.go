@@ -71,7 +71,7 @@ func TestReadTakesForeignKeys(t *testing.T) {
 }
 
 func TestReadGenotype(t *testing.T) {
-	c := load(t, "testdata/nas.yaml")
+	c := load(t, "../../testdata/nas.yaml")
 	assert.Equal(t, cell.Genotype{
 		Normal:       []cell.Edge{{Op: "sep_conv_3x3", From: 0}, {Op: "skip_connect", From: 1}, {Op: "none", From: 2}, {Op: "dil_conv_5x5", From: 0}},
 		NormalConcat: []int{2, 3},
@@ -138,11 +138,11 @@ func bomb() string {
 }
 
 func TestReadNoFile(t *testing.T) {
-	_, err := read("testdata/none.yaml", nil)
+	_, err := read("../../testdata/none.yaml", nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	assert.ErrorContains(t, err, "testdata/none.yaml")
-	_, err = read("testdata", nil)
-	assert.ErrorContains(t, err, "testdata")
+	assert.ErrorContains(t, err, "../../testdata/none.yaml")
+	_, err = read("../../testdata", nil)
+	assert.ErrorContains(t, err, "../../testdata")
 }
 
 func TestReadBadPairs(t *testing.T) {
@@ -169,7 +169,7 @@ func TestReadBadPairs(t *testing.T) {
 
 // TestCheck changes settings that are right into ones that are not.
 func TestCheck(t *testing.T) {
-	const rot, jig, seg, net, bench = "testdata/imagenet/rot.yaml", "testdata/imagenet/jig.yaml", "testdata/cityscapes/seg.yaml", "testdata/nas.yaml", "testdata/nas_bench.yaml"
+	const rot, jig, seg, net, bench = "../../testdata/imagenet/rot.yaml", "../../testdata/imagenet/jig.yaml", "../../testdata/cityscapes/seg.yaml", "../../testdata/nas.yaml", "../../testdata/nas_bench.yaml"
 	for _, test := range []struct{ path, pairs, want string }{
 		{rot, "MODEL.TYPE resnet", `argument: MODEL.TYPE is resnet, must be one of ["nas_search" "nas" "nas_bench"]`},
 		{rot, "TASK rotation", "argument: TASK is rotation, must be one of"},
@@ -261,7 +261,7 @@ func TestSchedules(t *testing.T) {
 		{"OPTIM.LR_POLICY exp OPTIM.GAMMA 0.9", darts.Schedule{Kind: darts.Exponential, Base: 0.05, Factor: 0.9}},
 	} {
 		t.Run(test.pairs, func(t *testing.T) {
-			got, err := load(t, "testdata/imagenet/rot.yaml", strings.Fields(test.pairs)...).Search()
+			got, err := load(t, "../../testdata/imagenet/rot.yaml", strings.Fields(test.pairs)...).Search()
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got.LR)
 		})
@@ -280,7 +280,7 @@ func TestCIFAR10(t *testing.T) {
 		"TASK col MODEL.NUM_CLASSES 313 MODEL.INPUT_CHANNELS 1":                 pretext.Colorization{Transform: whole},
 		"TASK jig MODEL.NUM_CLASSES 24 JIGSAW_GRID 2 TRAIN.GRAY_PERCENTAGE 0.3": jigsaw,
 	} {
-		c := load(t, "testdata/imagenet/rot.yaml", append(strings.Fields(pairs), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "32")...)
+		c := load(t, "../../testdata/imagenet/rot.yaml", append(strings.Fields(pairs), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "32")...)
 		assert.Equal(t, want, c.Task(), pairs)
 		s, err := c.Search()
 		require.NoError(t, err)
@@ -291,9 +291,9 @@ func TestCIFAR10(t *testing.T) {
 // FuzzRead demands that nothing panics or hangs, and that what is read and
 // checked survives being written and read again.
 func FuzzRead(f *testing.F) {
-	files, err := filepath.Glob("testdata/*/*.yaml")
+	files, err := filepath.Glob("../../testdata/*/*.yaml")
 	require.NoError(f, err)
-	for _, path := range append(files, "testdata/nas.yaml", "testdata/nas_bench.yaml") {
+	for _, path := range append(files, "../../testdata/nas.yaml", "../../testdata/nas_bench.yaml") {
 		text, err := os.ReadFile(path)
 		require.NoError(f, err)
 		f.Add(string(text), "OPTIM.STEPS", "(0, 8)")

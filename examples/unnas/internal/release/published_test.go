@@ -31,7 +31,7 @@ func load(t testing.TB, path string, pairs ...string) *Config {
 // presets of the library.
 func TestPublishedSearches(t *testing.T) {
 	names := map[string]string{"cls": "classification", "seg": "segmentation", "rot": "rotation", "col": "colorization", "jig": "jigsaw"}
-	files, err := filepath.Glob("testdata/*/*.yaml")
+	files, err := filepath.Glob("../../testdata/*/*.yaml")
 	require.NoError(t, err)
 	seen := 0
 	for _, path := range files {
@@ -65,7 +65,7 @@ func TestPublishedSearches(t *testing.T) {
 // files with pairs, against the presets of the library.
 func TestPublishedTrainings(t *testing.T) {
 	seen := 0
-	for path, data := range map[string]string{"testdata/imagenet/eval.yaml": "imagenet1k", "testdata/cityscapes/eval.yaml": "cityscapes"} {
+	for path, data := range map[string]string{"../../testdata/imagenet/eval.yaml": "imagenet1k", "../../testdata/cityscapes/eval.yaml": "cityscapes"} {
 		for _, name := range cell.GenotypeNames() {
 			wantTask, want, err := preset.Training(data, name)
 			if err != nil {
@@ -118,15 +118,15 @@ func TestSampleTrainings(t *testing.T) {
 		task              pretext.Task
 		want              darts.TrainConfig
 	}{
-		{"cells, CIFAR-10, classification", "testdata/cifar10/sample.yaml", "",
+		{"cells, CIFAR-10, classification", "../../testdata/cifar10/sample.yaml", "",
 			pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}, settings(cells("cifar", 16, 20), 100, 128, 1024, 0.1, 0.0005)},
-		{"cells, CIFAR-10, rotation", "testdata/cifar10/sample.yaml", "TASK rot MODEL.NUM_CLASSES 4 TRAIN.BATCH_SIZE 32 OPTIM.BASE_LR 0.025",
+		{"cells, CIFAR-10, rotation", "../../testdata/cifar10/sample.yaml", "TASK rot MODEL.NUM_CLASSES 4 TRAIN.BATCH_SIZE 32 OPTIM.BASE_LR 0.025",
 			pretext.Rotation{Transform: pretext.CIFAR10Transform()}, settings(cells("cifar", 16, 20), 100, 32, 1024, 0.025, 0.0005)},
-		{"cells, ImageNet, rotation", "testdata/cifar10/sample.yaml", "TASK rot MODEL.NUM_CLASSES 4 NAS.WIDTH 32 NAS.DEPTH 22 OPTIM.MAX_EPOCH 5 OPTIM.WEIGHT_DECAY 0.00005 TRAIN.DATASET imagenet TRAIN.IM_SIZE 224 TRAIN.BATCH_SIZE 32 OPTIM.BASE_LR 0.0125 TEST.DATASET imagenet TEST.SPLIT val TEST.IM_SIZE 256",
+		{"cells, ImageNet, rotation", "../../testdata/cifar10/sample.yaml", "TASK rot MODEL.NUM_CLASSES 4 NAS.WIDTH 32 NAS.DEPTH 22 OPTIM.MAX_EPOCH 5 OPTIM.WEIGHT_DECAY 0.00005 TRAIN.DATASET imagenet TRAIN.IM_SIZE 224 TRAIN.BATCH_SIZE 32 OPTIM.BASE_LR 0.0125 TEST.DATASET imagenet TEST.SPLIT val TEST.IM_SIZE 256",
 			pretext.Rotation{Transform: pretext.ImageNetTransform(224)}, settings(cells("imagenet", 32, 22), 5, 32, 1024, 0.0125, 0.00005)},
-		{"NAS-Bench, CIFAR-10", "testdata/cifar10/bench.yaml", "",
+		{"NAS-Bench, CIFAR-10", "../../testdata/cifar10/bench.yaml", "",
 			pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 10}, settings(bench("cifar", 3, "conv3x3-bn-relu"), 100, 128, 1024, 0.1, 0.0005)},
-		{"NAS-Bench, ImageNet, jigsaw", "testdata/imagenet/bench.yaml", "",
+		{"NAS-Bench, ImageNet, jigsaw", "../../testdata/imagenet/bench.yaml", "",
 			puzzle, settings(bench("imagenet", 4, "maxpool3x3"), 10, 32, 0, 0.0125, 0.00005)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestSampleTrainings(t *testing.T) {
 
 // TestTrainingKeys holds what else keys do in a training.
 func TestTrainingKeys(t *testing.T) {
-	got, err := load(t, "testdata/nas.yaml", "TRAIN.EVAL_PERIOD", "3", "NAS.AUX_WEIGHT", "0.3", "OPTIM.NESTEROV", "False", "OPTIM.ITER_LR", "True", "RNG_SEED", "5", "DATA_LOADER.NUM_WORKERS", "0", "TRAIN.WEIGHTS", "a.pyth").Training()
+	got, err := load(t, "../../testdata/nas.yaml", "TRAIN.EVAL_PERIOD", "3", "NAS.AUX_WEIGHT", "0.3", "OPTIM.NESTEROV", "False", "OPTIM.ITER_LR", "True", "RNG_SEED", "5", "DATA_LOADER.NUM_WORKERS", "0", "TRAIN.WEIGHTS", "a.pyth").Training()
 	require.NoError(t, err)
 	assert.Equal(t, "a.pyth", got.Init)
 	assert.Equal(t, darts.Schedule{Kind: "steps", Base: 0.1, Steps: []int{30, 60}, Factor: 0.1, PerStep: true}, got.LR)
@@ -154,7 +154,7 @@ func TestTrainingKeys(t *testing.T) {
 // TestDump reads back what it writes: the defaults, and settings of all types.
 func TestDump(t *testing.T) {
 	dir := t.TempDir()
-	for _, path := range []string{"", "testdata/imagenet22k/jig.yaml", "testdata/nas.yaml", "testdata/nas_bench.yaml"} {
+	for _, path := range []string{"", "../../testdata/imagenet22k/jig.yaml", "../../testdata/nas.yaml", "../../testdata/nas_bench.yaml"} {
 		t.Run(path, func(t *testing.T) {
 			want := defaults()
 			if path != "" {
