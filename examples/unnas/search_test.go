@@ -23,7 +23,7 @@ import (
 
 // brief are flags for a search that takes a second.
 func brief(dir string, more ...string) []string {
-	return append([]string{"search", "-epochs", "1", "-width", "2", "-cells", "3", "-batch", "2", "-workers", "1", "-out", dir}, more...)
+	return append([]string{"search", "-epochs", "1", "-width", "2", "-cells", "3", "-batch", "2", "-size", "32", "-workers", "1", "-out", dir}, more...)
 }
 
 func TestSearchKeepsWhatItFinds(t *testing.T) {

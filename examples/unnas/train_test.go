@@ -21,7 +21,7 @@ import (
 
 // shortly are flags for a training that takes a second.
 func shortly(dir string, more ...string) []string {
-	return append([]string{"train", "-cell", "darts_v2", "-epochs", "2", "-width", "2", "-cells", "3", "-batch", "4", "-workers", "1", "-out", dir}, more...)
+	return append([]string{"train", "-cell", "darts_v2", "-epochs", "2", "-width", "2", "-cells", "3", "-batch", "4", "-size", "32", "-workers", "1", "-out", dir}, more...)
 }
 
 // TestTrain trains on class folders, stops, and resumes with equal weights.
