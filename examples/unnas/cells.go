@@ -10,6 +10,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts"
+	"unnas/examples/unnas/internal/session"
 	"unnas/ops"
 )
 
@@ -39,9 +40,20 @@ func readCells(name string) (cell.Genotype, error) {
 	return g, nil
 }
 
+// checkInit refuses weights that are not there before a large data set is opened.
+func (c *call) checkInit() error {
+	if c.init != "" && !session.Exists(c.init) {
+		return usagef("-init %s: there is no such file or run directory", c.init)
+	}
+	return nil
+}
+
 // network returns the cells of -cell, and, if -init names a model and there is no -cell,
 // the whole network of the model.
 func (c *call) network() (cell.Genotype, *cell.Network, error) {
+	if err := c.checkInit(); err != nil {
+		return cell.Genotype{}, nil, err
+	}
 	if c.cell != "" || c.init == "" {
 		g, err := c.readCellFlag()
 		return g, nil, err

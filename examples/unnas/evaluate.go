@@ -59,7 +59,10 @@ func runEvaluate(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.evaluate(ctx, model, images)
+	if err := c.evaluate(ctx, model, images); err != nil {
+		return fmt.Errorf("%s on %s: %w", c.args[0], k.title, err)
+	}
+	return nil
 }
 
 // kindOfVal is kind for a command that needs images of validation alone: -val serves

@@ -73,6 +73,9 @@ func runSearch(ctx context.Context, c *call) error {
 // for. It refuses what no search can have before a large data set is opened.
 func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	var none darts.SearchConfig
+	if err := c.checkInit(); err != nil {
+		return nil, none, err
+	}
 	name := preset.Rotation
 	if c.task != "" {
 		var err error

@@ -78,6 +78,7 @@ func TestSearchResumes(t *testing.T) {
 	first := &stopper{text: "epoch 1/3", stop: cancel}
 	require.ErrorIs(t, run(ctx, args(parts), first), context.Canceled)
 	assert.Contains(t, first.out.String(), "stopped after 2 steps")
+	assert.NotContains(t, first.out.String(), "unnas train", "which is for the end of the search")
 	assert.Contains(t, first.out.String(), "repeat the command and add -out "+parts+" -resume\n")
 
 	require.ErrorContains(t, fails(t, args(parts, "-resume", "-seed", "5")...), "config.seed: 1 → 5")

@@ -114,20 +114,23 @@ func TestUse(t *testing.T) {
 			args []string
 			want string
 		}{
-			"no model":         {[]string{"evaluate"}, "evaluate: an argument is missing, want unnas evaluate MODEL"},
-			"two models":       {[]string{"evaluate", dir, dir}, "unexpected argument"},
-			"nowhere":          {[]string{"evaluate", "nowhere"}, "nowhere: no such file"},
-			"images elsewhere": {[]string{"evaluate", dir, "-data", "nowhere"}, "-data: open nowhere"},
-			"no image":         {[]string{"predict", dir}, "want unnas predict MODEL IMAGE..."},
-			"missing image":    {[]string{"predict", dir, "x.jpg"}, "x.jpg: no such file"},
-			"empty folder":     {[]string{"predict", dir, t.TempDir()}, "has no images"},
-			"no picture":       {[]string{"predict", dir, "main.go"}, "main.go: "},
-			"no format":        {[]string{"export", dir}, `-out is ""; give a file that ends in .onnx`},
-			"other format":     {[]string{"export", dir, "-out", "m.pb"}, `-out is "m.pb"`},
-			"width of weights": {[]string{"train", "-init", dir, "-width", "8"}, "-width does not go with -init without -cell"},
-			"no weights":       {[]string{"train", "-init", "nowhere"}, "-init nowhere has no network to train"},
-			"freeze nothing":   {[]string{"train", "-init", dir, "-freeze", "head", "-data", data, "-size", "32", "-batch", "4", "-out", filepath.Join(t.TempDir(), "run")}, `Freeze has "head"`},
-			"width of a model": {[]string{"measure", dir, "-width", "8"}, "-width does not go with a model"},
+			"no model":            {[]string{"evaluate"}, "evaluate: an argument is missing, want unnas evaluate MODEL"},
+			"two models":          {[]string{"evaluate", dir, dir}, "unexpected argument"},
+			"nowhere":             {[]string{"evaluate", "nowhere"}, "nowhere: no such file"},
+			"images elsewhere":    {[]string{"evaluate", dir, "-data", "nowhere"}, "-data: open nowhere"},
+			"no image":            {[]string{"predict", dir}, "want unnas predict MODEL IMAGE..."},
+			"missing image":       {[]string{"predict", dir, "x.jpg"}, "x.jpg: no such file"},
+			"empty folder":        {[]string{"predict", dir, t.TempDir()}, "has no images"},
+			"no picture":          {[]string{"predict", dir, "main.go"}, "main.go: "},
+			"no format":           {[]string{"export", dir}, `-out is ""; give a file that ends in .onnx`},
+			"other format":        {[]string{"export", dir, "-out", "m.pb"}, `-out is "m.pb"`},
+			"width of weights":    {[]string{"train", "-init", dir, "-width", "8"}, "-width does not go with -init without -cell"},
+			"no weights":          {[]string{"train", "-init", "nowhere"}, "-init nowhere: there is no such file or run directory"},
+			"weights of a search": {[]string{"search", "-init", "nowhere"}, "-init nowhere: there is no such"},
+			"no network":          {[]string{"train", "-init", "main.go"}, "-init main.go has no network to train"},
+			"images of others":    {[]string{"evaluate", dir}, dir + " on built-in scenes: "},
+			"freeze nothing":      {[]string{"train", "-init", dir, "-freeze", "head", "-data", data, "-size", "32", "-batch", "4", "-out", filepath.Join(t.TempDir(), "run")}, `Freeze has "head"`},
+			"width of a model":    {[]string{"measure", dir, "-width", "8"}, "-width does not go with a model"},
 		} {
 			t.Run(name, func(t *testing.T) { assert.ErrorContains(t, fails(t, test.args...), test.want) })
 		}

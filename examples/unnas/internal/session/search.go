@@ -52,7 +52,11 @@ func (s Search) show(out io.Writer, r *darts.SearchResult, of ended) error {
 	case s.Quiet: // else the printer has shown the cells
 		fmt.Fprintln(out, r.Genotype)
 	}
-	_, err = fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as supernet.safetensors, the run as report.html, config.json, metrics.jsonl and tensorboard.\nTo train a network of these cells: unnas train -cell %s\n",
-		space.Backbone.Cells, space.Backbone.Width, size.Params, float64(size.MACs)/1e6, of.dir, of.dir)
+	fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as supernet.safetensors, the run as report.html, config.json, metrics.jsonl and tensorboard.\n",
+		space.Backbone.Cells, space.Backbone.Width, size.Params, float64(size.MACs)/1e6, of.dir)
+	if of.stopped {
+		return nil
+	}
+	_, err = fmt.Fprintf(out, "To train a network of these cells: unnas train -cell %s\n", of.dir)
 	return err
 }
