@@ -15,7 +15,7 @@ import (
 	"unnas/examples/unnas/internal/release"
 )
 
-// images makes a folder with so many images of CIFAR-10, which repeat.
+// images makes a folder of images of CIFAR-10, which repeat.
 func images(t *testing.T, n int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -46,7 +46,7 @@ func configured(t *testing.T, out string, more ...string) []string {
 func TestConfiguration(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), configured(t, dir, "LOG_PERIOD", "1", "NUM_GPUS", "2"), &out))
+	require.NoError(t, run(t.Context(), configured(t, dir, "LOG_PERIOD", "1", "NUM_GPUS", "2", "RNG_SEED", "7"), &out))
 	assert.True(t, strings.HasPrefix(out.String(), "without effect here: TEST.IM_SIZE, NUM_GPUS, LOG_PERIOD\n"), out.String())
 	assert.Contains(t, out.String(), "\nNUM_GPUS 2: one network sees all 2 images of a step")
 	assert.Contains(t, out.String(), "rotation: 8 + 8 images, 2 epochs of 4 steps, batch 2\n")
@@ -57,9 +57,12 @@ func TestConfiguration(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 3, kept.NAS.Depth)
 	assert.Equal(t, dir, kept.OutDir)
+	hyper, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	require.NoError(t, err)
+	assert.Contains(t, string(hyper), `"seed": 7`)
 
-	assert.ErrorContains(t, run(t.Context(), configured(t, dir, "TRAIN.AUTO_RESUME", "False"), &out), "holds a run already")
-	assert.ErrorContains(t, run(t.Context(), configured(t, dir, "NAS.WIDTH", "4"), &out), "width", "other settings than those of the run")
+	assert.ErrorContains(t, run(t.Context(), configured(t, dir, "TRAIN.AUTO_RESUME", "False", "RNG_SEED", "7"), &out), "holds a run already")
+	assert.ErrorContains(t, run(t.Context(), configured(t, dir, "NAS.WIDTH", "4", "RNG_SEED", "7"), &out), "width", "other settings than those of the run")
 }
 
 func TestConfigurationResumes(t *testing.T) {
@@ -90,8 +93,8 @@ func TestConfigurationThatCannotStart(t *testing.T) {
 	assert.NoDirExists(t, dir)
 }
 
-// TestTrain trains a network of cells, and one of NAS-Bench-101; goes on after the
-// first epoch; and refuses other settings.
+// TestConfigurationOfATraining trains a network of cells, and one of NAS-Bench-101; resumes after the
+// first epoch; and refuses other hyperparameters.
 func TestConfigurationOfATraining(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg, pairs, begun string

@@ -16,7 +16,7 @@ import (
 	"unnas/cell"
 )
 
-// cifar writes a data set of stripes whose width tells the class: 8 images in each
+// cifar writes a data set of stripes whose width gives the class: 8 images in each
 // file for training, and 6 for evaluation.
 func cifar(t *testing.T) string {
 	dir := t.TempDir()
@@ -177,5 +177,25 @@ func TestRankBadFlags(t *testing.T) {
 		err := run(t.Context(), append([]string{"rank", "-out", dir}, args...), &out)
 		assert.ErrorContains(t, err, want)
 		assert.NoDirExists(t, dir, "nothing is begun")
+	}
+}
+
+// TestRankDefaults has as many seeds as published.
+func TestRankDefaults(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want int
+	}{
+		{[]string{"-data", cifar(t)}, 3},
+		{[]string{"-data", "d", "-dataset", "imagenet1k"}, 1},
+		{[]string{"-data", cifar(t), "-seeds", "2"}, 2},
+	} {
+		c, err := commandOf("rank").parse(test.args, &bytes.Buffer{})
+		require.NoError(t, err)
+		o, err := c.ranking()
+		require.NoError(t, err)
+		assert.Equal(t, test.want, o.Seeds)
+		assert.Equal(t, []string{"classification", "rotation", "colorization", "jigsaw"}, o.Tasks)
+		assert.Equal(t, []int{500, 3}, []int{o.Samples, o.Attempts})
 	}
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # An array job of Slurm: sbatch slurm.sh. Each task does a part of the trainings.
-# All see one folder, and a task that is requeued goes on where it was.
+# All see one folder, and a task that is requeued resumes where it was.
 #SBATCH --job-name=rank
 #SBATCH --array=0-63
 #SBATCH --cpus-per-task=4

@@ -170,7 +170,7 @@ func (t *trainer) decoder() (*pretext.Decoder, error) {
 	return t.JPEG.Decoder(recorded)
 }
 
-// configure returns the task and the settings of a training.
+// configure returns the task and the hyperparameters of a training.
 func (t *trainer) configure(s spec) (pretext.Task, darts.TrainConfig, error) {
 	var task pretext.Task
 	var c darts.TrainConfig

@@ -107,7 +107,7 @@ func Analyse(dir string, out io.Writer) error {
 	return analyse(s, kept, out)
 }
 
-// load opens the trainings of a folder, with their settings.
+// load opens the trainings of a folder, with their Settings.
 func load(dir string) (*sweep.Sweep, Settings, error) {
 	var kept Settings
 	s, err := sweep.Load(dir)

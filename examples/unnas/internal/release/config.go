@@ -100,7 +100,7 @@ const (
 	hereOutDir    = "."
 )
 
-// defaults returns the settings of the release before any file is read.
+// defaults returns the values of the release before any file is read.
 func defaults() *Config {
 	c := &Config{origins: map[string]string{}}
 	c.Model.InputChannels, c.Model.NumClasses, c.Model.LossFun = 3, 10, "cross_entropy"
@@ -162,7 +162,7 @@ func read(path string, pairs []string) (*Config, error) {
 	return c, nil
 }
 
-// mergeFile takes the settings that the text of a file has.
+// mergeFile takes the values that the text of a file has.
 func (c *Config) mergeFile(path string, text []byte) error {
 	if len(text) > maxBytes {
 		return fmt.Errorf("%s has more than %d bytes; settings have 1 kB or so", path, maxBytes)
@@ -185,7 +185,7 @@ func (c *Config) mergeFile(path string, text []byte) error {
 	return m.section("", document.Content[0], 0)
 }
 
-// mergePairs takes the settings of arguments.
+// mergePairs takes the values of arguments.
 func (c *Config) mergePairs(pairs []string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		name := pairs[i]

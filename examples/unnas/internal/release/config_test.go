@@ -182,7 +182,7 @@ func TestCheck(t *testing.T) {
 		{rot, "OPTIM.MAX_EPOCH 1 OPTIM.ARCH_EPOCH 0.5", "argument: OPTIM.ARCH_EPOCH is 0.5, must be whole"},
 		{rot, "OPTIM.NESTEROV True", "argument: OPTIM.NESTEROV is True, but a search takes False alone"},
 		{rot, "OPTIM.DAMPENING 0.1", "OPTIM.DAMPENING is 0.1, but a search takes 0.0 alone"},
-		{rot, "OPTIM.ARCH_OPTIM sgd", "OPTIM.ARCH_OPTIM is sgd, but a search takes adam alone: alphas learn by Adam"},
+		{rot, "OPTIM.ARCH_OPTIM sgd", "OPTIM.ARCH_OPTIM is sgd, but a search takes adam alone: the architecture parameters learn by Adam"},
 		{rot, "BN.EPS 1.0e-3", "BN.EPS is 0.001, but a search takes 1.0e-05 alone"},
 		{rot, "BN.USE_PRECISE_STATS True", "BN.USE_PRECISE_STATS is True, but"},
 		{rot, "TRAIN.SPLIT val", "TRAIN.SPLIT is val, but a search takes train alone"},
@@ -247,6 +247,13 @@ func settle(c *Config) error {
 	}
 	_, err := c.Training()
 	return err
+}
+
+func TestSearchWeights(t *testing.T) {
+	got, err := load(t, "../../testdata/imagenet/rot.yaml", "TRAIN.WEIGHTS", "runs/rot", "RNG_SEED", "5").Search()
+	require.NoError(t, err)
+	assert.Equal(t, "runs/rot", got.Init)
+	assert.Equal(t, uint64(5), got.Seed)
 }
 
 func TestSchedules(t *testing.T) {

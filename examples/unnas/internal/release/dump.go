@@ -12,10 +12,10 @@ import (
 	"unnas/cell"
 )
 
-// File is where the folder of a run keeps all settings.
+// File is where a run directory keeps all keys.
 const File = "config.yaml"
 
-// Dump writes all settings, those that were not given too, as a file that read
+// Dump writes all values, those that were not given too, as a file that read
 // and the release read.
 func (c *Config) Dump(w io.Writer) error {
 	document := &yaml.Node{Kind: yaml.MappingNode}

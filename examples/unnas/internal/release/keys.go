@@ -14,7 +14,7 @@ import (
 // A key is a setting of the authors' release.
 type key struct {
 	name  string
-	value any // pointer to its field; nil if nobody wants the value, or, of a section, its values
+	value any // pointer to its field; nil if the value, or those of a section, are not used
 	rule  rule
 	note  string
 	in    uses
@@ -110,7 +110,7 @@ func keys(c *Config) []key {
 		{name: "BN.EPS", value: &c.BN.Eps, in: both(only(1e-5)), note: "fixed, as for networks of cells in the release"},
 		{name: "BN.MOM", value: &c.BN.Mom, in: both(only(0.1)), note: "fixed, as for networks of cells in the release"},
 		{name: "BN.USE_PRECISE_STATS", value: &c.BN.UsePreciseStats, in: uses{search: only(false)}, note: "statistics are taken anew before each evaluation; they play no part in a search"},
-		{name: "BN.NUM_SAMPLES_PRECISE", value: &c.BN.NumSamplesPrecise, rule: positive, in: uses{idle, with("USE_PRECISE_STATS True", c.BN.UsePreciseStats)}, note: "over so many images"},
+		{name: "BN.NUM_SAMPLES_PRECISE", value: &c.BN.NumSamplesPrecise, rule: positive, in: uses{idle, with("USE_PRECISE_STATS True", c.BN.UsePreciseStats)}, note: "over this many images"},
 		{name: "BN.ZERO_INIT_FINAL_GAMMA", value: &c.BN.ZeroInitFinalGamma, in: both(idle), note: "of networks that are not made of cells"},
 		{name: "BN.USE_CUSTOM_WEIGHT_DECAY", value: &c.BN.UseCustomWeightDecay, in: both(only(false)), note: "all weights decay alike"},
 		{name: "BN.CUSTOM_WEIGHT_DECAY", value: &c.BN.CustomWeightDecay, rule: share, in: both(idle), note: "of USE_CUSTOM_WEIGHT_DECAY"},
@@ -128,21 +128,21 @@ func keys(c *Config) []key {
 		{name: "OPTIM.WARMUP_FACTOR", value: &c.Optim.WarmupFactor, rule: share, note: "part of the rate to begin with"},
 		{name: "OPTIM.WARMUP_EPOCHS", value: &c.Optim.WarmupEpochs, rule: count, note: "epochs until it is the whole"},
 		{name: "OPTIM.ITER_LR", value: &c.Optim.IterLR, note: "the rate changes with every step, not every epoch"},
-		{name: "OPTIM.ARCH_BASE_LR", value: &c.Optim.ArchBaseLR, rule: from(0, 1e6), in: uses{train: idle}, note: "learning rate of the alphas"},
-		{name: "OPTIM.ARCH_WEIGHT_DECAY", value: &c.Optim.ArchWeightDecay, rule: share, in: uses{train: idle}, note: "of the alphas"},
-		{name: "OPTIM.ARCH_OPTIM", value: &c.Optim.ArchOptim, rule: among("adam", "sgd"), in: uses{only("adam"), idle}, note: "alphas learn by Adam"},
-		{name: "OPTIM.ARCH_EPOCH", value: &c.Optim.ArchEpoch, rule: count, in: uses{train: idle}, note: "epoch in which alphas begin to learn; a whole one"},
+		{name: "OPTIM.ARCH_BASE_LR", value: &c.Optim.ArchBaseLR, rule: from(0, 1e6), in: uses{train: idle}, note: "learning rate of the architecture parameters"},
+		{name: "OPTIM.ARCH_WEIGHT_DECAY", value: &c.Optim.ArchWeightDecay, rule: share, in: uses{train: idle}, note: "of the architecture parameters"},
+		{name: "OPTIM.ARCH_OPTIM", value: &c.Optim.ArchOptim, rule: among("adam", "sgd"), in: uses{only("adam"), idle}, note: "the architecture parameters learn by Adam"},
+		{name: "OPTIM.ARCH_EPOCH", value: &c.Optim.ArchEpoch, rule: count, in: uses{train: idle}, note: "epoch in which the architecture parameters begin to learn; a whole one"},
 
 		{name: "TRAIN.DATASET", value: &c.Train.Dataset, rule: sets, note: "the images; -data says where they are"},
 		{name: "TRAIN.SPLIT", value: &c.Train.Split, rule: splits, in: both(only("train")), note: "networks learn from images for training"},
 		{name: "TRAIN.BATCH_SIZE", value: &c.Train.BatchSize, rule: positive, note: "images of a step, of all GPUs together"},
-		{name: "TRAIN.IM_SIZE", value: &c.Train.ImSize, rule: from(1, 1<<14), note: "sides of a view in pixels; jig cuts it into tiles"},
-		{name: "TRAIN.EVAL_PERIOD", value: &c.Train.EvalPeriod, rule: count, in: uses{search: idle}, note: "epochs from one evaluation to the next, 0: only the last; every epoch of a search has figures of the images that the alphas learn from"},
+		{name: "TRAIN.IM_SIZE", value: &c.Train.ImSize, rule: from(1, 1<<14), note: "side in pixels of what the network sees of an image; jig cuts it into tiles"},
+		{name: "TRAIN.EVAL_PERIOD", value: &c.Train.EvalPeriod, rule: count, in: uses{search: idle}, note: "epochs from one evaluation to the next, 0: only the last; a search validates after every epoch"},
 		{name: "TRAIN.CHECKPOINT_PERIOD", value: &c.Train.CheckpointPeriod, rule: count, in: both(idle), note: "there is a checkpoint after every epoch, and every ten minutes; the last two are kept"},
-		{name: "TRAIN.AUTO_RESUME", value: &c.Train.AutoResume, note: "go on with the run that OUT_DIR holds"},
+		{name: "TRAIN.AUTO_RESUME", value: &c.Train.AutoResume, note: "resume the run in OUT_DIR"},
 		{name: "TRAIN.WEIGHTS", value: &c.Train.Weights, note: "weights to start from: a file of PyTorch or safetensors, or a run directory; a run in OUT_DIR that is resumed has its own"},
 		{name: "TRAIN.GRAY_PERCENTAGE", value: &c.Train.GrayPercentage, rule: share, in: both(with("TASK jig", c.TaskKey == taskJig)), note: "share of images that lose their colours, 0 to 1"},
-		{name: "TRAIN.PORTION", value: &c.Train.Portion, rule: share, in: uses{train: only(1.0)}, note: "share of images that the weights learn from; in a search below 1, the alphas have the rest"},
+		{name: "TRAIN.PORTION", value: &c.Train.Portion, rule: share, in: uses{train: only(1.0)}, note: "share of images that the weights learn from; in a search below 1, the architecture parameters have the rest"},
 
 		{name: "TEST.DATASET", value: &c.Test.Dataset, rule: among(append([]string{""}, sets.texts...)...), in: uses{search: idle}, note: "a search tests nothing; a training needs that of TRAIN.DATASET"},
 		{name: "TEST.SPLIT", value: &c.Test.Split, rule: splits, in: uses{search: idle}, note: "a training needs test for cifar10, else val"},
@@ -159,11 +159,11 @@ func keys(c *Config) []key {
 		{name: "PREC_TIME.BATCH_SIZE", in: both(idle), note: "had no effect in the release either"},
 		{name: "PREC_TIME.ENABLED", in: both(idle), note: "had no effect in the release either"},
 
-		{name: "NUM_GPUS", value: &c.NumGPUs, rule: from(1, 1<<10), in: uses{search: idle}, note: "this is a program for processors: in a search one network sees the whole batch; in a training each part of the batch goes through it in turn, and is normalised by itself; the batch must be a multiple"},
+		{name: "NUM_GPUS", value: &c.NumGPUs, rule: from(1, 1<<10), in: uses{search: idle}, note: "in a search one network sees the whole batch; in a training each part of the batch is a micro-batch of gradient accumulation, normalised by itself; the batch must be a multiple"},
 		{name: "TASK", value: &c.TaskKey, rule: among(taskCls, taskSeg, taskRot, taskCol, taskJig), note: "what the network learns; empty is cls"},
 		{name: "JIGSAW_GRID", value: &c.JigsawGrid, rule: from(2, 3), in: both(with("TASK jig", c.TaskKey == taskJig)), note: "tiles along a side"},
 		{name: "OUT_DIR", value: &c.OutDir, note: "folder of the run; . and /tmp name none: there is a new one in runs"},
-		{name: "CFG_DEST", value: &c.CfgDest, in: both(idle), note: "all settings are kept as " + File},
+		{name: "CFG_DEST", value: &c.CfgDest, in: both(idle), note: "all keys are kept as " + File},
 		{name: "RNG_SEED", value: &c.RNGSeed, rule: from(0, 1<<53), note: "of everything random; equal seeds give equal results"},
 		{name: "LOG_DEST", value: &c.LogDest, rule: among("stdout", "file"), in: both(only("stdout")), note: "the folder of the run has everything as metrics.jsonl"},
 		{name: "LOG_PERIOD", value: &c.LogPeriod, rule: count, in: both(idle), note: "metrics.jsonl has every step"},

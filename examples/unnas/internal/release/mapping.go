@@ -23,7 +23,7 @@ const (
 	smoothed                                    = "label_smoothed_cross_entropy"
 )
 
-// check returns an error if settings are out of range or contradict each other,
+// check returns an error if values are out of range or contradict each other,
 // whatever runs.
 func (c *Config) check() error {
 	if c.TaskKey == "" {
@@ -160,9 +160,9 @@ func (c *Config) Search() (darts.SearchConfig, error) {
 	o := c.Optim
 	switch {
 	case c.Train.Portion <= 0 || c.Train.Portion >= 1:
-		return none, c.Fault("TRAIN.PORTION", "is %s, must be above 0 and below 1, so that weights and alphas have images of their own; the published searches have 0.5", number(c.Train.Portion))
+		return none, c.Fault("TRAIN.PORTION", "is %s, must be above 0 and below 1, so that weights and architecture parameters have images of their own; the published searches have 0.5", number(c.Train.Portion))
 	case o.ArchEpoch != math.Trunc(o.ArchEpoch):
-		return none, c.Fault("OPTIM.ARCH_EPOCH", "is %s, must be whole; alphas begin to learn with an epoch", number(o.ArchEpoch))
+		return none, c.Fault("OPTIM.ARCH_EPOCH", "is %s, must be whole; the architecture parameters begin to learn with an epoch", number(o.ArchEpoch))
 	case o.ArchEpoch > float64(o.MaxEpoch):
 		return none, c.Fault("OPTIM.ARCH_EPOCH", "is %s, must be at most OPTIM.MAX_EPOCH, which is %d", number(o.ArchEpoch), o.MaxEpoch)
 	}
@@ -185,7 +185,7 @@ func (c *Config) Search() (darts.SearchConfig, error) {
 }
 
 // checkTestSize returns an error if the shorter side of images before the crop is
-// not 256 for views of so many pixels.
+// not 256 for that many pixels.
 func (c *Config) checkTestSize(view int) error {
 	if size := int(math.Round(256 / float64(view) * float64(c.Train.ImSize))); c.Test.ImSize != size {
 		return c.Fault("TEST.IM_SIZE", "is %d, must be %d for TRAIN.IM_SIZE %d: 256/%d of it, as published", c.Test.ImSize, size, c.Train.ImSize, view)
