@@ -46,7 +46,7 @@ func runConfiguration(ctx context.Context, c *call) error {
 		return usageError{err}
 	}
 	searches := config.Searches()
-	if c.command.name == "evaluate" {
+	if c.command.name == configuration && !searches && config.Test.Weights != "" {
 		return c.evaluateConfigured(ctx, config)
 	}
 	if name := c.command.name; name == "search" && !searches || name == "train" && searches {
@@ -108,12 +108,6 @@ func (c *call) trainConfigured(ctx context.Context, config *release.Config, s se
 // evaluateConfigured tests the network of a training with TEST.WEIGHTS.
 func (c *call) evaluateConfigured(ctx context.Context, config *release.Config) error {
 	path := config.Test.Weights
-	switch {
-	case config.Searches():
-		return usageError{config.Fault("MODEL.TYPE", "is %s, which unnas evaluate does not test; nas and nas_bench are networks", config.Model.Type)}
-	case path == "":
-		return usageError{config.Fault("TEST.WEIGHTS", "is empty; give the weights to test, such as TEST.WEIGHTS model.pyth")}
-	}
 	hyper, err := config.Training()
 	if err != nil {
 		return usageError{err}

@@ -166,22 +166,13 @@ func TestConfigurationWeights(t *testing.T) {
 		return append(append([]string{"-cfg", net, "-data", data}, pairs...), more...)
 	}
 	prints(t, args("OUT_DIR", first)...)
-	out := prints(t, args("OUT_DIR", second, "TRAIN.WEIGHTS", first, "TEST.WEIGHTS", first, "OPTIM.BASE_LR", "0.0", "BN.USE_PRECISE_STATS", "False")...)
+	out := prints(t, append([]string{"train"}, args("OUT_DIR", second, "TRAIN.WEIGHTS", first, "TEST.WEIGHTS", first, "OPTIM.BASE_LR", "0.0", "BN.USE_PRECISE_STATS", "False")...)...)
 	assert.Contains(t, out, "without effect here: ")
 	assert.Contains(t, out, "TEST.WEIGHTS")
 
-	test := func(weights string) string {
-		return prints(t, append([]string{"evaluate"}, args("TEST.WEIGHTS", weights)...)...)
-	}
-	want := test(first)
-	assert.Regexp(t, `^images +8\ntop1 `, want)
-	assert.Equal(t, want, test(filepath.Join(first, "model.safetensors")))
-	for want, args := range map[string][]string{
-		"TEST.WEIGHTS is empty":                                        args(),
-		"TEST.WEIGHTS is nowhere: ":                                    args("TEST.WEIGHTS", "nowhere"),
-		"MODEL.TYPE is nas_search, which unnas evaluate does not test": args("MODEL.TYPE", "nas_search", "BN.USE_PRECISE_STATS", "False", "OPTIM.NESTEROV", "False", "MODEL.LOSS_FUN", "cross_entropy", "TRAIN.PORTION", "0.5"),
-	} {
-		assert.ErrorContains(t, fails(t, append([]string{"evaluate"}, args...)...), want)
-	}
+	want := prints(t, args("TEST.WEIGHTS", first)...)
+	assert.Regexp(t, `^images +8\ntop1 `, want, "nothing is trained")
+	assert.Equal(t, want, prints(t, args("TEST.WEIGHTS", filepath.Join(first, "model.safetensors"))...))
+	assert.ErrorContains(t, fails(t, args("TEST.WEIGHTS", "nowhere")...), "TEST.WEIGHTS is nowhere: ")
 	assert.ErrorContains(t, fails(t, args("TRAIN.WEIGHTS", "nowhere")...), "nowhere")
 }

@@ -23,30 +23,28 @@ var drawn = []string{".svg", ".png", ".pdf", ".gif", ".dot"}
 
 func drawCommand() *command {
 	return &command{
-		name: "draw", args: "CELL...", least: 1, most: -1,
+		name: "draw", args: "CELL... FILE", least: 2, most: -1,
 		summary: "draw cells, or how a search came to them",
-		about: "Draw draws the cells of published names, files or run directories into one picture. Its\n" +
-			"ending says the format: .svg, .png, .pdf, or .dot of one cell, and .gif of the epochs of a\n" +
-			"search.",
+		about: "Draw draws the cells of published names, files or run directories into one picture, the last\n" +
+			"argument. Its ending says the format: .svg, .png, .pdf, or .dot of one cell, and .gif of the\n" +
+			"epochs of a search.",
 		examples: []example{
-			{"unnas draw darts_v2 -out darts_v2.svg", "both cells of a published name"},
-			{"unnas draw runs/search-1 runs/search-2 -out cells.pdf", "those of two searches"},
-			{"unnas draw runs/search-1 -out search.gif", "the epochs of a search"},
-			{"unnas draw runs/search-1 -part normal -out normal.dot", "one cell, for Graphviz"},
+			{"unnas draw darts_v2 darts_v2.svg", "both cells of a published name"},
+			{"unnas draw runs/search-1 runs/search-2 cells.pdf", "those of two searches"},
+			{"unnas draw runs/search-1 search.gif", "the epochs of a search"},
+			{"unnas draw runs/search-1 normal.dot -part normal", "one cell, for Graphviz"},
 		},
-		flags: "out part quiet",
-		texts: map[string]string{"out": "picture: " + strings.Join(drawn, ", ") + " [cells.svg]"},
+		flags: "part quiet",
 		run:   runDraw,
 	}
 }
 
 func runDraw(_ context.Context, c *call) error {
-	if c.Out == "" {
-		c.Out = "cells.svg"
-	}
+	last := len(c.args) - 1
+	c.Out, c.args = c.args[last], c.args[:last]
 	format := strings.ToLower(filepath.Ext(c.Out))
 	if !slices.Contains(drawn, format) {
-		return usagef("-out is %s; give a file that ends in one of %s", c.Out, strings.Join(drawn, ", "))
+		return usagef("%s is no picture; give, last, a file that ends in one of %s", c.Out, strings.Join(drawn, ", "))
 	}
 	picture, err := c.picture(format)
 	if err != nil {
@@ -79,7 +77,7 @@ func (c *call) picture(format string) (interface{ Save(path string) error }, err
 	case one:
 		return draw.Cell{Title: pairs[0].Title, Genotype: pairs[0].Genotype, Reduction: c.part == parts[2]}, nil
 	case format == ".dot":
-		return nil, usagef("-out is %s, and .dot has one cell; give -part %s or %s", c.Out, parts[1], parts[2])
+		return nil, usagef("%s: .dot has one cell; give -part %s or %s", c.Out, parts[1], parts[2])
 	case len(pairs) == 1:
 		return pairs[0], nil
 	}
@@ -90,7 +88,7 @@ func (c *call) picture(format string) (interface{ Save(path string) error }, err
 // evolution returns the cells of a search after each of its epochs.
 func (c *call) evolution() (draw.Evolution, error) {
 	if len(c.args) > 1 || c.part != parts[0] {
-		return nil, usagef("-out is %s, which has both cells of one search; give one run directory, and no -part", c.Out)
+		return nil, usagef("%s: .gif has both cells of one search; give one run directory, and no -part", c.Out)
 	}
 	path := filepath.Join(c.args[0], record.File)
 	f, err := os.Open(path)

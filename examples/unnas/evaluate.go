@@ -25,17 +25,13 @@ func evaluateCommand() *command {
 		examples: []example{
 			{"unnas evaluate runs/train-1 -data photos", "the network after the last epoch, on photos/val"},
 			{"unnas evaluate runs/train-1/best.safetensors -val more-photos", "that of the best epoch, on other images"},
-			{"unnas evaluate -cfg cls/imagenet_rot.yaml -data imagenet TEST.WEIGHTS model.pyth", "a test of the authors' release"},
 		},
-		flags: "cfg val" + imageFlags + machineFlags + " quiet json",
+		flags: "val" + imageFlags + machineFlags + " quiet json",
 		run:   runEvaluate,
 	}
 }
 
 func runEvaluate(ctx context.Context, c *call) error {
-	if c.cfg != "" {
-		return runConfiguration(ctx, c)
-	}
 	k, err := c.kindOfVal()
 	if err != nil {
 		return err

@@ -15,40 +15,39 @@ import (
 
 func exportCommand() *command {
 	return &command{
-		name: "export", args: "MODEL", least: 1, most: 1,
+		name: "export", args: "MODEL FILE", least: 2, most: 2,
 		summary: "write a model for ONNX or PyTorch, or cells for other programs",
 		about: "Export writes a model, the run directory of a training or a file of its weights, or the cells\n" +
-			"of a name, a file or a run directory. The ending of -out says the format: .onnx, the network\n" +
+			"of a name, a file or a run directory. The ending of FILE says the format: .onnx, the network\n" +
 			"with what its users need; .safetensors, weights under PyTorch's names; .py, cells in the\n" +
 			"notation of Python; .json, cells.",
 		examples: []example{
-			{"unnas export runs/train-1 -out photos.onnx", "for ONNX Runtime and others"},
-			{"unnas export runs/train-1/best.safetensors -out photos.safetensors", "for PyTorch"},
-			{"unnas export runs/search-1 -out cells.py", "for the code of DARTS and its descendants"},
+			{"unnas export runs/train-1 photos.onnx", "for ONNX Runtime and others"},
+			{"unnas export runs/train-1/best.safetensors photos.safetensors", "for PyTorch"},
+			{"unnas export runs/search-1 cells.py", "for the code of DARTS and its descendants"},
 		},
-		flags: "out quiet",
-		texts: map[string]string{"out": "file: .onnx, .safetensors, .py or .json [must be given]"},
+		flags: "quiet",
 		run:   runExport,
 	}
 }
 
 func runExport(_ context.Context, c *call) error {
-	from := c.args[0]
+	from, to := c.args[0], c.args[1]
 	var err error
-	switch strings.ToLower(filepath.Ext(c.Out)) {
+	switch strings.ToLower(filepath.Ext(to)) {
 	case ".onnx":
-		err = exportModel(from, func(m *darts.Model) error { return onnx.Save(c.Out, m) })
+		err = exportModel(from, func(m *darts.Model) error { return onnx.Save(to, m) })
 	case ".safetensors":
-		err = exportModel(from, func(m *darts.Model) error { return m.Save(c.Out) })
+		err = exportModel(from, func(m *darts.Model) error { return m.Save(to) })
 	case ".py", ".json":
-		err = exportCells(from, c.Out)
+		err = exportCells(from, to)
 	default:
-		return usagef("-out is %q; give a file that ends in .onnx, .safetensors, .py or .json", c.Out)
+		return usagef("%s is no format; give a file that ends in .onnx, .safetensors, .py or .json", to)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.notes, "See %s\n", c.Out)
+	fmt.Fprintf(c.notes, "See %s\n", to)
 	return nil
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -48,8 +51,9 @@ func TestHelp(t *testing.T) {
 	assert.Contains(t, prints(t, "version"), "unnas ")
 }
 
-// TestExamplesOfHelp demands of commands in help that their flags are there.
-func TestExamplesOfHelp(t *testing.T) {
+// TestExamples demands of commands in help and on pages that the program takes their
+// flags and arguments.
+func TestExamples(t *testing.T) {
 	var texts []string
 	for _, topic := range topics {
 		texts = append(texts, topic.text)
@@ -59,20 +63,34 @@ func TestExamplesOfHelp(t *testing.T) {
 			texts = append(texts, e.line)
 		}
 	}
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	for _, page := range append(pages, "../../README.md", "../README.md", "README.md") {
+		text, err := os.ReadFile(page)
+		if page == "../README.md" && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```|`((?:go run|unnas) [^`]*)`").FindAllStringSubmatch(string(text), -1) {
+			texts = append(texts, m[1]+m[2])
+		}
+	}
 	n := 0
-	for _, line := range regexp.MustCompile(`(?m)^ *unnas .*`).FindAllString(strings.Join(texts, "\n"), -1) {
-		n++
-		fields := strings.Fields(line)[1:]
+	all := strings.ReplaceAll(strings.Join(texts, "\n"), "\\\n", "")
+	for _, m := range regexp.MustCompile("(?m)^ *(?:go run \\./examples/unnas|unnas) +([a-z-][^\n#&|]*)").FindAllStringSubmatch(all, -1) {
+		fields := strings.Fields(m[1])
 		name, rest := fields[0], fields[1:]
 		if strings.HasPrefix(name, "-") {
 			name, rest = configuration, fields
 		}
 		c := commandOf(name)
-		require.NotNil(t, c, line)
-		_, err := c.parse(rest, &bytes.Buffer{})
-		assert.NoError(t, err, line)
+		if assert.NotNil(t, c, m[0]) {
+			_, err := c.parse(rest, &bytes.Buffer{})
+			assert.NoError(t, err, m[0])
+			n++
+		}
 	}
-	assert.Greater(t, n, 20)
+	assert.Greater(t, n, 25)
 }
 
 // TestFlagDefs demands that commands have no flags but those that are there.

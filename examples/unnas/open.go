@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"path/filepath"
+	"slices"
 
 	"unnas/darts"
 	"unnas/darts/dataset"
@@ -72,11 +74,42 @@ func (c *call) openVal(ctx context.Context, k kind, task pretext.Task, decoder *
 		if split, err = valSplit(dir); err != nil {
 			return nil, err
 		}
-		if split == dataset.All && c.val == "" {
-			return nil, usagef("%s has no images of validation: want class folders in %s or %s; or give -val with another folder of class folders", dir, filepath.Join(dir, "val"), filepath.Join(dir, "test"))
-		}
 	}
 	return c.openSplit(ctx, k, dir, split, task, decoder)
+}
+
+// heldOut is the share of the images of a folder without images of validation, one in
+// this many, that a training validates on.
+const heldOut = 10
+
+// splits returns the images to train on and to validate on: of a folder without images
+// of validation, a random part of its images.
+func (c *call) splits(ctx context.Context, k kind, src labelled, task pretext.Task, decoder *pretext.Decoder) (train, val darts.Source, err error) {
+	if k.name == folder && c.val == "" {
+		split, err := valSplit(c.data)
+		if err != nil {
+			return nil, nil, err
+		}
+		if split == dataset.All {
+			return c.holdOut(src)
+		}
+	}
+	val, err = c.openVal(ctx, k, task, decoder)
+	return src, val, err
+}
+
+// holdOut parts images at random.
+func (c *call) holdOut(src labelled) (train, val darts.Source, err error) {
+	n := src.Len()
+	if n < 2 {
+		return nil, nil, usagef("%s has one image; give two or more, one of them for validation", c.data)
+	}
+	order := rand.New(rand.NewPCG(c.Seed, 0)).Perm(n)
+	held := max(n/heldOut, 1)
+	slices.Sort(order[:held])
+	slices.Sort(order[held:])
+	fmt.Fprintf(c.notes, "%s has no images of validation: %d of its %d, drawn by -seed, are held out; -val names others\n", c.data, held, n)
+	return dataset.Subset(src, order[held:]), dataset.Subset(src, order[:held]), nil
 }
 
 // valSplit returns the split of a folder with images of validation, or that of all.

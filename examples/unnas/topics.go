@@ -18,7 +18,8 @@ var topics = []topic{
   cityscapes    leftImg8bit and gtFine with train and val
   folder        JPEG and PNG files: class folders, the same in train and val, or images alone
 
-Images of validation are those of val (cifar10: test_batch). -val names another folder.
+Images of validation are those of val (cifar10: test_batch). -val names another folder. Of a
+folder without any, a training holds out a tenth, drawn by -seed.
 -subset draws a random part of the images: 5000, or 10%.
 
   unnas search -data photos
@@ -47,7 +48,7 @@ A search learns rotation, a training the labels, unless -task says otherwise.
   a run directory   of a search, or of a training
 
   unnas train -cell runs/search-1 -data photos
-  unnas draw darts_v2 -out darts_v2.svg
+  unnas draw darts_v2 darts_v2.svg
 `},
 	{"presets", "which hyperparameters runs start from", `-preset names the hyperparameters that a run starts from; other flags change them.
 
@@ -96,9 +97,10 @@ the flags change it. -data names the folder of the images.
   unnas -cfg imagenet/rot.yaml -data imagenet OUT_DIR runs/rot RNG_SEED 2
   unnas -cfg cls/imagenet_rot.yaml -data imagenet TRAIN.BATCH_SIZE 64 OPTIM.BASE_LR 0.03125
 
-MODEL.TYPE says what runs: nas_search a search, nas and nas_bench a training. The same command
-with OUT_DIR resumes it. Keys that have no effect are printed; values that cannot be honoured
-are refused by name. The README beside the program lists all keys.
+MODEL.TYPE says what runs: nas_search a search, nas and nas_bench a training, or, with
+TEST.WEIGHTS, a test of these weights. The same command with OUT_DIR resumes a run. Keys that
+have no effect are printed; values that cannot be honoured are refused by name. The README
+beside the program lists all keys.
 `},
 	{"exit", "what the exit code says", `  0    all went well
   1    something failed: what, is printed

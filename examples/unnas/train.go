@@ -59,14 +59,14 @@ func runTrain(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	val, err := c.openVal(ctx, k, task, decoder)
-	if err != nil {
-		return err
-	}
 	if t.Task, err = c.withClasses(task, k, len(src.Classes())); err != nil {
 		return err
 	}
-	if t.Source, err = c.sample(src); err != nil {
+	train, val, err := c.splits(ctx, k, src, task, decoder)
+	if err != nil {
+		return err
+	}
+	if t.Source, err = c.sample(train); err != nil {
 		return err
 	}
 	if t.Val, err = c.sampleVal(val); err != nil {

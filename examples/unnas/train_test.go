@@ -53,6 +53,32 @@ func TestTrain(t *testing.T) {
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "few"), "-data", data, "-subset", "8", "-epochs", "1")...), "classification: 8 + 4 images", "all of a smaller one")
 }
 
+// TestTrainHoldsOut validates on a part of the images of a folder without a split for it.
+func TestTrainHoldsOut(t *testing.T) {
+	data := photos(t)
+	out := prints(t, shortly(filepath.Join(t.TempDir(), "run"), "-data", data, "-task", "rot", "-epochs", "1")...)
+	assert.Contains(t, out, data+" has no images of validation: 1 of its 8, drawn by -seed, are held out")
+	assert.Contains(t, out, "rotation: 7 + 1 image,")
+
+	c, err := commandOf("train").parse([]string{"-data", data, "-seed", "3"}, &bytes.Buffer{})
+	require.NoError(t, err)
+	src, err := c.open(t.Context(), kindOf(folder), nil, nil)
+	require.NoError(t, err)
+	seen := map[string]int{}
+	for range 2 { // the same part each time
+		train, val, err := c.holdOut(src)
+		require.NoError(t, err)
+		for name, part := range map[string]darts.Source{"train": train, "val": val} {
+			for i := range part.Len() {
+				img, err := part.Load(t.Context(), i)
+				require.NoError(t, err)
+				seen[name+string(img.Pix)]++
+			}
+		}
+	}
+	assert.Len(t, seen, 8, "each image is in one part")
+}
+
 // TestTrainKinds trains on the other kinds of data sets.
 func TestTrainKinds(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -169,8 +195,7 @@ func TestTrainBadInput(t *testing.T) {
 		"published size":       {"-cell darts_v2 -preset published -dataset imagenet1k -data d -size 64", []string{"-size is 64, and -preset published has its own"}, true},
 		"preset of searches":   {"-cell darts_v2 -preset pc-darts", []string{"-preset pc-darts is of searches"}, true},
 		"ranking elsewhere":    {"-cell darts_v2 -preset ranking", []string{"-preset ranking: preset: there is no published ranking"}, true},
-		"no classes":           {"-cell darts_v2 -data " + images, []string{"no images of validation", "-val"}, true},
-		"no labels":            {"-cell darts_v2 -data " + images + " -val " + images, []string{"two classes", "has 0", "rotation"}, true},
+		"no labels":            {"-cell darts_v2 -data " + images, []string{"two classes", "has 0", "rotation"}, true},
 		"22K":                  {"-cell darts_v2 -dataset imagenet22k -data " + filepath.Join(imageNet(t, 2), "train"), []string{"ImageNet-22K has no images of validation; give -val"}, true},
 		"flag of a search":     {"-cell darts_v2 -algorithm gdas", []string{`unknown flag "-algorithm"`}, true},
 	} {

@@ -57,13 +57,13 @@ func TestUse(t *testing.T) {
 	t.Run("export", func(t *testing.T) {
 		tmp := t.TempDir()
 		onnx := filepath.Join(tmp, "m.onnx")
-		assert.Equal(t, "See "+onnx+"\n", prints(t, "export", dir, "-out", onnx))
+		assert.Equal(t, "See "+onnx+"\n", prints(t, "export", dir, onnx))
 		text, err := os.ReadFile(onnx)
 		require.NoError(t, err)
 		assert.Contains(t, string(text), `["cat","dog"]`)
 
 		weights := filepath.Join(tmp, "m.safetensors")
-		prints(t, "export", best, "-out", weights)
+		prints(t, "export", best, weights)
 		m, err := darts.LoadModel(weights)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"cat", "dog"}, m.Classes)
@@ -71,7 +71,7 @@ func TestUse(t *testing.T) {
 		want, _ := cell.GenotypeByName("darts_v2")
 		for _, ending := range []string{".py", ".json"} {
 			path := filepath.Join(tmp, "cells"+ending)
-			prints(t, "export", dir, "-out", path)
+			prints(t, "export", dir, path)
 			got, err := readCells(path)
 			require.NoError(t, err)
 			assert.Equal(t, want, got, ending)
@@ -122,8 +122,8 @@ func TestUse(t *testing.T) {
 			"missing image":       {[]string{"predict", dir, "x.jpg"}, "x.jpg: no such file"},
 			"empty folder":        {[]string{"predict", dir, t.TempDir()}, "has no images"},
 			"no picture":          {[]string{"predict", dir, "main.go"}, "main.go: "},
-			"no format":           {[]string{"export", dir}, `-out is ""; give a file that ends in .onnx`},
-			"other format":        {[]string{"export", dir, "-out", "m.pb"}, `-out is "m.pb"`},
+			"no file":             {[]string{"export", dir}, "want unnas export MODEL FILE"},
+			"other format":        {[]string{"export", dir, "m.pb"}, "m.pb is no format; give a file that ends in .onnx"},
 			"width of weights":    {[]string{"train", "-init", dir, "-width", "8"}, "-width does not go with -init without -cell"},
 			"no weights":          {[]string{"train", "-init", "nowhere"}, "-init nowhere: there is no such file or run directory"},
 			"weights of a search": {[]string{"search", "-init", "nowhere"}, "-init nowhere: there is no such"},
@@ -178,19 +178,19 @@ func TestDraw(t *testing.T) {
 		"cell.dot": {run, "-part", "normal"}, "cell.svg": {"darts_v2", "-part", "reduce"}, "search.gif": {run},
 	} {
 		path := filepath.Join(tmp, name)
-		assert.Equal(t, "See "+path+"\n", prints(t, append([]string{"draw", "-out", path}, args...)...))
+		assert.Equal(t, "See "+path+"\n", prints(t, append([]string{"draw"}, append(args, path)...)...))
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		assert.Positive(t, info.Size())
 	}
 	for want, args := range map[string][]string{
-		"an argument is missing":        {},
-		`-out is cells.jpg; give a`:     {"darts_v2", "-out", "cells.jpg"},
-		"no such file":                  {"darts_v9"},
-		"2 cells are given, and":        {"darts_v2", "pnas", "-part", "normal"},
-		".dot has one cell":             {"darts_v2", "-out", filepath.Join(tmp, "x.dot")},
-		".gif draws the epochs of":      {"darts_v2", "-out", filepath.Join(tmp, "x.gif")},
-		`-part is "upper"; give one of`: {"darts_v2", "-part", "upper"},
+		"an argument is missing":        {"darts_v2"},
+		"cells.jpg is no picture; give": {"darts_v2", "cells.jpg"},
+		"no such file":                  {"darts_v9", "x.svg"},
+		"2 cells are given, and":        {"darts_v2", "pnas", "x.svg", "-part", "normal"},
+		".dot has one cell":             {"darts_v2", filepath.Join(tmp, "x.dot")},
+		".gif draws the epochs of":      {"darts_v2", filepath.Join(tmp, "x.gif")},
+		`-part is "upper"; give one of`: {"darts_v2", "x.svg", "-part", "upper"},
 	} {
 		assert.ErrorContains(t, fails(t, append([]string{"draw"}, args...)...), want)
 	}

@@ -148,7 +148,7 @@ func keys(c *Config) []key {
 		{name: "TEST.SPLIT", value: &c.Test.Split, rule: splits, in: uses{search: idle}, note: "a training needs test for cifar10, else val"},
 		{name: "TEST.BATCH_SIZE", value: &c.Test.BatchSize, rule: positive, in: both(idle), note: "results do not depend on it"},
 		{name: "TEST.IM_SIZE", value: &c.Test.ImSize, rule: from(1, 1<<14), in: uses{with("cityscapes or TASK jig", c.Train.Dataset == cityscapes || c.TaskKey == taskJig && c.Train.Dataset != cifar10), with("any but cifar10", c.Train.Dataset != cifar10)}, note: "shorter side to which images are scaled before the crop: on average for cityscapes; for jig on ImageNet 256/255 of TRAIN.IM_SIZE; for other tasks there 256/224, in tests"},
-		{name: "TEST.WEIGHTS", value: &c.Test.Weights, in: both(idle), note: "weights that unnas evaluate -cfg tests: a file or a run directory as for TRAIN.WEIGHTS; needed there"},
+		{name: "TEST.WEIGHTS", value: &c.Test.Weights, in: both(idle), note: "weights to test, as for TRAIN.WEIGHTS: unnas -cfg then trains nothing; no effect in unnas train -cfg"},
 
 		{name: "DATA_LOADER.NUM_WORKERS", value: &c.DataLoader.NumWorkers, rule: from(0, 1<<10), note: "goroutines that load images, 0 counts as 1; results do not depend on it"},
 		{name: "DATA_LOADER.PIN_MEMORY", value: &c.DataLoader.PinMemory, in: both(idle), note: "of GPUs"},
