@@ -162,8 +162,8 @@ func (c *call) searchPreset(k kind, task string) (darts.SearchConfig, error) {
 	case smallPreset:
 		config = darts.DARTS()
 		config.Space = cell.DARTS(k.stem, 8, 5)
-		config.Epochs, config.Batch = 3, 8
-		config.ArchLR = 1e-2 // a short search takes larger steps than a published one
+		config.Space.Nodes, config.Epochs, config.Batch = 2, 3, 8
+		config.LR.Base, config.ArchLR = 0.01, 0.1 // a short search takes large steps of the alphas
 	default:
 		return config, usagef("-preset %s is of trainings; a search has %s, %s, %s and %s", name, publishedPreset, dartsPreset, pcdartsPreset, smallPreset)
 	}
