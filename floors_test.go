@@ -145,8 +145,8 @@ func TestFault(t *testing.T) {
 		{"unknown target", "cell", "unnas/util", false, true},
 		{"program", "examples/quickstart", "unnas/darts", false, false},
 		{"program, internal", "examples/quickstart", "unnas/internal/rng", true, true},
-		{"program, what programs share", "examples/quickstart", "unnas/examples/internal/program", false, false},
-		{"library, what programs share", "darts", "unnas/examples/internal/program", false, true},
+		{"program, what programs share", "examples/quickstart", "unnas/examples/unnas/internal/session", false, false},
+		{"library, what programs share", "darts", "unnas/examples/unnas/internal/session", false, true},
 		{"root", root, "fmt", false, true},
 		{"root, test", root, "fmt", true, false},
 	} {

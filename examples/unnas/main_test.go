@@ -3,193 +3,74 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
+	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"strings"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"unnas/darts/dataset"
 )
 
-// images makes a folder with so many images of CIFAR-10, which repeat.
-func images(t *testing.T, n int) string {
-	t.Helper()
-	dir := t.TempDir()
-	batch := make([]byte, n*3073)
-	for i := range batch {
-		batch[i] = byte(i * i / 7 % 251)
-		if i%3073 == 0 {
-			batch[i] = byte(i / 3073 % 10)
-		}
+// TestMain is the program itself when TestExitCodes calls it.
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
 	}
-	for i := range 5 { // the first image in the last four, what is left in the first
-		part := batch[4*3073:]
-		if i > 0 {
-			part = batch[(i-1)*3073:][:3073]
-		}
-		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("data_batch_%d.bin", i+1)), part, 0o644))
-	}
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "test_batch.bin"), batch[:(n+1)/2*3073], 0o644))
-	return dir
+	os.Exit(m.Run())
 }
 
-// small are arguments for a search that takes a second.
-func small(t *testing.T, out string, more ...string) []string {
-	args := []string{"-cfg", "testdata/imagenet/rot.yaml", "-data", images(t, 16), "TRAIN.DATASET", "cifar10", "TRAIN.IM_SIZE", "8", "TRAIN.BATCH_SIZE", "2", "NAS.WIDTH", "2", "NAS.DEPTH", "3", "OPTIM.MAX_EPOCH", "2", "OUT_DIR", out}
-	return append(args, more...)
+const asProgram = "UNNAS_TEST_PROGRAM"
+
+// program returns a command that runs the program.
+func program(t *testing.T, args ...string) *exec.Cmd {
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
 }
 
-func TestRun(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	var out, help bytes.Buffer
-	require.NoError(t, run(t.Context(), small(t, dir, "LOG_PERIOD", "1", "NUM_GPUS", "2"), &out, &help))
-	assert.Empty(t, help.String())
-	assert.True(t, strings.HasPrefix(out.String(), "without effect here: TEST.IM_SIZE, NUM_GPUS, LOG_PERIOD\n"), out.String())
-	assert.Contains(t, out.String(), "\nNUM_GPUS 2: one network sees all 2 images of a step")
-	assert.Contains(t, out.String(), "rotation: 8 + 8 images, 2 epochs of 4 steps, batch 2\n")
-	for _, name := range []string{"genotype.json", "config.json", "metrics.jsonl"} {
-		assert.FileExists(t, filepath.Join(dir, name))
-	}
-	kept, err := read(filepath.Join(dir, configFile), nil)
-	require.NoError(t, err)
-	assert.Equal(t, 3, kept.NAS.Depth)
-	assert.Equal(t, dir, kept.OutDir)
-
-	assert.ErrorContains(t, run(t.Context(), small(t, dir, "TRAIN.AUTO_RESUME", "False"), &out, &help), "holds a run already")
-	assert.ErrorContains(t, run(t.Context(), small(t, dir, "NAS.WIDTH", "4"), &out, &help), "width", "other settings than those of the run")
-}
-
-// stopper ends a run as soon as it has printed a text.
-type stopper struct {
-	out  strings.Builder
-	text string
-	stop func()
-}
-
-func (s *stopper) Write(p []byte) (int, error) {
-	n, err := s.out.Write(p)
-	if strings.Contains(s.out.String(), s.text) {
-		s.stop()
-	}
-	return n, err
-}
-
-func TestRunGoesOn(t *testing.T) {
-	dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	out := &stopper{text: "epoch 1/2 ", stop: cancel}
-	args := small(t, dir)
-	require.ErrorIs(t, run(ctx, args, out, nil), context.Canceled)
-	assert.Contains(t, out.out.String(), "repeat the command and add OUT_DIR "+dir+"\n")
-
-	var again bytes.Buffer
-	require.NoError(t, run(t.Context(), args, &again, nil))
-	require.NoError(t, run(t.Context(), small(t, whole), &again, nil))
-	for _, name := range []string{"genotype.json", "config.json"} {
-		want, err := os.ReadFile(filepath.Join(whole, name))
-		require.NoError(t, err)
-		got, err := os.ReadFile(filepath.Join(dir, name))
-		require.NoError(t, err)
-		assert.Equal(t, string(want), string(got), name)
-	}
-}
-
-func TestRunLeavesNothingOfASearchThatCannotStart(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
-	err := run(t.Context(), small(t, dir, "TRAIN.BATCH_SIZE", "64"), &bytes.Buffer{}, nil)
-	assert.ErrorContains(t, err, "a batch of 64 needs at least as many")
-	assert.NoDirExists(t, dir)
-}
-
-// TestTrain trains a network of cells, and one of NAS-Bench-101; goes on after the
-// first epoch; and refuses other settings.
-func TestTrain(t *testing.T) {
-	for name, test := range map[string]struct {
-		cfg, pairs, begun string
-	}{
-		"cells":     {"testdata/nas.yaml", "NAS.WIDTH 2 NAS.DEPTH 3 BN.NUM_SAMPLES_PRECISE 8 NAS.AUX False", "classification: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
-		"NAS-Bench": {"testdata/nas_bench.yaml", "NAS.WIDTH 4 NAS.NUM_STACKS 2 NUM_GPUS 2", "rotation: 16 + 8 images, 2 epochs of 4 steps, batch 4\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-			data := images(t, 16)
-			args := func(out string, more ...string) []string {
-				all := append([]string{"-cfg", test.cfg, "-data", data, "TRAIN.IM_SIZE", "16", "TRAIN.BATCH_SIZE", "4", "OPTIM.MAX_EPOCH", "2", "DATA_LOADER.NUM_WORKERS", "1"}, strings.Fields(test.pairs)...)
-				return append(append(all, "OUT_DIR", out), more...)
-			}
-			var out bytes.Buffer
-			require.NoError(t, run(t.Context(), args(whole), &out, nil))
-			for _, want := range []string{test.begun, "\nlast, epoch 2: top1 ", "\nbest, epoch "} {
-				assert.Contains(t, out.String(), want)
-			}
-			assert.Equal(t, name == "NAS-Bench", strings.Contains(out.String(), "2 images at once"))
-
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			stopped := &stopper{text: "epoch 1/2 ", stop: cancel}
-			require.ErrorIs(t, run(ctx, args(dir), stopped, nil), context.Canceled)
-			assert.Contains(t, stopped.out.String(), "repeat the command and add OUT_DIR "+dir+"\n")
-			require.NoError(t, run(t.Context(), args(dir), &out, nil))
-			want, err := os.ReadFile(filepath.Join(whole, "weights.safetensors"))
-			require.NoError(t, err)
-			got, err := os.ReadFile(filepath.Join(dir, "weights.safetensors"))
-			require.NoError(t, err)
-			assert.True(t, bytes.Equal(want, got), "the weights of a run that stopped")
-			assert.FileExists(t, filepath.Join(dir, configFile))
-			assert.ErrorContains(t, run(t.Context(), args(dir, "OPTIM.BASE_LR", "0.2"), &out, nil), "base")
-		})
-	}
-}
-
-func TestRunBadInput(t *testing.T) {
-	const rot = "testdata/imagenet/rot.yaml"
+func TestExitCodes(t *testing.T) {
+	t.Chdir(t.TempDir())
 	for _, test := range []struct {
-		name string
-		args []string
-		want string
+		name   string
+		args   []string
+		code   int
+		stderr string
 	}{
-		{"no file", nil, "-cfg is missing: give the file of the configuration, such as -cfg imagenet/rot.yaml; see -help"},
-		{"file that is not there", []string{"-cfg", "none.yaml"}, "-cfg: open none.yaml"},
-		{"unknown flag", []string{"-config", rot}, "flag provided but not defined: -config; see -help"},
-		{"no images", []string{"--cfg", rot}, "imagenet/rot.yaml:3: TRAIN.DATASET is imagenet; say where it lies with -data FOLDER"},
-		{"images elsewhere", []string{"-cfg", rot, "-data", "testdata"}, "ImageNet-1K"},
-		{"more classes", []string{"-cfg", rot, "-data", images(t, 8), "TRAIN.DATASET", "cifar10", "TASK", "cls", "MODEL.NUM_CLASSES", "9"}, "argument: MODEL.NUM_CLASSES is 9, but "},
+		{"help", []string{"-help"}, 0, ""},
+		{"help on a command", []string{"search", "-help"}, 0, ""},
+		{"version", []string{"version"}, 0, ""},
+		{"usage", []string{"serach"}, 2, "unnas: unknown command \"serach\"; the nearest is search\n"},
+		{"failure", []string{"report", "nowhere"}, 1, "unnas: report: open nowhere/metrics.jsonl: no such file or directory; give the folder of a run\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			assert.ErrorContains(t, run(t.Context(), test.args, &bytes.Buffer{}, &bytes.Buffer{}), test.want)
+			c := program(t, test.args...)
+			var stderr bytes.Buffer
+			c.Stderr = &stderr
+			err := c.Run()
+			var exit *exec.ExitError
+			require.True(t, err == nil || errors.As(err, &exit), "%v", err)
+			assert.Equal(t, test.code, c.ProcessState.ExitCode())
+			assert.Equal(t, test.stderr, stderr.String())
 		})
 	}
 }
 
-func TestHelp(t *testing.T) {
-	var help bytes.Buffer
-	require.ErrorIs(t, run(t.Context(), []string{"-help"}, nil, &help), flag.ErrHelp)
-	assert.Equal(t, 4, strings.Count(help.String(), "go run ./examples/unnas"), "ways to call it")
-	assert.Contains(t, help.String(), "-data folder")
-}
-
-// TestOpenCityscapes needs gtFine for segmentation alone.
-func TestOpenCityscapes(t *testing.T) {
-	dir := t.TempDir()
-	city := filepath.Join(dir, "leftImg8bit", "train", "ulm")
-	require.NoError(t, os.MkdirAll(city, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(city, "a_leftImg8bit.png"), nil, 0o644))
-	c := defaults()
-	c.Train.Dataset, c.Model.NumClasses = cityscapes, 19
-	for _, task := range []string{taskRot, taskCol, taskJig} {
-		c.Task = task
-		src, err := c.open(t.Context(), dir, dataset.Train, nil, io.Discard)
-		require.NoError(t, err, task)
-		assert.Equal(t, 1, src.Len())
+func TestStatus(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want int
+		text string
+	}{
+		{nil, 0, ""},
+		{fmt.Errorf("search: %w", context.Canceled), 130, ""},
+		{errors.New("no images"), 1, "unnas: no images\n"},
+		{fmt.Errorf("train: %w", usagef("-epochs is 0")), 2, "unnas: train: -epochs is 0\n"},
+	} {
+		var stderr bytes.Buffer
+		assert.Equal(t, test.want, status(test.err, &stderr))
+		assert.Equal(t, test.text, stderr.String())
 	}
-	c.Task = taskSeg
-	_, err := c.open(t.Context(), dir, dataset.Train, nil, io.Discard)
-	require.ErrorContains(t, err, "gtFine")
 }

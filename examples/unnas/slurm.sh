@@ -1,7 +1,7 @@
 #!/bin/bash
 # An array job of Slurm: sbatch slurm.sh. Each task does a part of the trainings.
-# All see one folder, and a task that is requeued goes on where it was.
-#SBATCH --job-name=rankings
+# All see one folder, and a task that is requeued resumes where it was.
+#SBATCH --job-name=rank
 #SBATCH --array=0-63
 #SBATCH --cpus-per-task=4
 #SBATCH --mem=4G
@@ -11,6 +11,6 @@
 
 export GOMAXPROCS=$SLURM_CPUS_PER_TASK
 trap 'kill -TERM $program; wait $program' TERM
-srun ./rankings -data "$HOME/cifar-10-batches-bin" -out "$HOME/rankings" &
+srun ./unnas rank -data "$HOME/cifar-10-batches-bin" -out "$HOME/rank" &
 program=$!
 wait $program

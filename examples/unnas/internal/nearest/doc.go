@@ -1,0 +1,2 @@
+// Package nearest finds what a misspelled name may have meant.
+package nearest

@@ -1,0 +1,33 @@
+package session
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile writes a file as a whole or not at all.
+func WriteFile(path string, content func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".unnas-*")
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if err := content(f); err != nil {
+		_ = f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	const readable = 0o644
+	if err := os.Chmod(f.Name(), readable); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"unnas/darts/preset"
+	"unnas/darts/sweep"
+	"unnas/examples/unnas/internal/ranking"
+)
+
+func rankCommand() *command {
+	return &command{
+		name:    "rank",
+		summary: "train sampled architectures and compare how tasks rank them",
+		about: "Rank draws architectures at random, trains each on several tasks, and compares how the\n" +
+			"accuracies in tasks without labels rank them: correlations, tables and figures in the\n" +
+			"directory of -out. The same command resumes what was stopped. Several may run at once, on\n" +
+			"machines that share the directory; see unnas help cluster.",
+		examples: []example{
+			{"unnas rank -data cifar-10-batches-bin", "the published experiment, 500 cells, 4 tasks, 3 seeds: years on two cores"},
+			{"unnas rank -data cifar-10-batches-bin -samples 24 -tasks cls,rot -seeds 1 -width 4 -epochs 4", "a small one"},
+			{"unnas rank -analyse -out runs/rank", "tables and figures of what is done so far"},
+			{"unnas rank -csv accuracies.csv -supervised class_object", "those of a table, with a column for each task"},
+		},
+		flags: "data dataset subset index jpeg seed width cells epochs batch workers out quiet " +
+			"space table samples tasks seeds shard attempts analyse csv id supervised",
+		texts: map[string]string{
+			"out":   "directory of the experiment [runs/rank]",
+			"index": "index of a .tfrecord -table [beside it]",
+			"width": "channels of the first cell [published]", "cells": "cells of a DARTS network [published]",
+			"epochs": "passes over the images [published]", "batch": "images of a step; the learning rate changes in proportion [published]",
+		},
+		run: runRank,
+	}
+}
+
+func runRank(ctx context.Context, c *call) error {
+	if c.Out == "" {
+		c.Out = "runs/rank"
+	}
+	switch {
+	case c.csv != "":
+		return ranking.AnalyseTable(c.csv, c.id, c.supervised, c.Out, c.out)
+	case c.analyse:
+		return ranking.Analyse(c.Out, c.out)
+	}
+	o, err := c.ranking()
+	if err != nil {
+		return err
+	}
+	return ranking.Run(ctx, o, c.out, c.notes)
+}
+
+// ranking returns the experiment that the flags ask for.
+func (c *call) ranking() (ranking.Options, error) {
+	o := ranking.Options{
+		Settings: ranking.Settings{
+			Dataset: c.dataset, Space: c.space, Table: c.table, Samples: c.samples, Seeds: c.seeds, Seed: c.Seed,
+			Epochs: c.epochs, Width: c.width, Cells: c.cells, Batch: c.batch, Subset: c.subset,
+		},
+		Out: c.Out, Data: c.data, Index: c.index, Attempts: c.attempts, Workers: c.Runtime.Workers, JPEG: c.JPEG,
+	}
+	for name := range strings.SplitSeq(c.tasks, ",") {
+		full, err := taskName(strings.TrimSpace(name))
+		if err != nil {
+			return o, usagef("-tasks: %w", err)
+		}
+		o.Tasks = append(o.Tasks, full)
+	}
+	if err := o.Validate(); err != nil {
+		return o, usageError{err}
+	}
+	if o.Dataset == "" {
+		var err error
+		if o.Dataset, err = recognise(c.data); err != nil {
+			return o, err
+		}
+	}
+	if !c.given["seeds"] {
+		if o.Seeds = 1; o.Dataset == preset.CIFAR10 {
+			o.Seeds = 3
+		}
+	}
+	var err error
+	if c.shard != "" {
+		o.Shard, err = sweep.ParseShard(c.shard)
+	} else {
+		o.Shard, _, err = sweep.ShardOf(os.Getenv)
+	}
+	if err != nil {
+		return o, usageError{err}
+	}
+	return o, nil
+}
