@@ -141,7 +141,7 @@ var flagDefs = []flagDef{
 	{"memory", "AMOUNT", machineGroup, "memory that a run may take, such as 32GB; more is refused", "all", nil,
 		func(f *flag.FlagSet, o *options) {
 			f.Func("memory", "", func(s string) (err error) {
-				o.Runtime.Memory, err = darts.ParseBytes(s)
+				o.Runtime.Memory, err = parseBytes(s)
 				return err
 			})
 		}},

@@ -67,10 +67,12 @@ func TestPublishedTrainings(t *testing.T) {
 	seen := 0
 	for path, data := range map[string]string{"../../testdata/imagenet/eval.yaml": "imagenet1k", "../../testdata/cityscapes/eval.yaml": "cityscapes"} {
 		for _, name := range cell.GenotypeNames() {
-			wantTask, want, err := preset.Training(data, name)
-			if err != nil {
+			if name != "darts_v2" && !strings.HasPrefix(name, "unnas_") {
 				continue // not trained
 			}
+			g, _ := cell.GenotypeByName(name)
+			wantTask, want, err := preset.Training(data, g)
+			require.NoError(t, err)
 			seen++
 			t.Run(data+"/"+name, func(t *testing.T) {
 				c := load(t, path, "NAS.GENOTYPE", name, "NAS.WIDTH", strconv.Itoa(want.Network.(cell.Network).Backbone.Width))

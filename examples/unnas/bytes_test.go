@@ -1,12 +1,10 @@
-package darts_test
+package main
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"unnas/darts"
 )
 
 func TestParseBytes(t *testing.T) {
@@ -14,7 +12,7 @@ func TestParseBytes(t *testing.T) {
 		"0": 0, "123": 123, "7b": 7, "2kB": 2000, "3KiB": 3072, "5MB": 5_000_000, "1.5 MiB": 3 << 19,
 		"32GB": 32_000_000_000, "32GiB": 32 << 30, " 8gib ": 8 << 30, "0.5TB": 500_000_000_000, "2TiB": 2 << 40, "1.9": 1,
 	} {
-		got, err := darts.ParseBytes(text)
+		got, err := parseBytes(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
 	}
@@ -22,11 +20,11 @@ func TestParseBytes(t *testing.T) {
 
 func TestParseBytesRefuses(t *testing.T) {
 	for _, text := range []string{"", "GB", "-1GB", "1e9", "1.2.3GB", "32 G", "much", "NaN", "1GB 2", "0x10"} {
-		_, err := darts.ParseBytes(text)
+		_, err := parseBytes(text)
 		require.ErrorContains(t, err, "no amount of memory", text)
 		assert.ErrorContains(t, err, "32GB", text)
 	}
-	_, err := darts.ParseBytes("9000000TiB")
+	_, err := parseBytes("9000000TiB")
 	require.ErrorContains(t, err, "more memory than there can be")
 	assert.ErrorContains(t, err, "9000000TiB")
 }
@@ -36,7 +34,7 @@ func FuzzParseBytes(f *testing.F) {
 	f.Add("1.5 MiB")
 	f.Add("-1")
 	f.Fuzz(func(t *testing.T, text string) {
-		n, err := darts.ParseBytes(text)
+		n, err := parseBytes(text)
 		assert.GreaterOrEqual(t, n, int64(0))
 		if err != nil {
 			assert.Zero(t, n)
