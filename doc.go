@@ -1,29 +1,31 @@
 // Package unnas maps the library; it holds no code. Begin with README.md and
 // docs/tutorial.md, or with package darts.
 //
-//	unnas/darts                search a cell, train a network, use it: one deep call each
-//	unnas/darts/dataset        image sources: CIFAR-10, ImageNet, Cityscapes, folders
-//	unnas/darts/dataset/scenes a data set that needs no files
-//	unnas/darts/onnx           networks as models that other programs run
-//	unnas/darts/rank           how well a task ranks architectures
-//	unnas/darts/record         the events of a run, and what prints, writes and reads them
-//	unnas/darts/report         a page about a run, in its folder or live
-//	unnas/darts/preset         the published tasks, searches and trainings
-//	unnas/darts/sweep          thousands of independent jobs, on one machine or on many
-//	unnas/cell                 search spaces, supernets, genotypes, and their networks
+//	unnas/darts                search a cell, train a network, use it as a model
+//	unnas/darts/dataset        data sets: CIFAR-10, ImageNet, Cityscapes, folders of images
+//	unnas/darts/dataset/scenes built-in scenes, which need no files
+//	unnas/darts/onnx           export to ONNX
+//	unnas/darts/preset         published tasks and hyperparameters
+//	unnas/darts/rank           rank correlations of architectures between tasks
+//	unnas/darts/record         the events of runs: print, write, read
+//	unnas/darts/report         a web page of a run, in its directory or live
+//	unnas/darts/sweep          many independent jobs, on one machine or several
+//	unnas/cell                 search spaces, supernets, genotypes and their networks
 //	unnas/cell/draw            figures of cells
-//	unnas/cell/nasbench        the table of NAS-Bench-101: cells, their accuracies, samples of them
-//	unnas/pretext              tasks, with and without labels, and the image transforms they need
-//	unnas/pretext/turbojpeg    JPEG files several times faster, where libjpeg-turbo is installed
-//	unnas/pretext/pretexttest  a kit that checks tasks of one's own
-//	unnas/segmentation         labelling pixels: task, networks, predictions, measure, pictures
+//	unnas/cell/nasbench        cells and accuracies of NAS-Bench-101
+//	unnas/pretext              tasks with and without labels, image transforms
+//	unnas/pretext/turbojpeg    faster JPEG decoding, where libjpeg-turbo is installed
+//	unnas/pretext/pretexttest  conformance tests for tasks and data sets
+//	unnas/segmentation         semantic segmentation: task, networks, mIoU, pictures
 //	unnas/ops                  layers and candidate operations as nodes of a Gorgonia graph
-//	unnas/ops/optest           a kit that checks operations of one's own
+//	unnas/ops/optest           conformance tests for operations
 //
-// A network is a Gorgonia expression graph: what the packages build are
-// *gorgonia.Node, and any differentiable Gorgonia operation takes part. What
-// runs it is a plan made once, with kernels in assembly, in memory laid out
-// beforehand, on all cores, with results that do not depend on their number.
+// The directory examples has short programs to copy, and the command-line tool.
+//
+// A network is a Gorgonia expression graph: packages build *gorgonia.Node values,
+// and every differentiable Gorgonia operation can be part of a network. Before its
+// first step a run plans its kernels and its memory. The kernels, in assembly for
+// AVX2 and AVX-512, use all cores; results do not depend on the number of cores.
 //
 // The method is that of Are Labels Necessary for Neural Architecture Search?
 // (Liu et al., ECCV 2020, arXiv 2003.12056), which builds on DARTS (Liu et al.,
