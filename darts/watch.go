@@ -3,6 +3,7 @@ package darts
 import (
 	"fmt"
 	"strings"
+
 	"unnas/darts/record"
 )
 
@@ -13,13 +14,17 @@ type watch struct {
 	Warned bool        `json:"warned"` // of the collapse
 }
 
-// collapseSkips is how many skip connections of a normal cell tell a collapse
+// collapseSkips is the number of skip connections of a normal cell that indicates a collapse
 // (Liang et al., 2019, arXiv 1909.06035, criterion 1).
 const collapseSkips = 2
 
-// warn tells once that the cells collapse, unless a setting deals with it.
+// undecided is the entropy of the alphas above which derived cells mean little, unless
+// most of their edges agree.
+const undecided = 0.95
+
+// warn warns once that the cells collapse, unless a hyperparameter deals with it.
 func (s *search) warn() error {
-	if s.watch.Warned || s.c.StopSkips > 0 || s.c.StopEigenvalue > 0 || s.c.Space.MaxSkips > 0 || !s.collapsed(collapseSkips) {
+	if s.watch.Warned || s.result.Last.Entropy > undecided && 2*s.skips() <= len(s.result.Genotype.Normal) || s.c.StopSkips > 0 || s.c.StopEigenvalue > 0 || s.c.Space.MaxSkips > 0 || !s.collapsed(collapseSkips) {
 		return nil
 	}
 	s.watch.Warned = true

@@ -5,8 +5,7 @@
 //	go run ./examples/quickstart -data cifar-10-batches-bin
 //	go run ./examples/quickstart -data photos -out runs/photos
 //
-// The first takes about a minute on two cores, CIFAR-10 about an hour. The run
-// directory gets genotype.json, cells.svg and a page, report.html.
+// The first takes about a minute on two cores, CIFAR-10 about an hour.
 package main
 
 import (
@@ -24,12 +23,13 @@ import (
 	"unnas/darts/dataset/scenes"
 	"unnas/darts/record"
 	"unnas/darts/report"
+	"unnas/ops"
 	"unnas/pretext"
 )
 
 var (
 	data   = flag.String("data", "", "`folder` of CIFAR-10, or of JPEG and PNG files; empty: built-in scenes")
-	epochs = flag.Int("epochs", 3, "passes over one half of the images")
+	epochs = flag.Int("epochs", 4, "passes over one half of the images")
 	out    = flag.String("out", "runs/quickstart", "run `directory`")
 )
 
@@ -51,8 +51,9 @@ func search(ctx context.Context) error {
 	}
 	c := darts.DARTS()
 	c.Space = cell.DARTS(stem, 8, 5) // 8 channels, 5 cells
-	c.Space.Nodes, c.Epochs, c.Batch = 2, *epochs, 8
-	c.LR.Base, c.ArchLR = 0.01, 0.1 // a short search takes large steps of the alphas
+	c.Space.Ops = ops.Set{ops.None(), ops.Skip(), ops.MaxPool(3), ops.SepConv(3), ops.DilConv(3)}
+	c.Space.Nodes, c.Epochs, c.Batch = 2, *epochs, 16
+	c.LR.Base, c.ArchLR = 0.01, 0.05 // a short search takes large steps of the alphas
 	dir, err := darts.OpenRunDir(*out)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"unnas/darts"
 	"unnas/darts/preset"
 	"unnas/examples/unnas/internal/session"
+	"unnas/ops"
 	"unnas/pretext"
 )
 
@@ -162,8 +163,9 @@ func (c *call) searchPreset(k kind, task string) (darts.SearchConfig, error) {
 	case smallPreset:
 		config = darts.DARTS()
 		config.Space = cell.DARTS(k.stem, 8, 5)
-		config.Space.Nodes, config.Epochs, config.Batch = 2, 3, 8
-		config.LR.Base, config.ArchLR = 0.01, 0.1 // a short search takes large steps of the alphas
+		config.Space.Ops = ops.Set{ops.None(), ops.Skip(), ops.MaxPool(3), ops.SepConv(3), ops.DilConv(3)}
+		config.Space.Nodes, config.Epochs, config.Batch = 2, 4, 16
+		config.LR.Base, config.ArchLR = 0.01, 0.05 // a short search takes large steps of the alphas
 	default:
 		return config, usagef("-preset %s is of trainings; a search has %s, %s, %s and %s", name, publishedPreset, dartsPreset, pcdartsPreset, smallPreset)
 	}

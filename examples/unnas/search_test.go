@@ -276,7 +276,7 @@ func TestSearchPlan(t *testing.T) {
 	_, got, _ = plan(t, folder, "-preset", "darts")
 	assert.Equal(t, cell.ImageNetStem, got.Space.Backbone.Stem)
 	_, got, _ = plan(t, builtIn)
-	assert.Equal(t, []float64{0.01, 0.1}, []float64{got.LR.Base, got.ArchLR}, "a short search decides")
+	assert.Equal(t, []float64{0.01, 0.05}, []float64{got.LR.Base, got.ArchLR}, "a short search decides")
 	_, got, _ = plan(t, builtIn, "-task", "seg", "-cells", "6")
 	assert.Equal(t, cell.Reductions(6, 1), got.Space.Backbone.Reductions, "segmentation needs a finer map")
 }
