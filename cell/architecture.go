@@ -71,7 +71,7 @@ func (d Network) Build(s *ops.Scope, x *gorgonia.Node, path DropPathFunc) (*Feat
 // NASBenchNetwork is the network of a body with a cell of NAS-Bench-101.
 type NASBenchNetwork struct {
 	Backbone NASBenchBackbone `json:"backbone"`
-	Cell     NASBench         `json:"cell"`
+	Cell     NASBenchCell     `json:"cell"`
 }
 
 // Validate reports the first setting that no network can have.

@@ -26,7 +26,7 @@
 // a [Body] and a genotype, which darts.Train trains and darts.NewPredictor uses.
 //
 // A [Sampler] draws genotypes at random, of networks of a given size: [DARTSArchSampler]
-// is that of UnNAS. [NASBench] is a cell of another space, that of NAS-Bench-101, whose
+// is that of UnNAS. [NASBenchCell] is a cell of another space, that of NAS-Bench-101, whose
 // released accuracies package nasbench reads.
 //
 // Package draw makes figures of cells.

@@ -10,10 +10,10 @@ import (
 	"unnas/ops"
 )
 
-// NASBench is a cell of NAS-Bench-101 (Ying et al., 2019, arXiv 1902.09635): a
+// NASBenchCell is a cell of NAS-Bench-101 (Ying et al., 2019, arXiv 1902.09635): a
 // graph of at most seven vertices and nine edges from an input to an output, not
 // counting edges that lie on no path between them.
-type NASBench struct {
+type NASBenchCell struct {
 	// Matrix[i][j] is 1 if an edge leads from vertex i to vertex j > i.
 	Matrix [][]int `json:"matrix"`
 	// Ops names the operation of each vertex: input first, output last.
@@ -64,7 +64,7 @@ func (b NASBenchBackbone) Validate() error {
 
 // fits returns an error if a valid cell has vertices without channels in the body,
 // those of its first stack being the fewest.
-func (b NASBenchBackbone) fits(c NASBench) error {
+func (b NASBenchBackbone) fits(c NASBenchCell) error {
 	c = c.prune()
 	ch := c.channels(b.Width, b.Width)
 	if v := slices.Index(ch, 0); v >= 0 {
@@ -75,7 +75,7 @@ func (b NASBenchBackbone) fits(c NASBench) error {
 
 // Validate reports the first thing that keeps the cell from being one of
 // NAS-Bench-101.
-func (c NASBench) Validate() error {
+func (c NASBenchCell) Validate() error {
 	v := len(c.Matrix)
 	if v < 2 || v > nasMaxVertices || len(c.Ops) != v {
 		return fmt.Errorf("cell: NAS-Bench cell of %d rows and %d operations; both must be equal and 2 to %d", v, len(c.Ops), nasMaxVertices)
@@ -116,7 +116,7 @@ func (c NASBench) Validate() error {
 
 // prune returns the cell without the vertices that lie on no path from input to
 // output; a cell without vertices if there is no path.
-func (c NASBench) prune() NASBench {
+func (c NASBenchCell) prune() NASBenchCell {
 	v := len(c.Matrix)
 	from, to := make([]bool, v), make([]bool, v)
 	from[0], to[v-1] = true, true
@@ -131,9 +131,9 @@ func (c NASBench) prune() NASBench {
 		}
 	}
 	if !from[v-1] {
-		return NASBench{}
+		return NASBenchCell{}
 	}
-	var pruned NASBench
+	var pruned NASBenchCell
 	for i, row := range c.Matrix {
 		if !from[i] || !to[i] {
 			continue
@@ -151,7 +151,7 @@ func (c NASBench) prune() NASBench {
 }
 
 // feeding returns the number of vertices, but for the input, that feed the output.
-func (c NASBench) feeding() (n int) {
+func (c NASBenchCell) feeding() (n int) {
 	last := len(c.Matrix) - 1
 	for v := 1; v < last; v++ {
 		n += c.Matrix[v][last]
@@ -162,7 +162,7 @@ func (c NASBench) feeding() (n int) {
 // channels returns the channels of each vertex of a pruned cell: the vertices
 // that feed the output share its channels, the first ones taking the remainder;
 // every other vertex has the most of those that it feeds.
-func (c NASBench) channels(in, out int) []int {
+func (c NASBenchCell) channels(in, out int) []int {
 	last := len(c.Matrix) - 1
 	ch := make([]int, last+1)
 	ch[0], ch[last] = in, out
@@ -195,7 +195,7 @@ func (c NASBench) channels(in, out int) []int {
 
 // Network builds a network of NAS-Bench-101 cells on images x [N, H, W, C] in s
 // and returns its last feature map.
-func (b NASBenchBackbone) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorgonia.Node, error) {
+func (b NASBenchBackbone) Network(s *ops.Scope, x *gorgonia.Node, c NASBenchCell) (*gorgonia.Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func nasConv(s *ops.Scope, x *gorgonia.Node, out, k, stride int, name string) (*
 }
 
 // build adds one pruned cell to a network.
-func (c NASBench) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node, error) {
+func (c NASBenchCell) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node, error) {
 	shape := x.Shape()
 	ch := c.channels(shape[3], out)
 	last := len(c.Matrix) - 1

@@ -20,7 +20,7 @@ var nasLabels = map[string]int{NASInput: -1, NASOutput: -2, NASConv3x3: 0, NASCo
 // Each vertex has a digest, at first of its degrees and its operation; as many times
 // as there are vertices, it becomes that of the digests around it (Ying et al., 2019,
 // arXiv 1902.09635).
-func (c NASBench) Hash() (string, error) {
+func (c NASBenchCell) Hash() (string, error) {
 	if err := c.Validate(); err != nil {
 		return "", err
 	}
@@ -28,7 +28,7 @@ func (c NASBench) Hash() (string, error) {
 }
 
 // hash is Hash of a cell that is valid and pruned.
-func (c NASBench) hash() string {
+func (c NASBenchCell) hash() string {
 	digest := func(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
 	in, out := make([][]int, len(c.Ops)), make([][]int, len(c.Ops)) // neighbours
 	for i, row := range c.Matrix {
@@ -69,11 +69,11 @@ func (c NASBench) hash() string {
 //
 // There are 423,624 cells, and some are drawn far more rarely than others. It returns
 // an error if 200,000 draws in a row give no new one.
-func SampleNASBench(n int, seed uint64) ([]NASBench, error) {
+func SampleNASBench(n int, seed uint64) ([]NASBenchCell, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("cell: %d samples; give a number that is not negative", n)
 	}
-	var all []NASBench
+	var all []NASBenchCell
 	seen := map[string]bool{}
 	for draw, last := 0, -1; len(all) < n; draw++ {
 		if draw-last > maxRejected {
@@ -93,9 +93,9 @@ func SampleNASBench(n int, seed uint64) ([]NASBench, error) {
 }
 
 // randomNASBench returns a draw, which may not be valid.
-func randomNASBench(seed uint64, draw int) NASBench {
+func randomNASBench(seed uint64, draw int) NASBenchCell {
 	r := rng.New(seed, "nasbench", 0, draw)
-	c := NASBench{Ops: slices.Repeat([]string{NASInput}, nasMaxVertices)}
+	c := NASBenchCell{Ops: slices.Repeat([]string{NASInput}, nasMaxVertices)}
 	for i := range nasMaxVertices {
 		row := make([]int, nasMaxVertices)
 		for j := i + 1; j < nasMaxVertices; j++ {

@@ -122,7 +122,7 @@ func TestParametersOfGoldenCases(t *testing.T) {
 			case "eval":
 				_, err = body.Network(n.Scope, x, c.Genotype, ops.All())
 			case "nasbench":
-				_, err = cell.NASBenchBackbone{Stem: c.Stem, Width: c.Width, Stacks: c.Stacks, Modules: c.Modules}.Network(n.Scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
+				_, err = cell.NASBenchBackbone{Stem: c.Stem, Width: c.Width, Stacks: c.Stacks, Modules: c.Modules}.Network(n.Scope, x, cell.NASBenchCell{Matrix: c.Matrix, Ops: c.Ops})
 			}
 			require.NoError(t, err)
 			want := map[string][]int{}
@@ -287,7 +287,7 @@ func TestAuxiliaryHead(t *testing.T) {
 	n = newNet(t)
 	bench := cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1},
-		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	require.NoError(t, bench.Validate())
 	got, err := bench.Build(n.Scope, n.images(1, 8, 9, 3), nil)

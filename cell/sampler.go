@@ -38,7 +38,7 @@ type SampledArch struct {
 	Size     Complexity `json:"size"` // of its network with the classifier, as Measure counts
 	// Draw is the number, from 0, of the draw that gave the genotype. Up to the last
 	// of n samples there were Draw+1 draws, of which n were accepted.
-	Draws int `json:"draws"`
+	Index int `json:"draws"`
 }
 
 // DARTSArchSampler returns the sampler of UnNAS (Liu et al., 2020, arXiv 2003.12056):
@@ -98,7 +98,7 @@ func (s ArchSampler) Sample(n int, seed uint64) ([]SampledArch, error) {
 		}
 		if key := g.sorted().String(); !seen[key] {
 			seen[key] = true
-			all = append(all, SampledArch{Genotype: g, Size: size, Draws: draw})
+			all = append(all, SampledArch{Genotype: g, Size: size, Index: draw})
 			last = draw
 		}
 	}

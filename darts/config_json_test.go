@@ -57,7 +57,7 @@ func TestTrainConfigReadsBack(t *testing.T) {
 	own := withOwn()
 	bench := cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 6, Stacks: 2, Modules: 3},
-		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	for name, c := range map[string]struct {
 		network, into cell.Architecture

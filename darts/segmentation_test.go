@@ -198,7 +198,7 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "aspp5.1: a batch of one value for each channel has no variance; let two images or more go through the network at once")
 	c.Network = cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
-		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	_, err = darts.Train(t.Context(), images, images, task, c, darts.Runtime{})
 	require.ErrorContains(t, err, "a network of type cell.NASBenchNetwork does not say the stride of its last map")

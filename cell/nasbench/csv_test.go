@@ -72,7 +72,7 @@ func TestOpenCSV(t *testing.T) {
 	assert.Equal(t, twelveHash, hashOf(t, table.At(1).Cell))
 
 	// Other columns in another order, a smaller cell.
-	small := cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
+	small := cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
 	table, err = openCSV(t, csvFile(t, "id,test_accuracy_36ep,ops,hash,val_accuracy_36ep,matrix_7x7_rowmajor\n"+
 		"7,80.5,input|output,"+hashOf(t, small)+",81.25,0100\n"))
 	require.NoError(t, err)

@@ -8,7 +8,7 @@
 //
 //	table, err := nasbench.Open(ctx, "nasbench_only108.tfrecord", nasbench.Options{})
 //	…
-//	a, ok := table.Find(hash) // of cell.NASBench.Hash
+//	a, ok := table.Find(hash) // of cell.NASBenchCell.Hash
 //
 // [OpenCSV] reads parts of it that are spread as text. [Table.Stratified] draws the
 // architectures of the experiments on samples of UnNAS (Liu et al., 2020, arXiv

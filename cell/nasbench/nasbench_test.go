@@ -66,13 +66,13 @@ func metrics(params uint64, evaluations ...[]byte) []byte {
 
 // trained is a record of a run; accuracies are from 0 to 1.
 type trained struct {
-	cell             cell.NASBench
+	cell             cell.NASBenchCell
 	epochs           int
 	validation, test float64
 	params           uint64
 }
 
-func hashOf(t testing.TB, c cell.NASBench) string {
+func hashOf(t testing.TB, c cell.NASBenchCell) string {
 	t.Helper()
 	h, err := c.Hash()
 	require.NoError(t, err)
@@ -103,9 +103,9 @@ func file(t testing.TB, records ...[]byte) string {
 }
 
 // cells returns three cells in the order of their hashes.
-func cells(t testing.TB) (all [3]cell.NASBench) {
+func cells(t testing.TB) (all [3]cell.NASBenchCell) {
 	t.Helper()
-	found := []cell.NASBench{
+	found := []cell.NASBenchCell{
 		{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 		{Matrix: [][]int{{0, 1, 0}, {0, 0, 1}, {0, 0, 0}}, Ops: []string{"input", "conv3x3-bn-relu", "output"}},
 		{Matrix: [][]int{
@@ -113,8 +113,8 @@ func cells(t testing.TB) (all [3]cell.NASBench) {
 			{0, 0, 0, 0, 0, 1, 0}, {0, 0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 0, 0},
 		}, Ops: []string{"input", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3", "conv1x1-bn-relu", "output"}},
 	}
-	slices.SortFunc(found, func(a, b cell.NASBench) int { return strings.Compare(hashOf(t, a), hashOf(t, b)) })
-	return [3]cell.NASBench(found)
+	slices.SortFunc(found, func(a, b cell.NASBenchCell) int { return strings.Compare(hashOf(t, a), hashOf(t, b)) })
+	return [3]cell.NASBenchCell(found)
 }
 
 // runs are eight records: of the last cell three runs of 108 epochs, of the others
@@ -233,7 +233,7 @@ func TestOpenRefuses(t *testing.T) {
 		return framed(strings.Replace(data, old, by, 1))
 	}
 	measured := func(m []byte) []byte {
-		return framed(fmt.Sprintf(`["%s", 108, "0100", "input,output", "%s"]`, hashOf(t, cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}),
+		return framed(fmt.Sprintf(`["%s", 108, "0100", "input,output", "%s"]`, hashOf(t, cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}),
 			base64.StdEncoding.EncodeToString(m)))
 	}
 	start, half := evaluation(0, 0, 0, 0, 0), evaluation(54, 1, .5, .5, .5)

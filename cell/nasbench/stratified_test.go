@@ -144,7 +144,7 @@ func TestRealTFRecord(t *testing.T) {
 }
 
 // params counts the trainable values of the network of the table.
-func params(t *testing.T, c cell.NASBench) int {
+func params(t *testing.T, c cell.NASBenchCell) int {
 	t.Helper()
 	s := ops.NewScope(gorgonia.NewGraph(), ops.NewParams())
 	x, err := ops.Images(s.Graph(), "images", 1, 32, 32, 3)

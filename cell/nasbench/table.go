@@ -15,9 +15,9 @@ import (
 
 // Entry is an architecture of the table, with what was measured.
 type Entry struct {
-	// Hash is the name of the cell in the table, that of cell.NASBench.Hash.
+	// Hash is the name of the cell in the table, that of cell.NASBenchCell.Hash.
 	Hash string
-	Cell cell.NASBench
+	Cell cell.NASBenchCell
 	// Params is the number of trainable values of its network, or 0 if the table
 	// does not tell.
 	Params int
@@ -194,7 +194,7 @@ func pack(matrix string, ops []string) (packed, error) {
 	if v > maxVertices || len(matrix) != v*v {
 		return 0, fmt.Errorf("matrix of %d entries for %d operations; want at most %d, and a row and a column for each", len(matrix), v, maxVertices)
 	}
-	c := cell.NASBench{Ops: ops, Matrix: make([][]int, v)}
+	c := cell.NASBenchCell{Ops: ops, Matrix: make([][]int, v)}
 	for i := range c.Matrix {
 		c.Matrix[i] = make([]int, v)
 		for j := range c.Matrix[i] {
@@ -233,9 +233,9 @@ func (p packed) check() error {
 }
 
 // cell unpacks a cell that passes check.
-func (p packed) cell() cell.NASBench {
+func (p packed) cell() cell.NASBenchCell {
 	v := int(p & 7)
-	c := cell.NASBench{Ops: make([]string, v), Matrix: make([][]int, v)}
+	c := cell.NASBenchCell{Ops: make([]string, v), Matrix: make([][]int, v)}
 	shift := matrixShift
 	c.Ops[0], c.Ops[v-1] = cell.NASInput, cell.NASOutput
 	for i := 1; i < v-1; i++ {

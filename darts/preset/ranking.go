@@ -31,7 +31,7 @@ func Ranking(dataset, task string, g cell.Genotype) (pretext.Task, darts.TrainCo
 }
 
 // RankingNASBench is Ranking for cells of NAS-Bench-101.
-func RankingNASBench(dataset, task string, n cell.NASBench) (pretext.Task, darts.TrainConfig, error) {
+func RankingNASBench(dataset, task string, n cell.NASBenchCell) (pretext.Task, darts.TrainConfig, error) {
 	t, c, err := ranking(dataset, task)
 	if err != nil {
 		return nil, darts.TrainConfig{}, err
