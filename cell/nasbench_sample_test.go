@@ -131,7 +131,7 @@ func TestSampleNASBench(t *testing.T) {
 	assert.ErrorContains(t, err, "cell: -2 samples")
 }
 
-func ExampleNASBench_Hash() {
+func ExampleNASBenchCell_Hash() {
 	// Vertices 1 and 2 of one are vertices 2 and 1 of the other.
 	one := cell.NASBenchCell{
 		Matrix: [][]int{{0, 1, 1, 0}, {0, 0, 0, 1}, {0, 0, 0, 1}, {0, 0, 0, 0}},

@@ -134,7 +134,7 @@ func TestNASBenchRefuses(t *testing.T) {
 		{"an edge back", "entry (1, 0) is 1", body, change(func(c *cell.NASBenchCell) { c.Matrix[1][0] = 1 })},
 		{"an edge to itself", "entry (1, 1) is 1", body, change(func(c *cell.NASBenchCell) { c.Matrix[1][1] = 1 })},
 		{"two edges at once", "entry (0, 1) is 2", body, change(func(c *cell.NASBenchCell) { c.Matrix[0][1] = 2 })},
-		{"ten edges", "10 edges on paths from input to output; at most 9", body, nasCell([]string{conv3, conv3, conv3},
+		{"ten edges", "10 edges on paths from input to output; want at most 9", body, nasCell([]string{conv3, conv3, conv3},
 			[2]int{0, 1}, [2]int{0, 2}, [2]int{0, 3}, [2]int{0, 4}, [2]int{1, 2}, [2]int{1, 3}, [2]int{1, 4}, [2]int{2, 3}, [2]int{2, 4}, [2]int{3, 4})},
 		{"another input", `operation 0 is "in"`, body, change(func(c *cell.NASBenchCell) { c.Ops[0] = "in" })},
 		{"another output", `operation 2 is "conv3x3-bn-relu"; the first must be "input" and the last "output"`, body, change(func(c *cell.NASBenchCell) { c.Ops[2] = conv3 })},
@@ -145,8 +145,8 @@ func TestNASBenchRefuses(t *testing.T) {
 		{"no stacks", "Stacks is 0, not in 1..10", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Modules: 1}, good},
 		{"no cells", "Modules is 0, not in 1..1024", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1}, good},
 		{"an image that is too small", "NAS-Bench stack 3: ops: max pool", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 4, Modules: 1}, good},
-		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, so it must be 2 or more", cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
-		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of those on paths to the output has none; 2 would do", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
+		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, want 2 or more", cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
+		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of the pruned cell has none; want at least 2", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
 			nasCell([]string{conv3, conv3}, [2]int{0, 1}, [2]int{0, 2}, [2]int{1, 3}, [2]int{2, 3})},
 	}
 	for _, c := range cases {

@@ -280,7 +280,7 @@ func TestAuxiliaryHead(t *testing.T) {
 	}
 	n := newNet(t)
 	middle := n.images(1, 8, 8, 3)
-	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Network.Stem is "", not "cifar" or "imagenet"; an Architecture that has a AuxFeatures`, "vgg": `Network.Stem is "vgg"`} {
+	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Features.Stem is "", not "cifar" or "imagenet"; an Architecture that returns AuxFeatures must set Stem`, "vgg": `Features.Stem is "vgg"`} {
 		_, err := (&cell.Features{Out: middle, AuxFeatures: middle, Stem: stem}).AuxiliaryHead(n.Scope, 7)
 		assert.ErrorContains(t, err, want)
 	}
@@ -294,7 +294,7 @@ func TestAuxiliaryHead(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, tensor.Shape{1, 8, 9, 4}, got.Out.Shape())
 	_, err = got.AuxiliaryHead(n.Scope, 7)
-	assert.ErrorContains(t, err, "no place for one")
+	assert.ErrorContains(t, err, "the network has no AuxFeatures")
 }
 
 func TestEveryPublishedGenotypeTrains(t *testing.T) {
@@ -575,11 +575,11 @@ func TestDilated(t *testing.T) {
 		require.NoError(t, err)
 		_, _, err = run(supernet, 3)
 		if supernet {
-			require.ErrorContains(t, err, "cell: "+signedSquare{}.Name()+" in cell 3: it is not ops.Dilatable, and the cell is dilated")
+			require.ErrorContains(t, err, "cell: "+signedSquare{}.Name()+" in cell 3: the operation does not support dilation")
 			continue
 		}
 		require.ErrorContains(t, err, "cell: cell 3: edge ")
-		require.ErrorContains(t, err, signedSquare{}.Name()+": it is not ops.Dilatable, and the cell is dilated")
+		require.ErrorContains(t, err, signedSquare{}.Name()+": the operation does not support dilation")
 	}
 }
 

@@ -241,7 +241,7 @@ func TestOpenRefuses(t *testing.T) {
 		name, want string
 		records    [][]byte
 	}{
-		{"an empty file", "it is empty; download it again", nil},
+		{"an empty file", "the file is empty; download it again", nil},
 		{"a text", "it is not a TFRecord file", [][]byte{[]byte("<html>404 not found</html>")}},
 		{"an archive", "it is not a TFRecord file", [][]byte{[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abcdefgh")}},
 		{"a head cut", "record 1, at byte %d: the file ends in it, and is truncated: unexpected EOF; download it again", [][]byte{record, record[:5]}},
@@ -258,19 +258,19 @@ func TestOpenRefuses(t *testing.T) {
 		{"six fields", "6 fields; want", [][]byte{framed(`["", 108, "", "", "", 1]`)}},
 		{"epochs as a text", "epochs: json:", [][]byte{edited(" 108,", ` "108",`)}},
 		{"no epochs", "0 epochs; want 1 to 1000", [][]byte{edited(" 108,", " 0,")}},
-		{"a hash that is too short", "is not of 32 hexadecimal digits", [][]byte{edited(`["`, `["0`)}},
-		{"a hash of other digits", "is not of 32 hexadecimal digits", [][]byte{edited(hashOf(t, c[2]), strings.Repeat("z", 32))}},
+		{"a hash that is too short", "is not 32 hexadecimal digits", [][]byte{edited(`["`, `["0`)}},
+		{"a hash of other digits", "is not 32 hexadecimal digits", [][]byte{edited(hashOf(t, c[2]), strings.Repeat("z", 32))}},
 		{"a matrix that is too short", "matrix of ", [][]byte{edited(`, "0`, `, "`)}},
 		{"a matrix of other digits", "NAS-Bench entry (0, 0) is 7", [][]byte{edited(`, "0`, `, "7`)}},
 		{"an unknown operation", `operation 0 is "in"`, [][]byte{edited("input", "in")}},
 		{"metrics that are not base 64", "metrics: illegal base64", [][]byte{edited(`="]`, `"]`)}},
 		{"metrics cut", "metrics: unexpected EOF", [][]byte{measured(metrics(1, start, half, half)[:40])}},
-		{"no end", "metrics: 2 evaluations; want those of the beginning, of the middle and of the end", [][]byte{measured(metrics(1, start, half))}},
-		{"an end without test", "metrics: accuracies of 0.5 and NaN", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5)))}},
-		{"more than all", "metrics: accuracies of 0.5 and 1.5", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5, 1.5)))}},
+		{"no end", "metrics: 2 evaluations; want one at the beginning, in the middle and at the end", [][]byte{measured(metrics(1, start, half))}},
+		{"an end without test", "metrics: validation accuracy 0.5 and test accuracy NaN", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5)))}},
+		{"more than all", "metrics: validation accuracy 0.5 and test accuracy 1.5", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5, 1.5)))}},
 		{"an end cut", "metrics: unexpected EOF", [][]byte{measured(metrics(1, start, half, half[:20]))}},
 		{"negative parameters", "metrics: -1 parameters", [][]byte{measured(metrics(math.MaxUint64, start, half, half))}},
-		{"other epochs", "it has no runs of 108 epochs, only of [4 36]; set Options.Epochs", [][]byte{
+		{"other epochs", "no runs of 108 epochs, only of [4 36]; set Options.Epochs", [][]byte{
 			trained{c[0], 36, .5, .5, 1}.record(t), trained{c[0], 4, .5, .5, 1}.record(t), trained{c[1], 4, .5, .5, 1}.record(t),
 		}},
 	} {
@@ -296,9 +296,9 @@ func TestOpenOtherErrors(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "nasbench: ")
 	_, err = nasbench.Open(t.Context(), filepath.Dir(path), nasbench.Options{})
-	assert.ErrorContains(t, err, "is not a plain file")
+	assert.ErrorContains(t, err, "is not a regular file")
 	_, err = nasbench.Open(t.Context(), path, nasbench.Options{Epochs: -1})
-	assert.ErrorContains(t, err, "nasbench: Epochs is -1; give 4, 12, 36 or 108")
+	assert.ErrorContains(t, err, "nasbench: Epochs is -1; want 4, 12, 36 or 108")
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = nasbench.Open(done, path, nasbench.Options{})
@@ -319,11 +319,11 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		name, want string
 		content    []byte
 	}{
-		{"cut", "is damaged: its checksum is wrong; it was built anew", good[:len(good)-1]},
+		{"cut", "is damaged: wrong checksum; it was built anew", good[:len(good)-1]},
 		{"nearly all cut", "is damaged: 9 bytes", good[:9]},
 		{"empty", "is damaged: 0 bytes", nil},
-		{"changed", "is damaged: its checksum is wrong", slices.Concat(good[:70], []byte{good[70] ^ 4}, good[71:])},
-		{"something else", "it is not an index of NAS-Bench-101", []byte("a letter")},
+		{"changed", "is damaged: wrong checksum", slices.Concat(good[:70], []byte{good[70] ^ 4}, good[71:])},
+		{"something else", "the file is not an index of NAS-Bench-101", []byte("a letter")},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(index, k.content, 0o600))
@@ -342,7 +342,7 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		table, err := nasbench.Open(t.Context(), path, nasbench.Options{})
 		require.NoError(t, err)
 		assert.Equal(t, 2, table.Len())
-		assert.ErrorContains(t, table.RebuildReason(), "is stale: the table was changed, or is another one")
+		assert.ErrorContains(t, table.RebuildReason(), "is stale: the table has changed")
 	})
 	t.Run("of other epochs", func(t *testing.T) {
 		table, err := nasbench.Open(t.Context(), path, nasbench.Options{Epochs: 36, Index: index})
@@ -354,7 +354,7 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		letter := filepath.Join(t.TempDir(), "letter")
 		require.NoError(t, os.WriteFile(letter, []byte("Dear Ada"), 0o600))
 		_, err := nasbench.Open(t.Context(), path, nasbench.Options{Index: letter})
-		assert.ErrorContains(t, err, "letter: it is not an index of NAS-Bench-101; name another file for the index, or remove this one")
+		assert.ErrorContains(t, err, "letter: the file is not an index of NAS-Bench-101; name another file for the index, or remove this one")
 		text, err := os.ReadFile(letter)
 		require.NoError(t, err)
 		assert.Equal(t, "Dear Ada", string(text))
