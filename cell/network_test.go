@@ -38,7 +38,7 @@ func (n net) images(shape ...int) *gorgonia.Node {
 func (n net) shapes() map[string][]int {
 	shapes := map[string][]int{}
 	for _, q := range n.Params().List() {
-		shapes[q.Name] = q.PublishedShape()
+		shapes[q.Name] = q.PyTorchShape()
 	}
 	return shapes
 }
@@ -368,7 +368,7 @@ type signedSquare struct{}
 
 func (signedSquare) Name() string { return "signed_square" }
 
-func (signedSquare) Unnormalised() {}
+func (signedSquare) NeedsBatchNorm() bool { return true }
 
 func (signedSquare) Build(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	y, err := ops.AvgPool2D(x, 3, c.Stride, 1)

@@ -94,7 +94,7 @@ func (p place) connect(op ops.Op, from int, affine bool) (ops.OpConfig, error) {
 
 // dilates returns an error unless op supports dilated cells.
 func dilates(op ops.Op) error {
-	if _, ok := op.(ops.Dilatable); !ok {
+	if d, ok := op.(ops.Dilatable); !ok || !d.Dilates() {
 		return errors.New("the operation does not support dilation; implement ops.Dilatable if it uses OpConfig.Dilation, or change Backbone.Dilated")
 	}
 	return nil

@@ -200,8 +200,8 @@ func (sp Space) split(x *gorgonia.Node, stride int) (state, error) {
 
 // mixed builds one candidate of a mixed operation.
 func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
-	raw, unnormalised := op.(ops.Unnormalised)
-	if !unnormalised {
+	raw, ok := op.(ops.Unnormalised)
+	if !ok || !raw.NeedsBatchNorm() {
 		return op.Build(s, x, c)
 	}
 	// Published weights name such an operation and its batch normalisation as a sequence.

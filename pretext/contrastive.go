@@ -234,7 +234,7 @@ func (t Contrastive) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node
 
 // Loss returns the contrastive loss of the vectors of the images that count.
 func (t Contrastive) Loss(vectors *gorgonia.Node, targets Targets) (ops.Loss, error) {
-	l, err := ops.Contrast(vectors, targets.Labels, ops.ContrastConfig{Temperature: t.Temperature, Ignore: IgnoreIndex})
+	l, err := ops.Contrast(vectors, targets.Labels, ops.ContrastConfig{Temperature: t.Temperature, IgnoreIndex: IgnoreIndex})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("pretext: %w", err)
 	}

@@ -84,7 +84,7 @@ func TestTaskErrors(t *testing.T) {
 	task.ASPP.Classes = 2
 	for want, change := range map[string]func(a *segmentation.ASPP){
 		"ASPP rates []": func(a *segmentation.ASPP) { a.Rates = nil },
-		"ASPP rates [6 9000]; each must be in 1..8192":        func(a *segmentation.ASPP) { a.Rates = []int{6, 9000} },
+		"ASPP rates [6 9000]; want 1 to 8192":        func(a *segmentation.ASPP) { a.Rates = []int{6, 9000} },
 		"ASPP of 1099511627776 channels, not in 1..16384":     func(a *segmentation.ASPP) { a.Channels = 1 << 40 },
 		"ASPP of 0 channels":                                  func(a *segmentation.ASPP) { a.Channels = 0 },
 		"ASPP for 1 classes, not in 2..255":                   func(a *segmentation.ASPP) { a.Classes = 1 },
@@ -95,7 +95,7 @@ func TestTaskErrors(t *testing.T) {
 		assert.ErrorContains(t, wrong.Validate(), want)
 	}
 	task.Transform = pretext.CityscapesTransform(13, 0)
-	require.ErrorContains(t, task.Validate(), "View.Short = 0")
+	require.ErrorContains(t, task.Validate(), "Transform.Short = 0")
 }
 
 // A mask and its image are cut alike. Class 255 does not count.

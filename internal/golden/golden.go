@@ -265,11 +265,11 @@ func (g *Case) Adopt(t *testing.T, p *ops.Params) {
 	for _, q := range p.List() {
 		v, ok := g.Tensors["param."+q.Name]
 		if scale, drawn := g.Drawn[q.Name]; drawn {
-			v, ok = wave(scale, q.PublishedShape()), true
+			v, ok = wave(scale, q.PyTorchShape()), true
 		}
 		require.True(t, ok, "the case has no parameter %s", q.Name)
-		require.Equal(t, v.Shape, q.PublishedShape(), q.Name)
-		require.NoError(t, q.Adopt(p.Data(q), v.F))
+		require.Equal(t, v.Shape, q.PyTorchShape(), q.Name)
+		require.NoError(t, q.FromPyTorch(p.Data(q), v.F))
 	}
 	for name := range g.Tensors {
 		if s, ok := strings.CutPrefix(name, "param."); ok {
@@ -315,7 +315,7 @@ func (g *Case) CheckParams(t *testing.T, p *ops.Params) {
 			continue
 		}
 		out := make([]float32, q.Shape.TotalSize())
-		require.NoError(t, q.Publish(out, p.Grad(q)))
+		require.NoError(t, q.ToPyTorch(out, p.Grad(q)))
 		g.Check(t, "grad."+q.Name, out)
 	}
 	seen := 0
