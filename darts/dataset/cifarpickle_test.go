@@ -237,14 +237,14 @@ func TestCIFAR10PickleErrors(t *testing.T) {
 		{"cut in a line", body("cnumpy"), "opcode GLOBAL at offset 2: its line does not end"},
 		{"cut in a number", body("M\x01"), "opcode BININT2 at offset 2: it needs 2 bytes, the file has 1 more"},
 		{"huge string", body("T\xff\xff\xff\xffx"), "opcode BINSTRING at offset 2: it needs 4294967295 bytes, the file has 1 more"},
-		{"behind the end", append(bytes.Clone(good), "more"...), "4 bytes behind its end at offset "},
+		{"behind the end", append(bytes.Clone(good), "more"...), "4 bytes after its end at offset "},
 		{"protocol 3", []byte("\x80\x03}."), "opcode PROTO at offset 0: protocol 3, want 2"},
 		{"protocol 4", []byte("\x80\x04\x95"), "opcode PROTO at offset 0: protocol 4, want 2"},
 		{"text", []byte("<html>"), "opcode 0x3c at offset 0: it is not one that is known"},
 		{"protocol 0", []byte("(dp0\n."), "opcode DICT at offset 1: it is not one"},
 		{"code", body("cos\nsystem\nU\x02ls\x85R."), `opcode GLOBAL at offset 2: it names "os.system", which nothing here needs; it is not run`},
-		{"another call", body("cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R."), "opcode REDUCE at offset 24: numpy.dtype: it makes another type than that of bytes (u1)"},
-		{"array of another kind", body("cnumpy.core.multiarray\n_reconstruct\nK\x00K\x00U\x01b\x87R"), "opcode REDUCE at offset 46: numpy.core.multiarray._reconstruct: it makes something else"},
+		{"another call", body("cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R."), "opcode REDUCE at offset 24: numpy.dtype: not the type of bytes (u1)"},
+		{"array of another kind", body("cnumpy.core.multiarray\n_reconstruct\nK\x00K\x00U\x01b\x87R"), "opcode REDUCE at offset 46: numpy.core.multiarray._reconstruct: not a numpy array"},
 		{"call of a string", body("U\x01x)R"), "opcode REDUCE at offset 6: it calls a string with a tuple"},
 		{"nothing to call", body(")R"), "opcode REDUCE at offset 3: it needs 2 values, the stack has 1"},
 		{"no mark", body("K\x01t"), "opcode TUPLE at offset 4: there is no MARK"},
@@ -255,7 +255,7 @@ func TestCIFAR10PickleErrors(t *testing.T) {
 		{"set in a list", body("](K\x01K\x02u"), "opcode SETITEMS at offset 8: it meets a list, want a dictionary"},
 		{"set half", body("}(U\x01au"), "opcode SETITEMS at offset 7: a key has no value"},
 		{"build of a list", body("])b"), "opcode BUILD at offset 4: it meets a list, want an object that has a state"},
-		{"no dictionary", body("]."), "it holds a list, want a dictionary"},
+		{"no dictionary", body("]."), "pickle of a list, want a dictionary"},
 		{"two values", body("NN."), "STOP at offset 4 leaves 2 values, want 1"},
 		{"nothing", body("."), "STOP at offset 2 leaves 0 values, want 1"},
 		{"endless", append(body(""), bytes.Repeat([]byte("N"), 1<<21)...), "more than 2097152 opcodes"},
@@ -267,18 +267,18 @@ func TestCIFAR10PickleErrors(t *testing.T) {
 			p.list(3, func(int) { p.integer(1) })
 			p.text("data")
 			p.array(3, 2048, make([]byte, 6144))
-		}), "it has no array data of rows of 3072 bytes"},
-		{"no data", replaced("U\x04data", "U\x04dato"), "it has no array data of rows of 3072 bytes"},
-		{"no labels", replaced("U\x06labels", "U\x06libels"), "it has no list labels of 2 classes"},
+		}), "no array data with rows of 3072 bytes"},
+		{"no data", replaced("U\x04data", "U\x04dato"), "no array data with rows of 3072 bytes"},
+		{"no labels", replaced("U\x06labels", "U\x06libels"), "no list labels of 2 classes"},
 		{"class", pickledBatch(image, cifarImage(10, 0)), "label 1 is class 10, want 0 to 9"},
 		{"classless", replaced("(K\x01K\x01e", "(K\x01Ne"), "label 1 is None, want an integer"},
-		{"too few labels", replaced("(K\x01K\x01e", "(K\x01e"), "it has no list labels of 2 classes, one for each row"},
+		{"too few labels", replaced("(K\x01K\x01e", "(K\x01e"), "no list labels of 2 classes, one per row"},
 		{"CIFAR-100", dictionary(func(p *pickle) {
 			p.text("fine_labels")
 			p.list(1, p.integer)
 			p.text("data")
 			p.array(1, 3072, image[1:])
-		}), "it has no list labels of 1 classes"},
+		}), "no list labels of 1 classes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

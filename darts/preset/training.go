@@ -12,9 +12,8 @@ import (
 	"unnas/segmentation"
 )
 
-// widths are the architectures of the evaluation phase of Liu et al.
-// (2020, arXiv 2003.12056) and the channels of their first cells, which the
-// authors chose for networks of much the same size.
+// widths are the architectures of the evaluation phase of Liu et al. (2020, arXiv 2003.12056) with the
+// channels of their first cells, chosen by the authors for networks of similar size.
 var widths = []struct {
 	architecture             string
 	classification, segments int
@@ -34,34 +33,32 @@ var widths = []struct {
 	{"unnas_cityscapes_jig", 44, 80},
 }
 
-// Training returns the task and the hyperparameters with which Liu et al. (2020,
-// arXiv 2003.12056, supplement B.2 and the authors' release) trained a network of the
-// cells of an architecture. The data set is imagenet1k, to classify, or cityscapes,
-// to segment; the architecture is darts_v2 or one of the cells that they found,
-// unnas_imagenet_rot for example. Another name is an error that lists these.
+// Training returns the task and the hyperparameters with which Liu et al. (2020, arXiv 2003.12056, supplement
+// B.2 and the authors' release) trained the network of a genotype. The data set is imagenet1k, for
+// classification, or cityscapes, for segmentation; the architecture is darts_v2 or a cell that they found,
+// such as unnas_imagenet_rot. Another name is an error that lists these.
 //
-// MicroBatch is what each of their eight GPUs had of a batch, so that batch
-// normalisation sees as many images as theirs. Images are tested as published:
-// those of ImageNet in their centre, those of Cityscapes whole.
+// MicroBatch is the part of a batch on each of their eight GPUs, so that batch normalisation sees as many
+// images. Evaluation is as published: centre crops on ImageNet, whole images on Cityscapes.
 func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, error) {
 	var task pretext.Task
 	c := darts.TrainConfig{SGD: darts.SGD{Momentum: 0.9, Nesterov: true}, EvaluateEvery: 1}
-	var body cell.Backbone
+	var backbone cell.Backbone
 	switch dataset {
 	case ImageNet1K:
 		task = pretext.Classification{Transform: pretext.ImageNetTransform(224), Classes: 1000, Smoothing: 0.1}
-		body = cell.Backbone{Stem: cell.ImageNetStem, Cells: 14, Reductions: cell.Reductions(14, 2)}
+		backbone = cell.Backbone{Stem: cell.ImageNetStem, Cells: 14, Reductions: cell.Reductions(14, 2)}
 		c.Epochs, c.Batch, c.MicroBatch = 250, 1024, 128
 		c.LR = darts.Schedule{Kind: darts.Cosine, Base: 0.5, Warmup: 5, WarmupFactor: 0.1}
 		c.WeightDecay, c.Auxiliary = 3e-5, cell.AuxiliaryWeight
 	case Cityscapes:
 		task = segmentation.Task{Transform: pretext.CityscapesTransform(769, 1024), ASPP: segmentation.EvalASPP(19)}
-		body = cell.Backbone{Stem: cell.ImageNetStem, Cells: 12, Reductions: cell.Reductions(12, 1)}
+		backbone = cell.Backbone{Stem: cell.ImageNetStem, Cells: 12, Reductions: cell.Reductions(12, 1)}
 		c.Epochs, c.Batch, c.MicroBatch = 2700, 64, 8
 		c.LR = darts.Schedule{Kind: darts.Cosine, Base: 0.1}
 		c.WeightDecay = 1e-4
 	default:
-		return nil, darts.TrainConfig{}, fmt.Errorf("preset: there is no published training on data set %q, want imagenet1k or cityscapes", dataset)
+		return nil, darts.TrainConfig{}, fmt.Errorf("preset: no published training on data set %q, want imagenet1k or cityscapes", dataset)
 	}
 	names := make([]string, len(widths))
 	for i, p := range widths {
@@ -69,12 +66,12 @@ func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, er
 	}
 	i := slices.Index(names, architecture)
 	if i < 0 {
-		return nil, darts.TrainConfig{}, fmt.Errorf("preset: there is no published training of architecture %q, want one of %s", architecture, strings.Join(names, ", "))
+		return nil, darts.TrainConfig{}, fmt.Errorf("preset: no published training of architecture %q, want one of %s", architecture, strings.Join(names, ", "))
 	}
-	if body.Width = widths[i].classification; dataset == Cityscapes {
-		body.Width = widths[i].segments
+	if backbone.Width = widths[i].classification; dataset == Cityscapes {
+		backbone.Width = widths[i].segments
 	}
 	g, _ := cell.GenotypeByName(architecture)
-	c.Network = cell.Network{Backbone: body, Genotype: g, Ops: ops.All()}
+	c.Network = cell.Network{Backbone: backbone, Genotype: g, Ops: ops.All()}
 	return task, c, nil
 }

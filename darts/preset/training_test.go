@@ -117,9 +117,9 @@ func TestTraining(t *testing.T) {
 
 func TestTrainingErrors(t *testing.T) {
 	_, _, err := preset.Training("imagenet22k", "darts_v2")
-	assert.EqualError(t, err, `preset: there is no published training on data set "imagenet22k", want imagenet1k or cityscapes`)
+	assert.EqualError(t, err, `preset: no published training on data set "imagenet22k", want imagenet1k or cityscapes`)
 	_, _, err = preset.Training("cityscapes", "darts_v1")
-	assert.ErrorContains(t, err, `preset: there is no published training of architecture "darts_v1", want one of darts_v2, unnas_imagenet_cls, `)
+	assert.ErrorContains(t, err, `preset: no published training of architecture "darts_v1", want one of darts_v2, unnas_imagenet_cls, `)
 	assert.ErrorContains(t, err, ", unnas_cityscapes_jig")
 }
 

@@ -80,10 +80,10 @@ func TestKernelFaults(t *testing.T) {
 				grads[0].Data[3] = 5
 			}
 		}}},
-		{"gradient infinite", "must be finite", wave{backward: func(_ *ops.Run, grads []ops.Array, _ ops.Array, _ []ops.Array) {
+		{"gradient infinite", "want a finite number", wave{backward: func(_ *ops.Run, grads []ops.Array, _ ops.Array, _ []ops.Array) {
 			grads[0].Data[0] = float32(math.Inf(1))
 		}}},
-		{"output not a number", "must be finite", wave{forward: func(_ *ops.Run, out, _ []ops.Array) {
+		{"output not a number", "want a finite number", wave{forward: func(_ *ops.Run, out, _ []ops.Array) {
 			out[0].Data[0] = float32(math.NaN())
 		}}},
 		{"number of cores", "depend on the number of cores", wave{forward: func(_ *ops.Run, out, _ []ops.Array) {
