@@ -190,9 +190,9 @@ func TestPredictorErrors(t *testing.T) {
 		require.ErrorContains(t, err, "darts: the parameters have no values; take those of a training, or NewParams")
 	}
 	_, err = NewParams(nil, task, 1)
-	require.EqualError(t, err, "darts: the network or the task is nil; give both")
+	require.EqualError(t, err, "darts: the network or the task is nil")
 	_, err = NewPredictor(c.Network, nil, p)
-	require.EqualError(t, err, "darts: the network or the task is nil; give both")
+	require.EqualError(t, err, "darts: the network or the task is nil")
 	_, err = NewParams(cell.Network{}, task, 1)
 	require.ErrorContains(t, err, "darts: cell: Stem is")
 	_, err = NewParams(c.Network, pretext.Classification{Transform: squareView(), Classes: 1}, 1)

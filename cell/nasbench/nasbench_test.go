@@ -242,16 +242,16 @@ func TestOpenRefuses(t *testing.T) {
 		records    [][]byte
 	}{
 		{"an empty file", "the file is empty; download it again", nil},
-		{"a text", "it is not a TFRecord file", [][]byte{[]byte("<html>404 not found</html>")}},
-		{"an archive", "it is not a TFRecord file", [][]byte{[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abcdefgh")}},
-		{"a head cut", "record 1, at byte %d: the file ends in it, and is truncated: unexpected EOF; download it again", [][]byte{record, record[:5]}},
-		{"a head alone", "record 1, at byte %d: the file ends in it", [][]byte{record, record[:12]}},
-		{"data cut", "record 1, at byte %d: the file ends in it", [][]byte{record, record[:100]}},
-		{"a checksum cut", "record 1, at byte %d: the file ends in it", [][]byte{record, record[:len(record)-1]}},
-		{"a wrong length", "record 1, at byte %d: the checksum of its length is wrong: the file is damaged", [][]byte{record, changed(0)}},
-		{"wrong data", "record 1, at byte %d: the checksum of its data is wrong: the file is damaged", [][]byte{record, changed(60)}},
-		{"a wrong checksum", "record 1, at byte %d: the checksum of its data is wrong", [][]byte{record, changed(len(record) - 1)}},
-		{"a huge record", "record 1, at byte %d: it has 65537 bytes of data, and at most 65536 are expected", [][]byte{record, framed(strings.Repeat("x", 1<<16+1))}},
+		{"a text", "not a TFRecord file", [][]byte{[]byte("<html>404 not found</html>")}},
+		{"an archive", "not a TFRecord file", [][]byte{[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abcdefgh")}},
+		{"a head cut", "record 1, at byte %d: the file is truncated: unexpected EOF; download it again", [][]byte{record, record[:5]}},
+		{"a head alone", "record 1, at byte %d: the file is truncated", [][]byte{record, record[:12]}},
+		{"data cut", "record 1, at byte %d: the file is truncated", [][]byte{record, record[:100]}},
+		{"a checksum cut", "record 1, at byte %d: the file is truncated", [][]byte{record, record[:len(record)-1]}},
+		{"a wrong length", "record 1, at byte %d: wrong checksum of its length: the file is damaged", [][]byte{record, changed(0)}},
+		{"wrong data", "record 1, at byte %d: wrong checksum of its data: the file is damaged", [][]byte{record, changed(60)}},
+		{"a wrong checksum", "record 1, at byte %d: wrong checksum of its data", [][]byte{record, changed(len(record) - 1)}},
+		{"a huge record", "record 1, at byte %d: 65537 bytes of data, want at most 65536", [][]byte{record, framed(strings.Repeat("x", 1<<16+1))}},
 		{"records of something else", "record 1 is not one of NAS-Bench-101: invalid character", [][]byte{record, framed("\x0a\x03abc")}},
 		{"a record that is no list", "record 0 is not one of NAS-Bench-101: json:", [][]byte{framed(`{"hash": 1}`)}},
 		{"four fields", "4 fields; want hash, epochs, matrix, operations and metrics", [][]byte{framed(`["", 108, "", ""]`)}},
@@ -305,7 +305,7 @@ func TestOpenOtherErrors(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	_, err = nasbench.Open(t.Context(), path, nasbench.Options{Index: filepath.Join(path+"-none", "index")})
 	assert.ErrorContains(t, err, "nasbench: the index cannot be written: ")
-	assert.ErrorContains(t, err, "name another file for it")
+	assert.ErrorContains(t, err, "choose another file")
 }
 
 func TestIndexIsBuiltAnew(t *testing.T) {
@@ -319,7 +319,7 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		name, want string
 		content    []byte
 	}{
-		{"cut", "is damaged: wrong checksum; it was built anew", good[:len(good)-1]},
+		{"cut", "is damaged: wrong checksum; it was rebuilt", good[:len(good)-1]},
 		{"nearly all cut", "is damaged: 9 bytes", good[:9]},
 		{"empty", "is damaged: 0 bytes", nil},
 		{"changed", "is damaged: wrong checksum", slices.Concat(good[:70], []byte{good[70] ^ 4}, good[71:])},

@@ -144,7 +144,7 @@ func TestImageNet22KDamagedIndex(t *testing.T) {
 		d := open22K(t, root, o)
 		require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: index "+o.Index+" is damaged: ", name)
 		require.ErrorContains(t, d.RebuildReason(), c.want)
-		require.ErrorContains(t, d.RebuildReason(), "; it was built anew")
+		require.ErrorContains(t, d.RebuildReason(), "; it was rebuilt")
 		requireImages(t, d, greys, labels)
 		now, err := os.ReadFile(o.Index)
 		require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestImageNet22KDamagedIndex(t *testing.T) {
 	require.Equal(t, "my list of images", string(kept))
 
 	write(t, filepath.Join(root, ".imagenet22k-index"), []byte("zeros"))
-	require.ErrorContains(t, open22K(t, root, dataset.Options{}).RebuildReason(), "the file is not an index of ImageNet-22K; it was built anew")
+	require.ErrorContains(t, open22K(t, root, dataset.Options{}).RebuildReason(), "the file is not an index of ImageNet-22K; it was rebuilt")
 }
 
 func TestImageNet22KErrors(t *testing.T) {
@@ -200,7 +200,7 @@ func TestImageNet22KErrors(t *testing.T) {
 		index, want string
 	}{
 		"no folder":  {filepath.Join(root, "absent", "index"), "the index cannot be written: "},
-		"a folder":   {filepath.Join(root, tench), tench + " is not a plain file; name another file for it"},
+		"a folder":   {filepath.Join(root, tench), tench + " is not a regular file; choose another file"},
 		"in a file":  {filepath.Join(root, "readme.txt", "index"), "readme.txt"},
 		"both given": {"x", "both a list " + filepath.Join(root, "readme.txt") + " and an index x; leave the index empty"},
 	} {
@@ -444,6 +444,6 @@ func TestImageNet22KReadOnly(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", nowhere)
 	t.Setenv("HOME", nowhere)
 	d = open22K(t, root, dataset.Options{})
-	require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: the index cannot be kept, so it is built each time: ")
+	require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: the index cannot be written, so it is rebuilt each time: ")
 	requireImages(t, d, greys, labels)
 }
