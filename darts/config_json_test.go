@@ -72,7 +72,7 @@ func TestTrainConfigReadsBack(t *testing.T) {
 		"pointer":                   {network: &plain, kind: "derived", want: plain},
 		"pointer into a pointer":    {network: &plain, into: &own, kind: "derived"},
 		"user's operations":         {network: own, into: cell.Network{Ops: ops.Set{doubled{}}}, kind: "derived"},
-		"unknown operations":        {network: own, kind: "derived", fault: `ops: operation "doubled" is neither a published one nor of the set that is read into`},
+		"unknown operations":        {network: own, kind: "derived", fault: `ops: unknown operation "doubled", neither published nor in the set`},
 		"NAS-Bench-101":             {network: bench, kind: "nasbench"},
 		"pixels":                    {network: segmentation.Network{Architecture: plain, Task: segmentation.Cityscapes()}, kind: "segmentation"},
 		"user's pixels":             {network: &segmentation.Network{Architecture: twice{plain, 2}}, into: &segmentation.Network{Architecture: twice{}}, kind: "segmentation"},
@@ -181,5 +181,5 @@ func TestConfigReadsBack(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, want, got)
 	var none darts.SearchConfig
-	assert.ErrorContains(t, json.Unmarshal(text, &none), "read into a value whose set holds it")
+	assert.ErrorContains(t, json.Unmarshal(text, &none), "read into a set that contains it")
 }

@@ -211,7 +211,7 @@ func TestPredictorErrors(t *testing.T) {
 	deeper, err := NewParams(deep, task, 1)
 	require.NoError(t, err)
 	_, err = NewPredictor(c.Network, task, deeper)
-	require.ErrorContains(t, err, "have no place in the network, such as cells.3.")
+	require.ErrorContains(t, err, "are not in the network, such as cells.3.")
 
 	predictor, err := NewPredictor(c.Network, task, p)
 	require.NoError(t, err)

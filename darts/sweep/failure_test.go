@@ -67,7 +67,7 @@ func TestFailures(t *testing.T) {
 
 		for want, o := range map[string]sweep.Options{
 			"shard index 3": {Shard: sweep.Shard{Index: 3, Count: 2}},
-			"-1 attempts":    {Attempts: -1},
+			"-1 attempts":   {Attempts: -1},
 		} {
 			assert.ErrorContains(t, open(t, t.TempDir(), numbers(1)).Run(t.Context(), o, square), want)
 		}

@@ -170,9 +170,9 @@ func TestOtherManifest(t *testing.T) {
 	open(t, dir, numbers(3))
 	for want, change := range map[string]func(m *sweep.Manifest){
 		`the settings are {"power":2}, not {"power": 3}`: func(m *sweep.Manifest) { m.Settings = json.RawMessage(`{"power": 3}`) },
-		"there are 3 jobs, not 2":                           func(m *sweep.Manifest) { m.Jobs = m.Jobs[:2] },
-		"job 1 is job-01, not other":                 func(m *sweep.Manifest) { m.Jobs[1].Name = "other" },
-		"job job-02 is 2, not 7":                     func(m *sweep.Manifest) { m.Jobs[2].Spec = json.RawMessage("7") },
+		"there are 3 jobs, not 2":                        func(m *sweep.Manifest) { m.Jobs = m.Jobs[:2] },
+		"job 1 is job-01, not other":                     func(m *sweep.Manifest) { m.Jobs[1].Name = "other" },
+		"job job-02 is 2, not 7":                         func(m *sweep.Manifest) { m.Jobs[2].Spec = json.RawMessage("7") },
 	} {
 		m := numbers(3)
 		change(&m)
@@ -195,9 +195,9 @@ func TestManifestIsValidated(t *testing.T) {
 		`job 0 is named "a."`:              {Jobs: []sweep.Job{{Name: "a."}}},
 		"jobs 0 and 2 are both named same": {Jobs: []sweep.Job{{Name: "same"}, {Name: "b"}, {Name: "same"}}},
 		"of jobs 0 and 1, cell-A and cell-a, differ only in case": {Jobs: []sweep.Job{{Name: "cell-A"}, {Name: "cell-a"}}},
-		"job 0 is named CON, which is a device on Windows":         {Jobs: []sweep.Job{{Name: "CON"}}},
-		"job 0 is named nul.x.y, which is a device":                {Jobs: []sweep.Job{{Name: "nul.x.y"}}},
-		"job 0 is named Lpt9, which is a device":                   {Jobs: []sweep.Job{{Name: "Lpt9"}}},
+		"job 0 is named CON, which is a device on Windows":        {Jobs: []sweep.Job{{Name: "CON"}}},
+		"job 0 is named nul.x.y, which is a device":               {Jobs: []sweep.Job{{Name: "nul.x.y"}}},
+		"job 0 is named Lpt9, which is a device":                  {Jobs: []sweep.Job{{Name: "Lpt9"}}},
 	} {
 		_, err := sweep.Open(t.TempDir(), m)
 		assert.ErrorContains(t, err, want)

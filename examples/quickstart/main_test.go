@@ -199,7 +199,7 @@ func TestRunBadInput(t *testing.T) {
 		"no number":         {[]string{"-seed", "x"}, []string{"seed", "-help"}},
 		"resume what":       {[]string{"-out", "", "-resume"}, []string{"-resume needs -out"}},
 		"resume nothing":    {[]string{"-resume"}, []string{"holds no run"}},
-		"no address":        {[]string{"-http", "6060"}, []string{"-http 6060", "give a port such as :6060"}},
+		"no address":        {[]string{"-http", "6060"}, []string{"-http 6060", "want a port such as :6060"}},
 		"stray argument":    {[]string{"photos"}, []string{"photos", "-help"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -257,5 +257,5 @@ func TestOpenTrain(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, split, "1.png"), nil, 0o644))
 	}
 	_, _, _, err := open(t.Context(), dir, dataset.Options{}, io.Discard)
-	assert.ErrorContains(t, err, "is it a class called train, or a split without classes?")
+	assert.ErrorContains(t, err, "has images: either a class named train or a split without classes")
 }

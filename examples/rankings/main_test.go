@@ -79,7 +79,7 @@ func TestRankings(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-analyse", "-out", dir}, &out, &out))
 	assert.Contains(t, out.String(), "3 of 3 architectures")
 	err = run(t.Context(), append(args[:len(args):len(args)], "-epochs", "2"), &out, &out)
-	require.ErrorContains(t, err, "holds another sweep: its settings are")
+	require.ErrorContains(t, err, "has another sweep: the settings are")
 	assert.ErrorContains(t, err, `"epochs": 1`)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -212,7 +212,7 @@ func TestBadFlags(t *testing.T) {
 		`-dataset is "mnist"`:                    {"-data", data, "-samples", "1", "-dataset", "mnist"},
 		"40 training images are fewer than a ba": {"-data", data, "-samples", "1"},
 		"-subset 41":                             {"-data", data, "-samples", "1", "-subset", "41"},
-		"holds no sweep":                         {"-analyse", "-out", data},
+		"no sweep in folder":                     {"-analyse", "-out", data},
 	} {
 		var out bytes.Buffer
 		dir := filepath.Join(t.TempDir(), "out")

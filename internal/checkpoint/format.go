@@ -111,7 +111,7 @@ func ReadHeader(r io.ReadSeeker, size int64, header any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, header); err != nil {
-		return fmt.Errorf("invalid header: %w", err)
+		return fmt.Errorf("invalid JSON header: %w", err)
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func TestPublishedSubset(t *testing.T) {
 		"4":   "rotation: 2 + 2 images",
 		"15%": "rotation: 3 + 3 images",
 		"":    "rotation: 20 + 20 images",
-		"41":  "-subset 41: dataset: a random subset of 41 of 40 images",
+		"41":  "-subset 41: dataset: random subset of 41 of 40 images",
 	} {
 		t.Run(subset, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "run")
