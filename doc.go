@@ -1,4 +1,5 @@
-// Package unnas is the map of the library; it has no code. Start with README.md and docs/tutorial.md, or with package darts.
+// Package unnas is the map of the library; it has no code. Start with README.md and
+// docs/tutorial.md, or with package darts.
 //
 //	unnas/darts                search a cell, train its network, use it: one call each
 //	unnas/darts/dataset        data sets: CIFAR-10, ImageNet, Cityscapes, folders
@@ -19,9 +20,10 @@
 //	unnas/ops                  layers and candidate operations as nodes of a Gorgonia graph
 //	unnas/ops/optest           tests for implementations of operations
 //
-// A network is a Gorgonia expression graph: the packages build nodes of type *gorgonia.Node, and may be combined with any
-// differentiable Gorgonia operation. Graphs run by a plan made once, with assembly kernels, in memory laid out in advance, on
-// all cores, with results that do not depend on their number.
+// A network is a Gorgonia expression graph: the packages build nodes of type
+// *gorgonia.Node, and may be combined with any differentiable Gorgonia operation.
+// Graphs run by a plan made once, with assembly kernels, in memory laid out in advance,
+// on all cores, with results that do not depend on their number.
 //
 // The method is that of Are Labels Necessary for Neural Architecture Search?
 // (Liu et al., ECCV 2020, arXiv 2003.12056), which builds on DARTS (Liu et al.,

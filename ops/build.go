@@ -52,10 +52,10 @@ func goroutine() uint64 {
 	return id
 }
 
-// Grad adds the gradients of loss with respect to the learnables of the scope to its graph;
-// Deriv of a learnable then returns its gradient, or nil if the loss does not depend on it. It
-// returns an error if the graph already has gradients, since a node has only one Deriv; sum
-// several losses into one instead.
+// Grad adds the gradients of loss with respect to the learnables of the scope to its
+// graph; Deriv of a learnable then returns its gradient, or nil if the loss does not
+// depend on it. It returns an error if the graph already has gradients, since a node
+// has only one Deriv; sum several losses into one instead.
 func Grad(s *Scope, loss *gorgonia.Node) error {
 	if loss == nil {
 		return fmt.Errorf("ops: gradient of a loss: %w", errNilNode)
@@ -81,10 +81,10 @@ func Grad(s *Scope, loss *gorgonia.Node) error {
 	return nil
 }
 
-// VM runs a graph by a plan made once. It runs operations of this package, of Gorgonia and of
-// other packages, freely mixed. A VM is not safe for concurrent use. VMs of different graphs
-// over different Params may run at the same time, each on all cores; VMs that share a graph or
-// Params must not.
+// VM runs a graph by a plan made once. It runs operations of this package, of Gorgonia
+// and of other packages, freely mixed. A VM is not safe for concurrent use. VMs of
+// different graphs over different Params may run at the same time, each on all cores;
+// VMs that share a graph or Params must not.
 type VM interface {
 	gorgonia.VM
 	// SetTraining sets whether batch normalisations use, and update, the statistics of the

@@ -18,11 +18,11 @@ type ContrastConfig struct {
 	IgnoreIndex int32
 }
 
-// Contrast returns the normalised temperature-scaled cross-entropy, NT-Xent, of the embeddings
-// z [2N, D] of N images with labels [N] (Chen et al., 2020, arXiv 2002.05709, equation 1). Rows
-// 2i and 2i+1 are two augmentations of image i. Each row is an anchor, and its positive is the
-// other row of its image: their cosine similarity should exceed that with all rows of other
-// images:
+// Contrast returns the normalised temperature-scaled cross-entropy, NT-Xent, of the
+// embeddings z [2N, D] of N images with labels [N] (Chen et al., 2020, arXiv
+// 2002.05709, equation 1). Rows 2i and 2i+1 are two augmentations of image i. Each row
+// is an anchor, and its positive is the other row of its image: their cosine similarity
+// should exceed that with all rows of other images:
 //
 //	loss of row i = -log( exp(s(i,p)/T) / Σ_{k≠i} exp(s(i,k)/T) )
 //
@@ -45,8 +45,9 @@ func Contrast(z, labels *gorgonia.Node, c ContrastConfig) (Loss, error) {
 	return valued(Metric{Name: "contrastive_top1"}, contrast{c}, z, labels)
 }
 
-// contrast computes NT-Xent. Inputs: embeddings, labels. Outputs: loss, score, count, and for
-// the gradient the unit vectors of the rows, their lengths, and the softmax of the similarities.
+// contrast computes NT-Xent. Inputs: embeddings, labels. Outputs: loss, score, count,
+// and for the gradient the unit vectors of the rows, their lengths, and the softmax of
+// the similarities.
 type contrast struct{ ContrastConfig }
 
 func (k contrast) Name() string { return fmt.Sprintf("contrast%+v", k.ContrastConfig) }
@@ -112,8 +113,8 @@ func (k contrast) Forward(r *Run, out, in []Array) error {
 	return nil
 }
 
-// anchor computes the loss of a row, whether its positive is the nearest row, and the softmax
-// of its similarities.
+// anchor computes the loss of a row, whether its positive is the nearest row, and the
+// softmax of its similarities.
 func (k contrast) anchor(i, width int, labels []int32, u, soft []float32) (loss float64, hit bool) {
 	takes := func(j int) bool { return j != i && labels[j/2] != k.IgnoreIndex }
 	positive, top := 0.0, math.Inf(-1) // top: the most similar negative

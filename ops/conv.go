@@ -28,8 +28,8 @@ func (w Window) kernel() kernel.Window {
 	return kernel.Window{KH: w.Rows, KW: w.Columns, SH: w.StrideRows, SW: w.StrideColumns, PH: w.PadRows, PW: w.PadColumns, DH: w.DilationRows, DW: w.DilationColumns}
 }
 
-// maxWindow is the largest size, stride, padding and dilation of a window: more than any image
-// needs, and small enough that products do not overflow.
+// maxWindow is the largest size, stride, padding and dilation of a window: more than
+// any image needs, and small enough that products do not overflow.
 const maxWindow = 1 << 16
 
 // check returns the size of the output for an input of h×w pixels.

@@ -52,8 +52,8 @@ func (reluGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// Zeros returns zeros of the shape of x with its resolution divided by stride, rounded up: the
-// operation "none". Its gradient is zero.
+// Zeros returns zeros of the shape of x with its resolution divided by stride, rounded
+// up: the operation "none". Its gradient is zero.
 func Zeros(x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
 	if stride <= 0 {
 		return nil, fmt.Errorf("ops: zeros of stride %d; want 1 or more", stride)

@@ -13,13 +13,13 @@ import (
 )
 
 // Kernel is a fused operation of the user's. It should have no state other than its
-// configuration, so that one kernel can serve many nodes. No gradient passes through a Kernel
-// that is not Differentiable.
+// configuration, so that one kernel can serve many nodes. No gradient passes through a
+// Kernel that is not Differentiable.
 type Kernel interface {
 	// Name returns a name that includes the configuration.
 	Name() string
-	// Shapes returns the shapes of all outputs, or an error that names the input that does not
-	// fit and the shape it wants.
+	// Shapes returns the shapes of all outputs, or an error that names the input that
+	// does not fit and the shape it wants.
 	Shapes(in []tensor.Shape) ([]tensor.Shape, error)
 	// Forward fills all outputs. Their previous contents are undefined.
 	Forward(r *Run, out, in []Array) error
@@ -28,9 +28,9 @@ type Kernel interface {
 // Differentiable is a Kernel whose first output has gradients.
 type Differentiable interface {
 	Kernel
-	// Backward fills grads, the gradients of the inputs, from gy, the gradient of the first
-	// output, and the values of inputs and outputs. The gradient of an input that is not needed,
-	// or of labels, has no Data.
+	// Backward fills grads, the gradients of the inputs, from gy, the gradient of the
+	// first output, and the values of inputs and outputs. The gradient of an input that
+	// is not needed, or of labels, has no Data.
 	Backward(r *Run, grads []Array, gy Array, in, out []Array) error
 }
 
@@ -42,8 +42,8 @@ type Array struct {
 	Labels []int32 // of an input of type int32
 }
 
-// Run is the context of a call of a Kernel. The zero value evaluates on one core, for tests that
-// call a kernel directly.
+// Run is the context of a call of a Kernel. The zero value evaluates on one core, for
+// tests that call a kernel directly.
 type Run struct {
 	// Training is false in evaluation.
 	Training bool
@@ -51,9 +51,10 @@ type Run struct {
 	team *kernel.Team
 }
 
-// Parallel calls f for every i below n on all cores, in no fixed order. For results that do not
-// depend on the number of cores, partition the work by shapes alone, let no two calls write the
-// same element, and sum in a fixed order afterwards. A nested call runs on the core of its caller.
+// Parallel calls f for every i below n on all cores, in no fixed order. For results
+// that do not depend on the number of cores, partition the work by shapes alone, let no
+// two calls write the same element, and sum in a fixed order afterwards. A nested call
+// runs on the core of its caller.
 func (r *Run) Parallel(n int, f func(i int)) {
 	if r.team == nil {
 		for i := range n {
@@ -64,8 +65,8 @@ func (r *Run) Parallel(n int, f func(i int)) {
 	r.team.For(n, func(_ *kernel.Worker, i int) { f(i) })
 }
 
-// Apply adds a kernel to the graph of its inputs, nodes of type float32 or (for labels) int32,
-// and returns the nodes of its outputs.
+// Apply adds a kernel to the graph of its inputs, nodes of type float32 or (for labels)
+// int32, and returns the nodes of its outputs.
 func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 	if k == nil {
 		return nil, errors.New("ops: the kernel is nil")

@@ -10,8 +10,8 @@ import (
 	"unnas/internal/kernel"
 )
 
-// Linear returns x·weight + bias for x [N, C]: [N, out]. It first concatenates each join rows of
-// x to one, such as the tiles of a jigsaw: [N/join, out].
+// Linear returns x·weight + bias for x [N, C]: [N, out]. It first concatenates each
+// join rows of x to one, such as the tiles of a jigsaw: [N/join, out].
 func (s *Scope) Linear(x *gorgonia.Node, join, out int) (*gorgonia.Node, error) {
 	if err := needFloats(x); err != nil {
 		return nil, fmt.Errorf("ops: %sweight: %w", s.prefix, err)
@@ -32,7 +32,8 @@ func (s *Scope) Linear(x *gorgonia.Node, join, out int) (*gorgonia.Node, error) 
 	return apply(linear{}, x, w, b)
 }
 
-// linear computes x·w + b, with the rows of x joined to the rows of w. Inputs: x, w [in, out], b.
+// linear computes x·w + b, with the rows of x joined to the rows of w. Inputs: x, w
+// [in, out], b.
 type linear struct{}
 
 func (linear) Key() string { return "linear" }

@@ -130,8 +130,8 @@ func elementwise(in tensor.Shape, count int) (perWorker, shared int) {
 	return kernel.ElementwiseScratch(n, h, w, c, count)
 }
 
-// moments returns the memory for the moments of a kernel's output: nil if they are not needed or
-// the run does not train.
+// moments returns the memory for the moments of a kernel's output: nil if they are not
+// needed or the run does not train.
 func moments(c *graph.Context, out *graph.Value) []float32 {
 	if c.Training {
 		return out.F

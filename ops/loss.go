@@ -15,12 +15,12 @@ const NoIgnoreIndex int32 = -1 << 31
 
 // LossConfig configures a cross-entropy.
 type LossConfig struct {
-	// IgnoreIndex is the label of ignored elements: not a class, such as 255 for segmentation,
-	// or NoIgnoreIndex.
+	// IgnoreIndex is the label of ignored elements: not a class, such as 255 for
+	// segmentation, or NoIgnoreIndex.
 	IgnoreIndex int32
-	// Smoothing is the label smoothing: the label has probability 1-Smoothing and each other
-	// class Smoothing/(K-1) (Szegedy et al., 2016, arXiv 1512.00567; this split is that of the
-	// authors' release).
+	// Smoothing is the label smoothing: the label has probability 1-Smoothing and each
+	// other class Smoothing/(K-1) (Szegedy et al., 2016, arXiv 1512.00567; this split
+	// is that of the authors' release).
 	Smoothing float64
 }
 
@@ -28,9 +28,10 @@ type LossConfig struct {
 type Loss struct {
 	Value *gorgonia.Node // a scalar: the mean over all elements that count, or 0 without any
 	Count *gorgonia.Node // the number of elements that count: labels, numbers, or pairs; read it with the function Count
-	// Score is a sum over the elements that count, such as the number of correct predictions:
-	// the mean score of several batches is the sum of their Scores divided by the sum of their
-	// Counts. Read it with the function Count. It is nil if networks are compared by the loss.
+	// Score is a sum over the elements that count, such as the number of correct
+	// predictions: the mean score of several batches is the sum of their Scores divided
+	// by the sum of their Counts. Read it with the function Count. It is nil if
+	// networks are compared by the loss.
 	Score  *gorgonia.Node
 	Metric Metric // of the mean score; zero without a Score
 }
@@ -44,9 +45,9 @@ type Metric struct {
 	LowerIsBetter bool
 }
 
-// Count returns the value of the Score or Count of a Loss after a run: the sum of its elements.
-// float32 represents integers only up to 2²⁴; for more labels, as in a batch of large maps, the
-// value is a vector of two.
+// Count returns the value of the Score or Count of a Loss after a run: the sum of its
+// elements. float32 represents integers only up to 2²⁴; for more labels, as in a batch
+// of large maps, the value is a vector of two.
 func Count(n *gorgonia.Node) (float64, error) {
 	if n == nil {
 		return 0, fmt.Errorf("ops: count: %w", errNilNode)
@@ -68,16 +69,17 @@ func Count(n *gorgonia.Node) (float64, error) {
 // exact is the largest number of labels that a float32 can count.
 const exact = 1 << 24
 
-// CrossEntropy returns the softmax cross-entropy of logits [N, K] and labels [N]. The score is the
-// number of labels with the first largest logit of their row, "top1". A label out of range stops
-// the run with an error.
+// CrossEntropy returns the softmax cross-entropy of logits [N, K] and labels [N]. The
+// score is the number of labels with the first largest logit of their row, "top1". A
+// label out of range stops the run with an error.
 func CrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
 	return loss("top1", crossEntropy{LossConfig: c}, logits, labels)
 }
 
-// PixelCrossEntropy returns the softmax cross-entropy of logits [N, h, w, K], resized bilinearly
-// with aligned corners to the labels [N, H, W]. The resized logits are never stored. The score is
-// the number of correct pixels, "pixel_accuracy". Smoothing is not available.
+// PixelCrossEntropy returns the softmax cross-entropy of logits [N, h, w, K], resized
+// bilinearly with aligned corners to the labels [N, H, W]. The resized logits are never
+// stored. The score is the number of correct pixels, "pixel_accuracy". Smoothing is not
+// available.
 func PixelCrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
 	if c.Smoothing != 0 {
 		return Loss{}, fmt.Errorf("ops: label smoothing %v of a per-pixel cross-entropy; want 0", c.Smoothing)
@@ -189,8 +191,8 @@ func (k crossEntropy) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// setCount writes n to one element, or to two with sum n. An output that is not wanted has no
-// elements.
+// setCount writes n to one element, or to two with sum n. An output that is not wanted
+// has no elements.
 func setCount(to []float32, n int) {
 	if len(to) > 1 {
 		to[1] = float32(n % exact)
@@ -242,7 +244,8 @@ func (k crossEntropyGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// AddLosses returns a + weight·b for two scalars: the loss of a network with an auxiliary head.
+// AddLosses returns a + weight·b for two scalars: the loss of a network with an
+// auxiliary head.
 func AddLosses(a, b *gorgonia.Node, weight float64) (*gorgonia.Node, error) {
 	return apply(addLosses{weight}, a, b)
 }

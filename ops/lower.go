@@ -64,8 +64,8 @@ func (k stages) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Conv", []string{x, l.Weight(2)}, Square(1, 1, 0, 1).attributes()...), nil
 }
 
-// Lower returns the reduction. For the shift, a map of odd size is padded by a row or column of
-// zeros.
+// Lower returns the reduction. For the shift, a map of odd size is padded by a row or
+// column of zeros.
 func (k reduce) Lower(l *graph.Lowering) (string, error) {
 	x := rectified(l, l.Input(0))
 	_, h, w, _ := graph.NHWC(l.Shapes[0])
@@ -101,8 +101,9 @@ func (k norm) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("BatchNormalization", inputs, onnxpb.Float("epsilon", k.settings.Epsilon)), nil
 }
 
-// Lower returns the pooling. ONNX has dilated average pooling only in later operator sets: it
-// becomes a convolution with ones, divided by the number of pixels under the window.
+// Lower returns the pooling. ONNX has dilated average pooling only in later operator
+// sets: it becomes a convolution with ones, divided by the number of pixels under the
+// window.
 func (k pool) Lower(l *graph.Lowering) (string, error) {
 	x := []string{l.Input(0)}
 	switch {
@@ -126,7 +127,8 @@ func (k pool) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Div", []string{sum, l.Floats([]int{1, 1, oh, ow}, pixels)}), nil
 }
 
-// inside returns how many of n positions, the first at from and dilation apart, are in 0..size-1.
+// inside returns how many of n positions, the first at from and dilation apart, are in
+// 0..size-1.
 func inside(from, n, dilation, size int) (count int) {
 	for i := range n {
 		if at := from + i*dilation; at >= 0 && at < size {
@@ -154,7 +156,8 @@ func (linear) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Gemm", []string{x, l.Weight(1), l.Weight(2)}, onnxpb.Int("transB", 1)), nil
 }
 
-// sized returns the ONNX shape of x up to, not including, axis end, followed by the given sizes.
+// sized returns the ONNX shape of x up to, not including, axis end, followed by the
+// given sizes.
 func sized(l *graph.Lowering, x string, end int, sizes ...int) string {
 	shape := l.Node("Shape", []string{x}, onnxpb.Int("end", end))
 	return l.Node("Concat", []string{shape, l.Numbers(sizes...)}, onnxpb.Int("axis", 0))

@@ -13,11 +13,12 @@ import (
 	"unnas/internal/kernel"
 )
 
-// BatchNorm returns x [..., C] normalised per channel (Ioffe and Szegedy, 2015, arXiv 1502.03167):
-// with mean and biased variance of the batch in training, with the running statistics otherwise.
-// affine adds the scale "weight" and the shift "bias". If all readers of the result are operations
-// of this package, it takes no memory: they normalise x as they read it. A batch of one value per
-// channel, such as one image after global pooling, is an error in training.
+// BatchNorm returns x [..., C] normalised per channel (Ioffe and Szegedy, 2015, arXiv
+// 1502.03167): with mean and biased variance of the batch in training, with the running
+// statistics otherwise. affine adds the scale "weight" and the shift "bias". If all
+// readers of the result are operations of this package, it takes no memory: they
+// normalise x as they read it. A batch of one value per channel, such as one image
+// after global pooling, is an error in training.
 func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
 	name := strings.TrimSuffix(s.prefix, ".")
 	c, err := lastDimension(x)
@@ -76,8 +77,8 @@ func momentsOf(x *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(measure{}, x)
 }
 
-// measure computes the moments [3, C] of a map: mean, biased variance, and the rounding error of
-// the mean.
+// measure computes the moments [3, C] of a map: mean, biased variance, and the rounding
+// error of the mean.
 type measure struct{}
 
 func (measure) Key() string { return "moments" }
@@ -196,8 +197,9 @@ type summer interface {
 	Sums(i int) (sums, of int, ok bool)
 }
 
-// sumsOf returns the sums [2, C] of gy and of gy·y if the kernel of gy computes them, and nil
-// otherwise. gy may be the gradient of another map than y: an addition passes its gradient on.
+// sumsOf returns the sums [2, C] of gy and of gy·y if the kernel of gy computes them,
+// and nil otherwise. gy may be the gradient of another map than y: an addition passes
+// its gradient on.
 func sumsOf(gy, y *gorgonia.Node) *gorgonia.Node {
 	from, i := graph.Of(gy)
 	s, ok := from.(summer)

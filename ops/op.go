@@ -8,14 +8,14 @@ import (
 
 // Op is a candidate operation of a search space: C channels in, C channels out.
 //
-// Implementations may use any Gorgonia nodes, operations of this package, and kernels (Apply).
-// Package optest tests that an Op meets the requirements of the library.
+// Implementations may use any Gorgonia nodes, operations of this package, and kernels
+// (Apply). Package optest tests that an Op meets the requirements of the library.
 type Op interface {
 	// Name returns the published name, such as "sep_conv_3x3": letters, digits, '_', '-' and
 	// '.'.
 	Name() string
-	// Build adds the operation to the graph of x [N, H, W, C], with parameters in s, and returns
-	// its output [N, ⌈H/stride⌉, ⌈W/stride⌉, C].
+	// Build adds the operation to the graph of x [N, H, W, C], with parameters in s,
+	// and returns its output [N, ⌈H/stride⌉, ⌈W/stride⌉, C].
 	Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error)
 }
 
@@ -41,14 +41,15 @@ func (c OpConfig) dilation(own int) int { return own * max(1, c.Dilation) }
 // Unnormalised is an Op whose output may lack normalisation.
 type Unnormalised interface {
 	Op
-	// NeedsBatchNorm reports whether a mixed operation appends a batch normalisation, so that
-	// the scale of the output does not favour it (Liu et al., 2019, arXiv 1806.09055, do so for
-	// poolings).
+	// NeedsBatchNorm reports whether a mixed operation appends a batch normalisation,
+	// so that the scale of the output does not favour it (Liu et al., 2019, arXiv
+	// 1806.09055, do so for poolings).
 	NeedsBatchNorm() bool
 }
 
-// enter validates the arguments of Build and returns the number of channels. k is the size of the
-// window, odd so that padding by ⌊k/2⌋ keeps the resolution, or 1 without window.
+// enter validates the arguments of Build and returns the number of channels. k is the
+// size of the window, odd so that padding by ⌊k/2⌋ keeps the resolution, or 1 without
+// window.
 func enter(o Op, k int, x *gorgonia.Node, c OpConfig) (channels int, err error) {
 	if k <= 0 || k%2 == 0 || k > maxWindow {
 		return 0, fmt.Errorf("ops: %s: a window of %d pixels; want an odd size below %d", o.Name(), k, maxWindow)
@@ -85,8 +86,8 @@ func (o none) Build(_ *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, err
 	return Zeros(x, c.Stride)
 }
 
-// Skip returns the skip connection: the identity at stride 1, a factorised reduction at stride 2,
-// which needs an even number of channels.
+// Skip returns the skip connection: the identity at stride 1, a factorised reduction at
+// stride 2, which needs an even number of channels.
 func Skip() Op { return skip{} }
 
 type skip struct{}
@@ -103,11 +104,13 @@ func (o skip) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, err
 	return s.FactorizedReduce(x, channels, c.Affine)
 }
 
-// MaxPool returns max pooling of k×k pixels, padded by ⌊k/2⌋, or not at all for k = 2. Without
-// padding the output has the resolution of an Op only at stride 2 and for even heights and widths.
+// MaxPool returns max pooling of k×k pixels, padded by ⌊k/2⌋, or not at all for k = 2.
+// Without padding the output has the resolution of an Op only at stride 2 and for even
+// heights and widths.
 func MaxPool(k int) Op { return pooling{k, true} }
 
-// AvgPool returns average pooling of k×k pixels, padded like MaxPool; the mean excludes padding.
+// AvgPool returns average pooling of k×k pixels, padded like MaxPool; the mean excludes
+// padding.
 func AvgPool(k int) Op { return pooling{k, false} }
 
 type pooling struct {
@@ -142,12 +145,13 @@ func (pooling) Dilates() bool { return true }
 // NeedsBatchNorm returns true.
 func (o pooling) NeedsBatchNorm() bool { return true }
 
-// SepConv returns the separable convolution of DARTS (Liu et al., 2019, arXiv 1806.09055): ReLU,
-// depthwise k×k, pointwise, batch normalisation, applied twice; only the first has the stride.
+// SepConv returns the separable convolution of DARTS (Liu et al., 2019, arXiv
+// 1806.09055): ReLU, depthwise k×k, pointwise, batch normalisation, applied twice; only
+// the first has the stride.
 func SepConv(k int) Op { return separable{square("sep_conv", k), k, 1, true} }
 
-// DilConv returns the dilated convolution of DARTS: ReLU, depthwise k×k of dilation 2, pointwise,
-// batch normalisation.
+// DilConv returns the dilated convolution of DARTS: ReLU, depthwise k×k of dilation 2,
+// pointwise, batch normalisation.
 func DilConv(k int) Op { return separable{square("dil_conv", k), k, 2, false} }
 
 // DilSepConv returns a separable convolution (see SepConv) of dilation 2 in both halves.
@@ -207,8 +211,9 @@ func (o plain) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, er
 	return s.Sub("2").BatchNorm(y, c.Affine)
 }
 
-// FactorizedConv returns ReLU, a 1×k convolution, a k×1 convolution, batch normalisation; the
-// first has the stride along rows of pixels, the second along columns.
+// FactorizedConv returns ReLU, a 1×k convolution, a k×1 convolution, batch
+// normalisation; the first has the stride along rows of pixels, the second along
+// columns.
 func FactorizedConv(k int) Op { return pair{k} }
 
 type pair struct{ k int }

@@ -18,8 +18,9 @@ import (
 )
 
 // Params holds the parameters of a network: the weights of its layers, the architecture
-// parameters (alphas), and the running statistics of its batch normalisations. Scopes declare
-// them; Init allocates and initialises them. Graphs built over the same Params share them.
+// parameters (alphas), and the running statistics of its batch normalisations. Scopes
+// declare them; Init allocates and initialises them. Graphs built over the same Params
+// share them.
 //
 // All weights lie in one slice and all alphas in another, so an optimiser is one loop and a
 // checkpoint one write.
@@ -69,9 +70,9 @@ func (q *Param) describe() string {
 	return fmt.Sprintf("%s of shape %v (%v)", what, q.Shape, q.kind)
 }
 
-// RunningStats are the running statistics of a batch normalisation, one value per channel: the
-// moving averages of the mean and of the unbiased variance. Normalisations of one map without
-// scale and shift share their values.
+// RunningStats are the running statistics of a batch normalisation, one value per
+// channel: the moving averages of the mean and of the unbiased variance. Normalisations
+// of one map without scale and shift share their values.
 type RunningStats struct {
 	Name      string // name of the normalisation, such as "stem.1"
 	Mean, Var []float32
@@ -109,8 +110,8 @@ type Init func(r *rand.Rand) float64
 // Constant returns an initialiser of constant values.
 func Constant(v float64) Init { return func(*rand.Rand) float64 { return v } }
 
-// KaimingUniform returns PyTorch's default for convolutions and linear layers: uniform between
-// ±1/√fanIn (He et al., 2015, arXiv 1502.01852, with a = √5).
+// KaimingUniform returns PyTorch's default for convolutions and linear layers: uniform
+// between ±1/√fanIn (He et al., 2015, arXiv 1502.01852, with a = √5).
 func KaimingUniform(fanIn int) Init {
 	bound := 1 / math.Sqrt(float64(fanIn))
 	return func(r *rand.Rand) float64 { return rng.Uniform(r, -bound, bound) }
@@ -171,8 +172,8 @@ func (p *Params) slab(q *Param) *slab {
 	return &p.weights
 }
 
-// statistics returns the running statistics of that name, new or existing; new ones share the
-// values of same unless it is nil.
+// statistics returns the running statistics of that name, new or existing; new ones
+// share the values of same unless it is nil.
 func (p *Params) statistics(name string, channels int, same *RunningStats) (*RunningStats, error) {
 	if s, ok := p.byStats[name]; ok {
 		if s.channels != channels {
@@ -259,8 +260,8 @@ func (p *Params) divideRunning() {
 	}
 }
 
-// Clone returns parameters of the same names with copies of the values and running statistics,
-// without gradients. Call it after Init.
+// Clone returns parameters of the same names with copies of the values and running
+// statistics, without gradients. Call it after Init.
 func (p *Params) Clone() *Params {
 	c := NewParams()
 	c.list, c.byName = slices.Clone(p.list), maps.Clone(p.byName)

@@ -16,10 +16,11 @@ import (
 	"unnas/internal/pickle"
 )
 
-// A PyTorch file is a pickle whose tensors are views of storages, arrays outside of the pickle.
-// Since version 1.6 it is an uncompressed zip archive of data.pkl and a file data/KEY per storage.
-// Before, it was a sequence of pickles: a magic number, a version, sizes of types, the saved
-// object and the list of keys; then for each key the number of elements (uint64) and the elements.
+// A PyTorch file is a pickle whose tensors are views of storages, arrays outside of the
+// pickle. Since version 1.6 it is an uncompressed zip archive of data.pkl and a file
+// data/KEY per storage. Before, it was a sequence of pickles: a magic number, a
+// version, sizes of types, the saved object and the list of keys; then for each key the
+// number of elements (uint64) and the elements.
 const (
 	zipMagic      = "PK\x03\x04"
 	torchMagic    = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -65,14 +66,15 @@ type torchTensor struct {
 func (*torchTensor) String() string { return "a tensor" }
 
 // ReadPyTorch sets all parameters and running statistics from a file of size bytes that
-// torch.save wrote, in the zip format of PyTorch 1.6 or in the older one. The file holds a state
-// dict, or a checkpoint, a dictionary with the state dict as model_state, as in the authors'
-// release, state_dict, model_state_dict or model. ReadSafetensors describes which tensors are
-// required and which are ignored. Tensors may be views with any strides.
+// torch.save wrote, in the zip format of PyTorch 1.6 or in the older one. The file
+// holds a state dict, or a checkpoint, a dictionary with the state dict as model_state,
+// as in the authors' release, state_dict, model_state_dict or model. ReadSafetensors
+// describes which tensors are required and which are ignored. Tensors may be views with
+// any strides.
 //
-// No code in the file is run: a checkpoint with objects other than tensors, numbers, strings and
-// containers is an error that names them. After an error all values are unchanged. It fails before
-// Init.
+// No code in the file is run: a checkpoint with objects other than tensors, numbers,
+// strings and containers is an error that names them. After an error all values are
+// unchanged. It fails before Init.
 func (p *Params) ReadPyTorch(r io.ReaderAt, size int64) error {
 	if _, err := p.readPyTorch(r, size, nil); err != nil {
 		return fmt.Errorf("ops: %w", err)
@@ -263,8 +265,8 @@ func newOrderedDict(args pickle.Tuple) (any, error) {
 	return pickle.NewDict(), nil
 }
 
-// storage returns the storage with an id ("storage", type, key, device, elements), followed by None
-// in older files.
+// storage returns the storage with an id ("storage", type, key, device, elements),
+// followed by None in older files.
 func (f *torchFile) storage(id any) (any, error) {
 	t, _ := id.(pickle.Tuple)
 	if len(t) < 5 || len(t) > 6 || t[0] != "storage" || len(t) == 6 && t[5] != nil {
@@ -354,7 +356,8 @@ func newParameter(args pickle.Tuple) (any, error) {
 	return nil, errors.New("a parameter without a tensor")
 }
 
-// stateDict finds the state dict in the saved object and lists its tensors, grouped by storage.
+// stateDict finds the state dict in the saved object and lists its tensors, grouped by
+// storage.
 func (f *torchFile) stateDict(saved any) ([]stored, error) {
 	dict, ok := saved.(*pickle.Dict)
 	if !ok {

@@ -10,10 +10,10 @@ import (
 	"unnas/internal/kernel"
 )
 
-// FactorizedReduce halves the resolution of x [N, H, W, C] and returns out channels: ReLU, two 1×1
-// convolutions of stride 2 with half of the channels each, the second on the map without its first
-// row and column, padded with zeros at the end, then concatenation and batch normalisation:
-// [N, ⌈H/2⌉, ⌈W/2⌉, out]. out must be even.
+// FactorizedReduce halves the resolution of x [N, H, W, C] and returns out channels:
+// ReLU, two 1×1 convolutions of stride 2 with half of the channels each, the second on
+// the map without its first row and column, padded with zeros at the end, then
+// concatenation and batch normalisation: [N, ⌈H/2⌉, ⌈W/2⌉, out]. out must be even.
 func (s *Scope) FactorizedReduce(x *gorgonia.Node, out int, affine bool) (*gorgonia.Node, error) {
 	_, _, _, in, err := featureMap(x)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"slices"
 )
 
-// A safetensors file is a length (uint64, little-endian), a JSON object of that length, and data.
-// The object has a member per tensor: type, shape, and the start and end of its data. Tensors are
-// contiguous.
+// A safetensors file is a length (uint64, little-endian), a JSON object of that length,
+// and data. The object has a member per tensor: type, shape, and the start and end of
+// its data. Tensors are contiguous.
 const (
 	tensorsMeta      = "__metadata__" // not a tensor
 	tensorsMaxHeader = 16 << 20       // bytes; a supernet takes some hundred thousand
@@ -29,13 +29,14 @@ type entry struct {
 	name string
 }
 
-// WriteSafetensors writes all parameters and running statistics in the safetensors format, with the
-// names, shapes and order of a PyTorch state dict: weights of convolutions as [out, in, rows,
-// columns], of linear layers as [out, in], and statistics as running_mean and running_var. metadata
-// may be nil; ReadMetadata reads it. It fails before Init.
+// WriteSafetensors writes all parameters and running statistics in the safetensors
+// format, with the names, shapes and order of a PyTorch state dict: weights of
+// convolutions as [out, in, rows, columns], of linear layers as [out, in], and
+// statistics as running_mean and running_var. metadata may be nil; ReadMetadata reads
+// it. It fails before Init.
 //
-// Differs: a batch normalisation whose output is unused keeps its initial statistics, since a plan
-// leaves it out; PyTorch runs it.
+// Differs: a batch normalisation whose output is unused keeps its initial statistics,
+// since a plan leaves it out; PyTorch runs it.
 func (p *Params) WriteSafetensors(w io.Writer, metadata map[string]string) error {
 	all, names, err := p.published()
 	if err != nil {
@@ -82,14 +83,15 @@ func (p *Params) WriteSafetensors(w io.Writer, metadata map[string]string) error
 	return nil
 }
 
-// ReadSafetensors sets all parameters and running statistics from a file that WriteSafetensors
-// wrote, or that was saved from a PyTorch network with the same names. The file must have exactly
-// these tensors, as floats of 16, 32 or 64 bits and in PyTorch's shapes; the error lists missing
-// tensors, unknown ones, and those of another shape. Ignored are num_batches_tracked and, if the
-// network has none, an AuxiliaryHead; a prefix "module." or, from torch.compile, "_orig_mod." of
-// all names is removed. Numbers outside the range of float32 are an error. Statistics shared by
-// several normalisations must have equal bits in the file. After an error all values are unchanged.
-// It fails before Init.
+// ReadSafetensors sets all parameters and running statistics from a file that
+// WriteSafetensors wrote, or that was saved from a PyTorch network with the same names.
+// The file must have exactly these tensors, as floats of 16, 32 or 64 bits and in
+// PyTorch's shapes; the error lists missing tensors, unknown ones, and those of another
+// shape. Ignored are num_batches_tracked and, if the network has none, an
+// AuxiliaryHead; a prefix "module." or, from torch.compile, "_orig_mod." of all names
+// is removed. Numbers outside the range of float32 are an error. Statistics shared by
+// several normalisations must have equal bits in the file. After an error all values
+// are unchanged. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
 	if _, err := p.readSafetensors(r, nil); err != nil {
 		return fmt.Errorf("ops: %w", err)
@@ -143,8 +145,8 @@ func (p *Params) readSafetensors(r io.Reader, head []string) (kept []string, err
 	return kept, nil
 }
 
-// ReadMetadata returns the metadata of a safetensors file, empty if there is none. It reads only the
-// header.
+// ReadMetadata returns the metadata of a safetensors file, empty if there is none. It
+// reads only the header.
 func ReadMetadata(r io.Reader) (map[string]string, error) {
 	members, err := tensorsHeader(r)
 	if err != nil {
@@ -174,8 +176,8 @@ func cut(err error) error {
 	return err
 }
 
-// tensorList reads the header of a file and returns the tensors in the order of their data, which
-// starts at 0 and has no gaps.
+// tensorList reads the header of a file and returns the tensors in the order of their
+// data, which starts at 0 and has no gaps.
 func tensorList(r io.Reader) ([]entry, error) {
 	members, err := tensorsHeader(r)
 	if err != nil {

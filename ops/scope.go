@@ -10,12 +10,12 @@ import (
 	"unnas/internal/graph"
 )
 
-// Scope builds the layers of one network in one graph: it names their parameters and holds their
-// common configuration.
+// Scope builds the layers of one network in one graph: it names their parameters and
+// holds their common configuration.
 //
-// Every parameter of a network has a unique name. To share the parameters of a network with another
-// one, in the same graph or not, build it in a new Scope over the same Params: equal names mean the
-// same parameters.
+// Every parameter of a network has a unique name. To share the parameters of a network
+// with another one, in the same graph or not, build it in a new Scope over the same
+// Params: equal names mean the same parameters.
 type Scope struct {
 	net    *net
 	prefix string
@@ -71,7 +71,8 @@ func (s *Scope) Sub(name string) *Scope {
 	return &Scope{net: s.net, prefix: s.prefix + name + "."}
 }
 
-// SetNorm configures the batch normalisations built from now on, in all scopes of the network.
+// SetNorm configures the batch normalisations built from now on, in all scopes of the
+// network.
 func (s *Scope) SetNorm(n Norm) { s.net.norm = n }
 
 // Graph returns the graph that the scope builds in.
@@ -80,8 +81,8 @@ func (s *Scope) Graph() *gorgonia.ExprGraph { return s.net.g }
 // Params returns the parameters of the network.
 func (s *Scope) Params() *Params { return s.net.params }
 
-// Learnables returns the nodes of all parameters declared in this graph, architecture parameters
-// included, in order.
+// Learnables returns the nodes of all parameters declared in this graph, architecture
+// parameters included, in order.
 func (s *Scope) Learnables() gorgonia.Nodes { return append(gorgonia.Nodes(nil), s.net.nodes...) }
 
 // Owner returns the parameter of a node of Learnables, or nil.
@@ -136,7 +137,8 @@ func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, in
 	return n, s.net.params.bind(n, q)
 }
 
-// stats returns the running statistics of a new batch normalisation, those of same unless it is nil.
+// stats returns the running statistics of a new batch normalisation, those of same
+// unless it is nil.
 func (s *Scope) stats(name string, channels int, same *RunningStats) (*RunningStats, error) {
 	stats, err := s.net.params.statistics(name, channels, same)
 	if err != nil {
@@ -145,8 +147,8 @@ func (s *Scope) stats(name string, channels int, same *RunningStats) (*RunningSt
 	return stats, s.take("batch normalisation", name)
 }
 
-// once applies a kernel without parameters to x. Layers with equal kernel and input, such as the
-// poolings of all edges from one node of a supernet, are one operation.
+// once applies a kernel without parameters to x. Layers with equal kernel and input,
+// such as the poolings of all edges from one node of a supernet, are one operation.
 func (s *Scope) once(k graph.Kernel, x *gorgonia.Node) (*gorgonia.Node, error) {
 	if y := s.known(layer{k, x}); y != nil {
 		return y, nil
@@ -167,8 +169,8 @@ func (s *Scope) known(l layer) *gorgonia.Node {
 	return y
 }
 
-// Layers returns how many layers of the network the operation of a node stands for. Layers without
-// parameters and with equal input are one operation.
+// Layers returns how many layers of the network the operation of a node stands for.
+// Layers without parameters and with equal input are one operation.
 func (s *Scope) Layers(n *gorgonia.Node) int { return 1 + s.net.shared[n] }
 
 // take reserves a name in the network.
@@ -180,8 +182,8 @@ func (s *Scope) take(what, name string) error {
 	return nil
 }
 
-// newInput returns the input node of that name. Gorgonia merges inputs of equal name, type and
-// shape, so two networks in a graph share the nodes of parameters.
+// newInput returns the input node of that name. Gorgonia merges inputs of equal name,
+// type and shape, so two networks in a graph share the nodes of parameters.
 func newInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) *gorgonia.Node {
 	return gorgonia.NewTensor(g, of, shape.Dims(), gorgonia.WithShape(shape.Clone()...), gorgonia.WithName(name))
 }
@@ -227,8 +229,8 @@ func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tens
 	return newInput(g, of, name, shape), nil
 }
 
-// Bind binds values to an input node, []float32 or, for labels, []int32, in row-major order. The
-// memory is not copied.
+// Bind binds values to an input node, []float32 or, for labels, []int32, in row-major
+// order. The memory is not copied.
 func Bind(n *gorgonia.Node, values any) error {
 	if n == nil {
 		return fmt.Errorf("ops: binding values: %w", errNilNode)

@@ -42,14 +42,14 @@ func (s Set) Has(name string) bool {
 	return slices.ContainsFunc(s, func(o Op) bool { return o != nil && o.Name() == name })
 }
 
-// DARTS returns the eight candidate operations of the DARTS space in published order (Liu et al.,
-// 2019, arXiv 1806.09055).
+// DARTS returns the eight candidate operations of the DARTS space in published order
+// (Liu et al., 2019, arXiv 1806.09055).
 func DARTS() Set {
 	return Set{None(), MaxPool(3), AvgPool(3), Skip(), SepConv(3), SepConv(5), DilConv(3), DilConv(5)}
 }
 
-// All returns all operations of published cells: those of DARTS, NASNet, ENAS, AmoebaNet, PNAS and
-// NAO.
+// All returns all operations of published cells: those of DARTS, NASNet, ENAS,
+// AmoebaNet, PNAS and NAO.
 func All() Set {
 	return Set{
 		None(),
@@ -67,8 +67,8 @@ func All() Set {
 // MarshalJSON writes the names of the candidates.
 func (s Set) MarshalJSON() ([]byte, error) { return json.Marshal(s.Names()) }
 
-// UnmarshalJSON reads names of operations. It looks them up in the current set, then in All; a set
-// with other operations can thus be read back into one that contains them.
+// UnmarshalJSON reads names of operations. It looks them up in the current set, then in
+// All; a set with other operations can thus be read back into one that contains them.
 func (s *Set) UnmarshalJSON(data []byte) error {
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil {

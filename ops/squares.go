@@ -8,10 +8,10 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// MeanSquaredError returns the mean of (x-y)² over the elements of predictions x and float targets y
-// of equal shape, with the number of images first. Targets equal to ignore do not count, such as
-// those of visible blocks (see pretext.IgnoreValue); with NaN all count. The score is the sum of the
-// squared errors, "mse"; lower is better.
+// MeanSquaredError returns the mean of (x-y)² over the elements of predictions x and
+// float targets y of equal shape, with the number of images first. Targets equal to
+// ignore do not count, such as those of visible blocks (see pretext.IgnoreValue); with
+// NaN all count. The score is the sum of the squared errors, "mse"; lower is better.
 func MeanSquaredError(x, y *gorgonia.Node, ignore float32) (Loss, error) {
 	for _, n := range []*gorgonia.Node{x, y} {
 		if err := needFloats(n); err != nil {
@@ -49,8 +49,8 @@ func (k squaredError) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	return []tensor.Shape{{}, {}, count}, nil
 }
 
-// squaresAtATime is the number of squares in a partial sum: sums do not depend on the number of
-// cores.
+// squaresAtATime is the number of squares in a partial sum: sums do not depend on the
+// number of cores.
 const squaresAtATime = 1 << 13
 
 func (k squaredError) each(r *Run, n int, f func(task, from, to int)) {

@@ -18,7 +18,8 @@ const (
 	batchesTracked = ".num_batches_tracked" // unused
 )
 
-// wrappers are the prefixes of a network wrapped by PyTorch: for several devices, or compiled.
+// wrappers are the prefixes of a network wrapped by PyTorch: for several devices, or
+// compiled.
 var wrappers = []string{"module.", "_orig_mod."}
 
 // unwrap returns the tensors under the names of the network itself.
@@ -37,8 +38,8 @@ func unwrap(list []stored) []stored {
 	return list
 }
 
-// AuxiliaryHead is the scope of the auxiliary head of a network, which is only used in training.
-// Weight files may have one that the network lacks.
+// AuxiliaryHead is the scope of the auxiliary head of a network, which is only used in
+// training. Weight files may have one that the network lacks.
 const AuxiliaryHead = "auxiliary_head"
 
 // elementBytes are the sizes of element types, by their safetensors names.
@@ -63,7 +64,8 @@ var floats = map[string]func(b []byte) float32{
 	float64Name:  func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) },
 }
 
-// fromHalf returns the value of a half-precision float: a sign, 5 bits of exponent and 10 of mantissa.
+// fromHalf returns the value of a half-precision float: a sign, 5 bits of exponent and
+// 10 of mantissa.
 func fromHalf(h uint16) float32 {
 	sign, exponent, mantissa := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
 	switch exponent {
@@ -120,18 +122,18 @@ func (p *Params) published() (map[string]published, []string, error) {
 	return all, names, nil
 }
 
-// ReadFile sets all parameters and running statistics from a weight file: of PyTorch (ReadPyTorch) or
-// safetensors (ReadSafetensors), recognised by its first bytes.
+// ReadFile sets all parameters and running statistics from a weight file: of PyTorch
+// (ReadPyTorch) or safetensors (ReadSafetensors), recognised by its first bytes.
 func (p *Params) ReadFile(path string) error {
 	_, err := p.ReadPretrained(path)
 	return err
 }
 
-// ReadPretrained is ReadFile for a network with another head, as for fine-tuning. Parameters and
-// running statistics in the scopes head, such as "classifier", keep their values if the file lacks
-// them or has them in another shape, and are ignored if the network lacks them. It returns the names
-// of those that keep their values, in the order of the state dict. All others are required, as for
-// ReadFile.
+// ReadPretrained is ReadFile for a network with another head, as for fine-tuning.
+// Parameters and running statistics in the scopes head, such as "classifier", keep
+// their values if the file lacks them or has them in another shape, and are ignored if
+// the network lacks them. It returns the names of those that keep their values, in the
+// order of the state dict. All others are required, as for ReadFile.
 func (p *Params) ReadPretrained(path string, head ...string) (kept []string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -169,9 +171,10 @@ type stored struct {
 	read func(dst []byte) error
 }
 
-// collect reads the values of all tensors of the state dict from a file, in the order of list. It
-// skips tensors in the scopes head that do not fit and returns their names. It validates the file
-// before it reads data, and takes little more memory than the parameters.
+// collect reads the values of all tensors of the state dict from a file, in the order
+// of list. It skips tensors in the scopes head that do not fit and returns their names.
+// It validates the file before it reads data, and takes little more memory than the
+// parameters.
 func (p *Params) collect(list []stored, head []string) (values map[string][]float32, kept []string, err error) {
 	all, names, err := p.published()
 	if err != nil {

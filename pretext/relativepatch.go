@@ -11,11 +11,12 @@ import (
 	"unnas/ops"
 )
 
-// RelativePatch predicts the relative position of two patches of an image (Doersch et al.,
-// 2015, arXiv 1505.05192). The inputs are the middle patch of a 3×3 grid and one of the eight
-// around it. The class is its position: row by row from above left, 0, to below right, 7.
-// Gaps and random shifts keep the network from joining patches by their edges. Start from
-// [RelativePatchCIFAR10] or [RelativePatchImageNet], or fill all fields.
+// RelativePatch predicts the relative position of two patches of an image (Doersch et
+// al., 2015, arXiv 1505.05192). The inputs are the middle patch of a 3×3 grid and one
+// of the eight around it. The class is its position: row by row from above left, 0, to
+// below right, 7. Gaps and random shifts keep the network from joining patches by their
+// edges. Start from [RelativePatchCIFAR10] or [RelativePatchImageNet], or fill all
+// fields.
 //
 // Differs: the paper takes patches from the whole image at several resolutions, and replaces
 // two of three colour channels by noise instead of grayscale conversion.

@@ -21,10 +21,10 @@ const IgnoreValue float32 = -math.MaxFloat32
 // implementations alike. A task that does not use the labels of images has a method
 // SelfSupervised() bool that returns true; it does not depend on class names.
 //
-// The rows of a batch are grouped by image: the Inputs of the first image, then those of the
-// second, in feature maps as in the outputs of a head. A head or a loss may therefore compare
-// the inputs of an image with each other and with those of other images in the batch (see
-// [Contrastive]).
+// The rows of a batch are grouped by image: the Inputs of the first image, then those
+// of the second, in feature maps as in the outputs of a head. A head or a loss may
+// therefore compare the inputs of an image with each other and with those of other
+// images in the batch (see [Contrastive]).
 type Task interface {
 	TaskData
 	// Name returns the name of the task in records and messages.
@@ -179,9 +179,9 @@ func product(shape []int) int {
 	return n
 }
 
-// CheckHead returns an error if the output of a head does not fit the labels of a batch of
-// images: for classes it must be logits [N·LabelShape[0], Classes], or [N, h, w, Classes] for
-// label maps. Other outputs are not checked.
+// CheckHead returns an error if the output of a head does not fit the labels of a batch
+// of images: for classes it must be logits [N·LabelShape[0], Classes], or [N, h, w,
+// Classes] for label maps. Other outputs are not checked.
 func (s Spec) CheckHead(out *gorgonia.Node, images int) error {
 	if out == nil {
 		return errors.New("pretext: the head returns neither a node nor an error")

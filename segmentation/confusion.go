@@ -83,9 +83,9 @@ func (c *ConfusionMatrix) Count(truth, predicted int) uint64 {
 // Pixels returns the number of pixels counted.
 func (c *ConfusionMatrix) Pixels() uint64 { return c.total }
 
-// IoU returns the intersection over union of each class, 0 to 1: the number of pixels for
-// which both truth and prediction are the class, divided by the number for which at least one
-// is. It is NaN for a class that occurs in neither.
+// IoU returns the intersection over union of each class, 0 to 1: the number of pixels
+// for which both truth and prediction are the class, divided by the number for which at
+// least one is. It is NaN for a class that occurs in neither.
 func (c *ConfusionMatrix) IoU() []float64 {
 	iou := make([]float64, c.classes)
 	for k := range iou {

@@ -24,8 +24,8 @@ type Network struct {
 // maxStride limits the side of the images that a network is tested with.
 const maxStride = 1 << 13
 
-// OutputStride returns the ratio of the height of the images to that of the last feature map;
-// 0 if the architecture does not report it.
+// OutputStride returns the ratio of the height of the images to that of the last
+// feature map; 0 if the architecture does not report it.
 func (n Network) OutputStride() int {
 	if a, ok := n.Architecture.(interface{ OutputStride() int }); ok {
 		return a.OutputStride()
@@ -51,8 +51,8 @@ func (n Network) Validate() error {
 }
 
 // Logits adds the network to the graph of images x [N, H, W, 3] and returns its logits
-// [N, h, w, classes] at the resolution of the last feature map. Its parameters have the names
-// of the published networks.
+// [N, h, w, classes] at the resolution of the last feature map. Its parameters have the
+// names of the published networks.
 func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 	net, err := n.Build(s, x, nil)
 	if err != nil {
@@ -65,7 +65,8 @@ func (n Network) Logits(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) 
 }
 
 // padded returns the smallest side, not below the given one, of an image whose corners
-// coincide with those of the last feature map: one more than a multiple of the output stride.
+// coincide with those of the last feature map: one more than a multiple of the output
+// stride.
 func (n Network) padded(side int) int {
 	stride := n.OutputStride()
 	return (side+stride-2)/stride*stride + 1

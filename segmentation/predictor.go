@@ -26,17 +26,17 @@ type TestTimeAugmentation struct {
 	Flip bool
 }
 
-// Predictor labels the pixels of whole images with a network in evaluation mode, one image at
-// a time. It reads the parameters in place and thus follows a training.
+// Predictor labels the pixels of whole images with a network in evaluation mode, one
+// image at a time. It reads the parameters in place and thus follows a training.
 //
 // Each image is normalised and padded to the right and below with zeros to one more than a
 // multiple of the output stride, 2048×1024 pixels to 2049×1025. Its logits are resized
 // bilinearly with aligned corners, row by row: only the rows in work are in memory at the
 // resolution of the image.
 //
-// With several scales or flips, the class is that of the largest mean probability, the softmax
-// of the resized logits (Chen et al., 2017, arXiv 1706.05587). Pixels map to a scaled image as
-// in resizing (pretext.CropWhole).
+// With several scales or flips, the class is that of the largest mean probability, the
+// softmax of the resized logits (Chen et al., 2017, arXiv 1706.05587). Pixels map to a
+// scaled image as in resizing (pretext.CropWhole).
 //
 // It keeps plan and memory for the last image size. It is not safe for concurrent use.
 type Predictor struct {
@@ -63,8 +63,8 @@ type pass struct {
 	columns        []position  // of each image column in a map
 }
 
-// NewPredictor returns a predictor with parameters p, which must have values (darts.NewParams,
-// or those of a training).
+// NewPredictor returns a predictor with parameters p, which must have values
+// (darts.NewParams, or those of a training).
 func NewPredictor(n Network, p *ops.Params, o TestTimeAugmentation) (*Predictor, error) {
 	if err := n.Validate(); err != nil {
 		return nil, err
@@ -296,8 +296,8 @@ type position struct {
 	weight float32
 }
 
-// locate returns the position in a map of pixel i of side pixels, which are resized to scaled
-// pixels and padded to padded; the map has the same corners.
+// locate returns the position in a map of pixel i of side pixels, which are resized to
+// scaled pixels and padded to padded; the map has the same corners.
 func locate(i, side, scaled, padded, cells int) position {
 	if cells == 1 {
 		return position{}
@@ -384,9 +384,9 @@ func largest(x []float32) uint8 {
 	return uint8(best)
 }
 
-// Evaluate labels all images of a source and counts the results against their masks. An image
-// that has no mask or cannot be loaded is an error. On errors, and once ctx is done, it
-// returns the counts so far.
+// Evaluate labels all images of a source and counts the results against their masks. An
+// image that has no mask or cannot be loaded is an error. On errors, and once ctx is
+// done, it returns the counts so far.
 func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*ConfusionMatrix, error) {
 	c, err := NewConfusionMatrix(p.net.Task.ASPP.Classes)
 	if err != nil {

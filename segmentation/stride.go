@@ -7,28 +7,30 @@ import (
 	"unnas/cell"
 )
 
-// StrideMode selects how a reduction cell is converted to stride 1. The paper, which replaces
-// the last layer of stride 2 by one of stride 1, can be read in two ways (Liu et al., 2020,
-// arXiv 2003.12056, supplement B.2).
+// StrideMode selects how a reduction cell is converted to stride 1. The paper, which
+// replaces the last layer of stride 2 by one of stride 1, can be read in two ways (Liu
+// et al., 2020, arXiv 2003.12056, supplement B.2).
 type StrideMode string
 
 // The stride modes.
 const (
-	// RemoveReduction replaces it by a normal cell and keeps the channels, as in the authors'
-	// release and in all published networks.
+	// RemoveReduction replaces it by a normal cell and keeps the channels, as in the
+	// authors' release and in all published networks.
 	RemoveReduction StrideMode = "normal"
-	// KeepReduction keeps the reduction cell, with doubled channels and stride 1 on all edges.
+	// KeepReduction keeps the reduction cell, with doubled channels and stride 1 on all
+	// edges.
 	KeepReduction StrideMode = "reduction"
 )
 
-// WithStride returns the backbone of a classification network, changed to the given output
-// stride (cell.Backbone.OutputStride): its last reductions are converted to stride 1 by mode.
-// Behind the ImageNet stem, with two reductions, 32 becomes 16, the published stride, or 8.
+// WithStride returns the backbone of a classification network, changed to the given
+// output stride (cell.Backbone.OutputStride): its last reductions are converted to
+// stride 1 by mode. Behind the ImageNet stem, with two reductions, 32 becomes 16, the
+// published stride, or 8.
 //
-// If one reduction is converted, nothing else changes, as in the authors' release. If two are,
-// all cells after the first of them are dilated, to keep their receptive fields (Chen et al.,
-// 2017, arXiv 1706.05587, who then also double the rates of the head). An impossible stride is
-// an error that lists the possible ones.
+// If one reduction is converted, nothing else changes, as in the authors' release. If
+// two are, all cells after the first of them are dilated, to keep their receptive
+// fields (Chen et al., 2017, arXiv 1706.05587, who then also double the rates of the
+// head). An impossible stride is an error that lists the possible ones.
 func WithStride(backbone cell.Backbone, stride int, mode StrideMode) (cell.Backbone, error) {
 	if err := backbone.Validate(); err != nil {
 		return cell.Backbone{}, fmt.Errorf("segmentation: %w", err)

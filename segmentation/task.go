@@ -20,8 +20,9 @@ type Task struct {
 	ASPP      ASPP              `json:"aspp"`      // the head, with the number of classes
 }
 
-// Cityscapes returns the published task of the search phase: 321×321 pixels, the 19 evaluation
-// classes of Cityscapes (Cordts et al., 2016, arXiv 1604.01685), and the head of [SearchASPP].
+// Cityscapes returns the published task of the search phase: 321×321 pixels, the 19
+// evaluation classes of Cityscapes (Cordts et al., 2016, arXiv 1604.01685), and the
+// head of [SearchASPP].
 func Cityscapes() Task {
 	return Task{Transform: pretext.CityscapesTransform(321, 512), ASPP: SearchASPP(19)}
 }
@@ -45,10 +46,10 @@ func (t Task) Spec() pretext.Spec {
 	}
 }
 
-// Sample writes the transformed img to dst.Inputs, [1, Height, Width, 3], and the transformed
-// mask to dst.Labels, [Height, Width]: the class of the nearest pixel, or pretext.IgnoreIndex.
-// An image without a mask, or with a class out of range, is an error. Evaluation draws
-// nothing; r may be nil.
+// Sample writes the transformed img to dst.Inputs, [1, Height, Width, 3], and the
+// transformed mask to dst.Labels, [Height, Width]: the class of the nearest pixel, or
+// pretext.IgnoreIndex. An image without a mask, or with a class out of range, is an
+// error. Evaluation draws nothing; r may be nil.
 func (t Task) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -72,8 +73,8 @@ func (t Task) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error
 	return t.ASPP.Build(s.Sub("classifier"), features)
 }
 
-// Loss returns the cross-entropy of the labels and the logits, resized bilinearly with aligned
-// corners to the labels, over the pixels that are not ignored.
+// Loss returns the cross-entropy of the labels and the logits, resized bilinearly with
+// aligned corners to the labels, over the pixels that are not ignored.
 func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: pretext.IgnoreIndex})
 	if err != nil {
@@ -85,11 +86,12 @@ func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, erro
 // Metric returns "miou", the mean intersection over union; higher is better.
 func (Task) Metric() (name string, lowerIsBetter bool) { return "miou", false }
 
-// Evaluate returns a function that evaluates the network on whole images with a Predictor, and
-// the memory for images of the size of the first one. The scores are the mean intersection over
-// union ("miou"), the pixel accuracy ("accuracy"), and the intersection over union of each class
-// ("iou_0", …), which is NaN, and excluded from the mean, for a class in neither truth nor
-// prediction. The architecture must report its output stride; see Network.
+// Evaluate returns a function that evaluates the network on whole images with a
+// Predictor, and the memory for images of the size of the first one. The scores are the
+// mean intersection over union ("miou"), the pixel accuracy ("accuracy"), and the
+// intersection over union of each class ("iou_0", …), which is NaN, and excluded from
+// the mean, for a class in neither truth nor prediction. The architecture must report
+// its output stride; see Network.
 func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context) (map[string]float64, error), bytes int64, err error) {
 	predictor, err := NewPredictor(Network{a, t}, p, TestTimeAugmentation{})
 	if err != nil {

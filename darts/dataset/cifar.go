@@ -16,8 +16,8 @@ import (
 	"unnas/pretext"
 )
 
-// A CIFAR-10 record is the class and 32×32 pixels, first all red values, then green, then blue.
-// Files of the binary version are sequences of records.
+// A CIFAR-10 record is the class and 32×32 pixels, first all red values, then green,
+// then blue. Files of the binary version are sequences of records.
 const (
 	cifarSide    = 32
 	cifarPlane   = cifarSide * cifarSide
@@ -30,22 +30,23 @@ const (
 	maxCIFAR = 1 << 30
 )
 
-// CIFAR10 is the CIFAR-10 data set (Krizhevsky, 2009): images of 32×32 pixels in 10 classes, all in
-// memory.
+// CIFAR10 is the CIFAR-10 data set (Krizhevsky, 2009): images of 32×32 pixels in 10
+// classes, all in memory.
 type CIFAR10 struct {
 	records []byte // [Len, cifarRecord]
 	classes []string
 }
 
-// OpenCIFAR10 reads CIFAR-10 from dir, or from cifar-10-batches-bin or cifar-10-batches-py in it:
-// data_batch_1 to data_batch_5 for split Train, test_batch for Test; there are no others. It reads
-// the binary version, files with the extension .bin, or otherwise the Python version, pickles without
-// extension; both give the same images. Files may be shortened to whole records; RandomSubset draws
-// fewer images. Class names come from batches.meta.txt or batches.meta, or are the published ones.
+// OpenCIFAR10 reads CIFAR-10 from dir, or from cifar-10-batches-bin or
+// cifar-10-batches-py in it: data_batch_1 to data_batch_5 for split Train, test_batch
+// for Test; there are no others. It reads the binary version, files with the extension
+// .bin, or otherwise the Python version, pickles without extension; both give the same
+// images. Files may be shortened to whole records; RandomSubset draws fewer images.
+// Class names come from batches.meta.txt or batches.meta, or are the published ones.
 //
-// It returns an error that names the file if a file is missing, if the size of a binary file is not a
-// multiple of 3073 bytes, if all together exceed 1 GiB, if an image has a class above 9, or if a
-// pickle is not a batch of CIFAR-10. No code in a pickle is run.
+// It returns an error that names the file if a file is missing, if the size of a binary
+// file is not a multiple of 3073 bytes, if all together exceed 1 GiB, if an image has a
+// class above 9, or if a pickle is not a batch of CIFAR-10. No code in a pickle is run.
 func OpenCIFAR10(ctx context.Context, dir string, split Split, o Options) (*CIFAR10, error) {
 	if err := errors.Join(lacks("CIFAR-10", split, Train, Test), o.check("CIFAR-10")); err != nil {
 		return nil, err
@@ -80,8 +81,8 @@ type cifarFiles struct {
 	pickles bool
 }
 
-// findCIFAR returns the files of one split. The folders of the archives take precedence over dir
-// itself, and the binary version over the Python version.
+// findCIFAR returns the files of one split. The folders of the archives take precedence
+// over dir itself, and the binary version over the Python version.
 func findCIFAR(dir string, split Split) (cifarFiles, error) {
 	names := []string{"test_batch"}
 	if split == Train {
@@ -133,8 +134,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// readCIFAR returns the records of all files of the binary version. It calls begin with the number of
-// each file before reading it.
+// readCIFAR returns the records of all files of the binary version. It calls begin with
+// the number of each file before reading it.
 func readCIFAR(dir string, names []string, begin func(k int) error) ([]byte, error) {
 	var total int64
 	ends := make([]int64, len(names)) // end of each file among the records

@@ -11,8 +11,8 @@ import (
 	"unnas/internal/pickle"
 )
 
-// The Python version of CIFAR-10 consists of pickles of protocol 2 written by Python 2: dictionaries
-// of strings, integers, lists, and one numpy array of bytes.
+// The Python version of CIFAR-10 consists of pickles of protocol 2 written by Python 2:
+// dictionaries of strings, integers, lists, and one numpy array of bytes.
 
 const pickleRemedy = "unpack cifar-10-python.tar.gz again"
 

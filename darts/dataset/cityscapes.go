@@ -22,9 +22,9 @@ const (
 
 const ignored = 255 // marks pixels without a class in a mask
 
-// Cityscapes is the data set of urban street scenes of Cordts et al. (2016, arXiv 1604.01685) with its
-// fine annotations: images of 2048×1024 pixels, whose pixels belong to one of 19 evaluation classes
-// or to none.
+// Cityscapes is the data set of urban street scenes of Cordts et al. (2016, arXiv
+// 1604.01685) with its fine annotations: images of 2048×1024 pixels, whose pixels
+// belong to one of 19 evaluation classes or to none.
 type Cityscapes struct {
 	root, split string
 	masks       bool // images have masks
@@ -42,10 +42,11 @@ type cityFile struct {
 //	root/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png
 //	root/gtFine/train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png
 //
-// Without a file of train ids it uses the file of ids, labelIds instead of labelTrainIds, whose 19
-// evaluation classes become 0 to 18 and all others 255. Images are ordered by city and name; other
-// files are ignored. Images without labels are an error that names the first ones. A wrong layout is
-// an error with the remedy, the wanted layout, and the one found.
+// Without a file of train ids it uses the file of ids, labelIds instead of
+// labelTrainIds, whose 19 evaluation classes become 0 to 18 and all others 255. Images
+// are ordered by city and name; other files are ignored. Images without labels are an
+// error that names the first ones. A wrong layout is an error with the remedy, the
+// wanted layout, and the one found.
 //
 // Splits are Train and Val. With the option NoMasks images have no masks.
 func OpenCityscapes(ctx context.Context, root string, split Split, o Options) (*Cityscapes, error) {
@@ -123,7 +124,8 @@ func (d *Cityscapes) listCity(city string) (unlabelled []string, err error) {
 // Len returns the number of images.
 func (d *Cityscapes) Len() int { return len(d.files) }
 
-// Classes returns the names of the 19 classes of mask values in order; whole images have no class.
+// Classes returns the names of the 19 classes of mask values in order; whole images
+// have no class.
 func (d *Cityscapes) Classes() []string {
 	return []string{
 		"road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
@@ -134,9 +136,9 @@ func (d *Cityscapes) Classes() []string {
 // DecodesImages returns true.
 func (d *Cityscapes) DecodesImages() bool { return true }
 
-// Load decodes image i, 0 to Len-1, and its mask, unless opened with NoMasks. The label is -1. A file
-// that cannot be read, and labels of another size or with invalid values, are errors that name the
-// file.
+// Load decodes image i, 0 to Len-1, and its mask, unless opened with NoMasks. The label
+// is -1. A file that cannot be read, and labels of another size or with invalid values,
+// are errors that name the file.
 func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
@@ -173,8 +175,8 @@ func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return img, nil
 }
 
-// decodeLabels decodes a file of labels, whose samples are the values: it must be a grayscale image of
-// 8 bits, since other depths would be scaled.
+// decodeLabels decodes a file of labels, whose samples are the values: it must be a
+// grayscale image of 8 bits, since other depths would be scaled.
 func decodeLabels(ctx context.Context, path string) (*pretext.Image, error) {
 	f, err := openImage(path)
 	if err != nil {
@@ -211,8 +213,8 @@ func trainIDs() (t [256]uint8) {
 	return t
 }
 
-// trainIDsOfIDs returns the class of each value of a file of ids: the train id of an evaluation class,
-// ignored otherwise.
+// trainIDsOfIDs returns the class of each value of a file of ids: the train id of an
+// evaluation class, ignored otherwise.
 func trainIDsOfIDs() (t [256]uint8) {
 	for v := range t {
 		t[v] = ignored

@@ -1,7 +1,8 @@
 // Package dataset opens data sets.
 //
-// A data set has a Len, loads image i with Load, and names its Classes. Loading is safe for concurrent
-// use and depends only on i. All file lists are sorted, so image i is the same on every machine.
+// A data set has a Len, loads image i with Load, and names its Classes. Loading is safe
+// for concurrent use and depends only on i. All file lists are sorted, so image i is
+// the same on every machine.
 //
 //	data set                             contents of the folder
 //	OpenCIFAR10(ctx, dir, Train, o)      data_batch_1.bin … data_batch_5.bin, or pickles
@@ -12,11 +13,11 @@
 //	OpenFolder(ctx, dir, All, o)         a folder of JPEG or PNG images per class, or
 //	                                     images without classes
 //
-// All take [Options]; the zero value is valid. [Subset] and [RandomSubset] select images of a source,
-// and [Wrapper] is embedded by sources that change images.
+// All take [Options]; the zero value is valid. [Subset] and [RandomSubset] select
+// images of a source, and [Wrapper] is embedded by sources that change images.
 //
-// CIFAR-10 is read in its binary version, or otherwise in its Python version, as unpacked from the
-// archives:
+// CIFAR-10 is read in its binary version, or otherwise in its Python version, as
+// unpacked from the archives:
 //
 //	cifar-10-batches-bin/
 //	    batches.meta.txt    names of the classes, optional
@@ -29,8 +30,8 @@
 //	    …
 //	    test_batch
 //
-// ImageNet-1K has the same class folders in train and val; ImageNet-22K has all class folders in one
-// folder, like train:
+// ImageNet-1K has the same class folders in train and val; ImageNet-22K has all class
+// folders in one folder, like train:
 //
 //	train/
 //	    n01440764/n01440764_10026.JPEG
@@ -47,10 +48,11 @@
 //	    train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png
 //	    val/…
 //
-// Own data sets are folders. With class folders in train and val they have splits; otherwise open one
-// folder for training and another for validation. The Exif orientation of photographs is applied. The
-// label of an image is the index of its folder in Classes; darts.Train matches classes by name if
-// training and validation differ.
+// Own data sets are folders. With class folders in train and val they have splits;
+// otherwise open one folder for training and another for validation. The Exif
+// orientation of photographs is applied. The label of an image is the index of its
+// folder in Classes; darts.Train matches classes by name if training and validation
+// differ.
 //
 // Self-supervised pretext tasks need no labels; a folder of images is enough:
 //
@@ -58,8 +60,8 @@
 //	    1.jpg
 //	    2.jpg
 //
-// Missing and damaged files are errors that name the file; for a published data set in another layout
-// the error shows the wanted one. The caller of Load decides whether an image that cannot be decoded
-// ends a run; only ImageNet-22K replaces such images, and counts them. A file that cannot be read is
-// an error there too.
+// Missing and damaged files are errors that name the file; for a published data set in
+// another layout the error shows the wanted one. The caller of Load decides whether an
+// image that cannot be decoded ends a run; only ImageNet-22K replaces such images, and
+// counts them. A file that cannot be read is an error there too.
 package dataset

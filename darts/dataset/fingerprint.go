@@ -7,9 +7,9 @@ import (
 	"hash"
 )
 
-// Fingerprints of data sets (see pretext.Source) cover the names of their images, in order, and what
-// determines the labels. They are cheap and do not depend on the location of the files; changed pixels
-// are not detected.
+// Fingerprints of data sets (see pretext.Source) cover the names of their images, in
+// order, and what determines the labels. They are cheap and do not depend on the
+// location of the files; changed pixels are not detected.
 
 // fingerprint returns the digest of the output of write.
 func fingerprint(write func(h hash.Hash)) string {
@@ -49,7 +49,8 @@ func (d *ImageNet22K) Fingerprint() string {
 	})
 }
 
-// Fingerprint identifies the data set by the names of its images and the kind of their labels.
+// Fingerprint identifies the data set by the names of its images and the kind of their
+// labels.
 func (d *Cityscapes) Fingerprint() string {
 	return fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "Cityscapes %s %t\n", d.split, d.masks)

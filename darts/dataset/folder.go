@@ -23,7 +23,8 @@ func wanted(dir string) string {
   %[1]s/dog/2.png          %[1]s/2.png`, dir)
 }
 
-// Folder is a data set of JPEG and PNG files. It keeps their names; images are decoded on Load.
+// Folder is a data set of JPEG and PNG files. It keeps their names; images are decoded
+// on Load.
 type Folder struct {
 	dir     string
 	classes []string
@@ -38,18 +39,18 @@ type imageFile struct {
 	name  string
 }
 
-// OpenFolder lists the images of dir, files with the extension .jpg, .jpeg or .png in upper or lower
-// case. Every folder in dir is a class, as in ImageNet's train and val; classes and images are ordered
-// by name. Images in dir itself have no label. Other files, hidden ones, and deeper folders are
-// ignored. A validation folder that lacks a class has other labels; darts.Train matches classes by
-// name.
+// OpenFolder lists the images of dir, files with the extension .jpg, .jpeg or .png in
+// upper or lower case. Every folder in dir is a class, as in ImageNet's train and val;
+// classes and images are ordered by name. Images in dir itself have no label. Other
+// files, hidden ones, and deeper folders are ignored. A validation folder that lacks a
+// class has other labels; darts.Train matches classes by name.
 //
-// Split All opens dir itself; Train, Val and Test open the folder of that name in dir, which must
-// have class folders; see [HasSplit]. The Exif orientation is applied unless
+// Split All opens dir itself; Train, Val and Test open the folder of that name in dir,
+// which must have class folders; see [HasSplit]. The Exif orientation is applied unless
 // Options.IgnoreOrientation is set.
 //
-// It returns an error once ctx is done, if the folder cannot be read, if it has no images or both
-// images and class folders, or if a class folder has no images.
+// It returns an error once ctx is done, if the folder cannot be read, if it has no
+// images or both images and class folders, or if a class folder has no images.
 func OpenFolder(ctx context.Context, dir string, split Split, o Options) (*Folder, error) {
 	if err := o.check("a folder", "IgnoreOrientation"); err != nil {
 		return nil, err
@@ -82,11 +83,12 @@ func OpenFolder(ctx context.Context, dir string, split Split, o Options) (*Folde
 	return d, nil
 }
 
-// HasSplit reports whether dir has a split Train, Val or Test: a folder of that name with folders of
-// images. A folder of that name with images is a class if dir has other classes too.
+// HasSplit reports whether dir has a split Train, Val or Test: a folder of that name
+// with folders of images. A folder of that name with images is a class if dir has other
+// classes too.
 //
-// It returns an error in ambiguous cases: the folder has images and there are no other classes, or it
-// has folders of images and there are other classes.
+// It returns an error in ambiguous cases: the folder has images and there are no other
+// classes, or it has folders of images and there are other classes.
 func HasSplit(dir string, split Split) (bool, error) {
 	if err := lacks("a folder", split, Train, Val, Test); err != nil {
 		return false, err
@@ -117,7 +119,8 @@ func HasSplit(dir string, split Split) (bool, error) {
 	}
 }
 
-// classBeside returns the first folder in dir with images that is not named like a split, or "".
+// classBeside returns the first folder in dir with images that is not named like a
+// split, or "".
 func classBeside(dir string, folders []string) (string, error) {
 	for _, name := range folders {
 		if slices.Contains([]Split{Train, Val, Test}, Split(name)) {
@@ -152,8 +155,8 @@ func (d *Folder) listClasses(ctx context.Context, remedy string, o Options) erro
 	return nil
 }
 
-// listClass returns the sorted names of the images in a class folder, and an error with the remedy if
-// there are none.
+// listClass returns the sorted names of the images in a class folder, and an error with
+// the remedy if there are none.
 func listClass(path, remedy string) ([]string, error) {
 	_, images, err := list(path)
 	if err != nil {
@@ -211,7 +214,8 @@ func (d *Folder) Len() int { return len(d.files) }
 // Classes returns the names of the class folders in order, none for unlabelled images.
 func (d *Folder) Classes() []string { return slices.Clone(d.classes) }
 
-// Decoder returns the name of the decoder of JPEG files, empty if no file has such an extension.
+// Decoder returns the name of the decoder of JPEG files, empty if no file has such an
+// extension.
 func (d *Folder) Decoder() string {
 	if slices.ContainsFunc(d.files, func(f imageFile) bool { return strings.ToLower(filepath.Ext(f.name)) != ".png" }) {
 		return d.decoder.String()
@@ -222,9 +226,9 @@ func (d *Folder) Decoder() string {
 // DecodesImages returns true.
 func (d *Folder) DecodesImages() bool { return true }
 
-// Load decodes image i, 0 to Len-1. Its label is the index of its class, or -1. An image that cannot
-// be read, or of more than 256 MiB, is an error that names the file; the caller decides whether to
-// skip it.
+// Load decodes image i, 0 to Len-1. Its label is the index of its class, or -1. An
+// image that cannot be read, or of more than 256 MiB, is an error that names the file;
+// the caller decides whether to skip it.
 func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
@@ -280,8 +284,8 @@ func openImage(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// fileSize returns the size of a file. A folder, pipe or other special file is an error: reading it
-// could fail or block.
+// fileSize returns the size of a file. A folder, pipe or other special file is an
+// error: reading it could fail or block.
 func fileSize(path string) (int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -10,16 +10,19 @@ import (
 	"strings"
 )
 
-// OpenImageNet1K opens a split of ImageNet-1K (Russakovsky et al., 2015, arXiv 1409.0575) below root:
+// OpenImageNet1K opens a split of ImageNet-1K (Russakovsky et al., 2015, arXiv
+// 1409.0575) below root:
 //
 //	root/train/n01440764/n01440764_10026.JPEG
 //	root/val/n01440764/ILSVRC2012_val_00000293.JPEG
 //
-// Classes are the folders named by WordNet ids, ordered by id; other files and folders are ignored.
-// Subsets of the 1000 classes are allowed, but if both train and val exist, they must have the same
-// classes: otherwise their labels would differ. Splits are Train and Val.
+// Classes are the folders named by WordNet ids, ordered by id; other files and folders
+// are ignored. Subsets of the 1000 classes are allowed, but if both train and val
+// exist, they must have the same classes: otherwise their labels would differ. Splits
+// are Train and Val.
 //
-// A wrong or incomplete layout is an error with the remedy, the wanted layout, and the one found.
+// A wrong or incomplete layout is an error with the remedy, the wanted layout, and the
+// one found.
 func OpenImageNet1K(ctx context.Context, root string, split Split, o Options) (*Folder, error) {
 	if err := errors.Join(lacks("ImageNet-1K", split, Train, Val), o.check("ImageNet-1K")); err != nil {
 		return nil, err
@@ -93,8 +96,9 @@ func isWordNetID(name string) bool {
 	return len(name) == 9 && name[0] == 'n' && strings.Trim(name[1:], "0123456789") == ""
 }
 
-// wordNetFolders returns the sorted names of the class folders in dir. It returns an error if there
-// are none, if images lie beside them, or if the archive of a class is not unpacked.
+// wordNetFolders returns the sorted names of the class folders in dir. It returns an
+// error if there are none, if images lie beside them, or if the archive of a class is
+// not unpacked.
 func wordNetFolders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
@@ -126,8 +130,8 @@ func wordNetFolders(dir string) ([]string, error) {
 	return classes, nil
 }
 
-// misplaced returns the error for a wrong layout: the problem, the wanted layout, and the contents of
-// dir.
+// misplaced returns the error for a wrong layout: the problem, the wanted layout, and
+// the contents of dir.
 func misplaced(name string, err error, tree []string, dir string) error {
 	return fmt.Errorf("dataset: %s: %w; want\n  %s\nfound in %s: %s", name, err, strings.Join(tree, "\n  "), dir, found(dir))
 }

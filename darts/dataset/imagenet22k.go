@@ -23,9 +23,9 @@ const (
 	replacements = 100
 )
 
-// ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of 21,841 classes. It takes
-// less than 10 bytes of memory per image. Images that cannot be decoded, which are common in such a
-// collection, are replaced by others.
+// ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of 21,841
+// classes. It takes less than 10 bytes of memory per image. Images that cannot be
+// decoded, which are common in such a collection, are replaced by others.
 type ImageNet22K struct {
 	root    string
 	seed    uint64
@@ -43,16 +43,17 @@ type ImageNet22K struct {
 //
 //	root/n01440764/n01440764_10026.JPEG
 //
-// Classes are the folders named by WordNet ids, ordered by id, whether or not Options.List contains
-// their images; images are ordered by name.
+// Classes are the folders named by WordNet ids, ordered by id, whether or not
+// Options.List contains their images; images are ordered by name.
 //
-// Listing so many files takes minutes, so the names are kept in an index file, written atomically. If
-// class folders have been added, removed or changed since, or if the index is damaged, it is rebuilt;
-// RebuildReason returns why. With a valid index, progress is not reported.
+// Listing so many files takes minutes, so the names are kept in an index file, written
+// atomically. If class folders have been added, removed or changed since, or if the
+// index is damaged, it is rebuilt; RebuildReason returns why. With a valid index,
+// progress is not reported.
 //
-// It returns an error if root has no class folders or packed archives, if a class folder has no
-// images, if the file Options.Index cannot be written, if a list names an image twice or of no class,
-// or once ctx is done.
+// It returns an error if root has no class folders or packed archives, if a class
+// folder has no images, if the file Options.Index cannot be written, if a list names an
+// image twice or of no class, or once ctx is done.
 func OpenImageNet22K(ctx context.Context, root string, o Options) (*ImageNet22K, error) {
 	if err := o.check("ImageNet-22K", "Index", "List", "Seed"); err != nil {
 		return nil, err
@@ -78,7 +79,8 @@ func OpenImageNet22K(ctx context.Context, root string, o Options) (*ImageNet22K,
 	return d, nil
 }
 
-// openIndex reads the names from an index file, or from the class folders without a valid one.
+// openIndex reads the names from an index file, or from the class folders without a
+// valid one.
 func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func(done int)) error {
 	modified, err := d.modified(ctx)
 	if err != nil {
@@ -218,8 +220,8 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 	return nil
 }
 
-// splitName returns the class and file name of an image in a list. The class is the folder, or else
-// the prefix of the file name.
+// splitName returns the class and file name of an image in a list. The class is the
+// folder, or else the prefix of the file name.
 func splitName(line string) (class, image string) {
 	class, image, found := strings.Cut(line, "/")
 	if !found {
@@ -241,8 +243,9 @@ func (d *ImageNet22K) Len() int { return d.names.n }
 // Classes returns the WordNet ids of the classes in order.
 func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
 
-// RebuildReason returns why an existing index could not be used, such as damage, or why a new one
-// could not be written; nil if it was used, if there was none, or with Options.List.
+// RebuildReason returns why an existing index could not be used, such as damage, or why
+// a new one could not be written; nil if it was used, if there was none, or with
+// Options.List.
 func (d *ImageNet22K) RebuildReason() error { return d.rebuilt }
 
 // Decoder returns the name of the decoder of JPEG files.
@@ -251,10 +254,11 @@ func (d *ImageNet22K) Decoder() string { return d.decoder.String() }
 // DecodesImages returns true.
 func (d *ImageNet22K) DecodesImages() bool { return true }
 
-// Load decodes image i, 0 to Len-1. If its file cannot be decoded, it returns another image, with its
-// own label: images are drawn until one can be decoded, which depends only on the seed and i, so every
-// run sees the same. After 100 of them it returns an error. A file that is missing or cannot be read
-// is an error at once: it may be available in another run, which would then see another image.
+// Load decodes image i, 0 to Len-1. If its file cannot be decoded, it returns another
+// image, with its own label: images are drawn until one can be decoded, which depends
+// only on the seed and i, so every run sees the same. After 100 of them it returns an
+// error. A file that is missing or cannot be read is an error at once: it may be
+// available in another run, which would then see another image.
 func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
@@ -308,9 +312,9 @@ func (d *ImageNet22K) path(i int) string {
 	return filepath.Join(d.root, class, lengthen(class, d.names.at(i)))
 }
 
-// Unreadable returns the number of distinct images that could not be decoded so far, and the paths of
-// the first ten in the order of the data set. It is safe for concurrent use with Load. A search or a
-// training records a warning if there are any.
+// Unreadable returns the number of distinct images that could not be decoded so far,
+// and the paths of the first ten in the order of the data set. It is safe for
+// concurrent use with Load. A search or a training records a warning if there are any.
 func (d *ImageNet22K) Unreadable() (count int, first []string) {
 	d.lock.Lock()
 	defer d.lock.Unlock()

@@ -68,8 +68,8 @@ const maxIndex = 1 << 30
 
 const maxClasses = 1 << 20 // in an index
 
-// An index file holds, in little-endian order, the magic bytes, the SHA-256 sum of what follows, an
-// indexHead, an indexClass per class, and the text of the names.
+// An index file holds, in little-endian order, the magic bytes, the SHA-256 sum of what
+// follows, an indexHead, an indexClass per class, and the text of the names.
 const indexMagic = "unnas22k"
 
 type indexHead struct {

@@ -11,8 +11,8 @@ import (
 	"unnas/pretext"
 )
 
-// A Wrapper forwards the optional methods of a source (see [pretext.Source]), with defaults for missing
-// ones. A source that changes the images of another embeds it:
+// A Wrapper forwards the optional methods of a source (see [pretext.Source]), with
+// defaults for missing ones. A source that changes the images of another embeds it:
 //
 //	type mirrored struct{ dataset.Wrapper }
 //
@@ -49,8 +49,9 @@ func (w Wrapper) DecodesImages() bool {
 	return ok && s.DecodesImages()
 }
 
-// Unreadable returns the number of images of the source that could not be decoded so far and were
-// replaced by others, and the paths of some. They may be outside of a subset.
+// Unreadable returns the number of images of the source that could not be decoded so
+// far and were replaced by others, and the paths of some. They may be outside of a
+// subset.
 func (w Wrapper) Unreadable() (count int, first []string) {
 	if s, ok := w.Source.(interface {
 		Unreadable() (count int, first []string)
@@ -60,14 +61,14 @@ func (w Wrapper) Unreadable() (count int, first []string) {
 	return 0, nil
 }
 
-// Subset returns a source of some images of src: its image i is image indices[i] of src. Loading an
-// index out of range is an error.
+// Subset returns a source of some images of src: its image i is image indices[i] of
+// src. Loading an index out of range is an error.
 func Subset(src pretext.Source, indices []int) pretext.Source {
 	return subset{Wrapper{src}, slices.Clone(indices)}
 }
 
-// RandomSubset returns a source of n random images of src, in their order. Equal seeds draw equal
-// images, and a larger n only adds others.
+// RandomSubset returns a source of n random images of src, in their order. Equal seeds
+// draw equal images, and a larger n only adds others.
 func RandomSubset(src pretext.Source, n int, seed uint64) (pretext.Source, error) {
 	if n < 1 || n > src.Len() {
 		return nil, fmt.Errorf("dataset: random subset of %d of %d images; want 1 to all", n, src.Len())
@@ -94,8 +95,8 @@ func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return s.Source.Load(ctx, s.indices[i])
 }
 
-// Fingerprint returns a digest of the source's fingerprint and the indices; empty if the source has no
-// fingerprint.
+// Fingerprint returns a digest of the source's fingerprint and the indices; empty if
+// the source has no fingerprint.
 func (s subset) Fingerprint() string {
 	of := s.Wrapper.Fingerprint()
 	if of == "" {

@@ -9,13 +9,14 @@ import (
 	"unnas/pretext"
 )
 
-// Ranking returns the task and the hyperparameters with which Liu et al. (2020, arXiv 2003.12056, supplement
-// A) trained the networks of sampled DARTS cells (cell.ArchSampler), to measure how well a task ranks them.
-// The data set is cifar10 or imagenet1k, the task classification, rotation, colorization or jigsaw. Another
-// name is an error that lists these.
+// Ranking returns the task and the hyperparameters with which Liu et al. (2020, arXiv
+// 2003.12056, supplement A) trained the networks of sampled DARTS cells
+// (cell.ArchSampler), to measure how well a task ranks them. The data set is cifar10 or
+// imagenet1k, the task classification, rotation, colorization or jigsaw. Another name
+// is an error that lists these.
 //
-// The accuracy of an architecture is the highest of its evaluations, one per epoch; on CIFAR-10 the paper
-// averages it over three seeds.
+// The accuracy of an architecture is the highest of its evaluations, one per epoch; on
+// CIFAR-10 the paper averages it over three seeds.
 func Ranking(dataset, task string, g cell.Genotype) (pretext.Task, darts.TrainConfig, error) {
 	t, c, err := ranking(dataset, task)
 	if err != nil {

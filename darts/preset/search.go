@@ -10,8 +10,8 @@ import (
 	"unnas/pretext"
 )
 
-// A search is a row of the table of Search: the hyperparameters that differ. reductions is the number of
-// reduction cells; see [cell.Reductions].
+// A search is a row of the table of Search: the hyperparameters that differ. reductions
+// is the number of reduction cells; see [cell.Reductions].
 type search struct {
 	dataset, task     string
 	epochs, archEpoch int
@@ -20,9 +20,9 @@ type search struct {
 	lr, archLR, decay float64
 }
 
-// searches are those of Liu et al. (2020, arXiv 2003.12056, supplement B.1), with the values of the authors'
-// release for one GPU. Where batch and learning rates are half of the others of a data set, the authors
-// halved them to fit into memory.
+// searches are those of Liu et al. (2020, arXiv 2003.12056, supplement B.1), with the
+// values of the authors' release for one GPU. Where batch and learning rates are half
+// of the others of a data set, the authors halved them to fit into memory.
 var searches = []search{
 	{ImageNet1K, Classification, 2, 1, 8, 2, 64, 0.1, 3e-4, 3e-5},
 	{ImageNet1K, Rotation, 2, 1, 8, 2, 32, 0.05, 1.5e-4, 3e-5},
@@ -40,15 +40,16 @@ var searches = []search{
 	{Cityscapes, Jigsaw, 400, 0, 12, 2, 32, 0.1, 3e-4, 3e-4},
 }
 
-// Search returns the task and the hyperparameters of a search of Liu et al. (2020, arXiv 2003.12056,
-// supplement B.1 and the authors' release). The data set is imagenet1k, imagenet22k or cityscapes, the task
-// classification (segmentation for cityscapes), rotation, colorization or jigsaw. Another name is an error
-// that lists these.
+// Search returns the task and the hyperparameters of a search of Liu et al. (2020,
+// arXiv 2003.12056, supplement B.1 and the authors' release). The data set is
+// imagenet1k, imagenet22k or cityscapes, the task classification (segmentation for
+// cityscapes), rotation, colorization or jigsaw. Another name is an error that lists
+// these.
 //
-// Batch sizes and learning rates are the published ones after halving: to fit into 32 GB, the authors halved
-// them for rotation and jigsaw on ImageNet, and for rotation and colorization on Cityscapes. ImageNet-22K
-// has the values of one of their four GPUs; [darts.SearchConfig.WithBatch] with four times the batch gives
-// those of all.
+// Batch sizes and learning rates are the published ones after halving: to fit into 32
+// GB, the authors halved them for rotation and jigsaw on ImageNet, and for rotation and
+// colorization on Cityscapes. ImageNet-22K has the values of one of their four GPUs;
+// [darts.SearchConfig.WithBatch] with four times the batch gives those of all.
 func Search(dataset, task string) (pretext.Task, darts.SearchConfig, error) {
 	var datasets, tasks []string
 	for _, s := range searches {

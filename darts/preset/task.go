@@ -29,8 +29,8 @@ const (
 // short maps the names of tasks in the tables of the paper.
 var short = map[string]string{"cls": Classification, "seg": Segmentation, "rot": Rotation, "col": Colorization, "jig": Jigsaw}
 
-// TaskName expands the name of a task abbreviated as in the tables of the paper: rot to rotation. It returns
-// other names unchanged.
+// TaskName expands the name of a task abbreviated as in the tables of the paper: rot to
+// rotation. It returns other names unchanged.
 func TaskName(name string) string {
 	if long, ok := short[name]; ok {
 		return long
@@ -55,11 +55,13 @@ var datasets = []dataset{
 // shorterSide is the shorter side of Cityscapes images in a search.
 const shorterSide = 512
 
-// Transform returns the published transform of a task for the images of a data set, at size×size pixels.
-// Cityscapes images are resized to a shorter side of about shorter pixels; other data sets ignore it.
+// Transform returns the published transform of a task for the images of a data set, at
+// size×size pixels. Cityscapes images are resized to a shorter side of about shorter
+// pixels; other data sets ignore it.
 //
-// Colour jitter is off for colorization. Colorization and jigsaw use whole CIFAR-10 images, since padding has
-// no colours or tiles, and a jigsaw of ImageNet a random crop of the resized image.
+// Colour jitter is off for colorization. Colorization and jigsaw use whole CIFAR-10
+// images, since padding has no colours or tiles, and a jigsaw of ImageNet a random crop
+// of the resized image.
 func Transform(data, task string, size, shorter int) (pretext.Transform, error) {
 	var t pretext.Transform
 	task = TaskName(task)
@@ -83,8 +85,8 @@ func Transform(data, task string, size, shorter int) (pretext.Transform, error) 
 	return t, nil
 }
 
-// Task returns the published task for a data set, as in searches. An unknown name is an error that lists the
-// known ones.
+// Task returns the published task for a data set, as in searches. An unknown name is an
+// error that lists the known ones.
 func Task(data, task string) (pretext.Task, error) {
 	i := slices.IndexFunc(datasets, func(d dataset) bool { return d.name == data })
 	if i < 0 {

@@ -12,8 +12,9 @@ import (
 	"unnas/segmentation"
 )
 
-// widths are the architectures of the evaluation phase of Liu et al. (2020, arXiv 2003.12056) with the
-// channels of their first cells, chosen by the authors for networks of similar size.
+// widths are the architectures of the evaluation phase of Liu et al. (2020, arXiv
+// 2003.12056) with the channels of their first cells, chosen by the authors for
+// networks of similar size.
 var widths = []struct {
 	architecture             string
 	classification, segments int
@@ -33,13 +34,15 @@ var widths = []struct {
 	{"unnas_cityscapes_jig", 44, 80},
 }
 
-// Training returns the task and the hyperparameters with which Liu et al. (2020, arXiv 2003.12056, supplement
-// B.2 and the authors' release) trained the network of a genotype. The data set is imagenet1k, for
-// classification, or cityscapes, for segmentation; the architecture is darts_v2 or a cell that they found,
-// such as unnas_imagenet_rot. Another name is an error that lists these.
+// Training returns the task and the hyperparameters with which Liu et al. (2020, arXiv
+// 2003.12056, supplement B.2 and the authors' release) trained the network of a
+// genotype. The data set is imagenet1k, for classification, or cityscapes, for
+// segmentation; the architecture is darts_v2 or a cell that they found, such as
+// unnas_imagenet_rot. Another name is an error that lists these.
 //
-// MicroBatch is the part of a batch on each of their eight GPUs, so that batch normalisation sees as many
-// images. Evaluation is as published: centre crops on ImageNet, whole images on Cityscapes.
+// MicroBatch is the part of a batch on each of their eight GPUs, so that batch
+// normalisation sees as many images. Evaluation is as published: centre crops on
+// ImageNet, whole images on Cityscapes.
 func Training(dataset, architecture string) (pretext.Task, darts.TrainConfig, error) {
 	var task pretext.Task
 	c := darts.TrainConfig{SGD: darts.SGD{Momentum: 0.9, Nesterov: true}, EvaluateEvery: 1}

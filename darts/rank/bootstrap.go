@@ -15,13 +15,15 @@ type Interval struct{ Low, High float64 }
 // MaxResamples is the largest number of resamples of [Bootstrap].
 const MaxResamples = 1_000_000
 
-// Bootstrap returns a confidence interval of a statistic at the given level, such as 0.95, by the
-// percentile method (Efron, 1979, doi 10.1214/aos/1176344552): it draws resamples of the architectures
-// with replacement, and the interval excludes (1-level)/2 of them on either side, with interpolated
-// percentiles. A thousand resamples are usual; the time is proportional to their number.
+// Bootstrap returns a confidence interval of a statistic at the given level, such as
+// 0.95, by the percentile method (Efron, 1979, doi 10.1214/aos/1176344552): it draws
+// resamples of the architectures with replacement, and the interval excludes
+// (1-level)/2 of them on either side, with interpolated percentiles. A thousand
+// resamples are usual; the time is proportional to their number.
 //
-// A resample whose statistic is undefined, for instance because all its architectures are equal, is
-// drawn again; if nine in ten are undefined, so is the interval. Equal seeds give equal intervals.
+// A resample whose statistic is undefined, for instance because all its architectures
+// are equal, is drawn again; if nine in ten are undefined, so is the interval. Equal
+// seeds give equal intervals.
 func Bootstrap(s Statistic, x, y []float64, level float64, resamples int, seed uint64) (Interval, error) {
 	switch {
 	case !(level > 0 && level < 1):

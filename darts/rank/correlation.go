@@ -8,20 +8,21 @@ import (
 	"slices"
 )
 
-// ErrUndefined is the error of a statistic that the data do not determine: there are fewer than three
-// points, or all values of one measure are equal.
+// ErrUndefined is the error of a statistic that the data do not determine: there are
+// fewer than three points, or all values of one measure are equal.
 var ErrUndefined = errors.New("undefined")
 
-// A Statistic measures the association of two measures of the same architectures: x[i] and y[i] belong
-// to architecture i. [Spearman], [KendallTau] and [Pearson] are statistics.
+// A Statistic measures the association of two measures of the same architectures: x[i]
+// and y[i] belong to architecture i. [Spearman], [KendallTau] and [Pearson] are
+// statistics.
 //
-// They return an error for slices of different lengths, for values that are NaN or infinite, with the
-// index, and, where the statistic is not defined, [ErrUndefined].
+// They return an error for slices of different lengths, for values that are NaN or
+// infinite, with the index, and, where the statistic is not defined, [ErrUndefined].
 type Statistic func(x, y []float64) (float64, error)
 
-// Spearman returns Spearman's rank correlation (1904, doi 10.2307/1412159): the correlation of the
-// ranks; equal values share the mean of their ranks. It is 1 if y is an increasing function of x, and
-// -1 if it is a decreasing one.
+// Spearman returns Spearman's rank correlation (1904, doi 10.2307/1412159): the
+// correlation of the ranks; equal values share the mean of their ranks. It is 1 if y is
+// an increasing function of x, and -1 if it is a decreasing one.
 func Spearman(x, y []float64) (float64, error) {
 	if err := check("Spearman's ρ", x, y); err != nil {
 		return 0, err
@@ -29,8 +30,8 @@ func Spearman(x, y []float64) (float64, error) {
 	return correlation(ranks(x), ranks(y)), nil
 }
 
-// Pearson returns Pearson's correlation coefficient (1895, doi 10.1098/rspl.1895.0041): ±1 for points on
-// a line.
+// Pearson returns Pearson's correlation coefficient (1895, doi 10.1098/rspl.1895.0041):
+// ±1 for points on a line.
 func Pearson(x, y []float64) (float64, error) {
 	if err := check("Pearson's r", x, y); err != nil {
 		return 0, err
@@ -38,10 +39,11 @@ func Pearson(x, y []float64) (float64, error) {
 	return correlation(x, y), nil
 }
 
-// KendallTau returns Kendall's rank correlation with correction for ties, τ-b (1945, doi
-// 10.1093/biomet/33.3.239): the number of pairs of architectures that both measures order alike minus
-// those that they order oppositely, divided by the geometric mean of the numbers of pairs that x and y
-// order. It takes O(n log n) time (Knight, 1966, doi 10.1080/01621459.1966.10480879).
+// KendallTau returns Kendall's rank correlation with correction for ties, τ-b (1945,
+// doi 10.1093/biomet/33.3.239): the number of pairs of architectures that both measures
+// order alike minus those that they order oppositely, divided by the geometric mean of
+// the numbers of pairs that x and y order. It takes O(n log n) time (Knight, 1966, doi
+// 10.1080/01621459.1966.10480879).
 //
 // cell.KendallTau is a different measure: it compares the rows of α, and ties reduce it.
 func KendallTau(x, y []float64) (float64, error) {
@@ -69,8 +71,8 @@ func KendallTau(x, y []float64) (float64, error) {
 	return clamp(difference / math.Sqrt((all-tiedX)*(all-tiedY))), nil
 }
 
-// tiedPairs counts the pairs of equal elements in a sorted list of n; equal(i) compares element i with
-// the one before.
+// tiedPairs counts the pairs of equal elements in a sorted list of n; equal(i) compares
+// element i with the one before.
 func tiedPairs(n int, equal func(i int) bool) float64 {
 	pairs, run := 0.0, 0.0
 	for i := 1; i < n; i++ {
@@ -109,8 +111,8 @@ func inversions(v, scratch []float64) float64 {
 // A Line is y = Intercept + Slope·x.
 type Line struct{ Slope, Intercept float64 }
 
-// Fit returns the least-squares regression line of y on x. It fails like a [Statistic], but y may be
-// constant.
+// Fit returns the least-squares regression line of y on x. It fails like a [Statistic],
+// but y may be constant.
 func Fit(x, y []float64) (Line, error) {
 	const name = "the regression line"
 	if err := cmp.Or(points(name, x, y), varies(name, "x", x)); err != nil {
@@ -129,7 +131,8 @@ func Fit(x, y []float64) (Line, error) {
 	return line, nil
 }
 
-// least is the smallest number of points: two points always have a line and rank correlation ±1.
+// least is the smallest number of points: two points always have a line and rank
+// correlation ±1.
 const least = 3
 
 // check returns why the named correlation cannot be computed.
@@ -214,13 +217,14 @@ func correlation(x, y []float64) float64 {
 	return clamp(dot(u, v) / math.Sqrt(dot(u, u)*dot(v, v)))
 }
 
-// standard returns v, whose values are not all equal, minus its mean and divided by a power of two that
-// brings the largest magnitude into [1, 2), so that sums of squares neither overflow nor vanish.
+// standard returns v, whose values are not all equal, minus its mean and divided by a
+// power of two that brings the largest magnitude into [1, 2), so that sums of squares
+// neither overflow nor vanish.
 func standard(v []float64) (rest []float64, mean, scale float64) {
 	rest = slices.Clone(v)
 	outer := shrink(rest)
-	// The mean of the rest corrects the rounding of the mean, which may dominate nearly equal
-	// values.
+	// The mean of the rest corrects the rounding of the mean, which may dominate nearly
+	// equal values.
 	for range 2 {
 		var sum float64
 		for _, f := range rest {
@@ -249,8 +253,8 @@ func shrink(v []float64) float64 {
 	return math.Ldexp(1, exponent-1)
 }
 
-// dot returns the sum of products. The conversion prevents fused multiply-add, so that all CPUs give the
-// same bits.
+// dot returns the sum of products. The conversion prevents fused multiply-add, so that
+// all CPUs give the same bits.
 func dot(x, y []float64) float64 {
 	var sum float64
 	for i := range x {

@@ -21,12 +21,13 @@ import (
 	"unnas/internal/picture"
 )
 
-// A Figure is rows of panels of one size, for instance a column per task and a row per data set. Rows may
-// differ in length. Three panels fill a text width of 6½ inches; their smallest letters then have 7
-// points.
+// A Figure is rows of panels of one size, for instance a column per task and a row per
+// data set. Rows may differ in length. Three panels fill a text width of 6½ inches;
+// their smallest letters then have 7 points.
 //
-// Equal figures give equal bytes. Writing fails if the figure has no panels, if a panel cannot be
-// computed, if a title or label has unprintable characters, or if the writer fails.
+// Equal figures give equal bytes. Writing fails if the figure has no panels, if a panel
+// cannot be computed, if a title or label has unprintable characters, or if the writer
+// fails.
 type Figure [][]Panel
 
 // A Panel is a [Scatter] or [Searches].
@@ -35,17 +36,17 @@ type Panel interface {
 	plot() (*plot.Plot, error)
 }
 
-// A Scatter is a panel with a point per architecture, the regression line ([Fit]) and Spearman's ρ, as in
-// Figures 2 and 3 of Liu et al. (2020).
+// A Scatter is a panel with a point per architecture, the regression line ([Fit]) and
+// Spearman's ρ, as in Figures 2 and 3 of Liu et al. (2020).
 type Scatter struct {
 	Title          string    // above the panel
 	XLabel, YLabel string    // of the axes, such as "jigsaw (%)"
 	X, Y           []float64 // pretext and supervised accuracy of each architecture
 }
 
-// Searches is a panel with the curve of a [RandomSearch] for each task, of the oracle, which selects by
-// supervised accuracy, and of random choice. The axis of n is logarithmic. The bands contain 68 % of the
-// searches.
+// Searches is a panel with the curve of a [RandomSearch] for each task, of the oracle,
+// which selects by supervised accuracy, and of random choice. The axis of n is
+// logarithmic. The bands contain 68 % of the searches.
 type Searches struct {
 	Title      string // above the panel
 	YLabel     string // of the axis, such as "accuracy on ImageNet (%)"
@@ -58,15 +59,15 @@ type Searches struct {
 // searched.
 func (f Figure) WriteSVG(w io.Writer) error { return f.write(w, picture.SVG) }
 
-// WritePNG writes the figure as a PNG image of 200 pixels per inch on a white background. It also fails if
-// the image would exceed 2²⁵ pixels, about 150 panels.
+// WritePNG writes the figure as a PNG image of 200 pixels per inch on a white
+// background. It also fails if the image would exceed 2²⁵ pixels, about 150 panels.
 func (f Figure) WritePNG(w io.Writer) error { return f.write(w, picture.PNG) }
 
 // WritePDF writes the figure as a PDF document with one page of the size of the figure.
 func (f Figure) WritePDF(w io.Writer) error { return f.write(w, picture.PDF) }
 
-// Save writes the figure to a file in the format of its extension: .svg, .png or .pdf. An existing file is
-// replaced, or kept if writing fails.
+// Save writes the figure to a file in the format of its extension: .svg, .png or .pdf.
+// An existing file is replaced, or kept if writing fails.
 func (f Figure) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{".svg": f.WriteSVG, ".png": f.WritePNG, ".pdf": f.WritePDF})
 }
@@ -159,7 +160,8 @@ func (d *drawing) Draw(c vg.Canvas) {
 	}
 }
 
-// newPlot returns an empty plot with a title of the given words, and labels, all fitted to a panel.
+// newPlot returns an empty plot with a title of the given words, and labels, all fitted
+// to a panel.
 func newPlot(title []string, xLabel, yLabel string) (*plot.Plot, error) {
 	for _, s := range append(title, xLabel, yLabel) {
 		if !printable(s) {
@@ -316,7 +318,8 @@ func (s Searches) plot() (*plot.Plot, error) {
 	p.Add(bands...)
 	p.Add(ground{&p.Legend})
 	p.Add(lines...)
-	// A logarithmic scale of the plot would reserve space for the axis label in a wrong place.
+	// A logarithmic scale of the plot would reserve space for the axis label in a wrong
+	// place.
 	p.X.Tick.Marker = decades{}
 	p.X.Min, p.X.Max = 0, math.Log10(float64(max(2, s.Most)))
 	return p, nil

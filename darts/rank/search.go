@@ -6,16 +6,17 @@ import (
 	"slices"
 )
 
-// A Curve is the result of random search: element n-1 is the supervised accuracy of the architecture
-// selected from n, in the unit of the accuracies.
+// A Curve is the result of random search: element n-1 is the supervised accuracy of the
+// architecture selected from n, in the unit of the accuracies.
 type Curve struct {
 	Mean []float64 // expected value
 	Low  []float64 // 16 % quantile
 	High []float64 // 84 % quantile
 }
 
-// The band contains the fraction of searches within ±1 standard deviation of a normal distribution.
-// Unlike standard deviations, quantiles stay within the range of the accuracies.
+// The band contains the fraction of searches within ±1 standard deviation of a normal
+// distribution. Unlike standard deviations, quantiles stay within the range of the
+// accuracies.
 const (
 	lowQuantile  = 0.16
 	highQuantile = 0.84
@@ -24,16 +25,19 @@ const (
 // negligible is a remaining probability that no longer changes a curve in float64.
 const negligible = 1e-18
 
-// RandomSearch returns the curve of random search with a pretext task (Liu et al., 2020, arXiv 2003.12056,
-// section 4): n architectures are drawn without replacement, and the one with the highest pretext accuracy
-// is selected, at random among equals. The curve is its supervised accuracy for n = 1 … most; pretext[i]
-// and supervised[i] belong to architecture i.
+// RandomSearch returns the curve of random search with a pretext task (Liu et al.,
+// 2020, arXiv 2003.12056, section 4): n architectures are drawn without replacement,
+// and the one with the highest pretext accuracy is selected, at random among equals.
+// The curve is its supervised accuracy for n = 1 … most; pretext[i] and supervised[i]
+// belong to architecture i.
 //
-// With the supervised accuracy as pretext task it is the oracle; its first element is a random choice.
+// With the supervised accuracy as pretext task it is the oracle; its first element is a
+// random choice.
 //
-// Differs: the paper draws a thousand times. Here the probability of each architecture is computed in
-// closed form, the limit of infinitely many draws: among N architectures, the selected one is one of the k
-// with the lowest pretext accuracy in C(k, n) of C(N, n) draws.
+// Differs: the paper draws a thousand times. Here the probability of each architecture
+// is computed in closed form, the limit of infinitely many draws: among N
+// architectures, the selected one is one of the k with the lowest pretext accuracy in
+// C(k, n) of C(N, n) draws.
 func RandomSearch(pretext, supervised []float64, most int) (Curve, error) {
 	if err := pairs("random search", pretext, supervised); err != nil {
 		return Curve{}, err

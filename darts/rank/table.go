@@ -33,7 +33,8 @@ type Column struct {
 	Values []float64
 }
 
-// MaxTable is the largest size of a CSV file in bytes. Reading takes a few times as much memory.
+// MaxTable is the largest size of a CSV file in bytes. Reading takes a few times as
+// much memory.
 const MaxTable = 128 << 20
 
 // Open reads the table in the CSV file at path as [Read] does.
@@ -50,15 +51,16 @@ func Open(path, key string, columns ...string) (*Table, error) {
 	return t, nil
 }
 
-// Read reads a table from a CSV file: a header, then a row per architecture. The column with the header
-// key has the names of the architectures; if key is empty, it is the first column with a header. The table
-// gets the columns with the given headers, in that order, or by default all others except those without a
-// header, such as the index that pandas writes, and those without numbers, which Skipped lists. Ignored
-// columns may have any text.
+// Read reads a table from a CSV file: a header, then a row per architecture. The column
+// with the header key has the names of the architectures; if key is empty, it is the
+// first column with a header. The table gets the columns with the given headers, in
+// that order, or by default all others except those without a header, such as the index
+// that pandas writes, and those without numbers, which Skipped lists. Ignored columns
+// may have any text.
 //
-// It returns an error with line and column for values that are not finite numbers, for names that are
-// repeated or that [Table.Validate] refuses, for rows of another length than the header, and for files of
-// more than [MaxTable] bytes.
+// It returns an error with line and column for values that are not finite numbers, for
+// names that are repeated or that [Table.Validate] refuses, for rows of another length
+// than the header, and for files of more than [MaxTable] bytes.
 func Read(r io.Reader, key string, columns ...string) (*Table, error) {
 	t, err := read(r, key, columns)
 	if err != nil {
@@ -214,9 +216,10 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Validate returns an error if two architectures or two columns have the same name, if a name is empty, has
-// unprintable characters or surrounding spaces, or if a column does not have a finite number per
-// architecture. [Read] and [Join] return valid tables.
+// Validate returns an error if two architectures or two columns have the same name, if
+// a name is empty, has unprintable characters or surrounding spaces, or if a column
+// does not have a finite number per architecture. [Read] and [Join] return valid
+// tables.
 func (t *Table) Validate() error {
 	if err := t.validate(); err != nil {
 		return fmt.Errorf("rank: table: %w", err)
@@ -298,9 +301,9 @@ func (t *Table) Column(name string) ([]float64, error) {
 	return nil, fmt.Errorf("rank: no column %.60q: want one of %s", name, listed(t.headers()[1:]))
 }
 
-// Correlate returns a table of a statistic between columns of t: a row per column in x, such as pretext
-// tasks, and a column per column in y, such as supervised accuracies on several data sets. Its key is
-// "measure". It fails if the statistic does.
+// Correlate returns a table of a statistic between columns of t: a row per column in x,
+// such as pretext tasks, and a column per column in y, such as supervised accuracies on
+// several data sets. Its key is "measure". It fails if the statistic does.
 func (t *Table) Correlate(s Statistic, x, y []string) (*Table, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
@@ -331,8 +334,9 @@ func (t *Table) Correlate(s Statistic, x, y []string) (*Table, error) {
 	return result, nil
 }
 
-// Join returns a table with the columns of all tables, in the order of the architectures of the first, with
-// its key. It returns an error that names them if tables have different architectures or equal columns.
+// Join returns a table with the columns of all tables, in the order of the
+// architectures of the first, with its key. It returns an error that names them if
+// tables have different architectures or equal columns.
 func Join(tables ...*Table) (*Table, error) {
 	if len(tables) == 0 {
 		return nil, errors.New("rank: join: no tables")
@@ -376,8 +380,8 @@ func Join(tables ...*Table) (*Table, error) {
 	return joined, nil
 }
 
-// WriteCSV writes the table as a CSV file that [Read] reads back with equal bits. It fails if the table is
-// invalid or the writer fails.
+// WriteCSV writes the table as a CSV file that [Read] reads back with equal bits. It
+// fails if the table is invalid or the writer fails.
 func (t *Table) WriteCSV(w io.Writer) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -399,8 +403,8 @@ func (t *Table) WriteCSV(w io.Writer) error {
 	return nil
 }
 
-// WriteMarkdown writes the table in GitHub Flavored Markdown, with six digits of non-integers. It fails if
-// the table is invalid or the writer fails.
+// WriteMarkdown writes the table in GitHub Flavored Markdown, with six digits of
+// non-integers. It fails if the table is invalid or the writer fails.
 func (t *Table) WriteMarkdown(w io.Writer) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -435,8 +439,8 @@ func short(f float64) string {
 	return strconv.FormatFloat(f, 'g', 6, 64)
 }
 
-// Save writes the table to a file, as CSV if path ends in .csv, as Markdown if in .md. An existing file is
-// replaced, or kept if writing fails.
+// Save writes the table to a file, as CSV if path ends in .csv, as Markdown if in .md.
+// An existing file is replaced, or kept if writing fails.
 func (t *Table) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{".csv": t.WriteCSV, ".md": t.WriteMarkdown})
 }

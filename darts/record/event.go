@@ -11,10 +11,11 @@ import (
 
 // An Event is one of Start, Step, Progress, Epoch, Warning and Done, by value.
 //
-// Losses are means over images, or over labels if an image has several. A score is a metric with a name;
-// weights and most scores are from 0 to 1. A number that a run does not have, such as the entropy of a run
-// without architecture parameters, is NaN. Fields with the tag clock depend on the clock or the machine, and
-// differ between runs with equal seeds.
+// Losses are means over images, or over labels if an image has several. A score is a
+// metric with a name; weights and most scores are from 0 to 1. A number that a run does
+// not have, such as the entropy of a run without architecture parameters, is NaN.
+// Fields with the tag clock depend on the clock or the machine, and differ between runs
+// with equal seeds.
 type Event interface {
 	event() string // the name of the event in JSON
 }
@@ -37,9 +38,10 @@ type Start struct {
 	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": instruction set, see UNNAS_KERNEL, and architecture
 	Version       string `json:"version"`                    // version of the module unnas recorded by the Go command; empty if unknown
 	Revision      string `json:"revision"`                   // version control revision of the program, with +modified for changed files; empty if unknown
-	// ScoreName is the metric of ValScore, such as "top1" or "miou", and TrainScoreName that of
-	// TrainScore. LowerIsBetter means that the best ValScore is the lowest. The best epoch of a training is
-	// the first with the best ValScore, that of a search the first with the lowest ValLoss.
+	// ScoreName is the metric of ValScore, such as "top1" or "miou", and TrainScoreName
+	// that of TrainScore. LowerIsBetter means that the best ValScore is the lowest. The
+	// best epoch of a training is the first with the best ValScore, that of a search
+	// the first with the lowest ValLoss.
 	ScoreName      string   `json:"score_name"`
 	TrainScoreName string   `json:"train_score_name"`
 	LowerIsBetter  bool     `json:"lower_is_better"`
@@ -75,8 +77,8 @@ type Step struct {
 	Left            time.Duration `json:"left_ns" clock:"true"` // estimated remaining time of the run
 }
 
-// Progress is the progress of longer work: an evaluation, or the passes of a step with gradient accumulation.
-// Run directories do not keep it.
+// Progress is the progress of longer work: an evaluation, or the passes of a step with
+// gradient accumulation. Run directories do not keep it.
 type Progress struct {
 	Work    string        `json:"work"`                    // name of the work, such as "evaluating"
 	Done    int           `json:"done"`                    // units done
@@ -96,10 +98,11 @@ type Epoch struct {
 	SkipWeight float64 `json:"skip_weight"` // weight of skip connections after softmax, mean over edges
 	PoolWeight float64 `json:"pool_weight"` // weight of maximum and average pooling after softmax, mean over edges
 
-	// Stability is Kendall's tau between the rankings of operations after this epoch and the one before,
-	// mean over edges: 1 for the same order, 0 for an unrelated and -1 for the opposite one; see
-	// cell.KendallTau. It is NaN in the first epoch. DARTS+ stops a search once the ranking has been stable
-	// for 10 epochs (Liang et al., 2019, arXiv 1909.06035, criterion 2).
+	// Stability is Kendall's tau between the rankings of operations after this epoch
+	// and the one before, mean over edges: 1 for the same order, 0 for an unrelated and
+	// -1 for the opposite one; see cell.KendallTau. It is NaN in the first epoch.
+	// DARTS+ stops a search once the ranking has been stable for 10 epochs (Liang et
+	// al., 2019, arXiv 1909.06035, criterion 2).
 	Stability float64 `json:"stability"`
 
 	Eigenvalue float64 `json:"eigenvalue"` // see darts.SearchConfig.StopEigenvalue; NaN without it
@@ -108,10 +111,12 @@ type Epoch struct {
 	Normal   [][]float64 `json:"normal"`   // architecture parameters of normal cells before softmax: a row per edge, a column per operation of Start.Ops; see Weights
 	Reduce   [][]float64 `json:"reduce"`   // architecture parameters of reduction cells
 
-	// Scores are further validation scores by name, such as "top5", the fraction of labels among the five
-	// most probable classes. In JSON each is a field, such as val_top5.
+	// Scores are further validation scores by name, such as "top5", the fraction of
+	// labels among the five most probable classes. In JSON each is a field, such as
+	// val_top5.
 	Scores map[string]float64 `json:"val_"`
-	// ScoreName is the metric of ValScore; see Start. It is empty if a training did not evaluate the epoch.
+	// ScoreName is the metric of ValScore; see Start. It is empty if a training did not
+	// evaluate the epoch.
 	ScoreName string `json:"score_name"`
 
 	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // duration of the epoch
@@ -143,8 +148,8 @@ type field struct {
 	value any
 }
 
-// fields returns the fields of an event in order, and scores by name; without clock, those with the tag clock
-// are omitted.
+// fields returns the fields of an event in order, and scores by name; without clock,
+// those with the tag clock are omitted.
 func fields(e Event, clock bool) ([]field, error) {
 	v := reflect.ValueOf(e)
 	if v.Kind() != reflect.Struct {

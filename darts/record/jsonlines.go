@@ -8,12 +8,12 @@ import (
 	"unnas/internal/format"
 )
 
-// JSONLines is a Recorder that writes one JSON object per line. The first member is the event ("start", "step",
-// "epoch", "warning" or "done"), the others are the fields of the event in order, named by their json tags. NaN
-// and infinity become null.
+// JSONLines is a Recorder that writes one JSON object per line. The first member is the
+// event ("start", "step", "epoch", "warning" or "done"), the others are the fields of
+// the event in order, named by their json tags. NaN and infinity become null.
 //
-// Unless Clock is set, fields that depend on the clock or the machine are omitted, so that runs with equal
-// configuration and seed write equal bytes.
+// Unless Clock is set, fields that depend on the clock or the machine are omitted, so
+// that runs with equal configuration and seed write equal bytes.
 type JSONLines struct {
 	Clock bool // include fields that depend on the clock
 
@@ -30,7 +30,8 @@ func NewJSONLines(w io.Writer) *JSONLines {
 	return j
 }
 
-// Record writes one line. It fails if the writer fails, or if the configuration in a Start has no JSON form.
+// Record writes one line. It fails if the writer fails, or if the configuration in a
+// Start has no JSON form.
 func (j *JSONLines) Record(e Event) error {
 	all, err := fields(e, j.Clock)
 	if err != nil {

@@ -9,9 +9,10 @@ import (
 	"unnas/internal/format"
 )
 
-// Log is a Recorder that emits a structured log record per event. Message and attributes are those of JSONLines,
-// except that times are durations without the _ns, NaN and infinite numbers are omitted, and so are the
-// configuration and the architecture parameters, which are not single values. Steps and progress have level
+// Log is a Recorder that emits a structured log record per event. Message and
+// attributes are those of JSONLines, except that times are durations without the _ns,
+// NaN and infinite numbers are omitted, and so are the configuration and the
+// architecture parameters, which are not single values. Steps and progress have level
 // Debug, warnings Warn and all others Info.
 type Log struct{ logger *slog.Logger }
 

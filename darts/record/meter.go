@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// A Meter reports the progress of longer work as Progress events. It is safe for concurrent use.
+// A Meter reports the progress of longer work as Progress events. It is safe for
+// concurrent use.
 type Meter struct {
 	to Recorder
 
@@ -17,7 +18,8 @@ type Meter struct {
 // NewMeter returns a meter that reports to a recorder.
 func NewMeter(to Recorder) *Meter { return &Meter{to: to} }
 
-// Begin starts work of total units, such as "images", and ends any earlier work. Work of 0 units is not reported.
+// Begin starts work of total units, such as "images", and ends any earlier work. Work
+// of 0 units is not reported.
 func (m *Meter) Begin(work, unit string, total int) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
@@ -31,8 +33,8 @@ func (m *Meter) Add(units int) error {
 	return m.count(units)
 }
 
-// Pass reports one more unit as done, except the last, which another event reports. Recorder errors are dropped:
-// the recorder will return them for that event.
+// Pass reports one more unit as done, except the last, which another event reports.
+// Recorder errors are dropped: the recorder will return them for that event.
 func (m *Meter) Pass() {
 	m.lock.Lock()
 	defer m.lock.Unlock()

@@ -14,15 +14,17 @@ import (
 	"golang.org/x/term"
 )
 
-// Printer is a Recorder for people: some lines about the run, one line per epoch, and the genotype at the end.
-// Between epochs a live printer, for terminals, rewrites one line up to ten times a second; other printers, for
-// files, add a line every ten seconds. Other work than steps is shown once it has taken two seconds. NaN is
+// Printer is a Recorder for people: some lines about the run, one line per epoch, and
+// the genotype at the end. Between epochs a live printer, for terminals, rewrites one
+// line up to ten times a second; other printers, for files, add a line every ten
+// seconds. Other work than steps is shown once it has taken two seconds. NaN is
 // omitted. Scores are percentages unless lower is better.
 type Printer struct {
-	// Live rewrites a line in place, with \r and the ANSI sequence that clears the rest of a line.
+	// Live rewrites a line in place, with \r and the ANSI sequence that clears the rest
+	// of a line.
 	Live bool
-	// Columns is the width of the terminal in characters. The live line is cut to it, the most important
-	// numbers first; other lines are never cut.
+	// Columns is the width of the terminal in characters. The live line is cut to it,
+	// the most important numbers first; other lines are never cut.
 	Columns int
 
 	w     io.Writer
@@ -33,8 +35,8 @@ type Printer struct {
 	aside bool      // the last line showed passes, or other work than steps
 }
 
-// NewPrinter returns a recorder that prints to w. If w is an *os.File of a terminal, such as os.Stdout, it is live
-// and as wide as the terminal.
+// NewPrinter returns a recorder that prints to w. If w is an *os.File of a terminal,
+// such as os.Stdout, it is live and as wide as the terminal.
 func NewPrinter(w io.Writer) *Printer {
 	p := &Printer{Columns: 80, w: w, now: time.Now}
 	file, ok := w.(*os.File)
@@ -81,8 +83,8 @@ func (p *Printer) Record(e Event) error {
 	return fmt.Errorf("record: printer: unknown event %T", e)
 }
 
-// Close ends the live line of a run that was stopped early, so that later output starts on a new line. It does not
-// close the writer.
+// Close ends the live line of a run that was stopped early, so that later output starts
+// on a new line. It does not close the writer.
 func (p *Printer) Close() error {
 	if !p.dirty {
 		return nil
@@ -181,8 +183,8 @@ func startText(e Start) string {
 		format.SI(int64(e.Params)), format.SI(e.MACs), format.Bytes(e.PlannedBytes), how)
 }
 
-// fit returns the first part, cut to width characters, followed by the others that are not empty and fit. All are
-// ASCII.
+// fit returns the first part, cut to width characters, followed by the others that are
+// not empty and fit. All are ASCII.
 func fit(width int, first string, others []string) string {
 	line := first[:min(len(first), max(width, 0))]
 	for _, part := range others {

@@ -19,9 +19,10 @@ const File = "metrics.jsonl"
 // longestLine is the largest accepted line in bytes; a thousand scores take 100 kB.
 const longestLine = 8 << 20
 
-// Read returns the events written by JSONLines, in order. Null and missing numbers are NaN, and the Config of a
-// Start is a json.RawMessage. Unknown events and fields are ignored, as is an incomplete last line, which may be in
-// writing or left by a killed program. A damaged line is an error with its number, and ends the iteration.
+// Read returns the events written by JSONLines, in order. Null and missing numbers are
+// NaN, and the Config of a Start is a json.RawMessage. Unknown events and fields are
+// ignored, as is an incomplete last line, which may be in writing or left by a killed
+// program. A damaged line is an error with its number, and ends the iteration.
 func Read(r io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		lines := bufio.NewReaderSize(r, 1<<16)

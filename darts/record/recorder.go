@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// A Recorder receives the events of a run. Record is called on the goroutine of the run, or on those on which an
-// evaluation loads images, one event at a time. An error stops the run, which writes a checkpoint if it has a run
-// directory, and returns the error; see Optional for recorders whose errors should not stop it.
+// A Recorder receives the events of a run. Record is called on the goroutine of the
+// run, or on those on which an evaluation loads images, one event at a time. An error
+// stops the run, which writes a checkpoint if it has a run directory, and returns the
+// error; see Optional for recorders whose errors should not stop it.
 type Recorder interface {
 	Record(e Event) error
 }
@@ -18,8 +19,8 @@ type Func func(Event) error
 // Record calls f.
 func (f Func) Record(e Event) error { return f(e) }
 
-// Recorders returns a recorder that passes every event to each of list in order, up to the first error. Nil entries
-// are ignored.
+// Recorders returns a recorder that passes every event to each of list in order, up to
+// the first error. Nil entries are ignored.
 func Recorders(list ...Recorder) Recorder {
 	var all recorders
 	for _, r := range list {
@@ -41,9 +42,9 @@ func (all recorders) Record(e Event) error {
 	return nil
 }
 
-// Optional returns a recorder that passes every event to main and then to each of others. One of others that fails
-// gets no more events, and main gets a Warning with its error. Nil entries of others are ignored; main must not be
-// nil.
+// Optional returns a recorder that passes every event to main and then to each of
+// others. One of others that fails gets no more events, and main gets a Warning with
+// its error. Nil entries of others are ignored; main must not be nil.
 func Optional(main Recorder, others ...Recorder) Recorder {
 	return &optional{main, slices.DeleteFunc(slices.Clone(others), func(r Recorder) bool { return r == nil })}
 }

@@ -14,25 +14,28 @@ import (
 	"unnas/internal/tfrecord"
 )
 
-// TensorBoard is a Recorder that writes an event file for TensorBoard (https://www.tensorflow.org/tensorboard):
+// TensorBoard is a Recorder that writes an event file for TensorBoard
+// (https://www.tensorflow.org/tensorboard):
 //
-//   - all numbers of steps and epochs as scalars, such as step/lr and epoch/val_loss, named as in JSONLines, and
-//     scores with the name of their metric, such as epoch/val_top1; NaN and infinite ones are omitted;
-//   - after each epoch the architecture parameters as histograms, alphas/normal and alphas/reduce, the weight of
-//     each operation after softmax, mean over edges, as scalars such as normal/skip_connect, and the genotype as
-//     text.
+//   - all numbers of steps and epochs as scalars, such as step/lr and epoch/val_loss,
+//     named as in JSONLines, and scores with the name of their metric, such as
+//     epoch/val_top1; NaN and infinite ones are omitted;
+//   - after each epoch the architecture parameters as histograms, alphas/normal and
+//     alphas/reduce, the weight of each operation after softmax, mean over edges, as
+//     scalars such as normal/skip_connect, and the genotype as text.
 //
-// The horizontal axis is the steps done in the run. A resumed run writes another file, which starts with the first
-// repeated step and makes TensorBoard drop the records of that and later steps in earlier files. Each record has
-// the time of its writing, so files of equal runs differ.
+// The horizontal axis is the steps done in the run. A resumed run writes another file,
+// which starts with the first repeated step and makes TensorBoard drop the records of
+// that and later steps in earlier files. Each record has the time of its writing, so
+// files of equal runs differ.
 type TensorBoard struct {
 	dir   string
 	file  *os.File // nil before the first step
 	start Start
 }
 
-// NewTensorBoard returns a recorder that creates a file in the folder dir, and the folder if necessary, after the
-// first step of the run.
+// NewTensorBoard returns a recorder that creates a file in the folder dir, and the
+// folder if necessary, after the first step of the run.
 func NewTensorBoard(dir string) *TensorBoard { return &TensorBoard{dir: dir} }
 
 // Record writes an event. It fails if the file system does.
@@ -72,8 +75,8 @@ func (t *TensorBoard) Close() error {
 	return nil
 }
 
-// The protocol buffer fields in use, by the message names of event.proto, summary.proto and tensor.proto of
-// TensorFlow.
+// The protocol buffer fields in use, by the message names of event.proto, summary.proto
+// and tensor.proto of TensorFlow.
 const (
 	eventWallTime   protowire.Number = 1 // double, seconds since 1970
 	eventStep       protowire.Number = 2 // int64
@@ -190,7 +193,8 @@ func (t *TensorBoard) alphas(kind string, rows [][]float64) []byte {
 	return values
 }
 
-// histogramBuckets is the number of buckets of equal width between the smallest and the largest value.
+// histogramBuckets is the number of buckets of equal width between the smallest and the
+// largest value.
 const histogramBuckets = 30
 
 // histogram returns the distribution of one or more values.

@@ -9,8 +9,8 @@ import (
 	"unnas/internal/format"
 )
 
-// chart is a figure with curves over the epochs of a run. Its curves stretch to the page, its text
-// does not.
+// chart is a figure with curves over the epochs of a run. Its curves stretch to the
+// page, its text does not.
 type chart struct {
 	Title, Note string
 	Curves      []curve
@@ -49,8 +49,8 @@ type series struct {
 // point is a value at a number of epochs.
 type point struct{ x, y float64 }
 
-// newChart returns the chart of the series with values, and whether there are any. It spans 0 to end
-// epochs. text formats a value.
+// newChart returns the chart of the series with values, and whether there are any. It
+// spans 0 to end epochs. text formats a value.
 func newChart(title, note string, end float64, text func(float64) string, all ...series) (chart, bool) {
 	c := chart{Title: title, Note: note}
 	low, high := math.Inf(1), math.Inf(-1)
@@ -124,7 +124,8 @@ func lines(points []point, place func(point) string) string {
 	return b.String()
 }
 
-// marks returns 3 to 7 round numbers, the first at or below low and the last at or above high.
+// marks returns 3 to 7 round numbers, the first at or below low and the last at or
+// above high.
 func marks(low, high float64) []float64 {
 	if high-low < 1e-9*max(1, math.Abs(high)) {
 		low, high = low-float64(0.1*max(1e-3, math.Abs(low))), high+float64(0.1*max(1e-3, math.Abs(high)))

@@ -16,8 +16,8 @@ import (
 	"unnas/internal/format"
 )
 
-// heat shows the operation weights of one kind of cell over time: an image per edge, with a row per
-// operation and a column per epoch.
+// heat shows the operation weights of one kind of cell over time: an image per edge,
+// with a row per operation and a column per epoch.
 type heat struct {
 	Title string
 	Ops   []string
@@ -139,8 +139,9 @@ func (s scale) edge(epochs [][][]float64, edge, ops int) template.URL {
 	return dataURL(img)
 }
 
-// colours are those of heat maps: transparent without a value, and from dark blue to yellow, a scale
-// for all kinds of colour vision (after cividis of Nuñez, Anderton and Renslow, 2018).
+// colours are those of heat maps: transparent without a value, and from dark blue to
+// yellow, a scale for all kinds of colour vision (after cividis of Nuñez, Anderton and
+// Renslow, 2018).
 var colours = func() color.Palette {
 	stops := []color.NRGBA{
 		{0x00, 0x22, 0x4e, 255}, {0x12, 0x35, 0x70, 255}, {0x3b, 0x49, 0x6c, 255}, {0x57, 0x5d, 0x6d, 255}, {0x70, 0x71, 0x73, 255},

@@ -30,8 +30,9 @@ const (
 	mostWarnings = 50
 )
 
-// Report is the page of a run. It is a record.Recorder for the events of the run, and an http.Handler
-// that serves the live page; see ServeHTTP. It is safe for concurrent use.
+// Report is the page of a run. It is a record.Recorder for the events of the run, and
+// an http.Handler that serves the live page; see ServeHTTP. It is safe for concurrent
+// use.
 type Report struct {
 	dir                          string
 	interval, patience, farewell time.Duration // see the constants
@@ -65,8 +66,8 @@ type state struct {
 	closed   bool // no event follows
 }
 
-// New returns the page of a run that starts, or resumes, in the run directory dir. With an empty dir no
-// report.html is written, and the history of a resumed run is unknown.
+// New returns the page of a run that starts, or resumes, in the run directory dir. With
+// an empty dir no report.html is written, and the history of a resumed run is unknown.
 func New(dir string) *Report {
 	r := &Report{dir: dir, interval: interval, patience: patience, farewell: farewell, changed: make(chan struct{})}
 	r.now = blank(dir)
@@ -85,8 +86,8 @@ func blank(dir string) state {
 	}
 }
 
-// Write writes the page of a run directory; see darts.RunDir. It fails if there is no run, or if its
-// metrics.jsonl is damaged.
+// Write writes the page of a run directory; see darts.RunDir. It fails if there is no
+// run, or if its metrics.jsonl is damaged.
 func Write(w io.Writer, dir string) error {
 	s := blank(dir)
 	if err := read(dir, s.add); err != nil {
@@ -95,12 +96,13 @@ func Write(w io.Writer, dir string) error {
 	return s.render(w, "page", false)
 }
 
-// SetSamples shows samples of a task on the page, made from images of src, which it loads before it
-// returns; call it before the run starts. A sample that fails, or that ctx interrupts, is shown as
-// missing. Label maps have the colours of a method ClassColor(class int32) color.NRGBA of the task, if
-// it has one. Single labels have the names of its method ClassName(class int32) string, if it has one,
-// and those of a pretext.Classification the names of a method Classes() []string of src. If src or task
-// is nil, there are no samples.
+// SetSamples shows samples of a task on the page, made from images of src, which it
+// loads before it returns; call it before the run starts. A sample that fails, or that
+// ctx interrupts, is shown as missing. Label maps have the colours of a method
+// ClassColor(class int32) color.NRGBA of the task, if it has one. Single labels have
+// the names of its method ClassName(class int32) string, if it has one, and those of a
+// pretext.Classification the names of a method Classes() []string of src. If src or
+// task is nil, there are no samples.
 func (r *Report) SetSamples(ctx context.Context, src pretext.Source, task pretext.TaskData) {
 	var samples []sample
 	if src != nil && task != nil {
@@ -111,8 +113,8 @@ func (r *Report) SetSamples(ctx context.Context, src pretext.Source, task pretex
 	r.samples = samples
 }
 
-// Record adds an event to the page. After each epoch it writes report.html. It fails if that fails, or
-// if the run directory has a damaged earlier part of the run.
+// Record adds an event to the page. After each epoch it writes report.html. It fails if
+// that fails, or if the run directory has a damaged earlier part of the run.
 func (r *Report) Record(e record.Event) error {
 	if _, passing := e.(record.Progress); passing { // Progress is too frequent for the page
 		return nil
@@ -147,8 +149,8 @@ func (r *Report) Record(e record.Event) error {
 	return err
 }
 
-// path finds paths in text: the separator before one, and its last element with the slash. Pages do not
-// disclose local paths.
+// path finds paths in text: the separator before one, and its last element with the
+// slash. Pages do not disclose local paths.
 var path = regexp.MustCompile(`(^|[\s"'(=])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,"'()]*)*([/\\][^\s/\\:;,"'()]+)`)
 
 // tell wakes those waiting for changes.
@@ -216,8 +218,8 @@ func (r *Report) save() error {
 	return nil
 }
 
-// Close ends the run: it updates browsers, writes report.html, unless the run has made no step, and stops
-// the server of Serve.
+// Close ends the run: it updates browsers, writes report.html, unless the run has made
+// no step, and stops the server of Serve.
 func (r *Report) Close() error {
 	r.mu.Lock()
 	r.now.closed = true

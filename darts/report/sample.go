@@ -47,8 +47,8 @@ const (
 	loading = time.Minute // time limit per image
 )
 
-// draw returns samples of a task in training mode, of images evenly spread over the source. Equal
-// sources and tasks give equal samples.
+// draw returns samples of a task in training mode, of images evenly spread over the
+// source. Equal sources and tasks give equal samples.
 func draw(ctx context.Context, src pretext.Source, task pretext.TaskData) []sample {
 	one := quota.New(1) // image at a time
 	spec := task.Spec()
@@ -163,8 +163,8 @@ func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec, colour func
 	}
 }
 
-// levels returns the inputs as 8-bit pixels: each channel is scaled from its minimum to its maximum over
-// all inputs.
+// levels returns the inputs as 8-bit pixels: each channel is scaled from its minimum to
+// its maximum over all inputs.
 func levels(xs [][]float32, channels int) [][]uint8 {
 	all := make([][]uint8, len(xs))
 	for k, x := range xs {
@@ -207,7 +207,8 @@ func paint(pixels []uint8, spec pretext.Spec) *image.NRGBA {
 	return img
 }
 
-// overlay returns an input blended with the colours of its labels. Ignored pixels are unchanged.
+// overlay returns an input blended with the colours of its labels. Ignored pixels are
+// unchanged.
 func overlay(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int32) color.NRGBA) *image.NRGBA {
 	img := paint(pixels, spec)
 	for i, class := range y {

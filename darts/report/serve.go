@@ -21,13 +21,13 @@ const (
 	idle     = time.Minute      // timeout of idle connections
 )
 
-// Serve serves the page until Close, and returns its URL. An address without a host, such as ":6060", is
-// reachable from this machine only; one with a host, such as "0.0.0.0:6060", from everywhere that can
-// reach the host. Port 0 selects a free port.
+// Serve serves the page until Close, and returns its URL. An address without a host,
+// such as ":6060", is reachable from this machine only; one with a host, such as
+// "0.0.0.0:6060", from everywhere that can reach the host. Port 0 selects a free port.
 //
-// Serve answers requests for an IP address, for localhost, for the host of the address, and, if the
-// address is unspecified, for the name of the machine. It refuses others, which may come from another
-// site by DNS rebinding.
+// Serve answers requests for an IP address, for localhost, for the host of the address,
+// and, if the address is unspecified, for the name of the machine. It refuses others,
+// which may come from another site by DNS rebinding.
 func (r *Report) Serve(address string) (url string, err error) {
 	r.serving.Lock()
 	defer r.serving.Unlock()
@@ -105,9 +105,9 @@ func (r *Report) stop() error {
 	return fmt.Errorf("report: %w", err)
 }
 
-// ServeHTTP answers GET / with the page, and GET /events with server-sent events that update it: at most
-// one per second, with the sections that may have changed, until the run has ended. All browsers share
-// one rendering, at most a second old.
+// ServeHTTP answers GET / with the page, and GET /events with server-sent events that
+// update it: at most one per second, with the sections that may have changed, until the
+// run has ended. All browsers share one rendering, at most a second old.
 func (r *Report) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -180,7 +180,8 @@ type rendered struct {
 	changed <-chan struct{} // closed when the run changes
 }
 
-// look returns a part of the page, at most an interval old. kept caches it until the run changes.
+// look returns a part of the page, at most an interval old. kept caches it until the
+// run changes.
 func (r *Report) look(part string, kept *rendered) (rendered, error) {
 	r.rendering.Lock()
 	defer r.rendering.Unlock()

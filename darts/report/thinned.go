@@ -2,8 +2,8 @@ package report
 
 import "slices"
 
-// thinned keeps values evenly spaced from the first on, and the last one, so that a run of any length
-// fits on a page.
+// thinned keeps values evenly spaced from the first on, and the last one, so that a run
+// of any length fits on a page.
 type thinned[T any] struct {
 	limit  int // largest number of kept values, 2 or more
 	kept   []T

@@ -266,8 +266,8 @@ func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 // mostScores is the largest number of scores in a chart. A table has all of them.
 const mostScores = 6
 
-// charted returns the names of the scores with a curve: if there are many, those of single classes,
-// named like mean_class, have none.
+// charted returns the names of the scores with a curve: if there are many, those of
+// single classes, named like mean_class, have none.
 func charted(epochs []record.Epoch) []string {
 	found := map[string]bool{}
 	for _, e := range epochs {
@@ -330,7 +330,8 @@ func cells(text string) (string, []template.HTML) {
 // mostSettings is the largest number of hyperparameters on a page.
 const mostSettings = 500
 
-// settings returns the members of a JSON object in order, those of nested objects with dotted names.
+// settings returns the members of a JSON object in order, those of nested objects with
+// dotted names.
 func settings(text []byte) []fact {
 	var all []fact
 	var walk func(name string, text []byte)

@@ -1,10 +1,11 @@
-// Package sweep runs many independent jobs, such as the thousands of trainings of an experiment, on one
-// machine or on several that share a folder.
+// Package sweep runs many independent jobs, such as the thousands of trainings of an
+// experiment, on one machine or on several that share a folder.
 //
-// A [Manifest] lists the jobs. [Open] stores it in a folder, and [Sweep.Run] runs the jobs, or those of one
-// [Shard]. A job is done when the file of its result exists, which is written atomically. A program that
-// stops for any reason can be started again and continues, and any number of programs may run: each locks
-// the job it runs. Failures are recorded and retried a bounded number of times per host; a host on which
+// A [Manifest] lists the jobs. [Open] stores it in a folder, and [Sweep.Run] runs the
+// jobs, or those of one [Shard]. A job is done when the file of its result exists,
+// which is written atomically. A program that stops for any reason can be started again
+// and continues, and any number of programs may run: each locks the job it runs.
+// Failures are recorded and retried a bounded number of times per host; a host on which
 // several jobs in a row fail stops, and leaves the jobs to the others.
 //
 //	s, err := sweep.Open("runs/rankings", manifest)
@@ -22,9 +23,9 @@
 //	locks/NAME.lock        locked, and touched regularly, by the program that runs the job;
 //	                       contains "done" afterwards
 //
-// The locks are those of the file system, which must support them, unless every program has its own shard.
-// Lock files are kept, since an NFS client may not see for a while what was written under a lock, but
-// always sees the contents of a locked file.
+// The locks are those of the file system, which must support them, unless every program
+// has its own shard. Lock files are kept, since an NFS client may not see for a while
+// what was written under a lock, but always sees the contents of a locked file.
 //
 // The package does not depend on package darts, since a job may be anything.
 package sweep

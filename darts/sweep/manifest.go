@@ -20,9 +20,10 @@ import (
 
 // Job is one unit of work.
 type Job struct {
-	// Name is used in file names: up to 100 letters, digits, '_', '-' and '.', starting with a letter
-	// or a digit, not ending in '.'. Names that differ only in case, and device names of Windows, such
-	// as "con" and "nul.x", are refused, so that a folder can be moved to any system.
+	// Name is used in file names: up to 100 letters, digits, '_', '-' and '.', starting
+	// with a letter or a digit, not ending in '.'. Names that differ only in case, and
+	// device names of Windows, such as "con" and "nul.x", are refused, so that a folder
+	// can be moved to any system.
 	Name string `json:"name"`
 	// Spec describes the work, in a form that the program chooses.
 	Spec json.RawMessage `json:"spec"`
@@ -83,9 +84,10 @@ type Sweep struct {
 	lock     func(*os.File) error // filelock.Lock
 }
 
-// Open stores a manifest in a folder, which it creates with its parents, or opens the folder if it already
-// has the same manifest. Another manifest there is an error that describes the first difference. If several
-// programs open one folder with different manifests, one succeeds.
+// Open stores a manifest in a folder, which it creates with its parents, or opens the
+// folder if it already has the same manifest. Another manifest there is an error that
+// describes the first difference. If several programs open one folder with different
+// manifests, one succeeds.
 func Open(dir string, m Manifest) (*Sweep, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -113,8 +115,8 @@ func Open(dir string, m Manifest) (*Sweep, error) {
 	return s, nil
 }
 
-// create writes a file unless it exists. The file is complete from the start, except on a file system
-// without hard links.
+// create writes a file unless it exists. The file is complete from the start, except on
+// a file system without hard links.
 func create(path string, text []byte) error {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -173,7 +175,8 @@ func (s *Sweep) Dir() string { return s.dir }
 // Manifest returns the manifest of the sweep.
 func (s *Sweep) Manifest() Manifest { return s.manifest }
 
-// hostname returns the name of this machine, with '_' for characters that are not allowed in file names.
+// hostname returns the name of this machine, with '_' for characters that are not
+// allowed in file names.
 func hostname() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {

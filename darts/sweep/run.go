@@ -23,8 +23,8 @@ import (
 // Options configures a run of a sweep.
 type Options struct {
 	Shard Shard // the jobs to run; all by default
-	// Attempts is the number of attempts at a failing job per host, over all runs; 0 means 3. A job that
-	// has failed that often on three hosts is not retried.
+	// Attempts is the number of attempts at a failing job per host, over all runs; 0
+	// means 3. A job that has failed that often on three hosts is not retried.
 	Attempts int
 	Report   func(Event) // unless nil, receives events, on the goroutine of Run
 }
@@ -68,18 +68,20 @@ const (
 	backOff  = time.Second // the wait after a failure, doubled for each further failed job
 )
 
-// Run runs the jobs of a shard that are not done, in the order of the manifest, except those that another
-// program is running. do gets the work folder of the job, which is empty at first, kept when an interrupted
-// job is started again, and removed when the job is done; the result of do must have a JSON form. An error or
-// a panic of do is a failure: it is recorded with the host, and the job is retried after the others. Attempts
-// count per host, so that a broken host leaves the jobs to the others: it waits after each failure, and ends
-// when five different jobs have failed in a row.
+// Run runs the jobs of a shard that are not done, in the order of the manifest, except
+// those that another program is running. do gets the work folder of the job, which is
+// empty at first, kept when an interrupted job is started again, and removed when the
+// job is done; the result of do must have a JSON form. An error or a panic of do is a
+// failure: it is recorded with the host, and the job is retried after the others.
+// Attempts count per host, so that a broken host leaves the jobs to the others: it
+// waits after each failure, and ends when five different jobs have failed in a row.
 //
-// Run returns when it has nothing left to do: with the error of ctx once that is done, which does not count as
-// a failure of the running job, with an error that names the jobs that have failed in a row or for good, or
-// with that of the folder. It refuses a folder whose file system does not support locks, unless the shard is
-// only a part of the jobs: then the caller must ensure that no other program has the same shard, and an event
-// of kind Unlocked reports it.
+// Run returns when it has nothing left to do: with the error of ctx once that is done,
+// which does not count as a failure of the running job, with an error that names the
+// jobs that have failed in a row or for good, or with that of the folder. It refuses a
+// folder whose file system does not support locks, unless the shard is only a part of
+// the jobs: then the caller must ensure that no other program has the same shard, and
+// an event of kind Unlocked reports it.
 func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context, job Job, dir string) (any, error)) error {
 	if err := o.Shard.validate(); err != nil {
 		return err
@@ -113,7 +115,8 @@ func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context,
 // old is the age from which a temporary file is a leftover.
 const old = 24 * time.Hour
 
-// tidy removes leftovers of killed programs: temporary files, and the work folders of jobs that are done.
+// tidy removes leftovers of killed programs: temporary files, and the work folders of
+// jobs that are done.
 func (s *Sweep) tidy() error {
 	failed, err := s.list(failureFolder)
 	if err != nil {
@@ -164,7 +167,8 @@ func (w *worker) jobs() iter.Seq[Job] {
 	}
 }
 
-// failed returns an error that names the jobs that are not retried, and those whose results are lost.
+// failed returns an error that names the jobs that are not retried, and those whose
+// results are lost.
 func (w *worker) failed() error {
 	var failed, done []string
 	for job := range w.jobs() {
@@ -210,8 +214,8 @@ func (w *worker) exhausted(f failures) bool {
 	return f.attempts[w.host] >= w.Attempts || hosts >= maxHosts
 }
 
-// beat is the interval at which the lock of a running job is touched, and silence the age from which State
-// considers a lock abandoned.
+// beat is the interval at which the lock of a running job is touched, and silence the
+// age from which State considers a lock abandoned.
 const (
 	beat    = 20 * time.Second
 	silence = 3 * beat
@@ -262,8 +266,8 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	case why == nil:
 		return false, nil
 	case done && errors.Is(why, os.ErrNotExist):
-		// An NFS client may believe for a while that a file does not exist, but reads the contents of
-		// a file that it has locked.
+		// An NFS client may believe for a while that a file does not exist, but reads
+		// the contents of a file that it has locked.
 		return false, nil
 	case done: // done, but the result is damaged
 		if err := lock.Truncate(0); err != nil {
@@ -313,7 +317,8 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	return true, w.count(job, failure)
 }
 
-// hold opens and locks the lock file of a job; it returns nil if another program has locked it.
+// hold opens and locks the lock file of a job; it returns nil if another program has
+// locked it.
 func (w *worker) hold(job Job) (*os.File, error) {
 	f, err := os.OpenFile(w.lockPath(job), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -345,8 +350,8 @@ func marked(lock *os.File) (bool, error) {
 	return string(text) == mark, err
 }
 
-// finish writes the result of a job. A program killed here leaves a job that is not done, or one that is done
-// with a work folder that tidy removes.
+// finish writes the result of a job. A program killed here leaves a job that is not
+// done, or one that is done with a work folder that tidy removes.
 func (w *worker) finish(job Job, lock *os.File, r record) error {
 	if err := write(filepath.Join(w.dir, resultFolder, job.Name+".json"), r); err != nil {
 		return err
@@ -410,7 +415,8 @@ func guarded(ctx context.Context, job Job, dir string, do func(context.Context, 
 	return do(ctx, job, dir)
 }
 
-// touch keeps the modification time of a file current until stop is called, which makes it look abandoned.
+// touch keeps the modification time of a file current until stop is called, which makes
+// it look abandoned.
 func touch(path string) (stop func()) {
 	set := func(t time.Time) { _ = os.Chtimes(path, time.Time{}, t) } // only State needs it
 	set(time.Now())
@@ -504,8 +510,8 @@ func (s *Sweep) lockPath(job Job) string {
 	return filepath.Join(s.dir, lockFolder, job.Name+".lock")
 }
 
-// result reads the result of a job. The error wraps os.ErrNotExist if there is no file, and errDamaged if the
-// file is damaged.
+// result reads the result of a job. The error wraps os.ErrNotExist if there is no file,
+// and errDamaged if the file is damaged.
 func (s *Sweep) result(job Job) (record, error) {
 	path := filepath.Join(s.dir, resultFolder, job.Name+".json")
 	var r record
@@ -522,8 +528,9 @@ func (s *Sweep) result(job Job) (record, error) {
 	return r, nil
 }
 
-// Results calls each with the existing results, in the order of the manifest. It skips jobs that are not done
-// and damaged files, which Run retries. A file that cannot be read is an error.
+// Results calls each with the existing results, in the order of the manifest. It skips
+// jobs that are not done and damaged files, which Run retries. A file that cannot be
+// read is an error.
 func (s *Sweep) Results(each func(job Job, result json.RawMessage) error) error {
 	for _, job := range s.manifest.Jobs {
 		r, err := s.result(job)
@@ -546,13 +553,13 @@ type State struct {
 	Done    int // the result file exists; Run also reads it
 	Running int // a program has touched the lock recently
 	Failed  int // not done, with failed attempts
-	// Left estimates the remaining time with as many programs as are running now, from the durations of
-	// some of the jobs that are done; 0 if there are none.
+	// Left estimates the remaining time with as many programs as are running now, from
+	// the durations of some of the jobs that are done; 0 if there are none.
 	Left time.Duration
 }
 
-// State returns the progress of the sweep, including programs on other machines. It lists folders and reads
-// few files, so it may be called every few seconds.
+// State returns the progress of the sweep, including programs on other machines. It
+// lists folders and reads few files, so it may be called every few seconds.
 func (s *Sweep) State() (State, error) {
 	state := State{Jobs: len(s.manifest.Jobs)}
 	results, err := s.list(resultFolder)

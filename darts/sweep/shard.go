@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Shard is a part of the jobs of a sweep: the jobs are divided into Count parts of nearly equal size, and this
-// is part Index. The zero value is all jobs.
+// Shard is a part of the jobs of a sweep: the jobs are divided into Count parts of
+// nearly equal size, and this is part Index. The zero value is all jobs.
 type Shard struct {
 	Index int // from 0
 	Count int // 0 is 1
@@ -34,9 +34,10 @@ const (
 	kubeCount  = "JOB_COMPLETIONS"      // must be set by the manifest of the Job
 )
 
-// ShardOf returns the shard of an array task of Slurm or of an Indexed Job of Kubernetes, from environment
-// variables, and whether there is one. Kubernetes sets the index of a task but not their number: the manifest
-// of the Job must set JOB_COMPLETIONS. getenv is usually os.Getenv.
+// ShardOf returns the shard of an array task of Slurm or of an Indexed Job of
+// Kubernetes, from environment variables, and whether there is one. Kubernetes sets the
+// index of a task but not their number: the manifest of the Job must set
+// JOB_COMPLETIONS. getenv is usually os.Getenv.
 func ShardOf(getenv func(string) string) (s Shard, found bool, err error) {
 	number := func(name string) int {
 		n, e := strconv.Atoi(getenv(name))

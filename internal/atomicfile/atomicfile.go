@@ -17,13 +17,14 @@ import (
 	"time"
 )
 
-// Write replaces the file at path by the output of write. It writes a temporary file in the same directory and
-// renames it once its contents are on disk; Write returns once the new name is on disk too. The new file has
-// permission 0644 less the process's umask; a symbolic link at path is replaced, not followed. The writer is
-// buffered.
+// Write replaces the file at path by the output of write. It writes a temporary file in
+// the same directory and renames it once its contents are on disk; Write returns once
+// the new name is on disk too. The new file has permission 0644 less the process's
+// umask; a symbolic link at path is replaced, not followed. The writer is buffered.
 //
-// If write or the file system fails, the old file is unchanged and the temporary file removed. Only if the error
-// says so may the new file be in place without being safe from a power failure.
+// If write or the file system fails, the old file is unchanged and the temporary file
+// removed. Only if the error says so may the new file be in place without being safe
+// from a power failure.
 func Write(path string, write func(w io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
@@ -68,8 +69,8 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	return settle(dir)
 }
 
-// WriteAs writes the file at path like Write, in the format of its extension. The keys of formats are lower-case
-// extensions, such as ".svg".
+// WriteAs writes the file at path like Write, in the format of its extension. The keys
+// of formats are lower-case extensions, such as ".svg".
 func WriteAs(path string, formats map[string]func(w io.Writer) error) error {
 	extension := strings.ToLower(filepath.Ext(path))
 	write, known := formats[extension]
@@ -80,8 +81,9 @@ func WriteAs(path string, formats map[string]func(w io.Writer) error) error {
 	return Write(path, write)
 }
 
-// Link gives the file at path a second name in its directory, replacing an existing file. Without hard links the
-// second file is a copy. Link gives the guarantees of Write.
+// Link gives the file at path a second name in its directory, replacing an existing
+// file. Without hard links the second file is a copy. Link gives the guarantees of
+// Write.
 func Link(path, name string) (err error) {
 	defer func() {
 		if err != nil {
@@ -137,11 +139,12 @@ const temporary = ".%s.%016x.tmp"
 
 var leftover = regexp.MustCompile(`^\..*\.[0-9a-f]{16}\.tmp$`)
 
-// Sweep removes the temporary files of processes killed during Write from a directory. No process may be writing
-// there.
+// Sweep removes the temporary files of processes killed during Write from a directory.
+// No process may be writing there.
 func Sweep(dir string) error { return sweep(dir, func(os.FileInfo) bool { return true }) }
 
-// SweepOlder is Sweep for a directory that others may be writing to: it keeps files written less than age ago.
+// SweepOlder is Sweep for a directory that others may be writing to: it keeps files
+// written less than age ago.
 func SweepOlder(dir string, age time.Duration) error {
 	return sweep(dir, func(f os.FileInfo) bool { return time.Since(f.ModTime()) > age })
 }

@@ -2,10 +2,11 @@ package atomicfile
 
 import "os"
 
-// Fault, unless nil, is called before each operation that changes the disk: "create", "write", "sync", "rename",
-// "link", "remove" and "truncate", with the path. Its error replaces the operation. Unsynced disables syncing.
-// Both are for tests of full disks and killed processes, and of anything except power failures; they must not
-// be set while files are written.
+// Fault, unless nil, is called before each operation that changes the disk: "create",
+// "write", "sync", "rename", "link", "remove" and "truncate", with the path. Its error
+// replaces the operation. Unsynced disables syncing. Both are for tests of full disks
+// and killed processes, and of anything except power failures; they must not be set
+// while files are written.
 var (
 	Fault    func(operation, path string) error
 	Unsynced bool

@@ -8,14 +8,14 @@ import (
 	"slices"
 )
 
-// Differences returns the differences of two JSON objects, a line per field: its path, the saved and the given
-// value.
+// Differences returns the differences of two JSON objects, a line per field: its path,
+// the saved and the given value.
 func Differences(saved, given []byte) []string {
 	return compare(nil, "", saved, given)
 }
 
-// compare appends the differences below a path to lines. It descends no deeper than given, which the program itself
-// made.
+// compare appends the differences below a path to lines. It descends no deeper than
+// given, which the program itself made.
 func compare(lines []string, path string, saved, given json.RawMessage) []string {
 	if bytes.Equal(saved, given) {
 		return lines

@@ -12,8 +12,9 @@ import (
 	"slices"
 )
 
-// A checkpoint is the state that a run resumes from. Random numbers depend only on the seed, the epoch and the
-// image, so it has no generator state. All numbers are little-endian:
+// A checkpoint is the state that a run resumes from. Random numbers depend only on the
+// seed, the epoch and the image, so it has no generator state. All numbers are
+// little-endian:
 //
 //	16 bytes          magic
 //	uint32            version
@@ -22,7 +23,8 @@ import (
 //	float32, ...      the arrays listed in the header
 //	uint32            CRC-32C of all bytes before it
 //
-// Magic, version and checksum are the same in every version, to distinguish another version from a damaged file.
+// Magic, version and checksum are the same in every version, to distinguish another
+// version from a damaged file.
 const (
 	magic      = "unnas checkpoint"
 	version    = 1
@@ -32,8 +34,8 @@ const (
 	MaxHeader = 1 << 20
 )
 
-// ErrOther is the error of a valid checkpoint of another run. Earlier ones are of the same run, so they are not
-// tried.
+// ErrOther is the error of a valid checkpoint of another run. Earlier ones are of the
+// same run, so they are not tried.
 var ErrOther = errors.New("not of this run")
 
 // An Array is an array of a checkpoint. Its JSON form, for the header, has no data.
@@ -70,8 +72,8 @@ func Write(w io.Writer, header []byte, arrays []Array) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ReadHeader verifies a checkpoint of size bytes and decodes its header. The arrays follow in r. A damaged file cannot
-// make it allocate much memory.
+// ReadHeader verifies a checkpoint of size bytes and decodes its header. The arrays
+// follow in r. A damaged file cannot make it allocate much memory.
 func ReadHeader(r io.ReadSeeker, size int64, header any) error {
 	prefix := make([]byte, prefixLen)
 	if _, err := io.ReadFull(r, prefix); err != nil {
@@ -116,8 +118,8 @@ func ReadHeader(r io.ReadSeeker, size int64, header any) error {
 	return nil
 }
 
-// Match returns an error unless the arrays listed in a header are the given ones and fill the rest of a checkpoint of
-// size bytes after its header.
+// Match returns an error unless the arrays listed in a header are the given ones and
+// fill the rest of a checkpoint of size bytes after its header.
 func Match(r io.Seeker, size int64, listed, arrays []Array) error {
 	rest := size - trailerLen
 	if here, err := r.Seek(0, io.SeekCurrent); err == nil {

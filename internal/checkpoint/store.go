@@ -11,7 +11,8 @@ import (
 	"unnas/internal/atomicfile"
 )
 
-// A Store has the checkpoints in a directory, each in a file named after the number of steps done.
+// A Store has the checkpoints in a directory, each in a file named after the number of
+// steps done.
 type Store struct{ Dir string }
 
 const name = "checkpoint-%d"
@@ -36,8 +37,8 @@ func (s Store) Steps() ([]int, error) {
 	return all, nil
 }
 
-// Keep writes the checkpoint after a number of steps atomically, and removes superseded ones: all but the newest keep,
-// at least one, and damaged ones of more steps.
+// Keep writes the checkpoint after a number of steps atomically, and removes superseded
+// ones: all but the newest keep, at least one, and damaged ones of more steps.
 func (s Store) Keep(steps, keep int, write func(w io.Writer) error) error {
 	if err := atomicfile.Write(s.path(steps), write); err != nil {
 		return err
@@ -54,9 +55,10 @@ func (s Store) Keep(steps, keep int, write func(w io.Writer) error) error {
 	return nil
 }
 
-// superseded returns the checkpoints that are not needed once there is one after steps: all but the newest keep, and
-// those of more steps, which are damaged. all has the steps of each, in order. If the directory does not list the new
-// one yet, as on network file systems, none is superseded.
+// superseded returns the checkpoints that are not needed once there is one after steps:
+// all but the newest keep, and those of more steps, which are damaged. all has the
+// steps of each, in order. If the directory does not list the new one yet, as on
+// network file systems, none is superseded.
 func superseded(all []int, steps, keep int) []int {
 	at := slices.Index(all, steps)
 	if at < 0 {
@@ -65,8 +67,8 @@ func superseded(all []int, steps, keep int) []int {
 	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
 }
 
-// Newest calls read with each checkpoint and its size, newest first, until it succeeds. faults are the errors of the
-// others. An ErrOther ends it early.
+// Newest calls read with each checkpoint and its size, newest first, until it succeeds.
+// faults are the errors of the others. An ErrOther ends it early.
 func (s Store) Newest(read func(r io.ReadSeeker, size int64) error) (found bool, faults []error, err error) {
 	all, err := s.Steps()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"unnas/internal/memory"
 )
 
-// A Budget is the memory that a step may take, with the hyperparameters that determine what it needs.
+// A Budget is the memory that a step may take, with the hyperparameters that determine
+// what it needs.
 type Budget struct {
 	Batch, MicroBatch int
 	Memory            int64 // 0 is all of the machine

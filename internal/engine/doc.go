@@ -1,3 +1,4 @@
-// Package engine builds networks with the head and the loss of a task, plans their passes, and runs them on batches,
-// with gradient accumulation over micro-batches. A search and a training are steps over an Engine.
+// Package engine builds networks with the head and the loss of a task, plans their
+// passes, and runs them on batches, with gradient accumulation over micro-batches. A
+// search and a training are steps over an Engine.
 package engine

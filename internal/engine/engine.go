@@ -12,7 +12,8 @@ import (
 	"unnas/ops"
 )
 
-// An Engine runs networks over shared parameters on batches: Plan its runners, Bind them to memory, then Run.
+// An Engine runs networks over shared parameters on batches: Plan its runners, Bind
+// them to memory, then Run.
 type Engine struct {
 	Params *ops.Params
 	Team   *kernel.Team
@@ -26,7 +27,8 @@ type Engine struct {
 	Passed func()
 
 	runners []*Runner // not bound yet
-	// sum accumulates the gradients of micro-batches: of the weights, then of the architecture parameters.
+	// sum accumulates the gradients of micro-batches: of the weights, then of the
+	// architecture parameters.
 	sum []float32
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
@@ -49,8 +51,8 @@ type Runner struct {
 // Grads selects the gradients that a runner computes.
 type Grads struct{ Weights, Alphas bool }
 
-// Init initialises the parameters and counts their memory, slabs copies of them; it returns an error if that exceeds
-// the budget.
+// Init initialises the parameters and counts their memory, slabs copies of them; it
+// returns an error if that exceeds the budget.
 func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
 	if e.Parts > 1 {
 		slabs++ // sum
@@ -62,7 +64,8 @@ func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
 	return e.Params.Init(seed)
 }
 
-// Plan plans a network for its loss and some gradients. It counts the memory; Bind allocates it.
+// Plan plans a network for its loss and some gradients. It counts the memory; Bind
+// allocates it.
 func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) {
 	if !n.differentiated {
 		n.differentiated = true
@@ -73,7 +76,8 @@ func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) 
 	o := vm.Options{Recompute: recompute, Want: n.wanted()}
 	for _, node := range n.Scope.Learnables() {
 		q := n.Scope.Owner(node)
-		// Some have no gradient, such as the alphas of a kind of cell that a short network lacks.
+		// Some have no gradient, such as the alphas of a kind of cell that a short
+		// network lacks.
 		if node.Deriv() == nil || q.Alpha && !grads.Alphas || !q.Alpha && !grads.Weights {
 			continue
 		}
@@ -88,7 +92,8 @@ func (e *Engine) PlanForward(n *Network, others ...*gorgonia.Node) (*Runner, err
 	return e.compile(n, Grads{}, vm.Options{Want: append(n.wanted(), others...)})
 }
 
-// nodeBytes is the average Go heap per graph node, including its plans and machines, measured on a supernet.
+// nodeBytes is the average Go heap per graph node, including its plans and machines,
+// measured on a supernet.
 const nodeBytes = 3 << 10
 
 func (e *Engine) compile(n *Network, grads Grads, o vm.Options) (*Runner, error) {
@@ -136,8 +141,8 @@ func (e *Engine) Bind() error {
 	if e.Parts > 1 {
 		e.sum = kernel.Floats(len(e.Params.Weights()) + len(e.Params.Alphas()))
 	}
-	// Planning leaves garbage that the runtime would keep until as much new garbage exists, and steps make
-	// none.
+	// Planning leaves garbage that the runtime would keep until as much new garbage
+	// exists, and steps make none.
 	debug.FreeOSMemory()
 	return nil
 }
@@ -148,9 +153,9 @@ type Pass struct {
 	Score, Count float64 // sums over what counts; without a score, the loss
 }
 
-// Run computes the loss of a batch and the gradients of a runner. With gradient accumulation they are means over the
-// micro-batches, in order, weighted by how much counts in each. It calls draw with the number of each micro-batch
-// before running it.
+// Run computes the loss of a batch and the gradients of a runner. With gradient
+// accumulation they are means over the micro-batches, in order, weighted by how much
+// counts in each. It calls draw with the number of each micro-batch before running it.
 func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, error) {
 	if e.Parts == 1 {
 		draw(0)

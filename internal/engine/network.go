@@ -40,7 +40,8 @@ func NewNetwork(p *ops.Params, task pretext.Task, batch int) (*Network, error) {
 	return n, err
 }
 
-// Assemble adds a network with the head and the loss of a task to a new graph, for batches of the given size.
+// Assemble adds a network with the head and the loss of a task to a new graph, for
+// batches of the given size.
 func Assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) (*Network, error) {
 	if IsNil(a) || task == nil {
 		return nil, errors.New("the network or the task is nil")

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock locks a file until it is closed. It fails with ErrHeld if the file is locked through another os.File, of
-// this or another program, and with ErrUnsupported if the file system has no locks, or none that other machines
-// see.
+// Lock locks a file until it is closed. It fails with ErrHeld if the file is locked
+// through another os.File, of this or another program, and with ErrUnsupported if the
+// file system has no locks, or none that other machines see.
 func Lock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -92,8 +92,9 @@ type Case struct {
 	Epochs      int
 	Epoch       int // epoch of the steps, from 0
 	Seed        uint64
-	// Drawn holds, for parameters too large for the file, the factor s of their elements s·sin(1.7·i + 0.3). The
-	// file has their results as tensors named digest: the products with cos(0.1·k·i), k from 1 to 4.
+	// Drawn holds, for parameters too large for the file, the factor s of their
+	// elements s·sin(1.7·i + 0.3). The file has their results as tensors named digest:
+	// the products with cos(0.1·k·i), k from 1 to 4.
 	Drawn map[string]float64
 
 	// Tensors are those of the file, in PyTorch's layout.
@@ -188,7 +189,8 @@ func (g *Case) Check(t *testing.T, name string, got []float32) {
 	}
 }
 
-// compare returns the norms of the error of a result and of the tensor with that name, and the tolerance.
+// compare returns the norms of the error of a result and of the tensor with that name,
+// and the tolerance.
 func (g *Case) compare(name string, got []float32) (diff, norm, limit float64) {
 	want := g.Tensors[name]
 	for i, w := range want.F {
@@ -204,9 +206,10 @@ func (g *Case) compare(name string, got []float32) (diff, norm, limit float64) {
 	return diff, norm, limit
 }
 
-// meanNoise is a unit in the last place of a value of one standard deviation, times the momentum of running statistics.
-// Means that are zero in exact arithmetic, those of sums of normalised maps and of their poolings, have this error in
-// float32, which for some exceeds the tolerance of the cases.
+// meanNoise is a unit in the last place of a value of one standard deviation, times the
+// momentum of running statistics. Means that are zero in exact arithmetic, those of
+// sums of normalised maps and of their poolings, have this error in float32, which for
+// some exceeds the tolerance of the cases.
 const meanNoise = 0.1 / (1 << 23)
 
 // rootNorm returns the norm of the square roots of all elements.

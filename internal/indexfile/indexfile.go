@@ -21,10 +21,12 @@ type Index[T any] struct {
 	Foreign error
 }
 
-// Open returns the contents of the index. Without a valid index, it is built and written atomically; rebuilt is then why
-// an existing one could not be used, or why the new one could not be written.
+// Open returns the contents of the index. Without a valid index, it is built and
+// written atomically; rebuilt is then why an existing one could not be used, or why the
+// new one could not be written.
 //
-// It returns an error if Build does, and, before building, if Given is foreign or cannot be written.
+// It returns an error if Build does, and, before building, if Given is foreign or
+// cannot be written.
 func (x Index[T]) Open() (v T, rebuilt, err error) {
 	paths := x.paths()
 	for _, path := range paths {
@@ -89,7 +91,8 @@ func place(paths []string) (string, error) {
 	return "", denied
 }
 
-// writable returns an error if path is not a regular file, or if no file can be created in its folder.
+// writable returns an error if path is not a regular file, or if no file can be created
+// in its folder.
 func writable(path string) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file", path)

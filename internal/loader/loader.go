@@ -17,8 +17,8 @@ import (
 // noLabel is the label that losses and metrics ignore.
 const noLabel = -1
 
-// ringSize returns the number of batches in memory: the one in use and two prefetched, or enough that every worker has an
-// image to load while another batch is ready.
+// ringSize returns the number of batches in memory: the one in use and two prefetched,
+// or enough that every worker has an image to load while another batch is ready.
 func ringSize(batch, workers int) int { return max(3, 2+(workers+batch-1)/batch) }
 
 // Options configures a loader.
@@ -32,8 +32,8 @@ type Options struct {
 	Wrap    bool         // repeat endlessly, in a new order for each pass
 }
 
-// A Loader makes batches of some images of a source. Their contents do not depend on the number of workers. Only one epoch
-// may be open at a time.
+// A Loader makes batches of some images of a source. Their contents do not depend on
+// the number of workers. Only one epoch may be open at a time.
 type Loader struct {
 	Options
 	src     pretext.Source
@@ -64,7 +64,8 @@ func partOf[T any](all []T, i, parts int) []T {
 	return all[i*n:][:n:n]
 }
 
-// Whole returns the largest possible count of a batch: of labels, or of targets without labels.
+// Whole returns the largest possible count of a batch: of labels, or of targets without
+// labels.
 func (b *Batch) Whole() float64 {
 	if len(b.Y) > 0 {
 		return float64(len(b.Y))
@@ -126,7 +127,8 @@ func Bytes(spec pretext.Spec, batch, workers int) int64 {
 	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen()+spec.TargetLen())
 }
 
-// Steps returns the number of batches in a pass over all images; an incomplete last batch of training is dropped.
+// Steps returns the number of batches in a pass over all images; an incomplete last
+// batch of training is dropped.
 func (l *Loader) Steps() int {
 	if l.Train {
 		return len(l.indices) / l.Batch
@@ -146,8 +148,8 @@ func (l *Loader) order(epoch, pass int) []int {
 	return order
 }
 
-// Epoch starts to load the batches of an epoch after the first skip, which a resumed run has done. The caller must close
-// the result.
+// Epoch starts to load the batches of an epoch after the first skip, which a resumed
+// run has done. The caller must close the result.
 func (l *Loader) Epoch(ctx context.Context, number, skip int) *Batches {
 	b := &Batches{
 		l: l, number: number,
@@ -186,8 +188,9 @@ type Batches struct {
 	err    error // why there is no next batch
 }
 
-// Next returns the next batch, which is valid until the next call, and io.EOF after the last batch. An image that fails
-// ends the epoch at its batch, so errors do not depend on the number of workers.
+// Next returns the next batch, which is valid until the next call, and io.EOF after the
+// last batch. An image that fails ends the epoch at its batch, so errors do not depend
+// on the number of workers.
 func (b *Batches) Next() (*Batch, error) {
 	if b.err != nil {
 		return nil, b.err
@@ -255,7 +258,8 @@ func (b *Batches) Close() {
 	b.running.Wait()
 }
 
-// dispatch sends the images of the epoch to the workers, batch by batch, as slots become free.
+// dispatch sends the images of the epoch to the workers, batch by batch, as slots
+// become free.
 func (b *Batches) dispatch(skip int) {
 	defer close(b.jobs)
 	defer close(b.loaded)
@@ -296,8 +300,8 @@ func (b *Batches) work() {
 	}
 }
 
-// load loads the sample of one image into its place. A panic of the source or the task, which may be user code, becomes an
-// error.
+// load loads the sample of one image into its place. A panic of the source or the task,
+// which may be user code, becomes an error.
 func (b *Batches) load(j job) (err error) {
 	l := b.l
 	defer func() {

@@ -8,8 +8,9 @@ import (
 	"unnas/pretext"
 )
 
-// Split splits the images below n at random into ⌊fraction·n⌋ for training and the rest for validation. fraction is from 0
-// to 1. Both are in ascending order and depend only on the arguments.
+// Split splits the images below n at random into ⌊fraction·n⌋ for training and the rest
+// for validation. fraction is from 0 to 1. Both are in ascending order and depend only
+// on the arguments.
 func Split(n int, fraction float64, seed uint64) (train, val []int) {
 	order := rng.Perm(rng.New(seed, "halves", 0, 0), n)
 	cut := int(math.Floor(fraction * float64(n)))

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Total returns the memory that this program may use in bytes, whether or not others use it, or 0 if unknown: that of the
-// machine, or less if control groups set a limit, as in containers.
+// Total returns the memory that this program may use in bytes, whether or not others
+// use it, or 0 if unknown: that of the machine, or less if control groups set a limit,
+// as in containers.
 func Total() int64 {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
@@ -27,9 +28,10 @@ func Total() int64 {
 	return min(total, limit(os.DirFS("/sys/fs/cgroup"), string(groups)))
 }
 
-// limit returns the smallest memory limit of control groups. groups lists them as /proc/self/cgroup does, a line per
-// hierarchy: its number, its controllers, none in version 2, and the group. In a container the names may be those outside
-// of it, while the visible root is the group itself.
+// limit returns the smallest memory limit of control groups. groups lists them as
+// /proc/self/cgroup does, a line per hierarchy: its number, its controllers, none in
+// version 2, and the group. In a container the names may be those outside of it, while
+// the visible root is the group itself.
 func limit(root fs.FS, groups string) int64 {
 	least := int64(math.MaxInt64)
 	for line := range strings.Lines(groups) {

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// mutant is one break: in a file, a text that occurs once, and its replacement. tests are the packages whose tests must fail.
+// mutant is one break: in a file, a text that occurs once, and its replacement. tests
+// are the packages whose tests must fail.
 type mutant struct {
 	file, from, to string
 	tests          string
@@ -96,7 +97,8 @@ func test(ctx context.Context, short bool, packages []string, flags ...string) (
 	return exec.CommandContext(ctx, "go", append(args, packages...)...).CombinedOutput()
 }
 
-// sound returns an error unless the tests pass without a mutant: a failing test would kill all mutants.
+// sound returns an error unless the tests pass without a mutant: a failing test would
+// kill all mutants.
 func sound(ctx context.Context, chosen []mutant, short bool) error {
 	var packages []string
 	for _, m := range chosen {

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Graph collects the nodes and constants of a model. Nodes are added after their inputs. Equal nodes with equal inputs are
-// merged.
+// Graph collects the nodes and constants of a model. Nodes are added after their
+// inputs. Equal nodes with equal inputs are merged.
 type Graph struct {
 	nodes     []byte // fields of GraphProto
 	constants []constant
@@ -19,7 +19,8 @@ type Graph struct {
 	counts map[string]int    // of nodes, by operator
 }
 
-// constant is a TensorProto: all fields except the data, and a function that writes the data.
+// constant is a TensorProto: all fields except the data, and a function that writes the
+// data.
 type constant struct {
 	head []byte
 	size int64 // of the data in bytes
@@ -138,7 +139,8 @@ func String(name, v string) Attribute {
 	return number(text(text(nil, attributeName, name), attributeString, v), attributeType, typeString)
 }
 
-// Node adds a node with an operator and returns the name of its first output. An empty input name omits an optional input.
+// Node adds a node with an operator and returns the name of its first output. An empty
+// input name omits an optional input.
 func (g *Graph) Node(op string, inputs []string, attributes ...Attribute) string {
 	key := fmt.Sprintf("node %s %q %q", op, inputs, attributes)
 	if name, ok := g.known[key]; ok {
@@ -166,8 +168,8 @@ func (g *Graph) node(op string, inputs []string, name string, attributes []Attri
 	g.nodes = message(g.nodes, graphNode, b)
 }
 
-// Parameter adds a constant of float32 values, unless one of that name exists, and returns the name of its value. The values
-// are requested when the model is written.
+// Parameter adds a constant of float32 values, unless one of that name exists, and
+// returns the name of its value. The values are requested when the model is written.
 func (g *Graph) Parameter(name string, shape []int, values func() ([]float32, error)) string {
 	return g.constant("parameter "+name, name, elementFloat, 4, shape, func() ([]byte, error) {
 		vs, err := values()
@@ -182,7 +184,8 @@ func (g *Graph) Floats(shape []int, values []float32) string {
 	return g.constant(key, "floats", elementFloat, 4, shape, func() ([]byte, error) { return data, nil })
 }
 
-// Numbers adds a constant list of integers, such as a shape, and returns the name of its value.
+// Numbers adds a constant list of integers, such as a shape, and returns the name of
+// its value.
 func (g *Graph) Numbers(vs ...int) string {
 	var data []byte
 	for _, v := range vs {

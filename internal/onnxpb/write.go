@@ -8,7 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The versions of the format and of its operators (2022) in which models are written: old enough for most programs.
+// The versions of the format and of its operators (2022) in which models are written:
+// old enough for most programs.
 const (
 	irVersion = 8
 	opset     = 17
@@ -44,8 +45,8 @@ func (v Value) proto() []byte {
 	return message(text(nil, valueName, v.Name), valueType, message(nil, typeTensor, tensor))
 }
 
-// Write writes the model, fields in the order of their numbers, like the official library. It writes nothing if the model is
-// too large.
+// Write writes the model, fields in the order of their numbers, like the official
+// library. It writes nothing if the model is too large.
 func (m Model) Write(w io.Writer) error {
 	name := text(nil, graphName, m.Name)
 	var values []byte

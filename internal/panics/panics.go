@@ -11,8 +11,9 @@ type Error struct {
 	stack []byte
 }
 
-// Recovered returns the error for a value returned by recover, which must not be nil. The deferred function must call it,
-// while the stack is that of the panic. An Error recovered in another goroutine and panicked again keeps its first stack.
+// Recovered returns the error for a value returned by recover, which must not be nil.
+// The deferred function must call it, while the stack is that of the panic. An Error
+// recovered in another goroutine and panicked again keeps its first stack.
 func Recovered(value any) *Error {
 	if e, ok := value.(*Error); ok {
 		return e

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxOpcodes limits the time for a pickle. A batch of CIFAR-10 has about 50,000 opcodes, a checkpoint of 10,000
-	// tensors 500,000.
+	// maxOpcodes limits the time for a pickle. A batch of CIFAR-10 has about 50,000
+	// opcodes, a checkpoint of 10,000 tensors 500,000.
 	maxOpcodes = 1 << 21
 	maxLine    = 1 << 10 // bytes of a module name or a name in it
 )
 
-// The memory limit of values without strings, in bytes: a constant plus a multiple of the file size, several times what
-// checkpoints need.
+// The memory limit of values without strings, in bytes: a constant plus a multiple of
+// the file size, several times what checkpoints need.
 const (
 	someMemory = 16 << 20
 	perByte    = 64
@@ -33,8 +33,8 @@ const (
 	costObject = 256 // list, dictionary, or result of a call
 )
 
-// Allowed are the names that a pickle may use, by Python module and name. The function performs a call; nil allows the name
-// only as a value.
+// Allowed are the names that a pickle may use, by Python module and name. The function
+// performs a call; nil allows the name only as a value.
 type Allowed map[Global]func(args Tuple) (any, error)
 
 // Decoder reads consecutive pickles of a file.
@@ -144,7 +144,8 @@ func (d *Decoder) pop(n int) ([]any, error) {
 	return values, nil
 }
 
-// popMark removes the last mark and the values above it from the stack, and returns the values.
+// popMark removes the last mark and the values above it from the stack, and returns the
+// values.
 func (d *Decoder) popMark() ([]any, error) {
 	for i := len(d.stack) - 1; i >= 0; i-- {
 		if _, ok := d.stack[i].(mark); ok {

@@ -2,7 +2,8 @@ package pickle
 
 import "fmt"
 
-// The types of values besides int, float64, bool, string, nil for None, and results of calls.
+// The types of values besides int, float64, bool, string, nil for None, and results of
+// calls.
 type (
 	// Global is the name of a Python function or class, with its module.
 	Global string

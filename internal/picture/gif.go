@@ -15,14 +15,16 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// GIFDPI is the resolution of GIF images, half of DPI, and MaxGIFPixels the largest number of pixels of all frames together.
+// GIFDPI is the resolution of GIF images, half of DPI, and MaxGIFPixels the largest
+// number of pixels of all frames together.
 const (
 	GIFDPI       = DPI / 2
 	MaxGIFPixels = 1 << 26
 )
 
-// GIF writes drawings of one size as an endless animation on a white background. Each is shown for frame, the last one for
-// last. It fails if there are no drawings, if their sizes differ, or if they have too many pixels.
+// GIF writes drawings of one size as an endless animation on a white background. Each
+// is shown for frame, the last one for last. It fails if there are no drawings, if
+// their sizes differ, or if they have too many pixels.
 func GIF(w io.Writer, frames []Drawing, frame, last time.Duration) error {
 	if len(frames) == 0 {
 		return errors.New("no frames: want at least one")
@@ -81,7 +83,8 @@ func each(img *image.RGBA, f func(x, y int, paint color.RGBA)) {
 	}
 }
 
-// difference returns the smallest rectangle, of at least one pixel, outside of which two images are equal.
+// difference returns the smallest rectangle, of at least one pixel, outside of which
+// two images are equal.
 func difference(a, b *image.RGBA) image.Rectangle {
 	var r image.Rectangle
 	each(b, func(x, y int, paint color.RGBA) {

@@ -47,15 +47,16 @@ func SVG(w io.Writer, d Drawing) error {
 	if _, err := c.WriteTo(&b); err != nil {
 		return err
 	}
-	// The canvas names its only font family. Arial has the same widths and is the fallback. Quotes in text are
-	// escaped, so only attributes match.
+	// The canvas names its only font family. Arial has the same widths and is the
+	// fallback. Quotes in text are escaped, so only attributes match.
 	svg := bytes.ReplaceAll(b.Bytes(), []byte(`style="font-family:Liberation Sans;`),
 		[]byte(`style="font-family:Liberation Sans,Arial,Helvetica,sans-serif;`))
 	_, err := w.Write(svg)
 	return err
 }
 
-// PNG writes the drawing as a PNG image on a white background. It fails if the image would exceed MaxPixels.
+// PNG writes the drawing as a PNG image on a white background. It fails if the image
+// would exceed MaxPixels.
 func PNG(w io.Writer, d Drawing) error {
 	width, height := d.Size()
 	if pixels := width.Dots(DPI) * height.Dots(DPI); pixels > MaxPixels {
@@ -67,7 +68,8 @@ func PNG(w io.Writer, d Drawing) error {
 	return err
 }
 
-// PDF writes the drawing as a PDF document of one page. Text is drawn as shapes, since the fonts of vgpdf lack Greek letters.
+// PDF writes the drawing as a PDF document of one page. Text is drawn as shapes, since
+// the fonts of vgpdf lack Greek letters.
 func PDF(w io.Writer, d Drawing) error {
 	c := page{Canvas: vgpdf.New(d.Size())}
 	d.Draw(&c)
@@ -78,7 +80,8 @@ func PDF(w io.Writer, d Drawing) error {
 	if _, err := c.WriteTo(&b); err != nil {
 		return err
 	}
-	// Documents have a creation date. A fixed one has the same length, so no offset in the file changes.
+	// Documents have a creation date. A fixed one has the same length, so no offset in
+	// the file changes.
 	_, err := w.Write(date.ReplaceAll(b.Bytes(), []byte("$1 (D:20000101000000)")))
 	return err
 }
@@ -99,7 +102,8 @@ func (c *page) SetColor(paint color.Color) {
 	c.Canvas.SetColor(straight(color.NRGBAModel.Convert(paint).(color.NRGBA)))
 }
 
-// A straight colour is not premultiplied by its opacity, which vgpdf would apply a second time.
+// A straight colour is not premultiplied by its opacity, which vgpdf would apply a
+// second time.
 type straight color.NRGBA
 
 // RGBA returns the components, in 16 bits each.

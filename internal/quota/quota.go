@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A Quota is a number of bytes that goroutines share. Released bytes count until they are garbage collected, so the heap
-// does not exceed the quota either.
+// A Quota is a number of bytes that goroutines share. Released bytes count until they
+// are garbage collected, so the heap does not exceed the quota either.
 type Quota struct {
 	bytes int64
 	room  *semaphore.Weighted
@@ -78,8 +78,8 @@ func (q *Quota) With(ctx context.Context) context.Context {
 	return context.WithValue(ctx, key{}, q)
 }
 
-// Lease returns a context under which Take takes from the quota, and end, which releases all of it. A nil quota is
-// unlimited.
+// Lease returns a context under which Take takes from the quota, and end, which
+// releases all of it. A nil quota is unlimited.
 func (q *Quota) Lease(ctx context.Context) (under context.Context, end func()) {
 	if q == nil {
 		return ctx, func() {}
@@ -98,9 +98,10 @@ func (l *lease) end() {
 	l.taken, l.more = 0, 0
 }
 
-// Take waits until the quota of the context, if there is one, has n bytes, and takes them; more than the whole quota take all
-// of it. release releases them, unless a lease does so. A lease that already holds bytes takes more without waiting, to
-// prevent deadlock.
+// Take waits until the quota of the context, if there is one, has n bytes, and takes
+// them; more than the whole quota take all of it. release releases them, unless a lease
+// does so. A lease that already holds bytes takes more without waiting, to prevent
+// deadlock.
 //
 // It returns an error if ctx is done before.
 func Take(ctx context.Context, n int64) (release func(), err error) {

@@ -26,7 +26,8 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// At returns element i of the SplitMix64 stream of a key directly: for many numbers in any order, or repeatedly.
+// At returns element i of the SplitMix64 stream of a key directly: for many numbers in
+// any order, or repeatedly.
 func At(key uint64, i int) uint64 { return mix(key + uint64(i)*golden) }
 
 // Float returns a number in [0, 1).
@@ -57,8 +58,8 @@ func Normal(r *rand.Rand) float64 {
 	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*Float(r))
 }
 
-// Gumbel returns a number with the standard Gumbel distribution: the index k of the largest x[k] + Gumbel has probability
-// softmax(x)[k].
+// Gumbel returns a number with the standard Gumbel distribution: the index k of the
+// largest x[k] + Gumbel has probability softmax(x)[k].
 func Gumbel(r *rand.Rand) float64 {
 	u := Float(r)
 	for u == 0 { // its logarithm is not finite

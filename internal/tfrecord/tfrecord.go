@@ -46,9 +46,10 @@ func NewReader(r io.Reader, limit int) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 1<<16), limit: limit}
 }
 
-// Next returns the data of the next record, valid until the next call, and io.EOF at the end. A file that ends within a record
-// gives an error that wraps io.ErrUnexpectedEOF; a damaged or overlong record, or another format, gives one with the index of
-// the record, from 0, and its offset.
+// Next returns the data of the next record, valid until the next call, and io.EOF at
+// the end. A file that ends within a record gives an error that wraps
+// io.ErrUnexpectedEOF; a damaged or overlong record, or another format, gives one with
+// the index of the record, from 0, and its offset.
 func (r *Reader) Next() ([]byte, error) {
 	data, err := r.next()
 	switch {

@@ -13,7 +13,8 @@ import (
 	"unnas/ops"
 )
 
-// Options adapt the tests to an operation. Zero fields have defaults that suit most operations.
+// Options adapt the tests to an operation. Zero fields have defaults that suit most
+// operations.
 type Options struct {
 	// Channels are the numbers of channels to test; default: 3 and 8.
 	Channels []int
@@ -45,23 +46,23 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Run tests a candidate operation, with at most one Options. It changes GOMAXPROCS temporarily, so
-// tests that call it must not run in parallel.
+// Run tests a candidate operation, with at most one Options. It changes GOMAXPROCS
+// temporarily, so tests that call it must not run in parallel.
 func Run(t *testing.T, op ops.Op, o ...Options) {
 	t.Helper()
 	report(t, checkOp(op, options(t, o)))
 }
 
-// RunKernel tests a kernel on inputs of the given shapes. An input with neither Data nor Labels gets
-// random numbers. Gradients are tested if the kernel is ops.Differentiable. It changes GOMAXPROCS as
-// Run does.
+// RunKernel tests a kernel on inputs of the given shapes. An input with neither Data
+// nor Labels gets random numbers. Gradients are tested if the kernel is
+// ops.Differentiable. It changes GOMAXPROCS as Run does.
 func RunKernel(t *testing.T, k ops.Kernel, inputs ...ops.Array) {
 	t.Helper()
 	report(t, checkKernel(k, inputs, options(t, nil)))
 }
 
-// RunGraph tests a function that adds nodes to a graph: build returns the output for nodes of the
-// given inputs, with parameters in s. Otherwise it is like RunKernel.
+// RunGraph tests a function that adds nodes to a graph: build returns the output for
+// nodes of the given inputs, with parameters in s. Otherwise it is like RunKernel.
 func RunGraph(t *testing.T, build func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error), inputs ...ops.Array) {
 	t.Helper()
 	report(t, checkGraph(build, inputs, options(t, nil)))
@@ -134,8 +135,8 @@ func checkOp(op ops.Op, o Options) (r result) {
 	return r
 }
 
-// checkMixed checks a candidate in a mixed operation, as in a supernet, which can be fused with the
-// candidate.
+// checkMixed checks a candidate in a mixed operation, as in a supernet, which can be
+// fused with the candidate.
 func checkMixed(op ops.Op, o Options) result {
 	shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
 	return checkGraph(func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {

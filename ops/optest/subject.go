@@ -259,8 +259,8 @@ func (r results) differ(other results) string {
 	return ""
 }
 
-// repeat checks that results are finite and independent of earlier runs and of the number of cores,
-// and that a run modifies no input or parameter.
+// repeat checks that results are finite and independent of earlier runs and of the
+// number of cores, and that a run modifies no input or parameter.
 func (n *net) repeat(training bool) (r result) {
 	m, err := n.machine(training, true)
 	if err != nil {
@@ -351,8 +351,8 @@ func (n *net) snapshot() (r results) {
 	return r
 }
 
-// trials is the number of estimates of a derivative, each at other random inputs and in another
-// direction; steps are the steps of θ relative to its spread.
+// trials is the number of estimates of a derivative, each at other random inputs and in
+// another direction; steps are the steps of θ relative to its spread.
 const trials = 5
 
 var steps = []float64{4e-3, 1e-3, 2.5e-4}
@@ -407,8 +407,8 @@ func (n *net) differences(training bool, tolerance float64, random *rand.Rand) (
 	return r
 }
 
-// deviation returns the difference between the derivative of loss in a random direction and the
-// prediction of the gradient g at theta.
+// deviation returns the difference between the derivative of loss in a random direction
+// and the prediction of the gradient g at theta.
 func deviation(loss func() float64, theta, g []float32, random *rand.Rand) float64 {
 	from := slices.Clone(theta)
 	defer copy(theta, from)
@@ -490,7 +490,8 @@ func (s subject) stock(n *net, training bool) (r result) {
 	return r
 }
 
-// statistics checks that running statistics change only in training and are used only in evaluation.
+// statistics checks that running statistics change only in training and are used only
+// in evaluation.
 func (n *net) statistics() (r result) {
 	stats := n.params.Running()
 	if len(stats) == 0 {

@@ -16,9 +16,9 @@ import (
 const mostImages = 64
 
 // RunSource tests a source: it has images, and their number is constant; an image is
-// complete and, loaded again, has equal bits, also concurrently; a load whose context is done
-// returns soon. Run the test with -race. Of a large source only some images are loaded, the
-// first and the last among them.
+// complete and, loaded again, has equal bits, also concurrently; a load whose context
+// is done returns soon. Run the test with -race. Of a large source only some images are
+// loaded, the first and the last among them.
 func RunSource(t *testing.T, src pretext.Source) {
 	t.Helper()
 	for _, err := range checkSource(src) {

@@ -10,8 +10,8 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// files are the names of the library. Those with a path are Homebrew's, which the system does
-// not search.
+// files are the names of the library. Those with a path are Homebrew's, which the
+// system does not search.
 var files = map[string][]string{
 	"linux": {"libturbojpeg.so.0"},
 	"darwin": {

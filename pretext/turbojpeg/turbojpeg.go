@@ -25,12 +25,13 @@ var load = sync.OnceValues(func() (*pretext.Decoder, error) {
 	return pretext.NewDecoder("libjpeg-turbo", decode), nil
 })
 
-// Decoder returns a decoder that uses libjpeg-turbo for JPEG files, with the accurate integer
-// DCT and interpolated chroma: the pixels of OpenCV and Pillow. Files that the library
-// reports as damaged go to image/jpeg. Truncated files are therefore errors, unlike with
-// OpenCV, and size limits hold. Within a file libjpeg-turbo detects less damage: it accepts
-// about 3 % of the files with a changed byte that image/jpeg refuses. It also decodes
-// arithmetic coding, any sampling factors and other CMYK encodings than image/jpeg.
+// Decoder returns a decoder that uses libjpeg-turbo for JPEG files, with the accurate
+// integer DCT and interpolated chroma: the pixels of OpenCV and Pillow. Files that the
+// library reports as damaged go to image/jpeg. Truncated files are therefore errors,
+// unlike with OpenCV, and size limits hold. Within a file libjpeg-turbo detects less
+// damage: it accepts about 3 % of the files with a changed byte that image/jpeg
+// refuses. It also decodes arithmetic coding, any sampling factors and other CMYK
+// encodings than image/jpeg.
 //
 // The library does not report its version. [pretext.Decoder.String] has a checksum of
 // decoded pixels instead.

@@ -117,8 +117,8 @@ func (s *scene) drawGround() {
 	}
 }
 
-// earth returns paint for the ground. Its spots, of the size of tufts of grass and of patches, fade
-// where they become too small to see.
+// earth returns paint for the ground. Its spots, of the size of tufts of grass and of
+// patches, fade where they become too small to see.
 func (s *scene) earth(class uint8, c colour, spots float32) paint {
 	row := -1
 	var z float64

@@ -54,8 +54,8 @@ func (m model) house() {
 	}
 }
 
-// facade paints the front of a building, darker towards the ground. Its sides are h high, its middle
-// is middle high, for a gable.
+// facade paints the front of a building, darker towards the ground. Its sides are h
+// high, its middle is middle high, for a gable.
 func (s sheet) facade(c colour, half, h, middle float64) {
 	p := s.tint(building, c, s.light)
 	p.to, p.grain = s.tint(building, c, .82*s.light).from, .04

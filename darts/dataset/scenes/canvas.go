@@ -33,8 +33,9 @@ type point struct{ x, y float64 }
 // keep is the class of paint that does not change the mask: shadows, glows.
 const keep = 254
 
-// paint fills a shape. From a to b the colour changes from one to the other, along the line between
-// them or, if radial, outwards from a; if a and b are equal it is constant.
+// paint fills a shape. From a to b the colour changes from one to the other, along the
+// line between them or, if radial, outwards from a; if a and b are equal it is
+// constant.
 type paint struct {
 	class    uint8
 	from, to colour
@@ -70,8 +71,8 @@ func newCanvas(width, height int) *canvas {
 	}
 }
 
-// lines is the number of lines per row of pixels on which coverage is measured; along a line it is
-// exact.
+// lines is the number of lines per row of pixels on which coverage is measured; along a
+// line it is exact.
 const lines = 4
 
 // fill paints the inside of a polygon, by the even-odd rule.

@@ -30,8 +30,8 @@ func (m model) glow(class uint8, c colour) paint {
 	return paint{class: class, from: c.mix(m.mood.low, float32(1-math.Exp(-m.z*m.mood.haze))), opacity: 1}
 }
 
-// open returns the side of the object that the camera sees, 1 for the right one in the object's
-// coordinates and -1 for the left.
+// open returns the side of the object that the camera sees, 1 for the right one in the
+// object's coordinates and -1 for the left.
 func (m model) open() float64 {
 	if m.x > 0 {
 		return -m.turn
@@ -48,7 +48,8 @@ func (m model) face(p paint, corners ...xyz) {
 	m.fill(p, m.outline)
 }
 
-// shadow darkens the ground on the side away from the sun, under an object w wide and d deep.
+// shadow darkens the ground on the side away from the sun, under an object w wide and d
+// deep.
 func (m model) shadow(w, d float64) {
 	long := w * (.55 + float64(.5*math.Abs(m.sun)))
 	x := m.x - float64(m.sun*w*.5)
@@ -71,8 +72,8 @@ type sheet struct {
 // front returns the surface that faces the camera, through the foot.
 func (m model) front() sheet { return sheet{model: m, ux: 1, light: m.ahead} }
 
-// flank returns the surface that faces along x, to the right if right is 1 and to the left if it is -1.
-// There u increases away from the camera.
+// flank returns the surface that faces along x, to the right if right is 1 and to the
+// left if it is -1. There u increases away from the camera.
 func (m model) flank(x, right float64) sheet {
 	return sheet{model: m, ox: x, uz: 1, light: float32(.74 + float64(.24*right*m.turn*m.sun))}
 }
