@@ -342,7 +342,7 @@ func TestDeadEnds(t *testing.T) {
 	assert.Positive(t, dead)
 }
 
-// pixelwise is a kernel of one's own, x·|x|.
+// pixelwise is a custom kernel, x·|x|.
 type pixelwise struct{}
 
 func (pixelwise) Name() string { return "signed square" }

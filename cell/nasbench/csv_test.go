@@ -41,10 +41,10 @@ func openCSV(t *testing.T, path string) (*nasbench.Table, error) {
 func TestOpenCSVTellsOfReading(t *testing.T) {
 	text := "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep\n" + oneHash + "," + oneOrder + ",83.5\n"
 	path := csvFile(t, text)
-	var told [][2]int64
-	_, err := nasbench.OpenCSV(t.Context(), path, nasbench.Options{Progress: func(done, total int64) { told = append(told, [2]int64{done, total}) }})
+	var reported [][2]int64
+	_, err := nasbench.OpenCSV(t.Context(), path, nasbench.Options{Progress: func(done, total int64) { reported = append(reported, [2]int64{done, total}) }})
 	require.NoError(t, err)
-	assert.Equal(t, [][2]int64{{48, int64(len(text))}, {int64(len(text)), int64(len(text))}}, told)
+	assert.Equal(t, [][2]int64{{48, int64(len(text))}, {int64(len(text)), int64(len(text))}}, reported)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -212,8 +212,8 @@ func TestWrite(t *testing.T) {
 	assert.Contains(t, section(t, b.String(), "head"), "not complete when this page was written: 1 of 2 epochs")
 }
 
-// TestGoesOn shows a run that goes on with what its folder tells of its beginning.
-func TestGoesOn(t *testing.T) {
+// TestResumed shows a resumed run with the history in its run directory.
+func TestResumed(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, record.File))
 	require.NoError(t, err)

@@ -56,10 +56,10 @@ func open(t *testing.T, dir string, m sweep.Manifest) *sweep.Sweep {
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "sweep")
 	s := open(t, dir, numbers(5))
-	var told []string
-	require.NoError(t, s.Run(t.Context(), sweep.Options{Report: func(e sweep.Event) { told = append(told, fmt.Sprint(e.Kind, " ", e.Job.Name)) }}, square))
+	var reported []string
+	require.NoError(t, s.Run(t.Context(), sweep.Options{Report: func(e sweep.Event) { reported = append(reported, fmt.Sprint(e.Kind, " ", e.Job.Name)) }}, square))
 	assert.Equal(t, map[string]string{"job-00": "0", "job-01": "1", "job-02": "4", "job-03": "9", "job-04": "16"}, results(t, s))
-	assert.Equal(t, []string{"started job-00", "done job-00", "started job-01", "done job-01"}, told[:4])
+	assert.Equal(t, []string{"started job-00", "done job-00", "started job-01", "done job-01"}, reported[:4])
 	left, err := os.ReadDir(filepath.Join(dir, "work"))
 	require.NoError(t, err)
 	assert.Empty(t, left)

@@ -54,7 +54,7 @@ func TestRunTakesImages(t *testing.T) {
 	assert.NotEmpty(t, check(good(), []*pretext.Image{img, &other}))
 }
 
-// mirror is a task of one's own, handed over by its address: tell an image from
+// mirror is a custom task, passed by pointer: tell an image from
 // its mirror image.
 type mirror struct {
 	View  pretext.Transform
