@@ -1,4 +1,4 @@
-// Package unnas maps the library; it holds no code. Begin with README.md and
+// Package unnas is the map of the library; it has no code. Start with README.md and
 // docs/tutorial.md, or with package darts.
 //
 //	unnas/darts                search a cell, train a network, use it as a model

@@ -9,28 +9,27 @@ import (
 	"unnas/ops"
 )
 
-// Architecture is a network that can be trained and measured, without the head
-// that a task adds: Network, NASBenchNetwork, or one of your own, which may wrap
-// them. It is plain data.
+// Architecture is a network without the head that a task adds: Network,
+// NASBenchNetwork, or a type of the caller's, which may wrap them. It is plain
+// data.
 //
-// One that labels pixels (package segmentation) has a method OutputStride() int,
-// too, as Network has.
+// Package segmentation also needs a method OutputStride() int, as Network has.
 type Architecture interface {
-	// Validate reports the first setting that no network can have.
+	// Validate reports the first field that Build would refuse.
 	Validate() error
 	// Build adds the network to the graph of images x [N, H, W, C], with parameters
-	// in s. The path, unless it is nil, is laid on every edge that may be dropped.
+	// in s. path, unless it is nil, is applied to every edge that may be dropped.
 	Build(s *ops.Scope, x *gorgonia.Node, path DropPathFunc) (*Features, error)
 }
 
-// Network is the network of a body with the cells of a genotype.
+// Network is a backbone with the cells of a genotype.
 type Network struct {
 	Backbone Backbone `json:"backbone"`
 	Genotype Genotype `json:"genotype"`
 	Ops      ops.Set  `json:"ops"` // the operations that the genotype may name
 }
 
-// Validate reports the first setting that no network can have.
+// Validate reports the first field that Build would refuse.
 func (d Network) Validate() error {
 	if err := d.Backbone.Validate(); err != nil {
 		return err
@@ -59,22 +58,22 @@ func (d Network) Validate() error {
 	return nil
 }
 
-// OutputStride returns how many pixels of an image, along each side, come to one
-// pixel of the last cell.
+// OutputStride returns the ratio of the height of the images to that of the
+// output of the last cell.
 func (d Network) OutputStride() int { return d.Backbone.OutputStride() }
 
-// Build builds the network; see Body.Network.
+// Build builds the network; see Backbone.Network.
 func (d Network) Build(s *ops.Scope, x *gorgonia.Node, path DropPathFunc) (*Features, error) {
 	return d.Backbone.network(s, x, d.Genotype, d.Ops, path)
 }
 
-// NASBenchNetwork is the network of a body with a cell of NAS-Bench-101.
+// NASBenchNetwork is a backbone with a cell of NAS-Bench-101.
 type NASBenchNetwork struct {
 	Backbone NASBenchBackbone `json:"backbone"`
-	Cell     NASBench         `json:"cell"`
+	Cell     NASBenchCell     `json:"cell"`
 }
 
-// Validate reports the first setting that no network can have.
+// Validate reports the first field that Build would refuse.
 func (b NASBenchNetwork) Validate() error {
 	if err := b.Backbone.Validate(); err != nil {
 		return err
@@ -85,7 +84,7 @@ func (b NASBenchNetwork) Validate() error {
 	return b.Backbone.fits(b.Cell)
 }
 
-// Build builds the network. It has no paths to drop.
+// Build builds the network. It ignores the drop path: no edge can be dropped.
 func (b NASBenchNetwork) Build(s *ops.Scope, x *gorgonia.Node, _ DropPathFunc) (*Features, error) {
 	y, err := b.Backbone.Network(s, x, b.Cell)
 	if err != nil {

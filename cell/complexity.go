@@ -5,10 +5,10 @@ import (
 	"unnas/ops"
 )
 
-// Complexity is the size of a network and the work of one pass over one image,
-// counted as the published tables do.
+// Complexity is the size of a network and its cost for one image, counted as in the
+// published tables.
 type Complexity struct {
-	// Params is the number of trainable values, alphas left out.
+	// Params is the number of trainable values without architecture parameters.
 	Params int `json:"params"`
 	// MACs are the multiply-adds of convolutions and linear layers. Biases,
 	// normalisations and poolings do not count.
@@ -20,13 +20,13 @@ type Complexity struct {
 	THOP int64 `json:"thop"`
 }
 
-// Measure counts the network of a scope, for the batch that its graph is built
-// for; a batch of one image gives the usual numbers. It looks at shapes only, so
-// the parameters need no values.
+// Measure counts the network of a scope for the batch size of its graph; published
+// numbers are for one image. It reads shapes only, so the parameters need no
+// values.
 //
-// It counts all that was built in the graph, as published tables do: the layers
-// of a node that only operations none read count too. The tables are without
-// auxiliary head, so it must be left out of a graph that is measured.
+// Like the published tables it counts everything built in the graph, including
+// layers whose only consumers are "none" operations. The tables exclude the
+// auxiliary head; leave it out of the measured graph.
 func Measure(s *ops.Scope) Complexity {
 	var c Complexity
 	for _, n := range s.Learnables() {

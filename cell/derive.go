@@ -9,10 +9,9 @@ import (
 	"unnas/ops"
 )
 
-// Derive reads a cell off its architecture parameters: of the edges into each
-// intermediate node it keeps those that are heaviest, and on each of them the
-// operation that is strongest. It returns keep edges per node, in node order,
-// heaviest first.
+// Derive discretises the architecture parameters of a cell. For each intermediate
+// node it keeps the edges with the largest weights, and on each edge the strongest
+// operation. It returns keep edges per node, in node order, heaviest first.
 //
 // alpha has one row per edge of the search space, before the softmax, and one
 // column per operation of ops. The rows are in node order: node 2 from 0 and 1,
@@ -23,8 +22,8 @@ import (
 // operations the one that ops lists first.
 //
 // Derive fails if the sizes disagree, if a parameter is infinite or not a
-// number, if "none" is the only operation, or if keep is neither 1 nor 2, which
-// is as many as enter node 2.
+// number, if "none" is the only operation, or if keep is neither 1 nor 2 (node 2
+// has only two incoming edges).
 func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
 	chosen, err := derive(alpha, nil, ops, nodes, keep, nil)
 	if err != nil {
@@ -33,12 +32,12 @@ func Derive(alpha [][]float64, ops []string, nodes, keep int) ([]Edge, error) {
 	return edgesOf(chosen), nil
 }
 
-// deriveLimited is Derive with two edges per node, with betas, and with at most so
-// many skip connections, unless that is zero; see Space.Derive. Of equal skip
-// connections the last are barred.
+// deriveLimited is Derive with two edges per node, optional betas, and at most skips
+// skip connections (0: no limit); see Space.Derive. Among equal skip connections the
+// last are barred.
 func deriveLimited(alpha [][]float64, betas []float64, names []string, nodes, skips int) ([]Edge, error) {
 	skip := ops.Skip().Name()
-	barred := map[int]bool{} // rows whose skip connection does not count
+	barred := map[int]bool{} // rows whose skip connection is excluded
 	for {
 		chosen, err := derive(alpha, betas, names, nodes, edgesPerNode, func(row int, op string) bool { return op == skip && barred[row] })
 		if err != nil && len(barred) > 0 {
@@ -60,8 +59,8 @@ func deriveLimited(alpha [][]float64, betas []float64, names []string, nodes, sk
 	}
 }
 
-// derive is Derive, with betas unless they are nil, and with operations that do not
-// count on a row, as "none" never does.
+// derive is Derive with optional betas; barred excludes operations of a row, in
+// addition to "none".
 func derive(alpha [][]float64, betas []float64, ops []string, nodes, keep int, barred func(row int, op string) bool) ([]candidate, error) {
 	if keep < 1 || keep > inputs {
 		return nil, fmt.Errorf("cell: derive: %d edges per node: want 1 or %d", keep, inputs)
@@ -79,18 +78,18 @@ func derive(alpha [][]float64, betas []float64, ops []string, nodes, keep int, b
 	row := 0
 	for node := inputs; node < inputs+nodes; node++ {
 		candidates := make([]candidate, node)
-		share, err := shares(betas, row, node)
+		edgeWeights, err := softmaxBetas(betas, row, node)
 		if err != nil {
 			return nil, fmt.Errorf("cell: derive: node %d: %w", node, err)
 		}
 		for from := range candidates {
-			counts := func(op string) bool { return op != "none" && (barred == nil || !barred(row, op)) }
-			c, err := strongest(alpha[row], ops, counts)
+			allowed := func(op string) bool { return op != "none" && (barred == nil || !barred(row, op)) }
+			c, err := strongest(alpha[row], ops, allowed)
 			if err != nil {
 				return nil, fmt.Errorf("cell: derive: edge %d→%d: %w", from, node, err)
 			}
 			c.From, c.row = from, row
-			c.weight *= share[from]
+			c.weight *= edgeWeights[from]
 			candidates[from] = c
 			row++
 		}
@@ -100,9 +99,9 @@ func derive(alpha [][]float64, betas []float64, ops []string, nodes, keep int, b
 	return chosen, nil
 }
 
-// shares returns the softmax of the betas of count edges, from a row on; ones
-// without betas.
-func shares(betas []float64, row, count int) ([]float64, error) {
+// softmaxBetas returns the softmax of count betas, starting at row; ones if betas is
+// nil.
+func softmaxBetas(betas []float64, row, count int) ([]float64, error) {
 	if betas == nil {
 		return slices.Repeat([]float64{1}, count), nil
 	}
@@ -130,9 +129,9 @@ func edgesOf(chosen []candidate) []Edge {
 	return edges
 }
 
-// strongest returns the operation with the largest softmax probability of those
-// that count, and that probability.
-func strongest(alpha []float64, ops []string, counts func(op string) bool) (candidate, error) {
+// strongest returns the allowed operation with the largest softmax probability, and
+// that probability.
+func strongest(alpha []float64, ops []string, allowed func(op string) bool) (candidate, error) {
 	if len(alpha) != len(ops) {
 		return candidate{}, fmt.Errorf("%d parameters for %d operations", len(alpha), len(ops))
 	}
@@ -141,15 +140,15 @@ func strongest(alpha []float64, ops []string, counts func(op string) bool) (cand
 		if math.IsNaN(a) || math.IsInf(a, 0) {
 			return candidate{}, fmt.Errorf("parameter %v of %s is not finite", a, ops[k])
 		}
-		if counts(ops[k]) && (best < 0 || a > alpha[best]) {
+		if allowed(ops[k]) && (best < 0 || a > alpha[best]) {
 			best = k
 		}
 	}
 	if best < 0 {
 		return candidate{}, fmt.Errorf("no operation but none among %q", ops)
 	}
-	// Sorted, so that rows of equal values in any order have the same sum to the
-	// bit. It overflows only where "none" takes everything: the weight is then 0.
+	// Sorted, so that the sum does not depend on the order of the values. It overflows
+	// only if "none" takes all probability: the weight is then 0.
 	sum := 0.0
 	for _, a := range slices.Sorted(slices.Values(alpha)) {
 		sum += math.Exp(a - alpha[best])

@@ -7,27 +7,27 @@
 // alike, and so are all reduction cells, which halve the height and the width of
 // the maps (Zoph et al., 2018, arXiv 1707.07012).
 //
-// A [Genotype] says which operation on which earlier node enters each node of
-// the two kinds of cells. It is what a search finds (Liu et al., 2019, arXiv
-// 1806.09055), and all that a paper has to print of it. [Published] holds those
-// of the literature, UnNAS above all (Liu et al., 2020, arXiv 2003.12056), and
-// [ParseGenotype] reads others in the notation of their authors:
+// A [Genotype] names the operation and the earlier node of each edge of the two
+// kinds of cells. It is the result of a search (Liu et al., 2019, arXiv
+// 1806.09055). [GenotypeByName] returns those of the literature, such as UnNAS
+// (Liu et al., 2020, arXiv 2003.12056), and [ParseGenotype] reads others in their
+// authors' notation:
 //
 //	g, err := cell.ParseGenotype(text)
 //	…
-//	fmt.Println(g)          // two lines of text, which ParseGenotype reads too
+//	fmt.Println(g)          // two lines, which ParseGenotype reads as well
 //	fmt.Println(g.Python()) // as in the papers' logs
 //
-// A search trains a supernet, in which every edge mixes all candidate operations
-// with weights of its own; [Derive] reads a cell off these weights. Space.PartialChannels
-// lets a part of the channels do so, for less memory and time.
+// A search trains a supernet, in which every edge is a weighted sum of all candidate
+// operations; [Derive] discretises it to a cell. Space.PartialChannels mixes only a
+// fraction of the channels, for less memory and time.
 //
-// An [Architecture] is a network without its head, as plain data: [Network] is that of
-// a [Body] and a genotype, which darts.Train trains and a darts.Model uses.
+// An [Architecture] is a network without its head, as plain data. [Network] is a
+// [Backbone] with a genotype; darts.Train trains it, and a darts.Model uses it.
 //
-// A [Sampler] draws genotypes at random, of networks of a given size: [DARTSArchSampler]
-// is that of UnNAS. [NASBench] is a cell of another space, that of NAS-Bench-101, whose
-// released accuracies package nasbench reads.
+// An [ArchSampler] draws random genotypes whose networks have a given size;
+// [DARTSArchSampler] is that of UnNAS. [NASBenchCell] is a cell of NAS-Bench-101,
+// whose published accuracies package nasbench reads.
 //
-// Package draw makes figures of cells.
+// Package draw draws cells.
 package cell

@@ -11,7 +11,7 @@ import (
 const (
 	inputs       = 2  // the inputs of a cell are its nodes 0 and 1
 	edgesPerNode = 2  // a genotype keeps two edges into each intermediate node
-	maxNodes     = 64 // bounds what a file can ask for; the published cells have 4 or 5
+	maxNodes     = 64 // limit for cells read from files; published cells have 4 or 5
 )
 
 // An Edge applies the operation named Op to the output of node From of the
@@ -26,8 +26,7 @@ func (e Edge) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]any{e.Op, e.From})
 }
 
-// UnmarshalJSON reads a pair as MarshalJSON writes it. Anything else is an
-// error.
+// UnmarshalJSON reads a pair written by MarshalJSON. Anything else is an error.
 func (e *Edge) UnmarshalJSON(data []byte) error {
 	var pair []json.RawMessage
 	var op *string
@@ -60,12 +59,12 @@ type Genotype struct {
 // Nodes returns the number of intermediate nodes of each cell.
 func (g Genotype) Nodes() int { return len(g.Normal) / edgesPerNode }
 
-// Validate reports the first thing that keeps g from being built: a cell
-// without nodes or with more than 64, an edge that does not come from an
-// earlier node, a malformed operation name, a concatenation that is empty,
-// repeats a node or names one that the cell lacks, or two cells with different
-// numbers of nodes. Operation names consist of letters, digits, '_', '-' and
-// '.'; where known is not nil it must also accept each of them.
+// Validate reports the first reason why g cannot be built: a cell without nodes or
+// with more than 64, an edge that does not come from an earlier node, a malformed
+// operation name, a concatenation that is empty, repeats a node or names one that
+// the cell lacks, or two cells with different numbers of nodes. Operation names
+// consist of letters, digits, '_', '-' and '.'; if known is not nil, it must also
+// accept each of them.
 func (g Genotype) Validate(known func(op string) bool) error {
 	if err := g.validate(known); err != nil {
 		return fmt.Errorf("cell: %w", err)
@@ -87,7 +86,7 @@ func (g Genotype) validate(known func(op string) bool) error {
 	return nil
 }
 
-// validate checks one cell. Its errors continue the name of that cell.
+// validate checks one cell. Its errors start with a verb, after the name of the cell.
 func validate(edges []Edge, concat []int, known func(op string) bool) error {
 	switch {
 	case len(edges) == 0:
@@ -175,8 +174,8 @@ func cellText(edges []Edge, concat []int) string {
 	return s
 }
 
-// Python returns g in the notation that the authors of DARTS and UnNAS print
-// and read, the representation of a Python named tuple on one line.
+// Python returns g in the notation of the authors of DARTS and UnNAS, the
+// representation of a Python named tuple on one line.
 func (g Genotype) Python() string {
 	return fmt.Sprintf("Genotype(normal=%s, normal_concat=%s, reduce=%s, reduce_concat=%s)",
 		pythonEdges(g.Normal), pythonInts(g.NormalConcat), pythonEdges(g.Reduce), pythonInts(g.ReduceConcat))

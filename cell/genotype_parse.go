@@ -13,7 +13,7 @@ import (
 	"unnas/internal/text"
 )
 
-const maxText = 1 << 20 // bytes of a genotype's text
+const maxText = 1 << 20 // maximum size of a genotype in bytes
 
 // ParseGenotype reads a genotype in any of three notations: JSON, the text of
 // [Genotype.String], and the Python notation of the authors of DARTS and UnNAS,
@@ -21,13 +21,13 @@ const maxText = 1 << 20 // bytes of a genotype's text
 //
 //	DARTS_V2 = Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)
 //
-// White space and line breaks are free, and in the last two notations a comment
-// runs from '#' to the end of its line. In Python, the edges of a node may be a list
-// of their own, an edge may have a weight, which is passed over, and numbers may be
-// np.int64(0) or np.float64(0.5), as other programs write them. The text holds one
-// genotype and at most 1 MiB. The genotype must pass [Genotype.Validate], with any
-// operation name. An error in the notation names the line and the column (in bytes,
-// from 1), any other error the cell and the node.
+// White space and line breaks are free; in the last two notations a comment runs
+// from '#' to the end of its line. In Python notation, the edges of a node may be
+// grouped in a list, an edge may have a weight, which is ignored, and numbers may be
+// written np.int64(0) or np.float64(0.5). The text holds one genotype and at most
+// 1 MiB. The genotype must pass [Genotype.Validate], with any operation name. A
+// syntax error gives line and column (in bytes, from 1), any other error the cell and
+// the node.
 func ParseGenotype(notation string) (Genotype, error) {
 	if len(notation) > maxText {
 		return Genotype{}, fmt.Errorf("cell: genotype of %d bytes: want at most %d", len(notation), maxText)
@@ -62,7 +62,7 @@ func parseJSON(text string, g *Genotype) error {
 	case errors.As(err, &kind):
 		return fmt.Errorf("cell: genotype, %s: %w", position(text, int(kind.Offset)-1), err)
 	}
-	return err // of an edge, which says so
+	return err // of Edge.UnmarshalJSON
 }
 
 // position describes the byte at the given offset of text.
@@ -73,8 +73,8 @@ func position(text string, offset int) string {
 
 const blanks = " \t\r\n"
 
-// A parser reads the text and the Python notation. It looks one token ahead.
-// The first error ends the text for it, so that every loop ends too.
+// A parser reads the text and the Python notation with one token of lookahead.
+// After the first error it reports the end of the text, so that every loop ends.
 type parser struct {
 	text  string
 	start int // where the token starts
@@ -135,7 +135,7 @@ func (p *parser) fail(problem string) {
 	p.at, p.kind, p.token = len(p.text), endToken, ""
 }
 
-// wanted records that the current token is not what it should be.
+// wanted records an unexpected token.
 func (p *parser) wanted(what string) {
 	if p.kind == endToken {
 		p.fail("want " + what + " before the end")
@@ -160,7 +160,7 @@ func (p *parser) expect(punctuation string) {
 	}
 }
 
-// take moves past a token of the kind that what describes and returns it.
+// take moves past a token of the given kind and returns it; what names it in errors.
 func (p *parser) take(kind tokenKind, what string) string {
 	token := p.token
 	if p.kind == kind {
@@ -171,8 +171,8 @@ func (p *parser) take(kind tokenKind, what string) string {
 	return token
 }
 
-// choose moves past a word that is one of names, returns it and takes it off
-// them.
+// choose moves past a word that is one of names, returns it and removes it from
+// names.
 func (p *parser) choose(names *[]string) string {
 	name := p.token
 	if i := slices.Index(*names, name); p.kind == wordToken && i >= 0 {
@@ -193,7 +193,7 @@ func (p *parser) number() (n int) {
 	return n
 }
 
-// numeric moves past a number that read accepts. NumPy writes its type too.
+// numeric moves past a number that read accepts. NumPy prefixes the type.
 func (p *parser) numeric(what string, read func(token string) error) {
 	if p.kind == wordToken && strings.HasPrefix(p.token, "np.") {
 		p.next()
@@ -210,7 +210,7 @@ func (p *parser) numeric(what string, read func(token string) error) {
 // run returns the nodes first, …, last.
 func (p *parser) run(first, last int) []int {
 	if first < 0 || last >= inputs+maxNodes || first > last {
-		p.fail("this is no run of nodes")
+		p.fail("not a run of nodes")
 		return nil
 	}
 	nodes := make([]int, last-first+1)
@@ -244,7 +244,7 @@ func (p *parser) genotype(g *Genotype) {
 	}
 }
 
-// cell reads a cell of the text notation from behind its name.
+// cell reads a cell of the text notation after its name.
 func (p *parser) cell(name string, g *Genotype) {
 	edges, concat := &g.Normal, &g.NormalConcat
 	if name == "reduce" {
@@ -280,7 +280,7 @@ func (p *parser) cell(name string, g *Genotype) {
 	}
 }
 
-// field reads a field of the Python notation from behind its name.
+// field reads a field of the Python notation after its name.
 func (p *parser) field(name string, g *Genotype) {
 	p.expect("=")
 	switch name {
@@ -298,7 +298,7 @@ func (p *parser) field(name string, g *Genotype) {
 func (p *parser) edges(edges *[]Edge) {
 	p.list(p.open(), func() {
 		closing := p.open()
-		if p.kind != markToken { // no group of edges
+		if p.kind != markToken { // a single edge
 			p.edge(edges, closing)
 			return
 		}

@@ -10,18 +10,18 @@ import (
 	"unnas/ops"
 )
 
-// NASBench is a cell of NAS-Bench-101 (Ying et al., 2019, arXiv 1902.09635): a
+// NASBenchCell is a cell of NAS-Bench-101 (Ying et al., 2019, arXiv 1902.09635): a
 // graph of at most seven vertices and nine edges from an input to an output, not
 // counting edges that lie on no path between them.
-type NASBench struct {
+type NASBenchCell struct {
 	// Matrix[i][j] is 1 if an edge leads from vertex i to vertex j > i.
 	Matrix [][]int `json:"matrix"`
 	// Ops names the operation of each vertex: input first, output last.
 	Ops []string `json:"ops"`
 }
 
-// The operations of NAS-Bench-101: of the first and the last vertex, and those that
-// all others choose from.
+// The operations of NAS-Bench-101: those of the first and the last vertex, and the
+// three that all other vertices choose from.
 const (
 	NASInput      = "input"
 	NASOutput     = "output"
@@ -35,16 +35,16 @@ const (
 	nasMaxEdges    = 9
 )
 
-// NASBenchBackbone is how NAS-Bench-101 cells are stacked: Stacks of Modules cells
-// each, with 2×2 max pooling and doubled channels between stacks.
+// NASBenchBackbone stacks NAS-Bench-101 cells: Stacks stacks of Modules cells each,
+// with 2×2 max pooling and doubled channels between stacks.
 type NASBenchBackbone struct {
 	Stem    Stem `json:"stem"`
 	Width   int  `json:"width"` // channels of the first stack
 	Stacks  int  `json:"stacks"`
-	Modules int  `json:"modules"` // of each stack
+	Modules int  `json:"modules"` // cells of each stack
 }
 
-// Validate reports the first setting that no network can have.
+// Validate reports the first field with which no network can be built.
 func (b NASBenchBackbone) Validate() error {
 	if err := b.Stem.validate(); err != nil {
 		return fmt.Errorf("cell: %w", err)
@@ -57,28 +57,27 @@ func (b NASBenchBackbone) Validate() error {
 		return err
 	}
 	if b.Stem == ImageNetStem && b.Width < 2 {
-		return fmt.Errorf("cell: Width is %d; the ImageNet stem halves it, so it must be 2 or more", b.Width)
+		return fmt.Errorf("cell: Width is %d; the ImageNet stem halves it, want 2 or more", b.Width)
 	}
 	return nil
 }
 
-// fits returns an error if a valid cell has vertices without channels in the body,
-// those of its first stack being the fewest.
-func (b NASBenchBackbone) fits(c NASBench) error {
+// fits returns an error if a vertex of a valid cell has no channels in the first
+// stack, the narrowest.
+func (b NASBenchBackbone) fits(c NASBenchCell) error {
 	c = c.prune()
 	ch := c.channels(b.Width, b.Width)
 	if v := slices.Index(ch, 0); v >= 0 {
-		return fmt.Errorf("cell: Width is %d, too few channels for this cell: vertex %d of those on paths to the output has none; %d would do", b.Width, v, c.feeding())
+		return fmt.Errorf("cell: Width is %d, too few channels for this cell: vertex %d of the pruned cell has none; want at least %d", b.Width, v, c.feeding())
 	}
 	return nil
 }
 
-// Validate reports the first thing that keeps the cell from being one of
-// NAS-Bench-101.
-func (c NASBench) Validate() error {
+// Validate reports the first reason why the cell is not one of NAS-Bench-101.
+func (c NASBenchCell) Validate() error {
 	v := len(c.Matrix)
 	if v < 2 || v > nasMaxVertices || len(c.Ops) != v {
-		return fmt.Errorf("cell: NAS-Bench cell of %d rows and %d operations; both must be equal and 2 to %d", v, len(c.Ops), nasMaxVertices)
+		return fmt.Errorf("cell: NAS-Bench cell of %d rows and %d operations; want equal numbers from 2 to %d", v, len(c.Ops), nasMaxVertices)
 	}
 	for i, row := range c.Matrix {
 		if len(row) != v {
@@ -86,7 +85,7 @@ func (c NASBench) Validate() error {
 		}
 		for j, e := range row {
 			if e != 0 && e != 1 || e == 1 && j <= i {
-				return fmt.Errorf("cell: NAS-Bench entry (%d, %d) is %d; edges are 1 and lead to later vertices, all else is 0", i, j, e)
+				return fmt.Errorf("cell: NAS-Bench entry (%d, %d) is %d; want 1 for an edge, to a later vertex, and 0 otherwise", i, j, e)
 			}
 		}
 	}
@@ -109,14 +108,14 @@ func (c NASBench) Validate() error {
 		}
 	}
 	if edges > nasMaxEdges {
-		return fmt.Errorf("cell: NAS-Bench cell of %d edges on paths from input to output; at most %d are allowed", edges, nasMaxEdges)
+		return fmt.Errorf("cell: NAS-Bench cell of %d edges on paths from input to output; want at most %d", edges, nasMaxEdges)
 	}
 	return nil
 }
 
 // prune returns the cell without the vertices that lie on no path from input to
 // output; a cell without vertices if there is no path.
-func (c NASBench) prune() NASBench {
+func (c NASBenchCell) prune() NASBenchCell {
 	v := len(c.Matrix)
 	from, to := make([]bool, v), make([]bool, v)
 	from[0], to[v-1] = true, true
@@ -131,9 +130,9 @@ func (c NASBench) prune() NASBench {
 		}
 	}
 	if !from[v-1] {
-		return NASBench{}
+		return NASBenchCell{}
 	}
-	var pruned NASBench
+	var pruned NASBenchCell
 	for i, row := range c.Matrix {
 		if !from[i] || !to[i] {
 			continue
@@ -150,8 +149,8 @@ func (c NASBench) prune() NASBench {
 	return pruned
 }
 
-// feeding returns the number of vertices, but for the input, that feed the output.
-func (c NASBench) feeding() (n int) {
+// feeding returns the number of vertices other than the input that feed the output.
+func (c NASBenchCell) feeding() (n int) {
 	last := len(c.Matrix) - 1
 	for v := 1; v < last; v++ {
 		n += c.Matrix[v][last]
@@ -159,10 +158,10 @@ func (c NASBench) feeding() (n int) {
 	return n
 }
 
-// channels returns the channels of each vertex of a pruned cell: the vertices
-// that feed the output share its channels, the first ones taking the remainder;
-// every other vertex has the most of those that it feeds.
-func (c NASBench) channels(in, out int) []int {
+// channels returns the channels of each vertex of a pruned cell. The vertices that
+// feed the output divide its channels, the first ones taking the remainder; every
+// other vertex has as many channels as the widest vertex that it feeds.
+func (c NASBenchCell) channels(in, out int) []int {
 	last := len(c.Matrix) - 1
 	ch := make([]int, last+1)
 	ch[0], ch[last] = in, out
@@ -170,13 +169,13 @@ func (c NASBench) channels(in, out int) []int {
 	if feeding == 0 {
 		return ch
 	}
-	share, rest := out/feeding, out%feeding
+	each, remainder := out/feeding, out%feeding
 	for v := 1; v < last; v++ {
 		if c.Matrix[v][last] == 1 {
-			ch[v] = share
-			if rest > 0 {
+			ch[v] = each
+			if remainder > 0 {
 				ch[v]++
-				rest--
+				remainder--
 			}
 		}
 	}
@@ -195,7 +194,7 @@ func (c NASBench) channels(in, out int) []int {
 
 // Network builds a network of NAS-Bench-101 cells on images x [N, H, W, C] in s
 // and returns its last feature map.
-func (b NASBenchBackbone) Network(s *ops.Scope, x *gorgonia.Node, c NASBench) (*gorgonia.Node, error) {
+func (b NASBenchBackbone) Network(s *ops.Scope, x *gorgonia.Node, c NASBenchCell) (*gorgonia.Node, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -242,13 +241,13 @@ func (b NASBenchBackbone) stem(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, 
 	return x, nil
 }
 
-// nasConv is a convolution, batch norm and ReLU under its published name.
+// nasConv is a convolution, batch normalisation and ReLU under its published name.
 func nasConv(s *ops.Scope, x *gorgonia.Node, out, k, stride int, name string) (*gorgonia.Node, error) {
 	return s.Sub(name).Sub("conv_bn_relu").ConvBNReLU(x, out, ops.Square(k, stride, k/2, 1), "0", "1")
 }
 
 // build adds one pruned cell to a network.
-func (c NASBench) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node, error) {
+func (c NASBenchCell) build(s *ops.Scope, x *gorgonia.Node, out int) (*gorgonia.Node, error) {
 	shape := x.Shape()
 	ch := c.channels(shape[3], out)
 	last := len(c.Matrix) - 1

@@ -1,7 +1,7 @@
 package cell
 
 import (
-	"crypto/md5" // as published: equality with the table is all that it is for
+	"crypto/md5" // the published hash; not used for security
 	"fmt"
 	"slices"
 	"strings"
@@ -9,26 +9,26 @@ import (
 	"unnas/internal/rng"
 )
 
-// nasLabels are the numbers by which the published hash knows the operations.
+// nasLabels are the numbers of the operations in the published hash.
 var nasLabels = map[string]int{NASInput: -1, NASOutput: -2, NASConv3x3: 0, NASConv1x1: 1, NASMaxPool3x3: 2}
 
-// Hash returns the name of the cell in the table of NAS-Bench-101: 32 hexadecimal
-// digits that all cells share which differ in the order of their vertices alone, or
-// in vertices that lie on no path from input to output. It returns an error if the
-// cell is not valid.
+// Hash returns the key of the cell in the NAS-Bench-101 table, 32 hexadecimal digits.
+// Cells that differ only in the order of their vertices, or in vertices on no path
+// from input to output, have the same hash. It returns an error if the cell is not
+// valid.
 //
-// Each vertex has a digest, at first of its degrees and its operation; as many times
-// as there are vertices, it becomes that of the digests around it (Ying et al., 2019,
-// arXiv 1902.09635).
-func (c NASBench) Hash() (string, error) {
+// Each vertex starts with a digest of its degrees and its operation, which is then
+// hashed with the digests of its neighbours, once per vertex of the cell (Ying et al.,
+// 2019, arXiv 1902.09635).
+func (c NASBenchCell) Hash() (string, error) {
 	if err := c.Validate(); err != nil {
 		return "", err
 	}
 	return c.prune().hash(), nil
 }
 
-// hash is Hash of a cell that is valid and pruned.
-func (c NASBench) hash() string {
+// hash is Hash of a valid and pruned cell.
+func (c NASBenchCell) hash() string {
 	digest := func(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
 	in, out := make([][]int, len(c.Ops)), make([][]int, len(c.Ops)) // neighbours
 	for i, row := range c.Matrix {
@@ -61,23 +61,23 @@ func (c NASBench) hash() string {
 	return digest("['" + strings.Join(digests, "', '") + "']") // as Python writes a list
 }
 
-// SampleNASBench draws n different cells of NAS-Bench-101, in the order of their
-// draws: seven vertices with any operations, each of the 21 possible edges with
-// probability ½, without the vertices that lie on no path from input to output. Draws
-// without a path, with more than nine edges, and with the Hash of an earlier one are
-// left out. Equal seeds give equal cells, of which the first do not depend on n.
+// SampleNASBench draws n different cells of NAS-Bench-101 at random, in the order
+// drawn: seven vertices with any operations, each of the 21 possible edges with
+// probability ½, pruned of vertices on no path from input to output. Draws without a
+// path, with more than nine edges, or with the Hash of an earlier draw are rejected.
+// Equal seeds give equal cells, and a larger n only appends to them.
 //
-// There are 423,624 cells, and some are drawn far more rarely than others. It returns
-// an error if 200,000 draws in a row give no new one.
-func SampleNASBench(n int, seed uint64) ([]NASBench, error) {
+// There are 423,624 cells; some are drawn far more rarely than others. It returns an
+// error if 200,000 draws in a row are rejected.
+func SampleNASBench(n int, seed uint64) ([]NASBenchCell, error) {
 	if n < 0 {
-		return nil, fmt.Errorf("cell: %d samples; give a number that is not negative", n)
+		return nil, fmt.Errorf("cell: %d samples; want 0 or more", n)
 	}
-	var all []NASBench
+	var all []NASBenchCell
 	seen := map[string]bool{}
 	for draw, last := 0, -1; len(all) < n; draw++ {
 		if draw-last > maxRejected {
-			return nil, fmt.Errorf("cell: %d of %d NAS-Bench cells after %d draws, and none more in the last %d; ask for fewer", len(all), n, draw, maxRejected)
+			return nil, fmt.Errorf("cell: %d of %d NAS-Bench cells after %d draws, and no new one in the last %d; ask for fewer", len(all), n, draw, maxRejected)
 		}
 		c := randomNASBench(seed, draw).prune()
 		if c.Validate() != nil {
@@ -92,10 +92,10 @@ func SampleNASBench(n int, seed uint64) ([]NASBench, error) {
 	return all, nil
 }
 
-// randomNASBench returns a draw, which may not be valid.
-func randomNASBench(seed uint64, draw int) NASBench {
+// randomNASBench returns a draw, which may be invalid.
+func randomNASBench(seed uint64, draw int) NASBenchCell {
 	r := rng.New(seed, "nasbench", 0, draw)
-	c := NASBench{Ops: slices.Repeat([]string{NASInput}, nasMaxVertices)}
+	c := NASBenchCell{Ops: slices.Repeat([]string{NASInput}, nasMaxVertices)}
 	for i := range nasMaxVertices {
 		row := make([]int, nasMaxVertices)
 		for j := i + 1; j < nasMaxVertices; j++ {

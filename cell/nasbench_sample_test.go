@@ -78,7 +78,7 @@ func seq(n int) []int {
 
 // topological returns new places of the vertices of a cell, so that edges lead to
 // later ones; of vertices that may come next the one with the least rank does.
-func topological(c cell.NASBench, rank []int) []int {
+func topological(c cell.NASBenchCell, rank []int) []int {
 	place := make([]int, len(rank))
 	done := make([]bool, len(rank))
 	for next := range rank {
@@ -131,13 +131,13 @@ func TestSampleNASBench(t *testing.T) {
 	assert.ErrorContains(t, err, "cell: -2 samples")
 }
 
-func ExampleNASBench_Hash() {
+func ExampleNASBenchCell_Hash() {
 	// Vertices 1 and 2 of one are vertices 2 and 1 of the other.
-	one := cell.NASBench{
+	one := cell.NASBenchCell{
 		Matrix: [][]int{{0, 1, 1, 0}, {0, 0, 0, 1}, {0, 0, 0, 1}, {0, 0, 0, 0}},
 		Ops:    []string{"input", "conv3x3-bn-relu", "maxpool3x3", "output"},
 	}
-	other := cell.NASBench{Matrix: one.Matrix, Ops: []string{"input", "maxpool3x3", "conv3x3-bn-relu", "output"}}
+	other := cell.NASBenchCell{Matrix: one.Matrix, Ops: []string{"input", "maxpool3x3", "conv3x3-bn-relu", "output"}}
 	a, err := one.Hash()
 	if err != nil {
 		fmt.Println(err)

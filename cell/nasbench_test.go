@@ -17,8 +17,8 @@ const (
 )
 
 // nasCell returns a cell with edges given as pairs of vertices.
-func nasCell(operations []string, edges ...[2]int) cell.NASBench {
-	c := cell.NASBench{Ops: append(append([]string{"input"}, operations...), "output")}
+func nasCell(operations []string, edges ...[2]int) cell.NASBenchCell {
+	c := cell.NASBenchCell{Ops: append(append([]string{"input"}, operations...), "output")}
 	for range c.Ops {
 		c.Matrix = append(c.Matrix, make([]int, len(c.Ops)))
 	}
@@ -29,7 +29,7 @@ func nasCell(operations []string, edges ...[2]int) cell.NASBench {
 }
 
 // weights returns the shapes of the convolutions of a network, without its stem.
-func weights(t *testing.T, width int, c cell.NASBench) map[string][]int {
+func weights(t *testing.T, width int, c cell.NASBenchCell) map[string][]int {
 	t.Helper()
 	n := newNet(t)
 	y, err := cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: width, Stacks: 1, Modules: 1}.Network(n.Scope, n.images(1, 6, 5, 3), c)
@@ -47,7 +47,7 @@ func weights(t *testing.T, width int, c cell.NASBench) map[string][]int {
 func TestNASBenchChannels(t *testing.T) {
 	cases := []struct {
 		name string
-		cell cell.NASBench
+		cell cell.NASBenchCell
 		want map[string][]int
 	}{
 		{"input to output alone", nasCell(nil, [2]int{0, 1}), map[string][]int{
@@ -115,7 +115,7 @@ func TestNASBenchNetwork(t *testing.T) {
 
 func TestNASBenchRefuses(t *testing.T) {
 	good := nasCell([]string{conv3}, [2]int{0, 1}, [2]int{1, 2})
-	change := func(f func(c *cell.NASBench)) cell.NASBench {
+	change := func(f func(c *cell.NASBenchCell)) cell.NASBenchCell {
 		c := nasCell([]string{conv3}, [2]int{0, 1}, [2]int{1, 2})
 		f(&c)
 		return c
@@ -124,29 +124,29 @@ func TestNASBenchRefuses(t *testing.T) {
 	cases := []struct {
 		name, want string
 		body       cell.NASBenchBackbone
-		cell       cell.NASBench
+		cell       cell.NASBenchCell
 	}{
-		{"nothing", "0 rows and 0 operations", body, cell.NASBench{}},
-		{"one vertex", "1 rows", body, cell.NASBench{Matrix: [][]int{{0}}, Ops: []string{"input"}}},
+		{"nothing", "0 rows and 0 operations", body, cell.NASBenchCell{}},
+		{"one vertex", "1 rows", body, cell.NASBenchCell{Matrix: [][]int{{0}}, Ops: []string{"input"}}},
 		{"eight vertices", "8 rows and 8 operations", body, nasCell([]string{conv3, conv3, conv3, conv3, conv3, conv3})},
-		{"another number of operations", "3 rows and 4 operations", body, change(func(c *cell.NASBench) { c.Ops = append(c.Ops, "output") })},
-		{"a short row", "row 1 has 2 entries, not 3", body, change(func(c *cell.NASBench) { c.Matrix[1] = c.Matrix[1][:2] })},
-		{"an edge back", "entry (1, 0) is 1", body, change(func(c *cell.NASBench) { c.Matrix[1][0] = 1 })},
-		{"an edge to itself", "entry (1, 1) is 1", body, change(func(c *cell.NASBench) { c.Matrix[1][1] = 1 })},
-		{"two edges at once", "entry (0, 1) is 2", body, change(func(c *cell.NASBench) { c.Matrix[0][1] = 2 })},
-		{"ten edges", "10 edges on paths from input to output; at most 9", body, nasCell([]string{conv3, conv3, conv3},
+		{"another number of operations", "3 rows and 4 operations", body, change(func(c *cell.NASBenchCell) { c.Ops = append(c.Ops, "output") })},
+		{"a short row", "row 1 has 2 entries, not 3", body, change(func(c *cell.NASBenchCell) { c.Matrix[1] = c.Matrix[1][:2] })},
+		{"an edge back", "entry (1, 0) is 1", body, change(func(c *cell.NASBenchCell) { c.Matrix[1][0] = 1 })},
+		{"an edge to itself", "entry (1, 1) is 1", body, change(func(c *cell.NASBenchCell) { c.Matrix[1][1] = 1 })},
+		{"two edges at once", "entry (0, 1) is 2", body, change(func(c *cell.NASBenchCell) { c.Matrix[0][1] = 2 })},
+		{"ten edges", "10 edges on paths from input to output; want at most 9", body, nasCell([]string{conv3, conv3, conv3},
 			[2]int{0, 1}, [2]int{0, 2}, [2]int{0, 3}, [2]int{0, 4}, [2]int{1, 2}, [2]int{1, 3}, [2]int{1, 4}, [2]int{2, 3}, [2]int{2, 4}, [2]int{3, 4})},
-		{"another input", `operation 0 is "in"`, body, change(func(c *cell.NASBench) { c.Ops[0] = "in" })},
-		{"another output", `operation 2 is "conv3x3-bn-relu"; the first must be "input" and the last "output"`, body, change(func(c *cell.NASBench) { c.Ops[2] = conv3 })},
-		{"an unknown operation", `operation 1 is "conv5x5", not`, body, change(func(c *cell.NASBench) { c.Ops[1] = "conv5x5" })},
+		{"another input", `operation 0 is "in"`, body, change(func(c *cell.NASBenchCell) { c.Ops[0] = "in" })},
+		{"another output", `operation 2 is "conv3x3-bn-relu"; the first must be "input" and the last "output"`, body, change(func(c *cell.NASBenchCell) { c.Ops[2] = conv3 })},
+		{"an unknown operation", `operation 1 is "conv5x5", not`, body, change(func(c *cell.NASBenchCell) { c.Ops[1] = "conv5x5" })},
 		{"no path", "without a path", body, nasCell([]string{conv3}, [2]int{0, 1})},
 		{"no stem", `Stem is ""`, cell.NASBenchBackbone{Width: 4, Stacks: 1, Modules: 1}, good},
 		{"no width", "Width is 0, not in 1..4096", cell.NASBenchBackbone{Stem: cell.CIFARStem, Stacks: 1, Modules: 1}, good},
 		{"no stacks", "Stacks is 0, not in 1..10", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Modules: 1}, good},
 		{"no cells", "Modules is 0, not in 1..1024", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1}, good},
 		{"an image that is too small", "NAS-Bench stack 3: ops: max pool", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 4, Modules: 1}, good},
-		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, so it must be 2 or more", cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
-		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of those on paths to the output has none; 2 would do", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
+		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, want 2 or more", cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
+		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of the pruned cell has none; want at least 2", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
 			nasCell([]string{conv3, conv3}, [2]int{0, 1}, [2]int{0, 2}, [2]int{1, 3}, [2]int{2, 3})},
 	}
 	for _, c := range cases {

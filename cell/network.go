@@ -9,16 +9,16 @@ import (
 	"unnas/ops"
 )
 
-// Features are the maps of a network without a head.
+// Features are the feature maps of a network without its head.
 type Features struct {
 	// Out is the feature map of the last cell [N, H, W, C].
 	Out *gorgonia.Node
 	// AuxFeatures is the output of cell ⌊2·Cells/3⌋, which an auxiliary head reads; nil
-	// if the network has no place for one.
+	// if the network has none.
 	AuxFeatures *gorgonia.Node
 	// Stem is the stem of the network. Behind ImageNetStem the auxiliary head has
 	// another stride and one normalisation less. An Architecture that wraps another
-	// one must pass its Stem on.
+	// one must copy its Stem.
 	Stem Stem
 }
 
@@ -26,16 +26,15 @@ type Features struct {
 // training.
 type DropPathFunc func(y *gorgonia.Node) (*gorgonia.Node, error)
 
-// Network builds a network of the cells of g on images x [N, H, W, C] in s. set
-// holds the operations that g may name. Batch normalisations have scale and
-// shift.
+// Network builds the network of genotype g on images x [N, H, W, C] in s. set
+// holds the operations that g may name. Batch normalisations have scale and shift.
 func (b Backbone) Network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set) (*Features, error) {
 	return b.network(s, x, g, set, nil)
 }
 
-// network is Network with a Path, unless it is nil, on every edge that does more
-// than pass its input on: the identity and none have no path to drop (Zoph et al.,
-// 2018, arXiv 1707.07012).
+// network is Network with path, unless it is nil, on every edge other than the
+// identity and "none", which have nothing to drop (Zoph et al., 2018, arXiv
+// 1707.07012).
 func (b Backbone) network(s *ops.Scope, x *gorgonia.Node, g Genotype, set ops.Set, path DropPathFunc) (*Features, error) {
 	if err := g.Validate(set.Has); err != nil {
 		return nil, err
@@ -95,19 +94,18 @@ func derivedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, edges []Edge, con
 	return ops.Concat(parts...)
 }
 
-// AuxiliaryHead returns logits [N, classes] from the middle of a network: a
-// second classifier that helps training and is left out of evaluation
-// (AuxiliaryWeight is its share of the loss). The middle must be of 8×8 pixels
-// under the CIFAR stem (images of 32×32) and of 7×7 under the ImageNet stem
-// (images of 224×224), or of any other size that its layers make one pixel of.
-// Under the ImageNet stem the last convolution is not normalised, as in the
-// networks that were published.
+// AuxiliaryHead returns logits [N, classes] of AuxFeatures: a second classifier for
+// training, weighted by AuxiliaryWeight in the loss and absent in evaluation. It
+// needs maps of 8×8 pixels behind the CIFAR stem (images of 32×32), of 7×7 behind the
+// ImageNet stem (images of 224×224), or of another size that its layers reduce to one
+// pixel. Behind the ImageNet stem its last convolution is not normalised, as in the
+// published networks.
 func (n *Features) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, error) {
 	if n.AuxFeatures == nil {
-		return nil, errors.New("cell: auxiliary head: this network has no place for one; train it without")
+		return nil, errors.New("cell: auxiliary head: the network has no AuxFeatures; train it without an auxiliary head")
 	}
 	if err := n.Stem.validate(); err != nil {
-		return nil, fmt.Errorf("cell: auxiliary head: Network.%w; an Architecture that has a AuxFeatures gives it a Stem, that of the network it wraps", err)
+		return nil, fmt.Errorf("cell: auxiliary head: Features.%w; an Architecture that returns AuxFeatures must set Stem, that of the network it wraps", err)
 	}
 	s = s.Sub(ops.AuxiliaryHead)
 	features := s.Sub("features")
@@ -137,7 +135,7 @@ func (n *Features) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, err
 		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
 	}
 	if shape := y.Shape(); shape[1] != 1 || shape[2] != 1 {
-		return nil, fmt.Errorf("cell: auxiliary head: its last map has %d×%d pixels, not one; use the images that the stem is made for, or no auxiliary head", shape[1], shape[2])
+		return nil, fmt.Errorf("cell: auxiliary head: its last map has %d×%d pixels, not one; use images of the size that the stem expects, or no auxiliary head", shape[1], shape[2])
 	}
 	if y, err = ops.GlobalAvgPool(y); err != nil {
 		return nil, fmt.Errorf("cell: auxiliary head: %w", err)
@@ -148,5 +146,5 @@ func (n *Features) AuxiliaryHead(s *ops.Scope, classes int) (*gorgonia.Node, err
 	return y, nil
 }
 
-// AuxiliaryWeight is the share of the auxiliary head's loss.
+// AuxiliaryWeight is the weight of the auxiliary head's loss.
 const AuxiliaryWeight = 0.4

@@ -38,7 +38,7 @@ func (n net) images(shape ...int) *gorgonia.Node {
 func (n net) shapes() map[string][]int {
 	shapes := map[string][]int{}
 	for _, q := range n.Params().List() {
-		shapes[q.Name] = q.PublishedShape()
+		shapes[q.Name] = q.PyTorchShape()
 	}
 	return shapes
 }
@@ -122,7 +122,7 @@ func TestParametersOfGoldenCases(t *testing.T) {
 			case "eval":
 				_, err = body.Network(n.Scope, x, c.Genotype, ops.All())
 			case "nasbench":
-				_, err = cell.NASBenchBackbone{Stem: c.Stem, Width: c.Width, Stacks: c.Stacks, Modules: c.Modules}.Network(n.Scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
+				_, err = cell.NASBenchBackbone{Stem: c.Stem, Width: c.Width, Stacks: c.Stacks, Modules: c.Modules}.Network(n.Scope, x, cell.NASBenchCell{Matrix: c.Matrix, Ops: c.Ops})
 			}
 			require.NoError(t, err)
 			want := map[string][]int{}
@@ -280,21 +280,21 @@ func TestAuxiliaryHead(t *testing.T) {
 	}
 	n := newNet(t)
 	middle := n.images(1, 8, 8, 3)
-	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Network.Stem is "", not "cifar" or "imagenet"; an Architecture that has a AuxFeatures`, "vgg": `Network.Stem is "vgg"`} {
+	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Features.Stem is "", not "cifar" or "imagenet"; an Architecture that returns AuxFeatures must set Stem`, "vgg": `Features.Stem is "vgg"`} {
 		_, err := (&cell.Features{Out: middle, AuxFeatures: middle, Stem: stem}).AuxiliaryHead(n.Scope, 7)
 		assert.ErrorContains(t, err, want)
 	}
 	n = newNet(t)
 	bench := cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1},
-		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	require.NoError(t, bench.Validate())
 	got, err := bench.Build(n.Scope, n.images(1, 8, 9, 3), nil)
 	require.NoError(t, err)
 	assert.Equal(t, tensor.Shape{1, 8, 9, 4}, got.Out.Shape())
 	_, err = got.AuxiliaryHead(n.Scope, 7)
-	assert.ErrorContains(t, err, "no place for one")
+	assert.ErrorContains(t, err, "the network has no AuxFeatures")
 }
 
 func TestEveryPublishedGenotypeTrains(t *testing.T) {
@@ -342,7 +342,7 @@ func TestDeadEnds(t *testing.T) {
 	assert.Positive(t, dead)
 }
 
-// pixelwise is a kernel of one's own, x·|x|.
+// pixelwise is a custom kernel, x·|x|.
 type pixelwise struct{}
 
 func (pixelwise) Name() string { return "signed square" }
@@ -368,7 +368,7 @@ type signedSquare struct{}
 
 func (signedSquare) Name() string { return "signed_square" }
 
-func (signedSquare) Unnormalised() {}
+func (signedSquare) NeedsBatchNorm() bool { return true }
 
 func (signedSquare) Build(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	y, err := ops.AvgPool2D(x, 3, c.Stride, 1)
@@ -575,11 +575,11 @@ func TestDilated(t *testing.T) {
 		require.NoError(t, err)
 		_, _, err = run(supernet, 3)
 		if supernet {
-			require.ErrorContains(t, err, "cell: "+signedSquare{}.Name()+" in cell 3: it is not ops.Dilatable, and the cell is dilated")
+			require.ErrorContains(t, err, "cell: "+signedSquare{}.Name()+" in cell 3: the operation does not support dilation")
 			continue
 		}
 		require.ErrorContains(t, err, "cell: cell 3: edge ")
-		require.ErrorContains(t, err, signedSquare{}.Name()+": it is not ops.Dilatable, and the cell is dilated")
+		require.ErrorContains(t, err, signedSquare{}.Name()+": the operation does not support dilation")
 	}
 }
 

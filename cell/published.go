@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// published holds the genotypes in the order in which their papers appeared.
+// published holds the genotypes by the year of their papers.
 var published = []struct {
 	name string
 	Genotype
@@ -264,20 +264,20 @@ var published = []struct {
 	}},
 }
 
-// GenotypeByName returns a genotype from the literature by its name, and false for
-// any other name. The caller owns the slices.
+// GenotypeByName returns a genotype of the literature, and false for an unknown
+// name. The caller owns the slices.
 //
 //   - nas is NASNet-A (Zoph et al., 2018, arXiv 1707.07012);
 //   - pnas is PNASNet-5 (Liu et al., 2018, arXiv 1712.00559);
 //   - amoeba is AmoebaNet-A (Real et al., 2019, arXiv 1802.01548);
-//   - darts_v1 and darts_v2 are the cells that DARTS found by its first and its
-//     second order rule (Liu et al., 2019, arXiv 1806.09055);
+//   - darts_v1 and darts_v2 are the cells of first-order and second-order DARTS
+//     (Liu et al., 2019, arXiv 1806.09055);
 //   - pdarts is P-DARTS (Chen et al., 2019, arXiv 1904.12760);
 //   - pcdarts_c10 and pcdarts_in1k are the cells that PC-DARTS found on CIFAR-10
 //     and on ImageNet-1K (Xu et al., 2020, arXiv 1907.05737);
 //   - unnas_imagenet_…, unnas_imagenet22k_… and unnas_cityscapes_… are the cells
 //     that UnNAS found on ImageNet-1K, ImageNet-22K and Cityscapes (Liu et al.,
-//     2020, arXiv 2003.12056), where the ending is the task of the search: cls
+//     2020, arXiv 2003.12056); the suffix is the task of the search: cls
 //     (classification, with labels), seg (segmentation, with labels, Cityscapes
 //     only), rot (rotation), col (colorization) or jig (jigsaw puzzles).
 //
@@ -297,7 +297,7 @@ func GenotypeByName(name string) (Genotype, bool) {
 	return Genotype{}, false
 }
 
-// GenotypeNames returns the names that [Published] knows, oldest paper first.
+// GenotypeNames returns the names that [GenotypeByName] accepts, oldest paper first.
 func GenotypeNames() []string {
 	names := make([]string, len(published))
 	for i, p := range published {

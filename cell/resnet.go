@@ -8,9 +8,9 @@ import (
 	"unnas/ops"
 )
 
-// ResNet56 measures the network whose size bounds the DARTS samples of UnNAS (Liu
-// et al., 2020, arXiv 2003.12056): ResNet-56 for CIFAR-10 (He et al., 2016, arXiv
-// 1512.03385), with projections where the resolution changes.
+// ResNet56 measures ResNet-56 for CIFAR-10 (He et al., 2016, arXiv 1512.03385), with
+// projections where the resolution changes. UnNAS samples DARTS networks around its
+// size (Liu et al., 2020, arXiv 2003.12056).
 func ResNet56() (Complexity, error) {
 	c, err := measureClassifier(32, 10, resNet56)
 	if err != nil {
@@ -67,8 +67,8 @@ func resNet56(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return x, nil
 }
 
-// measureClassifier counts a network on one image of size×size pixels with a
-// linear classifier.
+// measureClassifier counts a network with a linear classifier on one image of
+// size×size pixels.
 func measureClassifier(size, classes int, build func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error)) (c Complexity, err error) {
 	err = ops.Build(func() error {
 		g := gorgonia.NewGraph()

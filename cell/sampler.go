@@ -11,39 +11,39 @@ import (
 	"unnas/ops"
 )
 
-// ArchSampler draws genotypes of a space at random: into each node lead two edges, each
-// from any earlier node, both maybe from the same, with any of the operations,
-// "none" included. All nodes are concatenated. Those whose networks are too small or
-// too large are left out. It is plain data; [DARTSArchSampler] is that of UnNAS.
+// ArchSampler draws genotypes of a space at random: two edges into each node, each
+// from any earlier node, possibly the same one, with any of the operations, "none"
+// included. All nodes are concatenated. It rejects genotypes whose networks are too
+// small or too large. It is plain data; [DARTSArchSampler] is that of UnNAS.
 //
-// Differs: the authors of UnNAS did not release their sampler. That inputs are
-// drawn apart is read off their 500 samples, in which node 2 has both edges from
-// the same input as often as not.
+// Differs: the authors of UnNAS did not release their sampler. In their 500 samples
+// both edges of node 2 come from the same input in half of the cases; the inputs are
+// therefore drawn independently.
 type ArchSampler struct {
 	Space Space `json:"space"`
-	// Image is the height and width of the images, Classes the outputs of the linear
-	// classifier, with which networks are measured.
+	// Image is the height and width of the images and Classes the number of outputs of
+	// the linear classifier of the measured networks.
 	Image   int `json:"image"`
 	Classes int `json:"classes"`
-	// Reference is a size; that of a sample lies between Low and High times it, in
-	// Params and in MACs, both limits included. THOP does not matter.
+	// Reference is the size of a network. Params and MACs of a sample lie between Low
+	// and High times those of Reference, inclusive. THOP is not compared.
 	Reference Complexity `json:"reference"`
 	Low       float64    `json:"low"`
 	High      float64    `json:"high"`
 }
 
-// SampledArch is a genotype that a Sampler drew.
+// SampledArch is a genotype drawn by an ArchSampler.
 type SampledArch struct {
 	Genotype Genotype   `json:"genotype"`
-	Size     Complexity `json:"size"` // of its network with the classifier, as Measure counts
-	// Draw is the number, from 0, of the draw that gave the genotype. Up to the last
-	// of n samples there were Draw+1 draws, of which n were accepted.
-	Draws int `json:"draws"`
+	Size     Complexity `json:"size"` // of the network with its classifier; see Measure
+	// Index counts the draws before this one, rejected ones included. The acceptance
+	// rate of n samples is n/(Index+1) of the last.
+	Index int `json:"index"`
 }
 
-// DARTSArchSampler returns the sampler of UnNAS (Liu et al., 2020, arXiv 2003.12056):
-// the space of DARTS, 16 channels and 20 cells on CIFAR-10, with parameters and
-// multiply-adds of 80 to 120 % of ResNet-56's.
+// DARTSArchSampler returns the architecture sampler of UnNAS (Liu et al., 2020, arXiv
+// 2003.12056): the DARTS space, 16 channels and 20 cells on CIFAR-10, with 80 to 120 %
+// of the parameters and multiply-adds of ResNet-56.
 func DARTSArchSampler() (ArchSampler, error) {
 	reference, err := ResNet56()
 	return ArchSampler{
@@ -52,7 +52,7 @@ func DARTSArchSampler() (ArchSampler, error) {
 	}, err
 }
 
-// Validate reports the first setting with which nothing can be drawn.
+// Validate reports the first invalid field.
 func (s ArchSampler) Validate() error {
 	if err := s.Space.Validate(); err != nil {
 		return err
@@ -64,22 +64,22 @@ func (s ArchSampler) Validate() error {
 		return fmt.Errorf("cell: Reference has %d parameters and %d multiply-adds; give the size of a network", s.Reference.Params, s.Reference.MACs)
 	}
 	if !(s.Low >= 0 && s.Low <= s.High) {
-		return fmt.Errorf("cell: Low is %v and High %v; give shares of Reference, 0 ≤ Low ≤ High", s.Low, s.High)
+		return fmt.Errorf("cell: Low is %v and High %v; want fractions of Reference, 0 ≤ Low ≤ High", s.Low, s.High)
 	}
 	return nil
 }
 
-// maxRejected is how many draws in a row may give nothing new. A sampler that
-// accepts one of 20,000 genotypes gives up once in 20,000 samples.
+// maxRejected is the largest number of rejected draws in a row. At an acceptance
+// rate of 1/20,000 it is exceeded once in 20,000 samples.
 const maxRejected = 200_000
 
-// Sample draws n genotypes in the order of their draws. No two have the same cells;
-// the order of the edges into a node does not make a difference. Equal seeds give
-// equal samples, of which the first do not depend on n. It returns an error if a
-// 200,000 draws in a row give none that fits and is new.
+// Sample draws n genotypes, in the order drawn. No two have the same cells; the order
+// of the edges into a node does not matter. Equal seeds give equal samples, and a
+// larger n only appends to them. It returns an error if 200,000 draws in a row are
+// rejected.
 func (s ArchSampler) Sample(n int, seed uint64) ([]SampledArch, error) {
 	if n < 0 {
-		return nil, fmt.Errorf("cell: %d samples; give a number that is not negative", n)
+		return nil, fmt.Errorf("cell: %d samples; want 0 or more", n)
 	}
 	costs, err := s.costs()
 	if err != nil {
@@ -89,7 +89,7 @@ func (s ArchSampler) Sample(n int, seed uint64) ([]SampledArch, error) {
 	seen := map[string]bool{}
 	for draw, last := 0, -1; len(all) < n; draw++ {
 		if draw-last > maxRejected {
-			return nil, fmt.Errorf("cell: %d of %d samples after %d draws, and none more in the last %d; ask for fewer, or move Low and High apart", len(all), n, draw, maxRejected)
+			return nil, fmt.Errorf("cell: %d of %d samples after %d draws, and no new one in the last %d; ask for fewer, or move Low and High apart", len(all), n, draw, maxRejected)
 		}
 		g := s.Space.random(seed, draw)
 		size := costs.size(g)
@@ -98,7 +98,7 @@ func (s ArchSampler) Sample(n int, seed uint64) ([]SampledArch, error) {
 		}
 		if key := g.sorted().String(); !seen[key] {
 			seen[key] = true
-			all = append(all, SampledArch{Genotype: g, Size: size, Draws: draw})
+			all = append(all, SampledArch{Genotype: g, Size: size, Index: draw})
 			last = draw
 		}
 	}
@@ -110,7 +110,7 @@ func (s ArchSampler) fits(c Complexity) bool {
 	return between(float64(c.Params), float64(s.Reference.Params)) && between(float64(c.MACs), float64(s.Reference.MACs))
 }
 
-// random returns the genotype of a draw. Each has a stream of its own.
+// random returns the genotype of a draw. Each draw has its own random stream.
 func (sp Space) random(seed uint64, draw int) Genotype {
 	r := rng.New(seed, "genotype", 0, draw)
 	edges := func() []Edge {
@@ -123,7 +123,7 @@ func (sp Space) random(seed uint64, draw int) Genotype {
 	return sp.genotype(edges(), edges())
 }
 
-// genotype returns the genotype with cells of all nodes of the space.
+// genotype returns the genotype whose cells concatenate all nodes of the space.
 func (sp Space) genotype(normal, reduce []Edge) Genotype {
 	concat := make([]int, sp.Nodes)
 	for i := range concat {
@@ -132,8 +132,8 @@ func (sp Space) genotype(normal, reduce []Edge) Genotype {
 	return Genotype{Normal: normal, NormalConcat: concat, Reduce: reduce, ReduceConcat: slices.Clone(concat)}
 }
 
-// sorted returns g with the edges into each node in an order that their order in g
-// does not change: equal cells have equal texts then.
+// sorted returns g with the edges into each node in a canonical order: equal cells
+// then have equal texts.
 func (g Genotype) sorted() Genotype {
 	sorted := func(edges []Edge) []Edge {
 		edges = slices.Clone(edges)
@@ -148,18 +148,18 @@ func (g Genotype) sorted() Genotype {
 	return g
 }
 
-// edgeKind is what the cost of an edge depends on.
+// edgeKind determines the cost of an edge.
 type edgeKind struct {
-	reduces bool // its cell is of the reduction kind
-	inner   bool // it comes from a node, not from an input of the cell
+	reduces bool // of a reduction cell
+	inner   bool // from an intermediate node, not from an input of the cell
 	op      string
 }
 
-// costs sizes the networks of a sampler without building them: what an edge adds
+// costs computes the sizes of networks without building them: the cost of an edge
 // does not depend on other edges.
 type costs struct {
-	plain Complexity              // of a network whose edges are all alike
-	extra map[edgeKind]Complexity // that one edge of another kind adds to each cell
+	plain Complexity              // of the network with equal edges everywhere
+	extra map[edgeKind]Complexity // difference from one edge of another kind in each cell
 }
 
 // costs measures the plain network, and one of each kind of edge.
@@ -221,7 +221,7 @@ func (c *costs) size(g Genotype) Complexity {
 	return total
 }
 
-// plus returns c with another size, or, with sign -1, without it.
+// plus returns the sum of c and sign·d.
 func (c Complexity) plus(d Complexity, sign int) Complexity {
 	return Complexity{
 		Params: c.Params + sign*d.Params,

@@ -74,8 +74,8 @@ func TestDARTSSampler(t *testing.T) {
 		require.NoError(t, a.Genotype.Validate(set.Has))
 		require.False(t, seen[a.Genotype.String()])
 		seen[a.Genotype.String()] = true
-		require.Greater(t, a.Draws, draw)
-		draw = a.Draws
+		require.Greater(t, a.Index, draw)
+		draw = a.Index
 		require.True(t, 684_616 <= a.Size.Params && a.Size.Params <= 1_026_924, "%+v", a.Size)
 		require.True(t, 100_598_272 <= a.Size.MACs && a.Size.MACs <= 150_897_408, "%+v", a.Size)
 		for _, e := range slices.Concat(a.Genotype.Normal, a.Genotype.Reduce) {
@@ -110,7 +110,7 @@ func TestSamplerExhausts(t *testing.T) {
 	}
 	all, err := anySize(space, 3).Sample(100, 5)
 	require.NoError(t, err)
-	last := all[99].Draws
+	last := all[99].Index
 	assert.Less(t, last, 100_000)
 	_, err = anySize(space, 3).Sample(101, 5)
 	assert.ErrorContains(t, err, fmt.Sprintf("cell: 100 of 101 samples after %d draws", last+200_001))
@@ -157,7 +157,7 @@ func ExampleDARTSArchSampler() {
 	first, last := samples[0], samples[99]
 	fmt.Println(first.Genotype)
 	fmt.Printf("%d parameters, %.2f of ResNet-56's; 100 of %d draws were accepted\n",
-		first.Size.Params, float64(first.Size.Params)/float64(sampler.Reference.Params), last.Draws+1)
+		first.Size.Params, float64(first.Size.Params)/float64(sampler.Reference.Params), last.Index+1)
 	// Output:
 	// normal: sep_conv_3x3(0) dil_conv_3x3(0) | sep_conv_3x3(1) sep_conv_5x5(1) | skip_connect(2) sep_conv_3x3(2) | dil_conv_5x5(0) max_pool_3x3(3); concat 2-5
 	// reduce: dil_conv_3x3(1) dil_conv_5x5(1) | avg_pool_3x3(0) sep_conv_3x3(0) | avg_pool_3x3(1) none(0) | sep_conv_5x5(2) sep_conv_3x3(1); concat 2-5

@@ -10,12 +10,12 @@ import (
 	"unnas/ops"
 )
 
-// place is where a cell stands in a network.
+// place describes the position of a cell in a network.
 type place struct {
 	channels  int
-	reduces   bool // it is of the reduction kind
-	strides   bool // it halves the resolution
-	afterward bool // the cell before it does
+	reduces   bool // a reduction cell
+	strides   bool // halves the resolution
+	afterward bool // the cell before halves the resolution
 	dilated   bool
 }
 
@@ -24,7 +24,6 @@ type place struct {
 type builder func(s *ops.Scope, s0, s1 *gorgonia.Node, p place) (*gorgonia.Node, error)
 
 // stack builds stem and cells on images x and returns the outputs of all cells.
-// stem is the width of the CIFAR stem, that of the ImageNet stem is the body's.
 func (b Backbone) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgonia.Node, error) {
 	if err := b.Validate(); err != nil {
 		return nil, err
@@ -83,7 +82,7 @@ func (p place) stride(from int) int {
 	return 1
 }
 
-// connect returns how an operation is connected on an edge from state number from.
+// connect returns the config of an operation on an edge from state number from.
 func (p place) connect(op ops.Op, from int, affine bool) (ops.OpConfig, error) {
 	c := ops.OpConfig{Stride: p.stride(from), Affine: affine}
 	if p.dilated {
@@ -93,10 +92,10 @@ func (p place) connect(op ops.Op, from int, affine bool) (ops.OpConfig, error) {
 	return c, nil
 }
 
-// dilates returns an error unless an operation may stand in a dilated cell.
+// dilates returns an error unless op supports dilated cells.
 func dilates(op ops.Op) error {
-	if _, ok := op.(ops.Dilatable); !ok {
-		return errors.New("it is not ops.Dilatable, and the cell is dilated; give it that method if it heeds Conn.Dilation, or choose another Body.Dilated")
+	if d, ok := op.(ops.Dilatable); !ok || !d.Dilates() {
+		return errors.New("the operation does not support dilation; implement ops.Dilatable if it uses OpConfig.Dilation, or change Backbone.Dilated")
 	}
 	return nil
 }

@@ -13,24 +13,24 @@ import (
 	"unnas/ops"
 )
 
-// Supernet is the network of a search: every edge of every cell mixes all
-// candidates, weighted by what becomes of its row of alphas: their softmax (Liu et
-// al., 2019, arXiv 1806.09055), unless a MixWeights says otherwise. All normal cells
-// share one alpha, all reduction cells the other.
+// Supernet is the one-shot network of a search: every edge of every cell is a mixed
+// operation, the sum of all candidates weighted by the softmax of its row of α (Liu
+// et al., 2019, arXiv 1806.09055), or by a MixWeights. All normal cells share one α,
+// all reduction cells the other.
 type Supernet struct {
 	Space Space
 	// Out is the feature map of the last cell [N, H, W, C].
 	Out *gorgonia.Node
-	// Normal and Reduce are the alphas [edges, candidates].
+	// Normal and Reduce are the architecture parameters α [edges, candidates].
 	Normal, Reduce *ops.Param
-	// NormalBetas and ReduceBetas weigh the edges [edges]; nil unless the space is
-	// Partial.
+	// NormalBetas and ReduceBetas are the edge parameters β [edges]; nil without
+	// Space.PartialChannels.
 	NormalBetas, ReduceBetas *ops.Param
 
 	params *ops.Params
 }
 
-// The names of the alphas and betas in published weights.
+// The names of α and β in published weights.
 const (
 	normalAlphas = "alphas_normal"
 	reduceAlphas = "alphas_reduce"
@@ -38,35 +38,35 @@ const (
 	reduceBetas  = "betas_reduce"
 )
 
-// alphaDeviation is the spread of the first values of alphas and betas.
+// alphaDeviation is the standard deviation of the initial α and β.
 const alphaDeviation = 1e-3
 
-// MixWeights turns alphas [edges, candidates] into the weights of mixed operations, of
-// the same shape. It is called once for each kind of cells.
+// MixWeights computes the weights of mixed operations from α [edges, candidates];
+// both have the same shape. It is called once per kind of cell.
 type MixWeights func(alphas *gorgonia.Node) (*gorgonia.Node, error)
 
-// Supernet builds the supernet of the space on images x [N, H, W, C] in s, with
-// the softmax of the alphas as weights.
+// Supernet builds the supernet of the space on images x [N, H, W, C] in s, weighted
+// by the softmax of α.
 func (sp Space) Supernet(s *ops.Scope, x *gorgonia.Node) (*Supernet, error) {
 	return sp.SupernetWith(s, x, ops.Softmax)
 }
 
-// SupernetWith is Supernet with weights of one's own making.
+// SupernetWith is Supernet with the operation weights of mix.
 //
-// If the space is Partial, the first of K equal parts of the channels of each edge
-// goes through the mixed operation, with K times fewer channels. The others pass by,
-// through a max pooling of 2×2 pixels where the edge has stride 2, and all are
-// shuffled in K groups. The softmax of one beta for each edge, over the edges that
-// enter a node, then weighs all channels of the edge (Xu et al., 2020, arXiv
-// 1907.05737). Differs: what passes by is weighed and summed before it is shuffled,
-// which comes to the same; a map of odd height or width, on which the published
-// pooling fails, is pooled by 3×3 pixels.
-func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh MixWeights) (*Supernet, error) {
+// With Space.PartialChannels K, the first 1/K of the channels of each edge goes
+// through the mixed operation, whose candidates have K times fewer channels. The
+// others bypass it, through a 2×2 max pooling on edges of stride 2; both are then
+// shuffled in K groups. Edge normalisation multiplies all channels of an edge by the
+// softmax of β over the edges into its node (Xu et al., 2020, arXiv 1907.05737).
+// Differs: bypassing channels are weighted and summed before the shuffle, which is
+// equivalent; maps of odd height or width, on which the published pooling fails, are
+// pooled by 3×3 pixels.
+func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, mix MixWeights) (*Supernet, error) {
 	if err := sp.Validate(); err != nil {
 		return nil, err
 	}
-	if weigh == nil {
-		return nil, errors.New("cell: weigh is nil; give ops.Softmax, for example")
+	if mix == nil {
+		return nil, errors.New("cell: MixWeights is nil; want a function such as ops.Softmax")
 	}
 	net := &Supernet{Space: sp, params: s.Params()}
 	var weights [2]*gorgonia.Node
@@ -76,11 +76,11 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh MixWeights) (
 		if err != nil {
 			return nil, fmt.Errorf("cell: %w", err)
 		}
-		if weights[i], err = weigh(a); err != nil {
+		if weights[i], err = mix(a); err != nil {
 			return nil, fmt.Errorf("cell: weights of %s: %w", name, err)
 		}
 		if w := weights[i]; w == nil || !w.Shape().Eq(shape) {
-			return nil, fmt.Errorf("cell: weights of %s: they are %s; return a node of the shape of the alphas, %v", name, describe(w), shape)
+			return nil, fmt.Errorf("cell: weights of %s: the node is %s; want the shape of α, %v", name, describe(w), shape)
 		}
 	}
 	net.Normal, net.Reduce = s.Params().Find(normalAlphas), s.Params().Find(reduceAlphas)
@@ -110,7 +110,7 @@ func (sp Space) SupernetWith(s *ops.Scope, x *gorgonia.Node, weigh MixWeights) (
 	return net, nil
 }
 
-// describe returns what a node is, for an error.
+// describe returns the shape of a node, for errors.
 func describe(n *gorgonia.Node) string {
 	if n == nil {
 		return "nil"
@@ -118,8 +118,8 @@ func describe(n *gorgonia.Node) string {
 	return fmt.Sprintf("of shape %v", n.Shape())
 }
 
-// mixedCell builds a cell whose edges mix all candidates. weights [edges,
-// candidates] have one more column, the weights of edges, if the space is Partial.
+// mixedCell builds a cell of mixed operations. weights is [edges, candidates]; with
+// partial channels it has one more column, the edge weights.
 func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights *gorgonia.Node) (*gorgonia.Node, error) {
 	nodes, err := p.inputs(s, s0, s1, false)
 	if err != nil {
@@ -139,7 +139,7 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 	columns := weights.Shape()[1]
 	edge := 0
 	for i := range sp.Nodes {
-		var terms, passed []*gorgonia.Node
+		var terms, bypassed []*gorgonia.Node
 		var index, edges []int
 		for j, st := range states {
 			for k, op := range sp.Ops {
@@ -154,14 +154,14 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 				terms = append(terms, y)
 				index = append(index, edge*columns+k)
 			}
-			passed = append(passed, st.passed)
+			bypassed = append(bypassed, st.bypass)
 			edges = append(edges, edge*columns+len(sp.Ops))
 			edge++
 		}
 		node, err := ops.Mix(weights, index, terms...)
 		if err == nil && sp.PartialChannels > 1 {
 			var rest *gorgonia.Node
-			if rest, err = ops.Mix(weights, edges, passed...); err == nil {
+			if rest, err = ops.Mix(weights, edges, bypassed...); err == nil {
 				node, err = ops.Interleave(node, rest)
 			}
 		}
@@ -176,11 +176,11 @@ func (sp Space) mixedCell(s *ops.Scope, s0, s1 *gorgonia.Node, p place, weights 
 	return ops.Concat(nodes[2:]...)
 }
 
-// state is what edges read of a state of a cell: the channels that they mix, and a
-// map of all channels at their resolution, of which the others pass by.
-type state struct{ mixed, passed *gorgonia.Node }
+// state is what edges read of a node: the channels to mix, and the map whose other
+// channels bypass the operations, at the resolution of the edge's output.
+type state struct{ mixed, bypass *gorgonia.Node }
 
-// split returns what edges of a stride read of a state.
+// split returns the state of a node for edges of the given stride.
 func (sp Space) split(x *gorgonia.Node, stride int) (state, error) {
 	if sp.PartialChannels <= 1 {
 		return state{mixed: x}, nil
@@ -198,13 +198,13 @@ func (sp Space) split(x *gorgonia.Node, stride int) (state, error) {
 	return state{part, pooled}, err
 }
 
-// mixed builds one operation of a mixed op.
+// mixed builds one candidate of a mixed operation.
 func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
-	raw, unnormalised := op.(ops.Unnormalised)
-	if !unnormalised {
+	raw, ok := op.(ops.Unnormalised)
+	if !ok || !raw.NeedsBatchNorm() {
 		return op.Build(s, x, c)
 	}
-	// In published weights such an operation and its normalisation are a sequence.
+	// Published weights name such an operation and its batch normalisation as a sequence.
 	y, err := raw.Build(s.Sub("0"), x, c)
 	if err != nil {
 		return nil, err
@@ -212,25 +212,24 @@ func mixed(s *ops.Scope, op ops.Op, x *gorgonia.Node, c ops.OpConfig) (*gorgonia
 	return s.Sub("1").BatchNorm(y, false)
 }
 
-// Genotype derives the cells that the alphas favour now. The parameters must
-// have values.
+// Genotype derives the cells from the current α and β. The parameters must have
+// values.
 func (n *Supernet) Genotype() (Genotype, error) {
 	normal, reduce := n.Alphas()
 	if normal == nil {
-		return Genotype{}, errors.New("cell: the alphas have no values yet; call Params.Init")
+		return Genotype{}, errors.New("cell: the architecture parameters have no values; call Params.Init first")
 	}
 	normalBetas, reduceBetas := n.Betas()
 	return n.Space.Derive(normal, reduce, normalBetas, reduceBetas)
 }
 
-// Alphas returns copies of both alphas, a row for each edge; nil before
-// Params.Init.
+// Alphas returns copies of both α, a row per edge; nil before Params.Init.
 func (n *Supernet) Alphas() (normal, reduce [][]float64) {
 	return n.rows(n.Normal), n.rows(n.Reduce)
 }
 
-// Betas returns copies of both betas, a number for each edge; nil before
-// Params.Init, and unless the space is Partial.
+// Betas returns copies of both β, a value per edge; nil before Params.Init and without
+// Space.PartialChannels.
 func (n *Supernet) Betas() (normal, reduce []float64) {
 	return n.values(n.NormalBetas), n.values(n.ReduceBetas)
 }
@@ -261,15 +260,14 @@ func (n *Supernet) rows(q *ops.Param) [][]float64 {
 	return rows
 }
 
-// Derive returns the genotype that two alphas favour, given as rows of values
-// before softmax; see the function Derive. Betas are nil, or one for each edge: the
-// weight of an operation is then multiplied by the softmax of the beta of its edge
-// over the edges that enter the same node (Xu et al., 2020, arXiv 1907.05737, section
-// 3.3). If the space limits the skip connections of normal cells and there are more,
-// the weakest beyond the limit are barred from their edges and the cell is derived
-// anew, until there are not (Chen et al., 2019, arXiv 1904.12760, section 3.4).
+// Derive returns the genotype of two α, given as rows of values before softmax; see
+// the function Derive. Betas are nil or one value per edge: operation weights are then
+// multiplied by the softmax of β over the edges into the same node (Xu et al., 2020,
+// arXiv 1907.05737, section 3.3). If a normal cell exceeds MaxSkips, its weakest skip
+// connections are barred and the cell is derived again, until it does not (Chen et al.,
+// 2019, arXiv 1904.12760, section 3.4).
 //
-// Differs: a cell that has fewer skip connections than the limit stays as it is.
+// Differs: a cell with fewer skip connections than the limit is left as it is.
 func (sp Space) Derive(normal, reduce [][]float64, normalBetas, reduceBetas []float64) (Genotype, error) {
 	normalEdges, err := deriveLimited(normal, normalBetas, sp.Ops.Names(), sp.Nodes, sp.MaxSkips)
 	if err != nil {
@@ -282,14 +280,14 @@ func (sp Space) Derive(normal, reduce [][]float64, normalBetas, reduceBetas []fl
 	return sp.genotype(normalEdges, reduceEdges), nil
 }
 
-// Entropy returns the mean entropy of the rows of an alpha after softmax, as a
-// share of the largest possible: 1 while all candidates weigh the same, towards
-// 0 as each edge decides for one.
+// Entropy returns the mean entropy of the softmax of the rows of α, relative to the
+// largest possible: 1 if all candidates have the same weight, towards 0 as each edge
+// converges to one.
 func Entropy(alpha [][]float64) float64 {
 	var sum float64
 	for _, row := range alpha {
 		if len(row) < 2 {
-			continue // decided
+			continue // one candidate: entropy 0
 		}
 		for _, p := range probabilities(row) {
 			if p > 0 {
@@ -300,8 +298,8 @@ func Entropy(alpha [][]float64) float64 {
 	return sum / math.Max(1, float64(len(alpha)))
 }
 
-// OpWeight returns the mean weight, after softmax, of the operation of a name over
-// the rows of an alpha of the space: how much a search leans to it.
+// OpWeight returns the mean weight, after softmax, of the named operation over the
+// rows of an α of the space.
 func (sp Space) OpWeight(alpha [][]float64, name string) float64 {
 	k := slices.Index(sp.Ops.Names(), name)
 	var sum float64
@@ -313,14 +311,13 @@ func (sp Space) OpWeight(alpha [][]float64, name string) float64 {
 	return sum / math.Max(1, float64(len(alpha)))
 }
 
-// KendallTau compares how two alphas of equal shape rank the operations of each
-// edge. It is the mean over the edges of Kendall's rank correlation (Kendall,
-// 1938, doi 10.1093/biomet/30.1-2.81, without a correction for ties): of all pairs
-// of operations, the share that both alphas order alike less the share that they
-// order the opposite way. A pair that either has as equals counts for neither, and
-// an edge with one operation as 1. It is 1 for equal rankings, around 0 for
-// unrelated and -1 for opposite ones, and NaN for alphas of different shapes and
-// for those without edges.
+// KendallTau compares how two α of equal shape rank the operations of each edge. It
+// is the mean over the edges of Kendall's rank correlation (Kendall, 1938, doi
+// 10.1093/biomet/30.1-2.81, without a correction for ties): the fraction of pairs of
+// operations that both order alike minus the fraction that they order oppositely. A
+// tie in either counts for neither; an edge with one operation counts as 1. The result
+// is 1 for equal, about 0 for unrelated and -1 for opposite rankings, and NaN for α of
+// different shapes or without edges.
 func KendallTau(a, b [][]float64) float64 {
 	if len(a) != len(b) {
 		return math.NaN()

@@ -109,9 +109,9 @@ func TestSupernetWith(t *testing.T) {
 	}
 
 	for want, weigh := range map[string]cell.MixWeights{
-		"cell: weigh is nil; give ops.Softmax":                           nil,
-		"cell: weights of alphas_normal: they are nil; return a node of": func(*gorgonia.Node) (*gorgonia.Node, error) { return nil, nil },
-		"cell: weights of alphas_normal: they are of shape (":            func(*gorgonia.Node) (*gorgonia.Node, error) { return x, nil },
+		"cell: MixWeights is nil; want a function such as ops.Softmax":    nil,
+		"cell: weights of alphas_normal: the node is nil; want the shape": func(*gorgonia.Node) (*gorgonia.Node, error) { return nil, nil },
+		"cell: weights of alphas_normal: the node is of shape (":          func(*gorgonia.Node) (*gorgonia.Node, error) { return x, nil },
 	} {
 		_, err := space.SupernetWith(newNet(t).Scope, x, weigh)
 		assert.ErrorContains(t, err, want)

@@ -173,7 +173,7 @@ func evaluated(stem cell.Stem, width, cells int) cell.Architecture {
 // NAS-Bench-101.
 var nasBench = cell.NASBenchNetwork{
 	Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3},
-	Cell: cell.NASBench{
+	Cell: cell.NASBenchCell{
 		Matrix: [][]int{
 			{0, 1, 0, 0, 1, 1, 0},
 			{0, 0, 1, 0, 0, 0, 0},

@@ -315,15 +315,15 @@ var damages = map[string]struct {
 	damage func(b []byte) []byte
 	want   string
 }{
-	"empty":                {func([]byte) []byte { return nil }, "cut short"},
-	"prefix only":          {func(b []byte) []byte { return b[:checkpointPrefix] }, "cut short"},
+	"empty":                {func([]byte) []byte { return nil }, "truncated"},
+	"prefix only":          {func(b []byte) []byte { return b[:checkpointPrefix] }, "truncated"},
 	"half":                 {func(b []byte) []byte { return b[:len(b)/2] }, "checksum"},
 	"one byte less":        {func(b []byte) []byte { return b[:len(b)-1] }, "checksum"},
 	"one byte more":        {func(b []byte) []byte { return append(b, 0) }, "checksum"},
 	"a bit of a weight":    {func(b []byte) []byte { b[len(b)/2] ^= 4; return b }, "checksum"},
 	"a bit of a header":    {func(b []byte) []byte { b[checkpointPrefix+9] ^= 1; return b }, "checksum"},
 	"a bit of the version": {func(b []byte) []byte { b[len(checkpointMagic)] ^= 2; return b }, "checksum"},
-	"another file":         {func([]byte) []byte { return bytes.Repeat([]byte("weights "), 100) }, "no checkpoint file"},
+	"another file":         {func([]byte) []byte { return bytes.Repeat([]byte("weights "), 100) }, "not a checkpoint file"},
 	"huge header": {func(b []byte) []byte {
 		binary.LittleEndian.PutUint32(b[len(checkpointMagic)+4:], 1<<31)
 		return seal(b)
@@ -332,7 +332,7 @@ var damages = map[string]struct {
 		binary.LittleEndian.PutUint32(b[len(checkpointMagic)+4:], 0)
 		return seal(b)
 	}, "JSON"},
-	"missing values":     {func(b []byte) []byte { return seal(b[:len(b)-8]) }, "not as many as its arrays take"},
+	"missing values":     {func(b []byte) []byte { return seal(b[:len(b)-8]) }, "do not match the size of the arrays"},
 	"other arrays":       {replaced(`"name":"velocity"`, `"name":"velocitx"`), "not those of the network"},
 	"epoch beyond":       {replaced(`"at":{"epoch":1`, `"at":{"epoch":3`), "epoch 4"},
 	"negative step":      {replaced(`"step":2,"complete`, `"step":-2,"complete`), "no step -2"},
@@ -408,7 +408,7 @@ func TestDamagedCheckpointIsPassedOver(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, warnings, 1)
 	assert.Contains(t, warnings[0], newest)
-	assert.Contains(t, warnings[0], "checksum is wrong; the checkpoint before it is used")
+	assert.Contains(t, warnings[0], "wrong checksum; the checkpoint before it is used")
 	assert.Equal(t, 5*c.Batch, first.Images, "the fifth step is done again")
 	assertSame(t, outcome(t, whole), outcome(t, dir))
 	assert.NoFileExists(t, newest, "another has replaced it")
@@ -440,7 +440,7 @@ func TestNoGoodCheckpoint(t *testing.T) {
 	before := allFiles(t, dir)
 	r, err := keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
 	assert.Nil(t, r)
-	for _, want := range []string{"darts: ", "checkpoint-4", "checkpoint-5", "cut short", "remove them"} {
+	for _, want := range []string{"darts: ", "checkpoint-4", "checkpoint-5", "truncated", "remove them"} {
 		assert.ErrorContains(t, err, want)
 	}
 	assert.Equal(t, before, allFiles(t, dir), "nothing is lost")
@@ -572,7 +572,7 @@ func TestCheckpointOfAnotherVersion(t *testing.T) {
 	binary.LittleEndian.PutUint32(b[len(checkpointMagic):], 8)
 	require.NoError(t, os.WriteFile(newest, seal(b), 0o644))
 	_, err = keepRun(t.Context(), dir, resumableSource, resumable(), Runtime{})
-	for _, want := range []string{"darts: ", newest, "version 8", "version 1"} {
+	for _, want := range []string{"darts: ", newest, "version 8", "want 1"} {
 		assert.ErrorContains(t, err, want)
 	}
 }

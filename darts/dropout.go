@@ -41,8 +41,8 @@ type leaky struct {
 	by *dropper
 }
 
-// Dilatable says that the skip connection is.
-func (leaky) Dilatable() {}
+// Dilates returns true, as for the skip connection; embedding Op hides its method.
+func (leaky) Dilates() bool { return true }
 
 func (o leaky) Build(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 	y, err := o.Op.Build(s, x, c)

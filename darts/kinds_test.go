@@ -70,7 +70,7 @@ func TestTrainConfigReadsBack(t *testing.T) {
 	own := withOwn()
 	bench := cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 6, Stacks: 2, Modules: 3},
-		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	for name, c := range map[string]struct {
 		network cell.Architecture
@@ -82,7 +82,7 @@ func TestTrainConfigReadsBack(t *testing.T) {
 		"cells":                     {network: plain, kind: "network"},
 		"pointer":                   {network: &plain, kind: "network", want: plain},
 		"user's operations":         {network: own, kinds: kinds(), kind: "network"},
-		"unknown operations":        {network: own, kind: "network", fault: `"doubled" is neither`},
+		"unknown operations":        {network: own, kind: "network", fault: `unknown operation "doubled"`},
 		"NAS-Bench-101":             {network: bench, kind: "nasbench"},
 		"pixels":                    {network: segmentation.Network{Architecture: plain, Task: segmentation.Cityscapes()}, kind: "segmentation"},
 		"user's pixels":             {network: &segmentation.Network{Architecture: twice{plain, 2}}, kinds: kinds(), kind: "segmentation", want: segmentation.Network{Architecture: twice{plain, 2}}},
@@ -185,5 +185,5 @@ func TestSearchConfigReadsBack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
 	_, err = darts.Kinds{}.ReadSearchConfig(bytes.NewReader(text))
-	assert.ErrorContains(t, err, `darts: configuration of a search: ops: operation "doubled" is neither`)
+	assert.ErrorContains(t, err, `darts: configuration of a search: ops: unknown operation "doubled"`)
 }

@@ -68,7 +68,7 @@ func TestNil(t *testing.T) {
 		_, err := Measure(a, task)
 		return err
 	}
-	const last = "the network of type darts.empty has been built without a last map; its Build must return a cell.Features with Out"
+	const last = "the network of type darts.empty has no last feature map; its Build must return a cell.Features with Out"
 	for name, test := range map[string]struct {
 		err  error
 		want string

@@ -191,7 +191,7 @@ func TestPredictorErrors(t *testing.T) {
 		require.ErrorContains(t, err, "darts: the parameters have no values; take those of a training, or NewParams")
 	}
 	_, err = NewParams(nil, task, 1)
-	require.EqualError(t, err, "darts: the network or the task is nil; give both")
+	require.EqualError(t, err, "darts: the network or the task is nil")
 	_, err = modelOf(t, c.Network, nil, p)
 	require.EqualError(t, err, "darts: the model has no Architecture or no Task; give both")
 	_, err = NewParams(cell.Network{}, task, 1)
@@ -212,7 +212,7 @@ func TestPredictorErrors(t *testing.T) {
 	deeper, err := NewParams(deep, task, 1)
 	require.NoError(t, err)
 	_, err = modelOf(t, c.Network, task, deeper)
-	require.ErrorContains(t, err, "have no place in the network, such as cells.3.")
+	require.ErrorContains(t, err, "are not in the network, such as cells.3.")
 
 	predictor, err := modelOf(t, c.Network, task, p)
 	require.NoError(t, err)

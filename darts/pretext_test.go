@@ -173,12 +173,12 @@ func TestNothingCounts(t *testing.T) {
 	c := tinySearch()
 	c.MicroBatch = 1
 	_, err = Search(t.Context(), images, task, c, Runtime{})
-	assert.ErrorContains(t, err, "darts: nothing counts in the losses of a whole epoch")
+	assert.ErrorContains(t, err, "darts: nothing counted in the losses of a whole epoch")
 	train := smallTraining()
 	train.MicroBatch = 1
 	train.Network = cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 1).Backbone, Genotype: train.Network.(cell.Network).Genotype, Ops: ops.All()}
 	_, err = Train(t.Context(), images, nil, task, train, Runtime{})
-	assert.ErrorContains(t, err, "darts: nothing counts in the losses of a whole epoch")
+	assert.ErrorContains(t, err, "darts: nothing counted in the losses of a whole epoch")
 }
 
 // unfit is a task whose Spec or Loss does not fit the rest.
@@ -202,8 +202,8 @@ func TestTasksThatDoNotFit(t *testing.T) {
 	for want, task := range map[string]unfit{
 		"head of classification: pretext: the head returns the shape (6, 3) for 6 images, want [6, 4]": {smallTask(), func(s pretext.Spec) pretext.Spec { s.Classes = 4; return s }, whole},
 		"pretext: Spec.LabelShape and Spec.TargetShape are empty":                                      {smallTask(), func(s pretext.Spec) pretext.Spec { s.LabelShape = nil; return s }, whole},
-		`loss of classification: its Metric is named ""`:                                               {smallTask(), same, func(l ops.Loss) ops.Loss { l.Metric.Name = ""; return l }},
-		`loss of classification: its Metric is named "top1"`:                                           {smallTask(), same, func(l ops.Loss) ops.Loss { l.Score = nil; return l }},
+		`loss of classification: Metric.Name is ""`:                                                    {smallTask(), same, func(l ops.Loss) ops.Loss { l.Metric.Name = ""; return l }},
+		`loss of classification: Metric.Name is "top1"`:                                                {smallTask(), same, func(l ops.Loss) ops.Loss { l.Score = nil; return l }},
 	} {
 		_, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, task, smallTraining(), Runtime{})
 		assert.ErrorContains(t, err, want)
@@ -211,5 +211,5 @@ func TestTasksThatDoNotFit(t *testing.T) {
 		assert.Error(t, err)
 	}
 	_, err := NewParams(smallTraining().Network, unfit{smallTask(), func(s pretext.Spec) pretext.Spec { s.Classes = 256; return s }, whole}, 1)
-	assert.ErrorContains(t, err, "want [1, 256], a row of Spec.Classes logits for each label; mend Head or Spec")
+	assert.ErrorContains(t, err, "want [1, 256], a row of Spec.Classes logits for each label; correct Head or Spec")
 }

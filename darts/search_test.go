@@ -207,7 +207,7 @@ func TestSearchBadInput(t *testing.T) {
 		"one class":         {src: ok, task: pretext.Classification{Transform: pretext.CIFAR10Transform(), Classes: 1}, want: "Classes"},
 		"dropped":           {src: ok, change: func(c *SearchConfig) { c.SkipDropout = 1 }, want: "SkipDropout is 1, must be below 1"},
 		"dropped twice":     {src: ok, change: func(c *SearchConfig) { c.SkipDropout = -0.5 }, want: "SkipDropout is -0.5"},
-		"parts":             {src: ok, change: func(c *SearchConfig) { c.Space.PartialChannels = 3 }, want: "Partial is 3, but Width is 4"},
+		"parts":             {src: ok, change: func(c *SearchConfig) { c.Space.PartialChannels = 3 }, want: "PartialChannels is 3 and Width 4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := smallConfig()

@@ -184,7 +184,7 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 		held darts.Source
 		want string
 	}{
-		"no mask":   {bare{images}, "darts: segmentation: image 0 has no mask of classes; give a data set that has them"},
+		"no mask":   {bare{images}, "darts: segmentation: image 0 has no mask; use a data set with masks"},
 		"no labels": {blank{images}, "darts: the miou of the validation images is not a number; do any of their labels count?"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,13 +195,13 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 	one := c
 	one.MicroBatch = 1 // the head normalises the mean over an image
 	_, err := darts.Train(t.Context(), images, images, task, one, darts.Runtime{})
-	require.ErrorContains(t, err, "aspp5.1: a batch of one value for each channel has no variance; let two images or more go through the network at once")
+	require.ErrorContains(t, err, "aspp5.1: a batch of one value per channel has no variance; use two or more images per micro-batch")
 	c.Network = cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
-		Cell:     cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
+		Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 	}
 	_, err = darts.Train(t.Context(), images, images, task, c, darts.Runtime{})
-	require.ErrorContains(t, err, "a network of type cell.NASBenchNetwork does not say the stride of its last map")
+	require.ErrorContains(t, err, "an architecture of type cell.NASBenchNetwork does not report its output stride")
 }
 
 // bare is a source whose images have no masks, blank one whose masks do not count.
@@ -238,5 +238,5 @@ func (u unmarked) Load(ctx context.Context, i int) (*pretext.Image, error) {
 func TestTrainWithoutLabels(t *testing.T) {
 	task, c := labelled()
 	_, err := darts.Train(t.Context(), unmarked{drawn(t, 12, 1)}, drawn(t, 3, 2), task, c, darts.Runtime{})
-	assert.ErrorContains(t, err, "nothing counts in the losses of a whole epoch")
+	assert.ErrorContains(t, err, "nothing counted in the losses of a whole epoch")
 }

@@ -62,9 +62,9 @@ func (t *training) takeStatistics() (err error) {
 }
 
 // unshared leaves out statistics that share the values of others.
-func unshared(all []*ops.Stats) []*ops.Stats {
+func unshared(all []*ops.RunningStats) []*ops.RunningStats {
 	seen := map[*float32]bool{}
-	return slices.DeleteFunc(all, func(s *ops.Stats) bool {
+	return slices.DeleteFunc(all, func(s *ops.RunningStats) bool {
 		first := &s.Mean[0]
 		defer func() { seen[first] = true }()
 		return seen[first]

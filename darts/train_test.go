@@ -548,7 +548,7 @@ func TestRunDirKeepsTraining(t *testing.T) {
 	for name, network := range map[string]cell.Architecture{
 		"cells":     smallTraining().Network,
 		"pointer":   pointer(smallTraining().Network.(cell.Network)),
-		"NAS-Bench": cell.NASBenchNetwork{Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}, Cell: cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}},
+		"NAS-Bench": cell.NASBenchNetwork{Backbone: cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1, Modules: 1}, Cell: cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, err := OpenRunDir(filepath.Join(t.TempDir(), "run"))

@@ -27,7 +27,7 @@ func goldenBatch(c *golden.Case, step int, half string) *loader.Batch {
 // published returns values of a parameter as they are published.
 func published(t *testing.T, q *ops.Param, values []float32) []float32 {
 	out := make([]float32, q.Shape.TotalSize())
-	require.NoError(t, q.Publish(out, values))
+	require.NoError(t, q.ToPyTorch(out, values))
 	return out
 }
 
@@ -127,7 +127,7 @@ func TestTrajectoriesOfAllTasks(t *testing.T) {
 			_, _, err := build(p, space, ops.Softmax, g.Problem("step.0.train.input", "step.0.train.target"), g.Batch)
 			require.NoError(t, err)
 			for _, q := range p.List() {
-				g.Tensors["param."+q.Name] = draw(q.PublishedShape())
+				g.Tensors["param."+q.Name] = draw(q.PyTorchShape())
 			}
 			m := follow(t, g)
 			assert.Greater(t, g.Worst, 0.0, "the losses were compared")

@@ -30,7 +30,7 @@ func BenchmarkOp(b *testing.B) {
 				x := n.maps("x", 16, s.size, s.size, s.c)
 				y, err := op.Build(n.Scope, x, ops.OpConfig{Stride: stride})
 				require.NoError(b, err)
-				if _, ok := op.(ops.Unnormalised); ok { // as in a mixed op
+				if u, ok := op.(ops.Unnormalised); ok && u.NeedsBatchNorm() { // as in a mixed op
 					y, err = n.Sub("norm").BatchNorm(y, false)
 					require.NoError(b, err)
 				}

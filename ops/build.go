@@ -22,12 +22,11 @@ var building struct {
 	by atomic.Uint64 // the goroutine that holds the lock, or 0
 }
 
-// Build calls f, which builds a graph, while no other goroutine is in Build.
-// Gorgonia keeps state for all graphs together, so building two of them at the
-// same time, even unrelated ones, is a data race; programs that build graphs
-// from several goroutines do so in Build. A goroutine in Build may call it again,
-// but f must not wait for another goroutine that calls Build. A panic of
-// Gorgonia's becomes an error with the stack (method Stack, see errors.As).
+// Build calls f, which builds a graph, while no other goroutine is in Build. Gorgonia has
+// state shared by all graphs, so building two graphs concurrently, even unrelated ones, is a
+// data race; programs that build graphs in several goroutines must do so in Build. Calls may
+// nest, but f must not wait for another goroutine that calls Build. A panic of Gorgonia
+// becomes an error with the stack (method Stack, see errors.As).
 func Build(f func() error) (err error) {
 	if me := goroutine(); me == 0 || building.by.Load() != me {
 		building.Lock()
@@ -43,9 +42,8 @@ func Build(f func() error) (err error) {
 	return f()
 }
 
-// goroutine returns the number of the calling goroutine, which the runtime prints
-// in the first line of a stack, or 0 if that line ever reads otherwise: Build then
-// locks as before, and a nested call waits for ever.
+// goroutine returns the number of the calling goroutine from the first line of its stack, or
+// 0 if that line has another form: Build then locks as before, and a nested call deadlocks.
 func goroutine() uint64 {
 	var line [64]byte
 	n := runtime.Stack(line[:], false)
@@ -54,23 +52,23 @@ func goroutine() uint64 {
 	return id
 }
 
-// Grad adds the gradients of loss with respect to the learnables of the scope
-// to its graph; Deriv of a learnable then returns its gradient, or nil if the
-// loss does not depend on it. A graph takes one call, since a node has one Deriv; a
-// second one is an error. Sum several losses into one instead.
+// Grad adds the gradients of loss with respect to the learnables of the scope to its
+// graph; Deriv of a learnable then returns its gradient, or nil if the loss does not
+// depend on it. It returns an error if the graph already has gradients, since a node
+// has only one Deriv; sum several losses into one instead.
 func Grad(s *Scope, loss *gorgonia.Node) error {
 	if loss == nil {
 		return fmt.Errorf("ops: gradient of a loss: %w", errNilNode)
 	}
 	if loss.Dims() != 0 {
-		return fmt.Errorf("ops: gradient of %s, whose shape is %v; a scalar loss is needed", loss.Name(), loss.Shape())
+		return fmt.Errorf("ops: gradient of %s of shape %v; want a scalar loss", loss.Name(), loss.Shape())
 	}
 	if loss.Graph() != s.Graph() {
-		return fmt.Errorf("ops: gradient of %s, which belongs to another graph than the scope; build both in one", loss.Name())
+		return fmt.Errorf("ops: gradient of %s, which is in another graph than the scope; build both in one graph", loss.Name())
 	}
 	for _, n := range s.Graph().AllNodes() {
 		if n.Deriv() != nil {
-			return errors.New("ops: this graph has gradients already; use one call of Grad per graph, on the sum of all losses")
+			return errors.New("ops: the graph already has gradients; call Grad once per graph, on the sum of all losses")
 		}
 	}
 	found, err := graph.Grad(loss, s.Learnables())
@@ -83,25 +81,24 @@ func Grad(s *Scope, loss *gorgonia.Node) error {
 	return nil
 }
 
-// VM runs a graph by a plan made once. It runs graphs of this package's
-// operations, of Gorgonia's and of users' own, freely mixed. One goroutine at a
-// time may use a VM. VMs of different graphs over different Params may run at the
-// same time, each on all cores; VMs that share a graph or Params must not.
+// VM runs a graph by a plan made once. It runs operations of this package, of Gorgonia
+// and of other packages, freely mixed. A VM is not safe for concurrent use. VMs of
+// different graphs over different Params may run at the same time, each on all cores;
+// VMs that share a graph or Params must not.
 type VM interface {
 	gorgonia.VM
-	// SetTraining says whether batch normalisations use, and update, the
-	// statistics of the batch (true at first) or use their running statistics.
+	// SetTraining sets whether batch normalisations use, and update, the statistics of the
+	// batch (the default) or use their running statistics.
 	SetTraining(training bool)
-	// Bytes returns the memory that the plan takes, besides inputs and parameters.
+	// Bytes returns the memory of the plan, besides inputs and parameters.
 	Bytes() int64
 }
 
-// NewVM plans the computation of the wanted nodes of a graph. Without wanted
-// nodes, every node is wanted that no other one reads. A plan that needs more memory
-// than this machine has is an error.
+// NewVM plans the computation of the wanted nodes of a graph; without any, of all nodes that
+// no other node reads. A plan that needs more memory than the machine has is an error.
 func NewVM(g *gorgonia.ExprGraph, want ...*gorgonia.Node) (_ VM, err error) {
 	if g == nil {
-		return nil, errors.New("ops: a VM of a nil graph; build one first")
+		return nil, errors.New("ops: the graph is nil; build one first")
 	}
 	defer func() {
 		if r := recover(); r != nil {

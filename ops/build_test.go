@@ -48,7 +48,7 @@ func TestGrad(t *testing.T) {
 	for _, d := range want[1:] {
 		assert.Condition(t, func() bool { return slices.ContainsFunc(value(d), func(v float32) bool { return v != 0 }) })
 	}
-	assert.ErrorContains(t, ops.Grad(n.Scope, l.Value), "one call of Grad per graph")
+	assert.ErrorContains(t, ops.Grad(n.Scope, l.Value), "the graph already has gradients; call Grad once per graph")
 	// Neither is another loss of another scope in the same graph accepted.
 	other := net{ops.NewScope(n.Graph(), n.Params()), t}
 	y, err := ops.GlobalAvgPool(n.maps("z", 3, 2, 2, 4))
@@ -57,7 +57,7 @@ func TestGrad(t *testing.T) {
 	require.NoError(t, err)
 	again, err := ops.CrossEntropy(y, n.labels("more labels", []int32{4, 0, 2}, 3), ops.LossConfig{IgnoreIndex: -1})
 	require.NoError(t, err)
-	assert.ErrorContains(t, ops.Grad(other.Scope, again.Value), "one call of Grad per graph")
+	assert.ErrorContains(t, ops.Grad(other.Scope, again.Value), "the graph already has gradients; call Grad once per graph")
 }
 
 func TestGradRefuses(t *testing.T) {
@@ -65,7 +65,7 @@ func TestGradRefuses(t *testing.T) {
 	l := classifier(t, n)
 	x := n.maps("z", 2, 3)
 	assert.ErrorContains(t, ops.Grad(n.Scope, nil), "nil node")
-	assert.ErrorContains(t, ops.Grad(n.Scope, x), "a scalar loss is needed")
+	assert.ErrorContains(t, ops.Grad(n.Scope, x), "want a scalar loss")
 	assert.ErrorContains(t, ops.Grad(newNet(t).Scope, l.Value), "another graph")
 	empty := ops.NewScope(n.Graph(), ops.NewParams())
 	assert.ErrorContains(t, ops.Grad(empty, l.Value), "depends on no parameter")
@@ -190,7 +190,7 @@ func TestNormalisationOfOneValue(t *testing.T) {
 	n.init()
 	m, err := ops.NewVM(n.Graph(), y)
 	require.NoError(t, err)
-	require.ErrorContains(t, m.RunAll(), "ops: batch normalisation bn: a batch of one value for each channel has no variance; let two images or more")
+	require.ErrorContains(t, m.RunAll(), "ops: batch normalisation bn: a batch of one value per channel has no variance; use two or more images per micro-batch, or larger maps")
 	assert.Equal(t, []float32{1, 1, 1, 1, 1}, n.Params().Stats()[0].Var)
 	m.SetTraining(false)
 	assert.NoError(t, m.RunAll())

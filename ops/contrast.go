@@ -8,46 +8,45 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// ContrastConfig are the settings of a contrastive loss.
+// ContrastConfig configures a contrastive loss.
 type ContrastConfig struct {
 	// Temperature divides the cosine similarities before the softmax: 0.5 for
 	// CIFAR-10, 0.1 for ImageNet.
 	Temperature float64
-	// IgnoreIndex is the label of images that do not take part, such as those that fill the
-	// last batch, or NoIgnoreIndex.
-	Ignore int32
+	// IgnoreIndex is the label of ignored images, such as those that pad the last batch, or
+	// NoIgnoreIndex.
+	IgnoreIndex int32
 }
 
 // Contrast returns the normalised temperature-scaled cross-entropy, NT-Xent, of the
-// embeddings z [2N, D] of N images and their labels [N] (Chen et al., 2020, arXiv
-// 2002.05709, equation 1). Rows 2i and 2i+1 are two views of image i. Each row is an
-// anchor that should be more similar to the other view of its image than to all views
-// of other images, by the cosine:
+// embeddings z [2N, D] of N images with labels [N] (Chen et al., 2020, arXiv
+// 2002.05709, equation 1). Rows 2i and 2i+1 are two augmentations of image i. Each row
+// is an anchor, and its positive is the other row of its image: their cosine similarity
+// should exceed that with all rows of other images:
 //
 //	loss of row i = -log( exp(s(i,p)/T) / Σ_{k≠i} exp(s(i,k)/T) )
 //
-// where p is the other view. A row of zeros is equally unlike all. The labels only
-// say which images take part. An image alone has nothing to be compared with and does
-// not count, so a batch needs two images or more.
+// where p is the positive. A row of zeros has similarity 0 with all others. Labels only mark
+// images to be ignored. A single image has no negatives and does not count, so a batch needs
+// two images or more.
 //
-// The score is the number of anchors to which no other row is as similar as the other
-// view of their image, "contrastive_top1". It falls, and the loss rises, with the
-// number of images in a batch.
+// The score is the number of anchors whose positive is more similar than all other rows,
+// "contrastive_top1". It falls, and the loss rises, with the number of images in a batch.
 func Contrast(z, labels *gorgonia.Node, c ContrastConfig) (Loss, error) {
 	if !(c.Temperature >= 1e-3 && c.Temperature <= 1e3) {
-		return Loss{}, fmt.Errorf("ops: contrastive temperature %v; it must be in [0.001, 1000]", c.Temperature)
+		return Loss{}, fmt.Errorf("ops: contrastive temperature %v; want 0.001 to 1000", c.Temperature)
 	}
 	if err := needFloats(z); err != nil {
 		return Loss{}, fmt.Errorf("ops: embeddings: %w", err)
 	}
 	if labels != nil && labels.Dtype() != tensor.Int32 {
-		return Loss{}, fmt.Errorf("ops: labels %s are of type %v; make them with ops.Labels (int32)", labels.Name(), labels.Dtype())
+		return Loss{}, fmt.Errorf("ops: labels %s of type %v; want int32, as ops.Labels makes", labels.Name(), labels.Dtype())
 	}
 	return valued(Metric{Name: "contrastive_top1"}, contrast{c}, z, labels)
 }
 
 // contrast computes NT-Xent. Inputs: embeddings, labels. Outputs: loss, score, count,
-// and for the gradient the directions of the rows, their lengths, and the softmax of
+// and for the gradient the unit vectors of the rows, their lengths, and the softmax of
 // the similarities.
 type contrast struct{ ContrastConfig }
 
@@ -56,7 +55,7 @@ func (k contrast) Name() string { return fmt.Sprintf("contrast%+v", k.ContrastCo
 func (k contrast) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	z, y := in[0], in[1]
 	if z.Dims() != 2 || y.Dims() != 1 || z[0] != 2*y[0] {
-		return nil, fmt.Errorf("embeddings of shape %v and labels of shape %v; [2N, D] and [N] are needed", z, y)
+		return nil, fmt.Errorf("embeddings of shape %v and labels of shape %v; want [2N, D] and [N]", z, y)
 	}
 	return []tensor.Shape{{}, {}, {}, z, {z[0]}, {z[0], z[0]}}, nil
 }
@@ -70,7 +69,7 @@ func (k contrast) Forward(r *Run, out, in []Array) error {
 	z, u, lengths, soft := in[0].Data, out[3].Data, out[4].Data, out[5].Data
 	images := 0
 	for _, l := range labels {
-		if l != k.Ignore {
+		if l != k.IgnoreIndex {
 			images++
 		}
 	}
@@ -95,7 +94,7 @@ func (k contrast) Forward(r *Run, out, in []Array) error {
 		images = 0
 	} else {
 		r.Parallel(rows, func(i int) {
-			if labels[i/2] != k.Ignore {
+			if labels[i/2] != k.IgnoreIndex {
 				losses[i], hits[i] = k.anchor(i, width, labels, u, soft[i*rows:][:rows])
 			}
 		})
@@ -114,11 +113,11 @@ func (k contrast) Forward(r *Run, out, in []Array) error {
 	return nil
 }
 
-// anchor computes the loss of a row, whether its other view is the nearest, and the
+// anchor computes the loss of a row, whether its positive is the nearest row, and the
 // softmax of its similarities.
 func (k contrast) anchor(i, width int, labels []int32, u, soft []float32) (loss float64, hit bool) {
-	takes := func(j int) bool { return j != i && labels[j/2] != k.Ignore }
-	positive, top := 0.0, math.Inf(-1) // top: of the others
+	takes := func(j int) bool { return j != i && labels[j/2] != k.IgnoreIndex }
+	positive, top := 0.0, math.Inf(-1) // top: the most similar negative
 	for j := range soft {
 		if !takes(j) {
 			continue
@@ -171,12 +170,12 @@ func (k contrast) Backward(r *Run, grads []Array, gy Array, in, out []Array) err
 	}
 	r.Parallel(rows, func(i int) {
 		length := float64(lengths[i])
-		if labels[i/2] == k.Ignore || length < noDirection {
+		if labels[i/2] == k.IgnoreIndex || length < noDirection {
 			return
 		}
 		to, own := g[i*width:][:width], u[i*width:][:width]
 		for j := range rows {
-			if j == i || labels[j/2] == k.Ignore {
+			if j == i || labels[j/2] == k.IgnoreIndex {
 				continue
 			}
 			weight := float32(factor * of(i, j))

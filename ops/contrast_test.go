@@ -98,7 +98,7 @@ func TestContrast(t *testing.T) {
 			}
 			n := newNet(t)
 			x := n.values("z", z, 2*len(c.labels), width)
-			l, err := ops.Contrast(x, n.labels("labels", c.labels, len(c.labels)), ops.ContrastConfig{Temperature: c.temperature, Ignore: -1})
+			l, err := ops.Contrast(x, n.labels("labels", c.labels, len(c.labels)), ops.ContrastConfig{Temperature: c.temperature, IgnoreIndex: -1})
 			require.NoError(t, err)
 			assert.Equal(t, ops.Metric{Name: "contrastive_top1"}, l.Metric)
 			_, err = gorgonia.Grad(l.Value, x)
@@ -118,7 +118,7 @@ func TestContrast(t *testing.T) {
 
 func TestContrastConforms(t *testing.T) {
 	optest.RunGraph(t, func(_ *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
-		l, err := ops.Contrast(in[0], in[1], ops.ContrastConfig{Temperature: 0.5, Ignore: -1})
+		l, err := ops.Contrast(in[0], in[1], ops.ContrastConfig{Temperature: 0.5, IgnoreIndex: -1})
 		return l.Value, err
 	}, ops.Array{Shape: tensor.Shape{10, 7}}, ops.Array{Shape: tensor.Shape{5}, Labels: []int32{0, 0, -1, 0, 0}})
 }
@@ -126,7 +126,7 @@ func TestContrastConforms(t *testing.T) {
 // TestContrastOfCollapse says that equal embeddings tell no image from another.
 func TestContrastOfCollapse(t *testing.T) {
 	n := newNet(t)
-	l, err := ops.Contrast(n.values("z", []float32{1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2}, 6, 2), n.labels("labels", make([]int32, 3), 3), ops.ContrastConfig{Temperature: 0.1, Ignore: -1})
+	l, err := ops.Contrast(n.values("z", []float32{1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2}, 6, 2), n.labels("labels", make([]int32, 3), 3), ops.ContrastConfig{Temperature: 0.1, IgnoreIndex: -1})
 	require.NoError(t, err)
 	n.run(l.Value, l.Score, l.Count)
 	assert.InDelta(t, math.Log(5), value(l.Value)[0], 1e-6)
@@ -136,15 +136,15 @@ func TestContrastOfCollapse(t *testing.T) {
 func TestContrastRefuses(t *testing.T) {
 	n := newNet(t)
 	z, labels := n.maps("z", 6, 4), n.labels("labels", make([]int32, 3), 3)
-	good := ops.ContrastConfig{Temperature: 1, Ignore: -1}
+	good := ops.ContrastConfig{Temperature: 1, IgnoreIndex: -1}
 	for want, f := range map[string]func() (ops.Loss, error){
-		"contrastive temperature 0;":                                            func() (ops.Loss, error) { return ops.Contrast(z, labels, ops.ContrastConfig{}) },
-		"contrastive temperature NaN;":                                          func() (ops.Loss, error) { return ops.Contrast(z, labels, ops.ContrastConfig{Temperature: math.NaN()}) },
-		"embeddings: the input is a nil node":                                   func() (ops.Loss, error) { return ops.Contrast(nil, labels, good) },
-		"input 1: the input is a nil node":                                      func() (ops.Loss, error) { return ops.Contrast(z, nil, good) },
-		"make them with ops.Labels":                                             func() (ops.Loss, error) { return ops.Contrast(z, z, good) },
-		"embeddings of shape (6, 4) and labels of shape (6); [2N, D] and [N]":   func() (ops.Loss, error) { return ops.Contrast(z, n.labels("six", make([]int32, 6), 6), good) },
-		"embeddings of shape (6, 2, 1, 4) and labels of shape (3); [2N, D] and": func() (ops.Loss, error) { return ops.Contrast(n.maps("maps", 6, 2, 1, 4), labels, good) },
+		"contrastive temperature 0;":                                                 func() (ops.Loss, error) { return ops.Contrast(z, labels, ops.ContrastConfig{}) },
+		"contrastive temperature NaN;":                                               func() (ops.Loss, error) { return ops.Contrast(z, labels, ops.ContrastConfig{Temperature: math.NaN()}) },
+		"embeddings: the input is a nil node":                                        func() (ops.Loss, error) { return ops.Contrast(nil, labels, good) },
+		"input 1: the input is a nil node":                                           func() (ops.Loss, error) { return ops.Contrast(z, nil, good) },
+		"want int32, as ops.Labels":                                                  func() (ops.Loss, error) { return ops.Contrast(z, z, good) },
+		"embeddings of shape (6, 4) and labels of shape (6); want [2N, D] and [N]":   func() (ops.Loss, error) { return ops.Contrast(z, n.labels("six", make([]int32, 6), 6), good) },
+		"embeddings of shape (6, 2, 1, 4) and labels of shape (3); want [2N, D] and": func() (ops.Loss, error) { return ops.Contrast(n.maps("maps", 6, 2, 1, 4), labels, good) },
 	} {
 		_, err := f()
 		assert.ErrorContains(t, err, want)

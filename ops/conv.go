@@ -28,8 +28,8 @@ func (w Window) kernel() kernel.Window {
 	return kernel.Window{KH: w.Rows, KW: w.Columns, SH: w.StrideRows, SW: w.StrideColumns, PH: w.PadRows, PW: w.PadColumns, DH: w.DilationRows, DW: w.DilationColumns}
 }
 
-// maxWindow is the largest size, stride, padding and dilation of a window: more
-// than any image needs, and so small that their products do not overflow.
+// maxWindow is the largest size, stride, padding and dilation of a window: more than
+// any image needs, and small enough that products do not overflow.
 const maxWindow = 1 << 16
 
 // check returns the size of the output for an input of h×w pixels.
@@ -40,8 +40,8 @@ func (w Window) check(h, wd int) (oh, ow int, err error) {
 	if min(w.Rows, w.Columns, w.StrideRows, w.StrideColumns, w.DilationRows, w.DilationColumns) <= 0 || min(w.PadRows, w.PadColumns) < 0 {
 		return 0, 0, fmt.Errorf("window %+v: sizes, strides and dilations must be positive, paddings not negative", w)
 	}
-	// The division by the stride rounds towards zero, so a window that does not
-	// fit must be found before it.
+	// The division by the stride rounds towards zero, so a window that does not fit must be
+	// detected before it.
 	if h+2*w.PadRows < w.DilationRows*(w.Rows-1)+1 || wd+2*w.PadColumns < w.DilationColumns*(w.Columns-1)+1 {
 		return 0, 0, fmt.Errorf("a map of %d×%d pixels is smaller than the window %+v; use larger images or fewer strides", h, wd, w)
 	}
@@ -49,11 +49,11 @@ func (w Window) check(h, wd int) (oh, ow int, err error) {
 	return oh, ow, nil
 }
 
-// ConvConfig are the settings of a convolution.
+// ConvConfig configures a convolution.
 type ConvConfig struct {
 	Out    int // output channels
 	Window Window
-	ReLU   bool // take the positive part of the input first
+	ReLU   bool // apply ReLU to the input first
 	Bias   bool
 }
 
@@ -62,7 +62,7 @@ type ConvConfig struct {
 func (s *Scope) Conv(x *gorgonia.Node, c ConvConfig) (*gorgonia.Node, error) {
 	_, h, wd, in, err := featureMap(x)
 	if err == nil && c.Out <= 0 {
-		err = fmt.Errorf("%d output channels; at least one is needed", c.Out)
+		err = fmt.Errorf("%d output channels; want at least one", c.Out)
 	}
 	if err == nil {
 		_, _, err = c.Window.check(h, wd)

@@ -2,10 +2,10 @@
 //
 // A network is a Gorgonia graph. An operation is a function that adds nodes to it:
 // layers are methods of a Scope, which names their parameters (s.Conv, s.Linear);
-// operations without parameters are functions (MaxPool2D, Concat). A candidate of
-// a search space is an Op: C channels in, C channels out, at stride 1 or 2. A Set
-// is a list of them; DARTS returns that of Liu et al. (2019, arXiv 1806.09055),
-// Published those of all cells in the literature.
+// operations without parameters are functions (MaxPool2D, Concat). A candidate
+// operation of a search space is an Op: C channels in, C channels out, at stride 1 or
+// 2. A Set is a list of them; DARTS returns that of Liu et al. (2019, arXiv
+// 1806.09055), All those of all published cells.
 //
 //	g := gorgonia.NewGraph()
 //	s := ops.NewScope(g, ops.NewParams())
@@ -15,39 +15,38 @@
 //	…
 //	err = ops.Grad(s, loss.Value)       // adds the gradients to the graph
 //	err = s.Params().Init(seed)         // gives the parameters memory and values
-//	m, err := ops.NewVM(g, loss.Value)  // plans what is wanted
+//	m, err := ops.NewVM(g, loss.Value)  // plans the computation
 //	err = m.RunAll()
 //
-// Feature maps are [N, H, W, C] and of type float32. Parameters carry the names of
-// the published networks, those of a PyTorch state dict, and Param.Publish and
-// Param.Adopt translate their layout. Params.WriteSafetensors and
-// Params.ReadFile, which knows the files of PyTorch as well, exchange them with
-// other programs.
+// Feature maps are [N, H, W, C] of type float32. Parameters have the names of the
+// published networks, as in a PyTorch state dict; Param.ToPyTorch and Param.FromPyTorch
+// convert their layout. Params.WriteSafetensors and Params.ReadFile, which also reads
+// PyTorch files, exchange them with other programs.
 //
 // # Batch normalisation
 //
-// A batch normalisation y = scale·(x-mean)/√(variance+ε) + shift is an affine map
-// a·x + d for each channel, and so are its gradient, a·gy + b·x + d, and a map
-// weighted by an alpha. These are not computed where all who read them are
-// operations of this package: such readers form the values while they load x,
-// which saves a pass through memory for each normalisation.
+// A batch normalisation y = scale·(x-mean)/√(variance+ε) + shift is an affine map a·x + d of
+// each channel, and so are its gradient, a·gy + b·x + d, and a feature map weighted by an
+// architecture parameter. If all readers of such a map are operations of this package, it is
+// not computed: the readers normalise the values as they load x, which saves a pass through
+// memory per normalisation.
 //
-// Poolings, and normalisations without scale and shift, are built once for each
-// map: where several edges of a supernet compute the same, there is one operation.
-// Every layer keeps its published name, and Scope.Layers tells how many there are.
+// Poolings, and normalisations without scale and shift, are built once per map: equal
+// layers on several edges of a supernet are one operation. Every layer keeps its
+// published name, and Scope.Layers returns how many an operation stands for.
 //
-// # One's own
+// # Extensions
 //
-// Three things can be added without changing the library. A candidate implements
-// Op, of any Gorgonia nodes and layers of this package; a mixed op normalises its
-// output if it is Unnormalised. A fused operation implements Kernel, and
-// Differentiable if it has a gradient; Apply adds it to a graph. And a graph takes
-// any node that Gorgonia can differentiate. Package optest checks all of them.
+// There are three ways to extend the library. A candidate operation implements Op, with
+// any Gorgonia nodes and layers of this package; a mixed operation adds a batch
+// normalisation to an Unnormalised one. A fused operation implements Kernel, and
+// Differentiable if it has a gradient; Apply adds it to a graph. And a graph may
+// contain any node that Gorgonia can differentiate. Package optest tests all of them.
 //
-// # What is left out
+// # Limitations
 //
-// Grouped convolutions other than the depthwise ones of candidates, transposed
-// convolutions, other normalisations, recurrent layers, and other types than
-// float32: the published search spaces have none of them. Optimisers are in package
-// darts.
+// There are no grouped convolutions other than the depthwise ones of the candidates, no
+// transposed convolutions, no other normalisations, no recurrent layers, and no types
+// other than float32: the published search spaces do not need them. Optimisers are in
+// package darts.
 package ops

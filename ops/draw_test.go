@@ -113,6 +113,6 @@ func TestDirichlet(t *testing.T) {
 		a[4] = bad
 		m, err := ops.NewVM(n.Graph(), drawn)
 		require.NoError(t, err)
-		require.ErrorContains(t, m.RunAll(), fmt.Sprintf("ops: Dirichlet: input 4 is %v, must be from -50 to 1000", bad))
+		require.ErrorContains(t, m.RunAll(), fmt.Sprintf("ops: Dirichlet: input 4 is %v, want -50 to 1000", bad))
 	}
 }

@@ -10,11 +10,10 @@ import (
 	"unnas/internal/kernel"
 )
 
-// ScaleImages returns x [N, H, W, C] with image n times factors[n]; factors [N]
-// have no gradient. An image whose factor is zero becomes zeros, whatever it
-// holds. It is what drops paths of a network: with factors of 0, of probability
-// p, and of 1/(1-p) else, the mean stays as it is (Larsson et al., 2017, arXiv
-// 1605.07648).
+// ScaleImages returns x [N, H, W, C] with image n multiplied by factors[n]; factors [N]
+// has no gradient. An image with factor zero becomes zeros, even if it contains
+// infinities or NaN. It implements drop path: factors are 0 with probability p and
+// 1/(1-p) otherwise, which keeps the mean (Larsson et al., 2017, arXiv 1605.07648).
 func ScaleImages(x, factors *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(scaleImages{}, x, factors)
 }
@@ -26,7 +25,7 @@ func (scaleImages) Key() string { return "images scaled" }
 
 func (scaleImages) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if in[0].Dims() != 4 || in[1].Dims() != 1 || in[1][0] != in[0][0] {
-		return nil, fmt.Errorf("a map of shape %v and factors of %v; [N, H, W, C] and [N] are needed", in[0], in[1])
+		return nil, fmt.Errorf("a map of shape %v and factors of %v; want [N, H, W, C] and [N]", in[0], in[1])
 	}
 	return in[:1], nil
 }

@@ -11,14 +11,13 @@ import (
 	"unnas/internal/kernel"
 )
 
-// Dropout sets elements of x [N, H, W, C] to zero with probability p, at least 0
-// and below 1, and multiplies the others by 1/(1-p), each time it runs in training
-// (Srivastava et al., 2014, Journal of Machine Learning Research 15, as PyTorch
-// scales it). rate holds p, a vector of one float; key, a vector of two whole
-// numbers of type int32, chooses what is dropped, with the name of the scope: give
-// every layer a scope of its own, which Dropout demands, or two layers would drop
-// the same elements. Bind both, and change their memory between runs. Neither has a
-// gradient.
+// Dropout sets elements of x [N, H, W, C] to zero with probability p, at least 0 and
+// below 1, and multiplies the others by 1/(1-p), each time it runs in training
+// (Srivastava et al., 2014, Journal of Machine Learning Research 15, scaled as in
+// PyTorch). rate holds p, a vector of one float; key, a vector of two int32 numbers,
+// chooses the dropped elements, together with the name of the scope. Each layer needs
+// its own scope, or two layers would drop the same elements. Bind both, and change
+// their memory between runs. Neither has a gradient.
 func (s *Scope) Dropout(x, rate, key *gorgonia.Node) (*gorgonia.Node, error) {
 	if err := s.take("dropout", s.prefix+"dropout"); err != nil {
 		return nil, err
@@ -31,7 +30,7 @@ func (s *Scope) Dropout(x, rate, key *gorgonia.Node) (*gorgonia.Node, error) {
 		}
 	}
 	if key == nil || key.Dtype() != tensor.Int32 {
-		return nil, fmt.Errorf("ops: dropout: the key is no node of type int32; make it with Labels")
+		return nil, fmt.Errorf("ops: dropout: the key is not a node of type int32, as Labels makes")
 	}
 	out, err := outputs(dropout{h.Sum64()}, x, rate, key)
 	if err != nil {
@@ -50,7 +49,7 @@ func (dropout) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 		return nil, err
 	}
 	if !in[1].Eq(tensor.Shape{1}) || !in[2].Eq(tensor.Shape{2}) {
-		return nil, fmt.Errorf("a rate of shape %v and a key of %v; vectors of one and of two numbers are needed", in[1], in[2])
+		return nil, fmt.Errorf("a rate of shape %v and a key of %v; want vectors of one and of two numbers", in[1], in[2])
 	}
 	return in[:1], nil
 }
@@ -65,7 +64,7 @@ func (k dropout) Run(c *graph.Context, out, in []graph.Value) error {
 		rate = in[1].F[0]
 	}
 	if !(rate >= 0 && rate < 1) {
-		return fmt.Errorf("the rate of dropout is %v; give one from 0 to less than 1", rate)
+		return fmt.Errorf("the dropout rate is %v; want 0 to below 1", rate)
 	}
 	key := uint64(uint32(in[2].I[0]))<<32 | uint64(uint32(in[2].I[1]))
 	kernel.Dropout(c.Team, in[0].Map(), key^k.layer, rate, out[0].F)

@@ -72,7 +72,7 @@ func TestDropout(t *testing.T) {
 	assert.Equal(t, value(x), y)
 	for _, bad := range []float32{1, -0.1, float32(math.NaN())} {
 		rate[0] = bad
-		assert.ErrorContains(t, m.RunAll(), fmt.Sprintf("the rate of dropout is %v", bad))
+		assert.ErrorContains(t, m.RunAll(), fmt.Sprintf("the dropout rate is %v", bad))
 	}
 	m.SetTraining(false)
 	y, _ = run()

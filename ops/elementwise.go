@@ -11,8 +11,8 @@ import (
 	"unnas/internal/kernel"
 )
 
-// ReLU returns the positive part of x. Convolutions that follow a ReLU take it
-// themselves (ConvConfig.ReLU), which needs no memory.
+// ReLU returns the positive part of x. Convolutions after a ReLU can apply it themselves
+// (ConvConfig.ReLU), without memory for its result.
 func ReLU(x *gorgonia.Node) (*gorgonia.Node, error) { return apply(relu{}, x) }
 
 type relu struct{}
@@ -52,11 +52,11 @@ func (reluGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// Zeros returns zeros of the shape of x with its resolution divided by stride,
-// rounded up: the operation none. Its gradient is zero.
+// Zeros returns zeros of the shape of x with its resolution divided by stride, rounded
+// up: the operation "none". Its gradient is zero.
 func Zeros(x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
 	if stride <= 0 {
-		return nil, fmt.Errorf("ops: zeros of stride %d; it must be positive", stride)
+		return nil, fmt.Errorf("ops: zeros of stride %d; want 1 or more", stride)
 	}
 	n, h, w, c, err := featureMap(x)
 	if err != nil {
@@ -65,7 +65,7 @@ func Zeros(x *gorgonia.Node, stride int) (*gorgonia.Node, error) {
 	return apply(zeros{tensor.Shape{n, (h + stride - 1) / stride, (w + stride - 1) / stride, c}}, x)
 }
 
-// zeros fills a shape; its input only gives it a place in the graph.
+// zeros fills a shape; its input only links it to the graph.
 type zeros struct{ shape tensor.Shape }
 
 func (k zeros) Key() string { return "zeros" }
@@ -83,15 +83,14 @@ func (k zeros) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgo
 	return gradients(zeros{in[0].Shape()}, 1, gy)
 }
 
-// isZeros reports whether a node always holds zeros.
+// isZeros reports whether a node is always zero.
 func isZeros(n *gorgonia.Node) bool {
 	k, _ := graph.Of(n)
 	_, ok := k.(zeros)
 	return ok
 }
 
-// Sum returns the sum of maps of equal shape. Maps that always hold zeros cost
-// nothing.
+// Sum returns the sum of maps of equal shape. Maps that are always zero cost nothing.
 func Sum(xs ...*gorgonia.Node) (*gorgonia.Node, error) {
 	if err := alike(xs); err != nil {
 		return nil, fmt.Errorf("ops: sum: %w", err)
@@ -114,7 +113,7 @@ func Sum(xs ...*gorgonia.Node) (*gorgonia.Node, error) {
 // Concat joins maps [N, H, W, Ci] along their channels: [N, H, W, ΣCi].
 func Concat(xs ...*gorgonia.Node) (*gorgonia.Node, error) {
 	if len(xs) == 0 {
-		return nil, errors.New("ops: a concatenation of no maps; at least one is needed")
+		return nil, errors.New("ops: a concatenation of no maps; want at least one")
 	}
 	if len(xs) == 1 && xs[0] != nil {
 		return xs[0], nil
@@ -130,7 +129,7 @@ func (concat) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	out := in[0].Clone()
 	last := out.Dims() - 1
 	if last < 1 {
-		return nil, fmt.Errorf("shape %v has no channels to join; at least [N, C] is needed", out)
+		return nil, fmt.Errorf("shape %v has no channels to concatenate; want at least [N, C]", out)
 	}
 	out[last] = 0
 	for _, s := range in {
@@ -184,7 +183,7 @@ func Channels(x *gorgonia.Node, from, c int) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("ops: channels [%d, %d): %w", from, from+c, err)
 	}
 	if from < 0 || c <= 0 || c > have-from {
-		return nil, fmt.Errorf("ops: channels [%d, %d) of a map with %d; choose some of these", from, from+c, have)
+		return nil, fmt.Errorf("ops: channels [%d, %d) of a map with %d channels", from, from+c, have)
 	}
 	if c == have {
 		return x, nil

@@ -31,12 +31,12 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"images", "images \"i\": shape (1, 0, 3, 4)", func(s *ops.Scope) error { return one(ops.Images(s.Graph(), "i", 1, 0, 3, 4)) }},
 		{"labels", "shape (-1)", func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "i", -1)) }},
-		{"images of a name that is taken", `has a node named "x" already`, func(s *ops.Scope) error { return one(ops.Images(s.Graph(), "x", 2, 5, 4, 3)) }},
-		{"labels of a name that is taken", `has a node named "labels" already`, func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "labels", 6)) }},
+		{"images of a name that is taken", `already has a node named "x"`, func(s *ops.Scope) error { return one(ops.Images(s.Graph(), "x", 2, 5, 4, 3)) }},
+		{"labels of a name that is taken", `already has a node named "labels"`, func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "labels", 6)) }},
 		{"labels without shape", "without a shape", func(s *ops.Scope) error { return one(ops.Labels(s.Graph(), "i")) }},
 
 		{"Conv of nothing", "nil node", func(s *ops.Scope) error { return one(s.Conv(nil, ops.ConvConfig{Out: 2, Window: point})) }},
-		{"Conv of rows", "shape (6, 7); a feature map [N, H, W, C] is needed", func(s *ops.Scope) error { return one(s.Conv(rows, ops.ConvConfig{Out: 2, Window: point})) }},
+		{"Conv of rows", "shape (6, 7); want a feature map [N, H, W, C]", func(s *ops.Scope) error { return one(s.Conv(rows, ops.ConvConfig{Out: 2, Window: point})) }},
 		{"Conv of float64", "type float64; convert it to float32", func(s *ops.Scope) error { return one(s.Conv(double, ops.ConvConfig{Out: 2, Window: point})) }},
 		{"Conv of labels", "type int32; convert it to float32", func(s *ops.Scope) error { return one(s.Conv(whole, ops.ConvConfig{Out: 2, Window: point})) }},
 		{"Conv to no channels", "0 output channels", func(s *ops.Scope) error { return one(s.Conv(x, ops.ConvConfig{Window: point})) }},
@@ -47,11 +47,11 @@ func TestBadInput(t *testing.T) {
 		{"Conv of a small map", "a map of 5×4 pixels is smaller than the window", func(s *ops.Scope) error {
 			return one(s.Conv(x, ops.ConvConfig{Out: 2, Window: ops.Square(3, 1, 0, 2)}))
 		}},
-		{"FactorizedReduce to an odd number", "to 5 channels; the number must be even", func(s *ops.Scope) error { return one(s.FactorizedReduce(x, 5, true)) }},
+		{"FactorizedReduce to an odd number", "to 5 channels; want an even positive number", func(s *ops.Scope) error { return one(s.FactorizedReduce(x, 5, true)) }},
 		{"FactorizedReduce to none", "to 0 channels", func(s *ops.Scope) error { return one(s.FactorizedReduce(x, 0, true)) }},
 		{"FactorizedReduce of rows", "shape (6, 7)", func(s *ops.Scope) error { return one(s.FactorizedReduce(rows, 4, true)) }},
 		{"BatchNorm of nothing", "nil node", func(s *ops.Scope) error { return one(s.BatchNorm(nil, true)) }},
-		{"BatchNorm of a vector", "shape (6); at least [N, C] is needed", func(s *ops.Scope) error { return one(s.BatchNorm(vector, true)) }},
+		{"BatchNorm of a vector", "shape (6); want at least [N, C]", func(s *ops.Scope) error { return one(s.BatchNorm(vector, true)) }},
 		{"BatchNorm without epsilon", "Epsilon is 0", func(s *ops.Scope) error {
 			s.SetNorm(ops.Norm{Momentum: 0.1})
 			return one(s.BatchNorm(x, true))
@@ -96,16 +96,16 @@ func TestBadInput(t *testing.T) {
 		{"Channels beyond", "[2, 4) of a map with 3", func(*ops.Scope) error { return one(ops.Channels(x, 2, 2)) }},
 		{"Channels before", "[-1, 1)", func(*ops.Scope) error { return one(ops.Channels(x, -1, 2)) }},
 		{"Channels far beyond", "of a map with 3", func(*ops.Scope) error { return one(ops.Channels(x, 1, math.MaxInt)) }},
-		{"Softmax of a map", "[rows, choices] is needed", func(*ops.Scope) error { return one(ops.Softmax(x)) }},
-		{"GumbelSoftmax of a map", "both must be [rows, choices]", func(*ops.Scope) error { return one(ops.GumbelSoftmax(x, x, vector)) }},
+		{"Softmax of a map", "want [rows, choices]", func(*ops.Scope) error { return one(ops.Softmax(x)) }},
+		{"GumbelSoftmax of a map", "want [rows, choices]", func(*ops.Scope) error { return one(ops.GumbelSoftmax(x, x, vector)) }},
 		{"GumbelSoftmax with other noise", "shape (6, 7) and noise of (6)", func(*ops.Scope) error { return one(ops.GumbelSoftmax(rows, vector, vector)) }},
 		{"GumbelSoftmax with many temperatures", "a temperature of shape (6)", func(*ops.Scope) error { return one(ops.GumbelSoftmax(rows, rows, vector)) }},
-		{"Dirichlet of a map", "both must be [rows, choices]", func(*ops.Scope) error { return one(ops.Dirichlet(x, x)) }},
+		{"Dirichlet of a map", "want [rows, choices]", func(*ops.Scope) error { return one(ops.Dirichlet(x, x)) }},
 		{"Dirichlet with other noise", "shape (6, 7) and noise of (6)", func(*ops.Scope) error { return one(ops.Dirichlet(rows, vector)) }},
 		{"Mix without weights", "nil node", func(*ops.Scope) error { return one(ops.Mix(nil, []int{0}, x)) }},
 		{"Mix of nothing", "at least one", func(*ops.Scope) error { return one(ops.Mix(rows, nil)) }},
 		{"Mix of too few weights", "2 maps with 1 weights", func(*ops.Scope) error { return one(ops.Mix(rows, []int{0}, x, x)) }},
-		{"Mix with a weight beyond", "weight number 42 of 42", func(*ops.Scope) error { return one(ops.Mix(rows, []int{42}, x)) }},
+		{"Mix with a weight beyond", "weight index 42, want 0 to below 42", func(*ops.Scope) error { return one(ops.Mix(rows, []int{42}, x)) }},
 		{"Mix of unlike maps", "(2, 5, 4, 3) and (6, 7)", func(*ops.Scope) error { return one(ops.Mix(rows, []int{0, 1}, x, rows)) }},
 
 		{"CrossEntropy without logits", "nil node", func(*ops.Scope) error {
@@ -116,15 +116,15 @@ func TestBadInput(t *testing.T) {
 			_, err := ops.CrossEntropy(double, labels, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
-		{"CrossEntropy of unlike lengths", "[N, K] and [N] are needed", func(*ops.Scope) error {
+		{"CrossEntropy of unlike lengths", "want [N, K] and [N]", func(*ops.Scope) error {
 			_, err := ops.CrossEntropy(x, labels, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
-		{"CrossEntropy of float labels", "make them with ops.Labels", func(*ops.Scope) error {
+		{"CrossEntropy of float labels", "want int32, as ops.Labels", func(*ops.Scope) error {
 			_, err := ops.CrossEntropy(rows, vector, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
-		{"CrossEntropy that ignores a class", "label 0 is to be ignored, but is one of 7 classes", func(*ops.Scope) error { _, err := ops.CrossEntropy(rows, labels, ops.LossConfig{}); return err }},
+		{"CrossEntropy that ignores a class", "cross-entropy{IgnoreIndex:0 Smoothing:0}: IgnoreIndex 0 is one of 7 classes", func(*ops.Scope) error { _, err := ops.CrossEntropy(rows, labels, ops.LossConfig{}); return err }},
 		{"CrossEntropy with smoothing", "label smoothing 1;", func(*ops.Scope) error {
 			_, err := ops.CrossEntropy(rows, labels, ops.LossConfig{IgnoreIndex: -1, Smoothing: 1})
 			return err
@@ -145,24 +145,24 @@ func TestBadInput(t *testing.T) {
 			_, err := ops.PixelCrossEntropy(x, pixels, ops.LossConfig{IgnoreIndex: -1, Smoothing: 0.1})
 			return err
 		}},
-		{"PixelCrossEntropy of rows", "[N, h, w, K] and [N, H, W] are needed", func(*ops.Scope) error {
+		{"PixelCrossEntropy of rows", "want [N, h, w, K] and [N, H, W]", func(*ops.Scope) error {
 			_, err := ops.PixelCrossEntropy(rows, pixels, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
-		{"AddLosses of maps", "two scalars are needed", func(*ops.Scope) error { return one(ops.AddLosses(x, x, 1)) }},
+		{"AddLosses of maps", "want two scalars", func(*ops.Scope) error { return one(ops.AddLosses(x, x, 1)) }},
 		{"AddLosses of nothing", "nil node", func(*ops.Scope) error { return one(ops.AddLosses(nil, nil, 1)) }},
 
 		{"NormaliseEdges of a map", "weights of shape (2, 5, 4, 3) and betas of (6)", func(*ops.Scope) error { return one(ops.NormaliseEdges(x, vector, []int{6})) }},
 		{"NormaliseEdges of too few", "nodes with [2 3] edges, but weights for 6", func(*ops.Scope) error { return one(ops.NormaliseEdges(rows, vector, []int{2, 3})) }},
-		{"NormaliseEdges of a node without", "nodes with [6 0] edges; each needs one", func(*ops.Scope) error { return one(ops.NormaliseEdges(rows, vector, []int{6, 0})) }},
+		{"NormaliseEdges of a node without", "nodes with [6 0] edges; want at least one each", func(*ops.Scope) error { return one(ops.NormaliseEdges(rows, vector, []int{6, 0})) }},
 		{"NormaliseEdges of nothing", "nil node", func(*ops.Scope) error { return one(ops.NormaliseEdges(rows, nil, []int{6})) }},
-		{"Interleave of rows", "shape (6, 7); a feature map", func(*ops.Scope) error { return one(ops.Interleave(x, rows)) }},
+		{"Interleave of rows", "shape (6, 7); want a feature map", func(*ops.Scope) error { return one(ops.Interleave(x, rows)) }},
 		{"Interleave of other maps", "shapes (6, 7) and (2, 5, 4, 3)", func(*ops.Scope) error { return one(ops.Interleave(rows, x)) }},
-		{"Interleave of uneven parts", "a multiple of that of the first", func(*ops.Scope) error { return one(ops.Interleave(n.maps("two", 2, 5, 4, 2), x)) }},
-		{"Dropout of rows", "shape (6, 7); a feature map", func(s *ops.Scope) error { return one(s.Dropout(rows, vector, labels)) }},
+		{"Interleave of uneven parts", "a multiple of the first", func(*ops.Scope) error { return one(ops.Interleave(n.maps("two", 2, 5, 4, 2), x)) }},
+		{"Dropout of rows", "shape (6, 7); want a feature map", func(s *ops.Scope) error { return one(s.Dropout(rows, vector, labels)) }},
 		{"Dropout of nothing", "nil node", func(s *ops.Scope) error { return one(s.Dropout(nil, vector, labels)) }},
 		{"Dropout with many rates", "a rate of shape (6) and a key of (6)", func(s *ops.Scope) error { return one(s.Dropout(x, vector, labels)) }},
-		{"Dropout with a key of floats", "no node of type int32", func(s *ops.Scope) error { return one(s.Dropout(x, vector, vector)) }},
+		{"Dropout with a key of floats", "the key is not a node of type int32", func(s *ops.Scope) error { return one(s.Dropout(x, vector, vector)) }},
 
 		{"parameter without initialiser", "no initialiser", func(s *ops.Scope) error { return one(s.Param("p", ops.Vector, tensor.Shape{2}, nil)) }},
 		{"parameter without elements", "every dimension must be positive", func(s *ops.Scope) error { return one(s.Param("p", ops.Vector, tensor.Shape{2, 0}, ops.Constant(0))) }},
@@ -192,7 +192,7 @@ func TestCandidatesOnBadInput(t *testing.T) {
 	for _, op := range bad {
 		n := newNet(t)
 		_, err := op.Build(n.Scope, n.maps("x", 2, 5, 4, 3), ops.OpConfig{Stride: 1})
-		assert.ErrorContains(t, err, "choose an odd size", op.Name())
+		assert.ErrorContains(t, err, "want an odd size", op.Name())
 		assert.ErrorContains(t, err, op.Name())
 	}
 	for _, op := range ops.All() {
@@ -210,7 +210,7 @@ func TestCandidatesOnBadInput(t *testing.T) {
 	}
 	n := newNet(t)
 	_, err := ops.Skip().Build(n.Scope, n.maps("x", 2, 5, 4, 3), ops.OpConfig{Stride: 2})
-	assert.ErrorContains(t, err, "to 3 channels; the number must be even")
+	assert.ErrorContains(t, err, "to 3 channels; want an even positive number")
 }
 
 func TestNamesAreTakenOnce(t *testing.T) {
@@ -237,13 +237,13 @@ func TestOtherNetworksMustAgree(t *testing.T) {
 	another := func() net { return net{ops.NewScope(gorgonia.NewGraph(), first.Params()), t} }
 	n := another()
 	_, err = n.Sub("l").Linear(n.maps("rows", 6, 8), 1, 2)
-	assert.ErrorContains(t, err, "l.weight is a weight of shape (7, 2) (linear weight) and is now asked for as a weight of shape (8, 2)")
+	assert.ErrorContains(t, err, "l.weight is a weight of shape (7, 2) (linear weight) and is declared again as a weight of shape (8, 2)")
 	n = another()
 	_, err = n.Sub("l").Alpha("weight", tensor.Shape{7, 2}, ops.Constant(0))
 	assert.ErrorContains(t, err, "as an architecture parameter of shape (7, 2) (vector)")
 	n = another()
 	_, err = n.Sub("bn").BatchNorm(n.maps("x", 2, 5, 4, 4), false)
-	assert.ErrorContains(t, err, "bn has 3 channels and is now asked for with 4")
+	assert.ErrorContains(t, err, "bn has 3 channels and is declared again with 4")
 
 	require.NoError(t, first.Params().Init(1))
 	n = another()

@@ -102,7 +102,7 @@ func Example() {
 	// classifier.bias (10)
 }
 
-// A candidate of one's own takes part like any other.
+// A custom candidate operation is used like any other.
 func ExampleOp() {
 	set := append(ops.DARTS(), swish{})
 	g := gorgonia.NewGraph()
@@ -157,7 +157,7 @@ func (softplus) Backward(_ *ops.Run, grads []ops.Array, gy ops.Array, in, _ []op
 	return nil
 }
 
-// A kernel of one's own runs like those of the library: planned, in memory laid
+// A custom kernel runs like those of the library: planned, in memory laid
 // out beforehand, on all cores.
 func ExampleKernel() {
 	g := gorgonia.NewGraph()

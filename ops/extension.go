@@ -12,49 +12,49 @@ import (
 	"unnas/internal/kernel"
 )
 
-// Kernel is a user's operation that computes its outputs in one go. It should hold
-// settings only, so that one kernel can serve many nodes. No gradient passes through
-// a Kernel that is not Differentiable.
+// Kernel is a fused operation of the user's. It should have no state other than its
+// configuration, so that one kernel can serve many nodes. No gradient passes through a
+// Kernel that is not Differentiable.
 type Kernel interface {
-	// Name names the operation with all its settings.
+	// Name returns a name that includes the configuration.
 	Name() string
-	// Shapes returns the shapes of all outputs, or an error that says which
-	// input does not fit and how it should be.
+	// Shapes returns the shapes of all outputs, or an error that names the input that
+	// does not fit and the shape it wants.
 	Shapes(in []tensor.Shape) ([]tensor.Shape, error)
-	// Forward fills all outputs. What lies in them before is undefined.
+	// Forward fills all outputs. Their previous contents are undefined.
 	Forward(r *Run, out, in []Array) error
 }
 
 // Differentiable is a Kernel whose first output has gradients.
 type Differentiable interface {
 	Kernel
-	// Backward fills grads, the gradients of the inputs, from gy, the gradient
-	// of the first output, and the values of inputs and outputs. The gradient
-	// of an input that nobody wants, or of labels, has no Data.
+	// Backward fills grads, the gradients of the inputs, from gy, the gradient of the
+	// first output, and the values of inputs and outputs. The gradient of an input that
+	// is not needed, or of labels, has no Data.
 	Backward(r *Run, grads []Array, gy Array, in, out []Array) error
 }
 
-// Array is what a Kernel reads or writes. The memory belongs to the run: a
-// kernel must not keep it.
+// Array is an input or output of a Kernel. The memory belongs to the run: a kernel must not
+// keep it.
 type Array struct {
 	Shape  tensor.Shape
 	Data   []float32
 	Labels []int32 // of an input of type int32
 }
 
-// Run is the run that a Kernel takes part in. The zero value evaluates on one
-// core, for tests that call a kernel directly.
+// Run is the context of a call of a Kernel. The zero value evaluates on one core, for
+// tests that call a kernel directly.
 type Run struct {
-	// Training is false when a network is evaluated.
+	// Training is false in evaluation.
 	Training bool
 
 	team *kernel.Team
 }
 
-// Parallel calls f for every i below n on all cores, in no fixed order. For
-// results that do not depend on the number of cores, cut the work by the shapes
-// alone, let no two calls write the same place, and add up in a fixed order
-// afterwards. A call inside f runs on the core of that f alone.
+// Parallel calls f for every i below n on all cores, in no fixed order. For results
+// that do not depend on the number of cores, partition the work by shapes alone, let no
+// two calls write the same element, and sum in a fixed order afterwards. A nested call
+// runs on the core of its caller.
 func (r *Run) Parallel(n int, f func(i int)) {
 	if r.team == nil {
 		for i := range n {
@@ -65,14 +65,14 @@ func (r *Run) Parallel(n int, f func(i int)) {
 	r.team.For(n, func(_ *kernel.Worker, i int) { f(i) })
 }
 
-// Apply adds a kernel to the graph of its inputs, nodes of type float32 or (for
-// labels) int32, and returns the nodes of its outputs.
+// Apply adds a kernel to the graph of its inputs, nodes of type float32 or (for labels)
+// int32, and returns the nodes of its outputs.
 func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 	if k == nil {
-		return nil, errors.New("ops: the kernel to apply is nil")
+		return nil, errors.New("ops: the kernel is nil")
 	}
 	if len(in) == 0 {
-		return nil, fmt.Errorf("ops: %s: a kernel needs at least one input", k.Name())
+		return nil, fmt.Errorf("ops: %s: no inputs; want at least one", k.Name())
 	}
 	c := &custom{k: k, floats: make([]bool, len(in))}
 	shapes := make([]tensor.Shape, len(in))
@@ -88,7 +88,7 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 		return nil, fmt.Errorf("ops: %s: %w", k.Name(), err)
 	}
 	if len(c.shapes) == 0 {
-		return nil, fmt.Errorf("ops: %s has no output; Shapes must name at least one", k.Name())
+		return nil, fmt.Errorf("ops: %s has no outputs; Shapes must return at least one", k.Name())
 	}
 	get, err := outputs(c, in...)
 	if err != nil {
@@ -104,14 +104,13 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 // custom adapts a Kernel.
 type custom struct {
 	k      Kernel
-	floats []bool         // which inputs are not labels
+	floats []bool         // false for labels
 	shapes []tensor.Shape // of the outputs
 
 	call
 }
 
-// call holds what a kernel is called with, in memory that its next call uses
-// again.
+// call holds the arguments of a kernel; its memory is reused.
 type call struct {
 	mu      sync.Mutex
 	run     Run
@@ -133,7 +132,7 @@ func (c *custom) Key() string { return c.k.Name() }
 
 func (c *custom) Shapes([]tensor.Shape) ([]tensor.Shape, error) { return c.shapes, nil }
 
-// Complete says that Forward fills all outputs.
+// Complete marks that Forward fills all outputs.
 func (c *custom) Complete() {}
 
 func (c *custom) Run(ctx *graph.Context, out, in []graph.Value) error {

@@ -140,7 +140,7 @@ func TestApplyRefuses(t *testing.T) {
 		kernel     ops.Kernel
 		in         gorgonia.Nodes
 	}{
-		{"no inputs", "at least one input", forwardOnly{}, nil},
+		{"no inputs", "no inputs; want at least one", forwardOnly{}, nil},
 		{"a nil node", "input 1: the input is a nil node", forwardOnly{}, gorgonia.Nodes{x, nil}},
 		{"another type", "float64; convert it to float32", forwardOnly{}, gorgonia.Nodes{double}},
 		{"what the kernel refuses", "picked: inputs of shapes [(3, 4)]", picked{}, gorgonia.Nodes{x}},

@@ -10,16 +10,15 @@ import (
 	"unnas/internal/kernel"
 )
 
-// Linear returns x·weight + bias for x [N, C]: [N, out]. If join is more than
-// one, every join rows of x are joined to one first, as the tiles of a jigsaw
-// are: [N/join, out].
+// Linear returns x·weight + bias for x [N, C]: [N, out]. It first concatenates each
+// join rows of x to one, such as the tiles of a jigsaw: [N/join, out].
 func (s *Scope) Linear(x *gorgonia.Node, join, out int) (*gorgonia.Node, error) {
 	if err := needFloats(x); err != nil {
 		return nil, fmt.Errorf("ops: %sweight: %w", s.prefix, err)
 	}
 	shape := x.Shape()
 	if shape.Dims() != 2 || join <= 0 || shape[0]%join != 0 || out <= 0 {
-		return nil, fmt.Errorf("ops: %sweight: linear layer of %d outputs on rows of shape %v, %d joined; [N, C] with N a multiple of the rows joined is needed", s.prefix, out, shape, join)
+		return nil, fmt.Errorf("ops: %sweight: linear layer of %d outputs on rows of shape %v, %d joined; want [N, C] with N a multiple of the joined rows", s.prefix, out, shape, join)
 	}
 	in := join * shape[1]
 	w, err := s.Param("weight", LinearWeight, tensor.Shape{in, out}, KaimingUniform(in))
@@ -33,8 +32,8 @@ func (s *Scope) Linear(x *gorgonia.Node, join, out int) (*gorgonia.Node, error) 
 	return apply(linear{}, x, w, b)
 }
 
-// linear computes x·w + b, with the rows of x joined to the length of the
-// columns of w. Inputs: x, w [in, out], b.
+// linear computes x·w + b, with the rows of x joined to the rows of w. Inputs: x, w
+// [in, out], b.
 type linear struct{}
 
 func (linear) Key() string { return "linear" }
@@ -82,8 +81,8 @@ func (linearGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// Upsample returns x [N, h, w, C] enlarged bilinearly to [N, height, width, C],
-// corners aligned.
+// Upsample returns x [N, h, w, C] resized bilinearly to [N, height, width, C] with aligned
+// corners.
 func Upsample(x *gorgonia.Node, height, width int) (*gorgonia.Node, error) {
 	return apply(upsample{height, width}, x)
 }

@@ -11,10 +11,9 @@ import (
 	"unnas/internal/kernel"
 )
 
-// What the kernels of this package share.
+// Helpers of the kernels.
 
-// apply adds a kernel of maps to the graph and returns the node of its first
-// output.
+// apply adds a kernel of maps to the graph and returns the node of its first output.
 func apply(k graph.Kernel, in ...*gorgonia.Node) (*gorgonia.Node, error) {
 	for i, n := range in {
 		if err := needFloats(n); err != nil {
@@ -50,9 +49,9 @@ func gradients(k graph.Kernel, n int, in ...*gorgonia.Node) (gorgonia.Nodes, err
 	return nodes, nil
 }
 
-var errNilNode = errors.New("the input is a nil node; look at the error of the call that made it")
+var errNilNode = errors.New("the input is a nil node; check the error of the call that returned it")
 
-// needFloats returns an error if a node is missing or holds something else.
+// needFloats returns an error if a node is nil or not of type float32.
 func needFloats(x *gorgonia.Node) error {
 	if x == nil {
 		return errNilNode
@@ -74,35 +73,34 @@ func featureMap(x *gorgonia.Node) (n, h, w, c int, err error) {
 // mapShape returns the parts of the shape of a feature map.
 func mapShape(s tensor.Shape) (n, h, w, c int, err error) {
 	if s.Dims() != 4 {
-		return 0, 0, 0, 0, fmt.Errorf("the input has shape %v; a feature map [N, H, W, C] is needed", s)
+		return 0, 0, 0, 0, fmt.Errorf("the input has shape %v; want a feature map [N, H, W, C]", s)
 	}
 	return s[0], s[1], s[2], s[3], nil
 }
 
-// lastDimension returns the number of channels of a node that need not be a
-// feature map.
+// lastDimension returns the number of channels of a node of any number of dimensions.
 func lastDimension(x *gorgonia.Node) (int, error) {
 	if err := needFloats(x); err != nil {
 		return 0, err
 	}
 	s := x.Shape()
 	if s.Dims() < 2 {
-		return 0, fmt.Errorf("the input has shape %v; at least [N, C] is needed", s)
+		return 0, fmt.Errorf("the input has shape %v; want at least [N, C]", s)
 	}
 	return s[s.Dims()-1], nil
 }
 
-// alike returns an error if the nodes are none, or not all of one shape.
+// alike returns an error unless there are nodes, all of one shape.
 func alike(xs []*gorgonia.Node) error {
 	if len(xs) == 0 {
-		return errors.New("no maps; at least one is needed")
+		return errors.New("no maps; want at least one")
 	}
 	for _, x := range xs {
 		if err := needFloats(x); err != nil {
 			return err
 		}
 		if !x.Shape().Eq(xs[0].Shape()) {
-			return fmt.Errorf("shapes %v and %v; they must be equal", xs[0].Shape(), x.Shape())
+			return fmt.Errorf("shapes %v and %v; want equal shapes", xs[0].Shape(), x.Shape())
 		}
 	}
 	return nil
@@ -132,8 +130,8 @@ func elementwise(in tensor.Shape, count int) (perWorker, shared int) {
 	return kernel.ElementwiseScratch(n, h, w, c, count)
 }
 
-// moments returns where a kernel puts the moments of its output: nowhere if
-// nobody wants them or the run does not train.
+// moments returns the memory for the moments of a kernel's output: nil if they are not
+// needed or the run does not train.
 func moments(c *graph.Context, out *graph.Value) []float32 {
 	if c.Training {
 		return out.F

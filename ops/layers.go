@@ -6,8 +6,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// ReLUConvBN returns ReLU, 1×1 convolution to out channels, batch norm: the layer
-// that adapts the inputs of a cell.
+// ReLUConvBN returns ReLU, 1×1 convolution to out channels, batch normalisation: the
+// layer that adapts the inputs of a cell.
 func (s *Scope) ReLUConvBN(x *gorgonia.Node, out int, affine bool) (*gorgonia.Node, error) {
 	s = s.Sub("op")
 	y, err := s.Sub("1").Conv(x, ConvConfig{Out: out, Window: Square(1, 1, 0, 1), ReLU: true})
@@ -17,8 +17,8 @@ func (s *Scope) ReLUConvBN(x *gorgonia.Node, out int, affine bool) (*gorgonia.No
 	return s.Sub("2").BatchNorm(y, affine)
 }
 
-// ConvBNReLU returns convolution to out channels, batch norm, ReLU. conv and norm
-// name the convolution and the normalisation within the scope.
+// ConvBNReLU returns convolution to out channels, batch normalisation, ReLU. conv and
+// norm name the convolution and the normalisation within the scope.
 func (s *Scope) ConvBNReLU(x *gorgonia.Node, out int, w Window, conv, norm string) (*gorgonia.Node, error) {
 	y, err := s.Sub(conv).Conv(x, ConvConfig{Out: out, Window: w})
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Scope) ConvBNReLU(x *gorgonia.Node, out int, w Window, conv, norm strin
 }
 
 // CIFARStem returns the first layers for images of about 32×32 pixels: a 3×3
-// convolution to out channels and batch norm.
+// convolution to out channels and batch normalisation.
 func (s *Scope) CIFARStem(x *gorgonia.Node, out int) (*gorgonia.Node, error) {
 	s = s.Sub("stem")
 	y, err := s.Sub("0").Conv(x, ConvConfig{Out: out, Window: Square(3, 1, 1, 1)})
@@ -41,12 +41,12 @@ func (s *Scope) CIFARStem(x *gorgonia.Node, out int) (*gorgonia.Node, error) {
 	return s.Sub("1").BatchNorm(y, true)
 }
 
-// ImageNetStem returns the first layers for images of about 224×224 pixels:
-// three 3×3 convolutions of stride 2, each normalised, ReLUs between. s0 has a
-// quarter of the resolution, s1 an eighth, both out channels, an even number.
+// ImageNetStem returns the first layers for images of about 224×224 pixels: three 3×3
+// convolutions of stride 2, each with batch normalisation, and ReLUs between. s0 has a
+// quarter of the resolution and s1 an eighth; both have out channels, an even number.
 func (s *Scope) ImageNetStem(x *gorgonia.Node, out int) (s0, s1 *gorgonia.Node, err error) {
 	if out%2 != 0 {
-		return nil, nil, fmt.Errorf("ops: an ImageNet stem of width %d, whose first layer has half of it; choose an even width", out)
+		return nil, nil, fmt.Errorf("ops: an ImageNet stem of width %d; want an even width, since its first layer has half of it", out)
 	}
 	layer := func(part, conv, norm string, x *gorgonia.Node, out int, relu bool) (*gorgonia.Node, error) {
 		s := s.Sub(part)

@@ -10,44 +10,44 @@ import (
 	"unnas/internal/kernel"
 )
 
-// NoIgnoreIndex is the value of LossConfig.IgnoreIndex with which everything counts.
+// NoIgnoreIndex is the IgnoreIndex with which all labels count.
 const NoIgnoreIndex int32 = -1 << 31
 
-// LossConfig are the settings of a cross-entropy.
+// LossConfig configures a cross-entropy.
 type LossConfig struct {
-	// IgnoreIndex is the label of what does not count: none of the classes, such as
-	// 255 for segmentation, or NoIgnoreIndex.
+	// IgnoreIndex is the label of ignored elements: not a class, such as 255 for
+	// segmentation, or NoIgnoreIndex.
 	IgnoreIndex int32
-	// Smoothing is what the classes share that a label does not name: 1-Smoothing
-	// is put on the label and Smoothing/(K-1) on each other class (Szegedy et al.,
-	// 2016, arXiv 1512.00567; this split is that of the authors' release).
+	// Smoothing is the label smoothing: the label has probability 1-Smoothing and each
+	// other class Smoothing/(K-1) (Szegedy et al., 2016, arXiv 1512.00567; this split
+	// is that of the authors' release).
 	Smoothing float64
 }
 
-// Loss is a loss with the score that networks are compared by.
+// Loss is a loss with the score by which networks are compared.
 type Loss struct {
-	Value *gorgonia.Node // a scalar: the mean over all that counts, or 0 if nothing does
-	Count *gorgonia.Node // how much counts: labels, numbers, or pairs; read it with Count
-	// Score is a sum over what counts, such as how many predictions are right, so that
-	// the mean score of several batches is the sum of their Scores divided by that of
-	// their Counts. Read it with Count. It is nil where networks are compared by the
-	// loss itself.
+	Value *gorgonia.Node // a scalar: the mean over all elements that count, or 0 without any
+	Count *gorgonia.Node // the number of elements that count: labels, numbers, or pairs; read it with the function Count
+	// Score is a sum over the elements that count, such as the number of correct
+	// predictions: the mean score of several batches is the sum of their Scores divided
+	// by the sum of their Counts. Read it with the function Count. It is nil if
+	// networks are compared by the loss.
 	Score  *gorgonia.Node
-	Metric Metric // what the mean score is; zero without a Score
+	Metric Metric // of the mean score; zero without a Score
 }
 
-// Metric says what a mean score is.
+// Metric describes a mean score.
 type Metric struct {
-	// Name names the metric in records, such as "top1": letters, digits and any of
+	// Name is the name of the metric in records, such as "top1": letters, digits and any of
 	// "_.-".
 	Name string
-	// LowerIsBetter is true of errors, and false of accuracies.
+	// LowerIsBetter is true for errors and false for accuracies.
 	LowerIsBetter bool
 }
 
-// Count returns the number that the Score or Count of a Loss holds after a run: the
-// sum of its elements. A float32 holds every whole number up to 2²⁴ alone; where
-// there are more labels, as in a batch of large maps, a vector of two holds a number.
+// Count returns the value of the Score or Count of a Loss after a run: the sum of its
+// elements. float32 represents integers only up to 2²⁴; for more labels, as in a batch
+// of large maps, the value is a vector of two.
 func Count(n *gorgonia.Node) (float64, error) {
 	if n == nil {
 		return 0, fmt.Errorf("ops: count: %w", errNilNode)
@@ -66,30 +66,30 @@ func Count(n *gorgonia.Node) (float64, error) {
 	return sum, nil
 }
 
-// exact is the largest number of labels that one float32 counts.
+// exact is the largest number of labels that a float32 can count.
 const exact = 1 << 24
 
-// CrossEntropy returns the softmax cross-entropy of logits [N, K] and labels
-// [N]. The score is the number of labels that have the first largest logit of their
-// row, "top1". A label outside the classes stops the run with an error.
+// CrossEntropy returns the softmax cross-entropy of logits [N, K] and labels [N]. The
+// score is the number of labels with the first largest logit of their row, "top1". A
+// label out of range stops the run with an error.
 func CrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
 	return loss("top1", crossEntropy{LossConfig: c}, logits, labels)
 }
 
-// PixelCrossEntropy returns the softmax cross-entropy of logits [N, h, w, K],
-// enlarged bilinearly with corners aligned to the labels [N, H, W]. The enlarged
-// logits are never stored. The score is the number of pixels that are right,
-// "pixel_accuracy". Smoothing is not available.
+// PixelCrossEntropy returns the softmax cross-entropy of logits [N, h, w, K], resized
+// bilinearly with aligned corners to the labels [N, H, W]. The resized logits are never
+// stored. The score is the number of correct pixels, "pixel_accuracy". Smoothing is not
+// available.
 func PixelCrossEntropy(logits, labels *gorgonia.Node, c LossConfig) (Loss, error) {
 	if c.Smoothing != 0 {
-		return Loss{}, fmt.Errorf("ops: label smoothing %v of a per-pixel cross-entropy; it must be 0", c.Smoothing)
+		return Loss{}, fmt.Errorf("ops: label smoothing %v of a per-pixel cross-entropy; want 0", c.Smoothing)
 	}
 	return loss("pixel_accuracy", crossEntropy{LossConfig: c, pixels: true}, logits, labels)
 }
 
 func loss(metric string, k crossEntropy, logits, labels *gorgonia.Node) (Loss, error) {
 	if !(k.Smoothing >= 0 && k.Smoothing < 1) {
-		return Loss{}, fmt.Errorf("ops: label smoothing %v; it must be in [0, 1)", k.Smoothing)
+		return Loss{}, fmt.Errorf("ops: label smoothing %v; want 0 to below 1", k.Smoothing)
 	}
 	if err := needFloats(logits); err != nil {
 		return Loss{}, fmt.Errorf("ops: logits: %w", err)
@@ -98,7 +98,7 @@ func loss(metric string, k crossEntropy, logits, labels *gorgonia.Node) (Loss, e
 		return Loss{}, fmt.Errorf("ops: labels: %w", errNilNode)
 	}
 	if labels.Dtype() != tensor.Int32 {
-		return Loss{}, fmt.Errorf("ops: labels %s are of type %v; make them with ops.Labels (int32)", labels.Name(), labels.Dtype())
+		return Loss{}, fmt.Errorf("ops: labels %s of type %v; want int32, as ops.Labels makes", labels.Name(), labels.Dtype())
 	}
 	out, err := outputs(k, logits, labels)
 	if err != nil {
@@ -125,17 +125,17 @@ func (k crossEntropy) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	x, y := in[0], in[1]
 	if k.pixels {
 		if x.Dims() != 4 || y.Dims() != 3 || x[0] != y[0] {
-			return nil, fmt.Errorf("logits of shape %v and labels of shape %v; [N, h, w, K] and [N, H, W] are needed", x, y)
+			return nil, fmt.Errorf("logits of shape %v and labels of shape %v; want [N, h, w, K] and [N, H, W]", x, y)
 		}
 	} else if x.Dims() != 2 || y.Dims() != 1 || x[0] != y[0] {
-		return nil, fmt.Errorf("logits of shape %v and labels of shape %v; [N, K] and [N] are needed", x, y)
+		return nil, fmt.Errorf("logits of shape %v and labels of shape %v; want [N, K] and [N]", x, y)
 	}
 	classes := x[x.Dims()-1]
 	if k.IgnoreIndex >= 0 && int(k.IgnoreIndex) < classes {
-		return nil, fmt.Errorf("label %d is to be ignored, but is one of %d classes; use another label, or NoIgnoreIndex", k.IgnoreIndex, classes)
+		return nil, fmt.Errorf("IgnoreIndex %d is one of %d classes; use another label, or NoIgnoreIndex", k.IgnoreIndex, classes)
 	}
 	if k.Smoothing > 0 && classes < 2 {
-		return nil, fmt.Errorf("label smoothing %v with %d class; it must be 0", k.Smoothing, classes)
+		return nil, fmt.Errorf("label smoothing %v with %d class; want 0", k.Smoothing, classes)
 	}
 	count := tensor.Shape{}
 	if y.TotalSize() > exact {
@@ -160,7 +160,7 @@ func (k crossEntropy) scratch(x, y tensor.Shape, backward bool) (int, int) {
 	return kernel.CrossEntropyScratch(x[0], x[1])
 }
 
-// check finds labels outside the classes.
+// check finds labels out of range.
 func (k crossEntropy) check(labels []int32, classes int) error {
 	for i, l := range labels {
 		if l != k.IgnoreIndex && (l < 0 || int(l) >= classes) {
@@ -191,8 +191,8 @@ func (k crossEntropy) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// setCount writes n to one element, or to two that add up to it. An output that is
-// not wanted has none.
+// setCount writes n to one element, or to two with sum n. An output that is not wanted
+// has no elements.
 func setCount(to []float32, n int) {
 	if len(to) > 1 {
 		to[1] = float32(n % exact)
@@ -256,7 +256,7 @@ func (k addLosses) Key() string { return fmt.Sprintf("loss + %v·loss", k.weight
 
 func (k addLosses) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if in[0].Dims() != 0 || in[1].Dims() != 0 {
-		return nil, fmt.Errorf("shapes %v and %v; two scalars are needed", in[0], in[1])
+		return nil, fmt.Errorf("shapes %v and %v; want two scalars", in[0], in[1])
 	}
 	return []tensor.Shape{{}}, nil
 }

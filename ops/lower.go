@@ -10,16 +10,16 @@ import (
 	"unnas/internal/onnxpb"
 )
 
-// What the kernels of networks become in a model of ONNX.
+// Lowering of the kernels to ONNX.
 
-// The axes of a map in a model.
+// The axes of a feature map in ONNX.
 const (
 	channelAxis = 1
 	rowAxis     = 2
 	columnAxis  = 3
 )
 
-// lastAxis returns the axis in a model of the channels of a value.
+// lastAxis returns the ONNX axis of the channels of a value.
 func lastAxis(s tensor.Shape) int {
 	if s.Dims() == 4 {
 		return channelAxis
@@ -27,7 +27,7 @@ func lastAxis(s tensor.Shape) int {
 	return s.Dims() - 1
 }
 
-// attributes describes the window as convolutions and poolings of ONNX do.
+// attributes returns the window as attributes of ONNX convolutions and poolings.
 func (w Window) attributes() []onnxpb.Attribute {
 	a := []onnxpb.Attribute{
 		onnxpb.Ints("kernel_shape", w.Rows, w.Columns),
@@ -56,7 +56,7 @@ func (k conv) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Conv", inputs, k.Window.attributes()...), nil
 }
 
-// Lower returns the stage; in a graph there is one, until a plan joins several.
+// Lower returns the convolutions of the only window; a plan fuses several, a graph does not.
 func (k stages) Lower(l *graph.Lowering) (string, error) {
 	x := rectified(l, l.Input(0))
 	group := onnxpb.Int("group", l.Shapes[0][3])
@@ -64,8 +64,8 @@ func (k stages) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Conv", []string{x, l.Weight(2)}, Square(1, 1, 0, 1).attributes()...), nil
 }
 
-// Lower returns the reduction. An odd map gets a row or column of zeros behind it,
-// so that it can be shifted.
+// Lower returns the reduction. For the shift, a map of odd size is padded by a row or
+// column of zeros.
 func (k reduce) Lower(l *graph.Lowering) (string, error) {
 	x := rectified(l, l.Input(0))
 	_, h, w, _ := graph.NHWC(l.Shapes[0])
@@ -84,7 +84,7 @@ func (k reduce) Lower(l *graph.Lowering) (string, error) {
 // Lower returns the normalisation by the running statistics.
 func (k norm) Lower(l *graph.Lowering) (string, error) {
 	if d := l.Shapes[0].Dims(); d != 2 && d != 4 {
-		return "", fmt.Errorf("a normalised value of shape %v; a map [N, H, W, C] or rows [N, C] are needed", l.Shapes[0])
+		return "", fmt.Errorf("batch normalisation of shape %v; want [N, H, W, C] or [N, C]", l.Shapes[0])
 	}
 	statistic := func(suffix string, values []float32) string {
 		return l.Parameter(k.stats.Name+suffix, []int{k.stats.channels}, func() ([]float32, error) { return values, nil })
@@ -101,9 +101,9 @@ func (k norm) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("BatchNormalization", inputs, onnxpb.Float("epsilon", k.settings.Epsilon)), nil
 }
 
-// Lower returns the pooling. ONNX learnt to average under a dilated window later
-// than the operators that models are written in: there it is a convolution with
-// ones, divided by the number of pixels under the window.
+// Lower returns the pooling. ONNX has dilated average pooling only in later operator
+// sets: it becomes a convolution with ones, divided by the number of pixels under the
+// window.
 func (k pool) Lower(l *graph.Lowering) (string, error) {
 	x := []string{l.Input(0)}
 	switch {
@@ -127,8 +127,8 @@ func (k pool) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Div", []string{sum, l.Floats([]int{1, 1, oh, ow}, pixels)}), nil
 }
 
-// inside returns how many of n places, the first at from and dilation apart, are
-// from 0 to size-1.
+// inside returns how many of n positions, the first at from and dilation apart, are in
+// 0..size-1.
 func inside(from, n, dilation, size int) (count int) {
 	for i := range n {
 		if at := from + i*dilation; at >= 0 && at < size {
@@ -147,7 +147,7 @@ func (k globalPool) Lower(l *graph.Lowering) (string, error) {
 	return y, nil
 }
 
-// Lower returns the layer, behind what joins rows.
+// Lower returns the layer, after a reshape that joins rows.
 func (linear) Lower(l *graph.Lowering) (string, error) {
 	x := l.Input(0)
 	if in := l.Shapes[1][0]; in != l.Shapes[0][1] {
@@ -156,14 +156,14 @@ func (linear) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Gemm", []string{x, l.Weight(1), l.Weight(2)}, onnxpb.Int("transB", 1)), nil
 }
 
-// sized returns the shape of x in the model from axis 0 to, not including, axis
-// end, followed by the given sizes.
+// sized returns the ONNX shape of x up to, not including, axis end, followed by the
+// given sizes.
 func sized(l *graph.Lowering, x string, end int, sizes ...int) string {
 	shape := l.Node("Shape", []string{x}, onnxpb.Int("end", end))
 	return l.Node("Concat", []string{shape, l.Numbers(sizes...)}, onnxpb.Int("axis", 0))
 }
 
-// Lower returns the enlarged map.
+// Lower returns the resized map.
 func (k upsample) Lower(l *graph.Lowering) (string, error) {
 	x := l.Input(0)
 	return l.Node("Resize", []string{x, "", "", sized(l, x, rowAxis, k.h, k.w)},
@@ -179,7 +179,7 @@ func (k zeros) Lower(l *graph.Lowering) (string, error) {
 // Lower returns the positive part.
 func (relu) Lower(l *graph.Lowering) (string, error) { return rectified(l, l.Input(0)), nil }
 
-// Lower returns the joined maps.
+// Lower returns the concatenated maps.
 func (concat) Lower(l *graph.Lowering) (string, error) {
 	var inputs []string
 	for i := range l.Shapes {
@@ -194,7 +194,7 @@ func (k channels) Lower(l *graph.Lowering) (string, error) {
 	return l.Node("Slice", []string{l.Input(0), l.Numbers(k.from), l.Numbers(k.from + k.c), axis}), nil
 }
 
-// Lower returns the map: in evaluation nothing is dropped.
+// Lower returns the input: nothing is dropped in evaluation.
 func (dropout) Lower(l *graph.Lowering) (string, error) { return l.Input(0), nil }
 
 // Lower returns the probabilities.

@@ -11,8 +11,8 @@ import (
 	"unnas/internal/kernel"
 )
 
-// Softmax returns the softmax of each row of x [R, K]: what turns alphas into
-// the weights of Mix.
+// Softmax returns the softmax of each row of x [R, K]: the weights for Mix of architecture
+// parameters x.
 func Softmax(x *gorgonia.Node) (*gorgonia.Node, error) { return apply(softmax{}, x) }
 
 type softmax struct{}
@@ -21,7 +21,7 @@ func (softmax) Key() string { return "softmax" }
 
 func (softmax) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if in[0].Dims() != 2 {
-		return nil, fmt.Errorf("the input has shape %v; [rows, choices] is needed", in[0])
+		return nil, fmt.Errorf("the input has shape %v; want [rows, choices]", in[0])
 	}
 	return in, nil
 }
@@ -48,36 +48,35 @@ func (softmaxGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// GumbelSoftmax draws one element of each row of x [R, K] and returns one there
-// and zero elsewhere: what turns alphas into weights of Mix that take one
-// operation of each edge (Dong and Yang, 2019, arXiv 1910.04465, after Jang et
-// al., 2017, arXiv 1611.01144). noise [R, K] holds numbers of the standard Gumbel
-// distribution, so that an element is drawn with the probability that Softmax
-// gives it. The gradient passes through the drawn elements alone, as if they were
-// those of softmax((x + noise)/temperature), with temperature a vector of one
-// positive number. Neither noise nor temperature has a gradient.
+// GumbelSoftmax draws one element of each row of x [R, K] and returns one there and
+// zero elsewhere: weights for Mix that select one operation per edge (Dong and Yang,
+// 2019, arXiv 1910.04465, after Jang et al., 2017, arXiv 1611.01144). noise [R, K] has
+// the standard Gumbel distribution, so that an element is drawn with its Softmax
+// probability. The gradient passes only through the drawn elements, as those of
+// softmax((x + noise)/temperature); temperature is a vector of one positive number.
+// noise and temperature have no gradient.
 func GumbelSoftmax(x, noise, temperature *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(draw{}, x, noise, temperature)
 }
 
-// draw takes one element of each row. Inputs: x, noise, temperature.
+// draw selects one element of each row. Inputs: x, noise, temperature.
 type draw struct{}
 
 func (draw) Key() string { return "draw" }
 
 func (draw) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if in[0].Dims() != 2 || !in[1].Eq(in[0]) {
-		return nil, fmt.Errorf("inputs of shape %v and noise of %v; both must be [rows, choices]", in[0], in[1])
+		return nil, fmt.Errorf("inputs of shape %v and noise of %v; want [rows, choices] for both", in[0], in[1])
 	}
 	if in[2].Dims() != 1 || in[2][0] != 1 {
-		return nil, fmt.Errorf("a temperature of shape %v; a vector of one number is needed", in[2])
+		return nil, fmt.Errorf("a temperature of shape %v; want a vector of one number", in[2])
 	}
 	return in[:1], nil
 }
 
 func (draw) Run(c *graph.Context, out, in []graph.Value) error {
 	if t := in[2].F[0]; !(t > 0 && t <= math.MaxFloat32) { // or NaN
-		return fmt.Errorf("ops: GumbelSoftmax: the temperature is %v, must be positive and finite; the gradient divides by it", t)
+		return fmt.Errorf("ops: GumbelSoftmax: the temperature is %v; want a positive finite number, since the gradient divides by it", t)
 	}
 	kernel.DrawForward(c.Team, in[0].F, in[1].F, in[0].Shape[0], in[0].Shape[1], out[0].F)
 	return nil
@@ -106,27 +105,26 @@ func (drawGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// Dirichlet draws each row of its result from the Dirichlet distribution whose
-// concentrations are elu(x) + 1 for a row of x [R, K]: what turns alphas into
-// random weights of Mix that are positive and add up to one (Chen et al., 2021,
-// arXiv 2006.10355). noise [R, K] holds numbers of the standard normal
-// distribution, and has no gradient; what is drawn follows smoothly from both, by
-// the quantiles of Gamma distributions. The gradient of x is the pathwise one,
-// the exact derivative of what was drawn (Figurnov et al., 2018, arXiv
-// 1805.08498). Elements of x must be from -50 to 1000.
+// Dirichlet draws each row of its result from the Dirichlet distribution with
+// concentrations elu(x) + 1 for a row of x [R, K]: random weights for Mix that are
+// positive and sum to one (Chen et al., 2021, arXiv 2006.10355). noise [R, K] has the
+// standard normal distribution and no gradient; the result is a smooth function of
+// both, by the quantiles of Gamma distributions. The gradient of x is the pathwise one,
+// the exact derivative of the sample (Figurnov et al., 2018, arXiv 1805.08498).
+// Elements of x must be from -50 to 1000.
 func Dirichlet(x, noise *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(dirichlet{}, x, noise)
 }
 
-// dirichlet draws the rows. Inputs: x, noise. Outputs: the rows, and the
-// derivatives that its gradient needs.
+// dirichlet draws the rows. Inputs: x, noise. Outputs: the rows, and derivatives for
+// the gradient.
 type dirichlet struct{}
 
 func (dirichlet) Key() string { return "Dirichlet" }
 
 func (dirichlet) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if in[0].Dims() != 2 || !in[1].Eq(in[0]) {
-		return nil, fmt.Errorf("inputs of shape %v and noise of %v; both must be [rows, choices]", in[0], in[1])
+		return nil, fmt.Errorf("inputs of shape %v and noise of %v; want [rows, choices] for both", in[0], in[1])
 	}
 	return in, nil
 }
@@ -134,7 +132,7 @@ func (dirichlet) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 func (dirichlet) Run(c *graph.Context, out, in []graph.Value) error {
 	for i, v := range in[0].F {
 		if !(v >= -50 && v <= 1000) { // or NaN
-			return fmt.Errorf("ops: Dirichlet: input %d is %v, must be from -50 to 1000; if it is an alpha, lower its learning rate", i, v)
+			return fmt.Errorf("ops: Dirichlet: input %d is %v, want -50 to 1000; lower the learning rate of the architecture parameters", i, v)
 		}
 	}
 	kernel.DirichletForward(c.Team, in[0].F, in[1].F, in[0].Shape[0], in[0].Shape[1], out[0].F, out[1].F)
@@ -164,9 +162,9 @@ func (dirichletGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// Mix returns Σ weights[index[k]]·xs[k], the weighted sum of maps of equal shape
-// that a node of a supernet is. weights may have any shape; index counts its
-// elements in order. Maps that always hold zeros cost nothing.
+// Mix returns Σ weights[index[k]]·xs[k], the weighted sum of maps of equal shape that
+// forms a node of a supernet. weights may have any shape; index counts its elements in
+// order. Maps that are always zero cost nothing.
 func Mix(weights *gorgonia.Node, index []int, xs ...*gorgonia.Node) (*gorgonia.Node, error) {
 	if err := alike(xs); err != nil {
 		return nil, fmt.Errorf("ops: mix: %w", err)
@@ -175,14 +173,14 @@ func Mix(weights *gorgonia.Node, index []int, xs ...*gorgonia.Node) (*gorgonia.N
 		return nil, fmt.Errorf("ops: weights of a mix: %w", err)
 	}
 	if len(index) != len(xs) {
-		return nil, fmt.Errorf("ops: a mix of %d maps with %d weights; each needs one", len(xs), len(index))
+		return nil, fmt.Errorf("ops: a mix of %d maps with %d weights; want equal numbers", len(xs), len(index))
 	}
 	have := weights.Shape().TotalSize()
 	k := mix{}
 	inputs := gorgonia.Nodes{weights}
 	for i, x := range xs {
 		if index[i] < 0 || index[i] >= have {
-			return nil, fmt.Errorf("ops: mix: weight number %d of %d; count from zero", index[i], have)
+			return nil, fmt.Errorf("ops: mix: weight index %d, want 0 to below %d", index[i], have)
 		}
 		if !isZeros(x) {
 			k.index = append(k.index, index[i])
@@ -297,7 +295,7 @@ func (k mixGrad) Run(c *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// sums computes the gradient of the weights and the sums that are wanted.
+// sums computes the gradient of the weights and the wanted sums.
 func (k mixGrad) sums(c *graph.Context, g kernel.Map, out, in []graph.Value) {
 	n := len(k.of.index)
 	weights := out[n].F

@@ -13,13 +13,12 @@ import (
 	"unnas/internal/kernel"
 )
 
-// BatchNorm returns x [..., C] normalised per channel (Ioffe and Szegedy, 2015,
-// arXiv 1502.03167): with the mean and biased variance of the batch in training,
-// with the running statistics otherwise. affine adds the scale "weight" and the
-// shift "bias". The normalised map takes no memory where all its readers are
-// operations of this package: they form it while they read x. A batch of one value
-// for each channel, such as one image behind a global pooling, is an error in
-// training.
+// BatchNorm returns x [..., C] normalised per channel (Ioffe and Szegedy, 2015, arXiv
+// 1502.03167): with mean and biased variance of the batch in training, with the running
+// statistics otherwise. affine adds the scale "weight" and the shift "bias". If all
+// readers of the result are operations of this package, it takes no memory: they
+// normalise x as they read it. A batch of one value per channel, such as one image
+// after global pooling, is an error in training.
 func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error) {
 	name := strings.TrimSuffix(s.prefix, ".")
 	c, err := lastDimension(x)
@@ -29,7 +28,7 @@ func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error)
 	if err := s.net.norm.check(); err != nil {
 		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
 	}
-	like := layer{norm{settings: s.net.norm}, x} // whatever its statistics
+	like := layer{norm{settings: s.net.norm}, x} // with any statistics
 	if !affine {
 		if y := s.known(like); y != nil {
 			k, _ := graph.Of(y)
@@ -65,7 +64,7 @@ func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error)
 	return y, err
 }
 
-// momenter is a kernel that computes the moments of its output on the way.
+// momenter is a kernel that also computes the moments of its output.
 type momenter interface{ Moments() int }
 
 // momentsOf returns the node of the mean and variance per channel of a map.
@@ -78,8 +77,8 @@ func momentsOf(x *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(measure{}, x)
 }
 
-// measure computes the moments [3, C] of a map: mean, biased variance, and what
-// rounding took from the mean.
+// measure computes the moments [3, C] of a map: mean, biased variance, and the rounding
+// error of the mean.
 type measure struct{}
 
 func (measure) Key() string { return "moments" }
@@ -102,7 +101,7 @@ func (measure) Run(c *graph.Context, out, in []graph.Value) error {
 // norm is a batch normalisation. Inputs: x, its moments, scale and shift if
 // affine. Outputs: y, coefficients [3, C] with y = row 0 · x + row 1 + row 2.
 type norm struct {
-	stats    *Stats
+	stats    *RunningStats
 	settings Norm
 	affine   bool
 }
@@ -123,10 +122,10 @@ func (k norm) Cost(in []tensor.Shape) graph.Cost {
 	return graph.Cost{NormElements: int64(in[0].TotalSize())}
 }
 
-var errNoInit = errors.New("the parameters have no values yet; call Params.Init after building the graph")
+var errNoInit = errors.New("the parameters have no values; call Params.Init after building the graph")
 
-// batch returns what normalises channel j: the statistics of the batch, given
-// its moments, or the running ones.
+// batch returns mean and reciprocal standard deviation of channel j: of the batch, given its
+// moments, or the running ones.
 func (k norm) batch(c *graph.Context, moments []float32, j int) (mean, rstd float64) {
 	mean, variance := float64(k.stats.Mean[j]), float64(k.stats.Var[j])
 	if c.Training {
@@ -153,7 +152,7 @@ func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
 			scale, shift = float64(in[2].F[j]), float64(in[3].F[j])
 		}
 		a[j] = float32(scale * rstd)
-		exact := shift - float64(mean*float64(a[j])) // so that rounding a does not move the mean
+		exact := shift - float64(mean*float64(a[j])) // computed with the rounded a, which keeps the mean
 		d[j] = float32(exact)
 		rest[j] = float32(exact - float64(d[j]))
 	}
@@ -161,7 +160,7 @@ func (k norm) Run(c *graph.Context, out, in []graph.Value) error {
 	if c.Training && c.UpdateStats {
 		n := m.Len() / channels
 		if n < 2 {
-			return fmt.Errorf("ops: batch normalisation %s: a batch of one value for each channel has no variance; let two images or more go through the network at once, or larger maps", k.stats.Name)
+			return fmt.Errorf("ops: batch normalisation %s: a batch of one value per channel has no variance; use two or more images per micro-batch, or larger maps", k.stats.Name)
 		}
 		k.update(in[1].F, n)
 	}
@@ -186,11 +185,11 @@ func (k norm) update(moments []float32, n int) {
 
 func (k norm) Wrt(inputs int) []bool {
 	wrt := graph.All(inputs)
-	wrt[1] = false // its share is part of the gradient of x
+	wrt[1] = false // part of the gradient of x
 	return wrt
 }
 
-// summer is a kernel of gradients that computes sums of some of them on the way.
+// summer is a kernel of gradients that also computes sums of some of them.
 type summer interface {
 	// Sums returns, for output i, the output with the sums [2, C] of that gradient
 	// and of that gradient times a map, and the input that is this map. It reports
@@ -198,9 +197,9 @@ type summer interface {
 	Sums(i int) (sums, of int, ok bool)
 }
 
-// sumsOf returns the sums [2, C] of gy and of gy·y if the kernel that made gy
-// computes them, and nil otherwise. gy may be the gradient of another map than y:
-// an addition hands its gradient on to what it adds.
+// sumsOf returns the sums [2, C] of gy and of gy·y if the kernel of gy computes them,
+// and nil otherwise. gy may be the gradient of another map than y: an addition passes
+// its gradient on.
 func sumsOf(gy, y *gorgonia.Node) *gorgonia.Node {
 	from, i := graph.Of(gy)
 	s, ok := from.(summer)

@@ -8,58 +8,57 @@ import (
 
 // Op is a candidate operation of a search space: C channels in, C channels out.
 //
-// Users add their own: Build may use any Gorgonia nodes, operations of this
-// package, and kernels of one's own (Apply). Package optest checks that an Op
-// keeps what the rest of the library relies on.
+// Implementations may use any Gorgonia nodes, operations of this package, and kernels
+// (Apply). Package optest tests that an Op meets the requirements of the library.
 type Op interface {
-	// Name is the published name, such as "sep_conv_3x3": letters, digits, '_',
-	// '-' and '.'.
+	// Name returns the published name, such as "sep_conv_3x3": letters, digits, '_', '-' and
+	// '.'.
 	Name() string
-	// Build adds the operation to the graph of x [N, H, W, C], with parameters
-	// in s, and returns its output [N, ⌈H/stride⌉, ⌈W/stride⌉, C].
+	// Build adds the operation to the graph of x [N, H, W, C], with parameters in s,
+	// and returns its output [N, ⌈H/stride⌉, ⌈W/stride⌉, C].
 	Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error)
 }
 
-// OpConfig is how a candidate is connected.
+// OpConfig configures a candidate operation on an edge.
 type OpConfig struct {
 	Stride int  // 1, or 2 in a reduction cell on the edges from the inputs of the cell
-	Affine bool // batch normalisations have scale and shift: false while searching
-	// Dilation is how many times as far apart the pixels under a window are, 2 in
-	// cells behind a stride that gave way (Chen et al., 2017, arXiv 1706.05587). 0
-	// is 1. A window that is dilated as it is multiplies the two.
+	Affine bool // batch normalisations have scale and shift; false in a search
+	// Dilation multiplies the dilation of the operation: 2 in cells after a stride that was
+	// converted to 1 (Chen et al., 2017, arXiv 1706.05587). 0 means 1.
 	Dilation int
 }
 
-// Dilatable is an Op that heeds OpConfig.Dilation. In cells that are dilated there can
-// be no other ones.
+// Dilatable is an Op that may support OpConfig.Dilation.
 type Dilatable interface {
 	Op
-	Dilatable()
+	// Dilates reports whether it does. Dilated cells refuse an Op that does not.
+	Dilates() bool
 }
 
-// dilation returns the dilation of a window of dilation of its own.
+// dilation returns the product of own and the configured dilation.
 func (c OpConfig) dilation(own int) int { return own * max(1, c.Dilation) }
 
-// Unnormalised is an Op whose output is not normalised. A mixed op appends a
-// batch normalisation to it, so that its scale does not favour it (Liu et al.,
-// 2019, arXiv 1806.09055, do so for the poolings).
+// Unnormalised is an Op whose output may lack normalisation.
 type Unnormalised interface {
 	Op
-	Unnormalised()
+	// NeedsBatchNorm reports whether a mixed operation appends a batch normalisation,
+	// so that the scale of the output does not favour it (Liu et al., 2019, arXiv
+	// 1806.09055, do so for poolings).
+	NeedsBatchNorm() bool
 }
 
-// enter checks what a candidate of this package is built on and returns the
-// number of channels. k is the size of its window, odd so that padding by ⌊k/2⌋
-// keeps the resolution, or 1 if it has none.
+// enter validates the arguments of Build and returns the number of channels. k is the
+// size of the window, odd so that padding by ⌊k/2⌋ keeps the resolution, or 1 without
+// window.
 func enter(o Op, k int, x *gorgonia.Node, c OpConfig) (channels int, err error) {
 	if k <= 0 || k%2 == 0 || k > maxWindow {
-		return 0, fmt.Errorf("ops: %s: a window of %d pixels; choose an odd size below %d", o.Name(), k, maxWindow)
+		return 0, fmt.Errorf("ops: %s: a window of %d pixels; want an odd size below %d", o.Name(), k, maxWindow)
 	}
 	if c.Stride != 1 && c.Stride != 2 {
-		return 0, fmt.Errorf("ops: %s: stride %d; the edges of a cell have stride 1 or 2", o.Name(), c.Stride)
+		return 0, fmt.Errorf("ops: %s: stride %d; want 1 or 2", o.Name(), c.Stride)
 	}
 	if c.Dilation < 0 || c.Dilation > maxWindow {
-		return 0, fmt.Errorf("ops: %s: dilation %d; it must be from 1 to %d, or 0 for none", o.Name(), c.Dilation, maxWindow)
+		return 0, fmt.Errorf("ops: %s: dilation %d; want 0 to %d", o.Name(), c.Dilation, maxWindow)
 	}
 	_, _, _, channels, err = featureMap(x)
 	if err != nil {
@@ -71,14 +70,14 @@ func enter(o Op, k int, x *gorgonia.Node, c OpConfig) (channels int, err error) 
 // square names an operation by its kernel size.
 func square(name string, k int) string { return fmt.Sprintf("%s_%dx%d", name, k, k) }
 
-// None returns the operation that gives zeros.
+// None returns the operation whose output is zero.
 func None() Op { return none{} }
 
 type none struct{}
 
 func (none) Name() string { return "none" }
 
-func (none) Dilatable() {}
+func (none) Dilates() bool { return true }
 
 func (o none) Build(_ *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	if _, err := enter(o, 1, x, c); err != nil {
@@ -87,15 +86,15 @@ func (o none) Build(_ *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, err
 	return Zeros(x, c.Stride)
 }
 
-// Skip returns the identity; at stride 2 it is a factorised reduction, which
-// needs an even number of channels.
+// Skip returns the skip connection: the identity at stride 1, a factorised reduction at
+// stride 2, which needs an even number of channels.
 func Skip() Op { return skip{} }
 
 type skip struct{}
 
 func (skip) Name() string { return "skip_connect" }
 
-func (skip) Dilatable() {}
+func (skip) Dilates() bool { return true }
 
 func (o skip) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, 1, x, c)
@@ -105,13 +104,13 @@ func (o skip) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, err
 	return s.FactorizedReduce(x, channels, c.Affine)
 }
 
-// MaxPool returns max pooling of k×k pixels, padded by ⌊k/2⌋ but not for k = 2.
-// Without padding the resolution is that of an Op only at stride 2 and for even
+// MaxPool returns max pooling of k×k pixels, padded by ⌊k/2⌋, or not at all for k = 2.
+// Without padding the output has the resolution of an Op only at stride 2 and for even
 // heights and widths.
 func MaxPool(k int) Op { return pooling{k, true} }
 
-// AvgPool returns average pooling of k×k pixels, padded as MaxPool does; padding
-// does not count.
+// AvgPool returns average pooling of k×k pixels, padded like MaxPool; the mean excludes
+// padding.
 func AvgPool(k int) Op { return pooling{k, false} }
 
 type pooling struct {
@@ -136,30 +135,29 @@ func (o pooling) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, 
 		return nil, err
 	}
 	if o.k == 2 && dilation > 1 {
-		return nil, fmt.Errorf("ops: %s: dilation %d; a window of 2×2 pixels has no centre to keep, choose an odd size", o.Name(), dilation)
+		return nil, fmt.Errorf("ops: %s: dilation %d; a window of 2×2 pixels has no centre; want an odd size", o.Name(), dilation)
 	}
 	return s.once(pool{Square(o.k, c.Stride, pad, dilation), o.max}, x)
 }
 
-func (pooling) Dilatable() {}
+func (pooling) Dilates() bool { return true }
 
-// Unnormalised says that a mixed op normalises the output.
-func (o pooling) Unnormalised() {}
+// NeedsBatchNorm returns true.
+func (o pooling) NeedsBatchNorm() bool { return true }
 
 // SepConv returns the separable convolution of DARTS (Liu et al., 2019, arXiv
-// 1806.09055): ReLU, depthwise k×k, pointwise, batch norm, applied twice; only
-// the first half strides.
+// 1806.09055): ReLU, depthwise k×k, pointwise, batch normalisation, applied twice; only
+// the first has the stride.
 func SepConv(k int) Op { return separable{square("sep_conv", k), k, 1, true} }
 
-// DilConv returns the dilated convolution of DARTS: ReLU, depthwise k×k of
-// dilation 2, pointwise, batch norm.
+// DilConv returns the dilated convolution of DARTS: ReLU, depthwise k×k of dilation 2,
+// pointwise, batch normalisation.
 func DilConv(k int) Op { return separable{square("dil_conv", k), k, 2, false} }
 
-// DilSepConv returns a separable convolution (see SepConv) of dilation 2 in both
-// halves.
+// DilSepConv returns a separable convolution (see SepConv) of dilation 2 in both halves.
 func DilSepConv(k int) Op { return separable{square("dil_sep_conv", k), k, 2, true} }
 
-// separable is one or two depthwise-separable stages, each normalised.
+// separable is one or two depthwise-separable blocks, each with batch normalisation.
 type separable struct {
 	name        string
 	k, dilation int
@@ -168,7 +166,7 @@ type separable struct {
 
 func (o separable) Name() string { return o.name }
 
-func (separable) Dilatable() {}
+func (separable) Dilates() bool { return true }
 
 func (o separable) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	if _, err := enter(o, o.k, x, c); err != nil {
@@ -177,7 +175,7 @@ func (o separable) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node
 	dilation := c.dilation(o.dilation)
 	pad := dilation * (o.k / 2)
 	s = s.Sub("op")
-	// The numbers are the places of the layers in the published sequence.
+	// The numbers are the indices of the layers in the published sequence.
 	y, err := s.depthwiseSeparable(x, Square(o.k, c.Stride, pad, dilation), 1)
 	if err != nil {
 		return nil, err
@@ -191,14 +189,14 @@ func (o separable) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node
 	return s.Sub("7").BatchNorm(y, c.Affine)
 }
 
-// ReLUConv returns ReLU, full k×k convolution, batch norm.
+// ReLUConv returns ReLU, full k×k convolution, batch normalisation.
 func ReLUConv(k int) Op { return plain{k} }
 
 type plain struct{ k int }
 
 func (o plain) Name() string { return square("conv", o.k) }
 
-func (plain) Dilatable() {}
+func (plain) Dilates() bool { return true }
 
 func (o plain) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, o.k, x, c)
@@ -213,15 +211,16 @@ func (o plain) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, er
 	return s.Sub("2").BatchNorm(y, c.Affine)
 }
 
-// FactorizedConv returns ReLU, a 1×k convolution, a k×1 convolution, batch norm; the
-// first strides along rows of pixels, the second along columns.
+// FactorizedConv returns ReLU, a 1×k convolution, a k×1 convolution, batch
+// normalisation; the first has the stride along rows of pixels, the second along
+// columns.
 func FactorizedConv(k int) Op { return pair{k} }
 
 type pair struct{ k int }
 
 func (o pair) Name() string { return fmt.Sprintf("conv_%dx1_1x%d", o.k, o.k) }
 
-func (pair) Dilatable() {}
+func (pair) Dilates() bool { return true }
 
 func (o pair) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, error) {
 	channels, err := enter(o, o.k, x, c)

@@ -17,18 +17,18 @@ import (
 	"unnas/internal/rng"
 )
 
-// Params holds the parameters of a network: the weights of its layers, the
-// architecture parameters (alphas), and the running statistics of its batch
-// normalisations. Scopes declare them; Init gives them memory and first values.
-// Several graphs built over the same Params share all of it.
+// Params holds the parameters of a network: the weights of its layers, the architecture
+// parameters (alphas), and the running statistics of its batch normalisations. Scopes
+// declare them; Init allocates and initialises them. Graphs built over the same Params
+// share them.
 //
-// All weights lie in one slice and all alphas in another, so an optimiser is
-// one loop and a checkpoint one write.
+// All weights lie in one slice and all alphas in another, so an optimiser is one loop and a
+// checkpoint one write.
 type Params struct {
 	list    []*Param
 	byName  map[string]*Param
-	stats   []*Stats
-	byStats map[string]*Stats
+	stats   []*RunningStats
+	byStats map[string]*RunningStats
 
 	weights, alphas slab
 	running         []float32
@@ -36,7 +36,7 @@ type Params struct {
 	pending         []bound // the nodes to bind at Init
 }
 
-// slab is the memory of many parameters and of their gradients; nil before Init.
+// slab is the memory of parameters and of their gradients; nil before Init.
 type slab struct {
 	size        int
 	data, grads []float32
@@ -61,7 +61,7 @@ type Param struct {
 	at   int // offset in its slab
 }
 
-// describe says what the parameter is.
+// describe describes the parameter for errors.
 func (q *Param) describe() string {
 	what := "a weight"
 	if q.Alpha {
@@ -70,26 +70,25 @@ func (q *Param) describe() string {
 	return fmt.Sprintf("%s of shape %v (%v)", what, q.Shape, q.kind)
 }
 
-// Stats are the running statistics of a batch normalisation, one value per
-// channel: the averages over training of the mean and of the unbiased variance.
-// Normalisations of one map without scale and shift share their values.
-type Stats struct {
-	Name      string // the name of the normalisation, such as "stem.1"
+// RunningStats are the running statistics of a batch normalisation, one value per
+// channel: the moving averages of the mean and of the unbiased variance. Normalisations
+// of one map without scale and shift share their values.
+type RunningStats struct {
+	Name      string // name of the normalisation, such as "stem.1"
 	Mean, Var []float32
 
 	channels int
-	same     *Stats // the first normalisation of the same map, whose values these are
+	same     *RunningStats // the first normalisation of the same map, which owns the values
 }
 
-// Kind says how the stored form of a parameter relates to its published one,
-// that of a PyTorch state dict.
+// Kind determines the layout of a parameter in memory and in a PyTorch state dict.
 type Kind int
 
 // The kinds of parameters.
 const (
-	Vector       Kind = iota // stored as published: biases, scales, alphas
-	ConvWeight               // stored [rows, columns, in, out], published [out, in, rows, columns]
-	LinearWeight             // stored [in, out], published [out, in]
+	Vector       Kind = iota // same layout: biases, scales, alphas
+	ConvWeight               // [rows, columns, in, out]; PyTorch: [out, in, rows, columns]
+	LinearWeight             // [in, out]; PyTorch: [out, in]
 )
 
 // String names the kind.
@@ -105,35 +104,34 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
 
-// Init draws the first value of one element of a parameter.
+// Init draws the initial value of one element of a parameter.
 type Init func(r *rand.Rand) float64
 
-// Constant returns an initialiser that draws nothing.
+// Constant returns an initialiser of constant values.
 func Constant(v float64) Init { return func(*rand.Rand) float64 { return v } }
 
-// KaimingUniform returns PyTorch's default for convolutions and linear layers:
-// uniform between ±1/√fanIn (He et al., 2015, arXiv 1502.01852, with a = √5).
+// KaimingUniform returns PyTorch's default for convolutions and linear layers: uniform
+// between ±1/√fanIn (He et al., 2015, arXiv 1502.01852, with a = √5).
 func KaimingUniform(fanIn int) Init {
 	bound := 1 / math.Sqrt(float64(fanIn))
 	return func(r *rand.Rand) float64 { return rng.Uniform(r, -bound, bound) }
 }
 
-// Normal returns an initialiser that draws from a normal distribution around
-// zero.
+// Normal returns an initialiser with a normal distribution of mean zero.
 func Normal(deviation float64) Init {
 	return func(r *rand.Rand) float64 { return deviation * rng.Normal(r) }
 }
 
 // NewParams returns an empty set of parameters.
 func NewParams() *Params {
-	return &Params{byName: map[string]*Param{}, byStats: map[string]*Stats{}}
+	return &Params{byName: map[string]*Param{}, byStats: map[string]*RunningStats{}}
 }
 
-// declare adds a parameter, or returns the one that has its name already.
+// declare adds a parameter, or returns the existing one of that name.
 func (p *Params) declare(q *Param) (*Param, error) {
 	if known, ok := p.byName[q.Name]; ok {
 		if !known.Shape.Eq(q.Shape) || known.kind != q.kind || known.Alpha != q.Alpha {
-			return nil, fmt.Errorf("ops: parameter %s is %s and is now asked for as %s; give the two names of their own", q.Name, known.describe(), q.describe())
+			return nil, fmt.Errorf("ops: parameter %s is %s and is declared again as %s; use different names", q.Name, known.describe(), q.describe())
 		}
 		return known, nil
 	}
@@ -151,7 +149,7 @@ func (p *Params) declare(q *Param) (*Param, error) {
 	return q, nil
 }
 
-// check reports what keeps a parameter from being stored or published.
+// check returns an error if the parameter cannot be stored.
 func (q *Param) check() error {
 	want := map[Kind]int{Vector: q.Shape.Dims(), ConvWeight: 4, LinearWeight: 2}
 	if d, ok := want[q.kind]; !ok || d != q.Shape.Dims() {
@@ -161,12 +159,12 @@ func (q *Param) check() error {
 		return err
 	}
 	if q.init == nil {
-		return errors.New("there is no initialiser; pass one, such as Constant(0)")
+		return errors.New("no initialiser; want one such as Constant(0)")
 	}
 	return nil
 }
 
-// slab returns where a parameter lies.
+// slab returns the slab of a parameter.
 func (p *Params) slab(q *Param) *slab {
 	if q.Alpha {
 		return &p.alphas
@@ -174,19 +172,19 @@ func (p *Params) slab(q *Param) *slab {
 	return &p.weights
 }
 
-// statistics returns the running statistics of that name, new or known; new ones
+// statistics returns the running statistics of that name, new or existing; new ones
 // share the values of same unless it is nil.
-func (p *Params) statistics(name string, channels int, same *Stats) (*Stats, error) {
+func (p *Params) statistics(name string, channels int, same *RunningStats) (*RunningStats, error) {
 	if s, ok := p.byStats[name]; ok {
 		if s.channels != channels {
-			return nil, fmt.Errorf("ops: batch normalisation %s has %d channels and is now asked for with %d; give the two names of their own", name, s.channels, channels)
+			return nil, fmt.Errorf("ops: batch normalisation %s has %d channels and is declared again with %d; use different names", name, s.channels, channels)
 		}
 		return s, nil
 	}
 	if p.ready {
 		return nil, fmt.Errorf("ops: batch normalisation %s is declared after Init; build the graph that declares all parameters first", name)
 	}
-	s := &Stats{Name: name, channels: channels, same: same}
+	s := &RunningStats{Name: name, channels: channels, same: same}
 	p.stats = append(p.stats, s)
 	p.byStats[name] = s
 	return s, nil
@@ -198,7 +196,7 @@ func (p *Params) bind(n *gorgonia.Node, q *Param) error {
 		p.pending = append(p.pending, bound{n, q})
 		return nil
 	}
-	// Each graph has a header of its own: Gorgonia changes headers while it works.
+	// Each graph has its own tensor header: Gorgonia modifies headers.
 	v := tensor.New(tensor.WithShape(q.Shape.Clone()...), tensor.WithBacking(p.Data(q)))
 	if err := gorgonia.Let(n, v); err != nil {
 		return fmt.Errorf("ops: parameter %s: %w", q.Name, err)
@@ -206,10 +204,9 @@ func (p *Params) bind(n *gorgonia.Node, q *Param) error {
 	return nil
 }
 
-// Init takes memory for all declared parameters and draws their first values.
-// What a parameter draws depends on the seed and its name alone. Running
-// statistics begin with mean 0 and variance 1. Parameters for which this machine has
-// too little memory are an error.
+// Init allocates all declared parameters and draws their initial values. The values of a
+// parameter depend only on the seed and its name. Running statistics start with mean 0 and
+// variance 1. It returns an error if the machine has too little memory.
 func (p *Params) Init(seed uint64) error {
 	if !p.ready {
 		// Values and gradients are of four bytes.
@@ -250,7 +247,7 @@ func (p *Params) Init(seed uint64) error {
 	return nil
 }
 
-// divideRunning gives each normalisation its part of the running statistics.
+// divideRunning assigns each normalisation its part of the running statistics.
 func (p *Params) divideRunning() {
 	rest := p.running
 	for _, s := range p.stats {
@@ -264,13 +261,13 @@ func (p *Params) divideRunning() {
 }
 
 // Clone returns parameters of the same names with copies of the values and running
-// statistics, without memory for gradients. Call it after Init.
+// statistics, without gradients. Call it after Init.
 func (p *Params) Clone() *Params {
 	c := NewParams()
 	c.list, c.byName = slices.Clone(p.list), maps.Clone(p.byName)
-	of := map[*Stats]*Stats{} // a clone comes after the one that it shares values with
+	of := map[*RunningStats]*RunningStats{} // owners precede those that share their values
 	for _, s := range p.stats {
-		of[s] = &Stats{Name: s.Name, channels: s.channels, same: of[s.same]}
+		of[s] = &RunningStats{Name: s.Name, channels: s.channels, same: of[s.same]}
 		c.stats = append(c.stats, of[s])
 		c.byStats[s.Name] = of[s]
 	}
@@ -285,16 +282,16 @@ func (p *Params) Clone() *Params {
 // Ready reports whether Init has been called.
 func (p *Params) Ready() bool { return p.ready }
 
-// List returns the parameters in the order in which they were declared.
+// List returns the parameters in the order of declaration.
 func (p *Params) List() []*Param { return slices.Clone(p.list) }
 
-// Find returns the parameter of a name, or nil.
+// Find returns the parameter with a name, or nil.
 func (p *Params) Find(name string) *Param { return p.byName[name] }
 
-// Stats returns the running statistics in the order in which they were declared.
-func (p *Params) Stats() []*Stats { return slices.Clone(p.stats) }
+// Stats returns the running statistics in the order of declaration.
+func (p *Params) Stats() []*RunningStats { return slices.Clone(p.stats) }
 
-// Count returns the number of weights, alphas not included. It needs no Init.
+// Count returns the number of weights, without architecture parameters. It needs no Init.
 func (p *Params) Count() int { return p.weights.size }
 
 // Data returns the memory of a parameter; nil before Init.
@@ -303,7 +300,7 @@ func (p *Params) Data(q *Param) []float32 { return q.part(p.slab(q).data) }
 // Grad returns the memory of a parameter's gradient; nil before Init.
 func (p *Params) Grad(q *Param) []float32 { return q.part(p.slab(q).grads) }
 
-// part returns the share of the parameter in a slab.
+// part returns the part of a slab that belongs to the parameter.
 func (q *Param) part(all []float32) []float32 {
 	if all == nil {
 		return nil
@@ -327,8 +324,8 @@ func (p *Params) AlphaGrads() []float32 { return p.alphas.grads }
 // Running returns the memory of all running statistics.
 func (p *Params) Running() []float32 { return p.running }
 
-// PublishedShape returns the shape of the parameter in a PyTorch state dict.
-func (q *Param) PublishedShape() []int {
+// PyTorchShape returns the shape of the parameter in a PyTorch state dict.
+func (q *Param) PyTorchShape() []int {
 	s := q.Shape
 	switch q.kind {
 	case ConvWeight:
@@ -339,20 +336,18 @@ func (q *Param) PublishedShape() []int {
 	return slices.Clone([]int(s))
 }
 
-// Publish copies data, the parameter or its gradient as stored, to dst in the
-// published order.
-func (q *Param) Publish(dst, data []float32) error {
-	return q.reorder(dst, data, func(stored, published int) { dst[published] = data[stored] })
+// ToPyTorch copies data, the parameter or its gradient, to dst in the layout of PyTorch.
+func (q *Param) ToPyTorch(dst, data []float32) error {
+	return q.reorder(dst, data, func(stored, torch int) { dst[torch] = data[stored] })
 }
 
-// Adopt copies src, in the published order, to data, the memory of the
-// parameter.
-func (q *Param) Adopt(data, src []float32) error {
-	return q.reorder(data, src, func(stored, published int) { data[stored] = src[published] })
+// FromPyTorch copies src, in the layout of PyTorch, to data, the memory of the parameter.
+func (q *Param) FromPyTorch(data, src []float32) error {
+	return q.reorder(data, src, func(stored, torch int) { data[stored] = src[torch] })
 }
 
 // reorder calls f with the positions of each element in both orders.
-func (q *Param) reorder(to, from []float32, f func(stored, published int)) error {
+func (q *Param) reorder(to, from []float32, f func(stored, torch int)) error {
 	if n := q.Shape.TotalSize(); len(to) != n || len(from) != n {
 		return fmt.Errorf("ops: parameter %s: %d values copied to %d; its shape %v has %d", q.Name, len(from), len(to), q.Shape, n)
 	}

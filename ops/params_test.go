@@ -210,28 +210,28 @@ func TestPublishedLayouts(t *testing.T) {
 	require.NoError(t, n.Params().Init(1))
 	shapes := map[string][]int{"alphas": {2, 3}, "stem.0.weight": {5, 4, 3, 2}, "stem.1.weight": {5}, "stem.1.bias": {5}, "head.weight": {7, 5}, "head.bias": {7}}
 	for _, q := range n.Params().List() {
-		assert.Equal(t, shapes[q.Name], q.PublishedShape(), q.Name)
+		assert.Equal(t, shapes[q.Name], q.PyTorchShape(), q.Name)
 		data := n.Params().Data(q)
 		published, back := make([]float32, len(data)), make([]float32, len(data))
-		require.NoError(t, q.Publish(published, data))
-		require.NoError(t, q.Adopt(back, published))
+		require.NoError(t, q.ToPyTorch(published, data))
+		require.NoError(t, q.FromPyTorch(back, published))
 		assert.Equal(t, data, back, q.Name)
-		assert.ErrorContains(t, q.Adopt(data, published[1:]), q.Name)
-		assert.ErrorContains(t, q.Publish(published[1:], data), q.Name)
+		assert.ErrorContains(t, q.FromPyTorch(data, published[1:]), q.Name)
+		assert.ErrorContains(t, q.ToPyTorch(published[1:], data), q.Name)
 	}
 	// Element [out 4, in 3, row 2, column 1] of the convolution, [out 6, in 4] of the
 	// linear layer.
 	q := n.Params().Find("stem.0.weight")
 	published := make([]float32, 120)
-	require.NoError(t, q.Publish(published, n.Params().Data(q)))
+	require.NoError(t, q.ToPyTorch(published, n.Params().Data(q)))
 	assert.Equal(t, n.Params().Data(q)[((2*2+1)*4+3)*5+4], published[((4*4+3)*3+2)*2+1])
 	assert.Equal(t, n.Params().Data(q)[((1*2+0)*4+2)*5+3], published[((3*4+2)*3+1)*2+0])
 	q = n.Params().Find("head.weight")
 	published = make([]float32, 35)
-	require.NoError(t, q.Publish(published, n.Params().Data(q)))
+	require.NoError(t, q.ToPyTorch(published, n.Params().Data(q)))
 	assert.Equal(t, n.Params().Data(q)[3*7+6], published[6*5+3])
-	q.PublishedShape()[0] = 99
-	assert.Equal(t, []int{7, 5}, q.PublishedShape())
+	q.PyTorchShape()[0] = 99
+	assert.Equal(t, []int{7, 5}, q.PyTorchShape())
 }
 
 func TestDepthwiseWeightsArePublishedByChannel(t *testing.T) {
@@ -240,7 +240,7 @@ func TestDepthwiseWeightsArePublishedByChannel(t *testing.T) {
 	require.NoError(t, err)
 	q := n.Params().Find("op.1.weight")
 	assert.Equal(t, tensor.Shape{3, 3, 1, 4}, q.Shape)
-	assert.Equal(t, []int{4, 1, 3, 3}, q.PublishedShape())
+	assert.Equal(t, []int{4, 1, 3, 3}, q.PyTorchShape())
 }
 
 // TestNetworkWithoutWeights has alphas alone, and one without any parameter.

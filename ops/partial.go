@@ -11,45 +11,45 @@ import (
 	"unnas/internal/kernel"
 )
 
-// NormaliseEdges weighs the weights of mixed operations [edges, candidates] by the
-// shares of their edges, the softmax of betas [edges] over the edges that enter one
-// node: the edge normalisation of PC-DARTS (Xu et al., 2020, arXiv 1907.05737,
-// section 3.3). into holds the number of edges into each node, in order. The result
-// [edges, candidates+1] has the share of the edge itself in the last column.
+// NormaliseEdges multiplies the operation weights [edges, candidates] by the weights of
+// their edges, the softmax of betas [edges] over the edges into one node: the edge
+// normalisation of PC-DARTS (Xu et al., 2020, arXiv 1907.05737, section 3.3). into
+// holds the number of edges into each node, in order. The result [edges, candidates+1]
+// has the edge weights in the last column.
 func NormaliseEdges(weights, betas *gorgonia.Node, into []int) (*gorgonia.Node, error) {
 	return apply(edges(slices.Clone(into)), weights, betas)
 }
 
-// edges normalises edges, so many for each node. Inputs: weights, betas. Outputs:
-// the result, the shares.
+// edges normalises edges; it holds the number of edges into each node. Inputs: weights,
+// betas. Outputs: the result, the edge weights.
 type edges []int
 
 func (k edges) Key() string { return fmt.Sprintf("normalisation of edges %v", []int(k)) }
 
 func (k edges) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if in[0].Dims() != 2 || in[1].Dims() != 1 || in[0][0] != in[1][0] {
-		return nil, fmt.Errorf("weights of shape %v and betas of %v; [edges, candidates] and [edges] are needed", in[0], in[1])
+		return nil, fmt.Errorf("weights of shape %v and betas of %v; want [edges, candidates] and [edges]", in[0], in[1])
 	}
 	sum := 0
 	for _, n := range k {
 		if n < 1 {
-			return nil, fmt.Errorf("nodes with %v edges; each needs one", []int(k))
+			return nil, fmt.Errorf("nodes with %v edges; want at least one each", []int(k))
 		}
 		sum += n
 	}
 	if sum != in[0][0] {
-		return nil, fmt.Errorf("nodes with %v edges, but weights for %d; they must be as many", []int(k), in[0][0])
+		return nil, fmt.Errorf("nodes with %v edges, but weights for %d edges", []int(k), in[0][0])
 	}
 	return []tensor.Shape{{in[0][0], in[0][1] + 1}, in[1]}, nil
 }
 
 func (k edges) Run(c *graph.Context, out, in []graph.Value) error {
-	share := out[1].F
-	if share == nil {
-		share = c.Floats(len(in[1].F))
+	weights := out[1].F
+	if weights == nil {
+		weights = c.Floats(len(in[1].F))
 	}
 	if out[0].Wanted() {
-		kernel.EdgesForward(in[0].F, in[1].F, k, in[0].Shape[1], share, out[0].F)
+		kernel.EdgesForward(in[0].F, in[1].F, k, in[0].Shape[1], weights, out[0].F)
 	}
 	return nil
 }
@@ -73,12 +73,12 @@ func (k edgesGrad) Run(_ *graph.Context, out, in []graph.Value) error {
 	return nil
 }
 
-// Interleave joins the two parts of a map whose first C/K channels alone were
-// worked on, and shuffles its channels in K groups (Xu et al., 2020, arXiv
-// 1907.05737, after Zhang et al., 2018, arXiv 1707.01083). first [N, H, W, C/K] are
-// these; rest [N, H, W, C] is the whole map, of which only the other channels
-// count. Channel j·K+g of the result is channel j of group g, group 0 being first
-// and group g channels g·C/K to (g+1)·C/K-1 of rest.
+// Interleave joins a map whose first C/K channels were processed separately, and
+// shuffles its channels in K groups (Xu et al., 2020, arXiv 1907.05737, after Zhang et
+// al., 2018, arXiv 1707.01083). first [N, H, W, C/K] are the processed channels; rest
+// [N, H, W, C] is the whole map, of which the other channels are used. Channel j·K+g of
+// the result is channel j of group g: group 0 is first, and group g is channels g·C/K
+// to (g+1)·C/K-1 of rest.
 func Interleave(first, rest *gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(interleave{}, first, rest)
 }
@@ -94,7 +94,7 @@ func (interleave) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 		return nil, err
 	}
 	if in[0].Dims() != 4 || !in[0][:3].Eq(tensor.Shape{n, h, w}) || c%in[0][3] != 0 {
-		return nil, fmt.Errorf("shapes %v and %v; the maps must be alike but for their channels, and the number of the second a multiple of that of the first", in[0], in[1])
+		return nil, fmt.Errorf("shapes %v and %v; want equal shapes except for the channels, those of the second a multiple of the first", in[0], in[1])
 	}
 	return in[1:], nil
 }

@@ -10,14 +10,13 @@ import (
 	"unnas/internal/kernel"
 )
 
-// MaxPool2D returns the largest value of each k×k window of x [N, H, W, C].
-// Padding never wins. The gradient goes to the first largest value of a window.
+// MaxPool2D returns the maximum of each k×k window of x [N, H, W, C], without padding. The
+// gradient goes to the first maximum of a window.
 func MaxPool2D(x *gorgonia.Node, k, stride, pad int) (*gorgonia.Node, error) {
 	return apply(pool{Square(k, stride, pad, 1), true}, x)
 }
 
-// AvgPool2D returns the mean of each k×k window of x [N, H, W, C]; padding does
-// not count.
+// AvgPool2D returns the mean of each k×k window of x [N, H, W, C], without padding.
 func AvgPool2D(x *gorgonia.Node, k, stride, pad int) (*gorgonia.Node, error) {
 	return apply(pool{Square(k, stride, pad, 1), false}, x)
 }
@@ -142,8 +141,8 @@ func (k avgPoolGrad) Run(c *graph.Context, out, in []graph.Value) error {
 // GlobalAvgPool returns the mean over all pixels of x [N, H, W, C]: [N, C].
 func GlobalAvgPool(x *gorgonia.Node) (*gorgonia.Node, error) { return apply(globalPool{}, x) }
 
-// GlobalAvgMap returns the mean over all pixels of x [N, H, W, C] as a map of
-// one pixel: [N, 1, 1, C].
+// GlobalAvgMap returns the mean over all pixels of x [N, H, W, C] as a map of one pixel:
+// [N, 1, 1, C].
 func GlobalAvgMap(x *gorgonia.Node) (*gorgonia.Node, error) { return apply(globalPool{asMap: true}, x) }
 
 type globalPool struct{ asMap bool }

@@ -16,12 +16,11 @@ import (
 	"unnas/internal/pickle"
 )
 
-// A file of PyTorch is a pickle in which tensors are views of storages, arrays
-// outside of it. Since version 1.6 it is a zip archive, not compressed, of data.pkl
-// and of a file data/KEY for each storage. Before, it was pickles one after the
-// other: a number that marks the format, its version, sizes of types, what was
-// saved and the list of keys; then for each key the number of elements (uint64) and
-// the elements.
+// A PyTorch file is a pickle whose tensors are views of storages, arrays outside of the
+// pickle. Since version 1.6 it is an uncompressed zip archive of data.pkl and a file
+// data/KEY per storage. Before, it was a sequence of pickles: a magic number, a
+// version, sizes of types, the saved object and the list of keys; then for each key the
+// number of elements (uint64) and the elements.
 const (
 	zipMagic      = "PK\x03\x04"
 	torchMagic    = "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -29,22 +28,22 @@ const (
 	torchRemedy   = "save the state dict of the network with torch.save(net.state_dict(), path)"
 )
 
-// torchStates are where a checkpoint may hold the state dict.
+// torchStates are the keys of the state dict in a checkpoint.
 var torchStates = []string{"model_state", "state_dict", "model_state_dict", "model"}
 
-// torchTypes are the types of the elements of storages.
+// torchTypes maps storage types to element types.
 var torchTypes = map[pickle.Global]string{
 	"torch.FloatStorage": float32Name, "torch.HalfStorage": float16Name, "torch.BFloat16Storage": bfloat16Name,
 	"torch.DoubleStorage": float64Name, "torch.LongStorage": "I64", "torch.IntStorage": "I32", "torch.ShortStorage": "I16",
 	"torch.CharStorage": "I8", "torch.ByteStorage": "U8", "torch.BoolStorage": "BOOL",
 }
 
-// torchFile is a file of PyTorch while it is read.
+// torchFile is a PyTorch file while it is read.
 type torchFile struct {
 	r        io.ReaderAt
 	size     int64
 	storages map[string]*torchStorage
-	loaded   *torchStorage // whose elements are in memory
+	loaded   *torchStorage // storage in memory
 	data     []byte
 }
 
@@ -53,7 +52,7 @@ type torchStorage struct {
 	key      string
 	kind     string
 	elements int64
-	load     func() ([]byte, error) // nil until it is known where it is
+	load     func() ([]byte, error) // nil until located
 }
 
 // torchTensor is a view of a storage.
@@ -63,19 +62,19 @@ type torchTensor struct {
 	shape, strides []int
 }
 
-// String names the kind of a value for a message.
+// String describes the value for errors.
 func (*torchTensor) String() string { return "a tensor" }
 
-// ReadPyTorch sets all parameters and running statistics to those in a file of
-// size bytes that torch.save made of a state dict, in the zip format of PyTorch 1.6
-// or in the one before. The state dict may lie in a checkpoint, a dictionary that
-// holds it as model_state, as the authors' release does, or as state_dict,
-// model_state_dict or model. What must be in it and what is passed over is as for
-// ReadSafetensors. Tensors may be views of any strides.
+// ReadPyTorch sets all parameters and running statistics from a file of size bytes that
+// torch.save wrote, in the zip format of PyTorch 1.6 or in the older one. The file
+// holds a state dict, or a checkpoint, a dictionary with the state dict as model_state,
+// as in the authors' release, state_dict, model_state_dict or model. ReadSafetensors
+// describes which tensors are required and which are ignored. Tensors may be views with
+// any strides.
 //
-// No code of the file is run: a checkpoint that holds objects other than tensors,
-// numbers, text and containers is refused, and the error names them. After an error
-// all are what they were. It fails before Init.
+// No code in the file is run: a checkpoint with objects other than tensors, numbers,
+// strings and containers is an error that names them. After an error all values are
+// unchanged. It fails before Init.
 func (p *Params) ReadPyTorch(r io.ReaderAt, size int64) error {
 	if _, err := p.readPyTorch(r, size, nil); err != nil {
 		return fmt.Errorf("ops: %w", err)
@@ -83,7 +82,7 @@ func (p *Params) ReadPyTorch(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// readPyTorch returns the names of what collect does not find.
+// readPyTorch also returns the names of tensors that keep their values; see collect.
 func (p *Params) readPyTorch(r io.ReaderAt, size int64, head []string) (kept []string, err error) {
 	f := &torchFile{r: r, size: size, storages: map[string]*torchStorage{}}
 	saved, err := f.read()
@@ -110,7 +109,7 @@ func begins(r io.ReaderAt, magic string) bool {
 	return n == len(b) && string(b) == magic
 }
 
-// read returns what was saved, in either format.
+// read returns the saved object, in either format.
 func (f *torchFile) read() (any, error) {
 	switch {
 	case begins(f.r, zipMagic):
@@ -118,10 +117,10 @@ func (f *torchFile) read() (any, error) {
 	case begins(f.r, torchMagic):
 		return f.readPickles()
 	}
-	return nil, errors.New("the file begins neither as a zip archive nor as a pickle of torch.save")
+	return nil, errors.New("not a file of torch.save: neither a zip archive nor a pickle")
 }
 
-// readZip returns what is saved in a zip archive.
+// readZip returns the object saved in a zip archive.
 func (f *torchFile) readZip() (any, error) {
 	archive, err := zip.NewReader(f.r, f.size)
 	if err != nil {
@@ -158,15 +157,15 @@ func (f *torchFile) readZip() (any, error) {
 	return saved, err
 }
 
-// member returns what a member of the archive holds.
+// member returns the contents of a member of the archive.
 func (f *torchFile) member(z *zip.File) ([]byte, error) {
 	switch {
 	case z == nil:
-		return nil, errors.New("there is none")
+		return nil, errors.New("missing")
 	case z.Method != zip.Store || z.CompressedSize64 != z.UncompressedSize64:
-		return nil, errors.New("it is compressed, which torch.save does not do")
+		return nil, errors.New("compressed, unlike files of torch.save")
 	case z.UncompressedSize64 > uint64(f.size):
-		return nil, fmt.Errorf("it has %d bytes, more than the file with %d; the file is damaged", z.UncompressedSize64, f.size)
+		return nil, fmt.Errorf("%d bytes, more than the file with %d; the file is damaged", z.UncompressedSize64, f.size)
 	}
 	r, err := z.Open()
 	if err != nil {
@@ -177,13 +176,13 @@ func (f *torchFile) member(z *zip.File) ([]byte, error) {
 	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, cut(err)
 	}
-	if _, err := r.Read(make([]byte, 1)); err != io.EOF { // the checksum is looked at there
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF { // checks the checksum
 		return nil, fmt.Errorf("the file is damaged: %w", err)
 	}
 	return b, nil
 }
 
-// readPickles returns what is saved in the format before that of zip archives.
+// readPickles returns the object saved in the older format.
 func (f *torchFile) readPickles() (any, error) {
 	at := int64(len(torchMagic))
 	d := f.decoder(io.NewSectionReader(f.r, at, f.size-at), at, f.size)
@@ -192,14 +191,14 @@ func (f *torchFile) readPickles() (any, error) {
 		return nil, err
 	}
 	if version != torchProtocol {
-		return nil, fmt.Errorf("version %v of the format, want %d", version, torchProtocol)
+		return nil, fmt.Errorf("format version %v, want %d", version, torchProtocol)
 	}
 	system, err := d.Decode()
 	if err != nil {
 		return nil, err
 	}
 	if about, ok := system.(*pickle.Dict); !ok || about.Values["little_endian"] != true {
-		return nil, errors.New("it is not of a little-endian machine")
+		return nil, errors.New("big-endian file, want little-endian")
 	}
 	saved, err := d.Decode()
 	if err != nil {
@@ -211,14 +210,14 @@ func (f *torchFile) readPickles() (any, error) {
 	}
 	keys, ok := last.(*pickle.List)
 	if !ok {
-		return nil, fmt.Errorf("%s in place of the keys of storages", pickle.Kind(last))
+		return nil, fmt.Errorf("%s instead of the list of storage keys", pickle.Kind(last))
 	}
 	at = d.Offset()
 	for _, k := range keys.Items {
 		key, _ := k.(string)
 		s := f.storages[key]
 		if s == nil {
-			return nil, fmt.Errorf("no tensor is of the storage %.40q", key)
+			return nil, fmt.Errorf("storage %.40q without a tensor", key)
 		}
 		var count [8]byte
 		if _, err := f.r.ReadAt(count[:], at); err != nil {
@@ -238,12 +237,12 @@ func (f *torchFile) readPickles() (any, error) {
 		at += n
 	}
 	if at != f.size {
-		return nil, fmt.Errorf("%d bytes behind the last storage; the file is damaged", f.size-at)
+		return nil, fmt.Errorf("%d bytes after the last storage; the file is damaged", f.size-at)
 	}
 	return saved, nil
 }
 
-// decoder returns a decoder of pickles that know of tensors.
+// decoder returns a decoder of pickles with tensors.
 func (f *torchFile) decoder(r io.Reader, at, size int64) *pickle.Decoder {
 	allowed := pickle.Allowed{
 		"collections.OrderedDict":         newOrderedDict,
@@ -261,24 +260,24 @@ func (f *torchFile) decoder(r io.Reader, at, size int64) *pickle.Decoder {
 
 func newOrderedDict(args pickle.Tuple) (any, error) {
 	if len(args) > 0 {
-		return nil, errors.New("it is made of something, want an empty one that is filled then")
+		return nil, errors.New("OrderedDict with arguments, want an empty one")
 	}
 	return pickle.NewDict(), nil
 }
 
-// storage returns the storage of an id ("storage", type, key, device, elements),
-// behind which older files have None.
+// storage returns the storage with an id ("storage", type, key, device, elements),
+// followed by None in older files.
 func (f *torchFile) storage(id any) (any, error) {
 	t, _ := id.(pickle.Tuple)
 	if len(t) < 5 || len(t) > 6 || t[0] != "storage" || len(t) == 6 && t[5] != nil {
-		return nil, errors.New("it is of something else than a whole storage")
+		return nil, errors.New("not a reference to a whole storage")
 	}
 	class, _ := t[1].(pickle.Global)
 	kind, known := torchTypes[class]
 	key, named := t[2].(string)
 	n, counted := t[4].(int)
 	if !known || !named || !counted {
-		return nil, fmt.Errorf("a storage of %s, key and size are %s and %s", pickle.Kind(t[1]), pickle.Kind(t[2]), pickle.Kind(t[4]))
+		return nil, fmt.Errorf("storage with type %s, key %s and size %s", pickle.Kind(t[1]), pickle.Kind(t[2]), pickle.Kind(t[4]))
 	}
 	s := &torchStorage{key: key, kind: kind, elements: int64(n)}
 	if s.elements < 0 || s.elements > f.size/elementBytes[kind] {
@@ -286,7 +285,7 @@ func (f *torchFile) storage(id any) (any, error) {
 	}
 	if old := f.storages[key]; old != nil {
 		if old.kind != s.kind || old.elements != s.elements {
-			return nil, fmt.Errorf("storage %.40q has %d elements, %s, and before %d, %s", key, s.elements, s.kind, old.elements, old.kind)
+			return nil, fmt.Errorf("storage %.40q has %d elements, %s, and elsewhere %d, %s", key, s.elements, s.kind, old.elements, old.kind)
 		}
 		return old, nil
 	}
@@ -294,7 +293,7 @@ func (f *torchFile) storage(id any) (any, error) {
 	return s, nil
 }
 
-// newTensor makes a tensor of (storage, offset, shape, strides, …).
+// newTensor returns the tensor of (storage, offset, shape, strides, …).
 func newTensor(args pickle.Tuple) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("%d arguments, want storage, offset, shape and strides", len(args))
@@ -304,16 +303,16 @@ func newTensor(args pickle.Tuple) (any, error) {
 	shape, isShape := whole(args[2])
 	strides, areStrides := whole(args[3])
 	if !isStorage || !isNumber || offset < 0 || !isShape || !areStrides || len(shape) != len(strides) {
-		return nil, fmt.Errorf("it is not made of a storage, an offset, a shape of at most %d sizes and as many strides", maxDims)
+		return nil, fmt.Errorf("want a storage, an offset, a shape of at most %d dimensions and as many strides", maxDims)
 	}
 	t := &torchTensor{of, offset, shape, strides}
 	return t, t.check()
 }
 
-// maxDims is how many dimensions a tensor may have.
+// maxDims is the largest number of dimensions of a tensor.
 const maxDims = 8
 
-// whole returns a tuple of numbers that are not negative.
+// whole returns a tuple of non-negative integers.
 func whole(v any) ([]int, bool) {
 	t, ok := v.(pickle.Tuple)
 	if len(t) > maxDims {
@@ -347,22 +346,22 @@ func (t *torchTensor) check() error {
 	return nil
 }
 
-// newParameter returns the tensor that a parameter is.
+// newParameter returns the tensor of a parameter.
 func newParameter(args pickle.Tuple) (any, error) {
 	if len(args) > 0 {
 		if t, ok := args[0].(*torchTensor); ok {
 			return t, nil
 		}
 	}
-	return nil, errors.New("it is not made of a tensor")
+	return nil, errors.New("a parameter without a tensor")
 }
 
-// stateDict finds the state dict in what was saved and lists its tensors, those of
-// one storage together.
+// stateDict finds the state dict in the saved object and lists its tensors, grouped by
+// storage.
 func (f *torchFile) stateDict(saved any) ([]stored, error) {
 	dict, ok := saved.(*pickle.Dict)
 	if !ok {
-		return nil, fmt.Errorf("it holds %s, want a state dict", pickle.Kind(saved))
+		return nil, fmt.Errorf("the file holds %s, want a state dict", pickle.Kind(saved))
 	}
 	within := ""
 	for _, key := range torchStates {
@@ -372,7 +371,7 @@ func (f *torchFile) stateDict(saved any) ([]stored, error) {
 		}
 	}
 	if !slices.ContainsFunc(dict.Keys, func(key string) bool { return isTensor(dict.Values[key]) }) {
-		return nil, fmt.Errorf("%sit holds neither tensors nor a state dict as %s, but %.40q", within, strings.Join(torchStates, ", "), dict.Keys[:min(len(dict.Keys), maxListed)])
+		return nil, fmt.Errorf("%sneither tensors nor a state dict as %s, but %.40q", within, strings.Join(torchStates, ", "), dict.Keys[:min(len(dict.Keys), maxListed)])
 	}
 	var list []stored
 	order := map[string]int{}
@@ -401,14 +400,14 @@ func isTensor(v any) bool {
 func (f *torchFile) elements(dst []byte, t *torchTensor) error {
 	if f.loaded != t.of {
 		if t.of.load == nil {
-			return fmt.Errorf("the file lacks its storage %.40q; it is damaged", t.of.key)
+			return fmt.Errorf("storage %.40q is missing; the file is damaged", t.of.key)
 		}
 		b, err := t.of.load()
 		if err != nil {
 			return err
 		}
 		if want := t.of.elements * elementBytes[t.of.kind]; int64(len(b)) != want {
-			return fmt.Errorf("its storage %.40q has %d bytes, want %d; the file is damaged", t.of.key, len(b), want)
+			return fmt.Errorf("storage %.40q has %d bytes, want %d; the file is damaged", t.of.key, len(b), want)
 		}
 		f.loaded, f.data = t.of, b
 	}
@@ -417,7 +416,7 @@ func (f *torchFile) elements(dst []byte, t *torchTensor) error {
 	from := t.offset
 	for at := 0; at < len(dst); at += size {
 		copy(dst[at:at+size], f.data[from*size:])
-		// On to the next element: the last index counts up first.
+		// Advance to the next element: the last index first.
 		for i := len(index) - 1; i >= 0; i-- {
 			index[i]++
 			from += t.strides[i]

@@ -39,7 +39,7 @@ func checkFilled(t *testing.T, p *ops.Params, except map[string][]float32) {
 		q := p.Find(name)
 		require.NotNil(t, q, name)
 		got := make([]float32, q.Shape.TotalSize())
-		require.NoError(t, q.Publish(got, p.Data(q)))
+		require.NoError(t, q.ToPyTorch(got, p.Data(q)))
 		check(i, name, got)
 	}
 	require.Len(t, p.Stats(), 1)
@@ -178,55 +178,55 @@ func TestPyTorchFaults(t *testing.T) {
 		file []byte
 		want string
 	}{
-		"empty":                     {nil, "begins neither as a zip archive nor as a pickle of torch.save"},
-		"web page":                  {[]byte("<!DOCTYPE html>"), "begins neither"},
+		"empty":                     {nil, "not a file of torch.save: neither a zip archive nor a pickle"},
+		"web page":                  {[]byte("<!DOCTYPE html>"), "not a file of torch.save: neither"},
 		"no archive":                {[]byte("PK\x03\x04 and no more"), "zip: not a valid zip file"},
-		"no pickle":                 {archive(t, zip.Store, "x/y", ""), "data.pkl in the archive: there is none"},
-		"compressed":                {archive(t, zip.Deflate, "x/data.pkl", one), "x/data.pkl in the archive: it is compressed"},
+		"no pickle":                 {archive(t, zip.Store, "x/y", ""), "data.pkl in the archive: missing; save the state dict of the network with torch.save(net.state_dict(), path)"},
+		"compressed":                {archive(t, zip.Deflate, "x/data.pkl", one), "x/data.pkl in the archive: compressed"},
 		"big-endian":                {archive(t, zip.Store, "x/data.pkl", one, "x/byteorder", "big"), `byte order "big", want little`},
-		"whole network":             {read("network"), `it names "__main__.Small"`},
+		"whole network":             {read("network"), `the name "__main__.Small"`},
 		"integers":                  {read("integers"), "1 not of floats:\n  classifier.bias of type I64"},
-		"code":                      {data(pickled("cos\nsystem\n" + tuple(text("ls")) + "R")), `opcode GLOBAL at offset 2: it names "os.system", which nothing here needs; it is not run`},
-		"code of builtins":          {legacy(pickled("c__builtin__\neval\n" + tuple(text("1")) + "R")), `it names "__builtin__.eval"`},
-		"class as a function":       {data(pickled("ctorch\nFloatStorage\n)R")), "it calls torch.FloatStorage with a tuple"},
-		"list":                      {data(pickled("]")), "it holds a list, want a state dict"},
-		"no tensors":                {data(pickled(dict(text("epoch"), "K\x01", text("lr"), "K\x02"))), `it holds neither tensors nor a state dict as model_state, state_dict, model_state_dict, model, but ["epoch" "lr"]`},
-		"no tensors within":         {data(pickled(dict(text("model"), dict(text("x"), "N")))), `model: it holds neither tensors nor`},
+		"code":                      {data(pickled("cos\nsystem\n" + tuple(text("ls")) + "R")), `opcode GLOBAL at offset 2: the name "os.system" is not allowed; it is not run`},
+		"code of builtins":          {legacy(pickled("c__builtin__\neval\n" + tuple(text("1")) + "R")), `the name "__builtin__.eval"`},
+		"class as a function":       {data(pickled("ctorch\nFloatStorage\n)R")), "call of torch.FloatStorage with a tuple"},
+		"list":                      {data(pickled("]")), "the file holds a list, want a state dict"},
+		"no tensors":                {data(pickled(dict(text("epoch"), "K\x01", text("lr"), "K\x02"))), `PyTorch: neither tensors nor a state dict as model_state, state_dict, model_state_dict, model, but ["epoch" "lr"]`},
+		"no tensors within":         {data(pickled(dict(text("model"), dict(text("x"), "N")))), `model: neither tensors nor`},
 		"other values":              {data(pickled(dict(text("model"), dict(text("a"), seven, text("version"), "K\x01")))), "model: version is a number, want a tensor"},
-		"dictionary of itself":      {data(pickled("}q\x00(" + text("model") + "h\x00u")), "model: it holds neither tensors"},
-		"list of itself":            {data(pickled(dict(text("model"), "]q\x00h\x00a"))), "it holds neither tensors"},
+		"dictionary of itself":      {data(pickled("}q\x00(" + text("model") + "h\x00u")), "model: neither tensors"},
+		"list of itself":            {data(pickled(dict(text("model"), "]q\x00h\x00a"))), "PyTorch: neither tensors"},
 		"missing":                   {data(bias(seven)), "6 missing in the file:\n  stem.0.weight [4 3 3 3]\n  stem.1.weight [4]"},
 		"unknown":                   {data(pickled(dict(text("fc.bias"), seven))), "1 missing in the network:\n  fc.bias [7]"},
 		"other shape":               {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(7, 1), sizes(1, 1)))), "1 of another shape:\n  classifier.bias [7 1], in the network [7]"},
 		"huge storage":              {data(bias(view(storage("FloatStorage", "0", 1<<40), 0, sizes(7), sizes(1)))), `storage "0" of 1099511627776 elements, F32, in a file of `},
 		"huger storage":             {data(bias(view(storage("FloatStorage", "0", math.MaxInt), 0, sizes(7), sizes(1)))), `storage "0" of 9223372036854775807 elements`},
 		"negative storage":          {data(bias(view(storage("FloatStorage", "0", -7), 0, sizes(7), sizes(1)))), `storage "0" of -7 elements`},
-		"unknown storage":           {data(bias(view(storage("ComplexFloatStorage", "0", 7), 0, sizes(7), sizes(1)))), `it names "torch.ComplexFloatStorage"`},
-		"storage of two sizes":      {data(pickled(dict(text("a"), seven, text("b"), view(storage("FloatStorage", "0", 8), 0, sizes(8), sizes(1))))), `storage "0" has 8 elements, F32, and before 7, F32`},
+		"unknown storage":           {data(bias(view(storage("ComplexFloatStorage", "0", 7), 0, sizes(7), sizes(1)))), `the name "torch.ComplexFloatStorage"`},
+		"storage of two sizes":      {data(pickled(dict(text("a"), seven, text("b"), view(storage("FloatStorage", "0", 8), 0, sizes(8), sizes(1))))), `storage "0" has 8 elements, F32, and elsewhere 7, F32`},
 		"part of a storage":         {data(bias(view(tuple(text("storage"), "ctorch\nFloatStorage\n", text("0"), text("cpu"), integer(7), sizes(0, 7))+"Q", 0, sizes(7), sizes(1)))), "opcode BINPERSID"},
-		"no storage":                {data(bias(view(text("0"), 0, sizes(7), sizes(1)))), "it is not made of a storage, an offset, a shape"},
-		"negative offset":           {data(bias(view(storage("FloatStorage", "0", 7), -1, sizes(7), sizes(1)))), "it is not made of a storage, an offset, a shape"},
+		"no storage":                {data(bias(view(text("0"), 0, sizes(7), sizes(1)))), "torch._utils._rebuild_tensor_v2: want a storage, an offset, a shape"},
+		"negative offset":           {data(bias(view(storage("FloatStorage", "0", 7), -1, sizes(7), sizes(1)))), "torch._utils._rebuild_tensor_v2: want a storage, an offset, a shape"},
 		"negative stride":           {data(bias(view(storage("FloatStorage", "0", 7), 6, sizes(7), sizes(-1)))), "as many strides"},
 		"no strides":                {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(7), sizes()))), "as many strides"},
-		"many dimensions":           {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(1, 1, 1, 1, 1, 1, 1, 1, 7), sizes(1, 1, 1, 1, 1, 1, 1, 1, 1)))), "a shape of at most 8 sizes"},
+		"many dimensions":           {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(1, 1, 1, 1, 1, 1, 1, 1, 7), sizes(1, 1, 1, 1, 1, 1, 1, 1, 1)))), "a shape of at most 8 dimensions and as many strides"},
 		"beyond its storage":        {data(bias(view(storage("FloatStorage", "0", 7), 1, sizes(7), sizes(1)))), "a tensor of shape [7] and strides [1] from element 1 ends outside of its storage of 7 elements"},
 		"stride beyond its storage": {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(7), sizes(2)))), "ends outside of its storage"},
 		"endless stride":            {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(7), sizes(math.MaxInt)))), "ends outside of its storage"},
 		"endless shape":             {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(1<<40, 1<<40), sizes(1<<40, 1)))), "ends outside of its storage"},
 		"endless repetition":        {data(bias(view(storage("FloatStorage", "0", 7), 0, sizes(1<<40, 1<<40), sizes(0, 0)))), "classifier.bias [1099511627776 1099511627776], in the network [7]"},
-		"storage that is not there": {data(one), "x/data/0 in the archive: there is none"},
+		"storage that is not there": {data(one), "x/data/0 in the archive: missing"},
 		"short storage":             {data(one, "x/data/0", "123"), `storage "0" has 3 bytes, want 4`},
 		"long storage":              {data(one, "x/data/0", "12345"), `storage "0" has 5 bytes, want 4`},
-		"filled OrderedDict":        {data(pickled("ccollections\nOrderedDict\n" + tuple("]") + "R")), "collections.OrderedDict: it is made of something"},
-		"parameter of nothing":      {data(pickled("ctorch._utils\n_rebuild_parameter\n)R")), "torch._utils._rebuild_parameter: it is not made of a tensor"},
-		"legacy, other version":     {legacy(pickled("M\xea\x03")), "version 1002 of the format, want 1001"},
-		"legacy, big-endian":        {legacy(version, pickled(dict(text("little_endian"), "\x89"))), "not of a little-endian machine"},
-		"legacy, no keys":           {legacy(version, system, one, pickled("N")), "None in place of the keys of storages"},
-		"legacy, unknown key":       {legacy(version, system, one, pickled("]"+text("1")+"a")), `no tensor is of the storage "1"`},
-		"legacy, no storage":        {legacy(version, system, one, pickled("]")), `the file lacks its storage "0"`},
+		"filled OrderedDict":        {data(pickled("ccollections\nOrderedDict\n" + tuple("]") + "R")), "collections.OrderedDict: OrderedDict with arguments, want an empty one; save the state dict of the network with torch.save(net.state_dict(), path)"},
+		"parameter of nothing":      {data(pickled("ctorch._utils\n_rebuild_parameter\n)R")), "torch._utils._rebuild_parameter: a parameter without a tensor"},
+		"legacy, other version":     {legacy(pickled("M\xea\x03")), "format version 1002, want 1001"},
+		"legacy, big-endian":        {legacy(version, pickled(dict(text("little_endian"), "\x89"))), "big-endian file, want little-endian"},
+		"legacy, no keys":           {legacy(version, system, one, pickled("N")), "None instead of the list of storage keys"},
+		"legacy, unknown key":       {legacy(version, system, one, pickled("]"+text("1")+"a")), `storage "1" without a tensor`},
+		"legacy, no storage":        {legacy(version, system, one, pickled("]")), `storage "0" is missing`},
 		"legacy, other size":        {legacy(version, system, one, pickled("]"+text("0")+"a"), "\x02\x00\x00\x00\x00\x00\x00\x00", "12345678"), `storage "0" of 2 elements, want 1`},
 		"legacy, short":             {legacy(version, system, one, pickled("]"+text("0")+"a"), "\x01\x00\x00\x00\x00\x00\x00\x00", "123"), "in the last 3 bytes; the file is damaged"},
-		"legacy, more":              {legacy(version, system, one, pickled("]"+text("0")+"a"), "\x01\x00\x00\x00\x00\x00\x00\x00", "12345"), "1 bytes behind the last storage"},
+		"legacy, more":              {legacy(version, system, one, pickled("]"+text("0")+"a"), "\x01\x00\x00\x00\x00\x00\x00\x00", "12345"), "1 bytes after the last storage"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := slices.Clone(values(p))
@@ -237,7 +237,7 @@ func TestPyTorchFaults(t *testing.T) {
 		})
 	}
 	b := read("zip")
-	require.ErrorContains(t, ops.NewParams().ReadPyTorch(bytes.NewReader(b), int64(len(b))), "ops: PyTorch: the parameters have no values yet; call Init first")
+	require.ErrorContains(t, ops.NewParams().ReadPyTorch(bytes.NewReader(b), int64(len(b))), "ops: PyTorch: the parameters have no values; call Init first")
 	require.Error(t, p.ReadPyTorch(bytes.NewReader(b), -1))
 }
 
@@ -253,7 +253,7 @@ func TestListsOfMisfits(t *testing.T) {
 	err = p.ReadPyTorch(bytes.NewReader(b), int64(len(b)))
 	require.ErrorContains(t, err, "7 missing in the file:\n")
 	require.ErrorContains(t, err, "33 missing in the network:\n  layers.00.bias [7]\n")
-	require.ErrorContains(t, err, "  layers.19.bias [7]\n  and 13 more\nread them into the network that they are of")
+	require.ErrorContains(t, err, "  layers.19.bias [7]\n  and 13 more\nuse the weights of this network, or the network of these weights")
 }
 
 func TestReadFile(t *testing.T) {
@@ -270,9 +270,9 @@ func TestReadFile(t *testing.T) {
 	assert.Equal(t, values(p), values(other))
 
 	require.ErrorIs(t, p.ReadFile(path+"s"), os.ErrNotExist)
-	require.ErrorContains(t, p.ReadFile(filepath.Dir(path)), "it is no file; name a file of weights")
+	require.ErrorContains(t, p.ReadFile(filepath.Dir(path)), "not a regular file; want a weight file")
 	require.NoError(t, os.WriteFile(path, []byte("\x80\x04\x95"), 0o600))
-	require.EqualError(t, p.ReadFile(path), "ops: "+path+": PyTorch: the file begins neither as a zip archive nor as a pickle of torch.save; save the state dict of the network with torch.save(net.state_dict(), path)")
+	require.EqualError(t, p.ReadFile(path), "ops: "+path+": PyTorch: not a file of torch.save: neither a zip archive nor a pickle; save the state dict of the network with torch.save(net.state_dict(), path)")
 	require.NoError(t, os.WriteFile(path, pack(t, map[string]int{}, nil), 0o600))
 	require.ErrorContains(t, p.ReadFile(path), "ops: "+path+": safetensors: the weights do not fit the network:\n7 missing")
 }

@@ -10,18 +10,17 @@ import (
 	"unnas/internal/kernel"
 )
 
-// FactorizedReduce halves the resolution of x [N, H, W, C] and gives it out
-// channels: ReLU, two 1×1 convolutions of stride 2 with half of the channels
-// each, the second on the map without its first row and column and with zeros
-// behind its last ones, concatenated and normalised: [N, ⌈H/2⌉, ⌈W/2⌉, out]. The
-// number of channels must be even.
+// FactorizedReduce halves the resolution of x [N, H, W, C] and returns out channels:
+// ReLU, two 1×1 convolutions of stride 2 with half of the channels each, the second on
+// the map without its first row and column, padded with zeros at the end, then
+// concatenation and batch normalisation: [N, ⌈H/2⌉, ⌈W/2⌉, out]. out must be even.
 func (s *Scope) FactorizedReduce(x *gorgonia.Node, out int, affine bool) (*gorgonia.Node, error) {
 	_, _, _, in, err := featureMap(x)
 	if err != nil {
 		return nil, fmt.Errorf("ops: %sconv_1: %w", s.prefix, err)
 	}
 	if out <= 0 || out%2 != 0 {
-		return nil, fmt.Errorf("ops: %sconv_1: a factorised reduction to %d channels; the number must be even and positive, so choose an even width", s.prefix, out)
+		return nil, fmt.Errorf("ops: %sconv_1: a factorised reduction to %d channels; want an even positive number", s.prefix, out)
 	}
 	shape := tensor.Shape{1, 1, in, out / 2}
 	w1, err := s.Param("conv_1.weight", ConvWeight, shape, KaimingUniform(in))

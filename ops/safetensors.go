@@ -11,13 +11,13 @@ import (
 	"slices"
 )
 
-// A safetensors file is a length (uint64, little-endian), a JSON object of that
-// length, and data. The object has a member for each tensor: type, shape, and
-// where in the data it begins and ends. Tensors lie one after the other.
+// A safetensors file is a length (uint64, little-endian), a JSON object of that length,
+// and data. The object has a member per tensor: type, shape, and the start and end of
+// its data. Tensors are contiguous.
 const (
-	tensorsMeta      = "__metadata__" // a member that is no tensor
-	tensorsMaxHeader = 16 << 20       // bytes; a supernet needs some hundred thousand
-	tensorsAlign     = 8              // of the data
+	tensorsMeta      = "__metadata__" // not a tensor
+	tensorsMaxHeader = 16 << 20       // bytes; a supernet takes some hundred thousand
+	tensorsAlign     = 8              // alignment of the data in bytes
 )
 
 // entry is a member of the header.
@@ -29,14 +29,14 @@ type entry struct {
 	name string
 }
 
-// WriteSafetensors writes all parameters and running statistics in the format of
-// safetensors, with the names, shapes and order of a PyTorch state dict: weights
-// of convolutions as [out, in, rows, columns], of linear layers as [out, in], and
-// statistics as running_mean and running_var. The metadata, which may be nil, are for
-// ReadMetadata. It fails before Init.
+// WriteSafetensors writes all parameters and running statistics in the safetensors
+// format, with the names, shapes and order of a PyTorch state dict: weights of
+// convolutions as [out, in, rows, columns], of linear layers as [out, in], and
+// statistics as running_mean and running_var. metadata may be nil; ReadMetadata reads
+// it. It fails before Init.
 //
-// Differs: a batch normalisation whose output nothing reads keeps the statistics
-// that it began with, since the plan of a run leaves it out. PyTorch runs it.
+// Differs: a batch normalisation whose output is unused keeps its initial statistics,
+// since a plan leaves it out; PyTorch runs it.
 func (p *Params) WriteSafetensors(w io.Writer, metadata map[string]string) error {
 	all, names, err := p.published()
 	if err != nil {
@@ -61,7 +61,7 @@ func (p *Params) WriteSafetensors(w io.Writer, metadata map[string]string) error
 		text = append(text, ' ')
 	}
 	if len(text) > tensorsMaxHeader {
-		return fmt.Errorf("ops: safetensors: a header of %d bytes, may be %d; give less metadata", len(text), tensorsMaxHeader)
+		return fmt.Errorf("ops: safetensors: a header of %d bytes, want at most %d; reduce the metadata", len(text), tensorsMaxHeader)
 	}
 	out := append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...)
 	for _, name := range names {
@@ -83,15 +83,15 @@ func (p *Params) WriteSafetensors(w io.Writer, metadata map[string]string) error
 	return nil
 }
 
-// ReadSafetensors sets all parameters and running statistics to those in a file
-// as WriteSafetensors makes it, or as saved of a PyTorch network of the same
-// names. All must be there, as floats of 16, 32 or 64 bits and in their published
-// shapes, and nothing else; the error lists what is missing, what the network has
-// not, and what has another shape. Passed over are num_batches_tracked and, where
-// the network has none, an AuxiliaryHead; if all names begin with "module.", or with
-// "_orig_mod." as after torch.compile, that does not count. Numbers beyond those of
-// 32 bits are an error. Statistics that several normalisations share must be equal to
-// the bit in the file. After an error all are what they were. It fails before Init.
+// ReadSafetensors sets all parameters and running statistics from a file that
+// WriteSafetensors wrote, or that was saved from a PyTorch network with the same names.
+// The file must have exactly these tensors, as floats of 16, 32 or 64 bits and in
+// PyTorch's shapes; the error lists missing tensors, unknown ones, and those of another
+// shape. Ignored are num_batches_tracked and, if the network has none, an
+// AuxiliaryHead; a prefix "module." or, from torch.compile, "_orig_mod." of all names
+// is removed. Numbers outside the range of float32 are an error. Statistics shared by
+// several normalisations must have equal bits in the file. After an error all values
+// are unchanged. It fails before Init.
 func (p *Params) ReadSafetensors(r io.Reader) error {
 	if _, err := p.readSafetensors(r, nil); err != nil {
 		return fmt.Errorf("ops: %w", err)
@@ -99,13 +99,13 @@ func (p *Params) ReadSafetensors(r io.Reader) error {
 	return nil
 }
 
-// readSafetensors returns the names of what collect does not find.
+// readSafetensors also returns the names of tensors that keep their values; see collect.
 func (p *Params) readSafetensors(r io.Reader, head []string) (kept []string, err error) {
 	entries, err := tensorList(r)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
-	at := int64(0) // of what r reads next
+	at := int64(0) // offset of the next read
 	skip := func(to int64) error {
 		n, err := io.CopyN(io.Discard, r, to-at)
 		at += n
@@ -131,7 +131,7 @@ func (p *Params) readSafetensors(r io.Reader, head []string) (kept []string, err
 	if err == nil {
 		switch n, e := io.ReadFull(r, make([]byte, 1)); {
 		case n > 0:
-			err = errors.New("there is more behind the last tensor; the file is damaged")
+			err = errors.New("data after the last tensor; the file is damaged")
 		case e != io.EOF:
 			err = e
 		}
@@ -145,8 +145,8 @@ func (p *Params) readSafetensors(r io.Reader, head []string) (kept []string, err
 	return kept, nil
 }
 
-// ReadMetadata returns the metadata of a safetensors file: texts by name, none if it
-// has none. It reads the header alone.
+// ReadMetadata returns the metadata of a safetensors file, empty if there is none. It
+// reads only the header.
 func ReadMetadata(r io.Reader) (map[string]string, error) {
 	members, err := tensorsHeader(r)
 	if err != nil {
@@ -161,14 +161,14 @@ func ReadMetadata(r io.Reader) (map[string]string, error) {
 	return metadata, nil
 }
 
-// isSafetensors reports whether there is a JSON object behind a length.
+// isSafetensors reports whether a JSON object follows a length.
 func isSafetensors(r io.ReaderAt) bool {
 	var b [9]byte
 	_, err := r.ReadAt(b[:], 0)
 	return (err == nil || err == io.EOF) && b[8] == '{'
 }
 
-// cut says of an end that came too soon what it means.
+// cut describes an early end of a file.
 func cut(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("the file is cut short: %w", err)
@@ -176,8 +176,8 @@ func cut(err error) error {
 	return err
 }
 
-// tensorList reads the header of a file and returns the tensors in the order of
-// their data, which begins at 0 and has no holes.
+// tensorList reads the header of a file and returns the tensors in the order of their
+// data, which starts at 0 and has no gaps.
 func tensorList(r io.Reader) ([]entry, error) {
 	members, err := tensorsHeader(r)
 	if err != nil {
@@ -193,7 +193,7 @@ func tensorList(r io.Reader) ([]entry, error) {
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b entry) int {
-		// Empty tensors lie where the next begins.
+		// Empty tensors lie where the next one starts.
 		return cmp.Or(cmp.Compare(a.Offsets[0], b.Offsets[0]), cmp.Compare(a.Offsets[1], b.Offsets[1]), cmp.Compare(a.name, b.name))
 	})
 	at := int64(0)
@@ -203,10 +203,10 @@ func tensorList(r io.Reader) ([]entry, error) {
 			return nil, fmt.Errorf("tensor %s: %w", e.name, err)
 		}
 		if e.Offsets[0] != at || e.Offsets[1]-at != size {
-			return nil, fmt.Errorf("tensor %s takes the bytes from %d to %d, must take %d from %d; the file is damaged", e.name, e.Offsets[0], e.Offsets[1], size, at)
+			return nil, fmt.Errorf("tensor %s has the bytes from %d to %d, want %d from %d; the file is damaged", e.name, e.Offsets[0], e.Offsets[1], size, at)
 		}
 		if at += size; at < 0 {
-			return nil, fmt.Errorf("tensor %s ends beyond all files; the file is damaged", e.name)
+			return nil, fmt.Errorf("tensor %s is too large; the file is damaged", e.name)
 		}
 	}
 	return list, nil
@@ -220,9 +220,9 @@ func tensorsHeader(r io.Reader) (map[string]json.RawMessage, error) {
 	}
 	length := binary.LittleEndian.Uint64(prefix[:])
 	if length > tensorsMaxHeader {
-		return nil, fmt.Errorf("a header of %d bytes, may be %d; the file is damaged or no safetensors file", length, tensorsMaxHeader)
+		return nil, fmt.Errorf("a header of %d bytes, want at most %d; the file is damaged or not a safetensors file", length, tensorsMaxHeader)
 	}
-	// The memory taken grows with what is there, not with what is promised.
+	// Memory grows with the data read, not with the promised length.
 	text, err := io.ReadAll(io.LimitReader(r, int64(length)))
 	if err != nil {
 		return nil, err
@@ -232,12 +232,12 @@ func tensorsHeader(r io.Reader) (map[string]json.RawMessage, error) {
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, fmt.Errorf("the header is no JSON object: %w", err)
+		return nil, fmt.Errorf("the header is not a JSON object: %w", err)
 	}
 	return members, nil
 }
 
-// size returns the bytes that a tensor takes.
+// size returns the size of a tensor in bytes.
 func (e entry) size() (int64, error) {
 	n, ok := elementBytes[e.Type]
 	if !ok {

@@ -86,10 +86,10 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 	}
 	for _, q := range p.List() {
 		want := make([]float32, q.Shape.TotalSize())
-		require.NoError(t, q.Publish(want, p.Data(q)))
+		require.NoError(t, q.ToPyTorch(want, p.Data(q)))
 		assert.Equal(t, want, floats(q.Name))
 		var shape []any
-		for _, d := range q.PublishedShape() {
+		for _, d := range q.PyTorchShape() {
 			shape = append(shape, float64(d))
 		}
 		assert.Equal(t, shape, header[q.Name]["shape"])
@@ -146,9 +146,9 @@ func TestSafetensorsFaults(t *testing.T) {
 		"half a header":  {whole[:100], "cut short"},
 		"half":           {whole[:len(whole)/2], "cut short"},
 		"a byte less":    {whole[:len(whole)-1], "cut short"},
-		"a byte more":    {append(slices.Clone(whole), 0), "more behind the last tensor"},
+		"a byte more":    {append(slices.Clone(whole), 0), "data after the last tensor"},
 		"huge header":    {bytes.Repeat([]byte{255}, 50), "a header of 18446744073709551615 bytes"},
-		"no JSON":        {pack(t, "weights", nil), "no JSON object"},
+		"no JSON":        {pack(t, "weights", nil), "the header is not a JSON object"},
 		"no tensor":      {pack(t, map[string]int{"stem.0.weight": 3}, nil), "tensor stem.0.weight"},
 		"no tensors":     {pack(t, map[string]int{}, nil), "missing"},
 		"missing":        {pack(t, parts{"classifier.bias": {"dtype": "F32", "shape": []int{7}, "data_offsets": []int{0, 28}}}, make([]byte, 28)), "6 missing in the file:\n  stem.0.weight [4 3 3 3]\n"},
@@ -158,8 +158,8 @@ func TestSafetensorsFaults(t *testing.T) {
 		"unknown type":   {changed(func(h parts) { h["stem.0.weight"]["dtype"] = "F31" }), `unknown type "F31"`},
 		"negative shape": {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{-4, -3, 3, 3} }), "out of range"},
 		"endless shape":  {changed(func(h parts) { h["stem.0.weight"]["shape"] = []int{1 << 40, 1 << 40} }), "out of range"},
-		"hole":           {changed(func(h parts) { h["stem.0.weight"]["data_offsets"] = []int{4, 436} }), "must take 432 from 0"},
-		"too long":       {changed(func(h parts) { h["stem.0.weight"]["data_offsets"] = []int{0, 436} }), "must take 432 from 0"},
+		"hole":           {changed(func(h parts) { h["stem.0.weight"]["data_offsets"] = []int{4, 436} }), "to 436, want 432 from 0"},
+		"too long":       {changed(func(h parts) { h["stem.0.weight"]["data_offsets"] = []int{0, 436} }), "to 436, want 432 from 0"},
 		"overlap": {changed(func(h parts) {
 			for _, e := range h {
 				e["data_offsets"] = []int{0, 28}
@@ -262,7 +262,7 @@ func TestSafetensorsSharedStatistics(t *testing.T) {
 		binary.LittleEndian.PutUint32(data[at+4:], math.Float32bits(9))
 		err := p.ReadSafetensors(bytes.NewReader(pack(t, header, data)))
 		require.ErrorContains(t, err, "ops: safetensors: a"+suffix+" and b"+suffix)
-		assert.ErrorContains(t, err, "9 in channel 1")
+		assert.ErrorContains(t, err, "are statistics of one map, but differ in channel 1")
 		assert.Equal(t, before, values(p), "nothing has changed")
 	}
 }
@@ -369,7 +369,7 @@ func TestWeightsBeyondFloat32(t *testing.T) {
 	// What was there belongs to a tensor that is passed over.
 	header["auxiliary_head.filler"] = map[string]any{"dtype": "F32", "shape": []int{n}, "data_offsets": []int{offset, offset + 4*n}}
 	err = p.ReadSafetensors(bytes.NewReader(pack(t, header, append(data, wide...))))
-	require.ErrorContains(t, err, "stem.0.weight: element 2 is -1e+39, beyond what float32 holds")
+	require.ErrorContains(t, err, "stem.0.weight: element 2 is -1e+39, out of the range of float32")
 }
 
 func TestMetadata(t *testing.T) {
@@ -393,5 +393,5 @@ func TestMetadata(t *testing.T) {
 	assert.ErrorContains(t, err, "ops: safetensors: __metadata__: json: cannot unmarshal number")
 	_, err = ops.ReadMetadata(bytes.NewReader(b.Bytes()[:20]))
 	assert.ErrorContains(t, err, "the file is cut short")
-	assert.ErrorContains(t, p.WriteSafetensors(&b, map[string]string{"a": strings.Repeat("a", 17<<20)}), "give less metadata")
+	assert.ErrorContains(t, p.WriteSafetensors(&b, map[string]string{"a": strings.Repeat("a", 17<<20)}), "reduce the metadata")
 }

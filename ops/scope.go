@@ -10,18 +10,18 @@ import (
 	"unnas/internal/graph"
 )
 
-// Scope is where the layers of one network in one graph are built: it names
-// their parameters and holds the settings that they share.
+// Scope builds the layers of one network in one graph: it names their parameters and
+// holds their common configuration.
 //
-// In a network every parameter has a name of its own. A network that shares the
-// parameters of another one, in the same graph or in another, is built in a new
-// Scope over the same Params, where the same names mean the same parameters.
+// Every parameter of a network has a unique name. To share the parameters of a network
+// with another one, in the same graph or not, build it in a new Scope over the same
+// Params: equal names mean the same parameters.
 type Scope struct {
 	net    *net
 	prefix string
 }
 
-// net is what all scopes of a network share.
+// net is shared by all scopes of a network.
 type net struct {
 	g      *gorgonia.ExprGraph
 	params *Params
@@ -30,7 +30,7 @@ type net struct {
 	owners map[*gorgonia.Node]*Param
 	taken  map[string]bool // names of parameters and batch normalisations
 	layers map[layer]*gorgonia.Node
-	shared map[*gorgonia.Node]int // how many more layers an operation stands for
+	shared map[*gorgonia.Node]int // number of further layers that an operation stands for
 }
 
 // layer is an operation without parameters on a map. Its kernel is comparable.
@@ -39,41 +39,40 @@ type layer struct {
 	x      *gorgonia.Node
 }
 
-// Norm are the settings of batch normalisation (Ioffe and Szegedy, 2015,
-// arXiv 1502.03167).
+// Norm configures batch normalisation (Ioffe and Szegedy, 2015, arXiv 1502.03167).
 type Norm struct {
 	Epsilon  float64 // added to the variance
-	Momentum float64 // share of a batch in the running statistics
+	Momentum float64 // weight of a batch in the running statistics
 }
 
-// check reports the first setting that no batch normalisation can have.
+// check reports the first invalid field.
 func (n Norm) check() error {
 	if !(n.Epsilon > 0) {
-		return fmt.Errorf("setting Epsilon is %v; it must be positive", n.Epsilon)
+		return fmt.Errorf("Norm.Epsilon is %v; want a positive number", n.Epsilon)
 	}
 	if !(n.Momentum >= 0 && n.Momentum <= 1) {
-		return fmt.Errorf("setting Momentum is %v; it must be in [0, 1]", n.Momentum)
+		return fmt.Errorf("Norm.Momentum is %v; want 0 to 1", n.Momentum)
 	}
 	return nil
 }
 
-// DefaultNorm returns the settings of the published networks.
+// DefaultNorm returns the configuration of the published networks.
 func DefaultNorm() Norm { return Norm{Epsilon: 1e-5, Momentum: 0.1} }
 
-// NewScope returns the outermost scope of a network in g over the parameters p.
+// NewScope returns the root scope of a network in g over the parameters p.
 func NewScope(g *gorgonia.ExprGraph, p *Params) *Scope {
 	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm(),
 		owners: map[*gorgonia.Node]*Param{}, taken: map[string]bool{},
 		layers: map[layer]*gorgonia.Node{}, shared: map[*gorgonia.Node]int{}}}
 }
 
-// Sub returns the scope of a part: names in it begin with name and a dot.
+// Sub returns a nested scope: names in it start with name and a dot.
 func (s *Scope) Sub(name string) *Scope {
 	return &Scope{net: s.net, prefix: s.prefix + name + "."}
 }
 
-// SetNorm changes the settings of the batch normalisations built from now on,
-// in all scopes of the network.
+// SetNorm configures the batch normalisations built from now on, in all scopes of the
+// network.
 func (s *Scope) SetNorm(n Norm) { s.net.norm = n }
 
 // Graph returns the graph that the scope builds in.
@@ -82,17 +81,17 @@ func (s *Scope) Graph() *gorgonia.ExprGraph { return s.net.g }
 // Params returns the parameters of the network.
 func (s *Scope) Params() *Params { return s.net.params }
 
-// Learnables returns the nodes of all parameters declared in this graph, alphas
-// included, in order.
+// Learnables returns the nodes of all parameters declared in this graph, architecture
+// parameters included, in order.
 func (s *Scope) Learnables() gorgonia.Nodes { return append(gorgonia.Nodes(nil), s.net.nodes...) }
 
-// Owner returns the parameter of a node that Learnables lists, or nil.
+// Owner returns the parameter of a node of Learnables, or nil.
 func (s *Scope) Owner(n *gorgonia.Node) *Param {
 	return s.net.owners[n]
 }
 
-// Covers returns an error unless nodes of this graph stand for all parameters, but
-// for those of an auxiliary head: the others are those of another network.
+// Covers returns an error if a parameter has no node in this graph, other than those of an
+// auxiliary head: it belongs to another network.
 func (s *Scope) Covers() error {
 	used := map[*Param]bool{}
 	for _, q := range s.net.owners {
@@ -109,13 +108,12 @@ func (s *Scope) Covers() error {
 		}
 	}
 	if n > 0 {
-		return fmt.Errorf("ops: %d of the parameters have no place in the network, such as %s", n, first)
+		return fmt.Errorf("ops: %d of the parameters are not in the network, such as %s", n, first)
 	}
 	return nil
 }
 
-// Param returns the node of a new weight. Its shape is given as stored (see
-// Kind).
+// Param returns the node of a new weight. The shape is that in memory (see Kind).
 func (s *Scope) Param(name string, kind Kind, shape tensor.Shape, init Init) (*gorgonia.Node, error) {
 	return s.param(name, kind, shape, false, init)
 }
@@ -139,9 +137,9 @@ func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, in
 	return n, s.net.params.bind(n, q)
 }
 
-// stats returns the running statistics of a new batch normalisation, those of
-// same unless it is nil.
-func (s *Scope) stats(name string, channels int, same *Stats) (*Stats, error) {
+// stats returns the running statistics of a new batch normalisation, those of same
+// unless it is nil.
+func (s *Scope) stats(name string, channels int, same *RunningStats) (*RunningStats, error) {
 	stats, err := s.net.params.statistics(name, channels, same)
 	if err != nil {
 		return nil, err
@@ -149,9 +147,8 @@ func (s *Scope) stats(name string, channels int, same *Stats) (*Stats, error) {
 	return stats, s.take("batch normalisation", name)
 }
 
-// once applies a kernel without parameters to x. Layers that are alike in kernel
-// and input, such as the poolings of all edges that leave one state of a
-// supernet, are one operation.
+// once applies a kernel without parameters to x. Layers with equal kernel and input,
+// such as the poolings of all edges from one node of a supernet, are one operation.
 func (s *Scope) once(k graph.Kernel, x *gorgonia.Node) (*gorgonia.Node, error) {
 	if y := s.known(layer{k, x}); y != nil {
 		return y, nil
@@ -163,7 +160,7 @@ func (s *Scope) once(k graph.Kernel, x *gorgonia.Node) (*gorgonia.Node, error) {
 	return y, err
 }
 
-// known returns the output of a layer if there is one like it, and counts it.
+// known returns the output of an equal layer, if there is one, and counts it.
 func (s *Scope) known(l layer) *gorgonia.Node {
 	y := s.net.layers[l]
 	if y != nil {
@@ -172,22 +169,21 @@ func (s *Scope) known(l layer) *gorgonia.Node {
 	return y
 }
 
-// Layers returns how many layers of the network the operation of a node stands
-// for. Layers without parameters that are alike and have the same input are one
-// operation.
+// Layers returns how many layers of the network the operation of a node stands for.
+// Layers without parameters and with equal input are one operation.
 func (s *Scope) Layers(n *gorgonia.Node) int { return 1 + s.net.shared[n] }
 
-// take gives a name to one part of the network.
+// take reserves a name in the network.
 func (s *Scope) take(what, name string) error {
 	if s.net.taken[name] {
-		return fmt.Errorf("ops: %s %q is declared twice in one network; build each layer in a scope of its own (Sub)", what, name)
+		return fmt.Errorf("ops: %s %q is declared twice in one network; build each layer in its own scope (Sub)", what, name)
 	}
 	s.net.taken[name] = true
 	return nil
 }
 
-// newInput returns the input node of that name. Gorgonia merges inputs of equal
-// name, type and shape, so two networks in a graph share the nodes of parameters.
+// newInput returns the input node of that name. Gorgonia merges inputs of equal name,
+// type and shape, so two networks in a graph share the nodes of parameters.
 func newInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) *gorgonia.Node {
 	return gorgonia.NewTensor(g, of, shape.Dims(), gorgonia.WithShape(shape.Clone()...), gorgonia.WithName(name))
 }
@@ -201,13 +197,13 @@ func Images(g *gorgonia.ExprGraph, name string, n, h, w, c int) (*gorgonia.Node,
 	return uniqueInput(g, tensor.Float32, name, shape)
 }
 
-// Labels returns a new input node for classes, whole numbers of type int32.
+// Labels returns a new input node for class labels, integers of type int32.
 func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, error) {
 	if err := graph.CheckShape(shape); err != nil {
 		return nil, fmt.Errorf("ops: labels %q: %w", name, err)
 	}
 	if len(shape) == 0 {
-		return nil, fmt.Errorf("ops: labels %q without a shape; at least their number is needed", name)
+		return nil, fmt.Errorf("ops: labels %q without a shape; want at least one dimension", name)
 	}
 	return uniqueInput(g, tensor.Int32, name, tensor.Shape(shape))
 }
@@ -218,23 +214,23 @@ func Values(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 		return nil, fmt.Errorf("ops: values %q: %w", name, err)
 	}
 	if len(shape) == 0 {
-		return nil, fmt.Errorf("ops: values %q without a shape; at least their number is needed", name)
+		return nil, fmt.Errorf("ops: values %q without a shape; want at least one dimension", name)
 	}
 	return uniqueInput(g, tensor.Float32, name, tensor.Shape(shape))
 }
 
 func uniqueInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.Shape) (*gorgonia.Node, error) {
 	if g == nil {
-		return nil, fmt.Errorf("ops: input %q in a nil graph; make one with gorgonia.NewGraph", name)
+		return nil, fmt.Errorf("ops: input %q in a nil graph; want one of gorgonia.NewGraph", name)
 	}
 	if len(g.ByName(name)) > 0 {
-		return nil, fmt.Errorf("ops: the graph has a node named %q already; choose another name", name)
+		return nil, fmt.Errorf("ops: the graph already has a node named %q; use another name", name)
 	}
 	return newInput(g, of, name, shape), nil
 }
 
-// Bind gives an input node its values, []float32 or, for labels, []int32, in the
-// order of its shape. The memory is not copied.
+// Bind binds values to an input node, []float32 or, for labels, []int32, in row-major
+// order. The memory is not copied.
 func Bind(n *gorgonia.Node, values any) error {
 	if n == nil {
 		return fmt.Errorf("ops: binding values: %w", errNilNode)
@@ -246,10 +242,10 @@ func Bind(n *gorgonia.Node, values any) error {
 	case []int32:
 		have = len(v)
 	default:
-		return fmt.Errorf("ops: %s: values of type %T; []float32 or []int32 is needed", n.Name(), values)
+		return fmt.Errorf("ops: %s: values of type %T; want []float32 or []int32", n.Name(), values)
 	}
 	if want := n.Shape().TotalSize(); have != want {
-		return fmt.Errorf("ops: %s: %d values for shape %v, which holds %d", n.Name(), have, n.Shape(), want)
+		return fmt.Errorf("ops: %s: %d values for shape %v, want %d", n.Name(), have, n.Shape(), want)
 	}
 	if err := gorgonia.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(values))); err != nil {
 		return fmt.Errorf("ops: %s: %w", n.Name(), err)

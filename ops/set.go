@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Set is a list of candidates: the columns of an alpha.
+// Set is a list of candidate operations: the columns of α.
 type Set []Op
 
 // Names returns the names of the candidates in order.
@@ -18,8 +18,8 @@ func (s Set) Names() []string {
 	return names
 }
 
-// nameOf returns the name of a candidate, "" of nil, which Validate of a space or
-// a network refuses.
+// nameOf returns the name of a candidate, "" for nil, which Validate of a space or a network
+// refuses.
 func nameOf(o Op) string {
 	if o == nil {
 		return ""
@@ -27,7 +27,7 @@ func nameOf(o Op) string {
 	return o.Name()
 }
 
-// Find returns the candidate of a name.
+// Find returns the candidate with a name.
 func (s Set) Find(name string) (Op, error) {
 	for _, o := range s {
 		if o != nil && o.Name() == name {
@@ -37,19 +37,19 @@ func (s Set) Find(name string) (Op, error) {
 	return nil, fmt.Errorf("ops: unknown operation %q; the set has %v", name, s.Names())
 }
 
-// Has reports whether the set has a candidate of that name.
+// Has reports whether the set has a candidate with that name.
 func (s Set) Has(name string) bool {
 	return slices.ContainsFunc(s, func(o Op) bool { return o != nil && o.Name() == name })
 }
 
-// DARTS returns the eight candidates of the DARTS space in published order (Liu
-// et al., 2019, arXiv 1806.09055).
+// DARTS returns the eight candidate operations of the DARTS space in published order
+// (Liu et al., 2019, arXiv 1806.09055).
 func DARTS() Set {
 	return Set{None(), MaxPool(3), AvgPool(3), Skip(), SepConv(3), SepConv(5), DilConv(3), DilConv(5)}
 }
 
-// All returns all operations that published cells use: those of DARTS,
-// NASNet, ENAS, AmoebaNet, PNAS and NAO.
+// All returns all operations of published cells: those of DARTS, NASNet, ENAS,
+// AmoebaNet, PNAS and NAO.
 func All() Set {
 	return Set{
 		None(),
@@ -67,9 +67,8 @@ func All() Set {
 // MarshalJSON writes the names of the candidates.
 func (s Set) MarshalJSON() ([]byte, error) { return json.Marshal(s.Names()) }
 
-// UnmarshalJSON reads names of operations. It finds them in the set as it is, or
-// else among the published ones, so that a set with a user's operations reads back
-// into one that holds these.
+// UnmarshalJSON reads names of operations. It looks them up in the current set, then in
+// All; a set with other operations can thus be read back into one that contains them.
 func (s *Set) UnmarshalJSON(data []byte) error {
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil {
@@ -79,7 +78,7 @@ func (s *Set) UnmarshalJSON(data []byte) error {
 	for i, name := range names {
 		op, err := known.Find(name)
 		if err != nil {
-			return fmt.Errorf("ops: operation %q is neither a published one nor of the set that is read into, which has %v; read into a value whose set holds it", name, s.Names())
+			return fmt.Errorf("ops: unknown operation %q, neither published nor in the set %v; read into a set that contains it", name, s.Names())
 		}
 		set[i] = op
 	}

@@ -9,10 +9,9 @@ import (
 )
 
 // MeanSquaredError returns the mean of (x-y)² over the elements of predictions x and
-// float targets y of one shape, in which the number of images comes first. A target
-// that equals ignore does not count, as where an image is not hidden (see
-// pretext.IgnoreValue); with NaN all count. The score is the sum of the squared
-// errors, "mse", of which less is better.
+// float targets y of equal shape, with the number of images first. Targets equal to
+// ignore do not count, such as those of visible blocks (see pretext.IgnoreValue); with
+// NaN all count. The score is the sum of the squared errors, "mse"; lower is better.
 func MeanSquaredError(x, y *gorgonia.Node, ignore float32) (Loss, error) {
 	for _, n := range []*gorgonia.Node{x, y} {
 		if err := needFloats(n); err != nil {
@@ -36,12 +35,12 @@ func valued(m Metric, k Kernel, in ...*gorgonia.Node) (Loss, error) {
 type squaredError struct{ ignore float32 }
 
 func (k squaredError) Name() string {
-	return fmt.Sprintf("mean squared error but of %v", k.ignore)
+	return fmt.Sprintf("mean squared error ignoring %v", k.ignore)
 }
 
 func (k squaredError) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	if in[0].Dims() == 0 || !in[0].Eq(in[1]) {
-		return nil, fmt.Errorf("predictions of shape %v and targets of shape %v; one shape [N, ...] is needed", in[0], in[1])
+		return nil, fmt.Errorf("predictions of shape %v and targets of shape %v; want equal shapes [N, ...]", in[0], in[1])
 	}
 	count := tensor.Shape{}
 	if in[0].TotalSize() > exact {
@@ -50,8 +49,8 @@ func (k squaredError) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 	return []tensor.Shape{{}, {}, count}, nil
 }
 
-// squaresAtATime is the number of elements of which the squares are added up by one
-// core, so that sums do not depend on the number of cores.
+// squaresAtATime is the number of squares in a partial sum: sums do not depend on the
+// number of cores.
 const squaresAtATime = 1 << 13
 
 func (k squaredError) each(r *Run, n int, f func(task, from, to int)) {

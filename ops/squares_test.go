@@ -90,7 +90,7 @@ func TestMeanSquaredErrorRefuses(t *testing.T) {
 	n := newNet(t)
 	x := n.maps("x", 6, 4)
 	_, err := ops.MeanSquaredError(x, n.maps("y", 4, 6), 0)
-	assert.ErrorContains(t, err, "predictions of shape (6, 4) and targets of shape (4, 6); one shape [N, ...] is needed")
+	assert.ErrorContains(t, err, "predictions of shape (6, 4) and targets of shape (4, 6); want equal shapes [N, ...]")
 	_, err = ops.MeanSquaredError(x, nil, 0)
 	assert.ErrorContains(t, err, "nil node")
 	_, err = ops.MeanSquaredError(n.labels("labels", make([]int32, 24), 6, 4), x, 0)

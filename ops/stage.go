@@ -11,9 +11,9 @@ import (
 	"unnas/internal/kernel"
 )
 
-// depthwiseSeparable returns ReLU, depthwise convolution, pointwise convolution
-// of x in one stage, C to C channels. The weights are those of layers number
-// first and first+1 of the scope, as published.
+// depthwiseSeparable returns ReLU, depthwise convolution, pointwise convolution of x as
+// a fused block, C to C channels. The weights are those of layers first and first+1 of
+// the scope, as published.
 func (s *Scope) depthwiseSeparable(x *gorgonia.Node, w Window, first int) (*gorgonia.Node, error) {
 	_, _, _, c, err := featureMap(x)
 	if err != nil {
@@ -31,10 +31,10 @@ func (s *Scope) depthwiseSeparable(x *gorgonia.Node, w Window, first int) (*gorg
 	return apply(stages{w}, x, depth, point)
 }
 
-// stages computes ReLU, depthwise and pointwise convolution of one map, for each
-// of several windows with weights of its own, and the moments of the results.
-// Inputs: x; for each window the depthwise weight [k, k, 1, C] and the pointwise
-// weight [1, 1, C, Out]. Outputs: for each window y and its moments [3, Out].
+// stages computes ReLU, depthwise and pointwise convolution of one map for several
+// windows, each with its own weights, and the moments of the results. Inputs: x; for
+// each window the depthwise weight [k, k, 1, C] and the pointwise weight [1, 1, C,
+// Out]. Outputs: for each window y and its moments [3, Out].
 type stages []Window
 
 func (k stages) Key() string { return fmt.Sprintf("stage%+v", []Window(k)) }
@@ -70,8 +70,8 @@ func (k stages) Fuse(with graph.Kernel) graph.Kernel {
 	return slices.Concat(k, o)
 }
 
-// fits reports whether stages can be computed together: their windows are centred
-// and stride alike.
+// fits reports whether blocks can be fused: their windows are centred and have equal
+// strides.
 func (k stages) fits(o stages) bool {
 	for _, w := range slices.Concat(k, o) {
 		if w.StrideRows != k[0].StrideRows || 2*w.PadRows != w.DilationRows*(w.Rows-1) {
@@ -83,8 +83,8 @@ func (k stages) fits(o stages) bool {
 
 func (k stages) Scratch(in []tensor.Shape) (int, int) { return k.scratch(in[0], in[1:], 2, false) }
 
-// scratch is the memory for the windows, given the shapes of weights of which
-// every step inputs hold one pair.
+// scratch returns the scratch memory of the windows; weights has a pair of shapes per
+// window, step inputs apart.
 func (k stages) scratch(x tensor.Shape, weights []tensor.Shape, step int, backward bool) (int, int) {
 	list := make([]kernel.Stage, len(k))
 	for i, w := range k {
@@ -135,9 +135,9 @@ func (k stages) Cost(in []tensor.Shape) graph.Cost {
 	return graph.Cost{ConvMACs: macs}
 }
 
-// stagesGrad is the gradient of stages. Inputs: x; for each window gy and the
-// weights. Outputs: the gradient of x, the sums [2, C] of that and of that times
-// x; for each window the gradients of the weights.
+// stagesGrad is the gradient of stages. Inputs: x; for each window gy and the weights.
+// Outputs: the gradient of x, the sums [2, C] of it and of it times x; for each window
+// the gradients of the weights.
 type stagesGrad struct{ of stages }
 
 func (k stagesGrad) Key() string { return "gradient of " + k.of.Key() }

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// What names of a state dict of PyTorch begin and end with.
+// Suffixes of the names in a PyTorch state dict.
 const (
 	meanSuffix     = ".running_mean"        // statistics
 	varSuffix      = ".running_var"         // statistics
-	batchesTracked = ".num_batches_tracked" // a count that nothing here needs
+	batchesTracked = ".num_batches_tracked" // unused
 )
 
-// wrappers begin all names of a network that PyTorch has wrapped: to train it on
-// several devices, or to compile it.
+// wrappers are the prefixes of a network wrapped by PyTorch: for several devices, or
+// compiled.
 var wrappers = []string{"module.", "_orig_mod."}
 
-// unwrap returns the tensors under the names that the network itself has.
+// unwrap returns the tensors under the names of the network itself.
 func unwrap(list []stored) []stored {
 	list = slices.Clone(list)
 	for i := 0; i < len(wrappers); i++ {
@@ -38,18 +38,17 @@ func unwrap(list []stored) []stored {
 	return list
 }
 
-// AuxiliaryHead is the scope of the auxiliary head of a network, which only its
-// training needs. Files of weights may have one where a network has none.
+// AuxiliaryHead is the scope of the auxiliary head of a network, which is only used in
+// training. Weight files may have one that the network lacks.
 const AuxiliaryHead = "auxiliary_head"
 
-// elementBytes are the bytes that one element of a type takes, by the names that
-// safetensors has for types.
+// elementBytes are the sizes of element types, by their safetensors names.
 var elementBytes = map[string]int64{
 	"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, float16Name: 2, bfloat16Name: 2,
 	"I32": 4, "U32": 4, float32Name: 4, float64Name: 8, "I64": 8, "U64": 8,
 }
 
-// The types of floats that can be read; float32 is that of all our tensors.
+// The readable floating-point types; all tensors here are float32.
 const (
 	float32Name  = "F32"
 	float16Name  = "F16"
@@ -57,7 +56,7 @@ const (
 	float64Name  = "F64"
 )
 
-// floats are how one element is read.
+// floats decode one element.
 var floats = map[string]func(b []byte) float32{
 	float32Name:  func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) },
 	float16Name:  func(b []byte) float32 { return fromHalf(binary.LittleEndian.Uint16(b)) },
@@ -65,12 +64,12 @@ var floats = map[string]func(b []byte) float32{
 	float64Name:  func(b []byte) float32 { return float32(math.Float64frombits(binary.LittleEndian.Uint64(b))) },
 }
 
-// fromHalf returns the value of a float of half precision: a sign, 5 bits of
-// exponent and 10 of mantissa.
+// fromHalf returns the value of a half-precision float: a sign, 5 bits of exponent and
+// 10 of mantissa.
 func fromHalf(h uint16) float32 {
 	sign, exponent, mantissa := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
 	switch exponent {
-	case 0: // zero, or a number below the least normal one
+	case 0: // zero or subnormal
 		return math.Float32frombits(sign | math.Float32bits(float32(mantissa)/(1<<24)))
 	case 31: // infinity, or not a number
 		exponent = 255 - (127 - 15)
@@ -78,8 +77,7 @@ func fromHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exponent+127-15)<<23 | mantissa<<13)
 }
 
-// published is a tensor of a state dict: how it is read from the parameters, and
-// how they take it.
+// published is a tensor of a state dict, with functions that read and write the parameter.
 type published struct {
 	shape []int
 	get   func(dst []float32) error
@@ -97,7 +95,7 @@ func (t published) len() int {
 // published returns all tensors of the state dict and their names in order.
 func (p *Params) published() (map[string]published, []string, error) {
 	if !p.ready {
-		return nil, nil, errors.New("the parameters have no values yet; call Init first")
+		return nil, nil, errors.New("the parameters have no values; call Init first")
 	}
 	all := map[string]published{}
 	var names []string
@@ -107,9 +105,9 @@ func (p *Params) published() (map[string]published, []string, error) {
 	}
 	for _, q := range p.list {
 		data := p.Data(q)
-		add(q.Name, published{q.PublishedShape(),
-			func(dst []float32) error { return q.Publish(dst, data) },
-			func(src []float32) error { return q.Adopt(data, src) }})
+		add(q.Name, published{q.PyTorchShape(),
+			func(dst []float32) error { return q.ToPyTorch(dst, data) },
+			func(src []float32) error { return q.FromPyTorch(data, src) }})
 	}
 	for _, s := range p.stats {
 		for _, of := range []struct {
@@ -124,20 +122,18 @@ func (p *Params) published() (map[string]published, []string, error) {
 	return all, names, nil
 }
 
-// ReadFile sets all parameters and running statistics to those in a file of
-// weights: one of PyTorch (ReadPyTorch) or of safetensors (ReadSafetensors),
-// whichever its first bytes tell.
+// ReadFile sets all parameters and running statistics from a weight file: of PyTorch
+// (ReadPyTorch) or safetensors (ReadSafetensors), recognised by its first bytes.
 func (p *Params) ReadFile(path string) error {
 	_, err := p.ReadPretrained(path)
 	return err
 }
 
 // ReadPretrained is ReadFile for a network with another head, as for fine-tuning.
-// Parameters and running statistics below the scopes that head names, such as
-// "classifier", keep their values where the file lacks them or has them in another
-// shape, and are ignored where the network lacks them. It returns the names of those
-// that keep their values, in the order of the state dict. All others must be there,
-// as for ReadFile.
+// Parameters and running statistics in the scopes head, such as "classifier", keep
+// their values if the file lacks them or has them in another shape, and are ignored if
+// the network lacks them. It returns the names of those that keep their values, in the
+// order of the state dict. All others are required, as for ReadFile.
 func (p *Params) ReadPretrained(path string, head ...string) (kept []string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -146,7 +142,7 @@ func (p *Params) ReadPretrained(path string, head ...string) (kept []string, err
 	defer f.Close()
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no file; name a file of weights")
+		err = errors.New("not a regular file; want a weight file")
 	}
 	if err == nil {
 		if isSafetensors(f) {
@@ -161,7 +157,7 @@ func (p *Params) ReadPretrained(path string, head ...string) (kept []string, err
 	return kept, nil
 }
 
-// below reports whether a parameter of that name lies below one of the scopes.
+// below reports whether a parameter is in one of the scopes.
 func below(name string, scopes []string) bool {
 	return slices.ContainsFunc(scopes, func(s string) bool { return strings.HasPrefix(name, s+".") })
 }
@@ -170,15 +166,15 @@ func below(name string, scopes []string) bool {
 type stored struct {
 	name  string
 	shape []int
-	kind  string // of its elements
+	kind  string // element type
 	// read fills dst with the elements in the order of the shape.
 	read func(dst []byte) error
 }
 
-// collect reads from a file, in the order of list, the values of all tensors of
-// the state dict, but for those below the scopes of a head that do not fit, whose names
-// it returns. What is wrong with the file is found before anything is read into
-// memory, and that is not much more than the parameters themselves take.
+// collect reads the values of all tensors of the state dict from a file, in the order
+// of list. It skips tensors in the scopes head that do not fit and returns their names.
+// It validates the file before it reads data, and takes little more memory than the
+// parameters.
 func (p *Params) collect(list []stored, head []string) (values map[string][]float32, kept []string, err error) {
 	all, names, err := p.published()
 	if err != nil {
@@ -219,7 +215,7 @@ func (p *Params) collect(list []stored, head []string) (values map[string][]floa
 	faults := listed("missing in the file", missing) + listed("missing in the network", unknown) +
 		listed("of another shape", reshaped) + listed("not of floats", retyped)
 	if faults != "" {
-		return nil, nil, fmt.Errorf("the weights do not fit the network:%s\nread them into the network that they are of", faults)
+		return nil, nil, fmt.Errorf("the weights do not fit the network:%s\nuse the weights of this network, or the network of these weights", faults)
 	}
 	values = map[string][]float32{}
 	for _, t := range wanted {
@@ -233,7 +229,7 @@ func (p *Params) collect(list []stored, head []string) (values map[string][]floa
 			v[i] = floats[t.kind](b[i*size:])
 			if t.kind == float64Name && math.IsInf(float64(v[i]), 0) {
 				if x := math.Float64frombits(binary.LittleEndian.Uint64(b[i*size:])); !math.IsInf(x, 0) {
-					return nil, nil, fmt.Errorf("%s: element %d is %g, beyond what float32 holds; has the training diverged?", t.name, i, x)
+					return nil, nil, fmt.Errorf("%s: element %d is %g, out of the range of float32; the training may have diverged", t.name, i, x)
 				}
 			}
 		}
@@ -242,10 +238,10 @@ func (p *Params) collect(list []stored, head []string) (values map[string][]floa
 	return values, kept, nil
 }
 
-// maxListed is how many tensors of a kind a message names.
+// maxListed is the number of tensors of a kind that an error lists.
 const maxListed = 20
 
-// listed returns lines that name tensors, or "" if there are none.
+// listed returns lines that list tensors, or "" if there are none.
 func listed(what string, names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -260,7 +256,7 @@ func listed(what string, names []string) string {
 	return text
 }
 
-// adopt sets the parameters and statistics to the values that were collected.
+// adopt sets the parameters and statistics to the collected values.
 func (p *Params) adopt(values map[string][]float32) error {
 	for _, s := range p.stats {
 		for _, suffix := range []string{meanSuffix, varSuffix} {
@@ -269,7 +265,7 @@ func (p *Params) adopt(values map[string][]float32) error {
 			}
 			one, other := s.same.Name+suffix, s.Name+suffix
 			if i := differ(values[one], values[other]); i >= 0 {
-				return fmt.Errorf("%s and %s are statistics of one map and must be equal, but are %v and %v in channel %d; read the file into the network that it is of", one, other, values[one][i], values[other][i], i)
+				return fmt.Errorf("%s and %s are statistics of one map, but differ in channel %[5]d: %[3]v and %[4]v; use the weights of this network", one, other, values[one][i], values[other][i], i)
 			}
 		}
 	}

@@ -2,8 +2,8 @@ package pretext
 
 import "image"
 
-// fromRGBPlanes returns a JPEG image whose planes are red, green and blue, the last
-// two as chroma may be.
+// fromRGBPlanes converts a JPEG image whose planes are red, green and blue; the last two
+// may be subsampled like chroma.
 func fromRGBPlanes(src *image.YCbCr) *Image {
 	b := src.Bounds()
 	m := &Image{Width: b.Dx(), Height: b.Dy(), Pix: make([]uint8, 3*b.Dx()*b.Dy()), Label: -1}
@@ -15,7 +15,7 @@ func fromRGBPlanes(src *image.YCbCr) *Image {
 	return m
 }
 
-// fromYCbCr fills the image with a JPEG image.
+// fromYCbCr fills the image from a JPEG image.
 func (m *Image) fromYCbCr(src *image.YCbCr) {
 	m.fromPlanes(src, func(luma []uint8, blue, red []int32, row []uint8) {
 		for x, l := range luma {
@@ -29,13 +29,12 @@ func (m *Image) fromYCbCr(src *image.YCbCr) {
 	})
 }
 
-// fromPlanes calls convert with the samples of each row of the image. Chroma of half
-// the width or height is interpolated as libjpeg does it: of the two samples around a
-// pixel the nearer one weighs 3/4 and the other 1/4, along each axis. Chroma of a
-// quarter of the width, which is rare, is repeated, and so are two columns of half
-// the width.
+// fromPlanes calls convert with the samples of each row of the image. Chroma subsampled
+// by two in width or height is interpolated as libjpeg does: along each axis the nearer
+// of the two surrounding samples has weight 3/4 and the other 1/4. Chroma subsampled by
+// four in width, which is rare, is repeated, as are two columns subsampled by two.
 func (m *Image) fromPlanes(src *image.YCbCr, convert func(luma []uint8, blue, red []int32, row []uint8)) {
-	h, v := 1, 1 // pixels of a chroma sample, across and down
+	h, v := 1, 1 // pixels per chroma sample, across and down
 	switch src.SubsampleRatio {
 	case image.YCbCrSubsampleRatio420:
 		h, v = 2, 2
@@ -64,16 +63,15 @@ func (m *Image) fromPlanes(src *image.YCbCr, convert func(luma []uint8, blue, re
 	})
 }
 
-// smooth says whether libjpeg interpolates the columns of chroma samples, width of
-// them, that cover h pixels each.
+// smooth reports whether libjpeg interpolates a row of width chroma samples that cover h
+// pixels each.
 func smooth(h, width int) bool { return h == 2 && width > 2 }
 
-// stretch computes the chroma of row y of the image from the two rows of samples
-// around it, the nearer one first; a sample covers h by v pixels. What rounds a
-// sum differs between neighbours, as it does in libjpeg, so that errors do not
-// add up to a tint.
+// stretch computes the chroma of row y of the image from the two nearest rows of samples,
+// the nearer one first; a sample covers h×v pixels. As in libjpeg the rounding offset
+// alternates between neighbours, so that rounding does not add a tint.
 func stretch(out []int32, near, far []uint8, h, v, y int) {
-	far = far[:len(near)] // as it is; tells the compiler
+	far = far[:len(near)] // removes a bounds check
 	blend := func(i int) int32 { return 3*int32(near[i]) + int32(far[i]) }
 	if !smooth(h, len(near)) {
 		for i := range near {

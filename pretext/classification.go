@@ -9,14 +9,14 @@ import (
 	"unnas/ops"
 )
 
-// Classification is the supervised task to tell the class of an image. One image
-// gives one input and one label.
+// Classification is supervised image classification. One image gives one input and one
+// label.
 type Classification struct {
 	Transform Transform `json:"transform"`
 	Classes   int       `json:"classes"` // number of classes of the data set, 2 or more
-	// Smoothing is the share of a label that the other classes have together, 0 to
-	// below 1 (ops.LossConfig). Networks that were found are trained with 0.1 on
-	// ImageNet, and searched with 0.
+	// Smoothing is the label smoothing, 0 to below 1 (ops.LossConfig): the probability
+	// that the other classes share. Derived networks are trained with 0.1 on ImageNet;
+	// searches use 0.
 	Smoothing float64 `json:"smoothing"`
 }
 
@@ -26,8 +26,8 @@ const maxClasses = 1 << 24
 // Name returns "classification".
 func (Classification) Name() string { return "classification" }
 
-// Validate returns an error if the view is not valid or there is nothing to
-// tell apart.
+// Validate returns an error if the transform is invalid or there are fewer than two
+// classes.
 func (t Classification) Validate() error {
 	if err := t.Transform.Validate(); err != nil {
 		return err
@@ -52,9 +52,9 @@ func (t Classification) Spec() Spec {
 	}
 }
 
-// Sample writes the view of img to dst.Inputs, [1, Height, Width, 3], and its
-// class to dst.Labels, [1]. An image without a class, or with one that the task does not know, is an
-// error. Nothing is drawn in evaluation, where r may be nil.
+// Sample writes the transformed img to dst.Inputs, [1, Height, Width, 3], and its class
+// to dst.Labels, [1]. It returns an error if the image has no class or one out of range.
+// Evaluation draws nothing; r may be nil.
 func (t Classification) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (t Classification) Sample(dst Sample, img *Image, train bool, r *rand.Rand)
 		return err
 	}
 	if img.Label < 0 || img.Label >= t.Classes {
-		return fmt.Errorf("pretext: classification: image of class %d, want 0 to %d; unlabelled images need another task", img.Label, t.Classes-1)
+		return fmt.Errorf("pretext: classification: image of class %d, want 0 to %d; choose a self-supervised task for unlabelled images", img.Label, t.Classes-1)
 	}
 	y[0] = int32(img.Label)
 	return nil

@@ -26,7 +26,7 @@ func TestClassificationErrors(t *testing.T) {
 	x, y := make([]float32, 60), make([]int32, 1)
 	for _, label := range []int{-1, 3} {
 		img.Label = label
-		require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "want 0 to 2; unlabelled images need another task")
+		require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "want 0 to 2; choose a self-supervised task for unlabelled images")
 	}
 	img.Label = 2
 	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil))

@@ -11,21 +11,19 @@ import (
 	"unnas/ops"
 )
 
-// Colorization is the task to tell the colour of each pixel from how light the
-// pixels are (Zhang et al., 2016, arXiv 1603.08511). One image gives one input of
-// one channel, the lightness of CIELAB, and a label for each pixel: which of 313
-// bins is nearest to it in the plane of a and b. The bins are multiples of 10,
-// numbered by a, then b.
+// Colorization predicts the colour of each pixel from the lightness of all (Zhang et al.,
+// 2016, arXiv 1603.08511). One image gives one input of one channel, the lightness of
+// CIELAB, and a label per pixel: the nearest of 313 bins in the ab plane. The bins are
+// multiples of 10, numbered by a, then b.
 //
-// The labels are those of the view, after crop, flip and jitter, whose values are
-// rounded to whole levels first. Differs: the authors' release cuts off their
-// fractions. The lightness, with white at 1, is normalised with the means of
-// Transform.Mean and Transform.Std. The padding of CropPadded has no colour: its label is
-// IgnoreIndex.
+// The labels are computed after crop, flip and jitter, from values rounded to integer
+// levels. Differs: the authors' release truncates them. The lightness, with white at 1,
+// is normalised with the averages of Transform.Mean and Transform.Std. The padding of
+// CropPadded has the label IgnoreIndex.
 //
-// Liu et al. (2020, arXiv 2003.12056) flip images of CIFAR-10 and no more, and do
-// not jitter those of ImageNet: set Crop to CropNone in the view of [CIFAR10Transform], and
-// Jitter to 0 in that of [ImageNet].
+// Liu et al. (2020, arXiv 2003.12056) only flip CIFAR-10 images and do not jitter
+// ImageNet images: set Crop to CropNone in [CIFAR10Transform] and Jitter to 0 in
+// [ImageNetTransform].
 type Colorization struct {
 	Transform Transform `json:"transform"`
 }
@@ -36,10 +34,10 @@ const tints = 313
 // Name returns "colorization".
 func (Colorization) Name() string { return "colorization" }
 
-// SelfSupervised says that labels come from the image alone.
+// SelfSupervised returns true: labels come from the image alone.
 func (Colorization) SelfSupervised() bool { return true }
 
-// Validate returns an error if the view is not valid.
+// Validate returns an error if the transform is invalid.
 func (t Colorization) Validate() error { return t.Transform.Validate() }
 
 // Spec returns the sizes of a sample: 1 input of 1 channel, labels of shape
@@ -51,8 +49,8 @@ func (t Colorization) Spec() Spec {
 	}
 }
 
-// ClassColor returns the colour of a bin at a lightness of 70 of 100, to show labels
-// with, or black for what is no bin. What a screen cannot show is cut off.
+// ClassColor returns the colour of a bin at lightness 70 of 100, for showing labels, or
+// black for an invalid class. Colours outside sRGB are clipped.
 func (Colorization) ClassColor(class int32) color.NRGBA {
 	bins := gamut().bins
 	if class < 0 || int(class) >= len(bins) {
@@ -61,9 +59,9 @@ func (Colorization) ClassColor(class int32) color.NRGBA {
 	return rgb(70, bins[class])
 }
 
-// Sample writes the lightness of the view of img to dst.Inputs, [1, Height, Width,
-// 1], and the bins of its pixels to dst.Labels, [Height, Width]. Nothing is drawn in evaluation,
-// where r may be nil.
+// Sample writes the lightness of the transformed img to dst.Inputs, [1, Height, Width,
+// 1], and the bins of its pixels to dst.Labels, [Height, Width]. Evaluation draws
+// nothing; r may be nil.
 func (t Colorization) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -94,7 +92,7 @@ func (t Colorization) Sample(dst Sample, img *Image, train bool, r *rand.Rand) e
 
 func average(v [3]float64) float64 { return (v[0] + v[1] + v[2]) / 3 }
 
-// level rounds a value to a level of sRGB; the jitter can lead out of their range.
+// level rounds a value to an 8-bit sRGB level; jitter can exceed the range.
 func level(v float32) uint8 { return uint8(min(max(v+0.5, 0), 255)) }
 
 // Head returns logits [N, h, w, 313] by a 1×1 convolution with bias.
@@ -102,7 +100,7 @@ func (Colorization) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node,
 	return PixelHead(s, features, tints)
 }
 
-// Loss returns the cross-entropy of the labels and of the logits, enlarged to them.
+// Loss returns the cross-entropy of the labels and the logits, resized to the labels.
 func (Colorization) Loss(logits *gorgonia.Node, targets Targets) (ops.Loss, error) {
 	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: IgnoreIndex})
 	if err != nil {

@@ -207,7 +207,7 @@ func (f epochRecorder) Record(e record.Event) error {
 	return nil
 }
 
-// dusk is a source of so many images of a blue and a yellow half.
+// dusk is a source of n images of a blue and a yellow half.
 type dusk int
 
 func (d dusk) Len() int { return int(d) }

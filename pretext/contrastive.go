@@ -12,40 +12,38 @@ import (
 	"unnas/ops"
 )
 
-// Contrastive is the task to recognise an image in another view of it among those of
-// other images (SimCLR; Chen et al., 2020, arXiv 2002.05709). One image gives two
-// inputs: its training view, drawn twice, each with colours of its own. The head
-// projects them to vectors, and the loss compares those of all images in a batch
-// (ops.Contrast). Start from [ContrastiveCIFAR10] or [ContrastiveImageNet], or fill all
-// fields.
+// Contrastive is contrastive learning: recognise an image in another augmentation of it
+// among those of other images (SimCLR; Chen et al., 2020, arXiv 2002.05709). One image
+// gives two inputs, two draws of its training augmentation, each with its own colour
+// distortion. The head projects them to vectors, and the loss compares all vectors of a
+// batch (ops.Contrast). Start from [ContrastiveCIFAR10] or [ContrastiveImageNet], or fill
+// all fields.
 //
-// The views are drawn in evaluation as well, since the task compares what was drawn.
-// Images that go through the network at once are compared, so a batch needs two or
-// more; with gradient accumulation (MicroBatch of package darts) those of a
-// micro-batch are, so both loss and score depend on its size.
+// Evaluation draws augmentations as well, since the task compares them. A batch needs two
+// or more images. With gradient accumulation (MicroBatch of package darts) the images of
+// a micro-batch are compared, so loss and score depend on its size.
 //
-// Differs: without the blur of the paper.
+// Differs: the paper's blur is left out.
 type Contrastive struct {
-	Transform Transform `json:"transform"` // drawn as in training
-	// Strength is that of the colour distortion, 0 to 2: in 8 of 10 views brightness,
-	// contrast and saturation change by up to 80 % times Strength, and the hue by up to a
-	// fifth of the circle times Strength, in random order.
+	Transform Transform `json:"transform"` // applied as in training, in evaluation too
+	// Strength is the strength of the colour distortion, 0 to 2. With probability 0.8,
+	// brightness, contrast and saturation change by up to 80 % times Strength, and the hue
+	// by up to a fifth of the circle times Strength, in random order.
 	Strength      float64 `json:"strength"`
-	GrayscaleProb float64 `json:"grayscale_prob"` // share of views that lose their colours, 0 to 1
+	GrayscaleProb float64 `json:"grayscale_prob"` // probability of conversion to grayscale, 0 to 1
 	Projection    int     `json:"projection"`     // length of the vectors that are compared
 	Temperature   float64 `json:"temperature"`    // of the softmax of similarities (ops.ContrastConfig)
 }
 
-// ContrastiveCIFAR10 returns the published form for CIFAR-10 (appendix B.9 of the
-// paper): any part of the image, resized to 32 by 32 pixels, mirrored or not, and
-// colours distorted by half.
+// ContrastiveCIFAR10 returns the published task for CIFAR-10 (appendix B.9 of the paper):
+// random resized crop to 32×32 pixels, flip, and half of the colour distortion.
 func ContrastiveCIFAR10() Contrastive {
 	v := CIFAR10Transform()
 	v.Crop = CropRandomResized
 	return Contrastive{Transform: v, Strength: 0.5, GrayscaleProb: 0.2, Projection: 128, Temperature: 0.5}
 }
 
-// ContrastiveImageNet returns the published form for ImageNet, at 224 pixels.
+// ContrastiveImageNet returns the published task for ImageNet, at 224×224 pixels.
 func ContrastiveImageNet() Contrastive {
 	v := ImageNetTransform(224)
 	v.Jitter = 0
@@ -58,10 +56,10 @@ const maxProjection = 1 << 16
 // Name returns "contrastive".
 func (Contrastive) Name() string { return "contrastive" }
 
-// SelfSupervised says that images are compared with themselves.
+// SelfSupervised returns true: images are compared with themselves.
 func (Contrastive) SelfSupervised() bool { return true }
 
-// Validate returns an error that names the first setting out of its range.
+// Validate returns an error that names the first field out of range.
 func (t Contrastive) Validate() error {
 	if err := t.Transform.Validate(); err != nil {
 		return err
@@ -81,15 +79,14 @@ func (t Contrastive) Validate() error {
 	return nil
 }
 
-// Spec returns the sizes of a sample: 2 inputs, and one label, which is no class.
+// Spec returns the sizes of a sample: 2 inputs and one label, which is not a class.
 func (t Contrastive) Spec() Spec {
 	return Spec{Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3, Inputs: 2, LabelShape: []int{1}}
 }
 
-// Sample writes two views of img to dst.Inputs, [2, Height, Width, 3], and 0 to
-// dst.Labels, [1], which says that the image takes part. For each view, in evaluation
-// too, r draws the crop, the flip, whether and how colours are distorted, and whether
-// they are lost.
+// Sample writes two augmentations of img to dst.Inputs, [2, Height, Width, 3], and 0 to
+// dst.Labels, [1]: the image counts. For each of the two, in evaluation too, r draws the
+// crop, the flip, the colour distortion and the grayscale conversion.
 func (t Contrastive) Sample(dst Sample, img *Image, _ bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -98,9 +95,9 @@ func (t Contrastive) Sample(dst Sample, img *Image, _ bool, r *rand.Rand) error 
 		return err
 	}
 	if r == nil {
-		return errors.New("pretext: contrastive: no random stream; it draws the views, in evaluation too")
+		return errors.New("pretext: contrastive: no random stream; it draws the augmentations, in evaluation too")
 	}
-	plain := t.Transform // with full intensity at 1
+	plain := t.Transform // with full intensity 1
 	plain.Mean, plain.Std = [3]float64{}, [3]float64{1, 1, 1}
 	size := len(dst.Inputs) / 2
 	for k := range 2 {
@@ -121,7 +118,7 @@ func (t Contrastive) Sample(dst Sample, img *Image, _ bool, r *rand.Rand) error 
 	return nil
 }
 
-// distort changes the colours of a view.
+// distort distorts the colours of an input.
 func (t Contrastive) distort(pix []float32, r *rand.Rand) {
 	if rng.Bool(r, 0.8) {
 		for _, k := range rng.Perm(r, 4) {
@@ -149,22 +146,22 @@ func luma(p []float32) float64 {
 	return float64(0.2125*float64(p[0])) + float64(0.7154*float64(p[1])) + float64(0.0721*float64(p[2]))
 }
 
-// pull sets a channel to from + factor·(v - from), from 0 to 1. Padding, which is not
-// a number, stays so.
+// pull sets a channel to from + factor·(v - from), clamped to 0..1. NaN, which marks
+// padding, is kept.
 func pull(v *float32, from, factor float64) {
 	if *v == *v {
 		*v = float32(min(max(from+float64(factor*(float64(*v)-from)), 0), 1))
 	}
 }
 
-// brighten multiplies all channels.
+// brighten scales the brightness.
 func brighten(pix []float32, factor float64) {
 	for i := range pix {
 		pull(&pix[i], 0, factor)
 	}
 }
 
-// spread changes the contrast about the mean brightness.
+// spread scales the contrast about the mean brightness.
 func spread(pix []float32, factor float64) {
 	var sum, n float64
 	for i := 0; i < len(pix); i += 3 {
@@ -178,7 +175,7 @@ func spread(pix []float32, factor float64) {
 	}
 }
 
-// saturate moves each colour away from its grey, or to it.
+// saturate scales the distance of each colour from its grey.
 func saturate(pix []float32, factor float64) {
 	for i := 0; i < len(pix); i += 3 {
 		grey := luma(pix[i:])
@@ -188,7 +185,7 @@ func saturate(pix []float32, factor float64) {
 	}
 }
 
-// turnHue turns the hues by a part of the circle. Value and saturation of HSV stay.
+// turnHue rotates the hues by a fraction of the circle. Value and saturation of HSV stay.
 func turnHue(pix []float32, by float64) {
 	for i := 0; i < len(pix); i += 3 {
 		p := (*[3]float32)(pix[i:])
@@ -208,15 +205,15 @@ func turnHue(pix []float32, by float64) {
 		}
 		hue += float64(6 * by)
 		for c, peak := range [3]float64{0, 2, 4} {
-			// How far the hue is from that at which the channel is largest.
+			// Distance of the hue from the one at which the channel peaks.
 			away := math.Abs(math.Remainder(hue-peak, 6))
 			p[c] = float32(low + float64((top-low)*min(max(2-away, 0), 1)))
 		}
 	}
 }
 
-// Head returns vectors [2N, Projection]: global average pooling of each view, and two
-// linear layers with ReLU between, the first as wide as the map.
+// Head returns vectors [2N, Projection]: global average pooling and two linear layers
+// with ReLU between, the first as wide as the feature map.
 func (t Contrastive) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
 	s = s.Sub("projection")
 	y, err := ops.GlobalAvgPool(features)
@@ -235,9 +232,9 @@ func (t Contrastive) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node
 	return y, nil
 }
 
-// Loss returns the contrastive loss of the vectors of the images that take part.
+// Loss returns the contrastive loss of the vectors of the images that count.
 func (t Contrastive) Loss(vectors *gorgonia.Node, targets Targets) (ops.Loss, error) {
-	l, err := ops.Contrast(vectors, targets.Labels, ops.ContrastConfig{Temperature: t.Temperature, Ignore: IgnoreIndex})
+	l, err := ops.Contrast(vectors, targets.Labels, ops.ContrastConfig{Temperature: t.Temperature, IgnoreIndex: IgnoreIndex})
 	if err != nil {
 		return ops.Loss{}, fmt.Errorf("pretext: %w", err)
 	}

@@ -11,21 +11,19 @@ import (
 	"sync"
 )
 
-// A Decoder decodes image files, JPEG files by a function that [NewDecoder] was given.
-// A nil Decoder decodes them by image/jpeg. Pixels differ in the last bits between
-// decoders.
+// A Decoder decodes image files, JPEG files by the function given to [NewDecoder]. A nil
+// Decoder uses image/jpeg. The pixels of different decoders differ in the last bits.
 type Decoder struct {
 	name     string
 	jpeg     func(pix, file []byte, width, height, components int) bool
 	identity func() string
 }
 
-// NewDecoder returns a decoder that tries jpeg first for JPEG files, whole in memory
-// and with a header of the given size and number of components: 1, 3, or 4, which
-// are inks. It fills pix, [height, width, 3], and reports whether it could; if not,
-// image/jpeg decodes the file or says what is wrong with it. It keeps neither slice
-// and is called by many goroutines at once. The name identifies the decoder, see
-// [Decoder.String].
+// NewDecoder returns a decoder that tries jpeg first for JPEG files. jpeg gets a whole
+// file with a header of the given size and number of components: 1, 3, or 4 (CMYK). It
+// fills pix, [height, width, 3], and reports success; otherwise image/jpeg decodes the
+// file or returns the error. jpeg must not keep the slices and must be safe for
+// concurrent use. name identifies the decoder, see [Decoder.String].
 //
 // Package turbojpeg has such a decoder.
 func NewDecoder(name string, jpeg func(pix, file []byte, width, height, components int) bool) *Decoder {
@@ -34,9 +32,9 @@ func NewDecoder(name string, jpeg func(pix, file []byte, width, height, componen
 	return d
 }
 
-// String returns the name of what decodes JPEG files and a checksum of pixels
-// that it makes of files in the library, such as "image/jpeg, pixels 1c291ca3". Where
-// it is equal, [Decoder.Decode] gives equal pixels, whatever the versions are.
+// String returns the name of the decoder and a checksum of the pixels of JPEG test images,
+// such as "image/jpeg, pixels 1c291ca3". Decoders with equal strings decode to equal
+// pixels, whatever their versions.
 func (d *Decoder) String() string {
 	if d == nil {
 		return inGo().identity()
@@ -44,28 +42,28 @@ func (d *Decoder) String() string {
 	return d.identity()
 }
 
-// inGo is what a nil Decoder is.
+// inGo is the decoder that nil stands for.
 var inGo = sync.OnceValue(func() *Decoder { return NewDecoder("image/jpeg", nil) })
 
-// Decode is the function [Decode], with JPEG files decoded by d.
+// Decode is the function [Decode] with JPEG files decoded by d.
 func (d *Decoder) Decode(ctx context.Context, r io.Reader) (*Image, error) {
 	return d.decode(ctx, r, false)
 }
 
-// DecodeUpright is Decode, and turns a JPEG image as the orientation in its Exif data
-// asks for, so that a photograph is shown the right way up. An image without such
-// data, or with damaged data, stays as it is, and so does a PNG image.
+// DecodeUpright is Decode that applies the Exif orientation of JPEG images, so that
+// photographs are upright. Images without Exif data, or with damaged data, and PNG images
+// stay as they are.
 func (d *Decoder) DecodeUpright(ctx context.Context, r io.Reader) (*Image, error) {
 	return d.decode(ctx, r, true)
 }
 
-// probes are pictures of 37 by 19 pixels: one for each way that chroma is stored at
-// half size, a grey and a progressive one.
+// probes are images of 37×19 pixels: one per kind of chroma subsampling by two, a
+// grayscale and a progressive one.
 //
 //go:embed probes
 var probes embed.FS
 
-// probe names the decoder by the pixels that it makes of the probes.
+// probe returns the name of the decoder with a checksum of the decoded probes.
 func (d *Decoder) probe() string {
 	sum := crc32.NewIEEE()
 	err := fs.WalkDir(probes, ".", func(path string, e fs.DirEntry, err error) error {

@@ -1,29 +1,29 @@
-// Package pretext turns images into what a network is asked to predict.
+// Package pretext turns images into the inputs and targets of a network.
 //
-// An [Image] is decoded pixels with what is known about them. A [Transform] says how
-// an image becomes one network input: crop, size, flip, normalisation. A
-// [TaskData] makes the inputs, labels and float targets of one image, and its [Spec]
-// says to the loader and the network how many there are. Some tasks take their labels
-// from the data set; a self-supervised pretext task makes its own, so that an
-// architecture can be searched without labels (Liu et al., 2020, arXiv 2003.12056):
+// An [Image] is decoded pixels with a label or a mask. A [Transform] turns an image into
+// one network input: crop, resize, flip, normalise. A [TaskData] makes the inputs, labels
+// and float targets of one image; its [Spec] gives their sizes to the data loader and the
+// network. Classification takes labels from the data set; a self-supervised pretext task
+// makes its own, so that an architecture can be searched without labels (Liu et al., 2020,
+// arXiv 2003.12056):
 //
-//	task             inputs of one image          what is predicted
-//	Classification   the view                     its class
-//	Rotation         the view in 4 orientations   which quarter turn each has
-//	Colorization     how light the view is        which colour each pixel has
-//	Jigsaw           tiles of the view, shuffled  how they were shuffled
-//	RelativePatch    two patches of the view      where the second lies
-//	Reconstruction   the view with hidden blocks  the colours in them, as floats
-//	Contrastive      two views                    each other, among those of other images
+//	task             inputs of one image             prediction
+//	Classification   the image                       its class
+//	Rotation         the image in 4 orientations     the rotation of each
+//	Colorization     the lightness of the image      the colour of each pixel
+//	Jigsaw           shuffled tiles of the image     the permutation
+//	RelativePatch    two patches of the image        the position of the second
+//	Reconstruction   the image with hidden blocks    their colours, as floats
+//	Contrastive      two augmentations of the image  each other, among those of other images
 //
-// Package segmentation has one more, with a label for each pixel. Package
-// pretexttest checks tasks of one's own.
+// Package segmentation adds a task with a label per pixel. Package pretexttest tests
+// other implementations of [Task].
 //
-// Inputs are float32 in NHWC order, [inputs, height, width, channels], with the
-// channels red, green, blue, or lightness alone. Differs: the authors' release
-// mirrors every image where it means to reorder its channels; here each channel is
-// normalised by its own constants and nothing is mirrored unasked.
+// Inputs are float32 in NHWC order, [inputs, height, width, channels], with the channels
+// red, green, blue, or lightness alone. Differs: the authors' release mirrors every image
+// where it means to reorder its channels; here each channel is normalised by its own
+// constants and images are only mirrored by Transform.Flip.
 //
-// All random choices come from the generator that the caller passes, drawn in a
-// fixed order. The same image, view and stream give the same bits.
+// All random choices come from the caller's generator, drawn in a fixed order. Equal
+// images, transforms and streams give equal bits.
 package pretext

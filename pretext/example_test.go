@@ -62,7 +62,7 @@ func ExampleClassification() {
 	fmt.Println(err)
 	// Output:
 	// [7] <nil>
-	// pretext: classification: image of class 10, want 0 to 9; unlabelled images need another task
+	// pretext: classification: image of class 10, want 0 to 9; choose a self-supervised task for unlabelled images
 }
 
 func ExampleColorization() {

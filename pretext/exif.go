@@ -2,11 +2,11 @@ package pretext
 
 import "encoding/binary"
 
-// exifMagic begins an APP1 segment of Exif data (CIPA DC-008). A TIFF header follows.
+// exifMagic starts an APP1 segment of Exif data (CIPA DC-008). A TIFF header follows.
 const exifMagic = "Exif\x00\x00"
 
-// orientation returns the orientation in Exif data, 1 to 8, or 0 if there is none or
-// the data is damaged.
+// orientation returns the orientation in Exif data, 1 to 8, or 0 if there is none or the
+// data is damaged.
 func orientation(exif []byte) int {
 	const (
 		entryBytes     = 12
@@ -47,15 +47,14 @@ func orientation(exif []byte) int {
 	return 0
 }
 
-// turned returns the image as it is to be shown if an orientation says how it is
-// stored: mirrored and turned so that row 0 and column 0 are at the sides that Exif
-// says. Orientation 1 is the image itself.
+// turned returns the image with an Exif orientation applied: mirrored and rotated so that
+// row 0 and column 0 are at the top and left. Orientation 1 is the image itself.
 func (m *Image) turned(orientation int) *Image {
 	if orientation == 1 {
 		return m
 	}
-	// Pixel (x, y) of the result is pixel (u, v) of m, where x and y change places
-	// first, and each may count from the other side.
+	// Pixel (x, y) of the result is pixel (u, v) of m: x and y are swapped first, then each
+	// may count from the other side.
 	swap := orientation >= 5
 	right := orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8
 	bottom := orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7

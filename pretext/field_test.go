@@ -48,7 +48,7 @@ func TestDecodeField(t *testing.T) {
 		"arithmetic":                "unsupported JPEG feature: arithmetic coding" + other,
 		"arithmetic_progressive":    "unsupported JPEG feature: arithmetic coding" + other,
 		"progressive_restarts":      "restart intervals in scans of one component with several samples" + other,
-		"no_quantisation_table":     "image header: no quantisation table 0, which component 1 has",
+		"no_quantisation_table":     "image header: no quantisation table 0 for component 1",
 		"cut":                       "pretext: decoding image: invalid JPEG format: short Huffman data",
 		"png_bad_pixels":            "pretext: decoding image: ",
 		"png_damaged_too_many_rows": "invalid checksum",

@@ -12,66 +12,61 @@ import (
 	"unnas/internal/panics"
 )
 
-// Image is a decoded image and what is known about it. It is an image.Image too, of
-// opaque pixels, so png.Encode and others take it as it is; [FromImage] makes one of
-// any image.Image.
+// Image is a decoded image with its label or mask. It is also an opaque image.Image, for
+// png.Encode and others; [FromImage] converts any image.Image.
 type Image struct {
 	Width, Height int     // in pixels
 	Pix           []uint8 // [Height, Width, 3]: red, green and blue of each pixel, row by row
-	Label         int     // class of the image, -1 if it has none
-	Mask          []uint8 // [Height, Width]: class of each pixel, 255 where it is ignored; nil if there is none
+	Label         int     // class of the image, -1 if unlabelled
+	Mask          []uint8 // [Height, Width]: class of each pixel, 255 if ignored; nil if there is none
 }
 
 const (
-	// maxPixels bounds the memory that an image can ask for: 192 MiB of pixels.
+	// maxPixels limits the pixels of an image, to 192 MiB.
 	maxPixels = 1 << 26
-	// maxMemory bounds what decoding takes besides the file: 64 megapixels in three
-	// whole planes of a progressive file, for example.
+	// maxMemory limits the memory of decoding besides the file: 64 megapixels in three
+	// full planes of a progressive file, for example.
 	maxMemory = 5 << 28
-	// maxWork bounds the pixels of all scans: some seconds.
+	// maxWork limits the pixels of all scans: some seconds.
 	maxWork = 1 << 31
-	// maxHeader bounds what is read before the size of an image is known.
+	// maxHeader limits the bytes read before the size of an image is known.
 	maxHeader = 1 << 24
-	// maxFile bounds the size of a file.
+	// maxFile limits the size of a file.
 	maxFile = 1 << 28
-	// ignored is what Image.Mask holds for a pixel that does not count.
+	// ignored marks an ignored pixel in Image.Mask.
 	ignored = 255
 )
 
-// Decode reads a JPEG or PNG image, told apart by their first bytes. The result
-// has label -1 and no mask.
+// Decode decodes a JPEG or PNG image, recognised by its first bytes. The result has label
+// -1 and no mask.
 //
-// Grey and CMYK images become RGB, samples of 16 bits keep the upper 8.
-// Transparency is dropped: a pixel keeps the colour that it has in the file. The
-// orientation in a file's Exif data is not applied, see [DecodeUpright], nor is a colour
-// profile.
+// Grayscale and CMYK images become RGB, 16-bit samples keep their upper 8 bits.
+// Transparency is dropped: a pixel keeps the colour stored in the file. The Exif
+// orientation is not applied, see [DecodeUpright], nor is a colour profile.
 //
-// JPEG files are decoded by image/jpeg, or by another [Decoder]. That of package
-// turbojpeg decodes faster, decodes more kinds of files, and gives the
-// pixels of libjpeg. Those of image/jpeg differ from them by 3 levels at most, chroma
-// that is stored at half size included, with two exceptions: CMYK files that store
-// colours at half size, whose samples are repeated, and progressive files that lack
-// their last scans, which libjpeg smooths. What image/jpeg cannot decode gives an
-// error that names it: arithmetic coding, samples of 12 bits, unusual sampling
+// JPEG files are decoded by image/jpeg, or by another [Decoder]. The one of package
+// turbojpeg is faster, decodes more kinds of files, and gives the pixels of libjpeg. Those
+// of image/jpeg differ by at most 3 levels, also with chroma subsampling, with two
+// exceptions: CMYK files with subsampled colours, whose samples are repeated, and
+// progressive files without their last scans, which libjpeg smooths. image/jpeg returns an
+// error that names the feature for arithmetic coding, 12-bit samples, unusual sampling
 // factors, and restart intervals in scans of one of several components.
 //
-// Damaged and truncated images are errors, those of a JPEG file that lacks a
-// quantisation table too. In PNG files, what pixels do not need may be damaged, missing
-// or too much. An image of more than 2^26 pixels is an error before memory is taken
-// for them, and so are more than 2^28 bytes, more than 2^24 of them before the size
-// of a JPEG image, one that would take more than 1.25 GiB to decode, and one with
-// more than 2^31 pixels in all of its scans together.
+// Damaged and truncated images are errors, as are JPEG files without a quantisation table.
+// PNG chunks not needed for pixels may be damaged, missing or superfluous. These limits are
+// checked before memory is taken: 2^26 pixels, 2^28 bytes, 2^24 bytes before the size of a
+// JPEG image, 1.25 GiB for decoding, and 2^31 pixels in all scans together.
 //
-// Errors about what the file holds are [ErrInvalidImage]; others are those of r and,
-// once it ends, of ctx, which Decode looks at while it reads and decodes, but for
-// the seconds that a decoder other than Go's takes. In a search or a training Decode
-// may wait, with the context that Load has, until other decoders leave enough memory.
+// Errors about the contents of the file are [ErrInvalidImage]; others are those of r and of
+// ctx. Decode checks ctx while it reads and decodes, except during the seconds that a
+// decoder other than image/jpeg takes. In a search or a training, with the context of Load,
+// Decode may wait until other decoders leave enough memory.
 func Decode(ctx context.Context, r io.Reader) (*Image, error) {
 	return (*Decoder)(nil).Decode(ctx, r)
 }
 
-// DecodeUpright is [Decode], and turns a JPEG image as the orientation in its Exif
-// data asks for; see [Decoder.DecodeUpright].
+// DecodeUpright is [Decode] that applies the Exif orientation of JPEG images; see
+// [Decoder.DecodeUpright].
 func DecodeUpright(ctx context.Context, r io.Reader) (*Image, error) {
 	return (*Decoder)(nil).DecodeUpright(ctx, r)
 }
@@ -84,10 +79,10 @@ func (d *Decoder) decode(ctx context.Context, r io.Reader, upright bool) (*Image
 	return img, nil
 }
 
-// read is decode whose errors lack the name of the package.
+// read is decode without the package name in errors.
 func (d *Decoder) read(ctx context.Context, r io.Reader, upright bool) (img *Image, err error) {
 	defer func() {
-		// A data set may hold any bytes; a slip of a decoder must not end a run.
+		// A panic of a decoder on arbitrary bytes must not end a run.
 		if p := recover(); p != nil {
 			img, err = nil, invalid("image decoder failed: %w", panics.Recovered(p))
 		}
@@ -119,7 +114,7 @@ func checkSize(width, height int) error {
 	return nil
 }
 
-// check returns an error if the fields of the image do not fit together.
+// check returns an error if the fields of the image are inconsistent.
 func (m *Image) check() error {
 	if m == nil {
 		return errors.New("pretext: no image")
@@ -136,13 +131,13 @@ func (m *Image) check() error {
 	return nil
 }
 
-// ColorModel is that of color.RGBA.
+// ColorModel returns color.RGBAModel.
 func (m *Image) ColorModel() color.Model { return color.RGBAModel }
 
-// Bounds returns the rectangle of the image, which begins at (0, 0).
+// Bounds returns the rectangle of the image, which starts at (0, 0).
 func (m *Image) Bounds() image.Rectangle { return image.Rect(0, 0, m.Width, m.Height) }
 
-// At returns the colour of a pixel, and one without colour outside of the image.
+// At returns the colour of a pixel, transparent outside of the image.
 func (m *Image) At(x, y int) color.Color {
 	if !(image.Point{X: x, Y: y}.In(m.Bounds())) {
 		return color.RGBA{}
@@ -151,19 +146,18 @@ func (m *Image) At(x, y int) color.Color {
 	return color.RGBA{R: p[0], G: p[1], B: p[2], A: 255}
 }
 
-// Opaque says that all pixels are opaque.
+// Opaque returns true.
 func (m *Image) Opaque() bool { return true }
 
-// FromImage returns the colours of an image, with label -1 and no mask; an *Image is
-// returned as it is. Transparency is dropped: a pixel keeps its colour. What image/jpeg
-// and image/png decode becomes what [Decode] gives, JPEG files of red, green and blue
-// planes excepted.
+// FromImage converts an image, with label -1 and no mask; it returns an *Image as it is.
+// Transparency is dropped: a pixel keeps its colour. Images decoded by image/jpeg and
+// image/png become what [Decode] returns, except JPEG files of red, green and blue planes.
 func FromImage(m image.Image) *Image {
 	switch m := m.(type) {
 	case *Image:
 		return m
 	case *image.RGBA:
-		if !m.Opaque() { // its colours are multiplied by their opacity
+		if !m.Opaque() { // colours are premultiplied
 			return eachPixel(m)
 		}
 	case *image.RGBA64:
@@ -171,7 +165,7 @@ func FromImage(m image.Image) *Image {
 			return eachPixel(m)
 		}
 	case *image.YCbCr:
-		if m.Rect.Min != (image.Point{}) { // a part, which may begin within a chroma sample
+		if m.Rect.Min != (image.Point{}) { // a sub-image, which may start within a chroma sample
 			return eachPixel(m)
 		}
 	}
@@ -191,7 +185,7 @@ func eachPixel(m image.Image) *Image {
 	return img
 }
 
-// toRGB copies the colours of what the JPEG and PNG decoders return.
+// toRGB converts the image types that the JPEG and PNG decoders return.
 func toRGB(m image.Image) *Image {
 	b := m.Bounds()
 	img := &Image{Width: b.Dx(), Height: b.Dy(), Label: -1}
@@ -224,8 +218,8 @@ func (m *Image) eachRow(f func(y int, row []uint8)) {
 	}
 }
 
-// interleave fills the image with the first three samples of each pixel. Samples
-// lie step bytes apart, the upper byte first, and pixels size bytes apart.
+// interleave fills the image with the first three samples of each pixel. Samples are step
+// bytes apart, the upper byte first, and pixels size bytes apart.
 func (m *Image) interleave(pix []uint8, stride, size, step int) {
 	m.eachRow(func(y int, row []uint8) {
 		for x := range m.Width {

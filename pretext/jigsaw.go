@@ -12,42 +12,40 @@ import (
 	"unnas/ops"
 )
 
-// Jigsaw is the task to tell how the tiles of an image were shuffled (Noroozi and
-// Favaro, 2016, arXiv 1603.09246). The view is cut into Grid by Grid cells; of
-// each a tile with 0.76 of its sides, rounded down, is an input of the network,
-// so that tiles do not touch and cannot be joined by their edges. The class is
-// the permutation that shuffled them. Start from [JigsawCIFAR10],
+// Jigsaw predicts how the tiles of an image were shuffled (Noroozi and Favaro, 2016,
+// arXiv 1603.09246). The transformed image is cut into Grid×Grid cells; each input is a
+// tile of a cell with 0.76 of its sides, rounded down, so that tiles cannot be joined by
+// their edges. The class is the permutation of the tiles. Start from [JigsawCIFAR10],
 // [JigsawImageNet] or [JigsawCityscapes], or fill all fields.
 type Jigsaw struct {
-	Transform Transform `json:"transform"` // what is cut; its sides are multiples of Grid
+	Transform Transform `json:"transform"` // of the image to cut; its sides are multiples of Grid
 	Grid      int       `json:"grid"`      // cells along a side: 2 or 3
-	// Permutations is the number of classes: 24, all that there are, for 2×2
-	// tiles; 1000 or 2000 of large mutual Hamming distance for 3×3.
+	// Permutations is the number of classes: 24, all of them, for 2×2 tiles; 1000 or 2000
+	// with large mutual Hamming distance for 3×3.
 	Permutations int `json:"permutations"`
-	// GrayscaleProb is the share of training images that lose their colours first, 0
+	// GrayscaleProb is the probability that a training image is converted to grayscale, 0
 	// to 1, so that the network does not match tiles by colour alone.
 	GrayscaleProb float64 `json:"grayscale_prob"`
 }
 
-// JigsawCIFAR10 returns the published form for CIFAR-10: the whole image of 32 by
-// 32 pixels, mirrored or not, in 2×2 cells of 16 pixels; tiles of 12.
+// JigsawCIFAR10 returns the published task for CIFAR-10: the whole image of 32×32 pixels,
+// randomly flipped, in 2×2 cells of 16 pixels; tiles of 12.
 func JigsawCIFAR10() Jigsaw {
 	v := CIFAR10Transform()
 	v.Crop = CropNone
 	return Jigsaw{Transform: v, Grid: 2, Permutations: 24, GrayscaleProb: 0.3}
 }
 
-// JigsawImageNet returns the published form for ImageNet: the shorter side of the
-// image is scaled to 256 pixels, and a window of 255 is cut into 3×3 cells of 85;
-// tiles of 64.
+// JigsawImageNet returns the published task for ImageNet: the shorter side of the image is
+// resized to 256 pixels, and a window of 255 is cut into 3×3 cells of 85; tiles of 64.
 func JigsawImageNet() Jigsaw {
 	v := ImageNetTransform(255)
 	v.Crop = CropResized
 	return Jigsaw{Transform: v, Grid: 3, Permutations: 1000, GrayscaleProb: 0.3}
 }
 
-// JigsawCityscapes returns the published form for Cityscapes: the view of 321
-// pixels in 3×3 cells of 107; tiles of 81.
+// JigsawCityscapes returns the published task for Cityscapes: 321 pixels in 3×3 cells of
+// 107; tiles of 81.
 func JigsawCityscapes() Jigsaw {
 	return Jigsaw{Transform: CityscapesTransform(321, 512), Grid: 3, Permutations: 1000, GrayscaleProb: 0.3}
 }
@@ -55,12 +53,12 @@ func JigsawCityscapes() Jigsaw {
 // Name returns "jigsaw".
 func (Jigsaw) Name() string { return "jigsaw" }
 
-// SelfSupervised says that labels come from the image alone.
+// SelfSupervised returns true: labels come from the image alone.
 func (Jigsaw) SelfSupervised() bool { return true }
 
-// Validate returns an error that names the first setting that no jigsaw can have:
-// a view that is not valid or does not divide into cells, a grid or a number of
-// permutations for which there is no table.
+// Validate returns an error that names the first invalid field: a transform that is
+// invalid or not divisible into cells, or a grid or a number of permutations without a
+// table.
 func (t Jigsaw) Validate() error {
 	if err := t.Transform.Validate(); err != nil {
 		return err
@@ -88,8 +86,8 @@ func (t Jigsaw) Validate() error {
 	return nil
 }
 
-// orders returns what computes the permutations, or nil if there are none. Element
-// i of a permutation is the place among the inputs of the tile from cell i.
+// orders returns the function that computes the permutations, or nil. Element i of a
+// permutation is the position among the inputs of the tile from cell i.
 func (t Jigsaw) orders() func() [][]uint8 {
 	switch [2]int{t.Grid, t.Permutations} {
 	case [2]int{2, 24}:
@@ -102,31 +100,30 @@ func (t Jigsaw) orders() func() [][]uint8 {
 	return nil
 }
 
-// tile returns the side of the tile of a cell.
+// tile returns the side of the tile in a cell.
 func tile(cell int) int { return cell * 76 / 100 }
 
-// Spec returns the sizes of a sample: the tiles of one image are Grid² inputs,
-// which share one label.
+// Spec returns the sizes of a sample: the tiles of one image are Grid² inputs with one
+// label.
 func (t Jigsaw) Spec() Spec {
-	grid := max(t.Grid, 1) // of a task that is not valid
+	grid := max(t.Grid, 1) // of an invalid task
 	return Spec{
 		Height: tile(t.Transform.Height / grid), Width: tile(t.Transform.Width / grid), Channels: 3,
 		Inputs: grid * grid, LabelShape: []int{1}, Classes: t.Permutations,
 	}
 }
 
-// Sample writes the shuffled tiles of img to dst.Inputs, [Grid², Height, Width, 3]
-// of [Jigsaw.Spec], and the number of the permutation to dst.Labels, [1]. Each tile is
-// normalised to mean 0 and deviation 1 over its pixels and channels together; a
-// tile of a single value, such as one of padding, becomes zeros.
+// Sample writes the shuffled tiles of img to dst.Inputs, [Grid², Height, Width, 3] of
+// [Jigsaw.Spec], and the index of the permutation to dst.Labels, [1]. Each tile is
+// normalised to mean 0 and standard deviation 1 over pixels and channels together; a tile
+// of a single value, such as padding, becomes zeros.
 //
-// In training r draws whether the image turns grey (its luma, ITU-R BT.709), then
-// the view, the permutation, and row by row where in its cell each tile lies, down
-// and across. In evaluation tiles lie in the middle and r draws the permutation
-// alone.
+// In training r draws the grayscale conversion (luma of ITU-R BT.709), then the
+// augmentation, the permutation, and, row by row, the offset of each tile in its cell, down
+// and across. In evaluation tiles are centred and r draws only the permutation.
 //
-// Differs: the authors' release moves tiles in evaluation too, and takes the luma of
-// the view, after resizing, rather than that of the image, in whole numbers.
+// Differs: the authors' release also shifts tiles in evaluation, and computes the luma
+// after resizing instead of before, in integers.
 func (t Jigsaw) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -145,8 +142,8 @@ func (t Jigsaw) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if train && rng.Bool(r, t.GrayscaleProb) {
 		img = img.gray()
 	}
-	view := make([]float32, 3*t.Transform.Height*t.Transform.Width)
-	if err := t.Transform.Apply(view, img, train, r); err != nil {
+	full := make([]float32, 3*t.Transform.Height*t.Transform.Width)
+	if err := t.Transform.Apply(full, img, train, r); err != nil {
 		return err
 	}
 	orders := t.orders()()
@@ -166,16 +163,16 @@ func (t Jigsaw) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 		left := cell%t.Grid*width + place(width-spec.Width)
 		out := x[int(to)*spec.Height*row:][:spec.Height*row]
 		for i := range spec.Height {
-			copy(out[i*row:][:row], view[(top+i)*stride+3*left:])
+			copy(out[i*row:][:row], full[(top+i)*stride+3*left:])
 		}
 		standardise(out)
 	}
 	return nil
 }
 
-// standardise moves and scales numbers to mean 0 and deviation 1. Equal numbers
-// become zeros: their mean is exact, and deviations below a millionth, which only
-// rounding leaves, count as a millionth.
+// standardise normalises numbers to mean 0 and standard deviation 1. Equal numbers become
+// zeros: their mean is exact, and deviations below a millionth, which are rounding errors,
+// count as a millionth.
 func standardise(x []float32) {
 	n := float64(len(x))
 	var sum, squares float64
@@ -193,7 +190,7 @@ func standardise(x []float32) {
 	}
 }
 
-// gray returns a copy of the image without colours.
+// gray returns a grayscale copy of the image.
 func (m *Image) gray() *Image {
 	g := *m
 	g.Pix = make([]uint8, len(m.Pix))
@@ -205,9 +202,8 @@ func (m *Image) gray() *Image {
 	return &g
 }
 
-// Head returns logits [N, Permutations]: global average pooling of each tile, and
-// a linear layer that sees the tiles of an image together, in the order in which
-// they are shuffled.
+// Head returns logits [N, Permutations]: global average pooling of each tile, and a linear
+// layer on the tiles of an image together, in their shuffled order.
 func (t Jigsaw) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
 	return PooledHead(s, features, t.Spec().Inputs, t.Permutations)
 }

@@ -16,8 +16,8 @@ import (
 // Markers of JPEG files (ITU-T T.81, table B.1).
 const (
 	markTEM  = 0x01
-	markSOF0 = 0xc0 // of a baseline image, as all below
-	markSOF2 = 0xc2 // of a progressive one
+	markSOF0 = 0xc0 // baseline
+	markSOF2 = 0xc2 // progressive
 	markDHT  = 0xc4
 	markJPG  = 0xc8
 	markDAC  = 0xcc
@@ -33,10 +33,10 @@ const (
 	markAdob = 0xee // APP14
 )
 
-// A jpegFile is what the segments of a JPEG file say, without its coefficients.
+// A jpegFile is the contents of the segments of a JPEG file, without its coefficients.
 type jpegFile struct {
 	*stream
-	at int // offset of what is looked at next
+	at int // offset of the next byte to parse
 
 	sof           byte // marker of the frame, 0 before it
 	sofAt         int  // offset of its components
@@ -48,19 +48,19 @@ type jpegFile struct {
 	orientation   int  // of Exif data, 1 to 8, or 0
 
 	scans      int
-	partial    bool // whether the first scan has some of the components only
+	partial    bool // the first scan lacks some of the components
 	restart    int  // blocks or groups of them between restart markers
 	quantised  [4]bool
-	coded      [2][4]bool // Huffman tables that there are, of DC and AC
-	uncoded    bool       // whether a scan has Huffman tables that are not there
-	unrestored bool       // whether image/jpeg counts the restart intervals of a scan wrongly
+	coded      [2][4]bool // defined Huffman tables, of DC and AC
+	uncoded    bool       // a scan uses an undefined Huffman table
+	unrestored bool       // image/jpeg miscounts the restart intervals of a scan
 }
 
 type jpegComponent struct {
 	id   byte
 	h, v int  // sampling factors
 	tq   byte // quantisation table
-	seen bool // whether a scan had it
+	seen bool // a scan contains it
 }
 
 // header reads up to the first scan.
@@ -80,8 +80,8 @@ func (j *jpegFile) header() error {
 	return nil
 }
 
-// rest looks at the scans that follow the first, once the file was read. What is
-// cut or damaged there is for the decoder to judge.
+// rest parses the scans after the first, once the file was read. Truncation and damage
+// there are left to the decoder.
 func (j *jpegFile) rest() error {
 	for {
 		more, err := j.segment()
@@ -94,8 +94,7 @@ func (j *jpegFile) rest() error {
 	}
 }
 
-// segment looks at the next marker and the segment behind it. It reports whether
-// more may follow.
+// segment parses the next marker and its segment. It reports whether more may follow.
 func (j *jpegFile) segment() (more bool, err error) {
 	marker, err := j.marker()
 	if err != nil || marker == markEOI {
@@ -147,8 +146,8 @@ func (j *jpegFile) segment() (more bool, err error) {
 	return true, nil
 }
 
-// marker returns the next marker. Data of scans and what else lies between is
-// passed over, as libjpeg does.
+// marker returns the next marker. Like libjpeg it skips scan data and anything else before
+// it.
 func (j *jpegFile) marker() (byte, error) {
 	for {
 		if err := j.fill(j.at + 2); err != nil {
@@ -161,7 +160,7 @@ func (j *jpegFile) marker() (byte, error) {
 		}
 		j.at += skip
 		switch m := j.file[j.at+1]; {
-		case m == 0xff: // fills
+		case m == 0xff: // fill byte
 			j.at++
 		case m == 0, m == markTEM, m >= markRST0 && m <= markRST7:
 			j.at += 2
@@ -172,8 +171,8 @@ func (j *jpegFile) marker() (byte, error) {
 	}
 }
 
-// tables calls f with each table of a segment, of least bytes or more. F gets the
-// halves of its first byte and what is left, and returns its size.
+// tables calls f with each table of a segment, of at least least bytes. f gets the halves of
+// the first byte and the remaining data, and returns the size of the table.
 func (j *jpegFile) tables(body []byte, least int, f func(high, low byte, p []byte) int) {
 	for len(body) >= least {
 		n := f(body[0]>>4, body[0]&15, body)
@@ -181,7 +180,7 @@ func (j *jpegFile) tables(body []byte, least int, f func(high, low byte, p []byt
 	}
 }
 
-// frame takes the size and the components.
+// frame reads the image size and the components.
 func (j *jpegFile) frame(marker byte, body []byte) error {
 	if j.sof != 0 {
 		return invalid("image header: two frames, want one")
@@ -205,7 +204,7 @@ func (j *jpegFile) frame(marker byte, body []byte) error {
 	return nil
 }
 
-// scan counts a scan and looks at the tables of its components.
+// scan counts a scan and checks the tables of its components.
 func (j *jpegFile) scan(body []byte) error {
 	if j.sof == 0 {
 		return invalid("image header: no frame before the first scan")
@@ -225,7 +224,7 @@ func (j *jpegFile) scan(body []byte) error {
 				continue
 			}
 			if !c.seen && !j.quantised[c.tq] {
-				return invalid("image header: no quantisation table %d, which component %d has", c.tq, c.id)
+				return invalid("image header: no quantisation table %d for component %d", c.tq, c.id)
 			}
 			c.seen = true
 			if n == 1 && j.restart > 0 && len(j.components) > 1 && c.h*c.v > 1 {
@@ -243,8 +242,8 @@ func (j *jpegFile) scan(body []byte) error {
 
 func (j *jpegFile) progressive() bool { return j.sof&3 == markSOF2&3 }
 
-// memory returns the bytes that decoding takes, by either decoder: what it makes,
-// planes of samples, coefficients if they come in several scans, CMYK pixels.
+// memory returns the bytes that decoding takes with either decoder: the result, planes of
+// samples, the coefficients of several scans, CMYK pixels.
 func (j *jpegFile) memory() int64 {
 	samples, h, v := 0, 1, 1
 	for _, c := range j.components {
@@ -253,7 +252,7 @@ func (j *jpegFile) memory() int64 {
 	if len(j.components) == 1 {
 		h, v = j.components[0].h, j.components[0].v
 	}
-	// Whole groups of blocks are decoded.
+	// Decoders work on whole groups of blocks.
 	planes := roundUp(j.width, 8*h) * roundUp(j.height, 8*v) * int64(samples) / int64(h*v)
 	bytes := 3*int64(j.width)*int64(j.height) + planes
 	if j.progressive() || j.partial {
@@ -267,7 +266,7 @@ func (j *jpegFile) memory() int64 {
 
 func roundUp(n, of int) int64 { return int64((n + of - 1) / of * of) }
 
-// work returns an error if the scans would take minutes.
+// work returns an error if decoding the scans would take minutes.
 func (j *jpegFile) work() error {
 	if pixels := int64(j.width) * int64(j.height); int64(j.scans) > maxWork/pixels {
 		return invalid("image of %d by %d pixels in %d scans, want at most %d scans of this size; save it anew with fewer", j.width, j.height, j.scans, maxWork/pixels)
@@ -275,7 +274,7 @@ func (j *jpegFile) work() error {
 	return nil
 }
 
-// decodeJPEG decodes a file whose first bytes say that it is JPEG.
+// decodeJPEG decodes a file with the first bytes of a JPEG file.
 func (d *Decoder) decodeJPEG(ctx context.Context, s *stream, upright bool) (*Image, error) {
 	j := &jpegFile{stream: s}
 	if err := j.header(); err != nil {
@@ -284,7 +283,7 @@ func (d *Decoder) decodeJPEG(ctx context.Context, s *stream, upright bool) (*Ima
 	need := j.memory()
 	if !upright || j.orientation < 2 {
 		j.orientation = 1
-	} else { // the image and the turned one, once the decoder is done
+	} else { // the decoded and the turned image at the same time
 		need = max(need, 6*int64(j.width)*int64(j.height))
 	}
 	release, err := s.load(j.width, j.height, need)
@@ -305,7 +304,7 @@ func (d *Decoder) decodeJPEG(ctx context.Context, s *stream, upright bool) (*Ima
 	return img.turned(j.orientation), nil
 }
 
-// pixels decodes the image as the file has it.
+// pixels decodes the image in its stored orientation.
 func (d *Decoder) pixels(ctx context.Context, j *jpegFile) (*Image, error) {
 	refused, remedy := "", "; use libjpeg-turbo (package turbojpeg), or save the image anew"
 	if d != nil && d.jpeg != nil {
@@ -334,7 +333,7 @@ func (d *Decoder) pixels(ctx context.Context, j *jpegFile) (*Image, error) {
 	return toRGB(m), nil
 }
 
-// rgb reports whether the components are red, green and blue, as libjpeg guesses.
+// rgb reports whether the components are red, green and blue, by libjpeg's rules.
 func (j *jpegFile) rgb() bool {
 	c := j.components
 	switch {
@@ -346,8 +345,7 @@ func (j *jpegFile) rgb() bool {
 	return c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B'
 }
 
-// unsupported names what image/jpeg cannot decode and does not name itself, or is
-// empty.
+// unsupported names a feature for which image/jpeg has no own error, or is empty.
 func (j *jpegFile) unsupported() string {
 	switch {
 	case j.sof&3 == 3:
@@ -362,26 +360,26 @@ func (j *jpegFile) unsupported() string {
 	return ""
 }
 
-// forGo returns the file with what image/jpeg needs to decode it as libjpeg does.
+// forGo returns the file with the segments that image/jpeg needs to decode it like libjpeg.
 func (j *jpegFile) forGo() io.Reader {
 	var more []byte
 	if j.uncoded {
 		more = append(more, huffmanTables()...)
 	}
 	switch {
-	case j.rgb(): // else planes of fewer samples would be repeated
+	case j.rgb(): // otherwise subsampled planes would be repeated
 		more = append(more, "\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"...)
-	case len(j.components) == 4 && !j.adobe: // else the colours would be unknown
+	case len(j.components) == 4 && !j.adobe: // otherwise the colour space would be unknown
 		more = append(more, "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"...)
 	}
-	if len(j.components) == 1 { // of which the factors mean nothing
+	if len(j.components) == 1 { // sampling factors of one component have no meaning
 		j.file[j.sofAt+1] = 0x11
 	}
 	return io.MultiReader(bytes.NewReader(j.file[:2]), bytes.NewReader(more), bytes.NewReader(j.file[2:]))
 }
 
-// huffmanTables returns a segment with the tables that files without any have, of
-// T.81 annex K.3, with which image/jpeg encodes.
+// huffmanTables returns a segment with the default tables of T.81 annex K.3, for files
+// without tables. image/jpeg encodes with them.
 var huffmanTables = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	m := image.NewRGBA(image.Rect(0, 0, 1, 1))
@@ -397,7 +395,7 @@ var huffmanTables = sync.OnceValue(func() []byte {
 	return file[:2+int(binary.BigEndian.Uint16(file[2:]))]
 })
 
-// contextReader fails once its context ends.
+// contextReader fails once its context is done.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader

@@ -5,13 +5,12 @@ import (
 	"math"
 )
 
-// A tint is a colour of CIELAB without its lightness: a runs from green to red, b
-// from blue to yellow.
+// A tint is the chromaticity of a CIELAB colour: a runs from green to red, b from blue to
+// yellow.
 type tint struct{ a, b float64 }
 
-// lab converts a colour from sRGB to CIELAB under the illuminant D65, seen by the
-// observer of 2 degrees; the lightness runs from 0 to 100. The constants are those
-// of scikit-image.
+// lab converts a colour from sRGB to CIELAB with illuminant D65 and the 2° observer; the
+// lightness runs from 0 to 100. The constants are those of scikit-image.
 func lab(red, green, blue uint8) (lightness float64, t tint) {
 	r, g, b := linear[red], linear[green], linear[blue]
 	x := compress((float64(0.412453*r) + float64(0.357580*g) + float64(0.180423*b)) / 0.95047)
@@ -20,8 +19,8 @@ func lab(red, green, blue uint8) (lightness float64, t tint) {
 	return float64(116*y) - 16, tint{500 * (x - y), 200 * (y - z)}
 }
 
-// linear holds the light of each level of sRGB, from 0 to 1. A power for each
-// channel of each pixel would take most of the time of a conversion.
+// linear is the linear light of each sRGB level, from 0 to 1. The table avoids a power per
+// channel and pixel, which would dominate the conversion.
 var linear = func() (light [256]float64) {
 	for i := range light {
 		v := float64(i) / 255
@@ -34,8 +33,7 @@ var linear = func() (light [256]float64) {
 	return light
 }()
 
-// compress is the cube root by which CIELAB follows the eye, with a straight line
-// in the dark.
+// compress is the cube root of CIELAB, with its linear part near black.
 func compress(light float64) float64 {
 	if light > 0.008856 {
 		return math.Cbrt(light)
@@ -43,8 +41,8 @@ func compress(light float64) float64 {
 	return float64(7.787*light) + 16./116
 }
 
-// rgb converts a colour from CIELAB to sRGB, the reverse of lab; what sRGB cannot
-// show is cut off.
+// rgb converts a colour from CIELAB to sRGB, the inverse of lab; colours outside sRGB are
+// clipped.
 func rgb(lightness float64, t tint) color.NRGBA {
 	y := (lightness + 16) / 116
 	x, z := 0.95047*expand(y+t.a/500), 1.08883*expand(y-t.b/200)
@@ -57,7 +55,7 @@ func rgb(lightness float64, t tint) color.NRGBA {
 	}
 }
 
-// expand is the reverse of compress.
+// expand is the inverse of compress.
 func expand(v float64) float64 {
 	if v > 0.206893 {
 		return v * v * v
@@ -65,7 +63,7 @@ func expand(v float64) float64 {
 	return (v - 16./116) / 7.787
 }
 
-// encode returns the level of sRGB of light, the reverse of linear.
+// encode returns the sRGB level of linear light, the inverse of linear.
 func encode(light float64) uint8 {
 	v := 12.92 * light
 	if light > 0.0031308 {

@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// A palette finds the bins of tints, that is, the nearest of a few given tints.
-// For each cell of a grid it knows the bins that are worth looking at. The grid
-// reaches from -abReach to abReach along both axes, so it holds all of sRGB.
+// A palette finds the nearest of a set of tints, the bins. For each cell of a grid it
+// stores the bins that can be nearest. The grid spans -abReach to abReach along both axes
+// and contains all of sRGB.
 type palette struct {
 	bins  []tint
-	cells [abCells * abCells][]int32 // row by row; a row has one a
+	cells [abCells * abCells][]int32 // row by row; a row has one value of a
 	all   []int32                    // for tints off the grid
 }
 
 const (
 	abReach = 128
-	abStep  = 4 // side of a cell; a power of two, so that tints find theirs without rounding
+	abStep  = 4 // side of a cell; a power of two, so that the cell of a tint is exact
 	abCells = 2 * abReach / abStep
 )
 
@@ -32,8 +32,8 @@ func newPalette(bins []tint) *palette {
 		for _, c := range bins {
 			bound = min(bound, squares(furthest(low.a, c.a), furthest(low.b, c.b)))
 		}
-		// Bins are whole numbers, so one that is left out is further off by much
-		// more than the rounding of distances.
+		// Bins are integers, so an excluded bin is further away by much more than the
+		// rounding error of distances.
 		for k, c := range bins {
 			if squares(closest(low.a, c.a), closest(low.b, c.b)) <= bound {
 				p.cells[i] = append(p.cells[i], int32(k))
@@ -43,15 +43,14 @@ func newPalette(bins []tint) *palette {
 	return p
 }
 
-// closest and furthest return the distances from c of the closest and of the
-// furthest point of a cell that begins at low, along one axis.
+// closest and furthest return the distances from c of the closest and of the furthest point
+// of a cell that starts at low, along one axis.
 func closest(low, c float64) float64  { return max(low-c, 0, c-low-abStep) }
 func furthest(low, c float64) float64 { return max(c-low, low+abStep-c) }
 
 func squares(x, y float64) float64 { return float64(x*x) + float64(y*y) }
 
-// nearest returns the number of the bin at the smallest distance, and the first
-// if there are several.
+// nearest returns the index of the nearest bin, the first if there are several.
 func (p *palette) nearest(t tint) int32 {
 	among := p.all
 	i, j := int(math.Floor(t.a/abStep))+abCells/2, int(math.Floor(t.b/abStep))+abCells/2
@@ -68,8 +67,8 @@ func (p *palette) nearest(t tint) int32 {
 	return best
 }
 
-// gamut is the palette of Zhang et al. (2016, arXiv 1603.08511), which covers the
-// tints that sRGB can show.
+// gamut is the palette of Zhang et al. (2016, arXiv 1603.08511), which covers the tints of
+// sRGB.
 var gamut = sync.OnceValue(func() *palette { return newPalette(gamutBins()) })
 
 // gamutBins returns the multiples of 10 within the outline, sorted by a, then b.
@@ -91,7 +90,7 @@ var outline = [...]tint{
 	{90, -110}, {100, -90}, {100, 0}, {90, 70}, {70, 80}, {40, 90}, {0, 100}, {-50, 100},
 }
 
-// inOutline tells whether a tint lies within the outline or on it.
+// inOutline reports whether a tint lies within the outline or on it.
 func inOutline(t tint) bool {
 	p := outline[len(outline)-1]
 	for _, q := range outline {

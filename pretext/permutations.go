@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// The permutations of jigsaws: the class of a jigsaw is the index of one. They
-// are computed when they are first needed, a thousand in about half a second.
+// The permutations of Jigsaw; the class is the index of one. They are computed on first
+// use, a thousand in about half a second.
 var (
 	permutationsOf4 = sync.OnceValue(func() [][]uint8 {
 		all := make([][]uint8, 24)
@@ -40,21 +40,19 @@ func permutation(i, n int) []uint8 {
 	return p
 }
 
-// distant returns n permutations of nine digits that are far from each other in
-// Hamming distance, by the greedy rule that gives the published tables (Noroozi
-// and Favaro, 2016, arXiv 1603.09246, algorithm 1): begin with the one whose
-// lexicographic index is first; then, again and again, add the one with the
-// largest mean distance from those chosen so far, of several the first.
+// distant returns n permutations of nine digits with large mutual Hamming distances, by the
+// greedy rule of the published tables (Noroozi and Favaro, 2016, arXiv 1603.09246,
+// algorithm 1): start with the lexicographic index first, then repeatedly add the
+// permutation with the largest mean distance from those chosen, the first of several.
 //
-// Most permutations are equally far, and what tells them apart is how the means
-// were rounded. A mean is therefore what it was for the authors: a sum of
-// float64, in the order of choice, of distance·(1/9), divided by the number of
-// permutations chosen. There are 9! such sums. They lie in blocks of 24 with
-// equal first five digits, so that the distance of these is counted once for a
-// block, and that of the last four once for each set of four digits.
+// Most permutations are equally far, and only the rounding of the means distinguishes them.
+// A mean is therefore computed as the authors did: the float64 sum, in the order of choice,
+// of distance·(1/9), divided by the number of permutations chosen. There are 9! such sums.
+// They lie in blocks of 24 with equal first five digits, so that the distance of these is
+// computed once per block, and that of the last four once per set of four digits.
 //
-// Under the race detector it would take ten times as long, for memory that no
-// other goroutine sees.
+// Under the race detector it would take ten times as long, for memory that no other
+// goroutine sees.
 //
 //go:norace
 func distant(n, first int) [][]uint8 {
@@ -66,7 +64,7 @@ func distant(n, first int) [][]uint8 {
 		blocks = 15120 // 9!/24
 	)
 	heads := make([]uint64, blocks) // first digits of a block, packed
-	tails := make([]int, blocks)    // which of the sets is left
+	tails := make([]int, blocks)    // the set of the remaining digits
 	var sets [][tail]uint8          // four digits in ascending order
 	known := map[[tail]uint8]int{}
 	for b := range heads {
@@ -80,7 +78,7 @@ func distant(n, first int) [][]uint8 {
 		}
 		heads[b], tails[b] = pack(p[:head]), k
 	}
-	var gain [16]float64 // what a distance adds to a sum
+	var gain [16]float64 // summand of a distance
 	for d := range digits + 1 {
 		gain[d] = float64(d) * (1.0 / digits)
 	}
@@ -94,7 +92,7 @@ func distant(n, first int) [][]uint8 {
 		if len(chosen) == n {
 			return chosen
 		}
-		sums[next] = math.Inf(-1) // never again
+		sums[next] = math.Inf(-1) // never chosen again
 		for k, set := range sets {
 			for j, order := range permutationsOf4() {
 				distances[k][j] = 0
@@ -118,7 +116,7 @@ func distant(n, first int) [][]uint8 {
 				}
 			}
 		}
-		// Division rounds, so a sum a little smaller may have the same mean.
+		// Division rounds, so a slightly smaller sum may have the same mean.
 		count := float64(len(chosen))
 		least := top
 		for below := top; below/count == top/count; below = math.Nextafter(below, 0) {
@@ -129,7 +127,7 @@ func distant(n, first int) [][]uint8 {
 	}
 }
 
-// pack puts digits into four bits each.
+// pack packs digits into four bits each.
 func pack(digits []uint8) (packed uint64) {
 	for _, d := range digits {
 		packed = packed<<4 | uint64(d)
@@ -137,7 +135,7 @@ func pack(digits []uint8) (packed uint64) {
 	return packed
 }
 
-// hamming counts the digits in which packed ones differ.
+// hamming counts the digits in which two packed sequences differ.
 func hamming(a, b uint64) uint8 {
 	x := a ^ b
 	x |= x >> 2

@@ -19,7 +19,7 @@ const (
 	pngEnd    = "\x00\x00\x00\x00IEND\xae\x42\x60\x82"
 )
 
-// decodePNG decodes a file whose first bytes say that it is PNG.
+// decodePNG decodes a file with the first bytes of a PNG file.
 func decodePNG(ctx context.Context, s *stream) (*Image, error) {
 	err := s.fill(pngHeader)
 	switch {
@@ -58,11 +58,10 @@ func decodePNG(ctx context.Context, s *stream) (*Image, error) {
 	return toRGB(m), nil
 }
 
-// errTooMuch is what image/png says of data behind the last pixel. Libpng passes it
-// over.
+// errTooMuch is the error of image/png for data after the last pixel, which libpng ignores.
 const errTooMuch = png.FormatError("too much pixel data")
 
-// decodeEnough decodes a file that has such data, without it.
+// decodeEnough decodes a file without its data after the last pixel.
 func decodeEnough(ctx context.Context, file []byte) (image.Image, error) {
 	var packed []io.Reader
 	var damage error
@@ -101,7 +100,7 @@ func decodeEnough(ctx context.Context, file []byte) (image.Image, error) {
 	return png.Decode(&contextReader{ctx, io.MultiReader(append(parts, r, strings.NewReader(pngEnd))...)})
 }
 
-// A chunkWriter makes chunks of pixels.
+// A chunkWriter writes IDAT chunks.
 type chunkWriter struct{ w io.Writer }
 
 func (c chunkWriter) Write(p []byte) (int, error) {
@@ -114,12 +113,12 @@ func (c chunkWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// rawSize returns the bytes that the pixels of a file take before compression.
+// rawSize returns the uncompressed size of the pixels of a file.
 func rawSize(file []byte) (size int64) {
 	h := file[16:]
 	width, height := int(binary.BigEndian.Uint32(h)), int(binary.BigEndian.Uint32(h[4:]))
 	bits := int(h[8]) * map[byte]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[h[9]]
-	passes := [][4]int{{0, 0, 1, 1}} // the first pixel and the distances to the next
+	passes := [][4]int{{0, 0, 1, 1}} // offset of the first pixel and distances to the next
 	if h[12] != 0 {
 		passes = [][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
 	}
@@ -132,7 +131,7 @@ func rawSize(file []byte) (size int64) {
 	return size
 }
 
-// eachChunk calls f with the chunks of a file behind its header that are whole.
+// eachChunk calls f with the complete chunks of a file after its header.
 func eachChunk(file []byte, f func(name string, chunk []byte)) {
 	for at := pngHeader; at+8 <= len(file); {
 		next := int64(at) + 12 + int64(binary.BigEndian.Uint32(file[at:]))
@@ -144,8 +143,8 @@ func eachChunk(file []byte, f func(name string, chunk []byte)) {
 	}
 }
 
-// pixelsOf returns the PNG file with what its pixels need alone, and an end if they
-// do not lack any. So damage elsewhere does not matter, as it does not to libpng.
+// pixelsOf returns the PNG file with only the chunks that its pixels need, followed by an
+// end if they are complete. Damage elsewhere is thus ignored, as libpng does.
 func pixelsOf(file []byte) io.Reader {
 	parts := []io.Reader{bytes.NewReader(file[:pngHeader])}
 	end := ""

@@ -12,34 +12,33 @@ import (
 	"unnas/ops"
 )
 
-// Reconstruction is the task to predict the pixels of an image: of blocks that are
-// hidden from the network (Pathak et al., 2016, arXiv 1604.07379; He et al., 2022, arXiv
-// 2111.06377), or, with a MaskRatio of 0, of all that it sees. The view is cut into
-// blocks of Block by Block pixels. The targets of a block are the normalised colours of
-// Detail by Detail squares, each the mean of its pixels. Start from
-// [ReconstructionCIFAR10] or [ReconstructionImageNet], or fill all fields.
+// Reconstruction predicts the pixels of an image: those of blocks hidden from the network
+// (Pathak et al., 2016, arXiv 1604.07379; He et al., 2022, arXiv 2111.06377), or, with
+// MaskRatio 0, of the whole input. The transformed image is cut into Block×Block pixels. The
+// targets of a block are the normalised colours of Detail×Detail squares, each the mean of
+// its pixels. Start from [ReconstructionCIFAR10] or [ReconstructionImageNet], or fill all
+// fields.
 //
-// The score is the mean squared error of the colours, "mse". As colours are
-// normalised, it is about 1 for a network that knows nothing.
+// The score is the mean squared error of the colours, "mse". As colours are normalised, it
+// is about 1 for an untrained network.
 type Reconstruction struct {
 	Transform Transform `json:"transform"`
-	Block     int       `json:"block"`  // side of a block in pixels; it divides the sides of the view
-	Detail    int       `json:"detail"` // squares along a side of a block; it divides Block
-	// MaskRatio is the share of blocks that are hidden, 0 to below 1. Their pixels are
-	// zeros, the mean colour, and only they have targets. With 0 nothing is hidden, and
-	// all blocks have targets.
+	Block     int       `json:"block"`  // side of a block in pixels; divides the sides of the transform
+	Detail    int       `json:"detail"` // squares along a side of a block; divides Block
+	// MaskRatio is the fraction of hidden blocks, 0 to below 1. Their pixels are zeros, the
+	// mean colour, and only they have targets. With 0 nothing is hidden and all blocks have
+	// targets.
 	MaskRatio float64 `json:"mask_ratio"`
 }
 
-// ReconstructionCIFAR10 returns the task for CIFAR-10: half of the blocks of 4 by 4
-// pixels are hidden, and predicted at half of the resolution.
+// ReconstructionCIFAR10 returns the task for CIFAR-10: half of the blocks of 4×4 pixels are
+// hidden, and predicted at half the resolution.
 func ReconstructionCIFAR10() Reconstruction {
 	return Reconstruction{Transform: CIFAR10Transform(), Block: 4, Detail: 2, MaskRatio: 0.5}
 }
 
-// ReconstructionImageNet returns the task for ImageNet: of a view of 224 pixels half of
-// the blocks of 16 by 16 pixels are hidden, and predicted at a quarter of the
-// resolution.
+// ReconstructionImageNet returns the task for ImageNet: of 224×224 pixels half of the blocks
+// of 16×16 pixels are hidden, and predicted at a quarter of the resolution.
 func ReconstructionImageNet() Reconstruction {
 	v := ImageNetTransform(224)
 	v.Jitter = 0
@@ -49,12 +48,12 @@ func ReconstructionImageNet() Reconstruction {
 // Name returns "reconstruction".
 func (Reconstruction) Name() string { return "reconstruction" }
 
-// SelfSupervised says that targets come from the image alone.
+// SelfSupervised returns true: targets come from the image alone.
 func (Reconstruction) SelfSupervised() bool { return true }
 
-// Validate returns an error that names the first setting that cannot be: a view that
-// is not valid or does not divide into blocks, blocks that do not divide into
-// squares, or a share that hides no block or all.
+// Validate returns an error that names the first invalid field: a transform that is invalid
+// or not divisible into blocks, blocks not divisible into squares, or a ratio that hides no
+// block or all.
 func (t Reconstruction) Validate() error {
 	if err := t.Transform.Validate(); err != nil {
 		return err
@@ -77,29 +76,29 @@ func (t Reconstruction) Validate() error {
 	return nil
 }
 
-// blocks returns the number of blocks of the view.
+// blocks returns the number of blocks of an image.
 func (t Reconstruction) blocks() int {
 	return t.Transform.Height / t.Block * (t.Transform.Width / t.Block)
 }
 
-// hidden returns the number of blocks that are hidden.
+// hidden returns the number of hidden blocks.
 func (t Reconstruction) hidden() int { return int(math.Round(t.MaskRatio * float64(t.blocks()))) }
 
 // Spec returns the sizes of a sample: 1 input, targets of shape [Height/Block,
 // Width/Block, 3·Detail²].
 func (t Reconstruction) Spec() Spec {
-	block := max(t.Block, 1) // of a task that is not valid
+	block := max(t.Block, 1) // of an invalid task
 	return Spec{
 		Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3, Inputs: 1,
 		TargetShape: []int{t.Transform.Height / block, t.Transform.Width / block, 3 * t.Detail * t.Detail},
 	}
 }
 
-// Sample writes the view of img to dst.Inputs, [1, Height, Width, 3], with zeros in the
-// hidden blocks, and the colours of the squares to dst.Targets, [Height/Block,
-// Width/Block, 3·Detail²]: those of a block row by row, or IgnoreValue for a block that
-// is not hidden where others are. r draws the view in training, then, in evaluation
-// too, which blocks are hidden; it may be nil in evaluation if none is.
+// Sample writes the transformed img to dst.Inputs, [1, Height, Width, 3], with zeros in the
+// hidden blocks, and the colours of the squares to dst.Targets, [Height/Block, Width/Block,
+// 3·Detail²]: those of a block row by row, or IgnoreValue for visible blocks if others are
+// hidden. r draws the augmentation in training, then, in evaluation too, the hidden blocks;
+// in evaluation without hidden blocks it may be nil.
 func (t Reconstruction) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -108,7 +107,7 @@ func (t Reconstruction) Sample(dst Sample, img *Image, train bool, r *rand.Rand)
 		return err
 	}
 	if r == nil && t.MaskRatio > 0 {
-		return errors.New("pretext: reconstruction: no random stream; it draws which blocks are hidden, in evaluation too")
+		return errors.New("pretext: reconstruction: no random stream; it draws the hidden blocks, in evaluation too")
 	}
 	if err := t.Transform.Apply(dst.Inputs, img, train, r); err != nil {
 		return err
@@ -154,9 +153,8 @@ func (t Reconstruction) hide(pix []float32, block int) {
 	}
 }
 
-// Head returns colours [N, Height/Block, Width/Block, 3·Detail²] by a 1×1 convolution
-// with bias, of which the result is resized bilinearly where a pixel of the map does
-// not stand for a block.
+// Head returns colours [N, Height/Block, Width/Block, 3·Detail²]: a 1×1 convolution with
+// bias, resized bilinearly if the feature map does not have a pixel per block.
 func (t Reconstruction) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
 	shape := t.Spec().TargetShape
 	y, err := PixelHead(s, features, shape[2])

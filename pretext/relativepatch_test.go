@@ -124,7 +124,7 @@ func TestRelativePatchErrors(t *testing.T) {
 		"RelativePatch.Patch = 0":           func(t *pretext.RelativePatch) { t.Patch = 0 },
 		"RelativePatch.Gap = -1":            func(t *pretext.RelativePatch) { t.Gap = -1 },
 		"RelativePatch.Jitter = 2":          func(t *pretext.RelativePatch) { t.Jitter = 2 },
-		"need views of 33 by 33 pixels":     func(t *pretext.RelativePatch) { t.Patch = 9 },
+		"need 33 by 33 pixels":              func(t *pretext.RelativePatch) { t.Patch = 9 },
 		"RelativePatch.GrayscaleProb = NaN": func(t *pretext.RelativePatch) { t.GrayscaleProb = math.NaN() },
 	} {
 		task := good

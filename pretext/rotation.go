@@ -9,9 +9,9 @@ import (
 	"unnas/ops"
 )
 
-// Rotation is the task to tell which way up an image is (Gidaris et al., 2018,
-// arXiv 1803.07728). One image gives four inputs: its view turned by 0, 90, 180
-// and 270 degrees counter-clockwise, with labels 0 to 3.
+// Rotation predicts the rotation of an image (Gidaris et al., 2018, arXiv 1803.07728). One
+// image gives four inputs: the transformed image rotated by 0, 90, 180 and 270 degrees
+// counter-clockwise, with labels 0 to 3.
 type Rotation struct {
 	Transform Transform `json:"transform"` // square
 }
@@ -19,10 +19,10 @@ type Rotation struct {
 // Name returns "rotation".
 func (Rotation) Name() string { return "rotation" }
 
-// SelfSupervised says that labels come from the image alone.
+// SelfSupervised returns true: labels come from the image alone.
 func (Rotation) SelfSupervised() bool { return true }
 
-// Validate returns an error if the view is not valid or not square.
+// Validate returns an error if the transform is invalid or not square.
 func (t Rotation) Validate() error {
 	if err := t.Transform.Validate(); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (t Rotation) Validate() error {
 // InputTransform returns the transform that makes the inputs of images.
 func (t Rotation) InputTransform() Transform { return t.Transform }
 
-// ClassName returns the turn that a class stands for: "90°" for 1.
+// ClassName returns the angle of a class: "90°" for 1.
 func (Rotation) ClassName(class int32) string { return fmt.Sprintf("%d°", 90*class) }
 
 // Spec returns the sizes of a sample: 4 inputs, labels of shape [4], 4 classes.
@@ -47,8 +47,8 @@ func (t Rotation) Spec() Spec {
 	}
 }
 
-// Sample writes the four turned views of img to dst.Inputs, [4, Height, Width,
-// 3], and their labels to dst.Labels, [4]. Nothing is drawn in evaluation, where r may be nil.
+// Sample writes the four rotations of img to dst.Inputs, [4, Height, Width, 3], and their
+// labels to dst.Labels, [4]. Evaluation draws nothing; r may be nil.
 func (t Rotation) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (t Rotation) Sample(dst Sample, img *Image, train bool, r *rand.Rand) error
 	return nil
 }
 
-// turn writes the view src of n by n pixels to dst, turned by 90 degrees counter-clockwise.
+// turn writes src, n×n pixels, to dst, rotated by 90 degrees counter-clockwise.
 func turn(dst, src []float32, n int) {
 	for i := range n {
 		for j := range n {

@@ -48,9 +48,9 @@ func TestSpecCheckHead(t *testing.T) {
 	assert.NoError(t, rows.CheckHead(shaped("rows", 6, 5), 3))
 	assert.NoError(t, maps.CheckHead(shaped("maps", 3, 2, 4, 5), 3))
 	assert.NoError(t, pretext.Spec{LabelShape: []int{2}}.CheckHead(shaped("any", 7), 3))
-	assert.EqualError(t, rows.CheckHead(shaped("fewer logits", 6, 4), 3), "pretext: the head returns the shape (6, 4) for 3 images, want [6, 5], a row of Spec.Classes logits for each label; mend Head or Spec")
+	assert.EqualError(t, rows.CheckHead(shaped("fewer logits", 6, 4), 3), "pretext: the head returns the shape (6, 4) for 3 images, want [6, 5], a row of Spec.Classes logits for each label; correct Head or Spec")
 	assert.ErrorContains(t, rows.CheckHead(shaped("fewer rows", 3, 5), 3), "want [6, 5]")
-	assert.ErrorContains(t, maps.CheckHead(shaped("flat", 3, 5), 3), "want [3, h, w, 5], maps of Spec.Classes logits; mend Head or Spec")
+	assert.ErrorContains(t, maps.CheckHead(shaped("flat", 3, 5), 3), "want [3, h, w, 5], maps of Spec.Classes logits; correct Head or Spec")
 	assert.ErrorContains(t, maps.CheckHead(shaped("other maps", 3, 2, 4, 6), 3), "(3, 2, 4, 6)")
 	assert.ErrorContains(t, rows.CheckHead(nil, 3), "neither a node nor an error")
 }

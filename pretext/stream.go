@@ -11,20 +11,20 @@ import (
 	"unnas/internal/quota"
 )
 
-// A stream reads a file into memory, as much of it as is asked for.
+// A stream reads a file into memory on demand.
 type stream struct {
 	ctx  context.Context
 	r    io.Reader
-	file []byte // what was read
+	file []byte // bytes read so far
 	size int64  // of the file, 0 if not known
-	most int    // bytes that may be read for now
-	err  error  // why there is no more: io.EOF, or that of r
+	most int    // limit of the bytes read
+	err  error  // the end: io.EOF, or the error of r
 }
 
-// errTooLarge is the error of files that are too large altogether.
+// errTooLarge reports a file that exceeds maxFile.
 var errTooLarge = invalid("image file of more than %d bytes; shrink it", maxFile)
 
-// errTooFar is the error of a stream that may not read what is asked for.
+// errTooFar reports a read beyond the current limit of a stream.
 var errTooFar = errors.New("the file is too large")
 
 func newStream(ctx context.Context, r io.Reader) *stream {
@@ -40,7 +40,7 @@ func newStream(ctx context.Context, r io.Reader) *stream {
 	return s
 }
 
-// fill reads until there are n bytes of the file.
+// fill reads until the first n bytes of the file are in memory.
 func (s *stream) fill(n int) error {
 	for len(s.file) < n && s.err == nil {
 		if n > s.most {
@@ -62,9 +62,8 @@ func (s *stream) fill(n int) error {
 	return s.err
 }
 
-// load checks the size of the image, waits until there is room for the bytes that
-// decoding it takes, and reads the rest of the file. Release gives the room back,
-// unless the context does later.
+// load checks the size of the image, waits until decoding it fits in memory, and reads the
+// rest of the file. release frees the memory quota, unless the context does so later.
 func (s *stream) load(width, height int, bytes int64) (release func(), err error) {
 	if err := checkSize(width, height); err != nil {
 		return nil, err
@@ -87,7 +86,7 @@ func (s *stream) load(width, height int, bytes int64) (release func(), err error
 
 // all reads the rest of the file.
 func (s *stream) all() error {
-	s.file = slices.Grow(s.file, max(0, int(s.size)+1-len(s.file))) // one more, to see its end
+	s.file = slices.Grow(s.file, max(0, int(s.size)+1-len(s.file))) // one more, to see the end
 	s.most = maxFile + 1
 	err := s.fill(maxFile + 1)
 	switch {
@@ -99,12 +98,11 @@ func (s *stream) all() error {
 	return err
 }
 
-// ErrInvalidImage is the error of Decode about what a file holds: that is not an
-// image, damaged, or larger than Decode takes. Other errors are those of reading
-// the file, and of the context.
+// ErrInvalidImage is the error of Decode for the contents of a file: not an image, damaged,
+// or over a limit. Other errors are those of the reader and of the context.
 var ErrInvalidImage = errors.New("invalid image")
 
-// invalidImage is an error that is ErrInvalidImage too.
+// invalidImage is an error that is also ErrInvalidImage.
 type invalidImage struct{ error }
 
 func (e invalidImage) Unwrap() []error { return []error{e.error, ErrInvalidImage} }

@@ -11,52 +11,51 @@ import (
 	"unnas/ops"
 )
 
-// IgnoreIndex is the label of what does not count in losses and scores.
+// IgnoreIndex is the label that losses and scores ignore.
 const IgnoreIndex int32 = -1
 
-// IgnoreValue is the float target of what does not count in losses and scores.
+// IgnoreValue is the float target that losses and scores ignore.
 const IgnoreValue float32 = -math.MaxFloat32
 
-// Task is what a network is asked to predict. Tasks of one's own implement it;
-// nothing else in the library asks which task it is. One that does not look at labels
-// of images has a method SelfSupervised() bool that says so; the names of classes do
-// not matter to it.
+// Task is a task that a network learns: its data, head and loss. The library treats all
+// implementations alike. A task that does not use the labels of images has a method
+// SelfSupervised() bool that returns true; it does not depend on class names.
 //
 // The rows of a batch are grouped by image: the Inputs of the first image, then those
-// of the second, in feature maps as in what a head makes of them. So a head or a loss
-// may compare several inputs of an image with each other, and with those of the other
+// of the second, in feature maps as in the outputs of a head. A head or a loss may
+// therefore compare the inputs of an image with each other and with those of other
 // images in the batch (see [Contrastive]).
 type Task interface {
 	TaskData
-	// Name names the task in records and messages.
+	// Name returns the name of the task in records and messages.
 	Name() string
-	// Validate returns an error that names the first setting that no task can have.
+	// Validate returns an error that names the first invalid field.
 	Validate() error
-	// Head adds the last layers of the network to the feature map of the last
-	// cell, [N·Inputs, h, w, C] for N images, and returns what Loss takes, such as
-	// logits. [Spec.CheckHead] says which shapes it may have.
+	// Head adds the last layers of the network to the feature map of the last cell,
+	// [N·Inputs, h, w, C] for N images, and returns the argument of Loss, such as logits.
+	// [Spec.CheckHead] checks its shape.
 	Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error)
-	// Loss adds the loss of what the head returns. Labels of IgnoreIndex and targets of
-	// IgnoreValue count in neither loss nor score: a loader fills the last batch with
-	// images that have nothing else.
+	// Loss adds the loss of the output of the head. Labels of IgnoreIndex and targets of
+	// IgnoreValue must count in neither loss nor score: the data loader pads the last batch
+	// with images that have no others.
 	Loss(out *gorgonia.Node, t Targets) (ops.Loss, error)
 }
 
-// Targets are what a network should predict for a batch of N images.
+// Targets are the targets of a batch of N images.
 type Targets struct {
-	// Labels have the shape [N·LabelShape[0]] if there are some for each image, and
-	// [N, LabelShape...] for label maps. The node is nil without a LabelShape.
+	// Labels has the shape [N·LabelShape[0]] for labels of images, and [N, LabelShape...]
+	// for label maps. It is nil without a LabelShape.
 	Labels *gorgonia.Node
 	// Values are the float targets, [N, TargetShape...]; nil without a TargetShape.
 	Values *gorgonia.Node
 }
 
-// NewTargets adds the input nodes for the targets of a batch to a graph, "labels" and
-// "values".
+// NewTargets adds the input nodes "labels" and "values" for the targets of a batch to a
+// graph.
 func (s Spec) NewTargets(g *gorgonia.ExprGraph, images int) (t Targets, err error) {
 	if len(s.LabelShape) > 0 {
 		shape := append([]int{images}, s.LabelShape...)
-		if len(shape) == 2 { // some labels for an image, rather than a map of them
+		if len(shape) == 2 { // labels of images, not label maps
 			shape = []int{images * shape[1]}
 		}
 		if t.Labels, err = ops.Labels(g, "labels", shape...); err != nil {
@@ -71,9 +70,9 @@ func (s Spec) NewTargets(g *gorgonia.ExprGraph, images int) (t Targets, err erro
 	return t, nil
 }
 
-// PooledHead returns logits [N/join, classes] from a feature map [N, h, w, C]:
-// global average pooling and a linear layer that sees join inputs of the network
-// together, the tiles of one jigsaw, or one.
+// PooledHead returns logits [N/join, classes] from a feature map [N, h, w, C]: global
+// average pooling and a linear layer on join inputs of an image together, such as the tiles
+// of a jigsaw, or on each (1).
 func PooledHead(s *ops.Scope, features *gorgonia.Node, join, classes int) (*gorgonia.Node, error) {
 	y, err := ops.GlobalAvgPool(features)
 	if err != nil {
@@ -85,8 +84,8 @@ func PooledHead(s *ops.Scope, features *gorgonia.Node, join, classes int) (*gorg
 	return y, nil
 }
 
-// PixelHead returns logits [N, h, w, classes] from a feature map: a 1×1
-// convolution with bias. The loss enlarges them (ops.PixelCrossEntropy).
+// PixelHead returns logits [N, h, w, classes] from a feature map: a 1×1 convolution with
+// bias. The loss resizes them to the labels (ops.PixelCrossEntropy).
 func PixelHead(s *ops.Scope, features *gorgonia.Node, classes int) (*gorgonia.Node, error) {
 	y, err := s.Sub("classifier").Conv(features, ops.ConvConfig{Out: classes, Window: ops.Square(1, 1, 0, 1), Bias: true})
 	if err != nil {
@@ -95,7 +94,7 @@ func PixelHead(s *ops.Scope, features *gorgonia.Node, classes int) (*gorgonia.No
 	return y, nil
 }
 
-// crossEntropy is the loss of the tasks with one label for each row of logits.
+// crossEntropy is the loss of tasks with one label per row of logits.
 func crossEntropy(logits *gorgonia.Node, t Targets, smoothing float64) (ops.Loss, error) {
 	l, err := ops.CrossEntropy(logits, t.Labels, ops.LossConfig{IgnoreIndex: IgnoreIndex, Smoothing: smoothing})
 	if err != nil {
@@ -104,22 +103,21 @@ func crossEntropy(logits *gorgonia.Node, t Targets, smoothing float64) (ops.Loss
 	return l, nil
 }
 
-// Spec is what a task asks of the loader and of the network. A task has labels or
-// float targets, or both.
+// Spec gives the sizes of a task's samples. A task has labels or float targets, or both.
 type Spec struct {
 	Height, Width, Channels int   // of one network input
 	Inputs                  int   // network inputs made of one image
 	LabelShape              []int // shape of the labels of one image: [1], [4], [Height, Width]; nil: none
-	// Classes is the number of classes of a label, for each of which the head has a
-	// logit. It is 0 if the labels are no classes: then they are any numbers from 0 on.
+	// Classes is the number of classes of a label and of logits of the head. It is 0 if the
+	// labels are not classes but any numbers from 0 on.
 	Classes     int
 	TargetShape []int // shape of the float targets of one image; nil: none
 }
 
-// mostNumbers bounds the inputs, the labels and the targets of an image.
+// mostNumbers limits the inputs, the labels and the targets of an image.
 const mostNumbers = 1 << 30
 
-// Validate returns an error that names the first field that no task can have.
+// Validate returns an error that names the first invalid field.
 func (s Spec) Validate() error {
 	for _, side := range []struct {
 		name  string
@@ -133,7 +131,7 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("pretext: Spec of %d inputs of [%d, %d, %d], want at most %d numbers in all", s.Inputs, s.Height, s.Width, s.Channels, mostNumbers)
 	}
 	if len(s.LabelShape)+len(s.TargetShape) == 0 {
-		return errors.New("pretext: Spec.LabelShape and Spec.TargetShape are empty, want at least one of them; a task that has nothing to predict gives each image the label 0, so that it counts")
+		return errors.New("pretext: Spec.LabelShape and Spec.TargetShape are empty, want at least one of them; a task without targets gives each image the label 0, so that it counts")
 	}
 	if !fits(s.LabelShape) {
 		return fmt.Errorf("pretext: Spec.LabelShape = %v, want numbers of 1 or more and at most %d labels", s.LabelShape, mostNumbers)
@@ -147,7 +145,8 @@ func (s Spec) Validate() error {
 	return nil
 }
 
-// fits says whether the parts of a shape are positive and their product is not too large.
+// fits reports whether the dimensions of a shape are positive and their product is within
+// mostNumbers.
 func fits(shape []int) bool {
 	n := 1
 	for _, d := range shape {
@@ -159,8 +158,8 @@ func fits(shape []int) bool {
 	return true
 }
 
-// InputLen returns the number of floats of the inputs of one image, which have
-// the shape [Inputs, Height, Width, Channels].
+// InputLen returns the number of floats of the inputs of one image, of shape [Inputs,
+// Height, Width, Channels].
 func (s Spec) InputLen() int { return s.Inputs * s.Height * s.Width * s.Channels }
 
 // LabelLen returns the number of labels of one image.
@@ -180,9 +179,9 @@ func product(shape []int) int {
 	return n
 }
 
-// CheckHead returns an error if a head returns what the labels of so many images do
-// not fit: where labels are classes, logits [N·LabelShape[0], Classes] are needed, or
-// [N, h, w, Classes] for label maps. What else a head returns is up to the loss.
+// CheckHead returns an error if the output of a head does not fit the labels of a batch
+// of images: for classes it must be logits [N·LabelShape[0], Classes], or [N, h, w,
+// Classes] for label maps. Other outputs are not checked.
 func (s Spec) CheckHead(out *gorgonia.Node, images int) error {
 	if out == nil {
 		return errors.New("pretext: the head returns neither a node nor an error")
@@ -193,29 +192,29 @@ func (s Spec) CheckHead(out *gorgonia.Node, images int) error {
 	has, rows := out.Shape(), images*s.LabelShape[0]
 	if len(s.LabelShape) == 1 {
 		if has.Dims() != 2 || has[0] != rows || has[1] != s.Classes {
-			return fmt.Errorf("pretext: the head returns the shape %v for %d images, want [%d, %d], a row of Spec.Classes logits for each label; mend Head or Spec", has, images, rows, s.Classes)
+			return fmt.Errorf("pretext: the head returns the shape %v for %d images, want [%d, %d], a row of Spec.Classes logits for each label; correct Head or Spec", has, images, rows, s.Classes)
 		}
 		return nil
 	}
 	if has.Dims() != 4 || has[0] != images || has[3] != s.Classes {
-		return fmt.Errorf("pretext: the head returns the shape %v for %d images, want [%d, h, w, %d], maps of Spec.Classes logits; mend Head or Spec", has, images, images, s.Classes)
+		return fmt.Errorf("pretext: the head returns the shape %v for %d images, want [%d, h, w, %d], maps of Spec.Classes logits; correct Head or Spec", has, images, images, s.Classes)
 	}
 	return nil
 }
 
-// Sample is the memory for what a task makes of one image.
+// Sample is the memory for the inputs and targets of one image.
 type Sample struct {
 	Inputs  []float32 // [Inputs, Height, Width, Channels]
 	Labels  []int32   // [LabelShape...]
 	Targets []float32 // [TargetShape...]
 }
 
-// NewSample returns memory for one sample.
+// NewSample returns zeroed memory for one sample.
 func (s Spec) NewSample() Sample {
 	return Sample{make([]float32, s.InputLen()), make([]int32, s.LabelLen()), make([]float32, s.TargetLen())}
 }
 
-// Check returns an error if the memory for one sample has another size.
+// Check returns an error if dst has other sizes.
 func (s Spec) Check(dst Sample) error {
 	if len(dst.Inputs) != s.InputLen() || len(dst.Labels) != s.LabelLen() || len(dst.Targets) != s.TargetLen() {
 		return fmt.Errorf("pretext: sample into %d floats, %d labels and %d targets, want %d, %d and %d",
@@ -224,16 +223,15 @@ func (s Spec) Check(dst Sample) error {
 	return nil
 }
 
-// TaskData makes the inputs, labels and float targets of a task from images. It holds
-// no state, so many goroutines may use one.
+// TaskData makes the inputs, labels and float targets of a task from images. It is safe for
+// concurrent use.
 type TaskData interface {
-	// Spec returns the sizes of a sample. They do not change.
+	// Spec returns the sizes of a sample. They are constant.
 	Spec() Spec
-	// Sample writes the inputs of one image, its labels, below Classes or IgnoreIndex, and
-	// its float targets, finite or IgnoreValue, to dst. In training r draws the
-	// augmentation. In evaluation the view of the image is fixed, and r draws only what
-	// the task cannot do without: what the labels and targets say, such as which parts
-	// of the image are the inputs, the order of the inputs, and, where labels are no
-	// classes and there are no targets, the views that are compared with each other.
+	// Sample writes the inputs of one image, its labels (below Classes, or IgnoreIndex) and
+	// its float targets (finite, or IgnoreValue) to dst. In training r draws the
+	// augmentation. In evaluation the transform is fixed, and r draws only what the task
+	// itself needs: the parts of the image that are inputs, their order, and, if labels are
+	// not classes and there are no targets, the augmentations that are compared.
 	Sample(dst Sample, img *Image, train bool, r *rand.Rand) error
 }

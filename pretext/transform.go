@@ -10,73 +10,70 @@ import (
 	"unnas/internal/rng"
 )
 
-// Crop names the part of an image that a view shows.
+// Crop names a cropping rule of a Transform.
 type Crop string
 
-// The rules for cropping. In training the part is drawn at random; in evaluation
-// it is fixed. Resizing is bilinear between pixel centres, without smoothing.
+// The cropping rules. In training the crop is drawn at random; in evaluation it is fixed.
+// Resizing is bilinear between pixel centres, without antialiasing.
 //
-// Differs: where a place is drawn, every offset of an axis is as likely. The authors'
-// release never draws the last one, whatever the crop; under CropResized, where a
-// window of 255 pixels lies in 256, that leaves it the first one alone.
+// Differs: all offsets of a random crop are equally likely. The authors' release never draws
+// the last one, for any crop; under CropResized, where a window of 255 pixels lies in 256,
+// only the first one remains.
 const (
-	// CropRandomResized shows a part of 8 to 100 % of the area whose aspect differs from
-	// the view's by at most 4/3, resized to the view (Szegedy et al., 2015,
-	// arXiv 1409.4842). In evaluation the image is scaled until it covers 256/224
-	// of the view's sides, and the centre is shown.
+	// CropRandomResized crops 8 to 100 % of the area with an aspect ratio that differs from
+	// the output's by at most 4/3, and resizes it (Szegedy et al., 2015, arXiv 1409.4842).
+	// In evaluation it resizes the image to cover 256/224 of the output's sides and crops
+	// the centre.
 	CropRandomResized Crop = "random_resized_crop"
-	// CropPadded resizes the image to the view, surrounds it with 4 pixels of zeros
-	// (that is, of the mean colour) and shows a window at any of the 81 offsets. In
-	// evaluation the resized image is shown.
+	// CropPadded resizes the image to the output, pads it with 4 pixels of zeros (the mean
+	// colour) and crops at any of the 81 offsets. In evaluation the resized image is not
+	// padded.
 	CropPadded Crop = "padded_crop"
-	// CropResized scales the image until it covers 256/255 of the view's sides,
-	// rounded to whole pixels, and shows a window at a random place. In evaluation
-	// it is the centre.
+	// CropResized resizes the image to cover 256/255 of the output's sides, rounded to whole
+	// pixels, and crops at random. In evaluation it crops the centre.
 	CropResized Crop = "resized_crop"
-	// CropMultiscale scales the image until it covers the view enlarged to a
-	// shorter side of Transform.Short·2^u pixels, u drawn from -1 to 1, or the view as it
-	// is if that is larger, and shows a window at a random place. If the view is a
-	// square, that is the shorter side of the image. In evaluation u is 0 and the
-	// centre is shown. Differs: the shorter side is rounded to whole pixels, where the
-	// authors' release drops the fraction, which is one pixel less in half of the
+	// CropMultiscale resizes the image to cover the output enlarged to a shorter side of
+	// Transform.Short·2^u pixels, u uniform in -1 to 1, or the output itself if that is
+	// larger, and crops at random. For a square output that is the shorter side of the
+	// image. In evaluation u is 0 and the centre is cropped. Differs: the shorter side is
+	// rounded; the authors' release truncates it, which is one pixel less in half of the
 	// crops.
 	CropMultiscale Crop = "multiscale_crop"
-	// CropWhole scales the image until its shorter side has Transform.Short pixels, or
-	// leaves it as it is if that is 0, and shows all of it, with zeros (that is,
-	// the mean colour) to the right and below, in training too. An image that is
-	// larger than the view is an error. So networks that label pixels are tested:
-	// Cityscapes, of 2048 by 1024 pixels, in views of 2049 by 1025.
+	// CropWhole resizes the image to a shorter side of Transform.Short pixels, or not at all
+	// if that is 0, and pads it with zeros (the mean colour) to the right and below, in
+	// training too. An image larger than the output is an error. Segmentation networks are
+	// evaluated with it: Cityscapes images of 2048×1024 pixels in 2049×1025.
 	CropWhole Crop = "whole"
-	// CropNone resizes the whole image to the view.
+	// CropNone resizes the whole image to the output.
 	CropNone Crop = "none"
 )
 
 // padding is the border of CropPadded in pixels.
 const padding = 4
 
-// maxColour bounds the colours of a view, so that inputs are finite.
+// maxColour limits Mean, Std and Jitter, so that inputs are finite.
 const maxColour = 1e6
 
-// Transform says how an image becomes one input of a network. It is plain data. The
-// zero value is not valid: start from [CIFAR10Transform], [ImageNet] or [Scenes].
+// Transform turns an image into one network input. It is plain data. The zero value is
+// invalid: start from [CIFAR10Transform], [ImageNetTransform] or [ScenesTransform].
 type Transform struct {
 	Height int        `json:"height"` // of the network input, in pixels
 	Width  int        `json:"width"`  // of the network input, in pixels
-	Mean   [3]float64 `json:"mean"`   // of red, green and blue, where full intensity is 1
-	Std    [3]float64 `json:"std"`    // of red, green and blue, where full intensity is 1
-	Crop   Crop       `json:"crop"`   // the part of the image that is shown
-	Short  int        `json:"short"`  // for CropMultiscale and CropWhole, in pixels
-	Flip   bool       `json:"flip"`   // mirror half of the training images left to right
-	// Jitter is the deviation of the colour jitter of training images; 0 turns it
-	// off. Before normalisation, with full intensity at 1, a normal number of this
-	// deviation for each principal component of the colours of ImageNet, times the
-	// component's eigenvalue, moves all pixels along it (Krizhevsky et al., 2012).
+	Mean   [3]float64 `json:"mean"`   // of red, green and blue, with full intensity 1
+	Std    [3]float64 `json:"std"`    // of red, green and blue, with full intensity 1
+	Crop   Crop       `json:"crop"`   // cropping rule
+	Short  int        `json:"short"`  // shorter side for CropMultiscale and CropWhole, in pixels
+	Flip   bool       `json:"flip"`   // random horizontal flip in training
+	// Jitter is the standard deviation of the colour jitter in training; 0 turns it off.
+	// Before normalisation, with full intensity 1, all pixels move along each principal
+	// component of the colours of ImageNet by a normal number of this deviation times the
+	// component's eigenvalue (Krizhevsky et al., 2012).
 	Jitter float64 `json:"jitter"`
 }
 
-// CIFAR10Transform returns the view of 32 by 32 pixels with which networks are trained on
-// CIFAR-10: 4 pixels of padding, random crop and flip (He et al., 2016,
-// arXiv 1512.03385), and the mean and deviation of the training images.
+// CIFAR10Transform returns the transform of 32×32 pixels for training on CIFAR-10: 4 pixels
+// of padding, random crop and flip (He et al., 2016, arXiv 1512.03385), and the mean and
+// standard deviation of the training images.
 func CIFAR10Transform() Transform {
 	return Transform{
 		Height: 32, Width: 32,
@@ -86,9 +83,8 @@ func CIFAR10Transform() Transform {
 	}
 }
 
-// ImageNetTransform returns the view of size by size pixels with which networks are
-// trained on ImageNet, at 224 as a rule: random area, flip, and colour jitter of
-// deviation 0.1.
+// ImageNetTransform returns the transform of size×size pixels for training on ImageNet,
+// usually 224: random resized crop, flip, and colour jitter of deviation 0.1.
 func ImageNetTransform(size int) Transform {
 	return Transform{
 		Height: size, Width: size,
@@ -98,9 +94,8 @@ func ImageNetTransform(size int) Transform {
 	}
 }
 
-// ScenesTransform returns a view of size by size pixels for the built-in scenes of
-// package dataset: padding, random crop and flip, and the mean and deviation of
-// those scenes.
+// ScenesTransform returns a transform of size×size pixels for the drawn scenes of package
+// scenes: padding, random crop and flip, and the mean and standard deviation of the scenes.
 func ScenesTransform(size int) Transform {
 	return Transform{
 		Height: size, Width: size,
@@ -110,18 +105,17 @@ func ScenesTransform(size int) Transform {
 	}
 }
 
-// CityscapesTransform returns the view of size by size pixels with which networks are
-// trained on Cityscapes: multiscale about a shorter side of short pixels, random
-// crop, flip, and the colours of [ImageNet]. A search has 321 and 512, the
-// training of a network that was found 769 and 1024.
+// CityscapesTransform returns the transform of size×size pixels for training on Cityscapes:
+// multiscale with a shorter side of short pixels, random crop, flip, and the colours of
+// [ImageNetTransform]. Searches use 321 and 512, the training of derived networks 769 and
+// 1024.
 func CityscapesTransform(size, short int) Transform {
 	v := ImageNetTransform(size)
 	v.Crop, v.Short = CropMultiscale, short
 	return v
 }
 
-// Validate returns an error that names the first field with a value out of its
-// range.
+// Validate returns an error that names the first field out of range.
 func (v Transform) Validate() error {
 	if v.Height <= 0 || v.Width <= 0 || v.Width > maxPixels/v.Height {
 		return fmt.Errorf("pretext: Transform.Height, Transform.Width = %d, %d, want 1 or more and at most %d pixels in all", v.Height, v.Width, maxPixels)
@@ -139,11 +133,11 @@ func (v Transform) Validate() error {
 	case CropMultiscale:
 		short := min(v.Height, v.Width)
 		if most := maxPixels / 2 / max(v.Height, v.Width) * short; v.Short <= 0 || v.Short > most {
-			return fmt.Errorf("pretext: Transform.Short = %d, want 1 to %d for views of %d by %d pixels of crop %q", v.Short, most, v.Width, v.Height, v.Crop)
+			return fmt.Errorf("pretext: Transform.Short = %d, want 1 to %d for %d by %d pixels of crop %q", v.Short, most, v.Width, v.Height, v.Crop)
 		}
 	case CropWhole:
 		if v.Short < 0 || v.Short > maxPixels {
-			return fmt.Errorf("pretext: Transform.Short = %d, want 0 to %d for views of crop %q", v.Short, maxPixels, v.Crop)
+			return fmt.Errorf("pretext: Transform.Short = %d, want 0 to %d for crop %q", v.Short, maxPixels, v.Crop)
 		}
 	default:
 		return fmt.Errorf("pretext: Transform.Crop = %q, want %q, %q, %q, %q, %q or %q", v.Crop, CropRandomResized, CropPadded, CropResized, CropMultiscale, CropWhole, CropNone)
@@ -154,29 +148,29 @@ func (v Transform) Validate() error {
 	return nil
 }
 
-// Apply writes the view of img to dst, [Height, Width, 3]: cropped, resized,
-// flipped and normalised in one pass. In training r draws the crop, then the
-// flip, then the jitter; in evaluation nothing is drawn and r may be nil. It
-// returns an error if the view or the image is not valid or dst has another size.
+// Apply writes the transformed img to dst, [Height, Width, 3]: cropped, resized, flipped
+// and normalised in one pass. In training r draws the crop, then the flip, then the jitter;
+// in evaluation nothing is drawn and r may be nil. It returns an error if the transform or
+// the image is invalid or dst has another size.
 func (v Transform) Apply(dst []float32, img *Image, train bool, r *rand.Rand) error {
 	return v.render(dst, nil, img, train, r, 0)
 }
 
-// ApplyMask is Render that writes the view of the mask, too, to labels, [Height,
-// Width]: each pixel has the class of the nearest pixel of the image, or IgnoreIndex
-// where that is ignored and in the padding. An image without a mask is an error.
+// ApplyMask is Apply that also writes the transformed mask to labels, [Height, Width]: the
+// class of the nearest pixel of the image, or IgnoreIndex for ignored pixels and padding.
+// An image without a mask is an error.
 func (v Transform) ApplyMask(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand) error {
 	if want := v.Height * v.Width; len(labels) != want {
 		return fmt.Errorf("pretext: mask of %d by %d pixels into %d labels, want %d", v.Width, v.Height, len(labels), want)
 	}
 	if img != nil && img.Mask == nil {
-		return errors.New("pretext: the image has no mask of classes; give a data set that has them, or choose another task")
+		return errors.New("pretext: the image has no mask; use a data set with masks, or another task")
 	}
 	return v.render(dst, labels, img, train, r, 0)
 }
 
-// render writes the view of an image, with the value that the padding gets, and,
-// if labels are not empty, the view of its mask.
+// render writes the transformed image, with the value border in the padding, and, unless
+// labels is empty, the transformed mask.
 func (v Transform) render(dst []float32, labels []int32, img *Image, train bool, r *rand.Rand, border float32) error {
 	if err := v.Validate(); err != nil {
 		return err
@@ -185,21 +179,21 @@ func (v Transform) render(dst []float32, labels []int32, img *Image, train bool,
 		return err
 	}
 	if want := 3 * v.Height * v.Width; len(dst) != want {
-		return fmt.Errorf("pretext: view of %d by %d pixels into %d floats, want %d", v.Width, v.Height, len(dst), want)
+		return fmt.Errorf("pretext: transform to %d by %d pixels into %d floats, want %d", v.Width, v.Height, len(dst), want)
 	}
 	if train && r == nil && (v.Flip || v.Jitter > 0 || v.Crop != CropNone && v.Crop != CropWhole) {
-		return errors.New("pretext: no random stream; in training it draws the view")
+		return errors.New("pretext: no random stream; in training it draws the augmentation")
 	}
 	rows, cols := v.frame(img, train, r)
 	if v.Crop == CropWhole && (rows.size > v.Height || cols.size > v.Width) {
-		return fmt.Errorf("pretext: image of %d by %d pixels in a view of %d by %d; choose a larger view, or another crop than %q", cols.size, rows.size, v.Width, v.Height, v.Crop)
+		return fmt.Errorf("pretext: image of %d by %d pixels is larger than the transform's %d by %d; choose a larger transform, or another crop than %q", cols.size, rows.size, v.Width, v.Height, v.Crop)
 	}
 	flip := train && v.Flip && rng.Bool(r, 0.5)
 	gain, bias := v.colours(train, r)
 	if len(labels) > 0 {
 		mask(labels, img, rows, cols, flip, v.Width)
 	}
-	var room [512]tap // views that are wider take memory
+	var room [512]tap // wider outputs allocate
 	taps := cols.taps(room[:0], v.Width, flip)
 	for i := range v.Height {
 		line := dst[3*v.Width*i:][:3*v.Width]
@@ -234,7 +228,7 @@ func fill(x []float32, v float32) {
 	}
 }
 
-// mask writes the view of a mask, width pixels wide.
+// mask writes the transformed mask, width pixels wide.
 func mask(labels []int32, img *Image, rows, cols axis, flip bool, width int) {
 	for i := range len(labels) / width {
 		y, ok := rows.nearest(i)
@@ -252,11 +246,11 @@ func mask(labels []int32, img *Image, rows, cols axis, flip bool, width int) {
 	}
 }
 
-// mix returns the point between a and b at t, which runs from 0 to 1.
+// mix interpolates between a and b; t runs from 0 to 1.
 func mix(a, b, t float32) float32 { return a + float32(t*(b-a)) }
 
-// colours returns what turns a byte into a normalised channel: byte·gain + bias.
-// The bias holds the jitter.
+// colours returns the map from a byte to a normalised channel, byte·gain + bias. The bias
+// includes the jitter.
 func (v Transform) colours(train bool, r *rand.Rand) (gain, bias [3]float32) {
 	var shift [3]float64
 	if train && v.Jitter > 0 {
@@ -274,24 +268,24 @@ func (v Transform) colours(train bool, r *rand.Rand) (gain, bias [3]float32) {
 	return gain, bias
 }
 
-// components holds the principal components of ImageNet's colours, one a column,
-// for red, green and blue.
+// components holds the principal components of ImageNet's colours, one per column, for red,
+// green and blue.
 var components = [3][3]float64{
 	{-0.5675, 0.7192, 0.4009},
 	{-0.5808, -0.0045, -0.8140},
 	{-0.5836, -0.6948, 0.4203},
 }
 
-// An axis says where the pixels of a view lie along one side of an image. A part
-// of the image, length pixels from start on, is scaled to size pixels; the view
-// begins at the pixel offset of those and finds padding outside.
+// An axis maps output pixels to image pixels along one side. length image pixels from start
+// on are resized to size pixels; the output starts at pixel offset of those, and pixels
+// outside are padding.
 type axis struct {
 	start, length int
 	offset, size  int
 }
 
-// at returns the two image pixels between which pixel i of the view lies, and
-// the weight of the second. It returns false if i lies in the padding.
+// at returns the two image pixels around pixel i of the output, and the weight of the
+// second. It returns false if i lies in the padding.
 func (a axis) at(i int) (first, second int, weight float32, ok bool) {
 	i += a.offset
 	if i < 0 || i >= a.size {
@@ -303,15 +297,15 @@ func (a axis) at(i int) (first, second int, weight float32, ok bool) {
 	return a.start + first, a.start + min(first+1, a.length-1), float32(s - float64(first)), true
 }
 
-// A tap is what at returns.
+// A tap is a result of at.
 type tap struct {
 	first, second int32
 	weight        float32
 	ok            bool
 }
 
-// taps appends where the first n pixels of the view lie, from the last on if flip
-// says so. They are the same for all of its lines.
+// taps appends the taps of the first n output pixels, in reverse if flip is set. They are
+// the same for all rows.
 func (a axis) taps(to []tap, n int, flip bool) []tap {
 	for i := range n {
 		first, second, weight, ok := a.at(i)
@@ -323,8 +317,8 @@ func (a axis) taps(to []tap, n int, flip bool) []tap {
 	return to
 }
 
-// nearest returns the image pixel that is nearest to pixel i of the view, and
-// false if i lies in the padding.
+// nearest returns the image pixel nearest to pixel i of the output, and false if i lies in
+// the padding.
 func (a axis) nearest(i int) (int, bool) {
 	first, second, weight, ok := a.at(i)
 	if weight < 0.5 {
@@ -333,7 +327,7 @@ func (a axis) nearest(i int) (int, bool) {
 	return second, ok
 }
 
-// frame picks the part of the image that the view shows.
+// frame chooses the crop.
 func (v Transform) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis) {
 	place := centre
 	if train {
@@ -366,8 +360,7 @@ func (v Transform) frame(img *Image, train bool, r *rand.Rand) (rows, cols axis)
 	return rows, cols
 }
 
-// WholeSize returns the size that an image of so many pixels has in a view of
-// [CropWhole].
+// WholeSize returns the size to which [CropWhole] resizes an image of the given size.
 func (v Transform) WholeSize(height, width int) (h, w int) {
 	if v.Short == 0 {
 		return height, width
@@ -376,8 +369,8 @@ func (v Transform) WholeSize(height, width int) (h, w int) {
 	return int(math.Round(factor * float64(height))), int(math.Round(factor * float64(width)))
 }
 
-// area draws a crop for training. An image in which ten tries do not fit, a very
-// long or narrow one, shows its centre.
+// area draws a random resized crop. If ten tries do not fit, as for very long images, it
+// crops the centre.
 func (v Transform) area(img *Image, r *rand.Rand) (rows, cols axis) {
 	for range 10 {
 		area := rng.Uniform(r, 0.08, 1) * float64(img.Width) * float64(img.Height)
@@ -397,15 +390,14 @@ func (v Transform) area(img *Image, r *rand.Rand) (rows, cols axis) {
 	return v.cover(img, 1, centre)
 }
 
-// cover scales the image, keeping its aspect, until it covers the view enlarged
-// by the factor. Where the view lies in it is up to place, which gets the number
-// of pixels to spare.
+// cover resizes the image, keeping its aspect ratio, to cover the output enlarged by
+// factor. place chooses the offset from the number of spare pixels.
 func (v Transform) cover(img *Image, factor float64, place func(slack int) int) (rows, cols axis) {
 	height := int(math.Round(factor * float64(v.Height)))
 	width := int(math.Round(factor * float64(v.Width)))
 	rows = axis{length: img.Height, size: height}
 	cols = axis{length: img.Width, size: width}
-	if height*img.Width > width*img.Height { // the image is wider than the view
+	if height*img.Width > width*img.Height { // the image is wider than the output
 		cols.size = height * img.Width / img.Height
 	} else {
 		rows.size = width * img.Height / img.Width
@@ -415,5 +407,5 @@ func (v Transform) cover(img *Image, factor float64, place func(slack int) int) 
 	return rows, cols
 }
 
-// centre leaves as many pixels on both sides; an odd one goes first.
+// centre centres the output; an odd pixel goes first.
 func centre(slack int) int { return (slack + 1) / 2 }

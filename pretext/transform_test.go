@@ -457,8 +457,8 @@ func TestRenderErrors(t *testing.T) {
 		{"empty image", v, 18, &pretext.Image{}, "image of 0 by 0 pixels"},
 		{"negative size", v, 18, &pretext.Image{Width: -3, Height: -2, Pix: make([]uint8, 18)}, "image of -3 by -2 pixels"},
 		{"short image", v, 18, &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 17)}, "holds 17 bytes, want 18"},
-		{"wide", plain(9, 2, pretext.CropWhole), 54, good, `image of 3 by 2 pixels in a view of 2 by 9; choose a larger view, or another crop than "whole"`},
-		{"high", plain(1, 9, pretext.CropWhole), 27, good, "image of 3 by 2 pixels in a view of 9 by 1"},
+		{"wide", plain(9, 2, pretext.CropWhole), 54, good, `image of 3 by 2 pixels is larger than the transform's 2 by 9; choose a larger transform, or another crop than "whole"`},
+		{"high", plain(1, 9, pretext.CropWhole), 27, good, "image of 3 by 2 pixels is larger than the transform's 9 by 1"},
 		{"short mask", v, 18, &pretext.Image{Width: 3, Height: 2, Pix: make([]uint8, 18), Mask: make([]uint8, 5)}, "mask of 5 bytes, want 6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -483,11 +483,11 @@ func TestViewValidate(t *testing.T) {
 		{"zero deviation", func(v *pretext.Transform) { v.Std[2] = 0 }, "Transform.Std[2] = 0"},
 		{"infinite deviation", func(v *pretext.Transform) { v.Std[0] = math.Inf(1) }, "Transform.Std[0] = +Inf"},
 		{"crop", func(v *pretext.Transform) { v.Crop = "zoom" }, `Transform.Crop = "zoom", want "random_resized_crop", "padded_crop", "resized_crop", "multiscale_crop", "whole" or "none"`},
-		{"shorter side of a whole", func(v *pretext.Transform) { v.Crop, v.Short = pretext.CropWhole, -1 }, `Transform.Short = -1, want 0 to 67108864 for views of crop "whole"`},
-		{"shorter side", func(v *pretext.Transform) { v.Crop = pretext.CropMultiscale }, `Transform.Short = 0, want 1 to 33554432 for views of 32 by 32 pixels of crop "multiscale_crop"`},
+		{"shorter side of a whole", func(v *pretext.Transform) { v.Crop, v.Short = pretext.CropWhole, -1 }, `Transform.Short = -1, want 0 to 67108864 for crop "whole"`},
+		{"shorter side", func(v *pretext.Transform) { v.Crop = pretext.CropMultiscale }, `Transform.Short = 0, want 1 to 33554432 for 32 by 32 pixels of crop "multiscale_crop"`},
 		{"shorter side of a long view", func(v *pretext.Transform) {
 			v.Crop, v.Height, v.Width, v.Short = pretext.CropMultiscale, 1, 1<<20, 1<<10
-		}, `Transform.Short = 1024, want 1 to 32 for views of 1048576 by 1 pixels`},
+		}, `Transform.Short = 1024, want 1 to 32 for 1048576 by 1 pixels`},
 		{"mean that is no colour", func(v *pretext.Transform) { v.Mean[1] = 1e300 }, "Transform.Mean[1] = 1e+300, want a number from -1e+06 to 1e+06"},
 		{"deviation that is none", func(v *pretext.Transform) { v.Std[2] = 1e-60 }, "Transform.Std[2] = 1e-60, want a number from 1e-06 to 1e+06"},
 		{"jitter beyond colours", func(v *pretext.Transform) { v.Jitter = 1e40 }, "Transform.Jitter = 1e+40, want a number from 0 to 1e+06"},

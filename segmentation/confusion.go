@@ -6,38 +6,36 @@ import (
 	"math"
 )
 
-// ignored is what masks hold for a pixel that does not count.
+// ignored marks an ignored pixel in masks.
 const ignored = 255
 
-// ConfusionMatrix counts, over all pixels of a set of images, which class each has and
-// which was predicted. The measures of segmentation follow from it: they are those
-// of the whole set, not means over images.
+// ConfusionMatrix counts pairs of true and predicted classes over all pixels of a set of
+// images. The metrics derived from it are those of the whole set, not means over images.
 type ConfusionMatrix struct {
 	classes int
 	counts  []uint64 // [truth, predicted]
 	total   uint64
 }
 
-// NewConfusionMatrix returns a ConfusionMatrix of no pixels, for 1 to 255 classes.
+// NewConfusionMatrix returns an empty ConfusionMatrix of 1 to 255 classes.
 func NewConfusionMatrix(classes int) (*ConfusionMatrix, error) {
 	if classes < 1 || classes > ignored {
-		return nil, fmt.Errorf("segmentation: confusion of %d classes, want 1 to %d", classes, ignored)
+		return nil, fmt.Errorf("segmentation: ConfusionMatrix of %d classes, want 1 to %d", classes, ignored)
 	}
 	return &ConfusionMatrix{classes: classes, counts: make([]uint64, classes*classes)}, nil
 }
 
-// Add counts the pixels of an image, given as masks of equal length. Pixels whose
-// truth is 255 do not count, whatever is predicted for them. Any other class that
-// is not below the number of classes is an error; nothing is counted then.
+// Add counts the pixels of an image, given as masks of equal length. Pixels of true class
+// 255 are ignored. Any other class out of range is an error, and nothing is counted.
 func (c *ConfusionMatrix) Add(truth, predicted []uint8) error {
 	if len(truth) != len(predicted) {
-		return fmt.Errorf("segmentation: %d pixels and %d predictions for them", len(truth), len(predicted))
+		return fmt.Errorf("segmentation: %d pixels and %d predictions, want equal numbers", len(truth), len(predicted))
 	}
 	for i, class := range truth {
 		switch {
 		case class == ignored:
 		case int(class) >= c.classes:
-			return fmt.Errorf("segmentation: pixel %d has class %d, want 0 to %d, or 255 for what does not count", i, class, c.classes-1)
+			return fmt.Errorf("segmentation: pixel %d has class %d, want 0 to %d, or 255 for ignored pixels", i, class, c.classes-1)
 		case int(predicted[i]) >= c.classes:
 			return fmt.Errorf("segmentation: class %d predicted for pixel %d, want 0 to %d", predicted[i], i, c.classes-1)
 		}
@@ -56,13 +54,13 @@ func (c *ConfusionMatrix) Add(truth, predicted []uint8) error {
 
 var errFull = fmt.Errorf("segmentation: more than %d pixels", uint64(math.MaxUint64))
 
-// Merge adds what another ConfusionMatrix of as many classes has counted.
+// Merge adds the counts of another ConfusionMatrix with the same classes.
 func (c *ConfusionMatrix) Merge(o *ConfusionMatrix) error {
 	if o == nil {
-		return errors.New("segmentation: the confusion to merge is nil")
+		return errors.New("segmentation: the ConfusionMatrix to merge is nil")
 	}
 	if c.classes != o.classes {
-		return fmt.Errorf("segmentation: confusions of %d and of %d classes do not merge", c.classes, o.classes)
+		return fmt.Errorf("segmentation: cannot merge ConfusionMatrix of %d and of %d classes", c.classes, o.classes)
 	}
 	if c.total > math.MaxUint64-o.total {
 		return errFull
@@ -77,19 +75,17 @@ func (c *ConfusionMatrix) Merge(o *ConfusionMatrix) error {
 // Classes returns the number of classes.
 func (c *ConfusionMatrix) Classes() int { return c.classes }
 
-// Count returns the number of pixels of one class for which another, or the same,
-// was predicted; both are below Classes.
+// Count returns the number of pixels with a true and a predicted class, both below Classes.
 func (c *ConfusionMatrix) Count(truth, predicted int) uint64 {
 	return c.counts[truth*c.classes+predicted]
 }
 
-// Pixels returns how many pixels were counted.
+// Pixels returns the number of pixels counted.
 func (c *ConfusionMatrix) Pixels() uint64 { return c.total }
 
-// IoU returns the intersection over union of each class, 0 to 1: of the pixels
-// that are of the class or were predicted to be, the share for which both is so.
-// It is not a number (NaN) for a class that no pixel has and none was predicted
-// to have.
+// IoU returns the intersection over union of each class, 0 to 1: the number of pixels
+// for which both truth and prediction are the class, divided by the number for which at
+// least one is. It is NaN for a class that occurs in neither.
 func (c *ConfusionMatrix) IoU() []float64 {
 	iou := make([]float64, c.classes)
 	for k := range iou {
@@ -105,9 +101,8 @@ func (c *ConfusionMatrix) IoU() []float64 {
 	return iou
 }
 
-// MeanIoU returns the mean of the intersections over union that are numbers, and
-// the classes for which they are not: they are left out of the mean. It is NaN if
-// that leaves none.
+// MeanIoU returns the mean of the intersections over union, and the classes without one,
+// which the mean excludes. It is NaN if there are no others.
 func (c *ConfusionMatrix) MeanIoU() (mean float64, absent []int) {
 	var sum float64
 	for k, v := range c.IoU() {
@@ -120,8 +115,7 @@ func (c *ConfusionMatrix) MeanIoU() (mean float64, absent []int) {
 	return sum / float64(c.classes-len(absent)), absent
 }
 
-// Accuracy returns the share of pixels whose class was predicted, 0 to 1; NaN if
-// there are none.
+// Accuracy returns the pixel accuracy, 0 to 1; NaN without pixels.
 func (c *ConfusionMatrix) Accuracy() float64 {
 	var right uint64
 	for k := range c.classes {

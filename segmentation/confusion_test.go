@@ -88,14 +88,14 @@ func TestConfusionIsOfSets(t *testing.T) {
 func TestConfusionErrors(t *testing.T) {
 	for _, classes := range []int{0, -1, 256} {
 		_, err := segmentation.NewConfusionMatrix(classes)
-		require.EqualError(t, err, fmt.Sprintf("segmentation: confusion of %d classes, want 1 to 255", classes))
+		require.EqualError(t, err, fmt.Sprintf("segmentation: ConfusionMatrix of %d classes, want 1 to 255", classes))
 	}
 	c := confusion(t, 3, nil, nil)
-	require.EqualError(t, c.Add([]uint8{0}, nil), "segmentation: 1 pixels and 0 predictions for them")
-	require.EqualError(t, c.Add([]uint8{0, 3}, []uint8{0, 0}), "segmentation: pixel 1 has class 3, want 0 to 2, or 255 for what does not count")
+	require.EqualError(t, c.Add([]uint8{0}, nil), "segmentation: 1 pixels and 0 predictions, want equal numbers")
+	require.EqualError(t, c.Add([]uint8{0, 3}, []uint8{0, 0}), "segmentation: pixel 1 has class 3, want 0 to 2, or 255 for ignored pixels")
 	require.EqualError(t, c.Add([]uint8{0, 2}, []uint8{0, 255}), "segmentation: class 255 predicted for pixel 1, want 0 to 2")
 	assert.Zero(t, c.Pixels(), "nothing was counted")
-	require.EqualError(t, c.Merge(confusion(t, 2, nil, nil)), "segmentation: confusions of 3 and of 2 classes do not merge")
+	require.EqualError(t, c.Merge(confusion(t, 2, nil, nil)), "segmentation: cannot merge ConfusionMatrix of 3 and of 2 classes")
 
 	// Counts cannot overflow: they double until that is refused.
 	full := confusion(t, 2, []uint8{1}, []uint8{1})

@@ -1,24 +1,23 @@
-// Package segmentation turns a network of cells into one that labels pixels.
+// Package segmentation turns a classification network into one for semantic segmentation.
 //
-// [Task] is what such a network is asked: the class of every pixel, taken from the
-// masks of a data set. darts.Search and darts.Train take it as they take the tasks of
-// package pretext; preset.Training has the published settings:
+// [Task] predicts the class of every pixel, with labels from the masks of a data set.
+// darts.Search and darts.Train take it like the tasks of package pretext;
+// preset.Training has the published hyperparameters:
 //
 //	cells, _ := cell.GenotypeByName("unnas_cityscapes_rot")
 //	task, c, err := preset.Training("cityscapes", cells)
-//	...
+//	…
 //	trained, err := darts.Train(ctx, train, val, task, c) // of dataset.OpenCityscapes
 //
-// The head is atrous spatial pyramid pooling, ASPP (Chen et al., 2017,
-// DeepLabv3, arXiv 1706.05587). It takes the place of global pooling and linear
-// classifier, and its logits are enlarged bilinearly to the resolution of the
-// image by the loss (ops.PixelCrossEntropy) or by ops.Upsample. So that the map
-// it reads is not too small, the last stride-2 layer of the network gives way
-// to stride 1: [WithStride] changes the body of a network for classification, in
-// either of the ways in which the paper can be read.
+// The head is atrous spatial pyramid pooling, ASPP (Chen et al., 2017, DeepLabv3, arXiv
+// 1706.05587). It replaces global pooling and the linear classifier. Its logits are
+// resized bilinearly to the image by the loss (ops.PixelCrossEntropy) or by
+// ops.Upsample. For a larger feature map, the last stride-2 layer of the backbone gets
+// stride 1: [WithStride] changes the backbone of a classification network, in either of
+// two readings of the paper.
 //
-// A [Network] is cells with such a head. A [Predictor] labels whole images with it,
-// in several scales and mirrored on demand, and evaluates it on a data set. What it
-// finds is counted in a [ConfusionMatrix], from which the intersections over union of the
-// set follow, and shown by a [Palette].
+// A [Network] is an architecture with such a head. A [Predictor] labels whole images,
+// optionally with test-time augmentation, and evaluates the network on a data set. A
+// [ConfusionMatrix] counts its predictions and computes the intersection over union; a
+// [Palette] draws them.
 package segmentation

@@ -9,13 +9,11 @@ import (
 	"unnas/pretext"
 )
 
-// Palette is the colour of each class in pictures of masks. Pixels that do not
-// count are black.
+// Palette is the colour of each class in pictures of masks. Ignored pixels are black.
 type Palette []color.RGBA
 
-// CityscapesPalette returns the official colours of the 19 classes on which
-// Cityscapes is evaluated (Cordts et al., 2016, arXiv 1604.01685), which the scenes
-// of package dataset have as well.
+// CityscapesPalette returns the official colours of the 19 evaluation classes of Cityscapes
+// (Cordts et al., 2016, arXiv 1604.01685), which package scenes uses as well.
 func CityscapesPalette() Palette {
 	return Palette{
 		{128, 64, 128, 255},  // road
@@ -40,17 +38,17 @@ func CityscapesPalette() Palette {
 	}
 }
 
-// Picture shows masks of an image side by side, from left to right: the image, then
-// each mask, [Height, Width] as in Image.Mask, in the colours of its classes laid
-// over the image. opacity runs from 0, the image alone, to 1, the colours alone:
+// Picture draws masks of an image side by side, from left to right: the image, then each
+// mask, [Height, Width] as in Image.Mask, in the colours of its classes blended over the
+// image. opacity runs from 0, the image alone, to 1, the colours alone:
 //
 //	palette.Picture(img, 0.6, img.Mask, predicted)
 //
-// has the image, the truth and the prediction. A mask of another size, or with a
-// class that has no colour, is an error. Write it with image/png.
+// shows the image, the truth and the prediction. A mask of another size, or with a class
+// without a colour, is an error. Use image/png to write the picture.
 func (p Palette) Picture(img *pretext.Image, opacity float64, masks ...[]uint8) (*image.RGBA, error) {
 	if img == nil || min(img.Width, img.Height) < 1 || img.Width > len(img.Pix)/img.Height || len(img.Pix) != 3*img.Width*img.Height {
-		return nil, errors.New("segmentation: a picture needs an image with 3 bytes for each pixel")
+		return nil, errors.New("segmentation: Picture needs an image with 3 bytes per pixel")
 	}
 	if !(opacity >= 0 && opacity <= 1) {
 		return nil, fmt.Errorf("segmentation: opacity %g, want 0 to 1", opacity)
@@ -70,7 +68,7 @@ func (p Palette) Picture(img *pretext.Image, opacity float64, masks ...[]uint8) 
 			c := color.RGBA{A: 255}
 			if class != ignored {
 				if int(class) >= len(p) {
-					return nil, fmt.Errorf("segmentation: mask %d has class %d in row %d, column %d, and there are colours for %d", k, class, i/img.Width, i%img.Width, len(p))
+					return nil, fmt.Errorf("segmentation: mask %d has class %d in row %d, column %d, but the palette has %d colours", k, class, i/img.Width, i%img.Width, len(p))
 				}
 				c = p[class]
 			}

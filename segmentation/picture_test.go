@@ -59,13 +59,13 @@ func TestPictureErrors(t *testing.T) {
 		mask    []uint8
 		want    string
 	}{
-		{"no image", nil, 1, nil, "segmentation: a picture needs an image"},
-		{"short image", &pretext.Image{Width: 2, Height: 2, Pix: make([]uint8, 11)}, 1, nil, "3 bytes for each pixel"},
-		{"sizes beyond numbers", &pretext.Image{Width: 1 << 32, Height: 1 << 32}, 1, nil, "3 bytes for each pixel"},
+		{"no image", nil, 1, nil, "segmentation: Picture needs an image"},
+		{"short image", &pretext.Image{Width: 2, Height: 2, Pix: make([]uint8, 11)}, 1, nil, "3 bytes per pixel"},
+		{"sizes beyond numbers", &pretext.Image{Width: 1 << 32, Height: 1 << 32}, 1, nil, "3 bytes per pixel"},
 		{"opacity", img, 1.5, make([]uint8, 4), "opacity 1.5, want 0 to 1"},
 		{"no opacity", img, math.NaN(), make([]uint8, 4), "opacity NaN"},
 		{"no mask", img, 1, nil, "mask 0 has 0 pixels, the image 2 by 2"},
-		{"class", img, 1, []uint8{0, 18, 255, 19}, "mask 0 has class 19 in row 1, column 1, and there are colours for 19"},
+		{"class", img, 1, []uint8{0, 18, 255, 19}, "mask 0 has class 19 in row 1, column 1, but the palette has 19 colours"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := p.Picture(c.img, c.opacity, c.mask)

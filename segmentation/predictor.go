@@ -16,75 +16,71 @@ import (
 	"unnas/pretext"
 )
 
-// TestTimeAugmentation say how images are tested. The zero value is the published test: one
-// pass over the image as it is.
+// TestTimeAugmentation configures the evaluation of images. The zero value is the published
+// evaluation: one pass over the image as it is.
 type TestTimeAugmentation struct {
-	// Scales are the sizes in which the image is seen, 1 its own; nil means 1
-	// alone. Chen et al. (2017, arXiv 1706.05587) have 0.5, 0.75, 1, 1.25, 1.5 and
-	// 1.75 as well.
+	// Scales are the sizes at which the image is evaluated, relative to its own; nil means 1
+	// alone. Chen et al. (2017, arXiv 1706.05587) use 0.5, 0.75, 1, 1.25, 1.5 and 1.75.
 	Scales []float64
-	// Flip shows each scale mirrored left to right, too.
+	// Flip adds the horizontal flip of each scale.
 	Flip bool
 }
 
-// Predictor labels the pixels of whole images with a network in evaluation, one
-// image at a time. It reads the weights where they are, so that it sees what a
-// training has changed in between.
+// Predictor labels the pixels of whole images with a network in evaluation mode, one
+// image at a time. It reads the parameters in place and thus follows a training.
 //
-// Each image is normalised and extended to the right and below with zeros to one
-// more than a multiple of the output stride, as 2048 by 1024 pixels to 2049 by
-// 1025. Its logits are enlarged bilinearly with corners aligned, row by row: there
-// are never more than the rows under work at the resolution of the image.
+// Each image is normalised and padded to the right and below with zeros to one more than a
+// multiple of the output stride, 2048×1024 pixels to 2049×1025. Its logits are resized
+// bilinearly with aligned corners, row by row: only the rows in work are in memory at the
+// resolution of the image.
 //
-// With several scales, or mirrored images, the class is that of the largest mean
-// probability, the softmax of enlarged logits, over all of them (Chen et al., 2017,
-// arXiv 1706.05587). A pixel of the image lies in a scaled one where resizing puts
-// it (pretext.CropWhole).
+// With several scales or flips, the class is that of the largest mean probability, the
+// softmax of the resized logits (Chen et al., 2017, arXiv 1706.05587). Pixels map to a
+// scaled image as in resizing (pretext.CropWhole).
 //
-// It keeps plan and memory of the last size of images. It is not safe for use by
-// several goroutines.
+// It keeps plan and memory for the last image size. It is not safe for concurrent use.
 type Predictor struct {
 	net    Network
 	params *ops.Params
 	o      TestTimeAugmentation
 	team   *kernel.Team
 
-	height, width int     // of the images that the passes are for
+	height, width int     // image size of the passes
 	passes        []*pass // one for each scale
 	x             []float32
 }
 
 // pass is the network for one scale.
 type pass struct {
-	view          pretext.Transform
-	height, width int // of the scaled image in the view
+	transform     pretext.Transform
+	height, width int // of the scaled image within the transform
 
 	images, logits *gorgonia.Node
 	plan           *vm.Plan
 	machine        *vm.Machine
 	rows, cells    int         // of a map, and of one of its rows
-	maps           [][]float32 // the logits [rows, cells, classes], and those of the mirrored image
-	columns        []position  // in a map, of each column of pixels
+	maps           [][]float32 // logits [rows, cells, classes], and those of the flipped image
+	columns        []position  // of each image column in a map
 }
 
-// NewPredictor returns a predictor with these parameters, which must have values
+// NewPredictor returns a predictor with parameters p, which must have values
 // (darts.NewParams, or those of a training).
 func NewPredictor(n Network, p *ops.Params, o TestTimeAugmentation) (*Predictor, error) {
 	if err := n.Validate(); err != nil {
 		return nil, err
 	}
 	if p == nil || !p.Ready() {
-		return nil, errors.New("segmentation: the parameters have no values; take those of a training, or darts.NewParams and read weights into them")
+		return nil, errors.New("segmentation: the parameters have no values; use those of a training, or read weights into darts.NewParams")
 	}
 	if o.Scales == nil {
 		o.Scales = []float64{1}
 	}
 	if len(o.Scales) == 0 {
-		return nil, errors.New("segmentation: Scales is empty; leave it nil for the image as it is")
+		return nil, errors.New("segmentation: Scales is empty; want nil for the image as it is")
 	}
 	for _, s := range o.Scales {
 		if !(s > 0) || math.IsInf(s, 0) {
-			return nil, fmt.Errorf("segmentation: Scales is %v; each must be a positive number", o.Scales)
+			return nil, fmt.Errorf("segmentation: Scales is %v; want positive numbers", o.Scales)
 		}
 	}
 	if err := ops.Build(func() error { return n.check(p) }); err != nil {
@@ -108,7 +104,7 @@ func (n Network) check(p *ops.Params) error {
 			return nil, err
 		}
 		if shape := logits.Shape(); shape[1] != 2 || shape[2] != 2 {
-			return nil, fmt.Errorf("segmentation: a network of type %T has output stride %d, but makes a map of %d×%d pixels of an image of %d×%d, not of 2×2; mend its OutputStride", n.Architecture, n.OutputStride(), shape[1], shape[2], side, side)
+			return nil, fmt.Errorf("segmentation: an architecture of type %T has output stride %d, but maps an image of %[5]d×%[6]d pixels to %[3]d×%[4]d, not to 2×2; correct its OutputStride", n.Architecture, n.OutputStride(), shape[1], shape[2], side, side)
 		}
 		return s, nil
 	}
@@ -117,16 +113,16 @@ func (n Network) check(p *ops.Params) error {
 		err = s.Covers()
 	}
 	if err != nil {
-		if _, err := build(ops.NewParams()); err != nil { // then it is not for the parameters
+		if _, err := build(ops.NewParams()); err != nil { // the parameters are not the cause
 			return err
 		}
-		return fmt.Errorf("segmentation: the parameters are of another network or task: %w; give those that it was trained with", err)
+		return fmt.Errorf("segmentation: the parameters are of another network or task: %w; use those that the network was trained with", err)
 	}
 	return nil
 }
 
-// Bytes returns the memory that images of this size will take, besides the image
-// and the parameters. It takes none of it.
+// Bytes returns the memory for images of this size, besides the image and the parameters. It
+// does not allocate it.
 func (p *Predictor) Bytes(height, width int) (int64, error) {
 	passes, err := p.plan(height, width)
 	return p.bytes(passes), err
@@ -149,16 +145,16 @@ func (p *Predictor) bytes(passes []*pass) int64 {
 // plan builds and plans the passes for images of a size.
 func (p *Predictor) plan(height, width int) ([]*pass, error) {
 	if min(height, width) < 1 {
-		return nil, fmt.Errorf("segmentation: image of %d by %d pixels", width, height)
+		return nil, fmt.Errorf("segmentation: image of %d by %d pixels, want 1 or more each", width, height)
 	}
 	passes := make([]*pass, len(p.o.Scales))
 	for i, scale := range p.o.Scales {
-		s := &pass{view: p.net.Task.Transform}
-		s.view.Crop = pretext.CropWhole
-		s.view.Short = max(1, int(math.Round(min(scale*float64(min(height, width)), math.MaxInt32))))
-		s.height, s.width = s.view.WholeSize(height, width)
-		s.view.Height, s.view.Width = p.net.padded(s.height), p.net.padded(s.width)
-		if err := s.view.Validate(); err != nil {
+		s := &pass{transform: p.net.Task.Transform}
+		s.transform.Crop = pretext.CropWhole
+		s.transform.Short = max(1, int(math.Round(min(scale*float64(min(height, width)), math.MaxInt32))))
+		s.height, s.width = s.transform.WholeSize(height, width)
+		s.transform.Height, s.transform.Width = p.net.padded(s.height), p.net.padded(s.width)
+		if err := s.transform.Validate(); err != nil {
 			return nil, fmt.Errorf("segmentation: an image of %d by %d pixels at scale %g: %w", width, height, scale, err)
 		}
 		if err := ops.Build(func() error { return s.build(p.net, p.params) }); err != nil {
@@ -172,7 +168,7 @@ func (p *Predictor) plan(height, width int) ([]*pass, error) {
 func (s *pass) build(n Network, p *ops.Params) error {
 	g := gorgonia.NewGraph()
 	var err error
-	if s.images, err = ops.Images(g, "images", 1, s.view.Height, s.view.Width, 3); err != nil {
+	if s.images, err = ops.Images(g, "images", 1, s.transform.Height, s.transform.Width, 3); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	if s.logits, err = n.Logits(ops.NewScope(g, p), s.images); err != nil {
@@ -185,12 +181,12 @@ func (s *pass) build(n Network, p *ops.Params) error {
 	return nil
 }
 
-// prepare makes the passes ready for images of a size.
+// prepare prepares the passes for images of a size.
 func (p *Predictor) prepare(height, width int) error {
 	if p.passes != nil && p.height == height && p.width == width {
 		return nil
 	}
-	p.passes, p.x = nil, nil // their memory is free for the new ones
+	p.passes, p.x = nil, nil // free their memory first
 	passes, err := p.plan(height, width)
 	if err != nil {
 		return err
@@ -222,16 +218,15 @@ func (p *Predictor) prepare(height, width int) error {
 		}
 		s.columns = make([]position, width)
 		for x := range s.columns {
-			s.columns[x] = locate(x, width, s.width, s.view.Width, s.cells)
+			s.columns[x] = locate(x, width, s.width, s.transform.Width, s.cells)
 		}
 	}
 	p.passes, p.height, p.width = passes, height, width
 	return nil
 }
 
-// Predict returns the class of every pixel of an image, [Height, Width] as in
-// Image.Mask, which it does not read. Logits that are not finite numbers are an
-// error.
+// Predict returns the class of every pixel of an image, [Height, Width] as in Image.Mask; it
+// ignores the image's own mask. Infinite and NaN logits are an error.
 func (p *Predictor) Predict(img *pretext.Image) ([]uint8, error) {
 	if img == nil {
 		return nil, errors.New("segmentation: no image")
@@ -260,12 +255,12 @@ func (p *Predictor) Predict(img *pretext.Image) ([]uint8, error) {
 
 // run computes the maps of an image; x is the input of the network.
 func (s *pass) run(x []float32, img *pretext.Image) error {
-	if err := s.view.Apply(x, img, false, nil); err != nil {
+	if err := s.transform.Apply(x, img, false, nil); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	for i, m := range s.maps {
 		if i > 0 {
-			mirror(x, s.view.Width, 3)
+			mirror(x, s.transform.Width, 3)
 		}
 		if err := s.machine.RunAll(); err != nil {
 			return fmt.Errorf("segmentation: %w", err)
@@ -273,7 +268,7 @@ func (s *pass) run(x []float32, img *pretext.Image) error {
 		copy(m, s.logits.Value().Data().([]float32))
 		for _, v := range m {
 			if v-v != 0 {
-				return errors.New("segmentation: logits are not finite numbers; the weights are damaged, or their training has diverged")
+				return errors.New("segmentation: logits are not finite; the weights are damaged, or their training diverged")
 			}
 		}
 		if i > 0 {
@@ -283,7 +278,7 @@ func (s *pass) run(x []float32, img *pretext.Image) error {
 	return nil
 }
 
-// mirror reverses rows of pixels of so many channels.
+// mirror reverses rows of pixels with the given channels.
 func mirror(x []float32, width, channels int) {
 	for ; len(x) > 0; x = x[width*channels:] {
 		for i, j := 0, width-1; i < j; i, j = i+1, j-1 {
@@ -294,15 +289,15 @@ func mirror(x []float32, width, channels int) {
 	}
 }
 
-// position is a place between two neighbours in a map: the first and the weight of
-// the second.
+// position is a position between two neighbours in a map: the first and the weight of the
+// second.
 type position struct {
 	at     int
 	weight float32
 }
 
-// locate returns where pixel i of side pixels lies in a map, if these were resized
-// to scaled pixels, extended to padded, and the map has the same corners.
+// locate returns the position in a map of pixel i of side pixels, which are resized to
+// scaled pixels and padded to padded; the map has the same corners.
 func locate(i, side, scaled, padded, cells int) position {
 	if cells == 1 {
 		return position{}
@@ -314,7 +309,7 @@ func locate(i, side, scaled, padded, cells int) position {
 	return position{first, float32(at - float64(first))}
 }
 
-// blend writes the row of a map that lies at a place between two of its rows.
+// blend interpolates a row between two rows of a map.
 func blend(dst, m []float32, p position) {
 	n := len(dst)
 	first, second := m[p.at*n:][:n], m[min(p.at+1, len(m)/n-1)*n:][:n]
@@ -323,8 +318,8 @@ func blend(dst, m []float32, p position) {
 	}
 }
 
-// mix returns the value between a and b at t, which runs from 0 to 1. It is rounded
-// alike on all processors.
+// mix interpolates between a and b; t runs from 0 to 1. The result has the same bits on all
+// CPUs.
 func mix(a, b, t float32) float32 { return a + float32(t*(b-a)) }
 
 // row writes the classes of row y of an image.
@@ -333,14 +328,14 @@ func (p *Predictor) row(mask []uint8, y int, scratch []float32) {
 	logits, mean, rows := scratch[:classes], scratch[classes:2*classes], scratch[2*classes:]
 	rest := rows
 	for _, s := range p.passes {
-		at := locate(y, p.height, s.height, s.view.Height, s.rows)
+		at := locate(y, p.height, s.height, s.transform.Height, s.rows)
 		for _, m := range s.maps {
 			n := s.cells * classes
 			blend(rest[:n], m, at)
 			rest = rest[n:]
 		}
 	}
-	single := len(p.passes) == 1 && !p.o.Flip // the softmax changes no order
+	single := len(p.passes) == 1 && !p.o.Flip // softmax preserves the order
 	for x := range mask {
 		clear(mean)
 		rest = rows
@@ -365,7 +360,7 @@ func (p *Predictor) row(mask []uint8, y int, scratch []float32) {
 	}
 }
 
-// addSoftmax adds the probabilities that logits stand for; it overwrites these.
+// addSoftmax adds the softmax of logits to sum; it overwrites logits.
 func addSoftmax(sum, logits []float32) {
 	top := logits[largest(logits)]
 	var total float32
@@ -389,16 +384,16 @@ func largest(x []float32) uint8 {
 	return uint8(best)
 }
 
-// Evaluate labels all images of a source and counts the classes against their
-// masks. An image without a mask is an error, as is one that cannot be loaded; with
-// an error, or when ctx is done, it returns what was counted until then.
+// Evaluate labels all images of a source and counts the results against their masks. An
+// image that has no mask or cannot be loaded is an error. On errors, and once ctx is
+// done, it returns the counts so far.
 func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*ConfusionMatrix, error) {
 	c, err := NewConfusionMatrix(p.net.Task.ASPP.Classes)
 	if err != nil {
 		return nil, err
 	}
 	if src == nil {
-		return c, errors.New("segmentation: the source to evaluate on is nil")
+		return c, errors.New("segmentation: the source is nil")
 	}
 	for i := range src.Len() {
 		if err := ctx.Err(); err != nil {
@@ -419,14 +414,14 @@ func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*Confusio
 	return c, nil
 }
 
-// load returns an image that has a mask.
+// load returns an image with its mask.
 func load(ctx context.Context, src pretext.Source, i int) (*pretext.Image, error) {
 	img, err := src.Load(ctx, i)
 	if err != nil {
 		return nil, fmt.Errorf("segmentation: image %d: %w", i, err)
 	}
 	if img == nil || img.Mask == nil {
-		return nil, fmt.Errorf("segmentation: image %d has no mask of classes; give a data set that has them", i)
+		return nil, fmt.Errorf("segmentation: image %d has no mask; use a data set with masks", i)
 	}
 	return img, nil
 }

@@ -350,7 +350,7 @@ func TestEvaluate(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Zero(t, got.Pixels())
 	got, err = predictor.Evaluate(context.Background(), bare{d})
-	require.EqualError(t, err, "segmentation: image 1 has no mask of classes; give a data set that has them")
+	require.EqualError(t, err, "segmentation: image 1 has no mask; use a data set with masks")
 	assert.Equal(t, uint64(56*(40-1)), got.Pixels())
 }
 
@@ -426,26 +426,26 @@ func TestPredictorErrors(t *testing.T) {
 	}{
 		"body":     {derived(func(d *cell.Network) { d.Backbone.Reductions = []int{9} }), "segmentation: cell: Reductions is [9]"},
 		"genotype": {derived(func(d *cell.Network) { d.Ops = ops.Set{ops.None()} }), "segmentation: cell: "},
-		"network":  {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) { n.Architecture = nil }, "segmentation: the network has no Architecture"},
+		"network":  {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) { n.Architecture = nil }, "segmentation: Network.Architecture is nil"},
 		"stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
 			n.Architecture = plain{n.Architecture}
-		}, "segmentation: a network of type segmentation_test.plain does not say the stride of its last map; give it a method OutputStride() int"},
+		}, "segmentation: an architecture of type segmentation_test.plain does not report its output stride; give it a method OutputStride() int"},
 		"no stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
 			n.Architecture = wrapped{n.Architecture, -2}
 		}, "has output stride -2, not in 1..8192"},
 		"wrong stride": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
 			n.Architecture = wrapped{n.Architecture, 32}
 		},
-			"segmentation: a network of type segmentation_test.wrapped has output stride 32, but makes a map of 3×3 pixels of an image of 33×33, not of 2×2"},
+			"segmentation: an architecture of type segmentation_test.wrapped has output stride 32, but maps an image of 33×33 pixels to 3×3, not to 2×2"},
 		"nothing": {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) {
 			n.Architecture = nothing{n.Architecture}
-		}, "builds no map"},
+		}, "builds no feature map"},
 		"head":      {func(n *segmentation.Network, _ *segmentation.TestTimeAugmentation) { n.Task.ASPP.Rates = nil }, "ASPP rates []"},
 		"no scales": {func(_ *segmentation.Network, o *segmentation.TestTimeAugmentation) { o.Scales = []float64{} }, "segmentation: Scales is empty"},
 		"scale": {func(_ *segmentation.Network, o *segmentation.TestTimeAugmentation) {
 			o.Scales = []float64{1, math.NaN()}
 		},
-			"segmentation: Scales is [1 NaN]; each must be a positive number"},
+			"segmentation: Scales is [1 NaN]; want positive numbers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, o := n, segmentation.TestTimeAugmentation{}
@@ -455,7 +455,7 @@ func TestPredictorErrors(t *testing.T) {
 		})
 	}
 	_, err := segmentation.NewPredictor(n, ops.NewParams(), segmentation.TestTimeAugmentation{})
-	require.ErrorContains(t, err, "segmentation: the parameters have no values; take those of a training, or darts.NewParams")
+	require.ErrorContains(t, err, "segmentation: the parameters have no values; use those of a training, or read weights into darts.NewParams")
 
 	predictor, err := segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
@@ -471,9 +471,9 @@ func TestPredictorErrors(t *testing.T) {
 	require.ErrorIs(t, err, errBroken)
 	require.ErrorContains(t, err, "segmentation: image 0: broken")
 	_, err = predictor.Evaluate(t.Context(), nil)
-	require.ErrorContains(t, err, "segmentation: the source to evaluate on is nil")
+	require.ErrorContains(t, err, "segmentation: the source is nil")
 	_, _, err = n.Task.Evaluate(t.Context(), (*cell.Network)(nil), p, town{1, 8, 8})
-	require.ErrorContains(t, err, "segmentation: the network has no Architecture")
+	require.ErrorContains(t, err, "segmentation: Network.Architecture is nil")
 	_, err = n.Task.Head(ops.NewScope(gorgonia.NewGraph(), ops.NewParams()), nil)
 	require.ErrorContains(t, err, "segmentation: ASPP on a nil node")
 
@@ -485,7 +485,7 @@ func TestPredictorErrors(t *testing.T) {
 	other = n
 	derived(func(d *cell.Network) { d.Backbone.Cells-- })(&other, nil)
 	_, err = segmentation.NewPredictor(other, p, segmentation.TestTimeAugmentation{})
-	require.ErrorContains(t, err, "have no place in the network, such as cells.")
+	require.ErrorContains(t, err, "e not in the network, such as cells.")
 	img := load(t, town{1, 32, 32}, 0)
 
 	bias := p.Data(p.Find("classifier.classifier.classifier.3.bias"))
@@ -493,7 +493,7 @@ func TestPredictorErrors(t *testing.T) {
 	predictor, err = segmentation.NewPredictor(n, p, segmentation.TestTimeAugmentation{})
 	require.NoError(t, err)
 	_, err = predictor.Predict(img)
-	require.ErrorContains(t, err, "segmentation: logits are not finite numbers")
+	require.ErrorContains(t, err, "segmentation: logits are not finite")
 }
 
 // TestPredictorMemory plans without taking, and refuses what the machine lacks.

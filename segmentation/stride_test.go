@@ -52,16 +52,16 @@ func TestWithStride(t *testing.T) {
 func TestWithStrideErrors(t *testing.T) {
 	body := cell.DARTS(cell.ImageNetStem, 8, 12).Backbone
 	_, err := segmentation.WithStride(body, 64, segmentation.RemoveReduction)
-	require.EqualError(t, err, "segmentation: output stride 64, and the body can have [32 16 8]")
+	require.EqualError(t, err, "segmentation: output stride 64, want one of [32 16 8] for this backbone")
 	three := body
 	three.Reductions = []int{2, 4, 8}
 	_, err = segmentation.WithStride(three, 8, segmentation.RemoveReduction)
-	require.EqualError(t, err, "segmentation: output stride 8, and the body can have [64 32 16]")
+	require.EqualError(t, err, "segmentation: output stride 8, want one of [64 32 16] for this backbone")
 	_, err = segmentation.WithStride(body, 16, "literal")
-	require.EqualError(t, err, `segmentation: reading "literal", want "normal" or "reduction"`)
+	require.EqualError(t, err, `segmentation: StrideMode "literal", want "normal" or "reduction"`)
 	body.StrideOne = []int{5}
 	_, err = segmentation.WithStride(body, 16, segmentation.RemoveReduction)
-	require.ErrorContains(t, err, "segmentation: cell: Unstrided is [5]; list reductions, of [4 8], in rising order")
+	require.ErrorContains(t, err, "segmentation: cell: StrideOne is [5]; want some of Reductions, [4 8], in ascending order")
 }
 
 // Both readings of output stride 16, and 8 in the first. In the second reading the

@@ -12,17 +12,17 @@ import (
 	"unnas/pretext"
 )
 
-// Task is the supervised task to tell the class of every pixel
-// (pretext.Task). One image gives one input and a map of labels. The body of its
-// space should come from [WithStride].
+// Task is semantic segmentation, the supervised task of predicting the class of every pixel
+// (pretext.Task). One image gives one input and a label map. The backbone of its network
+// should come from [WithStride].
 type Task struct {
 	Transform pretext.Transform `json:"transform"` // of the image and its mask
-	ASPP      ASPP              `json:"aspp"`      // the head, and with it the number of classes
+	ASPP      ASPP              `json:"aspp"`      // the head, with the number of classes
 }
 
-// Cityscapes returns the published form of the search phase: views of 321 by 321
-// pixels, the 19 classes on which Cityscapes is evaluated (Cordts et al., 2016,
-// arXiv 1604.01685), and the head of [SearchASPP].
+// Cityscapes returns the published task of the search phase: 321×321 pixels, the 19
+// evaluation classes of Cityscapes (Cordts et al., 2016, arXiv 1604.01685), and the
+// head of [SearchASPP].
 func Cityscapes() Task {
 	return Task{Transform: pretext.CityscapesTransform(321, 512), ASPP: SearchASPP(19)}
 }
@@ -30,7 +30,7 @@ func Cityscapes() Task {
 // Name returns "segmentation".
 func (Task) Name() string { return "segmentation" }
 
-// Validate returns an error if the view or the head is not valid.
+// Validate returns an error if the transform or the head is invalid.
 func (t Task) Validate() error {
 	if err := t.Transform.Validate(); err != nil {
 		return err
@@ -49,10 +49,10 @@ func (t Task) Spec() pretext.Spec {
 	}
 }
 
-// Sample writes the view of img to dst.Inputs, [1, Height, Width, 3], and that of its
-// mask to dst.Labels, [Height, Width]: the class of the nearest pixel, or pretext.IgnoreIndex. An
-// image without a mask, or with a class that the task does not know in view, is
-// an error. Nothing is drawn in evaluation, where r may be nil.
+// Sample writes the transformed img to dst.Inputs, [1, Height, Width, 3], and the
+// transformed mask to dst.Labels, [Height, Width]: the class of the nearest pixel, or
+// pretext.IgnoreIndex. An image without a mask, or with a class out of range, is an
+// error. Evaluation draws nothing; r may be nil.
 func (t Task) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand.Rand) error {
 	if err := t.Validate(); err != nil {
 		return err
@@ -65,19 +65,19 @@ func (t Task) Sample(dst pretext.Sample, img *pretext.Image, train bool, r *rand
 	}
 	for i, label := range dst.Labels {
 		if int(label) >= t.ASPP.Classes {
-			return fmt.Errorf("segmentation: class %d in row %d, column %d of the mask's view, want 0 to %d, or 255 for what does not count", label, i/t.Transform.Width, i%t.Transform.Width, t.ASPP.Classes-1)
+			return fmt.Errorf("segmentation: class %d in row %d, column %d of the transformed mask, want 0 to %d, or 255 for ignored pixels", label, i/t.Transform.Width, i%t.Transform.Width, t.ASPP.Classes-1)
 		}
 	}
 	return nil
 }
 
-// Head returns logits [N, h, w, Classes] of the resolution of the map: ASPP.
+// Head returns logits [N, h, w, Classes] at the resolution of the feature map, by ASPP.
 func (t Task) Head(s *ops.Scope, features *gorgonia.Node) (*gorgonia.Node, error) {
 	return t.ASPP.Build(s.Sub("classifier"), features)
 }
 
-// Loss returns the cross-entropy of the logits, enlarged bilinearly with corners
-// aligned to the resolution of the labels, over the pixels that count.
+// Loss returns the cross-entropy of the labels and the logits, resized bilinearly with
+// aligned corners to the labels, over the pixels that are not ignored.
 func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 	l, err := ops.PixelCrossEntropy(logits, targets.Labels, ops.LossConfig{IgnoreIndex: pretext.IgnoreIndex})
 	if err != nil {
@@ -86,16 +86,15 @@ func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, erro
 	return l, nil
 }
 
-// Metric returns "miou", the mean intersection over union, of which more is better.
+// Metric returns "miou", the mean intersection over union; higher is better.
 func (Task) Metric() (name string, lowerIsBetter bool) { return "miou", false }
 
-// Evaluate returns a function that labels whole images with a network that learns, as
-// a Predictor does, and compares them with their masks, and the memory that images of
-// the size of the first one take. The scores are the mean intersection over union
-// ("miou"), the share of pixels that are right ("accuracy"), and the intersection over
-// union of each class ("iou_0", …), which is not a number for one that occurs neither
-// in the truth nor in a prediction, and then no part of the mean. A network that does
-// not report its output stride is refused; see Network.
+// Evaluate returns a function that evaluates the network on whole images with a
+// Predictor, and the memory for images of the size of the first one. The scores are the
+// mean intersection over union ("miou"), the pixel accuracy ("accuracy"), and the
+// intersection over union of each class ("iou_0", …), which is NaN, and excluded from
+// the mean, for a class in neither truth nor prediction. The architecture must report
+// its output stride; see Network.
 func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context) (map[string]float64, error), bytes int64, err error) {
 	predictor, err := NewPredictor(Network{a, t}, p, TestTimeAugmentation{})
 	if err != nil {

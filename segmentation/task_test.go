@@ -75,16 +75,16 @@ func TestTaskErrors(t *testing.T) {
 	x, y := make([]float32, task.Spec().InputLen()), make([]int32, task.Spec().LabelLen())
 	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "segmentation: pretext: the image has no mask")
 	img.Mask = []uint8{0, 0, 1, 1, 2, 255}
-	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "segmentation: class 2 in row 9, column 0 of the mask's view, want 0 to 1, or 255")
+	require.ErrorContains(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil), "segmentation: class 2 in row 9, column 0 of the transformed mask, want 0 to 1, or 255")
 	img.Mask[4] = 1
 	require.NoError(t, task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil))
 
 	task.ASPP.Classes = 256
-	require.ErrorContains(t, task.Validate(), "256 classes, not in 2..255, which are those that a mask can hold")
+	require.ErrorContains(t, task.Validate(), "256 classes, not in 2..255, the classes of a mask")
 	task.ASPP.Classes = 2
 	for want, change := range map[string]func(a *segmentation.ASPP){
-		"ASPP rates []": func(a *segmentation.ASPP) { a.Rates = nil },
-		"ASPP rates [6 9000]; each must be in 1..8192":        func(a *segmentation.ASPP) { a.Rates = []int{6, 9000} },
+		"ASPP rates []":                                       func(a *segmentation.ASPP) { a.Rates = nil },
+		"ASPP rates [6 9000]; want 1 to 8192":                 func(a *segmentation.ASPP) { a.Rates = []int{6, 9000} },
 		"ASPP of 1099511627776 channels, not in 1..16384":     func(a *segmentation.ASPP) { a.Channels = 1 << 40 },
 		"ASPP of 0 channels":                                  func(a *segmentation.ASPP) { a.Channels = 0 },
 		"ASPP for 1 classes, not in 2..255":                   func(a *segmentation.ASPP) { a.Classes = 1 },
@@ -95,7 +95,7 @@ func TestTaskErrors(t *testing.T) {
 		assert.ErrorContains(t, wrong.Validate(), want)
 	}
 	task.Transform = pretext.CityscapesTransform(13, 0)
-	require.ErrorContains(t, task.Validate(), "View.Short = 0")
+	require.ErrorContains(t, task.Validate(), "Transform.Short = 0")
 }
 
 // A mask and its image are cut alike. Class 255 does not count.
@@ -109,5 +109,5 @@ func ExampleTask() {
 	fmt.Println(task.Sample(pretext.Sample{Inputs: x, Labels: y}, img, false, nil))
 	// Output:
 	// <nil> [0 18 -1 13 13 7]
-	// segmentation: class 19 in row 1, column 2 of the mask's view, want 0 to 18, or 255 for what does not count
+	// segmentation: class 19 in row 1, column 2 of the transformed mask, want 0 to 18, or 255 for ignored pixels
 }

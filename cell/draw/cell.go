@@ -27,18 +27,17 @@ const (
 // target returns the node that the edge with index i enters.
 func target(i int) int { return inputs + i/edgesPerNode }
 
-// A Cell draws one cell of a genotype: the two inputs on the left, the output
-// on the right, the intermediate nodes between them, numbered from 0 as in the
-// papers, and an arrow per edge that carries the name of its operation. Grey
-// lines lead to the output from the nodes that it concatenates.
+// A Cell draws one cell of a genotype: the two inputs on the left, the output on the
+// right, the intermediate nodes between them, numbered from 0 as in the papers, and an
+// arrow per edge, labelled with its operation. Grey lines connect the concatenated
+// nodes with the output.
 //
-// A family of operations (separable convolutions, maximum pools, …) shares a
-// colour of the palette that Okabe and Ito (2008) designed for every kind of
-// colour vision. The same cell always gives the same bytes. Writing fails if the
-// genotype is invalid (see [cell.Genotype.Validate]), if the title has characters that
-// cannot be printed, or if the writer does.
+// Each family of operations (separable convolutions, max pooling, …) has a colour of
+// the palette of Okabe and Ito (2008) for all kinds of colour vision. Equal cells give
+// equal bytes. Writing fails if the genotype is invalid (see [cell.Genotype.Validate]),
+// if the title has unprintable characters, or if the writer fails.
 type Cell struct {
-	Title     string // stands above the cell, unless it is empty
+	Title     string // above the cell; may be empty
 	Genotype  cell.Genotype
 	Reduction bool // draws the reduction cell; otherwise the normal one
 }
@@ -46,17 +45,16 @@ type Cell struct {
 // WriteSVG writes the cell as an SVG image whose text can be selected and searched.
 func (p Cell) WriteSVG(w io.Writer) error { return p.write(w, picture.SVG) }
 
-// WritePNG writes the cell as a PNG image with 200 pixels per inch on a white
-// ground. It also fails if the image would have more than 2²⁵ pixels; a published
-// cell has about a million.
+// WritePNG writes the cell as a PNG image of 200 pixels per inch on a white
+// background. It also fails if the image would exceed 2²⁵ pixels; a published cell has
+// about a million.
 func (p Cell) WritePNG(w io.Writer) error { return p.write(w, picture.PNG) }
 
-// WritePDF writes the cell as a PDF document of one page, which has the size of the
-// drawing.
+// WritePDF writes the cell as a PDF document with one page of the size of the drawing.
 func (p Cell) WritePDF(w io.Writer) error { return p.write(w, picture.PDF) }
 
-// Save writes the cell to a file, in the format of its extension: .svg, .png, .pdf or
-// .dot. An existing file is replaced, or kept as it is if writing fails.
+// Save writes the cell to a file in the format of its extension: .svg, .png, .pdf or
+// .dot. An existing file is replaced, or kept if writing fails.
 func (p Cell) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{
 		".svg": p.WriteSVG, ".png": p.WritePNG, ".pdf": p.WritePDF, ".dot": p.WriteDOT,
@@ -92,7 +90,7 @@ func (p Cell) parts() (edges []cell.Edge, concat []int) {
 
 func validateTitle(title string) error {
 	if !utf8.ValidString(title) || strings.ContainsFunc(title, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return fmt.Errorf("title %.60q: want characters that can be printed", title)
+		return fmt.Errorf("title %.60q: want printable characters", title)
 	}
 	return nil
 }
@@ -118,8 +116,8 @@ var (
 	grey  = color.NRGBA{0x99, 0x99, 0x99, 0xff}
 )
 
-// family returns the name of an operation without sizes, like sep_conv of
-// sep_conv_3x3, and the sizes.
+// family splits the name of an operation at its sizes: sep_conv_3x3 is of family
+// sep_conv.
 func family(op string) (name, sizes string) {
 	if i := strings.IndexAny(op, "0123456789"); i >= 0 {
 		return strings.TrimRight(op[:i], "_"), op[i:]
@@ -127,8 +125,8 @@ func family(op string) (name, sizes string) {
 	return op, ""
 }
 
-// colour returns the colour of an operation's family. One of no known family gets
-// one more colour.
+// colour returns the colour of an operation's family. All unknown families share one
+// colour.
 func colour(op string) color.NRGBA {
 	switch name, _ := family(op); name {
 	case "sep_conv":
@@ -147,7 +145,7 @@ func colour(op string) color.NRGBA {
 	return picture.SkyBlue
 }
 
-// A drawing is a cell with everything in its place.
+// A drawing is a cell with its layout.
 type drawing struct {
 	title string
 	edges []cell.Edge
@@ -189,7 +187,7 @@ func (d *drawing) Size() (width, height vg.Length) {
 	return width, height
 }
 
-// Draw draws it.
+// Draw draws the cell.
 func (d *drawing) Draw(c vg.Canvas) {
 	width, height := d.Size()
 	if d.title != "" {
@@ -223,13 +221,13 @@ func (d *drawing) Draw(c vg.Canvas) {
 	}
 }
 
-// drawText centres a text with an index in a box.
+// drawText centres a text with a subscript in a box.
 func (f faces) drawText(c vg.Canvas, box vg.Rectangle, text, index string) {
 	size := f.plain.Font.Size
 	width := f.plain.Width(text) + f.small.Width(index)
 	at := vg.Point{
 		X: vg.Length((box.Min.X + box.Max.X - width) / 2),
-		Y: vg.Length((box.Min.Y+box.Max.Y)/2) - vg.Length(0.34*size), // half of the height of a capital
+		Y: vg.Length((box.Min.Y+box.Max.Y)/2) - vg.Length(0.34*size), // half the height of a capital letter
 	}
 	c.SetColor(ink)
 	c.FillString(f.plain, at, text)
@@ -238,7 +236,7 @@ func (f faces) drawText(c vg.Canvas, box vg.Rectangle, text, index string) {
 	}
 }
 
-// drawArrow draws a line with a head. It must arrive from the left.
+// drawArrow draws a line with a head. The line must arrive from the left.
 func drawArrow(c vg.Canvas, path vg.Path, colour color.Color, width vg.Length) {
 	end := &path[len(path)-1].Pos
 	tip := *end

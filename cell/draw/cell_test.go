@@ -154,7 +154,7 @@ func TestPictureErrors(t *testing.T) {
 			for _, title := range []string{"two\nlines", "\x00", "\xff"} {
 				p = good
 				p.Title = title
-				assert.ErrorContains(t, write(p, io.Discard), "want characters that can be printed")
+				assert.ErrorContains(t, write(p, io.Discard), "want printable characters")
 			}
 		})
 	}

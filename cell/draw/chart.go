@@ -33,25 +33,24 @@ const (
 	chartPlain  = 1.0
 )
 
-// A plan places the parts of charts that are to be compared: cells with equally
-// many nodes. Every node has a line, which carries its output to the right; the
-// lines lie below each other in the order of the nodes. Every intermediate node
-// has a column, with its operations in it, each below the line of its input, and
-// with the node itself behind them, at the beginning of its own line. So a place
-// depends on nothing but the ends of an edge, and the only crossings are those of
-// the lines of nodes with the ways down to later nodes.
+// A plan lays out charts for comparison: cells with equal numbers of nodes. Every node
+// has a horizontal line that carries its output to the right; the lines lie below each
+// other in node order. Every intermediate node has a column with its operations, each
+// below the line of its input, followed by the node at the start of its own line. The
+// place of an operation thus depends only on the ends of its edge, and node lines cross
+// nothing but connections down to later nodes.
 //
 // Lengths are in points from the lower left corner.
 type plan struct {
 	opWidth       float64
 	nodes         int       // with the inputs
-	lines         []float64 // how high the line of each node lies
+	lines         []float64 // height of the line of each node
 	width, height float64
 }
 
 func newPlan(opWidth float64, cells ...[]cell.Edge) *plan {
 	p := &plan{opWidth: opWidth, nodes: target(len(cells[0])-1) + 1}
-	labels := make([]int, p.nodes) // that lie below each other below a line
+	labels := make([]int, p.nodes) // number of labels stacked below each line
 	for _, edges := range cells {
 		for i, e := range edges {
 			labels[e.From] = max(labels[e.From], repeated(edges, i)+1)
@@ -70,7 +69,7 @@ func newPlan(opWidth float64, cells ...[]cell.Edge) *plan {
 	return p
 }
 
-// repeated returns how many edges before edge i join the same nodes.
+// repeated returns how many edges before edge i connect the same nodes.
 func repeated(edges []cell.Edge, i int) int {
 	n := 0
 	for k := i - i%edgesPerNode; k < i; k++ {
@@ -81,8 +80,8 @@ func repeated(edges []cell.Edge, i int) int {
 	return n
 }
 
-// column returns where the column of an intermediate node begins, or, behind all
-// of them, the output.
+// column returns the left side of the column of an intermediate node, or, after the
+// last, that of the output.
 func (p *plan) column(n int) float64 {
 	return chartEnd + chartGap + float64(float64(n-inputs)*(chartTap+p.opWidth+2*chartGap+chartNode))
 }
@@ -94,7 +93,7 @@ func (p *plan) opBox(edges []cell.Edge, i int) vg.Rectangle {
 	return rectangle(left, left+p.opWidth, p.lines[edges[i].From]-below, chartOp)
 }
 
-// nodeBox returns the box of node n, or, behind the last, that of the output.
+// nodeBox returns the box of node n, or, after the last, that of the output.
 func (p *plan) nodeBox(n int) vg.Rectangle {
 	switch {
 	case n < inputs:
@@ -107,15 +106,15 @@ func (p *plan) nodeBox(n int) vg.Rectangle {
 	return rectangle(p.width-chartEnd, p.width, (top+bottom)/2, top-bottom+chartOp)
 }
 
-// tap returns the way from the line of the input of edge i to its label.
+// tap returns the path from the line of the input of edge i to its label.
 func (p *plan) tap(edges []cell.Edge, i int) []vg.Point {
 	box := p.opBox(edges, i)
 	x, y := vg.Length(p.column(target(i))), (box.Min.Y+box.Max.Y)/2
 	return []vg.Point{{X: x, Y: vg.Length(p.lines[edges[i].From])}, {X: x, Y: y}, {X: box.Min.X, Y: y}}
 }
 
-// trunk returns the way from the label of edge i to its node. Of two, that from
-// above keeps to the right, so that they do not cross.
+// trunk returns the path from the label of edge i to its node. The upper of two paths
+// keeps to the right, so that they do not cross.
 func (p *plan) trunk(edges []cell.Edge, i int) []vg.Point {
 	box, node := p.opBox(edges, i), p.nodeBox(target(i))
 	first := i - i%edgesPerNode
@@ -128,7 +127,7 @@ func (p *plan) trunk(edges []cell.Edge, i int) []vg.Point {
 	return []vg.Point{{X: box.Max.X, Y: y}, {X: x, Y: y}, {X: x, Y: node.Max.Y}}
 }
 
-// end returns how far the line of node n reaches, or false if nothing uses it.
+// end returns where the line of node n ends, or false if nothing reads the node.
 func (p *plan) end(edges []cell.Edge, concat []int, n int) (x float64, used bool) {
 	if slices.Contains(concat, n) {
 		return p.width - chartEnd, true
@@ -141,13 +140,13 @@ func (p *plan) end(edges []cell.Edge, concat []int, n int) (x float64, used bool
 	return 0, false
 }
 
-// A chart is a cell drawn by a plan.
+// A chart is a cell with the plan that lays it out.
 type chart struct {
 	*plan
 	name   string
 	edges  []cell.Edge
 	concat []int
-	fresh  []bool // which edges are drawn bold; nil for none
+	fresh  []bool // edges drawn bold; nil for none
 }
 
 func (ch chart) draw(c vg.Canvas, f faces) {
@@ -203,7 +202,7 @@ func (ch chart) draw(c vg.Canvas, f faces) {
 	}
 }
 
-// drawWay draws lines from point to point, with round corners.
+// drawWay draws a polyline with rounded corners.
 func drawWay(c vg.Canvas, points []vg.Point, paint color.Color, width vg.Length) {
 	var path vg.Path
 	path.Move(points[0])
@@ -217,14 +216,14 @@ func drawWay(c vg.Canvas, points []vg.Point, paint color.Color, width vg.Length)
 	c.Stroke(path)
 }
 
-// toward returns the point at which a corner begins that is drawn round: on the
-// way from it to b, which is horizontal or vertical.
+// toward returns where a rounded corner begins on the horizontal or vertical line from
+// corner to b.
 func toward(corner, b vg.Point) vg.Point {
 	near := func(from, to vg.Length) vg.Length { return from + min(max(to-from, -chartCorner), chartCorner) }
 	return vg.Point{X: near(corner.X, b.X), Y: near(corner.Y, b.Y)}
 }
 
-// families are the families of operations that have a short name.
+// families are the families of operations with short names.
 var families = []struct{ name, short, long string }{
 	{"sep_conv", "sep", "separable convolution"},
 	{"dil_conv", "dil", "dilated separable convolution"},
@@ -235,8 +234,8 @@ var families = []struct{ name, short, long string }{
 	{"skip_connect", "skip", "skip connection"},
 }
 
-// short returns the label of an operation: sep 3×3 of sep_conv_3x3. One of no known
-// family keeps its name.
+// short returns the label of an operation: sep 3×3 for sep_conv_3x3. An unknown
+// operation keeps its name.
 func short(op string) string {
 	name, sizes := family(op)
 	for _, f := range families {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// WriteDOT writes the cell as a directed graph in the DOT language, for
-// Graphviz to draw: the same nodes, edges, labels and colours, in a layout of
-// its own. It fails as [Cell.WriteSVG] does.
+// WriteDOT writes the cell as a directed graph in the DOT language of Graphviz: the
+// same nodes, edges, labels and colours, laid out by Graphviz. It fails as
+// [Cell.WriteSVG] does.
 func (p Cell) WriteDOT(w io.Writer) error {
 	if err := p.validate(); err != nil {
 		return fmt.Errorf("draw: cell: %w", err)

@@ -11,24 +11,21 @@ import (
 	"unnas/internal/picture"
 )
 
-// An Evolution is the pairs of one search at several times, the earliest first:
-// after some of its epochs, for instance, with titles such as "epoch 3" and the
-// genotypes that the events of these epochs tell. Nodes and edges keep their
-// places from pair to pair. What an edge into a node does anew, because its
-// operation or its input is another one than before, is drawn bold.
+// An Evolution is the pairs of one search at several times, earliest first: for
+// instance the genotypes of the events of some epochs, with titles such as "epoch 3".
+// Nodes and edges keep their places from pair to pair. Edges whose operation or input
+// differs from the previous pair are drawn bold.
 //
-// It is drawn as a [Sheet] of at most three pairs in a row, or as an animation. The
-// same evolution always gives the same bytes. Writing fails if there is no pair, if
-// the cells of one have not as many nodes as those of the first, or as that of a
-// [Pair] does.
+// It is drawn as a [Sheet] with at most three pairs in a row, or as an animation. Equal
+// evolutions give equal bytes. Writing fails if there are no pairs, if the numbers of
+// nodes differ, or as writing a [Pair] does.
 type Evolution []Pair
 
 const stripColumns = 3
 
-// WriteGIF writes an animation with 100 pixels per inch, in which each pair is
-// shown for 0.6 seconds and the last one for 3 seconds, over and over. It also fails
-// if all frames together would have more than 2²⁶ pixels, those of about 400 pairs of
-// four nodes.
+// WriteGIF writes an endless animation of 100 pixels per inch that shows each pair for
+// 0.6 seconds and the last for 3 seconds. It also fails if all frames together would
+// exceed 2²⁶ pixels, about 400 pairs of four nodes.
 func (e Evolution) WriteGIF(w io.Writer) error {
 	blocks, err := e.blocks()
 	if err == nil {
@@ -54,17 +51,16 @@ func (e Evolution) WriteGIF(w io.Writer) error {
 // WriteSVG writes the pairs as an SVG image whose text can be selected and searched.
 func (e Evolution) WriteSVG(w io.Writer) error { return e.write(w, picture.SVG) }
 
-// WritePNG writes the pairs as a PNG image with 200 pixels per inch on a white
-// ground. It also fails if the image would have more than 2²⁵ pixels.
+// WritePNG writes the pairs as a PNG image of 200 pixels per inch on a white
+// background. It also fails if the image would exceed 2²⁵ pixels.
 func (e Evolution) WritePNG(w io.Writer) error { return e.write(w, picture.PNG) }
 
-// WritePDF writes the pairs as a PDF document of one page, which has the size of the
-// drawing.
+// WritePDF writes the pairs as a PDF document with one page of the size of the drawing.
 func (e Evolution) WritePDF(w io.Writer) error { return e.write(w, picture.PDF) }
 
-// Save writes the evolution to a file, in the format of its extension: the animation
-// as .gif, the pairs as .svg, .png or .pdf. An existing file is replaced, or kept as
-// it is if writing fails.
+// Save writes the evolution to a file in the format of its extension: the animation
+// as .gif, the pairs as .svg, .png or .pdf. An existing file is replaced, or kept if
+// writing fails.
 func (e Evolution) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{
 		".gif": e.WriteGIF, ".svg": e.WriteSVG, ".png": e.WritePNG, ".pdf": e.WritePDF,
@@ -82,10 +78,10 @@ func (e Evolution) write(w io.Writer, format func(io.Writer, picture.Drawing) er
 	return nil
 }
 
-// blocks draws all pairs by one plan.
+// blocks lays out all pairs by one plan.
 func (e Evolution) blocks() ([]block, error) {
 	if len(e) == 0 {
-		return nil, errors.New("it has no pairs")
+		return nil, errors.New("no pairs")
 	}
 	var normals, reductions [][]cell.Edge
 	for i, p := range e {
@@ -93,7 +89,7 @@ func (e Evolution) blocks() ([]block, error) {
 			return nil, fmt.Errorf("pair %d: %w", i, err)
 		}
 		if n, want := p.Genotype.Nodes(), e[0].Genotype.Nodes(); n != want {
-			return nil, fmt.Errorf("pair %d has cells of %d nodes and the first of %d: want those of one search", i, n, want)
+			return nil, fmt.Errorf("pair %d has cells of %d nodes, the first of %d: want equal numbers", i, n, want)
 		}
 		normals, reductions = append(normals, p.Genotype.Normal), append(reductions, p.Genotype.Reduce)
 	}
@@ -110,7 +106,7 @@ func (e Evolution) blocks() ([]block, error) {
 	return blocks, nil
 }
 
-// fresh says of each edge whether the same node had no such edge before.
+// fresh reports for each edge whether it is new to its node.
 func fresh(before, now []cell.Edge) []bool {
 	all := make([]bool, len(now))
 	for i, e := range now {

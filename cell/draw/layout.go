@@ -22,14 +22,13 @@ const (
 	boxGap    = 12.0
 	minGap    = 22.0 // between columns
 	maxGap    = 64.0
-	gapSlope  = 0.3 // the width that a gap gains per height that its curves climb
+	gapSlope  = 0.3 // gap width per height climbed by its curves
 )
 
-// A layout places the parts of a picture of a cell. Its columns follow each
-// other from left to right. A node stands one column behind the last of its
-// inputs, with the labels of its two edges before it, and a line that spans
-// several columns has a lane of its own in each. So a line meets nothing but
-// other lines, and those only between columns.
+// A layout places the parts of a drawing of a cell in columns from left to right. A
+// node stands in the column after the last of its inputs, behind the labels of its two
+// edges. A line that spans several columns has a lane in each of them. Lines thus meet
+// nothing but other lines, and those only between columns.
 //
 // Lengths are in points from the lower left corner. Columns are ordered from top
 // to bottom.
@@ -37,7 +36,7 @@ type layout struct {
 	width, height float64
 	opWidth       float64
 	columns       []column
-	nodes         []*item // by number, and the output of the cell last
+	nodes         []*item // by number; the output of the cell last
 	lines         []line  // the edges in their order, then the concatenated nodes
 }
 
@@ -57,13 +56,13 @@ type item struct {
 
 func (it *item) isLane() bool { return it.height == 0 }
 
-// A line leads from a node to another. It is made of a link into every column
-// from that behind its start to that of its end.
+// A line leads from one node to another. It has a link into every column after that of
+// its start, up to that of its end.
 type line []*link
 
 type link struct {
 	from, to *item
-	port     float64 // where the link arrives, above the centre of to
+	port     float64 // height of its end above the centre of to
 }
 
 func newLayout(edges []cell.Edge, concat []int, opWidth float64) *layout {
@@ -121,10 +120,10 @@ func (l *layout) connect(from, to *item) {
 	l.lines = append(l.lines, ln)
 }
 
-// arrange orders the items of each column so that few lines cross: it sorts a
-// column by the mean place of its neighbours in the column before or behind,
-// over and over in both directions (Sugiyama, Tagawa and Toda, 1981), and swaps
-// neighbours in a column while that helps. The inputs keep their order.
+// arrange orders the items of each column so that few lines cross. It alternates in
+// both directions between sorting each column by the mean position of its neighbours
+// (Sugiyama, Tagawa and Toda, 1981) and swapping neighbours in a column while that
+// helps. The inputs keep their order.
 func (l *layout) arrange() {
 	fewest := l.crossings()
 	best := l.order()
@@ -171,7 +170,7 @@ func (l *layout) sort(c int, place func(*item) float64) {
 	l.setOrder(c, items)
 }
 
-// swap exchanges neighbours in a column as long as lines cross less.
+// swap exchanges neighbours in a column while that reduces crossings.
 func (l *layout) swap() {
 	for swapped := true; swapped; {
 		swapped = false
@@ -201,15 +200,15 @@ func (l *layout) crossings() int {
 	return n
 }
 
-// crossingsAt counts how often the lines at a and at b cross if a lies above b
-// in the same column.
+// crossingsAt counts the crossings of the lines at a and b if a lies above b in the
+// same column.
 func crossingsAt(a, b *item) int {
 	return crossed(a.in, b.in, func(k *link) int { return k.from.order }) +
 		crossed(a.out, b.out, func(k *link) int { return k.to.order })
 }
 
-// crossed counts the pairs of an upper and a lower link whose other ends lie the
-// other way round.
+// crossed counts the pairs of an upper and a lower link whose other ends are in the
+// opposite order.
 func crossed(upper, lower []*link, order func(*link) int) int {
 	n := 0
 	for _, u := range upper {
@@ -222,8 +221,8 @@ func crossed(upper, lower []*link, order func(*link) int) int {
 	return n
 }
 
-// assignPorts lets the lines of a node arrive from top to bottom as they come,
-// so that they do not cross.
+// assignPorts orders the ends of the lines into a node by their starts, so that they do
+// not cross.
 func (l *layout) assignPorts() {
 	for _, node := range l.nodes[inputs : len(l.nodes)-1] {
 		in := slices.Clone(node.in)
@@ -234,8 +233,8 @@ func (l *layout) assignPorts() {
 	}
 }
 
-// assignHeights moves the items up and down, in their order, until the lines are
-// about as straight as they can be.
+// assignHeights moves the items up and down, in their order, until the lines are nearly
+// straight.
 func (l *layout) assignHeights() {
 	for range 64 {
 		for _, c := range l.columns {
@@ -245,8 +244,7 @@ func (l *layout) assignHeights() {
 			settle(c.items)
 		}
 	}
-	// What is left are slight bends, because every link of a line has taken a
-	// share of its climb.
+	// Slight bends remain, because each link of a line has taken a part of its climb.
 	for _, ln := range l.lines {
 		for _, k := range ln[:len(ln)-1] {
 			l.straighten(k.to, k.from.y)
@@ -269,13 +267,12 @@ func (l *layout) assignHeights() {
 	l.height = top - bottom
 }
 
-// settle moves the items of a column to where the squares of the heights that
-// their links climb have the smallest weighted sum, while the items keep their
-// order and their distances: it merges items that push each other into blocks
-// (pool adjacent violators).
+// settle minimises the weighted sum of the squared heights that the links of a column
+// climb, while the items keep their order and their distances. It merges items that
+// push each other into blocks (pool adjacent violators).
 func settle(items []*item) {
 	type block struct {
-		sum    float64 // of where its items want the top item of the column, by weight
+		sum    float64 // weighted sum of the heights of the column's top item that its items prefer
 		weight float64
 		items  int
 	}
@@ -285,7 +282,7 @@ func settle(items []*item) {
 		if i > 0 {
 			offset[i] = offset[i-1] + distance(items[i-1], it)
 		}
-		const inertia = 1e-3 // for an input that nothing uses
+		const inertia = 1e-3 // for an unused input
 		b := block{inertia * (it.y + offset[i]), inertia, 1}
 		for _, k := range it.in {
 			b.sum += float64(k.weight() * (k.from.y - k.port + offset[i]))
@@ -314,8 +311,8 @@ func settle(items []*item) {
 	}
 }
 
-// weight returns how much it matters that the link is straight. A bend in the
-// middle of a line is uglier than one at its ends.
+// weight returns how much the straightness of the link matters. A bend in the middle of
+// a line is uglier than one at its ends.
 func (k *link) weight() float64 {
 	switch {
 	case k.from.isLane() && k.to.isLane():
@@ -326,7 +323,7 @@ func (k *link) weight() float64 {
 	return 1
 }
 
-// straighten moves a lane to y if its neighbours leave it room.
+// straighten moves a lane to y if its neighbours leave room.
 func (l *layout) straighten(lane *item, y float64) {
 	items := l.columns[lane.column].items
 	if i := lane.order - 1; i >= 0 && y > items[i].y-distance(items[i], lane) {
@@ -338,8 +335,8 @@ func (l *layout) straighten(lane *item, y float64) {
 	lane.y = y
 }
 
-// distance returns how far the centres of two neighbours in a column are apart
-// at least.
+// distance returns the smallest distance between the centres of two neighbours in a
+// column.
 func distance(a, b *item) float64 {
 	gap := boxGap
 	if a.isLane() && b.isLane() {
@@ -360,8 +357,8 @@ func mean(links []*link, f func(*link) float64, otherwise float64) float64 {
 	return sum / float64(len(links))
 }
 
-// assignWidths sets the columns side by side. The higher the curves between two
-// columns climb, the wider is the gap.
+// assignWidths sets the columns side by side. The more the curves between two columns
+// climb, the wider the gap.
 func (l *layout) assignWidths() {
 	for i := range l.columns {
 		c := &l.columns[i]
@@ -406,8 +403,8 @@ func rectangle(left, right, y, height float64) vg.Rectangle {
 
 func point(x, y float64) vg.Point { return vg.Point{X: vg.Length(x), Y: vg.Length(y)} }
 
-// path returns the way of line i to the box of its last node, behind the label
-// if it is an edge.
+// path returns the path of line i to the box of its last node, behind the label of an
+// edge.
 func (l *layout) path(i int) vg.Path {
 	var path vg.Path
 	for n, k := range l.lines[i] {

@@ -14,34 +14,33 @@ import (
 	"unnas/internal/picture"
 )
 
-// A Pair draws both cells of a genotype beside each other, in a compact form: the
-// line of each node runs to the right, and each operation hangs below the line of
-// its input, in the column of the node that it leads to. Operations have short
-// names, sep 3×3 for sep_conv_3x3, and the colours of a [Cell]; a legend
-// explains them. A node or edge has the same place in all cells with equally many
-// nodes, so that these can be compared.
+// A Pair draws both cells of a genotype beside each other, in a compact form: the line
+// of each node runs to the right, and each operation hangs below the line of its input,
+// in the column of its node. Operations have short names, sep 3×3 for sep_conv_3x3, and
+// the colours of a [Cell]; a legend explains them. Nodes and edges have the same places
+// in all cells with equal numbers of nodes, for comparison.
 //
-// A pair of four nodes is 8 inches wide; made as narrow as a text of 6½ inches, its
-// labels have almost 6 points. The same pair always gives the same bytes. Writing fails if the genotype is invalid (see [cell.Genotype.Validate]), if the
-// title has characters that cannot be printed, or if the writer does.
+// A pair of four nodes is 8 inches wide; scaled to a text width of 6½ inches, its labels
+// have almost 6 points. Equal pairs give equal bytes. Writing fails if the genotype is
+// invalid (see [cell.Genotype.Validate]), if the title has unprintable characters, or if
+// the writer fails.
 type Pair struct {
-	Title    string // stands above the cells, unless it is empty
+	Title    string // above the cells; may be empty
 	Genotype cell.Genotype
 }
 
 // WriteSVG writes the pair as an SVG image whose text can be selected and searched.
 func (p Pair) WriteSVG(w io.Writer) error { return p.write(w, picture.SVG) }
 
-// WritePNG writes the pair as a PNG image with 200 pixels per inch on a white
-// ground. It also fails if the image would have more than 2²⁵ pixels.
+// WritePNG writes the pair as a PNG image of 200 pixels per inch on a white background.
+// It also fails if the image would exceed 2²⁵ pixels.
 func (p Pair) WritePNG(w io.Writer) error { return p.write(w, picture.PNG) }
 
-// WritePDF writes the pair as a PDF document of one page, which has the size of the
-// drawing.
+// WritePDF writes the pair as a PDF document with one page of the size of the drawing.
 func (p Pair) WritePDF(w io.Writer) error { return p.write(w, picture.PDF) }
 
-// Save writes the pair to a file, in the format of its extension: .svg, .png or .pdf. An
-// existing file is replaced, or kept as it is if writing fails.
+// Save writes the pair to a file in the format of its extension: .svg, .png or .pdf. An
+// existing file is replaced, or kept if writing fails.
 func (p Pair) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{".svg": p.WriteSVG, ".png": p.WritePNG, ".pdf": p.WritePDF})
 }
@@ -64,28 +63,27 @@ func (p Pair) validate() error {
 	return p.Genotype.Validate(nil)
 }
 
-// A Sheet is rows of pairs, in each of which the reduction cell stands below the
-// normal one: tasks below each other and data sets beside each other, for instance.
-// A row may be shorter than others. Two pairs of four nodes beside each other are
-// 8 inches wide, as one Pair is. The same sheet always gives the same bytes.
+// A Sheet is rows of pairs, each with the reduction cell below the normal one: for
+// instance a row per task and a column per data set. Rows may differ in length. Two
+// pairs of four nodes beside each other are 8 inches wide, as one Pair is. Equal sheets
+// give equal bytes.
 //
-// Writing fails if the sheet has no pair, or as that of a [Pair] does.
+// Writing fails if the sheet has no pairs, or as writing a [Pair] does.
 type Sheet [][]Pair
 
 // WriteSVG writes the sheet as an SVG image whose text can be selected and searched.
 func (s Sheet) WriteSVG(w io.Writer) error { return s.write(w, picture.SVG) }
 
-// WritePNG writes the sheet as a PNG image with 200 pixels per inch on a white
-// ground. It also fails if the image would have more than 2²⁵ pixels, those of about
-// a hundred pairs of four nodes.
+// WritePNG writes the sheet as a PNG image of 200 pixels per inch on a white background.
+// It also fails if the image would exceed 2²⁵ pixels, about a hundred pairs of four
+// nodes.
 func (s Sheet) WritePNG(w io.Writer) error { return s.write(w, picture.PNG) }
 
-// WritePDF writes the sheet as a PDF document of one page, which has the size of the
-// drawing.
+// WritePDF writes the sheet as a PDF document with one page of the size of the drawing.
 func (s Sheet) WritePDF(w io.Writer) error { return s.write(w, picture.PDF) }
 
-// Save writes the sheet to a file, in the format of its extension: .svg, .png or .pdf. An
-// existing file is replaced, or kept as it is if writing fails.
+// Save writes the sheet to a file in the format of its extension: .svg, .png or .pdf. An
+// existing file is replaced, or kept if writing fails.
 func (s Sheet) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{".svg": s.WriteSVG, ".png": s.WritePNG, ".pdf": s.WritePDF})
 }
@@ -112,7 +110,7 @@ func (s Sheet) validate() error {
 		}
 	}
 	if empty {
-		return errors.New("it has no pairs")
+		return errors.New("no pairs")
 	}
 	return nil
 }
@@ -130,8 +128,8 @@ const (
 type table struct {
 	faces
 	rows    [][]block
-	beside  bool        // rather than below each other stand the cells of a pair
-	title   bool        // whether any has one
+	beside  bool        // the cells of a pair stand beside each other, not below
+	title   bool        // whether any pair has one
 	width   vg.Length   // of a block
 	heights []vg.Length // of the blocks of each row
 	columns int
@@ -139,7 +137,7 @@ type table struct {
 	widest  vg.Length // width of the widest entry
 }
 
-// A block is a pair that is drawn.
+// A block is a pair with its layout.
 type block struct {
 	title string
 	cells [2]chart // normal, reduction
@@ -177,7 +175,7 @@ func reduceChart(p *plan, g cell.Genotype) chart {
 
 func chartFaces() faces { return newFaces(chartText, tableTitle, chartIndex) }
 
-// labelWidth returns the width that fits the labels of all operations.
+// labelWidth returns the width of the widest operation label.
 func labelWidth(pairs []Pair) float64 {
 	f := chartFaces()
 	var widest vg.Length
@@ -189,8 +187,8 @@ func labelWidth(pairs []Pair) float64 {
 	return float64(widest) + 2*chartPad
 }
 
-// layTable gives all blocks the same width, those of a row the same height, and adds a legend of the families that
-// they use.
+// layTable gives all blocks the same width and those of a row the same height, and adds
+// a legend of the families in use.
 func layTable(rows [][]block, beside bool) *table {
 	t := &table{faces: chartFaces(), rows: rows, beside: beside, heights: make([]vg.Length, len(rows))}
 	used := map[string]bool{} // short names
@@ -223,7 +221,7 @@ func layTable(rows [][]block, beside bool) *table {
 		}
 	}
 	if fresh {
-		entries = append(entries, entry{label: "new", text: "other than in the pair before", paint: grey, stroke: chartBold})
+		entries = append(entries, entry{label: "new", text: "differs from the pair before", paint: grey, stroke: chartBold})
 	}
 	t.explain(entries)
 	return t
@@ -266,8 +264,8 @@ func (t *table) Size() (width, height vg.Length) {
 	return width, height
 }
 
-// rowHeight returns the height of a row with the gap below it. Rows without pairs
-// are left out.
+// rowHeight returns the height of a row with the gap below it; 0 for a row without
+// pairs.
 func (t *table) rowHeight(i int) vg.Length {
 	switch {
 	case len(t.rows[i]) == 0:
@@ -278,7 +276,7 @@ func (t *table) rowHeight(i int) vg.Length {
 	return t.heights[i] + tablePad
 }
 
-// Draw draws it.
+// Draw draws the table.
 func (t *table) Draw(c vg.Canvas) {
 	_, height := t.Size()
 	top := height - margin
@@ -302,7 +300,7 @@ func (t *table) Draw(c vg.Canvas) {
 	}
 }
 
-// drawBlock draws a pair below and to the right of a point.
+// drawBlock draws a pair with its top left corner at a point.
 func (t *table) drawBlock(c vg.Canvas, at vg.Point, b block) {
 	if t.title {
 		c.SetColor(ink)
@@ -322,8 +320,8 @@ func (t *table) drawBlock(c vg.Canvas, at vg.Point, b block) {
 	}
 }
 
-// whole rounds to whole pixels of all kinds of images: text that is moved by a part
-// of one is blurred.
+// whole rounds to whole pixels of all image formats: text at fractions of a pixel is
+// blurred.
 func whole(x vg.Length) vg.Length {
 	const pixel = vg.Inch / picture.GIFDPI
 	return vg.Length(math.Round(float64(x/pixel))) * pixel

@@ -190,7 +190,7 @@ func TestSheetErrors(t *testing.T) {
 	bad.Genotype.Reduce[3].From = 3
 	unprintable := pair(t, "two\nlines", "darts_v2")
 	const edge = "cell: reduce node 3, second edge: input 3 is not an earlier node (0..2)"
-	const title = `title "two\nlines": want characters that can be printed`
+	const title = `title "two\nlines": want printable characters`
 	for _, c := range []struct {
 		write func(io.Writer) error
 		want  string
@@ -198,13 +198,13 @@ func TestSheetErrors(t *testing.T) {
 		{bad.WriteSVG, "draw: pair: " + edge},
 		{unprintable.WritePNG, "draw: pair: " + title},
 		{draw.Pair{}.WritePDF, "draw: pair: cell: normal has no edges: want two per intermediate node"},
-		{draw.Sheet{}.WriteSVG, "draw: sheet: it has no pairs"},
-		{draw.Sheet{{}, {}}.WritePDF, "draw: sheet: it has no pairs"},
+		{draw.Sheet{}.WriteSVG, "draw: sheet: no pairs"},
+		{draw.Sheet{{}, {}}.WritePDF, "draw: sheet: no pairs"},
 		{draw.Sheet{{good}, {good, bad}}.WriteSVG, "draw: sheet: row 1, pair 1: " + edge},
-		{draw.Evolution{}.WriteGIF, "draw: evolution: it has no pairs"},
-		{draw.Evolution{}.WritePNG, "draw: evolution: it has no pairs"},
+		{draw.Evolution{}.WriteGIF, "draw: evolution: no pairs"},
+		{draw.Evolution{}.WritePNG, "draw: evolution: no pairs"},
 		{draw.Evolution{good, unprintable}.WriteGIF, "draw: evolution: pair 1: " + title},
-		{draw.Evolution{good, pair(t, "", "nas")}.WriteSVG, "draw: evolution: pair 1 has cells of 5 nodes and the first of 4: want those of one search"},
+		{draw.Evolution{good, pair(t, "", "nas")}.WriteSVG, "draw: evolution: pair 1 has cells of 5 nodes, the first of 4: want equal numbers"},
 	} {
 		var b bytes.Buffer
 		assert.EqualError(t, c.write(&b), c.want)

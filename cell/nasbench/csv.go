@@ -16,8 +16,8 @@ import (
 	"unnas/internal/text"
 )
 
-// The columns of a CSV table; accuracies are those of columns such as
-// val_accuracy_108ep and test_accuracy_108ep.
+// The columns of a CSV table; accuracies are in columns such as val_accuracy_108ep and
+// test_accuracy_108ep.
 const (
 	columnHash   = "hash"
 	columnMatrix = "matrix_7x7_rowmajor"
@@ -27,23 +27,23 @@ const (
 
 var columnAccuracy = regexp.MustCompile(`^(val|test)_accuracy_([1-9][0-9]{0,3})ep$`)
 
-// OpenCSV reads a table of comma-separated values. Its first line names the columns,
-// in any order; those that are not in this list are skipped:
+// OpenCSV reads a table of comma-separated values. The first line names the columns, in
+// any order; columns other than these are skipped:
 //
 //	hash                    of the cell, 32 hexadecimal digits
 //	matrix_7x7_rowmajor     49 digits, or fewer for fewer vertices
 //	ops                     input|conv3x3-bn-relu|maxpool3x3|…|output
 //	val_accuracy_108ep      accuracy in percent after 108 epochs, or another number
-//	test_accuracy_108ep     may be missing, as may be
-//	params                  the number of trainable values
+//	test_accuracy_108ep     optional
+//	params                  the number of trainable values; optional
 //
-// A line is a run; lines of the same hash are runs of one architecture, the first of
-// which gives its cell. Errors name the line. Once ctx is done, its error ends the
-// reading. Of the options it takes Progress alone; the
-// columns say how many epochs runs had, and there is no index.
+// Each line is a run; lines with the same hash are runs of one architecture, the first
+// of which gives its cell. Errors name the line. OpenCSV returns the error of ctx once it
+// is done. Progress is the only option: the column names give the number of epochs, and
+// there is no index.
 func OpenCSV(ctx context.Context, path string, o Options) (*Table, error) {
 	if o.Epochs != 0 || o.Index != "" {
-		return nil, fmt.Errorf("nasbench: %s: tables of comma-separated values have no options Epochs and Index; leave them out", path)
+		return nil, fmt.Errorf("nasbench: %s: CSV tables do not use the options Epochs and Index; leave them out", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,7 +70,7 @@ func readCSV(ctx context.Context, r io.Reader, progress func(done int64)) (*Tabl
 	lines.ReuseRecord = true
 	head, err := lines.Read()
 	if err == io.EOF {
-		return nil, errors.New("it is empty; the first line names the columns")
+		return nil, errors.New("the file is empty; want column names in the first line")
 	}
 	if err != nil {
 		return nil, err
@@ -104,13 +104,13 @@ func readCSV(ctx context.Context, r io.Reader, progress func(done int64)) (*Tabl
 		}
 	}
 	if len(b.rows) == 0 {
-		return nil, errors.New("it has no architectures, only a line that names columns")
+		return nil, errors.New("no architectures after the column names")
 	}
 	progress(lines.InputOffset())
 	return b.table(), nil
 }
 
-// columns says where a table has what; -1 is nowhere.
+// columns holds the index of each column; -1 if there is none.
 type columns struct {
 	hash, matrix, ops, params, validation, test int
 	epochs                                      int
@@ -126,9 +126,9 @@ func findColumns(head []string) (columns, error) {
 		if m == nil {
 			continue
 		}
-		epochs, _ := strconv.Atoi(m[2]) // the expression has seen that it is a number
+		epochs, _ := strconv.Atoi(m[2]) // the expression matched digits
 		if c.epochs != 0 && c.epochs != epochs {
-			return c, fmt.Errorf("it has accuracies after %d and after %d epochs; leave one of them out", c.epochs, epochs)
+			return c, fmt.Errorf("accuracies after %d and after %d epochs; want one number of epochs", c.epochs, epochs)
 		}
 		c.epochs = epochs
 		if m[1] == "val" {
@@ -142,13 +142,13 @@ func findColumns(head []string) (columns, error) {
 		name  string
 	}{{c.hash, columnHash}, {c.matrix, columnMatrix}, {c.ops, columnOps}, {c.validation, "val_accuracy_108ep"}} {
 		if need.place < 0 {
-			return c, fmt.Errorf("its first line is %.120q: no column %s", strings.Join(head, ","), need.name)
+			return c, fmt.Errorf("no column %[2]s in the first line, %.120[1]q", strings.Join(head, ","), need.name)
 		}
 	}
 	return c, nil
 }
 
-// row reads a line, and holds its hash against its cell.
+// row reads a line and checks its hash against its cell.
 func (c columns) row(fields []string) (r row, err error) {
 	if r.Hash, err = parseHash(fields[c.hash]); err != nil {
 		return r, err
@@ -161,7 +161,7 @@ func (c columns) row(fields []string) (r row, err error) {
 		return r, err
 	}
 	if want != fields[c.hash] {
-		return r, fmt.Errorf("hash %s is not that of the cell, %s", fields[c.hash], want)
+		return r, fmt.Errorf("hash %s does not match the cell, whose hash is %s", fields[c.hash], want)
 	}
 	r.Runs, r.Test = 1, math.NaN()
 	if r.Validation, err = percent(fields[c.validation]); err != nil {
@@ -175,18 +175,18 @@ func (c columns) row(fields []string) (r row, err error) {
 	if c.params >= 0 {
 		n, err := strconv.ParseUint(fields[c.params], 10, 31)
 		if err != nil {
-			return r, fmt.Errorf("params %.60q is not a number of values", fields[c.params])
+			return r, fmt.Errorf("params %.60q is not a non-negative integer", fields[c.params])
 		}
 		r.Params = uint32(n)
 	}
 	return r, nil
 }
 
-// percent reads a number of percent.
+// percent reads a percentage as a fraction.
 func percent(s string) (float64, error) {
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(v >= 0 && v <= 100) {
-		return 0, fmt.Errorf("accuracy %.60q is not a number of percent", s)
+		return 0, fmt.Errorf("accuracy %.60q is not a percentage", s)
 	}
 	return v / 100, nil
 }

@@ -41,10 +41,10 @@ func openCSV(t *testing.T, path string) (*nasbench.Table, error) {
 func TestOpenCSVTellsOfReading(t *testing.T) {
 	text := "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep\n" + oneHash + "," + oneOrder + ",83.5\n"
 	path := csvFile(t, text)
-	var told [][2]int64
-	_, err := nasbench.OpenCSV(t.Context(), path, nasbench.Options{Progress: func(done, total int64) { told = append(told, [2]int64{done, total}) }})
+	var reported [][2]int64
+	_, err := nasbench.OpenCSV(t.Context(), path, nasbench.Options{Progress: func(done, total int64) { reported = append(reported, [2]int64{done, total}) }})
 	require.NoError(t, err)
-	assert.Equal(t, [][2]int64{{48, int64(len(text))}, {int64(len(text)), int64(len(text))}}, told)
+	assert.Equal(t, [][2]int64{{48, int64(len(text))}, {int64(len(text)), int64(len(text))}}, reported)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -72,7 +72,7 @@ func TestOpenCSV(t *testing.T) {
 	assert.Equal(t, twelveHash, hashOf(t, table.At(1).Cell))
 
 	// Other columns in another order, a smaller cell.
-	small := cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
+	small := cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
 	table, err = openCSV(t, csvFile(t, "id,test_accuracy_36ep,ops,hash,val_accuracy_36ep,matrix_7x7_rowmajor\n"+
 		"7,80.5,input|output,"+hashOf(t, small)+",81.25,0100\n"))
 	require.NoError(t, err)
@@ -84,23 +84,23 @@ func TestOpenCSVRefuses(t *testing.T) {
 	const head = "hash,matrix_7x7_rowmajor,ops,val_accuracy_108ep\n"
 	const good = oneHash + "," + oneOrder + ",83.5\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"nothing", "", "it is empty; the first line names the columns"},
-		{"a head alone", head, "it has no architectures"},
+		{"nothing", "", "the file is empty; want column names in the first line"},
+		{"a head alone", head, "no architectures after the column names"},
 		{"no head", good, "no column hash"},
-		{"no matrix", "hash,ops,val_accuracy_108ep\n", `its first line is "hash,ops,val_accuracy_108ep": no column matrix_7x7_rowmajor`},
+		{"no matrix", "hash,ops,val_accuracy_108ep\n", `no column matrix_7x7_rowmajor in the first line, "hash,ops,val_accuracy_108ep"`},
 		{"no operations", "hash,matrix_7x7_rowmajor,val_accuracy_108ep\n", "no column ops"},
 		{"no accuracy", "hash,matrix_7x7_rowmajor,ops,test_accuracy_108ep\n", "no column val_accuracy_108ep"},
-		{"two lengths of training", strings.TrimSpace(head) + ",val_accuracy_4ep\n", "accuracies after 108 and after 4 epochs; leave one of them out"},
+		{"two lengths of training", strings.TrimSpace(head) + ",val_accuracy_4ep\n", "accuracies after 108 and after 4 epochs; want one number of epochs"},
 		{"a line that is too short", head + good + "x\n", "line 3: wrong number of fields"},
 		{"a quote", head + "\"" + good, "quote"},
-		{"a hash of something else", head + good + "z" + good[1:], `line 3: hash "z43721b9c7fe8c5fad811d47d83132ec" is not of 32`},
-		{"a hash of another cell", head + "1" + good[1:], "line 2: hash 143721b9c7fe8c5fad811d47d83132ec is not that of the cell, " + oneHash},
+		{"a hash of something else", head + good + "z" + good[1:], `line 3: hash "z43721b9c7fe8c5fad811d47d83132ec" is not 32`},
+		{"a hash of another cell", head + "1" + good[1:], "line 2: hash 143721b9c7fe8c5fad811d47d83132ec does not match the cell, whose hash is " + oneHash},
 		{"a short matrix", head + strings.Replace(good, ",0", ",", 1), "line 2: matrix of 48 entries for 7 operations"},
 		{"many vertices", head + oneHash + "," + strings.Repeat("0", 64) + ",a|b|c|d|e|f|g|h,1\n", "matrix of 64 entries for 8 operations"},
 		{"an unknown operation", head + strings.Replace(good, "conv1x1", "conv5x5", 1), `operation 4 is "conv5x5-bn-relu"`},
-		{"an accuracy of more than all", head + strings.Replace(good, "83.5", "101", 1), `accuracy "101" is not a number of percent`},
+		{"an accuracy of more than all", head + strings.Replace(good, "83.5", "101", 1), `accuracy "101" is not a percentage`},
 		{"no number", head + strings.Replace(good, "83.5", "NaN", 1), `accuracy "NaN" is not`},
-		{"parameters", strings.TrimSpace(head) + ",params\n" + strings.TrimSpace(good) + ",-1\n", `params "-1" is not a number of values`},
+		{"parameters", strings.TrimSpace(head) + ",params\n" + strings.TrimSpace(good) + ",-1\n", `params "-1" is not a non-negative integer`},
 		{"a test accuracy", strings.TrimSpace(head) + ",test_accuracy_108ep\n" + strings.TrimSpace(good) + ",\n", `accuracy "" is not`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

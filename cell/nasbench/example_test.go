@@ -51,5 +51,5 @@ func ExampleOpen() {
 	fmt.Println(strings.ReplaceAll(err.Error(), path, "…"))
 	// Output:
 	// 0 of 16 bytes
-	// nasbench: …: it is not a TFRecord file: it does not begin with the length of a record and its checksum
+	// nasbench: …: not a TFRecord file: it does not start with the length of a record and its checksum
 }

@@ -12,16 +12,15 @@ import (
 	"unnas/internal/atomicfile"
 )
 
-// An index file holds, all numbers in little-endian order, the magic bytes, the
-// SHA-256 sum of what follows them, an origin, the number of rows (uint64) and the
-// rows.
+// An index file holds, in little-endian order, the magic bytes, the SHA-256 sum of what
+// follows, an origin, the number of rows (uint64) and the rows.
 const indexMagic = "unnas101"
 
-// origin is the table that an index was made of.
+// origin identifies the table that an index was built from.
 type origin struct {
 	Size     int64
-	Modified int64 // time of its last change, in Unix nanoseconds
-	Epochs   int64 // of the runs that were taken
+	Modified int64 // modification time in Unix nanoseconds
+	Epochs   int64 // of the runs in the index
 }
 
 const (
@@ -30,8 +29,8 @@ const (
 	indexBytes = indexStart + 3*8 + 8 // without rows
 )
 
-// errNoIndex says that a file is no index, not even a damaged one.
-var errNoIndex = errors.New("it is not an index of NAS-Bench-101")
+// errNoIndex reports a file that is not an index, not even a damaged one.
+var errNoIndex = errors.New("the file is not an index of NAS-Bench-101")
 
 func (t *Table) writeIndex(path string, of origin) error {
 	var body bytes.Buffer
@@ -51,7 +50,7 @@ func (t *Table) writeIndex(path string, of origin) error {
 	})
 }
 
-// readIndex reads an index file. It returns an error if it is not that of a table.
+// readIndex reads an index file. It returns an error if the index is of another table.
 func readIndex(path string, of origin) (*Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -65,13 +64,12 @@ func readIndex(path string, of origin) (*Table, error) {
 	case err != nil:
 		return nil, fmt.Errorf("index %s is damaged: %w", path, err)
 	case made != of:
-		return nil, fmt.Errorf("index %s is stale: the table was changed, or is another one", path)
+		return nil, fmt.Errorf("index %s is stale: the table has changed", path)
 	}
 	return t, nil
 }
 
-// parseIndex reads an index. Memory is taken for what the file holds, not for what it
-// says.
+// parseIndex reads an index. The memory it takes is bounded by the size of the file.
 func parseIndex(r io.Reader) (*Table, origin, error) {
 	const most = indexBytes + maxRows*rowBytes
 	data, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
@@ -85,7 +83,7 @@ func parseIndex(r io.Reader) (*Table, origin, error) {
 		return nil, origin{}, fmt.Errorf("%d bytes; want %d to %d", len(data), indexBytes, most)
 	}
 	if sum := sha256.Sum256(data[indexStart:]); !bytes.Equal(sum[:], data[len(indexMagic):indexStart]) {
-		return nil, origin{}, errors.New("its checksum is wrong")
+		return nil, origin{}, errors.New("wrong checksum")
 	}
 	var head struct {
 		Origin origin

@@ -66,13 +66,13 @@ func metrics(params uint64, evaluations ...[]byte) []byte {
 
 // trained is a record of a run; accuracies are from 0 to 1.
 type trained struct {
-	cell             cell.NASBench
+	cell             cell.NASBenchCell
 	epochs           int
 	validation, test float64
 	params           uint64
 }
 
-func hashOf(t testing.TB, c cell.NASBench) string {
+func hashOf(t testing.TB, c cell.NASBenchCell) string {
 	t.Helper()
 	h, err := c.Hash()
 	require.NoError(t, err)
@@ -103,9 +103,9 @@ func file(t testing.TB, records ...[]byte) string {
 }
 
 // cells returns three cells in the order of their hashes.
-func cells(t testing.TB) (all [3]cell.NASBench) {
+func cells(t testing.TB) (all [3]cell.NASBenchCell) {
 	t.Helper()
-	found := []cell.NASBench{
+	found := []cell.NASBenchCell{
 		{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},
 		{Matrix: [][]int{{0, 1, 0}, {0, 0, 1}, {0, 0, 0}}, Ops: []string{"input", "conv3x3-bn-relu", "output"}},
 		{Matrix: [][]int{
@@ -113,8 +113,8 @@ func cells(t testing.TB) (all [3]cell.NASBench) {
 			{0, 0, 0, 0, 0, 1, 0}, {0, 0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 0, 0},
 		}, Ops: []string{"input", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3", "conv1x1-bn-relu", "output"}},
 	}
-	slices.SortFunc(found, func(a, b cell.NASBench) int { return strings.Compare(hashOf(t, a), hashOf(t, b)) })
-	return [3]cell.NASBench(found)
+	slices.SortFunc(found, func(a, b cell.NASBenchCell) int { return strings.Compare(hashOf(t, a), hashOf(t, b)) })
+	return [3]cell.NASBenchCell(found)
 }
 
 // runs are eight records: of the last cell three runs of 108 epochs, of the others
@@ -233,7 +233,7 @@ func TestOpenRefuses(t *testing.T) {
 		return framed(strings.Replace(data, old, by, 1))
 	}
 	measured := func(m []byte) []byte {
-		return framed(fmt.Sprintf(`["%s", 108, "0100", "input,output", "%s"]`, hashOf(t, cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}),
+		return framed(fmt.Sprintf(`["%s", 108, "0100", "input,output", "%s"]`, hashOf(t, cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}),
 			base64.StdEncoding.EncodeToString(m)))
 	}
 	start, half := evaluation(0, 0, 0, 0, 0), evaluation(54, 1, .5, .5, .5)
@@ -241,36 +241,36 @@ func TestOpenRefuses(t *testing.T) {
 		name, want string
 		records    [][]byte
 	}{
-		{"an empty file", "it is empty; download it again", nil},
-		{"a text", "it is not a TFRecord file", [][]byte{[]byte("<html>404 not found</html>")}},
-		{"an archive", "it is not a TFRecord file", [][]byte{[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abcdefgh")}},
-		{"a head cut", "record 1, at byte %d: the file ends in it, and is truncated: unexpected EOF; download it again", [][]byte{record, record[:5]}},
-		{"a head alone", "record 1, at byte %d: the file ends in it", [][]byte{record, record[:12]}},
-		{"data cut", "record 1, at byte %d: the file ends in it", [][]byte{record, record[:100]}},
-		{"a checksum cut", "record 1, at byte %d: the file ends in it", [][]byte{record, record[:len(record)-1]}},
-		{"a wrong length", "record 1, at byte %d: the checksum of its length is wrong: the file is damaged", [][]byte{record, changed(0)}},
-		{"wrong data", "record 1, at byte %d: the checksum of its data is wrong: the file is damaged", [][]byte{record, changed(60)}},
-		{"a wrong checksum", "record 1, at byte %d: the checksum of its data is wrong", [][]byte{record, changed(len(record) - 1)}},
-		{"a huge record", "record 1, at byte %d: it has 65537 bytes of data, and at most 65536 are expected", [][]byte{record, framed(strings.Repeat("x", 1<<16+1))}},
+		{"an empty file", "the file is empty; download it again", nil},
+		{"a text", "not a TFRecord file", [][]byte{[]byte("<html>404 not found</html>")}},
+		{"an archive", "not a TFRecord file", [][]byte{[]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abcdefgh")}},
+		{"a head cut", "record 1, at byte %d: the file is truncated: unexpected EOF; download it again", [][]byte{record, record[:5]}},
+		{"a head alone", "record 1, at byte %d: the file is truncated", [][]byte{record, record[:12]}},
+		{"data cut", "record 1, at byte %d: the file is truncated", [][]byte{record, record[:100]}},
+		{"a checksum cut", "record 1, at byte %d: the file is truncated", [][]byte{record, record[:len(record)-1]}},
+		{"a wrong length", "record 1, at byte %d: wrong checksum of its length: the file is damaged", [][]byte{record, changed(0)}},
+		{"wrong data", "record 1, at byte %d: wrong checksum of its data: the file is damaged", [][]byte{record, changed(60)}},
+		{"a wrong checksum", "record 1, at byte %d: wrong checksum of its data", [][]byte{record, changed(len(record) - 1)}},
+		{"a huge record", "record 1, at byte %d: 65537 bytes of data, want at most 65536", [][]byte{record, framed(strings.Repeat("x", 1<<16+1))}},
 		{"records of something else", "record 1 is not one of NAS-Bench-101: invalid character", [][]byte{record, framed("\x0a\x03abc")}},
 		{"a record that is no list", "record 0 is not one of NAS-Bench-101: json:", [][]byte{framed(`{"hash": 1}`)}},
 		{"four fields", "4 fields; want hash, epochs, matrix, operations and metrics", [][]byte{framed(`["", 108, "", ""]`)}},
 		{"six fields", "6 fields; want", [][]byte{framed(`["", 108, "", "", "", 1]`)}},
 		{"epochs as a text", "epochs: json:", [][]byte{edited(" 108,", ` "108",`)}},
 		{"no epochs", "0 epochs; want 1 to 1000", [][]byte{edited(" 108,", " 0,")}},
-		{"a hash that is too short", "is not of 32 hexadecimal digits", [][]byte{edited(`["`, `["0`)}},
-		{"a hash of other digits", "is not of 32 hexadecimal digits", [][]byte{edited(hashOf(t, c[2]), strings.Repeat("z", 32))}},
+		{"a hash that is too short", "is not 32 hexadecimal digits", [][]byte{edited(`["`, `["0`)}},
+		{"a hash of other digits", "is not 32 hexadecimal digits", [][]byte{edited(hashOf(t, c[2]), strings.Repeat("z", 32))}},
 		{"a matrix that is too short", "matrix of ", [][]byte{edited(`, "0`, `, "`)}},
 		{"a matrix of other digits", "NAS-Bench entry (0, 0) is 7", [][]byte{edited(`, "0`, `, "7`)}},
 		{"an unknown operation", `operation 0 is "in"`, [][]byte{edited("input", "in")}},
 		{"metrics that are not base 64", "metrics: illegal base64", [][]byte{edited(`="]`, `"]`)}},
 		{"metrics cut", "metrics: unexpected EOF", [][]byte{measured(metrics(1, start, half, half)[:40])}},
-		{"no end", "metrics: 2 evaluations; want those of the beginning, of the middle and of the end", [][]byte{measured(metrics(1, start, half))}},
-		{"an end without test", "metrics: accuracies of 0.5 and NaN", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5)))}},
-		{"more than all", "metrics: accuracies of 0.5 and 1.5", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5, 1.5)))}},
+		{"no end", "metrics: 2 evaluations; want one at the beginning, in the middle and at the end", [][]byte{measured(metrics(1, start, half))}},
+		{"an end without test", "metrics: validation accuracy 0.5 and test accuracy NaN", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5)))}},
+		{"more than all", "metrics: validation accuracy 0.5 and test accuracy 1.5", [][]byte{measured(metrics(1, start, half, evaluation(108, 1, .5, .5, 1.5)))}},
 		{"an end cut", "metrics: unexpected EOF", [][]byte{measured(metrics(1, start, half, half[:20]))}},
 		{"negative parameters", "metrics: -1 parameters", [][]byte{measured(metrics(math.MaxUint64, start, half, half))}},
-		{"other epochs", "it has no runs of 108 epochs, only of [4 36]; set Options.Epochs", [][]byte{
+		{"other epochs", "no runs of 108 epochs, only of [4 36]; set Options.Epochs", [][]byte{
 			trained{c[0], 36, .5, .5, 1}.record(t), trained{c[0], 4, .5, .5, 1}.record(t), trained{c[1], 4, .5, .5, 1}.record(t),
 		}},
 	} {
@@ -296,16 +296,16 @@ func TestOpenOtherErrors(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "nasbench: ")
 	_, err = nasbench.Open(t.Context(), filepath.Dir(path), nasbench.Options{})
-	assert.ErrorContains(t, err, "is not a plain file")
+	assert.ErrorContains(t, err, "is not a regular file")
 	_, err = nasbench.Open(t.Context(), path, nasbench.Options{Epochs: -1})
-	assert.ErrorContains(t, err, "nasbench: Epochs is -1; give 4, 12, 36 or 108")
+	assert.ErrorContains(t, err, "nasbench: Epochs is -1; want 4, 12, 36 or 108")
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = nasbench.Open(done, path, nasbench.Options{})
 	assert.ErrorIs(t, err, context.Canceled)
 	_, err = nasbench.Open(t.Context(), path, nasbench.Options{Index: filepath.Join(path+"-none", "index")})
 	assert.ErrorContains(t, err, "nasbench: the index cannot be written: ")
-	assert.ErrorContains(t, err, "name another file for it")
+	assert.ErrorContains(t, err, "choose another file")
 }
 
 func TestIndexIsBuiltAnew(t *testing.T) {
@@ -319,11 +319,11 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		name, want string
 		content    []byte
 	}{
-		{"cut", "is damaged: its checksum is wrong; it was built anew", good[:len(good)-1]},
+		{"cut", "is damaged: wrong checksum; it was rebuilt", good[:len(good)-1]},
 		{"nearly all cut", "is damaged: 9 bytes", good[:9]},
 		{"empty", "is damaged: 0 bytes", nil},
-		{"changed", "is damaged: its checksum is wrong", slices.Concat(good[:70], []byte{good[70] ^ 4}, good[71:])},
-		{"something else", "it is not an index of NAS-Bench-101", []byte("a letter")},
+		{"changed", "is damaged: wrong checksum", slices.Concat(good[:70], []byte{good[70] ^ 4}, good[71:])},
+		{"something else", "the file is not an index of NAS-Bench-101", []byte("a letter")},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(index, k.content, 0o600))
@@ -342,7 +342,7 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		table, err := nasbench.Open(t.Context(), path, nasbench.Options{})
 		require.NoError(t, err)
 		assert.Equal(t, 2, table.Len())
-		assert.ErrorContains(t, table.RebuildReason(), "is stale: the table was changed, or is another one")
+		assert.ErrorContains(t, table.RebuildReason(), "is stale: the table has changed")
 	})
 	t.Run("of other epochs", func(t *testing.T) {
 		table, err := nasbench.Open(t.Context(), path, nasbench.Options{Epochs: 36, Index: index})
@@ -354,7 +354,7 @@ func TestIndexIsBuiltAnew(t *testing.T) {
 		letter := filepath.Join(t.TempDir(), "letter")
 		require.NoError(t, os.WriteFile(letter, []byte("Dear Ada"), 0o600))
 		_, err := nasbench.Open(t.Context(), path, nasbench.Options{Index: letter})
-		assert.ErrorContains(t, err, "letter: it is not an index of NAS-Bench-101; name another file for the index, or remove this one")
+		assert.ErrorContains(t, err, "letter: the file is not an index of NAS-Bench-101; name another file for the index, or remove this one")
 		text, err := os.ReadFile(letter)
 		require.NoError(t, err)
 		assert.Equal(t, "Dear Ada", string(text))

@@ -81,7 +81,7 @@ func TestStratifiedRefuses(t *testing.T) {
 	table := measured(t, 39)
 	for _, each := range []int{-1, 4, math.MaxInt} {
 		_, err := table.Stratified(each, 1, byTest)
-		assert.ErrorContains(t, err, "of each tenth of 39 architectures; give 0 to 3")
+		assert.ErrorContains(t, err, "of each tenth of 39 architectures; want 0 to 3")
 		assert.ErrorContains(t, err, "nasbench: ")
 	}
 	_, err := table.Stratified(3, 1, func(nasbench.Entry) float64 { return math.NaN() })
@@ -144,7 +144,7 @@ func TestRealTFRecord(t *testing.T) {
 }
 
 // params counts the trainable values of the network of the table.
-func params(t *testing.T, c cell.NASBench) int {
+func params(t *testing.T, c cell.NASBenchCell) int {
 	t.Helper()
 	s := ops.NewScope(gorgonia.NewGraph(), ops.NewParams())
 	x, err := ops.Images(s.Graph(), "images", 1, 32, 32, 3)

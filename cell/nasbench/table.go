@@ -13,30 +13,29 @@ import (
 	"unnas/internal/rng"
 )
 
-// Entry is an architecture of the table, with what was measured.
+// Entry is an architecture of the table with its measurements.
 type Entry struct {
-	// Hash is the name of the cell in the table, that of cell.NASBench.Hash.
+	// Hash is the key of the cell in the table; see cell.NASBenchCell.Hash.
 	Hash string
-	Cell cell.NASBench
-	// Params is the number of trainable values of its network, or 0 if the table
-	// does not tell.
+	Cell cell.NASBenchCell
+	// Params is the number of trainable values of its network, or 0 if unknown.
 	Params int
-	// Runs is how often it was trained.
+	// Runs is the number of times it was trained.
 	Runs int
-	// Validation and Test are its accuracies after the last epoch, from 0 to 1, as
-	// the mean over runs. Test is NaN if the table does not tell.
+	// Validation and Test are the accuracies after the last epoch, from 0 to 1, averaged
+	// over the runs. Test is NaN if unknown.
 	Validation, Test float64
 }
 
-// Table is a table of architectures, in the order of their hashes. In memory each
-// takes 48 bytes.
+// Table is a table of architectures in the order of their hashes. It takes 48 bytes of
+// memory per architecture.
 type Table struct {
 	epochs  int
 	rows    []row
 	rebuilt error
 }
 
-// row is an Entry in little memory, and in the form of the index.
+// row is an Entry in compact form, in memory and in the index.
 type row struct {
 	Hash             [16]byte
 	Cell             packed
@@ -44,19 +43,19 @@ type row struct {
 	Validation, Test float64
 }
 
-// maxRows bounds what a file can ask for; the table has 423,624.
+// maxRows limits the size of a file; the table has 423,624 rows.
 const maxRows = 1 << 20
 
 // Len returns the number of architectures.
 func (t *Table) Len() int { return len(t.rows) }
 
-// Epochs returns how long they were trained.
+// Epochs returns the number of epochs of the runs.
 func (t *Table) Epochs() int { return t.epochs }
 
-// RebuildReason returns why an index that was there did not serve, or nil.
+// RebuildReason returns why an existing index could not be used, or nil.
 func (t *Table) RebuildReason() error { return t.rebuilt }
 
-// At returns architecture i, in the order of hashes. It panics if there is none.
+// At returns architecture i, in the order of hashes. It panics if i is out of range.
 func (t *Table) At(i int) Entry {
 	r := t.rows[i]
 	return Entry{
@@ -65,7 +64,7 @@ func (t *Table) At(i int) Entry {
 	}
 }
 
-// Find returns the architecture of a hash, and whether the table has it.
+// Find returns the architecture with a hash, and whether the table has it.
 func (t *Table) Find(hash string) (Entry, bool) {
 	h, err := parseHash(hash)
 	if err != nil {
@@ -78,19 +77,19 @@ func (t *Table) Find(hash string) (Entry, bool) {
 	return t.At(i), true
 }
 
-// tenths is into how many parts Stratified cuts a ranking.
+// tenths is the number of strata of a ranking.
 const tenths = 10
 
-// Stratified ranks all architectures by their accuracy, from the lowest to the
-// highest, equal ones by their hashes, and draws so many of each tenth. It returns
-// them in the order of the ranking. Equal seeds give equal draws of equal tables.
+// Stratified ranks all architectures by accuracy, lowest first, equal ones by hash, and
+// draws each architectures at random from each tenth of the ranking. It returns them in
+// the order of the ranking. Equal seeds give equal draws from equal tables.
 //
 // It returns an error if a tenth has too few architectures, or if an accuracy is not
 // a number.
 func (t *Table) Stratified(each int, seed uint64, accuracy func(Entry) float64) ([]Entry, error) {
 	n := len(t.rows)
 	if each < 0 || each > n/tenths {
-		return nil, fmt.Errorf("nasbench: %d of each tenth of %d architectures; give 0 to %d", each, n, n/tenths)
+		return nil, fmt.Errorf("nasbench: %d of each tenth of %d architectures; want 0 to %d", each, n, n/tenths)
 	}
 	type rank struct {
 		row      int // rows are in the order of hashes
@@ -101,7 +100,7 @@ func (t *Table) Stratified(each int, seed uint64, accuracy func(Entry) float64) 
 		a := t.At(i)
 		ranking[i] = rank{i, accuracy(a)}
 		if math.IsNaN(ranking[i].accuracy) {
-			return nil, fmt.Errorf("nasbench: the accuracy of architecture %s is not a number; rank by one that the table tells", a.Hash)
+			return nil, fmt.Errorf("nasbench: the accuracy of architecture %s is not a number; rank by an accuracy that the table has", a.Hash)
 		}
 	}
 	slices.SortFunc(ranking, func(a, b rank) int {
@@ -133,7 +132,7 @@ func (b *builder) has(hash [16]byte) bool {
 	return ok
 }
 
-// add takes a row of one run. Of runs with the same hash the first gives the cell and
+// add adds a row of one run. Among runs with the same hash the first gives the cell and
 // the parameters.
 func (b *builder) add(r row) error {
 	i, ok := b.places[r.Hash]
@@ -152,7 +151,7 @@ func (b *builder) add(r row) error {
 	return nil
 }
 
-// table makes means of the sums.
+// table turns the sums into means.
 func (b *builder) table() *Table {
 	for i := range b.rows {
 		r := &b.rows[i]
@@ -165,18 +164,17 @@ func (b *builder) table() *Table {
 
 func parseHash(s string) (h [16]byte, err error) {
 	if len(s) != hex.EncodedLen(len(h)) {
-		return h, fmt.Errorf("hash %.60q is not of 32 hexadecimal digits", s)
+		return h, fmt.Errorf("hash %.60q is not 32 hexadecimal digits", s)
 	}
 	if _, err := hex.Decode(h[:], []byte(s)); err != nil {
-		return h, fmt.Errorf("hash %q is not of 32 hexadecimal digits", s)
+		return h, fmt.Errorf("hash %q is not 32 hexadecimal digits", s)
 	}
 	return h, nil
 }
 
-// packed is a cell in 34 bits: from the lowest, its vertices in three bits, the
-// operations of the five that lie between input and output in two bits each, and the
-// 21 entries of the matrix above the diagonal, row by row. What a smaller cell lacks
-// is zero.
+// packed is a cell in 34 bits: from the lowest, the number of vertices in three bits,
+// the operations of the five vertices between input and output in two bits each, and the
+// 21 entries of the matrix above the diagonal, row by row. Unused bits are zero.
 type packed uint64
 
 const (
@@ -188,13 +186,13 @@ const (
 var operations = [...]string{cell.NASConv3x3, cell.NASConv1x1, cell.NASMaxPool3x3}
 
 // pack packs a cell from its matrix, row by row as digits, and its operations. It
-// returns an error if the cell is not valid.
+// returns an error if the cell is invalid.
 func pack(matrix string, ops []string) (packed, error) {
 	v := len(ops)
 	if v > maxVertices || len(matrix) != v*v {
-		return 0, fmt.Errorf("matrix of %d entries for %d operations; want at most %d, and a row and a column for each", len(matrix), v, maxVertices)
+		return 0, fmt.Errorf("matrix of %d entries for %d operations; want at most %d, and a row and a column per operation", len(matrix), v, maxVertices)
 	}
-	c := cell.NASBench{Ops: ops, Matrix: make([][]int, v)}
+	c := cell.NASBenchCell{Ops: ops, Matrix: make([][]int, v)}
 	for i := range c.Matrix {
 		c.Matrix[i] = make([]int, v)
 		for j := range c.Matrix[i] {
@@ -218,11 +216,11 @@ func pack(matrix string, ops []string) (packed, error) {
 	return p, nil
 }
 
-// check returns an error if p is not the packed form of any cell.
+// check returns an error if p is not a packed cell.
 func (p packed) check() error {
 	v := int(p & 7)
 	if v < 2 || p>>packedBits != 0 {
-		return errors.New("a cell of less than two or more than seven vertices")
+		return errors.New("a cell with fewer than two or more than seven vertices")
 	}
 	for i := 1; i < maxVertices-1; i++ {
 		if int(p>>(1+2*i)&3) >= len(operations) {
@@ -233,9 +231,9 @@ func (p packed) check() error {
 }
 
 // cell unpacks a cell that passes check.
-func (p packed) cell() cell.NASBench {
+func (p packed) cell() cell.NASBenchCell {
 	v := int(p & 7)
-	c := cell.NASBench{Ops: make([]string, v), Matrix: make([][]int, v)}
+	c := cell.NASBenchCell{Ops: make([]string, v), Matrix: make([][]int, v)}
 	shift := matrixShift
 	c.Ops[0], c.Ops[v-1] = cell.NASInput, cell.NASOutput
 	for i := 1; i < v-1; i++ {

@@ -19,34 +19,32 @@ import (
 	"unnas/internal/tfrecord"
 )
 
-// Options say what [Open] reads. The zero value is valid.
+// Options are options of [Open]. The zero value is valid.
 type Options struct {
-	// Epochs is how long the runs were that are read: 4, 12, 36 or 108, or 0 for 108.
-	// All others are skipped.
+	// Epochs selects runs by their number of epochs: 4, 12, 36 or 108; 0 means 108.
 	Epochs int
-	// Index is the file that keeps what was read, for the next time. Empty is the path
-	// of the table followed by ".108.index", or another number of epochs; if no file can
-	// be made there, one in the cache folder of the user (os.UserCacheDir), whose name
-	// depends on that path.
+	// Index is the path of the index file. Empty is the path of the table followed by
+	// ".108.index" (or another number of epochs); if that cannot be written, a file in
+	// the user's cache directory (os.UserCacheDir) whose name depends on that path.
 	Index string
-	// Progress, unless nil, is called now and then, and in the end, with the bytes
-	// that were read and those of the file. It is not called when the index serves.
+	// Progress, unless nil, is called regularly, and at the end, with the number of bytes
+	// read and the size of the file. It is not called if the index is used.
 	Progress func(done, total int64)
 }
 
-// Open reads the table as it was released: a TFRecord file whose records are each a
-// run. Accuracies are those after the last epoch.
+// Open reads the published table: a TFRecord file with one run per record. Accuracies
+// are those after the last epoch.
 //
-// It reads the whole file once and keeps an index, 20 MB for all architectures, which
-// is written as a whole or not at all. When the size or the time of the table has
-// changed since, or the index is damaged, it is built anew. RebuildReason returns the reason,
-// or what keeps the index from being written.
+// It reads the whole file once and writes an index, 20 MB for all architectures,
+// atomically. If the size or the modification time of the table has changed, or if the
+// index is damaged, it rebuilds the index. RebuildReason returns the reason, or why the
+// index could not be written.
 //
-// It returns an error if the file is no TFRecord file, is truncated or damaged, if a
-// record is not one of NAS-Bench-101, if no run has so many epochs, if the file that
-// Options.Index names cannot be written, or once ctx is done. The hashes in the file
-// are believed. A file that ends between two records looks whole: of the released one,
-// Len is 423,624.
+// It returns an error if the file is not a TFRecord file, is truncated or damaged, if a
+// record is not one of NAS-Bench-101, if no run has Options.Epochs epochs, if the file
+// Options.Index cannot be written, or once ctx is done. It does not verify the hashes in
+// the file. A file truncated between two records is not detected: the published one has
+// Len 423,624.
 func Open(ctx context.Context, path string, o Options) (*Table, error) {
 	t, err := open(ctx, path, o)
 	if err != nil {
@@ -60,7 +58,7 @@ func open(ctx context.Context, path string, o Options) (*Table, error) {
 		o.Epochs = 108
 	}
 	if o.Epochs < 0 {
-		return nil, fmt.Errorf("Epochs is %d; give 4, 12, 36 or 108", o.Epochs)
+		return nil, fmt.Errorf("Epochs is %d; want 4, 12, 36 or 108", o.Epochs)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -72,7 +70,7 @@ func open(ctx context.Context, path string, o Options) (*Table, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a plain file", path)
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	of := origin{Size: info.Size(), Modified: info.ModTime().UnixNano(), Epochs: int64(o.Epochs)}
 	progress := func(done int64) {
@@ -102,8 +100,8 @@ func open(ctx context.Context, path string, o Options) (*Table, error) {
 }
 
 const (
-	maxRecord = 1 << 16 // bytes; those of the table have less than 1000
-	rest      = 1 << 14 // how many records are read between looks at the context
+	maxRecord = 1 << 16 // bytes; published records have fewer than 1000
+	rest      = 1 << 14 // records between checks of the context
 )
 
 func readTFRecord(ctx context.Context, r io.Reader, epochs int, progress func(done int64)) (*Table, error) {
@@ -143,9 +141,9 @@ func readTFRecord(ctx context.Context, r io.Reader, epochs int, progress func(do
 	case len(b.rows) > 0:
 		return b.table(), nil
 	case len(others) > 0:
-		return nil, fmt.Errorf("it has no runs of %d epochs, only of %v; set Options.Epochs", epochs, slices.Sorted(maps.Keys(others)))
+		return nil, fmt.Errorf("no runs of %d epochs, only of %v; set Options.Epochs", epochs, slices.Sorted(maps.Keys(others)))
 	}
-	return nil, errors.New("it is empty; download it again")
+	return nil, errors.New("the file is empty; download it again")
 }
 
 // run is a record: [hash, epochs, matrix, operations, metrics] in JSON.
@@ -154,7 +152,7 @@ type run struct {
 	epochs                            int
 }
 
-// maxEpochs bounds how many kinds of runs a file can have; the longest are of 108.
+// maxEpochs limits the kinds of runs in a file; the longest have 108 epochs.
 const maxEpochs = 1000
 
 func parseRun(data []byte) (r run, err error) {
@@ -183,7 +181,7 @@ func (r run) addTo(b *builder) error {
 		return err
 	}
 	w := row{Hash: hash, Runs: 1}
-	if !b.has(hash) { // the cell of other runs would be left out
+	if !b.has(hash) { // only the cell of the first run is kept
 		if w.Cell, err = pack(r.matrix, strings.Split(r.operations, ",")); err != nil {
 			return err
 		}
@@ -198,8 +196,8 @@ func (r run) addTo(b *builder) error {
 	return b.add(w)
 }
 
-// The fields of protocol buffers that are read, by the names of the messages in
-// model_metrics.proto of NAS-Bench-101.
+// The protocol buffer fields that are read, by the names of model_metrics.proto of
+// NAS-Bench-101.
 const (
 	metricsEvaluations protowire.Number = 1 // repeated EvaluationData
 	metricsParams      protowire.Number = 2 // int32
@@ -208,11 +206,11 @@ const (
 	evaluationTest       protowire.Number = 5 // likewise
 )
 
-// lastEvaluation is the place of what was measured in the end: before it come the
-// beginning of the run and half of it.
+// lastEvaluation is the index of the evaluation at the end of a run; those at the
+// beginning and in the middle come before it.
 const lastEvaluation = 2
 
-// setMetrics takes the figures of a ModelMetrics message.
+// setMetrics takes the metrics of a ModelMetrics message.
 func (w *row) setMetrics(message []byte) error {
 	evaluations := 0
 	var last []byte
@@ -236,7 +234,7 @@ func (w *row) setMetrics(message []byte) error {
 		return err
 	}
 	if evaluations <= lastEvaluation {
-		return fmt.Errorf("%d evaluations; want those of the beginning, of the middle and of the end", evaluations)
+		return fmt.Errorf("%d evaluations; want one at the beginning, in the middle and at the end", evaluations)
 	}
 	w.Validation, w.Test = math.NaN(), math.NaN()
 	err = eachField(last, func(field protowire.Number, kind protowire.Type, value []byte) error {
@@ -257,14 +255,13 @@ func (w *row) setMetrics(message []byte) error {
 	}
 	for _, v := range []float64{w.Validation, w.Test} {
 		if !(v >= 0 && v <= 1) {
-			return fmt.Errorf("accuracies of %v and %v; want those of validation and test, from 0 to 1", w.Validation, w.Test)
+			return fmt.Errorf("validation accuracy %v and test accuracy %v; want 0 to 1", w.Validation, w.Test)
 		}
 	}
 	return nil
 }
 
-// eachField calls f for the fields of a message, with their values as they are
-// encoded.
+// eachField calls f for the fields of a message, with their encoded values.
 func eachField(message []byte, f func(field protowire.Number, kind protowire.Type, value []byte) error) error {
 	for len(message) > 0 {
 		field, kind, n := protowire.ConsumeTag(message)

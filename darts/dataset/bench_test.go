@@ -19,7 +19,7 @@ import (
 )
 
 // BenchmarkLoad loads random images, one after the other and on all cores, and
-// reports images a second. The images have as many pixels as is usual in ImageNet
+// reports images/s. The images have as many pixels as is usual in ImageNet
 // and Cityscapes. The files come from the memory
 // of the system, so it is the work of the processor that is measured.
 func BenchmarkLoad(b *testing.B) {

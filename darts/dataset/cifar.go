@@ -16,40 +16,37 @@ import (
 	"unnas/pretext"
 )
 
-// A record of CIFAR-10 is the class and 32 by 32 pixels, all red ones before all
-// green ones before all blue ones. The binary version is made of records.
+// A CIFAR-10 record is the class and 32×32 pixels, first all red values, then green,
+// then blue. Files of the binary version are sequences of records.
 const (
 	cifarSide    = 32
 	cifarPlane   = cifarSide * cifarSide
 	cifarRecord  = 1 + 3*cifarPlane
 	cifarClasses = 10
-	cifarBinary  = "cifar-10-batches-bin" // what cifar-10-binary.tar.gz unpacks to
-	cifarPython  = "cifar-10-batches-py"  // what cifar-10-python.tar.gz unpacks to
+	cifarBinary  = "cifar-10-batches-bin" // folder in cifar-10-binary.tar.gz
+	cifarPython  = "cifar-10-batches-py"  // folder in cifar-10-python.tar.gz
 	cifarRemedy  = "unpack cifar-10-binary.tar.gz again"
-	// maxCIFAR bounds the memory that a folder can ask for; the real files take
-	// 180 MB in all.
+	// maxCIFAR limits the size of the files; the published ones have 180 MB.
 	maxCIFAR = 1 << 30
 )
 
-// CIFAR10 is the CIFAR-10 data set (Krizhevsky, 2009): images of 32 by 32 pixels
-// in 10 classes. It holds all of them in memory.
+// CIFAR10 is the CIFAR-10 data set (Krizhevsky, 2009): images of 32×32 pixels in 10
+// classes, all in memory.
 type CIFAR10 struct {
 	records []byte // [Len, cifarRecord]
 	classes []string
 }
 
-// OpenCIFAR10 reads CIFAR-10 from dir, or from the folder cifar-10-batches-bin or
-// cifar-10-batches-py in it: data_batch_1 to data_batch_5 of split Train, test_batch of
-// Test; it has no other. It takes the binary version, files that end in .bin, or else the Python
-// version, pickles without an ending; both give the same images. Parts of the files
-// will do, as long as records are whole; RandomSubset draws fewer images of whole
-// ones. Class names come from batches.meta.txt or batches.meta, or are the
-// published ones if that is missing.
+// OpenCIFAR10 reads CIFAR-10 from dir, or from cifar-10-batches-bin or
+// cifar-10-batches-py in it: data_batch_1 to data_batch_5 for split Train, test_batch
+// for Test; there are no others. It reads the binary version, files with the extension
+// .bin, or otherwise the Python version, pickles without extension; both give the same
+// images. Files may be shortened to whole records; RandomSubset draws fewer images.
+// Class names come from batches.meta.txt or batches.meta, or are the published ones.
 //
-// It returns an error that names the file if one is missing, if the size of a
-// binary file is not a multiple of 3073 bytes, if all together exceed 1 GiB, if an
-// image has a class above 9, or if a pickle holds something else than a batch of
-// CIFAR-10. No code in a pickle is run.
+// It returns an error that names the file if a file is missing, if the size of a binary
+// file is not a multiple of 3073 bytes, if all together exceed 1 GiB, if an image has a
+// class above 9, or if a pickle is not a batch of CIFAR-10. No code in a pickle is run.
 func OpenCIFAR10(ctx context.Context, dir string, split Split, o Options) (*CIFAR10, error) {
 	if err := errors.Join(lacks("CIFAR-10", split, Train, Test), o.check("CIFAR-10")); err != nil {
 		return nil, err
@@ -77,15 +74,15 @@ func OpenCIFAR10(ctx context.Context, dir string, split Split, o Options) (*CIFA
 	return d, nil
 }
 
-// cifarFiles are the files of one split: names in a folder.
+// cifarFiles are the files of one split.
 type cifarFiles struct {
 	dir     string
 	names   []string
 	pickles bool
 }
 
-// findCIFAR returns the files of one split. Folders that an archive unpacks to
-// come before dir itself, and the binary version before the other.
+// findCIFAR returns the files of one split. The folders of the archives take precedence
+// over dir itself, and the binary version over the Python version.
 func findCIFAR(dir string, split Split) (cifarFiles, error) {
 	names := []string{"test_batch"}
 	if split == Train {
@@ -97,7 +94,7 @@ func findCIFAR(dir string, split Split) (cifarFiles, error) {
 			continue
 		}
 		if _, err := os.ReadDir(in); err != nil {
-			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w; give the folder that %s or %s is unpacked to", err, cifarBinary, cifarPython)
+			return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w; want the folder that contains %s or %s", err, cifarBinary, cifarPython)
 		}
 		for _, ending := range []string{".bin", ""} {
 			files := cifarFiles{dir: in, pickles: ending == ""}
@@ -123,7 +120,7 @@ func findCIFAR(dir string, split Split) (cifarFiles, error) {
 	return cifarFiles{}, fmt.Errorf("dataset: CIFAR-10: %w: no file %s.bin in %s, and no pickle %[2]s; unpack cifar-10-binary.tar.gz or cifar-10-python.tar.gz there", errNoCIFAR, names[0], dir)
 }
 
-// remedy says how files that are missing are made.
+// remedy returns the remedy for missing files.
 func (f cifarFiles) remedy() string {
 	if f.pickles {
 		return pickleRemedy
@@ -131,17 +128,17 @@ func (f cifarFiles) remedy() string {
 	return cifarRemedy
 }
 
-// exists returns whether there is a file or folder of a path.
+// exists reports whether a file or folder exists.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
 // readCIFAR returns the records of all files of the binary version. It calls begin with
-// the number of each file before it reads that.
+// the number of each file before reading it.
 func readCIFAR(dir string, names []string, begin func(k int) error) ([]byte, error) {
 	var total int64
-	ends := make([]int64, len(names)) // of the files among the records
+	ends := make([]int64, len(names)) // end of each file among the records
 	for k, name := range names {
 		path := filepath.Join(dir, name)
 		size, err := fileSize(path)
@@ -190,12 +187,12 @@ func readRecords(dst []byte, path string) error {
 	return nil
 }
 
-// publishedCIFAR returns the names of the classes where no file has them.
+// publishedCIFAR returns the published class names.
 func publishedCIFAR() []string {
 	return strings.Fields("airplane automobile bird cat deer dog frog horse ship truck")
 }
 
-// cifarNames reads the class names of the binary version, one a line.
+// cifarNames reads the class names of the binary version, one per line.
 func cifarNames(dir string) ([]string, error) {
 	path := filepath.Join(dir, "batches.meta.txt")
 	f, err := os.Open(path)
@@ -228,7 +225,7 @@ func (d *CIFAR10) Len() int { return len(d.records) / cifarRecord }
 // Classes returns the names of the 10 classes in order.
 func (d *CIFAR10) Classes() []string { return slices.Clone(d.classes) }
 
-// Load returns image i, 0 to Len-1. The image is a copy, its class the label.
+// Load returns image i, 0 to Len-1, as a copy with its class as label.
 func (d *CIFAR10) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err

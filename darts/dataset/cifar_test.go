@@ -114,7 +114,7 @@ func TestCIFAR10Errors(t *testing.T) {
 		{"class", map[string][]byte{"data_batch_1.bin": append(good[:record:record], cifarImage(10, 0)...)}, "data_batch_1.bin: record 1 has class 10, want 0 to 9; unpack"},
 		{"names", map[string][]byte{"data_batch_1.bin": good, "batches.meta.txt": []byte("cat\ndog\n")}, "batches.meta.txt names 2 classes, want 10"},
 		{"endless name", map[string][]byte{"data_batch_1.bin": good, "batches.meta.txt": bytes.Repeat([]byte("x"), 1<<17)}, "batches.meta.txt: bufio.Scanner: token too long"},
-		{"folder", map[string][]byte{"data_batch_1.bin/x": good}, "data_batch_1.bin is not a plain file"},
+		{"folder", map[string][]byte{"data_batch_1.bin/x": good}, "data_batch_1.bin is not a regular file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

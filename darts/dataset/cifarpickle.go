@@ -11,7 +11,7 @@ import (
 	"unnas/internal/pickle"
 )
 
-// The Python version of CIFAR-10 is pickles of protocol 2 that Python 2 wrote:
+// The Python version of CIFAR-10 consists of pickles of protocol 2 written by Python 2:
 // dictionaries of strings, integers, lists, and one numpy array of bytes.
 
 const pickleRemedy = "unpack cifar-10-python.tar.gz again"
@@ -59,30 +59,30 @@ func readPickle(path string, limit int64) (*pickle.Dict, error) {
 		return nil, err
 	}
 	if rest := size - d.Offset(); rest > 0 {
-		return nil, fmt.Errorf("pickle: %d bytes behind its end at offset %d", rest, d.Offset())
+		return nil, fmt.Errorf("pickle: %d bytes after its end at offset %d", rest, d.Offset())
 	}
 	dict, ok := v.(*pickle.Dict)
 	if !ok {
-		return nil, fmt.Errorf("pickle: it holds %s, want a dictionary", pickle.Kind(v))
+		return nil, fmt.Errorf("pickle of %s, want a dictionary", pickle.Kind(v))
 	}
 	return dict, nil
 }
 
-// array is a numpy array of bytes in the order of C.
+// array is a numpy array of bytes in C order.
 type array struct {
 	shape []int
 	data  string
 }
 
-// newArray makes an array, still empty.
+// newArray returns an empty array.
 func newArray(args pickle.Tuple) (any, error) {
 	if len(args) != 3 || args[0] != any(pickle.Global("numpy.ndarray")) {
-		return nil, errors.New("it makes something else than a numpy array")
+		return nil, errors.New("not a numpy array")
 	}
 	return new(array), nil
 }
 
-// SetState gives an array its shape and elements.
+// SetState sets the shape and elements of an array.
 func (a *array) SetState(state any) error {
 	s, _ := state.(pickle.Tuple)
 	if len(s) != 5 || s[0] != 1 || s[2] != any(elementBytes{}) || s[3] != false {
@@ -108,28 +108,28 @@ func (a *array) SetState(state any) error {
 	return nil
 }
 
-// elementBytes is the type of the elements of arrays.
+// elementBytes is the element type of arrays.
 type elementBytes struct{}
 
 func newBytes(args pickle.Tuple) (any, error) {
 	if len(args) != 3 || args[0] != "u1" {
-		return nil, errors.New("it makes another type than that of bytes (u1)")
+		return nil, errors.New("not the type of bytes (u1)")
 	}
 	return elementBytes{}, nil
 }
 
-// SetState takes what is known of bytes.
+// SetState ignores the state.
 func (elementBytes) SetState(any) error { return nil }
 
 // appendBatch appends the images of a batch to records.
 func appendBatch(records []byte, batch *pickle.Dict) ([]byte, error) {
 	data, ok := batch.Values["data"].(*array)
 	if !ok || len(data.shape) != 2 || data.shape[1] != 3*cifarPlane {
-		return nil, fmt.Errorf("it has no array data of rows of %d bytes", 3*cifarPlane)
+		return nil, fmt.Errorf("no array data with rows of %d bytes", 3*cifarPlane)
 	}
 	labels, ok := batch.Values["labels"].(*pickle.List)
 	if !ok || len(labels.Items) != data.shape[0] {
-		return nil, fmt.Errorf("it has no list labels of %d classes, one for each row of data", data.shape[0])
+		return nil, fmt.Errorf("no list labels of %d classes, one per row of data", data.shape[0])
 	}
 	records = slices.Grow(records, data.shape[0]*cifarRecord)
 	for i, v := range labels.Items {

@@ -13,7 +13,7 @@ import (
 	"unnas/pretext"
 )
 
-// What the file names of Cityscapes end with.
+// Suffixes of the file names of Cityscapes.
 const (
 	cityImage    = "_leftImg8bit.png"
 	cityTrainIDs = "_gtFine_labelTrainIds.png"
@@ -22,33 +22,31 @@ const (
 
 const ignored = 255 // marks pixels without a class in a mask
 
-// Cityscapes is the data set of urban street scenes of Cordts et al. (2016,
-// arXiv 1604.01685) with its fine annotations: images of 2048 by 1024 pixels, in
-// each of which the pixels belong to the 19 classes of the evaluation or to none.
+// Cityscapes is the data set of urban street scenes of Cordts et al. (2016, arXiv
+// 1604.01685) with its fine annotations: images of 2048×1024 pixels, whose pixels
+// belong to one of 19 evaluation classes or to none.
 type Cityscapes struct {
 	root, split string
-	masks       bool // whether images are loaded with them
+	masks       bool // images have masks
 	files       []cityFile
 }
 
 // cityFile is an image and its labels.
 type cityFile struct {
-	city, name string // name is what the image and its labels have in common
-	trainIDs   bool   // labels are train ids, not ids
+	city, name string // name is the common part of the image and label files
+	trainIDs   bool   // labels are train ids instead of ids
 }
 
-// OpenCityscapes lists the images of a split below root, and the
-// labels that belong to them:
+// OpenCityscapes lists the images of a split below root, and their labels:
 //
 //	root/leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png
 //	root/gtFine/train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png
 //
-// An image without a file of train ids takes that of ids, labelIds in place of
-// labelTrainIds, whose 19 classes of the evaluation become 0 to 18 and all else
-// 255. Images are in the order of their cities and names; other files are left
-// out. Images without labels are an error that names the first ones, as is a
-// data set that lies in another place: it says what to do, what the tree should
-// be, and what was found instead.
+// Without a file of train ids it uses the file of ids, labelIds instead of
+// labelTrainIds, whose 19 evaluation classes become 0 to 18 and all others 255. Images
+// are ordered by city and name; other files are ignored. Images without labels are an
+// error that names the first ones. A wrong layout is an error with the remedy, the
+// wanted layout, and the one found.
 //
 // Splits are Train and Val. With the option NoMasks images have no masks.
 func OpenCityscapes(ctx context.Context, root string, split Split, o Options) (*Cityscapes, error) {
@@ -95,8 +93,7 @@ func OpenCityscapes(ctx context.Context, root string, split Split, o Options) (*
 	return d, nil
 }
 
-// listCity appends the images of a city, and returns the names of those that have
-// no labels.
+// listCity appends the images of a city, and returns the names of those without labels.
 func (d *Cityscapes) listCity(city string) (unlabelled []string, err error) {
 	_, images, err := list(filepath.Join(d.root, "leftImg8bit", d.split, city))
 	if err != nil {
@@ -127,8 +124,8 @@ func (d *Cityscapes) listCity(city string) (unlabelled []string, err error) {
 // Len returns the number of images.
 func (d *Cityscapes) Len() int { return len(d.files) }
 
-// Classes returns the names of the 19 classes in order: those that the values of
-// masks mean, since the images as wholes have none.
+// Classes returns the names of the 19 classes of mask values in order; whole images
+// have no class.
 func (d *Cityscapes) Classes() []string {
 	return []string{
 		"road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
@@ -136,12 +133,12 @@ func (d *Cityscapes) Classes() []string {
 	}
 }
 
-// DecodesImages says yes.
+// DecodesImages returns true.
 func (d *Cityscapes) DecodesImages() bool { return true }
 
-// Load decodes image i, 0 to Len-1, and its mask, unless the images were opened
-// without. The label is -1. A file that cannot be read, labels of another size or
-// with values that mean nothing are errors that name the file.
+// Load decodes image i, 0 to Len-1, and its mask, unless opened with NoMasks. The label
+// is -1. A file that cannot be read, and labels of another size or with invalid values,
+// are errors that name the file.
 func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
@@ -171,29 +168,29 @@ func (d *Cityscapes) Load(ctx context.Context, i int) (*pretext.Image, error) {
 		v := labels.Pix[3*p]
 		m := meaning[v]
 		if m == meaningless {
-			return nil, fmt.Errorf("dataset: %s: pixel (%d, %d) has value %d, want a train id of 0 to 18 or 255; is it a file of another kind?", path, p%img.Width, p/img.Width, v)
+			return nil, fmt.Errorf("dataset: %s: pixel (%d, %d) has value %d, want a train id of 0 to 18 or 255", path, p%img.Width, p/img.Width, v)
 		}
 		img.Mask[p] = m
 	}
 	return img, nil
 }
 
-// decodeLabels decodes a file of labels, in which the samples are the values: it
-// must be a grey image of 8 bits, since other depths would be scaled.
+// decodeLabels decodes a file of labels, whose samples are the values: it must be a
+// grayscale image of 8 bits, since other depths would be scaled.
 func decodeLabels(ctx context.Context, path string) (*pretext.Image, error) {
 	f, err := openImage(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	// Depth and colour type lie at a fixed place of a PNG file.
+	// Depth and colour type are at fixed offsets of a PNG file.
 	const depth, colour = 24, 25
 	head := make([]byte, colour+1)
 	n, err := io.ReadFull(f, head)
 	if err == nil && (!bytes.HasPrefix(head, []byte("\x89PNG")) || head[depth] != 8 || head[colour] != 0) {
-		return nil, fmt.Errorf("%s is not a grey PNG image of 8 bits, as files of labels are; unpack gtFine_trainvaltest.zip again", path)
+		return nil, fmt.Errorf("%s is not a grayscale PNG image of 8 bits; unpack gtFine_trainvaltest.zip again", path)
 	}
-	// What is too short is left to the decoder.
+	// A truncated file is left to the decoder.
 	img, err := pretext.Decode(ctx, io.MultiReader(bytes.NewReader(head[:n]), f))
 	if err != nil {
 		return nil, unusable(path, err)
@@ -201,10 +198,10 @@ func decodeLabels(ctx context.Context, path string) (*pretext.Image, error) {
 	return img, nil
 }
 
-// meaningless marks values of label files that are mistakes.
+// meaningless marks invalid values of label files.
 const meaningless = 254
 
-// trainIDs returns what the values of a file of train ids become.
+// trainIDs returns the class of each value of a file of train ids.
 func trainIDs() (t [256]uint8) {
 	for v := range t {
 		t[v] = meaningless
@@ -216,8 +213,8 @@ func trainIDs() (t [256]uint8) {
 	return t
 }
 
-// trainIDsOfIDs returns what the values of a file of ids become: the classes of
-// the evaluation their train ids, all others nothing.
+// trainIDsOfIDs returns the class of each value of a file of ids: the train id of an
+// evaluation class, ignored otherwise.
 func trainIDsOfIDs() (t [256]uint8) {
 	for v := range t {
 		t[v] = ignored

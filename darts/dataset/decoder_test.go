@@ -150,7 +150,7 @@ func TestOptions(t *testing.T) {
 				assert.ErrorContains(t, c.open(t.Context(), split, dataset.Options{}), want)
 			}
 			for option, o := range c.bad {
-				assert.EqualError(t, c.open(t.Context(), c.good, o), "dataset: "+name+" has no option "+option+"; leave it out")
+				assert.EqualError(t, c.open(t.Context(), c.good, o), "dataset: option "+option+" does not apply to "+name+"; omit it")
 			}
 		})
 	}

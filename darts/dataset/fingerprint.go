@@ -7,11 +7,11 @@ import (
 	"hash"
 )
 
-// Data sets have fingerprints (see pretext.Source) over the names of their images, in
-// order, and over what decides on labels. They are cheap, and the same wherever the
-// files lie; the pixels of an image may change unseen.
+// Fingerprints of data sets (see pretext.Source) cover the names of their images, in
+// order, and what determines the labels. They are cheap and do not depend on the
+// location of the files; changed pixels are not detected.
 
-// fingerprint returns the digest of what write writes.
+// fingerprint returns the digest of the output of write.
 func fingerprint(write func(h hash.Hash)) string {
 	h := sha256.New()
 	write(h)
@@ -49,8 +49,8 @@ func (d *ImageNet22K) Fingerprint() string {
 	})
 }
 
-// Fingerprint identifies the data set by the names of its images and the kind of
-// their labels.
+// Fingerprint identifies the data set by the names of its images and the kind of their
+// labels.
 func (d *Cityscapes) Fingerprint() string {
 	return fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "Cityscapes %s %t\n", d.split, d.masks)

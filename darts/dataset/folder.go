@@ -13,45 +13,44 @@ import (
 	"unnas/pretext"
 )
 
-// maxFile bounds the size of one image file.
+// maxFile limits the size of one image file.
 const maxFile = 256 << 20
 
-// wanted is what errors show of the layout of a folder.
+// wanted returns the layout of a folder for errors.
 func wanted(dir string) string {
 	return fmt.Sprintf(`want either class folders or images:
   %[1]s/cat/1.jpg      or  %[1]s/1.jpg
   %[1]s/dog/2.png          %[1]s/2.png`, dir)
 }
 
-// Folder is a data set of JPEG and PNG files. It holds their names; images are
-// decoded when they are loaded.
+// Folder is a data set of JPEG and PNG files. It keeps their names; images are decoded
+// on Load.
 type Folder struct {
 	dir     string
 	classes []string
 	files   []imageFile
 	decoder *pretext.Decoder
-	upright bool // whether the orientation in Exif data is applied
+	upright bool // apply the Exif orientation
 }
 
 // imageFile is an image of a Folder.
 type imageFile struct {
-	class int // index of the folder that holds it, -1 if images lie in dir itself
+	class int // index of its folder, -1 if images are in dir itself
 	name  string
 }
 
-// OpenFolder lists the images of dir, files that end in .jpg, .jpeg or .png,
-// upper or lower case. Every folder in dir is a class, as in ImageNet's train
-// and val; classes and images are in the order of their names. If images lie in
-// dir itself, they have no label. Other files, hidden ones, and what lies
-// deeper are left out. A folder for validation that lacks a class has
-// other labels; see darts.Train, which goes by the names.
+// OpenFolder lists the images of dir, files with the extension .jpg, .jpeg or .png in
+// upper or lower case. Every folder in dir is a class, as in ImageNet's train and val;
+// classes and images are ordered by name. Images in dir itself have no label. Other
+// files, hidden ones, and deeper folders are ignored. A validation folder that lacks a
+// class has other labels; darts.Train matches classes by name.
 //
-// Split All takes dir as it is; Train, Val and Test take the folder of that name in
-// dir, which must hold class folders; see [HasSplit]. Photographs are turned as the
-// orientation in their Exif data asks for, unless an option keeps them as stored.
+// Split All opens dir itself; Train, Val and Test open the folder of that name in dir,
+// which must have class folders; see [HasSplit]. The Exif orientation is applied unless
+// Options.IgnoreOrientation is set.
 //
-// It returns an error once ctx is done, if the folder cannot be read, if it holds no
-// image or both images and class folders, or if a class folder holds no image.
+// It returns an error once ctx is done, if the folder cannot be read, if it has no
+// images or both images and class folders, or if a class folder has no images.
 func OpenFolder(ctx context.Context, dir string, split Split, o Options) (*Folder, error) {
 	if err := o.check("a folder", "IgnoreOrientation"); err != nil {
 		return nil, err
@@ -72,24 +71,24 @@ func OpenFolder(ctx context.Context, dir string, split Split, o Options) (*Folde
 	case len(classes) == 0 && len(images) == 0:
 		return nil, fmt.Errorf("dataset: no images in %s; %s", dir, wanted(dir))
 	case len(classes) > 0 && len(images) > 0:
-		return nil, fmt.Errorf("dataset: %s holds both images (%s) and folders (%s); %s", dir, images[0], classes[0], wanted(dir))
+		return nil, fmt.Errorf("dataset: %s has both images (%s) and folders (%s); %s", dir, images[0], classes[0], wanted(dir))
 	}
 	d := &Folder{dir: dir, classes: classes, decoder: o.Decoder, upright: !o.IgnoreOrientation}
 	for _, name := range images {
 		d.files = append(d.files, imageFile{class: -1, name: name})
 	}
-	if err := d.listClasses(ctx, "remove it, or open a split, such as Train, if the folder of that name holds the classes; "+wanted(dir), o); err != nil {
+	if err := d.listClasses(ctx, "remove it, or open a split, such as Train, if the folder of that name has the classes; "+wanted(dir), o); err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	return d, nil
 }
 
 // HasSplit reports whether dir has a split Train, Val or Test: a folder of that name
-// that holds folders of images. One that holds images is a class of that name, if dir
-// has classes of other names too.
+// with folders of images. A folder of that name with images is a class if dir has other
+// classes too.
 //
-// It is an error if that cannot be decided: if the folder holds images, and beside it
-// are no other classes, or if it holds folders of images, and beside it are classes.
+// It returns an error in ambiguous cases: the folder has images and there are no other
+// classes, or it has folders of images and there are other classes.
 func HasSplit(dir string, split Split) (bool, error) {
 	if err := lacks("a folder", split, Train, Val, Test); err != nil {
 		return false, err
@@ -112,16 +111,16 @@ func HasSplit(dir string, split Split) (bool, error) {
 	}
 	switch isSplit := len(images) == 0 && len(inner) > 0; {
 	case isSplit && class != "":
-		return false, fmt.Errorf("dataset: %s holds folders, as a split does, and %s holds images, as a class does; keep splits and classes apart, or open %s itself", path, filepath.Join(dir, class), path)
+		return false, fmt.Errorf("dataset: %s has folders, like a split, and %s has images, like a class; separate splits and classes, or open %s itself", path, filepath.Join(dir, class), path)
 	case !isSplit && len(images) > 0 && class == "":
-		return false, fmt.Errorf("dataset: %s holds images: is it a class called %s, or a split without classes? For its images open %s itself; for classes open %s with split All", path, split, path, dir)
+		return false, fmt.Errorf("dataset: %s has images: either a class named %s or a split without classes; open %s for its images, or %s with split All for classes", path, split, path, dir)
 	default:
 		return isSplit, nil
 	}
 }
 
-// classBeside returns the first of the folders in dir that holds images and is not
-// named like a split, or "".
+// classBeside returns the first folder in dir with images that is not named like a
+// split, or "".
 func classBeside(dir string, folders []string) (string, error) {
 	for _, name := range folders {
 		if slices.Contains([]Split{Train, Val, Test}, Split(name)) {
@@ -138,8 +137,7 @@ func classBeside(dir string, folders []string) (string, error) {
 	return "", nil
 }
 
-// listClasses lists the images of the class folders. The remedy is for a folder
-// without any.
+// listClasses lists the images of the class folders. remedy is for a folder without images.
 func (d *Folder) listClasses(ctx context.Context, remedy string, o Options) error {
 	for i, class := range d.classes {
 		if err := ctx.Err(); err != nil {
@@ -157,8 +155,8 @@ func (d *Folder) listClasses(ctx context.Context, remedy string, o Options) erro
 	return nil
 }
 
-// listClass returns the sorted names of the images in a class folder, and an
-// error that ends with the remedy if there are none.
+// listClass returns the sorted names of the images in a class folder, and an error with
+// the remedy if there are none.
 func listClass(path, remedy string) ([]string, error) {
 	_, images, err := list(path)
 	if err != nil {
@@ -170,8 +168,7 @@ func listClass(path, remedy string) ([]string, error) {
 	return images, nil
 }
 
-// list returns the sorted names of the folders and of the images in dir that
-// are not hidden.
+// list returns the sorted names of the folders and images in dir, without hidden ones.
 func list(dir string) (folders, images []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -194,18 +191,18 @@ func list(dir string) (folders, images []string, err error) {
 	return folders, images, nil
 }
 
-// isFolder returns whether an entry of dir is a folder, or a link to one.
+// isFolder reports whether an entry of dir is a folder, or a link to one.
 func isFolder(dir string, e os.DirEntry) bool {
 	return e.IsDir() || e.Type()&os.ModeSymlink != 0 && isDir(filepath.Join(dir, e.Name()))
 }
 
-// isImage returns whether a file of this name is taken for an image.
+// isImage reports whether a file has the extension of an image.
 func isImage(name string) bool {
 	ext := strings.ToLower(filepath.Ext(name))
 	return ext == ".jpg" || ext == ".jpeg" || ext == ".png"
 }
 
-// isDir returns whether path is a folder, or a link to one.
+// isDir reports whether path is a folder, or a link to one.
 func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
@@ -214,12 +211,11 @@ func isDir(path string) bool {
 // Len returns the number of images.
 func (d *Folder) Len() int { return len(d.files) }
 
-// Classes returns the names of the class folders in order. A data set of
-// unlabelled images has none.
+// Classes returns the names of the class folders in order, none for unlabelled images.
 func (d *Folder) Classes() []string { return slices.Clone(d.classes) }
 
-// Decoder returns the name of what decodes the JPEG files, empty if there are none, as
-// their endings say.
+// Decoder returns the name of the decoder of JPEG files, empty if no file has such an
+// extension.
 func (d *Folder) Decoder() string {
 	if slices.ContainsFunc(d.files, func(f imageFile) bool { return strings.ToLower(filepath.Ext(f.name)) != ".png" }) {
 		return d.decoder.String()
@@ -227,12 +223,12 @@ func (d *Folder) Decoder() string {
 	return ""
 }
 
-// DecodesImages says yes.
+// DecodesImages returns true.
 func (d *Folder) DecodesImages() bool { return true }
 
-// Load decodes image i, 0 to Len-1. Its label is the index of its class, or -1.
-// An image that cannot be read is an error that names the file; whether to skip
-// it is for the caller to decide. So is a file of more than 256 MiB.
+// Load decodes image i, 0 to Len-1. Its label is the index of its class, or -1. An
+// image that cannot be read, or of more than 256 MiB, is an error that names the file;
+// the caller decides whether to skip it.
 func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
@@ -254,7 +250,7 @@ func (d *Folder) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return img, nil
 }
 
-// decodeFile decodes an image of at most maxFile bytes. It has no label.
+// decodeFile decodes an unlabelled image of at most maxFile bytes.
 func decodeFile(ctx context.Context, path string, decode func(context.Context, io.Reader) (*pretext.Image, error)) (*pretext.Image, error) {
 	f, err := openImage(path)
 	if err != nil {
@@ -268,7 +264,7 @@ func decodeFile(ctx context.Context, path string, decode func(context.Context, i
 	return img, nil
 }
 
-// unusable returns the error of Decode about a file.
+// unusable adds the file and a remedy to an error of Decode.
 func unusable(path string, err error) error {
 	if errors.Is(err, pretext.ErrInvalidImage) {
 		return fmt.Errorf("%s: %w; remove or replace the file", path, err)
@@ -276,7 +272,7 @@ func unusable(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// openImage opens a plain file of at most maxFile bytes.
+// openImage opens a regular file of at most maxFile bytes.
 func openImage(path string) (*os.File, error) {
 	size, err := fileSize(path)
 	if err != nil {
@@ -288,20 +284,20 @@ func openImage(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// fileSize returns the size of a file. What is not a plain file, such as a
-// folder or a pipe, is an error: reading it could fail or wait for ever.
+// fileSize returns the size of a file. A folder, pipe or other special file is an
+// error: reading it could fail or block.
 func fileSize(path string) (int64, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return 0, fmt.Errorf("%s is not a plain file", path)
+		return 0, fmt.Errorf("%s is not a regular file", path)
 	}
 	return info.Size(), nil
 }
 
-// checkLoad returns an error if the context is done or image i is not one of n.
+// checkLoad returns an error if ctx is done or image i is out of range.
 func checkLoad(ctx context.Context, i, n int) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("dataset: loading image %d: %w", i, err)

@@ -109,9 +109,9 @@ func TestFolderSplits(t *testing.T) {
 		{"lacking", []string{"train/cat/1.png"}, dataset.Val, nil, `has no split "val": want class folders in`},
 		{"a class called train", []string{"train/1.png", "bus/1.png", "car/1.png"}, dataset.Train, nil, `has no split "train"`},
 		{"all with a class called train", []string{"train/1.png", "bus/1.png"}, dataset.All, []string{"bus", "train"}, ""},
-		{"train alone", []string{"train/1.png"}, dataset.Train, nil, "is it a class called train, or a split without classes? For its images open"},
-		{"images in all splits", []string{"train/1.png", "val/1.png"}, dataset.Train, nil, "is it a class called train, or a split without classes?"},
-		{"splits beside classes", []string{"train/cat/1.png", "bus/1.png"}, dataset.Train, nil, "keep splits and classes apart"},
+		{"train alone", []string{"train/1.png"}, dataset.Train, nil, "has images: either a class named train or a split without classes; open"},
+		{"images in all splits", []string{"train/1.png", "val/1.png"}, dataset.Train, nil, "has images: either a class named train or a split without classes"},
+		{"splits beside classes", []string{"train/cat/1.png", "bus/1.png"}, dataset.Train, nil, "separate splits and classes"},
 		{"empty", []string{"train/cat.txt"}, dataset.Train, nil, `has no split "train"`},
 		{"no such name", []string{"dev/cat/1.png"}, "dev", nil, `dataset: a folder has no split "dev"; want train or val or test`},
 	} {
@@ -196,7 +196,7 @@ func TestFolderErrors(t *testing.T) {
 	}{
 		{"empty", nil, []string{"no images in", "want either class folders or images", "cat/1.jpg", "dog/2.png"}},
 		{"no images", map[string][]byte{"a.txt": nil, ".b.png": good}, []string{"no images in"}},
-		{"both", map[string][]byte{"a.png": good, "cat/1.png": good}, []string{"holds both images (a.png) and folders (cat)"}},
+		{"both", map[string][]byte{"a.png": good, "cat/1.png": good}, []string{"has both images (a.png) and folders (cat)"}},
 		{"empty class", map[string][]byte{"cat/1.png": good, "dog/a.txt": nil}, []string{"no images in class folder", "dog; remove it"}},
 		{"one level up", map[string][]byte{"train/cat/1.png": good, "val/cat/1.png": good}, []string{"no images in class folder", "open a split, such as Train"}},
 	} {
@@ -225,7 +225,7 @@ func TestFolderUnreadableImages(t *testing.T) {
 	}{
 		{"cut.png", "unexpected EOF", func(path string) { write(t, path, whole[:len(whole)-20]) }},
 		{"empty.jpg", "not a JPEG or PNG image", func(path string) { write(t, path, nil) }},
-		{"folder.png", "is not a plain file", func(path string) { require.NoError(t, os.Symlink(dir, path)) }},
+		{"folder.png", "is not a regular file", func(path string) { require.NoError(t, os.Symlink(dir, path)) }},
 		{"gone.png", "no such file", func(path string) {}},
 		{"huge.jpg", "has 268435457 bytes, want at most 268435456", func(path string) {
 			write(t, path, nil)

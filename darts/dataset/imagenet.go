@@ -10,20 +10,19 @@ import (
 	"strings"
 )
 
-// OpenImageNet1K opens a split of ImageNet-1K
-// (Russakovsky et al., 2015, arXiv 1409.0575) below root:
+// OpenImageNet1K opens a split of ImageNet-1K (Russakovsky et al., 2015, arXiv
+// 1409.0575) below root:
 //
 //	root/train/n01440764/n01440764_10026.JPEG
 //	root/val/n01440764/ILSVRC2012_val_00000293.JPEG
 //
-// Classes are the folders that are named by a WordNet id, in the order of their
-// ids; other files and folders are left out. Fewer than the 1000 classes will do,
-// so that subsets can be opened too, but train and val must have the same ones
-// if both are there: else their labels would mean different things. Splits are Train and
-// Val.
+// Classes are the folders named by WordNet ids, ordered by id; other files and folders
+// are ignored. Subsets of the 1000 classes are allowed, but if both train and val
+// exist, they must have the same classes: otherwise their labels would differ. Splits
+// are Train and Val.
 //
-// A data set that lies in another place or is unpacked in part gives an error
-// that says what to do, what the tree should be, and what was found instead.
+// A wrong or incomplete layout is an error with the remedy, the wanted layout, and the
+// one found.
 func OpenImageNet1K(ctx context.Context, root string, split Split, o Options) (*Folder, error) {
 	if err := errors.Join(lacks("ImageNet-1K", split, Train, Val), o.check("ImageNet-1K")); err != nil {
 		return nil, err
@@ -58,23 +57,22 @@ func OpenImageNet1K(ctx context.Context, root string, split Split, o Options) (*
 	return d, nil
 }
 
-// noSplit says why the folder of a split may be missing.
+// noSplit returns why the folder of a split may be missing.
 func noSplit(root string, split Split) error {
 	if _, err := os.Stat(root); err != nil {
 		return err
 	}
-	below := filepath.Join(root, "ILSVRC", "Data", "CLS-LOC") // the tree of the Kaggle challenge
+	below := filepath.Join(root, "ILSVRC", "Data", "CLS-LOC") // layout of the Kaggle challenge
 	switch classes, _ := wordNetFolders(root); {
 	case len(classes) > 0:
-		return fmt.Errorf("%s holds class folders itself; give the folder above it, with class folders in its %s", root, split)
+		return fmt.Errorf("%s has class folders itself; use its parent folder, with class folders in %s", root, split)
 	case isDir(filepath.Join(below, string(split))):
-		return fmt.Errorf("no folder %s in %s; give %s", split, root, below)
+		return fmt.Errorf("no folder %s in %s; use %s", split, root, below)
 	}
 	return fmt.Errorf("no folder %s in %s; unpack ILSVRC2012_img_%s.tar there", split, root, split)
 }
 
-// sameClasses returns an error that names the first classes which only one of
-// two splits has.
+// sameClasses returns an error that names the first classes that only one of two splits has.
 func sameClasses(split Split, classes []string, other Split, theirs []string) error {
 	for _, s := range []struct {
 		has, lacks Split
@@ -93,14 +91,14 @@ func sameClasses(split Split, classes []string, other Split, theirs []string) er
 	return nil
 }
 
-// isWordNetID returns whether name is n and eight digits.
+// isWordNetID reports whether name is n and eight digits.
 func isWordNetID(name string) bool {
 	return len(name) == 9 && name[0] == 'n' && strings.Trim(name[1:], "0123456789") == ""
 }
 
-// wordNetFolders returns the sorted names of the class folders in dir. It is an
-// error if there are none, if images lie beside them, or if the archive of a
-// class lies there and its folder does not.
+// wordNetFolders returns the sorted names of the class folders in dir. It returns an
+// error if there are none, if images lie beside them, or if the archive of a class is
+// not unpacked.
 func wordNetFolders(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir) // sorted
 	if err != nil {
@@ -123,17 +121,17 @@ func wordNetFolders(dir string) ([]string, error) {
 	}
 	switch {
 	case packed != nil:
-		return nil, fmt.Errorf("archives in %s are still to be unpacked, each into a folder of its name: %s", dir, some(packed))
+		return nil, fmt.Errorf("archives in %s are not unpacked: %s; unpack each into a folder of its name", dir, some(packed))
 	case images != nil:
-		return nil, fmt.Errorf("images in %s are not sorted into class folders: %s; move each into the folder of its class, for val as the ground truth in the development kit says", dir, some(images))
+		return nil, fmt.Errorf("images in %s are not sorted into class folders: %s; move each into the folder of its class, for val by the ground truth of the development kit", dir, some(images))
 	case classes == nil:
 		return nil, fmt.Errorf("no class folder such as n01440764 in %s; unpack the data set there", dir)
 	}
 	return classes, nil
 }
 
-// misplaced returns the error about a data set whose files are not where they
-// should be: what is wrong, the wanted tree, and what a folder holds instead.
+// misplaced returns the error for a wrong layout: the problem, the wanted layout, and
+// the contents of dir.
 func misplaced(name string, err error, tree []string, dir string) error {
 	return fmt.Errorf("dataset: %s: %w; want\n  %s\nfound in %s: %s", name, err, strings.Join(tree, "\n  "), dir, found(dir))
 }
@@ -145,7 +143,7 @@ func found(dir string) string {
 	case errors.Is(err, os.ErrNotExist):
 		return "no such folder"
 	case err != nil:
-		return "it cannot be read"
+		return "an unreadable folder"
 	case len(entries) == 0:
 		return "nothing"
 	}
@@ -159,7 +157,7 @@ func found(dir string) string {
 	return some(names)
 }
 
-// some shows the first few of many names.
+// some joins the first few of many names.
 func some(names []string) string {
 	const shown = 5
 	if len(names) <= shown {

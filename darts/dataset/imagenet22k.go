@@ -18,44 +18,42 @@ import (
 )
 
 const (
-	indexName = ".imagenet22k-index" // of the index that lies beside the data
-	// replacements is how many images are tried in place of an unreadable one.
+	indexName = ".imagenet22k-index" // index beside the data
+	// replacements is the number of images tried instead of an unreadable one.
 	replacements = 100
 )
 
-// ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of
-// 21,841 classes. Memory holds less than 10 bytes for each image. An image that
-// cannot be decoded is replaced by another one, since such a collection always has
-// some.
+// ImageNet22K is the full ImageNet (Deng et al., 2009): 14 million images of 21,841
+// classes. It takes less than 10 bytes of memory per image. Images that cannot be
+// decoded, which are common in such a collection, are replaced by others.
 type ImageNet22K struct {
 	root    string
 	seed    uint64
 	decoder *pretext.Decoder
 	classes []string
 	ends    []int // number of images up to the end of each class
-	names   names // of the images, as shorten makes them
+	names   names // shortened names of the images
 	rebuilt error
 
 	lock       sync.Mutex
 	unreadable map[int]struct{}
 }
 
-// OpenImageNet22K opens ImageNet-22K, one folder for each class in root:
+// OpenImageNet22K opens ImageNet-22K, one folder per class in root:
 //
 //	root/n01440764/n01440764_10026.JPEG
 //
-// Classes are the folders that are named by a WordNet id, in the order of their
-// ids, whether or not a list names some of their images; images are in the order
-// of their names.
+// Classes are the folders named by WordNet ids, ordered by id, whether or not
+// Options.List contains their images; images are ordered by name.
 //
-// Listing so many files takes minutes, so it happens once and the names are kept
-// in an index file. When class folders were added, removed or changed since, or
-// the index is damaged, it is built anew; RebuildReason tells why. The index is written
-// as a whole or not at all. Where an index serves, progress is not reported.
+// Listing so many files takes minutes, so the names are kept in an index file, written
+// atomically. If class folders have been added, removed or changed since, or if the
+// index is damaged, it is rebuilt; RebuildReason returns why. With a valid index,
+// progress is not reported.
 //
-// It returns an error if root holds no class folders or archives yet to be
-// unpacked, if a class folder holds no image, if the file that Index names cannot be
-// written, if a list names an image twice or of no class, or once ctx is done.
+// It returns an error if root has no class folders or packed archives, if a class
+// folder has no images, if the file Options.Index cannot be written, if a list names an
+// image twice or of no class, or once ctx is done.
 func OpenImageNet22K(ctx context.Context, root string, o Options) (*ImageNet22K, error) {
 	if err := o.check("ImageNet-22K", "Index", "List", "Seed"); err != nil {
 		return nil, err
@@ -69,7 +67,7 @@ func OpenImageNet22K(ctx context.Context, root string, o Options) (*ImageNet22K,
 	progress := func(done int) { o.progress(done, len(d.classes)) }
 	switch {
 	case o.List != "" && o.Index != "":
-		return nil, fmt.Errorf("dataset: ImageNet-22K: both a list %s and an index %s; a list needs no index, leave that empty", o.List, o.Index)
+		return nil, fmt.Errorf("dataset: ImageNet-22K: both a list %s and an index %s; leave the index empty, a list needs none", o.List, o.Index)
 	case o.List != "":
 		err = d.readList(ctx, o.List, progress)
 	default:
@@ -81,8 +79,8 @@ func OpenImageNet22K(ctx context.Context, root string, o Options) (*ImageNet22K,
 	return d, nil
 }
 
-// openIndex takes the names from an index file, or from the class folders if none
-// serves.
+// openIndex reads the names from an index file, or from the class folders without a
+// valid one.
 func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func(done int)) error {
 	modified, err := d.modified(ctx)
 	if err != nil {
@@ -115,7 +113,7 @@ func (d *ImageNet22K) openIndex(ctx context.Context, given string, progress func
 	return nil
 }
 
-// list takes the names from the class folders.
+// list reads the names from the class folders.
 func (d *ImageNet22K) list(ctx context.Context, progress func(done int)) error {
 	for i, class := range d.classes {
 		if err := ctx.Err(); err != nil {
@@ -133,12 +131,12 @@ func (d *ImageNet22K) list(ctx context.Context, progress func(done int)) error {
 	return nil
 }
 
-// modified returns when each class folder was changed last, in nanoseconds.
+// modified returns the modification time of each class folder in Unix nanoseconds.
 func (d *ImageNet22K) modified(ctx context.Context) ([]int64, error) {
 	times := make([]int64, len(d.classes))
 	for i, class := range d.classes {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("looking at class %s: %w", class, err)
+			return nil, fmt.Errorf("checking class %s: %w", class, err)
 		}
 		info, err := os.Stat(filepath.Join(d.root, class))
 		if err != nil {
@@ -158,13 +156,13 @@ func (d *ImageNet22K) addClass(class string, images []string) error {
 		d.names.add(shorten(class, image))
 	}
 	if len(d.names.text) > maxIndex {
-		return fmt.Errorf("the names of the images up to %s take more than %d bytes; is %s ImageNet-22K?", class, maxIndex, d.root)
+		return fmt.Errorf("the names of the images up to %s take more than %d bytes; check that %s is ImageNet-22K", class, maxIndex, d.root)
 	}
 	d.ends = append(d.ends, d.names.n)
 	return nil
 }
 
-// readList takes the names from a file of one a line.
+// readList reads the names from a file, one per line.
 func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(done int)) error {
 	if _, err := fileSize(path); err != nil {
 		return fmt.Errorf("list: %w", err)
@@ -188,11 +186,11 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 		class, image := splitName(line)
 		i, found := slices.BinarySearch(d.classes, class)
 		if !found || image == "" {
-			return fmt.Errorf("list %s: line %d: %q names no image in a class folder of %s, want a name such as n01440764_10026.JPEG or n01440764/n01440764_10026.JPEG", path, n, line, d.root)
+			return fmt.Errorf("list %s: line %d: %q is not an image in a class folder of %s, want a name such as n01440764_10026.JPEG or n01440764/n01440764_10026.JPEG", path, n, line, d.root)
 		}
 		s := shorten(class, image)
 		if total += len(s) + 1; total > maxIndex {
-			return fmt.Errorf("list %s: line %d: the names take more than %d bytes; is it a list of ImageNet-22K?", path, n, maxIndex)
+			return fmt.Errorf("list %s: line %d: the names take more than %d bytes; check that it lists ImageNet-22K", path, n, maxIndex)
 		}
 		short[i].add(s)
 	}
@@ -200,7 +198,7 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 		return fmt.Errorf("list %s: %w", path, err)
 	}
 	if total == 0 {
-		return fmt.Errorf("list %s names no image; without a list all are taken", path)
+		return fmt.Errorf("list %s has no images; omit it for all images", path)
 	}
 	for i, class := range d.classes {
 		images := make([]string, short[i].n)
@@ -222,8 +220,8 @@ func (d *ImageNet22K) readList(ctx context.Context, path string, progress func(d
 	return nil
 }
 
-// splitName returns the class and the file of an image in a list. The class is
-// that of the folder, or begins the name of the file.
+// splitName returns the class and file name of an image in a list. The class is the
+// folder, or else the prefix of the file name.
 func splitName(line string) (class, image string) {
 	class, image, found := strings.Cut(line, "/")
 	if !found {
@@ -245,23 +243,22 @@ func (d *ImageNet22K) Len() int { return d.names.n }
 // Classes returns the WordNet ids of the classes in order.
 func (d *ImageNet22K) Classes() []string { return slices.Clone(d.classes) }
 
-// RebuildReason returns why an index that was there did not serve, such as that it is
-// damaged, or why a new one cannot be kept, and nil if one served, if there was none
-// before, or if a list was given.
+// RebuildReason returns why an existing index could not be used, such as damage, or why
+// a new one could not be written; nil if it was used, if there was none, or with
+// Options.List.
 func (d *ImageNet22K) RebuildReason() error { return d.rebuilt }
 
-// Decoder returns the name of what decodes the JPEG files.
+// Decoder returns the name of the decoder of JPEG files.
 func (d *ImageNet22K) Decoder() string { return d.decoder.String() }
 
-// DecodesImages says yes.
+// DecodesImages returns true.
 func (d *ImageNet22K) DecodesImages() bool { return true }
 
-// Load decodes image i, 0 to Len-1. If its file holds no image that can be decoded,
-// the image is another one, with the label of that: images are drawn until one can
-// be decoded, and what is drawn depends on the seed and i alone, so every run shows
-// the same. When 100 of them cannot be decoded either, it returns an error, as
-// something else must be wrong. A file that is missing or cannot be read is an error
-// at once: it may be there again in another run, which would show another image.
+// Load decodes image i, 0 to Len-1. If its file cannot be decoded, it returns another
+// image, with its own label: images are drawn until one can be decoded, which depends
+// only on the seed and i, so every run sees the same. After 100 of them it returns an
+// error. A file that is missing or cannot be read is an error at once: it may be
+// available in another run, which would then see another image.
 func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	if err := checkLoad(ctx, i, d.Len()); err != nil {
 		return nil, err
@@ -284,10 +281,10 @@ func (d *ImageNet22K) Load(ctx context.Context, i int) (*pretext.Image, error) {
 			return nil, fmt.Errorf("dataset: ImageNet-22K: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("dataset: ImageNet-22K: neither image %d nor %d others drawn in its place can be decoded; are all files in %s? %w", i, replacements, d.root, unreadable)
+	return nil, fmt.Errorf("dataset: ImageNet-22K: neither image %d nor %d replacements can be decoded; check the files in %s: %w", i, replacements, d.root, unreadable)
 }
 
-// decode decodes image i, and remembers it if its file holds none.
+// decode decodes image i, and records it if that is impossible.
 func (d *ImageNet22K) decode(ctx context.Context, i int) (*pretext.Image, error) {
 	class := d.class(i)
 	img, err := decodeFile(ctx, d.path(i), d.decoder.Decode)
@@ -315,10 +312,9 @@ func (d *ImageNet22K) path(i int) string {
 	return filepath.Join(d.root, class, lengthen(class, d.names.at(i)))
 }
 
-// Unreadable returns how many images could not be decoded so far, each counted once
-// however often it was asked for, and the paths of the first ten of them in the
-// order of the data set. It may be called while images are loaded. A search or a
-// training records a warning when there are some.
+// Unreadable returns the number of distinct images that could not be decoded so far,
+// and the paths of the first ten in the order of the data set. It is safe for
+// concurrent use with Load. A search or a training records a warning if there are any.
 func (d *ImageNet22K) Unreadable() (count int, first []string) {
 	d.lock.Lock()
 	defer d.lock.Unlock()

@@ -138,13 +138,13 @@ func TestImageNet22KDamagedIndex(t *testing.T) {
 	}{
 		"empty":  {nil, "0 bytes: EOF"},
 		"cut":    {whole[:len(whole)-1], " bytes of names of 8 images do not fill "},
-		"spoilt": {spoilt, "its checksum is wrong"},
+		"spoilt": {spoilt, "wrong checksum"},
 	} {
 		require.NoError(t, os.WriteFile(o.Index, c.file, 0o644))
 		d := open22K(t, root, o)
 		require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: index "+o.Index+" is damaged: ", name)
 		require.ErrorContains(t, d.RebuildReason(), c.want)
-		require.ErrorContains(t, d.RebuildReason(), "; it was built anew")
+		require.ErrorContains(t, d.RebuildReason(), "; it was rebuilt")
 		requireImages(t, d, greys, labels)
 		now, err := os.ReadFile(o.Index)
 		require.NoError(t, err)
@@ -155,13 +155,13 @@ func TestImageNet22KDamagedIndex(t *testing.T) {
 	// put a file.
 	require.NoError(t, os.WriteFile(o.Index, []byte("my list of images"), 0o644))
 	_, err = dataset.OpenImageNet22K(t.Context(), root, o)
-	require.ErrorContains(t, err, "index "+o.Index+": it is not an index of ImageNet-22K; name another file for the index, or remove this one")
+	require.ErrorContains(t, err, "index "+o.Index+": the file is not an index of ImageNet-22K; name another file for the index, or remove this one")
 	kept, err := os.ReadFile(o.Index)
 	require.NoError(t, err)
 	require.Equal(t, "my list of images", string(kept))
 
 	write(t, filepath.Join(root, ".imagenet22k-index"), []byte("zeros"))
-	require.ErrorContains(t, open22K(t, root, dataset.Options{}).RebuildReason(), "it is not an index of ImageNet-22K; it was built anew")
+	require.ErrorContains(t, open22K(t, root, dataset.Options{}).RebuildReason(), "the file is not an index of ImageNet-22K; it was rebuilt")
 }
 
 func TestImageNet22KErrors(t *testing.T) {
@@ -173,7 +173,7 @@ func TestImageNet22KErrors(t *testing.T) {
 	}{
 		{"empty", nil, []string{"no class folder such as n01440764 in ", "; unpack the data set there; want\n", ": nothing"}},
 		{"above", map[string][]byte{"fall11/" + tench + "/1.JPEG": good}, []string{"no class folder such as n01440764 in ", ": fall11"}},
-		{"packed", map[string][]byte{tench + "/1.JPEG": good, shark + ".tar": nil}, []string{"are still to be unpacked, each into a folder of its name: " + shark + ".tar; want\n"}},
+		{"packed", map[string][]byte{tench + "/1.JPEG": good, shark + ".tar": nil}, []string{"are not unpacked: " + shark + ".tar; unpack each into a folder of its name; want\n"}},
 		{"flat", map[string][]byte{tench + "_1.JPEG": good}, []string{"are not sorted into class folders: " + tench + "_1.JPEG"}},
 		{"empty class", map[string][]byte{tench + "/1.JPEG": good, shark + "/1.txt": nil}, []string{"no images in class folder ", shark + "; unpack it again or remove it"}},
 		{"line break", map[string][]byte{tench + "/1\n2.JPEG": good}, []string{`the name "1\n2.JPEG" in `, "has a line break or a backslash; rename or remove the file"}},
@@ -200,9 +200,9 @@ func TestImageNet22KErrors(t *testing.T) {
 		index, want string
 	}{
 		"no folder":  {filepath.Join(root, "absent", "index"), "the index cannot be written: "},
-		"a folder":   {filepath.Join(root, tench), tench + " is not a plain file; name another file for it"},
+		"a folder":   {filepath.Join(root, tench), tench + " is not a regular file; choose another file"},
 		"in a file":  {filepath.Join(root, "readme.txt", "index"), "readme.txt"},
-		"both given": {"x", "both a list " + filepath.Join(root, "readme.txt") + " and an index x; a list needs no index"},
+		"both given": {"x", "both a list " + filepath.Join(root, "readme.txt") + " and an index x; leave the index empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := dataset.Options{Index: c.index, Progress: func(_, _ int64) { t.Error("nothing should be listed") }}
@@ -259,16 +259,16 @@ func TestImageNet22KListErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		content, want string
 	}{
-		"empty":       {"\n \n", "names no image; without a list all are taken"},
-		"class":       {tench + "_1\nn00000001_1\n", `line 2: "n00000001_1" names no image in a class folder of ` + root},
-		"no class":    {"1.JPEG", `line 1: "1.JPEG" names no image`},
-		"folder":      {tench + "/", "names no image"},
-		"deeper":      {tench + "/a/b.JPEG", "names no image"},
-		"elsewhere":   {tench + "/../../secret.png", "names no image"},
-		"absolute":    {"/" + tench + "/1.JPEG", "names no image"},
+		"empty":       {"\n \n", "has no images; omit it for all images"},
+		"class":       {tench + "_1\nn00000001_1\n", `line 2: "n00000001_1" is not an image in a class folder of ` + root},
+		"no class":    {"1.JPEG", `line 1: "1.JPEG" is not an image`},
+		"folder":      {tench + "/", "is not an image"},
+		"deeper":      {tench + "/a/b.JPEG", "is not an image"},
+		"elsewhere":   {tench + "/../../secret.png", "is not an image"},
+		"absolute":    {"/" + tench + "/1.JPEG", "is not an image"},
 		"twice":       {tench + "_1.JPEG\n" + shark + "_1\n" + tench + "/" + tench + "_1\n", "names image " + tench + "_1.JPEG of class " + tench + " twice; remove one of the lines"},
 		"endless":     {strings.Repeat("x", 1<<17), "token too long"},
-		"binary file": {"\x00\x01\n", `line 1: "\x00\x01" names no image`},
+		"binary file": {"\x00\x01\n", `line 1: "\x00\x01" is not an image`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, list, []byte(c.content))
@@ -279,7 +279,7 @@ func TestImageNet22KListErrors(t *testing.T) {
 		})
 	}
 	_, err := dataset.OpenImageNet22K(t.Context(), root, dataset.Options{List: root})
-	require.ErrorContains(t, err, "list: "+root+" is not a plain file")
+	require.ErrorContains(t, err, "list: "+root+" is not a regular file")
 	_, err = dataset.OpenImageNet22K(t.Context(), root, dataset.Options{List: filepath.Join(root, "absent")})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
@@ -378,7 +378,7 @@ func TestImageNet22KUnreadable(t *testing.T) {
 	d := open22K(t, root, dataset.Options{})
 	img, err := d.Load(t.Context(), 4)
 	require.Nil(t, img)
-	require.ErrorContains(t, err, "dataset: ImageNet-22K: neither image 4 nor 100 others drawn in its place can be decoded; are all files in "+root+"?")
+	require.ErrorContains(t, err, "dataset: ImageNet-22K: neither image 4 nor 100 replacements can be decoded; check the files in "+root+":")
 	require.ErrorContains(t, err, filepath.Join(root, tench, "5.JPEG")+": pretext: not a JPEG or PNG image")
 	for i := range d.Len() {
 		_, err := d.Load(t.Context(), i)
@@ -444,6 +444,6 @@ func TestImageNet22KReadOnly(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", nowhere)
 	t.Setenv("HOME", nowhere)
 	d = open22K(t, root, dataset.Options{})
-	require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: the index cannot be kept, so it is built each time: ")
+	require.ErrorContains(t, d.RebuildReason(), "dataset: ImageNet-22K: the index cannot be written, so it is rebuilt each time: ")
 	requireImages(t, d, greys, labels)
 }

@@ -15,9 +15,8 @@ import (
 	"unnas/internal/atomicfile"
 )
 
-// shorten returns what remains of the name of an image, given its class:
-// "10026" of n01440764_10026.JPEG, and the whole name behind a slash if it has
-// another form.
+// shorten returns a short form of the name of an image, given its class: "10026" for
+// n01440764_10026.JPEG, and the whole name after a slash if it has another form.
 func shorten(class, image string) string {
 	if s, ok := strings.CutPrefix(image, class+"_"); ok {
 		if s, ok := strings.CutSuffix(s, ".JPEG"); ok {
@@ -27,7 +26,7 @@ func shorten(class, image string) string {
 	return "/" + image
 }
 
-// lengthen undoes shorten.
+// lengthen is the inverse of shorten.
 func lengthen(class, short string) string {
 	if image, ok := strings.CutPrefix(short, "/"); ok {
 		return image
@@ -35,18 +34,16 @@ func lengthen(class, short string) string {
 	return class + "_" + short + ".JPEG"
 }
 
-// names holds many short strings without line breaks, and finds any of them
-// fast, in one piece of memory.
+// names stores many short strings without line breaks compactly, with fast access by index.
 type names struct {
 	n     int
-	text  []byte // all strings, each with a line break behind it
-	marks []int  // where every 64th string begins
+	text  []byte // all strings, each followed by a line break
+	marks []int  // offset of every 64th string
 }
 
 const marked = 64
 
-// forbidden are the characters that no name of an image may have, so that it
-// stays in its folder and on its line.
+// forbidden are the characters that would let a name leave its folder or its line.
 const forbidden = "/\\\n"
 
 func (s *names) add(name string) {
@@ -66,15 +63,13 @@ func (s *names) at(i int) string {
 	return string(rest[:bytes.IndexByte(rest, '\n')])
 }
 
-// maxIndex bounds the bytes of all names; those of the real data set take
-// 90 MB.
+// maxIndex limits the bytes of all names; those of the published data set take 90 MB.
 const maxIndex = 1 << 30
 
-const maxClasses = 1 << 20 // of an index
+const maxClasses = 1 << 20 // in an index
 
-// An index file holds, all numbers in little-endian order, the magic bytes, the
-// SHA-256 sum of what follows them, an indexHead, an indexClass for each class
-// and the text of the names.
+// An index file holds, in little-endian order, the magic bytes, the SHA-256 sum of what
+// follows, an indexHead, an indexClass per class, and the text of the names.
 const indexMagic = "unnas22k"
 
 type indexHead struct {
@@ -84,7 +79,7 @@ type indexHead struct {
 type indexClass struct {
 	ID       uint32 // the digits of the WordNet id
 	Images   uint32
-	Modified int64 // time of the last change of the folder, in Unix nanoseconds
+	Modified int64 // modification time of the folder in Unix nanoseconds
 }
 
 const (
@@ -92,21 +87,21 @@ const (
 	indexClassBytes = 16
 )
 
-// index is what an index file holds.
+// index is the contents of an index file.
 type index struct {
 	classes []indexClass
 	names   names
 	path    string
 }
 
-// errNoIndex says that a file is no index, not even a damaged one.
-var errNoIndex = errors.New("it is not an index of ImageNet-22K")
+// errNoIndex reports a file that is not an index, not even a damaged one.
+var errNoIndex = errors.New("the file is not an index of ImageNet-22K")
 
 func newIndex(classes []string, modified []int64, ends []int, s names) *index {
 	x := &index{names: s}
 	start := 0
 	for i, class := range classes {
-		id, _ := strconv.ParseUint(class[1:], 10, 32) // isWordNetID has seen that they are eight digits
+		id, _ := strconv.ParseUint(class[1:], 10, 32) // isWordNetID checked for eight digits
 		x.classes = append(x.classes, indexClass{ID: uint32(id), Images: uint32(ends[i] - start), Modified: modified[i]})
 		start = ends[i]
 	}
@@ -124,8 +119,7 @@ func (x *index) ends() []int {
 	return ends
 }
 
-// fits returns an error that says why the index is not that of these class
-// folders.
+// fits returns an error if the index is not that of these class folders.
 func (x *index) fits(root string, classes []string, modified []int64) error {
 	if len(classes) != len(x.classes) {
 		return fmt.Errorf("index %s is stale: it has %d classes, %s has %d", x.path, len(x.classes), root, len(classes))
@@ -135,7 +129,7 @@ func (x *index) fits(root string, classes []string, modified []int64) error {
 			return fmt.Errorf("index %s is stale: its class %d is %s, that of %s is %s", x.path, i, class, root, classes[i])
 		}
 		if c.Modified != modified[i] {
-			return fmt.Errorf("index %s is stale: folder %s of %s was changed", x.path, classes[i], root)
+			return fmt.Errorf("index %s is stale: folder %s of %s has changed", x.path, classes[i], root)
 		}
 	}
 	return nil
@@ -163,8 +157,7 @@ func (x *index) write(path string) error {
 	})
 }
 
-// readIndex reads an index file. Memory is taken for what the file holds, not for
-// what it says.
+// readIndex reads an index file. The memory it takes is bounded by the size of the file.
 func readIndex(path string) (*index, error) {
 	size, err := fileSize(path)
 	if err != nil {
@@ -217,7 +210,7 @@ func parseIndex(r io.Reader, size int64) (*index, error) {
 		return nil, err
 	}
 	if !bytes.Equal(sum.Sum(nil), head[len(indexMagic):]) {
-		return nil, errors.New("its checksum is wrong")
+		return nil, errors.New("wrong checksum")
 	}
 	if x.names, err = splitNames(text); err != nil {
 		return nil, err
@@ -232,16 +225,16 @@ func parseIndex(r io.Reader, size int64) (*index, error) {
 	return x, nil
 }
 
-// splitNames finds the names in a text. None may lead out of its class folder.
+// splitNames locates the names in a text. None may leave its class folder.
 func splitNames(text []byte) (names, error) {
 	s := names{text: text}
 	for at := 0; at < len(text); s.n++ {
 		end := bytes.IndexByte(text[at:], '\n')
 		if end < 0 {
-			return names{}, errors.New("its last name is cut")
+			return names{}, errors.New("the last name is truncated")
 		}
 		if name := text[at : at+end]; bytes.ContainsAny(bytes.TrimPrefix(name, []byte("/")), forbidden) {
-			return names{}, fmt.Errorf("name %q of image %d is that of a path", name, s.n)
+			return names{}, fmt.Errorf("name %q of image %d is a path", name, s.n)
 		}
 		if s.n%marked == 0 {
 			s.marks = append(s.marks, at)

@@ -85,10 +85,10 @@ func TestIndexErrors(t *testing.T) {
 		{"wrapping classes", body(t, indexHead{1<<60 + 2, 3, 6}, two, "1\n2\n3\n"), "1152921504606846978 classes"},
 		{"huge text", body(t, indexHead{2, 3, 1 << 40}, two, "1\n2\n3\n"), "1099511627776 bytes of names"},
 		{"more images than text", body(t, indexHead{2, 7, 6}, two, "1\n2\n3\n"), "6 bytes of names of 7 images"},
-		{"fewer names", body(t, indexHead{2, 3, 6}, two, "1\n2345"), "its last name is cut"},
+		{"fewer names", body(t, indexHead{2, 3, 6}, two, "1\n2345"), "the last name is truncated"},
 		{"other count", body(t, indexHead{2, 3, 6}, two, "1\n234\n"), "2 names, 3 images in its classes, 3 in all"},
 		{"other sum", body(t, indexHead{2, 3, 6}, []indexClass{{Images: 2}, {Images: 2}}, "1\n2\n3\n"), "3 names, 4 images in its classes, 3 in all"},
-		{"path", body(t, indexHead{2, 3, 13}, two, "1\n/../../x\n3\n"), `name "/../../x" of image 1 is that of a path`},
+		{"path", body(t, indexHead{2, 3, 13}, two, "1\n/../../x\n3\n"), `name "/../../x" of image 1 is a path`},
 		{"no head", []byte("short"), "unexpected EOF"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestIndexKeeps(t *testing.T) {
 	assert.Equal(t, []int{30, 200}, got.ends())
 	assert.Equal(t, s, got.names)
 	require.NoError(t, got.fits("root", []string{"n00000007", "n99999999"}, []int64{5, -6}))
-	require.ErrorContains(t, got.fits("root", []string{"n00000007", "n99999999"}, []int64{5, 6}), "folder n99999999 of root was changed")
+	require.ErrorContains(t, got.fits("root", []string{"n00000007", "n99999999"}, []int64{5, 6}), "folder n99999999 of root has changed")
 }
 
 // TestDamagedIndex spoils every byte of an index, and cuts it everywhere.

@@ -11,16 +11,15 @@ import (
 	"unnas/pretext"
 )
 
-// A Wrapper has the optional methods of the source that it holds (see
-// [pretext.Source]), and answers for a source that lacks one. A source that changes
-// the images of another embeds it:
+// A Wrapper forwards the optional methods of a source (see [pretext.Source]), with
+// defaults for missing ones. A source that changes the images of another embeds it:
 //
 //	type mirrored struct{ dataset.Wrapper }
 //
 //	func (m mirrored) Load(ctx context.Context, i int) (*pretext.Image, error) { … m.Source.Load(ctx, i) … }
 type Wrapper struct{ pretext.Source }
 
-// Classes returns the names of the labels, nil if the source has none.
+// Classes returns the class names, nil without any.
 func (w Wrapper) Classes() []string {
 	if s, ok := w.Source.(interface{ Classes() []string }); ok {
 		return s.Classes()
@@ -28,7 +27,7 @@ func (w Wrapper) Classes() []string {
 	return nil
 }
 
-// Fingerprint returns what identifies the images, empty if the source has nothing.
+// Fingerprint returns the fingerprint of the images, empty without one.
 func (w Wrapper) Fingerprint() string {
 	if s, ok := w.Source.(interface{ Fingerprint() string }); ok {
 		return s.Fingerprint()
@@ -36,8 +35,7 @@ func (w Wrapper) Fingerprint() string {
 	return ""
 }
 
-// Decoder returns what decodes the JPEG files of the source, empty if it says
-// nothing.
+// Decoder returns the name of the decoder of JPEG files, empty without one.
 func (w Wrapper) Decoder() string {
 	if s, ok := w.Source.(interface{ Decoder() string }); ok {
 		return s.Decoder()
@@ -45,14 +43,15 @@ func (w Wrapper) Decoder() string {
 	return ""
 }
 
-// DecodesImages reports whether the source says that it decodes files.
+// DecodesImages reports whether the source decodes files.
 func (w Wrapper) DecodesImages() bool {
 	s, ok := w.Source.(interface{ DecodesImages() bool })
 	return ok && s.DecodesImages()
 }
 
-// Unreadable returns how many images of the source could not be decoded so far and
-// were replaced by others, and the paths of some. A subset may leave these out.
+// Unreadable returns the number of images of the source that could not be decoded so
+// far and were replaced by others, and the paths of some. They may be outside of a
+// subset.
 func (w Wrapper) Unreadable() (count int, first []string) {
 	if s, ok := w.Source.(interface {
 		Unreadable() (count int, first []string)
@@ -62,18 +61,17 @@ func (w Wrapper) Unreadable() (count int, first []string) {
 	return 0, nil
 }
 
-// Subset returns a source of some images of src: its image i is image indices[i]
-// of src. Loading an image that src does not have is an error.
+// Subset returns a source of some images of src: its image i is image indices[i] of
+// src. Loading an index out of range is an error.
 func Subset(src pretext.Source, indices []int) pretext.Source {
 	return subset{Wrapper{src}, slices.Clone(indices)}
 }
 
-// RandomSubset returns a source of n images of src, drawn at random, in their order.
-// The same images are drawn from the same seed, and more images of the same seed are
-// those and others.
+// RandomSubset returns a source of n random images of src, in their order. Equal seeds
+// draw equal images, and a larger n only adds others.
 func RandomSubset(src pretext.Source, n int, seed uint64) (pretext.Source, error) {
 	if n < 1 || n > src.Len() {
-		return nil, fmt.Errorf("dataset: a random subset of %d of %d images; draw 1 or more, and at most all", n, src.Len())
+		return nil, fmt.Errorf("dataset: random subset of %d of %d images; want 1 to all", n, src.Len())
 	}
 	indices := rng.Perm(rng.New(seed, "sample", 0, 0), src.Len())[:n]
 	slices.Sort(indices)
@@ -97,8 +95,8 @@ func (s subset) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return s.Source.Load(ctx, s.indices[i])
 }
 
-// Fingerprint returns a digest of that of the source that the images are of, and of
-// which they are; empty if that has none.
+// Fingerprint returns a digest of the source's fingerprint and the indices; empty if
+// the source has no fingerprint.
 func (s subset) Fingerprint() string {
 	of := s.Wrapper.Fingerprint()
 	if of == "" {

@@ -115,7 +115,7 @@ func TestRandomSubset(t *testing.T) {
 	assert.Len(t, draw(200, 1), 200)
 	for _, n := range []int{0, -1, 201} {
 		_, err := dataset.RandomSubset(all, n, 1)
-		assert.EqualError(t, err, fmt.Sprintf("dataset: a random subset of %d of 200 images; draw 1 or more, and at most all", n))
+		assert.EqualError(t, err, fmt.Sprintf("dataset: random subset of %d of 200 images; want 1 to all", n))
 	}
 }
 

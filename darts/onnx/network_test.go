@@ -143,7 +143,7 @@ func published(b cell.Backbone, name string, head func(*ops.Scope, *gorgonia.Nod
 // edge from input to output.
 func bench(stem cell.Stem) builder {
 	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
-		y, err := cell.NASBenchBackbone{Stem: stem, Width: 7, Stacks: 2, Modules: 2}.Network(s, x, cell.NASBench{
+		y, err := cell.NASBenchBackbone{Stem: stem, Width: 7, Stacks: 2, Modules: 2}.Network(s, x, cell.NASBenchCell{
 			Matrix: [][]int{
 				{0, 1, 1, 0, 0, 1}, {0, 0, 0, 1, 1, 0}, {0, 0, 0, 1, 0, 1}, {0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 0},
 			},

@@ -285,10 +285,10 @@ func (e *exporter) weight(n *gorgonia.Node) string {
 		}
 		return ""
 	}
-	return e.graph.Parameter(q.Name, q.PublishedShape(), func() ([]float32, error) {
+	return e.graph.Parameter(q.Name, q.PyTorchShape(), func() ([]float32, error) {
 		data := e.scope.Params().Data(q)
 		published := make([]float32, len(data))
-		return published, q.Publish(published, data)
+		return published, q.ToPyTorch(published, data)
 	})
 }
 

@@ -166,12 +166,12 @@ func TestStructure(t *testing.T) {
 			missing := 0
 			for _, q := range p.List() {
 				want := make([]float32, q.Shape.TotalSize())
-				require.NoError(t, q.Publish(want, p.Data(q)))
+				require.NoError(t, q.ToPyTorch(want, p.Data(q)))
 				if shapes[q.Name] == nil {
 					missing++
 					continue
 				}
-				assert.Equal(t, q.PublishedShape(), shapes[q.Name])
+				assert.Equal(t, q.PyTorchShape(), shapes[q.Name])
 				assert.Equal(t, want, floats(data[q.Name]), q.Name)
 			}
 			assert.Equal(t, c.dead, missing > 0, "%d parameters are missing", missing)

@@ -16,7 +16,7 @@ import (
 // TestRanking spells out the table of the supplement.
 func TestRanking(t *testing.T) {
 	g, _ := cell.GenotypeByName("darts_v2")
-	bench := cell.NASBench{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
+	bench := cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}}
 	type figures struct {
 		width, cells, epochs, batch, precise int
 		lr, decay                            float64

@@ -10,8 +10,8 @@ import (
 	"unnas/pretext"
 )
 
-// A search is a row of the table of Search: what differs between the searches.
-// Reductions are the cells that reduce; see [cell.Reductions].
+// A search is a row of the table of Search: the hyperparameters that differ. reductions
+// is the number of reduction cells; see [cell.Reductions].
 type search struct {
 	dataset, task     string
 	epochs, archEpoch int
@@ -21,8 +21,8 @@ type search struct {
 }
 
 // searches are those of Liu et al. (2020, arXiv 2003.12056, supplement B.1), with the
-// figures of the authors' release for one GPU. Where batch and learning rates are half
-// of the others' of a data set, the authors halved them to fit into memory.
+// values of the authors' release for one GPU. Where batch and learning rates are half
+// of the others of a data set, the authors halved them to fit into memory.
 var searches = []search{
 	{ImageNet1K, Classification, 2, 1, 8, 2, 64, 0.1, 3e-4, 3e-5},
 	{ImageNet1K, Rotation, 2, 1, 8, 2, 32, 0.05, 1.5e-4, 3e-5},
@@ -46,10 +46,10 @@ var searches = []search{
 // cityscapes), rotation, colorization or jigsaw. Another name is an error that lists
 // these.
 //
-// Batches and learning rates are those that ran: to fit into 32 GB, the authors
-// halved them for rotation and jigsaw on ImageNet, and for rotation and
-// colorization on Cityscapes. ImageNet-22K has the figures of one of their four
-// GPUs; [darts.SearchConfig.WithBatch] with four times the batch gives those of all.
+// Batch sizes and learning rates are the published ones after halving: to fit into 32
+// GB, the authors halved them for rotation and jigsaw on ImageNet, and for rotation and
+// colorization on Cityscapes. ImageNet-22K has the values of one of their four GPUs;
+// [darts.SearchConfig.WithBatch] with four times the batch gives those of all.
 func Search(dataset, task string) (pretext.Task, darts.SearchConfig, error) {
 	var datasets, tasks []string
 	for _, s := range searches {
@@ -64,12 +64,12 @@ func Search(dataset, task string) (pretext.Task, darts.SearchConfig, error) {
 		}
 	}
 	if tasks == nil {
-		return nil, darts.SearchConfig{}, fmt.Errorf("preset: there is no published search on data set %q, want one of %s", dataset, strings.Join(datasets, ", "))
+		return nil, darts.SearchConfig{}, fmt.Errorf("preset: no published search on data set %q, want one of %s", dataset, strings.Join(datasets, ", "))
 	}
-	return nil, darts.SearchConfig{}, fmt.Errorf("preset: there is no published search with task %q on %s, want one of %s", task, dataset, strings.Join(tasks, ", "))
+	return nil, darts.SearchConfig{}, fmt.Errorf("preset: no published search with task %q on %s, want one of %s", task, dataset, strings.Join(tasks, ", "))
 }
 
-// config returns the hyperparameters of a row: those of DARTS but for what it says.
+// config returns the hyperparameters of a row, based on those of DARTS.
 func (s search) config() darts.SearchConfig {
 	c := darts.DARTS()
 	c.Space = cell.DARTS(cell.ImageNetStem, 16, s.cells)

@@ -79,9 +79,9 @@ func TestSearch(t *testing.T) {
 
 func TestSearchErrors(t *testing.T) {
 	_, _, err := preset.Search("mnist", "rotation")
-	assert.EqualError(t, err, `preset: there is no published search on data set "mnist", want one of imagenet1k, imagenet22k, cityscapes`)
+	assert.EqualError(t, err, `preset: no published search on data set "mnist", want one of imagenet1k, imagenet22k, cityscapes`)
 	_, _, err = preset.Search("cityscapes", "classification")
-	assert.EqualError(t, err, `preset: there is no published search with task "classification" on cityscapes, want one of segmentation, rotation, colorization, jigsaw`)
+	assert.EqualError(t, err, `preset: no published search with task "classification" on cityscapes, want one of segmentation, rotation, colorization, jigsaw`)
 }
 
 // TestWithBatch halves as the authors did, and gets the figures that they had.

@@ -26,11 +26,11 @@ const (
 	Jigsaw         = "jigsaw"
 )
 
-// short has the names of the tasks in the tables of the paper.
+// short maps the names of tasks in the tables of the paper.
 var short = map[string]string{"cls": Classification, "seg": Segmentation, "rot": Rotation, "col": Colorization, "jig": Jigsaw}
 
-// TaskName returns the name of a task that may be abbreviated as in the tables of
-// the paper: rotation for rot. It returns other names as they are.
+// TaskName expands the name of a task abbreviated as in the tables of the paper: rot to
+// rotation. It returns other names unchanged.
 func TaskName(name string) string {
 	if long, ok := short[name]; ok {
 		return long
@@ -38,11 +38,11 @@ func TaskName(name string) string {
 	return name
 }
 
-// A dataset is what the tasks of a data set share.
+// A dataset holds what the tasks of a data set share.
 type dataset struct {
 	name          string
-	labelled      string // the task that needs the labels
-	classes, size int    // of the labels, and of images in pixels
+	labelled      string // the supervised task
+	classes, size int    // number of classes; side of the images in pixels
 }
 
 var datasets = []dataset{
@@ -52,16 +52,16 @@ var datasets = []dataset{
 	{Cityscapes, Segmentation, 19, 321},
 }
 
-// shorterSide is the shorter side of the images of Cityscapes in a search.
+// shorterSide is the shorter side of Cityscapes images in a search.
 const shorterSide = 512
 
-// Transform returns the transform that a task has of the images of a data set, in
-// its published form but for the size: size by size pixels, of images of Cityscapes
-// scaled to a shorter side of about shorter pixels; the others do not need it.
+// Transform returns the published transform of a task for the images of a data set, at
+// size×size pixels. Cityscapes images are resized to a shorter side of about shorter
+// pixels; other data sets ignore it.
 //
-// Colours are not jittered where they are the target. Tiles and colours are taken from
-// the whole of the images of CIFAR-10, since padding has neither, and a jigsaw of
-// ImageNet from a window at a random place.
+// Colour jitter is off for colorization. Colorization and jigsaw use whole CIFAR-10
+// images, since padding has no colours or tiles, and a jigsaw of ImageNet a random crop
+// of the resized image.
 func Transform(data, task string, size, shorter int) (pretext.Transform, error) {
 	var t pretext.Transform
 	task = TaskName(task)
@@ -85,8 +85,8 @@ func Transform(data, task string, size, shorter int) (pretext.Transform, error) 
 	return t, nil
 }
 
-// Task returns a task in its published form for a data set, as searches have it. An
-// unknown name is an error that lists those that there are.
+// Task returns the published task for a data set, as in searches. An unknown name is an
+// error that lists the known ones.
 func Task(data, task string) (pretext.Task, error) {
 	i := slices.IndexFunc(datasets, func(d dataset) bool { return d.name == data })
 	if i < 0 {
@@ -95,7 +95,7 @@ func Task(data, task string) (pretext.Task, error) {
 	d, name := datasets[i], TaskName(task)
 	size := d.size
 	if name == Jigsaw && d.size == 224 {
-		size = 255 // which its cells divide
+		size = 255 // a multiple of the grid
 	}
 	t, err := Transform(data, name, size, shorterSide)
 	if err != nil {
@@ -115,10 +115,10 @@ func Task(data, task string) (pretext.Task, error) {
 	case name == d.labelled:
 		return segmentation.Task{Transform: t, ASPP: segmentation.SearchASPP(d.classes)}, nil
 	}
-	return nil, fmt.Errorf("preset: there is no task %q for %s, want one of %s", task, data, strings.Join([]string{d.labelled, Rotation, Colorization, Jigsaw}, ", "))
+	return nil, fmt.Errorf("preset: no task %q for %s, want one of %s", task, data, strings.Join([]string{d.labelled, Rotation, Colorization, Jigsaw}, ", "))
 }
 
-// unknown returns the error of a data set without tasks.
+// unknown returns the error of an unknown data set.
 func unknown(data string) error {
 	names := make([]string, len(datasets))
 	for i, d := range datasets {
@@ -127,11 +127,11 @@ func unknown(data string) error {
 	return fmt.Errorf("preset: unknown data set %q, want one of %s", data, strings.Join(names, ", "))
 }
 
-// taskOf returns a task that must be there.
+// taskOf returns a task that must exist.
 func taskOf(data, task string) pretext.Task {
 	t, err := Task(data, task)
 	if err != nil {
-		panic(err) // a row of a table here names another
+		panic(err) // a table row has an invalid name
 	}
 	return t
 }

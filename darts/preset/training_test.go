@@ -141,7 +141,7 @@ func TestTrainingOfOtherCells(t *testing.T) {
 
 func TestTrainingErrors(t *testing.T) {
 	_, _, err := preset.Training("imagenet22k", named(t, "darts_v2"))
-	assert.EqualError(t, err, `preset: there is no published training on data set "imagenet22k", want imagenet1k or cityscapes`)
+	assert.EqualError(t, err, `preset: no published training on data set "imagenet22k", want imagenet1k or cityscapes`)
 }
 
 // TestTrainWithBatch halves and shrinks a batch of micro-batches.

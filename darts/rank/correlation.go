@@ -8,22 +8,21 @@ import (
 	"slices"
 )
 
-// ErrUndefined is the error of a statistic that its data leave open: there are
+// ErrUndefined is the error of a statistic that the data do not determine: there are
 // fewer than three points, or all values of one measure are equal.
 var ErrUndefined = errors.New("undefined")
 
-// A Statistic says how two measures of the same architectures go together: x[i]
+// A Statistic measures the association of two measures of the same architectures: x[i]
 // and y[i] belong to architecture i. [Spearman], [KendallTau] and [Pearson] are
 // statistics.
 //
-// All of them refuse slices of different lengths, and values that are NaN or
-// infinite, by their index. Where the answer is open, the error is
-// [ErrUndefined], never a value.
+// They return an error for slices of different lengths, for values that are NaN or
+// infinite, with the index, and, where the statistic is not defined, [ErrUndefined].
 type Statistic func(x, y []float64) (float64, error)
 
-// Spearman returns the rank correlation of Spearman (1904, doi 10.2307/1412159):
-// the correlation of the ranks, in which equal values share the mean of their
-// ranks. It is 1 if y rises whenever x does, and -1 if it falls.
+// Spearman returns Spearman's rank correlation (1904, doi 10.2307/1412159): the
+// correlation of the ranks; equal values share the mean of their ranks. It is 1 if y is
+// an increasing function of x, and -1 if it is a decreasing one.
 func Spearman(x, y []float64) (float64, error) {
 	if err := check("Spearman's ρ", x, y); err != nil {
 		return 0, err
@@ -31,8 +30,8 @@ func Spearman(x, y []float64) (float64, error) {
 	return correlation(ranks(x), ranks(y)), nil
 }
 
-// Pearson returns the correlation coefficient of Pearson (1895, doi
-// 10.1098/rspl.1895.0041): ±1 for points on a line.
+// Pearson returns Pearson's correlation coefficient (1895, doi 10.1098/rspl.1895.0041):
+// ±1 for points on a line.
 func Pearson(x, y []float64) (float64, error) {
 	if err := check("Pearson's r", x, y); err != nil {
 		return 0, err
@@ -40,14 +39,13 @@ func Pearson(x, y []float64) (float64, error) {
 	return correlation(x, y), nil
 }
 
-// KendallTau returns the rank correlation of Kendall with his correction for ties
-// (1945, doi 10.1093/biomet/33.3.239), τ-b: of the pairs of architectures, those
-// that both measures order alike less those that they order the opposite way, over
-// the geometric mean of the numbers of pairs that x and y order. It takes the time
-// of sorting (Knight, 1966, doi 10.1080/01621459.1966.10480879).
+// KendallTau returns Kendall's rank correlation with correction for ties, τ-b (1945,
+// doi 10.1093/biomet/33.3.239): the number of pairs of architectures that both measures
+// order alike minus those that they order oppositely, divided by the geometric mean of
+// the numbers of pairs that x and y order. It takes O(n log n) time (Knight, 1966, doi
+// 10.1080/01621459.1966.10480879).
 //
-// Package cell has another measure of that name, which compares the rows of alphas
-// and counts a tie against their agreement.
+// cell.KendallTau is a different measure: it compares the rows of α, and ties reduce it.
 func KendallTau(x, y []float64) (float64, error) {
 	if err := check("Kendall's τ", x, y); err != nil {
 		return 0, err
@@ -65,8 +63,7 @@ func KendallTau(x, y []float64) (float64, error) {
 	for i, j := range by {
 		sorted[i] = y[j]
 	}
-	// Pairs with equal x stand in the order of y, so each inversion is a pair that
-	// the two order the opposite way.
+	// Pairs with equal x are ordered by y, so each inversion is a pair ordered oppositely.
 	opposite := inversions(sorted, make([]float64, n))
 	tiedY := tiedPairs(n, func(i int) bool { return sorted[i] == sorted[i-1] })
 	all := float64(float64(n) * float64(n-1) / 2)
@@ -74,8 +71,8 @@ func KendallTau(x, y []float64) (float64, error) {
 	return clamp(difference / math.Sqrt((all-tiedX)*(all-tiedY))), nil
 }
 
-// tiedPairs counts the pairs of equal elements of a sorted list of n, given
-// whether element i equals the one before.
+// tiedPairs counts the pairs of equal elements in a sorted list of n; equal(i) compares
+// element i with the one before.
 func tiedPairs(n int, equal func(i int) bool) float64 {
 	pairs, run := 0.0, 0.0
 	for i := 1; i < n; i++ {
@@ -89,7 +86,7 @@ func tiedPairs(n int, equal func(i int) bool) float64 {
 	return pairs
 }
 
-// inversions sorts v and returns how many of its pairs stood in falling order.
+// inversions sorts v and returns the number of pairs in descending order.
 func inversions(v, scratch []float64) float64 {
 	if len(v) < 2 {
 		return 0
@@ -114,8 +111,8 @@ func inversions(v, scratch []float64) float64 {
 // A Line is y = Intercept + Slope·x.
 type Line struct{ Slope, Intercept float64 }
 
-// Fit returns the line with the least sum of squared distances from the points in
-// the direction of y. It fails as a [Statistic] does, but y may be constant.
+// Fit returns the least-squares regression line of y on x. It fails like a [Statistic],
+// but y may be constant.
 func Fit(x, y []float64) (Line, error) {
 	const name = "the regression line"
 	if err := cmp.Or(points(name, x, y), varies(name, "x", x)); err != nil {
@@ -134,16 +131,16 @@ func Fit(x, y []float64) (Line, error) {
 	return line, nil
 }
 
-// least is the smallest number of points: through two there is always a line, and
-// they are always ranked alike or the opposite way.
+// least is the smallest number of points: two points always have a line and rank
+// correlation ±1.
 const least = 3
 
-// check returns why the correlation called name cannot be computed.
+// check returns why the named correlation cannot be computed.
 func check(name string, x, y []float64) error {
 	return cmp.Or(points(name, x, y), varies(name, "x", x), varies(name, "y", y))
 }
 
-// points returns what is wrong with points.
+// points validates points.
 func points(name string, x, y []float64) error {
 	if err := pairs(name, x, y); err != nil {
 		return err
@@ -154,10 +151,10 @@ func points(name string, x, y []float64) error {
 	return nil
 }
 
-// pairs returns what is wrong with two measures, however few the architectures.
+// pairs validates two measures of any number of architectures.
 func pairs(name string, x, y []float64) error {
 	if len(x) != len(y) {
-		return fmt.Errorf("rank: %s of %d and %d values: want a value of both measures for each architecture", name, len(x), len(y))
+		return fmt.Errorf("rank: %s of %d and %d values: want equal numbers", name, len(x), len(y))
 	}
 	for k, v := range [][]float64{x, y} {
 		if i := slices.IndexFunc(v, func(f float64) bool { return !finite(f) }); i >= 0 {
@@ -167,7 +164,7 @@ func pairs(name string, x, y []float64) error {
 	return nil
 }
 
-// varies returns what is wrong with a measure that is the same everywhere.
+// varies returns an error for a constant measure.
 func varies(name, measure string, v []float64) error {
 	if len(v) > 0 && constant(v) {
 		return fmt.Errorf("rank: %s is %w: all %d values of %s are %g", name, ErrUndefined, len(v), measure, v[0])
@@ -181,8 +178,7 @@ func constant(v []float64) bool {
 	return !slices.ContainsFunc(v, func(f float64) bool { return f != v[0] })
 }
 
-// order returns the integers below n in the order of compare, equal ones in that of
-// their size.
+// order returns the integers below n sorted by compare, equal ones by size.
 func order(n int, compare func(i, j int) int) []int {
 	indices := make([]int, n)
 	for i := range indices {
@@ -197,7 +193,7 @@ func order(n int, compare func(i, j int) int) []int {
 	return indices
 }
 
-// ranks returns the ranks of the values from 1, the mean of them for equal values.
+// ranks returns the ranks of the values from 1, their mean for equal values.
 func ranks(v []float64) []float64 {
 	by := order(len(v), func(i, j int) int { return cmp.Compare(v[i], v[j]) })
 	r := make([]float64, len(v))
@@ -221,14 +217,14 @@ func correlation(x, y []float64) float64 {
 	return clamp(dot(u, v) / math.Sqrt(dot(u, u)*dot(v, v)))
 }
 
-// standard returns what is left of v, whose values are not all equal, without its
-// mean, and divided by the power of two that makes the largest at least 1 and less
-// than 2, so that no sum of squares is too large or vanishes.
+// standard returns v, whose values are not all equal, minus its mean and divided by a
+// power of two that brings the largest magnitude into [1, 2), so that sums of squares
+// neither overflow nor vanish.
 func standard(v []float64) (rest []float64, mean, scale float64) {
 	rest = slices.Clone(v)
 	outer := shrink(rest)
-	// The mean of what is left corrects the rounding of the mean, which may be all
-	// that there is of values that hardly differ.
+	// The mean of the rest corrects the rounding of the mean, which may dominate nearly
+	// equal values.
 	for range 2 {
 		var sum float64
 		for _, f := range rest {
@@ -257,8 +253,8 @@ func shrink(v []float64) float64 {
 	return math.Ldexp(1, exponent-1)
 }
 
-// dot returns the sum of products. The conversion keeps processors from fusing the
-// multiplication with the addition, so that all give the same bits.
+// dot returns the sum of products. The conversion prevents fused multiply-add, so that
+// all CPUs give the same bits.
 func dot(x, y []float64) float64 {
 	var sum float64
 	for i := range x {
@@ -267,5 +263,5 @@ func dot(x, y []float64) float64 {
 	return sum
 }
 
-// clamp takes back what rounding adds to a correlation of ±1.
+// clamp removes rounding beyond ±1.
 func clamp(r float64) float64 { return max(-1, min(1, r)) }

@@ -262,7 +262,7 @@ func TestBootstrapRefused(t *testing.T) {
 	x, y := []float64{1, 2, 3}, []float64{1, 3, 2}
 	for _, level := range []float64{0, 1, -0.5, 95, math.NaN()} {
 		_, err := rank.Bootstrap(rank.Spearman, x, y, level, 10, 1)
-		assert.ErrorContains(t, err, "want one between 0 and 1")
+		assert.ErrorContains(t, err, "want a level between 0 and 1")
 	}
 	for _, resamples := range []int{0, -1, rank.MaxResamples + 1} {
 		_, err := rank.Bootstrap(rank.Spearman, x, y, 0.9, resamples, 1)

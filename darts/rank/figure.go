@@ -21,14 +21,13 @@ import (
 	"unnas/internal/picture"
 )
 
-// A Figure is rows of panels, all of one size: tasks beside each other and data
-// sets below each other, for instance. A row may be shorter than others. Three
-// panels beside each other fill the width of a text of 6½ inches; their smallest
-// letters have 7 points there.
+// A Figure is rows of panels of one size, for instance a column per task and a row per
+// data set. Rows may differ in length. Three panels fill a text width of 6½ inches;
+// their smallest letters then have 7 points.
 //
-// The same figure always gives the same bytes. Writing fails if the figure has no
-// panel, if a panel cannot be computed, if a title or label has characters that
-// cannot be printed, or if the writer does.
+// Equal figures give equal bytes. Writing fails if the figure has no panels, if a panel
+// cannot be computed, if a title or label has unprintable characters, or if the writer
+// fails.
 type Figure [][]Panel
 
 // A Panel is a [Scatter] or [Searches].
@@ -37,22 +36,22 @@ type Panel interface {
 	plot() (*plot.Plot, error)
 }
 
-// A Scatter is a panel with a point for each architecture, the regression line
-// ([Fit]) and Spearman's ρ, as in Figures 2 and 3 of Liu et al. (2020).
+// A Scatter is a panel with a point per architecture, the regression line ([Fit]) and
+// Spearman's ρ, as in Figures 2 and 3 of Liu et al. (2020).
 type Scatter struct {
-	Title          string    // stands above
+	Title          string    // above the panel
 	XLabel, YLabel string    // of the axes, such as "jigsaw (%)"
 	X, Y           []float64 // pretext and supervised accuracy of each architecture
 }
 
-// Searches is a panel with the curve of a [RandomSearch] with each task, next to
-// those of the oracle, which knows the supervised accuracy, and of a choice at
-// random. The axis of n is logarithmic. The bands hold 68 % of the searches.
+// Searches is a panel with the curve of a [RandomSearch] for each task, of the oracle,
+// which selects by supervised accuracy, and of random choice. The axis of n is
+// logarithmic. The bands contain 68 % of the searches.
 type Searches struct {
-	Title      string // stands above
+	Title      string // above the panel
 	YLabel     string // of the axis, such as "accuracy on ImageNet (%)"
 	Supervised []float64
-	Tasks      []Column // name and accuracies of each pretext task, six at most
+	Tasks      []Column // name and accuracies of each pretext task, at most six
 	Most       int      // the largest n
 }
 
@@ -60,18 +59,15 @@ type Searches struct {
 // searched.
 func (f Figure) WriteSVG(w io.Writer) error { return f.write(w, picture.SVG) }
 
-// WritePNG writes the figure as a PNG image with 200 pixels per inch on a white
-// ground. It also fails if the image would have more than 2²⁵ pixels, those of
-// about 150 panels.
+// WritePNG writes the figure as a PNG image of 200 pixels per inch on a white
+// background. It also fails if the image would exceed 2²⁵ pixels, about 150 panels.
 func (f Figure) WritePNG(w io.Writer) error { return f.write(w, picture.PNG) }
 
-// WritePDF writes the figure as a PDF document of one page, which has the size of
-// the figure.
+// WritePDF writes the figure as a PDF document with one page of the size of the figure.
 func (f Figure) WritePDF(w io.Writer) error { return f.write(w, picture.PDF) }
 
-// Save writes the figure to a file, in the format that the extension of its path
-// says: .svg, .png or .pdf. A file that is there is replaced, or left as it is if
-// writing fails.
+// Save writes the figure to a file in the format of its extension: .svg, .png or .pdf.
+// An existing file is replaced, or kept if writing fails.
 func (f Figure) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{".svg": f.WriteSVG, ".png": f.WritePNG, ".pdf": f.WritePDF})
 }
@@ -89,7 +85,7 @@ func (f Figure) write(w io.Writer, format func(io.Writer, picture.Drawing) error
 
 const (
 	panelSize  = 2.05 * vg.Inch // without the gap
-	axisSpace  = 30             // what axes, their ticks and labels take
+	axisSpace  = 30             // space for axes, ticks and labels
 	panelGap   = 9
 	margin     = 4
 	titleSize  = 9
@@ -109,7 +105,7 @@ var (
 	}
 )
 
-// A drawing is the plots of a figure, nil where a row is shorter.
+// A drawing is the plots of a figure, nil beyond the end of a shorter row.
 type drawing struct {
 	plots   [][]*plot.Plot
 	columns int
@@ -121,7 +117,7 @@ func (f Figure) drawing() (*drawing, error) {
 		d.columns = max(d.columns, len(row))
 	}
 	if d.columns == 0 {
-		return nil, errors.New("it has no panels")
+		return nil, errors.New("no panels")
 	}
 	for i, row := range f {
 		plots := make([]*plot.Plot, d.columns)
@@ -148,7 +144,7 @@ func (d *drawing) Size() (width, height vg.Length) {
 	return side(d.columns), side(len(d.plots))
 }
 
-// Draw draws it.
+// Draw draws the figure.
 func (d *drawing) Draw(c vg.Canvas) {
 	width, height := d.Size()
 	tiles := draw.Tiles{
@@ -164,12 +160,12 @@ func (d *drawing) Draw(c vg.Canvas) {
 	}
 }
 
-// newPlot returns an empty plot with a title of the given words, and labels, all of
-// which fit in a panel.
+// newPlot returns an empty plot with a title of the given words, and labels, all fitted
+// to a panel.
 func newPlot(title []string, xLabel, yLabel string) (*plot.Plot, error) {
 	for _, s := range append(title, xLabel, yLabel) {
 		if !printable(s) {
-			return nil, fmt.Errorf("text %.60q: want characters that can be printed", s)
+			return nil, fmt.Errorf("text %.60q: want printable characters", s)
 		}
 	}
 	p := plot.New()
@@ -199,12 +195,12 @@ func newPlot(title []string, xLabel, yLabel string) (*plot.Plot, error) {
 	return p, nil
 }
 
-// fit makes letters smaller until a text fits.
+// fit reduces the font size until a text fits.
 func fit(s *text.Style, label string, room vg.Length) {
 	s.Font.Size *= min(1, room/max(1, s.Width(label)))
 }
 
-// wrap breaks words into lines of the width of a panel, as far as they are not wider.
+// wrap breaks words into lines of the width of a panel, where possible.
 func wrap(s *text.Style, words []string) string {
 	var lines []string
 	for _, word := range words {
@@ -245,8 +241,7 @@ func (s Scatter) plot() (*plot.Plot, error) {
 	return p, nil
 }
 
-// regression draws a line as far as there are points: where it leaves their range,
-// there are no accuracies.
+// regression draws a line within the range of the points.
 type regression Line
 
 // Plot draws the line.
@@ -257,8 +252,7 @@ func (r regression) Plot(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLines(style, c.ClipLinesXY([]vg.Point{at(p.X.Min), at(p.X.Max)})...)
 }
 
-// scatter draws points that shine through each other, smaller ones if there are
-// many, so that their density shows.
+// scatter draws translucent points, smaller if there are many, so that their density shows.
 type scatter struct{ at plotter.XYs }
 
 // Plot draws the points.
@@ -280,7 +274,7 @@ func (s *scatter) DataRange() (xmin, xmax, ymin, ymax float64) { return plotter.
 
 func (s Searches) plot() (*plot.Plot, error) {
 	if len(s.Tasks) > len(paints) {
-		return nil, fmt.Errorf("%d tasks: want at most %d, whose colours differ", len(s.Tasks), len(paints))
+		return nil, fmt.Errorf("%d tasks: want at most %d, the number of colours", len(s.Tasks), len(paints))
 	}
 	p, err := newPlot(strings.Fields(s.Title), "architectures sampled", s.YLabel)
 	if err != nil {
@@ -324,8 +318,8 @@ func (s Searches) plot() (*plot.Plot, error) {
 	p.Add(bands...)
 	p.Add(ground{&p.Legend})
 	p.Add(lines...)
-	// The scale of a plot would do, but then the plot keeps room for the label of
-	// the axis in a wrong place.
+	// A logarithmic scale of the plot would reserve space for the axis label in a wrong
+	// place.
 	p.X.Tick.Marker = decades{}
 	p.X.Min, p.X.Max = 0, math.Log10(float64(max(2, s.Most)))
 	return p, nil
@@ -337,7 +331,7 @@ type ground struct{ legend *plot.Legend }
 // Plot draws it.
 func (g ground) Plot(c draw.Canvas, _ *plot.Plot) {
 	box := g.legend.Rectangle(c)
-	width := box.Max.X - box.Min.X // of a legend at the left
+	width := box.Max.X - box.Min.X // width of the legend
 	path := vg.Rectangle{Min: vg.Point{X: c.Max.X - width, Y: c.Min.Y}, Max: vg.Point{X: c.Max.X, Y: box.Max.Y}}.Path()
 	c.SetColor(color.NRGBA{0xff, 0xff, 0xff, 0xc0})
 	c.Fill(path)

@@ -125,11 +125,11 @@ func TestFigureRefused(t *testing.T) {
 		{"nil", rank.Figure{{scatter("")}, {scatter(""), nil}}, "row 1, panel 1 is nil"},
 		{"constant", rank.Figure{{with(func(s *rank.Scatter) { s.Y = []float64{1, 1, 1, 1} })}}, "row 0, panel 0: rank: Spearman's ρ is undefined"},
 		{"NaN", rank.Figure{{with(func(s *rank.Scatter) { s.X = []float64{1, 2, math.NaN(), 1} })}}, "value 2 of x is NaN"},
-		{"bell", rank.Figure{{with(func(s *rank.Scatter) { s.Title = "a\ab" })}}, `text "a\ab,": want characters that can be printed`},
-		{"label", rank.Figure{{with(func(s *rank.Scatter) { s.YLabel = "a\nb" })}}, `text "a\nb": want characters that can be printed`},
+		{"bell", rank.Figure{{with(func(s *rank.Scatter) { s.Title = "a\ab" })}}, `text "a\ab,": want printable characters`},
+		{"label", rank.Figure{{with(func(s *rank.Scatter) { s.YLabel = "a\nb" })}}, `text "a\nb": want printable characters`},
 		{"too many draws", rank.Figure{{search(func(s *rank.Searches) { s.Most = 5 })}}, "draws 5 of 4 architectures"},
 		{"task", rank.Figure{{search(func(s *rank.Searches) { s.Tasks[1].Values = nil })}}, "task rotation: rank: random search of 0 and 4 values"},
-		{"name of a task", rank.Figure{{search(func(s *rank.Searches) { s.Tasks[1].Name = "" })}}, "a name is empty"},
+		{"name of a task", rank.Figure{{search(func(s *rank.Searches) { s.Tasks[1].Name = "" })}}, "empty name"},
 		{"colours", rank.Figure{{search(func(s *rank.Searches) { s.Tasks = make([]rank.Column, 7) })}}, "7 tasks: want at most 6"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,38 +6,37 @@ import (
 	"slices"
 )
 
-// A Curve is what random search finds: element n-1 is the supervised accuracy of
-// the chosen one of n architectures, in the unit of the accuracies.
+// A Curve is the result of random search: element n-1 is the supervised accuracy of the
+// architecture selected from n, in the unit of the accuracies.
 type Curve struct {
-	Mean []float64 // expected
-	Low  []float64 // 16 % of searches end with less
-	High []float64 // 16 % of searches end with more
+	Mean []float64 // expected value
+	Low  []float64 // 16 % quantile
+	High []float64 // 84 % quantile
 }
 
-// The band holds the share of searches that ±1 standard deviation would if the
-// accuracies were of a normal distribution. Quantiles never leave the range of the
-// accuracies, which are not.
+// The band contains the fraction of searches within ±1 standard deviation of a normal
+// distribution. Unlike standard deviations, quantiles stay within the range of the
+// accuracies.
 const (
 	lowQuantile  = 0.16
 	highQuantile = 0.84
 )
 
-// negligible is what is left of a probability when its curve no longer changes in
-// float64.
+// negligible is a remaining probability that no longer changes a curve in float64.
 const negligible = 1e-18
 
-// RandomSearch returns the curve of random search with a pretext task (Liu et al., 2020,
-// arXiv 2003.12056, section 4): of all architectures, n are drawn without
-// replacement, and the one with the highest pretext accuracy is chosen, at random
-// among equals. The curve has its supervised accuracy for n = 1 … most; pretext[i]
-// and supervised[i] belong to architecture i.
+// RandomSearch returns the curve of random search with a pretext task (Liu et al.,
+// 2020, arXiv 2003.12056, section 4): n architectures are drawn without replacement,
+// and the one with the highest pretext accuracy is selected, at random among equals.
+// The curve is its supervised accuracy for n = 1 … most; pretext[i] and supervised[i]
+// belong to architecture i.
 //
-// With the supervised accuracy itself as the pretext task it is the oracle; its
-// first element is a choice at random.
+// With the supervised accuracy as pretext task it is the oracle; its first element is a
+// random choice.
 //
-// Differs: the paper draws a thousand times. The probability of each architecture
-// to be chosen has a closed form, so this is what endless draws would give: among
-// N architectures, the chosen one is of the k with the lowest pretext accuracy in
+// Differs: the paper draws a thousand times. Here the probability of each architecture
+// is computed in closed form, the limit of infinitely many draws: among N
+// architectures, the selected one is one of the k with the lowest pretext accuracy in
 // C(k, n) of C(N, n) draws.
 func RandomSearch(pretext, supervised []float64, most int) (Curve, error) {
 	if err := pairs("random search", pretext, supervised); err != nil {
@@ -56,7 +55,7 @@ func RandomSearch(pretext, supervised []float64, most int) (Curve, error) {
 	chances := make([]chance, 0, size)
 	for n := 1; n <= most; n++ {
 		chances = chances[:0]
-		below := 1.0 // the probability that all n are among those that are left
+		below := 1.0 // the probability that all n are among the remaining ones
 		for begin := 0; begin < size && below > negligible; {
 			end, all := begin, below
 			for ; end < size && pretext[best[end]] == pretext[best[begin]]; end++ {
@@ -75,14 +74,14 @@ func RandomSearch(pretext, supervised []float64, most int) (Curve, error) {
 	return c, nil
 }
 
-// A chance is an architecture that may be chosen.
+// A chance is an architecture with the probability of its selection.
 type chance struct {
 	place       int
 	supervised  float64
 	probability float64
 }
 
-// moments returns the mean and the quantiles of chances in rising order.
+// moments returns the mean and the quantiles of chances in ascending order.
 func moments(chances []chance) (mean, low, high float64) {
 	low, high = chances[0].supervised, chances[0].supervised
 	var sum float64

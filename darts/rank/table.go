@@ -19,22 +19,22 @@ import (
 	"unnas/internal/text"
 )
 
-// A Table has a row for each architecture, and columns with their measures.
+// A Table has a row per architecture, and columns with measures.
 type Table struct {
 	Key     string   // header of the column of the names, such as "arch"
 	Archs   []string // names of the architectures, all different
 	Columns []Column
-	Skipped []string // headers of the columns of text that Read has passed over
+	Skipped []string // headers of the text columns that Read ignored
 }
 
-// A Column has a value for each architecture of a table, in their order.
+// A Column has a value per architecture of a table, in their order.
 type Column struct {
 	Name   string // header, such as "jigsaw"
 	Values []float64
 }
 
-// MaxTable is how many bytes a CSV file may have: the limit of the memory that
-// reading it takes, a few times as much.
+// MaxTable is the largest size of a CSV file in bytes. Reading takes a few times as
+// much memory.
 const MaxTable = 128 << 20
 
 // Open reads the table in the CSV file at path as [Read] does.
@@ -51,16 +51,16 @@ func Open(path, key string, columns ...string) (*Table, error) {
 	return t, nil
 }
 
-// Read reads a table from a CSV file: a header, then a row for each architecture.
-// The names of the architectures are in the column with the header key, or in the
-// first with a header if key is empty. The table gets the columns with the given
-// headers in that order, or all others if there are none, but for those without a
-// header, such as the index that pandas writes, and those without any number, which
-// Skipped lists. The rest of the file may have any text.
+// Read reads a table from a CSV file: a header, then a row per architecture. The column
+// with the header key has the names of the architectures; if key is empty, it is the
+// first column with a header. The table gets the columns with the given headers, in
+// that order, or by default all others except those without a header, such as the index
+// that pandas writes, and those without numbers, which Skipped lists. Ignored columns
+// may have any text.
 //
-// It fails, with the line and the column, at values that are not finite numbers,
-// at names that are twice there or that [Table.Validate] refuses, at rows that are longer or shorter than
-// the header, and at files of more than [MaxTable] bytes.
+// It returns an error with line and column for values that are not finite numbers, for
+// names that are repeated or that [Table.Validate] refuses, for rows of another length
+// than the header, and for files of more than [MaxTable] bytes.
 func Read(r io.Reader, key string, columns ...string) (*Table, error) {
 	t, err := read(r, key, columns)
 	if err != nil {
@@ -74,12 +74,12 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 	file.ReuseRecord = true
 	header, err := file.Read()
 	if err == io.EOF {
-		return nil, errors.New("the table is empty: want a line of headers")
+		return nil, errors.New("the table is empty: want a header line")
 	}
 	if err != nil {
 		return nil, err
 	}
-	header = slices.Clone(header) // the next row takes its place
+	header = slices.Clone(header) // the next row reuses its memory
 	for i := range header {
 		header[i] = strings.Clone(strings.TrimSpace(header[i]))
 	}
@@ -94,8 +94,8 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 	if all {
 		columns = slices.DeleteFunc(slices.Clone(header), func(name string) bool { return name == "" || name == key })
 	}
-	faults := make([]error, len(columns)) // the first in a column that has no number yet
-	at := make([]int, len(columns))       // where they are in the file
+	faults := make([]error, len(columns)) // first fault of each column without numbers
+	at := make([]int, len(columns))       // positions in the file
 	keyAt, err := find(header, key)
 	if err == nil {
 		err = checkName(key)
@@ -112,11 +112,11 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 			return nil, err
 		}
 		if at[i] == keyAt || slices.Contains(at[:i], at[i]) {
-			return nil, fmt.Errorf("column %q is asked for twice", name)
+			return nil, fmt.Errorf("column %q is requested twice", name)
 		}
 		t.Columns[i].Name = name
 	}
-	lines := map[string]int{} // of the architectures
+	lines := map[string]int{} // line of each architecture
 	for {
 		row, err := file.Read()
 		if err == io.EOF {
@@ -136,7 +136,7 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 			return nil, fmt.Errorf("line %d, column %d (%s): %w", line, column, key, err)
 		}
 		if before, twice := lines[arch]; twice {
-			return nil, fmt.Errorf("line %d, column %d (%s): architecture %.200q is in line %d already", line, column, key, arch, before)
+			return nil, fmt.Errorf("line %d, column %d (%s): architecture %.200q is already in line %d", line, column, key, arch, before)
 		}
 		lines[arch] = line
 		t.Archs = append(t.Archs, arch)
@@ -144,7 +144,7 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 			value, err := strconv.ParseFloat(strings.TrimSpace(row[k]), 64)
 			if err != nil || !finite(value) {
 				line, column := file.FieldPos(k)
-				fault := fmt.Errorf("line %d, column %d (%s): %.60q of architecture %.200q: want a finite number; without one, leave the row out", line, column, header[k], row[k], arch)
+				fault := fmt.Errorf("line %d, column %d (%s): %.60q of architecture %.200q: want a finite number; remove rows without one", line, column, header[k], row[k], arch)
 				if number := err == nil || errors.Is(err, strconv.ErrRange); !all || number || len(t.Columns[i].Values) > 0 {
 					return nil, fault
 				}
@@ -174,19 +174,19 @@ func (t *Table) skip(faults []error) {
 	}
 }
 
-// find returns where a header is.
+// find returns the index of a header.
 func find(header []string, name string) (int, error) {
 	at := slices.Index(header, name)
 	if at < 0 {
 		return 0, fmt.Errorf("no column %.60q: want one of %s", name, listed(header))
 	}
 	if slices.Contains(header[at+1:], name) {
-		return 0, fmt.Errorf("two columns %.60q: rename one, or ask for others", name)
+		return 0, fmt.Errorf("two columns %.60q: rename one, or request others", name)
 	}
 	return at, nil
 }
 
-// listed returns the first of a list of names, quoted, and how many more there are.
+// listed returns the first of a list of names, quoted, and the number of others.
 func listed(names []string) string {
 	const most = 10
 	var b strings.Builder
@@ -202,7 +202,7 @@ func listed(names []string) string {
 	return b.String()
 }
 
-// limited reads as many bytes as are left, and fails if there are more.
+// limited reads at most left bytes, and fails if there are more.
 type limited struct {
 	r    io.Reader
 	left int
@@ -216,9 +216,10 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Validate returns an error if two architectures or two columns have the same name,
-// a name is empty, has characters that cannot be printed or spaces around it, or a
-// column has other than a finite number for each architecture. [Read] and [Join] return valid tables.
+// Validate returns an error if two architectures or two columns have the same name, if
+// a name is empty, has unprintable characters or surrounding spaces, or if a column
+// does not have a finite number per architecture. [Read] and [Join] return valid
+// tables.
 func (t *Table) Validate() error {
 	if err := t.validate(); err != nil {
 		return fmt.Errorf("rank: table: %w", err)
@@ -228,11 +229,11 @@ func (t *Table) Validate() error {
 
 func (t *Table) validate() error {
 	if arch, again := twice(t.Archs); again {
-		return fmt.Errorf("architecture %.200q is there twice", arch)
+		return fmt.Errorf("architecture %.200q is repeated", arch)
 	}
 	headers := t.headers()
 	if name, again := twice(headers); again {
-		return fmt.Errorf("column %.60q is there twice: rename one", name)
+		return fmt.Errorf("column %.60q is repeated: rename one", name)
 	}
 	for _, name := range slices.Concat(headers, t.Archs) {
 		if err := checkName(name); err != nil {
@@ -245,7 +246,7 @@ func (t *Table) validate() error {
 		}
 		for i, f := range c.Values {
 			if !finite(f) {
-				return fmt.Errorf("column %.60q: %g for architecture %.200q: want a finite number; without one, leave the architecture out", c.Name, f, t.Archs[i])
+				return fmt.Errorf("column %.60q: %g for architecture %.200q: want a finite number; remove architectures without one", c.Name, f, t.Archs[i])
 			}
 		}
 	}
@@ -261,15 +262,15 @@ func (t *Table) headers() []string {
 	return names
 }
 
-// checkName refuses names that would come back from a file as others.
+// checkName refuses names that a CSV file would not preserve.
 func checkName(name string) error {
 	switch {
 	case name == "":
-		return errors.New("a name is empty")
+		return errors.New("empty name")
 	case name != strings.TrimSpace(name):
-		return fmt.Errorf("name %.200q: want no space around it", name)
+		return fmt.Errorf("name %.200q: want no surrounding spaces", name)
 	case !printable(name):
-		return fmt.Errorf("name %.200q: want characters that can be printed", name)
+		return fmt.Errorf("name %.200q: want printable characters", name)
 	}
 	return nil
 }
@@ -278,7 +279,7 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// twice returns a name that is in a list more than once.
+// twice returns a repeated name.
 func twice(names []string) (string, bool) {
 	seen := make(map[string]bool, len(names))
 	for _, name := range names {
@@ -290,8 +291,7 @@ func twice(names []string) (string, bool) {
 	return "", false
 }
 
-// Column returns the values of the column with the given header. They are those of
-// the table, not a copy.
+// Column returns the values of the column with the given header; they are not copied.
 func (t *Table) Column(name string) ([]float64, error) {
 	for _, c := range t.Columns {
 		if c.Name == name {
@@ -301,10 +301,9 @@ func (t *Table) Column(name string) ([]float64, error) {
 	return nil, fmt.Errorf("rank: no column %.60q: want one of %s", name, listed(t.headers()[1:]))
 }
 
-// Correlate returns a table of a statistic between columns of t: it has a row for
-// each of the columns x, such as pretext tasks, and a column for each of y, such as
-// supervised accuracies on several data sets. Its key is "measure". It fails where
-// the statistic does.
+// Correlate returns a table of a statistic between columns of t: a row per column in x,
+// such as pretext tasks, and a column per column in y, such as supervised accuracies on
+// several data sets. Its key is "measure". It fails if the statistic does.
 func (t *Table) Correlate(s Statistic, x, y []string) (*Table, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
@@ -336,8 +335,8 @@ func (t *Table) Correlate(s Statistic, x, y []string) (*Table, error) {
 }
 
 // Join returns a table with the columns of all tables, in the order of the
-// architectures of the first, whose key it takes. It fails, and names them, if
-// tables do not have the same architectures, or share the name of a column.
+// architectures of the first, with its key. It returns an error that names them if
+// tables have different architectures or equal columns.
 func Join(tables ...*Table) (*Table, error) {
 	if len(tables) == 0 {
 		return nil, errors.New("rank: join: no tables")
@@ -381,14 +380,14 @@ func Join(tables ...*Table) (*Table, error) {
 	return joined, nil
 }
 
-// WriteCSV writes the table as a CSV file, from which [Read] gets it back, bit by
-// bit. It fails if the table is invalid or writing does.
+// WriteCSV writes the table as a CSV file that [Read] reads back with equal bits. It
+// fails if the table is invalid or the writer fails.
 func (t *Table) WriteCSV(w io.Writer) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
 	file := csv.NewWriter(w)
-	_ = file.Write(t.headers()) // Flush has the error, as below
+	_ = file.Write(t.headers()) // Flush returns the error, as below
 	row := make([]string, 1+len(t.Columns))
 	for i, arch := range t.Archs {
 		row[0] = arch
@@ -404,16 +403,15 @@ func (t *Table) WriteCSV(w io.Writer) error {
 	return nil
 }
 
-// WriteMarkdown writes the table as one of GitHub Flavored Markdown, with six
-// digits of numbers that are not whole. It fails if the table is invalid or writing
-// does.
+// WriteMarkdown writes the table in GitHub Flavored Markdown, with six digits of
+// non-integers. It fails if the table is invalid or the writer fails.
 func (t *Table) WriteMarkdown(w io.Writer) error {
 	if err := t.Validate(); err != nil {
 		return err
 	}
 	b := bufio.NewWriter(w)
 	line := func(first string, cell func(c Column) string) {
-		fmt.Fprintf(b, "| %s |", first) // Flush has the error
+		fmt.Fprintf(b, "| %s |", first) // Flush returns the error
 		for _, c := range t.Columns {
 			fmt.Fprintf(b, " %s |", cell(c))
 		}
@@ -430,10 +428,10 @@ func (t *Table) WriteMarkdown(w io.Writer) error {
 	return nil
 }
 
-// markdown escapes what means something in a cell of a table.
+// markdown escapes special characters in a cell of a table.
 var markdown = strings.NewReplacer(`\`, `\\`, `|`, `\|`, `*`, `\*`, "`", "\\`", `<`, `\<`, `[`, `\[`, `~`, `\~`, `&`, `\&`)
 
-// short returns a number for people to read.
+// short returns a number in short form.
 func short(f float64) string {
 	if f == math.Trunc(f) && math.Abs(f) < 1e15 {
 		return strconv.FormatFloat(f, 'f', 0, 64)
@@ -441,8 +439,8 @@ func short(f float64) string {
 	return strconv.FormatFloat(f, 'g', 6, 64)
 }
 
-// Save writes the table to a file, as CSV if the path ends in .csv, as Markdown if
-// in .md. A file that is there is replaced, or left as it is if writing fails.
+// Save writes the table to a file, as CSV if path ends in .csv, as Markdown if in .md.
+// An existing file is replaced, or kept if writing fails.
 func (t *Table) Save(path string) error {
 	return save(path, map[string]func(io.Writer) error{".csv": t.WriteCSV, ".md": t.WriteMarkdown})
 }

@@ -66,9 +66,9 @@ func TestReadRefused(t *testing.T) {
 		{"a word after numbers", "arch,x\na,1\nb,y\n", "", nil, `line 3, column 3 (x): "y" of architecture "b"`},
 		{"a word that is asked for", "arch,x\na,y\n", "", []string{"x"}, `line 2, column 3 (x): "y" of architecture "a"`},
 		{"nothing", "arch,x\na,\nb,1\n", "", nil, `line 2, column 3 (x): "" of architecture "a"`},
-		{"twice", "arch,x\na,1\nb,2\n\na ,3\n", "", nil, `line 5, column 1 (arch): architecture "a" is in line 2 already`},
-		{"no name", "x,arch\n1,a\n2, \n", "arch", nil, "line 3, column 3 (arch): a name is empty"},
-		{"a bell", "arch,x\na\a,1\n", "", nil, `line 2, column 1 (arch): name "a\a": want characters that can be printed`},
+		{"twice", "arch,x\na,1\nb,2\n\na ,3\n", "", nil, `line 5, column 1 (arch): architecture "a" is already in line 2`},
+		{"no name", "x,arch\n1,a\n2, \n", "arch", nil, "line 3, column 3 (arch): empty name"},
+		{"a bell", "arch,x\na\a,1\n", "", nil, `line 2, column 1 (arch): name "a\a": want printable characters`},
 		{"short row", "arch,x,y\na,1,2\nb,1\n", "", nil, "line 3 has 2 cells, the header 3"},
 		{"long row", "arch,x\na,1,2\n", "", nil, "line 2 has 3 cells, the header 2"},
 		{"quote", "arch,x\na,1\nb\"c,1\n", "", nil, "line 3, column 2"},
@@ -76,10 +76,10 @@ func TestReadRefused(t *testing.T) {
 		{"no such column", "arch,x\n", "", []string{"y"}, `no column "y": want one of "arch", "x"`},
 		{"two of a name", "arch,x,x\n", "", nil, `two columns "x"`},
 		{"two keys", "arch,x,arch\n", "", []string{"x"}, `two columns "arch"`},
-		{"asked twice", "arch,x\n", "", []string{"x", "x"}, `column "x" is asked for twice`},
-		{"key asked", "arch,x\n", "", []string{"arch"}, `column "arch" is asked for twice`},
+		{"asked twice", "arch,x\n", "", []string{"x", "x"}, `column "x" is requested twice`},
+		{"key asked", "arch,x\n", "", []string{"arch"}, `column "arch" is requested twice`},
 		{"no header", ",\n0,a\n", "", nil, "line 1: no column has a header"},
-		{"no header asked for", ",arch\n0,a\n", "", []string{""}, "a name is empty"},
+		{"no header asked for", ",arch\n0,a\n", "", []string{""}, "empty name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := rank.Read(strings.NewReader(c.text), c.key, c.columns...)
@@ -160,13 +160,13 @@ func TestValidate(t *testing.T) {
 		change func(*rank.Table)
 		want   string
 	}{
-		"architecture twice": {func(t *rank.Table) { t.Archs[2] = "b" }, `architecture "b" is there twice`},
-		"column twice":       {func(t *rank.Table) { t.Columns[1].Name = "jigsaw" }, `column "jigsaw" is there twice`},
-		"column like key":    {func(t *rank.Table) { t.Columns[1].Name = "arch" }, `column "arch" is there twice`},
-		"no name":            {func(t *rank.Table) { t.Archs[0] = "" }, "a name is empty"},
-		"no key":             {func(t *rank.Table) { t.Key = "" }, "a name is empty"},
-		"space":              {func(t *rank.Table) { t.Archs[0] = "a " }, `name "a ": want no space around it`},
-		"line end":           {func(t *rank.Table) { t.Columns[0].Name = "a\nb" }, `name "a\nb": want characters`},
+		"architecture twice": {func(t *rank.Table) { t.Archs[2] = "b" }, `architecture "b" is repeated`},
+		"column twice":       {func(t *rank.Table) { t.Columns[1].Name = "jigsaw" }, `column "jigsaw" is repeated`},
+		"column like key":    {func(t *rank.Table) { t.Columns[1].Name = "arch" }, `column "arch" is repeated`},
+		"no name":            {func(t *rank.Table) { t.Archs[0] = "" }, "empty name"},
+		"no key":             {func(t *rank.Table) { t.Key = "" }, "empty name"},
+		"space":              {func(t *rank.Table) { t.Archs[0] = "a " }, `name "a ": want no surrounding spaces`},
+		"line end":           {func(t *rank.Table) { t.Columns[0].Name = "a\nb" }, `name "a\nb": want printable characters`},
 		"short column":       {func(t *rank.Table) { t.Columns[0].Values = []float64{1} }, `column "jigsaw" has 1 values for 3 architectures`},
 		"NaN":                {func(t *rank.Table) { t.Columns[1].Values[1] = math.NaN() }, `column "params": NaN for architecture "b"`},
 	} {
@@ -208,7 +208,7 @@ func TestCorrelate(t *testing.T) {
 		assert.ErrorContains(t, err, `no column "color"`)
 	}
 	_, err = many.Correlate(rank.Spearman, []string{"jigsaw", "jigsaw"}, []string{"cifar"})
-	assert.ErrorContains(t, err, `"jigsaw" is there twice`)
+	assert.ErrorContains(t, err, `"jigsaw" is repeated`)
 }
 
 func TestJoin(t *testing.T) {
@@ -226,7 +226,7 @@ func TestJoin(t *testing.T) {
 	_, err = rank.Join(fewer, table())
 	assert.EqualError(t, err, `rank: join: table 0 lacks architectures of table 1: "a|1", "b"`)
 	_, err = rank.Join(table(), table())
-	assert.ErrorContains(t, err, `join: column "jigsaw" is there twice: rename one`)
+	assert.ErrorContains(t, err, `join: column "jigsaw" is repeated: rename one`)
 	_, err = rank.Join()
 	assert.ErrorContains(t, err, "no tables")
 

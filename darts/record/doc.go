@@ -1,12 +1,12 @@
-// Package record has the events of searches and trainings, and what receives them.
+// Package record has the events of searches and trainings, and recorders that receive them.
 //
-// A run calls a [Recorder] with an [Event] at a time: [Start], [Step], [Progress],
+// A run calls a [Recorder] with one [Event] at a time: [Start], [Step], [Progress],
 // [Epoch], [Warning] and [Done]. [Printer] prints them for people, [JSONLines] writes
-// them for programs, [Log] hands them to log/slog, and [TensorBoard] writes curves and
-// histograms. [Func] makes a recorder of a function. [Recorders] passes events to
+// them for programs, [Log] logs them with log/slog, and [TensorBoard] writes curves and
+// histograms. [Func] turns a function into a recorder. [Recorders] passes events to
 // several recorders, and [Optional] to some that may fail.
 //
-// A run directory keeps its events in a file named [File], which [Read] reads:
+// A run directory has its events in a file named [File], which [Read] reads:
 //
 //	for e, err := range record.Read(file) {
 //		if err != nil {

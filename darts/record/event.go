@@ -11,46 +11,45 @@ import (
 
 // An Event is one of Start, Step, Progress, Epoch, Warning and Done, by value.
 //
-// Losses are means over images, or over labels where an image has several. A score is
-// a metric with a name; shares and most scores are from 0 to 1. A number that a run
-// does not have, such as the entropy of a run without architecture parameters, is
-// NaN. Fields that depend on the clock or the machine, and so differ between runs of
-// equal seeds, have the tag clock.
+// Losses are means over images, or over labels if an image has several. A score is a
+// metric with a name; weights and most scores are from 0 to 1. A number that a run does
+// not have, such as the entropy of a run without architecture parameters, is NaN.
+// Fields with the tag clock depend on the clock or the machine, and differ between runs
+// with equal seeds.
 type Event interface {
-	event() string // the name of the event on the wire
+	event() string // the name of the event in JSON
 }
 
-// Start is the first event of a run: what is about to be done.
+// Start is the first event of a run. It describes the run.
 type Start struct {
-	Task          string `json:"task"`                       // the name of the task
+	Task          string `json:"task"`                       // name of the task
 	Images        int    `json:"images"`                     // images in the source
-	Train         int    `json:"train"`                      // images that the weights learn from
-	Val           int    `json:"val"`                        // images of validation: for the alphas, or for evaluation
-	Params        int    `json:"params"`                     // learnable numbers of the network
+	Train         int    `json:"train"`                      // training images
+	Val           int    `json:"val"`                        // validation images: for the architecture parameters, or for evaluation
+	Params        int    `json:"params"`                     // learnable values of the network
 	MACs          int64  `json:"macs"`                       // multiply-adds of the network for one image
-	PlannedBytes  int64  `json:"planned_bytes" clock:"true"` // memory that the run takes on the cores of this machine, besides what the source holds, to decode images included
+	PlannedBytes  int64  `json:"planned_bytes" clock:"true"` // planned memory of the run on this machine, including image decoding, without the memory of the source
 	Epochs        int    `json:"epochs"`                     // epochs of the run
 	StepsPerEpoch int    `json:"steps_per_epoch"`            // steps of one epoch
 	Batch         int    `json:"batch"`                      // images in a step
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
-	Recompute     bool   `json:"recompute" clock:"true"`     // whether a step computes maps again to save memory
-	Decoder       string `json:"decoder"`                    // what decodes the JPEG files of the sources, see pretext.Source; empty if they have none
-	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": the instructions, see UNNAS_KERNEL, and the architecture
-	Version       string `json:"version"`                    // version of the module unnas, as the Go command records it; empty if it is not known
-	Revision      string `json:"revision"`                   // revision of the program in version control, with +modified if files were changed; empty if the Go command did not record it
-	// ScoreName names the metric of ValScore, such as "top1" or "miou", and
-	// TrainScoreName that of TrainScore. LowerIsBetter says that the best ValScore is
-	// the lowest. The best epoch of a training is the first with the best ValScore, that
-	// of a search the first with the lowest ValLoss.
+	Recompute     bool   `json:"recompute" clock:"true"`     // activation checkpointing
+	Decoder       string `json:"decoder"`                    // decoder of the JPEG files of the sources, see pretext.Source; empty without JPEG files
+	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": instruction set, see UNNAS_KERNEL, and architecture
+	Version       string `json:"version"`                    // version of the module unnas recorded by the Go command; empty if unknown
+	Revision      string `json:"revision"`                   // version control revision of the program, with +modified for changed files; empty if unknown
+	// ScoreName is the metric of ValScore, such as "top1" or "miou", and TrainScoreName
+	// that of TrainScore. LowerIsBetter means that the best ValScore is the lowest. The
+	// best epoch of a training is the first with the best ValScore, that of a search
+	// the first with the lowest ValLoss.
 	ScoreName      string   `json:"score_name"`
 	TrainScoreName string   `json:"train_score_name"`
 	LowerIsBetter  bool     `json:"lower_is_better"`
-	Ops            []string `json:"ops"`    // names of the candidate operations, which the columns of alphas belong to; none in a training
+	Ops            []string `json:"ops"`    // candidate operations, the columns of the architecture parameters; none in a training
 	Config         any      `json:"config"` // the hyperparameters; data only
 }
 
-// label returns the name of a field with that of its metric in it: val_top1 of
-// val_score.
+// label returns the name of a field with the name of its metric: val_top1 for val_score.
 func (s Start) label(field string) string {
 	switch {
 	case field == "train_score" && s.TrainScoreName != "":
@@ -61,31 +60,31 @@ func (s Start) label(field string) string {
 	return field
 }
 
-// Step follows every step. Its losses and scores are means over the epoch so far.
+// Step follows every step. Its losses and scores are running means of the epoch.
 type Step struct {
 	Epoch           int           `json:"epoch"`       // the epoch, from 1
 	Step            int           `json:"step"`        // steps done in the epoch, from 1 to Steps
 	Steps           int           `json:"steps"`       // steps of one epoch
-	Images          int           `json:"images"`      // images that the weights have learned from in the run, repeats counted
-	TrainLoss       float64       `json:"train_loss"`  // of the images that the weights learn from
-	TrainScore      float64       `json:"train_score"` // of the same, see Start.TrainScoreName
-	ValLoss         float64       `json:"val_loss"`    // of the images that the alphas learn from
-	ValScore        float64       `json:"val_score"`   // of the same, see Start.ScoreName
-	LR              float64       `json:"lr"`          // learning rate of the weights in this step
+	Images          int           `json:"images"`      // training images seen in the run, with repetition
+	TrainLoss       float64       `json:"train_loss"`  // on training images
+	TrainScore      float64       `json:"train_score"` // on training images, see Start.TrainScoreName
+	ValLoss         float64       `json:"val_loss"`    // on validation images
+	ValScore        float64       `json:"val_score"`   // on validation images, see Start.ScoreName
+	LR              float64       `json:"lr"`          // learning rate of the weights
 	Entropy         float64       `json:"entropy"`     // see Epoch
 	SkipWeight      float64       `json:"skip_weight"` // see Epoch
 	ImagesPerSecond float64       `json:"images_per_second" clock:"true"`
-	Left            time.Duration `json:"left_ns" clock:"true"` // estimate of the time until the end of the run
+	Left            time.Duration `json:"left_ns" clock:"true"` // estimated remaining time of the run
 }
 
-// Progress says how far work is that takes a while: an evaluation, or the passes of
-// a step that accumulates gradients. A run directory does not keep it.
+// Progress is the progress of longer work: an evaluation, or the passes of a step with
+// gradient accumulation. Run directories do not keep it.
 type Progress struct {
-	Work    string        `json:"work"`                    // what is done, such as "evaluating"
-	Done    int           `json:"done"`                    // units of it that are done
-	Total   int           `json:"total"`                   // units of all
-	Unit    string        `json:"unit"`                    // what is counted, such as "images"
-	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // time since the work began
+	Work    string        `json:"work"`                    // name of the work, such as "evaluating"
+	Done    int           `json:"done"`                    // units done
+	Total   int           `json:"total"`                   // units in total
+	Unit    string        `json:"unit"`                    // name of a unit, such as "images"
+	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // time since the start of the work
 }
 
 // Epoch follows the last step of an epoch.
@@ -95,46 +94,45 @@ type Epoch struct {
 	TrainScore float64 `json:"train_score"`
 	ValLoss    float64 `json:"val_loss"`
 	ValScore   float64 `json:"val_score"`
-	Entropy    float64 `json:"entropy"`     // of the softmax of the alphas, mean over edges, as a share of the largest possible
+	Entropy    float64 `json:"entropy"`     // normalised entropy of the softmax of the architecture parameters, mean over edges
 	SkipWeight float64 `json:"skip_weight"` // weight of skip connections after softmax, mean over edges
 	PoolWeight float64 `json:"pool_weight"` // weight of maximum and average pooling after softmax, mean over edges
 
-	// Stability tells how far each edge ranks its operations as it did after the
-	// epoch before: Kendall's tau, mean over edges, 1 for the same order, 0 for
-	// an unrelated and -1 for the opposite one; see cell.KendallTau. It is NaN in
-	// the first epoch. DARTS+ takes a ranking that has been stable for 10 epochs
-	// as the sign that a search is done (Liang et al., 2019, arXiv 1909.06035,
-	// criterion 2).
+	// Stability is Kendall's tau between the rankings of operations after this epoch
+	// and the one before, mean over edges: 1 for the same order, 0 for an unrelated and
+	// -1 for the opposite one; see cell.KendallTau. It is NaN in the first epoch.
+	// DARTS+ stops a search once the ranking has been stable for 10 epochs (Liang et
+	// al., 2019, arXiv 1909.06035, criterion 2).
 	Stability float64 `json:"stability"`
 
 	Eigenvalue float64 `json:"eigenvalue"` // see darts.SearchConfig.StopEigenvalue; NaN without it
 
-	Genotype string      `json:"genotype"` // what the alphas stand for now; empty without alphas
-	Normal   [][]float64 `json:"normal"`   // the alphas of normal cells before softmax: a row for each edge, a column for each of Start.Ops; see Weights
-	Reduce   [][]float64 `json:"reduce"`   // those of reduction cells
+	Genotype string      `json:"genotype"` // derived from the current architecture parameters; empty without them
+	Normal   [][]float64 `json:"normal"`   // architecture parameters of normal cells before softmax: a row per edge, a column per operation of Start.Ops; see Weights
+	Reduce   [][]float64 `json:"reduce"`   // architecture parameters of reduction cells
 
-	// Scores are what else was measured in validation, by name: "top5", the share of
-	// labels among the five likeliest classes, for example. On the wire each is a field
-	// of its own, such as val_top5.
+	// Scores are further validation scores by name, such as "top5", the fraction of
+	// labels among the five most probable classes. In JSON each is a field, such as
+	// val_top5.
 	Scores map[string]float64 `json:"val_"`
-	// ScoreName names the metric of ValScore; see Start. It is empty if a training did
-	// not evaluate the epoch.
+	// ScoreName is the metric of ValScore; see Start. It is empty if a training did not
+	// evaluate the epoch.
 	ScoreName string `json:"score_name"`
 
-	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // time that the epoch took
+	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // duration of the epoch
 }
 
-// Warning says that something deserves a look but does not stop the run.
+// Warning reports a problem that does not stop the run.
 type Warning struct {
 	Text string `json:"text"` // a sentence without a line break
 }
 
-// Done is the last event of a run that was not stopped early.
+// Done is the last event of a completed run.
 type Done struct {
 	Epochs   int           `json:"epochs"`
 	Images   int           `json:"images"`                  // see Step
-	Genotype string        `json:"genotype"`                // the cells that were found; empty without alphas
-	Elapsed  time.Duration `json:"elapsed_ns" clock:"true"` // time that the run took
+	Genotype string        `json:"genotype"`                // result of a search; empty otherwise
+	Elapsed  time.Duration `json:"elapsed_ns" clock:"true"` // duration of the run
 }
 
 func (Start) event() string    { return "start" }
@@ -144,14 +142,14 @@ func (Epoch) event() string    { return "epoch" }
 func (Warning) event() string  { return "warning" }
 func (Done) event() string     { return "done" }
 
-// field is a field of an event under its name on the wire.
+// field is a field of an event with its JSON name.
 type field struct {
 	name  string
 	value any
 }
 
-// fields returns the fields of an event in their order, and scores by name, those
-// that depend on the clock only if clock is set.
+// fields returns the fields of an event in order, and scores by name; without clock,
+// those with the tag clock are omitted.
 func fields(e Event, clock bool) ([]field, error) {
 	v := reflect.ValueOf(e)
 	if v.Kind() != reflect.Struct {
@@ -175,7 +173,7 @@ func fields(e Event, clock bool) ([]field, error) {
 	return all, nil
 }
 
-// Weights returns the weights that alphas give operations: the softmax of each row.
+// Weights returns the operation weights of architecture parameters: the softmax of each row.
 func Weights(alphas [][]float64) [][]float64 {
 	all := make([][]float64, len(alphas))
 	for i, row := range alphas {

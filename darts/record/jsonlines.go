@@ -8,31 +8,30 @@ import (
 	"unnas/internal/format"
 )
 
-// JSONLines is a Recorder that writes one JSON object a line. The first member
-// is the event ("start", "step", "epoch", "warning" or "done"), the others are
-// the fields of the event in their order, under the names in their json tags.
-// JSON has no NaN and no infinity: both become null.
+// JSONLines is a Recorder that writes one JSON object per line. The first member is the
+// event ("start", "step", "epoch", "warning" or "done"), the others are the fields of
+// the event in order, named by their json tags. NaN and infinity become null.
 //
-// Unless Clock is set, fields that depend on the clock or the machine are left out, so that
-// runs of equal configuration and seed write equal bytes.
+// Unless Clock is set, fields that depend on the clock or the machine are omitted, so
+// that runs with equal configuration and seed write equal bytes.
 type JSONLines struct {
-	Clock bool // whether to write the fields that depend on the clock
+	Clock bool // include fields that depend on the clock
 
 	w      io.Writer
 	line   bytes.Buffer
 	values *json.Encoder // writes to line
 }
 
-// NewJSONLines returns a recorder that writes to w, one call of Write a line.
+// NewJSONLines returns a recorder that writes to w, with one call of Write per line.
 func NewJSONLines(w io.Writer) *JSONLines {
 	j := &JSONLines{w: w}
 	j.values = json.NewEncoder(&j.line)
-	j.values.SetEscapeHTML(false) // genotypes and paths should stay readable
+	j.values.SetEscapeHTML(false) // keep genotypes and paths readable
 	return j
 }
 
-// Record writes one line. It fails if the writer does, or if the configuration
-// in a Start has no JSON form.
+// Record writes one line. It fails if the writer fails, or if the configuration in a
+// Start has no JSON form.
 func (j *JSONLines) Record(e Event) error {
 	all, err := fields(e, j.Clock)
 	if err != nil {
@@ -52,7 +51,7 @@ func (j *JSONLines) Record(e Event) error {
 		if err := j.values.Encode(value); err != nil {
 			return fmt.Errorf("record: JSON lines: %s of %s event: %w", f.name, e.event(), err)
 		}
-		j.line.Truncate(j.line.Len() - 1) // the encoder ends every value with a line break
+		j.line.Truncate(j.line.Len() - 1) // the encoder appends a line break
 	}
 	j.line.WriteString("}\n")
 	if _, err := j.w.Write(j.line.Bytes()); err != nil {
@@ -61,7 +60,7 @@ func (j *JSONLines) Record(e Event) error {
 	return nil
 }
 
-// finite returns what JSON can hold of a number.
+// finite returns a number, or nil if JSON cannot represent it.
 func finite(v float64) any {
 	if !format.Finite(v) {
 		return nil
@@ -69,7 +68,7 @@ func finite(v float64) any {
 	return v
 }
 
-// numbers returns what JSON can hold of the rows of a matrix.
+// numbers returns the rows of a matrix with nil for numbers that JSON cannot represent.
 func numbers(rows [][]float64) any {
 	if rows == nil {
 		return nil

@@ -9,11 +9,11 @@ import (
 	"unnas/internal/format"
 )
 
-// Log is a Recorder that emits a structured log record for each event. The message
-// is the event as in JSONLines, and so are the attributes, but for three: times
-// are durations without the _ns, figures that are NaN or infinite are left out, and
-// so are the configuration and the alphas, which are no single values. Steps and
-// progress are of level Debug, warnings Warn and the others Info.
+// Log is a Recorder that emits a structured log record per event. Message and
+// attributes are those of JSONLines, except that times are durations without the _ns,
+// NaN and infinite numbers are omitted, and so are the configuration and the
+// architecture parameters, which are not single values. Steps and progress have level
+// Debug, warnings Warn and all others Info.
 type Log struct{ logger *slog.Logger }
 
 // NewLog returns a recorder that logs to l, or to slog.Default if l is nil.
@@ -24,8 +24,7 @@ func NewLog(l *slog.Logger) *Log {
 	return &Log{l}
 }
 
-// Record logs an event. What becomes of the record is up to the logger's handler,
-// which reports no errors.
+// Record logs an event. It does not see errors of the logger's handler.
 func (l *Log) Record(e Event) error {
 	all, err := fields(e, true)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Meter reports how far work is that may take a while, as Progress events. It is
-// safe for use by several goroutines.
+// A Meter reports the progress of longer work as Progress events. It is safe for
+// concurrent use.
 type Meter struct {
 	to Recorder
 
@@ -18,23 +18,23 @@ type Meter struct {
 // NewMeter returns a meter that reports to a recorder.
 func NewMeter(to Recorder) *Meter { return &Meter{to: to} }
 
-// Begin begins work of total units, such as "images", and ends any work before it.
-// Work of no units is never reported.
+// Begin starts work of total units, such as "images", and ends any earlier work. Work
+// of 0 units is not reported.
 func (m *Meter) Begin(work, unit string, total int) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	m.last, m.began = Progress{Work: work, Unit: unit, Total: total}, time.Now()
 }
 
-// Add reports that more units are done. Units beyond the total are not counted.
+// Add reports more units as done. Units beyond the total are not counted.
 func (m *Meter) Add(units int) error {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	return m.count(units)
 }
 
-// Pass reports that one more unit is done, except the last, which an event of its own
-// follows. Errors of the recorder are dropped: it will return them for that event.
+// Pass reports one more unit as done, except the last, which another event reports.
+// Recorder errors are dropped: the recorder will return them for that event.
 func (m *Meter) Pass() {
 	m.lock.Lock()
 	defer m.lock.Unlock()

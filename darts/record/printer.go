@@ -14,31 +14,29 @@ import (
 	"golang.org/x/term"
 )
 
-// Printer is a Recorder for people to read: some lines about the run, one line
-// per epoch, and the genotype at the end. Between epochs a live printer, for
-// terminals, rewrites one line in place up to ten times a second; another, for
-// files, adds a line every ten seconds. Work besides steps is shown once it has
-// taken two seconds. Numbers that are NaN are left out. Scores of which more is
-// better are shares, shown in percent.
+// Printer is a Recorder for people: some lines about the run, one line per epoch, and
+// the genotype at the end. Between epochs a live printer, for terminals, rewrites one
+// line up to ten times a second; other printers, for files, add a line every ten
+// seconds. Other work than steps is shown once it has taken two seconds. NaN is
+// omitted. Scores are percentages unless lower is better.
 type Printer struct {
-	// Live says whether a line is rewritten in place, with \r and the ANSI sequence
-	// that clears the rest of a line.
+	// Live rewrites a line in place, with \r and the ANSI sequence that clears the rest
+	// of a line.
 	Live bool
-	// Columns is the width of the terminal in characters. The live line keeps
-	// what fits, the most important first; the other lines are never cut.
+	// Columns is the width of the terminal in characters. The live line is cut to it,
+	// the most important numbers first; other lines are never cut.
 	Columns int
 
 	w     io.Writer
 	now   func() time.Time
 	start Start
-	shown time.Time // when a step was last shown, or its turn given to another line
-	dirty bool      // whether a live line stands in the way of the next line
-	aside bool      // whether the last line was of passes, or of other work than steps
+	shown time.Time // time of the last step or other line shown
+	dirty bool      // the cursor is on a live line
+	aside bool      // the last line showed passes, or other work than steps
 }
 
-// NewPrinter returns a recorder that prints to w. It is live, and as wide as the
-// terminal, if w is an *os.File of a terminal, such as os.Stdout; otherwise it is not
-// live.
+// NewPrinter returns a recorder that prints to w. If w is an *os.File of a terminal,
+// such as os.Stdout, it is live and as wide as the terminal.
 func NewPrinter(w io.Writer) *Printer {
 	p := &Printer{Columns: 80, w: w, now: time.Now}
 	file, ok := w.(*os.File)
@@ -55,7 +53,7 @@ func NewPrinter(w io.Writer) *Printer {
 const (
 	liveInterval  = 100 * time.Millisecond
 	plainInterval = 10 * time.Second
-	patience      = 2 * time.Second // with work that may soon be over
+	patience      = 2 * time.Second // before work other than steps is shown
 	barWidth      = 8
 	clearLine     = "\r\x1b[K"
 )
@@ -85,8 +83,8 @@ func (p *Printer) Record(e Event) error {
 	return fmt.Errorf("record: printer: unknown event %T", e)
 }
 
-// Close ends the live line of a run that was stopped early, so that what is
-// printed next starts on a line of its own. It does not close the writer.
+// Close ends the live line of a run that was stopped early, so that later output starts
+// on a new line. It does not close the writer.
 func (p *Printer) Close() error {
 	if !p.dirty {
 		return nil
@@ -95,7 +93,7 @@ func (p *Printer) Close() error {
 	return p.write("\n")
 }
 
-// step shows a step if it is time to, or if the step was told of by its passes only.
+// step shows a step if it is due, or if only its passes were shown.
 func (p *Printer) step(e Step) error {
 	if p.aside {
 		p.aside, p.shown = false, time.Time{}
@@ -105,7 +103,7 @@ func (p *Printer) step(e Step) error {
 	}, p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipWeight)...))
 }
 
-// progress shows progress if it is time to.
+// progress shows progress if it is due.
 func (p *Printer) progress(e Progress) error {
 	if e.Elapsed < patience {
 		return nil
@@ -121,8 +119,7 @@ func (p *Printer) progress(e Progress) error {
 	return err
 }
 
-// passing shows how far something is if it is time to, and in place if the
-// printer is live.
+// passing shows a progress line if it is due, in place if the printer is live.
 func (p *Printer) passing(heading, between string, done, total int, numbers []string) error {
 	interval := plainInterval
 	if p.Live {
@@ -147,7 +144,7 @@ func (p *Printer) passing(heading, between string, done, total int, numbers []st
 	return p.write(clearLine + line)
 }
 
-// print writes text, in place of the live line if there is one, and ends the line.
+// print writes a line of text, instead of the live line if there is one.
 func (p *Printer) print(text string) error {
 	if p.dirty {
 		text = clearLine + text
@@ -186,8 +183,8 @@ func startText(e Start) string {
 		format.SI(int64(e.Params)), format.SI(e.MACs), format.Bytes(e.PlannedBytes), how)
 }
 
-// fit returns the first part, cut to width characters, and behind it the others
-// that are not empty, as long as they fit. All are ASCII.
+// fit returns the first part, cut to width characters, followed by the others that are
+// not empty and fit. All are ASCII.
 func fit(width int, first string, others []string) string {
 	line := first[:min(len(first), max(width, 0))]
 	for _, part := range others {
@@ -202,7 +199,7 @@ func fit(width int, first string, others []string) string {
 	return line
 }
 
-// bar draws how much of total is done.
+// bar draws a progress bar.
 func bar(done, total int) string {
 	n := 0
 	if total > 0 {
@@ -211,8 +208,7 @@ func bar(done, total int) string {
 	return "[" + strings.Repeat("=", n) + strings.Repeat(" ", barWidth-n) + "]"
 }
 
-// numbers formats what the lines about steps and epochs share. Numbers that the run
-// does not have are empty.
+// numbers formats the numbers of steps and epochs. Missing numbers are empty.
 func (p *Printer) numbers(trainLoss, trainScore, valLoss, valScore, entropy, skip float64) []string {
 	return []string{
 		number("loss %6.4f", trainLoss), p.score(cmp.Or(p.start.TrainScoreName, "score"), trainScore),
@@ -221,7 +217,7 @@ func (p *Printer) numbers(trainLoss, trainScore, valLoss, valScore, entropy, ski
 	}
 }
 
-// score formats a score under its name.
+// score formats a score with its name.
 func (p *Printer) score(name string, x float64) string {
 	if p.start.LowerIsBetter {
 		return number(name+" %6.4f", x)
@@ -229,7 +225,7 @@ func (p *Printer) score(name string, x float64) string {
 	return number(name+" %5.1f%%", 100*x)
 }
 
-// number formats a number; one that the run does not have is empty.
+// number formats a number; NaN is empty.
 func number(format string, x float64) string {
 	if math.IsNaN(x) {
 		return ""

@@ -207,7 +207,7 @@ func TestPrinterProgress(t *testing.T) {
 		"<clear>evaluating [=       ]  4000/20000   1m04s left    250 images/s<end>\n", show(true))
 }
 
-// TestPrinterStepAfterPasses shows a step though its passes have just been told of.
+// TestPrinterStepAfterPasses shows a step though its passes have just been shown.
 func TestPrinterStepAfterPasses(t *testing.T) {
 	for _, live := range []bool{false, true} {
 		var out bytes.Buffer

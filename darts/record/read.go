@@ -13,19 +13,16 @@ import (
 	"strings"
 )
 
-// File is the name of the file in which a run directory keeps events, as JSONLines
-// writes them.
+// File is the name of the file of events in a run directory, written by JSONLines.
 const File = "metrics.jsonl"
 
-// longestLine is the length in bytes at which a line is refused; a thousand scores
-// take a tenth of a million.
+// longestLine is the largest accepted line in bytes; a thousand scores take 100 kB.
 const longestLine = 8 << 20
 
-// Read returns the events that JSONLines has written, in their order. Numbers that are
-// null or missing are NaN, and the Config of a Start is a json.RawMessage. Events and
-// fields of unknown names are left out, as is a last line without an end, which is
-// being written or was when its program was killed. A damaged line is an error with
-// its number, after which nothing follows.
+// Read returns the events written by JSONLines, in order. Null and missing numbers are
+// NaN, and the Config of a Start is a json.RawMessage. Unknown events and fields are
+// ignored, as is an incomplete last line, which may be in writing or left by a killed
+// program. A damaged line is an error with its number, and ends the iteration.
 func Read(r io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		lines := bufio.NewReaderSize(r, 1<<16)
@@ -39,7 +36,7 @@ func Read(r io.Reader) iter.Seq2[Event, error] {
 				e, err = parse(line)
 			}
 			if err != nil {
-				yield(nil, fmt.Errorf("record: line %d: %w; the lines are as JSONLines writes them", number, err))
+				yield(nil, fmt.Errorf("record: line %d: %w; want lines written by JSONLines", number, err))
 				return
 			}
 			if e != nil && !yield(e, nil) {
@@ -64,7 +61,7 @@ func next(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// parse returns the event of a line, nil if it is of an unknown kind.
+// parse returns the event of a line, nil if its kind is unknown.
 func parse(line []byte) (Event, error) {
 	var kind struct{ Event string }
 	if err := json.Unmarshal(line, &kind); err != nil {
@@ -73,7 +70,7 @@ func parse(line []byte) (Event, error) {
 	switch kind.Event {
 	case "start":
 		e, err := decode[Start](line)
-		var raw struct{ Config json.RawMessage } // keeps the order of the settings
+		var raw struct{ Config json.RawMessage } // keeps the order of members
 		if err == nil {
 			err = json.Unmarshal(line, &raw)
 		}
@@ -97,7 +94,7 @@ func parse(line []byte) (Event, error) {
 	return nil, nil
 }
 
-// decode returns the event of a line. Figures that are null or missing are NaN.
+// decode returns the event of a line. Null and missing numbers are NaN.
 func decode[E Event](line []byte) (e E, err error) {
 	v := reflect.ValueOf(&e).Elem()
 	for i := range v.NumField() {
@@ -108,7 +105,7 @@ func decode[E Event](line []byte) (e E, err error) {
 	return e, json.Unmarshal(line, &e)
 }
 
-// scores returns those of an epoch beside ValScore, nil if there are none.
+// scores returns the scores of an epoch other than ValScore, nil if there are none.
 func scores(line []byte) (map[string]float64, error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(line, &all); err != nil {

@@ -159,7 +159,7 @@ func TestEventsAreTagged(t *testing.T) {
 	}
 }
 
-// eventLog keeps what it is told, until it is told to fail.
+// eventLog keeps events, until it is set to fail.
 type eventLog struct {
 	events []record.Event
 	err    error

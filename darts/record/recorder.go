@@ -6,22 +6,21 @@ import (
 )
 
 // A Recorder receives the events of a run. Record is called on the goroutine of the
-// run, or on those on which an evaluation loads images, one event after the other;
-// an error stops the run, which keeps a checkpoint if it has a run directory, and
-// returns the error. See Optional for recorders that are not worth that.
+// run, or on those on which an evaluation loads images, one event at a time. An error
+// stops the run, which writes a checkpoint if it has a run directory, and returns the
+// error; see Optional for recorders whose errors should not stop it.
 type Recorder interface {
 	Record(e Event) error
 }
 
-// Func is an adapter that makes a function a Recorder, as http.HandlerFunc does for
-// handlers.
+// Func is an adapter that makes a function a Recorder, like http.HandlerFunc.
 type Func func(Event) error
 
 // Record calls f.
 func (f Func) Record(e Event) error { return f(e) }
 
-// Recorders returns a recorder that passes every event to each of list in turn.
-// Nil entries are left out. The first error ends the turn.
+// Recorders returns a recorder that passes every event to each of list in order, up to
+// the first error. Nil entries are ignored.
 func Recorders(list ...Recorder) Recorder {
 	var all recorders
 	for _, r := range list {
@@ -44,9 +43,8 @@ func (all recorders) Record(e Event) error {
 }
 
 // Optional returns a recorder that passes every event to main and then to each of
-// others, which a run can do without: one that fails gets no more events, and main
-// gets a Warning with its error instead. Nil entries of others are left out; main
-// must not be nil.
+// others. One of others that fails gets no more events, and main gets a Warning with
+// its error. Nil entries of others are ignored; main must not be nil.
 func Optional(main Recorder, others ...Recorder) Recorder {
 	return &optional{main, slices.DeleteFunc(slices.Clone(others), func(r Recorder) bool { return r == nil })}
 }

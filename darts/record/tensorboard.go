@@ -14,31 +14,31 @@ import (
 	"unnas/internal/tfrecord"
 )
 
-// TensorBoard is a Recorder that writes an event file for the program of that
-// name (https://www.tensorflow.org/tensorboard):
+// TensorBoard is a Recorder that writes an event file for TensorBoard
+// (https://www.tensorflow.org/tensorboard):
 //
 //   - all numbers of steps and epochs as scalars, such as step/lr and epoch/val_loss,
-//     under their names in JSONLines, and scores under their own, such as
-//     epoch/val_top1; those that are NaN or infinite are left out;
-//   - after each epoch the alphas as histograms, alphas/normal and alphas/reduce,
-//     the weight of each operation after softmax, mean over edges, as scalars such
-//     as normal/skip_connect, and the genotype as a text.
+//     named as in JSONLines, and scores with the name of their metric, such as
+//     epoch/val_top1; NaN and infinite ones are omitted;
+//   - after each epoch the architecture parameters as histograms, alphas/normal and
+//     alphas/reduce, the weight of each operation after softmax, mean over edges, as
+//     scalars such as normal/skip_connect, and the genotype as text.
 //
-// All are plotted over the steps done in the run. A run that resumes from a
-// checkpoint writes another file, which begins with the first step done again and has
-// TensorBoard drop the records of that step and of later ones in files before it. Each
-// record has the time at which it was written, so that files of equal runs differ.
+// The horizontal axis is the steps done in the run. A resumed run writes another file,
+// which starts with the first repeated step and makes TensorBoard drop the records of
+// that and later steps in earlier files. Each record has the time of its writing, so
+// files of equal runs differ.
 type TensorBoard struct {
 	dir   string
 	file  *os.File // nil before the first step
 	start Start
 }
 
-// NewTensorBoard returns a recorder that makes a file in the folder dir, and the
-// folder if need be, once the first step of the run has been done.
+// NewTensorBoard returns a recorder that creates a file in the folder dir, and the
+// folder if necessary, after the first step of the run.
 func NewTensorBoard(dir string) *TensorBoard { return &TensorBoard{dir: dir} }
 
-// Record writes what an event says. It fails if the file system does.
+// Record writes an event. It fails if the file system does.
 func (t *TensorBoard) Record(e Event) error {
 	all, err := fields(e, true)
 	if err != nil {
@@ -75,8 +75,8 @@ func (t *TensorBoard) Close() error {
 	return nil
 }
 
-// The fields of protocol buffers that the records hold, by the names of the
-// messages in event.proto, summary.proto and tensor.proto of TensorFlow.
+// The protocol buffer fields in use, by the message names of event.proto, summary.proto
+// and tensor.proto of TensorFlow.
 const (
 	eventWallTime   protowire.Number = 1 // double, seconds since 1970
 	eventStep       protowire.Number = 2 // int64
@@ -98,7 +98,7 @@ const (
 	metadataPlugin protowire.Number = 1 // PluginData
 	pluginName     protowire.Number = 1 // string
 
-	histogramMin     protowire.Number = 1 // double, as all of it
+	histogramMin     protowire.Number = 1 // double, like all of them
 	histogramMax     protowire.Number = 2
 	histogramNum     protowire.Number = 3
 	histogramSum     protowire.Number = 4
@@ -112,14 +112,14 @@ const (
 	tensorStrings protowire.Number = 8 // repeated bytes
 )
 
-// eventFileVersion makes TensorBoard heed where a session starts.
+// eventFileVersion makes TensorBoard respect session starts.
 const eventFileVersion = "brain.Event:2"
 
-// write adds a record with values of a summary at a step.
+// write adds a record with summary values at a step.
 func (t *TensorBoard) write(step int64, values []byte) error {
 	if t.file == nil {
 		if err := t.open(step); err != nil {
-			return fmt.Errorf("record: TensorBoard: %w; choose a folder that can be written", err)
+			return fmt.Errorf("record: TensorBoard: %w; choose a writable folder", err)
 		}
 	}
 	if err := t.record(step, message(nil, eventSummary, values)); err != nil {
@@ -128,7 +128,7 @@ func (t *TensorBoard) write(step int64, values []byte) error {
 	return nil
 }
 
-// open begins a file whose first step is given.
+// open creates a file that starts at the given step.
 func (t *TensorBoard) open(step int64) error {
 	if err := os.MkdirAll(t.dir, 0o755); err != nil {
 		return err
@@ -149,10 +149,10 @@ func (t *TensorBoard) open(step int64) error {
 	return t.record(step, message(nil, eventSessionLog, session))
 }
 
-// record adds an event with the fields of what happened at a step.
+// record adds an event with the given fields at a step.
 func (t *TensorBoard) record(step int64, what []byte) error {
 	event := double(nil, eventWallTime, float64(time.Now().UnixMicro())/1e6)
-	if step != 0 { // what is zero is not written
+	if step != 0 { // zero is the default
 		event = protowire.AppendTag(event, eventStep, protowire.VarintType)
 		event = protowire.AppendVarint(event, uint64(step))
 	}
@@ -160,7 +160,7 @@ func (t *TensorBoard) record(step int64, what []byte) error {
 	return err
 }
 
-// scalar returns the value of a figure, or nothing if it is no finite number.
+// scalar returns a scalar value, or nothing if it is not finite.
 func scalar(tag string, v float64) []byte {
 	if !format.Finite(v) {
 		return nil
@@ -171,7 +171,7 @@ func scalar(tag string, v float64) []byte {
 	return message(nil, summaryValue, value)
 }
 
-// alphas returns the values of the alphas of a kind of cells.
+// alphas returns the values of the architecture parameters of a kind of cell.
 func (t *TensorBoard) alphas(kind string, rows [][]float64) []byte {
 	flat := slices.DeleteFunc(slices.Concat(rows...), func(v float64) bool { return !format.Finite(v) })
 	if len(flat) == 0 {
@@ -193,15 +193,15 @@ func (t *TensorBoard) alphas(kind string, rows [][]float64) []byte {
 	return values
 }
 
-// histogramBuckets is how many buckets of equal width there are between the least
-// and the largest value.
+// histogramBuckets is the number of buckets of equal width between the smallest and the
+// largest value.
 const histogramBuckets = 30
 
-// histogram returns the distribution of values, of which there is at least one.
+// histogram returns the distribution of one or more values.
 func histogram(values []float64) []byte {
 	low, high := slices.Min(values), slices.Max(values)
 	var sum, squares float64
-	// A bucket holds what is above the limit before it, up to its own.
+	// A bucket contains the values above the previous limit up to its own.
 	limits, counts := make([]float64, histogramBuckets), make([]float64, histogramBuckets)
 	for i := range limits {
 		limits[i] = low + (high-low)*float64(i+1)/histogramBuckets
@@ -226,7 +226,7 @@ func histogram(values []float64) []byte {
 	return doubles(doubles(b, histogramLimits, limits), histogramCounts, counts)
 }
 
-// genotype returns the value of a genotype, a text.
+// genotype returns a genotype as a text value.
 func genotype(g string) []byte {
 	if g == "" {
 		return nil

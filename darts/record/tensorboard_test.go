@@ -294,7 +294,7 @@ func TestTensorBoardFaults(t *testing.T) {
 	require.NoError(t, b.Record(Start{}), "nothing is made yet")
 	err := b.Record(Step{Epoch: 1, Step: 1, Steps: 2})
 	require.ErrorContains(t, err, "record: TensorBoard: ")
-	assert.ErrorContains(t, err, "choose a folder that can be written")
+	assert.ErrorContains(t, err, "choose a writable folder")
 	assert.NoError(t, b.Close())
 	assert.EqualError(t, b.Record(nil), "record: TensorBoard: unknown event <nil>")
 	assert.EqualError(t, b.Record((*Step)(nil)), "record: TensorBoard: unknown event *record.Step")

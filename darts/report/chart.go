@@ -9,8 +9,8 @@ import (
 	"unnas/internal/format"
 )
 
-// chart is a figure with curves over the epochs of a run. Its curves are stretched
-// to whatever room a page has, its texts are not.
+// chart is a figure with curves over the epochs of a run. Its curves stretch to the
+// page, its text does not.
 type chart struct {
 	Title, Note string
 	Curves      []curve
@@ -19,10 +19,10 @@ type chart struct {
 
 // curve is one series of a chart.
 type curve struct {
-	Name, Last  string // the last value, as a text
-	Hue         int    // which of the colours of the page it has
+	Name, Last  string // the last value
+	Hue         int    // index of its colour on the page
 	Lines, Dots string // paths over the width and height of a chart
-	Faint       string // path of single steps
+	Faint       string // path of the steps
 }
 
 // tick is a mark of an axis.
@@ -31,7 +31,7 @@ type tick struct {
 	Text string
 }
 
-// Down returns where the line of a mark of the vertical axis is.
+// Down returns the position of a mark of the vertical axis.
 func (t tick) Down() float64 { return chartHeight * t.At / 100 }
 
 // The coordinates of curves.
@@ -40,17 +40,17 @@ const (
 	chartHeight = 300
 )
 
-// series is what a curve shows: points after epochs, and between them.
+// series is the data of a curve: points per epoch, and per step.
 type series struct {
 	name          string
 	epochs, steps []point
 }
 
-// point is a value after so many epochs.
+// point is a value at a number of epochs.
 type point struct{ x, y float64 }
 
-// newChart returns the chart of the series that have values, and whether there are
-// any. It reaches to the end of an epoch. Text formats a value.
+// newChart returns the chart of the series with values, and whether there are any. It
+// spans 0 to end epochs. text formats a value.
 func newChart(title, note string, end float64, text func(float64) string, all ...series) (chart, bool) {
 	c := chart{Title: title, Note: note}
 	low, high := math.Inf(1), math.Inf(-1)
@@ -79,7 +79,7 @@ func newChart(title, note string, end float64, text func(float64) string, all ..
 	place := func(p point) string {
 		return fmt.Sprintf("%.1f %.1f", chartWidth*p.x/end, chartHeight*(high-p.y)/(high-low))
 	}
-	epochal := slices.ContainsFunc(all, func(s series) bool { return len(s.epochs) > 0 }) // or else steps are all there is
+	epochal := slices.ContainsFunc(all, func(s series) bool { return len(s.epochs) > 0 }) // otherwise there are only steps
 	for i, s := range all {
 		v := curve{Name: s.name, Hue: i}
 		v.Lines, v.Faint = lines(s.epochs, place), lines(s.steps, place)
@@ -93,7 +93,7 @@ func newChart(title, note string, end float64, text func(float64) string, all ..
 			}
 		}
 		v.Dots = dots.String()
-		for _, points := range [][]point{s.steps, s.epochs} { // an epoch says it better
+		for _, points := range [][]point{s.steps, s.epochs} { // prefer the epoch
 			if n := len(points); n > 0 && format.Finite(points[n-1].y) {
 				v.Last = text(points[n-1].y)
 			}
@@ -105,10 +105,10 @@ func newChart(title, note string, end float64, text func(float64) string, all ..
 	return c, true
 }
 
-// mostDots is how many epochs get a dot each.
+// mostDots is the largest number of epochs drawn as dots.
 const mostDots = 60
 
-// lines returns the path of points, with gaps where values are not known.
+// lines returns the path of points, with gaps at unknown values.
 func lines(points []point, place func(point) string) string {
 	var b strings.Builder
 	pen := byte('M')
@@ -124,8 +124,8 @@ func lines(points []point, place func(point) string) string {
 	return b.String()
 }
 
-// marks returns round numbers, 3 to 7 of them, the first at low or below and the
-// last at high or above.
+// marks returns 3 to 7 round numbers, the first at or below low and the last at or
+// above high.
 func marks(low, high float64) []float64 {
 	if high-low < 1e-9*max(1, math.Abs(high)) {
 		low, high = low-float64(0.1*max(1e-3, math.Abs(low))), high+float64(0.1*max(1e-3, math.Abs(high)))
@@ -145,7 +145,7 @@ func marks(low, high float64) []float64 {
 	return all
 }
 
-// The forms of values.
+// Formats of values.
 
 func plain(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
 

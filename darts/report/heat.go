@@ -16,41 +16,41 @@ import (
 	"unnas/internal/format"
 )
 
-// heat is how the weights of the operations of one kind of cell moved: a picture
-// for each edge, with a row for each operation and a column for each epoch.
+// heat shows the operation weights of one kind of cell over time: an image per edge,
+// with a row per operation and a column per epoch.
 type heat struct {
 	Title string
 	Ops   []string
 	Nodes []heatNode
 }
 
-// Height returns the height of a picture: that of as many lines as there are operations.
+// Height returns the height of an image, proportional to the number of operations.
 func (h heat) Height() float64 { return 0.95 * float64(len(h.Ops)) }
 
-// heatNode holds the edges to one node.
+// heatNode holds the edges into one node.
 type heatNode struct {
 	Name  string
 	Edges []heatEdge
 }
 
 type heatEdge struct {
-	From    string // the node that it comes from
-	Index   string // of that, as in c of k−1
+	From    string // the input node
+	Index   string // subscript of From, as in c of k−1
 	Picture template.URL
-	Best    string // the operation with the largest weight, and that
+	Best    string // the operation with the largest weight, and the weight
 }
 
-// scale is what the colours of heat maps stand for.
+// scale is the colour scale of heat maps.
 type scale struct {
 	low, high float64
 	Picture   template.URL
 }
 
-// Low and High return its ends as texts.
+// Low and High return the ends of the scale.
 func (s scale) Low() string  { return percent(s.low) }
 func (s scale) High() string { return percent(s.high) }
 
-// heats returns the heat maps of a search, which share a scale.
+// heats returns the heat maps of a search, with a common scale.
 func heats(epochs []record.Epoch, ops []string) ([]heat, scale) {
 	kinds := []struct {
 		title  string
@@ -98,7 +98,7 @@ func heats(epochs []record.Epoch, ops []string) ([]heat, scale) {
 			n := heatNode{Name: fmt.Sprintf("node %d", node)}
 			for from := 0; from < node+2 && i < len(last); from++ { // two inputs and the nodes before
 				e := heatEdge{From: strconv.Itoa(from - 2), Picture: s.edge(weights[k], i, len(h.Ops)), Best: best(last[i], h.Ops)}
-				if from < 2 { // named as pictures of cells do
+				if from < 2 { // named as in drawings of cells
 					e.From, e.Index = "c", fmt.Sprintf("k−%d", 2-from)
 				}
 				n.Edges = append(n.Edges, e)
@@ -111,7 +111,7 @@ func heats(epochs []record.Epoch, ops []string) ([]heat, scale) {
 	return all, s
 }
 
-// best tells which operation of an edge has the largest weight.
+// best returns the operation of an edge with the largest weight.
 func best(weights []float64, ops []string) string {
 	at := 0
 	for i, w := range weights {
@@ -122,26 +122,26 @@ func best(weights []float64, ops []string) string {
 	if len(weights) == 0 || !format.Finite(weights[at]) {
 		return ""
 	}
-	return fmt.Sprintf("largest now: %s, %s", ops[at], percent(weights[at]))
+	return fmt.Sprintf("largest: %s, %s", ops[at], percent(weights[at]))
 }
 
-// edge returns the picture of one edge over all epochs.
+// edge returns the image of one edge over all epochs.
 func (s scale) edge(epochs [][][]float64, edge, ops int) template.URL {
 	img := image.NewPaletted(image.Rect(0, 0, len(epochs), ops), colours)
 	for x, rows := range epochs {
 		for y := range ops {
 			if edge < len(rows) && y < len(rows[edge]) && format.Finite(rows[edge][y]) {
-				share := (rows[edge][y] - s.low) / max(s.high-s.low, 1e-12)
-				img.SetColorIndex(x, y, 1+uint8(math.Round(share*float64(len(colours)-2))))
+				fraction := (rows[edge][y] - s.low) / max(s.high-s.low, 1e-12)
+				img.SetColorIndex(x, y, 1+uint8(math.Round(fraction*float64(len(colours)-2))))
 			}
 		}
 	}
 	return dataURL(img)
 }
 
-// colours are those of heat maps: none where there is no value, and from dark blue
-// to yellow, a scale that people with any colour vision see alike (after cividis of
-// Nuñez, Anderton and Renslow, 2018).
+// colours are those of heat maps: transparent without a value, and from dark blue to
+// yellow, a scale for all kinds of colour vision (after cividis of Nuñez, Anderton and
+// Renslow, 2018).
 var colours = func() color.Palette {
 	stops := []color.NRGBA{
 		{0x00, 0x22, 0x4e, 255}, {0x12, 0x35, 0x70, 255}, {0x3b, 0x49, 0x6c, 255}, {0x57, 0x5d, 0x6d, 255}, {0x70, 0x71, 0x73, 255},
@@ -156,12 +156,12 @@ var colours = func() color.Palette {
 	return all
 }()
 
-// mix returns the value a part of the way from a to b.
+// mix interpolates between a and b at part/whole.
 func mix(a, b uint8, part, whole int) uint8 {
 	return uint8((int(a)*(whole-part) + int(b)*part) / whole)
 }
 
-// ramp returns the picture of all colours of heat maps.
+// ramp returns an image of the colour scale.
 func ramp() template.URL {
 	img := image.NewPaletted(image.Rect(0, 0, len(colours)-1, 1), colours)
 	for x := range len(colours) - 1 {
@@ -170,7 +170,7 @@ func ramp() template.URL {
 	return dataURL(img)
 }
 
-// dataURL returns an address that holds the image itself.
+// dataURL returns a URL that contains the image.
 func dataURL(img image.Image) template.URL {
 	var b bytes.Buffer
 	if err := png.Encode(&b, img); err != nil {

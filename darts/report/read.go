@@ -8,12 +8,12 @@ import (
 	"unnas/darts/record"
 )
 
-// read calls add with the events that a run directory holds.
+// read calls add with the events of a run directory.
 func read(dir string, add func(record.Event) error) error {
 	path := filepath.Join(dir, record.File)
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("report: %w; give the folder of a run", err)
+		return fmt.Errorf("report: %w; want a run directory", err)
 	}
 	defer f.Close()
 	for e, err := range record.Read(f) {

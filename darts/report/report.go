@@ -20,55 +20,54 @@ import (
 	"unnas/pretext"
 )
 
-// File is the name of the page in the folder of a run.
+// File is the name of the page in the run directory.
 const File = "report.html"
 
-// The most that a page shows.
+// The limits of a page.
 const (
 	mostSteps    = 1000 // points of a curve
 	mostEpochs   = 300  // columns of a heat map
 	mostWarnings = 50
 )
 
-// Report is the page of a run. It is a record.Recorder, which the events of the run
-// are told, and an http.Handler, which shows the page and keeps it up to date; see
-// ServeHTTP. Its methods may be called by many goroutines at once.
+// Report is the page of a run. It is a record.Recorder for the events of the run, and
+// an http.Handler that serves the live page; see ServeHTTP. It is safe for concurrent
+// use.
 type Report struct {
 	dir                          string
 	interval, patience, farewell time.Duration // see the constants
 
 	mu      sync.Mutex
-	samples []sample // none if there are none to show
+	samples []sample // may be empty
 	now     state
-	changed chan struct{} // is closed when now changes, and replaced
+	changed chan struct{} // closed and replaced when now changes
 
 	rendering    sync.Mutex
-	page, update rendered // what was last made of now
+	page, update rendered // last renderings of now
 
 	serving sync.Mutex
 	server  *http.Server
-	served  chan error // what the server ended with
+	served  chan error // the error of the server
 }
 
-// state is what is known of a run.
+// state is the state of a run.
 type state struct {
-	name     string       // of the folder
-	begun    bool         // whether start is known
+	name     string       // name of the run directory
+	begun    bool         // start is known
 	start    record.Start // without its Config
-	config   []byte       // that, as JSON
+	config   []byte       // Config as JSON
 	steps    thinned[record.Step]
 	epochs   thinned[record.Epoch]
-	warnings []string // the last ones
-	omitted  int      // warnings before them
+	warnings []string // the last warnings
+	omitted  int      // number of earlier warnings
 	samples  []sample
-	peak     int64 // bytes of memory that the program has taken; 0 if not known
+	peak     int64 // peak memory of the program in bytes; 0 if unknown
 	done     *record.Done
-	closed   bool // whether nothing will follow
+	closed   bool // no event follows
 }
 
-// New returns the page of a run that is about to begin, or to go on, in the folder
-// dir. Without a dir, "", no report.html is written, and what the run did before
-// it goes on is not known.
+// New returns the page of a run that starts, or resumes, in the run directory dir. With
+// an empty dir no report.html is written, and the history of a resumed run is unknown.
 func New(dir string) *Report {
 	r := &Report{dir: dir, interval: interval, patience: patience, farewell: farewell, changed: make(chan struct{})}
 	r.now = blank(dir)
@@ -87,8 +86,8 @@ func blank(dir string) state {
 	}
 }
 
-// Write writes the page of the run that is kept in a folder; see darts.RunDir. It
-// fails if there is no run, or if its metrics.jsonl is damaged.
+// Write writes the page of a run directory; see darts.RunDir. It fails if there is no
+// run, or if its metrics.jsonl is damaged.
 func Write(w io.Writer, dir string) error {
 	s := blank(dir)
 	if err := read(dir, s.add); err != nil {
@@ -97,13 +96,13 @@ func Write(w io.Writer, dir string) error {
 	return s.render(w, "page", false)
 }
 
-// SetSamples has the page show some samples of a task, made of images of src, which it
-// loads before it returns, one after the other; call it before the run begins. One
-// that cannot be had is said to be missing, as is what ctx keeps from loading. Maps of
-// labels are in colours: those of a method ClassColor(class int32) color.NRGBA, if the
-// task has one. Single labels have the names of a method ClassName(class int32)
-// string, if it has that, and those of a pretext.Classification the names that a
-// method Classes() []string of src has. Without src or task, nil, there are no samples.
+// SetSamples shows samples of a task on the page, made from images of src, which it
+// loads before it returns; call it before the run starts. A sample that fails, or that
+// ctx interrupts, is shown as missing. Label maps have the colours of a method
+// ClassColor(class int32) color.NRGBA of the task, if it has one. Single labels have
+// the names of its method ClassName(class int32) string, if it has one, and those of a
+// pretext.Classification the names of a method Classes() []string of src. If src or
+// task is nil, there are no samples.
 func (r *Report) SetSamples(ctx context.Context, src pretext.Source, task pretext.TaskData) {
 	var samples []sample
 	if src != nil && task != nil {
@@ -114,16 +113,15 @@ func (r *Report) SetSamples(ctx context.Context, src pretext.Source, task pretex
 	r.samples = samples
 }
 
-// Record adds an event to the page. After an epoch report.html is written; Record
-// fails if that does, or if the folder holds an earlier part of the run that is
-// damaged.
+// Record adds an event to the page. After each epoch it writes report.html. It fails if
+// that fails, or if the run directory has a damaged earlier part of the run.
 func (r *Report) Record(e record.Event) error {
-	if _, passing := e.(record.Progress); passing { // a page of an hour does not tell of seconds
+	if _, passing := e.(record.Progress); passing { // Progress is too frequent for the page
 		return nil
 	}
 	var first state
 	_, begins := e.(record.Start)
-	if begins { // the folder knows what came before
+	if begins { // read the history of a resumed run
 		first = blank(r.dir)
 		if r.dir != "" {
 			if err := read(r.dir, first.add); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -151,11 +149,11 @@ func (r *Report) Record(e record.Event) error {
 	return err
 }
 
-// path finds paths in texts: what is before one, and its last name with the slash.
-// Where files lie is nobody's business.
+// path finds paths in text: the separator before one, and its last element with the
+// slash. Pages do not disclose local paths.
 var path = regexp.MustCompile(`(^|[\s"'(=])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,"'()]*)*([/\\][^\s/\\:;,"'()]+)`)
 
-// tell wakes those who wait for news.
+// tell wakes those waiting for changes.
 func (r *Report) tell() {
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -196,14 +194,14 @@ func (s *state) copy() state {
 	return c
 }
 
-// state returns the state, and what is closed when it changes.
+// state returns the state, and a channel that is closed when it changes.
 func (r *Report) state() (state, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.now.copy(), r.changed
 }
 
-// WriteHTML writes the page as it is now.
+// WriteHTML writes the current page.
 func (r *Report) WriteHTML(w io.Writer) error {
 	s, _ := r.state()
 	return s.render(w, "page", false)
@@ -215,13 +213,13 @@ func (r *Report) save() error {
 		return nil
 	}
 	if err := atomicfile.Write(filepath.Join(r.dir, File), r.WriteHTML); err != nil {
-		return fmt.Errorf("report: %w; choose a folder that can be written", err)
+		return fmt.Errorf("report: %w; choose a writable run directory", err)
 	}
 	return nil
 }
 
-// Close says that the run has ended: browsers are told and left, report.html is
-// written, unless the run has made no step, and what Serve began ends.
+// Close ends the run: it updates browsers, writes report.html, unless the run has made
+// no step, and stops the server of Serve.
 func (r *Report) Close() error {
 	r.mu.Lock()
 	r.now.closed = true

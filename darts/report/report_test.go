@@ -118,7 +118,7 @@ func TestPageOfSearch(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(dir, report.File))
 	page := html(t, r)
 	assert.Contains(t, section(t, page, "head"), "width: 33.33%")
-	assert.Contains(t, section(t, page, "head"), "not complete when this page was made")
+	assert.Contains(t, section(t, page, "head"), "not complete when this page was written")
 	assert.Empty(t, section(t, page, "cells"))
 
 	feed(t, r, step(1, 3), epoch(1), step(2, 1), step(2, 2), step(2, 3), epoch(2), record.Warning{Text: "cells collapse"}, done())
@@ -140,7 +140,7 @@ func TestPageOfSearch(t *testing.T) {
 	assert.NotContains(t, head, "time left")
 	assert.Contains(t, section(t, page, "warnings"), "<li>cells collapse</li>")
 	curves := section(t, page, "curves")
-	for _, title := range []string{"Loss", "Score", "Entropy", "Weight of operations", "Stability", "Learning rate", "Images a second"} {
+	for _, title := range []string{"Loss", "Score", "Entropy", "Weight of parameter-free operations", "Stability", "Learning rate", "Throughput"} {
 		assert.Contains(t, curves, "<h3>"+title)
 	}
 	assert.NotContains(t, curves, "eigenvalue", "it was not measured")
@@ -152,7 +152,7 @@ func TestPageOfSearch(t *testing.T) {
 	assert.Equal(t, 2*14+1, strings.Count(heats, "<img "), "an edge each, and the scale")
 	assert.Contains(t, heats, "normal cells")
 	assert.Contains(t, heats, "reduction cells")
-	assert.Contains(t, heats, "largest now: max_pool_3x3, 51.4%", "of the first edge: 1/(1+7e⁻²)")
+	assert.Contains(t, heats, "largest: max_pool_3x3, 51.4%", "of the first edge: 1/(1+7e⁻²)")
 	assert.Contains(t, heats, "c<sub>k−2</sub>")
 	settings := section(t, page, "settings")
 	assert.Regexp(t, `(?s)space\.ops.*none, max_pool_3x3.*space\.backbone\.cells</th><td>3<.*arch_lr`, settings)
@@ -209,11 +209,11 @@ func TestWrite(t *testing.T) {
 	for _, id := range []string{"warnings", "curves", "cells", "alphas", "scores", "settings"} {
 		assert.Equal(t, section(t, html(t, live), id), section(t, b.String(), id), id)
 	}
-	assert.Contains(t, section(t, b.String(), "head"), "not complete when this page was made: 1 of 2 epochs")
+	assert.Contains(t, section(t, b.String(), "head"), "not complete when this page was written: 1 of 2 epochs")
 }
 
-// TestGoesOn shows a run that goes on with what its folder tells of its beginning.
-func TestGoesOn(t *testing.T) {
+// TestResumed shows a resumed run with the history in its run directory.
+func TestResumed(t *testing.T) {
 	dir := t.TempDir()
 	f, err := os.Create(filepath.Join(dir, record.File))
 	require.NoError(t, err)
@@ -258,7 +258,7 @@ func TestHostile(t *testing.T) {
 // TestEmpty writes pages of runs of which little or nothing is known.
 func TestEmpty(t *testing.T) {
 	r := report.New("")
-	assert.Contains(t, html(t, r), "not begun")
+	assert.Contains(t, html(t, r), "not started")
 	feed(t, r, record.Start{Config: nil})
 	html(t, r)
 	nothing := record.Epoch{TrainLoss: nan, TrainScore: nan, ValLoss: math.Inf(1), ValScore: nan, Entropy: nan, SkipWeight: nan, PoolWeight: nan, Stability: nan, Eigenvalue: nan, Normal: [][]float64{{}, {nan, 1}, nil, {1, 2, 3}}, Genotype: "none"}
@@ -279,7 +279,7 @@ func TestWriteErrors(t *testing.T) {
 	dir := t.TempDir()
 	err := report.Write(io.Discard, dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	assert.ErrorContains(t, err, "give the folder of a run")
+	assert.ErrorContains(t, err, "want a run directory")
 	for name, text := range map[string]string{
 		"no JSON":         "{\"event\":\"start\"}\nfoo\n",
 		"of another type": "{\"event\":\"start\"}\n{\"event\":\"step\",\"train_loss\":\"low\"}\n",
@@ -305,7 +305,7 @@ func TestLong(t *testing.T) {
 	page := html(t, r)
 	assert.Less(t, len(page), 1<<20)
 	assert.Contains(t, page, "700 of 700 epochs", "the last one is there")
-	assert.Contains(t, page, "650 earlier ones are left out")
+	assert.Contains(t, page, "650 earlier warnings are not shown")
 	assert.Contains(t, page, "warning 699.")
 }
 
@@ -374,7 +374,7 @@ func TestSamples(t *testing.T) {
 	r.SetSamples(t.Context(), broken{}, jigsaw)
 	feed(t, r, start())
 	page := html(t, r)
-	assert.Contains(t, page, "image 0 could not be made into a sample")
+	assert.Contains(t, page, "no sample of image 0")
 	assert.NotContains(t, page, "secret")
 }
 
@@ -398,7 +398,7 @@ func TestSamplesOfPanics(t *testing.T) {
 			require.NotPanics(t, func() { r.SetSamples(t.Context(), test.src, test.task) })
 			feed(t, r, start())
 			page := html(t, r)
-			assert.Contains(t, page, "image 3 could not be made into a sample")
+			assert.Contains(t, page, "no sample of image 3")
 			assert.NotContains(t, page, "secret")
 		})
 	}
@@ -418,7 +418,7 @@ func TestSamplesContext(t *testing.T) {
 	r := report.New("")
 	r.SetSamples(ctx, stopped{}, oneLabel{})
 	feed(t, r, start())
-	assert.Contains(t, html(t, r), "image 0 could not be made into a sample")
+	assert.Contains(t, html(t, r), "no sample of image 0")
 }
 
 // oneLabel is a task of one class that is none of the source's.
@@ -516,13 +516,13 @@ func TestLive(t *testing.T) {
 	for _, c := range []reader{first, second, third} {
 		name, data := c.next(t)
 		assert.Empty(t, name)
-		assert.Contains(t, data, "not begun")
+		assert.Contains(t, data, "not started")
 	}
 	leave()
 	feed(t, r, start(), step(1, 1))
 	for _, c := range []reader{first, second} {
 		_, data := c.next(t)
-		assert.Contains(t, section(t, data, "head"), "under way")
+		assert.Contains(t, section(t, data, "head"), "running")
 		assert.Contains(t, section(t, data, "settings"), "arch_lr")
 		assert.NotContains(t, data, "<html", "sections alone")
 	}
@@ -571,8 +571,8 @@ func TestServeErrors(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	for address, want := range map[string]string{
-		"6060":                  "give a port such as :6060",
-		"":                      "give a port such as :6060",
+		"6060":                  "want a port such as :6060",
+		"":                      "want a port such as :6060",
 		":http-or-so":           "choose another port",
 		":70000":                "choose another port",
 		taken.Addr().String():   "choose another port",

@@ -15,14 +15,14 @@ import (
 	"unnas/pretext"
 )
 
-// sample is what a task makes of one image.
+// sample is a sample of a task.
 type sample struct {
 	Inputs []picture
-	Label  string // of all inputs together
-	Fault  string // instead, if the image could not be had
+	Label  string // common label of all inputs
+	Fault  string // error message instead of inputs
 }
 
-// Across returns how many tiles there are in a line: of many inputs, a square.
+// Across returns the number of tiles in a row: many inputs form a square.
 func (s sample) Across() int {
 	if len(s.Inputs) <= inputsOnLine {
 		return 0
@@ -30,7 +30,7 @@ func (s sample) Across() int {
 	return int(math.Ceil(math.Sqrt(float64(len(s.Inputs)))))
 }
 
-// picture is an input or a map of labels.
+// picture is an input or a label map.
 type picture struct {
 	URL   template.URL
 	Width int // in pixels of the page
@@ -38,22 +38,22 @@ type picture struct {
 }
 
 const (
-	samples      = 4   // on a page
-	mostInputs   = 16  // of one sample that are shown
+	samples      = 4   // per page
+	mostInputs   = 16  // inputs shown per sample
 	largest      = 112 // side of a picture in pixels
 	mostFloats   = 1 << 26
 	inputsOnLine = 4
 
-	loading = time.Minute // that an image may take
+	loading = time.Minute // time limit per image
 )
 
-// draw returns samples of a task, made of images that lie evenly in the source, as
-// they are in training. Equal sources and tasks give equal samples.
+// draw returns samples of a task in training mode, of images evenly spread over the
+// source. Equal sources and tasks give equal samples.
 func draw(ctx context.Context, src pretext.Source, task pretext.TaskData) []sample {
 	one := quota.New(1) // image at a time
 	spec := task.Spec()
 	n := min(samples, src.Len())
-	missing := func(i int) string { return fmt.Sprintf("image %d could not be made into a sample", i) }
+	missing := func(i int) string { return fmt.Sprintf("no sample of image %d", i) }
 	xs, ys, all := make([][]float32, n), make([][]int32, n), make([]sample, n)
 	for k := range n {
 		i := k * src.Len() / n
@@ -61,7 +61,7 @@ func draw(ctx context.Context, src pretext.Source, task pretext.TaskData) []samp
 			xs[k], ys[k], err = load(ctx, one, src, task, i)
 			return err
 		})
-		if err != nil { // the run reports it, if it loads the image
+		if err != nil { // the run reports errors of images that it loads
 			all[k].Fault = missing(i)
 		}
 	}
@@ -80,8 +80,7 @@ func draw(ctx context.Context, src pretext.Source, task pretext.TaskData) []samp
 	return all
 }
 
-// recovered makes an error of a panic of a source or a task, which may be code of the
-// user's own.
+// recovered turns a panic of a source or a task, which may be user code, into an error.
 func recovered(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -91,7 +90,7 @@ func recovered(f func() error) (err error) {
 	return f()
 }
 
-// load returns the inputs and labels that a task makes of an image.
+// load returns the inputs and labels of a sample.
 func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pretext.TaskData, i int) ([]float32, []int32, error) {
 	ctx, end := shared.Lease(ctx)
 	defer end()
@@ -109,13 +108,13 @@ func load(ctx context.Context, shared *quota.Quota, src pretext.Source, task pre
 	return dst.Inputs, dst.Labels, task.Sample(dst, img, true, rand.New(rand.NewPCG(1, uint64(i))))
 }
 
-// A named task has a name for each of its classes.
+// A named task has names for its classes.
 type named interface {
 	ClassName(class int32) string
 }
 
-// naming returns what names labels: the task, if it is named; the source, if it names
-// the classes of a classification; or their numbers.
+// naming returns the function that names labels: the task's, the source's class names for a
+// classification, or numbers.
 func naming(src pretext.Source, task pretext.TaskData) func(class int32) string {
 	if t, ok := task.(named); ok {
 		return t.ClassName
@@ -134,7 +133,7 @@ func naming(src pretext.Source, task pretext.TaskData) func(class int32) string 
 	}
 }
 
-// paint makes the pictures of a sample.
+// paint sets the pictures of a sample.
 func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int32) color.NRGBA, name func(class int32) string) {
 	label := func(y int32) string {
 		if y == pretext.IgnoreIndex {
@@ -142,7 +141,7 @@ func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec, colour func
 		}
 		return name(y)
 	}
-	if spec.Classes == 0 { // then labels name nothing
+	if spec.Classes == 0 { // labels are not classes
 		spec.LabelShape, y = nil, nil
 	}
 	size := len(pixels) / spec.Inputs
@@ -164,8 +163,8 @@ func (s *sample) paint(pixels []uint8, y []int32, spec pretext.Spec, colour func
 	}
 }
 
-// levels returns the pixels of inputs in 8 bits: each channel from the least to the
-// largest value that it has in any of them.
+// levels returns the inputs as 8-bit pixels: each channel is scaled from its minimum to
+// its maximum over all inputs.
 func levels(xs [][]float32, channels int) [][]uint8 {
 	all := make([][]uint8, len(xs))
 	for k, x := range xs {
@@ -194,7 +193,7 @@ func levels(xs [][]float32, channels int) [][]uint8 {
 	return all
 }
 
-// paint returns the picture of one input, grey unless it has three channels.
+// paint returns the image of one input, grayscale unless it has three channels.
 func paint(pixels []uint8, spec pretext.Spec) *image.NRGBA {
 	img := image.NewNRGBA(image.Rect(0, 0, spec.Width, spec.Height))
 	for i := range spec.Width * spec.Height {
@@ -208,8 +207,8 @@ func paint(pixels []uint8, spec pretext.Spec) *image.NRGBA {
 	return img
 }
 
-// overlay returns an input with the colours of its labels over it, a colour for
-// each class. Pixels that are ignored stay as they are.
+// overlay returns an input blended with the colours of its labels. Ignored pixels are
+// unchanged.
 func overlay(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int32) color.NRGBA) *image.NRGBA {
 	img := paint(pixels, spec)
 	for i, class := range y {
@@ -221,13 +220,12 @@ func overlay(pixels []uint8, y []int32, spec pretext.Spec, colour func(class int
 	return img
 }
 
-// A colourful task has a colour for each of its classes. Others are given some.
+// A colourful task has colours for its classes. Others get defaults.
 type colourful interface {
 	ClassColor(class int32) color.NRGBA
 }
 
-// hue returns the colour of a class: hues at the golden angle differ however many
-// there are.
+// hue returns the colour of a class: hues at the golden angle always differ.
 func hue(class int32) color.NRGBA {
 	turn := math.Mod(float64(class)*0.618034, 1)
 	part := func(shift float64) uint8 {
@@ -236,8 +234,7 @@ func hue(class int32) color.NRGBA {
 	return color.NRGBA{part(0), part(1.0 / 3), part(2.0 / 3), 255}
 }
 
-// show returns an image that is no larger than a page wants it: one pixel of each
-// block of a large one.
+// show returns an image of page size; large images are reduced by block means.
 func show(img *image.NRGBA, inputs int) picture {
 	side := max(img.Rect.Dx(), img.Rect.Dy())
 	if by := (side + largest - 1) / largest; by > 1 {

@@ -15,37 +15,35 @@ import (
 )
 
 const (
-	interval = time.Second      // between renderings, at least
-	patience = 10 * time.Second // with a browser that does not ask or read
-	farewell = 5 * time.Second  // that browsers have to read the last update
-	idle     = time.Minute      // that a connection is kept without a request
+	interval = time.Second      // shortest time between renderings
+	patience = 10 * time.Second // timeout of requests and writes
+	farewell = 5 * time.Second  // time for browsers to read the last update
+	idle     = time.Minute      // timeout of idle connections
 )
 
-// Serve shows the page to browsers until Close, and returns its address for them.
-// An address without a host, such as ":6060", is for this machine alone; one with a
-// host, such as "0.0.0.0:6060", is for whoever can reach that. Port 0 takes any
-// that is free.
+// Serve serves the page until Close, and returns its URL. An address without a host,
+// such as ":6060", is reachable from this machine only; one with a host, such as
+// "0.0.0.0:6060", from everywhere that can reach the host. Port 0 selects a free port.
 //
-// Serve answers requests for an IP address, for localhost, for the host of the
-// address, and, if that is all of the machine's, for the name of the machine.
-// Others are refused: they may come from a page of another site, whose name was
-// made to lead here.
+// Serve answers requests for an IP address, for localhost, for the host of the address,
+// and, if the address is unspecified, for the name of the machine. It refuses others,
+// which may come from another site by DNS rebinding.
 func (r *Report) Serve(address string) (url string, err error) {
 	r.serving.Lock()
 	defer r.serving.Unlock()
 	if r.server != nil {
-		return "", errors.New("report: the page is served already")
+		return "", errors.New("report: the page is already served")
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", fmt.Errorf("report: %w; give a port such as :6060, or a host and a port", err)
+		return "", fmt.Errorf("report: %w; want a port such as :6060, or a host and a port", err)
 	}
 	if host == "" {
 		host = "127.0.0.1"
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return "", fmt.Errorf("report: %w; choose another port, or :0 for any that is free", err)
+		return "", fmt.Errorf("report: %w; choose another port, or :0 for a free one", err)
 	}
 	server, served := &http.Server{
 		Handler:           guard(r, hosts(host)),
@@ -58,7 +56,7 @@ func (r *Report) Serve(address string) (url string, err error) {
 	return "http://" + l.Addr().String() + "/", nil
 }
 
-// hosts returns the names that a server at a host has.
+// hosts returns the names of a server at a host.
 func hosts(host string) []string {
 	names := []string{host}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
@@ -69,7 +67,7 @@ func hosts(host string) []string {
 	return names
 }
 
-// guard refuses requests for a host that is none of the names.
+// guard refuses requests for hosts other than names.
 func guard(h http.Handler, names []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		host := q.Host
@@ -80,14 +78,14 @@ func guard(h http.Handler, names []string) http.Handler {
 		_, err := netip.ParseAddr(host)
 		is := func(name string) bool { return strings.EqualFold(strings.TrimSuffix(name, "."), host) }
 		if err != nil && host != "localhost" && !strings.HasSuffix(host, ".localhost") && !slices.ContainsFunc(names, is) {
-			http.Error(w, fmt.Sprintf("the page is not served at the name %q; open it at the IP address of its machine, or serve it at this name", host), http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("the page is not served at host %q; use the IP address of the machine, or serve it at this host", host), http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, q)
 	})
 }
 
-// stop ends what Serve began, once the browsers know that the run has ended.
+// stop stops the server of Serve, once browsers know that the run has ended.
 func (r *Report) stop() error {
 	r.serving.Lock()
 	defer r.serving.Unlock()
@@ -96,7 +94,7 @@ func (r *Report) stop() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.farewell)
 	defer cancel()
-	if r.server.Shutdown(ctx) != nil { // some do not listen
+	if r.server.Shutdown(ctx) != nil { // some connections are still open
 		_ = r.server.Close()
 	}
 	err := <-r.served
@@ -107,15 +105,14 @@ func (r *Report) stop() error {
 	return fmt.Errorf("report: %w", err)
 }
 
-// ServeHTTP answers GET of / with the page, and of /events with server-sent events
-// that keep it up to date: at most one a second, each with the sections of the
-// page that may have changed, until the run has ended. There is nothing else. All
-// browsers get one rendering, which is at most a second old.
+// ServeHTTP answers GET / with the page, and GET /events with server-sent events that
+// update it: at most one per second, with the sections that may have changed, until the
+// run has ended. All browsers share one rendering, at most a second old.
 func (r *Report) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	if q.ContentLength != 0 { // the server reads it, though nothing else does
+	if q.ContentLength != 0 { // the server reads the body of the request
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(r.patience))
 	}
 	switch {
@@ -131,7 +128,7 @@ func (r *Report) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 			return
 		}
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(page.text) // fails if the browser has left
+		_, _ = w.Write(page.text) // fails if the browser has disconnected
 	default:
 		h.Set("Content-Type", "text/event-stream")
 		if q.Method == http.MethodGet {
@@ -140,7 +137,7 @@ func (r *Report) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// stream sends updates until the run has ended or the browser has left.
+// stream sends updates until the run has ended or the browser has disconnected.
 func (r *Report) stream(w http.ResponseWriter, ctx context.Context) {
 	c := http.NewResponseController(w)
 	for {
@@ -149,7 +146,7 @@ func (r *Report) stream(w http.ResponseWriter, ctx context.Context) {
 			return
 		}
 		message := eventStream(update)
-		_ = c.SetWriteDeadline(time.Now().Add(r.patience)) // where that cannot be set, the context ends the stream
+		_ = c.SetWriteDeadline(time.Now().Add(r.patience)) // without deadlines the context ends the stream
 		if _, err := w.Write(message); err != nil {
 			return
 		}
@@ -162,7 +159,7 @@ func (r *Report) stream(w http.ResponseWriter, ctx context.Context) {
 	}
 }
 
-// eventStream returns an update as a browser's EventSource reads it.
+// eventStream returns an update in the event stream format.
 func eventStream(update rendered) []byte {
 	var message bytes.Buffer
 	for line := range bytes.Lines(update.text) {
@@ -179,12 +176,12 @@ func eventStream(update rendered) []byte {
 type rendered struct {
 	text    []byte
 	at      time.Time
-	last    bool            // nothing will follow
-	changed <-chan struct{} // is closed when the run has changed since
+	last    bool            // no update follows
+	changed <-chan struct{} // closed when the run changes
 }
 
-// look returns a part of the page as it is, or was less than an interval ago. kept
-// holds it until the run changes.
+// look returns a part of the page, at most an interval old. kept caches it until the
+// run changes.
 func (r *Report) look(part string, kept *rendered) (rendered, error) {
 	r.rendering.Lock()
 	defer r.rendering.Unlock()
@@ -208,7 +205,7 @@ func (r *Report) look(part string, kept *rendered) (rendered, error) {
 	return *kept, nil
 }
 
-// wait waits for news, and reports whether it came before the end of the context.
+// wait waits for news, and reports whether it came before the context was done.
 func wait[T any](ctx context.Context, news <-chan T) bool {
 	select {
 	case <-ctx.Done():

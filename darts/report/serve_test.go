@@ -148,7 +148,7 @@ func TestStreamOutlastsPatience(t *testing.T) {
 	time.Sleep(patience * 3 / 2)
 	feed(t, r, start())
 	_, data := s.next(t)
-	assert.Contains(t, data, "under way")
+	assert.Contains(t, data, "running")
 }
 
 // TestOneRendering gives many browsers what was made once.
@@ -229,10 +229,10 @@ func TestPanicsOfSamples(t *testing.T) {
 		r := report.New("")
 		r.SetSamples(t.Context(), h, h)
 		feed(t, r, start())
-		assert.Contains(t, html(t, r), "could not be made into a sample", fmt.Sprint(h.load))
+		assert.Contains(t, html(t, r), "no sample of image", fmt.Sprint(h.load))
 		r.SetSamples(t.Context(), nil, h)
 		r.SetSamples(t.Context(), h, nil)
 		feed(t, r, start())
-		assert.NotContains(t, html(t, r), "could not be made into a sample", "nil shows nothing")
+		assert.NotContains(t, html(t, r), "no sample of image", "nil shows nothing")
 	}
 }

@@ -2,12 +2,12 @@ package report
 
 import "slices"
 
-// thinned keeps some of the values that are added, evenly spaced from the first
-// on, and the last one, so that a run of any length fits a page.
+// thinned keeps values evenly spaced from the first on, and the last one, so that a run
+// of any length fits on a page.
 type thinned[T any] struct {
-	limit  int // of kept values, 2 or more
+	limit  int // largest number of kept values, 2 or more
 	kept   []T
-	stride int // of the kept values among those added
+	stride int // distance between kept values
 	added  int
 	last   T
 }

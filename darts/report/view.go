@@ -29,20 +29,20 @@ var page = template.Must(template.New("report").Parse(pageText))
 //go:embed page.js
 var script template.JS
 
-// scriptHash is what the page's policy lets run: that script, and no other.
+// scriptHash is the hash of the only script that the page's policy allows.
 var scriptHash = func() string {
 	sum := sha256.Sum256([]byte(script))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }()
 
-// view is what the template shows.
+// view is the data of the template.
 type view struct {
-	Live       bool // whether a server sends news
+	Live       bool // served with live updates
 	Script     template.JS
 	ScriptHash string
 
 	Name, Task, Kind string
-	State, Class     string // how far the run is, in words, and for the style
+	State, Class     string // state of the run in words, and its style class
 	Progress         float64
 	Facts            []fact
 	Warnings         []string
@@ -60,8 +60,7 @@ type view struct {
 // fact is a name and its value.
 type fact struct{ Name, Value string }
 
-// render writes a part of the page: "page", all of it, or "sections", what the run
-// changes.
+// render writes a part of the page: "page", all of it, or "sections", the parts that change.
 func (s *state) render(w io.Writer, part string, live bool) error {
 	var b bytes.Buffer
 	if err := page.ExecuteTemplate(&b, part, s.view(live)); err != nil {
@@ -106,38 +105,38 @@ func (s *state) view(live bool) view {
 	return v
 }
 
-// progress tells how far the run is, in words, in one for the style, and in percent.
-func (s *state) progress(live bool) (words, class string, share float64) {
+// progress returns the progress of the run in words, its style class, and in percent.
+func (s *state) progress(live bool) (words, class string, percentage float64) {
 	complete := 0
 	if s.epochs.added > 0 {
 		complete = s.epochs.last.Epoch
 	}
 	of := fmt.Sprintf("%d of %d epochs", complete, s.start.Epochs)
 	if s.start.Epochs > 0 {
-		share = 100 * float64(complete) / float64(s.start.Epochs)
+		percentage = 100 * float64(complete) / float64(s.start.Epochs)
 	}
 	last := s.steps.last
 	within := s.steps.added > 0 && last.Epoch > complete
 	if within && last.Steps > 0 && s.start.Epochs > 0 {
-		share = 100 * (float64(last.Epoch-1) + float64(last.Step)/float64(last.Steps)) / float64(s.start.Epochs)
+		percentage = 100 * (float64(last.Epoch-1) + float64(last.Step)/float64(last.Steps)) / float64(s.start.Epochs)
 	}
-	share = min(max(share, 0), 100)
+	percentage = min(max(percentage, 0), 100)
 	switch {
 	case !s.begun:
-		return "not begun", "waits", 0
+		return "not started", "waits", 0
 	case s.done != nil:
-		return "complete after " + of, "done", share
+		return "complete after " + of, "done", percentage
 	case s.closed:
-		return "stopped early, after " + of, "stopped", share
+		return "stopped early, after " + of, "stopped", percentage
 	case !live:
-		return "not complete when this page was made: " + of, "stopped", share
+		return "not complete when this page was written: " + of, "stopped", percentage
 	case within:
-		return fmt.Sprintf("under way: epoch %d of %d, step %d of %d", last.Epoch, s.start.Epochs, last.Step, last.Steps), "live", share
+		return fmt.Sprintf("running: epoch %d of %d, step %d of %d", last.Epoch, s.start.Epochs, last.Step, last.Steps), "live", percentage
 	}
-	return "under way: " + of, "live", share
+	return "running: " + of, "live", percentage
 }
 
-// facts are the figures at the head of the page.
+// facts are the numbers at the top of the page.
 func (s *state) facts() []fact {
 	if !s.begun {
 		return nil
@@ -148,7 +147,7 @@ func (s *state) facts() []fact {
 			all = append(all, fact{name, value})
 		}
 	}
-	figure := func(name string, text func(float64) string, x float64) { add(name, text(x), format.Finite(x)) }
+	number := func(name string, text func(float64) string, x float64) { add(name, text(x), format.Finite(x)) }
 	last, e := s.steps.last, s.epochs.last
 	if s.epochs.added == 0 {
 		e = record.Epoch{TrainLoss: math.NaN(), TrainScore: math.NaN(), ValLoss: math.NaN(), ValScore: math.NaN()}
@@ -159,12 +158,12 @@ func (s *state) facts() []fact {
 			e.ValLoss, e.ValScore = last.ValLoss, last.ValScore
 		}
 	}
-	figure("training loss", plain, e.TrainLoss)
-	figure(s.trainScore(), s.score, e.TrainScore)
-	figure("validation loss", plain, e.ValLoss)
-	figure(s.valScore(), s.score, e.ValScore)
+	number("training loss", plain, e.TrainLoss)
+	number(s.trainScore(), s.score, e.TrainScore)
+	number("validation loss", plain, e.ValLoss)
+	number(s.valScore(), s.score, e.ValScore)
 	if s.steps.added > 0 {
-		add("images a second", plain(last.ImagesPerSecond), format.Finite(last.ImagesPerSecond) && last.ImagesPerSecond > 0)
+		add("images/s", plain(last.ImagesPerSecond), format.Finite(last.ImagesPerSecond) && last.ImagesPerSecond > 0)
 		add("time left", format.Duration(last.Left), s.done == nil && !s.closed && last.Left > 0)
 	}
 	if s.done != nil {
@@ -172,10 +171,10 @@ func (s *state) facts() []fact {
 	}
 	b := s.start
 	add("parameters", format.SI(int64(b.Params)), b.Params > 0)
-	add("multiply-adds an image", format.SI(b.MACs), b.MACs > 0)
-	add("memory, planned", format.Bytes(b.PlannedBytes), b.PlannedBytes > 0)
-	add("memory, program at most", format.Bytes(s.peak), s.peak > 0)
-	add("images to learn from", fmt.Sprint(b.Train), b.Train > 0)
+	add("multiply-adds per image", format.SI(b.MACs), b.MACs > 0)
+	add("planned memory", format.Bytes(b.PlannedBytes), b.PlannedBytes > 0)
+	add("peak memory of the program", format.Bytes(s.peak), s.peak > 0)
+	add("training images", fmt.Sprint(b.Train), b.Train > 0)
 	add("validation images", fmt.Sprint(b.Val), b.Val > 0)
 	return all
 }
@@ -184,7 +183,7 @@ func (s *state) facts() []fact {
 func (s *state) trainScore() string { return "training " + cmp.Or(s.start.TrainScoreName, "score") }
 func (s *state) valScore() string   { return "validation " + cmp.Or(s.start.ScoreName, "score") }
 
-// score formats one: as a share unless less is better.
+// score formats a score: as a percentage unless lower is better.
 func (s *state) score(x float64) string {
 	if s.start.LowerIsBetter {
 		return plain(x)
@@ -192,7 +191,7 @@ func (s *state) score(x float64) string {
 	return percent(x)
 }
 
-// charts returns those that have something to show.
+// charts returns the charts with data.
 func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 	ofEpochs := func(f func(record.Epoch) float64) []point {
 		var all []point
@@ -206,7 +205,7 @@ func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 	ofSteps := func(f func(record.Step) float64) []point {
 		var all []point
 		for i, s := range steps {
-			if i > 0 && s.Epoch != steps[i-1].Epoch { // a mean over an epoch begins anew
+			if i > 0 && s.Epoch != steps[i-1].Epoch { // running means restart with each epoch
 				all = append(all, point{float64(s.Epoch - 1), math.NaN()})
 			}
 			all = append(all, point{float64(s.Epoch-1) + float64(s.Step)/float64(max(s.Steps, 1)), f(s)})
@@ -226,7 +225,7 @@ func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 			all = append(all, c)
 		}
 	}
-	const thin = "Thin lines: means over the epoch so far, after each step."
+	const thin = "Thin lines: running means of the epoch after each step."
 	add("Loss", thin, plain,
 		series{"training", ofEpochs(func(e record.Epoch) float64 { return e.TrainLoss }), ofSteps(func(s record.Step) float64 { return s.TrainLoss })},
 		series{"validation", ofEpochs(func(e record.Epoch) float64 { return e.ValLoss }), ofSteps(func(s record.Step) float64 { return s.ValLoss })})
@@ -242,33 +241,33 @@ func (s *state) charts(epochs []record.Epoch, steps []record.Step) []chart {
 			return math.NaN()
 		}), nil})
 	}
-	add("Other scores of validation", "", percent, scored...)
-	add("Entropy of the alphas", "1: undecided, 0: decided.", plain,
+	add("Other validation scores", "", percent, scored...)
+	add("Entropy of α", "Normalised entropy of softmax(α). 1: uniform, 0: converged.", plain,
 		series{"entropy", ofEpochs(func(e record.Epoch) float64 { return e.Entropy }), ofSteps(func(s record.Step) float64 { return s.Entropy })})
-	add("Weight of operations without weights", "After softmax, mean over edges.", percent,
+	add("Weight of parameter-free operations", "After softmax, mean over edges.", percent,
 		series{"skip connections", ofEpochs(func(e record.Epoch) float64 { return e.SkipWeight }), ofSteps(func(s record.Step) float64 { return s.SkipWeight })},
 		series{"poolings", ofEpochs(func(e record.Epoch) float64 { return e.PoolWeight }), nil})
-	add("Stability of the ranking", "Kendall's tau between the order of operations and that of the epoch before, mean over edges. 1: the same.", plain,
+	add("Stability of the ranking", "Kendall's tau between the rankings of operations of consecutive epochs, mean over edges. 1: equal.", plain,
 		series{"tau", ofEpochs(func(e record.Epoch) float64 { return e.Stability }), nil})
-	add("Dominant eigenvalue", "Of the Hessian of the validation loss in the alphas.", plain,
+	add("Dominant eigenvalue", "Of the Hessian of the validation loss with respect to α.", plain,
 		series{"eigenvalue", ofEpochs(func(e record.Epoch) float64 { return e.Eigenvalue }), nil})
-	add("Learning rate of the weights", "", plain,
+	add("Learning rate", "", plain,
 		series{"rate", nil, ofSteps(func(s record.Step) float64 { return s.LR })})
-	add("Images a second", "Mean over the epoch so far.", plain,
+	add("Throughput", "Images/s, mean over the epoch so far.", plain,
 		series{"images", nil, ofSteps(func(s record.Step) float64 {
 			if s.ImagesPerSecond > 0 {
 				return s.ImagesPerSecond
 			}
-			return math.NaN() // the folder of a run does not tell it
+			return math.NaN() // not in the run directory
 		})})
 	return all
 }
 
-// mostScores is how many scores share a chart. All of them are in a table.
+// mostScores is the largest number of scores in a chart. A table has all of them.
 const mostScores = 6
 
-// charted returns the names of the scores that have a curve: of many, those of
-// single classes, which are named like mean and class, have none.
+// charted returns the names of the scores with a curve: if there are many, those of
+// single classes, named like mean_class, have none.
 func charted(epochs []record.Epoch) []string {
 	found := map[string]bool{}
 	for _, e := range epochs {
@@ -283,19 +282,19 @@ func charted(epochs []record.Epoch) []string {
 	return names[:min(len(names), mostScores)]
 }
 
-// config is what a page knows of the settings of a run.
+// config is the part of a configuration that the page uses.
 type config struct {
 	Network struct{ Genotype json.RawMessage }
 }
 
 func readConfig(text []byte) (c config) {
-	if json.Unmarshal(text, &c) != nil { // a configuration of another program
+	if json.Unmarshal(text, &c) != nil { // configuration of another program
 		return config{}
 	}
 	return c
 }
 
-// genotype returns the cells that the run has found, or trains.
+// genotype returns the genotype that the run has found, or trains.
 func (s *state) genotype(c config) string {
 	switch {
 	case s.done != nil && s.done.Genotype != "":
@@ -306,8 +305,7 @@ func (s *state) genotype(c config) string {
 	return string(c.Network.Genotype)
 }
 
-// cells returns the text of a genotype and its pictures, or what was given if that
-// is none.
+// cells returns the text of a genotype and its drawings, or text alone if it is invalid.
 func cells(text string) (string, []template.HTML) {
 	g, err := cell.ParseGenotype(text)
 	if err != nil {
@@ -322,18 +320,18 @@ func cells(text string) (string, []template.HTML) {
 		if p.WriteSVG(&b) != nil {
 			continue
 		}
-		if _, svg, ok := strings.Cut(b.String(), "<svg "); ok { // without what begins a file
+		if _, svg, ok := strings.Cut(b.String(), "<svg "); ok { // without the XML header
 			all = append(all, template.HTML(`<svg role="img" aria-label="`+p.Title+`" `+svg))
 		}
 	}
 	return g.String(), all
 }
 
-// mostSettings is how many settings a page shows at most.
+// mostSettings is the largest number of hyperparameters on a page.
 const mostSettings = 500
 
-// settings returns the members of a JSON object in their order, those of objects in
-// it under names with dots.
+// settings returns the members of a JSON object in order, those of nested objects with
+// dotted names.
 func settings(text []byte) []fact {
 	var all []fact
 	var walk func(name string, text []byte)
@@ -360,10 +358,10 @@ func settings(text []byte) []fact {
 	return all
 }
 
-// mostValue is how many bytes of a value a page shows.
+// mostValue is the largest size of a value on a page in bytes.
 const mostValue = 2000
 
-// value returns a JSON value as people write it.
+// value returns a JSON value in readable form.
 func value(text []byte) string {
 	var one string
 	var list []string

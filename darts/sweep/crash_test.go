@@ -250,7 +250,7 @@ func TestDoneUnderTheLock(t *testing.T) {
 	require.NoError(t, s.Run(t.Context(), sweep.Options{}, square))
 	require.NoError(t, os.Remove(filepath.Join(dir, "results", "job-01.json")))
 	err := s.Run(t.Context(), sweep.Options{}, broken)
-	require.ErrorContains(t, err, "sweep: 1 jobs are done, but their results are gone: job-01; remove their files in "+filepath.Join(dir, "locks"))
+	require.ErrorContains(t, err, "sweep: 1 jobs are done, but their results are missing: job-01; remove their files in "+filepath.Join(dir, "locks"))
 	require.NoError(t, os.Remove(filepath.Join(dir, "locks", "job-01.lock")))
 	require.NoError(t, s.Run(t.Context(), sweep.Options{}, square))
 	assert.Len(t, results(t, s), 3)
@@ -302,7 +302,7 @@ func TestManifestsRace(t *testing.T) {
 					won++
 					continue
 				}
-				assert.ErrorContains(t, err, "holds another sweep")
+				assert.ErrorContains(t, err, "has another sweep")
 			}
 			require.Equal(t, 1, won)
 		}

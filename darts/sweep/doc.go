@@ -1,37 +1,33 @@
-// Package sweep works through many independent jobs, on one machine or on many
-// that share a folder: the trainings of an experiment, for example, of which there
-// are thousands.
+// Package sweep runs many independent jobs, such as the thousands of trainings of an
+// experiment, on one machine or on several that share a folder.
 //
-// A [Manifest] lists the jobs. [Open] keeps it in a folder, and [Sweep.Run] does
-// the jobs, or those of one [Shard]. A job is done when there is a file of its
-// result, which is written in one piece; so a program that stops, for whatever
-// reason, is started again and goes on, and any number of programs may run. Each
-// locks the job that it is at. What fails is recorded and tried again, a bounded
-// number of times on each host; a host on which job after job fails stops, and
-// leaves them to the others.
+// A [Manifest] lists the jobs. [Open] stores it in a folder, and [Sweep.Run] runs the
+// jobs, or those of one [Shard]. A job is done when the file of its result exists,
+// which is written atomically. A program that stops for any reason can be started again
+// and continues, and any number of programs may run: each locks the job it runs.
+// Failures are recorded and retried a bounded number of times per host; a host on which
+// several jobs in a row fail stops, and leaves the jobs to the others.
 //
 //	s, err := sweep.Open("runs/rankings", manifest)
-//	...
+//	…
 //	err = s.Run(ctx, sweep.Options{}, func(ctx context.Context, job sweep.Job, dir string) (any, error) {
-//		return train(ctx, job.Spec, dir) // dir is the job's own, and still there if it was interrupted
+//		return train(ctx, job.Spec, dir) // dir is the job's work folder, kept if it was interrupted
 //	})
 //
 // [Map] does all of it for jobs of one kind.
 //
-// The folder holds
+// The folder has
 //
 //	manifest.json          the manifest
-//	results/NAME.json      what a job has returned
-//	failures/NAME/HOST-1.json  why the first attempt on a host failed
-//	work/NAME              its own folder, until it is done
-//	locks/NAME.lock        locked, and touched every now and then, by the program that does it;
-//	                       "done" once it is
+//	results/NAME.json      the result of a job
+//	failures/NAME/HOST-1.json  the error of the first attempt on a host
+//	work/NAME              the work folder of a job, until it is done
+//	locks/NAME.lock        locked, and touched regularly, by the program that runs the job;
+//	                       contains "done" afterwards
 //
-// The locks are those of the file system, which must have some, unless every
-// program has a shard of its own. They stay, since a client of NFS may not see for
-// a while what has been written under a lock, but always sees what is in the
-// locked file.
+// The locks are those of the file system, which must support them, unless every program
+// has its own shard. Lock files are kept, since an NFS client may not see for a while
+// what was written under a lock, but always sees the contents of a locked file.
 //
-// The package lies below darts although it belongs to it, since a job may be
-// anything.
+// The package does not depend on package darts, since a job may be anything.
 package sweep

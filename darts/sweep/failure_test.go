@@ -66,8 +66,8 @@ func TestFailures(t *testing.T) {
 		require.NoError(t, s.Run(t.Context(), sweep.Options{Attempts: 7}, square))
 
 		for want, o := range map[string]sweep.Options{
-			"shard number 3": {Shard: sweep.Shard{Index: 3, Count: 2}},
-			"-1 attempts":    {Attempts: -1},
+			"shard index 3": {Shard: sweep.Shard{Index: 3, Count: 2}},
+			"-1 attempts":   {Attempts: -1},
 		} {
 			assert.ErrorContains(t, open(t, t.TempDir(), numbers(1)).Run(t.Context(), o, square), want)
 		}
@@ -167,7 +167,7 @@ func TestNoLocks(t *testing.T) {
 	s.SetLock(func(*os.File) error { return fmt.Errorf("%w (on the moon)", filelock.ErrUnsupported) })
 	err := s.Run(t.Context(), sweep.Options{}, square)
 	require.ErrorIs(t, err, filelock.ErrUnsupported)
-	assert.ErrorContains(t, err, "locks are not supported here (on the moon), so two programs could do one job")
+	assert.ErrorContains(t, err, "locks are not supported here (on the moon), so two programs could run one job")
 	assert.Empty(t, results(t, s))
 
 	var warnings []error

@@ -18,29 +18,29 @@ import (
 	"unnas/internal/filelock"
 )
 
-// Job is one piece of work.
+// Job is one unit of work.
 type Job struct {
-	// Name is part of the names of files: up to 100 letters, digits, '_', '-' and
-	// '.', the first a letter or a digit, the last no '.'. Names that differ by case
-	// alone, and those that Windows keeps for devices, such as "con" and "nul.x", are
-	// refused, so that a folder can be moved to any system.
+	// Name is used in file names: up to 100 letters, digits, '_', '-' and '.', starting
+	// with a letter or a digit, not ending in '.'. Names that differ only in case, and
+	// device names of Windows, such as "con" and "nul.x", are refused, so that a folder
+	// can be moved to any system.
 	Name string `json:"name"`
-	// Spec says what to do, in whatever form the program likes.
+	// Spec describes the work, in a form that the program chooses.
 	Spec json.RawMessage `json:"spec"`
 }
 
-// Manifest is what a sweep is to do. It does not change while it is done.
+// Manifest is the work of a sweep. It must not change during the sweep.
 type Manifest struct {
-	Settings json.RawMessage `json:"settings"` // of all jobs, in whatever form the program likes; may be nil
+	Settings json.RawMessage `json:"settings"` // common to all jobs, in a form that the program chooses; may be nil
 	Jobs     []Job           `json:"jobs"`
 }
 
 var (
 	name   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?$`)
-	device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|(com|lpt)[0-9])(\.|$)`) // of Windows, with any extension
+	device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|(com|lpt)[0-9])(\.|$)`) // Windows devices, with any extension
 )
 
-// Validate returns an error that names the first job that no sweep can have.
+// Validate returns an error that names the first invalid job.
 func (m Manifest) Validate() error {
 	if len(m.Jobs) == 0 {
 		return errors.New("sweep: the manifest has no jobs")
@@ -48,18 +48,18 @@ func (m Manifest) Validate() error {
 	seen := make(map[string]int, len(m.Jobs))
 	for i, j := range m.Jobs {
 		if !name.MatchString(j.Name) {
-			return fmt.Errorf("sweep: job %d is named %.120q; use up to 100 letters, digits, '_', '-' and '.', the first a letter or a digit, the last no '.'", i, j.Name)
+			return fmt.Errorf("sweep: job %d is named %.120q; want up to 100 letters, digits, '_', '-' and '.', starting with a letter or a digit, not ending in '.'", i, j.Name)
 		}
 		if device.MatchString(j.Name) {
-			return fmt.Errorf("sweep: job %d is named %s, which is a device on Windows; choose another name", i, j.Name)
+			return fmt.Errorf("sweep: job %d is named %s, which is a device on Windows; use another name", i, j.Name)
 		}
 		folded := strings.ToLower(j.Name)
 		first, twice := seen[folded]
 		switch {
 		case twice && m.Jobs[first].Name == j.Name:
-			return fmt.Errorf("sweep: jobs %d and %d are both named %s; give each a name of its own", first, i, j.Name)
+			return fmt.Errorf("sweep: jobs %d and %d are both named %s; names must differ", first, i, j.Name)
 		case twice:
-			return fmt.Errorf("sweep: the names of jobs %d and %d, %s and %s, differ by case alone, and some file systems ignore it; choose another name", first, i, m.Jobs[first].Name, j.Name)
+			return fmt.Errorf("sweep: the names of jobs %d and %d, %s and %s, differ only in case, which some file systems ignore; use another name", first, i, m.Jobs[first].Name, j.Name)
 		}
 		seen[folded] = i
 	}
@@ -75,19 +75,19 @@ const (
 	lockFolder    = "locks"
 )
 
-// Sweep is a folder with a manifest and what became of its jobs.
+// Sweep is a folder with a manifest and the state of its jobs.
 type Sweep struct {
 	dir      string
 	manifest Manifest
 	digest   string               // of the manifest
-	host     string               // the name of this machine, as part of the name of a file
+	host     string               // name of this machine, for file names
 	lock     func(*os.File) error // filelock.Lock
 }
 
-// Open keeps a manifest in a folder, which it makes with those above it, or opens
-// the folder if it holds the same manifest already. Another manifest there is an
-// error that names the first difference. Of several programs that open one folder
-// with different manifests, one succeeds.
+// Open stores a manifest in a folder, which it creates with its parents, or opens the
+// folder if it already has the same manifest. Another manifest there is an error that
+// describes the first difference. If several programs open one folder with different
+// manifests, one succeeds.
 func Open(dir string, m Manifest) (*Sweep, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -98,25 +98,25 @@ func Open(dir string, m Manifest) (*Sweep, error) {
 	}
 	for _, part := range []string{"", resultFolder, failureFolder, workFolder, lockFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, part), 0o755); err != nil {
-			return nil, fmt.Errorf("sweep: %w; choose a folder that can be written", err)
+			return nil, fmt.Errorf("sweep: %w; choose a writable folder", err)
 		}
 	}
 	if err := create(filepath.Join(dir, manifestFile), text); err != nil {
-		return nil, fmt.Errorf("sweep: %w; choose a folder that can be written", err)
+		return nil, fmt.Errorf("sweep: %w; choose a writable folder", err)
 	}
-	// Read again: another program may have been first.
+	// Read it back: another program may have been first.
 	s, err := Load(dir)
 	if err != nil {
 		return nil, err
 	}
 	if s.digest != digestOf(text) {
-		return nil, fmt.Errorf("sweep: folder %s holds another sweep: %s; choose another folder, or repeat what began it", dir, difference(s.manifest, m))
+		return nil, fmt.Errorf("sweep: folder %s has another sweep: %s; choose another folder, or use the same manifest", dir, difference(s.manifest, m))
 	}
 	return s, nil
 }
 
-// create writes a file unless there is one. The file is complete from the start,
-// but on a file system without hard links.
+// create writes a file unless it exists. The file is complete from the start, except on
+// a file system without hard links.
 func create(path string, text []byte) error {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -130,7 +130,7 @@ func create(path string, text []byte) error {
 	if err := atomicfile.Write(temp, write); err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(temp) }() // what stays is swept later
+	defer func() { _ = os.Remove(temp) }() // leftovers are removed later
 	err := os.Link(temp, path)
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		var f *os.File
@@ -146,22 +146,22 @@ func create(path string, text []byte) error {
 	return err
 }
 
-// maxManifest bounds the size of a manifest in bytes.
+// maxManifest limits the size of a manifest in bytes.
 const maxManifest = 1 << 28
 
-// Load opens the folder of a sweep that was begun.
+// Load opens the folder of an existing sweep.
 func Load(dir string) (*Sweep, error) {
 	path := filepath.Join(dir, manifestFile)
 	text, err := read(path, maxManifest)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("sweep: folder %s holds no sweep: %w; give the folder of one that was begun", dir, err)
+		return nil, fmt.Errorf("sweep: no sweep in folder %s: %w; want the folder of an existing sweep", dir, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
 	s := &Sweep{dir: dir, digest: digestOf(text), host: hostname(), lock: filelock.Lock}
 	if err := json.Unmarshal(text, &s.manifest); err != nil {
-		return nil, fmt.Errorf("sweep: %s is no manifest: %w", path, err)
+		return nil, fmt.Errorf("sweep: %s is not a manifest: %w", path, err)
 	}
 	if err := s.manifest.Validate(); err != nil {
 		return nil, fmt.Errorf("%w (in %s)", err, path)
@@ -172,11 +172,11 @@ func Load(dir string) (*Sweep, error) {
 // Dir returns the path of the folder.
 func (s *Sweep) Dir() string { return s.dir }
 
-// Manifest returns what the sweep is to do.
+// Manifest returns the manifest of the sweep.
 func (s *Sweep) Manifest() Manifest { return s.manifest }
 
-// hostname returns the name of this machine, with '_' for what the name of a file
-// may not hold.
+// hostname returns the name of this machine, with '_' for characters that are not
+// allowed in file names.
 func hostname() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
@@ -192,31 +192,31 @@ func digestOf(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// difference tells the first difference between two manifests.
+// difference describes the first difference between two manifests.
 func difference(saved, given Manifest) string {
 	equal := func(a, b json.RawMessage) bool {
 		var x, y bytes.Buffer
 		return json.Compact(&x, orNull(a)) == nil && json.Compact(&y, orNull(b)) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 	}
 	if !equal(saved.Settings, given.Settings) {
-		return fmt.Sprintf("its settings are %.300s, not %.300s", saved.Settings, given.Settings)
+		return fmt.Sprintf("the settings are %.300s, not %.300s", saved.Settings, given.Settings)
 	}
 	if len(saved.Jobs) != len(given.Jobs) {
-		return fmt.Sprintf("it has %d jobs, not %d", len(saved.Jobs), len(given.Jobs))
+		return fmt.Sprintf("there are %d jobs, not %d", len(saved.Jobs), len(given.Jobs))
 	}
 	for i, j := range saved.Jobs {
 		k := given.Jobs[i]
 		if j.Name != k.Name {
-			return fmt.Sprintf("its job %d is %s, not %s", i, j.Name, k.Name)
+			return fmt.Sprintf("job %d is %s, not %s", i, j.Name, k.Name)
 		}
 		if !equal(j.Spec, k.Spec) {
-			return fmt.Sprintf("its job %s is %.300s, not %.300s", j.Name, j.Spec, k.Spec)
+			return fmt.Sprintf("job %s is %.300s, not %.300s", j.Name, j.Spec, k.Spec)
 		}
 	}
-	return "it was written in another way"
+	return "the formatting differs"
 }
 
-// orNull returns what JSON is made of a message that is not there.
+// orNull returns the JSON of a message, null if it is nil.
 func orNull(m json.RawMessage) json.RawMessage {
 	if m == nil {
 		return json.RawMessage("null")
@@ -224,11 +224,10 @@ func orNull(m json.RawMessage) json.RawMessage {
 	return m
 }
 
-// errDamaged is the error of a file that holds no result.
+// errDamaged is the error of a damaged file.
 var errDamaged = errors.New("damaged")
 
-// read returns the content of a file of at most limit bytes; a longer one is
-// damaged.
+// read returns the contents of a file of at most limit bytes; a longer one is damaged.
 func read(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

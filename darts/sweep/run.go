@@ -20,40 +20,40 @@ import (
 	"unnas/internal/panics"
 )
 
-// Options are how a sweep is run.
+// Options configures a run of a sweep.
 type Options struct {
-	Shard Shard // the jobs to do; all by default
-	// Attempts is how often a job that fails is tried on one host, over all runs; 0
-	// is 3. A job that has failed so often on three hosts is not tried again.
+	Shard Shard // the jobs to run; all by default
+	// Attempts is the number of attempts at a failing job per host, over all runs; 0
+	// means 3. A job that has failed that often on three hosts is not retried.
 	Attempts int
-	Report   func(Event) // unless nil, is called with what happens, on the goroutine of Run
+	Report   func(Event) // unless nil, receives events, on the goroutine of Run
 }
 
-// Event is what happens to a job, or to the whole run.
+// Event is an event of a job, or of the whole run.
 type Event struct {
-	Job     Job // the zero value for Unlocked
+	Job     Job // zero for Unlocked
 	Kind    Kind
 	Attempt int           // on this host, from 1
-	Elapsed time.Duration // of the attempt, once it has ended
-	Err     error         // why it failed, what is wrong with the result file that is redone, or why there are no locks
+	Elapsed time.Duration // duration of the attempt, once it has ended
+	Err     error         // why it failed, what is wrong with its result file, or why there are no locks
 }
 
-// Kind says what has happened.
+// Kind is the kind of an Event.
 type Kind string
 
 // The kinds of events.
 const (
-	Begun    Kind = "begun"
+	Started  Kind = "started"
 	Done     Kind = "done"
 	Failed   Kind = "failed"
-	Retried  Kind = "redone"   // its result file is damaged, so it begins anew
-	Unlocked Kind = "unlocked" // the folder keeps no locks: two programs that are given one shard would both do its jobs
+	Retried  Kind = "retried"  // its result file is damaged, so it is run again
+	Unlocked Kind = "unlocked" // the folder does not support locks: two programs with the same shard would both run its jobs
 )
 
-// record is a file of a result or of a failure.
+// record is the file of a result or of a failure.
 type record struct {
 	Job      string          `json:"job"`
-	Manifest string          `json:"manifest"` // its digest
+	Manifest string          `json:"manifest"` // digest of the manifest
 	Host     string          `json:"host"`
 	Elapsed  time.Duration   `json:"elapsed_ns"`
 	Result   json.RawMessage `json:"result,omitempty"`
@@ -61,34 +61,33 @@ type record struct {
 	Stack    string          `json:"stack,omitempty"` // of a panic
 }
 
-// The bounds of failures.
+// The limits of failures.
 const (
-	maxInRow = 5           // different jobs that fail in a row before a run ends
+	maxInRow = 5           // different failed jobs in a row that end a run
 	maxHosts = 3           // hosts that use up their attempts at a job
-	backOff  = time.Second // the wait after a failure, twice as long after each further job that fails
+	backOff  = time.Second // the wait after a failure, doubled for each further failed job
 )
 
-// Run does the jobs of a shard that are not done: in the order of the manifest,
-// but for those that another program is at. do gets a folder of the job's own,
-// which is empty at first, is still there when an interrupted job is begun again,
-// and goes when the job is done; what do returns must have a JSON form. An error
-// or a panic of do is a failure, which is recorded with the host, and the job is
-// tried again after the others. Attempts count by host, so that a broken host
-// leaves the jobs to the others; it waits after a failure, and ends when five
-// different jobs have failed in a row.
+// Run runs the jobs of a shard that are not done, in the order of the manifest, except
+// those that another program is running. do gets the work folder of the job, which is
+// empty at first, kept when an interrupted job is started again, and removed when the
+// job is done; the result of do must have a JSON form. An error or a panic of do is a
+// failure: it is recorded with the host, and the job is retried after the others.
+// Attempts count per host, so that a broken host leaves the jobs to the others: it
+// waits after each failure, and ends when five different jobs have failed in a row.
 //
-// Run returns when nothing is left to do for it: with the error of ctx if that is
-// done, which is no failure of the job under way, with an error that names the
-// jobs that have failed in a row or for good, or with that of the folder. It
-// refuses a folder whose file system keeps no locks, unless the shard is a part of
-// the jobs: then the caller sees to it that no other program has the same shard,
-// and an event of kind Unlocked says so.
+// Run returns when it has nothing left to do: with the error of ctx once that is done,
+// which does not count as a failure of the running job, with an error that names the
+// jobs that have failed in a row or for good, or with that of the folder. It refuses a
+// folder whose file system does not support locks, unless the shard is only a part of
+// the jobs: then the caller must ensure that no other program has the same shard, and
+// an event of kind Unlocked reports it.
 func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context, job Job, dir string) (any, error)) error {
 	if err := o.Shard.validate(); err != nil {
 		return err
 	}
 	if o.Attempts < 0 {
-		return fmt.Errorf("sweep: %d attempts; give 1 or more, or 0 for 3", o.Attempts)
+		return fmt.Errorf("sweep: %d attempts; want 1 or more, or 0 for 3", o.Attempts)
 	}
 	if o.Attempts == 0 {
 		o.Attempts = 3
@@ -113,11 +112,11 @@ func (s *Sweep) Run(ctx context.Context, o Options, do func(ctx context.Context,
 	return w.failed()
 }
 
-// old is the age of a temporary file that no program writes any more.
+// old is the age from which a temporary file is a leftover.
 const old = 24 * time.Hour
 
-// tidy removes what programs that were killed have left: temporary files, and the
-// folders of jobs that are done.
+// tidy removes leftovers of killed programs: temporary files, and the work folders of
+// jobs that are done.
 func (s *Sweep) tidy() error {
 	failed, err := s.list(failureFolder)
 	if err != nil {
@@ -128,7 +127,7 @@ func (s *Sweep) tidy() error {
 		folders = append(folders, filepath.Join(s.dir, failureFolder, name))
 	}
 	for _, dir := range folders {
-		if err := atomicfile.SweepOlder(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) { // another program was faster
+		if err := atomicfile.SweepOlder(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) { // another program removed it
 			return fmt.Errorf("sweep: %w", err)
 		}
 	}
@@ -141,7 +140,7 @@ func (s *Sweep) tidy() error {
 			continue
 		}
 		if _, err := s.result(job); err == nil {
-			_ = os.RemoveAll(s.work(job)) // whoever has done the job removes it, too
+			_ = os.RemoveAll(s.work(job)) // the program that ran the job may remove it at the same time
 		}
 	}
 	return nil
@@ -152,12 +151,12 @@ type worker struct {
 	*Sweep
 	Options
 	do       func(context.Context, Job, string) (any, error)
-	unlocked bool     // it was reported that there are no locks
-	inRow    []string // the jobs that have failed since one was done
-	faults   []string // why
+	unlocked bool     // Unlocked was reported
+	inRow    []string // the jobs that have failed since the last success
+	faults   []string // their errors
 }
 
-// jobs yields those of the shard.
+// jobs yields the jobs of the shard.
 func (w *worker) jobs() iter.Seq[Job] {
 	return func(yield func(Job) bool) {
 		for i, job := range w.manifest.Jobs {
@@ -168,8 +167,8 @@ func (w *worker) jobs() iter.Seq[Job] {
 	}
 }
 
-// failed returns an error that names the jobs that are not to be tried again, and
-// those whose results were lost.
+// failed returns an error that names the jobs that are not retried, and those whose
+// results are lost.
 func (w *worker) failed() error {
 	var failed, done []string
 	for job := range w.jobs() {
@@ -188,23 +187,23 @@ func (w *worker) failed() error {
 			failed = append(failed, fmt.Sprintf("%s: %s", job.Name, f.last))
 		}
 	}
-	results, err := w.list(resultFolder) // after their marks
+	results, err := w.list(resultFolder) // read after the marks
 	if err != nil {
 		return err
 	}
 	lost := slices.DeleteFunc(done, func(name string) bool { return results[name+".json"] != nil })
 	if len(lost) > 0 {
-		err = fmt.Errorf("sweep: %d jobs are done, but their results are gone: %s; remove their files in %s to do them again",
+		err = fmt.Errorf("sweep: %d jobs are done, but their results are missing: %s; remove their files in %s to run them again",
 			len(lost), strings.Join(lost, ", "), filepath.Join(w.dir, lockFolder))
 	}
 	if failed != nil {
-		err = errors.Join(err, fmt.Errorf("sweep: %d jobs have failed %d times on %s, or on %d other hosts; let another host do them, or remove their folders in %s to try again:\n%s",
+		err = errors.Join(err, fmt.Errorf("sweep: %d jobs have failed %d times on %s, or on %d other hosts; run them on another host, or remove their folders in %s to retry them:\n%s",
 			len(failed), w.Attempts, w.host, maxHosts, filepath.Join(w.dir, failureFolder), strings.Join(failed, "\n")))
 	}
 	return err
 }
 
-// exhausted says whether a job is not to be tried again on this host.
+// exhausted reports whether a job is not retried on this host.
 func (w *worker) exhausted(f failures) bool {
 	hosts := 0
 	for _, n := range f.attempts {
@@ -215,22 +214,21 @@ func (w *worker) exhausted(f failures) bool {
 	return f.attempts[w.host] >= w.Attempts || hosts >= maxHosts
 }
 
-// beat is how often the lock of a job under way is touched, and silence the age
-// from which State takes a lock for abandoned.
+// beat is the interval at which the lock of a running job is touched, and silence the
+// age from which State considers a lock abandoned.
 const (
 	beat    = 20 * time.Second
 	silence = 3 * beat
 )
 
-// due returns why a job is to be done, which is nil if it is not, and its attempts
-// so far.
+// due returns why a job must be run, nil if it need not, and its failures so far.
 func (w *worker) due(job Job) (why error, f failures, err error) {
 	_, why = w.result(job)
 	switch {
 	case why == nil:
 		return nil, f, nil
 	case !errors.Is(why, os.ErrNotExist) && !errors.Is(why, errDamaged):
-		return nil, f, fmt.Errorf("sweep: %w", why) // a disk that cannot be read does not undo the job
+		return nil, f, fmt.Errorf("sweep: %w", why) // an unreadable disk does not undo the job
 	}
 	f, err = w.failures(job)
 	if err != nil || w.exhausted(f) {
@@ -239,8 +237,7 @@ func (w *worker) due(job Job) (why error, f failures, err error) {
 	return why, f, nil
 }
 
-// try does a job if it is to be done and no other program is at it. An error ends
-// the run.
+// try runs a job if it is due and no other program is running it. An error ends the run.
 func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -269,10 +266,10 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	case why == nil:
 		return false, nil
 	case done && errors.Is(why, os.ErrNotExist):
-		// Clients of NFS believe for a while that a file is not there yet, but read
-		// what is in one that they have locked.
+		// An NFS client may believe for a while that a file does not exist, but reads
+		// the contents of a file that it has locked.
 		return false, nil
-	case done: // it is, but what it gave is damaged
+	case done: // done, but the result is damaged
 		if err := lock.Truncate(0); err != nil {
 			return false, fmt.Errorf("sweep: %w", err)
 		}
@@ -287,7 +284,7 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	}
 	stop := touch(lock.Name())
 	defer stop()
-	w.Report(Event{Job: job, Kind: Begun, Attempt: attempt})
+	w.Report(Event{Job: job, Kind: Started, Attempt: attempt})
 	start := time.Now()
 	result, failure := guarded(ctx, job, dir, w.do)
 	r := record{Job: job.Name, Manifest: w.digest, Host: w.host, Elapsed: time.Since(start)}
@@ -298,7 +295,7 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	}
 	switch {
 	case failure != nil && ctx.Err() != nil:
-		return true, ctx.Err() // begun again where it was
+		return true, ctx.Err() // resumed in a later run
 	case failure != nil:
 		r.Error, r.Result = failure.Error(), nil
 		var p interface{ Stack() []byte }
@@ -320,12 +317,12 @@ func (w *worker) try(ctx context.Context, job Job) (did bool, err error) {
 	return true, w.count(job, failure)
 }
 
-// hold opens and locks the lock of a job; it returns nil if another program holds
-// it.
+// hold opens and locks the lock file of a job; it returns nil if another program has
+// locked it.
 func (w *worker) hold(job Job) (*os.File, error) {
 	f, err := os.OpenFile(w.lockPath(job), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("sweep: %w; the folder must be writable", err)
+		return nil, fmt.Errorf("sweep: %w; choose a writable folder", err)
 	}
 	err = w.lock(f)
 	switch {
@@ -340,12 +337,12 @@ func (w *worker) hold(job Job) (*os.File, error) {
 		}
 		return f, nil
 	case errors.Is(err, filelock.ErrUnsupported):
-		err = fmt.Errorf("%w, so two programs could do one job; choose a folder on another file system, or give each program a shard", err)
+		err = fmt.Errorf("%w, so two programs could run one job; choose a folder on another file system, or give each program a shard", err)
 	}
 	return nil, errors.Join(fmt.Errorf("sweep: %w", err), f.Close())
 }
 
-// mark is what the lock of a job holds that is done.
+// mark is the contents of the lock file of a job that is done.
 const mark = "done\n"
 
 func marked(lock *os.File) (bool, error) {
@@ -353,8 +350,8 @@ func marked(lock *os.File) (bool, error) {
 	return string(text) == mark, err
 }
 
-// finish writes the result of a job. A program that is killed on the way leaves a
-// job that is not done, or one that is done and a folder that tidy removes.
+// finish writes the result of a job. A program killed here leaves a job that is not
+// done, or one that is done with a work folder that tidy removes.
 func (w *worker) finish(job Job, lock *os.File, r record) error {
 	if err := write(filepath.Join(w.dir, resultFolder, job.Name+".json"), r); err != nil {
 		return err
@@ -368,7 +365,7 @@ func (w *worker) finish(job Job, lock *os.File, r record) error {
 	return nil
 }
 
-// fail records an attempt that has failed.
+// fail records a failed attempt.
 func (w *worker) fail(job Job, number int, r record) error {
 	dir := filepath.Join(w.dir, failureFolder, job.Name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -377,8 +374,7 @@ func (w *worker) fail(job Job, number int, r record) error {
 	return write(filepath.Join(dir, fmt.Sprintf("%s-%d.json", w.host, number)), r)
 }
 
-// count counts the jobs that fail in a row, and returns an error if they are too
-// many.
+// count counts the different jobs that fail in a row, and returns an error after maxInRow.
 func (w *worker) count(job Job, failure error) error {
 	switch {
 	case failure == nil:
@@ -392,11 +388,11 @@ func (w *worker) count(job Job, failure error) error {
 	if len(w.inRow) < maxInRow {
 		return nil
 	}
-	return fmt.Errorf("sweep: %d jobs in a row have failed on %s; repair this host, or the jobs, and run again:\n%s",
+	return fmt.Errorf("sweep: %d jobs in a row have failed on %s; fix this host, or the jobs, and run again:\n%s",
 		maxInRow, w.host, strings.Join(w.faults, "\n"))
 }
 
-// wait waits before the attempt after one that has failed.
+// wait waits before an attempt after a failure.
 func (w *worker) wait(ctx context.Context) error {
 	if w.inRow == nil {
 		return nil
@@ -409,7 +405,7 @@ func (w *worker) wait(ctx context.Context) error {
 	}
 }
 
-// guarded calls do and makes an error of its panic.
+// guarded calls do and turns a panic into an error.
 func guarded(ctx context.Context, job Job, dir string, do func(context.Context, Job, string) (any, error)) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -419,10 +415,10 @@ func guarded(ctx context.Context, job Job, dir string, do func(context.Context, 
 	return do(ctx, job, dir)
 }
 
-// touch keeps the time of a file up to date until stop is called, which makes it
-// look abandoned.
+// touch keeps the modification time of a file current until stop is called, which makes
+// it look abandoned.
 func touch(path string) (stop func()) {
-	set := func(t time.Time) { _ = os.Chtimes(path, time.Time{}, t) } // only those who look would miss it
+	set := func(t time.Time) { _ = os.Chtimes(path, time.Time{}, t) } // only State needs it
 	set(time.Now())
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -457,16 +453,16 @@ func write(path string, r record) error {
 	return nil
 }
 
-// failures are the attempts at a job that have failed.
+// failures are the failed attempts at a job.
 type failures struct {
 	attempts map[string]int // by host
-	next     int            // the number of the next record of this host
-	last     string         // why one of the last has failed, if possible on this host
+	next     int            // number of the next record of this host
+	last     string         // error of a last attempt, preferably on this host
 }
 
 var failureFile = regexp.MustCompile(`^([A-Za-z0-9._-]+)-([0-9]{1,9})\.json$`)
 
-// failures reads the records of a job.
+// failures reads the failure records of a job.
 func (s *Sweep) failures(job Job) (failures, error) {
 	f := failures{attempts: map[string]int{}, next: 1}
 	dir := filepath.Join(s.dir, failureFolder, job.Name)
@@ -498,24 +494,24 @@ func (s *Sweep) failures(job Job) (failures, error) {
 	text, err := read(filepath.Join(dir, last), maxRecord)
 	if err == nil {
 		var r record
-		_ = json.Unmarshal(text, &r) // a record that is damaged is one of a failure all the same
+		_ = json.Unmarshal(text, &r) // a damaged record is a failure as well
 		f.last = r.Error
 	}
 	return f, nil
 }
 
-// maxRecord bounds the size of a result in bytes.
+// maxRecord limits the size of a result in bytes.
 const maxRecord = 1 << 26
 
-// work returns the folder of a job.
+// work returns the work folder of a job.
 func (s *Sweep) work(job Job) string { return filepath.Join(s.dir, workFolder, job.Name) }
 
 func (s *Sweep) lockPath(job Job) string {
 	return filepath.Join(s.dir, lockFolder, job.Name+".lock")
 }
 
-// result reads what a job has returned. The error is that of the file, wraps
-// os.ErrNotExist if there is none, and errDamaged if it holds no result.
+// result reads the result of a job. The error wraps os.ErrNotExist if there is no file,
+// and errDamaged if the file is damaged.
 func (s *Sweep) result(job Job) (record, error) {
 	path := filepath.Join(s.dir, resultFolder, job.Name+".json")
 	var r record
@@ -527,14 +523,14 @@ func (s *Sweep) result(job Job) (record, error) {
 		return r, fmt.Errorf("%s is %w: %w", path, errDamaged, err)
 	}
 	if r.Job != job.Name || r.Manifest != s.digest || r.Result == nil {
-		return r, fmt.Errorf("%s is %w: it is not of this job and manifest", path, errDamaged)
+		return r, fmt.Errorf("%s is %w: it belongs to another job or manifest", path, errDamaged)
 	}
 	return r, nil
 }
 
-// Results calls each with the results there are, in the order of the manifest. It
-// passes over jobs that are not done and files that are damaged, which Run does
-// again. A file that cannot be read is an error.
+// Results calls each with the existing results, in the order of the manifest. It skips
+// jobs that are not done and damaged files, which Run retries. A file that cannot be
+// read is an error.
 func (s *Sweep) Results(each func(job Job, result json.RawMessage) error) error {
 	for _, job := range s.manifest.Jobs {
 		r, err := s.result(job)
@@ -551,20 +547,19 @@ func (s *Sweep) Results(each func(job Job, result json.RawMessage) error) error 
 	return nil
 }
 
-// State is how far a sweep is.
+// State is the progress of a sweep.
 type State struct {
 	Jobs    int
-	Done    int // there is a file of the result, which Run still reads
-	Running int // a program is at it, as far as one can see from here
-	Failed  int // attempts have failed, and it is not done
-	// Left is an estimate of the time until the end if as many programs go on as
-	// are at it now, from the times of some of the jobs that are done; 0 if there
-	// are none.
+	Done    int // the result file exists; Run also reads it
+	Running int // a program has touched the lock recently
+	Failed  int // not done, with failed attempts
+	// Left estimates the remaining time with as many programs as are running now, from
+	// the durations of some of the jobs that are done; 0 if there are none.
 	Left time.Duration
 }
 
-// State looks at what there is. Programs on other machines count too. It lists
-// folders and reads few files, so it may be called every few seconds.
+// State returns the progress of the sweep, including programs on other machines. It
+// lists folders and reads few files, so it may be called every few seconds.
 func (s *Sweep) State() (State, error) {
 	state := State{Jobs: len(s.manifest.Jobs)}
 	results, err := s.list(resultFolder)
@@ -608,7 +603,7 @@ func (s *Sweep) State() (State, error) {
 	return state, nil
 }
 
-// list returns what a folder of the sweep holds, by name.
+// list returns the entries of a folder of the sweep by name.
 func (s *Sweep) list(folder string) (map[string]os.DirEntry, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, folder))
 	if err != nil {

@@ -56,10 +56,10 @@ func open(t *testing.T, dir string, m sweep.Manifest) *sweep.Sweep {
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "sweep")
 	s := open(t, dir, numbers(5))
-	var told []string
-	require.NoError(t, s.Run(t.Context(), sweep.Options{Report: func(e sweep.Event) { told = append(told, fmt.Sprint(e.Kind, " ", e.Job.Name)) }}, square))
+	var reported []string
+	require.NoError(t, s.Run(t.Context(), sweep.Options{Report: func(e sweep.Event) { reported = append(reported, fmt.Sprint(e.Kind, " ", e.Job.Name)) }}, square))
 	assert.Equal(t, map[string]string{"job-00": "0", "job-01": "1", "job-02": "4", "job-03": "9", "job-04": "16"}, results(t, s))
-	assert.Equal(t, []string{"begun job-00", "done job-00", "begun job-01", "done job-01"}, told[:4])
+	assert.Equal(t, []string{"started job-00", "done job-00", "started job-01", "done job-01"}, reported[:4])
 	left, err := os.ReadDir(filepath.Join(dir, "work"))
 	require.NoError(t, err)
 	assert.Empty(t, left)
@@ -153,7 +153,7 @@ func TestDamagedResults(t *testing.T) {
 		switch e.Kind {
 		case sweep.Retried:
 			redone = append(redone, e.Err.Error())
-		case sweep.Begun:
+		case sweep.Started:
 			text, err := os.ReadFile(filepath.Join(dir, "locks", e.Job.Name+".lock"))
 			assert.NoError(t, err)
 			assert.Empty(t, text, "a job that is done again is not done")
@@ -161,7 +161,7 @@ func TestDamagedResults(t *testing.T) {
 	}}, square))
 	require.Len(t, redone, 3)
 	assert.Contains(t, redone[0], "job-01.json is damaged")
-	assert.Contains(t, redone[1], "job-02.json is damaged: it is not of this job")
+	assert.Contains(t, redone[1], "job-02.json is damaged: it belongs to another job or manifest")
 	assert.Len(t, results(t, s), 4)
 }
 
@@ -169,22 +169,22 @@ func TestOtherManifest(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, numbers(3))
 	for want, change := range map[string]func(m *sweep.Manifest){
-		`its settings are {"power":2}, not {"power": 3}`: func(m *sweep.Manifest) { m.Settings = json.RawMessage(`{"power": 3}`) },
-		"it has 3 jobs, not 2":                           func(m *sweep.Manifest) { m.Jobs = m.Jobs[:2] },
-		"its job 1 is job-01, not other":                 func(m *sweep.Manifest) { m.Jobs[1].Name = "other" },
-		"its job job-02 is 2, not 7":                     func(m *sweep.Manifest) { m.Jobs[2].Spec = json.RawMessage("7") },
+		`the settings are {"power":2}, not {"power": 3}`: func(m *sweep.Manifest) { m.Settings = json.RawMessage(`{"power": 3}`) },
+		"there are 3 jobs, not 2":                        func(m *sweep.Manifest) { m.Jobs = m.Jobs[:2] },
+		"job 1 is job-01, not other":                     func(m *sweep.Manifest) { m.Jobs[1].Name = "other" },
+		"job job-02 is 2, not 7":                         func(m *sweep.Manifest) { m.Jobs[2].Spec = json.RawMessage("7") },
 	} {
 		m := numbers(3)
 		change(&m)
 		_, err := sweep.Open(dir, m)
-		require.ErrorContains(t, err, "holds another sweep")
+		require.ErrorContains(t, err, "has another sweep")
 		assert.ErrorContains(t, err, strings.ReplaceAll(want, `{"power":2}`, "{\n  \"power\": 2\n }"))
 	}
 	_, err := sweep.Load(t.TempDir())
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.json"), []byte("{"), 0o644))
 	_, err = sweep.Load(dir)
-	assert.ErrorContains(t, err, "is no manifest")
+	assert.ErrorContains(t, err, "is not a manifest")
 }
 
 func TestManifestIsValidated(t *testing.T) {
@@ -194,10 +194,10 @@ func TestManifestIsValidated(t *testing.T) {
 		`job 1 is named "../up"`:           {Jobs: []sweep.Job{{Name: "a"}, {Name: "../up"}}},
 		`job 0 is named "a."`:              {Jobs: []sweep.Job{{Name: "a."}}},
 		"jobs 0 and 2 are both named same": {Jobs: []sweep.Job{{Name: "same"}, {Name: "b"}, {Name: "same"}}},
-		"of jobs 0 and 1, cell-A and cell-a, differ by case alone": {Jobs: []sweep.Job{{Name: "cell-A"}, {Name: "cell-a"}}},
-		"job 0 is named CON, which is a device on Windows":         {Jobs: []sweep.Job{{Name: "CON"}}},
-		"job 0 is named nul.x.y, which is a device":                {Jobs: []sweep.Job{{Name: "nul.x.y"}}},
-		"job 0 is named Lpt9, which is a device":                   {Jobs: []sweep.Job{{Name: "Lpt9"}}},
+		"of jobs 0 and 1, cell-A and cell-a, differ only in case": {Jobs: []sweep.Job{{Name: "cell-A"}, {Name: "cell-a"}}},
+		"job 0 is named CON, which is a device on Windows":        {Jobs: []sweep.Job{{Name: "CON"}}},
+		"job 0 is named nul.x.y, which is a device":               {Jobs: []sweep.Job{{Name: "nul.x.y"}}},
+		"job 0 is named Lpt9, which is a device":                  {Jobs: []sweep.Job{{Name: "Lpt9"}}},
 	} {
 		_, err := sweep.Open(t.TempDir(), m)
 		assert.ErrorContains(t, err, want)
@@ -223,7 +223,7 @@ func TestShardOf(t *testing.T) {
 		"off the steps":    {map[string]string{"SLURM_ARRAY_TASK_ID": "8", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "4", "SLURM_ARRAY_TASK_COUNT": "3"}, sweep.Shard{}, true, "array task 8"},
 		"kubernetes":       {map[string]string{"JOB_COMPLETION_INDEX": "0", "JOB_COMPLETIONS": "2"}, sweep.Shard{Index: 0, Count: 2}, true, ""},
 		"no count":         {map[string]string{"JOB_COMPLETION_INDEX": "0"}, sweep.Shard{}, true, "JOB_COMPLETIONS"},
-		"beyond":           {map[string]string{"JOB_COMPLETION_INDEX": "2", "JOB_COMPLETIONS": "2"}, sweep.Shard{}, true, "shard number 2"},
+		"beyond":           {map[string]string{"JOB_COMPLETION_INDEX": "2", "JOB_COMPLETIONS": "2"}, sweep.Shard{}, true, "shard index 2"},
 		"no number":        {map[string]string{"SLURM_ARRAY_TASK_ID": "x", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "3"}, sweep.Shard{}, true, `"x", not a number`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,7 +74,7 @@ func TestRank(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"rank", "-analyse", "-out", dir}, &out))
 	assert.Contains(t, out.String(), "3 of 3 architectures")
 	err = run(t.Context(), append(args[:len(args):len(args)], "-epochs", "2"), &out)
-	require.ErrorContains(t, err, "holds another sweep: its settings are")
+	require.ErrorContains(t, err, "has another sweep: the settings are")
 	assert.ErrorContains(t, err, `"epochs": 1`)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -170,7 +170,7 @@ func TestRankBadFlags(t *testing.T) {
 		`-dataset is "mnist"; give one of`:       {"-data", data, "-samples", "1", "-dataset", "mnist"},
 		"40 training images are fewer than a ba": {"-data", data, "-samples", "1"},
 		"-subset 41":                             {"-data", data, "-samples", "1", "-subset", "41"},
-		"holds no sweep":                         {"-analyse", "-out", data},
+		"no sweep in folder":                     {"-analyse", "-out", data},
 	} {
 		var out bytes.Buffer
 		dir := filepath.Join(t.TempDir(), "out")

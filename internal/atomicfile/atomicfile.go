@@ -17,15 +17,14 @@ import (
 	"time"
 )
 
-// Write replaces the file at path by what write writes. It goes to a temporary
-// file in the same directory, which takes the name of the old one only once its
-// content is on the disk; Write returns once the new name is there too. The new
-// file has permission 0644 less the process's umask; a symbolic link at path is
-// replaced, not followed. The writer is buffered.
+// Write replaces the file at path by the output of write. It writes a temporary file in
+// the same directory and renames it once its contents are on disk; Write returns once
+// the new name is on disk too. The new file has permission 0644 less the process's
+// umask; a symbolic link at path is replaced, not followed. The writer is buffered.
 //
-// If write or the file system fails, the old file is untouched and the
-// temporary one is gone. Only after an error that says so may the new file be
-// in place without the promise that it outlives a power cut.
+// If write or the file system fails, the old file is unchanged and the temporary file
+// removed. Only if the error says so may the new file be in place without being safe
+// from a power failure.
 func Write(path string, write func(w io.Writer) error) (err error) {
 	defer func() {
 		if err != nil {
@@ -36,7 +35,7 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	if dir == "" {
 		dir = "."
 	}
-	// os.CreateTemp would deny the group and others to read the file.
+	// os.CreateTemp would make the file unreadable for group and others.
 	temp := filepath.Join(dir, fmt.Sprintf(temporary, base, rand.Uint64()))
 	f, err := OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -45,12 +44,12 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	renamed := false
 	defer func() { // also when write panics
 		if !renamed {
-			_ = f.Close() // harmless when closed already
+			_ = f.Close() // harmless if already closed
 			_ = Remove(temp)
 		}
 	}()
 
-	buffer := bufio.NewWriter(struct{ io.Writer }{f}) // every byte through Write
+	buffer := bufio.NewWriter(struct{ io.Writer }{f}) // without ReadFrom, which bypasses Write
 	if err := write(buffer); err != nil {
 		return err
 	}
@@ -70,8 +69,8 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	return settle(dir)
 }
 
-// WriteAs writes the file at path, as Write does, in the format of its extension. The
-// keys of formats are extensions in lower case, such as ".svg".
+// WriteAs writes the file at path like Write, in the format of its extension. The keys
+// of formats are lower-case extensions, such as ".svg".
 func WriteAs(path string, formats map[string]func(w io.Writer) error) error {
 	extension := strings.ToLower(filepath.Ext(path))
 	write, known := formats[extension]
@@ -82,9 +81,9 @@ func WriteAs(path string, formats map[string]func(w io.Writer) error) error {
 	return Write(path, write)
 }
 
-// Link gives the file at path a second name in its directory, in place of the file
-// that has it. Where the file system has no hard links, or not for this file, the
-// second file is a copy. Link returns as Write does.
+// Link gives the file at path a second name in its directory, replacing an existing
+// file. Without hard links the second file is a copy. Link gives the guarantees of
+// Write.
 func Link(path, name string) (err error) {
 	defer func() {
 		if err != nil {
@@ -100,7 +99,7 @@ func Link(path, name string) (err error) {
 	if os.Link(path, temp) != nil {
 		return copyFile(path, target)
 	}
-	defer func() { _ = Remove(temp) }() // stays if both are names of one file already
+	defer func() { _ = Remove(temp) }() // remains if both are already names of one file
 	if err := place(temp, target); err != nil {
 		return err
 	}
@@ -119,7 +118,7 @@ func copyFile(from, to string) error {
 	})
 }
 
-// place gives the temporary file its name.
+// place renames the temporary file.
 func place(temp, path string) error {
 	if err := fault("rename", path); err != nil {
 		return err
@@ -127,7 +126,7 @@ func place(temp, path string) error {
 	return os.Rename(temp, path)
 }
 
-// settle returns once the new name of a file is on the disk.
+// settle returns once the new name of a file is on disk.
 func settle(dir string) error {
 	if err := syncDir(dir); err != nil {
 		return fmt.Errorf("the file is in place, but its directory cannot be synced: %w", err)
@@ -135,18 +134,17 @@ func settle(dir string) error {
 	return nil
 }
 
-// temporary is the name of a file that becomes another when it is complete, and
-// leftover matches it.
+// temporary is the pattern of temporary names, and leftover matches them.
 const temporary = ".%s.%016x.tmp"
 
 var leftover = regexp.MustCompile(`^\..*\.[0-9a-f]{16}\.tmp$`)
 
-// Sweep removes the temporary files that processes have left in a directory
-// which were killed in the middle of Write. None may be writing there now.
+// Sweep removes the temporary files of processes killed during Write from a directory.
+// No process may be writing there.
 func Sweep(dir string) error { return sweep(dir, func(os.FileInfo) bool { return true }) }
 
-// SweepOlder is Sweep for a directory where others may be writing: it leaves files
-// that were last written less than age ago.
+// SweepOlder is Sweep for a directory that others may be writing to: it keeps files
+// written less than age ago.
 func SweepOlder(dir string, age time.Duration) error {
 	return sweep(dir, func(f os.FileInfo) bool { return time.Since(f.ModTime()) > age })
 }
@@ -164,28 +162,27 @@ func sweep(dir string, stale func(os.FileInfo) bool) error {
 		if err == nil && stale(info) {
 			err = Remove(filepath.Join(dir, f.Name()))
 		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) { // it was renamed or removed meanwhile
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // it may have been renamed or removed
 			return fmt.Errorf("atomicfile: sweep: %w", err)
 		}
 	}
 	return nil
 }
 
-// syncDir puts the names in a directory on the disk.
+// syncDir syncs the names in a directory.
 func syncDir(dir string) error {
 	if err := fault("sync", dir); err != nil || Unsynced {
 		return err
 	}
 	if runtime.GOOS == "windows" {
-		return nil // cannot open a directory for syncing; the file system's journal keeps names
+		return nil // directories cannot be synced; the file system's journal protects names
 	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	// Some file systems keep no directories to sync, and say that the argument
-	// is invalid: there is nothing to be done.
+	// File systems that cannot sync directories report an invalid argument.
 	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return err
 	}

@@ -2,11 +2,11 @@ package atomicfile
 
 import "os"
 
-// Fault, unless nil, is called before everything that changes a disk: "create",
-// "write", "sync", "rename", "link", "remove" and "truncate", with the path. An
-// error of it stands for the operation, which is not done. Unsynced turns syncing
-// off. Both are for tests, which set them while nothing is written: of full disks
-// and of processes that die, and of all that is not about power cuts.
+// Fault, unless nil, is called before each operation that changes the disk: "create",
+// "write", "sync", "rename", "link", "remove" and "truncate", with the path. Its error
+// replaces the operation. Unsynced disables syncing. Both are for tests of full disks
+// and killed processes, and of anything except power failures; they must not be set
+// while files are written.
 var (
 	Fault    func(operation, path string) error
 	Unsynced bool
@@ -19,10 +19,10 @@ func fault(operation, path string) error {
 	return Fault(operation, path)
 }
 
-// File is an *os.File whose writes, syncs and truncations Fault sees.
+// File is an *os.File whose writes, syncs and truncations call Fault.
 type File struct{ *os.File }
 
-// Write is that of os.File.
+// Write is os.File.Write.
 func (f File) Write(b []byte) (int, error) {
 	if err := fault("write", f.Name()); err != nil {
 		return 0, err
@@ -30,7 +30,7 @@ func (f File) Write(b []byte) (int, error) {
 	return f.File.Write(b)
 }
 
-// Sync is that of os.File, unless Unsynced.
+// Sync is os.File.Sync, unless Unsynced.
 func (f File) Sync() error {
 	if err := fault("sync", f.Name()); err != nil || Unsynced {
 		return err
@@ -38,7 +38,7 @@ func (f File) Sync() error {
 	return f.File.Sync()
 }
 
-// Truncate is that of os.File.
+// Truncate is os.File.Truncate.
 func (f File) Truncate(size int64) error {
 	if err := fault("truncate", f.Name()); err != nil {
 		return err

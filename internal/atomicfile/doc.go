@@ -1,6 +1,5 @@
-// Package atomicfile writes files that are either the old or the new one, never
-// a part of it, whatever happens while they are written.
+// Package atomicfile writes files atomically: readers see either the old or the new
+// file, never a part of it.
 //
-// It knows nothing of what the files hold: checksums and the number of files
-// kept are up to the caller.
+// Checksums and the number of files kept are up to the caller.
 package atomicfile

@@ -8,14 +8,14 @@ import (
 	"slices"
 )
 
-// Differences returns where two JSON objects differ, a line for each field:
-// its path, what is saved, what is given.
+// Differences returns the differences of two JSON objects, a line per field: its path,
+// the saved and the given value.
 func Differences(saved, given []byte) []string {
 	return compare(nil, "", saved, given)
 }
 
-// compare adds the differences below a path to lines. It descends no deeper than
-// given does, which is the program's own.
+// compare appends the differences below a path to lines. It descends no deeper than
+// given, which the program itself made.
 func compare(lines []string, path string, saved, given json.RawMessage) []string {
 	if bytes.Equal(saved, given) {
 		return lines
@@ -36,7 +36,7 @@ func compare(lines []string, path string, saved, given json.RawMessage) []string
 	return lines
 }
 
-// brief returns a JSON value, cut if it is long.
+// brief returns a JSON value, shortened if it is long.
 func brief(v json.RawMessage) string {
 	const most = 200
 	switch text := []rune(string(v)); {

@@ -12,19 +12,19 @@ import (
 	"slices"
 )
 
-// A checkpoint is all that a run needs to go on. What is drawn depends on the
-// seed, the epoch and the image, so no state of a generator is among it. All
-// numbers are little-endian:
+// A checkpoint is the state that a run resumes from. Random numbers depend only on the
+// seed, the epoch and the image, so it has no generator state. All numbers are
+// little-endian:
 //
 //	16 bytes          magic
 //	uint32            version
 //	uint32            length of the header
 //	header            JSON
-//	float32, ...      the arrays that the header lists, one after the other
+//	float32, ...      the arrays listed in the header
 //	uint32            CRC-32C of all bytes before it
 //
-// Magic, version and checksum are the same in every version, so that a file of
-// another version can be told from a damaged one.
+// Magic, version and checksum are the same in every version, to distinguish another
+// version from a damaged file.
 const (
 	magic      = "unnas checkpoint"
 	version    = 1
@@ -34,25 +34,24 @@ const (
 	MaxHeader = 1 << 20
 )
 
-// ErrOther is the error of a checkpoint that is whole, but not of this run. Others
-// before it are not either, so none is tried.
+// ErrOther is the error of a valid checkpoint of another run. Earlier ones are of the
+// same run, so they are not tried.
 var ErrOther = errors.New("not of this run")
 
-// An Array is one of the arrays of a checkpoint. Its JSON form, which belongs into the
-// header, has no data.
+// An Array is an array of a checkpoint. Its JSON form, for the header, has no data.
 type Array struct {
 	Name string    `json:"name"`
 	Len  int       `json:"len"`
 	Data []float32 `json:"-"`
 }
 
-// ArrayOf returns an array of a name.
+// ArrayOf returns a named array.
 func ArrayOf(name string, data []float32) Array { return Array{name, len(data), data} }
 
-// Write writes a checkpoint. The header is JSON that lists the arrays.
+// Write writes a checkpoint. header is JSON that lists the arrays.
 func Write(w io.Writer, header []byte, arrays []Array) error {
 	if len(header) > MaxHeader {
-		return fmt.Errorf("the settings and scores take %d bytes as JSON; a checkpoint has room for %d", len(header), MaxHeader)
+		return fmt.Errorf("hyperparameters and scores take %d bytes as JSON; want at most %d", len(header), MaxHeader)
 	}
 	sum := crc32.New(castagnoli)
 	out := io.MultiWriter(w, sum)
@@ -73,39 +72,38 @@ func Write(w io.Writer, header []byte, arrays []Array) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ReadHeader checks a checkpoint of size bytes as a whole and decodes its header.
-// What it reads next are the arrays. It takes no memory that a damaged file
-// could ask for.
+// ReadHeader verifies a checkpoint of size bytes and decodes its header. The arrays
+// follow in r. A damaged file cannot make it allocate much memory.
 func ReadHeader(r io.ReadSeeker, size int64, header any) error {
 	prefix := make([]byte, prefixLen)
 	if _, err := io.ReadFull(r, prefix); err != nil {
-		return fmt.Errorf("it is cut short: %w", err)
+		return fmt.Errorf("the file is truncated: %w", err)
 	}
 	numbers, isOurs := bytes.CutPrefix(prefix, []byte(magic))
 	if !isOurs {
-		return errors.New("it is no checkpoint file: its first bytes are others")
+		return errors.New("not a checkpoint file: wrong first bytes")
 	}
 	saved, length := binary.LittleEndian.Uint32(numbers), binary.LittleEndian.Uint32(numbers[4:])
 	body := size - int64(prefixLen) - trailerLen
 	if body < 0 {
-		return errors.New("it is cut short")
+		return errors.New("the file is truncated")
 	}
 	sum := crc32.New(castagnoli)
-	_, _ = sum.Write(prefix) // a hash takes everything
+	_, _ = sum.Write(prefix) // a hash never fails
 	if _, err := io.CopyN(sum, r, body); err != nil {
-		return fmt.Errorf("it is cut short: %w", err)
+		return fmt.Errorf("the file is truncated: %w", err)
 	}
 	var trailer [trailerLen]byte
 	if _, err := io.ReadFull(r, trailer[:]); err != nil {
-		return fmt.Errorf("it is cut short: %w", err)
+		return fmt.Errorf("the file is truncated: %w", err)
 	}
 	switch {
 	case binary.LittleEndian.Uint32(trailer[:]) != sum.Sum32():
-		return errors.New("its checksum is wrong")
+		return errors.New("wrong checksum")
 	case saved != version:
-		return fmt.Errorf("%w: its format has version %d, and this program reads version %d; resume with the program that began the run", ErrOther, saved, version)
+		return fmt.Errorf("%w: format version %d, want %d; resume with the program that started the run", ErrOther, saved, version)
 	case length > MaxHeader || int64(length) > body:
-		return fmt.Errorf("a header of %d bytes is too long", length)
+		return fmt.Errorf("header of %d bytes is too long", length)
 	}
 	text := make([]byte, length)
 	if _, err := r.Seek(int64(prefixLen), io.SeekStart); err != nil {
@@ -115,13 +113,13 @@ func ReadHeader(r io.ReadSeeker, size int64, header any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, header); err != nil {
-		return fmt.Errorf("its header is no JSON of ours: %w", err)
+		return fmt.Errorf("invalid JSON header: %w", err)
 	}
 	return nil
 }
 
-// Match returns an error unless the arrays that a header lists are those to be read, and
-// take what is left of a checkpoint of size bytes behind its header.
+// Match returns an error unless the arrays listed in a header are the given ones and
+// fill the rest of a checkpoint of size bytes after its header.
 func Match(r io.Seeker, size int64, listed, arrays []Array) error {
 	rest := size - trailerLen
 	if here, err := r.Seek(0, io.SeekCurrent); err == nil {
@@ -129,17 +127,17 @@ func Match(r io.Seeker, size int64, listed, arrays []Array) error {
 	}
 	for i, a := range arrays {
 		if len(listed) != len(arrays) || listed[i].Name != a.Name || listed[i].Len != a.Len {
-			return errors.New("its arrays are not those of the network")
+			return errors.New("the arrays are not those of the network")
 		}
 		rest -= 4 * int64(a.Len)
 	}
 	if rest != 0 {
-		return fmt.Errorf("%d bytes are not as many as its arrays take", size)
+		return fmt.Errorf("%d bytes do not match the size of the arrays", size)
 	}
 	return nil
 }
 
-// ReadArrays reads arrays that match, behind the header.
+// ReadArrays reads arrays that match, after the header.
 func ReadArrays(r io.Reader, arrays []Array) error {
 	for _, a := range arrays {
 		if err := readFloats(r, a.Data); err != nil {
@@ -149,7 +147,7 @@ func ReadArrays(r io.Reader, arrays []Array) error {
 	return nil
 }
 
-// chunk is how many floats are turned into bytes, or bytes into floats, at once.
+// chunk is the number of floats converted at once.
 const chunk = 1 << 13
 
 func writeFloats(w io.Writer, data []float32) error {

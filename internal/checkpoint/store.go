@@ -11,16 +11,16 @@ import (
 	"unnas/internal/atomicfile"
 )
 
-// A Store has the checkpoints in a directory, each in a file that is named after the
-// steps that were done.
+// A Store has the checkpoints in a directory, each in a file named after the number of
+// steps done.
 type Store struct{ Dir string }
 
 const name = "checkpoint-%d"
 
-// path returns where the checkpoint after so many steps lies.
+// path returns the path of the checkpoint after a number of steps.
 func (s Store) path(steps int) string { return filepath.Join(s.Dir, fmt.Sprintf(name, steps)) }
 
-// Steps returns after how many steps there are checkpoints, in order.
+// Steps returns the steps of all checkpoints, in order.
 func (s Store) Steps() ([]int, error) {
 	files, err := os.ReadDir(s.Dir)
 	if err != nil {
@@ -37,9 +37,8 @@ func (s Store) Steps() ([]int, error) {
 	return all, nil
 }
 
-// Keep writes the checkpoint after a number of steps as a whole, and removes those that
-// it replaces: all but the newest keep, at least one, and those of more steps, which
-// were damaged.
+// Keep writes the checkpoint after a number of steps atomically, and removes superseded
+// ones: all but the newest keep, at least one, and damaged ones of more steps.
 func (s Store) Keep(steps, keep int, write func(w io.Writer) error) error {
 	if err := atomicfile.Write(s.path(steps), write); err != nil {
 		return err
@@ -56,10 +55,10 @@ func (s Store) Keep(steps, keep int, write func(w io.Writer) error) error {
 	return nil
 }
 
-// superseded returns which checkpoints are not needed once there is one after steps:
-// all but the newest keep, and those of more steps, which were damaged. All has the
-// steps of each, in order. A directory that does not list the new one yet, as
-// network file systems may, loses none.
+// superseded returns the checkpoints that are not needed once there is one after steps:
+// all but the newest keep, and those of more steps, which are damaged. all has the
+// steps of each, in order. If the directory does not list the new one yet, as on
+// network file systems, none is superseded.
 func superseded(all []int, steps, keep int) []int {
 	at := slices.Index(all, steps)
 	if at < 0 {
@@ -68,9 +67,8 @@ func superseded(all []int, steps, keep int) []int {
 	return slices.Concat(all[:max(at+1-max(keep, 1), 0)], all[at+1:])
 }
 
-// Newest calls read with the checkpoints and their sizes, the newest first, until it
-// finds one good. Faults are those of the others. It ends early with an error that is
-// ErrOther.
+// Newest calls read with each checkpoint and its size, newest first, until it succeeds.
+// faults are the errors of the others. An ErrOther ends it early.
 func (s Store) Newest(read func(r io.ReadSeeker, size int64) error) (found bool, faults []error, err error) {
 	all, err := s.Steps()
 	if err != nil {

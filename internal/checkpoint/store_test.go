@@ -71,7 +71,7 @@ func TestStore(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, found)
 	require.Len(t, faults, 1)
-	assert.ErrorContains(t, faults[0], newest+": it is cut short")
+	assert.ErrorContains(t, faults[0], newest+": the file is truncated")
 	assert.Equal(t, 1, h.At)
 	require.NoError(t, s.Keep(25, 2, write(3, 1, 2, 3)))
 	steps, err = s.Steps()
@@ -108,7 +108,7 @@ func TestKeepFails(t *testing.T) {
 // TestLongHeader is refused before anything is written.
 func TestLongHeader(t *testing.T) {
 	var b bytes.Buffer
-	require.ErrorContains(t, checkpoint.Write(&b, make([]byte, checkpoint.MaxHeader+1), nil), "take 1048577 bytes as JSON; a checkpoint has room for 1048576")
+	require.ErrorContains(t, checkpoint.Write(&b, make([]byte, checkpoint.MaxHeader+1), nil), "take 1048577 bytes as JSON; want at most 1048576")
 	assert.Zero(t, b.Len())
 }
 

@@ -9,18 +9,19 @@ import (
 	"unnas/internal/memory"
 )
 
-// A Budget says how much memory a step takes and may take.
+// A Budget is the memory that a step may take, with the hyperparameters that determine
+// what it needs.
 type Budget struct {
 	Batch, MicroBatch int
-	Memory            int64 // 0 is all that the machine has
+	Memory            int64 // 0 is all of the machine
 	Recompute         bool
-	Halves            bool // whether AutoBatch would halve the batch
+	Halves            bool // AutoBatch could halve the batch
 }
 
-// AtOnce returns how many images go through the network at once.
+// AtOnce returns the number of images per pass through the network.
 func (b Budget) AtOnce() int { return cmp.Or(b.MicroBatch, b.Batch) }
 
-// Room returns the bytes that a run may take, 0 if that is not known.
+// Room returns the memory that a run may take in bytes, 0 if unknown.
 func (b Budget) Room() int64 {
 	if b.Memory > 0 {
 		return b.Memory
@@ -28,8 +29,7 @@ func (b Budget) Room() int64 {
 	return memory.Total()
 }
 
-// Refusal returns the error of a run that needs so many bytes or more, unless
-// there is room for them.
+// Refusal returns an error if a run that needs at least the given bytes exceeds its room.
 func (b Budget) Refusal(bytes int64) error {
 	room := b.Room()
 	if room == 0 || bytes <= room {
@@ -60,7 +60,7 @@ func (b Budget) Refusal(bytes int64) error {
 	return fmt.Errorf("a batch of %s needs %s of memory or more, %s %s; %s", format.Plural(b.Batch, "image"), format.Bytes(bytes), whose, format.Bytes(room), remedy)
 }
 
-// Refused adds to the error of a run without enough memory what of it is reserved.
+// Refused adds the memory reserved for decoding to the error of a run without enough memory.
 func Refused(err error, reserved int64) error {
 	if err == nil || reserved == 0 {
 		return err

@@ -1,4 +1,4 @@
 // Package engine builds networks with the head and the loss of a task, plans their
-// passes, and runs them on batches, in parts if gradients are accumulated. A search and
-// a training are steps over an Engine.
+// passes, and runs them on batches, with gradient accumulation over micro-batches. A
+// search and a training are steps over an Engine.
 package engine

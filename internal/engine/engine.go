@@ -12,32 +12,32 @@ import (
 	"unnas/ops"
 )
 
-// An Engine runs networks over the same parameters on batches. Plan its runners, then
-// Bind them to memory, then Run.
+// An Engine runs networks over shared parameters on batches: Plan its runners, Bind
+// them to memory, then Run.
 type Engine struct {
 	Params *ops.Params
 	Team   *kernel.Team
-	// Bytes is the memory that a run takes, before Bind without that of the runners.
+	// Bytes is the memory of a run; before Bind without that of the runners.
 	Bytes int64
-	// Parts is how many parts of a batch go through a network, one after the other.
+	// Parts is the number of micro-batches of a batch.
 	Parts int
 	// Frozen reports whether a parameter does not learn, so that runners planned from
 	// then on leave its gradient out; nil is none.
 	Frozen func(q *ops.Param) bool
-	// Part takes one part of a batch through a network: RunPart, or what a test has in
-	// its place.
+	// Part runs one micro-batch: RunPart, or a replacement in tests.
 	Part func(r *Runner, b loader.Batch) (Pass, error)
-	// Passed is called when a part has gone through a network.
+	// Passed is called after each micro-batch.
 	Passed func()
 
-	runners []*Runner // that are not bound yet
-	// sum gathers the gradients of several parts: of the weights, then of the alphas.
+	runners []*Runner // not bound yet
+	// sum accumulates the gradients of micro-batches: of the weights, then of the
+	// architecture parameters.
 	sum []float32
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
 
-// New returns an engine for batches of so many parts.
+// New returns an engine for batches of the given number of micro-batches.
 func New(parts int) *Engine {
 	return &Engine{Params: ops.NewParams(), Team: kernel.NewTeam(0), Parts: parts, Passed: func() {}, headers: map[any]*tensor.Dense{}}
 }
@@ -51,11 +51,11 @@ type Runner struct {
 	plan  *vm.Plan
 }
 
-// Grads says which gradients a runner computes.
+// Grads selects the gradients that a runner computes.
 type Grads struct{ Weights, Alphas bool }
 
-// Init counts the memory of the parameters, of which there are as many copies as
-// slabs, and draws their first values, unless there is no room for them.
+// Init initialises the parameters and counts their memory, slabs copies of them; it
+// returns an error if that exceeds the budget.
 func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
 	if e.Parts > 1 {
 		slabs++ // sum
@@ -67,8 +67,8 @@ func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
 	return e.Params.Init(seed)
 }
 
-// Plan plans a network for its loss and some gradients. Its memory is counted and not
-// taken: Bind does.
+// Plan plans a network for its loss and some gradients. It counts the memory; Bind
+// allocates it.
 func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) {
 	if !n.differentiated {
 		n.differentiated = true
@@ -79,7 +79,8 @@ func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) 
 	o := vm.Options{Recompute: recompute, Want: n.wanted()}
 	for _, node := range n.Scope.Learnables() {
 		q := n.Scope.Owner(node)
-		// No cell reads some, as the alphas of a kind of cells that a short network lacks.
+		// Some have no gradient, such as the alphas of a kind of cell that a short
+		// network lacks.
 		if node.Deriv() == nil || q.Alpha && !grads.Alphas || !q.Alpha && !grads.Weights || e.Frozen != nil && e.Frozen(q) {
 			continue
 		}
@@ -94,8 +95,8 @@ func (e *Engine) PlanForward(n *Network, others ...*gorgonia.Node) (*Runner, err
 	return e.compile(n, Grads{}, vm.Options{Want: append(n.wanted(), others...)})
 }
 
-// nodeBytes is the average Go heap of a node of a graph, with the plans and machines
-// that have it, measured on a supernet.
+// nodeBytes is the average Go heap per graph node, including its plans and machines,
+// measured on a supernet.
 const nodeBytes = 3 << 10
 
 func (e *Engine) compile(n *Network, grads Grads, o vm.Options) (*Runner, error) {
@@ -112,8 +113,7 @@ func (e *Engine) compile(n *Network, grads Grads, o vm.Options) (*Runner, error)
 	return r, nil
 }
 
-// Planned returns the memory that a run takes. Runners share theirs, since one runs at
-// a time.
+// Planned returns the memory of a run. Runners share theirs, since only one runs at a time.
 func (e *Engine) Planned() int64 {
 	step := int64(0)
 	for _, r := range e.runners {
@@ -122,7 +122,7 @@ func (e *Engine) Planned() int64 {
 	return e.Bytes + step
 }
 
-// Bind takes the memory of what is planned.
+// Bind allocates the planned memory.
 func (e *Engine) Bind() error {
 	plans := make([]*vm.Plan, len(e.runners))
 	for i, r := range e.runners {
@@ -144,22 +144,21 @@ func (e *Engine) Bind() error {
 	if e.Parts > 1 {
 		e.sum = kernel.Floats(len(e.Params.Weights()) + len(e.Params.Alphas()))
 	}
-	// The runtime would keep what planning left behind until there is as much new
-	// garbage as memory in use, and steps make none.
+	// Planning leaves garbage that the runtime would keep until as much new garbage
+	// exists, and steps make none.
 	debug.FreeOSMemory()
 	return nil
 }
 
-// Pass is the outcome of a run on one batch.
+// Pass is the result of a run on one batch.
 type Pass struct {
 	Loss         float64 // mean over what counts
-	Score, Count float64 // sums over it; the loss is the score if there is no other
+	Score, Count float64 // sums over what counts; without a score, the loss
 }
 
-// Run computes the loss of a batch and the gradients that a runner computes. If
-// the batch has parts, these are the means over the parts, in their order, each
-// weighed by how much counts in it. Before each part it calls draw
-// with its number.
+// Run computes the loss of a batch and the gradients of a runner. With gradient
+// accumulation they are means over the micro-batches, in order, weighted by how much
+// counts in each. It calls draw with the number of each micro-batch before running it.
 func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, error) {
 	if e.Parts == 1 {
 		draw(0)
@@ -179,12 +178,12 @@ func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, err
 		}
 		e.Passed()
 		all.Add(p)
-		// Where all counts the weight is 1 and rounds nothing.
+		// If everything counts, the weight is 1 and exact.
 		e.gather(r.grads, func(grads, sum []float32) {
 			kernel.Scale(e.Team, sum, grads, float32(p.Count/part.Whole()), i > 0)
 		})
 	}
-	if all.Count == 0 { // then loss and gradients are zero
+	if all.Count == 0 { // loss and gradients are zero
 		return Pass{}, nil
 	}
 	e.gather(r.grads, func(grads, sum []float32) {
@@ -207,7 +206,7 @@ func (e *Engine) gather(which Grads, f func(grads, sum []float32)) {
 	}
 }
 
-// RunPart computes the loss of one part of a batch and its gradients.
+// RunPart computes the loss and the gradients of one micro-batch.
 func (e *Engine) RunPart(r *Runner, b loader.Batch) (Pass, error) {
 	if err := e.let(r.Images, &b.X[0], b.X); err != nil {
 		return Pass{}, err

@@ -2,7 +2,7 @@ package engine
 
 import "errors"
 
-// Mean gathers losses and scores over an epoch.
+// Mean averages losses and scores over an epoch.
 type Mean struct{ Loss, Score, Count float64 }
 
 // Add adds a pass.
@@ -12,13 +12,13 @@ func (m *Mean) Add(p Pass) {
 	m.Count += p.Count
 }
 
-// Counted returns an error if nothing counted in the losses.
+// Counted returns an error if nothing counted.
 func (m Mean) Counted() error {
 	if m.Count > 0 {
 		return nil
 	}
-	return errors.New("darts: nothing counts in the losses of a whole epoch, so nothing was learned; does each image have a label or target that counts, and a task that compares images two or more at once (Batch, MicroBatch)?")
+	return errors.New("darts: nothing counted in the losses of a whole epoch, so nothing was learned; give each image a label or target that counts, and two or more images at once (Batch, MicroBatch) to a task that compares images")
 }
 
-// Value returns the means, NaN if there was nothing.
+// Value returns the means, NaN if nothing counted.
 func (m Mean) Value() (loss, score float64) { return m.Loss / m.Count, m.Score / m.Count }

@@ -24,7 +24,7 @@ type Network struct {
 	planned, differentiated bool
 }
 
-// NewNetwork makes the inputs of a graph for batches of so many images.
+// NewNetwork creates the inputs of a graph for batches of the given size.
 func NewNetwork(p *ops.Params, task pretext.Task, batch int) (*Network, error) {
 	g := gorgonia.NewGraph()
 	n := &Network{Scope: ops.NewScope(g, p)}
@@ -41,10 +41,10 @@ func NewNetwork(p *ops.Params, task pretext.Task, batch int) (*Network, error) {
 }
 
 // Assemble adds a network with the head and the loss of a task to a new graph, for
-// batches of so many images.
+// batches of the given size.
 func Assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) (*Network, error) {
 	if IsNil(a) || task == nil {
-		return nil, errors.New("the network or the task is nil; give both")
+		return nil, errors.New("the network or the task is nil")
 	}
 	if err := a.Validate(); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (n *Network) Add(a cell.Architecture, task pretext.Task, path cell.DropPath
 		return nil, err
 	}
 	if net == nil || net.Out == nil {
-		return nil, fmt.Errorf("the network of type %T has been built without a last map; its Build must return a cell.Features with Out", a)
+		return nil, fmt.Errorf("the network of type %T has no last feature map; its Build must return a cell.Features with Out", a)
 	}
 	return net, n.Head(task, net.Out)
 }
@@ -94,12 +94,12 @@ func (n *Network) LossOf(task pretext.Task, logits *gorgonia.Node) (ops.Loss, er
 		return loss, fmt.Errorf("loss of %s: no Value or Count; its Loss must return both", task.Name())
 	}
 	if (loss.Score != nil) != ScoreName.MatchString(loss.Metric.Name) {
-		return loss, fmt.Errorf("loss of %s: its Metric is named %q; a Score needs letters, digits and any of \"_.-\", and without Score there is no Metric", task.Name(), loss.Metric.Name)
+		return loss, fmt.Errorf("loss of %s: Metric.Name is %q; want letters, digits and any of \"_.-\" with a Score, and none without", task.Name(), loss.Metric.Name)
 	}
 	return loss, nil
 }
 
-// wanted returns what every run on a batch gives.
+// wanted returns the nodes that every run computes.
 func (n *Network) wanted() gorgonia.Nodes {
 	want := gorgonia.Nodes{n.Loss.Value, n.Loss.Count}
 	if n.Loss.Score != nil {
@@ -108,7 +108,7 @@ func (n *Network) wanted() gorgonia.Nodes {
 	return want
 }
 
-// ScoreName is what a score may be named, so that it can stand in other names.
+// ScoreName matches valid names of scores, which are parts of other names.
 var ScoreName = regexp.MustCompile(`^[\w.-]+$`)
 
 // IsNil reports whether a network is nil or a nil pointer.
@@ -117,7 +117,7 @@ func IsNil(a cell.Architecture) bool {
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// Measure counts a network with the head of a task on one input of the task.
+// Measure counts a network with the head of a task for one input of the task.
 func Measure(a cell.Architecture, task pretext.Task) (cell.Complexity, error) {
 	var size cell.Complexity
 	err := ops.Build(func() error {

@@ -1,15 +1,15 @@
-// Package filelock keeps two programs from writing one file.
+// Package filelock locks files against other programs.
 //
-// The locks are those of the operating system: they end with the program that
-// holds them, however it ends, and leave nothing behind that would have to be
-// removed. Programs that ask for no lock are not held off.
+// The locks are those of the operating system: they end with the program that holds
+// them and leave nothing behind. They are advisory: programs that do not lock are not
+// prevented from writing.
 package filelock
 
 import "errors"
 
-// ErrHeld is the error of a file that is locked already.
+// ErrHeld is the error of a file that is already locked.
 var ErrHeld = errors.New("filelock: another program holds the file")
 
-// ErrUnsupported is the error of a file on a file system that keeps no locks, or
-// none that other machines would see.
+// ErrUnsupported is the error of a file on a file system without locks, or with locks
+// that other machines do not see.
 var ErrUnsupported = errors.New("filelock: locks are not supported here")

@@ -8,9 +8,9 @@ import (
 	"runtime"
 )
 
-// Lock locks a file until it is closed. It fails with ErrHeld if the file is
-// locked through another os.File, of this program or of any other, and with
-// ErrUnsupported where the file system or the operating system keeps no locks.
+// Lock locks a file until it is closed. It fails with ErrHeld if the file is locked
+// through another os.File, of this or another program, and with ErrUnsupported if the
+// file system or the operating system has no locks.
 func Lock(f *os.File) error {
 	return fmt.Errorf("%w (%s, on %s)", ErrUnsupported, f.Name(), runtime.GOOS)
 }

@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock locks a file until it is closed. It fails with ErrHeld if the file is
-// locked through another os.File, of this program or of any other, and with
-// ErrUnsupported where the file system keeps no locks, or keeps those of a shared
-// folder on this machine alone.
+// Lock locks a file until it is closed. It fails with ErrHeld if the file is locked
+// through another os.File, of this or another program, and with ErrUnsupported if the
+// file system has no locks, or none that other machines see.
 func Lock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -27,7 +26,7 @@ func Lock(f *os.File) error {
 	}
 }
 
-// fault returns what an error of the system means.
+// fault translates a system error.
 func fault(name string, err error) error {
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):

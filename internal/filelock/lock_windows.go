@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// beyond is a byte, counted in 4 GiB, that no file has: Windows denies others to
-// read what is locked, and they may.
+// beyond is an offset, in 4 GiB, beyond the end of any file: Windows prevents reading
+// of locked bytes, which should stay possible.
 const beyond = 1 << 30
 
-// Lock locks a file until it is closed. It fails with ErrHeld if the file is
-// locked through another os.File, of this program or of any other, and with
-// ErrUnsupported where the file system keeps no locks.
+// Lock locks a file until it is closed. It fails with ErrHeld if the file is locked
+// through another os.File, of this or another program, and with ErrUnsupported if the
+// file system has no locks.
 func Lock(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
 		0, 1, 0, &windows.Overlapped{OffsetHigh: beyond})

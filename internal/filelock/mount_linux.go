@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shared returns ErrUnsupported if other machines that mount the file's folder do
-// not see its locks.
+// shared returns ErrUnsupported if other machines that mount the file's folder do not
+// see its locks.
 func shared(f *os.File) error {
 	var stat unix.Stat_t
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || unix.Fstat(int(f.Fd()), &stat) != nil {
-		return nil // the kernel does not say
+		return nil // unknown
 	}
 	if option := localLocks(mounts, unix.Major(stat.Dev), unix.Minor(stat.Dev)); option != "" {
 		return fmt.Errorf("%w (%s: the folder is mounted with %s)", ErrUnsupported, f.Name(), option)
@@ -25,11 +25,12 @@ func shared(f *os.File) error {
 	return nil
 }
 
-// local are the options of NFS, Lustre and SMB that keep locks on one machine.
+// local are the mount options of NFS, Lustre and SMB for locks that other machines do
+// not see.
 var local = []string{"nolock", "local_lock=flock", "local_lock=all", "localflock", "nobrl"}
 
-// localLocks returns the option of a device in the table of mounts that is one of
-// local, or "". proc_pid_mountinfo(5) describes the table.
+// localLocks returns the first option in local of a device in the mount table, or "".
+// proc_pid_mountinfo(5) describes the table.
 func localLocks(mounts []byte, major, minor uint32) string {
 	device := fmt.Sprintf("%d:%d", major, minor)
 	for lines := bufio.NewScanner(bytes.NewReader(mounts)); lines.Scan(); {

@@ -4,6 +4,5 @@ package filelock
 
 import "os"
 
-// shared returns nil: these systems do not say whether other machines that mount
-// the file's folder see its locks.
+// shared returns nil: these systems do not report whether other machines see the locks.
 func shared(*os.File) error { return nil }

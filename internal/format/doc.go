@@ -1,3 +1,2 @@
-// Package format writes numbers as people read them: with units, and no more
-// digits than matter.
+// Package format formats numbers for people: with units, and without needless digits.
 package format

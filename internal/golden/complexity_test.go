@@ -154,7 +154,7 @@ func TestComplexityOfSamples(t *testing.T) {
 				}
 				assert.Equal(t, c.size(), s.measure(t, segmentation.ASPP{}, func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
 					b := cell.NASBenchBackbone{Stem: s.stem(), Width: s.Width, Stacks: s.Stacks, Modules: s.Modules}
-					return b.Network(scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
+					return b.Network(scope, x, cell.NASBenchCell{Matrix: c.Matrix, Ops: c.Ops})
 				}))
 			})
 		})
@@ -208,7 +208,7 @@ func TestComplexityAnchors(t *testing.T) {
 	for _, c := range anchors.NASBench {
 		s := setting{Task: "cls", Classes: 10, Input: []int{1, 3, 32, 32}}
 		size := s.measure(t, segmentation.ASPP{}, func(scope *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) {
-			return cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}.Network(scope, x, cell.NASBench{Matrix: c.Matrix, Ops: c.Ops})
+			return cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 128, Stacks: 3, Modules: 3}.Network(scope, x, cell.NASBenchCell{Matrix: c.Matrix, Ops: c.Ops})
 		})
 		assert.Equal(t, c.Params, size.Params)
 	}

@@ -18,8 +18,7 @@ import (
 	"unnas/ops"
 )
 
-// Files returns the cases of the folder that UNNAS_GOLDEN names, or else those
-// that the repository holds.
+// Files returns the cases in the folder UNNAS_GOLDEN, or by default those of the repository.
 func Files(t *testing.T) []string {
 	t.Helper()
 	dir := os.Getenv("UNNAS_GOLDEN")
@@ -33,7 +32,7 @@ func Files(t *testing.T) []string {
 	return files
 }
 
-// root returns the folder of the module.
+// root returns the root folder of the module.
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -50,7 +49,7 @@ func root(t *testing.T) string {
 // Name returns the name of the case in a file.
 func Name(file string) string { return strings.TrimSuffix(filepath.Base(file), ".safetensors") }
 
-// Case is what to build, and the tensors of its file.
+// Case is a reference case: what to build, and the tensors of its file.
 type Case struct {
 	Kind       string
 	Op         string
@@ -91,20 +90,20 @@ type Case struct {
 	DropPath    float64 `json:"drop_path"`
 	EMADecay    float64 `json:"ema_decay"`
 	Epochs      int
-	Epoch       int // in which the steps are, from 0
+	Epoch       int // epoch of the steps, from 0
 	Seed        uint64
-	// Drawn holds, for parameters that are too large for the file, the factor s of
-	// their elements s·sin(1.7·i + 0.3). Their results are in the file as tensors
-	// named digest: the products with cos(0.1·k·i), k from 1 to 4.
+	// Drawn holds, for parameters too large for the file, the factor s of their
+	// elements s·sin(1.7·i + 0.3). The file has their results as tensors named digest:
+	// the products with cos(0.1·k·i), k from 1 to 4.
 	Drawn map[string]float64
 
-	// Tensors are those of the file, in their published layout.
+	// Tensors are those of the file, in PyTorch's layout.
 	Tensors map[string]Tensor `json:"-"`
-	// Worst is the largest error of a Check so far, as a share of the allowed one.
+	// Worst is the largest error of a Check so far, relative to the tolerance.
 	Worst float64 `json:"-"`
 }
 
-// Size is rows and columns; in a file also one number for both.
+// Size is rows and columns; in a file it may be one number for both.
 type Size [2]int
 
 // UnmarshalJSON reads either form.
@@ -117,7 +116,7 @@ func (s *Size) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[2]int)(s))
 }
 
-// Tensor holds floats or whole numbers.
+// Tensor holds floats or integers.
 type Tensor struct {
 	Shape []int
 	F     []float32
@@ -190,8 +189,8 @@ func (g *Case) Check(t *testing.T, name string, got []float32) {
 	}
 }
 
-// compare returns the norms of the error of a result and of the tensor of that name,
-// and what error is allowed.
+// compare returns the norms of the error of a result and of the tensor with that name,
+// and the tolerance.
 func (g *Case) compare(name string, got []float32) (diff, norm, limit float64) {
 	want := g.Tensors[name]
 	for i, w := range want.F {
@@ -207,11 +206,10 @@ func (g *Case) compare(name string, got []float32) (diff, norm, limit float64) {
 	return diff, norm, limit
 }
 
-// meanNoise is a unit in the last place of a value of one standard deviation,
-// times the momentum of running statistics. Means that are zero in exact
-// arithmetic, those of sums of normalised maps and of what is pooled of them, are
-// known no better in float32, and for some the rule of the cases would ask for
-// more.
+// meanNoise is a unit in the last place of a value of one standard deviation, times the
+// momentum of running statistics. Means that are zero in exact arithmetic, those of
+// sums of normalised maps and of their poolings, have this error in float32, which for
+// some exceeds the tolerance of the cases.
 const meanNoise = 0.1 / (1 << 23)
 
 // rootNorm returns the norm of the square roots of all elements.
@@ -258,18 +256,18 @@ func reorder(n, c, h, w int, f func(nchw, nhwc int)) {
 	}
 }
 
-// Adopt gives all parameters the values of the case.
+// Adopt sets all parameters to the values of the case.
 func (g *Case) Adopt(t *testing.T, p *ops.Params) {
 	t.Helper()
 	require.NoError(t, p.Init(1))
 	for _, q := range p.List() {
 		v, ok := g.Tensors["param."+q.Name]
 		if scale, drawn := g.Drawn[q.Name]; drawn {
-			v, ok = wave(scale, q.PublishedShape()), true
+			v, ok = wave(scale, q.PyTorchShape()), true
 		}
 		require.True(t, ok, "the case has no parameter %s", q.Name)
-		require.Equal(t, v.Shape, q.PublishedShape(), q.Name)
-		require.NoError(t, q.Adopt(p.Data(q), v.F))
+		require.Equal(t, v.Shape, q.PyTorchShape(), q.Name)
+		require.NoError(t, q.FromPyTorch(p.Data(q), v.F))
 	}
 	for name := range g.Tensors {
 		if s, ok := strings.CutPrefix(name, "param."); ok {
@@ -315,7 +313,7 @@ func (g *Case) CheckParams(t *testing.T, p *ops.Params) {
 			continue
 		}
 		out := make([]float32, q.Shape.TotalSize())
-		require.NoError(t, q.Publish(out, p.Grad(q)))
+		require.NoError(t, q.ToPyTorch(out, p.Grad(q)))
 		g.Check(t, "grad."+q.Name, out)
 	}
 	seen := 0

@@ -204,7 +204,7 @@ func (g *testCase) network() {
 func (g *testCase) body(s *ops.Scope, x *gorgonia.Node) (features, aux *gorgonia.Node) {
 	t := g.t
 	if g.Kind == "nasbench" {
-		y, err := cell.NASBenchBackbone{Stem: g.Stem, Width: g.Width, Stacks: g.Stacks, Modules: g.Modules}.Network(s, x, cell.NASBench{Matrix: g.Matrix, Ops: g.Ops})
+		y, err := cell.NASBenchBackbone{Stem: g.Stem, Width: g.Width, Stacks: g.Stacks, Modules: g.Modules}.Network(s, x, cell.NASBenchCell{Matrix: g.Matrix, Ops: g.Ops})
 		require.NoError(t, err)
 		return y, nil
 	}

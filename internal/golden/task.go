@@ -12,7 +12,7 @@ import (
 	"unnas/segmentation"
 )
 
-// Body returns the stack of cells of a case.
+// Body returns the backbone of a case.
 func (g *Case) Body() cell.Backbone {
 	body := cell.DARTS(g.Stem, g.Width, g.Depth).Backbone
 	if g.Task == "seg" {
@@ -21,8 +21,8 @@ func (g *Case) Body() cell.Backbone {
 	return body
 }
 
-// Problem returns the task of a case, whose sizes are those of the tensors of these
-// names. It makes no samples: the case holds them.
+// Problem returns the task of a case, with the sizes of the tensors of these names. It
+// makes no samples: the case has them.
 func (g *Case) Problem(input, target string) pretext.Task {
 	in, out := g.Tensors[input].Shape, g.Tensors[target].Shape
 	p := problem{Case: g, spec: pretext.Spec{Inputs: 1, LabelShape: []int{1}, Classes: g.Classes}}

@@ -1,3 +1,3 @@
-// Package indexfile keeps what takes minutes to find out about data in a file: beside
-// the data, or in the cache folder of the user where the data is read-only.
+// Package indexfile caches information about data that takes minutes to compute in a
+// file: beside the data, or in the user's cache directory if the data is read-only.
 package indexfile

@@ -57,7 +57,7 @@ func TestBeside(t *testing.T) {
 		assert.Equal(t, 1, built)
 	}
 	assert.FileExists(t, x.Beside)
-	for content, want := range map[string]string{"old": "it is stale; it was built anew", "letter": "it is a letter; it was built anew"} {
+	for content, want := range map[string]string{"old": "it is stale; it was rebuilt", "letter": "it is a letter; it was rebuilt"} {
 		require.NoError(t, os.WriteFile(x.Beside, []byte(content), 0o600))
 		assert.EqualError(t, open(t, x), want)
 		assert.NoError(t, open(t, x))
@@ -100,8 +100,8 @@ func TestNowhere(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("HOME"), "Library"), nil, 0o600)) // where macOS has it
 	for range 2 {
 		rebuilt := open(t, x)
-		require.ErrorContains(t, rebuilt, "the index cannot be kept, so it is built each time: ")
-		assert.ErrorContains(t, rebuilt, x.Beside+" is not a plain file")
+		require.ErrorContains(t, rebuilt, "the index cannot be written, so it is rebuilt each time: ")
+		assert.ErrorContains(t, rebuilt, x.Beside+" is not a regular file")
 	}
 	assert.Equal(t, 2, built)
 }
@@ -131,7 +131,7 @@ func TestGiven(t *testing.T) {
 	x.Given = filepath.Join(x.Given, "index")
 	_, _, err = x.Open()
 	assert.ErrorContains(t, err, "the index cannot be written: ")
-	assert.ErrorContains(t, err, "; name another file for it")
+	assert.ErrorContains(t, err, "; choose another file")
 	assert.Equal(t, 1, built)
 }
 

@@ -4,19 +4,18 @@ import (
 	"unnas/internal/quota"
 )
 
-// All loaders of a run share the memory in which they decode images, so that it has
-// a bound whatever the images are and how many workers load them. One image that
-// takes more is decoded while no other is.
+// All loaders of a run share a memory quota for decoding, which bounds it for any
+// images and number of workers. An image that exceeds the quota is decoded alone.
 const (
-	// LeastDecoding is what a plan leaves for it: a photograph of 12 megapixels.
+	// LeastDecoding is the smallest quota: a photograph of 12 megapixels.
 	LeastDecoding = 64 << 20
-	// MostDecoding is what a run takes for it where there is room.
+	// MostDecoding is the quota with enough memory.
 	MostDecoding = 256 << 20
 )
 
-// Share returns the quota that the loaders of a run share, and the bytes that the run
-// takes with it. Room is what it may take, 0 if that is not known; planned are the bytes
-// without the quota, those reserved for it included.
+// Share returns the decoding quota of a run, and the memory of the run with it. room is
+// the memory that the run may take, 0 if unknown; planned is the memory without the
+// quota, including what is reserved for it.
 func Share(room, planned, reserved int64) (shared *quota.Quota, bytes int64) {
 	decoding := int64(MostDecoding)
 	if room > 0 {

@@ -1,4 +1,4 @@
-// Package loader loads the images of a source in batches, ahead of their use and on
-// several goroutines. What a batch holds depends on the seed, the epoch and its place
-// in it, and not on the number of goroutines.
+// Package loader is a data loader: it prefetches the images of a source in batches on
+// several goroutines. The contents of a batch depend on the seed, the epoch and the
+// index of the batch, not on the number of goroutines.
 package loader

@@ -17,55 +17,55 @@ import (
 // noLabel is the label that losses and metrics ignore.
 const noLabel = -1
 
-// ringSize returns the number of batches in memory: the one in use and two ahead,
-// or more, that every worker has an image to load while another batch is ready.
+// ringSize returns the number of batches in memory: the one in use and two prefetched,
+// or enough that every worker has an image to load while another batch is ready.
 func ringSize(batch, workers int) int { return max(3, 2+(workers+batch-1)/batch) }
 
-// Options says what a loader does with its images.
+// Options configures a loader.
 type Options struct {
 	Batch   int          // images in a batch
 	Workers int          // goroutines that decode and sample
-	Seed    uint64       // of the order and of what samples draw
-	Purpose string       // names the random streams; loaders of one run differ in it
+	Seed    uint64       // seed of order and augmentation
+	Purpose string       // name of the random streams, unique among the loaders of a run
 	Train   bool         // random order, random samples, full batches only
-	Quota   *quota.Quota // in which images are decoded; nil without a bound
-	Wrap    bool         // begin again in another order when all images have been used, without end
+	Quota   *quota.Quota // memory quota for decoding; nil: unlimited
+	Wrap    bool         // repeat endlessly, in a new order for each pass
 }
 
-// A Loader makes batches of some images of a source. What they hold does not
-// depend on the number of workers. Only one epoch at a time may be open.
+// A Loader makes batches of some images of a source. Their contents do not depend on
+// the number of workers. Only one epoch may be open at a time.
 type Loader struct {
 	Options
 	src     pretext.Source
 	task    pretext.TaskData
 	indices []int
-	inputs  int // numbers in X for one image
-	labels  int // numbers in Y for one image
-	targets int // numbers in T for one image
+	inputs  int // length in X per image
+	labels  int // length in Y per image
+	targets int // length in T per image
 	ring    []*slot
 }
 
-// A Batch is what one step of a network reads.
+// A Batch is the input of one step.
 type Batch struct {
 	X      []float32 // [batch·Inputs, Height, Width, Channels]
 	Y      []int32   // [batch, LabelShape...]
 	T      []float32 // [batch, TargetShape...]
-	Images int       // how many images are real; the rest of the batch has only labels and targets to ignore
+	Images int       // number of real images; the others have only ignored labels and targets
 }
 
-// Part returns one of so many equal parts of a batch.
+// Part returns micro-batch i of parts.
 func (b *Batch) Part(i, parts int) Batch {
 	return Batch{X: partOf(b.X, i, parts), Y: partOf(b.Y, i, parts), T: partOf(b.T, i, parts), Images: b.Images / parts}
 }
 
-// partOf returns one of so many equal parts of a slice.
+// partOf returns part i of parts equal parts of a slice.
 func partOf[T any](all []T, i, parts int) []T {
 	n := len(all) / parts
 	return all[i*n:][:n:n]
 }
 
-// Whole returns how much counts in a batch at most: labels, or targets if there are
-// none.
+// Whole returns the largest possible count of a batch: of labels, or of targets without
+// labels.
 func (b *Batch) Whole() float64 {
 	if len(b.Y) > 0 {
 		return float64(len(b.Y))
@@ -73,44 +73,44 @@ func (b *Batch) Whole() float64 {
 	return float64(len(b.T))
 }
 
-// A slot is the memory of a batch and what is known about its loading.
+// A slot is the memory of a batch and the state of its loading.
 type slot struct {
 	Batch
 	errs  []error       // of each image
-	left  atomic.Int32  // images that are not loaded yet
-	ready chan struct{} // gets a value when all are
+	left  atomic.Int32  // images not loaded yet
+	ready chan struct{} // receives a value once all are loaded
 }
 
-// A job is to load one image into its place in a batch.
+// A job loads one image into its place in a batch.
 type job struct {
 	slot  *slot
 	place int
 	image int
-	pass  int // how often the epoch has used all images before
+	pass  int // number of earlier passes of the epoch over all images
 }
 
-// New returns a loader of the images of src that indices names.
+// New returns a loader of the images of src with the given indices.
 func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*Loader, error) {
 	spec := task.Spec()
 	l := &Loader{Options: o, src: src, task: task, indices: indices,
 		inputs: spec.InputLen(), labels: spec.LabelLen(), targets: spec.TargetLen()}
 	switch {
 	case o.Workers < 1:
-		return nil, fmt.Errorf("darts: %d loader workers, must be 1 or more", o.Workers)
+		return nil, fmt.Errorf("darts: %d loader workers, want 1 or more", o.Workers)
 	case o.Batch < 1:
-		return nil, fmt.Errorf("darts: a batch of %d images, must be 1 or more", o.Batch)
+		return nil, fmt.Errorf("darts: a batch of %d images, want 1 or more", o.Batch)
 	case len(indices) == 0:
-		return nil, fmt.Errorf("darts: no images for %s: give a larger source or another fraction", o.Purpose)
+		return nil, fmt.Errorf("darts: no images for %s: add images or change the fraction", o.Purpose)
 	case o.Train && o.Batch > len(indices):
-		return nil, fmt.Errorf("darts: a batch of %d images is larger than the %d images for %s: lower the batch or give more images",
+		return nil, fmt.Errorf("darts: a batch of %d images is larger than the %d images for %s: lower the batch or add images",
 			o.Batch, len(indices), o.Purpose)
 	}
 	if err := spec.Validate(); err != nil {
-		return nil, fmt.Errorf("darts: the samples of the task: %w", err)
+		return nil, fmt.Errorf("darts: task: %w", err)
 	}
 	for _, i := range indices {
 		if i < 0 || i >= src.Len() {
-			return nil, fmt.Errorf("darts: no image %d in a source of %d images", i, src.Len())
+			return nil, fmt.Errorf("darts: image %d, want 0 to below the %d images of the source", i, src.Len())
 		}
 	}
 	for range ringSize(o.Batch, o.Workers) {
@@ -127,8 +127,8 @@ func Bytes(spec pretext.Spec, batch, workers int) int64 {
 	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen()+spec.TargetLen())
 }
 
-// Steps returns the number of batches that use every image once, the images left
-// over in training aside.
+// Steps returns the number of batches in a pass over all images; an incomplete last
+// batch of training is dropped.
 func (l *Loader) Steps() int {
 	if l.Train {
 		return len(l.indices) / l.Batch
@@ -136,7 +136,7 @@ func (l *Loader) Steps() int {
 	return (len(l.indices) + l.Batch - 1) / l.Batch
 }
 
-// order returns the images in the order of one pass over them.
+// order returns the images in the order of one pass.
 func (l *Loader) order(epoch, pass int) []int {
 	if !l.Train {
 		return l.indices
@@ -148,8 +148,8 @@ func (l *Loader) order(epoch, pass int) []int {
 	return order
 }
 
-// Epoch starts to load the batches of an epoch but for the first skip, which a
-// run that is resumed has done. The caller must close the result.
+// Epoch starts to load the batches of an epoch after the first skip, which a resumed
+// run has done. The caller must close the result.
 func (l *Loader) Epoch(ctx context.Context, number, skip int) *Batches {
 	b := &Batches{
 		l: l, number: number,
@@ -159,7 +159,7 @@ func (l *Loader) Epoch(ctx context.Context, number, skip int) *Batches {
 	}
 	b.ctx, b.cancel = context.WithCancel(ctx)
 	if skip < 0 || skip > l.Steps() && !l.Wrap {
-		b.err = fmt.Errorf("darts: cannot go on after %d of the %d steps of an epoch: the run had other data or another batch", skip, l.Steps())
+		b.err = fmt.Errorf("darts: cannot resume after %d of the %d steps of an epoch: the run had other data or another batch", skip, l.Steps())
 		return b
 	}
 	for _, s := range l.ring {
@@ -182,15 +182,15 @@ type Batches struct {
 	running sync.WaitGroup
 
 	jobs   chan job
-	loaded chan *slot // being loaded or ready, in the order of the epoch
+	loaded chan *slot // loading or ready, in the order of the epoch
 	free   chan *slot
-	given  *slot // what the last call of Next returned
+	given  *slot // result of the last call of Next
 	err    error // why there is no next batch
 }
 
-// Next returns the next batch, which is valid until Next is called again. After
-// the last batch it returns io.EOF. An image that fails ends the epoch when its
-// batch is due, so errors do not depend on the number of workers either.
+// Next returns the next batch, which is valid until the next call, and io.EOF after the
+// last batch. An image that fails ends the epoch at its batch, so errors do not depend
+// on the number of workers.
 func (b *Batches) Next() (*Batch, error) {
 	if b.err != nil {
 		return nil, b.err
@@ -236,8 +236,7 @@ func (b *Batches) wait() (*slot, error) {
 	return s, nil
 }
 
-// pad fills the rest of a batch with repeated images whose labels and targets are
-// ignored.
+// pad fills the rest of a batch with repeated images with ignored labels and targets.
 func (l *Loader) pad(s *slot) {
 	if s.Images == l.Batch {
 		return
@@ -253,13 +252,14 @@ func (l *Loader) pad(s *slot) {
 	}
 }
 
-// Close stops loading and returns when nothing of the epoch runs any more.
+// Close stops loading and waits until all goroutines of the epoch have ended.
 func (b *Batches) Close() {
 	b.cancel()
 	b.running.Wait()
 }
 
-// dispatch hands out the images of the epoch, batch by batch, as slots get free.
+// dispatch sends the images of the epoch to the workers, batch by batch, as slots
+// become free.
 func (b *Batches) dispatch(skip int) {
 	defer close(b.jobs)
 	defer close(b.loaded)
@@ -300,8 +300,8 @@ func (b *Batches) work() {
 	}
 }
 
-// load puts the sample of one image into its place. A panic of the source or
-// the task becomes an error: it may come from code of the user's own.
+// load loads the sample of one image into its place. A panic of the source or the task,
+// which may be user code, becomes an error.
 func (b *Batches) load(j job) (err error) {
 	l := b.l
 	defer func() {
@@ -320,14 +320,14 @@ func (b *Batches) load(j job) (err error) {
 		Labels:  j.slot.Y[j.place*l.labels:][:l.labels:l.labels],
 		Targets: j.slot.T[j.place*l.targets:][:l.targets:l.targets],
 	}
-	// Another pass of the same epoch draws from streams of its own.
+	// Each pass of an epoch has its own random streams.
 	r := rng.New(l.Seed, l.Purpose, b.number, j.image+j.pass*l.src.Len())
 	if err := l.task.Sample(dst, img, l.Train, r); err != nil {
 		return fmt.Errorf("darts: sample image %d: %w", j.image, err)
 	}
 	for i, v := range dst.Targets {
 		if !format.Finite(float64(v)) {
-			return fmt.Errorf("darts: sample image %d: target %d of %v is %v, want a finite number, or pretext.IgnoreValue where nothing is known", j.image, i, l.task.Spec().TargetShape, v)
+			return fmt.Errorf("darts: sample image %d: target %d of %v is %v, want a finite number or pretext.IgnoreValue", j.image, i, l.task.Spec().TargetShape, v)
 		}
 	}
 	return nil

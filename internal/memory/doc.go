@@ -1,3 +1,2 @@
-// Package memory tells how much memory there is, so that what cannot fit
-// is refused before it is tried.
+// Package memory reports the memory of the machine, to refuse in advance what cannot fit.
 package memory

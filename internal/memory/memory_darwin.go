@@ -2,7 +2,7 @@ package memory
 
 import "golang.org/x/sys/unix"
 
-// Total returns the bytes of memory of the machine, or 0 if they are not known.
+// Total returns the memory of the machine in bytes, or 0 if unknown.
 func Total() int64 {
 	n, err := unix.SysctlUint64("hw.memsize")
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Total returns the bytes of memory that this program may use, those in use by
-// others included, or 0 if they are not known: all that the machine has, or fewer
-// if control groups set a limit, as containers do.
+// Total returns the memory that this program may use in bytes, whether or not others
+// use it, or 0 if unknown: that of the machine, or less if control groups set a limit,
+// as in containers.
 func Total() int64 {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
@@ -28,10 +28,10 @@ func Total() int64 {
 	return min(total, limit(os.DirFS("/sys/fs/cgroup"), string(groups)))
 }
 
-// limit returns the least memory that control groups leave to their members.
-// Groups lists them as /proc/self/cgroup does, a line for each hierarchy: its
-// number, its controllers, none in version 2, and the group. In a container the
-// names may be those outside it, where the root that is seen is the group itself.
+// limit returns the smallest memory limit of control groups. groups lists them as
+// /proc/self/cgroup does, a line per hierarchy: its number, its controllers, none in
+// version 2, and the group. In a container the names may be those outside of it, while
+// the visible root is the group itself.
 func limit(root fs.FS, groups string) int64 {
 	least := int64(math.MaxInt64)
 	for line := range strings.Lines(groups) {
@@ -46,9 +46,9 @@ func limit(root fs.FS, groups string) int64 {
 			}
 			top, file = "memory", "memory.limit_in_bytes"
 		}
-		// The groups that a group is in limit it too.
+		// Parent groups limit a group too.
 		for group := path.Clean("/" + fields[2]); ; group = path.Dir(group) {
-			// Where there is no limit, the file says max or is not there.
+			// Without a limit, the file contains max or does not exist.
 			text, _ := fs.ReadFile(root, path.Join(top, group, file))
 			if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
 				least = min(least, n)

@@ -2,5 +2,5 @@
 
 package memory
 
-// Total returns the bytes of memory of the machine, or 0 if they are not known.
+// Total returns the memory of the machine in bytes, or 0 if unknown.
 func Total() int64 { return 0 }

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// Peak returns the most bytes of memory that this program has had at once, or 0 if
-// they are not known.
+// Peak returns the peak memory of this program in bytes, or 0 if unknown.
 func Peak() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -2,6 +2,5 @@
 
 package memory
 
-// Peak returns the most bytes of memory that this program has had at once, or 0 if
-// they are not known.
+// Peak returns the peak memory of this program in bytes, or 0 if unknown.
 func Peak() int64 { return 0 }

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// mutant is one break: in a file, a piece of text that occurs once, and what
-// replaces it. tests are the packages whose tests must fail.
+// mutant is one break: in a file, a text that occurs once, and its replacement. tests
+// are the packages whose tests must fail.
 type mutant struct {
 	file, from, to string
 	tests          string
@@ -88,7 +88,7 @@ func (m mutant) try(ctx context.Context, dir string, short bool) (verdict, error
 	return killed, nil
 }
 
-// test runs the tests of packages, with more flags of the go command.
+// test runs the tests of packages, with additional flags of the go command.
 func test(ctx context.Context, short bool, packages []string, flags ...string) ([]byte, error) {
 	args := append([]string{"test", "-count=1", "-failfast", "-vet=off", "-timeout=5m"}, flags...)
 	if short {
@@ -97,8 +97,8 @@ func test(ctx context.Context, short bool, packages []string, flags ...string) (
 	return exec.CommandContext(ctx, "go", append(args, packages...)...).CombinedOutput()
 }
 
-// sound returns an error unless the tests pass without a mutant: one that fails
-// anyway would kill them all.
+// sound returns an error unless the tests pass without a mutant: a failing test would
+// kill all mutants.
 func sound(ctx context.Context, chosen []mutant, short bool) error {
 	var packages []string
 	for _, m := range chosen {
@@ -144,7 +144,7 @@ func main() {
 	}
 }
 
-// run tries mutants and counts the verdicts.
+// run tests mutants and counts the verdicts.
 func run(ctx context.Context, dir string, chosen []mutant, jobs int, short bool) (map[verdict]int, error) {
 	if err := sound(ctx, chosen, short); err != nil {
 		return nil, err

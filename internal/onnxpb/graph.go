@@ -8,26 +8,26 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Graph collects the nodes and constants of a model. Nodes are added after what
-// they read. Equal nodes of equal inputs are one.
+// Graph collects the nodes and constants of a model. Nodes are added after their
+// inputs. Equal nodes with equal inputs are merged.
 type Graph struct {
 	nodes     []byte // fields of GraphProto
 	constants []constant
 
 	names  map[string]bool   // of all values
-	known  map[string]string // the values of what was added before
+	known  map[string]string // the values of existing nodes and constants
 	counts map[string]int    // of nodes, by operator
 }
 
-// constant is a TensorProto, all fields but the data, and what writes those.
+// constant is a TensorProto: all fields except the data, and a function that writes the
+// data.
 type constant struct {
 	head []byte
 	size int64 // of the data in bytes
 	fill func() ([]byte, error)
 }
 
-// NewGraph returns a graph whose inputs and outputs have these names, which
-// nothing else in it has.
+// NewGraph returns a graph whose inputs and outputs have these reserved names.
 func NewGraph(reserved ...string) *Graph {
 	g := &Graph{names: map[string]bool{}, known: map[string]string{}, counts: map[string]int{}}
 	for _, name := range reserved {
@@ -36,7 +36,7 @@ func NewGraph(reserved ...string) *Graph {
 	return g
 }
 
-// unique returns the name, with underscores behind it if another value has it.
+// unique returns the name, with underscores appended if another value has it.
 func (g *Graph) unique(name string) string {
 	for g.names[name] {
 		name += "_"
@@ -111,15 +111,15 @@ func message(b []byte, field protowire.Number, v []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), v)
 }
 
-// Attribute is a setting of a node.
+// Attribute is an attribute of a node.
 type Attribute []byte // an AttributeProto
 
-// Int returns an attribute that is a whole number.
+// Int returns an integer attribute.
 func Int(name string, v int) Attribute {
 	return number(number(text(nil, attributeName, name), attributeInt, uint64(v)), attributeType, typeInt)
 }
 
-// Ints returns an attribute that is a list of whole numbers.
+// Ints returns an attribute with a list of integers.
 func Ints(name string, vs ...int) Attribute {
 	b := text(nil, attributeName, name)
 	for _, v := range vs {
@@ -128,19 +128,19 @@ func Ints(name string, vs ...int) Attribute {
 	return number(b, attributeType, typeInts)
 }
 
-// Float returns an attribute that is a number.
+// Float returns a floating-point attribute.
 func Float(name string, v float64) Attribute {
 	b := protowire.AppendTag(text(nil, attributeName, name), attributeFloat, protowire.Fixed32Type)
 	return number(protowire.AppendFixed32(b, math.Float32bits(float32(v))), attributeType, typeFloat)
 }
 
-// String returns an attribute that is a text.
+// String returns a string attribute.
 func String(name, v string) Attribute {
 	return number(text(text(nil, attributeName, name), attributeString, v), attributeType, typeString)
 }
 
-// Node adds a node that computes an operator and returns the name of its first
-// output. An input without a name is an optional one that is left out.
+// Node adds a node with an operator and returns the name of its first output. An empty
+// input name omits an optional input.
 func (g *Graph) Node(op string, inputs []string, attributes ...Attribute) string {
 	key := fmt.Sprintf("node %s %q %q", op, inputs, attributes)
 	if name, ok := g.known[key]; ok {
@@ -153,7 +153,7 @@ func (g *Graph) Node(op string, inputs []string, attributes ...Attribute) string
 	return name
 }
 
-// Output gives a value the name of an output of the model.
+// Output makes a value an output of the model.
 func (g *Graph) Output(name, value string) { g.node("Identity", []string{value}, name, nil) }
 
 func (g *Graph) node(op string, inputs []string, name string, attributes []Attribute) {
@@ -168,9 +168,8 @@ func (g *Graph) node(op string, inputs []string, name string, attributes []Attri
 	g.nodes = message(g.nodes, graphNode, b)
 }
 
-// Parameter adds a constant of float32 values, unless one of that name was added
-// before, and returns the name of its value. The values are asked for when the
-// model is written.
+// Parameter adds a constant of float32 values, unless one of that name exists, and
+// returns the name of its value. The values are requested when the model is written.
 func (g *Graph) Parameter(name string, shape []int, values func() ([]float32, error)) string {
 	return g.constant("parameter "+name, name, elementFloat, 4, shape, func() ([]byte, error) {
 		vs, err := values()
@@ -185,8 +184,8 @@ func (g *Graph) Floats(shape []int, values []float32) string {
 	return g.constant(key, "floats", elementFloat, 4, shape, func() ([]byte, error) { return data, nil })
 }
 
-// Numbers adds a constant list of whole numbers, such as a shape, and returns the
-// name of its value.
+// Numbers adds a constant list of integers, such as a shape, and returns the name of
+// its value.
 func (g *Graph) Numbers(vs ...int) string {
 	var data []byte
 	for _, v := range vs {

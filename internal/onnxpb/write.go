@@ -8,17 +8,17 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The versions of the format and of its operators (2022) that models are written
-// in: old enough for most programs that read them.
+// The versions of the format and of its operators (2022) in which models are written:
+// old enough for most programs.
 const (
 	irVersion = 8
 	opset     = 17
 )
 
-// maxSize is the size in bytes above which nobody reads a protocol buffer.
+// maxSize is the largest protocol buffer in bytes.
 const maxSize = math.MaxInt32
 
-// Model is a graph and what is told about it.
+// Model is a graph with its description.
 type Model struct {
 	Graph           *Graph
 	Name, Doc       string
@@ -29,11 +29,11 @@ type Model struct {
 // Value is an input or output of type float32.
 type Value struct {
 	Name string
-	Rows string // the symbol of the first dimension, whose size is left open
+	Rows string // symbol of the first dimension, of variable size
 	Rest []int  // the other dimensions
 }
 
-// Entry is a pair of the metadata.
+// Entry is a metadata entry.
 type Entry struct{ Key, Value string }
 
 func (v Value) proto() []byte {
@@ -45,8 +45,8 @@ func (v Value) proto() []byte {
 	return message(text(nil, valueName, v.Name), valueType, message(nil, typeTensor, tensor))
 }
 
-// Write writes the model, fields in the order of their numbers, as the official
-// library does. Nothing is written of a model that is too large.
+// Write writes the model, fields in the order of their numbers, like the official
+// library. It writes nothing if the model is too large.
 func (m Model) Write(w io.Writer) error {
 	name := text(nil, graphName, m.Name)
 	var values []byte
@@ -56,7 +56,7 @@ func (m Model) Write(w io.Writer) error {
 	for _, v := range m.Outputs {
 		values = message(values, graphOutput, v.proto())
 	}
-	// Lengths come before what they are of, so they are added up first.
+	// Lengths precede contents, so they are computed first.
 	size := int64(len(m.Graph.nodes) + len(name) + len(values))
 	for _, c := range m.Graph.constants {
 		size += field(graphInitializer, c.length())
@@ -90,7 +90,7 @@ func write(w io.Writer, parts ...[]byte) error {
 	return nil
 }
 
-// field is the size of a field with so many bytes of content.
+// field is the size of a field with the given length of content.
 func field(n protowire.Number, content int64) int64 {
 	return int64(protowire.SizeTag(n)+protowire.SizeVarint(uint64(content))) + content
 }

@@ -5,16 +5,15 @@ import (
 	"runtime/debug"
 )
 
-// Error is a recovered panic. Its message is the value of the panic alone.
+// Error is a recovered panic. Its message is the value of the panic.
 type Error struct {
 	value any
 	stack []byte
 }
 
-// Recovered returns the error for a value that recover returned, which must not be
-// nil. It is called by the deferred function, while the stack is still that of the
-// panic. An Error that another goroutine recovered, and panicked with again, keeps
-// its first stack.
+// Recovered returns the error for a value returned by recover, which must not be nil.
+// The deferred function must call it, while the stack is that of the panic. An Error
+// recovered in another goroutine and panicked again keeps its first stack.
 func Recovered(value any) *Error {
 	if e, ok := value.(*Error); ok {
 		return e

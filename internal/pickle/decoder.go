@@ -11,67 +11,64 @@ import (
 )
 
 const (
-	// maxOpcodes bounds the time that a pickle takes. A batch of CIFAR-10 has about
-	// 50,000, a checkpoint of 10,000 tensors 500,000.
+	// maxOpcodes limits the time for a pickle. A batch of CIFAR-10 has about 50,000
+	// opcodes, a checkpoint of 10,000 tensors 500,000.
 	maxOpcodes = 1 << 21
-	maxLine    = 1 << 10 // bytes of the name of a module, or in one
+	maxLine    = 1 << 10 // bytes of a module name or a name in it
 )
 
-// The memory that values may take besides the strings among them, in bytes: some, and
-// a multiple of the size of the file, several times what checkpoints take.
+// The memory limit of values without strings, in bytes: a constant plus a multiple of
+// the file size, several times what checkpoints need.
 const (
 	someMemory = 16 << 20
 	perByte    = 64
 	mostMemory = 256 << 20
 )
 
-// The memory that is counted for what opcodes make.
+// The memory counted per value.
 const (
-	costValue  = 32  // on the stack or in a list or a tuple
-	costMemo   = 48  // an entry
-	costEntry  = 64  // of a dictionary
-	costObject = 256 // a list, a dictionary, or what a call makes
+	costValue  = 32  // on the stack, in a list or a tuple
+	costMemo   = 48  // memo entry
+	costEntry  = 64  // dictionary entry
+	costObject = 256 // list, dictionary, or result of a call
 )
 
-// Allowed is what a pickle may name, by module and name in Python. A function is
-// what a call does; where it is nil, the name is a mere value.
+// Allowed are the names that a pickle may use, by Python module and name. The function
+// performs a call; nil allows the name only as a value.
 type Allowed map[Global]func(args Tuple) (any, error)
 
-// Decoder reads pickles that follow each other in a file.
+// Decoder reads consecutive pickles of a file.
 type Decoder struct {
-	// Persistent returns the object outside of the pickle that an id stands for. If
-	// nil, there are none.
+	// Persistent returns the external object with an id; nil if there are none.
 	Persistent func(id any) (any, error)
 
 	allowed          Allowed
 	r                *bufio.Reader
-	at, size, opcode int64 // offsets of what is read next, of the end of the file and of the current opcode
-	memory           int64 // bytes that are left for values
+	at, size, opcode int64 // offsets of the next read, of the end of the file and of the current opcode
+	memory           int64 // bytes left for values
 	stack            []any
 	memo             map[uint32]any
 }
 
-// NewDecoder returns a decoder of a file of size bytes, of which r gives those from
-// offset at.
+// NewDecoder returns a decoder of a file of size bytes; r starts at offset at.
 func NewDecoder(r io.Reader, at, size int64, allowed Allowed) *Decoder {
 	return &Decoder{allowed: allowed, r: bufio.NewReader(r), at: at, size: size}
 }
 
-// Offset returns where the pickle that was read last ends.
+// Offset returns the end of the last pickle.
 func (d *Decoder) Offset() int64 { return d.at }
 
-// Decode returns the value of the next pickle. Errors name the opcode and its
-// offset.
+// Decode returns the value of the next pickle. Errors name the opcode and its offset.
 func (d *Decoder) Decode() (any, error) {
 	d.stack, d.memo = nil, map[uint32]any{}
 	d.memory = min(someMemory+perByte*min(d.size, mostMemory), mostMemory)
 	for range maxOpcodes {
 		if d.opcode = d.at; d.memory < 0 {
-			return nil, fmt.Errorf("pickle: its values up to offset %d take too much memory for a file of %d bytes", d.opcode, d.size)
+			return nil, fmt.Errorf("pickle: the values up to offset %d take too much memory for a file of %d bytes", d.opcode, d.size)
 		}
 		op, err := d.number(1)
 		if err != nil {
-			return nil, fmt.Errorf("pickle: it ends at offset %d without STOP", d.opcode)
+			return nil, fmt.Errorf("pickle: end of file at offset %d without STOP", d.opcode)
 		}
 		if op == '.' {
 			if len(d.stack) != 1 {
@@ -86,10 +83,10 @@ func (d *Decoder) Decode() (any, error) {
 	return nil, fmt.Errorf("pickle: more than %d opcodes", maxOpcodes)
 }
 
-// need returns an error if the file has less than n more bytes.
+// need returns an error if fewer than n bytes remain.
 func (d *Decoder) need(n uint64) error {
 	if rest := max(0, d.size-d.at); n > uint64(rest) {
-		return fmt.Errorf("it needs %d bytes, the file has %d more", n, rest)
+		return fmt.Errorf("want %d bytes, the file has %d more", n, rest)
 	}
 	return nil
 }
@@ -116,14 +113,14 @@ func (d *Decoder) line() (string, error) {
 	for len(line) <= maxLine {
 		b, err := d.number(1)
 		if err != nil {
-			return "", errors.New("its line does not end")
+			return "", errors.New("unterminated line")
 		}
 		if b == '\n' {
 			return string(line), nil
 		}
 		line = append(line, byte(b))
 	}
-	return "", fmt.Errorf("its line has more than %d bytes", maxLine)
+	return "", fmt.Errorf("line of more than %d bytes", maxLine)
 }
 
 func (d *Decoder) push(v any) {
@@ -137,18 +134,18 @@ func (d *Decoder) object(v any) {
 	d.push(v)
 }
 
-// pop takes the last n values from the stack.
+// pop removes the last n values from the stack.
 func (d *Decoder) pop(n int) ([]any, error) {
 	if n > len(d.stack) {
-		return nil, fmt.Errorf("it needs %d values, the stack has %d", n, len(d.stack))
+		return nil, fmt.Errorf("want %d values, the stack has %d", n, len(d.stack))
 	}
 	values := append([]any(nil), d.stack[len(d.stack)-n:]...)
 	d.stack = d.stack[:len(d.stack)-n]
 	return values, nil
 }
 
-// popMark takes the last mark and the values above it from the stack, and returns
-// the values.
+// popMark removes the last mark and the values above it from the stack, and returns the
+// values.
 func (d *Decoder) popMark() ([]any, error) {
 	for i := len(d.stack) - 1; i >= 0; i-- {
 		if _, ok := d.stack[i].(mark); ok {
@@ -156,10 +153,10 @@ func (d *Decoder) popMark() ([]any, error) {
 			return values[1:], err
 		}
 	}
-	return nil, errors.New("there is no MARK")
+	return nil, errors.New("no MARK on the stack")
 }
 
-// run does what one opcode says.
+// run executes one opcode.
 func (d *Decoder) run(op byte) error {
 	switch op {
 	case '\x80':
@@ -221,7 +218,7 @@ func (d *Decoder) run(op byte) error {
 	case 'b':
 		return d.build()
 	default:
-		return errors.New("it is not one that is known; is the file damaged, or a pickle of a newer protocol?")
+		return errors.New("unknown opcode: the file is damaged, or a pickle of a newer protocol")
 	}
 	return nil
 }
@@ -234,14 +231,14 @@ func (d *Decoder) protocol() error {
 	return err
 }
 
-// integer pushes a number of n bytes; those of 4 have a sign.
+// integer pushes a number of n bytes; 4-byte numbers are signed.
 func (d *Decoder) integer(n int) error {
 	v, err := d.number(n)
 	d.push(int(int32(v)))
 	return err
 }
 
-// long pushes a number with a sign, before which its length stands in a byte.
+// long pushes a signed number, preceded by its length in a byte.
 func (d *Decoder) long() error {
 	n, err := d.number(1)
 	if err != nil {
@@ -262,7 +259,7 @@ func (d *Decoder) float() error {
 	return err
 }
 
-// text pushes a string, before which its length stands in n bytes.
+// text pushes a string, preceded by its length in n bytes.
 func (d *Decoder) text(n int) error {
 	length, err := d.number(n)
 	if err == nil {
@@ -290,13 +287,13 @@ func (d *Decoder) global() error {
 	}
 	g := Global(module + "." + name)
 	if _, ok := d.allowed[g]; !ok {
-		return fmt.Errorf("it names %.80q, which nothing here needs; it is not run", string(g))
+		return fmt.Errorf("the name %.80q is not allowed; it is not run", string(g))
 	}
 	d.push(g)
 	return nil
 }
 
-// put remembers the value on top of the stack under a number of n bytes.
+// put stores the value on top of the stack in the memo under a number of n bytes.
 func (d *Decoder) put(n int) error {
 	key, err := d.number(n)
 	if err != nil {
@@ -317,7 +314,7 @@ func (d *Decoder) get(n int) error {
 	}
 	v, ok := d.memo[uint32(key)]
 	if !ok {
-		return fmt.Errorf("nothing was put at %d", key)
+		return fmt.Errorf("no memo entry %d", key)
 	}
 	d.push(v)
 	return nil
@@ -353,7 +350,7 @@ func (d *Decoder) setIn(values []any, err error) error {
 		return err
 	}
 	if len(values)%2 != 0 {
-		return errors.New("a key has no value")
+		return errors.New("a key without a value")
 	}
 	d.memory -= costEntry * int64(len(values)/2)
 	for i := 0; i < len(values); i += 2 {
@@ -362,7 +359,7 @@ func (d *Decoder) setIn(values []any, err error) error {
 	return nil
 }
 
-// top returns what is on top of the stack, which has to be a T.
+// top returns the top of the stack, which must be a T.
 func top[T any](d *Decoder, want string) (T, error) {
 	var none T
 	if len(d.stack) == 0 {
@@ -370,26 +367,26 @@ func top[T any](d *Decoder, want string) (T, error) {
 	}
 	v, ok := d.stack[len(d.stack)-1].(T)
 	if !ok {
-		return none, fmt.Errorf("it meets %s, want %s", Kind(d.stack[len(d.stack)-1]), want)
+		return none, fmt.Errorf("%s on the stack, want %s", Kind(d.stack[len(d.stack)-1]), want)
 	}
 	return v, nil
 }
 
-// persistent pushes the object that an id stands for.
+// persistent pushes the external object with an id.
 func (d *Decoder) persistent() error {
 	id, err := d.pop(1)
 	if err != nil {
 		return err
 	}
 	if d.Persistent == nil {
-		return errors.New("it is of an object outside of the file")
+		return errors.New("reference to an external object")
 	}
 	v, err := d.Persistent(id[0])
 	d.push(v)
 	return err
 }
 
-// reduce calls one of the functions that are allowed.
+// reduce calls an allowed function.
 func (d *Decoder) reduce() error {
 	call, err := d.pop(2)
 	if err != nil {
@@ -399,7 +396,7 @@ func (d *Decoder) reduce() error {
 	f := d.allowed[name]
 	args, ok := call[1].(Tuple)
 	if f == nil || !ok {
-		return fmt.Errorf("it calls %s with %s", Kind(call[0]), Kind(call[1]))
+		return fmt.Errorf("call of %s with %s", Kind(call[0]), Kind(call[1]))
 	}
 	v, err := f(args)
 	if err != nil {
@@ -409,8 +406,7 @@ func (d *Decoder) reduce() error {
 	return nil
 }
 
-// build gives an object its state. A dictionary may have attributes, which are
-// passed over.
+// build sets the state of an object. Attributes of a dictionary are ignored.
 func (d *Decoder) build() error {
 	state, err := d.pop(1)
 	if err != nil {
@@ -421,7 +417,7 @@ func (d *Decoder) build() error {
 			return nil
 		}
 	}
-	object, err := top[Stateful](d, "an object that has a state")
+	object, err := top[Stateful](d, "an object with a state")
 	if err != nil {
 		return err
 	}

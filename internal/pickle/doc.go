@@ -1,10 +1,9 @@
-// Package pickle reads the pickles that data sets and weights come in: of
-// protocol 2, made of dictionaries, lists, tuples, numbers and text, and of the
-// few objects that a caller allows by name.
+// Package pickle reads the pickles of data sets and weights: protocol 2, with
+// dictionaries, lists, tuples, numbers and strings, and the few objects that a caller
+// allows by name.
 //
-// It runs no code of the file. What a pickle may name and call are functions of
-// the caller; any other name is refused. The memory that values take is bounded by
-// the size of the file and by a number of opcodes, and a value that holds itself is
-// built as it is, so whoever walks values must not go deeper than they know the
-// file to be.
+// It runs no code of the file. A pickle may only name and call functions of the caller;
+// any other name is an error. The memory of values is limited by the size of the file
+// and the number of opcodes. A value may contain itself, so callers must limit the
+// depth of their traversal.
 package pickle

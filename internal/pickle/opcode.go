@@ -2,7 +2,7 @@ package pickle
 
 import "fmt"
 
-// opcodeName returns the name that Python's documentation gives an opcode.
+// opcodeName returns the name of an opcode in Python's documentation.
 func opcodeName(op byte) string {
 	if name, ok := opcodeNames[op]; ok {
 		return name

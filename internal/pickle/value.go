@@ -2,19 +2,19 @@ package pickle
 
 import "fmt"
 
-// What a value of a pickle can be, beside int, float64, bool, string, nil for None,
-// and what calls return.
+// The types of values besides int, float64, bool, string, nil for None, and results of
+// calls.
 type (
-	// Global is the name of a function or class of Python, with its module.
+	// Global is the name of a Python function or class, with its module.
 	Global string
 	// Tuple is a tuple.
 	Tuple []any
-	// List is a list; a pickle may add to it later.
+	// List is a list; it may grow while a pickle is read.
 	List struct{ Items []any }
 	mark struct{}
 )
 
-// Dict is a dictionary. Entries whose key is no string are left out.
+// Dict is a dictionary. Entries with other keys than strings are dropped.
 type Dict struct {
 	Keys   []string // in the order of the file
 	Values map[string]any
@@ -34,12 +34,12 @@ func (d *Dict) set(key, value any) {
 	d.Values[name] = value
 }
 
-// Stateful is an object that a pickle gives a state after it is made.
+// Stateful is an object whose state a pickle sets after its creation.
 type Stateful interface {
 	SetState(state any) error
 }
 
-// Kind names the kind of a value for a message.
+// Kind describes a value for errors.
 func Kind(v any) string {
 	switch v := v.(type) {
 	case nil:

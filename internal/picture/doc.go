@@ -1,3 +1,3 @@
-// Package picture writes what is drawn on a canvas of gonum's vg as SVG, PNG, PDF
-// and GIF. Equal drawings give equal bytes, whenever they are written.
+// Package picture writes drawings on a canvas of gonum's vg as SVG, PNG, PDF and GIF.
+// Equal drawings give equal bytes at any time.
 package picture

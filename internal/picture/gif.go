@@ -15,15 +15,15 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// GIFDPI are the pixels per inch of GIF images, half of DPI, and MaxGIFPixels is the most that
-// all frames of one may have together.
+// GIFDPI is the resolution of GIF images, half of DPI, and MaxGIFPixels the largest
+// number of pixels of all frames together.
 const (
 	GIFDPI       = DPI / 2
 	MaxGIFPixels = 1 << 26
 )
 
-// GIF writes drawings of one size as an animation without end on a white ground.
-// Each stays for frame, the last one for last. It fails if there is no drawing, if
+// GIF writes drawings of one size as an endless animation on a white background. Each
+// is shown for frame, the last one for last. It fails if there are no drawings, if
 // their sizes differ, or if they have too many pixels.
 func GIF(w io.Writer, frames []Drawing, frame, last time.Duration) error {
 	if len(frames) == 0 {
@@ -33,13 +33,13 @@ func GIF(w io.Writer, frames []Drawing, frame, last time.Duration) error {
 	if pixels := width.Dots(GIFDPI) * height.Dots(GIFDPI) * float64(len(frames)); pixels > MaxGIFPixels {
 		return fmt.Errorf("%.0f pixels in %d frames: want at most %d; take fewer frames", pixels, len(frames), MaxGIFPixels)
 	}
-	// A frame but the first is what differs from the one before.
+	// Each frame after the first contains only the changed part.
 	var parts []*image.RGBA
 	count := map[color.RGBA]int{}
 	var before *image.RGBA
 	for i, d := range frames {
 		if w, h := d.Size(); w != width || h != height {
-			return fmt.Errorf("frame %d has another size than the first", i)
+			return fmt.Errorf("frame %d differs in size from the first", i)
 		}
 		c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(GIFDPI))
 		d.Draw(c)
@@ -83,8 +83,8 @@ func each(img *image.RGBA, f func(x, y int, paint color.RGBA)) {
 	}
 }
 
-// difference returns the least rectangle outside of which two images are equal,
-// with a pixel at least.
+// difference returns the smallest rectangle, of at least one pixel, outside of which
+// two images are equal.
 func difference(a, b *image.RGBA) image.Rectangle {
 	var r image.Rectangle
 	each(b, func(x, y int, paint color.RGBA) {
@@ -98,7 +98,7 @@ func difference(a, b *image.RGBA) image.Rectangle {
 	return r
 }
 
-// frequent returns the n most frequent colours, or all if they are fewer.
+// frequent returns the n most frequent colours, or all if there are fewer.
 func frequent(count map[color.RGBA]int, n int) color.Palette {
 	all := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int {
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a.R, b.R), cmp.Compare(a.G, b.G), cmp.Compare(a.B, b.B), cmp.Compare(a.A, b.A))

@@ -17,8 +17,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The colours of the palette that Okabe and Ito (2008) designed for every kind of
-// colour vision.
+// The colours of the palette of Okabe and Ito (2008) for all kinds of colour vision.
 var (
 	Orange        = color.NRGBA{0xe6, 0x9f, 0x00, 0xff}
 	SkyBlue       = color.NRGBA{0x56, 0xb4, 0xe9, 0xff}
@@ -28,8 +27,7 @@ var (
 	ReddishPurple = color.NRGBA{0xcc, 0x79, 0xa7, 0xff}
 )
 
-// DPI are the pixels per inch of PNG images, and MaxPixels is the most that one may
-// have.
+// DPI is the resolution of PNG images, and MaxPixels their largest number of pixels.
 const (
 	DPI       = 200
 	MaxPixels = 1 << 25
@@ -49,17 +47,16 @@ func SVG(w io.Writer, d Drawing) error {
 	if _, err := c.WriteTo(&b); err != nil {
 		return err
 	}
-	// The canvas names the one family that it measures with. Where that is
-	// missing, Arial has the same widths. Quotes in text are escaped, so this
-	// finds attributes only.
+	// The canvas names its only font family. Arial has the same widths and is the
+	// fallback. Quotes in text are escaped, so only attributes match.
 	svg := bytes.ReplaceAll(b.Bytes(), []byte(`style="font-family:Liberation Sans;`),
 		[]byte(`style="font-family:Liberation Sans,Arial,Helvetica,sans-serif;`))
 	_, err := w.Write(svg)
 	return err
 }
 
-// PNG writes the drawing as a PNG image on a white ground. It fails if the image
-// would have more than MaxPixels.
+// PNG writes the drawing as a PNG image on a white background. It fails if the image
+// would exceed MaxPixels.
 func PNG(w io.Writer, d Drawing) error {
 	width, height := d.Size()
 	if pixels := width.Dots(DPI) * height.Dots(DPI); pixels > MaxPixels {
@@ -71,8 +68,8 @@ func PNG(w io.Writer, d Drawing) error {
 	return err
 }
 
-// PDF writes the drawing as a PDF document of one page, in which text is drawn as
-// shapes: the fonts of vgpdf lack Greek letters.
+// PDF writes the drawing as a PDF document of one page. Text is drawn as shapes, since
+// the fonts of vgpdf lack Greek letters.
 func PDF(w io.Writer, d Drawing) error {
 	c := page{Canvas: vgpdf.New(d.Size())}
 	d.Draw(&c)
@@ -83,22 +80,21 @@ func PDF(w io.Writer, d Drawing) error {
 	if _, err := c.WriteTo(&b); err != nil {
 		return err
 	}
-	// A document says when it was made. One date for all has the same length, so
-	// no offset in the file changes.
+	// Documents have a creation date. A fixed one has the same length, so no offset in
+	// the file changes.
 	_, err := w.Write(date.ReplaceAll(b.Bytes(), []byte("$1 (D:20000101000000)")))
 	return err
 }
 
 var date = regexp.MustCompile(`(/CreationDate|/ModDate) \(D:\d{14}\)`)
 
-// A page draws text as the outlines of its glyphs, and transparent colours as what
-// they are.
+// A page draws text as glyph outlines, and corrects transparent colours.
 type page struct {
 	*vgpdf.Canvas
 	err error
 }
 
-// SetColor sets the colour of what follows, black if it is nil.
+// SetColor sets the current colour; nil is black.
 func (c *page) SetColor(paint color.Color) {
 	if paint == nil {
 		paint = color.Black
@@ -106,19 +102,19 @@ func (c *page) SetColor(paint color.Color) {
 	c.Canvas.SetColor(straight(color.NRGBAModel.Convert(paint).(color.NRGBA)))
 }
 
-// A straight colour does not multiply its parts by its opacity, which vgpdf applies
-// a second time.
+// A straight colour is not premultiplied by its opacity, which vgpdf would apply a
+// second time.
 type straight color.NRGBA
 
-// RGBA returns the parts, in 16 bits each.
+// RGBA returns the components, in 16 bits each.
 func (s straight) RGBA() (r, g, b, a uint32) {
 	return 0x101 * uint32(s.R), 0x101 * uint32(s.G), 0x101 * uint32(s.B), 0x101 * uint32(s.A)
 }
 
-// FillString draws the text from the point on.
+// FillString draws text starting at the point.
 func (c *page) FillString(f font.Face, at vg.Point, text string) {
 	var b sfnt.Buffer
-	// In font units, a glyph is as exact as it was drawn.
+	// Font units are exact.
 	units := fixed.I(int(f.Face.UnitsPerEm()))
 	scale := f.Font.Size / vg.Length(units)
 	var path vg.Path
@@ -162,9 +158,9 @@ func (c *page) FillString(f font.Face, at vg.Point, text string) {
 	}
 }
 
-// Disc adds a disc to a path, as four curves: the arcs of canvases differ.
+// Disc adds a disc to a path, as four curves: canvases draw arcs differently.
 func Disc(path *vg.Path, centre vg.Point, radius vg.Length) {
-	const k = 4 * (math.Sqrt2 - 1) / 3 // of the tangents
+	const k = 4 * (math.Sqrt2 - 1) / 3 // length of the tangents
 	at := func(x, y vg.Length) vg.Point {
 		return vg.Point{X: centre.X + vg.Length(x*radius), Y: centre.Y + vg.Length(y*radius)}
 	}

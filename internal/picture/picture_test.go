@@ -173,7 +173,7 @@ func TestGIFOfManyColours(t *testing.T) {
 
 func TestGIFErrors(t *testing.T) {
 	assert.EqualError(t, picture.GIF(io.Discard, nil, 0, 0), "no frames: want at least one")
-	assert.EqualError(t, picture.GIF(io.Discard, []picture.Drawing{sheet{1, 1}, sheet{1, 2}}, 0, 0), "frame 1 has another size than the first")
+	assert.EqualError(t, picture.GIF(io.Discard, []picture.Drawing{sheet{1, 1}, sheet{1, 2}}, 0, 0), "frame 1 differs in size from the first")
 	frames := slices.Repeat([]picture.Drawing{sheet{10, 10}}, 68)
 	assert.EqualError(t, picture.GIF(io.Discard, frames, 0, 0), "68000000 pixels in 68 frames: want at most 67108864; take fewer frames")
 }

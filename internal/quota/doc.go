@@ -1,2 +1,2 @@
-// Package quota bounds the memory that goroutines take together for a while.
+// Package quota limits the temporary memory of several goroutines together.
 package quota

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A Quota is a number of bytes that goroutines share. What they gave back counts
-// until it is collected, so the heap holds no more than the quota either.
+// A Quota is a number of bytes that goroutines share. Released bytes count until they
+// are garbage collected, so the heap does not exceed the quota either.
 type Quota struct {
 	bytes int64
 	room  *semaphore.Weighted
@@ -23,7 +23,7 @@ func New(bytes int64) *Quota {
 	return &Quota{bytes: bytes, room: semaphore.NewWeighted(bytes)}
 }
 
-// take waits for room for n bytes. More than the quota wait for all of it.
+// take waits for n bytes, or for the whole quota if that is less.
 func (q *Quota) take(ctx context.Context, n int64) error {
 	if err := q.room.Acquire(ctx, min(n, q.bytes)); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (q *Quota) take(ctx context.Context, n int64) error {
 	return nil
 }
 
-// hold counts n bytes, and collects what was given back if they need its place.
+// hold counts n bytes, and collects garbage if they need its place.
 func (q *Quota) hold(n int64) {
 	q.lock.Lock()
 	q.held += n
@@ -46,13 +46,13 @@ func (q *Quota) hold(n int64) {
 	}
 }
 
-// give gives back n bytes that take waited for.
+// give releases n bytes of take.
 func (q *Quota) give(n int64) {
 	q.drop(n)
 	q.room.Release(min(n, q.bytes))
 }
 
-// drop undoes hold.
+// drop is the inverse of hold.
 func (q *Quota) drop(n int64) {
 	q.lock.Lock()
 	defer q.lock.Unlock()
@@ -60,17 +60,17 @@ func (q *Quota) drop(n int64) {
 	q.freed += n
 }
 
-// A lease holds what is taken under it until it ends.
+// A lease holds bytes until it ends.
 type lease struct {
 	quota *Quota
 	lock  sync.Mutex
-	taken int64 // waited for
+	taken int64 // taken with waiting
 	more  int64 // taken without waiting, see Take
 }
 
 type key struct{}
 
-// With returns a context under which each Take is given back by its own release.
+// With returns a context under which each Take has its own release.
 func (q *Quota) With(ctx context.Context) context.Context {
 	if q == nil {
 		return ctx
@@ -79,7 +79,7 @@ func (q *Quota) With(ctx context.Context) context.Context {
 }
 
 // Lease returns a context under which Take takes from the quota, and end, which
-// gives all of that back. A nil quota has no bound.
+// releases all of it. A nil quota is unlimited.
 func (q *Quota) Lease(ctx context.Context) (under context.Context, end func()) {
 	if q == nil {
 		return ctx, func() {}
@@ -98,12 +98,12 @@ func (l *lease) end() {
 	l.taken, l.more = 0, 0
 }
 
-// Take takes n bytes from the quota of the context, if it has one, once there is
-// room for them; more than the whole quota take all of it. Release gives them back
-// unless a lease does. A lease that holds something already takes more without
-// waiting: two that wait for each other would wait for ever.
+// Take waits until the quota of the context, if there is one, has n bytes, and takes
+// them; more than the whole quota take all of it. release releases them, unless a lease
+// does so. A lease that already holds bytes takes more without waiting, to prevent
+// deadlock.
 //
-// It returns an error if the context ends before.
+// It returns an error if ctx is done before.
 func Take(ctx context.Context, n int64) (release func(), err error) {
 	n = max(n, 1)
 	switch of := ctx.Value(key{}).(type) {

@@ -15,7 +15,7 @@ func New(seed uint64, purpose string, epoch, index int) *rand.Rand {
 	return rand.New(rand.NewPCG(a, mix(b^uint64(index)<<1|1)^b))
 }
 
-// golden is the step of SplitMix64.
+// golden is the increment of SplitMix64.
 const golden = 0x9e3779b97f4a7c15
 
 // mix is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
@@ -26,8 +26,8 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// At returns number i of the stream of SplitMix64 of a key, without those before
-// it: for many numbers that are needed in any order, or twice.
+// At returns element i of the SplitMix64 stream of a key directly: for many numbers in
+// any order, or repeatedly.
 func At(key uint64, i int) uint64 { return mix(key + uint64(i)*golden) }
 
 // Float returns a number in [0, 1).
@@ -58,9 +58,8 @@ func Normal(r *rand.Rand) float64 {
 	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*Float(r))
 }
 
-// Gumbel returns a number of the standard Gumbel distribution, the largest of
-// many independent numbers: k of the largest sum x[k] + Gumbel has probability
-// softmax(x)[k].
+// Gumbel returns a number with the standard Gumbel distribution: the index k of the
+// largest x[k] + Gumbel has probability softmax(x)[k].
 func Gumbel(r *rand.Rand) float64 {
 	u := Float(r)
 	for u == 0 { // its logarithm is not finite

@@ -1,2 +1,2 @@
-// Package text reads the text files that other programs write.
+// Package text reads text files of other programs.
 package text

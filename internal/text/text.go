@@ -7,18 +7,18 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// decoder takes the byte order mark away with which text may begin, and makes
-// UTF-8 of text whose mark says that it is UTF-16.
+// decoder removes a byte order mark at the start of text, and converts UTF-16 with a
+// mark to UTF-8.
 func decoder() transform.Transformer { return unicode.BOMOverride(transform.Nop) }
 
-// NewReader returns a reader of UTF-8 without a byte order mark from one of text
-// with or without a mark, in UTF-8 or UTF-16.
+// NewReader returns a reader of UTF-8 without a byte order mark, from text in UTF-8 or
+// UTF-16, with or without a mark.
 func NewReader(r io.Reader) io.Reader { return transform.NewReader(r, decoder()) }
 
 // Trim returns s in UTF-8 and without a byte order mark, as NewReader does.
 func Trim(s string) string {
 	t, _, err := transform.String(decoder(), s)
-	if err != nil { // of odd UTF-16
+	if err != nil { // invalid UTF-16
 		return s
 	}
 	return t

@@ -1,7 +1,7 @@
-// Package tfrecord writes and reads the frames of TFRecord files, TensorFlow's files
-// of records: event files of TensorBoard and the table of NAS-Bench-101 are such.
+// Package tfrecord writes and reads TFRecord files, TensorFlow's record format, used by
+// event files of TensorBoard and by the table of NAS-Bench-101.
 //
 // A record is the length of its data (uint64), the checksum of these eight bytes
-// (uint32), the data, and theirs, all little-endian. A checksum is the CRC-32C,
-// masked, so that data which hold checksums of their own have one that is as good.
+// (uint32), the data, and the checksum of the data, all little-endian. Checksums are
+// masked CRC-32C, so that data with embedded checksums are protected as well.
 package tfrecord

@@ -29,10 +29,10 @@ func Append(b, data []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, masked(data))
 }
 
-// ErrFormat says that a file is no TFRecord file, not even a damaged one.
-var ErrFormat = errors.New("it is not a TFRecord file: it does not begin with the length of a record and its checksum")
+// ErrFormat reports a file that is not a TFRecord file, not even a damaged one.
+var ErrFormat = errors.New("not a TFRecord file: it does not start with the length of a record and its checksum")
 
-// Reader reads records one after the other, in the memory of the longest.
+// Reader reads records in sequence. It takes memory for the longest.
 type Reader struct {
 	r       *bufio.Reader
 	limit   int
@@ -41,15 +41,15 @@ type Reader struct {
 	data    []byte
 }
 
-// NewReader returns a reader of records whose data are at most limit bytes long.
+// NewReader returns a reader of records with at most limit bytes of data.
 func NewReader(r io.Reader, limit int) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 1<<16), limit: limit}
 }
 
-// Next returns the data of the next record, which are valid until the call after.
-// At the end the error is io.EOF. A file that ends within a record gives an error
-// that wraps io.ErrUnexpectedEOF; a damaged or overlong record, or one of another
-// format, gives one that names the record, counted from 0, and its place.
+// Next returns the data of the next record, valid until the next call, and io.EOF at
+// the end. A file that ends within a record gives an error that wraps
+// io.ErrUnexpectedEOF; a damaged or overlong record, or another format, gives one with
+// the index of the record, from 0, and its offset.
 func (r *Reader) Next() ([]byte, error) {
 	data, err := r.next()
 	switch {
@@ -74,11 +74,11 @@ func (r *Reader) next() ([]byte, error) {
 		if r.records == 0 {
 			return nil, ErrFormat
 		}
-		return nil, errors.New("the checksum of its length is wrong: the file is damaged")
+		return nil, errors.New("wrong checksum of its length: the file is damaged")
 	}
 	length := binary.LittleEndian.Uint64(head[:])
 	if length > uint64(r.limit) {
-		return nil, fmt.Errorf("it has %d bytes of data, and at most %d are expected", length, r.limit)
+		return nil, fmt.Errorf("%d bytes of data, want at most %d", length, r.limit)
 	}
 	n := int(length) + tailBytes
 	if cap(r.data) < n {
@@ -90,18 +90,18 @@ func (r *Reader) next() ([]byte, error) {
 	}
 	data := r.data[:length]
 	if masked(data) != binary.LittleEndian.Uint32(r.data[length:]) {
-		return nil, errors.New("the checksum of its data is wrong: the file is damaged")
+		return nil, errors.New("wrong checksum of its data: the file is damaged")
 	}
 	return data, nil
 }
 
-// truncated returns what the error of a read within a record means.
+// truncated translates an error of a read within a record.
 func truncated(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return fmt.Errorf("the file ends in it, and is truncated: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("the file is truncated: %w", io.ErrUnexpectedEOF)
 	}
 	return err
 }
 
-// Offset returns how many bytes the records so far have taken.
+// Offset returns the number of bytes of the records so far.
 func (r *Reader) Offset() int64 { return r.offset }

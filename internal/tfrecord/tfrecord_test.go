@@ -67,14 +67,14 @@ func TestDamage(t *testing.T) {
 		want string
 		is   error
 	}{
-		{"another format", []byte("a text of more than twelve bytes"), "it is not a TFRecord file", tfrecord.ErrFormat},
-		{"a few bytes", one[:3], "record 0, at byte 0: the file ends in it", io.ErrUnexpectedEOF},
-		{"no data", two[:len(one)+12], "record 1, at byte 21: the file ends in it, and is truncated", io.ErrUnexpectedEOF},
-		{"no checksum", two[:len(two)-4], "record 1, at byte 21: the file ends in it", io.ErrUnexpectedEOF},
-		{"a length", flip(two, len(one)), "record 1, at byte 21: the checksum of its length is wrong: the file is damaged", nil},
-		{"data", flip(two, len(one)+12), "record 1, at byte 21: the checksum of its data is wrong: the file is damaged", nil},
-		{"the checksum of data", flip(one, len(one)-1), "record 0, at byte 0: the checksum of its data is wrong", nil},
-		{"an overlong record", tfrecord.Append(nil, []byte(strings.Repeat("x", 7))), "record 0, at byte 0: it has 7 bytes of data, and at most 6 are expected", nil},
+		{"another format", []byte("a text of more than twelve bytes"), "not a TFRecord file", tfrecord.ErrFormat},
+		{"a few bytes", one[:3], "record 0, at byte 0: the file is truncated", io.ErrUnexpectedEOF},
+		{"no data", two[:len(one)+12], "record 1, at byte 21: the file is truncated", io.ErrUnexpectedEOF},
+		{"no checksum", two[:len(two)-4], "record 1, at byte 21: the file is truncated", io.ErrUnexpectedEOF},
+		{"a length", flip(two, len(one)), "record 1, at byte 21: wrong checksum of its length: the file is damaged", nil},
+		{"data", flip(two, len(one)+12), "record 1, at byte 21: wrong checksum of its data: the file is damaged", nil},
+		{"the checksum of data", flip(one, len(one)-1), "record 0, at byte 0: wrong checksum of its data", nil},
+		{"an overlong record", tfrecord.Append(nil, []byte(strings.Repeat("x", 7))), "record 0, at byte 0: 7 bytes of data, want at most 6", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := drain(tfrecord.NewReader(bytes.NewReader(c.file), 6))

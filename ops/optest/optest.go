@@ -13,19 +13,18 @@ import (
 	"unnas/ops"
 )
 
-// Options adapt the checks to an operation. A field that is not set has a value
-// that suits most.
+// Options adapt the tests to an operation. Zero fields have defaults that suit most
+// operations.
 type Options struct {
-	// Channels are the numbers of channels to try: 3 and 8, if not set.
+	// Channels are the numbers of channels to test; default: 3 and 8.
 	Channels []int
-	// Sizes are the heights and widths to try: 6×9 and 7×4, if not set. The first
-	// is that of a map with the first number of channels, and so on; the shorter
-	// list starts again.
+	// Sizes are the heights and widths to test; default: 6×9 and 7×4. Sizes and Channels are
+	// paired in order; the shorter list repeats.
 	Sizes [][2]int
-	// Strides are the strides to try: 1 and 2, if not set.
+	// Strides are the strides to test; default: 1 and 2.
 	Strides []int
-	// Tolerance is how far a derivative may be from its finite difference, as a
-	// share of the norm of the gradient: 0.002, if not set.
+	// Tolerance is the largest error of a derivative relative to the norm of the gradient;
+	// default: 0.002.
 	Tolerance float64
 }
 
@@ -47,24 +46,23 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Run checks a candidate operation. It takes one Options at most. It changes
-// GOMAXPROCS for a while, so tests that call it must not run in parallel.
+// Run tests a candidate operation, with at most one Options. It changes GOMAXPROCS
+// temporarily, so tests that call it must not run in parallel.
 func Run(t *testing.T, op ops.Op, o ...Options) {
 	t.Helper()
 	report(t, checkOp(op, options(t, o)))
 }
 
-// RunKernel checks a kernel on inputs of the given shapes. An input with neither
-// Data nor Labels gets random numbers. Gradients are checked if the kernel is
+// RunKernel tests a kernel on inputs of the given shapes. An input with neither Data
+// nor Labels gets random numbers. Gradients are tested if the kernel is
 // ops.Differentiable. It changes GOMAXPROCS as Run does.
 func RunKernel(t *testing.T, k ops.Kernel, inputs ...ops.Array) {
 	t.Helper()
 	report(t, checkKernel(k, inputs, options(t, nil)))
 }
 
-// RunGraph checks a function that adds nodes to a graph: build returns the output
-// for nodes of the given inputs, with parameters in s. Otherwise it is as
-// RunKernel.
+// RunGraph tests a function that adds nodes to a graph: build returns the output for
+// nodes of the given inputs, with parameters in s. Otherwise it is like RunKernel.
 func RunGraph(t *testing.T, build func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error), inputs ...ops.Array) {
 	t.Helper()
 	report(t, checkGraph(build, inputs, options(t, nil)))
@@ -73,7 +71,7 @@ func RunGraph(t *testing.T, build func(s *ops.Scope, in gorgonia.Nodes) (*gorgon
 func options(t *testing.T, o []Options) Options {
 	t.Helper()
 	if len(o) > 1 {
-		t.Fatalf("optest: %d Options; give one at most", len(o))
+		t.Fatalf("optest: %d Options; want at most one", len(o))
 	}
 	var all Options
 	for _, given := range o {
@@ -91,7 +89,7 @@ func report(t *testing.T, r result) {
 	t.Logf("largest error of a derivative: %.2g of the norm of its gradient", r.worst)
 }
 
-// result is what a check found.
+// result is the result of a check.
 type result struct {
 	faults []error
 	worst  float64 // the largest error of a gradient
@@ -101,7 +99,7 @@ func (r *result) fault(format string, args ...any) {
 	r.faults = append(r.faults, fmt.Errorf(format, args...))
 }
 
-// add adds what a part of the check found.
+// add adds the result of a part of the check.
 func (r *result) add(part result, where string) {
 	r.worst = max(r.worst, part.worst)
 	for _, err := range part.faults {
@@ -113,7 +111,7 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
 func checkOp(op ops.Op, o Options) (r result) {
 	if name := op.Name(); !validName.MatchString(name) || op.Name() != name {
-		r.fault("the name is %q; letters, digits, '_', '-' and '.' are needed, always the same", name)
+		r.fault("the name is %q; want a constant name of letters, digits, '_', '-' and '.'", name)
 	}
 	for _, stride := range o.Strides {
 		for _, affine := range []bool{false, true} {
@@ -125,7 +123,7 @@ func checkOp(op ops.Op, o Options) (r result) {
 			}
 		}
 	}
-	if _, ok := op.(ops.Dilatable); ok && slices.Contains(o.Strides, 1) {
+	if d, ok := op.(ops.Dilatable); ok && d.Dilates() && slices.Contains(o.Strides, 1) {
 		c := ops.OpConfig{Stride: 1, Affine: true, Dilation: 2}
 		shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
 		r.add(checkConnected(op, c, shape, o), fmt.Sprintf("%+v on %v", c, shape))
@@ -137,14 +135,14 @@ func checkOp(op ops.Op, o Options) (r result) {
 	return r
 }
 
-// checkMixed checks a candidate beside another one in a mixed operation, as in a
-// supernet. There a kernel shares work with the mixed operation.
+// checkMixed checks a candidate in a mixed operation, as in a supernet, which can be
+// fused with the candidate.
 func checkMixed(op ops.Op, o Options) result {
 	shape := tensor.Shape{images, o.Sizes[0][0], o.Sizes[0][1], o.Channels[0]}
 	return checkGraph(func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
 		y, err := op.Build(s, in[0], ops.OpConfig{Stride: 1})
 		if err != nil || y == nil {
-			return nil, err // a nil node is found without a mixed operation, too
+			return nil, err // checkConnected reports nil nodes
 		}
 		alphas, err := s.Alpha("alphas", tensor.Shape{1, 2}, ops.Normal(0.5))
 		if err != nil {
@@ -158,7 +156,7 @@ func checkMixed(op ops.Op, o Options) result {
 	}, []ops.Array{{Shape: shape}}, o)
 }
 
-// checkConnected checks a candidate in one place.
+// checkConnected checks a candidate with one configuration.
 func checkConnected(op ops.Op, c ops.OpConfig, shape tensor.Shape, o Options) result {
 	want := tensor.Shape{shape[0], (shape[1] + c.Stride - 1) / c.Stride, (shape[2] + c.Stride - 1) / c.Stride, shape[3]}
 	return checkGraph(func(s *ops.Scope, in gorgonia.Nodes) (*gorgonia.Node, error) {
@@ -167,10 +165,10 @@ func checkConnected(op ops.Op, c ops.OpConfig, shape tensor.Shape, o Options) re
 			return nil, err
 		}
 		if y == nil {
-			return nil, errors.New("it returns neither a node nor an error")
+			return nil, errors.New("Build returns neither a node nor an error")
 		}
 		if !y.Shape().Eq(want) {
-			return nil, fmt.Errorf("the output has shape %v; %v is needed", y.Shape(), want)
+			return nil, fmt.Errorf("the output has shape %v; want %v", y.Shape(), want)
 		}
 		return y, nil
 	}, []ops.Array{{Shape: shape}}, o)
@@ -198,20 +196,20 @@ func checkTwice(op ops.Op, o Options) (r result) {
 	}
 	one, err := build("a")
 	if err != nil {
-		return r // the other checks tell
+		return r // the other checks report it
 	}
 	two, err := build("a", "b")
 	if err != nil {
 		r.fault("%w", err)
 	} else if two.Count() != 2*one.Count() || len(two.Stats()) != 2*len(one.Stats()) {
-		r.fault("they have %d parameters and %d normalisations, one has %d and %d", two.Count(), len(two.Stats()), one.Count(), len(one.Stats()))
+		r.fault("%d parameters and %d normalisations, but %d and %d of one instance", two.Count(), len(two.Stats()), one.Count(), len(one.Stats()))
 	}
 	return r
 }
 
 func checkKernel(k ops.Kernel, inputs []ops.Array, o Options) (r result) {
 	if name := k.Name(); name == "" || k.Name() != name {
-		r.fault("the name is %q; one that tells the settings is needed, always the same", name)
+		r.fault("the name is %q; want a constant name that includes the configuration", name)
 	}
 	_, differentiable := k.(ops.Differentiable)
 	s := subject{

@@ -80,10 +80,10 @@ func TestKernelFaults(t *testing.T) {
 				grads[0].Data[3] = 5
 			}
 		}}},
-		{"gradient infinite", "must be finite", wave{backward: func(_ *ops.Run, grads []ops.Array, _ ops.Array, _ []ops.Array) {
+		{"gradient infinite", "want a finite number", wave{backward: func(_ *ops.Run, grads []ops.Array, _ ops.Array, _ []ops.Array) {
 			grads[0].Data[0] = float32(math.Inf(1))
 		}}},
-		{"output not a number", "must be finite", wave{forward: func(_ *ops.Run, out, _ []ops.Array) {
+		{"output not a number", "want a finite number", wave{forward: func(_ *ops.Run, out, _ []ops.Array) {
 			out[0].Data[0] = float32(math.NaN())
 		}}},
 		{"number of cores", "depend on the number of cores", wave{forward: func(_ *ops.Run, out, _ []ops.Array) {
@@ -95,7 +95,7 @@ func TestKernelFaults(t *testing.T) {
 		}}},
 		{"output not overwritten", "two runs differ", notOverwritten{}},
 		{"output depends on the run before", "depends on the run before", &remembering{}},
-		{"writes to its input", "a run writes to input 0", wave{forward: func(_ *ops.Run, _, in []ops.Array) {
+		{"writes to its input", "a run modifies input 0", wave{forward: func(_ *ops.Run, _, in []ops.Array) {
 			in[0].Data[1]++
 		}}},
 		{"name changes", "the name is", &renamed{}},
@@ -195,7 +195,7 @@ func TestKernelInputs(t *testing.T) {
 		name, want string
 		input      ops.Array
 	}{
-		{"scalar", "give it a dimension", ops.Array{}},
+		{"scalar", "t at least one dimension", ops.Array{}},
 		{"data of another size", "but 3 values and 0 labels", ops.Array{Shape: tensor.Shape{2, 2}, Data: make([]float32, 3)}},
 		{"labels of another size", "but 0 values and 1 labels", ops.Array{Shape: tensor.Shape{2, 2}, Labels: make([]int32, 1)}},
 	}
@@ -259,13 +259,13 @@ func TestOpFaults(t *testing.T) {
 		{"no node", "neither a node nor an error", swish{build: func(*ops.Scope, *gorgonia.Node, ops.OpConfig) (*gorgonia.Node, error) {
 			return nil, nil
 		}}},
-		{"ignores the stride", "(2, 3, 5, 3) is needed", swish{build: func(_ *ops.Scope, x *gorgonia.Node, _ ops.OpConfig) (*gorgonia.Node, error) {
+		{"ignores the stride", "(2, 3, 5, 3)", swish{build: func(_ *ops.Scope, x *gorgonia.Node, _ ops.OpConfig) (*gorgonia.Node, error) {
 			return ops.ReLU(x)
 		}}},
-		{"rounds the resolution down", "(2, 4, 2, 8) is needed", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
+		{"rounds the resolution down", "(2, 4, 2, 8)", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			return ops.MaxPool2D(x, c.Stride, c.Stride, 0)
 		}}},
-		{"without a gradient", "must depend on every input", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
+		{"without a gradient", "must depend differentiably on every input", swish{build: func(_ *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			return gorgonia.Sign(x)
 		}}},
 		{"one parameter twice", "declared twice", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
@@ -275,7 +275,7 @@ func TestOpFaults(t *testing.T) {
 			}
 			return s.Conv(y, ops.ConvConfig{Out: x.Shape()[3], Window: ops.Square(3, 1, 1, 1)})
 		}}},
-		{"parameter without effect", "must depend on every input", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
+		{"parameter without effect", "must depend differentiably on every input", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			if _, err := s.Param("unused", ops.Vector, tensor.Shape{3}, ops.Constant(1)); err != nil {
 				return nil, err
 			}
@@ -293,7 +293,7 @@ func TestOpFaults(t *testing.T) {
 		}}},
 		{"parameters in the first graph only", "cannot be built again", &once{}},
 		{"parameters of the first instance only", "two instances", &once{each: true}},
-		{"writes to its parameter", "writes to parameter weight", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
+		{"writes to its parameter", " parameter weight", swish{build: func(s *ops.Scope, x *gorgonia.Node, c ops.OpConfig) (*gorgonia.Node, error) {
 			w, err := s.Param("weight", ops.Vector, tensor.Shape{1}, ops.Constant(1))
 			if err != nil {
 				return nil, err

@@ -16,12 +16,12 @@ import (
 	"unnas/ops"
 )
 
-// subject is what is checked: a function that builds nodes.
+// subject is the subject of a check: a function that builds nodes.
 type subject struct {
 	build          func(s *ops.Scope, in gorgonia.Nodes) (gorgonia.Nodes, error)
 	inputs         []ops.Array
-	random         []int // inputs that hold random numbers
-	differentiable bool  // the first output is
+	random         []int // inputs with random numbers
+	differentiable bool  // the first output is differentiable
 }
 
 // check runs all checks on one graph.
@@ -33,7 +33,7 @@ func (s subject) check(o Options) (r result) {
 		size := a.Shape.TotalSize()
 		switch {
 		case a.Shape.Dims() == 0:
-			r.fault("input %d is a scalar; give it a dimension", i)
+			r.fault("input %d is a scalar; want at least one dimension", i)
 			return r
 		case a.Labels != nil && len(a.Labels) == size:
 		case a.Data != nil && len(a.Data) == size:
@@ -71,7 +71,7 @@ func (s subject) check(o Options) (r result) {
 		}
 		r.add(n.repeat(training), mode)
 		if len(r.faults) > 0 {
-			return r // what follows would only say the same in other words
+			return r // later parts would repeat the faults
 		}
 		if s.differentiable {
 			r.add(n.differences(training, o.Tolerance, random), mode)
@@ -82,7 +82,7 @@ func (s subject) check(o Options) (r result) {
 	return r
 }
 
-// net is a graph of the subject and of what is needed to differentiate it.
+// net is a graph of the subject with its loss and gradients.
 type net struct {
 	scope   *ops.Scope
 	params  *ops.Params
@@ -93,7 +93,7 @@ type net struct {
 	wrt     []variable
 }
 
-// variable is what the output is differentiated with respect to.
+// variable is an input or parameter with a gradient.
 type variable struct {
 	name  string
 	node  *gorgonia.Node
@@ -160,7 +160,7 @@ func (n *net) differentiate() error {
 	}
 	for _, v := range n.wrt {
 		if v.node.Deriv() == nil {
-			return fmt.Errorf("the output must depend on every input and parameter, with a gradient, but does not on %s", v.name)
+			return fmt.Errorf("the output must depend differentiably on every input and parameter, but not on %s", v.name)
 		}
 	}
 	return nil
@@ -193,8 +193,7 @@ func (n *net) data(v variable) []float32 {
 	return n.inputs[v.input].Data
 }
 
-// machine plans the outputs and, if there are any and they are asked for, the
-// gradients.
+// machine plans the outputs and, if requested, the gradients.
 func (n *net) machine(training, gradients bool) (ops.VM, error) {
 	want := slices.Clone(n.outputs)
 	if gradients {
@@ -248,7 +247,7 @@ func floats(n *gorgonia.Node) []float32 {
 	return nil
 }
 
-// differ names the first result that is not the same bits.
+// differ describes the first result with different bits, or is empty.
 func (r results) differ(other results) string {
 	for i, name := range r.names {
 		for j, v := range r.values[i] {
@@ -260,8 +259,8 @@ func (r results) differ(other results) string {
 	return ""
 }
 
-// repeat checks that results are finite and the same whatever ran before and on
-// any number of cores, and that a run changes no input or parameter.
+// repeat checks that results are finite and independent of earlier runs and of the
+// number of cores, and that a run modifies no input or parameter.
 func (n *net) repeat(training bool) (r result) {
 	m, err := n.machine(training, true)
 	if err != nil {
@@ -282,20 +281,20 @@ func (n *net) repeat(training bool) (r result) {
 	for i, name := range first.names {
 		for j, v := range first.values[i] {
 			if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-				r.fault("%s: element %d is %v; it must be finite", name, j, v)
+				r.fault("%s: element %d is %v; want a finite number", name, j, v)
 				return r
 			}
 		}
 	}
 	if name := before.differ(n.snapshot()); name != "" {
-		r.fault("a run writes to %s; it must only read it", name)
+		r.fault("a run modifies %s", name)
 		return r
 	}
 	if d := first.differ(run(m)); d != "" {
 		r.fault("two runs differ: %s", d)
 		return r
 	}
-	// Other inputs in between leave other values in memory.
+	// A run on other inputs leaves other values in memory.
 	for _, a := range n.inputs {
 		slices.Reverse(a.Data)
 	}
@@ -319,7 +318,7 @@ func (n *net) repeat(training bool) (r result) {
 		}
 		alone := results{[]string{name}, [][]float32{floats(v.node.Deriv())}}
 		if d := alone.differ(results{values: first.values[len(n.outputs)+i:]}); d != "" {
-			r.fault("%s is another one if it is computed without the others: %s", name, d)
+			r.fault("%s differs if it is computed without the others: %s", name, d)
 			return r
 		}
 	}
@@ -339,7 +338,7 @@ func (n *net) repeat(training bool) (r result) {
 	return r
 }
 
-// snapshot returns copies of what runs must not change.
+// snapshot returns copies of inputs and parameters.
 func (n *net) snapshot() (r results) {
 	for i, a := range n.inputs {
 		r.names = append(r.names, fmt.Sprintf("input %d", i))
@@ -352,14 +351,13 @@ func (n *net) snapshot() (r results) {
 	return r
 }
 
-// trials is the number of times that a derivative is taken, each time at other
-// random inputs and in another direction; steps are how far θ moves, as shares of
-// its spread.
+// trials is the number of estimates of a derivative, each at other random inputs and in
+// another direction; steps are the steps of θ relative to its spread.
 const trials = 5
 
 var steps = []float64{4e-3, 1e-3, 2.5e-4}
 
-// differences checks the gradients; see the comment of the package.
+// differences checks the gradients; see the package comment.
 func (n *net) differences(training bool, tolerance float64, random *rand.Rand) (r result) {
 	backward, err := n.machine(training, true)
 	if err != nil {
@@ -389,8 +387,8 @@ func (n *net) differences(training bool, tolerance float64, random *rand.Rand) (
 		size := spread(floats(n.outputs[0]))
 		for i, v := range n.wrt {
 			g, theta := gradients[i], n.data(v)
-			// A gradient close to zero, such as that of a bias before a
-			// normalisation, is measured by the sizes of L and θ instead.
+			// A gradient close to zero, such as that of a bias before a normalisation, is
+			// measured by the sizes of L and θ instead.
 			scale := max(norm(g), 0.1*norm(n.weights)*size/spread(theta))
 			errs[i][j] = deviation(loss, theta, g, random) / scale
 		}
@@ -403,14 +401,14 @@ func (n *net) differences(training bool, tolerance float64, random *rand.Rand) (
 		off := errs[i][trials/2]
 		r.worst = max(r.worst, off)
 		if !(off <= tolerance) {
-			r.fault("the gradient of %s is wrong: it is off by %.2g of its norm; %.2g is allowed", v.name, off, tolerance)
+			r.fault("the gradient of %s is wrong: its error is %.2g of its norm; want at most %.2g", v.name, off, tolerance)
 		}
 	}
 	return r
 }
 
-// deviation returns by how much the derivative of loss in a random direction
-// differs from what the gradient g at theta says.
+// deviation returns the difference between the derivative of loss in a random direction
+// and the prediction of the gradient g at theta.
 func deviation(loss func() float64, theta, g []float32, random *rand.Rand) float64 {
 	from := slices.Clone(theta)
 	defer copy(theta, from)
@@ -428,7 +426,7 @@ func deviation(loss func() float64, theta, g []float32, random *rand.Rand) float
 		up := move(h)
 		copy(plus, theta)
 		down := move(-h)
-		want := 0.0 // with the steps as they were after rounding
+		want := 0.0 // with the rounded steps
 		for i := range theta {
 			want += float64(float64(g[i]) * (float64(plus[i]) - float64(theta[i])))
 		}
@@ -439,7 +437,7 @@ func deviation(loss func() float64, theta, g []float32, random *rand.Rand) float
 	return best
 }
 
-// stock checks that Gorgonia's own machine gives the results of ours.
+// stock checks that Gorgonia's own machine gives the same results.
 func (s subject) stock(n *net, training bool) (r result) {
 	ours, err := n.machine(training, true)
 	if err == nil {
@@ -456,11 +454,11 @@ func (s subject) stock(n *net, training bool) (r result) {
 		return r
 	}
 	if names := other.results().names; !slices.Equal(names, want.names) {
-		r.fault("the graph cannot be built again over the same parameters: it has %q, and had %q", names, want.names)
+		r.fault("the graph cannot be built again over the same parameters: %q, then %q", names, want.names)
 		return r
 	}
 	copy(other.weights, n.weights)
-	err = ops.Build(func() error { // for its guard against panics
+	err = ops.Build(func() error { // recovers from panics
 		var o []gorgonia.VMOpt
 		if !training {
 			o = append(o, gorgonia.EvalMode())
@@ -492,8 +490,8 @@ func (s subject) stock(n *net, training bool) (r result) {
 	return r
 }
 
-// statistics checks that running statistics are kept in training alone, and used
-// in evaluation alone.
+// statistics checks that running statistics change only in training and are used only
+// in evaluation.
 func (n *net) statistics() (r result) {
 	stats := n.params.Running()
 	if len(stats) == 0 {
@@ -509,7 +507,7 @@ func (n *net) statistics() (r result) {
 		}
 		return slices.Clone(floats(n.outputs[0]))
 	}
-	for i := range stats { // far from where earlier runs have brought them
+	for i := range stats { // far from the result of earlier runs
 		stats[i] = 2
 	}
 	kept := map[string][]float32{}
@@ -556,5 +554,5 @@ func dot(a, b []float32) (sum float64) {
 
 func norm(a []float32) float64 { return math.Sqrt(dot(a, a)) }
 
-// spread is the size of an element of a.
+// spread is the typical size of an element of a.
 func spread(a []float32) float64 { return max(0.1, norm(a)/math.Sqrt(float64(len(a)))) }

@@ -13,11 +13,11 @@ import (
 	"unnas/pretext"
 )
 
-// networks builds head and loss for batches of several sizes and runs them.
+// networks builds and runs head and loss for several batch sizes.
 func (c *checker) networks() {
 	for _, batch := range []int{1, 3} {
 		n := network{checker: c, batch: batch}
-		err := ops.Build(n.build) // for its guard against panics
+		err := ops.Build(n.build) // recovers from panics
 		if err == nil {
 			err = n.run()
 		}
@@ -65,17 +65,17 @@ func (n *network) build() error {
 	}
 	want := gorgonia.Nodes{n.loss.Value}
 	if n.loss.Value == nil || n.loss.Value.Dims() != 0 {
-		return errors.New("Loss.Value is no scalar")
+		return errors.New("Loss.Value is not a scalar")
 	}
 	if n.loss.Count == nil {
-		return errors.New("Loss.Count is nil; how much counts is needed to take means over batches")
+		return errors.New("Loss.Count is nil; means over batches need it")
 	}
 	want = append(want, n.loss.Count)
 	if n.loss.Score != nil {
 		want = append(want, n.loss.Score)
 	}
 	if (n.loss.Score != nil) != validName.MatchString(n.loss.Metric.Name) {
-		return fmt.Errorf("the name of the score is %q; a Score needs a Metric with letters, digits and any of \"_.-\", and no Score needs none", n.loss.Metric.Name)
+		return fmt.Errorf("the name of the score is %q; want letters, digits and any of \"_.-\" with Loss.Score, and none without", n.loss.Metric.Name)
 	}
 	n.wrt = append(gorgonia.Nodes{n.features}, s.Learnables()...)
 	if _, err := gorgonia.Grad(n.loss.Value, n.wrt...); err != nil {
@@ -90,11 +90,11 @@ func (n *network) build() error {
 	if n.vm, err = ops.NewVM(g, want...); err != nil {
 		return err
 	}
-	n.vm.SetTraining(n.batch > 1) // one image may be too few to normalise by
+	n.vm.SetTraining(n.batch > 1) // one image may be too few for batch normalisation
 	return nil
 }
 
-// run runs the network on samples, and with some or all of the labels ignored.
+// run runs the network on samples, then with some and all of the labels ignored.
 func (n *network) run() error {
 	r := stream(1)
 	x := make([]float32, n.features.Shape().TotalSize())
@@ -150,7 +150,7 @@ func (n *network) step(all pretext.Sample) error {
 	case n.spec.Classes > 0 && len(all.Targets) == 0 && count != float64(labels):
 		return fmt.Errorf("the loss counts %v of %d labels, of which %d are not pretext.IgnoreIndex", count, len(all.Labels), labels)
 	case !finite(count) || count < 0:
-		return fmt.Errorf("the loss counts %v; 0 or more is needed", count)
+		return fmt.Errorf("the loss counts %v; want 0 or more", count)
 	case labels+targets == 0 && count != 0:
 		return fmt.Errorf("the loss counts %v, but all labels are pretext.IgnoreIndex and all targets pretext.IgnoreValue", count)
 	}
@@ -158,12 +158,12 @@ func (n *network) step(all pretext.Sample) error {
 		return err
 	}
 	if got := scalar(n.loss.Value); !finite(got) {
-		return fmt.Errorf("the loss is %v; it must be finite", got)
+		return fmt.Errorf("the loss is %v; want a finite number", got)
 	}
 	for _, v := range n.wrt {
 		for i, g := range values(v.Deriv()) {
 			if !finite(float64(g)) {
-				return fmt.Errorf("element %d of the gradient of %s is %v; it must be finite", i, v.Name(), g)
+				return fmt.Errorf("element %d of the gradient of %s is %v; want a finite number", i, v.Name(), g)
 			}
 		}
 	}
@@ -178,7 +178,7 @@ func (n *network) step(all pretext.Sample) error {
 	return nil
 }
 
-// score checks the score of a run in which so much counts.
+// score checks the score of a run with the given count.
 func (n *network) score(count float64) error {
 	if n.loss.Score == nil {
 		return nil
@@ -188,17 +188,17 @@ func (n *network) score(count float64) error {
 	case err != nil:
 		return err
 	case !finite(got) || count == 0 && got != 0:
-		return fmt.Errorf("the score is %v where %v count; a finite sum over what counts is needed", got, count)
+		return fmt.Errorf("the score is %v for a count of %v; want a finite sum over what counts", got, count)
 	case slices.Contains(accuracies, n.loss.Metric.Name) && (got < 0 || got > count):
-		return fmt.Errorf("%v of %v labels are right", got, count)
+		return fmt.Errorf("%v of %v labels are correct", got, count)
 	}
 	return nil
 }
 
-// accuracies are the metrics of package ops whose mean is from 0 to 1.
+// accuracies are the metrics of package ops with means from 0 to 1.
 var accuracies = []string{"top1", "pixel_accuracy", "contrastive_top1"}
 
-// counted returns how many of all are not to be ignored.
+// counted returns the number of elements other than ignore.
 func counted[T comparable](all []T, ignore T) (n int) {
 	for _, x := range all {
 		if x != ignore {
@@ -212,7 +212,7 @@ var validName = regexp.MustCompile(`^[\w.-]+$`)
 
 func scalar(n *gorgonia.Node) float64 { return float64(values(n)[0]) }
 
-// values returns the numbers that a node holds.
+// values returns the values of a node.
 func values(n *gorgonia.Node) []float32 {
 	switch v := n.Value().(type) {
 	case *gorgonia.F32:

@@ -15,9 +15,8 @@ import (
 	"unnas/pretext"
 )
 
-// Run checks a task. Without images it takes a set of its own, which has tiny,
-// narrow, grey and constant images of class 0 or 1, with masks of the classes 0
-// and 1; give your own images to a task that needs others.
+// Run tests a task. Without images it uses tiny, narrow, grey and constant images of class
+// 0 or 1, with masks of the classes 0 and 1; pass images for tasks that need others.
 func Run(t *testing.T, task pretext.Task, images ...*pretext.Image) {
 	t.Helper()
 	if len(images) == 0 {
@@ -28,7 +27,7 @@ func Run(t *testing.T, task pretext.Task, images ...*pretext.Image) {
 	}
 }
 
-// defaults returns the images that Run takes.
+// defaults returns the default images of Run.
 func defaults() []*pretext.Image {
 	r := rand.New(rand.NewPCG(1, 2))
 	noise := func(int) [3]uint8 { return [3]uint8{uint8(r.Uint64()), uint8(r.Uint64()), uint8(r.Uint64())} }
@@ -53,7 +52,7 @@ func defaults() []*pretext.Image {
 	return all
 }
 
-// checker collects what is wrong with a task.
+// checker collects the faults of a task.
 type checker struct {
 	task   pretext.Task
 	spec   pretext.Spec
@@ -61,8 +60,8 @@ type checker struct {
 	faults []error
 }
 
-// check returns what is wrong with a task. It ends with the first part that finds
-// something: what follows would only say the same in other words.
+// check returns the faults of a task. It ends with the first part that finds faults, since
+// later parts would repeat them.
 func check(task pretext.Task, images []*pretext.Image) []error {
 	c := &checker{task: task, images: images}
 	for _, part := range []func(){c.sizes, c.samples, c.goroutines, c.badInput, c.settings, c.networks} {
@@ -77,7 +76,7 @@ func (c *checker) fault(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Errorf(format, args...))
 }
 
-// guard makes a fault of a panic.
+// guard turns a panic into a fault.
 func (c *checker) guard(where string, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -90,10 +89,10 @@ func (c *checker) guard(where string, f func()) {
 // sizes checks the name and the sizes.
 func (c *checker) sizes() {
 	if name := c.task.Name(); name == "" || c.task.Name() != name {
-		c.fault("the name is %q; letters are needed, always the same", name)
+		c.fault("the name is %q; want a constant name that is not empty", name)
 	}
 	if err := c.task.Validate(); err != nil {
-		c.fault("Validate refuses the task; give one that is valid: %w", err)
+		c.fault("Validate refuses the task; test a valid one: %w", err)
 		return
 	}
 	c.spec = c.task.Spec()
@@ -111,7 +110,7 @@ func (c *checker) sizes() {
 		if s := shape.of(other); len(s) > 0 {
 			s[0]++
 			if again := shape.of(c.task.Spec()); again[0] == s[0] {
-				c.fault("all callers of Spec get the same %s; make a new one", shape.name)
+				c.fault("all callers of Spec share one %s; return a new slice", shape.name)
 				return
 			}
 		}
@@ -119,19 +118,19 @@ func (c *checker) sizes() {
 	if err := c.spec.Validate(); err != nil {
 		c.fault("the sizes are %+v: %w", c.spec, err)
 	} else if c.spec.Classes == 1 {
-		c.fault("the sizes are %+v; of one class there is nothing to learn: 2 or more are needed, or 0 where labels are no classes", c.spec)
+		c.fault("the sizes are %+v; want 2 or more classes, or 0 if labels are not classes", c.spec)
 	}
 }
 
-// Values that no sample has: what is left of them has not been written.
+// unwritten is a label that no sample has: it marks memory that was not written.
 const unwritten = math.MinInt32
 
 var nan = float32(math.NaN())
 
-// sample is what Sample writes.
+// sample is the result of Sample.
 type sample struct{ pretext.Sample }
 
-// take makes a sample in memory that held x and y everywhere.
+// take makes a sample in memory filled with x and y.
 func (c *checker) take(img *pretext.Image, train bool, seed uint64, x float32, y int32) (sample, error) {
 	s := sample{c.spec.NewSample()}
 	fill(s.Inputs, x)
@@ -148,7 +147,7 @@ func fill[T any](all []T, x T) {
 
 func stream(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }
 
-// differ says where samples are not the same bits, or nothing.
+// differ describes the first difference in the bits of samples, or is empty.
 func (s sample) differ(other sample) string {
 	if d := unlike("number %d of the inputs", s.Inputs, other.Inputs); d != "" {
 		return d
@@ -161,7 +160,7 @@ func (s sample) differ(other sample) string {
 	return unlike("target %d", s.Targets, other.Targets)
 }
 
-// unlike says where numbers are not the same bits, or nothing.
+// unlike describes the first difference in the bits of numbers, or is empty.
 func unlike(what string, a, b []float32) string {
 	for i, v := range a {
 		if math.Float32bits(v) != math.Float32bits(b[i]) {
@@ -171,7 +170,7 @@ func unlike(what string, a, b []float32) string {
 	return ""
 }
 
-// mode names a way of sampling an image.
+// mode describes an image and a mode for errors.
 func mode(img *pretext.Image, train bool) string {
 	if train {
 		return fmt.Sprintf("image of %d×%d pixels in training", img.Width, img.Height)
@@ -191,7 +190,7 @@ func (c *checker) samples() {
 				}
 			})
 			if !bytes.Equal(pix, img.Pix) || !bytes.Equal(mask, img.Mask) {
-				c.fault("%s: Sample writes to the image; it must only read it", where)
+				c.fault("%s: Sample modifies the image", where)
 				return
 			}
 		}
@@ -206,21 +205,21 @@ func (c *checker) one(img *pretext.Image, train bool) error {
 	}
 	for i, v := range first.Inputs {
 		if !finite(float64(v)) {
-			return fmt.Errorf("number %d of the inputs is %v; all must be written and finite", i, v)
+			return fmt.Errorf("number %d of the inputs is %v; want finite numbers everywhere", i, v)
 		}
 	}
 	for i, v := range first.Labels {
 		switch {
 		case v == pretext.IgnoreIndex:
 		case c.spec.Classes == 0 && v < 0:
-			return fmt.Errorf("label %d is %d; 0 or more or pretext.IgnoreIndex is needed everywhere", i, v)
+			return fmt.Errorf("label %d is %d; want 0 or more or pretext.IgnoreIndex everywhere", i, v)
 		case c.spec.Classes > 0 && (v < 0 || int(v) >= c.spec.Classes):
-			return fmt.Errorf("label %d is %d; 0 to %d or pretext.IgnoreIndex is needed everywhere", i, v, c.spec.Classes-1)
+			return fmt.Errorf("label %d is %d; want 0 to %d or pretext.IgnoreIndex everywhere", i, v, c.spec.Classes-1)
 		}
 	}
 	for i, v := range first.Targets {
 		if !finite(float64(v)) {
-			return fmt.Errorf("target %d is %v; all must be written, and finite or pretext.IgnoreValue", i, v)
+			return fmt.Errorf("target %d is %v; want finite numbers or pretext.IgnoreValue everywhere", i, v)
 		}
 	}
 	second, err := c.take(img, train, 1, 7, 0)
@@ -228,7 +227,7 @@ func (c *checker) one(img *pretext.Image, train bool) error {
 		return fmt.Errorf("the second sample: %w", err)
 	}
 	if d := first.differ(second); d != "" {
-		return fmt.Errorf("two samples of the same stream differ: %s; nothing but r may be random, and all memory must be written", d)
+		return fmt.Errorf("two samples of the same stream differ: %s; only r may be random, and all memory must be written", d)
 	}
 	if train || c.compares() {
 		return nil
@@ -236,25 +235,25 @@ func (c *checker) one(img *pretext.Image, train bool) error {
 	return c.fixed(img)
 }
 
-// compares says whether neither labels nor targets say anything: then the inputs of
-// an image are there to be compared, and may be drawn in evaluation, too.
+// compares reports whether labels and targets are constant: the inputs of an image are then
+// compared with each other, and may be random in evaluation.
 func (c *checker) compares() bool {
 	return c.spec.Inputs > 1 && c.spec.Classes == 0 && c.spec.TargetLen() == 0
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// The samples that show what a stream draws in evaluation: at most mostDraws, until
-// enough of them have had the labels of an earlier one.
+// The samples for what a stream draws in evaluation: at most mostDraws, until enough of them
+// repeat earlier labels.
 const (
 	mostDraws = 64
 	enough    = 4
 )
 
-// fixed checks that in evaluation the stream draws nothing but what the labels and
-// targets say, and the order of the inputs.
+// fixed checks that in evaluation the stream only draws labels, targets and the order of the
+// inputs.
 func (c *checker) fixed(img *pretext.Image) error {
-	of := map[string]sample{} // the first sample of some labels
+	of := map[string]sample{} // first sample by labels
 	for seed, again := uint64(1), 0; seed <= mostDraws && again < enough; seed++ {
 		s, err := c.take(img, false, seed, 0, 0)
 		if err != nil {
@@ -268,20 +267,20 @@ func (c *checker) fixed(img *pretext.Image) error {
 		}
 		again++
 		if d := first.differ(c.sorted(s)); d != "" {
-			return fmt.Errorf("inputs depend on the stream, though labels and targets are the same; in evaluation it may draw what these say, and the order of the inputs: %s", d)
+			return fmt.Errorf("inputs with equal labels and targets depend on the stream; in evaluation it may only draw labels, targets and the order of the inputs: %s", d)
 		}
 	}
 	return nil
 }
 
-// sorted returns the inputs of a sample in an order that depends on nothing else.
+// sorted returns the inputs of a sample in a canonical order.
 func (c *checker) sorted(s sample) sample {
 	inputs := slices.Collect(slices.Chunk(s.Inputs, len(s.Inputs)/c.spec.Inputs))
 	slices.SortFunc(inputs, func(a, b []float32) int { return slices.CompareFunc(a, b, cmp.Compare[float32]) })
 	return sample{pretext.Sample{Inputs: slices.Concat(inputs...)}}
 }
 
-// goroutines checks that samples can be made at the same time.
+// goroutines checks concurrent sampling.
 func (c *checker) goroutines() {
 	type job struct {
 		img   *pretext.Image
@@ -317,7 +316,7 @@ func (c *checker) goroutines() {
 					return
 				}
 				if d := j.want.differ(got); d != "" {
-					found[g] = fmt.Errorf("%s: %s; a task must hold no state", mode(j.img, j.train), d)
+					found[g] = fmt.Errorf("%s: %s; a task must not have state", mode(j.img, j.train), d)
 					return
 				}
 			}
@@ -329,7 +328,7 @@ func (c *checker) goroutines() {
 	}
 }
 
-// badInput checks that what cannot be sampled gives errors.
+// badInput checks that invalid arguments give errors.
 func (c *checker) badInput() {
 	good := c.images[0]
 	short := *good
@@ -353,7 +352,7 @@ func (c *checker) badInput() {
 		{"an image with a byte too few", sizes{}, &short},
 	} {
 		if right.labels+k.more.labels < 0 || right.targets+k.more.targets < 0 {
-			continue // there are none
+			continue // the task has none
 		}
 		c.guard(k.name+": ", func() {
 			dst := pretext.Sample{

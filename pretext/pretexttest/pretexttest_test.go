@@ -54,7 +54,7 @@ func TestRunTakesImages(t *testing.T) {
 	assert.NotEmpty(t, check(good(), []*pretext.Image{img, &other}))
 }
 
-// mirror is a task of one's own, handed over by its address: tell an image from
+// mirror is a custom task, passed by pointer: tell an image from
 // its mirror image.
 type mirror struct {
 	View  pretext.Transform
@@ -114,7 +114,7 @@ func TestRunTakesInputsThatLabelsSay(t *testing.T) {
 	task := pretext.RelativePatch{Transform: good().(pretext.Classification).Transform, Patch: 2, Gap: 2, Jitter: 1}
 	task.Transform.Height, task.Transform.Width = 15, 12
 	Run(t, task)
-	assert.ErrorContains(t, errors.Join(check(jittering{task}, defaults())...), "inputs depend on the stream, though labels and targets are the same")
+	assert.ErrorContains(t, errors.Join(check(jittering{task}, defaults())...), "inputs with equal labels and targets depend on the stream")
 }
 
 // faulty is a good task of which parts are replaced by wrong ones.
@@ -264,16 +264,16 @@ func TestFaults(t *testing.T) {
 		task       pretext.Task
 	}{
 		{"no name", `the name is ""`, faulty{name: func() string { return "" }}},
-		{"another name at each call", "always the same", faulty{name: func() string { calls++; return string(rune('a' + calls%26)) }}},
+		{"another name at each call", "want a constant name", faulty{name: func() string { calls++; return string(rune('a' + calls%26)) }}},
 		{"not valid", "Validate refuses the task", faulty{validate: func() error { return errors.New("too small") }}},
 		{"other sizes at each call", "the sizes change", faulty{spec: func(s pretext.Spec) pretext.Spec { calls++; s.Height += calls; return s }}},
-		{"shape shared", "make a new one", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = shape; return s }}},
+		{"shape shared", "return a new slice", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = shape; return s }}},
 		{"no inputs", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Inputs = 0; return s }}},
 		{"classes without labels", "Spec.Classes = 2 for labels of shape []", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape, s.TargetShape = nil, []int{2}; return s }}},
-		{"one class", "of one class there is nothing to learn", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 1; return s }}},
+		{"one class", "want 2 or more classes", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 1; return s }}},
 		{"no labels", "the sizes are", faulty{spec: func(s pretext.Spec) pretext.Spec { s.LabelShape = nil; return s }}},
-		{"target shape shared", "the same TargetShape", faulty{Task: plain(), spec: func(s pretext.Spec) pretext.Spec { s.TargetShape = targets; return s }}},
-		{"target not finite", "target 2 is NaN; all must be written, and finite or pretext.IgnoreValue", faulty{Task: plain(), sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"target shape shared", "share one TargetShape", faulty{Task: plain(), spec: func(s pretext.Spec) pretext.Spec { s.TargetShape = targets; return s }}},
+		{"target not finite", "target 2 is NaN; want finite numbers or pretext.IgnoreValue everywhere", faulty{Task: plain(), sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
 			dst.Targets[2] = nan
 			return nil
 		}}},
@@ -291,7 +291,7 @@ func TestFaults(t *testing.T) {
 			l.Count, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
 			return l, err
 		}}},
-		{"negative labels", "label 0 is -5; 0 or more or pretext.IgnoreIndex", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"negative labels", "label 0 is -5; want 0 or more or pretext.IgnoreIndex", faulty{spec: func(s pretext.Spec) pretext.Spec { s.Classes = 0; return s }, sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
 			dst.Labels[0] = -5
 			return nil
 		}}},
@@ -305,7 +305,7 @@ func TestFaults(t *testing.T) {
 			l.Score = nil
 			return l, err
 		}}},
-		{"score of nothing", "the score is 1 where 0 count", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+		{"score of nothing", "the score is 1 for a count of 0", faulty{Task: plain(), loss: func(out *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 			l, err := plain().Loss(out, targets)
 			if err != nil {
 				return l, err
@@ -342,9 +342,9 @@ func TestFaults(t *testing.T) {
 			dst.Inputs[5] = float32(math.Inf(1))
 			return nil
 		}}},
-		{"input not written", "is NaN; all must be written", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 189 && len(dst.Labels) == 1 }}},
+		{"input not written", "is NaN; want finite numbers everywhere", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 189 && len(dst.Labels) == 1 }}},
 		{"label not written", "label 0 is -2147483648", unlabelled{good()}},
-		{"label too large", "label 0 is 2; 0 to 1 or pretext.IgnoreIndex", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"label too large", "label 0 is 2; want 0 to 1 or pretext.IgnoreIndex", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, _ *rand.Rand) error {
 			dst.Labels[0] = 2
 			return nil
 		}}},
@@ -361,19 +361,19 @@ func TestFaults(t *testing.T) {
 			}
 			return false
 		}}},
-		{"augments in evaluation", "inputs depend on the stream", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, r *rand.Rand) error {
+		{"augments in evaluation", "inputs with equal labels and targets depend on the stream", faulty{sample: func(dst pretext.Sample, _ *pretext.Image, _ bool, r *rand.Rand) error {
 			dst.Inputs[0] = r.Float32()
 			return nil
 		}}},
-		{"writes to the image", "Sample writes to the image", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"writes to the image", "Sample modifies the image", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 			img.Pix[0]++
 			return nil
 		}}},
-		{"writes to the mask", "Sample writes to the image", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
+		{"writes to the mask", "Sample modifies the image", faulty{sample: func(_ pretext.Sample, img *pretext.Image, _ bool, _ *rand.Rand) error {
 			img.Mask[0]++
 			return nil
 		}}},
-		{"holds state", "a task must hold no state", &busy{Task: good()}},
+		{"holds state", "a task must not have state", &busy{Task: good()}},
 		{"panics when busy", "samples in several goroutines: panic", &busy{Task: good(), panics: true}},
 		{"takes any memory", "an input too many: Sample returns no error", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 190 }}},
 		{"takes few labels", "a label too few: Sample returns no error", faulty{before: func(dst pretext.Sample, _ *pretext.Image) bool { return len(dst.Inputs) == 189 && len(dst.Labels) == 0 }}},
@@ -414,7 +414,7 @@ func TestFaults(t *testing.T) {
 			l.Count, err = gorgonia.Add(l.Count, gorgonia.NewConstant(float32(1)))
 			return l, err
 		}}},
-		{"counts too many right", "of 1 labels are right", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
+		{"counts too many right", "of 1 labels are correct", faulty{loss: func(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, error) {
 			l, err := good().Loss(logits, targets)
 			if err != nil {
 				return l, err

@@ -35,7 +35,7 @@ func (c *checker) settings() {
 	})
 }
 
-// try checks a task that may not be valid.
+// try checks a task that may be invalid.
 func try(task pretext.Task, field string, c *checker) error {
 	img := c.images[0]
 	err := task.Validate()
@@ -53,8 +53,8 @@ func try(task pretext.Task, field string, c *checker) error {
 	return nil
 }
 
-// walk gives each field in v other values, one at a time, and calls f after each
-// with the name of the field and the value.
+// walk sets each field in v to other values, one at a time, and calls f after each with the
+// name of the field and the value.
 func walk(v reflect.Value, name string, f func(name, value string)) {
 	set := func(values ...any) {
 		before := reflect.New(v.Type()).Elem()
@@ -81,7 +81,7 @@ func walk(v reflect.Value, name string, f func(name, value string)) {
 		if before.Len() > 0 {
 			f(name, "nothing")
 		}
-		// A clone, since the task that was given keeps its elements.
+		// A clone, since the caller's task shares its elements.
 		v.Set(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, before.Len()), before))
 		for i := range v.Len() {
 			walk(v.Index(i), name, f)

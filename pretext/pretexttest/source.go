@@ -12,13 +12,13 @@ import (
 	"unnas/pretext"
 )
 
-// mostImages are loaded of a source, from the first to the last.
+// mostImages is the number of images loaded from a source, spread over all.
 const mostImages = 64
 
-// RunSource checks a source of images: that it has some and their number stays; that an
-// image is whole and, loaded again, has equal bits, alone and by several goroutines at
-// once; and that a load whose context is done ends soon. Run the test with -race. Of
-// many images some are loaded, the first and the last among them.
+// RunSource tests a source: it has images, and their number is constant; an image is
+// complete and, loaded again, has equal bits, also concurrently; a load whose context
+// is done returns soon. Run the test with -race. Of a large source only some images are
+// loaded, the first and the last among them.
 func RunSource(t *testing.T, src pretext.Source) {
 	t.Helper()
 	for _, err := range checkSource(src) {
@@ -35,7 +35,7 @@ func checkSource(src pretext.Source) []error {
 func (c *checker) source(src pretext.Source) {
 	n := src.Len()
 	if n < 1 || src.Len() != n {
-		c.fault("there are %d images, then %d; 1 or more are needed, always as many", n, src.Len())
+		c.fault("%d images, then %d; want 1 or more, and a constant number", n, src.Len())
 		return
 	}
 	var numbers []int
@@ -81,19 +81,19 @@ func (c *checker) source(src pretext.Source) {
 	}
 	running.Wait()
 	if err := errors.Join(found...); err != nil {
-		c.fault("loaded again, in several goroutines: %w", err)
+		c.fault("loaded again concurrently: %w", err)
 		return
 	}
 	if src.Len() != n {
-		c.fault("there were %d images, and now are %d", n, src.Len())
+		c.fault("%d images, then %d; want a constant number", n, src.Len())
 	}
 	c.ends(src)
 }
 
-// patience is how long a load may go on without its context.
+// patience is how long a load may take once its context is done.
 const patience = 10 * time.Second
 
-// ends checks that a load whose context is done ends: with its error, or with the image.
+// ends checks that a load whose context is done returns its error or the image.
 func (c *checker) ends(src pretext.Source) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -110,41 +110,41 @@ func (c *checker) ends(src pretext.Source) {
 	select {
 	case err := <-done:
 		if err != nil && !errors.Is(err, context.Canceled) {
-			c.fault("a load whose context is done ends with %w; the error of the context is needed", err)
+			c.fault("a load whose context is done returns %w; want the error of the context", err)
 		}
 	case <-time.After(patience):
-		c.fault("a load whose context is done has not ended after %v", patience)
+		c.fault("a load whose context is done does not return within %v", patience)
 	}
 }
 
-// whole returns an error if an image lacks bytes.
+// whole returns an error if an image is incomplete.
 func whole(img *pretext.Image) error {
 	switch {
 	case img == nil:
-		return errors.New("there is neither an image nor an error")
+		return errors.New("Load returns neither an image nor an error")
 	case img.Width < 1 || img.Height < 1 || len(img.Pix) != 3*img.Width*img.Height:
-		return fmt.Errorf("%d by %d pixels in %d bytes; 3 for each pixel are needed", img.Width, img.Height, len(img.Pix))
+		return fmt.Errorf("%d by %d pixels in %d bytes; want 3 per pixel", img.Width, img.Height, len(img.Pix))
 	case img.Mask != nil && len(img.Mask) != img.Width*img.Height:
-		return fmt.Errorf("%d by %d pixels in a mask of %d bytes; 1 for each pixel is needed", img.Width, img.Height, len(img.Mask))
+		return fmt.Errorf("%d by %d pixels in a mask of %d bytes; want 1 per pixel", img.Width, img.Height, len(img.Mask))
 	case img.Label < -1:
-		return fmt.Errorf("the label is %d; a class from 0 on, or -1 for none, is needed", img.Label)
+		return fmt.Errorf("the label is %d; want a class from 0 on, or -1 for none", img.Label)
 	}
 	return nil
 }
 
-// unequal says how an image differs from what it was.
+// unequal describes how an image differs from its first load.
 func unequal(was, is *pretext.Image) error {
 	switch {
 	case is == nil:
-		return errors.New("there is neither an image nor an error")
+		return errors.New("Load returns neither an image nor an error")
 	case was.Width != is.Width || was.Height != is.Height:
 		return fmt.Errorf("%d by %d pixels were %d by %d before", is.Width, is.Height, was.Width, was.Height)
 	case was.Label != is.Label:
 		return fmt.Errorf("the label %d was %d before", is.Label, was.Label)
 	case !slices.Equal(was.Pix, is.Pix):
-		return errors.New("the pixels were others before")
+		return errors.New("the pixels differ")
 	case !slices.Equal(was.Mask, is.Mask):
-		return errors.New("the mask was another before")
+		return errors.New("the masks differ")
 	}
 	return nil
 }

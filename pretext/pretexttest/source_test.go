@@ -71,20 +71,20 @@ func TestSourceFaults(t *testing.T) {
 		return made{n: 9, load: func(_ context.Context, _ int, img *pretext.Image) (*pretext.Image, error) { return f(img) }}
 	}
 	for want, src := range map[string]pretext.Source{
-		"there are 0 images":                     made{},
-		"there are 1 images, then":               growing{calls: &atomic.Int64{}},
-		"image 0: neither":                       faulty(func(*pretext.Image) (*pretext.Image, error) { return nil, errors.New("neither") }),
-		"there is neither an image nor an error": faulty(func(*pretext.Image) (*pretext.Image, error) { return nil, nil }),
-		"2 by 3 pixels in 17 bytes":              faulty(func(img *pretext.Image) (*pretext.Image, error) { img.Pix = img.Pix[1:]; return img, nil }),
-		"mask of 5 bytes":                        faulty(func(img *pretext.Image) (*pretext.Image, error) { img.Mask = img.Mask[1:]; return img, nil }),
-		"the label is -2":                        faulty(func(img *pretext.Image) (*pretext.Image, error) { img.Label = -2; return img, nil }),
-		"panic: bug":                             faulty(func(*pretext.Image) (*pretext.Image, error) { panic("bug") }),
-		"3 by 2 pixels were 2 by 3 before":       made{9, changing(func(img *pretext.Image) { img.Width, img.Height = 3, 2 })},
-		"the label 7 was":                        made{9, changing(func(img *pretext.Image) { img.Label = 7 })},
-		"the pixels were others before":          made{9, changing(func(img *pretext.Image) { img.Pix[17]++ })},
-		"the mask was another before":            made{9, changing(func(img *pretext.Image) { img.Mask[5]++ })},
-		"in several goroutines: panic: late":     made{9, changing(func(*pretext.Image) { panic("late") })},
-		"whose context is done ends with other": made{n: 2, load: func(ctx context.Context, _ int, img *pretext.Image) (*pretext.Image, error) {
+		"0 images, then 0": made{},
+		"1 images, then":   growing{calls: &atomic.Int64{}},
+		"image 0: neither": faulty(func(*pretext.Image) (*pretext.Image, error) { return nil, errors.New("neither") }),
+		"Load returns neither an image nor an error": faulty(func(*pretext.Image) (*pretext.Image, error) { return nil, nil }),
+		"2 by 3 pixels in 17 bytes":                  faulty(func(img *pretext.Image) (*pretext.Image, error) { img.Pix = img.Pix[1:]; return img, nil }),
+		"mask of 5 bytes":                            faulty(func(img *pretext.Image) (*pretext.Image, error) { img.Mask = img.Mask[1:]; return img, nil }),
+		"the label is -2":                            faulty(func(img *pretext.Image) (*pretext.Image, error) { img.Label = -2; return img, nil }),
+		"panic: bug":                                 faulty(func(*pretext.Image) (*pretext.Image, error) { panic("bug") }),
+		"3 by 2 pixels were 2 by 3 before":           made{9, changing(func(img *pretext.Image) { img.Width, img.Height = 3, 2 })},
+		"the label 7 was":                            made{9, changing(func(img *pretext.Image) { img.Label = 7 })},
+		"the pixels differ":                          made{9, changing(func(img *pretext.Image) { img.Pix[17]++ })},
+		"the masks differ":                           made{9, changing(func(img *pretext.Image) { img.Mask[5]++ })},
+		"loaded again concurrently: panic: late":     made{9, changing(func(*pretext.Image) { panic("late") })},
+		"whose context is done returns other": made{n: 2, load: func(ctx context.Context, _ int, img *pretext.Image) (*pretext.Image, error) {
 			if ctx.Err() != nil {
 				return nil, errors.New("other")
 			}

@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// open says that there is no way to call the library.
+// open returns an error: the library cannot be called here.
 func open() (decoder, error) {
-	return nil, fmt.Errorf("cannot call libjpeg-turbo on %s/%s; leave out Use, image/jpeg decodes too", runtime.GOOS, runtime.GOARCH)
+	return nil, fmt.Errorf("cannot call libjpeg-turbo on %s/%s; use image/jpeg, the default decoder", runtime.GOOS, runtime.GOARCH)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// files are the names of the library. Those with a path are where Homebrew keeps
-// it, which the system does not search.
+// files are the names of the library. Those with a path are Homebrew's, which the
+// system does not search.
 var files = map[string][]string{
 	"linux": {"libturbojpeg.so.0"},
 	"darwin": {
@@ -21,16 +21,14 @@ var files = map[string][]string{
 	},
 }
 
-// What the library's header, turbojpeg.h, calls TJPF_RGB, TJPF_CMYK and
-// TJFLAG_ACCURATEDCT.
+// TJPF_RGB, TJPF_CMYK and TJFLAG_ACCURATEDCT of turbojpeg.h.
 const (
 	formatRGB    = 0
 	formatCMYK   = 11
 	flagAccurate = 4096
 )
 
-// library holds functions of the TurboJPEG API. Those of version 2 are in all
-// later versions too.
+// library holds functions of the TurboJPEG API, version 2 and later.
 type library struct {
 	tjInitDecompress func() uintptr
 	tjDestroy        func(handle uintptr) int32
@@ -66,8 +64,8 @@ func open() (decoder, error) {
 	return l.decode, nil
 }
 
-// giveBack makes glibc give large blocks back to the system when they are freed.
-// Else each thread that has decoded a large image would keep what that took.
+// giveBack makes glibc return large blocks to the system when they are freed. Otherwise each
+// thread that decoded a large image would keep its memory.
 func giveBack() {
 	symbol, err := purego.Dlsym(purego.RTLD_DEFAULT, "mallopt")
 	if runtime.GOOS != "linux" || err != nil { // another C library
@@ -79,8 +77,7 @@ func giveBack() {
 	mallopt(mmapThreshold, 1<<20)
 }
 
-// decode decodes a file. It returns false if the library has anything to say
-// against it.
+// decode decodes a file. It returns false if the library reports an error or a warning.
 func (l *library) decode(pix, file []byte, width, height, components int) bool {
 	if components != 4 {
 		return l.decompress(pix, file, width, height, 3, formatRGB)
@@ -91,16 +88,16 @@ func (l *library) decode(pix, file []byte, width, height, components int) bool {
 	}
 	for i := range width * height {
 		from, to := (*[4]byte)(inks[4*i:]), (*[3]byte)(pix[3*i:])
-		for c := range to { // inks are stored inverted, as Adobe does
+		for c := range to { // Adobe stores inks inverted
 			to[c] = uint8((int(from[c])*int(from[3]) + 127) / 255)
 		}
 	}
 	return true
 }
 
-// decompress fills pix in a format. Size is the number of bytes of a pixel.
+// decompress fills pix in a format of size bytes per pixel.
 func (l *library) decompress(pix, file []byte, width, height, size, format int) bool {
-	handle := l.tjInitDecompress() // for this call alone: handles are not for many threads
+	handle := l.tjInitDecompress() // one per call: handles are not safe for concurrent use
 	if handle == 0 {
 		return false
 	}

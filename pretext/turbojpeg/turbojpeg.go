@@ -11,7 +11,7 @@ import (
 	"unnas/pretext"
 )
 
-// decoder is what pretext.NewDecoder takes.
+// decoder is the argument of pretext.NewDecoder.
 type decoder = func(pix, file []byte, width, height, components int) bool
 
 var load = sync.OnceValues(func() (*pretext.Decoder, error) {
@@ -25,22 +25,22 @@ var load = sync.OnceValues(func() (*pretext.Decoder, error) {
 	return pretext.NewDecoder("libjpeg-turbo", decode), nil
 })
 
-// Decoder returns a decoder that uses libjpeg-turbo for JPEG files. The transform is the
-// accurate one of integers, and chroma is interpolated: pixels are those of OpenCV
-// and Pillow. What the library finds damaged goes to image/jpeg. So truncated files
-// are errors, unlike with OpenCV, and limits of size hold. Of damage within a file
-// libjpeg-turbo notices less: of the files with a changed byte that image/jpeg
-// refuses it takes some 3 % for sound. Files with arithmetic coding, with samples of
-// any sampling factors and with other inks than image/jpeg knows are decoded too.
+// Decoder returns a decoder that uses libjpeg-turbo for JPEG files, with the accurate
+// integer DCT and interpolated chroma: the pixels of OpenCV and Pillow. Files that the
+// library reports as damaged go to image/jpeg. Truncated files are therefore errors,
+// unlike with OpenCV, and size limits hold. Within a file libjpeg-turbo detects less
+// damage: it accepts about 3 % of the files with a changed byte that image/jpeg
+// refuses. It also decodes arithmetic coding, any sampling factors and other CMYK
+// encodings than image/jpeg.
 //
-// The library cannot tell its version. [pretext.Decoder.String] has a checksum of
-// pixels that it decoded instead, which is equal where the results are.
+// The library does not report its version. [pretext.Decoder.String] has a checksum of
+// decoded pixels instead.
 //
-// It returns an error if the library is not installed, is older than version 2, or
-// cannot be called on this system. The decoder is always the same.
+// It returns an error if the library is not installed, is older than version 2, or cannot be
+// called on this system. All calls return the same decoder.
 func Decoder() (*pretext.Decoder, error) { return load() }
 
-// try decodes a picture.
+// try decodes a test image.
 func try(decode decoder) error {
 	m := image.NewRGBA(image.Rect(0, 0, 37, 19))
 	var file bytes.Buffer
@@ -48,7 +48,7 @@ func try(decode decoder) error {
 		return err
 	}
 	if pix := make([]byte, 3*37*19); !decode(pix, file.Bytes(), 37, 19, 3) {
-		return errors.New("libjpeg-turbo failed to decode a file that is sound; install version 2 or later")
+		return errors.New("libjpeg-turbo cannot decode a valid file; install version 2 or later")
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (s *scene) drawCloud(p point, size float64) {
 	}
 }
 
-// drawDistance paints what stands on the horizon.
+// drawDistance paints the horizon.
 func (s *scene) drawDistance() {
 	width := float64(s.width) / s.unit
 	base := s.horizon + .02
@@ -117,8 +117,8 @@ func (s *scene) drawGround() {
 	}
 }
 
-// earth returns paint for the ground. Its spots, as large as tufts of grass and
-// as patches, fade where they get too small to be seen.
+// earth returns paint for the ground. Its spots, of the size of tufts of grass and of
+// patches, fade where they become too small to see.
 func (s *scene) earth(class uint8, c colour, spots float32) paint {
 	row := -1
 	var z float64
@@ -157,7 +157,7 @@ func (s *scene) ground(class uint8, c colour, x0, z0, x1, z1, w float64) {
 	})
 }
 
-// strip paints what lies from left to right of the middle of the road.
+// strip paints the ground between left and right of the middle of the road.
 func (s *scene) strip(class uint8, c colour, left, right float64) {
 	var there, back []point
 	near, far := .9*s.near, 60+float64(25*s.hero.z)

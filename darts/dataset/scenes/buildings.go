@@ -27,7 +27,7 @@ func (m model) house() {
 	g.windows(trim, .5, deep-.5, 2, floors)
 	roof := m.tint(building, tiles, .5+float32(.5*g.light))
 	roof.grain = .08
-	over := .4 // by which the roof juts out
+	over := .4 // overhang of the roof
 	if m.chance(.5) {
 		g.poly(building, plaster, uv{0, eaves}, uv{deep, eaves}, uv{deep / 2, ridge})
 		f.facade(plaster, half, eaves, eaves)
@@ -46,7 +46,7 @@ func (m model) house() {
 	columns := 2 + rng.IntN(m.r, 2)
 	step := (2*half - .6) / float64(columns)
 	f.windows(trim, -half+.3, half-.3, columns, floors)
-	f.door(trim, -half+.3+float64(step*(.5+float64(rng.IntN(m.r, columns))))) // in place of a window
+	f.door(trim, -half+.3+float64(step*(.5+float64(rng.IntN(m.r, columns))))) // instead of a window
 	if m.chance(.7) {
 		u := m.between(-.6, .6) * half
 		f.quad(building, colour{.5, .3, .25}, u, float64(eaves)+float64(.3*(ridge-eaves)), float64(u)+.7, float64(ridge)+.7)
@@ -54,8 +54,8 @@ func (m model) house() {
 	}
 }
 
-// facade paints the front of a building, a little darker towards the ground. Its
-// sides are h high; the middle is higher if it carries a gable.
+// facade paints the front of a building, darker towards the ground. Its sides are h
+// high, its middle is middle high, for a gable.
 func (s sheet) facade(c colour, half, h, middle float64) {
 	p := s.tint(building, c, s.light)
 	p.to, p.grain = s.tint(building, c, .82*s.light).from, .04
@@ -83,7 +83,7 @@ func (s sheet) window(trim colour, u, v, w float64) {
 	s.quad(building, trim, u-.04, v, u+.04, v+h)
 }
 
-// pane paints glass, behind which there may be light.
+// pane paints glass, which may be lit.
 func (s sheet) pane(u0, v0, u1, v1 float64) {
 	if s.mood.lamps && s.chance(.6) {
 		s.quadPaint(s.glow(building, colour{1, .82, .45}), u0, v0, u1, v1)

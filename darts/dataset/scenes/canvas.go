@@ -27,37 +27,37 @@ func (c colour) times(light colour) colour {
 // grey returns the colour of a brightness.
 func grey(v float32) colour { return colour{v, v, v} }
 
-// point is a place in a picture: right and down, the shorter side is 1 long.
+// point is a position in a picture: right and down, in units of the shorter side.
 type point struct{ x, y float64 }
 
-// keep is the class of paint that leaves the mask alone: shadows, glows.
+// keep is the class of paint that does not change the mask: shadows, glows.
 const keep = 254
 
-// paint says how to fill a shape. From a to b the colour changes from one to the
-// other, along the line between them or, if it is radial, outwards from a; if they
-// are the same place it does not change.
+// paint fills a shape. From a to b the colour changes from one to the other, along the
+// line between them or, if radial, outwards from a; if a and b are equal it is
+// constant.
 type paint struct {
 	class    uint8
 	from, to colour
 	a, b     point
 	radial   bool
 	opacity  float32
-	fade     bool                  // whether the opacity falls to zero at b
-	grain    float32               // how much the brightness varies from spot to spot
-	texture  func(x, y int) colour // of a pixel, in place of the colours above; or nil
+	fade     bool                  // the opacity falls to zero at b
+	grain    float32               // variation of the brightness between spots
+	texture  func(x, y int) colour // colour of a pixel, overrides the colours above; or nil
 }
 
-// canvas is a picture being painted, with the class of every pixel.
+// canvas is a picture with the class of every pixel.
 type canvas struct {
 	width, height int
-	unit          float64  // pixels of the shorter side
+	unit          float64  // shorter side in pixels
 	pix           []colour // [height, width]
 	mask          []uint8  // [height, width]
 	grainSeed     uint32
 
-	cover   []float32 // of one row: how much of each pixel is inside
-	crosses []float64 // of one line: where it meets the outline
-	outline []point   // of the shape that is being made
+	cover   []float32 // coverage of each pixel of a row
+	crosses []float64 // intersections of a line with the outline
+	outline []point   // outline of the current shape
 }
 
 // newCanvas returns a black picture.
@@ -71,8 +71,8 @@ func newCanvas(width, height int) *canvas {
 	}
 }
 
-// lines is the number of lines in a row of pixels on which coverage is measured;
-// along a line it is exact.
+// lines is the number of lines per row of pixels on which coverage is measured; along a
+// line it is exact.
 const lines = 4
 
 // fill paints the inside of a polygon, by the even-odd rule.
@@ -111,7 +111,7 @@ func (c *canvas) fill(p paint, outline []point) {
 	}
 }
 
-// shade returns the colour of the paint at a pixel that is t of the way from a to b.
+// shade returns the colour of the paint at a pixel at fraction t from a to b.
 func (c *canvas) shade(p *paint, x, y int, t float32) colour {
 	if p.texture != nil {
 		return p.texture(x, y)
@@ -127,7 +127,7 @@ func (c *canvas) shade(p *paint, x, y int, t float32) colour {
 	return col
 }
 
-// addLine adds to the coverage what lies inside the outline at height y.
+// addLine adds the coverage inside the outline at height y.
 func (c *canvas) addLine(outline []point, y float64) {
 	c.crosses = c.crosses[:0]
 	a := outline[len(outline)-1]
@@ -155,7 +155,7 @@ func (c *canvas) addLine(outline []point, y float64) {
 	}
 }
 
-// progress returns how far a place is on the way from a to b, from 0 to 1.
+// progress returns the position of a point between a and b, from 0 to 1.
 func (p *paint) progress(x, y float64) float32 {
 	if p.a == p.b {
 		return 0
@@ -169,8 +169,7 @@ func (p *paint) progress(x, y float64) float32 {
 	return float32(min(max(t, 0), 1))
 }
 
-// grain is a smooth random function of the plane between -1 and 1, whose bumps
-// are one unit wide.
+// grain is a smooth random function of the plane between -1 and 1, with bumps one unit wide.
 func (c *canvas) grain(x, y float64) float32 {
 	fx, fy := math.Floor(x), math.Floor(y)
 	ix, iy := int32(fx), int32(fy)
@@ -182,7 +181,7 @@ func (c *canvas) grain(x, y float64) float32 {
 	return top + float32(ty*(low-top))
 }
 
-// speckle hashes a place to a number between -1 and 1.
+// speckle hashes a position to a number between -1 and 1.
 func speckle(x, y int32, seed uint32) float32 {
 	h := uint32(x)*0x85ebca6b ^ uint32(y)*0xc2b2ae35 ^ seed
 	h ^= h >> 15

@@ -6,13 +6,13 @@ import (
 	"unnas/internal/rng"
 )
 
-// kind is a class of scenes: the object that they are about.
+// kind is a class of scenes: their main object.
 type kind struct {
 	name  string
-	size  float64 // its length or height in metres, whichever is more
-	end   float64 // the same when a vehicle is seen from its end; 0 if it never is
-	wide  bool    // whether it is longer than high
-	aside float64 // from the edge of the road to its middle; 0 if it drives
+	size  float64 // larger of length and height in metres
+	end   float64 // the same for a vehicle seen from its end; 0 if never
+	wide  bool    // longer than high
+	aside float64 // distance of its middle from the road; 0 if it drives
 	draw  func(m model)
 }
 

@@ -2,12 +2,12 @@ package scenes
 
 import "math"
 
-// dress is how a person looks.
+// dress is the appearance of a person.
 type dress struct {
 	skin, hair, top, legs, shoes colour
 }
 
-// dress picks how someone looks.
+// dress draws an appearance.
 func (s *scene) dress() dress {
 	return dress{
 		skin:  pick(s.r, colour{.96, .8, .68}, colour{.87, .66, .5}, colour{.65, .44, .3}, colour{.42, .28, .2}),

@@ -39,31 +39,31 @@ const (
 type scene struct {
 	*canvas
 	r      *rand.Rand
-	hero   model   // the object that the scene is about
-	extent float64 // how much of the picture it takes: its larger side
+	hero   model   // main object
+	extent float64 // larger side of the hero relative to the picture
 
-	horizon float64 // its place in the picture, from above
-	middle  float64 // the place straight ahead, from the left
+	horizon float64 // its position in the picture, from above
+	middle  float64 // position straight ahead, from the left
 	camera  float64 // height of the camera in metres
 	near    float64 // distance of the nearest ground in the picture
 
 	mood   mood
 	season season
-	sun    float64 // where light comes from: -1 left, 1 right
-	ahead  float32 // light on what faces the camera
+	sun    float64 // side of the light: -1 left, 1 right
+	ahead  float32 // light on surfaces that face the camera
 	layout layout
 	lane   float64 // middle of the road beside the hero
-	bend   float64 // how the road curves
+	bend   float64 // curvature of the road
 	things []thing // smaller objects, far ones first
 }
 
-// thing is an object and how it is drawn.
+// thing is an object and its distance.
 type thing struct {
 	model
 	draw func(m model)
 }
 
-// layout is what the ground is made of.
+// layout is the kind of ground.
 type layout int
 
 const (
@@ -71,20 +71,20 @@ const (
 	crossing               // a road from left to right
 	meadow                 // a path through grass
 	square                 // paved
-	layouts                // how many there are
+	layouts                // number of layouts
 )
 
 // mood is a time of day with its weather.
 type mood struct {
 	top, low colour  // of the sky, above and at the horizon
 	light    colour  // on all objects
-	haze     float64 // share of the colour that a metre of air takes
+	haze     float64 // fraction of the colour absorbed by a metre of air
 	shadow   float32 // opacity of shadows
 	cloud    colour
 	clouds   int     // largest number of clouds
 	disc     colour  // of sun or moon
-	sun      float64 // chance to see it
-	lamps    bool    // whether windows and lamps are lit
+	sun      float64 // probability of its visibility
+	lamps    bool    // windows and lamps are lit
 }
 
 // moods returns the times of day.
@@ -146,7 +146,7 @@ func moods() []mood {
 	}
 }
 
-// season gives the colours of what grows.
+// season has the colours of plants.
 type season struct {
 	grass  colour
 	leaves []colour
@@ -177,7 +177,7 @@ func pick[T any](r *rand.Rand, choices ...T) T { return choices[rng.IntN(r, len(
 // side returns -1 or 1.
 func (s *scene) side() float64 { return pick(s.r, -1., 1) }
 
-// newScene decides everything about a scene but its details.
+// newScene draws all of a scene except its details.
 func newScene(c *canvas, r *rand.Rand, k kind) *scene {
 	s := &scene{canvas: c, r: r}
 	c.grainSeed = r.Uint32()
@@ -192,8 +192,7 @@ func newScene(c *canvas, r *rand.Rand, k kind) *scene {
 	return s
 }
 
-// placeHero puts the object of the class near the middle, filling much of the
-// picture, and with it the camera.
+// placeHero places the camera and the object of the class, near the middle and large.
 func (s *scene) placeHero(k kind) {
 	width, height := float64(s.width)/s.unit, float64(s.height)/s.unit
 	along := s.layout == street && k.end > 0 && s.chance(.7)
@@ -224,7 +223,7 @@ const (
 	walkWide = 2.2 // of a sidewalk
 )
 
-// placeRoad lays the road under a hero that drives and beside one that does not.
+// placeRoad lays the road under a hero that drives, or else beside it.
 func (s *scene) placeRoad(k kind) {
 	s.lane = s.hero.x + float64(s.side()*s.between(1.2, 1.9))
 	if k.aside > 0 {
@@ -249,7 +248,7 @@ func (s *scene) placeThings() {
 	}
 	count += count * (max(s.width, s.height)/min(s.width, s.height) - 1) / 2 // more in a panorama
 	all := kinds()
-	lining := pick(s.r, -1, aHouse, aTree) // what stands along the road; -1: anything
+	lining := pick(s.r, -1, aHouse, aTree) // objects along the road; -1: any
 	for range count {
 		k := pick(s.r, all...)
 		if k.aside > 3 && lining >= 0 {
@@ -298,12 +297,12 @@ func (s *scene) draw(k kind) {
 	s.drawForeground()
 }
 
-// project returns where a point of the world appears.
+// project returns the position of a point of the world in the picture.
 func (s *scene) project(x, y, z float64) point {
 	return point{s.middle + x/z, s.horizon + (s.camera-float64(y))/z}
 }
 
-// air returns the colour that a lit surface has from a distance.
+// air returns the colour of a lit surface seen from a distance.
 func (s *scene) air(c colour, z float64) colour {
 	return c.times(s.mood.light).mix(s.mood.low, float32(1-math.Exp(-z*s.mood.haze)))
 }

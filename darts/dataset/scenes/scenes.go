@@ -14,25 +14,25 @@ const (
 	maxScene = 4096 // largest side
 )
 
-// Set is a data set that needs no files: small street and country scenes that
-// are drawn when they are loaded. Every scene shows one object of its class, near
-// and large, in surroundings that vary: road, meadow or square, time of day,
-// season, weather, and smaller objects of all classes behind it.
+// Set is a data set of small street and country scenes, drawn on Load. Every scene
+// shows one object of its class, near and large, in varying surroundings: road, meadow
+// or square, time of day, season, weather, and smaller objects of all classes in the
+// background.
 //
-// Masks hold the 19 classes on which Cityscapes is evaluated (Cordts et al.,
-// 2016, arXiv 1604.01685), as train ids: 0 road, 1 sidewalk, 2 building, 3 wall,
-// 4 fence, 5 pole, 6 traffic light, 7 traffic sign, 8 vegetation, 9 terrain,
-// 10 sky, 11 person, 12 rider, 13 car, 14 truck, 15 bus, 16 train, 17 motorcycle,
-// 18 bicycle. There are no trucks, trains and motorcycles.
+// Masks have the 19 evaluation classes of Cityscapes (Cordts et al., 2016, arXiv
+// 1604.01685), as train ids: 0 road, 1 sidewalk, 2 building, 3 wall, 4 fence, 5 pole, 6
+// traffic light, 7 traffic sign, 8 vegetation, 9 terrain, 10 sky, 11 person, 12 rider,
+// 13 car, 14 truck, 15 bus, 16 train, 17 motorcycle, 18 bicycle. Trucks, trains and
+// motorcycles do not occur.
 type Set struct {
 	n, width, height int
 	seed             uint64
 }
 
-// New returns n scenes of width by height pixels, sides of 16 to 4096. Image
-// i depends on nothing but the seed, i and the size: a longer data set begins with
-// the images of a shorter one. Another size of the same aspect shows the same
-// scenes, another seed gives others. Classes take turns, so they are balanced.
+// New returns n scenes of width×height pixels, sides of 16 to 4096. Image i depends
+// only on the seed, i and the size: a longer data set starts with the images of a
+// shorter one. Another size of the same aspect ratio shows the same scenes. Classes
+// alternate, so they are balanced.
 func New(n, width, height int, seed uint64) (*Set, error) {
 	if n <= 0 {
 		return nil, fmt.Errorf("scenes: %d scenes, want 1 or more", n)

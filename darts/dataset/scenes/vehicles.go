@@ -2,18 +2,18 @@ package scenes
 
 var rubber = grey(.1)
 
-// wheel paints a wheel whose middle is at u, r above the ground.
+// wheel paints a wheel at u, r above the ground.
 func (s sheet) wheel(class uint8, u, r float64) {
 	s.disc(class, rubber, u, r, r)
 	s.disc(class, grey(.62), u, r, .55*r)
 	s.disc(class, grey(.35), u, r, .2*r)
 }
 
-// shell is the outline of a car seen from its side, driving to the right.
+// shell is the side view of a car, driving to the right.
 type shell struct {
 	body, cabin   []uv
 	rear, ahead   []uv    // windows
-	rearW, frontW float64 // where the wheels are
+	rearW, frontW float64 // positions of the wheels
 }
 
 // shells returns a saloon, a hatchback and a van.
@@ -43,7 +43,7 @@ func shells() []shell {
 	}
 }
 
-// car draws a car from its side, or from its end if it drives along the view.
+// car draws a car from its side, or from its end if it drives along the line of sight.
 func (m model) car() {
 	c := pick(m.r, colour{.78, .1, .1}, colour{.12, .28, .65}, grey(.93), grey(.65), grey(.16), colour{.93, .75, .15},
 		colour{.15, .45, .3}, colour{.9, .45, .12}, colour{.45, .72, .8}, colour{.5, .2, .4})
@@ -56,7 +56,7 @@ func (m model) car() {
 	m.front().carSide(c, form, true)
 }
 
-// carSide paints the side of a car around u = 0, with its cabin or without.
+// carSide paints the side of a car around u = 0, with or without its cabin.
 func (s sheet) carSide(c colour, form shell, cabin bool) {
 	top := s.tint(car, c, 1.05*s.light)
 	top.to = s.tint(car, c, .62*s.light).from
@@ -80,7 +80,7 @@ func (s sheet) carSide(c colour, form shell, cabin bool) {
 	s.wheel(car, form.frontW, .34)
 }
 
-// lampAt paints a lamp of a vehicle, which shines at night.
+// lampAt paints a lamp of a vehicle, lit at night.
 func (s sheet) lampAt(class uint8, c colour, u0, v0, u1, v1 float64) {
 	if s.mood.lamps {
 		s.quadPaint(s.glow(class, c), u0, v0, u1, v1)
@@ -89,16 +89,16 @@ func (s sheet) lampAt(class uint8, c colour, u0, v0, u1, v1 float64) {
 	s.quad(class, c, u0, v0, u1, v1)
 }
 
-// carEnd draws a car that comes or, if the object is turned, goes.
+// carEnd draws an oncoming car or, if the object is turned, one driving away.
 func (m model) carEnd(c colour, form shell) {
 	const half = .86
 	high := form.cabin[2][1]
 	m.shadow(2*half, 4)
 	open := m.open()
 	g := m.flank(open*half, open)
-	g.oz, g.uz = 2.1, -m.turn // u runs to the front of the car
+	g.oz, g.uz = 2.1, -m.turn // u points to the front of the car
 	g.carSide(c, form, false)
-	// Cabin, glass and bonnet lean inwards; the end itself is upright.
+	// Cabin, glass and bonnet slope; the end itself is upright.
 	const belt = .92
 	side := m.tint(car, c, g.light)
 	pane := m.tint(car, glass.mix(m.mood.low, .35), 1)
@@ -128,7 +128,7 @@ func (m model) carEnd(c colour, form shell) {
 	f.quad(car, grey(.95), -.26, .38, .26, .48)
 }
 
-// bus draws a bus from its side, or from its end if it drives along the view.
+// bus draws a bus from its side, or from its end if it drives along the line of sight.
 func (m model) bus() {
 	c := pick(m.r, colour{.85, .15, .12}, colour{.95, .75, .1}, colour{.15, .4, .7}, colour{.2, .55, .35}, grey(.92), colour{.9, .5, .15})
 	stripe := pick(m.r, grey(.95), c.times(grey(.6)), colour{.15, .2, .35})
@@ -174,7 +174,7 @@ func (s sheet) busPane(u0, v0, u1, v1 float64) {
 	s.quad(bus, glass.mix(s.mood.low, .3), u0, v0, u1, v1)
 }
 
-// busEnd draws a bus that comes or, if the object is turned, goes.
+// busEnd draws an oncoming bus or, if the object is turned, one driving away.
 func (m model) busEnd(c, stripe colour) {
 	const half, top = 1.27, 3.1
 	m.shadow(2*half, 8)

@@ -24,11 +24,11 @@ import (
 
 // spec is what one training is of.
 type spec struct {
-	Arch     string         `json:"arch"` // the name of the architecture
-	Task     string         `json:"task"`
-	Seed     uint64         `json:"seed"`
-	Genotype *cell.Genotype `json:"genotype,omitempty"`
-	NASBench *cell.NASBench `json:"nasbench,omitempty"`
+	Arch     string             `json:"arch"` // the name of the architecture
+	Task     string             `json:"task"`
+	Seed     uint64             `json:"seed"`
+	Genotype *cell.Genotype     `json:"genotype,omitempty"`
+	NASBench *cell.NASBenchCell `json:"nasbench,omitempty"`
 }
 
 // result is what one training gives. Accuracies are in percent.
@@ -80,7 +80,7 @@ func draw(ctx context.Context, o Options, out io.Writer) ([]spec, error) {
 		for i, sample := range samples {
 			all = append(all, spec{Arch: fmt.Sprintf("darts-%03d", i), Genotype: &sample.Genotype})
 		}
-		draws := samples[len(samples)-1].Draws + 1
+		draws := samples[len(samples)-1].Index + 1
 		fmt.Fprintf(out, "%d of %d random cells have 80 to 120 %% of ResNet-56's parameters and multiply-adds\n", len(samples), draws)
 		return all, nil
 	}

@@ -251,7 +251,7 @@ func (c *Config) network() (cell.Architecture, error) {
 func (c *Config) nasBenchNetwork() (cell.Architecture, error) {
 	n := cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: c.stem(), Width: c.NAS.Width, Stacks: c.NAS.NumStacks, Modules: c.NAS.NumModulesPerStack},
-		Cell:     cell.NASBench{Matrix: c.NAS.Matrix, Ops: c.NAS.Ops},
+		Cell:     cell.NASBenchCell{Matrix: c.NAS.Matrix, Ops: c.NAS.Ops},
 	}
 	if err := n.Cell.Validate(); err != nil {
 		return nil, c.Fault("NAS.MATRIX", "and NAS.OPS are no cell: %w", err)

@@ -104,7 +104,7 @@ func TestSampleTrainings(t *testing.T) {
 	bench := func(stem cell.Stem, modules int, op string) cell.NASBenchNetwork {
 		return cell.NASBenchNetwork{
 			Backbone: cell.NASBenchBackbone{Stem: stem, Width: 128, Stacks: 3, Modules: modules},
-			Cell:     cell.NASBench{Matrix: [][]int{{0, 1, 1}, {0, 0, 1}, {0, 0, 0}}, Ops: []string{"input", op, "output"}},
+			Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1, 1}, {0, 0, 1}, {0, 0, 0}}, Ops: []string{"input", op, "output"}},
 		}
 	}
 	settings := func(a cell.Architecture, epochs, batch, precise int, lr, decay float64) darts.TrainConfig {
