@@ -22,14 +22,14 @@ type block struct {
 	language, path, text string
 }
 
-// pages returns README.md and those in docs, and the blocks of each. Commands within
-// a text are blocks, too.
+// pages returns README.md, CONTRIBUTING.md, that of the examples and those in docs, and the
+// blocks of each. Commands within a text are blocks, too.
 func pages(t *testing.T) map[string][]block {
 	t.Helper()
 	names, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
 	all := map[string][]block{}
-	for _, name := range append(names, "README.md") {
+	for _, name := range append(names, "README.md", "CONTRIBUTING.md", "examples/README.md") {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		all[name] = nil
@@ -108,7 +108,7 @@ func TestPages(t *testing.T) {
 // TestExtending runs the tests that docs/extending.md shows.
 func TestExtending(t *testing.T) {
 	out := runIn(t, outside(t, pages(t)["docs/extending.md"]), "go", "test", "-v", "./...")
-	assert.GreaterOrEqual(t, strings.Count(out, "\n--- PASS"), 7, "%s", out)
+	assert.GreaterOrEqual(t, strings.Count(out, "\n--- PASS"), 8, "%s", out)
 }
 
 // TestTutorial does what docs/tutorial.md says, in a folder beside the library. It
@@ -155,6 +155,7 @@ func TestCommands(t *testing.T) {
 	for _, line := range []string{
 		"go run ./examples/nowhere", "go run ./examples/quickstart -no-such-flag 1", "go test ./nowhere",
 		"go test ./cell -run TestNoSuchThing", "go run unnas/examples/quickstart -no-such-flag",
+		"unnas search -no-such-flag", "go tool unnas nothing",
 	} {
 		assert.NotEmpty(t, commandFaults(t, line), line)
 	}
@@ -163,16 +164,20 @@ func TestCommands(t *testing.T) {
 // commandFaults returns what is wrong with a command.
 func commandFaults(t *testing.T, line string) (faults []string) {
 	line, _, _ = strings.Cut(line, "#")
+	line = regexp.MustCompile(`^\s*(go tool )?unnas `).ReplaceAllString(line, "go run unnas/examples/unnas ")
 	if m := regexp.MustCompile(`go run (?:\./|unnas/)(examples/\w+)(.*)`).FindStringSubmatch(line); m != nil {
 		text := sources(t, m[1], "*.go")
 		if text == "" {
 			return []string{"there is no program " + m[1]}
 		}
-		text += sources(t, "examples/internal/program", "*.go") + `"help"`
+		text += `"help"`
 		for _, f := range regexp.MustCompile(`\s-([a-z][a-z-]*)`).FindAllStringSubmatch(m[2], -1) {
-			if !strings.Contains(text, `"`+f[1]+`"`) && !strings.HasPrefix(m[1], "examples/unnas") {
+			if !strings.Contains(text, `"`+f[1]+`"`) {
 				faults = append(faults, "there is no flag -"+f[1])
 			}
+		}
+		if c := regexp.MustCompile(`^\s+([a-z]+)\b`).FindStringSubmatch(m[2]); c != nil && m[1] == "examples/unnas" && !strings.Contains(text, `"`+c[1]+`"`) {
+			faults = append(faults, "there is no command "+c[1])
 		}
 	}
 	if m := regexp.MustCompile(`go test (.*)`).FindStringSubmatch(line); m != nil {
@@ -234,23 +239,22 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// TestMaps demands that the table of packages of the README and the comment of the
-// root package list all public packages, and the table of programs all programs.
+// TestMaps demands that the comment of the root package lists all public packages, and
+// the page of the examples all programs.
 func TestMaps(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	comment := sources(t, ".", "doc.go")
+	comment, examples := sources(t, ".", "doc.go"), sources(t, "examples", "README.md")
 	dirs := slices.Clone(kits)
 	for dir := range floors {
 		dirs = append(dirs, dir)
 	}
 	for _, dir := range dirs {
-		assert.Equal(t, public(dir), strings.Contains(string(text), "| `unnas/"+dir+"` |"), "unnas/%s in the table of packages", dir)
 		assert.Equal(t, public(dir), strings.Contains(comment, "//\tunnas/"+dir+" "), "unnas/%s in doc.go", dir)
 	}
 	programs, err := filepath.Glob("examples/*/main.go")
 	require.NoError(t, err)
+	require.NotEmpty(t, programs)
 	for _, p := range programs {
-		assert.Contains(t, string(text), "\n| ["+filepath.Base(filepath.Dir(p))+"](", "table of programs")
+		name := filepath.Base(filepath.Dir(p))
+		assert.True(t, strings.Contains(examples, "["+name+"]("+name+"/"), "%s in examples/README.md", name)
 	}
 }
