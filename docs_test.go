@@ -240,9 +240,9 @@ func exists(name string) bool {
 }
 
 // TestMaps demands that the comment of the root package lists all public packages, and
-// the page of the examples all programs.
+// the table of examples all programs.
 func TestMaps(t *testing.T) {
-	comment, examples := sources(t, ".", "doc.go"), sources(t, "examples", "README.md")
+	comment := sources(t, ".", "doc.go")
 	dirs := slices.Clone(kits)
 	for dir := range floors {
 		dirs = append(dirs, dir)
@@ -250,11 +250,12 @@ func TestMaps(t *testing.T) {
 	for _, dir := range dirs {
 		assert.Equal(t, public(dir), strings.Contains(comment, "//\tunnas/"+dir+" "), "unnas/%s in doc.go", dir)
 	}
+	text, err := os.ReadFile("examples/README.md")
+	require.NoError(t, err)
 	programs, err := filepath.Glob("examples/*/main.go")
 	require.NoError(t, err)
-	require.NotEmpty(t, programs)
 	for _, p := range programs {
 		name := filepath.Base(filepath.Dir(p))
-		assert.True(t, strings.Contains(examples, "["+name+"]("+name+"/"), "%s in examples/README.md", name)
+		assert.True(t, strings.Contains(string(text), "["+name+"]("), "%s in examples/README.md", name)
 	}
 }
