@@ -226,7 +226,8 @@ func TestLinks(t *testing.T) {
 	for page := range pages(t) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+		prose := regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(string(text), "")
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(prose, -1) {
 			assert.True(t, exists(filepath.Join(filepath.Dir(page), m[1])), "%s links to %s, which is not there", page, m[1])
 			n++
 		}
