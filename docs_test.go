@@ -22,14 +22,14 @@ type block struct {
 	language, path, text string
 }
 
-// pages returns README.md and those in docs, and the blocks of each. Commands within
-// a text are blocks, too.
+// pages returns README.md, CONTRIBUTING.md, that of the examples and those in docs, and the
+// blocks of each. Commands within a text are blocks, too.
 func pages(t *testing.T) map[string][]block {
 	t.Helper()
 	names, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
 	all := map[string][]block{}
-	for _, name := range append(names, "README.md") {
+	for _, name := range append(names, "README.md", "CONTRIBUTING.md", "examples/README.md") {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		all[name] = nil
@@ -108,7 +108,7 @@ func TestPages(t *testing.T) {
 // TestExtending runs the tests that docs/extending.md shows.
 func TestExtending(t *testing.T) {
 	out := runIn(t, outside(t, pages(t)["docs/extending.md"]), "go", "test", "-v", "./...")
-	assert.GreaterOrEqual(t, strings.Count(out, "\n--- PASS"), 7, "%s", out)
+	assert.GreaterOrEqual(t, strings.Count(out, "\n--- PASS"), 8, "%s", out)
 }
 
 // TestTutorial does what docs/tutorial.md says, in a folder beside the library. It
@@ -155,6 +155,7 @@ func TestCommands(t *testing.T) {
 	for _, line := range []string{
 		"go run ./examples/nowhere", "go run ./examples/quickstart -no-such-flag 1", "go test ./nowhere",
 		"go test ./cell -run TestNoSuchThing", "go run unnas/examples/quickstart -no-such-flag",
+		"unnas search -no-such-flag", "go tool unnas nothing",
 	} {
 		assert.NotEmpty(t, commandFaults(t, line), line)
 	}
@@ -163,6 +164,7 @@ func TestCommands(t *testing.T) {
 // commandFaults returns what is wrong with a command.
 func commandFaults(t *testing.T, line string) (faults []string) {
 	line, _, _ = strings.Cut(line, "#")
+	line = regexp.MustCompile(`^\s*(go tool )?unnas `).ReplaceAllString(line, "go run unnas/examples/unnas ")
 	if m := regexp.MustCompile(`go run (?:\./|unnas/)(examples/\w+)(.*)`).FindStringSubmatch(line); m != nil {
 		text := sources(t, m[1], "*.go")
 		if text == "" {
@@ -173,6 +175,9 @@ func commandFaults(t *testing.T, line string) (faults []string) {
 			if !strings.Contains(text, `"`+f[1]+`"`) {
 				faults = append(faults, "there is no flag -"+f[1])
 			}
+		}
+		if c := regexp.MustCompile(`^\s+([a-z]+)\b`).FindStringSubmatch(m[2]); c != nil && m[1] == "examples/unnas" && !strings.Contains(text, `"`+c[1]+`"`) {
+			faults = append(faults, "there is no command "+c[1])
 		}
 	}
 	if m := regexp.MustCompile(`go test (.*)`).FindStringSubmatch(line); m != nil {
@@ -221,7 +226,8 @@ func TestLinks(t *testing.T) {
 	for page := range pages(t) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+		prose := regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(string(text), "")
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(prose, -1) {
 			assert.True(t, exists(filepath.Join(filepath.Dir(page), m[1])), "%s links to %s, which is not there", page, m[1])
 			n++
 		}
