@@ -63,7 +63,7 @@ func TestSpecNewTargets(t *testing.T) {
 	assert.Equal(t, []int{20}, []int(targets.Labels.Shape()))
 	assert.Equal(t, []int{5, 2, 3}, []int(targets.Values.Shape()))
 	_, err = s.NewTargets(g, 5)
-	assert.ErrorContains(t, err, "pretext: ops: the graph has a node named \"labels\" already")
+	assert.ErrorContains(t, err, "pretext: ops: the graph already has a node named \"labels\"")
 	none, err := pretext.Spec{}.NewTargets(g, 5)
 	require.NoError(t, err)
 	assert.Equal(t, pretext.Targets{}, none)
