@@ -22,7 +22,7 @@
 // [cell.Architecture], and makes a [Model] of it, which predicts, evaluates and gives
 // features. The run directory of a training is a model, too:
 //
-//	c := darts.DARTSTraining(result.Genotype)
+//	c := darts.Training(result.Genotype)
 //	trained, err := darts.Train(ctx, src, val, task, c, darts.Runtime{Dir: dir})
 //	...
 //	model, err := darts.LoadModel("runs/first") // or trained.Model()
@@ -33,7 +33,7 @@
 //
 // Images come from a [Source], hyperparameters from a [SearchConfig] or a
 // [TrainConfig], which are data; a [Runtime] has what belongs to the machine. Begin
-// with a preset and change what you like: [DARTS], [PCDARTS] or [DARTSTraining]; package
+// with a preset and change what you like: [DARTS], [PCDARTS] or [Training]; package
 // preset has those of the UnNAS paper.
 //
 // The package itself prints nothing. A run calls a [record.Recorder] with events:

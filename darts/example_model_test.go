@@ -118,7 +118,7 @@ func trained(ctx context.Context) (dir string, err error) {
 		return "", err
 	}
 	network, task := tiny()
-	c := darts.DARTSTraining(network.Genotype)
+	c := darts.Training(network.Genotype)
 	c.Network, c.Epochs, c.Batch, c.Auxiliary = network, 1, 8, 0
 	run, err := darts.OpenRunDir(filepath.Join(dir, "run"))
 	if err != nil {

@@ -95,7 +95,7 @@ func TestTrainConfigReadsBack(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wrote := darts.DARTSTraining(g)
+			wrote := darts.Training(g)
 			wrote.Network, wrote.Seed, wrote.MicroBatch, wrote.Init, wrote.Freeze = c.network, 9, 7, "weights", []string{"stem"}
 			text, err := json.Marshal(wrote)
 			require.NoError(t, err)

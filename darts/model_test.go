@@ -29,7 +29,7 @@ func trainIn(t *testing.T, task pretext.Task, change func(c *darts.TrainConfig))
 	dir, err := darts.OpenRunDir(path)
 	require.NoError(t, err)
 	network, _ := tiny()
-	c := darts.DARTSTraining(network.Genotype)
+	c := darts.Training(network.Genotype)
 	c.Network, c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.LR.Base = network, 2, 8, 0, 0, 0.1
 	if change != nil {
 		change(&c)
@@ -344,7 +344,7 @@ func TestInit(t *testing.T) {
 	wide := network
 	wide.Backbone.Width = 4
 	src := drawn(t, 8, 1)
-	c := darts.DARTSTraining(network.Genotype)
+	c := darts.Training(network.Genotype)
 	c.Network, c.Epochs, c.Batch, c.Auxiliary, c.Init = wide, 1, 8, 0, first
 	_, err := darts.Train(t.Context(), src, nil, task, c, darts.Runtime{})
 	assert.ErrorContains(t, err, "darts: Init: ops: "+filepath.Join(first, "model.safetensors"))
@@ -420,7 +420,7 @@ func TestFreeze(t *testing.T) {
 		})
 	}
 	network, _ := tiny()
-	c := darts.DARTSTraining(network.Genotype)
+	c := darts.Training(network.Genotype)
 	c.Network, c.Epochs, c.Batch, c.Auxiliary = network, 1, 8, 0
 	for want, frozen := range map[string][]string{
 		`Freeze has "body.", with which no parameter begins; parameters begin with stem, cells.0, cells.1, classifier`: {"stem", "body."},

@@ -30,7 +30,7 @@ func labelled() (segmentation.Task, darts.TrainConfig) {
 	g, _ := cell.GenotypeByName("unnas_cityscapes_jig")
 	task := segmentation.Task{Transform: pretext.CityscapesTransform(33, 40), ASPP: segmentation.ASPP{Channels: 6, Rates: []int{1, 2}, Classes: 19}}
 	task.Transform.Width = 49
-	c := darts.DARTSTraining(g)
+	c := darts.Training(g)
 	c.Network = cell.Network{Backbone: cell.Backbone{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}}, Genotype: g, Ops: ops.All()}
 	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 4, 6, 0, 0, 5
 	return task, c

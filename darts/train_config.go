@@ -10,7 +10,7 @@ import (
 )
 
 // TrainConfig has the hyperparameters of the training of a network. It is data, and
-// fields are used literally: zero is zero. Start from a preset, DARTSTraining,
+// fields are used literally: zero is zero. Start from a preset, Training,
 // PublishedTraining or SampleTraining, and change fields of the copy.
 type TrainConfig struct {
 	Network cell.Architecture `json:"network"` // what is trained; the task adds its head
@@ -62,11 +62,11 @@ type TrainConfig struct {
 	Seed uint64 `json:"seed"` // of everything that is drawn
 }
 
-// DARTSTraining returns the published settings with which a network of the cells of a
+// Training returns the published settings with which a network of the cells of a
 // genotype is trained on CIFAR-10: 600 epochs of batches of 96 with 36 channels
 // and 20 cells, an auxiliary head, and paths dropped with a probability of up to
 // 0.2 (Liu et al., 2019, arXiv 1806.09055, appendix A.2, without cutout).
-func DARTSTraining(g cell.Genotype) TrainConfig {
+func Training(g cell.Genotype) TrainConfig {
 	return TrainConfig{
 		Network: cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 36, 20).Backbone, Genotype: g, Ops: ops.All()},
 		Epochs:  600, Batch: 96,

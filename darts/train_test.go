@@ -27,7 +27,7 @@ import (
 // smallTraining returns settings that train a network of few channels.
 func smallTraining() TrainConfig {
 	g, _ := cell.GenotypeByName("darts_v2")
-	c := DARTSTraining(g)
+	c := Training(g)
 	c.Network = cell.Network{Backbone: cell.DARTS(cell.CIFARStem, 4, 3).Backbone, Genotype: g, Ops: ops.All()}
 	c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 6, 0, 0, 7
 	return c

@@ -341,7 +341,7 @@ func TestTrainWiring(t *testing.T) {
 		"without clipping, with running averages": func(c *TrainConfig) { c.GradClip, c.PreciseBN, c.Nesterov = 0, 0, false },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := DARTSTraining(genotype)
+			c := Training(genotype)
 			var rt Runtime
 			c.Network = cell.Network{Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 3, Reductions: []int{1, 2}}, Genotype: genotype, Ops: ops.All()}
 			c.Epochs, c.Batch, c.Auxiliary, c.DropPath, c.Seed = 3, 4, 0, 0.6, 5

@@ -51,15 +51,15 @@ func imagenet(t *testing.T) string {
 }
 
 // photos writes photographs in a folder for each class, two of each class for
-// validation and eight to train on.
+// validation and sixteen to train on.
 func photos(t *testing.T) string {
 	root := t.TempDir()
-	for i := range 20 {
+	for i := range 36 {
 		split := "train"
-		if i >= 16 {
+		if i >= 32 {
 			split = "val"
 		}
-		put(t, filepath.Join(root, split, []string{"bus", "car"}[i%2], fmt.Sprintf("%d.jpg", i)), encoded(t, drawn(t, 20, 80, 64, i)))
+		put(t, filepath.Join(root, split, []string{"bus", "car"}[i%2], fmt.Sprintf("%d.jpg", i)), encoded(t, drawn(t, 36, 80, 64, i)))
 	}
 	return root
 }

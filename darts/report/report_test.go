@@ -163,7 +163,7 @@ func TestPageOfTraining(t *testing.T) {
 	g, _ := cell.GenotypeByName("unnas_imagenet_rot")
 	r := report.New("")
 	s := start()
-	s.Config, s.Ops, s.ScoreName, s.TrainScoreName = darts.DARTSTraining(g), nil, "miou", "accuracy"
+	s.Config, s.Ops, s.ScoreName, s.TrainScoreName = darts.Training(g), nil, "miou", "accuracy"
 	scores := map[string]float64{"top5": 0.9, "mean": nan}
 	for i := range 19 {
 		scores[fmt.Sprintf("iou_%d", i)] = float64(i) / 20

@@ -18,7 +18,7 @@ import (
 // The calls of the system that change files, by their numbers.
 var changes = map[uint64]string{
 	1: "write", 18: "pwrite64", 74: "fsync", 77: "ftruncate", 82: "rename", 257: "openat", 258: "mkdirat",
-	263: "unlinkat", 264: "renameat", 265: "linkat", 280: "utimensat", 316: "renameat2",
+	263: "unlinkat", 264: "renameat", 265: "linkat", 316: "renameat2",
 }
 
 // changing reports whether a thread is about to change a file.

@@ -53,7 +53,7 @@ func main() {
 	check(cmp.Or(noTrain, noVal, noCells))
 	few, err := dataset.RandomSubset(src, *labelled, 1)
 	check(err)
-	c := darts.DARTSTraining(genotype)
+	c := darts.Training(genotype)
 	c.Network = cell.Network{Backbone: cell.DARTS(stem, *width, 5).Backbone, Genotype: genotype, Ops: ops.All()}
 	c.Epochs, c.Batch, c.Auxiliary, c.DropPath = *epochs, 16, 0, 0
 	pretrained := filepath.Join(*out, "rotation")

@@ -43,7 +43,7 @@ func TestExitCodes(t *testing.T) {
 		{"help on a command", []string{"search", "-help"}, 0, ""},
 		{"version", []string{"version"}, 0, ""},
 		{"usage", []string{"serach"}, 2, "unnas: unknown command \"serach\"; the nearest is search\n"},
-		{"failure", []string{"report", "nowhere"}, 1, "unnas: report: open nowhere/metrics.jsonl: no such file or directory; give the folder of a run\n"},
+		{"failure", []string{"report", "nowhere"}, 1, "unnas: report: open nowhere/metrics.jsonl: no such file or directory; want a run directory\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := program(t, test.args...)

@@ -89,7 +89,7 @@ func (c *call) measured(k kind) (pretext.Task, darts.TrainConfig, error) {
 	if err != nil {
 		return nil, darts.TrainConfig{}, err
 	}
-	config := darts.DARTSTraining(cell.Genotype{})
+	config := darts.Training(cell.Genotype{})
 	config.Batch, config.Auxiliary = smallBatch, 0
 	if f, err := os.Open(filepath.Join(c.cell, "config.json")); err == nil {
 		config, err = darts.Kinds{}.ReadTrainConfig(f)

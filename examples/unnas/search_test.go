@@ -188,7 +188,7 @@ func TestSearchBadInput(t *testing.T) {
 		"missing folder":    {[]string{"-data", filepath.Join(tmp, "nowhere")}, []string{"-data: ", "nowhere"}, false},
 		"truncated CIFAR":   {[]string{"-data", cut}, []string{"data_batch_1.bin", "5000", "3073"}, false},
 		"one class":         {[]string{"-data", oneClass, "-task", "cls"}, []string{"two classes", "has 1", "rotation"}, true},
-		"class or split":    {[]string{"-data", twoClasses}, []string{"is it a class called train, or a split without classes?"}, false},
+		"class or split":    {[]string{"-data", twoClasses}, []string{"either a class named train or a split without classes"}, false},
 		"no masks":          {[]string{"-data", oneClass, "-task", "seg"}, []string{"mask", "Cityscapes"}, true},
 		"no classes":        {[]string{"-dataset", "cityscapes", "-data", tmp, "-task", "cls"}, []string{"classes", "segmentation"}, true},
 		"unknown task":      {[]string{"-task", "rotatoin"}, []string{`-task: unknown task "rotatoin"; the nearest is rotation`}, true},
@@ -215,7 +215,7 @@ func TestSearchBadInput(t *testing.T) {
 		"odd size":          {[]string{"-size", "9", "-task", "jig"}, []string{"-size 9 with -task jigsaw"}, true},
 		"resume what":       {[]string{"-out", "", "-resume"}, []string{"-resume needs -out"}, true},
 		"resume nothing":    {[]string{"-resume"}, []string{"holds no run to resume"}, false},
-		"no address":        {[]string{"-http", "6060"}, []string{"-http 6060", "give a port such as :6060"}, false},
+		"no address":        {[]string{"-http", "6060"}, []string{"-http 6060", "want a port such as :6060"}, false},
 		"stray argument":    {[]string{"photos"}, []string{`search: unexpected argument "photos"; see unnas help search`}, true},
 		"unknown flag":      {[]string{"-epoch", "3"}, []string{`search: unknown flag "-epoch"; the nearest is -epochs`}, true},
 		"flag of others":    {[]string{"-evaluate-every", "3"}, []string{`unknown flag "-evaluate-every"`}, true},
@@ -316,5 +316,5 @@ func TestSearchSubset(t *testing.T) {
 	for subset, want := range map[string]string{"4": "rotation: 2 + 2 images", "50%": "rotation: 2 + 2 images", "": "rotation: 4 + 4 images"} {
 		assert.Contains(t, prints(t, brief(filepath.Join(t.TempDir(), "run"), "-data", data, "-subset", subset)...), want)
 	}
-	assert.ErrorContains(t, fails(t, brief(filepath.Join(t.TempDir(), "run"), "-data", data, "-subset", "9")...), "-subset 9: dataset: a random subset of 9 of 8 images")
+	assert.ErrorContains(t, fails(t, brief(filepath.Join(t.TempDir(), "run"), "-data", data, "-subset", "9")...), "-subset 9: dataset: random subset of 9 of 8 images")
 }

@@ -162,7 +162,7 @@ func (c *call) trainPreset(k kind, name string, g cell.Genotype) (pretext.Task, 
 	if err != nil {
 		return nil, darts.TrainConfig{}, err
 	}
-	config := darts.DARTSTraining(g)
+	config := darts.Training(g)
 	network := config.Network.(cell.Network)
 	network.Backbone.Stem = k.stem
 	if form == smallPreset {

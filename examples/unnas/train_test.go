@@ -158,7 +158,7 @@ func TestTrainPlan(t *testing.T) {
 	_, got, err = planTraining(t, preset.CIFAR10, "-cell", "darts_v2", "-preset", "darts")
 	require.NoError(t, err)
 	g, _ := cell.GenotypeByName("darts_v2")
-	assert.Equal(t, darts.DARTSTraining(g), got)
+	assert.Equal(t, darts.Training(g), got)
 
 	task, _, err := planTraining(t, builtIn, "-cell", "darts_v2", "-task", "seg")
 	require.NoError(t, err)
@@ -195,7 +195,7 @@ func TestTrainBadInput(t *testing.T) {
 		"published task":       {"-cell darts_v2 -preset published -dataset imagenet1k -data d -task rot", []string{"-preset published has -task classification on ImageNet-1K"}, true},
 		"published size":       {"-cell darts_v2 -preset published -dataset imagenet1k -data d -size 64", []string{"-size is 64, and -preset published has its own"}, true},
 		"preset of searches":   {"-cell darts_v2 -preset pc-darts", []string{"-preset pc-darts is of searches"}, true},
-		"ranking elsewhere":    {"-cell darts_v2 -preset ranking", []string{"-preset ranking: preset: there is no published ranking"}, true},
+		"ranking elsewhere":    {"-cell darts_v2 -preset ranking", []string{"-preset ranking: preset: no published ranking"}, true},
 		"no labels":            {"-cell darts_v2 -data " + images, []string{"two classes", "has 0", "rotation"}, true},
 		"22K":                  {"-cell darts_v2 -dataset imagenet22k -data " + filepath.Join(imageNet(t, 2), "train"), []string{"ImageNet-22K has no images of validation; give -val"}, true},
 		"flag of a search":     {"-cell darts_v2 -algorithm gdas", []string{`unknown flag "-algorithm"`}, true},
