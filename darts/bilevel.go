@@ -8,7 +8,7 @@ import (
 )
 
 // objective is what a bilevel step sees of a search: two sets of parameters, two
-// losses and their gradients. So small a view lets two numbers on paper drive the
+// losses and their gradients. The interface is small so that two numbers on paper can drive the
 // same code as a supernet.
 //
 // All methods work on the batches of one step. Each leaves the gradients alone
@@ -145,7 +145,7 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 }
 
 // besides computes the gradient of the alphas on the weights' batch, at the
-// copied weights plus so many times their gradient.
+// copied weights plus times their gradient.
 func (b *bilevel) besides(o objective, times float64) error {
 	w, gw := o.Weights()
 	copy(w, b.ahead.weights)

@@ -28,7 +28,7 @@ func validateMicroBatch(batch, micro int) error {
 	return nil
 }
 
-// halved returns the settings with half the batch and half the rates, as the
+// halved returns the hyperparameters with half the batch and half the rates, as the
 // authors search where memory is short (Liu et al., 2020, arXiv 2003.12056,
 // supplement B.1), and whether AutoBatch asks for them and there are any.
 func (c SearchConfig) halved(rt Runtime) (SearchConfig, bool) {
@@ -42,7 +42,7 @@ func (c SearchConfig) halved(rt Runtime) (SearchConfig, bool) {
 // to halve one of micro-batches would spare next to nothing.
 func (c SearchConfig) divisible() bool { return c.Batch%2 == 0 && c.MicroBatch == 0 }
 
-// resembling returns the settings, halved as often as makes the batch that of an
+// resembling returns the hyperparameters, halved as often as makes the batch that of an
 // earlier part of the run, which may have had less memory. If that never happens
 // they are as given.
 func (c SearchConfig) resembling(rt Runtime, batch int) SearchConfig {
@@ -56,10 +56,10 @@ func (c SearchConfig) resembling(rt Runtime, batch int) SearchConfig {
 
 // planToFit plans a search in the room that it has besides what is reserved: what does
 // not fit is refused, or with AutoBatch halved until it does. It returns the model, not
-// bound yet, the settings that it is planned for, and a warning if they are not those
+// bound yet, the hyperparameters that it is planned for, and a warning if they are not those
 // given. A search that resumes keeps the batch with which it began; began is 0 for
 // others.
-func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserved int64) (m *model, settings SearchConfig, warning string, err error) {
+func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserved int64) (m *model, config SearchConfig, warning string, err error) {
 	given, first := c, int64(0)
 	c = c.resembling(rt, began)
 	for {
@@ -77,7 +77,7 @@ func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserve
 		half, ok := c.halved(rt)
 		switch {
 		case c.Batch == began && rt.AutoBatch:
-			return nil, c, "", fmt.Errorf("the run goes on with the batch of its beginning: %w", err)
+			return nil, c, "", fmt.Errorf("the run resumes with its first batch: %w", err)
 		case !ok && c.Batch < given.Batch:
 			return nil, c, "", fmt.Errorf("Batch %d does not fit, nor does what is left of it when it is halved: %w", given.Batch, err)
 		case !ok:
@@ -91,7 +91,7 @@ func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserve
 	rates := fmt.Sprintf("Batch is %d instead of %d, LR.Base %s instead of %s and ArchLR %s instead of %s",
 		c.Batch, given.Batch, plain(c.LR.Base), plain(given.LR.Base), plain(c.ArchLR), plain(given.ArchLR))
 	if c.Batch == began {
-		return m, c, "the run goes on with the settings of its beginning: " + rates, nil
+		return m, c, "the run resumes with its first hyperparameters: " + rates, nil
 	}
 	return m, c, fmt.Sprintf("a step needs %s of memory and may take %s: %s, which needs %s", format.Bytes(first), format.Bytes(c.budget(rt).Room()), rates, format.Bytes(m.Planned())), nil
 }

@@ -37,8 +37,8 @@ type position struct {
 	Metrics  int64           `json:"metrics"`    // length of metrics.jsonl in bytes
 }
 
-// identify returns what must be equal in a run that goes on with another's
-// state, as JSON: the figures of its start with the configuration, the settings
+// identify returns, as JSON, what must be equal in a run that resumes from another's
+// state: the numbers of its start with the configuration, the hyperparameters
 // of the task if they have a JSON form, and a digest of the names and shapes of
 // all parameters, which differ when an operation is built in another way.
 func identify(start record.Start, task pretext.Task, p *ops.Params) ([]byte, error) {

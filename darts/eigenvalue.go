@@ -19,8 +19,8 @@ type reading struct {
 	Genotype   string  `json:"genotype"`
 }
 
-// The rule compares the mean eigenvalue of so many readings with that of as many
-// that begin so many later.
+// The rule compares the mean eigenvalue of this number of readings with that of as
+// many later ones.
 const (
 	smoothed = 5
 	lag      = 5
@@ -80,7 +80,7 @@ func (s *search) goBack(to reading) error {
 }
 
 // The eigenvalue is found if the product of the Hessian with its vector differs
-// from their product by no more than this share of it, or after so many products.
+// from their product by no more than this share of it, or after this number of products.
 const (
 	settled  = 0.01
 	products = 24

@@ -213,7 +213,7 @@ func TestSearchIsHalved(t *testing.T) {
 	// A machine with less memory cannot go on.
 	rt.Memory--
 	_, err = keepRun(t.Context(), dir, src, c, rt)
-	require.ErrorContains(t, err, "goes on with the batch of its beginning: a batch of 3 images needs")
+	require.ErrorContains(t, err, "resumes with its first batch: a batch of 3 images needs")
 
 	// One with more goes on as it began, whether it is given what was, or what is.
 	rt = Runtime{}
@@ -229,7 +229,7 @@ func TestSearchIsHalved(t *testing.T) {
 		assert.Equal(t, 3, r.Config.Batch)
 	}
 	require.Len(t, *warnings, 1, "what is given is what was used the second time")
-	assert.Contains(t, (*warnings)[0], "goes on with the settings of its beginning: Batch is 3 instead of 12")
+	assert.Contains(t, (*warnings)[0], "resumes with its first hyperparameters: Batch is 3 instead of 12")
 
 	r, err := keepRun(t.Context(), dir, src, given, rt)
 	require.NoError(t, err)

@@ -357,7 +357,7 @@ func TestInit(t *testing.T) {
 	assert.ErrorContains(t, err, "Init: "+c.Init+": the directory has neither model.safetensors nor")
 }
 
-// TestInitSearch goes on with the weights and the alphas of another search.
+// TestInitSearch starts from the weights and the alphas of another search.
 func TestInitSearch(t *testing.T) {
 	space := cell.DARTS(cell.CIFARStem, 2, 3)
 	space.Ops, space.Nodes = space.Ops[3:5], 1

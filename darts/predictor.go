@@ -20,7 +20,7 @@ import (
 )
 
 // NewParams returns new parameters of a network with the head of a task, with their
-// first values, which the seed tells: what weights are read into
+// first values, drawn from the seed: what weights are read into
 // (ops.Params.ReadSafetensors).
 func NewParams(a cell.Architecture, task pretext.Task, seed uint64) (*ops.Params, error) {
 	p := ops.NewParams()
@@ -46,10 +46,10 @@ type predictor struct {
 	spec  pretext.Spec
 	parts [2]part // that many images go through part 0 as it takes, the rest through part 1
 	x     []float32
-	rest  pretext.Sample // labels and targets, which nobody reads
+	rest  pretext.Sample // labels and targets, which nothing reads
 }
 
-// part is a network for so many images at a time.
+// part is a network for a number of images at a time.
 type part struct {
 	images  int
 	logits  *gorgonia.Node
@@ -95,7 +95,7 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predi
 	input := evaluatedAtATime * r.spec.InputLen()
 	bytes := 4*int64(input) + max(plans[0].Bytes(team.Size()), plans[1].Bytes(team.Size()))
 	if total := memory.Total(); total > 0 && bytes > total {
-		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller view or network", format.Plural(evaluatedAtATime, "image"), format.Bytes(bytes), format.Bytes(total))
+		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller transform or network", format.Plural(evaluatedAtATime, "image"), format.Bytes(bytes), format.Bytes(total))
 	}
 	r.x, r.rest = make([]float32, input), r.spec.NewSample()
 	arena := vm.NewArena(plans...)

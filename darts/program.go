@@ -69,13 +69,13 @@ func (p program) unlike(before program) string {
 // depends: the level of instructions and the architecture.
 func kernels() string { return cpu.Active.String() + " " + runtime.GOARCH }
 
-// slow returns a warning for a processor whose best kernels are those in plain Go, or
+// slow returns a warning for a CPU whose best kernels are those in plain Go, or
 // "".
 func slow(best cpu.Level) string {
 	if best > cpu.Generic {
 		return ""
 	}
-	return "this processor, or this build, runs the kernels in plain Go alone, which take some ten times as long as those for AVX2"
+	return "this CPU, or this build, runs the kernels in plain Go, which take some ten times as long as those for AVX2"
 }
 
 // kernelRemedy says how to resume a run with the kernels that began it, if those
@@ -90,7 +90,7 @@ func kernelRemedy(saved, given json.RawMessage) string {
 		return fmt.Sprintf("kernels round differently: resume on a machine of architecture %q\n", arch)
 	}
 	if _, err := cpu.Select(level); err != nil {
-		return fmt.Sprintf("kernels round differently: this processor or build lacks %s, resume where it is available\n", level)
+		return fmt.Sprintf("kernels round differently: this CPU or build lacks %s, resume where it is available\n", level)
 	}
 	return fmt.Sprintf("kernels round differently: set %s=%s to resume with those of the run\n", cpu.Variable, level)
 }

@@ -14,8 +14,8 @@ import (
 	"unnas/pretext"
 )
 
-// run takes a phase through its epochs and steps. It tells what happens, keeps
-// checkpoints, and goes on from one.
+// run takes a phase through its epochs and steps. It records events, keeps checkpoints,
+// and resumes from one.
 type run struct {
 	phase    phase
 	ctx      context.Context
@@ -47,34 +47,34 @@ type point struct{ steps, epochs int }
 type phase interface {
 	// steps returns the number of steps of an epoch.
 	steps() int
-	// open begins to load the batches of the epoch under way but for those of the
+	// open begins to load the batches of the current epoch but for those of the
 	// steps that are done, and close ends that.
 	open(ctx context.Context)
 	close()
 	// fetch waits for the batches of a step. It is all of a step that a context or an
 	// image can end, and comes first, so that a run stops between two steps.
 	fetch() error
-	// take takes a step, in so many passes through the network.
+	// update takes a step; passes is its number of passes through the network.
 	update(rate float64) error
 	passes() int
-	// finish follows the last step of an epoch, again if a run stopped in it.
+	// endEpoch follows the last step of an epoch, again if a run stopped in it.
 	endEpoch() error
-	// ended follows the record of an epoch.
+	// afterEpoch follows the record of an epoch.
 	afterEpoch() error
 	// best returns the number of the best epoch, from 1, and the parameters after it; 0
 	// if there is none, or none is kept.
 	best() (p *ops.Params, epoch int)
-	// figures returns those of the epoch under way. An error ends the run.
+	// metrics returns those of the current epoch. An error ends the run.
 	metrics() (record.Epoch, error)
-	// over says, in a sentence, why a run ends now, if not because all its epochs are
+	// stopReason says, in a sentence, why a run ends now, if not because all its epochs are
 	// complete.
 	stopReason() string
 
-	// arrays returns the memory that the phase goes on from, and state all else, as
+	// arrays returns the memory that the phase resumes from, and state all else, as
 	// what JSON is made of.
 	arrays() []checkpoint.Array
 	state() any
-	// adopt checks a state that was kept after so many steps, and returns what makes
+	// restoreState checks a state that was kept after so many steps, and returns what makes
 	// it that of the phase.
 	restoreState(state json.RawMessage, steps int) (commit func(), err error)
 }
@@ -120,7 +120,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 	if text := slow(cpu.Best()); text != "" {
 		events = append(events, record.Warning{Text: text})
 	}
-	tell, changed := r.record, ""
+	emit, changed := r.record, ""
 	if r.dir != nil {
 		if err := r.dir.enter(); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 		if text, err := r.header(0); err != nil {
 			return fmt.Errorf("darts: %w", err)
 		} else if len(text) > checkpoint.MaxHeader/2 { // the other half is for what the run adds
-			return fmt.Errorf("darts: the settings take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), checkpoint.MaxHeader/2)
+			return fmt.Errorf("darts: the hyperparameters take %d bytes as JSON, a checkpoint has room for %d; give a smaller configuration or task", len(text), checkpoint.MaxHeader/2)
 		}
 		resumed, faults, err := r.dir.resume(r.restore)
 		if err != nil {
@@ -148,7 +148,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 		}
 		if resumed {
 			r.saved = point{r.done(), r.complete}
-			tell = r.tell
+			emit = r.emit
 			// What the directory has may be of another epoch, or missing.
 			if p, epoch := r.phase.best(); epoch > 0 {
 				if err := r.dir.writeParams(bestFile, p, r.metadata); err != nil {
@@ -162,7 +162,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 		return err
 	}
 	for _, e := range events {
-		if err := tell(e); err != nil {
+		if err := emit(e); err != nil {
 			return err
 		}
 	}
@@ -224,7 +224,7 @@ func (r *run) runEpoch() error {
 	if err := r.keep(e); err != nil {
 		return err
 	}
-	err = r.tell(e) // a recorder that fails ends the run, and loses nothing of it
+	err = r.emit(e) // a recorder that fails ends the run, and loses nothing of it
 	if err == nil {
 		err = r.warnOfReplaced()
 	}
@@ -261,7 +261,7 @@ func (r *run) runStep() error {
 	if err := r.keep(step); err != nil {
 		return err
 	}
-	err = r.tell(step)
+	err = r.emit(step)
 	if err == nil && r.replaced == 0 {
 		err = r.warnOfReplaced()
 	}
@@ -315,12 +315,12 @@ func (r *run) place(err error) error {
 	return fmt.Errorf("%w (epoch %d, step %d)", err, r.epoch+1, min(r.step+1, r.phase.steps()))
 }
 
-// record keeps an event in the folder and tells the recorder.
+// record keeps an event in the run directory and hands it to the recorder.
 func (r *run) record(e record.Event) error {
 	if err := r.keep(e); err != nil {
 		return err
 	}
-	return r.tell(e)
+	return r.emit(e)
 }
 
 func (r *run) keep(e record.Event) error {
@@ -332,7 +332,7 @@ func (r *run) keep(e record.Event) error {
 	return err
 }
 
-func (r *run) tell(e record.Event) error {
+func (r *run) emit(e record.Event) error {
 	if r.recorder == nil {
 		return nil
 	}

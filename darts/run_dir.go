@@ -21,7 +21,7 @@ import (
 
 // The files of a run directory.
 const (
-	configFile   = "config.json"   // the settings of the run
+	configFile   = "config.json"   // the hyperparameters of the run
 	genotypeFile = "genotype.json" // the cells that were found
 	normalFile   = "normal.svg"    // pictures of them
 	reduceFile   = "reduce.svg"
@@ -352,7 +352,7 @@ func (f *RunDir) anew(faults []error) error {
 }
 
 // Decoder returns the name of what decoded the JPEG files of the run so far, which
-// it needs to go on; see Start. It is empty if there are none, or no checkpoint.
+// it needs to resume; see record.Start. It is empty if there are none, or no checkpoint.
 func (f *RunDir) Decoder() string { return f.begun().Decoder }
 
 // begun returns how the run began that the newest good checkpoint is of, or zero if

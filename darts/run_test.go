@@ -148,7 +148,7 @@ func rewrite(t *testing.T, dir, old, new string) {
 func TestCheckpointOfOtherKernels(t *testing.T) {
 	level, arch, _ := strings.Cut(kernels(), " ")
 	wants := map[string]string{
-		"avx9 " + arch:  "this processor or build lacks avx9, resume where it is available",
+		"avx9 " + arch:  "this CPU or build lacks avx9, resume where it is available",
 		level + " vax9": `resume on a machine of architecture "vax9"`,
 	}
 	if level != "generic" {

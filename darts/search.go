@@ -33,14 +33,14 @@ type SearchResult struct {
 	// NormalBetas and ReduceBetas are the betas as the last step left them, a number
 	// for each edge, before softmax; nil unless the space is Partial.
 	NormalBetas, ReduceBetas []float64
-	// Epochs and Steps tell how much has been done: complete epochs, and steps.
+	// Epochs and Steps are the numbers of complete epochs and of steps.
 	Epochs, Steps int
-	// Last are the figures of the last epoch that was begun.
+	// Last has the metrics of the last epoch that began.
 	Last record.Epoch
 	// Params are the parameters of the supernet as the last step left them. Their
 	// WriteSafetensors keeps them for other programs.
 	Params *ops.Params
-	// Config are the settings.
+	// Config has the hyperparameters.
 	Config SearchConfig
 }
 
@@ -129,7 +129,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	m.Bytes += all - m.Planned()
 	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
 	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, src, nil)
-	s.meter = record.NewMeter(record.Func(s.tell))
+	s.meter = record.NewMeter(record.Func(s.emit))
 	s.m.Passed = s.meter.Pass
 	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared}
 	o.Purpose = "weights"
@@ -198,7 +198,7 @@ func (s *search) stopReason() string {
 	return ""
 }
 
-// collapsed says whether the alphas have learned for an epoch and so many skip
+// collapsed reports whether the alphas have learned for an epoch and at least limit skip
 // connections have won; never if limit is 0.
 func (s *search) collapsed(limit int) bool {
 	return limit > 0 && s.complete > s.c.ArchStartEpoch && s.skips() >= limit
@@ -289,7 +289,7 @@ func (s *search) afterEpoch() error { return s.warn() }
 
 func (s *search) best() (p *ops.Params, epoch int) { return nil, 0 }
 
-// figures brings the result up to date, unless the alphas are no numbers any more.
+// metrics brings the result up to date, unless the alphas are not finite.
 func (s *search) metrics() (record.Epoch, error) {
 	normal, reduce := s.m.net.Alphas()
 	normalBetas, reduceBetas := s.m.net.Betas()
@@ -319,7 +319,7 @@ func (s *search) metrics() (record.Epoch, error) {
 	return e, nil
 }
 
-// arrays returns the memory that a search goes on from.
+// arrays returns the memory that a search resumes from.
 func (s *search) arrays() []checkpoint.Array {
 	return []checkpoint.Array{
 		checkpoint.ArrayOf("weights", s.m.Params.Weights()),
@@ -331,7 +331,7 @@ func (s *search) arrays() []checkpoint.Array {
 	}
 }
 
-// searchState is what else a search goes on from.
+// searchState is what else a search resumes from.
 type searchState struct {
 	ArchSteps int        `json:"arch_steps"` // steps of the alphas
 	Train     [3]float64 `json:"train"`      // the sums of trainMean

@@ -27,9 +27,9 @@ type SearchConfig struct {
 	ArchWeightDecay float64 `json:"arch_weight_decay"` // weight decay of the alphas
 
 	// StopSkips ends the search after an epoch in which the alphas have learned if
-	// the normal cell has so many skip connections or more, 2 in DARTS+ (Liang et
+	// the normal cell has at least this many skip connections, 2 in DARTS+ (Liang et
 	// al., 2019, arXiv 1909.06035, criterion 1); 0 does not. Space.MaxSkips, of
-	// P-DARTS, goes on but limits what is derived. With neither, a Warning tells
+	// P-DARTS, limits what is derived instead. With neither, a Warning says
 	// once of 2 skip connections.
 	StopSkips int `json:"stop_skips"`
 
@@ -90,7 +90,7 @@ type SGD struct {
 	GradClip    float64  `json:"grad_clip"`    // maximum norm of the gradient; 0 does not clip
 }
 
-// scaled returns them with a learning rate that is so many times as high.
+// scaled returns them with the learning rate times ratio.
 func (s SGD) scaled(ratio float64) SGD {
 	s.LR.Base *= ratio
 	s.LR.Min *= ratio
@@ -112,7 +112,7 @@ func (s SGD) validate() error {
 	return belowOne([]share{{"Momentum", s.Momentum}})
 }
 
-// DARTS returns the published settings of a search on CIFAR-10: 50 epochs of
+// DARTS returns the published hyperparameters of a search on CIFAR-10: 50 epochs of
 // batches of 64 with 16 channels and 8 cells (Liu et al., 2019, arXiv
 // 1806.09055, appendix A.1).
 func DARTS() SearchConfig {
@@ -124,7 +124,7 @@ func DARTS() SearchConfig {
 	}
 }
 
-// WithBatch returns the settings for batches of so many images: the learning
+// WithBatch returns the hyperparameters for batches of another size: the learning
 // rates of weights and alphas change in proportion (Goyal et al., 2017, arXiv
 // 1706.02677), as those of Liu et al. (2020, arXiv 2003.12056, supplement B.1) do.
 // MicroBatch stays, and Validate refuses one that does not divide the batch.
@@ -136,7 +136,7 @@ func (c SearchConfig) WithBatch(images int) SearchConfig {
 	return c
 }
 
-// PCDARTS returns the published settings of a search on CIFAR-10 with a quarter of
+// PCDARTS returns the published hyperparameters of a search on CIFAR-10 with a quarter of
 // the channels in mixed operations: 50 epochs of batches of 256, the alphas and betas
 // learning from the sixteenth on (Xu et al., 2020, arXiv 1907.05737, section 4.2).
 func PCDARTS() SearchConfig {

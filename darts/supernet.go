@@ -24,7 +24,7 @@ type model struct {
 }
 
 // build adds the supernet of a space with the head of a task to a new graph, for
-// batches of so many images.
+// batches of batch images.
 func build(p *ops.Params, space cell.Space, weigh cell.MixWeights, task pretext.Task, batch int) (*engine.Network, *cell.Supernet, error) {
 	n, err := engine.NewNetwork(p, task, batch)
 	if err != nil {

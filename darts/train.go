@@ -31,7 +31,7 @@ type TrainResult struct {
 	BestParams *ops.Params
 	// Size is that of the network without auxiliary head.
 	Size cell.Complexity
-	// Epochs and Steps tell how much has been done: complete epochs, and steps.
+	// Epochs and Steps are the numbers of complete epochs and of steps.
 	Epochs, Steps int
 	// Last are the numbers of the last epoch that was begun, Best those of the first
 	// epoch with the best ValScore, zero if none was evaluated.
@@ -154,7 +154,7 @@ func newTraining(ctx context.Context, src, val Source, task pretext.Task, c Trai
 	}
 	t := &training{c: c, rt: rt, task: task, val: val, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c}}
 	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, src, val)
-	t.meter = record.NewMeter(record.Func(t.tell))
+	t.meter = record.NewMeter(record.Func(t.emit))
 	t.Passed = t.meter.Pass
 	if err := t.plan(ctx, reserved(src, val)); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
@@ -299,7 +299,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	return nil
 }
 
-// build builds the network for batches of so many images, with paths to drop and
+// build builds the network for batches of batch images, with paths to drop and
 // auxiliary head if it learns.
 func (t *training) build(batch int, learns bool, norm *ops.Norm) (*engine.Network, error) {
 	n, err := engine.NewNetwork(t.Params, t.task, batch)
@@ -429,7 +429,7 @@ func (t *training) afterEpoch() error { return nil }
 
 func (t *training) best() (p *ops.Params, epoch int) { return t.bestParams, t.result.Best.Epoch }
 
-// figures brings the result up to date.
+// metrics brings the result up to date.
 func (t *training) metrics() (record.Epoch, error) {
 	e := t.result.Last
 	if e.Epoch != t.epoch+1 {

@@ -10,8 +10,8 @@ import (
 )
 
 // TrainConfig has the hyperparameters of the training of a network. It is data, and
-// fields are used literally: zero is zero. Start from a preset, Training,
-// PublishedTraining or SampleTraining, and change fields of the copy.
+// fields are used literally: zero is zero. Start from a preset, Training or
+// one of package preset, and change fields of the copy.
 type TrainConfig struct {
 	Network cell.Architecture `json:"network"` // what is trained; the task adds its head
 	Epochs  int               `json:"epochs"`  // passes over the images
@@ -62,7 +62,7 @@ type TrainConfig struct {
 	Seed uint64 `json:"seed"` // of everything that is drawn
 }
 
-// Training returns the published settings with which a network of the cells of a
+// Training returns the published hyperparameters with which a network of the cells of a
 // genotype is trained on CIFAR-10: 600 epochs of batches of 96 with 36 channels
 // and 20 cells, an auxiliary head, and paths dropped with a probability of up to
 // 0.2 (Liu et al., 2019, arXiv 1806.09055, appendix A.2, without cutout).
@@ -75,7 +75,7 @@ func Training(g cell.Genotype) TrainConfig {
 	}
 }
 
-// WithBatch returns the settings for batches of so many images: the learning rate
+// WithBatch returns the hyperparameters for batches of another size: the learning rate
 // changes in proportion (Goyal et al., 2017, arXiv 1706.02677). MicroBatch stays, and
 // Validate refuses one that does not divide the batch.
 func (c TrainConfig) WithBatch(images int) TrainConfig {

@@ -11,7 +11,7 @@ import (
 	"unnas/internal/format"
 )
 
-// trainState is what else a training goes on from.
+// trainState is what else a training resumes from.
 type trainState struct {
 	Mean [3]float64  `json:"mean"` // its sums
 	Best *evaluation `json:"best,omitempty"`
@@ -20,7 +20,7 @@ type trainState struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-// arrays returns the memory that a training goes on from.
+// arrays returns the memory that a training resumes from.
 func (t *training) arrays() []checkpoint.Array {
 	all := []checkpoint.Array{
 		checkpoint.ArrayOf("weights", t.Params.Weights()),
@@ -36,7 +36,7 @@ func (t *training) arrays() []checkpoint.Array {
 	return all
 }
 
-// evaluation holds the figures of an epoch with an evaluation.
+// evaluation holds the metrics of an epoch with an evaluation.
 type evaluation struct {
 	Epoch      int                `json:"epoch"`
 	TrainLoss  exactly            `json:"train_loss"`
@@ -84,8 +84,8 @@ func keptOf(e record.Epoch) *evaluation {
 	return k
 }
 
-// figures returns the epoch of which the checkpoint has kept this; none if nil.
-func (k *evaluation) figures() record.Epoch {
+// metrics returns the epoch of which the checkpoint has kept this; none if nil.
+func (k *evaluation) metrics() record.Epoch {
 	if k == nil {
 		return record.Epoch{}
 	}
@@ -113,11 +113,11 @@ func (t *training) restoreState(state json.RawMessage, _ int) (func(), error) {
 	}
 	return func() {
 		t.mean, t.missing = meanOf(at.Mean), at.Missing
-		t.result.Best, t.result.Last = at.Best.figures(), at.Last.figures()
+		t.result.Best, t.result.Last = at.Best.metrics(), at.Last.metrics()
 	}, nil
 }
 
-// noEpoch returns an epoch without figures.
+// noEpoch returns an epoch without metrics.
 func noEpoch(number int) record.Epoch {
 	none := math.NaN()
 	return record.Epoch{Epoch: number, TrainLoss: none, TrainScore: none, ValLoss: none, ValScore: none, Entropy: none, SkipWeight: none, PoolWeight: none, Stability: none, Eigenvalue: none}

@@ -106,7 +106,7 @@ var runs = []struct {
 }{
 	{"quickstart", "-data PHOTOS -epochs 1", []string{"rotation: 16 + 16 images, 1 epoch of 1 step, batch 16", "see cells.svg and report.html in runs/quickstart"}},
 	{"finetune", "-data PHOTOS -genotype runs/quickstart -epochs 1 -width 2 -labelled 16", []string{"rotation: 32 + 4 images, 1 epoch of 2 steps, batch 16", "classification: 16 + 4 images, 1 epoch of 1 step, batch 16", "accuracy in validation: "}},
-	{"predict", "PHOTOS/val/bus/32.jpg PHOTOS/val/car/17.jpg", []string{"bus/32.jpg\n", "% bus\n", "car/17.jpg\n", "% car\n"}},
+	{"predict", "PHOTOS/val/bus/32.jpg PHOTOS/val/car/33.jpg", []string{"bus/32.jpg\n", "% bus\n", "car/33.jpg\n", "% car\n"}},
 	{"imagenet1k_search", "-data IMAGENET -task classification -batch 1 -subset 2", []string{"classification: 1 + 1 image, 2 epochs of 1 step, batch 1", "imagenet1k_train -genotype runs/imagenet1k_search"}},
 	{"imagenet1k_train", "-data IMAGENET -genotype runs/imagenet1k_search -epochs 1 -batch 2 -subset 2", []string{"classification: 2 + 2 images, 1 epoch of 1 step, batch 2", "done: "}},
 	{"imagenet22k_search", "-data IMAGENET/train -task colorization -batch 1 -subset 2", []string{"listed 2 of 2 classes", "colorization: 1 + 1 image, 1 epoch of 1 step, batch 1", "done: "}},
