@@ -12,8 +12,10 @@ import (
 
 	"unnas/darts/record"
 	"unnas/internal/engine"
+	"unnas/internal/format"
 	"unnas/internal/loader"
 	"unnas/internal/panics"
+	"unnas/internal/quota"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -92,11 +94,15 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 				err = fmt.Errorf("darts: evaluation of task %s: panic: %w", m.Task.Name(), panics.Recovered(p))
 			}
 		}()
-		measure, _, err := evaluator.Evaluate(ctx, m.Architecture, m.Params, counted{about(src), meter})
+		measure, bytes, err := evaluator.Evaluate(ctx, m.Architecture, m.Params, counted{about(src), meter})
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}
-		scores, err := measure(ctx)
+		decoding, err := evaluationQuota(rt, bytes, src)
+		if err != nil {
+			return nil, err
+		}
+		scores, err := measure(decoding.With(ctx))
 		if err != nil {
 			return nil, err
 		}
@@ -123,24 +129,34 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	en.Bytes += loader.Bytes(m.Task.Spec(), atOnce, rt.workers())
-	budget, kept := engine.Budget{Batch: atOnce, Memory: rt.Memory}, reserved(src)
-	if err := engine.Refused(budget.Refusal(en.Planned()+kept), kept); err != nil {
-		return nil, fmt.Errorf("darts: %w", err)
+	decoding, err := evaluationQuota(rt, en.Planned(), src)
+	if err != nil {
+		return nil, err
 	}
-	quota, _ := loader.Share(budget.Room(), en.Planned()+kept, kept)
 	if err := en.Bind(); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	images, err := loader.New(src, m.Task, loader.All(src), loader.Options{Batch: atOnce, Workers: rt.workers(), Purpose: "evaluation", Quota: quota})
+	images, err := loader.New(src, m.Task, loader.All(src), loader.Options{Batch: atOnce, Workers: rt.workers(), Purpose: "evaluation", Quota: decoding})
 	if err != nil {
 		return nil, err
 	}
 	metric := metricOf(run.Loss)
-	scores, classes, err := evaluate(quota.With(ctx), en, run, images, m.Task.Spec(), metric, meter)
+	scores, classes, err := evaluate(decoding.With(ctx), en, run, images, m.Task.Spec(), metric, meter)
 	if err != nil {
 		return nil, err
 	}
 	return m.evaluation(metric, scores, classes), nil
+}
+
+// evaluationQuota returns the memory in which images are decoded, or an error if there
+// is too little besides the bytes that the network takes.
+func evaluationQuota(rt Runtime, bytes int64, src Source) (*quota.Quota, error) {
+	room, kept := engine.Budget{Memory: rt.Memory}.Room(), reserved(src)
+	if bytes += kept; room > 0 && bytes > room {
+		return nil, fmt.Errorf("darts: the evaluation needs %s of memory, and there are %s; raise Memory, or take a smaller network or transform", format.Bytes(bytes), format.Bytes(room))
+	}
+	shared, _ := loader.Share(room, bytes, kept)
+	return shared, nil
 }
 
 // evaluation sorts scores out.
@@ -201,6 +217,9 @@ func evaluate(ctx context.Context, e *engine.Engine, r *engine.Runner, images *l
 		if err != nil {
 			return nil, nil, fmt.Errorf("darts: %w", err)
 		}
+		if err := finite(p.Loss, "the images to evaluate on"); err != nil {
+			return nil, nil, err
+		}
 		all.Add(p)
 		if counts != nil {
 			counts.add(r.Logits.Value().Data().([]float32), b.Y)
@@ -210,7 +229,7 @@ func evaluate(ctx context.Context, e *engine.Engine, r *engine.Runner, images *l
 		}
 	}
 	if all.Count == 0 {
-		return nil, nil, errors.New("darts: none of the validation images has a label that counts; give labelled images, or nil to evaluate nothing")
+		return nil, nil, errors.New("darts: nothing counts in the images to evaluate on; give images with labels or targets, two or more for a task that compares images")
 	}
 	loss, score := all.Value()
 	scores = map[string]float64{"loss": loss, metric.Name: score}
@@ -242,7 +261,7 @@ func (t *tally) add(logits []float32, labels []int32) {
 		}
 		row, before := logits[i*classes:][:classes], 0
 		for k, v := range row {
-			if v > row[l] || v == row[l] && k < int(l) {
+			if !(v <= row[l]) || v == row[l] && k < int(l) { // a NaN comes before all
 				before++
 			}
 		}

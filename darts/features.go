@@ -2,6 +2,7 @@ package darts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"slices"
@@ -19,9 +20,8 @@ import (
 
 // Features are what the network makes of an image before the head of its task.
 type Features struct {
-	// Map is the output of the last cell, [Inputs, Height, Width, Channels]. A task
-	// makes one input of an image as a rule; rotation makes four, of which the first is
-	// upright.
+	// Map is the output of the last cell, [Inputs, Height, Width, Channels]. Inputs is
+	// 1, unless the network takes tiles or patches of an image, as that of a jigsaw.
 	Map                             []float32
 	Inputs, Height, Width, Channels int
 }
@@ -45,7 +45,9 @@ func (f Features) Pooled() []float32 {
 }
 
 // Features returns the features of each image, under the evaluation transform of the
-// task. What is said of images and errors at Logits holds here.
+// task: the whole image, neither turned, nor hidden in part, nor distorted. A task whose
+// network takes something else, such as tiles or the lightness alone, makes it of the
+// image. What is said of images and errors at Logits holds here.
 func (m *Model) Features(ctx context.Context, images ...image.Image) ([]Features, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,31 +79,45 @@ func (m *Model) Features(ctx context.Context, images ...image.Image) ([]Features
 
 // An extractor runs a network without a head on one image at a time.
 type extractor struct {
-	task    pretext.Task
+	input   func(img *pretext.Image) error // writes x
 	x       []float32
-	rest    pretext.Sample // labels and targets, which nothing reads
 	out     *gorgonia.Node
 	machine *vm.Machine
 }
 
+// inputTransformer is a task whose network takes images under a transform.
+type inputTransformer interface{ InputTransform() pretext.Transform }
+
 func newExtractor(m *Model) (*extractor, error) {
-	e := &extractor{task: m.Task}
+	e, spec := &extractor{}, m.Task.Spec()
+	rest := spec.NewSample() // labels and targets, which nothing reads
+	e.input = func(img *pretext.Image) error { return sample(m.Task, e.x, rest, img) }
+	if t, ok := m.Task.(inputTransformer); ok {
+		spec.Inputs = 1
+		transform := t.InputTransform()
+		spec.Height, spec.Width, spec.Channels = transform.Height, transform.Width, 3
+		e.input = func(img *pretext.Image) error { return transform.Apply(e.x, img, false, nil) }
+	}
 	var images *gorgonia.Node
 	var plan *vm.Plan
 	err := ops.Build(func() error {
-		n, err := engine.NewNetwork(m.Params, m.Task, 1)
+		whole, err := engine.Assemble(m.Params, m.Architecture, m.Task, 1)
+		if err == nil {
+			err = whole.Scope.Covers()
+		}
 		if err != nil {
 			return err
 		}
-		net, err := n.Add(m.Architecture, m.Task, nil)
+		s := ops.NewScope(gorgonia.NewGraph(), m.Params)
+		if images, err = ops.Images(s.Graph(), "images", spec.Inputs, spec.Height, spec.Width, spec.Channels); err != nil {
+			return err
+		}
+		net, err := m.Architecture.Build(s, images, nil)
 		if err != nil {
 			return err
 		}
-		if err := n.Scope.Covers(); err != nil {
-			return err
-		}
-		images, e.out = n.Images, net.Out
-		plan, err = vm.Compile(n.Scope.Graph(), vm.Options{Want: gorgonia.Nodes{net.Out}})
+		e.out = net.Out
+		plan, err = vm.Compile(s.Graph(), vm.Options{Want: gorgonia.Nodes{net.Out}})
 		return err
 	})
 	if err != nil {
@@ -111,7 +127,7 @@ func newExtractor(m *Model) (*extractor, error) {
 	if bytes, total := plan.Bytes(team.Size()), memory.Total(); total > 0 && bytes > total {
 		return nil, fmt.Errorf("an image needs %s of memory, this machine has %s; choose a smaller transform or network", format.Bytes(bytes), format.Bytes(total))
 	}
-	e.x, e.rest = make([]float32, m.Task.Spec().InputLen()), m.Task.Spec().NewSample()
+	e.x = make([]float32, spec.InputLen())
 	if e.machine, err = plan.Bind(vm.NewArena(plan), team); err != nil {
 		return nil, err
 	}
@@ -120,12 +136,17 @@ func newExtractor(m *Model) (*extractor, error) {
 }
 
 func (e *extractor) run(img *pretext.Image) (Features, error) {
-	if err := sample(e.task, e.x, e.rest, img); err != nil {
+	if err := e.input(img); err != nil {
 		return Features{}, err
 	}
 	if err := e.machine.RunAll(); err != nil {
 		return Features{}, err
 	}
-	s := e.out.Shape()
-	return Features{Map: slices.Clone(e.out.Value().Data().([]float32)), Inputs: s[0], Height: s[1], Width: s[2], Channels: s[3]}, nil
+	s, data := e.out.Shape(), e.out.Value().Data().([]float32)
+	for _, v := range data {
+		if !format.Finite(float64(v)) {
+			return Features{}, errors.New("features are not finite numbers; the weights are damaged, or their training has diverged")
+		}
+	}
+	return Features{Map: slices.Clone(data), Inputs: s[0], Height: s[1], Width: s[2], Channels: s[3]}, nil
 }

@@ -8,15 +8,17 @@ import (
 	"strings"
 
 	"unnas/ops"
+	"unnas/pretext"
 )
 
 // headScopes are the scopes of the layers that depend on the task.
 var headScopes = []string{"classifier", ops.AuxiliaryHead}
 
 // initialise sets parameters to those of a file or a run directory, unless path is
-// empty or dir has a checkpoint to resume from. The warning names those of the head that
-// do not fit and keep the values that were drawn.
-func initialise(p *ops.Params, path string, dir *RunDir) (warning string, err error) {
+// empty or dir has a checkpoint to resume from. The head keeps the values that were
+// drawn if it is that of another task or of other classes, and where it has another
+// shape; the warning names these parameters.
+func initialise(p *ops.Params, path string, dir *RunDir, task pretext.Task, classes []string) (warning string, err error) {
 	if path == "" || dir != nil && dir.begun().Batch > 0 {
 		return "", nil
 	}
@@ -28,14 +30,36 @@ func initialise(p *ops.Params, path string, dir *RunDir) (warning string, err er
 			return "", fmt.Errorf("Init: %s: %w", path, err)
 		}
 	}
+	drawn := p.Clone()
 	kept, err := p.ReadPretrained(file, headScopes...)
 	if err != nil {
 		return "", fmt.Errorf("Init: %w", err)
 	}
+	if otherHead(file, task, classes) {
+		if kept, err = p.CopyScopes(drawn, headScopes...); err != nil {
+			return "", fmt.Errorf("Init: %w", err)
+		}
+	}
 	if kept == nil {
 		return "", nil
 	}
-	return fmt.Sprintf("the network starts with the weights of %s, but for these, which fit no other head and are drawn: %s", file, listed(kept)), nil
+	return fmt.Sprintf("the network starts with the weights of %s, but for the head, which is of another task or other classes and is drawn: %s", file, listed(kept)), nil
+}
+
+// otherHead reports whether a file describes the model of another task, or of classes
+// with other names.
+func otherHead(file string, task pretext.Task, classes []string) bool {
+	d, err := readDescription(file)
+	if err != nil {
+		return false // it has no description: the head fits, or not, by its shape
+	}
+	form, err := writeTask(task)
+	if err != nil {
+		return true
+	}
+	before, err := kindIn(d.Task)
+	now, e := kindIn(form)
+	return err != nil || e != nil || before != now || d.Classes != nil && classes != nil && !slices.Equal(d.Classes, classes)
 }
 
 // span is a range of the weights, all of which learn.

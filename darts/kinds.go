@@ -150,19 +150,26 @@ func (k Kinds) readArchitecture(data []byte) (cell.Architecture, error) {
 	return a, nil
 }
 
-// kindIn returns the kind that a JSON form names.
+// kindIn returns the kind that a JSON form names, its first member. Others may have a
+// member of that name.
 func kindIn(data []byte) (string, error) {
-	var of struct {
-		Kind string `json:"kind"`
+	d := json.NewDecoder(bytes.NewReader(data))
+	for _, want := range []json.Token{json.Delim('{'), "kind"} {
+		if token, err := d.Token(); err != nil {
+			return "", err
+		} else if token != want {
+			return "", fmt.Errorf("it has %v in place of %v; an object that begins with its kind is wanted", token, want)
+		}
 	}
-	err := json.Unmarshal(data, &of)
-	return of.Kind, err
+	var kind string
+	err := d.Decode(&kind)
+	return kind, err
 }
 
 // writeTask returns the JSON form of a task, which names its kind.
 func writeTask(task pretext.Task) (json.RawMessage, error) {
 	for _, t := range tasks() {
-		if typeName(t) == typeName(task) {
+		if v := reflect.TypeOf(task); v == reflect.TypeOf(t) || v == reflect.TypeOf(t).Elem() {
 			return named(t.Name(), task)
 		}
 	}
@@ -188,7 +195,7 @@ func (k Kinds) readTask(data []byte) (pretext.Task, error) {
 		return nil, fmt.Errorf("unknown kind %.60q, want one of %s; say in Kinds.Tasks how it is read", kind, strings.Join(append(kinds, slices.Sorted(maps.Keys(k.Tasks))...), ", "))
 	}
 	task, err := read(data)
-	if err == nil && task == nil {
+	if err == nil && engine.IsNil(task) {
 		err = errors.New("Kinds.Tasks returns nil")
 	}
 	if err != nil {
@@ -202,17 +209,30 @@ func (k Kinds) readTask(data []byte) (pretext.Task, error) {
 func (k Kinds) ReadSearchConfig(r io.Reader) (SearchConfig, error) {
 	var c SearchConfig
 	c.Space.Ops = k.Ops
-	if err := json.NewDecoder(r).Decode(&c); err != nil {
+	if err := strict(r, &c); err != nil {
 		return SearchConfig{}, fmt.Errorf("darts: configuration of a search: %w", err)
 	}
 	return c, nil
+}
+
+// strict reads one JSON value, without fields that v does not have.
+func strict(r io.Reader, v any) error {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is more behind the JSON value; remove it")
+	}
+	return nil
 }
 
 // ReadTrainConfig reads the configuration of a training, such as config.json of its run
 // directory.
 func (k Kinds) ReadTrainConfig(r io.Reader) (TrainConfig, error) {
 	var c TrainConfig
-	err := c.decode(k, func(v any) error { return json.NewDecoder(r).Decode(v) })
+	err := c.decode(k, func(v any) error { return strict(r, v) })
 	if err != nil {
 		return TrainConfig{}, fmt.Errorf("darts: configuration of a training: %w", err)
 	}

@@ -99,6 +99,9 @@ func (k Kinds) loadModel(path string) (*Model, error) {
 	if m.Architecture, err = k.readArchitecture(d.Architecture); err != nil {
 		return nil, fmt.Errorf("architecture: %w%s", err, d.by())
 	}
+	if cells := cellsOf(m.Architecture); cells > info.Size()/cellBytes {
+		return nil, fmt.Errorf("its network has %d cells, which the %d bytes of the file cannot describe; it is damaged", cells, info.Size())
+	}
 	if m.Task, err = k.readTask(d.Task); err != nil {
 		return nil, fmt.Errorf("task: %w%s", err, d.by())
 	}
@@ -119,6 +122,23 @@ func (k Kinds) loadModel(path string) (*Model, error) {
 		return nil, fmt.Errorf("it names %d classes, and its task has %d; the file is damaged", len(m.Classes), n)
 	}
 	return m, m.Params.ReadFile(path)
+}
+
+// cellBytes is less than the names and shapes of the parameters of a cell take in a file.
+const cellBytes = 256
+
+// cellsOf returns the number of cells of an architecture, 0 if it is not known. Building
+// them takes memory before their parameters are known.
+func cellsOf(a cell.Architecture) int64 {
+	switch n := a.(type) {
+	case cell.Network:
+		return int64(n.Backbone.Cells)
+	case cell.NASBenchNetwork:
+		return int64(n.Backbone.Stacks) * int64(n.Backbone.Modules)
+	case segmentation.Network:
+		return cellsOf(n.Architecture)
+	}
+	return 0
 }
 
 // weightsIn returns the path of the weights in a run directory.
@@ -203,7 +223,7 @@ func (m *Model) metadata() (map[string]string, error) {
 // check returns an error if a part of the model is missing.
 func (m *Model) check() error {
 	switch {
-	case engine.IsNil(m.Architecture) || m.Task == nil:
+	case engine.IsNil(m.Architecture) || engine.IsNil(m.Task):
 		return errors.New("the model has no Architecture or no Task; give both")
 	case m.Params == nil || !m.Params.Ready():
 		return errors.New("the parameters have no values; take those of a training, or NewParams and read weights into them")

@@ -202,7 +202,7 @@ func TestModelErrors(t *testing.T) {
 		"another kind of task":      {edit(`{\"kind\":\"classification\"`, `{\"kind\":\"classificatiom\"`), `task: unknown kind "classificatiom", want one of classification, rotation,`},
 		"another architecture":      {edit(`{\"kind\":\"network\"`, `{\"kind\":\"netwerk\"`), `architecture: unknown kind "netwerk", want one of network,`},
 		"other weights":             {edit(`\"width\":2`, `\"width\":1`), "the weights do not fit the network"},
-		"an absurd architecture":    {edit(`\"cells\":2,\"reductions\":[1]`, `\"cells\":99,\"reductions\":[]`), "the parameters of its network take 130032 bytes, the file has"},
+		"an absurd architecture":    {edit(`\"cells\":2,\"reductions\":[1]`, `\"cells\":99,\"reductions\":[]`), "its network has 99 cells, which the 12528 bytes of the file cannot describe"},
 		"a description that is cut": {edit(`\"format\":1`, `\"format\":,`), "its description: invalid character"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +240,7 @@ func TestModelErrors(t *testing.T) {
 	_, err = m.Evaluate(t.Context(), nil, darts.Runtime{})
 	assert.ErrorContains(t, err, "the source of images is nil")
 	_, err = m.Evaluate(t.Context(), drawn(t, 3, 1), darts.Runtime{Memory: 1000})
-	assert.ErrorContains(t, err, "Memory is 1000 B")
+	assert.ErrorContains(t, err, "and there are 1000 B; raise Memory")
 	_, err = (&darts.Model{}).Predict(t.Context())
 	assert.ErrorContains(t, err, "the model has no Architecture or no Task")
 	_, err = (&darts.Model{Architecture: network, Task: task}).Features(t.Context())
@@ -328,7 +328,7 @@ func TestInit(t *testing.T) {
 			assert.NotContains(t, text, "starts with the weights")
 			continue
 		}
-		assert.Contains(t, text, "the network starts with the weights of "+filepath.Join(first, "model.safetensors")+", but for these, which fit no other head and are drawn: classifier.classifier.weight, classifier.classifier.bias")
+		assert.Contains(t, text, "the network starts with the weights of "+filepath.Join(first, "model.safetensors")+", but for the head, which is of another task or other classes and is drawn: classifier.classifier.weight, classifier.classifier.bias")
 	}
 	for _, q := range starts[""].Params.List() {
 		own, drawn := starts["file"].Params.Data(starts["file"].Params.Find(q.Name)), starts[""].Params.Data(q)
@@ -355,6 +355,82 @@ func TestInit(t *testing.T) {
 	c.Init = t.TempDir()
 	_, err = darts.Train(t.Context(), src, nil, task, c, darts.Runtime{})
 	assert.ErrorContains(t, err, "Init: "+c.Init+": the directory has neither model.safetensors nor")
+}
+
+// TestInitDrawsTheHeadOfAnotherTask although it has the same shape; that of the same
+// task is taken.
+func TestInitDrawsTheHeadOfAnotherTask(t *testing.T) {
+	rotation := pretext.Rotation{Transform: pretext.ScenesTransform(16)}
+	first, r, _ := trainIn(t, rotation, nil)
+	still := func(c *darts.TrainConfig) { c.Init, c.LR.Base, c.WeightDecay = first, 0, 0 }
+	const head = "classifier.classifier.weight"
+	_, same, warnings := trainIn(t, rotation, still)
+	assert.Empty(t, warnings)
+	assert.Equal(t, r.Params.Data(r.Params.Find(head)), same.Params.Data(same.Params.Find(head)))
+	turned := labelless{rotation, 1}
+	_, other, warnings := trainIn(t, turned, still)
+	assert.Contains(t, strings.Join(warnings, "\n"), "which is of another task or other classes and is drawn: "+head)
+	_, drawn, _ := trainIn(t, turned, func(c *darts.TrainConfig) { still(c); c.Init = "" })
+	assert.Equal(t, drawn.Params.Data(drawn.Params.Find(head)), other.Params.Data(other.Params.Find(head)))
+	assert.Equal(t, r.Params.Data(r.Params.Find("stem.0.weight")), other.Params.Data(other.Params.Find("stem.0.weight")))
+}
+
+// TestEvaluateRefuses weights that are not finite, which no class is right with.
+func TestEvaluateRefuses(t *testing.T) {
+	network, task := tiny()
+	p, err := darts.NewParams(network, task, 1)
+	require.NoError(t, err)
+	p.Weights()[3] = float32(math.NaN())
+	m := &darts.Model{Architecture: network, Task: task, Params: p}
+	_, err = m.Evaluate(t.Context(), drawn(t, 9, 1), darts.Runtime{})
+	assert.ErrorIs(t, err, darts.ErrDiverged)
+	_, err = m.Features(t.Context(), drawnImage(t))
+	assert.ErrorContains(t, err, "features are not finite numbers")
+	segment := segmentation.Task{Transform: pretext.ScenesTransform(17), ASPP: segmentation.ASPP{Channels: 2, Rates: []int{1}, Classes: 19}}
+	p, err = darts.NewParams(network, segment, 1)
+	require.NoError(t, err)
+	m = &darts.Model{Architecture: network, Task: &segment, Params: p}
+	_, err = m.Segment(t.Context(), drawnImage(t))
+	require.NoError(t, err)
+	_, err = m.Features(t.Context(), drawnImage(t))
+	require.NoError(t, err)
+	plain := *drawnImage(t)
+	plain.Mask = nil
+	_, err = m.Logits(t.Context(), &plain)
+	assert.NoError(t, err, "no mask is needed")
+	m = &darts.Model{Architecture: network, Task: segment, Params: p}
+	_, err = m.Evaluate(t.Context(), struct{ darts.Source }{drawn(t, 2, 1)}, darts.Runtime{Memory: 1000})
+	assert.ErrorContains(t, err, "the evaluation needs ")
+	for _, m := range []*darts.Model{{Architecture: network, Task: (*segmentation.Task)(nil), Params: p}, {Architecture: (*cell.Network)(nil), Task: task, Params: p}} {
+		_, err = m.Predict(t.Context(), &plain)
+		assert.ErrorContains(t, err, "the model has no Architecture or no Task")
+	}
+}
+
+// TestFeaturesOfTheWholeImage are the same for all tasks whose network takes images.
+func TestFeaturesOfTheWholeImage(t *testing.T) {
+	network, task := tiny()
+	p, err := darts.NewParams(network, task, 1)
+	require.NoError(t, err)
+	img := drawnImage(t)
+	want, err := (&darts.Model{Architecture: network, Task: task, Params: p}).Features(t.Context(), img)
+	require.NoError(t, err)
+	view := pretext.ScenesTransform(16)
+	for _, other := range []pretext.Task{
+		pretext.Rotation{Transform: view}, pretext.Reconstruction{Transform: view, Block: 4, Detail: 2, MaskRatio: 0.5},
+		pretext.Contrastive{Transform: view, Strength: 0.5, GrayscaleProb: 0.2, Projection: 8, Temperature: 0.5},
+	} {
+		q, err := darts.NewParams(network, other, 2)
+		require.NoError(t, err)
+		for _, to := range q.List() {
+			if from := p.Find(to.Name); from != nil && !strings.HasPrefix(to.Name, "classifier.") {
+				copy(q.Data(to), p.Data(from))
+			}
+		}
+		got, err := (&darts.Model{Architecture: network, Task: other, Params: q}).Features(t.Context(), img)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, other.Name())
+	}
 }
 
 // TestInitSearch starts from the weights and the alphas of another search.
@@ -412,6 +488,7 @@ func TestFreeze(t *testing.T) {
 				before, after := still.Params.Data(still.Params.Find(q.Name)), r.Params.Data(q)
 				if strings.HasPrefix(q.Name, "stem") || strings.HasPrefix(q.Name, "cells.0.") {
 					assert.Equal(t, before, after, q.Name)
+					assert.Equal(t, make([]float32, len(after)), r.Params.Grad(q), "its gradient is not computed")
 					assert.NotEqual(t, before, all.Params.Data(all.Params.Find(q.Name)), q.Name)
 				} else {
 					assert.NotEqual(t, before, after, q.Name)

@@ -100,6 +100,9 @@ func (m *Model) Segment(ctx context.Context, img image.Image) ([]uint8, error) {
 	}
 	if m.pixels == nil {
 		task, ok := m.Task.(segmentation.Task)
+		if p, pointer := m.Task.(*segmentation.Task); pointer {
+			task, ok = *p, true
+		}
 		if !ok {
 			return nil, fmt.Errorf("darts: task %s does not label pixels of whole images; use Predict or Logits", m.Task.Name())
 		}

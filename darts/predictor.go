@@ -155,6 +155,9 @@ func (p *predictor) run(part part, images []*pretext.Image, first int) ([][]floa
 func sample(task pretext.Task, x []float32, rest pretext.Sample, img *pretext.Image) error {
 	labelled := *img
 	labelled.Label = 0 // tasks with labels refuse images without one; any will do
+	if labelled.Mask == nil {
+		labelled.Mask = make([]uint8, img.Width*img.Height)
+	}
 	rest.Inputs = x
 	return task.Sample(rest, &labelled, false, rng.New(0, "prediction", 0, 0))
 }

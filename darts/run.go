@@ -93,8 +93,10 @@ func (r *run) start(s record.Start, task pretext.Task, p *ops.Params, warnings .
 	s.Task, s.Epochs, s.StepsPerEpoch, s.Batch = task.Name(), r.epochs, r.phase.steps(), r.batch
 	s.Decoder, s.Kernel = decoder(r.sources...), kernels()
 	s.Version, s.Revision = r.program.Version, r.program.Revision
-	if r.identity, err = identify(s, task, p); err != nil {
-		return err
+	if r.dir != nil {
+		if r.identity, err = identify(s, task, p); err != nil {
+			return err
+		}
 	}
 	events := []record.Event{s}
 	for _, text := range warnings {

@@ -17,7 +17,7 @@ import (
 	"unnas/pretext"
 )
 
-// finish evaluates the network if it is time to.
+// endEpoch evaluates the network if it is time to.
 func (t *training) endEpoch() error {
 	e, err := t.metrics()
 	if err != nil {

@@ -93,7 +93,7 @@ func given(src Source, task pretext.Task) error {
 	if src == nil {
 		return errors.New("darts: the source of images is nil; give a data set")
 	}
-	if task == nil {
+	if engine.IsNil(task) {
 		return errors.New("darts: the task is nil; give one, pretext.Rotation for example")
 	}
 	if err := task.Validate(); err != nil {
@@ -146,7 +146,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	s.result.Params = s.m.Params
 	s.rule = newBilevel(c, s.m.Team, s)
 	metric := metricOf(s.m.Loss)
-	drawn, err := initialise(s.m.Params, c.Init, rt.Dir)
+	drawn, err := initialise(s.m.Params, c.Init, rt.Dir, task, nil)
 	if err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
@@ -186,7 +186,7 @@ func (s *search) finishRun(ctx context.Context) error {
 	return s.record(done)
 }
 
-// over ends a search in which too many skip connections have won, or whose loss
+// stopReason ends a search in which too many skip connections have won, or whose loss
 // has become sharp.
 func (s *search) stopReason() string {
 	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {

@@ -161,9 +161,9 @@ func (c SearchConfig) Validate() error {
 	if err := c.Space.Validate(); err != nil {
 		return fmt.Errorf("darts: Space: %w", err)
 	}
-	body := c.Space.Backbone
-	if n := len(body.Reductions); n == 0 || n == body.Cells {
-		return fmt.Errorf("darts: Space: %d of %d cells reduce; a search needs cells of both kinds: use 3 cells or more, and cell.Reductions", n, body.Cells)
+	backbone := c.Space.Backbone
+	if n := len(backbone.Reductions); n == 0 || n == backbone.Cells {
+		return fmt.Errorf("darts: Space: %d of %d cells reduce; a search needs cells of both kinds: use 3 cells or more, and cell.Reductions", n, backbone.Cells)
 	}
 	if err := c.Algorithm.validate(); err != nil {
 		return err

@@ -124,8 +124,8 @@ type training struct {
 }
 
 // evaluatedAtATime is the number of images of which the maps of a trained network
-// stay in the cache. In evaluation images do not depend on each other, so a batch
-// can be taken in parts.
+// stay in the cache. In evaluation images do not depend on each other, so a batch can
+// be taken in parts; a task that compares images compares those of a part.
 const evaluatedAtATime = 8
 
 func newTraining(ctx context.Context, src, val Source, task pretext.Task, c TrainConfig, rt Runtime) (*training, error) {
@@ -152,7 +152,7 @@ func newTraining(ctx context.Context, src, val Source, task pretext.Task, c Trai
 	if err != nil {
 		return nil, err
 	}
-	t := &training{c: c, rt: rt, task: task, val: val, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c}}
+	t := &training{c: c, rt: rt, task: task, val: val, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c, task: task, classes: classesFor(src, task)}}
 	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, src, val)
 	t.meter = record.NewMeter(record.Func(t.emit))
 	t.Passed = t.meter.Pass
@@ -162,8 +162,11 @@ func newTraining(ctx context.Context, src, val Source, task pretext.Task, c Trai
 	if err := t.load(src); err != nil {
 		return nil, err
 	}
-	t.result.Params, t.result.task, t.result.classes = t.Params, task, classesFor(src, task)
-	undescribed := ""
+	t.result.Params = t.Params
+	undescribed, imprecise := "", ""
+	if c.PreciseBN > 0 && val == nil {
+		imprecise = "PreciseBN has no effect without images to evaluate on: the statistics are the running averages"
+	}
 	if t.metadata, err = t.result.Model().metadata(); err != nil && rt.Dir != nil {
 		undescribed = fmt.Sprintf("the model files of this run will have parameters alone, which LoadModel does not read: %v", err)
 	}
@@ -172,7 +175,7 @@ func newTraining(ctx context.Context, src, val Source, task pretext.Task, c Trai
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
-	}, task, t.Params, warning, t.drawn, undescribed)
+	}, task, t.Params, warning, t.drawn, undescribed, imprecise)
 }
 
 func (t *training) valLen() int {
@@ -231,7 +234,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		t.Frozen = func(q *ops.Param) bool {
 			return slices.ContainsFunc(c.Freeze, func(prefix string) bool { return strings.HasPrefix(q.Name, prefix) })
 		}
-		if t.drawn, err = initialise(t.Params, c.Init, t.rt.Dir); err != nil {
+		if t.drawn, err = initialise(t.Params, c.Init, t.rt.Dir, t.task, t.result.classes); err != nil {
 			return err
 		}
 		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}, t.rt.Recompute); err != nil {

@@ -260,6 +260,38 @@ func (p *Params) divideRunning() {
 	}
 }
 
+// CopyScopes sets the parameters and running statistics below some scopes to those of
+// from, which are of the same network, and returns their names in the order of the
+// state dict.
+func (p *Params) CopyScopes(from *Params, scopes ...string) (names []string, err error) {
+	ours, all, err := p.published()
+	if err != nil {
+		return nil, fmt.Errorf("ops: %w", err)
+	}
+	theirs, _, err := from.published()
+	if err != nil {
+		return nil, fmt.Errorf("ops: %w", err)
+	}
+	for _, name := range all {
+		if !below(name, scopes) {
+			continue
+		}
+		other, ok := theirs[name]
+		if !ok {
+			return nil, fmt.Errorf("ops: the other parameters lack %s; give those of the same network", name)
+		}
+		values := make([]float32, other.len())
+		if err := other.get(values); err != nil {
+			return nil, err
+		}
+		if err := ours[name].set(values); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
 // Clone returns parameters of the same names with copies of the values and running
 // statistics, without gradients. Call it after Init.
 func (p *Params) Clone() *Params {

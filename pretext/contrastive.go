@@ -79,6 +79,9 @@ func (t Contrastive) Validate() error {
 	return nil
 }
 
+// InputTransform returns the transform of an image whose colours are as they are.
+func (t Contrastive) InputTransform() Transform { return t.Transform }
+
 // Spec returns the sizes of a sample: 2 inputs and one label, which is not a class.
 func (t Contrastive) Spec() Spec {
 	return Spec{Height: t.Transform.Height, Width: t.Transform.Width, Channels: 3, Inputs: 2, LabelShape: []int{1}}

@@ -84,6 +84,9 @@ func (t Reconstruction) blocks() int {
 // hidden returns the number of hidden blocks.
 func (t Reconstruction) hidden() int { return int(math.Round(t.MaskRatio * float64(t.blocks()))) }
 
+// InputTransform returns the transform of an image of which nothing is hidden.
+func (t Reconstruction) InputTransform() Transform { return t.Transform }
+
 // Spec returns the sizes of a sample: 1 input, targets of shape [Height/Block,
 // Width/Block, 3·Detail²].
 func (t Reconstruction) Spec() Spec {

@@ -16,7 +16,6 @@ import (
 type Network struct {
 	// Architecture is a cell.Network, or another one with a method OutputStride() int. An
 	// output stride s maps images of s·n+1 pixels a side to n+1 pixels.
-	// s·n+1.
 	cell.Architecture
 	Task Task // head and normalisation of the images
 }

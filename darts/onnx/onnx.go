@@ -15,6 +15,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/internal/atomicfile"
+	"unnas/internal/engine"
 	"unnas/internal/graph"
 	"unnas/internal/onnxpb"
 	"unnas/ops"
@@ -50,7 +51,7 @@ type Output struct {
 // the names of its classes. It builds the network for one image of the task's size; for
 // another size or other outputs, build the network and a Model of it yourself.
 func NewModel(trained *darts.Model) (Model, error) {
-	if trained == nil || trained.Architecture == nil || trained.Task == nil || trained.Params == nil {
+	if trained == nil || engine.IsNil(trained.Architecture) || engine.IsNil(trained.Task) || trained.Params == nil {
 		return Model{}, errors.New("onnx: the model, or its Architecture, Task or Params, is nil; give all of them")
 	}
 	m := Model{Classes: trained.Classes}

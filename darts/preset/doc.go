@@ -4,6 +4,8 @@
 // [Ranking] and [RankingNASBench] the trainings of sampled architectures for its
 // rankings:
 //
+//	task, config, err := preset.Search("imagenet1k", "rotation")
+//
 // The hyperparameters of DARTS and PC-DARTS themselves are in package darts.
 //
 // Data sets are named cifar10, imagenet1k, imagenet22k and cityscapes. Tasks have their

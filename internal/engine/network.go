@@ -43,7 +43,7 @@ func NewNetwork(p *ops.Params, task pretext.Task, batch int) (*Network, error) {
 // Assemble adds a network with the head and the loss of a task to a new graph, for
 // batches of the given size.
 func Assemble(p *ops.Params, a cell.Architecture, task pretext.Task, batch int) (*Network, error) {
-	if IsNil(a) || task == nil {
+	if IsNil(a) || IsNil(task) {
 		return nil, errors.New("the network or the task is nil")
 	}
 	if err := a.Validate(); err != nil {
@@ -111,9 +111,9 @@ func (n *Network) wanted() gorgonia.Nodes {
 // ScoreName matches valid names of scores, which are parts of other names.
 var ScoreName = regexp.MustCompile(`^[\w.-]+$`)
 
-// IsNil reports whether a network is nil or a nil pointer.
-func IsNil(a cell.Architecture) bool {
-	v := reflect.ValueOf(a)
+// IsNil reports whether a network or a task is nil or a nil pointer.
+func IsNil(x any) bool {
+	v := reflect.ValueOf(x)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 

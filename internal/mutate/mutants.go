@@ -112,7 +112,7 @@ var mutants = []mutant{
 		to:   `r := rng.New(t.c.Seed, "paths", t.epoch, 0)`},
 	{file: "darts/bilevel.go", tests: "./darts",
 		from: "values[r.from:r.to], velocity[r.from:r.to], grads[r.from:r.to]",
-		to:   "values, velocity, grads"},
+		to:   "values[0*r.from:], velocity, grads"},
 	{file: "internal/engine/engine.go", tests: "./darts",
 		from: " || e.Frozen != nil && e.Frozen(q) {",
 		to:   " {"},
