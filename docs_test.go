@@ -235,6 +235,19 @@ func TestLinks(t *testing.T) {
 	assert.NotZero(t, n)
 }
 
+// TestPlaceholders demands that no page holds a placeholder, such as @@RESULT@@.
+func TestPlaceholders(t *testing.T) {
+	for page := range pages(t) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		i := 0
+		for line := range strings.Lines(string(text)) {
+			i++
+			assert.False(t, strings.Contains(line, "@@"), "%s:%d: %s", page, i, strings.TrimSpace(line))
+		}
+	}
+}
+
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
