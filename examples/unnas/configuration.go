@@ -54,6 +54,9 @@ func runConfiguration(ctx context.Context, c *call) error {
 	}
 	c.Seed, c.Runtime.Workers = config.Seed(), config.Workers()
 	c.Out, c.Resume = config.Dir()
+	if err := c.checkOut(c.Path("unnas")); err != nil {
+		return err
+	}
 	s := session.Session{
 		Name: "unnas", Options: c.Options,
 		Begin: func(d *darts.RunDir) error { return d.WriteFile(release.File, config.Dump) },

@@ -46,6 +46,9 @@ func runRank(ctx context.Context, c *call) error {
 	case c.analyse:
 		return ranking.Analyse(c.Out, c.out)
 	}
+	if err := c.checkOut(c.Out); err != nil {
+		return err
+	}
 	o, err := c.ranking()
 	if err != nil {
 		return err

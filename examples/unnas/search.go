@@ -54,6 +54,9 @@ func runSearch(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkOut(c.Path("search")); err != nil {
+		return err
+	}
 	src, err := c.open(ctx, k, task, decoder)
 	if err != nil {
 		return err

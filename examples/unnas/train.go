@@ -55,6 +55,9 @@ func runTrain(ctx context.Context, c *call) error {
 		return err
 	}
 	t := session.Training{Session: session.Session{Name: "train", Options: c.Options}, Config: config}
+	if err := c.checkOut(c.Path("train")); err != nil {
+		return err
+	}
 	src, err := c.open(ctx, k, task, decoder)
 	if err != nil {
 		return err
