@@ -115,7 +115,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	n := src.Len()
 	weights, alphas := loader.Split(n, c.TrainFraction, c.Seed)
 	if min(len(weights), len(alphas)) < c.Batch {
-		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
+		return nil, fmt.Errorf("darts: %s in parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
 	}
 	began := 0
 	if rt.Dir != nil && rt.AutoBatch {

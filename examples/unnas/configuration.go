@@ -40,7 +40,7 @@ func runConfiguration(ctx context.Context, c *call) error {
 	}
 	config, err := release.Read(c.cfg, c.args)
 	if errors.Is(err, fs.ErrNotExist) {
-		return usagef("-cfg: %w", err)
+		return usagef("-cfg: %w; give a YAML file of the authors' release, see unnas help cfg", err)
 	}
 	if err != nil {
 		return usageError{err}
@@ -120,7 +120,7 @@ func (c *call) evaluateConfigured(ctx context.Context, config *release.Config) e
 		return err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "model.safetensors")
+		path = filepath.Join(path, modelFile)
 	}
 	if err := model.Params.ReadFile(path); err != nil {
 		return config.Fault("TEST.WEIGHTS", "is %s: %w", config.Test.Weights, err)

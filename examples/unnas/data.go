@@ -25,12 +25,13 @@ type kind struct {
 
 // The names of kinds that are not of package preset.
 const (
-	builtIn = "scenes"
-	folder  = "folder"
+	builtIn      = "scenes"
+	builtInTitle = "built-in scenes"
+	folder       = "folder"
 )
 
 var kinds = []kind{
-	{builtIn, "built-in scenes", preset.Classification, 32, cell.CIFARStem, dataset.Val},
+	{builtIn, builtInTitle, preset.Classification, 32, cell.CIFARStem, dataset.Val},
 	{preset.CIFAR10, "CIFAR-10", preset.Classification, 32, cell.CIFARStem, dataset.Test},
 	{preset.ImageNet1K, "ImageNet-1K", preset.Classification, 224, cell.ImageNetStem, dataset.Val},
 	{preset.ImageNet22K, "ImageNet-22K", preset.Classification, 224, cell.ImageNetStem, dataset.All},

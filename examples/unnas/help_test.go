@@ -107,6 +107,9 @@ func TestFlagDefs(t *testing.T) {
 		for name := range c.defaults {
 			assert.True(t, c.has(name), "%s: -%s", c.name, name)
 		}
+		for name := range c.values {
+			assert.True(t, c.has(name), "%s: -%s", c.name, name)
+		}
 	}
 	for _, d := range flagDefs {
 		assert.True(t, used[d.name], "-%s", d.name)

@@ -44,7 +44,7 @@ func runPredict(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	model, err := darts.LoadModel(c.args[0])
+	model, err := loadModel(c.args[0])
 	if err != nil {
 		return err
 	}

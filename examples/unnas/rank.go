@@ -26,6 +26,7 @@ func rankCommand() *command {
 		},
 		flags: "data dataset subset index jpeg seed width cells epochs batch workers out quiet " +
 			"space table samples tasks seeds shard attempts analyse csv id supervised",
+		defaults: map[string]string{"data": "none: needed to train"},
 		texts: map[string]string{
 			"out":   "directory of the experiment [runs/rank]",
 			"index": "index of a .tfrecord -table [beside it]",

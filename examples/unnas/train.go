@@ -29,7 +29,7 @@ func trainCommand() *command {
 			{"unnas train -cell unnas_cityscapes_rot -data cityscapes -micro-batch 2", "to segment, in less memory; years on two cores"},
 		},
 		flags:    "cfg val task preset cell init freeze width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
-		defaults: map[string]string{"task": "the labels", "cell": "that of -init"},
+		defaults: map[string]string{"data": builtInTitle, "task": "the labels", "cell": "that of -init"},
 		run:      runTrain,
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/preset"
+	"unnas/internal/atomicfile"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -39,7 +40,7 @@ func TestTrain(t *testing.T) {
 	defer cancel()
 	stopped := &stopper{text: "epoch 1/2 ", stop: cancel}
 	require.ErrorIs(t, run(ctx, shortly(parts, "-data", data), stopped), context.Canceled)
-	assert.Contains(t, stopped.out.String(), "add -out "+parts+" -resume\n")
+	assert.Contains(t, stopped.out.String(), "add -resume\n")
 	prints(t, shortly(parts, "-data", data, "-resume")...)
 	for _, name := range []string{"model.safetensors", "best.safetensors", "genotype.json"} {
 		want, err := os.ReadFile(filepath.Join(whole, name))
@@ -51,6 +52,24 @@ func TestTrain(t *testing.T) {
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "val"), "-data", filepath.Join(data, "train"), "-val", filepath.Join(data, "val"), "-epochs", "1")...), "classification: 12 + 4 images")
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "part"), "-data", data, "-subset", "50%", "-epochs", "1")...), "classification: 6 + 2 images")
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "few"), "-data", data, "-subset", "8", "-epochs", "1")...), "classification: 8 + 4 images", "all of a smaller one")
+}
+
+// TestTrainFullDisk names no files that could not be written.
+func TestTrainFullDisk(t *testing.T) {
+	full := errors.New("disk full")
+	atomicfile.Fault = func(what, path string) error {
+		if what == "create" && strings.Contains(path, "model.safetensors") {
+			return full
+		}
+		return nil
+	}
+	t.Cleanup(func() { atomicfile.Fault = nil })
+	var out bytes.Buffer
+	dir := filepath.Join(t.TempDir(), "run")
+	err := run(t.Context(), shortly(dir, "-subset", "8", "-epochs", "1"), &out)
+	require.ErrorIs(t, err, full)
+	assert.NotContains(t, out.String(), "model.safetensors")
+	assert.Contains(t, out.String(), "the run as report.html, config.json, metrics.jsonl and tensorboard.\n")
 }
 
 // TestTrainHoldsOut validates on a part of the images of a folder without a split for it.

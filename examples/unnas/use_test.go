@@ -128,8 +128,13 @@ func TestUse(t *testing.T) {
 			"no weights":          {[]string{"train", "-init", "nowhere"}, "-init nowhere: there is no such file or run directory"},
 			"weights of a search": {[]string{"search", "-init", "nowhere"}, "-init nowhere: there is no such"},
 			"no network":          {[]string{"train", "-init", "main.go"}, "-init main.go has no network to train"},
+			"damaged network":     {[]string{"train", "-init", damaged}, "the file is damaged"},
+			"training":            {[]string{"search", "-init", dir}, "has no supernet.safetensors; give the run directory of a search"},
+			"model nowhere":       {[]string{"predict", "nowhere", filepath.Join(data, "val", "dog", "1.png")}, "nowhere: no such file or directory; give the run directory of a training, or a file of its weights"},
 			"images of others":    {[]string{"evaluate", dir}, dir + " on built-in scenes: "},
 			"freeze nothing":      {[]string{"train", "-init", dir, "-freeze", "head", "-data", data, "-size", "32", "-batch", "4", "-out", filepath.Join(t.TempDir(), "run")}, `Freeze has "head"`},
+			"size of a model":     {[]string{"evaluate", dir, "-size", "8"}, `unknown flag "-size"`},
+			"no steps":            {[]string{"evaluate", dir, "-recompute"}, `unknown flag "-recompute"`},
 			"width of a model":    {[]string{"measure", dir, "-width", "8"}, "-width does not go with a model"},
 		} {
 			t.Run(name, func(t *testing.T) { assert.ErrorContains(t, fails(t, test.args...), test.want) })
@@ -166,7 +171,8 @@ func TestSearchInit(t *testing.T) {
 	var got darts.SearchConfig
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, first, got.Init)
-	assert.Contains(t, prints(t, "measure", first, "-width", "2", "-cells", "3", "-batch", "4"), "\nsearch, rotation\n  parameters ")
+	assert.ErrorContains(t, fails(t, "train", "-init", first), "-init "+first+" is a search; give the run directory of a training, or train the cells of the search by -cell "+first)
+	assert.Regexp(t, `\nsearch, rotation\n  parameters .*\n.*\n  memory .* MiB, batch 4, 2 at once\n`, prints(t, "measure", first, "-width", "2", "-cells", "3", "-batch", "4", "-micro-batch", "2"))
 }
 
 func TestDraw(t *testing.T) {

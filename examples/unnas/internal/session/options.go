@@ -20,7 +20,7 @@ type Options struct {
 	HTTP    string        // address at which the page of the run is served; empty: it is not
 	JPEG    JPEG
 	Quiet   bool // whether only errors and the final result are printed
-	JSON    bool // whether the events of the run are printed as JSON lines, and nothing else
+	JSON    bool // whether the events of the run are printed as JSON lines, and nothing else; if Quiet, warnings and the last
 }
 
 // Notes returns where all is printed but errors and the final result: out, or nowhere.

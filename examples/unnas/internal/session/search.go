@@ -48,14 +48,15 @@ func (s Search) show(out io.Writer, r *darts.SearchResult, of ended) error {
 	}
 	switch {
 	case of.stopped:
-		fmt.Fprintf(out, "stopped after %d steps, found so far:\n%v\n", r.Steps, r.Genotype)
+		fmt.Fprintf(out, "stopped after %s, found so far:\n%v\n", steps(r.Steps), r.Genotype)
 	case s.Quiet: // else the printer has shown the cells
 		fmt.Fprintln(out, r.Genotype)
 	}
-	fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as supernet.safetensors, the run as report.html, config.json, metrics.jsonl and tensorboard.\n",
-		space.Backbone.Cells, space.Backbone.Width, size.Params, float64(size.MACs)/1e6, of.dir)
-	if of.stopped {
-		return nil
+	fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\n",
+		space.Backbone.Cells, space.Backbone.Width, size.Params, float64(size.MACs)/1e6)
+	err = of.see(out, kept{"the cells", []string{"genotype.json", "normal.svg", "reduce.svg"}}, kept{"the supernet", []string{"supernet.safetensors"}})
+	if err != nil || of.stopped {
+		return err
 	}
 	_, err = fmt.Fprintf(out, "To train a network of these cells: unnas train -cell %s\n", of.dir)
 	return err
