@@ -15,7 +15,6 @@ import (
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/preset"
-	"unnas/internal/atomicfile"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -54,22 +53,14 @@ func TestTrain(t *testing.T) {
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "few"), "-data", data, "-subset", "8", "-epochs", "1")...), "classification: 8 + 4 images", "all of a smaller one")
 }
 
-// TestTrainFullDisk names no files that could not be written.
-func TestTrainFullDisk(t *testing.T) {
-	full := errors.New("disk full")
-	atomicfile.Fault = func(what, path string) error {
-		if what == "create" && strings.Contains(path, "model.safetensors") {
-			return full
-		}
-		return nil
-	}
-	t.Cleanup(func() { atomicfile.Fault = nil })
-	var out bytes.Buffer
+// TestTrainLosesItsDirectory names no files that could not be written.
+func TestTrainLosesItsDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	err := run(t.Context(), shortly(dir, "-subset", "8", "-epochs", "1"), &out)
-	require.ErrorIs(t, err, full)
-	assert.NotContains(t, out.String(), "model.safetensors")
-	assert.Contains(t, out.String(), "the run as report.html, config.json, metrics.jsonl and tensorboard.\n")
+	out := &stopper{text: "epoch 1/1", stop: func() { _ = os.RemoveAll(dir) }}
+	err := run(t.Context(), shortly(dir, "-subset", "8", "-epochs", "1"), out)
+	require.ErrorContains(t, err, "no folder "+dir)
+	assert.Contains(t, out.out.String(), "The network has ")
+	assert.NotContains(t, out.out.String(), "model.safetensors")
 }
 
 // TestTrainHoldsOut validates on a part of the images of a folder without a split for it.

@@ -110,6 +110,10 @@ func TestUse(t *testing.T) {
 	})
 
 	t.Run("bad input", func(t *testing.T) {
+		damaged := filepath.Join(t.TempDir(), "damaged.safetensors")
+		whole, err := os.ReadFile(best)
+		require.NoError(t, err)
+		write(t, damaged, whole[:len(whole)/2])
 		for name, test := range map[string]struct {
 			args []string
 			want string
@@ -123,12 +127,14 @@ func TestUse(t *testing.T) {
 			"empty folder":        {[]string{"predict", dir, t.TempDir()}, "has no images"},
 			"no picture":          {[]string{"predict", dir, "main.go"}, "main.go: "},
 			"no file":             {[]string{"export", dir}, "want unnas export MODEL FILE"},
+			"no folder":           {[]string{"export", dir, "nodir/m.onnx"}, "nodir/m.onnx: no folder nodir; make it"},
+			"no folder for cells": {[]string{"export", dir, "nodir/m.py"}, "nodir/m.py: no folder nodir; make it"},
 			"other format":        {[]string{"export", dir, "m.pb"}, "m.pb is no format; give a file that ends in .onnx"},
 			"width of weights":    {[]string{"train", "-init", dir, "-width", "8"}, "-width does not go with -init without -cell"},
 			"no weights":          {[]string{"train", "-init", "nowhere"}, "-init nowhere: there is no such file or run directory"},
 			"weights of a search": {[]string{"search", "-init", "nowhere"}, "-init nowhere: there is no such"},
 			"no network":          {[]string{"train", "-init", "main.go"}, "-init main.go has no network to train"},
-			"damaged network":     {[]string{"train", "-init", damaged}, "the file is damaged"},
+			"damaged network":     {[]string{"train", "-init", damaged}, "has no network to train: darts: model "},
 			"training":            {[]string{"search", "-init", dir}, "has no supernet.safetensors; give the run directory of a search"},
 			"model nowhere":       {[]string{"predict", "nowhere", filepath.Join(data, "val", "dog", "1.png")}, "nowhere: no such file or directory; give the run directory of a training, or a file of its weights"},
 			"images of others":    {[]string{"evaluate", dir}, dir + " on built-in scenes: "},
