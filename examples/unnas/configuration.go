@@ -82,7 +82,7 @@ func (c *call) searchConfigured(ctx context.Context, config *release.Config, s s
 	if err != nil {
 		return err
 	}
-	err = session.Search{Session: s, Source: src, Task: config.Task(), Config: hyper}.Run(ctx, c.out)
+	err = session.Search{Session: s, Source: src, Task: config.Task(), Config: hyper, Trained: sizeTrained}.Run(ctx, c.out)
 	noteUnreadable(src, c.notes)
 	return err
 }

@@ -68,7 +68,7 @@ func runSearch(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	err = session.Search{Session: session.Session{Name: "search", Options: c.Options}, Source: images, Task: task, Config: config}.Run(ctx, c.out)
+	err = session.Search{Session: session.Session{Name: "search", Options: c.Options}, Source: images, Task: task, Config: config, Trained: sizeTrained}.Run(ctx, c.out)
 	noteUnreadable(images, c.notes)
 	return err
 }

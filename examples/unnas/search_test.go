@@ -34,6 +34,10 @@ func TestSearchKeepsWhatItFinds(t *testing.T) {
 	for _, want := range []string{data + " is taken for a folder of images", "epoch 1/1", "normal: ", "See " + dir, "unnas train -cell " + dir} {
 		assert.Contains(t, out, want)
 	}
+	size, _, found := strings.Cut(out[strings.Index(out, "To train a network of these cells, of ")+len("To train a network of these cells, of "):], " parameters")
+	require.True(t, found, out)
+	trained := prints(t, "train", "-cell", dir, "-subset", "16", "-epochs", "1", "-out", filepath.Join(t.TempDir(), "trained"), "-quiet")
+	assert.Contains(t, trained, "The network has "+size+" parameters ", "the network of the command that is printed")
 	assert.NotContains(t, out, "\r", "plain lines where the output is no terminal")
 	text, err := os.ReadFile(filepath.Join(dir, "genotype.json"))
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"unnas/cell"
@@ -129,6 +130,27 @@ func (c *call) trainPlan(k kind, g cell.Genotype, initial *cell.Network) (pretex
 		return nil, none, usageError{err}
 	}
 	return task, config, nil
+}
+
+// sizeTrained returns the size of the network of cells that train makes of -cell alone.
+func sizeTrained(g cell.Genotype) (cell.Complexity, error) {
+	c, err := trainCommand().parse(nil, io.Discard)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	k := kindOf(builtIn)
+	task, config, err := c.trainPlan(k, g, nil)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	src, err := c.scenes(task, 1, 1)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	if task, err = c.withClasses(task, k, len(src.Classes())); err != nil {
+		return cell.Complexity{}, err
+	}
+	return darts.Measure(config.Network, task)
 }
 
 // gcd returns the greatest common divisor of two positive numbers.
