@@ -114,6 +114,7 @@ func TestUse(t *testing.T) {
 		whole, err := os.ReadFile(best)
 		require.NoError(t, err)
 		write(t, damaged, whole[:len(whole)/2])
+		assert.NotContains(t, fails(t, "train", "-init", damaged).Error(), "-cell", "which would not help")
 		for name, test := range map[string]struct {
 			args []string
 			want string
