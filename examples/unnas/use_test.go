@@ -124,7 +124,7 @@ func TestUse(t *testing.T) {
 			"nowhere":             {[]string{"evaluate", "nowhere"}, "nowhere: no such file"},
 			"images elsewhere":    {[]string{"evaluate", dir, "-data", "nowhere"}, "-data: open nowhere"},
 			"no image":            {[]string{"predict", dir}, "want unnas predict MODEL IMAGE..."},
-			"missing image":       {[]string{"predict", dir, "x.jpg"}, "x.jpg: no such file"},
+			"missing image":       {[]string{"predict", dir, "x.jpg"}, "x.jpg: no such file or directory; give image files"},
 			"empty folder":        {[]string{"predict", dir, t.TempDir()}, "has no images"},
 			"no picture":          {[]string{"predict", dir, "main.go"}, "main.go: "},
 			"no file":             {[]string{"export", dir}, "want unnas export MODEL FILE"},
