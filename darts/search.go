@@ -12,6 +12,7 @@ import (
 	"unnas/darts/record"
 	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
+	"unnas/internal/format"
 	"unnas/internal/loader"
 	"unnas/ops"
 	"unnas/pretext"
@@ -115,7 +116,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 	n := src.Len()
 	weights, alphas := loader.Split(n, c.TrainFraction, c.Seed)
 	if min(len(weights), len(alphas)) < c.Batch {
-		return nil, fmt.Errorf("darts: %d images make parts of %d for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", n, len(weights), len(alphas), c.Batch)
+		return nil, fmt.Errorf("darts: of %s, %d are for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", format.Plural(n, "image"), len(weights), len(alphas), c.Batch)
 	}
 	began := 0
 	if rt.Dir != nil && rt.AutoBatch {

@@ -97,6 +97,8 @@ func (d *Decoder) read(ctx context.Context, r io.Reader, upright bool) (img *Ima
 		img, err = d.decodeJPEG(ctx, s, upright)
 	case bytes.HasPrefix(s.file, []byte(pngMagic)):
 		img, err = decodePNG(ctx, s)
+	case len(s.file) == 0:
+		return nil, invalid("the file is empty")
 	default:
 		return nil, invalid("not a JPEG or PNG image: its first bytes are [% x]", s.file[:min(len(s.file), len(pngMagic))])
 	}

@@ -187,7 +187,7 @@ func TestDecodeOtherBytes(t *testing.T) {
 	_, err := pretext.Decode(t.Context(), strings.NewReader("GIF89a and more"))
 	require.ErrorContains(t, err, "not a JPEG or PNG image: its first bytes are [47 49 46 38 39 61 20 61]")
 	_, err = pretext.Decode(t.Context(), strings.NewReader(""))
-	require.ErrorContains(t, err, "its first bytes are []")
+	require.ErrorContains(t, err, "the file is empty")
 }
 
 func TestDecodeReadError(t *testing.T) {

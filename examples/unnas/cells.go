@@ -48,6 +48,26 @@ func (c *call) checkInit() error {
 	return nil
 }
 
+// The files of weights in run directories.
+const (
+	modelFile    = "model.safetensors"
+	supernetFile = "supernet.safetensors"
+)
+
+// holds reports whether a path is a run directory with a file.
+func holds(dir, file string) bool { return session.Exists(filepath.Join(dir, file)) }
+
+// checkSupernet refuses, for a search, a run directory without a supernet.
+func (c *call) checkSupernet() error {
+	if err := c.checkInit(); err != nil || c.init == "" {
+		return err
+	}
+	if info, err := os.Stat(c.init); err == nil && info.IsDir() && !holds(c.init, supernetFile) {
+		return usagef("-init %s has no %s; give the run directory of a search that has ended", c.init, supernetFile)
+	}
+	return nil
+}
+
 // network returns the cells of -cell, and, if -init names a model and there is no -cell,
 // the whole network of the model.
 func (c *call) network() (cell.Genotype, *cell.Network, error) {
@@ -58,9 +78,12 @@ func (c *call) network() (cell.Genotype, *cell.Network, error) {
 		g, err := c.readCellFlag()
 		return g, nil, err
 	}
+	if holds(c.init, supernetFile) && !holds(c.init, modelFile) {
+		return cell.Genotype{}, nil, usagef("-init %s is a search; give the run directory of a training, or train the cells of the search by -cell %s", c.init, c.init)
+	}
 	model, err := darts.LoadModel(c.init)
 	if err != nil {
-		return cell.Genotype{}, nil, usagef("-init %s has no network to train: %w; or give -cell", c.init, err)
+		return cell.Genotype{}, nil, usagef("-init %s has no network to train: %w", c.init, err)
 	}
 	n, ok := model.Architecture.(cell.Network)
 	if !ok {
@@ -84,4 +107,13 @@ func (c *call) readCellFlag() (cell.Genotype, error) {
 		return g, usagef("-cell %s: %w", c.cell, err)
 	}
 	return g, nil
+}
+
+// loadModel loads the model of a run directory or a file.
+func loadModel(path string) (*darts.Model, error) {
+	m, err := darts.LoadModel(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("%w; give the run directory of a training, or a file of its weights", err)
+	}
+	return m, err
 }

@@ -21,6 +21,7 @@ type command struct {
 	flags    string            // names of its flags, in no order
 	texts    map[string]string // what flags mean here, where that differs
 	defaults map[string]string // their defaults, where these differ
+	values   map[string]string // what help calls their values, where that differs
 	run      func(ctx context.Context, c *call) error
 }
 

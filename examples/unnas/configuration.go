@@ -40,7 +40,7 @@ func runConfiguration(ctx context.Context, c *call) error {
 	}
 	config, err := release.Read(c.cfg, c.args)
 	if errors.Is(err, fs.ErrNotExist) {
-		return usagef("-cfg: %w", err)
+		return usagef("-cfg: %w; give a YAML file of the authors' release, see unnas help cfg", err)
 	}
 	if err != nil {
 		return usageError{err}
@@ -54,6 +54,9 @@ func runConfiguration(ctx context.Context, c *call) error {
 	}
 	c.Seed, c.Runtime.Workers = config.Seed(), config.Workers()
 	c.Out, c.Resume = config.Dir()
+	if err := c.checkOut(c.Path("unnas")); err != nil {
+		return err
+	}
 	s := session.Session{
 		Name: "unnas", Options: c.Options,
 		Begin: func(d *darts.RunDir) error { return d.WriteFile(release.File, config.Dump) },
@@ -79,7 +82,7 @@ func (c *call) searchConfigured(ctx context.Context, config *release.Config, s s
 	if err != nil {
 		return err
 	}
-	err = session.Search{Session: s, Source: src, Task: config.Task(), Config: hyper}.Run(ctx, c.out)
+	err = session.Search{Session: s, Source: src, Task: config.Task(), Config: hyper, Trained: sizeTrained}.Run(ctx, c.out)
 	noteUnreadable(src, c.notes)
 	return err
 }
@@ -117,7 +120,7 @@ func (c *call) evaluateConfigured(ctx context.Context, config *release.Config) e
 		return err
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "model.safetensors")
+		path = filepath.Join(path, modelFile)
 	}
 	if err := model.Params.ReadFile(path); err != nil {
 		return config.Fault("TEST.WEIGHTS", "is %s: %w", config.Test.Weights, err)

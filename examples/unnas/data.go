@@ -25,12 +25,13 @@ type kind struct {
 
 // The names of kinds that are not of package preset.
 const (
-	builtIn = "scenes"
-	folder  = "folder"
+	builtIn      = "scenes"
+	builtInTitle = "built-in scenes"
+	folder       = "folder"
 )
 
 var kinds = []kind{
-	{builtIn, "built-in scenes", preset.Classification, 32, cell.CIFARStem, dataset.Val},
+	{builtIn, builtInTitle, preset.Classification, 32, cell.CIFARStem, dataset.Val},
 	{preset.CIFAR10, "CIFAR-10", preset.Classification, 32, cell.CIFARStem, dataset.Test},
 	{preset.ImageNet1K, "ImageNet-1K", preset.Classification, 224, cell.ImageNetStem, dataset.Val},
 	{preset.ImageNet22K, "ImageNet-22K", preset.Classification, 224, cell.ImageNetStem, dataset.All},
@@ -130,4 +131,51 @@ func isCIFAR(dir string) bool {
 		}
 	}
 	return false
+}
+
+// checkOut refuses a directory for the files of a run that lies in a folder of images,
+// where it would become a class, or that such a folder lies in.
+func (c *call) checkOut(out string) error {
+	for _, images := range []struct{ flag, dir string }{{"data", c.data}, {"val", c.val}} {
+		if images.dir == "" {
+			continue
+		}
+		for _, pair := range [][2]string{{out, images.dir}, {images.dir, out}} {
+			inside, err := within(pair[0], pair[1])
+			if err != nil {
+				return err
+			}
+			if inside {
+				return usagef("the directory of the run, %s, and the images of -%s %s lie in one another; give an -out elsewhere", out, images.flag, images.dir)
+			}
+		}
+	}
+	return nil
+}
+
+// within reports whether a path is a folder or lies in it, symbolic links followed.
+func within(path, dir string) (bool, error) {
+	folder, err := os.Stat(dir)
+	if err != nil { // without it nothing lies in it
+		return false, nil
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return false, err
+	}
+	for {
+		if info, err := os.Stat(path); err == nil {
+			if os.SameFile(info, folder) {
+				return true, nil
+			}
+			if path, err = filepath.EvalSymlinks(path); err != nil {
+				return false, err
+			}
+		}
+		up := filepath.Dir(path)
+		if up == path {
+			return false, nil
+		}
+		path = up
+	}
 }

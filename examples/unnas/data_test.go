@@ -61,3 +61,30 @@ func TestOpenTrain(t *testing.T) {
 		})
 	}
 }
+
+// TestOutAmongImages refuses run directories in data sets, and data sets in run directories.
+func TestOutAmongImages(t *testing.T) {
+	data := classFolders(t)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(data, link))
+	t.Chdir(data)
+	for name, args := range map[string][]string{
+		"the same":       {"search", "-data", data, "-out", data},
+		"inside":         {"search", "-data", data, "-out", filepath.Join(data, "train", "run", "1")},
+		"by default":     {"search", "-data", "."},
+		"around":         {"train", "-cell", "darts_v2", "-data", data, "-out", filepath.Dir(data)},
+		"inside -val":    {"train", "-cell", "darts_v2", "-data", filepath.Join(data, "train"), "-val", filepath.Join(data, "val"), "-out", "val/run"},
+		"behind a link":  {"search", "-data", data, "-out", filepath.Join(link, "run")},
+		"link to images": {"search", "-data", link, "-out", "run"},
+		"rank":           {"rank", "-data", data, "-out", filepath.Join(data, "rank")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := fails(t, args...)
+			assert.ErrorContains(t, err, "lie in one another; give an -out elsewhere")
+			assert.ErrorAs(t, err, new(usageError))
+		})
+	}
+	entries, err := os.ReadDir(data)
+	require.NoError(t, err)
+	assert.Len(t, entries, 2, "train and val")
+}

@@ -26,8 +26,9 @@ func evaluateCommand() *command {
 			{"unnas evaluate runs/train-1 -data photos", "the network after the last epoch, on photos/val"},
 			{"unnas evaluate runs/train-1/best.safetensors -val more-photos", "that of the best epoch, on other images"},
 		},
-		flags: "val" + imageFlags + machineFlags + " quiet json",
-		run:   runEvaluate,
+		flags:    "val data dataset subset list index jpeg seed workers memory quiet json",
+		defaults: map[string]string{"data": builtInTitle},
+		run:      runEvaluate,
 	}
 }
 
@@ -36,7 +37,7 @@ func runEvaluate(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	model, err := darts.LoadModel(c.args[0])
+	model, err := loadModel(c.args[0])
 	if err != nil {
 		return err
 	}

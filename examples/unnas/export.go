@@ -52,7 +52,7 @@ func runExport(_ context.Context, c *call) error {
 }
 
 func exportModel(path string, save func(*darts.Model) error) error {
-	model, err := darts.LoadModel(path)
+	model, err := loadModel(path)
 	if err != nil {
 		return err
 	}

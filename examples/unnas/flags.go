@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"slices"
 	"strings"
@@ -81,7 +82,7 @@ const published = "preset"
 var flagDefs = []flagDef{
 	{"cfg", "FILE", imagesGroup, "YAML of the authors' release, see unnas help cfg", "none", nil,
 		text("cfg", func(o *options) *string { return &o.cfg })},
-	{"data", "DIR", imagesGroup, "folder of the data set", "built-in scenes", nil,
+	{"data", "DIR", imagesGroup, "folder of the data set", "built-in scenes; rank needs one", nil,
 		text("data", func(o *options) *string { return &o.data })},
 	{"dataset", "NAME", imagesGroup, "kind of the data set, see unnas help data", "recognised", kindNames(),
 		text("dataset", func(o *options) *string { return &o.dataset })},
@@ -141,7 +142,9 @@ var flagDefs = []flagDef{
 	{"memory", "AMOUNT", machineGroup, "memory that a run may take, such as 32GB; more is refused", "all", nil,
 		func(f *flag.FlagSet, o *options) {
 			f.Func("memory", "", func(s string) (err error) {
-				o.Runtime.Memory, err = parseBytes(s)
+				if o.Runtime.Memory, err = parseBytes(s); err == nil && o.Runtime.Memory == 0 {
+					err = errors.New("give more than 0")
+				}
 				return err
 			})
 		}},

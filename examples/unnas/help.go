@@ -106,7 +106,7 @@ func (c *command) printHelp(out io.Writer) error {
 		title := "\n" + group + ":\n"
 		for _, d := range flagDefs {
 			if d.group == group && c.has(d.name) {
-				fmt.Fprintf(&b, "%s  %-20s %s\n", title, d.title(), c.text(d))
+				fmt.Fprintf(&b, "%s  %-20s %s\n", title, c.flagTitle(d), c.text(d))
 				title = ""
 			}
 		}
@@ -117,6 +117,14 @@ func (c *command) printHelp(out io.Writer) error {
 
 // title returns a flag with what its value is called.
 func (d flagDef) title() string { return strings.TrimSpace("-" + d.name + " " + d.arg) }
+
+// flagTitle is title for a flag of a command.
+func (c *command) flagTitle(d flagDef) string {
+	if value, ok := c.values[d.name]; ok {
+		d.arg = value
+	}
+	return d.title()
+}
 
 // text returns what help says of a flag of a command.
 func (c *command) text(d flagDef) string {

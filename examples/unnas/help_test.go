@@ -40,7 +40,7 @@ func TestHelp(t *testing.T) {
 		text := prints(t, "help", c.name)
 		assert.Equal(t, text, prints(t, c.name, "-help"))
 		for _, name := range c.flagNames() {
-			assert.Regexp(t, `(?m)^  `+regexp.QuoteMeta(flagOf(name).title())+` +\S`, text, c.name)
+			assert.Regexp(t, `(?m)^  `+regexp.QuoteMeta(c.flagTitle(flagOf(name)))+` +\S`, text, c.name)
 		}
 		if c.flags != "" {
 			assert.Contains(t, text, "\n  unnas "+c.name+" ", "an example")
@@ -105,6 +105,9 @@ func TestFlagDefs(t *testing.T) {
 			assert.True(t, c.has(name), "%s: -%s", c.name, name)
 		}
 		for name := range c.defaults {
+			assert.True(t, c.has(name), "%s: -%s", c.name, name)
+		}
+		for name := range c.values {
 			assert.True(t, c.has(name), "%s: -%s", c.name, name)
 		}
 	}

@@ -85,7 +85,7 @@ func (c *call) measured(k kind) (pretext.Task, darts.TrainConfig, error) {
 			return nil, darts.TrainConfig{}, usagef("-%s does not go with a model, which has its own; leave it out", name)
 		}
 	}
-	model, err := darts.LoadModel(c.cell)
+	model, err := loadModel(c.cell)
 	if err != nil {
 		return nil, darts.TrainConfig{}, err
 	}
@@ -113,7 +113,7 @@ func (c *call) measured(k kind) (pretext.Task, darts.TrainConfig, error) {
 // isModel reports whether a path is that of a model: a file, or the run directory of a
 // training.
 func isModel(path string) bool {
-	return strings.HasSuffix(path, ".safetensors") || session.Exists(filepath.Join(path, "model.safetensors"))
+	return strings.HasSuffix(path, ".safetensors") || holds(path, modelFile)
 }
 
 // How many steps are run, of which the last is measured, unless one takes so long that
@@ -141,6 +141,15 @@ func (c *call) measureTraining(ctx context.Context, task pretext.Task, config da
 }
 
 func (c *call) measureSearch(ctx context.Context, task pretext.Task, config darts.SearchConfig) error {
+	if c.given["batch"] {
+		config.Batch = c.batch
+	}
+	if c.given["micro-batch"] {
+		config.MicroBatch = c.microBatch
+	}
+	if err := config.Validate(); err != nil {
+		return usageError{err}
+	}
 	m := measurement{What: "search, " + task.Name(), Batch: config.Batch, MicroBatch: config.MicroBatch}
 	src, err := stillOf(task, int(float64(config.Batch*measuredSteps)/min(config.TrainFraction, 1-config.TrainFraction))+1)
 	if err != nil {

@@ -115,6 +115,9 @@ func (c *call) check() error {
 			return usagef("-%s is %g; give a rate above 0", name, rate)
 		}
 	}
+	if n := c.Runtime.Workers; n < 0 {
+		return usagef("-workers is %d; give 0, for one for each core, or more", n)
+	}
 	if _, err := session.SubsetSize(c.subset, 1); err != nil {
 		return usageError{err}
 	}

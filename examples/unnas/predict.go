@@ -44,7 +44,7 @@ func runPredict(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	model, err := darts.LoadModel(c.args[0])
+	model, err := loadModel(c.args[0])
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func imageFiles(paths []string) (files []string, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, err
+			return nil, usagef("%w; give image files, or folders of them", err)
 		}
 		if !info.IsDir() {
 			files = append(files, path)

@@ -26,6 +26,7 @@ func rankCommand() *command {
 		},
 		flags: "data dataset subset index jpeg seed width cells epochs batch workers out quiet " +
 			"space table samples tasks seeds shard attempts analyse csv id supervised",
+		defaults: map[string]string{"data": "none: needed to train"},
 		texts: map[string]string{
 			"out":   "directory of the experiment [runs/rank]",
 			"index": "index of a .tfrecord -table [beside it]",
@@ -45,6 +46,9 @@ func runRank(ctx context.Context, c *call) error {
 		return ranking.AnalyseTable(c.csv, c.id, c.supervised, c.Out, c.out)
 	case c.analyse:
 		return ranking.Analyse(c.Out, c.out)
+	}
+	if err := c.checkOut(c.Out); err != nil {
+		return err
 	}
 	o, err := c.ranking()
 	if err != nil {

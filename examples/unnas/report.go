@@ -25,10 +25,11 @@ func reportCommand() *command {
 		},
 		flags: "out http quiet",
 		texts: map[string]string{
-			"out":  "page [report.html]",
+			"out":  "file of the page [report.html]",
 			"http": "address at which the page is served, such as :6060 [none]",
 		},
-		run: runReport,
+		values: map[string]string{"out": "FILE"},
+		run:    runReport,
 	}
 }
 

@@ -33,7 +33,7 @@ func searchCommand() *command {
 		},
 		flags:    "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch auto-batch" + imageFlags + machineFlags + runFlags,
 		texts:    map[string]string{"init": "supernet to start from: run directory of a search [drawn]"},
-		defaults: map[string]string{"task": "rotation"},
+		defaults: map[string]string{"data": builtInTitle, "task": "rotation"},
 		run:      runSearch,
 	}
 }
@@ -54,6 +54,9 @@ func runSearch(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkOut(c.Path("search")); err != nil {
+		return err
+	}
 	src, err := c.open(ctx, k, task, decoder)
 	if err != nil {
 		return err
@@ -65,7 +68,7 @@ func runSearch(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	err = session.Search{Session: session.Session{Name: "search", Options: c.Options}, Source: images, Task: task, Config: config}.Run(ctx, c.out)
+	err = session.Search{Session: session.Session{Name: "search", Options: c.Options}, Source: images, Task: task, Config: config, Trained: sizeTrained}.Run(ctx, c.out)
 	noteUnreadable(images, c.notes)
 	return err
 }
@@ -74,7 +77,7 @@ func runSearch(ctx context.Context, c *call) error {
 // for. It refuses what no search can have before a large data set is opened.
 func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	var none darts.SearchConfig
-	if err := c.checkInit(); err != nil {
+	if err := c.checkSupernet(); err != nil {
 		return nil, none, err
 	}
 	name := preset.Rotation

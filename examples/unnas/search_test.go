@@ -34,6 +34,10 @@ func TestSearchKeepsWhatItFinds(t *testing.T) {
 	for _, want := range []string{data + " is taken for a folder of images", "epoch 1/1", "normal: ", "See " + dir, "unnas train -cell " + dir} {
 		assert.Contains(t, out, want)
 	}
+	size, _, found := strings.Cut(out[strings.Index(out, "To train a network of these cells, of ")+len("To train a network of these cells, of "):], " parameters")
+	require.True(t, found, out)
+	trained := prints(t, "train", "-cell", dir, "-subset", "16", "-epochs", "1", "-out", filepath.Join(t.TempDir(), "trained"), "-quiet")
+	assert.Contains(t, trained, "The network has "+size+" parameters ", "the network of the command that is printed")
 	assert.NotContains(t, out, "\r", "plain lines where the output is no terminal")
 	text, err := os.ReadFile(filepath.Join(dir, "genotype.json"))
 	require.NoError(t, err)
@@ -79,7 +83,7 @@ func TestSearchResumes(t *testing.T) {
 	require.ErrorIs(t, run(ctx, args(parts), first), context.Canceled)
 	assert.Contains(t, first.out.String(), "stopped after 2 steps")
 	assert.NotContains(t, first.out.String(), "unnas train", "which is for the end of the search")
-	assert.Contains(t, first.out.String(), "repeat the command and add -out "+parts+" -resume\n")
+	assert.Contains(t, first.out.String(), "repeat the command and add -resume\n")
 
 	require.ErrorContains(t, fails(t, args(parts, "-resume", "-seed", "5")...), "config.seed: 1 → 5")
 	assert.NotContains(t, prints(t, args(parts, "-resume")...), "epoch 1/3")
@@ -120,6 +124,22 @@ func TestSearchJSON(t *testing.T) {
 	for line := range strings.Lines(out) {
 		assert.True(t, json.Valid([]byte(line)), line)
 	}
+}
+
+// TestSearchJSONQuiet prints the last event alone.
+func TestSearchJSONQuiet(t *testing.T) {
+	out := prints(t, brief(filepath.Join(t.TempDir(), "run"), "-data", photos(t), "-json", "-quiet")...)
+	assert.Regexp(t, `^{"event":"done",.*}\n$`, out)
+}
+
+// TestSearchHint says how to resume a run in a new directory.
+func TestSearchHint(t *testing.T) {
+	data := photos(t)
+	t.Chdir(t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	out := &stopper{text: "epoch 1/3", stop: cancel}
+	require.ErrorIs(t, run(ctx, brief("", "-data", data, "-epochs", "3"), out), context.Canceled)
+	assert.Contains(t, out.out.String(), "add -out "+filepath.Join("runs", "search-1")+" -resume\n")
 }
 
 // visitor opens the page that a run announces once its first epoch has been printed.
@@ -202,6 +222,8 @@ func TestSearchBadInput(t *testing.T) {
 		"no number":         {[]string{"-seed", "x"}, []string{`search: invalid value "x" for flag -seed: give a number; see unnas help search`}, true},
 		"no share":          {[]string{"-subset", "101%"}, []string{`-subset is "101%"`, "10%"}, true},
 		"no part":           {[]string{"-subset", "0"}, []string{`-subset is "0"`}, true},
+		"no memory":         {[]string{"-memory", "0"}, []string{"-memory", "give more than 0"}, true},
+		"negative workers":  {[]string{"-workers", "-1"}, []string{"-workers is -1; give 0"}, true},
 		"no amount":         {[]string{"-memory", "much"}, []string{"-memory", "much"}, true},
 		"no algorithm":      {[]string{"-algorithm", "third-order"}, []string{"third-order", "second-order", "gdas"}, true},
 		"no decoder":        {[]string{"-jpeg", "fast"}, []string{"-jpeg", "give auto, go or turbo"}, true},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"unnas/cell"
@@ -29,7 +30,7 @@ func trainCommand() *command {
 			{"unnas train -cell unnas_cityscapes_rot -data cityscapes -micro-batch 2", "to segment, in less memory; years on two cores"},
 		},
 		flags:    "cfg val task preset cell init freeze width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
-		defaults: map[string]string{"task": "the labels", "cell": "that of -init"},
+		defaults: map[string]string{"data": builtInTitle, "task": "the labels", "cell": "that of -init"},
 		run:      runTrain,
 	}
 }
@@ -55,6 +56,9 @@ func runTrain(ctx context.Context, c *call) error {
 		return err
 	}
 	t := session.Training{Session: session.Session{Name: "train", Options: c.Options}, Config: config}
+	if err := c.checkOut(c.Path("train")); err != nil {
+		return err
+	}
 	src, err := c.open(ctx, k, task, decoder)
 	if err != nil {
 		return err
@@ -126,6 +130,27 @@ func (c *call) trainPlan(k kind, g cell.Genotype, initial *cell.Network) (pretex
 		return nil, none, usageError{err}
 	}
 	return task, config, nil
+}
+
+// sizeTrained returns the size of the network of cells that train makes of -cell alone.
+func sizeTrained(g cell.Genotype) (cell.Complexity, error) {
+	c, err := trainCommand().parse(nil, io.Discard)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	k := kindOf(builtIn)
+	task, config, err := c.trainPlan(k, g, nil)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	src, err := c.scenes(task, 1, 1)
+	if err != nil {
+		return cell.Complexity{}, err
+	}
+	if task, err = c.withClasses(task, k, len(src.Classes())); err != nil {
+		return cell.Complexity{}, err
+	}
+	return darts.Measure(config.Network, task)
 }
 
 // gcd returns the greatest common divisor of two positive numbers.

@@ -39,7 +39,7 @@ func TestTrain(t *testing.T) {
 	defer cancel()
 	stopped := &stopper{text: "epoch 1/2 ", stop: cancel}
 	require.ErrorIs(t, run(ctx, shortly(parts, "-data", data), stopped), context.Canceled)
-	assert.Contains(t, stopped.out.String(), "add -out "+parts+" -resume\n")
+	assert.Contains(t, stopped.out.String(), "add -resume\n")
 	prints(t, shortly(parts, "-data", data, "-resume")...)
 	for _, name := range []string{"model.safetensors", "best.safetensors", "genotype.json"} {
 		want, err := os.ReadFile(filepath.Join(whole, name))
@@ -51,6 +51,16 @@ func TestTrain(t *testing.T) {
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "val"), "-data", filepath.Join(data, "train"), "-val", filepath.Join(data, "val"), "-epochs", "1")...), "classification: 12 + 4 images")
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "part"), "-data", data, "-subset", "50%", "-epochs", "1")...), "classification: 6 + 2 images")
 	assert.Contains(t, prints(t, shortly(filepath.Join(tmp, "few"), "-data", data, "-subset", "8", "-epochs", "1")...), "classification: 8 + 4 images", "all of a smaller one")
+}
+
+// TestTrainLosesItsDirectory names no files that could not be written.
+func TestTrainLosesItsDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	out := &stopper{text: "epoch 1/1", stop: func() { _ = os.RemoveAll(dir) }}
+	err := run(t.Context(), shortly(dir, "-subset", "8", "-epochs", "1"), out)
+	require.ErrorContains(t, err, "no folder "+dir)
+	assert.Contains(t, out.out.String(), "The network has ")
+	assert.NotContains(t, out.out.String(), "model.safetensors")
 }
 
 // TestTrainHoldsOut validates on a part of the images of a folder without a split for it.

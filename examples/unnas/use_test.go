@@ -110,6 +110,11 @@ func TestUse(t *testing.T) {
 	})
 
 	t.Run("bad input", func(t *testing.T) {
+		damaged := filepath.Join(t.TempDir(), "damaged.safetensors")
+		whole, err := os.ReadFile(best)
+		require.NoError(t, err)
+		write(t, damaged, whole[:len(whole)/2])
+		assert.NotContains(t, fails(t, "train", "-init", damaged).Error(), "-cell", "which would not help")
 		for name, test := range map[string]struct {
 			args []string
 			want string
@@ -119,17 +124,24 @@ func TestUse(t *testing.T) {
 			"nowhere":             {[]string{"evaluate", "nowhere"}, "nowhere: no such file"},
 			"images elsewhere":    {[]string{"evaluate", dir, "-data", "nowhere"}, "-data: open nowhere"},
 			"no image":            {[]string{"predict", dir}, "want unnas predict MODEL IMAGE..."},
-			"missing image":       {[]string{"predict", dir, "x.jpg"}, "x.jpg: no such file"},
+			"missing image":       {[]string{"predict", dir, "x.jpg"}, "x.jpg: no such file or directory; give image files"},
 			"empty folder":        {[]string{"predict", dir, t.TempDir()}, "has no images"},
 			"no picture":          {[]string{"predict", dir, "main.go"}, "main.go: "},
 			"no file":             {[]string{"export", dir}, "want unnas export MODEL FILE"},
+			"no folder":           {[]string{"export", dir, "nodir/m.onnx"}, "nodir/m.onnx: no folder nodir; make it"},
+			"no folder for cells": {[]string{"export", dir, "nodir/m.py"}, "nodir/m.py: no folder nodir; make it"},
 			"other format":        {[]string{"export", dir, "m.pb"}, "m.pb is no format; give a file that ends in .onnx"},
 			"width of weights":    {[]string{"train", "-init", dir, "-width", "8"}, "-width does not go with -init without -cell"},
 			"no weights":          {[]string{"train", "-init", "nowhere"}, "-init nowhere: there is no such file or run directory"},
 			"weights of a search": {[]string{"search", "-init", "nowhere"}, "-init nowhere: there is no such"},
 			"no network":          {[]string{"train", "-init", "main.go"}, "-init main.go has no network to train"},
+			"damaged network":     {[]string{"train", "-init", damaged}, "has no network to train: darts: model "},
+			"training":            {[]string{"search", "-init", dir}, "has no supernet.safetensors; give the run directory of a search"},
+			"model nowhere":       {[]string{"predict", "nowhere", filepath.Join(data, "val", "dog", "1.png")}, "nowhere: no such file or directory; give the run directory of a training, or a file of its weights"},
 			"images of others":    {[]string{"evaluate", dir}, dir + " on built-in scenes: "},
 			"freeze nothing":      {[]string{"train", "-init", dir, "-freeze", "head", "-data", data, "-size", "32", "-batch", "4", "-out", filepath.Join(t.TempDir(), "run")}, `Freeze has "head"`},
+			"size of a model":     {[]string{"evaluate", dir, "-size", "8"}, `unknown flag "-size"`},
+			"no steps":            {[]string{"evaluate", dir, "-recompute"}, `unknown flag "-recompute"`},
 			"width of a model":    {[]string{"measure", dir, "-width", "8"}, "-width does not go with a model"},
 		} {
 			t.Run(name, func(t *testing.T) { assert.ErrorContains(t, fails(t, test.args...), test.want) })
@@ -166,7 +178,8 @@ func TestSearchInit(t *testing.T) {
 	var got darts.SearchConfig
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, first, got.Init)
-	assert.Contains(t, prints(t, "measure", first, "-width", "2", "-cells", "3", "-batch", "4"), "\nsearch, rotation\n  parameters ")
+	assert.ErrorContains(t, fails(t, "train", "-init", first), "-init "+first+" is a search; give the run directory of a training, or train the cells of the search by -cell "+first)
+	assert.Regexp(t, `\nsearch, rotation\n  parameters .*\n.*\n  memory .* MiB, batch 4, 2 at once\n`, prints(t, "measure", first, "-width", "2", "-cells", "3", "-batch", "4", "-micro-batch", "2"))
 }
 
 func TestDraw(t *testing.T) {

@@ -39,7 +39,7 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	temp := filepath.Join(dir, fmt.Sprintf(temporary, base, rand.Uint64()))
 	f, err := OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return err
+		return creation(dir, err)
 	}
 	renamed := false
 	defer func() { // also when write panics
@@ -68,6 +68,27 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	renamed = true
 	return settle(dir)
 }
+
+// creation returns the error of a temporary file that could not be created in dir, without
+// its name.
+func creation(dir string, err error) error {
+	if _, e := os.Stat(dir); errors.Is(e, os.ErrNotExist) {
+		return missing(filepath.Clean(dir))
+	}
+	if at := (*os.PathError)(nil); errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// missing is the error of a folder that is not there.
+type missing string
+
+func (m missing) Error() string {
+	return fmt.Sprintf("no folder %s; make it, or choose another path", string(m))
+}
+
+func (missing) Unwrap() error { return os.ErrNotExist }
 
 // WriteAs writes the file at path like Write, in the format of its extension. The keys
 // of formats are lower-case extensions, such as ".svg".

@@ -265,3 +265,16 @@ func TestSweepOlder(t *testing.T) {
 	require.NoError(t, atomicfile.SweepOlder(dir, time.Hour))
 	assert.ElementsMatch(t, []string{fresh, other}, names(t, dir))
 }
+
+func TestWriteWithoutFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	path := filepath.Join("nodir", "file")
+	err := atomicfile.Write(path, text("x"))
+	require.EqualError(t, err, "atomicfile: write "+path+": no folder nodir; make it, or choose another path")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	require.NoError(t, os.WriteFile("nodir", nil, 0o644))
+	err = atomicfile.Write(path, text("x"))
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), ".tmp")
+}

@@ -20,7 +20,7 @@ type Options struct {
 	HTTP    string        // address at which the page of the run is served; empty: it is not
 	JPEG    JPEG
 	Quiet   bool // whether only errors and the final result are printed
-	JSON    bool // whether the events of the run are printed as JSON lines, and nothing else
+	JSON    bool // whether the events of the run are printed as JSON lines, and nothing else; if Quiet, warnings and the last
 }
 
 // Notes returns where all is printed but errors and the final result: out, or nowhere.
@@ -45,15 +45,15 @@ func (o Options) RunDir(name string) (*darts.RunDir, error) {
 	if o.Resume && !Exists(filepath.Join(o.Out, record.File)) {
 		return nil, fmt.Errorf("-out %s holds no run to resume; give the directory of a run that was stopped, or leave out -resume", o.Out)
 	}
-	dir, err := darts.OpenRunDir(o.path(name))
+	dir, err := darts.OpenRunDir(o.Path(name))
 	if err == nil && dir.HasRun() && !o.Resume {
 		return nil, errors.Join(fmt.Errorf("-out %s holds a run already; give -resume to resume it, choose another directory or remove it", o.Out), dir.Close())
 	}
 	return dir, err
 }
 
-// path returns the path of the run directory.
-func (o Options) path(name string) string {
+// Path returns the path of the run directory.
+func (o Options) Path(name string) string {
 	if o.Out != "" {
 		return o.Out
 	}

@@ -16,6 +16,9 @@ type Search struct {
 	Source darts.Source
 	Task   pretext.Task
 	Config darts.SearchConfig // Seed is that of the Options
+
+	// Trained returns the size of the network of cells that unnas train -cell trains.
+	Trained func(cell.Genotype) (cell.Complexity, error)
 }
 
 // Run runs the search, prints what happens, and keeps it in the run directory, which is
@@ -39,24 +42,23 @@ func (s Search) Run(ctx context.Context, out io.Writer) error {
 	})
 }
 
-// show prints the size of what was found and where it is.
+// show prints what was found and where it is, and how to train a network of it.
 func (s Search) show(out io.Writer, r *darts.SearchResult, of ended) error {
-	space := s.Config.Space
-	size, err := darts.Measure(cell.Network{Backbone: space.Backbone, Genotype: r.Genotype, Ops: space.Ops}, s.Task)
-	if err != nil {
-		return err
-	}
 	switch {
 	case of.stopped:
-		fmt.Fprintf(out, "stopped after %d steps, found so far:\n%v\n", r.Steps, r.Genotype)
+		fmt.Fprintf(out, "stopped after %s, found so far:\n%v\n", steps(r.Steps), r.Genotype)
 	case s.Quiet: // else the printer has shown the cells
 		fmt.Fprintln(out, r.Genotype)
 	}
-	fmt.Fprintf(out, "\nA network of %d such cells with width %d has %d parameters and takes %.1f M multiply-adds an image.\nSee %s: the cells as genotype.json, normal.svg and reduce.svg, the supernet as supernet.safetensors, the run as report.html, config.json, metrics.jsonl and tensorboard.\n",
-		space.Backbone.Cells, space.Backbone.Width, size.Params, float64(size.MACs)/1e6, of.dir)
-	if of.stopped {
-		return nil
+	fmt.Fprintln(out)
+	err := of.see(out, kept{"the cells", []string{"genotype.json", "normal.svg", "reduce.svg"}}, kept{"the supernet", []string{"supernet.safetensors"}})
+	if err != nil || of.stopped {
+		return err
 	}
-	_, err = fmt.Fprintf(out, "To train a network of these cells: unnas train -cell %s\n", of.dir)
+	size, err := s.Trained(r.Genotype)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "To train a network of these cells, of %d parameters and %.1f M multiply-adds an image: unnas train -cell %s\n", size.Params, float64(size.MACs)/1e6, of.dir)
 	return err
 }

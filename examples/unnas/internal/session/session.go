@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"unnas/darts"
 	"unnas/darts/record"
@@ -22,7 +23,7 @@ type Session struct {
 	// resumed begins.
 	Begin func(*darts.RunDir) error
 	// Again returns what to add to the command to resume the run of a directory. Nil
-	// returns -out and -resume.
+	// returns -resume, and -out unless it was given.
 	Again func(dir string) string
 }
 
@@ -37,6 +38,45 @@ type ended struct {
 	dir           string
 	stopped       bool // before it was done
 	lowerIsBetter bool // which scores are better
+}
+
+// A kept is what files of a run directory hold.
+type kept struct {
+	what  string
+	files []string
+}
+
+// see prints which files there are of a result, and of the run: of one whose files could
+// not be written, not all.
+func (e ended) see(out io.Writer, result ...kept) error {
+	var parts []string
+	for _, k := range append(result, kept{"the run", []string{"report.html", "config.json", "metrics.jsonl", "tensorboard"}}) {
+		var files []string
+		for _, name := range k.files {
+			if Exists(filepath.Join(e.dir, name)) {
+				files = append(files, name)
+			}
+		}
+		if last := len(files) - 1; last > 0 {
+			files = []string{strings.Join(files[:last], ", ") + " and " + files[last]}
+		}
+		if len(files) > 0 {
+			parts = append(parts, k.what+" as "+files[0])
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "See %s: %s.\n", e.dir, strings.Join(parts, ", "))
+	return err
+}
+
+// steps returns a number of steps in words.
+func steps(n int) string {
+	if n == 1 {
+		return "1 step"
+	}
+	return fmt.Sprintf("%d steps", n)
 }
 
 // run does work on the images of a source with a runtime that keeps and records it.
@@ -66,7 +106,17 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 	printer := record.NewPrinter(notes)
 	var shown record.Recorder = printer
 	if s.JSON {
-		shown = record.NewJSONLines(out)
+		lines := record.NewJSONLines(out)
+		shown = lines
+		if s.Quiet {
+			shown = record.Func(func(e record.Event) error {
+				switch e.(type) {
+				case record.Warning, record.Done:
+					return lines.Record(e)
+				}
+				return nil
+			})
+		}
 	}
 	of := ended{dir: dir.Path()}
 	note := record.Func(func(e record.Event) error {
@@ -89,7 +139,10 @@ func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task 
 		return errors.Join(err, e)
 	}
 	if errors.Is(err, context.Canceled) {
-		again := fmt.Sprintf("-out %s -resume", dir.Path())
+		again := "-resume"
+		if s.Out == "" {
+			again = fmt.Sprintf("-out %s -resume", dir.Path())
+		}
 		if s.Again != nil {
 			again = s.Again(dir.Path())
 		}

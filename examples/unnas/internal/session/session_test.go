@@ -103,4 +103,7 @@ func TestWriteFile(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, left, 1, "nothing of the file that failed")
+	t.Chdir(dir)
+	path = filepath.Join("nodir", "a")
+	require.EqualError(t, session.WriteFile(path, write("one", nil)), path+": no folder nodir; make it, or choose another path")
 }

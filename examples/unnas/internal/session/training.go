@@ -45,19 +45,16 @@ func (t Training) Run(ctx context.Context, out io.Writer) error {
 // show prints the size of the network, how good it is and where.
 func (t Training) show(out io.Writer, r *darts.TrainResult, of ended) error {
 	if of.stopped {
-		fmt.Fprintf(out, "stopped after %d steps\n", r.Steps)
+		fmt.Fprintf(out, "stopped after %s\n", steps(r.Steps))
 	}
 	fmt.Fprintf(out, "\nThe network has %d parameters and takes %.1f M multiply-adds an image.\n", r.Size.Params, float64(r.Size.MACs)/1e6)
-	best := ""
 	if r.Best.Epoch > 0 {
 		if r.Last.ScoreName != "" {
 			fmt.Fprintf(out, "last, epoch %d: %s\n", r.Last.Epoch, scores(r.Last, of.lowerIsBetter))
 		}
 		fmt.Fprintf(out, "best, epoch %d: %s\n", r.Best.Epoch, scores(r.Best, of.lowerIsBetter))
-		best = ", that of the best epoch as best.safetensors"
 	}
-	_, err := fmt.Fprintf(out, "See %s: the model as model.safetensors%s, the run as report.html, config.json, metrics.jsonl and tensorboard.\n", of.dir, best)
-	return err
+	return of.see(out, kept{"the model", []string{"model.safetensors"}}, kept{"that of the best epoch", []string{"best.safetensors"}})
 }
 
 // scores returns the scores of validation, that by which the best epoch is chosen first.
