@@ -1,6 +1,6 @@
 // Cityscapes_train trains a network of 12 cells to segment Cityscapes with the
-// published hyperparameters (Liu et al., 2020, arXiv 2003.12056): 2700 epochs, years
-// on two cores. The second command takes a day, with the cells of a search.
+// published hyperparameters (Liu et al., 2020, arXiv 2003.12056): 2700 epochs, half a
+// year on two cores. The second command takes a day, with the cells of a search.
 //
 //	go run ./examples/cityscapes_train -data cityscapes -genotype unnas_cityscapes_rot
 //	go run ./examples/cityscapes_train -data cityscapes -genotype runs/cityscapes_search \

@@ -27,7 +27,7 @@ func trainCommand() *command {
 			{"unnas train -cell runs/search-1 -data photos -epochs 50", "images of yours, in photos/train and photos/val"},
 			{"unnas train -init runs/train-1 -freeze stem -data few", "a network that was trained is fine-tuned on other images"},
 			{"unnas train -cell unnas_imagenet_rot -data imagenet", "the published training; five months on two cores and more"},
-			{"unnas train -cell unnas_cityscapes_rot -data cityscapes -micro-batch 2", "to segment, in less memory; years on two cores"},
+			{"unnas train -cell unnas_cityscapes_rot -data cityscapes -micro-batch 2", "to segment, in less memory; half a year on two cores"},
 		},
 		flags:    "cfg val task preset cell init freeze width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
 		defaults: map[string]string{"data": builtInTitle, "task": "the labels", "cell": "that of -init"},
