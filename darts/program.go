@@ -75,7 +75,7 @@ func slow(best cpu.Level) string {
 	if best > cpu.Generic {
 		return ""
 	}
-	return "this CPU, or this build, runs the kernels in plain Go, which take some ten times as long as those for AVX2"
+	return "this CPU, or this build, runs the kernels in plain Go, which take some thirty times as long as those for AVX2"
 }
 
 // kernelRemedy says how to resume a run with the kernels that began it, if those
