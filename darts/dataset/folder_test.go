@@ -224,7 +224,7 @@ func TestFolderUnreadableImages(t *testing.T) {
 		make       func(path string)
 	}{
 		{"cut.png", "unexpected EOF", func(path string) { write(t, path, whole[:len(whole)-20]) }},
-		{"empty.jpg", "not a JPEG or PNG image", func(path string) { write(t, path, nil) }},
+		{"empty.jpg", "the file is empty", func(path string) { write(t, path, nil) }},
 		{"folder.png", "is not a regular file", func(path string) { require.NoError(t, os.Symlink(dir, path)) }},
 		{"gone.png", "no such file", func(path string) {}},
 		{"huge.jpg", "has 268435457 bytes, want at most 268435456", func(path string) {
