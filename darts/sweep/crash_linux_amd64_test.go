@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"runtime"
 	"syscall"
 	"testing"
@@ -87,6 +88,22 @@ func killBefore(t *testing.T, dir string, n int) (change string) {
 // makes. Another one does the job, unless there is a result, and leaves nothing.
 func TestKilledBeforeEveryChange(t *testing.T) {
 	seen := map[string]int{}
+	changes := []string{"write", "fsync", "mkdirat", "linkat", "pwrite64", "unlinkat"}
+	// Writes by which the runtime wakes threads count too, so a round may skip a change.
+	for range 5 {
+		killBeforeEachChange(t, seen)
+		if !slices.ContainsFunc(changes, func(name string) bool { return seen[name] == 0 }) {
+			break
+		}
+	}
+	for _, name := range changes {
+		assert.Positive(t, seen[name], "no %s was seen", name)
+	}
+	t.Log(seen)
+}
+
+// killBeforeEachChange counts the changes.
+func killBeforeEachChange(t *testing.T, seen map[string]int) {
 	for n := 1; ; n++ {
 		dir := t.TempDir()
 		change := killBefore(t, dir, n)
@@ -107,12 +124,8 @@ func TestKilledBeforeEveryChange(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, sweep.State{Jobs: 1, Done: 1}, state, at)
 		if change == "" {
-			break
+			return
 		}
 		seen[change]++
 	}
-	for _, name := range []string{"write", "fsync", "mkdirat", "linkat", "pwrite64", "unlinkat"} {
-		assert.Positive(t, seen[name], "no %s was seen", name)
-	}
-	t.Log(seen)
 }
