@@ -125,7 +125,7 @@ func (t Contrastive) Sample(dst Sample, img *Image, _ bool, r *rand.Rand) error 
 func (t Contrastive) distort(pix []float32, r *rand.Rand) {
 	if rng.Bool(r, 0.8) {
 		for _, k := range rng.Perm(r, 4) {
-			reach := 0.8 * t.Strength
+			reach := float64(0.8 * t.Strength)
 			switch k {
 			case 0:
 				brighten(pix, rng.Uniform(r, max(0, 1-reach), 1+reach))
@@ -134,7 +134,7 @@ func (t Contrastive) distort(pix []float32, r *rand.Rand) {
 			case 2:
 				saturate(pix, rng.Uniform(r, max(0, 1-reach), 1+reach))
 			case 3:
-				reach = 0.2 * t.Strength
+				reach = float64(0.2 * t.Strength)
 				turnHue(pix, rng.Uniform(r, -reach, reach))
 			}
 		}
