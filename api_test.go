@@ -21,7 +21,8 @@ import (
 )
 
 // TestComments demands that every package is described, in doc.go unless it is a
-// program, and every exported name in a comment that begins with it.
+// program, and every exported name in a comment that begins with it. What the String of an
+// operator does is known.
 func TestComments(t *testing.T) {
 	described := map[string]bool{}
 	for _, s := range parse(t) {
@@ -54,6 +55,9 @@ func comments(t *testing.T, s source, d ast.Decl) {
 	}
 	switch d := d.(type) {
 	case *ast.FuncDecl:
+		if d.Recv != nil && d.Name.Name == "String" && s.dir == "internal/ir" {
+			return
+		}
 		if d.Recv == nil || ast.IsExported(receiver(d)) {
 			check(d.Name, d.Doc, true)
 		}

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"unnas/internal/graph"
+	"unnas/internal/ir"
 	"unnas/ops"
 )
 
@@ -34,10 +35,10 @@ func Measure(s *ops.Scope) Complexity {
 			c.Params += q.Shape.TotalSize()
 		}
 	}
-	var cost graph.Cost
+	var cost ir.Cost
 	for _, n := range s.Graph().AllNodes() {
-		k, in, ok := graph.Inputs(n)
-		if m, measured := k.(graph.Measured); ok && measured {
+		op, in, _ := graph.Inputs(n)
+		if m, ok := op.(ir.Measured); ok {
 			for range s.Layers(n) {
 				cost.Add(m.Cost(in))
 			}

@@ -144,7 +144,7 @@ func TestNASBenchRefuses(t *testing.T) {
 		{"no width", "Width is 0, not in 1..4096", cell.NASBenchBackbone{Stem: cell.CIFARStem, Stacks: 1, Modules: 1}, good},
 		{"no stacks", "Stacks is 0, not in 1..10", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Modules: 1}, good},
 		{"no cells", "Modules is 0, not in 1..1024", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 1}, good},
-		{"an image that is too small", "NAS-Bench stack 3: ops: max pool", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 4, Modules: 1}, good},
+		{"an image that is too small", "NAS-Bench stack 3: ops: MaxPool", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 4, Stacks: 4, Modules: 1}, good},
 		{"a stem that has no half", "Width is 1; the ImageNet stem halves it, want 2 or more", cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 1, Stacks: 1, Modules: 1}, good},
 		{"a vertex without channels", "Width is 1, too few channels for this cell: vertex 2 of the pruned cell has none; want at least 2", cell.NASBenchBackbone{Stem: cell.CIFARStem, Width: 1, Stacks: 1, Modules: 1},
 			nasCell([]string{conv3, conv3}, [2]int{0, 1}, [2]int{0, 2}, [2]int{1, 3}, [2]int{2, 3})},

@@ -12,18 +12,24 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/graph"
+	"unnas/internal/ir"
 	"unnas/ops"
 	"unnas/ops/optest"
 )
 
-// find returns output 0 of the operation of a name.
-func (n net) find(key string) *gorgonia.Node {
+// batchNorm returns the output of the batch normalisation of a name.
+func (n net) batchNorm(name string) *gorgonia.Node {
 	for _, node := range n.Graph().AllNodes() {
-		if k, i := graph.Of(node); k != nil && i == 0 && k.Key() == key {
+		op, i := graph.Of(node)
+		if _, ok := op.(ir.BatchNorm); !ok || i != 0 {
+			continue
+		}
+		statistics := graph.Children(graph.Operation(node))[1]
+		if graph.Children(graph.Operation(statistics))[1].Name() == name+".running_mean" {
 			return node
 		}
 	}
-	require.Fail(n.t, "no operation "+key)
+	require.Fail(n.t, "no batch normalisation "+name)
 	return nil
 }
 
@@ -57,10 +63,10 @@ func TestPartialEdges(t *testing.T) {
 			}
 			copy(n.Params().Data(alphas), []float32{9, float32(mixes[0]), 9, float32(mixes[1])})
 			copy(n.Params().Data(betas), []float32{1, 1 + float32(math.Log(3))})
-			states := [2]*gorgonia.Node{n.find("batch norm cells.0.preprocess0.op.2"), n.find("batch norm cells.0.preprocess1.op.2")}
+			states := [2]*gorgonia.Node{n.batchNorm("cells.0.preprocess0.op.2"), n.batchNorm("cells.0.preprocess1.op.2")}
 			mixed := states
 			if c.stride == 2 {
-				mixed = [2]*gorgonia.Node{n.find("batch norm cells.0._ops.0._ops.1.bn"), n.find("batch norm cells.0._ops.1._ops.1.bn")}
+				mixed = [2]*gorgonia.Node{n.batchNorm("cells.0._ops.0._ops.1.bn"), n.batchNorm("cells.0._ops.1._ops.1.bn")}
 			}
 			m, err := ops.NewVM(n.Graph(), super.Out, states[0], states[1], mixed[0], mixed[1])
 			require.NoError(t, err)

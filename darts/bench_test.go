@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/internal/cpuexec"
 	"unnas/internal/engine"
 	"unnas/internal/loader"
 	"unnas/ops"
@@ -74,6 +76,49 @@ func BenchmarkTrain(b *testing.B) {
 			require.NoError(b, t.plan(b.Context(), 0))
 			t.batch = randomBatch(c.task, c.batch)
 			measure(b, t.Engine, func() { require.NoError(b, t.update(0.025)) })
+		})
+	}
+}
+
+// BenchmarkScaling counts the barriers in the gradients of a step and computes, from the
+// time that each task takes on one core, how much faster they would be on more cores.
+func BenchmarkScaling(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(64)) // plans are made for as many cores
+	report := func(b *testing.B, e *engine.Engine, batch *loader.Batch, runners ...*engine.Runner) {
+		var all cpuexec.Schedule
+		for _, r := range runners {
+			_, err := e.RunPart(r, *batch) // binds the batch, and touches the memory
+			require.NoError(b, err)
+			s, err := r.Machine.Measure(5)
+			require.NoError(b, err)
+			all = all.Then(s)
+		}
+		b.ReportMetric(float64(all.Barriers()), "barriers")
+		b.ReportMetric(all.Speedup(16), "x-at-16-cores")
+		b.ReportMetric(all.Speedup(64), "x-at-64-cores")
+		b.ReportMetric(0, "ns/op")
+	}
+	b.Run("search/cifar/batch=16", func(b *testing.B) {
+		config := DARTS()
+		config.Space, config.Batch = cell.DARTS(cell.CIFARStem, 16, 8), 16
+		m, err := newModel(config, Runtime{}, cifar)
+		require.NoError(b, err)
+		report(b, m.Engine, randomBatch(cifar, 16), m.alphas, m.weights)
+	})
+	for _, c := range []struct {
+		name    string
+		task    pretext.Task
+		network cell.Architecture
+		batch   int
+	}{
+		{"train/imagenet/batch=16", imagenet, evaluated(cell.ImageNetStem, 48, 14), 16},
+		{"train/nasbench/batch=32", cifar, nasBench, 32},
+		{"train/aspp/batch=2", labelling(41, 640, segmentation.EvalASPP(19)), normalised{}, 2},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			t := trainer(c.task, c.network, c.batch)
+			require.NoError(b, t.plan(b.Context(), 0))
+			report(b, t.Engine, randomBatch(c.task, c.batch), t.learn)
 		})
 	}
 }

@@ -122,7 +122,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 		if err != nil {
 			return err
 		}
-		run, err = en.PlanForward(n, n.Logits)
+		run, err = en.PlanForward(n, true, n.Logits)
 		return err
 	})
 	if err != nil {
@@ -197,7 +197,6 @@ const iouPrefix = "iou_"
 // evaluate measures a network on the transformed images of a loader: the loss, the score
 // of the metric, and of classes top5 and the share of each that is predicted right.
 func evaluate(ctx context.Context, e *engine.Engine, r *engine.Runner, images *loader.Loader, spec pretext.Spec, metric ops.Metric, meter *record.Meter) (scores map[string]float64, classes []float64, err error) {
-	r.Machine.Training, r.Machine.UpdateStats = false, false
 	batches := images.Epoch(ctx, 0, 0)
 	defer batches.Close()
 	var all engine.Mean

@@ -11,9 +11,9 @@ import (
 
 	"unnas/internal/engine"
 	"unnas/internal/format"
+	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -82,7 +82,7 @@ type extractor struct {
 	input   func(img *pretext.Image) error // writes x
 	x       []float32
 	out     *gorgonia.Node
-	machine *vm.Machine
+	machine *graph.Machine
 }
 
 // inputTransformer is a task whose network takes images under a transform.
@@ -99,7 +99,7 @@ func newExtractor(m *Model) (*extractor, error) {
 		e.input = func(img *pretext.Image) error { return transform.Apply(e.x, img, false, nil) }
 	}
 	var images *gorgonia.Node
-	var plan *vm.Plan
+	var plan *graph.Plan
 	err := ops.Build(func() error {
 		whole, err := engine.Assemble(m.Params, m.Architecture, m.Task, 1)
 		if err == nil {
@@ -117,7 +117,7 @@ func newExtractor(m *Model) (*extractor, error) {
 			return err
 		}
 		e.out = net.Out
-		plan, err = vm.Compile(s.Graph(), vm.Options{Want: gorgonia.Nodes{net.Out}})
+		plan, err = graph.Compile(s.Graph(), graph.Options{Want: gorgonia.Nodes{net.Out}, Evaluate: true})
 		return err
 	})
 	if err != nil {
@@ -128,10 +128,9 @@ func newExtractor(m *Model) (*extractor, error) {
 		return nil, fmt.Errorf("an image needs %s of memory, this machine has %s; choose a smaller transform or network", format.Bytes(bytes), format.Bytes(total))
 	}
 	e.x = make([]float32, spec.InputLen())
-	if e.machine, err = plan.Bind(vm.NewArena(plan), team); err != nil {
+	if e.machine, err = plan.Bind(graph.NewArena(plan), team); err != nil {
 		return nil, err
 	}
-	e.machine.Training, e.machine.UpdateStats = false, false
 	return e, ops.Bind(images, e.x)
 }
 

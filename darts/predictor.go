@@ -11,10 +11,10 @@ import (
 	"unnas/cell"
 	"unnas/internal/engine"
 	"unnas/internal/format"
+	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
 	"unnas/internal/rng"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -53,7 +53,7 @@ type predictor struct {
 type part struct {
 	images  int
 	logits  *gorgonia.Node
-	machine *vm.Machine
+	machine *graph.Machine
 }
 
 // newPredictor returns a predictor with these parameters, which must have values and be
@@ -64,7 +64,7 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predi
 	}
 	r := &predictor{task: task}
 	var networks [len(r.parts)]*engine.Network
-	plans := make([]*vm.Plan, len(r.parts))
+	plans := make([]*graph.Plan, len(r.parts))
 	err := ops.Build(func() error {
 		for i, images := range []int{evaluatedAtATime, 1} {
 			n, err := engine.Assemble(p, a, task, images)
@@ -81,7 +81,7 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predi
 				return fmt.Errorf("the head of task %s gives logits of shape %v for %s; it must give rows for each image", task.Name(), shape, format.Plural(images, "image"))
 			}
 			networks[i], r.parts[i] = n, part{images: images, logits: n.Logits}
-			if plans[i], err = vm.Compile(n.Scope.Graph(), vm.Options{Want: gorgonia.Nodes{n.Logits}}); err != nil {
+			if plans[i], err = graph.Compile(n.Scope.Graph(), graph.Options{Want: gorgonia.Nodes{n.Logits}, Evaluate: true}); err != nil {
 				return err
 			}
 		}
@@ -98,13 +98,12 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predi
 		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller transform or network", format.Plural(evaluatedAtATime, "image"), format.Bytes(bytes), format.Bytes(total))
 	}
 	r.x, r.rest = make([]float32, input), r.spec.NewSample()
-	arena := vm.NewArena(plans...)
+	arena := graph.NewArena(plans...)
 	for i, n := range networks {
 		m, err := plans[i].Bind(arena, team)
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}
-		m.Training, m.UpdateStats = false, false
 		r.parts[i].machine = m
 		if err := ops.Bind(n.Images, r.x[:n.Images.Shape().TotalSize()]); err != nil {
 			return nil, fmt.Errorf("darts: %w", err)

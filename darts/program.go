@@ -66,8 +66,9 @@ func (p program) unlike(before program) string {
 }
 
 // kernels returns the name of the kernels in use, on which the rounding of results
-// depends: the level of instructions and the architecture.
-func kernels() string { return cpu.Active.String() + " " + runtime.GOARCH }
+// depends: the level of instructions and the architecture. Vectors of all widths give the
+// same bits, so the name is that of the narrowest.
+func kernels() string { return min(cpu.Active, cpu.AVX2).String() + " " + runtime.GOARCH }
 
 // slow returns a warning for a CPU whose best kernels are those in plain Go, or
 // "".

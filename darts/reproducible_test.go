@@ -3,6 +3,8 @@ package darts
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -10,7 +12,48 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"unnas/internal/cpu"
 )
+
+// vectorsResult names the file in which a child process leaves the bits of its result.
+const vectorsResult = "UNNAS_TEST_VECTORS_RESULT"
+
+// TestWidthsOfVectors compares the bits of a search and of a training with vectors of each
+// width, in a process each.
+func TestWidthsOfVectors(t *testing.T) {
+	if path := os.Getenv(vectorsResult); path != "" {
+		var all []float32
+		c := dropping()
+		c.Space.Backbone.Width, c.Epochs = 10, 2 // channels that fill no vector
+		searched, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
+		require.NoError(t, err)
+		all = append(all, slices.Concat(searched.Params.Weights(), searched.Params.Alphas(), searched.Params.Running())...)
+		training := smallTraining()
+		training.Epochs = 2
+		trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 4, fail: -1}, smallTask(), training, Runtime{})
+		require.NoError(t, err)
+		all = append(all, slices.Concat(trained.Params.Weights(), trained.Params.Running())...)
+		require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "%x", all), 0o600))
+		return
+	}
+	if cpu.Best() < cpu.AVX512 {
+		t.Skip("this CPU has vectors of one width at most")
+	}
+	var results [2]string
+	for i, level := range []cpu.Level{cpu.AVX2, cpu.AVX512} {
+		path := filepath.Join(t.TempDir(), "result")
+		child := exec.Command(os.Args[0], "-test.run=^TestWidthsOfVectors$")
+		child.Env = append(os.Environ(), cpu.Variable+"="+level.String(), vectorsResult+"="+path)
+		printed, err := child.CombinedOutput()
+		require.NoError(t, err, "%s", printed)
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		results[i] = string(b)
+	}
+	require.NotEmpty(t, results[0])
+	assert.True(t, results[0] == results[1], "other bits")
+}
 
 // TestSearchIsReproducible compares all bytes that searches leave, on different cores
 // and numbers of workers, with and without maps that are computed again, stopped or

@@ -70,6 +70,9 @@ type SearchConfig struct {
 
 	Seed uint64 `json:"seed"` // of everything that is drawn
 
+	// Precision is how maps are stored, Float32 by default; BFloat16 takes less memory.
+	Precision Precision `json:"precision,omitempty"`
+
 	// MicroBatch is gradient accumulation: how many images of a batch go through the
 	// network at once, a divisor of Batch, or 0 for all of it. The parts of a batch
 	// follow each other in the memory of one. Losses and gradients are the means over
@@ -166,6 +169,9 @@ func (c SearchConfig) Validate() error {
 		return fmt.Errorf("darts: Space: %d of %d cells reduce; a search needs cells of both kinds: use 3 cells or more, and cell.Reductions", n, backbone.Cells)
 	}
 	if err := c.Algorithm.validate(); err != nil {
+		return err
+	}
+	if err := c.Precision.validate(); err != nil {
 		return err
 	}
 	if err := c.SGD.validate(); err != nil {

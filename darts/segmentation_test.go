@@ -195,7 +195,7 @@ func TestTrainSegmentationRefuses(t *testing.T) {
 	one := c
 	one.MicroBatch = 1 // the head normalises the mean over an image
 	_, err := darts.Train(t.Context(), images, images, task, one, darts.Runtime{})
-	require.ErrorContains(t, err, "aspp5.1: a batch of one value per channel has no variance; use two or more images per micro-batch")
+	require.ErrorContains(t, err, "aspp5.1.running_mean: a batch of one value per channel has no variance; use two or more images per micro-batch")
 	c.Network = cell.NASBenchNetwork{
 		Backbone: cell.NASBenchBackbone{Stem: cell.ImageNetStem, Width: 4, Stacks: 1, Modules: 1},
 		Cell:     cell.NASBenchCell{Matrix: [][]int{{0, 1}, {0, 0}}, Ops: []string{"input", "output"}},

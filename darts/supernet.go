@@ -60,6 +60,7 @@ func newModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
 func planModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
 	b := c.budget(rt)
 	m := &model{Engine: engine.New(c.Batch / b.AtOnce())}
+	m.Recompute, m.Compress = rt.Recompute, c.Precision == BFloat16
 	err := ops.Build(func() error {
 		var err error
 		if m.size, err = complexity(c.Space, task); err != nil {
@@ -84,14 +85,14 @@ func planModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
 		if err := m.Init(c.Seed, slabs, b); err != nil {
 			return err
 		}
-		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}, rt.Recompute); err != nil {
+		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}); err != nil {
 			return err
 		}
-		if m.alphas, err = m.Plan(m.Network, engine.Grads{Alphas: true}, rt.Recompute); err != nil {
+		if m.alphas, err = m.Plan(m.Network, engine.Grads{Alphas: true}); err != nil {
 			return err
 		}
 		if c.Algorithm == SecondOrder {
-			m.both, err = m.Plan(m.Network, engine.Grads{Weights: true, Alphas: true}, rt.Recompute)
+			m.both, err = m.Plan(m.Network, engine.Grads{Weights: true, Alphas: true})
 		}
 		return err
 	})

@@ -237,7 +237,8 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if t.drawn, err = initialise(t.Params, c.Init, t.rt.Dir, t.task, t.result.classes); err != nil {
 			return err
 		}
-		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}, t.rt.Recompute); err != nil {
+		t.Recompute, t.Compress = t.rt.Recompute, c.Precision == BFloat16
+		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}); err != nil {
 			return err
 		}
 		if t.val != nil && c.PreciseBN > 0 {
@@ -246,7 +247,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			if err != nil {
 				return err
 			}
-			if t.stats, err = t.PlanForward(n); err != nil {
+			if t.stats, err = t.PlanForward(n, false); err != nil {
 				return err
 			}
 			t.Bytes += loader.Bytes(spec, c.budget(t.rt).AtOnce(), t.rt.workers())
@@ -256,7 +257,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 			if err != nil {
 				return err
 			}
-			if t.eval, err = t.PlanForward(n, n.Logits); err != nil {
+			if t.eval, err = t.PlanForward(n, true, n.Logits); err != nil {
 				return err
 			}
 			t.Bytes += loader.Bytes(spec, t.atATime(), t.rt.workers())

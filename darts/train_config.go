@@ -59,6 +59,9 @@ type TrainConfig struct {
 	// statistics.
 	Freeze []string `json:"freeze,omitempty"`
 
+	// Precision is how maps are stored, Float32 by default; BFloat16 takes less memory.
+	Precision Precision `json:"precision,omitempty"`
+
 	Seed uint64 `json:"seed"` // of everything that is drawn
 }
 
@@ -93,6 +96,9 @@ func (c TrainConfig) Validate() error {
 	}
 	if err := c.Network.Validate(); err != nil {
 		return fmt.Errorf("darts: Network: %w", err)
+	}
+	if err := c.Precision.validate(); err != nil {
+		return err
 	}
 	if err := c.SGD.validate(); err != nil {
 		return err

@@ -424,7 +424,6 @@ func TestAmongFive(t *testing.T) {
 	for i := range x {
 		x[i] = float32(rng.Normal(r))
 	}
-	run.eval.Machine.Training, run.eval.Machine.UpdateStats = false, false
 	labels := []int32{0, 0, pretext.IgnoreIndex, 0}
 	for want := range 3 { // labels of rank 5, then 4, then 0
 		_, err = run.RunPart(run.eval, loader.Batch{X: x, Y: []int32{0, 0, -1, 0}})

@@ -13,7 +13,6 @@ import (
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
 	"unnas/internal/panics"
-	"unnas/internal/vm"
 )
 
 // building serialises all work on Gorgonia graphs.
@@ -105,23 +104,41 @@ func NewVM(g *gorgonia.ExprGraph, want ...*gorgonia.Node) (_ VM, err error) {
 			err = fmt.Errorf("ops: planning the graph failed: %w", panics.Recovered(r))
 		}
 	}()
-	p, err := vm.Compile(g, vm.Options{Want: want})
-	if err != nil {
-		return nil, fmt.Errorf("ops: %w", err)
+	var m machines
+	var plans []*graph.Plan
+	for _, evaluate := range []bool{false, true} {
+		p, err := graph.Compile(g, graph.Options{Want: want, Evaluate: evaluate})
+		if err != nil {
+			return nil, fmt.Errorf("ops: %w", err)
+		}
+		plans = append(plans, p)
 	}
-	team := kernel.NewTeam(0)
-	if need, have := p.Bytes(team.Size()), memory.Total(); have > 0 && need > have {
-		return nil, fmt.Errorf("ops: the graph needs %.1f GiB of memory, this machine has %.1f; use smaller maps, fewer channels or a smaller batch", float64(need)/(1<<30), float64(have)/(1<<30))
+	pool := kernel.NewTeam(0)
+	m.bytes = max(plans[0].Bytes(pool.Size()), plans[1].Bytes(pool.Size()))
+	if have := memory.Total(); have > 0 && m.bytes > have {
+		return nil, fmt.Errorf("ops: the graph needs %.1f GiB of memory, this machine has %.1f; use smaller maps, fewer channels or a smaller batch", float64(m.bytes)/(1<<30), float64(have)/(1<<30))
 	}
-	m, err := p.Bind(vm.NewArena(p), team)
-	if err != nil {
-		return nil, fmt.Errorf("ops: %w", err)
+	arena := graph.NewArena(plans...)
+	for i, p := range []**graph.Machine{&m.train, &m.evaluate} {
+		if *p, err = plans[i].Bind(arena, pool); err != nil {
+			return nil, fmt.Errorf("ops: %w", err)
+		}
 	}
-	return machine{m}, nil
+	m.Machine = m.train
+	return &m, nil
 }
 
-type machine struct{ *vm.Machine }
-
-func (m machine) SetTraining(training bool) {
-	m.Training, m.UpdateStats = training, training
+// machines are the programs of training and of evaluation; Machine is the one that runs.
+type machines struct {
+	*graph.Machine
+	train, evaluate *graph.Machine
+	bytes           int64
 }
+
+func (m *machines) SetTraining(training bool) {
+	if m.Machine = m.evaluate; training {
+		m.Machine = m.train
+	}
+}
+
+func (m *machines) Bytes() int64 { return m.bytes }

@@ -190,7 +190,7 @@ func TestNormalisationOfOneValue(t *testing.T) {
 	n.init()
 	m, err := ops.NewVM(n.Graph(), y)
 	require.NoError(t, err)
-	require.ErrorContains(t, m.RunAll(), "ops: batch normalisation bn: a batch of one value per channel has no variance; use two or more images per micro-batch, or larger maps")
+	require.ErrorContains(t, m.RunAll(), "bn.running_mean: a batch of one value per channel has no variance; use two or more images per micro-batch, or larger maps")
 	assert.Equal(t, []float32{1, 1, 1, 1, 1}, n.Params().Stats()[0].Var)
 	m.SetTraining(false)
 	assert.NoError(t, m.RunAll())

@@ -86,6 +86,7 @@ func (c *composer) layer() {
 		{"channels of a concatenation", func() *gorgonia.Node { return must(ops.Channels(must(ops.Concat(x, y)), 2, 4)) }},
 		{"interleave", func() *gorgonia.Node { return must(ops.Interleave(must(ops.Channels(x, 1, 2)), y)) }},
 		{"dropout", func() *gorgonia.Node { return must(s.Dropout(x, c.input("rate"), c.input("key"))) }},
+		{"squeeze and excitation", func() *gorgonia.Node { return must(s.SqueezeExcite(x, 2)) }},
 		{"scale images", func() *gorgonia.Node { return must(ops.ScaleImages(x, c.input("factors"))) }},
 	}
 	kind := kinds[c.draws.IntN(len(kinds))]

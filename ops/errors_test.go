@@ -41,7 +41,7 @@ func TestBadInput(t *testing.T) {
 		{"Conv of labels", "type int32; convert it to float32", func(s *ops.Scope) error { return one(s.Conv(whole, ops.ConvConfig{Out: 2, Window: point})) }},
 		{"Conv to no channels", "0 output channels", func(s *ops.Scope) error { return one(s.Conv(x, ops.ConvConfig{Window: point})) }},
 		{"Conv without window", "must be positive", func(s *ops.Scope) error { return one(s.Conv(x, ops.ConvConfig{Out: 2})) }},
-		{"Conv with negative padding", "PadRows:-1", func(s *ops.Scope) error {
+		{"Conv with negative padding", "pad=-1", func(s *ops.Scope) error {
 			return one(s.Conv(x, ops.ConvConfig{Out: 2, Window: ops.Square(3, 1, -1, 1)}))
 		}},
 		{"Conv of a small map", "a map of 5×4 pixels is smaller than the window", func(s *ops.Scope) error {
@@ -77,7 +77,7 @@ func TestBadInput(t *testing.T) {
 		{"AvgPool2D of a small map", "smaller than the window", func(*ops.Scope) error { return one(ops.AvgPool2D(x, 5, 1, 0)) }},
 		{"GlobalAvgPool of rows", "shape (6, 7)", func(*ops.Scope) error { return one(ops.GlobalAvgPool(rows)) }},
 		{"GlobalAvgMap of nothing", "nil node", func(*ops.Scope) error { return one(ops.GlobalAvgMap(nil)) }},
-		{"Upsample to nothing", "upsample to 0×4", func(*ops.Scope) error { return one(ops.Upsample(x, 0, 4)) }},
+		{"Upsample to nothing", "Upsample{0×4}", func(*ops.Scope) error { return one(ops.Upsample(x, 0, 4)) }},
 		{"Upsample of rows", "shape (6, 7)", func(*ops.Scope) error { return one(ops.Upsample(rows, 3, 4)) }},
 		{"ReLU of float64", "float64", func(*ops.Scope) error { return one(ops.ReLU(double)) }},
 		{"ReLU of nothing", "nil node", func(*ops.Scope) error { return one(ops.ReLU(nil)) }},
@@ -124,7 +124,7 @@ func TestBadInput(t *testing.T) {
 			_, err := ops.CrossEntropy(rows, vector, ops.LossConfig{IgnoreIndex: -1})
 			return err
 		}},
-		{"CrossEntropy that ignores a class", "cross-entropy{IgnoreIndex:0 Smoothing:0}: IgnoreIndex 0 is one of 7 classes", func(*ops.Scope) error { _, err := ops.CrossEntropy(rows, labels, ops.LossConfig{}); return err }},
+		{"CrossEntropy that ignores a class", "CrossEntropy{ignore=0 smoothing=0}: IgnoreIndex 0 is one of 7 classes", func(*ops.Scope) error { _, err := ops.CrossEntropy(rows, labels, ops.LossConfig{}); return err }},
 		{"CrossEntropy with smoothing", "label smoothing 1;", func(*ops.Scope) error {
 			_, err := ops.CrossEntropy(rows, labels, ops.LossConfig{IgnoreIndex: -1, Smoothing: 1})
 			return err
@@ -159,6 +159,8 @@ func TestBadInput(t *testing.T) {
 		{"Interleave of rows", "shape (6, 7); want a feature map", func(*ops.Scope) error { return one(ops.Interleave(x, rows)) }},
 		{"Interleave of other maps", "shapes (6, 7) and (2, 5, 4, 3)", func(*ops.Scope) error { return one(ops.Interleave(rows, x)) }},
 		{"Interleave of uneven parts", "a multiple of the first", func(*ops.Scope) error { return one(ops.Interleave(n.maps("two", 2, 5, 4, 2), x)) }},
+		{"SqueezeExcite to nothing", "fc1: a reduction by 0; want 1 or more", func(s *ops.Scope) error { return one(s.SqueezeExcite(x, 0)) }},
+		{"SqueezeExcite of rows", "shape (6, 7); want a feature map", func(s *ops.Scope) error { return one(s.SqueezeExcite(rows, 2)) }},
 		{"Dropout of rows", "shape (6, 7); want a feature map", func(s *ops.Scope) error { return one(s.Dropout(rows, vector, labels)) }},
 		{"Dropout of nothing", "nil node", func(s *ops.Scope) error { return one(s.Dropout(nil, vector, labels)) }},
 		{"Dropout with many rates", "a rate of shape (6) and a key of (6)", func(s *ops.Scope) error { return one(s.Dropout(x, vector, labels)) }},

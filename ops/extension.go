@@ -3,13 +3,16 @@ package ops
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"unnas/internal/graph"
+	"unnas/internal/cpuexec"
+	"unnas/internal/ir"
 	"unnas/internal/kernel"
+	"unnas/internal/pass"
 )
 
 // Kernel is a fused operation of the user's. It should have no state other than its
@@ -74,7 +77,7 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 	if len(in) == 0 {
 		return nil, fmt.Errorf("ops: %s: no inputs; want at least one", k.Name())
 	}
-	c := &custom{k: k, floats: make([]bool, len(in))}
+	c := custom{k: k, adapter: &adapter{training: true, floats: make([]bool, len(in))}}
 	shapes := make([]tensor.Shape, len(in))
 	for i, n := range in {
 		if n == nil {
@@ -83,120 +86,122 @@ func Apply(k Kernel, in ...*gorgonia.Node) (gorgonia.Nodes, error) {
 		shapes[i] = n.Shape()
 		c.floats[i] = n.Dtype() == tensor.Float32
 	}
-	var err error
-	if c.shapes, err = k.Shapes(shapes); err != nil {
+	made, err := k.Shapes(shapes)
+	if err != nil {
 		return nil, fmt.Errorf("ops: %s: %w", k.Name(), err)
 	}
-	if len(c.shapes) == 0 {
+	if len(made) == 0 {
 		return nil, fmt.Errorf("ops: %s has no outputs; Shapes must return at least one", k.Name())
+	}
+	for _, s := range made {
+		c.shapes = append(c.shapes, ir.Shape(s))
 	}
 	get, err := outputs(c, in...)
 	if err != nil {
 		return nil, err
 	}
-	nodes := make(gorgonia.Nodes, len(c.shapes))
+	nodes := make(gorgonia.Nodes, len(made))
 	for i := range nodes {
 		nodes[i] = get(i)
 	}
 	return nodes, nil
 }
 
-// custom adapts a Kernel.
-type custom struct {
-	k      Kernel
-	floats []bool         // false for labels
-	shapes []tensor.Shape // of the outputs
+// adapter calls a method of a Kernel for the executor.
+type adapter struct {
+	training bool
+	floats   []bool     // of the inputs of the Kernel; false for labels
+	shapes   []ir.Shape // of the outputs
 
-	call
-}
-
-// call holds the arguments of a kernel; its memory is reused.
-type call struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows, memory that every call uses again
 	run     Run
 	out, in []Array
 }
 
-func (c *call) set(ctx *graph.Context, out []tensor.Shape, to, in []graph.Value) {
-	c.run = Run{Training: ctx.Training, team: ctx.Team}
-	c.out, c.in = c.out[:0], c.in[:0]
-	for i, v := range to {
-		c.out = append(c.out, Array{Shape: out[i], Data: v.F})
+// Infer returns the shapes that were inferred when the operator was applied.
+func (a *adapter) Infer([]ir.Shape) ([]ir.Shape, error) { return a.shapes, nil }
+
+// call calls f with the arguments as a Kernel knows them.
+func (a *adapter) call(c *cpuexec.Context, out, in []cpuexec.Array, f func() error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.run = Run{Training: a.training, team: c.Pool}
+	a.out, a.in = a.out[:0], a.in[:0]
+	for i, v := range out {
+		a.out = append(a.out, Array{Shape: tensor.Shape(a.shapes[i]), Data: v.F})
 	}
 	for _, v := range in {
-		c.in = append(c.in, Array{Shape: v.Shape, Data: v.F, Labels: v.I})
+		a.in = append(a.in, Array{Shape: tensor.Shape(v.Shape), Data: v.F, Labels: v.I})
 	}
+	return f()
 }
 
-func (c *custom) Key() string { return c.k.Name() }
+// evaluating returns an adapter for evaluation.
+func (a *adapter) evaluating() *adapter { return &adapter{floats: a.floats, shapes: a.shapes} }
 
-func (c *custom) Shapes([]tensor.Shape) ([]tensor.Shape, error) { return c.shapes, nil }
-
-// Complete marks that Forward fills all outputs.
-func (c *custom) Complete() {}
-
-func (c *custom) Run(ctx *graph.Context, out, in []graph.Value) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.set(ctx, c.shapes, out, in)
-	return c.k.Forward(&c.run, c.out, c.in)
+// custom is the operator of a Kernel.
+type custom struct {
+	k Kernel
+	*adapter
 }
 
-func (c *custom) Wrt(inputs int) []bool {
+func (c custom) String() string { return c.k.Name() }
+
+// Traits says that Forward computes all outputs.
+func (c custom) Traits([]ir.Shape) pass.Traits { return pass.Traits{All: true} }
+
+// Evaluation returns the operator for evaluation.
+func (c custom) Evaluation() (ir.Op, []int) { return custom{c.k, c.evaluating()}, nil }
+
+// Run calls Forward.
+func (c custom) Run(ctx *cpuexec.Context, out, in []cpuexec.Array) error {
+	return c.call(ctx, out, in, func() error { return c.k.Forward(&c.run, c.out, c.in) })
+}
+
+// NeedsGrad returns true for floats, if the Kernel is Differentiable.
+func (c custom) NeedsGrad(inputs int) []bool {
 	if _, ok := c.k.(Differentiable); ok {
 		return c.floats
 	}
 	return make([]bool, inputs)
 }
 
-func (c *custom) Gradient(in gorgonia.Nodes, out func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
-	d, ok := c.k.(Differentiable)
-	if !ok {
-		return nil, fmt.Errorf("%s has no gradient; implement ops.Differentiable", c.k.Name())
-	}
-	args := append(gorgonia.Nodes{gy}, in...)
-	for i := range c.shapes {
-		args = append(args, out(i))
-	}
-	g := &customGrad{k: d, floats: c.floats, shapes: make([]tensor.Shape, len(in))}
-	for i, n := range in {
-		g.shapes[i] = n.Shape()
-	}
-	grads, err := gradients(g, len(in), args...)
-	if err != nil {
-		return nil, err
-	}
+// Gradient applies customGrad.
+func (c custom) Gradient(b *ir.Builder, in, out []*ir.Value, gy *ir.Value) []*ir.Value {
+	a := &adapter{training: true, floats: c.floats, shapes: ir.Shapes(in)}
+	grads := b.Apply(customGrad{c.k.(Differentiable), a}, slices.Concat([]*ir.Value{gy}, in, out)...)
 	for i, differentiable := range c.floats {
 		if !differentiable {
 			grads[i] = nil
 		}
 	}
-	return grads, nil
+	return grads
 }
 
-// customGrad adapts the gradient of a Kernel. Inputs: gy, the inputs and the
-// outputs of the kernel. Outputs: the gradients of the inputs.
+// customGrad is the operator of the gradient of a Kernel. Inputs: gy, the inputs and the
+// outputs of the Kernel. Outputs: the gradients of the inputs.
 type customGrad struct {
-	k      Differentiable
-	floats []bool
-	shapes []tensor.Shape // of the gradients
-
-	call
+	k Differentiable
+	*adapter
 }
 
-func (c *customGrad) Key() string { return "gradient of " + c.k.Name() }
+func (c customGrad) String() string { return "Grad" + c.k.Name() }
 
-func (c *customGrad) Shapes([]tensor.Shape) ([]tensor.Shape, error) { return c.shapes, nil }
+// Traits says that Backward leaves out what is not needed.
+func (c customGrad) Traits([]ir.Shape) pass.Traits { return pass.Traits{} }
 
-func (c *customGrad) Run(ctx *graph.Context, out, in []graph.Value) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.set(ctx, c.shapes, out, in)
-	inputs := len(c.floats)
-	for i, differentiable := range c.floats {
-		if !differentiable {
-			c.out[i].Data = nil
+// Evaluation returns the operator for evaluation.
+func (c customGrad) Evaluation() (ir.Op, []int) { return customGrad{c.k, c.evaluating()}, nil }
+
+// Run calls Backward.
+func (c customGrad) Run(ctx *cpuexec.Context, out, in []cpuexec.Array) error {
+	return c.call(ctx, out, in, func() error {
+		n := len(c.floats)
+		for i, differentiable := range c.floats {
+			if !differentiable {
+				c.out[i].Data = nil
+			}
 		}
-	}
-	return c.k.Backward(&c.run, c.out, c.in[0], c.in[1:1+inputs], c.in[1+inputs:])
+		return c.k.Backward(&c.run, c.out, c.in[0], c.in[1:1+n], c.in[1+n:])
+	})
 }

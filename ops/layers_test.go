@@ -73,6 +73,7 @@ func TestLayers(t *testing.T) {
 		{"AvgPool2D", array(2, 7, 6, 3), func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.AvgPool2D(x, 5, 3, 2) }},
 		{"GlobalAvgPool", array(3, 4, 5, 6), func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.GlobalAvgPool(x) }},
 		{"GlobalAvgMap", array(3, 4, 5, 6), func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.GlobalAvgMap(x) }},
+		{"SqueezeExcite", array(3, 4, 5, 6), func(s *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) { return s.SqueezeExcite(x, 2) }},
 		{"ReLU", array(2, 3, 4, 5), func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.ReLU(x) }},
 		{"ReLU of rows", array(9, 5), func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.ReLU(x) }},
 		{"Zeros", array(2, 3, 4, 5), func(_ *ops.Scope, x *gorgonia.Node) (*gorgonia.Node, error) { return ops.Zeros(x, 2) }},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gorgonia.org/gorgonia"
+
+	"unnas/internal/ir"
 )
 
 // Op is a candidate operation of a search space: C channels in, C channels out.
@@ -51,14 +53,14 @@ type Unnormalised interface {
 // size of the window, odd so that padding by ⌊k/2⌋ keeps the resolution, or 1 without
 // window.
 func enter(o Op, k int, x *gorgonia.Node, c OpConfig) (channels int, err error) {
-	if k <= 0 || k%2 == 0 || k > maxWindow {
-		return 0, fmt.Errorf("ops: %s: a window of %d pixels; want an odd size below %d", o.Name(), k, maxWindow)
+	if k <= 0 || k%2 == 0 || k > ir.MaxWindow {
+		return 0, fmt.Errorf("ops: %s: a window of %d pixels; want an odd size below %d", o.Name(), k, ir.MaxWindow)
 	}
 	if c.Stride != 1 && c.Stride != 2 {
 		return 0, fmt.Errorf("ops: %s: stride %d; want 1 or 2", o.Name(), c.Stride)
 	}
-	if c.Dilation < 0 || c.Dilation > maxWindow {
-		return 0, fmt.Errorf("ops: %s: dilation %d; want 0 to %d", o.Name(), c.Dilation, maxWindow)
+	if c.Dilation < 0 || c.Dilation > ir.MaxWindow {
+		return 0, fmt.Errorf("ops: %s: dilation %d; want 0 to %d", o.Name(), c.Dilation, ir.MaxWindow)
 	}
 	_, _, _, channels, err = featureMap(x)
 	if err != nil {
@@ -137,7 +139,7 @@ func (o pooling) Build(s *Scope, x *gorgonia.Node, c OpConfig) (*gorgonia.Node, 
 	if o.k == 2 && dilation > 1 {
 		return nil, fmt.Errorf("ops: %s: dilation %d; a window of 2×2 pixels has no centre; want an odd size", o.Name(), dilation)
 	}
-	return s.once(pool{Square(o.k, c.Stride, pad, dilation), o.max}, x)
+	return s.once(ir.Pool{Window: ir.Square(o.k, c.Stride, pad, dilation), Max: o.max}, x)
 }
 
 func (pooling) Dilates() bool { return true }

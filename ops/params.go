@@ -11,7 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"unnas/internal/graph"
+	"unnas/internal/ir"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
 	"unnas/internal/rng"
@@ -44,10 +44,10 @@ type slab struct {
 
 func (s *slab) init() { s.data, s.grads = kernel.Floats(s.size), kernel.Floats(s.size) }
 
-// bound is a node that waits for the memory of its parameter.
+// bound is a node that waits for its memory.
 type bound struct {
-	node  *gorgonia.Node
-	param *Param
+	node *gorgonia.Node
+	data func() []float32
 }
 
 // Param is one parameter.
@@ -155,7 +155,7 @@ func (q *Param) check() error {
 	if d, ok := want[q.kind]; !ok || d != q.Shape.Dims() {
 		return fmt.Errorf("shape %v is not that of a %v; see Kind", q.Shape, q.kind)
 	}
-	if err := graph.CheckShape(q.Shape); err != nil {
+	if err := ir.Shape(q.Shape).Check(); err != nil {
 		return err
 	}
 	if q.init == nil {
@@ -190,16 +190,16 @@ func (p *Params) statistics(name string, channels int, same *RunningStats) (*Run
 	return s, nil
 }
 
-// bind gives a node the memory of its parameter, now or at Init.
-func (p *Params) bind(n *gorgonia.Node, q *Param) error {
+// bind gives the node of a parameter or a running statistic its memory, now or at Init.
+func (p *Params) bind(n *gorgonia.Node, data func() []float32) error {
 	if !p.ready {
-		p.pending = append(p.pending, bound{n, q})
+		p.pending = append(p.pending, bound{n, data})
 		return nil
 	}
 	// Each graph has its own tensor header: Gorgonia modifies headers.
-	v := tensor.New(tensor.WithShape(q.Shape.Clone()...), tensor.WithBacking(p.Data(q)))
+	v := tensor.New(tensor.WithShape(n.Shape().Clone()...), tensor.WithBacking(data()))
 	if err := gorgonia.Let(n, v); err != nil {
-		return fmt.Errorf("ops: parameter %s: %w", q.Name, err)
+		return fmt.Errorf("ops: parameter %s: %w", n.Name(), err)
 	}
 	return nil
 }
@@ -225,7 +225,7 @@ func (p *Params) Init(seed uint64) error {
 		p.running = kernel.Floats(2 * channels)
 		p.divideRunning()
 		for _, b := range p.pending {
-			if err := p.bind(b.node, b.param); err != nil {
+			if err := p.bind(b.node, b.data); err != nil {
 				return err
 			}
 		}

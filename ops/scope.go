@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/internal/graph"
+	"unnas/internal/ir"
 )
 
 // Scope builds the layers of one network in one graph: it names their parameters and
@@ -30,13 +31,14 @@ type net struct {
 	owners map[*gorgonia.Node]*Param
 	taken  map[string]bool // names of parameters and batch normalisations
 	layers map[layer]*gorgonia.Node
-	shared map[*gorgonia.Node]int // number of further layers that an operation stands for
+	stats  map[*gorgonia.Node]*RunningStats // of the batch normalisations in layers
+	shared map[*gorgonia.Node]int           // number of further layers that an operation stands for
 }
 
-// layer is an operation without parameters on a map. Its kernel is comparable.
+// layer is an operation without parameters on a map. Its operator is comparable.
 type layer struct {
-	kernel graph.Kernel
-	x      *gorgonia.Node
+	op ir.Op
+	x  *gorgonia.Node
 }
 
 // Norm configures batch normalisation (Ioffe and Szegedy, 2015, arXiv 1502.03167).
@@ -63,7 +65,7 @@ func DefaultNorm() Norm { return Norm{Epsilon: 1e-5, Momentum: 0.1} }
 func NewScope(g *gorgonia.ExprGraph, p *Params) *Scope {
 	return &Scope{net: &net{g: g, params: p, norm: DefaultNorm(),
 		owners: map[*gorgonia.Node]*Param{}, taken: map[string]bool{},
-		layers: map[layer]*gorgonia.Node{}, shared: map[*gorgonia.Node]int{}}}
+		layers: map[layer]*gorgonia.Node{}, stats: map[*gorgonia.Node]*RunningStats{}, shared: map[*gorgonia.Node]int{}}}
 }
 
 // Sub returns a nested scope: names in it start with name and a dot.
@@ -134,7 +136,7 @@ func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, in
 	n := newInput(s.net.g, tensor.Float32, q.Name, q.Shape)
 	s.net.nodes = append(s.net.nodes, n)
 	s.net.owners[n] = q
-	return n, s.net.params.bind(n, q)
+	return n, s.net.params.bind(n, func() []float32 { return s.net.params.Data(q) })
 }
 
 // stats returns the running statistics of a new batch normalisation, those of same
@@ -147,15 +149,15 @@ func (s *Scope) stats(name string, channels int, same *RunningStats) (*RunningSt
 	return stats, s.take("batch normalisation", name)
 }
 
-// once applies a kernel without parameters to x. Layers with equal kernel and input,
+// once applies an operator without parameters to x. Layers with equal operator and input,
 // such as the poolings of all edges from one node of a supernet, are one operation.
-func (s *Scope) once(k graph.Kernel, x *gorgonia.Node) (*gorgonia.Node, error) {
-	if y := s.known(layer{k, x}); y != nil {
+func (s *Scope) once(op ir.Op, x *gorgonia.Node) (*gorgonia.Node, error) {
+	if y := s.known(layer{op, x}); y != nil {
 		return y, nil
 	}
-	y, err := apply(k, x)
+	y, err := apply(op, x)
 	if err == nil {
-		s.net.layers[layer{k, x}] = y
+		s.net.layers[layer{op, x}] = y
 	}
 	return y, err
 }
@@ -191,7 +193,7 @@ func newInput(g *gorgonia.ExprGraph, of tensor.Dtype, name string, shape tensor.
 // Images returns a new input node for feature maps of shape [n, h, w, c].
 func Images(g *gorgonia.ExprGraph, name string, n, h, w, c int) (*gorgonia.Node, error) {
 	shape := tensor.Shape{n, h, w, c}
-	if err := graph.CheckShape(shape); err != nil {
+	if err := ir.Shape(shape).Check(); err != nil {
 		return nil, fmt.Errorf("ops: images %q: %w", name, err)
 	}
 	return uniqueInput(g, tensor.Float32, name, shape)
@@ -199,7 +201,7 @@ func Images(g *gorgonia.ExprGraph, name string, n, h, w, c int) (*gorgonia.Node,
 
 // Labels returns a new input node for class labels, integers of type int32.
 func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, error) {
-	if err := graph.CheckShape(shape); err != nil {
+	if err := ir.Shape(shape).Check(); err != nil {
 		return nil, fmt.Errorf("ops: labels %q: %w", name, err)
 	}
 	if len(shape) == 0 {
@@ -210,7 +212,7 @@ func Labels(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, e
 
 // Values returns a new input node for float targets.
 func Values(g *gorgonia.ExprGraph, name string, shape ...int) (*gorgonia.Node, error) {
-	if err := graph.CheckShape(shape); err != nil {
+	if err := ir.Shape(shape).Check(); err != nil {
 		return nil, fmt.Errorf("ops: values %q: %w", name, err)
 	}
 	if len(shape) == 0 {

@@ -6,6 +6,9 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"unnas/internal/cpuexec"
+	"unnas/internal/ir"
 )
 
 // MeanSquaredError returns the mean of (x-y)² over the elements of predictions x and
@@ -43,7 +46,7 @@ func (k squaredError) Shapes(in []tensor.Shape) ([]tensor.Shape, error) {
 		return nil, fmt.Errorf("predictions of shape %v and targets of shape %v; want equal shapes [N, ...]", in[0], in[1])
 	}
 	count := tensor.Shape{}
-	if in[0].TotalSize() > exact {
+	if in[0].TotalSize() > ir.ExactCount {
 		count = tensor.Shape{2}
 	}
 	return []tensor.Shape{{}, {}, count}, nil
@@ -84,7 +87,7 @@ func (k squaredError) Forward(r *Run, out, in []Array) error {
 	}
 	out[0].Data[0] = float32(all.sum / float64(max(1, all.count)))
 	out[1].Data[0] = float32(all.sum)
-	setCount(out[2].Data, all.count)
+	cpuexec.SetCount(out[2].Data, all.count)
 	return nil
 }
 

@@ -9,9 +9,9 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/internal/format"
+	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/memory"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -56,8 +56,8 @@ type pass struct {
 	height, width int // of the scaled image within the transform
 
 	images, logits *gorgonia.Node
-	plan           *vm.Plan
-	machine        *vm.Machine
+	plan           *graph.Plan
+	machine        *graph.Machine
 	rows, cells    int         // of a map, and of one of its rows
 	maps           [][]float32 // logits [rows, cells, classes], and those of the flipped image
 	columns        []position  // of each image column in a map
@@ -175,7 +175,7 @@ func (s *pass) build(n Network, p *ops.Params) error {
 		return err
 	}
 	s.rows, s.cells = s.logits.Shape()[1], s.logits.Shape()[2]
-	if s.plan, err = vm.Compile(g, vm.Options{Want: gorgonia.Nodes{s.logits}}); err != nil {
+	if s.plan, err = graph.Compile(g, graph.Options{Want: gorgonia.Nodes{s.logits}, Evaluate: true}); err != nil {
 		return fmt.Errorf("segmentation: %w", err)
 	}
 	return nil
@@ -194,18 +194,17 @@ func (p *Predictor) prepare(height, width int) error {
 	if bytes, total := p.bytes(passes), memory.Total(); total > 0 && bytes > total {
 		return fmt.Errorf("segmentation: an image of %d by %d pixels needs %s of memory, this machine has %s; choose smaller images or scales", width, height, format.Bytes(bytes), format.Bytes(total))
 	}
-	plans, input := make([]*vm.Plan, len(passes)), 0
+	plans, input := make([]*graph.Plan, len(passes)), 0
 	for i, s := range passes {
 		plans[i] = s.plan
 		input = max(input, s.images.Shape().TotalSize())
 	}
-	arena := vm.NewArena(plans...)
+	arena := graph.NewArena(plans...)
 	p.x = make([]float32, input)
 	for _, s := range passes {
 		if s.machine, err = s.plan.Bind(arena, p.team); err != nil {
 			return fmt.Errorf("segmentation: %w", err)
 		}
-		s.machine.Training, s.machine.UpdateStats = false, false
 		if err := ops.Bind(s.images, p.x[:s.images.Shape().TotalSize()]); err != nil {
 			return fmt.Errorf("segmentation: %w", err)
 		}

@@ -140,7 +140,7 @@ func published(b cell.Backbone, name string, head func(*ops.Scope, *gorgonia.Nod
 
 // bench builds a network of a cell that has everything that NAS-Bench cells have:
 // all operations, a vertex of two inputs, channels that do not share out evenly, an
-// edge from input to output.
+// edge from input to output. Squeeze and excitation weights its channels.
 func bench(stem cell.Stem) builder {
 	return func(s *ops.Scope, x *gorgonia.Node) (gorgonia.Nodes, error) {
 		y, err := cell.NASBenchBackbone{Stem: stem, Width: 7, Stacks: 2, Modules: 2}.Network(s, x, cell.NASBenchCell{
@@ -150,6 +150,9 @@ func bench(stem cell.Stem) builder {
 			Ops: []string{"input", "conv3x3-bn-relu", "maxpool3x3", "conv1x1-bn-relu", "conv3x3-bn-relu", "output"},
 		})
 		if err != nil {
+			return nil, err
+		}
+		if y, err = s.Sub("gate").SqueezeExcite(y, 4); err != nil {
 			return nil, err
 		}
 		return only(pretext.PooledHead(s, y, 1, 10))

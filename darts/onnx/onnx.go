@@ -17,6 +17,7 @@ import (
 	"unnas/internal/atomicfile"
 	"unnas/internal/engine"
 	"unnas/internal/graph"
+	"unnas/internal/ir"
 	"unnas/internal/onnxpb"
 	"unnas/ops"
 	"unnas/pretext"
@@ -242,10 +243,10 @@ func (e *exporter) value(n *gorgonia.Node) string {
 
 // add adds a node.
 func (e *exporter) add(n *gorgonia.Node) (string, error) {
-	k, i := graph.Of(n)
+	op, i := graph.Of(n)
 	switch {
-	case k != nil:
-		return e.kernel(n, k, i)
+	case op != nil:
+		return e.operator(n, op, i)
 	case n.IsVar():
 		return "", fmt.Errorf("node %s of shape %v is an input, and not that of the model; a model has one, for images", n.Name(), n.Shape())
 	case n.Op() == nil || len(graph.Children(n)) == 0:
@@ -254,25 +255,21 @@ func (e *exporter) add(n *gorgonia.Node) (string, error) {
 	return e.elementwise(n)
 }
 
-// kernel adds an output of a kernel.
-func (e *exporter) kernel(n *gorgonia.Node, k graph.Kernel, output int) (string, error) {
-	lowerable, ok := k.(graph.Lowerable)
-	if !ok || output != 0 {
-		return "", fmt.Errorf("node %s: the operation %s has no counterpart; a model holds layers of package ops, in a network of cells that were chosen", n.Name(), k.Key())
-	}
+var errNoCounterpart = errors.New("has no counterpart; a model holds layers of package ops, in a network of cells that were chosen")
+
+// operator adds an output of an operator.
+func (e *exporter) operator(n *gorgonia.Node, op ir.Op, output int) (name string, err error) {
 	operation := graph.Operation(n)
 	_, shapes, _ := graph.Inputs(operation)
-	inputs := graph.Children(operation)
-	name, err := lowerable.Lower(&graph.Lowering{
-		Graph: e.graph, Shapes: shapes,
-		Input:  func(i int) string { return e.value(inputs[i]) },
-		Weight: func(i int) string { return e.weight(inputs[i]) },
-	})
+	l := &lowering{Graph: e.graph, e: e, inputs: graph.Children(operation), shapes: shapes}
+	if err = errNoCounterpart; output == 0 {
+		name, err = l.lower(op)
+	}
 	switch {
 	case e.err != nil: // of an input
 		return "", e.err
 	case err != nil:
-		return "", fmt.Errorf("node %s: the operation %s: %w", n.Name(), k.Key(), err)
+		return "", fmt.Errorf("node %s: the operation %v %w", n.Name(), op, err)
 	}
 	return name, nil
 }
@@ -295,7 +292,7 @@ func (e *exporter) weight(n *gorgonia.Node) string {
 
 // constant adds a number.
 func (e *exporter) constant(n *gorgonia.Node) (string, error) {
-	v, err := graph.ValueOf(n.Value())
+	v, err := graph.ArrayOf(n.Value())
 	if err == nil && (n.Dims() > 0 || len(v.F) != 1) {
 		err = fmt.Errorf("it has the shape %v; a model holds parameters and single numbers", n.Shape())
 	}

@@ -391,7 +391,7 @@ func TestErrors(t *testing.T) {
 				return nil, err
 			}
 			return gorgonia.Nodes{net.Out}, nil
-		}), "the operation mix of 14 has no counterpart; a model holds layers of package ops, in a network of cells that were chosen"},
+		}), "14 15] has no counterpart; a model holds layers of package ops, in a network of cells that were chosen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer

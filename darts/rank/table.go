@@ -161,7 +161,7 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 
 // skip removes the columns without a number, which are those with a fault.
 func (t *Table) skip(faults []error) {
-	kept := t.Columns[:0]
+	var kept []Column
 	for i, c := range t.Columns {
 		if faults[i] != nil {
 			t.Skipped = append(t.Skipped, c.Name)
@@ -169,7 +169,9 @@ func (t *Table) skip(faults []error) {
 			kept = append(kept, c)
 		}
 	}
-	t.Columns = kept
+	if t.Skipped != nil {
+		t.Columns = kept
+	}
 }
 
 // find returns the index of a header.

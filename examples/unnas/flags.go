@@ -28,6 +28,7 @@ type options struct {
 	algorithm                darts.Algorithm
 	partial, evaluateEvery   int
 	microBatch               int
+	precision                string
 	part                     string
 	top                      int
 	space, table             string
@@ -135,6 +136,8 @@ var flagDefs = []flagDef{
 
 	{"micro-batch", "N", machineGroup, "gradient accumulation: images in the network at once", published, nil,
 		whole("micro-batch", func(o *options) *int { return &o.microBatch })},
+	{"precision", "NAME", machineGroup, "how feature maps are stored: float32, or bfloat16 in less memory", "float32", precisions,
+		text("precision", func(o *options) *string { return &o.precision })},
 	{"recompute", "", machineGroup, "activation checkpointing: a third of the memory, a fifth more time", "", nil,
 		toggle("recompute", func(o *options) *bool { return &o.Runtime.Recompute })},
 	{"auto-batch", "", machineGroup, "halve batch and learning rates of a search until it fits into the memory", "", nil,
@@ -189,6 +192,8 @@ var flagDefs = []flagDef{
 	{"supervised", "COLUMN", rankGroup, "column of -csv that the others are compared with", preset.Classification, nil,
 		text("supervised", func(o *options) *string { return &o.supervised })},
 }
+
+var precisions = []string{string(darts.Float32), string(darts.BFloat16)}
 
 // algorithms are the names of the search algorithms.
 var algorithms = func() (names []string) {

@@ -120,7 +120,7 @@ func TestComplete(t *testing.T) {
 	for words, want := range map[string][]string{
 		"":                           names(commands()),
 		"se":                         {"search"},
-		"search -pre":                {"-preset"},
+		"search -pre":                {"-preset", "-precision"},
 		"search --arch":              {"-arch-lr"},
 		"search -task re":            {"relative_patch", "reconstruction"},
 		"search -dataset imagenet2":  {"imagenet22k"},
@@ -133,6 +133,7 @@ func TestComplete(t *testing.T) {
 		"completion f":               {"fish"},
 		"-cf":                        {"-cfg"},
 		"-cfg x.yaml -js":            {"-json"},
+		"search -precision b":        {"bfloat16"},
 		"search -data ph":            nil,
 		"predict runs/train-1 photo": nil,
 		"search -resume pho":         nil,

@@ -30,7 +30,7 @@ func measureCommand() *command {
 			{"unnas measure darts_v2 -dataset imagenet1k -batch 64 -micro-batch 16", "a training on ImageNet-1K, which need not be there"},
 			{"unnas measure runs/search-1", "the network of a search's cells, and its supernet"},
 		},
-		flags:    "dataset size task preset width cells batch micro-batch json" + machineFlags,
+		flags:    "dataset size task preset width cells batch micro-batch precision json" + machineFlags,
 		defaults: map[string]string{"task": "the labels", "dataset": "scenes"},
 		run:      runMeasure,
 	}
@@ -104,6 +104,9 @@ func (c *call) measured(k kind) (pretext.Task, darts.TrainConfig, error) {
 	if c.given["micro-batch"] {
 		config.MicroBatch = c.microBatch
 	}
+	if c.given["precision"] {
+		config.Precision = darts.Precision(c.precision)
+	}
 	if err := config.Validate(); err != nil {
 		return nil, config, usageError{err}
 	}
@@ -146,6 +149,9 @@ func (c *call) measureSearch(ctx context.Context, task pretext.Task, config dart
 	}
 	if c.given["micro-batch"] {
 		config.MicroBatch = c.microBatch
+	}
+	if c.given["precision"] {
+		config.Precision = darts.Precision(c.precision)
 	}
 	if err := config.Validate(); err != nil {
 		return usageError{err}

@@ -105,7 +105,7 @@ func (c *call) check() error {
 			return usagef("-%s is %d; give 1 or more", name, n)
 		}
 	}
-	for name, value := range map[string]string{"dataset": c.dataset, "preset": c.preset, "part": c.part, "space": c.space} {
+	for name, value := range map[string]string{"dataset": c.dataset, "preset": c.preset, "part": c.part, "space": c.space, "precision": c.precision} {
 		if d := flagOf(name); c.given[name] && !slices.Contains(d.values, value) {
 			return usagef("-%s is %.80q; give one of %s", name, value, strings.Join(d.values, ", "))
 		}

@@ -31,7 +31,7 @@ func searchCommand() *command {
 			{"unnas search -data imagenet -task rotation", "the published search; two days on two cores and more"},
 			{"unnas search -data imagenet -task jig -subset 1% -batch 8", "a taste of it, in less memory"},
 		},
-		flags:    "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch auto-batch" + imageFlags + machineFlags + runFlags,
+		flags:    "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch precision auto-batch" + imageFlags + machineFlags + runFlags,
 		texts:    map[string]string{"init": "supernet to start from: run directory of a search [drawn]"},
 		defaults: map[string]string{"data": builtInTitle, "task": "rotation"},
 		run:      runSearch,
@@ -128,6 +128,9 @@ func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	}
 	if c.given["micro-batch"] {
 		config.MicroBatch = c.microBatch
+	}
+	if c.given["precision"] {
+		config.Precision = darts.Precision(c.precision)
 	}
 	if err := config.Validate(); err != nil {
 		return nil, none, usageError{err}

@@ -75,10 +75,11 @@ Other hyperparameters or images than those of the run are refused. Workers, memo
 	{"memory", "what to do when memory is short", `The memory of a run is known before its first step, and printed. One that needs more than
 -memory, or the machine has, is refused. What helps:
 
-  -batch N        fewer images in a step; learning rates change in proportion
-  -micro-batch N  gradient accumulation: N images go through the network at once
-  -recompute      activation checkpointing: a third of the memory, a fifth more time
-  -auto-batch     a search halves its batch until it fits, as in the paper
+  -batch N             fewer images in a step; learning rates change in proportion
+  -micro-batch N       gradient accumulation: N images go through the network at once
+  -precision bfloat16  feature maps wait for the backward pass in half of the memory
+  -recompute           activation checkpointing: a third of the memory, a fifth more time
+  -auto-batch          a search halves its batch until it fits, as in the paper
 
   unnas measure darts_v2 -dataset imagenet1k -batch 64 -micro-batch 16
 `},

@@ -29,7 +29,7 @@ func trainCommand() *command {
 			{"unnas train -cell unnas_imagenet_rot -data imagenet", "the published training; five months on two cores and more"},
 			{"unnas train -cell unnas_cityscapes_rot -data cityscapes -micro-batch 2", "to segment, in less memory; half a year on two cores"},
 		},
-		flags:    "cfg val task preset cell init freeze width cells epochs batch lr evaluate-every micro-batch" + imageFlags + machineFlags + runFlags,
+		flags:    "cfg val task preset cell init freeze width cells epochs batch lr evaluate-every micro-batch precision" + imageFlags + machineFlags + runFlags,
 		defaults: map[string]string{"data": builtInTitle, "task": "the labels", "cell": "that of -init"},
 		run:      runTrain,
 	}
@@ -121,6 +121,9 @@ func (c *call) trainPlan(k kind, g cell.Genotype, initial *cell.Network) (pretex
 		config.MicroBatch = c.microBatch
 	} else if m > 0 && config.Batch%m != 0 {
 		return nil, none, usagef("-batch is %d, of which %d images, as published, cannot go through the network at once; give a -micro-batch that divides it, %d for example", config.Batch, m, gcd(config.Batch, m))
+	}
+	if c.given["precision"] {
+		config.Precision = darts.Precision(c.precision)
 	}
 	config.EvaluateEvery, config.Init = c.evaluateEvery, c.init
 	if c.freeze != "" {

@@ -6,9 +6,9 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/loader"
-	"unnas/internal/vm"
 	"unnas/ops"
 )
 
@@ -21,6 +21,9 @@ type Engine struct {
 	Bytes int64
 	// Parts is the number of micro-batches of a batch.
 	Parts int
+	// Recompute and Compress trade time and precision for memory in the runners that are
+	// planned from then on, as in graph.Options.
+	Recompute, Compress bool
 	// Frozen reports whether a parameter does not learn, so that runners planned from
 	// then on leave its gradient out; nil is none.
 	Frozen func(q *ops.Param) bool
@@ -45,10 +48,10 @@ func New(parts int) *Engine {
 // A Runner runs a network on batches.
 type Runner struct {
 	*Network
-	Machine *vm.Machine // nil before Bind
+	Machine *graph.Machine // nil before Bind
 
 	grads Grads
-	plan  *vm.Plan
+	plan  *graph.Plan
 }
 
 // Grads selects the gradients that a runner computes.
@@ -69,14 +72,14 @@ func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
 
 // Plan plans a network for its loss and some gradients. It counts the memory; Bind
 // allocates it.
-func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) {
+func (e *Engine) Plan(n *Network, grads Grads) (*Runner, error) {
 	if !n.differentiated {
 		n.differentiated = true
 		if err := ops.Grad(n.Scope, n.Loss.Value); err != nil {
 			return nil, err
 		}
 	}
-	o := vm.Options{Recompute: recompute, Want: n.wanted()}
+	o := graph.Options{Recompute: e.Recompute, Compress: e.Compress, Want: n.wanted()}
 	for _, node := range n.Scope.Learnables() {
 		q := n.Scope.Owner(node)
 		// Some have no gradient, such as the alphas of a kind of cell that a short
@@ -85,22 +88,24 @@ func (e *Engine) Plan(n *Network, grads Grads, recompute bool) (*Runner, error) 
 			continue
 		}
 		o.Want = append(o.Want, node.Deriv())
-		o.Into = append(o.Into, vm.Target{Node: node.Deriv(), Data: e.Params.Grad(q)})
+		o.Into = append(o.Into, graph.Target{Node: node.Deriv(), Data: e.Params.Grad(q)})
 	}
 	return e.compile(n, grads, o)
 }
 
-// PlanForward plans a network for its loss and other nodes, without gradients.
-func (e *Engine) PlanForward(n *Network, others ...*gorgonia.Node) (*Runner, error) {
-	return e.compile(n, Grads{}, vm.Options{Want: append(n.wanted(), others...)})
+// PlanForward plans a network for its loss and other nodes, without gradients, in training
+// or in evaluation.
+func (e *Engine) PlanForward(n *Network, evaluate bool, others ...*gorgonia.Node) (*Runner, error) {
+	return e.compile(n, Grads{}, graph.Options{Want: append(n.wanted(), others...), Evaluate: evaluate})
 }
 
 // nodeBytes is the average Go heap per graph node, including its plans and machines,
 // measured on a supernet.
-const nodeBytes = 3 << 10
+const nodeBytes = 5 << 9
 
-func (e *Engine) compile(n *Network, grads Grads, o vm.Options) (*Runner, error) {
-	plan, err := vm.Compile(n.Scope.Graph(), o)
+func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, error) {
+	o.Workers = e.Team.Size()
+	plan, err := graph.Compile(n.Scope.Graph(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +129,11 @@ func (e *Engine) Planned() int64 {
 
 // Bind allocates the planned memory.
 func (e *Engine) Bind() error {
-	plans := make([]*vm.Plan, len(e.runners))
+	plans := make([]*graph.Plan, len(e.runners))
 	for i, r := range e.runners {
 		plans[i] = r.plan
 	}
-	arena := vm.NewArena(plans...)
+	arena := graph.NewArena(plans...)
 	for _, r := range e.runners {
 		var err error
 		if r.Machine, err = r.plan.Bind(arena, e.Team); err != nil {

@@ -117,8 +117,7 @@ func (c exchange) run(t *testing.T, python string) {
 		in.F = append(in.F, float32(r.NormFloat64()))
 	}
 	let(t, x, in.NHWC())
-	m := machine(t, s, nil, out...)
-	m.Training, m.UpdateStats = false, false
+	m := evaluation(t, s, out...)
 
 	dir := t.TempDir()
 	text, err := json.Marshal(c)
@@ -167,9 +166,7 @@ func (c exchange) run(t *testing.T, python string) {
 		require.NoError(t, bare.Params().Init(3))
 		require.NoError(t, bare.Params().ReadFile(filepath.Join(dir, "checkpoint.pth")))
 		let(t, x, in.NHWC())
-		m := machine(t, bare, nil, out...)
-		m.Training, m.UpdateStats = false, false
-		require.NoError(t, m.RunAll())
+		require.NoError(t, evaluation(t, bare, out...).RunAll())
 		assert.LessOrEqual(t, compare(t, filepath.Join(dir, "weights-logits.f32"), out[0]), worstExchange)
 	}
 }

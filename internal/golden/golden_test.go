@@ -10,8 +10,8 @@ import (
 
 	"unnas/cell"
 	"unnas/internal/golden"
+	"unnas/internal/graph"
 	"unnas/internal/kernel"
-	"unnas/internal/vm"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -48,20 +48,29 @@ type testCase struct {
 }
 
 // machine plans the wanted nodes and the gradients of all parameters.
-func machine(t *testing.T, s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia.Node) *vm.Machine {
-	o := vm.Options{Want: want}
+func machine(t *testing.T, s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia.Node) *graph.Machine {
+	o := graph.Options{Want: want}
 	for _, n := range s.Learnables() {
 		if n.Deriv() != nil {
 			o.Want = append(o.Want, n.Deriv())
-			o.Into = append(o.Into, vm.Target{Node: n.Deriv(), Data: s.Params().Grad(s.Owner(n))})
+			o.Into = append(o.Into, graph.Target{Node: n.Deriv(), Data: s.Params().Grad(s.Owner(n))})
 		}
 	}
 	for _, n := range extra {
 		o.Want = append(o.Want, n.Deriv())
 	}
-	p, err := vm.Compile(s.Graph(), o)
+	return bind(t, s, o)
+}
+
+// evaluation plans the wanted nodes in evaluation.
+func evaluation(t *testing.T, s *ops.Scope, want ...*gorgonia.Node) *graph.Machine {
+	return bind(t, s, graph.Options{Want: want, Evaluate: true})
+}
+
+func bind(t *testing.T, s *ops.Scope, o graph.Options) *graph.Machine {
+	p, err := graph.Compile(s.Graph(), o)
 	require.NoError(t, err)
-	m, err := p.Bind(vm.NewArena(p), kernel.NewTeam(2))
+	m, err := p.Bind(graph.NewArena(p), kernel.NewTeam(2))
 	require.NoError(t, err)
 	return m
 }
@@ -84,13 +93,12 @@ func (g *testCase) op() {
 	op, err := ops.All().Find(g.Op)
 	require.NoError(t, err)
 	in := g.Tensors["input"]
-	graph := gorgonia.NewGraph()
-	s := ops.NewScope(graph, ops.NewParams())
-	x, err := ops.Images(graph, "input", in.Shape[0], in.Shape[2], in.Shape[3], in.Shape[1])
+	s := ops.NewScope(gorgonia.NewGraph(), ops.NewParams())
+	x, err := ops.Images(s.Graph(), "input", in.Shape[0], in.Shape[2], in.Shape[3], in.Shape[1])
 	require.NoError(t, err)
 	y, err := op.Build(s, x, ops.OpConfig{Stride: g.Stride, Affine: g.Affine})
 	require.NoError(t, err)
-	gy, err := ops.Images(graph, "grad_output", y.Shape()[0], y.Shape()[1], y.Shape()[2], y.Shape()[3])
+	gy, err := ops.Images(s.Graph(), "grad_output", y.Shape()[0], y.Shape()[1], y.Shape()[2], y.Shape()[3])
 	require.NoError(t, err)
 	g.Adopt(t, s.Params())
 	// The gradient of Σ y·gy is gy.
@@ -114,12 +122,11 @@ func (g *testCase) op() {
 		return
 	}
 	g.CheckParams(t, s.Params())
-	forward := machine(t, ops.NewScope(graph, s.Params()), nil, y)
+	forward := machine(t, ops.NewScope(s.Graph(), s.Params()), nil, y)
 	forward.UpdateStats = false
 	require.NoError(t, forward.RunAll())
 	g.Check(t, "output", golden.NCHW(y.Shape(), data(y)))
-	forward.Training = false
-	require.NoError(t, forward.RunAll())
+	require.NoError(t, evaluation(t, s, y).RunAll())
 	g.Check(t, "output_eval", golden.NCHW(y.Shape(), data(y)))
 }
 
@@ -157,11 +164,10 @@ func (g *testCase) network() {
 	t := g.t
 	in, target, task := g.Tensors["input"], g.Tensors["target"], g.Problem("input", "target")
 	spec := task.Spec()
-	graph := gorgonia.NewGraph()
-	s := ops.NewScope(graph, ops.NewParams())
-	x, err := ops.Images(graph, "input", in.Shape[0]*spec.Inputs, spec.Height, spec.Width, spec.Channels)
+	s := ops.NewScope(gorgonia.NewGraph(), ops.NewParams())
+	x, err := ops.Images(s.Graph(), "input", in.Shape[0]*spec.Inputs, spec.Height, spec.Width, spec.Channels)
 	require.NoError(t, err)
-	labels, err := ops.Labels(graph, "target", target.Shape...)
+	labels, err := ops.Labels(s.Graph(), "target", target.Shape...)
 	require.NoError(t, err)
 	features, aux := g.body(s, x)
 	logits, err := task.Head(s.Sub("classifier"), features)
@@ -195,8 +201,7 @@ func (g *testCase) network() {
 		g.Check(t, "aux", data(aux))
 	}
 	g.CheckParams(t, s.Params())
-	m.Training = false
-	require.NoError(t, m.RunAll())
+	require.NoError(t, evaluation(t, s, output).RunAll())
 	g.Check(t, "output_eval", golden.NCHW(output.Shape(), data(output)))
 }
 

@@ -1,13 +1,17 @@
-// Package graph turns kernels into operations of a Gorgonia graph.
+// Package graph joins Gorgonia to the programs of package ir. Nothing below it knows
+// Gorgonia.
 //
-// A Gorgonia operation has one result. A kernel with several (an output, its
-// batch statistics, a gradient per input) becomes one tuple node, typed as a
-// flat vector, and one getter node per output that somebody uses. Only output 0
-// is differentiable; its getter hands its gradient to the tuple node, so a
-// kernel sees exactly one gradient, however often its output is used.
+// Apply adds operators to expression graphs: a tuple node computes all outputs, and
+// getter nodes select one each. Grad adds gradients by one reverse sweep. Compile turns
+// the nodes that others are computed from into a program, which package cpuexec plans.
+// Operations of Gorgonia's, or a user's, become steps that call them, one at a time. A
+// Machine is a plan with memory. It is a gorgonia.VM.
 //
-// On Gorgonia's own machines the value of a tuple is one flat tensor and
-// getters are views of it. Package vm gives every output memory of its own,
-// leaves out those that nobody uses, and keeps pending the maps that all
-// readers can form while they read (see Form).
+// The values of wanted nodes lie in memory of their own, and stay until a machine in the
+// same arena that wants them runs again.
+//
+// Differs from gorgonia.TapeMachine: values of nodes that are not wanted are not bound,
+// gradients do not accumulate over runs, a gorgonia.Read sets its variable to the value
+// of the node rather than to a copy, gorgonia.Set is refused, and results do not depend on
+// the number of cores.
 package graph

@@ -7,6 +7,8 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"unnas/internal/ir"
 )
 
 // Grad adds the gradients of a scalar loss with respect to the nodes wrt to their
@@ -14,8 +16,8 @@ import (
 // the loss does not depend on it. Grad reports whether it depends on any.
 //
 // Gorgonia's own sweep adds up gradients with additions, which it identifies by a
-// hash of 32 bits: two of them whose hashes collide become one node. Here a Sum
-// adds them up, and the hash of every kernel has a number of its own. Gorgonia also
+// hash of 32 bits: two of them whose hashes collide become one node. Here an
+// ir.Sum adds them up, and the hash of every operator has a number of its own. Gorgonia also
 // drops the gradient of an output that has none; here that is an error.
 func Grad(loss *gorgonia.Node, wrt gorgonia.Nodes) (bool, error) {
 	s := sweep{needs: map[*gorgonia.Node]bool{}, grads: map[*gorgonia.Node]gorgonia.Nodes{}}
@@ -43,7 +45,7 @@ type sweep struct {
 }
 
 // visit appends the nodes that n is computed from, then n, and finds which of them
-// a gradient must pass: those with a way of differentiable inputs to a node of wrt.
+// a gradient must pass: those with a path of differentiable inputs to a node of wrt.
 func (s *sweep) visit(n *gorgonia.Node) {
 	type frame struct {
 		n    *gorgonia.Node
@@ -75,8 +77,8 @@ func (s *sweep) visit(n *gorgonia.Node) {
 }
 
 // differentiable reports whether input i of a node may get a gradient. It does for
-// an operation that cannot be differentiated at all, and for outputs of kernels
-// but the first, so that pass can refuse them by name.
+// an operation that cannot be differentiated at all, and for outputs of
+// operators but the first, so that pass can refuse them by name.
 func differentiable(n *gorgonia.Node, i int) bool {
 	if _, ok := n.Op().(*getter); ok {
 		return true
@@ -137,9 +139,57 @@ func add(parts gorgonia.Nodes) (*gorgonia.Node, error) {
 			return nil, errors.New("parts of several shapes or types; float32 of one shape is needed")
 		}
 	}
-	out, err := Apply(Sum(len(parts)), parts...)
+	out, err := Apply(ir.Sum{}, parts...)
 	if err != nil {
 		return nil, err
 	}
 	return out(0), nil
+}
+
+// gradient adds the gradients of the inputs of an operator to the graph, from that of its
+// output 0. out is the tuple node, whose outputs have the given shapes.
+func gradient(op ir.Differentiable, shapes []ir.Shape, in gorgonia.Nodes, out, gy *gorgonia.Node) (grads gorgonia.Nodes, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			grads, err = nil, fmt.Errorf("gradient of %v: %v", op, r)
+		}
+	}()
+	nodes := map[*ir.Value]func() *gorgonia.Node{}
+	value := func(s ir.Shape, t ir.Type, n func() *gorgonia.Node) *ir.Value {
+		v := &ir.Value{Shape: s, Type: t}
+		nodes[v] = n
+		return v
+	}
+	known := func(n *gorgonia.Node) *ir.Value {
+		return value(ir.Shape(n.Shape()), ir.Type(n.Dtype().String()), func() *gorgonia.Node { return n })
+	}
+	inputs, outputs := make([]*ir.Value, len(in)), make([]*ir.Value, len(shapes))
+	for i, n := range in {
+		inputs[i] = known(n)
+	}
+	for i, s := range shapes {
+		outputs[i] = value(s, ir.Float32, func() *gorgonia.Node { return get(out, i) })
+	}
+	var b ir.Builder
+	values := op.Gradient(&b, inputs, outputs, known(gy))
+	for _, s := range b.Steps {
+		args := make(gorgonia.Nodes, len(s.In))
+		for i, v := range s.In {
+			args[i] = nodes[v]()
+		}
+		output, err := Apply(s.Op, args...)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range s.Out {
+			nodes[v] = func() *gorgonia.Node { return output(i) }
+		}
+	}
+	grads = make(gorgonia.Nodes, len(in))
+	for i, v := range values {
+		if v != nil {
+			grads[i] = nodes[v]()
+		}
+	}
+	return grads, nil
 }

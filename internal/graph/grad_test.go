@@ -9,13 +9,14 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/internal/graph"
+	"unnas/internal/ir"
 )
 
 type binary = func(a, b *gorgonia.Node) (*gorgonia.Node, error)
 
-// TestGradOfStockOperations compares with the sweep of Gorgonia: each operation reads
+// TestGradOfGorgonia compares with the sweep of Gorgonia: each operation reads
 // a map that another one reads too.
-func TestGradOfStockOperations(t *testing.T) {
+func TestGradOfGorgonia(t *testing.T) {
 	must := func(n *gorgonia.Node, err error) *gorgonia.Node {
 		require.NoError(t, err)
 		return n
@@ -84,39 +85,46 @@ func TestGradOfStockOperations(t *testing.T) {
 	}
 }
 
-// faulty multiplies two maps, and has gradients of another shape, or none.
+// faulty multiplies two maps, and has gradients of another shape, none, or one that
+// cannot be built.
 type faulty struct {
 	product
-	missing bool
+	how string
 }
 
-func (k faulty) Gradient(in gorgonia.Nodes, _ func(int) *gorgonia.Node, gy *gorgonia.Node) (gorgonia.Nodes, error) {
-	if k.missing {
-		return gorgonia.Nodes{gy, nil}, nil
+func (k faulty) Gradient(b *ir.Builder, in, out []*ir.Value, gy *ir.Value) []*ir.Value {
+	switch k.how {
+	case "missing":
+		return []*ir.Value{gy, nil}
+	case "panics":
+		b.Apply(product{}, gy, out[2])
+	case "float64":
+		return []*ir.Value{gy, {Shape: in[0].Shape, Type: "float64"}}
 	}
-	sum, err := graph.Apply(total{}, gy)
-	if err != nil {
-		return nil, err
-	}
-	return gorgonia.Nodes{gy, sum(0)}, nil
+	return []*ir.Value{gy, b.Apply(total{}, gy)[0]}
 }
 
 func TestGradRefuses(t *testing.T) {
+	faulty := func(how string) func(a, b *gorgonia.Node) *gorgonia.Node {
+		return func(a, b *gorgonia.Node) *gorgonia.Node {
+			return apply(t, total{}, apply(t, faulty{how: how}, a, b))
+		}
+	}
 	for _, c := range []struct {
 		name, want string
 		build      func(a, b *gorgonia.Node) *gorgonia.Node
 	}{
-		{"a stock operation without a gradient", "(*gorgonia.globalAveragePoolOp) has no gradient", func(a, _ *gorgonia.Node) *gorgonia.Node {
+		{"an operation of Gorgonia's without a gradient", "(*gorgonia.globalAveragePoolOp) has no gradient", func(a, _ *gorgonia.Node) *gorgonia.Node {
 			return gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.GlobalAveragePool2D(gorgonia.Must(gorgonia.Reshape(a, tensor.Shape{1, 1, 2, 3}))))))
 		}},
-		{"an output without a gradient", "the loss depends on output 1 of product, and only output 0 has a gradient", func(a, b *gorgonia.Node) *gorgonia.Node {
-			return apply(t, total{}, apply(t, product{}, a, b)(1))(0)
+		{"an output without a gradient", "the loss depends on output 1 of Product, and only output 0 has a gradient", func(a, b *gorgonia.Node) *gorgonia.Node {
+			return apply(t, total{}, outputs(t, product{}, a, b)(1))
 		}},
-		{"a gradient that is missing", "has no gradient for input 1, which it calls differentiable", func(a, b *gorgonia.Node) *gorgonia.Node {
-			return apply(t, total{}, apply(t, faulty{missing: true}, a, b)(0))(0)
-		}},
+		{"a gradient that is missing", "has no gradient for input 1, which it calls differentiable", faulty("missing")},
+		{"a gradient that does not fit", "gradient of Product: ir: Product: the shapes differ; make them equal", faulty("panics")},
+		{"a gradient of a value that no step makes", "gradient of Product: ", faulty("float64")},
 		{"a gradient of another shape", "gradient of a: parts of several shapes or types", func(a, _ *gorgonia.Node) *gorgonia.Node {
-			return apply(t, total{}, apply(t, faulty{}, a, a)(0))(0)
+			return faulty("shape")(a, a)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -128,8 +136,31 @@ func TestGradRefuses(t *testing.T) {
 	}
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
-	found, err := graph.Grad(apply(t, total{}, a)(0), gorgonia.Nodes{b})
+	found, err := graph.Grad(apply(t, total{}, a), gorgonia.Nodes{b})
 	require.NoError(t, err)
 	assert.False(t, found)
 	assert.Nil(t, b.Deriv())
+}
+
+// TestGradAddsUp holds that one operator adds up a gradient with several parts, and that
+// labels have none.
+func TestGradAddsUp(t *testing.T) {
+	g := gorgonia.NewGraph()
+	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
+	labels := gorgonia.NewMatrix(g, tensor.Int32, gorgonia.WithShape(2, 3), gorgonia.WithName("labels"))
+	ab := apply(t, product{}, a, b)
+	loss := apply(t, total{}, apply(t, product{}, a, ab), labels)
+	found, err := graph.Grad(loss, gorgonia.Nodes{a, b, labels})
+	require.NoError(t, err)
+	assert.True(t, found)
+	op, _ := graph.Of(a.Deriv())
+	assert.Equal(t, ir.Sum{}, op)
+	assert.Nil(t, labels.Deriv())
+	let(t, a, []float32{1, 2, 3, 4, 5, 6})
+	let(t, b, []float32{-1, 0.5, 1, 2, -3, 4})
+	let(t, labels, []int32{1, 1, 0, 1, 0, 1})
+	run(t, g)
+	// The loss is Σ a²b where the label is 1.
+	assert.Equal(t, []float32{2 * 1 * -1, 2 * 2 * 0.5, 0, 2 * 4 * 2, 0, 2 * 6 * 4}, floats(a.Deriv()))
+	assert.Equal(t, []float32{1, 4, 0, 16, 0, 36}, floats(b.Deriv()))
 }

@@ -9,13 +9,13 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/internal/graph"
-	"unnas/internal/kernel"
+	"unnas/internal/ir"
 )
 
 func TestNodesHaveTypesAndShapes(t *testing.T) {
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3, 4, 5), input(g, "b", 2, 3, 4, 5)
-	out := apply(t, product{}, a, b)
+	out := outputs(t, product{}, a, b)
 	for i, shape := range []tensor.Shape{{2, 3, 4, 5}, {2, 3, 4, 5}, {}} {
 		n := out(i)
 		assert.Equal(t, shape, n.Shape(), "output %d", i)
@@ -29,8 +29,8 @@ func TestNodesHaveTypesAndShapes(t *testing.T) {
 func TestNodesAreDistinct(t *testing.T) {
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
-	one, two := apply(t, product{}, a, b), apply(t, product{}, a, b)
-	assert.NotSame(t, one(0), two(0), "equal kernels with equal inputs are two operations, since they may keep state")
+	one, two := outputs(t, product{}, a, b), outputs(t, product{}, a, b)
+	assert.NotSame(t, one(0), two(0), "equal operators of equal inputs are two operations, since they may have states")
 	assert.NotEqual(t, one(0).Hashcode(), two(0).Hashcode())
 	assert.NotSame(t, one(0), one(1), "outputs of equal shape are two nodes")
 	assert.NotEqual(t, one(0).Hashcode(), one(1).Hashcode())
@@ -50,10 +50,10 @@ func TestApplyRefuses(t *testing.T) {
 		in    gorgonia.Nodes
 		wants []string
 	}{
-		{"nil", gorgonia.Nodes{a, nil}, []string{"product: input 1 is a nil node"}},
-		{"float64", gorgonia.Nodes{a, double}, []string{"product: input 1 (double)", "float64", "convert it to float32"}},
-		{"shapes", gorgonia.Nodes{a, input(g, "b", 3, 2)}, []string{"product: the shapes differ; make them equal"}},
-		{"two graphs", gorgonia.Nodes{a, input(other, "b", 2, 3)}, []string{"product: ", "same graph"}},
+		{"nil", gorgonia.Nodes{a, nil}, []string{"Product: input 1 is a nil node"}},
+		{"float64", gorgonia.Nodes{a, double}, []string{"Product: input 1 (double)", "float64", "convert it to float32"}},
+		{"shapes", gorgonia.Nodes{a, input(g, "b", 3, 2)}, []string{"Product: the shapes differ; make them equal"}},
+		{"two graphs", gorgonia.Nodes{a, input(other, "b", 2, 3)}, []string{"Product: ", "same graph"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, err := graph.Apply(product{}, c.in...)
@@ -66,31 +66,41 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
+// TestApplyChecksSizes refuses outputs that no memory holds.
+func TestApplyChecksSizes(t *testing.T) {
+	x := input(gorgonia.NewGraph(), "x", 2, 3, 4, 5)
+	for _, c := range []struct {
+		op   ir.Op
+		want string
+	}{
+		{spread{shape: ir.Shape{1 << 21, 1 << 20}}, "Spread: output 0: shape (2097152, 1048576) has more than"},
+		{spread{shape: ir.Shape{3, 0}}, "Spread: output 0: shape (3, 0); every dimension must be positive"},
+	} {
+		_, err := graph.Apply(c.op, x)
+		assert.ErrorContains(t, err, c.want)
+	}
+}
+
 func TestLookups(t *testing.T) {
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
-	out := apply(t, product{}, a, b)
+	out := outputs(t, product{}, a, b)
 	sum := gorgonia.Must(gorgonia.Add(a, b))
 
-	k, i := graph.Of(out(1))
-	assert.Equal(t, product{}, k)
+	op, i := graph.Of(out(1))
+	assert.Equal(t, product{}, op)
 	assert.Equal(t, 1, i)
-	for _, n := range []*gorgonia.Node{a, sum, graph.Children(out(0))[0]} {
-		k, _ = graph.Of(n)
-		assert.Nil(t, k, n.Name())
+	tuple := graph.Operation(out(1))
+	assert.Same(t, tuple, graph.Operation(out(0)))
+	for _, n := range []*gorgonia.Node{a, sum, tuple} {
+		op, _ = graph.Of(n)
+		assert.Nil(t, op, n.Name())
 	}
-	tuple := graph.Children(out(1))[0]
-	k, shapes, ok := graph.Tuple(tuple)
+	op, shapes, ok := graph.Inputs(tuple)
 	assert.True(t, ok)
-	assert.Equal(t, product{}, k)
-	assert.Equal(t, []tensor.Shape{{2, 3}, {2, 3}, {}}, shapes)
-	k, shapes, ok = graph.Inputs(tuple)
-	assert.True(t, ok)
-	assert.Equal(t, product{}, k)
-	assert.Equal(t, []tensor.Shape{{2, 3}, {2, 3}}, shapes)
+	assert.Equal(t, product{}, op)
+	assert.Equal(t, []ir.Shape{{2, 3}, {2, 3}}, shapes)
 	for _, n := range []*gorgonia.Node{a, sum, out(0)} {
-		_, _, ok = graph.Tuple(n)
-		assert.False(t, ok, n.Name())
 		_, _, ok = graph.Inputs(n)
 		assert.False(t, ok, n.Name())
 	}
@@ -111,12 +121,12 @@ func TestChildren(t *testing.T) {
 	assert.Equal(t, gorgonia.Nodes{a, b}, graph.Children(last))
 }
 
-// TestTapeMachine runs a kernel with three outputs on Gorgonia's own machine,
-// where one tensor holds all of them.
+// TestTapeMachine runs an operator with three outputs on Gorgonia's own machine, where
+// one tensor holds all of them.
 func TestTapeMachine(t *testing.T) {
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
-	out := apply(t, product{}, a, b)
+	out := outputs(t, product{}, a, b)
 	y, sum, scalar := out(0), out(1), out(2)
 	// Operations that may work in place must not disturb other outputs.
 	tanh := gorgonia.Must(gorgonia.Tanh(sum))
@@ -132,16 +142,16 @@ func TestTapeMachine(t *testing.T) {
 	}
 }
 
-// TestGradient differentiates through a kernel that is used twice, saves an
-// output for its gradient, and feeds a metric without gradient.
+// TestGradient differentiates through an operator that is used twice, keeps an output for
+// its gradient, and feeds a metric without gradient.
 func TestGradient(t *testing.T) {
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
 	labels := gorgonia.NewMatrix(g, tensor.Int32, gorgonia.WithShape(2, 3), gorgonia.WithName("labels"))
-	ab := apply(t, product{}, a, b)(0)
-	aab := apply(t, product{}, a, ab)(0)
-	counted := apply(t, metric{}, ab)(0)
-	loss := apply(t, total{}, aab, labels)(0)
+	ab := apply(t, product{}, a, b)
+	aab := apply(t, product{}, a, ab)
+	counted := apply(t, metric{}, ab)
+	loss := apply(t, total{}, aab, labels)
 	_, err := gorgonia.Grad(loss, a, b)
 	require.NoError(t, err)
 	x, y := []float32{1, 2, 3, 4, 5, 6}, []float32{-1, 0.5, 1, 2, -3, 4}
@@ -160,69 +170,85 @@ func TestGradient(t *testing.T) {
 func TestGradientMasks(t *testing.T) {
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
-	out := apply(t, product{}, a, b)
+	out := outputs(t, product{}, a, b)
+	count := graph.Operation(apply(t, metric{}, a))
 	for _, c := range []struct {
 		name string
 		node *gorgonia.Node
 		want []bool
 	}{
-		{"product", graph.Children(out(0))[0], []bool{true, true}},
+		{"product", graph.Operation(out(0)), []bool{true, true}},
+		{"labels", graph.Operation(apply(t, total{}, a, b)), []bool{true, false}},
 		{"output 0", out(0), []bool{true}},
 		{"output 1", out(1), []bool{false}},
-		{"no gradient", graph.Children(apply(t, metric{}, a)(0))[0], []bool{false}},
+		{"no gradient", count, []bool{false}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			op := c.node.Op().(gorgonia.SDOp)
 			assert.Equal(t, c.want, op.DiffWRT(len(graph.Children(c.node))))
 		})
 	}
-	metric := graph.Children(apply(t, metric{}, a)(0))[0]
-	_, err := metric.Op().(gorgonia.SDOp).SymDiff(gorgonia.Nodes{a}, metric, a)
-	assert.ErrorContains(t, err, "metric has no gradient")
-	_, err = gorgonia.Grad(apply(t, total{}, out(1))(0), a)
+	_, err := count.Op().(gorgonia.SDOp).SymDiff(gorgonia.Nodes{a}, count, a)
+	assert.ErrorContains(t, err, "Metric has no gradient")
+	_, err = gorgonia.Grad(apply(t, total{}, out(1)), a)
 	assert.Error(t, err, "only output 0 has a gradient")
 }
 
-// TestSecondGradient holds what makes a second gorgonia.Grad of one graph
-// useless, whichever operations it has.
+// TestSecondGradient shows what makes a second gorgonia.Grad of one graph useless,
+// whichever operations it has.
 func TestSecondGradient(t *testing.T) {
 	g := gorgonia.NewGraph()
 	a, b := input(g, "a", 2, 3), input(g, "b", 2, 3)
-	y := apply(t, product{}, a, b)(0)
-	first, err := gorgonia.Grad(apply(t, total{}, y)(0), a)
+	y := apply(t, product{}, a, b)
+	first, err := gorgonia.Grad(apply(t, total{}, y), a)
 	require.NoError(t, err)
-	second, err := gorgonia.Grad(apply(t, total{}, apply(t, product{}, y, y)(0))(0), a)
+	second, err := gorgonia.Grad(apply(t, total{}, apply(t, product{}, y, y)), a)
 	require.NoError(t, err)
 	assert.Same(t, first[0], second[0])
 }
 
+// TestModes runs on Gorgonia's own machine, which sets the mode of operations.
 func TestModes(t *testing.T) {
 	g := gorgonia.NewGraph()
-	out := apply(t, mode{}, input(g, "a", 1))(0)
-	let(t, g.AllNodes()[0], []float32{0})
-	run(t, g)
-	assert.Equal(t, float32(3), out.Value().Data())
-	run(t, g, gorgonia.EvalMode())
-	assert.Equal(t, float32(0), out.Value().Data())
-	run(t, g)
-	assert.Equal(t, float32(3), out.Value().Data())
+	x, state := input(g, "x", 1), input(g, "state", 1)
+	mode := apply(t, training{}, x, x)
+	sum := apply(t, counter{}, x, state)
+	let(t, x, []float32{10})
+	let(t, state, []float32{5})
+	for _, c := range []struct {
+		evaluate           bool
+		mode, sum, becomes float32
+	}{
+		{false, 1, 15, 6},
+		{true, 0, 10, 6},
+		{false, 1, 16, 7},
+	} {
+		if c.evaluate {
+			run(t, g, gorgonia.EvalMode())
+		} else {
+			run(t, g)
+		}
+		assert.Equal(t, c.mode, mode.Value().Data())
+		assert.Equal(t, []float32{c.sum}, floats(sum))
+		assert.Equal(t, []float32{c.becomes}, floats(state))
+	}
 }
 
-func TestErrorsNameTheKernel(t *testing.T) {
+func TestErrorsNameTheOperator(t *testing.T) {
+	how := "error"
 	g := gorgonia.NewGraph()
-	apply(t, failing{}, input(g, "a", 2))
-	apply(t, failing{}, g.AllNodes()[0])(0)
-	let(t, g.AllNodes()[0], []float32{1, 2})
+	x := input(g, "x", 2)
+	apply(t, trap{how: &how}, x)
+	let(t, x, []float32{1, 2})
 	m := gorgonia.NewTapeMachine(g)
 	defer m.Close()
-	assert.ErrorContains(t, m.RunAll(), "failing: out of luck")
+	assert.ErrorContains(t, m.RunAll(), "Trap: sprung")
 
-	op := apply(t, metric{}, g.AllNodes()[0])(0)
-	_, err := graph.Children(op)[0].Op().Do(gorgonia.NewF64(1))
-	assert.ErrorContains(t, err, "metric: input 0: a *gorgonia.F64")
+	_, err := graph.Operation(apply(t, metric{}, x)).Op().Do(gorgonia.NewF64(1))
+	assert.ErrorContains(t, err, "Metric: input 0: a *gorgonia.F64")
 }
 
-func TestValueOf(t *testing.T) {
+func TestArrayOf(t *testing.T) {
 	data := func() []float32 { return []float32{1, 2, 3, 4, 5, 6} }
 	rows := tensor.New(tensor.WithShape(2, 3), tensor.WithBacking(data()))
 	transposed := rows.Clone().(*tensor.Dense)
@@ -234,19 +260,19 @@ func TestValueOf(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		value gorgonia.Value
-		shape tensor.Shape
+		shape ir.Shape
 		want  any
 	}{
 		{"scalar", gorgonia.NewF32(2.5), nil, []float32{2.5}},
-		{"tensor", rows, tensor.Shape{2, 3}, data()},
-		{"tensor of one", tensor.New(tensor.FromScalar(float32(3))), tensor.Shape{}, []float32{3}},
-		{"labels", tensor.New(tensor.WithBacking([]int32{7, 8})), tensor.Shape{2}, []int32{7, 8}},
-		{"transposed", transposed, tensor.Shape{3, 2}, []float32{1, 4, 2, 5, 3, 6}},
-		{"column of a matrix", column, tensor.Shape{2}, []float32{2, 5}},
-		{"row of a matrix", row, tensor.Shape{3}, []float32{4, 5, 6}},
+		{"tensor", rows, ir.Shape{2, 3}, data()},
+		{"tensor of one", tensor.New(tensor.FromScalar(float32(3))), ir.Shape{}, []float32{3}},
+		{"labels", tensor.New(tensor.WithBacking([]int32{7, 8})), ir.Shape{2}, []int32{7, 8}},
+		{"transposed", transposed, ir.Shape{3, 2}, []float32{1, 4, 2, 5, 3, 6}},
+		{"column of a matrix", column, ir.Shape{2}, []float32{2, 5}},
+		{"row of a matrix", row, ir.Shape{3}, []float32{4, 5, 6}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v, err := graph.ValueOf(c.value)
+			v, err := graph.ArrayOf(c.value)
 			require.NoError(t, err)
 			assert.Equal(t, c.shape, v.Shape)
 			if v.I != nil {
@@ -256,7 +282,7 @@ func TestValueOf(t *testing.T) {
 			}
 		})
 	}
-	v, err := graph.ValueOf(rows)
+	v, err := graph.ArrayOf(rows)
 	require.NoError(t, err)
 	rows.Float32s()[2] = 30
 	assert.Equal(t, float32(30), v.F[2], "memory in order is not copied")
@@ -267,56 +293,13 @@ func TestValueOf(t *testing.T) {
 		want  string
 	}{
 		{"nil", nil, "no value"},
-		{"float64 scalar", gorgonia.NewF64(1), "*gorgonia.F64 is neither"},
+		{"float64 scalar", gorgonia.NewF64(1), "*gorgonia.F64, neither"},
 		{"float64 tensor", tensor.New(tensor.WithBacking([]float64{1, 2})), "float64; convert it to float32"},
 		{"by columns", tensor.New(tensor.WithShape(2, 3), tensor.AsFortran(data())), "use one stored by rows"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := graph.ValueOf(c.value)
+			_, err := graph.ArrayOf(c.value)
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
-}
-
-func TestNHWC(t *testing.T) {
-	for _, c := range []struct{ shape, want []int }{
-		{nil, []int{1, 1, 1, 1}},
-		{[]int{5}, []int{1, 1, 1, 5}},
-		{[]int{2, 5}, []int{2, 1, 1, 5}},
-		{[]int{2, 3, 5}, []int{2, 1, 3, 5}},
-		{[]int{2, 3, 4, 5}, []int{2, 3, 4, 5}},
-		{[]int{2, 3, 4, 5, 6}, []int{2, 12, 5, 6}},
-		{[]int{2, 3, 4, 5, 6, 7}, []int{2, 60, 6, 7}},
-	} {
-		n, h, w, ch := graph.NHWC(c.shape)
-		assert.Equal(t, c.want, []int{n, h, w, ch}, "%v", c.shape)
-	}
-}
-
-func TestContext(t *testing.T) {
-	var c graph.Context
-	big := c.Floats(6)
-	assert.Len(t, big, 6)
-	small := c.Floats(4)
-	assert.Len(t, small, 4)
-	assert.Same(t, &big[0], &small[0])
-	assert.Len(t, c.Floats(9), 9)
-	assert.Len(t, c.Sums(5), 5)
-	assert.Len(t, c.Sums(2), 2)
-
-	plain := graph.Value{Shape: tensor.Shape{2, 3}, F: []float32{1, 2, 3, 4, 5, 6}}
-	lazy := graph.Value{Shape: tensor.Shape{2, 3}, Lazy: &kernel.Map{N: 2, H: 1, W: 1, C: 3, P: plain.F, A: []float32{1, 2, 3}}}
-	assert.True(t, plain.Wanted())
-	assert.False(t, lazy.Wanted())
-	maps := c.Maps([]graph.Value{plain, lazy, plain})
-	require.Len(t, maps, 3)
-	assert.Equal(t, kernel.Plain(2, 1, 1, 3, plain.F), maps[2])
-	assert.Equal(t, *lazy.Lazy, maps[1])
-	assert.Len(t, c.Maps([]graph.Value{plain}), 1)
-}
-
-func TestCost(t *testing.T) {
-	c := graph.Cost{ConvMACs: 1, LinearMACs: 2, BiasedOutputs: 3, NormElements: 4, AveragedOutputs: 5, GlobalOperations: 6}
-	c.Add(graph.Cost{ConvMACs: 10, LinearMACs: 20, BiasedOutputs: 30, NormElements: 40, AveragedOutputs: 50, GlobalOperations: 60})
-	assert.Equal(t, graph.Cost{ConvMACs: 11, LinearMACs: 22, BiasedOutputs: 33, NormElements: 44, AveragedOutputs: 55, GlobalOperations: 66}, c)
 }

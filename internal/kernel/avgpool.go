@@ -27,7 +27,7 @@ func AvgPoolScratch(n, h, w, c int, win Window, backward bool) (perWorker, share
 	if backward {
 		return total(s.avgPoolBackwardSizes()), 0
 	}
-	return withMoments(total(s.avgPoolForwardSizes()), s.tasks()*2*c, n, s.oh, s.ow, c)
+	return withMoments(total(s.avgPoolForwardSizes()), partsSize(s.tasks(), 2*c), n, s.oh, s.ow, c)
 }
 
 func (s *sweep) avgPoolForwardSizes() (frame, shares, weight int) {
@@ -55,7 +55,7 @@ var avgPoolForward = newLoop(func(a *poolArgs, w *Worker, i int) {
 	image, band := a.at(i)
 	out, height := a.outRows(band), 0
 	frame := a.frame(buf, &a.x, image, a.outFrame(band), 0, false)
-	sums := part(a.parts, i, a.c)
+	sums := part(a.parts, i, 2*a.c)
 	for y := out.from; y < out.to; y++ {
 		z := a.z[a.output(image, y)*a.c:][:a.ow*a.c]
 		active.dw(z, frame[(y-out.from)*a.SH*a.frameRow():], weight, a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())

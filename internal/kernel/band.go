@@ -4,6 +4,9 @@ const (
 	aimedTasks = 16      // at least, whatever the number of images
 	bandFloats = 1 << 16 // of a band's input, so that it stays in the L2 cache
 	bandRows   = 4       // at least, since neighbouring bands read some rows twice
+
+	manyTasks = 64 // at least, where they do not cost partial gradients
+	manyRows  = 8  // at least in a band of these, if there are more than aimedTasks
 )
 
 // rows is a range of rows of an image.
@@ -36,6 +39,11 @@ func cut(n, h, rowLen, halo int) bands {
 	return bands{n, max(1, min(per, h/max(bandRows, halo)))}
 }
 
+// finely returns a division of the images into more tasks, if their bands remain large.
+func (b bands) finely(h, halo int) bands {
+	return bands{b.n, max(b.per, min((manyTasks+b.n-1)/max(b.n, 1), h/max(manyRows, halo)))}
+}
+
 // tasks returns the number of bands of all images.
 func (b bands) tasks() int { return b.n * b.per }
 
@@ -49,16 +57,17 @@ func (b bands) band(band, h int) rows { return rows{h * band / b.per, h * (band 
 // and what rounding took from the mean, from the sums and sums of squares of all
 // tasks.
 func setMoments(mom, parts []float32, tasks, c, pixels int) {
-	for j := range c {
-		var sum, squares float64
-		for i := range tasks {
-			sum += float64(parts[i*2*c+j])
-			squares += float64(parts[i*2*c+c+j])
+	var sums, squares [fewSums]float64
+	for from := 0; from < c; from += fewSums {
+		n := min(fewSums, c-from)
+		addUp(sums[:n], parts, tasks, 2*c, from)
+		addUp(squares[:n], parts, tasks, 2*c, c+from)
+		for i := range n {
+			j, mean := from+i, sums[i]/float64(pixels)
+			mom[j] = float32(mean)
+			mom[2*c+j] = float32(mean - float64(mom[j]))
+			mom[c+j] = float32(max(0, squares[i]/float64(pixels)-float64(mean*mean)))
 		}
-		mean := sum / float64(pixels)
-		mom[j] = float32(mean)
-		mom[2*c+j] = float32(mean - float64(mom[j]))
-		mom[c+j] = float32(max(0, squares/float64(pixels)-float64(mean*mean)))
 	}
 }
 
@@ -79,7 +88,7 @@ func refine(t *Team, x Map, mom []float32) {
 		return
 	}
 	mem := pieces(t.Shared(total(momentsSizes(&x))))
-	parts, moved, centred := mem.take(spans(&x)*2*c), mem.take(3*c), mem.take(c)
+	parts, moved, centred := mem.take(partsSize(spans(&x), 2*c)), mem.take(3*c), mem.take(c)
 	d := x.D
 	shift := func(j int) float32 {
 		if d == nil {
@@ -103,7 +112,9 @@ func refine(t *Team, x Map, mom []float32) {
 
 // momentsSizes returns the shared memory for the moments of a map: the sums of all
 // spans, and what refine needs.
-func momentsSizes(x *Map) (parts, moved, centred int) { return spans(x) * 2 * x.C, 3 * x.C, x.C }
+func momentsSizes(x *Map) (parts, moved, centred int) {
+	return partsSize(spans(x), 2*x.C), 3 * x.C, x.C
+}
 
 // withMoments enlarges the memory of a kernel, for each worker and shared, to what
 // refine needs for its output [n, h, w, c].
@@ -112,34 +123,57 @@ func withMoments(perWorker, shared, n, h, w, c int) (int, int) {
 	return max(perWorker, blockFloats(c)), max(shared, total(momentsSizes(&m)))
 }
 
-// part returns the sums and the sums of squares of a task, or nil if parts is
-// nil, set to zero.
-func part(parts []float32, task, c int) []float32 {
+// Tasks that add up what lies in all of their rows have partial sums: size for each
+// task, on cache lines of their own since workers write to them all the time.
+
+// partsSize returns the memory for the partial sums of some tasks.
+func partsSize(tasks, size int) int { return tasks * lines(size) }
+
+// part returns the partial sums of a task, set to zero, or nil if parts is nil.
+func part(parts []float32, task, size int) []float32 {
 	if parts == nil {
 		return nil
 	}
-	p := parts[task*2*c : (task+1)*2*c]
+	p := parts[task*lines(size):][:size]
 	clear(p)
 	return p
 }
 
-// addMoments adds n pixels of c channels to a part.
+// fewSums is the number of sums that are added up at a time where there is no memory
+// for all.
+const fewSums = 64
+
+// addUp sets sums to what the partial sums of some tasks add up to, from number at on.
+func addUp(sums []float64, parts []float32, tasks, size, at int) {
+	clear(sums)
+	for i := range tasks {
+		part := parts[i*lines(size)+at:][:len(sums)]
+		for j, v := range part {
+			sums[j] += float64(v)
+		}
+	}
+}
+
+// addMoments adds n pixels of c channels to the partial sums and sums of squares of a
+// task, unless nil.
 func addMoments(part, x []float32, n, c int) {
 	if part != nil {
 		active.moments(part[:c], part[c:], x, n, c)
 	}
 }
 
-// addParts sets sums, unless parts is nil, to the sums of the parts of all tasks.
+// addParts sets sums, unless parts is nil, to what the partial sums of all tasks add up
+// to.
 func addParts(sums, parts []float32, tasks int) {
 	if parts == nil {
 		return
 	}
-	for j := range sums {
-		var total float64
-		for i := range tasks {
-			total += float64(parts[i*len(sums)+j])
+	var exact [fewSums]float64
+	for from := 0; from < len(sums); from += fewSums {
+		n := min(fewSums, len(sums)-from)
+		addUp(exact[:n], parts, tasks, len(sums), from)
+		for i, v := range exact[:n] {
+			sums[from+i] = float32(v)
 		}
-		sums[j] = float32(total)
 	}
 }

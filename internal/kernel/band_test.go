@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -10,9 +11,11 @@ func TestGroups(t *testing.T) {
 	for _, c := range []struct{ tasks, size, want int }{
 		{5, 10, 5},
 		{100, 10, mostGroups},
+		{100, cacheFloats / 23, 23},
+		{100, cacheFloats / 7, someGroups},
 		{100, groupFloats / 7, 7},
-		{100, groupFloats, 2},
-		{100, 3 * groupFloats, 2}, // of two, whatever they take
+		{100, groupFloats, fewGroups},
+		{100, 3 * groupFloats, fewGroups}, // whatever they take
 		{1, 3 * groupFloats, 1},
 	} {
 		g := grouped(bands{n: c.tasks, per: 1}, c.size, true)
@@ -32,12 +35,44 @@ func TestGroups(t *testing.T) {
 
 func TestMomentsKeepWhatRoundingTakes(t *testing.T) {
 	const c, pixels = 2, 7
-	parts := []float32{1, 100, 9, 2000, 0.1, 3, 8, 20} // two tasks: sums, then sums of squares
+	parts := make([]float32, partsSize(2, 2*c)) // of two tasks: sums, then sums of squares
+	copy(part(parts, 0, 2*c), []float32{1, 100, 9, 2000})
+	copy(part(parts, 1, 2*c), []float32{0.1, 3, 8, 20})
 	mom := make([]float32, 3*c)
 	setMoments(mom, parts, 2, c, pixels)
-	for j, sum := range []float64{float64(parts[0]) + float64(parts[4]), 103} {
+	for j, sum := range []float64{1 + float64(float32(0.1)), 103} {
 		mean := sum / pixels
 		assert.NotEqual(t, mean, float64(mom[j]), "the mean needs rounding")
 		assert.InDelta(t, mean, float64(mom[j])+float64(mom[2*c+j]), 1e-13*mean)
+	}
+}
+
+func TestPartialSumsShareNoCacheLine(t *testing.T) {
+	line := func(x *float32) uintptr { return uintptr(unsafe.Pointer(x)) / 64 }
+	for _, size := range []int{1, 5, 16, 72} {
+		parts := Floats(partsSize(3, size))
+		for task := range 2 {
+			this, next := part(parts, task, size), part(parts, task+1, size)
+			assert.Less(t, line(&this[size-1]), line(&next[0]), "size %d", size)
+		}
+	}
+}
+
+// TestBands has images of some rows, and how many bands they are cut into, and into how
+// many finely.
+func TestBands(t *testing.T) {
+	for _, c := range []struct{ n, h, rowLen, halo, few, many int }{
+		{16, 32, 600, 8, 1, 4},
+		{16, 32, 600, 12, 1, 2},
+		{16, 8, 600, 4, 1, 1},
+		{1, 32, 600, 2, 8, 8}, // of fewer rows than finely, but no fewer tasks
+		{1, 256, 600, 2, 16, 32},
+		{64, 32, 600, 2, 1, 1},
+		{100, 64, 1 << 13, 2, 8, 8}, // large rows
+		{3, 1, 1, 0, 1, 1},
+	} {
+		few := cut(c.n, c.h, c.rowLen, c.halo)
+		assert.Equal(t, bands{c.n, c.few}, few, "%+v", c)
+		assert.Equal(t, bands{c.n, c.many}, few.finely(c.h, c.halo), "%+v", c)
 	}
 }

@@ -9,15 +9,12 @@ func NormSums(t *Team, g, z Map, mean []float32, sg, sgz []float64) {
 	need("mean", mean, g.C)
 	need("sg", sg, g.C)
 	need("sgz", sgz, g.C)
-	parts := t.Shared(spans(&g) * 2 * g.C)
+	parts := t.Shared(partsSize(spans(&g), 2*g.C))
 	normSums.run(t, spans(&g), normSumsArgs{g, z, parts})
+	addUp(sg[:g.C], parts, spans(&g), 2*g.C, 0)
+	addUp(sgz[:g.C], parts, spans(&g), 2*g.C, g.C)
 	for j := range g.C {
-		var sum, dot float64
-		for i := range spans(&g) {
-			sum += float64(parts[i*2*g.C+j])
-			dot += float64(parts[i*2*g.C+g.C+j])
-		}
-		sg[j], sgz[j] = sum, z.dot(j, sum, dot)-float64(float64(mean[j])*sum)
+		sgz[j] = z.dot(j, sg[j], sgz[j]) - float64(float64(mean[j])*sg[j])
 	}
 }
 
@@ -30,7 +27,7 @@ var normSums = newLoop(func(a *normSumsArgs, w *Worker, i int) {
 	c := a.g.C
 	mem := pieces(w.Scratch(2 * lines(blockFloats(c))))
 	gBuf, zBuf := mem.take(blockFloats(c)), mem.take(blockFloats(c))
-	sums := part(a.parts, i, c)
+	sums := part(a.parts, i, 2*c)
 	from, to := span(i, &a.g)
 	for step := blockOf(c); from < to; from += step {
 		n := min(step, to-from)

@@ -1,9 +1,13 @@
 package kernel
 
+// atOnce is the number of maps that one pass over a sum or a gradient takes.
+const atOnce = 4
+
 // Combine sets dst to the sum of maps of one shape, each multiplied by its
-// weight, added from left to right; w nil stands for ones. Maps that normalisation
-// gave a mean of zero, weighted, have a sum whose mean is zero up to the rounding
-// of single elements.
+// weight, added from left to right. Maps that normalisation gave a mean of zero,
+// weighted, have a sum whose mean is zero up to the rounding of single elements. w nil
+// stands for ones: then the elements of a map are rounded before they are added, so it
+// does not matter whether Apply has written it, nor whether the sum is made in parts.
 func Combine(t *Team, maps []Map, w []float32, dst []float32) {
 	if len(maps) == 0 {
 		clear(dst)
@@ -12,10 +16,14 @@ func Combine(t *Team, maps []Map, w []float32, dst []float32) {
 	checkAlike(maps)
 	needIf("w", w, len(maps))
 	need("dst", dst, maps[0].Len())
-	a := combineArgs{maps: maps, dst: dst}
-	if w != nil {
-		a.factors = t.Shared(2 * maps[0].C * len(maps))
-		weigh(a.factors, maps, w)
+	c := maps[0].C
+	mem := t.Shared((2 + len(maps)) * c)
+	a := combineArgs{maps: maps, dst: dst, shifts: mem[:2*c]}
+	if w == nil {
+		clear(a.shifts)
+	} else {
+		a.factors = mem[2*c:]
+		weigh(a.factors, a.shifts, maps, w)
 	}
 	combine.run(t, spans(&maps[0]), a)
 }
@@ -27,21 +35,20 @@ func checkAlike(maps []Map) {
 	}
 }
 
-// weigh writes the factor and the shift of every channel of each map times its
-// weight, of those of a map's terms.
+// weigh sets factors to those of every channel of each map times its weight, of those
+// of a map's terms, and shifts to the sums of all shifts of every channel, and then to
+// what rounding took from them.
 //
 // A rounded shift would be an error common to all pixels, unlike the rounding of
-// elements, and many maps would add up to a mean that is noise. So the first map
-// takes the shift of the first two and what rounding took from all others, and the
-// second what rounding takes from that: little enough to be right, and not lost,
-// since a product and its shift are rounded together. A rounded factor does no
-// harm: the shift follows it.
-func weigh(factors []float32, maps []Map, w []float32) {
+// elements, and many maps would add up to a mean that is noise. What rounding takes
+// from it is little, but not lost, since it is added to a product before that is
+// rounded. A rounded factor does no harm: the shift follows it.
+func weigh(factors, shifts []float32, maps []Map, w []float32) {
 	c := maps[0].C
 	for j := range c {
-		rest := 0.0
+		total := 0.0
 		for k := range maps {
-			m, factor, shift := &maps[k], w[k], 0.0
+			m, factor := &maps[k], w[k]
 			if m.Q == nil {
 				ratio := float64(w[k])
 				if m.A != nil {
@@ -50,20 +57,12 @@ func weigh(factors []float32, maps []Map, w []float32) {
 						ratio = float64(factor) / float64(m.A[j])
 					}
 				}
-				shift = ratio * m.shift(j)
+				total += float64(ratio * m.shift(j))
 			}
-			rounded := float32(shift)
-			if k < 2 {
-				rounded = 0
-			}
-			rest += shift - float64(rounded)
-			factors[2*c*k+j], factors[2*c*k+c+j] = factor, rounded
+			factors[c*k+j] = factor
 		}
-		for k := range min(2, len(maps)) {
-			rounded := float32(rest)
-			rest -= float64(rounded)
-			factors[2*c*k+c+j] = rounded
-		}
+		shifts[j] = float32(total)
+		shifts[c+j] = float32(total - float64(shifts[j]))
 	}
 }
 
@@ -80,34 +79,43 @@ func (m *Map) shift(j int) float64 {
 }
 
 type combineArgs struct {
-	maps         []Map
-	factors, dst []float32
+	maps    []Map
+	factors []float32 // nil for ones
+	shifts  []float32
+	dst     []float32
 }
 
 var combine = newLoop(func(a *combineArgs, w *Worker, i int) {
-	c := a.maps[0].C
-	buf := w.Scratch(blockFloats(c))
+	c, form := a.maps[0].C, (*Map).terms
+	if a.factors == nil {
+		form = (*Map).pixels
+	}
+	buf := pieces(w.Scratch(atOnce * lines(blockFloats(c))))
 	from, to := span(i, &a.maps[0])
 	for step := blockOf(c); from < to; from += step {
 		n := min(step, to-from)
 		dst := a.dst[from*c : (from+n)*c]
-		for k := range a.maps {
-			m := &a.maps[k]
-			x, factor, shift := m.terms(buf, from, n), m.A, m.D
-			switch {
-			case a.factors != nil:
-				factor, shift = a.factors[2*c*k:][:c], a.factors[2*c*k+c:][:c]
-			case m.Q != nil:
-				factor, shift = nil, nil
+		for k := 0; k < len(a.maps); k += atOnce {
+			p := formed(form, a.maps[k:], buf, from, n)
+			var factors, d, e []float32
+			if a.factors != nil {
+				factors = a.factors[k*c:]
 			}
 			if k == 0 {
-				active.affine(dst, x, nil, factor, nil, shift, n, c, false)
-			} else {
-				active.addAffine(dst, x, factor, shift, n, c)
+				d, e = a.shifts[:c], a.shifts[c:]
 			}
+			active.combine(dst, p[0], p[1], p[2], p[3], factors, d, e, n, c)
 		}
 	}
 })
+
+// formed returns n pixels of the first maps, as many as are taken at once.
+func formed(form func(m *Map, buf []float32, from, n int) []float32, maps []Map, buf pieces, from, n int) (p [atOnce][]float32) {
+	for k := range maps[:min(atOnce, len(maps))] {
+		p[k] = form(&maps[k], buf.take(blockFloats(maps[k].C)), from, n)
+	}
+	return p
+}
 
 // CombineSums sets sg[C] to the sums of g, and sgv[len(maps)·C] to those of
 // g·maps[k], for each channel: what the gradients of the weights of Combine, and
@@ -120,17 +128,14 @@ func CombineSums(t *Team, g Map, maps []Map, sg, sgv []float64) {
 	g.like("g", maps[0].N, maps[0].H, maps[0].W, maps[0].C)
 	need("sg", sg, g.C)
 	need("sgv", sgv, len(maps)*g.C)
-	parts := t.Shared(spans(&g) * len(maps) * 2 * g.C)
+	size := (1 + len(maps)) * g.C
+	parts := t.Shared(partsSize(spans(&g), size))
 	combineSums.run(t, spans(&g), combineSumsArgs{g, maps, parts})
+	addUp(sg[:g.C], parts, spans(&g), size, 0)
+	addUp(sgv[:len(maps)*g.C], parts, spans(&g), size, g.C)
 	for k := range maps {
 		for j := range g.C {
-			var sum, product float64
-			for i := range spans(&g) {
-				sums := parts[(i*len(maps)+k)*2*g.C:]
-				sum += float64(sums[j])
-				product += float64(sums[g.C+j])
-			}
-			sg[j], sgv[k*g.C+j] = sum, maps[k].dot(j, sum, product)
+			sgv[k*g.C+j] = maps[k].dot(j, sg[j], sgv[k*g.C+j])
 		}
 	}
 }
@@ -163,19 +168,21 @@ type combineSumsArgs struct {
 }
 
 var combineSums = newLoop(func(a *combineSumsArgs, w *Worker, i int) {
-	c, count := a.g.C, len(a.maps)
-	mem := pieces(w.Scratch(2 * lines(blockFloats(c))))
-	gBuf, buf := mem.take(blockFloats(c)), mem.take(blockFloats(c))
-	for k := range count {
-		part(a.parts, i*count+k, c)
-	}
+	c := a.g.C
+	mem := pieces(w.Scratch((1 + atOnce) * lines(blockFloats(c))))
+	gBuf, sums := mem.take(blockFloats(c)), part(a.parts, i, (1+len(a.maps))*c)
 	from, to := span(i, &a.g)
-	for step := blockOf(c); from < to; from += step {
+	// Half of a block, so that five maps stay in the L1 cache.
+	for step := blockOf(2 * c); from < to; from += step {
 		n := min(step, to-from)
 		g := a.g.pixels(gBuf, from, n)
-		for k := range a.maps {
-			sums := a.parts[(i*count+k)*2*c:][:2*c]
-			active.dots(sums[:c], sums[c:], g, a.maps[k].terms(buf, from, n), n, c)
+		for k := 0; k < len(a.maps); k += atOnce {
+			y := formed((*Map).terms, a.maps[k:], mem, from, n)
+			var sum []float32
+			if k == 0 {
+				sum = sums[:c]
+			}
+			active.dots4(sum, sums[(1+k)*c:], g, y[0], y[1], y[2], y[3], n, c)
 		}
 	}
 })

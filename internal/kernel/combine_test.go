@@ -46,3 +46,30 @@ func TestCombineKeepsTheMean(t *testing.T) {
 		assert.Less(t, math.Abs(m), limit, "channel %d", j)
 	}
 }
+
+// TestCombineInParts holds that it matters to no bit of a sum without weights in how
+// many parts it is made, and whether its maps are formed while they are read.
+func TestCombineInParts(t *testing.T) {
+	const n, h, w, c = 3, 5, 7, 6
+	team, r := NewTeam(2), rng.New(5, "parts", 0, 0)
+	var maps, applied []Map
+	for _, kind := range []string{"affine", "gradient", "plain", "scaled", "affine", "offset", "affine", "gradient", "affine"} {
+		m, _ := lazy(r, kind, n, h, w, c)
+		for i := range m.P {
+			m.P[i] = float32(rng.Normal(r))
+		}
+		a := Plain(n, h, w, c, Floats(m.Len()))
+		Apply(team, m, false, a.P)
+		maps, applied = append(maps, m), append(applied, a)
+	}
+	sum := func(maps ...Map) Map {
+		dst := Plain(n, h, w, c, Floats(n*h*w*c))
+		Combine(team, maps, nil, dst.P)
+		return dst
+	}
+	want := sum(maps...)
+	assert.Equal(t, want, sum(applied...))
+	for k := 1; k < len(maps); k++ {
+		assert.Equal(t, want, sum(append([]Map{sum(maps[:k]...)}, maps[k:]...)...), "after %d maps", k)
+	}
+}

@@ -8,9 +8,10 @@ const (
 )
 
 const (
-	narrowStrip = 16  // pixels from which a product is efficient
-	clashing    = 128 // channels of which multiples put pixels at few places of the cache
-	manyPixels  = 512 // outputs from which it pays to store the weights in panels
+	narrowStrip  = 16      // pixels from which a product is efficient
+	groupPixels  = 256     // outputs from which a buffer for gradients of the weights costs little
+	bufferFloats = 1 << 22 // of the buffers of all groups, where there are more than the usual number
+	manyPixels   = 512     // outputs from which it pays to store the weights in panels
 )
 
 // conv is one call of a convolution. It is a sum of matrix products, one for
@@ -22,9 +23,8 @@ type conv struct {
 	run   int // inputs of a run of taps
 	runs  int // in a row of the kernel
 	strip int // output pixels of one product with a frame
-	// copies is a convolution with so many outputs that it pays to copy the inputs
-	// out of the frame: there the pixels of a product would be few, or so far
-	// apart that they share few places in the cache.
+	// copies is a convolution with enough outputs that it pays to copy the inputs out
+	// of the frame, where the pixels of a product would be few.
 	copies bool
 	// pointwise is a convolution whose output pixels depend on one input pixel
 	// each, at the same place.
@@ -33,6 +33,7 @@ type conv struct {
 
 func newConv(n, h, w, c int, win Window, cout int) conv {
 	s := conv{sweep: newSweep(n, h, w, c, win), cout: cout, run: c, runs: win.KW}
+	s.bands = cut(n, min(h, s.oh), max(s.frameRow(), s.ow*cout), win.reachH())
 	if win.DW == 1 {
 		s.run, s.runs = win.KW*c, 1
 	}
@@ -41,7 +42,7 @@ func newConv(n, h, w, c int, win Window, cout int) conv {
 		s.strip = blockPixels
 		s.pointwise = win.KH == 1 && win.PH == 0
 	}
-	s.copies = cout >= blockPixels && (s.strip < narrowStrip || s.runs == 1 && c%clashing == 0)
+	s.copies = cout >= blockPixels && s.strip < narrowStrip
 	return s
 }
 
@@ -161,19 +162,15 @@ func (s *conv) multiply(ar area, a operand, b matrix, c operand, acc bool) {
 	}
 }
 
-// multiplyT adds aᵀ·b to c, which has k rows, for some pixels.
-func (s *conv) multiplyT(ar area, k int, a operand, b matrix, c []float32) {
-	strip, height := s.strips(a, operand{}), max(1, tileFloats/b.n)
+// multiplyT adds aᵀ·b to c, which has k rows of n elements, for some pixels.
+func (s *conv) multiplyT(ar area, k int, a operand, b []float32, n int, c []float32) {
+	strip, height := s.strips(a, operand{}), max(1, tileFloats/n)
 	for l := 0; l < k; l += height {
 		for line := range ar.lines {
 			first := ar.first + line*s.ow
 			for p := 0; p < ar.length; p += strip {
-				for j := 0; j < b.n; {
-					x, ld, n := b.block(first+p, j, b.n)
-					active.gemmT(min(strip, ar.length-p), n, min(height, k-l),
-						s.row(a, first+p)[l:], a.ld, x, ld, c[l*b.n+j:], b.n, true)
-					j += n
-				}
+				active.gemmT(min(strip, ar.length-p), n, min(height, k-l),
+					s.row(a, first+p)[l:], a.ld, b[(first+p)*n:], n, c[l*n:], n, true)
 			}
 		}
 	}
@@ -243,11 +240,11 @@ func (s *conv) forwardSizes() (frame, inputs, row int) {
 	return s.most((*sweep).outFrame) * s.frameRow(), s.inputsSize(), s.ow * s.cout
 }
 
-func (s *conv) backwardSizes() (frame, inputs, gx, gz, panels, row int) {
+func (s *conv) backwardSizes() (frame, inputs, gx, gz, row int) {
 	frame = s.most((*sweep).fullFrame) * s.frameRow()
 	gx = s.most((*sweep).inRows) * s.frameRow()
 	gz = s.most((*sweep).fullReverse) * s.ow * s.cout
-	return frame, s.inputsSize(), gx, gz, s.most((*sweep).outRows) * s.ow * s.cout, s.w * s.c
+	return frame, s.inputsSize(), gx, gz, s.w * s.c
 }
 
 // packs reports whether it pays to store the weights in panels.
@@ -258,14 +255,31 @@ func (s *conv) packs() bool { return s.cout > panelWidth && s.pixels() >= manyPi
 func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
 	s := newConv(n, h, w, c, win, cout)
 	if !backward {
-		return withMoments(total(s.forwardSizes()), s.forwardShared(), n, s.oh, s.ow, cout)
+		perWorker, shared = total(s.forwardSizes()), s.forwardShared()
+		if g, ok := s.winograd(); ok {
+			perWorker, shared = total(g.forwardSizes()), total(g.forwardShared())
+		}
+		return withMoments(perWorker, shared, n, s.oh, s.ow, cout)
 	}
-	g := grouped(s.bands, s.weights()+2*cout, true)
 	perWorker = total(s.backwardSizes())
+	for _, needW := range []bool{false, s.byBands()} {
+		g := s.bandGroups(needW, true)
+		shared = max(shared, total(s.weights())+g.memory())
+	}
 	if r, ok := s.gradient(); ok {
 		perWorker = max(perWorker, total(r.forwardSizes()))
+		if g, ok := r.winograd(); ok {
+			_, weights := g.forwardShared()
+			perWorker, shared = max(perWorker, total(g.forwardSizes())), max(shared, total(s.weights(), weights))
+		}
 	}
-	return perWorker, total(s.weights()) + g.memory()
+	if g, ok := s.winogradGradient(); ok {
+		perWorker, shared = max(perWorker, total(g.gradientSizes())), max(shared, total(g.gradientShared()))
+	} else if g, ok := s.weightTiles(); ok {
+		perWorker = max(perWorker, total(g.sizes()), blockPixels*max(c, cout))
+		shared = max(shared, total(g.shared()))
+	}
+	return perWorker, shared
 }
 
 // ConvForward computes z [N, OH, OW, cout], the convolution of x, or if relu of
@@ -278,8 +292,22 @@ func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, co
 	needIf("bias", bias, cout)
 	need("z", z, a.pixels()*cout)
 	needIf("mom", mom, 3*cout)
+	if g, ok := a.winograd(); ok {
+		mem := pieces(t.Shared(total(g.forwardShared())))
+		sumsSize, _ := g.forwardShared()
+		sums := mem.take(sumsSize)
+		if mom == nil {
+			sums = nil
+		}
+		g.forward(t, winogradForwardArgs{x: x, relu: relu, bias: bias, z: z, sums: sums}, w, mem)
+		if mom != nil {
+			setMoments(mom, sums, g.blocks(), cout, a.pixels())
+			refine(t, Plain(x.N, a.oh, a.ow, cout, z), mom)
+		}
+		return
+	}
 	mem := pieces(t.Shared(a.forwardShared()))
-	if parts := mem.take(a.tasks() * 2 * cout); mom != nil {
+	if parts := mem.take(partsSize(a.tasks(), 2*cout)); mom != nil {
 		a.parts = parts
 	}
 	if a.packs() {
@@ -296,9 +324,9 @@ func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, co
 // forwardShared is the memory that the workers have in common.
 func (s *conv) forwardShared() int {
 	if s.packs() {
-		return total(s.tasks()*2*s.cout, s.weights())
+		return total(partsSize(s.tasks(), 2*s.cout), s.weights())
 	}
-	return total(s.tasks() * 2 * s.cout)
+	return partsSize(s.tasks(), 2*s.cout)
 }
 
 type packArgs struct {
@@ -353,7 +381,7 @@ var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
 			active.mask(z, z, a.mask.pixels(row, a.output(image, y), a.ow))
 		}
 	}
-	addMoments(part(a.parts, i, a.cout), z, pixels, a.cout)
+	addMoments(part(a.parts, i, 2*a.cout), z, pixels, a.cout)
 })
 
 // ConvBackward computes, from the gradient gz of the output of ConvForward, those
@@ -367,8 +395,27 @@ func ConvBackward(t *Team, gz, x Map, win Window, relu bool, w, gx, gw, gbias []
 	needIf("gw", gw, a.weights())
 	needIf("gbias", gbias, gz.C)
 
+	if gw != nil {
+		if g, ok := a.winogradGradient(); ok {
+			g.weightGradient(t, gz, x, relu, gw)
+			gw = nil
+		} else if g, ok := a.weightTiles(); ok {
+			g.run(t, gz, x, relu, gw)
+			gw = nil
+		}
+	}
+	if r, ok := a.gradient(); ok && gx != nil {
+		if g, ok := r.winograd(); ok {
+			_, size := g.forwardShared()
+			mem := pieces(t.Shared(total(a.weights(), size)))
+			turned := mem.take(a.weights())
+			flipTaps.run(t, 9, turnArgs{a.conv, turned, w})
+			g.forward(t, winogradForwardArgs{x: gz, z: gx, masked: relu, mask: x}, turned, mem)
+			gx, a.gx = nil, nil
+		}
+	}
 	a.needW, a.needBias = gw != nil, gbias != nil
-	a.groups = grouped(a.bands, a.weights()+2*gz.C, a.needW || a.needBias)
+	a.groups = a.bandGroups(a.needW, a.needBias)
 	mem := pieces(t.Shared(total(a.weights()) + a.memory()))
 	a.turned, a.buffers = mem.take(a.weights()), mem
 	if gx != nil {
@@ -382,8 +429,31 @@ func ConvBackward(t *Team, gz, x Map, win Window, relu bool, w, gx, gw, gbias []
 	if a.gx != nil || a.needW || a.needBias {
 		convBackward.run(t, a.count, a)
 	}
-	a.sum(t, gw, 0)
-	a.sum(t, gbias, a.weights())
+	a.sum(t, gbias, 0)
+	a.sum(t, gw, a.biasSize())
+}
+
+// bandGroups returns the groups of bands that add gradients of the weights, the bias or
+// both: as many as keep many workers busy, if each has enough pixels.
+func (s *conv) bandGroups(needW, needBias bool) groups {
+	size := s.biasSize()
+	if needW {
+		size += s.weights()
+	}
+	g := grouped(s.bands, size, needW || needBias)
+	g.count = max(g.count, min(g.of, manyTasks, s.pixels()/groupPixels, bufferFloats/size))
+	return g
+}
+
+// biasSize is the number of elements for the gradient of the bias, which are sums and
+// sums of squares.
+func (s *conv) biasSize() int { return lines(2 * s.cout) }
+
+// byBands reports whether the gradient of the weights is computed band by band.
+func (s *conv) byBands() bool {
+	_, fast := s.winogradGradient()
+	_, tiled := s.weightTiles()
+	return !fast && !tiled
 }
 
 type turnArgs struct {
@@ -401,6 +471,12 @@ var turnTaps = newLoop(func(a *turnArgs, _ *Worker, i int) {
 	packTransposed(run, a.w[tap*size:], a.cout, a.c, inRun*a.cout, i%inRun*a.cout)
 })
 
+// flipTaps stores the transposed weights of the taps, the last one first.
+var flipTaps = newLoop(func(a *turnArgs, _ *Worker, i int) {
+	size := a.c * a.cout
+	transpose(a.dst[(a.KH*a.KW-1-i)*size:][:size], a.w[i*size:][:size], a.c, a.cout)
+})
+
 type convBackwardArgs struct {
 	conv
 	groups
@@ -415,12 +491,12 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 	var gw, gbias []float32
 	if a.size > 0 {
 		buffer := a.buffer(i)
-		gw, gbias = buffer[:a.weights()], buffer[a.weights():]
+		gbias, gw = buffer[:a.biasSize()], buffer[a.biasSize():]
 	}
-	frameSize, inputsSize, gxSize, gzSize, panelsSize, rowSize := a.backwardSizes()
-	mem := pieces(w.Scratch(total(frameSize, inputsSize, gxSize, gzSize, panelsSize, rowSize)))
+	frameSize, inputsSize, gxSize, gzSize, rowSize := a.backwardSizes()
+	mem := pieces(w.Scratch(total(frameSize, inputsSize, gxSize, gzSize, rowSize)))
 	frameBuf, inputs, gxBuf := mem.take(frameSize), mem.take(inputsSize), mem.take(gxSize)
-	gzBuf, panels, row := mem.take(gzSize), mem.take(panelsSize), mem.take(rowSize)
+	gzBuf, row := mem.take(gzSize), mem.take(rowSize)
 	for task, to := a.members(i); task < to; task++ {
 		image, band := a.at(task)
 		reverse := a.fullReverse(band)
@@ -428,7 +504,7 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 		var frame []float32
 		if a.needW {
 			frame = a.frame(frameBuf, &a.x, image, a.fullFrame(band), 0, a.relu)
-			a.weightGradient(gw, frame, inputs, gz, panels, band)
+			a.weightGradient(gw, frame, inputs, gz, band)
 		}
 		if a.needBias {
 			out := a.outRows(band)
@@ -442,18 +518,13 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 })
 
 // weightGradient adds to gw the products of the band's inputs and its gradients.
-func (a *convBackwardArgs) weightGradient(gw, frame, inputs, gz, panels []float32, band int) {
+func (a *convBackwardArgs) weightGradient(gw, frame, inputs, gz []float32, band int) {
 	out := a.outRows(band)
 	frame = frame[(a.outFrame(band).from-a.fullFrame(band).from)*a.frameRow():]
 	gz = gz[(out.from-a.fullReverse(band).from)*a.ow*a.cout:]
 	pixels := out.len() * a.ow
-	g := newMatrix(gz, pixels, a.cout, false)
-	if a.cout > panelWidth {
-		pack(panels, gz, pixels, a.cout)
-		g.x, g.panels = panels, true
-	}
 	for k := range a.KH * a.runs {
-		a.multiplyT(a.seen(out, k), a.run, a.inputs(inputs, frame, k, pixels), g, gw[k*a.run*a.cout:])
+		a.multiplyT(a.seen(out, k), a.run, a.inputs(inputs, frame, k, pixels), gz, a.cout, gw[k*a.run*a.cout:])
 	}
 }
 

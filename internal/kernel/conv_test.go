@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"unnas/internal/rng"
@@ -35,7 +36,8 @@ func TestConvOfManyChannels(t *testing.T) {
 	require.Greater(t, cout, tileFloats/tileDepth)
 	require.Greater(t, 3*c, tileFloats/cout)
 	for i, shape := range [][4]int{{1, 3, 2, c}, {1, 2, narrowStrip, c}} {
-		testConv(t, rng.New(7, "many channels", i, 0), Square(3, 1, 1, 1), shape, "affine", i > 0, cout)
+		win := Window{KH: 2, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1}
+		testConv(t, rng.New(7, "many channels", i, 0), win, shape, "affine", i > 0, cout)
 	}
 }
 
@@ -49,6 +51,47 @@ func TestConvOfPanels(t *testing.T) {
 		s := newConv(2, h, 37, c, win, cout)
 		require.True(t, s.packs())
 		testConv(t, rng.New(7, "panels", i, 0), win, [4]int{2, h, 37, c}, "affine", i%2 == 0, cout)
+	}
+}
+
+// TestConvByWeightTiles reaches tiles of several groups, incomplete ones, and taps that see
+// only padding.
+func TestConvByWeightTiles(t *testing.T) {
+	for i, s := range []struct {
+		win     Window
+		n, h, w int
+		c, cout int
+	}{
+		{Square(3, 2, 1, 1), 2, 5, 7, 132, 140},
+		{Square(3, 1, 7, 7), 1, 9, 6, 36, 500},
+		{Square(1, 1, 0, 1), 5, 6, 7, 600, 260},
+		{Square(1, 1, 1, 1), 3, 9, 4, 400, 330},
+		{Window{KH: 1, KW: 7, SH: 1, SW: 1, PH: 0, PW: 3, DH: 1, DW: 1}, 1, 3, 9, 150, 140},
+	} {
+		c := newConv(s.n, s.h, s.w, s.c, s.win, s.cout)
+		_, ok := c.weightTiles()
+		require.True(t, ok)
+		testConv(t, rng.New(7, "weight tiles", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i], i%2 == 0, s.cout)
+	}
+}
+
+// Weight gradients of large layers keep 64 workers busy, with few buffers.
+func TestManyTasksOfWeightGradients(t *testing.T) {
+	for _, win := range []Window{Square(1, 1, 0, 1), Square(3, 1, 1, 1), Square(3, 2, 1, 1), Square(3, 1, 2, 2)} {
+		for _, size := range []int{7, 8, 14} {
+			for _, n := range []int{16, 32} {
+				s := newConv(n, size, size, 512, win, 512)
+				tasks, buffers := 0, 0
+				if g, ok := s.winogradGradient(); ok {
+					groups := g.groups()
+					tasks, buffers = groups.count*g.weightTiles(), groups.memory()
+				} else if g, ok := s.weightTiles(); ok {
+					tasks, buffers = g.count*g.tiles(), g.memory()
+				}
+				assert.GreaterOrEqual(t, tasks, 64, "%v %d images of %d pixels", win, n, size)
+				assert.Zero(t, buffers, "%v %d images of %d pixels", win, n, size)
+			}
+		}
 	}
 }
 

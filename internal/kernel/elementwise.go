@@ -4,7 +4,7 @@ package kernel
 // a block of a span at a time, which stays in the L1 cache.
 const (
 	blockElements = 1 << 11
-	spanBlocks    = 8
+	spanBlocks    = 2
 )
 
 // blockOf returns the number of pixels of c channels in a block.
@@ -33,7 +33,7 @@ func span(i int, m *Map) (from, to int) {
 // larger number of channels of inputs and output.
 func ElementwiseScratch(n, h, w, c, count int) (perWorker, shared int) {
 	m := Plain(n, h, w, c, nil)
-	return 2 * lines(blockFloats(c)), max(3*c*count, 2*spans(&m)*c*count, total(momentsSizes(&m)))
+	return (1 + atOnce) * lines(blockFloats(c)), max(c*(count+2), partsSize(spans(&m), (1+count)*c), total(momentsSizes(&m)))
 }
 
 // Apply writes the elements of x, or if relu their positive parts, to dst.
@@ -83,7 +83,7 @@ var reluBackward = newLoop(func(a *reluBackwardArgs, w *Worker, i int) {
 func Moments(t *Team, x Map, mom []float32) {
 	x.check("x")
 	need("mom", mom, 3*x.C)
-	x.moments(t, t.Shared(spans(&x)*2*x.C), mom)
+	x.moments(t, t.Shared(partsSize(spans(&x), 2*x.C)), mom)
 	refine(t, x, mom)
 }
 
@@ -99,7 +99,7 @@ type momentsArgs struct {
 }
 
 var moments = newLoop(func(a *momentsArgs, w *Worker, i int) {
-	sums, buf := part(a.parts, i, a.x.C), w.Scratch(blockFloats(a.x.C))
+	sums, buf := part(a.parts, i, 2*a.x.C), w.Scratch(blockFloats(a.x.C))
 	from, to := span(i, &a.x)
 	for step := blockOf(a.x.C); from < to; from += step {
 		n := min(step, to-from)

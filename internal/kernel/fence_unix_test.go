@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"fmt"
 	"os"
 	"runtime/debug"
 	"syscall"
@@ -57,7 +58,25 @@ func TestPrimitivesTouchNothingOutside(t *testing.T) {
 					"affine":    func() { p.affine(ab, f.floats(n*c), f.floats(n*c), f.floats(c), f.floats(c), f.floats(c), n, c, true) },
 					"addAffine": func() { p.addAffine(ab, f.floats(n*c), f.floats(c), f.floats(c), n, c) },
 					"dots":      func() { p.dots(f.floats(c), f.floats(c), ab, f.floats(n*c), n, c) },
-					"mask":      func() { p.mask(ab, f.floats(n*c), f.floats(n*c)) },
+					"toBFloat16": func() {
+						p.toBFloat16(halves(f.floats(n*c), n*c), f.floats(n*c))
+					},
+					"fromBFloat16": func() {
+						p.fromBFloat16(f.floats(n*c), halves(f.floats((n*c+1)/2), n*c))
+					},
+					"dots4": func() {
+						p.dots4(f.floats(c), f.floats(3*c), ab, f.floats(n*c), f.floats(n*c), f.floats(n*c), nil, n, c)
+					},
+					"combine": func() {
+						p.combine(ab, f.floats(n*c), f.floats(n*c), nil, nil, f.floats(2*c), f.floats(c), f.floats(c), n, c)
+					},
+					"mask": func() { p.mask(ab, f.floats(n*c), f.floats(n*c)) },
+				}
+				for i, l := range winogradMatrix {
+					to := grid{len(l) * c, c, len(l) * len(l) * c}
+					from := grid{len(l[0]) * c, c, len(l[0]) * len(l[0]) * c}
+					dst, src := f.floats(n*to.tile), f.floats(n*from.tile)
+					calls[fmt.Sprint("transform", i)] = func() { p.transform[i](dst, to, src, from, n, c) }
 				}
 				for _, width := range []int{n, 8, 16} {
 					s := window{width: width, c: c, k: 3 + c%3*2, stride: 1 + n%2, dil: 1 + c/2%2}

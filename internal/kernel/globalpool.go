@@ -1,12 +1,12 @@
 package kernel
 
-func newGlobal(n, h, w, c int) bands { return cut(n, h, w*c, 0) }
+func newGlobal(n, h, w, c int) bands { return cut(n, h, w*c, 0).finely(h, 0) }
 
 // GlobalPoolScratch returns the memory, in floats, that GlobalPoolForward needs
 // for each worker and shared.
 func GlobalPoolScratch(n, h, w, c int) (perWorker, shared int) {
 	b := newGlobal(n, h, w, c)
-	return blockFloats(c), b.tasks() * 2 * c
+	return blockFloats(c), partsSize(b.tasks(), 2*c)
 }
 
 // GlobalPoolForward computes y [N, C], the mean of x over H and W.
@@ -14,13 +14,13 @@ func GlobalPoolForward(t *Team, x Map, y []float32) {
 	x.check("x")
 	need("y", y, x.N*x.C)
 	b := newGlobal(x.N, x.H, x.W, x.C)
-	parts := t.Shared(b.tasks() * 2 * x.C)
+	parts := t.Shared(partsSize(b.tasks(), 2*x.C))
 	globalPool.run(t, b.tasks(), globalPoolArgs{b, x, parts})
 	for i := range y {
 		image, channel := i/x.C, i%x.C
 		var sum float64
 		for band := range b.per {
-			sum += float64(parts[(image*b.per+band)*2*x.C+channel])
+			sum += float64(parts[(image*b.per+band)*lines(2*x.C)+channel])
 		}
 		y[i] = float32(sum / float64(x.H*x.W))
 	}
@@ -36,7 +36,7 @@ var globalPool = newLoop(func(a *globalPoolArgs, w *Worker, i int) {
 	image, band := a.at(i)
 	r := a.band(band, a.x.H)
 	from, to := (image*a.x.H+r.from)*a.x.W, (image*a.x.H+r.to)*a.x.W
-	sums, buf := part(a.parts, i, a.x.C), w.Scratch(blockFloats(a.x.C))
+	sums, buf := part(a.parts, i, 2*a.x.C), w.Scratch(blockFloats(a.x.C))
 	for step := blockOf(a.x.C); from < to; from += step {
 		n := min(step, to-from)
 		addMoments(sums, a.x.pixels(buf, from, n), n, a.x.C)

@@ -1,8 +1,13 @@
 package kernel
 
+// There are at most these numbers of groups: the first while the buffers of all of them
+// stay in the cache, the second while they have a tolerable size, and else the third.
 const (
-	mostGroups  = 16
-	groupFloats = 1 << 24 // of the buffers of all groups, where there are more than two
+	mostGroups  = 64
+	someGroups  = 16
+	fewGroups   = 2
+	cacheFloats = 1 << 18
+	groupFloats = 1 << 24
 )
 
 // groups divide the tasks of a backward pass. Each group adds its gradients of
@@ -20,7 +25,9 @@ func grouped(b bands, size int, wanted bool) groups {
 	if !wanted {
 		return groups{count: b.tasks(), of: b.tasks()}
 	}
-	return groups{count: min(b.tasks(), mostGroups, max(2, groupFloats/max(size, 1))), of: b.tasks(), size: size}
+	some := max(fewGroups, min(someGroups, groupFloats/max(size, 1)))
+	count := max(some, min(mostGroups, cacheFloats/max(size, 1)))
+	return groups{count: min(b.tasks(), count), of: b.tasks(), size: size}
 }
 
 // memory returns the number of floats of all buffers.

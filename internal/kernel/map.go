@@ -42,9 +42,8 @@ func (m *Map) pixels(scratch []float32, from, count int) []float32 {
 	return scratch[:count*m.C]
 }
 
-// Floats returns n zeros whose first element starts a cache line.
+// Floats returns n zeros on cache lines of their own.
 func Floats(n int) []float32 {
-	const line = 64 / 4
-	buf := make([]float32, n+line-1)
+	buf := make([]float32, lines(n)+15)
 	return align(buf)[:n:n]
 }

@@ -18,7 +18,7 @@ func MaxPoolScratch(n, h, w, c int, win Window, backward bool) (perWorker, share
 	if backward {
 		return total(s.maxPoolBackwardSizes()), 0
 	}
-	return withMoments(s.most((*sweep).outFrame)*s.frameRow(), s.tasks()*2*c, n, s.oh, s.ow, c)
+	return withMoments(s.most((*sweep).outFrame)*s.frameRow(), partsSize(s.tasks(), 2*c), n, s.oh, s.ow, c)
 }
 
 func (s *sweep) maxPoolBackwardSizes() (frame, sum, gz int) {
@@ -40,7 +40,7 @@ func poolForward(t *Team, l *loop[poolArgs], a poolArgs, mom []float32) {
 	need("z", a.z, a.pixels()*a.c)
 	needIf("mom", mom, 3*a.c)
 	if mom != nil {
-		a.parts = t.Shared(a.tasks() * 2 * a.c)
+		a.parts = t.Shared(partsSize(a.tasks(), 2*a.c))
 	}
 	l.run(t, a.tasks(), a)
 	if mom != nil {
@@ -59,7 +59,7 @@ var maxPoolForward = newLoop(func(a *poolArgs, w *Worker, i int) {
 	image, band := a.at(i)
 	out, seen := a.outRows(band), a.outFrame(band)
 	frame := a.frame(w.Scratch(seen.len()*a.frameRow()), &a.x, image, seen, float32(math.Inf(-1)), false)
-	sums := part(a.parts, i, a.c)
+	sums := part(a.parts, i, 2*a.c)
 	for y := out.from; y < out.to; y++ {
 		z := a.z[a.output(image, y)*a.c:][:a.ow*a.c]
 		active.maxRow(z, frame[(y-out.from)*a.SH*a.frameRow():], a.ow, a.c, a.KH, a.SH, a.DH, a.frameRow())

@@ -33,6 +33,9 @@ GLOBL tailTable<>(SB), RODATA|NOPTR, $96
 DATA one<>+0(SB)/4, $0x3f800000
 GLOBL one<>(SB), RODATA|NOPTR, $4
 
+DATA half<>+0(SB)/4, $0x3f000000
+GLOBL half<>(SB), RODATA|NOPTR, $4
+
 DATA counting<>+0(SB)/4, $0x00000001
 GLOBL counting<>(SB), RODATA|NOPTR, $4
 
@@ -326,7 +329,7 @@ TEXT ·productAVX2(SB), NOSPLIT, $208-81
 columns1:
 	MOVQ  40(SP), AX
 	CMPQ  AX, $+32
-	JG    full7
+	JG    full5
 	CMPQ  AX, $+24
 	JE    full7
 	JG    full5
@@ -351,12 +354,11 @@ full3:
 	MOVQ 56(SP), AX
 	MOVQ AX, 80(SP)
 
-rows9:
-	MOVQ    64(SP), AX
-	CMPQ    AX, $+8
-	JLT     four12
+rows10:
+	CMPQ    64(SP), $+8
+	JLT     next11
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed13
+	JE      zeroed12
 	MOVQ    80(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -371,9 +373,9 @@ rows9:
 	VMOVUPS (AX)(BX*1), Y5
 	VMOVUPS (AX)(DX*2), Y6
 	VMOVUPS (AX)(SI*1), Y7
-	JMP     ready14
+	JMP     ready13
 
-zeroed13:
+zeroed12:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -383,7 +385,7 @@ zeroed13:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready14:
+ready13:
 	MOVQ 72(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -397,28 +399,28 @@ ready14:
 	MOVQ 48(SP), R9
 	MOVQ k+16(FP), R10
 
-loop15:
-	VMOVUPS      (R9), Y8
+loop14:
+	VMOVUPS      (R9), Y9
 	ADDQ         R8, R9
-	VBROADCASTSS (AX), Y9
-	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (AX)(CX*1), Y9
-	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (AX)(CX*2), Y9
-	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (AX)(DX*1), Y9
-	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (AX)(CX*4), Y9
-	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (AX)(BX*1), Y9
-	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (AX)(DX*2), Y9
-	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (AX)(SI*1), Y9
-	VFMADD231PS  Y8, Y9, Y7
+	VBROADCASTSS (AX), Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Y8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Y8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Y8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Y8
+	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop15
+	JNZ          loop14
 	MOVQ         80(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -442,14 +444,14 @@ loop15:
 	IMUL3Q       $+8, AX, AX
 	ADDQ         AX, 80(SP)
 	SUBQ         $+8, 64(SP)
-	JG           rows9
-	JMP          finish11
+	JMP          rows10
 
-four12:
-	CMPQ    AX, $+4
-	JLT     rest10
+next11:
+rows15:
+	CMPQ    64(SP), $+4
+	JLT     next16
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed16
+	JE      zeroed17
 	MOVQ    80(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -458,15 +460,15 @@ four12:
 	VMOVUPS (AX)(CX*1), Y1
 	VMOVUPS (AX)(CX*2), Y2
 	VMOVUPS (AX)(DX*1), Y3
-	JMP     ready17
+	JMP     ready18
 
-zeroed16:
+zeroed17:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-ready17:
+ready18:
 	MOVQ 72(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -478,20 +480,20 @@ ready17:
 	MOVQ 48(SP), DI
 	MOVQ k+16(FP), R8
 
-loop18:
-	VMOVUPS      (DI), Y4
+loop19:
+	VMOVUPS      (DI), Y5
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Y5
-	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (AX)(CX*1), Y5
-	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (AX)(CX*2), Y5
-	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (AX)(DX*1), Y5
-	VFMADD231PS  Y4, Y5, Y3
+	VBROADCASTSS (AX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Y4
+	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop18
+	JNZ          loop19
 	MOVQ         80(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -509,12 +511,14 @@ loop18:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 80(SP)
 	SUBQ         $+4, 64(SP)
-	JG           rows9
-	JMP          finish11
+	JMP          rows15
 
-rest10:
+next16:
+	MOVQ    64(SP), AX
+	TESTQ   AX, AX
+	JZ      finish9
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed19
+	JE      zeroed20
 	MOVQ    80(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -535,15 +539,15 @@ rest10:
 	VMOVUPS (DI), Y1
 	VMOVUPS (R8), Y2
 	VMOVUPS (CX), Y3
-	JMP     ready20
+	JMP     ready21
 
-zeroed19:
+zeroed20:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-ready20:
+ready21:
 	MOVQ    72(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -567,23 +571,23 @@ ready20:
 	MOVQ    48(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop21:
-	VMOVUPS      (R9), Y4
+loop22:
+	VMOVUPS      (R9), Y5
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Y5
-	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (DI), Y5
-	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (R8), Y5
-	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (CX), Y5
-	VFMADD231PS  Y4, Y5, Y3
+	VBROADCASTSS (SI), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop21
+	JNZ          loop22
 	MOVQ         80(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -606,7 +610,7 @@ loop21:
 	VMOVUPS      Y2, (R8)
 	VMOVUPS      Y3, (AX)
 
-finish11:
+finish9:
 	ADDQ $+32, 48(SP)
 	ADDQ $+32, 56(SP)
 	SUBQ $+8, 40(SP)
@@ -620,10 +624,9 @@ part4:
 	MOVQ 56(SP), AX
 	MOVQ AX, 104(SP)
 
-rows22:
-	MOVQ       88(SP), AX
-	CMPQ       AX, $+8
-	JLT        four25
+rows24:
+	CMPQ       88(SP), $+8
+	JLT        next25
 	CMPB       acc+80(FP), $0x00
 	JE         zeroed26
 	MOVQ       104(SP), AX
@@ -675,25 +678,25 @@ ready27:
 	MOVQ k+16(FP), R10
 
 loop28:
-	VMOVUPS      (SP), Y8
-	VMASKMOVPS   (R9), Y8, Y8
+	VMOVUPS      (SP), Y9
+	VMASKMOVPS   (R9), Y9, Y9
 	ADDQ         R8, R9
-	VBROADCASTSS (AX), Y9
-	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (AX)(CX*1), Y9
-	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (AX)(CX*2), Y9
-	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (AX)(DX*1), Y9
-	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (AX)(CX*4), Y9
-	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (AX)(BX*1), Y9
-	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (AX)(DX*2), Y9
-	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (AX)(SI*1), Y9
-	VFMADD231PS  Y8, Y9, Y7
+	VBROADCASTSS (AX), Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (AX)(CX*1), Y8
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (AX)(CX*2), Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (AX)(DX*1), Y8
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (AX)(CX*4), Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (AX)(BX*1), Y8
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (AX)(DX*2), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (AX)(SI*1), Y8
+	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         DI, AX
 	DECQ         R10
 	JNZ          loop28
@@ -872,14 +875,14 @@ end52:
 	IMUL3Q $+8, AX, AX
 	ADDQ   AX, 104(SP)
 	SUBQ   $+8, 88(SP)
-	JG     rows22
-	JMP    finish24
+	JMP    rows24
 
-four25:
-	CMPQ       AX, $+4
-	JLT        rest23
+next25:
+rows53:
+	CMPQ       88(SP), $+4
+	JLT        next54
 	CMPB       acc+80(FP), $0x00
-	JE         zeroed53
+	JE         zeroed55
 	MOVQ       104(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
@@ -892,15 +895,15 @@ four25:
 	VMASKMOVPS (AX)(CX*2), Y2, Y2
 	VMOVUPS    (SP), Y3
 	VMASKMOVPS (AX)(DX*1), Y3, Y3
-	JMP        ready54
+	JMP        ready56
 
-zeroed53:
+zeroed55:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-ready54:
+ready56:
 	MOVQ 96(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -912,105 +915,105 @@ ready54:
 	MOVQ 48(SP), DI
 	MOVQ k+16(FP), R8
 
-loop55:
-	VMOVUPS      (SP), Y4
-	VMASKMOVPS   (DI), Y4, Y4
+loop57:
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI), Y5, Y5
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Y5
-	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (AX)(CX*1), Y5
-	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (AX)(CX*2), Y5
-	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (AX)(DX*1), Y5
-	VFMADD231PS  Y4, Y5, Y3
+	VBROADCASTSS (AX), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (AX)(CX*1), Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (AX)(CX*2), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (AX)(DX*1), Y4
+	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop55
+	JNZ          loop57
 	MOVQ         104(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
 	LEAQ         (AX), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two56
+	JZ           two58
 	VMOVUPS      X0, (BX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, BX
 
-two56:
+two58:
 	TESTB    $0x02, 32(SP)
-	JZ       one57
+	JZ       one59
 	VMOVLPS  X0, (BX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, BX
 
-one57:
+one59:
 	TESTB  $0x01, 32(SP)
-	JZ     end58
+	JZ     end60
 	VMOVSS X0, (BX)
 
-end58:
+end60:
 	LEAQ         (AX)(CX*1), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two59
+	JZ           two61
 	VMOVUPS      X1, (BX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, BX
 
-two59:
+two61:
 	TESTB    $0x02, 32(SP)
-	JZ       one60
+	JZ       one62
 	VMOVLPS  X1, (BX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, BX
 
-one60:
+one62:
 	TESTB  $0x01, 32(SP)
-	JZ     end61
+	JZ     end63
 	VMOVSS X1, (BX)
 
-end61:
+end63:
 	LEAQ         (AX)(CX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two62
+	JZ           two64
 	VMOVUPS      X2, (CX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, CX
 
-two62:
+two64:
 	TESTB    $0x02, 32(SP)
-	JZ       one63
+	JZ       one65
 	VMOVLPS  X2, (CX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, CX
 
-one63:
+one65:
 	TESTB  $0x01, 32(SP)
-	JZ     end64
+	JZ     end66
 	VMOVSS X2, (CX)
 
-end64:
+end66:
 	LEAQ         (AX)(DX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two65
+	JZ           two67
 	VMOVUPS      X3, (AX)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, AX
 
-two65:
+two67:
 	TESTB    $0x02, 32(SP)
-	JZ       one66
+	JZ       one68
 	VMOVLPS  X3, (AX)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, AX
 
-one66:
+one68:
 	TESTB  $0x01, 32(SP)
-	JZ     end67
+	JZ     end69
 	VMOVSS X3, (AX)
 
-end67:
+end69:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+4, AX, AX
@@ -1020,12 +1023,14 @@ end67:
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, 104(SP)
 	SUBQ   $+4, 88(SP)
-	JG     rows22
-	JMP    finish24
+	JMP    rows53
 
-rest23:
+next54:
+	MOVQ       88(SP), AX
+	TESTQ      AX, AX
+	JZ         finish23
 	CMPB       acc+80(FP), $0x00
-	JE         zeroed68
+	JE         zeroed70
 	MOVQ       104(SP), CX
 	MOVQ       ldc+72(FP), DX
 	SHLQ       $0x02, DX
@@ -1050,15 +1055,15 @@ rest23:
 	VMASKMOVPS (R8), Y2, Y2
 	VMOVUPS    (SP), Y3
 	VMASKMOVPS (CX), Y3, Y3
-	JMP        ready69
+	JMP        ready71
 
-zeroed68:
+zeroed70:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-ready69:
+ready71:
 	MOVQ    96(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -1082,24 +1087,24 @@ ready69:
 	MOVQ    48(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop70:
-	VMOVUPS      (SP), Y4
-	VMASKMOVPS   (R9), Y4, Y4
+loop72:
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9), Y5, Y5
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Y5
-	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (DI), Y5
-	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (R8), Y5
-	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (CX), Y5
-	VFMADD231PS  Y4, Y5, Y3
+	VBROADCASTSS (SI), Y4
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8), Y4
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop70
+	JNZ          loop72
 	MOVQ         104(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -1119,85 +1124,85 @@ loop70:
 	MOVQ         CX, AX
 	LEAQ         (SI), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two71
+	JZ           two73
 	VMOVUPS      X0, (CX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, CX
 
-two71:
+two73:
 	TESTB    $0x02, 32(SP)
-	JZ       one72
+	JZ       one74
 	VMOVLPS  X0, (CX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, CX
 
-one72:
+one74:
 	TESTB  $0x01, 32(SP)
-	JZ     end73
+	JZ     end75
 	VMOVSS X0, (CX)
 
-end73:
+end75:
 	LEAQ         (DI), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two74
+	JZ           two76
 	VMOVUPS      X1, (CX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, CX
 
-two74:
+two76:
 	TESTB    $0x02, 32(SP)
-	JZ       one75
+	JZ       one77
 	VMOVLPS  X1, (CX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, CX
 
-one75:
+one77:
 	TESTB  $0x01, 32(SP)
-	JZ     end76
+	JZ     end78
 	VMOVSS X1, (CX)
 
-end76:
+end78:
 	LEAQ         (R8), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two77
+	JZ           two79
 	VMOVUPS      X2, (CX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, CX
 
-two77:
+two79:
 	TESTB    $0x02, 32(SP)
-	JZ       one78
+	JZ       one80
 	VMOVLPS  X2, (CX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, CX
 
-one78:
+one80:
 	TESTB  $0x01, 32(SP)
-	JZ     end79
+	JZ     end81
 	VMOVSS X2, (CX)
 
-end79:
+end81:
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two80
+	JZ           two82
 	VMOVUPS      X3, (AX)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, AX
 
-two80:
+two82:
 	TESTB    $0x02, 32(SP)
-	JZ       one81
+	JZ       one83
 	VMOVLPS  X3, (AX)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, AX
 
-one81:
+one83:
 	TESTB  $0x01, 32(SP)
-	JZ     end82
+	JZ     end84
 	VMOVSS X3, (AX)
 
-end82:
-finish24:
+end84:
+finish23:
 	JMP done2
 
 full5:
@@ -1208,12 +1213,121 @@ full5:
 	MOVQ 56(SP), AX
 	MOVQ AX, 128(SP)
 
-rows83:
-	MOVQ    112(SP), AX
-	CMPQ    AX, $+4
-	JLT     rest84
+rows86:
+	CMPQ 112(SP), $+6
+	JLT  next87
+	JE   whole88
+	CMPQ 112(SP), $+8
+	JLE  next87
+
+whole88:
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed86
+	JE      zeroed89
+	MOVQ    128(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS (AX)(CX*1), Y2
+	VMOVUPS 32(AX)(CX*1), Y3
+	VMOVUPS (AX)(CX*2), Y4
+	VMOVUPS 32(AX)(CX*2), Y5
+	VMOVUPS (AX)(DX*1), Y6
+	VMOVUPS 32(AX)(DX*1), Y7
+	VMOVUPS (AX)(CX*4), Y8
+	VMOVUPS 32(AX)(CX*4), Y9
+	VMOVUPS (AX)(BX*1), Y10
+	VMOVUPS 32(AX)(BX*1), Y11
+	JMP     ready90
+
+zeroed89:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready90:
+	MOVQ 120(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	MOVQ depth+40(FP), SI
+	SHLQ $0x02, SI
+	MOVQ ldb+56(FP), DI
+	SHLQ $0x02, DI
+	MOVQ 48(SP), R8
+	MOVQ k+16(FP), R9
+
+loop91:
+	VMOVUPS      (R8), Y13
+	VMOVUPS      32(R8), Y14
+	ADDQ         DI, R8
+	VBROADCASTSS (AX), Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VBROADCASTSS (AX)(CX*1), Y12
+	VFMADD231PS  Y13, Y12, Y2
+	VFMADD231PS  Y14, Y12, Y3
+	VBROADCASTSS (AX)(CX*2), Y12
+	VFMADD231PS  Y13, Y12, Y4
+	VFMADD231PS  Y14, Y12, Y5
+	VBROADCASTSS (AX)(DX*1), Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VBROADCASTSS (AX)(CX*4), Y12
+	VFMADD231PS  Y13, Y12, Y8
+	VFMADD231PS  Y14, Y12, Y9
+	VBROADCASTSS (AX)(BX*1), Y12
+	VFMADD231PS  Y13, Y12, Y10
+	VFMADD231PS  Y14, Y12, Y11
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          loop91
+	MOVQ         128(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, (AX)(CX*1)
+	VMOVUPS      Y3, 32(AX)(CX*1)
+	VMOVUPS      Y4, (AX)(CX*2)
+	VMOVUPS      Y5, 32(AX)(CX*2)
+	VMOVUPS      Y6, (AX)(DX*1)
+	VMOVUPS      Y7, 32(AX)(DX*1)
+	VMOVUPS      Y8, (AX)(CX*4)
+	VMOVUPS      Y9, 32(AX)(CX*4)
+	VMOVUPS      Y10, (AX)(BX*1)
+	VMOVUPS      Y11, 32(AX)(BX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+6, AX, AX
+	ADDQ         AX, 120(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+6, AX, AX
+	ADDQ         AX, 128(SP)
+	SUBQ         $+6, 112(SP)
+	JMP          rows86
+
+next87:
+rows92:
+	CMPQ    112(SP), $+4
+	JLT     next93
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed94
 	MOVQ    128(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -1226,9 +1340,9 @@ rows83:
 	VMOVUPS 32(AX)(CX*2), Y5
 	VMOVUPS (AX)(DX*1), Y6
 	VMOVUPS 32(AX)(DX*1), Y7
-	JMP     ready87
+	JMP     ready95
 
-zeroed86:
+zeroed94:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1238,7 +1352,7 @@ zeroed86:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready87:
+ready95:
 	MOVQ 120(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -1250,25 +1364,25 @@ ready87:
 	MOVQ 48(SP), DI
 	MOVQ k+16(FP), R8
 
-loop88:
-	VMOVUPS      (DI), Y8
-	VMOVUPS      32(DI), Y9
+loop96:
+	VMOVUPS      (DI), Y9
+	VMOVUPS      32(DI), Y10
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (AX)(CX*1), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (AX)(CX*2), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (AX)(DX*1), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (AX), Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop88
+	JNZ          loop96
 	MOVQ         128(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -1290,12 +1404,14 @@ loop88:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 128(SP)
 	SUBQ         $+4, 112(SP)
-	JG           rows83
-	JMP          finish85
+	JMP          rows92
 
-rest84:
+next93:
+	MOVQ    112(SP), AX
+	TESTQ   AX, AX
+	JZ      finish85
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed89
+	JE      zeroed97
 	MOVQ    128(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -1320,9 +1436,9 @@ rest84:
 	VMOVUPS 32(R8), Y5
 	VMOVUPS (CX), Y6
 	VMOVUPS 32(CX), Y7
-	JMP     ready90
+	JMP     ready98
 
-zeroed89:
+zeroed97:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1332,7 +1448,7 @@ zeroed89:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready90:
+ready98:
 	MOVQ    120(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -1356,28 +1472,28 @@ ready90:
 	MOVQ    48(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop91:
-	VMOVUPS      (R9), Y8
-	VMOVUPS      32(R9), Y9
+loop99:
+	VMOVUPS      (R9), Y9
+	VMOVUPS      32(R9), Y10
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DI), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R8), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (CX), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop91
+	JNZ          loop99
 	MOVQ         128(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -1418,12 +1534,242 @@ part6:
 	MOVQ 56(SP), AX
 	MOVQ AX, 152(SP)
 
-rows92:
-	MOVQ       136(SP), AX
-	CMPQ       AX, $+4
-	JLT        rest93
+rows101:
+	CMPQ 136(SP), $+6
+	JLT  next102
+	JE   whole103
+	CMPQ 136(SP), $+8
+	JLE  next102
+
+whole103:
 	CMPB       acc+80(FP), $0x00
-	JE         zeroed95
+	JE         zeroed104
+	MOVQ       152(SP), AX
+	MOVQ       ldc+72(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	LEAQ       (DX)(CX*2), BX
+	VMOVUPS    (AX), Y0
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS 32(AX), Y1, Y1
+	VMOVUPS    (AX)(CX*1), Y2
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS 32(AX)(CX*1), Y3, Y3
+	VMOVUPS    (AX)(CX*2), Y4
+	VMOVUPS    (SP), Y5
+	VMASKMOVPS 32(AX)(CX*2), Y5, Y5
+	VMOVUPS    (AX)(DX*1), Y6
+	VMOVUPS    (SP), Y7
+	VMASKMOVPS 32(AX)(DX*1), Y7, Y7
+	VMOVUPS    (AX)(CX*4), Y8
+	VMOVUPS    (SP), Y9
+	VMASKMOVPS 32(AX)(CX*4), Y9, Y9
+	VMOVUPS    (AX)(BX*1), Y10
+	VMOVUPS    (SP), Y11
+	VMASKMOVPS 32(AX)(BX*1), Y11, Y11
+	JMP        ready105
+
+zeroed104:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+ready105:
+	MOVQ 144(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	MOVQ depth+40(FP), SI
+	SHLQ $0x02, SI
+	MOVQ ldb+56(FP), DI
+	SHLQ $0x02, DI
+	MOVQ 48(SP), R8
+	MOVQ k+16(FP), R9
+
+loop106:
+	VMOVUPS      (R8), Y13
+	VMOVUPS      (SP), Y14
+	VMASKMOVPS   32(R8), Y14, Y14
+	ADDQ         DI, R8
+	VBROADCASTSS (AX), Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VBROADCASTSS (AX)(CX*1), Y12
+	VFMADD231PS  Y13, Y12, Y2
+	VFMADD231PS  Y14, Y12, Y3
+	VBROADCASTSS (AX)(CX*2), Y12
+	VFMADD231PS  Y13, Y12, Y4
+	VFMADD231PS  Y14, Y12, Y5
+	VBROADCASTSS (AX)(DX*1), Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VBROADCASTSS (AX)(CX*4), Y12
+	VFMADD231PS  Y13, Y12, Y8
+	VFMADD231PS  Y14, Y12, Y9
+	VBROADCASTSS (AX)(BX*1), Y12
+	VFMADD231PS  Y13, Y12, Y10
+	VFMADD231PS  Y14, Y12, Y11
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          loop106
+	MOVQ         152(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	VMOVUPS      Y0, (AX)
+	LEAQ         32(AX), SI
+	TESTB        $0x04, 32(SP)
+	JZ           two107
+	VMOVUPS      X1, (SI)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, SI
+
+two107:
+	TESTB    $0x02, 32(SP)
+	JZ       one108
+	VMOVLPS  X1, (SI)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, SI
+
+one108:
+	TESTB  $0x01, 32(SP)
+	JZ     end109
+	VMOVSS X1, (SI)
+
+end109:
+	VMOVUPS      Y2, (AX)(CX*1)
+	LEAQ         32(AX)(CX*1), SI
+	TESTB        $0x04, 32(SP)
+	JZ           two110
+	VMOVUPS      X3, (SI)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, SI
+
+two110:
+	TESTB    $0x02, 32(SP)
+	JZ       one111
+	VMOVLPS  X3, (SI)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, SI
+
+one111:
+	TESTB  $0x01, 32(SP)
+	JZ     end112
+	VMOVSS X3, (SI)
+
+end112:
+	VMOVUPS      Y4, (AX)(CX*2)
+	LEAQ         32(AX)(CX*2), SI
+	TESTB        $0x04, 32(SP)
+	JZ           two113
+	VMOVUPS      X5, (SI)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, SI
+
+two113:
+	TESTB    $0x02, 32(SP)
+	JZ       one114
+	VMOVLPS  X5, (SI)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, SI
+
+one114:
+	TESTB  $0x01, 32(SP)
+	JZ     end115
+	VMOVSS X5, (SI)
+
+end115:
+	VMOVUPS      Y6, (AX)(DX*1)
+	LEAQ         32(AX)(DX*1), DX
+	TESTB        $0x04, 32(SP)
+	JZ           two116
+	VMOVUPS      X7, (DX)
+	VEXTRACTF128 $0x01, Y7, X7
+	ADDQ         $0x10, DX
+
+two116:
+	TESTB    $0x02, 32(SP)
+	JZ       one117
+	VMOVLPS  X7, (DX)
+	VMOVHLPS X7, X7, X7
+	ADDQ     $0x08, DX
+
+one117:
+	TESTB  $0x01, 32(SP)
+	JZ     end118
+	VMOVSS X7, (DX)
+
+end118:
+	VMOVUPS      Y8, (AX)(CX*4)
+	LEAQ         32(AX)(CX*4), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two119
+	VMOVUPS      X9, (CX)
+	VEXTRACTF128 $0x01, Y9, X9
+	ADDQ         $0x10, CX
+
+two119:
+	TESTB    $0x02, 32(SP)
+	JZ       one120
+	VMOVLPS  X9, (CX)
+	VMOVHLPS X9, X9, X9
+	ADDQ     $0x08, CX
+
+one120:
+	TESTB  $0x01, 32(SP)
+	JZ     end121
+	VMOVSS X9, (CX)
+
+end121:
+	VMOVUPS      Y10, (AX)(BX*1)
+	LEAQ         32(AX)(BX*1), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two122
+	VMOVUPS      X11, (AX)
+	VEXTRACTF128 $0x01, Y11, X11
+	ADDQ         $0x10, AX
+
+two122:
+	TESTB    $0x02, 32(SP)
+	JZ       one123
+	VMOVLPS  X11, (AX)
+	VMOVHLPS X11, X11, X11
+	ADDQ     $0x08, AX
+
+one123:
+	TESTB  $0x01, 32(SP)
+	JZ     end124
+	VMOVSS X11, (AX)
+
+end124:
+	MOVQ   row+32(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+6, AX, AX
+	ADDQ   AX, 144(SP)
+	MOVQ   ldc+72(FP), AX
+	SHLQ   $0x02, AX
+	IMUL3Q $+6, AX, AX
+	ADDQ   AX, 152(SP)
+	SUBQ   $+6, 136(SP)
+	JMP    rows101
+
+next102:
+rows125:
+	CMPQ       136(SP), $+4
+	JLT        next126
+	CMPB       acc+80(FP), $0x00
+	JE         zeroed127
 	MOVQ       152(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
@@ -1440,9 +1786,9 @@ rows92:
 	VMOVUPS    (AX)(DX*1), Y6
 	VMOVUPS    (SP), Y7
 	VMASKMOVPS 32(AX)(DX*1), Y7, Y7
-	JMP        ready96
+	JMP        ready128
 
-zeroed95:
+zeroed127:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1452,7 +1798,7 @@ zeroed95:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready96:
+ready128:
 	MOVQ 144(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -1464,26 +1810,26 @@ ready96:
 	MOVQ 48(SP), DI
 	MOVQ k+16(FP), R8
 
-loop97:
-	VMOVUPS      (DI), Y8
-	VMOVUPS      (SP), Y9
-	VMASKMOVPS   32(DI), Y9, Y9
+loop129:
+	VMOVUPS      (DI), Y9
+	VMOVUPS      (SP), Y10
+	VMASKMOVPS   32(DI), Y10, Y10
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (AX)(CX*1), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (AX)(CX*2), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (AX)(DX*1), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (AX), Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop97
+	JNZ          loop129
 	MOVQ         152(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -1491,87 +1837,87 @@ loop97:
 	VMOVUPS      Y0, (AX)
 	LEAQ         32(AX), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two98
+	JZ           two130
 	VMOVUPS      X1, (BX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, BX
 
-two98:
+two130:
 	TESTB    $0x02, 32(SP)
-	JZ       one99
+	JZ       one131
 	VMOVLPS  X1, (BX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, BX
 
-one99:
+one131:
 	TESTB  $0x01, 32(SP)
-	JZ     end100
+	JZ     end132
 	VMOVSS X1, (BX)
 
-end100:
+end132:
 	VMOVUPS      Y2, (AX)(CX*1)
 	LEAQ         32(AX)(CX*1), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two101
+	JZ           two133
 	VMOVUPS      X3, (BX)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, BX
 
-two101:
+two133:
 	TESTB    $0x02, 32(SP)
-	JZ       one102
+	JZ       one134
 	VMOVLPS  X3, (BX)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, BX
 
-one102:
+one134:
 	TESTB  $0x01, 32(SP)
-	JZ     end103
+	JZ     end135
 	VMOVSS X3, (BX)
 
-end103:
+end135:
 	VMOVUPS      Y4, (AX)(CX*2)
 	LEAQ         32(AX)(CX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two104
+	JZ           two136
 	VMOVUPS      X5, (CX)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, CX
 
-two104:
+two136:
 	TESTB    $0x02, 32(SP)
-	JZ       one105
+	JZ       one137
 	VMOVLPS  X5, (CX)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, CX
 
-one105:
+one137:
 	TESTB  $0x01, 32(SP)
-	JZ     end106
+	JZ     end138
 	VMOVSS X5, (CX)
 
-end106:
+end138:
 	VMOVUPS      Y6, (AX)(DX*1)
 	LEAQ         32(AX)(DX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two107
+	JZ           two139
 	VMOVUPS      X7, (AX)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, AX
 
-two107:
+two139:
 	TESTB    $0x02, 32(SP)
-	JZ       one108
+	JZ       one140
 	VMOVLPS  X7, (AX)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, AX
 
-one108:
+one140:
 	TESTB  $0x01, 32(SP)
-	JZ     end109
+	JZ     end141
 	VMOVSS X7, (AX)
 
-end109:
+end141:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+4, AX, AX
@@ -1581,12 +1927,14 @@ end109:
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, 152(SP)
 	SUBQ   $+4, 136(SP)
-	JG     rows92
-	JMP    finish94
+	JMP    rows125
 
-rest93:
+next126:
+	MOVQ       136(SP), AX
+	TESTQ      AX, AX
+	JZ         finish100
 	CMPB       acc+80(FP), $0x00
-	JE         zeroed110
+	JE         zeroed142
 	MOVQ       152(SP), CX
 	MOVQ       ldc+72(FP), DX
 	SHLQ       $0x02, DX
@@ -1615,9 +1963,9 @@ rest93:
 	VMOVUPS    (CX), Y6
 	VMOVUPS    (SP), Y7
 	VMASKMOVPS 32(CX), Y7, Y7
-	JMP        ready111
+	JMP        ready143
 
-zeroed110:
+zeroed142:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1627,7 +1975,7 @@ zeroed110:
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 
-ready111:
+ready143:
 	MOVQ    144(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -1651,29 +1999,29 @@ ready111:
 	MOVQ    48(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop112:
-	VMOVUPS      (R9), Y8
-	VMOVUPS      (SP), Y9
-	VMASKMOVPS   32(R9), Y9, Y9
+loop144:
+	VMOVUPS      (R9), Y9
+	VMOVUPS      (SP), Y10
+	VMASKMOVPS   32(R9), Y10, Y10
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (DI), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R8), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (CX), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  Y9, Y8, Y0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y9, Y8, Y2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Y8
+	VFMADD231PS  Y9, Y8, Y4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  Y9, Y8, Y6
+	VFMADD231PS  Y10, Y8, Y7
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop112
+	JNZ          loop144
 	MOVQ         152(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -1694,88 +2042,88 @@ loop112:
 	VMOVUPS      Y0, (SI)
 	LEAQ         32(SI), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two113
+	JZ           two145
 	VMOVUPS      X1, (CX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, CX
 
-two113:
+two145:
 	TESTB    $0x02, 32(SP)
-	JZ       one114
+	JZ       one146
 	VMOVLPS  X1, (CX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, CX
 
-one114:
+one146:
 	TESTB  $0x01, 32(SP)
-	JZ     end115
+	JZ     end147
 	VMOVSS X1, (CX)
 
-end115:
+end147:
 	VMOVUPS      Y2, (DI)
 	LEAQ         32(DI), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two116
+	JZ           two148
 	VMOVUPS      X3, (CX)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, CX
 
-two116:
+two148:
 	TESTB    $0x02, 32(SP)
-	JZ       one117
+	JZ       one149
 	VMOVLPS  X3, (CX)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, CX
 
-one117:
+one149:
 	TESTB  $0x01, 32(SP)
-	JZ     end118
+	JZ     end150
 	VMOVSS X3, (CX)
 
-end118:
+end150:
 	VMOVUPS      Y4, (R8)
 	LEAQ         32(R8), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two119
+	JZ           two151
 	VMOVUPS      X5, (CX)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, CX
 
-two119:
+two151:
 	TESTB    $0x02, 32(SP)
-	JZ       one120
+	JZ       one152
 	VMOVLPS  X5, (CX)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, CX
 
-one120:
+one152:
 	TESTB  $0x01, 32(SP)
-	JZ     end121
+	JZ     end153
 	VMOVSS X5, (CX)
 
-end121:
+end153:
 	VMOVUPS      Y6, (AX)
 	LEAQ         32(AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two122
+	JZ           two154
 	VMOVUPS      X7, (AX)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, AX
 
-two122:
+two154:
 	TESTB    $0x02, 32(SP)
-	JZ       one123
+	JZ       one155
 	VMOVLPS  X7, (AX)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, AX
 
-one123:
+one155:
 	TESTB  $0x01, 32(SP)
-	JZ     end124
+	JZ     end156
 	VMOVSS X7, (AX)
 
-end124:
-finish94:
+end156:
+finish100:
 	JMP done2
 
 full7:
@@ -1786,12 +2134,11 @@ full7:
 	MOVQ 56(SP), AX
 	MOVQ AX, 176(SP)
 
-rows125:
-	MOVQ    160(SP), AX
-	CMPQ    AX, $+4
-	JLT     rest126
+rows158:
+	CMPQ    160(SP), $+4
+	JLT     next159
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed128
+	JE      zeroed160
 	MOVQ    176(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -1808,9 +2155,9 @@ rows125:
 	VMOVUPS (AX)(DX*1), Y9
 	VMOVUPS 32(AX)(DX*1), Y10
 	VMOVUPS 64(AX)(DX*1), Y11
-	JMP     ready129
+	JMP     ready161
 
-zeroed128:
+zeroed160:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1824,7 +2171,7 @@ zeroed128:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready129:
+ready161:
 	MOVQ 168(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -1836,30 +2183,30 @@ ready129:
 	MOVQ 48(SP), DI
 	MOVQ k+16(FP), R8
 
-loop130:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	VMOVUPS      64(DI), Y14
+loop162:
+	VMOVUPS      (DI), Y13
+	VMOVUPS      32(DI), Y14
+	VMOVUPS      64(DI), Y15
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (AX)(CX*1), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (AX)(CX*2), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (AX)(DX*1), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
+	VBROADCASTSS (AX), Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop130
+	JNZ          loop162
 	MOVQ         176(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -1885,12 +2232,14 @@ loop130:
 	IMUL3Q       $+4, AX, AX
 	ADDQ         AX, 176(SP)
 	SUBQ         $+4, 160(SP)
-	JG           rows125
-	JMP          finish127
+	JMP          rows158
 
-rest126:
+next159:
+	MOVQ    160(SP), AX
+	TESTQ   AX, AX
+	JZ      finish157
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed131
+	JE      zeroed163
 	MOVQ    176(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -1919,9 +2268,9 @@ rest126:
 	VMOVUPS (CX), Y9
 	VMOVUPS 32(CX), Y10
 	VMOVUPS 64(CX), Y11
-	JMP     ready132
+	JMP     ready164
 
-zeroed131:
+zeroed163:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1935,7 +2284,7 @@ zeroed131:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready132:
+ready164:
 	MOVQ    168(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -1959,33 +2308,33 @@ ready132:
 	MOVQ    48(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop133:
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VMOVUPS      64(R9), Y14
+loop165:
+	VMOVUPS      (R9), Y13
+	VMOVUPS      32(R9), Y14
+	VMOVUPS      64(R9), Y15
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (DI), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R8), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (CX), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
+	VBROADCASTSS (SI), Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop133
+	JNZ          loop165
 	MOVQ         176(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -2016,7 +2365,7 @@ loop133:
 	VMOVUPS      Y10, 32(AX)
 	VMOVUPS      Y11, 64(AX)
 
-finish127:
+finish157:
 	ADDQ $+96, 48(SP)
 	ADDQ $+96, 56(SP)
 	SUBQ $+24, 40(SP)
@@ -2030,12 +2379,11 @@ part8:
 	MOVQ 56(SP), AX
 	MOVQ AX, 200(SP)
 
-rows134:
-	MOVQ       184(SP), AX
-	CMPQ       AX, $+4
-	JLT        rest135
+rows167:
+	CMPQ       184(SP), $+4
+	JLT        next168
 	CMPB       acc+80(FP), $0x00
-	JE         zeroed137
+	JE         zeroed169
 	MOVQ       200(SP), AX
 	MOVQ       ldc+72(FP), CX
 	SHLQ       $0x02, CX
@@ -2056,9 +2404,9 @@ rows134:
 	VMOVUPS    32(AX)(DX*1), Y10
 	VMOVUPS    (SP), Y11
 	VMASKMOVPS 64(AX)(DX*1), Y11, Y11
-	JMP        ready138
+	JMP        ready170
 
-zeroed137:
+zeroed169:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2072,7 +2420,7 @@ zeroed137:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready138:
+ready170:
 	MOVQ 192(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -2084,31 +2432,31 @@ ready138:
 	MOVQ 48(SP), DI
 	MOVQ k+16(FP), R8
 
-loop139:
-	VMOVUPS      (DI), Y12
-	VMOVUPS      32(DI), Y13
-	VMOVUPS      (SP), Y14
-	VMASKMOVPS   64(DI), Y14, Y14
+loop171:
+	VMOVUPS      (DI), Y13
+	VMOVUPS      32(DI), Y14
+	VMOVUPS      (SP), Y15
+	VMASKMOVPS   64(DI), Y15, Y15
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (AX)(CX*1), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (AX)(CX*2), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (AX)(DX*1), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
+	VBROADCASTSS (AX), Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop139
+	JNZ          loop171
 	MOVQ         200(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
@@ -2117,90 +2465,90 @@ loop139:
 	VMOVUPS      Y1, 32(AX)
 	LEAQ         64(AX), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two140
+	JZ           two172
 	VMOVUPS      X2, (BX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, BX
 
-two140:
+two172:
 	TESTB    $0x02, 32(SP)
-	JZ       one141
+	JZ       one173
 	VMOVLPS  X2, (BX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, BX
 
-one141:
+one173:
 	TESTB  $0x01, 32(SP)
-	JZ     end142
+	JZ     end174
 	VMOVSS X2, (BX)
 
-end142:
+end174:
 	VMOVUPS      Y3, (AX)(CX*1)
 	VMOVUPS      Y4, 32(AX)(CX*1)
 	LEAQ         64(AX)(CX*1), BX
 	TESTB        $0x04, 32(SP)
-	JZ           two143
+	JZ           two175
 	VMOVUPS      X5, (BX)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, BX
 
-two143:
+two175:
 	TESTB    $0x02, 32(SP)
-	JZ       one144
+	JZ       one176
 	VMOVLPS  X5, (BX)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, BX
 
-one144:
+one176:
 	TESTB  $0x01, 32(SP)
-	JZ     end145
+	JZ     end177
 	VMOVSS X5, (BX)
 
-end145:
+end177:
 	VMOVUPS      Y6, (AX)(CX*2)
 	VMOVUPS      Y7, 32(AX)(CX*2)
 	LEAQ         64(AX)(CX*2), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two146
+	JZ           two178
 	VMOVUPS      X8, (CX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, CX
 
-two146:
+two178:
 	TESTB    $0x02, 32(SP)
-	JZ       one147
+	JZ       one179
 	VMOVLPS  X8, (CX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, CX
 
-one147:
+one179:
 	TESTB  $0x01, 32(SP)
-	JZ     end148
+	JZ     end180
 	VMOVSS X8, (CX)
 
-end148:
+end180:
 	VMOVUPS      Y9, (AX)(DX*1)
 	VMOVUPS      Y10, 32(AX)(DX*1)
 	LEAQ         64(AX)(DX*1), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two149
+	JZ           two181
 	VMOVUPS      X11, (AX)
 	VEXTRACTF128 $0x01, Y11, X11
 	ADDQ         $0x10, AX
 
-two149:
+two181:
 	TESTB    $0x02, 32(SP)
-	JZ       one150
+	JZ       one182
 	VMOVLPS  X11, (AX)
 	VMOVHLPS X11, X11, X11
 	ADDQ     $0x08, AX
 
-one150:
+one182:
 	TESTB  $0x01, 32(SP)
-	JZ     end151
+	JZ     end183
 	VMOVSS X11, (AX)
 
-end151:
+end183:
 	MOVQ   row+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+4, AX, AX
@@ -2210,12 +2558,14 @@ end151:
 	IMUL3Q $+4, AX, AX
 	ADDQ   AX, 200(SP)
 	SUBQ   $+4, 184(SP)
-	JG     rows134
-	JMP    finish136
+	JMP    rows167
 
-rest135:
+next168:
+	MOVQ       184(SP), AX
+	TESTQ      AX, AX
+	JZ         finish166
 	CMPB       acc+80(FP), $0x00
-	JE         zeroed152
+	JE         zeroed184
 	MOVQ       200(SP), CX
 	MOVQ       ldc+72(FP), DX
 	SHLQ       $0x02, DX
@@ -2248,9 +2598,9 @@ rest135:
 	VMOVUPS    32(CX), Y10
 	VMOVUPS    (SP), Y11
 	VMASKMOVPS 64(CX), Y11, Y11
-	JMP        ready153
+	JMP        ready185
 
-zeroed152:
+zeroed184:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2264,7 +2614,7 @@ zeroed152:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
-ready153:
+ready185:
 	MOVQ    192(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -2288,34 +2638,34 @@ ready153:
 	MOVQ    48(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop154:
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VMOVUPS      (SP), Y14
-	VMASKMOVPS   64(R9), Y14, Y14
+loop186:
+	VMOVUPS      (R9), Y13
+	VMOVUPS      32(R9), Y14
+	VMOVUPS      (SP), Y15
+	VMASKMOVPS   64(R9), Y15, Y15
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (DI), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R8), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (CX), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
+	VBROADCASTSS (SI), Y12
+	VFMADD231PS  Y13, Y12, Y0
+	VFMADD231PS  Y14, Y12, Y1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y13, Y12, Y3
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y13, Y12, Y6
+	VFMADD231PS  Y14, Y12, Y7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y13, Y12, Y9
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop154
+	JNZ          loop186
 	MOVQ         200(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
@@ -2337,92 +2687,2520 @@ loop154:
 	VMOVUPS      Y1, 32(SI)
 	LEAQ         64(SI), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two155
+	JZ           two187
 	VMOVUPS      X2, (CX)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, CX
 
-two155:
+two187:
 	TESTB    $0x02, 32(SP)
-	JZ       one156
+	JZ       one188
 	VMOVLPS  X2, (CX)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, CX
 
-one156:
+one188:
 	TESTB  $0x01, 32(SP)
-	JZ     end157
+	JZ     end189
 	VMOVSS X2, (CX)
 
-end157:
+end189:
 	VMOVUPS      Y3, (DI)
 	VMOVUPS      Y4, 32(DI)
 	LEAQ         64(DI), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two158
+	JZ           two190
 	VMOVUPS      X5, (CX)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, CX
 
-two158:
+two190:
 	TESTB    $0x02, 32(SP)
-	JZ       one159
+	JZ       one191
 	VMOVLPS  X5, (CX)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, CX
 
-one159:
+one191:
 	TESTB  $0x01, 32(SP)
-	JZ     end160
+	JZ     end192
 	VMOVSS X5, (CX)
 
-end160:
+end192:
 	VMOVUPS      Y6, (R8)
 	VMOVUPS      Y7, 32(R8)
 	LEAQ         64(R8), CX
 	TESTB        $0x04, 32(SP)
-	JZ           two161
+	JZ           two193
 	VMOVUPS      X8, (CX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, CX
 
-two161:
+two193:
 	TESTB    $0x02, 32(SP)
-	JZ       one162
+	JZ       one194
 	VMOVLPS  X8, (CX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, CX
 
-one162:
+one194:
 	TESTB  $0x01, 32(SP)
-	JZ     end163
+	JZ     end195
 	VMOVSS X8, (CX)
 
-end163:
+end195:
 	VMOVUPS      Y9, (AX)
 	VMOVUPS      Y10, 32(AX)
 	LEAQ         64(AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two164
+	JZ           two196
 	VMOVUPS      X11, (AX)
 	VEXTRACTF128 $0x01, Y11, X11
 	ADDQ         $0x10, AX
 
-two164:
+two196:
 	TESTB    $0x02, 32(SP)
-	JZ       one165
+	JZ       one197
 	VMOVLPS  X11, (AX)
 	VMOVHLPS X11, X11, X11
 	ADDQ     $0x08, AX
 
-one165:
+one197:
 	TESTB  $0x01, 32(SP)
-	JZ     end166
+	JZ     end198
 	VMOVSS X11, (AX)
 
-end166:
-finish136:
+end198:
+finish166:
 	JMP done2
+
+// func winogradInputAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX
+TEXT ·winogradInputAVX2(SB), NOSPLIT, $72-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+7, AX
+	MOVQ         AX, 32(SP)
+	NEGQ         AX
+	LEAQ         tailTable<>+0(SB), CX
+	VMOVUPS      32(CX)(AX*4), Y0
+	VMOVUPS      Y0, (SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, 40(SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 48(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 56(SP)
+	VBROADCASTSS half<>+0(SB), Y0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (SI)(SI*2), DI
+
+tile199:
+	MOVQ 48(SP), R8
+	LEAQ (R8)(CX*1), R9
+	LEAQ (R9)(CX*1), R10
+	LEAQ (R10)(CX*1), R11
+	MOVQ 40(SP), R12
+	LEAQ (R12)(AX*1), R13
+	LEAQ (R13)(AX*1), R14
+	LEAQ (R14)(AX*1), R15
+	MOVQ c+72(FP), BP
+	MOVQ BP, 64(SP)
+
+vectors200:
+	CMPQ    64(SP), $+8
+	JLT     tail201
+	VMOVUPS (R8), Y0
+	VSUBPS  (R8)(SI*2), Y0, Y0
+	VMOVUPS (R9), Y1
+	VSUBPS  (R9)(SI*2), Y1, Y1
+	VMOVUPS (R10), Y2
+	VSUBPS  (R10)(SI*2), Y2, Y2
+	VMOVUPS (R11), Y3
+	VSUBPS  (R11)(SI*2), Y3, Y3
+	VMOVUPS Y0, Y0
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)
+	VMOVUPS Y1, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R13)
+	VMOVUPS Y2, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R14)
+	VMOVUPS Y3, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R15)
+	VMOVUPS (R8)(SI*1), Y0
+	VADDPS  (R8)(SI*2), Y0, Y0
+	VMOVUPS (R9)(SI*1), Y1
+	VADDPS  (R9)(SI*2), Y1, Y1
+	VMOVUPS (R10)(SI*1), Y2
+	VADDPS  (R10)(SI*2), Y2, Y2
+	VMOVUPS (R11)(SI*1), Y3
+	VADDPS  (R11)(SI*2), Y3, Y3
+	VMOVUPS Y0, Y0
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)(DX*1)
+	VMOVUPS Y1, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R13)(DX*1)
+	VMOVUPS Y2, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R14)(DX*1)
+	VMOVUPS Y3, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R15)(DX*1)
+	VMOVUPS (R8)(SI*2), Y0
+	VSUBPS  (R8)(SI*1), Y0, Y0
+	VMOVUPS (R9)(SI*2), Y1
+	VSUBPS  (R9)(SI*1), Y1, Y1
+	VMOVUPS (R10)(SI*2), Y2
+	VSUBPS  (R10)(SI*1), Y2, Y2
+	VMOVUPS (R11)(SI*2), Y3
+	VSUBPS  (R11)(SI*1), Y3, Y3
+	VMOVUPS Y0, Y0
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)(DX*2)
+	VMOVUPS Y1, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R13)(DX*2)
+	VMOVUPS Y2, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R14)(DX*2)
+	VMOVUPS Y3, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R15)(DX*2)
+	VMOVUPS (R8)(DI*1), Y0
+	VSUBPS  (R8)(SI*1), Y0, Y0
+	VMOVUPS (R9)(DI*1), Y1
+	VSUBPS  (R9)(SI*1), Y1, Y1
+	VMOVUPS (R10)(DI*1), Y2
+	VSUBPS  (R10)(SI*1), Y2, Y2
+	VMOVUPS (R11)(DI*1), Y3
+	VSUBPS  (R11)(SI*1), Y3, Y3
+	VMOVUPS Y0, Y0
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)(BX*1)
+	VMOVUPS Y1, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R13)(BX*1)
+	VMOVUPS Y2, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R14)(BX*1)
+	VMOVUPS Y3, Y0
+	VSUBPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R15)(BX*1)
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	ADDQ    $+32, R11
+	ADDQ    $+32, R12
+	ADDQ    $+32, R13
+	ADDQ    $+32, R14
+	ADDQ    $+32, R15
+	SUBQ    $+8, 64(SP)
+	JMP     vectors200
+
+tail201:
+	CMPQ         64(SP), $+0
+	JE           done202
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VMOVUPS      Y4, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*2), Y4, Y4
+	VSUBPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*2), Y4, Y4
+	VSUBPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(SI*2), Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11)(SI*2), Y4, Y4
+	VSUBPS       Y4, Y3, Y3
+	VMOVUPS      Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	LEAQ         (R12), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two203
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two203:
+	TESTB    $0x02, 32(SP)
+	JZ       one204
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one204:
+	TESTB  $0x01, 32(SP)
+	JZ     end205
+	VMOVSS X0, (BP)
+
+end205:
+	VMOVUPS      Y1, Y0
+	VADDPS       Y2, Y0, Y0
+	LEAQ         (R13), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two206
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two206:
+	TESTB    $0x02, 32(SP)
+	JZ       one207
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one207:
+	TESTB  $0x01, 32(SP)
+	JZ     end208
+	VMOVSS X0, (BP)
+
+end208:
+	VMOVUPS      Y2, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R14), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two209
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two209:
+	TESTB    $0x02, 32(SP)
+	JZ       one210
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one210:
+	TESTB  $0x01, 32(SP)
+	JZ     end211
+	VMOVSS X0, (BP)
+
+end211:
+	VMOVUPS      Y3, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R15), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two212
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two212:
+	TESTB    $0x02, 32(SP)
+	JZ       one213
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one213:
+	TESTB  $0x01, 32(SP)
+	JZ     end214
+	VMOVSS X0, (BP)
+
+end214:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*1), Y4, Y4
+	VMOVUPS      Y4, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*2), Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*1), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*2), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(SI*1), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(SI*2), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11)(SI*1), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11)(SI*2), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	LEAQ         (R12)(DX*1), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two215
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two215:
+	TESTB    $0x02, 32(SP)
+	JZ       one216
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one216:
+	TESTB  $0x01, 32(SP)
+	JZ     end217
+	VMOVSS X0, (BP)
+
+end217:
+	VMOVUPS      Y1, Y0
+	VADDPS       Y2, Y0, Y0
+	LEAQ         (R13)(DX*1), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two218
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two218:
+	TESTB    $0x02, 32(SP)
+	JZ       one219
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one219:
+	TESTB  $0x01, 32(SP)
+	JZ     end220
+	VMOVSS X0, (BP)
+
+end220:
+	VMOVUPS      Y2, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R14)(DX*1), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two221
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two221:
+	TESTB    $0x02, 32(SP)
+	JZ       one222
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one222:
+	TESTB  $0x01, 32(SP)
+	JZ     end223
+	VMOVSS X0, (BP)
+
+end223:
+	VMOVUPS      Y3, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R15)(DX*1), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two224
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two224:
+	TESTB    $0x02, 32(SP)
+	JZ       one225
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one225:
+	TESTB  $0x01, 32(SP)
+	JZ     end226
+	VMOVSS X0, (BP)
+
+end226:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*2), Y4, Y4
+	VMOVUPS      Y4, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*2), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(SI*2), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11)(SI*2), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y3, Y3
+	VMOVUPS      Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	LEAQ         (R12)(DX*2), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two227
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two227:
+	TESTB    $0x02, 32(SP)
+	JZ       one228
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one228:
+	TESTB  $0x01, 32(SP)
+	JZ     end229
+	VMOVSS X0, (BP)
+
+end229:
+	VMOVUPS      Y1, Y0
+	VADDPS       Y2, Y0, Y0
+	LEAQ         (R13)(DX*2), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two230
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two230:
+	TESTB    $0x02, 32(SP)
+	JZ       one231
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one231:
+	TESTB  $0x01, 32(SP)
+	JZ     end232
+	VMOVSS X0, (BP)
+
+end232:
+	VMOVUPS      Y2, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R14)(DX*2), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two233
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two233:
+	TESTB    $0x02, 32(SP)
+	JZ       one234
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one234:
+	TESTB  $0x01, 32(SP)
+	JZ     end235
+	VMOVSS X0, (BP)
+
+end235:
+	VMOVUPS      Y3, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R15)(DX*2), BP
+	TESTB        $0x04, 32(SP)
+	JZ           two236
+	VMOVUPS      X0, (BP)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, BP
+
+two236:
+	TESTB    $0x02, 32(SP)
+	JZ       one237
+	VMOVLPS  X0, (BP)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, BP
+
+one237:
+	TESTB  $0x01, 32(SP)
+	JZ     end238
+	VMOVSS X0, (BP)
+
+end238:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(DI*1), Y4, Y4
+	VMOVUPS      Y4, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(DI*1), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(DI*1), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11)(DI*1), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R11)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y3, Y3
+	VMOVUPS      Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	LEAQ         (R12)(BX*1), R8
+	TESTB        $0x04, 32(SP)
+	JZ           two239
+	VMOVUPS      X0, (R8)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R8
+
+two239:
+	TESTB    $0x02, 32(SP)
+	JZ       one240
+	VMOVLPS  X0, (R8)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, R8
+
+one240:
+	TESTB  $0x01, 32(SP)
+	JZ     end241
+	VMOVSS X0, (R8)
+
+end241:
+	VMOVUPS      Y1, Y0
+	VADDPS       Y2, Y0, Y0
+	LEAQ         (R13)(BX*1), R8
+	TESTB        $0x04, 32(SP)
+	JZ           two242
+	VMOVUPS      X0, (R8)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R8
+
+two242:
+	TESTB    $0x02, 32(SP)
+	JZ       one243
+	VMOVLPS  X0, (R8)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, R8
+
+one243:
+	TESTB  $0x01, 32(SP)
+	JZ     end244
+	VMOVSS X0, (R8)
+
+end244:
+	VMOVUPS      Y2, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R14)(BX*1), R8
+	TESTB        $0x04, 32(SP)
+	JZ           two245
+	VMOVUPS      X0, (R8)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R8
+
+two245:
+	TESTB    $0x02, 32(SP)
+	JZ       one246
+	VMOVLPS  X0, (R8)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, R8
+
+one246:
+	TESTB  $0x01, 32(SP)
+	JZ     end247
+	VMOVSS X0, (R8)
+
+end247:
+	VMOVUPS      Y3, Y0
+	VSUBPS       Y1, Y0, Y0
+	LEAQ         (R15)(BX*1), R8
+	TESTB        $0x04, 32(SP)
+	JZ           two248
+	VMOVUPS      X0, (R8)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R8
+
+two248:
+	TESTB    $0x02, 32(SP)
+	JZ       one249
+	VMOVLPS  X0, (R8)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, R8
+
+one249:
+	TESTB  $0x01, 32(SP)
+	JZ     end250
+	VMOVSS X0, (R8)
+
+end250:
+done202:
+	MOVQ dstNext+24(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 40(SP)
+	MOVQ srcNext+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 48(SP)
+	DECQ 56(SP)
+	JNZ  tile199
+	VZEROUPPER
+	RET
+
+// func winogradWeightAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX
+TEXT ·winogradWeightAVX2(SB), NOSPLIT, $72-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+7, AX
+	MOVQ         AX, 32(SP)
+	NEGQ         AX
+	LEAQ         tailTable<>+0(SB), CX
+	VMOVUPS      32(CX)(AX*4), Y0
+	VMOVUPS      Y0, (SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, 40(SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 48(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 56(SP)
+	VBROADCASTSS half<>+0(SB), Y0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (SI)(SI*2), DI
+
+tile251:
+	MOVQ 48(SP), DI
+	LEAQ (DI)(CX*1), R8
+	LEAQ (R8)(CX*1), R9
+	MOVQ 40(SP), R10
+	LEAQ (R10)(AX*1), R11
+	LEAQ (R11)(AX*1), R12
+	LEAQ (R12)(AX*1), R13
+	MOVQ c+72(FP), R14
+	MOVQ R14, 64(SP)
+
+vectors252:
+	CMPQ    64(SP), $+8
+	JLT     tail253
+	VMOVUPS (DI), Y1
+	VMOVUPS (R8), Y2
+	VMOVUPS (R9), Y3
+	VMOVUPS Y1, Y4
+	VMOVUPS Y4, (R10)
+	VMOVUPS Y1, Y4
+	VADDPS  Y2, Y4, Y4
+	VADDPS  Y3, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R11)
+	VMOVUPS Y1, Y4
+	VADDPS  Y3, Y4, Y4
+	VSUBPS  Y2, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R12)
+	VMOVUPS Y3, Y4
+	VMOVUPS Y4, (R13)
+	VMOVUPS (DI), Y1
+	VADDPS  (DI)(SI*1), Y1, Y1
+	VADDPS  (DI)(SI*2), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (R8), Y2
+	VADDPS  (R8)(SI*1), Y2, Y2
+	VADDPS  (R8)(SI*2), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R9), Y3
+	VADDPS  (R9)(SI*1), Y3, Y3
+	VADDPS  (R9)(SI*2), Y3, Y3
+	VMULPS  Y0, Y3, Y3
+	VMOVUPS Y1, Y4
+	VMOVUPS Y4, (R10)(DX*1)
+	VMOVUPS Y1, Y4
+	VADDPS  Y2, Y4, Y4
+	VADDPS  Y3, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R11)(DX*1)
+	VMOVUPS Y1, Y4
+	VADDPS  Y3, Y4, Y4
+	VSUBPS  Y2, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R12)(DX*1)
+	VMOVUPS Y3, Y4
+	VMOVUPS Y4, (R13)(DX*1)
+	VMOVUPS (DI), Y1
+	VADDPS  (DI)(SI*2), Y1, Y1
+	VSUBPS  (DI)(SI*1), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (R8), Y2
+	VADDPS  (R8)(SI*2), Y2, Y2
+	VSUBPS  (R8)(SI*1), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R9), Y3
+	VADDPS  (R9)(SI*2), Y3, Y3
+	VSUBPS  (R9)(SI*1), Y3, Y3
+	VMULPS  Y0, Y3, Y3
+	VMOVUPS Y1, Y4
+	VMOVUPS Y4, (R10)(DX*2)
+	VMOVUPS Y1, Y4
+	VADDPS  Y2, Y4, Y4
+	VADDPS  Y3, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R11)(DX*2)
+	VMOVUPS Y1, Y4
+	VADDPS  Y3, Y4, Y4
+	VSUBPS  Y2, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R12)(DX*2)
+	VMOVUPS Y3, Y4
+	VMOVUPS Y4, (R13)(DX*2)
+	VMOVUPS (DI)(SI*2), Y1
+	VMOVUPS (R8)(SI*2), Y2
+	VMOVUPS (R9)(SI*2), Y3
+	VMOVUPS Y1, Y4
+	VMOVUPS Y4, (R10)(BX*1)
+	VMOVUPS Y1, Y4
+	VADDPS  Y2, Y4, Y4
+	VADDPS  Y3, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R11)(BX*1)
+	VMOVUPS Y1, Y4
+	VADDPS  Y3, Y4, Y4
+	VSUBPS  Y2, Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y4, (R12)(BX*1)
+	VMOVUPS Y3, Y4
+	VMOVUPS Y4, (R13)(BX*1)
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	ADDQ    $+32, R11
+	ADDQ    $+32, R12
+	ADDQ    $+32, R13
+	SUBQ    $+8, 64(SP)
+	JMP     vectors252
+
+tail253:
+	CMPQ         64(SP), $+0
+	JE           done254
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      Y1, Y4
+	LEAQ         (R10), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two255
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two255:
+	TESTB    $0x02, 32(SP)
+	JZ       one256
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one256:
+	TESTB  $0x01, 32(SP)
+	JZ     end257
+	VMOVSS X4, (R14)
+
+end257:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R11), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two258
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two258:
+	TESTB    $0x02, 32(SP)
+	JZ       one259
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one259:
+	TESTB  $0x01, 32(SP)
+	JZ     end260
+	VMOVSS X4, (R14)
+
+end260:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R12), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two261
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two261:
+	TESTB    $0x02, 32(SP)
+	JZ       one262
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one262:
+	TESTB  $0x01, 32(SP)
+	JZ     end263
+	VMOVSS X4, (R14)
+
+end263:
+	VMOVUPS      Y3, Y4
+	LEAQ         (R13), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two264
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two264:
+	TESTB    $0x02, 32(SP)
+	JZ       one265
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one265:
+	TESTB  $0x01, 32(SP)
+	JZ     end266
+	VMOVSS X4, (R14)
+
+end266:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(SI*1), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(SI*2), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*1), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*2), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*2), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      Y1, Y4
+	LEAQ         (R10)(DX*1), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two267
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two267:
+	TESTB    $0x02, 32(SP)
+	JZ       one268
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one268:
+	TESTB  $0x01, 32(SP)
+	JZ     end269
+	VMOVSS X4, (R14)
+
+end269:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R11)(DX*1), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two270
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two270:
+	TESTB    $0x02, 32(SP)
+	JZ       one271
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one271:
+	TESTB  $0x01, 32(SP)
+	JZ     end272
+	VMOVSS X4, (R14)
+
+end272:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R12)(DX*1), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two273
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two273:
+	TESTB    $0x02, 32(SP)
+	JZ       one274
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one274:
+	TESTB  $0x01, 32(SP)
+	JZ     end275
+	VMOVSS X4, (R14)
+
+end275:
+	VMOVUPS      Y3, Y4
+	LEAQ         (R13)(DX*1), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two276
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two276:
+	TESTB    $0x02, 32(SP)
+	JZ       one277
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one277:
+	TESTB  $0x01, 32(SP)
+	JZ     end278
+	VMOVSS X4, (R14)
+
+end278:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(SI*2), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*2), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*2), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*1), Y4, Y4
+	VSUBPS       Y4, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      Y1, Y4
+	LEAQ         (R10)(DX*2), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two279
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two279:
+	TESTB    $0x02, 32(SP)
+	JZ       one280
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one280:
+	TESTB  $0x01, 32(SP)
+	JZ     end281
+	VMOVSS X4, (R14)
+
+end281:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R11)(DX*2), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two282
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two282:
+	TESTB    $0x02, 32(SP)
+	JZ       one283
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one283:
+	TESTB  $0x01, 32(SP)
+	JZ     end284
+	VMOVSS X4, (R14)
+
+end284:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R12)(DX*2), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two285
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two285:
+	TESTB    $0x02, 32(SP)
+	JZ       one286
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one286:
+	TESTB  $0x01, 32(SP)
+	JZ     end287
+	VMOVSS X4, (R14)
+
+end287:
+	VMOVUPS      Y3, Y4
+	LEAQ         (R13)(DX*2), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two288
+	VMOVUPS      X4, (R14)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R14
+
+two288:
+	TESTB    $0x02, 32(SP)
+	JZ       one289
+	VMOVLPS  X4, (R14)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R14
+
+one289:
+	TESTB  $0x01, 32(SP)
+	JZ     end290
+	VMOVSS X4, (R14)
+
+end290:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(SI*2), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*2), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*2), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      Y1, Y4
+	LEAQ         (R10)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two291
+	VMOVUPS      X4, (DI)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, DI
+
+two291:
+	TESTB    $0x02, 32(SP)
+	JZ       one292
+	VMOVLPS  X4, (DI)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, DI
+
+one292:
+	TESTB  $0x01, 32(SP)
+	JZ     end293
+	VMOVSS X4, (DI)
+
+end293:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R11)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two294
+	VMOVUPS      X4, (DI)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, DI
+
+two294:
+	TESTB    $0x02, 32(SP)
+	JZ       one295
+	VMOVLPS  X4, (DI)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, DI
+
+one295:
+	TESTB  $0x01, 32(SP)
+	JZ     end296
+	VMOVSS X4, (DI)
+
+end296:
+	VMOVUPS      Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	LEAQ         (R12)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two297
+	VMOVUPS      X4, (DI)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, DI
+
+two297:
+	TESTB    $0x02, 32(SP)
+	JZ       one298
+	VMOVLPS  X4, (DI)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, DI
+
+one298:
+	TESTB  $0x01, 32(SP)
+	JZ     end299
+	VMOVSS X4, (DI)
+
+end299:
+	VMOVUPS      Y3, Y4
+	LEAQ         (R13)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two300
+	VMOVUPS      X4, (DI)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, DI
+
+two300:
+	TESTB    $0x02, 32(SP)
+	JZ       one301
+	VMOVLPS  X4, (DI)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, DI
+
+one301:
+	TESTB  $0x01, 32(SP)
+	JZ     end302
+	VMOVSS X4, (DI)
+
+end302:
+done254:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 40(SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 48(SP)
+	DECQ 56(SP)
+	JNZ  tile251
+	VZEROUPPER
+	RET
+
+// func winogradOutputAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX
+TEXT ·winogradOutputAVX2(SB), NOSPLIT, $72-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+7, AX
+	MOVQ         AX, 32(SP)
+	NEGQ         AX
+	LEAQ         tailTable<>+0(SB), CX
+	VMOVUPS      32(CX)(AX*4), Y0
+	VMOVUPS      Y0, (SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, 40(SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 48(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 56(SP)
+	VBROADCASTSS half<>+0(SB), Y0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), SI
+
+tile303:
+	MOVQ 48(SP), DI
+	LEAQ (DI)(CX*1), R8
+	LEAQ (R8)(CX*1), R9
+	LEAQ (R9)(CX*1), R10
+	MOVQ 40(SP), R11
+	LEAQ (R11)(AX*1), R12
+	MOVQ c+72(FP), R13
+	MOVQ R13, 64(SP)
+
+vectors304:
+	CMPQ    64(SP), $+8
+	JLT     tail305
+	VMOVUPS (DI), Y0
+	VADDPS  (DI)(BX*1), Y0, Y0
+	VADDPS  (DI)(BX*2), Y0, Y0
+	VMOVUPS (R8), Y1
+	VADDPS  (R8)(BX*1), Y1, Y1
+	VADDPS  (R8)(BX*2), Y1, Y1
+	VMOVUPS (R9), Y2
+	VADDPS  (R9)(BX*1), Y2, Y2
+	VADDPS  (R9)(BX*2), Y2, Y2
+	VMOVUPS (R10), Y3
+	VADDPS  (R10)(BX*1), Y3, Y3
+	VADDPS  (R10)(BX*2), Y3, Y3
+	VMOVUPS Y0, Y0
+	VADDPS  Y1, Y0, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R11)
+	VMOVUPS Y1, Y0
+	VADDPS  Y3, Y0, Y0
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)
+	VMOVUPS (DI)(BX*1), Y0
+	VADDPS  (DI)(SI*1), Y0, Y0
+	VSUBPS  (DI)(BX*2), Y0, Y0
+	VMOVUPS (R8)(BX*1), Y1
+	VADDPS  (R8)(SI*1), Y1, Y1
+	VSUBPS  (R8)(BX*2), Y1, Y1
+	VMOVUPS (R9)(BX*1), Y2
+	VADDPS  (R9)(SI*1), Y2, Y2
+	VSUBPS  (R9)(BX*2), Y2, Y2
+	VMOVUPS (R10)(BX*1), Y3
+	VADDPS  (R10)(SI*1), Y3, Y3
+	VSUBPS  (R10)(BX*2), Y3, Y3
+	VMOVUPS Y0, Y0
+	VADDPS  Y1, Y0, Y0
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R11)(DX*1)
+	VMOVUPS Y1, Y0
+	VADDPS  Y3, Y0, Y0
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)(DX*1)
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	ADDQ    $+32, R11
+	ADDQ    $+32, R12
+	SUBQ    $+8, 64(SP)
+	JMP     vectors304
+
+tail305:
+	CMPQ         64(SP), $+0
+	JE           done306
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI), Y4, Y4
+	VMOVUPS      Y4, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(BX*1), Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(BX*2), Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(BX*1), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(BX*2), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(BX*1), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(BX*2), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(BX*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(BX*2), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      Y0, Y0
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y2, Y0, Y0
+	LEAQ         (R11), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two307
+	VMOVUPS      X0, (R13)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R13
+
+two307:
+	TESTB    $0x02, 32(SP)
+	JZ       one308
+	VMOVLPS  X0, (R13)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, R13
+
+one308:
+	TESTB  $0x01, 32(SP)
+	JZ     end309
+	VMOVSS X0, (R13)
+
+end309:
+	VMOVUPS      Y1, Y0
+	VADDPS       Y3, Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	LEAQ         (R12), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two310
+	VMOVUPS      X0, (R13)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, R13
+
+two310:
+	TESTB    $0x02, 32(SP)
+	JZ       one311
+	VMOVLPS  X0, (R13)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, R13
+
+one311:
+	TESTB  $0x01, 32(SP)
+	JZ     end312
+	VMOVSS X0, (R13)
+
+end312:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(BX*1), Y4, Y4
+	VMOVUPS      Y4, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(SI*1), Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(BX*2), Y4, Y4
+	VSUBPS       Y4, Y0, Y0
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(BX*1), Y4, Y4
+	VMOVUPS      Y4, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(SI*1), Y4, Y4
+	VADDPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(BX*2), Y4, Y4
+	VSUBPS       Y4, Y1, Y1
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(BX*1), Y4, Y4
+	VMOVUPS      Y4, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(SI*1), Y4, Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R9)(BX*2), Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(BX*1), Y4, Y4
+	VMOVUPS      Y4, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(SI*1), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R10)(BX*2), Y4, Y4
+	VSUBPS       Y4, Y3, Y3
+	VMOVUPS      Y0, Y0
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y2, Y0, Y0
+	LEAQ         (R11)(DX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two313
+	VMOVUPS      X0, (DI)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, DI
+
+two313:
+	TESTB    $0x02, 32(SP)
+	JZ       one314
+	VMOVLPS  X0, (DI)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, DI
+
+one314:
+	TESTB  $0x01, 32(SP)
+	JZ     end315
+	VMOVSS X0, (DI)
+
+end315:
+	VMOVUPS      Y1, Y0
+	VADDPS       Y3, Y0, Y0
+	VSUBPS       Y2, Y0, Y0
+	LEAQ         (R12)(DX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two316
+	VMOVUPS      X0, (DI)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, DI
+
+two316:
+	TESTB    $0x02, 32(SP)
+	JZ       one317
+	VMOVLPS  X0, (DI)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, DI
+
+one317:
+	TESTB  $0x01, 32(SP)
+	JZ     end318
+	VMOVSS X0, (DI)
+
+end318:
+done306:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 40(SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 48(SP)
+	DECQ 56(SP)
+	JNZ  tile303
+	VZEROUPPER
+	RET
+
+// func winogradOutputGradAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX
+TEXT ·winogradOutputGradAVX2(SB), NOSPLIT, $72-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+7, AX
+	MOVQ         AX, 32(SP)
+	NEGQ         AX
+	LEAQ         tailTable<>+0(SB), CX
+	VMOVUPS      32(CX)(AX*4), Y0
+	VMOVUPS      Y0, (SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, 40(SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 48(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 56(SP)
+	VBROADCASTSS half<>+0(SB), Y0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (SI)(SI*2), DI
+
+tile319:
+	MOVQ 48(SP), DI
+	LEAQ (DI)(CX*1), R8
+	MOVQ 40(SP), R9
+	LEAQ (R9)(AX*1), R10
+	LEAQ (R10)(AX*1), R11
+	LEAQ (R11)(AX*1), R12
+	MOVQ c+72(FP), R13
+	MOVQ R13, 64(SP)
+
+vectors320:
+	CMPQ    64(SP), $+8
+	JLT     tail321
+	VMOVUPS (DI), Y0
+	VMOVUPS (R8), Y1
+	VMOVUPS Y0, Y2
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y0, Y2
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R10)
+	VMOVUPS Y0, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R11)
+	VMOVUPS Y1, Y2
+	VMOVUPS Y2, (R12)
+	VMOVUPS (DI), Y0
+	VADDPS  (DI)(SI*1), Y0, Y0
+	VMOVUPS (R8), Y1
+	VADDPS  (R8)(SI*1), Y1, Y1
+	VMOVUPS Y0, Y2
+	VMOVUPS Y2, (R9)(DX*1)
+	VMOVUPS Y0, Y2
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R10)(DX*1)
+	VMOVUPS Y0, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R11)(DX*1)
+	VMOVUPS Y1, Y2
+	VMOVUPS Y2, (R12)(DX*1)
+	VMOVUPS (DI), Y0
+	VSUBPS  (DI)(SI*1), Y0, Y0
+	VMOVUPS (R8), Y1
+	VSUBPS  (R8)(SI*1), Y1, Y1
+	VMOVUPS Y0, Y2
+	VMOVUPS Y2, (R9)(DX*2)
+	VMOVUPS Y0, Y2
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R10)(DX*2)
+	VMOVUPS Y0, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R11)(DX*2)
+	VMOVUPS Y1, Y2
+	VMOVUPS Y2, (R12)(DX*2)
+	VMOVUPS (DI)(SI*1), Y0
+	VMOVUPS (R8)(SI*1), Y1
+	VMOVUPS Y0, Y2
+	VMOVUPS Y2, (R9)(BX*1)
+	VMOVUPS Y0, Y2
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R10)(BX*1)
+	VMOVUPS Y0, Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R11)(BX*1)
+	VMOVUPS Y1, Y2
+	VMOVUPS Y2, (R12)(BX*1)
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	ADDQ    $+32, R11
+	ADDQ    $+32, R12
+	SUBQ    $+8, 64(SP)
+	JMP     vectors320
+
+tail321:
+	CMPQ         64(SP), $+0
+	JE           done322
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (DI), Y2, Y2
+	VMOVUPS      Y2, Y0
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (R8), Y2, Y2
+	VMOVUPS      Y2, Y1
+	VMOVUPS      Y0, Y2
+	LEAQ         (R9), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two323
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two323:
+	TESTB    $0x02, 32(SP)
+	JZ       one324
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one324:
+	TESTB  $0x01, 32(SP)
+	JZ     end325
+	VMOVSS X2, (R13)
+
+end325:
+	VMOVUPS      Y0, Y2
+	VADDPS       Y1, Y2, Y2
+	LEAQ         (R10), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two326
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two326:
+	TESTB    $0x02, 32(SP)
+	JZ       one327
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one327:
+	TESTB  $0x01, 32(SP)
+	JZ     end328
+	VMOVSS X2, (R13)
+
+end328:
+	VMOVUPS      Y0, Y2
+	VSUBPS       Y1, Y2, Y2
+	LEAQ         (R11), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two329
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two329:
+	TESTB    $0x02, 32(SP)
+	JZ       one330
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one330:
+	TESTB  $0x01, 32(SP)
+	JZ     end331
+	VMOVSS X2, (R13)
+
+end331:
+	VMOVUPS      Y1, Y2
+	LEAQ         (R12), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two332
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two332:
+	TESTB    $0x02, 32(SP)
+	JZ       one333
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one333:
+	TESTB  $0x01, 32(SP)
+	JZ     end334
+	VMOVSS X2, (R13)
+
+end334:
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (DI), Y2, Y2
+	VMOVUPS      Y2, Y0
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (DI)(SI*1), Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (R8), Y2, Y2
+	VMOVUPS      Y2, Y1
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (R8)(SI*1), Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VMOVUPS      Y0, Y2
+	LEAQ         (R9)(DX*1), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two335
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two335:
+	TESTB    $0x02, 32(SP)
+	JZ       one336
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one336:
+	TESTB  $0x01, 32(SP)
+	JZ     end337
+	VMOVSS X2, (R13)
+
+end337:
+	VMOVUPS      Y0, Y2
+	VADDPS       Y1, Y2, Y2
+	LEAQ         (R10)(DX*1), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two338
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two338:
+	TESTB    $0x02, 32(SP)
+	JZ       one339
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one339:
+	TESTB  $0x01, 32(SP)
+	JZ     end340
+	VMOVSS X2, (R13)
+
+end340:
+	VMOVUPS      Y0, Y2
+	VSUBPS       Y1, Y2, Y2
+	LEAQ         (R11)(DX*1), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two341
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two341:
+	TESTB    $0x02, 32(SP)
+	JZ       one342
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one342:
+	TESTB  $0x01, 32(SP)
+	JZ     end343
+	VMOVSS X2, (R13)
+
+end343:
+	VMOVUPS      Y1, Y2
+	LEAQ         (R12)(DX*1), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two344
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two344:
+	TESTB    $0x02, 32(SP)
+	JZ       one345
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one345:
+	TESTB  $0x01, 32(SP)
+	JZ     end346
+	VMOVSS X2, (R13)
+
+end346:
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (DI), Y2, Y2
+	VMOVUPS      Y2, Y0
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (DI)(SI*1), Y2, Y2
+	VSUBPS       Y2, Y0, Y0
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (R8), Y2, Y2
+	VMOVUPS      Y2, Y1
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (R8)(SI*1), Y2, Y2
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      Y0, Y2
+	LEAQ         (R9)(DX*2), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two347
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two347:
+	TESTB    $0x02, 32(SP)
+	JZ       one348
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one348:
+	TESTB  $0x01, 32(SP)
+	JZ     end349
+	VMOVSS X2, (R13)
+
+end349:
+	VMOVUPS      Y0, Y2
+	VADDPS       Y1, Y2, Y2
+	LEAQ         (R10)(DX*2), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two350
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two350:
+	TESTB    $0x02, 32(SP)
+	JZ       one351
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one351:
+	TESTB  $0x01, 32(SP)
+	JZ     end352
+	VMOVSS X2, (R13)
+
+end352:
+	VMOVUPS      Y0, Y2
+	VSUBPS       Y1, Y2, Y2
+	LEAQ         (R11)(DX*2), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two353
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two353:
+	TESTB    $0x02, 32(SP)
+	JZ       one354
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one354:
+	TESTB  $0x01, 32(SP)
+	JZ     end355
+	VMOVSS X2, (R13)
+
+end355:
+	VMOVUPS      Y1, Y2
+	LEAQ         (R12)(DX*2), R13
+	TESTB        $0x04, 32(SP)
+	JZ           two356
+	VMOVUPS      X2, (R13)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R13
+
+two356:
+	TESTB    $0x02, 32(SP)
+	JZ       one357
+	VMOVLPS  X2, (R13)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R13
+
+one357:
+	TESTB  $0x01, 32(SP)
+	JZ     end358
+	VMOVSS X2, (R13)
+
+end358:
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (DI)(SI*1), Y2, Y2
+	VMOVUPS      Y2, Y0
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (R8)(SI*1), Y2, Y2
+	VMOVUPS      Y2, Y1
+	VMOVUPS      Y0, Y2
+	LEAQ         (R9)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two359
+	VMOVUPS      X2, (DI)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, DI
+
+two359:
+	TESTB    $0x02, 32(SP)
+	JZ       one360
+	VMOVLPS  X2, (DI)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, DI
+
+one360:
+	TESTB  $0x01, 32(SP)
+	JZ     end361
+	VMOVSS X2, (DI)
+
+end361:
+	VMOVUPS      Y0, Y2
+	VADDPS       Y1, Y2, Y2
+	LEAQ         (R10)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two362
+	VMOVUPS      X2, (DI)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, DI
+
+two362:
+	TESTB    $0x02, 32(SP)
+	JZ       one363
+	VMOVLPS  X2, (DI)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, DI
+
+one363:
+	TESTB  $0x01, 32(SP)
+	JZ     end364
+	VMOVSS X2, (DI)
+
+end364:
+	VMOVUPS      Y0, Y2
+	VSUBPS       Y1, Y2, Y2
+	LEAQ         (R11)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two365
+	VMOVUPS      X2, (DI)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, DI
+
+two365:
+	TESTB    $0x02, 32(SP)
+	JZ       one366
+	VMOVLPS  X2, (DI)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, DI
+
+one366:
+	TESTB  $0x01, 32(SP)
+	JZ     end367
+	VMOVSS X2, (DI)
+
+end367:
+	VMOVUPS      Y1, Y2
+	LEAQ         (R12)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two368
+	VMOVUPS      X2, (DI)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, DI
+
+two368:
+	TESTB    $0x02, 32(SP)
+	JZ       one369
+	VMOVLPS  X2, (DI)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, DI
+
+one369:
+	TESTB  $0x01, 32(SP)
+	JZ     end370
+	VMOVSS X2, (DI)
+
+end370:
+done322:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 40(SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 48(SP)
+	DECQ 56(SP)
+	JNZ  tile319
+	VZEROUPPER
+	RET
+
+// func winogradWeightGradAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX
+TEXT ·winogradWeightGradAVX2(SB), NOSPLIT, $72-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+7, AX
+	MOVQ         AX, 32(SP)
+	NEGQ         AX
+	LEAQ         tailTable<>+0(SB), CX
+	VMOVUPS      32(CX)(AX*4), Y0
+	VMOVUPS      Y0, (SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, 40(SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 48(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 56(SP)
+	VBROADCASTSS half<>+0(SB), Y0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), SI
+
+tile371:
+	MOVQ 48(SP), DI
+	LEAQ (DI)(CX*1), R8
+	LEAQ (R8)(CX*1), R9
+	LEAQ (R9)(CX*1), R10
+	MOVQ 40(SP), R11
+	LEAQ (R11)(AX*1), R12
+	LEAQ (R12)(AX*1), R13
+	MOVQ c+72(FP), R14
+	MOVQ R14, 64(SP)
+
+vectors372:
+	CMPQ    64(SP), $+8
+	JLT     tail373
+	VMOVUPS (DI)(BX*1), Y1
+	VADDPS  (DI)(BX*2), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VADDPS  (DI), Y1, Y1
+	VMOVUPS (R8)(BX*1), Y2
+	VADDPS  (R8)(BX*2), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  (R8), Y2, Y2
+	VMOVUPS (R9)(BX*1), Y3
+	VADDPS  (R9)(BX*2), Y3, Y3
+	VMULPS  Y0, Y3, Y3
+	VADDPS  (R9), Y3, Y3
+	VMOVUPS (R10)(BX*1), Y4
+	VADDPS  (R10)(BX*2), Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y2, Y5
+	VADDPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VADDPS  Y1, Y5, Y5
+	VMOVUPS Y5, (R11)
+	VMOVUPS Y2, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VMOVUPS Y5, (R12)
+	VMOVUPS Y2, Y5
+	VADDPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VADDPS  Y4, Y5, Y5
+	VMOVUPS Y5, (R13)
+	VMOVUPS (DI)(BX*1), Y1
+	VSUBPS  (DI)(BX*2), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (R8)(BX*1), Y2
+	VSUBPS  (R8)(BX*2), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R9)(BX*1), Y3
+	VSUBPS  (R9)(BX*2), Y3, Y3
+	VMULPS  Y0, Y3, Y3
+	VMOVUPS (R10)(BX*1), Y4
+	VSUBPS  (R10)(BX*2), Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS Y2, Y5
+	VADDPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VADDPS  Y1, Y5, Y5
+	VMOVUPS Y5, (R11)(DX*1)
+	VMOVUPS Y2, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VMOVUPS Y5, (R12)(DX*1)
+	VMOVUPS Y2, Y5
+	VADDPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VADDPS  Y4, Y5, Y5
+	VMOVUPS Y5, (R13)(DX*1)
+	VMOVUPS (DI)(BX*1), Y1
+	VADDPS  (DI)(BX*2), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VADDPS  (DI)(SI*1), Y1, Y1
+	VMOVUPS (R8)(BX*1), Y2
+	VADDPS  (R8)(BX*2), Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  (R8)(SI*1), Y2, Y2
+	VMOVUPS (R9)(BX*1), Y3
+	VADDPS  (R9)(BX*2), Y3, Y3
+	VMULPS  Y0, Y3, Y3
+	VADDPS  (R9)(SI*1), Y3, Y3
+	VMOVUPS (R10)(BX*1), Y4
+	VADDPS  (R10)(BX*2), Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VADDPS  (R10)(SI*1), Y4, Y4
+	VMOVUPS Y2, Y5
+	VADDPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VADDPS  Y1, Y5, Y5
+	VMOVUPS Y5, (R11)(DX*2)
+	VMOVUPS Y2, Y5
+	VSUBPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VMOVUPS Y5, (R12)(DX*2)
+	VMOVUPS Y2, Y5
+	VADDPS  Y3, Y5, Y5
+	VMULPS  Y0, Y5, Y5
+	VADDPS  Y4, Y5, Y5
+	VMOVUPS Y5, (R13)(DX*2)
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	ADDQ    $+32, R11
+	ADDQ    $+32, R12
+	ADDQ    $+32, R13
+	SUBQ    $+8, 64(SP)
+	JMP     vectors372
+
+tail373:
+	CMPQ         64(SP), $+0
+	JE           done374
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*2), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(BX*2), Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8), Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(BX*2), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10)(BX*2), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VADDPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y1, Y5, Y5
+	LEAQ         (R11), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two375
+	VMOVUPS      X5, (R14)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R14
+
+two375:
+	TESTB    $0x02, 32(SP)
+	JZ       one376
+	VMOVLPS  X5, (R14)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R14
+
+one376:
+	TESTB  $0x01, 32(SP)
+	JZ     end377
+	VMOVSS X5, (R14)
+
+end377:
+	VMOVUPS      Y2, Y5
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	LEAQ         (R12), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two378
+	VMOVUPS      X5, (R14)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R14
+
+two378:
+	TESTB    $0x02, 32(SP)
+	JZ       one379
+	VMOVLPS  X5, (R14)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R14
+
+one379:
+	TESTB  $0x01, 32(SP)
+	JZ     end380
+	VMOVSS X5, (R14)
+
+end380:
+	VMOVUPS      Y2, Y5
+	VADDPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	LEAQ         (R13), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two381
+	VMOVUPS      X5, (R14)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R14
+
+two381:
+	TESTB    $0x02, 32(SP)
+	JZ       one382
+	VMOVLPS  X5, (R14)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R14
+
+one382:
+	TESTB  $0x01, 32(SP)
+	JZ     end383
+	VMOVSS X5, (R14)
+
+end383:
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*2), Y5, Y5
+	VSUBPS       Y5, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(BX*2), Y5, Y5
+	VSUBPS       Y5, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(BX*2), Y5, Y5
+	VSUBPS       Y5, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10)(BX*2), Y5, Y5
+	VSUBPS       Y5, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VADDPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y1, Y5, Y5
+	LEAQ         (R11)(DX*1), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two384
+	VMOVUPS      X5, (R14)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R14
+
+two384:
+	TESTB    $0x02, 32(SP)
+	JZ       one385
+	VMOVLPS  X5, (R14)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R14
+
+one385:
+	TESTB  $0x01, 32(SP)
+	JZ     end386
+	VMOVSS X5, (R14)
+
+end386:
+	VMOVUPS      Y2, Y5
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	LEAQ         (R12)(DX*1), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two387
+	VMOVUPS      X5, (R14)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R14
+
+two387:
+	TESTB    $0x02, 32(SP)
+	JZ       one388
+	VMOVLPS  X5, (R14)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R14
+
+one388:
+	TESTB  $0x01, 32(SP)
+	JZ     end389
+	VMOVSS X5, (R14)
+
+end389:
+	VMOVUPS      Y2, Y5
+	VADDPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	LEAQ         (R13)(DX*1), R14
+	TESTB        $0x04, 32(SP)
+	JZ           two390
+	VMOVUPS      X5, (R14)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R14
+
+two390:
+	TESTB    $0x02, 32(SP)
+	JZ       one391
+	VMOVLPS  X5, (R14)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R14
+
+one391:
+	TESTB  $0x01, 32(SP)
+	JZ     end392
+	VMOVSS X5, (R14)
+
+end392:
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*2), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(SI*1), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(BX*2), Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(SI*1), Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(BX*2), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(SI*1), Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10)(BX*1), Y5, Y5
+	VMOVUPS      Y5, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10)(BX*2), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R10)(SI*1), Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VADDPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y1, Y5, Y5
+	LEAQ         (R11)(DX*2), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two393
+	VMOVUPS      X5, (DI)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, DI
+
+two393:
+	TESTB    $0x02, 32(SP)
+	JZ       one394
+	VMOVLPS  X5, (DI)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, DI
+
+one394:
+	TESTB  $0x01, 32(SP)
+	JZ     end395
+	VMOVSS X5, (DI)
+
+end395:
+	VMOVUPS      Y2, Y5
+	VSUBPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	LEAQ         (R12)(DX*2), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two396
+	VMOVUPS      X5, (DI)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, DI
+
+two396:
+	TESTB    $0x02, 32(SP)
+	JZ       one397
+	VMOVLPS  X5, (DI)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, DI
+
+one397:
+	TESTB  $0x01, 32(SP)
+	JZ     end398
+	VMOVSS X5, (DI)
+
+end398:
+	VMOVUPS      Y2, Y5
+	VADDPS       Y3, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	LEAQ         (R13)(DX*2), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two399
+	VMOVUPS      X5, (DI)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, DI
+
+two399:
+	TESTB    $0x02, 32(SP)
+	JZ       one400
+	VMOVLPS  X5, (DI)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, DI
+
+one400:
+	TESTB  $0x01, 32(SP)
+	JZ     end401
+	VMOVSS X5, (DI)
+
+end401:
+done374:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 40(SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 48(SP)
+	DECQ 56(SP)
+	JNZ  tile371
+	VZEROUPPER
+	RET
 
 // func affineAVX2(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, FMA3
@@ -2439,60 +5217,60 @@ TEXT ·affineAVX2(SB), NOSPLIT, $56-68
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels167:
+channels402:
 	CMPQ         40(SP), $+32
-	JLT          next169
+	JLT          next404
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given170
+	JNZ          given405
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish171
+	JMP          finish406
 
-given170:
+given405:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 	VMOVUPS 64(AX)(CX*1), Y2
 	VMOVUPS 96(AX)(CX*1), Y3
 
-finish171:
+finish406:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given172
+	JNZ          given407
 	VBROADCASTSS one<>+0(SB), Y4
 	VBROADCASTSS one<>+0(SB), Y5
 	VBROADCASTSS one<>+0(SB), Y6
 	VBROADCASTSS one<>+0(SB), Y7
-	JMP          finish173
+	JMP          finish408
 
-given172:
+given407:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 	VMOVUPS 64(AX)(CX*1), Y6
 	VMOVUPS 96(AX)(CX*1), Y7
 
-finish173:
+finish408:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given174
+	JNZ    given409
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	JMP    finish175
+	JMP    finish410
 
-given174:
+given409:
 	VMOVUPS (AX)(CX*1), Y8
 	VMOVUPS 32(AX)(CX*1), Y9
 	VMOVUPS 64(AX)(CX*1), Y10
 	VMOVUPS 96(AX)(CX*1), Y11
 
-finish175:
+finish410:
 	VBROADCASTSS floor+64(FP), Y12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -2502,9 +5280,9 @@ finish175:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both176
+	JNZ          both411
 
-loop178:
+loop413:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y8, Y0, Y4
 	VMAXPS      Y4, Y12, Y4
@@ -2523,11 +5301,11 @@ loop178:
 	VMOVUPS     Y4, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop178
-	JMP         finish177
+	JNZ         loop413
+	JMP         finish412
 
-both176:
-loop179:
+both411:
+loop414:
 	VMOVUPS     (SI)(DX*1), Y13
 	VFMADD213PS Y8, Y0, Y13
 	VFMADD231PS (DI)(DX*1), Y4, Y13
@@ -2550,55 +5328,55 @@ loop179:
 	VMOVUPS     Y13, 96(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop179
+	JNZ         loop414
 
-finish177:
+finish412:
 	ADDQ $+128, 48(SP)
 	SUBQ $+32, 40(SP)
-	JMP  channels167
+	JMP  channels402
 
-next169:
+next404:
 	CMPQ         40(SP), $+16
-	JLT          next180
+	JLT          next415
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given181
+	JNZ          given416
 	VBROADCASTSS one<>+0(SB), Y0
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish182
+	JMP          finish417
 
-given181:
+given416:
 	VMOVUPS (AX)(CX*1), Y0
 	VMOVUPS 32(AX)(CX*1), Y1
 
-finish182:
+finish417:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given183
+	JNZ          given418
 	VBROADCASTSS one<>+0(SB), Y2
 	VBROADCASTSS one<>+0(SB), Y3
-	JMP          finish184
+	JMP          finish419
 
-given183:
+given418:
 	VMOVUPS (AX)(CX*1), Y2
 	VMOVUPS 32(AX)(CX*1), Y3
 
-finish184:
+finish419:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given185
+	JNZ    given420
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	JMP    finish186
+	JMP    finish421
 
-given185:
+given420:
 	VMOVUPS (AX)(CX*1), Y4
 	VMOVUPS 32(AX)(CX*1), Y5
 
-finish186:
+finish421:
 	VBROADCASTSS floor+64(FP), Y6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -2608,9 +5386,9 @@ finish186:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both187
+	JNZ          both422
 
-loop189:
+loop424:
 	VMOVUPS     (SI)(DX*1), Y2
 	VFMADD213PS Y4, Y0, Y2
 	VMAXPS      Y2, Y6, Y2
@@ -2621,11 +5399,11 @@ loop189:
 	VMOVUPS     Y2, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop189
-	JMP         finish188
+	JNZ         loop424
+	JMP         finish423
 
-both187:
-loop190:
+both422:
+loop425:
 	VMOVUPS     (SI)(DX*1), Y7
 	VFMADD213PS Y4, Y0, Y7
 	VFMADD231PS (DI)(DX*1), Y2, Y7
@@ -2638,49 +5416,49 @@ loop190:
 	VMOVUPS     Y7, 32(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop190
+	JNZ         loop425
 
-finish188:
+finish423:
 	ADDQ $+64, 48(SP)
 	SUBQ $+16, 40(SP)
-	JMP  channels167
+	JMP  channels402
 
-next180:
+next415:
 	CMPQ         40(SP), $+8
-	JLT          next191
+	JLT          next426
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given192
+	JNZ          given427
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish193
+	JMP          finish428
 
-given192:
+given427:
 	VMOVUPS (AX)(CX*1), Y0
 
-finish193:
+finish428:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given194
+	JNZ          given429
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish195
+	JMP          finish430
 
-given194:
+given429:
 	VMOVUPS (AX)(CX*1), Y1
 
-finish195:
+finish430:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given196
+	JNZ    given431
 	VXORPS Y2, Y2, Y2
-	JMP    finish197
+	JMP    finish432
 
-given196:
+given431:
 	VMOVUPS (AX)(CX*1), Y2
 
-finish197:
+finish432:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -2690,20 +5468,20 @@ finish197:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both198
+	JNZ          both433
 
-loop200:
+loop435:
 	VMOVUPS     (SI)(DX*1), Y1
 	VFMADD213PS Y2, Y0, Y1
 	VMAXPS      Y1, Y3, Y1
 	VMOVUPS     Y1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop200
-	JMP         finish199
+	JNZ         loop435
+	JMP         finish434
 
-both198:
-loop201:
+both433:
+loop436:
 	VMOVUPS     (SI)(DX*1), Y4
 	VFMADD213PS Y2, Y0, Y4
 	VFMADD231PS (DI)(DX*1), Y1, Y4
@@ -2711,52 +5489,52 @@ loop201:
 	VMOVUPS     Y4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop201
+	JNZ         loop436
 
-finish199:
+finish434:
 	ADDQ $+32, 48(SP)
 	SUBQ $+8, 40(SP)
-	JMP  channels167
+	JMP  channels402
 
-next191:
+next426:
 	CMPQ         40(SP), $+0
-	JLE          done168
+	JLE          done403
 	MOVQ         a+24(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given202
+	JNZ          given437
 	VBROADCASTSS one<>+0(SB), Y0
-	JMP          finish203
+	JMP          finish438
 
-given202:
+given437:
 	VMOVUPS    (SP), Y0
 	VMASKMOVPS (AX)(CX*1), Y0, Y0
 
-finish203:
+finish438:
 	MOVQ         b+32(FP), AX
 	MOVQ         48(SP), CX
 	TESTQ        AX, AX
-	JNZ          given204
+	JNZ          given439
 	VBROADCASTSS one<>+0(SB), Y1
-	JMP          finish205
+	JMP          finish440
 
-given204:
+given439:
 	VMOVUPS    (SP), Y1
 	VMASKMOVPS (AX)(CX*1), Y1, Y1
 
-finish205:
+finish440:
 	MOVQ   d+40(FP), AX
 	MOVQ   48(SP), CX
 	TESTQ  AX, AX
-	JNZ    given206
+	JNZ    given441
 	VXORPS Y2, Y2, Y2
-	JMP    finish207
+	JMP    finish442
 
-given206:
+given441:
 	VMOVUPS    (SP), Y2
 	VMASKMOVPS (AX)(CX*1), Y2, Y2
 
-finish207:
+finish442:
 	VBROADCASTSS floor+64(FP), Y3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -2766,40 +5544,40 @@ finish207:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both208
+	JNZ          both443
 
-loop210:
+loop445:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (SI)(DX*1), Y1, Y1
 	VFMADD213PS  Y2, Y0, Y1
 	VMAXPS       Y1, Y3, Y1
 	LEAQ         (BX)(DX*1), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two211
+	JZ           two446
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two211:
+two446:
 	TESTB    $0x02, 32(SP)
-	JZ       one212
+	JZ       one447
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one212:
+one447:
 	TESTB  $0x01, 32(SP)
-	JZ     end213
+	JZ     end448
 	VMOVSS X1, (DI)
 
-end213:
+end448:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop210
-	JMP  finish209
+	JNZ  loop445
+	JMP  finish444
 
-both208:
-loop214:
+both443:
+loop449:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (SI)(DX*1), Y4, Y4
 	VFMADD213PS  Y2, Y0, Y4
@@ -2809,30 +5587,30 @@ loop214:
 	VMAXPS       Y4, Y3, Y4
 	LEAQ         (BX)(DX*1), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two215
+	JZ           two450
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two215:
+two450:
 	TESTB    $0x02, 32(SP)
-	JZ       one216
+	JZ       one451
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one216:
+one451:
 	TESTB  $0x01, 32(SP)
-	JZ     end217
+	JZ     end452
 	VMOVSS X4, (R8)
 
-end217:
+end452:
 	ADDQ AX, DX
 	DECQ CX
-	JNZ  loop214
+	JNZ  loop449
 
-finish209:
-done168:
+finish444:
+done403:
 	VZEROUPPER
 	RET
 
@@ -2851,348 +5629,2545 @@ TEXT ·dotsAVX2(SB), NOSPLIT, $56-48
 	XORL    AX, AX
 	MOVQ    AX, 48(SP)
 
-channels218:
-	CMPQ   40(SP), $+32
-	JLT    next220
-	VXORPS Y0, Y0, Y0
-	VXORPS Y4, Y4, Y4
-	VXORPS Y1, Y1, Y1
-	VXORPS Y5, Y5, Y5
-	VXORPS Y2, Y2, Y2
-	VXORPS Y6, Y6, Y6
-	VXORPS Y3, Y3, Y3
-	VXORPS Y7, Y7, Y7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
-	MOVQ   n+32(FP), DX
-	MOVQ   c+40(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   48(SP), SI
-
-loop221:
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y0, Y0
-	VFMADD231PS (CX)(SI*1), Y8, Y4
-	VMOVUPS     32(AX)(SI*1), Y8
-	VADDPS      Y8, Y1, Y1
-	VFMADD231PS 32(CX)(SI*1), Y8, Y5
-	VMOVUPS     64(AX)(SI*1), Y8
-	VADDPS      Y8, Y2, Y2
-	VFMADD231PS 64(CX)(SI*1), Y8, Y6
-	VMOVUPS     96(AX)(SI*1), Y8
-	VADDPS      Y8, Y3, Y3
-	VFMADD231PS 96(CX)(SI*1), Y8, Y7
-	ADDQ        BX, SI
-	DECQ        DX
-	JNZ         loop221
-	MOVQ        s+0(FP), AX
-	MOVQ        48(SP), CX
-	VMOVUPS     (AX)(CX*1), Y8
-	VADDPS      Y8, Y0, Y0
-	VMOVUPS     Y0, (AX)(CX*1)
-	VMOVUPS     32(AX)(CX*1), Y0
-	VADDPS      Y0, Y1, Y1
-	VMOVUPS     Y1, 32(AX)(CX*1)
-	VMOVUPS     64(AX)(CX*1), Y0
-	VADDPS      Y0, Y2, Y2
-	VMOVUPS     Y2, 64(AX)(CX*1)
-	VMOVUPS     96(AX)(CX*1), Y0
-	VADDPS      Y0, Y3, Y3
-	VMOVUPS     Y3, 96(AX)(CX*1)
-	MOVQ        sxy+8(FP), AX
-	MOVQ        48(SP), CX
-	VMOVUPS     (AX)(CX*1), Y0
-	VADDPS      Y0, Y4, Y4
-	VMOVUPS     Y4, (AX)(CX*1)
-	VMOVUPS     32(AX)(CX*1), Y0
-	VADDPS      Y0, Y5, Y5
-	VMOVUPS     Y5, 32(AX)(CX*1)
-	VMOVUPS     64(AX)(CX*1), Y0
-	VADDPS      Y0, Y6, Y6
-	VMOVUPS     Y6, 64(AX)(CX*1)
-	VMOVUPS     96(AX)(CX*1), Y0
-	VADDPS      Y0, Y7, Y7
-	VMOVUPS     Y7, 96(AX)(CX*1)
-	ADDQ        $+128, 48(SP)
-	SUBQ        $+32, 40(SP)
-	JMP         channels218
-
-next220:
+channels453:
 	CMPQ   40(SP), $+16
-	JLT    next222
+	JLT    next455
 	VXORPS Y0, Y0, Y0
-	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
-	VXORPS Y5, Y5, Y5
 	VXORPS Y2, Y2, Y2
-	VXORPS Y6, Y6, Y6
 	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   y+24(FP), AX
+	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   x+16(FP), CX
 	MOVQ   n+32(FP), DX
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
-	SUBQ   $+2, DX
-	JLT    rest224
+	SUBQ   $+3, DX
+	JLT    rest457
 
-several223:
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y0, Y0
-	VFMADD231PS (CX)(SI*1), Y8, Y4
-	VMOVUPS     32(AX)(SI*1), Y8
-	VADDPS      Y8, Y1, Y1
-	VFMADD231PS 32(CX)(SI*1), Y8, Y5
+several456:
+	VMOVUPS     (CX)(SI*1), Y12
+	VADDPS      Y12, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y12, Y6
+	VMOVUPS     32(CX)(SI*1), Y12
+	VADDPS      Y12, Y1, Y1
+	VFMADD231PS 32(AX)(SI*1), Y12, Y7
 	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y2, Y2
-	VFMADD231PS (CX)(SI*1), Y8, Y6
-	VMOVUPS     32(AX)(SI*1), Y8
-	VADDPS      Y8, Y3, Y3
-	VFMADD231PS 32(CX)(SI*1), Y8, Y7
+	VMOVUPS     (CX)(SI*1), Y12
+	VADDPS      Y12, Y2, Y2
+	VFMADD231PS (AX)(SI*1), Y12, Y8
+	VMOVUPS     32(CX)(SI*1), Y12
+	VADDPS      Y12, Y3, Y3
+	VFMADD231PS 32(AX)(SI*1), Y12, Y9
 	ADDQ        BX, SI
-	SUBQ        $+2, DX
-	JGE         several223
+	VMOVUPS     (CX)(SI*1), Y12
+	VADDPS      Y12, Y4, Y4
+	VFMADD231PS (AX)(SI*1), Y12, Y10
+	VMOVUPS     32(CX)(SI*1), Y12
+	VADDPS      Y12, Y5, Y5
+	VFMADD231PS 32(AX)(SI*1), Y12, Y11
+	ADDQ        BX, SI
+	SUBQ        $+3, DX
+	JGE         several456
 
-rest224:
-	ADDQ $+2, DX
-	JZ   finish225
+rest457:
+	ADDQ $+3, DX
+	JZ   finish458
 
-loop226:
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y0, Y0
-	VFMADD231PS (CX)(SI*1), Y8, Y4
-	VMOVUPS     32(AX)(SI*1), Y8
-	VADDPS      Y8, Y1, Y1
-	VFMADD231PS 32(CX)(SI*1), Y8, Y5
+loop459:
+	VMOVUPS     (CX)(SI*1), Y12
+	VADDPS      Y12, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y12, Y6
+	VMOVUPS     32(CX)(SI*1), Y12
+	VADDPS      Y12, Y1, Y1
+	VFMADD231PS 32(AX)(SI*1), Y12, Y7
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop226
+	JNZ         loop459
 
-finish225:
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y6, Y4, Y4
-	VADDPS  Y3, Y1, Y1
-	VADDPS  Y7, Y5, Y5
+finish458:
 	MOVQ    s+0(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y2
+	TESTQ   AX, AX
+	JZ      skip460
+	ADDQ    48(SP), AX
 	VADDPS  Y2, Y0, Y0
-	VMOVUPS Y0, (AX)(CX*1)
-	VMOVUPS 32(AX)(CX*1), Y0
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS (AX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS 32(AX), Y0
 	VADDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(AX)(CX*1)
+	VMOVUPS Y1, 32(AX)
+
+skip460:
 	MOVQ    sxy+8(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y0
-	VADDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (AX)(CX*1)
-	VMOVUPS 32(AX)(CX*1), Y0
-	VADDPS  Y0, Y5, Y5
-	VMOVUPS Y5, 32(AX)(CX*1)
+	ADDQ    48(SP), AX
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y10, Y6, Y6
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y11, Y7, Y7
+	VMOVUPS 32(AX), Y0
+	VADDPS  Y0, Y7, Y7
+	VMOVUPS Y7, 32(AX)
 	ADDQ    $+64, 48(SP)
 	SUBQ    $+16, 40(SP)
-	JMP     channels218
+	JMP     channels453
 
-next222:
+next455:
 	CMPQ   40(SP), $+8
-	JLT    next227
+	JLT    next461
 	VXORPS Y0, Y0, Y0
-	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
-	VXORPS Y5, Y5, Y5
 	VXORPS Y2, Y2, Y2
-	VXORPS Y6, Y6, Y6
+	MOVQ   y+24(FP), AX
 	VXORPS Y3, Y3, Y3
-	VXORPS Y7, Y7, Y7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   x+16(FP), CX
 	MOVQ   n+32(FP), DX
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
-	SUBQ   $+4, DX
-	JLT    rest229
+	SUBQ   $+3, DX
+	JLT    rest463
 
-several228:
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y0, Y0
-	VFMADD231PS (CX)(SI*1), Y8, Y4
+several462:
+	VMOVUPS     (CX)(SI*1), Y6
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y6, Y3
 	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y1, Y1
-	VFMADD231PS (CX)(SI*1), Y8, Y5
+	VMOVUPS     (CX)(SI*1), Y6
+	VADDPS      Y6, Y1, Y1
+	VFMADD231PS (AX)(SI*1), Y6, Y4
 	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y2, Y2
-	VFMADD231PS (CX)(SI*1), Y8, Y6
+	VMOVUPS     (CX)(SI*1), Y6
+	VADDPS      Y6, Y2, Y2
+	VFMADD231PS (AX)(SI*1), Y6, Y5
 	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y3, Y3
-	VFMADD231PS (CX)(SI*1), Y8, Y7
-	ADDQ        BX, SI
-	SUBQ        $+4, DX
-	JGE         several228
+	SUBQ        $+3, DX
+	JGE         several462
 
-rest229:
-	ADDQ $+4, DX
-	JZ   finish230
+rest463:
+	ADDQ $+3, DX
+	JZ   finish464
 
-loop231:
-	VMOVUPS     (AX)(SI*1), Y8
-	VADDPS      Y8, Y0, Y0
-	VFMADD231PS (CX)(SI*1), Y8, Y4
+loop465:
+	VMOVUPS     (CX)(SI*1), Y6
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y6, Y3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop231
+	JNZ         loop465
 
-finish230:
-	VADDPS  Y1, Y0, Y0
-	VADDPS  Y5, Y4, Y4
-	VADDPS  Y3, Y2, Y2
-	VADDPS  Y7, Y6, Y6
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y6, Y4, Y4
+finish464:
 	MOVQ    s+0(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y1
+	TESTQ   AX, AX
+	JZ      skip466
+	ADDQ    48(SP), AX
 	VADDPS  Y1, Y0, Y0
-	VMOVUPS Y0, (AX)(CX*1)
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+
+skip466:
 	MOVQ    sxy+8(FP), AX
-	MOVQ    48(SP), CX
-	VMOVUPS (AX)(CX*1), Y0
-	VADDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (AX)(CX*1)
+	ADDQ    48(SP), AX
+	VADDPS  Y4, Y3, Y3
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y3, Y3
+	VMOVUPS Y3, (AX)
 	ADDQ    $+32, 48(SP)
 	SUBQ    $+8, 40(SP)
-	JMP     channels218
+	JMP     channels453
 
-next227:
+next461:
 	CMPQ   40(SP), $+0
-	JLE    done219
+	JLE    done454
 	VXORPS Y0, Y0, Y0
-	VXORPS Y4, Y4, Y4
 	VXORPS Y1, Y1, Y1
-	VXORPS Y5, Y5, Y5
 	VXORPS Y2, Y2, Y2
-	VXORPS Y6, Y6, Y6
+	MOVQ   y+24(FP), AX
 	VXORPS Y3, Y3, Y3
-	VXORPS Y7, Y7, Y7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   x+16(FP), CX
 	MOVQ   n+32(FP), DX
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   48(SP), SI
-	SUBQ   $+4, DX
-	JLT    rest233
+	SUBQ   $+3, DX
+	JLT    rest468
 
-several232:
-	VMOVUPS     (SP), Y8
-	VMASKMOVPS  (AX)(SI*1), Y8, Y8
-	VADDPS      Y8, Y0, Y0
-	VMOVUPS     (SP), Y9
-	VMASKMOVPS  (CX)(SI*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y4
+several467:
+	VMOVUPS     (SP), Y6
+	VMASKMOVPS  (CX)(SI*1), Y6, Y6
+	VADDPS      Y6, Y0, Y0
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (AX)(SI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
 	ADDQ        BX, SI
-	VMOVUPS     (SP), Y8
-	VMASKMOVPS  (AX)(SI*1), Y8, Y8
-	VADDPS      Y8, Y1, Y1
-	VMOVUPS     (SP), Y9
-	VMASKMOVPS  (CX)(SI*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS     (SP), Y6
+	VMASKMOVPS  (CX)(SI*1), Y6, Y6
+	VADDPS      Y6, Y1, Y1
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (AX)(SI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
 	ADDQ        BX, SI
-	VMOVUPS     (SP), Y8
-	VMASKMOVPS  (AX)(SI*1), Y8, Y8
-	VADDPS      Y8, Y2, Y2
-	VMOVUPS     (SP), Y9
-	VMASKMOVPS  (CX)(SI*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y6
+	VMOVUPS     (SP), Y6
+	VMASKMOVPS  (CX)(SI*1), Y6, Y6
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (AX)(SI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y5
 	ADDQ        BX, SI
-	VMOVUPS     (SP), Y8
-	VMASKMOVPS  (AX)(SI*1), Y8, Y8
-	VADDPS      Y8, Y3, Y3
-	VMOVUPS     (SP), Y9
-	VMASKMOVPS  (CX)(SI*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y7
-	ADDQ        BX, SI
-	SUBQ        $+4, DX
-	JGE         several232
+	SUBQ        $+3, DX
+	JGE         several467
 
-rest233:
-	ADDQ $+4, DX
-	JZ   finish234
+rest468:
+	ADDQ $+3, DX
+	JZ   finish469
 
-loop235:
-	VMOVUPS     (SP), Y8
-	VMASKMOVPS  (AX)(SI*1), Y8, Y8
-	VADDPS      Y8, Y0, Y0
-	VMOVUPS     (SP), Y9
-	VMASKMOVPS  (CX)(SI*1), Y9, Y9
-	VFMADD231PS Y9, Y8, Y4
+loop470:
+	VMOVUPS     (SP), Y6
+	VMASKMOVPS  (CX)(SI*1), Y6, Y6
+	VADDPS      Y6, Y0, Y0
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (AX)(SI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop235
+	JNZ         loop470
 
-finish234:
-	VADDPS       Y1, Y0, Y0
-	VADDPS       Y5, Y4, Y4
-	VADDPS       Y3, Y2, Y2
-	VADDPS       Y7, Y6, Y6
-	VADDPS       Y2, Y0, Y0
-	VADDPS       Y6, Y4, Y4
+finish469:
 	MOVQ         s+0(FP), AX
-	MOVQ         48(SP), CX
-	VMOVUPS      (SP), Y1
-	VMASKMOVPS   (AX)(CX*1), Y1, Y1
+	TESTQ        AX, AX
+	JZ           skip471
+	ADDQ         48(SP), AX
 	VADDPS       Y1, Y0, Y0
-	LEAQ         (AX)(CX*1), AX
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      (SP), Y1
+	VMASKMOVPS   (AX), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two236
+	JZ           two472
 	VMOVUPS      X0, (AX)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, AX
 
-two236:
+two472:
 	TESTB    $0x02, 32(SP)
-	JZ       one237
+	JZ       one473
 	VMOVLPS  X0, (AX)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, AX
 
-one237:
+one473:
 	TESTB  $0x01, 32(SP)
-	JZ     end238
+	JZ     end474
 	VMOVSS X0, (AX)
 
-end238:
+end474:
+skip471:
 	MOVQ         sxy+8(FP), AX
-	MOVQ         48(SP), CX
+	ADDQ         48(SP), AX
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y5, Y3, Y3
 	VMOVUPS      (SP), Y0
-	VMASKMOVPS   (AX)(CX*1), Y0, Y0
-	VADDPS       Y0, Y4, Y4
-	LEAQ         (AX)(CX*1), AX
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y3, Y3
+	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two239
+	JZ           two475
+	VMOVUPS      X3, (AX)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, AX
+
+two475:
+	TESTB    $0x02, 32(SP)
+	JZ       one476
+	VMOVLPS  X3, (AX)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, AX
+
+one476:
+	TESTB  $0x01, 32(SP)
+	JZ     end477
+	VMOVSS X3, (AX)
+
+end477:
+done454:
+	VZEROUPPER
+	RET
+
+// func dots4AVX2(s *float32, sxy *float32, x *float32, y0 *float32, y1 *float32, y2 *float32, y3 *float32, n int, c int)
+// Requires: AVX, FMA3
+TEXT ·dots4AVX2(SB), NOSPLIT, $104-72
+	MOVQ    c+64(FP), AX
+	ANDQ    $+7, AX
+	MOVQ    AX, 32(SP)
+	NEGQ    AX
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, (SP)
+	CMPQ    y3+48(FP), $+0
+	JEQ     fewer478
+	MOVQ    c+64(FP), AX
+	MOVQ    AX, 40(SP)
+	XORL    AX, AX
+	MOVQ    AX, 48(SP)
+
+channels479:
+	CMPQ   40(SP), $+8
+	JLT    next481
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y1+32(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   y2+40(FP), DX
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   y3+48(FP), BX
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   x+16(FP), SI
+	MOVQ   n+56(FP), DI
+	MOVQ   c+64(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   48(SP), R9
+	SUBQ   $+2, DI
+	JLT    rest483
+
+several482:
+	VMOVUPS     (SI)(R9*1), Y10
+	VADDPS      Y10, Y0, Y0
+	VFMADD231PS (AX)(R9*1), Y10, Y2
+	VFMADD231PS (CX)(R9*1), Y10, Y4
+	VFMADD231PS (DX)(R9*1), Y10, Y6
+	VFMADD231PS (BX)(R9*1), Y10, Y8
+	ADDQ        R8, R9
+	VMOVUPS     (SI)(R9*1), Y10
+	VADDPS      Y10, Y1, Y1
+	VFMADD231PS (AX)(R9*1), Y10, Y3
+	VFMADD231PS (CX)(R9*1), Y10, Y5
+	VFMADD231PS (DX)(R9*1), Y10, Y7
+	VFMADD231PS (BX)(R9*1), Y10, Y9
+	ADDQ        R8, R9
+	SUBQ        $+2, DI
+	JGE         several482
+
+rest483:
+	ADDQ $+2, DI
+	JZ   finish484
+
+loop485:
+	VMOVUPS     (SI)(R9*1), Y10
+	VADDPS      Y10, Y0, Y0
+	VFMADD231PS (AX)(R9*1), Y10, Y2
+	VFMADD231PS (CX)(R9*1), Y10, Y4
+	VFMADD231PS (DX)(R9*1), Y10, Y6
+	VFMADD231PS (BX)(R9*1), Y10, Y8
+	ADDQ        R8, R9
+	DECQ        DI
+	JNZ         loop485
+
+finish484:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip486
+	ADDQ    48(SP), AX
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+
+skip486:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    48(SP), AX
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    R8, AX
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    R8, AX
+	VADDPS  Y7, Y6, Y6
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y6, Y6
+	VMOVUPS Y6, (AX)
+	ADDQ    R8, AX
+	VADDPS  Y9, Y8, Y8
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y8, Y8
+	VMOVUPS Y8, (AX)
+	ADDQ    $+32, 48(SP)
+	SUBQ    $+8, 40(SP)
+	JMP     channels479
+
+next481:
+	CMPQ   40(SP), $+0
+	JLE    done480
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y1+32(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   y2+40(FP), DX
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   y3+48(FP), BX
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   x+16(FP), SI
+	MOVQ   n+56(FP), DI
+	MOVQ   c+64(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   48(SP), R9
+	SUBQ   $+2, DI
+	JLT    rest488
+
+several487:
+	VMOVUPS     (SP), Y10
+	VMASKMOVPS  (SI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y0, Y0
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (AX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (CX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (DX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (BX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y8
+	ADDQ        R8, R9
+	VMOVUPS     (SP), Y10
+	VMASKMOVPS  (SI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y1, Y1
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (AX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y3
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (CX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y5
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (DX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y7
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (BX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y9
+	ADDQ        R8, R9
+	SUBQ        $+2, DI
+	JGE         several487
+
+rest488:
+	ADDQ $+2, DI
+	JZ   finish489
+
+loop490:
+	VMOVUPS     (SP), Y10
+	VMASKMOVPS  (SI)(R9*1), Y10, Y10
+	VADDPS      Y10, Y0, Y0
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (AX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y2
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (CX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y4
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (DX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y6
+	VMOVUPS     (SP), Y11
+	VMASKMOVPS  (BX)(R9*1), Y11, Y11
+	VFMADD231PS Y11, Y10, Y8
+	ADDQ        R8, R9
+	DECQ        DI
+	JNZ         loop490
+
+finish489:
+	MOVQ         s+0(FP), AX
+	TESTQ        AX, AX
+	JZ           skip491
+	ADDQ         48(SP), AX
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (SP), Y1
+	VMASKMOVPS   (AX), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two492
+	VMOVUPS      X0, (AX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, AX
+
+two492:
+	TESTB    $0x02, 32(SP)
+	JZ       one493
+	VMOVLPS  X0, (AX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, AX
+
+one493:
+	TESTB  $0x01, 32(SP)
+	JZ     end494
+	VMOVSS X0, (AX)
+
+end494:
+skip491:
+	MOVQ         sxy+8(FP), AX
+	ADDQ         48(SP), AX
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	LEAQ         (AX), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two495
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two495:
+	TESTB    $0x02, 32(SP)
+	JZ       one496
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one496:
+	TESTB  $0x01, 32(SP)
+	JZ     end497
+	VMOVSS X2, (CX)
+
+end497:
+	ADDQ         R8, AX
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	LEAQ         (AX), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two498
+	VMOVUPS      X4, (CX)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, CX
+
+two498:
+	TESTB    $0x02, 32(SP)
+	JZ       one499
+	VMOVLPS  X4, (CX)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, CX
+
+one499:
+	TESTB  $0x01, 32(SP)
+	JZ     end500
+	VMOVSS X4, (CX)
+
+end500:
+	ADDQ         R8, AX
+	VADDPS       Y7, Y6, Y6
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y6, Y6
+	LEAQ         (AX), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two501
+	VMOVUPS      X6, (CX)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, CX
+
+two501:
+	TESTB    $0x02, 32(SP)
+	JZ       one502
+	VMOVLPS  X6, (CX)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, CX
+
+one502:
+	TESTB  $0x01, 32(SP)
+	JZ     end503
+	VMOVSS X6, (CX)
+
+end503:
+	ADDQ         R8, AX
+	VADDPS       Y9, Y8, Y8
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y8, Y8
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two504
+	VMOVUPS      X8, (AX)
+	VEXTRACTF128 $0x01, Y8, X8
+	ADDQ         $0x10, AX
+
+two504:
+	TESTB    $0x02, 32(SP)
+	JZ       one505
+	VMOVLPS  X8, (AX)
+	VMOVHLPS X8, X8, X8
+	ADDQ     $0x08, AX
+
+one505:
+	TESTB  $0x01, 32(SP)
+	JZ     end506
+	VMOVSS X8, (AX)
+
+end506:
+done480:
+	VZEROUPPER
+	RET
+
+fewer478:
+	CMPQ y2+40(FP), $+0
+	JEQ  fewer507
+	MOVQ c+64(FP), AX
+	MOVQ AX, 56(SP)
+	XORL AX, AX
+	MOVQ AX, 64(SP)
+
+channels508:
+	CMPQ   56(SP), $+8
+	JLT    next510
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y1+32(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   y2+40(FP), DX
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   x+16(FP), BX
+	MOVQ   n+56(FP), SI
+	MOVQ   c+64(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   64(SP), R8
+	SUBQ   $+2, SI
+	JLT    rest512
+
+several511:
+	VMOVUPS     (BX)(R8*1), Y8
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS (AX)(R8*1), Y8, Y2
+	VFMADD231PS (CX)(R8*1), Y8, Y4
+	VFMADD231PS (DX)(R8*1), Y8, Y6
+	ADDQ        DI, R8
+	VMOVUPS     (BX)(R8*1), Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS (AX)(R8*1), Y8, Y3
+	VFMADD231PS (CX)(R8*1), Y8, Y5
+	VFMADD231PS (DX)(R8*1), Y8, Y7
+	ADDQ        DI, R8
+	SUBQ        $+2, SI
+	JGE         several511
+
+rest512:
+	ADDQ $+2, SI
+	JZ   finish513
+
+loop514:
+	VMOVUPS     (BX)(R8*1), Y8
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS (AX)(R8*1), Y8, Y2
+	VFMADD231PS (CX)(R8*1), Y8, Y4
+	VFMADD231PS (DX)(R8*1), Y8, Y6
+	ADDQ        DI, R8
+	DECQ        SI
+	JNZ         loop514
+
+finish513:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip515
+	ADDQ    64(SP), AX
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+
+skip515:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    64(SP), AX
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    DI, AX
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    DI, AX
+	VADDPS  Y7, Y6, Y6
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y6, Y6
+	VMOVUPS Y6, (AX)
+	ADDQ    $+32, 64(SP)
+	SUBQ    $+8, 56(SP)
+	JMP     channels508
+
+next510:
+	CMPQ   56(SP), $+0
+	JLE    done509
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y1+32(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   y2+40(FP), DX
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   x+16(FP), BX
+	MOVQ   n+56(FP), SI
+	MOVQ   c+64(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   64(SP), R8
+	SUBQ   $+2, SI
+	JLT    rest517
+
+several516:
+	VMOVUPS     (SP), Y8
+	VMASKMOVPS  (BX)(R8*1), Y8, Y8
+	VADDPS      Y8, Y0, Y0
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (AX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y2
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (CX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (DX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y6
+	ADDQ        DI, R8
+	VMOVUPS     (SP), Y8
+	VMASKMOVPS  (BX)(R8*1), Y8, Y8
+	VADDPS      Y8, Y1, Y1
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (AX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y3
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (CX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y5
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (DX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        DI, R8
+	SUBQ        $+2, SI
+	JGE         several516
+
+rest517:
+	ADDQ $+2, SI
+	JZ   finish518
+
+loop519:
+	VMOVUPS     (SP), Y8
+	VMASKMOVPS  (BX)(R8*1), Y8, Y8
+	VADDPS      Y8, Y0, Y0
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (AX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y2
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (CX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS     (SP), Y9
+	VMASKMOVPS  (DX)(R8*1), Y9, Y9
+	VFMADD231PS Y9, Y8, Y6
+	ADDQ        DI, R8
+	DECQ        SI
+	JNZ         loop519
+
+finish518:
+	MOVQ         s+0(FP), AX
+	TESTQ        AX, AX
+	JZ           skip520
+	ADDQ         64(SP), AX
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (SP), Y1
+	VMASKMOVPS   (AX), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two521
+	VMOVUPS      X0, (AX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, AX
+
+two521:
+	TESTB    $0x02, 32(SP)
+	JZ       one522
+	VMOVLPS  X0, (AX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, AX
+
+one522:
+	TESTB  $0x01, 32(SP)
+	JZ     end523
+	VMOVSS X0, (AX)
+
+end523:
+skip520:
+	MOVQ         sxy+8(FP), AX
+	ADDQ         64(SP), AX
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	LEAQ         (AX), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two524
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two524:
+	TESTB    $0x02, 32(SP)
+	JZ       one525
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one525:
+	TESTB  $0x01, 32(SP)
+	JZ     end526
+	VMOVSS X2, (CX)
+
+end526:
+	ADDQ         DI, AX
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	LEAQ         (AX), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two527
+	VMOVUPS      X4, (CX)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, CX
+
+two527:
+	TESTB    $0x02, 32(SP)
+	JZ       one528
+	VMOVLPS  X4, (CX)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, CX
+
+one528:
+	TESTB  $0x01, 32(SP)
+	JZ     end529
+	VMOVSS X4, (CX)
+
+end529:
+	ADDQ         DI, AX
+	VADDPS       Y7, Y6, Y6
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y6, Y6
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two530
+	VMOVUPS      X6, (AX)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, AX
+
+two530:
+	TESTB    $0x02, 32(SP)
+	JZ       one531
+	VMOVLPS  X6, (AX)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, AX
+
+one531:
+	TESTB  $0x01, 32(SP)
+	JZ     end532
+	VMOVSS X6, (AX)
+
+end532:
+done509:
+	VZEROUPPER
+	RET
+
+fewer507:
+	CMPQ y1+32(FP), $+0
+	JEQ  fewer533
+	MOVQ c+64(FP), AX
+	MOVQ AX, 72(SP)
+	XORL AX, AX
+	MOVQ AX, 80(SP)
+
+channels534:
+	CMPQ   72(SP), $+16
+	JLT    next536
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y0+24(FP), AX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   y1+32(FP), CX
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   x+16(FP), DX
+	MOVQ   n+56(FP), BX
+	MOVQ   c+64(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   80(SP), DI
+	SUBQ   $+2, BX
+	JLT    rest538
+
+several537:
+	VMOVUPS     (DX)(DI*1), Y12
+	VADDPS      Y12, Y0, Y0
+	VFMADD231PS (AX)(DI*1), Y12, Y4
+	VFMADD231PS (CX)(DI*1), Y12, Y8
+	VMOVUPS     32(DX)(DI*1), Y12
+	VADDPS      Y12, Y1, Y1
+	VFMADD231PS 32(AX)(DI*1), Y12, Y5
+	VFMADD231PS 32(CX)(DI*1), Y12, Y9
+	ADDQ        SI, DI
+	VMOVUPS     (DX)(DI*1), Y12
+	VADDPS      Y12, Y2, Y2
+	VFMADD231PS (AX)(DI*1), Y12, Y6
+	VFMADD231PS (CX)(DI*1), Y12, Y10
+	VMOVUPS     32(DX)(DI*1), Y12
+	VADDPS      Y12, Y3, Y3
+	VFMADD231PS 32(AX)(DI*1), Y12, Y7
+	VFMADD231PS 32(CX)(DI*1), Y12, Y11
+	ADDQ        SI, DI
+	SUBQ        $+2, BX
+	JGE         several537
+
+rest538:
+	ADDQ $+2, BX
+	JZ   finish539
+
+loop540:
+	VMOVUPS     (DX)(DI*1), Y12
+	VADDPS      Y12, Y0, Y0
+	VFMADD231PS (AX)(DI*1), Y12, Y4
+	VFMADD231PS (CX)(DI*1), Y12, Y8
+	VMOVUPS     32(DX)(DI*1), Y12
+	VADDPS      Y12, Y1, Y1
+	VFMADD231PS 32(AX)(DI*1), Y12, Y5
+	VFMADD231PS 32(CX)(DI*1), Y12, Y9
+	ADDQ        SI, DI
+	DECQ        BX
+	JNZ         loop540
+
+finish539:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip541
+	ADDQ    80(SP), AX
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS (AX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS 32(AX), Y0
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+
+skip541:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    80(SP), AX
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS 32(AX), Y0
+	VADDPS  Y0, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    SI, AX
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y11, Y9, Y9
+	VMOVUPS 32(AX), Y0
+	VADDPS  Y0, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    $+64, 80(SP)
+	SUBQ    $+16, 72(SP)
+	JMP     channels534
+
+next536:
+	CMPQ   72(SP), $+8
+	JLT    next542
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y1+32(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   x+16(FP), DX
+	MOVQ   n+56(FP), BX
+	MOVQ   c+64(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   80(SP), DI
+	SUBQ   $+2, BX
+	JLT    rest544
+
+several543:
+	VMOVUPS     (DX)(DI*1), Y6
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS (AX)(DI*1), Y6, Y2
+	VFMADD231PS (CX)(DI*1), Y6, Y4
+	ADDQ        SI, DI
+	VMOVUPS     (DX)(DI*1), Y6
+	VADDPS      Y6, Y1, Y1
+	VFMADD231PS (AX)(DI*1), Y6, Y3
+	VFMADD231PS (CX)(DI*1), Y6, Y5
+	ADDQ        SI, DI
+	SUBQ        $+2, BX
+	JGE         several543
+
+rest544:
+	ADDQ $+2, BX
+	JZ   finish545
+
+loop546:
+	VMOVUPS     (DX)(DI*1), Y6
+	VADDPS      Y6, Y0, Y0
+	VFMADD231PS (AX)(DI*1), Y6, Y2
+	VFMADD231PS (CX)(DI*1), Y6, Y4
+	ADDQ        SI, DI
+	DECQ        BX
+	JNZ         loop546
+
+finish545:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip547
+	ADDQ    80(SP), AX
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+
+skip547:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    80(SP), AX
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    SI, AX
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (AX)
+	ADDQ    $+32, 80(SP)
+	SUBQ    $+8, 72(SP)
+	JMP     channels534
+
+next542:
+	CMPQ   72(SP), $+0
+	JLE    done535
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y1+32(FP), CX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   x+16(FP), DX
+	MOVQ   n+56(FP), BX
+	MOVQ   c+64(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   80(SP), DI
+	SUBQ   $+2, BX
+	JLT    rest549
+
+several548:
+	VMOVUPS     (SP), Y6
+	VMASKMOVPS  (DX)(DI*1), Y6, Y6
+	VADDPS      Y6, Y0, Y0
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (AX)(DI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (CX)(DI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
+	ADDQ        SI, DI
+	VMOVUPS     (SP), Y6
+	VMASKMOVPS  (DX)(DI*1), Y6, Y6
+	VADDPS      Y6, Y1, Y1
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (AX)(DI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (CX)(DI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        SI, DI
+	SUBQ        $+2, BX
+	JGE         several548
+
+rest549:
+	ADDQ $+2, BX
+	JZ   finish550
+
+loop551:
+	VMOVUPS     (SP), Y6
+	VMASKMOVPS  (DX)(DI*1), Y6, Y6
+	VADDPS      Y6, Y0, Y0
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (AX)(DI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     (SP), Y7
+	VMASKMOVPS  (CX)(DI*1), Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
+	ADDQ        SI, DI
+	DECQ        BX
+	JNZ         loop551
+
+finish550:
+	MOVQ         s+0(FP), AX
+	TESTQ        AX, AX
+	JZ           skip552
+	ADDQ         80(SP), AX
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (SP), Y1
+	VMASKMOVPS   (AX), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two553
+	VMOVUPS      X0, (AX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, AX
+
+two553:
+	TESTB    $0x02, 32(SP)
+	JZ       one554
+	VMOVLPS  X0, (AX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, AX
+
+one554:
+	TESTB  $0x01, 32(SP)
+	JZ     end555
+	VMOVSS X0, (AX)
+
+end555:
+skip552:
+	MOVQ         sxy+8(FP), AX
+	ADDQ         80(SP), AX
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	LEAQ         (AX), CX
+	TESTB        $0x04, 32(SP)
+	JZ           two556
+	VMOVUPS      X2, (CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+two556:
+	TESTB    $0x02, 32(SP)
+	JZ       one557
+	VMOVLPS  X2, (CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+one557:
+	TESTB  $0x01, 32(SP)
+	JZ     end558
+	VMOVSS X2, (CX)
+
+end558:
+	ADDQ         SI, AX
+	VADDPS       Y5, Y4, Y4
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two559
 	VMOVUPS      X4, (AX)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, AX
 
-two239:
+two559:
 	TESTB    $0x02, 32(SP)
-	JZ       one240
+	JZ       one560
 	VMOVLPS  X4, (AX)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, AX
 
-one240:
+one560:
 	TESTB  $0x01, 32(SP)
-	JZ     end241
+	JZ     end561
 	VMOVSS X4, (AX)
 
-end241:
-done219:
+end561:
+done535:
+	VZEROUPPER
+	RET
+
+fewer533:
+	MOVQ c+64(FP), AX
+	MOVQ AX, 88(SP)
+	XORL AX, AX
+	MOVQ AX, 96(SP)
+
+channels563:
+	CMPQ   88(SP), $+16
+	JLT    next565
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   y0+24(FP), AX
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   x+16(FP), CX
+	MOVQ   n+56(FP), DX
+	MOVQ   c+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   96(SP), SI
+	SUBQ   $+2, DX
+	JLT    rest567
+
+several566:
+	VMOVUPS     (CX)(SI*1), Y8
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y8, Y4
+	VMOVUPS     32(CX)(SI*1), Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS 32(AX)(SI*1), Y8, Y5
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Y8
+	VADDPS      Y8, Y2, Y2
+	VFMADD231PS (AX)(SI*1), Y8, Y6
+	VMOVUPS     32(CX)(SI*1), Y8
+	VADDPS      Y8, Y3, Y3
+	VFMADD231PS 32(AX)(SI*1), Y8, Y7
+	ADDQ        BX, SI
+	SUBQ        $+2, DX
+	JGE         several566
+
+rest567:
+	ADDQ $+2, DX
+	JZ   finish568
+
+loop569:
+	VMOVUPS     (CX)(SI*1), Y8
+	VADDPS      Y8, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y8, Y4
+	VMOVUPS     32(CX)(SI*1), Y8
+	VADDPS      Y8, Y1, Y1
+	VFMADD231PS 32(AX)(SI*1), Y8, Y5
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop569
+
+finish568:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip570
+	ADDQ    96(SP), AX
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS (AX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS 32(AX), Y0
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+
+skip570:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    96(SP), AX
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS 32(AX), Y0
+	VADDPS  Y0, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    $+64, 96(SP)
+	SUBQ    $+16, 88(SP)
+	JMP     channels563
+
+next565:
+	CMPQ   88(SP), $+8
+	JLT    next571
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x+16(FP), CX
+	MOVQ   n+56(FP), DX
+	MOVQ   c+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   96(SP), SI
+	SUBQ   $+2, DX
+	JLT    rest573
+
+several572:
+	VMOVUPS     (CX)(SI*1), Y4
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y4, Y2
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS (AX)(SI*1), Y4, Y3
+	ADDQ        BX, SI
+	SUBQ        $+2, DX
+	JGE         several572
+
+rest573:
+	ADDQ $+2, DX
+	JZ   finish574
+
+loop575:
+	VMOVUPS     (CX)(SI*1), Y4
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS (AX)(SI*1), Y4, Y2
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop575
+
+finish574:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip576
+	ADDQ    96(SP), AX
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS (AX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+
+skip576:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    96(SP), AX
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS (AX), Y0
+	VADDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    $+32, 96(SP)
+	SUBQ    $+8, 88(SP)
+	JMP     channels563
+
+next571:
+	CMPQ   88(SP), $+0
+	JLE    done564
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   y0+24(FP), AX
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x+16(FP), CX
+	MOVQ   n+56(FP), DX
+	MOVQ   c+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   96(SP), SI
+	SUBQ   $+2, DX
+	JLT    rest578
+
+several577:
+	VMOVUPS     (SP), Y4
+	VMASKMOVPS  (CX)(SI*1), Y4, Y4
+	VADDPS      Y4, Y0, Y0
+	VMOVUPS     (SP), Y5
+	VMASKMOVPS  (AX)(SI*1), Y5, Y5
+	VFMADD231PS Y5, Y4, Y2
+	ADDQ        BX, SI
+	VMOVUPS     (SP), Y4
+	VMASKMOVPS  (CX)(SI*1), Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VMOVUPS     (SP), Y5
+	VMASKMOVPS  (AX)(SI*1), Y5, Y5
+	VFMADD231PS Y5, Y4, Y3
+	ADDQ        BX, SI
+	SUBQ        $+2, DX
+	JGE         several577
+
+rest578:
+	ADDQ $+2, DX
+	JZ   finish579
+
+loop580:
+	VMOVUPS     (SP), Y4
+	VMASKMOVPS  (CX)(SI*1), Y4, Y4
+	VADDPS      Y4, Y0, Y0
+	VMOVUPS     (SP), Y5
+	VMASKMOVPS  (AX)(SI*1), Y5, Y5
+	VFMADD231PS Y5, Y4, Y2
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop580
+
+finish579:
+	MOVQ         s+0(FP), AX
+	TESTQ        AX, AX
+	JZ           skip581
+	ADDQ         96(SP), AX
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      (SP), Y1
+	VMASKMOVPS   (AX), Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two582
+	VMOVUPS      X0, (AX)
+	VEXTRACTF128 $0x01, Y0, X0
+	ADDQ         $0x10, AX
+
+two582:
+	TESTB    $0x02, 32(SP)
+	JZ       one583
+	VMOVLPS  X0, (AX)
+	VMOVHLPS X0, X0, X0
+	ADDQ     $0x08, AX
+
+one583:
+	TESTB  $0x01, 32(SP)
+	JZ     end584
+	VMOVSS X0, (AX)
+
+end584:
+skip581:
+	MOVQ         sxy+8(FP), AX
+	ADDQ         96(SP), AX
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      (SP), Y0
+	VMASKMOVPS   (AX), Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two585
+	VMOVUPS      X2, (AX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, AX
+
+two585:
+	TESTB    $0x02, 32(SP)
+	JZ       one586
+	VMOVLPS  X2, (AX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, AX
+
+one586:
+	TESTB  $0x01, 32(SP)
+	JZ     end587
+	VMOVSS X2, (AX)
+
+end587:
+done564:
+	VZEROUPPER
+	RET
+
+// func combineAVX2(dst *float32, p0 *float32, p1 *float32, p2 *float32, p3 *float32, a *float32, d *float32, e *float32, n int, c int)
+// Requires: AVX, FMA3
+TEXT ·combineAVX2(SB), NOSPLIT, $104-80
+	MOVQ    c+72(FP), AX
+	ANDQ    $+7, AX
+	MOVQ    AX, 32(SP)
+	NEGQ    AX
+	LEAQ    tailTable<>+0(SB), CX
+	VMOVUPS 32(CX)(AX*4), Y0
+	VMOVUPS Y0, (SP)
+	CMPQ    p3+32(FP), $+0
+	JEQ     fewer588
+	MOVQ    c+72(FP), AX
+	MOVQ    AX, 40(SP)
+	XORL    AX, AX
+	MOVQ    AX, 48(SP)
+
+channels589:
+	CMPQ         40(SP), $+16
+	JLT          next591
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given592
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS one<>+0(SB), Y3
+	VBROADCASTSS one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y6
+	VBROADCASTSS one<>+0(SB), Y7
+	JMP          finish593
+
+given592:
+	ADDQ    48(SP), AX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y6
+	VMOVUPS 32(AX), Y7
+
+finish593:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    48(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    p3+32(FP), R9
+	MOVQ    d+48(FP), R10
+	TESTQ   R10, R10
+	JZ      begun594
+	VMOVUPS (R10)(BX*1), Y8
+	VMOVUPS 32(R10)(BX*1), Y9
+	MOVQ    e+56(FP), R10
+	VMOVUPS (R10)(BX*1), Y10
+	VMOVUPS 32(R10)(BX*1), Y11
+
+loop596:
+	VMOVAPS     Y10, Y12
+	VFMADD231PS (SI)(BX*1), Y0, Y12
+	VADDPS      Y8, Y12, Y12
+	VFMADD231PS (DI)(BX*1), Y2, Y12
+	VFMADD231PS (R8)(BX*1), Y4, Y12
+	VFMADD231PS (R9)(BX*1), Y6, Y12
+	VMOVUPS     Y12, (AX)(BX*1)
+	VMOVAPS     Y11, Y12
+	VFMADD231PS 32(SI)(BX*1), Y1, Y12
+	VADDPS      Y9, Y12, Y12
+	VFMADD231PS 32(DI)(BX*1), Y3, Y12
+	VFMADD231PS 32(R8)(BX*1), Y5, Y12
+	VFMADD231PS 32(R9)(BX*1), Y7, Y12
+	VMOVUPS     Y12, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop596
+	JMP         finish595
+
+begun594:
+loop597:
+	VMOVUPS     (AX)(BX*1), Y8
+	VFMADD231PS (SI)(BX*1), Y0, Y8
+	VFMADD231PS (DI)(BX*1), Y2, Y8
+	VFMADD231PS (R8)(BX*1), Y4, Y8
+	VFMADD231PS (R9)(BX*1), Y6, Y8
+	VMOVUPS     Y8, (AX)(BX*1)
+	VMOVUPS     32(AX)(BX*1), Y8
+	VFMADD231PS 32(SI)(BX*1), Y1, Y8
+	VFMADD231PS 32(DI)(BX*1), Y3, Y8
+	VFMADD231PS 32(R8)(BX*1), Y5, Y8
+	VFMADD231PS 32(R9)(BX*1), Y7, Y8
+	VMOVUPS     Y8, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop597
+
+finish595:
+	ADDQ $+64, 48(SP)
+	SUBQ $+16, 40(SP)
+	JMP  channels589
+
+next591:
+	CMPQ         40(SP), $+8
+	JLT          next598
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given599
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS one<>+0(SB), Y3
+	JMP          finish600
+
+given599:
+	ADDQ    48(SP), AX
+	VMOVUPS (AX), Y0
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y2
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y3
+
+finish600:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    48(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    p3+32(FP), R9
+	MOVQ    d+48(FP), R10
+	TESTQ   R10, R10
+	JZ      begun601
+	VMOVUPS (R10)(BX*1), Y4
+	MOVQ    e+56(FP), R10
+	VMOVUPS (R10)(BX*1), Y5
+
+loop603:
+	VMOVAPS     Y5, Y6
+	VFMADD231PS (SI)(BX*1), Y0, Y6
+	VADDPS      Y4, Y6, Y6
+	VFMADD231PS (DI)(BX*1), Y1, Y6
+	VFMADD231PS (R8)(BX*1), Y2, Y6
+	VFMADD231PS (R9)(BX*1), Y3, Y6
+	VMOVUPS     Y6, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop603
+	JMP         finish602
+
+begun601:
+loop604:
+	VMOVUPS     (AX)(BX*1), Y4
+	VFMADD231PS (SI)(BX*1), Y0, Y4
+	VFMADD231PS (DI)(BX*1), Y1, Y4
+	VFMADD231PS (R8)(BX*1), Y2, Y4
+	VFMADD231PS (R9)(BX*1), Y3, Y4
+	VMOVUPS     Y4, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop604
+
+finish602:
+	ADDQ $+32, 48(SP)
+	SUBQ $+8, 40(SP)
+	JMP  channels589
+
+next598:
+	CMPQ         40(SP), $+0
+	JLE          done590
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given605
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS one<>+0(SB), Y3
+	JMP          finish606
+
+given605:
+	ADDQ       48(SP), AX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	ADDQ       CX, AX
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (AX), Y2, Y2
+	ADDQ       CX, AX
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS (AX), Y3, Y3
+
+finish606:
+	MOVQ       dst+0(FP), AX
+	MOVQ       n+64(FP), CX
+	MOVQ       c+72(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       48(SP), BX
+	MOVQ       p0+8(FP), SI
+	MOVQ       p1+16(FP), DI
+	MOVQ       p2+24(FP), R8
+	MOVQ       p3+32(FP), R9
+	MOVQ       d+48(FP), R10
+	TESTQ      R10, R10
+	JZ         begun607
+	VMOVUPS    (SP), Y4
+	VMASKMOVPS (R10)(BX*1), Y4, Y4
+	MOVQ       e+56(FP), R10
+	VMOVUPS    (SP), Y5
+	VMASKMOVPS (R10)(BX*1), Y5, Y5
+
+loop609:
+	VMOVAPS      Y5, Y6
+	VMOVUPS      (SP), Y7
+	VMASKMOVPS   (SI)(BX*1), Y7, Y7
+	VFMADD231PS  Y7, Y0, Y6
+	VADDPS       Y4, Y6, Y6
+	VMOVUPS      (SP), Y7
+	VMASKMOVPS   (DI)(BX*1), Y7, Y7
+	VFMADD231PS  Y7, Y1, Y6
+	VMOVUPS      (SP), Y7
+	VMASKMOVPS   (R8)(BX*1), Y7, Y7
+	VFMADD231PS  Y7, Y2, Y6
+	VMOVUPS      (SP), Y7
+	VMASKMOVPS   (R9)(BX*1), Y7, Y7
+	VFMADD231PS  Y7, Y3, Y6
+	LEAQ         (AX)(BX*1), R10
+	TESTB        $0x04, 32(SP)
+	JZ           two610
+	VMOVUPS      X6, (R10)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, R10
+
+two610:
+	TESTB    $0x02, 32(SP)
+	JZ       one611
+	VMOVLPS  X6, (R10)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, R10
+
+one611:
+	TESTB  $0x01, 32(SP)
+	JZ     end612
+	VMOVSS X6, (R10)
+
+end612:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop609
+	JMP  finish608
+
+begun607:
+loop613:
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (AX)(BX*1), Y4, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (SI)(BX*1), Y5, Y5
+	VFMADD231PS  Y5, Y0, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*1), Y5, Y5
+	VFMADD231PS  Y5, Y1, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R8)(BX*1), Y5, Y5
+	VFMADD231PS  Y5, Y2, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (R9)(BX*1), Y5, Y5
+	VFMADD231PS  Y5, Y3, Y4
+	LEAQ         (AX)(BX*1), R10
+	TESTB        $0x04, 32(SP)
+	JZ           two614
+	VMOVUPS      X4, (R10)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R10
+
+two614:
+	TESTB    $0x02, 32(SP)
+	JZ       one615
+	VMOVLPS  X4, (R10)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R10
+
+one615:
+	TESTB  $0x01, 32(SP)
+	JZ     end616
+	VMOVSS X4, (R10)
+
+end616:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop613
+
+finish608:
+done590:
+	VZEROUPPER
+	RET
+
+fewer588:
+	CMPQ p2+24(FP), $+0
+	JEQ  fewer617
+	MOVQ c+72(FP), AX
+	MOVQ AX, 56(SP)
+	XORL AX, AX
+	MOVQ AX, 64(SP)
+
+channels618:
+	CMPQ         56(SP), $+16
+	JLT          next620
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given621
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS one<>+0(SB), Y3
+	VBROADCASTSS one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y5
+	JMP          finish622
+
+given621:
+	ADDQ    64(SP), AX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+
+finish622:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    64(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    d+48(FP), R9
+	TESTQ   R9, R9
+	JZ      begun623
+	VMOVUPS (R9)(BX*1), Y6
+	VMOVUPS 32(R9)(BX*1), Y7
+	MOVQ    e+56(FP), R9
+	VMOVUPS (R9)(BX*1), Y8
+	VMOVUPS 32(R9)(BX*1), Y9
+
+loop625:
+	VMOVAPS     Y8, Y10
+	VFMADD231PS (SI)(BX*1), Y0, Y10
+	VADDPS      Y6, Y10, Y10
+	VFMADD231PS (DI)(BX*1), Y2, Y10
+	VFMADD231PS (R8)(BX*1), Y4, Y10
+	VMOVUPS     Y10, (AX)(BX*1)
+	VMOVAPS     Y9, Y10
+	VFMADD231PS 32(SI)(BX*1), Y1, Y10
+	VADDPS      Y7, Y10, Y10
+	VFMADD231PS 32(DI)(BX*1), Y3, Y10
+	VFMADD231PS 32(R8)(BX*1), Y5, Y10
+	VMOVUPS     Y10, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop625
+	JMP         finish624
+
+begun623:
+loop626:
+	VMOVUPS     (AX)(BX*1), Y6
+	VFMADD231PS (SI)(BX*1), Y0, Y6
+	VFMADD231PS (DI)(BX*1), Y2, Y6
+	VFMADD231PS (R8)(BX*1), Y4, Y6
+	VMOVUPS     Y6, (AX)(BX*1)
+	VMOVUPS     32(AX)(BX*1), Y6
+	VFMADD231PS 32(SI)(BX*1), Y1, Y6
+	VFMADD231PS 32(DI)(BX*1), Y3, Y6
+	VFMADD231PS 32(R8)(BX*1), Y5, Y6
+	VMOVUPS     Y6, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop626
+
+finish624:
+	ADDQ $+64, 64(SP)
+	SUBQ $+16, 56(SP)
+	JMP  channels618
+
+next620:
+	CMPQ         56(SP), $+8
+	JLT          next627
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given628
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	JMP          finish629
+
+given628:
+	ADDQ    64(SP), AX
+	VMOVUPS (AX), Y0
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y2
+
+finish629:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    64(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    d+48(FP), R9
+	TESTQ   R9, R9
+	JZ      begun630
+	VMOVUPS (R9)(BX*1), Y3
+	MOVQ    e+56(FP), R9
+	VMOVUPS (R9)(BX*1), Y4
+
+loop632:
+	VMOVAPS     Y4, Y5
+	VFMADD231PS (SI)(BX*1), Y0, Y5
+	VADDPS      Y3, Y5, Y5
+	VFMADD231PS (DI)(BX*1), Y1, Y5
+	VFMADD231PS (R8)(BX*1), Y2, Y5
+	VMOVUPS     Y5, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop632
+	JMP         finish631
+
+begun630:
+loop633:
+	VMOVUPS     (AX)(BX*1), Y3
+	VFMADD231PS (SI)(BX*1), Y0, Y3
+	VFMADD231PS (DI)(BX*1), Y1, Y3
+	VFMADD231PS (R8)(BX*1), Y2, Y3
+	VMOVUPS     Y3, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop633
+
+finish631:
+	ADDQ $+32, 64(SP)
+	SUBQ $+8, 56(SP)
+	JMP  channels618
+
+next627:
+	CMPQ         56(SP), $+0
+	JLE          done619
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given634
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	JMP          finish635
+
+given634:
+	ADDQ       64(SP), AX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (AX), Y1, Y1
+	ADDQ       CX, AX
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (AX), Y2, Y2
+
+finish635:
+	MOVQ       dst+0(FP), AX
+	MOVQ       n+64(FP), CX
+	MOVQ       c+72(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       64(SP), BX
+	MOVQ       p0+8(FP), SI
+	MOVQ       p1+16(FP), DI
+	MOVQ       p2+24(FP), R8
+	MOVQ       d+48(FP), R9
+	TESTQ      R9, R9
+	JZ         begun636
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS (R9)(BX*1), Y3, Y3
+	MOVQ       e+56(FP), R9
+	VMOVUPS    (SP), Y4
+	VMASKMOVPS (R9)(BX*1), Y4, Y4
+
+loop638:
+	VMOVAPS      Y4, Y5
+	VMOVUPS      (SP), Y6
+	VMASKMOVPS   (SI)(BX*1), Y6, Y6
+	VFMADD231PS  Y6, Y0, Y5
+	VADDPS       Y3, Y5, Y5
+	VMOVUPS      (SP), Y6
+	VMASKMOVPS   (DI)(BX*1), Y6, Y6
+	VFMADD231PS  Y6, Y1, Y5
+	VMOVUPS      (SP), Y6
+	VMASKMOVPS   (R8)(BX*1), Y6, Y6
+	VFMADD231PS  Y6, Y2, Y5
+	LEAQ         (AX)(BX*1), R9
+	TESTB        $0x04, 32(SP)
+	JZ           two639
+	VMOVUPS      X5, (R9)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, R9
+
+two639:
+	TESTB    $0x02, 32(SP)
+	JZ       one640
+	VMOVLPS  X5, (R9)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, R9
+
+one640:
+	TESTB  $0x01, 32(SP)
+	JZ     end641
+	VMOVSS X5, (R9)
+
+end641:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop638
+	JMP  finish637
+
+begun636:
+loop642:
+	VMOVUPS      (SP), Y3
+	VMASKMOVPS   (AX)(BX*1), Y3, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (SI)(BX*1), Y4, Y4
+	VFMADD231PS  Y4, Y0, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (DI)(BX*1), Y4, Y4
+	VFMADD231PS  Y4, Y1, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (R8)(BX*1), Y4, Y4
+	VFMADD231PS  Y4, Y2, Y3
+	LEAQ         (AX)(BX*1), R9
+	TESTB        $0x04, 32(SP)
+	JZ           two643
+	VMOVUPS      X3, (R9)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, R9
+
+two643:
+	TESTB    $0x02, 32(SP)
+	JZ       one644
+	VMOVLPS  X3, (R9)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, R9
+
+one644:
+	TESTB  $0x01, 32(SP)
+	JZ     end645
+	VMOVSS X3, (R9)
+
+end645:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop642
+
+finish637:
+done619:
+	VZEROUPPER
+	RET
+
+fewer617:
+	CMPQ p1+16(FP), $+0
+	JEQ  fewer646
+	MOVQ c+72(FP), AX
+	MOVQ AX, 72(SP)
+	XORL AX, AX
+	MOVQ AX, 80(SP)
+
+channels647:
+	CMPQ         72(SP), $+16
+	JLT          next649
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given650
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	VBROADCASTSS one<>+0(SB), Y2
+	VBROADCASTSS one<>+0(SB), Y3
+	JMP          finish651
+
+given650:
+	ADDQ    80(SP), AX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+
+finish651:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    80(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    d+48(FP), R8
+	TESTQ   R8, R8
+	JZ      begun652
+	VMOVUPS (R8)(BX*1), Y4
+	VMOVUPS 32(R8)(BX*1), Y5
+	MOVQ    e+56(FP), R8
+	VMOVUPS (R8)(BX*1), Y6
+	VMOVUPS 32(R8)(BX*1), Y7
+
+loop654:
+	VMOVAPS     Y6, Y8
+	VFMADD231PS (SI)(BX*1), Y0, Y8
+	VADDPS      Y4, Y8, Y8
+	VFMADD231PS (DI)(BX*1), Y2, Y8
+	VMOVUPS     Y8, (AX)(BX*1)
+	VMOVAPS     Y7, Y8
+	VFMADD231PS 32(SI)(BX*1), Y1, Y8
+	VADDPS      Y5, Y8, Y8
+	VFMADD231PS 32(DI)(BX*1), Y3, Y8
+	VMOVUPS     Y8, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop654
+	JMP         finish653
+
+begun652:
+loop655:
+	VMOVUPS     (AX)(BX*1), Y4
+	VFMADD231PS (SI)(BX*1), Y0, Y4
+	VFMADD231PS (DI)(BX*1), Y2, Y4
+	VMOVUPS     Y4, (AX)(BX*1)
+	VMOVUPS     32(AX)(BX*1), Y4
+	VFMADD231PS 32(SI)(BX*1), Y1, Y4
+	VFMADD231PS 32(DI)(BX*1), Y3, Y4
+	VMOVUPS     Y4, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop655
+
+finish653:
+	ADDQ $+64, 80(SP)
+	SUBQ $+16, 72(SP)
+	JMP  channels647
+
+next649:
+	CMPQ         72(SP), $+8
+	JLT          next656
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given657
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	JMP          finish658
+
+given657:
+	ADDQ    80(SP), AX
+	VMOVUPS (AX), Y0
+	ADDQ    CX, AX
+	VMOVUPS (AX), Y1
+
+finish658:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    80(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    d+48(FP), R8
+	TESTQ   R8, R8
+	JZ      begun659
+	VMOVUPS (R8)(BX*1), Y2
+	MOVQ    e+56(FP), R8
+	VMOVUPS (R8)(BX*1), Y3
+
+loop661:
+	VMOVAPS     Y3, Y4
+	VFMADD231PS (SI)(BX*1), Y0, Y4
+	VADDPS      Y2, Y4, Y4
+	VFMADD231PS (DI)(BX*1), Y1, Y4
+	VMOVUPS     Y4, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop661
+	JMP         finish660
+
+begun659:
+loop662:
+	VMOVUPS     (AX)(BX*1), Y2
+	VFMADD231PS (SI)(BX*1), Y0, Y2
+	VFMADD231PS (DI)(BX*1), Y1, Y2
+	VMOVUPS     Y2, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop662
+
+finish660:
+	ADDQ $+32, 80(SP)
+	SUBQ $+8, 72(SP)
+	JMP  channels647
+
+next656:
+	CMPQ         72(SP), $+0
+	JLE          done648
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given663
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	JMP          finish664
+
+given663:
+	ADDQ       80(SP), AX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (AX), Y1, Y1
+
+finish664:
+	MOVQ       dst+0(FP), AX
+	MOVQ       n+64(FP), CX
+	MOVQ       c+72(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       80(SP), BX
+	MOVQ       p0+8(FP), SI
+	MOVQ       p1+16(FP), DI
+	MOVQ       d+48(FP), R8
+	TESTQ      R8, R8
+	JZ         begun665
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (R8)(BX*1), Y2, Y2
+	MOVQ       e+56(FP), R8
+	VMOVUPS    (SP), Y3
+	VMASKMOVPS (R8)(BX*1), Y3, Y3
+
+loop667:
+	VMOVAPS      Y3, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (SI)(BX*1), Y5, Y5
+	VFMADD231PS  Y5, Y0, Y4
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (DI)(BX*1), Y5, Y5
+	VFMADD231PS  Y5, Y1, Y4
+	LEAQ         (AX)(BX*1), R8
+	TESTB        $0x04, 32(SP)
+	JZ           two668
+	VMOVUPS      X4, (R8)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, R8
+
+two668:
+	TESTB    $0x02, 32(SP)
+	JZ       one669
+	VMOVLPS  X4, (R8)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, R8
+
+one669:
+	TESTB  $0x01, 32(SP)
+	JZ     end670
+	VMOVSS X4, (R8)
+
+end670:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop667
+	JMP  finish666
+
+begun665:
+loop671:
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (AX)(BX*1), Y2, Y2
+	VMOVUPS      (SP), Y3
+	VMASKMOVPS   (SI)(BX*1), Y3, Y3
+	VFMADD231PS  Y3, Y0, Y2
+	VMOVUPS      (SP), Y3
+	VMASKMOVPS   (DI)(BX*1), Y3, Y3
+	VFMADD231PS  Y3, Y1, Y2
+	LEAQ         (AX)(BX*1), R8
+	TESTB        $0x04, 32(SP)
+	JZ           two672
+	VMOVUPS      X2, (R8)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, R8
+
+two672:
+	TESTB    $0x02, 32(SP)
+	JZ       one673
+	VMOVLPS  X2, (R8)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, R8
+
+one673:
+	TESTB  $0x01, 32(SP)
+	JZ     end674
+	VMOVSS X2, (R8)
+
+end674:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop671
+
+finish666:
+done648:
+	VZEROUPPER
+	RET
+
+fewer646:
+	MOVQ c+72(FP), AX
+	MOVQ AX, 88(SP)
+	XORL AX, AX
+	MOVQ AX, 96(SP)
+
+channels676:
+	CMPQ         88(SP), $+16
+	JLT          next678
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given679
+	VBROADCASTSS one<>+0(SB), Y0
+	VBROADCASTSS one<>+0(SB), Y1
+	JMP          finish680
+
+given679:
+	ADDQ    96(SP), AX
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+
+finish680:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    96(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    d+48(FP), DI
+	TESTQ   DI, DI
+	JZ      begun681
+	VMOVUPS (DI)(BX*1), Y2
+	VMOVUPS 32(DI)(BX*1), Y3
+	MOVQ    e+56(FP), DI
+	VMOVUPS (DI)(BX*1), Y4
+	VMOVUPS 32(DI)(BX*1), Y5
+
+loop683:
+	VMOVAPS     Y4, Y6
+	VFMADD231PS (SI)(BX*1), Y0, Y6
+	VADDPS      Y2, Y6, Y6
+	VMOVUPS     Y6, (AX)(BX*1)
+	VMOVAPS     Y5, Y6
+	VFMADD231PS 32(SI)(BX*1), Y1, Y6
+	VADDPS      Y3, Y6, Y6
+	VMOVUPS     Y6, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop683
+	JMP         finish682
+
+begun681:
+loop684:
+	VMOVUPS     (AX)(BX*1), Y2
+	VFMADD231PS (SI)(BX*1), Y0, Y2
+	VMOVUPS     Y2, (AX)(BX*1)
+	VMOVUPS     32(AX)(BX*1), Y2
+	VFMADD231PS 32(SI)(BX*1), Y1, Y2
+	VMOVUPS     Y2, 32(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop684
+
+finish682:
+	ADDQ $+64, 96(SP)
+	SUBQ $+16, 88(SP)
+	JMP  channels676
+
+next678:
+	CMPQ         88(SP), $+8
+	JLT          next685
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given686
+	VBROADCASTSS one<>+0(SB), Y0
+	JMP          finish687
+
+given686:
+	ADDQ    96(SP), AX
+	VMOVUPS (AX), Y0
+
+finish687:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    96(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    d+48(FP), DI
+	TESTQ   DI, DI
+	JZ      begun688
+	VMOVUPS (DI)(BX*1), Y1
+	MOVQ    e+56(FP), DI
+	VMOVUPS (DI)(BX*1), Y2
+
+loop690:
+	VMOVAPS     Y2, Y3
+	VFMADD231PS (SI)(BX*1), Y0, Y3
+	VADDPS      Y1, Y3, Y3
+	VMOVUPS     Y3, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop690
+	JMP         finish689
+
+begun688:
+loop691:
+	VMOVUPS     (AX)(BX*1), Y1
+	VFMADD231PS (SI)(BX*1), Y0, Y1
+	VMOVUPS     Y1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop691
+
+finish689:
+	ADDQ $+32, 96(SP)
+	SUBQ $+8, 88(SP)
+	JMP  channels676
+
+next685:
+	CMPQ         88(SP), $+0
+	JLE          done677
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given692
+	VBROADCASTSS one<>+0(SB), Y0
+	JMP          finish693
+
+given692:
+	ADDQ       96(SP), AX
+	VMOVUPS    (SP), Y0
+	VMASKMOVPS (AX), Y0, Y0
+
+finish693:
+	MOVQ       dst+0(FP), AX
+	MOVQ       n+64(FP), CX
+	MOVQ       c+72(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       96(SP), BX
+	MOVQ       p0+8(FP), SI
+	MOVQ       d+48(FP), DI
+	TESTQ      DI, DI
+	JZ         begun694
+	VMOVUPS    (SP), Y1
+	VMASKMOVPS (DI)(BX*1), Y1, Y1
+	MOVQ       e+56(FP), DI
+	VMOVUPS    (SP), Y2
+	VMASKMOVPS (DI)(BX*1), Y2, Y2
+
+loop696:
+	VMOVAPS      Y2, Y3
+	VMOVUPS      (SP), Y4
+	VMASKMOVPS   (SI)(BX*1), Y4, Y4
+	VFMADD231PS  Y4, Y0, Y3
+	VADDPS       Y1, Y3, Y3
+	LEAQ         (AX)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two697
+	VMOVUPS      X3, (DI)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, DI
+
+two697:
+	TESTB    $0x02, 32(SP)
+	JZ       one698
+	VMOVLPS  X3, (DI)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, DI
+
+one698:
+	TESTB  $0x01, 32(SP)
+	JZ     end699
+	VMOVSS X3, (DI)
+
+end699:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop696
+	JMP  finish695
+
+begun694:
+loop700:
+	VMOVUPS      (SP), Y1
+	VMASKMOVPS   (AX)(BX*1), Y1, Y1
+	VMOVUPS      (SP), Y2
+	VMASKMOVPS   (SI)(BX*1), Y2, Y2
+	VFMADD231PS  Y2, Y0, Y1
+	LEAQ         (AX)(BX*1), DI
+	TESTB        $0x04, 32(SP)
+	JZ           two701
+	VMOVUPS      X1, (DI)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, DI
+
+two701:
+	TESTB    $0x02, 32(SP)
+	JZ       one702
+	VMOVLPS  X1, (DI)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, DI
+
+one702:
+	TESTB  $0x01, 32(SP)
+	JZ     end703
+	VMOVSS X1, (DI)
+
+end703:
+	ADDQ DX, BX
+	DECQ CX
+	JNZ  loop700
+
+finish695:
+done677:
 	VZEROUPPER
 	RET
 
@@ -3212,9 +8187,9 @@ TEXT ·maskAVX2(SB), NOSPLIT, $40-32
 	MOVQ    n+24(FP), BX
 	VXORPS  Y0, Y0, Y0
 	SUBQ    $+32, BX
-	JLT     next243
+	JLT     next705
 
-vectors242:
+vectors704:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -3235,14 +8210,14 @@ vectors242:
 	ADDQ    $+128, CX
 	ADDQ    $+128, DX
 	SUBQ    $+32, BX
-	JGE     vectors242
+	JGE     vectors704
 
-next243:
+next705:
 	ADDQ $+32, BX
 	SUBQ $+8, BX
-	JLT  next245
+	JLT  next707
 
-vectors244:
+vectors706:
 	VMOVUPS (DX), Y1
 	VCMPPS  $0x1e, Y0, Y1, Y1
 	VANDPS  (CX), Y1, Y1
@@ -3251,12 +8226,12 @@ vectors244:
 	ADDQ    $+32, CX
 	ADDQ    $+32, DX
 	SUBQ    $+8, BX
-	JGE     vectors244
+	JGE     vectors706
 
-next245:
+next707:
 	ADDQ         $+8, BX
 	TESTQ        BX, BX
-	JZ           done246
+	JZ           done708
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DX), Y1, Y1
 	VCMPPS       $0x1e, Y0, Y1, Y1
@@ -3265,25 +8240,25 @@ next245:
 	VANDPS       Y0, Y1, Y1
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two247
+	JZ           two709
 	VMOVUPS      X1, (AX)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, AX
 
-two247:
+two709:
 	TESTB    $0x02, 32(SP)
-	JZ       one248
+	JZ       one710
 	VMOVLPS  X1, (AX)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, AX
 
-one248:
+one710:
 	TESTB  $0x01, 32(SP)
-	JZ     end249
+	JZ     end711
 	VMOVSS X1, (AX)
 
-end249:
-done246:
+end711:
+done708:
 	VZEROUPPER
 	RET
 
@@ -3298,17 +8273,17 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, (SP)
 	CMPQ    c+32(FP), $+8
-	JLT     narrow250
+	JLT     narrow712
 	CMPQ    k+40(FP), $+3
-	JNE     other251
+	JNE     other713
 	MOVQ    pixel+48(FP), AX
 	MOVQ    tap+56(FP), CX
 	IMUL3Q  $+1, AX, AX
 	IMUL3Q  $+1, CX, CX
 	CMPQ    AX, CX
-	JNE     other251
+	JNE     other713
 	CMPQ    width+24(FP), $+8
-	JLT     smaller252
+	JLT     smaller714
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+56(FP), CX
@@ -3326,7 +8301,7 @@ TEXT ·dwAVX2(SB), NOSPLIT, $72-72
 	XORL    R8, R8
 	MOVQ    R8, 40(SP)
 
-tiles253:
+tiles715:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3343,7 +8318,7 @@ tiles253:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels254:
+channels716:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3363,7 +8338,7 @@ channels254:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop255:
+loop717:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3407,7 +8382,7 @@ loop255:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop255
+	JNZ         loop717
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3426,26 +8401,26 @@ loop255:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels254
+	JGT         channels716
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles253
+	JLT         tiles715
 	VZEROUPPER
 	RET
 
-smaller252:
-other251:
+smaller714:
+other713:
 	CMPQ   k+40(FP), $+3
-	JNE    other256
+	JNE    other718
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other256
+	JNE    other718
 	CMPQ   width+24(FP), $+8
-	JLT    smaller257
+	JLT    smaller719
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3463,7 +8438,7 @@ other251:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles258:
+tiles720:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3480,7 +8455,7 @@ tiles258:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels259:
+channels721:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3500,7 +8475,7 @@ channels259:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop260:
+loop722:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3546,7 +8521,7 @@ loop260:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop260
+	JNZ         loop722
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3565,26 +8540,26 @@ loop260:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels259
+	JGT         channels721
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles258
+	JLT         tiles720
 	VZEROUPPER
 	RET
 
-smaller257:
-other256:
+smaller719:
+other718:
 	CMPQ   k+40(FP), $+3
-	JNE    other261
+	JNE    other723
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other261
+	JNE    other723
 	CMPQ   width+24(FP), $+8
-	JLT    smaller262
+	JLT    smaller724
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3602,7 +8577,7 @@ other256:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles263:
+tiles725:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3619,7 +8594,7 @@ tiles263:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels264:
+channels726:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3639,7 +8614,7 @@ channels264:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop265:
+loop727:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3691,7 +8666,7 @@ loop265:
 	VFMADD231PS Y11, Y10, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop265
+	JNZ         loop727
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3710,26 +8685,26 @@ loop265:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels264
+	JGT         channels726
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles263
+	JLT         tiles725
 	VZEROUPPER
 	RET
 
-smaller262:
-other261:
+smaller724:
+other723:
 	CMPQ   k+40(FP), $+5
-	JNE    other266
+	JNE    other728
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other266
+	JNE    other728
 	CMPQ   width+24(FP), $+8
-	JLT    smaller267
+	JLT    smaller729
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3747,7 +8722,7 @@ other261:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles268:
+tiles730:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3764,7 +8739,7 @@ tiles268:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels269:
+channels731:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3784,7 +8759,7 @@ channels269:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop270:
+loop732:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -3850,7 +8825,7 @@ loop270:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop270
+	JNZ         loop732
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -3869,26 +8844,26 @@ loop270:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels269
+	JGT         channels731
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles268
+	JLT         tiles730
 	VZEROUPPER
 	RET
 
-smaller267:
-other266:
+smaller729:
+other728:
 	CMPQ   k+40(FP), $+5
-	JNE    other271
+	JNE    other733
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other271
+	JNE    other733
 	CMPQ   width+24(FP), $+8
-	JLT    smaller272
+	JLT    smaller734
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -3906,7 +8881,7 @@ other266:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles273:
+tiles735:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -3923,7 +8898,7 @@ tiles273:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels274:
+channels736:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -3943,7 +8918,7 @@ channels274:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop275:
+loop737:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4013,7 +8988,7 @@ loop275:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop275
+	JNZ         loop737
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4032,26 +9007,26 @@ loop275:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels274
+	JGT         channels736
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles273
+	JLT         tiles735
 	VZEROUPPER
 	RET
 
-smaller272:
-other271:
+smaller734:
+other733:
 	CMPQ   k+40(FP), $+5
-	JNE    other276
+	JNE    other738
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other276
+	JNE    other738
 	CMPQ   width+24(FP), $+8
-	JLT    smaller277
+	JLT    smaller739
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -4069,7 +9044,7 @@ other271:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles278:
+tiles740:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -4086,7 +9061,7 @@ tiles278:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels279:
+channels741:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -4106,7 +9081,7 @@ channels279:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop280:
+loop742:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4180,7 +9155,7 @@ loop280:
 	VFMADD231PS Y13, Y12, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop280
+	JNZ         loop742
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4199,26 +9174,26 @@ loop280:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels279
+	JGT         channels741
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles278
+	JLT         tiles740
 	VZEROUPPER
 	RET
 
-smaller277:
-other276:
+smaller739:
+other738:
 	CMPQ   k+40(FP), $+7
-	JNE    other281
+	JNE    other743
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other281
+	JNE    other743
 	CMPQ   width+24(FP), $+8
-	JLT    smaller282
+	JLT    smaller744
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -4236,7 +9211,7 @@ other276:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles283:
+tiles745:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -4253,7 +9228,7 @@ tiles283:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels284:
+channels746:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -4273,7 +9248,7 @@ channels284:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop285:
+loop747:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4361,7 +9336,7 @@ loop285:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop285
+	JNZ         loop747
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4380,26 +9355,26 @@ loop285:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels284
+	JGT         channels746
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles283
+	JLT         tiles745
 	VZEROUPPER
 	RET
 
-smaller282:
-other281:
+smaller744:
+other743:
 	CMPQ   k+40(FP), $+7
-	JNE    other286
+	JNE    other748
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other286
+	JNE    other748
 	CMPQ   width+24(FP), $+8
-	JLT    smaller287
+	JLT    smaller749
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -4417,7 +9392,7 @@ other281:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles288:
+tiles750:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -4434,7 +9409,7 @@ tiles288:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels289:
+channels751:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -4454,7 +9429,7 @@ channels289:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop290:
+loop752:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4549,7 +9524,7 @@ loop290:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop290
+	JNZ         loop752
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4568,26 +9543,26 @@ loop290:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels289
+	JGT         channels751
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles288
+	JLT         tiles750
 	VZEROUPPER
 	RET
 
-smaller287:
-other286:
+smaller749:
+other748:
 	CMPQ   k+40(FP), $+7
-	JNE    other291
+	JNE    other753
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other291
+	JNE    other753
 	CMPQ   width+24(FP), $+8
-	JLT    smaller292
+	JLT    smaller754
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -4605,7 +9580,7 @@ other286:
 	XORL   R8, R8
 	MOVQ   R8, 40(SP)
 
-tiles293:
+tiles755:
 	MOVQ    40(SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -4622,7 +9597,7 @@ tiles293:
 	XORL    R8, R8
 	MOVQ    R8, 64(SP)
 
-channels294:
+channels756:
 	MOVQ    64(SP), R8
 	LEAQ    -32(AX), R9
 	CMPQ    R8, R9
@@ -4642,7 +9617,7 @@ channels294:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R11
 
-loop295:
+loop757:
 	VMOVUPS     (R10), Y8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Y9
@@ -4738,7 +9713,7 @@ loop295:
 	VFMADD231PS Y15, Y14, Y7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop295
+	JNZ         loop757
 	VMOVUPS     Y0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Y1, (R8)
@@ -4757,18 +9732,18 @@ loop295:
 	ADDQ        AX, R8
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels294
+	JGT         channels756
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles293
+	JLT         tiles755
 	VZEROUPPER
 	RET
 
-smaller292:
-other291:
+smaller754:
+other753:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller296
+	JLT   smaller758
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4786,7 +9761,7 @@ other291:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles297:
+tiles759:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -4803,7 +9778,7 @@ tiles297:
 	XORL    R9, R9
 	MOVQ    R9, 64(SP)
 
-channels298:
+channels760:
 	MOVQ    64(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -4823,10 +9798,10 @@ channels298:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop299:
+loop761:
 	MOVQ k+40(FP), R13
 
-loop300:
+loop762:
 	VMOVUPS     (R11), Y8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Y8, Y0
@@ -4839,10 +9814,10 @@ loop300:
 	VFMADD231PS (R10)(R8*1), Y8, Y7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop300
+	JNZ         loop762
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop299
+	JNZ         loop761
 	VMOVUPS     Y0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Y1, (R9)
@@ -4861,17 +9836,17 @@ loop300:
 	ADDQ        AX, R9
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels298
+	JGT         channels760
 	ADDQ        $+8, 40(SP)
 	MOVQ        40(SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles297
+	JLT         tiles759
 	VZEROUPPER
 	RET
 
-smaller296:
+smaller758:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller301
+	JLT   smaller763
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4889,7 +9864,7 @@ smaller296:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles302:
+tiles764:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -4906,7 +9881,7 @@ tiles302:
 	XORL    DI, DI
 	MOVQ    DI, 64(SP)
 
-channels303:
+channels765:
 	MOVQ    64(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -4922,10 +9897,10 @@ channels303:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop304:
+loop766:
 	MOVQ k+40(FP), R11
 
-loop305:
+loop767:
 	VMOVUPS     (R9), Y4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Y4, Y0
@@ -4934,10 +9909,10 @@ loop305:
 	VFMADD231PS (R8)(SI*1), Y4, Y3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop305
+	JNZ         loop767
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop304
+	JNZ         loop766
 	VMOVUPS     Y0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Y1, (DI)
@@ -4948,17 +9923,17 @@ loop305:
 	ADDQ        AX, DI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels303
+	JGT         channels765
 	ADDQ        $+4, 40(SP)
 	MOVQ        40(SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles302
+	JLT         tiles764
 	VZEROUPPER
 	RET
 
-smaller301:
+smaller763:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller306
+	JLT   smaller768
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -4976,7 +9951,7 @@ smaller301:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles307:
+tiles769:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -4993,7 +9968,7 @@ tiles307:
 	XORL    SI, SI
 	MOVQ    SI, 64(SP)
 
-channels308:
+channels770:
 	MOVQ    64(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -5007,37 +9982,37 @@ channels308:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop309:
+loop771:
 	MOVQ k+40(FP), R10
 
-loop310:
+loop772:
 	VMOVUPS     (R8), Y2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Y2, Y0
 	VFMADD231PS (DI)(BX*1), Y2, Y1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop310
+	JNZ         loop772
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop309
+	JNZ         loop771
 	VMOVUPS     Y0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Y1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels308
+	JGT         channels770
 	ADDQ        $+2, 40(SP)
 	MOVQ        40(SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles307
+	JLT         tiles769
 	VZEROUPPER
 	RET
 
-smaller306:
+smaller768:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller311
+	JLT   smaller773
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5055,7 +10030,7 @@ smaller306:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles312:
+tiles774:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -5072,7 +10047,7 @@ tiles312:
 	XORL    BX, BX
 	MOVQ    BX, 64(SP)
 
-channels313:
+channels775:
 	MOVQ    64(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -5085,35 +10060,35 @@ channels313:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop314:
+loop776:
 	MOVQ k+40(FP), R9
 
-loop315:
+loop777:
 	VMOVUPS     (DI), Y1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Y1, Y0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop315
+	JNZ         loop777
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop314
+	JNZ         loop776
 	VMOVUPS     Y0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+32, 64(SP)
 	CMPQ        AX, 64(SP)
-	JGT         channels313
+	JGT         channels775
 	ADDQ        $+1, 40(SP)
 	MOVQ        40(SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles312
+	JLT         tiles774
 	VZEROUPPER
 	RET
 
-smaller311:
-narrow250:
+smaller773:
+narrow712:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller316
+	JLT   smaller778
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5131,7 +10106,7 @@ narrow250:
 	XORL  R9, R9
 	MOVQ  R9, 40(SP)
 
-tiles317:
+tiles779:
 	MOVQ    40(SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -5163,10 +10138,10 @@ tiles317:
 	VXORPS  Y7, Y7, Y7
 	MOVQ    k+40(FP), R12
 
-loop319:
+loop781:
 	MOVQ k+40(FP), R13
 
-loop320:
+loop782:
 	VMOVUPS      (SP), Y8
 	VMASKMOVPS   (R11), Y8, Y8
 	ADDQ         AX, R11
@@ -5196,188 +10171,188 @@ loop320:
 	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R13
-	JNZ          loop320
+	JNZ          loop782
 	ADDQ         DX, R10
 	DECQ         R12
-	JNZ          loop319
+	JNZ          loop781
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two321
+	JZ           two783
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two321:
+two783:
 	TESTB    $0x02, 32(SP)
-	JZ       one322
+	JZ       one784
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one322:
+one784:
 	TESTB  $0x01, 32(SP)
-	JZ     end323
+	JZ     end785
 	VMOVSS X0, (R10)
 
-end323:
+end785:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two324
+	JZ           two786
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two324:
+two786:
 	TESTB    $0x02, 32(SP)
-	JZ       one325
+	JZ       one787
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one325:
+one787:
 	TESTB  $0x01, 32(SP)
-	JZ     end326
+	JZ     end788
 	VMOVSS X1, (R10)
 
-end326:
+end788:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two327
+	JZ           two789
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two327:
+two789:
 	TESTB    $0x02, 32(SP)
-	JZ       one328
+	JZ       one790
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one328:
+one790:
 	TESTB  $0x01, 32(SP)
-	JZ     end329
+	JZ     end791
 	VMOVSS X2, (R10)
 
-end329:
+end791:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two330
+	JZ           two792
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two330:
+two792:
 	TESTB    $0x02, 32(SP)
-	JZ       one331
+	JZ       one793
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one331:
+one793:
 	TESTB  $0x01, 32(SP)
-	JZ     end332
+	JZ     end794
 	VMOVSS X3, (R10)
 
-end332:
+end794:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two333
+	JZ           two795
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two333:
+two795:
 	TESTB    $0x02, 32(SP)
-	JZ       one334
+	JZ       one796
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one334:
+one796:
 	TESTB  $0x01, 32(SP)
-	JZ     end335
+	JZ     end797
 	VMOVSS X4, (R10)
 
-end335:
+end797:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two336
+	JZ           two798
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two336:
+two798:
 	TESTB    $0x02, 32(SP)
-	JZ       one337
+	JZ       one799
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one337:
+one799:
 	TESTB  $0x01, 32(SP)
-	JZ     end338
+	JZ     end800
 	VMOVSS X5, (R10)
 
-end338:
+end800:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two339
+	JZ           two801
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two339:
+two801:
 	TESTB    $0x02, 32(SP)
-	JZ       one340
+	JZ       one802
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one340:
+one802:
 	TESTB  $0x01, 32(SP)
-	JZ     end341
+	JZ     end803
 	VMOVSS X6, (R10)
 
-end341:
+end803:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 32(SP)
-	JZ           two342
+	JZ           two804
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two342:
+two804:
 	TESTB    $0x02, 32(SP)
-	JZ       one343
+	JZ       one805
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one343:
+one805:
 	TESTB  $0x01, 32(SP)
-	JZ     end344
+	JZ     end806
 	VMOVSS X7, (R10)
 
-end344:
+end806:
 	ADDQ AX, R9
 	ADDQ $+8, 40(SP)
 	MOVQ 40(SP), R9
 	CMPQ R9, width+24(FP)
-	JLT  tiles317
+	JLT  tiles779
 	VZEROUPPER
 	RET
 
-smaller316:
+smaller778:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller345
+	JLT   smaller807
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5395,7 +10370,7 @@ smaller316:
 	XORL  DI, DI
 	MOVQ  DI, 40(SP)
 
-tiles346:
+tiles808:
 	MOVQ    40(SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -5423,10 +10398,10 @@ tiles346:
 	VXORPS  Y3, Y3, Y3
 	MOVQ    k+40(FP), R10
 
-loop348:
+loop810:
 	MOVQ k+40(FP), R11
 
-loop349:
+loop811:
 	VMOVUPS      (SP), Y4
 	VMASKMOVPS   (R9), Y4, Y4
 	ADDQ         AX, R9
@@ -5444,104 +10419,104 @@ loop349:
 	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R11
-	JNZ          loop349
+	JNZ          loop811
 	ADDQ         DX, R8
 	DECQ         R10
-	JNZ          loop348
+	JNZ          loop810
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two350
+	JZ           two812
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two350:
+two812:
 	TESTB    $0x02, 32(SP)
-	JZ       one351
+	JZ       one813
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one351:
+one813:
 	TESTB  $0x01, 32(SP)
-	JZ     end352
+	JZ     end814
 	VMOVSS X0, (R8)
 
-end352:
+end814:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two353
+	JZ           two815
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two353:
+two815:
 	TESTB    $0x02, 32(SP)
-	JZ       one354
+	JZ       one816
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one354:
+one816:
 	TESTB  $0x01, 32(SP)
-	JZ     end355
+	JZ     end817
 	VMOVSS X1, (R8)
 
-end355:
+end817:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two356
+	JZ           two818
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two356:
+two818:
 	TESTB    $0x02, 32(SP)
-	JZ       one357
+	JZ       one819
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one357:
+one819:
 	TESTB  $0x01, 32(SP)
-	JZ     end358
+	JZ     end820
 	VMOVSS X2, (R8)
 
-end358:
+end820:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 32(SP)
-	JZ           two359
+	JZ           two821
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two359:
+two821:
 	TESTB    $0x02, 32(SP)
-	JZ       one360
+	JZ       one822
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one360:
+one822:
 	TESTB  $0x01, 32(SP)
-	JZ     end361
+	JZ     end823
 	VMOVSS X3, (R8)
 
-end361:
+end823:
 	ADDQ AX, DI
 	ADDQ $+4, 40(SP)
 	MOVQ 40(SP), DI
 	CMPQ DI, width+24(FP)
-	JLT  tiles346
+	JLT  tiles808
 	VZEROUPPER
 	RET
 
-smaller345:
+smaller807:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller362
+	JLT   smaller824
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5559,7 +10534,7 @@ smaller345:
 	XORL  SI, SI
 	MOVQ  SI, 40(SP)
 
-tiles363:
+tiles825:
 	MOVQ    40(SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -5585,10 +10560,10 @@ tiles363:
 	VXORPS  Y1, Y1, Y1
 	MOVQ    k+40(FP), R9
 
-loop365:
+loop827:
 	MOVQ k+40(FP), R10
 
-loop366:
+loop828:
 	VMOVUPS      (SP), Y2
 	VMASKMOVPS   (R8), Y2, Y2
 	ADDQ         AX, R8
@@ -5600,62 +10575,62 @@ loop366:
 	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R10
-	JNZ          loop366
+	JNZ          loop828
 	ADDQ         DX, DI
 	DECQ         R9
-	JNZ          loop365
+	JNZ          loop827
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two367
+	JZ           two829
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two367:
+two829:
 	TESTB    $0x02, 32(SP)
-	JZ       one368
+	JZ       one830
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one368:
+one830:
 	TESTB  $0x01, 32(SP)
-	JZ     end369
+	JZ     end831
 	VMOVSS X0, (DI)
 
-end369:
+end831:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 32(SP)
-	JZ           two370
+	JZ           two832
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two370:
+two832:
 	TESTB    $0x02, 32(SP)
-	JZ       one371
+	JZ       one833
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one371:
+one833:
 	TESTB  $0x01, 32(SP)
-	JZ     end372
+	JZ     end834
 	VMOVSS X1, (DI)
 
-end372:
+end834:
 	ADDQ AX, SI
 	ADDQ $+2, 40(SP)
 	MOVQ 40(SP), SI
 	CMPQ SI, width+24(FP)
-	JLT  tiles363
+	JLT  tiles825
 	VZEROUPPER
 	RET
 
-smaller362:
+smaller824:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller373
+	JLT   smaller835
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -5673,7 +10648,7 @@ smaller362:
 	XORL  BX, BX
 	MOVQ  BX, 40(SP)
 
-tiles374:
+tiles836:
 	MOVQ    40(SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -5698,10 +10673,10 @@ tiles374:
 	VXORPS  Y0, Y0, Y0
 	MOVQ    k+40(FP), R8
 
-loop376:
+loop838:
 	MOVQ k+40(FP), R9
 
-loop377:
+loop839:
 	VMOVUPS      (SP), Y1
 	VMASKMOVPS   (DI), Y1, Y1
 	ADDQ         AX, DI
@@ -5710,39 +10685,39 @@ loop377:
 	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R9
-	JNZ          loop377
+	JNZ          loop839
 	ADDQ         DX, SI
 	DECQ         R8
-	JNZ          loop376
+	JNZ          loop838
 	LEAQ         (BX), SI
 	TESTB        $0x04, 32(SP)
-	JZ           two378
+	JZ           two840
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two378:
+two840:
 	TESTB    $0x02, 32(SP)
-	JZ       one379
+	JZ       one841
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one379:
+one841:
 	TESTB  $0x01, 32(SP)
-	JZ     end380
+	JZ     end842
 	VMOVSS X0, (SI)
 
-end380:
+end842:
 	ADDQ AX, BX
 	ADDQ $+1, 40(SP)
 	MOVQ 40(SP), BX
 	CMPQ BX, width+24(FP)
-	JLT  tiles374
+	JLT  tiles836
 	VZEROUPPER
 	RET
 
-smaller373:
+smaller835:
 	VZEROUPPER
 	RET
 
@@ -5750,15 +10725,15 @@ smaller373:
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·dwGradAVX2(SB), NOSPLIT, $160-72
 	CMPQ     c+32(FP), $+8
-	JLT      narrow381
+	JLT      narrow843
 	CMPQ     k+40(FP), $+3
-	JNE      other382
+	JNE      other844
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other382
+	JNE      other844
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -5766,7 +10741,7 @@ TEXT ·dwGradAVX2(SB), NOSPLIT, $160-72
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels383:
+channels845:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -5775,7 +10750,7 @@ channels383:
 	MOVQ AX, 56(SP)
 	MOVQ $+1, 64(SP)
 
-loop385:
+loop847:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -5813,9 +10788,9 @@ loop385:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest387
+	JLT     rest849
 
-several386:
+several848:
 	VMOVUPS     (BX), Y9
 	ADDQ        R9, BX
 	VMOVUPS     (BX), Y10
@@ -5883,13 +10858,13 @@ several386:
 	ADDQ        R11, DX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several386
+	JGE         several848
 
-rest387:
+rest849:
 	ADDQ $+4, R10
-	JZ   finish388
+	JZ   finish850
 
-loop389:
+loop851:
 	VMOVUPS     (BX), Y9
 	ADDQ        R9, BX
 	VMOVUPS     (AX), Y10
@@ -5915,9 +10890,9 @@ loop389:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop389
+	JNZ         loop851
 
-finish388:
+finish850:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -5972,13 +10947,13 @@ finish388:
 	IMUL3Q    $+3, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop385
+	JNZ       loop847
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done384
+	JLE       done846
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels383
+	JGE       channels845
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -5987,21 +10962,21 @@ finish388:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels383
+	JMP       channels845
 
-done384:
+done846:
 	VZEROUPPER
 	RET
 
-other382:
+other844:
 	CMPQ     k+40(FP), $+3
-	JNE      other390
+	JNE      other852
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+2, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other390
+	JNE      other852
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -6009,7 +10984,7 @@ other382:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels391:
+channels853:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -6018,7 +10993,7 @@ channels391:
 	MOVQ AX, 56(SP)
 	MOVQ $+1, 64(SP)
 
-loop393:
+loop855:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -6056,9 +11031,9 @@ loop393:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest395
+	JLT     rest857
 
-several394:
+several856:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Y10
@@ -6132,13 +11107,13 @@ several394:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several394
+	JGE         several856
 
-rest395:
+rest857:
 	ADDQ $+4, R11
-	JZ   finish396
+	JZ   finish858
 
-loop397:
+loop859:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Y10
@@ -6164,9 +11139,9 @@ loop397:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop397
+	JNZ         loop859
 
-finish396:
+finish858:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -6221,13 +11196,13 @@ finish396:
 	IMUL3Q    $+3, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop393
+	JNZ       loop855
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done392
+	JLE       done854
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels391
+	JGE       channels853
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -6236,21 +11211,21 @@ finish396:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels391
+	JMP       channels853
 
-done392:
+done854:
 	VZEROUPPER
 	RET
 
-other390:
+other852:
 	CMPQ     k+40(FP), $+3
-	JNE      other398
+	JNE      other860
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other398
+	JNE      other860
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -6258,7 +11233,7 @@ other390:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels399:
+channels861:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -6267,7 +11242,7 @@ channels399:
 	MOVQ AX, 56(SP)
 	MOVQ $+1, 64(SP)
 
-loop401:
+loop863:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -6305,9 +11280,9 @@ loop401:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest403
+	JLT     rest865
 
-several402:
+several864:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Y10
@@ -6387,13 +11362,13 @@ several402:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several402
+	JGE         several864
 
-rest403:
+rest865:
 	ADDQ $+4, R11
-	JZ   finish404
+	JZ   finish866
 
-loop405:
+loop867:
 	VMOVUPS     (BX), Y9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Y10
@@ -6419,9 +11394,9 @@ loop405:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop405
+	JNZ         loop867
 
-finish404:
+finish866:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -6476,13 +11451,13 @@ finish404:
 	IMUL3Q    $+3, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop401
+	JNZ       loop863
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done400
+	JLE       done862
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels399
+	JGE       channels861
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -6491,21 +11466,21 @@ finish404:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels399
+	JMP       channels861
 
-done400:
+done862:
 	VZEROUPPER
 	RET
 
-other398:
+other860:
 	CMPQ     k+40(FP), $+5
-	JNE      other406
+	JNE      other868
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other406
+	JNE      other868
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -6513,7 +11488,7 @@ other398:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels407:
+channels869:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -6522,7 +11497,7 @@ channels407:
 	MOVQ AX, 56(SP)
 	MOVQ $+2, 64(SP)
 
-loop409:
+loop871:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -6561,9 +11536,9 @@ loop409:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest411
+	JLT     rest873
 
-several410:
+several872:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Y11
@@ -6632,13 +11607,13 @@ several410:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several410
+	JGE         several872
 
-rest411:
+rest873:
 	ADDQ $+4, R10
-	JZ   finish412
+	JZ   finish874
 
-loop413:
+loop875:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
@@ -6665,9 +11640,9 @@ loop413:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop413
+	JNZ         loop875
 
-finish412:
+finish874:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -6727,7 +11702,7 @@ finish412:
 	IMUL3Q    $+2, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop409
+	JNZ       loop871
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -6755,9 +11730,9 @@ finish412:
 	SHLQ      $0x02, R8
 	MOVQ      width+24(FP), R9
 	SUBQ      $+4, R9
-	JLT       rest415
+	JLT       rest877
 
-several414:
+several876:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y6
@@ -6797,13 +11772,13 @@ several414:
 	IMUL3Q      $+4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several414
+	JGE         several876
 
-rest415:
+rest877:
 	ADDQ $+4, R9
-	JZ   finish416
+	JZ   finish878
 
-loop417:
+loop879:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y6
@@ -6819,9 +11794,9 @@ loop417:
 	IMUL3Q      $+1, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop417
+	JNZ         loop879
 
-finish416:
+finish878:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -6857,10 +11832,10 @@ finish416:
 	ADDQ      AX, 56(SP)
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done408
+	JLE       done870
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels407
+	JGE       channels869
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -6869,21 +11844,21 @@ finish416:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels407
+	JMP       channels869
 
-done408:
+done870:
 	VZEROUPPER
 	RET
 
-other406:
+other868:
 	CMPQ     k+40(FP), $+5
-	JNE      other418
+	JNE      other880
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+2, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other418
+	JNE      other880
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -6891,7 +11866,7 @@ other406:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels419:
+channels881:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -6900,7 +11875,7 @@ channels419:
 	MOVQ AX, 56(SP)
 	MOVQ $+2, 64(SP)
 
-loop421:
+loop883:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -6939,9 +11914,9 @@ loop421:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest423
+	JLT     rest885
 
-several422:
+several884:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Y11
@@ -7020,13 +11995,13 @@ several422:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several422
+	JGE         several884
 
-rest423:
+rest885:
 	ADDQ $+4, R10
-	JZ   finish424
+	JZ   finish886
 
-loop425:
+loop887:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
@@ -7055,9 +12030,9 @@ loop425:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop425
+	JNZ         loop887
 
-finish424:
+finish886:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7117,7 +12092,7 @@ finish424:
 	IMUL3Q    $+2, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop421
+	JNZ       loop883
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7145,9 +12120,9 @@ finish424:
 	SHLQ      $0x02, R8
 	MOVQ      width+24(FP), R9
 	SUBQ      $+4, R9
-	JLT       rest427
+	JLT       rest889
 
-several426:
+several888:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y6
@@ -7192,13 +12167,13 @@ several426:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several426
+	JGE         several888
 
-rest427:
+rest889:
 	ADDQ $+4, R9
-	JZ   finish428
+	JZ   finish890
 
-loop429:
+loop891:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y6
@@ -7215,9 +12190,9 @@ loop429:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop429
+	JNZ         loop891
 
-finish428:
+finish890:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7253,10 +12228,10 @@ finish428:
 	ADDQ      AX, 56(SP)
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done420
+	JLE       done882
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels419
+	JGE       channels881
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -7265,21 +12240,21 @@ finish428:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels419
+	JMP       channels881
 
-done420:
+done882:
 	VZEROUPPER
 	RET
 
-other418:
+other880:
 	CMPQ     k+40(FP), $+5
-	JNE      other430
+	JNE      other892
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other430
+	JNE      other892
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -7287,7 +12262,7 @@ other418:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels431:
+channels893:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -7296,7 +12271,7 @@ channels431:
 	MOVQ AX, 56(SP)
 	MOVQ $+2, 64(SP)
 
-loop433:
+loop895:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -7335,9 +12310,9 @@ loop433:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest435
+	JLT     rest897
 
-several434:
+several896:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Y11
@@ -7414,13 +12389,13 @@ several434:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several434
+	JGE         several896
 
-rest435:
+rest897:
 	ADDQ $+4, R10
-	JZ   finish436
+	JZ   finish898
 
-loop437:
+loop899:
 	VMOVUPS     (DX), Y10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Y11
@@ -7447,9 +12422,9 @@ loop437:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop437
+	JNZ         loop899
 
-finish436:
+finish898:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7509,7 +12484,7 @@ finish436:
 	IMUL3Q    $+2, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop433
+	JNZ       loop895
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7537,9 +12512,9 @@ finish436:
 	SHLQ      $0x02, R8
 	MOVQ      width+24(FP), R9
 	SUBQ      $+4, R9
-	JLT       rest439
+	JLT       rest901
 
-several438:
+several900:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y6
@@ -7583,13 +12558,13 @@ several438:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several438
+	JGE         several900
 
-rest439:
+rest901:
 	ADDQ $+4, R9
-	JZ   finish440
+	JZ   finish902
 
-loop441:
+loop903:
 	VMOVUPS     (CX), Y5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y6
@@ -7605,9 +12580,9 @@ loop441:
 	IMUL3Q      $+2, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop441
+	JNZ         loop903
 
-finish440:
+finish902:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7643,10 +12618,10 @@ finish440:
 	ADDQ      AX, 56(SP)
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done432
+	JLE       done894
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels431
+	JGE       channels893
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -7655,21 +12630,21 @@ finish440:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels431
+	JMP       channels893
 
-done432:
+done894:
 	VZEROUPPER
 	RET
 
-other430:
+other892:
 	CMPQ     k+40(FP), $+7
-	JNE      other442
+	JNE      other904
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other442
+	JNE      other904
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -7677,7 +12652,7 @@ other430:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels443:
+channels905:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -7686,7 +12661,7 @@ channels443:
 	MOVQ AX, 56(SP)
 	MOVQ $+7, 64(SP)
 
-loop445:
+loop907:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -7718,9 +12693,9 @@ loop445:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest447
+	JLT     rest909
 
-several446:
+several908:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y8
@@ -7771,13 +12746,13 @@ several446:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several446
+	JGE         several908
 
-rest447:
+rest909:
 	ADDQ $+4, R9
-	JZ   finish448
+	JZ   finish910
 
-loop449:
+loop911:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y8
@@ -7797,9 +12772,9 @@ loop449:
 	IMUL3Q      $+1, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop449
+	JNZ         loop911
 
-finish448:
+finish910:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -7844,13 +12819,13 @@ finish448:
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop445
+	JNZ       loop907
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done444
+	JLE       done906
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels443
+	JGE       channels905
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -7859,21 +12834,21 @@ finish448:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels443
+	JMP       channels905
 
-done444:
+done906:
 	VZEROUPPER
 	RET
 
-other442:
+other904:
 	CMPQ     k+40(FP), $+7
-	JNE      other450
+	JNE      other912
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+2, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other450
+	JNE      other912
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -7881,7 +12856,7 @@ other442:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels451:
+channels913:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -7890,7 +12865,7 @@ channels451:
 	MOVQ AX, 56(SP)
 	MOVQ $+7, 64(SP)
 
-loop453:
+loop915:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -7922,9 +12897,9 @@ loop453:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest455
+	JLT     rest917
 
-several454:
+several916:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y8
@@ -7981,13 +12956,13 @@ several454:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several454
+	JGE         several916
 
-rest455:
+rest917:
 	ADDQ $+4, R9
-	JZ   finish456
+	JZ   finish918
 
-loop457:
+loop919:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y8
@@ -8008,9 +12983,9 @@ loop457:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop457
+	JNZ         loop919
 
-finish456:
+finish918:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -8055,13 +13030,13 @@ finish456:
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop453
+	JNZ       loop915
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done452
+	JLE       done914
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels451
+	JGE       channels913
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -8070,21 +13045,21 @@ finish456:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels451
+	JMP       channels913
 
-done452:
+done914:
 	VZEROUPPER
 	RET
 
-other450:
+other912:
 	CMPQ     k+40(FP), $+7
-	JNE      other458
+	JNE      other920
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other458
+	JNE      other920
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -8092,7 +13067,7 @@ other450:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels459:
+channels921:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 48(SP)
@@ -8101,7 +13076,7 @@ channels459:
 	MOVQ AX, 56(SP)
 	MOVQ $+7, 64(SP)
 
-loop461:
+loop923:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    48(SP), CX
@@ -8133,9 +13108,9 @@ loop461:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest463
+	JLT     rest925
 
-several462:
+several924:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Y8
@@ -8189,13 +13164,13 @@ several462:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several462
+	JGE         several924
 
-rest463:
+rest925:
 	ADDQ $+4, R9
-	JZ   finish464
+	JZ   finish926
 
-loop465:
+loop927:
 	VMOVUPS     (CX), Y7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Y8
@@ -8215,9 +13190,9 @@ loop465:
 	IMUL3Q      $+2, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop465
+	JNZ         loop927
 
-finish464:
+finish926:
 	MOVQ      c+32(FP), AX
 	SHLQ      $0x02, AX
 	MOVQ      48(SP), CX
@@ -8262,13 +13237,13 @@ finish464:
 	IMUL3Q    $+1, AX, AX
 	ADDQ      AX, 56(SP)
 	DECQ      64(SP)
-	JNZ       loop461
+	JNZ       loop923
 	ADDQ      $+32, (SP)
 	SUBQ      $+8, 8(SP)
-	JLE       done460
+	JLE       done922
 	MOVQ      8(SP), AX
 	CMPQ      AX, $+8
-	JGE       channels459
+	JGE       channels921
 	MOVQ      $+8, 8(SP)
 	LEAQ      tailTable<>+0(SB), CX
 	VMOVUPS   32(CX)(AX*4), Y0
@@ -8277,14 +13252,14 @@ finish464:
 	SUBQ      AX, CX
 	SHLQ      $0x02, CX
 	SUBQ      CX, (SP)
-	JMP       channels459
+	JMP       channels921
 
-done460:
+done922:
 	VZEROUPPER
 	RET
 
-other458:
-narrow381:
+other920:
+narrow843:
 	MOVQ    c+32(FP), AX
 	ANDQ    $+7, AX
 	MOVQ    AX, 104(SP)
@@ -8302,17 +13277,17 @@ narrow381:
 	MOVQ    k+40(FP), AX
 	MOVQ    AX, 136(SP)
 
-groups466:
+groups928:
 	MOVQ  128(SP), AX
 	MOVQ  136(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  112(SP), $+1
-	JLE   last467
+	JLE   last929
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last467
+	JNZ   last929
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -8321,13 +13296,13 @@ groups466:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last467:
+last929:
 	MOVQ  AX, SI
 	CMPQ  112(SP), $+2
-	JLE   last468
+	JLE   last930
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last468
+	JNZ   last930
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -8336,13 +13311,13 @@ last467:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last468:
+last930:
 	MOVQ  AX, DI
 	CMPQ  112(SP), $+3
-	JLE   last469
+	JLE   last931
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last469
+	JNZ   last931
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -8351,13 +13326,13 @@ last468:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last469:
+last931:
 	MOVQ  AX, R8
 	CMPQ  112(SP), $+4
-	JLE   last470
+	JLE   last932
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last470
+	JNZ   last932
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -8366,13 +13341,13 @@ last469:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last470:
+last932:
 	MOVQ  AX, R9
 	CMPQ  112(SP), $+5
-	JLE   last471
+	JLE   last933
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last471
+	JNZ   last933
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -8381,13 +13356,13 @@ last470:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last471:
+last933:
 	MOVQ  AX, R10
 	CMPQ  112(SP), $+6
-	JLE   last472
+	JLE   last934
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last472
+	JNZ   last934
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -8396,13 +13371,13 @@ last471:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last472:
+last934:
 	MOVQ  AX, R11
 	CMPQ  112(SP), $+7
-	JLE   last473
+	JLE   last935
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last473
+	JNZ   last935
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -8411,13 +13386,13 @@ last472:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last473:
+last935:
 	MOVQ  AX, R12
 	CMPQ  112(SP), $+8
-	JLE   last474
+	JLE   last936
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last474
+	JNZ   last936
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -8426,13 +13401,13 @@ last473:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last474:
+last936:
 	MOVQ  AX, R13
 	CMPQ  112(SP), $+9
-	JLE   last475
+	JLE   last937
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last475
+	JNZ   last937
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -8441,7 +13416,7 @@ last474:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last475:
+last937:
 	MOVQ AX, 128(SP)
 	MOVQ CX, 136(SP)
 	MOVQ c+32(FP), AX
@@ -8449,9 +13424,9 @@ last475:
 	XORL AX, AX
 	MOVQ AX, 152(SP)
 
-channels476:
+channels938:
 	CMPQ    144(SP), $+8
-	JLT     next478
+	JLT     next940
 	MOVQ    120(SP), AX
 	ADDQ    152(SP), AX
 	MOVQ    c+32(FP), CX
@@ -8501,7 +13476,7 @@ channels476:
 	ADDQ    152(SP), AX
 	ADDQ    152(SP), CX
 
-loop479:
+loop941:
 	VMOVUPS     (CX), Y9
 	VFMADD231PS (AX)(BX*1), Y9, Y0
 	VFMADD231PS (AX)(SI*1), Y9, Y1
@@ -8515,7 +13490,7 @@ loop479:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop479
+	JNZ         loop941
 	MOVQ        120(SP), AX
 	ADDQ        152(SP), AX
 	MOVQ        c+32(FP), CX
@@ -8557,11 +13532,11 @@ loop479:
 	VMOVUPS     Y8, (AX)
 	ADDQ        $+32, 152(SP)
 	SUBQ        $+8, 144(SP)
-	JMP         channels476
+	JMP         channels938
 
-next478:
+next940:
 	CMPQ       144(SP), $+0
-	JLE        done477
+	JLE        done939
 	MOVQ       120(SP), AX
 	ADDQ       152(SP), AX
 	MOVQ       c+32(FP), CX
@@ -8620,7 +13595,7 @@ next478:
 	ADDQ       152(SP), AX
 	ADDQ       152(SP), CX
 
-loop480:
+loop942:
 	VMOVUPS      72(SP), Y9
 	VMASKMOVPS   (CX), Y9, Y9
 	VMOVUPS      72(SP), Y10
@@ -8653,7 +13628,7 @@ loop480:
 	ADDQ         R14, CX
 	ADDQ         R15, AX
 	DECQ         DX
-	JNZ          loop480
+	JNZ          loop942
 	MOVQ         120(SP), AX
 	ADDQ         152(SP), AX
 	MOVQ         c+32(FP), CX
@@ -8662,231 +13637,231 @@ loop480:
 	XORL         BX, BX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two481
+	JZ           two943
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two481:
+two943:
 	TESTB    $0x02, 104(SP)
-	JZ       one482
+	JZ       one944
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one482:
+one944:
 	TESTB  $0x01, 104(SP)
-	JZ     end483
+	JZ     end945
 	VMOVSS X0, (SI)
 
-end483:
+end945:
 	CMPQ         DX, $+1
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two484
+	JZ           two946
 	VMOVUPS      X1, (SI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, SI
 
-two484:
+two946:
 	TESTB    $0x02, 104(SP)
-	JZ       one485
+	JZ       one947
 	VMOVLPS  X1, (SI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, SI
 
-one485:
+one947:
 	TESTB  $0x01, 104(SP)
-	JZ     end486
+	JZ     end948
 	VMOVSS X1, (SI)
 
-end486:
+end948:
 	CMPQ         DX, $+2
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two487
+	JZ           two949
 	VMOVUPS      X2, (SI)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, SI
 
-two487:
+two949:
 	TESTB    $0x02, 104(SP)
-	JZ       one488
+	JZ       one950
 	VMOVLPS  X2, (SI)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, SI
 
-one488:
+one950:
 	TESTB  $0x01, 104(SP)
-	JZ     end489
+	JZ     end951
 	VMOVSS X2, (SI)
 
-end489:
+end951:
 	CMPQ         DX, $+3
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two490
+	JZ           two952
 	VMOVUPS      X3, (SI)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, SI
 
-two490:
+two952:
 	TESTB    $0x02, 104(SP)
-	JZ       one491
+	JZ       one953
 	VMOVLPS  X3, (SI)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, SI
 
-one491:
+one953:
 	TESTB  $0x01, 104(SP)
-	JZ     end492
+	JZ     end954
 	VMOVSS X3, (SI)
 
-end492:
+end954:
 	CMPQ         DX, $+4
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two493
+	JZ           two955
 	VMOVUPS      X4, (SI)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, SI
 
-two493:
+two955:
 	TESTB    $0x02, 104(SP)
-	JZ       one494
+	JZ       one956
 	VMOVLPS  X4, (SI)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, SI
 
-one494:
+one956:
 	TESTB  $0x01, 104(SP)
-	JZ     end495
+	JZ     end957
 	VMOVSS X4, (SI)
 
-end495:
+end957:
 	CMPQ         DX, $+5
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two496
+	JZ           two958
 	VMOVUPS      X5, (SI)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, SI
 
-two496:
+two958:
 	TESTB    $0x02, 104(SP)
-	JZ       one497
+	JZ       one959
 	VMOVLPS  X5, (SI)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, SI
 
-one497:
+one959:
 	TESTB  $0x01, 104(SP)
-	JZ     end498
+	JZ     end960
 	VMOVSS X5, (SI)
 
-end498:
+end960:
 	CMPQ         DX, $+6
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two499
+	JZ           two961
 	VMOVUPS      X6, (SI)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, SI
 
-two499:
+two961:
 	TESTB    $0x02, 104(SP)
-	JZ       one500
+	JZ       one962
 	VMOVLPS  X6, (SI)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, SI
 
-one500:
+one962:
 	TESTB  $0x01, 104(SP)
-	JZ     end501
+	JZ     end963
 	VMOVSS X6, (SI)
 
-end501:
+end963:
 	CMPQ         DX, $+7
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), SI
 	TESTB        $0x04, 104(SP)
-	JZ           two502
+	JZ           two964
 	VMOVUPS      X7, (SI)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, SI
 
-two502:
+two964:
 	TESTB    $0x02, 104(SP)
-	JZ       one503
+	JZ       one965
 	VMOVLPS  X7, (SI)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, SI
 
-one503:
+one965:
 	TESTB  $0x01, 104(SP)
-	JZ     end504
+	JZ     end966
 	VMOVSS X7, (SI)
 
-end504:
+end966:
 	CMPQ         DX, $+8
 	CMOVQLE      BX, CX
 	ADDQ         CX, AX
 	LEAQ         (AX), AX
 	TESTB        $0x04, 104(SP)
-	JZ           two505
+	JZ           two967
 	VMOVUPS      X8, (AX)
 	VEXTRACTF128 $0x01, Y8, X8
 	ADDQ         $0x10, AX
 
-two505:
+two967:
 	TESTB    $0x02, 104(SP)
-	JZ       one506
+	JZ       one968
 	VMOVLPS  X8, (AX)
 	VMOVHLPS X8, X8, X8
 	ADDQ     $0x08, AX
 
-one506:
+one968:
 	TESTB  $0x01, 104(SP)
-	JZ     end507
+	JZ     end969
 	VMOVSS X8, (AX)
 
-end507:
-done477:
+end969:
+done939:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 120(SP)
 	SUBQ   $+9, 112(SP)
-	JG     groups466
+	JG     groups928
 	VZEROUPPER
 	RET
 
 // func maxRowAVX2(dst *float32, src *float32, width int, c int, k int, pixel int, tap int, row int)
 // Requires: AVX, AVX2, CMOV
 TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
-	CMPQ     c+24(FP), $+8
-	JLT      narrow508
+	CMPQ     c+24(FP), $+16
+	JLT      narrow970
 	CMPQ     k+32(FP), $+3
-	JNE      other509
+	JNE      other971
 	MOVQ     pixel+40(FP), AX
 	MOVQ     tap+48(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other509
+	JNE      other971
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+24(FP), AX
@@ -8894,7 +13869,7 @@ TEXT ·maxRowAVX2(SB), NOSPLIT, $120-64
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels510:
+channels972:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -8923,7 +13898,7 @@ channels510:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop512:
+loop974:
 	VMOVUPS (AX)(SI*2), Y2
 	VMAXPS  lowest<>+0(SB), Y2, Y2
 	VMOVUPS (CX)(SI*2), Y3
@@ -8942,13 +13917,13 @@ loop512:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop512
+	JNZ     loop974
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done511
+	JLE     done973
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels510
+	JGE     channels972
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -8957,21 +13932,21 @@ loop512:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels510
+	JMP     channels972
 
-done511:
+done973:
 	VZEROUPPER
 	RET
 
-other509:
+other971:
 	CMPQ     k+32(FP), $+3
-	JNE      other513
+	JNE      other975
 	MOVQ     pixel+40(FP), AX
 	MOVQ     tap+48(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other513
+	JNE      other975
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+24(FP), AX
@@ -8979,7 +13954,7 @@ other509:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels514:
+channels976:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -9002,7 +13977,7 @@ channels514:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop516:
+loop978:
 	VMOVUPS (AX)(SI*1), Y1
 	VMAXPS  lowest<>+0(SB), Y1, Y1
 	VMOVUPS (CX)(SI*1), Y2
@@ -9026,13 +14001,13 @@ loop516:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop516
+	JNZ     loop978
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done515
+	JLE     done977
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels514
+	JGE     channels976
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -9041,14 +14016,14 @@ loop516:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels514
+	JMP     channels976
 
-done515:
+done977:
 	VZEROUPPER
 	RET
 
-other513:
-narrow508:
+other975:
+narrow970:
 	MOVQ    c+24(FP), AX
 	ANDQ    $+7, AX
 	MOVQ    AX, 80(SP)
@@ -9057,9 +14032,9 @@ narrow508:
 	VMOVUPS 32(CX)(AX*4), Y0
 	VMOVUPS Y0, 48(SP)
 	CMPQ    c+24(FP), $+8
-	JLT     narrow517
+	JLT     narrow979
 	CMPQ    width+16(FP), $+8
-	JLT     smaller518
+	JLT     smaller980
 	MOVQ    c+24(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    tap+48(FP), CX
@@ -9077,7 +14052,7 @@ narrow508:
 	XORL    R9, R9
 	MOVQ    R9, 88(SP)
 
-tiles519:
+tiles981:
 	MOVQ    88(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -9094,7 +14069,7 @@ tiles519:
 	XORL    R9, R9
 	MOVQ    R9, 112(SP)
 
-channels520:
+channels982:
 	MOVQ    112(SP), R9
 	LEAQ    -32(AX), R10
 	CMPQ    R9, R10
@@ -9112,10 +14087,10 @@ channels520:
 	VMOVUPS (R10)(R8*1), Y7
 	MOVQ    k+32(FP), R11
 
-loop521:
+loop983:
 	MOVQ k+32(FP), R12
 
-loop522:
+loop984:
 	VMOVUPS (R10), Y8
 	VMAXPS  Y0, Y8, Y0
 	VMOVUPS (R10)(BX*1), Y8
@@ -9134,10 +14109,10 @@ loop522:
 	VMAXPS  Y7, Y8, Y7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop522
+	JNZ     loop984
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop521
+	JNZ     loop983
 	VMOVUPS Y0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Y1, (R9)
@@ -9156,17 +14131,17 @@ loop522:
 	ADDQ    AX, R9
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels520
+	JGT     channels982
 	ADDQ    $+8, 88(SP)
 	MOVQ    88(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles519
+	JLT     tiles981
 	VZEROUPPER
 	RET
 
-smaller518:
+smaller980:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller523
+	JLT   smaller985
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9184,7 +14159,7 @@ smaller518:
 	XORL  DI, DI
 	MOVQ  DI, 88(SP)
 
-tiles524:
+tiles986:
 	MOVQ    88(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -9201,7 +14176,7 @@ tiles524:
 	XORL    DI, DI
 	MOVQ    DI, 112(SP)
 
-channels525:
+channels987:
 	MOVQ    112(SP), DI
 	LEAQ    -32(AX), R8
 	CMPQ    DI, R8
@@ -9215,10 +14190,10 @@ channels525:
 	VMOVUPS (R8)(SI*1), Y3
 	MOVQ    k+32(FP), R9
 
-loop526:
+loop988:
 	MOVQ k+32(FP), R10
 
-loop527:
+loop989:
 	VMOVUPS (R8), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS (R8)(BX*1), Y4
@@ -9229,10 +14204,10 @@ loop527:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop527
+	JNZ     loop989
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop526
+	JNZ     loop988
 	VMOVUPS Y0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Y1, (DI)
@@ -9243,17 +14218,17 @@ loop527:
 	ADDQ    AX, DI
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels525
+	JGT     channels987
 	ADDQ    $+4, 88(SP)
 	MOVQ    88(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles524
+	JLT     tiles986
 	VZEROUPPER
 	RET
 
-smaller523:
+smaller985:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller528
+	JLT   smaller990
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9271,7 +14246,7 @@ smaller523:
 	XORL  SI, SI
 	MOVQ  SI, 88(SP)
 
-tiles529:
+tiles991:
 	MOVQ    88(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -9288,7 +14263,7 @@ tiles529:
 	XORL    SI, SI
 	MOVQ    SI, 112(SP)
 
-channels530:
+channels992:
 	MOVQ    112(SP), SI
 	LEAQ    -32(AX), DI
 	CMPQ    SI, DI
@@ -9300,37 +14275,37 @@ channels530:
 	VMOVUPS (DI)(BX*1), Y1
 	MOVQ    k+32(FP), R8
 
-loop531:
+loop993:
 	MOVQ k+32(FP), R9
 
-loop532:
+loop994:
 	VMOVUPS (DI), Y2
 	VMAXPS  Y0, Y2, Y0
 	VMOVUPS (DI)(BX*1), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop532
+	JNZ     loop994
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop531
+	JNZ     loop993
 	VMOVUPS Y0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Y1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels530
+	JGT     channels992
 	ADDQ    $+2, 88(SP)
 	MOVQ    88(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles529
+	JLT     tiles991
 	VZEROUPPER
 	RET
 
-smaller528:
+smaller990:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller533
+	JLT   smaller995
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9348,7 +14323,7 @@ smaller528:
 	XORL  BX, BX
 	MOVQ  BX, 88(SP)
 
-tiles534:
+tiles996:
 	MOVQ    88(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -9365,7 +14340,7 @@ tiles534:
 	XORL    BX, BX
 	MOVQ    BX, 112(SP)
 
-channels535:
+channels997:
 	MOVQ    112(SP), BX
 	LEAQ    -32(AX), SI
 	CMPQ    BX, SI
@@ -9376,34 +14351,34 @@ channels535:
 	VMOVUPS (SI), Y0
 	MOVQ    k+32(FP), DI
 
-loop536:
+loop998:
 	MOVQ k+32(FP), R8
 
-loop537:
+loop999:
 	VMOVUPS (SI), Y1
 	VMAXPS  Y0, Y1, Y0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop537
+	JNZ     loop999
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop536
+	JNZ     loop998
 	VMOVUPS Y0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+32, 112(SP)
 	CMPQ    AX, 112(SP)
-	JGT     channels535
+	JGT     channels997
 	ADDQ    $+1, 88(SP)
 	MOVQ    88(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles534
+	JLT     tiles996
 	VZEROUPPER
 	RET
 
-smaller533:
-narrow517:
+smaller995:
+narrow979:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller538
+	JLT   smaller1000
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9421,7 +14396,7 @@ narrow517:
 	XORL  R9, R9
 	MOVQ  R9, 88(SP)
 
-tiles539:
+tiles1001:
 	MOVQ       88(SP), R9
 	MOVQ       width+16(FP), R10
 	SUBQ       $+8, R10
@@ -9459,10 +14434,10 @@ tiles539:
 	VMASKMOVPS (R10)(R8*1), Y7, Y7
 	MOVQ       k+32(FP), R11
 
-loop541:
+loop1003:
 	MOVQ k+32(FP), R12
 
-loop542:
+loop1004:
 	VMOVUPS      48(SP), Y8
 	VMASKMOVPS   (R10), Y8, Y8
 	VMAXPS       Y0, Y8, Y0
@@ -9489,188 +14464,188 @@ loop542:
 	VMAXPS       Y7, Y8, Y7
 	ADDQ         CX, R10
 	DECQ         R12
-	JNZ          loop542
+	JNZ          loop1004
 	ADDQ         DX, R10
 	DECQ         R11
-	JNZ          loop541
+	JNZ          loop1003
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two543
+	JZ           two1005
 	VMOVUPS      X0, (R10)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R10
 
-two543:
+two1005:
 	TESTB    $0x02, 80(SP)
-	JZ       one544
+	JZ       one1006
 	VMOVLPS  X0, (R10)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R10
 
-one544:
+one1006:
 	TESTB  $0x01, 80(SP)
-	JZ     end545
+	JZ     end1007
 	VMOVSS X0, (R10)
 
-end545:
+end1007:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two546
+	JZ           two1008
 	VMOVUPS      X1, (R10)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R10
 
-two546:
+two1008:
 	TESTB    $0x02, 80(SP)
-	JZ       one547
+	JZ       one1009
 	VMOVLPS  X1, (R10)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R10
 
-one547:
+one1009:
 	TESTB  $0x01, 80(SP)
-	JZ     end548
+	JZ     end1010
 	VMOVSS X1, (R10)
 
-end548:
+end1010:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two549
+	JZ           two1011
 	VMOVUPS      X2, (R10)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R10
 
-two549:
+two1011:
 	TESTB    $0x02, 80(SP)
-	JZ       one550
+	JZ       one1012
 	VMOVLPS  X2, (R10)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R10
 
-one550:
+one1012:
 	TESTB  $0x01, 80(SP)
-	JZ     end551
+	JZ     end1013
 	VMOVSS X2, (R10)
 
-end551:
+end1013:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two552
+	JZ           two1014
 	VMOVUPS      X3, (R10)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R10
 
-two552:
+two1014:
 	TESTB    $0x02, 80(SP)
-	JZ       one553
+	JZ       one1015
 	VMOVLPS  X3, (R10)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R10
 
-one553:
+one1015:
 	TESTB  $0x01, 80(SP)
-	JZ     end554
+	JZ     end1016
 	VMOVSS X3, (R10)
 
-end554:
+end1016:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two555
+	JZ           two1017
 	VMOVUPS      X4, (R10)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R10
 
-two555:
+two1017:
 	TESTB    $0x02, 80(SP)
-	JZ       one556
+	JZ       one1018
 	VMOVLPS  X4, (R10)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R10
 
-one556:
+one1018:
 	TESTB  $0x01, 80(SP)
-	JZ     end557
+	JZ     end1019
 	VMOVSS X4, (R10)
 
-end557:
+end1019:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two558
+	JZ           two1020
 	VMOVUPS      X5, (R10)
 	VEXTRACTF128 $0x01, Y5, X5
 	ADDQ         $0x10, R10
 
-two558:
+two1020:
 	TESTB    $0x02, 80(SP)
-	JZ       one559
+	JZ       one1021
 	VMOVLPS  X5, (R10)
 	VMOVHLPS X5, X5, X5
 	ADDQ     $0x08, R10
 
-one559:
+one1021:
 	TESTB  $0x01, 80(SP)
-	JZ     end560
+	JZ     end1022
 	VMOVSS X5, (R10)
 
-end560:
+end1022:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two561
+	JZ           two1023
 	VMOVUPS      X6, (R10)
 	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, R10
 
-two561:
+two1023:
 	TESTB    $0x02, 80(SP)
-	JZ       one562
+	JZ       one1024
 	VMOVLPS  X6, (R10)
 	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, R10
 
-one562:
+one1024:
 	TESTB  $0x01, 80(SP)
-	JZ     end563
+	JZ     end1025
 	VMOVSS X6, (R10)
 
-end563:
+end1025:
 	ADDQ         AX, R9
 	LEAQ         (R9), R10
 	TESTB        $0x04, 80(SP)
-	JZ           two564
+	JZ           two1026
 	VMOVUPS      X7, (R10)
 	VEXTRACTF128 $0x01, Y7, X7
 	ADDQ         $0x10, R10
 
-two564:
+two1026:
 	TESTB    $0x02, 80(SP)
-	JZ       one565
+	JZ       one1027
 	VMOVLPS  X7, (R10)
 	VMOVHLPS X7, X7, X7
 	ADDQ     $0x08, R10
 
-one565:
+one1027:
 	TESTB  $0x01, 80(SP)
-	JZ     end566
+	JZ     end1028
 	VMOVSS X7, (R10)
 
-end566:
+end1028:
 	ADDQ AX, R9
 	ADDQ $+8, 88(SP)
 	MOVQ 88(SP), R9
 	CMPQ R9, width+16(FP)
-	JLT  tiles539
+	JLT  tiles1001
 	VZEROUPPER
 	RET
 
-smaller538:
+smaller1000:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller567
+	JLT   smaller1029
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9688,7 +14663,7 @@ smaller538:
 	XORL  DI, DI
 	MOVQ  DI, 88(SP)
 
-tiles568:
+tiles1030:
 	MOVQ       88(SP), DI
 	MOVQ       width+16(FP), R8
 	SUBQ       $+4, R8
@@ -9718,10 +14693,10 @@ tiles568:
 	VMASKMOVPS (R8)(SI*1), Y3, Y3
 	MOVQ       k+32(FP), R9
 
-loop570:
+loop1032:
 	MOVQ k+32(FP), R10
 
-loop571:
+loop1033:
 	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (R8), Y4, Y4
 	VMAXPS       Y0, Y4, Y0
@@ -9736,104 +14711,104 @@ loop571:
 	VMAXPS       Y3, Y4, Y3
 	ADDQ         CX, R8
 	DECQ         R10
-	JNZ          loop571
+	JNZ          loop1033
 	ADDQ         DX, R8
 	DECQ         R9
-	JNZ          loop570
+	JNZ          loop1032
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two572
+	JZ           two1034
 	VMOVUPS      X0, (R8)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, R8
 
-two572:
+two1034:
 	TESTB    $0x02, 80(SP)
-	JZ       one573
+	JZ       one1035
 	VMOVLPS  X0, (R8)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, R8
 
-one573:
+one1035:
 	TESTB  $0x01, 80(SP)
-	JZ     end574
+	JZ     end1036
 	VMOVSS X0, (R8)
 
-end574:
+end1036:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two575
+	JZ           two1037
 	VMOVUPS      X1, (R8)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, R8
 
-two575:
+two1037:
 	TESTB    $0x02, 80(SP)
-	JZ       one576
+	JZ       one1038
 	VMOVLPS  X1, (R8)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, R8
 
-one576:
+one1038:
 	TESTB  $0x01, 80(SP)
-	JZ     end577
+	JZ     end1039
 	VMOVSS X1, (R8)
 
-end577:
+end1039:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two578
+	JZ           two1040
 	VMOVUPS      X2, (R8)
 	VEXTRACTF128 $0x01, Y2, X2
 	ADDQ         $0x10, R8
 
-two578:
+two1040:
 	TESTB    $0x02, 80(SP)
-	JZ       one579
+	JZ       one1041
 	VMOVLPS  X2, (R8)
 	VMOVHLPS X2, X2, X2
 	ADDQ     $0x08, R8
 
-one579:
+one1041:
 	TESTB  $0x01, 80(SP)
-	JZ     end580
+	JZ     end1042
 	VMOVSS X2, (R8)
 
-end580:
+end1042:
 	ADDQ         AX, DI
 	LEAQ         (DI), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two581
+	JZ           two1043
 	VMOVUPS      X3, (R8)
 	VEXTRACTF128 $0x01, Y3, X3
 	ADDQ         $0x10, R8
 
-two581:
+two1043:
 	TESTB    $0x02, 80(SP)
-	JZ       one582
+	JZ       one1044
 	VMOVLPS  X3, (R8)
 	VMOVHLPS X3, X3, X3
 	ADDQ     $0x08, R8
 
-one582:
+one1044:
 	TESTB  $0x01, 80(SP)
-	JZ     end583
+	JZ     end1045
 	VMOVSS X3, (R8)
 
-end583:
+end1045:
 	ADDQ AX, DI
 	ADDQ $+4, 88(SP)
 	MOVQ 88(SP), DI
 	CMPQ DI, width+16(FP)
-	JLT  tiles568
+	JLT  tiles1030
 	VZEROUPPER
 	RET
 
-smaller567:
+smaller1029:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller584
+	JLT   smaller1046
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9851,7 +14826,7 @@ smaller567:
 	XORL  SI, SI
 	MOVQ  SI, 88(SP)
 
-tiles585:
+tiles1047:
 	MOVQ       88(SP), SI
 	MOVQ       width+16(FP), DI
 	SUBQ       $+2, DI
@@ -9877,10 +14852,10 @@ tiles585:
 	VMASKMOVPS (DI)(BX*1), Y1, Y1
 	MOVQ       k+32(FP), R8
 
-loop587:
+loop1049:
 	MOVQ k+32(FP), R9
 
-loop588:
+loop1050:
 	VMOVUPS      48(SP), Y2
 	VMASKMOVPS   (DI), Y2, Y2
 	VMAXPS       Y0, Y2, Y0
@@ -9889,62 +14864,62 @@ loop588:
 	VMAXPS       Y1, Y2, Y1
 	ADDQ         CX, DI
 	DECQ         R9
-	JNZ          loop588
+	JNZ          loop1050
 	ADDQ         DX, DI
 	DECQ         R8
-	JNZ          loop587
+	JNZ          loop1049
 	LEAQ         (SI), DI
 	TESTB        $0x04, 80(SP)
-	JZ           two589
+	JZ           two1051
 	VMOVUPS      X0, (DI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, DI
 
-two589:
+two1051:
 	TESTB    $0x02, 80(SP)
-	JZ       one590
+	JZ       one1052
 	VMOVLPS  X0, (DI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, DI
 
-one590:
+one1052:
 	TESTB  $0x01, 80(SP)
-	JZ     end591
+	JZ     end1053
 	VMOVSS X0, (DI)
 
-end591:
+end1053:
 	ADDQ         AX, SI
 	LEAQ         (SI), DI
 	TESTB        $0x04, 80(SP)
-	JZ           two592
+	JZ           two1054
 	VMOVUPS      X1, (DI)
 	VEXTRACTF128 $0x01, Y1, X1
 	ADDQ         $0x10, DI
 
-two592:
+two1054:
 	TESTB    $0x02, 80(SP)
-	JZ       one593
+	JZ       one1055
 	VMOVLPS  X1, (DI)
 	VMOVHLPS X1, X1, X1
 	ADDQ     $0x08, DI
 
-one593:
+one1055:
 	TESTB  $0x01, 80(SP)
-	JZ     end594
+	JZ     end1056
 	VMOVSS X1, (DI)
 
-end594:
+end1056:
 	ADDQ AX, SI
 	ADDQ $+2, 88(SP)
 	MOVQ 88(SP), SI
 	CMPQ SI, width+16(FP)
-	JLT  tiles585
+	JLT  tiles1047
 	VZEROUPPER
 	RET
 
-smaller584:
+smaller1046:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller595
+	JLT   smaller1057
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -9962,7 +14937,7 @@ smaller584:
 	XORL  BX, BX
 	MOVQ  BX, 88(SP)
 
-tiles596:
+tiles1058:
 	MOVQ       88(SP), BX
 	MOVQ       width+16(FP), SI
 	SUBQ       $+1, SI
@@ -9986,48 +14961,48 @@ tiles596:
 	VMASKMOVPS (SI), Y0, Y0
 	MOVQ       k+32(FP), DI
 
-loop598:
+loop1060:
 	MOVQ k+32(FP), R8
 
-loop599:
+loop1061:
 	VMOVUPS      48(SP), Y1
 	VMASKMOVPS   (SI), Y1, Y1
 	VMAXPS       Y0, Y1, Y0
 	ADDQ         CX, SI
 	DECQ         R8
-	JNZ          loop599
+	JNZ          loop1061
 	ADDQ         DX, SI
 	DECQ         DI
-	JNZ          loop598
+	JNZ          loop1060
 	LEAQ         (BX), SI
 	TESTB        $0x04, 80(SP)
-	JZ           two600
+	JZ           two1062
 	VMOVUPS      X0, (SI)
 	VEXTRACTF128 $0x01, Y0, X0
 	ADDQ         $0x10, SI
 
-two600:
+two1062:
 	TESTB    $0x02, 80(SP)
-	JZ       one601
+	JZ       one1063
 	VMOVLPS  X0, (SI)
 	VMOVHLPS X0, X0, X0
 	ADDQ     $0x08, SI
 
-one601:
+one1063:
 	TESTB  $0x01, 80(SP)
-	JZ     end602
+	JZ     end1064
 	VMOVSS X0, (SI)
 
-end602:
+end1064:
 	ADDQ AX, BX
 	ADDQ $+1, 88(SP)
 	MOVQ 88(SP), BX
 	CMPQ BX, width+16(FP)
-	JLT  tiles596
+	JLT  tiles1058
 	VZEROUPPER
 	RET
 
-smaller595:
+smaller1057:
 	VZEROUPPER
 	RET
 
@@ -10035,15 +15010,15 @@ smaller595:
 // Requires: AVX, AVX2
 TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
 	CMPQ     c+32(FP), $+8
-	JLT      narrow603
+	JLT      narrow1065
 	CMPQ     k+40(FP), $+3
-	JNE      other604
+	JNE      other1066
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+1, CX, CX
 	CMPQ     AX, CX
-	JNE      other604
+	JNE      other1066
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -10051,7 +15026,7 @@ TEXT ·maxGradAVX2(SB), NOSPLIT, $128-72
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels605:
+channels1067:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -10092,7 +15067,7 @@ channels605:
 	VMOVUPS (R9)(SI*1), Y8
 	MOVQ    width+24(FP), R12
 
-loop607:
+loop1069:
 	VMOVUPS (DI)(SI*2), Y9
 	VMOVUPS (R8)(SI*2), Y10
 	VMOVUPS (R9)(SI*2), Y11
@@ -10160,7 +15135,7 @@ loop607:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop607
+	JNZ     loop1069
 	VMOVUPS Y3, (DI)
 	VMOVUPS Y4, (R8)
 	VMOVUPS Y5, (R9)
@@ -10169,10 +15144,10 @@ loop607:
 	VMOVUPS Y8, (R9)(SI*1)
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done606
+	JLE     done1068
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels605
+	JGE     channels1067
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -10181,21 +15156,21 @@ loop607:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels605
+	JMP     channels1067
 
-done606:
+done1068:
 	VZEROUPPER
 	RET
 
-other604:
+other1066:
 	CMPQ     k+40(FP), $+3
-	JNE      other608
+	JNE      other1070
 	MOVQ     pixel+48(FP), AX
 	MOVQ     tap+56(FP), CX
 	IMUL3Q   $+1, AX, AX
 	IMUL3Q   $+2, CX, CX
 	CMPQ     AX, CX
-	JNE      other608
+	JNE      other1070
 	XORL     AX, AX
 	MOVQ     AX, (SP)
 	MOVQ     c+32(FP), AX
@@ -10203,7 +15178,7 @@ other604:
 	VPCMPEQD Y0, Y0, Y0
 	VMOVUPS  Y0, 16(SP)
 
-channels609:
+channels1071:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -10235,7 +15210,7 @@ channels609:
 	VMOVUPS (R9), Y5
 	MOVQ    width+24(FP), R12
 
-loop611:
+loop1073:
 	VMOVUPS (DI)(SI*1), Y6
 	VMOVUPS (R8)(SI*1), Y7
 	VMOVUPS (R9)(SI*1), Y8
@@ -10311,16 +15286,16 @@ loop611:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop611
+	JNZ     loop1073
 	VMOVUPS Y3, (DI)
 	VMOVUPS Y4, (R8)
 	VMOVUPS Y5, (R9)
 	ADDQ    $+32, (SP)
 	SUBQ    $+8, 8(SP)
-	JLE     done610
+	JLE     done1072
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+8
-	JGE     channels609
+	JGE     channels1071
 	MOVQ    $+8, 8(SP)
 	LEAQ    tailTable<>+0(SB), CX
 	VMOVUPS 32(CX)(AX*4), Y0
@@ -10329,14 +15304,14 @@ loop611:
 	SUBQ    AX, CX
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels609
+	JMP     channels1071
 
-done610:
+done1072:
 	VZEROUPPER
 	RET
 
-other608:
-narrow603:
+other1070:
+narrow1065:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+7, AX
 	MOVQ         AX, 80(SP)
@@ -10352,15 +15327,15 @@ narrow603:
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 104(SP)
 
-loop612:
+loop1074:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 112(SP)
 	XORL AX, AX
 	MOVQ AX, 120(SP)
 
-channels613:
+channels1075:
 	CMPQ    112(SP), $+8
-	JLT     next615
+	JLT     next1077
 	MOVQ    88(SP), AX
 	ADDQ    120(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -10376,10 +15351,10 @@ channels613:
 	MOVQ    AX, BX
 	VXORPS  Y3, Y3, Y3
 
-loop616:
+loop1078:
 	MOVQ k+40(FP), DI
 
-loop617:
+loop1079:
 	VMOVUPS   (BX), Y4
 	VCMPPS    $0x1e, Y1, Y4, Y5
 	VBLENDVPS Y5, Y4, Y1, Y1
@@ -10387,10 +15362,10 @@ loop617:
 	VPADDD    Y0, Y3, Y3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop617
+	JNZ       loop1079
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop616
+	JNZ       loop1078
 	MOVQ      96(SP), BX
 	ADDQ      120(SP), BX
 	VMOVUPS   (BX), Y1
@@ -10399,10 +15374,10 @@ loop617:
 	MOVQ      k+40(FP), SI
 	VXORPS    Y3, Y3, Y3
 
-loop618:
+loop1080:
 	MOVQ k+40(FP), DI
 
-loop619:
+loop1081:
 	VMOVUPS  (AX)(BX*1), Y4
 	VPCMPEQD Y3, Y2, Y5
 	VANDPS   Y1, Y5, Y5
@@ -10411,17 +15386,17 @@ loop619:
 	VPADDD   Y0, Y3, Y3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop619
+	JNZ      loop1081
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop618
+	JNZ      loop1080
 	ADDQ     $+32, 120(SP)
 	SUBQ     $+8, 112(SP)
-	JMP      channels613
+	JMP      channels1075
 
-next615:
+next1077:
 	CMPQ       112(SP), $+0
-	JLE        done614
+	JLE        done1076
 	MOVQ       88(SP), AX
 	ADDQ       120(SP), AX
 	MOVQ       tap+56(FP), CX
@@ -10438,10 +15413,10 @@ next615:
 	MOVQ       AX, BX
 	VXORPS     Y3, Y3, Y3
 
-loop620:
+loop1082:
 	MOVQ k+40(FP), DI
 
-loop621:
+loop1083:
 	VMOVUPS    48(SP), Y4
 	VMASKMOVPS (BX), Y4, Y4
 	VCMPPS     $0x1e, Y1, Y4, Y5
@@ -10450,10 +15425,10 @@ loop621:
 	VPADDD     Y0, Y3, Y3
 	ADDQ       CX, BX
 	DECQ       DI
-	JNZ        loop621
+	JNZ        loop1083
 	ADDQ       DX, BX
 	DECQ       SI
-	JNZ        loop620
+	JNZ        loop1082
 	MOVQ       96(SP), BX
 	ADDQ       120(SP), BX
 	VMOVUPS    48(SP), Y1
@@ -10463,10 +15438,10 @@ loop621:
 	MOVQ       k+40(FP), SI
 	VXORPS     Y3, Y3, Y3
 
-loop622:
+loop1084:
 	MOVQ k+40(FP), DI
 
-loop623:
+loop1085:
 	VMOVUPS      48(SP), Y4
 	VMASKMOVPS   (AX)(BX*1), Y4, Y4
 	VPCMPEQD     Y3, Y2, Y5
@@ -10474,33 +15449,33 @@ loop623:
 	VADDPS       Y5, Y4, Y4
 	LEAQ         (AX)(BX*1), R8
 	TESTB        $0x04, 80(SP)
-	JZ           two624
+	JZ           two1086
 	VMOVUPS      X4, (R8)
 	VEXTRACTF128 $0x01, Y4, X4
 	ADDQ         $0x10, R8
 
-two624:
+two1086:
 	TESTB    $0x02, 80(SP)
-	JZ       one625
+	JZ       one1087
 	VMOVLPS  X4, (R8)
 	VMOVHLPS X4, X4, X4
 	ADDQ     $0x08, R8
 
-one625:
+one1087:
 	TESTB  $0x01, 80(SP)
-	JZ     end626
+	JZ     end1088
 	VMOVSS X4, (R8)
 
-end626:
+end1088:
 	VPADDD Y0, Y3, Y3
 	ADDQ   CX, AX
 	DECQ   DI
-	JNZ    loop623
+	JNZ    loop1085
 	ADDQ   DX, AX
 	DECQ   SI
-	JNZ    loop622
+	JNZ    loop1084
 
-done614:
+done1076:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 88(SP)
@@ -10508,7 +15483,7 @@ done614:
 	SHLQ $0x02, AX
 	ADDQ AX, 96(SP)
 	DECQ 104(SP)
-	JNZ  loop612
+	JNZ  loop1074
 	VZEROUPPER
 	RET
 
@@ -10528,95 +15503,212 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $40-40
 	VBROADCASTSS shift+24(FP), Y0
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
-	SHRQ         $+3, DX
-	JZ           rest627
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	SHRQ         $+4, DX
+	JZ           rest1089
 
-loop629:
-	VMOVUPS      (CX), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMOVUPS      expMagic<>+0(SB), Y4
-	VFMADD231PS  expLog2E<>+0(SB), Y3, Y4
-	VSUBPS       expMagic<>+0(SB), Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFNMADD231PS expLn2Hi<>+0(SB), Y5, Y6
-	VFNMADD231PS expLn2Lo<>+0(SB), Y5, Y6
-	VMOVUPS      expSeries7<>+0(SB), Y5
-	VFMADD213PS  expSeries6<>+0(SB), Y6, Y5
-	VFMADD213PS  expSeries5<>+0(SB), Y6, Y5
-	VFMADD213PS  expSeries4<>+0(SB), Y6, Y5
-	VFMADD213PS  expSeries3<>+0(SB), Y6, Y5
-	VFMADD213PS  expSeries2<>+0(SB), Y6, Y5
-	VFMADD213PS  expSeries1<>+0(SB), Y6, Y5
-	VFMADD213PS  expSeries0<>+0(SB), Y6, Y5
-	VPSUBD       expBits<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VCMPPS       $0x11, expLowest<>+0(SB), Y3, Y3
-	VANDNPS      Y5, Y3, Y5
-	VCVTPS2PD    X5, Y3
-	VADDPD       Y3, Y1, Y1
-	VEXTRACTF128 $0x01, Y5, X3
-	VCVTPS2PD    X3, Y3
-	VADDPD       Y3, Y2, Y2
-	VMOVUPS      Y5, (AX)
+loop1091:
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      expMagic<>+0(SB), Y6
+	VFMADD231PS  expLog2E<>+0(SB), Y5, Y6
+	VSUBPS       expMagic<>+0(SB), Y6, Y7
+	VMOVAPS      Y5, Y8
+	VFNMADD231PS expLn2Hi<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2Lo<>+0(SB), Y7, Y8
+	VMOVUPS      expSeries7<>+0(SB), Y7
+	VFMADD213PS  expSeries6<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries5<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries4<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries3<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries2<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries1<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries0<>+0(SB), Y8, Y7
+	VPSUBD       expBits<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VCMPPS       $0x11, expLowest<>+0(SB), Y5, Y5
+	VANDNPS      Y7, Y5, Y7
+	VCVTPS2PD    X7, Y5
+	VADDPD       Y5, Y1, Y1
+	VEXTRACTF128 $0x01, Y7, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y2, Y2
+	VMOVUPS      Y7, (AX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, AX
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      expMagic<>+0(SB), Y6
+	VFMADD231PS  expLog2E<>+0(SB), Y5, Y6
+	VSUBPS       expMagic<>+0(SB), Y6, Y7
+	VMOVAPS      Y5, Y8
+	VFNMADD231PS expLn2Hi<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2Lo<>+0(SB), Y7, Y8
+	VMOVUPS      expSeries7<>+0(SB), Y7
+	VFMADD213PS  expSeries6<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries5<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries4<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries3<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries2<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries1<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries0<>+0(SB), Y8, Y7
+	VPSUBD       expBits<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VCMPPS       $0x11, expLowest<>+0(SB), Y5, Y5
+	VANDNPS      Y7, Y5, Y7
+	VCVTPS2PD    X7, Y5
+	VADDPD       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y7, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y4, Y4
+	VMOVUPS      Y7, (AX)
 	ADDQ         $+32, CX
 	ADDQ         $+32, AX
 	DECQ         DX
-	JNZ          loop629
+	JNZ          loop1091
 
-rest627:
+rest1089:
 	MOVQ         n+16(FP), DX
+	TESTQ        $+8, DX
+	JZ           one1092
+	VMOVUPS      (CX), Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      expMagic<>+0(SB), Y6
+	VFMADD231PS  expLog2E<>+0(SB), Y5, Y6
+	VSUBPS       expMagic<>+0(SB), Y6, Y7
+	VMOVAPS      Y5, Y8
+	VFNMADD231PS expLn2Hi<>+0(SB), Y7, Y8
+	VFNMADD231PS expLn2Lo<>+0(SB), Y7, Y8
+	VMOVUPS      expSeries7<>+0(SB), Y7
+	VFMADD213PS  expSeries6<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries5<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries4<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries3<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries2<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries1<>+0(SB), Y8, Y7
+	VFMADD213PS  expSeries0<>+0(SB), Y8, Y7
+	VPSUBD       expBits<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VCMPPS       $0x11, expLowest<>+0(SB), Y5, Y5
+	VANDNPS      Y7, Y5, Y7
+	VCVTPS2PD    X7, Y5
+	VADDPD       Y5, Y1, Y1
+	VEXTRACTF128 $0x01, Y7, X5
+	VCVTPS2PD    X5, Y5
+	VADDPD       Y5, Y2, Y2
+	VMOVUPS      Y7, (AX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, AX
 	TESTQ        $+7, DX
-	JZ           done628
-	VMOVUPS      (SP), Y3
-	VMASKMOVPS   (CX), Y3, Y3
-	VSUBPS       Y0, Y3, Y3
+	JZ           done1090
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (CX), Y5, Y5
+	VSUBPS       Y0, Y5, Y5
 	VMOVUPS      expMagic<>+0(SB), Y0
-	VFMADD231PS  expLog2E<>+0(SB), Y3, Y0
-	VSUBPS       expMagic<>+0(SB), Y0, Y4
-	VMOVAPS      Y3, Y5
-	VFNMADD231PS expLn2Hi<>+0(SB), Y4, Y5
-	VFNMADD231PS expLn2Lo<>+0(SB), Y4, Y5
-	VMOVUPS      expSeries7<>+0(SB), Y4
-	VFMADD213PS  expSeries6<>+0(SB), Y5, Y4
-	VFMADD213PS  expSeries5<>+0(SB), Y5, Y4
-	VFMADD213PS  expSeries4<>+0(SB), Y5, Y4
-	VFMADD213PS  expSeries3<>+0(SB), Y5, Y4
-	VFMADD213PS  expSeries2<>+0(SB), Y5, Y4
-	VFMADD213PS  expSeries1<>+0(SB), Y5, Y4
-	VFMADD213PS  expSeries0<>+0(SB), Y5, Y4
+	VFMADD231PS  expLog2E<>+0(SB), Y5, Y0
+	VSUBPS       expMagic<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y7
+	VFNMADD231PS expLn2Hi<>+0(SB), Y6, Y7
+	VFNMADD231PS expLn2Lo<>+0(SB), Y6, Y7
+	VMOVUPS      expSeries7<>+0(SB), Y6
+	VFMADD213PS  expSeries6<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries5<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries4<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries3<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries2<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries1<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries0<>+0(SB), Y7, Y6
 	VPSUBD       expBits<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y4, Y4
-	VCMPPS       $0x11, expLowest<>+0(SB), Y3, Y3
-	VANDNPS      Y4, Y3, Y4
-	VANDPS       (SP), Y4, Y4
-	VCVTPS2PD    X4, Y0
+	VMULPS       Y0, Y6, Y6
+	VCMPPS       $0x11, expLowest<>+0(SB), Y5, Y5
+	VANDNPS      Y6, Y5, Y6
+	VANDPS       (SP), Y6, Y6
+	VCVTPS2PD    X6, Y0
+	VADDPD       Y0, Y3, Y3
+	VEXTRACTF128 $0x01, Y6, X0
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y4, Y4
+	LEAQ         (AX), AX
+	TESTB        $0x04, 32(SP)
+	JZ           two1093
+	VMOVUPS      X6, (AX)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, AX
+
+two1093:
+	TESTB    $0x02, 32(SP)
+	JZ       one1094
+	VMOVLPS  X6, (AX)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, AX
+
+one1094:
+	TESTB  $0x01, 32(SP)
+	JZ     end1095
+	VMOVSS X6, (AX)
+
+end1095:
+	JMP done1090
+
+one1092:
+	TESTQ        $+7, DX
+	JZ           done1090
+	VMOVUPS      (SP), Y5
+	VMASKMOVPS   (CX), Y5, Y5
+	VSUBPS       Y0, Y5, Y5
+	VMOVUPS      expMagic<>+0(SB), Y0
+	VFMADD231PS  expLog2E<>+0(SB), Y5, Y0
+	VSUBPS       expMagic<>+0(SB), Y0, Y6
+	VMOVAPS      Y5, Y7
+	VFNMADD231PS expLn2Hi<>+0(SB), Y6, Y7
+	VFNMADD231PS expLn2Lo<>+0(SB), Y6, Y7
+	VMOVUPS      expSeries7<>+0(SB), Y6
+	VFMADD213PS  expSeries6<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries5<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries4<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries3<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries2<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries1<>+0(SB), Y7, Y6
+	VFMADD213PS  expSeries0<>+0(SB), Y7, Y6
+	VPSUBD       expBits<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y6, Y6
+	VCMPPS       $0x11, expLowest<>+0(SB), Y5, Y5
+	VANDNPS      Y6, Y5, Y6
+	VANDPS       (SP), Y6, Y6
+	VCVTPS2PD    X6, Y0
 	VADDPD       Y0, Y1, Y1
-	VEXTRACTF128 $0x01, Y4, X0
+	VEXTRACTF128 $0x01, Y6, X0
 	VCVTPS2PD    X0, Y0
 	VADDPD       Y0, Y2, Y2
 	LEAQ         (AX), AX
 	TESTB        $0x04, 32(SP)
-	JZ           two630
-	VMOVUPS      X4, (AX)
-	VEXTRACTF128 $0x01, Y4, X4
+	JZ           two1096
+	VMOVUPS      X6, (AX)
+	VEXTRACTF128 $0x01, Y6, X6
 	ADDQ         $0x10, AX
 
-two630:
+two1096:
 	TESTB    $0x02, 32(SP)
-	JZ       one631
-	VMOVLPS  X4, (AX)
-	VMOVHLPS X4, X4, X4
+	JZ       one1097
+	VMOVLPS  X6, (AX)
+	VMOVHLPS X6, X6, X6
 	ADDQ     $0x08, AX
 
-one631:
+one1097:
 	TESTB  $0x01, 32(SP)
-	JZ     end632
-	VMOVSS X4, (AX)
+	JZ     end1098
+	VMOVSS X6, (AX)
 
-end632:
-done628:
+end1098:
+done1090:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPD       X0, X1, X1
@@ -10627,8 +15719,8 @@ done628:
 	RET
 
 // func productAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, CMOV
-TEXT ·productAVX512(SB), NOSPLIT, $168-81
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3
+TEXT ·productAVX512(SB), NOSPLIT, $240-81
 	MOVQ  n+8(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -10642,27 +15734,27 @@ TEXT ·productAVX512(SB), NOSPLIT, $168-81
 	MOVQ  c+64(FP), AX
 	MOVQ  AX, 16(SP)
 
-columns633:
+columns1099:
 	MOVQ  (SP), AX
 	CMPQ  AX, $+64
-	JG    full639
+	JG    full1105
 	CMPQ  AX, $+48
-	JE    full639
-	JG    full637
+	JE    full1105
+	JG    full1103
 	CMPQ  AX, $+32
-	JE    full637
-	JG    part640
+	JE    full1103
+	JG    part1106
 	CMPQ  AX, $+16
-	JE    full635
-	JG    part638
+	JE    full1101
+	JG    part1104
 	TESTQ AX, AX
-	JNZ   part636
+	JNZ   part1102
 
-done634:
+done1100:
 	VZEROUPPER
 	RET
 
-full635:
+full1101:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 24(SP)
 	MOVQ a+24(FP), AX
@@ -10670,12 +15762,132 @@ full635:
 	MOVQ 16(SP), AX
 	MOVQ AX, 40(SP)
 
-rows641:
-	MOVQ    24(SP), AX
-	CMPQ    AX, $+8
-	JLT     four644
+rows1108:
+	CMPQ    24(SP), $+16
+	JLT     next1109
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed645
+	JE      zeroed1110
+	MOVQ    40(SP), AX
+	MOVQ    ldc+72(FP), CX
+	SHLQ    $0x02, CX
+	LEAQ    (CX)(CX*2), DX
+	LEAQ    (DX)(CX*2), BX
+	LEAQ    (BX)(CX*2), SI
+	LEAQ    (AX)(CX*8), DI
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX)(CX*1), Z1
+	VMOVUPS (AX)(CX*2), Z2
+	VMOVUPS (AX)(DX*1), Z3
+	VMOVUPS (AX)(CX*4), Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VMOVUPS (AX)(DX*2), Z6
+	VMOVUPS (AX)(SI*1), Z7
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(CX*1), Z9
+	VMOVUPS (DI)(CX*2), Z10
+	VMOVUPS (DI)(DX*1), Z11
+	VMOVUPS (DI)(CX*4), Z12
+	VMOVUPS (DI)(BX*1), Z13
+	VMOVUPS (DI)(DX*2), Z14
+	VMOVUPS (DI)(SI*1), Z15
+	JMP     ready1111
+
+zeroed1110:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready1111:
+	MOVQ 32(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 8(SP), R10
+	MOVQ k+16(FP), R11
+
+loop1112:
+	VMOVUPS          (R10), Z16
+	ADDQ             R9, R10
+	VFMADD231PS.BCST (AX), Z16, Z0
+	VFMADD231PS.BCST (AX)(CX*1), Z16, Z1
+	VFMADD231PS.BCST (AX)(CX*2), Z16, Z2
+	VFMADD231PS.BCST (AX)(DX*1), Z16, Z3
+	VFMADD231PS.BCST (AX)(CX*4), Z16, Z4
+	VFMADD231PS.BCST (AX)(BX*1), Z16, Z5
+	VFMADD231PS.BCST (AX)(DX*2), Z16, Z6
+	VFMADD231PS.BCST (AX)(SI*1), Z16, Z7
+	VFMADD231PS.BCST (DI), Z16, Z8
+	VFMADD231PS.BCST (DI)(CX*1), Z16, Z9
+	VFMADD231PS.BCST (DI)(CX*2), Z16, Z10
+	VFMADD231PS.BCST (DI)(DX*1), Z16, Z11
+	VFMADD231PS.BCST (DI)(CX*4), Z16, Z12
+	VFMADD231PS.BCST (DI)(BX*1), Z16, Z13
+	VFMADD231PS.BCST (DI)(DX*2), Z16, Z14
+	VFMADD231PS.BCST (DI)(SI*1), Z16, Z15
+	ADDQ             R8, AX
+	ADDQ             R8, DI
+	DECQ             R11
+	JNZ              loop1112
+	MOVQ             40(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	LEAQ             (DX)(CX*2), BX
+	LEAQ             (BX)(CX*2), SI
+	LEAQ             (AX)(CX*8), DI
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, (AX)(CX*1)
+	VMOVUPS          Z2, (AX)(CX*2)
+	VMOVUPS          Z3, (AX)(DX*1)
+	VMOVUPS          Z4, (AX)(CX*4)
+	VMOVUPS          Z5, (AX)(BX*1)
+	VMOVUPS          Z6, (AX)(DX*2)
+	VMOVUPS          Z7, (AX)(SI*1)
+	VMOVUPS          Z8, (DI)
+	VMOVUPS          Z9, (DI)(CX*1)
+	VMOVUPS          Z10, (DI)(CX*2)
+	VMOVUPS          Z11, (DI)(DX*1)
+	VMOVUPS          Z12, (DI)(CX*4)
+	VMOVUPS          Z13, (DI)(BX*1)
+	VMOVUPS          Z14, (DI)(DX*2)
+	VMOVUPS          Z15, (DI)(SI*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+16, AX, AX
+	ADDQ             AX, 32(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+16, AX, AX
+	ADDQ             AX, 40(SP)
+	SUBQ             $+16, 24(SP)
+	JMP              rows1108
+
+next1109:
+rows1113:
+	CMPQ    24(SP), $+8
+	JLT     next1114
+	CMPB    acc+80(FP), $0x00
+	JE      zeroed1115
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10690,9 +15902,9 @@ rows641:
 	VMOVUPS (AX)(BX*1), Z5
 	VMOVUPS (AX)(DX*2), Z6
 	VMOVUPS (AX)(SI*1), Z7
-	JMP     ready646
+	JMP     ready1116
 
-zeroed645:
+zeroed1115:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10702,7 +15914,7 @@ zeroed645:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready646:
+ready1116:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10716,59 +15928,51 @@ ready646:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop647:
-	VMOVUPS      (R9), Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (AX), Z9
-	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (AX)(CX*1), Z9
-	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (AX)(CX*2), Z9
-	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (AX)(DX*1), Z9
-	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (AX)(CX*4), Z9
-	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (AX)(BX*1), Z9
-	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (AX)(DX*2), Z9
-	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (AX)(SI*1), Z9
-	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         DI, AX
-	DECQ         R10
-	JNZ          loop647
-	MOVQ         40(SP), AX
-	MOVQ         ldc+72(FP), CX
-	SHLQ         $0x02, CX
-	LEAQ         (CX)(CX*2), DX
-	LEAQ         (DX)(CX*2), BX
-	LEAQ         (BX)(CX*2), SI
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, (AX)(CX*1)
-	VMOVUPS      Z2, (AX)(CX*2)
-	VMOVUPS      Z3, (AX)(DX*1)
-	VMOVUPS      Z4, (AX)(CX*4)
-	VMOVUPS      Z5, (AX)(BX*1)
-	VMOVUPS      Z6, (AX)(DX*2)
-	VMOVUPS      Z7, (AX)(SI*1)
-	MOVQ         row+32(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 32(SP)
-	MOVQ         ldc+72(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 40(SP)
-	SUBQ         $+8, 24(SP)
-	JG           rows641
-	JMP          finish643
+loop1117:
+	VMOVUPS          (R9), Z8
+	ADDQ             R8, R9
+	VFMADD231PS.BCST (AX), Z8, Z0
+	VFMADD231PS.BCST (AX)(CX*1), Z8, Z1
+	VFMADD231PS.BCST (AX)(CX*2), Z8, Z2
+	VFMADD231PS.BCST (AX)(DX*1), Z8, Z3
+	VFMADD231PS.BCST (AX)(CX*4), Z8, Z4
+	VFMADD231PS.BCST (AX)(BX*1), Z8, Z5
+	VFMADD231PS.BCST (AX)(DX*2), Z8, Z6
+	VFMADD231PS.BCST (AX)(SI*1), Z8, Z7
+	ADDQ             DI, AX
+	DECQ             R10
+	JNZ              loop1117
+	MOVQ             40(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	LEAQ             (DX)(CX*2), BX
+	LEAQ             (BX)(CX*2), SI
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, (AX)(CX*1)
+	VMOVUPS          Z2, (AX)(CX*2)
+	VMOVUPS          Z3, (AX)(DX*1)
+	VMOVUPS          Z4, (AX)(CX*4)
+	VMOVUPS          Z5, (AX)(BX*1)
+	VMOVUPS          Z6, (AX)(DX*2)
+	VMOVUPS          Z7, (AX)(SI*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+8, AX, AX
+	ADDQ             AX, 32(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+8, AX, AX
+	ADDQ             AX, 40(SP)
+	SUBQ             $+8, 24(SP)
+	JMP              rows1113
 
-four644:
-	CMPQ    AX, $+4
-	JLT     rest642
+next1114:
+rows1118:
+	CMPQ    24(SP), $+4
+	JLT     next1119
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed648
+	JE      zeroed1120
 	MOVQ    40(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
@@ -10777,15 +15981,15 @@ four644:
 	VMOVUPS (AX)(CX*1), Z1
 	VMOVUPS (AX)(CX*2), Z2
 	VMOVUPS (AX)(DX*1), Z3
-	JMP     ready649
+	JMP     ready1121
 
-zeroed648:
+zeroed1120:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready649:
+ready1121:
 	MOVQ 32(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10797,43 +16001,41 @@ ready649:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop650:
-	VMOVUPS      (DI), Z4
-	ADDQ         SI, DI
-	VBROADCASTSS (AX), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (AX)(CX*1), Z5
-	VFMADD231PS  Z4, Z5, Z1
-	VBROADCASTSS (AX)(CX*2), Z5
-	VFMADD231PS  Z4, Z5, Z2
-	VBROADCASTSS (AX)(DX*1), Z5
-	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         BX, AX
-	DECQ         R8
-	JNZ          loop650
-	MOVQ         40(SP), AX
-	MOVQ         ldc+72(FP), CX
-	SHLQ         $0x02, CX
-	LEAQ         (CX)(CX*2), DX
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, (AX)(CX*1)
-	VMOVUPS      Z2, (AX)(CX*2)
-	VMOVUPS      Z3, (AX)(DX*1)
-	MOVQ         row+32(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 32(SP)
-	MOVQ         ldc+72(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 40(SP)
-	SUBQ         $+4, 24(SP)
-	JG           rows641
-	JMP          finish643
+loop1122:
+	VMOVUPS          (DI), Z4
+	ADDQ             SI, DI
+	VFMADD231PS.BCST (AX), Z4, Z0
+	VFMADD231PS.BCST (AX)(CX*1), Z4, Z1
+	VFMADD231PS.BCST (AX)(CX*2), Z4, Z2
+	VFMADD231PS.BCST (AX)(DX*1), Z4, Z3
+	ADDQ             BX, AX
+	DECQ             R8
+	JNZ              loop1122
+	MOVQ             40(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, (AX)(CX*1)
+	VMOVUPS          Z2, (AX)(CX*2)
+	VMOVUPS          Z3, (AX)(DX*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+4, AX, AX
+	ADDQ             AX, 32(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+4, AX, AX
+	ADDQ             AX, 40(SP)
+	SUBQ             $+4, 24(SP)
+	JMP              rows1118
 
-rest642:
+next1119:
+	MOVQ    24(SP), AX
+	TESTQ   AX, AX
+	JZ      finish1107
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed651
+	JE      zeroed1123
 	MOVQ    40(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
@@ -10854,15 +16056,15 @@ rest642:
 	VMOVUPS (DI), Z1
 	VMOVUPS (R8), Z2
 	VMOVUPS (CX), Z3
-	JMP     ready652
+	JMP     ready1124
 
-zeroed651:
+zeroed1123:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-ready652:
+ready1124:
 	MOVQ    32(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -10886,52 +16088,52 @@ ready652:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop653:
-	VMOVUPS      (R9), Z4
-	ADDQ         BX, R9
-	VBROADCASTSS (SI), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (DI), Z5
-	VFMADD231PS  Z4, Z5, Z1
-	VBROADCASTSS (R8), Z5
-	VFMADD231PS  Z4, Z5, Z2
-	VBROADCASTSS (CX), Z5
-	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         DX, SI
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, CX
-	DECQ         R10
-	JNZ          loop653
-	MOVQ         40(SP), CX
-	MOVQ         ldc+72(FP), DX
-	SHLQ         $0x02, DX
-	XORL         BX, BX
-	MOVQ         CX, SI
-	CMPQ         AX, $+1
-	CMOVQLE      BX, DX
-	ADDQ         DX, CX
-	MOVQ         CX, DI
-	CMPQ         AX, $+2
-	CMOVQLE      BX, DX
-	ADDQ         DX, CX
-	MOVQ         CX, R8
-	CMPQ         AX, $+3
-	CMOVQLE      BX, DX
-	ADDQ         DX, CX
-	MOVQ         CX, AX
-	VMOVUPS      Z0, (SI)
-	VMOVUPS      Z1, (DI)
-	VMOVUPS      Z2, (R8)
-	VMOVUPS      Z3, (AX)
+loop1125:
+	VMOVUPS          (R9), Z4
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (SI), Z4, Z0
+	VFMADD231PS.BCST (DI), Z4, Z1
+	VFMADD231PS.BCST (R8), Z4, Z2
+	VFMADD231PS.BCST (CX), Z4, Z3
+	ADDQ             DX, SI
+	ADDQ             DX, DI
+	ADDQ             DX, R8
+	ADDQ             DX, CX
+	DECQ             R10
+	JNZ              loop1125
+	MOVQ             40(SP), CX
+	MOVQ             ldc+72(FP), DX
+	SHLQ             $0x02, DX
+	XORL             BX, BX
+	MOVQ             CX, SI
+	CMPQ             AX, $+1
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, DI
+	CMPQ             AX, $+2
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, R8
+	CMPQ             AX, $+3
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, AX
+	VMOVUPS          Z0, (SI)
+	VMOVUPS          Z1, (DI)
+	VMOVUPS          Z2, (R8)
+	VMOVUPS          Z3, (AX)
 
-finish643:
+finish1107:
 	ADDQ $+64, 8(SP)
 	ADDQ $+64, 16(SP)
 	SUBQ $+16, (SP)
-	JMP  columns633
+	JMP  columns1099
 
-part636:
+part1102:
+	MOVQ (SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole1126
 	MOVQ m+0(FP), AX
 	MOVQ AX, 48(SP)
 	MOVQ a+24(FP), AX
@@ -10939,39 +16141,159 @@ part636:
 	MOVQ 16(SP), AX
 	MOVQ AX, 64(SP)
 
-rows654:
-	MOVQ      48(SP), AX
-	CMPQ      AX, $+8
-	JLT       four657
+rows1128:
+	CMPQ      48(SP), $+16
+	JLT       next1129
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed658
+	JE        zeroed1130
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
 	LEAQ      (CX)(CX*2), DX
 	LEAQ      (DX)(CX*2), BX
 	LEAQ      (BX)(CX*2), SI
-	VMOVUPS.Z (AX), K1, Z0
-	VMOVUPS.Z (AX)(CX*1), K1, Z1
-	VMOVUPS.Z (AX)(CX*2), K1, Z2
-	VMOVUPS.Z (AX)(DX*1), K1, Z3
-	VMOVUPS.Z (AX)(CX*4), K1, Z4
-	VMOVUPS.Z (AX)(BX*1), K1, Z5
-	VMOVUPS.Z (AX)(DX*2), K1, Z6
-	VMOVUPS.Z (AX)(SI*1), K1, Z7
-	JMP       ready659
+	LEAQ      (AX)(CX*8), DI
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	VMOVUPS.Z (AX)(CX*4), K1, Y4
+	VMOVUPS.Z (AX)(BX*1), K1, Y5
+	VMOVUPS.Z (AX)(DX*2), K1, Y6
+	VMOVUPS.Z (AX)(SI*1), K1, Y7
+	VMOVUPS.Z (DI), K1, Y8
+	VMOVUPS.Z (DI)(CX*1), K1, Y9
+	VMOVUPS.Z (DI)(CX*2), K1, Y10
+	VMOVUPS.Z (DI)(DX*1), K1, Y11
+	VMOVUPS.Z (DI)(CX*4), K1, Y12
+	VMOVUPS.Z (DI)(BX*1), K1, Y13
+	VMOVUPS.Z (DI)(DX*2), K1, Y14
+	VMOVUPS.Z (DI)(SI*1), K1, Y15
+	JMP       ready1131
 
-zeroed658:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
-	VXORPS Z4, Z4, Z4
-	VXORPS Z5, Z5, Z5
-	VXORPS Z6, Z6, Z6
-	VXORPS Z7, Z7, Z7
+zeroed1130:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	VXORPS Y14, Y14, Y14
+	VXORPS Y15, Y15, Y15
 
-ready659:
+ready1131:
+	MOVQ 56(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 8(SP), R10
+	MOVQ k+16(FP), R11
+
+loop1132:
+	VMOVUPS.Z        (R10), K1, Y16
+	ADDQ             R9, R10
+	VFMADD231PS.BCST (AX), Y16, Y0
+	VFMADD231PS.BCST (AX)(CX*1), Y16, Y1
+	VFMADD231PS.BCST (AX)(CX*2), Y16, Y2
+	VFMADD231PS.BCST (AX)(DX*1), Y16, Y3
+	VFMADD231PS.BCST (AX)(CX*4), Y16, Y4
+	VFMADD231PS.BCST (AX)(BX*1), Y16, Y5
+	VFMADD231PS.BCST (AX)(DX*2), Y16, Y6
+	VFMADD231PS.BCST (AX)(SI*1), Y16, Y7
+	VFMADD231PS.BCST (DI), Y16, Y8
+	VFMADD231PS.BCST (DI)(CX*1), Y16, Y9
+	VFMADD231PS.BCST (DI)(CX*2), Y16, Y10
+	VFMADD231PS.BCST (DI)(DX*1), Y16, Y11
+	VFMADD231PS.BCST (DI)(CX*4), Y16, Y12
+	VFMADD231PS.BCST (DI)(BX*1), Y16, Y13
+	VFMADD231PS.BCST (DI)(DX*2), Y16, Y14
+	VFMADD231PS.BCST (DI)(SI*1), Y16, Y15
+	ADDQ             R8, AX
+	ADDQ             R8, DI
+	DECQ             R11
+	JNZ              loop1132
+	MOVQ             64(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	LEAQ             (DX)(CX*2), BX
+	LEAQ             (BX)(CX*2), SI
+	LEAQ             (AX)(CX*8), DI
+	VMOVUPS          Y0, K1, (AX)
+	VMOVUPS          Y1, K1, (AX)(CX*1)
+	VMOVUPS          Y2, K1, (AX)(CX*2)
+	VMOVUPS          Y3, K1, (AX)(DX*1)
+	VMOVUPS          Y4, K1, (AX)(CX*4)
+	VMOVUPS          Y5, K1, (AX)(BX*1)
+	VMOVUPS          Y6, K1, (AX)(DX*2)
+	VMOVUPS          Y7, K1, (AX)(SI*1)
+	VMOVUPS          Y8, K1, (DI)
+	VMOVUPS          Y9, K1, (DI)(CX*1)
+	VMOVUPS          Y10, K1, (DI)(CX*2)
+	VMOVUPS          Y11, K1, (DI)(DX*1)
+	VMOVUPS          Y12, K1, (DI)(CX*4)
+	VMOVUPS          Y13, K1, (DI)(BX*1)
+	VMOVUPS          Y14, K1, (DI)(DX*2)
+	VMOVUPS          Y15, K1, (DI)(SI*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+16, AX, AX
+	ADDQ             AX, 56(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+16, AX, AX
+	ADDQ             AX, 64(SP)
+	SUBQ             $+16, 48(SP)
+	JMP              rows1128
+
+next1129:
+rows1133:
+	CMPQ      48(SP), $+8
+	JLT       next1134
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1135
+	MOVQ      64(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	VMOVUPS.Z (AX)(CX*4), K1, Y4
+	VMOVUPS.Z (AX)(BX*1), K1, Y5
+	VMOVUPS.Z (AX)(DX*2), K1, Y6
+	VMOVUPS.Z (AX)(SI*1), K1, Y7
+	JMP       ready1136
+
+zeroed1135:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+ready1136:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -10985,76 +16307,68 @@ ready659:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop660:
-	VMOVUPS.Z    (R9), K1, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (AX), Z9
-	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (AX)(CX*1), Z9
-	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (AX)(CX*2), Z9
-	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (AX)(DX*1), Z9
-	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (AX)(CX*4), Z9
-	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (AX)(BX*1), Z9
-	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (AX)(DX*2), Z9
-	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (AX)(SI*1), Z9
-	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         DI, AX
-	DECQ         R10
-	JNZ          loop660
-	MOVQ         64(SP), AX
-	MOVQ         ldc+72(FP), CX
-	SHLQ         $0x02, CX
-	LEAQ         (CX)(CX*2), DX
-	LEAQ         (DX)(CX*2), BX
-	LEAQ         (BX)(CX*2), SI
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K1, (AX)(CX*1)
-	VMOVUPS      Z2, K1, (AX)(CX*2)
-	VMOVUPS      Z3, K1, (AX)(DX*1)
-	VMOVUPS      Z4, K1, (AX)(CX*4)
-	VMOVUPS      Z5, K1, (AX)(BX*1)
-	VMOVUPS      Z6, K1, (AX)(DX*2)
-	VMOVUPS      Z7, K1, (AX)(SI*1)
-	MOVQ         row+32(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 56(SP)
-	MOVQ         ldc+72(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 64(SP)
-	SUBQ         $+8, 48(SP)
-	JG           rows654
-	JMP          finish656
+loop1137:
+	VMOVUPS.Z        (R9), K1, Y8
+	ADDQ             R8, R9
+	VFMADD231PS.BCST (AX), Y8, Y0
+	VFMADD231PS.BCST (AX)(CX*1), Y8, Y1
+	VFMADD231PS.BCST (AX)(CX*2), Y8, Y2
+	VFMADD231PS.BCST (AX)(DX*1), Y8, Y3
+	VFMADD231PS.BCST (AX)(CX*4), Y8, Y4
+	VFMADD231PS.BCST (AX)(BX*1), Y8, Y5
+	VFMADD231PS.BCST (AX)(DX*2), Y8, Y6
+	VFMADD231PS.BCST (AX)(SI*1), Y8, Y7
+	ADDQ             DI, AX
+	DECQ             R10
+	JNZ              loop1137
+	MOVQ             64(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	LEAQ             (DX)(CX*2), BX
+	LEAQ             (BX)(CX*2), SI
+	VMOVUPS          Y0, K1, (AX)
+	VMOVUPS          Y1, K1, (AX)(CX*1)
+	VMOVUPS          Y2, K1, (AX)(CX*2)
+	VMOVUPS          Y3, K1, (AX)(DX*1)
+	VMOVUPS          Y4, K1, (AX)(CX*4)
+	VMOVUPS          Y5, K1, (AX)(BX*1)
+	VMOVUPS          Y6, K1, (AX)(DX*2)
+	VMOVUPS          Y7, K1, (AX)(SI*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+8, AX, AX
+	ADDQ             AX, 56(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+8, AX, AX
+	ADDQ             AX, 64(SP)
+	SUBQ             $+8, 48(SP)
+	JMP              rows1133
 
-four657:
-	CMPQ      AX, $+4
-	JLT       rest655
+next1134:
+rows1138:
+	CMPQ      48(SP), $+4
+	JLT       next1139
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed661
+	JE        zeroed1140
 	MOVQ      64(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
 	LEAQ      (CX)(CX*2), DX
-	VMOVUPS.Z (AX), K1, Z0
-	VMOVUPS.Z (AX)(CX*1), K1, Z1
-	VMOVUPS.Z (AX)(CX*2), K1, Z2
-	VMOVUPS.Z (AX)(DX*1), K1, Z3
-	JMP       ready662
+	VMOVUPS.Z (AX), K1, Y0
+	VMOVUPS.Z (AX)(CX*1), K1, Y1
+	VMOVUPS.Z (AX)(CX*2), K1, Y2
+	VMOVUPS.Z (AX)(DX*1), K1, Y3
+	JMP       ready1141
 
-zeroed661:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
+zeroed1140:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
-ready662:
+ready1141:
 	MOVQ 56(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
@@ -11066,43 +16380,41 @@ ready662:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop663:
-	VMOVUPS.Z    (DI), K1, Z4
-	ADDQ         SI, DI
-	VBROADCASTSS (AX), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (AX)(CX*1), Z5
-	VFMADD231PS  Z4, Z5, Z1
-	VBROADCASTSS (AX)(CX*2), Z5
-	VFMADD231PS  Z4, Z5, Z2
-	VBROADCASTSS (AX)(DX*1), Z5
-	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         BX, AX
-	DECQ         R8
-	JNZ          loop663
-	MOVQ         64(SP), AX
-	MOVQ         ldc+72(FP), CX
-	SHLQ         $0x02, CX
-	LEAQ         (CX)(CX*2), DX
-	VMOVUPS      Z0, K1, (AX)
-	VMOVUPS      Z1, K1, (AX)(CX*1)
-	VMOVUPS      Z2, K1, (AX)(CX*2)
-	VMOVUPS      Z3, K1, (AX)(DX*1)
-	MOVQ         row+32(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 56(SP)
-	MOVQ         ldc+72(FP), AX
-	SHLQ         $0x02, AX
-	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 64(SP)
-	SUBQ         $+4, 48(SP)
-	JG           rows654
-	JMP          finish656
+loop1142:
+	VMOVUPS.Z        (DI), K1, Y4
+	ADDQ             SI, DI
+	VFMADD231PS.BCST (AX), Y4, Y0
+	VFMADD231PS.BCST (AX)(CX*1), Y4, Y1
+	VFMADD231PS.BCST (AX)(CX*2), Y4, Y2
+	VFMADD231PS.BCST (AX)(DX*1), Y4, Y3
+	ADDQ             BX, AX
+	DECQ             R8
+	JNZ              loop1142
+	MOVQ             64(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	VMOVUPS          Y0, K1, (AX)
+	VMOVUPS          Y1, K1, (AX)(CX*1)
+	VMOVUPS          Y2, K1, (AX)(CX*2)
+	VMOVUPS          Y3, K1, (AX)(DX*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+4, AX, AX
+	ADDQ             AX, 56(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+4, AX, AX
+	ADDQ             AX, 64(SP)
+	SUBQ             $+4, 48(SP)
+	JMP              rows1138
 
-rest655:
+next1139:
+	MOVQ      48(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1127
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed664
+	JE        zeroed1143
 	MOVQ      64(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
@@ -11119,19 +16431,19 @@ rest655:
 	CMPQ      AX, $+3
 	CMOVQLE   BX, DX
 	ADDQ      DX, CX
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z (DI), K1, Z1
-	VMOVUPS.Z (R8), K1, Z2
-	VMOVUPS.Z (CX), K1, Z3
-	JMP       ready665
+	VMOVUPS.Z (SI), K1, Y0
+	VMOVUPS.Z (DI), K1, Y1
+	VMOVUPS.Z (R8), K1, Y2
+	VMOVUPS.Z (CX), K1, Y3
+	JMP       ready1144
 
-zeroed664:
-	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
-	VXORPS Z2, Z2, Z2
-	VXORPS Z3, Z3, Z3
+zeroed1143:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 
-ready665:
+ready1144:
 	MOVQ    56(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
@@ -11155,49 +16467,45 @@ ready665:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop666:
-	VMOVUPS.Z    (R9), K1, Z4
-	ADDQ         BX, R9
-	VBROADCASTSS (SI), Z5
-	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (DI), Z5
-	VFMADD231PS  Z4, Z5, Z1
-	VBROADCASTSS (R8), Z5
-	VFMADD231PS  Z4, Z5, Z2
-	VBROADCASTSS (CX), Z5
-	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         DX, SI
-	ADDQ         DX, DI
-	ADDQ         DX, R8
-	ADDQ         DX, CX
-	DECQ         R10
-	JNZ          loop666
-	MOVQ         64(SP), CX
-	MOVQ         ldc+72(FP), DX
-	SHLQ         $0x02, DX
-	XORL         BX, BX
-	MOVQ         CX, SI
-	CMPQ         AX, $+1
-	CMOVQLE      BX, DX
-	ADDQ         DX, CX
-	MOVQ         CX, DI
-	CMPQ         AX, $+2
-	CMOVQLE      BX, DX
-	ADDQ         DX, CX
-	MOVQ         CX, R8
-	CMPQ         AX, $+3
-	CMOVQLE      BX, DX
-	ADDQ         DX, CX
-	MOVQ         CX, AX
-	VMOVUPS      Z0, K1, (SI)
-	VMOVUPS      Z1, K1, (DI)
-	VMOVUPS      Z2, K1, (R8)
-	VMOVUPS      Z3, K1, (AX)
+loop1145:
+	VMOVUPS.Z        (R9), K1, Y4
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (SI), Y4, Y0
+	VFMADD231PS.BCST (DI), Y4, Y1
+	VFMADD231PS.BCST (R8), Y4, Y2
+	VFMADD231PS.BCST (CX), Y4, Y3
+	ADDQ             DX, SI
+	ADDQ             DX, DI
+	ADDQ             DX, R8
+	ADDQ             DX, CX
+	DECQ             R10
+	JNZ              loop1145
+	MOVQ             64(SP), CX
+	MOVQ             ldc+72(FP), DX
+	SHLQ             $0x02, DX
+	XORL             BX, BX
+	MOVQ             CX, SI
+	CMPQ             AX, $+1
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, DI
+	CMPQ             AX, $+2
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, R8
+	CMPQ             AX, $+3
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, AX
+	VMOVUPS          Y0, K1, (SI)
+	VMOVUPS          Y1, K1, (DI)
+	VMOVUPS          Y2, K1, (R8)
+	VMOVUPS          Y3, K1, (AX)
 
-finish656:
-	JMP done634
+finish1127:
+	JMP done1100
 
-full637:
+whole1126:
 	MOVQ m+0(FP), AX
 	MOVQ AX, 72(SP)
 	MOVQ a+24(FP), AX
@@ -11205,13 +16513,384 @@ full637:
 	MOVQ 16(SP), AX
 	MOVQ AX, 88(SP)
 
-rows667:
-	MOVQ    72(SP), AX
-	CMPQ    AX, $+8
-	JLT     four670
+rows1147:
+	CMPQ      72(SP), $+16
+	JLT       next1148
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1149
+	MOVQ      88(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	LEAQ      (AX)(CX*8), DI
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	VMOVUPS.Z (DI), K1, Z8
+	VMOVUPS.Z (DI)(CX*1), K1, Z9
+	VMOVUPS.Z (DI)(CX*2), K1, Z10
+	VMOVUPS.Z (DI)(DX*1), K1, Z11
+	VMOVUPS.Z (DI)(CX*4), K1, Z12
+	VMOVUPS.Z (DI)(BX*1), K1, Z13
+	VMOVUPS.Z (DI)(DX*2), K1, Z14
+	VMOVUPS.Z (DI)(SI*1), K1, Z15
+	JMP       ready1150
+
+zeroed1149:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+
+ready1150:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	LEAQ (AX)(CX*8), DI
+	MOVQ depth+40(FP), R8
+	SHLQ $0x02, R8
+	MOVQ ldb+56(FP), R9
+	SHLQ $0x02, R9
+	MOVQ 8(SP), R10
+	MOVQ k+16(FP), R11
+
+loop1151:
+	VMOVUPS.Z        (R10), K1, Z16
+	ADDQ             R9, R10
+	VFMADD231PS.BCST (AX), Z16, Z0
+	VFMADD231PS.BCST (AX)(CX*1), Z16, Z1
+	VFMADD231PS.BCST (AX)(CX*2), Z16, Z2
+	VFMADD231PS.BCST (AX)(DX*1), Z16, Z3
+	VFMADD231PS.BCST (AX)(CX*4), Z16, Z4
+	VFMADD231PS.BCST (AX)(BX*1), Z16, Z5
+	VFMADD231PS.BCST (AX)(DX*2), Z16, Z6
+	VFMADD231PS.BCST (AX)(SI*1), Z16, Z7
+	VFMADD231PS.BCST (DI), Z16, Z8
+	VFMADD231PS.BCST (DI)(CX*1), Z16, Z9
+	VFMADD231PS.BCST (DI)(CX*2), Z16, Z10
+	VFMADD231PS.BCST (DI)(DX*1), Z16, Z11
+	VFMADD231PS.BCST (DI)(CX*4), Z16, Z12
+	VFMADD231PS.BCST (DI)(BX*1), Z16, Z13
+	VFMADD231PS.BCST (DI)(DX*2), Z16, Z14
+	VFMADD231PS.BCST (DI)(SI*1), Z16, Z15
+	ADDQ             R8, AX
+	ADDQ             R8, DI
+	DECQ             R11
+	JNZ              loop1151
+	MOVQ             88(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	LEAQ             (DX)(CX*2), BX
+	LEAQ             (BX)(CX*2), SI
+	LEAQ             (AX)(CX*8), DI
+	VMOVUPS          Z0, K1, (AX)
+	VMOVUPS          Z1, K1, (AX)(CX*1)
+	VMOVUPS          Z2, K1, (AX)(CX*2)
+	VMOVUPS          Z3, K1, (AX)(DX*1)
+	VMOVUPS          Z4, K1, (AX)(CX*4)
+	VMOVUPS          Z5, K1, (AX)(BX*1)
+	VMOVUPS          Z6, K1, (AX)(DX*2)
+	VMOVUPS          Z7, K1, (AX)(SI*1)
+	VMOVUPS          Z8, K1, (DI)
+	VMOVUPS          Z9, K1, (DI)(CX*1)
+	VMOVUPS          Z10, K1, (DI)(CX*2)
+	VMOVUPS          Z11, K1, (DI)(DX*1)
+	VMOVUPS          Z12, K1, (DI)(CX*4)
+	VMOVUPS          Z13, K1, (DI)(BX*1)
+	VMOVUPS          Z14, K1, (DI)(DX*2)
+	VMOVUPS          Z15, K1, (DI)(SI*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+16, AX, AX
+	ADDQ             AX, 80(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+16, AX, AX
+	ADDQ             AX, 88(SP)
+	SUBQ             $+16, 72(SP)
+	JMP              rows1147
+
+next1148:
+rows1152:
+	CMPQ      72(SP), $+8
+	JLT       next1153
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1154
+	MOVQ      88(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	VMOVUPS.Z (AX)(CX*4), K1, Z4
+	VMOVUPS.Z (AX)(BX*1), K1, Z5
+	VMOVUPS.Z (AX)(DX*2), K1, Z6
+	VMOVUPS.Z (AX)(SI*1), K1, Z7
+	JMP       ready1155
+
+zeroed1154:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+ready1155:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1156:
+	VMOVUPS.Z        (R9), K1, Z8
+	ADDQ             R8, R9
+	VFMADD231PS.BCST (AX), Z8, Z0
+	VFMADD231PS.BCST (AX)(CX*1), Z8, Z1
+	VFMADD231PS.BCST (AX)(CX*2), Z8, Z2
+	VFMADD231PS.BCST (AX)(DX*1), Z8, Z3
+	VFMADD231PS.BCST (AX)(CX*4), Z8, Z4
+	VFMADD231PS.BCST (AX)(BX*1), Z8, Z5
+	VFMADD231PS.BCST (AX)(DX*2), Z8, Z6
+	VFMADD231PS.BCST (AX)(SI*1), Z8, Z7
+	ADDQ             DI, AX
+	DECQ             R10
+	JNZ              loop1156
+	MOVQ             88(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	LEAQ             (DX)(CX*2), BX
+	LEAQ             (BX)(CX*2), SI
+	VMOVUPS          Z0, K1, (AX)
+	VMOVUPS          Z1, K1, (AX)(CX*1)
+	VMOVUPS          Z2, K1, (AX)(CX*2)
+	VMOVUPS          Z3, K1, (AX)(DX*1)
+	VMOVUPS          Z4, K1, (AX)(CX*4)
+	VMOVUPS          Z5, K1, (AX)(BX*1)
+	VMOVUPS          Z6, K1, (AX)(DX*2)
+	VMOVUPS          Z7, K1, (AX)(SI*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+8, AX, AX
+	ADDQ             AX, 80(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+8, AX, AX
+	ADDQ             AX, 88(SP)
+	SUBQ             $+8, 72(SP)
+	JMP              rows1152
+
+next1153:
+rows1157:
+	CMPQ      72(SP), $+4
+	JLT       next1158
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1159
+	MOVQ      88(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	VMOVUPS.Z (AX)(CX*2), K1, Z2
+	VMOVUPS.Z (AX)(DX*1), K1, Z3
+	JMP       ready1160
+
+zeroed1159:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready1160:
+	MOVQ 80(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1161:
+	VMOVUPS.Z        (DI), K1, Z4
+	ADDQ             SI, DI
+	VFMADD231PS.BCST (AX), Z4, Z0
+	VFMADD231PS.BCST (AX)(CX*1), Z4, Z1
+	VFMADD231PS.BCST (AX)(CX*2), Z4, Z2
+	VFMADD231PS.BCST (AX)(DX*1), Z4, Z3
+	ADDQ             BX, AX
+	DECQ             R8
+	JNZ              loop1161
+	MOVQ             88(SP), AX
+	MOVQ             ldc+72(FP), CX
+	SHLQ             $0x02, CX
+	LEAQ             (CX)(CX*2), DX
+	VMOVUPS          Z0, K1, (AX)
+	VMOVUPS          Z1, K1, (AX)(CX*1)
+	VMOVUPS          Z2, K1, (AX)(CX*2)
+	VMOVUPS          Z3, K1, (AX)(DX*1)
+	MOVQ             row+32(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+4, AX, AX
+	ADDQ             AX, 80(SP)
+	MOVQ             ldc+72(FP), AX
+	SHLQ             $0x02, AX
+	IMUL3Q           $+4, AX, AX
+	ADDQ             AX, 88(SP)
+	SUBQ             $+4, 72(SP)
+	JMP              rows1157
+
+next1158:
+	MOVQ      72(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1146
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1162
+	MOVQ      88(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DI), K1, Z1
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS.Z (CX), K1, Z3
+	JMP       ready1163
+
+zeroed1162:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+ready1163:
+	MOVQ    80(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1164:
+	VMOVUPS.Z        (R9), K1, Z4
+	ADDQ             BX, R9
+	VFMADD231PS.BCST (SI), Z4, Z0
+	VFMADD231PS.BCST (DI), Z4, Z1
+	VFMADD231PS.BCST (R8), Z4, Z2
+	VFMADD231PS.BCST (CX), Z4, Z3
+	ADDQ             DX, SI
+	ADDQ             DX, DI
+	ADDQ             DX, R8
+	ADDQ             DX, CX
+	DECQ             R10
+	JNZ              loop1164
+	MOVQ             88(SP), CX
+	MOVQ             ldc+72(FP), DX
+	SHLQ             $0x02, DX
+	XORL             BX, BX
+	MOVQ             CX, SI
+	CMPQ             AX, $+1
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, DI
+	CMPQ             AX, $+2
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, R8
+	CMPQ             AX, $+3
+	CMOVQLE          BX, DX
+	ADDQ             DX, CX
+	MOVQ             CX, AX
+	VMOVUPS          Z0, K1, (SI)
+	VMOVUPS          Z1, K1, (DI)
+	VMOVUPS          Z2, K1, (R8)
+	VMOVUPS          Z3, K1, (AX)
+
+finish1146:
+	JMP done1100
+
+full1103:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 96(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 104(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 112(SP)
+
+rows1166:
+	CMPQ    96(SP), $+8
+	JLT     next1167
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed671
-	MOVQ    88(SP), AX
+	JE      zeroed1168
+	MOVQ    112(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
 	LEAQ    (CX)(CX*2), DX
@@ -11233,9 +16912,9 @@ rows667:
 	VMOVUPS 64(AX)(DX*2), Z13
 	VMOVUPS (AX)(SI*1), Z14
 	VMOVUPS 64(AX)(SI*1), Z15
-	JMP     ready672
+	JMP     ready1169
 
-zeroed671:
+zeroed1168:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11253,8 +16932,8 @@ zeroed671:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready672:
-	MOVQ 80(SP), AX
+ready1169:
+	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -11267,38 +16946,38 @@ ready672:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop673:
-	VMOVUPS      (R9), Z16
-	VMOVUPS      64(R9), Z17
+loop1170:
+	VMOVUPS      (R9), Z17
+	VMOVUPS      64(R9), Z18
 	ADDQ         R8, R9
-	VBROADCASTSS (AX), Z18
-	VFMADD231PS  Z16, Z18, Z0
-	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (AX)(CX*1), Z18
-	VFMADD231PS  Z16, Z18, Z2
-	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (AX)(CX*2), Z18
-	VFMADD231PS  Z16, Z18, Z4
-	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (AX)(DX*1), Z18
-	VFMADD231PS  Z16, Z18, Z6
-	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (AX)(CX*4), Z18
-	VFMADD231PS  Z16, Z18, Z8
-	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (AX)(BX*1), Z18
-	VFMADD231PS  Z16, Z18, Z10
-	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (AX)(DX*2), Z18
-	VFMADD231PS  Z16, Z18, Z12
-	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (AX)(SI*1), Z18
-	VFMADD231PS  Z16, Z18, Z14
-	VFMADD231PS  Z17, Z18, Z15
+	VBROADCASTSS (AX), Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Z18, Z16, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop673
-	MOVQ         88(SP), AX
+	JNZ          loop1170
+	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -11323,21 +17002,21 @@ loop673:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 80(SP)
+	ADDQ         AX, 104(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 88(SP)
-	SUBQ         $+8, 72(SP)
-	JG           rows667
-	JMP          finish669
+	ADDQ         AX, 112(SP)
+	SUBQ         $+8, 96(SP)
+	JMP          rows1166
 
-four670:
-	CMPQ    AX, $+4
-	JLT     rest668
+next1167:
+rows1171:
+	CMPQ    96(SP), $+4
+	JLT     next1172
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed674
-	MOVQ    88(SP), AX
+	JE      zeroed1173
+	MOVQ    112(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
 	LEAQ    (CX)(CX*2), DX
@@ -11349,9 +17028,9 @@ four670:
 	VMOVUPS 64(AX)(CX*2), Z5
 	VMOVUPS (AX)(DX*1), Z6
 	VMOVUPS 64(AX)(DX*1), Z7
-	JMP     ready675
+	JMP     ready1174
 
-zeroed674:
+zeroed1173:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11361,8 +17040,8 @@ zeroed674:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready675:
-	MOVQ 80(SP), AX
+ready1174:
+	MOVQ 104(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -11373,26 +17052,26 @@ ready675:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop676:
-	VMOVUPS      (DI), Z8
-	VMOVUPS      64(DI), Z9
+loop1175:
+	VMOVUPS      (DI), Z9
+	VMOVUPS      64(DI), Z10
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Z10
-	VFMADD231PS  Z8, Z10, Z0
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (AX)(CX*1), Z10
-	VFMADD231PS  Z8, Z10, Z2
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (AX)(CX*2), Z10
-	VFMADD231PS  Z8, Z10, Z4
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (AX)(DX*1), Z10
-	VFMADD231PS  Z8, Z10, Z6
-	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (AX), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop676
-	MOVQ         88(SP), AX
+	JNZ          loop1175
+	MOVQ         112(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -11407,19 +17086,21 @@ loop676:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 80(SP)
+	ADDQ         AX, 104(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 88(SP)
-	SUBQ         $+4, 72(SP)
-	JG           rows667
-	JMP          finish669
+	ADDQ         AX, 112(SP)
+	SUBQ         $+4, 96(SP)
+	JMP          rows1171
 
-rest668:
+next1172:
+	MOVQ    96(SP), AX
+	TESTQ   AX, AX
+	JZ      finish1165
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed677
-	MOVQ    88(SP), CX
+	JE      zeroed1176
+	MOVQ    112(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
 	XORL    BX, BX
@@ -11443,9 +17124,9 @@ rest668:
 	VMOVUPS 64(R8), Z5
 	VMOVUPS (CX), Z6
 	VMOVUPS 64(CX), Z7
-	JMP     ready678
+	JMP     ready1177
 
-zeroed677:
+zeroed1176:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11455,8 +17136,8 @@ zeroed677:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready678:
-	MOVQ    80(SP), CX
+ready1177:
+	MOVQ    104(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
 	XORL    BX, BX
@@ -11479,29 +17160,29 @@ ready678:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop679:
-	VMOVUPS      (R9), Z8
-	VMOVUPS      64(R9), Z9
+loop1178:
+	VMOVUPS      (R9), Z9
+	VMOVUPS      64(R9), Z10
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Z10
-	VFMADD231PS  Z8, Z10, Z0
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (DI), Z10
-	VFMADD231PS  Z8, Z10, Z2
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (R8), Z10
-	VFMADD231PS  Z8, Z10, Z4
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (CX), Z10
-	VFMADD231PS  Z8, Z10, Z6
-	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop679
-	MOVQ         88(SP), CX
+	JNZ          loop1178
+	MOVQ         112(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
 	XORL         BX, BX
@@ -11527,27 +17208,364 @@ loop679:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, 64(AX)
 
-finish669:
+finish1165:
 	ADDQ $+128, 8(SP)
 	ADDQ $+128, 16(SP)
 	SUBQ $+32, (SP)
-	JMP  columns633
+	JMP  columns1099
 
-part638:
+part1104:
+	MOVQ (SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole1179
 	MOVQ m+0(FP), AX
-	MOVQ AX, 96(SP)
+	MOVQ AX, 120(SP)
 	MOVQ a+24(FP), AX
-	MOVQ AX, 104(SP)
+	MOVQ AX, 128(SP)
 	MOVQ 16(SP), AX
-	MOVQ AX, 112(SP)
+	MOVQ AX, 136(SP)
 
-rows680:
-	MOVQ      96(SP), AX
-	CMPQ      AX, $+8
-	JLT       four683
+rows1181:
+	CMPQ      120(SP), $+8
+	JLT       next1182
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed684
-	MOVQ      112(SP), AX
+	JE        zeroed1183
+	MOVQ      136(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Y1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Y3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Y5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Y7
+	VMOVUPS   (AX)(CX*4), Z8
+	VMOVUPS.Z 64(AX)(CX*4), K1, Y9
+	VMOVUPS   (AX)(BX*1), Z10
+	VMOVUPS.Z 64(AX)(BX*1), K1, Y11
+	VMOVUPS   (AX)(DX*2), Z12
+	VMOVUPS.Z 64(AX)(DX*2), K1, Y13
+	VMOVUPS   (AX)(SI*1), Z14
+	VMOVUPS.Z 64(AX)(SI*1), K1, Y15
+	JMP       ready1184
+
+zeroed1183:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+	VXORPS Z8, Z8, Z8
+	VXORPS Y9, Y9, Y9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+	VXORPS Z12, Z12, Z12
+	VXORPS Y13, Y13, Y13
+	VXORPS Z14, Z14, Z14
+	VXORPS Y15, Y15, Y15
+
+ready1184:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1185:
+	VMOVUPS      (R9), Z17
+	VMOVUPS.Z    64(R9), K1, Y18
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Y18, Y16, Y1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Y18, Y16, Y3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Y18, Y16, Y5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Y18, Y16, Y7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Y18, Y16, Y9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Y18, Y16, Y11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Y18, Y16, Y13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Y18, Y16, Y15
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1185
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Y1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Y3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Y5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Y7, K1, 64(AX)(DX*1)
+	VMOVUPS      Z8, (AX)(CX*4)
+	VMOVUPS      Y9, K1, 64(AX)(CX*4)
+	VMOVUPS      Z10, (AX)(BX*1)
+	VMOVUPS      Y11, K1, 64(AX)(BX*1)
+	VMOVUPS      Z12, (AX)(DX*2)
+	VMOVUPS      Y13, K1, 64(AX)(DX*2)
+	VMOVUPS      Z14, (AX)(SI*1)
+	VMOVUPS      Y15, K1, 64(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+8, 120(SP)
+	JMP          rows1181
+
+next1182:
+rows1186:
+	CMPQ      120(SP), $+4
+	JLT       next1187
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1188
+	MOVQ      136(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Y1
+	VMOVUPS   (AX)(CX*1), Z2
+	VMOVUPS.Z 64(AX)(CX*1), K1, Y3
+	VMOVUPS   (AX)(CX*2), Z4
+	VMOVUPS.Z 64(AX)(CX*2), K1, Y5
+	VMOVUPS   (AX)(DX*1), Z6
+	VMOVUPS.Z 64(AX)(DX*1), K1, Y7
+	JMP       ready1189
+
+zeroed1188:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+
+ready1189:
+	MOVQ 128(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1190:
+	VMOVUPS      (DI), Z9
+	VMOVUPS.Z    64(DI), K1, Y10
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1190
+	MOVQ         136(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Y1, K1, 64(AX)
+	VMOVUPS      Z2, (AX)(CX*1)
+	VMOVUPS      Y3, K1, 64(AX)(CX*1)
+	VMOVUPS      Z4, (AX)(CX*2)
+	VMOVUPS      Y5, K1, 64(AX)(CX*2)
+	VMOVUPS      Z6, (AX)(DX*1)
+	VMOVUPS      Y7, K1, 64(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 128(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 136(SP)
+	SUBQ         $+4, 120(SP)
+	JMP          rows1186
+
+next1187:
+	MOVQ      120(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1180
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1191
+	MOVQ      136(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS.Z 64(SI), K1, Y1
+	VMOVUPS   (DI), Z2
+	VMOVUPS.Z 64(DI), K1, Y3
+	VMOVUPS   (R8), Z4
+	VMOVUPS.Z 64(R8), K1, Y5
+	VMOVUPS   (CX), Z6
+	VMOVUPS.Z 64(CX), K1, Y7
+	JMP       ready1192
+
+zeroed1191:
+	VXORPS Z0, Z0, Z0
+	VXORPS Y1, Y1, Y1
+	VXORPS Z2, Z2, Z2
+	VXORPS Y3, Y3, Y3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Y7, Y7, Y7
+
+ready1192:
+	MOVQ    128(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1193:
+	VMOVUPS      (R9), Z9
+	VMOVUPS.Z    64(R9), K1, Y10
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Y10, Y8, Y1
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Y10, Y8, Y3
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Y10, Y8, Y5
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Y10, Y8, Y7
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1193
+	MOVQ         136(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Y1, K1, 64(SI)
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Y3, K1, 64(DI)
+	VMOVUPS      Z4, (R8)
+	VMOVUPS      Y5, K1, 64(R8)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Y7, K1, 64(AX)
+
+finish1180:
+	JMP done1100
+
+whole1179:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 144(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 152(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 160(SP)
+
+rows1195:
+	CMPQ      144(SP), $+8
+	JLT       next1196
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1197
+	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
 	LEAQ      (CX)(CX*2), DX
@@ -11569,9 +17587,9 @@ rows680:
 	VMOVUPS.Z 64(AX)(DX*2), K1, Z13
 	VMOVUPS   (AX)(SI*1), Z14
 	VMOVUPS.Z 64(AX)(SI*1), K1, Z15
-	JMP       ready685
+	JMP       ready1198
 
-zeroed684:
+zeroed1197:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11589,8 +17607,8 @@ zeroed684:
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
 
-ready685:
-	MOVQ 104(SP), AX
+ready1198:
+	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -11603,38 +17621,38 @@ ready685:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop686:
-	VMOVUPS      (R9), Z16
-	VMOVUPS.Z    64(R9), K1, Z17
+loop1199:
+	VMOVUPS      (R9), Z17
+	VMOVUPS.Z    64(R9), K1, Z18
 	ADDQ         R8, R9
-	VBROADCASTSS (AX), Z18
-	VFMADD231PS  Z16, Z18, Z0
-	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (AX)(CX*1), Z18
-	VFMADD231PS  Z16, Z18, Z2
-	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (AX)(CX*2), Z18
-	VFMADD231PS  Z16, Z18, Z4
-	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (AX)(DX*1), Z18
-	VFMADD231PS  Z16, Z18, Z6
-	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (AX)(CX*4), Z18
-	VFMADD231PS  Z16, Z18, Z8
-	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (AX)(BX*1), Z18
-	VFMADD231PS  Z16, Z18, Z10
-	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (AX)(DX*2), Z18
-	VFMADD231PS  Z16, Z18, Z12
-	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (AX)(SI*1), Z18
-	VFMADD231PS  Z16, Z18, Z14
-	VFMADD231PS  Z17, Z18, Z15
+	VBROADCASTSS (AX), Z16
+	VFMADD231PS  Z17, Z16, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VBROADCASTSS (AX)(CX*1), Z16
+	VFMADD231PS  Z17, Z16, Z2
+	VFMADD231PS  Z18, Z16, Z3
+	VBROADCASTSS (AX)(CX*2), Z16
+	VFMADD231PS  Z17, Z16, Z4
+	VFMADD231PS  Z18, Z16, Z5
+	VBROADCASTSS (AX)(DX*1), Z16
+	VFMADD231PS  Z17, Z16, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VBROADCASTSS (AX)(CX*4), Z16
+	VFMADD231PS  Z17, Z16, Z8
+	VFMADD231PS  Z18, Z16, Z9
+	VBROADCASTSS (AX)(BX*1), Z16
+	VFMADD231PS  Z17, Z16, Z10
+	VFMADD231PS  Z18, Z16, Z11
+	VBROADCASTSS (AX)(DX*2), Z16
+	VFMADD231PS  Z17, Z16, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VBROADCASTSS (AX)(SI*1), Z16
+	VFMADD231PS  Z17, Z16, Z14
+	VFMADD231PS  Z18, Z16, Z15
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop686
-	MOVQ         112(SP), AX
+	JNZ          loop1199
+	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -11659,21 +17677,21 @@ loop686:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 104(SP)
+	ADDQ         AX, 152(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 112(SP)
-	SUBQ         $+8, 96(SP)
-	JG           rows680
-	JMP          finish682
+	ADDQ         AX, 160(SP)
+	SUBQ         $+8, 144(SP)
+	JMP          rows1195
 
-four683:
-	CMPQ      AX, $+4
-	JLT       rest681
+next1196:
+rows1200:
+	CMPQ      144(SP), $+4
+	JLT       next1201
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed687
-	MOVQ      112(SP), AX
+	JE        zeroed1202
+	MOVQ      160(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
 	LEAQ      (CX)(CX*2), DX
@@ -11685,9 +17703,9 @@ four683:
 	VMOVUPS.Z 64(AX)(CX*2), K1, Z5
 	VMOVUPS   (AX)(DX*1), Z6
 	VMOVUPS.Z 64(AX)(DX*1), K1, Z7
-	JMP       ready688
+	JMP       ready1203
 
-zeroed687:
+zeroed1202:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11697,8 +17715,8 @@ zeroed687:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready688:
-	MOVQ 104(SP), AX
+ready1203:
+	MOVQ 152(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -11709,26 +17727,26 @@ ready688:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop689:
-	VMOVUPS      (DI), Z8
-	VMOVUPS.Z    64(DI), K1, Z9
+loop1204:
+	VMOVUPS      (DI), Z9
+	VMOVUPS.Z    64(DI), K1, Z10
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Z10
-	VFMADD231PS  Z8, Z10, Z0
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (AX)(CX*1), Z10
-	VFMADD231PS  Z8, Z10, Z2
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (AX)(CX*2), Z10
-	VFMADD231PS  Z8, Z10, Z4
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (AX)(DX*1), Z10
-	VFMADD231PS  Z8, Z10, Z6
-	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (AX), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (AX)(CX*1), Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (AX)(CX*2), Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (AX)(DX*1), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop689
-	MOVQ         112(SP), AX
+	JNZ          loop1204
+	MOVQ         160(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -11743,19 +17761,21 @@ loop689:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 104(SP)
+	ADDQ         AX, 152(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 112(SP)
-	SUBQ         $+4, 96(SP)
-	JG           rows680
-	JMP          finish682
+	ADDQ         AX, 160(SP)
+	SUBQ         $+4, 144(SP)
+	JMP          rows1200
 
-rest681:
+next1201:
+	MOVQ      144(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1194
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed690
-	MOVQ      112(SP), CX
+	JE        zeroed1205
+	MOVQ      160(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
 	XORL      BX, BX
@@ -11779,9 +17799,9 @@ rest681:
 	VMOVUPS.Z 64(R8), K1, Z5
 	VMOVUPS   (CX), Z6
 	VMOVUPS.Z 64(CX), K1, Z7
-	JMP       ready691
+	JMP       ready1206
 
-zeroed690:
+zeroed1205:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11791,8 +17811,8 @@ zeroed690:
 	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
 
-ready691:
-	MOVQ    104(SP), CX
+ready1206:
+	MOVQ    152(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
 	XORL    BX, BX
@@ -11815,29 +17835,29 @@ ready691:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop692:
-	VMOVUPS      (R9), Z8
-	VMOVUPS.Z    64(R9), K1, Z9
+loop1207:
+	VMOVUPS      (R9), Z9
+	VMOVUPS.Z    64(R9), K1, Z10
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Z10
-	VFMADD231PS  Z8, Z10, Z0
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (DI), Z10
-	VFMADD231PS  Z8, Z10, Z2
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (R8), Z10
-	VFMADD231PS  Z8, Z10, Z4
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (CX), Z10
-	VFMADD231PS  Z8, Z10, Z6
-	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  Z9, Z8, Z0
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (DI), Z8
+	VFMADD231PS  Z9, Z8, Z2
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R8), Z8
+	VFMADD231PS  Z9, Z8, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  Z9, Z8, Z6
+	VFMADD231PS  Z10, Z8, Z7
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop692
-	MOVQ         112(SP), CX
+	JNZ          loop1207
+	MOVQ         160(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
 	XORL         BX, BX
@@ -11863,24 +17883,23 @@ loop692:
 	VMOVUPS      Z6, (AX)
 	VMOVUPS      Z7, K1, 64(AX)
 
-finish682:
-	JMP done634
+finish1194:
+	JMP done1100
 
-full639:
+full1105:
 	MOVQ m+0(FP), AX
-	MOVQ AX, 120(SP)
+	MOVQ AX, 168(SP)
 	MOVQ a+24(FP), AX
-	MOVQ AX, 128(SP)
+	MOVQ AX, 176(SP)
 	MOVQ 16(SP), AX
-	MOVQ AX, 136(SP)
+	MOVQ AX, 184(SP)
 
-rows693:
-	MOVQ    120(SP), AX
-	CMPQ    AX, $+8
-	JLT     four696
+rows1209:
+	CMPQ    168(SP), $+8
+	JLT     next1210
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed697
-	MOVQ    136(SP), AX
+	JE      zeroed1211
+	MOVQ    184(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
 	LEAQ    (CX)(CX*2), DX
@@ -11910,9 +17929,9 @@ rows693:
 	VMOVUPS (AX)(SI*1), Z21
 	VMOVUPS 64(AX)(SI*1), Z22
 	VMOVUPS 128(AX)(SI*1), Z23
-	JMP     ready698
+	JMP     ready1212
 
-zeroed697:
+zeroed1211:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11938,8 +17957,8 @@ zeroed697:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready698:
-	MOVQ 128(SP), AX
+ready1212:
+	MOVQ 176(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -11952,47 +17971,47 @@ ready698:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop699:
-	VMOVUPS      (R9), Z24
-	VMOVUPS      64(R9), Z25
-	VMOVUPS      128(R9), Z26
+loop1213:
+	VMOVUPS      (R9), Z25
+	VMOVUPS      64(R9), Z26
+	VMOVUPS      128(R9), Z27
 	ADDQ         R8, R9
-	VBROADCASTSS (AX), Z27
-	VFMADD231PS  Z24, Z27, Z0
-	VFMADD231PS  Z25, Z27, Z1
-	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS (AX)(CX*1), Z27
-	VFMADD231PS  Z24, Z27, Z3
-	VFMADD231PS  Z25, Z27, Z4
-	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS (AX)(CX*2), Z27
-	VFMADD231PS  Z24, Z27, Z6
-	VFMADD231PS  Z25, Z27, Z7
-	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS (AX)(DX*1), Z27
-	VFMADD231PS  Z24, Z27, Z9
-	VFMADD231PS  Z25, Z27, Z10
-	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS (AX)(CX*4), Z27
-	VFMADD231PS  Z24, Z27, Z12
-	VFMADD231PS  Z25, Z27, Z13
-	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS (AX)(BX*1), Z27
-	VFMADD231PS  Z24, Z27, Z15
-	VFMADD231PS  Z25, Z27, Z16
-	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS (AX)(DX*2), Z27
-	VFMADD231PS  Z24, Z27, Z18
-	VFMADD231PS  Z25, Z27, Z19
-	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS (AX)(SI*1), Z27
-	VFMADD231PS  Z24, Z27, Z21
-	VFMADD231PS  Z25, Z27, Z22
-	VFMADD231PS  Z26, Z27, Z23
+	VBROADCASTSS (AX), Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop699
-	MOVQ         136(SP), AX
+	JNZ          loop1213
+	MOVQ         184(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -12025,21 +18044,21 @@ loop699:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 128(SP)
+	ADDQ         AX, 176(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 136(SP)
-	SUBQ         $+8, 120(SP)
-	JG           rows693
-	JMP          finish695
+	ADDQ         AX, 184(SP)
+	SUBQ         $+8, 168(SP)
+	JMP          rows1209
 
-four696:
-	CMPQ    AX, $+4
-	JLT     rest694
+next1210:
+rows1214:
+	CMPQ    168(SP), $+4
+	JLT     next1215
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed700
-	MOVQ    136(SP), AX
+	JE      zeroed1216
+	MOVQ    184(SP), AX
 	MOVQ    ldc+72(FP), CX
 	SHLQ    $0x02, CX
 	LEAQ    (CX)(CX*2), DX
@@ -12055,9 +18074,9 @@ four696:
 	VMOVUPS (AX)(DX*1), Z9
 	VMOVUPS 64(AX)(DX*1), Z10
 	VMOVUPS 128(AX)(DX*1), Z11
-	JMP     ready701
+	JMP     ready1217
 
-zeroed700:
+zeroed1216:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12071,8 +18090,8 @@ zeroed700:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready701:
-	MOVQ 128(SP), AX
+ready1217:
+	MOVQ 176(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -12083,31 +18102,31 @@ ready701:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop702:
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS      128(DI), Z14
+loop1218:
+	VMOVUPS      (DI), Z13
+	VMOVUPS      64(DI), Z14
+	VMOVUPS      128(DI), Z15
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Z15
-	VFMADD231PS  Z12, Z15, Z0
-	VFMADD231PS  Z13, Z15, Z1
-	VFMADD231PS  Z14, Z15, Z2
-	VBROADCASTSS (AX)(CX*1), Z15
-	VFMADD231PS  Z12, Z15, Z3
-	VFMADD231PS  Z13, Z15, Z4
-	VFMADD231PS  Z14, Z15, Z5
-	VBROADCASTSS (AX)(CX*2), Z15
-	VFMADD231PS  Z12, Z15, Z6
-	VFMADD231PS  Z13, Z15, Z7
-	VFMADD231PS  Z14, Z15, Z8
-	VBROADCASTSS (AX)(DX*1), Z15
-	VFMADD231PS  Z12, Z15, Z9
-	VFMADD231PS  Z13, Z15, Z10
-	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS (AX), Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop702
-	MOVQ         136(SP), AX
+	JNZ          loop1218
+	MOVQ         184(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -12126,19 +18145,21 @@ loop702:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 128(SP)
+	ADDQ         AX, 176(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 136(SP)
-	SUBQ         $+4, 120(SP)
-	JG           rows693
-	JMP          finish695
+	ADDQ         AX, 184(SP)
+	SUBQ         $+4, 168(SP)
+	JMP          rows1214
 
-rest694:
+next1215:
+	MOVQ    168(SP), AX
+	TESTQ   AX, AX
+	JZ      finish1208
 	CMPB    acc+80(FP), $0x00
-	JE      zeroed703
-	MOVQ    136(SP), CX
+	JE      zeroed1219
+	MOVQ    184(SP), CX
 	MOVQ    ldc+72(FP), DX
 	SHLQ    $0x02, DX
 	XORL    BX, BX
@@ -12166,9 +18187,9 @@ rest694:
 	VMOVUPS (CX), Z9
 	VMOVUPS 64(CX), Z10
 	VMOVUPS 128(CX), Z11
-	JMP     ready704
+	JMP     ready1220
 
-zeroed703:
+zeroed1219:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12182,8 +18203,8 @@ zeroed703:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready704:
-	MOVQ    128(SP), CX
+ready1220:
+	MOVQ    176(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
 	XORL    BX, BX
@@ -12206,34 +18227,34 @@ ready704:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop705:
-	VMOVUPS      (R9), Z12
-	VMOVUPS      64(R9), Z13
-	VMOVUPS      128(R9), Z14
+loop1221:
+	VMOVUPS      (R9), Z13
+	VMOVUPS      64(R9), Z14
+	VMOVUPS      128(R9), Z15
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Z15
-	VFMADD231PS  Z12, Z15, Z0
-	VFMADD231PS  Z13, Z15, Z1
-	VFMADD231PS  Z14, Z15, Z2
-	VBROADCASTSS (DI), Z15
-	VFMADD231PS  Z12, Z15, Z3
-	VFMADD231PS  Z13, Z15, Z4
-	VFMADD231PS  Z14, Z15, Z5
-	VBROADCASTSS (R8), Z15
-	VFMADD231PS  Z12, Z15, Z6
-	VFMADD231PS  Z13, Z15, Z7
-	VFMADD231PS  Z14, Z15, Z8
-	VBROADCASTSS (CX), Z15
-	VFMADD231PS  Z12, Z15, Z9
-	VFMADD231PS  Z13, Z15, Z10
-	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop705
-	MOVQ         136(SP), CX
+	JNZ          loop1221
+	MOVQ         184(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
 	XORL         BX, BX
@@ -12263,27 +18284,431 @@ loop705:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, 128(AX)
 
-finish695:
+finish1208:
 	ADDQ $+192, 8(SP)
 	ADDQ $+192, 16(SP)
 	SUBQ $+48, (SP)
-	JMP  columns633
+	JMP  columns1099
 
-part640:
+part1106:
+	MOVQ (SP), AX
+	ANDQ $+15, AX
+	CMPQ AX, $+8
+	JG   whole1222
 	MOVQ m+0(FP), AX
-	MOVQ AX, 144(SP)
+	MOVQ AX, 192(SP)
 	MOVQ a+24(FP), AX
-	MOVQ AX, 152(SP)
+	MOVQ AX, 200(SP)
 	MOVQ 16(SP), AX
-	MOVQ AX, 160(SP)
+	MOVQ AX, 208(SP)
 
-rows706:
-	MOVQ      144(SP), AX
-	CMPQ      AX, $+8
-	JLT       four709
+rows1224:
+	CMPQ      192(SP), $+8
+	JLT       next1225
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed710
-	MOVQ      160(SP), AX
+	JE        zeroed1226
+	MOVQ      208(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	LEAQ      (DX)(CX*2), BX
+	LEAQ      (BX)(CX*2), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Y2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Y5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Y8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Y11
+	VMOVUPS   (AX)(CX*4), Z12
+	VMOVUPS   64(AX)(CX*4), Z13
+	VMOVUPS.Z 128(AX)(CX*4), K1, Y14
+	VMOVUPS   (AX)(BX*1), Z15
+	VMOVUPS   64(AX)(BX*1), Z16
+	VMOVUPS.Z 128(AX)(BX*1), K1, Y17
+	VMOVUPS   (AX)(DX*2), Z18
+	VMOVUPS   64(AX)(DX*2), Z19
+	VMOVUPS.Z 128(AX)(DX*2), K1, Y20
+	VMOVUPS   (AX)(SI*1), Z21
+	VMOVUPS   64(AX)(SI*1), Z22
+	VMOVUPS.Z 128(AX)(SI*1), K1, Y23
+	JMP       ready1227
+
+zeroed1226:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Y14, Y14, Y14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Y17, Y17, Y17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Y20, Y20, Y20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Y23, Y23, Y23
+
+ready1227:
+	MOVQ 200(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	LEAQ (DX)(CX*2), BX
+	LEAQ (BX)(CX*2), SI
+	MOVQ depth+40(FP), DI
+	SHLQ $0x02, DI
+	MOVQ ldb+56(FP), R8
+	SHLQ $0x02, R8
+	MOVQ 8(SP), R9
+	MOVQ k+16(FP), R10
+
+loop1228:
+	VMOVUPS      (R9), Z25
+	VMOVUPS      64(R9), Z26
+	VMOVUPS.Z    128(R9), K1, Y27
+	ADDQ         R8, R9
+	VBROADCASTSS (AX), Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Y27, Y24, Y2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Y27, Y24, Y5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Y27, Y24, Y8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Y27, Y24, Y11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Y27, Y24, Y14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Y27, Y24, Y17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Y27, Y24, Y20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Y27, Y24, Y23
+	ADDQ         DI, AX
+	DECQ         R10
+	JNZ          loop1228
+	MOVQ         208(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	LEAQ         (DX)(CX*2), BX
+	LEAQ         (BX)(CX*2), SI
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Y2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Y5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Y8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Y11, K1, 128(AX)(DX*1)
+	VMOVUPS      Z12, (AX)(CX*4)
+	VMOVUPS      Z13, 64(AX)(CX*4)
+	VMOVUPS      Y14, K1, 128(AX)(CX*4)
+	VMOVUPS      Z15, (AX)(BX*1)
+	VMOVUPS      Z16, 64(AX)(BX*1)
+	VMOVUPS      Y17, K1, 128(AX)(BX*1)
+	VMOVUPS      Z18, (AX)(DX*2)
+	VMOVUPS      Z19, 64(AX)(DX*2)
+	VMOVUPS      Y20, K1, 128(AX)(DX*2)
+	VMOVUPS      Z21, (AX)(SI*1)
+	VMOVUPS      Z22, 64(AX)(SI*1)
+	VMOVUPS      Y23, K1, 128(AX)(SI*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 200(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+8, AX, AX
+	ADDQ         AX, 208(SP)
+	SUBQ         $+8, 192(SP)
+	JMP          rows1224
+
+next1225:
+rows1229:
+	CMPQ      192(SP), $+4
+	JLT       next1230
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1231
+	MOVQ      208(SP), AX
+	MOVQ      ldc+72(FP), CX
+	SHLQ      $0x02, CX
+	LEAQ      (CX)(CX*2), DX
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS.Z 128(AX), K1, Y2
+	VMOVUPS   (AX)(CX*1), Z3
+	VMOVUPS   64(AX)(CX*1), Z4
+	VMOVUPS.Z 128(AX)(CX*1), K1, Y5
+	VMOVUPS   (AX)(CX*2), Z6
+	VMOVUPS   64(AX)(CX*2), Z7
+	VMOVUPS.Z 128(AX)(CX*2), K1, Y8
+	VMOVUPS   (AX)(DX*1), Z9
+	VMOVUPS   64(AX)(DX*1), Z10
+	VMOVUPS.Z 128(AX)(DX*1), K1, Y11
+	JMP       ready1232
+
+zeroed1231:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+
+ready1232:
+	MOVQ 200(SP), AX
+	MOVQ row+32(FP), CX
+	SHLQ $0x02, CX
+	LEAQ (CX)(CX*2), DX
+	MOVQ depth+40(FP), BX
+	SHLQ $0x02, BX
+	MOVQ ldb+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ 8(SP), DI
+	MOVQ k+16(FP), R8
+
+loop1233:
+	VMOVUPS      (DI), Z13
+	VMOVUPS      64(DI), Z14
+	VMOVUPS.Z    128(DI), K1, Y15
+	ADDQ         SI, DI
+	VBROADCASTSS (AX), Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, AX
+	DECQ         R8
+	JNZ          loop1233
+	MOVQ         208(SP), AX
+	MOVQ         ldc+72(FP), CX
+	SHLQ         $0x02, CX
+	LEAQ         (CX)(CX*2), DX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Y2, K1, 128(AX)
+	VMOVUPS      Z3, (AX)(CX*1)
+	VMOVUPS      Z4, 64(AX)(CX*1)
+	VMOVUPS      Y5, K1, 128(AX)(CX*1)
+	VMOVUPS      Z6, (AX)(CX*2)
+	VMOVUPS      Z7, 64(AX)(CX*2)
+	VMOVUPS      Y8, K1, 128(AX)(CX*2)
+	VMOVUPS      Z9, (AX)(DX*1)
+	VMOVUPS      Z10, 64(AX)(DX*1)
+	VMOVUPS      Y11, K1, 128(AX)(DX*1)
+	MOVQ         row+32(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 200(SP)
+	MOVQ         ldc+72(FP), AX
+	SHLQ         $0x02, AX
+	IMUL3Q       $+4, AX, AX
+	ADDQ         AX, 208(SP)
+	SUBQ         $+4, 192(SP)
+	JMP          rows1229
+
+next1230:
+	MOVQ      192(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1223
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1234
+	MOVQ      208(SP), CX
+	MOVQ      ldc+72(FP), DX
+	SHLQ      $0x02, DX
+	XORL      BX, BX
+	MOVQ      CX, SI
+	CMPQ      AX, $+1
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, DI
+	CMPQ      AX, $+2
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	MOVQ      CX, R8
+	CMPQ      AX, $+3
+	CMOVQLE   BX, DX
+	ADDQ      DX, CX
+	VMOVUPS   (SI), Z0
+	VMOVUPS   64(SI), Z1
+	VMOVUPS.Z 128(SI), K1, Y2
+	VMOVUPS   (DI), Z3
+	VMOVUPS   64(DI), Z4
+	VMOVUPS.Z 128(DI), K1, Y5
+	VMOVUPS   (R8), Z6
+	VMOVUPS   64(R8), Z7
+	VMOVUPS.Z 128(R8), K1, Y8
+	VMOVUPS   (CX), Z9
+	VMOVUPS   64(CX), Z10
+	VMOVUPS.Z 128(CX), K1, Y11
+	JMP       ready1235
+
+zeroed1234:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Y2, Y2, Y2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Y5, Y5, Y5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Y8, Y8, Y8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Y11, Y11, Y11
+
+ready1235:
+	MOVQ    200(SP), CX
+	MOVQ    row+32(FP), DX
+	SHLQ    $0x02, DX
+	XORL    BX, BX
+	MOVQ    CX, SI
+	CMPQ    AX, $+1
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, DI
+	CMPQ    AX, $+2
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    CX, R8
+	CMPQ    AX, $+3
+	CMOVQLE BX, DX
+	ADDQ    DX, CX
+	MOVQ    depth+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    ldb+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    8(SP), R9
+	MOVQ    k+16(FP), R10
+
+loop1236:
+	VMOVUPS      (R9), Z13
+	VMOVUPS      64(R9), Z14
+	VMOVUPS.Z    128(R9), K1, Y15
+	ADDQ         BX, R9
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Y15, Y12, Y2
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Y15, Y12, Y8
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+	ADDQ         DX, CX
+	DECQ         R10
+	JNZ          loop1236
+	MOVQ         208(SP), CX
+	MOVQ         ldc+72(FP), DX
+	SHLQ         $0x02, DX
+	XORL         BX, BX
+	MOVQ         CX, SI
+	CMPQ         AX, $+1
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, DI
+	CMPQ         AX, $+2
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, R8
+	CMPQ         AX, $+3
+	CMOVQLE      BX, DX
+	ADDQ         DX, CX
+	MOVQ         CX, AX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Y2, K1, 128(SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Y5, K1, 128(DI)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Y8, K1, 128(R8)
+	VMOVUPS      Z9, (AX)
+	VMOVUPS      Z10, 64(AX)
+	VMOVUPS      Y11, K1, 128(AX)
+
+finish1223:
+	JMP done1100
+
+whole1222:
+	MOVQ m+0(FP), AX
+	MOVQ AX, 216(SP)
+	MOVQ a+24(FP), AX
+	MOVQ AX, 224(SP)
+	MOVQ 16(SP), AX
+	MOVQ AX, 232(SP)
+
+rows1238:
+	CMPQ      216(SP), $+8
+	JLT       next1239
+	CMPB      acc+80(FP), $0x00
+	JE        zeroed1240
+	MOVQ      232(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
 	LEAQ      (CX)(CX*2), DX
@@ -12313,9 +18738,9 @@ rows706:
 	VMOVUPS   (AX)(SI*1), Z21
 	VMOVUPS   64(AX)(SI*1), Z22
 	VMOVUPS.Z 128(AX)(SI*1), K1, Z23
-	JMP       ready711
+	JMP       ready1241
 
-zeroed710:
+zeroed1240:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12341,8 +18766,8 @@ zeroed710:
 	VXORPS Z22, Z22, Z22
 	VXORPS Z23, Z23, Z23
 
-ready711:
-	MOVQ 152(SP), AX
+ready1241:
+	MOVQ 224(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -12355,47 +18780,47 @@ ready711:
 	MOVQ 8(SP), R9
 	MOVQ k+16(FP), R10
 
-loop712:
-	VMOVUPS      (R9), Z24
-	VMOVUPS      64(R9), Z25
-	VMOVUPS.Z    128(R9), K1, Z26
+loop1242:
+	VMOVUPS      (R9), Z25
+	VMOVUPS      64(R9), Z26
+	VMOVUPS.Z    128(R9), K1, Z27
 	ADDQ         R8, R9
-	VBROADCASTSS (AX), Z27
-	VFMADD231PS  Z24, Z27, Z0
-	VFMADD231PS  Z25, Z27, Z1
-	VFMADD231PS  Z26, Z27, Z2
-	VBROADCASTSS (AX)(CX*1), Z27
-	VFMADD231PS  Z24, Z27, Z3
-	VFMADD231PS  Z25, Z27, Z4
-	VFMADD231PS  Z26, Z27, Z5
-	VBROADCASTSS (AX)(CX*2), Z27
-	VFMADD231PS  Z24, Z27, Z6
-	VFMADD231PS  Z25, Z27, Z7
-	VFMADD231PS  Z26, Z27, Z8
-	VBROADCASTSS (AX)(DX*1), Z27
-	VFMADD231PS  Z24, Z27, Z9
-	VFMADD231PS  Z25, Z27, Z10
-	VFMADD231PS  Z26, Z27, Z11
-	VBROADCASTSS (AX)(CX*4), Z27
-	VFMADD231PS  Z24, Z27, Z12
-	VFMADD231PS  Z25, Z27, Z13
-	VFMADD231PS  Z26, Z27, Z14
-	VBROADCASTSS (AX)(BX*1), Z27
-	VFMADD231PS  Z24, Z27, Z15
-	VFMADD231PS  Z25, Z27, Z16
-	VFMADD231PS  Z26, Z27, Z17
-	VBROADCASTSS (AX)(DX*2), Z27
-	VFMADD231PS  Z24, Z27, Z18
-	VFMADD231PS  Z25, Z27, Z19
-	VFMADD231PS  Z26, Z27, Z20
-	VBROADCASTSS (AX)(SI*1), Z27
-	VFMADD231PS  Z24, Z27, Z21
-	VFMADD231PS  Z25, Z27, Z22
-	VFMADD231PS  Z26, Z27, Z23
+	VBROADCASTSS (AX), Z24
+	VFMADD231PS  Z25, Z24, Z0
+	VFMADD231PS  Z26, Z24, Z1
+	VFMADD231PS  Z27, Z24, Z2
+	VBROADCASTSS (AX)(CX*1), Z24
+	VFMADD231PS  Z25, Z24, Z3
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z27, Z24, Z5
+	VBROADCASTSS (AX)(CX*2), Z24
+	VFMADD231PS  Z25, Z24, Z6
+	VFMADD231PS  Z26, Z24, Z7
+	VFMADD231PS  Z27, Z24, Z8
+	VBROADCASTSS (AX)(DX*1), Z24
+	VFMADD231PS  Z25, Z24, Z9
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z27, Z24, Z11
+	VBROADCASTSS (AX)(CX*4), Z24
+	VFMADD231PS  Z25, Z24, Z12
+	VFMADD231PS  Z26, Z24, Z13
+	VFMADD231PS  Z27, Z24, Z14
+	VBROADCASTSS (AX)(BX*1), Z24
+	VFMADD231PS  Z25, Z24, Z15
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z27, Z24, Z17
+	VBROADCASTSS (AX)(DX*2), Z24
+	VFMADD231PS  Z25, Z24, Z18
+	VFMADD231PS  Z26, Z24, Z19
+	VFMADD231PS  Z27, Z24, Z20
+	VBROADCASTSS (AX)(SI*1), Z24
+	VFMADD231PS  Z25, Z24, Z21
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z27, Z24, Z23
 	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          loop712
-	MOVQ         160(SP), AX
+	JNZ          loop1242
+	MOVQ         232(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -12428,21 +18853,21 @@ loop712:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 152(SP)
+	ADDQ         AX, 224(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+8, AX, AX
-	ADDQ         AX, 160(SP)
-	SUBQ         $+8, 144(SP)
-	JG           rows706
-	JMP          finish708
+	ADDQ         AX, 232(SP)
+	SUBQ         $+8, 216(SP)
+	JMP          rows1238
 
-four709:
-	CMPQ      AX, $+4
-	JLT       rest707
+next1239:
+rows1243:
+	CMPQ      216(SP), $+4
+	JLT       next1244
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed713
-	MOVQ      160(SP), AX
+	JE        zeroed1245
+	MOVQ      232(SP), AX
 	MOVQ      ldc+72(FP), CX
 	SHLQ      $0x02, CX
 	LEAQ      (CX)(CX*2), DX
@@ -12458,9 +18883,9 @@ four709:
 	VMOVUPS   (AX)(DX*1), Z9
 	VMOVUPS   64(AX)(DX*1), Z10
 	VMOVUPS.Z 128(AX)(DX*1), K1, Z11
-	JMP       ready714
+	JMP       ready1246
 
-zeroed713:
+zeroed1245:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12474,8 +18899,8 @@ zeroed713:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready714:
-	MOVQ 152(SP), AX
+ready1246:
+	MOVQ 224(SP), AX
 	MOVQ row+32(FP), CX
 	SHLQ $0x02, CX
 	LEAQ (CX)(CX*2), DX
@@ -12486,31 +18911,31 @@ ready714:
 	MOVQ 8(SP), DI
 	MOVQ k+16(FP), R8
 
-loop715:
-	VMOVUPS      (DI), Z12
-	VMOVUPS      64(DI), Z13
-	VMOVUPS.Z    128(DI), K1, Z14
+loop1247:
+	VMOVUPS      (DI), Z13
+	VMOVUPS      64(DI), Z14
+	VMOVUPS.Z    128(DI), K1, Z15
 	ADDQ         SI, DI
-	VBROADCASTSS (AX), Z15
-	VFMADD231PS  Z12, Z15, Z0
-	VFMADD231PS  Z13, Z15, Z1
-	VFMADD231PS  Z14, Z15, Z2
-	VBROADCASTSS (AX)(CX*1), Z15
-	VFMADD231PS  Z12, Z15, Z3
-	VFMADD231PS  Z13, Z15, Z4
-	VFMADD231PS  Z14, Z15, Z5
-	VBROADCASTSS (AX)(CX*2), Z15
-	VFMADD231PS  Z12, Z15, Z6
-	VFMADD231PS  Z13, Z15, Z7
-	VFMADD231PS  Z14, Z15, Z8
-	VBROADCASTSS (AX)(DX*1), Z15
-	VFMADD231PS  Z12, Z15, Z9
-	VFMADD231PS  Z13, Z15, Z10
-	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS (AX), Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (AX)(CX*1), Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (AX)(CX*2), Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (AX)(DX*1), Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
 	ADDQ         BX, AX
 	DECQ         R8
-	JNZ          loop715
-	MOVQ         160(SP), AX
+	JNZ          loop1247
+	MOVQ         232(SP), AX
 	MOVQ         ldc+72(FP), CX
 	SHLQ         $0x02, CX
 	LEAQ         (CX)(CX*2), DX
@@ -12529,19 +18954,21 @@ loop715:
 	MOVQ         row+32(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 152(SP)
+	ADDQ         AX, 224(SP)
 	MOVQ         ldc+72(FP), AX
 	SHLQ         $0x02, AX
 	IMUL3Q       $+4, AX, AX
-	ADDQ         AX, 160(SP)
-	SUBQ         $+4, 144(SP)
-	JG           rows706
-	JMP          finish708
+	ADDQ         AX, 232(SP)
+	SUBQ         $+4, 216(SP)
+	JMP          rows1243
 
-rest707:
+next1244:
+	MOVQ      216(SP), AX
+	TESTQ     AX, AX
+	JZ        finish1237
 	CMPB      acc+80(FP), $0x00
-	JE        zeroed716
-	MOVQ      160(SP), CX
+	JE        zeroed1248
+	MOVQ      232(SP), CX
 	MOVQ      ldc+72(FP), DX
 	SHLQ      $0x02, DX
 	XORL      BX, BX
@@ -12569,9 +18996,9 @@ rest707:
 	VMOVUPS   (CX), Z9
 	VMOVUPS   64(CX), Z10
 	VMOVUPS.Z 128(CX), K1, Z11
-	JMP       ready717
+	JMP       ready1249
 
-zeroed716:
+zeroed1248:
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -12585,8 +19012,8 @@ zeroed716:
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
 
-ready717:
-	MOVQ    152(SP), CX
+ready1249:
+	MOVQ    224(SP), CX
 	MOVQ    row+32(FP), DX
 	SHLQ    $0x02, DX
 	XORL    BX, BX
@@ -12609,34 +19036,34 @@ ready717:
 	MOVQ    8(SP), R9
 	MOVQ    k+16(FP), R10
 
-loop718:
-	VMOVUPS      (R9), Z12
-	VMOVUPS      64(R9), Z13
-	VMOVUPS.Z    128(R9), K1, Z14
+loop1250:
+	VMOVUPS      (R9), Z13
+	VMOVUPS      64(R9), Z14
+	VMOVUPS.Z    128(R9), K1, Z15
 	ADDQ         BX, R9
-	VBROADCASTSS (SI), Z15
-	VFMADD231PS  Z12, Z15, Z0
-	VFMADD231PS  Z13, Z15, Z1
-	VFMADD231PS  Z14, Z15, Z2
-	VBROADCASTSS (DI), Z15
-	VFMADD231PS  Z12, Z15, Z3
-	VFMADD231PS  Z13, Z15, Z4
-	VFMADD231PS  Z14, Z15, Z5
-	VBROADCASTSS (R8), Z15
-	VFMADD231PS  Z12, Z15, Z6
-	VFMADD231PS  Z13, Z15, Z7
-	VFMADD231PS  Z14, Z15, Z8
-	VBROADCASTSS (CX), Z15
-	VFMADD231PS  Z12, Z15, Z9
-	VFMADD231PS  Z13, Z15, Z10
-	VFMADD231PS  Z14, Z15, Z11
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z13, Z12, Z0
+	VFMADD231PS  Z14, Z12, Z1
+	VFMADD231PS  Z15, Z12, Z2
+	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z13, Z12, Z3
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z15, Z12, Z5
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z13, Z12, Z6
+	VFMADD231PS  Z14, Z12, Z7
+	VFMADD231PS  Z15, Z12, Z8
+	VBROADCASTSS (CX), Z12
+	VFMADD231PS  Z13, Z12, Z9
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z15, Z12, Z11
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
 	ADDQ         DX, CX
 	DECQ         R10
-	JNZ          loop718
-	MOVQ         160(SP), CX
+	JNZ          loop1250
+	MOVQ         232(SP), CX
 	MOVQ         ldc+72(FP), DX
 	SHLQ         $0x02, DX
 	XORL         BX, BX
@@ -12666,8 +19093,1153 @@ loop718:
 	VMOVUPS      Z10, 64(AX)
 	VMOVUPS      Z11, K1, 128(AX)
 
-finish708:
-	JMP done634
+finish1237:
+	JMP done1100
+
+// func winogradInputAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradInputAVX512(SB), NOSPLIT, $32-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+15, AX
+	MOVL         $-1, CX
+	SHLXL        AX, CX, CX
+	NOTL         CX
+	KMOVW        CX, K1
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, (SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 8(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 16(SP)
+	VBROADCASTSS half<>+0(SB), Z0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (SI)(SI*2), DI
+
+tile1251:
+	MOVQ 8(SP), R8
+	LEAQ (R8)(CX*1), R9
+	LEAQ (R9)(CX*1), R10
+	LEAQ (R10)(CX*1), R11
+	MOVQ (SP), R12
+	LEAQ (R12)(AX*1), R13
+	LEAQ (R13)(AX*1), R14
+	LEAQ (R14)(AX*1), R15
+	MOVQ c+72(FP), BP
+	MOVQ BP, 24(SP)
+
+vectors1252:
+	CMPQ    24(SP), $+16
+	JLT     tail1253
+	VMOVUPS (R8), Z0
+	VSUBPS  (R8)(SI*2), Z0, Z0
+	VMOVUPS (R9), Z1
+	VSUBPS  (R9)(SI*2), Z1, Z1
+	VMOVUPS (R10), Z2
+	VSUBPS  (R10)(SI*2), Z2, Z2
+	VMOVUPS (R11), Z3
+	VSUBPS  (R11)(SI*2), Z3, Z3
+	VMOVUPS Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	VMOVUPS Z1, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R13)
+	VMOVUPS Z2, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R14)
+	VMOVUPS Z3, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R15)
+	VMOVUPS (R8)(SI*1), Z0
+	VADDPS  (R8)(SI*2), Z0, Z0
+	VMOVUPS (R9)(SI*1), Z1
+	VADDPS  (R9)(SI*2), Z1, Z1
+	VMOVUPS (R10)(SI*1), Z2
+	VADDPS  (R10)(SI*2), Z2, Z2
+	VMOVUPS (R11)(SI*1), Z3
+	VADDPS  (R11)(SI*2), Z3, Z3
+	VMOVUPS Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)(DX*1)
+	VMOVUPS Z1, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R13)(DX*1)
+	VMOVUPS Z2, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R14)(DX*1)
+	VMOVUPS Z3, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R15)(DX*1)
+	VMOVUPS (R8)(SI*2), Z0
+	VSUBPS  (R8)(SI*1), Z0, Z0
+	VMOVUPS (R9)(SI*2), Z1
+	VSUBPS  (R9)(SI*1), Z1, Z1
+	VMOVUPS (R10)(SI*2), Z2
+	VSUBPS  (R10)(SI*1), Z2, Z2
+	VMOVUPS (R11)(SI*2), Z3
+	VSUBPS  (R11)(SI*1), Z3, Z3
+	VMOVUPS Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)(DX*2)
+	VMOVUPS Z1, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R13)(DX*2)
+	VMOVUPS Z2, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R14)(DX*2)
+	VMOVUPS Z3, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R15)(DX*2)
+	VMOVUPS (R8)(DI*1), Z0
+	VSUBPS  (R8)(SI*1), Z0, Z0
+	VMOVUPS (R9)(DI*1), Z1
+	VSUBPS  (R9)(SI*1), Z1, Z1
+	VMOVUPS (R10)(DI*1), Z2
+	VSUBPS  (R10)(SI*1), Z2, Z2
+	VMOVUPS (R11)(DI*1), Z3
+	VSUBPS  (R11)(SI*1), Z3, Z3
+	VMOVUPS Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)(BX*1)
+	VMOVUPS Z1, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R13)(BX*1)
+	VMOVUPS Z2, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R14)(BX*1)
+	VMOVUPS Z3, Z0
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R15)(BX*1)
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	ADDQ    $+64, R11
+	ADDQ    $+64, R12
+	ADDQ    $+64, R13
+	ADDQ    $+64, R14
+	ADDQ    $+64, R15
+	SUBQ    $+16, 24(SP)
+	JMP     vectors1252
+
+tail1253:
+	CMPQ      24(SP), $+0
+	JE        done1254
+	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS   Z4, Z0
+	VMOVUPS.Z (R8)(SI*2), K1, Z4
+	VSUBPS    Z4, Z0, Z0
+	VMOVUPS.Z (R9), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R9)(SI*2), K1, Z4
+	VSUBPS    Z4, Z1, Z1
+	VMOVUPS.Z (R10), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R10)(SI*2), K1, Z4
+	VSUBPS    Z4, Z2, Z2
+	VMOVUPS.Z (R11), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R11)(SI*2), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VMOVUPS   Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R12)
+	VMOVUPS   Z1, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R13)
+	VMOVUPS   Z2, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R14)
+	VMOVUPS   Z3, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R15)
+	VMOVUPS.Z (R8)(SI*1), K1, Z4
+	VMOVUPS   Z4, Z0
+	VMOVUPS.Z (R8)(SI*2), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (R9)(SI*1), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R9)(SI*2), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (R10)(SI*1), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R10)(SI*2), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R11)(SI*1), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R11)(SI*2), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS   Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R12)(DX*1)
+	VMOVUPS   Z1, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R13)(DX*1)
+	VMOVUPS   Z2, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R14)(DX*1)
+	VMOVUPS   Z3, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R15)(DX*1)
+	VMOVUPS.Z (R8)(SI*2), K1, Z4
+	VMOVUPS   Z4, Z0
+	VMOVUPS.Z (R8)(SI*1), K1, Z4
+	VSUBPS    Z4, Z0, Z0
+	VMOVUPS.Z (R9)(SI*2), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R9)(SI*1), K1, Z4
+	VSUBPS    Z4, Z1, Z1
+	VMOVUPS.Z (R10)(SI*2), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R10)(SI*1), K1, Z4
+	VSUBPS    Z4, Z2, Z2
+	VMOVUPS.Z (R11)(SI*2), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R11)(SI*1), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VMOVUPS   Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R12)(DX*2)
+	VMOVUPS   Z1, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R13)(DX*2)
+	VMOVUPS   Z2, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R14)(DX*2)
+	VMOVUPS   Z3, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R15)(DX*2)
+	VMOVUPS.Z (R8)(DI*1), K1, Z4
+	VMOVUPS   Z4, Z0
+	VMOVUPS.Z (R8)(SI*1), K1, Z4
+	VSUBPS    Z4, Z0, Z0
+	VMOVUPS.Z (R9)(DI*1), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R9)(SI*1), K1, Z4
+	VSUBPS    Z4, Z1, Z1
+	VMOVUPS.Z (R10)(DI*1), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R10)(SI*1), K1, Z4
+	VSUBPS    Z4, Z2, Z2
+	VMOVUPS.Z (R11)(DI*1), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R11)(SI*1), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VMOVUPS   Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R12)(BX*1)
+	VMOVUPS   Z1, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R13)(BX*1)
+	VMOVUPS   Z2, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R14)(BX*1)
+	VMOVUPS   Z3, Z0
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R15)(BX*1)
+
+done1254:
+	MOVQ dstNext+24(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, (SP)
+	MOVQ srcNext+56(FP), R8
+	SHLQ $0x02, R8
+	ADDQ R8, 8(SP)
+	DECQ 16(SP)
+	JNZ  tile1251
+	VZEROUPPER
+	RET
+
+// func winogradWeightAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradWeightAVX512(SB), NOSPLIT, $32-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+15, AX
+	MOVL         $-1, CX
+	SHLXL        AX, CX, CX
+	NOTL         CX
+	KMOVW        CX, K1
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, (SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 8(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 16(SP)
+	VBROADCASTSS half<>+0(SB), Z0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (SI)(SI*2), DI
+
+tile1255:
+	MOVQ 8(SP), DI
+	LEAQ (DI)(CX*1), R8
+	LEAQ (R8)(CX*1), R9
+	MOVQ (SP), R10
+	LEAQ (R10)(AX*1), R11
+	LEAQ (R11)(AX*1), R12
+	LEAQ (R12)(AX*1), R13
+	MOVQ c+72(FP), R14
+	MOVQ R14, 24(SP)
+
+vectors1256:
+	CMPQ    24(SP), $+16
+	JLT     tail1257
+	VMOVUPS (DI), Z1
+	VMOVUPS (R8), Z2
+	VMOVUPS (R9), Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (R10)
+	VMOVUPS Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VADDPS  Z3, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R11)
+	VMOVUPS Z1, Z4
+	VADDPS  Z3, Z4, Z4
+	VSUBPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R12)
+	VMOVUPS Z3, Z4
+	VMOVUPS Z4, (R13)
+	VMOVUPS (DI), Z1
+	VADDPS  (DI)(SI*1), Z1, Z1
+	VADDPS  (DI)(SI*2), Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R8), Z2
+	VADDPS  (R8)(SI*1), Z2, Z2
+	VADDPS  (R8)(SI*2), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (R9), Z3
+	VADDPS  (R9)(SI*1), Z3, Z3
+	VADDPS  (R9)(SI*2), Z3, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (R10)(DX*1)
+	VMOVUPS Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VADDPS  Z3, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R11)(DX*1)
+	VMOVUPS Z1, Z4
+	VADDPS  Z3, Z4, Z4
+	VSUBPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R12)(DX*1)
+	VMOVUPS Z3, Z4
+	VMOVUPS Z4, (R13)(DX*1)
+	VMOVUPS (DI), Z1
+	VADDPS  (DI)(SI*2), Z1, Z1
+	VSUBPS  (DI)(SI*1), Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R8), Z2
+	VADDPS  (R8)(SI*2), Z2, Z2
+	VSUBPS  (R8)(SI*1), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (R9), Z3
+	VADDPS  (R9)(SI*2), Z3, Z3
+	VSUBPS  (R9)(SI*1), Z3, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (R10)(DX*2)
+	VMOVUPS Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VADDPS  Z3, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R11)(DX*2)
+	VMOVUPS Z1, Z4
+	VADDPS  Z3, Z4, Z4
+	VSUBPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R12)(DX*2)
+	VMOVUPS Z3, Z4
+	VMOVUPS Z4, (R13)(DX*2)
+	VMOVUPS (DI)(SI*2), Z1
+	VMOVUPS (R8)(SI*2), Z2
+	VMOVUPS (R9)(SI*2), Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (R10)(BX*1)
+	VMOVUPS Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VADDPS  Z3, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R11)(BX*1)
+	VMOVUPS Z1, Z4
+	VADDPS  Z3, Z4, Z4
+	VSUBPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (R12)(BX*1)
+	VMOVUPS Z3, Z4
+	VMOVUPS Z4, (R13)(BX*1)
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	ADDQ    $+64, R11
+	ADDQ    $+64, R12
+	ADDQ    $+64, R13
+	SUBQ    $+16, 24(SP)
+	JMP     vectors1256
+
+tail1257:
+	CMPQ      24(SP), $+0
+	JE        done1258
+	VMOVUPS.Z (DI), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R9), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS   Z1, Z4
+	VMOVUPS   Z4, K1, (R10)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z2, Z4, Z4
+	VADDPS    Z3, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R11)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z3, Z4, Z4
+	VSUBPS    Z2, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R12)
+	VMOVUPS   Z3, Z4
+	VMOVUPS   Z4, K1, (R13)
+	VMOVUPS.Z (DI), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (DI)(SI*1), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (DI)(SI*2), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R8)(SI*1), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R8)(SI*2), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS.Z (R9), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R9)(SI*1), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS.Z (R9)(SI*2), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS   Z1, Z4
+	VMOVUPS   Z4, K1, (R10)(DX*1)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z2, Z4, Z4
+	VADDPS    Z3, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R11)(DX*1)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z3, Z4, Z4
+	VSUBPS    Z2, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R12)(DX*1)
+	VMOVUPS   Z3, Z4
+	VMOVUPS   Z4, K1, (R13)(DX*1)
+	VMOVUPS.Z (DI), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (DI)(SI*2), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (DI)(SI*1), K1, Z4
+	VSUBPS    Z4, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R8)(SI*2), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R8)(SI*1), K1, Z4
+	VSUBPS    Z4, Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS.Z (R9), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R9)(SI*2), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS.Z (R9)(SI*1), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS   Z1, Z4
+	VMOVUPS   Z4, K1, (R10)(DX*2)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z2, Z4, Z4
+	VADDPS    Z3, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R11)(DX*2)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z3, Z4, Z4
+	VSUBPS    Z2, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R12)(DX*2)
+	VMOVUPS   Z3, Z4
+	VMOVUPS   Z4, K1, (R13)(DX*2)
+	VMOVUPS.Z (DI)(SI*2), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R8)(SI*2), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R9)(SI*2), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS   Z1, Z4
+	VMOVUPS   Z4, K1, (R10)(BX*1)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z2, Z4, Z4
+	VADDPS    Z3, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R11)(BX*1)
+	VMOVUPS   Z1, Z4
+	VADDPS    Z3, Z4, Z4
+	VSUBPS    Z2, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (R12)(BX*1)
+	VMOVUPS   Z3, Z4
+	VMOVUPS   Z4, K1, (R13)(BX*1)
+
+done1258:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, (SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 8(SP)
+	DECQ 16(SP)
+	JNZ  tile1255
+	VZEROUPPER
+	RET
+
+// func winogradOutputAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradOutputAVX512(SB), NOSPLIT, $32-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+15, AX
+	MOVL         $-1, CX
+	SHLXL        AX, CX, CX
+	NOTL         CX
+	KMOVW        CX, K1
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, (SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 8(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 16(SP)
+	VBROADCASTSS half<>+0(SB), Z0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), SI
+
+tile1259:
+	MOVQ 8(SP), DI
+	LEAQ (DI)(CX*1), R8
+	LEAQ (R8)(CX*1), R9
+	LEAQ (R9)(CX*1), R10
+	MOVQ (SP), R11
+	LEAQ (R11)(AX*1), R12
+	MOVQ c+72(FP), R13
+	MOVQ R13, 24(SP)
+
+vectors1260:
+	CMPQ    24(SP), $+16
+	JLT     tail1261
+	VMOVUPS (DI), Z0
+	VADDPS  (DI)(BX*1), Z0, Z0
+	VADDPS  (DI)(BX*2), Z0, Z0
+	VMOVUPS (R8), Z1
+	VADDPS  (R8)(BX*1), Z1, Z1
+	VADDPS  (R8)(BX*2), Z1, Z1
+	VMOVUPS (R9), Z2
+	VADDPS  (R9)(BX*1), Z2, Z2
+	VADDPS  (R9)(BX*2), Z2, Z2
+	VMOVUPS (R10), Z3
+	VADDPS  (R10)(BX*1), Z3, Z3
+	VADDPS  (R10)(BX*2), Z3, Z3
+	VMOVUPS Z0, Z0
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R11)
+	VMOVUPS Z1, Z0
+	VADDPS  Z3, Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	VMOVUPS (DI)(BX*1), Z0
+	VADDPS  (DI)(SI*1), Z0, Z0
+	VSUBPS  (DI)(BX*2), Z0, Z0
+	VMOVUPS (R8)(BX*1), Z1
+	VADDPS  (R8)(SI*1), Z1, Z1
+	VSUBPS  (R8)(BX*2), Z1, Z1
+	VMOVUPS (R9)(BX*1), Z2
+	VADDPS  (R9)(SI*1), Z2, Z2
+	VSUBPS  (R9)(BX*2), Z2, Z2
+	VMOVUPS (R10)(BX*1), Z3
+	VADDPS  (R10)(SI*1), Z3, Z3
+	VSUBPS  (R10)(BX*2), Z3, Z3
+	VMOVUPS Z0, Z0
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R11)(DX*1)
+	VMOVUPS Z1, Z0
+	VADDPS  Z3, Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)(DX*1)
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	ADDQ    $+64, R11
+	ADDQ    $+64, R12
+	SUBQ    $+16, 24(SP)
+	JMP     vectors1260
+
+tail1261:
+	CMPQ      24(SP), $+0
+	JE        done1262
+	VMOVUPS.Z (DI), K1, Z4
+	VMOVUPS   Z4, Z0
+	VMOVUPS.Z (DI)(BX*1), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (DI)(BX*2), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R8)(BX*1), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (R8)(BX*2), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R9)(BX*1), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R9)(BX*2), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R10), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R10)(BX*1), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS.Z (R10)(BX*2), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS   Z0, Z0
+	VADDPS    Z1, Z0, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R11)
+	VMOVUPS   Z1, Z0
+	VADDPS    Z3, Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R12)
+	VMOVUPS.Z (DI)(BX*1), K1, Z4
+	VMOVUPS   Z4, Z0
+	VMOVUPS.Z (DI)(SI*1), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (DI)(BX*2), K1, Z4
+	VSUBPS    Z4, Z0, Z0
+	VMOVUPS.Z (R8)(BX*1), K1, Z4
+	VMOVUPS   Z4, Z1
+	VMOVUPS.Z (R8)(SI*1), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (R8)(BX*2), K1, Z4
+	VSUBPS    Z4, Z1, Z1
+	VMOVUPS.Z (R9)(BX*1), K1, Z4
+	VMOVUPS   Z4, Z2
+	VMOVUPS.Z (R9)(SI*1), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R9)(BX*2), K1, Z4
+	VSUBPS    Z4, Z2, Z2
+	VMOVUPS.Z (R10)(BX*1), K1, Z4
+	VMOVUPS   Z4, Z3
+	VMOVUPS.Z (R10)(SI*1), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS.Z (R10)(BX*2), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VMOVUPS   Z0, Z0
+	VADDPS    Z1, Z0, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R11)(DX*1)
+	VMOVUPS   Z1, Z0
+	VADDPS    Z3, Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R12)(DX*1)
+
+done1262:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, (SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 8(SP)
+	DECQ 16(SP)
+	JNZ  tile1259
+	VZEROUPPER
+	RET
+
+// func winogradOutputGradAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradOutputGradAVX512(SB), NOSPLIT, $32-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+15, AX
+	MOVL         $-1, CX
+	SHLXL        AX, CX, CX
+	NOTL         CX
+	KMOVW        CX, K1
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, (SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 8(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 16(SP)
+	VBROADCASTSS half<>+0(SB), Z0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), SI
+	SHLQ         $0x02, SI
+	LEAQ         (SI)(SI*2), DI
+
+tile1263:
+	MOVQ 8(SP), DI
+	LEAQ (DI)(CX*1), R8
+	MOVQ (SP), R9
+	LEAQ (R9)(AX*1), R10
+	LEAQ (R10)(AX*1), R11
+	LEAQ (R11)(AX*1), R12
+	MOVQ c+72(FP), R13
+	MOVQ R13, 24(SP)
+
+vectors1264:
+	CMPQ    24(SP), $+16
+	JLT     tail1265
+	VMOVUPS (DI), Z0
+	VMOVUPS (R8), Z1
+	VMOVUPS Z0, Z2
+	VMOVUPS Z2, (R9)
+	VMOVUPS Z0, Z2
+	VADDPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R10)
+	VMOVUPS Z0, Z2
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R11)
+	VMOVUPS Z1, Z2
+	VMOVUPS Z2, (R12)
+	VMOVUPS (DI), Z0
+	VADDPS  (DI)(SI*1), Z0, Z0
+	VMOVUPS (R8), Z1
+	VADDPS  (R8)(SI*1), Z1, Z1
+	VMOVUPS Z0, Z2
+	VMOVUPS Z2, (R9)(DX*1)
+	VMOVUPS Z0, Z2
+	VADDPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R10)(DX*1)
+	VMOVUPS Z0, Z2
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R11)(DX*1)
+	VMOVUPS Z1, Z2
+	VMOVUPS Z2, (R12)(DX*1)
+	VMOVUPS (DI), Z0
+	VSUBPS  (DI)(SI*1), Z0, Z0
+	VMOVUPS (R8), Z1
+	VSUBPS  (R8)(SI*1), Z1, Z1
+	VMOVUPS Z0, Z2
+	VMOVUPS Z2, (R9)(DX*2)
+	VMOVUPS Z0, Z2
+	VADDPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R10)(DX*2)
+	VMOVUPS Z0, Z2
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R11)(DX*2)
+	VMOVUPS Z1, Z2
+	VMOVUPS Z2, (R12)(DX*2)
+	VMOVUPS (DI)(SI*1), Z0
+	VMOVUPS (R8)(SI*1), Z1
+	VMOVUPS Z0, Z2
+	VMOVUPS Z2, (R9)(BX*1)
+	VMOVUPS Z0, Z2
+	VADDPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R10)(BX*1)
+	VMOVUPS Z0, Z2
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R11)(BX*1)
+	VMOVUPS Z1, Z2
+	VMOVUPS Z2, (R12)(BX*1)
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	ADDQ    $+64, R11
+	ADDQ    $+64, R12
+	SUBQ    $+16, 24(SP)
+	JMP     vectors1264
+
+tail1265:
+	CMPQ      24(SP), $+0
+	JE        done1266
+	VMOVUPS.Z (DI), K1, Z2
+	VMOVUPS   Z2, Z0
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS   Z2, Z1
+	VMOVUPS   Z0, Z2
+	VMOVUPS   Z2, K1, (R9)
+	VMOVUPS   Z0, Z2
+	VADDPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R10)
+	VMOVUPS   Z0, Z2
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R11)
+	VMOVUPS   Z1, Z2
+	VMOVUPS   Z2, K1, (R12)
+	VMOVUPS.Z (DI), K1, Z2
+	VMOVUPS   Z2, Z0
+	VMOVUPS.Z (DI)(SI*1), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS   Z2, Z1
+	VMOVUPS.Z (R8)(SI*1), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z0, Z2
+	VMOVUPS   Z2, K1, (R9)(DX*1)
+	VMOVUPS   Z0, Z2
+	VADDPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R10)(DX*1)
+	VMOVUPS   Z0, Z2
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R11)(DX*1)
+	VMOVUPS   Z1, Z2
+	VMOVUPS   Z2, K1, (R12)(DX*1)
+	VMOVUPS.Z (DI), K1, Z2
+	VMOVUPS   Z2, Z0
+	VMOVUPS.Z (DI)(SI*1), K1, Z2
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS   Z2, Z1
+	VMOVUPS.Z (R8)(SI*1), K1, Z2
+	VSUBPS    Z2, Z1, Z1
+	VMOVUPS   Z0, Z2
+	VMOVUPS   Z2, K1, (R9)(DX*2)
+	VMOVUPS   Z0, Z2
+	VADDPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R10)(DX*2)
+	VMOVUPS   Z0, Z2
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R11)(DX*2)
+	VMOVUPS   Z1, Z2
+	VMOVUPS   Z2, K1, (R12)(DX*2)
+	VMOVUPS.Z (DI)(SI*1), K1, Z2
+	VMOVUPS   Z2, Z0
+	VMOVUPS.Z (R8)(SI*1), K1, Z2
+	VMOVUPS   Z2, Z1
+	VMOVUPS   Z0, Z2
+	VMOVUPS   Z2, K1, (R9)(BX*1)
+	VMOVUPS   Z0, Z2
+	VADDPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R10)(BX*1)
+	VMOVUPS   Z0, Z2
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R11)(BX*1)
+	VMOVUPS   Z1, Z2
+	VMOVUPS   Z2, K1, (R12)(BX*1)
+
+done1266:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, (SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 8(SP)
+	DECQ 16(SP)
+	JNZ  tile1263
+	VZEROUPPER
+	RET
+
+// func winogradWeightGradAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradWeightGradAVX512(SB), NOSPLIT, $32-80
+	MOVQ         c+72(FP), AX
+	ANDQ         $+15, AX
+	MOVL         $-1, CX
+	SHLXL        AX, CX, CX
+	NOTL         CX
+	KMOVW        CX, K1
+	MOVQ         dst+0(FP), AX
+	MOVQ         AX, (SP)
+	MOVQ         src+32(FP), AX
+	MOVQ         AX, 8(SP)
+	MOVQ         n+64(FP), AX
+	MOVQ         AX, 16(SP)
+	VBROADCASTSS half<>+0(SB), Z0
+	MOVQ         dstRow+8(FP), AX
+	SHLQ         $0x02, AX
+	MOVQ         srcRow+40(FP), CX
+	SHLQ         $0x02, CX
+	MOVQ         dstColumn+16(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         srcColumn+48(FP), BX
+	SHLQ         $0x02, BX
+	LEAQ         (BX)(BX*2), SI
+
+tile1267:
+	MOVQ 8(SP), DI
+	LEAQ (DI)(CX*1), R8
+	LEAQ (R8)(CX*1), R9
+	LEAQ (R9)(CX*1), R10
+	MOVQ (SP), R11
+	LEAQ (R11)(AX*1), R12
+	LEAQ (R12)(AX*1), R13
+	MOVQ c+72(FP), R14
+	MOVQ R14, 24(SP)
+
+vectors1268:
+	CMPQ    24(SP), $+16
+	JLT     tail1269
+	VMOVUPS (DI)(BX*1), Z1
+	VADDPS  (DI)(BX*2), Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VADDPS  (DI), Z1, Z1
+	VMOVUPS (R8)(BX*1), Z2
+	VADDPS  (R8)(BX*2), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  (R8), Z2, Z2
+	VMOVUPS (R9)(BX*1), Z3
+	VADDPS  (R9)(BX*2), Z3, Z3
+	VMULPS  Z0, Z3, Z3
+	VADDPS  (R9), Z3, Z3
+	VMOVUPS (R10)(BX*1), Z4
+	VADDPS  (R10)(BX*2), Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z2, Z5
+	VADDPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS Z5, (R11)
+	VMOVUPS Z2, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VMOVUPS Z5, (R12)
+	VMOVUPS Z2, Z5
+	VADDPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z4, Z5, Z5
+	VMOVUPS Z5, (R13)
+	VMOVUPS (DI)(BX*1), Z1
+	VSUBPS  (DI)(BX*2), Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R8)(BX*1), Z2
+	VSUBPS  (R8)(BX*2), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (R9)(BX*1), Z3
+	VSUBPS  (R9)(BX*2), Z3, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS (R10)(BX*1), Z4
+	VSUBPS  (R10)(BX*2), Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z2, Z5
+	VADDPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS Z5, (R11)(DX*1)
+	VMOVUPS Z2, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VMOVUPS Z5, (R12)(DX*1)
+	VMOVUPS Z2, Z5
+	VADDPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z4, Z5, Z5
+	VMOVUPS Z5, (R13)(DX*1)
+	VMOVUPS (DI)(BX*1), Z1
+	VADDPS  (DI)(BX*2), Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VADDPS  (DI)(SI*1), Z1, Z1
+	VMOVUPS (R8)(BX*1), Z2
+	VADDPS  (R8)(BX*2), Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  (R8)(SI*1), Z2, Z2
+	VMOVUPS (R9)(BX*1), Z3
+	VADDPS  (R9)(BX*2), Z3, Z3
+	VMULPS  Z0, Z3, Z3
+	VADDPS  (R9)(SI*1), Z3, Z3
+	VMOVUPS (R10)(BX*1), Z4
+	VADDPS  (R10)(BX*2), Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VADDPS  (R10)(SI*1), Z4, Z4
+	VMOVUPS Z2, Z5
+	VADDPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS Z5, (R11)(DX*2)
+	VMOVUPS Z2, Z5
+	VSUBPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VMOVUPS Z5, (R12)(DX*2)
+	VMOVUPS Z2, Z5
+	VADDPS  Z3, Z5, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z4, Z5, Z5
+	VMOVUPS Z5, (R13)(DX*2)
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	ADDQ    $+64, R11
+	ADDQ    $+64, R12
+	ADDQ    $+64, R13
+	SUBQ    $+16, 24(SP)
+	JMP     vectors1268
+
+tail1269:
+	CMPQ      24(SP), $+0
+	JE        done1270
+	VMOVUPS.Z (DI)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z1
+	VMOVUPS.Z (DI)(BX*2), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (DI), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS.Z (R8)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z2
+	VMOVUPS.Z (R8)(BX*2), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS.Z (R8), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	VMOVUPS.Z (R9)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z3
+	VMOVUPS.Z (R9)(BX*2), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS.Z (R9), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	VMOVUPS.Z (R10)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z4
+	VMOVUPS.Z (R10)(BX*2), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS.Z (R10), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z2, Z5
+	VADDPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS   Z5, K1, (R11)
+	VMOVUPS   Z2, Z5
+	VSUBPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VMOVUPS   Z5, K1, (R12)
+	VMOVUPS   Z2, Z5
+	VADDPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z4, Z5, Z5
+	VMOVUPS   Z5, K1, (R13)
+	VMOVUPS.Z (DI)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z1
+	VMOVUPS.Z (DI)(BX*2), K1, Z5
+	VSUBPS    Z5, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z2
+	VMOVUPS.Z (R8)(BX*2), K1, Z5
+	VSUBPS    Z5, Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS.Z (R9)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z3
+	VMOVUPS.Z (R9)(BX*2), K1, Z5
+	VSUBPS    Z5, Z3, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS.Z (R10)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z4
+	VMOVUPS.Z (R10)(BX*2), K1, Z5
+	VSUBPS    Z5, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z2, Z5
+	VADDPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS   Z5, K1, (R11)(DX*1)
+	VMOVUPS   Z2, Z5
+	VSUBPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VMOVUPS   Z5, K1, (R12)(DX*1)
+	VMOVUPS   Z2, Z5
+	VADDPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z4, Z5, Z5
+	VMOVUPS   Z5, K1, (R13)(DX*1)
+	VMOVUPS.Z (DI)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z1
+	VMOVUPS.Z (DI)(BX*2), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (DI)(SI*1), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS.Z (R8)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z2
+	VMOVUPS.Z (R8)(BX*2), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS.Z (R8)(SI*1), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	VMOVUPS.Z (R9)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z3
+	VMOVUPS.Z (R9)(BX*2), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS.Z (R9)(SI*1), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	VMOVUPS.Z (R10)(BX*1), K1, Z5
+	VMOVUPS   Z5, Z4
+	VMOVUPS.Z (R10)(BX*2), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS.Z (R10)(SI*1), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z2, Z5
+	VADDPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS   Z5, K1, (R11)(DX*2)
+	VMOVUPS   Z2, Z5
+	VSUBPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VMOVUPS   Z5, K1, (R12)(DX*2)
+	VMOVUPS   Z2, Z5
+	VADDPS    Z3, Z5, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z4, Z5, Z5
+	VMOVUPS   Z5, K1, (R13)(DX*2)
+
+done1270:
+	MOVQ dstNext+24(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, (SP)
+	MOVQ srcNext+56(FP), DI
+	SHLQ $0x02, DI
+	ADDQ DI, 8(SP)
+	DECQ 16(SP)
+	JNZ  tile1267
+	VZEROUPPER
+	RET
 
 // func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -12683,60 +20255,60 @@ TEXT ·affineAVX512(SB), NOSPLIT, $16-68
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels719:
+channels1271:
 	CMPQ         (SP), $+64
-	JLT          next721
+	JLT          next1273
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given722
+	JNZ          given1274
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish723
+	JMP          finish1275
 
-given722:
+given1274:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 	VMOVUPS 128(AX)(CX*1), Z2
 	VMOVUPS 192(AX)(CX*1), Z3
 
-finish723:
+finish1275:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given724
+	JNZ          given1276
 	VBROADCASTSS one<>+0(SB), Z4
 	VBROADCASTSS one<>+0(SB), Z5
 	VBROADCASTSS one<>+0(SB), Z6
 	VBROADCASTSS one<>+0(SB), Z7
-	JMP          finish725
+	JMP          finish1277
 
-given724:
+given1276:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 	VMOVUPS 128(AX)(CX*1), Z6
 	VMOVUPS 192(AX)(CX*1), Z7
 
-finish725:
+finish1277:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given726
+	JNZ    given1278
 	VXORPS Z8, Z8, Z8
 	VXORPS Z9, Z9, Z9
 	VXORPS Z10, Z10, Z10
 	VXORPS Z11, Z11, Z11
-	JMP    finish727
+	JMP    finish1279
 
-given726:
+given1278:
 	VMOVUPS (AX)(CX*1), Z8
 	VMOVUPS 64(AX)(CX*1), Z9
 	VMOVUPS 128(AX)(CX*1), Z10
 	VMOVUPS 192(AX)(CX*1), Z11
 
-finish727:
+finish1279:
 	VBROADCASTSS floor+64(FP), Z12
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12746,9 +20318,9 @@ finish727:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both728
+	JNZ          both1280
 
-loop730:
+loop1282:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z8, Z0, Z4
 	VMAXPS      Z4, Z12, Z4
@@ -12767,11 +20339,11 @@ loop730:
 	VMOVUPS     Z4, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop730
-	JMP         finish729
+	JNZ         loop1282
+	JMP         finish1281
 
-both728:
-loop731:
+both1280:
+loop1283:
 	VMOVUPS     (SI)(DX*1), Z13
 	VFMADD213PS Z8, Z0, Z13
 	VFMADD231PS (DI)(DX*1), Z4, Z13
@@ -12794,55 +20366,55 @@ loop731:
 	VMOVUPS     Z13, 192(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop731
+	JNZ         loop1283
 
-finish729:
+finish1281:
 	ADDQ $+256, 8(SP)
 	SUBQ $+64, (SP)
-	JMP  channels719
+	JMP  channels1271
 
-next721:
+next1273:
 	CMPQ         (SP), $+32
-	JLT          next732
+	JLT          next1284
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given733
+	JNZ          given1285
 	VBROADCASTSS one<>+0(SB), Z0
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish734
+	JMP          finish1286
 
-given733:
+given1285:
 	VMOVUPS (AX)(CX*1), Z0
 	VMOVUPS 64(AX)(CX*1), Z1
 
-finish734:
+finish1286:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given735
+	JNZ          given1287
 	VBROADCASTSS one<>+0(SB), Z2
 	VBROADCASTSS one<>+0(SB), Z3
-	JMP          finish736
+	JMP          finish1288
 
-given735:
+given1287:
 	VMOVUPS (AX)(CX*1), Z2
 	VMOVUPS 64(AX)(CX*1), Z3
 
-finish736:
+finish1288:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given737
+	JNZ    given1289
 	VXORPS Z4, Z4, Z4
 	VXORPS Z5, Z5, Z5
-	JMP    finish738
+	JMP    finish1290
 
-given737:
+given1289:
 	VMOVUPS (AX)(CX*1), Z4
 	VMOVUPS 64(AX)(CX*1), Z5
 
-finish738:
+finish1290:
 	VBROADCASTSS floor+64(FP), Z6
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12852,9 +20424,9 @@ finish738:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both739
+	JNZ          both1291
 
-loop741:
+loop1293:
 	VMOVUPS     (SI)(DX*1), Z2
 	VFMADD213PS Z4, Z0, Z2
 	VMAXPS      Z2, Z6, Z2
@@ -12865,11 +20437,11 @@ loop741:
 	VMOVUPS     Z2, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop741
-	JMP         finish740
+	JNZ         loop1293
+	JMP         finish1292
 
-both739:
-loop742:
+both1291:
+loop1294:
 	VMOVUPS     (SI)(DX*1), Z7
 	VFMADD213PS Z4, Z0, Z7
 	VFMADD231PS (DI)(DX*1), Z2, Z7
@@ -12882,49 +20454,49 @@ loop742:
 	VMOVUPS     Z7, 64(BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop742
+	JNZ         loop1294
 
-finish740:
+finish1292:
 	ADDQ $+128, 8(SP)
 	SUBQ $+32, (SP)
-	JMP  channels719
+	JMP  channels1271
 
-next732:
+next1284:
 	CMPQ         (SP), $+16
-	JLT          next743
+	JLT          next1295
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given744
+	JNZ          given1296
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish745
+	JMP          finish1297
 
-given744:
+given1296:
 	VMOVUPS (AX)(CX*1), Z0
 
-finish745:
+finish1297:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given746
+	JNZ          given1298
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish747
+	JMP          finish1299
 
-given746:
+given1298:
 	VMOVUPS (AX)(CX*1), Z1
 
-finish747:
+finish1299:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given748
+	JNZ    given1300
 	VXORPS Z2, Z2, Z2
-	JMP    finish749
+	JMP    finish1301
 
-given748:
+given1300:
 	VMOVUPS (AX)(CX*1), Z2
 
-finish749:
+finish1301:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -12934,20 +20506,20 @@ finish749:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both750
+	JNZ          both1302
 
-loop752:
+loop1304:
 	VMOVUPS     (SI)(DX*1), Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop752
-	JMP         finish751
+	JNZ         loop1304
+	JMP         finish1303
 
-both750:
-loop753:
+both1302:
+loop1305:
 	VMOVUPS     (SI)(DX*1), Z4
 	VFMADD213PS Z2, Z0, Z4
 	VFMADD231PS (DI)(DX*1), Z1, Z4
@@ -12955,49 +20527,49 @@ loop753:
 	VMOVUPS     Z4, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop753
+	JNZ         loop1305
 
-finish751:
+finish1303:
 	ADDQ $+64, 8(SP)
 	SUBQ $+16, (SP)
-	JMP  channels719
+	JMP  channels1271
 
-next743:
+next1295:
 	CMPQ         (SP), $+0
-	JLE          done720
+	JLE          done1272
 	MOVQ         a+24(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given754
+	JNZ          given1306
 	VBROADCASTSS one<>+0(SB), Z0
-	JMP          finish755
+	JMP          finish1307
 
-given754:
+given1306:
 	VMOVUPS.Z (AX)(CX*1), K1, Z0
 
-finish755:
+finish1307:
 	MOVQ         b+32(FP), AX
 	MOVQ         8(SP), CX
 	TESTQ        AX, AX
-	JNZ          given756
+	JNZ          given1308
 	VBROADCASTSS one<>+0(SB), Z1
-	JMP          finish757
+	JMP          finish1309
 
-given756:
+given1308:
 	VMOVUPS.Z (AX)(CX*1), K1, Z1
 
-finish757:
+finish1309:
 	MOVQ   d+40(FP), AX
 	MOVQ   8(SP), CX
 	TESTQ  AX, AX
-	JNZ    given758
+	JNZ    given1310
 	VXORPS Z2, Z2, Z2
-	JMP    finish759
+	JMP    finish1311
 
-given758:
+given1310:
 	VMOVUPS.Z (AX)(CX*1), K1, Z2
 
-finish759:
+finish1311:
 	VBROADCASTSS floor+64(FP), Z3
 	MOVQ         c+56(FP), AX
 	SHLQ         $0x02, AX
@@ -13007,20 +20579,20 @@ finish759:
 	MOVQ         p+8(FP), SI
 	MOVQ         q+16(FP), DI
 	TESTQ        DI, DI
-	JNZ          both760
+	JNZ          both1312
 
-loop762:
+loop1314:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z1
 	VFMADD213PS Z2, Z0, Z1
 	VMAXPS      Z1, Z3, Z1
 	VMOVUPS     Z1, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop762
-	JMP         finish761
+	JNZ         loop1314
+	JMP         finish1313
 
-both760:
-loop763:
+both1312:
+loop1315:
 	VMOVUPS.Z   (SI)(DX*1), K1, Z4
 	VFMADD213PS Z2, Z0, Z4
 	VMOVUPS.Z   (DI)(DX*1), K1, Z5
@@ -13029,10 +20601,10 @@ loop763:
 	VMOVUPS     Z4, K1, (BX)(DX*1)
 	ADDQ        AX, DX
 	DECQ        CX
-	JNZ         loop763
+	JNZ         loop1315
 
-finish761:
-done720:
+finish1313:
+done1272:
 	VZEROUPPER
 	RET
 
@@ -13050,299 +20622,2692 @@ TEXT ·dotsAVX512(SB), NOSPLIT, $16-48
 	XORL  AX, AX
 	MOVQ  AX, 8(SP)
 
-channels764:
+channels1316:
 	CMPQ   (SP), $+64
-	JLT    next766
+	JLT    next1318
 	VXORPS Z0, Z0, Z0
-	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
-	VXORPS Z5, Z5, Z5
 	VXORPS Z2, Z2, Z2
-	VXORPS Z6, Z6, Z6
 	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
 	VXORPS Z7, Z7, Z7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   y+24(FP), AX
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   x+16(FP), CX
 	MOVQ   n+32(FP), DX
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
+	SUBQ   $+3, DX
+	JLT    rest1320
 
-loop767:
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z0, Z0
-	VFMADD231PS (CX)(SI*1), Z8, Z4
-	VMOVUPS     64(AX)(SI*1), Z8
-	VADDPS      Z8, Z1, Z1
-	VFMADD231PS 64(CX)(SI*1), Z8, Z5
-	VMOVUPS     128(AX)(SI*1), Z8
-	VADDPS      Z8, Z2, Z2
-	VFMADD231PS 128(CX)(SI*1), Z8, Z6
-	VMOVUPS     192(AX)(SI*1), Z8
-	VADDPS      Z8, Z3, Z3
-	VFMADD231PS 192(CX)(SI*1), Z8, Z7
+several1319:
+	VMOVUPS     (CX)(SI*1), Z24
+	VADDPS      Z24, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z24, Z12
+	VMOVUPS     64(CX)(SI*1), Z24
+	VADDPS      Z24, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z24, Z13
+	VMOVUPS     128(CX)(SI*1), Z24
+	VADDPS      Z24, Z2, Z2
+	VFMADD231PS 128(AX)(SI*1), Z24, Z14
+	VMOVUPS     192(CX)(SI*1), Z24
+	VADDPS      Z24, Z3, Z3
+	VFMADD231PS 192(AX)(SI*1), Z24, Z15
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Z24
+	VADDPS      Z24, Z4, Z4
+	VFMADD231PS (AX)(SI*1), Z24, Z16
+	VMOVUPS     64(CX)(SI*1), Z24
+	VADDPS      Z24, Z5, Z5
+	VFMADD231PS 64(AX)(SI*1), Z24, Z17
+	VMOVUPS     128(CX)(SI*1), Z24
+	VADDPS      Z24, Z6, Z6
+	VFMADD231PS 128(AX)(SI*1), Z24, Z18
+	VMOVUPS     192(CX)(SI*1), Z24
+	VADDPS      Z24, Z7, Z7
+	VFMADD231PS 192(AX)(SI*1), Z24, Z19
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Z24
+	VADDPS      Z24, Z8, Z8
+	VFMADD231PS (AX)(SI*1), Z24, Z20
+	VMOVUPS     64(CX)(SI*1), Z24
+	VADDPS      Z24, Z9, Z9
+	VFMADD231PS 64(AX)(SI*1), Z24, Z21
+	VMOVUPS     128(CX)(SI*1), Z24
+	VADDPS      Z24, Z10, Z10
+	VFMADD231PS 128(AX)(SI*1), Z24, Z22
+	VMOVUPS     192(CX)(SI*1), Z24
+	VADDPS      Z24, Z11, Z11
+	VFMADD231PS 192(AX)(SI*1), Z24, Z23
+	ADDQ        BX, SI
+	SUBQ        $+3, DX
+	JGE         several1319
+
+rest1320:
+	ADDQ $+3, DX
+	JZ   finish1321
+
+loop1322:
+	VMOVUPS     (CX)(SI*1), Z24
+	VADDPS      Z24, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z24, Z12
+	VMOVUPS     64(CX)(SI*1), Z24
+	VADDPS      Z24, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z24, Z13
+	VMOVUPS     128(CX)(SI*1), Z24
+	VADDPS      Z24, Z2, Z2
+	VFMADD231PS 128(AX)(SI*1), Z24, Z14
+	VMOVUPS     192(CX)(SI*1), Z24
+	VADDPS      Z24, Z3, Z3
+	VFMADD231PS 192(AX)(SI*1), Z24, Z15
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop767
-	MOVQ        s+0(FP), AX
-	MOVQ        8(SP), CX
-	VMOVUPS     (AX)(CX*1), Z8
-	VADDPS      Z8, Z0, Z0
-	VMOVUPS     Z0, (AX)(CX*1)
-	VMOVUPS     64(AX)(CX*1), Z0
-	VADDPS      Z0, Z1, Z1
-	VMOVUPS     Z1, 64(AX)(CX*1)
-	VMOVUPS     128(AX)(CX*1), Z0
-	VADDPS      Z0, Z2, Z2
-	VMOVUPS     Z2, 128(AX)(CX*1)
-	VMOVUPS     192(AX)(CX*1), Z0
-	VADDPS      Z0, Z3, Z3
-	VMOVUPS     Z3, 192(AX)(CX*1)
-	MOVQ        sxy+8(FP), AX
-	MOVQ        8(SP), CX
-	VMOVUPS     (AX)(CX*1), Z0
-	VADDPS      Z0, Z4, Z4
-	VMOVUPS     Z4, (AX)(CX*1)
-	VMOVUPS     64(AX)(CX*1), Z0
-	VADDPS      Z0, Z5, Z5
-	VMOVUPS     Z5, 64(AX)(CX*1)
-	VMOVUPS     128(AX)(CX*1), Z0
-	VADDPS      Z0, Z6, Z6
-	VMOVUPS     Z6, 128(AX)(CX*1)
-	VMOVUPS     192(AX)(CX*1), Z0
-	VADDPS      Z0, Z7, Z7
-	VMOVUPS     Z7, 192(AX)(CX*1)
-	ADDQ        $+256, 8(SP)
-	SUBQ        $+64, (SP)
-	JMP         channels764
+	JNZ         loop1322
 
-next766:
-	CMPQ   (SP), $+32
-	JLT    next768
-	VXORPS Z0, Z0, Z0
-	VXORPS Z4, Z4, Z4
-	VXORPS Z1, Z1, Z1
-	VXORPS Z5, Z5, Z5
-	VXORPS Z2, Z2, Z2
-	VXORPS Z6, Z6, Z6
-	VXORPS Z3, Z3, Z3
-	VXORPS Z7, Z7, Z7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
-	MOVQ   n+32(FP), DX
-	MOVQ   c+40(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   8(SP), SI
-	SUBQ   $+2, DX
-	JLT    rest770
-
-several769:
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z0, Z0
-	VFMADD231PS (CX)(SI*1), Z8, Z4
-	VMOVUPS     64(AX)(SI*1), Z8
-	VADDPS      Z8, Z1, Z1
-	VFMADD231PS 64(CX)(SI*1), Z8, Z5
-	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z2, Z2
-	VFMADD231PS (CX)(SI*1), Z8, Z6
-	VMOVUPS     64(AX)(SI*1), Z8
-	VADDPS      Z8, Z3, Z3
-	VFMADD231PS 64(CX)(SI*1), Z8, Z7
-	ADDQ        BX, SI
-	SUBQ        $+2, DX
-	JGE         several769
-
-rest770:
-	ADDQ $+2, DX
-	JZ   finish771
-
-loop772:
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z0, Z0
-	VFMADD231PS (CX)(SI*1), Z8, Z4
-	VMOVUPS     64(AX)(SI*1), Z8
-	VADDPS      Z8, Z1, Z1
-	VFMADD231PS 64(CX)(SI*1), Z8, Z5
-	ADDQ        BX, SI
-	DECQ        DX
-	JNZ         loop772
-
-finish771:
-	VADDPS  Z2, Z0, Z0
-	VADDPS  Z6, Z4, Z4
-	VADDPS  Z3, Z1, Z1
-	VADDPS  Z7, Z5, Z5
+finish1321:
 	MOVQ    s+0(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z2
-	VADDPS  Z2, Z0, Z0
-	VMOVUPS Z0, (AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Z0
+	TESTQ   AX, AX
+	JZ      skip1323
+	ADDQ    8(SP), AX
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z8, Z0, Z0
+	VMOVUPS (AX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z9, Z1, Z1
+	VMOVUPS 64(AX), Z0
 	VADDPS  Z0, Z1, Z1
-	VMOVUPS Z1, 64(AX)(CX*1)
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z10, Z2, Z2
+	VMOVUPS 128(AX), Z0
+	VADDPS  Z0, Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z7, Z3, Z3
+	VADDPS  Z11, Z3, Z3
+	VMOVUPS 192(AX), Z0
+	VADDPS  Z0, Z3, Z3
+	VMOVUPS Z3, 192(AX)
+
+skip1323:
 	MOVQ    sxy+8(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z0
-	VADDPS  Z0, Z4, Z4
-	VMOVUPS Z4, (AX)(CX*1)
-	VMOVUPS 64(AX)(CX*1), Z0
-	VADDPS  Z0, Z5, Z5
-	VMOVUPS Z5, 64(AX)(CX*1)
+	ADDQ    8(SP), AX
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z20, Z12, Z12
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z17, Z13, Z13
+	VADDPS  Z21, Z13, Z13
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	VADDPS  Z18, Z14, Z14
+	VADDPS  Z22, Z14, Z14
+	VMOVUPS 128(AX), Z0
+	VADDPS  Z0, Z14, Z14
+	VMOVUPS Z14, 128(AX)
+	VADDPS  Z19, Z15, Z15
+	VADDPS  Z23, Z15, Z15
+	VMOVUPS 192(AX), Z0
+	VADDPS  Z0, Z15, Z15
+	VMOVUPS Z15, 192(AX)
+	ADDQ    $+256, 8(SP)
+	SUBQ    $+64, (SP)
+	JMP     channels1316
+
+next1318:
+	CMPQ   (SP), $+32
+	JLT    next1324
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   y+24(FP), AX
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   x+16(FP), CX
+	MOVQ   n+32(FP), DX
+	MOVQ   c+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   8(SP), SI
+	SUBQ   $+3, DX
+	JLT    rest1326
+
+several1325:
+	VMOVUPS     (CX)(SI*1), Z12
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z12, Z6
+	VMOVUPS     64(CX)(SI*1), Z12
+	VADDPS      Z12, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z12, Z7
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Z12
+	VADDPS      Z12, Z2, Z2
+	VFMADD231PS (AX)(SI*1), Z12, Z8
+	VMOVUPS     64(CX)(SI*1), Z12
+	VADDPS      Z12, Z3, Z3
+	VFMADD231PS 64(AX)(SI*1), Z12, Z9
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Z12
+	VADDPS      Z12, Z4, Z4
+	VFMADD231PS (AX)(SI*1), Z12, Z10
+	VMOVUPS     64(CX)(SI*1), Z12
+	VADDPS      Z12, Z5, Z5
+	VFMADD231PS 64(AX)(SI*1), Z12, Z11
+	ADDQ        BX, SI
+	SUBQ        $+3, DX
+	JGE         several1325
+
+rest1326:
+	ADDQ $+3, DX
+	JZ   finish1327
+
+loop1328:
+	VMOVUPS     (CX)(SI*1), Z12
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z12, Z6
+	VMOVUPS     64(CX)(SI*1), Z12
+	VADDPS      Z12, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z12, Z7
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop1328
+
+finish1327:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1329
+	ADDQ    8(SP), AX
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+
+skip1329:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    8(SP), AX
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z10, Z6, Z6
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z6, Z6
+	VMOVUPS Z6, (AX)
+	VADDPS  Z9, Z7, Z7
+	VADDPS  Z11, Z7, Z7
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z7, Z7
+	VMOVUPS Z7, 64(AX)
 	ADDQ    $+128, 8(SP)
 	SUBQ    $+32, (SP)
-	JMP     channels764
+	JMP     channels1316
 
-next768:
+next1324:
 	CMPQ   (SP), $+16
-	JLT    next773
+	JLT    next1330
 	VXORPS Z0, Z0, Z0
-	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
-	VXORPS Z5, Z5, Z5
 	VXORPS Z2, Z2, Z2
-	VXORPS Z6, Z6, Z6
+	MOVQ   y+24(FP), AX
 	VXORPS Z3, Z3, Z3
-	VXORPS Z7, Z7, Z7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   x+16(FP), CX
 	MOVQ   n+32(FP), DX
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
-	SUBQ   $+4, DX
-	JLT    rest775
+	SUBQ   $+3, DX
+	JLT    rest1332
 
-several774:
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z0, Z0
-	VFMADD231PS (CX)(SI*1), Z8, Z4
+several1331:
+	VMOVUPS     (CX)(SI*1), Z6
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z6, Z3
 	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z1, Z1
-	VFMADD231PS (CX)(SI*1), Z8, Z5
+	VMOVUPS     (CX)(SI*1), Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS (AX)(SI*1), Z6, Z4
 	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z2, Z2
-	VFMADD231PS (CX)(SI*1), Z8, Z6
+	VMOVUPS     (CX)(SI*1), Z6
+	VADDPS      Z6, Z2, Z2
+	VFMADD231PS (AX)(SI*1), Z6, Z5
 	ADDQ        BX, SI
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z3, Z3
-	VFMADD231PS (CX)(SI*1), Z8, Z7
-	ADDQ        BX, SI
-	SUBQ        $+4, DX
-	JGE         several774
+	SUBQ        $+3, DX
+	JGE         several1331
 
-rest775:
-	ADDQ $+4, DX
-	JZ   finish776
+rest1332:
+	ADDQ $+3, DX
+	JZ   finish1333
 
-loop777:
-	VMOVUPS     (AX)(SI*1), Z8
-	VADDPS      Z8, Z0, Z0
-	VFMADD231PS (CX)(SI*1), Z8, Z4
+loop1334:
+	VMOVUPS     (CX)(SI*1), Z6
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z6, Z3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop777
+	JNZ         loop1334
 
-finish776:
-	VADDPS  Z1, Z0, Z0
-	VADDPS  Z5, Z4, Z4
-	VADDPS  Z3, Z2, Z2
-	VADDPS  Z7, Z6, Z6
-	VADDPS  Z2, Z0, Z0
-	VADDPS  Z6, Z4, Z4
+finish1333:
 	MOVQ    s+0(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z1
+	TESTQ   AX, AX
+	JZ      skip1335
+	ADDQ    8(SP), AX
 	VADDPS  Z1, Z0, Z0
-	VMOVUPS Z0, (AX)(CX*1)
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+
+skip1335:
 	MOVQ    sxy+8(FP), AX
-	MOVQ    8(SP), CX
-	VMOVUPS (AX)(CX*1), Z0
-	VADDPS  Z0, Z4, Z4
-	VMOVUPS Z4, (AX)(CX*1)
+	ADDQ    8(SP), AX
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z5, Z3, Z3
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z3, Z3
+	VMOVUPS Z3, (AX)
 	ADDQ    $+64, 8(SP)
 	SUBQ    $+16, (SP)
-	JMP     channels764
+	JMP     channels1316
 
-next773:
+next1330:
 	CMPQ   (SP), $+0
-	JLE    done765
+	JLE    done1317
 	VXORPS Z0, Z0, Z0
-	VXORPS Z4, Z4, Z4
 	VXORPS Z1, Z1, Z1
-	VXORPS Z5, Z5, Z5
 	VXORPS Z2, Z2, Z2
-	VXORPS Z6, Z6, Z6
+	MOVQ   y+24(FP), AX
 	VXORPS Z3, Z3, Z3
-	VXORPS Z7, Z7, Z7
-	MOVQ   x+16(FP), AX
-	MOVQ   y+24(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   x+16(FP), CX
 	MOVQ   n+32(FP), DX
 	MOVQ   c+40(FP), BX
 	SHLQ   $0x02, BX
 	MOVQ   8(SP), SI
-	SUBQ   $+4, DX
-	JLT    rest779
+	SUBQ   $+3, DX
+	JLT    rest1337
 
-several778:
-	VMOVUPS.Z   (AX)(SI*1), K1, Z8
-	VADDPS      Z8, Z0, Z0
-	VMOVUPS.Z   (CX)(SI*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z4
+several1336:
+	VMOVUPS.Z   (CX)(SI*1), K1, Z6
+	VADDPS      Z6, Z0, Z0
+	VMOVUPS.Z   (AX)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
 	ADDQ        BX, SI
-	VMOVUPS.Z   (AX)(SI*1), K1, Z8
-	VADDPS      Z8, Z1, Z1
-	VMOVUPS.Z   (CX)(SI*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS.Z   (CX)(SI*1), K1, Z6
+	VADDPS      Z6, Z1, Z1
+	VMOVUPS.Z   (AX)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
 	ADDQ        BX, SI
-	VMOVUPS.Z   (AX)(SI*1), K1, Z8
-	VADDPS      Z8, Z2, Z2
-	VMOVUPS.Z   (CX)(SI*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z6
+	VMOVUPS.Z   (CX)(SI*1), K1, Z6
+	VADDPS      Z6, Z2, Z2
+	VMOVUPS.Z   (AX)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z5
 	ADDQ        BX, SI
-	VMOVUPS.Z   (AX)(SI*1), K1, Z8
-	VADDPS      Z8, Z3, Z3
-	VMOVUPS.Z   (CX)(SI*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z7
-	ADDQ        BX, SI
-	SUBQ        $+4, DX
-	JGE         several778
+	SUBQ        $+3, DX
+	JGE         several1336
 
-rest779:
-	ADDQ $+4, DX
-	JZ   finish780
+rest1337:
+	ADDQ $+3, DX
+	JZ   finish1338
 
-loop781:
-	VMOVUPS.Z   (AX)(SI*1), K1, Z8
-	VADDPS      Z8, Z0, Z0
-	VMOVUPS.Z   (CX)(SI*1), K1, Z9
-	VFMADD231PS Z9, Z8, Z4
+loop1339:
+	VMOVUPS.Z   (CX)(SI*1), K1, Z6
+	VADDPS      Z6, Z0, Z0
+	VMOVUPS.Z   (AX)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
 	ADDQ        BX, SI
 	DECQ        DX
-	JNZ         loop781
+	JNZ         loop1339
 
-finish780:
-	VADDPS    Z1, Z0, Z0
-	VADDPS    Z5, Z4, Z4
-	VADDPS    Z3, Z2, Z2
-	VADDPS    Z7, Z6, Z6
-	VADDPS    Z2, Z0, Z0
-	VADDPS    Z6, Z4, Z4
+finish1338:
 	MOVQ      s+0(FP), AX
-	MOVQ      8(SP), CX
-	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	TESTQ     AX, AX
+	JZ        skip1340
+	ADDQ      8(SP), AX
 	VADDPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (AX)(CX*1)
-	MOVQ      sxy+8(FP), AX
-	MOVQ      8(SP), CX
-	VMOVUPS.Z (AX)(CX*1), K1, Z0
-	VADDPS    Z0, Z4, Z4
-	VMOVUPS   Z4, K1, (AX)(CX*1)
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
 
-done765:
+skip1340:
+	MOVQ      sxy+8(FP), AX
+	ADDQ      8(SP), AX
+	VADDPS    Z4, Z3, Z3
+	VADDPS    Z5, Z3, Z3
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z3, Z3
+	VMOVUPS   Z3, K1, (AX)
+
+done1317:
+	VZEROUPPER
+	RET
+
+// func dots4AVX512(s *float32, sxy *float32, x *float32, y0 *float32, y1 *float32, y2 *float32, y3 *float32, n int, c int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dots4AVX512(SB), NOSPLIT, $64-72
+	MOVQ  c+64(FP), AX
+	ANDQ  $+15, AX
+	MOVL  $-1, CX
+	SHLXL AX, CX, CX
+	NOTL  CX
+	KMOVW CX, K1
+	CMPQ  y3+48(FP), $+0
+	JEQ   fewer1341
+	MOVQ  c+64(FP), AX
+	MOVQ  AX, (SP)
+	XORL  AX, AX
+	MOVQ  AX, 8(SP)
+
+channels1342:
+	CMPQ   (SP), $+32
+	JLT    next1344
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y0+24(FP), AX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   y1+32(FP), CX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   y2+40(FP), DX
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   y3+48(FP), BX
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	MOVQ   x+16(FP), SI
+	MOVQ   n+56(FP), DI
+	MOVQ   c+64(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   8(SP), R9
+	SUBQ   $+2, DI
+	JLT    rest1346
+
+several1345:
+	VMOVUPS     (SI)(R9*1), Z20
+	VADDPS      Z20, Z0, Z0
+	VFMADD231PS (AX)(R9*1), Z20, Z4
+	VFMADD231PS (CX)(R9*1), Z20, Z8
+	VFMADD231PS (DX)(R9*1), Z20, Z12
+	VFMADD231PS (BX)(R9*1), Z20, Z16
+	VMOVUPS     64(SI)(R9*1), Z20
+	VADDPS      Z20, Z1, Z1
+	VFMADD231PS 64(AX)(R9*1), Z20, Z5
+	VFMADD231PS 64(CX)(R9*1), Z20, Z9
+	VFMADD231PS 64(DX)(R9*1), Z20, Z13
+	VFMADD231PS 64(BX)(R9*1), Z20, Z17
+	ADDQ        R8, R9
+	VMOVUPS     (SI)(R9*1), Z20
+	VADDPS      Z20, Z2, Z2
+	VFMADD231PS (AX)(R9*1), Z20, Z6
+	VFMADD231PS (CX)(R9*1), Z20, Z10
+	VFMADD231PS (DX)(R9*1), Z20, Z14
+	VFMADD231PS (BX)(R9*1), Z20, Z18
+	VMOVUPS     64(SI)(R9*1), Z20
+	VADDPS      Z20, Z3, Z3
+	VFMADD231PS 64(AX)(R9*1), Z20, Z7
+	VFMADD231PS 64(CX)(R9*1), Z20, Z11
+	VFMADD231PS 64(DX)(R9*1), Z20, Z15
+	VFMADD231PS 64(BX)(R9*1), Z20, Z19
+	ADDQ        R8, R9
+	SUBQ        $+2, DI
+	JGE         several1345
+
+rest1346:
+	ADDQ $+2, DI
+	JZ   finish1347
+
+loop1348:
+	VMOVUPS     (SI)(R9*1), Z20
+	VADDPS      Z20, Z0, Z0
+	VFMADD231PS (AX)(R9*1), Z20, Z4
+	VFMADD231PS (CX)(R9*1), Z20, Z8
+	VFMADD231PS (DX)(R9*1), Z20, Z12
+	VFMADD231PS (BX)(R9*1), Z20, Z16
+	VMOVUPS     64(SI)(R9*1), Z20
+	VADDPS      Z20, Z1, Z1
+	VFMADD231PS 64(AX)(R9*1), Z20, Z5
+	VFMADD231PS 64(CX)(R9*1), Z20, Z9
+	VFMADD231PS 64(DX)(R9*1), Z20, Z13
+	VFMADD231PS 64(BX)(R9*1), Z20, Z17
+	ADDQ        R8, R9
+	DECQ        DI
+	JNZ         loop1348
+
+finish1347:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1349
+	ADDQ    8(SP), AX
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+
+skip1349:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    8(SP), AX
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    R8, AX
+	VADDPS  Z10, Z8, Z8
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z11, Z9, Z9
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    R8, AX
+	VADDPS  Z14, Z12, Z12
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z15, Z13, Z13
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    R8, AX
+	VADDPS  Z18, Z16, Z16
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z16, Z16
+	VMOVUPS Z16, (AX)
+	VADDPS  Z19, Z17, Z17
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z17, Z17
+	VMOVUPS Z17, 64(AX)
+	ADDQ    $+128, 8(SP)
+	SUBQ    $+32, (SP)
+	JMP     channels1342
+
+next1344:
+	CMPQ   (SP), $+16
+	JLT    next1350
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y1+32(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   y2+40(FP), DX
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   y3+48(FP), BX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   x+16(FP), SI
+	MOVQ   n+56(FP), DI
+	MOVQ   c+64(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   8(SP), R9
+	SUBQ   $+2, DI
+	JLT    rest1352
+
+several1351:
+	VMOVUPS     (SI)(R9*1), Z10
+	VADDPS      Z10, Z0, Z0
+	VFMADD231PS (AX)(R9*1), Z10, Z2
+	VFMADD231PS (CX)(R9*1), Z10, Z4
+	VFMADD231PS (DX)(R9*1), Z10, Z6
+	VFMADD231PS (BX)(R9*1), Z10, Z8
+	ADDQ        R8, R9
+	VMOVUPS     (SI)(R9*1), Z10
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS (AX)(R9*1), Z10, Z3
+	VFMADD231PS (CX)(R9*1), Z10, Z5
+	VFMADD231PS (DX)(R9*1), Z10, Z7
+	VFMADD231PS (BX)(R9*1), Z10, Z9
+	ADDQ        R8, R9
+	SUBQ        $+2, DI
+	JGE         several1351
+
+rest1352:
+	ADDQ $+2, DI
+	JZ   finish1353
+
+loop1354:
+	VMOVUPS     (SI)(R9*1), Z10
+	VADDPS      Z10, Z0, Z0
+	VFMADD231PS (AX)(R9*1), Z10, Z2
+	VFMADD231PS (CX)(R9*1), Z10, Z4
+	VFMADD231PS (DX)(R9*1), Z10, Z6
+	VFMADD231PS (BX)(R9*1), Z10, Z8
+	ADDQ        R8, R9
+	DECQ        DI
+	JNZ         loop1354
+
+finish1353:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1355
+	ADDQ    8(SP), AX
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+
+skip1355:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    8(SP), AX
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    R8, AX
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    R8, AX
+	VADDPS  Z7, Z6, Z6
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z6, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    R8, AX
+	VADDPS  Z9, Z8, Z8
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z8, Z8
+	VMOVUPS Z8, (AX)
+	ADDQ    $+64, 8(SP)
+	SUBQ    $+16, (SP)
+	JMP     channels1342
+
+next1350:
+	CMPQ   (SP), $+0
+	JLE    done1343
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y1+32(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   y2+40(FP), DX
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   y3+48(FP), BX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	MOVQ   x+16(FP), SI
+	MOVQ   n+56(FP), DI
+	MOVQ   c+64(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   8(SP), R9
+	SUBQ   $+2, DI
+	JLT    rest1357
+
+several1356:
+	VMOVUPS.Z   (SI)(R9*1), K1, Z10
+	VADDPS      Z10, Z0, Z0
+	VMOVUPS.Z   (AX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS.Z   (CX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS.Z   (DX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS.Z   (BX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z8
+	ADDQ        R8, R9
+	VMOVUPS.Z   (SI)(R9*1), K1, Z10
+	VADDPS      Z10, Z1, Z1
+	VMOVUPS.Z   (AX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z3
+	VMOVUPS.Z   (CX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS.Z   (DX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS.Z   (BX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z9
+	ADDQ        R8, R9
+	SUBQ        $+2, DI
+	JGE         several1356
+
+rest1357:
+	ADDQ $+2, DI
+	JZ   finish1358
+
+loop1359:
+	VMOVUPS.Z   (SI)(R9*1), K1, Z10
+	VADDPS      Z10, Z0, Z0
+	VMOVUPS.Z   (AX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z2
+	VMOVUPS.Z   (CX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS.Z   (DX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS.Z   (BX)(R9*1), K1, Z11
+	VFMADD231PS Z11, Z10, Z8
+	ADDQ        R8, R9
+	DECQ        DI
+	JNZ         loop1359
+
+finish1358:
+	MOVQ      s+0(FP), AX
+	TESTQ     AX, AX
+	JZ        skip1360
+	ADDQ      8(SP), AX
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+skip1360:
+	MOVQ      sxy+8(FP), AX
+	ADDQ      8(SP), AX
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)
+	ADDQ      R8, AX
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (AX)
+	ADDQ      R8, AX
+	VADDPS    Z7, Z6, Z6
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z6, Z6
+	VMOVUPS   Z6, K1, (AX)
+	ADDQ      R8, AX
+	VADDPS    Z9, Z8, Z8
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z8, Z8
+	VMOVUPS   Z8, K1, (AX)
+
+done1343:
+	VZEROUPPER
+	RET
+
+fewer1341:
+	CMPQ y2+40(FP), $+0
+	JEQ  fewer1361
+	MOVQ c+64(FP), AX
+	MOVQ AX, 16(SP)
+	XORL AX, AX
+	MOVQ AX, 24(SP)
+
+channels1362:
+	CMPQ   16(SP), $+32
+	JLT    next1364
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y0+24(FP), AX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   y1+32(FP), CX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   y2+40(FP), DX
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   x+16(FP), BX
+	MOVQ   n+56(FP), SI
+	MOVQ   c+64(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   24(SP), R8
+	SUBQ   $+2, SI
+	JLT    rest1366
+
+several1365:
+	VMOVUPS     (BX)(R8*1), Z16
+	VADDPS      Z16, Z0, Z0
+	VFMADD231PS (AX)(R8*1), Z16, Z4
+	VFMADD231PS (CX)(R8*1), Z16, Z8
+	VFMADD231PS (DX)(R8*1), Z16, Z12
+	VMOVUPS     64(BX)(R8*1), Z16
+	VADDPS      Z16, Z1, Z1
+	VFMADD231PS 64(AX)(R8*1), Z16, Z5
+	VFMADD231PS 64(CX)(R8*1), Z16, Z9
+	VFMADD231PS 64(DX)(R8*1), Z16, Z13
+	ADDQ        DI, R8
+	VMOVUPS     (BX)(R8*1), Z16
+	VADDPS      Z16, Z2, Z2
+	VFMADD231PS (AX)(R8*1), Z16, Z6
+	VFMADD231PS (CX)(R8*1), Z16, Z10
+	VFMADD231PS (DX)(R8*1), Z16, Z14
+	VMOVUPS     64(BX)(R8*1), Z16
+	VADDPS      Z16, Z3, Z3
+	VFMADD231PS 64(AX)(R8*1), Z16, Z7
+	VFMADD231PS 64(CX)(R8*1), Z16, Z11
+	VFMADD231PS 64(DX)(R8*1), Z16, Z15
+	ADDQ        DI, R8
+	SUBQ        $+2, SI
+	JGE         several1365
+
+rest1366:
+	ADDQ $+2, SI
+	JZ   finish1367
+
+loop1368:
+	VMOVUPS     (BX)(R8*1), Z16
+	VADDPS      Z16, Z0, Z0
+	VFMADD231PS (AX)(R8*1), Z16, Z4
+	VFMADD231PS (CX)(R8*1), Z16, Z8
+	VFMADD231PS (DX)(R8*1), Z16, Z12
+	VMOVUPS     64(BX)(R8*1), Z16
+	VADDPS      Z16, Z1, Z1
+	VFMADD231PS 64(AX)(R8*1), Z16, Z5
+	VFMADD231PS 64(CX)(R8*1), Z16, Z9
+	VFMADD231PS 64(DX)(R8*1), Z16, Z13
+	ADDQ        DI, R8
+	DECQ        SI
+	JNZ         loop1368
+
+finish1367:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1369
+	ADDQ    24(SP), AX
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+
+skip1369:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    24(SP), AX
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    DI, AX
+	VADDPS  Z10, Z8, Z8
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z11, Z9, Z9
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    DI, AX
+	VADDPS  Z14, Z12, Z12
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z12, Z12
+	VMOVUPS Z12, (AX)
+	VADDPS  Z15, Z13, Z13
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z13, Z13
+	VMOVUPS Z13, 64(AX)
+	ADDQ    $+128, 24(SP)
+	SUBQ    $+32, 16(SP)
+	JMP     channels1362
+
+next1364:
+	CMPQ   16(SP), $+16
+	JLT    next1370
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y1+32(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   y2+40(FP), DX
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   x+16(FP), BX
+	MOVQ   n+56(FP), SI
+	MOVQ   c+64(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   24(SP), R8
+	SUBQ   $+2, SI
+	JLT    rest1372
+
+several1371:
+	VMOVUPS     (BX)(R8*1), Z8
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS (AX)(R8*1), Z8, Z2
+	VFMADD231PS (CX)(R8*1), Z8, Z4
+	VFMADD231PS (DX)(R8*1), Z8, Z6
+	ADDQ        DI, R8
+	VMOVUPS     (BX)(R8*1), Z8
+	VADDPS      Z8, Z1, Z1
+	VFMADD231PS (AX)(R8*1), Z8, Z3
+	VFMADD231PS (CX)(R8*1), Z8, Z5
+	VFMADD231PS (DX)(R8*1), Z8, Z7
+	ADDQ        DI, R8
+	SUBQ        $+2, SI
+	JGE         several1371
+
+rest1372:
+	ADDQ $+2, SI
+	JZ   finish1373
+
+loop1374:
+	VMOVUPS     (BX)(R8*1), Z8
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS (AX)(R8*1), Z8, Z2
+	VFMADD231PS (CX)(R8*1), Z8, Z4
+	VFMADD231PS (DX)(R8*1), Z8, Z6
+	ADDQ        DI, R8
+	DECQ        SI
+	JNZ         loop1374
+
+finish1373:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1375
+	ADDQ    24(SP), AX
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+
+skip1375:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    24(SP), AX
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    DI, AX
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    DI, AX
+	VADDPS  Z7, Z6, Z6
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z6, Z6
+	VMOVUPS Z6, (AX)
+	ADDQ    $+64, 24(SP)
+	SUBQ    $+16, 16(SP)
+	JMP     channels1362
+
+next1370:
+	CMPQ   16(SP), $+0
+	JLE    done1363
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y1+32(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   y2+40(FP), DX
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   x+16(FP), BX
+	MOVQ   n+56(FP), SI
+	MOVQ   c+64(FP), DI
+	SHLQ   $0x02, DI
+	MOVQ   24(SP), R8
+	SUBQ   $+2, SI
+	JLT    rest1377
+
+several1376:
+	VMOVUPS.Z   (BX)(R8*1), K1, Z8
+	VADDPS      Z8, Z0, Z0
+	VMOVUPS.Z   (AX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS.Z   (CX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS.Z   (DX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z6
+	ADDQ        DI, R8
+	VMOVUPS.Z   (BX)(R8*1), K1, Z8
+	VADDPS      Z8, Z1, Z1
+	VMOVUPS.Z   (AX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VMOVUPS.Z   (CX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z5
+	VMOVUPS.Z   (DX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z7
+	ADDQ        DI, R8
+	SUBQ        $+2, SI
+	JGE         several1376
+
+rest1377:
+	ADDQ $+2, SI
+	JZ   finish1378
+
+loop1379:
+	VMOVUPS.Z   (BX)(R8*1), K1, Z8
+	VADDPS      Z8, Z0, Z0
+	VMOVUPS.Z   (AX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z2
+	VMOVUPS.Z   (CX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z4
+	VMOVUPS.Z   (DX)(R8*1), K1, Z9
+	VFMADD231PS Z9, Z8, Z6
+	ADDQ        DI, R8
+	DECQ        SI
+	JNZ         loop1379
+
+finish1378:
+	MOVQ      s+0(FP), AX
+	TESTQ     AX, AX
+	JZ        skip1380
+	ADDQ      24(SP), AX
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+skip1380:
+	MOVQ      sxy+8(FP), AX
+	ADDQ      24(SP), AX
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)
+	ADDQ      DI, AX
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (AX)
+	ADDQ      DI, AX
+	VADDPS    Z7, Z6, Z6
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z6, Z6
+	VMOVUPS   Z6, K1, (AX)
+
+done1363:
+	VZEROUPPER
+	RET
+
+fewer1361:
+	CMPQ y1+32(FP), $+0
+	JEQ  fewer1381
+	MOVQ c+64(FP), AX
+	MOVQ AX, 32(SP)
+	XORL AX, AX
+	MOVQ AX, 40(SP)
+
+channels1382:
+	CMPQ   32(SP), $+64
+	JLT    next1384
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   y0+24(FP), AX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   y1+32(FP), CX
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
+	MOVQ   x+16(FP), DX
+	MOVQ   n+56(FP), BX
+	MOVQ   c+64(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   40(SP), DI
+	SUBQ   $+2, BX
+	JLT    rest1386
+
+several1385:
+	VMOVUPS     (DX)(DI*1), Z24
+	VADDPS      Z24, Z0, Z0
+	VFMADD231PS (AX)(DI*1), Z24, Z8
+	VFMADD231PS (CX)(DI*1), Z24, Z16
+	VMOVUPS     64(DX)(DI*1), Z24
+	VADDPS      Z24, Z1, Z1
+	VFMADD231PS 64(AX)(DI*1), Z24, Z9
+	VFMADD231PS 64(CX)(DI*1), Z24, Z17
+	VMOVUPS     128(DX)(DI*1), Z24
+	VADDPS      Z24, Z2, Z2
+	VFMADD231PS 128(AX)(DI*1), Z24, Z10
+	VFMADD231PS 128(CX)(DI*1), Z24, Z18
+	VMOVUPS     192(DX)(DI*1), Z24
+	VADDPS      Z24, Z3, Z3
+	VFMADD231PS 192(AX)(DI*1), Z24, Z11
+	VFMADD231PS 192(CX)(DI*1), Z24, Z19
+	ADDQ        SI, DI
+	VMOVUPS     (DX)(DI*1), Z24
+	VADDPS      Z24, Z4, Z4
+	VFMADD231PS (AX)(DI*1), Z24, Z12
+	VFMADD231PS (CX)(DI*1), Z24, Z20
+	VMOVUPS     64(DX)(DI*1), Z24
+	VADDPS      Z24, Z5, Z5
+	VFMADD231PS 64(AX)(DI*1), Z24, Z13
+	VFMADD231PS 64(CX)(DI*1), Z24, Z21
+	VMOVUPS     128(DX)(DI*1), Z24
+	VADDPS      Z24, Z6, Z6
+	VFMADD231PS 128(AX)(DI*1), Z24, Z14
+	VFMADD231PS 128(CX)(DI*1), Z24, Z22
+	VMOVUPS     192(DX)(DI*1), Z24
+	VADDPS      Z24, Z7, Z7
+	VFMADD231PS 192(AX)(DI*1), Z24, Z15
+	VFMADD231PS 192(CX)(DI*1), Z24, Z23
+	ADDQ        SI, DI
+	SUBQ        $+2, BX
+	JGE         several1385
+
+rest1386:
+	ADDQ $+2, BX
+	JZ   finish1387
+
+loop1388:
+	VMOVUPS     (DX)(DI*1), Z24
+	VADDPS      Z24, Z0, Z0
+	VFMADD231PS (AX)(DI*1), Z24, Z8
+	VFMADD231PS (CX)(DI*1), Z24, Z16
+	VMOVUPS     64(DX)(DI*1), Z24
+	VADDPS      Z24, Z1, Z1
+	VFMADD231PS 64(AX)(DI*1), Z24, Z9
+	VFMADD231PS 64(CX)(DI*1), Z24, Z17
+	VMOVUPS     128(DX)(DI*1), Z24
+	VADDPS      Z24, Z2, Z2
+	VFMADD231PS 128(AX)(DI*1), Z24, Z10
+	VFMADD231PS 128(CX)(DI*1), Z24, Z18
+	VMOVUPS     192(DX)(DI*1), Z24
+	VADDPS      Z24, Z3, Z3
+	VFMADD231PS 192(AX)(DI*1), Z24, Z11
+	VFMADD231PS 192(CX)(DI*1), Z24, Z19
+	ADDQ        SI, DI
+	DECQ        BX
+	JNZ         loop1388
+
+finish1387:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1389
+	ADDQ    40(SP), AX
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS (AX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS 128(AX), Z0
+	VADDPS  Z0, Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z7, Z3, Z3
+	VMOVUPS 192(AX), Z0
+	VADDPS  Z0, Z3, Z3
+	VMOVUPS Z3, 192(AX)
+
+skip1389:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    40(SP), AX
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z13, Z9, Z9
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	VADDPS  Z14, Z10, Z10
+	VMOVUPS 128(AX), Z0
+	VADDPS  Z0, Z10, Z10
+	VMOVUPS Z10, 128(AX)
+	VADDPS  Z15, Z11, Z11
+	VMOVUPS 192(AX), Z0
+	VADDPS  Z0, Z11, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    SI, AX
+	VADDPS  Z20, Z16, Z16
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z16, Z16
+	VMOVUPS Z16, (AX)
+	VADDPS  Z21, Z17, Z17
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z17, Z17
+	VMOVUPS Z17, 64(AX)
+	VADDPS  Z22, Z18, Z18
+	VMOVUPS 128(AX), Z0
+	VADDPS  Z0, Z18, Z18
+	VMOVUPS Z18, 128(AX)
+	VADDPS  Z23, Z19, Z19
+	VMOVUPS 192(AX), Z0
+	VADDPS  Z0, Z19, Z19
+	VMOVUPS Z19, 192(AX)
+	ADDQ    $+256, 40(SP)
+	SUBQ    $+64, 32(SP)
+	JMP     channels1382
+
+next1384:
+	CMPQ   32(SP), $+32
+	JLT    next1390
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y0+24(FP), AX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   y1+32(FP), CX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	MOVQ   x+16(FP), DX
+	MOVQ   n+56(FP), BX
+	MOVQ   c+64(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   40(SP), DI
+	SUBQ   $+2, BX
+	JLT    rest1392
+
+several1391:
+	VMOVUPS     (DX)(DI*1), Z12
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS (AX)(DI*1), Z12, Z4
+	VFMADD231PS (CX)(DI*1), Z12, Z8
+	VMOVUPS     64(DX)(DI*1), Z12
+	VADDPS      Z12, Z1, Z1
+	VFMADD231PS 64(AX)(DI*1), Z12, Z5
+	VFMADD231PS 64(CX)(DI*1), Z12, Z9
+	ADDQ        SI, DI
+	VMOVUPS     (DX)(DI*1), Z12
+	VADDPS      Z12, Z2, Z2
+	VFMADD231PS (AX)(DI*1), Z12, Z6
+	VFMADD231PS (CX)(DI*1), Z12, Z10
+	VMOVUPS     64(DX)(DI*1), Z12
+	VADDPS      Z12, Z3, Z3
+	VFMADD231PS 64(AX)(DI*1), Z12, Z7
+	VFMADD231PS 64(CX)(DI*1), Z12, Z11
+	ADDQ        SI, DI
+	SUBQ        $+2, BX
+	JGE         several1391
+
+rest1392:
+	ADDQ $+2, BX
+	JZ   finish1393
+
+loop1394:
+	VMOVUPS     (DX)(DI*1), Z12
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS (AX)(DI*1), Z12, Z4
+	VFMADD231PS (CX)(DI*1), Z12, Z8
+	VMOVUPS     64(DX)(DI*1), Z12
+	VADDPS      Z12, Z1, Z1
+	VFMADD231PS 64(AX)(DI*1), Z12, Z5
+	VFMADD231PS 64(CX)(DI*1), Z12, Z9
+	ADDQ        SI, DI
+	DECQ        BX
+	JNZ         loop1394
+
+finish1393:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1395
+	ADDQ    40(SP), AX
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+
+skip1395:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    40(SP), AX
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    SI, AX
+	VADDPS  Z10, Z8, Z8
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z11, Z9, Z9
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	ADDQ    $+128, 40(SP)
+	SUBQ    $+32, 32(SP)
+	JMP     channels1382
+
+next1390:
+	CMPQ   32(SP), $+16
+	JLT    next1396
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y1+32(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   x+16(FP), DX
+	MOVQ   n+56(FP), BX
+	MOVQ   c+64(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   40(SP), DI
+	SUBQ   $+2, BX
+	JLT    rest1398
+
+several1397:
+	VMOVUPS     (DX)(DI*1), Z6
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS (AX)(DI*1), Z6, Z2
+	VFMADD231PS (CX)(DI*1), Z6, Z4
+	ADDQ        SI, DI
+	VMOVUPS     (DX)(DI*1), Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS (AX)(DI*1), Z6, Z3
+	VFMADD231PS (CX)(DI*1), Z6, Z5
+	ADDQ        SI, DI
+	SUBQ        $+2, BX
+	JGE         several1397
+
+rest1398:
+	ADDQ $+2, BX
+	JZ   finish1399
+
+loop1400:
+	VMOVUPS     (DX)(DI*1), Z6
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS (AX)(DI*1), Z6, Z2
+	VFMADD231PS (CX)(DI*1), Z6, Z4
+	ADDQ        SI, DI
+	DECQ        BX
+	JNZ         loop1400
+
+finish1399:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1401
+	ADDQ    40(SP), AX
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+
+skip1401:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    40(SP), AX
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    SI, AX
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z4, Z4
+	VMOVUPS Z4, (AX)
+	ADDQ    $+64, 40(SP)
+	SUBQ    $+16, 32(SP)
+	JMP     channels1382
+
+next1396:
+	CMPQ   32(SP), $+0
+	JLE    done1383
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y1+32(FP), CX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	MOVQ   x+16(FP), DX
+	MOVQ   n+56(FP), BX
+	MOVQ   c+64(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   40(SP), DI
+	SUBQ   $+2, BX
+	JLT    rest1403
+
+several1402:
+	VMOVUPS.Z   (DX)(DI*1), K1, Z6
+	VADDPS      Z6, Z0, Z0
+	VMOVUPS.Z   (AX)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z2
+	VMOVUPS.Z   (CX)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
+	ADDQ        SI, DI
+	VMOVUPS.Z   (DX)(DI*1), K1, Z6
+	VADDPS      Z6, Z1, Z1
+	VMOVUPS.Z   (AX)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS.Z   (CX)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z5
+	ADDQ        SI, DI
+	SUBQ        $+2, BX
+	JGE         several1402
+
+rest1403:
+	ADDQ $+2, BX
+	JZ   finish1404
+
+loop1405:
+	VMOVUPS.Z   (DX)(DI*1), K1, Z6
+	VADDPS      Z6, Z0, Z0
+	VMOVUPS.Z   (AX)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z2
+	VMOVUPS.Z   (CX)(DI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
+	ADDQ        SI, DI
+	DECQ        BX
+	JNZ         loop1405
+
+finish1404:
+	MOVQ      s+0(FP), AX
+	TESTQ     AX, AX
+	JZ        skip1406
+	ADDQ      40(SP), AX
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+skip1406:
+	MOVQ      sxy+8(FP), AX
+	ADDQ      40(SP), AX
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)
+	ADDQ      SI, AX
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (AX)
+
+done1383:
+	VZEROUPPER
+	RET
+
+fewer1381:
+	MOVQ c+64(FP), AX
+	MOVQ AX, 48(SP)
+	XORL AX, AX
+	MOVQ AX, 56(SP)
+
+channels1408:
+	CMPQ   48(SP), $+64
+	JLT    next1410
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   y0+24(FP), AX
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	MOVQ   x+16(FP), CX
+	MOVQ   n+56(FP), DX
+	MOVQ   c+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   56(SP), SI
+	SUBQ   $+2, DX
+	JLT    rest1412
+
+several1411:
+	VMOVUPS     (CX)(SI*1), Z16
+	VADDPS      Z16, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z16, Z8
+	VMOVUPS     64(CX)(SI*1), Z16
+	VADDPS      Z16, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z16, Z9
+	VMOVUPS     128(CX)(SI*1), Z16
+	VADDPS      Z16, Z2, Z2
+	VFMADD231PS 128(AX)(SI*1), Z16, Z10
+	VMOVUPS     192(CX)(SI*1), Z16
+	VADDPS      Z16, Z3, Z3
+	VFMADD231PS 192(AX)(SI*1), Z16, Z11
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Z16
+	VADDPS      Z16, Z4, Z4
+	VFMADD231PS (AX)(SI*1), Z16, Z12
+	VMOVUPS     64(CX)(SI*1), Z16
+	VADDPS      Z16, Z5, Z5
+	VFMADD231PS 64(AX)(SI*1), Z16, Z13
+	VMOVUPS     128(CX)(SI*1), Z16
+	VADDPS      Z16, Z6, Z6
+	VFMADD231PS 128(AX)(SI*1), Z16, Z14
+	VMOVUPS     192(CX)(SI*1), Z16
+	VADDPS      Z16, Z7, Z7
+	VFMADD231PS 192(AX)(SI*1), Z16, Z15
+	ADDQ        BX, SI
+	SUBQ        $+2, DX
+	JGE         several1411
+
+rest1412:
+	ADDQ $+2, DX
+	JZ   finish1413
+
+loop1414:
+	VMOVUPS     (CX)(SI*1), Z16
+	VADDPS      Z16, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z16, Z8
+	VMOVUPS     64(CX)(SI*1), Z16
+	VADDPS      Z16, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z16, Z9
+	VMOVUPS     128(CX)(SI*1), Z16
+	VADDPS      Z16, Z2, Z2
+	VFMADD231PS 128(AX)(SI*1), Z16, Z10
+	VMOVUPS     192(CX)(SI*1), Z16
+	VADDPS      Z16, Z3, Z3
+	VFMADD231PS 192(AX)(SI*1), Z16, Z11
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop1414
+
+finish1413:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1415
+	ADDQ    56(SP), AX
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS (AX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  Z6, Z2, Z2
+	VMOVUPS 128(AX), Z0
+	VADDPS  Z0, Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  Z7, Z3, Z3
+	VMOVUPS 192(AX), Z0
+	VADDPS  Z0, Z3, Z3
+	VMOVUPS Z3, 192(AX)
+
+skip1415:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    56(SP), AX
+	VADDPS  Z12, Z8, Z8
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z8, Z8
+	VMOVUPS Z8, (AX)
+	VADDPS  Z13, Z9, Z9
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z9, Z9
+	VMOVUPS Z9, 64(AX)
+	VADDPS  Z14, Z10, Z10
+	VMOVUPS 128(AX), Z0
+	VADDPS  Z0, Z10, Z10
+	VMOVUPS Z10, 128(AX)
+	VADDPS  Z15, Z11, Z11
+	VMOVUPS 192(AX), Z0
+	VADDPS  Z0, Z11, Z11
+	VMOVUPS Z11, 192(AX)
+	ADDQ    $+256, 56(SP)
+	SUBQ    $+64, 48(SP)
+	JMP     channels1408
+
+next1410:
+	CMPQ   48(SP), $+32
+	JLT    next1416
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   y0+24(FP), AX
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   x+16(FP), CX
+	MOVQ   n+56(FP), DX
+	MOVQ   c+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   56(SP), SI
+	SUBQ   $+2, DX
+	JLT    rest1418
+
+several1417:
+	VMOVUPS     (CX)(SI*1), Z8
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z8, Z4
+	VMOVUPS     64(CX)(SI*1), Z8
+	VADDPS      Z8, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z8, Z5
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Z8
+	VADDPS      Z8, Z2, Z2
+	VFMADD231PS (AX)(SI*1), Z8, Z6
+	VMOVUPS     64(CX)(SI*1), Z8
+	VADDPS      Z8, Z3, Z3
+	VFMADD231PS 64(AX)(SI*1), Z8, Z7
+	ADDQ        BX, SI
+	SUBQ        $+2, DX
+	JGE         several1417
+
+rest1418:
+	ADDQ $+2, DX
+	JZ   finish1419
+
+loop1420:
+	VMOVUPS     (CX)(SI*1), Z8
+	VADDPS      Z8, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z8, Z4
+	VMOVUPS     64(CX)(SI*1), Z8
+	VADDPS      Z8, Z1, Z1
+	VFMADD231PS 64(AX)(SI*1), Z8, Z5
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop1420
+
+finish1419:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1421
+	ADDQ    56(SP), AX
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(AX)
+
+skip1421:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    56(SP), AX
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z4, Z4
+	VMOVUPS Z4, (AX)
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS 64(AX), Z0
+	VADDPS  Z0, Z5, Z5
+	VMOVUPS Z5, 64(AX)
+	ADDQ    $+128, 56(SP)
+	SUBQ    $+32, 48(SP)
+	JMP     channels1408
+
+next1416:
+	CMPQ   48(SP), $+16
+	JLT    next1422
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   x+16(FP), CX
+	MOVQ   n+56(FP), DX
+	MOVQ   c+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   56(SP), SI
+	SUBQ   $+2, DX
+	JLT    rest1424
+
+several1423:
+	VMOVUPS     (CX)(SI*1), Z4
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z4, Z2
+	ADDQ        BX, SI
+	VMOVUPS     (CX)(SI*1), Z4
+	VADDPS      Z4, Z1, Z1
+	VFMADD231PS (AX)(SI*1), Z4, Z3
+	ADDQ        BX, SI
+	SUBQ        $+2, DX
+	JGE         several1423
+
+rest1424:
+	ADDQ $+2, DX
+	JZ   finish1425
+
+loop1426:
+	VMOVUPS     (CX)(SI*1), Z4
+	VADDPS      Z4, Z0, Z0
+	VFMADD231PS (AX)(SI*1), Z4, Z2
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop1426
+
+finish1425:
+	MOVQ    s+0(FP), AX
+	TESTQ   AX, AX
+	JZ      skip1427
+	ADDQ    56(SP), AX
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+
+skip1427:
+	MOVQ    sxy+8(FP), AX
+	ADDQ    56(SP), AX
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (AX), Z0
+	VADDPS  Z0, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    $+64, 56(SP)
+	SUBQ    $+16, 48(SP)
+	JMP     channels1408
+
+next1422:
+	CMPQ   48(SP), $+0
+	JLE    done1409
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	MOVQ   y0+24(FP), AX
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	MOVQ   x+16(FP), CX
+	MOVQ   n+56(FP), DX
+	MOVQ   c+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   56(SP), SI
+	SUBQ   $+2, DX
+	JLT    rest1429
+
+several1428:
+	VMOVUPS.Z   (CX)(SI*1), K1, Z4
+	VADDPS      Z4, Z0, Z0
+	VMOVUPS.Z   (AX)(SI*1), K1, Z5
+	VFMADD231PS Z5, Z4, Z2
+	ADDQ        BX, SI
+	VMOVUPS.Z   (CX)(SI*1), K1, Z4
+	VADDPS      Z4, Z1, Z1
+	VMOVUPS.Z   (AX)(SI*1), K1, Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        BX, SI
+	SUBQ        $+2, DX
+	JGE         several1428
+
+rest1429:
+	ADDQ $+2, DX
+	JZ   finish1430
+
+loop1431:
+	VMOVUPS.Z   (CX)(SI*1), K1, Z4
+	VADDPS      Z4, Z0, Z0
+	VMOVUPS.Z   (AX)(SI*1), K1, Z5
+	VFMADD231PS Z5, Z4, Z2
+	ADDQ        BX, SI
+	DECQ        DX
+	JNZ         loop1431
+
+finish1430:
+	MOVQ      s+0(FP), AX
+	TESTQ     AX, AX
+	JZ        skip1432
+	ADDQ      56(SP), AX
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+skip1432:
+	MOVQ      sxy+8(FP), AX
+	ADDQ      56(SP), AX
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS.Z (AX), K1, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (AX)
+
+done1409:
+	VZEROUPPER
+	RET
+
+// func combineAVX512(dst *float32, p0 *float32, p1 *float32, p2 *float32, p3 *float32, a *float32, d *float32, e *float32, n int, c int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·combineAVX512(SB), NOSPLIT, $64-80
+	MOVQ  c+72(FP), AX
+	ANDQ  $+15, AX
+	MOVL  $-1, CX
+	SHLXL AX, CX, CX
+	NOTL  CX
+	KMOVW CX, K1
+	CMPQ  p3+32(FP), $+0
+	JEQ   fewer1433
+	MOVQ  c+72(FP), AX
+	MOVQ  AX, (SP)
+	XORL  AX, AX
+	MOVQ  AX, 8(SP)
+
+channels1434:
+	CMPQ         (SP), $+32
+	JLT          next1436
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1437
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS one<>+0(SB), Z3
+	VBROADCASTSS one<>+0(SB), Z4
+	VBROADCASTSS one<>+0(SB), Z5
+	VBROADCASTSS one<>+0(SB), Z6
+	VBROADCASTSS one<>+0(SB), Z7
+	JMP          finish1438
+
+given1437:
+	ADDQ    8(SP), AX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+
+finish1438:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    8(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    p3+32(FP), R9
+	MOVQ    d+48(FP), R10
+	TESTQ   R10, R10
+	JZ      begun1439
+	VMOVUPS (R10)(BX*1), Z8
+	VMOVUPS 64(R10)(BX*1), Z9
+	MOVQ    e+56(FP), R10
+	VMOVUPS (R10)(BX*1), Z10
+	VMOVUPS 64(R10)(BX*1), Z11
+
+loop1441:
+	VMOVAPS     Z10, Z12
+	VFMADD231PS (SI)(BX*1), Z0, Z12
+	VADDPS      Z8, Z12, Z12
+	VFMADD231PS (DI)(BX*1), Z2, Z12
+	VFMADD231PS (R8)(BX*1), Z4, Z12
+	VFMADD231PS (R9)(BX*1), Z6, Z12
+	VMOVUPS     Z12, (AX)(BX*1)
+	VMOVAPS     Z11, Z12
+	VFMADD231PS 64(SI)(BX*1), Z1, Z12
+	VADDPS      Z9, Z12, Z12
+	VFMADD231PS 64(DI)(BX*1), Z3, Z12
+	VFMADD231PS 64(R8)(BX*1), Z5, Z12
+	VFMADD231PS 64(R9)(BX*1), Z7, Z12
+	VMOVUPS     Z12, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1441
+	JMP         finish1440
+
+begun1439:
+loop1442:
+	VMOVUPS     (AX)(BX*1), Z8
+	VFMADD231PS (SI)(BX*1), Z0, Z8
+	VFMADD231PS (DI)(BX*1), Z2, Z8
+	VFMADD231PS (R8)(BX*1), Z4, Z8
+	VFMADD231PS (R9)(BX*1), Z6, Z8
+	VMOVUPS     Z8, (AX)(BX*1)
+	VMOVUPS     64(AX)(BX*1), Z8
+	VFMADD231PS 64(SI)(BX*1), Z1, Z8
+	VFMADD231PS 64(DI)(BX*1), Z3, Z8
+	VFMADD231PS 64(R8)(BX*1), Z5, Z8
+	VFMADD231PS 64(R9)(BX*1), Z7, Z8
+	VMOVUPS     Z8, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1442
+
+finish1440:
+	ADDQ $+128, 8(SP)
+	SUBQ $+32, (SP)
+	JMP  channels1434
+
+next1436:
+	CMPQ         (SP), $+16
+	JLT          next1443
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1444
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS one<>+0(SB), Z3
+	JMP          finish1445
+
+given1444:
+	ADDQ    8(SP), AX
+	VMOVUPS (AX), Z0
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z2
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z3
+
+finish1445:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    8(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    p3+32(FP), R9
+	MOVQ    d+48(FP), R10
+	TESTQ   R10, R10
+	JZ      begun1446
+	VMOVUPS (R10)(BX*1), Z4
+	MOVQ    e+56(FP), R10
+	VMOVUPS (R10)(BX*1), Z5
+
+loop1448:
+	VMOVAPS     Z5, Z6
+	VFMADD231PS (SI)(BX*1), Z0, Z6
+	VADDPS      Z4, Z6, Z6
+	VFMADD231PS (DI)(BX*1), Z1, Z6
+	VFMADD231PS (R8)(BX*1), Z2, Z6
+	VFMADD231PS (R9)(BX*1), Z3, Z6
+	VMOVUPS     Z6, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1448
+	JMP         finish1447
+
+begun1446:
+loop1449:
+	VMOVUPS     (AX)(BX*1), Z4
+	VFMADD231PS (SI)(BX*1), Z0, Z4
+	VFMADD231PS (DI)(BX*1), Z1, Z4
+	VFMADD231PS (R8)(BX*1), Z2, Z4
+	VFMADD231PS (R9)(BX*1), Z3, Z4
+	VMOVUPS     Z4, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1449
+
+finish1447:
+	ADDQ $+64, 8(SP)
+	SUBQ $+16, (SP)
+	JMP  channels1434
+
+next1443:
+	CMPQ         (SP), $+0
+	JLE          done1435
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1450
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS one<>+0(SB), Z3
+	JMP          finish1451
+
+given1450:
+	ADDQ      8(SP), AX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+
+finish1451:
+	MOVQ      dst+0(FP), AX
+	MOVQ      n+64(FP), CX
+	MOVQ      c+72(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      8(SP), BX
+	MOVQ      p0+8(FP), SI
+	MOVQ      p1+16(FP), DI
+	MOVQ      p2+24(FP), R8
+	MOVQ      p3+32(FP), R9
+	MOVQ      d+48(FP), R10
+	TESTQ     R10, R10
+	JZ        begun1452
+	VMOVUPS.Z (R10)(BX*1), K1, Z4
+	MOVQ      e+56(FP), R10
+	VMOVUPS.Z (R10)(BX*1), K1, Z5
+
+loop1454:
+	VMOVAPS     Z5, Z6
+	VMOVUPS.Z   (SI)(BX*1), K1, Z7
+	VFMADD231PS Z7, Z0, Z6
+	VADDPS      Z4, Z6, Z6
+	VMOVUPS.Z   (DI)(BX*1), K1, Z7
+	VFMADD231PS Z7, Z1, Z6
+	VMOVUPS.Z   (R8)(BX*1), K1, Z7
+	VFMADD231PS Z7, Z2, Z6
+	VMOVUPS.Z   (R9)(BX*1), K1, Z7
+	VFMADD231PS Z7, Z3, Z6
+	VMOVUPS     Z6, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1454
+	JMP         finish1453
+
+begun1452:
+loop1455:
+	VMOVUPS.Z   (AX)(BX*1), K1, Z4
+	VMOVUPS.Z   (SI)(BX*1), K1, Z5
+	VFMADD231PS Z5, Z0, Z4
+	VMOVUPS.Z   (DI)(BX*1), K1, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS.Z   (R8)(BX*1), K1, Z5
+	VFMADD231PS Z5, Z2, Z4
+	VMOVUPS.Z   (R9)(BX*1), K1, Z5
+	VFMADD231PS Z5, Z3, Z4
+	VMOVUPS     Z4, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1455
+
+finish1453:
+done1435:
+	VZEROUPPER
+	RET
+
+fewer1433:
+	CMPQ p2+24(FP), $+0
+	JEQ  fewer1456
+	MOVQ c+72(FP), AX
+	MOVQ AX, 16(SP)
+	XORL AX, AX
+	MOVQ AX, 24(SP)
+
+channels1457:
+	CMPQ         16(SP), $+32
+	JLT          next1459
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1460
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS one<>+0(SB), Z3
+	VBROADCASTSS one<>+0(SB), Z4
+	VBROADCASTSS one<>+0(SB), Z5
+	JMP          finish1461
+
+given1460:
+	ADDQ    24(SP), AX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+
+finish1461:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    24(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    d+48(FP), R9
+	TESTQ   R9, R9
+	JZ      begun1462
+	VMOVUPS (R9)(BX*1), Z6
+	VMOVUPS 64(R9)(BX*1), Z7
+	MOVQ    e+56(FP), R9
+	VMOVUPS (R9)(BX*1), Z8
+	VMOVUPS 64(R9)(BX*1), Z9
+
+loop1464:
+	VMOVAPS     Z8, Z10
+	VFMADD231PS (SI)(BX*1), Z0, Z10
+	VADDPS      Z6, Z10, Z10
+	VFMADD231PS (DI)(BX*1), Z2, Z10
+	VFMADD231PS (R8)(BX*1), Z4, Z10
+	VMOVUPS     Z10, (AX)(BX*1)
+	VMOVAPS     Z9, Z10
+	VFMADD231PS 64(SI)(BX*1), Z1, Z10
+	VADDPS      Z7, Z10, Z10
+	VFMADD231PS 64(DI)(BX*1), Z3, Z10
+	VFMADD231PS 64(R8)(BX*1), Z5, Z10
+	VMOVUPS     Z10, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1464
+	JMP         finish1463
+
+begun1462:
+loop1465:
+	VMOVUPS     (AX)(BX*1), Z6
+	VFMADD231PS (SI)(BX*1), Z0, Z6
+	VFMADD231PS (DI)(BX*1), Z2, Z6
+	VFMADD231PS (R8)(BX*1), Z4, Z6
+	VMOVUPS     Z6, (AX)(BX*1)
+	VMOVUPS     64(AX)(BX*1), Z6
+	VFMADD231PS 64(SI)(BX*1), Z1, Z6
+	VFMADD231PS 64(DI)(BX*1), Z3, Z6
+	VFMADD231PS 64(R8)(BX*1), Z5, Z6
+	VMOVUPS     Z6, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1465
+
+finish1463:
+	ADDQ $+128, 24(SP)
+	SUBQ $+32, 16(SP)
+	JMP  channels1457
+
+next1459:
+	CMPQ         16(SP), $+16
+	JLT          next1466
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1467
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	JMP          finish1468
+
+given1467:
+	ADDQ    24(SP), AX
+	VMOVUPS (AX), Z0
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z2
+
+finish1468:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    24(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    p2+24(FP), R8
+	MOVQ    d+48(FP), R9
+	TESTQ   R9, R9
+	JZ      begun1469
+	VMOVUPS (R9)(BX*1), Z3
+	MOVQ    e+56(FP), R9
+	VMOVUPS (R9)(BX*1), Z4
+
+loop1471:
+	VMOVAPS     Z4, Z5
+	VFMADD231PS (SI)(BX*1), Z0, Z5
+	VADDPS      Z3, Z5, Z5
+	VFMADD231PS (DI)(BX*1), Z1, Z5
+	VFMADD231PS (R8)(BX*1), Z2, Z5
+	VMOVUPS     Z5, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1471
+	JMP         finish1470
+
+begun1469:
+loop1472:
+	VMOVUPS     (AX)(BX*1), Z3
+	VFMADD231PS (SI)(BX*1), Z0, Z3
+	VFMADD231PS (DI)(BX*1), Z1, Z3
+	VFMADD231PS (R8)(BX*1), Z2, Z3
+	VMOVUPS     Z3, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1472
+
+finish1470:
+	ADDQ $+64, 24(SP)
+	SUBQ $+16, 16(SP)
+	JMP  channels1457
+
+next1466:
+	CMPQ         16(SP), $+0
+	JLE          done1458
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1473
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	JMP          finish1474
+
+given1473:
+	ADDQ      24(SP), AX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+
+finish1474:
+	MOVQ      dst+0(FP), AX
+	MOVQ      n+64(FP), CX
+	MOVQ      c+72(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      24(SP), BX
+	MOVQ      p0+8(FP), SI
+	MOVQ      p1+16(FP), DI
+	MOVQ      p2+24(FP), R8
+	MOVQ      d+48(FP), R9
+	TESTQ     R9, R9
+	JZ        begun1475
+	VMOVUPS.Z (R9)(BX*1), K1, Z3
+	MOVQ      e+56(FP), R9
+	VMOVUPS.Z (R9)(BX*1), K1, Z4
+
+loop1477:
+	VMOVAPS     Z4, Z5
+	VMOVUPS.Z   (SI)(BX*1), K1, Z6
+	VFMADD231PS Z6, Z0, Z5
+	VADDPS      Z3, Z5, Z5
+	VMOVUPS.Z   (DI)(BX*1), K1, Z6
+	VFMADD231PS Z6, Z1, Z5
+	VMOVUPS.Z   (R8)(BX*1), K1, Z6
+	VFMADD231PS Z6, Z2, Z5
+	VMOVUPS     Z5, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1477
+	JMP         finish1476
+
+begun1475:
+loop1478:
+	VMOVUPS.Z   (AX)(BX*1), K1, Z3
+	VMOVUPS.Z   (SI)(BX*1), K1, Z4
+	VFMADD231PS Z4, Z0, Z3
+	VMOVUPS.Z   (DI)(BX*1), K1, Z4
+	VFMADD231PS Z4, Z1, Z3
+	VMOVUPS.Z   (R8)(BX*1), K1, Z4
+	VFMADD231PS Z4, Z2, Z3
+	VMOVUPS     Z3, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1478
+
+finish1476:
+done1458:
+	VZEROUPPER
+	RET
+
+fewer1456:
+	CMPQ p1+16(FP), $+0
+	JEQ  fewer1479
+	MOVQ c+72(FP), AX
+	MOVQ AX, 32(SP)
+	XORL AX, AX
+	MOVQ AX, 40(SP)
+
+channels1480:
+	CMPQ         32(SP), $+32
+	JLT          next1482
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1483
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	VBROADCASTSS one<>+0(SB), Z2
+	VBROADCASTSS one<>+0(SB), Z3
+	JMP          finish1484
+
+given1483:
+	ADDQ    40(SP), AX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+
+finish1484:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    40(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    d+48(FP), R8
+	TESTQ   R8, R8
+	JZ      begun1485
+	VMOVUPS (R8)(BX*1), Z4
+	VMOVUPS 64(R8)(BX*1), Z5
+	MOVQ    e+56(FP), R8
+	VMOVUPS (R8)(BX*1), Z6
+	VMOVUPS 64(R8)(BX*1), Z7
+
+loop1487:
+	VMOVAPS     Z6, Z8
+	VFMADD231PS (SI)(BX*1), Z0, Z8
+	VADDPS      Z4, Z8, Z8
+	VFMADD231PS (DI)(BX*1), Z2, Z8
+	VMOVUPS     Z8, (AX)(BX*1)
+	VMOVAPS     Z7, Z8
+	VFMADD231PS 64(SI)(BX*1), Z1, Z8
+	VADDPS      Z5, Z8, Z8
+	VFMADD231PS 64(DI)(BX*1), Z3, Z8
+	VMOVUPS     Z8, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1487
+	JMP         finish1486
+
+begun1485:
+loop1488:
+	VMOVUPS     (AX)(BX*1), Z4
+	VFMADD231PS (SI)(BX*1), Z0, Z4
+	VFMADD231PS (DI)(BX*1), Z2, Z4
+	VMOVUPS     Z4, (AX)(BX*1)
+	VMOVUPS     64(AX)(BX*1), Z4
+	VFMADD231PS 64(SI)(BX*1), Z1, Z4
+	VFMADD231PS 64(DI)(BX*1), Z3, Z4
+	VMOVUPS     Z4, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1488
+
+finish1486:
+	ADDQ $+128, 40(SP)
+	SUBQ $+32, 32(SP)
+	JMP  channels1480
+
+next1482:
+	CMPQ         32(SP), $+16
+	JLT          next1489
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1490
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	JMP          finish1491
+
+given1490:
+	ADDQ    40(SP), AX
+	VMOVUPS (AX), Z0
+	ADDQ    CX, AX
+	VMOVUPS (AX), Z1
+
+finish1491:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    40(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    p1+16(FP), DI
+	MOVQ    d+48(FP), R8
+	TESTQ   R8, R8
+	JZ      begun1492
+	VMOVUPS (R8)(BX*1), Z2
+	MOVQ    e+56(FP), R8
+	VMOVUPS (R8)(BX*1), Z3
+
+loop1494:
+	VMOVAPS     Z3, Z4
+	VFMADD231PS (SI)(BX*1), Z0, Z4
+	VADDPS      Z2, Z4, Z4
+	VFMADD231PS (DI)(BX*1), Z1, Z4
+	VMOVUPS     Z4, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1494
+	JMP         finish1493
+
+begun1492:
+loop1495:
+	VMOVUPS     (AX)(BX*1), Z2
+	VFMADD231PS (SI)(BX*1), Z0, Z2
+	VFMADD231PS (DI)(BX*1), Z1, Z2
+	VMOVUPS     Z2, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1495
+
+finish1493:
+	ADDQ $+64, 40(SP)
+	SUBQ $+16, 32(SP)
+	JMP  channels1480
+
+next1489:
+	CMPQ         32(SP), $+0
+	JLE          done1481
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1496
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	JMP          finish1497
+
+given1496:
+	ADDQ      40(SP), AX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+
+finish1497:
+	MOVQ      dst+0(FP), AX
+	MOVQ      n+64(FP), CX
+	MOVQ      c+72(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      40(SP), BX
+	MOVQ      p0+8(FP), SI
+	MOVQ      p1+16(FP), DI
+	MOVQ      d+48(FP), R8
+	TESTQ     R8, R8
+	JZ        begun1498
+	VMOVUPS.Z (R8)(BX*1), K1, Z2
+	MOVQ      e+56(FP), R8
+	VMOVUPS.Z (R8)(BX*1), K1, Z3
+
+loop1500:
+	VMOVAPS     Z3, Z4
+	VMOVUPS.Z   (SI)(BX*1), K1, Z5
+	VFMADD231PS Z5, Z0, Z4
+	VADDPS      Z2, Z4, Z4
+	VMOVUPS.Z   (DI)(BX*1), K1, Z5
+	VFMADD231PS Z5, Z1, Z4
+	VMOVUPS     Z4, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1500
+	JMP         finish1499
+
+begun1498:
+loop1501:
+	VMOVUPS.Z   (AX)(BX*1), K1, Z2
+	VMOVUPS.Z   (SI)(BX*1), K1, Z3
+	VFMADD231PS Z3, Z0, Z2
+	VMOVUPS.Z   (DI)(BX*1), K1, Z3
+	VFMADD231PS Z3, Z1, Z2
+	VMOVUPS     Z2, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1501
+
+finish1499:
+done1481:
+	VZEROUPPER
+	RET
+
+fewer1479:
+	MOVQ c+72(FP), AX
+	MOVQ AX, 48(SP)
+	XORL AX, AX
+	MOVQ AX, 56(SP)
+
+channels1503:
+	CMPQ         48(SP), $+32
+	JLT          next1505
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1506
+	VBROADCASTSS one<>+0(SB), Z0
+	VBROADCASTSS one<>+0(SB), Z1
+	JMP          finish1507
+
+given1506:
+	ADDQ    56(SP), AX
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+finish1507:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    56(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    d+48(FP), DI
+	TESTQ   DI, DI
+	JZ      begun1508
+	VMOVUPS (DI)(BX*1), Z2
+	VMOVUPS 64(DI)(BX*1), Z3
+	MOVQ    e+56(FP), DI
+	VMOVUPS (DI)(BX*1), Z4
+	VMOVUPS 64(DI)(BX*1), Z5
+
+loop1510:
+	VMOVAPS     Z4, Z6
+	VFMADD231PS (SI)(BX*1), Z0, Z6
+	VADDPS      Z2, Z6, Z6
+	VMOVUPS     Z6, (AX)(BX*1)
+	VMOVAPS     Z5, Z6
+	VFMADD231PS 64(SI)(BX*1), Z1, Z6
+	VADDPS      Z3, Z6, Z6
+	VMOVUPS     Z6, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1510
+	JMP         finish1509
+
+begun1508:
+loop1511:
+	VMOVUPS     (AX)(BX*1), Z2
+	VFMADD231PS (SI)(BX*1), Z0, Z2
+	VMOVUPS     Z2, (AX)(BX*1)
+	VMOVUPS     64(AX)(BX*1), Z2
+	VFMADD231PS 64(SI)(BX*1), Z1, Z2
+	VMOVUPS     Z2, 64(AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1511
+
+finish1509:
+	ADDQ $+128, 56(SP)
+	SUBQ $+32, 48(SP)
+	JMP  channels1503
+
+next1505:
+	CMPQ         48(SP), $+16
+	JLT          next1512
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1513
+	VBROADCASTSS one<>+0(SB), Z0
+	JMP          finish1514
+
+given1513:
+	ADDQ    56(SP), AX
+	VMOVUPS (AX), Z0
+
+finish1514:
+	MOVQ    dst+0(FP), AX
+	MOVQ    n+64(FP), CX
+	MOVQ    c+72(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    56(SP), BX
+	MOVQ    p0+8(FP), SI
+	MOVQ    d+48(FP), DI
+	TESTQ   DI, DI
+	JZ      begun1515
+	VMOVUPS (DI)(BX*1), Z1
+	MOVQ    e+56(FP), DI
+	VMOVUPS (DI)(BX*1), Z2
+
+loop1517:
+	VMOVAPS     Z2, Z3
+	VFMADD231PS (SI)(BX*1), Z0, Z3
+	VADDPS      Z1, Z3, Z3
+	VMOVUPS     Z3, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1517
+	JMP         finish1516
+
+begun1515:
+loop1518:
+	VMOVUPS     (AX)(BX*1), Z1
+	VFMADD231PS (SI)(BX*1), Z0, Z1
+	VMOVUPS     Z1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1518
+
+finish1516:
+	ADDQ $+64, 56(SP)
+	SUBQ $+16, 48(SP)
+	JMP  channels1503
+
+next1512:
+	CMPQ         48(SP), $+0
+	JLE          done1504
+	MOVQ         a+40(FP), AX
+	MOVQ         c+72(FP), CX
+	SHLQ         $0x02, CX
+	TESTQ        AX, AX
+	JNZ          given1519
+	VBROADCASTSS one<>+0(SB), Z0
+	JMP          finish1520
+
+given1519:
+	ADDQ      56(SP), AX
+	VMOVUPS.Z (AX), K1, Z0
+
+finish1520:
+	MOVQ      dst+0(FP), AX
+	MOVQ      n+64(FP), CX
+	MOVQ      c+72(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      56(SP), BX
+	MOVQ      p0+8(FP), SI
+	MOVQ      d+48(FP), DI
+	TESTQ     DI, DI
+	JZ        begun1521
+	VMOVUPS.Z (DI)(BX*1), K1, Z1
+	MOVQ      e+56(FP), DI
+	VMOVUPS.Z (DI)(BX*1), K1, Z2
+
+loop1523:
+	VMOVAPS     Z2, Z3
+	VMOVUPS.Z   (SI)(BX*1), K1, Z4
+	VFMADD231PS Z4, Z0, Z3
+	VADDPS      Z1, Z3, Z3
+	VMOVUPS     Z3, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1523
+	JMP         finish1522
+
+begun1521:
+loop1524:
+	VMOVUPS.Z   (AX)(BX*1), K1, Z1
+	VMOVUPS.Z   (SI)(BX*1), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (AX)(BX*1)
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         loop1524
+
+finish1522:
+done1504:
 	VZEROUPPER
 	RET
 
@@ -13361,9 +23326,9 @@ TEXT ·maskAVX512(SB), NOSPLIT, $0-32
 	MOVQ   n+24(FP), BX
 	VXORPS Z0, Z0, Z0
 	SUBQ   $+64, BX
-	JLT    next783
+	JLT    next1526
 
-vectors782:
+vectors1525:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -13384,14 +23349,14 @@ vectors782:
 	ADDQ      $+256, CX
 	ADDQ      $+256, DX
 	SUBQ      $+64, BX
-	JGE       vectors782
+	JGE       vectors1525
 
-next783:
+next1526:
 	ADDQ $+64, BX
 	SUBQ $+16, BX
-	JLT  next785
+	JLT  next1528
 
-vectors784:
+vectors1527:
 	VMOVUPS   (DX), Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
@@ -13400,18 +23365,18 @@ vectors784:
 	ADDQ      $+64, CX
 	ADDQ      $+64, DX
 	SUBQ      $+16, BX
-	JGE       vectors784
+	JGE       vectors1527
 
-next785:
+next1528:
 	ADDQ      $+16, BX
 	TESTQ     BX, BX
-	JZ        done786
+	JZ        done1529
 	VMOVUPS.Z (DX), K1, Z1
 	VCMPPS    $0x1e, Z0, Z1, K2
 	VMOVUPS.Z (CX), K2, Z1
 	VMOVUPS   Z1, K1, (AX)
 
-done786:
+done1529:
 	VZEROUPPER
 	RET
 
@@ -13425,17 +23390,17 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	NOTL   CX
 	KMOVW  CX, K1
 	CMPQ   c+32(FP), $+16
-	JLT    narrow787
+	JLT    narrow1530
 	CMPQ   k+40(FP), $+3
-	JNE    other788
+	JNE    other1531
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other788
+	JNE    other1531
 	CMPQ   width+24(FP), $+16
-	JLT    smaller789
+	JLT    smaller1532
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13453,7 +23418,7 @@ TEXT ·dwAVX512(SB), NOSPLIT, $32-72
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles790:
+tiles1533:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13470,7 +23435,7 @@ tiles790:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels791:
+channels1534:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13498,7 +23463,7 @@ channels791:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop792:
+loop1535:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13575,7 +23540,7 @@ loop792:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop792
+	JNZ         loop1535
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13610,17 +23575,17 @@ loop792:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels791
+	JGT         channels1534
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles790
+	JLT         tiles1533
 	VZEROUPPER
 	RET
 
-smaller789:
+smaller1532:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller793
+	JLT    smaller1536
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13638,7 +23603,7 @@ smaller789:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles794:
+tiles1537:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13655,7 +23620,7 @@ tiles794:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels795:
+channels1538:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13675,7 +23640,7 @@ channels795:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop796:
+loop1539:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -13719,7 +23684,7 @@ loop796:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop796
+	JNZ         loop1539
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13738,26 +23703,26 @@ loop796:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels795
+	JGT         channels1538
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles794
+	JLT         tiles1537
 	VZEROUPPER
 	RET
 
-smaller793:
-other788:
+smaller1536:
+other1531:
 	CMPQ   k+40(FP), $+3
-	JNE    other797
+	JNE    other1540
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other797
+	JNE    other1540
 	CMPQ   width+24(FP), $+16
-	JLT    smaller798
+	JLT    smaller1541
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13775,7 +23740,7 @@ other788:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles799:
+tiles1542:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -13792,7 +23757,7 @@ tiles799:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels800:
+channels1543:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13820,7 +23785,7 @@ channels800:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop801:
+loop1544:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -13899,7 +23864,7 @@ loop801:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop801
+	JNZ         loop1544
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -13934,17 +23899,17 @@ loop801:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels800
+	JGT         channels1543
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles799
+	JLT         tiles1542
 	VZEROUPPER
 	RET
 
-smaller798:
+smaller1541:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller802
+	JLT    smaller1545
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -13962,7 +23927,7 @@ smaller798:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles803:
+tiles1546:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -13979,7 +23944,7 @@ tiles803:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels804:
+channels1547:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -13999,7 +23964,7 @@ channels804:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop805:
+loop1548:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14045,7 +24010,7 @@ loop805:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop805
+	JNZ         loop1548
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14064,26 +24029,26 @@ loop805:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels804
+	JGT         channels1547
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles803
+	JLT         tiles1546
 	VZEROUPPER
 	RET
 
-smaller802:
-other797:
+smaller1545:
+other1540:
 	CMPQ   k+40(FP), $+3
-	JNE    other806
+	JNE    other1549
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other806
+	JNE    other1549
 	CMPQ   width+24(FP), $+16
-	JLT    smaller807
+	JLT    smaller1550
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14101,7 +24066,7 @@ other797:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles808:
+tiles1551:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14118,7 +24083,7 @@ tiles808:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels809:
+channels1552:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14146,7 +24111,7 @@ channels809:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop810:
+loop1553:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -14240,7 +24205,7 @@ loop810:
 	VFMADD231PS Z19, Z18, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop810
+	JNZ         loop1553
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14275,17 +24240,17 @@ loop810:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels809
+	JGT         channels1552
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles808
+	JLT         tiles1551
 	VZEROUPPER
 	RET
 
-smaller807:
+smaller1550:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller811
+	JLT    smaller1554
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14303,7 +24268,7 @@ smaller807:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles812:
+tiles1555:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -14320,7 +24285,7 @@ tiles812:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels813:
+channels1556:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14340,7 +24305,7 @@ channels813:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop814:
+loop1557:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14392,7 +24357,7 @@ loop814:
 	VFMADD231PS Z11, Z10, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop814
+	JNZ         loop1557
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14411,26 +24376,26 @@ loop814:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels813
+	JGT         channels1556
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles812
+	JLT         tiles1555
 	VZEROUPPER
 	RET
 
-smaller811:
-other806:
+smaller1554:
+other1549:
 	CMPQ   k+40(FP), $+5
-	JNE    other815
+	JNE    other1558
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other815
+	JNE    other1558
 	CMPQ   width+24(FP), $+16
-	JLT    smaller816
+	JLT    smaller1559
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14448,7 +24413,7 @@ other806:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles817:
+tiles1560:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14465,7 +24430,7 @@ tiles817:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels818:
+channels1561:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14493,7 +24458,7 @@ channels818:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop819:
+loop1562:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -14608,7 +24573,7 @@ loop819:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop819
+	JNZ         loop1562
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14643,17 +24608,17 @@ loop819:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels818
+	JGT         channels1561
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles817
+	JLT         tiles1560
 	VZEROUPPER
 	RET
 
-smaller816:
+smaller1559:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller820
+	JLT    smaller1563
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14671,7 +24636,7 @@ smaller816:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles821:
+tiles1564:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -14688,7 +24653,7 @@ tiles821:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels822:
+channels1565:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14708,7 +24673,7 @@ channels822:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop823:
+loop1566:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -14774,7 +24739,7 @@ loop823:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop823
+	JNZ         loop1566
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -14793,26 +24758,26 @@ loop823:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels822
+	JGT         channels1565
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles821
+	JLT         tiles1564
 	VZEROUPPER
 	RET
 
-smaller820:
-other815:
+smaller1563:
+other1558:
 	CMPQ   k+40(FP), $+5
-	JNE    other824
+	JNE    other1567
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other824
+	JNE    other1567
 	CMPQ   width+24(FP), $+16
-	JLT    smaller825
+	JLT    smaller1568
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -14830,7 +24795,7 @@ other815:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles826:
+tiles1569:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -14847,7 +24812,7 @@ tiles826:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels827:
+channels1570:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -14875,7 +24840,7 @@ channels827:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop828:
+loop1571:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -14994,7 +24959,7 @@ loop828:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop828
+	JNZ         loop1571
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15029,17 +24994,17 @@ loop828:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels827
+	JGT         channels1570
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles826
+	JLT         tiles1569
 	VZEROUPPER
 	RET
 
-smaller825:
+smaller1568:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller829
+	JLT    smaller1572
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15057,7 +25022,7 @@ smaller825:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles830:
+tiles1573:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15074,7 +25039,7 @@ tiles830:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels831:
+channels1574:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15094,7 +25059,7 @@ channels831:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop832:
+loop1575:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -15164,7 +25129,7 @@ loop832:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop832
+	JNZ         loop1575
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15183,26 +25148,26 @@ loop832:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels831
+	JGT         channels1574
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles830
+	JLT         tiles1573
 	VZEROUPPER
 	RET
 
-smaller829:
-other824:
+smaller1572:
+other1567:
 	CMPQ   k+40(FP), $+5
-	JNE    other833
+	JNE    other1576
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other833
+	JNE    other1576
 	CMPQ   width+24(FP), $+16
-	JLT    smaller834
+	JLT    smaller1577
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15220,7 +25185,7 @@ other824:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles835:
+tiles1578:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -15237,7 +25202,7 @@ tiles835:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels836:
+channels1579:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15265,7 +25230,7 @@ channels836:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop837:
+loop1580:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15397,7 +25362,7 @@ loop837:
 	VFMADD231PS Z21, Z20, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop837
+	JNZ         loop1580
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15432,17 +25397,17 @@ loop837:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels836
+	JGT         channels1579
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles835
+	JLT         tiles1578
 	VZEROUPPER
 	RET
 
-smaller834:
+smaller1577:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller838
+	JLT    smaller1581
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15460,7 +25425,7 @@ smaller834:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles839:
+tiles1582:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15477,7 +25442,7 @@ tiles839:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels840:
+channels1583:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15497,7 +25462,7 @@ channels840:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop841:
+loop1584:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -15571,7 +25536,7 @@ loop841:
 	VFMADD231PS Z13, Z12, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop841
+	JNZ         loop1584
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15590,26 +25555,26 @@ loop841:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels840
+	JGT         channels1583
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles839
+	JLT         tiles1582
 	VZEROUPPER
 	RET
 
-smaller838:
-other833:
+smaller1581:
+other1576:
 	CMPQ   k+40(FP), $+7
-	JNE    other842
+	JNE    other1585
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other842
+	JNE    other1585
 	CMPQ   width+24(FP), $+16
-	JLT    smaller843
+	JLT    smaller1586
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15627,7 +25592,7 @@ other833:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles844:
+tiles1587:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -15644,7 +25609,7 @@ tiles844:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels845:
+channels1588:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15672,7 +25637,7 @@ channels845:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop846:
+loop1589:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -15825,7 +25790,7 @@ loop846:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop846
+	JNZ         loop1589
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -15860,17 +25825,17 @@ loop846:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels845
+	JGT         channels1588
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles844
+	JLT         tiles1587
 	VZEROUPPER
 	RET
 
-smaller843:
+smaller1586:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller847
+	JLT    smaller1590
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -15888,7 +25853,7 @@ smaller843:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles848:
+tiles1591:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -15905,7 +25870,7 @@ tiles848:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels849:
+channels1592:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -15925,7 +25890,7 @@ channels849:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop850:
+loop1593:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16013,7 +25978,7 @@ loop850:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop850
+	JNZ         loop1593
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16032,26 +25997,26 @@ loop850:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels849
+	JGT         channels1592
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles848
+	JLT         tiles1591
 	VZEROUPPER
 	RET
 
-smaller847:
-other842:
+smaller1590:
+other1585:
 	CMPQ   k+40(FP), $+7
-	JNE    other851
+	JNE    other1594
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other851
+	JNE    other1594
 	CMPQ   width+24(FP), $+16
-	JLT    smaller852
+	JLT    smaller1595
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16069,7 +26034,7 @@ other842:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles853:
+tiles1596:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -16086,7 +26051,7 @@ tiles853:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels854:
+channels1597:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16114,7 +26079,7 @@ channels854:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop855:
+loop1598:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -16274,7 +26239,7 @@ loop855:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop855
+	JNZ         loop1598
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16309,17 +26274,17 @@ loop855:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels854
+	JGT         channels1597
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles853
+	JLT         tiles1596
 	VZEROUPPER
 	RET
 
-smaller852:
+smaller1595:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller856
+	JLT    smaller1599
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16337,7 +26302,7 @@ smaller852:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles857:
+tiles1600:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -16354,7 +26319,7 @@ tiles857:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels858:
+channels1601:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16374,7 +26339,7 @@ channels858:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop859:
+loop1602:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16469,7 +26434,7 @@ loop859:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop859
+	JNZ         loop1602
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16488,26 +26453,26 @@ loop859:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels858
+	JGT         channels1601
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles857
+	JLT         tiles1600
 	VZEROUPPER
 	RET
 
-smaller856:
-other851:
+smaller1599:
+other1594:
 	CMPQ   k+40(FP), $+7
-	JNE    other860
+	JNE    other1603
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other860
+	JNE    other1603
 	CMPQ   width+24(FP), $+16
-	JLT    smaller861
+	JLT    smaller1604
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16525,7 +26490,7 @@ other851:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles862:
+tiles1605:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+16, R9
@@ -16542,7 +26507,7 @@ tiles862:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels863:
+channels1606:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16570,7 +26535,7 @@ channels863:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R11
 
-loop864:
+loop1607:
 	VMOVUPS     (R10), Z16
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z17
@@ -16740,7 +26705,7 @@ loop864:
 	VFMADD231PS Z23, Z22, Z15
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop864
+	JNZ         loop1607
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16775,17 +26740,17 @@ loop864:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels863
+	JGT         channels1606
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles862
+	JLT         tiles1605
 	VZEROUPPER
 	RET
 
-smaller861:
+smaller1604:
 	CMPQ   width+24(FP), $+8
-	JLT    smaller865
+	JLT    smaller1608
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	MOVQ   tap+56(FP), CX
@@ -16803,7 +26768,7 @@ smaller861:
 	XORL   R8, R8
 	MOVQ   R8, (SP)
 
-tiles866:
+tiles1609:
 	MOVQ    (SP), R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+8, R9
@@ -16820,7 +26785,7 @@ tiles866:
 	XORL    R8, R8
 	MOVQ    R8, 24(SP)
 
-channels867:
+channels1610:
 	MOVQ    24(SP), R8
 	LEAQ    -64(AX), R9
 	CMPQ    R8, R9
@@ -16840,7 +26805,7 @@ channels867:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R11
 
-loop868:
+loop1611:
 	VMOVUPS     (R10), Z8
 	ADDQ        AX, R10
 	VMOVUPS     (R10), Z9
@@ -16936,7 +26901,7 @@ loop868:
 	VFMADD231PS Z15, Z14, Z7
 	ADDQ        CX, R9
 	DECQ        R11
-	JNZ         loop868
+	JNZ         loop1611
 	VMOVUPS     Z0, (R8)
 	ADDQ        AX, R8
 	VMOVUPS     Z1, (R8)
@@ -16955,18 +26920,18 @@ loop868:
 	ADDQ        AX, R8
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels867
+	JGT         channels1610
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R8
 	CMPQ        R8, width+24(FP)
-	JLT         tiles866
+	JLT         tiles1609
 	VZEROUPPER
 	RET
 
-smaller865:
-other860:
+smaller1608:
+other1603:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller869
+	JLT   smaller1612
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -16984,7 +26949,7 @@ other860:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles870:
+tiles1613:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -17001,7 +26966,7 @@ tiles870:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels871:
+channels1614:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -17030,10 +26995,10 @@ channels871:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop872:
+loop1615:
 	MOVQ k+40(FP), R14
 
-loop873:
+loop1616:
 	VMOVUPS     (R11), Z16
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z16, Z0
@@ -17055,11 +27020,11 @@ loop873:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop873
+	JNZ         loop1616
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop872
+	JNZ         loop1615
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -17094,17 +27059,17 @@ loop873:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels871
+	JGT         channels1614
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles870
+	JLT         tiles1613
 	VZEROUPPER
 	RET
 
-smaller869:
+smaller1612:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller874
+	JLT   smaller1617
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17122,7 +27087,7 @@ smaller869:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles875:
+tiles1618:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -17139,7 +27104,7 @@ tiles875:
 	XORL    R9, R9
 	MOVQ    R9, 24(SP)
 
-channels876:
+channels1619:
 	MOVQ    24(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -17159,10 +27124,10 @@ channels876:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop877:
+loop1620:
 	MOVQ k+40(FP), R13
 
-loop878:
+loop1621:
 	VMOVUPS     (R11), Z8
 	ADDQ        AX, R11
 	VFMADD231PS (R10), Z8, Z0
@@ -17175,10 +27140,10 @@ loop878:
 	VFMADD231PS (R10)(R8*1), Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop878
+	JNZ         loop1621
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop877
+	JNZ         loop1620
 	VMOVUPS     Z0, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, (R9)
@@ -17197,17 +27162,17 @@ loop878:
 	ADDQ        AX, R9
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels876
+	JGT         channels1619
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles875
+	JLT         tiles1618
 	VZEROUPPER
 	RET
 
-smaller874:
+smaller1617:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller879
+	JLT   smaller1622
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17225,7 +27190,7 @@ smaller874:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles880:
+tiles1623:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -17242,7 +27207,7 @@ tiles880:
 	XORL    DI, DI
 	MOVQ    DI, 24(SP)
 
-channels881:
+channels1624:
 	MOVQ    24(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -17258,10 +27223,10 @@ channels881:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop882:
+loop1625:
 	MOVQ k+40(FP), R11
 
-loop883:
+loop1626:
 	VMOVUPS     (R9), Z4
 	ADDQ        AX, R9
 	VFMADD231PS (R8), Z4, Z0
@@ -17270,10 +27235,10 @@ loop883:
 	VFMADD231PS (R8)(SI*1), Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop883
+	JNZ         loop1626
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop882
+	JNZ         loop1625
 	VMOVUPS     Z0, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, (DI)
@@ -17284,17 +27249,17 @@ loop883:
 	ADDQ        AX, DI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels881
+	JGT         channels1624
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles880
+	JLT         tiles1623
 	VZEROUPPER
 	RET
 
-smaller879:
+smaller1622:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller884
+	JLT   smaller1627
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17312,7 +27277,7 @@ smaller879:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles885:
+tiles1628:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -17329,7 +27294,7 @@ tiles885:
 	XORL    SI, SI
 	MOVQ    SI, 24(SP)
 
-channels886:
+channels1629:
 	MOVQ    24(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -17343,37 +27308,37 @@ channels886:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop887:
+loop1630:
 	MOVQ k+40(FP), R10
 
-loop888:
+loop1631:
 	VMOVUPS     (R8), Z2
 	ADDQ        AX, R8
 	VFMADD231PS (DI), Z2, Z0
 	VFMADD231PS (DI)(BX*1), Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop888
+	JNZ         loop1631
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop887
+	JNZ         loop1630
 	VMOVUPS     Z0, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, (SI)
 	ADDQ        AX, SI
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels886
+	JGT         channels1629
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles885
+	JLT         tiles1628
 	VZEROUPPER
 	RET
 
-smaller884:
+smaller1627:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller889
+	JLT   smaller1632
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17391,7 +27356,7 @@ smaller884:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles890:
+tiles1633:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -17408,7 +27373,7 @@ tiles890:
 	XORL    BX, BX
 	MOVQ    BX, 24(SP)
 
-channels891:
+channels1634:
 	MOVQ    24(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -17421,35 +27386,35 @@ channels891:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop892:
+loop1635:
 	MOVQ k+40(FP), R9
 
-loop893:
+loop1636:
 	VMOVUPS     (DI), Z1
 	ADDQ        AX, DI
 	VFMADD231PS (SI), Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop893
+	JNZ         loop1636
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop892
+	JNZ         loop1635
 	VMOVUPS     Z0, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+64, 24(SP)
 	CMPQ        AX, 24(SP)
-	JGT         channels891
+	JGT         channels1634
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles890
+	JLT         tiles1633
 	VZEROUPPER
 	RET
 
-smaller889:
-narrow787:
+smaller1632:
+narrow1530:
 	CMPQ  width+24(FP), $+16
-	JLT   smaller894
+	JLT   smaller1637
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17467,7 +27432,7 @@ narrow787:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles895:
+tiles1638:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+16, R10
@@ -17508,10 +27473,10 @@ tiles895:
 	VXORPS  Z15, Z15, Z15
 	MOVQ    k+40(FP), R13
 
-loop897:
+loop1640:
 	MOVQ k+40(FP), R14
 
-loop898:
+loop1641:
 	VMOVUPS.Z   (R11), K1, Z16
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z17
@@ -17549,11 +27514,11 @@ loop898:
 	ADDQ        CX, R10
 	ADDQ        CX, R12
 	DECQ        R14
-	JNZ         loop898
+	JNZ         loop1641
 	ADDQ        DX, R10
 	ADDQ        DX, R12
 	DECQ        R13
-	JNZ         loop897
+	JNZ         loop1640
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -17589,13 +27554,13 @@ loop898:
 	ADDQ        $+16, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles895
+	JLT         tiles1638
 	VZEROUPPER
 	RET
 
-smaller894:
+smaller1637:
 	CMPQ  width+24(FP), $+8
-	JLT   smaller899
+	JLT   smaller1642
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17613,7 +27578,7 @@ smaller894:
 	XORL  R9, R9
 	MOVQ  R9, (SP)
 
-tiles900:
+tiles1643:
 	MOVQ    (SP), R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+8, R10
@@ -17645,10 +27610,10 @@ tiles900:
 	VXORPS  Z7, Z7, Z7
 	MOVQ    k+40(FP), R12
 
-loop902:
+loop1645:
 	MOVQ k+40(FP), R13
 
-loop903:
+loop1646:
 	VMOVUPS.Z   (R11), K1, Z8
 	ADDQ        AX, R11
 	VMOVUPS.Z   (R10), K1, Z9
@@ -17669,10 +27634,10 @@ loop903:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        CX, R10
 	DECQ        R13
-	JNZ         loop903
+	JNZ         loop1646
 	ADDQ        DX, R10
 	DECQ        R12
-	JNZ         loop902
+	JNZ         loop1645
 	VMOVUPS     Z0, K1, (R9)
 	ADDQ        AX, R9
 	VMOVUPS     Z1, K1, (R9)
@@ -17692,13 +27657,13 @@ loop903:
 	ADDQ        $+8, (SP)
 	MOVQ        (SP), R9
 	CMPQ        R9, width+24(FP)
-	JLT         tiles900
+	JLT         tiles1643
 	VZEROUPPER
 	RET
 
-smaller899:
+smaller1642:
 	CMPQ  width+24(FP), $+4
-	JLT   smaller904
+	JLT   smaller1647
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17716,7 +27681,7 @@ smaller899:
 	XORL  DI, DI
 	MOVQ  DI, (SP)
 
-tiles905:
+tiles1648:
 	MOVQ    (SP), DI
 	MOVQ    width+24(FP), R8
 	SUBQ    $+4, R8
@@ -17744,10 +27709,10 @@ tiles905:
 	VXORPS  Z3, Z3, Z3
 	MOVQ    k+40(FP), R10
 
-loop907:
+loop1650:
 	MOVQ k+40(FP), R11
 
-loop908:
+loop1651:
 	VMOVUPS.Z   (R9), K1, Z4
 	ADDQ        AX, R9
 	VMOVUPS.Z   (R8), K1, Z5
@@ -17760,10 +27725,10 @@ loop908:
 	VFMADD231PS Z5, Z4, Z3
 	ADDQ        CX, R8
 	DECQ        R11
-	JNZ         loop908
+	JNZ         loop1651
 	ADDQ        DX, R8
 	DECQ        R10
-	JNZ         loop907
+	JNZ         loop1650
 	VMOVUPS     Z0, K1, (DI)
 	ADDQ        AX, DI
 	VMOVUPS     Z1, K1, (DI)
@@ -17775,13 +27740,13 @@ loop908:
 	ADDQ        $+4, (SP)
 	MOVQ        (SP), DI
 	CMPQ        DI, width+24(FP)
-	JLT         tiles905
+	JLT         tiles1648
 	VZEROUPPER
 	RET
 
-smaller904:
+smaller1647:
 	CMPQ  width+24(FP), $+2
-	JLT   smaller909
+	JLT   smaller1652
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17799,7 +27764,7 @@ smaller904:
 	XORL  SI, SI
 	MOVQ  SI, (SP)
 
-tiles910:
+tiles1653:
 	MOVQ    (SP), SI
 	MOVQ    width+24(FP), DI
 	SUBQ    $+2, DI
@@ -17825,10 +27790,10 @@ tiles910:
 	VXORPS  Z1, Z1, Z1
 	MOVQ    k+40(FP), R9
 
-loop912:
+loop1655:
 	MOVQ k+40(FP), R10
 
-loop913:
+loop1656:
 	VMOVUPS.Z   (R8), K1, Z2
 	ADDQ        AX, R8
 	VMOVUPS.Z   (DI), K1, Z3
@@ -17837,10 +27802,10 @@ loop913:
 	VFMADD231PS Z3, Z2, Z1
 	ADDQ        CX, DI
 	DECQ        R10
-	JNZ         loop913
+	JNZ         loop1656
 	ADDQ        DX, DI
 	DECQ        R9
-	JNZ         loop912
+	JNZ         loop1655
 	VMOVUPS     Z0, K1, (SI)
 	ADDQ        AX, SI
 	VMOVUPS     Z1, K1, (SI)
@@ -17848,13 +27813,13 @@ loop913:
 	ADDQ        $+2, (SP)
 	MOVQ        (SP), SI
 	CMPQ        SI, width+24(FP)
-	JLT         tiles910
+	JLT         tiles1653
 	VZEROUPPER
 	RET
 
-smaller909:
+smaller1652:
 	CMPQ  width+24(FP), $+1
-	JLT   smaller914
+	JLT   smaller1657
 	MOVQ  c+32(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+56(FP), CX
@@ -17872,7 +27837,7 @@ smaller909:
 	XORL  BX, BX
 	MOVQ  BX, (SP)
 
-tiles915:
+tiles1658:
 	MOVQ    (SP), BX
 	MOVQ    width+24(FP), SI
 	SUBQ    $+1, SI
@@ -17897,30 +27862,30 @@ tiles915:
 	VXORPS  Z0, Z0, Z0
 	MOVQ    k+40(FP), R8
 
-loop917:
+loop1660:
 	MOVQ k+40(FP), R9
 
-loop918:
+loop1661:
 	VMOVUPS.Z   (DI), K1, Z1
 	ADDQ        AX, DI
 	VMOVUPS.Z   (SI), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        CX, SI
 	DECQ        R9
-	JNZ         loop918
+	JNZ         loop1661
 	ADDQ        DX, SI
 	DECQ        R8
-	JNZ         loop917
+	JNZ         loop1660
 	VMOVUPS     Z0, K1, (BX)
 	ADDQ        AX, BX
 	ADDQ        $+1, (SP)
 	MOVQ        (SP), BX
 	CMPQ        BX, width+24(FP)
-	JLT         tiles915
+	JLT         tiles1658
 	VZEROUPPER
 	RET
 
-smaller914:
+smaller1657:
 	VZEROUPPER
 	RET
 
@@ -17928,22 +27893,22 @@ smaller914:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·dwGradAVX512(SB), NOSPLIT, $88-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow919
+	JLT    narrow1662
 	CMPQ   k+40(FP), $+3
-	JNE    other920
+	JNE    other1663
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other920
+	JNE    other1663
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels921:
+channels1664:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -17952,7 +27917,7 @@ channels921:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop923:
+loop1666:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -17990,9 +27955,9 @@ loop923:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest925
+	JLT     rest1668
 
-several924:
+several1667:
 	VMOVUPS     (BX), Z9
 	ADDQ        R9, BX
 	VMOVUPS     (BX), Z10
@@ -18060,13 +28025,13 @@ several924:
 	ADDQ        R11, DX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several924
+	JGE         several1667
 
-rest925:
+rest1668:
 	ADDQ $+4, R10
-	JZ   finish926
+	JZ   finish1669
 
-loop927:
+loop1670:
 	VMOVUPS     (BX), Z9
 	ADDQ        R9, BX
 	VMOVUPS     (AX), Z10
@@ -18092,9 +28057,9 @@ loop927:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop927
+	JNZ         loop1670
 
-finish926:
+finish1669:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18122,13 +28087,13 @@ finish926:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop923
+	JNZ     loop1666
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done922
+	JLE     done1665
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels921
+	JGE     channels1664
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18137,28 +28102,28 @@ finish926:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels921
+	JMP     channels1664
 
-done922:
+done1665:
 	VZEROUPPER
 	RET
 
-other920:
+other1663:
 	CMPQ   k+40(FP), $+3
-	JNE    other928
+	JNE    other1671
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other928
+	JNE    other1671
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels929:
+channels1672:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18167,7 +28132,7 @@ channels929:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop931:
+loop1674:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18205,9 +28170,9 @@ loop931:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest933
+	JLT     rest1676
 
-several932:
+several1675:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Z10
@@ -18281,13 +28246,13 @@ several932:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several932
+	JGE         several1675
 
-rest933:
+rest1676:
 	ADDQ $+4, R11
-	JZ   finish934
+	JZ   finish1677
 
-loop935:
+loop1678:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -18313,9 +28278,9 @@ loop935:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop935
+	JNZ         loop1678
 
-finish934:
+finish1677:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18343,13 +28308,13 @@ finish934:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop931
+	JNZ     loop1674
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done930
+	JLE     done1673
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels929
+	JGE     channels1672
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18358,28 +28323,28 @@ finish934:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels929
+	JMP     channels1672
 
-done930:
+done1673:
 	VZEROUPPER
 	RET
 
-other928:
+other1671:
 	CMPQ   k+40(FP), $+3
-	JNE    other936
+	JNE    other1679
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other936
+	JNE    other1679
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels937:
+channels1680:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18388,7 +28353,7 @@ channels937:
 	MOVQ AX, 24(SP)
 	MOVQ $+1, 32(SP)
 
-loop939:
+loop1682:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18426,9 +28391,9 @@ loop939:
 	SHLQ    $0x02, R10
 	MOVQ    width+24(FP), R11
 	SUBQ    $+4, R11
-	JLT     rest941
+	JLT     rest1684
 
-several940:
+several1683:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (BX), Z10
@@ -18508,13 +28473,13 @@ several940:
 	ADDQ        R12, DX
 	ADDQ        R12, CX
 	SUBQ        $+4, R11
-	JGE         several940
+	JGE         several1683
 
-rest941:
+rest1684:
 	ADDQ $+4, R11
-	JZ   finish942
+	JZ   finish1685
 
-loop943:
+loop1686:
 	VMOVUPS     (BX), Z9
 	ADDQ        R10, BX
 	VMOVUPS     (AX), Z10
@@ -18540,9 +28505,9 @@ loop943:
 	ADDQ        DI, DX
 	ADDQ        DI, CX
 	DECQ        R11
-	JNZ         loop943
+	JNZ         loop1686
 
-finish942:
+finish1685:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18570,13 +28535,13 @@ finish942:
 	IMUL3Q  $+3, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop939
+	JNZ     loop1682
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done938
+	JLE     done1681
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels937
+	JGE     channels1680
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18585,28 +28550,28 @@ finish942:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels937
+	JMP     channels1680
 
-done938:
+done1681:
 	VZEROUPPER
 	RET
 
-other936:
+other1679:
 	CMPQ   k+40(FP), $+5
-	JNE    other944
+	JNE    other1687
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other944
+	JNE    other1687
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels945:
+channels1688:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18615,7 +28580,7 @@ channels945:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop947:
+loop1690:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18654,9 +28619,9 @@ loop947:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest949
+	JLT     rest1692
 
-several948:
+several1691:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -18725,13 +28690,13 @@ several948:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several948
+	JGE         several1691
 
-rest949:
+rest1692:
 	ADDQ $+4, R10
-	JZ   finish950
+	JZ   finish1693
 
-loop951:
+loop1694:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -18758,9 +28723,9 @@ loop951:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop951
+	JNZ         loop1694
 
-finish950:
+finish1693:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18790,7 +28755,7 @@ finish950:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop947
+	JNZ     loop1690
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18818,9 +28783,9 @@ finish950:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest953
+	JLT     rest1696
 
-several952:
+several1695:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -18860,13 +28825,13 @@ several952:
 	IMUL3Q      $+4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several952
+	JGE         several1695
 
-rest953:
+rest1696:
 	ADDQ $+4, R9
-	JZ   finish954
+	JZ   finish1697
 
-loop955:
+loop1698:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -18882,9 +28847,9 @@ loop955:
 	IMUL3Q      $+1, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop955
+	JNZ         loop1698
 
-finish954:
+finish1697:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18905,10 +28870,10 @@ finish954:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done946
+	JLE     done1689
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels945
+	JGE     channels1688
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -18917,28 +28882,28 @@ finish954:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels945
+	JMP     channels1688
 
-done946:
+done1689:
 	VZEROUPPER
 	RET
 
-other944:
+other1687:
 	CMPQ   k+40(FP), $+5
-	JNE    other956
+	JNE    other1699
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other956
+	JNE    other1699
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels957:
+channels1700:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -18947,7 +28912,7 @@ channels957:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop959:
+loop1702:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -18986,9 +28951,9 @@ loop959:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest961
+	JLT     rest1704
 
-several960:
+several1703:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -19067,13 +29032,13 @@ several960:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several960
+	JGE         several1703
 
-rest961:
+rest1704:
 	ADDQ $+4, R10
-	JZ   finish962
+	JZ   finish1705
 
-loop963:
+loop1706:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -19102,9 +29067,9 @@ loop963:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop963
+	JNZ         loop1706
 
-finish962:
+finish1705:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19134,7 +29099,7 @@ finish962:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop959
+	JNZ     loop1702
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19162,9 +29127,9 @@ finish962:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest965
+	JLT     rest1708
 
-several964:
+several1707:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -19209,13 +29174,13 @@ several964:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several964
+	JGE         several1707
 
-rest965:
+rest1708:
 	ADDQ $+4, R9
-	JZ   finish966
+	JZ   finish1709
 
-loop967:
+loop1710:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -19232,9 +29197,9 @@ loop967:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop967
+	JNZ         loop1710
 
-finish966:
+finish1709:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19255,10 +29220,10 @@ finish966:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done958
+	JLE     done1701
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels957
+	JGE     channels1700
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19267,28 +29232,28 @@ finish966:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels957
+	JMP     channels1700
 
-done958:
+done1701:
 	VZEROUPPER
 	RET
 
-other956:
+other1699:
 	CMPQ   k+40(FP), $+5
-	JNE    other968
+	JNE    other1711
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other968
+	JNE    other1711
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels969:
+channels1712:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19297,7 +29262,7 @@ channels969:
 	MOVQ AX, 24(SP)
 	MOVQ $+2, 32(SP)
 
-loop971:
+loop1714:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19336,9 +29301,9 @@ loop971:
 	SHLQ    $0x02, R9
 	MOVQ    width+24(FP), R10
 	SUBQ    $+4, R10
-	JLT     rest973
+	JLT     rest1716
 
-several972:
+several1715:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (DX), Z11
@@ -19415,13 +29380,13 @@ several972:
 	ADDQ        R11, AX
 	ADDQ        R11, CX
 	SUBQ        $+4, R10
-	JGE         several972
+	JGE         several1715
 
-rest973:
+rest1716:
 	ADDQ $+4, R10
-	JZ   finish974
+	JZ   finish1717
 
-loop975:
+loop1718:
 	VMOVUPS     (DX), Z10
 	ADDQ        R9, DX
 	VMOVUPS     (AX), Z11
@@ -19448,9 +29413,9 @@ loop975:
 	ADDQ        DI, AX
 	ADDQ        DI, CX
 	DECQ        R10
-	JNZ         loop975
+	JNZ         loop1718
 
-finish974:
+finish1717:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19480,7 +29445,7 @@ finish974:
 	IMUL3Q  $+2, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop971
+	JNZ     loop1714
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19508,9 +29473,9 @@ finish974:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest977
+	JLT     rest1720
 
-several976:
+several1719:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z6
@@ -19554,13 +29519,13 @@ several976:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several976
+	JGE         several1719
 
-rest977:
+rest1720:
 	ADDQ $+4, R9
-	JZ   finish978
+	JZ   finish1721
 
-loop979:
+loop1722:
 	VMOVUPS     (CX), Z5
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z6
@@ -19576,9 +29541,9 @@ loop979:
 	IMUL3Q      $+2, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop979
+	JNZ         loop1722
 
-finish978:
+finish1721:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19599,10 +29564,10 @@ finish978:
 	ADDQ    AX, 24(SP)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done970
+	JLE     done1713
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels969
+	JGE     channels1712
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19611,28 +29576,28 @@ finish978:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels969
+	JMP     channels1712
 
-done970:
+done1713:
 	VZEROUPPER
 	RET
 
-other968:
+other1711:
 	CMPQ   k+40(FP), $+7
-	JNE    other980
+	JNE    other1723
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other980
+	JNE    other1723
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels981:
+channels1724:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19641,7 +29606,7 @@ channels981:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop983:
+loop1726:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19673,9 +29638,9 @@ loop983:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest985
+	JLT     rest1728
 
-several984:
+several1727:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -19726,13 +29691,13 @@ several984:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several984
+	JGE         several1727
 
-rest985:
+rest1728:
 	ADDQ $+4, R9
-	JZ   finish986
+	JZ   finish1729
 
-loop987:
+loop1730:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -19752,9 +29717,9 @@ loop987:
 	IMUL3Q      $+1, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop987
+	JNZ         loop1730
 
-finish986:
+finish1729:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19778,13 +29743,13 @@ finish986:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop983
+	JNZ     loop1726
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done982
+	JLE     done1725
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels981
+	JGE     channels1724
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19793,28 +29758,28 @@ finish986:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels981
+	JMP     channels1724
 
-done982:
+done1725:
 	VZEROUPPER
 	RET
 
-other980:
+other1723:
 	CMPQ   k+40(FP), $+7
-	JNE    other988
+	JNE    other1731
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+2, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other988
+	JNE    other1731
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels989:
+channels1732:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -19823,7 +29788,7 @@ channels989:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop991:
+loop1734:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19855,9 +29820,9 @@ loop991:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest993
+	JLT     rest1736
 
-several992:
+several1735:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -19914,13 +29879,13 @@ several992:
 	IMUL3Q      $-4, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several992
+	JGE         several1735
 
-rest993:
+rest1736:
 	ADDQ $+4, R9
-	JZ   finish994
+	JZ   finish1737
 
-loop995:
+loop1738:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -19941,9 +29906,9 @@ loop995:
 	IMUL3Q      $-7, DX, SI
 	ADDQ        SI, AX
 	DECQ        R9
-	JNZ         loop995
+	JNZ         loop1738
 
-finish994:
+finish1737:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -19967,13 +29932,13 @@ finish994:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop991
+	JNZ     loop1734
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done990
+	JLE     done1733
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels989
+	JGE     channels1732
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -19982,28 +29947,28 @@ finish994:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels989
+	JMP     channels1732
 
-done990:
+done1733:
 	VZEROUPPER
 	RET
 
-other988:
+other1731:
 	CMPQ   k+40(FP), $+7
-	JNE    other996
+	JNE    other1739
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other996
+	JNE    other1739
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels997:
+channels1740:
 	MOVQ gw+0(FP), AX
 	ADDQ (SP), AX
 	MOVQ AX, 16(SP)
@@ -20012,7 +29977,7 @@ channels997:
 	MOVQ AX, 24(SP)
 	MOVQ $+7, 32(SP)
 
-loop999:
+loop1742:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -20044,9 +30009,9 @@ loop999:
 	SHLQ    $0x02, R8
 	MOVQ    width+24(FP), R9
 	SUBQ    $+4, R9
-	JLT     rest1001
+	JLT     rest1744
 
-several1000:
+several1743:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (CX), Z8
@@ -20100,13 +30065,13 @@ several1000:
 	IMUL3Q      $+0, DX, R10
 	ADDQ        R10, AX
 	SUBQ        $+4, R9
-	JGE         several1000
+	JGE         several1743
 
-rest1001:
+rest1744:
 	ADDQ $+4, R9
-	JZ   finish1002
+	JZ   finish1745
 
-loop1003:
+loop1746:
 	VMOVUPS     (CX), Z7
 	ADDQ        R8, CX
 	VMOVUPS     (AX), Z8
@@ -20126,9 +30091,9 @@ loop1003:
 	IMUL3Q      $+2, DX, DI
 	ADDQ        DI, AX
 	DECQ        R9
-	JNZ         loop1003
+	JNZ         loop1746
 
-finish1002:
+finish1745:
 	MOVQ    c+32(FP), AX
 	SHLQ    $0x02, AX
 	MOVQ    16(SP), CX
@@ -20152,13 +30117,13 @@ finish1002:
 	IMUL3Q  $+1, AX, AX
 	ADDQ    AX, 24(SP)
 	DECQ    32(SP)
-	JNZ     loop999
+	JNZ     loop1742
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done998
+	JLE     done1741
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels997
+	JGE     channels1740
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -20167,14 +30132,14 @@ finish1002:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels997
+	JMP     channels1740
 
-done998:
+done1741:
 	VZEROUPPER
 	RET
 
-other996:
-narrow919:
+other1739:
+narrow1662:
 	MOVQ  c+32(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -20191,17 +30156,17 @@ narrow919:
 	MOVQ  k+40(FP), AX
 	MOVQ  AX, 64(SP)
 
-groups1004:
+groups1747:
 	MOVQ  56(SP), AX
 	MOVQ  64(SP), CX
 	MOVQ  tap+56(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  AX, BX
 	CMPQ  40(SP), $+1
-	JLE   last1005
+	JLE   last1748
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1005
+	JNZ   last1748
 	MOVQ  k+40(FP), SI
 	MOVQ  SI, CX
 	IMULQ DX, SI
@@ -20210,13 +30175,13 @@ groups1004:
 	SHLQ  $0x02, SI
 	ADDQ  SI, AX
 
-last1005:
+last1748:
 	MOVQ  AX, SI
 	CMPQ  40(SP), $+2
-	JLE   last1006
+	JLE   last1749
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1006
+	JNZ   last1749
 	MOVQ  k+40(FP), DI
 	MOVQ  DI, CX
 	IMULQ DX, DI
@@ -20225,13 +30190,13 @@ last1005:
 	SHLQ  $0x02, DI
 	ADDQ  DI, AX
 
-last1006:
+last1749:
 	MOVQ  AX, DI
 	CMPQ  40(SP), $+3
-	JLE   last1007
+	JLE   last1750
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1007
+	JNZ   last1750
 	MOVQ  k+40(FP), R8
 	MOVQ  R8, CX
 	IMULQ DX, R8
@@ -20240,13 +30205,13 @@ last1006:
 	SHLQ  $0x02, R8
 	ADDQ  R8, AX
 
-last1007:
+last1750:
 	MOVQ  AX, R8
 	CMPQ  40(SP), $+4
-	JLE   last1008
+	JLE   last1751
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1008
+	JNZ   last1751
 	MOVQ  k+40(FP), R9
 	MOVQ  R9, CX
 	IMULQ DX, R9
@@ -20255,13 +30220,13 @@ last1007:
 	SHLQ  $0x02, R9
 	ADDQ  R9, AX
 
-last1008:
+last1751:
 	MOVQ  AX, R9
 	CMPQ  40(SP), $+5
-	JLE   last1009
+	JLE   last1752
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1009
+	JNZ   last1752
 	MOVQ  k+40(FP), R10
 	MOVQ  R10, CX
 	IMULQ DX, R10
@@ -20270,13 +30235,13 @@ last1008:
 	SHLQ  $0x02, R10
 	ADDQ  R10, AX
 
-last1009:
+last1752:
 	MOVQ  AX, R10
 	CMPQ  40(SP), $+6
-	JLE   last1010
+	JLE   last1753
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1010
+	JNZ   last1753
 	MOVQ  k+40(FP), R11
 	MOVQ  R11, CX
 	IMULQ DX, R11
@@ -20285,13 +30250,13 @@ last1009:
 	SHLQ  $0x02, R11
 	ADDQ  R11, AX
 
-last1010:
+last1753:
 	MOVQ  AX, R11
 	CMPQ  40(SP), $+7
-	JLE   last1011
+	JLE   last1754
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1011
+	JNZ   last1754
 	MOVQ  k+40(FP), R12
 	MOVQ  R12, CX
 	IMULQ DX, R12
@@ -20300,13 +30265,13 @@ last1010:
 	SHLQ  $0x02, R12
 	ADDQ  R12, AX
 
-last1011:
+last1754:
 	MOVQ  AX, R12
 	CMPQ  40(SP), $+8
-	JLE   last1012
+	JLE   last1755
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1012
+	JNZ   last1755
 	MOVQ  k+40(FP), R13
 	MOVQ  R13, CX
 	IMULQ DX, R13
@@ -20315,13 +30280,13 @@ last1011:
 	SHLQ  $0x02, R13
 	ADDQ  R13, AX
 
-last1012:
+last1755:
 	MOVQ  AX, R13
 	CMPQ  40(SP), $+9
-	JLE   last1013
+	JLE   last1756
 	ADDQ  DX, AX
 	DECQ  CX
-	JNZ   last1013
+	JNZ   last1756
 	MOVQ  k+40(FP), R14
 	MOVQ  R14, CX
 	IMULQ DX, R14
@@ -20330,7 +30295,7 @@ last1012:
 	SHLQ  $0x02, DX
 	ADDQ  DX, AX
 
-last1013:
+last1756:
 	MOVQ AX, 56(SP)
 	MOVQ CX, 64(SP)
 	MOVQ c+32(FP), AX
@@ -20338,9 +30303,9 @@ last1013:
 	XORL AX, AX
 	MOVQ AX, 80(SP)
 
-channels1014:
+channels1757:
 	CMPQ    72(SP), $+16
-	JLT     next1016
+	JLT     next1759
 	MOVQ    48(SP), AX
 	ADDQ    80(SP), AX
 	MOVQ    c+32(FP), CX
@@ -20390,7 +30355,7 @@ channels1014:
 	ADDQ    80(SP), AX
 	ADDQ    80(SP), CX
 
-loop1017:
+loop1760:
 	VMOVUPS     (CX), Z9
 	VFMADD231PS (AX)(BX*1), Z9, Z0
 	VFMADD231PS (AX)(SI*1), Z9, Z1
@@ -20404,7 +30369,7 @@ loop1017:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1017
+	JNZ         loop1760
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -20446,11 +30411,11 @@ loop1017:
 	VMOVUPS     Z8, (AX)
 	ADDQ        $+64, 80(SP)
 	SUBQ        $+16, 72(SP)
-	JMP         channels1014
+	JMP         channels1757
 
-next1016:
+next1759:
 	CMPQ      72(SP), $+0
-	JLE       done1015
+	JLE       done1758
 	MOVQ      48(SP), AX
 	ADDQ      80(SP), AX
 	MOVQ      c+32(FP), CX
@@ -20500,7 +30465,7 @@ next1016:
 	ADDQ      80(SP), AX
 	ADDQ      80(SP), CX
 
-loop1018:
+loop1761:
 	VMOVUPS.Z   (CX), K1, Z9
 	VMOVUPS.Z   (AX)(BX*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z0
@@ -20523,7 +30488,7 @@ loop1018:
 	ADDQ        R14, CX
 	ADDQ        R15, AX
 	DECQ        DX
-	JNZ         loop1018
+	JNZ         loop1761
 	MOVQ        48(SP), AX
 	ADDQ        80(SP), AX
 	MOVQ        c+32(FP), CX
@@ -20564,13 +30529,13 @@ loop1018:
 	ADDQ        CX, AX
 	VMOVUPS     Z8, K1, (AX)
 
-done1015:
+done1758:
 	MOVQ   c+32(FP), AX
 	SHLQ   $0x02, AX
 	IMUL3Q $+9, AX, AX
 	ADDQ   AX, 48(SP)
 	SUBQ   $+9, 40(SP)
-	JG     groups1004
+	JG     groups1747
 	VZEROUPPER
 	RET
 
@@ -20578,22 +30543,22 @@ done1015:
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·maxRowAVX512(SB), NOSPLIT, $48-64
 	CMPQ   c+24(FP), $+16
-	JLT    narrow1019
+	JLT    narrow1762
 	CMPQ   k+32(FP), $+3
-	JNE    other1020
+	JNE    other1763
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1020
+	JNE    other1763
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1021:
+channels1764:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -20622,7 +30587,7 @@ channels1021:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1023:
+loop1766:
 	VMOVUPS (AX)(SI*2), Z2
 	VMAXPS  lowest<>+0(SB), Z2, Z2
 	VMOVUPS (CX)(SI*2), Z3
@@ -20641,13 +30606,13 @@ loop1023:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1023
+	JNZ     loop1766
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1022
+	JLE     done1765
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1021
+	JGE     channels1764
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -20656,28 +30621,28 @@ loop1023:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1021
+	JMP     channels1764
 
-done1022:
+done1765:
 	VZEROUPPER
 	RET
 
-other1020:
+other1763:
 	CMPQ   k+32(FP), $+3
-	JNE    other1024
+	JNE    other1767
 	MOVQ   pixel+40(FP), AX
 	MOVQ   tap+48(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1024
+	JNE    other1767
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+24(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1025:
+channels1768:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+56(FP), DX
 	SHLQ    $0x02, DX
@@ -20700,7 +30665,7 @@ channels1025:
 	ADDQ    (SP), DI
 	MOVQ    width+16(FP), R9
 
-loop1027:
+loop1770:
 	VMOVUPS (AX)(SI*1), Z1
 	VMAXPS  lowest<>+0(SB), Z1, Z1
 	VMOVUPS (CX)(SI*1), Z2
@@ -20724,13 +30689,13 @@ loop1027:
 	ADDQ    BX, CX
 	ADDQ    BX, DX
 	DECQ    R9
-	JNZ     loop1027
+	JNZ     loop1770
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1026
+	JLE     done1769
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1025
+	JGE     channels1768
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -20739,14 +30704,14 @@ loop1027:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1025
+	JMP     channels1768
 
-done1026:
+done1769:
 	VZEROUPPER
 	RET
 
-other1024:
-narrow1019:
+other1767:
+narrow1762:
 	MOVQ  c+24(FP), AX
 	ANDQ  $+15, AX
 	MOVL  $-1, CX
@@ -20754,9 +30719,9 @@ narrow1019:
 	NOTL  CX
 	KMOVW CX, K1
 	CMPQ  c+24(FP), $+16
-	JLT   narrow1028
+	JLT   narrow1771
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1029
+	JLT   smaller1772
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20774,7 +30739,7 @@ narrow1019:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1030:
+tiles1773:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+16, R10
@@ -20791,7 +30756,7 @@ tiles1030:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1031:
+channels1774:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -20818,10 +30783,10 @@ channels1031:
 	VMOVUPS (R11)(R8*1), Z15
 	MOVQ    k+32(FP), R12
 
-loop1032:
+loop1775:
 	MOVQ k+32(FP), R13
 
-loop1033:
+loop1776:
 	VMOVUPS (R10), Z16
 	VMAXPS  Z0, Z16, Z0
 	VMOVUPS (R10)(BX*1), Z16
@@ -20857,11 +30822,11 @@ loop1033:
 	ADDQ    CX, R10
 	ADDQ    CX, R11
 	DECQ    R13
-	JNZ     loop1033
+	JNZ     loop1776
 	ADDQ    DX, R10
 	ADDQ    DX, R11
 	DECQ    R12
-	JNZ     loop1032
+	JNZ     loop1775
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -20896,17 +30861,17 @@ loop1033:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1031
+	JGT     channels1774
 	ADDQ    $+16, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1030
+	JLT     tiles1773
 	VZEROUPPER
 	RET
 
-smaller1029:
+smaller1772:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1034
+	JLT   smaller1777
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -20924,7 +30889,7 @@ smaller1029:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1035:
+tiles1778:
 	MOVQ    16(SP), R9
 	MOVQ    width+16(FP), R10
 	SUBQ    $+8, R10
@@ -20941,7 +30906,7 @@ tiles1035:
 	XORL    R9, R9
 	MOVQ    R9, 40(SP)
 
-channels1036:
+channels1779:
 	MOVQ    40(SP), R9
 	LEAQ    -64(AX), R10
 	CMPQ    R9, R10
@@ -20959,10 +30924,10 @@ channels1036:
 	VMOVUPS (R10)(R8*1), Z7
 	MOVQ    k+32(FP), R11
 
-loop1037:
+loop1780:
 	MOVQ k+32(FP), R12
 
-loop1038:
+loop1781:
 	VMOVUPS (R10), Z8
 	VMAXPS  Z0, Z8, Z0
 	VMOVUPS (R10)(BX*1), Z8
@@ -20981,10 +30946,10 @@ loop1038:
 	VMAXPS  Z7, Z8, Z7
 	ADDQ    CX, R10
 	DECQ    R12
-	JNZ     loop1038
+	JNZ     loop1781
 	ADDQ    DX, R10
 	DECQ    R11
-	JNZ     loop1037
+	JNZ     loop1780
 	VMOVUPS Z0, (R9)
 	ADDQ    AX, R9
 	VMOVUPS Z1, (R9)
@@ -21003,17 +30968,17 @@ loop1038:
 	ADDQ    AX, R9
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1036
+	JGT     channels1779
 	ADDQ    $+8, 16(SP)
 	MOVQ    16(SP), R9
 	CMPQ    R9, width+16(FP)
-	JLT     tiles1035
+	JLT     tiles1778
 	VZEROUPPER
 	RET
 
-smaller1034:
+smaller1777:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1039
+	JLT   smaller1782
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21031,7 +30996,7 @@ smaller1034:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1040:
+tiles1783:
 	MOVQ    16(SP), DI
 	MOVQ    width+16(FP), R8
 	SUBQ    $+4, R8
@@ -21048,7 +31013,7 @@ tiles1040:
 	XORL    DI, DI
 	MOVQ    DI, 40(SP)
 
-channels1041:
+channels1784:
 	MOVQ    40(SP), DI
 	LEAQ    -64(AX), R8
 	CMPQ    DI, R8
@@ -21062,10 +31027,10 @@ channels1041:
 	VMOVUPS (R8)(SI*1), Z3
 	MOVQ    k+32(FP), R9
 
-loop1042:
+loop1785:
 	MOVQ k+32(FP), R10
 
-loop1043:
+loop1786:
 	VMOVUPS (R8), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS (R8)(BX*1), Z4
@@ -21076,10 +31041,10 @@ loop1043:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    CX, R8
 	DECQ    R10
-	JNZ     loop1043
+	JNZ     loop1786
 	ADDQ    DX, R8
 	DECQ    R9
-	JNZ     loop1042
+	JNZ     loop1785
 	VMOVUPS Z0, (DI)
 	ADDQ    AX, DI
 	VMOVUPS Z1, (DI)
@@ -21090,17 +31055,17 @@ loop1043:
 	ADDQ    AX, DI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1041
+	JGT     channels1784
 	ADDQ    $+4, 16(SP)
 	MOVQ    16(SP), DI
 	CMPQ    DI, width+16(FP)
-	JLT     tiles1040
+	JLT     tiles1783
 	VZEROUPPER
 	RET
 
-smaller1039:
+smaller1782:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1044
+	JLT   smaller1787
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21118,7 +31083,7 @@ smaller1039:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1045:
+tiles1788:
 	MOVQ    16(SP), SI
 	MOVQ    width+16(FP), DI
 	SUBQ    $+2, DI
@@ -21135,7 +31100,7 @@ tiles1045:
 	XORL    SI, SI
 	MOVQ    SI, 40(SP)
 
-channels1046:
+channels1789:
 	MOVQ    40(SP), SI
 	LEAQ    -64(AX), DI
 	CMPQ    SI, DI
@@ -21147,37 +31112,37 @@ channels1046:
 	VMOVUPS (DI)(BX*1), Z1
 	MOVQ    k+32(FP), R8
 
-loop1047:
+loop1790:
 	MOVQ k+32(FP), R9
 
-loop1048:
+loop1791:
 	VMOVUPS (DI), Z2
 	VMAXPS  Z0, Z2, Z0
 	VMOVUPS (DI)(BX*1), Z2
 	VMAXPS  Z1, Z2, Z1
 	ADDQ    CX, DI
 	DECQ    R9
-	JNZ     loop1048
+	JNZ     loop1791
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     loop1047
+	JNZ     loop1790
 	VMOVUPS Z0, (SI)
 	ADDQ    AX, SI
 	VMOVUPS Z1, (SI)
 	ADDQ    AX, SI
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1046
+	JGT     channels1789
 	ADDQ    $+2, 16(SP)
 	MOVQ    16(SP), SI
 	CMPQ    SI, width+16(FP)
-	JLT     tiles1045
+	JLT     tiles1788
 	VZEROUPPER
 	RET
 
-smaller1044:
+smaller1787:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1049
+	JLT   smaller1792
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21195,7 +31160,7 @@ smaller1044:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1050:
+tiles1793:
 	MOVQ    16(SP), BX
 	MOVQ    width+16(FP), SI
 	SUBQ    $+1, SI
@@ -21212,7 +31177,7 @@ tiles1050:
 	XORL    BX, BX
 	MOVQ    BX, 40(SP)
 
-channels1051:
+channels1794:
 	MOVQ    40(SP), BX
 	LEAQ    -64(AX), SI
 	CMPQ    BX, SI
@@ -21223,34 +31188,34 @@ channels1051:
 	VMOVUPS (SI), Z0
 	MOVQ    k+32(FP), DI
 
-loop1052:
+loop1795:
 	MOVQ k+32(FP), R8
 
-loop1053:
+loop1796:
 	VMOVUPS (SI), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    CX, SI
 	DECQ    R8
-	JNZ     loop1053
+	JNZ     loop1796
 	ADDQ    DX, SI
 	DECQ    DI
-	JNZ     loop1052
+	JNZ     loop1795
 	VMOVUPS Z0, (BX)
 	ADDQ    AX, BX
 	ADDQ    $+64, 40(SP)
 	CMPQ    AX, 40(SP)
-	JGT     channels1051
+	JGT     channels1794
 	ADDQ    $+1, 16(SP)
 	MOVQ    16(SP), BX
 	CMPQ    BX, width+16(FP)
-	JLT     tiles1050
+	JLT     tiles1793
 	VZEROUPPER
 	RET
 
-smaller1049:
-narrow1028:
+smaller1792:
+narrow1771:
 	CMPQ  width+16(FP), $+16
-	JLT   smaller1054
+	JLT   smaller1797
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21268,7 +31233,7 @@ narrow1028:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1055:
+tiles1798:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+16, R10
@@ -21307,10 +31272,10 @@ tiles1055:
 	VMOVUPS.Z (R11)(R8*1), K1, Z15
 	MOVQ      k+32(FP), R12
 
-loop1057:
+loop1800:
 	MOVQ k+32(FP), R13
 
-loop1058:
+loop1801:
 	VMOVUPS.Z (R10), K1, Z16
 	VMAXPS    Z0, Z16, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z16
@@ -21346,11 +31311,11 @@ loop1058:
 	ADDQ      CX, R10
 	ADDQ      CX, R11
 	DECQ      R13
-	JNZ       loop1058
+	JNZ       loop1801
 	ADDQ      DX, R10
 	ADDQ      DX, R11
 	DECQ      R12
-	JNZ       loop1057
+	JNZ       loop1800
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -21386,13 +31351,13 @@ loop1058:
 	ADDQ      $+16, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1055
+	JLT       tiles1798
 	VZEROUPPER
 	RET
 
-smaller1054:
+smaller1797:
 	CMPQ  width+16(FP), $+8
-	JLT   smaller1059
+	JLT   smaller1802
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21410,7 +31375,7 @@ smaller1054:
 	XORL  R9, R9
 	MOVQ  R9, 16(SP)
 
-tiles1060:
+tiles1803:
 	MOVQ      16(SP), R9
 	MOVQ      width+16(FP), R10
 	SUBQ      $+8, R10
@@ -21440,10 +31405,10 @@ tiles1060:
 	VMOVUPS.Z (R10)(R8*1), K1, Z7
 	MOVQ      k+32(FP), R11
 
-loop1062:
+loop1805:
 	MOVQ k+32(FP), R12
 
-loop1063:
+loop1806:
 	VMOVUPS.Z (R10), K1, Z8
 	VMAXPS    Z0, Z8, Z0
 	VMOVUPS.Z (R10)(BX*1), K1, Z8
@@ -21462,10 +31427,10 @@ loop1063:
 	VMAXPS    Z7, Z8, Z7
 	ADDQ      CX, R10
 	DECQ      R12
-	JNZ       loop1063
+	JNZ       loop1806
 	ADDQ      DX, R10
 	DECQ      R11
-	JNZ       loop1062
+	JNZ       loop1805
 	VMOVUPS   Z0, K1, (R9)
 	ADDQ      AX, R9
 	VMOVUPS   Z1, K1, (R9)
@@ -21485,13 +31450,13 @@ loop1063:
 	ADDQ      $+8, 16(SP)
 	MOVQ      16(SP), R9
 	CMPQ      R9, width+16(FP)
-	JLT       tiles1060
+	JLT       tiles1803
 	VZEROUPPER
 	RET
 
-smaller1059:
+smaller1802:
 	CMPQ  width+16(FP), $+4
-	JLT   smaller1064
+	JLT   smaller1807
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21509,7 +31474,7 @@ smaller1059:
 	XORL  DI, DI
 	MOVQ  DI, 16(SP)
 
-tiles1065:
+tiles1808:
 	MOVQ      16(SP), DI
 	MOVQ      width+16(FP), R8
 	SUBQ      $+4, R8
@@ -21535,10 +31500,10 @@ tiles1065:
 	VMOVUPS.Z (R8)(SI*1), K1, Z3
 	MOVQ      k+32(FP), R9
 
-loop1067:
+loop1810:
 	MOVQ k+32(FP), R10
 
-loop1068:
+loop1811:
 	VMOVUPS.Z (R8), K1, Z4
 	VMAXPS    Z0, Z4, Z0
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
@@ -21549,10 +31514,10 @@ loop1068:
 	VMAXPS    Z3, Z4, Z3
 	ADDQ      CX, R8
 	DECQ      R10
-	JNZ       loop1068
+	JNZ       loop1811
 	ADDQ      DX, R8
 	DECQ      R9
-	JNZ       loop1067
+	JNZ       loop1810
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      AX, DI
 	VMOVUPS   Z1, K1, (DI)
@@ -21564,13 +31529,13 @@ loop1068:
 	ADDQ      $+4, 16(SP)
 	MOVQ      16(SP), DI
 	CMPQ      DI, width+16(FP)
-	JLT       tiles1065
+	JLT       tiles1808
 	VZEROUPPER
 	RET
 
-smaller1064:
+smaller1807:
 	CMPQ  width+16(FP), $+2
-	JLT   smaller1069
+	JLT   smaller1812
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21588,7 +31553,7 @@ smaller1064:
 	XORL  SI, SI
 	MOVQ  SI, 16(SP)
 
-tiles1070:
+tiles1813:
 	MOVQ      16(SP), SI
 	MOVQ      width+16(FP), DI
 	SUBQ      $+2, DI
@@ -21612,20 +31577,20 @@ tiles1070:
 	VMOVUPS.Z (DI)(BX*1), K1, Z1
 	MOVQ      k+32(FP), R8
 
-loop1072:
+loop1815:
 	MOVQ k+32(FP), R9
 
-loop1073:
+loop1816:
 	VMOVUPS.Z (DI), K1, Z2
 	VMAXPS    Z0, Z2, Z0
 	VMOVUPS.Z (DI)(BX*1), K1, Z2
 	VMAXPS    Z1, Z2, Z1
 	ADDQ      CX, DI
 	DECQ      R9
-	JNZ       loop1073
+	JNZ       loop1816
 	ADDQ      DX, DI
 	DECQ      R8
-	JNZ       loop1072
+	JNZ       loop1815
 	VMOVUPS   Z0, K1, (SI)
 	ADDQ      AX, SI
 	VMOVUPS   Z1, K1, (SI)
@@ -21633,13 +31598,13 @@ loop1073:
 	ADDQ      $+2, 16(SP)
 	MOVQ      16(SP), SI
 	CMPQ      SI, width+16(FP)
-	JLT       tiles1070
+	JLT       tiles1813
 	VZEROUPPER
 	RET
 
-smaller1069:
+smaller1812:
 	CMPQ  width+16(FP), $+1
-	JLT   smaller1074
+	JLT   smaller1817
 	MOVQ  c+24(FP), AX
 	SHLQ  $0x02, AX
 	MOVQ  tap+48(FP), CX
@@ -21657,7 +31622,7 @@ smaller1069:
 	XORL  BX, BX
 	MOVQ  BX, 16(SP)
 
-tiles1075:
+tiles1818:
 	MOVQ      16(SP), BX
 	MOVQ      width+16(FP), SI
 	SUBQ      $+1, SI
@@ -21680,28 +31645,28 @@ tiles1075:
 	VMOVUPS.Z (SI), K1, Z0
 	MOVQ      k+32(FP), DI
 
-loop1077:
+loop1820:
 	MOVQ k+32(FP), R8
 
-loop1078:
+loop1821:
 	VMOVUPS.Z (SI), K1, Z1
 	VMAXPS    Z0, Z1, Z0
 	ADDQ      CX, SI
 	DECQ      R8
-	JNZ       loop1078
+	JNZ       loop1821
 	ADDQ      DX, SI
 	DECQ      DI
-	JNZ       loop1077
+	JNZ       loop1820
 	VMOVUPS   Z0, K1, (BX)
 	ADDQ      AX, BX
 	ADDQ      $+1, 16(SP)
 	MOVQ      16(SP), BX
 	CMPQ      BX, width+16(FP)
-	JLT       tiles1075
+	JLT       tiles1818
 	VZEROUPPER
 	RET
 
-smaller1074:
+smaller1817:
 	VZEROUPPER
 	RET
 
@@ -21709,22 +31674,22 @@ smaller1074:
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·maxGradAVX512(SB), NOSPLIT, $56-72
 	CMPQ   c+32(FP), $+16
-	JLT    narrow1079
+	JLT    narrow1822
 	CMPQ   k+40(FP), $+3
-	JNE    other1080
+	JNE    other1823
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+1, CX, CX
 	CMPQ   AX, CX
-	JNE    other1080
+	JNE    other1823
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1081:
+channels1824:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -21765,7 +31730,7 @@ channels1081:
 	VMOVUPS (R9)(SI*1), Z8
 	MOVQ    width+24(FP), R12
 
-loop1083:
+loop1826:
 	VMOVUPS (DI)(SI*2), Z9
 	VMOVUPS (R8)(SI*2), Z10
 	VMOVUPS (R9)(SI*2), Z11
@@ -21825,7 +31790,7 @@ loop1083:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1083
+	JNZ     loop1826
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
@@ -21834,10 +31799,10 @@ loop1083:
 	VMOVUPS Z8, (R9)(SI*1)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1082
+	JLE     done1825
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1081
+	JGE     channels1824
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -21846,28 +31811,28 @@ loop1083:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1081
+	JMP     channels1824
 
-done1082:
+done1825:
 	VZEROUPPER
 	RET
 
-other1080:
+other1823:
 	CMPQ   k+40(FP), $+3
-	JNE    other1084
+	JNE    other1827
 	MOVQ   pixel+48(FP), AX
 	MOVQ   tap+56(FP), CX
 	IMUL3Q $+1, AX, AX
 	IMUL3Q $+2, CX, CX
 	CMPQ   AX, CX
-	JNE    other1084
+	JNE    other1827
 	XORL   AX, AX
 	MOVQ   AX, (SP)
 	MOVQ   c+32(FP), AX
 	MOVQ   AX, 8(SP)
 	KXNORW K1, K1, K1
 
-channels1085:
+channels1828:
 	MOVQ    src+8(FP), AX
 	MOVQ    row+64(FP), DX
 	SHLQ    $0x02, DX
@@ -21899,7 +31864,7 @@ channels1085:
 	VMOVUPS (R9), Z5
 	MOVQ    width+24(FP), R12
 
-loop1087:
+loop1830:
 	VMOVUPS (DI)(SI*1), Z6
 	VMOVUPS (R8)(SI*1), Z7
 	VMOVUPS (R9)(SI*1), Z8
@@ -21967,16 +31932,16 @@ loop1087:
 	ADDQ    BX, R8
 	ADDQ    BX, R9
 	DECQ    R12
-	JNZ     loop1087
+	JNZ     loop1830
 	VMOVUPS Z3, (DI)
 	VMOVUPS Z4, (R8)
 	VMOVUPS Z5, (R9)
 	ADDQ    $+64, (SP)
 	SUBQ    $+16, 8(SP)
-	JLE     done1086
+	JLE     done1829
 	MOVQ    8(SP), AX
 	CMPQ    AX, $+16
-	JGE     channels1085
+	JGE     channels1828
 	MOVQ    $+16, 8(SP)
 	MOVQ    $+16, CX
 	SUBQ    AX, CX
@@ -21985,14 +31950,14 @@ loop1087:
 	KMOVW   AX, K1
 	SHLQ    $0x02, CX
 	SUBQ    CX, (SP)
-	JMP     channels1085
+	JMP     channels1828
 
-done1086:
+done1829:
 	VZEROUPPER
 	RET
 
-other1084:
-narrow1079:
+other1827:
+narrow1822:
 	MOVQ         c+32(FP), AX
 	ANDQ         $+15, AX
 	MOVL         $-1, CX
@@ -22007,15 +31972,15 @@ narrow1079:
 	MOVQ         width+24(FP), AX
 	MOVQ         AX, 32(SP)
 
-loop1088:
+loop1831:
 	MOVQ c+32(FP), AX
 	MOVQ AX, 40(SP)
 	XORL AX, AX
 	MOVQ AX, 48(SP)
 
-channels1089:
+channels1832:
 	CMPQ    40(SP), $+16
-	JLT     next1091
+	JLT     next1834
 	MOVQ    16(SP), AX
 	ADDQ    48(SP), AX
 	MOVQ    tap+56(FP), CX
@@ -22031,10 +31996,10 @@ channels1089:
 	MOVQ    AX, BX
 	VXORPS  Z3, Z3, Z3
 
-loop1092:
+loop1835:
 	MOVQ k+40(FP), DI
 
-loop1093:
+loop1836:
 	VMOVUPS   (BX), Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -22042,10 +32007,10 @@ loop1093:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1093
+	JNZ       loop1836
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1092
+	JNZ       loop1835
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS   (BX), Z1
@@ -22054,10 +32019,10 @@ loop1093:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1094:
+loop1837:
 	MOVQ k+40(FP), DI
 
-loop1095:
+loop1838:
 	VMOVUPS  (AX)(BX*1), Z4
 	VPCMPEQD Z3, Z2, K2
 	VADDPS   Z1, Z4, K2, Z4
@@ -22065,17 +32030,17 @@ loop1095:
 	VPADDD   Z0, Z3, Z3
 	ADDQ     CX, AX
 	DECQ     DI
-	JNZ      loop1095
+	JNZ      loop1838
 	ADDQ     DX, AX
 	DECQ     SI
-	JNZ      loop1094
+	JNZ      loop1837
 	ADDQ     $+64, 48(SP)
 	SUBQ     $+16, 40(SP)
-	JMP      channels1089
+	JMP      channels1832
 
-next1091:
+next1834:
 	CMPQ      40(SP), $+0
-	JLE       done1090
+	JLE       done1833
 	MOVQ      16(SP), AX
 	ADDQ      48(SP), AX
 	MOVQ      tap+56(FP), CX
@@ -22091,10 +32056,10 @@ next1091:
 	MOVQ      AX, BX
 	VXORPS    Z3, Z3, Z3
 
-loop1096:
+loop1839:
 	MOVQ k+40(FP), DI
 
-loop1097:
+loop1840:
 	VMOVUPS.Z (BX), K1, Z4
 	VCMPPS    $0x1e, Z1, Z4, K2
 	VMOVAPS   Z4, K2, Z1
@@ -22102,10 +32067,10 @@ loop1097:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, BX
 	DECQ      DI
-	JNZ       loop1097
+	JNZ       loop1840
 	ADDQ      DX, BX
 	DECQ      SI
-	JNZ       loop1096
+	JNZ       loop1839
 	MOVQ      24(SP), BX
 	ADDQ      48(SP), BX
 	VMOVUPS.Z (BX), K1, Z1
@@ -22114,10 +32079,10 @@ loop1097:
 	MOVQ      k+40(FP), SI
 	VXORPS    Z3, Z3, Z3
 
-loop1098:
+loop1841:
 	MOVQ k+40(FP), DI
 
-loop1099:
+loop1842:
 	VMOVUPS.Z (AX)(BX*1), K1, Z4
 	VPCMPEQD  Z3, Z2, K2
 	VADDPS    Z1, Z4, K2, Z4
@@ -22125,12 +32090,12 @@ loop1099:
 	VPADDD    Z0, Z3, Z3
 	ADDQ      CX, AX
 	DECQ      DI
-	JNZ       loop1099
+	JNZ       loop1842
 	ADDQ      DX, AX
 	DECQ      SI
-	JNZ       loop1098
+	JNZ       loop1841
 
-done1090:
+done1833:
 	MOVQ pixel+48(FP), AX
 	SHLQ $0x02, AX
 	ADDQ AX, 16(SP)
@@ -22138,7 +32103,7 @@ done1090:
 	SHLQ $0x02, AX
 	ADDQ AX, 24(SP)
 	DECQ 32(SP)
-	JNZ  loop1088
+	JNZ  loop1831
 	VZEROUPPER
 	RET
 
@@ -22158,9 +32123,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-40
 	VXORPS       Z1, Z1, Z1
 	VXORPS       Z2, Z2, Z2
 	SHRQ         $+4, DX
-	JZ           rest1100
+	JZ           rest1843
 
-loop1102:
+loop1845:
 	VMOVUPS       (CX), Z3
 	VSUBPS        Z0, Z3, Z3
 	VMOVUPS       expMagic<>+0(SB), Z4
@@ -22191,12 +32156,12 @@ loop1102:
 	ADDQ          $+64, CX
 	ADDQ          $+64, AX
 	DECQ          DX
-	JNZ           loop1102
+	JNZ           loop1845
 
-rest1100:
+rest1843:
 	MOVQ          n+16(FP), DX
 	TESTQ         $+15, DX
-	JZ            done1101
+	JZ            done1844
 	VMOVUPS.Z     (CX), K1, Z3
 	VSUBPS        Z0, Z3, Z3
 	VMOVUPS       expMagic<>+0(SB), Z0
@@ -22225,7 +32190,7 @@ rest1100:
 	VADDPD        Z0, Z2, Z2
 	VMOVUPS       Z4, K1, (AX)
 
-done1101:
+done1844:
 	VADDPD        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPD        Y0, Y1, Y1
@@ -22234,6 +32199,120 @@ done1101:
 	VUNPCKHPD     X1, X1, X0
 	VADDSD        X0, X1, X1
 	MOVSD         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+DATA bfloat16One<>+0(SB)/4, $0x00000001
+DATA bfloat16One<>+4(SB)/4, $0x00000001
+DATA bfloat16One<>+8(SB)/4, $0x00000001
+DATA bfloat16One<>+12(SB)/4, $0x00000001
+DATA bfloat16One<>+16(SB)/4, $0x00000001
+DATA bfloat16One<>+20(SB)/4, $0x00000001
+DATA bfloat16One<>+24(SB)/4, $0x00000001
+DATA bfloat16One<>+28(SB)/4, $0x00000001
+DATA bfloat16One<>+32(SB)/4, $0x00000001
+DATA bfloat16One<>+36(SB)/4, $0x00000001
+DATA bfloat16One<>+40(SB)/4, $0x00000001
+DATA bfloat16One<>+44(SB)/4, $0x00000001
+DATA bfloat16One<>+48(SB)/4, $0x00000001
+DATA bfloat16One<>+52(SB)/4, $0x00000001
+DATA bfloat16One<>+56(SB)/4, $0x00000001
+DATA bfloat16One<>+60(SB)/4, $0x00000001
+GLOBL bfloat16One<>(SB), RODATA|NOPTR, $64
+
+DATA bfloat16Half<>+0(SB)/4, $0x00007fff
+DATA bfloat16Half<>+4(SB)/4, $0x00007fff
+DATA bfloat16Half<>+8(SB)/4, $0x00007fff
+DATA bfloat16Half<>+12(SB)/4, $0x00007fff
+DATA bfloat16Half<>+16(SB)/4, $0x00007fff
+DATA bfloat16Half<>+20(SB)/4, $0x00007fff
+DATA bfloat16Half<>+24(SB)/4, $0x00007fff
+DATA bfloat16Half<>+28(SB)/4, $0x00007fff
+DATA bfloat16Half<>+32(SB)/4, $0x00007fff
+DATA bfloat16Half<>+36(SB)/4, $0x00007fff
+DATA bfloat16Half<>+40(SB)/4, $0x00007fff
+DATA bfloat16Half<>+44(SB)/4, $0x00007fff
+DATA bfloat16Half<>+48(SB)/4, $0x00007fff
+DATA bfloat16Half<>+52(SB)/4, $0x00007fff
+DATA bfloat16Half<>+56(SB)/4, $0x00007fff
+DATA bfloat16Half<>+60(SB)/4, $0x00007fff
+GLOBL bfloat16Half<>(SB), RODATA|NOPTR, $64
+
+DATA bfloat16Quiet<>+0(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+4(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+8(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+12(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+16(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+20(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+24(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+28(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+32(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+36(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+40(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+44(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+48(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+52(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+56(SB)/4, $0x00000040
+DATA bfloat16Quiet<>+60(SB)/4, $0x00000040
+GLOBL bfloat16Quiet<>(SB), RODATA|NOPTR, $64
+
+// func toBFloat16AVX2(dst *uint16, x *float32, blocks int)
+// Requires: AVX, AVX2
+TEXT ·toBFloat16AVX2(SB), NOSPLIT, $0-24
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	VMOVDQU bfloat16One<>+0(SB), Y0
+	VMOVDQU bfloat16Half<>+0(SB), Y1
+	VMOVDQU bfloat16Quiet<>+0(SB), Y2
+
+loop1846:
+	VMOVUPS   (CX), Y3
+	VPSRLD    $0x10, Y3, Y5
+	VPAND     Y0, Y5, Y4
+	VPADDD    Y1, Y4, Y4
+	VPADDD    Y3, Y4, Y4
+	VPSRLD    $0x10, Y4, Y4
+	VCMPPS    $0x03, Y3, Y3, Y3
+	VPOR      Y2, Y5, Y5
+	VBLENDVPS Y3, Y5, Y4, Y4
+	VMOVUPS   32(CX), Y3
+	VPSRLD    $0x10, Y3, Y6
+	VPAND     Y0, Y6, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y3, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VCMPPS    $0x03, Y3, Y3, Y3
+	VPOR      Y2, Y6, Y6
+	VBLENDVPS Y3, Y6, Y5, Y5
+	VPACKUSDW Y5, Y4, Y3
+	VPERMQ    $0xd8, Y3, Y3
+	VMOVDQU   Y3, (AX)
+	ADDQ      $+64, CX
+	ADDQ      $+32, AX
+	DECQ      DX
+	JNZ       loop1846
+	VZEROUPPER
+	RET
+
+// func fromBFloat16AVX2(dst *float32, x *uint16, blocks int)
+// Requires: AVX, AVX2
+TEXT ·fromBFloat16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ blocks+16(FP), DX
+
+loop1847:
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	VPMOVZXWD 16(CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, 32(AX)
+	ADDQ      $+32, CX
+	ADDQ      $+64, AX
+	DECQ      DX
+	JNZ       loop1847
 	VZEROUPPER
 	RET
 

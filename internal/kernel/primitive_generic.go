@@ -10,10 +10,16 @@ import (
 var generic = primitives{
 	gemm: gemmGeneric[float32], gemmT: gemmTGeneric[float32],
 	affine: affineGeneric[float32], addAffine: addAffineGeneric[float32],
-	moments: momentsGeneric[float32], dots: dotsGeneric[float32], mask: maskGeneric[float32],
+	moments: momentsGeneric[float32], dots: dotsGeneric[float32], dots4: dots4Generic[float32],
+	combine: combineGeneric[float32], mask: maskGeneric[float32],
 	dw: dwGeneric[float32], dwGrad: dwGradGeneric[float32],
 	maxRow: maxRowGeneric[float32], maxGrad: maxGradGeneric[float32],
-	expSum: expSumGeneric,
+	expSum:     expSumGeneric,
+	toBFloat16: toBFloat16Generic, fromBFloat16: fromBFloat16Generic,
+	transform: [transforms]func(dst []float32, to grid, src []float32, from grid, n, c int){
+		transformGeneric[float32](ofInput), transformGeneric[float32](ofWeight), transformGeneric[float32](ofOutput),
+		transformGeneric[float32](ofOutputGrad), transformGeneric[float32](ofWeightGrad),
+	},
 }
 
 type float interface{ ~float32 | ~float64 }
@@ -125,6 +131,50 @@ func dotsGeneric[T float](s, sz, g, z []T, n, c int) {
 	}
 }
 
+// dots4Generic adds, for each channel, the sum of x to s, unless nil, and those of
+// x·y0 to x·y3 to sxy, which has c elements for each. The y from the first nil on do
+// not exist.
+func dots4Generic[T float](s, sxy, x, y0, y1, y2, y3 []T, n, c int) {
+	for i := range x[:n*c] {
+		if s != nil {
+			s[i%c] += x[i]
+		}
+		for k, y := range [][]T{y0, y1, y2, y3} {
+			if y == nil {
+				break
+			}
+			sxy[k*c+i%c] += T(x[i] * y[i])
+		}
+	}
+}
+
+// combineGeneric sets n pixels of c channels to e + a0·p0 + d + a1·p1 + a2·p2 + a3·p3,
+// or if d is nil adds these products to them. a has c factors for each map, ones if
+// nil. The maps from the first nil on do not exist. It adds from left to right, and
+// rounds like a fused multiply-add.
+func combineGeneric[T float](dst, p0, p1, p2, p3, a, d, e []T, n, c int) {
+	for i := range dst[:n*c] {
+		j, sum := i%c, dst[i]
+		if d != nil {
+			sum = e[j]
+		}
+		for k, p := range [][]T{p0, p1, p2, p3} {
+			if p == nil {
+				break
+			}
+			v := float64(p[i])
+			if a != nil {
+				v *= float64(a[k*c+j])
+			}
+			sum = T(float64(sum) + float64(v))
+			if k == 0 && d != nil {
+				sum += d[j]
+			}
+		}
+		dst[i] = sum
+	}
+}
+
 // maskGeneric sets dst to g where x is positive and to zero elsewhere: the
 // gradient of a ReLU.
 func maskGeneric[T float](dst, g, x []T) {
@@ -204,6 +254,35 @@ func maxGradGeneric[T float](gx, src, g []T, width, c, k, stride, dil, rowStride
 				}
 			}
 			gx[at] += g[x*c+j]
+		}
+	}
+}
+
+// transformGeneric returns the transform that sets each of n tiles of dst to l·x·lᵀ,
+// where x is the tile of src and l the matrix of the transform. An element of a tile
+// is c numbers.
+func transformGeneric[T float](which int) func(dst []T, to grid, src []T, from grid, n, c int) {
+	l := winogradMatrix[which]
+	return func(dst []T, to grid, src []T, from grid, n, c int) {
+		for t := range n {
+			for j := range c {
+				x, y := src[t*from.tile+j:], dst[t*to.tile+j:]
+				for column, right := range l {
+					var turned [4]T // a column of x·lᵀ
+					for i := range right {
+						for k, f := range right {
+							turned[i] += T(T(f) * x[i*from.row+k*from.column])
+						}
+					}
+					for row, left := range l {
+						var sum T
+						for k, f := range left {
+							sum += T(T(f) * turned[k])
+						}
+						y[row*to.row+column*to.column] = sum
+					}
+				}
+			}
 		}
 	}
 }

@@ -174,7 +174,7 @@ func TestMatrixProducts(t *testing.T) {
 		b := newBench(t, p)
 		for n := range 81 {
 			for range 4 {
-				m, k := rng.IntN(b.r, 20), rng.IntN(b.r, 20)
+				m, k := rng.IntN(b.r, 40), rng.IntN(b.r, 40)
 				gap := rng.IntN(b.r, 4)
 				b.gemm(m, n, k, k+gap, n+1-gap%2, n+gap, rng.Bool(b.r, 0.5))
 				b.gemmT(m, n, k, k+gap, n+1-gap%2, n+gap, rng.Bool(b.r, 0.5))
@@ -192,12 +192,61 @@ func TestMatrixProducts(t *testing.T) {
 	})
 }
 
+// An element of a product is one chain of fused multiply-adds, in the order of the
+// sum, whatever the width of vectors.
+func TestMatrixProductsHaveTheSameBits(t *testing.T) {
+	if cpu.Best() < cpu.AVX512 {
+		t.Skip("this build or processor has no two vector variants")
+	}
+	avx2, avx512 := variants[cpu.AVX2], variants[cpu.AVX512]
+	b := newBench(t, avx2)
+	for n := 1; n <= 100; n++ {
+		m, k, acc := 1+rng.IntN(b.r, 40), 1+rng.IntN(b.r, 150), rng.Bool(b.r, 0.5)
+		x, y, z := b.floats(m*k), b.floats(max(m, k)*n), b.floats(max(m, k)*n)
+		same := func(name string, product func(p primitives, c []float32)) {
+			one, two := slices.Clone(z), slices.Clone(z)
+			product(avx2, one)
+			product(avx512, two)
+			for i, v := range one {
+				require.Equal(t, math.Float32bits(v), math.Float32bits(two[i]), "%s m=%d n=%d k=%d: element %d", name, m, n, k, i)
+			}
+		}
+		same("gemm", func(p primitives, c []float32) { p.gemm(m, n, k, x, k, y, n, c, n, acc) })
+		same("gemmT", func(p primitives, c []float32) { p.gemmT(m, n, k, x, k, y, n, c, n, acc) })
+	}
+}
+
 // Rows of a may overlap, as they do where a convolution is a matrix product.
 func TestMatrixProductOfOverlappingRows(t *testing.T) {
 	eachVariant(t, func(t *testing.T, p primitives) {
 		b := newBench(t, p)
 		b.gemm(10, 7, 15, 5, 7, 7, true)
 		b.gemmT(10, 7, 15, 5, 7, 7, false)
+	})
+}
+
+func TestTransforms(t *testing.T) {
+	eachVariant(t, func(t *testing.T, p primitives) {
+		b := newBench(t, p)
+		for which, l := range winogradMatrix {
+			for c := 1; c <= 50; c++ {
+				n, gap := 1+rng.IntN(b.r, 5), rng.IntN(b.r, 3)
+				random := func(size int) (g grid, x []float32) {
+					g.column = c + gap
+					g.row = size*g.column + rng.IntN(b.r, 4)
+					g.tile = size*g.row + rng.IntN(b.r, 4)
+					return g, b.floats(g.last(size, n, c) + 1)
+				}
+				to, dst := random(len(l))
+				from, src := random(len(l[0]))
+				want := wide(dst)
+				transformGeneric[float64](which)(want, to, wide(src), from, n, c)
+				p.transform[which](dst, to, src, from, n, c)
+				sums := convert(dst, func(float64) float64 { return 32 }) // of the absolute values of 16 elements
+				b.close(fmt.Sprintf("transform %d n=%d c=%d %+v %+v", which, n, c, to, from), dst, want, sums, 4)
+				b.intact("transform")
+			}
+		}
 	})
 }
 
@@ -370,6 +419,158 @@ func TestSums(t *testing.T) {
 			run(2000, 70)
 			run(2, maxTestLength)
 		}
+	})
+}
+
+func TestSumsOfSeveralMaps(t *testing.T) {
+	eachVariant(t, func(t *testing.T, p primitives) {
+		b := newBench(t, p)
+		run := func(n, c, maps int, sum bool) {
+			context := fmt.Sprintf("dots4 n=%d c=%d maps=%d", n, c, maps)
+			var s []float32
+			if sum {
+				s = b.floats(c)
+			}
+			products, x := b.floats(maps*c), b.floats(n*c)
+			var y [4][]float32
+			var wideY, absY [4][]float64
+			for k := range maps {
+				y[k] = b.floats(n * c)
+				wideY[k], absY[k] = wide(y[k]), abs(y[k])
+			}
+			want, wantProducts, magnitude, magnitudeProducts := wide(s), wide(products), abs(s), abs(products)
+			if !sum {
+				want, magnitude = nil, nil
+			}
+			dots4Generic(want, wantProducts, wide(x), wideY[0], wideY[1], wideY[2], wideY[3], n, c)
+			dots4Generic(magnitude, magnitudeProducts, abs(x), absY[0], absY[1], absY[2], absY[3], n, c)
+			alone := slices.Clone(products)
+			for k := range maps {
+				p.dots4(nil, alone[k*c:], x, y[k], nil, nil, nil, n, c)
+			}
+			p.dots4(s, products, x, y[0], y[1], y[2], y[3], n, c)
+			b.close(context, s, want, magnitude, n+1)
+			b.close(context, products, wantProducts, magnitudeProducts, n+2)
+			require.Equal(t, alone, products, "%s: each map alone", context)
+			b.intact(context)
+		}
+		for c := 1; c < 40; c++ {
+			for n := range 6 {
+				run(n, c, 1+rng.IntN(b.r, 4), n%2 == 0)
+			}
+		}
+		if !testing.Short() {
+			run(3000, 70, 3, true)
+			run(2, maxTestLength, 2, true)
+		}
+	})
+}
+
+func TestCombinePrimitive(t *testing.T) {
+	eachVariant(t, func(t *testing.T, p primitives) {
+		b := newBench(t, p)
+		run := func(n, c, maps int, shifted, weighted bool) {
+			context := fmt.Sprintf("combine n=%d c=%d maps=%d shifted=%v weighted=%v", n, c, maps, shifted, weighted)
+			dst := b.floats(n * c)
+			var x [4][]float32
+			var wideX, absX [4][]float64
+			for k := range maps {
+				x[k] = b.floats(n * c)
+				wideX[k], absX[k] = wide(x[k]), abs(x[k])
+			}
+			var a, d, e []float32
+			var wideA, absA, wideD, absD, wideE, absE []float64
+			if weighted {
+				a = b.floats(maps * c)
+				wideA, absA = wide(a), abs(a)
+			}
+			if shifted {
+				d, e = b.floats(c), b.floats(c)
+				wideD, absD, wideE, absE = wide(d), abs(d), wide(e), abs(e)
+			}
+			want, magnitude := wide(dst), abs(dst)
+			combineGeneric(want, wideX[0], wideX[1], wideX[2], wideX[3], wideA, wideD, wideE, n, c)
+			combineGeneric(magnitude, absX[0], absX[1], absX[2], absX[3], absA, absD, absE, n, c)
+			p.combine(dst, x[0], x[1], x[2], x[3], a, d, e, n, c)
+			b.close(context, dst, want, magnitude, maps+2)
+			b.intact(context)
+		}
+		for c := 1; c < 40; c++ {
+			for maps := 1; maps <= 4; maps++ {
+				run(rng.IntN(b.r, 5), c, maps, c%2 == 0, c%3 > 0)
+			}
+		}
+		if !testing.Short() {
+			run(3000, 70, 4, true, true)
+			run(2, maxTestLength, 3, false, true)
+		}
+	})
+}
+
+// TestWidthsOfVectors holds that the width of vectors does not matter to any bit.
+func TestWidthsOfVectors(t *testing.T) {
+	if len(variants) <= int(cpu.AVX512) || cpu.Best() < cpu.AVX512 {
+		t.Skip("this build or processor has one width")
+	}
+	b := newBench(t, primitives{})
+	// both runs f with each variant on dst of its own, with the same content.
+	both := func(context string, size int, f func(p *primitives, dst []float32)) {
+		t.Helper()
+		first := b.floats(size)
+		second := slices.Clone(first)
+		f(&variants[cpu.AVX2], first)
+		f(&variants[cpu.AVX512], second)
+		for i := range first {
+			require.Equal(t, bits(first[i]), bits(second[i]), "%s: element %d of %d", context, i, size)
+		}
+		b.intact(context)
+	}
+	maps := func(n, c int) {
+		context := fmt.Sprintf("n=%d c=%d", n, c)
+		x, y, z, a, d := b.floats(n*c), b.floats(n*c), b.floats(n*c), b.floats(4*c), b.floats(c)
+		both("affine "+context, n*c, func(p *primitives, dst []float32) { p.affine(dst, x, y, a, a[c:], d, n, c, true) })
+		both("addAffine "+context, n*c, func(p *primitives, dst []float32) { p.addAffine(dst, x, a, d, n, c) })
+		both("mask "+context, n*c, func(p *primitives, dst []float32) { p.mask(dst, x, y) })
+		both("moments "+context, 2*c, func(p *primitives, dst []float32) { p.moments(dst[:c], dst[c:], x, n, c) })
+		both("dots "+context, 2*c, func(p *primitives, dst []float32) { p.dots(dst[:c], dst[c:], x, y, n, c) })
+		for maps, list := range [][4][]float32{{x}, {x, y}, {x, y, z}, {x, y, z, x}} {
+			context := fmt.Sprintf("%s maps=%d", context, maps+1)
+			both("dots4 "+context, (2+maps)*c, func(p *primitives, dst []float32) {
+				p.dots4(dst[:c], dst[c:], z, list[0], list[1], list[2], list[3], n, c)
+			})
+			both("combine "+context, n*c, func(p *primitives, dst []float32) {
+				p.combine(dst, list[0], list[1], list[2], list[3], a, nil, nil, n, c)
+				p.combine(dst, list[0], list[1], list[2], list[3], a, d, d, n, c)
+			})
+		}
+		both("expSum "+context, n*c+2, func(p *primitives, dst []float32) {
+			sum := math.Float64bits(p.expSum(dst[2:], x, 4))
+			dst[0], dst[1] = float32(sum>>32), float32(sum&math.MaxUint32)
+		})
+	}
+	for c := 1; c <= 70; c++ {
+		for _, n := range []int{1, 2, 3, 7, 8, 9, 13, 40} {
+			maps(n, c)
+		}
+	}
+	b.windows(2, func(s window) {
+		context := fmt.Sprintf("%+v", s)
+		src, w, g := b.floats(s.inputs()), b.floats(s.k*s.k*s.c), b.floats(s.width*s.c)
+		for i := range src { // with equal elements for the maxima
+			src[i] = float32(math.Round(float64(src[i]*4))) / 3
+		}
+		both("dw "+context, len(g), func(p *primitives, dst []float32) {
+			p.dw(dst, src, w, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+		})
+		both("dwGrad "+context, len(w), func(p *primitives, dst []float32) {
+			p.dwGrad(dst, src, g, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+		})
+		both("maxRow "+context, len(g), func(p *primitives, dst []float32) {
+			p.maxRow(dst, src, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+		})
+		both("maxGrad "+context, len(src), func(p *primitives, dst []float32) {
+			p.maxGrad(dst, src, g, s.width, s.c, s.k, s.stride, s.dil, s.rowStride())
+		})
 	})
 }
 
@@ -601,6 +802,14 @@ func TestShortSlicesPanic(t *testing.T) {
 			"moments ss":    func() { p.moments(f(3), f(2), f(6), 2, 3) },
 			"moments x":     func() { p.moments(f(3), f(3), f(5), 2, 3) },
 			"dots z":        func() { p.dots(f(3), f(3), f(6), f(5), 2, 3) },
+			"dots4 s":       func() { p.dots4(f(2), f(6), f(6), f(6), f(6), nil, nil, 2, 3) },
+			"dots4 sxy":     func() { p.dots4(f(3), f(5), f(6), f(6), f(6), nil, nil, 2, 3) },
+			"dots4 x":       func() { p.dots4(f(3), f(6), f(5), f(6), f(6), nil, nil, 2, 3) },
+			"dots4 y1":      func() { p.dots4(f(3), f(6), f(6), f(6), f(5), nil, nil, 2, 3) },
+			"combine dst":   func() { p.combine(f(5), f(6), f(6), nil, nil, f(6), f(3), f(3), 2, 3) },
+			"combine p1":    func() { p.combine(f(6), f(6), f(5), nil, nil, f(6), f(3), f(3), 2, 3) },
+			"combine a":     func() { p.combine(f(6), f(6), f(6), nil, nil, f(5), f(3), f(3), 2, 3) },
+			"combine e":     func() { p.combine(f(6), f(6), f(6), nil, nil, f(6), f(3), f(2), 2, 3) },
 			"mask dst":      func() { p.mask(f(4), f(5), f(5)) },
 			"mask g":        func() { p.mask(f(5), f(4), []float32{1, 1, 1, 1, 1}) },
 			"dw dst":        func() { p.dw(f(5), f(36), f(27), 2, 3, 3, 1, 1, 12) },
@@ -667,7 +876,7 @@ func BenchmarkPrimitive(b *testing.B) {
 	}
 	for _, s := range []struct{ n, c int }{{32, 16}, {1024, 16}, {1024, 36}, {256, 64}, {2048, 64}} {
 		x, y, z, a := floats(s.n*s.c), floats(s.n*s.c), floats(s.n*s.c), floats(s.c)
-		s1, s2 := floats(s.c), floats(s.c)
+		s1, s2, s4 := floats(s.c), floats(s.c), floats(4*s.c)
 		size := fmt.Sprintf("n=%d,c=%d", s.n, s.c)
 		once := 4 * s.n * s.c
 		kernels = append(kernels,
@@ -677,6 +886,8 @@ func BenchmarkPrimitive(b *testing.B) {
 			kernel{"addAffine/" + size, 0, 3 * once, func(p *primitives) { p.addAffine(z, x, a, a, s.n, s.c) }},
 			kernel{"moments/" + size, 0, once, func(p *primitives) { p.moments(s1, s2, x, s.n, s.c) }},
 			kernel{"dots/" + size, 0, 2 * once, func(p *primitives) { p.dots(s1, s2, x, y, s.n, s.c) }},
+			kernel{"dots4/" + size, 0, 5 * once, func(p *primitives) { p.dots4(s1, s4, x, y, z, x, y, s.n, s.c) }},
+			kernel{"combine/" + size, 0, 5 * once, func(p *primitives) { p.combine(z, x, y, x, y, s4, a, a, s.n, s.c) }},
 			kernel{"mask/" + size, 0, 3 * once, func(p *primitives) { p.mask(z, x, y) }})
 	}
 	for _, n := range []int{10, 313} {

@@ -42,7 +42,7 @@ func ReduceScratch(n, h, w, c, cout int, backward bool) (perWorker, shared int) 
 		g := grouped(r.bands, c*cout, true)
 		return total(r.backwardSizes()), total(c*cout) + g.memory()
 	}
-	return withMoments(2*r.rowLen(), r.tasks()*2*cout, n, r.oh, r.ow, cout)
+	return withMoments(2*r.rowLen(), partsSize(r.tasks(), 2*cout), n, r.oh, r.ow, cout)
 }
 
 func (r *reduce) backwardSizes() (pair, gx, gz int) {
@@ -63,7 +63,7 @@ func ReduceForward(t *Team, x Map, w1, w2, z []float32, cout int, mom []float32)
 	need("z", z, pixels*cout)
 	needIf("mom", mom, 3*cout)
 	if mom != nil {
-		a.parts = t.Shared(a.tasks() * 2 * cout)
+		a.parts = t.Shared(partsSize(a.tasks(), 2*cout))
 	}
 	reduceForward.run(t, a.tasks(), a)
 	if mom != nil {
@@ -81,7 +81,7 @@ type reduceForwardArgs struct {
 var reduceForward = newLoop(func(a *reduceForwardArgs, w *Worker, i int) {
 	image, band := a.at(i)
 	out, cout := a.band(band, a.oh), 2*a.half
-	buf, sums := w.Scratch(2*a.rowLen()), part(a.parts, i, cout)
+	buf, sums := w.Scratch(2*a.rowLen()), part(a.parts, i, 2*cout)
 	for y := out.from; y < out.to; y++ {
 		even, odd := a.pair(buf, &a.x, image, y)
 		z := a.z[(image*a.oh+y)*a.ow*cout:][:a.ow*cout]

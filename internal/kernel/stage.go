@@ -91,11 +91,11 @@ func (f *fan) backwardSizes() (frame, gz, inner, spread, row int) {
 	return frame, gz, f.block * f.ow * f.c, f.spreadSize(f.most((*sweep).inRows)), max(f.ow, f.w) * f.c
 }
 
-// partsSize is the number of sums of all tasks.
-func (f *fan) partsSize() int {
+// momentsSize is the size of the partial sums of the moments of all outputs.
+func (f *fan) momentsSize() int {
 	size := 0
 	for i := range f.list {
-		size += f.tasks() * 2 * f.cout(&f.list[i])
+		size += partsSize(f.tasks(), 2*f.cout(&f.list[i]))
 	}
 	return size
 }
@@ -108,9 +108,10 @@ func StagesScratch(n, h, w, c int, stages []Stage, backward bool) (perWorker, sh
 	if backward {
 		_, all := f.sizes()
 		g := grouped(f.bands, all, true)
-		return total(f.backwardSizes()), total(all, f.tasks()*2*c) + g.memory()
+		return total(f.backwardSizes()), total(all, partsSize(f.tasks(), 2*c)) + g.memory()
 	}
-	perWorker, shared = total(f.forwardSizes()), f.partsSize()
+	f.sweep = f.finely()
+	perWorker, shared = total(f.forwardSizes()), f.momentsSize()
 	for i := range stages {
 		perWorker, shared = withMoments(perWorker, shared, n, f.oh, f.ow, f.cout(&stages[i]))
 	}
@@ -120,8 +121,9 @@ func StagesScratch(n, h, w, c int, stages []Stage, backward bool) (perWorker, sh
 // StagesForward computes the outputs of stages of x.
 func StagesForward(t *Team, x Map, stages []Stage) {
 	a := fanForwardArgs{fan: newFan(x.N, x.H, x.W, x.C, stages), x: x}
+	a.sweep = a.finely()
 	a.check()
-	a.parts = t.Shared(a.partsSize())
+	a.parts = t.Shared(a.momentsSize())
 	fanForward.run(t, a.tasks(), a)
 	parts := a.parts
 	for i := range stages {
@@ -130,7 +132,7 @@ func StagesForward(t *Team, x Map, stages []Stage) {
 		if s.Mom != nil {
 			setMoments(s.Mom, parts, a.tasks(), cout, a.pixels())
 		}
-		parts = parts[a.tasks()*2*cout:]
+		parts = parts[partsSize(a.tasks(), 2*cout):]
 	}
 	for i := range stages { // now that no parts are needed any more
 		if s := &stages[i]; s.Mom != nil && s.Z != nil {
@@ -169,9 +171,9 @@ var fanForward = newLoop(func(a *fanForwardArgs, w *Worker, i int) {
 		cout := a.cout(s)
 		var sums []float32
 		if s.Mom != nil {
-			sums = part(parts, i, cout)
+			sums = part(parts, i, 2*cout)
 		}
-		parts = parts[a.tasks()*2*cout:]
+		parts = parts[partsSize(a.tasks(), 2*cout):]
 		if s.Z == nil {
 			continue
 		}
@@ -199,8 +201,8 @@ func StagesBackward(t *Team, x Map, stages []Stage, gx, sums []float32) {
 		a.weights = a.weights || stages[i].GWD != nil || stages[i].GWP != nil
 	}
 	a.groups = grouped(a.bands, all, a.weights)
-	mem := pieces(t.Shared(total(all, a.tasks()*2*x.C) + a.memory()))
-	a.turned, a.parts = mem.take(all), mem.take(a.tasks()*2*x.C)
+	mem := pieces(t.Shared(total(all, partsSize(a.tasks(), 2*x.C)) + a.memory()))
+	a.turned, a.parts = mem.take(all), mem.take(partsSize(a.tasks(), 2*x.C))
 	a.buffers = mem
 	if sums == nil || gx == nil {
 		a.parts = nil
@@ -373,7 +375,7 @@ func (b *branch) finish(task int) {
 	if b.gx == nil {
 		return
 	}
-	in, sums := b.inRows(b.band), part(b.parts, task, b.c)
+	in, sums := b.inRows(b.band), part(b.parts, task, 2*b.c)
 	for y := in.from; y < in.to; y++ {
 		var x []float32 // or its positive part: gx is zero elsewhere
 		if b.frame != nil {

@@ -21,9 +21,9 @@ func TestStage(t *testing.T) {
 }
 
 // TestStageOfManyChannels has more channels than a vector register file holds, and
-// groups of three tasks and of two.
+// groups of three tasks and of four.
 func TestStageOfManyChannels(t *testing.T) {
-	const n, c = 40, 53
+	const n, c = 130, 53
 	require.Greater(t, cut(n, 3, 4*c, 2).tasks(), 2*mostGroups)
 	r := rng.New(3, "stages", 0, 0)
 	for _, kind := range []string{"affine", "gradient"} {

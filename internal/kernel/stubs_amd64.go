@@ -8,6 +8,31 @@ package kernel
 // i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
 func productAVX2(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 
+// winogradInputAVX2 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradInputAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradWeightAVX2 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradWeightAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradOutputAVX2 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradOutputAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradOutputGradAVX2 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradOutputGradAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradWeightGradAVX2 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradWeightGradAVX2(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
 // affineAVX2 forms n pixels of c channels: dst = max(a·p + b·q + d, floor). A nil a or b
 // stands for ones, a nil q or d for zeros. dst may be p or q. n is positive.
 func affineAVX2(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
@@ -15,6 +40,16 @@ func affineAVX2(dst *float32, p *float32, q *float32, a *float32, b *float32, d 
 // dotsAVX2 adds, for each of c channels, the sum of x over n pixels to s and that of x·y
 // to sxy. n is positive.
 func dotsAVX2(s *float32, sxy *float32, x *float32, y *float32, n int, c int)
+
+// dots4AVX2 adds, for each of c channels, the sum of x over n pixels to s, unless nil, and those
+// of x·y0 to x·y3 to sxy, which has c elements for each. Those from the first nil on do not exist. n
+// is positive.
+func dots4AVX2(s *float32, sxy *float32, x *float32, y0 *float32, y1 *float32, y2 *float32, y3 *float32, n int, c int)
+
+// combineAVX2 sets n pixels of c channels to (e + a0·p0) + d + a1·p1 + a2·p2 + a3·p3, or if d is nil to
+// dst + a0·p0 + a1·p1 + a2·p2 + a3·p3, added from left to right. a has c factors for each map, ones if
+// nil. The maps from the first nil on do not exist. n is positive.
+func combineAVX2(dst *float32, p0 *float32, p1 *float32, p2 *float32, p3 *float32, a *float32, d *float32, e *float32, n int, c int)
 
 // maskAVX2 sets dst to grad where x is positive and to zero elsewhere.
 func maskAVX2(dst *float32, grad *float32, x *float32, n int)
@@ -45,6 +80,31 @@ func expSumAVX2(dst *float32, x *float32, n int, shift float32) float64
 // i, l of a is at a[i*row+l*depth]; b and c are stored by rows. m, n and k are positive.
 func productAVX512(m int, n int, k int, a *float32, row int, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 
+// winogradInputAVX512 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradInputAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradWeightAVX512 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradWeightAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradOutputAVX512 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradOutputAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradOutputGradAVX512 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradOutputGradAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
+// winogradWeightGradAVX512 sets each of n tiles of dst to l·x·lᵀ, where x is that of src and l a matrix of
+// Winograd's convolution. Rows, columns and tiles are some floats apart; an element is c floats. n and
+// c are positive.
+func winogradWeightGradAVX512(dst *float32, dstRow int, dstColumn int, dstNext int, src *float32, srcRow int, srcColumn int, srcNext int, n int, c int)
+
 // affineAVX512 forms n pixels of c channels: dst = max(a·p + b·q + d, floor). A nil a or b
 // stands for ones, a nil q or d for zeros. dst may be p or q. n is positive.
 func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, d *float32, n int, c int, floor float32)
@@ -52,6 +112,16 @@ func affineAVX512(dst *float32, p *float32, q *float32, a *float32, b *float32, 
 // dotsAVX512 adds, for each of c channels, the sum of x over n pixels to s and that of x·y
 // to sxy. n is positive.
 func dotsAVX512(s *float32, sxy *float32, x *float32, y *float32, n int, c int)
+
+// dots4AVX512 adds, for each of c channels, the sum of x over n pixels to s, unless nil, and those
+// of x·y0 to x·y3 to sxy, which has c elements for each. Those from the first nil on do not exist. n
+// is positive.
+func dots4AVX512(s *float32, sxy *float32, x *float32, y0 *float32, y1 *float32, y2 *float32, y3 *float32, n int, c int)
+
+// combineAVX512 sets n pixels of c channels to (e + a0·p0) + d + a1·p1 + a2·p2 + a3·p3, or if d is nil to
+// dst + a0·p0 + a1·p1 + a2·p2 + a3·p3, added from left to right. a has c factors for each map, ones if
+// nil. The maps from the first nil on do not exist. n is positive.
+func combineAVX512(dst *float32, p0 *float32, p1 *float32, p2 *float32, p3 *float32, a *float32, d *float32, e *float32, n int, c int)
 
 // maskAVX512 sets dst to grad where x is positive and to zero elsewhere.
 func maskAVX512(dst *float32, grad *float32, x *float32, n int)
@@ -77,6 +147,12 @@ func maxGradAVX512(gx *float32, src *float32, grad *float32, width int, c int, k
 // expSumAVX512 sets dst to exp(x - shift), where nothing in x is larger than shift, and returns the
 // sum of its elements. n is positive.
 func expSumAVX512(dst *float32, x *float32, n int, shift float32) float64
+
+// toBFloat16AVX2 rounds 16 numbers for each block, one at least.
+func toBFloat16AVX2(dst *uint16, x *float32, blocks int)
+
+// fromBFloat16AVX2 converts 16 numbers for each block, one at least.
+func fromBFloat16AVX2(dst *float32, x *uint16, blocks int)
 
 // pause passes the time of a few instructions.
 func pause()

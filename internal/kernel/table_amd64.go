@@ -11,19 +11,27 @@ import (
 //go:generate go run -C _asm . -out ../primitive_amd64.s -stubs ../stubs_amd64.go -pkg kernel
 
 // variants holds the primitives of each level of instructions.
-var variants = []primitives{
-	cpu.Generic: generic,
-	cpu.AVX2: (&assembly{
-		product: productAVX2, affine: affineAVX2, dots: dotsAVX2, mask: maskAVX2,
+var variants = []primitives{cpu.Generic: generic, cpu.AVX2: avx2.primitives(), cpu.AVX512: avx512.primitives()}
+
+var (
+	avx2 = &assembly{
+		product: productAVX2, affine: affineAVX2, dots: dotsAVX2, dots4: dots4AVX2, combine: combineAVX2, mask: maskAVX2,
 		dw: dwAVX2, dwGrad: dwGradAVX2, maxRow: maxRowAVX2, maxGrad: maxGradAVX2,
 		expSum: expSumAVX2,
-	}).primitives(),
-	cpu.AVX512: (&assembly{
-		product: productAVX512, affine: affineAVX512, dots: dotsAVX512, mask: maskAVX512,
+		transform: [transforms]transform{
+			winogradInputAVX2, winogradWeightAVX2, winogradOutputAVX2, winogradOutputGradAVX2, winogradWeightGradAVX2,
+		},
+	}
+	avx512 = &assembly{
+		product: productAVX512, affine: affineAVX512, dots: dotsAVX512, dots4: dots4AVX512, combine: combineAVX512, mask: maskAVX512,
 		dw: dwAVX512, dwGrad: dwGradAVX512, maxRow: maxRowAVX512, maxGrad: maxGradAVX512,
 		expSum: expSumAVX512,
-	}).primitives(),
-}
+		transform: [transforms]transform{
+			winogradInputAVX512, winogradWeightAVX512, winogradOutputAVX512, winogradOutputGradAVX512, winogradWeightGradAVX512,
+		},
+		half: avx2,
+	}
+)
 
 // active is the variant in use.
 var active = variants[cpu.Active]
@@ -33,13 +41,40 @@ type assembly struct {
 	product func(m, n, k int, a *float32, row, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)
 	affine  func(dst, p, q, a, b, d *float32, n, c int, floor float32)
 	dots    func(s, sxy, x, y *float32, n, c int)
+	dots4   func(s, sxy, x, y0, y1, y2, y3 *float32, n, c int)
+	combine func(dst, p0, p1, p2, p3, a, d, e *float32, n, c int)
 	mask    func(dst, grad, x *float32, n int)
 	dw      func(dst, src, w *float32, width, c, k, pixel, tap, row int)
 	dwGrad  func(gw, src, grad *float32, width, c, k, pixel, tap, row int)
 	maxRow  func(dst, src *float32, width, c, k, pixel, tap, row int)
 	maxGrad func(gx, src, grad *float32, width, c, k, pixel, tap, row int)
 	expSum  func(dst, x *float32, n int, shift float32) float64
+
+	transform [transforms]transform
+
+	half *assembly // that for vectors half as wide, which has the same bits; nil for none
 }
+
+// Where half of the last vector of channels would be empty, vectors half as wide take
+// less time, above all on processors that split the wide ones.
+
+// maps returns the functions for maps of c channels.
+func (s *assembly) maps(c int) *assembly {
+	if s.half != nil && c%16 == 8 {
+		return s.half
+	}
+	return s
+}
+
+// windows returns the functions for windows of c channels.
+func (s *assembly) windows(c int) *assembly {
+	if s.half != nil && c < 64 && c%16 > 0 && c%16 <= 8 {
+		return s.half
+	}
+	return s
+}
+
+type transform = func(dst *float32, dstRow, dstColumn, dstNext int, src *float32, srcRow, srcColumn, srcNext int, n, c int)
 
 // A goroutine cannot be stopped inside an assembly function, and the garbage
 // collector waits for it. These limits keep a call of the functions for maps of any
@@ -75,11 +110,26 @@ func (s *assembly) primitives() primitives {
 			pixels = max(1, maxElements/c)
 		}
 		for i := 0; i < n; i += pixels {
-			s.affine(&dst[i*c], &p[i*c], element(q, i*c), coefficients(a, c), coefficients(b, c), coefficients(d, c),
+			s.maps(c).affine(&dst[i*c], &p[i*c], element(q, i*c), coefficients(a, c), coefficients(b, c), coefficients(d, c),
 				min(pixels, n-i), c, floor)
 		}
 	}
+	var tiles [transforms]func(dst []float32, to grid, src []float32, from grid, n, c int)
+	for i, f := range s.transform {
+		l := winogradMatrix[i]
+		tiles[i] = func(dst []float32, to grid, src []float32, from grid, n, c int) {
+			if n*c == 0 {
+				return
+			}
+			_, _ = dst[to.last(len(l), n, c)], src[from.last(len(l[0]), n, c)]
+			some := max(1, maxElements/(16*c))
+			for t := 0; t < n; t += some {
+				f(&dst[t*to.tile], to.row, to.column, to.tile, &src[t*from.tile], from.row, from.column, from.tile, min(some, n-t), c)
+			}
+		}
+	}
 	return primitives{
+		transform: tiles,
 		gemm: func(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int, acc bool) {
 			s.matmul(m, n, k, a, lda, 1, b, ldb, c, ldc, acc)
 		},
@@ -92,6 +142,47 @@ func (s *assembly) primitives() primitives {
 		},
 		moments: func(sum, squares, x []float32, n, c int) { s.sums(sum, squares, x, x, n, c) },
 		dots:    s.sums,
+		dots4: func(sum, products, x, y0, y1, y2, y3 []float32, n, c int) {
+			if n*c == 0 {
+				return
+			}
+			maps := 0
+			for _, y := range [...][]float32{y0, y1, y2, y3} {
+				if y == nil {
+					break
+				}
+				_ = y[n*c-1]
+				maps++
+			}
+			_, _ = products[maps*c-1], x[n*c-1]
+			if sum != nil {
+				_ = sum[c-1]
+			}
+			pixels := max(1, maxElements/c)
+			for i := 0; i < n; i += pixels {
+				s.maps(c).dots4(element(sum, 0), &products[0], &x[i*c], element(y0, i*c), element(y1, i*c), element(y2, i*c), element(y3, i*c),
+					min(pixels, n-i), c)
+			}
+		},
+		combine: func(dst, p0, p1, p2, p3, a, d, e []float32, n, c int) {
+			if n*c == 0 {
+				return
+			}
+			maps := 0
+			for _, p := range [...][]float32{p0, p1, p2, p3} {
+				if p == nil {
+					break
+				}
+				_ = p[n*c-1]
+				maps++
+			}
+			_ = dst[n*c-1]
+			pixels := max(1, maxElements/c)
+			for i := 0; i < n; i += pixels {
+				s.maps(c).combine(&dst[i*c], element(p0, i*c), element(p1, i*c), element(p2, i*c), element(p3, i*c),
+					coefficients(a, maps*c), coefficients(d, c), coefficients(e, c), min(pixels, n-i), c)
+			}
+		},
 		mask: func(dst, g, x []float32) {
 			for i := 0; i < len(x); i += maxElements {
 				count := min(maxElements, len(x)-i)
@@ -103,21 +194,21 @@ func (s *assembly) primitives() primitives {
 				return
 			}
 			_, _, _ = dst[width*c-1], src[lastInput(width, c, k, stride, dil, rowStride)], w[k*k*c-1]
-			s.dw(&dst[0], &src[0], &w[0], width, c, k, stride*c, dil*c, dil*rowStride)
+			s.windows(c).dw(&dst[0], &src[0], &w[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
 		dwGrad: func(gw, src, g []float32, width, c, k, stride, dil, rowStride int) {
 			if width*c == 0 {
 				return
 			}
 			_, _, _ = g[width*c-1], src[lastInput(width, c, k, stride, dil, rowStride)], gw[k*k*c-1]
-			s.dwGrad(&gw[0], &src[0], &g[0], width, c, k, stride*c, dil*c, dil*rowStride)
+			s.windows(c).dwGrad(&gw[0], &src[0], &g[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
 		maxRow: func(dst, src []float32, width, c, k, stride, dil, rowStride int) {
 			if width*c == 0 {
 				return
 			}
 			_, _ = dst[width*c-1], src[lastInput(width, c, k, stride, dil, rowStride)]
-			s.maxRow(&dst[0], &src[0], width, c, k, stride*c, dil*c, dil*rowStride)
+			s.windows(c).maxRow(&dst[0], &src[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
 		maxGrad: func(gx, src, g []float32, width, c, k, stride, dil, rowStride int) {
 			if width*c == 0 {
@@ -125,7 +216,7 @@ func (s *assembly) primitives() primitives {
 			}
 			last := lastInput(width, c, k, stride, dil, rowStride)
 			_, _, _ = gx[last], src[last], g[width*c-1]
-			s.maxGrad(&gx[0], &src[0], &g[0], width, c, k, stride*c, dil*c, dil*rowStride)
+			s.windows(c).maxGrad(&gx[0], &src[0], &g[0], width, c, k, stride*c, dil*c, dil*rowStride)
 		},
 		expSum: func(dst, x []float32, shift float32) (sum float64) {
 			for i := 0; i < len(x); i += maxElements {
@@ -134,8 +225,27 @@ func (s *assembly) primitives() primitives {
 			}
 			return sum
 		},
+		toBFloat16: func(dst []uint16, x []float32) {
+			n := len(x) / bfloat16Block * bfloat16Block
+			for i := 0; i < n; i += maxElements {
+				count := min(maxElements, n-i)
+				toBFloat16AVX2(&dst[i : i+count : len(dst)][0], &x[i], count/bfloat16Block)
+			}
+			toBFloat16Generic(dst[n:], x[n:])
+		},
+		fromBFloat16: func(dst []float32, x []uint16) {
+			n := len(dst) / bfloat16Block * bfloat16Block
+			for i := 0; i < n; i += maxElements {
+				count := min(maxElements, n-i)
+				fromBFloat16AVX2(&dst[i], &x[i : i+count : len(x)][0], count/bfloat16Block)
+			}
+			fromBFloat16Generic(dst[n:], x[n:])
+		},
 	}
 }
+
+// bfloat16Block is how many numbers the conversions to and from bfloat16 take at a time.
+const bfloat16Block = 16
 
 // lastInput returns the index of the last input of a row of windows.
 func lastInput(width, c, k, stride, dil, rowStride int) int {
@@ -189,6 +299,6 @@ func (s *assembly) sums(sum, products, x, y []float32, n, c int) {
 		pixels = max(1, maxElements/c)
 	}
 	for i := 0; i < n; i += pixels {
-		s.dots(&sum[0], &products[0], &x[i*c], &y[i*c], min(pixels, n-i), c)
+		s.maps(c).dots(&sum[0], &products[0], &x[i*c], &y[i*c], min(pixels, n-i), c)
 	}
 }

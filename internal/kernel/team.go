@@ -1,37 +1,61 @@
 package kernel
 
 import (
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
 	"unnas/internal/panics"
 )
 
-// A Team runs the loops of kernels on several cores. Between Begin and End its
-// workers spin, since waking a sleeping thread costs as much as a whole kernel;
-// outside they do not exist. One goroutine at a time may use a team.
+// A Team is a thread pool as one kernel at a time sees it. Between Begin and End its
+// workers spin for a while after each loop, since waking a sleeping thread costs as much
+// as a whole kernel, and then park; outside they do not exist.
 //
-// How a loop is cut into tasks never depends on the number of workers, so
-// neither do results.
+// How a loop is cut into tasks never depends on the number of workers, so neither do
+// results.
 type Team struct {
-	workers []*Worker // workers[0] is the caller of the loops
-	enter   []func()  // what the other workers run, bound once so that Begin does not allocate
-	exited  sync.WaitGroup
+	pool   *pool
+	number int
+	own    *Worker // runs the kernel, and takes part in its loops
+	sums   []float32
+	busy   atomic.Bool // while a loop runs
+	fault  atomic.Pointer[panics.Error]
+	trace  func([]time.Duration)
 
-	// state holds the number of tasks of the current loop that nobody has
-	// taken yet. A worker that lowers it owns the task, and until that task is
-	// counted in done the loop cannot end, so task and count stay valid.
-	state atomic.Int64
-	done  atomic.Int64
-	stop  atomic.Bool
+	// left holds the number of tasks of the current loop that no worker has taken
+	// yet, or less. A worker that lowers it from above zero owns a task, and until
+	// that task is counted in done the loop cannot end, so task and count stay
+	// valid.
+	_     cpu.CacheLinePad
+	left  atomic.Int64
 	task  task
-	count int
-	busy  atomic.Bool // while a loop runs
+	count int64
+	_     cpu.CacheLinePad
+	done  atomic.Int64
+	_     cpu.CacheLinePad
+}
 
-	fault atomic.Pointer[panics.Error]
-	sums  []float32
+// pool is what the teams of all workers share.
+type pool struct {
+	teams  []*Team  // of each worker; teams[0] is that of the caller
+	enter  []func() // what the other workers run, bound once so that Begin does not allocate
+	exited sync.WaitGroup
+	wake   chan struct{} // a token for each parked worker that is woken
+	// group is the loop over kernels that run at the same time, and kernels its body.
+	group   Team
+	kernels kernels
+
+	_    cpu.CacheLinePad
+	stop atomic.Bool
+	// parked counts the workers that wait for a token, but for those that one is
+	// on its way to.
+	parked atomic.Int64
+	_      cpu.CacheLinePad
 }
 
 // task is the body of a loop.
@@ -39,8 +63,18 @@ type task interface {
 	do(w *Worker, i int)
 }
 
-// Worker is what one goroutine of a team owns: memory for intermediate results.
-type Worker struct{ buf []float32 }
+// Worker is what one goroutine of a pool owns: memory for intermediate results.
+type Worker struct {
+	_    cpu.CacheLinePad
+	team *Team // of the kernels that it runs
+	buf  []float32
+
+	tasks       uint      // begun
+	rested      time.Time // when the worker last yielded
+	preemptions int64     // of its thread until then
+	shares      bool      // whether another thread took the core then
+	_           cpu.CacheLinePad
+}
 
 // Scratch returns n floats of undefined content that belong to the worker until
 // its next call.
@@ -51,31 +85,38 @@ func (w *Worker) Scratch(n int) []float32 {
 	return w.buf[:n:n]
 }
 
-// NewTeam returns a team of size workers, or of one per available core if size
-// is zero or less.
+// NewTeam returns a team of size workers. If size is zero or less there is one for
+// each core that the process may use: GOMAXPROCS, which follows the CPU quota of a
+// container.
 func NewTeam(size int) *Team {
 	if size <= 0 {
 		size = runtime.GOMAXPROCS(0)
 	}
-	t := &Team{workers: make([]*Worker, size), enter: make([]func(), size)}
-	for i := range t.workers {
-		w := &Worker{}
-		t.workers[i] = w
-		t.enter[i] = func() { t.work(w) }
+	p := &pool{teams: make([]*Team, size), enter: make([]func(), size), wake: make(chan struct{}, size)}
+	for i := range p.teams {
+		t := &Team{pool: p, number: i, own: &Worker{}}
+		t.own.team = t
+		p.teams[i] = t
+		p.enter[i] = func() { p.work(t.own) }
 	}
-	return t
+	return p.teams[0]
 }
 
 // Size returns the number of workers.
-func (t *Team) Size() int { return len(t.workers) }
+func (t *Team) Size() int { return len(t.pool.teams) }
 
-// Reserve takes the memory that loops will need: perWorker floats for each
-// worker and shared floats for results that are combined after a loop.
-func (t *Team) Reserve(perWorker, shared int) {
-	for _, w := range t.workers {
-		w.Scratch(perWorker)
+// Number tells the teams of kernels that run at the same time apart: it is 0 to Size-1.
+func (t *Team) Number() int { return t.number }
+
+// Reserve takes the memory that loops will need: perWorker floats for each worker and
+// shared floats for results that are combined after a loop, together floats for those of
+// each other kernel that runs at the same time.
+func (t *Team) Reserve(perWorker, shared, together int) {
+	for _, other := range t.pool.teams {
+		other.own.Scratch(perWorker)
+		other.Shared(together)
 	}
-	t.Shared(shared)
+	t.Shared(max(shared, together))
 }
 
 // Shared returns n floats of undefined content that belong to the running kernel.
@@ -88,18 +129,39 @@ func (t *Team) Shared(n int) []float32 {
 
 // Begin starts the workers. Without it loops run on the caller alone.
 func (t *Team) Begin() {
-	t.stop.Store(false)
-	for _, enter := range t.enter[1:] {
-		t.exited.Add(1)
+	p := t.pool
+	p.stop.Store(false)
+	for _, enter := range p.enter[1:] {
+		p.exited.Add(1)
 		go enter()
 	}
 }
 
 // End stops the workers and waits until they are gone.
 func (t *Team) End() {
-	t.stop.Store(true)
-	t.exited.Wait()
+	p := t.pool
+	p.stop.Store(true)
+	p.unpark(len(p.teams))
+	p.exited.Wait()
 }
+
+// Concurrently calls f for every i below n, several at a time, with a team that shares
+// the workers: those that have no kernel to run take part in the loops of the others. It
+// passes on the first panic. Only the caller of Begin may call it.
+func (t *Team) Concurrently(n int, f func(t *Team, i int)) {
+	if n == 1 {
+		f(t, 0)
+		return
+	}
+	p := t.pool
+	p.kernels.run = f
+	p.group.execute(p, t.own, n, &p.kernels)
+}
+
+// kernels is the loop over kernels that run at the same time.
+type kernels struct{ run func(t *Team, i int) }
+
+func (k *kernels) do(w *Worker, i int) { k.run(w.team, i) }
 
 // For calls body for every i below n, on all workers, in no fixed order. It
 // passes on the first panic of a body. A body may call For: that loop runs on the
@@ -122,20 +184,30 @@ func (t *Team) run(n int, body task) {
 		return
 	}
 	defer t.busy.Store(false)
-	w := t.workers[0]
-	if n == 1 || len(t.workers) == 1 {
+	if t.trace != nil {
+		t.timed(n, body)
+		return
+	}
+	t.execute(t.pool, t.own, n, body)
+}
+
+// execute runs a loop on the worker w, with the help of others.
+func (t *Team) execute(p *pool, w *Worker, n int, body task) {
+	if n == 1 || len(p.teams) == 1 {
 		for i := range n {
 			body.do(w, i)
 		}
 		return
 	}
-	t.task, t.count = body, n
+	t.task, t.count = body, int64(n)
 	t.done.Store(0)
-	t.state.Store(int64(n))
-	for t.step(w) {
-	}
-	for spin := 0; t.done.Load() < int64(n); spin++ {
-		relax(spin)
+	t.left.Store(t.count)
+	p.unpark(min(n-1, 2))
+	t.take(w, n)
+	for wait := (waiting{}); t.done.Load() < t.count; {
+		if !p.help(w, 1) && !wait.spin() {
+			sleep(nap)
+		}
 	}
 	t.task = nil
 	if f := t.fault.Swap(nil); f != nil {
@@ -143,18 +215,21 @@ func (t *Team) run(n int, body task) {
 	}
 }
 
-// step takes one task and runs it; it reports false if there was none to take.
-func (t *Team) step(w *Worker) bool {
-	for {
-		left := t.state.Load()
+// take runs tasks, up to a number and until there is none to take, and reports whether
+// there was one.
+func (t *Team) take(w *Worker, most int) (any bool) {
+	for ; most > 0 && t.left.Load() > 0; most-- {
+		// A worker that loses its core, or its turn among goroutines, in the middle of
+		// a task holds up all others, so it offers them before it takes one.
+		w.yield()
+		left := t.left.Add(-1) + 1
 		if left <= 0 {
-			return false
+			return any
 		}
-		if t.state.CompareAndSwap(left, left-1) {
-			t.guarded(w, t.count-int(left))
-			return true
-		}
+		any = true
+		t.guarded(w, int(t.count-left))
 	}
+	return any
 }
 
 func (t *Team) guarded(w *Worker, i int) {
@@ -167,37 +242,127 @@ func (t *Team) guarded(w *Worker, i int) {
 	t.task.do(w, i)
 }
 
-func (t *Team) work(w *Worker) {
-	defer t.exited.Done()
-	for spin := 0; ; spin++ {
-		if t.step(w) {
-			spin = 0
+// work runs kernels and takes part in loops until the pool stops.
+func (p *pool) work(w *Worker) {
+	defer p.exited.Done()
+	for !p.stop.Load() {
+		if p.help(w, math.MaxInt) || p.group.take(w, 1) {
 			continue
 		}
-		if t.stop.Load() {
-			return
+		for wait := (waiting{}); !p.open() && !p.stop.Load(); {
+			if !wait.spin() {
+				p.park()
+				break
+			}
 		}
-		relax(spin)
 	}
 }
 
-// patience is how often a waiting worker spins, for one to six milliseconds: longer
-// than any loop takes where the team has its cores to itself.
-const patience = 1 << 15
-
-// relax passes a little time. A waiting worker spins first, now and then lets
-// other goroutines (the loader of the next batch, the garbage collector) have its
-// core, and gives it up when the one it waits for has lost its own to another
-// program.
-func relax(spin int) {
-	switch {
-	case spin > patience:
-		time.Sleep(50 * time.Microsecond)
-	case spin&63 == 63:
-		runtime.Gosched()
-	default:
-		pause()
+// help takes part in a loop of a kernel, by up to a number of tasks, and reports whether
+// there was one.
+func (p *pool) help(w *Worker, most int) bool {
+	for _, t := range p.teams {
+		if t.take(w, most) {
+			return true
+		}
 	}
+	return false
+}
+
+// open reports whether there is anything to do.
+func (p *pool) open() bool {
+	if p.group.left.Load() > 0 {
+		return true
+	}
+	for _, t := range p.teams {
+		if t.left.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// park waits for a token, unless there is work.
+func (p *pool) park() {
+	p.parked.Add(1)
+	if (p.open() || p.stop.Load()) && p.claim() {
+		return
+	}
+	<-p.wake
+	p.unpark(2) // one wakes two, so that many wake soon
+}
+
+// claim takes one worker from those that are parked; it reports false if there is
+// none.
+func (p *pool) claim() bool {
+	for {
+		n := p.parked.Load()
+		if n == 0 || p.parked.CompareAndSwap(n, n-1) {
+			return n > 0
+		}
+	}
+}
+
+// unpark wakes up to n workers if there is something to do for them.
+func (p *pool) unpark(n int) {
+	for ; n > 0 && p.parked.Load() > 0 && (p.open() || p.stop.Load()) && p.claim(); n-- {
+		p.wake <- struct{}{}
+	}
+}
+
+// Trace calls f after each loop with the time that each of its tasks took, which then run
+// one after the other on the caller. A nil f ends that.
+func (t *Team) Trace(f func(tasks []time.Duration)) { t.trace = f }
+
+// timed runs a loop for Trace.
+func (t *Team) timed(n int, body task) {
+	times := make([]time.Duration, n)
+	for i := range n {
+		start := time.Now()
+		body.do(t.own, i)
+		times[i] = time.Since(start)
+	}
+	t.trace(times)
+}
+
+const (
+	patience  = 100 * time.Microsecond // what it takes to wake a thread
+	nap       = 50 * time.Microsecond
+	timeSlice = 2 * time.Millisecond // less than an operating system gives a thread
+)
+
+// waiting is one wait of a worker.
+type waiting struct {
+	spins uint
+	since time.Time
+}
+
+// spin passes a little time. It reports false once the wait is long.
+func (w *waiting) spin() bool {
+	pause()
+	if w.spins++; w.spins%16 != 0 {
+		return true
+	}
+	if w.since.IsZero() {
+		w.since = time.Now()
+	}
+	return time.Since(w.since) < patience
+}
+
+// yield gives other goroutines (the loader of the next batch, the garbage collector)
+// a turn from time to time, and other threads if the worker shares its core with one.
+func (w *Worker) yield() {
+	if w.tasks++; w.tasks%8 != 0 || time.Since(w.rested) < timeSlice {
+		return
+	}
+	runtime.Gosched()
+	start := time.Now()
+	if n := preemptions(); n != w.preemptions || w.shares {
+		w.preemptions = n
+		sleep(1)
+	}
+	w.rested = time.Now()
+	w.shares = w.rested.Sub(start) > timeSlice/2
 }
 
 // loop is a parallel loop whose arguments are kept in re-used memory, so that

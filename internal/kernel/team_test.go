@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -113,6 +114,24 @@ func TestTeamLeavesNoGoroutine(t *testing.T) {
 	}
 }
 
+// TestTeamWakesParkedWorkers has tasks that wait for each other, each of which needs
+// a worker.
+func TestTeamWakesParkedWorkers(t *testing.T) {
+	const size = 8
+	team := NewTeam(size)
+	team.Begin()
+	defer team.End()
+	for range 3 {
+		require.Eventually(t, func() bool { return team.pool.parked.Load() == size-1 }, time.Minute, time.Millisecond)
+		var arrived sync.WaitGroup
+		arrived.Add(size)
+		team.For(size, func(*Worker, int) {
+			arrived.Done()
+			arrived.Wait()
+		})
+	}
+}
+
 // TestLoopsInLoops holds that a loop in the body of another loses no work, whatever
 // the size of the team.
 func TestLoopsInLoops(t *testing.T) {
@@ -148,9 +167,10 @@ func TestTeamOfAllCores(t *testing.T) {
 
 func TestReservedMemoryIsKept(t *testing.T) {
 	team := NewTeam(3)
-	team.Reserve(100, 200)
+	team.Reserve(100, 200, 50)
 	shared := team.Shared(200)
-	for _, w := range team.workers {
+	for _, member := range team.pool.teams {
+		w := member.own
 		x := w.Scratch(100)
 		assert.Same(t, &x[0], &w.Scratch(7)[0])
 		assert.Zero(t, uintptr(unsafe.Pointer(&x[0]))%64, "scratch begins at a cache line")
@@ -158,6 +178,82 @@ func TestReservedMemoryIsKept(t *testing.T) {
 	}
 	assert.Same(t, &shared[0], &team.Shared(50)[0])
 	assert.Zero(t, uintptr(unsafe.Pointer(&shared[0]))%64)
+}
+
+// TestKernelsAtTheSameTime runs kernels of several loops each. What a loop leaves in the
+// team's memory is there for the next loop of the same kernel.
+func TestKernelsAtTheSameTime(t *testing.T) {
+	eachTeam(t, func(t *testing.T, team *Team) {
+		for _, n := range []int{1, 2, 5, 40} {
+			sums := make([]float32, n)
+			team.Concurrently(n, func(own *Team, k int) {
+				tasks := 1 + k%7
+				parts := own.Shared(tasks)
+				for range 3 {
+					own.For(tasks, func(w *Worker, i int) {
+						w.Scratch(4)[0] = float32(k + i)
+						runtime.Gosched()
+						parts[i] = w.Scratch(4)[0]
+					})
+				}
+				for _, p := range parts {
+					sums[k] += p
+				}
+			})
+			for k, sum := range sums {
+				tasks := 1 + k%7
+				require.EqualValues(t, tasks*k+tasks*(tasks-1)/2, sum, "kernel %d of %d", k, n)
+			}
+		}
+		require.PanicsWithValue(t, "kernel 3", func() {
+			defer func() {
+				if r := recover(); r != nil {
+					panic(fmt.Sprint(r))
+				}
+			}()
+			team.Concurrently(9, func(own *Team, k int) {
+				own.For(4, func(_ *Worker, i int) {
+					if k == 3 && i == 2 {
+						panic("kernel 3")
+					}
+				})
+			})
+		})
+	})
+}
+
+// TestKernelsHelpEachOther has tasks of one kernel that wait for each other, so it needs
+// all workers, while other kernels end at once.
+func TestKernelsHelpEachOther(t *testing.T) {
+	const size = 6
+	team := NewTeam(size)
+	team.Begin()
+	defer team.End()
+	for range 20 {
+		var arrived sync.WaitGroup
+		arrived.Add(size)
+		team.Concurrently(3, func(own *Team, k int) {
+			if k == 1 {
+				own.For(size, func(*Worker, int) {
+					arrived.Done()
+					arrived.Wait()
+				})
+			}
+		})
+	}
+}
+
+func TestTrace(t *testing.T) {
+	team := NewTeam(4)
+	team.Begin()
+	defer team.End()
+	var loops []int
+	team.Trace(func(tasks []time.Duration) { loops = append(loops, len(tasks)) })
+	team.For(3, func(*Worker, int) {})
+	team.For(5, func(*Worker, int) {})
+	team.Trace(nil)
+	team.For(7, func(*Worker, int) {})
+	assert.Equal(t, []int{3, 5}, loops)
 }
 
 type addArgs struct {
@@ -173,7 +269,7 @@ var addLoop = newLoop(func(a *addArgs, w *Worker, i int) {
 func TestLoopsDoNotAllocate(t *testing.T) {
 	for _, size := range []int{1, 4} {
 		team := NewTeam(size)
-		team.Reserve(16, 0)
+		team.Reserve(16, 0, 0)
 		team.Begin()
 		x := Floats(40)
 		allocs := testing.AllocsPerRun(100, func() { addLoop.run(team, len(x), addArgs{x, 1}) })

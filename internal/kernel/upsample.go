@@ -23,9 +23,9 @@ func between(i, in, out int) (at int, second float32) {
 }
 
 // forwardBands cut the output, backwardBands the input.
-func (u *upsampling) forwardBands() bands { return cut(u.n, u.toH, u.toW*u.c, 0) }
+func (u *upsampling) forwardBands() bands { return cut(u.n, u.toH, u.toW*u.c, 0).finely(u.toH, 0) }
 func (u *upsampling) backwardBands() bands {
-	return cut(u.n, u.h, max(u.w, u.toW*u.toH/u.h)*u.c, 0)
+	return cut(u.n, u.h, max(u.w, u.toW*u.toH/u.h)*u.c, 0).finely(u.h, 0)
 }
 
 // A stencil is what interpolation needs beside the pixels: for each output column

@@ -72,6 +72,12 @@ func newSweep(n, h, w, c int, win Window) sweep {
 	return s
 }
 
+// finely returns the sweep cut into more tasks.
+func (s sweep) finely() sweep {
+	s.bands = s.bands.finely(min(s.h, s.oh), s.reachH())
+	return s
+}
+
 // pixels returns the number of output pixels of all images.
 func (s *sweep) pixels() int { return s.n * s.oh * s.ow }
 

@@ -23,36 +23,60 @@ func expSum(v vectors) {
 	t := v.tail(number("n"))
 	dst, x, n, shift := number("dst"), number("x"), number("n"), v.reg()
 	VBROADCASTSS(param("shift"), shift)
-	sums := v.regs(2)
+	// Sixteen sums, whatever the width, so that the result is the same.
+	const lanes = 16
+	sums := v.regs(2 * lanes / v.lanes)
 	for _, s := range sums {
 		v.zero(s)
 	}
-	vector := func(t *tail) {
+	// vector works on a vector of each lanes elements.
+	vector := func(number int, t *tail) {
 		y := v.exp(shift, Mem{Base: x}, t)
-		for half, s := range sums {
-			part := v.reg()
+		for half := range 2 {
+			part, s := v.reg(), sums[2*number+half]
 			v.widen(y, half, part)
 			VADDPD(part, s, s)
 		}
 		v.store(y, Mem{Base: dst}, t)
 	}
-	rest, done := label("rest"), label("done")
-	SHRQ(imm(bits.TrailingZeros(uint(v.lanes))), n)
-	JZ(LabelRef(rest))
-	repeat(n, func() {
-		vector(nil)
+	whole := func(number int) {
+		vector(number, nil)
 		ADDQ(imm(v.size()), x)
 		ADDQ(imm(v.size()), dst)
+	}
+	rest, done := label("rest"), label("done")
+	SHRQ(imm(bits.TrailingZeros(lanes)), n)
+	JZ(LabelRef(rest))
+	repeat(n, func() {
+		for i := range lanes / v.lanes {
+			whole(i)
+		}
 	})
 	Label(rest)
 	n = number("n")
+	if !v.wide() { // perhaps a whole vector and an incomplete one
+		one := label("one")
+		TESTQ(I32(v.lanes), n)
+		JZ(LabelRef(one))
+		whole(0)
+		TESTQ(I32(v.lanes-1), n)
+		JZ(LabelRef(done))
+		vector(1, t)
+		JMP(LabelRef(done))
+		Label(one)
+	}
 	TESTQ(I32(v.lanes-1), n)
 	JZ(LabelRef(done))
-	vector(t)
+	vector(0, t)
 	Label(done)
 
+	// Each step adds the upper half of the sums to the lower one.
+	for half := len(sums) / 2; half > 0; half /= 2 {
+		for i := range half {
+			VADDPD(sums[half+i], sums[i], sums[i])
+		}
+	}
 	sum := sums[0]
-	VADDPD(sums[1], sum, sum)
 	if v.wide() {
 		half := YMM()
 		VEXTRACTF64X4(Imm(1), sum, half)

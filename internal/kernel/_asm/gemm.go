@@ -16,13 +16,14 @@ import (
 // the sum into pieces that fit).
 //
 // Registers: one accumulator for each row and vector of the block, the vectors
-// of one row of b, and one element of a in all lanes. With YMM 4 rows x 3 or 2
-// vectors or 8 x 1, with ZMM 8 rows x 3, 2 or 1: at least 8 accumulators, which
-// hides the latency of the multiply-add.
+// of one row of b, and, but for blocks of one vector with AVX-512, one element of
+// a in all lanes: at least 8 accumulators, which hides the latency of the
+// multiply-add, and few loads for each.
 //
-// Tail: the last vector of columns is incomplete. The last rows make blocks of 4,
-// and those that do not exist repeat the last one: it is computed several times,
-// with one result.
+// Tail: the last vector of columns is incomplete; with AVX-512 it takes a YMM
+// register if half of the lanes do. The last rows make blocks of 8 and 4, and those
+// that do not exist repeat the last one: it is computed several times, with one
+// result.
 func product(v vectors) {
 	TEXT("product"+v.name, NOSPLIT,
 		"func(m, n, k int, a *float32, row, depth int, b *float32, ldb int, c *float32, ldc int, acc bool)")
@@ -34,55 +35,102 @@ func product(v vectors) {
 	b, c := local(number("b")), local(number("c"))
 
 	columns, done := label("columns"), label("done")
-	block := func(vecs int, t *tail) {
-		v.productBlock(vecs, t, b, c)
-		if t != nil {
-			JMP(LabelRef(done))
-			return
-		}
+	full := func(vecs int) {
+		v.productBlock(v.columns(vecs, nil, false), b, c)
 		for _, p := range []Mem{b, c} {
 			ADDQ(imm(vecs*v.size()), p)
 		}
 		SUBQ(imm(vecs*v.lanes), left)
 		JMP(LabelRef(columns))
 	}
-	// Three vectors at a time, but not so that one is left alone.
-	var full, part [4]string
+	part := func(vecs int) {
+		if v.wide() {
+			whole, n := label("whole"), fetch(left)
+			ANDQ(imm(v.lanes-1), n)
+			CMPQ(n, imm(v.lanes/2))
+			JG(LabelRef(whole))
+			v.productBlock(v.columns(vecs, t, true), b, c)
+			JMP(LabelRef(done))
+			Label(whole)
+		}
+		v.productBlock(v.columns(vecs, t, false), b, c)
+		JMP(LabelRef(done))
+	}
+	// Most vectors at a time, but not so that one is left alone.
+	var fulls, parts [4]string
 	for i := 1; i < 4; i++ {
-		full[i], part[i] = label("full"), label("part")
+		fulls[i], parts[i] = label("full"), label("part")
 	}
 	Label(columns)
 	n := fetch(left)
 	CMPQ(n, imm(4*v.lanes))
-	JG(LabelRef(full[3]))
+	JG(LabelRef(fulls[v.mostColumns()]))
 	CMPQ(n, imm(3*v.lanes))
-	JE(LabelRef(full[3]))
-	JG(LabelRef(full[2]))
+	JE(LabelRef(fulls[3]))
+	JG(LabelRef(fulls[2]))
 	CMPQ(n, imm(2*v.lanes))
-	JE(LabelRef(full[2]))
-	JG(LabelRef(part[3]))
+	JE(LabelRef(fulls[2]))
+	JG(LabelRef(parts[3]))
 	CMPQ(n, imm(v.lanes))
-	JE(LabelRef(full[1]))
-	JG(LabelRef(part[2]))
+	JE(LabelRef(fulls[1]))
+	JG(LabelRef(parts[2]))
 	TESTQ(n, n)
-	JNZ(LabelRef(part[1]))
+	JNZ(LabelRef(parts[1]))
 	Label(done)
 	end()
 	for vecs := 1; vecs < 4; vecs++ {
-		Label(full[vecs])
-		block(vecs, nil)
-		Label(part[vecs])
-		block(vecs, t)
+		Label(fulls[vecs])
+		full(vecs)
+		Label(parts[vecs])
+		part(vecs)
 	}
 }
 
-// productBlock computes vecs vectors of columns in all rows.
-func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
+// mostColumns and mostRows are the vectors of columns, and for as many the rows, of
+// the largest blocks.
+func (v vectors) mostColumns() int {
+	if v.wide() {
+		return 3
+	}
+	return 2
+}
+
+func (v vectors) mostRows(vecs int) int {
+	if v.wide() {
+		return [...]int{1: 16, 2: 8, 3: 8}[vecs]
+	}
+	return [...]int{1: 8, 2: 6, 3: 4}[vecs]
+}
+
+// columns are some vectors of columns, the last one incomplete if tail is given, and
+// of half the width if half.
+type columns []column
+
+type column struct {
+	vectors
+	tail *tail
+}
+
+func (v vectors) columns(vecs int, t *tail, half bool) columns {
+	all := make(columns, vecs)
+	for j := range all {
+		all[j].vectors = v
+	}
+	last := &all[vecs-1]
+	last.tail = t
+	if half {
+		last.lanes /= 2
+	}
+	return all
+}
+
+// productBlock computes some columns in all rows.
+func (v vectors) productBlock(all columns, b, c Mem) {
 	left := local(number("m"))
 	a, c := local(number("a")), local(fetch(c))
-	head, rest, finish := label("rows"), label("rest"), label("finish")
+	finish := label("finish")
 	tile := func(rows int) {
-		v.productTile(rows, vecs, t, b, a, c, nil)
+		v.productTile(rows, all, b, a, c, nil)
 		advance := func(p Mem, stride GPVirtual) {
 			IMUL3Q(imm(rows), stride, stride)
 			ADDQ(stride, p)
@@ -90,42 +138,51 @@ func (v vectors) productBlock(vecs int, t *tail, b, c Mem) {
 		advance(a, bytes("row"))
 		advance(c, bytes("ldc"))
 		SUBQ(imm(rows), left)
-		JG(LabelRef(head))
-		JMP(LabelRef(finish))
 	}
-
-	Label(head)
+	most := v.mostRows(len(all))
+	sizes := []int{most}
+	for _, rows := range []int{8, 4} {
+		if rows < most {
+			sizes = append(sizes, rows)
+		}
+	}
+	for _, rows := range sizes {
+		head, next := label("rows"), label("next")
+		Label(head)
+		CMPQ(left, imm(rows))
+		JLT(LabelRef(next))
+		if rows%4 != 0 { // one or two rows more make whole blocks of 4
+			whole := label("whole")
+			JE(LabelRef(whole))
+			CMPQ(left, imm(rows+2))
+			JLE(LabelRef(next))
+			Label(whole)
+		}
+		tile(rows)
+		JMP(LabelRef(head))
+		Label(next)
+	}
 	m := fetch(left)
-	if v.wide() || vecs == 1 {
-		four := label("four")
-		CMPQ(m, imm(8))
-		JLT(LabelRef(four))
-		tile(8)
-		Label(four)
-	}
-	CMPQ(m, imm(4))
-	JLT(LabelRef(rest))
-	tile(4)
-	Label(rest)
-	v.productTile(4, vecs, t, b, a, c, m)
+	TESTQ(m, m)
+	JZ(LabelRef(finish))
+	v.productTile(4, all, b, a, c, m)
 	Label(finish)
 }
 
-// productTile computes vecs vectors of columns in some rows. Only left of them
-// exist, unless it is nil.
-func (v vectors) productTile(rows, vecs int, t *tail, b, a, c Mem, left Register) {
-	last := func(j int) *tail {
-		if j == vecs-1 {
-			return t
+// productTile computes some columns in some rows. Only left of these exist, unless
+// it is nil.
+func (v vectors) productTile(rows int, all columns, b, a, c Mem, left Register) {
+	sum := make([]VecVirtual, 0, rows*len(all))
+	for range rows {
+		for _, col := range all {
+			sum = append(sum, col.reg())
 		}
-		return nil
 	}
-	sum := v.regs(rows * vecs)
-	eachElement := func(visit func(sum VecVirtual, m Mem, t *tail)) {
+	eachElement := func(visit func(col column, sum VecVirtual, m Mem)) {
 		to, _ := rowsFrom(rows, fetch(c), bytes("ldc"), left)
 		for r, m := range to {
-			for j := range vecs {
-				visit(sum[r*vecs+j], m.Offset(j*v.size()), last(j))
+			for j, col := range all {
+				visit(col, sum[r*len(all)+j], m.Offset(j*v.size()))
 			}
 		}
 	}
@@ -134,7 +191,7 @@ func (v vectors) productTile(rows, vecs int, t *tail, b, a, c Mem, left Register
 	zeroed, ready := label("zeroed"), label("ready")
 	CMPB(param("acc"), Imm(0))
 	JE(LabelRef(zeroed))
-	eachElement(func(sum VecVirtual, m Mem, t *tail) { v.load(m, sum, t) })
+	eachElement(func(col column, sum VecVirtual, m Mem) { v.load(m, sum, col.tail) })
 	JMP(LabelRef(ready))
 	Label(zeroed)
 	for _, s := range sum {
@@ -143,22 +200,37 @@ func (v vectors) productTile(rows, vecs int, t *tail, b, a, c Mem, left Register
 	Label(ready)
 
 	from, bases := rowsFrom(rows, fetch(a), bytes("row"), left)
-	y, x := v.regs(vecs), v.reg()
+	y, x := make([]VecVirtual, len(all)), v.reg()
+	for j, col := range all {
+		y[j] = col.reg()
+	}
 	depth, ldb, bAt := bytes("depth"), bytes("ldb"), fetch(b)
 	repeat(number("k"), func() {
-		for j := range vecs {
-			v.load(Mem{Base: bAt, Disp: j * v.size()}, y[j], last(j))
+		for j, col := range all {
+			v.load(Mem{Base: bAt, Disp: j * v.size()}, y[j], col.tail)
 		}
 		ADDQ(ldb, bAt)
 		for r := range rows {
+			if v.wide() && len(all) == 1 {
+				VFMADD231PS_BCST(from[r], y[0], sum[r])
+				continue
+			}
 			VBROADCASTSS(from[r], x)
-			for j := range vecs {
-				VFMADD231PS(y[j], x, sum[r*vecs+j])
+			for j, col := range all {
+				VFMADD231PS(y[j], col.part(x), sum[r*len(all)+j])
 			}
 		}
 		for _, p := range bases {
 			ADDQ(depth, p)
 		}
 	})
-	eachElement(func(sum VecVirtual, m Mem, t *tail) { v.store(sum, m, t) })
+	eachElement(func(col column, sum VecVirtual, m Mem) { v.store(sum, m, col.tail) })
+}
+
+// part returns those lanes of a register that the column has.
+func (c column) part(x VecVirtual) Register {
+	if c.wide() {
+		return x
+	}
+	return x.AsY()
 }

@@ -20,8 +20,15 @@ func main() {
 	expConstants()
 	for _, v := range []vectors{{name: "AVX2", lanes: 8}, {name: "AVX512", lanes: 16}} {
 		product(v)
+		transform(v, "winogradInput", winogradInput)
+		transform(v, "winogradWeight", winogradWeight)
+		transform(v, "winogradOutput", winogradOutput)
+		transform(v, "winogradOutputGrad", winogradOutputGrad)
+		transform(v, "winogradWeightGrad", winogradWeightGrad)
 		affine(v)
 		dots(v)
+		dots4(v)
+		combine(v)
 		mask(v)
 		depthwise(v)
 		depthwiseGrad(v)
@@ -29,6 +36,7 @@ func main() {
 		maxGrad(v)
 		expSum(v)
 	}
+	bfloat16()
 	pause()
 	Generate()
 }

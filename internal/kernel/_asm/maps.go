@@ -78,11 +78,11 @@ func (v vectors) coefficients(name string, vecs int, channel Mem, t *tail, missi
 
 // dots generates the sums over the pixels of a map.
 //
-// Loop order: blocks of up to 4 vectors of channels, outside; pixels inside, 4,
-// 2 or 1 at a time so that there are always 8 sums on the way.
+// Loop order: blocks of vectors of channels, outside; pixels inside, in threes.
 //
-// Registers: two sums for each vector of the pixels that are taken together, and
-// one value.
+// Registers: two sums for each of the pixels that are taken together and each
+// vector, and one value. The number of sums of a channel is the same for all widths
+// of vectors, and so is the result.
 //
 // Tail: the last vector of channels is incomplete; pixels that are left are
 // added to the sums of the first.
@@ -91,47 +91,202 @@ func dots(v vectors) {
 	Doc("dots"+v.name+" adds, for each of c channels, the sum of x over n pixels to s and that of x·y",
 		"to sxy. n is positive.")
 	t := v.tail(number("c"))
-	v.channels([]int{4, 2, 1}, t, func(vecs int, channel Mem, t *tail) {
-		ahead := 4 / vecs
-		s, sxy := v.regs(4), v.regs(4)
-		for i := range s {
-			v.zero(s[i])
-			v.zero(sxy[i])
+	v.sums(3, []string{"y"}, t)
+}
+
+// dots4 generates the sums over the pixels of a map and of its products with up to
+// four others.
+//
+// Loop order: blocks of vectors of channels, outside; pixels inside, in pairs.
+//
+// Registers: a sum for each of two pixels and each of the maps, and one value. So the
+// sums of one map do not depend on the number of others.
+//
+// Tail: as in dots.
+func dots4(v vectors) {
+	TEXT("dots4"+v.name, NOSPLIT, "func(s, sxy, x, y0, y1, y2, y3 *float32, n, c int)")
+	Doc("dots4"+v.name+" adds, for each of c channels, the sum of x over n pixels to s, unless nil, and those",
+		"of x·y0 to x·y3 to sxy, which has c elements for each. Those from the first nil on do not exist. n",
+		"is positive.")
+	t := v.tail(number("c"))
+	v.eachCount("y", func(y []string) { v.sums(2, y, t) })
+}
+
+// eachCount emits body, which returns, for the parameters name0 to name3, those to
+// name2 and so on: the ones before the first nil.
+func (v vectors) eachCount(name string, body func(maps []string)) {
+	maps := []string{name + "0", name + "1", name + "2", name + "3"}
+	for ; len(maps) > 0; maps = maps[:len(maps)-1] {
+		fewer := label("fewer")
+		if len(maps) > 1 {
+			CMPQ(param(maps[len(maps)-1]), imm(0))
+			JEQ(LabelRef(fewer))
 		}
-		x, y, n, c, offset := number("x"), number("y"), number("n"), bytes("c"), fetch(channel)
-		pixels := func(count int) {
+		body(maps)
+		Label(fewer)
+	}
+}
+
+// sums emits the body of dots, or of dots4 for the maps of the given names, and the
+// return: for some pixels at a time and as many vectors as there are registers for.
+func (v vectors) sums(ahead int, maps []string, t *tail) {
+	registers := 12
+	if v.wide() {
+		registers = 24
+	}
+	sizes := []int{1}
+	for size := 2; size*ahead*(1+len(maps)) <= registers; size *= 2 {
+		sizes = append([]int{size}, sizes...)
+	}
+	v.channels(sizes, t, func(vecs int, channel Mem, t *tail) {
+		s, sxy := v.regs(ahead*vecs), make([][]VecVirtual, len(maps))
+		for _, r := range s {
+			v.zero(r)
+		}
+		y := make([]GPVirtual, len(maps))
+		for k, name := range maps {
+			y[k] = number(name)
+			sxy[k] = v.regs(ahead * vecs)
+			for _, r := range sxy[k] {
+				v.zero(r)
+			}
+		}
+		x, n, c, offset := number("x"), number("n"), bytes("c"), fetch(channel)
+		several(n, ahead, func(count int) {
 			for i := range count {
 				for j := range vecs {
 					value := v.reg()
 					v.load(at(x, offset, j*v.size()), value, t)
 					VADDPS(value, s[i*vecs+j], s[i*vecs+j])
-					v.addProduct(sxy[i*vecs+j], value, at(y, offset, j*v.size()), t, v.reg())
+					for k := range maps {
+						v.addProduct(sxy[k][i*vecs+j], value, at(y[k], offset, j*v.size()), t, v.reg())
+					}
 				}
 				ADDQ(c, offset)
 			}
-		}
-		several(n, ahead, pixels)
-		for step := vecs; step < 4; step *= 2 {
-			for i := 0; i+step < 4; i += 2 * step {
-				for j := range vecs {
-					VADDPS(s[i+step+j], s[i+j], s[i+j])
-					VADDPS(sxy[i+step+j], sxy[i+j], sxy[i+j])
-				}
-			}
-		}
-		add := func(name string, sum []VecVirtual) {
-			p, offset := number(name), fetch(channel)
+		})
+		// Adds the sums of all pixels to those in memory, and moves to the next ones.
+		add := func(to GPVirtual, sum []VecVirtual) {
 			for j := range vecs {
-				x, m := v.reg(), at(p, offset, j*v.size())
+				for i := vecs + j; i < len(sum); i += vecs {
+					VADDPS(sum[i], sum[j], sum[j])
+				}
+				x, m := v.reg(), Mem{Base: to, Disp: j * v.size()}
 				v.load(m, x, t)
 				VADDPS(x, sum[j], sum[j])
 				v.store(sum[j], m, t)
 			}
 		}
-		add("s", s)
-		add("sxy", sxy)
+		skip, to := label("skip"), number("s")
+		TESTQ(to, to)
+		JZ(LabelRef(skip))
+		ADDQ(channel, to)
+		add(to, s)
+		Label(skip)
+		to = number("sxy")
+		ADDQ(channel, to)
+		for k := range maps {
+			if k > 0 {
+				ADDQ(c, to)
+			}
+			add(to, sxy[k])
+		}
 	})
 	end()
+}
+
+// combine generates the weighted sum of up to four maps.
+//
+// Loop order: blocks of up to 2 vectors of channels, outside; pixels inside.
+//
+// Registers: the factors of the block, one for each map and vector, the shifts and what
+// rounding took from them, and the sum.
+//
+// Tail: the last vector of channels is incomplete.
+func combine(v vectors) {
+	TEXT("combine"+v.name, NOSPLIT, "func(dst, p0, p1, p2, p3, a, d, e *float32, n, c int)")
+	Doc("combine"+v.name+" sets n pixels of c channels to (e + a0·p0) + d + a1·p1 + a2·p2 + a3·p3, or if d is nil to",
+		"dst + a0·p0 + a1·p1 + a2·p2 + a3·p3, added from left to right. a has c factors for each map, ones if",
+		"nil. The maps from the first nil on do not exist. n is positive.")
+	t := v.tail(number("c"))
+	v.eachCount("p", func(maps []string) {
+		v.channels([]int{2, 1}, t, func(vecs int, channel Mem, t *tail) {
+			a, d, e := v.factors(len(maps), vecs, channel, t), v.regs(vecs), v.regs(vecs)
+			dst, n, c, offset := number("dst"), number("n"), bytes("c"), fetch(channel)
+			p := make([]GPVirtual, len(maps))
+			for k, name := range maps {
+				p[k] = number(name)
+			}
+			pixel := func(begun bool) func() {
+				return func() {
+					for j := range vecs {
+						sum, m := v.reg(), at(dst, offset, j*v.size())
+						if begun {
+							v.load(m, sum, t)
+						} else {
+							VMOVAPS(e[j], sum)
+						}
+						for k := range maps {
+							v.addProduct(sum, a[k][j], at(p[k], offset, j*v.size()), t, v.reg())
+							if k == 0 && !begun {
+								VADDPS(d[j], sum, sum)
+							}
+						}
+						v.store(sum, m, t)
+					}
+					ADDQ(c, offset)
+				}
+			}
+			begun, finish := label("begun"), label("finish")
+			from := number("d")
+			TESTQ(from, from)
+			JZ(LabelRef(begun))
+			for j := range vecs {
+				v.load(at(from, offset, j*v.size()), d[j], t)
+			}
+			from = number("e")
+			for j := range vecs {
+				v.load(at(from, offset, j*v.size()), e[j], t)
+			}
+			repeat(n, pixel(false))
+			JMP(LabelRef(finish))
+			Label(begun)
+			repeat(n, pixel(true))
+			Label(finish)
+		})
+		end()
+	})
+}
+
+// factors loads the coefficients a of a block of channels of some maps, or sets them
+// to one if the parameter is nil.
+func (v vectors) factors(maps, vecs int, channel Mem, t *tail) [][]VecVirtual {
+	r := make([][]VecVirtual, maps)
+	given, finish := label("given"), label("finish")
+	from, c := number("a"), bytes("c")
+	for k := range r {
+		r[k] = v.regs(vecs)
+	}
+	TESTQ(from, from)
+	JNZ(LabelRef(given))
+	for _, a := range r {
+		for _, x := range a {
+			VBROADCASTSS(one, x)
+		}
+	}
+	JMP(LabelRef(finish))
+	Label(given)
+	ADDQ(channel, from)
+	for k, a := range r {
+		if k > 0 {
+			ADDQ(c, from)
+		}
+		for j, x := range a {
+			v.load(Mem{Base: from, Disp: j * v.size()}, x, t)
+		}
+	}
+	Label(finish)
+	return r
 }
 
 // mask generates the gradient of a ReLU.

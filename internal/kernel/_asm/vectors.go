@@ -129,6 +129,7 @@ func (v vectors) addProduct(acc, x VecVirtual, m Mem, t *tail, temp VecVirtual) 
 var (
 	tailTable Mem // eight words of ones, eight of zeros, eight of ones
 	one       Mem // 1.0
+	halfOf    Mem // 0.5
 	counting  Mem // the integer 1
 	lowest    Mem // -Inf in all lanes
 )
@@ -145,6 +146,8 @@ func constants() {
 	}
 	one = GLOBL("one", RODATA|NOPTR)
 	DATA(0, U32(math.Float32bits(1)))
+	halfOf = GLOBL("half", RODATA|NOPTR)
+	DATA(0, U32(math.Float32bits(0.5)))
 	counting = GLOBL("counting", RODATA|NOPTR)
 	DATA(0, U32(1))
 	lowest = everywhere("lowest", math.Float32bits(float32(math.Inf(-1))))
@@ -301,9 +304,17 @@ func rowsFrom(n int, row, stride GPVirtual, left Register) (rows []Mem, bases []
 	if left == nil {
 		m := multiplesOf(stride, n-1)
 		for i := range n {
-			rows = append(rows, m.after(row, i))
+			if i > 0 && i%8 == 0 {
+				last := row
+				row = GP64()
+				LEAQ(Mem{Base: last, Index: stride, Scale: 8}, row)
+			}
+			if i%8 == 0 {
+				bases = append(bases, row)
+			}
+			rows = append(rows, m.after(row, i%8))
 		}
-		return rows, []GPVirtual{row}
+		return rows, bases
 	}
 	eachRow(n, row, stride, left, func(_ int, row GPVirtual) {
 		base := GP64()

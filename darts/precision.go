@@ -1,0 +1,26 @@
+package darts
+
+import "fmt"
+
+// Precision says how the feature maps of a step are stored. Arithmetic, statistics of
+// batch normalisations, weights, alphas, gradients of both and the state of optimisers are
+// float32 in any case.
+type Precision string
+
+// The precisions.
+const (
+	// Float32 stores all maps as they are computed; "" means the same.
+	Float32 Precision = "float32"
+	// BFloat16 stores those that wait for the backward pass in half of the memory, with 8
+	// bits of precision: losses are those of float32, and gradients differ by the rounding
+	// of maps (Kalamkar et al., 2019, arXiv 1905.12322).
+	BFloat16 Precision = "bfloat16"
+)
+
+func (p Precision) validate() error {
+	switch p {
+	case "", Float32, BFloat16:
+		return nil
+	}
+	return fmt.Errorf("darts: Precision is %q, must be %q or %q", p, Float32, BFloat16)
+}

@@ -1,0 +1,11 @@
+// Package cpuexec executes programs (package ir) on the CPU.
+//
+// Compile runs the passes (package pass) over a program, and lays all values into one
+// arena, where they share memory if they are not needed at the same time. A Plan bound to
+// memory is an Executable: it runs the steps in order, each on all cores of a thread pool
+// (package kernel). A run allocates nothing, unless an operator of another library does.
+// Results do not depend on the number of cores.
+//
+// Each operator of package ir has a kernel here, found by its type in kernelOf. An
+// operator of another package brings its own (Kernel), or calls another library (Host).
+package cpuexec
