@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -18,7 +19,9 @@ import (
 )
 
 // The benchmarks run on one batch in memory. internal/peer measures the same in
-// PyTorch, under the same names, but for partial connections.
+// PyTorch, under the same names, but for partial connections. The environment variable
+// UNNAS_BENCH_PRECISION sets the Precision.
+var benchPrecision = Precision(os.Getenv("UNNAS_BENCH_PRECISION"))
 
 // BenchmarkStep times one bilevel step of the published supernets.
 func BenchmarkStep(b *testing.B) {
@@ -41,11 +44,11 @@ func BenchmarkStep(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			config := DARTS()
-			config.Space, config.Batch, config.Seed = c.space, c.batch, 1
+			config.Space, config.Batch, config.Seed, config.Precision = c.space, c.batch, 1, benchPrecision
 			m, err := newModel(config, Runtime{}, c.task)
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
-			rule := newBilevel(config, m.Team, o)
+			rule := newBilevel(config, m.Pool, o)
 			measure(b, m.Engine, func() {
 				require.NoError(b, rule.arch(o, config.LR.Base))
 				require.NoError(b, rule.weights(o, config.LR.Base))
@@ -72,7 +75,7 @@ func BenchmarkTrain(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			t := trainer(c.task, c.network, c.batch)
-			t.c.GradClip, t.c.Auxiliary = 5, c.auxiliary
+			t.c.GradClip, t.c.Auxiliary, t.c.Precision = 5, c.auxiliary, benchPrecision
 			require.NoError(b, t.plan(b.Context(), 0))
 			t.batch = randomBatch(c.task, c.batch)
 			measure(b, t.Engine, func() { require.NoError(b, t.update(0.025)) })
@@ -83,7 +86,6 @@ func BenchmarkTrain(b *testing.B) {
 // BenchmarkScaling counts the barriers in the gradients of a step and computes, from the
 // time that each task takes on one core, how much faster they would be on more cores.
 func BenchmarkScaling(b *testing.B) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(64)) // plans are made for as many cores
 	report := func(b *testing.B, e *engine.Engine, batch *loader.Batch, runners ...*engine.Runner) {
 		var all cpuexec.Schedule
 		for _, r := range runners {
@@ -98,7 +100,12 @@ func BenchmarkScaling(b *testing.B) {
 		b.ReportMetric(all.Speedup(64), "x-at-64-cores")
 		b.ReportMetric(0, "ns/op")
 	}
+	plan := func() func() { // for many cores
+		before := runtime.GOMAXPROCS(64)
+		return func() { runtime.GOMAXPROCS(before) }
+	}
 	b.Run("search/cifar/batch=16", func(b *testing.B) {
+		defer plan()()
 		config := DARTS()
 		config.Space, config.Batch = cell.DARTS(cell.CIFARStem, 16, 8), 16
 		m, err := newModel(config, Runtime{}, cifar)
@@ -116,6 +123,7 @@ func BenchmarkScaling(b *testing.B) {
 		{"train/aspp/batch=2", labelling(41, 640, segmentation.EvalASPP(19)), normalised{}, 2},
 	} {
 		b.Run(c.name, func(b *testing.B) {
+			defer plan()()
 			t := trainer(c.task, c.network, c.batch)
 			require.NoError(b, t.plan(b.Context(), 0))
 			report(b, t.Engine, randomBatch(c.task, c.batch), t.learn)

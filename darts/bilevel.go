@@ -42,7 +42,7 @@ const (
 // then the weights take one of SGD.
 type bilevel struct {
 	c    SearchConfig
-	team *kernel.Team
+	pool *kernel.ThreadPool
 
 	velocity      []float32 // of the weights
 	mean, squares []float32 // of the gradients of the alphas
@@ -56,10 +56,10 @@ type ahead struct {
 	val, plus         []float32 // gradients of the alphas: of the validation loss, and at w + ε·∇
 }
 
-func newBilevel(c SearchConfig, team *kernel.Team, o objective) *bilevel {
+func newBilevel(c SearchConfig, pool *kernel.ThreadPool, o objective) *bilevel {
 	w, _ := o.Weights()
 	a, _ := o.Alphas()
-	b := &bilevel{c: c, team: team, velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a))}
+	b := &bilevel{c: c, pool: pool, velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a))}
 	if c.Algorithm == SecondOrder {
 		b.ahead = ahead{make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(a)), make([]float32, len(a))}
 	}
@@ -74,7 +74,7 @@ func (b *bilevel) arch(o objective, rate float64) error {
 	values, grads := o.Alphas()
 	b.archSteps++
 	b.run(func() {
-		kernel.Adam(b.team, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchWeightDecay)
+		kernel.Adam(b.pool, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchWeightDecay)
 	})
 	return nil
 }
@@ -117,13 +117,13 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 	look := b.c.SGD
 	look.GradClip = 0
 	b.run(func() {
-		look.step(b.team, w, b.ahead.velocity, gw, rate)
+		look.step(b.pool, w, b.ahead.velocity, gw, rate)
 	})
 	if err := o.Trial(valBoth); err != nil {
 		return err
 	}
 	var norm float64
-	b.run(func() { norm = math.Sqrt(kernel.SquaredNorm(b.team, gw)) })
+	b.run(func() { norm = math.Sqrt(kernel.SquaredNorm(b.pool, gw)) })
 	if norm == 0 { // no weight matters to the validation loss
 		return nil
 	}
@@ -150,7 +150,7 @@ func (b *bilevel) besides(o objective, times float64) error {
 	w, gw := o.Weights()
 	copy(w, b.ahead.weights)
 	// Without momentum the velocity is but where the step is put down.
-	b.run(func() { SGD{}.step(b.team, w, b.ahead.velocity, gw, -times) })
+	b.run(func() { SGD{}.step(b.pool, w, b.ahead.velocity, gw, -times) })
 	return o.Trial(trainAlphas)
 }
 
@@ -164,30 +164,30 @@ func (b *bilevel) weights(o objective, rate float64) error {
 	}
 	values, grads := o.Weights()
 	b.run(func() {
-		b.c.step(b.team, values, b.velocity, grads, rate)
+		b.c.step(b.pool, values, b.velocity, grads, rate)
 	})
 	return nil
 }
 
-// step takes a step, while the team is at work. Spans are the ranges that learn, none
+// step takes a step, while the pool is at work. Spans are the ranges that learn, none
 // for all; the gradients of others are zero.
-func (s SGD) step(team *kernel.Team, values, velocity, grads []float32, rate float64, spans ...span) {
+func (s SGD) step(pool *kernel.ThreadPool, values, velocity, grads []float32, rate float64, spans ...span) {
 	scale := 1.0
 	if s.GradClip > 0 {
-		scale = math.Min(1, s.GradClip/(math.Sqrt(kernel.SquaredNorm(team, grads))+1e-6))
+		scale = math.Min(1, s.GradClip/(math.Sqrt(kernel.SquaredNorm(pool, grads))+1e-6))
 	}
 	if spans == nil {
 		spans = []span{{0, len(values)}}
 	}
 	for _, r := range spans {
-		kernel.SGD(team, values[r.from:r.to], velocity[r.from:r.to], grads[r.from:r.to], float32(rate), float32(s.Momentum), float32(s.WeightDecay), float32(scale), s.Nesterov)
+		kernel.SGD(pool, values[r.from:r.to], velocity[r.from:r.to], grads[r.from:r.to], float32(rate), float32(s.Momentum), float32(s.WeightDecay), float32(scale), s.Nesterov)
 	}
 }
 
-// run runs kernels on all workers of the team.
+// run runs kernels on all workers of the pool.
 func (b *bilevel) run(f func()) {
-	b.team.Begin()
-	defer b.team.End()
+	b.pool.Start()
+	defer b.pool.Stop()
 	f()
 }
 

@@ -72,7 +72,7 @@ func TestOrdersOnToy(t *testing.T) {
 		config := DARTS()
 		config.Algorithm, config.ArchLR = c.algorithm, 0.01
 		config.Momentum, config.WeightDecay, config.ArchWeightDecay = 0, 0, 0
-		rule := newBilevel(config, kernel.NewTeam(1), p)
+		rule := newBilevel(config, kernel.NewThreadPool(1), p)
 		for range 5000 {
 			require.NoError(t, rule.arch(p, c.rate))
 			require.NoError(t, rule.weights(p, max(c.rate, 0.05)))
@@ -91,7 +91,7 @@ func TestSecondOrderByHand(t *testing.T) {
 	p := newToy(-2, 2)
 	c := DARTS()
 	c.Algorithm, c.Momentum, c.WeightDecay = SecondOrder, 0.9, 0.1
-	rule := newBilevel(c, kernel.NewTeam(1), p)
+	rule := newBilevel(c, kernel.NewThreadPool(1), p)
 	rule.velocity[0] = 1
 	require.NoError(t, rule.archGrad(p, 0.1))
 	assert.InDelta(t, -2.87, p.ga[0], 1e-4)
@@ -124,7 +124,7 @@ func TestSecondOrderRestoresTheWeights(t *testing.T) {
 	c.Algorithm = SecondOrder
 	for pass := range 4 {
 		p := &broken{newToy(-2.3, 1.7), pass}
-		rule := newBilevel(c, kernel.NewTeam(1), p)
+		rule := newBilevel(c, kernel.NewThreadPool(1), p)
 		require.ErrorContains(t, rule.arch(p, 0.1), "broken")
 		assert.Equal(t, []float32{-2.3}, p.w, "pass %d", pass)
 		assert.Equal(t, []float32{1.7}, p.a, "pass %d", pass)
@@ -168,7 +168,7 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 	for i := range m.Params.Alphas() {
 		m.Params.Alphas()[i] = float32(0.5 * rng.Normal(r))
 	}
-	rule := newBilevel(c, m.Team, p)
+	rule := newBilevel(c, m.Pool, p)
 	for i := range rule.velocity {
 		rule.velocity[i] = float32(0.01 * rng.Normal(r))
 	}

@@ -123,12 +123,12 @@ func newExtractor(m *Model) (*extractor, error) {
 	if err != nil {
 		return nil, err
 	}
-	team := kernel.NewTeam(0)
-	if bytes, total := plan.Bytes(team.Size()), memory.Total(); total > 0 && bytes > total {
+	pool := kernel.NewThreadPool(0)
+	if bytes, total := plan.Bytes(pool.Size()), memory.Total(); total > 0 && bytes > total {
 		return nil, fmt.Errorf("an image needs %s of memory, this machine has %s; choose a smaller transform or network", format.Bytes(bytes), format.Bytes(total))
 	}
 	e.x = make([]float32, spec.InputLen())
-	if e.machine, err = plan.Bind(graph.NewArena(plan), team); err != nil {
+	if e.machine, err = plan.Bind(graph.NewArena(plan), pool); err != nil {
 		return nil, err
 	}
 	return e, ops.Bind(images, e.x)

@@ -91,16 +91,16 @@ func newPredictor(a cell.Architecture, task pretext.Task, p *ops.Params) (*predi
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	r.spec = task.Spec()
-	team := kernel.NewTeam(0)
+	pool := kernel.NewThreadPool(0)
 	input := evaluatedAtATime * r.spec.InputLen()
-	bytes := 4*int64(input) + max(plans[0].Bytes(team.Size()), plans[1].Bytes(team.Size()))
+	bytes := 4*int64(input) + max(plans[0].Bytes(pool.Size()), plans[1].Bytes(pool.Size()))
 	if total := memory.Total(); total > 0 && bytes > total {
 		return nil, fmt.Errorf("darts: %s need %s of memory, this machine has %s; choose a smaller transform or network", format.Plural(evaluatedAtATime, "image"), format.Bytes(bytes), format.Bytes(total))
 	}
 	r.x, r.rest = make([]float32, input), r.spec.NewSample()
 	arena := graph.NewArena(plans...)
 	for i, n := range networks {
-		m, err := plans[i].Bind(arena, team)
+		m, err := plans[i].Bind(arena, pool)
 		if err != nil {
 			return nil, fmt.Errorf("darts: %w", err)
 		}

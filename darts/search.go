@@ -145,7 +145,7 @@ func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*sear
 		return nil, fmt.Errorf("darts: %w", err)
 	}
 	s.result.Params = s.m.Params
-	s.rule = newBilevel(c, s.m.Team, s)
+	s.rule = newBilevel(c, s.m.Pool, s)
 	metric := metricOf(s.m.Loss)
 	drawn, err := initialise(s.m.Params, c.Init, rt.Dir, task, nil)
 	if err != nil {

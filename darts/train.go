@@ -398,14 +398,14 @@ func (t *training) update(rate float64) error {
 		return err
 	}
 	weights, grads := t.Params.Weights(), t.Params.WeightGrads()
-	t.Team.Begin()
-	defer t.Team.End()
-	t.c.step(t.Team, weights, t.velocity, grads, rate, t.free...)
+	t.Pool.Start()
+	defer t.Pool.Stop()
+	t.c.step(t.Pool, weights, t.velocity, grads, rate, t.free...)
 	if t.c.EMADecay > 0 {
 		for _, r := range t.free {
-			kernel.Average(t.Team, t.average[r.from:r.to], weights[r.from:r.to], t.c.EMADecay)
+			kernel.Average(t.Pool, t.average[r.from:r.to], weights[r.from:r.to], t.c.EMADecay)
 		}
-		kernel.Average(t.Team, t.averageRunning, t.Params.Running(), t.c.EMADecay)
+		kernel.Average(t.Pool, t.averageRunning, t.Params.Running(), t.c.EMADecay)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func follow(t *testing.T, c *golden.Case) *model {
 	require.NoError(t, err)
 	c.Adopt(t, m.Params)
 	s := &search{c: config, m: m, valBatches: &loader.Batches{}, result: &SearchResult{}}
-	s.rule = newBilevel(config, m.Team, s)
+	s.rule = newBilevel(config, m.Pool, s)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {
 		s.trainBatch, s.valBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")

@@ -113,7 +113,7 @@ func NewVM(g *gorgonia.ExprGraph, want ...*gorgonia.Node) (_ VM, err error) {
 		}
 		plans = append(plans, p)
 	}
-	pool := kernel.NewTeam(0)
+	pool := kernel.NewThreadPool(0)
 	m.bytes = max(plans[0].Bytes(pool.Size()), plans[1].Bytes(pool.Size()))
 	if have := memory.Total(); have > 0 && m.bytes > have {
 		return nil, fmt.Errorf("ops: the graph needs %.1f GiB of memory, this machine has %.1f; use smaller maps, fewer channels or a smaller batch", float64(m.bytes)/(1<<30), float64(have)/(1<<30))

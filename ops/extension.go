@@ -51,7 +51,7 @@ type Run struct {
 	// Training is false in evaluation.
 	Training bool
 
-	team *kernel.Team
+	pool *kernel.ThreadPool
 }
 
 // Parallel calls f for every i below n on all cores, in no fixed order. For results
@@ -59,13 +59,13 @@ type Run struct {
 // two calls write the same element, and sum in a fixed order afterwards. A nested call
 // runs on the core of its caller.
 func (r *Run) Parallel(n int, f func(i int)) {
-	if r.team == nil {
+	if r.pool == nil {
 		for i := range n {
 			f(i)
 		}
 		return
 	}
-	r.team.For(n, func(_ *kernel.Worker, i int) { f(i) })
+	r.pool.ParallelFor(n, func(_ *kernel.Worker, i int) { f(i) })
 }
 
 // Apply adds a kernel to the graph of its inputs, nodes of type float32 or (for labels)
@@ -125,7 +125,7 @@ func (a *adapter) Infer([]ir.Shape) ([]ir.Shape, error) { return a.shapes, nil }
 func (a *adapter) call(c *cpuexec.Context, out, in []cpuexec.Array, f func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.run = Run{Training: a.training, team: c.Pool}
+	a.run = Run{Training: a.training, pool: c.Pool}
 	a.out, a.in = a.out[:0], a.in[:0]
 	for i, v := range out {
 		a.out = append(a.out, Array{Shape: tensor.Shape(a.shapes[i]), Data: v.F})

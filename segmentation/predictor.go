@@ -43,7 +43,7 @@ type Predictor struct {
 	net    Network
 	params *ops.Params
 	o      TestTimeAugmentation
-	team   *kernel.Team
+	pool   *kernel.ThreadPool
 
 	height, width int     // image size of the passes
 	passes        []*pass // one for each scale
@@ -86,7 +86,7 @@ func NewPredictor(n Network, p *ops.Params, o TestTimeAugmentation) (*Predictor,
 	if err := ops.Build(func() error { return n.check(p) }); err != nil {
 		return nil, err
 	}
-	return &Predictor{net: n, params: p, o: o, team: kernel.NewTeam(0)}, nil
+	return &Predictor{net: n, params: p, o: o, pool: kernel.NewThreadPool(0)}, nil
 }
 
 // check returns an error unless the parameters are those of the network.
@@ -132,7 +132,7 @@ func (p *Predictor) Bytes(height, width int) (int64, error) {
 func (p *Predictor) bytes(passes []*pass) int64 {
 	var runs, input, maps int64 // in bytes, in floats, in floats
 	for _, s := range passes {
-		runs = max(runs, s.plan.Bytes(p.team.Size()))
+		runs = max(runs, s.plan.Bytes(p.pool.Size()))
 		input = max(input, int64(s.images.Shape().TotalSize()))
 		maps += int64(s.logits.Shape().TotalSize())
 	}
@@ -202,7 +202,7 @@ func (p *Predictor) prepare(height, width int) error {
 	arena := graph.NewArena(plans...)
 	p.x = make([]float32, input)
 	for _, s := range passes {
-		if s.machine, err = s.plan.Bind(arena, p.team); err != nil {
+		if s.machine, err = s.plan.Bind(arena, p.pool); err != nil {
 			return fmt.Errorf("segmentation: %w", err)
 		}
 		if err := ops.Bind(s.images, p.x[:s.images.Shape().TotalSize()]); err != nil {
@@ -244,9 +244,9 @@ func (p *Predictor) Predict(img *pretext.Image) ([]uint8, error) {
 		scratch += len(s.maps) * s.cells
 	}
 	scratch *= p.net.Task.ASPP.Classes
-	p.team.Begin()
-	defer p.team.End()
-	p.team.For(img.Height, func(w *kernel.Worker, y int) {
+	p.pool.Start()
+	defer p.pool.Stop()
+	p.pool.ParallelFor(img.Height, func(w *kernel.Worker, y int) {
 		p.row(mask[y*img.Width:][:img.Width], y, w.Scratch(scratch))
 	})
 	return mask, nil

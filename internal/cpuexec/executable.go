@@ -13,7 +13,7 @@ import (
 // executables run at the same time that share a pool or an arena.
 type Executable struct {
 	plan     *Plan
-	pool     *kernel.Team
+	pool     *kernel.ThreadPool
 	contexts []Context // of the kernels that run at the same time
 	levels   []level
 	steps    []step
@@ -27,7 +27,7 @@ type level struct {
 	steps  []step
 	groups [][]step
 	serial bool // one of them calls another library
-	run    func(pool *kernel.Team, group int)
+	run    func(pool *kernel.ThreadPool, group int)
 }
 
 // step is a step with its values bound to memory.
@@ -69,7 +69,7 @@ type state struct {
 // Bind returns an executable that keeps its values in the arena and runs on the pool.
 // results is the memory for each result of the program; nil is for results that are
 // inputs, or of another library, and are only looked at (Result).
-func (p *Plan) Bind(a *Arena, pool *kernel.Team, results [][]float32) (*Executable, error) {
+func (p *Plan) Bind(a *Arena, pool *kernel.ThreadPool, results [][]float32) (*Executable, error) {
 	if len(a.floats) < p.layout.Size {
 		return nil, fmt.Errorf("cpuexec: the plan needs an arena of %d bytes, this one has %d; list the plan in NewArena", 4*p.layout.Size, 4*len(a.floats))
 	}
@@ -144,7 +144,7 @@ func (b *binder) bind(results [][]float32) {
 		}
 		l.steps = l.steps[:len(l.steps)-len(rest)]
 		l.serial = slices.ContainsFunc(l.steps, func(s step) bool { return s.host != nil })
-		l.run = func(pool *kernel.Team, i int) { e.runGroup(pool, l.groups[i]) }
+		l.run = func(pool *kernel.ThreadPool, i int) { e.runGroup(pool, l.groups[i]) }
 		e.levels = append(e.levels, l)
 	}
 	e.results = make([]result, len(p.Results))
@@ -234,8 +234,8 @@ func (e *Executable) Result(i int) Array { return *e.results[i].array }
 
 // Run runs the program. States take their new values if update is set.
 func (e *Executable) Run(update bool) error {
-	e.pool.Begin()
-	defer e.pool.End()
+	e.pool.Start()
+	defer e.pool.Stop()
 	for i := range e.levels {
 		if err := e.runLevel(&e.levels[i]); err != nil {
 			return err
@@ -275,7 +275,7 @@ func (l *level) err() error {
 }
 
 // runGroup runs steps one after the other, until one fails.
-func (e *Executable) runGroup(pool *kernel.Team, steps []step) {
+func (e *Executable) runGroup(pool *kernel.ThreadPool, steps []step) {
 	for i := range steps {
 		if e.run(pool, &steps[i]); steps[i].err != nil {
 			return
@@ -284,7 +284,7 @@ func (e *Executable) runGroup(pool *kernel.Team, steps []step) {
 }
 
 // run runs a step on a part of the pool.
-func (e *Executable) run(pool *kernel.Team, s *step) {
+func (e *Executable) run(pool *kernel.ThreadPool, s *step) {
 	s.err = nil
 	defer func() {
 		if r := recover(); r != nil {
@@ -326,7 +326,7 @@ func (e *Executable) Bytes() int64 { return e.plan.Bytes(e.pool.Size()) }
 
 // RunOp runs one operator on arrays, with a memory of its own: for interpreters. Every
 // output must have memory.
-func RunOp(op ir.Op, pool *kernel.Team, out, in []Array) error {
+func RunOp(op ir.Op, pool *kernel.ThreadPool, out, in []Array) error {
 	k, err := kernelOf(op)
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func trap(how *string) toy {
 		case "panic":
 			panic("sprung")
 		case "panic of a worker":
-			c.Pool.For(1000, func(_ *kernel.Worker, i int) {
+			c.Pool.ParallelFor(1000, func(_ *kernel.Worker, i int) {
 				if i == 500 {
 					panic("sprung")
 				}
@@ -135,7 +135,7 @@ func TestResults(t *testing.T) {
 
 	// Without memory, results of a host and inputs are only looked at.
 	arena := cpuexec.NewArena(plan)
-	bare, err := plan.Bind(arena, kernel.NewTeam(1), [][]float32{e.results[0], nil, nil, e.results[3], e.results[4]})
+	bare, err := plan.Bind(arena, kernel.NewThreadPool(1), [][]float32{e.results[0], nil, nil, e.results[3], e.results[4]})
 	require.NoError(t, err)
 	bare.SetInput(0, p.data[0])
 	require.NoError(t, bare.Run(true))
@@ -252,7 +252,7 @@ func TestArenas(t *testing.T) {
 	assert.Equal(t, 96, cpuexec.NewArena(small, large).Floats())
 	assert.Equal(t, 96, cpuexec.NewArena(large, small).Floats())
 	assert.Equal(t, 0, cpuexec.NewArena().Floats())
-	_, err := large.Bind(cpuexec.NewArena(small), kernel.NewTeam(1), nil)
+	_, err := large.Bind(cpuexec.NewArena(small), kernel.NewThreadPool(1), nil)
 	assert.EqualError(t, err, "cpuexec: the plan needs an arena of 384 bytes, this one has 128; list the plan in NewArena")
 }
 
@@ -264,7 +264,7 @@ func TestScratch(t *testing.T) {
 		traits: pass.Traits{Scratch: func() (perWorker, shared int) { return 7, size }},
 		run: func(c *cpuexec.Context, out, in []cpuexec.Array) error {
 			shared, sums, floats := c.Pool.Shared(size), c.Sums(size), c.Floats(size)
-			c.Pool.For(size, func(w *kernel.Worker, i int) {
+			c.Pool.ParallelFor(size, func(w *kernel.Worker, i int) {
 				own := w.Scratch(7)
 				for j := range own {
 					own[j] = in[0].F[i]

@@ -39,7 +39,7 @@ func (o toy) Run(c *cpuexec.Context, out, in []cpuexec.Array) error { return o.r
 
 // double multiplies a map by two.
 var double = toy{name: "Double", run: func(c *cpuexec.Context, out, in []cpuexec.Array) error {
-	c.Pool.For(len(in[0].F), func(_ *kernel.Worker, i int) { out[0].F[i] = 2 * in[0].F[i] })
+	c.Pool.ParallelFor(len(in[0].F), func(_ *kernel.Worker, i int) { out[0].F[i] = 2 * in[0].F[i] })
 	return nil
 }}
 
@@ -170,7 +170,7 @@ func bind(t testing.TB, plan *cpuexec.Plan, workers int) *executable {
 		e.results = append(e.results, mem)
 	}
 	var err error
-	e.Executable, err = plan.Bind(e.arena, kernel.NewTeam(workers), e.results)
+	e.Executable, err = plan.Bind(e.arena, kernel.NewThreadPool(workers), e.results)
 	require.NoError(t, err)
 	return e
 }

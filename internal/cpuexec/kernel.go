@@ -54,7 +54,7 @@ func (a *Array) AsMap() kernel.Map {
 // A Context is what kernels use in a run. Its memory is used again by the next call of
 // the same method.
 type Context struct {
-	Pool *kernel.Team
+	Pool *kernel.ThreadPool
 
 	maps      []kernel.Map
 	sums      []float64

@@ -39,9 +39,9 @@ func operators() []operator {
 		{with: []int{1}, op: plainConv, name: "Conv{5 3×3 pad=1}", in: []ir.Shape{x, {3, 3, 3, 5}}},
 		{op: ir.ConvGrad{Of: conv}, name: "GradConv{4 3×2 stride=2,1 pad=1,0 dilation=1,1 relu bias}", in: []ir.Shape{{2, 3, 3, 4}, x, {3, 2, 3, 4}}},
 		{op: ir.ConvGrad{Of: plainConv}, name: "GradConv{5 3×3 pad=1}", in: []ir.Shape{{2, 5, 4, 5}, x, {3, 3, 3, 5}}},
-		{with: []int{1}, op: ir.SeparableConv{Windows: []ir.Window{strided}}, name: "SeparableConv[3×3 stride=2 pad=1]", in: []ir.Shape{x, weights[0], weights[1]}},
-		{with: []int{1, 3}, op: ir.SeparableConv{Windows: []ir.Window{small, large}}, name: "SeparableConv[3×3 pad=1 5×5 pad=4 dilation=2]", in: append([]ir.Shape{x}, weights...)},
-		{with: []int{1}, op: ir.SeparableConvGrad{Windows: []ir.Window{small, large}}, name: "GradSeparableConv[3×3 pad=1 5×5 pad=4 dilation=2]", in: []ir.Shape{x, {2, 5, 4, 4}, weights[0], weights[1], {2, 5, 4, 2}, weights[2], weights[3]}},
+		{with: []int{1}, op: ir.SeparableConv{Windows: []ir.Window{strided}}, name: "SeparableConv{3×3 stride=2 pad=1}", in: []ir.Shape{x, weights[0], weights[1]}},
+		{with: []int{1, 3}, op: ir.SeparableConv{Windows: []ir.Window{small, large}}, name: "SeparableConv{3×3 pad=1, 5×5 pad=4 dilation=2}", in: append([]ir.Shape{x}, weights...)},
+		{with: []int{1}, op: ir.SeparableConvGrad{Windows: []ir.Window{small, large}}, name: "GradSeparableConv{3×3 pad=1, 5×5 pad=4 dilation=2}", in: []ir.Shape{x, {2, 5, 4, 4}, weights[0], weights[1], {2, 5, 4, 2}, weights[2], weights[3]}},
 		{with: []int{1}, op: ir.FactorizedReduce{Out: 6}, name: "FactorizedReduce{6}", in: []ir.Shape{x, {1, 1, 3, 3}, {1, 1, 3, 3}}},
 		{op: ir.FactorizedReduceGrad{Out: 6}, name: "GradFactorizedReduce{6}", in: []ir.Shape{{2, 3, 2, 6}, x, {1, 1, 3, 3}, {1, 1, 3, 3}}},
 		{op: ir.Linear{}, name: "Linear", in: []ir.Shape{{4, 3}, {6, 5}, {5}}},
@@ -161,9 +161,9 @@ func (o operator) memory(t *testing.T) []cpuexec.Array {
 // run runs the operator on a pool.
 func (o operator) run(t *testing.T, workers int, out, in []cpuexec.Array) {
 	t.Helper()
-	pool := kernel.NewTeam(workers)
-	pool.Begin()
-	defer pool.End()
+	pool := kernel.NewThreadPool(workers)
+	pool.Start()
+	defer pool.Stop()
 	if o.outputs > 0 {
 		out = append(slices.Clone(out), make([]cpuexec.Array, 4-o.outputs)...)
 	}
@@ -281,7 +281,7 @@ func TestOperatorsOfDeferredMaps(t *testing.T) {
 					}
 					stored := slices.Clone(in)
 					stored[i].F = make([]float32, s.Size())
-					kernel.Apply(kernel.NewTeam(1), m, false, stored[i].F)
+					kernel.Apply(kernel.NewThreadPool(1), m, false, stored[i].F)
 					in[i].F, in[i].Map = nil, &m
 					got, want := o.memory(t), o.memory(t)
 					o.run(t, 2, got, in)
@@ -308,7 +308,7 @@ func TestBFloat16(t *testing.T) {
 	shape := ir.Shape{len(numbers)}
 	narrow := cpuexec.Array{Shape: shape, F: make([]float32, (len(numbers)+1)/2)}
 	wide := cpuexec.Array{Shape: shape, F: make([]float32, len(numbers))}
-	pool := kernel.NewTeam(1)
+	pool := kernel.NewThreadPool(1)
 	require.NoError(t, cpuexec.RunOp(ir.ToBFloat16{}, pool, []cpuexec.Array{narrow}, []cpuexec.Array{{Shape: shape, F: numbers}}))
 	require.NoError(t, cpuexec.RunOp(ir.FromBFloat16{}, pool, []cpuexec.Array{wide}, []cpuexec.Array{narrow}))
 	assert.Equal(t, want[:8], wide.F[:8])

@@ -27,7 +27,7 @@ func TestCompileRefuses(t *testing.T) {
 	p.Steps[0].Name = "Unknown of x"
 	_, err := cpuexec.Compile(p.build(y), cpuexec.Options{})
 	assert.EqualError(t, err, "cpuexec: Unknown of x: Unknown (cpuexec_test.unknown) has no kernel for the CPU")
-	err = cpuexec.RunOp(unknown{}, kernel.NewTeam(1), nil, nil)
+	err = cpuexec.RunOp(unknown{}, kernel.NewThreadPool(1), nil, nil)
 	assert.ErrorContains(t, err, "Unknown (cpuexec_test.unknown) has no kernel")
 }
 

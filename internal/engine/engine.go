@@ -16,7 +16,7 @@ import (
 // them to memory, then Run.
 type Engine struct {
 	Params *ops.Params
-	Team   *kernel.Team
+	Pool   *kernel.ThreadPool
 	// Bytes is the memory of a run; before Bind without that of the runners.
 	Bytes int64
 	// Parts is the number of micro-batches of a batch.
@@ -42,7 +42,7 @@ type Engine struct {
 
 // New returns an engine for batches of the given number of micro-batches.
 func New(parts int) *Engine {
-	return &Engine{Params: ops.NewParams(), Team: kernel.NewTeam(0), Parts: parts, Passed: func() {}, headers: map[any]*tensor.Dense{}}
+	return &Engine{Params: ops.NewParams(), Pool: kernel.NewThreadPool(0), Parts: parts, Passed: func() {}, headers: map[any]*tensor.Dense{}}
 }
 
 // A Runner runs a network on batches.
@@ -104,7 +104,7 @@ func (e *Engine) PlanForward(n *Network, evaluate bool, others ...*gorgonia.Node
 const nodeBytes = 5 << 9
 
 func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, error) {
-	o.Workers = e.Team.Size()
+	o.Workers = e.Pool.Size()
 	plan, err := graph.Compile(n.Scope.Graph(), o)
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, err
 func (e *Engine) Planned() int64 {
 	step := int64(0)
 	for _, r := range e.runners {
-		step = max(step, r.plan.Bytes(e.Team.Size()))
+		step = max(step, r.plan.Bytes(e.Pool.Size()))
 	}
 	return e.Bytes + step
 }
@@ -136,7 +136,7 @@ func (e *Engine) Bind() error {
 	arena := graph.NewArena(plans...)
 	for _, r := range e.runners {
 		var err error
-		if r.Machine, err = r.plan.Bind(arena, e.Team); err != nil {
+		if r.Machine, err = r.plan.Bind(arena, e.Pool); err != nil {
 			return err
 		}
 	}
@@ -185,14 +185,14 @@ func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, err
 		all.Add(p)
 		// If everything counts, the weight is 1 and exact.
 		e.gather(r.grads, func(grads, sum []float32) {
-			kernel.Scale(e.Team, sum, grads, float32(p.Count/part.Whole()), i > 0)
+			kernel.Scale(e.Pool, sum, grads, float32(p.Count/part.Whole()), i > 0)
 		})
 	}
 	if all.Count == 0 { // loss and gradients are zero
 		return Pass{}, nil
 	}
 	e.gather(r.grads, func(grads, sum []float32) {
-		kernel.Scale(e.Team, grads, sum, float32(b.Whole()/float64(e.Parts)/all.Count), false)
+		kernel.Scale(e.Pool, grads, sum, float32(b.Whole()/float64(e.Parts)/all.Count), false)
 	})
 	loss, _ := all.Value()
 	return Pass{loss, all.Score, all.Count}, nil
@@ -200,8 +200,8 @@ func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, err
 
 // gather calls f with the gradients that a runner computes and with their sums.
 func (e *Engine) gather(which Grads, f func(grads, sum []float32)) {
-	e.Team.Begin()
-	defer e.Team.End()
+	e.Pool.Start()
+	defer e.Pool.Stop()
 	weights, alphas := e.Params.WeightGrads(), e.Params.AlphaGrads()
 	if which.Weights {
 		f(weights, e.sum[:len(weights)])

@@ -70,7 +70,7 @@ func evaluation(t *testing.T, s *ops.Scope, want ...*gorgonia.Node) *graph.Machi
 func bind(t *testing.T, s *ops.Scope, o graph.Options) *graph.Machine {
 	p, err := graph.Compile(s.Graph(), o)
 	require.NoError(t, err)
-	m, err := p.Bind(graph.NewArena(p), kernel.NewTeam(2))
+	m, err := p.Bind(graph.NewArena(p), kernel.NewThreadPool(2))
 	require.NoError(t, err)
 	return m
 }

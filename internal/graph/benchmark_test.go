@@ -51,7 +51,7 @@ func BenchmarkStep(b *testing.B) {
 	g, last := trivialGraph(b, trivialSteps)
 	p, err := graph.Compile(g, graph.Options{Want: gorgonia.Nodes{last}})
 	require.NoError(b, err)
-	m, err := p.Bind(graph.NewArena(p), kernel.NewTeam(1))
+	m, err := p.Bind(graph.NewArena(p), kernel.NewThreadPool(1))
 	require.NoError(b, err)
 	for b.Loop() {
 		require.NoError(b, m.RunAll())

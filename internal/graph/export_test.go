@@ -15,7 +15,7 @@ import (
 func (p *Plan) Kept() int { return p.kept }
 
 // Poison fills all memory of a machine that a run must not depend on with NaN.
-func (m *Machine) Poison(a *Arena, pool *kernel.Team) error {
+func (m *Machine) Poison(a *Arena, pool *kernel.ThreadPool) error {
 	for _, w := range m.plan.results {
 		fill(w.into)
 	}
@@ -49,7 +49,7 @@ func (p *Plan) Levels() (l pass.Levels) {
 
 // Poison fills the memory of a plan in an arena, and scratch memory, with NaN. To reach it,
 // it runs a program that makes as large a value there.
-func (p *Plan) Poison(a *Arena, pool *kernel.Team) error {
+func (p *Plan) Poison(a *Arena, pool *kernel.ThreadPool) error {
 	size, _, _ := p.Sizes()
 	if size == 0 {
 		return nil
@@ -94,7 +94,7 @@ func (poison) Run(c *cpuexec.Context, out, _ []cpuexec.Array) error {
 	const scratch = 1 << 12
 	fill(out[0].F)
 	fill(c.Pool.Shared(scratch))
-	c.Pool.For(1000, func(w *kernel.Worker, _ int) { fill(w.Scratch(scratch)) })
+	c.Pool.ParallelFor(1000, func(w *kernel.Worker, _ int) { fill(w.Scratch(scratch)) })
 	return nil
 }
 

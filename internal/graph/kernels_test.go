@@ -39,7 +39,7 @@ func at(m *kernel.Map, i int) float32 {
 // form writes a map to an output if it is needed.
 func form(c *cpuexec.Context, m kernel.Map, out *cpuexec.Array) {
 	if out.Needed() {
-		c.Pool.For(m.Len(), func(_ *kernel.Worker, i int) { out.F[i] = at(&m, i) })
+		c.Pool.ParallelFor(m.Len(), func(_ *kernel.Worker, i int) { out.F[i] = at(&m, i) })
 	}
 }
 
@@ -78,10 +78,10 @@ func (product) Infer(in []ir.Shape) ([]ir.Shape, error) {
 func (product) Run(c *cpuexec.Context, out, in []cpuexec.Array) error {
 	a, b := in[0].F, in[1].F
 	if out[0].Needed() {
-		c.Pool.For(len(a), func(_ *kernel.Worker, i int) { out[0].F[i] = a[i] * b[i] })
+		c.Pool.ParallelFor(len(a), func(_ *kernel.Worker, i int) { out[0].F[i] = a[i] * b[i] })
 	}
 	if out[1].Needed() {
-		c.Pool.For(len(a), func(_ *kernel.Worker, i int) { out[1].F[i] = a[i] + b[i] })
+		c.Pool.ParallelFor(len(a), func(_ *kernel.Worker, i int) { out[1].F[i] = a[i] + b[i] })
 	}
 	if out[2].Needed() {
 		sums := c.Sums(1)
@@ -114,7 +114,7 @@ func (productGrad) Traits(in []ir.Shape) pass.Traits {
 func (productGrad) Run(c *cpuexec.Context, out, in []cpuexec.Array) error {
 	g, a, sum := in[0].F, in[1].F, in[2].F
 	b := c.Pool.Shared(len(g))
-	c.Pool.For(len(g), func(w *kernel.Worker, i int) {
+	c.Pool.ParallelFor(len(g), func(w *kernel.Worker, i int) {
 		w.Scratch(1)[0] = sum[i]
 		b[i] = w.Scratch(1)[0] - a[i]
 	})
@@ -398,7 +398,7 @@ func (k trap) Run(c *cpuexec.Context, out, in []cpuexec.Array) error {
 	case "panic":
 		panic("sprung")
 	case "panic of a worker":
-		c.Pool.For(1000, func(_ *kernel.Worker, i int) {
+		c.Pool.ParallelFor(1000, func(_ *kernel.Worker, i int) {
 			if i == 500 {
 				panic("sprung")
 			}
@@ -535,7 +535,7 @@ func bind(t testing.TB, g *gorgonia.ExprGraph, workers int, o graph.Options) (m 
 	t.Helper()
 	o.Workers = workers
 	p = compile(t, g, o)
-	arena, pool := graph.NewArena(p), kernel.NewTeam(workers)
+	arena, pool := graph.NewArena(p), kernel.NewThreadPool(workers)
 	m, err := p.Bind(arena, pool)
 	require.NoError(t, err)
 	return m, p, func() {

@@ -82,7 +82,7 @@ var _ gorgonia.VM = (*Machine)(nil)
 
 // Bind returns a machine that keeps its values in the arena and runs on the pool. It
 // binds the wanted nodes to their memory.
-func (p *Plan) Bind(a *Arena, pool *kernel.Team) (*Machine, error) {
+func (p *Plan) Bind(a *Arena, pool *kernel.ThreadPool) (*Machine, error) {
 	m := &Machine{UpdateStats: true, plan: p}
 	memory := make([][]float32, len(p.results))
 	for i, w := range p.results {

@@ -197,7 +197,7 @@ func testTwoMachines(t *testing.T, shared bool) {
 		plans[i], err = graph.Compile(g, graph.Options{Want: wants[i]})
 		require.NoError(t, err)
 	}
-	arena, pool := graph.NewArena(plans[:]...), kernel.NewTeam(2)
+	arena, pool := graph.NewArena(plans[:]...), kernel.NewThreadPool(2)
 	var machines [2]*graph.Machine
 	for i := range machines {
 		if !shared {

@@ -184,8 +184,8 @@ func (t *tuple) SetTraining(training bool) error {
 // interpreter runs operators for Gorgonia's own machines, one at a time.
 var interpreter = struct {
 	sync.Mutex
-	pool *kernel.Team
-}{pool: kernel.NewTeam(1)}
+	pool *kernel.ThreadPool
+}{pool: kernel.NewThreadPool(1)}
 
 // Do runs the operator for Gorgonia's own machines: on one core, every output computed,
 // all packed into one tensor.

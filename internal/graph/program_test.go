@@ -39,7 +39,7 @@ func TestBytes(t *testing.T) {
 	assert.Equal(t, int64(4*(arena+kept+perWorker+shared)), p.Bytes(1))
 	assert.GreaterOrEqual(t, p.Bytes(3), p.Bytes(1)+int64(4*2*perWorker))
 	for _, workers := range []int{1, 3} {
-		m, err := p.Bind(graph.NewArena(p), kernel.NewTeam(workers))
+		m, err := p.Bind(graph.NewArena(p), kernel.NewThreadPool(workers))
 		require.NoError(t, err)
 		assert.Equal(t, p.Bytes(workers), m.Bytes())
 	}
@@ -58,7 +58,7 @@ func TestBytesAreTaken(t *testing.T) {
 	require.NoError(t, err)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	m, err := p.Bind(graph.NewArena(p), kernel.NewTeam(2))
+	m, err := p.Bind(graph.NewArena(p), kernel.NewThreadPool(2))
 	require.NoError(t, err)
 	require.NoError(t, m.RunAll())
 	runtime.ReadMemStats(&after)
@@ -99,14 +99,14 @@ func TestArenas(t *testing.T) {
 	}
 	small, large := chain(30), chain(90)
 	for _, p := range []*graph.Plan{small, large} {
-		_, err := p.Bind(graph.NewArena(small, large), kernel.NewTeam(1))
+		_, err := p.Bind(graph.NewArena(small, large), kernel.NewThreadPool(1))
 		require.NoError(t, err)
 	}
-	_, err := small.Bind(graph.NewArena(large), kernel.NewTeam(1))
+	_, err := small.Bind(graph.NewArena(large), kernel.NewThreadPool(1))
 	require.NoError(t, err)
-	_, err = small.Bind(graph.NewArena(), kernel.NewTeam(1))
+	_, err = small.Bind(graph.NewArena(), kernel.NewThreadPool(1))
 	assert.ErrorContains(t, err, "arena of 128 bytes, this one has 0")
-	_, err = large.Bind(graph.NewArena(small), kernel.NewTeam(1))
+	_, err = large.Bind(graph.NewArena(small), kernel.NewThreadPool(1))
 	assert.ErrorContains(t, err, "arena of 384 bytes, this one has 128; list the plan in NewArena")
 }
 
@@ -252,7 +252,7 @@ func TestAliases(t *testing.T) {
 	}
 	late := apply(t, look{}, view)
 	p := compile(t, g, graph.Options{Want: gorgonia.Nodes{n, late, column, view}})
-	arena, pool := graph.NewArena(p), kernel.NewTeam(2)
+	arena, pool := graph.NewArena(p), kernel.NewThreadPool(2)
 	m, err := p.Bind(arena, pool)
 	require.NoError(t, err)
 	for run := range 2 {

@@ -253,7 +253,7 @@ func testRandomGraph(t *testing.T, seed uint64, k kind) {
 		compile(t, s.g, graph.Options{Want: wants[0], Workers: workers}),
 		compile(t, s.g, graph.Options{Want: wants[1], Workers: workers, Recompute: true}),
 	}
-	arena, pool := graph.NewArena(plans[:]...), kernel.NewTeam(workers)
+	arena, pool := graph.NewArena(plans[:]...), kernel.NewThreadPool(workers)
 	var machines [2]*graph.Machine
 	for i, p := range plans {
 		var err error

@@ -77,7 +77,7 @@ type rig struct {
 	plans    [2]*graph.Plan
 	machines [2]*graph.Machine
 	arena    *graph.Arena
-	pool     *kernel.Team
+	pool     *kernel.ThreadPool
 }
 
 // newRig compiles the plans with options that they have in common.
@@ -97,7 +97,7 @@ func (n *supernet) newRig(t testing.TB, workers int, o graph.Options) *rig {
 		options[i].Want = append(options[i].Want, w.Deriv())
 		options[i].Into = append(options[i].Into, graph.Target{Node: w.Deriv(), Data: p.Grad(n.scope.Owner(w))})
 	}
-	r := &rig{pool: kernel.NewTeam(workers)}
+	r := &rig{pool: kernel.NewThreadPool(workers)}
 	for i := range r.plans {
 		r.plans[i] = compile(t, n.scope.Graph(), options[i])
 	}

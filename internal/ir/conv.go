@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Conv is a full convolution, of the positive part of its input if ReLU. Inputs: x,
@@ -16,6 +17,15 @@ type Conv struct {
 
 func (o Conv) String() string {
 	return fmt.Sprintf("Conv{%d %v%s%s}", o.Out, o.Window, flag(o.ReLU, " relu"), flag(o.Bias, " bias"))
+}
+
+// listed returns windows in text.
+func listed(windows []Window) string {
+	texts := make([]string, len(windows))
+	for i, w := range windows {
+		texts[i] = w.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 // flag returns the text if on.
@@ -78,7 +88,7 @@ func (o ConvGrad) Infer(in []Shape) ([]Shape, error) {
 // C, Out]. Outputs: for each window y and its moments (see Moments).
 type SeparableConv struct{ Windows []Window }
 
-func (o SeparableConv) String() string { return fmt.Sprintf("SeparableConv%v", o.Windows) }
+func (o SeparableConv) String() string { return "SeparableConv{" + listed(o.Windows) + "}" }
 
 // Infer returns the shapes of each y and its moments.
 func (o SeparableConv) Infer(in []Shape) ([]Shape, error) {
@@ -129,7 +139,7 @@ func (o SeparableConv) Cost(in []Shape) Cost {
 // for each window the gradients of the weights.
 type SeparableConvGrad struct{ Windows []Window }
 
-func (o SeparableConvGrad) String() string { return fmt.Sprintf("GradSeparableConv%v", o.Windows) }
+func (o SeparableConvGrad) String() string { return "GradSeparableConv{" + listed(o.Windows) + "}" }
 
 // Infer returns the shapes of the gradients and sums.
 func (o SeparableConvGrad) Infer(in []Shape) ([]Shape, error) {

@@ -41,7 +41,7 @@ func (s *sweep) avgPoolBackwardSizes() (spread, shares, weight, row int) {
 // AvgPoolForward computes z [N, OH, OW, C], the mean of each channel over the
 // pixels of each window, which is square; the padding does not count. mom,
 // unless nil, receives the moments of z as from Moments.
-func AvgPoolForward(t *Team, x Map, win Window, z, mom []float32) {
+func AvgPoolForward(t *ThreadPool, x Map, win Window, z, mom []float32) {
 	a := poolArgs{sweep: newPool(x.N, x.H, x.W, x.C, win), x: x, z: z}
 	x.check("x")
 	poolForward(t, avgPoolForward, a, mom)
@@ -66,7 +66,7 @@ var avgPoolForward = newLoop(func(a *poolArgs, w *Worker, i int) {
 
 // AvgPoolBackward computes gx [N, h, w, C], the gradient of the input of
 // AvgPoolForward, from the gradient gz of its output.
-func AvgPoolBackward(t *Team, gz Map, win Window, h, w int, gx []float32) {
+func AvgPoolBackward(t *ThreadPool, gz Map, win Window, h, w int, gx []float32) {
 	a := poolBackwardArgs{sweep: newPool(gz.N, h, w, gz.C, win), gz: gz, gx: gx}
 	gz.like("gz", gz.N, a.oh, a.ow, gz.C)
 	need("gx", gx, gz.N*h*w*gz.C)

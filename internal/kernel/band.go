@@ -29,7 +29,7 @@ func (r rows) contains(y int) bool { return y >= r.from && y < r.to }
 
 // bands is a division of n images into tasks: bands of rows, per of them in each
 // image. It depends on shapes alone, since sums are formed band by band and must
-// not depend on the size of the team.
+// not depend on the size of the pool.
 type bands struct{ n, per int }
 
 // cut divides n images of h rows of rowLen elements. A band reads about halo
@@ -56,20 +56,31 @@ func (b bands) band(band, h int) rows { return rows{h * band / b.per, h * (band 
 // setMoments sets mom, for each of c channels, to the mean, the biased variance
 // and what rounding took from the mean, from the sums and sums of squares of all
 // tasks.
-func setMoments(mom, parts []float32, tasks, c, pixels int) {
-	var sums, squares [fewSums]float64
-	for from := 0; from < c; from += fewSums {
-		n := min(fewSums, c-from)
-		addUp(sums[:n], parts, tasks, 2*c, from)
-		addUp(squares[:n], parts, tasks, 2*c, c+from)
-		for i := range n {
-			j, mean := from+i, sums[i]/float64(pixels)
-			mom[j] = float32(mean)
-			mom[2*c+j] = float32(mean - float64(mom[j]))
-			mom[c+j] = float32(max(0, squares[i]/float64(pixels)-float64(mean*mean)))
-		}
-	}
+func setMoments(t *ThreadPool, mom, parts []float32, tasks, c, pixels int) {
+	momentsOf.run(t, steps(c, sumsAtOnce(tasks)), momentsOfArgs{mom, partSums{parts, tasks, 2 * c}, c, pixels})
 }
+
+type momentsOfArgs struct {
+	mom []float32
+	partSums
+	c, pixels int
+}
+
+var momentsOf = newLoop(func(a *momentsOfArgs, _ *Worker, i int) {
+	var sumsBuf, squaresBuf [fewSums]float64
+	n := sumsAtOnce(a.tasks)
+	from := i * n
+	n = min(n, a.c-from)
+	sums, squares := sumsBuf[:n], squaresBuf[:n]
+	a.add(sums, from)
+	a.add(squares, a.c+from)
+	for i := range n {
+		j, mean := from+i, sums[i]/float64(a.pixels)
+		a.mom[j] = float32(mean)
+		a.mom[2*a.c+j] = float32(mean - float64(a.mom[j]))
+		a.mom[a.c+j] = float32(max(0, squares[i]/float64(a.pixels)-float64(mean*mean)))
+	}
+})
 
 // largeMean bounds mean²/variance for moments from sums of squares. The relative
 // error of such a variance is about 1e-7 times that quotient.
@@ -77,7 +88,7 @@ const largeMean = 256
 
 // refine computes moments that setMoments made of x again, from x less its means,
 // if the mean of a channel is large beside its deviation.
-func refine(t *Team, x Map, mom []float32) {
+func refine(t *ThreadPool, x Map, mom []float32) {
 	c := x.C
 	mean, variance, rest := mom[:c], mom[c:2*c], mom[2*c:]
 	large := false
@@ -139,20 +150,48 @@ func part(parts []float32, task, size int) []float32 {
 	return p
 }
 
-// fewSums is the number of sums that are added up at a time where there is no memory
-// for all.
-const fewSums = 64
+const (
+	fewSums  = 64      // that are added up at a time, at most
+	addition = 1 << 12 // numbers that one task adds up, about
+)
 
-// addUp sets sums to what the partial sums of some tasks add up to, from number at on.
-func addUp(sums []float64, parts []float32, tasks, size, at int) {
+// sumsAtOnce returns the number of sums that one task adds up from the partial sums of
+// some tasks: whole cache lines.
+func sumsAtOnce(tasks int) int { return min(fewSums, lines(addition/max(tasks, 1)+1)) }
+
+// partSums are the partial sums of some tasks.
+type partSums struct {
+	parts       []float32
+	tasks, size int
+}
+
+// add sets sums to what those from number at on add up to.
+func (p *partSums) add(sums []float64, at int) {
 	clear(sums)
-	for i := range tasks {
-		part := parts[i*lines(size)+at:][:len(sums)]
+	for i := range p.tasks {
+		part := p.parts[i*lines(p.size)+at:][:len(sums)]
 		for j, v := range part {
 			sums[j] += float64(v)
 		}
 	}
 }
+
+// addUp sets sums to what the partial sums of some tasks add up to, from number at on.
+func addUp(t *ThreadPool, sums []float64, parts []float32, tasks, size, at int) {
+	addSums.run(t, steps(len(sums), sumsAtOnce(tasks)), addSumsArgs{partSums{parts, tasks, size}, sums, at})
+}
+
+type addSumsArgs struct {
+	partSums
+	sums []float64
+	at   int
+}
+
+var addSums = newLoop(func(a *addSumsArgs, _ *Worker, i int) {
+	n := sumsAtOnce(a.tasks)
+	from := i * n
+	a.add(a.sums[from:min(from+n, len(a.sums))], a.at+from)
+})
 
 // addMoments adds n pixels of c channels to the partial sums and sums of squares of a
 // task, unless nil.
@@ -164,16 +203,24 @@ func addMoments(part, x []float32, n, c int) {
 
 // addParts sets sums, unless parts is nil, to what the partial sums of all tasks add up
 // to.
-func addParts(sums, parts []float32, tasks int) {
-	if parts == nil {
-		return
-	}
-	var exact [fewSums]float64
-	for from := 0; from < len(sums); from += fewSums {
-		n := min(fewSums, len(sums)-from)
-		addUp(exact[:n], parts, tasks, len(sums), from)
-		for i, v := range exact[:n] {
-			sums[from+i] = float32(v)
-		}
+func addParts(t *ThreadPool, sums, parts []float32, tasks int) {
+	if parts != nil {
+		addFloats.run(t, steps(len(sums), sumsAtOnce(tasks)), addFloatsArgs{partSums{parts, tasks, len(sums)}, sums})
 	}
 }
+
+type addFloatsArgs struct {
+	partSums
+	sums []float32
+}
+
+var addFloats = newLoop(func(a *addFloatsArgs, _ *Worker, i int) {
+	var exact [fewSums]float64
+	n := sumsAtOnce(a.tasks)
+	from := i * n
+	sums := a.sums[from:min(from+n, len(a.sums))]
+	a.add(exact[:len(sums)], from)
+	for j, v := range exact[:len(sums)] {
+		sums[j] = float32(v)
+	}
+})

@@ -5,6 +5,9 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"unnas/internal/rng"
 )
 
 func TestGroups(t *testing.T) {
@@ -39,7 +42,7 @@ func TestMomentsKeepWhatRoundingTakes(t *testing.T) {
 	copy(part(parts, 0, 2*c), []float32{1, 100, 9, 2000})
 	copy(part(parts, 1, 2*c), []float32{0.1, 3, 8, 20})
 	mom := make([]float32, 3*c)
-	setMoments(mom, parts, 2, c, pixels)
+	setMoments(NewThreadPool(1), mom, parts, 2, c, pixels)
 	for j, sum := range []float64{1 + float64(float32(0.1)), 103} {
 		mean := sum / pixels
 		assert.NotEqual(t, mean, float64(mom[j]), "the mean needs rounding")
@@ -74,5 +77,56 @@ func TestBands(t *testing.T) {
 		few := cut(c.n, c.h, c.rowLen, c.halo)
 		assert.Equal(t, bands{c.n, c.few}, few, "%+v", c)
 		assert.Equal(t, bands{c.n, c.many}, few.finely(c.h, c.halo), "%+v", c)
+	}
+}
+
+// Several tasks add up the partial sums of many tasks.
+func TestPartialSumsAddUpInParallel(t *testing.T) {
+	const tasks, size, at = 300, 100, 7
+	require.Less(t, sumsAtOnce(tasks), size-at)
+	parts := make([]float32, partsSize(tasks, size))
+	want := make([]float64, size)
+	for i := range tasks {
+		p := part(parts, i, size)
+		for j := range p {
+			p[j] = float32(i*j%17 - 5)
+			want[j] += float64(p[j])
+		}
+	}
+	pool := NewThreadPool(1)
+	sums, few := make([]float64, size-at), make([]float32, size)
+	addUp(pool, sums, parts, tasks, size, at)
+	addParts(pool, few, parts, tasks)
+	assert.Equal(t, want[at:], sums)
+	for j, v := range few {
+		assert.Equal(t, want[j], float64(v))
+	}
+}
+
+func TestTranspose(t *testing.T) {
+	for _, s := range [][2]int{{1, 1}, {3, 5}, {4, 16}, {18, 2*turnedRows + 3}, {37, turnedRows}} {
+		m, n := s[0], s[1]
+		src, dst := make([]float32, m*n), make([]float32, m*n)
+		for i := range src {
+			src[i] = float32(i)
+		}
+		transpose(NewThreadPool(1), dst, src, m, n)
+		for i := range m {
+			for j := range n {
+				require.Equal(t, src[i*n+j], dst[j*m+i], "%d×%d: row %d, column %d", m, n, i, j)
+			}
+		}
+	}
+}
+
+func TestSomeChannelsOfMaps(t *testing.T) {
+	const from, count, c = 3, 1, 37
+	for i, kind := range lazies {
+		x, _ := lazy(rng.New(7, "channels", i, 0), kind, 1, 2, 3, c)
+		all := x.pixels(make([]float32, c), from, count)
+		for _, ch := range []channels{{0, 5}, {16, 16}, {19, c - 19}} {
+			some := x.some(make([]float32, ch.n), from, count, ch)
+			assert.Equal(t, all[ch.from:][:ch.n], some[:ch.n], "%s %v", kind, ch)
+		}
 	}
 }

@@ -3,7 +3,7 @@ package kernel
 // NormSums sets sg and sgz to the sums, over all pixels, of g and of
 // g·(z - mean), for each channel: what the gradient of a batch normalisation of z
 // consists of (Ioffe and Szegedy, 2015, arXiv 1502.03167).
-func NormSums(t *Team, g, z Map, mean []float32, sg, sgz []float64) {
+func NormSums(t *ThreadPool, g, z Map, mean []float32, sg, sgz []float64) {
 	z.check("z")
 	g.like("g", z.N, z.H, z.W, z.C)
 	need("mean", mean, g.C)
@@ -11,8 +11,8 @@ func NormSums(t *Team, g, z Map, mean []float32, sg, sgz []float64) {
 	need("sgz", sgz, g.C)
 	parts := t.Shared(partsSize(spans(&g), 2*g.C))
 	normSums.run(t, spans(&g), normSumsArgs{g, z, parts})
-	addUp(sg[:g.C], parts, spans(&g), 2*g.C, 0)
-	addUp(sgz[:g.C], parts, spans(&g), 2*g.C, g.C)
+	addUp(t, sg[:g.C], parts, spans(&g), 2*g.C, 0)
+	addUp(t, sgz[:g.C], parts, spans(&g), 2*g.C, g.C)
 	for j := range g.C {
 		sgz[j] = z.dot(j, sg[j], sgz[j]) - float64(float64(mean[j])*sg[j])
 	}

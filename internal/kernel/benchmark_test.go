@@ -35,14 +35,14 @@ var peak = sync.OnceValue(func() float64 {
 
 // measure times a kernel on all cores and reports its rate: of multiply-adds
 // counted twice, also in percent of the peak of these cores, or of bytes.
-func measure(b *testing.B, flops, bytes int, run func(t *Team)) {
-	team := NewTeam(0)
-	team.Begin()
-	defer team.End()
-	run(team)
+func measure(b *testing.B, flops, bytes int, run func(t *ThreadPool)) {
+	pool := NewThreadPool(0)
+	pool.Start()
+	defer pool.Stop()
+	run(pool)
 	b.ReportAllocs()
 	for b.Loop() {
-		run(team)
+		run(pool)
 	}
 	perSecond := float64(b.N) / b.Elapsed().Seconds()
 	if flops == 0 {
@@ -50,7 +50,7 @@ func measure(b *testing.B, flops, bytes int, run func(t *Team)) {
 		return
 	}
 	b.ReportMetric(float64(flops)*perSecond/1e9, "GFLOP/s")
-	b.ReportMetric(100*float64(flops)*perSecond/(peak()*float64(team.Size())), "%peak")
+	b.ReportMetric(100*float64(flops)*perSecond/(peak()*float64(pool.Size())), "%peak")
 }
 
 func BenchmarkStage(b *testing.B) {
@@ -71,14 +71,14 @@ func BenchmarkStage(b *testing.B) {
 			flops := 2 * s.n * oh * ow * (len(wd) + len(wp))
 			name := fmt.Sprintf("C%d@%d/k%ds%dd%d", s.c, s.size, win.KH, win.SH, win.DH)
 			b.Run(name+"/forward", func(b *testing.B) {
-				measure(b, flops, 0, func(t *Team) { StagesForward(t, x, list) })
+				measure(b, flops, 0, func(t *ThreadPool) { StagesForward(t, x, list) })
 			})
 			b.Run(name+"/backward", func(b *testing.B) { // the depthwise part three times, once again
 				flops := 2*flops + 2*s.n*oh*ow*len(wd)
-				measure(b, flops, 0, func(t *Team) { StagesBackward(t, x, list, gx, sums) })
+				measure(b, flops, 0, func(t *ThreadPool) { StagesBackward(t, x, list, gx, sums) })
 			})
 			b.Run(name+"/input", func(b *testing.B) {
-				measure(b, flops, 0, func(t *Team) { StagesBackward(t, x, input, gx, sums) })
+				measure(b, flops, 0, func(t *ThreadPool) { StagesBackward(t, x, input, gx, sums) })
 			})
 		}
 	}
@@ -112,13 +112,13 @@ func BenchmarkConv(b *testing.B) {
 		z, gx, gw := Floats(gz.Len()), Floats(x.Len()), Floats(len(w))
 		flops := 2 * s.n * oh * ow * len(w)
 		b.Run(s.name+"/forward", func(b *testing.B) {
-			measure(b, flops, 0, func(t *Team) { ConvForward(t, x, s.win, s.relu, w, nil, z, s.cout, nil) })
+			measure(b, flops, 0, func(t *ThreadPool) { ConvForward(t, x, s.win, s.relu, w, nil, z, s.cout, nil) })
 		})
 		b.Run(s.name+"/backward", func(b *testing.B) {
-			measure(b, 2*flops, 0, func(t *Team) { ConvBackward(t, gz, x, s.win, s.relu, w, gx, gw, nil) })
+			measure(b, 2*flops, 0, func(t *ThreadPool) { ConvBackward(t, gz, x, s.win, s.relu, w, gx, gw, nil) })
 		})
 		b.Run(s.name+"/input", func(b *testing.B) {
-			measure(b, flops, 0, func(t *Team) { ConvBackward(t, gz, x, s.win, s.relu, w, gx, nil, nil) })
+			measure(b, flops, 0, func(t *ThreadPool) { ConvBackward(t, gz, x, s.win, s.relu, w, gx, nil, nil) })
 		})
 	}
 }
@@ -147,28 +147,28 @@ func BenchmarkMaps(b *testing.B) {
 	for _, k := range []struct {
 		name string
 		maps float64 // in units of x; one that is formed of two counts as two
-		run  func(t *Team)
+		run  func(t *ThreadPool)
 	}{
-		{"max", 2, func(t *Team) { MaxPoolForward(t, x, win, z, mom) }},
-		{"maxBackward", 4, func(t *Team) { MaxPoolBackward(t, gz, x, win, z) }},
-		{"avg", 2, func(t *Team) { AvgPoolForward(t, x, win, z, mom) }},
-		{"avgBackward", 3, func(t *Team) { AvgPoolBackward(t, gz, win, size, size, z) }},
-		{"combine", 9, func(t *Team) { Combine(t, maps, w, z) }},
-		{"combineSums", 10, func(t *Team) { CombineSums(t, gz, maps, sg, products) }},
-		{"sum", 9, func(t *Team) { Sum(t, z, terms) }},
-		{"normSums", 3, func(t *Team) { NormSums(t, gz, x, mom[:c], sg, sgz) }},
-		{"moments", 1, func(t *Team) { Moments(t, x, mom) }},
-		{"apply", 2, func(t *Team) { Apply(t, x, true, z) }},
-		{"reluBackward", 4, func(t *Team) { ReLUBackward(t, gz, x.P, z) }},
-		{"concat", 8, func(t *Team) { Concat(t, maps[:4], large) }},
-		{"slice", 1, func(t *Team) { Slice(t, x, c/4, c/2, z[:len(z)/2]) }},
-		{"unslice", 6, func(t *Team) { Unslice(t, gz, c, 4*c, large) }},
-		{"reduce", 1.5, func(t *Team) { ReduceForward(t, x, w1, w1, small, c, mom) }},
-		{"reduceBackward", 2.5, func(t *Team) { ReduceBackward(t, half, x, w1, w1, z, gw1, gw1) }},
-		{"globalPool", 1, func(t *Team) { GlobalPoolForward(t, x, pooled) }},
-		{"globalPoolBackward", 1, func(t *Team) { GlobalPoolBackward(t, pooled, n, size, size, c, z) }},
-		{"upsample", 5, func(t *Team) { UpsampleForward(t, x, 2*size, 2*size, large) }},
-		{"upsampleBackward", 9, func(t *Team) { UpsampleBackward(t, double, size, size, z) }},
+		{"max", 2, func(t *ThreadPool) { MaxPoolForward(t, x, win, z, mom) }},
+		{"maxBackward", 4, func(t *ThreadPool) { MaxPoolBackward(t, gz, x, win, z) }},
+		{"avg", 2, func(t *ThreadPool) { AvgPoolForward(t, x, win, z, mom) }},
+		{"avgBackward", 3, func(t *ThreadPool) { AvgPoolBackward(t, gz, win, size, size, z) }},
+		{"combine", 9, func(t *ThreadPool) { Combine(t, maps, w, z) }},
+		{"combineSums", 10, func(t *ThreadPool) { CombineSums(t, gz, maps, sg, products) }},
+		{"sum", 9, func(t *ThreadPool) { Sum(t, z, terms) }},
+		{"normSums", 3, func(t *ThreadPool) { NormSums(t, gz, x, mom[:c], sg, sgz) }},
+		{"moments", 1, func(t *ThreadPool) { Moments(t, x, mom) }},
+		{"apply", 2, func(t *ThreadPool) { Apply(t, x, true, z) }},
+		{"reluBackward", 4, func(t *ThreadPool) { ReLUBackward(t, gz, x.P, z) }},
+		{"concat", 8, func(t *ThreadPool) { Concat(t, maps[:4], large) }},
+		{"slice", 1, func(t *ThreadPool) { Slice(t, x, c/4, c/2, z[:len(z)/2]) }},
+		{"unslice", 6, func(t *ThreadPool) { Unslice(t, gz, c, 4*c, large) }},
+		{"reduce", 1.5, func(t *ThreadPool) { ReduceForward(t, x, w1, w1, small, c, mom) }},
+		{"reduceBackward", 2.5, func(t *ThreadPool) { ReduceBackward(t, half, x, w1, w1, z, gw1, gw1) }},
+		{"globalPool", 1, func(t *ThreadPool) { GlobalPoolForward(t, x, pooled) }},
+		{"globalPoolBackward", 1, func(t *ThreadPool) { GlobalPoolBackward(t, pooled, n, size, size, c, z) }},
+		{"upsample", 5, func(t *ThreadPool) { UpsampleForward(t, x, 2*size, 2*size, large) }},
+		{"upsampleBackward", 9, func(t *ThreadPool) { UpsampleBackward(t, double, size, size, z) }},
 	} {
 		b.Run(k.name, func(b *testing.B) { measure(b, 0, int(k.maps*4*float64(x.Len())), k.run) })
 	}
@@ -189,14 +189,14 @@ func BenchmarkHead(b *testing.B) {
 	for _, k := range []struct {
 		name         string
 		flops, bytes int
-		run          func(t *Team)
+		run          func(t *ThreadPool)
 	}{
-		{"linear/forward", 2 * m * in * out, 0, func(t *Team) { LinearForward(t, x, m, in, out, w, bias, g) }},
-		{"linear/backward", 4 * m * in * out, 0, func(t *Team) { LinearBackward(t, logits, x, m, in, out, w, gx, gw, gb) }},
-		{"crossEntropy/forward", 0, 4 * m * out, func(t *Team) { CrossEntropy(t, logits, m, out, labels, -1, 0.1) }},
-		{"crossEntropy/backward", 0, 8 * m * out, func(t *Team) { CrossEntropyBackward(t, 1, logits, m, out, labels, -1, 0.1, g) }},
-		{"softmax/forward", 0, 8 * len(p), func(t *Team) { SoftmaxForward(t, alphas, edges, candidates, p) }},
-		{"softmax/backward", 0, 12 * len(p), func(t *Team) { SoftmaxBackward(t, alphas, p, edges, candidates, ga) }},
+		{"linear/forward", 2 * m * in * out, 0, func(t *ThreadPool) { LinearForward(t, x, m, in, out, w, bias, g) }},
+		{"linear/backward", 4 * m * in * out, 0, func(t *ThreadPool) { LinearBackward(t, logits, x, m, in, out, w, gx, gw, gb) }},
+		{"crossEntropy/forward", 0, 4 * m * out, func(t *ThreadPool) { CrossEntropy(t, logits, m, out, labels, -1, 0.1) }},
+		{"crossEntropy/backward", 0, 8 * m * out, func(t *ThreadPool) { CrossEntropyBackward(t, 1, logits, m, out, labels, -1, 0.1, g) }},
+		{"softmax/forward", 0, 8 * len(p), func(t *ThreadPool) { SoftmaxForward(t, alphas, edges, candidates, p) }},
+		{"softmax/backward", 0, 12 * len(p), func(t *ThreadPool) { SoftmaxBackward(t, alphas, p, edges, candidates, ga) }},
 	} {
 		b.Run(k.name, func(b *testing.B) { measure(b, k.flops, k.bytes, k.run) })
 	}
@@ -218,10 +218,10 @@ func BenchmarkPixelCrossEntropy(b *testing.B) {
 			labels[i] = int32(rng.IntN(r, s.k))
 		}
 		b.Run(s.name+"/forward", func(b *testing.B) {
-			measure(b, 0, 4*len(labels)*s.k, func(t *Team) { PixelCrossEntropy(t, logits, s.full, s.full, labels, -1) })
+			measure(b, 0, 4*len(labels)*s.k, func(t *ThreadPool) { PixelCrossEntropy(t, logits, s.full, s.full, labels, -1) })
 		})
 		b.Run(s.name+"/backward", func(b *testing.B) {
-			measure(b, 0, 4*len(labels)*s.k, func(t *Team) { PixelCrossEntropyBackward(t, 1, logits, s.full, s.full, labels, -1, g) })
+			measure(b, 0, 4*len(labels)*s.k, func(t *ThreadPool) { PixelCrossEntropyBackward(t, 1, logits, s.full, s.full, labels, -1, g) })
 		})
 	}
 }
@@ -229,11 +229,11 @@ func BenchmarkPixelCrossEntropy(b *testing.B) {
 func BenchmarkOptimiser(b *testing.B) {
 	const n = 2e6
 	w, v, m, g := Floats(n), Floats(n), Floats(n), Floats(n)
-	b.Run("norm", func(b *testing.B) { measure(b, 0, 4*n, func(t *Team) { SquaredNorm(t, g) }) })
+	b.Run("norm", func(b *testing.B) { measure(b, 0, 4*n, func(t *ThreadPool) { SquaredNorm(t, g) }) })
 	b.Run("sgd", func(b *testing.B) {
-		measure(b, 0, 5*4*n, func(t *Team) { SGD(t, w, v, g, 0.1, 0.9, 1e-4, 1, false) })
+		measure(b, 0, 5*4*n, func(t *ThreadPool) { SGD(t, w, v, g, 0.1, 0.9, 1e-4, 1, false) })
 	})
 	b.Run("adam", func(b *testing.B) {
-		measure(b, 0, 7*4*n, func(t *Team) { Adam(t, w, m, v, g, 1, 0.1, 0.5, 0.999, 1e-8, 1e-3) })
+		measure(b, 0, 7*4*n, func(t *ThreadPool) { Adam(t, w, m, v, g, 1, 0.1, 0.5, 0.999, 1e-8, 1e-3) })
 	})
 }

@@ -7,13 +7,13 @@ import (
 
 // ToBFloat16 rounds x to the nearest bfloat16, ties to even, and packs two of these into
 // each float of dst; an odd one at the end has a neighbour of undefined content.
-func ToBFloat16(t *Team, dst, x []float32) {
+func ToBFloat16(t *ThreadPool, dst, x []float32) {
 	need("dst", dst, (len(x)+1)/2)
 	toBFloat16.run(t, chunks(len(x)), bfloat16Args{halves(dst, len(x)), x})
 }
 
 // FromBFloat16 unpacks what ToBFloat16 packed: len(dst) numbers.
-func FromBFloat16(t *Team, dst, x []float32) {
+func FromBFloat16(t *ThreadPool, dst, x []float32) {
 	need("x", x, (len(dst)+1)/2)
 	fromBFloat16.run(t, chunks(len(dst)), bfloat16Args{halves(x, len(dst)), dst})
 }

@@ -31,9 +31,9 @@ func TestBFloat16(t *testing.T) {
 			for i := range in {
 				in[i] = x
 			}
-			team := NewTeam(1)
-			ToBFloat16(team, packed, in)
-			FromBFloat16(team, out, packed)
+			pool := NewThreadPool(1)
+			ToBFloat16(pool, packed, in)
+			FromBFloat16(pool, out, packed)
 			for i, v := range out {
 				require.Equal(t, math.Float32bits(want), math.Float32bits(v), "%v, element %d of %d", x, i, n)
 			}
@@ -75,9 +75,9 @@ func TestBFloat16InParallel(t *testing.T) {
 	const n = 3*chunkFloats + 77
 	x, _ := weight(rng.New(1, "packed", 0, 0), n)
 	packed, out := Floats((n+1)/2), Floats(n)
-	operate(t, scratchSize{}, func(team *Team) {
-		ToBFloat16(team, packed[:(n+1)/2], x)
-		FromBFloat16(team, out, packed)
+	operate(t, scratchSize{}, func(pool *ThreadPool) {
+		ToBFloat16(pool, packed[:(n+1)/2], x)
+		FromBFloat16(pool, out, packed)
 	}, out)
 	for i, v := range out {
 		require.InEpsilon(t, x[i], v, 1.0/256)

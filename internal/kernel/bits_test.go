@@ -20,7 +20,7 @@ func use(t *testing.T, p primitives) {
 
 // sameBits runs a kernel with every variant of the primitives. It demands that those
 // for vectors give the same bits, near to what the generic one gives.
-func sameBits(t *testing.T, run func(team *Team), outs ...[]float32) {
+func sameBits(t *testing.T, run func(pool *ThreadPool), outs ...[]float32) {
 	t.Helper()
 	var vector [][]float32
 	for _, level := range []cpu.Level{cpu.AVX512, cpu.AVX2, cpu.Generic} {
@@ -31,7 +31,7 @@ func sameBits(t *testing.T, run func(team *Team), outs ...[]float32) {
 		for _, out := range outs {
 			set(out, float32(math.NaN()))
 		}
-		run(NewTeam(1))
+		run(NewThreadPool(1))
 		for i, out := range outs {
 			name := fmt.Sprintf("output %d with %v", i, level)
 			switch {
@@ -63,11 +63,12 @@ func TestConvHasTheSameBits(t *testing.T) {
 			gz, _ := lazy(r, lazies[(i+1)%len(lazies)], n, oh, ow, cout)
 			weights, _ := weight(r, win.KH*win.KW*c*cout)
 			bias, _ := weight(r, cout)
-			z, gx, gw := Floats(gz.Len()), Floats(x.Len()), Floats(len(weights))
-			sameBits(t, func(team *Team) {
-				ConvForward(team, x, win, relu, weights, bias, z, cout, nil)
-				ConvBackward(team, gz, x, win, relu, weights, gx, gw, nil)
-			}, z, gx, gw)
+			z, mom, gx := Floats(gz.Len()), Floats(3*cout), Floats(x.Len())
+			gw, gbias := Floats(len(weights)), Floats(cout)
+			sameBits(t, func(pool *ThreadPool) {
+				ConvForward(pool, x, win, relu, weights, bias, z, cout, mom)
+				ConvBackward(pool, gz, x, win, relu, weights, gx, gw, gbias)
+			}, z, mom, gx, gw, gbias)
 		})
 	}
 }
@@ -81,9 +82,9 @@ func TestLinearHasTheSameBits(t *testing.T) {
 		b, _ := weight(r, out)
 		gy, _ := weight(r, m*out)
 		y, gx, gw, gb := Floats(m*out), Floats(m*in), Floats(in*out), Floats(out)
-		sameBits(t, func(team *Team) {
-			LinearForward(team, x, m, in, out, w, b, y)
-			LinearBackward(team, gy, x, m, in, out, w, gx, gw, gb)
+		sameBits(t, func(pool *ThreadPool) {
+			LinearForward(pool, x, m, in, out, w, b, y)
+			LinearBackward(pool, gy, x, m, in, out, w, gx, gw, gb)
 		}, y, gx, gw, gb)
 	}
 }
@@ -98,9 +99,9 @@ func TestReduceHasTheSameBits(t *testing.T) {
 		w1, _ := weight(r, c*cout/2)
 		w2, _ := weight(r, c*cout/2)
 		z, gx, gw1, gw2 := Floats(gz.Len()), Floats(x.Len()), Floats(len(w1)), Floats(len(w2))
-		sameBits(t, func(team *Team) {
-			ReduceForward(team, x, w1, w2, z, cout, nil)
-			ReduceBackward(team, gz, x, w1, w2, gx, gw1, gw2)
+		sameBits(t, func(pool *ThreadPool) {
+			ReduceForward(pool, x, w1, w2, z, cout, nil)
+			ReduceBackward(pool, gz, x, w1, w2, gx, gw1, gw2)
 		}, z, gx, gw1, gw2)
 	}
 }

@@ -8,7 +8,7 @@ const atOnce = 4
 // weighted, have a sum whose mean is zero up to the rounding of single elements. w nil
 // stands for ones: then the elements of a map are rounded before they are added, so it
 // does not matter whether Apply has written it, nor whether the sum is made in parts.
-func Combine(t *Team, maps []Map, w []float32, dst []float32) {
+func Combine(t *ThreadPool, maps []Map, w []float32, dst []float32) {
 	if len(maps) == 0 {
 		clear(dst)
 		return
@@ -120,7 +120,7 @@ func formed(form func(m *Map, buf []float32, from, n int) []float32, maps []Map,
 // CombineSums sets sg[C] to the sums of g, and sgv[len(maps)·C] to those of
 // g·maps[k], for each channel: what the gradients of the weights of Combine, and
 // of a batch normalisation that formed a map, consist of.
-func CombineSums(t *Team, g Map, maps []Map, sg, sgv []float64) {
+func CombineSums(t *ThreadPool, g Map, maps []Map, sg, sgv []float64) {
 	if len(maps) == 0 {
 		return
 	}
@@ -131,8 +131,8 @@ func CombineSums(t *Team, g Map, maps []Map, sg, sgv []float64) {
 	size := (1 + len(maps)) * g.C
 	parts := t.Shared(partsSize(spans(&g), size))
 	combineSums.run(t, spans(&g), combineSumsArgs{g, maps, parts})
-	addUp(sg[:g.C], parts, spans(&g), size, 0)
-	addUp(sgv[:len(maps)*g.C], parts, spans(&g), size, g.C)
+	addUp(t, sg[:g.C], parts, spans(&g), size, 0)
+	addUp(t, sgv[:len(maps)*g.C], parts, spans(&g), size, g.C)
 	for k := range maps {
 		for j := range g.C {
 			sgv[k*g.C+j] = maps[k].dot(j, sg[j], sgv[k*g.C+j])

@@ -34,7 +34,7 @@ func TestCombineKeepsTheMean(t *testing.T) {
 		maps[k], w[k] = m, float32(rng.Uniform(r, 0.1, 0.15))
 	}
 	dst, mean := Floats(pixels*c), make([]float64, c)
-	Combine(NewTeam(1), maps, w, dst)
+	Combine(NewThreadPool(1), maps, w, dst)
 	for i, v := range dst {
 		mean[i%c] += float64(v) / pixels
 	}
@@ -51,7 +51,7 @@ func TestCombineKeepsTheMean(t *testing.T) {
 // many parts it is made, and whether its maps are formed while they are read.
 func TestCombineInParts(t *testing.T) {
 	const n, h, w, c = 3, 5, 7, 6
-	team, r := NewTeam(2), rng.New(5, "parts", 0, 0)
+	pool, r := NewThreadPool(2), rng.New(5, "parts", 0, 0)
 	var maps, applied []Map
 	for _, kind := range []string{"affine", "gradient", "plain", "scaled", "affine", "offset", "affine", "gradient", "affine"} {
 		m, _ := lazy(r, kind, n, h, w, c)
@@ -59,12 +59,12 @@ func TestCombineInParts(t *testing.T) {
 			m.P[i] = float32(rng.Normal(r))
 		}
 		a := Plain(n, h, w, c, Floats(m.Len()))
-		Apply(team, m, false, a.P)
+		Apply(pool, m, false, a.P)
 		maps, applied = append(maps, m), append(applied, a)
 	}
 	sum := func(maps ...Map) Map {
 		dst := Plain(n, h, w, c, Floats(n*h*w*c))
-		Combine(team, maps, nil, dst.P)
+		Combine(pool, maps, nil, dst.P)
 		return dst
 	}
 	want := sum(maps...)

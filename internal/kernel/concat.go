@@ -2,7 +2,7 @@ package kernel
 
 // Concat writes the channels of all maps, which are alike but for the number of
 // channels, one after the other to each pixel of dst.
-func Concat(t *Team, maps []Map, dst []float32) {
+func Concat(t *ThreadPool, maps []Map, dst []float32) {
 	c := 0
 	for k := range maps {
 		maps[k].like("map", maps[0].N, maps[0].H, maps[0].W, maps[k].C)
@@ -20,7 +20,7 @@ func Concat(t *Team, maps []Map, dst []float32) {
 }
 
 // Slice writes c channels of x, from channel number from on, to dst [N, H, W, c].
-func Slice(t *Team, x Map, from, c int, dst []float32) {
+func Slice(t *ThreadPool, x Map, from, c int, dst []float32) {
 	x.check("x")
 	if from < 0 || from+c > x.C {
 		panicf("kernel: channels %d to %d of %d", from, from+c, x.C)
@@ -31,7 +31,7 @@ func Slice(t *Team, x Map, from, c int, dst []float32) {
 
 // Unslice writes g to the channels of dst [N, H, W, c] from number from on, and
 // zeros to all others: the gradient of Slice.
-func Unslice(t *Team, g Map, from, c int, dst []float32) {
+func Unslice(t *ThreadPool, g Map, from, c int, dst []float32) {
 	g.check("g")
 	if from < 0 || from+g.C > c {
 		panicf("kernel: channels %d to %d of %d", from, from+g.C, c)

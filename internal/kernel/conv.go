@@ -9,7 +9,7 @@ const (
 
 const (
 	narrowStrip  = 16      // pixels from which a product is efficient
-	groupPixels  = 256     // outputs from which a buffer for gradients of the weights costs little
+	groupPixels  = 128     // outputs from which a buffer for gradients of the weights costs little
 	bufferFloats = 1 << 22 // of the buffers of all groups, where there are more than the usual number
 	manyPixels   = 512     // outputs from which it pays to store the weights in panels
 )
@@ -20,6 +20,7 @@ const (
 type conv struct {
 	sweep
 	cout  int
+	row   int // elements of a row of the input as the products see it
 	run   int // inputs of a run of taps
 	runs  int // in a row of the kernel
 	strip int // output pixels of one product with a frame
@@ -33,7 +34,10 @@ type conv struct {
 
 func newConv(n, h, w, c int, win Window, cout int) conv {
 	s := conv{sweep: newSweep(n, h, w, c, win), cout: cout, run: c, runs: win.KW}
-	s.bands = cut(n, min(h, s.oh), max(s.frameRow(), s.ow*cout), win.reachH())
+	s.row = s.frameRow()
+	few := min(h, s.oh)
+	s.bands = cut(n, few, max(s.row, s.ow*cout), 0) // products take longer than forming rows twice
+	s.per = max(s.per, min(steps(manyTasks, n), few/bandRows))
 	if win.DW == 1 {
 		s.run, s.runs = win.KW*c, 1
 	}
@@ -58,27 +62,42 @@ func (s *conv) gradient() (r conv, ok bool) {
 	return newConv(s.n, s.oh, s.ow, s.cout, win, s.c), true
 }
 
+// columns returns the blocks of output channels of the tasks that share a band, if there
+// are few bands: whole panels.
+func (s *conv) columns() division {
+	panels := panelsOf(s.cout)
+	return division{s.cout, steps(panels, min(panels, max(1, manyTasks/s.tasks()))) * panelWidth}
+}
+
+// direct reports whether the products read the input where it lies: dilated ones, of
+// which none sees the padding.
+func (s *conv) direct() bool { return s.runs > 1 }
+
+// forms reports whether the input is formed before the products read it.
+func (s *conv) forms() bool { return s.direct() || s.columns().count() > 1 }
+
 // weights returns the number of elements of the weight.
 func (s *conv) weights() int { return s.KH * s.KW * s.c * s.cout }
 
 // place returns where, counted from the first tap of the first window, that of
-// output pixel p lies in a frame.
-func (s *conv) place(p int) int { return p/s.ow*s.SH*s.frameRow() + p%s.ow*s.SW*s.c }
+// output pixel p lies in the input.
+func (s *conv) place(p int) int { return p/s.ow*s.SH*s.row + p%s.ow*s.SW*s.c }
 
-// offset returns where in a frame the first window has run k of its taps.
-func (s *conv) offset(k int) int { return k/s.runs*s.DH*s.frameRow() + k%s.runs*s.DW*s.c }
+// offset returns where in the input the first window has run k of its taps.
+func (s *conv) offset(k int) int { return k/s.runs*s.DH*s.row + k%s.runs*s.DW*s.c }
 
 // operand is a matrix with a row for each output pixel: those of a map, or of
-// the elements of a frame that one tap sees.
+// the elements of the input that one tap sees.
 type operand struct {
 	x      []float32
 	ld     int
 	framed bool
+	first  int // element of a framed one that the first output pixel sees
 }
 
-func (s *conv) row(o operand, p int) []float32 {
+func (s *conv) pixel(o operand, p int) []float32 {
 	if o.framed {
-		return o.x[s.place(p):]
+		return o.x[o.first+s.place(p):]
 	}
 	return o.x[p*o.ld:]
 }
@@ -91,18 +110,24 @@ func (s *conv) strips(a, b operand) int {
 	return blockPixels
 }
 
-// framed returns the operand that begins with frame.
-func (s *conv) framed(frame []float32) operand { return operand{frame, s.SW * s.c, true} }
+// framed returns the operand of a frame, or of a part of the input whose first window
+// begins at an element.
+func (s *conv) framed(frame []float32, first int) operand {
+	return operand{frame, s.SW * s.c, true, first}
+}
 
-// inputs returns what run k of the taps sees, in buf if the map is narrow.
-func (s *conv) inputs(buf, frame []float32, k, pixels int) operand {
-	seen := s.framed(frame[s.offset(k):])
+// inputs returns what run k of the taps sees in some pixels, in buf if the map is narrow.
+func (s *conv) inputs(buf []float32, in operand, k int, ar area) operand {
+	in.first += s.offset(k)
 	if !s.copies {
-		return seen
+		return in
 	}
 	ld := spread(s.run)
-	for p := range pixels {
-		copy(buf[p*ld:p*ld+s.run], s.row(seen, p))
+	for line := range ar.lines {
+		first := ar.first + line*s.ow
+		for p := first; p < first+ar.length; p++ {
+			copy(buf[p*ld:p*ld+s.run], s.pixel(in, p))
+		}
 	}
 	return operand{x: buf, ld: ld}
 }
@@ -140,20 +165,21 @@ func (s *conv) seen(out rows, k int) area {
 	return area{(hit.from-out.from)*s.ow + columns.from, hit.len(), columns.len()}
 }
 
-// multiply sets c to a·b, or adds the product to it if acc, for some pixels.
-func (s *conv) multiply(ar area, a operand, b matrix, c operand, acc bool) {
+// multiply sets some columns of c to those of a·b, or adds the product to them if acc, for
+// some pixels.
+func (s *conv) multiply(ar area, a operand, b matrix, c operand, ch channels, acc bool) {
 	strip, depth := s.strips(a, c), min(b.rows, tileDepth)
 	width := b.tile(depth)
 	for l := 0; l < b.rows; l += depth {
-		for from := 0; from < b.n; from += width {
-			to := min(from+width, b.n)
+		for from := ch.from; from < ch.from+ch.n; from += width {
+			to := min(from+width, ch.from+ch.n)
 			for line := range ar.lines {
 				first := ar.first + line*s.ow
 				for p := 0; p < ar.length; p += strip {
 					for j := from; j < to; {
 						x, ld, n := b.block(l, j, to)
 						active.gemm(min(strip, ar.length-p), n, min(depth, b.rows-l),
-							s.row(a, first+p)[l:], a.ld, x, ld, s.row(c, first+p)[j:], c.ld, acc || l > 0)
+							s.pixel(a, first+p)[l:], a.ld, x, ld, s.pixel(c, first+p)[j:], c.ld, acc || l > 0)
 						j += n
 					}
 				}
@@ -170,7 +196,7 @@ func (s *conv) multiplyT(ar area, k int, a operand, b []float32, n int, c []floa
 			first := ar.first + line*s.ow
 			for p := 0; p < ar.length; p += strip {
 				active.gemmT(min(strip, ar.length-p), n, min(height, k-l),
-					s.row(a, first+p)[l:], a.ld, b[(first+p)*n:], n, c[l*n:], n, true)
+					s.pixel(a, first+p)[l:], a.ld, b[(first+p)*n:], n, c[l*n:], n, true)
 			}
 		}
 	}
@@ -216,28 +242,31 @@ func (m *matrix) tile(depth int) int {
 	return max(panelWidth, tileFloats/depth/panelWidth*panelWidth)
 }
 
-// pack stores src, which has rows of n elements, in panels.
-func pack(dst, src []float32, rows, n int) {
-	for j := 0; j < n; j += panelWidth {
-		width := min(panelWidth, n-j)
-		panel := dst[j*rows:]
-		for r := range rows {
-			copy(panel[r*width:(r+1)*width], src[r*n+j:])
-		}
+// panelsOf returns the number of panels of n columns.
+func panelsOf(n int) int { return (n + panelWidth - 1) / panelWidth }
+
+// pack stores a panel of src, which has rows of n elements.
+func pack(dst, src []float32, rows, n, panel int) {
+	j := panel * panelWidth
+	width := min(panelWidth, n-j)
+	for r := range rows {
+		copy(dst[j*rows+r*width:][:width], src[r*n+j:])
 	}
 }
 
-// packTransposed stores the transpose of src, which has n rows of rows elements,
-// in panels of all rows, from row first on.
-func packTransposed(dst, src []float32, rows, n, all, first int) {
-	for j := 0; j < n; j += panelWidth {
-		width := min(panelWidth, n-j)
-		transpose(dst[j*all+first*width:], src[j*rows:], width, rows)
-	}
+// packTransposed stores the part of a panel of all rows, from row first on, that the
+// transpose of src has. src has n rows of rows elements.
+func packTransposed(dst, src []float32, rows, n, all, first, panel int) {
+	j := panel * panelWidth
+	width := min(panelWidth, n-j)
+	transposeBlock(dst[j*all+first*width:], width, src[j*rows:], rows, width, rows)
 }
 
 func (s *conv) forwardSizes() (frame, inputs, row int) {
-	return s.most((*sweep).outFrame) * s.frameRow(), s.inputsSize(), s.ow * s.cout
+	if !s.direct() {
+		frame = s.most((*sweep).outFrame) * s.frameRow()
+	}
+	return frame, s.inputsSize(), s.ow * s.cout
 }
 
 func (s *conv) backwardSizes() (frame, inputs, gx, gz, row int) {
@@ -255,9 +284,9 @@ func (s *conv) packs() bool { return s.cout > panelWidth && s.pixels() >= manyPi
 func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker, shared int) {
 	s := newConv(n, h, w, c, win, cout)
 	if !backward {
-		perWorker, shared = total(s.forwardSizes()), s.forwardShared()
+		perWorker, shared = total(s.forwardSizes()), total(s.forwardShared())
 		if g, ok := s.winograd(); ok {
-			perWorker, shared = total(g.forwardSizes()), total(g.forwardShared())
+			perWorker, shared = g.forwardScratch(), total(g.forwardShared())
 		}
 		return withMoments(perWorker, shared, n, s.oh, s.ow, cout)
 	}
@@ -267,10 +296,11 @@ func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker
 		shared = max(shared, total(s.weights())+g.memory())
 	}
 	if r, ok := s.gradient(); ok {
-		perWorker = max(perWorker, total(r.forwardSizes()))
+		_, _, formed := r.forwardShared()
+		perWorker, shared = max(perWorker, total(r.forwardSizes())), max(shared, total(s.weights(), formed))
 		if g, ok := r.winograd(); ok {
 			_, weights := g.forwardShared()
-			perWorker, shared = max(perWorker, total(g.forwardSizes())), max(shared, total(s.weights(), weights))
+			perWorker, shared = max(perWorker, g.forwardScratch()), max(shared, total(weights))
 		}
 	}
 	if g, ok := s.winogradGradient(); ok {
@@ -285,7 +315,7 @@ func ConvScratch(n, h, w, c int, win Window, cout int, backward bool) (perWorker
 // ConvForward computes z [N, OH, OW, cout], the convolution of x, or if relu of
 // its positive part, by w[KH·KW·C·cout]. bias may be nil. mom, unless nil,
 // receives the moments of z as from Moments.
-func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, cout int, mom []float32) {
+func ConvForward(t *ThreadPool, x Map, win Window, relu bool, w, bias, z []float32, cout int, mom []float32) {
 	a := convForwardArgs{conv: newConv(x.N, x.H, x.W, x.C, win, cout), x: x, relu: relu, w: w, bias: bias, z: z}
 	x.check("x")
 	need("w", w, a.weights())
@@ -299,34 +329,39 @@ func ConvForward(t *Team, x Map, win Window, relu bool, w, bias, z []float32, co
 		if mom == nil {
 			sums = nil
 		}
-		g.forward(t, winogradForwardArgs{x: x, relu: relu, bias: bias, z: z, sums: sums}, w, mem)
+		g.forward(t, winogradForwardArgs{x: x, relu: relu, bias: bias, z: z, sums: sums}, w, false, mem)
 		if mom != nil {
-			setMoments(mom, sums, g.blocks(), cout, a.pixels())
+			setMoments(t, mom, sums, g.blocks(), cout, a.pixels())
 			refine(t, Plain(x.N, a.oh, a.ow, cout, z), mom)
 		}
 		return
 	}
-	mem := pieces(t.Shared(a.forwardShared()))
-	if parts := mem.take(partsSize(a.tasks(), 2*cout)); mom != nil {
+	partsSize, panelsSize, formedSize := a.forwardShared()
+	mem := pieces(t.Shared(total(a.forwardShared())))
+	parts, panels := mem.take(partsSize), mem.take(panelsSize)
+	if mom != nil {
 		a.parts = parts
 	}
 	if a.packs() {
-		a.w, a.panels = mem.take(a.weights()), true
-		packRuns.run(t, a.KH*a.runs, packArgs{a.w, w, a.run, cout})
+		a.w, a.panels = panels, true
+		packRuns.run(t, a.KH*a.runs*panelsOf(cout), packArgs{a.w, w, a.run, cout})
 	}
-	convForward.run(t, a.tasks(), a)
+	a.compute(t, mem.take(formedSize))
 	if mom != nil {
-		setMoments(mom, a.parts, a.tasks(), cout, a.pixels())
+		setMoments(t, mom, a.parts, a.tasks(), cout, a.pixels())
 		refine(t, Plain(x.N, a.oh, a.ow, cout, z), mom)
 	}
 }
 
-// forwardShared is the memory that the workers have in common.
-func (s *conv) forwardShared() int {
+// forwardShared returns the sizes of the memory that the workers have in common.
+func (s *conv) forwardShared() (parts, panels, formed int) {
 	if s.packs() {
-		return total(partsSize(s.tasks(), 2*s.cout), s.weights())
+		panels = s.weights()
 	}
-	return partsSize(s.tasks(), 2*s.cout)
+	if s.forms() {
+		formed = s.n * s.h * s.w * s.c
+	}
+	return partsSize(s.tasks(), 2*s.cout), panels, formed
 }
 
 type packArgs struct {
@@ -334,10 +369,11 @@ type packArgs struct {
 	run, cout int
 }
 
-// packRuns stores the weights of each run of taps in panels.
-var packRuns = newLoop(func(a *packArgs, _ *Worker, k int) {
-	at := k * a.run * a.cout
-	pack(a.dst[at:], a.w[at:], a.run, a.cout)
+// packRuns stores a panel of the weights of a run of taps.
+var packRuns = newLoop(func(a *packArgs, _ *Worker, i int) {
+	panels := panelsOf(a.cout)
+	at := i / panels * a.run * a.cout
+	pack(a.dst[at:], a.w[at:], a.run, a.cout, i%panels)
 })
 
 type convForwardArgs struct {
@@ -351,42 +387,78 @@ type convForwardArgs struct {
 	mask           Map
 }
 
+// compute runs the convolution, with memory for the input if it is formed first.
+func (a convForwardArgs) compute(t *ThreadPool, mem []float32) {
+	if a.forms() {
+		a.x.form(t, mem, a.relu)
+		a.relu = false
+	}
+	if a.direct() {
+		a.row = a.sweep.w * a.c
+	}
+	convForward.run(t, a.tasks()*a.columns().count(), a)
+}
+
 var convForward = newLoop(func(a *convForwardArgs, w *Worker, i int) {
 	frameSize, inputsSize, rowSize := a.forwardSizes()
 	mem := pieces(w.Scratch(total(frameSize, inputsSize, rowSize)))
 	frameBuf, inputs, row := mem.take(frameSize), mem.take(inputsSize), mem.take(rowSize)
-	image, band := a.at(i)
+	columns := a.columns()
+	task := i % a.tasks()
+	ch := columns.block(i / a.tasks()) // tasks with the same weights follow each other
+	image, band := a.at(task)
 	out := a.outRows(band)
-	frame := a.frame(frameBuf, &a.x, image, a.outFrame(band), 0, a.relu)
-	pixels := out.len() * a.ow
-	z := a.z[a.output(image, out.from)*a.cout:][:pixels*a.cout]
+	var in operand
+	if a.direct() {
+		in = a.framed(a.x.P, ((image*a.h+out.from*a.SH-a.PH)*a.sweep.w-a.PW)*a.c)
+	} else {
+		in = a.framed(a.frame(frameBuf, &a.x, image, a.outFrame(band), 0, a.relu), 0)
+	}
+	pixels, first := out.len()*a.ow, a.output(image, out.from)
+	z := a.z[first*a.cout:][:pixels*a.cout]
 	begun := true
 	switch {
 	case a.bias != nil:
 		for p := range pixels {
-			copy(z[p*a.cout:], a.bias)
+			copy(z[p*a.cout+ch.from:][:ch.n], a.bias[ch.from:])
 		}
 	case a.runs > 1: // some pixels see only padding
-		clear(z)
+		for p := range pixels {
+			clear(z[p*a.cout+ch.from:][:ch.n])
+		}
 	default:
 		begun = false
 	}
 	for k := range a.KH * a.runs {
 		w := newMatrix(a.w[k*a.run*a.cout:], a.run, a.cout, a.panels)
-		a.multiply(a.seen(out, k), a.inputs(inputs, frame, k, pixels), w, operand{x: z, ld: a.cout}, begun || k > 0)
+		seen := a.seen(out, k)
+		a.multiply(seen, a.inputs(inputs, in, k, seen), w, operand{x: z, ld: a.cout}, ch, begun || k > 0)
 	}
-	if a.masked {
-		for y := out.from; y < out.to; y++ {
-			z := z[(y-out.from)*a.ow*a.cout:][:a.ow*a.cout]
-			active.mask(z, z, a.mask.pixels(row, a.output(image, y), a.ow))
+	side := a.ow // pixels that lie side by side
+	if ch.n < a.cout {
+		side = 1
+	}
+	var sums, squares []float32
+	if a.parts != nil {
+		part := a.parts[task*lines(2*a.cout):]
+		sums, squares = part[ch.from:][:ch.n], part[a.cout+ch.from:][:ch.n]
+		clear(sums)
+		clear(squares)
+	}
+	for p := 0; p < pixels; p += side {
+		z := z[p*a.cout+ch.from:][:side*ch.n]
+		if a.masked {
+			active.mask(z, z, a.mask.some(row, first+p, side, ch))
+		}
+		if sums != nil {
+			active.moments(sums, squares, z, side, ch.n)
 		}
 	}
-	addMoments(part(a.parts, i, 2*a.cout), z, pixels, a.cout)
 })
 
 // ConvBackward computes, from the gradient gz of the output of ConvForward, those
 // of x, of the weight and of the bias: gx, gw and gbias, each unless nil.
-func ConvBackward(t *Team, gz, x Map, win Window, relu bool, w, gx, gw, gbias []float32) {
+func ConvBackward(t *ThreadPool, gz, x Map, win Window, relu bool, w, gx, gw, gbias []float32) {
 	a := convBackwardArgs{conv: newConv(x.N, x.H, x.W, x.C, win, gz.C), gz: gz, x: x, relu: relu, gx: gx}
 	x.check("x")
 	gz.like("gz", x.N, a.oh, a.ow, gz.C)
@@ -404,25 +476,27 @@ func ConvBackward(t *Team, gz, x Map, win Window, relu bool, w, gx, gw, gbias []
 			gw = nil
 		}
 	}
-	if r, ok := a.gradient(); ok && gx != nil {
+	r, ok := a.gradient()
+	if ok && gx != nil {
 		if g, ok := r.winograd(); ok {
 			_, size := g.forwardShared()
-			mem := pieces(t.Shared(total(a.weights(), size)))
-			turned := mem.take(a.weights())
-			flipTaps.run(t, 9, turnArgs{a.conv, turned, w})
-			g.forward(t, winogradForwardArgs{x: gz, z: gx, masked: relu, mask: x}, turned, mem)
+			g.forward(t, winogradForwardArgs{x: gz, z: gx, masked: relu, mask: x}, w, true, t.Shared(total(size)))
 			gx, a.gx = nil, nil
 		}
 	}
 	a.needW, a.needBias = gw != nil, gbias != nil
 	a.groups = a.bandGroups(a.needW, a.needBias)
-	mem := pieces(t.Shared(total(a.weights()) + a.memory()))
+	formed := 0
+	if ok && gx != nil {
+		_, _, formed = r.forwardShared()
+	}
+	mem := pieces(t.Shared(total(a.weights()) + max(a.memory(), lines(formed))))
 	a.turned, a.buffers = mem.take(a.weights()), mem
 	if gx != nil {
-		turnTaps.run(t, win.KH*win.KW, turnArgs{a.conv, a.turned, w})
-		if r, ok := a.gradient(); ok {
+		turnTaps.run(t, win.KH*win.KW*panelsOf(a.c), turnArgs{a.conv, a.turned, w})
+		if ok {
 			g := convForwardArgs{conv: r, x: gz, w: a.turned, panels: true, z: gx, masked: relu, mask: x}
-			convForward.run(t, g.tasks(), g)
+			g.compute(t, mem.take(formed))
 			a.gx = nil
 		}
 	}
@@ -461,20 +535,15 @@ type turnArgs struct {
 	dst, w []float32
 }
 
-// turnTaps stores the transposed weights of the taps, the last one first, as the
+// turnTaps stores a panel of the transposed weights of a tap, the last one first, as the
 // runs of taps need them that compute the gradient of the input.
 var turnTaps = newLoop(func(a *turnArgs, _ *Worker, i int) {
-	size := a.c * a.cout
+	panels, size := panelsOf(a.c), a.c*a.cout
+	i, panel := i/panels, i%panels
 	tap := a.KH*a.KW - 1 - i
 	inRun := a.KW / a.runs
 	run := a.dst[i/inRun*inRun*size:]
-	packTransposed(run, a.w[tap*size:], a.cout, a.c, inRun*a.cout, i%inRun*a.cout)
-})
-
-// flipTaps stores the transposed weights of the taps, the last one first.
-var flipTaps = newLoop(func(a *turnArgs, _ *Worker, i int) {
-	size := a.c * a.cout
-	transpose(a.dst[(a.KH*a.KW-1-i)*size:][:size], a.w[i*size:][:size], a.c, a.cout)
+	packTransposed(run, a.w[tap*size:], a.cout, a.c, inRun*a.cout, i%inRun*a.cout, panel)
 })
 
 type convBackwardArgs struct {
@@ -520,11 +589,11 @@ var convBackward = newLoop(func(a *convBackwardArgs, w *Worker, i int) {
 // weightGradient adds to gw the products of the band's inputs and its gradients.
 func (a *convBackwardArgs) weightGradient(gw, frame, inputs, gz []float32, band int) {
 	out := a.outRows(band)
-	frame = frame[(a.outFrame(band).from-a.fullFrame(band).from)*a.frameRow():]
+	in := a.framed(frame, (a.outFrame(band).from-a.fullFrame(band).from)*a.frameRow())
 	gz = gz[(out.from-a.fullReverse(band).from)*a.ow*a.cout:]
-	pixels := out.len() * a.ow
 	for k := range a.KH * a.runs {
-		a.multiplyT(a.seen(out, k), a.run, a.inputs(inputs, frame, k, pixels), gz, a.cout, gw[k*a.run*a.cout:])
+		seen := a.seen(out, k)
+		a.multiplyT(seen, a.run, a.inputs(inputs, in, k, seen), gz, a.cout, gw[k*a.run*a.cout:])
 	}
 }
 
@@ -546,7 +615,7 @@ func (a *convBackwardArgs) inputGradient(image, band int, frame, gz, buf, row []
 		g := gz[(hit.from-first)*a.ow*a.cout:]
 		dst := sum[(hit.from*a.SH-a.PH+ky*a.DH-in.from)*a.frameRow()+kx*a.DW*a.c:]
 		w := newMatrix(a.turned[i/inRun*inRun*a.c*a.cout:], inRun*a.cout, a.c, true)
-		a.multiply(a.whole(hit), operand{x: g, ld: a.cout}, w.part(i%inRun*a.cout, a.cout), a.framed(dst), true)
+		a.multiply(a.whole(hit), operand{x: g, ld: a.cout}, w.part(i%inRun*a.cout, a.cout), a.framed(dst, 0), channels{0, a.c}, true)
 	}
 	for y := in.from; y < in.to; y++ {
 		from := a.inner(sum, in, y)

@@ -111,8 +111,8 @@ func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, rel
 	}
 
 	z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
-	operate(t, sized(ConvScratch(n, h, w, c, win, cout, false)), func(team *Team) {
-		ConvForward(team, x, win, relu, weights, bias, z, cout, mom)
+	operate(t, sized(ConvScratch(n, h, w, c, win, cout, false)), func(pool *ThreadPool) {
+		ConvForward(pool, x, win, relu, weights, bias, z, cout, mom)
 	}, z, mom)
 	want := refConv(seen, win, dw, dbias, cout)
 	near(t, "z", want.v, z, sumTolerance)
@@ -123,8 +123,8 @@ func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, rel
 	if relu {
 		wantX = dx.where(wantX)
 	}
-	operate(t, sized(ConvScratch(n, h, w, c, win, cout, true)), func(team *Team) {
-		ConvBackward(team, gz, x, win, relu, weights, gx, gw, gbias)
+	operate(t, sized(ConvScratch(n, h, w, c, win, cout, true)), func(pool *ThreadPool) {
+		ConvBackward(pool, gz, x, win, relu, weights, gx, gw, gbias)
 	}, gx, gw, gbias)
 	near(t, "gx", wantX.v, gx, sumTolerance)
 	near(t, "gw", wantW, gw, sumTolerance)

@@ -23,15 +23,15 @@ func TestLinear(t *testing.T) {
 			pixels, one := dense{1, 1, m, in, dx}, Square(1, 1, 0, 1)
 
 			y := Floats(m * out)
-			operate(t, scratchSize{}, func(team *Team) { LinearForward(team, x, m, in, out, w, b, y) }, y)
+			operate(t, scratchSize{}, func(pool *ThreadPool) { LinearForward(pool, x, m, in, out, w, b, y) }, y)
 			near(t, "y", refConv(pixels, one, dw, db, out).v, y, sumTolerance)
-			operate(t, scratchSize{}, func(team *Team) { LinearForward(team, x, m, in, out, w, nil, y) }, y)
+			operate(t, scratchSize{}, func(pool *ThreadPool) { LinearForward(pool, x, m, in, out, w, nil, y) }, y)
 			near(t, "y without bias", refConv(pixels, one, dw, nil, out).v, y, sumTolerance)
 
 			gx, gw, gb := Floats(m*in), Floats(in*out), Floats(out)
 			wantX, wantW, wantB := refConvBackward(dense{1, 1, m, out, dgy}, pixels, one, dw)
-			operate(t, sized(LinearScratch(m, in, out)), func(team *Team) {
-				LinearBackward(team, gy, x, m, in, out, w, gx, gw, gb)
+			operate(t, sized(LinearScratch(m, in, out)), func(pool *ThreadPool) {
+				LinearBackward(pool, gy, x, m, in, out, w, gx, gw, gb)
 			}, gx, gw, gb)
 			near(t, "gx", wantX.v, gx, sumTolerance)
 			near(t, "gw", wantW, gw, sumTolerance)
@@ -47,10 +47,10 @@ func TestSoftmax(t *testing.T) {
 		x, dx := weight(r, rows*k)
 		gy, dgy := weight(r, rows*k)
 		y, gx := Floats(rows*k), Floats(rows*k)
-		operate(t, scratchSize{}, func(team *Team) { SoftmaxForward(team, x, rows, k, y) }, y)
+		operate(t, scratchSize{}, func(pool *ThreadPool) { SoftmaxForward(pool, x, rows, k, y) }, y)
 		want := refSoftmax(dx, rows, k)
 		near(t, "y", want, y, 1e-6)
-		operate(t, scratchSize{}, func(team *Team) { SoftmaxBackward(team, gy, y, rows, k, gx) }, gx)
+		operate(t, scratchSize{}, func(pool *ThreadPool) { SoftmaxBackward(pool, gy, y, rows, k, gx) }, gx)
 		near(t, "gx", refSoftmaxBackward(dgy, want, rows, k), gx, 2e-6)
 	}
 }
@@ -63,7 +63,7 @@ func TestDraw(t *testing.T) {
 		noise, dnoise := weight(r, rows*k)
 		gy, dgy := weight(r, rows*k)
 		y, gx := Floats(rows*k), Floats(rows*k)
-		operate(t, scratchSize{}, func(team *Team) { DrawForward(team, x, noise, rows, k, y) }, y)
+		operate(t, scratchSize{}, func(pool *ThreadPool) { DrawForward(pool, x, noise, rows, k, y) }, y)
 		const temperature = 0.5
 		sums, want, taken := make([]float64, rows*k), make([]float64, rows*k), make([]float64, rows*k)
 		for j := range sums {
@@ -79,7 +79,7 @@ func TestDraw(t *testing.T) {
 			want[at], taken[at] = 1, dgy[at]/temperature
 		}
 		near(t, "y", want, y, 0)
-		operate(t, scratchSize{}, func(team *Team) { DrawBackward(team, gy, x, noise, temperature, y, rows, k, gx) }, gx)
+		operate(t, scratchSize{}, func(pool *ThreadPool) { DrawBackward(pool, gy, x, noise, temperature, y, rows, k, gx) }, gx)
 		near(t, "gx", refSoftmaxBackward(taken, refSoftmax(sums, rows, k), rows, k), gx, 3e-6)
 	}
 }
@@ -92,7 +92,7 @@ func TestDrawFollowsSoftmax(t *testing.T) {
 	for i := range noise {
 		x[i], noise[i] = float32(math.Log(float64(1+i%k))), float32(rng.Gumbel(r))
 	}
-	DrawForward(NewTeam(1), x, noise, rows, k, y)
+	DrawForward(NewThreadPool(1), x, noise, rows, k, y)
 	var counts [k]float64
 	for i, v := range y {
 		counts[i%k] += float64(v) / rows
@@ -104,10 +104,10 @@ func TestDrawFollowsSoftmax(t *testing.T) {
 }
 
 func TestSoftmaxOfExtremes(t *testing.T) {
-	team, y := NewTeam(1), Floats(4)
-	SoftmaxForward(team, []float32{3e38, -3e38, 1e4, 3e38}, 1, 4, y)
+	pool, y := NewThreadPool(1), Floats(4)
+	SoftmaxForward(pool, []float32{3e38, -3e38, 1e4, 3e38}, 1, 4, y)
 	assert.Equal(t, []float32{0.5, 0, 0, 0.5}, y)
-	SoftmaxForward(team, []float32{0, float32(math.NaN()), 1, 2}, 1, 4, y)
+	SoftmaxForward(pool, []float32{0, float32(math.NaN()), 1, 2}, 1, 4, y)
 	assert.True(t, math.IsNaN(float64(y[0])), "what is no number must not be lost")
 }
 
@@ -129,8 +129,8 @@ func TestCrossEntropy(t *testing.T) {
 		smoothing := float64(s.smoothing)
 		wantLoss, wantCorrect, wantCount := refCrossEntropy(dlogits, s.rows, s.k, labels, ignore, smoothing)
 		got := Floats(3)
-		operate(t, sized(CrossEntropyScratch(s.rows, s.k)), func(team *Team) {
-			loss, correct, count := CrossEntropy(team, logits, s.rows, s.k, labels, ignore, s.smoothing)
+		operate(t, sized(CrossEntropyScratch(s.rows, s.k)), func(pool *ThreadPool) {
+			loss, correct, count := CrossEntropy(pool, logits, s.rows, s.k, labels, ignore, s.smoothing)
 			got[0], got[1], got[2] = float32(loss), float32(correct), float32(count)
 		}, got)
 		assert.EqualValues(t, wantCorrect, got[1])
@@ -138,19 +138,19 @@ func TestCrossEntropy(t *testing.T) {
 		assert.InDelta(t, wantLoss, got[0], 1e-6*math.Abs(wantLoss)+1e-7)
 
 		g := Floats(s.rows * s.k)
-		operate(t, scratchSize{}, func(team *Team) {
-			CrossEntropyBackward(team, 3, logits, s.rows, s.k, labels, ignore, s.smoothing, g)
+		operate(t, scratchSize{}, func(pool *ThreadPool) {
+			CrossEntropyBackward(pool, 3, logits, s.rows, s.k, labels, ignore, s.smoothing, g)
 		}, g)
 		near(t, "gradient", refCrossEntropyBackward(3, dlogits, s.rows, s.k, labels, ignore, smoothing), g, 1e-6)
 	}
 }
 
 func TestCrossEntropyOfNothing(t *testing.T) {
-	team, g := NewTeam(1), []float32{5, 5}
-	loss, correct, count := CrossEntropy(team, []float32{1, 2}, 1, 2, []int32{-1}, -1, 0)
+	pool, g := NewThreadPool(1), []float32{5, 5}
+	loss, correct, count := CrossEntropy(pool, []float32{1, 2}, 1, 2, []int32{-1}, -1, 0)
 	assert.Zero(t, loss)
 	assert.Zero(t, correct)
 	assert.Zero(t, count)
-	CrossEntropyBackward(team, 1, []float32{1, 2}, 1, 2, []int32{-1}, -1, 0, g)
+	CrossEntropyBackward(pool, 1, []float32{1, 2}, 1, 2, []int32{-1}, -1, 0, g)
 	assert.Equal(t, []float32{0, 0}, g)
 }

@@ -11,7 +11,7 @@ import (
 // DirichletBackward reads; slope may be nil. Elements of x must be from -50 to 1000. An element is a share of its row of
 // numbers g, where g has the Gamma distribution of its concentration and the same
 // quantile that noise has in the standard normal distribution.
-func DirichletForward(t *Team, x, noise []float32, rows, k int, y, slope []float32) {
+func DirichletForward(t *ThreadPool, x, noise []float32, rows, k int, y, slope []float32) {
 	need("x", x, rows*k)
 	need("noise", noise, rows*k)
 	need("y", y, rows*k)
@@ -45,7 +45,7 @@ var dirichletForward = newLoop(func(a *dirichletArgs, _ *Worker, i int) {
 // DirichletForward computed: with slope[j] = ∂ln g[j]/∂x[j],
 //
 //	gx[j] = slope[j]·y[j]·(gy[j] - Σ gy[i]·y[i])
-func DirichletBackward(t *Team, gy, y, slope []float32, rows, k int, gx []float32) {
+func DirichletBackward(t *ThreadPool, gy, y, slope []float32, rows, k int, gx []float32) {
 	need("gy", gy, rows*k)
 	need("y", y, rows*k)
 	need("slope", slope, rows*k)

@@ -123,8 +123,8 @@ func TestDirichlet(t *testing.T) {
 			return out
 		}
 		y, slope, gx := Floats(rows*k), Floats(rows*k), Floats(rows*k)
-		operate(t, scratchSize{}, func(team *Team) { DirichletForward(team, x, noise, rows, k, y, slope) }, y, slope)
-		operate(t, scratchSize{}, func(team *Team) { DirichletBackward(team, gy, y, slope, rows, k, gx) }, gx)
+		operate(t, scratchSize{}, func(pool *ThreadPool) { DirichletForward(pool, x, noise, rows, k, y, slope) }, y, slope)
+		operate(t, scratchSize{}, func(pool *ThreadPool) { DirichletBackward(pool, gy, y, slope, rows, k, gx) }, gx)
 		for r := range min(rows, 20) {
 			row, n := x[r*k:(r+1)*k], noise[r*k:(r+1)*k]
 			for j, want := range share(row, n) {
@@ -171,18 +171,18 @@ func TestDirichletMoments(t *testing.T) {
 		xs[i], noise[i] = x[i%k], float32(rng.Normal(r))
 	}
 	y, slope, gy, first, second := Floats(n*k), Floats(n*k), Floats(n*k), Floats(n*k), Floats(n*k)
-	team := NewTeam(1)
-	team.Begin()
-	defer team.End()
-	DirichletForward(team, xs, noise, n, k, y, slope)
+	pool := NewThreadPool(1)
+	pool.Start()
+	defer pool.Stop()
+	DirichletForward(pool, xs, noise, n, k, y, slope)
 	for i := range n {
 		gy[i*k] = 1
 	}
-	DirichletBackward(team, gy, y, slope, n, k, first)
+	DirichletBackward(pool, gy, y, slope, n, k, first)
 	for i := range n {
 		gy[i*k] = 2 * y[i*k]
 	}
-	DirichletBackward(team, gy, y, slope, n, k, second)
+	DirichletBackward(pool, gy, y, slope, n, k, second)
 	// mean returns the mean of column j and four times its standard error.
 	mean := func(v []float32, j int) (m, tolerance float64) {
 		var squares float64
@@ -222,10 +222,10 @@ func BenchmarkDirichlet(b *testing.B) {
 	for i := range x {
 		x[i], noise[i] = float32(0.3*rng.Normal(r)), float32(rng.Normal(r))
 	}
-	team := NewTeam(1)
-	team.Begin()
-	defer team.End()
+	pool := NewThreadPool(1)
+	pool.Start()
+	defer pool.Stop()
 	for b.Loop() {
-		DirichletForward(team, x, noise, rows, k, y, slope)
+		DirichletForward(pool, x, noise, rows, k, y, slope)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // below 1, and to those of x times 1/(1-rate) otherwise. Which ones depends on the
 // key and on where they lie alone, so that the same call on the gradient of the
 // result is the gradient of x.
-func Dropout(t *Team, x Map, key uint64, rate float32, dst []float32) {
+func Dropout(t *ThreadPool, x Map, key uint64, rate float32, dst []float32) {
 	x.check("x")
 	need("dst", dst, x.Len())
 	dropout.run(t, spans(&x), dropoutArgs{x, key, uint64(float64(rate) * (1 << 32)), 1 / (1 - rate), dst})

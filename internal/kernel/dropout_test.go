@@ -20,7 +20,7 @@ func TestDropout(t *testing.T) {
 				}
 			}
 			dst := Floats(len(want))
-			operate(t, size, func(team *Team) { Dropout(team, x, 9, rate, dst) }, dst)
+			operate(t, size, func(pool *ThreadPool) { Dropout(pool, x, 9, rate, dst) }, dst)
 			near(t, "dropout", want, dst, 1e-7)
 		}
 	})
@@ -34,7 +34,7 @@ func TestDropoutDropsItsShare(t *testing.T) {
 	var drops [2][]float32
 	for key := range drops {
 		drops[key] = Floats(n)
-		Dropout(NewTeam(1), x, uint64(key), rate, drops[key])
+		Dropout(NewThreadPool(1), x, uint64(key), rate, drops[key])
 		zeros := 0
 		for _, v := range drops[key] {
 			if v == 0 {

@@ -37,7 +37,7 @@ func ElementwiseScratch(n, h, w, c, count int) (perWorker, shared int) {
 }
 
 // Apply writes the elements of x, or if relu their positive parts, to dst.
-func Apply(t *Team, x Map, relu bool, dst []float32) {
+func Apply(t *ThreadPool, x Map, relu bool, dst []float32) {
 	x.check("x")
 	need("dst", dst, x.Len())
 	apply.run(t, spans(&x), applyArgs{x, relu, dst})
@@ -56,7 +56,7 @@ var apply = newLoop(func(a *applyArgs, _ *Worker, i int) {
 
 // ReLUBackward sets gx to gy where y, the result of a ReLU, is positive and to
 // zero elsewhere.
-func ReLUBackward(t *Team, gy Map, y []float32, gx []float32) {
+func ReLUBackward(t *ThreadPool, gy Map, y []float32, gx []float32) {
 	gy.check("gy")
 	need("y", y, gy.Len())
 	need("gx", gx, gy.Len())
@@ -80,7 +80,7 @@ var reluBackward = newLoop(func(a *reluBackwardArgs, w *Worker, i int) {
 
 // Moments sets mom[3·C] to the mean of each channel of x, then the biased
 // variances, then what rounding took from the means.
-func Moments(t *Team, x Map, mom []float32) {
+func Moments(t *ThreadPool, x Map, mom []float32) {
 	x.check("x")
 	need("mom", mom, 3*x.C)
 	x.moments(t, t.Shared(partsSize(spans(&x), 2*x.C)), mom)
@@ -88,9 +88,9 @@ func Moments(t *Team, x Map, mom []float32) {
 }
 
 // moments sets mom from the sums and sums of squares of all spans, kept in parts.
-func (m *Map) moments(t *Team, parts, mom []float32) {
+func (m *Map) moments(t *ThreadPool, parts, mom []float32) {
 	moments.run(t, spans(m), momentsArgs{*m, parts})
-	setMoments(mom, parts, spans(m), m.C, m.N*m.H*m.W)
+	setMoments(t, mom, parts, spans(m), m.C, m.N*m.H*m.W)
 }
 
 type momentsArgs struct {
@@ -109,7 +109,7 @@ var moments = newLoop(func(a *momentsArgs, w *Worker, i int) {
 
 // Sum sets dst to the sum of terms of its length, added from left to right. dst
 // may be the first of them.
-func Sum(t *Team, dst []float32, terms [][]float32) {
+func Sum(t *ThreadPool, dst []float32, terms [][]float32) {
 	for _, term := range terms {
 		need("term", term, len(dst))
 	}
@@ -138,7 +138,7 @@ var sum = newLoop(func(a *sumArgs, _ *Worker, i int) {
 
 // ScaleImages writes each image of x, times its factor, to dst. An image whose
 // factor is zero becomes zeros, whatever it holds.
-func ScaleImages(t *Team, x Map, factors, dst []float32) {
+func ScaleImages(t *ThreadPool, x Map, factors, dst []float32) {
 	x.check("x")
 	need("factors", factors, x.N)
 	need("dst", dst, x.Len())

@@ -27,15 +27,15 @@ func eachMap(t *testing.T, body func(t *testing.T, r *rand.Rand, kind string, x 
 func TestApply(t *testing.T) {
 	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, size scratchSize) {
 		dst := Floats(x.Len())
-		operate(t, size, func(team *Team) { Apply(team, x, false, dst) }, dst)
+		operate(t, size, func(pool *ThreadPool) { Apply(pool, x, false, dst) }, dst)
 		near(t, "elements", d.v, dst, 0)
-		operate(t, size, func(team *Team) { Apply(team, x, true, dst) }, dst)
+		operate(t, size, func(pool *ThreadPool) { Apply(pool, x, true, dst) }, dst)
 		near(t, "positive parts", d.positive().v, dst, 0)
 
 		y := append([]float32(nil), dst...)
 		gx := Floats(x.Len())
 		gy, dgy := lazy(r, kind, x.N, x.H, x.W, x.C)
-		operate(t, size, func(team *Team) { ReLUBackward(team, gy, y, gx) }, gx)
+		operate(t, size, func(pool *ThreadPool) { ReLUBackward(pool, gy, y, gx) }, gx)
 		near(t, "gradient", d.where(dgy).v, gx, 0)
 	})
 }
@@ -48,7 +48,7 @@ func TestScaleImages(t *testing.T) {
 		}
 		want := make([]float64, x.Len())
 		d.each(func(i, n, _, _, _ int) { want[i] = d.v[i] * float64(factors[n]) })
-		operate(t, size, func(team *Team) { ScaleImages(team, x, factors, dst) }, dst)
+		operate(t, size, func(pool *ThreadPool) { ScaleImages(pool, x, factors, dst) }, dst)
 		near(t, "scaled", want, dst, 0)
 	})
 }
@@ -56,7 +56,7 @@ func TestScaleImages(t *testing.T) {
 func TestMoments(t *testing.T) {
 	eachMap(t, func(t *testing.T, r *rand.Rand, kind string, x Map, d dense, size scratchSize) {
 		mom := Floats(3 * x.C)
-		operate(t, size, func(team *Team) { Moments(team, x, mom) }, mom)
+		operate(t, size, func(pool *ThreadPool) { Moments(pool, x, mom) }, mom)
 		near(t, "moments", refMoments(d), mom, sumTolerance)
 	})
 }
@@ -74,7 +74,7 @@ func TestMomentsOfLargeMeans(t *testing.T) {
 		d.v[i] = float64(x.P[i] + x.D[i%c])
 	}
 	mom := Floats(3 * c)
-	operate(t, sized(ElementwiseScratch(n, h, w, c, 1)), func(team *Team) { Moments(team, x, mom) }, mom)
+	operate(t, sized(ElementwiseScratch(n, h, w, c, 1)), func(pool *ThreadPool) { Moments(pool, x, mom) }, mom)
 	for j, want := range refMoments(d)[:c] {
 		assert.InDelta(t, want, float64(mom[j])+float64(mom[2*c+j]), 1e-5, "channel %d", j)
 	}
@@ -102,28 +102,28 @@ func TestMomentsOfLargeOutputs(t *testing.T) {
 		name    string
 		h, w, c int
 		size    scratchSize
-		forward func(t *Team, z, mom []float32)
+		forward func(t *ThreadPool, z, mom []float32)
 	}{
-		{"convolution", h, w, cout, sized(ConvScratch(n, h, w, c, one, cout, false)), func(t *Team, z, mom []float32) {
+		{"convolution", h, w, cout, sized(ConvScratch(n, h, w, c, one, cout, false)), func(t *ThreadPool, z, mom []float32) {
 			ConvForward(t, x, one, false, full, nil, z, cout, mom)
 		}},
-		{"max pooling", h, w, c, sized(MaxPoolScratch(n, h, w, c, Square(3, 1, 1, 1), false)), func(t *Team, z, mom []float32) {
+		{"max pooling", h, w, c, sized(MaxPoolScratch(n, h, w, c, Square(3, 1, 1, 1), false)), func(t *ThreadPool, z, mom []float32) {
 			MaxPoolForward(t, x, Square(3, 1, 1, 1), z, mom)
 		}},
-		{"average pooling", h, w, c, sized(AvgPoolScratch(n, h, w, c, Square(3, 1, 1, 1), false)), func(t *Team, z, mom []float32) {
+		{"average pooling", h, w, c, sized(AvgPoolScratch(n, h, w, c, Square(3, 1, 1, 1), false)), func(t *ThreadPool, z, mom []float32) {
 			AvgPoolForward(t, x, Square(3, 1, 1, 1), z, mom)
 		}},
-		{"factorised reduction", h / 2, w / 2, cout, sized(ReduceScratch(n, h, w, c, cout, false)), func(t *Team, z, mom []float32) {
+		{"factorised reduction", h / 2, w / 2, cout, sized(ReduceScratch(n, h, w, c, cout, false)), func(t *ThreadPool, z, mom []float32) {
 			ReduceForward(t, x, half, other, z, cout, mom)
 		}},
-		{"stage", h, w, cout, sized(StagesScratch(n, h, w, c, stages, false)), func(t *Team, z, mom []float32) {
+		{"stage", h, w, cout, sized(StagesScratch(n, h, w, c, stages, false)), func(t *ThreadPool, z, mom []float32) {
 			stages[0].Z, stages[0].Mom = z, mom
 			StagesForward(t, x, stages)
 		}},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			z, mom, d := Floats(n*k.h*k.w*k.c), Floats(3*k.c), newDense(n, k.h, k.w, k.c)
-			operate(t, k.size, func(team *Team) { k.forward(team, z, mom) }, z, mom)
+			operate(t, k.size, func(pool *ThreadPool) { k.forward(pool, z, mom) }, z, mom)
 			for i, v := range z {
 				d.v[i] = float64(v)
 			}
@@ -145,8 +145,8 @@ func TestNormSums(t *testing.T) {
 			wantZ[c] += dg.v[i] * (dz.v[i] - dmean[c])
 		})
 		got, gotZ := Floats(z.C), Floats(z.C)
-		operate(t, size, func(team *Team) {
-			NormSums(team, g, z, mean, sg, sgz)
+		operate(t, size, func(pool *ThreadPool) {
+			NormSums(pool, g, z, mean, sg, sgz)
 			for c := range sg {
 				got[c], gotZ[c] = float32(sg[c]), float32(sgz[c])
 			}
@@ -177,13 +177,13 @@ func TestCombine(t *testing.T) {
 		}
 		size := sized(ElementwiseScratch(x.N, x.H, x.W, x.C, len(maps)))
 		dst := Floats(x.Len())
-		operate(t, size, func(team *Team) { Combine(team, maps, w, dst) }, dst)
+		operate(t, size, func(pool *ThreadPool) { Combine(pool, maps, w, dst) }, dst)
 		near(t, "weighted sum", weighted, dst, sumTolerance)
-		operate(t, size, func(team *Team) { Combine(team, maps, nil, dst) }, dst)
+		operate(t, size, func(pool *ThreadPool) { Combine(pool, maps, nil, dst) }, dst)
 		near(t, "sum", plain, dst, sumTolerance)
 		sums, got := make([]float64, len(sg)+len(sgv)), Floats(len(sg)+len(sgv))
-		operate(t, size, func(team *Team) {
-			CombineSums(team, g, maps, sums[:len(sg)], sums[len(sg):])
+		operate(t, size, func(pool *ThreadPool) {
+			CombineSums(pool, g, maps, sums[:len(sg)], sums[len(sg):])
 			for i, v := range sums {
 				got[i] = float32(v)
 			}
@@ -194,10 +194,10 @@ func TestCombine(t *testing.T) {
 }
 
 func TestCombineOfNothing(t *testing.T) {
-	team, dst := NewTeam(1), []float32{1, 2, 3}
-	Combine(team, nil, nil, dst)
+	pool, dst := NewThreadPool(1), []float32{1, 2, 3}
+	Combine(pool, nil, nil, dst)
 	require.Equal(t, []float32{0, 0, 0}, dst)
-	CombineSums(team, Map{}, nil, nil, nil)
+	CombineSums(pool, Map{}, nil, nil, nil)
 }
 
 func TestSumOfSlices(t *testing.T) {
@@ -214,7 +214,7 @@ func TestSumOfSlices(t *testing.T) {
 			}
 		}
 		dst := Floats(n)
-		operate(t, scratchSize{}, func(team *Team) { Sum(team, dst, terms) }, dst)
+		operate(t, scratchSize{}, func(pool *ThreadPool) { Sum(pool, dst, terms) }, dst)
 		near(t, "sum", want, dst, 1e-7)
 	}
 }
@@ -229,7 +229,7 @@ func TestConcat(t *testing.T) {
 		c := whole.c
 		size := sized(ElementwiseScratch(x.N, x.H, x.W, c, 1))
 		all := Floats(len(whole.v))
-		operate(t, size, func(team *Team) { Concat(team, maps, all) }, all)
+		operate(t, size, func(pool *ThreadPool) { Concat(pool, maps, all) }, all)
 		near(t, "concatenation", whole.v, all, 0)
 
 		part := Floats(x.N * x.H * x.W * 3)
@@ -240,7 +240,7 @@ func TestConcat(t *testing.T) {
 			}
 		})
 		m := Plain(x.N, x.H, x.W, c, all)
-		operate(t, size, func(team *Team) { Slice(team, m, c-4, 3, part) }, part)
+		operate(t, size, func(pool *ThreadPool) { Slice(pool, m, c-4, 3, part) }, part)
 		near(t, "slice", want, part, 0)
 
 		back := newDense(x.N, x.H, x.W, c+3)
@@ -250,7 +250,7 @@ func TestConcat(t *testing.T) {
 			}
 		})
 		dst := Floats(len(back.v))
-		operate(t, size, func(team *Team) { Unslice(team, m, 1, c+3, dst) }, dst)
+		operate(t, size, func(pool *ThreadPool) { Unslice(pool, m, 1, c+3, dst) }, dst)
 		near(t, "gradient of slice", back.v, dst, 0)
 	})
 }

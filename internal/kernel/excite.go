@@ -8,7 +8,7 @@ func ExciteScratch(c int) (perWorker, shared int) { return c, 0 }
 
 // Excite computes y, the n maps x of some pixels and c channels with each channel of each
 // map multiplied by the sigmoid of its number in z [n·c].
-func Excite(t *Team, x, z []float32, n, pixels, c int, y []float32) {
+func Excite(t *ThreadPool, x, z []float32, n, pixels, c int, y []float32) {
 	need("x", x, n*pixels*c)
 	need("z", z, n*c)
 	need("y", y, n*pixels*c)
@@ -41,7 +41,7 @@ func sigmoids(w *Worker, z []float32) []float32 {
 
 // ExciteGradient computes the gradients gx and gz of the inputs of Excite from gy, that of
 // its output: with s the sigmoid of z, gx = gy·s and gz = s·(1-s)·Σgy·x. Either may be nil.
-func ExciteGradient(t *Team, gy, x, z []float32, n, pixels, c int, gx, gz []float32) {
+func ExciteGradient(t *ThreadPool, gy, x, z []float32, n, pixels, c int, gx, gz []float32) {
 	need("gy", gy, n*pixels*c)
 	need("x", x, n*pixels*c)
 	need("z", z, n*c)

@@ -22,10 +22,10 @@ func TestExcite(t *testing.T) {
 	}
 	size := sized(ExciteScratch(c))
 	y, gx, gz, alone := Floats(len(x)), Floats(len(x)), Floats(len(z)), Floats(len(z))
-	operate(t, size, func(team *Team) { Excite(team, x, z, n, pixels, c, y) }, y)
-	operate(t, size, func(team *Team) {
-		ExciteGradient(team, gy, x, z, n, pixels, c, gx, gz)
-		ExciteGradient(team, gy, x, z, n, pixels, c, nil, alone)
+	operate(t, size, func(pool *ThreadPool) { Excite(pool, x, z, n, pixels, c, y) }, y)
+	operate(t, size, func(pool *ThreadPool) {
+		ExciteGradient(pool, gy, x, z, n, pixels, c, gx, gz)
+		ExciteGradient(pool, gy, x, z, n, pixels, c, nil, alone)
 	}, gx, gz, alone)
 	near(t, "y", want, y, 1e-6)
 	near(t, "gx", wantX, gx, 1e-6)

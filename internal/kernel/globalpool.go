@@ -10,7 +10,7 @@ func GlobalPoolScratch(n, h, w, c int) (perWorker, shared int) {
 }
 
 // GlobalPoolForward computes y [N, C], the mean of x over H and W.
-func GlobalPoolForward(t *Team, x Map, y []float32) {
+func GlobalPoolForward(t *ThreadPool, x Map, y []float32) {
 	x.check("x")
 	need("y", y, x.N*x.C)
 	b := newGlobal(x.N, x.H, x.W, x.C)
@@ -45,7 +45,7 @@ var globalPool = newLoop(func(a *globalPoolArgs, w *Worker, i int) {
 
 // GlobalPoolBackward computes gx [n, h, w, c], the gradient of the input of
 // GlobalPoolForward, from the gradient gy[n·c] of its output.
-func GlobalPoolBackward(t *Team, gy []float32, n, h, w, c int, gx []float32) {
+func GlobalPoolBackward(t *ThreadPool, gy []float32, n, h, w, c int, gx []float32) {
 	need("gy", gy, n*c)
 	need("gx", gx, n*h*w*c)
 	globalUnpool.run(t, n, globalUnpoolArgs{gy, gx, h * w, c})

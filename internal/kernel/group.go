@@ -8,6 +8,8 @@ const (
 	fewGroups   = 2
 	cacheFloats = 1 << 18
 	groupFloats = 1 << 24
+
+	sumFloats = 1 << 10 // of a task that adds up buffers
 )
 
 // groups divide the tasks of a backward pass. Each group adds its gradients of
@@ -44,9 +46,9 @@ func (g *groups) buffer(i int) []float32 {
 }
 
 // sum sets dst, unless nil, to the sum of what the buffers hold from element at on.
-func (g *groups) sum(t *Team, dst []float32, at int) {
+func (g *groups) sum(t *ThreadPool, dst []float32, at int) {
 	if dst != nil {
-		groupSum.run(t, chunks(len(dst)), groupSumArgs{groups: *g, dst: dst, at: at})
+		groupSum.run(t, steps(len(dst), sumFloats), groupSumArgs{groups: *g, dst: dst, at: at})
 	}
 }
 
@@ -57,8 +59,8 @@ type groupSumArgs struct {
 }
 
 var groupSum = newLoop(func(a *groupSumArgs, _ *Worker, i int) {
-	from, to := chunk(i, len(a.dst))
-	dst := a.dst[from:to]
+	from := i * sumFloats
+	dst := a.dst[from:min(from+sumFloats, len(a.dst))]
 	for g := range a.count {
 		buffer := a.buffers[g*lines(a.size)+a.at+from:][:len(dst)]
 		if g == 0 {

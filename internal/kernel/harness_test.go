@@ -96,39 +96,39 @@ func widths() []primitives {
 	return variants[cpu.AVX2 : cpu.Best()+1]
 }
 
-// operate runs a kernel with teams of one, two and three workers, and with vectors of
-// all widths. It demands that results do not depend on the size of the team, on the
+// operate runs a kernel with parts of one, two and three workers, and with vectors of
+// all widths. It demands that results do not depend on the size of the pool, on the
 // width of vectors, nor on what was in memory before, and that the memory reserved is
 // enough and nothing is allocated.
-func operate(t *testing.T, size scratchSize, run func(team *Team), outs ...[]float32) {
+func operate(t *testing.T, size scratchSize, run func(pool *ThreadPool), outs ...[]float32) {
 	t.Helper()
 	defer func(p primitives) { active = p }(active)
 	nan, widths := float32(math.NaN()), widths()
 	var first [][]float32
 	for workers := 1; workers <= 3; workers++ {
-		team := NewTeam(workers)
-		team.Reserve(size.perWorker, size.shared, 0)
-		set(team.sums, nan)
-		for _, member := range team.pool.teams {
+		pool := NewThreadPool(workers)
+		pool.Reserve(size.perWorker, size.shared, 0)
+		set(pool.sums, nan)
+		for _, member := range pool.threads.parts {
 			set(member.own.buf, nan)
 		}
 		for _, out := range outs {
 			set(out, nan)
 		}
 		active = widths[workers%len(widths)]
-		team.Begin()
-		run(team)
+		pool.Start()
+		run(pool)
 		if workers == 2 {
 			// The runtime takes memory when a worker parks for the first time on a core.
 			allocations := 1.0
 			for range 3 {
-				allocations = min(allocations, testing.AllocsPerRun(1, func() { run(team) }))
+				allocations = min(allocations, testing.AllocsPerRun(1, func() { run(pool) }))
 			}
 			require.Zero(t, allocations, "allocations")
 		}
-		team.End()
-		require.Len(t, team.sums, size.shared, "shared memory")
-		for _, member := range team.pool.teams {
+		pool.Stop()
+		require.Len(t, pool.sums, size.shared, "shared memory")
+		for _, member := range pool.threads.parts {
 			require.Len(t, member.own.buf, size.perWorker, "scratch memory")
 		}
 		for i, out := range outs {

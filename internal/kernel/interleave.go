@@ -8,7 +8,7 @@ package kernel
 //	dst[j·K] = first[j], dst[j·K+g] = rest[g·C/K+j]
 //
 // The first C/K channels of rest go nowhere.
-func Interleave(t *Team, first, rest Map, dst []float32) {
+func Interleave(t *ThreadPool, first, rest Map, dst []float32) {
 	rest.check("rest")
 	first.like("first", rest.N, rest.H, rest.W, first.C)
 	if rest.C%first.C != 0 {
@@ -48,7 +48,7 @@ var interleave = newLoop(func(a *interleaveArgs, w *Worker, i int) {
 
 // Deinterleave computes the gradients of the maps of Interleave, first with size
 // channels, from that of its result g; either may be nil.
-func Deinterleave(t *Team, g Map, size int, first, rest []float32) {
+func Deinterleave(t *ThreadPool, g Map, size int, first, rest []float32) {
 	g.check("g")
 	if g.C%size != 0 {
 		panicf("kernel: %d channels are no groups of %d", g.C, size)

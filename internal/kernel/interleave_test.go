@@ -30,16 +30,16 @@ func TestInterleave(t *testing.T) {
 				wantRest.v[from] = grads.v[i]
 			})
 			dst := Floats(len(want.v))
-			operate(t, scratch, func(team *Team) { Interleave(team, first, rest, dst) }, dst)
+			operate(t, scratch, func(pool *ThreadPool) { Interleave(pool, first, rest, dst) }, dst)
 			near(t, "interleaved", want.v, dst, 0)
 
 			gFirst, gRest := Floats(len(wantFirst.v)), Floats(len(wantRest.v))
-			operate(t, scratch, func(team *Team) { Deinterleave(team, g, size, gFirst, gRest) }, gFirst, gRest)
+			operate(t, scratch, func(pool *ThreadPool) { Deinterleave(pool, g, size, gFirst, gRest) }, gFirst, gRest)
 			near(t, "gradient of first", wantFirst.v, gFirst, 0)
 			near(t, "gradient of rest", wantRest.v, gRest, 0)
-			operate(t, scratch, func(team *Team) { Deinterleave(team, g, size, nil, gRest) }, gRest)
+			operate(t, scratch, func(pool *ThreadPool) { Deinterleave(pool, g, size, nil, gRest) }, gRest)
 			near(t, "gradient of rest alone", wantRest.v, gRest, 0)
-			operate(t, scratch, func(team *Team) { Deinterleave(team, g, size, gFirst, nil) }, gFirst)
+			operate(t, scratch, func(pool *ThreadPool) { Deinterleave(pool, g, size, gFirst, nil) }, gFirst)
 			near(t, "gradient of first alone", wantFirst.v, gFirst, 0)
 		}
 	})

@@ -9,7 +9,7 @@ const (
 
 // LinearForward computes y[m·out], the rows of x[m·in] times w[in·out] plus b,
 // which may be nil.
-func LinearForward(t *Team, x []float32, m, in, out int, w, b, y []float32) {
+func LinearForward(t *ThreadPool, x []float32, m, in, out int, w, b, y []float32) {
 	need("x", x, m*in)
 	need("w", w, in*out)
 	needIf("b", b, out)
@@ -40,7 +40,7 @@ func LinearScratch(m, in, out int) (perWorker, shared int) { return linearIn * l
 
 // LinearBackward computes, from the gradient gy of the output of LinearForward,
 // those of x, w and b: gx, gw and gb, each unless nil.
-func LinearBackward(t *Team, gy, x []float32, m, in, out int, w, gx, gw, gb []float32) {
+func LinearBackward(t *ThreadPool, gy, x []float32, m, in, out int, w, gx, gw, gb []float32) {
 	need("gy", gy, m*out)
 	need("x", x, m*in)
 	need("w", w, in*out)

@@ -15,7 +15,7 @@ func CrossEntropyScratch(rows, k int) (perWorker, shared int) {
 // 1512.00567. Differs: there the label's class has its part of the rest). correct
 // counts the rows whose first largest logit is that of the label, count the rows
 // not ignored.
-func CrossEntropy(t *Team, logits []float32, rows, k int, labels []int32, ignore int32, smoothing float32) (loss float64, correct, count int) {
+func CrossEntropy(t *ThreadPool, logits []float32, rows, k int, labels []int32, ignore int32, smoothing float32) (loss float64, correct, count int) {
 	need("logits", logits, rows*k)
 	need("labels", labels, rows)
 	a := lossArgs{target: target{k, smoothing}, rows: rows, logits: logits, labels: labels, ignore: ignore}
@@ -40,7 +40,7 @@ func (t *tally) add(loss float64, hit bool) {
 // tallies holds the tally of each task.
 type tallies []float64
 
-func talliesOf(t *Team, tasks int) tallies { return doubles(t.Shared(tallyFloats * tasks)) }
+func talliesOf(t *ThreadPool, tasks int) tallies { return doubles(t.Shared(tallyFloats * tasks)) }
 
 func (t tallies) set(task int, v tally) {
 	t[3*task], t[3*task+1], t[3*task+2] = v.loss, v.hits, v.rows
@@ -121,7 +121,7 @@ var crossEntropy = newLoop(func(a *lossArgs, w *Worker, i int) {
 
 // CrossEntropyBackward computes the gradient of the logits of CrossEntropy, where
 // scale is that of the loss.
-func CrossEntropyBackward(t *Team, scale float32, logits []float32, rows, k int, labels []int32, ignore int32, smoothing float32, glogits []float32) {
+func CrossEntropyBackward(t *ThreadPool, scale float32, logits []float32, rows, k int, labels []int32, ignore int32, smoothing float32, glogits []float32) {
 	need("logits", logits, rows*k)
 	need("labels", labels, rows)
 	need("glogits", glogits, rows*k)

@@ -21,6 +21,22 @@ func Plain(n, h, w, c int, data []float32) Map { return Map{N: n, H: h, W: w, C:
 // Len returns the number of elements.
 func (m *Map) Len() int { return m.N * m.H * m.W * m.C }
 
+// some returns some channels of a pixel, or all of several pixels, as pixels does.
+func (m *Map) some(scratch []float32, from, count int, ch channels) []float32 {
+	lo, hi := ch.from, ch.from+ch.n
+	of := func(x []float32) []float32 {
+		if x == nil {
+			return nil
+		}
+		return x[lo:hi]
+	}
+	one := Map{N: 1, H: 1, W: count, C: ch.n, P: m.P[from*m.C+lo:], A: of(m.A), B: of(m.B), D: of(m.D)}
+	if m.Q != nil {
+		one.Q = m.Q[from*m.C+lo:]
+	}
+	return one.pixels(scratch, 0, count)
+}
+
 // load forms count pixels, from pixel number from on, in dst; relu takes the
 // positive part.
 func (m *Map) load(dst []float32, from, count int, relu bool) {
@@ -42,8 +58,15 @@ func (m *Map) pixels(scratch []float32, from, count int) []float32 {
 	return scratch[:count*m.C]
 }
 
-// Floats returns n zeros on cache lines of their own.
+// Floats returns n zeros on cache lines of their own, in huge pages if there are many and
+// the operating system has some.
 func Floats(n int) []float32 {
 	buf := make([]float32, lines(n)+15)
+	if 4*n >= manyBytes {
+		hugePages(buf)
+	}
 	return align(buf)[:n:n]
 }
+
+// manyBytes is the least memory for which huge pages are worth a call.
+const manyBytes = 16 << 20

@@ -29,14 +29,14 @@ func (s *sweep) maxPoolBackwardSizes() (frame, sum, gz int) {
 // MaxPoolForward computes z [N, OH, OW, C], the largest element of each channel
 // in each window, which is square. mom, unless nil, receives the moments of z as
 // from Moments.
-func MaxPoolForward(t *Team, x Map, win Window, z, mom []float32) {
+func MaxPoolForward(t *ThreadPool, x Map, win Window, z, mom []float32) {
 	a := poolArgs{sweep: newPool(x.N, x.H, x.W, x.C, win), x: x, z: z}
 	x.check("x")
 	poolForward(t, maxPoolForward, a, mom)
 }
 
 // poolForward runs one of the forward loops of pooling.
-func poolForward(t *Team, l *loop[poolArgs], a poolArgs, mom []float32) {
+func poolForward(t *ThreadPool, l *loop[poolArgs], a poolArgs, mom []float32) {
 	need("z", a.z, a.pixels()*a.c)
 	needIf("mom", mom, 3*a.c)
 	if mom != nil {
@@ -44,7 +44,7 @@ func poolForward(t *Team, l *loop[poolArgs], a poolArgs, mom []float32) {
 	}
 	l.run(t, a.tasks(), a)
 	if mom != nil {
-		setMoments(mom, a.parts, a.tasks(), a.c, a.pixels())
+		setMoments(t, mom, a.parts, a.tasks(), a.c, a.pixels())
 		refine(t, Plain(a.n, a.oh, a.ow, a.c, a.z), mom)
 	}
 }
@@ -70,7 +70,7 @@ var maxPoolForward = newLoop(func(a *poolArgs, w *Worker, i int) {
 // MaxPoolBackward computes gx, the gradient of x, from the gradient gz of the
 // output of MaxPoolForward: each element of gz belongs to the first largest
 // input of its window, by rows.
-func MaxPoolBackward(t *Team, gz, x Map, win Window, gx []float32) {
+func MaxPoolBackward(t *ThreadPool, gz, x Map, win Window, gx []float32) {
 	a := poolBackwardArgs{sweep: newPool(x.N, x.H, x.W, x.C, win), gz: gz, x: x, gx: gx}
 	x.check("x")
 	gz.like("gz", x.N, a.oh, a.ow, x.C)

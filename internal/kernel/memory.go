@@ -34,7 +34,7 @@ func total(sizes ...int) int {
 }
 
 // doubles returns memory for half as many float64 values. x must start a cache
-// line, as all memory of a team does.
+// line, as all memory of a pool does.
 func doubles(x []float32) []float64 {
 	if len(x) < 2 {
 		return nil
@@ -53,16 +53,43 @@ func set(x []float32, v float32) {
 	}
 }
 
-// transpose sets dst[n×m] to the transpose of src[m×n].
-func transpose(dst, src []float32, m, n int) {
-	const tile = 16
+// turnedRows is the number of rows of a transpose that one task sets.
+const turnedRows = 64
+
+// transpose sets dst to the transpose of src, which has m rows of n elements.
+func transpose(t *ThreadPool, dst, src []float32, m, n int) {
+	transposeRows.run(t, steps(n, turnedRows), transposeArgs{dst, src, m, n})
+}
+
+type transposeArgs struct {
+	dst, src []float32
+	m, n     int
+}
+
+var transposeRows = newLoop(func(a *transposeArgs, _ *Worker, i int) {
+	from := i * turnedRows
+	transposeBlock(a.dst[from*a.m:], a.m, a.src[from:], a.n, a.m, min(turnedRows, a.n-from))
+})
+
+// transposeBlock sets a block of a matrix, whose rows are to elements apart, to the
+// transpose of one of m rows of n elements, which are from elements apart.
+func transposeBlock(dst []float32, to int, src []float32, from, m, n int) {
+	const tile, side = 16, 4
 	for i0 := 0; i0 < m; i0 += tile {
 		for j0 := 0; j0 < n; j0 += tile {
-			for i := i0; i < min(i0+tile, m); i++ {
-				at := j0*m + i
-				for _, v := range src[i*n+j0 : i*n+min(j0+tile, n)] {
-					dst[at] = v
-					at += m
+			width := min(tile, n-j0)
+			i, end := i0, min(i0+tile, m)
+			for ; i+side <= end; i += side { // rows together, since their elements will lie side by side
+				a, b := src[i*from+j0:][:width], src[(i+1)*from+j0:][:width]
+				c, d := src[(i+2)*from+j0:][:width], src[(i+3)*from+j0:][:width]
+				for j := range width {
+					x := (*[side]float32)(dst[(j0+j)*to+i:])
+					x[0], x[1], x[2], x[3] = a[j], b[j], c[j], d[j]
+				}
+			}
+			for ; i < end; i++ {
+				for j, v := range src[i*from+j0:][:width] {
+					dst[(j0+j)*to+i] = v
 				}
 			}
 		}

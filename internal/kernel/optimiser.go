@@ -7,7 +7,7 @@ import "math"
 func SquaredNormScratch(n int) (perWorker, shared int) { return 0, 2 * chunks(n) }
 
 // SquaredNorm returns the sum of the squares of all elements of g.
-func SquaredNorm(t *Team, g []float32) float64 {
+func SquaredNorm(t *ThreadPool, g []float32) float64 {
 	parts := doubles(t.Shared(2 * chunks(len(g))))
 	squaredNorm.run(t, chunks(len(g)), squaredNormArgs{g, parts})
 	var sum float64
@@ -39,7 +39,7 @@ var squaredNorm = newLoop(func(a *squaredNormArgs, _ *Worker, i int) {
 })
 
 // Scale sets dst to factor·x, or adds that to dst if add.
-func Scale(t *Team, dst, x []float32, factor float32, add bool) {
+func Scale(t *ThreadPool, dst, x []float32, factor float32, add bool) {
 	need("x", x, len(dst))
 	scale.run(t, chunks(len(dst)), scaleArgs{dst, x, everywhere(factor), add})
 }
@@ -73,7 +73,7 @@ var scale = newLoop(func(a *scaleArgs, _ *Worker, i int) {
 //
 // It is the form of Sutskever et al. (2013) in which the learning rate does not
 // enter the velocity.
-func SGD(t *Team, w, v, g []float32, lr, momentum, decay, scale float32, nesterov bool) {
+func SGD(t *ThreadPool, w, v, g []float32, lr, momentum, decay, scale float32, nesterov bool) {
 	need("v", v, len(w))
 	need("g", g, len(w))
 	a := sgdArgs{
@@ -126,7 +126,7 @@ var sgd = newLoop(func(a *sgdArgs, _ *Worker, i int) {
 // Adam makes step number step, from one on, of Adam (Kingma and Ba, 2015, arXiv
 // 1412.6980) with the gradient g of the weights w and its moments m and v, which
 // begin with zeros. Differs: decay·w is added to the gradient.
-func Adam(t *Team, w, m, v, g []float32, step int, lr, beta1, beta2, eps, decay float64) {
+func Adam(t *ThreadPool, w, m, v, g []float32, step int, lr, beta1, beta2, eps, decay float64) {
 	need("m", m, len(w))
 	need("v", v, len(w))
 	need("g", g, len(w))
@@ -157,7 +157,7 @@ var adam = newLoop(func(a *adamArgs, _ *Worker, i int) {
 })
 
 // Average moves avg towards w: avg = decay·avg + (1-decay)·w.
-func Average(t *Team, avg, w []float32, decay float64) {
+func Average(t *ThreadPool, avg, w []float32, decay float64) {
 	need("w", w, len(avg))
 	average.run(t, chunks(len(avg)), averageArgs{avg, w, everywhere(float32(decay)), everywhere(float32(1 - decay))})
 }

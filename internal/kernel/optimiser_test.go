@@ -14,8 +14,8 @@ const parameters = 2*chunkFloats + 77
 func TestSquaredNorm(t *testing.T) {
 	g, dg := weight(rng.New(1, "norm", 0, 0), parameters)
 	got := Floats(1)
-	operate(t, sized(SquaredNormScratch(len(g))), func(team *Team) { got[0] = float32(SquaredNorm(team, g)) }, got)
-	assert.InEpsilon(t, dot(dg, dg), SquaredNorm(NewTeam(1), g), 1e-12)
+	operate(t, sized(SquaredNormScratch(len(g))), func(pool *ThreadPool) { got[0] = float32(SquaredNorm(pool, g)) }, got)
+	assert.InEpsilon(t, dot(dg, dg), SquaredNorm(NewThreadPool(1), g), 1e-12)
 }
 
 func TestScale(t *testing.T) {
@@ -29,10 +29,10 @@ func TestScale(t *testing.T) {
 		want[i] += product[i]
 	}
 	set, added := Floats(parameters), Floats(parameters)
-	operate(t, scratchSize{}, func(team *Team) {
-		Scale(team, set, x, factor, false)
+	operate(t, scratchSize{}, func(pool *ThreadPool) {
+		Scale(pool, set, x, factor, false)
 		copy(added, start)
-		Scale(team, added, x, factor, true)
+		Scale(pool, added, x, factor, true)
 	}, set, added)
 	near(t, "set", product, set, 1e-7)
 	near(t, "added", want, added, 1e-7)
@@ -57,11 +57,11 @@ func TestSGD(t *testing.T) {
 			}
 		}
 		w, v := Floats(parameters), Floats(parameters)
-		operate(t, scratchSize{}, func(team *Team) {
+		operate(t, scratchSize{}, func(pool *ThreadPool) {
 			copy(w, start)
 			clear(v)
 			for range 3 {
-				SGD(team, w, v, g, lr, momentum, decay, scale, nesterov)
+				SGD(pool, w, v, g, lr, momentum, decay, scale, nesterov)
 			}
 		}, w, v)
 		near(t, "w", want, w, 5e-7)
@@ -77,9 +77,9 @@ func TestAverage(t *testing.T) {
 		want[i] = 0.9*want[i] + 0.1*dw[i]
 	}
 	avg := Floats(parameters)
-	operate(t, scratchSize{}, func(team *Team) {
+	operate(t, scratchSize{}, func(pool *ThreadPool) {
 		copy(avg, start)
-		Average(team, avg, w, 0.9)
+		Average(pool, avg, w, 0.9)
 	}, avg)
 	near(t, "average", want, avg, 5e-7)
 }
@@ -100,12 +100,12 @@ func TestAdam(t *testing.T) {
 		}
 	}
 	w, m, v := Floats(parameters), Floats(parameters), Floats(parameters)
-	operate(t, scratchSize{}, func(team *Team) {
+	operate(t, scratchSize{}, func(pool *ThreadPool) {
 		copy(w, start)
 		clear(m)
 		clear(v)
 		for step := 1; step <= 3; step++ {
-			Adam(team, w, m, v, g, step, lr, beta1, beta2, eps, decay)
+			Adam(pool, w, m, v, g, step, lr, beta1, beta2, eps, decay)
 		}
 	}, w, m, v)
 	near(t, "w", want, w, 5e-7)

@@ -25,23 +25,23 @@ func TestGradientsAreOptional(t *testing.T) {
 	kernels := []struct {
 		name  string
 		sizes []int
-		run   func(t *Team, g [][]float32)
+		run   func(t *ThreadPool, g [][]float32)
 	}{
-		{"stage", []int{x.Len(), len(wd), len(wp)}, func(t *Team, g [][]float32) {
+		{"stage", []int{x.Len(), len(wd), len(wp)}, func(t *ThreadPool, g [][]float32) {
 			StagesBackward(t, x, []Stage{{Win: win, WD: wd, WP: wp, GZ: gz, GWD: g[1], GWP: g[2]}}, g[0], nil)
 		}},
-		{"conv", []int{x.Len(), len(full), cout}, func(t *Team, g [][]float32) {
+		{"conv", []int{x.Len(), len(full), cout}, func(t *ThreadPool, g [][]float32) {
 			ConvBackward(t, gz, x, win, true, full, g[0], g[1], g[2])
 		}},
-		{"reduce", []int{x.Len(), len(wp) / 2, len(wp) / 2}, func(t *Team, g [][]float32) {
+		{"reduce", []int{x.Len(), len(wp) / 2, len(wp) / 2}, func(t *ThreadPool, g [][]float32) {
 			ReduceBackward(t, gz, x, wp[:len(wp)/2], wp[len(wp)/2:], g[0], g[1], g[2])
 		}},
-		{"linear", []int{n * c, len(wp), cout}, func(t *Team, g [][]float32) {
+		{"linear", []int{n * c, len(wp), cout}, func(t *ThreadPool, g [][]float32) {
 			LinearBackward(t, gy, rows, n, c, cout, wp, g[0], g[1], g[2])
 		}},
 	}
 	for _, k := range kernels {
-		team := NewTeam(2)
+		pool := NewThreadPool(2)
 		outputs := func(subset int) [][]float32 {
 			g := make([][]float32, len(k.sizes))
 			for i, size := range k.sizes {
@@ -49,7 +49,7 @@ func TestGradientsAreOptional(t *testing.T) {
 					g[i] = Floats(size)
 				}
 			}
-			k.run(team, g)
+			k.run(pool, g)
 			return g
 		}
 		all := outputs(7)
@@ -72,65 +72,67 @@ func TestMomentsAreOptional(t *testing.T) {
 	wp, _ := weight(r, c*cout)
 	full, _ := weight(r, 9*c*cout)
 	win, strided := Square(3, 1, 1, 1), Square(3, 2, 1, 1)
-	for name, run := range map[string]func(t *Team, z, mom []float32){
-		"stage": func(t *Team, z, mom []float32) {
+	for name, run := range map[string]func(t *ThreadPool, z, mom []float32){
+		"stage": func(t *ThreadPool, z, mom []float32) {
 			StagesForward(t, x, []Stage{{Win: win, WD: wd, WP: wp, Z: z[:n*h*w*cout], Mom: mom}})
 		},
-		"conv":   func(t *Team, z, mom []float32) { ConvForward(t, x, win, true, full, nil, z[:n*h*w*cout], cout, mom) },
-		"reduce": func(t *Team, z, mom []float32) { ReduceForward(t, x, wp[:6], wp[6:], z[:n*3*3*cout], cout, mom) },
-		"max":    func(t *Team, z, mom []float32) { MaxPoolForward(t, x, strided, z[:n*3*3*c], mom) },
-		"avg":    func(t *Team, z, mom []float32) { AvgPoolForward(t, x, strided, z[:n*3*3*c], mom) },
+		"conv": func(t *ThreadPool, z, mom []float32) {
+			ConvForward(t, x, win, true, full, nil, z[:n*h*w*cout], cout, mom)
+		},
+		"reduce": func(t *ThreadPool, z, mom []float32) { ReduceForward(t, x, wp[:6], wp[6:], z[:n*3*3*cout], cout, mom) },
+		"max":    func(t *ThreadPool, z, mom []float32) { MaxPoolForward(t, x, strided, z[:n*3*3*c], mom) },
+		"avg":    func(t *ThreadPool, z, mom []float32) { AvgPoolForward(t, x, strided, z[:n*3*3*c], mom) },
 	} {
-		team, with, without := NewTeam(1), Floats(n*h*w*cout), Floats(n*h*w*cout)
+		pool, with, without := NewThreadPool(1), Floats(n*h*w*cout), Floats(n*h*w*cout)
 		mom := Floats(3 * cout)
 		if name == "max" || name == "avg" {
 			mom = mom[:3*c]
 		}
-		run(team, with, mom)
-		run(team, without, nil)
+		run(pool, with, mom)
+		run(pool, without, nil)
 		assert.Equal(t, with, without, name)
 	}
 }
 
 func TestMisuse(t *testing.T) {
-	team, x := NewTeam(1), Plain(1, 4, 4, 2, Floats(32))
+	pool, x := NewThreadPool(1), Plain(1, 4, 4, 2, Floats(32))
 	win := Square(3, 1, 1, 1)
 	w := Floats(200)
 	for _, m := range []struct {
 		message string
 		run     func()
 	}{
-		{"kernel: z has 31 elements, want 32", func() { MaxPoolForward(team, x, win, Floats(31), nil) }},
+		{"kernel: z has 31 elements, want 32", func() { MaxPoolForward(pool, x, win, Floats(31), nil) }},
 		{"kernel: x has 30 elements, want 32", func() {
-			MaxPoolForward(team, Plain(1, 4, 4, 2, Floats(30)), win, Floats(32), nil)
+			MaxPoolForward(pool, Plain(1, 4, 4, 2, Floats(30)), win, Floats(32), nil)
 		}},
 		{"kernel: a map's factor A has 1 elements, want 2", func() {
-			Apply(team, Map{N: 1, H: 4, W: 4, C: 2, P: Floats(32), A: Floats(1)}, false, Floats(32))
+			Apply(pool, Map{N: 1, H: 4, W: 4, C: 2, P: Floats(32), A: Floats(1)}, false, Floats(32))
 		}},
 		{"kernel: a map's factor B has 0 elements, want 2", func() {
-			Apply(team, Map{N: 1, H: 4, W: 4, C: 2, P: Floats(32), Q: Floats(32)}, false, Floats(32))
+			Apply(pool, Map{N: 1, H: 4, W: 4, C: 2, P: Floats(32), Q: Floats(32)}, false, Floats(32))
 		}},
 		{"kernel: gz is [1, 4, 4, 2], want [1, 2, 2, 2]", func() {
-			MaxPoolBackward(team, x, x, Square(3, 2, 1, 1), Floats(32))
+			MaxPoolBackward(pool, x, x, Square(3, 2, 1, 1), Floats(32))
 		}},
 		{"kernel: window {KH:9 KW:9 SH:1 SW:1 PH:0 PW:0 DH:1 DW:1} does not fit into 4×4 pixels", func() {
-			ConvForward(team, x, Square(9, 1, 0, 1), false, w[:162], nil, Floats(1), 1, nil)
+			ConvForward(pool, x, Square(9, 1, 0, 1), false, w[:162], nil, Floats(1), 1, nil)
 		}},
 		{"kernel: window {KH:1 KW:1 SH:1 SW:1 PH:1 PW:1 DH:1 DW:1} is not square or padded by more than it reaches", func() {
-			StagesForward(team, x, []Stage{{Win: Square(1, 1, 1, 1), WD: w[:2], WP: w[:4], Z: Floats(72)}})
+			StagesForward(pool, x, []Stage{{Win: Square(1, 1, 1, 1), WD: w[:2], WP: w[:4], Z: Floats(72)}})
 		}},
 		{"kernel: a stage's WP has 5 elements, want 4", func() {
-			StagesForward(team, x, []Stage{{Win: win, WD: w[:18], WP: w[:5], Z: Floats(64)}})
+			StagesForward(pool, x, []Stage{{Win: win, WD: w[:18], WP: w[:5], Z: Floats(64)}})
 		}},
 		{"kernel: a factorised reduction has an even number of channels, not 3", func() {
-			ReduceForward(team, x, w[:2], w[:2], Floats(12), 3, nil)
+			ReduceForward(pool, x, w[:2], w[:2], Floats(12), 3, nil)
 		}},
-		{"kernel: channels 1 to 3 of 2", func() { Slice(team, x, 1, 2, Floats(32)) }},
-		{"kernel: channels 2 to 4 of 3", func() { Unslice(team, x, 2, 3, Floats(48)) }},
-		{"kernel: 2 channels are no groups of 3", func() { Interleave(team, Plain(1, 4, 4, 3, Floats(48)), x, Floats(32)) }},
-		{"kernel: 2 channels are no groups of 3", func() { Deinterleave(team, x, 3, nil, nil) }},
+		{"kernel: channels 1 to 3 of 2", func() { Slice(pool, x, 1, 2, Floats(32)) }},
+		{"kernel: channels 2 to 4 of 3", func() { Unslice(pool, x, 2, 3, Floats(48)) }},
+		{"kernel: 2 channels are no groups of 3", func() { Interleave(pool, Plain(1, 4, 4, 3, Floats(48)), x, Floats(32)) }},
+		{"kernel: 2 channels are no groups of 3", func() { Deinterleave(pool, x, 3, nil, nil) }},
 		{"kernel: labels has 1 elements, want 2", func() {
-			CrossEntropy(team, w[:6], 2, 3, []int32{0}, -1, 0)
+			CrossEntropy(pool, w[:6], 2, 3, []int32{0}, -1, 0)
 		}},
 	} {
 		assert.PanicsWithValue(t, m.message, m.run)

@@ -19,7 +19,7 @@ func (u *upsampling) pixelSizes() (stencil, pair, row, run int) {
 // PixelCrossEntropy is CrossEntropy without smoothing of the logits [N, h, w, K]
 // interpolated as by UpsampleForward to toH×toW pixels, each of which has one of
 // the labels. The interpolated logits are never stored.
-func PixelCrossEntropy(t *Team, logits Map, toH, toW int, labels []int32, ignore int32) (loss float64, correct, count int) {
+func PixelCrossEntropy(t *ThreadPool, logits Map, toH, toW int, labels []int32, ignore int32) (loss float64, correct, count int) {
 	a := newPixelLoss(logits, toH, toW, labels, ignore)
 	a.cut = a.forwardBands()
 	a.tallies = talliesOf(t, a.cut.tasks())
@@ -92,7 +92,7 @@ var pixelLoss = newLoop(func(a *pixelLossArgs, w *Worker, i int) {
 
 // PixelCrossEntropyBackward computes the gradient of the logits of
 // PixelCrossEntropy, where scale is that of the loss.
-func PixelCrossEntropyBackward(t *Team, scale float32, logits Map, toH, toW int, labels []int32, ignore int32, glogits []float32) {
+func PixelCrossEntropyBackward(t *ThreadPool, scale float32, logits Map, toH, toW int, labels []int32, ignore int32, glogits []float32) {
 	a := newPixelLoss(logits, toH, toW, labels, ignore)
 	need("glogits", glogits, logits.Len())
 	a.cut, a.glogits, a.factor = a.backwardBands(), glogits, scale/counted(labels, ignore)

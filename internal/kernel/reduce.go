@@ -54,7 +54,7 @@ func (r *reduce) backwardSizes() (pair, gx, gz int) {
 // and, on the map without its first row and column and with zeros behind its last
 // ones, by w2[C·cout/2]; their channels follow each other. mom, unless nil, receives
 // the moments of z as from Moments.
-func ReduceForward(t *Team, x Map, w1, w2, z []float32, cout int, mom []float32) {
+func ReduceForward(t *ThreadPool, x Map, w1, w2, z []float32, cout int, mom []float32) {
 	a := reduceForwardArgs{reduce: newReduce(x.N, x.H, x.W, x.C, cout), x: x, w1: w1, w2: w2, z: z}
 	pixels := x.N * a.oh * a.ow
 	x.check("x")
@@ -67,7 +67,7 @@ func ReduceForward(t *Team, x Map, w1, w2, z []float32, cout int, mom []float32)
 	}
 	reduceForward.run(t, a.tasks(), a)
 	if mom != nil {
-		setMoments(mom, a.parts, a.tasks(), cout, pixels)
+		setMoments(t, mom, a.parts, a.tasks(), cout, pixels)
 		refine(t, Plain(x.N, a.oh, a.ow, cout, z), mom)
 	}
 }
@@ -93,7 +93,7 @@ var reduceForward = newLoop(func(a *reduceForwardArgs, w *Worker, i int) {
 
 // ReduceBackward computes, from the gradient gz of the output of ReduceForward,
 // those of x and of the weights: gx, gw1 and gw2, each unless nil.
-func ReduceBackward(t *Team, gz, x Map, w1, w2, gx, gw1, gw2 []float32) {
+func ReduceBackward(t *ThreadPool, gz, x Map, w1, w2, gx, gw1, gw2 []float32) {
 	a := reduceBackwardArgs{reduce: newReduce(x.N, x.H, x.W, x.C, gz.C), gz: gz, x: x, gx: gx}
 	size := x.C * a.half
 	x.check("x")
@@ -109,8 +109,8 @@ func ReduceBackward(t *Team, gz, x Map, w1, w2, gx, gw1, gw2 []float32) {
 	mem := pieces(t.Shared(total(2*size) + a.memory()))
 	turned := mem.take(2 * size)
 	a.turned1, a.turned2, a.buffers = turned[:size], turned[size:], mem
-	transpose(a.turned1, w1, x.C, a.half)
-	transpose(a.turned2, w2, x.C, a.half)
+	transpose(t, a.turned1, w1, x.C, a.half)
+	transpose(t, a.turned2, w2, x.C, a.half)
 
 	reduceBackward.run(t, a.count, a)
 	a.sum(t, gw1, 0)

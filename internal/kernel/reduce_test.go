@@ -21,8 +21,8 @@ func TestReduce(t *testing.T) {
 				w2, dw2 := weight(r, c*cout/2)
 
 				z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
-				operate(t, sized(ReduceScratch(n, h, w, c, cout, false)), func(team *Team) {
-					ReduceForward(team, x, w1, w2, z, cout, mom)
+				operate(t, sized(ReduceScratch(n, h, w, c, cout, false)), func(pool *ThreadPool) {
+					ReduceForward(pool, x, w1, w2, z, cout, mom)
 				}, z, mom)
 				want := refReduce(dx, dw1, dw2, cout)
 				near(t, "z", want.v, z, sumTolerance)
@@ -30,8 +30,8 @@ func TestReduce(t *testing.T) {
 
 				gx, gw1, gw2 := Floats(x.Len()), Floats(len(w1)), Floats(len(w2))
 				wantX, want1, want2 := refReduceBackward(dgz, dx, dw1, dw2)
-				operate(t, sized(ReduceScratch(n, h, w, c, cout, true)), func(team *Team) {
-					ReduceBackward(team, gz, x, w1, w2, gx, gw1, gw2)
+				operate(t, sized(ReduceScratch(n, h, w, c, cout, true)), func(pool *ThreadPool) {
+					ReduceBackward(pool, gz, x, w1, w2, gx, gw1, gw2)
 				}, gx, gw1, gw2)
 				near(t, "gx", wantX.v, gx, sumTolerance)
 				near(t, "gw1", want1, gw1, sumTolerance)

@@ -1,7 +1,7 @@
 package kernel
 
 // SoftmaxForward computes y[rows·k], the softmax of each row of x.
-func SoftmaxForward(t *Team, x []float32, rows, k int, y []float32) {
+func SoftmaxForward(t *ThreadPool, x []float32, rows, k int, y []float32) {
 	need("x", x, rows*k)
 	need("y", y, rows*k)
 	softmaxForward.run(t, rowTasks(rows, k), softmaxArgs{rows: rows, k: k, x: x, y: y})
@@ -39,7 +39,7 @@ func softmax(dst, x []float32) {
 
 // SoftmaxBackward computes gx, the gradient of x, from that of the output y of
 // SoftmaxForward.
-func SoftmaxBackward(t *Team, gy, y []float32, rows, k int, gx []float32) {
+func SoftmaxBackward(t *ThreadPool, gy, y []float32, rows, k int, gx []float32) {
 	need("gy", gy, rows*k)
 	need("y", y, rows*k)
 	need("gx", gx, rows*k)
@@ -62,7 +62,7 @@ var softmaxBackward = newLoop(func(a *softmaxArgs, _ *Worker, i int) {
 // DrawForward computes y[rows·k], for each row one at the first largest element
 // of x + noise and zero elsewhere: a draw from softmax(x) if the noise is of the
 // standard Gumbel distribution.
-func DrawForward(t *Team, x, noise []float32, rows, k int, y []float32) {
+func DrawForward(t *ThreadPool, x, noise []float32, rows, k int, y []float32) {
 	need("x", x, rows*k)
 	need("noise", noise, rows*k)
 	need("y", y, rows*k)
@@ -97,7 +97,7 @@ func noisy(dst, x, noise []float32, temperature float32) {
 // others were constant: with element d drawn,
 //
 //	gx[j] = gy[d]·p[d]·(δ(j, d) - p[j])/temperature
-func DrawBackward(t *Team, gy, x, noise []float32, temperature float32, y []float32, rows, k int, gx []float32) {
+func DrawBackward(t *ThreadPool, gy, x, noise []float32, temperature float32, y []float32, rows, k int, gx []float32) {
 	need("gy", gy, rows*k)
 	need("x", x, rows*k)
 	need("noise", noise, rows*k)

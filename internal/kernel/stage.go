@@ -119,7 +119,7 @@ func StagesScratch(n, h, w, c int, stages []Stage, backward bool) (perWorker, sh
 }
 
 // StagesForward computes the outputs of stages of x.
-func StagesForward(t *Team, x Map, stages []Stage) {
+func StagesForward(t *ThreadPool, x Map, stages []Stage) {
 	a := fanForwardArgs{fan: newFan(x.N, x.H, x.W, x.C, stages), x: x}
 	a.sweep = a.finely()
 	a.check()
@@ -130,7 +130,7 @@ func StagesForward(t *Team, x Map, stages []Stage) {
 		s := &stages[i]
 		cout := a.cout(s)
 		if s.Mom != nil {
-			setMoments(s.Mom, parts, a.tasks(), cout, a.pixels())
+			setMoments(t, s.Mom, parts, a.tasks(), cout, a.pixels())
 		}
 		parts = parts[partsSize(a.tasks(), 2*cout):]
 	}
@@ -191,7 +191,7 @@ var fanForward = newLoop(func(a *fanForwardArgs, w *Worker, i int) {
 // StagesBackward computes, from the gradients of the outputs of stages of x,
 // those of their weights and gx, that of x, unless nil. sums[2·C], unless it or gx
 // is nil, receives the sums of gx and of gx·x for each channel.
-func StagesBackward(t *Team, x Map, stages []Stage, gx, sums []float32) {
+func StagesBackward(t *ThreadPool, x Map, stages []Stage, gx, sums []float32) {
 	a := fanBackwardArgs{fan: newFan(x.N, x.H, x.W, x.C, stages), x: x, gx: gx}
 	a.check()
 	needIf("sums", sums, 2*x.C)
@@ -211,7 +211,7 @@ func StagesBackward(t *Team, x Map, stages []Stage, gx, sums []float32) {
 	for i := range stages {
 		s := &stages[i]
 		turn(a.turned[at:], s.WD, x.C)
-		transpose(a.turned[at+len(s.WD):], s.WP, x.C, a.cout(s))
+		transpose(t, a.turned[at+len(s.WD):], s.WP, x.C, a.cout(s))
 		at += len(s.WD) + len(s.WP)
 	}
 
@@ -223,7 +223,7 @@ func StagesBackward(t *Team, x Map, stages []Stage, gx, sums []float32) {
 		a.sum(t, s.GWP, at+len(s.WD))
 		at += len(s.WD) + len(s.WP)
 	}
-	addParts(sums, a.parts, a.tasks())
+	addParts(t, sums, a.parts, a.tasks())
 }
 
 // turn sets dst to depthwise weights of c channels turned by 180 degrees.

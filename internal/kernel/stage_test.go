@@ -89,8 +89,8 @@ func checkStages(t *testing.T, r *rand.Rand, kind string, x Map, dx dense, wins 
 			wantX.v[j] += v
 		}
 	}
-	operate(t, sized(StagesScratch(x.N, x.H, x.W, x.C, list, false)), func(team *Team) {
-		StagesForward(team, x, list)
+	operate(t, sized(StagesScratch(x.N, x.H, x.W, x.C, list, false)), func(pool *ThreadPool) {
+		StagesForward(pool, x, list)
 	}, forward...)
 	for i := range list {
 		near(t, "z", want[i].v, list[i].Z, sumTolerance)
@@ -99,7 +99,7 @@ func checkStages(t *testing.T, r *rand.Rand, kind string, x Map, dx dense, wins 
 
 	gx, sums := Floats(x.Len()), Floats(2*x.C)
 	size := sized(StagesScratch(x.N, x.H, x.W, x.C, list, true))
-	operate(t, size, func(team *Team) { StagesBackward(team, x, list, gx, sums) }, append(backward, gx, sums)...)
+	operate(t, size, func(pool *ThreadPool) { StagesBackward(pool, x, list, gx, sums) }, append(backward, gx, sums)...)
 	near(t, "gx", wantX.v, gx, sumTolerance)
 	near(t, "sums", channelSums(wantX, dx), sums, sumTolerance)
 	for i := range list {
@@ -107,7 +107,7 @@ func checkStages(t *testing.T, r *rand.Rand, kind string, x Map, dx dense, wins 
 		near(t, "gwp", wantP[i], list[i].GWP, sumTolerance)
 		list[i].GWD, list[i].GWP = nil, nil
 	}
-	operate(t, size, func(team *Team) { StagesBackward(team, x, list, gx, sums) }, gx, sums)
+	operate(t, size, func(pool *ThreadPool) { StagesBackward(pool, x, list, gx, sums) }, gx, sums)
 	near(t, "gx alone", wantX.v, gx, sumTolerance)
 	near(t, "sums without gradients of weights", channelSums(wantX, dx), sums, sumTolerance)
 }

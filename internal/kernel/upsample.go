@@ -121,7 +121,7 @@ func (u *upsampling) backwardSizes() (stencil, gradient, row int) {
 
 // UpsampleForward computes y [N, h, w, C] from x by bilinear interpolation with
 // corners aligned.
-func UpsampleForward(t *Team, x Map, h, w int, y []float32) {
+func UpsampleForward(t *ThreadPool, x Map, h, w int, y []float32) {
 	x.check("x")
 	need("y", y, x.N*h*w*x.C)
 	u := upsampling{x.N, x.H, x.W, h, w, x.C}
@@ -157,7 +157,7 @@ var upsampleForward = newLoop(func(a *upsampleArgs, w *Worker, i int) {
 
 // UpsampleBackward computes gx [N, h, w, C], the gradient of the input of
 // UpsampleForward, from that of its output.
-func UpsampleBackward(t *Team, gy Map, h, w int, gx []float32) {
+func UpsampleBackward(t *ThreadPool, gy Map, h, w int, gx []float32) {
 	gy.check("gy")
 	need("gx", gx, gy.N*h*w*gy.C)
 	u := upsampling{gy.N, h, w, gy.H, gy.W, gy.C}

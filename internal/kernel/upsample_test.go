@@ -24,12 +24,12 @@ func TestUpsample(t *testing.T) {
 				x, dx := lazy(r, kind, s.n, s.h, s.w, s.c)
 				gy, dgy := lazy(r, kind, s.n, s.toH, s.toW, s.c)
 				y, gx := Floats(gy.Len()), Floats(x.Len())
-				operate(t, sized(UpsampleScratch(s.h, s.w, s.c, s.toH, s.toW, false)), func(team *Team) {
-					UpsampleForward(team, x, s.toH, s.toW, y)
+				operate(t, sized(UpsampleScratch(s.h, s.w, s.c, s.toH, s.toW, false)), func(pool *ThreadPool) {
+					UpsampleForward(pool, x, s.toH, s.toW, y)
 				}, y)
 				near(t, "y", refUpsample(dx, s.toH, s.toW).v, y, sumTolerance)
-				operate(t, sized(UpsampleScratch(s.h, s.w, s.c, s.toH, s.toW, true)), func(team *Team) {
-					UpsampleBackward(team, gy, s.h, s.w, gx)
+				operate(t, sized(UpsampleScratch(s.h, s.w, s.c, s.toH, s.toW, true)), func(pool *ThreadPool) {
+					UpsampleBackward(pool, gy, s.h, s.w, gx)
 				}, gx)
 				near(t, "gx", refUpsampleBackward(dgy, s.h, s.w).v, gx, sumTolerance)
 			})
@@ -55,8 +55,8 @@ func TestPixelCrossEntropy(t *testing.T) {
 				full := refUpsample(dx, s.toH, s.toW)
 				wantLoss, wantCorrect, wantCount := refCrossEntropy(full.v, rows, s.c, labels, ignore, 0)
 				got := Floats(3)
-				operate(t, sized(PixelCrossEntropyScratch(s.n, s.h, s.w, s.c, s.toH, s.toW, false)), func(team *Team) {
-					loss, correct, count := PixelCrossEntropy(team, x, s.toH, s.toW, labels, ignore)
+				operate(t, sized(PixelCrossEntropyScratch(s.n, s.h, s.w, s.c, s.toH, s.toW, false)), func(pool *ThreadPool) {
+					loss, correct, count := PixelCrossEntropy(pool, x, s.toH, s.toW, labels, ignore)
 					got[0], got[1], got[2] = float32(loss), float32(correct), float32(count)
 				}, got)
 				assert.EqualValues(t, wantCount, got[2])
@@ -64,8 +64,8 @@ func TestPixelCrossEntropy(t *testing.T) {
 				assert.InDelta(t, wantCorrect, got[1], ties(full))
 
 				g := Floats(x.Len())
-				operate(t, sized(PixelCrossEntropyScratch(s.n, s.h, s.w, s.c, s.toH, s.toW, true)), func(team *Team) {
-					PixelCrossEntropyBackward(team, 3, x, s.toH, s.toW, labels, ignore, g)
+				operate(t, sized(PixelCrossEntropyScratch(s.n, s.h, s.w, s.c, s.toH, s.toW, true)), func(pool *ThreadPool) {
+					PixelCrossEntropyBackward(pool, 3, x, s.toH, s.toW, labels, ignore, g)
 				}, g)
 				fine := dense{s.n, s.toH, s.toW, s.c, refCrossEntropyBackward(3, full.v, rows, s.c, labels, ignore, 0)}
 				near(t, "gradient", refUpsampleBackward(fine, s.h, s.w).v, g, sumTolerance)

@@ -51,14 +51,14 @@ func (g *tileGroups) use(mem, gw []float32) {
 func (g *tileGroups) part(i int) []float32 { return g.buffers[i*lines(g.size):][:g.size] }
 
 // finish sets gw to the sum of all groups.
-func (g *tileGroups) finish(t *Team, gw []float32) {
+func (g *tileGroups) finish(t *ThreadPool, gw []float32) {
 	if g.count > 1 {
 		g.sum(t, gw, 0)
 	}
 }
 
 // form forms a map in memory, unless it lies there.
-func (m *Map) form(t *Team, dst []float32, relu bool) {
+func (m *Map) form(t *ThreadPool, dst []float32, relu bool) {
 	if relu || !m.ready() {
 		Apply(t, *m, relu, dst)
 		*m = Plain(m.N, m.H, m.W, m.C, dst)
@@ -101,7 +101,7 @@ func (g *weightTiles) shared() (x, gz, buffers int) {
 func (d division) panels(pixels int) int { return d.count() * pixels * spread(d.size) }
 
 // run computes the gradient gw of the weights.
-func (g *weightTiles) run(t *Team, gz, x Map, relu bool, gw []float32) {
+func (g *weightTiles) run(t *ThreadPool, gz, x Map, relu bool, gw []float32) {
 	xSize, gzSize, buffersSize := g.shared()
 	mem := pieces(t.Shared(total(xSize, gzSize, buffersSize)))
 	a := weightTileArgs{weightTiles: *g, x: mem.take(xSize), gz: mem.take(gzSize)}

@@ -19,10 +19,11 @@ package kernel
 // numbers outputs have about two thirds of the direct error, weight gradients up to
 // twice (TestErrorOfWinograd).
 const (
-	points        = 16
-	blockTiles    = 32 // of a task or more, so that what the products read stays in the L2 cache
-	blockChannels = 64 // of a product, for the same reason
-	fewChannels   = 32 // with which the transforms take little beside the products
+	points         = 16
+	blockTiles     = 32 // of a task or more, so that what the products read stays in the L2 cache
+	blockChannels  = 64 // of a product, for the same reason
+	weightChannels = 16 // of a task that transforms weights
+	fewChannels    = 32 // with which the transforms take little beside the products
 )
 
 // winograd is one call of Winograd's convolution.
@@ -191,25 +192,43 @@ func (a *winogradForwardArgs) sumsOf(block int, out channels) (sums, squares []f
 	return all[out.from:][:out.n], all[a.cout+out.from:][:out.n]
 }
 
-// forward computes z from weights [9·C·cout].
-func (g *winograd) forward(t *Team, a winogradForwardArgs, w []float32, mem pieces) {
+// forwardScratch is the memory of each worker.
+func (g *winograd) forwardScratch() int {
+	return max(total(g.forwardSizes()), 9*weightChannels*g.out.size)
+}
+
+// forward computes z from weights [9·C·cout], or from those of a convolution whose
+// gradient this one computes.
+func (g *winograd) forward(t *ThreadPool, a winogradForwardArgs, w []float32, gradient bool, mem pieces) {
 	a.winograd, a.split, a.weights = *g, g.parts(), mem.take(points*g.c*g.cout)
-	winogradWeights.run(t, g.in.count()*g.out.count(), winogradWeightArgs{*g, w, a.weights})
+	few := divide(g.c, weightChannels)
+	winogradWeights.run(t, few.count()*g.out.count(), winogradWeightArgs{*g, few, w, gradient, a.weights})
 	winogradForward.run(t, g.blocks()*a.split, a)
 }
 
 type winogradWeightArgs struct {
 	winograd
-	w, weights []float32
+	few      division // of the channels of the input
+	w        []float32
+	gradient bool // of a convolution with weights w
+	weights  []float32
 }
 
-// winogradWeights transforms the weights from a block of channels to another. Those to
+// winogradWeights transforms the weights from a few channels to a block. Those to
 // a block of channels are stored together.
-var winogradWeights = newLoop(func(a *winogradWeightArgs, _ *Worker, i int) {
-	in, out := a.in.block(i/a.out.count()), a.out.block(i%a.out.count())
+var winogradWeights = newLoop(func(a *winogradWeightArgs, w *Worker, i int) {
+	in, out := a.few.block(i/a.out.count()), a.out.block(i%a.out.count())
 	size := a.c * out.n
+	src, from := a.w[in.from*a.cout+out.from:], grid{3 * a.c * a.cout, a.c * a.cout, a.cout}
+	if a.gradient { // the transposed weights of the taps, the last one first
+		n := in.n * out.n
+		src, from = w.Scratch(9*n), grid{3 * n, n, out.n}
+		for tap := range 9 {
+			transposeBlock(src[(8-tap)*n:], out.n, a.w[tap*a.c*a.cout+out.from*a.c+in.from:], a.c, out.n, in.n)
+		}
+	}
 	active.transform[ofWeight](a.weights[out.from*points*a.c+in.from*out.n:], grid{4 * size, size, out.n},
-		a.w[in.from*a.cout+out.from:], grid{3 * a.c * a.cout, a.c * a.cout, a.cout}, in.n, out.n)
+		src, from, in.n, out.n)
 })
 
 var winogradForward = newLoop(func(a *winogradForwardArgs, w *Worker, i int) {
@@ -217,7 +236,7 @@ var winogradForward = newLoop(func(a *winogradForwardArgs, w *Worker, i int) {
 	mem := pieces(w.Scratch(total(frameSize, inputsSize, productsSize, outputsSize, rowSize)))
 	frame, inputs, products := mem.take(frameSize), mem.take(inputsSize), mem.take(productsSize)
 	outputs, row := mem.take(outputsSize), mem.take(rowSize)
-	block, part := i/a.split, i%a.split
+	block, part := i%a.blocks(), i/a.blocks() // tasks with the same weights follow each other
 	tiles := a.transformInput(inputs, frame, &a.x, block, a.relu, channels{0, a.c})
 	all := a.out.count()
 	for k := all * part / a.split; k < all*(part+1)/a.split; k++ {
@@ -315,7 +334,7 @@ func (g *winograd) gradientShared() (x, gz, buffers int) {
 }
 
 // weightGradient computes the gradient gw of the weights.
-func (g *winograd) weightGradient(t *Team, gz, x Map, relu bool, gw []float32) {
+func (g *winograd) weightGradient(t *ThreadPool, gz, x Map, relu bool, gw []float32) {
 	xSize, gzSize, buffersSize := g.gradientShared()
 	mem := pieces(t.Shared(total(xSize, gzSize, buffersSize)))
 	if formed, gradients := mem.take(xSize), mem.take(gzSize); g.weightTiles() > 1 {

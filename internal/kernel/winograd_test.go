@@ -61,10 +61,10 @@ func TestErrorOfWinograd(t *testing.T) {
 			}
 			w, dw := some(w)
 			gz, dgz := some(gz)
-			z, gw, team := Floats(len(gz)), Floats(len(w)), NewTeam(1)
+			z, gw, pool := Floats(len(gz)), Floats(len(w)), NewThreadPool(1)
 			m, g := Plain(s.n, s.size, s.size, s.c, x), Plain(s.n, s.size, s.size, cout, gz)
-			ConvForward(team, m, win, false, w, nil, z, cout, nil)
-			ConvBackward(team, g, m, win, false, w, nil, gw, nil)
+			ConvForward(pool, m, win, false, w, nil, z, cout, nil)
+			ConvBackward(pool, g, m, win, false, w, nil, gw, nil)
 			input := dense{s.n, s.size, s.size, s.c, dx}
 			_, wantW, _ := refConvBackward(dense{s.n, s.size, s.size, cout, dgz}, input, win, dw)
 			return relativeError(z, refConv(input, win, dw, nil, cout).v), relativeError(gw, wantW)

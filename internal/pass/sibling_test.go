@@ -27,7 +27,7 @@ func weights(p *program, name string, size int) *[2]*ir.Value {
 // TestFuseSiblings holds which steps become one.
 func TestFuseSiblings(t *testing.T) {
 	small, large := ir.Square(3, 1, 1, 1), ir.Square(5, 1, 2, 1)
-	const one, two, three, four = "SeparableConv[3×3 pad=1]", "SeparableConv[3×3 pad=1 3×3 pad=1]", "SeparableConv[3×3 pad=1 3×3 pad=1 3×3 pad=1]", "SeparableConv[3×3 pad=1 3×3 pad=1 3×3 pad=1 3×3 pad=1]"
+	const one, two, three, four = "SeparableConv{3×3 pad=1}", "SeparableConv{3×3 pad=1, 3×3 pad=1}", "SeparableConv{3×3 pad=1, 3×3 pad=1, 3×3 pad=1}", "SeparableConv{3×3 pad=1, 3×3 pad=1, 3×3 pad=1, 3×3 pad=1}"
 	for _, c := range []struct {
 		name string
 		// build returns the results; x is computed, w has the weights of a small window.
@@ -40,7 +40,7 @@ func TestFuseSiblings(t *testing.T) {
 		}, []string{two, "ReLU"}},
 		{"of other windows, dilated", func(p *program, x *ir.Value, w *[2]*ir.Value) []*ir.Value {
 			return []*ir.Value{separable(p, x, small, w), separable(p, x, ir.Square(5, 1, 4, 2), weights(p, "large", 5))}
-		}, []string{"SeparableConv[3×3 pad=1 5×5 pad=4 dilation=2]"}},
+		}, []string{"SeparableConv{3×3 pad=1, 5×5 pad=4 dilation=2}"}},
 		{"at most four", func(p *program, x *ir.Value, w *[2]*ir.Value) []*ir.Value {
 			var out []*ir.Value
 			for range 6 {
@@ -53,10 +53,10 @@ func TestFuseSiblings(t *testing.T) {
 		}, []string{one, one}},
 		{"of another stride", func(p *program, x *ir.Value, w *[2]*ir.Value) []*ir.Value {
 			return []*ir.Value{separable(p, x, small, w), separable(p, x, ir.Square(3, 2, 1, 1), w)}
-		}, []string{one, "SeparableConv[3×3 stride=2 pad=1]"}},
+		}, []string{one, "SeparableConv{3×3 stride=2 pad=1}"}},
 		{"of windows that are not centred", func(p *program, x *ir.Value, w *[2]*ir.Value) []*ir.Value {
 			return []*ir.Value{separable(p, x, small, w), separable(p, x, ir.Square(3, 1, 2, 1), w)}
-		}, []string{one, "SeparableConv[3×3 pad=2]"}},
+		}, []string{one, "SeparableConv{3×3 pad=2}"}},
 		{"with weights that are made later", func(p *program, x *ir.Value, w *[2]*ir.Value) []*ir.Value {
 			a := separable(p, x, small, w)
 			v := &[2]*ir.Value{p.apply(toy{name: "Weight"}, w[0]), w[1]}
@@ -66,7 +66,7 @@ func TestFuseSiblings(t *testing.T) {
 			gy := p.input("gy")
 			a, b := separableGrad(p, x, gy, small, w), separableGrad(p, x, x, large, weights(p, "large", 5))
 			return []*ir.Value{p.apply(ir.Sum{}, a[0], gy, b[0])}
-		}, []string{"GradSeparableConv[3×3 pad=1 5×5 pad=2]", "Sum of 2"}},
+		}, []string{"GradSeparableConv{3×3 pad=1, 5×5 pad=2}", "Sum of 2"}},
 		{"gradients and no other term", func(p *program, x *ir.Value, w *[2]*ir.Value) []*ir.Value {
 			var terms []*ir.Value
 			for range 3 {
@@ -146,10 +146,10 @@ func TestFusedSteps(t *testing.T) {
 %3 float32[5 5 1 5] = input "depth5"
 %4 float32[1 1 5 5] = input "point5"
 %5 float32[2 3 2 5] = X(%0)
-%6 float32[2 3 2 5], _, %7 float32[2 3 2 5], _ = SeparableConv[3×3 pad=1 5×5 pad=2](%5, %1, %2, %3, %4)
+%6 float32[2 3 2 5], _, %7 float32[2 3 2 5], _ = SeparableConv{3×3 pad=1, 5×5 pad=2}(%5, %1, %2, %3, %4)
 %8 float32[2 3 2 5] = ReLU(%6)
 %9 float32[2 3 2 5] = Other(%7)
-%10 float32[2 3 2 5], _, %11 float32[3 3 1 5], %12 float32[1 1 5 5], %13 float32[5 5 1 5], %14 float32[1 1 5 5] = GradSeparableConv[3×3 pad=1 5×5 pad=2](%5, %8, %1, %2, %9, %3, %4)
+%10 float32[2 3 2 5], _, %11 float32[3 3 1 5], %12 float32[1 1 5 5], %13 float32[5 5 1 5], %14 float32[1 1 5 5] = GradSeparableConv{3×3 pad=1, 5×5 pad=2}(%5, %8, %1, %2, %9, %3, %4)
 %15 float32[2 3 2 5] = Sum(%10, %9)
 return %15, %11, %12, %13, %14
 `, pass.FuseSiblings(q))

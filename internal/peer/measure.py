@@ -1,6 +1,6 @@
 """Times one case in PyTorch; prints seconds per step and the number of parameters as JSON.
 
-    python3 measure.py [--layout nhwc] [--compile] [--repeats N] case
+    python3 measure.py [--layout nhwc] [--bfloat16] [--compile MODE | --graph] [--repeats N] case
     python3 measure.py --list
 
 Cases bear the names of the Go benchmarks that do the same.
@@ -143,7 +143,9 @@ def main():
     p.add_argument("case", nargs="?", choices=CASES)
     p.add_argument("--list", action="store_true")
     p.add_argument("--layout", default="nchw", choices=["nchw", "nhwc"])
-    p.add_argument("--compile", action="store_true")
+    p.add_argument("--bfloat16", action="store_true", help="autocast")
+    p.add_argument("--compile", choices=["default", "max-autotune"], help="torch.compile in this mode")
+    p.add_argument("--graph", action="store_true", help="a traced, frozen graph with the fusions of oneDNN, for inference")
     p.add_argument("--repeats", type=int, default=3)
     a = p.parse_args()
     if a.list:
@@ -161,13 +163,21 @@ def main():
             sys.exit(f"PyTorch {torch.__version__} has no torch.compile")
         signal.signal(signal.SIGALRM, expired)
         signal.alarm(COMPILE_LIMIT)
-        forward = torch.compile(net)
+        forward = torch.compile(net, mode=a.compile)
+    if a.graph:
+        if do is not Infer:
+            sys.exit("a frozen graph is for inference")
+        torch.jit.enable_onednn_fusion(True)
+        with torch.inference_mode():
+            forward = torch.jit.freeze(torch.jit.trace(net.eval(), x))
+            forward(x), forward(x)  # compile it
     subject = do(net, forward, x, labels)
-    subject.step()  # compiles, touches the memory
-    signal.alarm(0)
-    start = time.perf_counter()
-    for _ in range(a.repeats):
-        subject.step()
+    with torch.autocast("cpu", torch.bfloat16, enabled=a.bfloat16):
+        subject.step()  # compiles, touches the memory
+        signal.alarm(0)
+        start = time.perf_counter()
+        for _ in range(a.repeats):
+            subject.step()
     seconds = (time.perf_counter() - start) / a.repeats
     print(json.dumps({"seconds": seconds, "params": sum(p.numel() for p in net.parameters())}))
 

@@ -12,20 +12,20 @@ import (
 	"unnas/internal/panics"
 )
 
-// A Team is a thread pool as one kernel at a time sees it. Between Begin and End its
+// A ThreadPool is a thread pool as one kernel at a time sees it. Between Start and Stop its
 // workers spin for a while after each loop, since waking a sleeping thread costs as much
 // as a whole kernel, and then park; outside they do not exist.
 //
 // How a loop is cut into tasks never depends on the number of workers, so neither do
 // results.
-type Team struct {
-	pool   *pool
-	number int
-	own    *Worker // runs the kernel, and takes part in its loops
-	sums   []float32
-	busy   atomic.Bool // while a loop runs
-	fault  atomic.Pointer[panics.Error]
-	trace  func([]time.Duration)
+type ThreadPool struct {
+	threads *threads
+	number  int
+	own     *Worker // runs the kernel, and takes part in its loops
+	sums    []float32
+	busy    atomic.Bool // while a loop runs
+	fault   atomic.Pointer[panics.Error]
+	trace   func([]time.Duration)
 
 	// left holds the number of tasks of the current loop that no worker has taken
 	// yet, or less. A worker that lowers it from above zero owns a task, and until
@@ -40,14 +40,14 @@ type Team struct {
 	_     cpu.CacheLinePad
 }
 
-// pool is what the teams of all workers share.
-type pool struct {
-	teams  []*Team  // of each worker; teams[0] is that of the caller
-	enter  []func() // what the other workers run, bound once so that Begin does not allocate
+// threads is what the parts of all workers share.
+type threads struct {
+	parts  []*ThreadPool // of each worker; parts[0] is that of the caller
+	enter  []func()      // what the other workers run, bound once so that Start does not allocate
 	exited sync.WaitGroup
 	wake   chan struct{} // a token for each parked worker that is woken
 	// group is the loop over kernels that run at the same time, and kernels its body.
-	group   Team
+	group   ThreadPool
 	kernels kernels
 
 	_    cpu.CacheLinePad
@@ -66,7 +66,7 @@ type task interface {
 // Worker is what one goroutine of a pool owns: memory for intermediate results.
 type Worker struct {
 	_    cpu.CacheLinePad
-	team *Team // of the kernels that it runs
+	pool *ThreadPool // of the kernels that it runs
 	buf  []float32
 
 	tasks       uint      // begun
@@ -85,34 +85,34 @@ func (w *Worker) Scratch(n int) []float32 {
 	return w.buf[:n:n]
 }
 
-// NewTeam returns a team of size workers. If size is zero or less there is one for
+// NewThreadPool returns a pool of size workers. If size is zero or less there is one for
 // each core that the process may use: GOMAXPROCS, which follows the CPU quota of a
 // container.
-func NewTeam(size int) *Team {
+func NewThreadPool(size int) *ThreadPool {
 	if size <= 0 {
 		size = runtime.GOMAXPROCS(0)
 	}
-	p := &pool{teams: make([]*Team, size), enter: make([]func(), size), wake: make(chan struct{}, size)}
-	for i := range p.teams {
-		t := &Team{pool: p, number: i, own: &Worker{}}
-		t.own.team = t
-		p.teams[i] = t
+	p := &threads{parts: make([]*ThreadPool, size), enter: make([]func(), size), wake: make(chan struct{}, size)}
+	for i := range p.parts {
+		t := &ThreadPool{threads: p, number: i, own: &Worker{}}
+		t.own.pool = t
+		p.parts[i] = t
 		p.enter[i] = func() { p.work(t.own) }
 	}
-	return p.teams[0]
+	return p.parts[0]
 }
 
 // Size returns the number of workers.
-func (t *Team) Size() int { return len(t.pool.teams) }
+func (t *ThreadPool) Size() int { return len(t.threads.parts) }
 
-// Number tells the teams of kernels that run at the same time apart: it is 0 to Size-1.
-func (t *Team) Number() int { return t.number }
+// Number tells the parts of kernels that run at the same time apart: it is 0 to Size-1.
+func (t *ThreadPool) Number() int { return t.number }
 
 // Reserve takes the memory that loops will need: perWorker floats for each worker and
 // shared floats for results that are combined after a loop, together floats for those of
 // each other kernel that runs at the same time.
-func (t *Team) Reserve(perWorker, shared, together int) {
-	for _, other := range t.pool.teams {
+func (t *ThreadPool) Reserve(perWorker, shared, together int) {
+	for _, other := range t.threads.parts {
 		other.own.Scratch(perWorker)
 		other.Shared(together)
 	}
@@ -120,16 +120,16 @@ func (t *Team) Reserve(perWorker, shared, together int) {
 }
 
 // Shared returns n floats of undefined content that belong to the running kernel.
-func (t *Team) Shared(n int) []float32 {
+func (t *ThreadPool) Shared(n int) []float32 {
 	if len(t.sums) < n {
 		t.sums = Floats(n)
 	}
 	return t.sums[:n:n]
 }
 
-// Begin starts the workers. Without it loops run on the caller alone.
-func (t *Team) Begin() {
-	p := t.pool
+// Start starts the workers. Without it loops run on the caller alone.
+func (t *ThreadPool) Start() {
+	p := t.threads
 	p.stop.Store(false)
 	for _, enter := range p.enter[1:] {
 		p.exited.Add(1)
@@ -137,42 +137,42 @@ func (t *Team) Begin() {
 	}
 }
 
-// End stops the workers and waits until they are gone.
-func (t *Team) End() {
-	p := t.pool
+// Stop stops the workers and waits until they are gone.
+func (t *ThreadPool) Stop() {
+	p := t.threads
 	p.stop.Store(true)
-	p.unpark(len(p.teams))
+	p.unpark(len(p.parts))
 	p.exited.Wait()
 }
 
-// Concurrently calls f for every i below n, several at a time, with a team that shares
+// Concurrently calls f for every i below n, several at a time, with a pool that shares
 // the workers: those that have no kernel to run take part in the loops of the others. It
-// passes on the first panic. Only the caller of Begin may call it.
-func (t *Team) Concurrently(n int, f func(t *Team, i int)) {
+// passes on the first panic. Only the caller of Start may call it.
+func (t *ThreadPool) Concurrently(n int, f func(t *ThreadPool, i int)) {
 	if n == 1 {
 		f(t, 0)
 		return
 	}
-	p := t.pool
+	p := t.threads
 	p.kernels.run = f
 	p.group.execute(p, t.own, n, &p.kernels)
 }
 
 // kernels is the loop over kernels that run at the same time.
-type kernels struct{ run func(t *Team, i int) }
+type kernels struct{ run func(t *ThreadPool, i int) }
 
-func (k *kernels) do(w *Worker, i int) { k.run(w.team, i) }
+func (k *kernels) do(w *Worker, i int) { k.run(w.pool, i) }
 
-// For calls body for every i below n, on all workers, in no fixed order. It
-// passes on the first panic of a body. A body may call For: that loop runs on the
+// ParallelFor calls body for every i below n, on all workers, in no fixed order. It
+// passes on the first panic of a body. A body may call ParallelFor: that loop runs on the
 // caller alone.
-func (t *Team) For(n int, body func(w *Worker, i int)) { t.run(n, bodyFunc(body)) }
+func (t *ThreadPool) ParallelFor(n int, body func(w *Worker, i int)) { t.run(n, bodyFunc(body)) }
 
 type bodyFunc func(w *Worker, i int)
 
 func (f bodyFunc) do(w *Worker, i int) { f(w, i) }
 
-func (t *Team) run(n int, body task) {
+func (t *ThreadPool) run(n int, body task) {
 	if n <= 0 {
 		return
 	}
@@ -188,12 +188,12 @@ func (t *Team) run(n int, body task) {
 		t.timed(n, body)
 		return
 	}
-	t.execute(t.pool, t.own, n, body)
+	t.execute(t.threads, t.own, n, body)
 }
 
 // execute runs a loop on the worker w, with the help of others.
-func (t *Team) execute(p *pool, w *Worker, n int, body task) {
-	if n == 1 || len(p.teams) == 1 {
+func (t *ThreadPool) execute(p *threads, w *Worker, n int, body task) {
+	if n == 1 || len(p.parts) == 1 {
 		for i := range n {
 			body.do(w, i)
 		}
@@ -217,7 +217,7 @@ func (t *Team) execute(p *pool, w *Worker, n int, body task) {
 
 // take runs tasks, up to a number and until there is none to take, and reports whether
 // there was one.
-func (t *Team) take(w *Worker, most int) (any bool) {
+func (t *ThreadPool) take(w *Worker, most int) (any bool) {
 	for ; most > 0 && t.left.Load() > 0; most-- {
 		// A worker that loses its core, or its turn among goroutines, in the middle of
 		// a task holds up all others, so it offers them before it takes one.
@@ -232,7 +232,7 @@ func (t *Team) take(w *Worker, most int) (any bool) {
 	return any
 }
 
-func (t *Team) guarded(w *Worker, i int) {
+func (t *ThreadPool) guarded(w *Worker, i int) {
 	defer func() {
 		if r := recover(); r != nil {
 			t.fault.CompareAndSwap(nil, panics.Recovered(r))
@@ -243,7 +243,7 @@ func (t *Team) guarded(w *Worker, i int) {
 }
 
 // work runs kernels and takes part in loops until the pool stops.
-func (p *pool) work(w *Worker) {
+func (p *threads) work(w *Worker) {
 	defer p.exited.Done()
 	for !p.stop.Load() {
 		if p.help(w, math.MaxInt) || p.group.take(w, 1) {
@@ -260,8 +260,8 @@ func (p *pool) work(w *Worker) {
 
 // help takes part in a loop of a kernel, by up to a number of tasks, and reports whether
 // there was one.
-func (p *pool) help(w *Worker, most int) bool {
-	for _, t := range p.teams {
+func (p *threads) help(w *Worker, most int) bool {
+	for _, t := range p.parts {
 		if t.take(w, most) {
 			return true
 		}
@@ -270,11 +270,11 @@ func (p *pool) help(w *Worker, most int) bool {
 }
 
 // open reports whether there is anything to do.
-func (p *pool) open() bool {
+func (p *threads) open() bool {
 	if p.group.left.Load() > 0 {
 		return true
 	}
-	for _, t := range p.teams {
+	for _, t := range p.parts {
 		if t.left.Load() > 0 {
 			return true
 		}
@@ -283,7 +283,7 @@ func (p *pool) open() bool {
 }
 
 // park waits for a token, unless there is work.
-func (p *pool) park() {
+func (p *threads) park() {
 	p.parked.Add(1)
 	if (p.open() || p.stop.Load()) && p.claim() {
 		return
@@ -294,7 +294,7 @@ func (p *pool) park() {
 
 // claim takes one worker from those that are parked; it reports false if there is
 // none.
-func (p *pool) claim() bool {
+func (p *threads) claim() bool {
 	for {
 		n := p.parked.Load()
 		if n == 0 || p.parked.CompareAndSwap(n, n-1) {
@@ -304,7 +304,7 @@ func (p *pool) claim() bool {
 }
 
 // unpark wakes up to n workers if there is something to do for them.
-func (p *pool) unpark(n int) {
+func (p *threads) unpark(n int) {
 	for ; n > 0 && p.parked.Load() > 0 && (p.open() || p.stop.Load()) && p.claim(); n-- {
 		p.wake <- struct{}{}
 	}
@@ -312,15 +312,16 @@ func (p *pool) unpark(n int) {
 
 // Trace calls f after each loop with the time that each of its tasks took, which then run
 // one after the other on the caller. A nil f ends that.
-func (t *Team) Trace(f func(tasks []time.Duration)) { t.trace = f }
+func (t *ThreadPool) Trace(f func(tasks []time.Duration)) { t.trace = f }
 
 // timed runs a loop for Trace.
-func (t *Team) timed(n int, body task) {
+func (t *ThreadPool) timed(n int, body task) {
 	times := make([]time.Duration, n)
+	start := time.Now()
 	for i := range n {
-		start := time.Now()
 		body.do(t.own, i)
-		times[i] = time.Since(start)
+		now := time.Now()
+		times[i], start = now.Sub(start), now
 	}
 	t.trace(times)
 }
@@ -383,7 +384,7 @@ type job[A any] struct {
 func (j *job[A]) do(w *Worker, i int) { j.loop.body(&j.args, w, i) }
 
 // run calls the body for every i below n.
-func (l *loop[A]) run(t *Team, n int, args A) {
+func (l *loop[A]) run(t *ThreadPool, n int, args A) {
 	l.mu.Lock()
 	var j *job[A]
 	if k := len(l.free); k > 0 {

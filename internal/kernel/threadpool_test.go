@@ -14,28 +14,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eachTeam runs a test for teams of 1 to 8 workers, at work or not yet begun.
-func eachTeam(t *testing.T, body func(t *testing.T, team *Team)) {
+// eachPool runs a test for parts of 1 to 8 workers, at work or not yet begun.
+func eachPool(t *testing.T, body func(t *testing.T, pool *ThreadPool)) {
 	for size := 1; size <= 8; size++ {
 		for _, begun := range []bool{false, true} {
 			t.Run(fmt.Sprintf("size=%d,begun=%v", size, begun), func(t *testing.T) {
-				team := NewTeam(size)
-				require.Equal(t, size, team.Size())
+				pool := NewThreadPool(size)
+				require.Equal(t, size, pool.Size())
 				if begun {
-					team.Begin()
-					defer team.End()
+					pool.Start()
+					defer pool.Stop()
 				}
-				body(t, team)
+				body(t, pool)
 			})
 		}
 	}
 }
 
-func TestTeamVisitsEachIndexOnce(t *testing.T) {
-	eachTeam(t, func(t *testing.T, team *Team) {
+func TestPoolVisitsEachIndexOnce(t *testing.T) {
+	eachPool(t, func(t *testing.T, pool *ThreadPool) {
 		for _, n := range []int{-1, 0, 1, 2, 3, 7, 8, 9, 1000} {
 			visits := make([]atomic.Int32, max(n, 0))
-			team.For(n, func(_ *Worker, i int) { visits[i].Add(1) })
+			pool.ParallelFor(n, func(_ *Worker, i int) { visits[i].Add(1) })
 			for i := range visits {
 				require.EqualValues(t, 1, visits[i].Load(), "index %d of %d", i, n)
 			}
@@ -46,10 +46,10 @@ func TestTeamVisitsEachIndexOnce(t *testing.T) {
 // A worker is never in two tasks at a time, so what it owns needs no lock: the
 // race detector sees writes to the same scratch.
 func TestWorkersShareNothing(t *testing.T) {
-	eachTeam(t, func(t *testing.T, team *Team) {
+	eachPool(t, func(t *testing.T, pool *ThreadPool) {
 		sums := make([]float32, 300)
 		for round := range 5 {
-			team.For(len(sums), func(w *Worker, i int) {
+			pool.ParallelFor(len(sums), func(w *Worker, i int) {
 				x := w.Scratch(3 + i%5)
 				for j := range x {
 					x[j] = float32(i)
@@ -64,8 +64,8 @@ func TestWorkersShareNothing(t *testing.T) {
 	})
 }
 
-func TestTeamPassesOnPanics(t *testing.T) {
-	eachTeam(t, func(t *testing.T, team *Team) {
+func TestPoolPassesOnPanics(t *testing.T) {
+	eachPool(t, func(t *testing.T, pool *ThreadPool) {
 		for _, bad := range []int{0, 5, 19} {
 			recovered := func() (value any) {
 				defer func() {
@@ -73,7 +73,7 @@ func TestTeamPassesOnPanics(t *testing.T) {
 						value = fmt.Sprint(value)
 					}
 				}()
-				team.For(20, func(_ *Worker, i int) {
+				pool.ParallelFor(20, func(_ *Worker, i int) {
 					if i == bad {
 						panic(fmt.Sprintf("task %d failed", i))
 					}
@@ -83,19 +83,19 @@ func TestTeamPassesOnPanics(t *testing.T) {
 			require.Equal(t, fmt.Sprintf("task %d failed", bad), recovered)
 
 			var sum atomic.Int64
-			team.For(20, func(_ *Worker, i int) { sum.Add(int64(i)) })
-			require.EqualValues(t, 190, sum.Load(), "after a panic the team works as before")
+			pool.ParallelFor(20, func(_ *Worker, i int) { sum.Add(int64(i)) })
+			require.EqualValues(t, 190, sum.Load(), "after a panic the pool works as before")
 		}
 	})
 }
 
-// workers returns the number of goroutines that are workers of a team.
+// workers returns the number of goroutines that are workers of a pool.
 func workers() int {
 	stacks := make([]byte, 1<<20)
-	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("created by unnas/internal/kernel.(*Team).Begin"))
+	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("created by unnas/internal/kernel.(*ThreadPool).Start"))
 }
 
-func TestTeamLeavesNoGoroutine(t *testing.T) {
+func TestPoolLeavesNoGoroutine(t *testing.T) {
 	// A goroutine that has said that it is done takes a moment to go.
 	gone := func() {
 		for end := time.Now().Add(time.Minute); workers() > 0 && time.Now().Before(end); {
@@ -104,28 +104,28 @@ func TestTeamLeavesNoGoroutine(t *testing.T) {
 		require.Zero(t, workers())
 	}
 	gone()
-	team := NewTeam(6)
+	pool := NewThreadPool(6)
 	for range 3 {
-		team.Begin()
-		team.For(50, func(*Worker, int) {})
+		pool.Start()
+		pool.ParallelFor(50, func(*Worker, int) {})
 		require.Equal(t, 5, workers())
-		team.End()
+		pool.Stop()
 		gone()
 	}
 }
 
-// TestTeamWakesParkedWorkers has tasks that wait for each other, each of which needs
+// TestPoolWakesParkedWorkers has tasks that wait for each other, each of which needs
 // a worker.
-func TestTeamWakesParkedWorkers(t *testing.T) {
+func TestPoolWakesParkedWorkers(t *testing.T) {
 	const size = 8
-	team := NewTeam(size)
-	team.Begin()
-	defer team.End()
+	pool := NewThreadPool(size)
+	pool.Start()
+	defer pool.Stop()
 	for range 3 {
-		require.Eventually(t, func() bool { return team.pool.parked.Load() == size-1 }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { return pool.threads.parked.Load() == size-1 }, time.Minute, time.Millisecond)
 		var arrived sync.WaitGroup
 		arrived.Add(size)
-		team.For(size, func(*Worker, int) {
+		pool.ParallelFor(size, func(*Worker, int) {
 			arrived.Done()
 			arrived.Wait()
 		})
@@ -133,16 +133,16 @@ func TestTeamWakesParkedWorkers(t *testing.T) {
 }
 
 // TestLoopsInLoops holds that a loop in the body of another loses no work, whatever
-// the size of the team.
+// the size of the pool.
 func TestLoopsInLoops(t *testing.T) {
 	const outer, inner = 16, 64
-	eachTeam(t, func(t *testing.T, team *Team) {
+	eachPool(t, func(t *testing.T, pool *ThreadPool) {
 		var done [outer]atomic.Int32
 		var visits [outer * inner]atomic.Int32
-		team.For(outer, func(w *Worker, i int) {
+		pool.ParallelFor(outer, func(w *Worker, i int) {
 			mine := w.Scratch(1)
 			mine[0] = float32(i)
-			team.For(inner, func(w *Worker, j int) {
+			pool.ParallelFor(inner, func(w *Worker, j int) {
 				w.Scratch(1)[0] = -1
 				visits[i*inner+j].Add(1)
 			})
@@ -159,38 +159,38 @@ func TestLoopsInLoops(t *testing.T) {
 	})
 }
 
-func TestTeamOfAllCores(t *testing.T) {
+func TestPoolOfAllCores(t *testing.T) {
 	for _, size := range []int{0, -3} {
-		assert.Equal(t, runtime.GOMAXPROCS(0), NewTeam(size).Size())
+		assert.Equal(t, runtime.GOMAXPROCS(0), NewThreadPool(size).Size())
 	}
 }
 
 func TestReservedMemoryIsKept(t *testing.T) {
-	team := NewTeam(3)
-	team.Reserve(100, 200, 50)
-	shared := team.Shared(200)
-	for _, member := range team.pool.teams {
+	pool := NewThreadPool(3)
+	pool.Reserve(100, 200, 50)
+	shared := pool.Shared(200)
+	for _, member := range pool.threads.parts {
 		w := member.own
 		x := w.Scratch(100)
 		assert.Same(t, &x[0], &w.Scratch(7)[0])
 		assert.Zero(t, uintptr(unsafe.Pointer(&x[0]))%64, "scratch begins at a cache line")
 		assert.Panics(t, func() { _ = w.Scratch(7)[:8] }, "scratch ends where it was asked to")
 	}
-	assert.Same(t, &shared[0], &team.Shared(50)[0])
+	assert.Same(t, &shared[0], &pool.Shared(50)[0])
 	assert.Zero(t, uintptr(unsafe.Pointer(&shared[0]))%64)
 }
 
 // TestKernelsAtTheSameTime runs kernels of several loops each. What a loop leaves in the
-// team's memory is there for the next loop of the same kernel.
+// pool's memory is there for the next loop of the same kernel.
 func TestKernelsAtTheSameTime(t *testing.T) {
-	eachTeam(t, func(t *testing.T, team *Team) {
+	eachPool(t, func(t *testing.T, pool *ThreadPool) {
 		for _, n := range []int{1, 2, 5, 40} {
 			sums := make([]float32, n)
-			team.Concurrently(n, func(own *Team, k int) {
+			pool.Concurrently(n, func(own *ThreadPool, k int) {
 				tasks := 1 + k%7
 				parts := own.Shared(tasks)
 				for range 3 {
-					own.For(tasks, func(w *Worker, i int) {
+					own.ParallelFor(tasks, func(w *Worker, i int) {
 						w.Scratch(4)[0] = float32(k + i)
 						runtime.Gosched()
 						parts[i] = w.Scratch(4)[0]
@@ -211,8 +211,8 @@ func TestKernelsAtTheSameTime(t *testing.T) {
 					panic(fmt.Sprint(r))
 				}
 			}()
-			team.Concurrently(9, func(own *Team, k int) {
-				own.For(4, func(_ *Worker, i int) {
+			pool.Concurrently(9, func(own *ThreadPool, k int) {
+				own.ParallelFor(4, func(_ *Worker, i int) {
 					if k == 3 && i == 2 {
 						panic("kernel 3")
 					}
@@ -226,15 +226,15 @@ func TestKernelsAtTheSameTime(t *testing.T) {
 // all workers, while other kernels end at once.
 func TestKernelsHelpEachOther(t *testing.T) {
 	const size = 6
-	team := NewTeam(size)
-	team.Begin()
-	defer team.End()
+	pool := NewThreadPool(size)
+	pool.Start()
+	defer pool.Stop()
 	for range 20 {
 		var arrived sync.WaitGroup
 		arrived.Add(size)
-		team.Concurrently(3, func(own *Team, k int) {
+		pool.Concurrently(3, func(own *ThreadPool, k int) {
 			if k == 1 {
-				own.For(size, func(*Worker, int) {
+				own.ParallelFor(size, func(*Worker, int) {
 					arrived.Done()
 					arrived.Wait()
 				})
@@ -244,15 +244,15 @@ func TestKernelsHelpEachOther(t *testing.T) {
 }
 
 func TestTrace(t *testing.T) {
-	team := NewTeam(4)
-	team.Begin()
-	defer team.End()
+	pool := NewThreadPool(4)
+	pool.Start()
+	defer pool.Stop()
 	var loops []int
-	team.Trace(func(tasks []time.Duration) { loops = append(loops, len(tasks)) })
-	team.For(3, func(*Worker, int) {})
-	team.For(5, func(*Worker, int) {})
-	team.Trace(nil)
-	team.For(7, func(*Worker, int) {})
+	pool.Trace(func(tasks []time.Duration) { loops = append(loops, len(tasks)) })
+	pool.ParallelFor(3, func(*Worker, int) {})
+	pool.ParallelFor(5, func(*Worker, int) {})
+	pool.Trace(nil)
+	pool.ParallelFor(7, func(*Worker, int) {})
 	assert.Equal(t, []int{3, 5}, loops)
 }
 
@@ -268,12 +268,12 @@ var addLoop = newLoop(func(a *addArgs, w *Worker, i int) {
 
 func TestLoopsDoNotAllocate(t *testing.T) {
 	for _, size := range []int{1, 4} {
-		team := NewTeam(size)
-		team.Reserve(16, 0, 0)
-		team.Begin()
+		pool := NewThreadPool(size)
+		pool.Reserve(16, 0, 0)
+		pool.Start()
 		x := Floats(40)
-		allocs := testing.AllocsPerRun(100, func() { addLoop.run(team, len(x), addArgs{x, 1}) })
-		team.End()
+		allocs := testing.AllocsPerRun(100, func() { addLoop.run(pool, len(x), addArgs{x, 1}) })
+		pool.Stop()
 		assert.Zero(t, allocs, "size %d", size)
 		for i, v := range x { // the first run is not counted
 			require.EqualValues(t, 101, v, "element %d", i)
@@ -283,7 +283,7 @@ func TestLoopsDoNotAllocate(t *testing.T) {
 
 // A finished loop keeps no memory of its arguments alive.
 func TestLoopForgetsItsArguments(t *testing.T) {
-	addLoop.run(NewTeam(2), 3, addArgs{Floats(3), 1})
+	addLoop.run(NewThreadPool(2), 3, addArgs{Floats(3), 1})
 	for _, j := range addLoop.free {
 		assert.Zero(t, j.args)
 	}
