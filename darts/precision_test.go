@@ -55,3 +55,18 @@ func TestPrecisionIsKnown(t *testing.T) {
 	training.Precision = "half"
 	assert.ErrorContains(t, training.Validate(), `Precision is "half"`)
 }
+
+// TestBFloat16OfFrozenLayers holds that the loss is that of float32 where most layers have
+// no backward pass.
+func TestBFloat16OfFrozenLayers(t *testing.T) {
+	var losses []float64
+	for _, p := range []Precision{Float32, BFloat16} {
+		run := trainer(cifar, evaluated(cell.CIFARStem, 8, 5), 4)
+		run.c.Precision, run.c.Freeze = p, []string{"stem", "cells"}
+		require.NoError(t, run.plan(t.Context(), 0))
+		pass, err := run.Run(run.learn, randomBatch(cifar, 4), func(int) {})
+		require.NoError(t, err)
+		losses = append(losses, pass.Loss)
+	}
+	assert.Equal(t, losses[0], losses[1])
+}

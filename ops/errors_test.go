@@ -159,6 +159,9 @@ func TestBadInput(t *testing.T) {
 		{"Interleave of rows", "shape (6, 7); want a feature map", func(*ops.Scope) error { return one(ops.Interleave(x, rows)) }},
 		{"Interleave of other maps", "shapes (6, 7) and (2, 5, 4, 3)", func(*ops.Scope) error { return one(ops.Interleave(rows, x)) }},
 		{"Interleave of uneven parts", "a multiple of the first", func(*ops.Scope) error { return one(ops.Interleave(n.maps("two", 2, 5, 4, 2), x)) }},
+		{"BatchNorm of no channels", "shape (2, 0); every dimension must be positive", func(s *ops.Scope) error {
+			return one(s.BatchNorm(gorgonia.NewMatrix(s.Graph(), tensor.Float32, gorgonia.WithShape(2, 0), gorgonia.WithName("empty")), true))
+		}},
 		{"SqueezeExcite to nothing", "fc1: a reduction by 0; want 1 or more", func(s *ops.Scope) error { return one(s.SqueezeExcite(x, 0)) }},
 		{"SqueezeExcite of rows", "shape (6, 7); want a feature map", func(s *ops.Scope) error { return one(s.SqueezeExcite(rows, 2)) }},
 		{"Dropout of rows", "shape (6, 7); want a feature map", func(s *ops.Scope) error { return one(s.Dropout(rows, vector, labels)) }},

@@ -15,9 +15,10 @@ import (
 	"unnas/internal/pass"
 )
 
-// Kernel is a fused operation of the user's. It should have no state other than its
-// configuration, so that one kernel can serve many nodes. No gradient passes through a
-// Kernel that is not Differentiable.
+// Kernel is a fused operation of the user's. It must have no state other than its
+// configuration: one kernel can serve many nodes, and calls for several of them run at the
+// same time, on any goroutine. No gradient passes through a Kernel that is not
+// Differentiable.
 type Kernel interface {
 	// Name returns a name that includes the configuration.
 	Name() string

@@ -22,6 +22,9 @@ func (s *Scope) BatchNorm(x *gorgonia.Node, affine bool) (*gorgonia.Node, error)
 	if err != nil {
 		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
 	}
+	if err := ir.Shape(x.Shape()).Check(); err != nil {
+		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
+	}
 	if err := s.net.norm.check(); err != nil {
 		return nil, fmt.Errorf("ops: batch normalisation %s: %w", name, err)
 	}

@@ -21,7 +21,8 @@ type Options struct {
 	// Compress stores maps that would lie idle for long as bfloat16.
 	Compress bool
 	// Workers is the size of the pool that the plan is for; 0 is the number of cores that
-	// the process may use. Results do not depend on it, nor on the size of the pool.
+	// the process may use. Results do not depend on it, nor on the size of the pool; the
+	// memory does, a little, since steps that run at the same time keep more.
 	Workers int
 }
 

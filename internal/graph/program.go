@@ -342,6 +342,9 @@ func (b *builder) results(want []*gorgonia.Node, into []Target) error {
 	}
 	for _, w := range p.results {
 		b.program.Results = append(b.program.Results, w.value)
+		if w.into == nil { // a gradient has memory of its own
+			b.program.Exact = append(b.program.Exact, w.value)
+		}
 		if w.keeps() && w.into == nil {
 			p.kept += pass.Floats(w.value)
 		}

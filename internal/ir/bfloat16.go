@@ -1,7 +1,7 @@
 package ir
 
 // ToBFloat16 rounds its input to the nearest bfloat16, ties to even. Input: x. Output: y,
-// of type bfloat16.
+// of type bfloat16, which whoever makes the step must set.
 type ToBFloat16 struct{}
 
 func (ToBFloat16) String() string { return "ToBFloat16" }

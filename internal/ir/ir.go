@@ -173,6 +173,9 @@ type Program struct {
 	States  []State
 	Steps   []*Step
 	Results []*Value
+	// Exact lists the results that no pass may change by rounding, all but gradients;
+	// states are exact in any case.
+	Exact []*Value
 }
 
 // An Op is an operator with its attributes.

@@ -128,3 +128,31 @@ return %18
 	assert.Equal(t, 32, pass.Floats(&ir.Value{Shape: ir.Shape{33}, Type: ir.BFloat16}))
 	assert.Equal(t, 16, pass.Floats(&ir.Value{Shape: ir.Shape{31}, Type: ir.BFloat16}))
 }
+
+// TestCompressKeepsExact rounds nothing that an exact result or a state depends on, even if
+// it is idle for long before.
+func TestCompressKeepsExact(t *testing.T) {
+	build := func() (*ir.Program, *ir.Value) {
+		var p program
+		x := p.apply(toy{name: "X"}, p.input("raw"))
+		y := p.apply(toy{name: "A"}, x)
+		n := chain(&p, p.apply(look(ir.Affine), y), 12)
+		late := p.apply(blend("Late", ir.Affine, ir.Affine), n, y)
+		return p.build(p.apply(look(ir.Affine), late)), late
+	}
+	rounded := func(p *ir.Program) (n int) {
+		for _, s := range pass.Compress(pass.Prune(p, target)).Steps {
+			if _, ok := s.Op.(ir.ToBFloat16); ok {
+				n++
+			}
+		}
+		return n
+	}
+	p, _ := build()
+	assert.Positive(t, rounded(p))
+	p.Exact = p.Results
+	assert.Zero(t, rounded(p), "an exact result")
+	p, late := build()
+	p.States = []ir.State{{In: p.Inputs[0], Out: late}}
+	assert.Zero(t, rounded(p), "a state")
+}

@@ -16,9 +16,9 @@ type Levels [][]int
 const light = 1 << 12
 
 // Schedule orders the steps of a program by levels. A step runs in the first level after
-// what it reads has been made, but overtakes fewer than ahead other steps, and has none
-// beside it if ahead is zero; a late one runs in the last level before it is read. A light step that follows one group runs in it: a
-// level of its own would cost more than it.
+// what it reads, but passes fewer than ahead steps, and is alone in its level if ahead is
+// zero. A late step runs in the last level before its first reader. A light step joins the
+// group that it follows, if that is one: a level of its own would cost more than the step.
 //
 // The more groups a level has, the more workers have something to do. But a step that
 // overtakes many moves away from those that read what it makes, which are then no longer in
@@ -40,7 +40,9 @@ func Schedule(p *ir.Program, t Target, ahead int) (*ir.Program, Levels) {
 			}
 		}
 	}
-	s.delay()
+	if ahead > 0 {
+		s.delay()
+	}
 	var l Levels
 	p.Steps, l = s.order()
 	return p, l

@@ -26,7 +26,7 @@ type Traits struct {
 	Repeats func(output int) bool
 	// All is true if the kernel computes all outputs, needed or not.
 	All bool
-	// Serial is true if the kernel loops over no maps but those that it stores.
+	// Serial is true if the kernel has no parallel loop unless its output map is stored.
 	Serial bool
 	// Scratch returns the scratch memory in floats, for each worker and in common; nil for
 	// none.
@@ -120,6 +120,9 @@ func replace(p *ir.Program, by map[*ir.Value]*ir.Value) {
 	for i, v := range p.Results {
 		p.Results[i] = of(v)
 	}
+	for i, v := range p.Exact {
+		p.Exact[i] = of(v)
+	}
 	for i, s := range p.States {
 		p.States[i].Out = of(s.Out)
 	}
@@ -142,7 +145,7 @@ func parts(v *ir.Value, f func(*ir.Value)) {
 // shallow returns a copy of a program whose steps can be changed; values are shared.
 func shallow(p *ir.Program) *ir.Program {
 	c := *p
-	c.Results, c.States = slices.Clone(p.Results), slices.Clone(p.States)
+	c.Results, c.Exact, c.States = slices.Clone(p.Results), slices.Clone(p.Exact), slices.Clone(p.States)
 	c.Steps = make([]*ir.Step, len(p.Steps))
 	for i, s := range p.Steps {
 		step := *s
