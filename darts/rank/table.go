@@ -161,7 +161,7 @@ func read(r io.Reader, key string, columns []string) (*Table, error) {
 
 // skip removes the columns without a number, which are those with a fault.
 func (t *Table) skip(faults []error) {
-	var kept []Column
+	kept := t.Columns[:0]
 	for i, c := range t.Columns {
 		if faults[i] != nil {
 			t.Skipped = append(t.Skipped, c.Name)
@@ -169,9 +169,7 @@ func (t *Table) skip(faults []error) {
 			kept = append(kept, c)
 		}
 	}
-	if t.Skipped != nil {
-		t.Columns = kept
-	}
+	t.Columns = kept
 }
 
 // find returns the index of a header.

@@ -235,11 +235,13 @@ func TestJoin(t *testing.T) {
 	assert.ErrorContains(t, err, `"i", "j" and 2 more`)
 }
 
-// FuzzRead: whatever is read is valid, and comes back from what is written of it.
+// FuzzRead: whatever is read is valid, and comes back from what is written of it, but
+// for the names of the columns that were ignored.
 func FuzzRead(f *testing.F) {
 	f.Add(small, "")
 	f.Add("x,arch\n1, a\r\n\"2\",\"b\"\n", "arch")
 	f.Add("\ufeffa\n\"\ufeffb\"\n", "")
+	f.Add("arch,text\na,b\n", "")
 	f.Fuzz(func(t *testing.T, text, key string) {
 		got, err := rank.Read(strings.NewReader(text), key)
 		if err != nil {
@@ -252,6 +254,7 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, got.WriteCSV(&b))
 		again, err := rank.Read(&b, "")
 		require.NoError(t, err)
+		got.Skipped = nil
 		assert.Equal(t, got, again)
 	})
 }
