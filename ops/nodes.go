@@ -54,15 +54,7 @@ func featureMap(x *gorgonia.Node) (n, h, w, c int, err error) {
 	if err := needFloats(x); err != nil {
 		return 0, 0, 0, 0, err
 	}
-	return mapShape(x.Shape())
-}
-
-// mapShape returns the parts of the shape of a feature map.
-func mapShape(s tensor.Shape) (n, h, w, c int, err error) {
-	if s.Dims() != 4 {
-		return 0, 0, 0, 0, fmt.Errorf("the input has shape %v; want a feature map [N, H, W, C]", s)
-	}
-	return s[0], s[1], s[2], s[3], nil
+	return ir.Shape(x.Shape()).FeatureMap()
 }
 
 // lastDimension returns the number of channels of a node of any number of dimensions.

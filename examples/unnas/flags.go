@@ -193,6 +193,16 @@ var flagDefs = []flagDef{
 		text("supervised", func(o *options) *string { return &o.supervised })},
 }
 
+// storage sets what the flags say of the memory of a step.
+func (c *call) storage(microBatch *int, precision *darts.Precision) {
+	if c.given["micro-batch"] {
+		*microBatch = c.microBatch
+	}
+	if c.given["precision"] {
+		*precision = darts.Precision(c.precision)
+	}
+}
+
 var precisions = []string{string(darts.Float32), string(darts.BFloat16)}
 
 // algorithms are the names of the search algorithms.

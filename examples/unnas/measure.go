@@ -101,12 +101,7 @@ func (c *call) measured(k kind) (pretext.Task, darts.TrainConfig, error) {
 	if c.given["batch"] {
 		config.Batch = c.batch
 	}
-	if c.given["micro-batch"] {
-		config.MicroBatch = c.microBatch
-	}
-	if c.given["precision"] {
-		config.Precision = darts.Precision(c.precision)
-	}
+	c.storage(&config.MicroBatch, &config.Precision)
 	if err := config.Validate(); err != nil {
 		return nil, config, usageError{err}
 	}
@@ -147,12 +142,7 @@ func (c *call) measureSearch(ctx context.Context, task pretext.Task, config dart
 	if c.given["batch"] {
 		config.Batch = c.batch
 	}
-	if c.given["micro-batch"] {
-		config.MicroBatch = c.microBatch
-	}
-	if c.given["precision"] {
-		config.Precision = darts.Precision(c.precision)
-	}
+	c.storage(&config.MicroBatch, &config.Precision)
 	if err := config.Validate(); err != nil {
 		return usageError{err}
 	}

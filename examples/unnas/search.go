@@ -126,12 +126,7 @@ func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	if c.given["arch-lr"] {
 		config.ArchLR = c.archLR
 	}
-	if c.given["micro-batch"] {
-		config.MicroBatch = c.microBatch
-	}
-	if c.given["precision"] {
-		config.Precision = darts.Precision(c.precision)
-	}
+	c.storage(&config.MicroBatch, &config.Precision)
 	if err := config.Validate(); err != nil {
 		return nil, none, usageError{err}
 	}

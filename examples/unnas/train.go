@@ -117,14 +117,10 @@ func (c *call) trainPlan(k kind, g cell.Genotype, initial *cell.Network) (pretex
 	if c.given["lr"] {
 		config.LR.Base = c.lr
 	}
-	if m := config.MicroBatch; c.given["micro-batch"] {
-		config.MicroBatch = c.microBatch
-	} else if m > 0 && config.Batch%m != 0 {
+	if m := config.MicroBatch; !c.given["micro-batch"] && m > 0 && config.Batch%m != 0 {
 		return nil, none, usagef("-batch is %d, of which %d images, as published, cannot go through the network at once; give a -micro-batch that divides it, %d for example", config.Batch, m, gcd(config.Batch, m))
 	}
-	if c.given["precision"] {
-		config.Precision = darts.Precision(c.precision)
-	}
+	c.storage(&config.MicroBatch, &config.Precision)
 	config.EvaluateEvery, config.Init = c.evaluateEvery, c.init
 	if c.freeze != "" {
 		config.Freeze = strings.Split(c.freeze, ",")

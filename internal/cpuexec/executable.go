@@ -164,11 +164,9 @@ func (b *binder) floats(v *ir.Value) []float32 {
 	if mem, ok := b.memory[v]; ok {
 		return mem
 	}
-	at, n := b.e.plan.layout.At[v], v.Shape.Size()
-	if v.Type == ir.BFloat16 {
-		n = (n + 1) / 2
-	}
-	return b.arena.floats[at : at+n : at+n]
+	at := b.e.plan.layout.At[v]
+	end := at + v.Floats()
+	return b.arena.floats[at:end:end]
 }
 
 // result binds a result.

@@ -5,6 +5,8 @@ import (
 	"math"
 	"reflect"
 
+	"gorgonia.org/gorgonia"
+
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
 	"unnas/internal/kernel"
@@ -111,3 +113,6 @@ func (reader) Run(_ *cpuexec.Context, out, in []cpuexec.Array) error {
 	out[0].F[0] = in[0].F[len(in[0].F)-1]
 	return nil
 }
+
+// Sibling returns the node of output i of the operator of which n is an output.
+func Sibling(n *gorgonia.Node, i int) *gorgonia.Node { return get(Operation(n), i) }

@@ -138,15 +138,8 @@ func bindNode(n *gorgonia.Node, v gorgonia.Value) error {
 // RunAll computes the wanted nodes from the values that the inputs hold now. The previous
 // values of the nodes are overwritten: copy what is to outlive the next run.
 func (m *Machine) RunAll() error {
-	for _, n := range m.plan.modal {
-		if err := modes.set(n, !m.plan.evaluate); err != nil {
-			return err
-		}
-	}
-	for i := range m.inputs {
-		if err := m.read(i); err != nil {
-			return fmt.Errorf("graph: input %s %w", m.inputs[i].node.Name(), err)
-		}
+	if err := m.prepare(); err != nil {
+		return err
 	}
 	if err := m.exec.Run(m.UpdateStats); err != nil {
 		return fmt.Errorf("graph: %w", err)
@@ -163,6 +156,21 @@ func (m *Machine) RunAll() error {
 	}
 	for _, r := range m.plan.reads {
 		*r.into = r.node.Value()
+	}
+	return nil
+}
+
+// prepare sets the mode of Gorgonia's operations and takes the values of the inputs.
+func (m *Machine) prepare() error {
+	for _, n := range m.plan.modal {
+		if err := modes.set(n, !m.plan.evaluate); err != nil {
+			return err
+		}
+	}
+	for i := range m.inputs {
+		if err := m.read(i); err != nil {
+			return fmt.Errorf("graph: input %s %w", m.inputs[i].node.Name(), err)
+		}
 	}
 	return nil
 }
@@ -194,10 +202,8 @@ func (m *Machine) read(i int) error {
 // Measure runs the plan as RunAll does, a number of times on one core, and takes the least
 // time of each part. States keep their values, and wanted nodes have no meaning after it.
 func (m *Machine) Measure(times int) (cpuexec.Schedule, error) {
-	for i := range m.inputs {
-		if err := m.read(i); err != nil {
-			return cpuexec.Schedule{}, fmt.Errorf("graph: input %s %w", m.inputs[i].node.Name(), err)
-		}
+	if err := m.prepare(); err != nil {
+		return cpuexec.Schedule{}, err
 	}
 	return m.exec.Measure(times)
 }

@@ -93,9 +93,6 @@ func Of(n *gorgonia.Node) (op ir.Op, i int) {
 // Operation returns the node that computes all outputs of the operator of which n is one.
 func Operation(n *gorgonia.Node) *gorgonia.Node { return Children(n)[0] }
 
-// Sibling returns the node of output i of the operator of which n is an output.
-func Sibling(n *gorgonia.Node, i int) *gorgonia.Node { return get(Operation(n), i) }
-
 // Inputs returns the operator of a tuple node and the shapes of its inputs.
 func Inputs(n *gorgonia.Node) (ir.Op, []ir.Shape, bool) {
 	t, ok := n.Op().(*tuple)

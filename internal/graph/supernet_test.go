@@ -32,8 +32,8 @@ const (
 // newSupernet builds a supernet over p, in a graph of its own.
 func newSupernet(t testing.TB, p *ops.Params) *supernet { return newSupernetOf(t, p, ops.DARTS(), 0) }
 
-// newSupernetOf builds one that mixes the given candidates, on one of so many parts
-// of the channels.
+// newSupernetOf builds one of the given candidates, with partial channel connections: on
+// one of partial parts of the channels, or on all for 0.
 func newSupernetOf(t testing.TB, p *ops.Params, set ops.Set, partial int) *supernet {
 	n := &supernet{scope: ops.NewScope(gorgonia.NewGraph(), p)}
 	require.NoError(t, ops.Build(func() error {

@@ -38,7 +38,7 @@ func flag(on bool, text string) string {
 
 // Infer returns the shapes of y and its moments.
 func (o Conv) Infer(in []Shape) ([]Shape, error) {
-	n, h, w, _, err := in[0].featureMap()
+	n, h, w, _, err := in[0].FeatureMap()
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (o SeparableConv) String() string { return "SeparableConv{" + listed(o.Wind
 
 // Infer returns the shapes of each y and its moments.
 func (o SeparableConv) Infer(in []Shape) ([]Shape, error) {
-	n, h, w, _, err := in[0].featureMap()
+	n, h, w, _, err := in[0].FeatureMap()
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (o FactorizedReduce) String() string { return fmt.Sprintf("FactorizedReduce
 
 // Infer returns the shapes of y and its moments.
 func (o FactorizedReduce) Infer(in []Shape) ([]Shape, error) {
-	n, h, w, _, err := in[0].featureMap()
+	n, h, w, _, err := in[0].FeatureMap()
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (o Upsample) String() string { return fmt.Sprintf("Upsample{%d×%d}", o.Hei
 
 // Infer returns the shape of the resized map.
 func (o Upsample) Infer(in []Shape) ([]Shape, error) {
-	n, _, _, c, err := in[0].featureMap()
+	n, _, _, c, err := in[0].FeatureMap()
 	if err != nil {
 		return nil, err
 	}

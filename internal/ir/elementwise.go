@@ -165,7 +165,7 @@ func (o Dropout) String() string { return fmt.Sprintf("Dropout{%x}", o.Layer) }
 
 // Infer returns the shape of x.
 func (o Dropout) Infer(in []Shape) ([]Shape, error) {
-	if _, _, _, _, err := in[0].featureMap(); err != nil {
+	if _, _, _, _, err := in[0].FeatureMap(); err != nil {
 		return nil, err
 	}
 	if !in[1].Equal(Shape{1}) || !in[2].Equal(Shape{2}) {
@@ -225,7 +225,7 @@ func (Interleave) String() string { return "Interleave" }
 
 // Infer returns the shape of rest.
 func (Interleave) Infer(in []Shape) ([]Shape, error) {
-	n, h, w, c, err := in[1].featureMap()
+	n, h, w, c, err := in[1].FeatureMap()
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ func (Excite) String() string { return "Excite" }
 
 // Infer returns the shape of x.
 func (Excite) Infer(in []Shape) ([]Shape, error) {
-	n, _, _, c, err := in[0].featureMap()
+	n, _, _, c, err := in[0].FeatureMap()
 	if err == nil && !in[1].Equal(Shape{n, 1, 1, c}) {
 		err = fmt.Errorf("a map of shape %v and logits of %v; want %v", in[0], in[1], Shape{n, 1, 1, c})
 	}

@@ -82,8 +82,8 @@ func (s Shape) String() string {
 	return text + ")"
 }
 
-// featureMap returns the parts of a shape that must be that of a feature map.
-func (s Shape) featureMap() (n, h, w, c int, err error) {
+// FeatureMap returns the parts of a shape that must be that of a feature map.
+func (s Shape) FeatureMap() (n, h, w, c int, err error) {
 	if len(s) != 4 {
 		return 0, 0, 0, 0, fmt.Errorf("the input has shape %v; want a feature map [N, H, W, C]", s)
 	}
@@ -119,6 +119,15 @@ type Value struct {
 	Source Source
 	// Deferred describes how readers form the value, if it is not stored.
 	Deferred *Deferred
+}
+
+// Floats returns the memory that a stored value takes, in float32.
+func (v *Value) Floats() int {
+	n := v.Shape.Size()
+	if v.Type == BFloat16 {
+		n = (n + 1) / 2
+	}
+	return n
 }
 
 // A Deferred value is a map that is not stored. Its readers form it, channel by

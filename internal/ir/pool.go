@@ -21,7 +21,7 @@ func (o Pool) String() string {
 
 // Infer returns the shapes of y and its moments.
 func (o Pool) Infer(in []Shape) ([]Shape, error) {
-	n, h, w, c, err := in[0].featureMap()
+	n, h, w, c, err := in[0].FeatureMap()
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (o GlobalAvgPool) String() string { return "GlobalAvgPool" + flag(o.Map, "{
 
 // Infer returns the shape of the means.
 func (o GlobalAvgPool) Infer(in []Shape) ([]Shape, error) {
-	n, _, _, c, err := in[0].featureMap()
+	n, _, _, c, err := in[0].FeatureMap()
 	if o.Map {
 		return []Shape{{n, 1, 1, c}}, err
 	}

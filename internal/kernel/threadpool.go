@@ -105,7 +105,8 @@ func NewThreadPool(size int) *ThreadPool {
 // Size returns the number of workers.
 func (t *ThreadPool) Size() int { return len(t.threads.parts) }
 
-// Number tells the parts of kernels that run at the same time apart: it is 0 to Size-1.
+// Number returns the number of the part that the running kernel has of the pool, 0 to
+// Size-1: kernels that run at the same time have different ones.
 func (t *ThreadPool) Number() int { return t.number }
 
 // Reserve takes the memory that loops will need: perWorker floats for each worker and

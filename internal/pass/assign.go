@@ -10,14 +10,8 @@ import (
 // line is the number of floats in a cache line; every value starts one.
 const line = 16
 
-// Floats returns the memory that a value takes, in floats.
-func Floats(v *ir.Value) int {
-	n := v.Shape.Size()
-	if v.Type == ir.BFloat16 {
-		n = (n + 1) / 2
-	}
-	return (n + line - 1) / line * line
-}
+// Floats returns the memory that a value takes in a layout, in floats.
+func Floats(v *ir.Value) int { return (v.Floats() + line - 1) / line * line }
 
 // A Layout places values in a block of memory.
 type Layout struct {
