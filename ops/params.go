@@ -78,6 +78,7 @@ type RunningStats struct {
 	Mean, Var []float32
 
 	channels int
+	momentum float64
 	same     *RunningStats // the first normalisation of the same map, which owns the values
 }
 
@@ -174,7 +175,7 @@ func (p *Params) slab(q *Param) *slab {
 
 // statistics returns the running statistics of that name, new or existing; new ones
 // share the values of same unless it is nil.
-func (p *Params) statistics(name string, channels int, same *RunningStats) (*RunningStats, error) {
+func (p *Params) statistics(name string, channels int, momentum float64, same *RunningStats) (*RunningStats, error) {
 	if s, ok := p.byStats[name]; ok {
 		if s.channels != channels {
 			return nil, fmt.Errorf("ops: batch normalisation %s has %d channels and is declared again with %d; use different names", name, s.channels, channels)
@@ -184,7 +185,7 @@ func (p *Params) statistics(name string, channels int, same *RunningStats) (*Run
 	if p.ready {
 		return nil, fmt.Errorf("ops: batch normalisation %s is declared after Init; build the graph that declares all parameters first", name)
 	}
-	s := &RunningStats{Name: name, channels: channels, same: same}
+	s := &RunningStats{Name: name, channels: channels, momentum: momentum, same: same}
 	p.stats = append(p.stats, s)
 	p.byStats[name] = s
 	return s, nil
@@ -299,7 +300,7 @@ func (p *Params) Clone() *Params {
 	c.list, c.byName = slices.Clone(p.list), maps.Clone(p.byName)
 	of := map[*RunningStats]*RunningStats{} // owners precede those that share their values
 	for _, s := range p.stats {
-		of[s] = &RunningStats{Name: s.Name, channels: s.channels, same: of[s.same]}
+		of[s] = &RunningStats{Name: s.Name, channels: s.channels, momentum: s.momentum, same: of[s.same]}
 		c.stats = append(c.stats, of[s])
 		c.byStats[s.Name] = of[s]
 	}
@@ -355,6 +356,27 @@ func (p *Params) AlphaGrads() []float32 { return p.alphas.grads }
 
 // Running returns the memory of all running statistics.
 func (p *Params) Running() []float32 { return p.running }
+
+// UpdateRunning takes a step of the running statistics r with the share of a batch, which
+// is what a pass makes of running statistics that are zero:
+//
+//	r = (1-momentum)·r + share
+//
+// with the Norm.Momentum of the network that declared the normalisation first. The result
+// equals that of a pass, to the bit.
+func (p *Params) UpdateRunning(share []float32) {
+	rest := p.running
+	for _, s := range p.stats {
+		if s.same != nil {
+			continue
+		}
+		n := 2 * s.channels
+		for i, r := range rest[:n] {
+			rest[i] = float32(float64((1-s.momentum)*float64(r)) + float64(share[i]))
+		}
+		rest, share = rest[n:], share[n:]
+	}
+}
 
 // PyTorchShape returns the shape of the parameter in a PyTorch state dict.
 func (q *Param) PyTorchShape() []int {

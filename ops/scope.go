@@ -142,7 +142,7 @@ func (s *Scope) param(name string, kind Kind, shape tensor.Shape, alpha bool, in
 // stats returns the running statistics of a new batch normalisation, those of same
 // unless it is nil.
 func (s *Scope) stats(name string, channels int, same *RunningStats) (*RunningStats, error) {
-	stats, err := s.net.params.statistics(name, channels, same)
+	stats, err := s.net.params.statistics(name, channels, s.net.norm.Momentum, same)
 	if err != nil {
 		return nil, err
 	}

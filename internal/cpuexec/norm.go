@@ -55,7 +55,9 @@ func (k batchStatistics) Run(_ *Context, out, in []Array) error {
 	unbias := float64(k.Count) / float64(k.Count-1)
 	move := func(to *Array, j int, from float32, x float64) {
 		if to.Needed() {
-			to.F[j] = float32(float64((1-k.Momentum)*float64(from)) + float64(k.Momentum*x))
+			// The share of the batch is rounded by itself, so that shares can be gathered from
+			// several processes and added later.
+			to.F[j] = float32(float64((1-k.Momentum)*float64(from)) + float64(float32(k.Momentum*x)))
 		}
 	}
 	for j := range c {

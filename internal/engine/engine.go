@@ -9,6 +9,7 @@ import (
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
 	"unnas/internal/loader"
+	"unnas/internal/ranks"
 	"unnas/ops"
 )
 
@@ -19,8 +20,11 @@ type Engine struct {
 	Pool   *kernel.ThreadPool
 	// Bytes is the memory of a run; before Bind without that of the runners.
 	Bytes int64
-	// Parts is the number of micro-batches of a batch.
-	Parts int
+	// Ranks are the processes of the run. They share the micro-batches of a batch.
+	Ranks *ranks.Group
+	// Parts is the number of micro-batches of a batch, and Local that of this rank: those
+	// from Ranks.Rank()·Local on.
+	Parts, Local int
 	// Recompute and Compress trade time and precision for memory in the runners that are
 	// planned from then on, as in graph.Options.
 	Recompute, Compress bool
@@ -33,16 +37,18 @@ type Engine struct {
 	Passed func()
 
 	runners []*Runner // not bound yet
-	// sum accumulates the gradients of micro-batches: of the weights, then of the
-	// architecture parameters.
-	sum []float32
+	sum     *sum      // of micro-batches; nil if there is one
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
 
-// New returns an engine for batches of the given number of micro-batches.
-func New(parts int) *Engine {
-	return &Engine{Params: ops.NewParams(), Pool: kernel.NewThreadPool(0), Parts: parts, Passed: func() {}, headers: map[any]*tensor.Dense{}}
+// New returns an engine for batches of a number of micro-batches, a multiple of that of the
+// ranks.
+func New(parts int, group *ranks.Group) *Engine {
+	return &Engine{
+		Params: ops.NewParams(), Pool: kernel.NewThreadPool(0), Ranks: group, Parts: parts, Local: parts / group.Size(),
+		Passed: func() {}, headers: map[any]*tensor.Dense{},
+	}
 }
 
 // A Runner runs a network on batches.
@@ -60,10 +66,10 @@ type Grads struct{ Weights, Alphas bool }
 // Init initialises the parameters and counts their memory, slabs copies of them; it
 // returns an error if that exceeds the budget.
 func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
-	if e.Parts > 1 {
-		slabs++ // sum
-	}
 	e.Bytes += int64(4 * slabs * e.Params.Count())
+	if e.Parts > 1 {
+		e.Bytes += sumBytes(e)
+	}
 	if err := b.Refusal(e.Bytes); err != nil {
 		return err
 	}
@@ -147,7 +153,7 @@ func (e *Engine) Bind() error {
 	e.runners = nil
 	e.Part = e.RunPart
 	if e.Parts > 1 {
-		e.sum = kernel.Floats(len(e.Params.Weights()) + len(e.Params.Alphas()))
+		e.sum = newSum(e)
 	}
 	// Planning leaves garbage that the runtime would keep until as much new garbage
 	// exists, and steps make none.
@@ -163,7 +169,9 @@ type Pass struct {
 
 // Run computes the loss of a batch and the gradients of a runner. With gradient
 // accumulation they are means over the micro-batches, in order, weighted by how much
-// counts in each. It calls draw with the number of each micro-batch before running it.
+// counts in each. b has the images of this rank. Run calls draw with the number of each of
+// its micro-batches before running it. The results are the same on all ranks, and do not
+// depend on their number.
 func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, error) {
 	if e.Parts == 1 {
 		draw(0)
@@ -173,42 +181,29 @@ func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, err
 		}
 		return p, err
 	}
-	var all Mean
-	for i := range e.Parts {
-		draw(i)
-		part := b.Part(i, e.Parts)
-		p, err := e.Part(r, part)
-		if err != nil {
-			return Pass{}, err
-		}
-		e.Passed()
-		all.Add(p)
-		// If everything counts, the weight is 1 and exact.
-		e.gather(r.grads, func(grads, sum []float32) {
-			kernel.Scale(e.Pool, sum, grads, float32(p.Count/part.Whole()), i > 0)
-		})
+	e.sum.begin(r)
+	err := e.runParts(r, b, draw)
+	e.sum.end()
+	if err := e.Ranks.Agree(err); err != nil {
+		return Pass{}, err
 	}
-	if all.Count == 0 { // loss and gradients are zero
-		return Pass{}, nil
-	}
-	e.gather(r.grads, func(grads, sum []float32) {
-		kernel.Scale(e.Pool, grads, sum, float32(b.Whole()/float64(e.Parts)/all.Count), false)
-	})
-	loss, _ := all.Value()
-	return Pass{loss, all.Score, all.Count}, nil
+	whole := b.Whole() / float64(e.Local)
+	return e.sum.finish(whole)
 }
 
-// gather calls f with the gradients that a runner computes and with their sums.
-func (e *Engine) gather(which Grads, f func(grads, sum []float32)) {
-	e.Pool.Start()
-	defer e.Pool.Stop()
-	weights, alphas := e.Params.WeightGrads(), e.Params.AlphaGrads()
-	if which.Weights {
-		f(weights, e.sum[:len(weights)])
+// runParts runs the micro-batches of this rank.
+func (e *Engine) runParts(r *Runner, b *loader.Batch, draw func(part int)) error {
+	for i := range e.Local {
+		draw(e.Ranks.Rank()*e.Local + i)
+		part := b.Part(i, e.Local)
+		p, err := e.Part(r, part)
+		if err != nil {
+			return err
+		}
+		e.Passed()
+		e.sum.add(i, p, part.Whole())
 	}
-	if which.Alphas {
-		f(alphas, e.sum[len(weights):])
-	}
+	return nil
 }
 
 // RunPart computes the loss and the gradients of one micro-batch.

@@ -30,6 +30,23 @@ type Options struct {
 	Train   bool         // random order, random samples, full batches only
 	Quota   *quota.Quota // memory quota for decoding; nil: unlimited
 	Wrap    bool         // repeat endlessly, in a new order for each pass
+	Shard   Shard        // the share of one of several processes; zero for all
+}
+
+// A Shard is the share of rank Rank of Ranks in an epoch: an equal part of every batch, in
+// the order of ranks, or, of Whole batches, every Ranks-th one from number Rank on.
+type Shard struct {
+	Rank, Ranks int
+	Whole       bool
+}
+
+// part returns the part of a full batch that is in the shard.
+func (s Shard) part(batch int) (from, to int) {
+	if s.Whole {
+		return 0, batch
+	}
+	n := batch / s.Ranks
+	return s.Rank * n, (s.Rank + 1) * n
 }
 
 // A Loader makes batches of some images of a source. Their contents do not depend on
@@ -39,6 +56,8 @@ type Loader struct {
 	src     pretext.Source
 	task    pretext.TaskData
 	indices []int
+	from    int // where in a batch the images of the shard begin
+	images  int // in a batch of the shard
 	inputs  int // length in X per image
 	labels  int // length in Y per image
 	targets int // length in T per image
@@ -92,6 +111,9 @@ type job struct {
 // New returns a loader of the images of src with the given indices.
 func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*Loader, error) {
 	spec := task.Spec()
+	if o.Shard.Ranks == 0 {
+		o.Shard.Ranks = 1
+	}
 	l := &Loader{Options: o, src: src, task: task, indices: indices,
 		inputs: spec.InputLen(), labels: spec.LabelLen(), targets: spec.TargetLen()}
 	switch {
@@ -101,6 +123,8 @@ func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*
 		return nil, fmt.Errorf("darts: a batch of %d images, want 1 or more", o.Batch)
 	case len(indices) == 0:
 		return nil, fmt.Errorf("darts: no images for %s: add images or change the fraction", o.Purpose)
+	case !o.Shard.Whole && (o.Batch%o.Shard.Ranks != 0 || !o.Train && o.Shard.Ranks > 1):
+		return nil, fmt.Errorf("darts: a batch of %d images cannot be divided between %d ranks: make it a multiple", o.Batch, o.Shard.Ranks)
 	case o.Train && o.Batch > len(indices):
 		return nil, fmt.Errorf("darts: a batch of %d images is larger than the %d images for %s: lower the batch or add images",
 			o.Batch, len(indices), o.Purpose)
@@ -113,16 +137,19 @@ func New(src pretext.Source, task pretext.TaskData, indices []int, o Options) (*
 			return nil, fmt.Errorf("darts: image %d, want 0 to below the %d images of the source", i, src.Len())
 		}
 	}
-	for range ringSize(o.Batch, o.Workers) {
+	from, to := o.Shard.part(o.Batch)
+	l.from, l.images = from, to-from
+	for range ringSize(l.images, o.Workers) {
 		l.ring = append(l.ring, &slot{
-			Batch: Batch{X: make([]float32, o.Batch*l.inputs), Y: make([]int32, o.Batch*l.labels), T: make([]float32, o.Batch*l.targets)},
-			errs:  make([]error, o.Batch),
+			Batch: Batch{X: make([]float32, l.images*l.inputs), Y: make([]int32, l.images*l.labels), T: make([]float32, l.images*l.targets)},
+			errs:  make([]error, l.images),
 		})
 	}
 	return l, nil
 }
 
-// Bytes returns the memory of the batches of a loader.
+// Bytes returns the memory of the batches of a loader of batch images in a batch of its
+// shard.
 func Bytes(spec pretext.Spec, batch, workers int) int64 {
 	return 4 * int64(ringSize(batch, workers)) * int64(batch) * int64(spec.InputLen()+spec.LabelLen()+spec.TargetLen())
 }
@@ -238,10 +265,10 @@ func (b *Batches) wait() (*slot, error) {
 
 // pad fills the rest of a batch with repeated images with ignored labels and targets.
 func (l *Loader) pad(s *slot) {
-	if s.Images == l.Batch {
+	if s.Images == l.images {
 		return
 	}
-	for i := s.Images; i < l.Batch; i++ {
+	for i := s.Images; i < l.images; i++ {
 		copy(s.X[i*l.inputs:], s.X[i%s.Images*l.inputs:][:l.inputs])
 	}
 	for i := range s.Y[s.Images*l.labels:] {
@@ -264,13 +291,19 @@ func (b *Batches) dispatch(skip int) {
 	defer close(b.jobs)
 	defer close(b.loaded)
 	l, steps := b.l, b.l.Steps()
+	first, stride := skip, 1
+	if l.Shard.Whole {
+		first, stride = skip+l.Shard.Rank, l.Shard.Ranks
+	}
 	var order []int
-	for n := skip; n < steps || l.Wrap; n++ {
+	ordered := -1 // the pass of order
+	for n := first; n < steps || l.Wrap; n += stride {
 		pass, step := n/steps, n%steps
-		if order == nil || step == 0 {
-			order = l.order(b.number, pass)
+		if ordered != pass {
+			order, ordered = l.order(b.number, pass), pass
 		}
 		images := order[step*l.Batch : min((step+1)*l.Batch, len(order))]
+		images = images[l.from:min(l.from+l.images, len(images))]
 		var s *slot
 		select {
 		case s = <-b.free:
