@@ -13,6 +13,7 @@ import (
 	"unnas/internal/cpuexec"
 	"unnas/internal/engine"
 	"unnas/internal/loader"
+	"unnas/internal/ranks"
 	"unnas/ops"
 	"unnas/pretext"
 	"unnas/segmentation"
@@ -134,7 +135,7 @@ func BenchmarkScaling(b *testing.B) {
 // trainer returns a training without images, not planned yet.
 func trainer(task pretext.Task, a cell.Architecture, batch int) *training {
 	c := TrainConfig{Network: a, Epochs: 1, Batch: batch, SGD: SGD{Momentum: 0.9, WeightDecay: 3e-4}}
-	return &training{c: c, task: task, Engine: engine.New(1), result: &TrainResult{}}
+	return &training{c: c, task: task, Engine: engine.New(1, ranks.New(nil)), result: &TrainResult{}}
 }
 
 // BenchmarkInfer times the logits of trained networks.

@@ -25,11 +25,15 @@ type rated struct {
 
 func (rated) Metric() (string, bool) { return "rate", false }
 
-func (r rated) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
-	return func(context.Context) (map[string]float64, error) {
+func (r rated) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+	return func(context.Context, []int) ([]float64, error) {
 		*r.seen = append(*r.seen, p.Clone())
-		return map[string]float64{"rate": r.scores[len(*r.seen)-1]}, nil
+		return []float64{r.scores[len(*r.seen)-1]}, nil
 	}, 0, nil
+}
+
+func (rated) Scores(counts []float64) map[string]float64 {
+	return map[string]float64{"rate": counts[0]}
 }
 
 func equalParams(t *testing.T, want, got *ops.Params) {

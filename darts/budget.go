@@ -6,6 +6,7 @@ import (
 	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/loader"
+	"unnas/internal/ranks"
 	"unnas/pretext"
 )
 
@@ -59,14 +60,14 @@ func (c SearchConfig) resembling(rt Runtime, batch int) SearchConfig {
 // bound yet, the hyperparameters that it is planned for, and a warning if they are not those
 // given. A search that resumes keeps the batch with which it began; began is 0 for
 // others.
-func planToFit(c SearchConfig, rt Runtime, task pretext.Task, began int, reserved int64) (m *model, config SearchConfig, warning string, err error) {
+func planToFit(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task, began int, reserved int64) (m *model, config SearchConfig, warning string, err error) {
 	given, first := c, int64(0)
 	c = c.resembling(rt, began)
 	for {
-		if m, err = planModel(c, rt, task); err != nil {
+		if m, err = planModel(c, rt, group, task); err != nil {
 			return nil, c, "", err
 		}
-		m.Bytes += 2*loader.Bytes(task.Spec(), c.Batch, rt.workers()) + reserved
+		m.Bytes += 2*loader.Bytes(task.Spec(), c.Batch/group.Size(), rt.workers()) + reserved
 		if first == 0 {
 			first = m.Planned()
 		}

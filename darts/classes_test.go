@@ -184,11 +184,13 @@ type asking struct {
 
 func (asking) Metric() (string, bool) { return "answers", false }
 
-func (a asking) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+func (a asking) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
 	*a.asked = about(held).Classes()
-	return func(context.Context) (map[string]float64, error) {
-		return map[string]float64{"answers": 1}, nil
-	}, 0, nil
+	return func(context.Context, []int) ([]float64, error) { return []float64{1}, nil }, 0, nil
+}
+
+func (asking) Scores(counts []float64) map[string]float64 {
+	return map[string]float64{"answers": counts[0]}
 }
 
 // TestEvaluatorAsks hands on what a source says of itself.

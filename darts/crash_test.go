@@ -83,10 +83,14 @@ type swinging struct{ pretext.Task }
 
 func (swinging) Metric() (string, bool) { return "swing", false }
 
-func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
-	return func(context.Context) (map[string]float64, error) {
-		return map[string]float64{"swing": math.Sin(1e4 * float64(p.Weights()[0])), "none": math.NaN()}, nil
+func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+	return func(context.Context, []int) ([]float64, error) {
+		return []float64{math.Sin(1e4 * float64(p.Weights()[0]))}, nil
 	}, 0, nil
+}
+
+func (swinging) Scores(counts []float64) map[string]float64 {
+	return map[string]float64{"swing": counts[0], "none": math.NaN()}
 }
 
 // trivial does a training of one layer in a folder, or what is left of it.

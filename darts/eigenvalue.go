@@ -56,7 +56,7 @@ func (s *search) measure() error {
 	for i := range start {
 		start[i] = rng.Normal(r)
 	}
-	s.meter.Begin("measuring sharpness", "passes", 2*min(products, len(alphas))*s.m.Parts)
+	s.meter.Begin("measuring sharpness", "passes", 2*min(products, len(alphas))*s.m.Local)
 	value, err := eigenvalue(s.ctx, s, start)
 	if err != nil {
 		return err

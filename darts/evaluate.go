@@ -16,6 +16,7 @@ import (
 	"unnas/internal/loader"
 	"unnas/internal/panics"
 	"unnas/internal/quota"
+	"unnas/internal/ranks"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -77,9 +78,7 @@ func (m *Model) Evaluate(ctx context.Context, src Source, rt Runtime) (*Evaluati
 			return nil, fmt.Errorf("darts: recording: %w", err)
 		}
 	}
-	meter := record.NewMeter(recorder)
-	meter.Begin("evaluating", "images", src.Len())
-	e, err := m.evaluate(ctx, same, rt, meter)
+	e, err := m.evaluate(ctx, same, rt, record.NewMeter(recorder))
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +101,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 		if err != nil {
 			return nil, err
 		}
-		scores, err := measure(decoding.With(ctx))
+		scores, err := evaluateImages(decoding.With(ctx), ranks.New(nil), evaluator, measure, src.Len(), meter)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +109,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 		metric.Name, metric.LowerIsBetter = evaluator.Metric()
 		return m.evaluation(metric, scores, nil), nil
 	}
-	en := engine.New(1)
+	en := engine.New(1, ranks.New(nil))
 	en.Params = m.Params
 	var run *engine.Runner
 	atOnce := min(evaluatedAtATime, src.Len())
@@ -194,38 +193,21 @@ func (m *Model) evaluation(metric ops.Metric, scores map[string]float64, classes
 // iouPrefix begins the names of the scores of classes that an Evaluator of pixels gives.
 const iouPrefix = "iou_"
 
-// evaluate measures a network on the transformed images of a loader: the loss, the score
-// of the metric, and of classes top5 and the share of each that is predicted right.
+// evaluate measures a network on the transformed images of a loader, which has the batches
+// of this rank: the loss, the score of the metric, and of classes top5 and the share of
+// each that is predicted right.
 func evaluate(ctx context.Context, e *engine.Engine, r *engine.Runner, images *loader.Loader, spec pretext.Spec, metric ops.Metric, meter *record.Meter) (scores map[string]float64, classes []float64, err error) {
-	batches := images.Epoch(ctx, 0, 0)
-	defer batches.Close()
-	var all engine.Mean
 	var counts *tally
 	if spec.Classes > 0 && len(spec.LabelShape) == 1 {
 		counts = newTally(spec.Classes)
 	}
-	for {
-		b, err := batches.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		p, err := e.Part(r, *b)
-		if err != nil {
-			return nil, nil, fmt.Errorf("darts: %w", err)
-		}
-		if err := finite(p.Loss, "the images to evaluate on"); err != nil {
-			return nil, nil, err
-		}
-		all.Add(p)
-		if counts != nil {
-			counts.add(r.Logits.Value().Data().([]float32), b.Y)
-		}
-		if err := meter.Add(b.Images); err != nil {
-			return nil, nil, err
-		}
+	mine, err := evaluateShard(ctx, e, r, images, counts, meter)
+	if err := e.Ranks.Agree(err); err != nil {
+		return nil, nil, err
+	}
+	all, err := meanOfBatches(e.Ranks, mine, images.Steps())
+	if err != nil {
+		return nil, nil, err
 	}
 	if all.Count == 0 {
 		return nil, nil, errors.New("darts: nothing counts in the images to evaluate on; give images with labels or targets, two or more for a task that compares images")
@@ -235,10 +217,93 @@ func evaluate(ctx context.Context, e *engine.Engine, r *engine.Runner, images *l
 	if counts == nil {
 		return scores, nil, nil
 	}
+	if err := counts.merge(e.Ranks); err != nil {
+		return nil, nil, err
+	}
 	if spec.Classes > 5 {
 		scores["top5"] = counts.five / all.Count
 	}
 	return scores, counts.shares(), nil
+}
+
+// evaluateShard runs the batches of this rank and returns what their passes measured.
+func evaluateShard(ctx context.Context, e *engine.Engine, r *engine.Runner, images *loader.Loader, counts *tally, meter *record.Meter) (passes []engine.Pass, err error) {
+	meter.Begin("evaluating", "images", images.Images())
+	batches := images.Epoch(ctx, 0, 0)
+	defer batches.Close()
+	for {
+		b, err := batches.Next()
+		if errors.Is(err, io.EOF) {
+			return passes, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		p, err := e.Part(r, *b)
+		if err != nil {
+			return nil, fmt.Errorf("darts: %w", err)
+		}
+		if err := finite(p.Loss, "the images to evaluate on"); err != nil {
+			return nil, err
+		}
+		passes = append(passes, p)
+		if counts != nil {
+			counts.add(r.Logits.Value().Data().([]float32), b.Y)
+		}
+		if err := meter.Add(b.Images); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// meanOfBatches returns the mean of a number of batches, of which the ranks have taken
+// every one in turn. It adds them in their order, so that it does not depend on the ranks.
+func meanOfBatches(group *ranks.Group, mine []engine.Pass, batches int) (all engine.Mean, err error) {
+	size := group.Size()
+	block := make([]float64, 3*((batches+size-1)/size))
+	for i, p := range mine {
+		copy(block[3*i:], []float64{p.Loss, p.Score, p.Count})
+	}
+	numbers, err := group.GatherFloat64(block...)
+	if err != nil {
+		return all, err
+	}
+	for i := range batches {
+		p := numbers[i%size*len(block)+3*(i/size):]
+		all.Add(engine.Pass{Loss: p[0], Score: p[1], Count: p[2]})
+	}
+	return all, nil
+}
+
+// evaluateImages measures a network as an Evaluator does on a number of images, which the
+// ranks take in turn.
+func evaluateImages(ctx context.Context, group *ranks.Group, e Evaluator, evaluate func(ctx context.Context, images []int) ([]float64, error), images int, meter *record.Meter) (map[string]float64, error) {
+	var mine []int
+	for i := group.Rank(); i < images; i += group.Size() {
+		mine = append(mine, i)
+	}
+	meter.Begin("evaluating", "images", len(mine))
+	counts, err := evaluate(ctx, mine)
+	if err := group.Agree(err); err != nil {
+		return nil, err
+	}
+	if err := addCounts(group, counts); err != nil {
+		return nil, err
+	}
+	return e.Scores(counts), nil
+}
+
+// addCounts replaces counts by their sums over all ranks.
+func addCounts(group *ranks.Group, counts []float64) error {
+	all, err := group.GatherFloat64(slices.Clone(counts)...)
+	if err != nil {
+		return err
+	}
+	clear(counts)
+	for i, n := range all {
+		counts[i%len(counts)] += n
+	}
+	return nil
 }
 
 // A tally counts, by class, the labels that are predicted.
@@ -272,6 +337,17 @@ func (t *tally) add(logits []float32, labels []int32) {
 			t.five++
 		}
 	}
+}
+
+// merge adds the counts of all ranks.
+func (t *tally) merge(group *ranks.Group) error {
+	counts := slices.Concat(t.labels, t.right, []float64{t.five})
+	if err := addCounts(group, counts); err != nil {
+		return err
+	}
+	n := len(t.labels)
+	t.labels, t.right, t.five = counts[:n], counts[n:2*n], counts[2*n]
+	return nil
 }
 
 // shares returns the share of each class that is right; NaN if it does not occur.

@@ -14,6 +14,7 @@ import (
 	"unnas/darts/record"
 	"unnas/internal/engine"
 	"unnas/internal/format"
+	"unnas/internal/ranks"
 	"unnas/pretext"
 	"unnas/segmentation"
 )
@@ -150,7 +151,7 @@ func TestMicroBatchIsKept(t *testing.T) {
 // needs returns the bytes that a search plans.
 func needs(t *testing.T, c SearchConfig, rt Runtime) int64 {
 	rt.Workers, rt.Memory = 1, math.MaxInt64
-	m, _, _, err := planToFit(c, rt, smallTask(), 0, 0)
+	m, _, _, err := planToFit(c, rt, ranks.New(nil), smallTask(), 0, 0)
 	require.NoError(t, err)
 	return m.Planned()
 }

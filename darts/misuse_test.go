@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"unnas/cell"
+	"unnas/internal/ranks"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -138,7 +139,7 @@ func TestWhatIsValidIsBuilt(t *testing.T) {
 		if c.Validate() != nil {
 			continue
 		}
-		_, err := planModel(c, Runtime{}, task)
+		_, err := planModel(c, Runtime{}, ranks.New(nil), task)
 		require.NoError(t, err, "seed %d: %+v", seed, c)
 		if built++; built == 25 {
 			return

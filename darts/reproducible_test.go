@@ -82,26 +82,21 @@ func TestSearchIsReproducible(t *testing.T) {
 		{"DrNAS, partial and dropped", partial(DrNAS, 0), 3, 5, true, []int{4}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			run := func(dir string, c SearchConfig, cores int, stops []int) (*SearchResult, map[string]string) {
+			run := func(dir string, rt Runtime, cores int, stops []int) (*SearchResult, map[string]string) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 				for _, n := range stops {
-					c := c
-					var rt Runtime
+					rt := rt
 					var ctx context.Context
 					ctx, rt.Recorder = stopAfter(t, n)
-					_, err := keepRun(ctx, dir, resumableSource, c, rt)
+					_, err := keepRun(ctx, dir, resumableSource, row.config, rt)
 					require.ErrorIs(t, err, context.Canceled)
 				}
-				r, err := keepRun(t.Context(), dir, resumableSource, c, Runtime{})
+				r, err := keepRun(t.Context(), dir, resumableSource, row.config, rt)
 				require.NoError(t, err)
 				return r, outcome(t, dir)
 			}
-			c := row.config
-			var rt Runtime
-			rt.Workers = 1
-			want, files := run(filepath.Join(t.TempDir(), "run"), c, 1, nil)
-			rt.Workers, rt.Recompute = row.workers, row.recompute
-			got, again := run(filepath.Join(t.TempDir(), "run"), c, row.cores, row.stops)
+			want, files := run(filepath.Join(t.TempDir(), "run"), Runtime{Workers: 1}, 1, nil)
+			got, again := run(filepath.Join(t.TempDir(), "run"), Runtime{Workers: row.workers, Recompute: row.recompute}, row.cores, row.stops)
 			assertSame(t, files, again)
 			assert.True(t, slices.Equal(want.Params.Weights(), got.Params.Weights()))
 			assert.True(t, slices.Equal(want.Params.Alphas(), got.Params.Alphas()))

@@ -10,6 +10,7 @@ import (
 	"unnas/darts/record"
 	"unnas/internal/checkpoint"
 	"unnas/internal/cpu"
+	"unnas/internal/ranks"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -23,9 +24,11 @@ type run struct {
 	batch    int
 	lr       Schedule
 	dir      *RunDir         // may be nil
+	entered  bool            // the directory is this run's, until end
 	recorder record.Recorder // may be nil
-	identity []byte          // see identify
-	program  program         // this one
+	ranks    *ranks.Group
+	identity []byte  // see identify
+	program  program // this one
 	prints   fingerprints
 	metadata map[string]string // of model files; nil for none
 	sources  []Source          // some may be nil
@@ -35,9 +38,10 @@ type run struct {
 	epoch, step    int // under way, from 0, and how many steps of it are done
 	complete       int // epochs
 	saved          point
-	lost           bool      // the folder lacks an event, so that no later state may follow there
-	restored       program   // that kept the state of a run that resumes
-	started, begun time.Time // the run and the epoch, as if never interrupted
+	lost           bool          // the folder lacks an event, so that no later state may follow there
+	restored       program       // that kept the state of a run that resumes
+	started, begun time.Time     // the run and the epoch, as if never interrupted
+	waited         time.Duration // for other ranks, before the epoch
 }
 
 // point is how far a run is.
@@ -80,9 +84,9 @@ type phase interface {
 }
 
 // newRun returns the run of a phase. The source of validation may be nil.
-func newRun(p phase, epochs, batch int, lr Schedule, rt Runtime, src, val Source) run {
+func newRun(p phase, epochs, batch int, lr Schedule, rt Runtime, group *ranks.Group, src, val Source) run {
 	return run{
-		phase: p, epochs: epochs, batch: batch, lr: lr, dir: rt.Dir, recorder: rt.Recorder,
+		phase: p, epochs: epochs, batch: batch, lr: lr, dir: rt.Dir, recorder: rt.Recorder, ranks: group,
 		program: thisProgram, prints: fingerprintsOf(src, val), sources: []Source{src, val},
 	}
 }
@@ -93,10 +97,15 @@ func (r *run) start(s record.Start, task pretext.Task, p *ops.Params, warnings .
 	s.Task, s.Epochs, s.StepsPerEpoch, s.Batch = task.Name(), r.epochs, r.phase.steps(), r.batch
 	s.Decoder, s.Kernel = decoder(r.sources...), kernels()
 	s.Version, s.Revision = r.program.Version, r.program.Revision
-	if r.dir != nil {
-		if r.identity, err = identify(s, task, p); err != nil {
-			return err
-		}
+	s.Ranks = r.ranks.Size()
+	if r.dir != nil || s.Ranks > 1 {
+		r.identity, err = identify(s, task, p)
+	}
+	if err := r.ranks.Agree(err); err != nil {
+		return err
+	}
+	if err := r.compare(); err != nil {
+		return err
 	}
 	events := []record.Event{s}
 	for _, text := range warnings {
@@ -104,7 +113,102 @@ func (r *run) start(s record.Start, task pretext.Task, p *ops.Params, warnings .
 			events = append(events, record.Warning{Text: text})
 		}
 	}
-	return r.begin(events...)
+	if err := r.ranks.Agree(r.begin(events...)); err != nil {
+		r.end()
+		return err
+	}
+	if err := r.spread(); err != nil {
+		r.end()
+		return err
+	}
+	return nil
+}
+
+// compare returns an error if another rank has been given another run.
+func (r *run) compare() error {
+	mine, err := json.Marshal(struct {
+		Run     json.RawMessage `json:"run"`
+		Images  fingerprints    `json:"images"`
+		Program program         `json:"program"`
+	}{r.identity, r.prints, r.program})
+	if err := r.ranks.Agree(err); err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	err = r.ranks.Differences(mine, func(first, other []byte) []string { return checkpoint.Differences(first, other) })
+	if err != nil {
+		return fmt.Errorf("darts: %w\nstart all ranks with the same program, hyperparameters and images", err)
+	}
+	return nil
+}
+
+// spread gives all ranks the state of rank 0.
+func (r *run) spread() error {
+	if r.ranks.Size() == 1 {
+		return nil
+	}
+	var at []byte
+	var err error
+	if r.ranks.Leads() {
+		var state json.RawMessage
+		if state, err = json.Marshal(r.phase.state()); err == nil {
+			at, err = json.Marshal(position{Epoch: r.epoch, Step: r.step, Complete: r.complete, State: state})
+		}
+	}
+	if err := r.ranks.Agree(err); err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	all, err := r.ranks.Gather(at)
+	if err != nil {
+		return err
+	}
+	if !r.ranks.Leads() {
+		err = r.follow(all[0])
+	}
+	if err := r.ranks.Agree(err); err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	for _, a := range r.phase.arrays() {
+		if err := r.ranks.Broadcast(a.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow brings this rank to where rank 0 is, but for the arrays.
+func (r *run) follow(text []byte) error {
+	var at position
+	if err := json.Unmarshal(text, &at); err != nil {
+		return err
+	}
+	commit, err := r.phase.restoreState(at.State, at.Epoch*r.phase.steps()+at.Step)
+	if err != nil {
+		return err
+	}
+	commit()
+	r.epoch, r.step, r.complete = at.Epoch, at.Step, at.Complete
+	return nil
+}
+
+// verify returns an error if the state of another rank differs from that of rank 0, which
+// only a fault of a machine or of a program can cause.
+func (r *run) verify() error {
+	if r.ranks.Size() == 1 {
+		return nil
+	}
+	sums := map[string]uint32{}
+	for _, a := range r.phase.arrays() {
+		sums[a.Name] = a.Checksum()
+	}
+	mine, err := json.Marshal(sums)
+	if err := r.ranks.Agree(err); err != nil {
+		return err
+	}
+	err = r.ranks.Differences(mine, checkpoint.Differences)
+	if err != nil {
+		return fmt.Errorf("darts: checksums after epoch %d: %w\nthe ranks no longer compute the same: look for a faulty machine, and resume from the last checkpoint", r.epoch+1, err)
+	}
+	return nil
 }
 
 // done returns the number of steps done.
@@ -127,11 +231,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 		if err := r.dir.enter(); err != nil {
 			return err
 		}
-		defer func() {
-			if err != nil {
-				r.end()
-			}
-		}()
+		r.entered = true
 		if err := r.dir.lockErr; err != nil {
 			events = append(events, record.Warning{Text: fmt.Sprintf("a second run in the folder %s would not be noticed, and would damage this one: %v", r.dir.dir, err)})
 		}
@@ -176,7 +276,7 @@ func (r *run) begin(events ...record.Event) (err error) {
 
 // end leaves the folder to other runs.
 func (r *run) end() {
-	if r.dir != nil {
+	if r.entered {
 		r.dir.leave()
 	}
 }
@@ -187,7 +287,7 @@ func (r *run) all(ctx context.Context) (record.Done, error) {
 	for {
 		why := r.phase.stopReason()
 		if why != "" {
-			if err := r.record(record.Warning{Text: why}); err != nil {
+			if err := r.ranks.Agree(r.record(record.Warning{Text: why})); err != nil {
 				return record.Done{}, err
 			}
 		}
@@ -206,7 +306,7 @@ func (r *run) runEpoch() error {
 		r.epoch, r.step = r.epoch+1, 0
 	}
 	if r.step == 0 {
-		r.begun = time.Now()
+		r.begun, r.waited = time.Now(), r.ranks.Waited()
 	}
 	r.phase.open(r.ctx)
 	defer r.phase.close()
@@ -215,15 +315,21 @@ func (r *run) runEpoch() error {
 			return err
 		}
 	}
-	if err := r.phase.endEpoch(); err != nil {
+	if err := r.ranks.Agree(r.phase.endEpoch()); err != nil {
 		return errors.Join(r.place(err), r.save())
 	}
 	e, err := r.phase.metrics()
 	if err != nil {
 		return err
 	}
+	if e.Ranks, err = r.loads(); err != nil {
+		return err
+	}
 	e.Elapsed = time.Since(r.begun)
-	if err := r.keep(e); err != nil {
+	if err := r.verify(); err != nil {
+		return err
+	}
+	if err := r.ranks.Agree(r.keep(e)); err != nil {
 		return err
 	}
 	err = r.emit(e) // a recorder that fails ends the run, and loses nothing of it
@@ -231,11 +337,11 @@ func (r *run) runEpoch() error {
 		err = r.warnOfReplaced()
 	}
 	r.complete++
-	return errors.Join(err, r.phase.afterEpoch(), r.save())
+	return r.ranks.Agree(errors.Join(err, r.phase.afterEpoch(), r.save()))
 }
 
 func (r *run) runStep() error {
-	if err := r.phase.fetch(); err != nil {
+	if err := r.ranks.Agree(r.phase.fetch()); err != nil {
 		return errors.Join(r.place(err), r.save())
 	}
 	r.meter.Begin("", "", 0)
@@ -260,20 +366,38 @@ func (r *run) runStep() error {
 		ImagesPerSecond: float64(r.batch*r.step) / time.Since(r.begun).Seconds(),
 		Left:            time.Duration(float64(elapsed) / float64(r.done()) * float64(left)),
 	}
+	return r.ranks.Agree(r.afterStep(step))
+}
+
+// afterStep records a step, and keeps a checkpoint when it is time to.
+func (r *run) afterStep(step record.Step) error {
 	if err := r.keep(step); err != nil {
 		return err
 	}
-	err = r.emit(step)
+	err := r.emit(step)
 	if err == nil && r.replaced == 0 {
 		err = r.warnOfReplaced()
 	}
-	if err != nil {
-		return errors.Join(err, r.save())
+	if err != nil || r.step < r.phase.steps() && r.dir != nil && r.dir.due() {
+		err = errors.Join(err, r.save())
 	}
-	if r.step < r.phase.steps() && r.dir != nil && r.dir.due() {
-		return r.save()
+	return err
+}
+
+// loads returns the load of each rank in the epoch; nil for one rank.
+func (r *run) loads() ([]record.Rank, error) {
+	size := r.ranks.Size()
+	if size == 1 {
+		return nil, nil
 	}
-	return nil
+	elapsed, waited := time.Since(r.begun), r.ranks.Waited()-r.waited
+	images := float64(r.batch*r.phase.steps()) / float64(size)
+	all, err := r.ranks.GatherFloat64(images/(elapsed-waited).Seconds(), waited.Seconds()/elapsed.Seconds())
+	var list []record.Rank
+	for ; len(all) > 0; all = all[2:] {
+		list = append(list, record.Rank{ImagesPerSecond: all[0], Waited: all[1]})
+	}
+	return list, err
 }
 
 // warnOfReplaced records how many images the sources have replaced by others, if the
@@ -311,7 +435,7 @@ func (r *run) save() error {
 
 // place adds to an error where the run was.
 func (r *run) place(err error) error {
-	if r.ctx.Err() != nil && errors.Is(err, r.ctx.Err()) {
+	if _, elsewhere := RankError(err); (r.ctx.Err() != nil || elsewhere) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return err
 	}
 	return fmt.Errorf("%w (epoch %d, step %d)", err, r.epoch+1, min(r.step+1, r.phase.steps()))

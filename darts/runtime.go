@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"unnas/darts/record"
+	"unnas/internal/ranks"
 )
 
 // Runtime has what a run takes from the machine and what it gives to the program. It
@@ -43,6 +44,19 @@ type Runtime struct {
 
 	// Recorder receives the events of the run; nil is none.
 	Recorder record.Recorder
+
+	// Communicator connects the processes that share the run; nil is a run of one process.
+	// Memory is then that of each process, of which those of one machine take equal shares
+	// if it is 0.
+	Communicator Communicator
+}
+
+// group returns the ranks of the run.
+func (rt Runtime) group() *ranks.Group {
+	if rt.Communicator == nil {
+		return ranks.New(nil)
+	}
+	return ranks.New(rt.Communicator)
 }
 
 // validate returns an error that names the first field that is out of range.

@@ -39,7 +39,6 @@ func (t *training) endEpoch() error {
 			return err
 		}
 	}
-	t.meter.Begin("evaluating", "images", t.val.Len())
 	scores, err := t.measure()
 	if err != nil {
 		return err
@@ -68,7 +67,7 @@ func (t *training) measure() (scores map[string]float64, err error) {
 	}()
 	ctx := t.shared.With(t.ctx)
 	if t.taskEvaluate != nil {
-		return t.taskEvaluate(ctx)
+		return evaluateImages(ctx, t.Ranks, t.task.(Evaluator), t.taskEvaluate, t.val.Len(), t.meter)
 	}
 	scores, _, err = evaluate(ctx, t.Engine, t.eval, t.valLoader, t.task.Spec(), t.metric, t.meter)
 	return scores, err

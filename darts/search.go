@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/loader"
+	"unnas/internal/ranks"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -104,63 +106,68 @@ func given(src Source, task pretext.Task) error {
 }
 
 func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*search, error) {
-	if err := c.Validate(); err != nil {
+	group := rt.group()
+	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), given(src, task)))
+	if err != nil {
 		return nil, err
 	}
-	if err := rt.validate(); err != nil {
+	s, start, warnings, err := planSearch(src, task, c, rt, group)
+	if err := group.Agree(err); err != nil {
 		return nil, err
 	}
-	if err := given(src, task); err != nil {
-		return nil, err
-	}
+	return s, s.start(start, task, s.m.Params, warnings...)
+}
+
+// planSearch returns a search that is ready to start, and what it starts with.
+func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group *ranks.Group) (s *search, start record.Start, warnings []string, err error) {
 	n := src.Len()
 	weights, alphas := loader.Split(n, c.TrainFraction, c.Seed)
 	if min(len(weights), len(alphas)) < c.Batch {
-		return nil, fmt.Errorf("darts: of %s, %d are for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", format.Plural(n, "image"), len(weights), len(alphas), c.Batch)
+		return nil, start, nil, fmt.Errorf("darts: of %s, %d are for the weights and %d for the alphas; a batch of %d needs at least as many in both: lower Batch or give more images", format.Plural(n, "image"), len(weights), len(alphas), c.Batch)
 	}
 	began := 0
 	if rt.Dir != nil && rt.AutoBatch {
 		began = rt.Dir.begun().Batch
 	}
-	m, c, warning, err := planToFit(c, rt, task, began, reserved(src))
+	m, c, warning, err := planToFit(c, rt, group, task, began, reserved(src))
 	if err != nil {
-		return nil, fmt.Errorf("darts: %w", err)
+		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	shared, all := loader.Share(c.budget(rt).Room(), m.Planned(), reserved(src))
 	m.Bytes += all - m.Planned()
-	s := &search{c: c, m: m, result: &SearchResult{Config: c}}
-	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, src, nil)
+	s = &search{c: c, m: m, result: &SearchResult{Config: c}}
+	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, group, src, nil)
 	s.meter = record.NewMeter(record.Func(s.emit))
 	s.m.Passed = s.meter.Pass
-	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared}
+	o := loader.Options{Batch: c.Batch, Workers: rt.workers(), Seed: c.Seed, Train: true, Quota: shared, Shard: loader.Shard{Rank: group.Rank(), Ranks: group.Size()}}
 	o.Purpose = "weights"
 	if s.trainLoader, err = loader.New(src, task, weights, o); err != nil {
-		return nil, err
+		return nil, start, nil, err
 	}
 	o.Purpose, o.Wrap = "alphas", true
 	if s.valLoader, err = loader.New(src, task, alphas, o); err != nil {
-		return nil, err
+		return nil, start, nil, err
 	}
 	if err := s.m.Bind(); err != nil {
-		return nil, fmt.Errorf("darts: %w", err)
+		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	s.result.Params = s.m.Params
 	s.rule = newBilevel(c, s.m.Pool, s)
 	metric := metricOf(s.m.Loss)
 	drawn, err := initialise(s.m.Params, c.Init, rt.Dir, task, nil)
 	if err != nil {
-		return nil, fmt.Errorf("darts: %w", err)
+		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
-	warnings := []string{warning, drawn}
+	warnings = []string{warning, drawn}
 	if c.ArchStartEpoch == c.Epochs {
 		warnings = append(warnings, fmt.Sprintf("the alphas never learn: ArchStartEpoch and Epochs are both %d, so the cells will be those of the first alphas", c.Epochs))
 	}
-	return s, s.start(record.Start{
+	return s, record.Start{
 		Images: n, Train: len(weights), Val: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
-	}, task, s.m.Params, warnings...)
+	}, warnings, nil
 }
 
 func (s *search) search(ctx context.Context) (*SearchResult, error) {
@@ -169,7 +176,7 @@ func (s *search) search(ctx context.Context) (*SearchResult, error) {
 	if s.dir != nil && s.result.Steps > 0 {
 		err = errors.Join(err, s.dir.saveSearch(s.result))
 	}
-	return s.result, err
+	return s.result, s.ranks.Agree(err)
 }
 
 func (s *search) finishRun(ctx context.Context) error {
@@ -267,7 +274,7 @@ func (s *search) passes() int {
 	if s.valBatches != nil {
 		n += s.rule.archPasses()
 	}
-	return n * s.m.Parts
+	return n * s.m.Local
 }
 
 func (s *search) endEpoch() error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"unnas/internal/loader"
 	"unnas/ops"
 )
 
@@ -12,8 +13,8 @@ import (
 //
 //	mean = E[m], variance = E[v + m²] - E[m]²
 //
-// of the means m and the unbiased variances v of each batch. If it fails they are as
-// they were.
+// of the means m and the unbiased variances v of each batch. The ranks take batches in
+// turn, and add all of them in order. If it fails they are as they were.
 func (t *training) takeStatistics() (err error) {
 	running := t.Params.Running()
 	before := slices.Clone(running)
@@ -25,27 +26,30 @@ func (t *training) takeStatistics() (err error) {
 	batches := t.statsLoader.Epoch(t.ctx, t.epoch, 0)
 	defer batches.Close()
 	stats := unshared(t.Params.Stats())
-	n := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).AtOnce()), t.statsLoader.Steps())
+	n, size := min(max(1, t.c.PreciseBN/t.c.budget(t.rt).AtOnce()), t.statsLoader.Steps()), t.Ranks.Size()
 	means, squares := make([]float64, len(running)), make([]float64, len(running))
-	t.meter.Begin("measuring batch norm", "images", n*t.c.budget(t.rt).AtOnce())
-	for range n {
-		b, err := batches.Next()
-		if err != nil {
+	everyones := make([]float32, size*len(running))
+	t.meter.Begin("measuring batch norm", "images", (n+size-1)/size*t.c.budget(t.rt).AtOnce())
+	for first := 0; first < n; first += size {
+		if first+t.Ranks.Rank() < n {
+			err = t.measureBatch(batches)
+		}
+		if err := t.Ranks.Agree(err); err != nil {
 			return err
 		}
-		if _, err := t.Part(t.stats, *b); err != nil {
-			return fmt.Errorf("darts: %w", err)
-		}
-		if err := t.meter.Add(b.Images); err != nil {
+		if err := t.Ranks.AllGather(everyones, running); err != nil {
 			return err
 		}
-		at := 0
-		for _, s := range stats {
-			for c, m := range s.Mean {
-				m := float64(m)
-				means[at] += m
-				squares[at] += float64(s.Var[c]) + float64(m*m)
-				at++
+		for i := range min(size, n-first) {
+			copy(running, everyones[i*len(running):])
+			at := 0
+			for _, s := range stats {
+				for c, m := range s.Mean {
+					m := float64(m)
+					means[at] += m
+					squares[at] += float64(s.Var[c]) + float64(m*m)
+					at++
+				}
 			}
 		}
 	}
@@ -59,6 +63,18 @@ func (t *training) takeStatistics() (err error) {
 		}
 	}
 	return nil
+}
+
+// measureBatch sets the running statistics to those of the next batch.
+func (t *training) measureBatch(batches *loader.Batches) error {
+	b, err := batches.Next()
+	if err != nil {
+		return err
+	}
+	if _, err := t.Part(t.stats, *b); err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	return t.meter.Add(b.Images)
 }
 
 // unshared leaves out statistics that share the values of others.

@@ -4,6 +4,7 @@ import (
 	"unnas/cell"
 	"unnas/internal/engine"
 	"unnas/internal/loader"
+	"unnas/internal/ranks"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -48,7 +49,7 @@ func complexity(space cell.Space, task pretext.Task) (cell.Complexity, error) {
 
 // newModel returns the supernet of a search, ready to run.
 func newModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
-	m, err := planModel(c, rt, task)
+	m, err := planModel(c, rt, rt.group(), task)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +58,9 @@ func newModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
 
 // planModel builds the supernet of a search, plans its steps and draws its first
 // weights. The memory of a step is counted and not taken: Bind does.
-func planModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
+func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task) (*model, error) {
 	b := c.budget(rt)
-	m := &model{Engine: engine.New(c.Batch / b.AtOnce())}
+	m := &model{Engine: engine.New(c.Batch/b.AtOnce(), group)}
 	m.Recompute, m.Compress = rt.Recompute, c.Precision == BFloat16
 	err := ops.Build(func() error {
 		var err error

@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"unnas/internal/engine"
 	"unnas/internal/kernel"
 	"unnas/internal/loader"
+	"unnas/internal/ranks"
 	"unnas/internal/quota"
 	"unnas/internal/rng"
 	"unnas/ops"
@@ -67,13 +69,17 @@ type Evaluator interface {
 	// the lowest is the best.
 	Metric() (name string, lowerIsBetter bool)
 	// Evaluate returns a function that evaluates a network with the parameters p, as
-	// they are when it is called, on all images of val, and the memory in bytes that
-	// this takes besides them. The scores are all that is recorded, by name, that of
-	// Metric among them; names are of letters, digits and any of "_.-". A loss becomes
-	// the ValLoss of an Epoch and the score of Metric its ValScore, the others its
-	// Scores. One that is not finite is not recorded, and a warning says so once; that
-	// of Metric may be infinite, and it is an error if it is not a number.
-	Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context) (scores map[string]float64, err error), bytes int64, err error)
+	// they are when it is called, on some images of val, by their numbers, and the memory
+	// in bytes that this takes besides them. It returns counts for Scores, always as many.
+	Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context, images []int) (counts []float64, err error), bytes int64, err error)
+	// Scores returns the scores of all images from the sums of their counts, which the
+	// ranks of a run add; with whole numbers scores do not depend on the number of ranks.
+	// The scores are all that is recorded, by name, that of Metric among them; names are of
+	// letters, digits and any of "_.-". A loss becomes the ValLoss of an Epoch and the score
+	// of Metric its ValScore, the others its Scores. One that is not finite is not recorded,
+	// and a warning says so once; that of Metric may be infinite, and it is an error if it is
+	// not a number.
+	Scores(counts []float64) map[string]float64
 }
 
 // Train trains a network with the head of a task on the images of src, and
@@ -111,7 +117,7 @@ type training struct {
 	val          Source       // nil without evaluation
 	shared       *quota.Quota // in which images are decoded
 	metric       ops.Metric   // by which epochs are compared
-	taskEvaluate func(ctx context.Context) (map[string]float64, error)
+	taskEvaluate func(ctx context.Context, images []int) ([]float64, error)
 	missing      []string        // scores that were not finite, and were warned of
 	trainLoader  *loader.Loader  // that the network learns from
 	statsLoader  *loader.Loader  // that precise statistics are of
@@ -129,38 +135,43 @@ type training struct {
 const evaluatedAtATime = 8
 
 func newTraining(ctx context.Context, src, val Source, task pretext.Task, c TrainConfig, rt Runtime) (*training, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	if err := rt.validate(); err != nil {
-		return nil, err
-	}
-	if err := given(src, task); err != nil {
-		return nil, err
-	}
-	spec := task.Spec()
-	if c.Auxiliary > 0 && (spec.Classes == 0 || len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
-		return nil, fmt.Errorf("darts: Auxiliary is %s, and task %s has labels of shape %v for %d inputs; an auxiliary head predicts one class for each input: set Auxiliary to 0", plain(c.Auxiliary), task.Name(), spec.LabelShape, spec.Inputs)
-	}
-	if n := src.Len(); n < c.Batch {
-		return nil, fmt.Errorf("darts: %d images are fewer than a batch of %d: lower Batch or give more images", n, c.Batch)
-	}
-	if val != nil && val.Len() == 0 {
-		return nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
-	}
-	val, warning, err := matchClasses(about(src).Classes(), val, task)
+	group := rt.group()
+	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), given(src, task)))
 	if err != nil {
 		return nil, err
 	}
-	t := &training{c: c, rt: rt, task: task, val: val, Engine: engine.New(c.Batch / c.budget(rt).AtOnce()), result: &TrainResult{Config: c, task: task, classes: classesFor(src, task)}}
-	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, src, val)
+	t, start, warnings, err := planTraining(ctx, src, val, task, c, rt, group)
+	if err := group.Agree(err); err != nil {
+		return nil, err
+	}
+	return t, t.start(start, task, t.Params, warnings...)
+}
+
+// planTraining returns a training that is ready to start, and what it starts with.
+func planTraining(ctx context.Context, src, val Source, task pretext.Task, c TrainConfig, rt Runtime, group *ranks.Group) (t *training, start record.Start, warnings []string, err error) {
+	spec := task.Spec()
+	if c.Auxiliary > 0 && (spec.Classes == 0 || len(spec.LabelShape) != 1 || spec.LabelShape[0] != spec.Inputs) {
+		return nil, start, nil, fmt.Errorf("darts: Auxiliary is %s, and task %s has labels of shape %v for %d inputs; an auxiliary head predicts one class for each input: set Auxiliary to 0", plain(c.Auxiliary), task.Name(), spec.LabelShape, spec.Inputs)
+	}
+	if n := src.Len(); n < c.Batch {
+		return nil, start, nil, fmt.Errorf("darts: %d images are fewer than a batch of %d: lower Batch or give more images", n, c.Batch)
+	}
+	if val != nil && val.Len() == 0 {
+		return nil, start, nil, errors.New("darts: there are no images to evaluate on; give nil instead of the source to evaluate nothing")
+	}
+	val, warning, err := matchClasses(about(src).Classes(), val, task)
+	if err != nil {
+		return nil, start, nil, err
+	}
+	t = &training{c: c, rt: rt, task: task, val: val, Engine: engine.New(c.Batch/c.budget(rt).AtOnce(), group), result: &TrainResult{Config: c, task: task, classes: classesFor(src, task)}}
+	t.run = newRun(t, c.Epochs, c.Batch, c.LR, rt, group, src, val)
 	t.meter = record.NewMeter(record.Func(t.emit))
 	t.Passed = t.meter.Pass
 	if err := t.plan(ctx, reserved(src, val)); err != nil {
-		return nil, fmt.Errorf("darts: %w", err)
+		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	if err := t.load(src); err != nil {
-		return nil, err
+		return nil, start, nil, err
 	}
 	t.result.Params = t.Params
 	undescribed, imprecise := "", ""
@@ -170,12 +181,12 @@ func newTraining(ctx context.Context, src, val Source, task pretext.Task, c Trai
 	if t.metadata, err = t.result.Model().metadata(); err != nil && rt.Dir != nil {
 		undescribed = fmt.Sprintf("the model files of this run will have parameters alone, which LoadModel does not read: %v", err)
 	}
-	return t, t.start(record.Start{
+	return t, record.Start{
 		Images: src.Len(), Train: src.Len(), Val: t.valLen(),
 		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
-	}, task, t.Params, warning, t.drawn, undescribed, imprecise)
+	}, []string{warning, t.drawn, undescribed, imprecise}, nil
 }
 
 func (t *training) valLen() int {
@@ -187,10 +198,11 @@ func (t *training) valLen() int {
 
 // load makes the loaders.
 func (t *training) load(src Source) (err error) {
-	o := loader.Options{Batch: t.c.Batch, Workers: t.rt.workers(), Seed: t.c.Seed, Train: true, Purpose: "weights", Quota: t.shared}
+	o := loader.Options{Batch: t.c.Batch, Workers: t.rt.workers(), Seed: t.c.Seed, Train: true, Purpose: "weights", Quota: t.shared, Shard: loader.Shard{Rank: t.Ranks.Rank(), Ranks: t.Ranks.Size()}}
 	if t.trainLoader, err = loader.New(src, t.task, loader.All(src), o); err != nil {
 		return err
 	}
+	o.Shard.Whole = true
 	if t.stats != nil {
 		o.Batch, o.Purpose = t.c.budget(t.rt).AtOnce(), "statistics"
 		if t.statsLoader, err = loader.New(src, t.task, loader.All(src), o); err != nil {
@@ -224,7 +236,7 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		if t.val != nil {
 			slabs++ // of the best epoch
 		}
-		t.Bytes += loader.Bytes(spec, c.Batch, t.rt.workers())
+		t.Bytes += loader.Bytes(spec, c.Batch/t.Ranks.Size(), t.rt.workers())
 		if err := t.Init(c.Seed, slabs, c.budget(t.rt)); err != nil {
 			return err
 		}
@@ -366,7 +378,7 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	if t.dir != nil && t.result.Steps > 0 {
 		err = errors.Join(err, t.dir.saveTraining(t.result, t.metadata))
 	}
-	return t.result, err
+	return t.result, t.ranks.Agree(err)
 }
 
 func (t *training) steps() int { return t.trainLoader.Steps() }
@@ -410,13 +422,13 @@ func (t *training) update(rate float64) error {
 	return nil
 }
 
-func (t *training) passes() int { return t.Parts }
+func (t *training) passes() int { return t.Local }
 
 // pass computes loss and gradients of the batch.
 func (t *training) pass() (engine.Pass, error) {
-	r := rng.New(t.c.Seed, "paths", t.epoch, t.step)
 	drop := t.c.DropPath * float64(t.epoch) / float64(t.c.Epochs)
-	return t.Run(t.learn, t.batch, func(int) {
+	return t.Run(t.learn, t.batch, func(part int) {
+		r := rng.New(t.c.Seed, pathsOf(part), t.epoch, t.step)
 		for _, factors := range t.paths {
 			for i := range factors {
 				if factors[i] = float32(1 / (1 - drop)); rng.Bool(r, drop) {
@@ -425,6 +437,14 @@ func (t *training) pass() (engine.Pass, error) {
 			}
 		}
 	})
+}
+
+// pathsOf names the random stream of the paths that a micro-batch drops.
+func pathsOf(part int) string {
+	if part == 0 {
+		return "paths"
+	}
+	return fmt.Sprintf("paths of micro-batch %d", part)
 }
 
 func (t *training) stopReason() string { return "" }

@@ -304,11 +304,11 @@ type scored struct {
 
 func (s scored) Metric() (string, bool) { return s.metric, s.lower }
 
-func (s scored) Evaluate(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
-	return func(context.Context) (map[string]float64, error) {
-		return maps.Clone(s.scores), nil
-	}, 0, nil
+func (s scored) Evaluate(context.Context, cell.Architecture, *ops.Params, pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+	return func(context.Context, []int) ([]float64, error) { return nil, nil }, 0, nil
 }
+
+func (s scored) Scores([]float64) map[string]float64 { return maps.Clone(s.scores) }
 
 func TestScores(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
@@ -498,15 +498,19 @@ type judged struct {
 
 func (e *judged) Metric() (string, bool) { return "miou", e.lower }
 
-func (e *judged) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
-	return func(context.Context) (map[string]float64, error) {
-		if !p.Ready() || held.Len() != 3 {
+func (e *judged) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+	return func(_ context.Context, images []int) ([]float64, error) {
+		if !p.Ready() || held.Len() != 3 || len(images) != 3 {
 			return nil, errors.New("judged: other images")
 		}
 		score := e.scores[0]
 		e.scores = e.scores[1:]
-		return map[string]float64{"miou": score, "accuracy": score / 2}, nil
+		return []float64{score}, nil
 	}, 0, nil
+}
+
+func (e *judged) Scores(counts []float64) map[string]float64 {
+	return map[string]float64{"miou": counts[0], "accuracy": counts[0] / 2}
 }
 
 func TestEvaluator(t *testing.T) {
@@ -583,27 +587,37 @@ func TestRunDirKeepsTraining(t *testing.T) {
 	}
 }
 
+var (
+	_ Evaluator = loads{}
+	_ Evaluator = &judged{}
+	_ Evaluator = asking{}
+)
+
 // loads is a task whose evaluation loads each image twice, two at once.
 type loads struct{ pretext.Task }
 
 func (loads) Metric() (string, bool) { return "seen", false }
 
-func (loads) Evaluate(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
+func (loads) Evaluate(ctx context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
 	_, err := held.Load(ctx, 0) // which is no part of an evaluation
-	return func(ctx context.Context) (map[string]float64, error) {
+	return func(ctx context.Context, images []int) ([]float64, error) {
 		faults := make(chan error, 2)
 		for range cap(faults) {
 			go func() {
 				var err error
-				for i := range held.Len() {
+				for _, i := range images {
 					_, e := held.Load(ctx, i)
 					err = errors.Join(err, e)
 				}
 				faults <- err
 			}()
 		}
-		return map[string]float64{"seen": 1}, errors.Join(<-faults, <-faults)
+		return []float64{1}, errors.Join(<-faults, <-faults)
 	}, 0, err
+}
+
+func (loads) Scores(counts []float64) map[string]float64 {
+	return map[string]float64{"seen": counts[0]}
 }
 
 // TestTrainTellsOfEvaluations by the views of images and by an evaluator. A folder
@@ -660,8 +674,8 @@ type failing struct {
 
 func (failing) Metric() (string, bool) { return "failures", false }
 
-func (f failing) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context) (map[string]float64, error), int64, error) {
-	return func(ctx context.Context) (map[string]float64, error) {
+func (f failing) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params, held pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+	return func(ctx context.Context, _ []int) ([]float64, error) {
 		if !f.loads {
 			panic("a bug of the evaluator")
 		}
@@ -673,6 +687,8 @@ func (f failing) Evaluate(_ context.Context, _ cell.Architecture, _ *ops.Params,
 		return nil, <-fault
 	}, 0, nil
 }
+
+func (failing) Scores([]float64) map[string]float64 { return nil }
 
 // exploding are images of which none can be loaded without a panic.
 type exploding struct{ stripes }

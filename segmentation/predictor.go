@@ -387,14 +387,23 @@ func largest(x []float32) uint8 {
 // image that has no mask or cannot be loaded is an error. On errors, and once ctx is
 // done, it returns the counts so far.
 func (p *Predictor) Evaluate(ctx context.Context, src pretext.Source) (*ConfusionMatrix, error) {
+	if src == nil {
+		return nil, errors.New("segmentation: the source is nil")
+	}
+	images := make([]int, src.Len())
+	for i := range images {
+		images[i] = i
+	}
+	return p.evaluate(ctx, src, images)
+}
+
+// evaluate is Evaluate for some images.
+func (p *Predictor) evaluate(ctx context.Context, src pretext.Source, images []int) (*ConfusionMatrix, error) {
 	c, err := NewConfusionMatrix(p.net.Task.ASPP.Classes)
 	if err != nil {
 		return nil, err
 	}
-	if src == nil {
-		return c, errors.New("segmentation: the source is nil")
-	}
-	for i := range src.Len() {
+	for _, i := range images {
 		if err := ctx.Err(); err != nil {
 			return c, err
 		}

@@ -90,12 +90,9 @@ func (Task) Loss(logits *gorgonia.Node, targets pretext.Targets) (ops.Loss, erro
 func (Task) Metric() (name string, lowerIsBetter bool) { return "miou", false }
 
 // Evaluate returns a function that evaluates the network on whole images with a
-// Predictor, and the memory for images of the size of the first one. The scores are the
-// mean intersection over union ("miou"), the pixel accuracy ("accuracy"), and the
-// intersection over union of each class ("iou_0", …), which is NaN, and excluded from
-// the mean, for a class in neither truth nor prediction. The architecture must report
-// its output stride; see Network.
-func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context) (map[string]float64, error), bytes int64, err error) {
+// Predictor and returns the counts of a ConfusionMatrix, and the memory for images of the
+// size of the first one. The architecture must report its output stride; see Network.
+func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context, images []int) ([]float64, error), bytes int64, err error) {
 	predictor, err := NewPredictor(Network{a, t}, p, TestTimeAugmentation{})
 	if err != nil {
 		return nil, 0, err
@@ -107,16 +104,33 @@ func (t Task) Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, 
 	if bytes, err = predictor.Bytes(first.Height, first.Width); err != nil {
 		return nil, 0, err
 	}
-	return func(ctx context.Context) (map[string]float64, error) {
-		c, err := predictor.Evaluate(ctx, val)
+	return func(ctx context.Context, images []int) ([]float64, error) {
+		c, err := predictor.evaluate(ctx, val, images)
 		if err != nil {
 			return nil, err
 		}
-		mean, _ := c.MeanIoU()
-		scores := map[string]float64{"miou": mean, "accuracy": c.Accuracy()}
-		for class, iou := range c.IoU() {
-			scores[fmt.Sprintf("iou_%d", class)] = iou
+		counts := make([]float64, len(c.counts))
+		for i, n := range c.counts {
+			counts[i] = float64(n)
 		}
-		return scores, nil
+		return counts, nil
 	}, bytes, nil
+}
+
+// Scores returns the scores of the counts of Evaluate: the mean intersection over union
+// ("miou"), the pixel accuracy ("accuracy"), and the intersection over union of each class
+// ("iou_0", …), which is NaN, and excluded from the mean, for a class in neither truth nor
+// prediction.
+func (t Task) Scores(counts []float64) map[string]float64 {
+	c := &ConfusionMatrix{classes: t.ASPP.Classes}
+	for _, n := range counts {
+		c.counts = append(c.counts, uint64(n))
+		c.total += uint64(n)
+	}
+	mean, _ := c.MeanIoU()
+	scores := map[string]float64{"miou": mean, "accuracy": c.Accuracy()}
+	for class, iou := range c.IoU() {
+		scores[fmt.Sprintf("iou_%d", class)] = iou
+	}
+	return scores
 }

@@ -34,6 +34,7 @@ type Start struct {
 	Batch         int    `json:"batch"`                      // images in a step
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // activation checkpointing
+	Ranks         int    `json:"ranks" clock:"true"`         // processes that share the run
 	Decoder       string `json:"decoder"`                    // decoder of the JPEG files of the sources, see pretext.Source; empty without JPEG files
 	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": instruction set, see UNNAS_KERNEL, and architecture
 	Version       string `json:"version"`                    // version of the module unnas recorded by the Go command; empty if unknown
@@ -120,6 +121,13 @@ type Epoch struct {
 	ScoreName string `json:"score_name"`
 
 	Elapsed time.Duration `json:"elapsed_ns" clock:"true"` // duration of the epoch
+	Ranks   []Rank        `json:"ranks" clock:"true"`      // load of each process; none of a run of one
+}
+
+// Rank is the load of one of several processes in an epoch.
+type Rank struct {
+	ImagesPerSecond float64 `json:"images_per_second"` // training images in the time that it did not wait
+	Waited          float64 `json:"waited"`            // share of the time that it waited for other ranks and the network
 }
 
 // Warning reports a problem that does not stop the run.

@@ -48,6 +48,13 @@ type Array struct {
 // ArrayOf returns a named array.
 func ArrayOf(name string, data []float32) Array { return Array{name, len(data), data} }
 
+// Checksum returns the CRC-32C of the data.
+func (a Array) Checksum() uint32 {
+	sum := crc32.New(castagnoli)
+	_ = writeFloats(sum, a.Data) // a hash never fails
+	return sum.Sum32()
+}
+
 // Write writes a checkpoint. header is JSON that lists the arrays.
 func Write(w io.Writer, header []byte, arrays []Array) error {
 	if len(header) > MaxHeader {

@@ -163,6 +163,18 @@ func (l *Loader) Steps() int {
 	return (len(l.indices) + l.Batch - 1) / l.Batch
 }
 
+// Images returns the number of images of the shard in a pass over all images.
+func (l *Loader) Images() int {
+	if !l.Shard.Whole {
+		return l.images * l.Steps()
+	}
+	n := 0
+	for step := l.Shard.Rank; step < l.Steps(); step += l.Shard.Ranks {
+		n += min(l.Batch, len(l.indices)-step*l.Batch)
+	}
+	return n
+}
+
 // order returns the images in the order of one pass.
 func (l *Loader) order(epoch, pass int) []int {
 	if !l.Train {

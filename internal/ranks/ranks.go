@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -147,50 +148,69 @@ func (g *Group) GatherFloat64(values ...float64) ([]float64, error) {
 	return all, nil
 }
 
-// An Error is the error of another rank.
+// An Error is one that all ranks know of, by a vote.
 type Error struct {
-	Rank int
+	Rank int // that failed
+	err  error
 	text string
-	is   error // context.Canceled, context.DeadlineExceeded or nil
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("rank %d: %s", e.Rank, e.text) }
+// Error returns the text, with the rank if it is another one.
+func (e *Error) Error() string { return e.text }
 
-// Unwrap returns the error of a context, if the rank has failed by one.
-func (e *Error) Unwrap() error { return e.is }
+// Unwrap returns the error itself. Of that of another rank only the error of a context is
+// known.
+func (e *Error) Unwrap() error { return e.err }
 
-// The votes of Agree, in the order of their weight.
+// remote is an error of another rank: its text, and what it is.
+type remote struct {
+	text string
+	is   error
+}
+
+func (e remote) Error() string { return e.text }
+
+func (e remote) Unwrap() error { return e.is }
+
+// A vote is how bad an error is.
+type vote uint32
+
 const (
-	fine uint32 = iota
+	fine vote = iota
 	canceled
 	late
 	failed
 )
 
-// Agree is a vote: it returns nil on all ranks if all of them pass nil. Otherwise it
-// returns an error on all: a rank's own, or else an *Error with the first of the worst of
-// the others, where a context that is done is less bad than any other error.
+func voteOf(err error) vote {
+	switch {
+	case err == nil:
+		return fine
+	case errors.Is(err, context.Canceled):
+		return canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return late
+	}
+	return failed
+}
+
+// Agree is a vote: it returns nil on all ranks if all pass nil, and an *Error on all
+// otherwise: a rank's own, or the first of the worst of others, where a context that is
+// done is less bad than any other error. An error that all ranks know of is returned
+// without a vote. So a rank that fails between two votes may leave any function at once,
+// if votes come before other collectives there: the others learn of it in theirs.
 func (g *Group) Agree(err error) error {
-	if g.size == 1 {
+	if g.size == 1 || errors.As(err, new(*Error)) {
 		return err
 	}
-	mine := fine
-	switch {
-	case errors.Is(err, context.Canceled):
-		mine = canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		mine = late
-	case err != nil:
-		mine = failed
-	}
-	words(g.send)[0] = mine
+	words(g.send)[0] = uint32(voteOf(err))
 	if e := g.AllGather(g.recv, g.send); e != nil {
 		return errors.Join(err, e)
 	}
 	worst, by := fine, 0
-	for i, vote := range words(g.recv) {
-		if vote > worst {
-			worst, by = vote, i
+	for i, v := range words(g.recv) {
+		if vote(v) > worst {
+			worst, by = vote(v), i
 		}
 	}
 	if worst == fine {
@@ -201,18 +221,34 @@ func (g *Group) Agree(err error) error {
 		text = err.Error()
 	}
 	texts, e := g.Gather([]byte(text))
-	switch {
-	case e != nil:
+	if e != nil {
 		return errors.Join(err, e)
-	case err != nil:
-		return err
 	}
-	other := &Error{Rank: by, text: string(texts[by])}
+	if err != nil {
+		return &Error{g.rank, err, text}
+	}
+	other := remote{text: string(texts[by])}
 	switch worst {
 	case canceled:
 		other.is = context.Canceled
 	case late:
 		other.is = context.DeadlineExceeded
 	}
-	return other
+	return &Error{by, other, fmt.Sprintf("rank %d: %s", by, other.text)}
+}
+
+// Differences compares the text that each rank passes with that of rank 0, by a function
+// that returns lines of differences. It returns an error on all ranks that names the first
+// rank that differs.
+func (g *Group) Differences(text []byte, compare func(first, other []byte) []string) error {
+	all, err := g.Gather(text)
+	if err != nil {
+		return err
+	}
+	for i, other := range all[1:] {
+		if lines := compare(all[0], other); len(lines) > 0 {
+			return &Error{i + 1, nil, fmt.Sprintf("rank %d differs from rank 0 (rank 0 → rank %d):\n%s", i+1, i+1, strings.Join(lines, "\n"))}
+		}
+	}
+	return nil
 }

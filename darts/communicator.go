@@ -1,0 +1,101 @@
+package darts
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"unnas/internal/engine"
+	"unnas/internal/ranks"
+)
+
+// A Communicator connects the processes of one run, its ranks, which are numbered from 0;
+// package unnas/darts/mpi has one. Values travel bit by bit, so that other data can travel
+// as floats. All ranks call the same methods in the same order, each from one goroutine at a
+// time. The error of one rank may leave the others waiting: a run that gets an error calls
+// Abort.
+//
+// The ranks of a run call Search or Train with equal arguments, besides the Runtime. Each
+// loads and computes its share of the micro-batches of every step and of the images of
+// every evaluation. A run has as many micro-batches as SearchConfig.MicroBatch says, which
+// must be a multiple of the number of ranks, and its results depend on the micro-batches, not
+// on the ranks: they are equal to the bit for one rank and for many, and a checkpoint may be
+// resumed with another number. Rank 0 records and writes: Dir and Recorder of the other
+// ranks are not used. An error of one rank is an error on all; see RankError.
+type Communicator interface {
+	// Rank returns the number of this process, and Size that of all.
+	Rank() int
+	Size() int
+	// AllToAll sends block i of send to rank i, and sets block i of recv to what rank i sends
+	// here. Both are Size blocks of one length.
+	AllToAll(recv, send []float32) error
+	// AllGather sets block i of recv to what rank i sends. recv is Size times as long.
+	AllGather(recv, send []float32) error
+	// Broadcast sets data on every rank to that of rank root.
+	Broadcast(data []float32, root int) error
+	// Barrier waits for all ranks.
+	Barrier() error
+	// Abort ends all ranks at once, with a message on standard error.
+	Abort(err error)
+}
+
+// RankError returns the rank whose error ended a run on all ranks, as errors.As finds it in
+// the error of the run. The text of another rank's error begins with "rank 2: ".
+func RankError(err error) (rank int, ok bool) {
+	var e *ranks.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	return e.Rank, true
+}
+
+// join votes on the error that a rank has found in its arguments, and returns the Runtime of
+// this rank: with the least Memory of any rank, whose share of a machine is equal to that of
+// the other ranks there, and without what rank 0 alone uses.
+func (rt Runtime) join(group *ranks.Group, batch, micro int, err error) (Runtime, error) {
+	size := group.Size()
+	if err == nil {
+		err = shared(batch, micro, size)
+	}
+	if err := group.Agree(err); err != nil || size == 1 {
+		return rt, err
+	}
+	if group.Rank() > 0 {
+		rt.Dir, rt.Recorder = nil, nil
+	}
+	host, err := os.Hostname()
+	if err := group.Agree(err); err != nil {
+		return rt, fmt.Errorf("darts: %w", err)
+	}
+	hosts, err := group.Gather([]byte(host))
+	if err != nil {
+		return rt, err
+	}
+	if rt.Memory == 0 {
+		here := int64(0)
+		for _, h := range hosts {
+			if string(h) == host {
+				here++
+			}
+		}
+		rt.Memory = engine.Budget{}.Room() / here
+	}
+	rooms, err := group.GatherFloat64(float64(rt.Memory))
+	for _, room := range rooms {
+		if rt.Memory == 0 || room > 0 && int64(room) < rt.Memory {
+			rt.Memory = int64(room)
+		}
+	}
+	return rt, err
+}
+
+// shared returns an error if ranks cannot share the micro-batches of a batch equally.
+func shared(batch, micro, ranks int) error {
+	switch {
+	case ranks == 1 || micro > 0 && batch/micro%ranks == 0:
+		return nil
+	case micro == 0:
+		return fmt.Errorf("darts: MicroBatch is 0, so that the whole Batch of %d goes through the network at once, which %d ranks cannot share; set it to %d or less", batch, ranks, max(1, batch/ranks))
+	}
+	return fmt.Errorf("darts: Batch %d with MicroBatch %d makes a number of micro-batches, %d, that %d ranks cannot share equally; choose both so that it is a multiple of %d", batch, micro, batch/micro, ranks, ranks)
+}
