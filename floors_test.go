@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"internal/onnxpb":      0,
 	"internal/tfrecord":    0,
 	"internal/panics":      0,
+	"internal/ranks":       0,
 	"internal/picture":     0,
 	"internal/pickle":      0,
 	"darts/sweep":          1,
@@ -64,7 +65,7 @@ var floors = map[string]int{
 }
 
 // kits serve tests, and nothing else imports them.
-var kits = []string{"internal/golden", "ops/optest", "pretext/pretexttest"}
+var kits = []string{"internal/golden", "internal/ranks/rankstest", "ops/optest", "pretext/pretexttest"}
 
 // chosen bind libraries that are not Go; only programs decide to link them.
 var chosen = []string{"pretext/turbojpeg"}

@@ -156,7 +156,7 @@ var mutants = []mutant{
 		from: "if p, epoch := r.phase.best(); epoch > 0 {",
 		to:   "if p, epoch := r.phase.best(); epoch < 0 {"},
 	{file: "darts/run.go", tests: "./darts",
-		from: "return errors.Join(err, r.phase.afterEpoch(), r.save())",
+		from: "return r.ranks.Agree(errors.Join(err, r.phase.afterEpoch(), r.save()))",
 		to:   "return errors.Join(err, r.phase.afterEpoch())"},
 	{file: "darts/schedule.go", tests: "./darts",
 		from: "if warmup := float64(s.Warmup); t < warmup {",

@@ -1,4 +1,3 @@
-// Package rankstest connects ranks that are goroutines of one process, for tests.
 package rankstest
 
 import (

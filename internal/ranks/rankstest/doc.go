@@ -1,0 +1,2 @@
+// Package rankstest connects ranks that are goroutines of one process, for tests.
+package rankstest
