@@ -247,14 +247,14 @@ func (c *Comm) Abort(err error) {
 		os.Exit(1)
 	}
 	fmt.Fprintf(os.Stderr, "rank %d of %d on %s: %v\n", c.rank, c.size, c.host, err)
-	// A thread that waits for other ranks makes no call. The launcher then ends them,
-	// because this process exits with a code.
-	wait := time.After(time.Second)
+	c.library.abortWait()
 	select {
 	case c.calls <- c.library.abort:
-		<-wait
-	case <-wait:
+	case <-time.After(time.Second):
 	}
+	// The library has ended the process, or is about to. Where it does not, the launcher
+	// ends the others once this rank has exited with a code.
+	time.Sleep(time.Second)
 	os.Exit(1)
 }
 

@@ -17,8 +17,9 @@ type library interface {
 	allGather(recv, send []float32) error
 	broadcast(data []float32, root int) error
 	barrier() error
-	abort()
 	finalize() error
+	abort()
+	abortWait() // makes the thread abort if it waits; any thread may call it
 }
 
 // The application binary interfaces of MPI libraries, which differ in their handles.

@@ -4,8 +4,12 @@ package mpi
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -14,14 +18,15 @@ import (
 // An abi has the constants of a family.
 type abi struct {
 	world, float, errorsReturn uintptr
+	statusIgnore               uintptr
 	threadFunneled             int32
 }
 
-// constants of the families. Handles are addresses in Open MPI's, which newBinding looks up.
+// constants of the families. In Open MPI's, handles are addresses that bind finds.
 var constants = [...]abi{
 	// MPI: A Message-Passing Interface Standard, version 5.0 (2025), section 20.
-	standardFamily: {0x101, 0x210, 0x142, 1024},
-	mpichFamily:    {0x44000000, 0x4c00040a, 0x54000001, 1},
+	standardFamily: {0x101, 0x210, 0x142, 0, 1024},
+	mpichFamily:    {0x44000000, 0x4c00040a, 0x54000001, 1, 1},
 	openMPIFamily:  {threadFunneled: 1},
 }
 
@@ -38,12 +43,22 @@ type binding struct {
 	commSetErrhandler func(comm, handler uintptr) int32
 	errorString       func(code int32, text *byte, length *int32) int32
 	mpiAlltoall       func(send unsafe.Pointer, sends int32, sendType uintptr, recv unsafe.Pointer, recvs int32, recvType, comm uintptr) int32
+	mpiIalltoall      func(send unsafe.Pointer, sends int32, sendType uintptr, recv unsafe.Pointer, recvs int32, recvType, comm uintptr, r *request) int32
 	mpiAllgather      func(send unsafe.Pointer, sends int32, sendType uintptr, recv unsafe.Pointer, recvs int32, recvType, comm uintptr) int32
+	mpiIallgather     func(send unsafe.Pointer, sends int32, sendType uintptr, recv unsafe.Pointer, recvs int32, recvType, comm uintptr, r *request) int32
 	mpiBcast          func(data unsafe.Pointer, n int32, dataType uintptr, root int32, comm uintptr) int32
-	mpiBarrier        func(comm uintptr) int32
+	mpiIbcast         func(data unsafe.Pointer, n int32, dataType uintptr, root int32, comm uintptr, r *request) int32
+	mpiIbarrier       func(comm uintptr, r *request) int32
 	mpiAbort          func(comm uintptr, code int32) int32
 	mpiFinalize       func() int32
+	usleep            func(microseconds uint32) int32
+
+	mpiTest  uintptr
+	aborting atomic.Bool
 }
+
+// A request is an MPI_Request, which is a pointer or an int.
+type request uintptr
 
 // maxText is at least MPI_MAX_LIBRARY_VERSION_STRING and MPI_MAX_ERROR_STRING of all
 // families.
@@ -78,9 +93,12 @@ func bind(file string, at uintptr) (*binding, error) {
 		"MPI_Comm_set_errhandler": &b.commSetErrhandler,
 		"MPI_Error_string":        &b.errorString,
 		"MPI_Alltoall":            &b.mpiAlltoall,
+		"MPI_Ialltoall":           &b.mpiIalltoall,
 		"MPI_Allgather":           &b.mpiAllgather,
+		"MPI_Iallgather":          &b.mpiIallgather,
 		"MPI_Bcast":               &b.mpiBcast,
-		"MPI_Barrier":             &b.mpiBarrier,
+		"MPI_Ibcast":              &b.mpiIbcast,
+		"MPI_Ibarrier":            &b.mpiIbarrier,
 		"MPI_Abort":               &b.mpiAbort,
 		"MPI_Finalize":            &b.mpiFinalize,
 	} {
@@ -102,9 +120,16 @@ func bind(file string, at uintptr) (*binding, error) {
 			}
 		}
 	}
-	if symbol, err := purego.Dlsym(at, "MPI_Init_thread"); err == nil {
-		b.path = pathOf(symbol, file)
+	var err error
+	if b.mpiTest, err = purego.Dlsym(at, "MPI_Test"); err != nil {
+		return nil, fmt.Errorf("%s is not an MPI library: %w", file, err)
 	}
+	b.path = pathOf(b.mpiTest, file)
+	sleep, err := purego.Dlsym(purego.RTLD_DEFAULT, "usleep")
+	if err != nil {
+		return nil, err
+	}
+	purego.RegisterFunc(&b.usleep, sleep)
 	text := make([]byte, maxText)
 	var length int32
 	if code := b.getLibraryVersion(&text[0], &length); code != 0 {
@@ -206,22 +231,78 @@ func (b *binding) check(code int32) error {
 	return fmt.Errorf("%s: %s", b, text[:max(0, min(int(length), len(text)))])
 }
 
+// small is the number of elements up to which the calls of all ranks are one. Larger ones
+// are made once all ranks are there.
+const small = 4096
+
 func (b *binding) allToAll(recv, send []float32) error {
 	n := int32(len(send) / b.size)
-	return b.check(b.mpiAlltoall(data(send), n, b.float, data(recv), n, b.float, b.world))
+	return b.exchange(len(send), func(r *request) int32 {
+		return b.mpiIalltoall(data(send), n, b.float, data(recv), n, b.float, b.world, r)
+	}, func() int32 {
+		return b.mpiAlltoall(data(send), n, b.float, data(recv), n, b.float, b.world)
+	})
 }
 
 func (b *binding) allGather(recv, send []float32) error {
 	n := int32(len(send))
-	return b.check(b.mpiAllgather(data(send), n, b.float, data(recv), n, b.float, b.world))
+	return b.exchange(len(recv), func(r *request) int32 {
+		return b.mpiIallgather(data(send), n, b.float, data(recv), n, b.float, b.world, r)
+	}, func() int32 {
+		return b.mpiAllgather(data(send), n, b.float, data(recv), n, b.float, b.world)
+	})
 }
 
 func (b *binding) broadcast(values []float32, root int) error {
-	return b.check(b.mpiBcast(data(values), int32(len(values)), b.float, int32(root), b.world))
+	n := int32(len(values))
+	return b.exchange(len(values), func(r *request) int32 {
+		return b.mpiIbcast(data(values), n, b.float, int32(root), b.world, r)
+	}, func() int32 {
+		return b.mpiBcast(data(values), n, b.float, int32(root), b.world)
+	})
 }
 
-func (b *binding) barrier() error  { return b.check(b.mpiBarrier(b.world)) }
+func (b *binding) barrier() error {
+	return b.wait(func(r *request) int32 { return b.mpiIbarrier(b.world, r) })
+}
+
+// exchange makes a collective call that moves n elements. Calls that block poll without a
+// pause, which would take a core from other goroutines while this rank waits for a slower
+// one, and would not see Abort. So a blocking one comes after a barrier.
+func (b *binding) exchange(n int, start func(*request) int32, block func() int32) error {
+	defer runtime.KeepAlive(start) // and with it what the library reads and writes
+	if n <= small {
+		return b.wait(start)
+	}
+	if err := b.barrier(); err != nil {
+		return err
+	}
+	return b.check(block())
+}
+
+// wait starts a call and waits until it has been completed. The longer it waits, the longer
+// it sleeps between polls, up to half a millisecond.
+func (b *binding) wait(start func(*request) int32) error {
+	var r request
+	var done int32
+	if err := b.check(start(&r)); err != nil {
+		return err
+	}
+	for began := time.Now(); !b.aborting.Load(); {
+		for range 200 {
+			code, _, _ := purego.SyscallN(b.mpiTest, uintptr(unsafe.Pointer(&r)), uintptr(unsafe.Pointer(&done)), b.statusIgnore)
+			if err := b.check(int32(code)); err != nil || done != 0 {
+				return err
+			}
+		}
+		b.usleep(uint32(min(max(time.Since(began)/16, 20*time.Microsecond), 500*time.Microsecond).Microseconds()))
+	}
+	b.abort()
+	return errors.New("the rank is aborted")
+}
+
 func (b *binding) abort()          { b.mpiAbort(b.world, 1) }
+func (b *binding) abortWait()      { b.aborting.Store(true) }
 func (b *binding) finalize() error { return b.check(b.mpiFinalize()) }
 
 func data(s []float32) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
