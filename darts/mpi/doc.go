@@ -1,0 +1,2 @@
+// Package mpi connects the processes of a run over MPI.
+package mpi
