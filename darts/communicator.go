@@ -49,6 +49,24 @@ func RankError(err error) (rank int, ok bool) {
 	return e.Rank, true
 }
 
+// First calls f on rank 0, and then on the other ranks: for work whose result rank 0 leaves
+// to the others in a file, such as the index of a data set. If f fails on any rank, all get
+// an error. A Communicator of nil is one rank.
+func First(c Communicator, f func() error) error {
+	group := Runtime{Communicator: c}.group()
+	var err error
+	if group.Leads() {
+		err = f()
+	}
+	if err := group.Agree(err); err != nil || group.Size() == 1 {
+		return err
+	}
+	if !group.Leads() {
+		err = f()
+	}
+	return group.Agree(err)
+}
+
 // join votes on the error that a rank has found in its arguments, and returns the Runtime of
 // this rank: with the least Memory of any rank, whose share of a machine is equal to that of
 // the other ranks there, and without what rank 0 alone uses.

@@ -70,7 +70,7 @@ func (p *Printer) Record(e Event) error {
 		return p.progress(e)
 	case Epoch:
 		return p.print(fit(math.MaxInt, fmt.Sprintf("%s %6s", p.epoch(e.Epoch), format.Duration(e.Elapsed)),
-			append(p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipWeight), number("eigenvalue %.4g", e.Eigenvalue))))
+			append(p.numbers(e.TrainLoss, e.TrainScore, e.ValLoss, e.ValScore, e.Entropy, e.SkipWeight), number("eigenvalue %.4g", e.Eigenvalue), LoadText(e.Ranks))))
 	case Warning:
 		return p.print("warning: " + e.Text)
 	case Done:
@@ -175,12 +175,29 @@ func startText(e Start) string {
 	if e.MicroBatch > 0 && e.MicroBatch < e.Batch {
 		how = fmt.Sprintf(", %s at once", format.Plural(e.MicroBatch, "image"))
 	}
+	if e.Ranks > 1 {
+		how += fmt.Sprintf(", %d ranks", e.Ranks)
+	}
 	if e.Recompute {
 		how += ", with recomputation"
 	}
 	return fmt.Sprintf("%s: %s, %s of %s, batch %s\n%s parameters, %s multiply-adds, %s of memory%s",
 		e.Task, images, format.Plural(e.Epochs, "epoch"), format.Plural(e.StepsPerEpoch, "step"), format.Count(e.Batch),
 		format.SI(int64(e.Params)), format.SI(e.MACs), format.Bytes(e.PlannedBytes), how)
+}
+
+// LoadText returns the loads of ranks in words; "" for none.
+func LoadText(ranks []Rank) string {
+	if len(ranks) == 0 {
+		return ""
+	}
+	slowest, fastest := ranks[0].ImagesPerSecond, ranks[0].ImagesPerSecond
+	least, most := ranks[0].Waited, ranks[0].Waited
+	for _, r := range ranks[1:] {
+		slowest, fastest = min(slowest, r.ImagesPerSecond), max(fastest, r.ImagesPerSecond)
+		least, most = min(least, r.Waited), max(most, r.Waited)
+	}
+	return fmt.Sprintf("%d ranks %s-%s img/s each, waited %.0f-%.0f%%", len(ranks), format.Rate(slowest), format.Rate(fastest), 100*least, 100*most)
 }
 
 // fit returns the first part, cut to width characters, followed by the others that are

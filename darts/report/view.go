@@ -164,6 +164,7 @@ func (s *state) facts() []fact {
 	number(s.valScore(), s.score, e.ValScore)
 	if s.steps.added > 0 {
 		add("images/s", plain(last.ImagesPerSecond), format.Finite(last.ImagesPerSecond) && last.ImagesPerSecond > 0)
+		add("load of the ranks", record.LoadText(s.epochs.last.Ranks), s.epochs.added > 0 && len(s.epochs.last.Ranks) > 0)
 		add("time left", format.Duration(last.Left), s.done == nil && !s.closed && last.Left > 0)
 	}
 	if s.done != nil {
@@ -174,6 +175,7 @@ func (s *state) facts() []fact {
 	add("multiply-adds per image", format.SI(b.MACs), b.MACs > 0)
 	add("planned memory", format.Bytes(b.PlannedBytes), b.PlannedBytes > 0)
 	add("peak memory of the program", format.Bytes(s.peak), s.peak > 0)
+	add("ranks", fmt.Sprint(b.Ranks), b.Ranks > 1)
 	add("training images", fmt.Sprint(b.Train), b.Train > 0)
 	add("validation images", fmt.Sprint(b.Val), b.Val > 0)
 	return all

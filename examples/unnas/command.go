@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
 
+	"unnas/darts"
+	"unnas/darts/mpi"
 	"unnas/examples/unnas/internal/nearest"
 )
 
@@ -22,6 +25,7 @@ type command struct {
 	texts    map[string]string // what flags mean here, where that differs
 	defaults map[string]string // their defaults, where these differ
 	values   map[string]string // what help calls their values, where that differs
+	ranks    bool              // whether several processes can share the work
 	run      func(ctx context.Context, c *call) error
 }
 
@@ -79,11 +83,40 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case c == nil:
 		return unknown("command", name, names(commands()))
 	}
-	parsed, err := c.parse(rest, out)
+	if c.ranks {
+		return c.onRanks(ctx, rest, out)
+	}
+	return c.start(ctx, rest, out, nil)
+}
+
+// start runs the command with arguments.
+func (c *command) start(ctx context.Context, args []string, out io.Writer, comm darts.Communicator) error {
+	parsed, err := c.parse(args, out)
 	if parsed == nil || err != nil {
 		return err
 	}
+	parsed.Runtime.Communicator = comm
 	return c.run(ctx, parsed)
+}
+
+// onRanks runs the command in the job of a launcher such as mpirun, or in this process
+// alone. Rank 0 prints.
+func (c *command) onRanks(ctx context.Context, args []string, out io.Writer) error {
+	comm, err := mpi.Start()
+	if err != nil {
+		return err
+	}
+	if comm.Rank() > 0 {
+		out = io.Discard
+	}
+	err = c.start(ctx, args, out, comm)
+	if _, known := darts.RankError(err); err != nil && !known && comm.Size() > 1 {
+		comm.Abort(err) // the other ranks wait for this one
+	}
+	if err != nil && comm.Rank() > 0 {
+		err = silentError{err}
+	}
+	return errors.Join(err, comm.Close())
 }
 
 func names(all []*command) []string {

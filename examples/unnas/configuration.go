@@ -24,6 +24,7 @@ func configurationCommand() *command {
 		name: configuration, args: "[KEY VALUE ...]", most: -1,
 		summary: "run a configuration file of the authors' release",
 		flags:   configurationFlags,
+		ranks:   true,
 		run:     runConfiguration,
 	}
 }

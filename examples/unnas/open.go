@@ -147,7 +147,12 @@ func (c *call) openSplit(ctx context.Context, k kind, dir string, split dataset.
 		})
 	case preset.ImageNet22K:
 		o.List, o.Index, o.Seed = c.list, c.index, c.Seed
-		return openImageNet22K(ctx, dir, o, c.notes)
+		var src *dataset.ImageNet22K
+		err := darts.First(c.Runtime.Communicator, func() (err error) {
+			src, err = openImageNet22K(ctx, dir, o, c.notes)
+			return err
+		})
+		return src, err
 	case preset.Cityscapes:
 		o.NoMasks = task.Name() != preset.Segmentation
 		return dataset.OpenCityscapes(ctx, dir, split, o)

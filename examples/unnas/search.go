@@ -34,6 +34,7 @@ func searchCommand() *command {
 		flags:    "cfg task preset init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch precision auto-batch" + imageFlags + machineFlags + runFlags,
 		texts:    map[string]string{"init": "supernet to start from: run directory of a search [drawn]"},
 		defaults: map[string]string{"data": builtInTitle, "task": "rotation"},
+		ranks:    true,
 		run:      runSearch,
 	}
 }

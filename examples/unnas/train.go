@@ -31,6 +31,7 @@ func trainCommand() *command {
 		},
 		flags:    "cfg val task preset cell init freeze width cells epochs batch lr evaluate-every micro-batch precision" + imageFlags + machineFlags + runFlags,
 		defaults: map[string]string{"data": builtInTitle, "task": "the labels", "cell": "that of -init"},
+		ranks:    true,
 		run:      runTrain,
 	}
 }

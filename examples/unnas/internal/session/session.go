@@ -83,6 +83,10 @@ func steps(n int) string {
 // It removes a run directory in which no step was done, and shows the outcome, of work
 // that ctx stops too, with how to resume. The page of the run has samples of the task.
 func (s Session) run(ctx context.Context, out io.Writer, src darts.Source, task pretext.Task, work func(darts.Runtime) (outcome, error)) error {
+	if c := s.Runtime.Communicator; c != nil && c.Rank() > 0 { // rank 0 keeps and shows the run
+		_, err := work(s.Runtime)
+		return err
+	}
 	dir, err := s.RunDir(s.Name)
 	if err != nil {
 		return err
