@@ -2,6 +2,7 @@ package darts
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"unnas/darts/record"
+	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
 	"unnas/internal/format"
 	"unnas/internal/loader"
@@ -49,10 +51,20 @@ type ClassScore struct {
 
 // Evaluate measures the model on all images of a source, in the way that Train does
 // on those of validation: classes are compared by their names where both have some. The
-// Runtime says how; its Dir is not used.
+// Runtime says how; its Dir is not used. Ranks share the images, and all get the result.
 func (m *Model) Evaluate(ctx context.Context, src Source, rt Runtime) (*Evaluation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	group := rt.group()
+	e, err := m.evaluateOn(ctx, src, rt, group)
+	if err := group.Agree(err); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// evaluateOn evaluates the share of a rank.
+func (m *Model) evaluateOn(ctx context.Context, src Source, rt Runtime, group *ranks.Group) (*Evaluation, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
@@ -65,12 +77,15 @@ func (m *Model) Evaluate(ctx context.Context, src Source, rt Runtime) (*Evaluati
 	if src.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on")
 	}
+	if err := m.compare(group, src); err != nil {
+		return nil, err
+	}
 	same, warning, err := matchClasses(m.Classes, src, m.Task)
 	if err != nil {
 		return nil, err
 	}
 	recorder := rt.Recorder
-	if recorder == nil {
+	if recorder == nil || !group.Leads() {
 		recorder = record.Func(func(record.Event) error { return nil })
 	}
 	if warning != "" {
@@ -78,7 +93,7 @@ func (m *Model) Evaluate(ctx context.Context, src Source, rt Runtime) (*Evaluati
 			return nil, fmt.Errorf("darts: recording: %w", err)
 		}
 	}
-	e, err := m.evaluate(ctx, same, rt, record.NewMeter(recorder))
+	e, err := m.evaluate(ctx, same, rt, group, record.NewMeter(recorder))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +101,25 @@ func (m *Model) Evaluate(ctx context.Context, src Source, rt Runtime) (*Evaluati
 	return e, nil
 }
 
-func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *record.Meter) (e *Evaluation, err error) {
+// compare returns an error if another rank has another model or other images.
+func (m *Model) compare(group *ranks.Group, src Source) error {
+	if group.Size() == 1 {
+		return nil
+	}
+	mine, err := json.Marshal(map[string]any{
+		"images": src.Len(), "fingerprint": about(src).Fingerprint(), "kernel": kernels(),
+		"weights": checkpoint.ArrayOf("", m.Params.Weights()).Checksum(), "running": checkpoint.ArrayOf("", m.Params.Running()).Checksum(),
+	})
+	if err := group.Agree(err); err != nil {
+		return err
+	}
+	if err := group.Differences(mine, checkpoint.Differences); err != nil {
+		return fmt.Errorf("darts: %w\nstart all ranks with the same model and images", err)
+	}
+	return nil
+}
+
+func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, group *ranks.Group, meter *record.Meter) (e *Evaluation, err error) {
 	if evaluator, ok := m.Task.(Evaluator); ok {
 		defer func() {
 			if p := recover(); p != nil {
@@ -101,7 +134,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 		if err != nil {
 			return nil, err
 		}
-		scores, err := evaluateImages(decoding.With(ctx), ranks.New(nil), evaluator, measure, src.Len(), meter)
+		scores, err := evaluateImages(decoding.With(ctx), group, evaluator, measure, src.Len(), meter)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +142,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 		metric.Name, metric.LowerIsBetter = evaluator.Metric()
 		return m.evaluation(metric, scores, nil), nil
 	}
-	en := engine.New(1, ranks.New(nil))
+	en := engine.New(1, group)
 	en.Params = m.Params
 	var run *engine.Runner
 	atOnce := min(evaluatedAtATime, src.Len())
@@ -135,7 +168,7 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, meter *rec
 	if err := en.Bind(); err != nil {
 		return nil, fmt.Errorf("darts: %w", err)
 	}
-	images, err := loader.New(src, m.Task, loader.All(src), loader.Options{Batch: atOnce, Workers: rt.workers(), Purpose: "evaluation", Quota: decoding})
+	images, err := loader.New(src, m.Task, loader.All(src), loader.Options{Batch: atOnce, Workers: rt.workers(), Purpose: "evaluation", Quota: decoding, Shard: loader.Shard{Rank: group.Rank(), Ranks: group.Size(), Whole: true}})
 	if err != nil {
 		return nil, err
 	}

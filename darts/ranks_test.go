@@ -397,3 +397,71 @@ func TestRanksLoads(t *testing.T) {
 		}
 	}
 }
+
+// TestRanksEvaluate compares the scores of a model on one rank and on more, on which each
+// measures some of the images.
+func TestRanksEvaluate(t *testing.T) {
+	c := smallTraining()
+	c.Epochs = 1
+	trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, nil, smallTask(), c, Runtime{})
+	require.NoError(t, err)
+	pixels := segmentation.Task{Transform: pretext.ScenesTransform(33), ASPP: segmentation.SearchASPP(3)}
+	network := cell.Network{Backbone: cell.Backbone{Stem: cell.ImageNetStem, Width: 4, Cells: 3, Reductions: []int{1}}, Genotype: c.Network.(cell.Network).Genotype, Ops: ops.All()}
+	params, err := NewParams(network, pixels, 3)
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		model func() *Model
+		src   Source
+	}{
+		"classes": {trained.Model, stripes{n: 43, fail: -1}},
+		"pixels":  {func() *Model { return &Model{Architecture: network, Task: pixels, Params: params.Clone()} }, masked{5}},
+	} {
+		want, err := test.model().Evaluate(t.Context(), test.src, Runtime{})
+		require.NoError(t, err)
+		var got [3]*Evaluation
+		require.NoError(t, errors.Join(rankstest.Run(3, func(r *rankstest.Rank) (err error) {
+			got[r.Rank()], err = test.model().Evaluate(t.Context(), test.src, Runtime{Communicator: r})
+			return err
+		})...))
+		for _, e := range got {
+			assert.Equal(t, fmt.Sprintf("%+v", *want), fmt.Sprintf("%+v", *e), name) // in which NaN is NaN
+		}
+		for rank, err := range rankstest.Run(2, func(r *rankstest.Rank) error {
+			m := test.model()
+			m.Params = m.Params.Clone()
+			m.Params.Weights()[1] += float32(r.Rank())
+			_, err := m.Evaluate(t.Context(), test.src, Runtime{Communicator: r})
+			return err
+		}) {
+			require.ErrorContains(t, err, "rank 1 differs from rank 0 (rank 0 → rank 1):\nweights: ", "rank %d", rank)
+		}
+	}
+}
+
+// TestFirst calls on rank 0 before the others.
+func TestFirst(t *testing.T) {
+	var calls atomic.Int64
+	var order [3]int64
+	require.NoError(t, errors.Join(rankstest.Run(3, func(r *rankstest.Rank) error {
+		return First(r, func() error {
+			order[r.Rank()] = calls.Add(1)
+			return nil
+		})
+	})...))
+	assert.Equal(t, int64(1), order[0])
+	assert.Equal(t, int64(3), calls.Load())
+	for _, failing := range []int{0, 2} {
+		for _, err := range rankstest.Run(3, func(r *rankstest.Rank) error {
+			return First(r, func() error {
+				if r.Rank() == failing {
+					return errors.New("no such folder")
+				}
+				return nil
+			})
+		}) {
+			assert.ErrorContains(t, err, "no such folder")
+		}
+	}
+	failed := errors.New("failed")
+	assert.Equal(t, failed, First(nil, func() error { return failed }))
+}

@@ -28,6 +28,7 @@ func evaluateCommand() *command {
 		},
 		flags:    "val data dataset subset list index jpeg seed workers memory quiet json",
 		defaults: map[string]string{"data": builtInTitle},
+		ranks:    true,
 		run:      runEvaluate,
 	}
 }

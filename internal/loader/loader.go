@@ -165,8 +165,8 @@ func (l *Loader) Steps() int {
 
 // Images returns the number of images of the shard in a pass over all images.
 func (l *Loader) Images() int {
-	if !l.Shard.Whole {
-		return l.images * l.Steps()
+	if !l.Shard.Whole && l.Shard.Ranks > 1 {
+		return l.images * l.Steps() // full batches
 	}
 	n := 0
 	for step := l.Shard.Rank; step < l.Steps(); step += l.Shard.Ranks {

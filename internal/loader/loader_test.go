@@ -182,6 +182,66 @@ func TestLoaderMatchesSequentialLoading(t *testing.T) {
 	})
 }
 
+// TestShards compares what ranks load with the batches of one.
+func TestShards(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, size := rapid.IntRange(1, 31).Draw(t, "images"), rapid.IntRange(1, 4).Draw(t, "ranks")
+		whole := rapid.Bool().Draw(t, "whole")
+		o := Options{Batch: size * rapid.IntRange(1, 3).Draw(t, "images of a rank"), Workers: rapid.IntRange(1, 3).Draw(t, "workers"), Seed: 5, Purpose: "weights", Train: true}
+		if whole {
+			o.Batch, o.Train = rapid.IntRange(1, n).Draw(t, "batch"), rapid.Bool().Draw(t, "train")
+		} else {
+			o.Wrap = rapid.Bool().Draw(t, "wrap")
+		}
+		if o.Train && o.Batch > n {
+			t.Skip("too few images")
+		}
+		src := countedImages{n: n}
+		all, err := New(src, newTagTask(), indexRange(n), o)
+		require.NoError(t, err)
+		limit := all.Steps()
+		if o.Wrap {
+			limit += 3
+		}
+		skip := 0
+		if !whole {
+			skip = rapid.IntRange(0, all.Steps()).Draw(t, "skip")
+		}
+		want := collect(t, all, 1, skip, limit)
+		images := 0
+		for rank := range size {
+			o := o
+			o.Shard = Shard{Rank: rank, Ranks: size, Whole: whole}
+			l, err := New(src, newTagTask(), indexRange(n), o)
+			require.NoError(t, err)
+			require.Equal(t, all.Steps(), l.Steps())
+			images += l.Images()
+			got := collect(t, l, 1, skip, limit)
+			if whole {
+				var mine []Batch
+				for i := rank; i < len(want); i += size {
+					mine = append(mine, want[i])
+				}
+				require.Equal(t, mine, got)
+				continue
+			}
+			require.Len(t, got, len(want))
+			for i, b := range want {
+				require.Equal(t, b.Part(rank, size), got[i])
+			}
+		}
+		require.Equal(t, all.Images(), images)
+	})
+	for _, o := range []Options{
+		{Batch: 5, Train: true, Shard: Shard{Ranks: 2}}, // no equal parts
+		{Batch: 4, Shard: Shard{Ranks: 2}},              // the last batch may have fewer images
+	} {
+		o.Workers = 1
+		_, err := New(countedImages{n: 9}, newTagTask(), indexRange(9), o)
+		assert.ErrorContains(t, err, "cannot be divided between 2 ranks")
+	}
+}
+
 func indexRange(n int) []int {
 	s := make([]int, n)
 	for i := range s {
