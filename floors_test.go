@@ -59,6 +59,7 @@ var floors = map[string]int{
 	"pretext/turbojpeg":    7,
 	"internal/engine":      8,
 	"darts":                9,
+	"darts/mpi":            10,
 	"darts/onnx":           10,
 	"darts/preset":         10,
 	"darts/report":         10,

@@ -43,7 +43,7 @@ type position struct {
 // all parameters, which differ when an operation is built in another way.
 func identify(start record.Start, task pretext.Task, p *ops.Params) ([]byte, error) {
 	start.PlannedBytes, start.Recompute, start.Ranks = 0, false, 0 // may change from machine to machine
-	start.Version, start.Revision = "", ""         // are warned of
+	start.Version, start.Revision = "", ""                         // are warned of
 	names := sha256.New()
 	for _, q := range p.List() {
 		fmt.Fprintf(names, "%s %v\n", q.Name, q.Shape)

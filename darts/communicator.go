@@ -67,6 +67,24 @@ func First(c Communicator, f func() error) error {
 	return group.Agree(err)
 }
 
+// Share calls f on rank 0 and returns its result on all ranks.
+func Share(c Communicator, f func() (string, error)) (string, error) {
+	group := Runtime{Communicator: c}.group()
+	var text string
+	var err error
+	if group.Leads() {
+		text, err = f()
+	}
+	if err := group.Agree(err); err != nil {
+		return "", err
+	}
+	all, err := group.Gather([]byte(text))
+	if err != nil {
+		return "", err
+	}
+	return string(all[0]), nil
+}
+
 // join votes on the error that a rank has found in its arguments, and returns the Runtime of
 // this rank: with the least Memory of any rank, whose share of a machine is equal to that of
 // the other ranks there, and without what rank 0 alone uses.

@@ -462,6 +462,16 @@ func TestFirst(t *testing.T) {
 			assert.ErrorContains(t, err, "no such folder")
 		}
 	}
+	for _, err := range rankstest.Run(3, func(r *rankstest.Rank) error {
+		text, err := Share(r, func() (string, error) { return fmt.Sprintf("by rank %d", r.Rank()), nil })
+		if text != "by rank 0" {
+			return fmt.Errorf("got %q, %w", text, err)
+		}
+		_, err = Share(r, func() (string, error) { return "", errors.New("no folder") })
+		return err
+	}) {
+		assert.ErrorContains(t, err, "no folder")
+	}
 	failed := errors.New("failed")
 	assert.Equal(t, failed, First(nil, func() error { return failed }))
 }

@@ -392,7 +392,7 @@ func (r *run) loads() ([]record.Rank, error) {
 	}
 	elapsed, waited := time.Since(r.begun), r.ranks.Waited()-r.waited
 	images := float64(r.batch*r.phase.steps()) / float64(size)
-	all, err := r.ranks.GatherFloat64(images/(elapsed-waited).Seconds(), waited.Seconds()/elapsed.Seconds())
+	all, err := r.ranks.GatherFloat64(images/max(elapsed-waited, time.Nanosecond).Seconds(), waited.Seconds()/elapsed.Seconds())
 	var list []record.Rank
 	for ; len(all) > 0; all = all[2:] {
 		list = append(list, record.Rank{ImagesPerSecond: all[0], Waited: all[1]})

@@ -256,8 +256,12 @@ func (f *RunDir) Discard() error {
 	return nil
 }
 
-// Close ends the file of events and the lock.
+// Close ends the file of events and the lock. Close of nil, which ranks other than 0 have,
+// does nothing.
 func (f *RunDir) Close() error {
+	if f == nil {
+		return nil
+	}
 	if err := errors.Join(f.metrics.Sync(), f.metrics.Close()); err != nil {
 		return fmt.Errorf("darts: run directory %s: %w", f.dir, err)
 	}

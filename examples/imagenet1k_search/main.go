@@ -18,9 +18,11 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/mpi"
 	"unnas/darts/preset"
 	"unnas/darts/record"
 	"unnas/pretext"
@@ -30,22 +32,24 @@ var (
 	data   = flag.String("data", "imagenet", "`folder` that holds train and val")
 	name   = flag.String("task", "rotation", "`task`: classification, rotation, colorization or jigsaw")
 	batch  = flag.Int("batch", 0, "images in a step; learning rates change in proportion (default as published)")
+	micro  = flag.Int("micro-batch", 0, "images of a batch that go through the network at once; ranks share them")
 	subset = flag.Int("subset", 0, "`number` of images to draw and use (default all)")
 	out    = flag.String("out", "runs/imagenet1k_search", "run `directory`")
 )
 
 func main() {
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if err := search(ctx); errors.Is(err, context.Canceled) {
+	run := func(comm *mpi.Comm) error { return search(ctx, comm) }
+	if err := mpi.Run(run); errors.Is(err, context.Canceled) {
 		log.Fatal("stopped; the same command resumes")
 	} else if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func search(ctx context.Context) error {
+func search(ctx context.Context, comm *mpi.Comm) error {
 	task, c, err := preset.Search(preset.ImageNet1K, *name)
 	if err != nil {
 		return err
@@ -53,20 +57,23 @@ func search(ctx context.Context) error {
 	if *batch != 0 {
 		c = c.WithBatch(*batch)
 	}
+	c.MicroBatch = *micro
 	src, err := open(ctx)
 	if err != nil {
 		return err
 	}
 	task = pretext.WithClasses(task, len(dataset.Wrapper{Source: src}.Classes()))
-	dir, err := darts.OpenRunDir(*out)
-	if err != nil {
-		return err
+	rt := darts.Runtime{Communicator: comm, Recorder: record.NewPrinter(os.Stdout)}
+	if comm.Rank() == 0 { // which keeps the run
+		if rt.Dir, err = darts.OpenRunDir(*out); err != nil {
+			return err
+		}
 	}
-	_, err = darts.Search(ctx, src, task, c, darts.Runtime{Dir: dir, Recorder: record.NewPrinter(os.Stdout)})
+	_, err = darts.Search(ctx, src, task, c, rt)
 	if err == nil {
 		fmt.Println("train these cells: go run ./examples/imagenet1k_train -genotype", *out)
 	}
-	return errors.Join(err, dir.Close())
+	return errors.Join(err, rt.Dir.Close())
 }
 
 // open returns the images to train on, or as many as -subset says.

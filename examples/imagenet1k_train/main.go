@@ -14,10 +14,12 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"unnas/cell"
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/mpi"
 	"unnas/darts/preset"
 	"unnas/darts/record"
 	"unnas/pretext"
@@ -34,16 +36,17 @@ var (
 
 func main() {
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if err := train(ctx); errors.Is(err, context.Canceled) {
+	run := func(comm *mpi.Comm) error { return train(ctx, comm) }
+	if err := mpi.Run(run); errors.Is(err, context.Canceled) {
 		log.Fatal("stopped; the same command resumes")
 	} else if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func train(ctx context.Context) error {
+func train(ctx context.Context, comm *mpi.Comm) error {
 	genotype, err := cell.ReadGenotype(*cells)
 	if err != nil {
 		return err
@@ -62,13 +65,15 @@ func train(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := darts.OpenRunDir(*out)
-	if err != nil {
-		return err
+	rt := darts.Runtime{Communicator: comm, Recorder: record.NewPrinter(os.Stdout)}
+	if comm.Rank() == 0 { // which keeps the run
+		if rt.Dir, err = darts.OpenRunDir(*out); err != nil {
+			return err
+		}
 	}
 	task = pretext.WithClasses(task, len(dataset.Wrapper{Source: src}.Classes()))
-	_, err = darts.Train(ctx, src, val, task, c, darts.Runtime{Dir: dir, Recorder: record.NewPrinter(os.Stdout)})
-	return errors.Join(err, dir.Close())
+	_, err = darts.Train(ctx, src, val, task, c, rt)
+	return errors.Join(err, rt.Dir.Close())
 }
 
 // open returns the images of a split, or as many as -subset says.

@@ -19,9 +19,11 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"unnas/darts"
 	"unnas/darts/dataset"
+	"unnas/darts/mpi"
 	"unnas/darts/preset"
 	"unnas/darts/record"
 	"unnas/pretext"
@@ -31,22 +33,24 @@ var (
 	data   = flag.String("data", "imagenet22k", "`folder` of the class folders")
 	name   = flag.String("task", "rotation", "`task`: classification, rotation, colorization or jigsaw")
 	batch  = flag.Int("batch", 0, "images in a step; learning rates change in proportion (default as published)")
+	micro  = flag.Int("micro-batch", 0, "images of a batch that go through the network at once; ranks share them")
 	subset = flag.Int("subset", 0, "`number` of images to draw and use (default all)")
 	out    = flag.String("out", "runs/imagenet22k_search", "run `directory`")
 )
 
 func main() {
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if err := search(ctx); errors.Is(err, context.Canceled) {
+	run := func(comm *mpi.Comm) error { return search(ctx, comm) }
+	if err := mpi.Run(run); errors.Is(err, context.Canceled) {
 		log.Fatal("stopped; the same command resumes")
 	} else if err != nil {
 		log.Fatal(err)
 	}
 }
 
-func search(ctx context.Context) error {
+func search(ctx context.Context, comm *mpi.Comm) error {
 	task, c, err := preset.Search(preset.ImageNet22K, *name)
 	if err != nil {
 		return err
@@ -54,17 +58,24 @@ func search(ctx context.Context) error {
 	if *batch != 0 {
 		c = c.WithBatch(*batch)
 	}
-	src, err := open(ctx)
+	c.MicroBatch = *micro
+	var src darts.Source
+	err = darts.First(comm, func() (err error) { // rank 0 lists the images for the others
+		src, err = open(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	task = pretext.WithClasses(task, len(dataset.Wrapper{Source: src}.Classes()))
-	dir, err := darts.OpenRunDir(*out)
-	if err != nil {
-		return err
+	rt := darts.Runtime{Communicator: comm, Recorder: record.NewPrinter(os.Stdout)}
+	if comm.Rank() == 0 { // which keeps the run
+		if rt.Dir, err = darts.OpenRunDir(*out); err != nil {
+			return err
+		}
 	}
-	_, err = darts.Search(ctx, src, task, c, darts.Runtime{Dir: dir, Recorder: record.NewPrinter(os.Stdout)})
-	return errors.Join(err, dir.Close())
+	_, err = darts.Search(ctx, src, task, c, rt)
+	return errors.Join(err, rt.Dir.Close())
 }
 
 // open returns the images, or as many as -subset says.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -102,21 +101,12 @@ func (c *command) start(ctx context.Context, args []string, out io.Writer, comm 
 // onRanks runs the command in the job of a launcher such as mpirun, or in this process
 // alone. Rank 0 prints.
 func (c *command) onRanks(ctx context.Context, args []string, out io.Writer) error {
-	comm, err := mpi.Start()
-	if err != nil {
-		return err
-	}
-	if comm.Rank() > 0 {
-		out = io.Discard
-	}
-	err = c.start(ctx, args, out, comm)
-	if _, known := darts.RankError(err); err != nil && !known && comm.Size() > 1 {
-		comm.Abort(err) // the other ranks wait for this one
-	}
-	if err != nil && comm.Rank() > 0 {
-		err = silentError{err}
-	}
-	return errors.Join(err, comm.Close())
+	return mpi.Run(func(comm *mpi.Comm) error {
+		if comm.Rank() > 0 {
+			out = io.Discard
+		}
+		return c.start(ctx, args, out, comm)
+	})
 }
 
 func names(all []*command) []string {

@@ -35,11 +35,6 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// silentError is an error that rank 0 prints.
-type silentError struct{ error }
-
-func (e silentError) Unwrap() error { return e.error }
-
 // usagef returns an error of the command line.
 func usagef(format string, values ...any) error {
 	return usageError{fmt.Errorf(format, values...)}
@@ -52,8 +47,6 @@ func status(err error, stderr io.Writer) int {
 		return 0
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, new(silentError)):
-		return exitFailed
 	}
 	fmt.Fprintf(stderr, "unnas: %v\n", err)
 	var fault interface{ Stack() []byte }

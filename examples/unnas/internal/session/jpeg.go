@@ -71,15 +71,20 @@ func (j JPEG) Decoder(recorded string) (*pretext.Decoder, error) {
 // Decoder returns the decoder of JPEG files that the options ask for: that of the run,
 // if one is resumed.
 func (o Options) Decoder() (*pretext.Decoder, error) {
-	if !o.Resume || !Exists(filepath.Join(o.Out, record.File)) { // of which RunDir says so
+	if !o.Resume {
 		return o.JPEG.Decoder("")
 	}
-	dir, err := darts.OpenRunDir(o.Out)
+	recorded, err := darts.Share(o.Runtime.Communicator, func() (string, error) {
+		if !Exists(filepath.Join(o.Out, record.File)) { // of which RunDir says so
+			return "", nil
+		}
+		dir, err := darts.OpenRunDir(o.Out)
+		if err != nil {
+			return "", err
+		}
+		return dir.Decoder(), dir.Close()
+	})
 	if err != nil {
-		return nil, err
-	}
-	recorded := dir.Decoder()
-	if err := dir.Close(); err != nil {
 		return nil, err
 	}
 	return o.JPEG.Decoder(recorded)
