@@ -348,6 +348,6 @@ func TestPrinterShowsRanks(t *testing.T) {
 	p := record.NewPrinter(&out)
 	feed(t, p, runEvents()...)
 	assert.Contains(t, out.String(), "16 images at once, 2 ranks\n")
-	assert.Contains(t, out.String(), "  2 ranks 650-700 img/s each, waited 3-12%\n")
+	assert.Contains(t, out.String(), "  2 ranks 651-700 img/s each, waited 3-12%\n")
 	assert.Empty(t, record.LoadText(nil))
 }
