@@ -32,8 +32,8 @@ var constants = [...]abi{
 
 // A binding is an opened library.
 type binding struct {
-	text, path string
-	size       int
+	file, path, text string
+	size             int
 	abi
 
 	getLibraryVersion func(text *byte, length *int32) int32
@@ -64,6 +64,9 @@ type request uintptr
 // families.
 const maxText = 8192
 
+// callable returns an error if libraries cannot be called on this system.
+func callable() error { return nil }
+
 // open opens the library of a name or path.
 func open(file string) (library, error) {
 	at, err := purego.Dlopen(file, purego.RTLD_LAZY|purego.RTLD_LOCAL)
@@ -84,7 +87,7 @@ func open(file string) (library, error) {
 func bind(file string, at uintptr) (*binding, error) {
 	has := func(symbol string) bool { _, err := purego.Dlsym(at, symbol); return err == nil }
 	f := familyOf(file, has)
-	b := &binding{path: file, abi: constants[f]}
+	b := &binding{file: file, abi: constants[f]}
 	for name, f := range map[string]any{
 		"MPI_Get_library_version": &b.getLibraryVersion,
 		"MPI_Init_thread":         &b.initThread,
@@ -172,7 +175,7 @@ func (b *binding) String() string {
 // initialize joins the job.
 func (b *binding) initialize() (rank, size int, err error) {
 	// Plug-ins of Open MPI need its symbols.
-	if _, err := purego.Dlopen(b.path, purego.RTLD_NOW|purego.RTLD_GLOBAL); err != nil {
+	if _, err := purego.Dlopen(b.file, purego.RTLD_NOW|purego.RTLD_GLOBAL); err != nil {
 		return 0, 0, err
 	}
 	var provided, r, s int32
