@@ -60,7 +60,10 @@ func each(t *testing.T, f func(t *testing.T, in installation)) {
 		t.Skip("no MPI is installed; install openmpi-bin or mpich to run ranks")
 	}
 	for _, in := range all {
-		t.Run(strings.ReplaceAll(in.project, " ", ""), func(t *testing.T) { f(t, in) })
+		t.Run(strings.ReplaceAll(in.project, " ", ""), func(t *testing.T) {
+			t.Parallel()
+			f(t, in)
+		})
 	}
 }
 
@@ -117,6 +120,7 @@ func (j *job) end() (out, errs string, err error) {
 }
 
 func TestCollectives(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		for _, ranks := range []int{2, 3, 4} {
 			_, _, err := launch(t, in, ranks, "collectives").end()
@@ -126,6 +130,7 @@ func TestCollectives(t *testing.T) {
 }
 
 func TestForcedLibrary(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		_, _, err := launch(t, in, 2, "collectives", variable+"="+in.library).end()
 		assert.NoError(t, err)
@@ -134,6 +139,7 @@ func TestForcedLibrary(t *testing.T) {
 
 // TestMismatch starts ranks with the launcher of one project and the library of another.
 func TestMismatch(t *testing.T) {
+	t.Parallel()
 	all := installations(t)
 	if len(all) < 2 {
 		t.Skip("only one MPI is installed; install openmpi-bin and mpich")
@@ -149,6 +155,7 @@ func TestMismatch(t *testing.T) {
 }
 
 func TestNoLibrary(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		_, errs, err := launch(t, in, 2, "collectives", variable+"=libnone.so").end()
 		assert.Error(t, err)
@@ -157,6 +164,7 @@ func TestNoLibrary(t *testing.T) {
 }
 
 func TestOff(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		out, _, err := launch(t, in, 2, "cores", variable+"="+off).end()
 		assert.NoError(t, err)
@@ -165,6 +173,7 @@ func TestOff(t *testing.T) {
 }
 
 func TestKilledRank(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		for _, program := range []string{"vote", "wait"} {
 			j := launch(t, in, 3, program)
@@ -178,24 +187,26 @@ func TestKilledRank(t *testing.T) {
 // TestSignals sends signals to the launcher, which passes them on, and to a rank. All ranks
 // end at the same step.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
+		j := launch(t, in, 3, "vote")
+		require.NoError(t, syscall.Kill(j.pids(t, 3)[1], syscall.SIGTERM))
+		out, _, err := j.end()
+		assert.NoError(t, err)
+		assert.Equal(t, 3, strings.Count(out, "stops, rank 1 got a signal"), out)
+
 		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 			j := launch(t, in, 3, "vote")
-			require.NoError(t, syscall.Kill(j.pids(t, 3)[1], s))
-			out, _, err := j.end()
-			assert.NoError(t, err)
-			assert.Equal(t, 3, strings.Count(out, "stops, rank 1 got a signal"), out)
-
-			j = launch(t, in, 3, "vote")
 			j.pids(t, 3)
 			require.NoError(t, j.Process.Signal(s))
-			out, _, _ = j.end() // Open MPI's reports a failure
+			out, _, _ := j.end() // Open MPI's launcher reports a failure
 			assert.Equal(t, 3, strings.Count(out, " stops, "), out)
 		}
 	})
 }
 
 func TestAbort(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		for program, message := range map[string]string{
 			"abort": "rank 1 of 3 on .*: no space left",
@@ -210,6 +221,7 @@ func TestAbort(t *testing.T) {
 
 // TestPanic has the panic of a nil pointer on all ranks, and one that ends rank 1.
 func TestPanic(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		_, errs, err := launch(t, in, 3, "panic").end()
 		assert.Error(t, err)
@@ -219,6 +231,7 @@ func TestPanic(t *testing.T) {
 }
 
 func TestLeave(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		_, _, err := launch(t, in, 3, "leave").end()
 		assert.Error(t, err)
@@ -226,6 +239,7 @@ func TestLeave(t *testing.T) {
 }
 
 func TestCores(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
 		cores := max(1, runtime.GOMAXPROCS(0)/2)
 		out, _, err := launch(t, in, 2, "cores", "OMPI_MCA_hwloc_base_binding_policy=none").end()
