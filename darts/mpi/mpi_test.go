@@ -230,11 +230,12 @@ func TestPanic(t *testing.T) {
 	})
 }
 
+// TestLeave has rank 1 end without Close. MPICH's launcher may report a success.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
-		_, _, err := launch(t, in, 3, "leave").end()
-		assert.Error(t, err)
+		out, _, _ := launch(t, in, 3, "leave").end()
+		assert.NotContains(t, out, "went on")
 	})
 }
 
