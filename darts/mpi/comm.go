@@ -254,6 +254,7 @@ func (c *Comm) Abort(err error) {
 		os.Exit(1)
 	}
 	fmt.Fprintf(os.Stderr, "rank %d of %d on %s: %v\n", c.rank, c.size, c.host, err)
+	time.Sleep(200 * time.Millisecond) // MPICH's launcher loses lines that it has not read
 	c.library.abortWait()
 	select {
 	case c.calls <- c.library.abort:
