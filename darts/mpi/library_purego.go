@@ -51,7 +51,6 @@ type binding struct {
 	mpiIbarrier       func(comm uintptr, r *request) int32
 	mpiAbort          func(comm uintptr, code int32) int32
 	mpiFinalize       func() int32
-	usleep            func(microseconds uint32) int32
 
 	mpiTest  uintptr
 	aborting atomic.Bool
@@ -128,11 +127,6 @@ func bind(file string, at uintptr) (*binding, error) {
 		return nil, fmt.Errorf("%s is not an MPI library: %w", file, err)
 	}
 	b.path = pathOf(b.mpiTest, file)
-	sleep, err := purego.Dlsym(purego.RTLD_DEFAULT, "usleep")
-	if err != nil {
-		return nil, err
-	}
-	purego.RegisterFunc(&b.usleep, sleep)
 	text := make([]byte, maxText)
 	var length int32
 	if code := b.getLibraryVersion(&text[0], &length); code != 0 {
@@ -283,8 +277,8 @@ func (b *binding) exchange(n int, start func(*request) int32, block func() int32
 	return b.check(block())
 }
 
-// wait starts a call and waits until it has been completed. The longer it waits, the longer
-// it sleeps between polls, up to half a millisecond.
+// wait starts a call and waits until it has been completed. For a millisecond it polls without
+// a pause. Then it sleeps between polls, in Go, so that other goroutines have the core.
 func (b *binding) wait(start func(*request) int32) error {
 	var r request
 	var done int32
@@ -292,13 +286,15 @@ func (b *binding) wait(start func(*request) int32) error {
 		return err
 	}
 	for began := time.Now(); !b.aborting.Load(); {
-		for range 200 {
+		for range 100 {
 			code, _, _ := purego.SyscallN(b.mpiTest, uintptr(unsafe.Pointer(&r)), uintptr(unsafe.Pointer(&done)), b.statusIgnore)
 			if err := b.check(int32(code)); err != nil || done != 0 {
 				return err
 			}
 		}
-		b.usleep(uint32(min(max(time.Since(began)/16, 20*time.Microsecond), 500*time.Microsecond).Microseconds()))
+		if time.Since(began) > time.Millisecond {
+			time.Sleep(500 * time.Microsecond)
+		}
 	}
 	b.abort()
 	return errors.New("the rank is aborted")
