@@ -4,6 +4,7 @@
 //	unnas/darts                search a cell, train a network, use it as a model
 //	unnas/darts/dataset        data sets: CIFAR-10, ImageNet, Cityscapes, folders of images
 //	unnas/darts/dataset/scenes built-in scenes, which need no files
+//	unnas/darts/mpi            the ranks of one run, on many sockets and machines, over MPI
 //	unnas/darts/onnx           export to ONNX
 //	unnas/darts/preset         published tasks and hyperparameters
 //	unnas/darts/rank           rank correlations of architectures between tasks

@@ -41,6 +41,7 @@ var floors = map[string]int{
 	"internal/checkpoint":  1,
 	"internal/kernel":      1,
 	"internal/peer/draws":  1,
+	"darts/mpi":            1,
 	"darts/rank":           1,
 	"darts/record":         1,
 	"internal/ir":          1,
@@ -69,7 +70,7 @@ var floors = map[string]int{
 var kits = []string{"internal/golden", "internal/ranks/rankstest", "ops/optest", "pretext/pretexttest"}
 
 // chosen bind libraries that are not Go; only programs decide to link them.
-var chosen = []string{"pretext/turbojpeg"}
+var chosen = []string{"darts/mpi", "pretext/turbojpeg"}
 
 // gorgoniaFloor is the lowest floor that knows Gorgonia.
 const gorgoniaFloor = 4

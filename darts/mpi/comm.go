@@ -24,7 +24,7 @@ type Comm struct {
 	library                 library // nil for one rank
 	calls                   chan func()
 	most                    int
-	closed                  bool
+	closed                  atomic.Bool
 }
 
 // joined is whether this process has joined a job, which it can do once.
@@ -38,12 +38,16 @@ var joined atomic.Bool
 // affinity mask, divided by the number of ranks on this host that may use them, unless the
 // environment variable GOMAXPROCS is set.
 //
-// After Start a program ends with Close on all ranks, or with Abort on any: ranks that wait
-// for one that returned from main with an error would wait until the launcher ends them.
+// After Start a program ends with Close on all ranks, or with Abort on any of them after an
+// error. It must not just return: others would wait for it in a collective call, and a
+// launcher ends them only if it notices.
 func Start() (*Comm, error) {
 	c, err := start()
 	if err != nil {
 		return nil, fmt.Errorf("mpi: %w", err)
+	}
+	if err := c.settle(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -61,6 +65,9 @@ func start() (*Comm, error) {
 	if l.size == 1 || file == off {
 		return c, nil
 	}
+	if err := callable(); err != nil {
+		return nil, fmt.Errorf("%s started this process: %w", l.name, err)
+	}
 	if joined.Swap(true) {
 		return nil, errors.New("this process has already joined a job; call Start once")
 	}
@@ -69,7 +76,7 @@ func start() (*Comm, error) {
 	if err := c.call(func() error { return c.join(file, l) }); err != nil {
 		return nil, err
 	}
-	return c, c.settle()
+	return c, nil
 }
 
 // serve makes the calls on one thread, which libraries demand.
@@ -82,7 +89,7 @@ func serve(calls <-chan func()) {
 
 // call makes a call on the thread of the library, and waits for it.
 func (c *Comm) call(f func() error) error {
-	if c.closed {
+	if c.closed.Load() {
 		return errors.New("the communicator is closed")
 	}
 	result := make(chan error, 1)
@@ -230,11 +237,11 @@ func (c *Comm) collective(name string, one, all func() error) error {
 // Close leaves the job. It waits until all ranks call it, so a rank that has failed calls
 // Abort instead.
 func (c *Comm) Close() error {
-	if c.library == nil || c.closed {
+	if c.library == nil || c.closed.Load() {
 		return nil
 	}
 	err := c.collective("Close", nil, c.library.finalize)
-	c.closed = true
+	c.closed.Store(true)
 	close(c.calls)
 	return err
 }
@@ -242,11 +249,12 @@ func (c *Comm) Close() error {
 // Abort prints the error with this rank and host to standard error and ends all ranks at
 // once, also while this one waits in a collective call. It does not return.
 func (c *Comm) Abort(err error) {
-	if c.library == nil || c.closed {
+	if c.library == nil || c.closed.Load() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	fmt.Fprintf(os.Stderr, "rank %d of %d on %s: %v\n", c.rank, c.size, c.host, err)
+	time.Sleep(200 * time.Millisecond) // MPICH's launcher loses lines that it has not read
 	c.library.abortWait()
 	select {
 	case c.calls <- c.library.abort:

@@ -103,6 +103,9 @@ func share(places []place, rank, procs int) (ranks, index, cores int) {
 
 // settle finds the ranks of this host and sets GOMAXPROCS.
 func (c *Comm) settle() error {
+	if c.library == nil {
+		return nil
+	}
 	all := make([]float32, c.size*placeFloats)
 	if err := c.AllGather(all, place{c.host, affinity()}.encode()); err != nil {
 		return err

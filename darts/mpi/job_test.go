@@ -23,6 +23,7 @@ var programs = map[string]func(c *Comm) error{
 	"wait":        wait,
 	"abort":       abort,
 	"late":        late,
+	"leave":       leave,
 	"panic":       panics,
 	"cores":       cores,
 }
@@ -176,8 +177,20 @@ func late(c *Comm) error {
 	if c.Rank() == 1 {
 		select {}
 	}
-	time.AfterFunc(100*time.Millisecond, func() { c.Abort(errors.New("signal came twice")) })
+	if c.Rank() == 0 {
+		time.AfterFunc(100*time.Millisecond, func() { c.Abort(errors.New("a second signal")) })
+	}
 	return c.Barrier()
+}
+
+// leave ends rank 1 without an error while the others wait for it.
+func leave(c *Comm) error {
+	if c.Rank() == 1 {
+		os.Exit(0)
+	}
+	err := c.Barrier()
+	fmt.Printf("rank %d went on: %v\n", c.Rank(), err)
+	return err
 }
 
 // panics recovers from a nil pointer, as Go programs can, and panics on rank 1.

@@ -44,6 +44,7 @@ var launchers = []struct {
 
 // launched returns the launcher that an environment is of.
 func launched(lookup func(string) (string, bool)) (launcher, error) {
+	has := func(name string) bool { _, ok := lookup(name); return ok }
 	number := func(name string) (int, error) {
 		text, ok := lookup(name)
 		if !ok {
@@ -56,6 +57,12 @@ func launched(lookup func(string) (string, bool)) (launcher, error) {
 		return n, nil
 	}
 	for _, l := range launchers {
+		if !has(l.size) && (l.size != "" || !has(l.rank)) {
+			continue
+		}
+		if l.project == mpich && has("SLURM_STEP_NUM_TASKS") && !has("MPI_LOCALNRANKS") {
+			continue // srun --mpi=pmi2, which Open MPI may speak, too
+		}
 		rank, err := number(l.rank)
 		if err != nil {
 			return launcher{}, err
@@ -64,11 +71,7 @@ func launched(lookup func(string) (string, bool)) (launcher, error) {
 		if err != nil {
 			return launcher{}, err
 		}
-		if size == unknown && (l.size != "" || rank == unknown) {
-			continue
-		}
-		_, pmix := lookup("PMIX_RANK")
-		return launcher{l.name, l.project, pmix, rank, size}, nil
+		return launcher{l.name, l.project, has("PMIX_RANK"), rank, size}, nil
 	}
 	return launcher{rank: 0, size: 1}, nil
 }

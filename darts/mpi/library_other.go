@@ -7,10 +7,11 @@ import (
 	"runtime"
 )
 
-// open returns an error: no library can be called here.
-func open(string) (library, error) {
-	return nil, fmt.Errorf("cannot call MPI libraries on %s/%s; use Linux or macOS, on amd64 or arm64", runtime.GOOS, runtime.GOARCH)
+// callable returns an error: libraries cannot be called on this system.
+func callable() error {
+	return fmt.Errorf("cannot call MPI libraries on %s/%s; use Linux or macOS, on amd64 or arm64", runtime.GOOS, runtime.GOARCH)
 }
 
-// handlers returns a function that does nothing, as no library changes signal handlers.
-func handlers() (restore func()) { return func() {} }
+// open and handlers are not called.
+func open(string) (library, error) { return nil, callable() }
+func handlers() (restore func())   { return func() {} }

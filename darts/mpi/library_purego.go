@@ -32,8 +32,8 @@ var constants = [...]abi{
 
 // A binding is an opened library.
 type binding struct {
-	text, path string
-	size       int
+	file, path, text string
+	size             int
 	abi
 
 	getLibraryVersion func(text *byte, length *int32) int32
@@ -51,7 +51,6 @@ type binding struct {
 	mpiIbarrier       func(comm uintptr, r *request) int32
 	mpiAbort          func(comm uintptr, code int32) int32
 	mpiFinalize       func() int32
-	usleep            func(microseconds uint32) int32
 
 	mpiTest  uintptr
 	aborting atomic.Bool
@@ -63,6 +62,9 @@ type request uintptr
 // maxText is at least MPI_MAX_LIBRARY_VERSION_STRING and MPI_MAX_ERROR_STRING of all
 // families.
 const maxText = 8192
+
+// callable returns an error if libraries cannot be called on this system.
+func callable() error { return nil }
 
 // open opens the library of a name or path.
 func open(file string) (library, error) {
@@ -84,7 +86,7 @@ func open(file string) (library, error) {
 func bind(file string, at uintptr) (*binding, error) {
 	has := func(symbol string) bool { _, err := purego.Dlsym(at, symbol); return err == nil }
 	f := familyOf(file, has)
-	b := &binding{path: file, abi: constants[f]}
+	b := &binding{file: file, abi: constants[f]}
 	for name, f := range map[string]any{
 		"MPI_Get_library_version": &b.getLibraryVersion,
 		"MPI_Init_thread":         &b.initThread,
@@ -125,11 +127,6 @@ func bind(file string, at uintptr) (*binding, error) {
 		return nil, fmt.Errorf("%s is not an MPI library: %w", file, err)
 	}
 	b.path = pathOf(b.mpiTest, file)
-	sleep, err := purego.Dlsym(purego.RTLD_DEFAULT, "usleep")
-	if err != nil {
-		return nil, err
-	}
-	purego.RegisterFunc(&b.usleep, sleep)
 	text := make([]byte, maxText)
 	var length int32
 	if code := b.getLibraryVersion(&text[0], &length); code != 0 {
@@ -172,7 +169,7 @@ func (b *binding) String() string {
 // initialize joins the job.
 func (b *binding) initialize() (rank, size int, err error) {
 	// Plug-ins of Open MPI need its symbols.
-	if _, err := purego.Dlopen(b.path, purego.RTLD_NOW|purego.RTLD_GLOBAL); err != nil {
+	if _, err := purego.Dlopen(b.file, purego.RTLD_NOW|purego.RTLD_GLOBAL); err != nil {
 		return 0, 0, err
 	}
 	var provided, r, s int32
@@ -280,8 +277,8 @@ func (b *binding) exchange(n int, start func(*request) int32, block func() int32
 	return b.check(block())
 }
 
-// wait starts a call and waits until it has been completed. The longer it waits, the longer
-// it sleeps between polls, up to half a millisecond.
+// wait starts a call and waits until it has been completed. For a millisecond it polls without
+// a pause. Then it sleeps between polls, in Go, so that other goroutines have the core.
 func (b *binding) wait(start func(*request) int32) error {
 	var r request
 	var done int32
@@ -289,13 +286,15 @@ func (b *binding) wait(start func(*request) int32) error {
 		return err
 	}
 	for began := time.Now(); !b.aborting.Load(); {
-		for range 200 {
+		for range 100 {
 			code, _, _ := purego.SyscallN(b.mpiTest, uintptr(unsafe.Pointer(&r)), uintptr(unsafe.Pointer(&done)), b.statusIgnore)
 			if err := b.check(int32(code)); err != nil || done != 0 {
 				return err
 			}
 		}
-		b.usleep(uint32(min(max(time.Since(began)/16, 20*time.Microsecond), 500*time.Microsecond).Microseconds()))
+		if time.Since(began) > time.Millisecond {
+			time.Sleep(500 * time.Microsecond)
+		}
 	}
 	b.abort()
 	return errors.New("the rank is aborted")
