@@ -41,7 +41,6 @@ var floors = map[string]int{
 	"internal/checkpoint":  1,
 	"internal/kernel":      1,
 	"internal/peer/draws":  1,
-	"darts/mpi":            1,
 	"darts/rank":           1,
 	"darts/record":         1,
 	"internal/ir":          1,
