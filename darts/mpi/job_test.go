@@ -1,3 +1,5 @@
+//go:build unix
+
 package mpi
 
 import (
@@ -26,6 +28,7 @@ var programs = map[string]func(c *Comm) error{
 	"leave":       leave,
 	"panic":       panics,
 	"cores":       cores,
+	"runs":        runs,
 }
 
 func TestMain(m *testing.M) {
