@@ -35,15 +35,15 @@ func (u *Update) Numbers(name string, count int) *ir.Value {
 	return u.Vector(name, u.numbers[len(u.numbers)-1])
 }
 
-// Apply adds a step and returns its outputs. Those that take the place of inputs become
-// their new values when the update has run.
+// Apply adds a step and returns its outputs. Those that take the place of vectors are in
+// their memory when the update has run.
 func (u *Update) Apply(op ir.Op, in ...*ir.Value) []*ir.Value {
 	out := u.builder.Apply(op, in...)
 	u.builder.Steps[len(u.builder.Steps)-1].Name = fmt.Sprintf("%v of %s", op, in[0].Name)
 	if s, ok := op.(ir.Stateful); ok {
 		states := s.States()
 		for i, v := range in {
-			if o, ok := states[i]; ok {
+			if o, ok := states[i]; ok && v.Source == ir.External {
 				u.program.States = append(u.program.States, ir.State{In: v, Out: out[o]})
 			}
 		}
