@@ -92,7 +92,7 @@ func (a *ahead) bind(s SGD, e *engine.Engine, o objective) error {
 	u := &a.norm
 	u.Result(u.Apply(ir.Norm{}, u.Vector("gradients", gw))[0], a.parts[:])
 	u = &a.besides
-	u.Apply(ir.Axpy{}, u.Vector("gradients", gw), u.Numbers("factor", 1), u.Vector("weights", w))
+	u.Apply(ir.Axpy{}, u.Vector("weights", w), u.Vector("gradients", gw), u.Numbers("factor", 1))
 	return errors.Join(a.look.Bind(e.Pool), a.norm.Bind(e.Pool), a.besides.Bind(e.Pool))
 }
 

@@ -81,18 +81,11 @@ func (k average) Run(c *Context, out, in []Array) error {
 
 type axpy struct{}
 
-func (axpy) Traits(in []ir.Shape) pass.Traits {
-	if len(in) < 3 {
-		return pure()
-	}
-	return replaces(2)
-}
+func (axpy) Traits([]ir.Shape) pass.Traits { return replaces(0) }
 
 func (axpy) Run(c *Context, out, in []Array) error {
-	if len(in) > 2 {
-		copy(out[0].F, in[2].F)
-	}
-	kernel.Scale(c.Pool, out[0].F, in[0].F, in[1].F[0], len(in) > 2)
+	copy(out[0].F, in[0].F)
+	kernel.Scale(c.Pool, out[0].F, in[1].F, in[2].F[0], true)
 	return nil
 }
 

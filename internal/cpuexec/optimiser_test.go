@@ -44,7 +44,7 @@ var updates = []struct {
 		return []float64{x[0] - n[0]*m/(n[1]*math.Sqrt(v)+0.125), m, v}
 	}},
 	{ir.Average{Decay: 0.875}, 2, nil, func(x, _ []float64) []float64 { return []float64{0.875*x[0] + 0.125*x[1]} }},
-	{ir.Axpy{}, 2, []float32{-0.375}, func(x, n []float64) []float64 { return []float64{x[1] + n[0]*x[0]} }},
+	{ir.Axpy{}, 2, []float32{-0.375}, func(x, n []float64) []float64 { return []float64{x[0] + n[0]*x[1]} }},
 }
 
 // update returns a program that applies an operator to random vectors of n elements, and to
@@ -55,22 +55,15 @@ func update(op ir.Op, vectors int, numbers []float32, n int) (*program, *ir.Prog
 	for i := range vectors {
 		in = append(in, p.normal(fmt.Sprint("vector ", i), 1, n))
 	}
-	if _, ok := op.(ir.Adam); ok { // squares
+	each := 1
+	if _, ok := op.(ir.Adam); ok {
+		each = 2
 		for i, x := range p.data[2].F {
 			p.data[2].F[i] = x * x
 		}
 	}
-	if _, ok := op.(ir.Adam); ok || len(numbers) == 0 {
-		if numbers != nil {
-			in = append(in, p.input("numbers", ir.Shape{len(numbers)}, numbers...))
-		}
-	} else {
-		for i, x := range numbers {
-			in = append(in, p.input(fmt.Sprint("number ", i), ir.Shape{1}, x))
-		}
-	}
-	if _, ok := op.(ir.Axpy); ok {
-		in[1], in[2] = in[2], in[1]
+	for x := range slices.Chunk(numbers, each) {
+		in = append(in, p.input("numbers", ir.Shape{each}, x...))
 	}
 	out := p.outputs(op, in...)
 	for i, o := range op.(ir.Stateful).States() {
@@ -109,7 +102,7 @@ func TestUpdates(t *testing.T) {
 						for range 3 {
 							e.arena.Poison()
 							require.NoError(t, e.Run(true))
-							follow(c.op, c.formula, want, c.numbers)
+							follow(c.formula, want, c.numbers)
 						}
 						var got [][]float32
 						for i, w := range want {
@@ -130,7 +123,7 @@ func TestUpdates(t *testing.T) {
 }
 
 // follow takes a step on paper.
-func follow(op ir.Op, f element, vectors [][]float64, numbers []float32) {
+func follow(f element, vectors [][]float64, numbers []float32) {
 	var all []float64
 	for _, x := range numbers {
 		all = append(all, float64(x))
@@ -141,19 +134,30 @@ func follow(op ir.Op, f element, vectors [][]float64, numbers []float32) {
 			x[i] = vectors[i][j]
 		}
 		for i, y := range f(x, all) {
-			if _, ok := op.(ir.Axpy); ok {
-				i = 1
-			}
 			vectors[i][j] = y
 		}
 	}
 }
 
-// TestScaled is Axpy without a vector to add to.
-func TestScaled(t *testing.T) {
-	p := newProgram(1)
-	y := p.apply(ir.Axpy{}, p.input("x", ir.Shape{3}, 1, -2, 3), p.input("a", ir.Shape{1}, -0.5))
-	assert.Equal(t, []float32{-0.5, 1, -1.5}, bind(t, compile(t, p.build(y), cpuexec.Options{}), 1).run(t, p.data)[0])
+// TestUpdatesOfOneVector needs one output of a step alone, and no state.
+func TestUpdatesOfOneVector(t *testing.T) {
+	for _, c := range updates {
+		for i := range c.op.(ir.Stateful).States() {
+			p, _ := update(c.op, c.vectors, c.numbers, 19)
+			p.states = nil
+			got := bind(t, compile(t, p.build(p.Steps[0].Out[i]), cpuexec.Options{Overwrite: true}), 1).run(t, p.data)[0]
+			for j := range got {
+				var x, numbers []float64
+				for k := range c.vectors {
+					x = append(x, float64(p.data[k].F[j]))
+				}
+				for _, n := range c.numbers {
+					numbers = append(numbers, float64(n))
+				}
+				require.InDelta(t, c.formula(x, numbers)[i], got[j], 2e-6, "%v, element %d of output %d", c.op, j, i)
+			}
+		}
+	}
 }
 
 // TestNorms compares norms and the factors that clip them with sums in float64.
@@ -203,7 +207,7 @@ func TestNorms(t *testing.T) {
 func TestOverwrite(t *testing.T) {
 	p := newProgram(1)
 	w, x, a := p.input("w", ir.Shape{2}, 1, 2), p.input("x", ir.Shape{2}, 10, 20), p.input("a", ir.Shape{1}, 1)
-	next := p.apply(ir.Axpy{}, x, a, w)
+	next := p.apply(ir.Axpy{}, w, x, a)
 	p.states = []ir.State{{In: w, Out: next}}
 	e := bind(t, compile(t, p.build(p.apply(ir.Sum{}, next, x)), cpuexec.Options{Workers: 1, Overwrite: true}), 1)
 	assert.Zero(t, e.arena.Floats())

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"runtime/debug"
 
 	"gorgonia.org/gorgonia"
@@ -33,8 +32,10 @@ type Engine struct {
 	// Passed is called after each micro-batch.
 	Passed func()
 
-	runners         []*Runner    // not bound yet
-	weights, alphas *accumulator // of gradients; nil unless there are several parts
+	runners []*Runner // not bound yet
+	// sum accumulates the gradients of micro-batches: of the weights, then of the
+	// architecture parameters.
+	sum []float32
 	// headers are the tensors over the memory of batches, by its first element.
 	headers map[any]*tensor.Dense
 }
@@ -60,7 +61,7 @@ type Grads struct{ Weights, Alphas bool }
 // returns an error if that exceeds the budget.
 func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
 	if e.Parts > 1 {
-		slabs++ // of the accumulators
+		slabs++ // sum
 	}
 	e.Bytes += int64(4 * slabs * e.Params.Count())
 	if err := b.Refusal(e.Bytes); err != nil {
@@ -146,13 +147,7 @@ func (e *Engine) Bind() error {
 	e.runners = nil
 	e.Part = e.RunPart
 	if e.Parts > 1 {
-		var err error
-		if e.weights, err = newAccumulator(e.Pool, e.Params.WeightGrads()); err != nil {
-			return err
-		}
-		if e.alphas, err = newAccumulator(e.Pool, e.Params.AlphaGrads()); err != nil {
-			return err
-		}
+		e.sum = kernel.Floats(len(e.Params.Weights()) + len(e.Params.Alphas()))
 	}
 	// Planning leaves garbage that the runtime would keep until as much new garbage
 	// exists, and steps make none.
@@ -189,29 +184,31 @@ func (e *Engine) Run(r *Runner, b *loader.Batch, draw func(part int)) (Pass, err
 		e.Passed()
 		all.Add(p)
 		// If everything counts, the weight is 1 and exact.
-		err = e.gather(r.grads, func(a *accumulator) error { return a.add(i, float32(p.Count/part.Whole())) })
-		if err != nil {
-			return Pass{}, err
-		}
+		e.gather(r.grads, func(grads, sum []float32) {
+			kernel.Scale(e.Pool, sum, grads, float32(p.Count/part.Whole()), i > 0)
+		})
 	}
 	if all.Count == 0 { // loss and gradients are zero
 		return Pass{}, nil
 	}
-	loss, _ := all.Value()
-	return Pass{loss, all.Score, all.Count}, e.gather(r.grads, func(a *accumulator) error {
-		return a.mean.Run(float32(b.Whole() / float64(e.Parts) / all.Count))
+	e.gather(r.grads, func(grads, sum []float32) {
+		kernel.Scale(e.Pool, grads, sum, float32(b.Whole()/float64(e.Parts)/all.Count), false)
 	})
+	loss, _ := all.Value()
+	return Pass{loss, all.Score, all.Count}, nil
 }
 
-// gather calls f with the accumulators of the gradients that a runner computes.
-func (e *Engine) gather(which Grads, f func(a *accumulator) error) (err error) {
+// gather calls f with the gradients that a runner computes and with their sums.
+func (e *Engine) gather(which Grads, f func(grads, sum []float32)) {
+	e.Pool.Start()
+	defer e.Pool.Stop()
+	weights, alphas := e.Params.WeightGrads(), e.Params.AlphaGrads()
 	if which.Weights {
-		err = f(e.weights)
+		f(weights, e.sum[:len(weights)])
 	}
 	if which.Alphas {
-		err = errors.Join(err, f(e.alphas))
+		f(alphas, e.sum[len(weights):])
 	}
-	return err
 }
 
 // RunPart computes the loss and the gradients of one micro-batch.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 
 	"unnas/internal/cpuexec"
@@ -79,29 +78,4 @@ func (u *Update) Run(numbers ...float32) error {
 		numbers = numbers[len(to):]
 	}
 	return u.exec.Run(true)
-}
-
-// accumulator sums up the gradients of micro-batches. The number of each update is the
-// factor of what it reads.
-type accumulator struct{ first, next, mean Update }
-
-// newAccumulator returns the accumulator of gradients in a memory, which also gets their
-// mean.
-func newAccumulator(pool *kernel.ThreadPool, grads []float32) (*accumulator, error) {
-	a, sum := &accumulator{}, kernel.Floats(len(grads))
-	u := &a.first
-	u.Result(u.Apply(ir.Axpy{}, u.Vector("gradients", grads), u.Numbers("factor", 1))[0], sum)
-	u = &a.next
-	u.Apply(ir.Axpy{}, u.Vector("gradients", grads), u.Numbers("factor", 1), u.Vector("sum", sum))
-	u = &a.mean
-	u.Result(u.Apply(ir.Axpy{}, u.Vector("sum", sum), u.Numbers("factor", 1))[0], grads)
-	return a, errors.Join(a.first.Bind(pool), a.next.Bind(pool), a.mean.Bind(pool))
-}
-
-// add adds the gradients of a micro-batch, times a factor.
-func (a *accumulator) add(part int, factor float32) error {
-	if part == 0 {
-		return a.first.Run(factor)
-	}
-	return a.next.Run(factor)
 }

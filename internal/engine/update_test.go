@@ -28,7 +28,7 @@ func TestUpdate(t *testing.T) {
 		learned := u.Apply(ir.SGD{}, part("weights", w), part("velocity", v), part("gradients", g), rate, factor)[0]
 		if s[0] == 3 {
 			moved := u.Apply(ir.Average{Decay: 0.5}, u.Vector("average", average), learned)[0]
-			u.Result(u.Apply(ir.Axpy{}, moved, u.Numbers("factor", 1), learned)[0], sum)
+			u.Result(u.Apply(ir.Axpy{}, learned, moved, u.Numbers("factor", 1))[0], sum)
 		}
 	}
 	require.NoError(t, u.Bind(kernel.NewThreadPool(1)))

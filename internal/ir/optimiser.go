@@ -113,21 +113,21 @@ func (o Average) Infer(in []Shape) ([]Shape, error) { return in[:1], vectors(in)
 // States returns the average.
 func (o Average) States() map[int]int { return map[int]int{0: 0} }
 
-// Axpy is y + a·x. Inputs: x [n], a, and y [n] unless it is zero. Output: the new y.
+// Axpy is y + a·x. Inputs: y, x [n], a. Output: the new y.
 type Axpy struct{}
 
 func (Axpy) String() string { return "Axpy" }
 
-// Infer returns the shape of x.
+// Infer returns the shape of y.
 func (Axpy) Infer(in []Shape) ([]Shape, error) {
-	if !in[1].Equal(Shape{1}) {
-		return nil, fmt.Errorf("a factor of shape %v; want one number", in[1])
+	if !in[2].Equal(Shape{1}) {
+		return nil, fmt.Errorf("a factor of shape %v; want one number", in[2])
 	}
-	return in[:1], vectors(append(in[:1:1], in[2:]...))
+	return in[:1], vectors(in[:2])
 }
 
 // States returns y.
-func (Axpy) States() map[int]int { return map[int]int{2: 0} }
+func (Axpy) States() map[int]int { return map[int]int{0: 0} }
 
 // vectors returns an error unless all are vectors of the same length.
 func vectors(in []Shape) error {
