@@ -77,5 +77,8 @@ func (u *Update) Run(numbers ...float32) error {
 		copy(to, numbers[:len(to)])
 		numbers = numbers[len(to):]
 	}
-	return u.exec.Run(true)
+	if err := u.exec.Run(true); err != nil {
+		return fmt.Errorf("darts: %w", err)
+	}
+	return nil
 }
