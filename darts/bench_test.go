@@ -49,7 +49,8 @@ func BenchmarkStep(b *testing.B) {
 			m, err := newModel(config, Runtime{}, c.task)
 			require.NoError(b, err)
 			o := &fixed{model: m, batch: randomBatch(c.task, c.batch)}
-			rule := newBilevel(config, m.Pool, o)
+			rule, err := newBilevel(config, m.Engine, o)
+			require.NoError(b, err)
 			measure(b, m.Engine, func() {
 				require.NoError(b, rule.arch(o, config.LR.Base))
 				require.NoError(b, rule.weights(o, config.LR.Base))

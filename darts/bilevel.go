@@ -1,10 +1,12 @@
 package darts
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
-	"unnas/internal/kernel"
+	"unnas/internal/engine"
+	"unnas/internal/ir"
 )
 
 // objective is what a bilevel step sees of a search: two sets of parameters, two
@@ -41,8 +43,9 @@ const (
 // bilevel alternates between alphas and weights: the alphas take a step of Adam,
 // then the weights take one of SGD.
 type bilevel struct {
-	c    SearchConfig
-	pool *kernel.ThreadPool
+	c                    SearchConfig
+	adam                 ir.Adam
+	weightStep, archStep engine.Update
 
 	velocity      []float32 // of the weights
 	mean, squares []float32 // of the gradients of the alphas
@@ -50,20 +53,47 @@ type bilevel struct {
 	ahead         ahead
 }
 
-// ahead is memory for a look ahead, to second order.
+// ahead is what looks ahead, to second order.
 type ahead struct {
-	weights, velocity []float32 // copies
-	val, plus         []float32 // gradients of the alphas: of the validation loss, and at w + ε·∇
+	weights, velocity []float32     // copies
+	val, plus         []float32     // gradients of the alphas: of the validation loss, and at w + ε·∇
+	look              engine.Update // the step to w'
+	norm              engine.Update // of the gradient of the weights
+	parts             [3]float32    // of the norm
+	besides           engine.Update // adds a multiple of the gradient to the weights
 }
 
-func newBilevel(c SearchConfig, pool *kernel.ThreadPool, o objective) *bilevel {
-	w, _ := o.Weights()
-	a, _ := o.Alphas()
-	b := &bilevel{c: c, pool: pool, velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a))}
-	if c.Algorithm == SecondOrder {
-		b.ahead = ahead{make([]float32, len(w)), make([]float32, len(w)), make([]float32, len(a)), make([]float32, len(a))}
+// newBilevel returns the rule of a search on the pool of an engine.
+func newBilevel(c SearchConfig, e *engine.Engine, o objective) (*bilevel, error) {
+	w, gw := o.Weights()
+	a, ga := o.Alphas()
+	b := &bilevel{
+		c: c, adam: ir.Adam{Beta1: c.ArchBeta1, Beta2: c.ArchBeta2, Epsilon: adamEpsilon, Decay: c.ArchWeightDecay},
+		velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a)),
 	}
-	return b
+	c.step(&b.weightStep, w, b.velocity, gw)
+	u := &b.archStep
+	u.Apply(b.adam, u.Vector("alphas", a), u.Vector("mean", b.mean), u.Vector("squares", b.squares), u.Vector("gradients", ga), u.Numbers("corrections", 2))
+	err := errors.Join(b.weightStep.Bind(e.Pool), b.archStep.Bind(e.Pool))
+	if c.Algorithm == SecondOrder {
+		err = errors.Join(err, b.ahead.bind(c.SGD, e, o))
+	}
+	return b, err
+}
+
+// bind takes memory for an objective.
+func (a *ahead) bind(s SGD, e *engine.Engine, o objective) error {
+	w, gw := o.Weights()
+	alphas, _ := o.Alphas()
+	a.weights, a.velocity = make([]float32, len(w)), make([]float32, len(w))
+	a.val, a.plus = make([]float32, len(alphas)), make([]float32, len(alphas))
+	s.GradClip = 0
+	s.step(&a.look, w, a.velocity, gw)
+	u := &a.norm
+	u.Result(u.Apply(ir.Norm{}, u.Vector("gradients", gw))[0], a.parts[:])
+	u = &a.besides
+	u.Apply(ir.Axpy{}, u.Vector("weights", w), u.Vector("gradients", gw), u.Numbers("factor", 1))
+	return errors.Join(a.look.Bind(e.Pool), a.norm.Bind(e.Pool), a.besides.Bind(e.Pool))
 }
 
 // arch takes one step of the alphas; rate is the learning rate of the weights.
@@ -71,12 +101,8 @@ func (b *bilevel) arch(o objective, rate float64) error {
 	if err := b.archGrad(o, rate); err != nil {
 		return err
 	}
-	values, grads := o.Alphas()
 	b.archSteps++
-	b.run(func() {
-		kernel.Adam(b.pool, values, b.mean, b.squares, grads, b.archSteps, b.c.ArchLR, b.c.ArchBeta1, b.c.ArchBeta2, adamEpsilon, b.c.ArchWeightDecay)
-	})
-	return nil
+	return b.archStep.Run(b.adam.Corrections(b.archSteps, b.c.ArchLR))
 }
 
 // archGrad computes the gradient of the alphas.
@@ -105,7 +131,7 @@ const perturbation = 0.01
 // with ∇ = ∇w' L_val(w', α); see SecondOrder. The step to w' is not clipped. It
 // returns with the weights as they were, to the bit.
 func (b *bilevel) unrolledGrad(o objective, rate float64) error {
-	w, gw := o.Weights()
+	w, _ := o.Weights()
 	_, ga := o.Alphas()
 	copy(b.ahead.weights, w)
 	defer copy(w, b.ahead.weights)
@@ -114,16 +140,16 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 		return err
 	}
 	copy(b.ahead.velocity, b.velocity)
-	look := b.c.SGD
-	look.GradClip = 0
-	b.run(func() {
-		look.step(b.pool, w, b.ahead.velocity, gw, rate)
-	})
+	if err := b.ahead.look.Run(float32(rate)); err != nil {
+		return err
+	}
 	if err := o.Trial(valBoth); err != nil {
 		return err
 	}
-	var norm float64
-	b.run(func() { norm = math.Sqrt(kernel.SquaredNorm(b.pool, gw)) })
+	if err := b.ahead.norm.Run(); err != nil {
+		return err
+	}
+	norm := float64(b.ahead.parts[0]) + float64(b.ahead.parts[1]) + float64(b.ahead.parts[2])
 	if norm == 0 { // no weight matters to the validation loss
 		return nil
 	}
@@ -147,10 +173,11 @@ func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 // besides computes the gradient of the alphas on the weights' batch, at the
 // copied weights plus times their gradient.
 func (b *bilevel) besides(o objective, times float64) error {
-	w, gw := o.Weights()
+	w, _ := o.Weights()
 	copy(w, b.ahead.weights)
-	// Without momentum the velocity is but where the step is put down.
-	b.run(func() { SGD{}.step(b.pool, w, b.ahead.velocity, gw, -times) })
+	if err := b.ahead.besides.Run(float32(times)); err != nil {
+		return err
+	}
 	return o.Trial(trainAlphas)
 }
 
@@ -162,33 +189,31 @@ func (b *bilevel) weights(o objective, rate float64) error {
 	if err := o.TrainGrad(); err != nil {
 		return err
 	}
-	values, grads := o.Weights()
-	b.run(func() {
-		b.c.step(b.pool, values, b.velocity, grads, rate)
-	})
-	return nil
+	return b.weightStep.Run(float32(rate))
 }
 
-// step takes a step, while the pool is at work. Spans are the ranges that learn, none
-// for all; the gradients of others are zero.
-func (s SGD) step(pool *kernel.ThreadPool, values, velocity, grads []float32, rate float64, spans ...span) {
-	scale := 1.0
+// step adds a step of the weights to an update, which is then run with the learning rate.
+// Spans are the ranges that learn, none for all; the gradients of others are zero. It
+// returns the new weights of each.
+func (s SGD) step(u *engine.Update, values, velocity, grads []float32, spans ...span) (learned []*ir.Value) {
+	all := u.Vector("gradients", grads)
+	numbers := []*ir.Value{u.Numbers("learning rate", 1)}
 	if s.GradClip > 0 {
-		scale = math.Min(1, s.GradClip/(math.Sqrt(kernel.SquaredNorm(pool, grads))+1e-6))
+		numbers = append(numbers, u.Apply(ir.ClipFactor{Limit: s.GradClip}, all)...)
 	}
 	if spans == nil {
 		spans = []span{{0, len(values)}}
 	}
+	op := ir.SGD{Momentum: s.Momentum, Decay: s.WeightDecay, Nesterov: s.Nesterov}
 	for _, r := range spans {
-		kernel.SGD(pool, values[r.from:r.to], velocity[r.from:r.to], grads[r.from:r.to], float32(rate), float32(s.Momentum), float32(s.WeightDecay), float32(scale), s.Nesterov)
+		g := all
+		if r.to-r.from < len(grads) {
+			g = u.Vector("gradients", grads[r.from:r.to])
+		}
+		in := []*ir.Value{u.Vector("weights", values[r.from:r.to]), u.Vector("velocity", velocity[r.from:r.to]), g}
+		learned = append(learned, u.Apply(op, append(in, numbers...)...)[0])
 	}
-}
-
-// run runs kernels on all workers of the pool.
-func (b *bilevel) run(f func()) {
-	b.pool.Start()
-	defer b.pool.Stop()
-	f()
+	return learned
 }
 
 // finite returns ErrDiverged, with the place, if a loss is not a number.

@@ -10,8 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"unnas/cell"
+	"unnas/internal/engine"
 	"unnas/internal/kernel"
 	"unnas/internal/loader"
+	"unnas/internal/ranks"
 	"unnas/internal/rng"
 	"unnas/ops"
 )
@@ -51,6 +53,16 @@ func newToy(w, a float32) *toy {
 	return &toy{w: []float32{w}, a: []float32{a}, gw: make([]float32, 1), ga: make([]float32, 1)}
 }
 
+// newRule returns the rule of a search on one worker.
+func newRule(t *testing.T, c SearchConfig, o objective) *bilevel {
+	t.Helper()
+	e := engine.New(1, ranks.New(nil))
+	e.Pool = kernel.NewThreadPool(1)
+	b, err := newBilevel(c, e, o)
+	require.NoError(t, err)
+	return b
+}
+
 // TestOrdersOnToy runs both orders until they stand still. To first order the
 // gradient w - 2 of α vanishes at w = 2 only. To second order it is
 // w' - 2 + 2ξα, with w' = w = α where the weights rest: zero at α = 2/(1+2ξ), the
@@ -72,7 +84,7 @@ func TestOrdersOnToy(t *testing.T) {
 		config := DARTS()
 		config.Algorithm, config.ArchLR = c.algorithm, 0.01
 		config.Momentum, config.WeightDecay, config.ArchWeightDecay = 0, 0, 0
-		rule := newBilevel(config, kernel.NewThreadPool(1), p)
+		rule := newRule(t, config, p)
 		for range 5000 {
 			require.NoError(t, rule.arch(p, c.rate))
 			require.NoError(t, rule.weights(p, max(c.rate, 0.05)))
@@ -91,7 +103,7 @@ func TestSecondOrderByHand(t *testing.T) {
 	p := newToy(-2, 2)
 	c := DARTS()
 	c.Algorithm, c.Momentum, c.WeightDecay = SecondOrder, 0.9, 0.1
-	rule := newBilevel(c, kernel.NewThreadPool(1), p)
+	rule := newRule(t, c, p)
 	rule.velocity[0] = 1
 	require.NoError(t, rule.archGrad(p, 0.1))
 	assert.InDelta(t, -2.87, p.ga[0], 1e-4)
@@ -124,7 +136,7 @@ func TestSecondOrderRestoresTheWeights(t *testing.T) {
 	c.Algorithm = SecondOrder
 	for pass := range 4 {
 		p := &broken{newToy(-2.3, 1.7), pass}
-		rule := newBilevel(c, kernel.NewThreadPool(1), p)
+		rule := newRule(t, c, p)
 		require.ErrorContains(t, rule.arch(p, 0.1), "broken")
 		assert.Equal(t, []float32{-2.3}, p.w, "pass %d", pass)
 		assert.Equal(t, []float32{1.7}, p.a, "pass %d", pass)
@@ -168,7 +180,8 @@ func newPair(t *testing.T) (*pair, *bilevel) {
 	for i := range m.Params.Alphas() {
 		m.Params.Alphas()[i] = float32(0.5 * rng.Normal(r))
 	}
-	rule := newBilevel(c, m.Pool, p)
+	rule, err := newBilevel(c, m.Engine, p)
+	require.NoError(t, err)
 	for i := range rule.velocity {
 		rule.velocity[i] = float32(0.01 * rng.Normal(r))
 	}

@@ -152,7 +152,9 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	s.result.Params = s.m.Params
-	s.rule = newBilevel(c, s.m.Pool, s)
+	if s.rule, err = newBilevel(c, s.m.Engine, s); err != nil {
+		return nil, start, nil, fmt.Errorf("darts: %w", err)
+	}
 	metric := metricOf(s.m.Loss)
 	drawn, err := initialise(s.m.Params, c.Init, rt.Dir, task, nil)
 	if err != nil {

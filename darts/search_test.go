@@ -19,7 +19,6 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
-	"unnas/internal/kernel"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -28,11 +27,11 @@ func TestClippingScalesTheGradient(t *testing.T) {
 	p := &toy{w: []float32{-100}, a: []float32{100}, gw: make([]float32, 1), ga: make([]float32, 1)}
 	c := DARTS()
 	c.Momentum, c.WeightDecay, c.GradClip = 0, 0, 5
-	rule := newBilevel(c, kernel.NewThreadPool(1), p)
+	rule := newRule(t, c, p)
 	require.NoError(t, rule.weights(p, 1))
 	assert.InDelta(t, -95, p.w[0], 1e-4, "a gradient of -400 is clipped to -5")
 	c.GradClip = 0
-	rule = newBilevel(c, kernel.NewThreadPool(1), p)
+	rule = newRule(t, c, p)
 	p.w[0] = -100
 	require.NoError(t, rule.weights(p, 1))
 	assert.InDelta(t, 300, p.w[0], 1e-3, "no clipping")

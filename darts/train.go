@@ -14,7 +14,7 @@ import (
 	"unnas/cell"
 	"unnas/darts/record"
 	"unnas/internal/engine"
-	"unnas/internal/kernel"
+	"unnas/internal/ir"
 	"unnas/internal/loader"
 	"unnas/internal/quota"
 	"unnas/internal/ranks"
@@ -108,6 +108,7 @@ type training struct {
 
 	learn, eval, stats      *engine.Runner // for steps, evaluations, precise statistics
 	paths                   [][]float32    // the factors of each path that may be dropped
+	sgd                     engine.Update  // the step of the weights and of the averages
 	velocity                []float32
 	free                    []span      // of the weights: what learns
 	drawn                   string      // a warning about Init, or empty
@@ -312,7 +313,21 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	if t.val != nil {
 		t.bestParams = t.Params.Clone()
 	}
-	return nil
+	return t.bindStep()
+}
+
+// bindStep makes the step of the weights, and of the averages.
+func (t *training) bindStep() error {
+	u := &t.sgd
+	learned := t.c.step(u, t.Params.Weights(), t.velocity, t.Params.WeightGrads(), t.free...)
+	if t.c.EMADecay > 0 {
+		op := ir.Average{Decay: t.c.EMADecay}
+		for i, r := range t.free {
+			u.Apply(op, u.Vector("average", t.average[r.from:r.to]), learned[i])
+		}
+		u.Apply(op, u.Vector("average of running statistics", t.averageRunning), u.Vector("running statistics", t.Params.Running()))
+	}
+	return u.Bind(t.Pool)
 }
 
 // build builds the network for batches of batch images, with paths to drop and
@@ -409,17 +424,7 @@ func (t *training) update(rate float64) error {
 	if err := finite(p.Loss, "the images"); err != nil {
 		return err
 	}
-	weights, grads := t.Params.Weights(), t.Params.WeightGrads()
-	t.Pool.Start()
-	defer t.Pool.Stop()
-	t.c.step(t.Pool, weights, t.velocity, grads, rate, t.free...)
-	if t.c.EMADecay > 0 {
-		for _, r := range t.free {
-			kernel.Average(t.Pool, t.average[r.from:r.to], weights[r.from:r.to], t.c.EMADecay)
-		}
-		kernel.Average(t.Pool, t.averageRunning, t.Params.Running(), t.c.EMADecay)
-	}
-	return nil
+	return t.sgd.Run(float32(rate))
 }
 
 func (t *training) passes() int { return t.Local }

@@ -75,7 +75,8 @@ func follow(t *testing.T, c *golden.Case) *model {
 	require.NoError(t, err)
 	c.Adopt(t, m.Params)
 	s := &search{c: config, m: m, valBatches: &loader.Batches{}, result: &SearchResult{}}
-	s.rule = newBilevel(config, m.Pool, s)
+	s.rule, err = newBilevel(config, m.Engine, s)
+	require.NoError(t, err)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {
 		s.trainBatch, s.valBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")

@@ -3,7 +3,8 @@
 // Compile runs the passes (package pass) over a program, and lays all values into one
 // arena, where they share memory if they are not needed at the same time. A Plan bound to
 // memory is an Executable: it runs the program level by level; the steps of a level run at
-// the same time and share the cores of a thread pool (package kernel). After the first few
+// the same time and share the cores of a thread pool (package kernel). States take their
+// new values after a run, or during it if Options.Overwrite is set. After the first few
 // runs, a run allocates nothing, unless an operator of another library does. Results do not
 // depend on the number of cores.
 //

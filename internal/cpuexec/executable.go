@@ -1,6 +1,7 @@
 package cpuexec
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -42,16 +43,10 @@ type step struct {
 
 // input is a value whose memory may change from run to run.
 type input struct {
-	value   *ir.Value
-	readers []reader
-	native  bool // read by kernels, or copied as a result
-	now     Array
-}
-
-// reader is an input of a step.
-type reader struct {
-	step  *step
-	input int
+	value  *ir.Value
+	users  []*Array // inputs of steps, and outputs that overwrite it
+	native bool     // read by kernels, or copied as a result
+	now    Array
 }
 
 // result is a value and the memory that gets a copy after a run, unless it is nil.
@@ -104,6 +99,9 @@ func (b *binder) bind(results [][]float32) {
 		e.inputs[i].value = v
 		b.inputs[v] = &e.inputs[i]
 	}
+	for v, old := range e.plan.overwritten {
+		b.inputs[v] = b.inputs[old]
+	}
 	e.steps = make([]step, len(p.Steps))
 	for i, s := range p.Steps {
 		t := &e.steps[i]
@@ -118,6 +116,9 @@ func (b *binder) bind(results [][]float32) {
 			case v.Source == ir.Foreign:
 				t.made = &input{value: v}
 				b.inputs[v] = t.made
+			case b.inputs[v] != nil:
+				t.out[j].Shape = v.Shape
+				b.inputs[v].users = append(b.inputs[v].users, &t.out[j])
 			default:
 				t.out[j] = Array{Shape: v.Shape, F: b.floats(v)}
 			}
@@ -126,7 +127,7 @@ func (b *binder) bind(results [][]float32) {
 			t.in[j].Shape = v.Shape
 			switch in := b.inputs[v]; {
 			case in != nil:
-				in.readers = append(in.readers, reader{t, j})
+				in.users = append(in.users, &t.in[j])
 				in.native = in.native || t.kernel != nil
 			case v.Deferred != nil:
 				t.in[j].Map = b.deferred(v)
@@ -152,6 +153,9 @@ func (b *binder) bind(results [][]float32) {
 		e.results[i] = b.result(v, results[i])
 	}
 	for _, s := range p.States {
+		if e.plan.overwritten[s.Out] != nil {
+			continue
+		}
 		e.states = append(e.states, state{b.inputs[s.In], b.floats(s.Out)})
 	}
 }
@@ -215,14 +219,13 @@ func (b *binder) deferred(v *ir.Value) *kernel.Map {
 func (e *Executable) Native(i int) bool { return e.inputs[i].native }
 
 // SetInput gives input number i of the program a value, until the next call. Its memory
-// is not copied.
+// is not copied. That of a state that is overwritten must not be that of another input.
 func (e *Executable) SetInput(i int, a Array) { e.inputs[i].set(a) }
 
-// set hands a value to the readers.
+// set hands a value to the steps.
 func (in *input) set(a Array) {
 	in.now = a
-	for _, r := range in.readers {
-		to := &r.step.in[r.input]
+	for _, to := range in.users {
 		to.F, to.I, to.Foreign = a.F, a.I, a.Foreign
 	}
 }
@@ -230,8 +233,15 @@ func (in *input) set(a Array) {
 // Result returns result number i of the last run.
 func (e *Executable) Result(i int) Array { return *e.results[i].array }
 
-// Run runs the program. States take their new values if update is set.
+// errUpdates refuses a run that keeps states.
+var errUpdates = errors.New("cpuexec: the program overwrites its states, so that every run updates them")
+
+// Run runs the program. States take their new values if update is set, as it must be if
+// Options.Overwrite is.
 func (e *Executable) Run(update bool) error {
+	if !update && len(e.plan.overwritten) > 0 {
+		return errUpdates
+	}
 	e.pool.Start()
 	defer e.pool.Stop()
 	for i := range e.levels {

@@ -10,7 +10,7 @@ import (
 
 // Plain plans a program as it is, one step at a time. All of its deferred maps are stored.
 func Plain(p *ir.Program) (*Plan, error) {
-	return newPlan(p, slices.Repeat(pass.Levels{{1}}, len(p.Steps)))
+	return newPlan(p, slices.Repeat(pass.Levels{{1}}, len(p.Steps)), nil)
 }
 
 // KernelOf returns the kernel of an operator.

@@ -191,6 +191,18 @@ func kernelOf(op ir.Op) (Kernel, error) {
 		return crossEntropy{op}, nil
 	case ir.CrossEntropyGrad:
 		return crossEntropyGrad{op}, nil
+	case ir.Norm:
+		return norm{}, nil
+	case ir.ClipFactor:
+		return clipFactor{op}, nil
+	case ir.SGD:
+		return sgd{op}, nil
+	case ir.Adam:
+		return adam{op}, nil
+	case ir.Average:
+		return average{op}, nil
+	case ir.Axpy:
+		return axpy{}, nil
 	}
 	return nil, fmt.Errorf("%v (%T) has no kernel for the CPU", op, op)
 }

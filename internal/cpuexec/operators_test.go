@@ -90,6 +90,13 @@ func operators() []operator {
 		{op: ir.NormaliseEdgesGrad{Into: []int{2, 3}}, name: "GradNormaliseEdges[2 3]", in: []ir.Shape{{5, 5}, {5, 4}, {5}, {5, 5}}},
 		{op: ir.Excite{}, name: "Excite", in: []ir.Shape{x, {2, 1, 1, 3}}},
 		{op: ir.ExciteGrad{}, name: "GradExcite", in: []ir.Shape{x, x, {2, 1, 1, 3}}},
+		{op: ir.Norm{}, name: "Norm", in: []ir.Shape{{19}}},
+		{op: ir.ClipFactor{Limit: 0.5}, name: "ClipFactor{0.5}", in: []ir.Shape{{19}}},
+		{op: ir.SGD{Momentum: 0.875, Decay: 0.25}, name: "SGD{momentum=0.875 decay=0.25}", in: []ir.Shape{{19}, {19}, {19}, {1}}, together: true},
+		{op: ir.SGD{Momentum: 0.875, Nesterov: true}, name: "SGD{momentum=0.875 decay=0 nesterov}", in: []ir.Shape{{19}, {19}, {19}, {1}, {1}}, together: true},
+		{op: ir.Adam{Beta1: 0.5, Beta2: 0.75, Epsilon: 1e-8, Decay: 0.25}, name: "Adam{β1=0.5 β2=0.75 ε=1e-08 decay=0.25}", in: []ir.Shape{{19}, {19}, {19}, {19}, {2}}, positive: true, together: true},
+		{op: ir.Average{Decay: 0.875}, name: "Average{0.875}", in: []ir.Shape{{19}, {19}}},
+		{op: ir.Axpy{}, name: "Axpy", in: []ir.Shape{{19}, {19}, {1}}},
 		{op: ir.ToBFloat16{}, name: "ToBFloat16", in: []ir.Shape{x}, narrow: true},
 		{op: ir.FromBFloat16{}, name: "FromBFloat16", in: []ir.Shape{x}, narrow: true},
 		{op: loss, name: "CrossEntropy{ignore=-7 smoothing=0.125}", in: []ir.Shape{{3, 5}, {3}}, integers: 1},
@@ -110,8 +117,9 @@ type operator struct {
 	outputs  int             // that it has; 0 for all that Infer returns
 	// with has the outputs that are needed only if the one before is: moments come with their
 	// map.
-	with   []int
-	narrow bool // reads or makes bfloat16, see TestBFloat16
+	with     []int
+	together bool // all outputs are needed
+	narrow   bool // reads or makes bfloat16, see TestBFloat16
 }
 
 // data returns random values for the inputs.
@@ -233,7 +241,7 @@ func TestOperators(t *testing.T) {
 func TestOperatorsWithoutOutputs(t *testing.T) {
 	for _, o := range operators() {
 		t.Run(o.name, func(t *testing.T) {
-			if o.narrow {
+			if o.narrow || o.together {
 				return
 			}
 			in, all := o.data(2), o.memory(t)

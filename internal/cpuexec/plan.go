@@ -20,6 +20,10 @@ type Options struct {
 	Recompute bool
 	// Compress stores maps that would lie idle for long as bfloat16.
 	Compress bool
+	// Overwrite lets the new value of a state overwrite the old one during the run, where
+	// nothing reads that any more: then it takes no memory, and is not copied. Every run
+	// then updates the states, and leaves them undefined if it fails.
+	Overwrite bool
 	// Workers is the size of the pool that the plan is for; 0 is the number of cores that
 	// the process may use. Results do not depend on it, nor on the size of the pool; the
 	// memory does, a little, since steps that run at the same time keep more.
@@ -32,9 +36,10 @@ type Plan struct {
 	levels            pass.Levels
 	kernels           []Kernel // of the steps; nil for a Host
 	layout            pass.Layout
-	foreign           int // floats of the results of other libraries
-	perWorker, shared int // floats of scratch memory, of each worker and of a step
-	together          int // as shared, of a step that runs with others
+	overwritten       map[*ir.Value]*ir.Value // new values of states in the memory of old ones, which they give
+	foreign           int                     // floats of the results of other libraries
+	perWorker, shared int                     // floats of scratch memory, of each worker and of a step
+	together          int                     // as shared, of a step that runs with others
 }
 
 // Compile plans a program. It leaves the program as it is. Where the environment variable
@@ -73,7 +78,11 @@ func Compile(p *ir.Program, o Options) (*Plan, error) {
 	if d.err != nil {
 		return nil, fmt.Errorf("cpuexec: UNNAS_DUMP: %w", d.err)
 	}
-	return newPlan(p, levels)
+	var overwritten map[*ir.Value]*ir.Value
+	if o.Overwrite {
+		overwritten = pass.InPlace(p, levels, traits)
+	}
+	return newPlan(p, levels, overwritten)
 }
 
 // transformation is a pass.
@@ -112,9 +121,12 @@ func traits(s *ir.Step) pass.Traits {
 	return k.Traits(ir.Shapes(s.In))
 }
 
-func newPlan(p *ir.Program, levels pass.Levels) (*Plan, error) {
+func newPlan(p *ir.Program, levels pass.Levels, overwritten map[*ir.Value]*ir.Value) (*Plan, error) {
 	spans := levels.Widen(pass.Liveness(p))
-	plan := &Plan{program: p, levels: levels, kernels: make([]Kernel, len(p.Steps)), layout: pass.Assign(p, spans)}
+	for v := range overwritten {
+		delete(spans, v)
+	}
+	plan := &Plan{program: p, levels: levels, kernels: make([]Kernel, len(p.Steps)), layout: pass.Assign(p, spans), overwritten: overwritten}
 	with := levels.Company()
 	for i, s := range p.Steps {
 		if v := s.Out[0]; v != nil && v.Source == ir.Foreign {

@@ -16,8 +16,11 @@ type stepTime struct {
 }
 
 // Measure runs the program as Run does, a number of times on one core, and takes the least
-// time of each part. States keep their values.
+// time of each part. States keep their values, so a program that overwrites them is refused.
 func (e *Executable) Measure(times int) (Schedule, error) {
+	if len(e.plan.overwritten) > 0 {
+		return Schedule{}, errUpdates
+	}
 	s, err := e.measure()
 	for ; err == nil && times > 1; times-- {
 		var again Schedule

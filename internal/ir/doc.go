@@ -1,5 +1,5 @@
-// Package ir is the intermediate representation of what a network computes: programs of
-// typed values and steps.
+// Package ir is the intermediate representation of what networks and optimisers compute:
+// programs of typed values and steps.
 //
 // A Step applies an operator to values and makes new ones. An operator is a plain struct
 // of attributes that describes what is computed: the shapes of its outputs, its gradient,

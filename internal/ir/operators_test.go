@@ -72,6 +72,13 @@ func TestInfer(t *testing.T) {
 		{ir.CrossEntropy{Ignore: -1, Pixels: true}, []ir.Shape{x, {2, 9, 8}}, []ir.Shape{{}, {}, {}}},
 		{ir.CrossEntropy{Ignore: -1, Pixels: true}, []ir.Shape{x, {2, 4096, 2049}}, []ir.Shape{{}, {2}, {2}}},
 		{ir.CrossEntropyGrad{}, []ir.Shape{scalar, {3, 4}, {3}}, []ir.Shape{{3, 4}}},
+		{ir.Norm{}, []ir.Shape{{7}}, []ir.Shape{{3}}},
+		{ir.ClipFactor{}, []ir.Shape{{7}}, []ir.Shape{{1}}},
+		{ir.SGD{}, []ir.Shape{{7}, {7}, {7}, {1}}, []ir.Shape{{7}, {7}}},
+		{ir.SGD{}, []ir.Shape{{7}, {7}, {7}, {1}, {1}}, []ir.Shape{{7}, {7}}},
+		{ir.Adam{}, []ir.Shape{{7}, {7}, {7}, {7}, {2}}, []ir.Shape{{7}, {7}, {7}}},
+		{ir.Average{}, []ir.Shape{{7}, {7}}, []ir.Shape{{7}}},
+		{ir.Axpy{}, []ir.Shape{{7}, {7}, {1}}, []ir.Shape{{7}}},
 	} {
 		t.Run(c.op.String(), func(t *testing.T) {
 			got, err := c.op.Infer(c.in)
@@ -132,6 +139,17 @@ func TestInferRefuses(t *testing.T) {
 		{ir.CrossEntropy{Ignore: -1, Pixels: true}, []ir.Shape{{2, 6}, {2}}, "logits of shape (2, 6) and labels of shape (2); want [N, h, w, K] and [N, H, W]"},
 		{ir.CrossEntropy{Ignore: 3}, []ir.Shape{{3, 4}, {3}}, "IgnoreIndex 3 is one of 4 classes; use another label, or NoIgnoreIndex"},
 		{ir.CrossEntropy{Ignore: -1, Smoothing: 0.125}, []ir.Shape{{3, 1}, {3}}, "label smoothing 0.125 with 1 class; want 0"},
+		{ir.Norm{}, []ir.Shape{{2, 3}}, "shapes (2, 3) and (2, 3); want vectors of the same length"},
+		{ir.ClipFactor{}, []ir.Shape{scalar}, "shapes () and (); want vectors of the same length"},
+		{ir.SGD{}, []ir.Shape{{7}, {8}, {7}, {1}}, "shapes (7) and (8); want vectors of the same length"},
+		{ir.SGD{}, []ir.Shape{{7}, {7}, {8}, {1}}, "shapes (7) and (8); want vectors of the same length"},
+		{ir.SGD{}, []ir.Shape{{7}, {7}, {7}, {2}}, "a rate or a factor of shape (2); want one number"},
+		{ir.SGD{}, []ir.Shape{{7}, {7}, {7}, {1}, {7}}, "a rate or a factor of shape (7); want one number"},
+		{ir.Adam{}, []ir.Shape{{7}, {7}, {7}, {8}, {2}}, "shapes (7) and (8); want vectors of the same length"},
+		{ir.Adam{}, []ir.Shape{{7}, {7}, {7}, {7}, {1}}, "corrections of shape (1); want two numbers"},
+		{ir.Average{}, []ir.Shape{{7}, {8}}, "shapes (7) and (8); want vectors of the same length"},
+		{ir.Axpy{}, []ir.Shape{{7}, {7}, {7}}, "a factor of shape (7); want one number"},
+		{ir.Axpy{}, []ir.Shape{{7}, {8}, {1}}, "shapes (7) and (8); want vectors of the same length"},
 	} {
 		t.Run(c.op.String(), func(t *testing.T) {
 			_, err := c.op.Infer(c.in)
@@ -223,7 +241,35 @@ func TestEvaluation(t *testing.T) {
 		assert.Equal(t, c.want, op)
 		assert.Equal(t, c.inputs, inputs, "%v", c.op)
 	}
-	assert.Equal(t, map[int]int{1: 1, 2: 2}, ir.BatchStatistics{}.States())
+}
+
+// TestStates holds which inputs the outputs of operators take the place of.
+func TestStates(t *testing.T) {
+	for _, c := range []struct {
+		op   ir.Stateful
+		want map[int]int
+	}{
+		{ir.BatchStatistics{}, map[int]int{1: 1, 2: 2}},
+		{ir.SGD{}, map[int]int{0: 0, 1: 1}},
+		{ir.Adam{}, map[int]int{0: 0, 1: 1, 2: 2}},
+		{ir.Average{}, map[int]int{0: 0}},
+		{ir.Axpy{}, map[int]int{0: 0}},
+	} {
+		assert.Equal(t, c.want, c.op.States(), "%v", c.op)
+	}
+}
+
+// TestCorrections holds that the first steps of Adam are as long as later ones: with a
+// constant gradient, m is (1 - β1ᵗ)·g and v is (1 - β2ᵗ)·g².
+func TestCorrections(t *testing.T) {
+	for _, c := range []struct {
+		step         int
+		rate, spread float32
+	}{{1, 0.5, 2}, {2, 0.25 / 0.75, 1.5118579}, {1000, 0.25, 1}} {
+		rate, spread := ir.Adam{Beta1: 0.5, Beta2: 0.75}.Corrections(c.step, 0.25)
+		assert.InEpsilon(t, c.rate, rate, 1e-6, "step %d", c.step)
+		assert.InEpsilon(t, c.spread, spread, 1e-6, "step %d", c.step)
+	}
 }
 
 // TestCost counts the work of operators on maps of unequal dimensions.

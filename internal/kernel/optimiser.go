@@ -123,23 +123,28 @@ var sgd = newLoop(func(a *sgdArgs, _ *Worker, i int) {
 	}
 })
 
-// Adam makes step number step, from one on, of Adam (Kingma and Ba, 2015, arXiv
-// 1412.6980) with the gradient g of the weights w and its moments m and v, which
-// begin with zeros. Differs: decay·w is added to the gradient.
-func Adam(t *ThreadPool, w, m, v, g []float32, step int, lr, beta1, beta2, eps, decay float64) {
+// Adam makes a step of Adam (Kingma and Ba, 2015, arXiv 1412.6980), from the gradient g of
+// the weights w and its moments m and v, which begin with zeros:
+//
+//	g' = g + decay·w
+//	m  = beta1·m + (1-beta1)·g'
+//	v  = beta2·v + (1-beta2)·g'²
+//	w  = w - rate·m/(spread·√v + eps)
+//
+// The learning rate, and the factor of √v, are corrected for the number of the step.
+func Adam(t *ThreadPool, w, m, v, g []float32, rate, spread float32, beta1, beta2, eps, decay float64) {
 	need("m", m, len(w))
 	need("v", v, len(w))
 	need("g", g, len(w))
-	correction := func(beta float64) float64 { return 1 - math.Pow(beta, float64(step)) }
 	adam.run(t, chunks(len(w)), adamArgs{
-		w, m, v, g, float32(lr / correction(beta1)), float32(1 / math.Sqrt(correction(beta2))),
+		w, m, v, g, rate, spread,
 		float32(beta1), float32(beta2), float32(1 - beta1), float32(1 - beta2), float32(eps), float32(decay),
 	})
 }
 
 type adamArgs struct {
 	w, m, v, g   []float32
-	rate, spread float32 // learning rate and 1/√v corrected for the step
+	rate, spread float32
 	beta1, beta2 float32
 	gain1, gain2 float32 // 1 - beta1 and 1 - beta2, rounded once
 	eps, decay   float32

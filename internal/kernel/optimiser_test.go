@@ -105,7 +105,8 @@ func TestAdam(t *testing.T) {
 		clear(m)
 		clear(v)
 		for step := 1; step <= 3; step++ {
-			Adam(pool, w, m, v, g, step, lr, beta1, beta2, eps, decay)
+			rate, spread := lr/(1-math.Pow(beta1, float64(step))), 1/math.Sqrt(1-math.Pow(beta2, float64(step)))
+			Adam(pool, w, m, v, g, float32(rate), float32(spread), beta1, beta2, eps, decay)
 		}
 	}, w, m, v)
 	near(t, "w", want, w, 5e-7)

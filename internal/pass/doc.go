@@ -10,6 +10,7 @@
 //   - Rematerialise computes maps twice rather than keep them.
 //   - Compress keeps maps in half of the memory.
 //   - Schedule finds which steps may run at the same time.
+//   - InPlace finds which new values of states overwrite the old ones.
 //   - Liveness finds how long each value is needed.
 //   - Assign gives each value its memory.
 //

@@ -147,9 +147,8 @@ func (l Levels) Company() (with []bool) {
 	return with
 }
 
-// Widen returns the spans of values in levels instead of steps.
-func (l Levels) Widen(spans map[*ir.Value]Span) map[*ir.Value]Span {
-	var level []int // of each step
+// ofSteps returns the level of each step.
+func (l Levels) ofSteps() (level []int) {
 	for i, groups := range l {
 		for _, n := range groups {
 			for range n {
@@ -157,6 +156,12 @@ func (l Levels) Widen(spans map[*ir.Value]Span) map[*ir.Value]Span {
 			}
 		}
 	}
+	return level
+}
+
+// Widen returns the spans of values in levels instead of steps.
+func (l Levels) Widen(spans map[*ir.Value]Span) map[*ir.Value]Span {
+	level := l.ofSteps()
 	wide := make(map[*ir.Value]Span, len(spans))
 	for v, s := range spans {
 		wide[v] = Span{level[s.First], level[s.Last]}

@@ -26,6 +26,9 @@ type Traits struct {
 	Repeats func(output int) bool
 	// All is true if the kernel computes all outputs, needed or not.
 	All bool
+	// InPlace holds, for each output, the input whose memory it may share: the kernel reads
+	// an element of that input before it writes the one of the output. Nil for none.
+	InPlace []int
 	// Serial is true if the kernel has no parallel loop unless its output map is stored.
 	Serial bool
 	// Scratch returns the scratch memory in floats, for each worker and in common; nil for
