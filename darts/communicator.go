@@ -49,6 +49,14 @@ func RankError(err error) (rank int, ok bool) {
 	return e.Rank, true
 }
 
+// Agree is a vote of all ranks: it returns nil if err is nil on all ranks, and an error on
+// all of them otherwise: a rank's own, or else that of the first rank that failed; see
+// RankError. A rank that fails outside of a run votes so that the others, which begin their
+// run with a vote, do not wait for it. The error of a run needs no vote, and is returned.
+func Agree(c Communicator, err error) error {
+	return Runtime{Communicator: c}.group().Agree(err)
+}
+
 // First calls f on rank 0, and then on the other ranks: for work whose result rank 0 leaves
 // to the others in a file, such as the index of a data set. If f fails on any rank, all get
 // an error. A Communicator of nil is one rank.
@@ -127,11 +135,16 @@ func (rt Runtime) join(group *ranks.Group, batch, micro int, err error) (Runtime
 
 // shared returns an error if ranks cannot share the micro-batches of a batch equally.
 func shared(batch, micro, ranks int) error {
-	switch {
-	case ranks == 1 || micro > 0 && batch/micro%ranks == 0:
+	if ranks == 1 || micro > 0 && batch/micro%ranks == 0 {
 		return nil
-	case micro == 0:
-		return fmt.Errorf("darts: MicroBatch is 0, so that the whole Batch of %d goes through the network at once, which %d ranks cannot share; set it to %d or less", batch, ranks, max(1, batch/ranks))
 	}
-	return fmt.Errorf("darts: Batch %d with MicroBatch %d makes a number of micro-batches, %d, that %d ranks cannot share equally; choose both so that it is a multiple of %d", batch, micro, batch/micro, ranks, ranks)
+	what := fmt.Sprintf("with MicroBatch %d makes %d micro-batches, which", micro, batch/max(micro, 1))
+	if micro == 0 {
+		what = "with MicroBatch 0 goes through the network at once, which"
+	}
+	remedy := fmt.Sprintf("set MicroBatch to %d or to a divisor of it", batch/ranks)
+	if batch%ranks != 0 {
+		remedy = fmt.Sprintf("choose a Batch that is a multiple of %d", ranks)
+	}
+	return fmt.Errorf("darts: Batch %d %s %d ranks cannot share equally; %s", batch, what, ranks, remedy)
 }

@@ -257,11 +257,11 @@ func TestRanksFail(t *testing.T) {
 		"no micro-batches": {func(_ int, rt Runtime) error {
 			_, err := Search(t.Context(), resumableSource, smallTask(), microBatch(FirstOrder, 0), rt)
 			return err
-		}, -1, "MicroBatch is 0, so that the whole Batch of 6 goes through the network at once, which 3 ranks cannot share; set it to 2 or less"},
+		}, -1, "Batch 6 with MicroBatch 0 goes through the network at once, which 3 ranks cannot share equally; set MicroBatch to 2 or to a divisor of it"},
 		"too few micro-batches": {func(_ int, rt Runtime) error {
 			_, err := Search(t.Context(), resumableSource, smallTask(), microBatch(FirstOrder, 3), rt)
 			return err
-		}, -1, "Batch 6 with MicroBatch 3 makes a number of micro-batches, 2, that 3 ranks cannot share equally"},
+		}, -1, "Batch 6 with MicroBatch 3 makes 2 micro-batches, which 3 ranks cannot share equally; set MicroBatch to 2 or"},
 		"memory": {func(r int, rt Runtime) error {
 			if r == 1 {
 				rt.Memory = 1 << 16
