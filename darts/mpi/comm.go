@@ -171,7 +171,8 @@ func (c *Comm) AllToAll(recv, send []float32) error {
 func (c *Comm) AllGather(recv, send []float32) error {
 	switch {
 	case len(recv) != c.size*len(send):
-		return fmt.Errorf("mpi: AllGather receives %d values, want %d, %d of each of %d ranks", len(recv), c.size*len(send), len(send), c.size)
+		return fmt.Errorf("mpi: AllGather receives %d values, want %d, %d of each of %d ranks",
+			len(recv), c.size*len(send), len(send), c.size)
 	case overlap(recv, send):
 		return errors.New("mpi: AllGather receives into what it sends, want separate slices")
 	}
