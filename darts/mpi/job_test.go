@@ -26,6 +26,7 @@ var programs = map[string]func(c *Comm) error{
 	"leave":       leave,
 	"panic":       panics,
 	"cores":       cores,
+	"fault":       fault,
 }
 
 func TestMain(m *testing.M) {
@@ -214,4 +215,10 @@ func panics(c *Comm) error {
 func cores(c *Comm) error {
 	fmt.Printf("rank %d is %d of %d and uses %d cores\n", c.Rank(), c.RankOnHost(), c.RanksOnHost(), runtime.GOMAXPROCS(0))
 	return nil
+}
+
+// fault makes a call that the library refuses, and goes on.
+func fault(c *Comm) error {
+	fmt.Println(c.call(func() error { return c.library.broadcast(make([]float32, 1), c.Size()) }))
+	return c.Barrier()
 }

@@ -173,8 +173,8 @@ func TestOne(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// TestFaults has calls that would go wrong in a library.
-func TestFaults(t *testing.T) {
+// TestLengths has calls that would go wrong in a library.
+func TestLengths(t *testing.T) {
 	c := &Comm{size: 3}
 	same := make([]float32, 12)
 	for want, err := range map[string]error{

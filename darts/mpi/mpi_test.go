@@ -174,6 +174,17 @@ func TestOff(t *testing.T) {
 	})
 }
 
+// TestFault has an error of the library, whose text is returned.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, in installation) {
+		out, _, err := launch(t, in, 2, "fault").end()
+		assert.NoError(t, err)
+		assert.Equal(t, 2, strings.Count(out, in.library+"): "), out)
+		assert.Contains(t, out, "nvalid root")
+	})
+}
+
 func TestKilledRank(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, in installation) {
