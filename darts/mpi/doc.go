@@ -2,10 +2,8 @@
 // machines then search or train together. A launcher starts the ranks, such as mpirun:
 //
 //	comm, err := mpi.Start() // one rank without a launcher
-//	if err != nil {
-//		log.Fatal(err)
-//	}
-//	if err := run(comm); err != nil {
+//	…
+//	if err := work(comm); err != nil {
 //		comm.Abort(err) // ends all ranks
 //	}
 //	err = comm.Close() // waits for all ranks

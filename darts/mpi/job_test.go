@@ -213,7 +213,7 @@ func panics(c *Comm) error {
 
 // cores prints how ranks share the host.
 func cores(c *Comm) error {
-	fmt.Printf("rank %d is %d of %d and uses %d cores\n", c.Rank(), c.RankOnHost(), c.RanksOnHost(), runtime.GOMAXPROCS(0))
+	fmt.Printf("rank %d of %d uses %d cores\n", c.Rank(), c.Size(), runtime.GOMAXPROCS(0))
 	return nil
 }
 

@@ -170,7 +170,7 @@ func TestOff(t *testing.T) {
 	each(t, func(t *testing.T, in installation) {
 		out, _, err := launch(t, in, 2, "cores", variable+"="+off).end()
 		assert.NoError(t, err)
-		assert.Equal(t, 2, strings.Count(out, "rank 0 is 0 of 1"), out)
+		assert.Equal(t, 2, strings.Count(out, "rank 0 of 1 "), out)
 	})
 }
 
@@ -259,7 +259,7 @@ func TestCores(t *testing.T) {
 		out, _, err := launch(t, in, 2, "cores", "OMPI_MCA_hwloc_base_binding_policy=none").end()
 		assert.NoError(t, err)
 		for rank := range 2 {
-			assert.Contains(t, out, fmt.Sprintf("rank %d is %d of 2 and uses %d cores\n", rank, rank, cores))
+			assert.Contains(t, out, fmt.Sprintf("rank %d of 2 uses %d cores\n", rank, cores))
 		}
 		out, _, err = launch(t, in, 2, "cores", "GOMAXPROCS=5").end()
 		assert.NoError(t, err)
