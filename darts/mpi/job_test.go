@@ -19,6 +19,7 @@ const rankProgram = "UNNAS_TEST_MPI"
 // programs are what ranks run.
 var programs = map[string]func(c *Comm) error{
 	"collectives": collectives,
+	"fault":       fault,
 	"vote":        vote,
 	"wait":        wait,
 	"abort":       abort,
@@ -26,7 +27,6 @@ var programs = map[string]func(c *Comm) error{
 	"leave":       leave,
 	"panic":       panics,
 	"cores":       cores,
-	"fault":       fault,
 }
 
 func TestMain(m *testing.M) {
