@@ -191,26 +191,6 @@ func TestLengths(t *testing.T) {
 	assert.NoError(t, c.AllToAll(same[:6], same[6:]))
 }
 
-// TestPieces makes the calls of the jobs' test over libraries within this process.
-func TestPieces(t *testing.T) {
-	const size = 3
-	h := &hub{data: make([][]float32, size)}
-	h.all.L = &h.Mutex
-	var group sync.WaitGroup
-	for rank := range size {
-		group.Go(func() {
-			f := &fake{text: "fake", hub: h, rank: rank}
-			c := &Comm{rank: rank, size: size, library: f, calls: make(chan func()), most: most}
-			go serve(c.calls)
-			assert.NoError(t, collectives(c))
-			assert.LessOrEqual(t, f.most, 50_000)
-			assert.NoError(t, c.Close())
-			assert.EqualError(t, c.Barrier(), fmt.Sprintf("mpi: Barrier on rank %d of 3: the communicator is closed", rank))
-		})
-	}
-	group.Wait()
-}
-
 // A hub connects libraries within this process.
 type hub struct {
 	sync.Mutex
