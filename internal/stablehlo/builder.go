@@ -209,7 +209,7 @@ func (b *Builder) write(s *strings.Builder, indent string, names map[int]string,
 				operands[j] = v.text(indent, names)
 			}
 		}
-		fmt.Fprintf(s, indent+line+" = "+o.format+"\n", operands...)
+		fmt.Fprintf(s, "%s%s = "+o.format+"\n", append([]any{indent, line}, operands...)...)
 	}
 }
 

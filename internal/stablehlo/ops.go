@@ -20,11 +20,20 @@ func (b *Builder) Fill(t Type, f float64, shape ...int) Value {
 		}
 		text = fmt.Sprintf("0x%08X", math.Float32bits(float32(f)))
 	case t == F64:
-		text = strconv.FormatFloat(f, 'e', -1, 64)
+		text = decimal(f, 64)
 	default:
-		text = strconv.FormatFloat(f, 'e', -1, 32)
+		text = decimal(f, 32)
 	}
 	return b.constant(t, text, shape)
+}
+
+// decimal returns the shortest decimal number that rounds to f, with a point.
+func decimal(f float64, bits int) string {
+	text := strconv.FormatFloat(f, 'e', -1, bits)
+	if !strings.Contains(text, ".") {
+		text = strings.Replace(text, "e", ".0e", 1)
+	}
+	return text
 }
 
 // Int returns a value of equal elements of an integer type.

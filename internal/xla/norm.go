@@ -32,12 +32,13 @@ func batchStatistics(e *emitter, o ir.BatchStatistics, in []value) []value {
 	if o.Count < 2 {
 		panic(errOneValue)
 	}
-	mean, variance, rest := e.row(in[0], 0), e.row(in[0], 1), e.row(in[0], 2)
+	mean, variance := e.Add(e.row(in[0], 0), e.row(in[0], 2)), e.row(in[0], 1)
+	rest := e.Sub(e.row(in[0], 2), e.Sub(mean, e.row(in[0], 0)))
 	move := func(from, x value, factor float64) value {
 		return e.Add(e.times(from, 1-o.Momentum), e.times(x, o.Momentum*factor))
 	}
 	unbias := float64(o.Count) / float64(o.Count-1)
-	return []value{e.statistics(mean, rest, variance, o.Epsilon), move(in[1], e.Add(mean, rest), 1), move(in[2], variance, unbias)}
+	return []value{e.statistics(mean, rest, variance, o.Epsilon), move(in[1], mean, 1), move(in[2], variance, unbias)}
 }
 
 func runningStatistics(e *emitter, o ir.RunningStatistics, in []value) []value {
@@ -51,19 +52,20 @@ func (e *emitter) centred(x, statistics value) (centred, rstd value) {
 }
 
 func batchNorm(e *emitter, o ir.BatchNorm, in []value) []value {
-	x, mean, rest := in[0], e.row(in[1], 0), e.row(in[1], 1)
+	x, mean := in[0], e.Add(e.row(in[1], 0), e.row(in[1], 1))
 	d, a := e.centred(x, in[1])
 	shift := e.like(a, 0)
 	if o.Affine {
 		a, shift = e.Mul(a, in[2]), in[3]
 	}
 	y := e.Add(e.Mul(d, e.over(a, x)), e.over(shift, x))
-	return []value{y, e.stack(a, e.Sub(shift, e.Mul(mean, a)), e.Negate(e.Mul(rest, a)))}
+	return []value{y, e.stack(a, e.Sub(shift, e.Mul(mean, a)), e.like(a, 0))}
 }
 
 func normSums(e *emitter, _ ir.NormSums, in []value) []value {
-	d, rstd := e.centred(in[1], in[2])
-	return []value{e.stack(e.perChannel(in[0]), e.Mul(e.perChannel(e.Mul(in[0], d)), rstd))}
+	gy, x := in[0], in[1]
+	products := e.perChannel(e.Mul(gy, e.Sub(x, e.over(e.row(in[2], 0), x))))
+	return []value{e.stack(e.perChannel(gy), e.Mul(products, e.row(in[2], 2)))}
 }
 
 func batchNormGrad(e *emitter, o ir.BatchNormGrad, in []value) []value {
@@ -83,7 +85,7 @@ func batchNormGrad(e *emitter, o ir.BatchNormGrad, in []value) []value {
 		mean := e.times(sum, share)
 		slope = e.times(e.Mul(product, rstd), share)
 		gx = e.Sub(e.Sub(gy, e.over(mean, x)), e.Mul(d, e.over(slope, x)))
-		shift = e.Mul(scale, e.Sub(e.Mul(slope, e.row(in[2], 0)), mean))
+		shift = e.Mul(scale, e.Sub(e.Mul(slope, e.Add(e.row(in[2], 0), e.row(in[2], 1))), mean))
 	}
 	return []value{e.Mul(gx, e.over(scale, x)), e.stack(scale, e.Negate(e.Mul(scale, slope)), shift), product, sum}
 }
