@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"internal/panics":      0,
 	"internal/ranks":       0,
 	"internal/picture":     0,
+	"internal/pjrt":        0,
 	"internal/pickle":      0,
 	"darts/sweep":          1,
 	"internal/checkpoint":  1,

@@ -11,6 +11,7 @@ import (
 
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
+	"unnas/internal/ir/irtest"
 	"unnas/internal/kernel"
 	"unnas/internal/pass"
 )
@@ -42,11 +43,11 @@ func TestFailures(t *testing.T) {
 		for _, how := range []string{"error", "panic", "panic of a worker", "error of a host", "panic of a host"} {
 			t.Run(fmt.Sprintf("%s, %d workers", how, workers), func(t *testing.T) {
 				now := ""
-				p := newProgram(1)
-				x := p.input("x", ir.Shape{6}, 1, 2, 3, 4, 5, 6)
-				one := p.apply(trap(&now), x)
+				p := irtest.NewProgram(1)
+				x := p.Input("x", ir.Shape{6}, 1, 2, 3, 4, 5, 6)
+				one := p.Op(trap(&now), x)
 				p.Steps[0].Name = "Trap of a weight"
-				two := p.host("Host", func(in []cpuexec.Array) (any, error) {
+				two := hostOf(p, "Host", func(in []cpuexec.Array) (any, error) {
 					switch now {
 					case "error of a host":
 						return nil, errors.New("sprung")
@@ -56,10 +57,10 @@ func TestFailures(t *testing.T) {
 					v := []float32{1, 1, 1, 1, 1, 1}
 					return &v, nil
 				}, x)
-				e := bind(t, compile(t, p.build(p.apply(ir.Sum{}, one, p.apply(double, x), two)), cpuexec.Options{Workers: workers}), workers)
+				e := bind(t, compile(t, p.Build(p.Op(ir.Sum{}, one, p.Op(double, x), two)), cpuexec.Options{Workers: workers}), workers)
 				for range 2 {
 					now = how
-					e.SetInput(0, p.data[0])
+					e.SetInput(0, p.Data[0])
 					err := e.Run(true)
 					want := map[string]string{
 						"error": "Trap of a weight: sprung", "panic": "Trap of a weight failed: sprung",
@@ -68,7 +69,7 @@ func TestFailures(t *testing.T) {
 					}[how]
 					assert.EqualError(t, err, want)
 					now = ""
-					assert.Equal(t, []float32{4, 7, 10, 13, 16, 19}, e.run(t, p.data)[0])
+					assert.Equal(t, []float32{4, 7, 10, 13, 16, 19}, e.run(t, p.Data)[0])
 				}
 			})
 		}
@@ -78,12 +79,12 @@ func TestFailures(t *testing.T) {
 // TestFailureOfTheFirst names the first of two steps at the same time that fail.
 func TestFailureOfTheFirst(t *testing.T) {
 	how := "error"
-	p := newProgram(1)
-	x := p.input("x", ir.Shape{2}, 1, 2)
-	a, b := p.apply(trap(&how), x), p.apply(trap(&how), x)
+	p := irtest.NewProgram(1)
+	x := p.Input("x", ir.Shape{2}, 1, 2)
+	a, b := p.Op(trap(&how), x), p.Op(trap(&how), x)
 	p.Steps[0].Name, p.Steps[1].Name = "First", "Second"
-	e := bind(t, compile(t, p.build(p.apply(ir.Sum{}, a, b)), cpuexec.Options{Workers: 4}), 4)
-	e.SetInput(0, p.data[0])
+	e := bind(t, compile(t, p.Build(p.Op(ir.Sum{}, a, b)), cpuexec.Options{Workers: 4}), 4)
+	e.SetInput(0, p.Data[0])
 	for range 20 {
 		assert.EqualError(t, e.Run(true), "First: sprung")
 	}
@@ -91,18 +92,18 @@ func TestFailureOfTheFirst(t *testing.T) {
 
 // TestInputs holds that the memory of inputs is read anew in every run, and may change.
 func TestInputs(t *testing.T) {
-	p := newProgram(1)
-	x := p.input("x", ir.Shape{3}, 1, 2, 3)
-	labels := p.add("labels", ir.Int32, cpuexec.Array{Shape: ir.Shape{3}, I: []int32{7, -8, 9}})
+	p := irtest.NewProgram(1)
+	x := p.Input("x", ir.Shape{3}, 1, 2, 3)
+	labels := p.Add("labels", ir.Int32, cpuexec.Array{Shape: ir.Shape{3}, I: []int32{7, -8, 9}})
 	addLabels := toy{name: "AddLabels", run: func(_ *cpuexec.Context, out, in []cpuexec.Array) error {
 		for i, l := range in[1].I {
 			out[0].F[i] = in[0].F[i] + float32(l)
 		}
 		return nil
 	}}
-	e := bind(t, compile(t, p.build(p.apply(addLabels, x, labels)), cpuexec.Options{}), 1)
-	assert.Equal(t, []float32{8, -6, 12}, e.run(t, p.data)[0])
-	p.data[0].F[0] = 100
+	e := bind(t, compile(t, p.Build(p.Op(addLabels, x, labels)), cpuexec.Options{}), 1)
+	assert.Equal(t, []float32{8, -6, 12}, e.run(t, p.Data)[0])
+	p.Data[0].F[0] = 100
 	require.NoError(t, e.Run(true))
 	assert.Equal(t, []float32{107, -6, 12}, e.results[0])
 	e.SetInput(0, cpuexec.Array{Shape: ir.Shape{3}, F: []float32{0, 0, 0}})
@@ -114,30 +115,30 @@ func TestInputs(t *testing.T) {
 
 // TestResults copies results of all kinds to the memory of the caller.
 func TestResults(t *testing.T) {
-	p := newProgram(1)
-	x := p.input("x", ir.Shape{3}, 1, 2, 3)
-	y := p.apply(double, x)
-	z := p.host("Host", func(in []cpuexec.Array) (any, error) {
+	p := irtest.NewProgram(1)
+	x := p.Input("x", ir.Shape{3}, 1, 2, 3)
+	y := p.Op(double, x)
+	z := hostOf(p, "Host", func(in []cpuexec.Array) (any, error) {
 		v := []float32{}
 		for _, f := range numbersOf(in[0]) {
 			v = append(v, f+10)
 		}
 		return &v, nil
 	}, y)
-	plan := compile(t, p.build(y, x, z, y, p.apply(double, y)), cpuexec.Options{})
+	plan := compile(t, p.Build(y, x, z, y, p.Op(double, y)), cpuexec.Options{})
 	e := bind(t, plan, 1)
-	assert.Equal(t, [][]float32{{2, 4, 6}, {1, 2, 3}, {12, 14, 16}, {2, 4, 6}, {4, 8, 12}}, e.run(t, p.data))
+	assert.Equal(t, [][]float32{{2, 4, 6}, {1, 2, 3}, {12, 14, 16}, {2, 4, 6}, {4, 8, 12}}, e.run(t, p.Data))
 	for i := range e.results {
 		assert.Equal(t, e.results[i], e.Result(i).F)
 	}
 	assert.IsType(t, new([]float32), e.Result(2).Foreign)
-	assert.Equal(t, []float32{1, 2, 3}, p.data[0].F)
+	assert.Equal(t, []float32{1, 2, 3}, p.Data[0].F)
 
 	// Without memory, results of a host and inputs are only looked at.
 	arena := cpuexec.NewArena(plan)
 	bare, err := plan.Bind(arena, kernel.NewThreadPool(1), [][]float32{e.results[0], nil, nil, e.results[3], e.results[4]})
 	require.NoError(t, err)
-	bare.SetInput(0, p.data[0])
+	bare.SetInput(0, p.Data[0])
 	require.NoError(t, bare.Run(true))
 	assert.Equal(t, []float32{1, 2, 3}, bare.Result(1).F)
 	assert.Equal(t, []float32{12, 14, 16}, *bare.Result(2).Foreign.(*[]float32))
@@ -146,14 +147,14 @@ func TestResults(t *testing.T) {
 
 // TestStates keeps new values of states if they are to be updated.
 func TestStates(t *testing.T) {
-	p := newProgram(1)
-	state := p.input("state", ir.Shape{2}, 1, 2)
-	next := p.apply(double, state)
-	p.states = []ir.State{{In: state, Out: next}}
-	for _, results := range [][]*ir.Value{{p.apply(ir.Sum{}, state, next)}, {p.apply(ir.Sum{}, state, next), next}} {
-		p.data[0].F[0], p.data[0].F[1] = 1, 2
-		e := bind(t, compile(t, p.build(results...), cpuexec.Options{}), 1)
-		e.SetInput(0, p.data[0])
+	p := irtest.NewProgram(1)
+	state := p.Input("state", ir.Shape{2}, 1, 2)
+	next := p.Op(double, state)
+	p.States = []ir.State{{In: state, Out: next}}
+	for _, results := range [][]*ir.Value{{p.Op(ir.Sum{}, state, next)}, {p.Op(ir.Sum{}, state, next), next}} {
+		p.Data[0].F[0], p.Data[0].F[1] = 1, 2
+		e := bind(t, compile(t, p.Build(results...), cpuexec.Options{}), 1)
+		e.SetInput(0, p.Data[0])
 		for _, c := range []struct {
 			update       bool
 			sum, becomes []float32
@@ -165,7 +166,7 @@ func TestStates(t *testing.T) {
 		} {
 			require.NoError(t, e.Run(c.update))
 			assert.Equal(t, c.sum, e.results[0])
-			assert.Equal(t, c.becomes, p.data[0].F)
+			assert.Equal(t, c.becomes, p.Data[0].F)
 		}
 	}
 }
@@ -175,31 +176,31 @@ func TestMomentsAlone(t *testing.T) {
 	window := ir.Square(3, 1, 1, 1)
 	for _, c := range []struct {
 		name  string
-		apply func(p *program, x *ir.Value) *ir.Value
+		apply func(p *irtest.Program, x *ir.Value) *ir.Value
 	}{
-		{"convolution", func(p *program, x *ir.Value) *ir.Value {
-			return p.apply(ir.Conv{Out: 4, Window: window}, x, p.normal("w", 1, 3, 3, 4, 4))
+		{"convolution", func(p *irtest.Program, x *ir.Value) *ir.Value {
+			return p.Op(ir.Conv{Out: 4, Window: window}, x, p.Normal("w", 1, 3, 3, 4, 4))
 		}},
-		{"separable convolution", func(p *program, x *ir.Value) *ir.Value {
-			return p.apply(ir.SeparableConv{Windows: []ir.Window{window}}, x, p.normal("d", 1, 3, 3, 1, 4), p.normal("p", 1, 1, 1, 4, 4))
+		{"separable convolution", func(p *irtest.Program, x *ir.Value) *ir.Value {
+			return p.Op(ir.SeparableConv{Windows: []ir.Window{window}}, x, p.Normal("d", 1, 3, 3, 1, 4), p.Normal("p", 1, 1, 1, 4, 4))
 		}},
-		{"reduction", func(p *program, x *ir.Value) *ir.Value {
-			return p.apply(ir.FactorizedReduce{Out: 4}, x, p.normal("w", 1, 1, 1, 4, 2), p.normal("w", 1, 1, 1, 4, 2))
+		{"reduction", func(p *irtest.Program, x *ir.Value) *ir.Value {
+			return p.Op(ir.FactorizedReduce{Out: 4}, x, p.Normal("w", 1, 1, 1, 4, 2), p.Normal("w", 1, 1, 1, 4, 2))
 		}},
-		{"max pooling", func(p *program, x *ir.Value) *ir.Value {
-			return p.apply(ir.Pool{Window: window, Max: true}, x)
+		{"max pooling", func(p *irtest.Program, x *ir.Value) *ir.Value {
+			return p.Op(ir.Pool{Window: window, Max: true}, x)
 		}},
-		{"average pooling", func(p *program, x *ir.Value) *ir.Value { return p.apply(ir.Pool{Window: window}, x) }},
+		{"average pooling", func(p *irtest.Program, x *ir.Value) *ir.Value { return p.Op(ir.Pool{Window: window}, x) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newProgram(1)
-			x := p.normal("x", 1, 2, 5, 4, 4)
-			moments := p.apply(ir.Moments{}, c.apply(p, x))
-			q := p.build(p.apply(double, moments))
+			p := irtest.NewProgram(1)
+			x := p.Normal("x", 1, 2, 5, 4, 4)
+			moments := p.Op(ir.Moments{}, c.apply(p, x))
+			q := p.Build(p.Op(double, moments))
 			plain, err := cpuexec.Plain(q)
 			require.NoError(t, err)
-			want := bind(t, plain, 1).run(t, p.data)
-			near(t, want[0], bind(t, compile(t, q, cpuexec.Options{}), 1).run(t, p.data)[0], 1e-6, "moments")
+			want := bind(t, plain, 1).run(t, p.Data)
+			near(t, want[0], bind(t, compile(t, q, cpuexec.Options{}), 1).run(t, p.Data)[0], 1e-6, "moments")
 		})
 	}
 }
@@ -207,11 +208,11 @@ func TestMomentsAlone(t *testing.T) {
 // TestHosts passes values to operators of other libraries as those know them, and converts
 // results that kernels read.
 func TestHosts(t *testing.T) {
-	p := newProgram(1)
+	p := irtest.NewProgram(1)
 	known := []float32{5, 6}
-	x := p.add("x", "numbers", cpuexec.Array{Foreign: &known})
+	x := p.Add("x", "numbers", cpuexec.Array{Foreign: &known})
 	x.Shape = ir.Shape{2}
-	y := p.input("y", ir.Shape{2}, 1, 2)
+	y := p.Input("y", ir.Shape{2}, 1, 2)
 	var got []any
 	add := func(in []cpuexec.Array) (any, error) {
 		v := []float32{0, 0}
@@ -223,30 +224,30 @@ func TestHosts(t *testing.T) {
 		}
 		return &v, nil
 	}
-	a := p.host("A", add, x, p.apply(double, y))
-	b := p.host("B", add, a, a)
-	c := p.host("C", add, b, y)
-	e := bind(t, compile(t, p.build(p.apply(double, c)), cpuexec.Options{Workers: 1}), 1)
+	a := hostOf(p, "A", add, x, p.Op(double, y))
+	b := hostOf(p, "B", add, a, a)
+	c := hostOf(p, "C", add, b, y)
+	e := bind(t, compile(t, p.Build(p.Op(double, c)), cpuexec.Options{Workers: 1}), 1)
 	assert.False(t, e.Native(0), "only a host reads it")
 	assert.True(t, e.Native(1), "a kernel reads it, then a host")
-	assert.Equal(t, [][]float32{{2 * (2*7 + 1), 2 * (2*10 + 2)}}, e.run(t, p.data))
+	assert.Equal(t, [][]float32{{2 * (2*7 + 1), 2 * (2*10 + 2)}}, e.run(t, p.Data))
 	require.Len(t, got, 6)
 	assert.Same(t, &known, got[0])
 	assert.Nil(t, got[1], "a value that a kernel makes")
 	assert.Same(t, got[2], got[3])
 
-	p = newProgram(1)
-	bad := p.host("Bad", func([]cpuexec.Array) (any, error) { return 7, nil }, p.input("x", ir.Shape{2}, 1, 2))
-	e = bind(t, compile(t, p.build(p.apply(double, bad)), cpuexec.Options{}), 1)
-	e.SetInput(0, p.data[0])
+	p = irtest.NewProgram(1)
+	bad := hostOf(p, "Bad", func([]cpuexec.Array) (any, error) { return 7, nil }, p.Input("x", ir.Shape{2}, 1, 2))
+	e = bind(t, compile(t, p.Build(p.Op(double, bad)), cpuexec.Options{}), 1)
+	e.SetInput(0, p.Data[0])
 	assert.EqualError(t, e.Run(true), "Bad: not a list of numbers")
 }
 
 // TestArenas shares one arena between plans.
 func TestArenas(t *testing.T) {
 	chain := func(size int) *cpuexec.Plan {
-		p := newProgram(1)
-		return compile(t, p.build(p.apply(double, p.apply(double, p.normal("x", 1, size)))), cpuexec.Options{})
+		p := irtest.NewProgram(1)
+		return compile(t, p.Build(p.Op(double, p.Op(double, p.Normal("x", 1, size)))), cpuexec.Options{})
 	}
 	small, large := chain(30), chain(90)
 	assert.Equal(t, 96, cpuexec.NewArena(small, large).Floats())
@@ -277,18 +278,18 @@ func TestScratch(t *testing.T) {
 			return nil
 		},
 	}
-	p := newProgram(1)
+	p := irtest.NewProgram(1)
 	var terms []*ir.Value
 	for i := range 12 {
-		terms = append(terms, p.apply(scratch, p.normal(fmt.Sprint("x", i), 1, size)))
+		terms = append(terms, p.Op(scratch, p.Normal(fmt.Sprint("x", i), 1, size)))
 	}
 	for _, workers := range []int{1, 2, 7} {
-		plan := compile(t, p.build(terms...), cpuexec.Options{Workers: workers})
+		plan := compile(t, p.Build(terms...), cpuexec.Options{Workers: workers})
 		_, _, perWorker, shared := plan.Sizes()
 		assert.Equal(t, []int{7, size}, []int{perWorker, shared})
 		for range 10 {
-			for i, got := range bind(t, plan, workers).run(t, p.data) {
-				for j, v := range p.data[i].F {
+			for i, got := range bind(t, plan, workers).run(t, p.Data) {
+				for j, v := range p.Data[i].F {
 					require.Equal(t, v+v+v, got[j], "element %d of result %d, %d workers", j, i, workers)
 				}
 			}
@@ -323,10 +324,10 @@ func TestCoefficients(t *testing.T) {
 			return nil
 		},
 	}
-	p := newProgram(1)
-	x := p.apply(double, p.input("x", shape, 1, 2, 3, 4, 5, 6))
-	y := p.apply(double, p.input("y", shape, 7, 8, 9, 10, 11, 12))
-	got := bind(t, compile(t, p.build(p.apply(coefficients, p.apply(rounded, x, y))), cpuexec.Options{}), 1).run(t, p.data)[0]
+	p := irtest.NewProgram(1)
+	x := p.Op(double, p.Input("x", shape, 1, 2, 3, 4, 5, 6))
+	y := p.Op(double, p.Input("y", shape, 7, 8, 9, 10, 11, 12))
+	got := bind(t, compile(t, p.Build(p.Op(coefficients, p.Op(rounded, x, y))), cpuexec.Options{}), 1).run(t, p.Data)[0]
 	assert.Equal(t, []float32{0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 31, 32, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24}, got[:24])
 	assert.True(t, math.IsNaN(float64(got[24])))
 }

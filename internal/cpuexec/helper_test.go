@@ -3,7 +3,6 @@ package cpuexec_test
 import (
 	"errors"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
+	"unnas/internal/ir/irtest"
 	"unnas/internal/kernel"
 	"unnas/internal/pass"
 )
@@ -71,84 +71,11 @@ func numbersOf(a cpuexec.Array) []float32 {
 	return a.F
 }
 
-// program builds a program, with values for its inputs.
-type program struct {
-	ir.Builder
-	inputs []*ir.Value
-	data   []cpuexec.Array
-	states []ir.State
-	random *rand.Rand
-}
-
-func newProgram(seed uint64) *program { return &program{random: rand.New(rand.NewPCG(seed, 5))} }
-
-// add adds an input with a value.
-func (p *program) add(name string, t ir.Type, a cpuexec.Array) *ir.Value {
-	v := &ir.Value{Name: name, Shape: a.Shape, Type: t, Source: ir.External}
-	p.inputs, p.data = append(p.inputs, v), append(p.data, a)
-	return v
-}
-
-// input adds an input of given numbers.
-func (p *program) input(name string, shape ir.Shape, data ...float32) *ir.Value {
-	return p.add(name, ir.Float32, cpuexec.Array{Shape: shape, F: data})
-}
-
-// normal adds an input of random numbers with a standard deviation.
-func (p *program) normal(name string, deviation float64, shape ...int) *ir.Value {
-	data := make([]float32, ir.Shape(shape).Size())
-	for i := range data {
-		data[i] = float32(deviation * p.random.NormFloat64())
-	}
-	return p.input(name, shape, data...)
-}
-
-// apply returns output 0 of an operator. Its step has the name of the operator.
-func (p *program) apply(op ir.Op, in ...*ir.Value) *ir.Value { return p.outputs(op, in...)[0] }
-
-func (p *program) outputs(op ir.Op, in ...*ir.Value) []*ir.Value {
-	out := p.Apply(op, in...)
-	p.Steps[len(p.Steps)-1].Name = op.String()
-	return out
-}
-
-// host returns the result of an operator of another library.
-func (p *program) host(name string, call func(in []cpuexec.Array) (any, error), in ...*ir.Value) *ir.Value {
-	v := p.apply(host{name, call}, in...)
+// hostOf returns the result of an operator of another library.
+func hostOf(p *irtest.Program, name string, call func(in []cpuexec.Array) (any, error), in ...*ir.Value) *ir.Value {
+	v := p.Op(host{name, call}, in...)
 	v.Source = ir.Foreign
 	return v
-}
-
-// build returns the program with given results.
-func (p *program) build(results ...*ir.Value) *ir.Program {
-	return &ir.Program{Inputs: p.inputs, States: p.states, Steps: p.Steps, Results: results}
-}
-
-// gradients adds the gradients of a scalar with respect to values, by a reverse sweep.
-func (p *program) gradients(loss *ir.Value, wrt ...*ir.Value) []*ir.Value {
-	parts := map[*ir.Value][]*ir.Value{loss: {p.input("one", ir.Shape{}, 1)}}
-	sum := func(v *ir.Value) *ir.Value {
-		if len(parts[v]) == 1 {
-			return parts[v][0]
-		}
-		return p.apply(ir.Sum{}, parts[v]...)
-	}
-	for _, s := range slices.Backward(slices.Clone(p.Steps)) {
-		d, ok := s.Op.(ir.Differentiable)
-		if !ok || len(parts[s.Out[0]]) == 0 {
-			continue
-		}
-		for i, g := range d.Gradient(&p.Builder, s.In, s.Out, sum(s.Out[0])) {
-			if g != nil {
-				parts[s.In[i]] = append(parts[s.In[i]], g)
-			}
-		}
-	}
-	var gradients []*ir.Value
-	for _, v := range wrt {
-		gradients = append(gradients, sum(v))
-	}
-	return gradients
 }
 
 // executable is a plan with memory.

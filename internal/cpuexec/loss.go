@@ -1,8 +1,6 @@
 package cpuexec
 
 import (
-	"fmt"
-
 	"unnas/internal/ir"
 	"unnas/internal/kernel"
 	"unnas/internal/pass"
@@ -28,16 +26,6 @@ func crossEntropyTraits(o ir.CrossEntropy, in []ir.Shape, logits int) pass.Trait
 		}
 	}
 	return t
-}
-
-// checkLabels finds labels out of range.
-func checkLabels(labels []int32, classes int, ignore int32) error {
-	for i, l := range labels {
-		if l != ignore && (l < 0 || int(l) >= classes) {
-			return fmt.Errorf("label %d at position %d is not one of %d classes; check the labels or the number of classes", l, i, classes)
-		}
-	}
-	return nil
 }
 
 func (k crossEntropy) Run(c *Context, out, in []Array) error {

@@ -1,8 +1,6 @@
 package cpuexec
 
 import (
-	"fmt"
-
 	"unnas/internal/ir"
 	"unnas/internal/kernel"
 	"unnas/internal/pass"
@@ -196,12 +194,11 @@ func (k dropout) Traits(in []ir.Shape) pass.Traits {
 }
 
 func (k dropout) Run(c *Context, out, in []Array) error {
-	rate := in[1].F[0]
-	if !(rate >= 0 && rate < 1) {
-		return fmt.Errorf("the dropout rate is %v; want 0 to below 1", rate)
+	if err := checkRate(in[1].F); err != nil {
+		return err
 	}
 	key := uint64(uint32(in[2].I[0]))<<32 | uint64(uint32(in[2].I[1]))
-	kernel.Dropout(c.Pool, in[0].AsMap(), key^k.Layer, rate, out[0].F)
+	kernel.Dropout(c.Pool, in[0].AsMap(), key^k.Layer, in[1].F[0], out[0].F)
 	return nil
 }
 

@@ -1,9 +1,6 @@
 package cpuexec
 
 import (
-	"fmt"
-	"math"
-
 	"unnas/internal/ir"
 	"unnas/internal/kernel"
 	"unnas/internal/pass"
@@ -120,8 +117,8 @@ type gumbelSoftmax struct{}
 func (gumbelSoftmax) Traits([]ir.Shape) pass.Traits { return pure() }
 
 func (gumbelSoftmax) Run(c *Context, out, in []Array) error {
-	if t := in[2].F[0]; !(t > 0 && t <= math.MaxFloat32) { // or NaN
-		return fmt.Errorf("ops: GumbelSoftmax: the temperature is %v; want a positive finite number, since the gradient divides by it", t)
+	if err := checkTemperature(in[2].F); err != nil {
+		return err
 	}
 	s := in[0].Shape
 	kernel.DrawForward(c.Pool, in[0].F, in[1].F, s[0], s[1], out[0].F)
@@ -143,10 +140,8 @@ type dirichlet struct{}
 func (dirichlet) Traits([]ir.Shape) pass.Traits { return pass.Traits{Pure: true, All: true} }
 
 func (dirichlet) Run(c *Context, out, in []Array) error {
-	for i, v := range in[0].F {
-		if !(v >= -50 && v <= 1000) { // or NaN
-			return fmt.Errorf("ops: Dirichlet: input %d is %v, want -50 to 1000; lower the learning rate of the architecture parameters", i, v)
-		}
+	if err := checkConcentrations(in[0].F); err != nil {
+		return err
 	}
 	s := in[0].Shape
 	kernel.DirichletForward(c.Pool, in[0].F, in[1].F, s[0], s[1], out[0].F, out[1].F)

@@ -12,6 +12,7 @@ import (
 
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
+	"unnas/internal/ir/irtest"
 	"unnas/internal/pass"
 )
 
@@ -49,27 +50,27 @@ var updates = []struct {
 
 // update returns a program that applies an operator to random vectors of n elements, and to
 // numbers.
-func update(op ir.Op, vectors int, numbers []float32, n int) (*program, *ir.Program) {
-	p := newProgram(7)
+func update(op ir.Op, vectors int, numbers []float32, n int) (*irtest.Program, *ir.Program) {
+	p := irtest.NewProgram(7)
 	var in []*ir.Value
 	for i := range vectors {
-		in = append(in, p.normal(fmt.Sprint("vector ", i), 1, n))
+		in = append(in, p.Normal(fmt.Sprint("vector ", i), 1, n))
 	}
 	each := 1
 	if _, ok := op.(ir.Adam); ok {
 		each = 2
-		for i, x := range p.data[2].F {
-			p.data[2].F[i] = x * x
+		for i, x := range p.Data[2].F {
+			p.Data[2].F[i] = x * x
 		}
 	}
 	for x := range slices.Chunk(numbers, each) {
-		in = append(in, p.input("numbers", ir.Shape{each}, x...))
+		in = append(in, p.Input("numbers", ir.Shape{each}, x...))
 	}
-	out := p.outputs(op, in...)
+	out := p.Outputs(op, in...)
 	for i, o := range op.(ir.Stateful).States() {
-		p.states = append(p.states, ir.State{In: in[i], Out: out[o]})
+		p.States = append(p.States, ir.State{In: in[i], Out: out[o]})
 	}
-	return p, p.build()
+	return p, p.Build()
 }
 
 // TestUpdates compares steps with their formulas in float64, for lengths on both sides of
@@ -85,7 +86,7 @@ func TestUpdates(t *testing.T) {
 						p, q := update(c.op, c.vectors, c.numbers, n)
 						want := make([][]float64, c.vectors)
 						for i := range want {
-							for _, x := range p.data[i].F {
+							for _, x := range p.Data[i].F {
 								want[i] = append(want[i], float64(x))
 							}
 						}
@@ -96,7 +97,7 @@ func TestUpdates(t *testing.T) {
 						} else {
 							assert.GreaterOrEqual(t, e.arena.Floats(), n*len(q.States))
 						}
-						for i, a := range p.data {
+						for i, a := range p.Data {
 							e.SetInput(i, a)
 						}
 						for range 3 {
@@ -106,7 +107,7 @@ func TestUpdates(t *testing.T) {
 						}
 						var got [][]float32
 						for i, w := range want {
-							got = append(got, p.data[i].F)
+							got = append(got, p.Data[i].F)
 							for j, x := range w {
 								require.InDelta(t, x, got[i][j], 2e-6*max(1, math.Abs(x)), "element %d of vector %d", j, i)
 							}
@@ -144,12 +145,12 @@ func TestUpdatesOfOneVector(t *testing.T) {
 	for _, c := range updates {
 		for i := range c.op.(ir.Stateful).States() {
 			p, _ := update(c.op, c.vectors, c.numbers, 19)
-			p.states = nil
-			got := bind(t, compile(t, p.build(p.Steps[0].Out[i]), cpuexec.Options{Overwrite: true}), 1).run(t, p.data)[0]
+			p.States = nil
+			got := bind(t, compile(t, p.Build(p.Steps[0].Out[i]), cpuexec.Options{Overwrite: true}), 1).run(t, p.Data)[0]
 			for j := range got {
 				var x, numbers []float64
 				for k := range c.vectors {
-					x = append(x, float64(p.data[k].F[j]))
+					x = append(x, float64(p.Data[k].F[j]))
 				}
 				for _, n := range c.numbers {
 					numbers = append(numbers, float64(n))
@@ -165,16 +166,16 @@ func TestNorms(t *testing.T) {
 	for _, n := range []int{1, 15, 16, 17, 10007, 40009} {
 		var first [][]float32
 		for _, workers := range []int{1, 2, 7} {
-			p := newProgram(3)
-			g := p.normal("g", 2, n)
+			p := irtest.NewProgram(3)
+			g := p.Normal("g", 2, n)
 			var squares float64
-			for _, x := range p.data[0].F {
+			for _, x := range p.Data[0].F {
 				squares += float64(x) * float64(x)
 			}
 			want := math.Sqrt(squares)
-			norm := p.apply(ir.Norm{}, g)
-			long, short := p.apply(ir.ClipFactor{Limit: want / 4}, g), p.apply(ir.ClipFactor{Limit: 2 * want}, g)
-			got := bind(t, compile(t, p.build(norm, long, short), cpuexec.Options{Workers: workers}), workers).run(t, p.data)
+			norm := p.Op(ir.Norm{}, g)
+			long, short := p.Op(ir.ClipFactor{Limit: want / 4}, g), p.Op(ir.ClipFactor{Limit: 2 * want}, g)
+			got := bind(t, compile(t, p.Build(norm, long, short), cpuexec.Options{Workers: workers}), workers).run(t, p.Data)
 			parts := got[0]
 			assert.InEpsilon(t, want, float64(parts[0])+float64(parts[1])+float64(parts[2]), 1e-13, "%d elements", n)
 			assert.InEpsilon(t, want/4/(want+1e-6), got[1][0], 1e-7, "%d elements", n)
@@ -194,9 +195,9 @@ func TestNorms(t *testing.T) {
 		{1, math.Sqrt2, float32(math.Sqrt2 / 2 / (math.Sqrt2 + 1e-6))},
 		{math.MaxFloat32, math.Inf(1), 0.5 / math.MaxFloat32},
 	} {
-		p := newProgram(1)
-		g := p.input("g", ir.Shape{2}, c.g, c.g)
-		got := bind(t, compile(t, p.build(p.apply(ir.Norm{}, g), p.apply(ir.ClipFactor{Limit: math.Sqrt2 / 2}, g)), cpuexec.Options{}), 1).run(t, p.data)
+		p := irtest.NewProgram(1)
+		g := p.Input("g", ir.Shape{2}, c.g, c.g)
+		got := bind(t, compile(t, p.Build(p.Op(ir.Norm{}, g), p.Op(ir.ClipFactor{Limit: math.Sqrt2 / 2}, g)), cpuexec.Options{}), 1).run(t, p.Data)
 		assert.Equal(t, c.norm, float64(got[0][0])+float64(got[0][1])+float64(got[0][2]))
 		assert.Equal(t, c.factor, got[1][0])
 	}
@@ -205,24 +206,24 @@ func TestNorms(t *testing.T) {
 // TestOverwrite holds that states are overwritten where they lie, and only by runs that
 // update them.
 func TestOverwrite(t *testing.T) {
-	p := newProgram(1)
-	w, x, a := p.input("w", ir.Shape{2}, 1, 2), p.input("x", ir.Shape{2}, 10, 20), p.input("a", ir.Shape{1}, 1)
-	next := p.apply(ir.Axpy{}, w, x, a)
-	p.states = []ir.State{{In: w, Out: next}}
-	e := bind(t, compile(t, p.build(p.apply(ir.Sum{}, next, x)), cpuexec.Options{Workers: 1, Overwrite: true}), 1)
+	p := irtest.NewProgram(1)
+	w, x, a := p.Input("w", ir.Shape{2}, 1, 2), p.Input("x", ir.Shape{2}, 10, 20), p.Input("a", ir.Shape{1}, 1)
+	next := p.Op(ir.Axpy{}, w, x, a)
+	p.States = []ir.State{{In: w, Out: next}}
+	e := bind(t, compile(t, p.Build(p.Op(ir.Sum{}, next, x)), cpuexec.Options{Workers: 1, Overwrite: true}), 1)
 	assert.Zero(t, e.arena.Floats())
-	for i, in := range p.data {
+	for i, in := range p.Data {
 		e.SetInput(i, in)
 	}
 	require.NoError(t, e.Run(true))
-	assert.Equal(t, []float32{11, 22}, p.data[0].F)
+	assert.Equal(t, []float32{11, 22}, p.Data[0].F)
 	assert.Equal(t, []float32{21, 42}, e.results[0], "the next step reads the new value")
 	other := []float32{5, 6}
 	e.SetInput(0, cpuexec.Array{Shape: ir.Shape{2}, F: other})
 	require.NoError(t, e.Run(true))
 	assert.Equal(t, []float32{15, 26}, other)
 	assert.Equal(t, []float32{25, 46}, e.results[0])
-	assert.Equal(t, []float32{11, 22}, p.data[0].F, "memory that is no input any more")
+	assert.Equal(t, []float32{11, 22}, p.Data[0].F, "memory that is no input any more")
 	assert.Zero(t, testing.AllocsPerRun(10, func() { _ = e.Run(true) }))
 
 	const refusal = "cpuexec: the program overwrites its states, so that every run updates them"
@@ -233,15 +234,15 @@ func TestOverwrite(t *testing.T) {
 	assert.Equal(t, before, other)
 
 	// A state that is not overwritten is copied, as without the option.
-	p.data[0].F[0], p.data[0].F[1] = 1, 2
-	e = bind(t, compile(t, p.build(p.apply(ir.Sum{}, next, w)), cpuexec.Options{Workers: 1, Overwrite: true}), 1)
-	for i, in := range p.data {
+	p.Data[0].F[0], p.Data[0].F[1] = 1, 2
+	e = bind(t, compile(t, p.Build(p.Op(ir.Sum{}, next, w)), cpuexec.Options{Workers: 1, Overwrite: true}), 1)
+	for i, in := range p.Data {
 		e.SetInput(i, in)
 	}
 	require.NoError(t, e.Run(false))
-	assert.Equal(t, []float32{1, 2}, p.data[0].F)
+	assert.Equal(t, []float32{1, 2}, p.Data[0].F)
 	require.NoError(t, e.Run(true))
-	assert.Equal(t, []float32{11, 22}, p.data[0].F)
+	assert.Equal(t, []float32{11, 22}, p.Data[0].F)
 	assert.Equal(t, []float32{12, 24}, e.results[0])
 }
 
@@ -271,41 +272,41 @@ func TestRandomOverwrite(t *testing.T) {
 	saved := 0
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		p := newProgram(seed)
+		p := irtest.NewProgram(seed)
 		var values []*ir.Value
 		latest := map[*ir.Value]*ir.Value{}
 		for i := range 4 {
-			values = append(values, p.normal(fmt.Sprint("state ", i), 1, 5))
+			values = append(values, p.Normal(fmt.Sprint("state ", i), 1, 5))
 		}
 		states := slices.Clone(values)
 		for range 2 + r.IntN(6) {
 			a, b := values[r.IntN(len(values))], values[r.IntN(len(values))]
 			if r.IntN(2) == 0 {
-				values = append(values, p.apply(mean, a, b))
+				values = append(values, p.Op(mean, a, b))
 				continue
 			}
-			out := p.outputs(swing, a, b)
+			out := p.Outputs(swing, a, b)
 			latest[a], latest[b] = out[0], out[1]
 			values = append(values, out...)
 		}
 		for _, s := range states {
 			if latest[s] != nil && r.IntN(8) > 0 {
-				p.states = append(p.states, ir.State{In: s, Out: latest[s]})
+				p.States = append(p.States, ir.State{In: s, Out: latest[s]})
 			}
 		}
-		q := p.build(p.apply(mean, values[r.IntN(len(values))], values[r.IntN(len(values))]))
+		q := p.Build(p.Op(mean, values[r.IntN(len(values))], values[r.IntN(len(values))]))
 		start := map[*ir.Value][]float32{}
 		for i, s := range states {
-			start[s] = slices.Clone(p.data[i].F)
+			start[s] = slices.Clone(p.Data[i].F)
 		}
 		var want []any
 		floats := 0
 		for _, o := range []cpuexec.Options{{Workers: 1}, {Workers: 1, Overwrite: true}, {Workers: 4, Overwrite: true}} {
 			for i, s := range states {
-				copy(p.data[i].F, start[s])
+				copy(p.Data[i].F, start[s])
 			}
 			e := bind(t, compile(t, q, o), o.Workers)
-			for i, in := range p.data {
+			for i, in := range p.Data {
 				e.SetInput(i, in)
 			}
 			for range 2 {
@@ -313,7 +314,7 @@ func TestRandomOverwrite(t *testing.T) {
 				require.NoError(t, e.Run(true))
 			}
 			got := []any{slices.Clone(e.results[0])}
-			for _, in := range p.data {
+			for _, in := range p.Data {
 				got = append(got, slices.Clone(in.F))
 			}
 			if want == nil {

@@ -12,6 +12,7 @@ import (
 
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
+	"unnas/internal/ir/irtest"
 	"unnas/internal/kernel"
 	"unnas/internal/pass"
 )
@@ -22,10 +23,10 @@ type unknown struct{ ir.ReLU }
 func (unknown) String() string { return "Unknown" }
 
 func TestCompileRefuses(t *testing.T) {
-	p := newProgram(1)
-	y := p.apply(unknown{}, p.normal("x", 1, 2, 3))
+	p := irtest.NewProgram(1)
+	y := p.Op(unknown{}, p.Normal("x", 1, 2, 3))
 	p.Steps[0].Name = "Unknown of x"
-	_, err := cpuexec.Compile(p.build(y), cpuexec.Options{})
+	_, err := cpuexec.Compile(p.Build(y), cpuexec.Options{})
 	assert.EqualError(t, err, "cpuexec: Unknown of x: Unknown (cpuexec_test.unknown) has no kernel for the CPU")
 	err = cpuexec.RunOp(unknown{}, kernel.NewThreadPool(1), nil, nil)
 	assert.ErrorContains(t, err, "Unknown (cpuexec_test.unknown) has no kernel")
@@ -33,28 +34,28 @@ func TestCompileRefuses(t *testing.T) {
 
 // normalised is a program in which every pass has something to do: two equal
 // normalisations, and siblings.
-func normalised() (p *program, whole *ir.Program) {
-	p = newProgram(2)
-	x := p.apply(ir.Conv{Out: 4, Window: ir.Square(3, 1, 1, 1)}, p.normal("x", 1, 2, 6, 5, 3), p.normal("weight", 0.3, 3, 3, 3, 4))
-	point := p.normal("point", 0.3, 1, 1, 4, 4)
-	mean, variance := p.input("mean", ir.Shape{4}, 0, 0, 0, 0), p.input("variance", ir.Shape{4}, 1, 1, 1, 1)
+func normalised() (p *irtest.Program, whole *ir.Program) {
+	p = irtest.NewProgram(2)
+	x := p.Op(ir.Conv{Out: 4, Window: ir.Square(3, 1, 1, 1)}, p.Normal("x", 1, 2, 6, 5, 3), p.Normal("weight", 0.3, 3, 3, 3, 4))
+	point := p.Normal("point", 0.3, 1, 1, 4, 4)
+	mean, variance := p.Input("mean", ir.Shape{4}, 0, 0, 0, 0), p.Input("variance", ir.Shape{4}, 1, 1, 1, 1)
 	var terms []*ir.Value
 	for i := range 2 {
-		depth := p.normal(fmt.Sprint("depth", i), 0.3, 3, 3, 1, 4)
-		s := p.outputs(ir.BatchStatistics{Epsilon: 1e-5, Momentum: 0.1, Count: 60}, p.apply(ir.Moments{}, x), mean, variance)
-		p.states = []ir.State{{In: mean, Out: s[1]}, {In: variance, Out: s[2]}}
-		y := p.apply(ir.BatchNorm{}, x, s[0])
-		terms = append(terms, p.apply(ir.SeparableConv{Windows: []ir.Window{ir.Square(3, 1, 1, 1)}}, y, depth, point))
+		depth := p.Normal(fmt.Sprint("depth", i), 0.3, 3, 3, 1, 4)
+		s := p.Outputs(ir.BatchStatistics{Epsilon: 1e-5, Momentum: 0.1, Count: 60}, p.Op(ir.Moments{}, x), mean, variance)
+		p.States = []ir.State{{In: mean, Out: s[1]}, {In: variance, Out: s[2]}}
+		y := p.Op(ir.BatchNorm{}, x, s[0])
+		terms = append(terms, p.Op(ir.SeparableConv{Windows: []ir.Window{ir.Square(3, 1, 1, 1)}}, y, depth, point))
 	}
-	sum := p.apply(ir.Sum{}, terms...)
+	sum := p.Op(ir.Sum{}, terms...)
 	n := sum
 	for range 10 {
-		n = p.apply(ir.ReLU{}, n)
+		n = p.Op(ir.ReLU{}, n)
 	}
 	for _, s := range p.Steps {
 		s.Name = "layer"
 	}
-	return p, p.build(p.apply(ir.Sum{}, n, terms[0]))
+	return p, p.Build(p.Op(ir.Sum{}, n, terms[0]))
 }
 
 // TestCompileLeavesTheProgram compiles one program twice.
@@ -64,13 +65,13 @@ func TestCompileLeavesTheProgram(t *testing.T) {
 	first := compile(t, whole, cpuexec.Options{Workers: 1})
 	text := first.Program().String()
 	assert.NotEqual(t, before, text)
-	want := bind(t, first, 1).run(t, p.data)[0]
+	want := bind(t, first, 1).run(t, p.Data)[0]
 	second := compile(t, whole, cpuexec.Options{Workers: 1})
 	assert.True(t, before == whole.String(), "the program is as it was")
 	assert.Equal(t, text, first.Program().String())
 	assert.Equal(t, text, second.Program().String())
-	near(t, want, bind(t, second, 1).run(t, p.data)[0], 0, "the second plan")
-	near(t, want, bind(t, first, 1).run(t, p.data)[0], 0, "the first plan, after another compilation")
+	near(t, want, bind(t, second, 1).run(t, p.Data)[0], 0, "the second plan")
+	near(t, want, bind(t, first, 1).run(t, p.Data)[0], 0, "the first plan, after another compilation")
 }
 
 // TestDump writes one readable file after each pass.
@@ -134,16 +135,16 @@ func TestDump(t *testing.T) {
 
 // TestBytes compares what a plan says with what it consists of.
 func TestBytes(t *testing.T) {
-	p := newProgram(1)
+	p := irtest.NewProgram(1)
 	scratch := func(perWorker, shared int) toy {
 		o := double
 		o.name, o.traits = "Scratch", pass.Traits{Scratch: func() (int, int) { return perWorker, shared }}
 		return o
 	}
-	x := p.normal("x", 1, 150)
-	y := p.apply(scratch(1, 10), p.apply(scratch(3, 100), p.apply(scratch(5, 20), x)))
-	z := p.host("Host", func([]cpuexec.Array) (any, error) { return nil, nil }, y)
-	plan := compile(t, p.build(p.apply(double, z)), cpuexec.Options{Workers: 2})
+	x := p.Normal("x", 1, 150)
+	y := p.Op(scratch(1, 10), p.Op(scratch(3, 100), p.Op(scratch(5, 20), x)))
+	z := hostOf(p, "Host", func([]cpuexec.Array) (any, error) { return nil, nil }, y)
+	plan := compile(t, p.Build(p.Op(double, z)), cpuexec.Options{Workers: 2})
 	arena, foreign, perWorker, shared := plan.Sizes()
 	assert.Equal(t, []int{320, 160, 5, 100}, []int{arena, foreign, perWorker, shared}, "whole cache lines; the most scratch memory")
 	assert.Equal(t, arena, cpuexec.NewArena(plan).Floats())
@@ -154,8 +155,8 @@ func TestBytes(t *testing.T) {
 	}
 
 	// Two steps that run at the same time have shared memory each.
-	p = newProgram(1)
-	x = p.normal("x", 1, 150)
-	plan = compile(t, p.build(p.apply(ir.Sum{}, p.apply(scratch(3, 100), x), p.apply(scratch(5, 20), x))), cpuexec.Options{Workers: 2})
+	p = irtest.NewProgram(1)
+	x = p.Normal("x", 1, 150)
+	plan = compile(t, p.Build(p.Op(ir.Sum{}, p.Op(scratch(3, 100), x), p.Op(scratch(5, 20), x))), cpuexec.Options{Workers: 2})
 	assert.GreaterOrEqual(t, plan.Bytes(3), plan.Bytes(1)+4*2*(5+100))
 }

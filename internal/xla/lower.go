@@ -1,0 +1,271 @@
+package xla
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"unnas/internal/ir"
+	"unnas/internal/panics"
+	"unnas/internal/pass"
+	"unnas/internal/stablehlo"
+)
+
+type value = stablehlo.Value
+
+// Precision is how convolutions and products of matrices are computed.
+type Precision string
+
+// The precisions. Weights, statistics and losses are float32 in any of them.
+const (
+	Float32  Precision = "float32"
+	TF32     Precision = "tf32"     // what the device prefers: TF32 on GPUs, bfloat16 on TPUs
+	BFloat16 Precision = "bfloat16" // operands and results are rounded to bfloat16
+)
+
+// emitter writes the operations of steps.
+type emitter struct {
+	*stablehlo.Builder
+	precision Precision
+	shifts    bool // depthwise convolutions are sums of shifted maps
+}
+
+// rule writes the operations of an operator and returns its outputs. XLA drops what
+// nothing needs.
+type rule func(e *emitter, op ir.Op, in []value) []value
+
+// entry is a rule and the type of its operator.
+type entry struct {
+	operator reflect.Type
+	rule     rule
+}
+
+// of returns the entry of a function for one type of operators.
+func of[O ir.Op](f func(e *emitter, op O, in []value) []value) entry {
+	return entry{reflect.TypeFor[O](), func(e *emitter, op ir.Op, in []value) []value { return f(e, op.(O), in) }}
+}
+
+// rules holds every operator of package ir.
+var rules = func() map[reflect.Type]rule {
+	table := map[reflect.Type]rule{}
+	for _, e := range []entry{
+		of(conv), of(convGrad), of(separableConv), of(separableConvGrad), of(factorizedReduce), of(factorizedReduceGrad),
+		of(linear), of(linearGrad), of(upsample), of(upsampleGrad),
+		of(moments), of(batchStatistics), of(runningStatistics), of(batchNorm), of(normSums), of(batchNormGrad),
+		of(pool), of(maxPoolGrad), of(avgPoolGrad), of(globalAvgPool), of(globalAvgPoolGrad),
+		of(relu), of(reluGrad), of(zeros), of(sum), of(concat), of(channels), of(channelsGrad),
+		of(scaleImages), of(dropout), of(addScaled), of(scale), of(interleave), of(deinterleave),
+		of(excite), of(exciteGrad), of(toBFloat16), of(fromBFloat16),
+		of(mix), of(mixGrad), of(softmax), of(softmaxGrad), of(gumbelSoftmax), of(gumbelSoftmaxGrad),
+		of(dirichlet), of(dirichletGrad), of(normaliseEdges), of(normaliseEdgesGrad),
+		of(crossEntropy), of(crossEntropyGrad),
+		of(norm), of(clipFactor), of(sgd), of(adam), of(average), of(axpy),
+	} {
+		table[e.operator] = e.rule
+	}
+	return table
+}()
+
+// pure says that equal steps can be merged, and that moments need no map.
+func pure(*ir.Step) pass.Traits { return pass.Traits{Pure: true} }
+
+// span is the place of a value in an argument or the result.
+type span struct {
+	value *ir.Value
+	at    int
+}
+
+// lowered is a program in StableHLO.
+type lowered struct {
+	program      *ir.Program
+	text         string
+	inputs       []span // of the argument of their type
+	floats, ints int    // elements of the two arguments; none without elements
+	outputs      []span // of the result: the results of the program and new states that steps compute
+	size         int    // elements of the result
+}
+
+// remedy ends the message about an operator without a rule.
+const remedy = "leave it out of the network, or run on the CPU"
+
+// lower writes a program.
+func lower(p *ir.Program, e *emitter) (*lowered, error) {
+	for _, s := range p.Steps {
+		if rules[reflect.TypeOf(s.Op)] == nil {
+			return nil, fmt.Errorf("xla: %s: %v cannot run on this device; %s", s.Name, s.Op, remedy)
+		}
+	}
+	l := &lowered{program: pass.Prune(pass.Merge(p, pure), pure)}
+	values, err := l.arguments(e)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range l.program.Steps {
+		if err := e.step(s, values); err != nil {
+			return nil, fmt.Errorf("xla: %s: %w", s.Name, err)
+		}
+	}
+	var flat []value
+	placed := map[*ir.Value]bool{}
+	place := func(v *ir.Value) {
+		if v.Source == ir.External || placed[v] {
+			return
+		}
+		placed[v] = true
+		l.outputs = append(l.outputs, span{v, l.size})
+		l.size += v.Shape.Size()
+		flat = append(flat, e.Reshape(values[v], v.Shape.Size()))
+	}
+	for _, v := range l.program.Results {
+		if v.Source != ir.External && v.Type != ir.Float32 {
+			return nil, fmt.Errorf("xla: a result of type %s; want float32", v.Type)
+		}
+		place(v)
+	}
+	for _, s := range l.program.States {
+		place(s.Out)
+	}
+	if len(flat) == 0 {
+		return nil, errors.New("xla: the program computes nothing")
+	}
+	l.text = e.Text("step", nil, nil, e.Concat(0, flat...))
+	return l, nil
+}
+
+// arguments adds one argument for the inputs of each type that steps read, and cuts it into
+// these.
+func (l *lowered) arguments(e *emitter) (map[*ir.Value]value, error) {
+	read := map[*ir.Value]bool{}
+	for _, s := range l.program.Steps {
+		for _, v := range s.In {
+			read[v] = true
+		}
+	}
+	for _, v := range l.program.Inputs {
+		s := span{value: v, at: -1}
+		switch size := v.Shape.Size(); {
+		case !read[v]:
+		case v.Type == ir.Float32:
+			s.at, l.floats = l.floats, l.floats+size
+		case v.Type == ir.Int32:
+			s.at, l.ints = l.ints, l.ints+size
+		default:
+			return nil, fmt.Errorf("xla: input %q has type %s; want float32 or int32", v.Name, v.Type)
+		}
+		l.inputs = append(l.inputs, s)
+	}
+	var floats, ints value
+	if l.floats > 0 {
+		floats = e.Arg(stablehlo.F32, l.floats)
+	}
+	if l.ints > 0 {
+		ints = e.Arg(stablehlo.I32, l.ints)
+	}
+	values := map[*ir.Value]value{}
+	for _, s := range l.inputs {
+		if s.at < 0 {
+			continue
+		}
+		from := floats
+		if s.value.Type == ir.Int32 {
+			from = ints
+		}
+		values[s.value] = e.Reshape(e.Range(from, 0, s.at, s.at+s.value.Shape.Size()), s.value.Shape...)
+	}
+	return values, nil
+}
+
+// step writes a step.
+func (e *emitter) step(s *ir.Step, values map[*ir.Value]value) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panics.Recovered(r)
+		}
+	}()
+	in := make([]value, len(s.In))
+	for i, v := range s.In {
+		x, ok := values[v]
+		if !ok {
+			return fmt.Errorf("input %d is not computed before", i)
+		}
+		in[i] = x
+	}
+	out := rules[reflect.TypeOf(s.Op)](e, s.Op, in)
+	for i, v := range s.Out {
+		if v == nil {
+			continue
+		}
+		if !slices.Equal(out[i].Shape, v.Shape) {
+			return fmt.Errorf("output %d has shape %v; want %v", i, out[i].Shape, v.Shape)
+		}
+		values[v] = out[i]
+	}
+	return nil
+}
+
+// narrow returns an operand of a product in the type in which it is computed.
+func (e *emitter) narrow(x value) value {
+	if e.precision == BFloat16 {
+		return e.Convert(x, stablehlo.BF16)
+	}
+	return x
+}
+
+// dot is the product of x and y along an axis of each.
+func (e *emitter) dot(x, y value, ofX, ofY int) value {
+	return e.Convert(e.Dot(e.narrow(x), e.narrow(y), ofX, ofY), stablehlo.F32)
+}
+
+// like returns a value of equal numbers of the shape and type of x.
+func (e *emitter) like(x value, f float64) value { return e.Fill(x.Type, f, x.Shape...) }
+
+// times returns x multiplied by a number.
+func (e *emitter) times(x value, f float64) value { return e.Mul(x, e.like(x, f)) }
+
+// plus returns x and a number.
+func (e *emitter) plus(x value, f float64) value { return e.Add(x, e.like(x, f)) }
+
+// over repeats a value for each channel to the shape of x.
+func (e *emitter) over(v, x value) value { return e.Broadcast(v, x.Shape, len(x.Shape)-1) }
+
+// each repeats a value for each row to the shape of a matrix x.
+func (e *emitter) each(v, x value) value { return e.Broadcast(v, x.Shape, 0) }
+
+// number repeats the only element of v to the shape of x.
+func (e *emitter) number(v, x value) value { return e.Broadcast(e.Reshape(v), x.Shape) }
+
+// row returns row i of a matrix.
+func (e *emitter) row(m value, i int) value { return e.Reshape(e.Range(m, 0, i, i+1), m.Shape[1:]...) }
+
+// stack makes a matrix of rows.
+func (e *emitter) stack(rows ...value) value {
+	list := make([]value, len(rows))
+	for i, r := range rows {
+		list[i] = e.Reshape(r, append([]int{1}, r.Shape...)...)
+	}
+	return e.Concat(0, list...)
+}
+
+// total returns the sum of all elements.
+func (e *emitter) total(x value) value { return e.Reduce(stablehlo.Sum, x, axes(len(x.Shape))...) }
+
+// perChannel returns the sums over the pixels of each channel.
+func (e *emitter) perChannel(x value) value {
+	return e.Reduce(stablehlo.Sum, x, axes(len(x.Shape)-1)...)
+}
+
+// axes returns the first n axes.
+func axes(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+// positive returns where x is above zero.
+func (e *emitter) positive(x value) value { return e.Compare("GT", x, e.like(x, 0)) }
+
+// where returns x where a condition holds and zero elsewhere.
+func (e *emitter) where(condition, x value) value { return e.Select(condition, x, e.like(x, 0)) }

@@ -1,0 +1,91 @@
+package xla
+
+import (
+	"errors"
+
+	"unnas/internal/ir"
+)
+
+// moments returns the mean, the biased variance and the rounding error of the mean of each
+// channel: a second sum, of differences from the mean, corrects the first.
+func (e *emitter) moments(x value) value {
+	c := x.Shape[len(x.Shape)-1]
+	share := 1 / float64(x.Size()/c)
+	first := e.times(e.perChannel(x), share)
+	d := e.Sub(x, e.over(first, x))
+	rest := e.times(e.perChannel(d), share)
+	variance := e.Sub(e.times(e.perChannel(e.Mul(d, d)), share), e.Mul(rest, rest))
+	mean := e.Add(first, rest)
+	return e.stack(mean, e.Max(variance, e.like(variance, 0)), e.Sub(rest, e.Sub(mean, first)))
+}
+
+func moments(e *emitter, _ ir.Moments, in []value) []value { return []value{e.moments(in[0])} }
+
+// statistics returns what a normalisation normalises with.
+func (e *emitter) statistics(mean, rest, variance value, epsilon float64) value {
+	return e.stack(mean, rest, e.Div(e.like(mean, 1), e.Sqrt(e.plus(variance, epsilon))))
+}
+
+var errOneValue = errors.New("a batch of one value per channel has no variance; use two or more images per micro-batch, or larger maps")
+
+func batchStatistics(e *emitter, o ir.BatchStatistics, in []value) []value {
+	if o.Count < 2 {
+		panic(errOneValue)
+	}
+	mean, variance := e.Add(e.row(in[0], 0), e.row(in[0], 2)), e.row(in[0], 1)
+	rest := e.Sub(e.row(in[0], 2), e.Sub(mean, e.row(in[0], 0)))
+	move := func(from, x value, factor float64) value {
+		return e.Add(e.times(from, 1-o.Momentum), e.times(x, o.Momentum*factor))
+	}
+	unbias := float64(o.Count) / float64(o.Count-1)
+	return []value{e.statistics(mean, rest, variance, o.Epsilon), move(in[1], mean, 1), move(in[2], variance, unbias)}
+}
+
+func runningStatistics(e *emitter, o ir.RunningStatistics, in []value) []value {
+	return []value{e.statistics(in[0], e.like(in[0], 0), in[1], o.Epsilon)}
+}
+
+// centred returns x without its mean, and the reciprocal standard deviation.
+func (e *emitter) centred(x, statistics value) (centred, rstd value) {
+	d := e.Sub(x, e.over(e.row(statistics, 0), x))
+	return e.Sub(d, e.over(e.row(statistics, 1), x)), e.row(statistics, 2)
+}
+
+func batchNorm(e *emitter, o ir.BatchNorm, in []value) []value {
+	x, mean := in[0], e.Add(e.row(in[1], 0), e.row(in[1], 1))
+	d, a := e.centred(x, in[1])
+	shift := e.like(a, 0)
+	if o.Affine {
+		a, shift = e.Mul(a, in[2]), in[3]
+	}
+	y := e.Add(e.Mul(d, e.over(a, x)), e.over(shift, x))
+	return []value{y, e.stack(a, e.Sub(shift, e.Mul(mean, a)), e.like(a, 0))}
+}
+
+func normSums(e *emitter, _ ir.NormSums, in []value) []value {
+	gy, x := in[0], in[1]
+	products := e.perChannel(e.Mul(gy, e.Sub(x, e.over(e.row(in[2], 0), x))))
+	return []value{e.stack(e.perChannel(gy), e.Mul(products, e.row(in[2], 2)))}
+}
+
+func batchNormGrad(e *emitter, o ir.BatchNormGrad, in []value) []value {
+	gy, x := in[0], in[1]
+	d, rstd := e.centred(x, in[2])
+	scale, zero := rstd, e.like(rstd, 0)
+	sum, product := zero, zero // Σgy and Σgy·x̂
+	if o.Batch || o.Affine {
+		sum, product = e.row(in[3], 0), e.row(in[3], 1)
+	}
+	if o.Affine {
+		scale = e.Mul(rstd, in[4])
+	}
+	gx, slope, shift := gy, zero, zero
+	if o.Batch {
+		share := float64(x.Shape[len(x.Shape)-1]) / float64(x.Size())
+		mean := e.times(sum, share)
+		slope = e.times(e.Mul(product, rstd), share)
+		gx = e.Sub(e.Sub(gy, e.over(mean, x)), e.Mul(d, e.over(slope, x)))
+		shift = e.Mul(scale, e.Sub(e.Mul(slope, e.Add(e.row(in[2], 0), e.row(in[2], 1))), mean))
+	}
+	return []value{e.Mul(gx, e.over(scale, x)), e.stack(scale, e.Negate(e.Mul(scale, slope)), shift), product, sum}
+}
