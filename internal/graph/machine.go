@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -26,9 +27,11 @@ type keptNode struct {
 
 // NewArena returns an arena that is large enough for each of the plans.
 func NewArena(plans ...*Plan) *Arena {
-	all := make([]*cpuexec.Plan, len(plans))
-	for i, p := range plans {
-		all[i] = p.Plan
+	var all []*cpuexec.Plan
+	for _, p := range plans {
+		if p.Plan != nil {
+			all = append(all, p.Plan)
+		}
 	}
 	return &Arena{cpuexec.NewArena(all...), map[keptNode]*slot{}}
 }
@@ -60,9 +63,20 @@ type Machine struct {
 	UpdateStats bool
 
 	plan    *Plan
-	exec    *cpuexec.Executable
+	exec    executable
 	inputs  []source
 	results []bound
+}
+
+// executable runs a program on the CPU or on a device.
+type executable interface {
+	// Native reports whether the program reads an input; otherwise an operator of another
+	// library does, which needs no more than Array.Foreign.
+	Native(i int) bool
+	SetInput(i int, a cpuexec.Array)
+	Run(update bool) error
+	Result(i int) cpuexec.Array
+	Bytes() int64
 }
 
 // source is the node of an input.
@@ -98,12 +112,17 @@ func (p *Plan) Bind(a *Arena, pool *kernel.ThreadPool) (*Machine, error) {
 		m.results = append(m.results, r)
 	}
 	for i, n := range p.inputs {
-		m.inputs = append(m.inputs, source{node: n, value: p.Program().Inputs[i]})
+		m.inputs = append(m.inputs, source{node: n, value: p.values[i]})
 	}
-	var err error
-	if m.exec, err = p.Plan.Bind(a.arena, pool, memory); err != nil {
+	if p.device != nil {
+		m.exec = p.device.Bind(memory)
+		return m, m.bindResults()
+	}
+	exec, err := p.Plan.Bind(a.arena, pool, memory)
+	if err != nil {
 		return nil, fmt.Errorf("graph: %w", err)
 	}
+	m.exec = exec
 	return m, m.bindResults()
 }
 
@@ -205,7 +224,11 @@ func (m *Machine) Measure(times int) (cpuexec.Schedule, error) {
 	if err := m.prepare(); err != nil {
 		return cpuexec.Schedule{}, err
 	}
-	return m.exec.Measure(times)
+	exec, ok := m.exec.(*cpuexec.Executable)
+	if !ok {
+		return cpuexec.Schedule{}, errors.New("graph: only a plan for the CPU can be measured")
+	}
+	return exec.Measure(times)
 }
 
 // Reset does nothing: every run starts afresh.

@@ -12,6 +12,7 @@ import (
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
 	"unnas/internal/pass"
+	"unnas/internal/xla"
 )
 
 // Options say what a plan computes.
@@ -34,6 +35,9 @@ type Options struct {
 	// Workers is the size of the thread pool that the plan is for; 0 is the number of cores
 	// that the process may use. Results do not depend on it, nor on the size of the pool.
 	Workers int
+	// Device runs the plan instead of the CPU; nil is the CPU. The options above but Want,
+	// Into and Evaluate do not matter to it.
+	Device *xla.Device
 }
 
 // A Target is a wanted node and memory for its value. A node may have several targets:
@@ -45,13 +49,15 @@ type Target struct {
 
 // A Plan computes wanted nodes of a graph.
 type Plan struct {
-	*cpuexec.Plan
-	evaluate bool
-	inputs   []*gorgonia.Node // of the inputs of the program
-	results  []wanted         // of its results
-	reads    []read
-	modal    gorgonia.Nodes // whose operations of Gorgonia's differ in training
-	kept     int            // floats of results without memory of the caller's
+	*cpuexec.Plan           // nil for a device
+	device        *xla.Plan // nil for the CPU
+	evaluate      bool
+	inputs        []*gorgonia.Node // of the inputs of the program
+	values        []*ir.Value      // the inputs
+	results       []wanted         // of its results
+	reads         []read
+	modal         gorgonia.Nodes // whose operations of Gorgonia's differ in training
+	kept          int            // floats of results without memory of the caller's
 }
 
 // wanted is the node of a result.
@@ -78,6 +84,13 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 	b, err := build(g, o)
 	if err != nil {
 		return nil, err
+	}
+	b.plan.values = b.program.Inputs
+	if o.Device != nil {
+		if b.plan.device, err = o.Device.Compile(&b.program); err != nil {
+			return nil, fmt.Errorf("graph: %w", err)
+		}
+		return b.plan, nil
 	}
 	if b.plan.Plan, err = cpuexec.Compile(&b.program, cpuexec.Options{Recompute: o.Recompute, Compress: o.Compress, Workers: o.Workers}); err != nil {
 		return nil, fmt.Errorf("graph: %w", err)
@@ -119,8 +132,22 @@ func build(g *gorgonia.ExprGraph, o Options) (*builder, error) {
 }
 
 // Bytes returns the memory that a machine with this plan takes on a pool of workers,
-// besides the values that come from outside.
-func (p *Plan) Bytes(workers int) int64 { return p.Plan.Bytes(workers) + 4*int64(p.kept) }
+// besides the values that come from outside. That of a device is not counted; see
+// DeviceBytes.
+func (p *Plan) Bytes(workers int) int64 {
+	if p.device != nil {
+		return p.device.HostBytes() + 4*int64(p.kept)
+	}
+	return p.Plan.Bytes(workers) + 4*int64(p.kept)
+}
+
+// DeviceBytes returns the memory of the device that a run takes, 0 for the CPU.
+func (p *Plan) DeviceBytes() int64 {
+	if p.device == nil {
+		return 0
+	}
+	return p.device.Bytes()
+}
 
 // builder makes a program of nodes.
 type builder struct {

@@ -25,6 +25,15 @@ type Options struct {
 	Cache string
 }
 
+// A Device is where programs run.
+type Device struct {
+	Client *pjrt.Client
+	Options
+}
+
+// Compile compiles a program for the device.
+func (d *Device) Compile(p *ir.Program) (*Plan, error) { return Compile(d.Client, p, d.Options) }
+
 // emitter returns one for the devices of a platform.
 func (o Options) emitter(platform string) (*emitter, error) {
 	// XLA's depthwise convolutions on CPUs are slow loops.
@@ -111,6 +120,9 @@ func (p *Plan) Bytes() int64 {
 	}
 	return m.Total()
 }
+
+// HostBytes returns the memory that an executable takes besides that of the device.
+func (p *Plan) HostBytes() int64 { return 4 * int64(p.floats+p.ints+p.size) }
 
 // Close frees the compiled program.
 func (p *Plan) Close() { p.exec.Close() }
