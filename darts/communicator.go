@@ -115,13 +115,16 @@ func (rt Runtime) join(group *ranks.Group, batch, micro int, err error) (Runtime
 	if err != nil {
 		return rt, err
 	}
-	if rt.Memory == 0 {
-		here := int64(0)
-		for _, h := range hosts {
-			if string(h) == host {
-				here++
-			}
+	here := int64(0)
+	for i, h := range hosts {
+		if string(h) != host {
+			continue
 		}
+		if here++; i < group.Rank() {
+			rt.onHost++
+		}
+	}
+	if rt.Memory == 0 {
 		rt.Memory = engine.Budget{}.Room() / here
 	}
 	rooms, err := group.GatherFloat64(float64(rt.Memory))

@@ -15,12 +15,16 @@ const (
 	// bits of precision: losses are those of float32, and gradients differ by the rounding
 	// of maps (Kalamkar et al., 2019, arXiv 1905.12322).
 	BFloat16 Precision = "bfloat16"
+	// TF32 lets a device (Runtime.Device) compute convolutions and products as it prefers:
+	// in TF32 on GPUs, in bfloat16 on TPUs. The CPU has none. On a device BFloat16 rounds
+	// the operands and the results of convolutions and products instead.
+	TF32 Precision = "tf32"
 )
 
 func (p Precision) validate() error {
 	switch p {
-	case "", Float32, BFloat16:
+	case "", Float32, BFloat16, TF32:
 		return nil
 	}
-	return fmt.Errorf("darts: Precision is %q, must be %q or %q", p, Float32, BFloat16)
+	return fmt.Errorf("darts: Precision is %q, must be %q, %q or %q", p, Float32, BFloat16, TF32)
 }

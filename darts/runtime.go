@@ -38,6 +38,16 @@ type Runtime struct {
 	// about a fifth more time.
 	Recompute bool
 
+	// Device runs the networks: "" or "cpu" are the library's own kernels; "cuda" is an
+	// NVIDIA GPU and "tpu" a TPU, through a PJRT plugin, see Devices; or it is the path of a
+	// plugin. Optimisers, data and evaluations of whole images stay on the CPU. Results of a
+	// device equal those of the CPU but for rounding; equal runs on equal devices and
+	// plugins give equal bits. A run may resume on another device, with a warning.
+	Device string
+
+	// Fast lets a device use algorithms whose rounding may differ from run to run.
+	Fast bool
+
 	// Dir keeps the run, and may hold an earlier part of it to resume; nil keeps
 	// nothing.
 	Dir *RunDir
@@ -49,6 +59,8 @@ type Runtime struct {
 	// Memory is then that of each process, of which those of one machine take equal shares
 	// if it is 0.
 	Communicator Communicator
+
+	onHost int // the number of this rank among those of its host
 }
 
 // group returns the ranks of the run.

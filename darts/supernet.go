@@ -62,7 +62,11 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 	b := c.budget(rt)
 	m := &model{Engine: engine.New(c.Batch/b.AtOnce(), group)}
 	m.Recompute, m.Compress = rt.Recompute, c.Precision == BFloat16
-	err := ops.Build(func() error {
+	var err error
+	if m.Device, err = rt.device(c.Precision); err != nil {
+		return nil, err
+	}
+	err = ops.Build(func() error {
 		var err error
 		if m.size, err = complexity(c.Space, task); err != nil {
 			return err
@@ -97,6 +101,9 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		}
 		return err
 	})
+	if err == nil {
+		err = checkDevice(m.Engine)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -225,7 +225,11 @@ func (t *training) atATime() int { return min(evaluatedAtATime, t.val.Len()) }
 func (t *training) plan(ctx context.Context, reserved int64) error {
 	c, spec := t.c, t.task.Spec()
 	evaluator, evaluates := t.task.(Evaluator)
-	err := ops.Build(func() error {
+	var err error
+	if t.Device, err = t.rt.device(c.Precision); err != nil {
+		return err
+	}
+	err = ops.Build(func() error {
 		learner, err := t.build(c.budget(t.rt).AtOnce(), true, nil)
 		if err != nil {
 			return err
@@ -277,6 +281,9 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = checkDevice(t.Engine)
+	}
 	if err != nil {
 		return err
 	}

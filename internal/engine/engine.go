@@ -10,6 +10,7 @@ import (
 	"unnas/internal/kernel"
 	"unnas/internal/loader"
 	"unnas/internal/ranks"
+	"unnas/internal/xla"
 	"unnas/ops"
 )
 
@@ -28,6 +29,8 @@ type Engine struct {
 	// Recompute and Compress trade time and precision for memory in the runners that are
 	// planned from then on, as in graph.Options.
 	Recompute, Compress bool
+	// Device runs the runners that are planned from then on; nil is the CPU.
+	Device *xla.Device
 	// Frozen reports whether a parameter does not learn, so that runners planned from
 	// then on leave its gradient out; nil is none.
 	Frozen func(q *ops.Param) bool
@@ -110,7 +113,7 @@ func (e *Engine) PlanForward(n *Network, evaluate bool, others ...*gorgonia.Node
 const nodeBytes = 5 << 9
 
 func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, error) {
-	o.Workers = e.Pool.Size()
+	o.Workers, o.Device = e.Pool.Size(), e.Device
 	plan, err := graph.Compile(n.Scope.Graph(), o)
 	if err != nil {
 		return nil, err
@@ -131,6 +134,15 @@ func (e *Engine) Planned() int64 {
 		step = max(step, r.plan.Bytes(e.Pool.Size()))
 	}
 	return e.Bytes + step
+}
+
+// DeviceBytes returns the memory of the device that the planned runners take.
+func (e *Engine) DeviceBytes() int64 {
+	var most int64
+	for _, r := range e.runners {
+		most = max(most, r.plan.DeviceBytes())
+	}
+	return most
 }
 
 // Bind allocates the planned memory.
