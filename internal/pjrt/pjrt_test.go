@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -338,31 +339,69 @@ func TestOptimized(t *testing.T) {
 	assert.Contains(t, string(code), "add", "the name of the module")
 }
 
-// TestCompileAbsent compiles for TPUs, whose plugin looks for a host with TPUs for minutes
-// unless the variable is set before the process starts. XLA for CPUs has no topologies.
-func TestCompileAbsent(t *testing.T) {
-	_, err := load(t).CompileAbsent(add, "", nil, CompileOptions{})
-	assert.ErrorIs(t, err, errors.ErrUnsupported)
-
+// TestCompileAbsentTPU sees that TPU_SKIP_MDS_QUERY is set before the process starts: the
+// plugin looks for minutes otherwise where there are no TPUs.
+func TestCompileAbsentTPU(t *testing.T) {
 	found, _ := Find("tpu")
 	if len(found) == 0 || os.Getenv("TPU_SKIP_MDS_QUERY") == "" {
 		t.Skipf("no plugin for TPUs, or TPU_SKIP_MDS_QUERY is not set; %s", Install("tpu"))
 	}
 	p, err := Open(found[0].Path)
 	require.NoError(t, err)
-	_, err = p.NewClient(nil)
-	assert.ErrorContains(t, err, "pjrt: ")
 	_, err = p.CompileAbsent(add, "no such topology", nil, CompileOptions{})
 	assert.ErrorContains(t, err, "pjrt: ")
-	program, err := p.CompileAbsent(add, "v5e:1x1", nil, CompileOptions{})
+	compileAbsent(t, p, "v5e:1x1", nil)
+}
+
+// h200 is what the compiler knows of an NVIDIA H200.
+const h200 = `
+gpu_device_info {
+  cuda_compute_capability { major: 9 feature_extension: ACCELERATED_FEATURES }
+  core_count: 132 fpus_per_core: 128 threads_per_warp: 32 clock_rate_ghz: 1.98
+  threads_per_block_limit: 1024 threads_per_core_limit: 2048
+  block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
+  shared_memory_per_block: 49152 shared_memory_per_block_optin: 232448 shared_memory_per_core: 233472
+  registers_per_block_limit: 65536 registers_per_core_limit: 65536
+  device_memory_size: 151397597184 memory_bandwidth: 4800000000000 l2_cache_size: 52428800
+  runtime_version: "13.0.0" driver_version: "13.0.0"
+}
+platform_name: "CUDA"
+dnn_version_info { major: 9 minor: 12 }
+device_description_str: "H200"`
+
+func TestCompileAbsentGPU(t *testing.T) {
+	found, _ := Find("cuda")
+	if len(found) == 0 {
+		t.Skipf("no plugin for GPUs; %s", Install("cuda"))
+	}
+	p, err := Open(found[0].Path)
+	require.NoError(t, err)
+	if _, missing := missingCUDA(p.Path()); slices.Contains(missing, "ptxas") || slices.Contains(missing, "libdevice.10.bc") {
+		t.Skipf("the compiler of CUDA is missing; %s", Install("cuda"))
+	}
+	compileAbsent(t, p, "", map[string]any{"target_config": h200, "topology": "1x1x1"})
+}
+
+func TestCompileAbsentCPU(t *testing.T) {
+	_, err := load(t).CompileAbsent(add, "", nil, CompileOptions{})
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+func compileAbsent(t *testing.T, p *Plugin, topology string, options map[string]any) {
+	t.Helper()
+	program, err := p.CompileAbsent(add, topology, options, CompileOptions{})
 	require.NoError(t, err)
 	defer program.Close()
+	assert.Equal(t, 2, program.NumOutputs())
 	code, err := program.Serialize()
 	require.NoError(t, err)
 	assert.NotEmpty(t, code)
-	optimized, _, err := program.Optimized()
+	optimized, format, err := program.Optimized()
 	require.NoError(t, err)
-	assert.Contains(t, string(optimized), "fusion")
+	assert.Contains(t, format, "hlo")
+	assert.Contains(t, string(optimized), "add", "the name of the module")
+	m, err := program.Memory()
+	t.Logf("%s: %d bytes of code, %d optimized, %+v, %v", p.Version(), len(code), len(optimized), m, err)
 }
 
 // TestStart copies and runs without waiting while the collector is busy.
