@@ -127,6 +127,9 @@ type Executable struct {
 // Compile compiles a program in StableHLO, as text, for devices of the client. An argument of
 // main with the attribute tf.aliasing_output is donated: its memory becomes that of the output.
 func (c *Client) Compile(text string, o CompileOptions) (*Executable, error) {
+	if o.Devices != nil && len(o.Devices) != o.replicas() {
+		return nil, fmt.Errorf("pjrt: %d devices for %d replicas", len(o.Devices), o.replicas())
+	}
 	var ids []int
 	for _, d := range o.Devices {
 		if d < 0 || d >= len(c.devices) {
