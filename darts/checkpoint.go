@@ -42,8 +42,9 @@ type position struct {
 // of the task if they have a JSON form, and a digest of the names and shapes of
 // all parameters, which differ when an operation is built in another way.
 func identify(start record.Start, task pretext.Task, p *ops.Params) ([]byte, error) {
-	start.PlannedBytes, start.Recompute, start.Ranks = 0, false, 0 // may change from machine to machine
-	start.Version, start.Revision = "", ""                         // are warned of
+	// These may change from machine to machine.
+	start.PlannedBytes, start.DeviceBytes, start.Recompute, start.Ranks = 0, 0, false, 0
+	start.Version, start.Revision, start.Device = "", "", "" // are warned of
 	names := sha256.New()
 	for _, q := range p.List() {
 		fmt.Fprintf(names, "%s %v\n", q.Name, q.Shape)

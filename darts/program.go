@@ -1,6 +1,7 @@
 package darts
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 type program struct {
 	Version  string `json:"version"`  // see Start
 	Revision string `json:"revision"` // see Start
+	Device   string `json:"device"`   // see Start
 }
 
 // thisProgram is that of this program.
@@ -54,6 +56,7 @@ func (p program) unlike(before program) string {
 	for _, d := range []struct{ name, before, now string }{
 		{"version", before.Version, p.Version},
 		{"revision", before.Revision, p.Revision},
+		{"device", cmp.Or(before.Device, OwnDevice), cmp.Or(p.Device, OwnDevice)},
 	} {
 		if d.before != d.now {
 			parts = append(parts, fmt.Sprintf("%s %q rather than %q", d.name, d.now, d.before))
@@ -62,7 +65,7 @@ func (p program) unlike(before program) string {
 	if parts == nil {
 		return ""
 	}
-	return "the run resumes with another build of the program, " + strings.Join(parts, " and ") + ": it may end with other bits than with one build throughout"
+	return "the run resumes with " + strings.Join(parts, " and ") + ": it may end with other bits than with one program on one device throughout"
 }
 
 // kernels returns the name of the kernels in use, on which the rounding of results

@@ -96,6 +96,7 @@ func newRun(p phase, epochs, batch int, lr Schedule, rt Runtime, group *ranks.Gr
 func (r *run) start(s record.Start, task pretext.Task, p *ops.Params, warnings ...string) (err error) {
 	s.Task, s.Epochs, s.StepsPerEpoch, s.Batch = task.Name(), r.epochs, r.phase.steps(), r.batch
 	s.Decoder, s.Kernel = decoder(r.sources...), kernels()
+	r.program.Device = s.Device
 	s.Version, s.Revision = r.program.Version, r.program.Revision
 	s.Ranks = r.ranks.Size()
 	if r.dir != nil || s.Ranks > 1 {

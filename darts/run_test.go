@@ -168,10 +168,10 @@ func TestCheckpointOfOtherKernels(t *testing.T) {
 func TestCheckpointOfAnotherProgram(t *testing.T) {
 	before := thisProgram
 	t.Cleanup(func() { thisProgram = before })
-	thisProgram = program{"v1.0.0", "aaa"}
+	thisProgram = program{Version: "v1.0.0", Revision: "aaa"}
 	dir := stopped(t)
-	thisProgram = program{"v1.0.0", "bbb+modified"}
-	const want = `the run resumes with another build of the program, revision "bbb+modified" rather than "aaa": it may end with other bits than with one build throughout`
+	thisProgram = program{Version: "v1.0.0", Revision: "bbb+modified"}
+	const want = `the run resumes with revision "bbb+modified" rather than "aaa": it may end with other bits than with one program on one device throughout`
 	for _, warnings := range [][]string{{want}, nil} {
 		c := resumable()
 		var rt Runtime
@@ -183,11 +183,11 @@ func TestCheckpointOfAnotherProgram(t *testing.T) {
 		assert.Equal(t, warnings, *got, "once for a change")
 	}
 	metrics := contents(t, dir)[record.File]
-	assert.Equal(t, 1, strings.Count(metrics, `{"event":"warning","text":"the run resumes with another build`))
+	assert.Equal(t, 1, strings.Count(metrics, `{"event":"warning","text":"the run resumes with revision`))
 	assert.Contains(t, metrics, `"version":"v1.0.0","revision":"aaa"`, "it began so")
 	assert.Contains(t, metrics, fmt.Sprintf(`"kernel":%q`, kernels()))
-	assert.Equal(t, `the run resumes with another build of the program, version "v2" rather than "v1.0.0" and revision "" rather than "aaa": it may end with other bits than with one build throughout`,
-		program{Version: "v2"}.unlike(program{"v1.0.0", "aaa"}))
+	assert.Equal(t, `the run resumes with version "v2" rather than "v1.0.0" and revision "" rather than "aaa": it may end with other bits than with one program on one device throughout`,
+		program{Version: "v2"}.unlike(program{Version: "v1.0.0", Revision: "aaa"}))
 }
 
 func TestReadProgram(t *testing.T) {
@@ -197,9 +197,9 @@ func TestReadProgram(t *testing.T) {
 		info debug.BuildInfo
 		want program
 	}{
-		"this module":  {debug.BuildInfo{Main: ours, Settings: settings}, program{"v1.2.3", "0ab1+modified"}},
-		"a dependency": {debug.BuildInfo{Main: debug.Module{Path: "other", Version: "v9"}, Deps: []*debug.Module{{Path: "x", Version: "v8"}, &ours}, Settings: settings[:1]}, program{"v1.2.3", "0ab1"}},
-		"replaced":     {debug.BuildInfo{Main: debug.Module{Path: "other"}, Deps: []*debug.Module{{Path: "unnas", Version: "v1", Replace: &debug.Module{Path: "fork", Version: "v7"}}}}, program{"v7", ""}},
+		"this module":  {debug.BuildInfo{Main: ours, Settings: settings}, program{Version: "v1.2.3", Revision: "0ab1+modified"}},
+		"a dependency": {debug.BuildInfo{Main: debug.Module{Path: "other", Version: "v9"}, Deps: []*debug.Module{{Path: "x", Version: "v8"}, &ours}, Settings: settings[:1]}, program{Version: "v1.2.3", Revision: "0ab1"}},
+		"replaced":     {debug.BuildInfo{Main: debug.Module{Path: "other"}, Deps: []*debug.Module{{Path: "unnas", Version: "v1", Replace: &debug.Module{Path: "fork", Version: "v7"}}}}, program{Version: "v7", Revision: ""}},
 		"unknown":      {debug.BuildInfo{}, program{}},
 	} {
 		assert.Equal(t, test.want, readProgram(&test.info, true), name)

@@ -35,6 +35,8 @@ type Start struct {
 	MicroBatch    int    `json:"micro_batch"`                // images that go through the network at once
 	Recompute     bool   `json:"recompute" clock:"true"`     // activation checkpointing
 	Ranks         int    `json:"ranks" clock:"true"`         // processes that share the run
+	Device        string `json:"device"`                     // what runs the networks: "cpu", or the accelerator with the versions of its plugin
+	DeviceBytes   int64  `json:"device_bytes" clock:"true"`  // planned memory of the device; 0 for the CPU
 	Decoder       string `json:"decoder"`                    // decoder of the JPEG files of the sources, see pretext.Source; empty without JPEG files
 	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": instruction set, see UNNAS_KERNEL, and architecture
 	Version       string `json:"version"`                    // version of the module unnas recorded by the Go command; empty if unknown

@@ -28,7 +28,7 @@ func runEvents() []record.Event {
 	}
 	return []record.Event{
 		record.Start{Task: "rotation", Images: 5170, Train: 2585, Val: 2585, Params: 1_930_842, MACs: 345_678_901,
-			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Ranks: 2, Decoder: "image/jpeg go1.26.8", Kernel: "avx2 amd64", Version: "v1.2.3", Revision: "0ab1+modified", ScoreName: "miou", TrainScoreName: "accuracy", Ops: []string{"none", "skip_connect"}, Config: config{64, 1 << 63}},
+			PlannedBytes: 1_288_490_189, Epochs: 2, StepsPerEpoch: 40, Batch: 64, MicroBatch: 16, Ranks: 2, Device: "cpu", DeviceBytes: 3, Decoder: "image/jpeg go1.26.8", Kernel: "avx2 amd64", Version: "v1.2.3", Revision: "0ab1+modified", ScoreName: "miou", TrainScoreName: "accuracy", Ops: []string{"none", "skip_connect"}, Config: config{64, 1 << 63}},
 		record.Step{Epoch: 1, Step: 1, Steps: 40, Images: 64, TrainLoss: 1.5, TrainScore: 0.25, ValLoss: 1.375, ValScore: 0.3125,
 			LR: 0.1, Entropy: 2.079441541679836, SkipWeight: 0.125, ImagesPerSecond: 1234.4, Left: 65 * time.Second},
 		record.Warning{Text: `3 of 8 edges are "skip_connect" <- look`},
@@ -47,7 +47,7 @@ func feed(t *testing.T, r record.Recorder, events ...record.Event) {
 }
 
 func TestJSONLines(t *testing.T) {
-	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"val":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"decoder":"image/jpeg go1.26.8","kernel":"avx2 amd64","version":"v1.2.3","revision":"0ab1+modified","score_name":"miou","train_score_name":"accuracy","lower_is_better":false,"ops":["none","skip_connect"],"config":{"batch":64,"seed":9223372036854775808}}
+	const withoutClock = `{"event":"start","task":"rotation","images":5170,"train":2585,"val":2585,"params":1930842,"macs":345678901,"epochs":2,"steps_per_epoch":40,"batch":64,"micro_batch":16,"device":"cpu","decoder":"image/jpeg go1.26.8","kernel":"avx2 amd64","version":"v1.2.3","revision":"0ab1+modified","score_name":"miou","train_score_name":"accuracy","lower_is_better":false,"ops":["none","skip_connect"],"config":{"batch":64,"seed":9223372036854775808}}
 {"event":"step","epoch":1,"step":1,"steps":40,"images":64,"train_loss":1.5,"train_score":0.25,"val_loss":1.375,"val_score":0.3125,"lr":0.1,"entropy":2.079441541679836,"skip_weight":0.125}
 {"event":"warning","text":"3 of 8 edges are \"skip_connect\" <- look"}
 {"event":"epoch","epoch":1,"train_loss":1.25,"train_score":0.5,"val_loss":1.3,"val_score":0.475,"entropy":2,"skip_weight":0.375,"pool_weight":0.25,"stability":0.5,"eigenvalue":0.625,"genotype":"sep_conv_3x3 0→2","normal":[[0.5,-1],[0.25,2]],"reduce":[[0,1],[3,-0.5]],"val_accuracy":0.4375,"val_top5":0.75,"score_name":"miou"}
@@ -56,6 +56,7 @@ func TestJSONLines(t *testing.T) {
 	withClock := strings.NewReplacer(
 		`"macs":345678901,`, `"macs":345678901,"planned_bytes":1288490189,`,
 		`"micro_batch":16,`, `"micro_batch":16,"recompute":false,"ranks":2,`,
+		`"device":"cpu",`, `"device":"cpu","device_bytes":3,`,
 		`"skip_weight":0.125}`, `"skip_weight":0.125,"images_per_second":1234.4,"left_ns":65000000000}`,
 		`"miou"}`, `"miou","elapsed_ns":61400000000,"ranks":[{"images_per_second":700,"waited":0.125},{"images_per_second":650.5,"waited":0.03125}]}`,
 		`"genotype":"sep_conv_3x3 0→2"}`, `"genotype":"sep_conv_3x3 0→2","elapsed_ns":7200000000000}`,
@@ -153,7 +154,7 @@ func TestEventsAreTagged(t *testing.T) {
 			assert.NotEmpty(t, name, "%s.%s", v, f.Name)
 			assert.False(t, seen[name], "%s.%s", v, f.Name)
 			seen[name] = true
-			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond") || f.Name == "PlannedBytes" || f.Name == "Recompute" || f.Name == "Ranks"
+			onClock := f.Type == reflect.TypeFor[time.Duration]() || strings.Contains(f.Name, "PerSecond") || f.Name == "PlannedBytes" || f.Name == "Recompute" || f.Name == "Ranks" || f.Name == "DeviceBytes"
 			assert.Equal(t, onClock, f.Tag.Get("clock") == "true", "%s.%s", v, f.Name)
 		}
 	}
@@ -226,7 +227,7 @@ func TestLog(t *testing.T) {
 			assert.Equal(t, []map[string]any{
 				{"level": "INFO", "msg": "start", "task": "rotation", "images": 5170.0, "train": 2585.0, "val": 2585.0, "params": 1930842.0,
 					"macs": 345678901.0, "planned_bytes": 1288490189.0, "epochs": 2.0, "steps_per_epoch": 40.0, "batch": 64.0,
-					"micro_batch": 16.0, "decoder": "image/jpeg go1.26.8", "kernel": "avx2 amd64", "version": "v1.2.3", "revision": "0ab1+modified", "recompute": false, "ranks": 2.0, "score_name": "miou", "train_score_name": "accuracy", "lower_is_better": false},
+					"micro_batch": 16.0, "decoder": "image/jpeg go1.26.8", "kernel": "avx2 amd64", "version": "v1.2.3", "revision": "0ab1+modified", "recompute": false, "ranks": 2.0, "device": "cpu", "device_bytes": 3.0, "score_name": "miou", "train_score_name": "accuracy", "lower_is_better": false},
 				{"level": "DEBUG", "msg": "step", "epoch": 1.0, "step": 1.0, "steps": 40.0, "images": 64.0, "train_loss": 1.5, "train_score": 0.25,
 					"val_loss": 1.375, "val_score": 0.3125, "lr": 0.1, "entropy": 2.079441541679836, "skip_weight": 0.125,
 					"images_per_second": 1234.4, "left": 65e9},

@@ -45,7 +45,7 @@ type call struct {
 func commands() []*command {
 	return []*command{
 		searchCommand(), trainCommand(), evaluateCommand(), predictCommand(), exportCommand(), drawCommand(), measureCommand(), rankCommand(), reportCommand(),
-		helpCommand(), completionCommand(), versionCommand(), configurationCommand(),
+		devicesCommand(), helpCommand(), completionCommand(), versionCommand(), configurationCommand(),
 	}
 }
 

@@ -53,7 +53,7 @@ const (
 	imagesGroup   = "Images"
 	networkGroup  = "Task and network"
 	learningGroup = "Learning"
-	machineGroup  = "Memory and cores"
+	machineGroup  = "Memory, cores and devices"
 	outputGroup   = "Output"
 	rankGroup     = "Ranking"
 )
@@ -136,7 +136,7 @@ var flagDefs = []flagDef{
 
 	{"micro-batch", "N", machineGroup, "gradient accumulation: images in the network at once", published, nil,
 		whole("micro-batch", func(o *options) *int { return &o.microBatch })},
-	{"precision", "NAME", machineGroup, "how feature maps are stored: float32, or bfloat16 in less memory", "float32", precisions,
+	{"precision", "NAME", machineGroup, "float32, bfloat16 in less memory, or tf32 on a device", "float32", precisions,
 		text("precision", func(o *options) *string { return &o.precision })},
 	{"recompute", "", machineGroup, "activation checkpointing: a third of the memory, a fifth more time", "", nil,
 		toggle("recompute", func(o *options) *bool { return &o.Runtime.Recompute })},
@@ -151,6 +151,10 @@ var flagDefs = []flagDef{
 				return err
 			})
 		}},
+	{"device", "NAME", machineGroup, "what runs the networks: cpu, cuda, tpu or the path of a PJRT plugin; see unnas devices", "cpu", []string{darts.OwnDevice, "cuda", "tpu"},
+		text("device", func(o *options) *string { return &o.Runtime.Device })},
+	{"fast", "", machineGroup, "let a device use algorithms whose rounding differs from run to run", "", nil,
+		toggle("fast", func(o *options) *bool { return &o.Runtime.Fast })},
 	{"workers", "N", machineGroup, "goroutines that load images; they change no result", "0: one for each core", nil,
 		whole("workers", func(o *options) *int { return &o.Runtime.Workers })},
 
@@ -203,7 +207,7 @@ func (c *call) storage(microBatch *int, precision *darts.Precision) {
 	}
 }
 
-var precisions = []string{string(darts.Float32), string(darts.BFloat16)}
+var precisions = []string{string(darts.Float32), string(darts.BFloat16), string(darts.TF32)}
 
 // algorithms are the names of the search algorithms.
 var algorithms = func() (names []string) {

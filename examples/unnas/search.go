@@ -15,7 +15,7 @@ import (
 // Flags that several commands have.
 const (
 	imageFlags   = " data dataset subset size list index jpeg seed"
-	machineFlags = " workers memory recompute"
+	machineFlags = " workers memory recompute device fast"
 	runFlags     = " out resume http quiet json"
 )
 
