@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"internal/ranks":       0,
 	"internal/picture":     0,
 	"internal/pjrt":        0,
+	"internal/stablehlo":   0,
 	"internal/pickle":      0,
 	"darts/sweep":          1,
 	"internal/checkpoint":  1,
@@ -47,33 +48,34 @@ var floors = map[string]int{
 	"internal/ir":          1,
 	"internal/pass":        2,
 	"internal/cpuexec":     3,
-	"internal/graph":       4,
-	"ops":                  5,
-	"cell":                 6,
-	"pretext":              6,
-	"cell/draw":            7,
-	"cell/nasbench":        7,
-	"internal/loader":      7,
-	"segmentation":         7,
-	"darts/dataset":        7,
-	"darts/dataset/scenes": 7,
-	"pretext/turbojpeg":    7,
-	"internal/engine":      8,
-	"darts":                9,
-	"darts/mpi":            10,
-	"darts/onnx":           10,
-	"darts/preset":         10,
-	"darts/report":         10,
+	"internal/xla":         4,
+	"internal/graph":       5,
+	"ops":                  6,
+	"cell":                 7,
+	"pretext":              7,
+	"cell/draw":            8,
+	"cell/nasbench":        8,
+	"internal/loader":      8,
+	"segmentation":         8,
+	"darts/dataset":        8,
+	"darts/dataset/scenes": 8,
+	"pretext/turbojpeg":    8,
+	"internal/engine":      9,
+	"darts":                10,
+	"darts/mpi":            11,
+	"darts/onnx":           11,
+	"darts/preset":         11,
+	"darts/report":         11,
 }
 
 // kits serve tests, and nothing else imports them.
-var kits = []string{"internal/golden", "internal/ranks/rankstest", "ops/optest", "pretext/pretexttest"}
+var kits = []string{"internal/golden", "internal/ir/irtest", "internal/ranks/rankstest", "ops/optest", "pretext/pretexttest"}
 
 // chosen bind libraries that are not Go; only programs decide to link them.
 var chosen = []string{"darts/mpi", "pretext/turbojpeg"}
 
 // gorgoniaFloor is the lowest floor that knows Gorgonia.
-const gorgoniaFloor = 4
+const gorgoniaFloor = 5
 
 // Above the floors are the programs, and the root is below: it holds no code.
 const (

@@ -16,6 +16,19 @@ import (
 // Kept returns the floats of results without memory of the caller's.
 func (p *Plan) Kept() int { return p.kept }
 
+// Program returns the program that computes the wanted nodes of a graph, and the nodes of its
+// inputs and results.
+func Program(g *gorgonia.ExprGraph, o Options) (p *ir.Program, inputs, results []*gorgonia.Node, err error) {
+	b, err := build(g, o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, w := range b.plan.results {
+		results = append(results, w.node)
+	}
+	return &b.program, b.plan.inputs, results, nil
+}
+
 // Poison fills all memory of a machine that a run must not depend on with NaN.
 func (m *Machine) Poison(a *Arena, pool *kernel.ThreadPool) error {
 	for _, w := range m.plan.results {

@@ -75,7 +75,19 @@ type read struct {
 
 // Compile plans the computation of the wanted nodes of a graph.
 func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
-	b := builder{
+	b, err := build(g, o)
+	if err != nil {
+		return nil, err
+	}
+	if b.plan.Plan, err = cpuexec.Compile(&b.program, cpuexec.Options{Recompute: o.Recompute, Compress: o.Compress, Workers: o.Workers}); err != nil {
+		return nil, fmt.Errorf("graph: %w", err)
+	}
+	return b.plan, nil
+}
+
+// build makes the program that computes the wanted nodes.
+func build(g *gorgonia.ExprGraph, o Options) (*builder, error) {
+	b := &builder{
 		plan:   &Plan{evaluate: o.Evaluate},
 		values: map[*gorgonia.Node]*ir.Value{},
 		steps:  map[*gorgonia.Node]*ir.Step{},
@@ -103,10 +115,7 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 			b.program.States = append(b.program.States, ir.State{In: in, Out: out})
 		}
 	}
-	if b.plan.Plan, err = cpuexec.Compile(&b.program, cpuexec.Options{Recompute: o.Recompute, Compress: o.Compress, Workers: o.Workers}); err != nil {
-		return nil, fmt.Errorf("graph: %w", err)
-	}
-	return b.plan, nil
+	return b, nil
 }
 
 // Bytes returns the memory that a machine with this plan takes on a pool of workers,
