@@ -5,8 +5,10 @@ import (
 	"unnas/internal/stablehlo"
 )
 
-// element returns element i of a vector.
-func (e *emitter) element(v value, i int) value { return e.Reshape(e.Range(v, 0, i, i+1)) }
+// element returns element number i of a value.
+func (e *emitter) element(v value, i int) value {
+	return e.Reshape(e.Range(e.Reshape(v, v.Size()), 0, i, i+1))
+}
 
 func mix(e *emitter, o ir.Mix, in []value) []value {
 	var total value
@@ -24,7 +26,7 @@ func mix(e *emitter, o ir.Mix, in []value) []value {
 func mixGrad(e *emitter, o ir.MixGrad, in []value) []value {
 	gy, weights := in[0], in[1]
 	c := gy.Shape[len(gy.Shape)-1]
-	of := make([]value, weights.Shape[0]) // the gradient of each weight
+	of := make([]value, weights.Size()) // the gradient of each weight
 	for j := range of {
 		of[j] = e.Fill(stablehlo.F32, 0)
 	}
@@ -38,7 +40,7 @@ func mixGrad(e *emitter, o ir.MixGrad, in []value) []value {
 		factors = append(factors, factor)
 		sums = append(sums, e.stack(e.Mul(factor, e.perChannel(gy)), e.Mul(factor, e.perChannel(products))))
 	}
-	return append(append(maps, e.stack(of...), e.stack(factors...)), sums...)
+	return append(append(maps, e.Reshape(e.stack(of...), weights.Shape...), e.stack(factors...)), sums...)
 }
 
 // largest returns the largest element of each row, repeated.

@@ -59,6 +59,9 @@ func more() (list []irtest.Operator) {
 	add(ir.FactorizedReduce{Out: 4}, ir.Shape{1, 1, 1, 2}, ir.Shape{1, 1, 2, 2}, ir.Shape{1, 1, 2, 2})
 	add(ir.FactorizedReduceGrad{Out: 4}, ir.Shape{1, 1, 1, 4}, ir.Shape{1, 1, 1, 2}, ir.Shape{1, 1, 2, 2}, ir.Shape{1, 1, 2, 2})
 	add(ir.MixGrad{Index: []int{0}}, ir.Shape{2, 3}, ir.Shape{1}, ir.Shape{2, 3})
+	add(ir.Mix{Index: []int{5, 2}}, ir.Shape{2, 3}, x, x)
+	add(ir.MixGrad{Index: []int{5, 2}}, x, ir.Shape{2, 3}, x, x)
+	list = append(list, irtest.Operator{Op: ir.Dropout{Layer: 1 << 63}, Name: "odd Dropout", In: []ir.Shape{{1, 3, 3, 7}, {1}, {2}}, Integers: 2, Fixed: map[int]float32{1: 0.1}})
 	return list
 }
 
