@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"unnas/internal/engine"
 	"unnas/internal/format"
@@ -59,11 +60,16 @@ func Devices() []Device {
 }
 
 // clients holds the client of each plugin: a process has one.
-var clients = map[string]*pjrt.Client{}
+var clients = struct {
+	sync.Mutex
+	of map[string]*pjrt.Client
+}{of: map[string]*pjrt.Client{}}
 
 // client returns the client of a plugin.
 func client(path string) (*pjrt.Client, error) {
-	if c := clients[path]; c != nil {
+	clients.Lock()
+	defer clients.Unlock()
+	if c := clients.of[path]; c != nil {
 		return c, nil
 	}
 	p, err := pjrt.Open(path)
@@ -76,7 +82,7 @@ func client(path string) (*pjrt.Client, error) {
 	}
 	c, err := p.NewClient(options)
 	if err == nil {
-		clients[path] = c
+		clients.of[path] = c
 	}
 	return c, err
 }
