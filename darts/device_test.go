@@ -208,4 +208,3 @@ func TestDevices(t *testing.T) {
 	}
 	assert.Fail(t, fmt.Sprintf("%s is not listed", path))
 }
-

@@ -316,7 +316,23 @@ func evaluateImages(ctx context.Context, group *ranks.Group, e Evaluator, evalua
 		mine = append(mine, i)
 	}
 	meter.Begin("evaluating", "images", len(mine))
-	counts, err := evaluate(ctx, mine)
+	var counts []float64
+	var err error
+	if len(mine) > 0 {
+		counts, err = evaluate(ctx, mine)
+	}
+	if err := group.Agree(err); err != nil {
+		return nil, err
+	}
+	lengths, err := group.GatherFloat64(float64(len(counts)))
+	if err != nil {
+		return nil, err
+	}
+	if n := int(slices.Max(lengths)); len(mine) == 0 {
+		counts = make([]float64, n)
+	} else if len(counts) != n {
+		err = fmt.Errorf("darts: the evaluation of task %s gives %d counts for %s and %d for others; its counts must be as many for all images", e.Name(), len(counts), format.Plural(len(mine), "image"), n)
+	}
 	if err := group.Agree(err); err != nil {
 		return nil, err
 	}

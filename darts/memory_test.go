@@ -39,11 +39,11 @@ func TestPlannedBytes(t *testing.T) {
 }
 
 // leastTaken runs a test in processes of its own, each of which prints the bytes that it
-// announces and those that it takes, until these are few enough, at most four times. The
+// announces and those that it takes, until these are few enough, at most ten times. The
 // garbage collector may be late on a busy machine.
 func leastTaken(t *testing.T, test, variable string, enough func(announced, taken int64) bool) (announced, taken int64) {
 	t.Helper()
-	for range 4 {
+	for range 10 {
 		child := exec.Command(os.Args[0], "-test.run=^"+test+"$")
 		child.Env = append(os.Environ(), variable, "GOGC=100", "GOMEMLIMIT=off")
 		out, err := child.CombinedOutput()

@@ -369,6 +369,25 @@ func TestRanksStartFromTheSame(t *testing.T) {
 	assert.Equal(t, weights[0], weights[1])
 }
 
+// TestRanksResumeWithoutInit resumes a search whose first weights are gone.
+func TestRanksResumeWithoutInit(t *testing.T) {
+	r, err := Search(t.Context(), resumableSource, smallTask(), microBatch(FirstOrder, 1), Runtime{})
+	require.NoError(t, err)
+	c := microBatch(FirstOrder, 1)
+	c.Init = filepath.Join(t.TempDir(), "weights.safetensors")
+	f, err := os.Create(c.Init)
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(r.Params.WriteSafetensors(f, nil), f.Close()))
+	dir := filepath.Join(t.TempDir(), "run")
+	for range 2 {
+		require.NoError(t, errors.Join(onRanks(t, 2, dir, func(_ int, rt Runtime) error {
+			_, err := Search(t.Context(), resumableSource, smallTask(), c, rt)
+			return err
+		})...))
+		_ = os.Remove(c.Init)
+	}
+}
+
 // TestRanksShareMemory divides the memory of a machine, unless a rank is given less.
 func TestRanksShareMemory(t *testing.T) {
 	equal := engine.Budget{}.Room() / 3
@@ -446,8 +465,9 @@ func TestRanksEvaluate(t *testing.T) {
 		model func() *Model
 		src   Source
 	}{
-		"classes": {trained.Model, stripes{n: 27, fail: -1}}, // of four batches, the last on rank 0 again
-		"pixels":  {func() *Model { return &Model{Architecture: network, Task: pixels, Params: params.Clone()} }, masked{5}},
+		"classes":                 {trained.Model, stripes{n: 27, fail: -1}}, // of four batches, the last on rank 0 again
+		"fewer images than ranks": {func() *Model { return &Model{Architecture: network, Task: pixels, Params: params.Clone()} }, masked{2}},
+		"pixels":                  {func() *Model { return &Model{Architecture: network, Task: pixels, Params: params.Clone()} }, masked{5}},
 	} {
 		want, err := test.model().Evaluate(t.Context(), test.src, Runtime{})
 		require.NoError(t, err)

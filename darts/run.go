@@ -18,22 +18,23 @@ import (
 // run takes a phase through its epochs and steps. It records events, keeps checkpoints,
 // and resumes from one.
 type run struct {
-	phase    phase
-	ctx      context.Context
-	epochs   int
-	batch    int
-	lr       Schedule
-	dir      *RunDir         // may be nil
-	entered  bool            // the directory is this run's, until end
-	recorder record.Recorder // may be nil
-	ranks    *ranks.Group
-	identity []byte  // see identify
-	program  program // this one
-	prints   fingerprints
-	metadata map[string]string // of model files; nil for none
-	sources  []Source          // some may be nil
-	replaced int               // images that sources have replaced, as recorded
-	meter    *record.Meter     // of what takes a while
+	phase     phase
+	ctx       context.Context
+	epochs    int
+	batch     int
+	lr        Schedule
+	dir       *RunDir         // may be nil
+	entered   bool            // the directory is this run's, until end
+	recorder  record.Recorder // may be nil
+	ranks     *ranks.Group
+	identity  []byte  // see identify
+	program   program // this one
+	prints    fingerprints
+	metadata  map[string]string // of model files; nil for none
+	sources   []Source          // some may be nil
+	replaced  int               // images that sources have replaced, as recorded
+	elsewhere int               // those of other ranks
+	meter     *record.Meter     // of what takes a while
 
 	epoch, step    int // under way, from 0, and how many steps of it are done
 	complete       int // epochs
@@ -321,10 +322,13 @@ func (r *run) runEpoch() error {
 		return errors.Join(r.place(err), r.save())
 	}
 	e, err := r.phase.metrics()
-	if err != nil {
+	if err := r.ranks.Agree(err); err != nil {
 		return err
 	}
 	if e.Ranks, err = r.loads(); err != nil {
+		return err
+	}
+	if err := r.gatherReplaced(); err != nil {
 		return err
 	}
 	e.Elapsed = time.Since(r.begun)
@@ -402,15 +406,39 @@ func (r *run) loads() ([]record.Rank, error) {
 	return list, err
 }
 
-// warnOfReplaced records how many images the sources have replaced by others, if the
-// number has grown.
-func (r *run) warnOfReplaced() error {
-	count, path := 0, ""
+// unreadable returns how many images the sources of this rank have replaced by others, and
+// the path of one.
+func (r *run) unreadable() (count int, path string) {
 	for _, src := range r.sources {
 		n, first := about(src).Unreadable()
 		if count += n; len(first) > 0 && path == "" {
-			path = ", such as " + first[0]
+			path = first[0]
 		}
+	}
+	return count, path
+}
+
+// gatherReplaced counts the images that sources of other ranks have replaced.
+func (r *run) gatherReplaced() error {
+	if r.ranks.Size() == 1 {
+		return nil
+	}
+	mine, _ := r.unreadable()
+	all, err := r.ranks.GatherFloat64(float64(mine))
+	r.elsewhere = -mine
+	for _, n := range all {
+		r.elsewhere += int(n)
+	}
+	return err
+}
+
+// warnOfReplaced records how many images the sources have replaced by others, if the
+// number has grown.
+func (r *run) warnOfReplaced() error {
+	count, path := r.unreadable()
+	count += r.elsewhere // as of the end of an epoch
+	if path != "" {
+		path = ", such as " + path
 	}
 	if count <= r.replaced {
 		return nil

@@ -157,7 +157,10 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	metric := metricOf(s.m.Loss)
-	drawn, err := initialise(s.m.Params, c.Init, rt.Dir, task, nil)
+	drawn := ""
+	if group.Leads() { // which spreads the weights
+		drawn, err = initialise(s.m.Params, c.Init, rt.Dir, task, nil)
+	}
 	if err != nil {
 		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}

@@ -70,7 +70,8 @@ type Evaluator interface {
 	Metric() (name string, lowerIsBetter bool)
 	// Evaluate returns a function that evaluates a network with the parameters p, as
 	// they are when it is called, on some images of val, by their numbers, and the memory
-	// in bytes that this takes besides them. It returns counts for Scores, always as many.
+	// in bytes that this takes besides them. It returns counts for Scores, as many for
+	// any images, of which there is at least one.
 	Evaluate(ctx context.Context, a cell.Architecture, p *ops.Params, val pretext.Source) (evaluate func(ctx context.Context, images []int) (counts []float64, err error), bytes int64, err error)
 	// Scores returns the scores of all images from the sums of their counts, which the
 	// ranks of a run add; with whole numbers scores do not depend on the number of ranks.
@@ -252,8 +253,10 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 		t.Frozen = func(q *ops.Param) bool {
 			return slices.ContainsFunc(c.Freeze, func(prefix string) bool { return strings.HasPrefix(q.Name, prefix) })
 		}
-		if t.drawn, err = initialise(t.Params, c.Init, t.rt.Dir, t.task, t.result.classes); err != nil {
-			return err
+		if t.Ranks.Leads() { // which spreads the weights
+			if t.drawn, err = initialise(t.Params, c.Init, t.rt.Dir, t.task, t.result.classes); err != nil {
+				return err
+			}
 		}
 		t.Recompute, t.Compress = t.rt.Recompute, c.Precision == BFloat16
 		if t.learn, err = t.Plan(learner, engine.Grads{Weights: true}); err != nil {

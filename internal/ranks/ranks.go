@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 	"unsafe"
@@ -100,13 +99,11 @@ func bytesOf(f []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
 }
 
-// Gather returns what each rank passes, in the order of ranks. Lengths may differ.
+// Gather returns what each rank passes, in the order of ranks. Lengths may differ, and are
+// below 4 GiB.
 func (g *Group) Gather(data []byte) ([][]byte, error) {
 	if g.size == 1 {
 		return [][]byte{data}, nil
-	}
-	if len(data) > math.MaxInt32 {
-		return nil, fmt.Errorf("%d bytes are too many to gather", len(data))
 	}
 	words(g.send)[0] = uint32(len(data))
 	if err := g.AllGather(g.recv, g.send); err != nil {
