@@ -112,9 +112,8 @@ func StartToDevice[T Element](c *Client, device int, elements []T, dims ...int) 
 	if err := clientFromHost.call(c.plugin, a); err != nil {
 		return nil, nil, err
 	}
-	c.copies.Store(a, nil) // which keeps the elements
 	return c.buffer(a.buffer, device, s), func() error {
-		defer c.copies.Delete(a)
+		defer runtime.KeepAlive(a) // and with it the elements
 		return c.plugin.wait(a.done)
 	}, nil
 }

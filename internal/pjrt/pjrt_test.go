@@ -10,9 +10,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -404,7 +406,7 @@ func compileAbsent(t *testing.T, p *Plugin, topology string, options map[string]
 	t.Logf("%s: %d bytes of code, %d optimized, %+v, %v", p.Version(), len(code), len(optimized), m, err)
 }
 
-// TestStart copies and runs without waiting while the collector is busy.
+// TestStart copies and runs without waiting, while the collector is busy.
 func TestStart(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	c := newClient(t)
@@ -412,25 +414,34 @@ func TestStart(t *testing.T) {
 	x := toDevice(t, c, 0, make([]float32, 65536), 65536)
 	sum := make([]float32, 65536)
 	var waits []func() error
+	var sources []weak.Pointer[float32]
 	for step := range 20 {
 		data := make([]float32, 65536)
 		for i := range data {
 			data[i] = float32(i%7 + step)
 			sum[i] += data[i]
 		}
+		sources = append(sources, weak.Make(&data[0]))
 		y, wait, err := StartToDevice(c, 0, data, 65536)
 		require.NoError(t, err)
 		t.Cleanup(y.Close)
-		data = nil // only the copy keeps it
-		runtime.GC()
 		out, ran, err := e.Start([][]*Buffer{{x, y}})
 		require.NoError(t, err)
 		t.Cleanup(func() { closeAll(out) })
 		waits = append(waits, wait, ran)
 		x = out[0][0]
 	}
+	runtime.GC()
+	for _, source := range sources {
+		assert.NotNil(t, source.Value(), "the copy has not been awaited")
+	}
 	for _, wait := range waits {
 		require.NoError(t, wait())
+	}
+	waits = nil
+	runtime.GC()
+	for _, source := range sources {
+		assert.Nil(t, source.Value(), "the copy has been awaited")
 	}
 	assert.Equal(t, sum, toHost[float32](t, x))
 }
@@ -462,37 +473,57 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// TestLeaks runs a program 1,000 times with fresh input. The memory of the process does not
-// grow by that of more than a few runs.
+// TestLeaks demands that the memory of the process does not grow while programs run with fresh
+// input and errors come.
 func TestLeaks(t *testing.T) {
 	c := newClient(t)
-	e := compile(t, c, accumulate, CompileOptions{})
-	x, err := ToDevice(c, 0, make([]float32, 65536), 65536)
-	require.NoError(t, err)
-	data := make([]float32, 65536)
-	step := func() {
-		y, err := ToDevice(c, 0, data, 65536)
+	accumulator := func(n int) (step, done func()) {
+		e := compile(t, c, strings.ReplaceAll(accumulate, "65536", strconv.Itoa(n)), CompileOptions{})
+		data := make([]float32, n)
+		x, err := ToDevice(c, 0, data, n)
 		require.NoError(t, err)
-		out, err := e.Run([][]*Buffer{{x, y}})
-		require.NoError(t, err)
-		x.Close()
-		y.Close()
-		x = out[0][0]
-		require.NoError(t, ToHost(x, data))
-		_, err = e.Run([][]*Buffer{{x}}) // errors are freed, too
-		require.Error(t, err)
+		return func() {
+			y, err := ToDevice(c, 0, data, n)
+			require.NoError(t, err)
+			out, err := e.Run([][]*Buffer{{x, y}})
+			require.NoError(t, err)
+			x.Close()
+			y.Close()
+			x = out[0][0]
+			require.NoError(t, ToHost(x, data))
+		}, func() { x.Close() }
 	}
-	for range 100 {
-		step()
+	for _, test := range []struct {
+		name  string
+		runs  int
+		limit int // bytes
+		make  func() (step, done func())
+	}{
+		{"buffers", 1000, 16 << 20, func() (step, done func()) { return accumulator(65536) }},
+		{"runs", 10000, 4 << 20, func() (step, done func()) { return accumulator(2) }},
+		{"errors", 50000, 2 << 20, func() (step, done func()) {
+			return func() {
+				if _, err := c.devices[0].Memory(); err == nil {
+					t.Fatal("no error")
+				}
+			}, func() {}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			step, done := test.make()
+			for range test.runs / 4 {
+				step()
+			}
+			before := resident(t)
+			for range test.runs {
+				step()
+			}
+			grown := resident(t) - before
+			done()
+			t.Logf("grown by %d KiB", grown>>10)
+			assert.Less(t, grown, test.limit)
+		})
 	}
-	before := resident(t)
-	for range 1000 {
-		step()
-	}
-	grown := resident(t) - before
-	x.Close()
-	t.Logf("grown by %d KiB", grown>>10)
-	assert.Less(t, grown, 16<<20)
 }
 
 // resident returns the bytes of memory that the process has.
@@ -641,22 +672,26 @@ func TestMissingCUDA(t *testing.T) {
 	assert.ErrorContains(t, err, `libdevice.10.bc: pip install "jax-cuda13-plugin[with-cuda]"`)
 }
 
-// TestRandomShapes copies buffers of random shapes to a device and back.
+// TestRandomShapes copies buffers of random shapes to a device and back. The device does not
+// see what becomes of the memory that was copied.
 func TestRandomShapes(t *testing.T) {
 	c := newClient(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 30 {
+	for range 50 {
 		dims, n := make([]int, r.IntN(5)), 1
 		for i := range dims {
-			dims[i] = r.IntN(6) + 1
+			dims[i] = r.IntN(20) + 1
 			n *= dims[i]
 		}
 		data := make([]float32, n)
 		for i := range data {
 			data[i] = r.Float32()
 		}
-		assert.Equal(t, data, toHost[float32](t, toDevice(t, c, 0, data, dims...)), "shape %v", dims)
+		want := slices.Clone(data)
+		b := toDevice(t, c, 0, data, dims...)
+		clear(data)
+		assert.True(t, slices.Equal(want, toHost[float32](t, b)), "shape %v", dims)
 	}
 }
