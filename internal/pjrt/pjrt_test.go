@@ -279,8 +279,13 @@ func TestRunErrors(t *testing.T) {
 	assert.EqualError(t, err, "pjrt: no device 2, the client has 2")
 	_, err = ToDevice(c, 0, []float32{1}, 2, 3)
 	assert.EqualError(t, err, "pjrt: 1 elements for tensor<2x3xf32>")
+	_, err = ToDevice(c, 0, []float32{1, 2}, -1, -2)
+	assert.EqualError(t, err, "pjrt: 2 elements for tensor<-1x-2xf32>")
 	assert.EqualError(t, ToHost(x0, make([]int32, 3)), "pjrt: cannot copy tensor<3xf32> to 3 elements of type int32")
 	assert.EqualError(t, ToHost(x0, make([]float32, 4)), "pjrt: cannot copy tensor<3xf32> to 4 elements of type float32")
+	e.Close()
+	_, err = e.Run([][]*Buffer{{x0}, {x1}})
+	assert.EqualError(t, err, "pjrt: the executable is closed")
 	assert.EqualError(t, c.Close(), fmt.Sprintf("pjrt: cannot close a client with %d open buffers and executables", c.open.Load()))
 }
 
@@ -341,8 +346,8 @@ func TestOptimized(t *testing.T) {
 	assert.Contains(t, string(code), "add", "the name of the module")
 }
 
-// TestCompileAbsentTPU sees that TPU_SKIP_MDS_QUERY is set before the process starts: the
-// plugin looks for minutes otherwise where there are no TPUs.
+// TestCompileAbsentTPU skips unless TPU_SKIP_MDS_QUERY is set: without it, libtpu waits minutes
+// for a server that hosts of TPUs have.
 func TestCompileAbsentTPU(t *testing.T) {
 	found, _ := Find("tpu")
 	if len(found) == 0 || os.Getenv("TPU_SKIP_MDS_QUERY") == "" {
@@ -438,7 +443,7 @@ func TestStart(t *testing.T) {
 	for _, wait := range waits {
 		require.NoError(t, wait())
 	}
-	waits = nil
+	clear(waits)
 	runtime.GC()
 	for _, source := range sources {
 		assert.Nil(t, source.Value(), "the copy has been awaited")
@@ -561,115 +566,11 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-func TestEncode(t *testing.T) {
-	anyDevice := "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" // device_ordinal -1
-	for _, c := range []struct {
-		name string
-		ids  []int
-		o    CompileOptions
-		want string
-	}{
-		{"zero", nil, CompileOptions{}, "\x1a\x0f" + anyDevice + "\x20\x01\x28\x01"},
-		{"replicas", []int{5, 300}, CompileOptions{Replicas: 2},
-			"\x1a\x1c" + anyDevice + "\x20\x02\x28\x01" + "\x4a\x0b" + "\x08\x02\x10\x01" + "\x1a\x05" + "\x08\x05\x08\xac\x02"},
-		{"flags", nil, CompileOptions{Flags: map[string]any{"s": "text", "b": true, "a": false, "n": 3, "f": 0.5}},
-			"\x1a\x0f" + anyDevice + "\x20\x01\x28\x01" +
-				"\x3a\x07\x0a\x01a\x12\x02\x10\x00" +
-				"\x3a\x07\x0a\x01b\x12\x02\x10\x01" +
-				"\x3a\x0e\x0a\x01f\x12\x09\x21\x00\x00\x00\x00\x00\x00\xe0\x3f" +
-				"\x3a\x07\x0a\x01n\x12\x02\x18\x03" +
-				"\x3a\x0b\x0a\x01s\x12\x06\x0a\x04text"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := c.o.encode(c.ids)
-			require.NoError(t, err)
-			assert.Equal(t, fmt.Sprintf("%q", c.want), fmt.Sprintf("%q", string(got)))
-		})
-	}
-}
-
 func TestError(t *testing.T) {
 	assert.EqualError(t, &Error{8, "too large"}, "pjrt: resource exhausted: too large")
 	assert.EqualError(t, &Error{99, "new"}, "pjrt: code 99: new")
 	assert.ErrorIs(t, &Error{12, ""}, errors.ErrUnsupported)
 	assert.NotErrorIs(t, &Error{13, ""}, errors.ErrUnsupported)
-}
-
-func TestFind(t *testing.T) {
-	dir := t.TempDir()
-	file := func(name string) string {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, nil, 0o644))
-		return path
-	}
-	t.Setenv("HOME", filepath.Join(dir, "home"))
-	t.Setenv("PATH", "")
-	t.Setenv("VIRTUAL_ENV", filepath.Join(dir, "venv"))
-	t.Setenv(PathVariable, "")
-	paths := func(found []Candidate) (list []string) {
-		for _, c := range found {
-			if strings.HasPrefix(c.Path, dir) {
-				list = append(list, c.Path)
-			}
-		}
-		return list
-	}
-	find := func(platform string) []string {
-		found, looked := Find(platform)
-		assert.NotEmpty(t, looked)
-		return paths(found)
-	}
-	assert.Empty(t, find("cuda"))
-	_, looked := Find("cuda")
-	assert.Contains(t, looked, "PJRT_PLUGIN_PATH, which is not set")
-	assert.Contains(t, looked, filepath.Join(dir, "venv/lib/python3*/site-packages"))
-
-	cuda := file("venv/lib/python3.12/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so")
-	old := file("venv/lib/python3.12/site-packages/jax_plugins/xla_cuda12/xla_cuda_plugin.so")
-	user := file("home/.local/lib/python3.11/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so")
-	tpu := file("home/.local/lib/python3.11/site-packages/libtpu/libtpu.so")
-	cpu := file("target/xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so")
-	mine, other := file("mine/libtpu.so"), file("mine/plugin.so")
-	assert.Equal(t, []string{cuda, old, user}, find("cuda"))
-	assert.Equal(t, []string{tpu}, find("tpu"))
-	assert.Empty(t, find("cpu"))
-
-	t.Setenv(PathVariable, strings.Join([]string{mine, other, filepath.Join(dir, "target"), filepath.Join(dir, "absent.so")}, string(filepath.ListSeparator)))
-	assert.Equal(t, []string{mine, other, tpu}, find("tpu"))
-	assert.Equal(t, []string{other, cpu}, find("cpu"))
-	found, looked := Find("cpu")
-	assert.Equal(t, "PJRT_PLUGIN_PATH", found[0].From)
-	assert.Contains(t, looked, filepath.Join(dir, "absent.so"))
-
-	assert.Equal(t, []string{other}, find(other))
-	assert.Empty(t, find(filepath.Join(dir, "absent.so")))
-	assert.Empty(t, Install("abacus"))
-	for _, platform := range Platforms() {
-		assert.Contains(t, Install(platform), "pip install ")
-	}
-}
-
-func TestMissingCUDA(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("PATH", "")
-	plugin := filepath.Join(dir, "jax_plugins", "xla_cuda97", "xla_cuda_plugin.so")
-	at, missing := missingCUDA(plugin)
-	assert.Equal(t, filepath.Join(dir, "nvidia"), at)
-	assert.Subset(t, missing, []string{"libcudart.so.97", "libcublas.so.97", "libcublasLt.so.97", "ptxas", "libdevice.10.bc"})
-	for _, name := range []string{"cu97/lib/libcudart.so.97", "cublas/lib/libcublas.so.97", "cu97/bin/ptxas"} {
-		path := filepath.Join(dir, "nvidia", filepath.FromSlash(name))
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, nil, 0o644))
-	}
-	_, missing = missingCUDA(plugin)
-	assert.Subset(t, missing, []string{"libcublasLt.so.97", "libdevice.10.bc"})
-	assert.NotContains(t, missing, "libcudart.so.97")
-	assert.NotContains(t, missing, "ptxas")
-
-	err := (&Plugin{path: plugin}).explain(&Error{9, "No visible GPU devices."})
-	assert.ErrorContains(t, err, "pjrt: failed precondition: No visible GPU devices.; ")
-	assert.ErrorContains(t, err, `libdevice.10.bc: pip install "jax-cuda13-plugin[with-cuda]"`)
 }
 
 // TestRandomShapes copies buffers of random shapes to a device and back. The device does not
