@@ -3,6 +3,7 @@ package darts
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -41,7 +42,13 @@ func Devices() []Device {
 		if platform == "cpu" { // that name is of the library's own kernels
 			d.Name = d.Plugin
 		}
-		c, err := client(d.Plugin)
+		var c *pjrt.Client
+		var err error
+		if platform == "tpu" && !hasTPU() {
+			err = errors.New("this machine has no TPU: /dev/accel* and /dev/vfio/* are missing")
+		} else {
+			c, err = client(d.Plugin)
+		}
 		if err != nil {
 			d.Err = err
 			all = append(all, d)
@@ -57,6 +64,17 @@ func Devices() []Device {
 		all = append(all, d)
 	}
 	return all
+}
+
+// hasTPU reports whether the machine has a TPU. Elsewhere the plugin looks for one in the
+// network, for minutes.
+func hasTPU() bool {
+	for _, pattern := range []string{"/dev/accel*", "/dev/vfio/*"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // clients holds the client of each plugin: a process has one.
