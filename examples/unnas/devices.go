@@ -20,6 +20,24 @@ func devicesCommand() *command {
 	}
 }
 
+// counted returns names in order, equal ones as one with their number.
+func counted(names []string) string {
+	var parts []string
+	for i := 0; i < len(names); {
+		n := 1
+		for i+n < len(names) && names[i+n] == names[i] {
+			n++
+		}
+		part := names[i]
+		if n > 1 {
+			part = fmt.Sprintf("%d × %s", n, part)
+		}
+		parts = append(parts, part)
+		i += n
+	}
+	return strings.Join(parts, ", ")
+}
+
 // printDevices prints what was found, or where it was looked for and how to install it.
 func printDevices(out io.Writer, all []darts.Device) error {
 	var text strings.Builder
@@ -31,7 +49,7 @@ func printDevices(out io.Writer, all []darts.Device) error {
 		case d.Err != nil:
 			fmt.Fprintf(&text, "%s: %v\n  plugin %s\n", d.Name, d.Err, d.Plugin)
 		default:
-			fmt.Fprintf(&text, "%s: %s\n  plugin %s, %s\n", d.Name, strings.Join(d.Kinds, ", "), d.Plugin, d.Version)
+			fmt.Fprintf(&text, "%s: %s\n  plugin %s, %s\n", d.Name, counted(d.Kinds), d.Plugin, d.Version)
 			if d.Memory > 0 {
 				fmt.Fprintf(&text, "  %.0f GiB of memory each\n", float64(d.Memory)/(1<<30))
 			}
