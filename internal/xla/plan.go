@@ -32,7 +32,7 @@ func (o Options) emitter() (*emitter, error) {
 	switch o.Depthwise {
 	case Convolutions, Sums, "":
 	default:
-		return nil, fmt.Errorf("xla: depthwise convolutions as %q; want %s or %s", o.Depthwise, Sums, Convolutions)
+		return nil, fmt.Errorf("xla: depthwise convolutions as %q; want %s or %s", o.Depthwise, Convolutions, Sums)
 	}
 	switch o.Precision {
 	case Float32, "":
