@@ -14,6 +14,7 @@ import (
 	"unnas/internal/kernel"
 	"unnas/internal/loader"
 	"unnas/internal/ranks"
+	"unnas/internal/ranks/rankstest"
 	"unnas/internal/rng"
 	"unnas/ops"
 )
@@ -256,4 +257,55 @@ func TestSecondOrderAgainstDifferences(t *testing.T) {
 			assert.Greater(t, math.Abs(want-without), 0.03, "the second term matters here")
 		}
 	}
+}
+
+// TestAlphasOfRanks searches two numbers for 200 steps, w and α, with gradients 2(w-α) + c
+// and w - 2 + c for images of center c, which are others on each of two ranks. A rank whose
+// α took steps along its own gradient, as in the code that Liu et al. (2020) released, would
+// leave the other.
+func TestAlphasOfRanks(t *testing.T) {
+	c := smallConfig()
+	c.Space = cell.Space{
+		Ops: ops.Set{ops.None(), ops.AvgPool(3), ops.Skip(), ops.DilConv(3)}, Nodes: 1,
+		Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 4, Cells: 2, Reductions: []int{1}},
+	}
+	c.Batch, c.MicroBatch, c.Epochs, c.TrainFraction = 2, 1, 20, 0.5
+	// seen returns α and its gradient on this rank at each pass of α.
+	seen := func(size int) (alphas, grads [][]float32) {
+		alphas, grads = make([][]float32, size), make([][]float32, size)
+		require.NoError(t, errors.Join(rankstest.Run(size, func(r *rankstest.Rank) error {
+			s, err := newSearch(labelledImages(40), tagging{smallTask()}, c, Runtime{Communicator: r})
+			if err != nil {
+				return err
+			}
+			p := s.m.Params
+			s.m.Part = func(runner *engine.Runner, b loader.Batch) (engine.Pass, error) {
+				center := float32(center(imagesOf(b.X, len(b.X))))
+				clear(p.WeightGrads())
+				clear(p.AlphaGrads())
+				if runner == s.m.weights {
+					p.WeightGrads()[0] = 2*(p.Weights()[0]-p.Alphas()[0]) + center
+				} else {
+					p.AlphaGrads()[0] = p.Weights()[0] - 2 + center
+					alphas[r.Rank()], grads[r.Rank()] = append(alphas[r.Rank()], p.Alphas()[0]), append(grads[r.Rank()], p.AlphaGrads()[0])
+				}
+				return engine.Pass{Loss: 1, Score: 1, Count: 1}, nil
+			}
+			if _, err = s.search(t.Context()); err == nil {
+				alphas[r.Rank()] = append(alphas[r.Rank()], p.Alphas()[0])
+			}
+			return err
+		})...))
+		return alphas, grads
+	}
+	one, _ := seen(1)
+	two, grads := seen(2)
+	require.Len(t, two[0], 200+1)
+	assert.Equal(t, two[0], two[1])
+	for i, a := range two[0][:200] {
+		require.Equal(t, one[0][2*i], a, "step %d", i)
+		require.NotEqual(t, grads[0][i], grads[1][i], "step %d", i)
+	}
+	assert.Equal(t, one[0][400], two[0][200])
+	assert.Greater(t, math.Abs(float64(two[0][200]-two[0][0])), 0.01, "α learns")
 }

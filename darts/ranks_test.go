@@ -17,6 +17,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	"unnas/internal/engine"
 	"unnas/internal/ranks/rankstest"
 	"unnas/ops"
 	"unnas/pretext"
@@ -179,6 +180,25 @@ func TestRanksResume(t *testing.T) {
 			}
 			assertSame(t, outcome(t, whole), outcome(t, dir))
 		})
+	}
+}
+
+// TestRanksResumeWhatHasEnded gives all ranks the result of a search that has ended early, by
+// the skip connections of its last epoch. The first alphas have none.
+func TestRanksResumeWhatHasEnded(t *testing.T) {
+	c := microBatch(FirstOrder, 1)
+	c.Space.Ops, c.Seed, c.ArchLR, c.StopSkips = ops.Set{ops.None(), ops.Skip(), ops.AvgPool(3), ops.MaxPool(3)}, 1, 0.1, 1
+	dir := filepath.Join(t.TempDir(), "run")
+	for range 2 {
+		var results [2]*SearchResult
+		require.NoError(t, errors.Join(onRanks(t, 2, dir, func(rank int, rt Runtime) (err error) {
+			results[rank], err = Search(t.Context(), resumableSource, smallTask(), c, rt)
+			return err
+		})...))
+		assert.Equal(t, 2, results[0].Epochs, "of 3")
+		assert.Equal(t, results[0].Genotype, results[1].Genotype)
+		assert.Equal(t, results[0].Normal, results[1].Normal)
+		assert.Equal(t, results[0].Steps, results[1].Steps)
 	}
 }
 
@@ -349,26 +369,29 @@ func TestRanksStartFromTheSame(t *testing.T) {
 	assert.Equal(t, weights[0], weights[1])
 }
 
-// TestRanksShareMemory divides the memory of a machine.
+// TestRanksShareMemory divides the memory of a machine, unless a rank is given less.
 func TestRanksShareMemory(t *testing.T) {
-	var plans [3]Runtime
-	rankstest.Run(3, func(r *rankstest.Rank) error {
-		rt := Runtime{Communicator: r}
-		if r.Rank() == 1 {
-			rt.Memory = 1 << 30
+	equal := engine.Budget{}.Room() / 3
+	for given, want := range map[int64]int64{0: equal, 1 << 20: 1 << 20, 3 * equal: equal} {
+		var plans [3]Runtime
+		require.NoError(t, errors.Join(rankstest.Run(3, func(r *rankstest.Rank) (err error) {
+			rt := Runtime{Communicator: r}
+			if r.Rank() == 1 {
+				rt.Memory = given
+			}
+			plans[r.Rank()], err = rt.join(rt.group(), 6, 1, nil)
+			return err
+		})...))
+		for _, rt := range plans {
+			assert.Equal(t, want, rt.Memory)
 		}
-		var err error
-		plans[r.Rank()], err = rt.join(rt.group(), 6, 1, nil)
-		return err
-	})
-	for _, rt := range plans {
-		assert.Equal(t, int64(1<<30), rt.Memory)
 	}
 }
 
 // TestRanksLoads reports the load of each rank, which run directories do not keep.
 func TestRanksLoads(t *testing.T) {
 	var epochs []record.Epoch
+	var steps []record.Step // the last of each epoch
 	var start record.Start
 	errs := onRanks(t, 3, filepath.Join(t.TempDir(), "run"), func(rank int, rt Runtime) error {
 		rt.Recorder = record.Func(func(e record.Event) error {
@@ -378,6 +401,10 @@ func TestRanksLoads(t *testing.T) {
 			switch e := e.(type) {
 			case record.Start:
 				start = e
+			case record.Step:
+				if e.Step == e.Steps {
+					steps = append(steps, e)
+				}
 			case record.Epoch:
 				epochs = append(epochs, e)
 			}
@@ -389,12 +416,18 @@ func TestRanksLoads(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 	assert.Equal(t, 3, start.Ranks)
 	require.Len(t, epochs, 3)
-	for _, e := range epochs {
+	for i, e := range epochs {
 		require.Len(t, e.Ranks, 3)
 		for _, r := range e.Ranks {
 			assert.Positive(t, r.ImagesPerSecond)
 			assert.True(t, r.Waited > 0 && r.Waited < 1, "%v", r.Waited)
 		}
+		// The time of the epoch that follows from the load of rank 0 is between those of its
+		// last step and of its end.
+		own := float64(start.Batch * start.StepsPerEpoch / 3)
+		seconds := own / e.Ranks[0].ImagesPerSecond / (1 - e.Ranks[0].Waited)
+		assert.GreaterOrEqual(t, seconds*(1+1e-9), float64(start.Batch*start.StepsPerEpoch)/steps[i].ImagesPerSecond)
+		assert.LessOrEqual(t, seconds, e.Elapsed.Seconds()*(1+1e-9))
 	}
 }
 

@@ -172,7 +172,8 @@ func (r *run) spread() error {
 			return err
 		}
 	}
-	return nil
+	_, err = r.phase.metrics() // the result, and whether the run ends here, follow from the state
+	return r.ranks.Agree(err)
 }
 
 // follow brings this rank to where rank 0 is, but for the arrays.

@@ -13,6 +13,7 @@ import (
 	"unnas/internal/format"
 	"unnas/internal/golden"
 	"unnas/internal/loader"
+	"unnas/internal/ranks/rankstest"
 	"unnas/internal/rng"
 	"unnas/ops"
 	"unnas/pretext"
@@ -48,6 +49,12 @@ func TestGoldenTrajectories(t *testing.T) {
 			for _, q := range m.Params.List() {
 				c.CheckFinal(t, "param", q.Name, published(t, q, m.Params.Data(q)))
 			}
+			for _, s := range m.Params.Stats() {
+				if _, ok := c.Tensors["final.buffer."+s.Name+".running_mean"]; ok {
+					c.Check(t, "final.buffer."+s.Name+".running_mean", s.Mean)
+					c.Check(t, "final.buffer."+s.Name+".running_var", s.Var)
+				}
+			}
 			if c.Genotype.Normal != nil {
 				g, err := m.net.Genotype()
 				require.NoError(t, err)
@@ -59,11 +66,42 @@ func TestGoldenTrajectories(t *testing.T) {
 	}
 }
 
-// follow takes the steps of a trajectory, and compares their losses.
+// follow takes the steps of a trajectory, and compares their losses. Ranks that share
+// micro-batches must take equal ones, to the bit.
 func follow(t *testing.T, c *golden.Case) *model {
+	m, losses, err := stepsOf(t, c, Runtime{})
+	require.NoError(t, err)
+	for step, loss := range losses {
+		c.Check(t, fmt.Sprintf("step.%d.train_loss", step), []float32{float32(loss[0])})
+		c.Check(t, fmt.Sprintf("step.%d.val_loss", step), []float32{float32(loss[1])})
+	}
+	for size := 2; c.MicroBatch > 0 && size <= c.Batch/c.MicroBatch; size++ {
+		if c.Batch/c.MicroBatch%size > 0 {
+			continue
+		}
+		for rank, err := range rankstest.Run(size, func(r *rankstest.Rank) error {
+			other, theirs, err := stepsOf(t, c, Runtime{Communicator: r})
+			if err != nil {
+				return err
+			}
+			assert.Equal(t, losses, theirs)
+			assert.Equal(t, m.Params.Weights(), other.Params.Weights())
+			assert.Equal(t, m.Params.Alphas(), other.Params.Alphas())
+			assert.Equal(t, m.Params.Running(), other.Params.Running())
+			return nil
+		}) {
+			require.NoError(t, err, "rank %d of %d", rank, size)
+		}
+	}
+	return m
+}
+
+// stepsOf takes the steps of a trajectory on a rank, and returns the losses of training and
+// of validation.
+func stepsOf(t *testing.T, c *golden.Case, rt Runtime) (m *model, losses [][2]float64, err error) {
 	config := DARTS()
 	config.Space = cell.DARTS(c.Stem, c.Width, c.Depth)
-	config.Space.Backbone, config.Batch, config.ArchLR = c.Body(), c.Batch, c.ArchLR
+	config.Space.Backbone, config.Batch, config.MicroBatch, config.ArchLR = c.Body(), c.Batch, c.MicroBatch, c.ArchLR
 	if c.Algorithm != "" { // the file says more
 		algorithm, known := goldenAlgorithms[c.Algorithm]
 		require.True(t, known, c.Algorithm)
@@ -71,23 +109,26 @@ func follow(t *testing.T, c *golden.Case) *model {
 		config.Momentum, config.WeightDecay, config.ArchWeightDecay, config.GradClip = c.Momentum, c.WeightDecay, c.ArchDecay, c.Clip
 		config.Epochs, config.Seed = c.Epochs, c.Seed
 	}
-	m, err := newModel(config, Runtime{}, c.Problem("step.0.train.input", "step.0.train.target"))
-	require.NoError(t, err)
+	if m, err = newModel(config, rt, c.Problem("step.0.train.input", "step.0.train.target")); err != nil {
+		return nil, nil, err
+	}
 	c.Adopt(t, m.Params)
 	s := &search{c: config, m: m, valBatches: &loader.Batches{}, result: &SearchResult{}}
 	s.rule, err = newBilevel(config, m.Engine, s)
 	require.NoError(t, err)
 	s.epoch = c.Epoch
 	for s.step = range c.Steps {
-		s.trainBatch, s.valBatch = goldenBatch(c, s.step, "train"), goldenBatch(c, s.step, "val")
-		s.trainMean, s.valMean = engine.Mean{}, engine.Mean{}
-		require.NoError(t, s.update(c.LR))
-		train, _ := s.trainMean.Value()
-		val, _ := s.valMean.Value()
-		c.Check(t, fmt.Sprintf("step.%d.train_loss", s.step), []float32{float32(train)})
-		c.Check(t, fmt.Sprintf("step.%d.val_loss", s.step), []float32{float32(val)})
+		train := goldenBatch(c, s.step, "train").Part(m.Ranks.Rank(), m.Ranks.Size())
+		val := goldenBatch(c, s.step, "val").Part(m.Ranks.Rank(), m.Ranks.Size())
+		s.trainBatch, s.valBatch, s.trainMean, s.valMean = &train, &val, engine.Mean{}, engine.Mean{}
+		if err := s.update(c.LR); err != nil {
+			return nil, nil, err
+		}
+		trainLoss, _ := s.trainMean.Value()
+		valLoss, _ := s.valMean.Value()
+		losses = append(losses, [2]float64{trainLoss, valLoss})
 	}
-	return m
+	return m, losses, nil
 }
 
 // TestTrajectoriesOfAllTasks follows cases of other tasks than the public one, which

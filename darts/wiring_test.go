@@ -404,7 +404,11 @@ func TestTrainWiring(t *testing.T) {
 							running[i] = 0.9*running[i] + center(e.images)
 						}
 						require.NotEmpty(t, e.paths)
-						draw := rng.New(c.Seed, pathsOf(part), epoch, step)
+						stream := "paths"
+						if part > 0 {
+							stream = fmt.Sprintf("paths of micro-batch %d", part)
+						}
+						draw := rng.New(c.Seed, stream, epoch, step)
 						for i, f := range e.paths { // drawn one after the other
 							want := float32(1 / (1 - drop))
 							if rng.Bool(draw, drop) {

@@ -18,13 +18,12 @@ const most = 1 << 26
 // ranks call the same ones in the same order with the same lengths, from one goroutine at
 // a time. Values are carried bit by bit. Only Abort may be called at any time.
 type Comm struct {
-	rank, size              int
-	rankOnHost, ranksOnHost int
-	host                    string
-	library                 library // nil for one rank
-	calls                   chan func()
-	most                    int
-	closed                  atomic.Bool
+	rank, size int
+	host       string
+	library    library // nil for one rank
+	calls      chan func()
+	most       int
+	closed     atomic.Bool
 }
 
 // joined is whether this process has joined a job, which it can do once.
@@ -58,7 +57,7 @@ func start() (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Comm{size: 1, ranksOnHost: 1, most: most}
+	c := &Comm{size: 1, most: most}
 	if c.host, err = os.Hostname(); err != nil {
 		return nil, err
 	}
@@ -126,13 +125,6 @@ func (c *Comm) Rank() int { return c.rank }
 // Size returns the number of ranks.
 func (c *Comm) Size() int { return c.size }
 
-// RanksOnHost returns the number of ranks on this host, which share its memory and cores.
-func (c *Comm) RanksOnHost() int { return c.ranksOnHost }
-
-// RankOnHost returns the number of this rank among those on its host, from 0 to
-// RanksOnHost-1.
-func (c *Comm) RankOnHost() int { return c.rankOnHost }
-
 // Library returns the version and the path of the MPI library, or "" if none is loaded.
 func (c *Comm) Library() string {
 	if c.library == nil {
@@ -171,7 +163,8 @@ func (c *Comm) AllToAll(recv, send []float32) error {
 func (c *Comm) AllGather(recv, send []float32) error {
 	switch {
 	case len(recv) != c.size*len(send):
-		return fmt.Errorf("mpi: AllGather receives %d values, want %d, %d of each of %d ranks", len(recv), c.size*len(send), len(send), c.size)
+		return fmt.Errorf("mpi: AllGather receives %d values, want %d, %d of each of %d ranks",
+			len(recv), c.size*len(send), len(send), c.size)
 	case overlap(recv, send):
 		return errors.New("mpi: AllGather receives into what it sends, want separate slices")
 	}

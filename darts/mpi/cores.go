@@ -75,33 +75,29 @@ func decode(floats []float32) (p place) {
 	return p
 }
 
-// share returns how many ranks run on the host of a rank, its number among them, and how
-// many cores it uses: its part of those in its mask. If procs is lower than their number, it
-// is the quota of the control group that all ranks of the host are in.
-func share(places []place, rank, procs int) (ranks, index, cores int) {
+// share returns how many cores a rank uses: its part of those in its mask. If procs is lower
+// than their number, it is the quota of the control group that all ranks of the host are in.
+func share(places []place, rank, procs int) int {
 	own := places[rank]
-	rivals := 0 // with the rank itself
+	ranks, rivals := 0, 0 // on the host, and for its cores, with the rank itself
 	for i, p := range places {
 		if p.host != own.host {
 			continue
 		}
 		ranks++
-		if i < rank {
-			index++
-		}
 		if i == rank || p.cores.overlaps(own.cores) {
 			rivals++
 		}
 	}
 	n := own.cores.count()
-	cores = n / rivals
+	cores := n / rivals
 	if procs < n {
 		cores = min(cores, procs/ranks)
 	}
-	return ranks, index, max(1, cores)
+	return max(1, cores)
 }
 
-// settle finds the ranks of this host and sets GOMAXPROCS.
+// settle sets GOMAXPROCS, as ranks of one host share its cores.
 func (c *Comm) settle() error {
 	if c.library == nil {
 		return nil
@@ -114,8 +110,7 @@ func (c *Comm) settle() error {
 	for i := range places {
 		places[i] = decode(all[i*placeFloats : (i+1)*placeFloats])
 	}
-	var cores int
-	c.ranksOnHost, c.rankOnHost, cores = share(places, c.rank, runtime.GOMAXPROCS(0))
+	cores := share(places, c.rank, runtime.GOMAXPROCS(0))
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(cores)
 	}

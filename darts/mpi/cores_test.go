@@ -41,24 +41,22 @@ func TestAffinity(t *testing.T) {
 func TestShare(t *testing.T) {
 	all := firstCores(8)
 	for _, c := range []struct {
-		name                string
-		places              []place
-		rank, procs         int
-		ranks, index, cores int
+		name              string
+		places            []place
+		rank, procs, want int
 	}{
-		{name: "alone", places: []place{{"a", all}}, procs: 8, ranks: 1, cores: 8},
-		{name: "two hosts", places: []place{{"a", all}, {"b", all}}, rank: 1, procs: 8, ranks: 1, cores: 8},
-		{name: "unbound", places: []place{{"a", all}, {"b", all}, {"a", all}, {"a", all}}, rank: 2, procs: 8, ranks: 3, index: 1, cores: 2},
-		{name: "bound", places: []place{{"a", cpus(0, 1, 2)}, {"a", cpus(4, 5, 6, 7)}}, rank: 1, procs: 4, ranks: 2, index: 1, cores: 4},
-		{name: "some bound", places: []place{{"a", all}, {"a", cpus(4, 5)}, {"a", cpus(6, 7)}}, rank: 1, procs: 2, ranks: 3, index: 1, cores: 1},
-		{name: "more ranks than cores", places: []place{{"a", cpus(0)}, {"a", cpus(0)}}, rank: 1, procs: 1, ranks: 2, index: 1, cores: 1},
-		{name: "quota", places: []place{{"a", all}, {"a", all}}, procs: 6, ranks: 2, cores: 3},
-		{name: "quota, bound", places: []place{{"a", cpus(0, 1, 2, 3)}, {"a", cpus(4, 5, 6, 7)}}, procs: 3, ranks: 2, cores: 1},
-		{name: "no mask", places: []place{{"a", mask{}}}, procs: 8, ranks: 1, cores: 1},
+		{name: "alone", places: []place{{"a", all}}, procs: 8, want: 8},
+		{name: "two hosts", places: []place{{"a", all}, {"b", all}}, rank: 1, procs: 8, want: 8},
+		{name: "unbound", places: []place{{"a", all}, {"b", all}, {"a", all}, {"a", all}}, rank: 2, procs: 8, want: 2},
+		{name: "bound", places: []place{{"a", cpus(0, 1, 2)}, {"a", cpus(4, 5, 6, 7)}}, rank: 1, procs: 4, want: 4},
+		{name: "some bound", places: []place{{"a", all}, {"a", cpus(4, 5)}, {"a", cpus(6, 7)}}, rank: 1, procs: 2, want: 1},
+		{name: "more ranks than cores", places: []place{{"a", cpus(0)}, {"a", cpus(0)}}, rank: 1, procs: 1, want: 1},
+		{name: "quota", places: []place{{"a", all}, {"a", all}}, procs: 6, want: 3},
+		{name: "quota, bound", places: []place{{"a", cpus(0, 1, 2, 3)}, {"a", cpus(4, 5, 6, 7)}}, procs: 3, want: 1},
+		{name: "no mask", places: []place{{"a", mask{}}}, procs: 8, want: 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ranks, index, cores := share(c.places, c.rank, c.procs)
-			assert.Equal(t, []int{c.ranks, c.index, c.cores}, []int{ranks, index, cores})
+			assert.Equal(t, c.want, share(c.places, c.rank, c.procs))
 		})
 	}
 }

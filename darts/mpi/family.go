@@ -10,7 +10,7 @@ import (
 
 // A library makes the calls of an MPI library, all of them on one thread.
 type library interface {
-	fmt.Stringer // version and path, for messages
+	fmt.Stringer // the version and the path, for messages
 	version() string
 	initialize() (rank, size int, err error)
 	allToAll(recv, send []float32) error
@@ -122,6 +122,7 @@ func choose(names []string, l launcher, open func(name string) (library, error))
 	if l.project != anyProject {
 		packages = slices.DeleteFunc(packages, func(p string) bool { return (p == "mpich") != (l.project == mpich) })
 	}
-	return nil, fmt.Errorf("%s started this process, but no MPI library for it was found (tried %s%s); install %s (Debian, Ubuntu) on every host, or set %s to the path of the library",
+	return nil, fmt.Errorf("%s started this process, but no MPI library for it was found (tried %s%s); "+
+		"install %s (Debian, Ubuntu) on every host, or set %s to the path of the library",
 		l.name, strings.Join(names, ", "), strings.Join(faults, ""), strings.Join(packages, " or "), variable)
 }

@@ -21,6 +21,7 @@ const rankProgram = "UNNAS_TEST_MPI"
 // programs are what ranks run.
 var programs = map[string]func(c *Comm) error{
 	"collectives": collectives,
+	"fault":       fault,
 	"vote":        vote,
 	"wait":        wait,
 	"abort":       abort,
@@ -215,6 +216,12 @@ func panics(c *Comm) error {
 
 // cores prints how ranks share the host.
 func cores(c *Comm) error {
-	fmt.Printf("rank %d is %d of %d and uses %d cores\n", c.Rank(), c.RankOnHost(), c.RanksOnHost(), runtime.GOMAXPROCS(0))
+	fmt.Printf("rank %d of %d uses %d cores\n", c.Rank(), c.Size(), runtime.GOMAXPROCS(0))
 	return nil
+}
+
+// fault makes a call that the library refuses, and goes on.
+func fault(c *Comm) error {
+	fmt.Println(c.call(func() error { return c.library.broadcast(make([]float32, 1), c.Size()) }))
+	return c.Barrier()
 }

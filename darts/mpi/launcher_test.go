@@ -160,7 +160,7 @@ func TestChoose(t *testing.T) {
 func TestOne(t *testing.T) {
 	c, err := Start()
 	require.NoError(t, err)
-	assert.Equal(t, []any{0, 1, 0, 1, ""}, []any{c.Rank(), c.Size(), c.RankOnHost(), c.RanksOnHost(), c.Library()})
+	assert.Equal(t, []any{0, 1, ""}, []any{c.Rank(), c.Size(), c.Library()})
 	recv, send := make([]float32, 3), []float32{1, 2, 3}
 	require.NoError(t, c.AllToAll(recv, send))
 	assert.Equal(t, send, recv)
@@ -173,8 +173,8 @@ func TestOne(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// TestFaults has calls that would go wrong in a library.
-func TestFaults(t *testing.T) {
+// TestLengths has calls that would go wrong in a library.
+func TestLengths(t *testing.T) {
 	c := &Comm{size: 3}
 	same := make([]float32, 12)
 	for want, err := range map[string]error{
@@ -189,26 +189,6 @@ func TestFaults(t *testing.T) {
 		assert.EqualError(t, err, want)
 	}
 	assert.NoError(t, c.AllToAll(same[:6], same[6:]))
-}
-
-// TestPieces makes the calls of the jobs' test over libraries within this process.
-func TestPieces(t *testing.T) {
-	const size = 3
-	h := &hub{data: make([][]float32, size)}
-	h.all.L = &h.Mutex
-	var group sync.WaitGroup
-	for rank := range size {
-		group.Go(func() {
-			f := &fake{text: "fake", hub: h, rank: rank}
-			c := &Comm{rank: rank, size: size, library: f, calls: make(chan func()), most: most}
-			go serve(c.calls)
-			assert.NoError(t, collectives(c))
-			assert.LessOrEqual(t, f.most, 50_000)
-			assert.NoError(t, c.Close())
-			assert.EqualError(t, c.Barrier(), fmt.Sprintf("mpi: Barrier on rank %d of 3: the communicator is closed", rank))
-		})
-	}
-	group.Wait()
 }
 
 // A hub connects libraries within this process.

@@ -24,7 +24,7 @@ type abi struct {
 
 // constants of the families. In Open MPI's, handles are addresses that bind finds.
 var constants = [...]abi{
-	// MPI: A Message-Passing Interface Standard, version 5.0 (2025), section 20.
+	// MPI: A Message-Passing Interface Standard, version 5.0 (2025), chapter 20.
 	standardFamily: {0x101, 0x210, 0x142, 0, 1024},
 	mpichFamily:    {0x44000000, 0x4c00040a, 0x54000001, 1, 1},
 	openMPIFamily:  {threadFunneled: 1},
@@ -87,7 +87,7 @@ func bind(file string, at uintptr) (*binding, error) {
 	has := func(symbol string) bool { _, err := purego.Dlsym(at, symbol); return err == nil }
 	f := familyOf(file, has)
 	b := &binding{file: file, abi: constants[f]}
-	for name, f := range map[string]any{
+	for name, function := range map[string]any{
 		"MPI_Get_library_version": &b.getLibraryVersion,
 		"MPI_Init_thread":         &b.initThread,
 		"MPI_Comm_rank":           &b.commRank,
@@ -108,7 +108,7 @@ func bind(file string, at uintptr) (*binding, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s is not a library of MPI 3 or later: %w", file, err)
 		}
-		purego.RegisterFunc(f, symbol)
+		purego.RegisterFunc(function, symbol)
 	}
 	if f == openMPIFamily {
 		for name, handle := range map[string]*uintptr{
@@ -228,8 +228,7 @@ func (b *binding) check(code int32) error {
 	return fmt.Errorf("%s: %s", b, text[:max(0, min(int(length), len(text)))])
 }
 
-// small is the number of elements up to which the calls of all ranks are one. Larger ones
-// are made once all ranks are there.
+// small is the number of elements up to which a call of all ranks does not block.
 const small = 4096
 
 func (b *binding) allToAll(recv, send []float32) error {

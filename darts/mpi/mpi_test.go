@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -139,6 +140,26 @@ func TestForcedLibrary(t *testing.T) {
 	})
 }
 
+// TestPieces makes the calls of the jobs' test over libraries within this process.
+func TestPieces(t *testing.T) {
+	const size = 3
+	h := &hub{data: make([][]float32, size)}
+	h.all.L = &h.Mutex
+	var group sync.WaitGroup
+	for rank := range size {
+		group.Go(func() {
+			f := &fake{text: "fake", hub: h, rank: rank}
+			c := &Comm{rank: rank, size: size, library: f, calls: make(chan func()), most: most}
+			go serve(c.calls)
+			assert.NoError(t, collectives(c))
+			assert.LessOrEqual(t, f.most, 50_000)
+			assert.NoError(t, c.Close())
+			assert.EqualError(t, c.Barrier(), fmt.Sprintf("mpi: Barrier on rank %d of 3: the communicator is closed", rank))
+		})
+	}
+	group.Wait()
+}
+
 // TestMismatch starts ranks with the launcher of one project and the library of another.
 func TestMismatch(t *testing.T) {
 	t.Parallel()
@@ -170,7 +191,18 @@ func TestOff(t *testing.T) {
 	each(t, func(t *testing.T, in installation) {
 		out, _, err := launch(t, in, 2, "cores", variable+"="+off).end()
 		assert.NoError(t, err)
-		assert.Equal(t, 2, strings.Count(out, "rank 0 is 0 of 1"), out)
+		assert.Equal(t, 2, strings.Count(out, "rank 0 of 1 "), out)
+	})
+}
+
+// TestFault has an error of the library, whose text is returned.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, in installation) {
+		out, _, err := launch(t, in, 2, "fault").end()
+		assert.NoError(t, err)
+		assert.Equal(t, 2, strings.Count(out, in.library+"): "), out)
+		assert.Contains(t, out, "nvalid root")
 	})
 }
 
@@ -248,7 +280,7 @@ func TestCores(t *testing.T) {
 		out, _, err := launch(t, in, 2, "cores", "OMPI_MCA_hwloc_base_binding_policy=none").end()
 		assert.NoError(t, err)
 		for rank := range 2 {
-			assert.Contains(t, out, fmt.Sprintf("rank %d is %d of 2 and uses %d cores\n", rank, rank, cores))
+			assert.Contains(t, out, fmt.Sprintf("rank %d of 2 uses %d cores\n", rank, cores))
 		}
 		out, _, err = launch(t, in, 2, "cores", "GOMAXPROCS=5").end()
 		assert.NoError(t, err)

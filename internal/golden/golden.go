@@ -59,6 +59,7 @@ type Case struct {
 	Affine     bool
 	Size       Size
 	Batch      int
+	MicroBatch int `json:"micro_batch"` // 0 is the whole batch
 	Stem       cell.Stem
 	Task       string
 	Classes    int

@@ -7,20 +7,24 @@ It computes in float64 with the networks of networks.py, and writes a safetensor
 for each case. Rounding alone may flip a case on a kink of a ReLU or of a max pooling,
 so each is vetted: relative noise of 1e-7 on weights and inputs, six times, must not
 move a result by more than a share of the tolerance; if it does, the case is drawn
-anew. It needs Go, and Python with torch, numpy and scipy.
+anew. A case of micro-batches must give what processes of DistributedDataParallel give
+that share them. It needs Go, and Python with torch, numpy and scipy.
 """
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import special
-from torch import nn
+from torch import distributed, multiprocessing, nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 import networks
 from exchange import Segmenting, published
@@ -263,7 +267,11 @@ class Trajectory:
 
 
 class SearchSteps(Trajectory):
-    """Steps of a search: the alphas by Adam, then the weights by SGD."""
+    """Steps of a search: the alphas by Adam, then the weights by SGD.
+
+    Losses and gradients are means over the micro-batches of a batch, of which each is
+    normalised by statistics of its own.
+    """
 
     halves = ["train", "val"]
 
@@ -274,6 +282,7 @@ class SearchSteps(Trajectory):
             "steps": 3, "lr": 0.1, "arch_lr": 0.02, "momentum": 0.9, "weight_decay": 3e-4, "arch_weight_decay": 1e-3,
             "clip": 5.0, "epochs": 5, "epoch": 2, "seed": 1, **case,
         }
+        self.micro = self.case.get("micro_batch", shape[0])
         kind = {"gdas": "gumbel", "drnas": "normal"}.get(self.case["algorithm"])
         self.noise = None
         if kind:
@@ -302,8 +311,7 @@ class SearchSteps(Trajectory):
         out = {}
 
         def loss(step, half):
-            x = inputs[f"step.{step}.{half}.input"].to(dtype)
-            return F.cross_entropy(net(x), inputs[f"step.{step}.{half}.target"])
+            return self.loss(net, self.parts(inputs, step, half, dtype))
 
         for step in range(c["steps"]):
             if self.noise:
@@ -311,21 +319,34 @@ class SearchSteps(Trajectory):
             if c["algorithm"] == "second_order":
                 val = self.unrolled(loss, step, arch, rest, sgd)
             else:
-                val = loss(step, "val")
-                for p, g in zip(arch, torch.autograd.grad(val, arch)):
-                    p.grad = g
+                val = self.gradient(net, self.parts(inputs, step, "val", dtype), arch)
             out[f"step.{step}.val_loss"] = val.reshape(1)
             adam.step()
             if self.noise:
                 net.noise = [n.to(dtype) if c["algorithm"] == "gdas" else n for n in self.noise[2 * step + 1]]
-            train = loss(step, "train")
-            for p, g in zip(rest, torch.autograd.grad(train, rest)):
-                p.grad = g
+            train = self.gradient(net, self.parts(inputs, step, "train", dtype), rest)
             nn.utils.clip_grad_norm_(rest, c["clip"])
             sgd.step()
             out[f"step.{step}.train_loss"] = train.reshape(1)
             out = record(out)
+        if self.micro < c["batch"]:
+            out |= record({f"final.buffer.{n}": b for n, b in buffers(net, stem).items()})
         return out | record({f"final.param.{n}": p for n, p in params.items()})
+
+    def parts(self, inputs, step, half, dtype):
+        """Returns images and labels of each micro-batch."""
+        x, y = inputs[f"step.{step}.{half}.input"].to(dtype), inputs[f"step.{step}.{half}.target"]
+        return list(zip(x.split(self.micro), y.split(self.micro)))
+
+    def loss(self, net, parts):
+        return torch.stack([F.cross_entropy(net(x), y) for x, y in parts]).mean()
+
+    def gradient(self, net, parts, params):
+        """Leaves the gradient of the loss with the parameters, and returns the loss."""
+        loss = self.loss(net, parts)
+        for p, g in zip(params, torch.autograd.grad(loss, params)):
+            p.grad = g
+        return loss
 
     def unrolled(self, loss, step, arch, rest, sgd):
         """Leaves the gradient of second order with the alphas; equations 6 to 8 of DARTS."""
@@ -355,6 +376,48 @@ class SearchSteps(Trajectory):
         for p, g, plus, minus in zip(arch, direct, *sides):
             p.grad = g - c["lr"] * (plus - minus) / (2 * epsilon)
         return val
+
+
+class SharedSteps(SearchSteps):
+    """First-order steps whose micro-batches the processes of DistributedDataParallel can share."""
+
+    processes, rank = 2, None  # the rank of this process; None takes all micro-batches
+
+    def gradient(self, net, parts, params):
+        if self.rank is None:
+            return super().gradient(net, parts, params)
+        if self.shared is None:
+            self.shared = DistributedDataParallel(net)
+        net.zero_grad()
+        mine = parts[self.rank :: self.processes]
+        total = torch.zeros(1, dtype=torch.float64)
+        for i, part in enumerate(mine):
+            self.shared.require_backward_grad_sync = i == len(mine) - 1
+            loss = self.loss(self.shared, [part]) / len(mine)
+            loss.backward()
+            total += loss.detach()
+        distributed.all_reduce(total)
+        return total / self.processes
+
+    def process(self, rank, folder, weights, inputs):
+        torch.set_num_threads(1)
+        distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=self.processes)
+        self.rank, self.shared = rank, None
+        torch.save(self.compute(weights, inputs, torch.float64), f"{folder}/{rank}")
+        distributed.destroy_process_group()
+
+    def verify(self, weights, inputs, results):
+        """Fails unless processes that share the micro-batches get the same results."""
+        with tempfile.TemporaryDirectory() as folder:
+            multiprocessing.spawn(self.process, (folder, weights, inputs), self.processes)
+            found = [torch.load(f"{folder}/{rank}") for rank in range(self.processes)]
+        # DistributedDataParallel has the running statistics of rank 0.
+        wanted = {n: v for n, v in results.items() if not n.startswith("final.buffer")}
+        for rank, f in enumerate(found):
+            error = distance(wanted, f, 1e-3)
+            print(f"rank {rank} of {self.processes} differs by {error:.2g}", flush=True)
+            if error > 1e-9:
+                raise SystemExit("DistributedDataParallel gives other results")
 
 
 class TrainSteps(Trajectory):
@@ -511,6 +574,7 @@ CASES = {
     "trajectory-gdas": lambda: SearchSteps((4, 3, 8, 8), width=2, depth=3, classes=3, algorithm="gdas"),
     "trajectory-drnas": lambda: SearchSteps((4, 3, 8, 8), width=2, depth=3, classes=3, algorithm="drnas"),
     "trajectory-pcdarts": lambda: SearchSteps((4, 3, 8, 8), width=4, depth=3, classes=3, algorithm="first_order", partial=2),
+    "trajectory-ddp": lambda: SharedSteps((16, 3, 8, 8), width=2, depth=3, classes=3, algorithm="first_order", micro_batch=4),
     "training-cifar-cls": lambda: TrainSteps((4, 3, 32, 32), width=2, depth=3, classes=3),
 }
 
@@ -522,6 +586,8 @@ def main():
     for name in sys.argv[2:] or CASES:
         kind = CASES[name]()
         weights, inputs, results, (tolerance, floor) = vetted(kind, name)
+        if isinstance(kind, SharedSteps):
+            kind.verify(weights, inputs, results)
         drawn = kind.case.get("drawn", {})
         tensors = {f"param.{n}": w for n, w in weights.items() if n not in drawn} | inputs | digested(results, drawn)
         write(folder / f"{name}.safetensors", kind.case | {"tolerance": tolerance, "floor": floor}, tensors)

@@ -32,3 +32,9 @@ func invoke(function uintptr, args unsafe.Pointer) uintptr {
 
 // release calls the function that frees what it is given.
 func release(function, owner uintptr) { purego.SyscallN(function, owner) }
+
+// loads returns whether the system has a library.
+func loads(name string) bool {
+	_, err := purego.Dlopen(name, purego.RTLD_LAZY|purego.RTLD_LOCAL)
+	return err == nil
+}

@@ -106,6 +106,3 @@ func (p *Plugin) Path() string { return p.path }
 // Version returns the versions of the C API, and of XLA and StableHLO as far as the plugin
 // names them.
 func (p *Plugin) Version() string { return p.version }
-
-// explain adds the remedy to an error of a plugin whose libraries are missing.
-func (p *Plugin) explain(err error) error { return err }
