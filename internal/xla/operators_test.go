@@ -13,6 +13,7 @@ import (
 	"unnas/internal/ir/irtest"
 	"unnas/internal/kernel"
 	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 )
 
 // more lists geometries beside those of irtest.Operators.
@@ -82,12 +83,12 @@ func single(t *testing.T, o irtest.Operator) *ir.Program {
 }
 
 // most is the largest error of an operator, as a part of the largest number of the output.
-const most = 1e-5
+const most = 2e-6
 
 // TestOperators compares each operator with its kernel for the CPU, and logs a table of the
 // largest errors.
 func TestOperators(t *testing.T) {
-	client(t)
+	xlatest.Client(t)
 	table := map[string]float64{}
 	var names []string
 	for _, o := range append(irtest.Operators(), more()...) {
