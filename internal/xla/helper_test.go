@@ -2,9 +2,7 @@ package xla_test
 
 import (
 	"math"
-	"os"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,34 +10,14 @@ import (
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
 	"unnas/internal/kernel"
-	"unnas/internal/pjrt"
 	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 )
-
-// open opens the plugin of the environment once.
-var open = sync.OnceValues(func() (*pjrt.Client, error) {
-	p, err := pjrt.Open(os.Getenv("PJRT_PLUGIN_PATH"))
-	if err != nil {
-		return nil, err
-	}
-	return p.NewClient(nil)
-})
-
-// client returns the devices of the plugin of the environment.
-func client(t testing.TB) *pjrt.Client {
-	t.Helper()
-	if os.Getenv("PJRT_PLUGIN_PATH") == "" {
-		t.Skip("no plugin: set PJRT_PLUGIN_PATH to one of XLA for CPUs")
-	}
-	c, err := open()
-	require.NoError(t, err)
-	return c
-}
 
 // executable compiles and binds a program, with memory for its results.
 func executable(t testing.TB, p *ir.Program, o xla.Options) (*xla.Executable, [][]float32) {
 	t.Helper()
-	plan, err := xla.Compile(client(t), p, o)
+	plan, err := xla.Compile(xlatest.Client(t), p, o)
 	require.NoError(t, err)
 	t.Cleanup(plan.Close)
 	results := memory(p)
@@ -81,12 +59,12 @@ func onCPU(t testing.TB, p *ir.Program, data []cpuexec.Array) [][]float32 {
 	return results
 }
 
-// difference returns the largest difference as a part of the largest number, and fails
-// unless both are of one length and finite at the same places.
-func difference(t testing.TB, want, got []float32) float64 {
+// difference returns the largest difference as a part of the largest number, or of least if
+// that is larger. It is infinite unless both are finite at the same places.
+func difference(t testing.TB, want, got []float32, least float64) float64 {
 	t.Helper()
 	require.Len(t, got, len(want))
-	var most, scale float64
+	most, scale := 0.0, least
 	for i, v := range want {
 		if v == got[i] || v != v && got[i] != got[i] {
 			continue
@@ -105,5 +83,5 @@ func difference(t testing.TB, want, got []float32) float64 {
 	if most == 0 {
 		return 0
 	}
-	return most / max(scale, math.SmallestNonzeroFloat32)
+	return most / scale
 }
