@@ -50,7 +50,7 @@ func TestBFloat16(t *testing.T) {
 func TestPrecisionIsKnown(t *testing.T) {
 	c := DARTS()
 	c.Precision = "float16"
-	assert.ErrorContains(t, c.Validate(), `Precision is "float16", must be "float32" or "bfloat16"`)
+	assert.ErrorContains(t, c.Validate(), `Precision is "float16", must be "float32", "bfloat16" or "tf32"`)
 	training := smallTraining()
 	training.Precision = "half"
 	assert.ErrorContains(t, training.Validate(), `Precision is "half"`)
