@@ -94,15 +94,22 @@ func Share(c Communicator, f func() (string, error)) (string, error) {
 }
 
 // join votes on the error that a rank has found in its arguments, and returns the Runtime of
-// this rank: with the least Memory of any rank, whose share of a machine is equal to that of
-// the other ranks there, and without what rank 0 alone uses.
+// this rank.
 func (rt Runtime) join(group *ranks.Group, batch, micro int, err error) (Runtime, error) {
-	size := group.Size()
 	if err == nil {
-		err = shared(batch, micro, size)
+		err = shared(batch, micro, group.Size())
 	}
-	if err := group.Agree(err); err != nil || size == 1 {
+	if err := group.Agree(err); err != nil {
 		return rt, err
+	}
+	return rt.settle(group)
+}
+
+// settle returns the Runtime of this rank: with the least Memory of any rank, whose share of
+// a machine is equal to that of the other ranks there, and without what rank 0 alone uses.
+func (rt Runtime) settle(group *ranks.Group) (Runtime, error) {
+	if group.Size() == 1 {
+		return rt, nil
 	}
 	if group.Rank() > 0 {
 		rt.Dir, rt.Recorder = nil, nil

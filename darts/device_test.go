@@ -106,16 +106,25 @@ func TestTrainOnDevice(t *testing.T) {
 	c.Network = cell.Network{Backbone: cell.Backbone{Stem: cell.CIFARStem, Width: 2, Cells: 2, Reductions: []int{1}}, Genotype: g, Ops: ops.All()}
 	c.Epochs, c.DropPath, c.EMADecay, c.PreciseBN, c.EvaluateEvery = 2, 0.3, 0.5, 6, 1
 	var runs [2][]float64
+	var model *Model
 	for i, name := range []string{OwnDevice, device} {
 		recorder, all := losses()
-		_, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 11, fail: -1}, smallTask(), c, Runtime{Device: name, Recorder: recorder})
+		r, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 11, fail: -1}, smallTask(), c, Runtime{Device: name, Recorder: recorder})
 		require.NoError(t, err)
-		runs[i] = *all
+		runs[i], model = *all, r.Model()
 	}
 	require.Len(t, runs[1], len(runs[0]))
 	for i, want := range runs[0] {
 		assert.InEpsilon(t, want, runs[1][i], 1e-3, "loss %d", i)
 	}
+	var scores [2]*Evaluation
+	for i, name := range []string{OwnDevice, device} {
+		var err error
+		scores[i], err = model.Evaluate(t.Context(), stripes{n: 11, fail: -1}, Runtime{Device: name})
+		require.NoError(t, err)
+	}
+	assert.InEpsilon(t, scores[0].Loss, scores[1].Loss, 1e-5)
+	assert.Equal(t, scores[0].Score, scores[1].Score)
 }
 
 // TestResumeOnAnotherDevice warns, and goes on.

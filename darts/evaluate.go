@@ -77,6 +77,10 @@ func (m *Model) evaluateOn(ctx context.Context, src Source, rt Runtime, group *r
 	if src.Len() == 0 {
 		return nil, errors.New("darts: there are no images to evaluate on")
 	}
+	rt, err := rt.settle(group)
+	if err != nil {
+		return nil, err
+	}
 	if err := m.compare(group, src); err != nil {
 		return nil, err
 	}
@@ -144,6 +148,9 @@ func (m *Model) evaluate(ctx context.Context, src Source, rt Runtime, group *ran
 	}
 	en := engine.New(1, group)
 	en.Params = m.Params
+	if en.Device, err = rt.device(Float32); err != nil {
+		return nil, fmt.Errorf("darts: %w", err)
+	}
 	var run *engine.Runner
 	atOnce := min(evaluatedAtATime, src.Len())
 	err = ops.Build(func() error {

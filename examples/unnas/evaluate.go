@@ -26,7 +26,7 @@ func evaluateCommand() *command {
 			{"unnas evaluate runs/train-1 -data photos", "the network after the last epoch, on photos/val"},
 			{"unnas evaluate runs/train-1/best.safetensors -val more-photos", "that of the best epoch, on other images"},
 		},
-		flags:    "val data dataset subset list index jpeg seed workers memory quiet json",
+		flags:    "val data dataset subset list index jpeg seed workers memory device fast quiet json",
 		defaults: map[string]string{"data": builtInTitle},
 		ranks:    true,
 		run:      runEvaluate,
