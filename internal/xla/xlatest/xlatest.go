@@ -1,4 +1,3 @@
-// Package xlatest is a kit for tests that run programs on the CPU through XLA.
 package xlatest
 
 import (
