@@ -151,6 +151,17 @@ func TestTextOfOperators(t *testing.T) {
 	}
 }
 
+// TestManyLabels lowers counts that one float32 does not hold.
+func TestManyLabels(t *testing.T) {
+	p := irtest.NewProgram(1)
+	x := p.Add("logits", ir.Float32, cpuexec.Array{Shape: ir.Shape{1, 3, 2, 5}})
+	y := p.Add("labels", ir.Int32, cpuexec.Array{Shape: ir.Shape{1, 4096, 4097}})
+	text, err := xla.Text(p.Build(p.Outputs(ir.CrossEntropy{Ignore: -1, Pixels: true}, x, y)...), xla.Options{})
+	require.NoError(t, err)
+	assert.Contains(t, text, "-> tensor<5xf32>")
+	assert.Contains(t, text, "stablehlo.remainder")
+}
+
 // TestBFloat16 rounds numbers to bfloat16 as the CPU does.
 func TestBFloat16(t *testing.T) {
 	p := irtest.NewProgram(1)
