@@ -133,9 +133,6 @@ func (rt Runtime) device(p Precision) (*xla.Device, error) {
 		return nil, fmt.Errorf("device %q: the plugin %s finds no device on this machine", rt.Device, found[0].Path)
 	}
 	o := xla.Options{Precision: xla.Precision(p), Device: rt.onHost % len(c.Devices()), Fast: rt.Fast}
-	if c.Platform() == "cpu" { // whose depthwise convolutions are slow
-		o.Depthwise = xla.Sums
-	}
 	if o.Cache, err = xla.CacheDir(); err != nil {
 		return nil, err
 	}
