@@ -69,9 +69,14 @@ const (
 
 // A header begins every struct.
 type header struct {
-	size      uintptr
-	extension uintptr
+	size uintptr
+	_    uintptr // extension_start
 }
+
+func (h *header) setSize(n uintptr) { h.size = n }
+
+// A structure has a header.
+type structure interface{ setSize(uintptr) }
 
 // The structs of arguments. A field that points to Go's memory is an unsafe.Pointer, so that
 // the collector keeps it; what the plugin owns is a uintptr.
@@ -121,12 +126,11 @@ type (
 	}
 	createArgs struct {
 		header
-		options           unsafe.Pointer
-		optionsN          uintptr
-		get, getArg       uintptr
-		put, putArg       uintptr
-		client            uintptr
-		tryGet, tryGetArg uintptr
+		options  unsafe.Pointer
+		optionsN uintptr
+		_        [4]uintptr // callbacks
+		client   uintptr
+		_        [2]uintptr
 	}
 	deviceStatsArgs struct {
 		header
@@ -158,7 +162,7 @@ type (
 		program    *programArgs
 		options    unsafe.Pointer
 		optionsN   uintptr
-		client     uintptr
+		_          uintptr // client
 		executable uintptr
 	}
 	topologyArgs struct {
@@ -186,16 +190,17 @@ type (
 		code       unsafe.Pointer
 		codeN      uintptr
 		executable uintptr
-		options    unsafe.Pointer
-		optionsN   uintptr
+		_          [2]uintptr // options that replace those it was compiled with
 	}
 	memoryArgs struct {
 		header
-		executable                                   uintptr
-		code, arguments, outputs, aliased, temporary int64
-		hostCode, hostArguments, hostOutputs         int64
-		hostAliased, hostTemporary                   int64
-		peak                                         int64
+		executable uintptr
+		code       int64
+		arguments  int64
+		outputs    int64
+		aliased    int64
+		temporary  int64
+		_          [6]int64 // of the host, and the peak
 	}
 	dimensionsArgs struct {
 		header
@@ -211,12 +216,10 @@ type (
 		element   int32
 		dims      unsafe.Pointer
 		dimsN     uintptr
-		strides   uintptr
-		stridesN  uintptr
+		_         [2]uintptr // strides
 		semantics int32
 		device    uintptr
-		memory    uintptr
-		layout    uintptr
+		_         [2]uintptr // memory and layout
 		done      uintptr
 		buffer    uintptr
 	}
@@ -226,8 +229,7 @@ type (
 			header
 			minorToMajor  unsafe.Pointer
 			minorToMajorN uintptr
-			tiles, tileN  uintptr
-			tilesN        uintptr
+			_             [3]uintptr // tiles
 		}
 		kind int32
 	}
@@ -241,16 +243,11 @@ type (
 	}
 	executeOptions struct {
 		header
-		send, receive   uintptr
-		sendN, receiveN uintptr
-		launch          int32
-		keep            uintptr
-		keepN           uintptr
-		context         uintptr
-		location        unsafe.Pointer // a C string; plugins do not expect NULL
-		tasksN          uintptr
-		tasks           uintptr
-		incarnations    uintptr
+		_        [4]uintptr     // callbacks
+		_        int32          // launch_id
+		_        [3]uintptr     // inputs not to donate, and context
+		location unsafe.Pointer // a C string; plugins do not expect NULL
+		_        [3]uintptr     // tasks
 	}
 	executeArgs struct {
 		header
@@ -281,7 +278,7 @@ func (f function[T]) call(p *Plugin, args *T) error {
 }
 
 func (f function[T]) invoke(p *Plugin, args *T) (failure uintptr) {
-	(*header)(unsafe.Pointer(args)).size = unsafe.Sizeof(*args)
+	any(args).(structure).setSize(unsafe.Sizeof(*args))
 	return invoke(p.api.functions[f], unsafe.Pointer(args))
 }
 

@@ -40,9 +40,13 @@ type shape struct {
 
 func (s shape) equal(o shape) bool { return s.element == o.element && slices.Equal(s.dims, o.dims) }
 
+// size returns the number of elements, or less than 0 if a dimension is.
 func (s shape) size() int {
 	n := 1
 	for _, d := range s.dims {
+		if d < 0 {
+			return -1
+		}
 		n *= int(d)
 	}
 	return n
@@ -78,7 +82,7 @@ func (c *Client) buffer(handle uintptr, device int, s shape) *Buffer {
 // Values of PJRT_HostBufferSemantics.
 const untilTransferCompletes = 1
 
-// ToDevice copies elements to the device of an index.
+// ToDevice copies elements to the device of an index, into a buffer of a shape.
 func ToDevice[T Element](c *Client, device int, elements []T, shape ...int) (*Buffer, error) {
 	b, wait, err := StartToDevice(c, device, elements, shape...)
 	if err != nil {
@@ -91,9 +95,9 @@ func ToDevice[T Element](c *Client, device int, elements []T, shape ...int) (*Bu
 	return b, nil
 }
 
-// StartToDevice is [ToDevice], except that it returns while the copy goes on. The buffer can be
-// an argument of runs meanwhile. The caller must call wait once, and leave the elements as they
-// are until it returns.
+// StartToDevice is [ToDevice], except that it returns before the copy is complete. The buffer
+// can be an argument of runs meanwhile. The caller must call wait once, and leave the elements
+// as they are until it returns.
 func StartToDevice[T Element](c *Client, device int, elements []T, dims ...int) (b *Buffer, wait func() error, err error) {
 	if device < 0 || device >= len(c.devices) {
 		return nil, nil, fmt.Errorf("pjrt: no device %d, the client has %d", device, len(c.devices))
@@ -112,9 +116,8 @@ func StartToDevice[T Element](c *Client, device int, elements []T, dims ...int) 
 	if err := clientFromHost.call(c.plugin, a); err != nil {
 		return nil, nil, err
 	}
-	c.copies.Store(a, nil) // which keeps the elements
 	return c.buffer(a.buffer, device, s), func() error {
-		defer c.copies.Delete(a)
+		defer runtime.KeepAlive(a) // and with it the elements
 		return c.plugin.wait(a.done)
 	}, nil
 }
@@ -170,7 +173,8 @@ func (b *Buffer) usable() error {
 	return nil
 }
 
-// Close frees the buffer, also one that was donated. Runs that have started keep what they need.
+// Close frees the buffer, also one that was donated. Runs that have been started keep its memory
+// until they end.
 func (b *Buffer) Close() {
 	if b.handle == 0 {
 		return

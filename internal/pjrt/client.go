@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 )
 
@@ -15,7 +14,6 @@ type Client struct {
 	platform, version string
 	devices           []Device
 	open              atomic.Int64 // number of executables and buffers
-	copies            sync.Map     // to devices that have not been awaited
 }
 
 // NewClient opens the devices. Which options there are depends on the plugin, such as

@@ -14,14 +14,14 @@
 //	err = pjrt.ToHost(out[0][0], y)
 //
 // The C API (pjrt_c_api.h of OpenXLA) is a table of functions. Each takes the address of one
-// struct that begins with its size, which tells the plugin the fields that a caller knows.
-// New functions and fields come at the end. This package has the structs of version 0.81 and
-// takes plugins of that version or any later one of major version 0.
+// struct that begins with its size, from which the plugin knows the version of the caller. New
+// functions and fields come at the end. This package has the structs of version 0.81 and takes
+// plugins of that version and later ones of major version 0.
 //
-// Plugins allocate what they return, and the garbage collector does not know of it: close
-// buffers, executables, programs and clients. Methods may be called from several goroutines,
-// except that Close must be the last call. A plugin that finds a defect of its own may abort
-// the process.
+// Buffers, executables, programs and clients are memory of the plugin, which the garbage
+// collector does not free: close them. Their methods may be called from several goroutines, and
+// Close last. Plugins log to standard error, and XLA aborts the process where it finds itself in
+// an impossible state.
 //
 // The package omits programs that span processes, partitioning by shardings, callbacks and
 // custom calls.

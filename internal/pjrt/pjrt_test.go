@@ -10,9 +10,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -277,8 +279,13 @@ func TestRunErrors(t *testing.T) {
 	assert.EqualError(t, err, "pjrt: no device 2, the client has 2")
 	_, err = ToDevice(c, 0, []float32{1}, 2, 3)
 	assert.EqualError(t, err, "pjrt: 1 elements for tensor<2x3xf32>")
+	_, err = ToDevice(c, 0, []float32{1, 2}, -1, -2)
+	assert.EqualError(t, err, "pjrt: 2 elements for tensor<-1x-2xf32>")
 	assert.EqualError(t, ToHost(x0, make([]int32, 3)), "pjrt: cannot copy tensor<3xf32> to 3 elements of type int32")
 	assert.EqualError(t, ToHost(x0, make([]float32, 4)), "pjrt: cannot copy tensor<3xf32> to 4 elements of type float32")
+	e.Close()
+	_, err = e.Run([][]*Buffer{{x0}, {x1}})
+	assert.EqualError(t, err, "pjrt: the executable is closed")
 	assert.EqualError(t, c.Close(), fmt.Sprintf("pjrt: cannot close a client with %d open buffers and executables", c.open.Load()))
 }
 
@@ -339,8 +346,8 @@ func TestOptimized(t *testing.T) {
 	assert.Contains(t, string(code), "add", "the name of the module")
 }
 
-// TestCompileAbsentTPU sees that TPU_SKIP_MDS_QUERY is set before the process starts: the
-// plugin looks for minutes otherwise where there are no TPUs.
+// TestCompileAbsentTPU skips unless TPU_SKIP_MDS_QUERY is set: without it, libtpu waits minutes
+// for a server that hosts of TPUs have.
 func TestCompileAbsentTPU(t *testing.T) {
 	found, _ := Find("tpu")
 	if len(found) == 0 || os.Getenv("TPU_SKIP_MDS_QUERY") == "" {
@@ -404,7 +411,7 @@ func compileAbsent(t *testing.T, p *Plugin, topology string, options map[string]
 	t.Logf("%s: %d bytes of code, %d optimized, %+v, %v", p.Version(), len(code), len(optimized), m, err)
 }
 
-// TestStart copies and runs without waiting while the collector is busy.
+// TestStart copies and runs without waiting, while the collector is busy.
 func TestStart(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(1))
 	c := newClient(t)
@@ -412,25 +419,34 @@ func TestStart(t *testing.T) {
 	x := toDevice(t, c, 0, make([]float32, 65536), 65536)
 	sum := make([]float32, 65536)
 	var waits []func() error
+	var sources []weak.Pointer[float32]
 	for step := range 20 {
 		data := make([]float32, 65536)
 		for i := range data {
 			data[i] = float32(i%7 + step)
 			sum[i] += data[i]
 		}
+		sources = append(sources, weak.Make(&data[0]))
 		y, wait, err := StartToDevice(c, 0, data, 65536)
 		require.NoError(t, err)
 		t.Cleanup(y.Close)
-		data = nil // only the copy keeps it
-		runtime.GC()
 		out, ran, err := e.Start([][]*Buffer{{x, y}})
 		require.NoError(t, err)
 		t.Cleanup(func() { closeAll(out) })
 		waits = append(waits, wait, ran)
 		x = out[0][0]
 	}
+	runtime.GC()
+	for _, source := range sources {
+		assert.NotNil(t, source.Value(), "the copy has not been awaited")
+	}
 	for _, wait := range waits {
 		require.NoError(t, wait())
+	}
+	clear(waits)
+	runtime.GC()
+	for _, source := range sources {
+		assert.Nil(t, source.Value(), "the copy has been awaited")
 	}
 	assert.Equal(t, sum, toHost[float32](t, x))
 }
@@ -462,37 +478,57 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// TestLeaks runs a program 1,000 times with fresh input. The memory of the process does not
-// grow by that of more than a few runs.
+// TestLeaks demands that the memory of the process does not grow while programs run with fresh
+// input and errors come.
 func TestLeaks(t *testing.T) {
 	c := newClient(t)
-	e := compile(t, c, accumulate, CompileOptions{})
-	x, err := ToDevice(c, 0, make([]float32, 65536), 65536)
-	require.NoError(t, err)
-	data := make([]float32, 65536)
-	step := func() {
-		y, err := ToDevice(c, 0, data, 65536)
+	accumulator := func(n int) (step, done func()) {
+		e := compile(t, c, strings.ReplaceAll(accumulate, "65536", strconv.Itoa(n)), CompileOptions{})
+		data := make([]float32, n)
+		x, err := ToDevice(c, 0, data, n)
 		require.NoError(t, err)
-		out, err := e.Run([][]*Buffer{{x, y}})
-		require.NoError(t, err)
-		x.Close()
-		y.Close()
-		x = out[0][0]
-		require.NoError(t, ToHost(x, data))
-		_, err = e.Run([][]*Buffer{{x}}) // errors are freed, too
-		require.Error(t, err)
+		return func() {
+			y, err := ToDevice(c, 0, data, n)
+			require.NoError(t, err)
+			out, err := e.Run([][]*Buffer{{x, y}})
+			require.NoError(t, err)
+			x.Close()
+			y.Close()
+			x = out[0][0]
+			require.NoError(t, ToHost(x, data))
+		}, func() { x.Close() }
 	}
-	for range 100 {
-		step()
+	for _, test := range []struct {
+		name  string
+		runs  int
+		limit int // bytes
+		make  func() (step, done func())
+	}{
+		{"buffers", 1000, 16 << 20, func() (step, done func()) { return accumulator(65536) }},
+		{"runs", 10000, 4 << 20, func() (step, done func()) { return accumulator(2) }},
+		{"errors", 50000, 2 << 20, func() (step, done func()) {
+			return func() {
+				if _, err := c.devices[0].Memory(); err == nil {
+					t.Fatal("no error")
+				}
+			}, func() {}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			step, done := test.make()
+			for range test.runs / 4 {
+				step()
+			}
+			before := resident(t)
+			for range test.runs {
+				step()
+			}
+			grown := resident(t) - before
+			done()
+			t.Logf("grown by %d KiB", grown>>10)
+			assert.Less(t, grown, test.limit)
+		})
 	}
-	before := resident(t)
-	for range 1000 {
-		step()
-	}
-	grown := resident(t) - before
-	x.Close()
-	t.Logf("grown by %d KiB", grown>>10)
-	assert.Less(t, grown, 16<<20)
 }
 
 // resident returns the bytes of memory that the process has.
@@ -530,33 +566,6 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-func TestEncode(t *testing.T) {
-	anyDevice := "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" // device_ordinal -1
-	for _, c := range []struct {
-		name string
-		ids  []int
-		o    CompileOptions
-		want string
-	}{
-		{"zero", nil, CompileOptions{}, "\x1a\x0f" + anyDevice + "\x20\x01\x28\x01"},
-		{"replicas", []int{5, 300}, CompileOptions{Replicas: 2},
-			"\x1a\x1c" + anyDevice + "\x20\x02\x28\x01" + "\x4a\x0b" + "\x08\x02\x10\x01" + "\x1a\x05" + "\x08\x05\x08\xac\x02"},
-		{"flags", nil, CompileOptions{Flags: map[string]any{"s": "text", "b": true, "a": false, "n": 3, "f": 0.5}},
-			"\x1a\x0f" + anyDevice + "\x20\x01\x28\x01" +
-				"\x3a\x07\x0a\x01a\x12\x02\x10\x00" +
-				"\x3a\x07\x0a\x01b\x12\x02\x10\x01" +
-				"\x3a\x0e\x0a\x01f\x12\x09\x21\x00\x00\x00\x00\x00\x00\xe0\x3f" +
-				"\x3a\x07\x0a\x01n\x12\x02\x18\x03" +
-				"\x3a\x0b\x0a\x01s\x12\x06\x0a\x04text"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := c.o.encode(c.ids)
-			require.NoError(t, err)
-			assert.Equal(t, fmt.Sprintf("%q", c.want), fmt.Sprintf("%q", string(got)))
-		})
-	}
-}
-
 func TestError(t *testing.T) {
 	assert.EqualError(t, &Error{8, "too large"}, "pjrt: resource exhausted: too large")
 	assert.EqualError(t, &Error{99, "new"}, "pjrt: code 99: new")
@@ -564,99 +573,26 @@ func TestError(t *testing.T) {
 	assert.NotErrorIs(t, &Error{13, ""}, errors.ErrUnsupported)
 }
 
-func TestFind(t *testing.T) {
-	dir := t.TempDir()
-	file := func(name string) string {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, nil, 0o644))
-		return path
-	}
-	t.Setenv("HOME", filepath.Join(dir, "home"))
-	t.Setenv("PATH", "")
-	t.Setenv("VIRTUAL_ENV", filepath.Join(dir, "venv"))
-	t.Setenv(PathVariable, "")
-	paths := func(found []Candidate) (list []string) {
-		for _, c := range found {
-			if strings.HasPrefix(c.Path, dir) {
-				list = append(list, c.Path)
-			}
-		}
-		return list
-	}
-	find := func(platform string) []string {
-		found, looked := Find(platform)
-		assert.NotEmpty(t, looked)
-		return paths(found)
-	}
-	assert.Empty(t, find("cuda"))
-	_, looked := Find("cuda")
-	assert.Contains(t, looked, "PJRT_PLUGIN_PATH, which is not set")
-	assert.Contains(t, looked, filepath.Join(dir, "venv/lib/python3*/site-packages"))
-
-	cuda := file("venv/lib/python3.12/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so")
-	old := file("venv/lib/python3.12/site-packages/jax_plugins/xla_cuda12/xla_cuda_plugin.so")
-	user := file("home/.local/lib/python3.11/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so")
-	tpu := file("home/.local/lib/python3.11/site-packages/libtpu/libtpu.so")
-	cpu := file("target/xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so")
-	mine, other := file("mine/libtpu.so"), file("mine/plugin.so")
-	assert.Equal(t, []string{cuda, old, user}, find("cuda"))
-	assert.Equal(t, []string{tpu}, find("tpu"))
-	assert.Empty(t, find("cpu"))
-
-	t.Setenv(PathVariable, strings.Join([]string{mine, other, filepath.Join(dir, "target"), filepath.Join(dir, "absent.so")}, string(filepath.ListSeparator)))
-	assert.Equal(t, []string{mine, other, tpu}, find("tpu"))
-	assert.Equal(t, []string{other, cpu}, find("cpu"))
-	found, looked := Find("cpu")
-	assert.Equal(t, "PJRT_PLUGIN_PATH", found[0].From)
-	assert.Contains(t, looked, filepath.Join(dir, "absent.so"))
-
-	assert.Equal(t, []string{other}, find(other))
-	assert.Empty(t, find(filepath.Join(dir, "absent.so")))
-	assert.Empty(t, Install("abacus"))
-	for _, platform := range Platforms() {
-		assert.Contains(t, Install(platform), "pip install ")
-	}
-}
-
-func TestMissingCUDA(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("PATH", "")
-	plugin := filepath.Join(dir, "jax_plugins", "xla_cuda97", "xla_cuda_plugin.so")
-	at, missing := missingCUDA(plugin)
-	assert.Equal(t, filepath.Join(dir, "nvidia"), at)
-	assert.Subset(t, missing, []string{"libcudart.so.97", "libcublas.so.97", "libcublasLt.so.97", "ptxas", "libdevice.10.bc"})
-	for _, name := range []string{"cu97/lib/libcudart.so.97", "cublas/lib/libcublas.so.97", "cu97/bin/ptxas"} {
-		path := filepath.Join(dir, "nvidia", filepath.FromSlash(name))
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, nil, 0o644))
-	}
-	_, missing = missingCUDA(plugin)
-	assert.Subset(t, missing, []string{"libcublasLt.so.97", "libdevice.10.bc"})
-	assert.NotContains(t, missing, "libcudart.so.97")
-	assert.NotContains(t, missing, "ptxas")
-
-	err := (&Plugin{path: plugin}).explain(&Error{9, "No visible GPU devices."})
-	assert.ErrorContains(t, err, "pjrt: failed precondition: No visible GPU devices.; ")
-	assert.ErrorContains(t, err, `libdevice.10.bc: pip install "jax-cuda13-plugin[with-cuda]"`)
-}
-
-// TestRandomShapes copies buffers of random shapes to a device and back.
+// TestRandomShapes copies buffers of random shapes to a device and back. The device does not
+// see what becomes of the memory that was copied.
 func TestRandomShapes(t *testing.T) {
 	c := newClient(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 30 {
+	for range 50 {
 		dims, n := make([]int, r.IntN(5)), 1
 		for i := range dims {
-			dims[i] = r.IntN(6) + 1
+			dims[i] = r.IntN(20) + 1
 			n *= dims[i]
 		}
 		data := make([]float32, n)
 		for i := range data {
 			data[i] = r.Float32()
 		}
-		assert.Equal(t, data, toHost[float32](t, toDevice(t, c, 0, data, dims...)), "shape %v", dims)
+		want := slices.Clone(data)
+		b := toDevice(t, c, 0, data, dims...)
+		clear(data)
+		assert.True(t, slices.Equal(want, toHost[float32](t, b)), "shape %v", dims)
 	}
 }

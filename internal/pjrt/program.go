@@ -14,9 +14,10 @@ type Program struct {
 	outputs int
 }
 
-// CompileAbsent compiles a program in StableHLO for devices that need not be there.
-// The plugin for GPUs wants the option target_config, a GpuTargetConfigProto as text, and
-// topology, such as 1x1x1; that for TPUs wants a name, such as v5e:1x1. Devices must be nil.
+// CompileAbsent compiles a program in StableHLO for devices that need not be present. XLA for
+// NVIDIA GPUs wants the options target_config, a GpuTargetConfigProto as text, and topology, such
+// as 1x1x1; libtpu wants a topology, such as v5e:1x1, and TPU_SKIP_MDS_QUERY=1 in the environment
+// in which the process starts. Devices of the options are not used.
 func (p *Plugin) CompileAbsent(text, topology string, options map[string]any, o CompileOptions) (*Program, error) {
 	encoded, err := o.encode(nil)
 	if err != nil {
@@ -279,6 +280,9 @@ func (e *Executable) Start(arguments [][]*Buffer) (outputs [][]*Buffer, wait fun
 // check returns what is wrong with arguments that a plugin would find on one replica, while
 // others wait for it for ever.
 func (e *Executable) check(arguments [][]*Buffer) error {
+	if e.loaded == 0 {
+		return errors.New("pjrt: the executable is closed")
+	}
 	if len(arguments) != len(e.devices) {
 		return fmt.Errorf("pjrt: arguments of %d replicas, want %d", len(arguments), len(e.devices))
 	}

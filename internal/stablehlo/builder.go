@@ -147,7 +147,7 @@ func (b *Builder) Text(name string, attributes []string, donated map[int]int, re
 	names := map[int]string{}
 	var args []string
 	for i, a := range b.args {
-		names[a.id] = fmt.Sprintf("%%arg%d", i)
+		names[a.id] = fmt.Sprintf("%%%d", i)
 		text := names[a.id] + ": " + a.typ()
 		if out, ok := donated[i]; ok {
 			text += fmt.Sprintf(" {tf.aliasing_output = %d : i32}", out)

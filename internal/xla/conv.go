@@ -12,6 +12,11 @@ func geometry(w ir.Window) stablehlo.Window {
 	}
 }
 
+// single reports whether a convolution is one of single pixels.
+func single(w ir.Window, groups int) bool {
+	return w.Rows*w.Columns == 1 && w.PadRows+w.PadColumns == 0 && groups == 1
+}
+
 // padding of rows and columns.
 func padding(w ir.Window) [2]int { return [2]int{w.PadRows, w.PadColumns} }
 
@@ -42,7 +47,7 @@ func convGrad(e *emitter, o ir.ConvGrad, in []value) []value {
 
 // conv is a convolution, dense or, with a group for each channel, depthwise.
 func (e *emitter) conv(x, w value, win ir.Window, groups int) value {
-	if win.Rows*win.Columns == 1 && win.PadRows+win.PadColumns == 0 && groups == 1 {
+	if single(win, groups) {
 		return e.pointwise(e.strided(x, win), w)
 	}
 	if e.shifts && groups > 1 {
@@ -57,7 +62,7 @@ func (e *emitter) conv(x, w value, win ir.Window, groups int) value {
 // zeros between its pixels for a stride, and the reversed weights.
 func (e *emitter) convInput(gy, w, x value, win ir.Window, groups int) value {
 	switch {
-	case win.Rows*win.Columns == 1 && win.PadRows+win.PadColumns == 0 && groups == 1:
+	case single(win, groups):
 		g := e.pointwise(gy, e.Transpose(w, 0, 1, 3, 2))
 		return e.spread(g, x, win, 0, 0)
 	case e.shifts && groups > 1:
@@ -80,7 +85,7 @@ func (e *emitter) convInput(gy, w, x value, win ir.Window, groups int) value {
 // convWeights is the gradient of the weights of a convolution.
 func (e *emitter) convWeights(x, gy value, win ir.Window, groups int) value {
 	switch {
-	case win.Rows*win.Columns == 1 && win.PadRows+win.PadColumns == 0 && groups == 1:
+	case single(win, groups):
 		x = e.strided(x, win)
 		w := e.dot(e.pixels(x), e.pixels(gy), 0, 0)
 		return e.Reshape(w, 1, 1, w.Shape[0], w.Shape[1])

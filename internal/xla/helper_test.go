@@ -36,6 +36,9 @@ func client(t testing.TB) *pjrt.Client {
 	return c
 }
 
+// quick are the flags with which XLA compiles fastest for CPUs.
+var quick = map[string]any{"xla_backend_optimization_level": 0}
+
 // executable compiles and binds a program, with memory for its results.
 func executable(t testing.TB, p *ir.Program, o xla.Options) (*xla.Executable, [][]float32) {
 	t.Helper()
@@ -81,12 +84,12 @@ func onCPU(t testing.TB, p *ir.Program, data []cpuexec.Array) [][]float32 {
 	return results
 }
 
-// difference returns the largest difference as a part of the largest number, and fails
-// unless both are of one length and finite at the same places.
-func difference(t testing.TB, want, got []float32) float64 {
+// difference returns the largest difference as a part of the largest number, or of least if
+// that is larger. It is infinite unless both are finite at the same places.
+func difference(t testing.TB, want, got []float32, least float64) float64 {
 	t.Helper()
 	require.Len(t, got, len(want))
-	var most, scale float64
+	most, scale := 0.0, least
 	for i, v := range want {
 		if v == got[i] || v != v && got[i] != got[i] {
 			continue
@@ -105,5 +108,5 @@ func difference(t testing.TB, want, got []float32) float64 {
 	if most == 0 {
 		return 0
 	}
-	return most / max(scale, math.SmallestNonzeroFloat32)
+	return most / scale
 }

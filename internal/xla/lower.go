@@ -24,6 +24,16 @@ const (
 	BFloat16 Precision = "bfloat16" // operands and results are rounded to bfloat16
 )
 
+// Depthwise is how depthwise convolutions are computed.
+type Depthwise string
+
+// The ways. On CPUs, XLA runs sums three to five times as fast as convolutions, but takes
+// nine times as long to compile a network of them.
+const (
+	Convolutions Depthwise = "convolutions" // in groups of one channel
+	Sums         Depthwise = "sums"         // of shifted maps times weights
+)
+
 // emitter writes the operations of steps.
 type emitter struct {
 	*stablehlo.Builder

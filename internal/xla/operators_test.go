@@ -2,10 +2,8 @@ package xla_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -83,50 +81,149 @@ func single(t *testing.T, o irtest.Operator) *ir.Program {
 	return p.Build(out...)
 }
 
-// bound is the largest error of operators, as a part of the largest number of the output.
-func bound(o irtest.Operator) float64 {
-	return 1e-5
-}
+// most is the largest error of an operator, as a part of the largest number of the output.
+const most = 1e-5
 
-// TestOperators compares each operator with its kernel for the CPU.
+// TestOperators compares each operator with its kernel for the CPU, and logs a table of the
+// largest errors.
 func TestOperators(t *testing.T) {
 	client(t)
-	errors := map[string]float64{}
+	table := map[string]float64{}
 	var names []string
 	for _, o := range append(irtest.Operators(), more()...) {
-		t.Run(o.Name, func(t *testing.T) {
-			if o.Narrow {
-				t.Skip("see TestBFloat16")
-			}
-			p := single(t, o)
-			data := o.Data(rand.Uint64())
-			want := memory(p)
-			out := make([]cpuexec.Array, len(want), 8)
-			for i, v := range p.Results {
-				out[i] = cpuexec.Array{Shape: v.Shape, F: want[i]}
-			}
-			if o.Outputs > 0 {
-				out = append(out, make([]cpuexec.Array, 4-o.Outputs)...)
-			}
-			pool := kernel.NewThreadPool(1)
-			require.NoError(t, cpuexec.RunOp(o.Op, pool, out, data))
-			begin := time.Now()
-			got := onDevice(t, p, data, xla.Options{})
-			var most float64
-			for i := range want {
-				d := difference(t, want[i], got[i])
-				assert.LessOrEqual(t, d, bound(o), "output %d: %v, want %v", i, got[i], want[i])
-				most = max(most, d)
-			}
-			kind := strings.TrimPrefix(fmt.Sprintf("%T", o.Op), "ir.")
-			if _, ok := errors[kind]; !ok {
-				names = append(names, kind)
-			}
-			errors[kind] = max(errors[kind], most)
-			t.Logf("%.1e in %v", most, time.Since(begin).Round(time.Millisecond))
-		})
+		ways := []xla.Depthwise{xla.Convolutions}
+		if strings.Contains(o.Name, "SeparableConv") {
+			ways = append(ways, xla.Sums)
+		}
+		for _, way := range ways {
+			t.Run(fmt.Sprintf("%s as %s", o.Name, way), func(t *testing.T) {
+				if o.Narrow {
+					t.Skip("see TestBFloat16")
+				}
+				p, data := single(t, o), o.Data(2)
+				want := kernelOutputs(t, o, p, data)
+				got := onDevice(t, p, data, xla.Options{Depthwise: way})
+				kind := strings.TrimPrefix(fmt.Sprintf("%T", o.Op), "ir.")
+				if _, ok := table[kind]; !ok {
+					names = append(names, kind)
+				}
+				for i := range want {
+					d := difference(t, want[i], got[i], 0)
+					assert.LessOrEqual(t, d, most, "output %d: %v, want %v", i, got[i], want[i])
+					table[kind] = max(table[kind], d)
+				}
+			})
+		}
 	}
 	for _, name := range names {
-		t.Logf("| %s | %.1e |", name, errors[name])
+		t.Logf("| %s | %.1e |", name, table[name])
 	}
+}
+
+// kernelOutputs returns what the kernel for the CPU makes of data.
+func kernelOutputs(t *testing.T, o irtest.Operator, p *ir.Program, data []cpuexec.Array) [][]float32 {
+	t.Helper()
+	want := memory(p)
+	out := make([]cpuexec.Array, len(want), len(want)+4)
+	for i, v := range p.Results {
+		out[i] = cpuexec.Array{Shape: v.Shape, F: want[i]}
+	}
+	if o.Outputs > 0 { // it asks whether the others are needed
+		out = append(out, make([]cpuexec.Array, 4-o.Outputs)...)
+	}
+	require.NoError(t, cpuexec.RunOp(o.Op, kernel.NewThreadPool(1), out, data))
+	return want
+}
+
+// TestBFloat16 rounds numbers to bfloat16 as the CPU does.
+func TestBFloat16(t *testing.T) {
+	p := irtest.NewProgram(1)
+	x := p.Input("x", ir.Shape{8}, 0, 1, -1.5, 255, 257, 1+1.0/256, 1+3.0/256, -3e-30)
+	narrow := p.Op(ir.ToBFloat16{}, x)
+	narrow.Type = ir.BFloat16
+	q := p.Build(p.Op(ir.FromBFloat16{}, narrow))
+	assert.Equal(t, onCPU(t, q, p.Data), onDevice(t, q, p.Data, xla.Options{}))
+}
+
+// TestDirichlet draws from concentrations of all sizes, up to noise that a million draws
+// have. Beyond, and for concentrations above 100, errors of derivatives grow to 1e-4.
+func TestDirichlet(t *testing.T) {
+	const rows, k = 24, 16
+	p := irtest.NewProgram(3)
+	x, noise := p.Normal("x", 1, rows, k), p.Normal("noise", 1, rows, k)
+	for i := range p.Data[0].F {
+		switch row := i / k; {
+		case row < 6:
+		case row < 12:
+			p.Data[0].F[i] *= 8
+		case row < 18:
+			p.Data[0].F[i] = -50 * p.Random.Float32()
+		default:
+			p.Data[0].F[i] = 1000 * p.Random.Float32()
+		}
+		p.Data[1].F[i] = max(-4.9, min(4.9, 2*p.Data[1].F[i]))
+	}
+	q := p.Build(p.Outputs(ir.Dirichlet{}, x, noise)...)
+	want, got := onCPU(t, q, p.Data), onDevice(t, q, p.Data, xla.Options{})
+	for r := range rows {
+		for i := range want {
+			a, b := want[i][r*k:(r+1)*k], got[i][r*k:(r+1)*k]
+			assert.LessOrEqual(t, difference(t, a, b, 0), most, "output %d of row %d: %v, want %v", i, r, b, a)
+		}
+	}
+}
+
+// TestLongSums holds that sums of many numbers are precise: moments of a map far from zero,
+// and the norm of all parameters of a network.
+func TestLongSums(t *testing.T) {
+	p := irtest.NewProgram(4)
+	x := p.Normal("x", 1, 64, 32, 32, 6)
+	for i := range p.Data[0].F {
+		p.Data[0].F[i] += 20 * float32(i%6)
+	}
+	g := p.Normal("g", 1, 2_000_000)
+	q := p.Build(p.Op(ir.Moments{}, x), p.Op(ir.Norm{}, g))
+	want, got := onCPU(t, q, p.Data), onDevice(t, q, p.Data, xla.Options{})
+	for i := range 6 {
+		assert.InEpsilon(t, want[0][6+i], got[0][6+i], most, "variance %d", i)
+		mean := func(m []float32) float64 { return float64(m[i]) + float64(m[12+i]) }
+		assert.InDelta(t, mean(want[0]), mean(got[0]), 1e-6*max(1, mean(want[0])), "mean %d", i)
+	}
+	assert.InEpsilon(t, want[1][0], got[1][0], most, "norm")
+}
+
+// TestIgnored leaves out labels that are the ignore index, of classes and of pixels; and all
+// of them.
+func TestIgnored(t *testing.T) {
+	for _, pixels := range []bool{false, true} {
+		for _, labels := range [][]int32{{-1, 0, 3, -1}, {-1, -1, -1, -1}} {
+			p := irtest.NewProgram(5)
+			shape, logits := ir.Shape{4}, ir.Shape{4, 5}
+			if pixels {
+				shape, logits = ir.Shape{1, 2, 2}, ir.Shape{1, 3, 4, 5}
+			}
+			o := ir.CrossEntropy{Ignore: -1, Pixels: pixels}
+			x, y := p.Normal("logits", 3, logits...), p.Add("labels", ir.Int32, cpuexec.Array{Shape: shape, I: labels})
+			q := p.Build(append(p.Outputs(o, x, y), p.Op(ir.CrossEntropyGrad{Of: o}, p.Input("gy", ir.Shape{}, 2), x, y))...)
+			want, got := onCPU(t, q, p.Data), onDevice(t, q, p.Data, xla.Options{})
+			for i := range want {
+				assert.LessOrEqual(t, difference(t, want[i], got[i], 0), most, "result %d: %v, want %v", i, got[i], want[i])
+			}
+		}
+	}
+}
+
+// TestPrecision rounds the operands of products, and nothing else.
+func TestPrecision(t *testing.T) {
+	p := irtest.NewProgram(6)
+	x := p.Normal("x", 1, 2, 6, 5, 8)
+	y := p.Op(ir.Conv{Out: 4, Window: ir.Square(3, 1, 1, 1)}, x, p.Normal("w", 1, 3, 3, 8, 4))
+	q := p.Build(y, p.Op(ir.Sum{}, x, x))
+	want := onDevice(t, q, p.Data, xla.Options{})
+	near := onDevice(t, q, p.Data, xla.Options{Precision: xla.TF32})
+	got := onDevice(t, q, p.Data, xla.Options{Precision: xla.BFloat16})
+	assert.LessOrEqual(t, difference(t, want[0], near[0], 0), 1e-3)
+	assert.LessOrEqual(t, difference(t, want[0], got[0], 0), 1e-2)
+	assert.Greater(t, difference(t, want[0], got[0], 0), 1e-4)
+	assert.Equal(t, want[1], got[1])
 }

@@ -13,6 +13,7 @@ import (
 // Options choose how Compile lowers and compiles.
 type Options struct {
 	Precision Precision // "" is Float32
+	Depthwise Depthwise // "" is Convolutions
 	Device    int       // the index of the device in Client.Devices
 	// Fast lets XLA choose algorithms by their time, and such whose sums differ from run to
 	// run. Without it, equal runs on equal devices give equal bits.
@@ -34,10 +35,14 @@ type Device struct {
 // Compile compiles a program for the device.
 func (d *Device) Compile(p *ir.Program) (*Plan, error) { return Compile(d.Client, p, d.Options) }
 
-// emitter returns one for the devices of a platform.
-func (o Options) emitter(platform string) (*emitter, error) {
-	// XLA's depthwise convolutions on CPUs are slow loops.
-	e := &emitter{stablehlo.New(), o.Precision, platform == "cpu"}
+// emitter returns one with the options.
+func (o Options) emitter() (*emitter, error) {
+	e := &emitter{stablehlo.New(), o.Precision, o.Depthwise == Sums}
+	switch o.Depthwise {
+	case Convolutions, Sums, "":
+	default:
+		return nil, fmt.Errorf("xla: depthwise convolutions as %q; want %s or %s", o.Depthwise, Convolutions, Sums)
+	}
 	switch o.Precision {
 	case Float32, "":
 	case TF32, BFloat16:
@@ -60,7 +65,7 @@ func (o Options) flags(platform string) map[string]any {
 	return flags
 }
 
-// A Plan is a program compiled for a device. Its executables must not run at the same time.
+// A Plan is a program compiled for a device.
 type Plan struct {
 	*lowered
 	client *pjrt.Client
@@ -75,9 +80,9 @@ type check struct {
 	f    func(in []cpuexec.Array) error
 }
 
-// Text returns a program in StableHLO as Compile lowers it for the devices of a platform.
-func Text(p *ir.Program, platform string, o Options) (string, error) {
-	e, err := o.emitter(platform)
+// Text returns a program in StableHLO, as Compile lowers it.
+func Text(p *ir.Program, o Options) (string, error) {
+	e, err := o.emitter()
 	if err != nil {
 		return "", err
 	}
@@ -91,7 +96,7 @@ func Text(p *ir.Program, platform string, o Options) (string, error) {
 // Compile compiles a program, or loads what it compiled before. It leaves the program as it
 // is. No value of the program may be deferred.
 func Compile(c *pjrt.Client, p *ir.Program, o Options) (*Plan, error) {
-	e, err := o.emitter(c.Platform())
+	e, err := o.emitter()
 	if err != nil {
 		return nil, err
 	}
