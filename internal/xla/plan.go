@@ -37,7 +37,7 @@ func (d *Device) Compile(p *ir.Program) (*Plan, error) { return Compile(d.Client
 
 // emitter returns one with the options.
 func (o Options) emitter() (*emitter, error) {
-	e := &emitter{stablehlo.New(), o.Precision, o.Depthwise == Sums}
+	e := &emitter{Builder: stablehlo.New(), precision: o.Precision, shifts: o.Depthwise == Sums, joined: map[string]value{}, lanes: 1}
 	switch o.Depthwise {
 	case Convolutions, Sums, "":
 	default:

@@ -14,6 +14,20 @@ type counts struct {
 	kernels  map[string]count // by kind
 	graphs   int              // CUDA graphs
 	inGraphs int              // kernels and calls of libraries in them
+	run      int              // kernels since the last one that cannot be in a graph
+}
+
+// leastGraph is the number of kernels in a row of which XLA makes a CUDA graph: its
+// xla_gpu_graph_min_graph_size.
+const leastGraph = 5
+
+// cut ends a row of kernels that can be in a CUDA graph.
+func (c *counts) cut() {
+	if c.run >= leastGraph {
+		c.graphs++
+		c.inGraphs += c.run
+	}
+	c.run = 0
 }
 
 type count struct {
@@ -28,31 +42,31 @@ var free = map[string]bool{
 }
 
 // count adds a computation that a device runs.
-func (m *module) count(c *counts, id int64, inGraph bool) {
+func (m *module) count(c *counts, id int64) {
 	of := m.computations[id]
 	for _, i := range of.list {
 		switch {
 		case free[i.opcode] || strings.HasSuffix(i.opcode, "-done"):
 			continue
 		case i.opcode == "call":
-			graph := len(i.called) == 1 && strings.Contains(i.name, "command_buffer")
-			if graph {
-				c.graphs++
-			}
 			for _, called := range i.called {
-				m.count(c, called, inGraph || graph)
+				m.count(c, called)
 			}
 			continue
 		case i.opcode == "while" || i.opcode == "conditional":
+			c.cut()
 			for _, called := range i.called {
-				m.count(c, called, inGraph)
+				m.count(c, called)
+				c.cut()
 			}
 			continue
 		}
-		if inGraph {
-			c.inGraphs++
+		k := m.kind(i)
+		if strings.HasPrefix(k, "__cudnn$conv") || i.opcode == "fusion" && k[0] == '_' { // XLA calls these by themselves
+			c.cut()
+		} else {
+			c.run++
 		}
-		k := kind(i)
 		n := c.kernels[k]
 		c.kernels[k] = count{n.n + 1, n.bytes + m.traffic(of, i)}
 	}
@@ -60,11 +74,17 @@ func (m *module) count(c *counts, id int64, inGraph bool) {
 
 // kind returns a name for equal kinds of kernels: what a library computes, or what a fusion
 // consists of, in the words of XLA.
-func kind(i *instruction) string {
+func (m *module) kind(i *instruction) string {
 	switch i.opcode {
 	case "custom-call":
 		return i.target
 	case "fusion":
+		// A call of a library with slices as operands is a fusion, too.
+		for _, part := range m.computations[i.called[0]].list {
+			if part.opcode == "custom-call" {
+				return part.target
+			}
+		}
 		name := strings.TrimRight(i.name, ".0123456789")
 		for _, word := range []string{"reduce", "transpose", "concatenate", "convert", "copy", "slice", "pad"} {
 			if strings.Contains(name, word) {
@@ -79,12 +99,12 @@ func kind(i *instruction) string {
 // traffic returns the bytes of the result and of the operands of a kernel; of an operand of
 // which a fusion reads slices, those of the slices.
 func (m *module) traffic(c *computation, i *instruction) int64 {
-	total := i.bytes
+	total := i.bytes - i.workspace // of libraries, which may not touch it
 	for n, id := range i.operands {
 		x := c.of[id]
 		bytes := x.bytes
 		if i.opcode == "fusion" {
-			bytes = m.read1(i.called[0], int64(n), bytes)
+			bytes = m.reads(i.called[0], int64(n), bytes)
 		}
 		total += bytes
 	}
@@ -94,8 +114,8 @@ func (m *module) traffic(c *computation, i *instruction) int64 {
 	return total
 }
 
-// read1 returns the bytes that a fusion reads of a parameter of so many bytes.
-func (m *module) read1(id, parameter, bytes int64) int64 {
+// reads returns the bytes that a fusion reads of a parameter of so many bytes.
+func (m *module) reads(id, parameter, bytes int64) int64 {
 	f := m.computations[id]
 	views := map[int64]bool{}
 	var sliced int64

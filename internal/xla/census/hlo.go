@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -26,7 +25,8 @@ type instruction struct {
 	id               int64
 	name, opcode     string
 	target           string // of a custom call
-	bytes            int64  // of the result, without the workspace of a library
+	bytes            int64  // of the result
+	workspace        int64  // of the result, those parts that consist of bytes
 	parameter        int64
 	operands, called []int64
 }
@@ -157,39 +157,37 @@ func readInstruction(b []byte) (*instruction, error) {
 	if err != nil {
 		return nil, err
 	}
-	i.bytes, err = shapeBytes(shape, strings.HasPrefix(i.target, "__cu"))
+	i.bytes, i.workspace, err = shapeBytes(shape)
 	return i, err
 }
 
 // sizes are the bytes of an element of an xla.PrimitiveType.
 var sizes = map[uint64]int64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 2, 8: 4, 9: 8, 10: 2, 11: 4, 12: 8, 16: 2}
 
-const bytesType = 6 // U8, of the workspaces of libraries
-
-// shapeBytes returns the bytes of an xla.ShapeProto, all parts of a tuple.
-func shapeBytes(b []byte, library bool) (int64, error) {
+// shapeBytes returns the bytes of an xla.ShapeProto, all parts of a tuple, and of those
+// whose elements are bytes.
+func shapeBytes(b []byte) (total, bytes int64, err error) {
 	var element uint64
 	var dims []int64
-	var total int64
-	err := fields(b, func(field protowire.Number, v uint64, b []byte) error {
+	err = fields(b, func(field protowire.Number, v uint64, b []byte) error {
 		switch field {
 		case 2:
 			element = v
 		case 3:
 			dims = numbers(dims, v, b)
 		case 4:
-			n, err := shapeBytes(b, library)
-			total += n
+			t, w, err := shapeBytes(b)
+			total, bytes = total+t, bytes+w
 			return err
 		}
 		return nil
 	})
 	size := sizes[element]
-	if library && element == bytesType {
-		size = 0
-	}
 	for _, d := range dims {
 		size *= d
 	}
-	return total + size, err
+	if element == 2 || element == 6 { // S8 and U8
+		bytes += size
+	}
+	return total + size, bytes, err
 }

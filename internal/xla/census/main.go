@@ -136,7 +136,8 @@ func (c config) run() error {
 		return err
 	}
 	all := &counts{kernels: map[string]count{}}
-	m.count(all, m.entry, false)
+	m.count(all, m.entry)
+	all.cut()
 	c.print(all)
 	if memory, err := compiled.Memory(); err == nil {
 		row("temporaries, MB", memory.Temporary/1e6)
