@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"unnas/internal/graph"
+	"unnas/internal/ir"
 	"unnas/internal/kernel"
 	"unnas/internal/loader"
 	"unnas/internal/ranks"
@@ -82,10 +83,28 @@ func (e *Engine) Init(seed uint64, slabs int, b Budget) error {
 // Plan plans a network for its loss and some gradients. It counts the memory; Bind
 // allocates it.
 func (e *Engine) Plan(n *Network, grads Grads) (*Runner, error) {
+	o, err := e.gradients(n, grads)
+	if err != nil {
+		return nil, err
+	}
+	return e.compile(n, grads, o)
+}
+
+// Program returns the program of a runner, before it is compiled.
+func (e *Engine) Program(n *Network, grads Grads) (*ir.Program, error) {
+	o, err := e.gradients(n, grads)
+	if err != nil {
+		return nil, err
+	}
+	return graph.Program(n.Scope.Graph(), o)
+}
+
+// gradients returns the options of a plan for the loss and some gradients.
+func (e *Engine) gradients(n *Network, grads Grads) (graph.Options, error) {
 	if !n.differentiated {
 		n.differentiated = true
 		if err := ops.Grad(n.Scope, n.Loss.Value); err != nil {
-			return nil, err
+			return graph.Options{}, err
 		}
 	}
 	o := graph.Options{Recompute: e.Recompute, Compress: e.Compress, Want: n.wanted()}
@@ -99,7 +118,7 @@ func (e *Engine) Plan(n *Network, grads Grads) (*Runner, error) {
 		o.Want = append(o.Want, node.Deriv())
 		o.Into = append(o.Into, graph.Target{Node: node.Deriv(), Data: e.Params.Grad(q)})
 	}
-	return e.compile(n, grads, o)
+	return o, nil
 }
 
 // PlanForward plans a network for its loss and other nodes, without gradients, in training

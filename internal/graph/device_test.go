@@ -37,7 +37,7 @@ func TestSupernetOnDevice(t *testing.T) {
 					o.Want = append(o.Want, w.Deriv())
 				}
 			}
-			program, inputs, results, err := graph.Program(n.scope.Graph(), o)
+			program, inputs, results, err := graph.Built(n.scope.Graph(), o)
 			require.NoError(t, err)
 			begin := time.Now()
 			plan, err := xla.Compile(client, program, xla.Options{Flags: xlatest.Quick})

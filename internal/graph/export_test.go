@@ -16,9 +16,9 @@ import (
 // Kept returns the floats of results without memory of the caller's.
 func (p *Plan) Kept() int { return p.kept }
 
-// Program returns the program that computes the wanted nodes of a graph, and the nodes of its
+// Built returns the program that computes the wanted nodes of a graph, and the nodes of its
 // inputs and results.
-func Program(g *gorgonia.ExprGraph, o Options) (p *ir.Program, inputs, results []*gorgonia.Node, err error) {
+func Built(g *gorgonia.ExprGraph, o Options) (p *ir.Program, inputs, results []*gorgonia.Node, err error) {
 	b, err := build(g, o)
 	if err != nil {
 		return nil, nil, nil, err

@@ -98,6 +98,15 @@ func Compile(g *gorgonia.ExprGraph, o Options) (*Plan, error) {
 	return b.plan, nil
 }
 
+// Program returns the program that computes the wanted nodes, as Compile compiles it.
+func Program(g *gorgonia.ExprGraph, o Options) (*ir.Program, error) {
+	b, err := build(g, o)
+	if err != nil {
+		return nil, err
+	}
+	return &b.program, nil
+}
+
 // build makes the program that computes the wanted nodes.
 func build(g *gorgonia.ExprGraph, o Options) (*builder, error) {
 	b := &builder{

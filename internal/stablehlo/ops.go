@@ -296,6 +296,25 @@ func (b *Builder) Reduce(r Reduction, x Value, axes ...int) Value {
 	return b.op(x.Type, shape, "stablehlo.reduce(%v init: %v) applies stablehlo.%s across dimensions = %s : (%s, %s) -> ", x, z, string(r), list(axes), x.typ(), z.typ())
 }
 
+// Sums adds up x and y along axes, in one operation.
+func (b *Builder) Sums(x, y Value, axes ...int) (sumX, sumY Value) {
+	if x.Type != y.Type || !slices.Equal(x.Shape, y.Shape) {
+		panicf("sums of %s and %s", x.typ(), y.typ())
+	}
+	like := b.Reduce(Sum, x, axes...) // not needed by itself
+	z, scalar := b.start(Sum, x.Type), Value{Type: x.Type}.typ()
+	results := []Value{b.value(x.Type, like.Shape), b.value(x.Type, like.Shape)}
+	b.add(results, `"stablehlo.reduce"(%v, %v, %v, %v) <{dimensions = array<i64: %s>}> ({
+    ^bb0(%%a: %s, %%b: %s, %%c: %s, %%d: %s):
+      %%e = stablehlo.add %%a, %%c : %s
+      %%f = stablehlo.add %%b, %%d : %s
+      stablehlo.return %%e, %%f : %s, %s
+    }) : (%s, %s, %s, %s) -> (%s, %s)`, []any{x, y, z, z, strings.Trim(list(axes), "[]"),
+		scalar, scalar, scalar, scalar, scalar, scalar, scalar, scalar,
+		x.typ(), y.typ(), scalar, scalar, like.typ(), like.typ()})
+	return results[0], results[1]
+}
+
 // ReduceWindow reduces each window of a map [N, H, W, C]. What pads it does not count.
 func (b *Builder) ReduceWindow(r Reduction, x Value, w Window) Value {
 	oh, ow := w.out(x.Shape)
@@ -371,6 +390,26 @@ func (b *Builder) Dot(x, y Value, ofX, ofY int) Value {
 	shape := slices.Concat(x.Shape[:ofX], x.Shape[ofX+1:], y.Shape[:ofY], y.Shape[ofY+1:])
 	return b.op(x.Type, shape, "stablehlo.dot_general %v, %v, contracting_dims = [%s] x [%s], precision = [%s, %s] : (%s, %s) -> ",
 		x, y, strconv.Itoa(ofX), strconv.Itoa(ofY), b.Precision, b.Precision, x.typ(), y.typ())
+}
+
+// DotBatch is Dot for each element of an axis of x and of y. The result has that axis, the
+// other axes of x, then those of y.
+func (b *Builder) DotBatch(x, y Value, batchX, batchY, ofX, ofY int) Value {
+	if x.Type != y.Type || x.Shape[ofX] != y.Shape[ofY] || x.Shape[batchX] != y.Shape[batchY] {
+		panicf("product of %s and %s along %d and %d, for each of %d and %d", x.typ(), y.typ(), ofX, ofY, batchX, batchY)
+	}
+	shape := []int{x.Shape[batchX]}
+	others := func(v Value, batch, of int) {
+		for i, n := range v.Shape {
+			if i != batch && i != of {
+				shape = append(shape, n)
+			}
+		}
+	}
+	others(x, batchX, ofX)
+	others(y, batchY, ofY)
+	return b.op(x.Type, shape, "stablehlo.dot_general %v, %v, batching_dims = [%s] x [%s], contracting_dims = [%s] x [%s], precision = [%s, %s] : (%s, %s) -> ",
+		x, y, strconv.Itoa(batchX), strconv.Itoa(batchY), strconv.Itoa(ofX), strconv.Itoa(ofY), b.Precision, b.Precision, x.typ(), y.typ())
 }
 
 // While applies body to values as long as a condition on them holds. Neither sees other

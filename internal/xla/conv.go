@@ -63,7 +63,7 @@ func (e *emitter) conv(x, w value, win ir.Window, groups int) value {
 func (e *emitter) convInput(gy, w, x value, win ir.Window, groups int) value {
 	switch {
 	case single(win, groups):
-		g := e.pointwise(gy, e.Transpose(w, 0, 1, 3, 2))
+		g := e.pointwiseInput(gy, w)
 		return e.spread(g, x, win, 0, 0)
 	case e.shifts && groups > 1:
 		return e.depthwiseInput(gy, w, x, win)
@@ -87,8 +87,7 @@ func (e *emitter) convWeights(x, gy value, win ir.Window, groups int) value {
 	switch {
 	case single(win, groups):
 		x = e.strided(x, win)
-		w := e.dot(e.pixels(x), e.pixels(gy), 0, 0)
-		return e.Reshape(w, 1, 1, w.Shape[0], w.Shape[1])
+		return e.pointwiseWeights(x, gy)
 	case e.shifts && groups > 1:
 		return e.depthwiseWeights(x, gy, win)
 	}
@@ -155,11 +154,52 @@ func (e *emitter) pixels(x value) value {
 	return e.Reshape(x, x.Size()/c, c)
 }
 
-// pointwise is a convolution of single pixels.
+// apart returns the last axis of a matrix as two, lanes and the channels of each.
+func (e *emitter) apart(m value) value {
+	return e.Reshape(m, m.Shape[0], e.lanes, m.Shape[1]/e.lanes)
+}
+
+// lanewise is a product of matrices for each lane, along axes of both: the channels of
+// pixels or of weights, [rows, lanes, columns], or their rows.
+func (e *emitter) lanewise(x, y value, ofX, ofY int) value {
+	z := e.Convert(e.DotBatch(e.narrow(x), e.narrow(y), 1, 1, ofX, ofY), stablehlo.F32)
+	z = e.Transpose(z, 1, 0, 2)
+	return e.Reshape(z, z.Shape[0], z.Shape[1]*z.Shape[2])
+}
+
+// pointwise is a convolution of single pixels, in each lane with weights of its own.
 func (e *emitter) pointwise(x, w value) value {
-	c, out := w.Shape[2], w.Shape[3]
-	y := e.dot(e.pixels(x), e.Reshape(w, c, out), 1, 0)
-	return e.Reshape(y, x.Shape[0], x.Shape[1], x.Shape[2], out)
+	m := e.Reshape(w, w.Shape[2], w.Shape[3])
+	var y value
+	if e.lanes == 1 {
+		y = e.dot(e.pixels(x), m, 1, 0)
+	} else {
+		y = e.lanewise(e.apart(e.pixels(x)), e.apart(m), 2, 0)
+	}
+	return e.Reshape(y, x.Shape[0], x.Shape[1], x.Shape[2], y.Shape[1])
+}
+
+// pointwiseInput is the gradient of the input of pointwise.
+func (e *emitter) pointwiseInput(gy, w value) value {
+	m := e.Reshape(w, w.Shape[2], w.Shape[3])
+	var y value
+	if e.lanes == 1 {
+		y = e.dot(e.pixels(gy), m, 1, 1)
+	} else {
+		y = e.lanewise(e.apart(e.pixels(gy)), e.apart(m), 2, 2)
+	}
+	return e.Reshape(y, gy.Shape[0], gy.Shape[1], gy.Shape[2], y.Shape[1])
+}
+
+// pointwiseWeights is the gradient of the weights of pointwise.
+func (e *emitter) pointwiseWeights(x, gy value) value {
+	var w value
+	if e.lanes == 1 {
+		w = e.dot(e.pixels(x), e.pixels(gy), 0, 0)
+	} else {
+		w = e.lanewise(e.apart(e.pixels(x)), e.apart(e.pixels(gy)), 0, 0)
+	}
+	return e.Reshape(w, 1, 1, w.Shape[0], w.Shape[1])
 }
 
 // strided returns the pixels that a window of one pixel meets.
@@ -246,10 +286,9 @@ func separableConvGrad(e *emitter, o ir.SeparableConvGrad, in []value) []value {
 	var weights []value
 	for i, win := range o.Windows {
 		gy, wd, wp := in[1+3*i], in[2+3*i], in[3+3*i]
-		g := e.pointwise(gy, e.Transpose(wp, 0, 1, 3, 2)) // of the depthwise convolution's output
+		g := e.pointwiseInput(gy, wp) // of the depthwise convolution's output
 		z := e.conv(x, wd, win, c)
-		gwp := e.Reshape(e.dot(e.pixels(z), e.pixels(gy), 0, 0), wp.Shape...)
-		weights = append(weights, e.convWeights(x, g, win, c), gwp)
+		weights = append(weights, e.convWeights(x, g, win, c), e.pointwiseWeights(z, gy))
 		if part := e.convInput(g, wd, x, win, c); i == 0 {
 			gx = part
 		} else {
@@ -280,15 +319,14 @@ func factorizedReduceGrad(e *emitter, o ir.FactorizedReduceGrad, in []value) []v
 	h, w := x.Shape[1], x.Shape[2]
 	even, odd := e.halves(e.relu(x))
 	gEven, gOdd := e.Range(gy, 3, 0, o.Out/2), e.Range(gy, 3, o.Out/2, o.Out)
-	weights := func(x, g, w value) value { return e.Reshape(e.dot(e.pixels(x), e.pixels(g), 0, 0), w.Shape...) }
 	// back puts gradients at every other pixel, from pixel first on; those of padding go.
 	back := func(g, weight value, first int) value {
-		g = e.pointwise(g, e.Transpose(weight, 0, 1, 3, 2))
+		g = e.pointwiseInput(g, weight)
 		high := func(n, of int) int { return of - first - 2*(n-1) - 1 }
 		return e.Pad(g, 0, []int{0, first, first, 0}, []int{0, high(g.Shape[1], h), high(g.Shape[2], w), 0}, []int{0, 1, 1, 0})
 	}
 	gx := e.Add(back(gEven, in[2], 0), back(gOdd, in[3], 1))
-	return []value{e.where(e.positive(x), gx), weights(even, gEven, in[2]), weights(odd, gOdd, in[3])}
+	return []value{e.where(e.positive(x), gx), e.pointwiseWeights(even, gEven), e.pointwiseWeights(odd, gOdd)}
 }
 
 func linear(e *emitter, _ ir.Linear, in []value) []value {

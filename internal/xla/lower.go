@@ -38,7 +38,9 @@ const (
 type emitter struct {
 	*stablehlo.Builder
 	precision Precision
-	shifts    bool // depthwise convolutions are sums of shifted maps
+	shifts    bool             // depthwise convolutions are sums of shifted maps
+	joined    map[string]value // values with the channels of several, by the names of these
+	lanes     int              // the steps that are lowered as one, with a range of the channels each
 }
 
 // rule writes the operations of an operator and returns its outputs. XLA drops what
@@ -107,35 +109,22 @@ func lower(p *ir.Program, e *emitter) (*lowered, error) {
 		}
 	}
 	l := &lowered{program: pass.Prune(pass.Merge(p, pure), pure)}
-	values, err := l.arguments(e)
+	bundles := join(l.program.Steps)
+	values, err := l.arguments(e, bundles)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range l.program.Steps {
-		if err := e.step(s, values); err != nil {
-			return nil, fmt.Errorf("xla: %s: %w", s.Name, err)
+	for _, b := range bundles {
+		if err := e.bundle(b, values); err != nil {
+			return nil, fmt.Errorf("xla: %s: %w", b[0].Name, err)
 		}
-	}
-	var flat []value
-	placed := map[*ir.Value]bool{}
-	place := func(v *ir.Value) {
-		if v.Source == ir.External || placed[v] {
-			return
-		}
-		placed[v] = true
-		l.outputs = append(l.outputs, span{v, l.size})
-		l.size += v.Shape.Size()
-		flat = append(flat, e.Reshape(values[v], v.Shape.Size()))
 	}
 	for _, v := range l.program.Results {
 		if v.Source != ir.External && v.Type != ir.Float32 {
 			return nil, fmt.Errorf("xla: a result of type %s; want float32", v.Type)
 		}
-		place(v)
 	}
-	for _, s := range l.program.States {
-		place(s.Out)
-	}
+	flat := l.results(e, bundles, values)
 	if len(flat) == 0 {
 		return nil, errors.New("xla: the program computes nothing")
 	}
@@ -143,27 +132,118 @@ func lower(p *ir.Program, e *emitter) (*lowered, error) {
 	return l, nil
 }
 
+// rows calls f for inputs, or outputs, that the steps of a bundle have in the same place.
+func rows(bundles [][]*ir.Step, of func(s *ir.Step) []*ir.Value, f func(row []*ir.Value)) {
+	for _, b := range bundles {
+		for i := range of(b[0]) {
+			row := make([]*ir.Value, len(b))
+			for k, s := range b {
+				row[k] = of(s)[i]
+			}
+			f(row)
+		}
+	}
+}
+
+// results returns the results and new states, flat, and places them. Those of one bundle lie
+// side by side.
+func (l *lowered) results(e *emitter, bundles [][]*ir.Step, values map[*ir.Value]value) (flat []value) {
+	wanted := map[*ir.Value]bool{}
+	var list []*ir.Value
+	want := func(v *ir.Value) {
+		if v.Source != ir.External && !wanted[v] {
+			wanted[v] = true
+			list = append(list, v)
+		}
+	}
+	for _, v := range l.program.Results {
+		want(v)
+	}
+	for _, s := range l.program.States {
+		want(s.Out)
+	}
+	place := func(v *ir.Value) {
+		l.outputs = append(l.outputs, span{v, l.size})
+		l.size += v.Shape.Size()
+		delete(wanted, v)
+	}
+	rows(bundles, func(s *ir.Step) []*ir.Value { return s.Out }, func(row []*ir.Value) {
+		if len(row) == 1 || !all(row, func(v *ir.Value) bool { return wanted[v] }) {
+			return
+		}
+		parts := make([]value, len(row))
+		for k, v := range row {
+			place(v)
+			parts[k] = values[v]
+		}
+		x := e.wide(parts)
+		last, c := len(x.Shape)-1, row[0].Shape.Channels()
+		x = e.Reshape(x, append(slices.Clone(x.Shape[:last]), len(row), c)...)
+		x = e.Transpose(x, append(append([]int{last}, axes(last)...), last+1)...)
+		flat = append(flat, e.Reshape(x, x.Size()))
+	})
+	for _, v := range list {
+		if wanted[v] {
+			place(v)
+			flat = append(flat, e.Reshape(values[v], v.Shape.Size()))
+		}
+	}
+	return flat
+}
+
+// all reports whether a condition holds for all values, which are different.
+func all(row []*ir.Value, condition func(v *ir.Value) bool) bool {
+	seen := map[*ir.Value]bool{}
+	for _, v := range row {
+		if v == nil || seen[v] || !condition(v) {
+			return false
+		}
+		seen[v] = true
+	}
+	return true
+}
+
 // arguments adds one argument for the inputs of each type that steps read, and cuts it into
-// these.
-func (l *lowered) arguments(e *emitter) (map[*ir.Value]value, error) {
+// these. Inputs that a bundle reads in the same place lie side by side.
+func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]value, error) {
 	read := map[*ir.Value]bool{}
 	for _, s := range l.program.Steps {
 		for _, v := range s.In {
 			read[v] = true
 		}
 	}
+	at := map[*ir.Value]int{}
+	place := func(v *ir.Value, count *int) {
+		at[v] = *count
+		*count += v.Shape.Size()
+	}
+	var joined [][]*ir.Value
+	rows(bundles, func(s *ir.Step) []*ir.Value { return s.In }, func(row []*ir.Value) {
+		unplaced := func(v *ir.Value) bool {
+			_, placed := at[v]
+			return v.Source == ir.External && v.Type == ir.Float32 && !placed
+		}
+		if len(row) > 1 && all(row, unplaced) {
+			for _, v := range row {
+				place(v, &l.floats)
+			}
+			joined = append(joined, row)
+		}
+	})
 	for _, v := range l.program.Inputs {
-		s := span{value: v, at: -1}
-		switch size := v.Shape.Size(); {
+		_, placed := at[v]
+		switch {
+		case placed:
 		case !read[v]:
+			at[v] = -1
 		case v.Type == ir.Float32:
-			s.at, l.floats = l.floats, l.floats+size
+			place(v, &l.floats)
 		case v.Type == ir.Int32:
-			s.at, l.ints = l.ints, l.ints+size
+			place(v, &l.ints)
 		default:
 			return nil, fmt.Errorf("xla: input %q has type %s; want float32 or int32", v.Name, v.Type)
 		}
-		l.inputs = append(l.inputs, s)
+		l.inputs = append(l.inputs, span{v, at[v]})
 	}
 	var floats, ints value
 	if l.floats > 0 {
@@ -183,35 +263,96 @@ func (l *lowered) arguments(e *emitter) (map[*ir.Value]value, error) {
 		}
 		values[s.value] = e.Reshape(e.Range(from, 0, s.at, s.at+s.value.Shape.Size()), s.value.Shape...)
 	}
+	for _, row := range joined {
+		first, n := row[0], len(row)
+		shape := first.Shape
+		x := e.Reshape(e.Range(floats, 0, at[first], at[first]+n*shape.Size()), append([]int{n}, shape...)...)
+		last := len(shape) - 1
+		order := axes(last + 1)[1:]
+		x = e.Transpose(x, append(order, 0, last+1)...)
+		parts := make([]value, n)
+		for k, v := range row {
+			parts[k] = values[v]
+		}
+		e.remember(e.Reshape(x, shape.WithChannels(n*shape.Channels())...), parts)
+	}
 	return values, nil
 }
 
-// step writes a step.
-func (e *emitter) step(s *ir.Step, values map[*ir.Value]value) (err error) {
+// bundle writes steps as one, on values that have the channels of the values of all.
+func (e *emitter) bundle(steps []*ir.Step, values map[*ir.Value]value) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panics.Recovered(r)
 		}
 	}()
-	in := make([]value, len(s.In))
-	for i, v := range s.In {
-		x, ok := values[v]
-		if !ok {
-			return fmt.Errorf("input %d is not computed before", i)
+	first := steps[0]
+	in := make([]value, len(first.In))
+	for i := range in {
+		parts := make([]value, len(steps))
+		for k, s := range steps {
+			x, ok := values[s.In[i]]
+			if !ok {
+				return fmt.Errorf("input %d is not computed before", i)
+			}
+			parts[k] = x
 		}
-		in[i] = x
+		in[i] = e.wide(parts)
 	}
-	out := rules[reflect.TypeOf(s.Op)](e, s.Op, in)
-	for i, v := range s.Out {
-		if v == nil {
-			continue
+	e.lanes = len(steps)
+	out := rules[reflect.TypeOf(first.Op)](e, first.Op, in)
+	e.lanes = 1
+	for i := range first.Out {
+		for k, s := range steps {
+			v := s.Out[i]
+			if v == nil {
+				continue
+			}
+			x := out[i]
+			if len(steps) > 1 {
+				last, c := len(v.Shape)-1, v.Shape.Channels()
+				x = e.Range(x, last, k*c, (k+1)*c)
+			}
+			if !slices.Equal(x.Shape, v.Shape) {
+				return fmt.Errorf("output %d has shape %v; want %v", i, x.Shape, v.Shape)
+			}
+			values[v] = x
 		}
-		if !slices.Equal(out[i].Shape, v.Shape) {
-			return fmt.Errorf("output %d has shape %v; want %v", i, out[i].Shape, v.Shape)
+		if len(steps) > 1 && first.Out[i] != nil {
+			parts := make([]value, len(steps))
+			for k, s := range steps {
+				parts[k] = values[s.Out[i]]
+			}
+			e.remember(out[i], parts)
 		}
-		values[v] = out[i]
 	}
 	return nil
+}
+
+// remember keeps a value that has the channels of all parts.
+func (e *emitter) remember(whole value, parts []value) { e.joined[fmt.Sprint(parts)] = whole }
+
+// wide joins values along their channels.
+func (e *emitter) wide(parts []value) value {
+	x, n := parts[0], len(parts)
+	if n == 1 {
+		return x
+	}
+	last := len(x.Shape) - 1
+	c := x.Shape[last]
+	same := true
+	for _, p := range parts[1:] {
+		same = same && p.String() == x.String()
+	}
+	if same {
+		lanes := append(append(slices.Clone(x.Shape[:last]), n), c)
+		dims := append(axes(last), last+1)
+		return e.Reshape(e.Broadcast(x, lanes, dims...), append(slices.Clone(x.Shape[:last]), n*c)...)
+	}
+	if whole, ok := e.joined[fmt.Sprint(parts)]; ok {
+		return whole
+	}
+	return e.Concat(last, parts...)
 }
 
 // narrow returns an operand of a product in the type in which it is computed.

@@ -7,17 +7,36 @@ import (
 )
 
 // moments returns the mean, the biased variance and the rounding error of the mean of each
-// channel: a second sum, of differences from the mean, corrects the first.
+// channel. They follow from sums of the differences from a number near the mean, that of
+// a few pixels, and of their squares.
 func (e *emitter) moments(x value) value {
 	c := x.Shape[len(x.Shape)-1]
 	share := 1 / float64(x.Size()/c)
-	first := e.times(e.perChannel(x), share)
-	d := e.Sub(x, e.over(first, x))
-	rest := e.times(e.perChannel(d), share)
-	variance := e.Sub(e.times(e.perChannel(e.Mul(d, d)), share), e.Mul(rest, rest))
-	mean := e.Add(first, rest)
-	return e.stack(mean, e.Max(variance, e.like(variance, 0)), e.Sub(rest, e.Sub(mean, first)))
+	near := e.near(x)
+	d := e.Sub(x, e.over(near, x))
+	sum, squares := e.sums(d, e.Mul(d, d))
+	offset := e.times(sum, share)
+	variance := e.Sub(e.times(squares, share), e.Mul(offset, offset))
+	mean := e.Add(near, offset)
+	part := e.Sub(mean, near)
+	rest := e.Add(e.Sub(near, e.Sub(mean, part)), e.Sub(offset, part))
+	return e.stack(mean, e.Max(variance, e.like(variance, 0)), rest)
 }
+
+// near returns the mean of three pixels of x for each channel.
+func (e *emitter) near(x value) value {
+	rows := e.pixels(x)
+	n, c := rows.Shape[0], rows.Shape[1]
+	total := e.Fill(x.Type, 0, c)
+	for i := range 3 {
+		at := (2*i + 1) * n / 6
+		total = e.Add(total, e.Reshape(e.Range(rows, 0, at, at+1), c))
+	}
+	return e.times(total, 1.0/3)
+}
+
+// sums returns the sums over the pixels of each channel of two maps.
+func (e *emitter) sums(x, y value) (sumX, sumY value) { return e.Sums(x, y, axes(len(x.Shape)-1)...) }
 
 func moments(e *emitter, _ ir.Moments, in []value) []value { return []value{e.moments(in[0])} }
 
@@ -64,8 +83,8 @@ func batchNorm(e *emitter, o ir.BatchNorm, in []value) []value {
 
 func normSums(e *emitter, _ ir.NormSums, in []value) []value {
 	gy, x := in[0], in[1]
-	products := e.perChannel(e.Mul(gy, e.Sub(x, e.over(e.row(in[2], 0), x))))
-	return []value{e.stack(e.perChannel(gy), e.Mul(products, e.row(in[2], 2)))}
+	sum, products := e.sums(gy, e.Mul(gy, e.Sub(x, e.over(e.row(in[2], 0), x))))
+	return []value{e.stack(sum, e.Mul(products, e.row(in[2], 2)))}
 }
 
 func batchNormGrad(e *emitter, o ir.BatchNormGrad, in []value) []value {

@@ -39,7 +39,7 @@ func (d *Device) Compile(p *ir.Program) (*Plan, error) { return Compile(d.Client
 
 // emitter returns one with the options.
 func (o Options) emitter() (*emitter, error) {
-	e := &emitter{stablehlo.New(), o.Precision, o.Depthwise == Sums}
+	e := &emitter{Builder: stablehlo.New(), precision: o.Precision, shifts: o.Depthwise == Sums, joined: map[string]value{}, lanes: 1}
 	switch o.Depthwise {
 	case Convolutions, Sums, "":
 	default:
@@ -55,8 +55,8 @@ func (o Options) emitter() (*emitter, error) {
 	return e, nil
 }
 
-// flags returns XLA's options for a platform.
-func (o Options) flags(platform string) map[string]any {
+// FlagsFor returns XLA's options for a platform.
+func (o Options) FlagsFor(platform string) map[string]any {
 	flags := map[string]any{}
 	if platform == "cuda" && !o.Fast {
 		flags["xla_gpu_deterministic_ops"] = true
@@ -106,7 +106,7 @@ func Compile(c *pjrt.Client, p *ir.Program, o Options) (*Plan, error) {
 	if plan.lowered, err = lower(p, e); err != nil {
 		return nil, err
 	}
-	plan.exec, err = compile(c, plan.text, pjrt.CompileOptions{Devices: []int{o.Device}, Flags: o.flags(c.Platform())}, o.Cache)
+	plan.exec, err = compile(c, plan.text, pjrt.CompileOptions{Devices: []int{o.Device}, Flags: o.FlagsFor(c.Platform())}, o.Cache)
 	if err != nil {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
