@@ -268,13 +268,15 @@ func OpenPacked(ctx context.Context, dir string, split Split, o Options) (*Packe
 	id := identity(text)
 	var tableErr error
 	d.digest = fingerprint(func(h hash.Hash) {
-		fmt.Fprintf(h, "packed %q %t\n", p.Classes, d.masks)
+		fmt.Fprintf(h, "packed %q\n", p.Classes)
 		for shard := range p.shards() {
 			if tableErr = d.add(ctx, h, id, shard); tableErr != nil {
 				return
 			}
 			o.progress(shard+1, p.shards())
 		}
+		hidden := o.NoMasks && slices.ContainsFunc(d.images, func(m placedImage) bool { return m.Masked > 0 })
+		fmt.Fprintf(h, "%t\n", hidden)
 	})
 	if tableErr != nil {
 		return nil, fmt.Errorf("dataset: %w", tableErr)
