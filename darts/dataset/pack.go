@@ -39,7 +39,7 @@ type PackOptions struct {
 
 // Pack writes a data set to the folder dir, which it makes, for [OpenPacked]: images
 // decoded and resized, with labels and masks, in shards. ImageNet at a shorter side of 256
-// pixels takes 340 GB. Resizing is antialiased (a triangle filter), masks take the nearest
+// pixels takes 350 GB. Resizing is antialiased (a triangle filter), masks take the nearest
 // pixel. The files are the same for any number of workers and on any machine.
 //
 // Files are written atomically. Packing that was interrupted is resumed by the same call,
