@@ -18,7 +18,7 @@ var topics = []topic{
   cityscapes    leftImg8bit and gtFine with train and val
   folder        JPEG and PNG files: class folders, the same in train and val, or images alone
 
-unnas pack decodes and resizes a data set once; -data names the folder of a packed one, too.
+-data names a packed data set, too: its images are decoded and resized once, see unnas help pack.
 
 Images of validation are those of val (cifar10: test_batch). -val names another folder. Of a
 folder without any, a training holds out a tenth, drawn by -seed.
