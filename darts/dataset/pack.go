@@ -227,12 +227,15 @@ func (p *packer) load(ctx context.Context, i int) (l loaded) {
 		return l
 	}
 	img := l.img
-	if n := img.Width * img.Height; img.Width < 1 || len(img.Pix) != 3*n || img.Mask != nil && len(img.Mask) != n || img.Label > math.MaxInt32 {
+	if img == nil {
+		return loaded{err: fmt.Errorf("image %d: the source returned none", i)}
+	}
+	if n := img.Width * img.Height; img.Width < 1 || len(img.Pix) != 3*n || img.Mask != nil && len(img.Mask) != n || img.Label < -1 || img.Label > math.MaxInt32 {
 		return loaded{err: fmt.Errorf("image %d of %d by %d pixels has %d bytes, a mask of %d and label %d", i, img.Width, img.Height, len(img.Pix), len(img.Mask), img.Label)}
 	}
 	l.img = shrink(img, p.Size)
 	l.about = packedImage{
-		Width: uint32(l.img.Width), Height: uint32(l.img.Height), Label: int32(max(img.Label, -1)),
+		Width: uint32(l.img.Width), Height: uint32(l.img.Height), Label: int32(img.Label),
 		PixSum: crc32.Checksum(l.img.Pix, castagnoli),
 	}
 	if l.img.Mask != nil {

@@ -305,6 +305,7 @@ func TestPackErrors(t *testing.T) {
 		"pixels":  {func(m *pretext.Image, _ *dataset.PackOptions) { m.Width++ }, "image 1 of 9 by 7 pixels has 168 bytes, a mask of 0 and label 0"},
 		"mask":    {func(m *pretext.Image, _ *dataset.PackOptions) { m.Mask = []uint8{1} }, "a mask of 1"},
 		"label":   {func(m *pretext.Image, _ *dataset.PackOptions) { m.Label = 2 }, "image 1: label 2 of 2 classes"},
+		"label 3": {func(m *pretext.Image, _ *dataset.PackOptions) { m.Label = -2 }, "label -2"},
 		"label 2": {func(m *pretext.Image, _ *dataset.PackOptions) { m.Label = 1 << 40 }, "label 1099511627776"},
 		"size":    {func(_ *pretext.Image, o *dataset.PackOptions) { o.Size = -1 }, "size -1, want 0 to 65536"},
 		"shards":  {func(_ *pretext.Image, o *dataset.PackOptions) { o.ShardImages = -1 }, "-1 images in a shard"},
@@ -376,8 +377,11 @@ func TestPackedDamage(t *testing.T) {
 			require.ErrorContains(t, try(), dir, "%d bytes of %s", i, name)
 		}
 		if name != "packed.json" {
-			write(t, path, []byte(whole+"x"))
-			require.ErrorContains(t, try(), "damaged")
+			for _, more := range []string{whole + "x", whole[:32] + "x" + whole[32:]} {
+				write(t, path, []byte(more))
+				_, err := dataset.OpenPacked(t.Context(), dir, dataset.All, dataset.Options{})
+				require.ErrorContains(t, err, path+" is damaged: ")
+			}
 			require.NoError(t, os.Remove(path))
 			require.ErrorContains(t, try(), "pack the data set again, which keeps the shards that are there")
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,6 +47,13 @@ func TestPack(t *testing.T) {
 				d, err := dataset.OpenPacked(t.Context(), out, split, dataset.Options{})
 				require.NoError(t, err)
 				assert.Equal(t, n, d.Len())
+				how := "packed, shorter side 256"
+				if i := slices.Index(c.args, "-size"); i >= 0 && c.args[i+1] != "0" {
+					how = "packed, shorter side " + c.args[i+1]
+				} else if i >= 0 || c.kind == "cityscapes" {
+					how = "packed, original size"
+				}
+				assert.True(t, strings.HasPrefix(d.Decoder(), how), d.Decoder())
 				img, err := d.Load(t.Context(), 0)
 				require.NoError(t, err)
 				assert.Equal(t, name == "Cityscapes" || name == "Cityscapes, shrunk", img.Mask != nil)
