@@ -91,6 +91,7 @@ func TestPackErrors(t *testing.T) {
 		"-out is missing":                   {"-data", data},
 		"lie in one another":                {"-data", data, "-out", filepath.Join(data, "packed")},
 		"-size is -1; give 1 or more":       {"-data", data, "-out", out, "-size", "-1"},
+		"-subset 100: dataset: random subset of 100 of 12": {"-data", data, "-out", out, "-subset", "100"},
 		"-list is of ImageNet-22K":          {"-data", data, "-out", out, "-list", "x"},
 		"holds notes.txt, which is no part": {"-data", data, "-out", full},
 		"holds another packed data set":     {"-data", data, "-out", packed(t, data), "-size", "20"},
