@@ -138,7 +138,7 @@ func (p *packer) prepare(text []byte) (unlock func() error, err error) {
 			return err
 		})
 	case err == nil && !bytes.Equal(before, text):
-		err = fmt.Errorf("the folder holds another packed data set, of %s; this one is of %s; choose another folder, or remove that one", held, p.packing)
+		err = fmt.Errorf("the folder holds another packed data set (%s); choose another folder, or remove that one", held.differences(p.packing))
 	}
 	if err != nil {
 		return nil, err

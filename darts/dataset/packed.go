@@ -405,9 +405,27 @@ func (d *Packed) Load(ctx context.Context, i int) (*pretext.Image, error) {
 	return img, nil
 }
 
-// String returns what a packed data set is of, for errors.
-func (p packing) String() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", p.Classes))
-	return fmt.Sprintf("%d images, size %d, %d in a shard, name %q, decoder %q, fingerprint %q, %d classes (%x)",
-		p.Images, p.Size, p.ShardImages, p.Name, p.Decoder, p.Fingerprint, len(p.Classes), sum[:4])
+// differences returns how a packing differs from another.
+func (p packing) differences(other packing) string {
+	var all []string
+	for _, f := range []struct {
+		name     string
+		its, our any
+	}{
+		{"name", p.Name, other.Name},
+		{"images", p.Images, other.Images},
+		{"images in a shard", p.ShardImages, other.ShardImages},
+		{"size", p.Size, other.Size},
+		{"decoder", p.Decoder, other.Decoder},
+		{"fingerprint", p.Fingerprint, other.Fingerprint},
+		{"classes", p.Classes, other.Classes},
+	} {
+		if its, our := fmt.Sprintf("%.80q", fmt.Sprint(f.its)), fmt.Sprintf("%.80q", fmt.Sprint(f.our)); its != our {
+			all = append(all, fmt.Sprintf("%s %s → %s", f.name, its, our))
+		}
+	}
+	if all == nil {
+		return "classes"
+	}
+	return strings.Join(all, ", ")
 }

@@ -83,9 +83,9 @@ func runPack(ctx context.Context, c *call) error {
 			return err
 		}
 		total += bytes
-		fmt.Fprintf(c.notes, "%s: %d images, %.1f GB\n", dir, s.images.Len(), float64(bytes)/1e9)
+		fmt.Fprintf(c.notes, "%s: %d images, %s\n", dir, s.images.Len(), amount(bytes))
 	}
-	_, err = fmt.Fprintf(c.out, "%s holds %s in %.1f GB; give it as -data\n", c.Out, k.title, float64(total)/1e9)
+	_, err = fmt.Fprintf(c.out, "%s holds %s in %s; give it as -data\n", c.Out, k.title, amount(total))
 	return err
 }
 
@@ -160,6 +160,14 @@ func (c *call) pack(ctx context.Context, src darts.Source, dir string, o dataset
 	defer p.Close()
 	o.Progress = func(done, total int64) { p.Update(int(done), int(total)) }
 	return dataset.Pack(ctx, src, dir, o)
+}
+
+// amount returns a number of bytes in words.
+func amount(bytes int64) string {
+	if bytes < 1e9 {
+		return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
 }
 
 // folderBytes returns the size of the files in a folder.

@@ -61,7 +61,7 @@ func TestPack(t *testing.T) {
 			got, err := recognise(out)
 			require.NoError(t, err)
 			assert.Equal(t, c.kind, got)
-			assert.Regexp(t, `^`+out+` holds .* in \d\.\d GB; give it as -data\n$`, prints(t, append(args, "-quiet")...), "again")
+			assert.Regexp(t, `^`+out+` holds .* in \d\.\d MB; give it as -data\n$`, prints(t, append(args, "-quiet")...), "again")
 		})
 	}
 }
