@@ -87,20 +87,20 @@ func TestPackErrors(t *testing.T) {
 	write(t, filepath.Join(full, "notes.txt"), nil)
 	out := filepath.Join(t.TempDir(), "out")
 	for want, args := range map[string][]string{
-		"-data is missing":                  {"-out", out},
-		"-out is missing":                   {"-data", data},
-		"lie in one another":                {"-data", data, "-out", filepath.Join(data, "packed")},
-		"-size is -1; give 1 or more":       {"-data", data, "-out", out, "-size", "-1"},
+		"-data is missing":                                 {"-out", out},
+		"-out is missing":                                  {"-data", data},
+		"lie in one another":                               {"-data", data, "-out", filepath.Join(data, "packed")},
+		"-size is -1; give 1 or more":                      {"-data", data, "-out", out, "-size", "-1"},
 		"-subset 100: dataset: random subset of 100 of 12": {"-data", data, "-out", out, "-subset", "100"},
-		"-list is of ImageNet-22K":          {"-data", data, "-out", out, "-list", "x"},
-		"holds notes.txt, which is no part": {"-data", data, "-out", full},
-		"holds another packed data set":     {"-data", data, "-out", packed(t, data), "-size", "20"},
-		"holds val, which is no part":       {"-data", images(t, 8), "-out", packed(t, data)},
-		"holds train, which is no part":     {"-data", photos(t), "-out", packed(t, data)},
-		"-list and -index are of the files": {"-data", packed(t, data), "-out", out, "-dataset", "imagenet22k", "-list", "x"},
-		"no packed data set in":             {"-data", packed(t, data), "-out", out, "-dataset", "cifar10"},
-		"which has no files, and -data is":  {"-data", data, "-out", out, "-dataset", "scenes"},
-		"no such file or directory":         {"-data", data + "x", "-out", out, "-dataset", "imagenet1k"},
+		"-list is of ImageNet-22K":                         {"-data", data, "-out", out, "-list", "x"},
+		"holds notes.txt, which is no part":                {"-data", data, "-out", full},
+		"holds another packed data set":                    {"-data", data, "-out", packed(t, data), "-size", "20"},
+		"holds val, which is no part":                      {"-data", images(t, 8), "-out", packed(t, data)},
+		"holds train, which is no part":                    {"-data", photos(t), "-out", packed(t, data)},
+		"-list and -index are of the files":                {"-data", packed(t, data), "-out", out, "-dataset", "imagenet22k", "-list", "x"},
+		"no packed data set in":                            {"-data", packed(t, data), "-out", out, "-dataset", "cifar10"},
+		"which has no files, and -data is":                 {"-data", data, "-out", out, "-dataset", "scenes"},
+		"no such file or directory":                        {"-data", data + "x", "-out", out, "-dataset", "imagenet1k"},
 	} {
 		assert.ErrorContains(t, fails(t, append([]string{"pack"}, args...)...), want)
 		assert.NoDirExists(t, out)
