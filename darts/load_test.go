@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkLoad loads real images one after the other, in the order of the data
-// set and in a random one, with each JPEG decoder that is there, and reports
+// set and in a random one, with each JPEG decoder that is there and packed, and reports
 // images a second on one core. With a view it is all that the rotation task does
 // for an image of training. internal/peer/load.py does the same with OpenCV. The
 // data lie beside the repository, or in the folder that UNNAS_SHARED names.
@@ -43,6 +43,13 @@ func BenchmarkLoad(b *testing.B) {
 	loads := []load{{"imagenet/decoder=go", imageNet(nil), pretext.ImageNetTransform(224)}, {"cifar/decoder=none", cifar, pretext.CIFAR10Transform()}}
 	if turbo, err := turbojpeg.Decoder(); err == nil {
 		loads = append(loads, load{"imagenet/decoder=turbo", imageNet(turbo), pretext.ImageNetTransform(224)})
+	}
+	for _, size := range []int{0, 256} {
+		dir := b.TempDir()
+		require.NoError(b, dataset.Pack(b.Context(), imageNet(nil), dir, dataset.PackOptions{Size: size}))
+		packed, err := dataset.OpenPacked(b.Context(), dir, dataset.All, dataset.Options{})
+		require.NoError(b, err)
+		loads = append(loads, load{fmt.Sprintf("imagenet/packed=%d", size), packed, pretext.ImageNetTransform(224)})
 	}
 	for _, c := range loads {
 		for _, order := range []string{"sorted", "random"} {

@@ -10,7 +10,8 @@ import "context"
 //
 //	Classes() []string                        the names of the labels
 //	Fingerprint() string                      identifies the images, for example by names and labels
-//	Decoder() string                          Decoder.String of the decoder of its JPEG files, empty if it has none
+//	Decoder() string                          Decoder.String of the decoder of its JPEG files, empty if it has none;
+//	                                          of a packed data set, how it was packed
 //	DecodesImages() bool                      whether Load decodes files, whose memory counts in a run
 //	Unreadable() (count int, first []string)  the number of images that could not be decoded so far and
 //	                                          were replaced by others, and the paths of some

@@ -90,6 +90,7 @@ func TestOptions(t *testing.T) {
 		"gtFine/train/u/a_gtFine_labelIds.png":  picture(t, 1, "png"),
 		"test_batch.bin":                        cifarImage(1, 2),
 	})
+	require.NoError(t, dataset.Pack(t.Context(), newAlbum(2), filepath.Join(root, "packed", "train"), three))
 	ended, end := context.WithCancel(t.Context())
 	end()
 	for name, c := range map[string]struct {
@@ -136,6 +137,14 @@ func TestOptions(t *testing.T) {
 			}, dataset.All,
 			map[dataset.Split]string{dataset.Val: `train has no split "val"`},
 			map[string]dataset.Options{"NoMasks": {NoMasks: true}, "Seed": {Seed: 2}},
+		},
+		"a packed data set": {
+			func(ctx context.Context, split dataset.Split, o dataset.Options) error {
+				_, err := dataset.OpenPacked(ctx, filepath.Join(root, "packed"), split, o)
+				return err
+			}, dataset.Train,
+			map[dataset.Split]string{dataset.Val: `it has split "train"`, dataset.All: `it has split "train"`},
+			map[string]dataset.Options{"IgnoreOrientation": {IgnoreOrientation: true}, "Seed": {Seed: 2}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

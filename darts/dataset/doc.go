@@ -12,6 +12,7 @@
 //	OpenCityscapes(ctx, dir, Train, o)   leftImg8bit and gtFine, for the masks
 //	OpenFolder(ctx, dir, All, o)         a folder of JPEG or PNG images per class, or
 //	                                     images without classes
+//	OpenPacked(ctx, dir, Train, o)       what Pack wrote: decoded images that only need to be read
 //
 // All take [Options]; the zero value is valid. [Subset] and [RandomSubset] select
 // images of a source, and [Wrapper] is embedded by sources that change images.

@@ -3,6 +3,7 @@ package dataset_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"os"
 	"path/filepath"
 
@@ -145,4 +146,31 @@ func ExampleOpenCityscapes() {
 	// sky 567
 	// person 2
 	// car 124
+}
+
+// Pack decodes and resizes images once. A run on the packed images needs no decoder.
+func ExamplePack() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "packed")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	photos, err := dataset.OpenFolder(ctx, "testdata/folder", dataset.All, dataset.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := dataset.Pack(ctx, photos, dir, dataset.PackOptions{Name: "photos", Size: 8}); err != nil {
+		log.Fatal(err)
+	}
+	packed, err := dataset.OpenPacked(ctx, dir, dataset.All, dataset.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	img, err := packed.Load(ctx, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(packed.Len(), "images,", packed.Classes()[img.Label], img.Width, "by", img.Height)
+	// Output: 2 images, tree 8 by 12
 }

@@ -85,13 +85,16 @@ func OpenFolder(ctx context.Context, dir string, split Split, o Options) (*Folde
 
 // HasSplit reports whether dir has a split Train, Val or Test: a folder of that name
 // with folders of images. A folder of that name with images is a class if dir has other
-// classes too.
+// classes too. A packed data set (see [Pack]) has the splits that were packed.
 //
 // It returns an error in ambiguous cases: the folder has images and there are no other
 // classes, or it has folders of images and there are other classes.
 func HasSplit(dir string, split Split) (bool, error) {
 	if err := lacks("a folder", split, Train, Val, Test); err != nil {
 		return false, err
+	}
+	if splits := packedSplits(dir); len(splits) > 0 {
+		return slices.Contains(splits, split), nil
 	}
 	folders, _, err := list(dir)
 	if err != nil {

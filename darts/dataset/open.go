@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"unnas/pretext"
 )
@@ -11,10 +12,18 @@ import (
 // errNoCIFAR is the error of a folder without any file of CIFAR-10.
 var errNoCIFAR = errors.New("it is not there")
 
-// OpenTrain opens the images to train on in a folder, by what it holds: those of
-// [CIFAR10] where its files lie, and else those of a [Folder], in split Train if it has
-// that (see [HasSplit]), or all. Errors are those of OpenCIFAR10 and OpenFolder.
+// OpenTrain opens the images to train on in a folder, by what it holds: those of a
+// [Packed] data set, of [CIFAR10] where its files lie, and else of a [Folder], in split
+// Train if it has that (see [HasSplit]), or all. Errors are those of the functions that
+// open these. The Decoder has no part in a packed data set.
 func OpenTrain(ctx context.Context, dir string, o Options) (pretext.Source, error) {
+	if splits := packedSplits(dir); len(splits) > 0 {
+		split := All
+		if slices.Contains(splits, Train) {
+			split = Train
+		}
+		return source(OpenPacked(ctx, dir, split, o))
+	}
 	if _, err := findCIFAR(dir, Train); !errors.Is(err, errNoCIFAR) && !errors.Is(err, fs.ErrNotExist) {
 		return source(OpenCIFAR10(ctx, dir, Train, o))
 	}

@@ -37,7 +37,7 @@ type Start struct {
 	Ranks         int    `json:"ranks" clock:"true"`         // processes that share the run
 	Device        string `json:"device"`                     // what runs the networks: "cpu", or the accelerator with the versions of its plugin
 	DeviceBytes   int64  `json:"device_bytes" clock:"true"`  // planned memory of the device; 0 for the CPU
-	Decoder       string `json:"decoder"`                    // decoder of the JPEG files of the sources, see pretext.Source; empty without JPEG files
+	Decoder       string `json:"decoder"`                    // decoder of the JPEG files of the sources, or how they were packed, see pretext.Source; empty without JPEG files
 	Kernel        string `json:"kernel"`                     // kernels in use, such as "avx2 amd64": instruction set, see UNNAS_KERNEL, and architecture
 	Version       string `json:"version"`                    // version of the module unnas recorded by the Go command; empty if unknown
 	Revision      string `json:"revision"`                   // version control revision of the program, with +modified for changed files; empty if unknown

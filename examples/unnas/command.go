@@ -45,7 +45,7 @@ type call struct {
 func commands() []*command {
 	return []*command{
 		searchCommand(), trainCommand(), evaluateCommand(), predictCommand(), exportCommand(), drawCommand(), measureCommand(), rankCommand(), reportCommand(),
-		devicesCommand(), helpCommand(), completionCommand(), versionCommand(), configurationCommand(),
+		packCommand(), devicesCommand(), helpCommand(), completionCommand(), versionCommand(), configurationCommand(),
 	}
 }
 

@@ -85,14 +85,22 @@ var wordNet = regexp.MustCompile(`^n\d{8}$`)
 // ImageNet-22K.
 const imageNet1K = 1000
 
-// recognise returns the kind of the data set in a folder.
+// recognise returns the kind of the data set in a folder: of one that was packed, that
+// which it was packed from.
 func recognise(dir string) (string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return "", fmt.Errorf("-data: %w; give a folder with a data set, or leave -data out for the built-in scenes", err)
 	}
+	name, packed, err := dataset.PackedName(dir)
 	classes, all := wordNetFolders(entries)
 	switch {
+	case err != nil:
+		return "", fmt.Errorf("-data: %w", err)
+	case packed && slices.Contains(kindNames(), name) && name != builtIn:
+		return name, nil
+	case packed:
+		return folder, nil
 	case isCIFAR(dir):
 		return preset.CIFAR10, nil
 	case session.Exists(filepath.Join(dir, "leftImg8bit")):

@@ -83,7 +83,7 @@ const published = "preset"
 var flagDefs = []flagDef{
 	{"cfg", "FILE", imagesGroup, "YAML of the authors' release, see unnas help cfg", "none", nil,
 		text("cfg", func(o *options) *string { return &o.cfg })},
-	{"data", "DIR", imagesGroup, "folder of the data set", "built-in scenes; rank needs one", nil,
+	{"data", "DIR", imagesGroup, "folder of the data set", "built-in scenes; rank and pack need one", nil,
 		text("data", func(o *options) *string { return &o.data })},
 	{"dataset", "NAME", imagesGroup, "kind of the data set, see unnas help data", "recognised", kindNames(),
 		text("dataset", func(o *options) *string { return &o.dataset })},

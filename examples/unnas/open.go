@@ -45,7 +45,9 @@ func (c *call) open(ctx context.Context, k kind, task pretext.Task, decoder *pre
 			return nil, err
 		case has:
 			split = dataset.Train
-			fmt.Fprintf(c.notes, "%s has folders of classes: its images are used\n", filepath.Join(c.data, "train"))
+			if _, packed, _ := dataset.PackedName(c.data); !packed { // of which kind says what it is
+				fmt.Fprintf(c.notes, "%s has folders of classes: its images are used\n", filepath.Join(c.data, "train"))
+			}
 		}
 	}
 	return c.openSplit(ctx, k, c.data, split, task, decoder)
@@ -135,8 +137,18 @@ func (c *call) scenes(task pretext.Task, n int, seed uint64) (labelled, error) {
 	return src, nil
 }
 
-// openSplit opens a split of a data set with files.
+// openSplit opens a split of a data set with files, or of a packed one. Without a task
+// images have all that there is.
 func (c *call) openSplit(ctx context.Context, k kind, dir string, split dataset.Split, task pretext.Task, decoder *pretext.Decoder) (labelled, error) {
+	withoutMasks := task != nil && task.Name() != preset.Segmentation
+	switch _, packed, err := dataset.PackedName(dir); {
+	case err != nil:
+		return nil, err
+	case packed && (c.list != "" || c.index != ""):
+		return nil, usagef("-list and -index are of the files of ImageNet-22K, and %s is packed; leave them out, or give them to unnas pack", dir)
+	case packed:
+		return dataset.OpenPacked(ctx, dir, split, dataset.Options{NoMasks: withoutMasks})
+	}
 	o := dataset.Options{Decoder: decoder}
 	switch k.name {
 	case preset.CIFAR10:
@@ -154,7 +166,7 @@ func (c *call) openSplit(ctx context.Context, k kind, dir string, split dataset.
 		})
 		return src, err
 	case preset.Cityscapes:
-		o.NoMasks = task.Name() != preset.Segmentation
+		o.NoMasks = withoutMasks || task == nil && !session.Exists(filepath.Join(dir, "gtFine"))
 		return dataset.OpenCityscapes(ctx, dir, split, o)
 	}
 	return session.List(c.notes, o, func(o dataset.Options) (labelled, error) {

@@ -101,7 +101,7 @@ func (c *call) check() error {
 		if !c.given[name] {
 			continue
 		}
-		if n := *c.number(name); n < 1 {
+		if n := *c.number(name); n < 1 && !(n == 0 && name == "size" && c.command.name == "pack") {
 			return usagef("-%s is %d; give 1 or more", name, n)
 		}
 	}

@@ -18,6 +18,8 @@ var topics = []topic{
   cityscapes    leftImg8bit and gtFine with train and val
   folder        JPEG and PNG files: class folders, the same in train and val, or images alone
 
+-data names a packed data set, too: its images are decoded and resized once, see unnas help pack.
+
 Images of validation are those of val (cifar10: test_batch). -val names another folder. Of a
 folder without any, a training holds out a tenth, drawn by -seed.
 -subset draws a random part of the images: 5000, or 10%.

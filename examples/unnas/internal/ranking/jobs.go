@@ -131,13 +131,28 @@ func newTrainer(ctx context.Context, o Options, out io.Writer) (*trainer, error)
 		return nil, err
 	}
 	images := dataset.Options{Decoder: decoder}
-	switch o.Dataset {
-	case preset.CIFAR10:
+	_, packed, err := dataset.PackedName(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	known := o.Dataset == preset.CIFAR10 || o.Dataset == preset.ImageNet1K
+	switch {
+	case packed && known:
+		var train *dataset.Packed
+		if train, err = dataset.OpenPacked(ctx, o.Data, dataset.Train, dataset.Options{}); err == nil {
+			t.src, t.classes = train, len(train.Classes())
+			val := dataset.Val
+			if o.Dataset == preset.CIFAR10 {
+				val = dataset.Test
+			}
+			t.val, err = dataset.OpenPacked(ctx, o.Data, val, dataset.Options{})
+		}
+	case o.Dataset == preset.CIFAR10:
 		t.classes = 10
 		if t.src, err = dataset.OpenCIFAR10(ctx, o.Data, dataset.Train, images); err == nil {
 			t.val, err = dataset.OpenCIFAR10(ctx, o.Data, dataset.Test, images)
 		}
-	case preset.ImageNet1K:
+	case o.Dataset == preset.ImageNet1K:
 		open := func(split dataset.Split) (*dataset.Folder, error) {
 			return session.List(out, images, func(images dataset.Options) (*dataset.Folder, error) {
 				return dataset.OpenImageNet1K(ctx, o.Data, split, images)

@@ -45,7 +45,7 @@ type Source interface {
 	Classes() []string
 }
 
-// Open opens a split, Train or Val, of TRAIN.DATASET in a folder. CIFAR-10 has its
+// Open opens a split, Train or Val, of TRAIN.DATASET in a folder, also of one that was packed. CIFAR-10 has its
 // images of testing in place of those of validation. Of the options it sets those that
 // keys say.
 func (c *Config) Open(ctx context.Context, dir string, split dataset.Split, o dataset.Options) (Source, error) {
@@ -55,21 +55,30 @@ func (c *Config) Open(ctx context.Context, dir string, split dataset.Split, o da
 	if o.Index != "" && c.Train.Dataset != imagenet22k {
 		return nil, c.Fault("TRAIN.DATASET", "is %s, and -index is of imagenet22k; leave it out", c.Train.Dataset)
 	}
+	switch {
+	case c.Train.Dataset == cifar10 && split == dataset.Val:
+		split = dataset.Test
+	case c.Train.Dataset == imagenet22k:
+		split = dataset.All
+	}
+	withoutMasks := c.Task().Name() != "segmentation"
+	_, packed, err := dataset.PackedName(dir)
+	if err != nil {
+		return nil, err
+	}
 	var src Source
-	var err error
-	switch c.Train.Dataset {
-	case cifar10:
-		if split == dataset.Val {
-			split = dataset.Test
-		}
+	switch name := c.Train.Dataset; {
+	case packed:
+		src, err = dataset.OpenPacked(ctx, dir, split, dataset.Options{Progress: o.Progress, Index: o.Index, NoMasks: withoutMasks})
+	case name == cifar10:
 		src, err = dataset.OpenCIFAR10(ctx, dir, split, o)
-	case imagenet:
+	case name == imagenet:
 		src, err = dataset.OpenImageNet1K(ctx, dir, split, o)
-	case imagenet22k:
+	case name == imagenet22k:
 		o.Seed = c.Seed()
 		src, err = dataset.OpenImageNet22K(ctx, dir, o)
-	case cityscapes:
-		o.NoMasks = c.Task().Name() != "segmentation"
+	case name == cityscapes:
+		o.NoMasks = withoutMasks
 		src, err = dataset.OpenCityscapes(ctx, dir, split, o)
 	}
 	if err != nil {

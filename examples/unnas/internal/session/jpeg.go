@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"unnas/darts"
 	"unnas/darts/dataset"
@@ -38,9 +40,10 @@ func (j *JPEG) UnmarshalText(text []byte) error {
 func (j JPEG) MarshalText() ([]byte, error) { return []byte(j), nil }
 
 // Decoder returns a decoder of JPEG files. A run that is resumed needs the one that it
-// has had; recorded is the name of that, and otherwise empty.
+// has had; recorded is the name of that, and otherwise empty. Packed images need none.
 func (j JPEG) Decoder(recorded string) (*pretext.Decoder, error) {
 	j = cmp.Or(j, AutoJPEG)
+	recorded = strings.Join(slices.DeleteFunc(strings.Split(recorded, "; "), isPacked), "; ")
 	var found []error
 	for _, d := range []struct {
 		not  JPEG
@@ -93,6 +96,14 @@ func (o Options) Decoder() (*pretext.Decoder, error) {
 // noteDecoder prints what decodes the JPEG files of a source, unless that is image/jpeg.
 func noteDecoder(src pretext.Source, out io.Writer) {
 	if name := (dataset.Wrapper{Source: src}).Decoder(); name != "" && name != (*pretext.Decoder)(nil).String() {
+		if isPacked(name) {
+			fmt.Fprintf(out, "images are %s\n", name)
+			return
+		}
 		fmt.Fprintf(out, "JPEG files are decoded by %s\n", name)
 	}
 }
+
+// isPacked reports whether a decoder is the name of packed images; see
+// dataset.Packed.Decoder.
+func isPacked(decoder string) bool { return strings.HasPrefix(decoder, "packed, ") }
