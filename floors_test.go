@@ -69,7 +69,7 @@ var floors = map[string]int{
 }
 
 // kits serve tests, and nothing else imports them.
-var kits = []string{"internal/golden", "internal/ir/irtest", "internal/ranks/rankstest", "ops/optest", "pretext/pretexttest"}
+var kits = []string{"internal/golden", "internal/ir/irtest", "internal/ranks/rankstest", "internal/xla/xlatest", "ops/optest", "pretext/pretexttest"}
 
 // chosen bind libraries that are not Go; only programs decide to link them.
 var chosen = []string{"darts/mpi", "pretext/turbojpeg"}

@@ -16,6 +16,7 @@ import (
 	"unnas/internal/ir"
 	"unnas/internal/ir/irtest"
 	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 )
 
 // host is an operator of another library.
@@ -116,7 +117,7 @@ func TestResults(t *testing.T) {
 	p := irtest.NewProgram(1)
 	x, idle := p.Input("x", ir.Shape{2}, 1, -2), p.Input("idle", ir.Shape{}, 7)
 	y := p.Op(ir.ReLU{}, x)
-	plan, err := xla.Compile(client(t), p.Build(y, x, y, idle, y), xla.Options{})
+	plan, err := xla.Compile(xlatest.Client(t), p.Build(y, x, y, idle, y), xla.Options{})
 	require.NoError(t, err)
 	defer plan.Close()
 	results := [][]float32{make([]float32, 2), make([]float32, 2), nil, nil, make([]float32, 2)}

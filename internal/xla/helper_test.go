@@ -2,9 +2,7 @@ package xla_test
 
 import (
 	"math"
-	"os"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,37 +10,14 @@ import (
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
 	"unnas/internal/kernel"
-	"unnas/internal/pjrt"
 	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 )
-
-// open opens the plugin of the environment once.
-var open = sync.OnceValues(func() (*pjrt.Client, error) {
-	p, err := pjrt.Open(os.Getenv("PJRT_PLUGIN_PATH"))
-	if err != nil {
-		return nil, err
-	}
-	return p.NewClient(nil)
-})
-
-// client returns the devices of the plugin of the environment.
-func client(t testing.TB) *pjrt.Client {
-	t.Helper()
-	if os.Getenv("PJRT_PLUGIN_PATH") == "" {
-		t.Skip("no plugin: set PJRT_PLUGIN_PATH to one of XLA for CPUs")
-	}
-	c, err := open()
-	require.NoError(t, err)
-	return c
-}
-
-// quick are the flags with which XLA compiles fastest for CPUs.
-var quick = map[string]any{"xla_backend_optimization_level": 0}
 
 // executable compiles and binds a program, with memory for its results.
 func executable(t testing.TB, p *ir.Program, o xla.Options) (*xla.Executable, [][]float32) {
 	t.Helper()
-	plan, err := xla.Compile(client(t), p, o)
+	plan, err := xla.Compile(xlatest.Client(t), p, o)
 	require.NoError(t, err)
 	t.Cleanup(plan.Close)
 	results := memory(p)

@@ -3,6 +3,8 @@ package xla
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"unnas/internal/cpuexec"
 	"unnas/internal/ir"
@@ -63,9 +65,7 @@ func (o Options) FlagsFor(platform string) map[string]any {
 			flags["xla_gpu_deterministic_ops"] = true
 		}
 	}
-	for name, v := range o.Flags {
-		flags[name] = v
-	}
+	maps.Copy(flags, o.Flags)
 	return flags
 }
 
@@ -78,9 +78,11 @@ type Plan struct {
 	checks []check
 }
 
-// check finds values of a step's inputs that its operator refuses.
+// check finds values of a step's inputs that its operator refuses. from has the numbers of
+// those that are inputs of the program, -1 for others.
 type check struct {
 	step *ir.Step
+	from []int
 	f    func(in []cpuexec.Array) error
 }
 
@@ -113,9 +115,15 @@ func Compile(c *pjrt.Client, p *ir.Program, o Options) (*Plan, error) {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
 	for _, s := range plan.program.Steps {
-		if f := cpuexec.Check(s.Op); f != nil {
-			plan.checks = append(plan.checks, check{s, f})
+		f := cpuexec.Check(s.Op)
+		if f == nil {
+			continue
 		}
+		c := check{step: s, f: f}
+		for _, v := range s.In {
+			c.from = append(c.from, slices.Index(plan.program.Inputs, v))
+		}
+		plan.checks = append(plan.checks, c)
 	}
 	return plan, nil
 }
@@ -230,9 +238,7 @@ func (e *Executable) Run(update bool) error {
 
 // pack copies the inputs to the memory of the arguments.
 func (e *Executable) pack() error {
-	number := map[*ir.Value]int{}
 	for i, s := range e.plan.inputs {
-		number[s.value] = i
 		if s.at < 0 {
 			continue
 		}
@@ -250,7 +256,7 @@ func (e *Executable) pack() error {
 		in := make([]cpuexec.Array, len(c.step.In))
 		for i, v := range c.step.In {
 			in[i].Shape = v.Shape
-			if at, ok := number[v]; ok {
+			if at := c.from[i]; at >= 0 {
 				in[i] = e.now[at]
 			}
 		}

@@ -9,17 +9,18 @@ import (
 
 	"unnas/internal/ir/irtest"
 	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 )
 
 // TestRandomNetworks compares training programs of random networks with those on the CPU.
 // The seeds are fixed, since results differ where a ReLU rounds to the other side of zero.
 func TestRandomNetworks(t *testing.T) {
-	client(t)
+	xlatest.Client(t)
 	var worst float64
 	for seed := range uint64(10) {
 		n, p := irtest.NewNetwork(seed, 3+int(seed)%8)
 		begin := time.Now()
-		got := onDevice(t, p, slices.Clone(n.Data), xla.Options{Flags: quick})
+		got := onDevice(t, p, slices.Clone(n.Data), xla.Options{Flags: xlatest.Quick})
 		took := time.Since(begin)
 		var most float64
 		for i, want := range onCPU(t, p, slices.Clone(n.Data)) {

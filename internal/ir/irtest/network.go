@@ -17,8 +17,11 @@ type Network struct {
 
 // The sizes of networks.
 const (
-	Batch, Height, Width, Channels = 2, 6, 5, 4
-	Classes                        = 3
+	Batch    = 2
+	Height   = 6
+	Width    = 5
+	Channels = 4
+	Classes  = 3
 )
 
 // NewNetwork returns the training program of a seed: its results are the loss, a map, and

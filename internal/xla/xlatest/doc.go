@@ -1,0 +1,2 @@
+// Package xlatest is a kit for tests that run programs on the CPU through XLA.
+package xlatest
