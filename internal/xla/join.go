@@ -13,13 +13,15 @@ import (
 // belongs together, by itself: several steps are one step on maps with the channels of all,
 // see join. The numbers are those of inputs that are gradients.
 var joinable = map[reflect.Type][]int{
-	reflect.TypeFor[ir.SeparableConv]():     nil,
-	reflect.TypeFor[ir.SeparableConvGrad](): {1},
-	reflect.TypeFor[ir.Moments]():           nil,
-	reflect.TypeFor[ir.BatchStatistics]():   nil,
-	reflect.TypeFor[ir.BatchNorm]():         nil,
-	reflect.TypeFor[ir.NormSums]():          {0},
-	reflect.TypeFor[ir.BatchNormGrad]():     {0, 3},
+	reflect.TypeFor[ir.SeparableConv]():        nil,
+	reflect.TypeFor[ir.SeparableConvGrad]():    {1},
+	reflect.TypeFor[ir.FactorizedReduce]():     nil,
+	reflect.TypeFor[ir.FactorizedReduceGrad](): {0},
+	reflect.TypeFor[ir.Moments]():              nil,
+	reflect.TypeFor[ir.BatchStatistics]():      nil,
+	reflect.TypeFor[ir.BatchNorm]():            nil,
+	reflect.TypeFor[ir.NormSums]():             {0},
+	reflect.TypeFor[ir.BatchNormGrad]():        {0, 3},
 }
 
 // join puts steps into bundles, in an order in which they can run. The steps of a bundle
