@@ -62,6 +62,7 @@ var floors = map[string]int{
 	"pretext/turbojpeg":    8,
 	"internal/engine":      9,
 	"darts":                10,
+	"internal/xla/census":  10,
 	"darts/mpi":            11,
 	"darts/onnx":           11,
 	"darts/preset":         11,

@@ -61,6 +61,10 @@ func TestOperations(t *testing.T) {
 		{"concatenate", func(b *Builder, x, y Value) Value { return b.Concat(0, b.Range(y, 1, 0, 3), x) }, []int{5, 3}, "%3 = stablehlo.concatenate %2, %0, dim = 0 : (tensor<3x3xf32>, tensor<2x3xf32>) -> tensor<5x3xf32>"},
 		{"reduce", func(b *Builder, x, _ Value) Value { return b.Reduce(Largest, x, 0) }, []int{3}, "%3 = stablehlo.reduce(%0 init: %2) applies stablehlo.maximum across dimensions = [0] : (tensor<2x3xf32>, tensor<f32>) -> tensor<3xf32>"},
 		{"product", func(b *Builder, x, y Value) Value { return b.Dot(x, y, 1, 0) }, []int{2, 4}, "%2 = stablehlo.dot_general %0, %1, contracting_dims = [1] x [0], precision = [HIGHEST, HIGHEST] : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>"},
+		{"products", func(b *Builder, x, y Value) Value {
+			return b.DotBatch(b.Reshape(x, 1, 2, 3), b.Reshape(y, 3, 2, 2), 1, 1, 2, 0)
+		}, []int{2, 1, 2}, "%4 = stablehlo.dot_general %2, %3, batching_dims = [1] x [1], contracting_dims = [2] x [0], precision = [HIGHEST, HIGHEST] : (tensor<1x2x3xf32>, tensor<3x2x2xf32>) -> tensor<2x1x2xf32>"},
+		{"sums", func(b *Builder, x, _ Value) Value { _, y := b.Sums(x, b.Exp(x), 0); return y }, []int{3}, `}) : (tensor<2x3xf32>, tensor<2x3xf32>, tensor<f32>, tensor<f32>) -> (tensor<3xf32>, tensor<3xf32>)`},
 		{"convolution", func(b *Builder, x, y Value) Value {
 			win := Window{Stride: [2]int{2, 1}, Low: [2]int{0, 1}, High: [2]int{1, 1}, Dilation: [2]int{1, 2}}
 			return b.Conv(b.Reshape(x, 1, 3, 2, 1), b.Reshape(y, 3, 2, 1, 2), win, 1)
@@ -132,6 +136,8 @@ func TestPanics(t *testing.T) {
 		{"stablehlo: pad of tensor<2x3xf32> by [-2 0], [0 0] and [0 0]", func(b *Builder, x, _ Value) { b.Pad(x, 0, []int{-2, 0}, []int{0, 0}, []int{0, 0}) }},
 		{"stablehlo: concatenate of tensor<2x3xf32> and tensor<3x4xf32>", func(b *Builder, x, y Value) { b.Concat(1, x, y) }},
 		{"stablehlo: product of tensor<2x3xf32> and tensor<3x4xf32> along 0 and 0", func(b *Builder, x, y Value) { b.Dot(x, y, 0, 0) }},
+		{"stablehlo: product of tensor<2x3xf32> and tensor<3x4xf32> along 1 and 0, for each of 0 and 1", func(b *Builder, x, y Value) { b.DotBatch(x, y, 0, 1, 1, 0) }},
+		{"stablehlo: sums of tensor<2x3xf32> and tensor<3x4xf32>", func(b *Builder, x, y Value) { b.Sums(x, y, 0) }},
 		{"stablehlo: convolution of tensor<1x1x2x3xf32> and tensor<3x2x2x1xf32> in 1 groups", func(b *Builder, x, y Value) {
 			b.Conv(b.Reshape(x, 1, 1, 2, 3), b.Reshape(y, 3, 2, 2, 1), Window{}, 1)
 		}},

@@ -308,9 +308,22 @@ func (e *emitter) halves(x value) (even, odd value) {
 	return take(x), take(moved)
 }
 
+// beside joins two maps along their channels, in each lane.
+func (e *emitter) beside(x, y value) value {
+	n, h, w, c := x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3]
+	lanes := func(x value) value { return e.Reshape(x, n, h, w, e.lanes, c/e.lanes) }
+	return e.Reshape(e.Concat(4, lanes(x), lanes(y)), n, h, w, 2*c)
+}
+
+// half returns a range of the channels of each lane.
+func (e *emitter) half(x value, from, to int) value {
+	n, h, w, c := x.Shape[0], x.Shape[1], x.Shape[2], x.Shape[3]
+	return e.Reshape(e.Range(e.Reshape(x, n, h, w, e.lanes, c/e.lanes), 4, from, to), n, h, w, (to-from)*e.lanes)
+}
+
 func factorizedReduce(e *emitter, _ ir.FactorizedReduce, in []value) []value {
 	even, odd := e.halves(e.relu(in[0]))
-	y := e.Concat(3, e.pointwise(even, in[1]), e.pointwise(odd, in[2]))
+	y := e.beside(e.pointwise(even, in[1]), e.pointwise(odd, in[2]))
 	return []value{y, e.moments(y)}
 }
 
@@ -318,7 +331,7 @@ func factorizedReduceGrad(e *emitter, o ir.FactorizedReduceGrad, in []value) []v
 	gy, x := in[0], in[1]
 	h, w := x.Shape[1], x.Shape[2]
 	even, odd := e.halves(e.relu(x))
-	gEven, gOdd := e.Range(gy, 3, 0, o.Out/2), e.Range(gy, 3, o.Out/2, o.Out)
+	gEven, gOdd := e.half(gy, 0, o.Out/2), e.half(gy, o.Out/2, o.Out)
 	// back puts gradients at every other pixel, from pixel first on; those of padding go.
 	back := func(g, weight value, first int) value {
 		g = e.pointwiseInput(g, weight)

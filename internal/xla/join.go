@@ -3,6 +3,7 @@ package xla
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"unnas/internal/ir"
@@ -12,13 +13,15 @@ import (
 // belongs together, by itself: several steps are one step on maps with the channels of all,
 // see join. The numbers are those of inputs that are gradients.
 var joinable = map[reflect.Type][]int{
-	reflect.TypeFor[ir.SeparableConv]():     nil,
-	reflect.TypeFor[ir.SeparableConvGrad](): {1},
-	reflect.TypeFor[ir.Moments]():           nil,
-	reflect.TypeFor[ir.BatchStatistics]():   nil,
-	reflect.TypeFor[ir.BatchNorm]():         nil,
-	reflect.TypeFor[ir.NormSums]():          {0},
-	reflect.TypeFor[ir.BatchNormGrad]():     {0, 3},
+	reflect.TypeFor[ir.SeparableConv]():        nil,
+	reflect.TypeFor[ir.SeparableConvGrad]():    {1},
+	reflect.TypeFor[ir.FactorizedReduce]():     nil,
+	reflect.TypeFor[ir.FactorizedReduceGrad](): {0},
+	reflect.TypeFor[ir.Moments]():              nil,
+	reflect.TypeFor[ir.BatchStatistics]():      nil,
+	reflect.TypeFor[ir.BatchNorm]():            nil,
+	reflect.TypeFor[ir.NormSums]():             {0},
+	reflect.TypeFor[ir.BatchNormGrad]():        {0, 3},
 }
 
 // join puts steps into bundles, in an order in which they can run. The steps of a bundle
@@ -27,7 +30,8 @@ var joinable = map[reflect.Type][]int{
 // joined, operation by operation: a device runs one wide operation in the time in which it
 // starts several small ones.
 func join(steps []*ir.Step) [][]*ir.Step {
-	keys := map[string]int{} // bundles by what their steps have in common
+	met := map[*ir.Value]int{} // the order in which values are met
+	keys := map[string]int{}   // bundles by what their steps have in common
 	of := map[*ir.Value]string{}
 	var bundles [][]*ir.Step
 	for _, s := range steps {
@@ -35,8 +39,11 @@ func join(steps []*ir.Step) [][]*ir.Step {
 		var key strings.Builder
 		fmt.Fprintf(&key, "%T%v", s.Op, s.Op)
 		for i, v := range s.In {
+			if _, ok := met[v]; !ok {
+				met[v] = len(met)
+			}
 			fmt.Fprint(&key, v.Shape)
-			if v.Source != ir.External && !contains(gradients, i) {
+			if v.Source != ir.External && !slices.Contains(gradients, i) {
 				key.WriteString(of[v])
 			}
 		}
@@ -54,19 +61,22 @@ func join(steps []*ir.Step) [][]*ir.Step {
 		}
 		bundles[n] = append(bundles[n], s)
 		for i, v := range s.Out {
+			met[v] = len(met)
 			of[v] = fmt.Sprintf(" %d.%d", n, i)
 		}
 	}
-	return ordered(bundles)
-}
-
-func contains(list []int, n int) bool {
-	for _, m := range list {
-		if m == n {
-			return true
-		}
+	// Those of gradients then have the order of what they are gradients of.
+	for _, b := range bundles {
+		slices.SortStableFunc(b, func(s, t *ir.Step) int {
+			for i := range s.In {
+				if d := met[s.In[i]] - met[t.In[i]]; d != 0 && !slices.Contains(joinable[reflect.TypeOf(s.Op)], i) {
+					return d
+				}
+			}
+			return 0
+		})
 	}
-	return false
+	return ordered(bundles)
 }
 
 // ordered puts bundles into an order in which they can run. Of those that wait for each

@@ -177,9 +177,8 @@ func (l *lowered) results(e *emitter, bundles [][]*ir.Step, values map[*ir.Value
 			parts[k] = values[v]
 		}
 		x := e.wide(parts)
-		last, c := len(x.Shape)-1, row[0].Shape.Channels()
-		x = e.Reshape(x, append(slices.Clone(x.Shape[:last]), len(row), c)...)
-		x = e.Transpose(x, append(append([]int{last}, axes(last)...), last+1)...)
+		c := row[0].Shape.Channels()
+		x = e.Transpose(e.Reshape(x, row[0].Shape.Size()/c, len(row), c), 1, 0, 2)
 		flat = append(flat, e.Reshape(x, x.Size()))
 	})
 	for _, v := range list {
@@ -265,16 +264,14 @@ func (l *lowered) arguments(e *emitter, bundles [][]*ir.Step) (map[*ir.Value]val
 	}
 	for _, row := range joined {
 		first, n := row[0], len(row)
-		shape := first.Shape
-		x := e.Reshape(e.Range(floats, 0, at[first], at[first]+n*shape.Size()), append([]int{n}, shape...)...)
-		last := len(shape) - 1
-		order := axes(last + 1)[1:]
-		x = e.Transpose(x, append(order, 0, last+1)...)
+		shape, c := first.Shape, first.Shape.Channels()
+		x := e.Range(floats, 0, at[first], at[first]+n*shape.Size())
+		x = e.Transpose(e.Reshape(x, n, shape.Size()/c, c), 1, 0, 2)
 		parts := make([]value, n)
 		for k, v := range row {
 			parts[k] = values[v]
 		}
-		e.remember(e.Reshape(x, shape.WithChannels(n*shape.Channels())...), parts)
+		e.remember(e.Reshape(x, shape.WithChannels(n*c)...), parts)
 	}
 	return values, nil
 }

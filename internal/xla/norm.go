@@ -35,8 +35,20 @@ func (e *emitter) near(x value) value {
 	return e.times(total, 1.0/3)
 }
 
-// sums returns the sums over the pixels of each channel of two maps.
-func (e *emitter) sums(x, y value) (sumX, sumY value) { return e.Sums(x, y, axes(len(x.Shape)-1)...) }
+// sums returns the sums over the pixels of each channel of two maps, in two steps: of ranges
+// of pixels, then of these. One after the other they would lose digits.
+func (e *emitter) sums(x, y value) (sumX, sumY value) {
+	rows := e.pixels(x)
+	n, c := rows.Shape[0], rows.Shape[1]
+	ranges := 1
+	for i := 1; i*i <= n; i++ {
+		if n%i == 0 {
+			ranges = i
+		}
+	}
+	x, y = e.Sums(e.Reshape(x, ranges, n/ranges, c), e.Reshape(y, ranges, n/ranges, c), 1)
+	return e.Sums(x, y, 0)
+}
 
 func moments(e *emitter, _ ir.Moments, in []value) []value { return []value{e.moments(in[0])} }
 

@@ -58,8 +58,12 @@ func (o Options) emitter() (*emitter, error) {
 // FlagsFor returns XLA's options for a platform.
 func (o Options) FlagsFor(platform string) map[string]any {
 	flags := map[string]any{}
-	if platform == "cuda" && !o.Fast {
-		flags["xla_gpu_deterministic_ops"] = true
+	if platform == "cuda" {
+		// A product with a slice of the argument would stay out of CUDA graphs.
+		flags["xla_gpu_enable_dynamic_slice_fusion"] = false
+		if !o.Fast {
+			flags["xla_gpu_deterministic_ops"] = true
+		}
 	}
 	maps.Copy(flags, o.Flags)
 	return flags
