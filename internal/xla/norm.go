@@ -7,37 +7,55 @@ import (
 )
 
 // moments returns the mean, the biased variance and the rounding error of the mean of each
-// channel. They follow from sums of the differences from a number near the mean, that of
-// a few pixels, and of their squares.
+// channel. All sums are of differences from a number near their mean, first that of a few
+// pixels, then those of the first range of pixels, which loses few digits in one pass.
 func (e *emitter) moments(x value) value {
 	c := x.Shape[len(x.Shape)-1]
-	share := 1 / float64(x.Size()/c)
 	near := e.near(x)
 	d := e.Sub(x, e.over(near, x))
-	sum, squares := e.sums(d, e.Mul(d, d))
-	offset := e.times(sum, share)
-	variance := e.Sub(e.times(squares, share), e.Mul(offset, offset))
-	mean := e.Add(near, offset)
-	part := e.Sub(mean, near)
-	rest := e.Add(e.Sub(near, e.Sub(mean, part)), e.Sub(offset, part))
-	return e.stack(mean, e.Max(variance, e.like(variance, 0)), rest)
+	sum, squares := e.partialSums(d, e.Mul(d, d))
+	ranges := sum.Shape[0]
+	share := float64(c) / float64(x.Size())
+	first, firstSquare := e.row(sum, 0), e.row(squares, 0)
+	rest, restSquare := e.Sums(e.Sub(sum, e.over(first, sum)), e.Sub(squares, e.over(firstSquare, squares)), 0)
+	rest, restSquare = e.times(rest, share), e.times(restSquare, share)
+	first, firstSquare = e.times(first, share*float64(ranges)), e.times(firstSquare, share*float64(ranges))
+	offset := e.Add(first, rest)
+	variance := e.Sub(e.Add(firstSquare, restSquare), e.Mul(offset, offset))
+	m, err := e.twoSum(near, first)
+	m, more := e.twoSum(m, rest)
+	return e.stack(m, e.Max(variance, e.like(variance, 0)), e.Add(err, more))
 }
 
-// near returns the mean of three pixels of x for each channel.
+// twoSum returns x + y, rounded, and the rounding error.
+func (e *emitter) twoSum(x, y value) (sum, rest value) {
+	sum = e.Add(x, y)
+	part := e.Sub(sum, x)
+	return sum, e.Add(e.Sub(x, e.Sub(sum, part)), e.Sub(y, part))
+}
+
+// near returns the mean of four pixels of x for each channel: the factor is a power of two,
+// since XLA may leave out the rounding of a product where it is subtracted.
 func (e *emitter) near(x value) value {
 	rows := e.pixels(x)
 	n, c := rows.Shape[0], rows.Shape[1]
 	total := e.Fill(x.Type, 0, c)
-	for i := range 3 {
-		at := (2*i + 1) * n / 6
+	for i := range 4 {
+		at := (2*i + 1) * n / 8
 		total = e.Add(total, e.Reshape(e.Range(rows, 0, at, at+1), c))
 	}
-	return e.times(total, 1.0/3)
+	return e.times(total, 0.25)
 }
 
-// sums returns the sums over the pixels of each channel of two maps, in two steps: of ranges
-// of pixels, then of these. One after the other they would lose digits.
+// sums returns the sums over the pixels of each channel of two maps.
 func (e *emitter) sums(x, y value) (sumX, sumY value) {
+	x, y = e.partialSums(x, y)
+	return e.Sums(x, y, 0)
+}
+
+// partialSums returns the sums over ranges of pixels of two maps: [ranges, C]. One after the
+// other, more sums would lose digits.
+func (e *emitter) partialSums(x, y value) (sumsX, sumsY value) {
 	rows := e.pixels(x)
 	n, c := rows.Shape[0], rows.Shape[1]
 	ranges := 1
@@ -46,8 +64,7 @@ func (e *emitter) sums(x, y value) (sumX, sumY value) {
 			ranges = i
 		}
 	}
-	x, y = e.Sums(e.Reshape(x, ranges, n/ranges, c), e.Reshape(y, ranges, n/ranges, c), 1)
-	return e.Sums(x, y, 0)
+	return e.Sums(e.Reshape(x, ranges, n/ranges, c), e.Reshape(y, ranges, n/ranges, c), 1)
 }
 
 func moments(e *emitter, _ ir.Moments, in []value) []value { return []value{e.moments(in[0])} }

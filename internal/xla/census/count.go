@@ -14,7 +14,7 @@ type counts struct {
 	kernels  map[string]count // by kind
 	graphs   int              // CUDA graphs
 	inGraphs int              // kernels and calls of libraries in them
-	run      int              // kernels since the last one that cannot be in a graph
+	row      int              // kernels since the last one that cannot be in a graph
 }
 
 // leastGraph is the number of kernels in a row of which XLA makes a CUDA graph: its
@@ -23,11 +23,11 @@ const leastGraph = 5
 
 // cut ends a row of kernels that can be in a CUDA graph.
 func (c *counts) cut() {
-	if c.run >= leastGraph {
+	if c.row >= leastGraph {
 		c.graphs++
-		c.inGraphs += c.run
+		c.inGraphs += c.row
 	}
-	c.run = 0
+	c.row = 0
 }
 
 type count struct {
@@ -39,6 +39,14 @@ type count struct {
 var free = map[string]bool{
 	"parameter": true, "constant": true, "tuple": true, "get-tuple-element": true, "bitcast": true,
 	"after-all": true, "partition-id": true, "replica-id": true, "opt-barrier": true,
+}
+
+// census counts what a device runs for a module.
+func (m *module) census() *counts {
+	c := &counts{kernels: map[string]count{}}
+	m.count(c, m.entry)
+	c.cut()
+	return c
 }
 
 // count adds a computation that a device runs.
@@ -65,7 +73,7 @@ func (m *module) count(c *counts, id int64) {
 		if strings.HasPrefix(k, "__cudnn$conv") || i.opcode == "fusion" && k[0] == '_' { // XLA calls these by themselves
 			c.cut()
 		} else {
-			c.run++
+			c.row++
 		}
 		n := c.kernels[k]
 		c.kernels[k] = count{n.n + 1, n.bytes + m.traffic(of, i)}

@@ -15,7 +15,7 @@ type module struct {
 	computations map[int64]*computation
 }
 
-// computation is a list of instructions, operands first.
+// computation is a list of instructions, in the order in which they run.
 type computation struct {
 	list []*instruction
 	of   map[int64]*instruction
@@ -95,19 +95,56 @@ func readModule(code []byte, format string) (*module, error) {
 		return nil, fmt.Errorf("the optimized program has format %q; want hlo", format)
 	}
 	m := &module{computations: map[int64]*computation{}}
+	order := map[int64][]int64{} // of the instructions of computations
 	err := fields(code, func(field protowire.Number, v uint64, b []byte) error {
 		switch field {
 		case 3:
 			return m.read(b)
 		case 6:
 			m.entry = int64(v)
+		case 7:
+			return fields(b, func(_ protowire.Number, _ uint64, b []byte) error { return readOrder(b, order) })
 		}
 		return nil
 	})
+	for id, list := range order {
+		m.computations[id].reorder(list)
+	}
 	if err == nil && m.computations[m.entry] == nil {
 		err = errors.New("the optimized program has no entry")
 	}
 	return m, err
+}
+
+// readOrder reads the order in which a computation runs its instructions.
+func readOrder(b []byte, order map[int64][]int64) error {
+	var id int64
+	var list []int64
+	err := fields(b, func(field protowire.Number, v uint64, b []byte) error {
+		if field == 1 {
+			id = int64(v)
+			return nil
+		}
+		return fields(b, func(_ protowire.Number, v uint64, b []byte) error {
+			list = numbers(list, v, b)
+			return nil
+		})
+	})
+	order[id] = list
+	return err
+}
+
+// reorder puts the instructions into the order in which they run.
+func (c *computation) reorder(order []int64) {
+	if c == nil {
+		return
+	}
+	c.list = nil
+	for _, id := range order {
+		if i := c.of[id]; i != nil {
+			c.list = append(c.list, i)
+		}
+	}
 }
 
 func (m *module) read(b []byte) error {

@@ -144,30 +144,27 @@ func (c config) run() error {
 	if err != nil {
 		return err
 	}
-	all := &counts{kernels: map[string]count{}}
-	m.count(all, m.entry)
-	all.cut()
-	c.print(all)
+	m.census().print()
 	if memory, err := compiled.Memory(); err == nil {
 		row("temporaries, MB", memory.Temporary/1e6)
-		row("code, MB", memory.Code/1e6)
 	}
 	row("CPU seconds to compile", int(seconds))
 	row("peak memory of the process, MB", peakMegabytes())
 	return nil
 }
 
-func (c config) print(all *counts) {
-	t := all.total("")
-	cudnn := all.total("__cudnn")
+// print prints the counts.
+func (c *counts) print() {
+	t := c.total("")
+	cudnn := c.total("__cudnn")
 	row("kernels", t.n)
 	row("  of these calls of cuDNN", cudnn.n)
-	row("host launches", t.n-all.inGraphs+all.graphs)
-	row("  of these CUDA graphs", all.graphs)
-	row("  kernels within graphs", all.inGraphs)
+	row("host launches", t.n-c.inGraphs+c.graphs)
+	row("  of these CUDA graphs", c.graphs)
+	row("  kernels within graphs", c.inGraphs)
 	fmt.Printf("%-34s %10.2f\n", "operand traffic, GB", float64(t.bytes)/1e9)
-	for _, k := range all.kinds() {
-		n := all.kernels[k]
+	for _, k := range c.kinds() {
+		n := c.kernels[k]
 		fmt.Printf("  %-32s %10d %8.2f GB\n", k, n.n, float64(n.bytes)/1e9)
 	}
 }
