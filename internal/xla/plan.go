@@ -55,12 +55,16 @@ func (o Options) emitter() (*emitter, error) {
 	return e, nil
 }
 
+// LeastGraph is the number of kernels in a row from which on XLA makes a CUDA graph of them.
+const LeastGraph = 4
+
 // FlagsFor returns XLA's options for a platform.
 func (o Options) FlagsFor(platform string) map[string]any {
 	flags := map[string]any{}
 	if platform == "cuda" {
 		// A product with a slice of the argument would stay out of CUDA graphs.
 		flags["xla_gpu_enable_dynamic_slice_fusion"] = false
+		flags["xla_gpu_graph_min_graph_size"] = LeastGraph
 		if !o.Fast {
 			flags["xla_gpu_deterministic_ops"] = true
 		}

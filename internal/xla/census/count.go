@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"unnas/internal/xla"
 )
 
 // counts is what a device runs for a program.
@@ -17,13 +19,9 @@ type counts struct {
 	row      int              // kernels since the last one that cannot be in a graph
 }
 
-// leastGraph is the number of kernels in a row of which XLA makes a CUDA graph: its
-// xla_gpu_graph_min_graph_size.
-const leastGraph = 5
-
 // cut ends a row of kernels that can be in a CUDA graph.
 func (c *counts) cut() {
-	if c.row >= leastGraph {
+	if c.row >= xla.LeastGraph {
 		c.graphs++
 		c.inGraphs += c.row
 	}

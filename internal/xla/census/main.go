@@ -16,7 +16,7 @@
 // results of all kernels, slices of operands counted as such; it bounds that of the memory
 // from above, since caches hold some of it. Algorithms of libraries are those that XLA takes
 // without a device to time them on; products of matrices are those of cuBLAS, since XLA
-// chooses its own kernels for them by time. XLA makes CUDA graphs of rows of five or more
+// chooses its own kernels for them by time. XLA makes CUDA graphs of rows of four or more
 // kernels without a convolution of cuDNN, and so counts the census.
 package main
 
