@@ -3,9 +3,7 @@ package darts
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
-	"sync"
 
 	"unnas/internal/engine"
 	"unnas/internal/format"
@@ -31,78 +29,36 @@ type Device struct {
 func Devices() []Device {
 	var all []Device
 	for _, platform := range pjrt.Platforms() {
-		found, looked := pjrt.Find(platform)
-		d := Device{Name: platform, Looked: looked, Install: pjrt.Install(platform)}
-		if len(found) == 0 {
-			d.Err = errors.New("no plugin was found")
-			all = append(all, d)
-			continue
-		}
-		d.Plugin = found[0].Path
-		if platform == "cpu" { // that name is of the library's own kernels
-			d.Name = d.Plugin
-		}
-		var c *pjrt.Client
-		var err error
-		if platform == "tpu" && !hasTPU() {
-			err = errors.New("this machine has no TPU: /dev/accel* and /dev/vfio/* are missing")
-		} else {
-			c, err = client(d.Plugin)
-		}
-		if err != nil {
-			d.Err = err
-			all = append(all, d)
-			continue
-		}
-		d.Version = c.Plugin().Version()
-		for _, x := range c.Devices() {
-			d.Kinds = append(d.Kinds, x.Kind)
-			if m, err := x.Memory(); err == nil {
-				d.Memory = m.Limit
-			}
-		}
+		d := Device{Name: platform, Install: pjrt.Install(platform)}
+		d.Err = d.open(platform)
 		all = append(all, d)
 	}
 	return all
 }
 
-// hasTPU reports whether the machine has a TPU. Elsewhere the plugin looks for one in the
-// network, for minutes.
-func hasTPU() bool {
-	for _, pattern := range []string{"/dev/accel*", "/dev/vfio/*"} {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
-			return true
+// open looks for the plugin of a platform, opens it and describes its devices.
+func (d *Device) open(platform string) error {
+	found, looked := pjrt.Find(platform)
+	d.Looked = looked
+	if len(found) == 0 {
+		return errors.New("no plugin was found")
+	}
+	d.Plugin = found[0].Path
+	if platform == OwnDevice { // the name is of the library's own kernels
+		d.Name = d.Plugin
+	}
+	c, err := pjrt.OpenClient(d.Plugin)
+	if err != nil {
+		return err
+	}
+	d.Version = c.Plugin().Version()
+	for _, x := range c.Devices() {
+		d.Kinds = append(d.Kinds, x.Kind)
+		if m, err := x.Memory(); err == nil {
+			d.Memory = m.Limit
 		}
 	}
-	return false
-}
-
-// clients holds the client of each plugin: a process has one.
-var clients = struct {
-	sync.Mutex
-	of map[string]*pjrt.Client
-}{of: map[string]*pjrt.Client{}}
-
-// client returns the client of a plugin.
-func client(path string) (*pjrt.Client, error) {
-	clients.Lock()
-	defer clients.Unlock()
-	if c := clients.of[path]; c != nil {
-		return c, nil
-	}
-	p, err := pjrt.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	options := map[string]any{}
-	if strings.Contains(path, "cuda") {
-		options["preallocate"] = false // other programs may need the memory
-	}
-	c, err := p.NewClient(options)
-	if err == nil {
-		clients.of[path] = c
-	}
-	return c, err
+	return nil
 }
 
 // OwnDevice is the Runtime.Device of the library's own kernels for CPUs.
@@ -125,7 +81,7 @@ func (rt Runtime) device(p Precision) (*xla.Device, error) {
 		}
 		return nil, fmt.Errorf("no plugin for device %q was found in %s%s, or give the path of one", rt.Device, strings.Join(looked, ", "), install)
 	}
-	c, err := client(found[0].Path)
+	c, err := pjrt.OpenClient(found[0].Path)
 	if err != nil {
 		return nil, fmt.Errorf("device %q: %w", rt.Device, err)
 	}
@@ -160,7 +116,7 @@ func checkDevice(e *engine.Engine) error {
 	if err != nil || m.Limit == 0 { // the plugin does not count
 		return nil
 	}
-	if need, free := e.DeviceBytes(), m.Limit-m.InUse; need > free {
+	if need, free := e.DeviceBytes, m.Limit-m.InUse; need > free {
 		return fmt.Errorf("a step needs %s of the memory of the device, %s are free; lower MicroBatch, Batch, Width or Cells", format.Bytes(need), format.Bytes(free))
 	}
 	return nil

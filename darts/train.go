@@ -118,7 +118,6 @@ type training struct {
 
 	val          Source       // nil without evaluation
 	shared       *quota.Quota // in which images are decoded
-	deviceBytes  int64        // planned
 	metric       ops.Metric   // by which epochs are compared
 	taskEvaluate func(ctx context.Context, images []int) ([]float64, error)
 	missing      []string        // scores that were not finite, and were warned of
@@ -186,7 +185,7 @@ func planTraining(ctx context.Context, src, val Source, task pretext.Task, c Tra
 	}
 	return t, record.Start{
 		Images: src.Len(), Train: src.Len(), Val: t.valLen(),
-		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes, Device: describe(t.Device), DeviceBytes: t.deviceBytes,
+		Params: t.result.Size.Params, MACs: t.result.Size.MACs, PlannedBytes: t.Bytes, Device: describe(t.Device), DeviceBytes: t.DeviceBytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: t.metric.Name, LowerIsBetter: t.metric.LowerIsBetter, TrainScoreName: metricOf(t.learn.Loss).Name, Config: c,
 	}, []string{warning, t.drawn, undescribed, imprecise}, nil
@@ -313,7 +312,6 @@ func (t *training) plan(ctx context.Context, reserved int64) error {
 	shared, all := loader.Share(c.budget(t.rt).Room(), t.Planned(), reserved)
 	t.shared = shared
 	t.Bytes += all - t.Planned()
-	t.deviceBytes = t.DeviceBytes()
 	if err := t.Bind(); err != nil {
 		return err
 	}

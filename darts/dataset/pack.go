@@ -126,7 +126,7 @@ func (p *packer) prepare(text []byte) (unlock func() error, err error) {
 	}
 	for _, e := range entries {
 		if !packedName.MatchString(e.Name()) {
-			return nil, fmt.Errorf("the folder holds %s, which is no part of a packed data set; choose a new or an empty folder", e.Name())
+			return nil, fmt.Errorf("the folder holds %s, which does not belong to a packed data set; choose a new or an empty folder", e.Name())
 		}
 	}
 	path := filepath.Join(p.dir, packedFile)

@@ -30,8 +30,10 @@ type Engine struct {
 	// Recompute and Compress trade time and precision for memory in the runners that are
 	// planned from then on, as in graph.Options.
 	Recompute, Compress bool
-	// Device runs the runners that are planned from then on; nil is the CPU.
-	Device *xla.Device
+	// Device runs the runners that are planned from then on; nil is the CPU. DeviceBytes is
+	// the memory of it that planned runners take.
+	Device      *xla.Device
+	DeviceBytes int64
 	// Frozen reports whether a parameter does not learn, so that runners planned from
 	// then on leave its gradient out; nil is none.
 	Frozen func(q *ops.Param) bool
@@ -141,6 +143,7 @@ func (e *Engine) compile(n *Network, grads Grads, o graph.Options) (*Runner, err
 		n.planned = true
 		e.Bytes += int64(nodeBytes * len(n.Scope.Graph().AllNodes()))
 	}
+	e.DeviceBytes = max(e.DeviceBytes, plan.DeviceBytes())
 	r := &Runner{Network: n, grads: grads, plan: plan}
 	e.runners = append(e.runners, r)
 	return r, nil
@@ -153,15 +156,6 @@ func (e *Engine) Planned() int64 {
 		step = max(step, r.plan.Bytes(e.Pool.Size()))
 	}
 	return e.Bytes + step
-}
-
-// DeviceBytes returns the memory of the device that the planned runners take.
-func (e *Engine) DeviceBytes() int64 {
-	var most int64
-	for _, r := range e.runners {
-		most = max(most, r.plan.DeviceBytes())
-	}
-	return most
 }
 
 // Bind allocates the planned memory.

@@ -9,14 +9,13 @@ import (
 	"unsafe"
 )
 
-// A Communicator connects the ranks; see darts.Communicator.
+// A Communicator connects the ranks: what a Group needs of a darts.Communicator.
 type Communicator interface {
 	Rank() int
 	Size() int
 	AllToAll(recv, send []float32) error
 	AllGather(recv, send []float32) error
 	Broadcast(data []float32, root int) error
-	Barrier() error
 	Abort(err error)
 }
 

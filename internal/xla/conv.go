@@ -168,27 +168,22 @@ func (e *emitter) lanewise(x, y value, ofX, ofY int) value {
 }
 
 // pointwise is a convolution of single pixels, in each lane with weights of its own.
-func (e *emitter) pointwise(x, w value) value {
-	m := e.Reshape(w, w.Shape[2], w.Shape[3])
-	var y value
-	if e.lanes == 1 {
-		y = e.dot(e.pixels(x), m, 1, 0)
-	} else {
-		y = e.lanewise(e.apart(e.pixels(x)), e.apart(m), 2, 0)
-	}
-	return e.Reshape(y, x.Shape[0], x.Shape[1], x.Shape[2], y.Shape[1])
-}
+func (e *emitter) pointwise(x, w value) value { return e.product(x, w, 0) }
 
 // pointwiseInput is the gradient of the input of pointwise.
-func (e *emitter) pointwiseInput(gy, w value) value {
+func (e *emitter) pointwiseInput(gy, w value) value { return e.product(gy, w, 1) }
+
+// product multiplies the channels of each pixel by an axis of weights: of the inputs, 0, or
+// of the outputs, 1.
+func (e *emitter) product(x, w value, axis int) value {
 	m := e.Reshape(w, w.Shape[2], w.Shape[3])
 	var y value
 	if e.lanes == 1 {
-		y = e.dot(e.pixels(gy), m, 1, 1)
+		y = e.dot(e.pixels(x), m, 1, axis)
 	} else {
-		y = e.lanewise(e.apart(e.pixels(gy)), e.apart(m), 2, 2)
+		y = e.lanewise(e.apart(e.pixels(x)), e.apart(m), 2, 2*axis)
 	}
-	return e.Reshape(y, gy.Shape[0], gy.Shape[1], gy.Shape[2], y.Shape[1])
+	return e.Reshape(y, x.Shape[0], x.Shape[1], x.Shape[2], y.Shape[1])
 }
 
 // pointwiseWeights is the gradient of the weights of pointwise.

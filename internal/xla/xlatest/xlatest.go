@@ -1,7 +1,6 @@
 package xlatest
 
 import (
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,31 +18,7 @@ func Client(t testing.TB) *pjrt.Client {
 	if len(found) == 0 {
 		t.Skipf("no plugin for CPUs; %s, or set %s", pjrt.Install("cpu"), pjrt.PathVariable)
 	}
-	c, err := open(found[0].Path)
+	c, err := pjrt.OpenClient(found[0].Path)
 	require.NoError(t, err)
 	return c
-}
-
-// clients are open until the process ends.
-var clients = struct {
-	sync.Mutex
-	of map[string]*pjrt.Client
-}{of: map[string]*pjrt.Client{}}
-
-func open(path string) (*pjrt.Client, error) {
-	clients.Lock()
-	defer clients.Unlock()
-	if c := clients.of[path]; c != nil {
-		return c, nil
-	}
-	p, err := pjrt.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	c, err := p.NewClient(nil)
-	if err != nil {
-		return nil, err
-	}
-	clients.of[path] = c
-	return c, nil
 }
