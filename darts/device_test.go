@@ -127,7 +127,7 @@ func TestTrainOnDevice(t *testing.T) {
 	assert.Equal(t, scores[0].Score, scores[1].Score)
 }
 
-// TestResumeOnAnotherDevice warns, and goes on.
+// TestResumeOnAnotherDevice warns, and resumes.
 func TestResumeOnAnotherDevice(t *testing.T) {
 	device := plugin(t)
 	dir := filepath.Join(t.TempDir(), "run")

@@ -322,7 +322,7 @@ func TestPackErrors(t *testing.T) {
 func TestPackRefuses(t *testing.T) {
 	photos := t.TempDir()
 	write(t, filepath.Join(photos, "1.png"), picture(t, 1, "png"))
-	assert.ErrorContains(t, dataset.Pack(t.Context(), newAlbum(3), photos, three), "holds 1.png, which is no part of a packed data set; choose a new or an empty folder")
+	assert.ErrorContains(t, dataset.Pack(t.Context(), newAlbum(3), photos, three), "holds 1.png, which does not belong to a packed data set; choose a new or an empty folder")
 	assert.Len(t, contents(t, photos), 1)
 
 	dir := packs(t, newAlbum(3), three)

@@ -193,7 +193,7 @@ func leave(c *Comm) error {
 		os.Exit(0)
 	}
 	err := c.Barrier()
-	fmt.Printf("rank %d went on: %v\n", c.Rank(), err)
+	fmt.Printf("rank %d continued: %v\n", c.Rank(), err)
 	return err
 }
 
@@ -220,7 +220,7 @@ func cores(c *Comm) error {
 	return nil
 }
 
-// fault makes a call that the library refuses, and goes on.
+// fault makes a call that the library refuses, and continues.
 func fault(c *Comm) error {
 	fmt.Println(c.call(func() error { return c.library.broadcast(make([]float32, 1), c.Size()) }))
 	return c.Barrier()

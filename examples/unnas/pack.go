@@ -148,7 +148,7 @@ func checkPacked(out string, splits []packable) error {
 	}
 	for _, e := range entries {
 		if !slices.ContainsFunc(splits, func(s packable) bool { return string(s.split) == e.Name() }) {
-			return fmt.Errorf("-out %s holds %s, which is no part of this data set; give a new or an empty folder", out, e.Name())
+			return fmt.Errorf("-out %s holds %s, which does not belong to this data set; give a new or an empty folder", out, e.Name())
 		}
 	}
 	return nil

@@ -558,7 +558,7 @@ func TestError(t *testing.T) {
 }
 
 // TestRandomShapes copies buffers of random shapes to a device and back. The device does not
-// see what becomes of the memory that was copied.
+// see later changes of the memory that was copied.
 func TestRandomShapes(t *testing.T) {
 	c := newClient(t)
 	seed := rand.Uint64()

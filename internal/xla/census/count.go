@@ -120,7 +120,7 @@ func (m *module) traffic(c *computation, i *instruction) int64 {
 	return total
 }
 
-// reads returns the bytes that a fusion reads of a parameter of so many bytes.
+// reads returns the bytes that a fusion reads of a parameter, of which bytes is the size.
 func (m *module) reads(id, parameter, bytes int64) int64 {
 	f := m.computations[id]
 	views := map[int64]bool{}
