@@ -7,7 +7,9 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -198,4 +200,20 @@ func TestCache(t *testing.T) {
 	path, err := xla.CacheDir()
 	require.NoError(t, err)
 	assert.Equal(t, "xla", filepath.Base(path))
+}
+
+// TestDroppedPlans frees the program of a plan that nothing refers to: a client with programs
+// cannot be closed.
+func TestDroppedPlans(t *testing.T) {
+	c, err := xlatest.Client(t).Plugin().NewClient(nil)
+	require.NoError(t, err)
+	p := irtest.NewProgram(1)
+	plan, err := xla.Compile(c, p.Build(p.Op(ir.ReLU{}, p.Input("x", ir.Shape{2}, 1, -2))), xla.Options{})
+	require.NoError(t, err)
+	require.ErrorContains(t, c.Close(), "1 open buffers and executables")
+	runtime.KeepAlive(plan)
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return c.Close() == nil
+	}, 10*time.Second, time.Millisecond)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
 	"unnas/internal/cpuexec"
@@ -118,6 +119,8 @@ func Compile(c *pjrt.Client, p *ir.Program, o Options) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("xla: %w", err)
 	}
+	// A program may run many searches, which drop their plans.
+	runtime.AddCleanup(plan, (*pjrt.Executable).Close, plan.exec)
 	for _, s := range plan.program.Steps {
 		f := cpuexec.Check(s.Op)
 		if f == nil {
@@ -145,7 +148,7 @@ func (p *Plan) Bytes() int64 {
 // HostBytes returns the memory that an executable takes besides that of the device.
 func (p *Plan) HostBytes() int64 { return 4 * int64(p.floats+p.ints+p.size) }
 
-// Close frees the compiled program.
+// Close frees the compiled program at once; otherwise the garbage collector does.
 func (p *Plan) Close() { p.exec.Close() }
 
 // An Executable is a plan with memory. It is not safe for concurrent use.
