@@ -11,6 +11,7 @@
 //	unnas/darts/record         the events of runs: print, write, read
 //	unnas/darts/report         a web page of a run, in its directory or live
 //	unnas/darts/sweep          many independent jobs, on one machine or several
+//	unnas/darts/xla            accelerators: GPUs and TPUs, by plugins of XLA
 //	unnas/cell                 search spaces, supernets, genotypes and their networks
 //	unnas/cell/draw            figures of cells
 //	unnas/cell/nasbench        cells and accuracies of NAS-Bench-101

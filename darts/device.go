@@ -25,7 +25,8 @@ type Device struct {
 
 // Devices looks for plugins of accelerators, NVIDIA GPUs ("cuda") and TPUs ("tpu"), and for
 // XLA's own for CPUs, which serves tests: PJRT plugins, as pip installs them, or named by
-// the environment variable PJRT_PLUGIN_PATH. It opens each that it finds.
+// the environment variable PJRT_PLUGIN_PATH. It opens each that it finds, if the program
+// imports unnas/darts/xla.
 func Devices() []Device {
 	var all []Device
 	for _, platform := range pjrt.Platforms() {

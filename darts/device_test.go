@@ -16,6 +16,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/record"
+	_ "unnas/darts/xla"
 	"unnas/internal/pjrt"
 	"unnas/ops"
 )

@@ -40,7 +40,7 @@ type Runtime struct {
 
 	// Device runs the networks: "" or "cpu" are the library's own kernels; "cuda" is an
 	// NVIDIA GPU and "tpu" a TPU, through a PJRT plugin, see Devices; or it is the path of a
-	// plugin. Optimisers, data and evaluations of whole images stay on the CPU. Results of a
+	// plugin. The program imports unnas/darts/xla for them. Optimisers, data and evaluations of whole images stay on the CPU. Results of a
 	// device equal those of the CPU but for rounding; equal runs on equal devices and
 	// plugins give equal bits. A run may resume on another device, with a warning.
 	Device string

@@ -8,6 +8,7 @@ import (
 
 	"unnas/darts"
 	"unnas/darts/mpi"
+	_ "unnas/darts/xla"
 	"unnas/examples/unnas/internal/nearest"
 )
 

@@ -279,7 +279,7 @@ func (f function[T]) call(p *Plugin, args *T) error {
 
 func (f function[T]) invoke(p *Plugin, args *T) (failure uintptr) {
 	any(args).(structure).setSize(unsafe.Sizeof(*args))
-	return invoke(p.api.functions[f], unsafe.Pointer(args))
+	return library.Call(p.api.functions[f], unsafe.Pointer(args))
 }
 
 // sized returns the header of a struct within the arguments.

@@ -144,7 +144,7 @@ func (p *Plugin) explain(err error) error {
 	if platformOf(p.path) != "cuda" {
 		return err
 	}
-	if !loads("libcuda.so.1") {
+	if !library.Has("libcuda.so.1") {
 		err = fmt.Errorf("%w; libcuda.so.1 is missing: install the driver of the GPU", err)
 	}
 	if dir, missing := missingCUDA(p.path); missing != nil {
@@ -165,7 +165,7 @@ func missingCUDA(plugin string) (dir string, missing []string) {
 		name := path.Base(file)
 		matches, _ := filepath.Glob(filepath.Join(dir, "*", filepath.FromSlash(file)))
 		_, err := exec.LookPath(name)
-		if len(matches) == 0 && err != nil && !loads(name) {
+		if len(matches) == 0 && err != nil && !library.Has(name) {
 			missing = append(missing, name)
 		}
 	}

@@ -18,7 +18,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"unnas/internal/dlopen"
 )
+
+func init() { Use(dlopen.Library{}) }
 
 // load returns a plugin for CPUs.
 func load(t *testing.T) *Plugin {

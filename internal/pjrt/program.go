@@ -68,7 +68,7 @@ func (p *Program) Serialize() ([]byte, error) {
 	if err := executableSerialize.call(p.plugin, a); err != nil {
 		return nil, err
 	}
-	defer release(a.destroy, a.owner)
+	defer library.Call(a.destroy, unsafe.Pointer(pointer[byte](a.owner)))
 	return []byte(goString(a.bytes, a.n)), nil
 }
 

@@ -31,6 +31,7 @@ import (
 	"syscall"
 
 	"unnas/cell"
+	_ "unnas/darts/xla"
 	"unnas/internal/engine"
 	"unnas/internal/ir"
 	"unnas/internal/pjrt"

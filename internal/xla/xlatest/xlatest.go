@@ -5,8 +5,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"unnas/internal/dlopen"
 	"unnas/internal/pjrt"
 )
+
+func init() { pjrt.Use(dlopen.Library{}) }
 
 // Quick are the flags with which XLA compiles fastest for CPUs.
 var Quick = map[string]any{"xla_backend_optimization_level": 0}
