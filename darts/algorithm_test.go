@@ -26,8 +26,8 @@ func everyAlgorithm() []Algorithm {
 			all[i] = SDARTSADV{Radius: 0.05, Steps: 2}
 		case OLES:
 			all[i] = OLES{Every: 2, Threshold: 0.4}
-		case DARTSPT:
-			all[i] = DARTSPT{Epochs: 1}
+		case PT:
+			all[i] = PT{Epochs: 1}
 		case Stages:
 			all[i] = Stages{Epochs: []int{2}, Keep: []int{3}}
 		}

@@ -185,10 +185,10 @@ func TestPruning(t *testing.T) {
 	}
 }
 
-// TestDARTSPTByHand selects where the loss is Σ costs·softmax(α) over all edges: of equal
+// TestPTByHand selects where the loss is Σ costs·softmax(α) over all edges: of equal
 // weights, the operation of least cost is missed most. Without the edges into the second
 // node, the loss grows by 9-6, 9-2 and -1-4.
-func TestDARTSPTByHand(t *testing.T) {
+func TestPTByHand(t *testing.T) {
 	c := DARTS()
 	c.Epochs = 5
 	c.Space.Ops, c.Space.Nodes = ops.Set{ops.None(), ops.Skip(), ops.SepConv(3), ops.DilConv(3)}, 2
@@ -222,7 +222,7 @@ func TestDARTSPTByHand(t *testing.T) {
 		}
 		return n
 	}
-	rules := DARTSPT{Epochs: 2}.Rules(c)
+	rules := PT{Epochs: 2}.Rules(c)
 	at := func(epoch int) error {
 		return rules.EndEpoch(&Step{Place: Place{Seed: 1, Epoch: epoch}, Objective: p})
 	}
@@ -261,8 +261,8 @@ func TestDARTSPTByHand(t *testing.T) {
 	assert.ElementsMatch(t, want[2:], g.Normal[2:])
 	assert.ElementsMatch(t, want, g.Reduce)
 
-	c.Algorithms = Algorithms{GDAS{}, DARTSPT{Epochs: 1}}
+	c.Algorithms = Algorithms{GDAS{}, PT{Epochs: 1}}
 	assert.ErrorContains(t, c.Validate(), "darts: algorithm darts-pt: the losses of gdas cannot be compared")
-	c.Algorithms = Algorithms{DrNAS{}, DARTSPT{Epochs: 1}}
+	c.Algorithms = Algorithms{DrNAS{}, PT{Epochs: 1}}
 	assert.NoError(t, c.Validate())
 }

@@ -9,7 +9,7 @@ import (
 	"unnas/ops"
 )
 
-// DARTSPT selects the cells by perturbation rather than by the alphas (Wang et al., 2021,
+// PT selects the cells by perturbation (DARTS-PT) rather than by the alphas (Wang et al., 2021,
 // arXiv 2108.04392): of each edge it keeps the operation without which the validation loss
 // is largest, and prunes the others. It does so at the ends of the last Epochs epochs, edge
 // by edge in random order, about as many in each, so that the supernet is fine-tuned
@@ -21,16 +21,16 @@ import (
 // sum to 1; the learning rates are those of the schedule. "none" is never selected where the
 // space does not derive it. Edges are removed by leaving "none" on them; in spaces without
 // it, they are derived by the alphas.
-type DARTSPT struct {
+type PT struct {
 	Epochs int `json:"epochs"`
 }
 
 // Name returns "darts-pt".
-func (DARTSPT) Name() string { return "darts-pt" }
+func (PT) Name() string { return "darts-pt" }
 
 // Validate refuses epochs that the search does not have, and samplers whose losses cannot be
 // compared.
-func (a DARTSPT) Validate(c SearchConfig) error {
+func (a PT) Validate(c SearchConfig) error {
 	if most := c.Epochs - c.ArchStartEpoch; a.Epochs < 1 || a.Epochs > most {
 		return fmt.Errorf("Epochs is %d, must be from 1 to the %d epochs in which the alphas learn", a.Epochs, most)
 	}
@@ -46,7 +46,7 @@ func (a DARTSPT) Validate(c SearchConfig) error {
 }
 
 // Rules returns a selection.
-func (a DARTSPT) Rules(c SearchConfig) Rules {
+func (a PT) Rules(c SearchConfig) Rules {
 	return Rules{EndEpoch: func(s *Step) error {
 		n := s.Epoch + a.Epochs - c.Epochs + 1 // epochs of the selection with this one
 		if n < 1 {
