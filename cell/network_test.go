@@ -280,7 +280,7 @@ func TestAuxiliaryHead(t *testing.T) {
 	}
 	n := newNet(t)
 	middle := n.images(1, 8, 8, 3)
-	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Features.Stem is "", not "cifar" or "imagenet"; an Architecture that returns AuxFeatures must set Stem`, "vgg": `Features.Stem is "vgg"`} {
+	for stem, want := range map[cell.Stem]string{"": `cell: auxiliary head: Features.Stem is "", not one of ["cifar" "imagenet" "nasbench201" "transnas"]; an Architecture that returns AuxFeatures must set Stem`, "vgg": `Features.Stem is "vgg"`} {
 		_, err := (&cell.Features{Out: middle, AuxFeatures: middle, Stem: stem}).AuxiliaryHead(n.Scope, 7)
 		assert.ErrorContains(t, err, want)
 	}

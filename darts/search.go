@@ -309,7 +309,7 @@ func (s *search) metrics() (record.Epoch, error) {
 	both := slices.Concat(normal, reduce)
 	e := record.Epoch{
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
-		SkipWeight: s.c.Space.OpWeight(both, ops.Skip().Name()), PoolWeight: s.poolShare(both),
+		SkipWeight: s.c.Space.OpWeight(normal, reduce, ops.Skip().Name()), PoolWeight: s.poolShare(normal, reduce),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
 		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.Loss).Name,
 	}

@@ -33,11 +33,11 @@ func (s *search) warn() error {
 }
 
 // poolShare returns the weight of all poolings among the candidates.
-func (s *search) poolShare(alphas [][]float64) float64 {
+func (s *search) poolShare(normal, reduce [][]float64) float64 {
 	var sum float64
 	for _, name := range s.c.Space.Ops.Names() {
 		if strings.HasPrefix(name, "max_pool_") || strings.HasPrefix(name, "avg_pool_") {
-			sum += s.c.Space.OpWeight(alphas, name)
+			sum += s.c.Space.OpWeight(normal, reduce, name)
 		}
 	}
 	return sum
