@@ -113,8 +113,8 @@ func TestParametersOfGoldenCases(t *testing.T) {
 			var err error
 			switch c.Kind {
 			case "search", "trajectory":
-				space := cell.DARTS(c.Stem, c.Width, c.Depth)
-				space.Backbone, space.PartialChannels = body, c.Partial
+				space := c.Space()
+				space.PartialChannels = c.Partial
 				_, err = space.Supernet(n.Scope, x)
 			case "training":
 				g, _ := cell.GenotypeByName("darts_v2")

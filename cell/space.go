@@ -38,6 +38,15 @@ type Candidates struct {
 	Reduce [][]string `json:"reduce,omitempty"` // none of a space with one cell
 }
 
+// All returns the candidates of the edges of the normal, then of the reduction cell; nil
+// of nil.
+func (c *Candidates) All() [][]string {
+	if c == nil {
+		return nil
+	}
+	return slices.Concat(c.Normal, c.Reduce)
+}
+
 // Backbone is the macro architecture: how cells are stacked to a network.
 type Backbone struct {
 	Stem  Stem `json:"stem"`

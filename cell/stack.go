@@ -47,10 +47,10 @@ func (b Backbone) stack(s *ops.Scope, x *gorgonia.Node, build builder) ([]*gorgo
 		p.widens = p.reduces && b.Stem.dense()
 		p.dilated = slices.Contains(b.Dilated, i)
 		var y *gorgonia.Node
-		if p.reduces && b.Stem.residual() {
-			y, err = s.Sub(b.name(i)).ResidualReduce(in[0], p.channels)
+		if s := s.Sub(fmt.Sprintf("cells.%d", i)); p.reduces && b.Stem.residual() {
+			y, err = s.ResidualReduce(in[0], p.channels)
 		} else {
-			y, err = build(s.Sub(b.name(i)), in, p)
+			y, err = build(s, in, p)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cell: cell %d: %w", i, err)
@@ -91,21 +91,10 @@ func (b Backbone) finish(s *ops.Scope, y *gorgonia.Node) (*gorgonia.Node, error)
 	return ops.ReLU(y)
 }
 
-// name returns the name of a cell in published weights.
-func (b Backbone) name(i int) string {
-	if b.Stem == TransNASStem {
-		return fmt.Sprintf("layer%d.%d", i/2, i%2)
-	}
-	return fmt.Sprintf("cells.%d", i)
-}
-
 // edge returns the name of an edge of a derived cell in published weights.
 func (b Backbone) edge(i int) string {
-	switch b.Stem {
-	case NASBench201Stem:
+	if b.Stem.dense() {
 		return fmt.Sprintf("layers.%d", i)
-	case TransNASStem:
-		return fmt.Sprintf("edges.%d", i)
 	}
 	return fmt.Sprintf("_ops.%d", i)
 }

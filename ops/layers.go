@@ -111,9 +111,5 @@ func (s *Scope) TransNASStem(x *gorgonia.Node, out int) (*gorgonia.Node, error) 
 	if y, err = s.Sub("1").BatchNorm(y, true); err != nil {
 		return nil, err
 	}
-	s = s.Sub("2").Sub("ops")
-	if y, err = s.Sub("1").Conv(y, ConvConfig{Out: out, Window: Square(3, 2, 1, 1), ReLU: true}); err != nil {
-		return nil, err
-	}
-	return s.Sub("2").BatchNorm(y, true)
+	return NorConv(3).Build(s.Sub("2"), y, OpConfig{Stride: 2, Affine: true, Out: out})
 }

@@ -35,6 +35,14 @@ type Cell struct {
 	Reduction bool // draws the reduction cell; otherwise the normal or only one
 }
 
+// Cells returns the cells of a genotype: the normal and the reduction cell, or the only one.
+func Cells(g cell.Genotype) []Cell {
+	if g.Dense() {
+		return []Cell{{Title: "cell", Genotype: g}}
+	}
+	return []Cell{{Title: "normal cell", Genotype: g}, {Title: "reduction cell", Genotype: g, Reduction: true}}
+}
+
 // WriteSVG writes the cell as an SVG image whose text can be selected and searched.
 func (p Cell) WriteSVG(w io.Writer) error { return p.write(w, picture.SVG) }
 

@@ -65,7 +65,7 @@ func TestPlan(t *testing.T) {
 func TestPlanOfSeveralCells(t *testing.T) {
 	other := slices.Clone(small)
 	other[1].From = 1
-	assert.Equal(t, newPlan(30, of(small), small), newPlan(30, of(other), other, small), "room for the cell that needs more")
+	assert.Equal(t, newPlan(30, of(small), small), newPlan(30, of(small), other, small), "room for the cell that needs more")
 	assert.Less(t, newPlan(30, of(other), other).height, newPlan(30, of(small), small).height)
 }
 

@@ -89,7 +89,7 @@ func (s *state) view(live bool) view {
 		v.Genotype, v.Cells = cells(v.Genotype)
 	}
 	if len(epochs) > 0 {
-		v.Heats, v.Scale = heats(epochs, s.start.Ops)
+		v.Heats, v.Scale = heats(epochs, s.start)
 	}
 	for _, e := range slices.Backward(epochs) {
 		if len(e.Scores) == 0 {
@@ -314,10 +314,7 @@ func cells(text string) (string, []template.HTML) {
 		return text, nil
 	}
 	var all []template.HTML
-	for _, p := range []celldraw.Cell{
-		{Title: "normal cell", Genotype: g},
-		{Title: "reduction cell", Genotype: g, Reduction: true},
-	} {
+	for _, p := range celldraw.Cells(g) {
 		var b bytes.Buffer
 		if p.WriteSVG(&b) != nil {
 			continue
