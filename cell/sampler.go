@@ -99,7 +99,7 @@ func (s ArchSampler) Sample(n int, seed uint64) ([]SampledArch, error) {
 		if !s.fits(size) {
 			continue
 		}
-		if key := g.sorted().String(); !seen[key] {
+		if key := g.Canonical().String(); !seen[key] {
 			seen[key] = true
 			all = append(all, SampledArch{Genotype: g, Size: size, Index: draw})
 			last = draw
@@ -148,9 +148,12 @@ func (sp Space) genotype(normal, reduce []Edge) Genotype {
 	return Genotype{Normal: normal, NormalConcat: concat, Reduce: reduce, ReduceConcat: slices.Clone(concat)}
 }
 
-// sorted returns g with the edges into each node in a canonical order: equal cells
-// then have equal texts.
-func (g Genotype) sorted() Genotype {
+// Canonical returns g with the edges into each node in an order that depends on nothing but
+// the edges: equal cells then have equal texts. A dense genotype is returned as it is.
+func (g Genotype) Canonical() Genotype {
+	if g.Dense() {
+		return g
+	}
 	sorted := func(edges []Edge) []Edge {
 		edges = slices.Clone(edges)
 		for pair := range slices.Chunk(edges, edgesPerNode) {

@@ -57,7 +57,7 @@ func NASBench201() Set { return Set{None(), Skip(), NorConv(1), NorConv(3), AvgP
 func TransNASBench101() Set { return Set{None(), Skip(), NorConv(1), NorConv(3)} }
 
 // All returns all operations of published cells: those of DARTS, NASNet, ENAS,
-// AmoebaNet, PNAS, NAO, NAS-Bench-201, TransNAS-Bench-101 and of the spaces of RobustDARTS.
+// AmoebaNet, PNAS, NAO, NAS-Bench-201 and TransNAS-Bench-101.
 func All() Set {
 	return Set{
 		None(),
@@ -70,7 +70,6 @@ func All() Set {
 		DilConv(3), DilConv(5),
 		DilSepConv(3),
 		FactorizedConv(3), FactorizedConv(7),
-		Noise(),
 	}
 }
 

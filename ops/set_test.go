@@ -28,7 +28,6 @@ func TestSets(t *testing.T) {
 		"dil_conv_3x3", "dil_conv_5x5",
 		"dil_sep_conv_3x3",
 		"conv_3x1_1x3", "conv_7x1_1x7",
-		"noise",
 	}, ops.All().Names())
 }
 
