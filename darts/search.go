@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"unnas/cell"
+	"unnas/cell/benchmark"
 	"unnas/darts/record"
 	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
@@ -88,6 +89,7 @@ type search struct {
 	trainMean, valMean engine.Mean // of this epoch
 	past               []reading   // of the last epochs, if StopEigenvalue needs them
 	watch              watch
+	benchmark          *benchmark.Table // nil for none
 	result             *SearchResult
 }
 
@@ -107,7 +109,7 @@ func given(src Source, task pretext.Task) error {
 
 func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*search, error) {
 	group := rt.group()
-	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), given(src, task)))
+	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), covers(rt.Benchmark, c.Space), given(src, task)))
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +137,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 	}
 	shared, all := loader.Share(c.budget(rt).Room(), m.Planned(), reserved(src))
 	m.Bytes += all - m.Planned()
-	s = &search{c: c, m: m, result: &SearchResult{Config: c}}
+	s = &search{c: c, m: m, benchmark: rt.Benchmark, result: &SearchResult{Config: c}}
 	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, group, src, nil)
 	s.meter = record.NewMeter(record.Func(s.emit))
 	s.m.Passed = s.meter.Pass
@@ -324,6 +326,9 @@ func (s *search) metrics() (record.Epoch, error) {
 		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
+	if e.Truth, e.Percentiles, err = lookUp(s.benchmark, g); err != nil {
+		return e, fmt.Errorf("darts: %w", err)
+	}
 	e.TrainLoss, e.TrainScore = s.trainMean.Value()
 	e.ValLoss, e.ValScore = s.valMean.Value()
 	r := s.result

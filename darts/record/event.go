@@ -130,6 +130,11 @@ type Epoch struct {
 	// labels among the five most probable classes. In JSON each is a field, such as
 	// val_top5.
 	Scores map[string]float64 `json:"val_"`
+	// Truth are the scores of the cell in darts.Runtime.Benchmark, by metric, and Percentiles
+	// the shares of all its cells with lower ones. In JSON each is a field, such as
+	// true_cifar10_test and percentile_cifar10_test.
+	Truth       map[string]float64 `json:"true_"`
+	Percentiles map[string]float64 `json:"percentile_"`
 	// ScoreName is the metric of ValScore; see Start. It is empty if a training did not
 	// evaluate the epoch.
 	ScoreName string `json:"score_name"`
