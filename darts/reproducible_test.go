@@ -61,10 +61,10 @@ func TestWidthsOfVectors(t *testing.T) {
 func TestSearchIsReproducible(t *testing.T) {
 	partial := func(a Algorithm, micro int) SearchConfig {
 		c := dropping()
-		c.Algorithm, c.MicroBatch = a, micro
+		c.Algorithms, c.MicroBatch = Algorithms{a}, micro
 		return c
 	}
-	measured := microBatch(DrNAS, 2)
+	measured := microBatch(DrNAS{}, 2)
 	measured.StopEigenvalue = 0.75
 	for _, row := range []struct {
 		name           string
@@ -73,13 +73,13 @@ func TestSearchIsReproducible(t *testing.T) {
 		recompute      bool
 		stops          []int
 	}{
-		{"first order, parts", microBatch(FirstOrder, 3), 2, 5, true, []int{5}},
-		{"first order, partial and dropped", partial(FirstOrder, 0), 3, 1, false, nil},
-		{"second order", microBatch(SecondOrder, 0), 3, 3, true, []int{3, 3}},
-		{"second order, parts, partial and dropped", partial(SecondOrder, 3), 2, 5, false, []int{5}},
-		{"GDAS, parts, partial and dropped", partial(GDAS, 3), 3, 1, true, []int{7}},
+		{"first order, parts", microBatch(FirstOrder{}, 3), 2, 5, true, []int{5}},
+		{"first order, partial and dropped", partial(FirstOrder{}, 0), 3, 1, false, nil},
+		{"second order", microBatch(SecondOrder{}, 0), 3, 3, true, []int{3, 3}},
+		{"second order, parts, partial and dropped", partial(SecondOrder{}, 3), 2, 5, false, []int{5}},
+		{"GDAS, parts, partial and dropped", partial(GDAS{}, 3), 3, 1, true, []int{7}},
 		{"DrNAS, parts, measured", measured, 2, 3, false, []int{4, 2}},
-		{"DrNAS, partial and dropped", partial(DrNAS, 0), 3, 5, true, []int{4}},
+		{"DrNAS, partial and dropped", partial(DrNAS{}, 0), 3, 5, true, []int{4}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			run := func(dir string, rt Runtime, cores int, stops []int) (*SearchResult, map[string]string) {

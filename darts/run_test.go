@@ -25,7 +25,7 @@ import (
 // measured is a search that measures eigenvalues after every epoch.
 func measured() SearchConfig {
 	c := resumable()
-	c.Algorithm, c.ArchStartEpoch, c.StopEigenvalue = DrNAS, 0, 0.75
+	c.Algorithms, c.ArchStartEpoch, c.StopEigenvalue = Algorithms{DrNAS{}}, 0, 0.75
 	return c
 }
 

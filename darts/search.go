@@ -51,7 +51,7 @@ type SearchResult struct {
 // Search searches a cell: it trains a supernet with the head of a task on one
 // part of the images of src and its alphas on the other (Liu et al., 2019, arXiv
 // 1806.09055; with tasks that need no labels, Liu et al., 2020, arXiv
-// 2003.12056), by the Algorithm of the Config.
+// 2003.12056), by the Algorithms of the Config.
 //
 // Equal seeds give equal results, bit by bit, on any number of cores and of
 // loader workers. What keeps a search from starting gives an error and no result.
@@ -88,6 +88,7 @@ type search struct {
 
 	trainMean, valMean engine.Mean // of this epoch
 	past               []reading   // of the last epochs, if StopEigenvalue needs them
+	resting            bool        // whether Rules.Rest has set what passes draw
 	watch              watch
 	benchmark          *benchmark.Table // nil for none
 	result             *SearchResult
@@ -154,7 +155,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	s.result.Params = s.m.Params
-	if s.rule, err = newBilevel(c, s.m.Engine, s); err != nil {
+	if s.rule, err = newBilevel(c, s.m.rules, s.m.Engine, s); err != nil {
 		return nil, start, nil, fmt.Errorf("darts: %w", err)
 	}
 	metric := metricOf(s.m.Loss)
@@ -268,18 +269,19 @@ func (s *search) fetch() (err error) {
 }
 
 func (s *search) update(rate float64) error {
+	step := s.rule.at(s.epoch, s.step, rate)
 	if s.valBatches != nil {
-		if err := s.rule.arch(s, rate); err != nil {
+		if err := s.rule.alphas(step); err != nil {
 			return err
 		}
 	}
-	return s.rule.weights(s, rate)
+	return s.rule.weights(step)
 }
 
 func (s *search) passes() int {
 	n := 1
 	if s.valBatches != nil {
-		n += s.rule.archPasses()
+		n += 1 + s.m.rules.passes()
 	}
 	return n * s.m.Local
 }
@@ -288,7 +290,7 @@ func (s *search) endEpoch() error {
 	if err := s.trainMean.Counted(); err != nil {
 		return err
 	}
-	if s.valBatches == nil || s.c.StopEigenvalue == 0 {
+	if s.valBatches == nil || s.c.StopEigenvalue == 0 && !s.m.rules.endEpochs() {
 		return nil
 	}
 	if s.valBatch == nil {
@@ -297,7 +299,15 @@ func (s *search) endEpoch() error {
 			return err
 		}
 	}
-	return s.measure()
+	s.m.rules.rest()
+	s.resting = true
+	defer func() { s.resting = false }()
+	if s.c.StopEigenvalue != 0 {
+		if err := s.measure(); err != nil {
+			return err
+		}
+	}
+	return s.m.rules.endEpoch(s.ctx, s.rule.at(s.epoch, s.step, 0))
 }
 
 func (s *search) afterEpoch() error { return s.warn() }
@@ -339,7 +349,7 @@ func (s *search) metrics() (record.Epoch, error) {
 
 // arrays returns the memory that a search resumes from.
 func (s *search) arrays() []checkpoint.Array {
-	return []checkpoint.Array{
+	all := []checkpoint.Array{
 		checkpoint.ArrayOf("weights", s.m.Params.Weights()),
 		checkpoint.ArrayOf("alphas", s.m.Params.Alphas()),
 		checkpoint.ArrayOf("running statistics", s.m.Params.Running()),
@@ -347,6 +357,12 @@ func (s *search) arrays() []checkpoint.Array {
 		checkpoint.ArrayOf("mean of the alphas' gradients", s.rule.mean),
 		checkpoint.ArrayOf("mean of their squares", s.rule.squares),
 	}
+	for i, r := range s.m.rules {
+		if r.State != nil {
+			all = append(all, checkpoint.ArrayOf("state of "+s.c.Algorithms[i].Name(), r.State))
+		}
+	}
+	return all
 }
 
 // searchState is what else a search resumes from.
@@ -377,7 +393,7 @@ func (s *search) restoreState(state json.RawMessage, steps int) (func(), error) 
 	}, nil
 }
 
-// Weights, Alphas, TrainGrad, ValGrad and Trial make a search an objective.
+// Weights, Alphas, Tables, TrainGrad, ValGrad and Trial make a search an Objective.
 
 func (s *search) Weights() (values, grads []float32) {
 	return s.m.Params.Weights(), s.m.Params.WeightGrads()
@@ -386,6 +402,8 @@ func (s *search) Weights() (values, grads []float32) {
 func (s *search) Alphas() (values, grads []float32) {
 	return s.m.Params.Alphas(), s.m.Params.AlphaGrads()
 }
+
+func (s *search) Tables() []Table { return s.m.tables }
 
 func (s *search) TrainGrad() error {
 	s.draw("weights")
@@ -407,11 +425,9 @@ func (s *search) ValGrad() error {
 	return finite(p.Loss, "the alphas' images")
 }
 
-// draw draws operations if the algorithm does, and what skip connections drop.
+// draw draws what the algorithms do, and what skip connections drop.
 func (s *search) draw(purpose string) {
-	if s.m.sampler != nil {
-		s.m.sampler.draw(s.c, purpose, s.epoch, s.step)
-	}
+	s.m.rules.draw(Place{s.c.Seed, s.epoch, s.step}, purpose)
 	s.drop(purpose)
 }
 
@@ -422,18 +438,22 @@ func (s *search) drop(purpose string) {
 	}
 }
 
-func (s *search) Trial(t trial) error {
+func (s *search) Trial(t Trial) (loss float64, err error) {
 	b, half, purpose := s.trainBatch, "the weights' images", "weights"
-	if t == valBoth || t == valAlphas {
+	if t == ValBoth || t == ValAlphas {
 		b, half, purpose = s.valBatch, "the alphas' images", "alphas"
 	}
-	s.drop(purpose)
+	if s.resting {
+		s.drop(purpose)
+	} else {
+		s.draw(purpose)
+	}
 	p, err := s.m.try(t, b)
 	if err != nil {
-		return fmt.Errorf("darts: %w", err)
+		return 0, fmt.Errorf("darts: %w", err)
 	}
-	if t == valBoth {
+	if t == ValBoth {
 		s.valMean.Add(p)
 	}
-	return finite(p.Loss, half)
+	return p.Loss, finite(p.Loss, half)
 }

@@ -18,9 +18,10 @@ type model struct {
 	size cell.Complexity
 
 	// One runner for each half of a step: neither computes the gradients that only
-	// the other needs. A look ahead needs both; nil to first order.
+	// the other needs. Some algorithms need both; nil for others.
 	weights, alphas, both *engine.Runner
-	sampler               *sampler // nil if the algorithm draws nothing
+	rules                 rules
+	tables                []Table  // see Objective
 	dropper               *dropper // nil without SkipDropout
 }
 
@@ -71,32 +72,27 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		if m.size, err = complexity(c.Space, task); err != nil {
 			return err
 		}
-		var weigh cell.MixWeights = ops.Softmax
-		if m.sampler = newSampler(c.Algorithm); m.sampler != nil {
-			weigh = m.sampler.weigh
-		}
+		m.rules = c.Algorithms.rules(c)
 		space := c.Space
 		if c.SkipDropout > 0 {
 			m.dropper = newDropper()
 			space.Ops = m.dropper.over(space.Ops)
 		}
-		if m.Network, m.net, err = build(m.Params, space, weigh, task, b.AtOnce()); err != nil {
+		if m.Network, m.net, err = build(m.Params, space, m.rules.weigh(), task, b.AtOnce()); err != nil {
 			return err
 		}
-		slabs := 3 // weights, gradients, velocities
-		if c.Algorithm == SecondOrder {
-			slabs += 2 // copies of weights and velocities
-		}
+		slabs := 3 + m.rules.copies() // weights, gradients, velocities
 		if err := m.Init(c.Seed, slabs, b); err != nil {
 			return err
 		}
+		m.tables = []Table{tableOf(m.Params, m.net.Normal), tableOf(m.Params, m.net.Reduce)}
 		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}); err != nil {
 			return err
 		}
 		if m.alphas, err = m.Plan(m.Network, engine.Grads{Alphas: true}); err != nil {
 			return err
 		}
-		if c.Algorithm == SecondOrder {
+		if m.rules.both() {
 			m.both, err = m.Plan(m.Network, engine.Grads{Weights: true, Alphas: true})
 		}
 		return err
@@ -123,8 +119,8 @@ func (m *model) drawPart(i int) {
 }
 
 // try runs what a trial needs. Running statistics stay as they are.
-func (m *model) try(t trial, b *loader.Batch) (engine.Pass, error) {
-	r := [...]*engine.Runner{trainWeights: m.weights, valBoth: m.both, trainAlphas: m.alphas, valAlphas: m.alphas}[t]
+func (m *model) try(t Trial, b *loader.Batch) (engine.Pass, error) {
+	r := [...]*engine.Runner{TrainWeights: m.weights, ValBoth: m.both, TrainAlphas: m.alphas, ValAlphas: m.alphas}[t]
 	r.Machine.UpdateStats = false
 	defer func() { r.Machine.UpdateStats = true }()
 	return m.run(r, b)

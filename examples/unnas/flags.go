@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"slices"
-	"strings"
 
 	"unnas/darts"
 	"unnas/darts/preset"
@@ -25,7 +24,7 @@ type options struct {
 	width, cells, nodes      int
 	epochs, batch            int
 	lr, archLR               float64
-	algorithm                darts.Algorithm
+	algorithms               darts.Algorithms
 	partial, evaluateEvery   int
 	microBatch               int
 	precision                string
@@ -127,8 +126,10 @@ var flagDefs = []flagDef{
 		number("lr", func(o *options) *float64 { return &o.lr })},
 	{"arch-lr", "RATE", learningGroup, "learning rate of the architecture parameters", published, nil,
 		number("arch-lr", func(o *options) *float64 { return &o.archLR })},
-	{"algorithm", "NAME", learningGroup, "search algorithm: " + strings.Join(algorithms, ", "), algorithms[0], algorithms,
-		func(f *flag.FlagSet, o *options) { f.TextVar(&o.algorithm, "algorithm", darts.FirstOrder, "") }},
+	{"algorithm", "NAME,…", learningGroup, "search algorithms that combine, such as gdas or second-order", algorithms[0], algorithms,
+		func(f *flag.FlagSet, o *options) {
+			f.TextVar(&o.algorithms, "algorithm", darts.Algorithms{darts.FirstOrder{}}, "")
+		}},
 	{"evaluate-every", "N", learningGroup, "epochs between evaluations; 0: the last is evaluated", "1", nil,
 		whole("evaluate-every", func(o *options) *int { return &o.evaluateEvery })},
 	{"seed", "N", learningGroup, "seed of all that is random; equal seeds give equal results", "1", nil,
@@ -210,12 +211,7 @@ func (c *call) storage(microBatch *int, precision *darts.Precision) {
 var precisions = []string{string(darts.Float32), string(darts.BFloat16), string(darts.TF32)}
 
 // algorithms are the names of the search algorithms.
-var algorithms = func() (names []string) {
-	for _, a := range []darts.Algorithm{darts.FirstOrder, darts.SecondOrder, darts.GDAS, darts.DrNAS} {
-		names = append(names, a.String())
-	}
-	return names
-}()
+var algorithms = darts.PublishedAlgorithms().Names()
 
 // flagOf returns the flag of a name.
 func flagOf(name string) flagDef {

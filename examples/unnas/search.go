@@ -96,7 +96,7 @@ func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	if err != nil {
 		return nil, none, err
 	}
-	config.Algorithm, config.Init = c.algorithm, c.init
+	config.Algorithms, config.Init = c.algorithms, c.init
 	b := &config.Space.Backbone
 	if c.given["width"] {
 		b.Width = c.width
