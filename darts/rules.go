@@ -67,7 +67,8 @@ type Objective interface {
 	// the betas.
 	Weights() (values, grads []float32)
 	Alphas() (values, grads []float32)
-	// Tables returns the alphas of each kind of cell: normal, then reduction cells.
+	// Tables returns the alphas of each kind of cell: normal, then reduction cells, or those
+	// of the only kind.
 	Tables() []Table
 	// TrainGrad computes the loss on the batch of the weights and its gradient with
 	// respect to the weights.

@@ -22,7 +22,7 @@ type model struct {
 	weights, alphas, both *engine.Runner
 	rules                 rules
 	tables                []Table  // see Objective
-	dropper               *dropper // nil without SkipDropout
+	dropper               *dropper // nil without SkipDropout and noise
 }
 
 // build adds the supernet of a space with the head of a task to a new graph, for
@@ -74,9 +74,9 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		}
 		m.rules = c.Algorithms.rules(c)
 		space := c.Space
-		if c.SkipDropout > 0 {
+		if c.SkipDropout > 0 || space.Ops.Has(ops.Noise().Name()) {
 			m.dropper = newDropper()
-			space.Ops = m.dropper.over(space.Ops)
+			space.Ops = m.dropper.over(space.Ops, c.SkipDropout > 0)
 		}
 		if m.Network, m.net, err = build(m.Params, space, m.rules.weigh(), task, b.AtOnce()); err != nil {
 			return err
@@ -85,7 +85,10 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		if err := m.Init(c.Seed, slabs, b); err != nil {
 			return err
 		}
-		m.tables = []Table{tableOf(m.Params, m.net.Normal), tableOf(m.Params, m.net.Reduce)}
+		m.tables = []Table{tableOf(m.Params, m.net.Normal)}
+		if m.net.Reduce != nil {
+			m.tables = append(m.tables, tableOf(m.Params, m.net.Reduce))
+		}
 		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}); err != nil {
 			return err
 		}
