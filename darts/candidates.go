@@ -12,7 +12,7 @@ import (
 // Candidate is one operation of one edge of one cell of the supernet.
 type Candidate struct {
 	Table, Edge, Op int // its place in Objective.Tables
-	Cell            int // number of its cell
+	Cell            int // number of its cell among those that are searched
 	// MACs are its multiply-adds for one image.
 	MACs int64
 	// Values and Grads are its weights and their gradients, of each parameter, as memory of

@@ -32,7 +32,7 @@ func (a OLES) Validate(SearchConfig) error {
 
 // Rules returns a step of the weights around that of the search.
 func (a OLES) Rules(c SearchConfig) Rules {
-	o := &stopper{OLES: a, from: c.ArchStartEpoch, state: make([]float32, 1+2*c.Space.Backbone.Cells*c.Space.Edges()*len(c.Space.Ops))}
+	o := &stopper{OLES: a, from: c.ArchStartEpoch, state: make([]float32, 1+2*c.Space.Backbone.Cells*c.Space.Edges()*len(c.Space.Names(false, 0)))}
 	return Rules{Candidates: true, Both: true, Passes: 1, Copies: 2, State: o.state, Weights: o.step}
 }
 

@@ -116,8 +116,8 @@ func (p selection) project(n, of int) error {
 }
 
 // none returns the operation "none" of an edge of a table, or -1.
-func (p selection) none(_, _ int) int {
-	return slices.Index(p.space.Ops.Names(), ops.None().Name())
+func (p selection) none(table, edge int) int {
+	return slices.Index(p.space.Names(table == 1, edge), ops.None().Name())
 }
 
 // candidates returns the operations that may be selected for an edge.

@@ -68,7 +68,8 @@ type Objective interface {
 	// the betas.
 	Weights() (values, grads []float32)
 	Alphas() (values, grads []float32)
-	// Tables returns the alphas of each kind of cell: normal, then reduction cells.
+	// Tables returns the alphas of each kind of cell: normal, then reduction cells, or those
+	// of the only kind.
 	Tables() []Table
 	// Candidates returns the operations of all cells; nil without Rules.Candidates.
 	Candidates() []Candidate

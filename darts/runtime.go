@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"unnas/cell/benchmark"
 	"unnas/darts/record"
 	"unnas/internal/ranks"
 )
@@ -40,8 +41,8 @@ type Runtime struct {
 
 	// Device runs the networks: "" or "cpu" are the library's own kernels; "cuda" is an
 	// NVIDIA GPU and "tpu" a TPU, through a PJRT plugin, see Devices; or it is the path of a
-	// plugin. The program imports unnas/darts/xla for them. Optimisers, data and evaluations of whole images stay on the CPU. Results of a
-	// device equal those of the CPU but for rounding; equal runs on equal devices and
+	// plugin. The program imports unnas/darts/xla for them. Optimisers, data and evaluations
+	// of whole images stay on the CPU. Results of a device equal those of the CPU but for rounding; equal runs on equal devices and
 	// plugins give equal bits. A run may resume on another device, with a warning.
 	Device string
 
@@ -54,6 +55,11 @@ type Runtime struct {
 
 	// Recorder receives the events of the run; nil is none.
 	Recorder record.Recorder
+
+	// Benchmark has the true scores of the cells of the search space; nil is none. Each
+	// epoch of a search then records those of its current cell, if the table has it. They
+	// do not change the search.
+	Benchmark *benchmark.Table
 
 	// Communicator connects the processes that share the run; nil is a run of one process.
 	// Memory is then that of each process, of which those of one machine take equal shares

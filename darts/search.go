@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"unnas/cell"
+	"unnas/cell/benchmark"
 	"unnas/darts/record"
 	"unnas/internal/checkpoint"
 	"unnas/internal/engine"
@@ -89,6 +90,7 @@ type search struct {
 	past               []reading   // of the last epochs, if StopEigenvalue needs them
 	resting            bool        // whether Rules.Rest has set what passes draw
 	watch              watch
+	benchmark          *benchmark.Table // nil for none
 	result             *SearchResult
 }
 
@@ -108,7 +110,7 @@ func given(src Source, task pretext.Task) error {
 
 func newSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime) (*search, error) {
 	group := rt.group()
-	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), given(src, task)))
+	rt, err := rt.join(group, c.Batch, c.MicroBatch, cmp.Or(c.Validate(), rt.validate(), covers(rt.Benchmark, c.Space), given(src, task)))
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +138,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 	}
 	shared, all := loader.Share(c.budget(rt).Room(), m.Planned(), reserved(src))
 	m.Bytes += all - m.Planned()
-	s = &search{c: c, m: m, result: &SearchResult{Config: c}}
+	s = &search{c: c, m: m, benchmark: rt.Benchmark, result: &SearchResult{Config: c}}
 	s.run = newRun(s, c.Epochs, c.Batch, c.LR, rt, group, src, nil)
 	s.meter = record.NewMeter(record.Func(s.emit))
 	s.m.Passed = s.meter.Pass
@@ -172,7 +174,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 		Images: n, Train: len(weights), Val: len(alphas),
 		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes, Device: describe(s.m.Device), DeviceBytes: s.m.DeviceBytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
-		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
+		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Candidates: c.Space.Candidates.All(), Config: c,
 	}, warnings, nil
 }
 
@@ -319,7 +321,7 @@ func (s *search) metrics() (record.Epoch, error) {
 	both := slices.Concat(normal, reduce)
 	e := record.Epoch{
 		Epoch: s.epoch + 1, Entropy: cell.Entropy(both),
-		SkipWeight: s.c.Space.OpWeight(both, ops.Skip().Name()), PoolWeight: s.poolShare(both),
+		SkipWeight: s.c.Space.OpWeight(normal, reduce, ops.Skip().Name()), PoolWeight: s.poolShare(normal, reduce),
 		Stability: cell.KendallTau(s.watch.Before, both), Normal: normal, Reduce: reduce,
 		Eigenvalue: math.NaN(), ScoreName: metricOf(s.m.Loss).Name,
 	}
@@ -334,6 +336,9 @@ func (s *search) metrics() (record.Epoch, error) {
 		return e, fmt.Errorf("darts: %w", err)
 	}
 	e.Genotype = g.String()
+	if e.Truth, e.Percentiles, err = lookUp(s.benchmark, g); err != nil {
+		return e, fmt.Errorf("darts: %w", err)
+	}
 	e.TrainLoss, e.TrainScore = s.trainMean.Value()
 	e.ValLoss, e.ValScore = s.valMean.Value()
 	r := s.result

@@ -27,13 +27,14 @@ func (a Stages) Validate(c SearchConfig) error {
 	if len(a.Epochs) == 0 || len(a.Epochs) != len(a.Keep) {
 		return fmt.Errorf("Epochs is %v and Keep %v; want a number to keep for each of one or more epochs", a.Epochs, a.Keep)
 	}
-	after, keep := c.ArchStartEpoch, len(c.Space.Ops)
+	of := len(c.Space.Names(false, 0))
+	after, keep := c.ArchStartEpoch, of
 	for i, epoch := range a.Epochs {
 		if epoch <= after || epoch > c.Epochs {
 			return fmt.Errorf("Epochs is %v, must rise from above the %d epochs in which the alphas rest, to %d at most", a.Epochs, c.ArchStartEpoch, c.Epochs)
 		}
 		if a.Keep[i] < 1 || a.Keep[i] >= keep {
-			return fmt.Errorf("Keep is %v, must fall from below the %d operations of an edge, to 1 at least", a.Keep, len(c.Space.Ops))
+			return fmt.Errorf("Keep is %v, must fall from below the %d operations of an edge, to 1 at least", a.Keep, of)
 		}
 		after, keep = epoch, a.Keep[i]
 	}

@@ -23,7 +23,7 @@ type model struct {
 	rules                 rules
 	tables                []Table // see Objective
 	candidates            []Candidate
-	dropper               *dropper // nil without SkipDropout
+	dropper               *dropper // nil without SkipDropout and noise
 }
 
 // build adds the supernet of a space with the head of a task to a new graph, for
@@ -80,9 +80,9 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 			return err
 		}
 		space := c.Space
-		if c.SkipDropout > 0 {
+		if c.SkipDropout > 0 || space.Ops.Has(ops.Noise().Name()) {
 			m.dropper = newDropper()
-			space.Ops = m.dropper.over(space.Ops)
+			space.Ops = m.dropper.over(space.Ops, c.SkipDropout > 0)
 		}
 		if m.Network, m.net, err = build(m.Params, space, m.rules.weigh(), task, b.AtOnce()); err != nil {
 			return err
@@ -91,8 +91,9 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		if err := m.Init(c.Seed, slabs, b); err != nil {
 			return err
 		}
-		for _, q := range []*ops.Param{m.net.Normal, m.net.Reduce} {
-			m.tables = append(m.tables, tableOf(m.Params, q))
+		m.tables = []Table{tableOf(m.Params, m.net.Normal)}
+		if m.net.Reduce != nil {
+			m.tables = append(m.tables, tableOf(m.Params, m.net.Reduce))
 		}
 		m.candidates = o.candidates(m.Params, c.Space, m.tables)
 		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}); err != nil {

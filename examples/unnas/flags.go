@@ -30,7 +30,7 @@ type options struct {
 	precision                string
 	part                     string
 	top                      int
-	space, table             string
+	space, table, benchmark  string
 	samples, seeds, attempts int
 	tasks, shard             string
 	analyse                  bool
@@ -103,6 +103,10 @@ var flagDefs = []flagDef{
 		text("task", func(o *options) *string { return &o.task })},
 	{"preset", "NAME", networkGroup, "hyperparameters to start from, see unnas help presets", "published or small", presetNames,
 		text("preset", func(o *options) *string { return &o.preset })},
+	{"space", "NAME", networkGroup, "search space, see unnas help spaces", ranking.DARTS, spaceNames,
+		text("space", func(o *options) *string { return &o.space })},
+	{"benchmark", "FILE", networkGroup, "table of the true accuracies of the cells of the space (CSV)", "none", nil,
+		text("benchmark", func(o *options) *string { return &o.benchmark })},
 	{"cell", "CELL", networkGroup, "name, file or run directory, see unnas help cells", "none", nil,
 		text("cell", func(o *options) *string { return &o.cell })},
 	{"init", "WEIGHTS", networkGroup, "weights to start from: a run directory, safetensors or PyTorch file", "drawn", nil,
@@ -174,8 +178,6 @@ var flagDefs = []flagDef{
 	{"json", "", outputGroup, "print JSON, one object a line", "", nil,
 		toggle("json", func(o *options) *bool { return &o.JSON })},
 
-	{"space", "NAME", rankGroup, "search space to sample: darts, or nasbench, which needs -table", ranking.DARTS, []string{ranking.DARTS, ranking.NASBench},
-		text("space", func(o *options) *string { return &o.space })},
 	{"table", "FILE", rankGroup, "NAS-Bench-101, .tfrecord or .csv, whose ranking is sampled in tenths", "none", nil,
 		text("table", func(o *options) *string { return &o.table })},
 	{"samples", "N", rankGroup, "architectures", "500", nil,

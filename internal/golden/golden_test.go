@@ -213,8 +213,7 @@ func (g *testCase) body(s *ops.Scope, x *gorgonia.Node) (features, aux *gorgonia
 		require.NoError(t, err)
 		return y, nil
 	}
-	space := cell.DARTS(g.Stem, g.Width, g.Depth)
-	space.Backbone = g.Body()
+	space := g.Space()
 	if g.Kind == "search" || g.Kind == "trajectory" {
 		net, err := space.Supernet(s, x)
 		require.NoError(t, err)

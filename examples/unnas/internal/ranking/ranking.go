@@ -45,9 +45,15 @@ type Settings struct {
 
 // The search spaces.
 const (
-	DARTS    = "darts"
-	NASBench = "nasbench"
+	DARTS       = "darts"
+	NASBench    = "nasbench" // NAS-Bench-101
+	NASBench201 = "nasbench201"
+	TransNAS101 = "transnas101"
+	NASBench301 = "nasbench301" // cells of DARTS with predicted accuracies
 )
+
+// Spaces are the names of the search spaces.
+var Spaces = []string{DARTS, NASBench, NASBench201, TransNAS101, NASBench301}
 
 // Validate refuses what no experiment can have, before anything is read.
 func (o Options) Validate() error {
