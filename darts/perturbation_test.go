@@ -266,3 +266,28 @@ func TestPTByHand(t *testing.T) {
 	c.Algorithms = Algorithms{DrNAS{}, PT{Epochs: 1}}
 	assert.NoError(t, c.Validate())
 }
+
+// TestAlgorithmsInAllSpaces searches dense cells, which have one α and keep all edges, and
+// cells whose edges have candidates of their own.
+func TestAlgorithmsInAllSpaces(t *testing.T) {
+	for name, space := range spaces(t) {
+		for _, all := range []Algorithms{{Cost{0.5}, OLES{2, 0.9}, PT{1}}, {FairDARTS{1}, Stages{[]int{1}, []int{1}}}} {
+			c := smallConfig()
+			c.Space, c.Algorithms, c.Epochs, c.ArchStartEpoch = space, all, 2, 0
+			r, err := Search(t.Context(), stripes{n: 24, fail: -1}, squareTask(), c, Runtime{})
+			require.NoError(t, err, "%s, %s", name, all)
+			for i, row := range r.Normal {
+				var left []string
+				for k, a := range row {
+					if a != pruned {
+						left = append(left, space.Names(false, i)[k])
+					}
+				}
+				require.Len(t, left, 1, "%s, %s", name, all)
+				if len(r.Genotype.Normal) == len(r.Normal) {
+					assert.Equal(t, left[0], r.Genotype.Normal[i].Op)
+				}
+			}
+		}
+	}
+}
