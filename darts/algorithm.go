@@ -83,8 +83,11 @@ func (a Algorithms) String() string { return strings.Join(a.Names(), ",") }
 func (a Algorithms) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // UnmarshalText sets the algorithms to those of PublishedAlgorithms with the given
-// names, which commas separate.
+// names, which commas separate. Text that begins with a bracket is JSON.
 func (a *Algorithms) UnmarshalText(text []byte) error {
+	if bytes.HasPrefix(text, []byte("[")) {
+		return a.UnmarshalJSON(text)
+	}
 	var all Algorithms
 	for name := range strings.SplitSeq(string(text), ",") {
 		one, err := PublishedAlgorithms().find(strings.TrimSpace(name))

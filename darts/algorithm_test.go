@@ -75,6 +75,10 @@ func TestAlgorithmNames(t *testing.T) {
 		assert.ErrorContains(t, json.Unmarshal([]byte(`{"algorithms": `+text+`}`), &c), message)
 	}
 	assert.ErrorContains(t, c.Algorithms.UnmarshalText([]byte("gdas,")), `no algorithm is named ""`)
+	require.NoError(t, c.Algorithms.UnmarshalText([]byte("snas, cost")))
+	assert.Equal(t, Algorithms{SNAS{1, 0.03}, Cost{0.1}}, c.Algorithms)
+	require.NoError(t, c.Algorithms.UnmarshalText([]byte(`["drnas", {"name": "snas", "coldest": 0.5}]`)))
+	assert.Equal(t, Algorithms{DrNAS{}, SNAS{1, 0.5}}, c.Algorithms)
 }
 
 // damped is an algorithm as a program has it: it scales the gradient of the alphas.
