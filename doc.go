@@ -2,6 +2,7 @@
 // docs/tutorial.md, or with package darts.
 //
 //	unnas/darts                search a cell, train a network, use it as a model
+//	unnas/darts/baseline       random search, regularised evolution, successive halving
 //	unnas/darts/dataset        data sets: CIFAR-10, ImageNet, Cityscapes, folders of images
 //	unnas/darts/dataset/scenes built-in scenes, which need no files
 //	unnas/darts/mpi            the ranks of one run, on many sockets and machines, over MPI

@@ -57,6 +57,7 @@ var floors = map[string]int{
 	"pretext":              7,
 	"cell/draw":            8,
 	"cell/benchmark":       8,
+	"darts/baseline":       8,
 	"cell/nasbench":        8,
 	"internal/loader":      8,
 	"segmentation":         8,
