@@ -109,6 +109,41 @@ func TestOrdersOnToy(t *testing.T) {
 	}
 }
 
+// TestRulesOnToy runs algorithms of other kinds until they stand still. The gradient of α is
+// w - 2 + λ with beta decay, whose softmax of one operation is 1. OLES compares the
+// gradients 2(w-α) and α of the only weight, which oppose each other until w has come
+// to α: it stops w at once, or never.
+func TestRulesOnToy(t *testing.T) {
+	for name, test := range map[string]struct {
+		all   Algorithms
+		w, a  float64
+		delta float64
+	}{
+		"beta decay":      {Algorithms{BetaDARTS{Weight: 1}}, 1.5, 1.5, 0.02},
+		"OLES goes on":    {Algorithms{OLES{Every: 1, Threshold: -1}}, 2, 2, 0.02},
+		"OLES stops":      {Algorithms{OLES{Every: 1, Threshold: 0}}, -1.6, 2, 0.05},
+		"both, combined":  {Algorithms{BetaDARTS{Weight: 1}, OLES{Every: 1, Threshold: -1}}, 1.5, 1.5, 0.02},
+		"of second order": {Algorithms{SecondOrder{}, BetaDARTS{Weight: 1}}, 1.5 / 1.1, 1.5 / 1.1, 0.02},
+	} {
+		p := newToy(-2, 2)
+		p.candidates = []Candidate{{Values: [][]float32{p.w}, Grads: [][]float32{p.gw}}}
+		config := DARTS()
+		config.Algorithms, config.ArchLR = test.all, 0.01
+		config.Momentum, config.WeightDecay, config.ArchWeightDecay, config.GradClip = 0, 0, 0, 0
+		rule := newRule(t, config, p)
+		for i := range 5000 {
+			s := rule.at(config.Epochs/2, i, 0.05) // where weights have risen to a half
+			require.NoError(t, rule.alphas(s))
+			require.NoError(t, rule.weights(s))
+			if name == "OLES stops" {
+				p.a[0] = 2
+			}
+		}
+		assert.InDelta(t, test.a, p.a[0], test.delta, "alpha, %s", name)
+		assert.InDelta(t, test.w, p.w[0], test.delta, "w, %s", name)
+	}
+}
+
 // TestSecondOrderByHand follows one gradient on paper. With a velocity of 1,
 //
 //	v' = 0.9·1 + 2(w-α) + 0.1·w = 0.9 - 8 - 0.2 = -7.3, w' = -2 + 0.1·7.3 = -1.27

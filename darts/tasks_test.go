@@ -37,6 +37,17 @@ func TestSearchTasks(t *testing.T) {
 		{pretext.Colorization{Transform: view}, darts.DrNAS{}, 0},
 		{pretext.Colorization{Transform: view}, darts.GDAS{}, 2},
 		{jigsaw, darts.SecondOrder{}, 2},
+		{jigsaw, darts.SNAS{Hottest: 1, Coldest: 0.1}, 2},
+		{pretext.Rotation{Transform: view}, darts.ReinMax{Temperature: 1}, 0},
+		{pretext.Colorization{Transform: view}, darts.FairDARTS{Weight: 10}, 2},
+		{pretext.Rotation{Transform: view}, darts.BetaDARTS{Weight: 50}, 0},
+		{pretext.Rotation{Transform: view}, darts.Entropy{Weight: 0.1}, 2},
+		{pixels, darts.Cost{Weight: 0.1}, 0},
+		{pretext.Rotation{Transform: view}, darts.SDARTSRS{Radius: 0.3}, 2},
+		{jigsaw, darts.SDARTSADV{Radius: 0.3, Steps: 3}, 0},
+		{pixels, darts.OLES{Every: 1, Threshold: 0.4}, 2},
+		{pretext.Rotation{Transform: view}, darts.PT{Epochs: 1}, 2},
+		{jigsaw, darts.Stages{Epochs: []int{1}, Keep: []int{2}}, 0},
 	} {
 		task := test.task
 		t.Run(fmt.Sprintf("%s %v partial=%d", task.Name(), test.algorithm, test.partial), func(t *testing.T) {
