@@ -291,3 +291,20 @@ func TestAlgorithmsInAllSpaces(t *testing.T) {
 		}
 	}
 }
+
+// TestOLESThatStopsNothing leaves a search as it is, its records too.
+func TestOLESThatStopsNothing(t *testing.T) {
+	var all []*SearchResult
+	for _, a := range []Algorithms{{FirstOrder{}}, {OLES{Every: 1, Threshold: -1}}} {
+		c := resumable()
+		c.Algorithms, c.SkipDropout = a, 0.3
+		r, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
+		require.NoError(t, err)
+		all = append(all, r)
+	}
+	assert.Equal(t, all[0].Params.Weights(), all[1].Params.Weights())
+	assert.Equal(t, all[0].Params.Running(), all[1].Params.Running())
+	assert.Equal(t, all[0].Normal, all[1].Normal)
+	assert.Equal(t, all[0].Last.ValLoss, all[1].Last.ValLoss)
+	assert.Equal(t, all[0].Last.ValScore, all[1].Last.ValScore)
+}

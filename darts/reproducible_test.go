@@ -88,6 +88,7 @@ func TestSearchIsReproducible(t *testing.T) {
 		{"SNAS, OLES and Stages, parts", several(3, SNAS{1, 0.1}, OLES{2, 0.9}, Stages{[]int{2}, []int{2}}, BetaDARTS{5}), 2, 3, true, []int{5, 2}},
 		{"SDARTS and PT, partial and dropped", several(0, SDARTSADV{0.1, 2}, PT{2}, Cost{0.2}), 3, 2, false, []int{5, 1}},
 		{"FairDARTS, second order", several(0, FairDARTS{10}, SecondOrder{}, Entropy{0.3}), 2, 5, false, []int{7}},
+		{"SNAS, second order", several(0, SNAS{1, 0.1}, SecondOrder{}), 2, 2, false, []int{5}},
 		{"ReinMax, parts", several(2, ReinMax{1.2}), 3, 3, false, []int{4}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
