@@ -178,7 +178,7 @@ var flagDefs = []flagDef{
 	{"json", "", outputGroup, "print JSON, one object a line", "", nil,
 		toggle("json", func(o *options) *bool { return &o.JSON })},
 
-	{"table", "FILE", rankGroup, "NAS-Bench-101, .tfrecord or .csv, whose ranking is sampled in tenths", "none", nil,
+	{"table", "FILE", rankGroup, "accuracies of the cells of -space, whose ranking is sampled in tenths", "none", nil,
 		text("table", func(o *options) *string { return &o.table })},
 	{"samples", "N", rankGroup, "architectures", "500", nil,
 		whole("samples", func(o *options) *int { return &o.samples })},

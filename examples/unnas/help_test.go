@@ -126,7 +126,7 @@ func TestComplete(t *testing.T) {
 		"search -dataset imagenet2":  {"imagenet22k"},
 		"train -epochs 3 -jpeg t":    {"turbo"},
 		"train -cell darts":          {"darts_v1", "darts_v2"},
-		"rank -space n":              {"nasbench"},
+		"rank -space n":              {"nasbench", "nasbench201", "nasbench301"},
 		"draw -part n":               {"normal"},
 		"draw darts_v":               {"darts_v1", "darts_v2"},
 		"help me":                    {"memory", "measure"},

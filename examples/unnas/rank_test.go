@@ -158,7 +158,7 @@ func TestRankBadFlags(t *testing.T) {
 	data := cifar(t)
 	for want, args := range map[string][]string{
 		"-data is missing": {},
-		`-space is "cells"; give one of darts, nasbench`: {"-data", data, "-space", "cells"},
+		`-space is "cells"; give one of darts, nasbench, nasbench201`: {"-data", data, "-space", "cells"},
 		"needs -table":                           {"-data", data, "-space", "nasbench"},
 		"a multiple of ten":                      {"-data", data, "-space", "nasbench", "-table", "t.csv", "-samples", "12"},
 		"-samples is 0; give 1 or more":          {"-data", data, "-samples", "0"},
