@@ -32,7 +32,8 @@ type options struct {
 	top                      int
 	space, table, benchmark  string
 	samples, seeds, attempts int
-	tasks, shard             string
+	tasks, combinations      string
+	shard                    string
 	analyse                  bool
 	csv, id, supervised      string
 }
@@ -184,6 +185,8 @@ var flagDefs = []flagDef{
 		whole("samples", func(o *options) *int { return &o.samples })},
 	{"tasks", "TASK,...", rankGroup, "tasks; cls is what the others are compared with", "cls,rot,col,jig", nil,
 		text("tasks", func(o *options) *string { return &o.tasks })},
+	{"algorithms", "NAME,…", rankGroup, "algorithms to compare; pc-darts is one, and + combines", studyAlgorithms, nil,
+		func(f *flag.FlagSet, o *options) { f.StringVar(&o.combinations, "algorithms", studyAlgorithms, "") }},
 	{"seeds", "N", rankGroup, "trainings of an architecture on a task", "3 on CIFAR-10, 1 on ImageNet", nil,
 		whole("seeds", func(o *options) *int { return &o.seeds })},
 	{"shard", "I/N", rankGroup, "part of the trainings to do, such as 3/8", "that of an array job, or all", nil,
