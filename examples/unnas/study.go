@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"unnas/cell"
 	"unnas/cell/benchmark"
 	"unnas/darts"
 	"unnas/darts/sweep"
@@ -23,14 +24,19 @@ func studyCommand() *command {
 			"directory of -out. The same command resumes what was stopped. Several may run at once, on\n" +
 			"machines that share the directory; see unnas help cluster.",
 		examples: []example{
-			{"unnas study -data cifar-10-batches-bin -benchmark nb201.csv", "108 searches of NAS-Bench-201"},
-			{"unnas study -data cifar-10-batches-bin -benchmark nb201.csv -tasks rot,cls -algorithms gdas -seeds 1", "two"},
+			{"unnas study -data cifar10 -benchmark nb201.csv", "six tasks, five algorithms, three seeds"},
+			{"unnas study -data cifar10 -benchmark nb201.csv -tasks rot,cls -algorithms gdas -seeds 1", "two"},
 			{"unnas study -analyse -out runs/study", "what is done so far"},
 		},
 		flags: "data dataset subset index jpeg seed space benchmark tasks algorithms seeds width cells epochs batch lr arch-lr " +
 			"precision workers shard attempts analyse out quiet",
-		defaults: map[string]string{"data": builtInTitle, "tasks": studyTasks, "space": nasbench201, "seeds": "3"},
-		texts:    map[string]string{"out": "directory of the study [runs/study]", "cells": "cells of a stage of NAS-Bench-201 [1]"},
+		defaults: map[string]string{"data": builtInTitle, "space": nasbench201},
+		texts: map[string]string{
+			"out": "directory of the study [runs/study]", "cells": "cells of a stage of NAS-Bench-201 [1]",
+			"tasks":      "tasks [six, see unnas help tasks]",
+			"algorithms": "algorithms to compare; pc-darts is one, and + combines [five]",
+			"seeds":      "searches with a task and an algorithm [3]",
+		},
 		run:      runStudy,
 	}
 }
@@ -89,6 +95,9 @@ func (c *call) study(ctx context.Context) (study.Options, []study.Search, error)
 	if err != nil {
 		return o, nil, err
 	}
+	if g := searches[0].Config.Space.Random(0, 0); !has(o.Benchmark, g) {
+		return o, nil, usagef("-benchmark %s lacks cells of -space %s, such as %s; give the table of all cells", c.benchmark, c.space, g)
+	}
 	if c.shard != "" {
 		o.Shard, err = sweep.ParseShard(c.shard)
 	} else {
@@ -115,6 +124,11 @@ func (c *call) study(ctx context.Context) (study.Options, []study.Search, error)
 	}
 	o.Data = map[string]any{"kind": k.name, "images": o.Images.Len(), "subset": c.subset, "seed": c.Seed}
 	return o, searches, nil
+}
+
+func has(t *benchmark.Table, g cell.Genotype) bool {
+	_, ok := t.Find(g)
+	return ok
 }
 
 // searches lists the searches, all algorithms and tasks with one seed after another, and
