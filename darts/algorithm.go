@@ -45,9 +45,14 @@ func (FirstOrder) Validate(SearchConfig) error { return nil }
 func (FirstOrder) Rules(SearchConfig) Rules { return Rules{} }
 
 // PublishedAlgorithms returns one algorithm of each type of the package, with the
-// hyperparameters of its authors.
+// hyperparameters of its authors where they fit. Weights of Entropy and Cost depend on the
+// task, epochs of PT and Stages on the search: those here are for searches of 50 epochs.
 func PublishedAlgorithms() Algorithms {
-	return Algorithms{FirstOrder{}, SecondOrder{}, GDAS{}, DrNAS{}}
+	return Algorithms{
+		FirstOrder{}, SecondOrder{}, GDAS{}, DrNAS{}, SNAS{Hottest: 1, Coldest: 0.03}, ReinMax{Temperature: 1}, FairDARTS{Weight: 10},
+		BetaDARTS{Weight: 50}, Entropy{Weight: 0.1}, Cost{Weight: 0.1}, SDARTSRS{Radius: 0.3}, SDARTSADV{Radius: 0.3, Steps: 7},
+		OLES{Every: 20, Threshold: 0.4}, PT{Epochs: 10}, Stages{Epochs: []int{25}, Keep: []int{4}},
+	}
 }
 
 // Names returns the names of the algorithms in order.

@@ -291,6 +291,8 @@ func (f *fixed) ValGrad() error {
 
 func (f *fixed) Tables() []Table { return f.tables }
 
+func (f *fixed) Candidates() []Candidate { return f.candidates }
+
 func (f *fixed) Trial(t Trial) (loss float64, err error) {
 	p, err := f.try(t, f.batch)
 	return p.Loss, err

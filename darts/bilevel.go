@@ -24,6 +24,7 @@ type bilevel struct {
 
 	step            Step                // under way
 	alphas, weights func(s *Step) error // the steps, within the hooks of the rules
+	learning        bool                // whether the gradient of the alphas is under way
 	pruned          []*float32          // α of the step under way
 }
 
@@ -97,6 +98,8 @@ func (b *bilevel) archGrad(s *Step) error {
 			gradient = r.Gradient
 		}
 	}
+	b.learning = true
+	defer func() { b.learning = false }()
 	if err := gradient(s); err != nil {
 		return err
 	}

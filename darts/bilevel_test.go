@@ -25,12 +25,14 @@ import (
 type toy struct {
 	w, a, gw, ga []float32
 	tables       []Table
+	candidates   []Candidate
 }
 
 func (p *toy) Weights() (values, grads []float32) { return p.w, p.gw }
 func (p *toy) Alphas() (values, grads []float32)  { return p.a, p.ga }
 
-func (p *toy) Tables() []Table { return p.tables }
+func (p *toy) Tables() []Table         { return p.tables }
+func (p *toy) Candidates() []Candidate { return p.candidates }
 
 func (p *toy) TrainGrad() error {
 	_, err := p.Trial(TrainWeights)

@@ -30,13 +30,14 @@ func (GDAS) Validate(SearchConfig) error { return nil }
 func (GDAS) Rules(c SearchConfig) Rules {
 	s := sampler{kind: "gumbel", number: rng.Gumbel}
 	t := temperature{hottest: 10, coldest: 0.1, epochs: c.Epochs}
+	heat := []float32{float32(t.hottest)}
 	return Rules{
 		Weigh: func(alphas *gorgonia.Node) (*gorgonia.Node, error) {
 			noise, err := s.noiseOf(alphas)
 			if err != nil {
 				return nil, err
 			}
-			temperature, err := t.of(alphas)
+			temperature, err := input(alphas, "temperature", heat, 1)
 			if err != nil {
 				return nil, err
 			}
@@ -44,7 +45,7 @@ func (GDAS) Rules(c SearchConfig) Rules {
 		},
 		Draw: func(at Place, purpose string) {
 			s.draw(at, purpose)
-			t.set(at.Epoch)
+			heat[0] = float32(t.at(at.Epoch))
 		},
 	}
 }

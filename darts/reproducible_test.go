@@ -64,6 +64,11 @@ func TestSearchIsReproducible(t *testing.T) {
 		c.Algorithms, c.MicroBatch = Algorithms{a}, micro
 		return c
 	}
+	several := func(micro int, all ...Algorithm) SearchConfig {
+		c := partial(FirstOrder{}, micro)
+		c.Algorithms = all
+		return c
+	}
 	measured := microBatch(DrNAS{}, 2)
 	measured.StopEigenvalue = 0.75
 	for _, row := range []struct {
@@ -80,6 +85,10 @@ func TestSearchIsReproducible(t *testing.T) {
 		{"GDAS, parts, partial and dropped", partial(GDAS{}, 3), 3, 1, true, []int{7}},
 		{"DrNAS, parts, measured", measured, 2, 3, false, []int{4, 2}},
 		{"DrNAS, partial and dropped", partial(DrNAS{}, 0), 3, 5, true, []int{4}},
+		{"SNAS, OLES and Stages, parts", several(3, SNAS{1, 0.1}, OLES{2, 0.9}, Stages{[]int{2}, []int{2}}, BetaDARTS{5}), 2, 3, true, []int{5, 2}},
+		{"SDARTS and PT, partial and dropped", several(0, SDARTSADV{0.1, 2}, PT{2}, Cost{0.2}), 3, 2, false, []int{5, 1}},
+		{"FairDARTS, second order", several(0, FairDARTS{10}, SecondOrder{}, Entropy{0.3}), 2, 5, false, []int{7}},
+		{"ReinMax, parts", several(2, ReinMax{1.2}), 3, 3, false, []int{4}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			run := func(dir string, rt Runtime, cores int, stops []int) (*SearchResult, map[string]string) {

@@ -1,7 +1,6 @@
 package darts
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
 
@@ -37,7 +36,7 @@ type Rules struct {
 	// EndEpoch follows the last step of an epoch in which the alphas may learn. It is
 	// called again if the search stops within it, so it changes nothing until it is sure
 	// to succeed. s.Objective has the last batch of the alphas, and none of the weights.
-	EndEpoch func(ctx context.Context, s *Step) error
+	EndEpoch func(s *Step) error
 
 	// State is memory that the search keeps in its checkpoints.
 	State []float32
@@ -47,6 +46,8 @@ type Rules struct {
 	// Trial(ValBoth).
 	Passes, Copies int
 	Both           bool
+	// Candidates says that the hooks call Objective.Candidates.
+	Candidates bool
 }
 
 // Place is where in a search a step or a pass is.
@@ -70,6 +71,8 @@ type Objective interface {
 	// Tables returns the alphas of each kind of cell: normal, then reduction cells, or those
 	// of the only kind.
 	Tables() []Table
+	// Candidates returns the operations of all cells; nil without Rules.Candidates.
+	Candidates() []Candidate
 	// TrainGrad computes the loss on the batch of the weights and its gradient with
 	// respect to the weights.
 	TrainGrad() error
@@ -155,12 +158,12 @@ func (all rules) rest() {
 	}
 }
 
-func (all rules) endEpoch(ctx context.Context, s *Step) error {
+func (all rules) endEpoch(s *Step) error {
 	for _, r := range all {
 		if r.EndEpoch == nil {
 			continue
 		}
-		if err := r.EndEpoch(ctx, s); err != nil {
+		if err := r.EndEpoch(s); err != nil {
 			return err
 		}
 	}
@@ -168,7 +171,7 @@ func (all rules) endEpoch(ctx context.Context, s *Step) error {
 }
 
 // passes and copies return the sums of Rules.Passes and Rules.Copies, and both whether one
-// says Rules.Both, or has an EndEpoch.
+// says Rules.Both, or Rules.Candidates, or has an EndEpoch.
 func (all rules) passes() (n int) {
 	for _, r := range all {
 		n += r.Passes
@@ -185,6 +188,10 @@ func (all rules) copies() (n int) {
 
 func (all rules) endEpochs() bool {
 	return slices.ContainsFunc(all, func(r Rules) bool { return r.EndEpoch != nil })
+}
+
+func (all rules) candidates() bool {
+	return slices.ContainsFunc(all, func(r Rules) bool { return r.Candidates })
 }
 
 func (all rules) both() bool { return slices.ContainsFunc(all, func(r Rules) bool { return r.Both }) }

@@ -47,23 +47,15 @@ func input(alphas *gorgonia.Node, name string, values []float32, shape ...int) (
 	return n, ops.Bind(n, values)
 }
 
-// temperature is an input that falls linearly with the epochs.
+// temperature falls linearly with the epochs.
 type temperature struct {
 	hottest, coldest float64
 	epochs           int
-	values           []float32 // one, which all α share
 }
 
-func (t *temperature) of(alphas *gorgonia.Node) (*gorgonia.Node, error) {
-	if t.values == nil {
-		t.values = []float32{float32(t.hottest)}
+func (t temperature) at(epoch int) float64 {
+	if t.epochs < 2 {
+		return t.hottest
 	}
-	return input(alphas, "temperature", t.values, 1)
-}
-
-func (t *temperature) set(epoch int) {
-	t.values[0] = float32(t.hottest)
-	if t.epochs > 1 {
-		t.values[0] += float32((t.coldest - t.hottest) * float64(epoch) / float64(t.epochs-1))
-	}
+	return t.hottest + float64((t.coldest-t.hottest)*float64(epoch)/float64(t.epochs-1))
 }

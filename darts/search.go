@@ -307,7 +307,7 @@ func (s *search) endEpoch() error {
 			return err
 		}
 	}
-	return s.m.rules.endEpoch(s.ctx, s.rule.at(s.epoch, s.step, 0))
+	return s.m.rules.endEpoch(s.rule.at(s.epoch, s.step, 0))
 }
 
 func (s *search) afterEpoch() error { return s.warn() }
@@ -393,7 +393,7 @@ func (s *search) restoreState(state json.RawMessage, steps int) (func(), error) 
 	}, nil
 }
 
-// Weights, Alphas, Tables, TrainGrad, ValGrad and Trial make a search an Objective.
+// Weights, Alphas, Tables, Candidates, TrainGrad, ValGrad and Trial make a search an Objective.
 
 func (s *search) Weights() (values, grads []float32) {
 	return s.m.Params.Weights(), s.m.Params.WeightGrads()
@@ -404,6 +404,8 @@ func (s *search) Alphas() (values, grads []float32) {
 }
 
 func (s *search) Tables() []Table { return s.m.tables }
+
+func (s *search) Candidates() []Candidate { return s.m.candidates }
 
 func (s *search) TrainGrad() error {
 	s.draw("weights")
@@ -444,6 +446,9 @@ func (s *search) Trial(t Trial) (loss float64, err error) {
 		b, half, purpose = s.valBatch, "the alphas' images", "alphas"
 	}
 	if s.resting {
+		if err := s.ctx.Err(); err != nil {
+			return 0, err
+		}
 		s.drop(purpose)
 	} else {
 		s.draw(purpose)
@@ -452,7 +457,7 @@ func (s *search) Trial(t Trial) (loss float64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("darts: %w", err)
 	}
-	if t == ValBoth {
+	if t == ValBoth && s.rule.learning {
 		s.valMean.Add(p)
 	}
 	return p.Loss, finite(p.Loss, half)

@@ -21,7 +21,8 @@ type model struct {
 	// the other needs. Some algorithms need both; nil for others.
 	weights, alphas, both *engine.Runner
 	rules                 rules
-	tables                []Table  // see Objective
+	tables                []Table // see Objective
+	candidates            []Candidate
 	dropper               *dropper // nil without SkipDropout and noise
 }
 
@@ -69,10 +70,15 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 	}
 	err = ops.Build(func() error {
 		var err error
-		if m.size, err = complexity(c.Space, task); err != nil {
+		m.rules = c.Algorithms.rules(c)
+		var o observer
+		measured := c.Space
+		if m.rules.candidates() {
+			measured.Ops = o.over(measured.Ops)
+		}
+		if m.size, err = complexity(measured, task); err != nil {
 			return err
 		}
-		m.rules = c.Algorithms.rules(c)
 		space := c.Space
 		if c.SkipDropout > 0 || space.Ops.Has(ops.Noise().Name()) {
 			m.dropper = newDropper()
@@ -89,6 +95,7 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		if m.net.Reduce != nil {
 			m.tables = append(m.tables, tableOf(m.Params, m.net.Reduce))
 		}
+		m.candidates = o.candidates(m.Params, c.Space, m.tables)
 		if m.weights, err = m.Plan(m.Network, engine.Grads{Weights: true}); err != nil {
 			return err
 		}
