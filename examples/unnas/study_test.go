@@ -45,12 +45,12 @@ func TestStudy(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "study")
 	var out bytes.Buffer
 	args := []string{
-		"study", "-data", cifar(t), "-benchmark", truth(t), "-tasks", "rot,cls", "-algorithms", "pc-darts,drnas", "-seeds", "1",
+		"study", "-data", cifar(t), "-benchmark", truth(t), "-tasks", "rot,cls", "-algorithms", "pc-darts,drnas+beta-darts", "-seeds", "1",
 		"-width", "4", "-epochs", "1", "-batch", "2", "-subset", "8", "-out", dir,
 	}
 	require.NoError(t, run(t.Context(), args, &out))
 	for _, text := range []string{
-		"4 searches in", "4 of 4 searches are done", "| | rotation | classification |", "| pc-darts | ", "| drnas | ",
+		"4 searches in", "4 of 4 searches are done", "| | rotation | classification |", "| pc-darts | ", "| drnas+beta-darts | ",
 		"cifar10_test of all cells: mean 2.40 ± 1.20, best 6.00",
 	} {
 		assert.Contains(t, out.String(), text)

@@ -28,7 +28,7 @@ type Search struct {
 
 // name returns the name of the search in the folder of a study.
 func (s Search) name() string {
-	return fmt.Sprintf("%s-%s-%d", s.Task, s.Algorithm, s.Config.Seed)
+	return fmt.Sprintf("%s-%s-%d", s.Task, strings.ReplaceAll(s.Algorithm, "+", "_"), s.Config.Seed)
 }
 
 // Result is what a search finds.
