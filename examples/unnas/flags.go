@@ -25,6 +25,7 @@ type options struct {
 	epochs, batch            int
 	lr, archLR               float64
 	algorithms               darts.Algorithms
+	archStart                int
 	partial, evaluateEvery   int
 	microBatch               int
 	precision                string
@@ -131,6 +132,8 @@ var flagDefs = []flagDef{
 		number("lr", func(o *options) *float64 { return &o.lr })},
 	{"arch-lr", "RATE", learningGroup, "learning rate of the architecture parameters", published, nil,
 		number("arch-lr", func(o *options) *float64 { return &o.archLR })},
+	{"arch-start", "N", learningGroup, "epochs in which the weights learn alone, before the architecture parameters", published, nil,
+		whole("arch-start", func(o *options) *int { return &o.archStart })},
 	{"algorithm", "NAME,…", learningGroup, "search algorithms that combine, such as gdas or second-order", algorithms[0], algorithms,
 		func(f *flag.FlagSet, o *options) {
 			f.TextVar(&o.algorithms, "algorithm", darts.Algorithms{darts.FirstOrder{}}, "")

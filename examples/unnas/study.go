@@ -28,7 +28,7 @@ func studyCommand() *command {
 			{"unnas study -data cifar10 -benchmark nb201.csv -tasks rot,cls -algorithms gdas -seeds 1", "two"},
 			{"unnas study -analyse -out runs/study", "what is done so far"},
 		},
-		flags: "data dataset subset index jpeg seed space benchmark tasks algorithms seeds width cells epochs batch lr arch-lr " +
+		flags: "data dataset subset index jpeg seed space benchmark tasks algorithms seeds width cells epochs batch lr arch-lr arch-start " +
 			"precision workers shard attempts analyse out quiet",
 		defaults: map[string]string{"data": builtInTitle, "space": nasbench201},
 		texts: map[string]string{
