@@ -121,7 +121,7 @@ func TestComplete(t *testing.T) {
 		"":                           names(commands()),
 		"se":                         {"search"},
 		"search -pre":                {"-preset", "-precision"},
-		"search --arch":              {"-arch-lr"},
+		"search --arch":              {"-arch-lr", "-arch-start"},
 		"search -task re":            {"relative_patch", "reconstruction"},
 		"search -dataset imagenet2":  {"imagenet22k"},
 		"train -epochs 3 -jpeg t":    {"turbo"},

@@ -37,7 +37,7 @@ func studyCommand() *command {
 			"algorithms": "algorithms to compare; pc-darts is one, and + combines [five]",
 			"seeds":      "searches with a task and an algorithm [3]",
 		},
-		run:      runStudy,
+		run: runStudy,
 	}
 }
 
