@@ -132,7 +132,7 @@ var flagDefs = []flagDef{
 		number("lr", func(o *options) *float64 { return &o.lr })},
 	{"arch-lr", "RATE", learningGroup, "learning rate of the architecture parameters", published, nil,
 		number("arch-lr", func(o *options) *float64 { return &o.archLR })},
-	{"arch-start", "N", learningGroup, "epochs of the weights alone, before the architecture parameters learn", published, nil,
+	{"arch-start", "N", learningGroup, "epochs of the weights alone before architecture parameters learn", published, nil,
 		whole("arch-start", func(o *options) *int { return &o.archStart })},
 	{"algorithm", "NAME,…", learningGroup, "search algorithms that combine, such as gdas or second-order", algorithms[0], algorithms,
 		func(f *flag.FlagSet, o *options) {
