@@ -23,7 +23,7 @@ func use(t *testing.T, p primitives) {
 func sameBits(t *testing.T, run func(pool *ThreadPool), outs ...[]float32) {
 	t.Helper()
 	var vector [][]float32
-	for _, level := range []cpu.Level{cpu.AVX512, cpu.AVX2, cpu.Generic} {
+	for _, level := range []cpu.Level{cpu.AVX512BF16, cpu.AVX512, cpu.AVX2, cpu.Generic} {
 		if int(level) >= len(variants) || level > cpu.Best() {
 			continue
 		}
