@@ -66,8 +66,8 @@ func TestConvHasTheSameBits(t *testing.T) {
 			z, mom, gx := Floats(gz.Len()), Floats(3*cout), Floats(x.Len())
 			gw, gbias := Floats(len(weights)), Floats(cout)
 			sameBits(t, func(pool *ThreadPool) {
-				ConvForward(pool, x, win, relu, weights, bias, z, cout, mom)
-				ConvBackward(pool, gz, x, win, relu, weights, gx, gw, gbias)
+				ConvForward(pool, Float32, x, win, relu, weights, bias, z, cout, mom)
+				ConvBackward(pool, Float32, gz, x, win, relu, weights, gx, gw, gbias)
 			}, z, mom, gx, gw, gbias)
 		})
 	}

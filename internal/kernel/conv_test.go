@@ -48,7 +48,7 @@ func TestConvOfPanels(t *testing.T) {
 		const c = 3
 		cout := panelWidth + 1 + i*17
 		h := 21 * win.SH
-		s := newConv(2, h, 37, c, win, cout)
+		s := newConv(Float32, 2, h, 37, c, win, cout)
 		require.True(t, s.packs())
 		testConv(t, rng.New(7, "panels", i, 0), win, [4]int{2, h, 37, c}, "affine", i%2 == 0, cout)
 	}
@@ -68,7 +68,7 @@ func TestConvByWeightTiles(t *testing.T) {
 		{Square(1, 1, 1, 1), 3, 9, 4, 400, 330},
 		{Window{KH: 1, KW: 7, SH: 1, SW: 1, PH: 0, PW: 3, DH: 1, DW: 1}, 1, 3, 9, 150, 140},
 	} {
-		c := newConv(s.n, s.h, s.w, s.c, s.win, s.cout)
+		c := newConv(Float32, s.n, s.h, s.w, s.c, s.win, s.cout)
 		_, ok := c.weightTiles()
 		require.True(t, ok)
 		testConv(t, rng.New(7, "weight tiles", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i], i%2 == 0, s.cout)
@@ -80,7 +80,7 @@ func TestManyTasksOfWeightGradients(t *testing.T) {
 	for _, win := range []Window{Square(1, 1, 0, 1), Square(3, 1, 1, 1), Square(3, 2, 1, 1), Square(3, 1, 2, 2)} {
 		for _, size := range []int{7, 8, 14} {
 			for _, n := range []int{16, 32} {
-				s := newConv(n, size, size, 512, win, 512)
+				s := newConv(Float32, n, size, size, 512, win, 512)
 				tasks, buffers := 0, 0
 				if g, ok := s.winogradGradient(); ok {
 					groups := g.groups()
@@ -111,8 +111,8 @@ func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, rel
 	}
 
 	z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
-	operate(t, sized(ConvScratch(n, h, w, c, win, cout, false)), func(pool *ThreadPool) {
-		ConvForward(pool, x, win, relu, weights, bias, z, cout, mom)
+	operate(t, sized(ConvScratch(Float32, n, h, w, c, win, cout, false)), func(pool *ThreadPool) {
+		ConvForward(pool, Float32, x, win, relu, weights, bias, z, cout, mom)
 	}, z, mom)
 	want := refConv(seen, win, dw, dbias, cout)
 	near(t, "z", want.v, z, sumTolerance)
@@ -123,8 +123,8 @@ func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, rel
 	if relu {
 		wantX = dx.where(wantX)
 	}
-	operate(t, sized(ConvScratch(n, h, w, c, win, cout, true)), func(pool *ThreadPool) {
-		ConvBackward(pool, gz, x, win, relu, weights, gx, gw, gbias)
+	operate(t, sized(ConvScratch(Float32, n, h, w, c, win, cout, true)), func(pool *ThreadPool) {
+		ConvBackward(pool, Float32, gz, x, win, relu, weights, gx, gw, gbias)
 	}, gx, gw, gbias)
 	near(t, "gx", wantX.v, gx, sumTolerance)
 	near(t, "gw", wantW, gw, sumTolerance)

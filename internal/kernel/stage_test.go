@@ -58,7 +58,7 @@ func TestStagesThatDoNotGoTogether(t *testing.T) {
 	for _, win := range []Window{Square(3, 2, 1, 1), Square(3, 1, 0, 1)} {
 		list := []Stage{{Win: Square(3, 1, 1, 1), WD: Floats(9), WP: Floats(1)}, {Win: win, WD: Floats(9), WP: Floats(1)}}
 		assert.PanicsWithValue(t, fmt.Sprintf("kernel: stages of windows %+v and %+v do not go together", list[0].Win, win), func() {
-			StagesScratch(1, 8, 8, 1, list, false)
+			StagesScratch(Float32, 1, 8, 8, 1, list, false)
 		})
 	}
 }
@@ -89,8 +89,8 @@ func checkStages(t *testing.T, r *rand.Rand, kind string, x Map, dx dense, wins 
 			wantX.v[j] += v
 		}
 	}
-	operate(t, sized(StagesScratch(x.N, x.H, x.W, x.C, list, false)), func(pool *ThreadPool) {
-		StagesForward(pool, x, list)
+	operate(t, sized(StagesScratch(Float32, x.N, x.H, x.W, x.C, list, false)), func(pool *ThreadPool) {
+		StagesForward(pool, Float32, x, list)
 	}, forward...)
 	for i := range list {
 		near(t, "z", want[i].v, list[i].Z, sumTolerance)
@@ -98,8 +98,8 @@ func checkStages(t *testing.T, r *rand.Rand, kind string, x Map, dx dense, wins 
 	}
 
 	gx, sums := Floats(x.Len()), Floats(2*x.C)
-	size := sized(StagesScratch(x.N, x.H, x.W, x.C, list, true))
-	operate(t, size, func(pool *ThreadPool) { StagesBackward(pool, x, list, gx, sums) }, append(backward, gx, sums)...)
+	size := sized(StagesScratch(Float32, x.N, x.H, x.W, x.C, list, true))
+	operate(t, size, func(pool *ThreadPool) { StagesBackward(pool, Float32, x, list, gx, sums) }, append(backward, gx, sums)...)
 	near(t, "gx", wantX.v, gx, sumTolerance)
 	near(t, "sums", channelSums(wantX, dx), sums, sumTolerance)
 	for i := range list {
@@ -107,7 +107,7 @@ func checkStages(t *testing.T, r *rand.Rand, kind string, x Map, dx dense, wins 
 		near(t, "gwp", wantP[i], list[i].GWP, sumTolerance)
 		list[i].GWD, list[i].GWP = nil, nil
 	}
-	operate(t, size, func(pool *ThreadPool) { StagesBackward(pool, x, list, gx, sums) }, gx, sums)
+	operate(t, size, func(pool *ThreadPool) { StagesBackward(pool, Float32, x, list, gx, sums) }, gx, sums)
 	near(t, "gx alone", wantX.v, gx, sumTolerance)
 	near(t, "sums without gradients of weights", channelSums(wantX, dx), sums, sumTolerance)
 }

@@ -31,7 +31,7 @@ func TestConvByWinograd(t *testing.T) {
 		{window(1, 0, 1, 2), 3, 8, 16, 33, 34},
 		{window(6, 6, 6, 6), 1, 24, 22, 36, 32},
 	} {
-		c := newConv(s.n, s.h, s.w, s.c, s.win, s.cout)
+		c := newConv(Float32, s.n, s.h, s.w, s.c, s.win, s.cout)
 		_, ok := c.winograd()
 		require.True(t, ok, s)
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
@@ -63,8 +63,8 @@ func TestErrorOfWinograd(t *testing.T) {
 			gz, dgz := some(gz)
 			z, gw, pool := Floats(len(gz)), Floats(len(w)), NewThreadPool(1)
 			m, g := Plain(s.n, s.size, s.size, s.c, x), Plain(s.n, s.size, s.size, cout, gz)
-			ConvForward(pool, m, win, false, w, nil, z, cout, nil)
-			ConvBackward(pool, g, m, win, false, w, nil, gw, nil)
+			ConvForward(pool, Float32, m, win, false, w, nil, z, cout, nil)
+			ConvBackward(pool, Float32, g, m, win, false, w, nil, gw, nil)
 			input := dense{s.n, s.size, s.size, s.c, dx}
 			_, wantW, _ := refConvBackward(dense{s.n, s.size, s.size, cout, dgz}, input, win, dw)
 			return relativeError(z, refConv(input, win, dw, nil, cout).v), relativeError(gw, wantW)
