@@ -12,10 +12,10 @@ type Level int
 
 // The levels, in rising order. Generic is plain Go.
 const (
-	Generic Level = iota
-	AVX2          // AVX2 with FMA3
-	AVX512        // AVX-512 F, VL, BW and DQ, with BMI2
-	AVX512BF16    // AVX512 with BF16
+	Generic    Level = iota
+	AVX2             // AVX2 with FMA3
+	AVX512           // AVX-512 F, VL, BW and DQ, with BMI2
+	AVX512BF16       // AVX512 with BF16
 )
 
 // Variable is the environment variable that forces a level.

@@ -106,7 +106,7 @@ func TestRecompute(t *testing.T) {
 // TestCompress takes less memory for results that are nearly the same.
 func TestCompress(t *testing.T) {
 	n, p := irtest.NewNetwork(7, 24)
-	plain, narrow := compile(t, p, cpuexec.Options{Workers: 2}), compile(t, p, cpuexec.Options{Workers: 2, Compress: true})
+	plain, narrow := compile(t, p, cpuexec.Options{Workers: 2}), compile(t, p, cpuexec.Options{Workers: 2, BFloat16: true})
 	assert.Less(t, narrow.Bytes(1), plain.Bytes(1))
 	want, got := bind(t, plain, 2).run(t, n.Data), bind(t, narrow, 2).run(t, n.Data)
 	assert.NotEqual(t, want, got)

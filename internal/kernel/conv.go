@@ -519,8 +519,7 @@ func ConvBackward(t *ThreadPool, p Precision, gz, x Map, win Window, relu bool, 
 	if gx != nil {
 		turn := turnArgs{a.conv, a.turned, w}
 		if p.even(a.cout) == BFloat16 { // pairs of neighbours are turned as numbers are
-			half := a.weights() / 2
-			turn.cout, turn.w = a.cout/2, a.turned[half:]
+			turn.cout, turn.w = a.cout/2, a.turned[a.weights()/2:]
 			ToBFloat16(t, turn.w, w)
 		}
 		turnTaps.run(t, win.KH*win.KW*panelsOf(a.c), turn)

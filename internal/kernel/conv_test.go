@@ -24,7 +24,7 @@ func convWindows() []Window {
 func TestConv(t *testing.T) {
 	eachWindow(t, convWindows(), func(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string) {
 		for _, relu := range []bool{false, true} {
-			testConv(t, r, win, s, kind, relu, 5)
+			testConv(t, Float32, r, win, s, kind, relu, 5)
 		}
 	})
 }
@@ -37,7 +37,7 @@ func TestConvOfManyChannels(t *testing.T) {
 	require.Greater(t, 3*c, tileFloats/cout)
 	for i, shape := range [][4]int{{1, 3, 2, c}, {1, 2, narrowStrip, c}} {
 		win := Window{KH: 2, KW: 3, SH: 1, SW: 1, PH: 1, PW: 1, DH: 1, DW: 1}
-		testConv(t, rng.New(7, "many channels", i, 0), win, shape, "affine", i > 0, cout)
+		testConv(t, Float32, rng.New(7, "many channels", i, 0), win, shape, "affine", i > 0, cout)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestConvOfPanels(t *testing.T) {
 		h := 21 * win.SH
 		s := newConv(Float32, 2, h, 37, c, win, cout)
 		require.True(t, s.packs())
-		testConv(t, rng.New(7, "panels", i, 0), win, [4]int{2, h, 37, c}, "affine", i%2 == 0, cout)
+		testConv(t, Float32, rng.New(7, "panels", i, 0), win, [4]int{2, h, 37, c}, "affine", i%2 == 0, cout)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestConvByWeightTiles(t *testing.T) {
 		c := newConv(Float32, s.n, s.h, s.w, s.c, s.win, s.cout)
 		_, ok := c.weightTiles()
 		require.True(t, ok)
-		testConv(t, rng.New(7, "weight tiles", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i], i%2 == 0, s.cout)
+		testConv(t, Float32, rng.New(7, "weight tiles", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i], i%2 == 0, s.cout)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestManyTasksOfWeightGradients(t *testing.T) {
 	}
 }
 
-func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, relu bool, cout int) {
+func testConv(t *testing.T, p Precision, r *rand.Rand, win Window, s [4]int, kind string, relu bool, cout int) {
 	n, h, w, c := s[0], s[1], s[2], s[3]
 	oh, ow := win.Out(h, w)
 	x, dx := lazy(r, kind, n, h, w, c)
@@ -110,21 +110,25 @@ func testConv(t *testing.T, r *rand.Rand, win Window, s [4]int, kind string, rel
 		bias, dbias = nil, nil
 	}
 
+	// The float64 sums are of what the products read: sums of float32 are near to them.
+	forward, backward := p.even(c), p.even(cout)
 	z, mom := Floats(n*oh*ow*cout), Floats(3*cout)
-	operate(t, sized(ConvScratch(Float32, n, h, w, c, win, cout, false)), func(pool *ThreadPool) {
-		ConvForward(pool, Float32, x, win, relu, weights, bias, z, cout, mom)
+	operate(t, sized(ConvScratch(p, n, h, w, c, win, cout, false)), func(pool *ThreadPool) {
+		ConvForward(pool, p, x, win, relu, weights, bias, z, cout, mom)
 	}, z, mom)
-	want := refConv(seen, win, dw, dbias, cout)
+	want := refConv(forward.rounded(seen), win, forward.roundAll(dw), dbias, cout)
 	near(t, "z", want.v, z, sumTolerance)
 	near(t, "moments", refMoments(want), mom, sumTolerance)
 
 	gx, gw, gbias := Floats(x.Len()), Floats(len(weights)), Floats(cout)
-	wantX, wantW, wantBias := refConvBackward(dgz, seen, win, dw)
+	wantX, _, _ := refConvBackward(backward.rounded(dgz), seen, win, backward.roundAll(dw))
+	_, wantW, _ := refConvBackward(p.rounded(dgz), p.rounded(seen), win, dw)
+	_, _, wantBias := refConvBackward(dgz, seen, win, dw)
 	if relu {
 		wantX = dx.where(wantX)
 	}
-	operate(t, sized(ConvScratch(Float32, n, h, w, c, win, cout, true)), func(pool *ThreadPool) {
-		ConvBackward(pool, Float32, gz, x, win, relu, weights, gx, gw, gbias)
+	operate(t, sized(ConvScratch(p, n, h, w, c, win, cout, true)), func(pool *ThreadPool) {
+		ConvBackward(pool, p, gz, x, win, relu, weights, gx, gw, gbias)
 	}, gx, gw, gbias)
 	near(t, "gx", wantX.v, gx, sumTolerance)
 	near(t, "gw", wantW, gw, sumTolerance)

@@ -109,9 +109,10 @@ var rightRows = newLoop(func(a *rightArgs, _ *Worker, i int) {
 // takes m·n floats of dst.
 func (p Precision) rightTransposed(t *ThreadPool, dst, w []float32, m, n int) {
 	if p == BFloat16 {
-		half := m * n / 2
-		ToBFloat16(t, dst[half:], w)
-		w, n = dst[half:], n/2
+		n /= 2
+		pairs := dst[m*n:][:m*n]
+		ToBFloat16(t, pairs, w)
+		w = pairs
 	}
 	transpose(t, dst, w, m, n)
 }

@@ -35,7 +35,7 @@ func TestConvByWinograd(t *testing.T) {
 		_, ok := c.winograd()
 		require.True(t, ok, s)
 		t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) {
-			testConv(t, rng.New(7, "winograd", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i%len(lazies)], i%2 == 0, s.cout)
+			testConv(t, Float32, rng.New(7, "winograd", i, 0), s.win, [4]int{s.n, s.h, s.w, s.c}, lazies[i%len(lazies)], i%2 == 0, s.cout)
 		})
 	}
 }
