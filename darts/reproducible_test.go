@@ -19,8 +19,8 @@ import (
 // vectorsResult names the file in which a child process leaves the bits of its result.
 const vectorsResult = "UNNAS_TEST_VECTORS_RESULT"
 
-// TestWidthsOfVectors compares the bits of a search and of a training with vectors of each
-// width, in a process each.
+// TestWidthsOfVectors compares the bits of searches and of a training with each set of vector
+// instructions, in a process each.
 func TestWidthsOfVectors(t *testing.T) {
 	if path := os.Getenv(vectorsResult); path != "" {
 		var all []float32
@@ -34,14 +34,19 @@ func TestWidthsOfVectors(t *testing.T) {
 		trained, err := Train(t.Context(), stripes{n: 12, fail: -1}, stripes{n: 4, fail: -1}, smallTask(), training, Runtime{})
 		require.NoError(t, err)
 		all = append(all, slices.Concat(trained.Params.Weights(), trained.Params.Running())...)
+		c.Precision = BFloat16
+		rounded, err := Search(t.Context(), resumableSource, smallTask(), c, Runtime{})
+		require.NoError(t, err)
+		require.NotEqual(t, searched.Params.Weights(), rounded.Params.Weights())
+		all = append(all, slices.Concat(rounded.Params.Weights(), rounded.Params.Alphas())...)
 		require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "%x", all), 0o600))
 		return
 	}
 	if cpu.Best() < cpu.AVX512 {
 		t.Skip("this CPU has vectors of one width at most")
 	}
-	var results [2]string
-	for i, level := range []cpu.Level{cpu.AVX2, cpu.AVX512} {
+	var results []string
+	for level := cpu.AVX2; level <= cpu.Best(); level++ {
 		path := filepath.Join(t.TempDir(), "result")
 		child := exec.Command(os.Args[0], "-test.run=^TestWidthsOfVectors$")
 		child.Env = append(os.Environ(), cpu.Variable+"="+level.String(), vectorsResult+"="+path)
@@ -49,10 +54,10 @@ func TestWidthsOfVectors(t *testing.T) {
 		require.NoError(t, err, "%s", printed)
 		b, err := os.ReadFile(path)
 		require.NoError(t, err)
-		results[i] = string(b)
+		results = append(results, string(b))
+		assert.True(t, results[0] == string(b), "other bits with %v", level)
 	}
 	require.NotEmpty(t, results[0])
-	assert.True(t, results[0] == results[1], "other bits")
 }
 
 // TestSearchIsReproducible compares all bytes that searches leave, on different cores

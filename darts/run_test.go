@@ -324,7 +324,7 @@ func TestFolderWithoutLocks(t *testing.T) {
 
 func TestSlowProcessors(t *testing.T) {
 	assert.Contains(t, slow(cpu.Generic), "thirty times as long")
-	for _, best := range []cpu.Level{cpu.AVX2, cpu.AVX512} {
+	for _, best := range []cpu.Level{cpu.AVX2, cpu.AVX512, cpu.AVX512BF16} {
 		assert.Empty(t, slow(best))
 	}
 }

@@ -63,7 +63,7 @@ func newModel(c SearchConfig, rt Runtime, task pretext.Task) (*model, error) {
 func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task) (*model, error) {
 	b := c.budget(rt)
 	m := &model{Engine: engine.New(c.Batch/b.AtOnce(), group)}
-	m.Recompute, m.Compress = rt.Recompute, c.Precision == BFloat16
+	m.Recompute, m.BFloat16 = rt.Recompute, c.Precision == BFloat16
 	var err error
 	if m.Device, err = rt.device(c.Precision); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"unnas/cell"
 	"unnas/darts/rank"
+	"unnas/internal/rng"
 	"unnas/internal/text"
 )
 
@@ -267,6 +269,39 @@ func (t *Table) Summary(metric string) (Summary, error) {
 	all, n := t.sorted[metric], len(values)
 	s.Median = (all[(n-1)/2] + all[n/2]) / 2
 	return s, nil
+}
+
+// tenths is the number of strata of a ranking.
+const tenths = 10
+
+// Stratified ranks all cells by a metric, lowest first, equal ones by their rows, and draws
+// each cells at random from each tenth of the ranking. It returns their rows in the order of
+// the ranking. Equal seeds give equal draws from equal tables. It returns an error if a tenth
+// has too few cells.
+func (t *Table) Stratified(metric string, each int, seed uint64) ([]int, error) {
+	values, err := t.Values(metric)
+	if err != nil {
+		return nil, err
+	}
+	n := len(values)
+	if each < 0 || each > n/tenths {
+		return nil, fmt.Errorf("benchmark: %d of each tenth of %d cells; want 0 to %d", each, n, n/tenths)
+	}
+	ranking := make([]int, n)
+	for i := range ranking {
+		ranking[i] = i
+	}
+	slices.SortFunc(ranking, func(a, b int) int { return cmp.Or(cmp.Compare(values[a], values[b]), cmp.Compare(a, b)) })
+	var drawn []int
+	for k := range tenths {
+		tenth := ranking[k*n/tenths : (k+1)*n/tenths]
+		places := rng.Perm(rng.New(seed, "stratified", 0, k), len(tenth))[:each]
+		slices.Sort(places)
+		for _, p := range places {
+			drawn = append(drawn, tenth[p])
+		}
+	}
+	return drawn, nil
 }
 
 // RandomSearch returns the expected score of the best of n cells that are drawn with equal

@@ -85,6 +85,36 @@ func TestRandomSearch(t *testing.T) {
 	assert.ErrorContains(t, err, `no metric "c"`)
 }
 
+func TestStratified(t *testing.T) {
+	var rows strings.Builder
+	rows.WriteString("arch,x\n")
+	for i := range 57 {
+		fmt.Fprintf(&rows, "|op_%d~0|,%d\n", i, (i*13)%57)
+	}
+	table, err := benchmark.Read(strings.NewReader(rows.String()))
+	require.NoError(t, err)
+	drawn, err := table.Stratified("x", 2, 3)
+	require.NoError(t, err)
+	values, err := table.Values("x")
+	require.NoError(t, err)
+	require.Len(t, drawn, 20)
+	for i, row := range drawn {
+		k := i / 2
+		assert.True(t, k*57/10 <= int(values[row]) && int(values[row]) < (k+1)*57/10, "%v in tenth %d", values[row], k)
+		assert.True(t, i == 0 || values[drawn[i-1]] < values[row], "in the order of the ranking, without repetition")
+	}
+	again, err := table.Stratified("x", 2, 3)
+	require.NoError(t, err)
+	assert.Equal(t, drawn, again)
+	other, err := table.Stratified("x", 2, 4)
+	require.NoError(t, err)
+	assert.NotEqual(t, drawn, other)
+	_, err = table.Stratified("x", 6, 3)
+	assert.ErrorContains(t, err, "6 of each tenth of 57 cells; want 0 to 5")
+	_, err = table.Stratified("y", 1, 3)
+	assert.ErrorContains(t, err, `no metric "y"`)
+}
+
 // TestOtherNotations reads cells of TransNAS-Bench-101 and of DARTS; the order of the edges
 // into a node does not matter.
 func TestOtherNotations(t *testing.T) {

@@ -25,6 +25,7 @@ type options struct {
 	epochs, batch            int
 	lr, archLR               float64
 	algorithms               darts.Algorithms
+	archStart                int
 	partial, evaluateEvery   int
 	microBatch               int
 	precision                string
@@ -32,7 +33,8 @@ type options struct {
 	top                      int
 	space, table, benchmark  string
 	samples, seeds, attempts int
-	tasks, shard             string
+	tasks, combinations      string
+	shard                    string
 	analyse                  bool
 	csv, id, supervised      string
 }
@@ -130,6 +132,8 @@ var flagDefs = []flagDef{
 		number("lr", func(o *options) *float64 { return &o.lr })},
 	{"arch-lr", "RATE", learningGroup, "learning rate of the architecture parameters", published, nil,
 		number("arch-lr", func(o *options) *float64 { return &o.archLR })},
+	{"arch-start", "N", learningGroup, "epochs of the weights alone before architecture parameters learn", published, nil,
+		whole("arch-start", func(o *options) *int { return &o.archStart })},
 	{"algorithm", "NAME,…", learningGroup, "search algorithms that combine, such as gdas or second-order", algorithms[0], algorithms,
 		func(f *flag.FlagSet, o *options) {
 			f.TextVar(&o.algorithms, "algorithm", darts.Algorithms{darts.FirstOrder{}}, "")
@@ -178,12 +182,14 @@ var flagDefs = []flagDef{
 	{"json", "", outputGroup, "print JSON, one object a line", "", nil,
 		toggle("json", func(o *options) *bool { return &o.JSON })},
 
-	{"table", "FILE", rankGroup, "NAS-Bench-101, .tfrecord or .csv, whose ranking is sampled in tenths", "none", nil,
+	{"table", "FILE", rankGroup, "accuracies of the cells of -space, whose ranking is sampled in tenths", "none", nil,
 		text("table", func(o *options) *string { return &o.table })},
 	{"samples", "N", rankGroup, "architectures", "500", nil,
 		whole("samples", func(o *options) *int { return &o.samples })},
 	{"tasks", "TASK,...", rankGroup, "tasks; cls is what the others are compared with", "cls,rot,col,jig", nil,
 		text("tasks", func(o *options) *string { return &o.tasks })},
+	{"algorithms", "NAME,…", rankGroup, "algorithms to compare; pc-darts is one, and + combines", studyAlgorithms, nil,
+		func(f *flag.FlagSet, o *options) { f.StringVar(&o.combinations, "algorithms", studyAlgorithms, "") }},
 	{"seeds", "N", rankGroup, "trainings of an architecture on a task", "3 on CIFAR-10, 1 on ImageNet", nil,
 		whole("seeds", func(o *options) *int { return &o.seeds })},
 	{"shard", "I/N", rankGroup, "part of the trainings to do, such as 3/8", "that of an array job, or all", nil,

@@ -32,7 +32,7 @@ func searchCommand() *command {
 			{"unnas search -data imagenet -task jig -subset 1% -batch 8", "a taste of it, in less memory"},
 			{"unnas search -data cifar-10-batches-bin -space nasbench201 -benchmark nasbench201_accuracy.csv", "cells whose true accuracy is known and printed"},
 		},
-		flags:    "cfg task preset space benchmark init width cells nodes partial epochs batch lr arch-lr algorithm micro-batch precision auto-batch" + imageFlags + machineFlags + runFlags,
+		flags:    "cfg task preset space benchmark init width cells nodes partial epochs batch lr arch-lr arch-start algorithm micro-batch precision auto-batch" + imageFlags + machineFlags + runFlags,
 		texts:    map[string]string{"cells": "cells of the network, or of a stage of -space nasbench201 [preset]", "init": "supernet to start from: run directory of a search [drawn]"},
 		defaults: map[string]string{"data": builtInTitle, "task": "rotation"},
 		ranks:    true,
@@ -117,6 +117,9 @@ func (c *call) searchPlan(k kind) (pretext.Task, darts.SearchConfig, error) {
 	if c.given["lr"] {
 		config.LR.Base = c.lr
 		config.LR.Min = min(config.LR.Min, c.lr)
+	}
+	if c.given["arch-start"] {
+		config.ArchStartEpoch = c.archStart
 	}
 	if c.given["arch-lr"] {
 		config.ArchLR = c.archLR

@@ -96,7 +96,8 @@ Other hyperparameters or images than those of the run are refused. Workers, memo
 
   -batch N             fewer images in a step; learning rates change in proportion
   -micro-batch N       gradient accumulation: N images go through the network at once
-  -precision bfloat16  feature maps wait for the backward pass in half of the memory
+  -precision bfloat16  feature maps wait for the backward pass in half of the memory,
+                       and convolutions multiply bfloat16
   -recompute           activation checkpointing: a third of the memory, a fifth more time
   -auto-batch          a search halves its batch until it fits, as in the paper
 

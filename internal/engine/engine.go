@@ -27,9 +27,9 @@ type Engine struct {
 	// Parts is the number of micro-batches of a batch, and Local that of this rank: those
 	// from Ranks.Rank()·Local on.
 	Parts, Local int
-	// Recompute and Compress trade time and precision for memory in the runners that are
+	// Recompute and BFloat16 trade time and precision for memory in the runners that are
 	// planned from then on, as in graph.Options.
-	Recompute, Compress bool
+	Recompute, BFloat16 bool
 	// Device runs the runners that are planned from then on; nil is the CPU. DeviceBytes is
 	// the memory of it that planned runners take.
 	Device      *xla.Device
@@ -109,7 +109,7 @@ func (e *Engine) gradients(n *Network, grads Grads) (graph.Options, error) {
 			return graph.Options{}, err
 		}
 	}
-	o := graph.Options{Recompute: e.Recompute, Compress: e.Compress, Want: n.wanted()}
+	o := graph.Options{Recompute: e.Recompute, BFloat16: e.BFloat16, Want: n.wanted()}
 	for _, node := range n.Scope.Learnables() {
 		q := n.Scope.Owner(node)
 		// Some have no gradient, such as the alphas of a kind of cell that a short
