@@ -211,7 +211,7 @@ func TestSampler(t *testing.T) {
 
 	heat := temperature{hottest: 10, coldest: 0.1, epochs: 4}
 	for epoch, want := range []float64{10, 6.7, 3.4, 0.1} {
-		assert.InDelta(t, want, heat.at(epoch), 1e-9)
+		assert.InDelta(t, want, heat.at(epoch), 1e-6)
 	}
 	heat.epochs = 1
 	assert.EqualValues(t, 10, heat.at(0))

@@ -45,7 +45,7 @@ func (GDAS) Rules(c SearchConfig) Rules {
 		},
 		Draw: func(at Place, purpose string) {
 			s.draw(at, purpose)
-			heat[0] = float32(t.at(at.Epoch))
+			heat[0] = t.at(at.Epoch)
 		},
 	}
 }

@@ -53,9 +53,9 @@ type temperature struct {
 	epochs           int
 }
 
-func (t temperature) at(epoch int) float64 {
+func (t temperature) at(epoch int) float32 {
 	if t.epochs < 2 {
-		return t.hottest
+		return float32(t.hottest)
 	}
-	return t.hottest + float64((t.coldest-t.hottest)*float64(epoch)/float64(t.epochs-1))
+	return float32(t.hottest) + float32((t.coldest-t.hottest)*float64(epoch)/float64(t.epochs-1))
 }

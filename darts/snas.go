@@ -55,7 +55,7 @@ func (a SNAS) Rules(c SearchConfig) Rules {
 		},
 		Draw: func(at Place, purpose string) {
 			s.draw(at, purpose)
-			inverse[0] = float32(1 / t.at(at.Epoch))
+			inverse[0] = 1 / t.at(at.Epoch)
 		},
 		Rest: func() { s.fill(0) },
 	}
