@@ -120,7 +120,7 @@ func TestRulesOnToy(t *testing.T) {
 		delta float64
 	}{
 		"beta decay":      {Algorithms{BetaDARTS{Weight: 1}}, 1.5, 1.5, 0.02},
-		"OLES goes on":    {Algorithms{OLES{Every: 1, Threshold: -1}}, 2, 2, 0.02},
+		"OLES continues":  {Algorithms{OLES{Every: 1, Threshold: -1}}, 2, 2, 0.02},
 		"OLES stops":      {Algorithms{OLES{Every: 1, Threshold: 0}}, -1.6, 2, 0.05},
 		"both, combined":  {Algorithms{BetaDARTS{Weight: 1}, OLES{Every: 1, Threshold: -1}}, 1.5, 1.5, 0.02},
 		"of second order": {Algorithms{SecondOrder{}, BetaDARTS{Weight: 1}}, 1.5 / 1.1, 1.5 / 1.1, 0.02},

@@ -142,7 +142,7 @@ func TestOLESByHand(t *testing.T) {
 	step(1)
 	assert.InDeltaSlice(t, []float32{1, float32(math.Sqrt(0.5)), 0, 0, 0, -1, 0}, rules.State[:7], 1e-6)
 	step(1)
-	assert.Equal(t, []float32{0, 0, 0, 0, 0, 0, 1}, rules.State[:7], "0.707 goes on, -1 stops")
+	assert.Equal(t, []float32{0, 0, 0, 0, 0, 0, 1}, rules.State[:7], "0.707 continues, -1 stops")
 	assert.Equal(t, []float32{8, 6}, opposing.Values[0])
 	step(1)
 	assert.Equal(t, []float32{8, 6}, opposing.Values[0], "stopped")

@@ -12,8 +12,8 @@ import (
 // 3.4). It combines with any sampler.
 //
 // Differs: a pruned operation is computed still, and weighs nothing, so later stages are no
-// faster and have the depth and the channels of the first; weights and alphas go on from
-// stage to stage.
+// faster and have the depth and the channels of the first; weights and alphas continue
+// from stage to stage.
 type Stages struct {
 	Epochs []int `json:"epochs"` // rising
 	Keep   []int `json:"keep"`   // falling
