@@ -202,7 +202,7 @@ func TestModelErrors(t *testing.T) {
 		"another kind of task":      {edit(`{\"kind\":\"classification\"`, `{\"kind\":\"classificatiom\"`), `task: unknown kind "classificatiom", want one of classification, rotation,`},
 		"another architecture":      {edit(`{\"kind\":\"network\"`, `{\"kind\":\"netwerk\"`), `architecture: unknown kind "netwerk", want one of network,`},
 		"other weights":             {edit(`\"width\":2`, `\"width\":1`), "the weights do not fit the network"},
-		"an absurd architecture":    {edit(`\"cells\":2,\"reductions\":[1]`, `\"cells\":99,\"reductions\":[]`), "its network has 99 cells, which the 12528 bytes of the file cannot describe"},
+		"an absurd architecture":    {edit(`\"cells\":2,\"reductions\":[1]`, `\"cells\":99,\"reductions\":[]`), "its network has 99 cells, which the 12560 bytes of the file cannot describe"},
 		"a description that is cut": {edit(`\"format\":1`, `\"format\":,`), "its description: invalid character"},
 	} {
 		t.Run(name, func(t *testing.T) {
