@@ -6,8 +6,9 @@ import (
 	"unsafe"
 )
 
-// ToBFloat16 rounds x to the nearest bfloat16, ties to even and denormal numbers to zero, and packs two of these into
-// each float of dst; an odd one at the end has a neighbour of undefined content.
+// ToBFloat16 rounds x to the nearest bfloat16, ties to even and denormal numbers to zero, and
+// packs two of these into each float of dst; an odd one at the end has a neighbour of
+// undefined content.
 func ToBFloat16(t *ThreadPool, dst, x []float32) {
 	need("dst", dst, (len(x)+1)/2)
 	toBFloat16.run(t, chunks(len(x)), bfloat16Args{halves(dst, len(x)), x})
@@ -48,20 +49,24 @@ const (
 	sign     = 1 << 31
 )
 
-// toBFloat16Generic is the definition of the primitive toBFloat16. Like the instructions
-// of AVX-512 it takes denormal numbers for zeros.
+// toBFloat16Generic is the definition of the primitive toBFloat16.
 func toBFloat16Generic(dst []uint16, x []float32) {
 	for i, v := range x {
-		u := math.Float32bits(v)
-		switch {
-		case v != v:
-			dst[i] = uint16(u>>16) | quiet // rounding could make it infinite
-		case u&exponent == 0:
-			dst[i] = uint16(u >> 16 & (sign >> 16))
-		default:
-			dst[i] = uint16((u + 0x7fff + u>>16&1) >> 16)
-		}
+		dst[i] = bfloat16(v)
 	}
+}
+
+// bfloat16 rounds a number. Like the instructions of AVX-512 it takes denormal ones for
+// zeros.
+func bfloat16(v float32) uint16 {
+	u := math.Float32bits(v)
+	switch {
+	case v != v:
+		return uint16(u>>16) | quiet // rounding could make it infinite
+	case u&exponent == 0:
+		return uint16(u >> 16 & (sign >> 16))
+	}
+	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }
 
 // fromBFloat16Generic is the definition of the primitive fromBFloat16.
@@ -78,15 +83,13 @@ func fromBFloat16Generic(dst []float32, x []uint16) {
 // pairRowsGeneric sets rows/2 rows of dst, or one more with zeros for a missing row, to
 // pairs of the c elements of two rows of x, which are ld apart.
 func pairRowsGeneric(dst, x []float32, ld, rows, c int) {
-	var halves [2][1]uint16
 	for r := 0; r < rows; r += 2 {
 		for j := range c {
-			toBFloat16Generic(halves[0][:], x[r*ld+j:][:1])
-			halves[1][0] = 0
+			pair := uint32(bfloat16(x[r*ld+j]))
 			if r+1 < rows {
-				toBFloat16Generic(halves[1][:], x[(r+1)*ld+j:][:1])
+				pair |= uint32(bfloat16(x[(r+1)*ld+j])) << 16
 			}
-			dst[r/2*c+j] = math.Float32frombits(uint32(halves[1][0])<<16 | uint32(halves[0][0]))
+			dst[r/2*c+j] = math.Float32frombits(pair)
 		}
 	}
 }

@@ -53,11 +53,14 @@ func TestPrimitivesTouchNothingOutside(t *testing.T) {
 				matrices := func() (a, b, ab []float32) { return f.floats(n * 5), f.floats(5 * c), f.floats(n * c) }
 				a, b, ab := matrices()
 				calls := map[string]func(){
-					"gemm":      func() { p.gemm(n, c, 5, a, 5, b, c, ab, c, c%2 == 0) },
-					"gemmT":     func() { p.gemmT(n, c, 5, a, 5, ab, c, b, c, c%2 == 0) },
-					"affine":    func() { p.affine(ab, f.floats(n*c), f.floats(n*c), f.floats(c), f.floats(c), f.floats(c), n, c, true) },
-					"addAffine": func() { p.addAffine(ab, f.floats(n*c), f.floats(c), f.floats(c), n, c) },
-					"dots":      func() { p.dots(f.floats(c), f.floats(c), ab, f.floats(n*c), n, c) },
+					"gemm":           func() { p.gemm(n, c, 5, a, 5, b, c, ab, c, c%2 == 0) },
+					"gemmT":          func() { p.gemmT(n, c, 5, a, 5, ab, c, b, c, c%2 == 0) },
+					"gemm of pairs":  func() { p.pairs.gemm(n, c, 5, a, 5, b, c, ab, c, c%2 == 0) },
+					"gemmT of pairs": func() { p.pairs.gemmT(n, c, 5, a, 5, ab, c, b, c, c%2 == 0) },
+					"pairRows":       func() { p.pairRows(f.floats((n+1)/2*c), ab, c, n, c) },
+					"affine":         func() { p.affine(ab, f.floats(n*c), f.floats(n*c), f.floats(c), f.floats(c), f.floats(c), n, c, true) },
+					"addAffine":      func() { p.addAffine(ab, f.floats(n*c), f.floats(c), f.floats(c), n, c) },
+					"dots":           func() { p.dots(f.floats(c), f.floats(c), ab, f.floats(n*c), n, c) },
 					"toBFloat16": func() {
 						p.toBFloat16(halves(f.floats(n*c), n*c), f.floats(n*c))
 					},

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,12 +16,8 @@ func (p Precision) roundAll(x []float64) []float64 {
 		return x
 	}
 	y := make([]float64, len(x))
-	var half [1]uint16
-	var whole [1]float32
 	for i, v := range x {
-		toBFloat16Generic(half[:], []float32{float32(v)})
-		fromBFloat16Generic(whole[:], half[:])
-		y[i] = float64(whole[0])
+		y[i] = float64(math.Float32frombits(uint32(bfloat16(float32(v))) << 16))
 	}
 	return y
 }

@@ -43512,10 +43512,9 @@ done2350:
 // func toBFloat16AVX512BF16(dst *uint16, x *float32, blocks int)
 // Requires: AVX, AVX512F
 TEXT ·toBFloat16AVX512BF16(SB), NOSPLIT, $0-24
-	VMOVUPS pairOrder<>+0(SB), Z0
-	MOVQ    dst+0(FP), AX
-	MOVQ    x+8(FP), CX
-	MOVQ    blocks+16(FP), DX
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ blocks+16(FP), DX
 
 loop2357:
 	VMOVUPS        (CX), Z0

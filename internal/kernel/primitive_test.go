@@ -787,6 +787,8 @@ func TestShortSlicesPanic(t *testing.T) {
 			"gemm b":        func() { p.gemm(2, 3, 4, f(8), 4, f(11), 3, f(6), 3, false) },
 			"gemm c":        func() { p.gemm(2, 3, 4, f(8), 4, f(12), 3, f(5), 3, false) },
 			"gemm empty c":  func() { p.gemm(2, 3, 0, nil, 4, nil, 3, f(5), 3, false) },
+			"pairRows x":    func() { p.pairRows(f(6), f(10), 4, 3, 3) },
+			"pairRows dst":  func() { p.pairRows(f(5), f(11), 4, 3, 3) },
 			"gemmT a":       func() { p.gemmT(2, 3, 4, f(7), 4, f(6), 3, f(12), 3, true) },
 			"gemmT b":       func() { p.gemmT(2, 3, 4, f(8), 4, f(5), 3, f(12), 3, true) },
 			"gemmT c":       func() { p.gemmT(2, 3, 4, f(8), 4, f(6), 3, f(11), 3, true) },

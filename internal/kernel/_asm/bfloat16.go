@@ -86,17 +86,17 @@ func bfloat16Constants() {
 // rounding takes.
 //
 // Tail: a row of numbers has none, it is whole blocks; a row of pairs as in affine.
-func conversions(v vectors, together func(v vectors) (row, pair func(x, y VecVirtual) VecVirtual)) {
+func conversions(v vectors, together func(v vectors, ofRows bool) func(x, y VecVirtual) VecVirtual) {
 	name := "toBFloat16" + v.name
 	TEXT(name, NOSPLIT, "func(dst *uint16, x *float32, blocks int)")
 	Doc(name + " rounds two vectors of numbers for each block, one at least.")
-	row, _ := together(v)
+	round := together(v, false)
 	to, from := number("dst"), number("x")
 	repeat(number("blocks"), func() {
 		x, y := v.reg(), v.reg()
 		VMOVUPS(Mem{Base: from}, x)
 		VMOVUPS(Mem{Base: from, Disp: v.size()}, y)
-		VMOVUPS(row(x, y), Mem{Base: to})
+		VMOVUPS(round(x, y), Mem{Base: to})
 		ADDQ(imm(2*v.size()), from)
 		ADDQ(imm(v.size()), to)
 	})
@@ -106,7 +106,7 @@ func conversions(v vectors, together func(v vectors) (row, pair func(x, y VecVir
 	TEXT(name, NOSPLIT, "func(dst, x *float32, ld, rows, c int)")
 	Doc(name+" rounds 2·rows rows of c numbers, ld apart, and sets dst to rows·c pairs: of the",
 		"numbers of two rows. rows and c are positive.")
-	_, pair := together(v)
+	round = together(v, true)
 	t := v.tail(number("c"))
 	v.channels([]int{1}, t, func(_ int, channel Mem, t *tail) {
 		to, from := number("dst"), number("x")
@@ -117,7 +117,7 @@ func conversions(v vectors, together func(v vectors) (row, pair func(x, y VecVir
 			x, y := v.reg(), v.reg()
 			v.load(Mem{Base: from}, x, t)
 			v.load(at(from, ld, 0), y, t)
-			v.store(pair(x, y), Mem{Base: to}, t)
+			v.store(round(x, y), Mem{Base: to}, t)
 			LEAQ(Mem{Base: from, Index: ld, Scale: 2}, from)
 			ADDQ(c, to)
 		})
@@ -125,24 +125,28 @@ func conversions(v vectors, together func(v vectors) (row, pair func(x, y VecVir
 	end()
 }
 
-// nativelyRounded rounds with an instruction.
-func nativelyRounded(v vectors) (row, pair func(x, y VecVirtual) VecVirtual) {
-	row = func(x, y VecVirtual) VecVirtual {
+// nativelyRounded returns what rounds two vectors, of a row or of two rows, with an
+// instruction.
+func nativelyRounded(v vectors, ofRows bool) func(x, y VecVirtual) VecVirtual {
+	row := func(x, y VecVirtual) VecVirtual {
 		both := v.reg()
 		native("VCVTNE2PS2BF16", x, y, both)
 		return both
 	}
+	if !ofRows {
+		return row
+	}
 	order := v.reg()
 	VMOVUPS(pairOrder, order)
-	return row, func(x, y VecVirtual) VecVirtual {
+	return func(x, y VecVirtual) VecVirtual {
 		both := row(x, y)
 		VPERMW(both, order, both)
 		return both
 	}
 }
 
-// rounded rounds with integers.
-func rounded(v vectors) (row, pair func(x, y VecVirtual) VecVirtual) {
+// rounded does the same with integers.
+func rounded(v vectors, ofRows bool) func(x, y VecVirtual) VecVirtual {
 	constants := v.regs(len(rounding))
 	for i, m := range rounding {
 		VMOVUPS(m, constants[i])
@@ -167,18 +171,16 @@ func rounded(v vectors) (row, pair func(x, y VecVirtual) VecVirtual) {
 		VBLENDVPS(small, t, sum, sum)
 		return sum
 	}
-	row = func(x, y VecVirtual) VecVirtual {
+	return func(x, y VecVirtual) VecVirtual {
 		low, high := round(x), round(y)
 		VPSRLD(Imm(16), low, low)
+		if ofRows {
+			VPBLENDW(Imm(0xaa), high, low, low)
+			return low
+		}
 		VPSRLD(Imm(16), high, high)
 		VPACKUSDW(high, low, low)
 		VPERMQ(Imm(0xd8), low, low)
-		return low
-	}
-	return row, func(x, y VecVirtual) VecVirtual {
-		low, high := round(x), round(y)
-		VPSRLD(Imm(16), low, low)
-		VPBLENDW(Imm(0xaa), high, low, low)
 		return low
 	}
 }
