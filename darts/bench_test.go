@@ -155,7 +155,7 @@ func BenchmarkInfer(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			p, err := NewParams(c.net, c.task, 1)
 			require.NoError(b, err)
-			predictor, err := newPredictor(c.net, c.task, p)
+			predictor, err := newPredictor(c.net, c.task, p, nil)
 			require.NoError(b, err)
 			part := predictor.parts[0]
 			if c.batch < part.images {

@@ -83,7 +83,7 @@ type swinging struct{ pretext.Task }
 
 func (swinging) Metric() (string, bool) { return "swing", false }
 
-func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source) (func(context.Context, []int) ([]float64, error), int64, error) {
+func (swinging) Evaluate(_ context.Context, _ cell.Architecture, p *ops.Params, _ pretext.Source, _ string) (func(context.Context, []int) ([]float64, error), int64, error) {
 	return func(context.Context, []int) ([]float64, error) {
 		return []float64{math.Sin(1e4 * float64(p.Weights()[0]))}, nil
 	}, 0, nil

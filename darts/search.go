@@ -169,7 +169,7 @@ func planSearch(src Source, task pretext.Task, c SearchConfig, rt Runtime, group
 	}
 	return s, record.Start{
 		Images: n, Train: len(weights), Val: len(alphas),
-		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes, Device: describe(s.m.Device), DeviceBytes: s.m.DeviceBytes,
+		Params: s.m.size.Params, MACs: s.m.size.MACs, PlannedBytes: s.m.Bytes, Device: s.m.Device.String(), DeviceBytes: s.m.DeviceBytes,
 		MicroBatch: c.budget(rt).AtOnce(), Recompute: rt.Recompute,
 		ScoreName: metric.Name, LowerIsBetter: metric.LowerIsBetter, TrainScoreName: metric.Name, Ops: c.Space.Ops.Names(), Config: c,
 	}, warnings, nil

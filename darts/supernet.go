@@ -101,9 +101,6 @@ func planModel(c SearchConfig, rt Runtime, group *ranks.Group, task pretext.Task
 		}
 		return err
 	})
-	if err == nil {
-		err = checkDevice(m.Engine)
-	}
 	if err != nil {
 		return nil, err
 	}

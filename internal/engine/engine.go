@@ -160,6 +160,9 @@ func (e *Engine) Planned() int64 {
 
 // Bind allocates the planned memory.
 func (e *Engine) Bind() error {
+	if err := e.Device.Fits(e.DeviceBytes); err != nil {
+		return err
+	}
 	plans := make([]*graph.Plan, len(e.runners))
 	for i, r := range e.runners {
 		plans[i] = r.plan

@@ -29,15 +29,6 @@ type Options struct {
 	Cache string
 }
 
-// A Device is where programs run.
-type Device struct {
-	Client *pjrt.Client
-	Options
-}
-
-// Compile compiles a program for the device.
-func (d *Device) Compile(p *ir.Program) (*Plan, error) { return Compile(d.Client, p, d.Options) }
-
 // emitter returns one with the options.
 func (o Options) emitter() (*emitter, error) {
 	e := &emitter{Builder: stablehlo.New(), precision: o.Precision, shifts: o.Depthwise == Sums, joined: map[string]value{}, lanes: 1}
