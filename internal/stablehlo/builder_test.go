@@ -65,6 +65,7 @@ func TestOperations(t *testing.T) {
 			return b.DotBatch(b.Reshape(x, 1, 2, 3), b.Reshape(y, 3, 2, 2), 1, 1, 2, 0)
 		}, []int{2, 1, 2}, "%4 = stablehlo.dot_general %2, %3, batching_dims = [1] x [1], contracting_dims = [2] x [0], precision = [HIGHEST, HIGHEST] : (tensor<1x2x3xf32>, tensor<3x2x2xf32>) -> tensor<2x1x2xf32>"},
 		{"sums", func(b *Builder, x, _ Value) Value { _, y := b.Sums(x, b.Exp(x), 0); return y }, []int{3}, `}) : (tensor<2x3xf32>, tensor<2x3xf32>, tensor<f32>, tensor<f32>) -> (tensor<3xf32>, tensor<3xf32>)`},
+		{"first largest", func(b *Builder, x, _ Value) Value { return b.FirstLargest(x) }, []int{2}, `}) : (tensor<2x3xf32>, tensor<2x3xi32>, tensor<f32>, tensor<i32>) -> (tensor<2xf32>, tensor<2xi32>)`},
 		{"convolution", func(b *Builder, x, y Value) Value {
 			win := Window{Stride: [2]int{2, 1}, Low: [2]int{0, 1}, High: [2]int{1, 1}, Dilation: [2]int{1, 2}}
 			return b.Conv(b.Reshape(x, 1, 3, 2, 1), b.Reshape(y, 3, 2, 1, 2), win, 1)
@@ -143,7 +144,8 @@ func TestPanics(t *testing.T) {
 		}},
 		{"stablehlo: constant of 1 elements, of shape [2]", func(b *Builder, _, _ Value) { b.Floats([]float32{1}, 2) }},
 		{"stablehlo: constant -Inf of type f64", func(b *Builder, _, _ Value) { b.Fill(F64, math.Inf(-1)) }},
-		{"stablehlo: reduction by minimum of f32", func(b *Builder, x, _ Value) { b.Reduce(Least, x, 0) }},
+		{"stablehlo: reduction by maximum of i32", func(b *Builder, x, _ Value) { b.Reduce(Largest, b.Iota(I32, 0, 2), 0) }},
+		{"stablehlo: first largest of tensor<6xf32>", func(b *Builder, x, _ Value) { b.FirstLargest(b.Reshape(x, 6)) }},
 		{"stablehlo: an operand of another function", func(b *Builder, x, _ Value) { b.Add(x, New().Arg(F32, 2, 3)) }},
 		{"stablehlo: a result of another function", func(b *Builder, _, _ Value) { b.Text("m", nil, nil, New().Arg(F32, 2, 3)) }},
 		{"stablehlo: while on tensor<2x3xf32> with a body that returns tensor<2xf32>", func(b *Builder, x, _ Value) {

@@ -48,7 +48,7 @@ func crossEntropy(e *emitter, o ir.CrossEntropy, in []value) []value {
 	logSum := e.Log(e.Reduce(stablehlo.Sum, e.Exp(shifted), 1))
 	rows := e.Sub(logSum, e.Reduce(stablehlo.Sum, e.Mul(l.target, shifted), 1)) // targets add up to one
 	loss := e.Div(e.total(e.where(l.counts, rows)), e.divisor(l))
-	correct := e.howMany(e.And(l.counts, e.Compare("EQ", e.firstLargest(l.logits), l.labels)))
+	correct := e.howMany(e.And(l.counts, e.Compare("EQ", e.FirstLargest(l.logits), l.labels)))
 	return []value{loss, e.exact(correct, in[1]), e.exact(l.count, in[1])}
 }
 
