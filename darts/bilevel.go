@@ -26,7 +26,8 @@ type objective interface {
 	// with respect to the alphas.
 	ValGrad() error
 	// Trial computes gradients for weights that are not there to stay: running
-	// statistics do not learn from them.
+	// statistics do not learn from them. Values and gradients are the host's before and
+	// after it (Engine.Host).
 	Trial(trial) error
 }
 
@@ -44,6 +45,7 @@ const (
 // then the weights take one of SGD.
 type bilevel struct {
 	c                    SearchConfig
+	e                    *engine.Engine
 	adam                 ir.Adam
 	weightStep, archStep engine.Update
 
@@ -68,13 +70,13 @@ func newBilevel(c SearchConfig, e *engine.Engine, o objective) (*bilevel, error)
 	w, gw := o.Weights()
 	a, ga := o.Alphas()
 	b := &bilevel{
-		c: c, adam: ir.Adam{Beta1: c.ArchBeta1, Beta2: c.ArchBeta2, Epsilon: adamEpsilon, Decay: c.ArchWeightDecay},
+		c: c, e: e, adam: ir.Adam{Beta1: c.ArchBeta1, Beta2: c.ArchBeta2, Epsilon: adamEpsilon, Decay: c.ArchWeightDecay},
 		velocity: make([]float32, len(w)), mean: make([]float32, len(a)), squares: make([]float32, len(a)),
 	}
 	c.step(&b.weightStep, w, b.velocity, gw)
 	u := &b.archStep
 	u.Apply(b.adam, u.Vector("alphas", a), u.Vector("mean", b.mean), u.Vector("squares", b.squares), u.Vector("gradients", ga), u.Numbers("corrections", 2))
-	err := errors.Join(b.weightStep.Bind(e.Pool), b.archStep.Bind(e.Pool))
+	err := errors.Join(b.weightStep.Bind(e), b.archStep.Bind(e))
 	if c.Algorithm == SecondOrder {
 		err = errors.Join(err, b.ahead.bind(c.SGD, e, o))
 	}
@@ -93,7 +95,7 @@ func (a *ahead) bind(s SGD, e *engine.Engine, o objective) error {
 	u.Result(u.Apply(ir.Norm{}, u.Vector("gradients", gw))[0], a.parts[:])
 	u = &a.besides
 	u.Apply(ir.Axpy{}, u.Vector("weights", w), u.Vector("gradients", gw), u.Numbers("factor", 1))
-	return errors.Join(a.look.Bind(e.Pool), a.norm.Bind(e.Pool), a.besides.Bind(e.Pool))
+	return errors.Join(a.look.BindCPU(e.Pool), a.norm.BindCPU(e.Pool), a.besides.BindCPU(e.Pool))
 }
 
 // arch takes one step of the alphas; rate is the learning rate of the weights.
@@ -133,6 +135,9 @@ const perturbation = 0.01
 func (b *bilevel) unrolledGrad(o objective, rate float64) error {
 	w, _ := o.Weights()
 	_, ga := o.Alphas()
+	if err := b.e.Host(); err != nil {
+		return err
+	}
 	copy(b.ahead.weights, w)
 	defer copy(w, b.ahead.weights)
 

@@ -187,7 +187,7 @@ func (s *search) search(ctx context.Context) (*SearchResult, error) {
 func (s *search) finishRun(ctx context.Context) error {
 	done, err := s.all(ctx)
 	s.result.Epochs = s.complete
-	if err != nil {
+	if err = errors.Join(err, s.m.Host()); err != nil {
 		return err
 	}
 	if back, sharp := sharpened(s.past, s.c.StopEigenvalue); sharp {
@@ -304,6 +304,9 @@ func (s *search) best() (p *ops.Params, epoch int) { return nil, 0 }
 
 // metrics brings the result up to date, unless the alphas are not finite.
 func (s *search) metrics() (record.Epoch, error) {
+	if err := s.m.Host(s.m.Params.Alphas()); err != nil {
+		return record.Epoch{}, err
+	}
 	normal, reduce := s.m.net.Alphas()
 	normalBetas, reduceBetas := s.m.net.Betas()
 	both := slices.Concat(normal, reduce)
@@ -331,6 +334,9 @@ func (s *search) metrics() (record.Epoch, error) {
 	r.NormalBetas, r.ReduceBetas = normalBetas, reduceBetas
 	return e, nil
 }
+
+// host hands the memory of the search to the host.
+func (s *search) host() error { return s.m.Host() }
 
 // arrays returns the memory that a search resumes from.
 func (s *search) arrays() []checkpoint.Array {
@@ -430,5 +436,5 @@ func (s *search) Trial(t trial) error {
 	if t == valBoth {
 		s.valMean.Add(p)
 	}
-	return finite(p.Loss, half)
+	return cmp.Or(finite(p.Loss, half), s.m.Host())
 }

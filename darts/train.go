@@ -335,7 +335,7 @@ func (t *training) bindStep() error {
 		}
 		u.Apply(op, u.Vector("average of running statistics", t.averageRunning), u.Vector("running statistics", t.Params.Running()))
 	}
-	return u.Bind(t.Pool)
+	return u.Bind(t.Engine)
 }
 
 // build builds the network for batches of batch images, with paths to drop and
@@ -390,7 +390,9 @@ func (t *training) train(ctx context.Context) (*TrainResult, error) {
 	done, err := t.all(ctx)
 	t.result.Epochs = t.complete
 	if t.c.EMADecay > 0 {
-		t.swap()
+		err = errors.Join(err, t.swap())
+	} else {
+		err = errors.Join(err, t.Host())
 	}
 	if t.result.Best.Epoch > 0 {
 		t.result.BestParams = t.bestParams

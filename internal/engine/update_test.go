@@ -31,7 +31,7 @@ func TestUpdate(t *testing.T) {
 			u.Result(u.Apply(ir.Axpy{}, learned, moved, u.Numbers("factor", 1))[0], sum)
 		}
 	}
-	require.NoError(t, u.Bind(kernel.NewThreadPool(1)))
+	require.NoError(t, u.BindCPU(kernel.NewThreadPool(1)))
 	require.NoError(t, u.Run(2, -1))
 	assert.Equal(t, []float32{-1, 2, 3, 2, 3}, w)
 	assert.Equal(t, []float32{1, 0, 0, 1, 1}, v)

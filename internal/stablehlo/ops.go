@@ -257,6 +257,15 @@ func (b *Builder) Concat(axis int, in ...Value) Value {
 	return b.op(in[0].Type, shape, "stablehlo.concatenate %v, dim = %s : (%s) -> ", in, strconv.Itoa(axis), typesOf(in))
 }
 
+// Gather returns the elements of a vector at the places that another has.
+func (b *Builder) Gather(x, places Value) Value {
+	if len(x.Shape) != 1 || len(places.Shape) != 1 || places.Type != I32 {
+		panicf("gather of %s at %s", x.typ(), places.typ())
+	}
+	return b.op(x.Type, places.Shape, `"stablehlo.gather"(%v, %v) <{dimension_numbers = #stablehlo.gather<collapsed_slice_dims = [0], start_index_map = [0], index_vector_dim = 1>, indices_are_sorted = false, slice_sizes = array<i64: 1>}> : (%s, %s) -> `,
+		x, places, x.typ(), places.typ())
+}
+
 // A Reduction is an associative operation.
 type Reduction string
 

@@ -19,6 +19,9 @@ type Device struct {
 	name   string
 	Client *pjrt.Client
 	Options
+
+	kept     []*vector
+	up, down int64 // numbers of four bytes that went there and came back
 }
 
 // numbered matches names of devices that end in a number, as cuda:1 does.
@@ -62,7 +65,7 @@ func Open(name string, o Options) (*Device, error) {
 	if o.Cache, err = CacheDir(); err != nil {
 		return nil, err
 	}
-	return &Device{fmt.Sprintf("%s:%d", platform, number), c, o}, nil
+	return &Device{name: fmt.Sprintf("%s:%d", platform, number), Client: c, Options: o}, nil
 }
 
 // Name returns the name that opens the same device, such as cuda:1.
@@ -74,7 +77,13 @@ func (d *Device) Name() string {
 }
 
 // Compile compiles a program for the device.
-func (d *Device) Compile(p *ir.Program) (*Plan, error) { return Compile(d.Client, p, d.Options) }
+func (d *Device) Compile(p *ir.Program) (*Plan, error) {
+	plan, err := Compile(d.Client, p, d.Options)
+	if err == nil {
+		plan.on = d
+	}
+	return plan, err
+}
 
 // Fits returns an error if a run takes more memory than the device has free. It returns nil
 // if the plugin does not count, and for the CPU, which is a device of nil.
