@@ -222,6 +222,32 @@ func TestTasksOnDevice(t *testing.T) {
 	}
 }
 
+// TestBytesToDevice counts what a step of a training moves: images, labels, the learning rate
+// and the gradient of the loss, which is one; and the loss with its counts.
+func TestBytesToDevice(t *testing.T) {
+	device := plugin(t)
+	c := smallTraining()
+	c.Network, c.Epochs, c.GradClip, c.EMADecay = tinyNetwork(), 1, 5, 0.5
+	var tr *training
+	var ups, downs []int64
+	rt := Runtime{Device: device, Recorder: record.Func(func(e record.Event) error {
+		if _, ok := e.(record.Step); ok {
+			up, down := tr.Device.Moved()
+			ups, downs = append(ups, up), append(downs, down)
+		}
+		return nil
+	})}
+	var err error
+	tr, err = newTraining(t.Context(), stripes{n: 18, fail: -1}, nil, smallTask(), c, rt)
+	require.NoError(t, err)
+	_, err = tr.train(t.Context())
+	require.NoError(t, err)
+	require.Len(t, ups, 3)
+	images := c.Batch * smallTask().Spec().InputLen()
+	assert.EqualValues(t, 4*(images+c.Batch+2), ups[2]-ups[1])
+	assert.EqualValues(t, 4*3, downs[2]-downs[1])
+}
+
 // TestFineTuneOnDevice starts trainings with the weights of a pretext task.
 func TestFineTuneOnDevice(t *testing.T) {
 	device := plugin(t)

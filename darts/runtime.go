@@ -42,7 +42,7 @@ type Runtime struct {
 	// NVIDIA GPU and "tpu" a TPU, through a PJRT plugin, see Devices; or it is the path of a
 	// plugin. A number after a colon chooses among several, as "cuda:1"; without one the
 	// ranks of a host take them in turn. The program imports unnas/darts/xla for them.
-	// Optimisers and data stay on the CPU. Results of a device equal those of the CPU but
+	// Images are loaded on the CPU. Results of a device equal those of the CPU but
 	// for rounding; equal runs on equal devices and plugins give equal bits. A run may
 	// resume on another device, with a warning.
 	Device string

@@ -118,30 +118,51 @@ func (d *Device) Moved() (up, down int64) { return 4 * d.up, 4 * d.down }
 type route struct {
 	from    []*vector
 	exec    *pjrt.Executable
-	indices []*held // of the elements of each result
+	indices []*held // of elements that are gathered
+}
+
+// fewRuns is the most ranges of elements of which a route makes a vector by slices; it
+// gathers the elements of more.
+const fewRuns = 32
+
+// runs returns the ranges of consecutive elements that an index names.
+func runs(index []int32) (ranges [][2]int) {
+	for _, at := range index {
+		if k := len(ranges) - 1; k >= 0 && ranges[k][1] == int(at) {
+			ranges[k][1]++
+		} else {
+			ranges = append(ranges, [2]int{int(at), int(at) + 1})
+		}
+	}
+	return ranges
 }
 
 // route compiles a route. rest is the length of the vector that is not kept, 0 for none.
 func (d *Device) route(from []*vector, rest int, indices ...[]int32) (*route, error) {
 	b, r := stablehlo.New(), &route{from: from}
-	var parts, results []value
+	var operands, results []value
 	for _, v := range from {
-		parts = append(parts, b.Arg(stablehlo.F32, len(v.host)))
+		operands = append(operands, b.Arg(stablehlo.F32, len(v.host)))
 	}
 	if rest > 0 {
-		parts = append(parts, b.Arg(stablehlo.F32, rest))
+		operands = append(operands, b.Arg(stablehlo.F32, rest))
 	}
+	all := b.Concat(0, operands...)
 	for _, index := range indices {
-		results = append(results, b.Arg(stablehlo.I32, len(index)))
+		if ranges := runs(index); len(ranges) <= fewRuns {
+			var parts []value
+			for _, r := range ranges {
+				parts = append(parts, b.Range(all, 0, r[0], r[1]))
+			}
+			results = append(results, b.Concat(0, parts...))
+			continue
+		}
 		buffer, err := pjrt.ToDevice(d.Client, d.Options.Device, index, len(index))
 		if err != nil {
 			return nil, err
 		}
 		r.indices = append(r.indices, hold(r, buffer))
-	}
-	all := b.Concat(0, parts...)
-	for i, index := range results {
-		results[i] = b.Gather(all, index)
+		results = append(results, b.Gather(all, b.Arg(stablehlo.I32, len(index))))
 	}
 	var err error
 	if r.exec, err = compile(d.Client, b.Text("route", nil, nil, results...), d.compileOptions(d.Client), d.Cache); err != nil {
