@@ -2,6 +2,7 @@ package golden_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +13,8 @@ import (
 	"unnas/internal/golden"
 	"unnas/internal/graph"
 	"unnas/internal/kernel"
+	"unnas/internal/xla"
+	"unnas/internal/xla/xlatest"
 	"unnas/ops"
 	"unnas/pretext"
 )
@@ -42,13 +45,33 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenOnDevice runs the networks on a device.
+func TestGoldenOnDevice(t *testing.T) {
+	device := &xla.Device{Client: xlatest.Client(t), Options: xla.Options{Flags: xlatest.Quick}}
+	for _, file := range golden.Files(t) {
+		c := &testCase{Case: golden.Read(t, file), device: device}
+		if c.Kind != "search" && c.Kind != "eval" && c.Kind != "nasbench" {
+			continue
+		}
+		t.Run(golden.Name(file), func(t *testing.T) {
+			if c.Kind != "nasbench" && os.Getenv("UNNAS_TEST_DEVICE") == "" {
+				t.Skip("XLA takes minutes to compile it for CPUs")
+			}
+			c.t = t
+			c.network()
+			t.Logf("largest error is %.3f of the allowed one", c.Worst)
+		})
+	}
+}
+
 type testCase struct {
 	*golden.Case
-	t *testing.T
+	t      *testing.T
+	device *xla.Device // nil is the CPU
 }
 
 // machine plans the wanted nodes and the gradients of all parameters.
-func machine(t *testing.T, s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia.Node) *graph.Machine {
+func (g *testCase) machine(s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia.Node) *graph.Machine {
 	o := graph.Options{Want: want}
 	for _, n := range s.Learnables() {
 		if n.Deriv() != nil {
@@ -59,15 +82,17 @@ func machine(t *testing.T, s *ops.Scope, extra gorgonia.Nodes, want ...*gorgonia
 	for _, n := range extra {
 		o.Want = append(o.Want, n.Deriv())
 	}
-	return bind(t, s, o)
+	return g.bind(s, o)
 }
 
 // evaluation plans the wanted nodes in evaluation.
-func evaluation(t *testing.T, s *ops.Scope, want ...*gorgonia.Node) *graph.Machine {
-	return bind(t, s, graph.Options{Want: want, Evaluate: true})
+func (g *testCase) evaluation(s *ops.Scope, want ...*gorgonia.Node) *graph.Machine {
+	return g.bind(s, graph.Options{Want: want, Evaluate: true})
 }
 
-func bind(t *testing.T, s *ops.Scope, o graph.Options) *graph.Machine {
+func (g *testCase) bind(s *ops.Scope, o graph.Options) *graph.Machine {
+	t := g.t
+	o.Device = g.device
 	p, err := graph.Compile(s.Graph(), o)
 	require.NoError(t, err)
 	m, err := p.Bind(graph.NewArena(p), kernel.NewThreadPool(2))
@@ -112,7 +137,7 @@ func (g *testCase) op() {
 		y, err = ops.Channels(x, 0, g.Width) // an input cannot be a result
 		require.NoError(t, err)
 	}
-	m := machine(t, s, gorgonia.Nodes{x}, product[0])
+	m := g.machine(s, gorgonia.Nodes{x}, product[0])
 	require.NoError(t, m.RunAll())
 	g.Check(t, "grad.input", golden.NCHW(x.Shape(), data(x.Deriv())))
 	if y == x {
@@ -122,11 +147,11 @@ func (g *testCase) op() {
 		return
 	}
 	g.CheckParams(t, s.Params())
-	forward := machine(t, ops.NewScope(s.Graph(), s.Params()), nil, y)
+	forward := g.machine(ops.NewScope(s.Graph(), s.Params()), nil, y)
 	forward.UpdateStats = false
 	require.NoError(t, forward.RunAll())
 	g.Check(t, "output", golden.NCHW(y.Shape(), data(y)))
-	require.NoError(t, evaluation(t, s, y).RunAll())
+	require.NoError(t, g.evaluation(s, y).RunAll())
 	g.Check(t, "output_eval", golden.NCHW(y.Shape(), data(y)))
 }
 
@@ -193,7 +218,7 @@ func (g *testCase) network() {
 	require.NoError(t, ops.Grad(s, total))
 	let(t, x, in.NHWC())
 	let(t, labels, target.I)
-	m := machine(t, s, nil, want...)
+	m := g.machine(s, nil, want...)
 	require.NoError(t, m.RunAll())
 	g.Check(t, "output", golden.NCHW(output.Shape(), data(output)))
 	g.Check(t, "loss", data(total))
@@ -201,7 +226,7 @@ func (g *testCase) network() {
 		g.Check(t, "aux", data(aux))
 	}
 	g.CheckParams(t, s.Params())
-	require.NoError(t, evaluation(t, s, output).RunAll())
+	require.NoError(t, g.evaluation(s, output).RunAll())
 	g.Check(t, "output_eval", golden.NCHW(output.Shape(), data(output)))
 }
 
